@@ -1,0 +1,142 @@
+package es
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"orderflow/shared/clock"
+	"orderflow/shared/faults"
+)
+
+// AttemptStatus is where an attempt stands.
+type AttemptStatus int
+
+// The statuses. An attempt leaves Open once: to Done, Refused or Voided. Done may become Undone. Nothing else ever changes.
+const (
+	AttemptOpen    AttemptStatus = iota // nothing has happened
+	AttemptDone                         // the effect is in the world
+	AttemptRefused                      // a rule forbade the effect; the answer stays, whatever changes later
+	AttemptUndone                       // the effect was there and was taken back
+	AttemptVoided                       // taken back before it came: the effect that arrives late is refused
+)
+
+func (s AttemptStatus) String() string {
+	return [...]string{"open", "done", "refused", "undone", "voided"}[s]
+}
+
+// ErrAttemptClosed is the answer to an effect that arrives after it was taken back.
+var ErrAttemptClosed = faults.Declare(faults.Conflict, "attempt.closed")
+
+// Plan is what trying or undoing an attempt would write: an event on its own stream and, in the same transaction, what it does elsewhere.
+type Plan struct {
+	Event   any      // on the attempt's stream
+	Commits []Commit // on other streams
+	Effects []Effect // beside the streams
+}
+
+// Attempt is the one rule for effects on the world: each try at an effect has a stream of its own, whose first commit says done, refused or voided.
+// A repeat of either command gets the same answer, a command that comes late is refused, and undoing what never happened is harmless.
+//
+// S is the state of the attempt's stream.
+type Attempt[S any] struct {
+	Category string
+	Store    Store
+	Clock    clock.Clock
+	Fold     func(History) (S, error)
+	Status   func(S) AttemptStatus
+	// Fault gives back, from the state of a refused attempt, the fault that it was refused with.
+	Fault func(S) *faults.Fault
+	// Refused makes the event that records a refusal. Nil records none: then a refused attempt stays open and may be tried again.
+	Refused func(*faults.Fault) any
+}
+
+// Do carries out the attempt id. plan is asked only while the attempt is open; a final fault from it, or from an effect at the append, is the
+// attempt's refusal. The answer to each later Do is the same as to the first: nil, the refusal, or ErrAttemptClosed once it was taken back.
+func (a Attempt[S]) Do(ctx context.Context, id string, req Request, plan func(context.Context) (Plan, error)) (S, error) {
+	req.CommitID = "do:" + req.CommitID
+	return a.settle(ctx, id, req, func(ctx context.Context, state S) (*Plan, error) {
+		switch status := a.Status(state); status {
+		case AttemptOpen:
+			p, err := plan(ctx)
+			return &p, err
+		case AttemptDone:
+			return nil, nil
+		case AttemptRefused:
+			return nil, a.Fault(state)
+		default:
+			return nil, ErrAttemptClosed.New("%s is %s", NewStreamID(a.Category, id), status)
+		}
+	}, a.Refused)
+}
+
+// Undo takes the attempt id back: plan says how, and is asked only of a done one; voided is the event that closes an open one.
+// A refused, voided or undone attempt is left as it is.
+func (a Attempt[S]) Undo(ctx context.Context, id string, req Request, voided any, plan func(context.Context, S) (Plan, error)) (S, error) {
+	req.CommitID = "undo:" + req.CommitID
+	return a.settle(ctx, id, req, func(ctx context.Context, state S) (*Plan, error) {
+		switch a.Status(state) {
+		case AttemptOpen:
+			return &Plan{Event: voided}, nil
+		case AttemptDone:
+			p, err := plan(ctx, state)
+			return &p, err
+		default:
+			return nil, nil
+		}
+	}, nil)
+}
+
+// Get loads the attempt. One that nobody tried is open.
+func (a Attempt[S]) Get(ctx context.Context, id string) (S, error) {
+	history, err := a.Store.Load(ctx, NewStreamID(a.Category, id), 0)
+	if err != nil {
+		var none S
+		return none, err
+	}
+	return a.Fold(history)
+}
+
+// settle loads, plans and appends until the attempt's stream tells the answer by itself: after each append the stream is read again.
+func (a Attempt[S]) settle(ctx context.Context, id string, req Request,
+	plan func(context.Context, S) (*Plan, error), refused func(*faults.Fault) any,
+) (S, error) {
+	var state S
+	err := RetryConflicts(ctx, a.Clock, func(ctx context.Context) error {
+		for {
+			history, err := a.Store.Load(ctx, NewStreamID(a.Category, id), 0)
+			if err != nil {
+				return err
+			}
+			if state, err = a.Fold(history); err != nil {
+				return err
+			}
+			if fingerprint, found := history.Commit(req.CommitID); found && fingerprint != req.Fingerprint {
+				return ErrKeyReused
+			}
+			p, err := plan(ctx, state)
+			if err == nil && p == nil {
+				return nil
+			}
+			if err == nil {
+				err = a.append(ctx, history.Head, req, *p)
+			}
+			if fault, ok := faults.As(err); ok && faults.Final(err) && refused != nil && a.Status(state) == AttemptOpen {
+				err = a.append(ctx, history.Head, req, Plan{Event: refused(fault)})
+			}
+			if err != nil {
+				return err
+			}
+		}
+	})
+	if errors.Is(err, ErrConflict) {
+		return state, fmt.Errorf("attempt %s: %w", NewStreamID(a.Category, id), err)
+	}
+	return state, err
+}
+
+func (a Attempt[S]) append(ctx context.Context, head Head, req Request, p Plan) error {
+	commits := append([]Commit{req.Commit(head, p.Event)}, p.Commits...)
+	_, err := a.Store.Append(ctx, commits, p.Effects...)
+	return err
+}

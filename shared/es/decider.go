@@ -1,0 +1,29 @@
+package es
+
+import "fmt"
+
+// Decider is the pure heart of an aggregate. C is its commands, S its state, E its events.
+type Decider[C, S, E any] struct {
+	Initial func() S
+	// Decide says which events follow from a command in a state. Time and ids come in the command. What is done already yields no events and no error.
+	Decide func(C, S) ([]E, error)
+	// Evolve folds an event into the state. It makes no decision and never fails.
+	Evolve func(S, E) S
+}
+
+// Fold folds the events of a history, starting from the initial state.
+func (d Decider[C, S, E]) Fold(h History) (S, error) {
+	return Fold(d.Initial(), d.Evolve, h.Events)
+}
+
+// Fold folds recorded events into a state. An event of another aggregate's type is an ErrCorrupt.
+func Fold[S, E any](state S, evolve func(S, E) S, events []Recorded) (S, error) {
+	for i := range events {
+		e, ok := events[i].Data.(E)
+		if !ok {
+			return state, fmt.Errorf("%w: %s is a %T, not an event of this stream", ErrCorrupt, events[i].ID(), events[i].Data)
+		}
+		state = evolve(state, e)
+	}
+	return state, nil
+}

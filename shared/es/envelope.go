@@ -1,0 +1,52 @@
+package es
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Envelope is a published event: CloudEvents 1.0 in structured JSON mode, with the extension attributes that a consumer of a stream needs.
+// Extension names have lower-case letters and digits only, as the specification demands.
+type Envelope struct {
+	SpecVersion     string          `json:"specversion"` // "1.0"
+	ID              string          `json:"id"`          // the same each time that the event is published
+	Source          string          `json:"source"`      // the context that it comes from: "order-service"
+	Type            string          `json:"type"`        // "order.placed"
+	Subject         string          `json:"subject"`     // the stream
+	Time            time.Time       `json:"time"`
+	DataContentType string          `json:"datacontenttype"` // "application/json"
+	DataSchema      string          `json:"dataschema"`      // URI of this version's JSON Schema
+	DataVersion     int             `json:"dataversion"`     // of the published contract
+	Sequence        int64           `json:"sequence"`        // position in its stream
+	CorrelationID   string          `json:"correlationid,omitempty"`
+	CausationID     string          `json:"causationid,omitempty"`
+	Traceparent     string          `json:"traceparent,omitempty"`
+	Data            json.RawMessage `json:"data"`
+}
+
+// SpecVersion is the version of CloudEvents that envelopes follow.
+const SpecVersion = "1.0"
+
+// Validate says what an envelope lacks.
+func (e Envelope) Validate() error {
+	switch {
+	case e.SpecVersion != SpecVersion:
+		return fmt.Errorf("es: envelope: specversion is %q, not %q", e.SpecVersion, SpecVersion)
+	case e.ID == "":
+		return fmt.Errorf("es: envelope: no id")
+	case e.Source == "":
+		return fmt.Errorf("es: envelope %s: no source", e.ID)
+	case e.Type == "":
+		return fmt.Errorf("es: envelope %s: no type", e.ID)
+	case !StreamID(e.Subject).Valid():
+		return fmt.Errorf("es: envelope %s: subject %q is no stream", e.ID, e.Subject)
+	case e.Sequence < 1:
+		return fmt.Errorf("es: envelope %s: sequence %d", e.ID, e.Sequence)
+	case e.DataVersion < 1:
+		return fmt.Errorf("es: envelope %s: dataversion %d", e.ID, e.DataVersion)
+	case len(e.Data) == 0:
+		return fmt.Errorf("es: envelope %s: no data", e.ID)
+	}
+	return nil
+}

@@ -1,0 +1,201 @@
+// Package es is an event-sourcing kit: streams of events that only grow, deciders that say what happens next, and a store that lets one writer win.
+//
+// A command loads a stream, folds it to a state, decides, and appends the new events as one commit. The append is
+// conditional: it succeeds only if nobody else has appended since. That single condition is what keeps every rule true under concurrency.
+package es
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// StreamID names a stream: a category, a slash and the id of the thing, as in "order/5f0c2f5e-…".
+// It is the subject of every event of the stream.
+type StreamID string
+
+// NewStreamID joins a category and an id.
+func NewStreamID(category, id string) StreamID { return StreamID(category + "/" + id) }
+
+// Category is the part before the slash: the kind of thing.
+func (s StreamID) Category() string {
+	category, _, _ := strings.Cut(string(s), "/")
+	return category
+}
+
+// ID is the part behind the slash.
+func (s StreamID) ID() string {
+	_, id, _ := strings.Cut(string(s), "/")
+	return id
+}
+
+// Valid reports whether both parts are there.
+func (s StreamID) Valid() bool { return s.Category() != "" && s.ID() != "" }
+
+// Head is the end of a stream as somebody saw it: the version of its last event and the commit that holds it.
+//
+// It is opaque on purpose. A condition on a put sees only the item that is being put, so a bare number that is too high, or that lies inside
+// a commit, could not be refused, and would leave a gap. Whoever holds a Head has it from Load, At or Append, so its version did end a commit.
+type Head struct {
+	stream  StreamID
+	version int64
+	commit  string
+}
+
+// StoreHead makes a Head. It is for implementations of Store alone (shared/archtest holds to that).
+func StoreHead(stream StreamID, version int64, commit string) Head {
+	return Head{stream: stream, version: version, commit: commit}
+}
+
+// Stream is the stream that the Head ends.
+func (h Head) Stream() StreamID { return h.stream }
+
+// Version is the sequence of the last event, 0 for a stream that has none.
+func (h Head) Version() int64 { return h.version }
+
+// CommitID is the id of the commit that the last event came in, "" for a stream that has none.
+func (h Head) CommitID() string { return h.commit }
+
+// Metadata says where a commit comes from. It travels with every event of the commit.
+type Metadata struct {
+	CorrelationID string `json:"correlationId,omitempty"` // one id for all that follows from one request
+	CausationID   string `json:"causationId,omitempty"`   // the event or command that this follows from directly
+	Traceparent   string `json:"traceparent,omitempty"`   // W3C Trace Context
+	Actor         string `json:"actor,omitempty"`         // who asked, as a pseudonym: a subject id, never a name
+}
+
+// Commit is what one decision writes: one or more events on one stream, all or none.
+type Commit struct {
+	Head        Head      // where it goes
+	ID          string    // derived from the command, so that a second try is recognised as the first one's own
+	Fingerprint string    // of the request, so that a key used again with another body is noticed; may be ""
+	Time        time.Time // when it was decided
+	Metadata    Metadata
+	Events      []any // registered event types
+}
+
+// Recorded is an event as it stands in a stream.
+type Recorded struct {
+	Stream      StreamID
+	Version     int64 // position in the stream, from 1
+	Type        string
+	Schema      int // version of the type's schema as it was stored
+	Data        any // the event, brought up to the present schema
+	CommitID    string
+	Fingerprint string
+	Time        time.Time
+	Metadata    Metadata
+}
+
+// ID is the event's id: unique in the store, and the same each time that it is read or published.
+func (r Recorded) ID() string { return fmt.Sprintf("%s@%d", r.Stream, r.Version) }
+
+// History is what Load found: the events after the version that was asked for, and the stream's end.
+type History struct {
+	Head   Head
+	Events []Recorded
+}
+
+// Commit finds the fingerprint of the commit with that id among the events loaded.
+func (h History) Commit(id string) (fingerprint string, found bool) {
+	for i := range h.Events {
+		if h.Events[i].CommitID == id {
+			return h.Events[i].Fingerprint, true
+		}
+	}
+	return "", false
+}
+
+// Effect is a write outside of the streams that must be true together with the commits: a counter that they imply.
+// Only stores know how to perform one; each store says which further methods it needs of it.
+type Effect interface {
+	// EffectName says in an error what could not be done.
+	EffectName() string
+}
+
+// Appended is the answer to Append.
+type Appended struct {
+	Heads []Head // the new ends, in the order of the commits
+	// Recognised means that these commits were there already: an earlier try with the same ids had arrived. What that try decided may
+	// differ from what this one did, so the caller loads again and answers from what is stored.
+	Recognised bool
+}
+
+// Store keeps streams. Each implementation passes the suite in estest.
+type Store interface {
+	// Load reads the events of a stream whose version is above after, in order and complete, and consistent with every append that was answered before.
+	// A stream without events is not an error: its Head has version 0.
+	Load(ctx context.Context, stream StreamID, after int64) (History, error)
+	// At gives the Head for a version that came from outside (If-Match). It is a *ConflictError where the stream does not end there.
+	At(ctx context.Context, stream StreamID, version int64) (Head, error)
+	// Append writes the commits and the effects, all or none. A *ConflictError (errors.Is ErrConflict) says that somebody else has
+	// appended since the Head was loaded; a *LimitError, before any write, that a limit of the store would be passed.
+	// The refusal of an Effect is returned as the effect gave it.
+	Append(ctx context.Context, commits []Commit, effects ...Effect) (Appended, error)
+}
+
+// The sentinels that callers act on.
+var (
+	// ErrConflict: the stream has moved on. Load again and decide again.
+	ErrConflict = errors.New("es: the stream has moved on")
+	// ErrKeyReused: the commit exists, and was made from another request.
+	ErrKeyReused = errors.New("es: the key was used with another request")
+	// ErrCorrupt: what is stored can't be read.
+	ErrCorrupt = errors.New("es: corrupt commit")
+	// ErrLimit: a commit or transaction is larger than the store can hold.
+	ErrLimit = errors.New("es: over a limit of the store")
+)
+
+// ConflictError says which end was expected and which was met.
+type ConflictError struct {
+	Stream   StreamID
+	Expected int64
+	Actual   int64 // the version met, or -1 where the store could not tell (a write to the same item was under way)
+}
+
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("es: %s: expected version %d, found %d", e.Stream, e.Expected, e.Actual)
+}
+
+// Is makes errors.Is(err, ErrConflict) true.
+func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
+
+// LimitError names the limit that was passed. Nothing was written.
+type LimitError struct {
+	What   string // "bytes of a commit", "items of a transaction"
+	Limit  int
+	Actual int
+}
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("es: %d %s are over the limit of %d", e.Actual, e.What, e.Limit)
+}
+
+// Is makes errors.Is(err, ErrLimit) true.
+func (e *LimitError) Is(target error) bool { return target == ErrLimit }
+
+// CheckCommits refuses what no store may take: no commits, an empty commit, two commits on one stream, a commit without an id or a stream.
+func CheckCommits(commits []Commit) error {
+	if len(commits) == 0 {
+		return errors.New("es: nothing to append")
+	}
+	seen := make(map[StreamID]bool, len(commits))
+	for _, c := range commits {
+		switch {
+		case !c.Head.stream.Valid():
+			return fmt.Errorf("es: commit %q has no valid stream: its Head comes from no store", c.ID)
+		case c.ID == "":
+			return fmt.Errorf("es: a commit on %s has no id", c.Head.stream)
+		case len(c.Events) == 0:
+			return fmt.Errorf("es: commit %q on %s has no events", c.ID, c.Head.stream)
+		case c.Time.IsZero():
+			return fmt.Errorf("es: commit %q on %s has no time", c.ID, c.Head.stream)
+		case seen[c.Head.stream]:
+			return fmt.Errorf("es: two commits on %s in one append", c.Head.stream)
+		}
+		seen[c.Head.stream] = true
+	}
+	return nil
+}

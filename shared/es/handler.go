@@ -1,0 +1,115 @@
+package es
+
+import (
+	"context"
+	"time"
+
+	"orderflow/shared/clock"
+)
+
+// Request is what identifies one command: the id that its commit gets, and the rest of what is recorded beside the events.
+type Request struct {
+	CommitID    string    // derived from the command; a second try has the same
+	Fingerprint string    // hash of the request's body where a client chose the key, else ""
+	Time        time.Time // when the command was taken
+	Metadata    Metadata
+}
+
+// Commit makes the commit of a request on a stream.
+func (r Request) Commit(head Head, events ...any) Commit {
+	return Commit{Head: head, ID: r.CommitID, Fingerprint: r.Fingerprint, Time: r.Time, Metadata: r.Metadata, Events: events}
+}
+
+// Handler runs commands of one aggregate against a store.
+type Handler[C, S, E any] struct {
+	Category string
+	Decider  Decider[C, S, E]
+	Store    Store
+	Clock    clock.Clock
+}
+
+// Result is the state after a command.
+type Result[S any] struct {
+	State    S
+	Head     Head
+	Repeated bool // the request had been carried out before; State is the present one
+}
+
+// Handle loads the stream, decides and appends; on a conflict it does so again. A request that was carried out before is answered with the
+// present state, and with ErrKeyReused where its fingerprint is another. A decision without events writes nothing.
+func (h Handler[C, S, E]) Handle(ctx context.Context, id string, req Request, command C) (Result[S], error) {
+	var res Result[S]
+	err := RetryConflicts(ctx, h.Clock, func(ctx context.Context) error {
+		for {
+			var again bool
+			var err error
+			res, again, err = h.once(ctx, id, req, command, anyVersion)
+			if err != nil || !again {
+				return err
+			}
+		}
+	})
+	return res, err
+}
+
+// HandleAt is Handle for a caller that names the version on which it decided (If-Match): any other is a *ConflictError and is not tried again.
+func (h Handler[C, S, E]) HandleAt(ctx context.Context, id string, version int64, req Request, command C) (Result[S], error) {
+	for {
+		res, again, err := h.once(ctx, id, req, command, version)
+		if err != nil || !again {
+			return res, err
+		}
+	}
+}
+
+// Get loads and folds the stream without changing it. A stream without events gives the initial state and a Head of version 0.
+func (h Handler[C, S, E]) Get(ctx context.Context, id string) (Result[S], error) {
+	history, err := h.Store.Load(ctx, NewStreamID(h.Category, id), 0)
+	if err != nil {
+		return Result[S]{}, err
+	}
+	state, err := h.Decider.Fold(history)
+	return Result[S]{State: state, Head: history.Head}, err
+}
+
+// anyVersion is no expectation of the stream's version.
+const anyVersion = -1
+
+// once is one try; want is the version that the stream must have, or anyVersion.
+// again means that an earlier try's commit was met at the append: what it decided is read next time.
+func (h Handler[C, S, E]) once(ctx context.Context, id string, req Request, command C, want int64) (res Result[S], again bool, err error) {
+	history, err := h.Store.Load(ctx, NewStreamID(h.Category, id), 0)
+	if err != nil {
+		return res, false, err
+	}
+	state, err := h.Decider.Fold(history)
+	if err != nil {
+		return res, false, err
+	}
+	res = Result[S]{State: state, Head: history.Head}
+	if fingerprint, found := history.Commit(req.CommitID); found {
+		res.Repeated = true
+		if fingerprint != req.Fingerprint {
+			return res, false, ErrKeyReused
+		}
+		return res, false, nil
+	}
+	if want != anyVersion && history.Head.version != want {
+		return res, false, &ConflictError{Stream: history.Head.stream, Expected: want, Actual: history.Head.version}
+	}
+	events, err := h.Decider.Decide(command, state)
+	if err != nil || len(events) == 0 {
+		return res, false, err
+	}
+	commit := req.Commit(history.Head)
+	for _, e := range events {
+		commit.Events = append(commit.Events, e)
+		res.State = h.Decider.Evolve(res.State, e)
+	}
+	appended, err := h.Store.Append(ctx, []Commit{commit})
+	if err != nil {
+		return res, false, err
+	}
+	res.Head = appended.Heads[0]
+	return res, appended.Recognised, nil
+}

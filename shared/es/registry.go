@@ -1,0 +1,147 @@
+package es
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+)
+
+// Registry knows every event type of a program: its name, the present version of its schema, and how older versions are brought up to it.
+// It is built at start-up and read-only from then on.
+type Registry struct {
+	byName map[string]*eventType
+	byType map[reflect.Type]*eventType
+}
+
+type eventType struct {
+	name      string
+	schema    int
+	decode    func([]byte) (any, error)
+	upcasters map[int]Upcaster
+}
+
+// Upcaster turns the JSON of one schema version into that of the next. It may not fail on anything that was ever stored.
+type Upcaster func(data json.RawMessage) (json.RawMessage, error)
+
+// NewRegistry builds a registry from the registration functions of the packages that own the events.
+func NewRegistry(register ...func(*Registry)) *Registry {
+	r := &Registry{byName: map[string]*eventType{}, byType: map[reflect.Type]*eventType{}}
+	for _, f := range register {
+		f(r)
+	}
+	return r
+}
+
+// Register adds event type E under a name in lower-case dotted past tense, with the present version of its schema (from 1).
+// It panics on a name or type that was registered before: both are mistakes of the program, found at its start.
+func Register[E any](r *Registry, name string, schema int) {
+	t := reflect.TypeFor[E]()
+	if r.byName[name] != nil || r.byType[t] != nil {
+		panic(fmt.Sprintf("es: %s or %v is registered twice", name, t))
+	}
+	if schema < 1 {
+		panic(fmt.Sprintf("es: %s: schema versions start at 1", name))
+	}
+	et := &eventType{name: name, schema: schema, upcasters: map[int]Upcaster{}, decode: func(data []byte) (any, error) {
+		var e E
+		d := json.NewDecoder(bytes.NewReader(data))
+		if err := d.Decode(&e); err != nil {
+			return nil, err
+		}
+		return e, nil
+	}}
+	r.byName[name], r.byType[t] = et, et
+}
+
+// Upcast adds the step from schema version from to from+1 of a registered type.
+func (r *Registry) Upcast(name string, from int, up Upcaster) {
+	et := r.byName[name]
+	if et == nil || from < 1 || from >= et.schema || et.upcasters[from] != nil {
+		panic(fmt.Sprintf("es: upcaster of %s from version %d does not fit", name, from))
+	}
+	et.upcasters[from] = up
+}
+
+// Stored is an event in the form that stores keep: its type, the version of its schema, and its JSON.
+type Stored struct {
+	Type   string
+	Schema int
+	Data   json.RawMessage
+}
+
+// Encode gives the stored form of an event, always in the present schema.
+func (r *Registry) Encode(event any) (Stored, error) {
+	et := r.byType[reflect.TypeOf(event)]
+	if et == nil {
+		return Stored{}, fmt.Errorf("es: event type %T is not registered", event)
+	}
+	data, err := json.Marshal(event)
+	if err != nil {
+		return Stored{}, fmt.Errorf("es: encode %s: %w", et.name, err)
+	}
+	return Stored{Type: et.name, Schema: et.schema, Data: data}, nil
+}
+
+// Decode brings a stored event up to the present schema. The error is an *UnknownTypeError or an ErrCorrupt, naming stream, version and type.
+func (r *Registry) Decode(stream StreamID, version int64, s Stored) (any, error) {
+	et := r.byName[s.Type]
+	if et == nil {
+		return nil, &UnknownTypeError{Stream: stream, Version: version, Type: s.Type, Schema: s.Schema}
+	}
+	if s.Schema < 1 || s.Schema > et.schema {
+		return nil, &UnknownTypeError{Stream: stream, Version: version, Type: s.Type, Schema: s.Schema, Known: et.schema}
+	}
+	data := s.Data
+	for v := s.Schema; v < et.schema; v++ {
+		up := et.upcasters[v]
+		if up == nil {
+			return nil, &UnknownTypeError{Stream: stream, Version: version, Type: s.Type, Schema: v, Known: et.schema}
+		}
+		var err error
+		if data, err = up(data); err != nil {
+			return nil, fmt.Errorf("%w: %s@%d: upcast %s from version %d: %w", ErrCorrupt, stream, version, s.Type, v, err)
+		}
+	}
+	e, err := et.decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s@%d: decode %s: %w", ErrCorrupt, stream, version, s.Type, err)
+	}
+	return e, nil
+}
+
+// Name gives the registered name and schema version of an event.
+func (r *Registry) Name(event any) (name string, schema int, ok bool) {
+	et := r.byType[reflect.TypeOf(event)]
+	if et == nil {
+		return "", 0, false
+	}
+	return et.name, et.schema, true
+}
+
+// Names lists the registered event types by name.
+func (r *Registry) Names() []string {
+	names := make([]string, 0, len(r.byName))
+	for n := range r.byName {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// UnknownTypeError is an event that this program can't read: a type that it doesn't know, or a schema version from its future.
+type UnknownTypeError struct {
+	Stream  StreamID
+	Version int64
+	Type    string
+	Schema  int
+	Known   int // the newest schema known, 0 where the type itself is unknown
+}
+
+func (e *UnknownTypeError) Error() string {
+	if e.Known == 0 {
+		return fmt.Sprintf("es: %s@%d: unknown event type %q", e.Stream, e.Version, e.Type)
+	}
+	return fmt.Sprintf("es: %s@%d: %s has schema version %d, known are 1 to %d", e.Stream, e.Version, e.Type, e.Schema, e.Known)
+}

@@ -1,0 +1,91 @@
+// Package money is an exact amount in one currency: whole minor units in an int64, never a float.
+package money
+
+import (
+	"fmt"
+	"math/bits"
+	"strconv"
+	"strings"
+
+	"golang.org/x/text/currency"
+
+	"orderflow/shared/faults"
+)
+
+// The faults of arithmetic and of input.
+var (
+	ErrOverflow      = faults.Declare(faults.Invalid, "money.overflow")
+	ErrCurrency      = faults.Declare(faults.Invalid, "money.unknown-currency")
+	ErrMixedCurrency = faults.Declare(faults.Invalid, "money.mixed-currencies")
+)
+
+// Money is an amount of minor units (cents of a dollar, yen of a yen) in an ISO 4217 currency.
+// The zero Money is nothing in no currency; adding to it takes the other side's currency.
+type Money struct {
+	Amount   int64  `json:"amount"`
+	Currency string `json:"currency"`
+}
+
+// New checks the currency code and makes the amount.
+func New(amount int64, code string) (Money, error) {
+	if err := CheckCurrency(code); err != nil {
+		return Money{}, err
+	}
+	return Money{Amount: amount, Currency: code}, nil
+}
+
+// CheckCurrency refuses what is not an ISO 4217 alphabetic code in upper case.
+func CheckCurrency(code string) error {
+	if u, err := currency.ParseISO(code); err != nil || u.String() != code || code == "XXX" {
+		return ErrCurrency.New("%q is not an ISO 4217 currency code", code)
+	}
+	return nil
+}
+
+// Add gives m + o, or a fault on mixed currencies or overflow.
+func (m Money) Add(o Money) (Money, error) {
+	if m == (Money{}) {
+		return o, nil
+	}
+	if m.Currency != o.Currency {
+		return Money{}, ErrMixedCurrency.New("%s and %s can't be added", m.Currency, o.Currency)
+	}
+	sum := m.Amount + o.Amount
+	if (sum > m.Amount) != (o.Amount > 0) {
+		return Money{}, ErrOverflow.New("%d + %d is out of range", m.Amount, o.Amount)
+	}
+	return Money{Amount: sum, Currency: m.Currency}, nil
+}
+
+// Times gives m × n for a quantity n ≥ 0, or a fault on overflow.
+func (m Money) Times(n int64) (Money, error) {
+	if n < 0 || m.Amount < 0 {
+		return Money{}, ErrOverflow.New("%d × %d: factors must not be negative", m.Amount, n)
+	}
+	hi, lo := bits.Mul64(uint64(m.Amount), uint64(n))
+	if hi != 0 || lo > 1<<63-1 {
+		return Money{}, ErrOverflow.New("%d × %d is out of range", m.Amount, n)
+	}
+	return Money{Amount: int64(lo), Currency: m.Currency}, nil
+}
+
+// String writes the amount with the currency's own number of decimals: "USD 12.34", "JPY 500". For people only.
+func (m Money) String() string {
+	digits := 2
+	if u, err := currency.ParseISO(m.Currency); err == nil {
+		digits, _ = currency.Standard.Rounding(u)
+	}
+	abs := strings.TrimPrefix(strconv.FormatInt(m.Amount, 10), "-")
+	if pad := digits + 1 - len(abs); pad > 0 {
+		abs = strings.Repeat("0", pad) + abs
+	}
+	sign := ""
+	if m.Amount < 0 {
+		sign = "-"
+	}
+	if digits == 0 {
+		return fmt.Sprintf("%s %s%s", m.Currency, sign, abs)
+	}
+	cut := len(abs) - digits
+	return fmt.Sprintf("%s %s%s.%s", m.Currency, sign, abs[:cut], abs[cut:])
+}

@@ -1,0 +1,25 @@
+// Package personal keeps personal data unreadable wherever it is stored or sent: sealed under a data key of the person's own, from the first event on.
+// Destroying that key erases the person from streams that can't be rewritten, from the bus, the views and every backup at once.
+package personal
+
+import (
+	"context"
+	"errors"
+)
+
+// Sealed is personal data as ciphertext: a scheme, a colon, and base64 of nonce and AES-256-GCM ciphertext, as in "pd1:…". "" is no data.
+type Sealed string
+
+// ErrErased says that the person's key is destroyed or was never made: the data can't be read by anybody any more.
+var ErrErased = errors.New("personal: the key is destroyed")
+
+// Vault seals and opens personal data. subject is the person's pseudonym (a customer id); field says what the data is, as in "order.address", and
+// binds the ciphertext to its place: sealed data moved to another field or person does not open.
+type Vault interface {
+	// Enrol makes the subject's data key if there is none. Two at once end with one key.
+	Enrol(ctx context.Context, subject string) error
+	// Seal encrypts. It is ErrErased where the subject has no key.
+	Seal(ctx context.Context, subject, field string, plain []byte) (Sealed, error)
+	// Open decrypts. It is ErrErased where the subject has no key.
+	Open(ctx context.Context, subject, field string, sealed Sealed) ([]byte, error)
+}
