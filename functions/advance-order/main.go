@@ -1,0 +1,30 @@
+// advance-order carries out the saga's steps on the order itself: start, confirm, close, cancel, fail-undo.
+package main
+
+import (
+	"context"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"orderflow/shared/adapter/awsenv"
+	"orderflow/shared/adapter/dynamostore"
+	"orderflow/shared/adapter/ordertask"
+	"orderflow/shared/adapter/sfntask"
+	"orderflow/shared/clock"
+	"orderflow/shared/es"
+	"orderflow/shared/order"
+)
+
+func main() {
+	config := awsenv.Config(context.Background())
+	store := dynamostore.New(dynamodb.NewFromConfig(config), awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register))
+	tasks := ordertask.Tasks{Orders: order.New(order.Deps{Store: store, Clock: clock.System{}}), Clock: clock.System{}}
+	lambda.Start(sfntask.Router{
+		"start":     sfntask.Task(tasks.Start),
+		"confirm":   sfntask.Task(tasks.Confirm),
+		"close":     sfntask.Task(tasks.Close),
+		"cancel":    sfntask.Task(tasks.Cancel),
+		"fail-undo": sfntask.Task(tasks.FailUndo),
+	}.Handle)
+}

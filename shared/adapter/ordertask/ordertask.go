@@ -1,0 +1,172 @@
+// Package ordertask speaks the order saga's language for the order itself: its inputs and outputs are what statemachines/order-saga.asl.json sends and reads.
+package ordertask
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"orderflow/shared/clock"
+	"orderflow/shared/es"
+	"orderflow/shared/faults"
+	"orderflow/shared/ident"
+	"orderflow/shared/money"
+	"orderflow/shared/order"
+	"orderflow/shared/personal"
+)
+
+// Tasks carries out the order's steps of the saga.
+type Tasks struct {
+	Orders order.Service
+	Clock  clock.Clock
+}
+
+// Input is what every task gets. SagaID is the name of the run.
+type Input struct {
+	Task          string `json:"task"`
+	OrderID       string `json:"orderId"`
+	SagaID        string `json:"sagaId"`
+	CorrelationID string `json:"correlationId,omitempty"`
+}
+
+// Item is the quantity of one SKU in all of the order's lines.
+type Item struct {
+	SKU      string `json:"sku"`
+	Quantity int64  `json:"quantity"`
+}
+
+// Order is what the saga needs to know of an order; the run keeps it in $order.
+type Order struct {
+	OrderID       string          `json:"orderId"`
+	Status        order.Status    `json:"status"`
+	Revision      int64           `json:"revision"`
+	CustomerID    string          `json:"customerId"`
+	AccountID     string          `json:"accountId"`
+	Total         money.Money     `json:"total"`
+	Items         []Item          `json:"items"`
+	Address       personal.Sealed `json:"address"`
+	CorrelationID string          `json:"correlationId"`
+}
+
+// Status is the answer of the tasks that only move the order on.
+type Status struct {
+	OrderID string       `json:"orderId"`
+	Status  order.Status `json:"status"`
+}
+
+// Start takes an order for a run and answers with what the run needs of it.
+func (t Tasks) Start(ctx context.Context, in Input) (Order, error) {
+	return t.runFor(ctx, in, order.Start{SagaID: in.SagaID})
+}
+
+// ConfirmInput brings what the steps before have answered.
+type ConfirmInput struct {
+	Input
+	PaymentID      string `json:"paymentId"`
+	ShipmentID     string `json:"shipmentId"`
+	TrackingNumber string `json:"trackingNumber"`
+}
+
+// Confirm confirms the order. order.ErrCancelling where somebody closed it before.
+func (t Tasks) Confirm(ctx context.Context, in ConfirmInput) (Status, error) {
+	return t.run(ctx, in.Input, order.Confirm{
+		SagaID: in.SagaID, PaymentID: in.PaymentID, ShipmentID: in.ShipmentID, TrackingNumber: in.TrackingNumber,
+	})
+}
+
+// CloseInput says which step ended the fulfilment, and how.
+type CloseInput struct {
+	Input
+	Reason order.Reason `json:"reason"`
+	Step   string       `json:"step"`
+	Cause  string       `json:"cause"` // as Step Functions gives it
+}
+
+// Close asks the arbiter: the answer's status says whether the run undoes the order or finds it confirmed after all.
+func (t Tasks) Close(ctx context.Context, in CloseInput) (Order, error) {
+	return t.runFor(ctx, in.Input, order.Close{Origin: order.OriginSaga, Reason: in.Reason, Detail: detail(in), SagaID: in.SagaID})
+}
+
+// Cancel says that everything is undone.
+func (t Tasks) Cancel(ctx context.Context, in Input) (Status, error) {
+	return t.run(ctx, in, order.Cancel{SagaID: in.SagaID})
+}
+
+// FailUndoInput names the steps that could not be undone.
+type FailUndoInput struct {
+	Input
+	Steps []string `json:"steps"`
+}
+
+// FailUndo marks the order as one that people have to look at.
+func (t Tasks) FailUndo(ctx context.Context, in FailUndoInput) (Status, error) {
+	return t.run(ctx, in.Input, order.FailUndo{SagaID: in.SagaID, Steps: in.Steps})
+}
+
+func (t Tasks) run(ctx context.Context, in Input, c order.Command) (Status, error) {
+	res, err := t.Orders.Run(ctx, t.request(in, in.CorrelationID), in.OrderID, c)
+	if err != nil {
+		return Status{}, err
+	}
+	return Status{OrderID: in.OrderID, Status: res.State.Status}, nil
+}
+
+// runFor is run for the tasks that come before the run knows the order: they take the correlation id from its first event.
+func (t Tasks) runFor(ctx context.Context, in Input, c order.Command) (Order, error) {
+	history, err := t.Orders.History(ctx, in.OrderID)
+	if err != nil {
+		return Order{}, err
+	}
+	correlation := history[0].Metadata.CorrelationID
+	res, err := t.Orders.Run(ctx, t.request(in, correlation), in.OrderID, c)
+	if err != nil {
+		return Order{}, err
+	}
+	s := res.State
+	return Order{
+		OrderID: s.ID, Status: s.Status, Revision: s.Revision, CustomerID: s.CustomerID, AccountID: s.AccountID, Total: s.Total,
+		Items: items(s.Lines), Address: s.Address, CorrelationID: correlation,
+	}, nil
+}
+
+// request derives the commit's id from run, task and order: Step Functions may send one task more than once.
+func (t Tasks) request(in Input, correlation string) es.Request {
+	return es.Request{
+		CommitID: ident.Derive("order-task", in.SagaID, in.Task, in.OrderID),
+		Time:     t.Clock.Now(),
+		Metadata: es.Metadata{CorrelationID: correlation, CausationID: in.SagaID + "/" + in.Task, Actor: "order-saga"},
+	}
+}
+
+// items adds up the lines of one SKU, ordered by SKU.
+func items(lines []order.Line) []Item {
+	quantities := map[string]int64{}
+	for _, l := range lines {
+		quantities[l.SKU] += l.Quantity
+	}
+	out := make([]Item, 0, len(quantities))
+	for sku, quantity := range quantities {
+		out = append(out, Item{SKU: sku, Quantity: quantity})
+	}
+	slices.SortFunc(out, func(a, b Item) int { return cmp.Compare(a.SKU, b.SKU) })
+	return out
+}
+
+// detail says in the order why it is cancelled. A declared fault's own text is for the customer; any other cause is ours and only the step is named.
+func detail(in CloseInput) string {
+	if spec, ok := faults.Lookup(string(in.Reason)); ok && spec.Kind() == faults.Rule {
+		var cause struct {
+			ErrorMessage string `json:"errorMessage"`
+		}
+		if json.Unmarshal([]byte(in.Cause), &cause) == nil && cause.ErrorMessage != "" {
+			return cause.ErrorMessage
+		}
+		return in.Cause
+	}
+	if in.Step == "" {
+		return ""
+	}
+	return fmt.Sprintf("could not %s", in.Step)
+}

@@ -1,0 +1,153 @@
+package order
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"orderflow/shared/clock"
+	"orderflow/shared/es"
+	"orderflow/shared/personal"
+	"orderflow/shared/shipment"
+)
+
+// The fields that an order's sealed data is bound to.
+const (
+	AddressField = "order.address"
+	NoteField    = "order.note"
+)
+
+// Customers says who may order.
+type Customers interface {
+	// Registered reports whether the customer is known.
+	Registered(ctx context.Context, customerID string) (bool, error)
+}
+
+// Deps is what the service works with.
+type Deps struct {
+	Store     es.Store
+	Clock     clock.Clock
+	Vault     personal.Vault
+	Customers Customers
+}
+
+// Service carries out the commands on orders.
+type Service struct {
+	deps    Deps
+	handler es.Handler[Command, State, Event]
+}
+
+// New makes the service. What only closes and confirms orders needs neither Vault nor Customers.
+func New(deps Deps) Service {
+	return Service{deps: deps, handler: es.Handler[Command, State, Event]{Category: Category, Decider: Decider, Store: deps.Store, Clock: deps.Clock}}
+}
+
+// PlaceInput is an order as a customer gives it.
+type PlaceInput struct {
+	OrderID    string
+	CustomerID string
+	AccountID  string
+	Lines      []Line
+	Address    shipment.Address
+}
+
+// Place orders. Everything that can be refused is refused before anything is written.
+func (s Service) Place(ctx context.Context, req es.Request, in PlaceInput) (es.Result[State], error) {
+	if _, err := Total(in.Lines); err != nil {
+		return es.Result[State]{}, err
+	}
+	if err := in.Address.Validate(); err != nil {
+		return es.Result[State]{}, err
+	}
+	known, err := s.deps.Customers.Registered(ctx, in.CustomerID)
+	if err != nil {
+		return es.Result[State]{}, fmt.Errorf("order: look up customer: %w", err)
+	}
+	if !known {
+		return es.Result[State]{}, ErrUnknownCustomer.Field("body.customerId", "customer %q is not registered", in.CustomerID)
+	}
+	plain, err := json.Marshal(in.Address)
+	if err != nil {
+		return es.Result[State]{}, fmt.Errorf("order: encode address: %w", err)
+	}
+	address, err := s.deps.Vault.Seal(ctx, in.CustomerID, AddressField, plain)
+	if err != nil {
+		return es.Result[State]{}, fmt.Errorf("order: seal address: %w", err)
+	}
+	return s.handler.Handle(ctx, in.OrderID, req, Place{
+		OrderID: in.OrderID, CustomerID: in.CustomerID, AccountID: in.AccountID, Lines: in.Lines, Address: address, Now: req.Time,
+	})
+}
+
+// CancelInput says who wants an order cancelled, and why in their own words.
+type CancelInput struct {
+	Origin Origin // OriginCustomer or OriginOperator
+	Note   string
+}
+
+// Cancel closes an order for a person. An order that is cancelled already is left as it is; one that is dispatched is ErrDispatched.
+func (s Service) Cancel(ctx context.Context, req es.Request, orderID string, in CancelInput) (es.Result[State], error) {
+	current, err := s.Get(ctx, orderID)
+	if err != nil {
+		return current, err
+	}
+	var note personal.Sealed
+	if in.Note != "" {
+		if note, err = s.deps.Vault.Seal(ctx, current.State.CustomerID, NoteField, []byte(in.Note)); err != nil {
+			return current, fmt.Errorf("order: seal note: %w", err)
+		}
+	}
+	reason := ReasonCustomer
+	if in.Origin == OriginOperator {
+		reason = ReasonOperator
+	}
+	return s.handler.Handle(ctx, orderID, req, Close{Origin: in.Origin, Reason: reason, Note: note})
+}
+
+// Run carries out a command of the saga, the sweep or the carrier on an order.
+func (s Service) Run(ctx context.Context, req es.Request, orderID string, c Command) (es.Result[State], error) {
+	return s.handler.Handle(ctx, orderID, req, c)
+}
+
+// Get folds the order's stream: it always shows one's own write. ErrNotFound where there is none.
+func (s Service) Get(ctx context.Context, orderID string) (es.Result[State], error) {
+	res, err := s.handler.Get(ctx, orderID)
+	if err == nil && !res.State.Exists() {
+		err = ErrNotFound.New("there is no such order")
+	}
+	return res, err
+}
+
+// History gives the events of an order, oldest first. ErrNotFound where there are none.
+func (s Service) History(ctx context.Context, orderID string) ([]es.Recorded, error) {
+	h, err := s.deps.Store.Load(ctx, es.NewStreamID(Category, orderID), 0)
+	if err == nil && len(h.Events) == 0 {
+		err = ErrNotFound.New("there is no such order")
+	}
+	return h.Events, err
+}
+
+// OpenAddress decrypts where the order goes. personal.ErrErased where the customer was erased.
+func (s Service) OpenAddress(ctx context.Context, order State) (shipment.Address, error) {
+	var address shipment.Address
+	plain, err := s.deps.Vault.Open(ctx, order.CustomerID, AddressField, order.Address)
+	if err != nil {
+		return address, fmt.Errorf("order %s: open address: %w", order.ID, err)
+	}
+	if err := json.Unmarshal(plain, &address); err != nil {
+		return address, fmt.Errorf("order %s: decode address: %w", order.ID, err)
+	}
+	return address, nil
+}
+
+// OpenNote decrypts what the person who cancelled wrote, "" where they wrote nothing. personal.ErrErased where the customer was erased.
+func (s Service) OpenNote(ctx context.Context, order State) (string, error) {
+	if order.Note == "" {
+		return "", nil
+	}
+	plain, err := s.deps.Vault.Open(ctx, order.CustomerID, NoteField, order.Note)
+	if err != nil {
+		return "", fmt.Errorf("order %s: open note: %w", order.ID, err)
+	}
+	return string(plain), nil
+}
