@@ -1,0 +1,105 @@
+// Package awstest gives integration tests a real endpoint and tables of their own. Only tests import it.
+package awstest
+
+import (
+	"context"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"orderflow/shared/ident"
+)
+
+// EndpointVariable names the endpoint that integration tests run against, as in "http://127.0.0.1:4566".
+const EndpointVariable = "ORDERFLOW_TEST_ENDPOINT"
+
+// tableWait is how long a table may take to come up.
+const tableWait = 30 * time.Second
+
+// Endpoint is the endpoint that integration tests run against. Without one the test fails: a suite that silently skips itself proves nothing.
+func Endpoint(t testing.TB) string {
+	t.Helper()
+	endpoint := os.Getenv(EndpointVariable)
+	if u, err := url.Parse(endpoint); endpoint == "" || err != nil || u.Host == "" {
+		t.Fatalf("%s is %q: integration tests need the URL of a local AWS endpoint", EndpointVariable, endpoint)
+	}
+	return endpoint
+}
+
+// Config is an aws.Config for Endpoint, with credentials that real AWS refuses, so that a wrong endpoint does no harm.
+func Config(t testing.TB) aws.Config {
+	t.Helper()
+	return aws.Config{
+		Region:       "us-east-1",
+		BaseEndpoint: aws.String(Endpoint(t)),
+		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
+	}
+}
+
+// Table creates a table from a definition whose TableName may be nil, under a name that no other test has, and deletes it when the test ends.
+// It returns the name once the table takes requests.
+func Table(t testing.TB, input *dynamodb.CreateTableInput) string {
+	t.Helper()
+	client := dynamodb.NewFromConfig(Config(t))
+	definition := *input
+	definition.TableName = aws.String(Unique(t, "table"))
+	if definition.BillingMode == "" && definition.ProvisionedThroughput == nil {
+		definition.BillingMode = types.BillingModePayPerRequest
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), tableWait)
+	defer cancel()
+	if _, err := client.CreateTable(ctx, &definition); err != nil {
+		t.Fatalf("create table %s: %v", *definition.TableName, err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), tableWait)
+		defer cancel()
+		if _, err := client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: definition.TableName}); err != nil {
+			t.Errorf("delete table %s: %v", *definition.TableName, err)
+		}
+	})
+	waiter := dynamodb.NewTableExistsWaiter(client, func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay, o.MaxDelay = 50*time.Millisecond, time.Second })
+	if err := waiter.Wait(ctx, &dynamodb.DescribeTableInput{TableName: definition.TableName}, tableWait); err != nil {
+		t.Fatalf("table %s does not come up: %v", *definition.TableName, err)
+	}
+	return *definition.TableName
+}
+
+// Unique is a name for a resource of this test alone: prefix, a part of the test's name and a random part; letters, digits and hyphens, at most 63.
+func Unique(t testing.TB, prefix string) string {
+	t.Helper()
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9':
+			return r
+		}
+		return '-'
+	}, t.Name())
+	return prefix + "-" + name[:min(len(name), 24)] + "-" + ident.New()[:8]
+}
+
+// Key is the key schema of a table: a partition key, and a sort key where one is named. Attributes are given as "name:S", "name:N" or "name:B".
+func Key(partition string, sort ...string) *dynamodb.CreateTableInput {
+	input := &dynamodb.CreateTableInput{}
+	for i, attribute := range append([]string{partition}, sort...) {
+		name, kind, _ := strings.Cut(attribute, ":")
+		role := types.KeyTypeHash
+		if i > 0 {
+			role = types.KeyTypeRange
+		}
+		input.KeySchema = append(input.KeySchema, types.KeySchemaElement{AttributeName: aws.String(name), KeyType: role})
+		input.AttributeDefinitions = append(input.AttributeDefinitions,
+			types.AttributeDefinition{AttributeName: aws.String(name), AttributeType: types.ScalarAttributeType(kind)})
+	}
+	return input
+}
+
+// EventsTable defines the events table as the template does.
+func EventsTable() *dynamodb.CreateTableInput { return Key("stream:S", "version:N") }
