@@ -67,7 +67,9 @@ func ResumeUndo(orderID string, sequence, n int64) Run {
 func FulfilName(orderID string) string { return orderID }
 
 // UndoName is "<order>-undo-<sequence of the order.cancelling event>": an order is closed once, so it has one such name.
-func UndoName(orderID string, sequence int64) string { return fmt.Sprintf("%s-undo-%d", orderID, sequence) }
+func UndoName(orderID string, sequence int64) string {
+	return fmt.Sprintf("%s-undo-%d", orderID, sequence)
+}
 
 // ResumeFulfilName is "<order>-resume-<n>".
 func ResumeFulfilName(orderID string, n int64) string { return fmt.Sprintf("%s-resume-%d", orderID, n) }
