@@ -111,12 +111,17 @@ func (a Attempt[S]) settle(ctx context.Context, id string, req Request,
 			if state, err = a.Fold(history); err != nil {
 				return err
 			}
-			if fingerprint, found := history.Commit(req.CommitID); found && fingerprint != req.Fingerprint {
+			fingerprint, found := history.Commit(req.CommitID)
+			if found && fingerprint != req.Fingerprint {
 				return ErrKeyReused
 			}
 			p, err := plan(ctx, state)
 			if err == nil && p == nil {
 				return nil
+			}
+			if err == nil && found {
+				// A second write of the same command would be an effect too many, and one that changed nothing would go on for ever.
+				return fmt.Errorf("es: attempt %s: commit %q is there and the attempt is still %s", history.Head.stream, req.CommitID, a.Status(state))
 			}
 			if err == nil {
 				err = a.append(ctx, history.Head, req, *p)

@@ -132,7 +132,8 @@ type Store interface {
 	At(ctx context.Context, stream StreamID, version int64) (Head, error)
 	// Append writes the commits and the effects, all or none. A *ConflictError (errors.Is ErrConflict) says that somebody else has
 	// appended since the Head was loaded; a *LimitError, before any write, that a limit of the store would be passed.
-	// The refusal of an Effect is returned as the effect gave it.
+	// The refusal of an Effect is returned as the effect gave it; where a Head is out of date as well, the conflict wins, since the caller decides again.
+	// Any other error leaves open whether the commits were written. No two effects of one append may touch the same thing.
 	Append(ctx context.Context, commits []Commit, effects ...Effect) (Appended, error)
 }
 
@@ -144,6 +145,8 @@ var (
 	ErrKeyReused = errors.New("es: the key was used with another request")
 	// ErrCorrupt: what is stored can't be read.
 	ErrCorrupt = errors.New("es: corrupt commit")
+	// ErrUnavailable: the store was busy or did not answer. Whether the commits were written is open: the same commits, tried again, meet themselves.
+	ErrUnavailable = errors.New("es: the store is not available")
 	// ErrLimit: a commit or transaction is larger than the store can hold.
 	ErrLimit = errors.New("es: over a limit of the store")
 )
@@ -152,7 +155,7 @@ var (
 type ConflictError struct {
 	Stream   StreamID
 	Expected int64
-	Actual   int64 // the version met, or -1 where the store could not tell (a write to the same item was under way)
+	Actual   int64 // the version met, which the stream has at least; or -1 where the store could not tell (a write to the same item was under way)
 }
 
 func (e *ConflictError) Error() string {

@@ -3,6 +3,7 @@ package es
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -26,10 +27,18 @@ type eventType struct {
 type Upcaster func(data json.RawMessage) (json.RawMessage, error)
 
 // NewRegistry builds a registry from the registration functions of the packages that own the events.
+// It panics where an older version of a type has no upcaster: those events could be stored, and would not be readable.
 func NewRegistry(register ...func(*Registry)) *Registry {
 	r := &Registry{byName: map[string]*eventType{}, byType: map[reflect.Type]*eventType{}}
 	for _, f := range register {
 		f(r)
+	}
+	for _, name := range r.Names() {
+		for et, v := r.byName[name], 1; v < et.schema; v++ {
+			if et.upcasters[v] == nil {
+				panic(fmt.Sprintf("es: %s has no upcaster from version %d", name, v))
+			}
+		}
 	}
 	return r
 }
@@ -46,8 +55,10 @@ func Register[E any](r *Registry, name string, schema int) {
 	}
 	et := &eventType{name: name, schema: schema, upcasters: map[int]Upcaster{}, decode: func(data []byte) (any, error) {
 		var e E
-		d := json.NewDecoder(bytes.NewReader(data))
-		if err := d.Decode(&e); err != nil {
+		if bytes.Equal(bytes.TrimSpace(data), []byte("null")) {
+			return nil, errors.New("null is no event") // which Unmarshal would take for one without any content
+		}
+		if err := json.Unmarshal(data, &e); err != nil {
 			return nil, err
 		}
 		return e, nil

@@ -3,6 +3,7 @@ package ident
 
 import (
 	"encoding/json"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -10,11 +11,20 @@ import (
 // namespace is the UUIDv5 namespace of orderflow's derived ids. It must never change: stored streams are named by it.
 var namespace = uuid.MustParse("6f1d8a52-3c1e-5d0b-9a77-2f0f6d1c4e58")
 
-// Derive gives the UUIDv5 (RFC 9562, 5.5) of a kind and its parts. The parts are joined as a JSON array, so that no two lists share one encoding.
+// Derive gives the UUIDv5 (RFC 9562, 5.5) of a kind and its parts. The parts are joined as a JSON array, so that no two lists share one encoding;
+// a part that is not UTF-8 stands in it as an array with its bytes in base64, since JSON strings would make all such bytes one replacement character.
 func Derive(kind string, parts ...string) string {
-	name, err := json.Marshal(append([]string{kind}, parts...))
+	list := make([]any, 0, 1+len(parts))
+	for _, part := range append([]string{kind}, parts...) {
+		if utf8.ValidString(part) {
+			list = append(list, part)
+		} else {
+			list = append(list, [][]byte{[]byte(part)})
+		}
+	}
+	name, err := json.Marshal(list)
 	if err != nil {
-		panic("ident: strings always encode: " + err.Error())
+		panic("ident: strings and bytes always encode: " + err.Error())
 	}
 	return uuid.NewSHA1(namespace, name).String()
 }

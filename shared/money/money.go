@@ -20,7 +20,7 @@ var (
 )
 
 // Money is an amount of minor units (cents of a dollar, yen of a yen) in an ISO 4217 currency.
-// The zero Money is nothing in no currency; adding to it takes the other side's currency.
+// The zero Money is nothing in no currency: a sum with it, on either side, is the other side.
 type Money struct {
 	Amount   int64  `json:"amount"`
 	Currency string `json:"currency"`
@@ -44,8 +44,11 @@ func CheckCurrency(code string) error {
 
 // Add gives m + o, or a fault on mixed currencies or overflow.
 func (m Money) Add(o Money) (Money, error) {
-	if m == (Money{}) {
+	switch {
+	case m == Money{}:
 		return o, nil
+	case o == Money{}:
+		return m, nil
 	}
 	if m.Currency != o.Currency {
 		return Money{}, ErrMixedCurrency.New("%s and %s can't be added", m.Currency, o.Currency)

@@ -21,6 +21,7 @@ type Store struct {
 // Effect is what this store needs of an es.Effect. Check and Apply run under the store's lock, Apply only if everything else of the append is sure.
 type Effect interface {
 	es.Effect
+	// Check refuses, or says that Apply may come. It sees none of the other effects of the append.
 	Check() error
 	Apply()
 }

@@ -1,0 +1,117 @@
+// Package estest is the suite that every es.Store passes, and a store that a test can interfere with. Only tests import it.
+package estest
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"orderflow/shared/es"
+	"orderflow/shared/ident"
+)
+
+// Backend is a store under test, with what the suite needs to know of it.
+type Backend struct {
+	Store es.Store
+	// Counters makes the store's effects.
+	Counters Counters
+	// Limits are the store's; nil where it has none.
+	Limits *Limits
+}
+
+// Counters are numbers beside the streams that effects change.
+type Counters interface {
+	// Add makes an effect that adds n to the counter with that name, which starts at 0. An append with it fails, with an error for which Refused is
+	// true, where the counter would fall below 0.
+	Add(name string, n int64) es.Effect
+	Refused(err error) bool
+	// Value reads a counter, consistently.
+	Value(ctx context.Context, name string) (int64, error)
+}
+
+// Limits says how much a store takes.
+type Limits struct {
+	CommitBytes int // of one commit, encoded
+	Items       int // commits and effects of one append
+	AppendBytes int // of all commits of one append
+}
+
+// Noted is an event with a text of any size.
+type Noted struct {
+	Text string `json:"text"`
+}
+
+// Counted is an event with a number.
+type Counted struct {
+	N int64 `json:"n"`
+}
+
+// Register adds the suite's events to a registry.
+func Register(r *es.Registry) {
+	es.Register[Noted](r, "test.noted", 1)
+	es.Register[Counted](r, "test.counted", 1)
+}
+
+// Start is the moment at which the suite's commits are decided.
+var Start = time.Date(2026, 3, 29, 1, 59, 59, 123456789, time.UTC)
+
+// Stream names a stream that no other test uses.
+func Stream() es.StreamID { return es.NewStreamID("test", ident.New()) }
+
+// Commit is a commit with the suite's time.
+func Commit(head es.Head, id string, events ...any) es.Commit {
+	return es.Commit{Head: head, ID: id, Time: Start, Events: events}
+}
+
+// Append appends one commit and fails the test where that fails.
+func Append(t testing.TB, s es.Store, head es.Head, id string, events ...any) es.Head {
+	t.Helper()
+	appended, err := s.Append(context.Background(), []es.Commit{Commit(head, id, events...)})
+	if err != nil {
+		t.Fatalf("append %s to %s at %d: %v", id, head.Stream(), head.Version(), err)
+	}
+	return appended.Heads[0]
+}
+
+// Load loads the events above after and fails the test where that fails.
+func Load(t testing.TB, s es.Store, stream es.StreamID, after int64) es.History {
+	t.Helper()
+	h, err := s.Load(context.Background(), stream, after)
+	if err != nil {
+		t.Fatalf("load %s: %v", stream, err)
+	}
+	return h
+}
+
+// Hooked is a store that a test interferes with, and that counts what it is asked. It is safe for concurrent use where its hooks are.
+type Hooked struct {
+	es.Store
+	// Before, where it is set, is asked ahead of each append; its error is the answer, and nothing is written.
+	Before func(commits []es.Commit) error
+	// After, where it is set, replaces the answer of each append that got as far as the store: an error in place of success is a lost answer.
+	After func(es.Appended, error) (es.Appended, error)
+
+	Loads, Appends atomic.Int64
+}
+
+// Load implements es.Store.
+func (h *Hooked) Load(ctx context.Context, stream es.StreamID, after int64) (es.History, error) {
+	h.Loads.Add(1)
+	return h.Store.Load(ctx, stream, after)
+}
+
+// Append implements es.Store.
+func (h *Hooked) Append(ctx context.Context, commits []es.Commit, effects ...es.Effect) (es.Appended, error) {
+	h.Appends.Add(1)
+	if h.Before != nil {
+		if err := h.Before(commits); err != nil {
+			return es.Appended{}, err
+		}
+	}
+	appended, err := h.Store.Append(ctx, commits, effects...)
+	if h.After != nil {
+		return h.After(appended, err)
+	}
+	return appended, err
+}
