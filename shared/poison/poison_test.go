@@ -1,0 +1,46 @@
+package poison_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"orderflow/shared/es"
+	"orderflow/shared/faults"
+	"orderflow/shared/poison"
+)
+
+var (
+	errRule     = faults.Declare(faults.Rule, "poisontest.rule")
+	errConflict = faults.Declare(faults.Conflict, "poisontest.conflict")
+	errBusy     = faults.Declare(faults.Unavailable, "poisontest.busy")
+)
+
+func TestIs(t *testing.T) {
+	cause := errors.New("cause")
+	tests := []struct {
+		err  error
+		want bool
+	}{
+		{nil, false},
+		{cause, false},
+		{context.DeadlineExceeded, false},
+		{es.ErrConflict, false},
+		{poison.Mark(cause), true},
+		{fmt.Errorf("around: %w", poison.Mark(cause)), true},
+		{fmt.Errorf("around: %w", es.ErrCorrupt), true},
+		{fmt.Errorf("around: %w", &es.UnknownTypeError{}), true},
+		{fmt.Errorf("around: %w", errRule.New("no")), true},
+		{errConflict.New("not now"), false},
+		{errBusy.New("later"), false},
+	}
+	for _, tt := range tests {
+		if got := poison.Is(tt.err); got != tt.want {
+			t.Errorf("%v: %v, want %v", tt.err, got, tt.want)
+		}
+	}
+	if !errors.Is(poison.Mark(cause), cause) {
+		t.Error("the cause is lost")
+	}
+}
