@@ -24,7 +24,7 @@ import (
 // between tries add up to less than a second.
 const (
 	maxAttempts    = 5
-	backoffBase    = 50 * time.Millisecond
+	backoffBase    = 25 * time.Millisecond
 	backoffMax     = time.Second
 	dialTimeout    = time.Second
 	attemptTimeout = 5 * time.Second
@@ -64,9 +64,9 @@ func Retryer() aws.RetryerV2 {
 	})
 }
 
-// backoffCeiling is the longest wait after the try with that number, from 0.
+// backoffCeiling is the longest wait after the try with that number, from 1.
 func backoffCeiling(attempt int) time.Duration {
-	if attempt >= 5 {
+	if attempt > maxAttempts {
 		return backoffMax
 	}
 	return min(backoffBase<<max(attempt, 0), backoffMax)

@@ -101,7 +101,7 @@ func TestRetryer(t *testing.T) {
 		})
 	}
 	var sum time.Duration
-	for attempt := range maxAttempts - 1 {
+	for attempt := 1; attempt < maxAttempts; attempt++ {
 		ceiling := backoffCeiling(attempt)
 		sum += ceiling
 		for range 100 {

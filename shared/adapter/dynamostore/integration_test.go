@@ -1,0 +1,222 @@
+//go:build integration
+
+package dynamostore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"orderflow/shared/adapter/awsenv"
+	"orderflow/shared/adapter/awstest"
+	"orderflow/shared/adapter/dynamostore"
+	"orderflow/shared/es"
+	"orderflow/shared/es/estest"
+)
+
+func TestStore(t *testing.T) {
+	client := dynamodb.NewFromConfig(awstest.Config(t))
+	c := &counters{client: client, table: awstest.Table(t, awstest.Key("name:S"))}
+	limits := &estest.Limits{CommitBytes: dynamostore.MaxCommitBytes, Items: dynamostore.MaxItems, AppendBytes: dynamostore.MaxAppendBytes}
+	estest.Run(t, func(t *testing.T, registry *es.Registry) estest.Backend {
+		return estest.Backend{Store: dynamostore.New(client, awstest.Table(t, awstest.EventsTable()), registry), Counters: c, Limits: limits}
+	})
+}
+
+// counters are rows of a table of their own.
+type counters struct {
+	client *dynamodb.Client
+	table  string
+}
+
+var errBelowZero = errors.New("below zero")
+
+func (c *counters) Add(name string, n int64) es.Effect { return addition{c.table, name, n} }
+
+func (c *counters) Refused(err error) bool { return errors.Is(err, errBelowZero) }
+
+func (c *counters) Value(ctx context.Context, name string) (int64, error) {
+	out, err := c.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &c.table, ConsistentRead: aws.Bool(true), Key: key(name)})
+	if err != nil || out.Item == nil {
+		return 0, err
+	}
+	return strconv.ParseInt(out.Item["n"].(*types.AttributeValueMemberN).Value, 10, 64)
+}
+
+func key(name string) map[string]types.AttributeValue {
+	return map[string]types.AttributeValue{"name": &types.AttributeValueMemberS{Value: name}}
+}
+
+type addition struct {
+	table, name string
+	n           int64
+}
+
+func (a addition) EffectName() string { return "add to " + a.name }
+
+func (a addition) TransactItems() ([]types.TransactWriteItem, error) {
+	update := &types.Update{
+		TableName: &a.table, Key: key(a.name), UpdateExpression: aws.String("ADD n :n"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":n": &types.AttributeValueMemberN{Value: strconv.FormatInt(a.n, 10)}},
+	}
+	if a.n < 0 {
+		update.ConditionExpression = aws.String("n >= :taken")
+		update.ExpressionAttributeValues[":taken"] = &types.AttributeValueMemberN{Value: strconv.FormatInt(-a.n, 10)}
+	}
+	return []types.TransactWriteItem{{Update: update}}, nil
+}
+
+func (a addition) Refusal(reasons []types.CancellationReason) error {
+	if len(reasons) == 1 && aws.ToString(reasons[0].Code) == "ConditionalCheckFailed" {
+		return fmt.Errorf("%s: %w", a.EffectName(), errBelowZero)
+	}
+	return nil
+}
+
+// counting counts the requests that reach the network, by operation.
+type counting struct {
+	mu    sync.Mutex
+	count map[string]int
+}
+
+func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
+	_, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	c.mu.Lock()
+	c.count[op]++
+	c.mu.Unlock()
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// requests runs f and tells which requests it took.
+func (c *counting) requests(f func()) string {
+	c.count = map[string]int{}
+	f()
+	return strings.TrimPrefix(fmt.Sprint(c.count), "map")
+}
+
+// TestRequests holds each operation to the requests that it is said to cost.
+func TestRequests(t *testing.T) {
+	network := &counting{}
+	client := dynamodb.NewFromConfig(awstest.Config(t), func(o *dynamodb.Options) { o.HTTPClient = &http.Client{Transport: network} })
+	s := dynamostore.New(client, awstest.Table(t, awstest.EventsTable()), es.NewRegistry(estest.Register))
+	stream, other, big := estest.Stream(), estest.Stream(), estest.Stream()
+	var head, stale es.Head
+	var hundred []any
+	for i := range 100 {
+		hundred = append(hundred, estest.Counted{N: int64(i)})
+	}
+	for _, tt := range []struct {
+		name string
+		want string
+		do   func()
+	}{
+		{"load nothing", "[Query:1]", func() { stale = estest.Load(t, s, stream, 0).Head }},
+		{"append an event", "[PutItem:1]", func() { head = estest.Append(t, s, stale, "c1", estest.Noted{}) }},
+		{"append a hundred events", "[PutItem:1]", func() { head = estest.Append(t, s, head, "c2", hundred...) }},
+		{"load 101 events", "[Query:1]", func() { estest.Load(t, s, stream, 0) }},
+		{"load after a version", "[Query:2]", func() { estest.Load(t, s, stream, 50) }},
+		{"at", "[Query:1]", func() {
+			if _, err := s.At(t.Context(), stream, 101); err != nil {
+				t.Error(err)
+			}
+		}},
+		{"append again", "[PutItem:1]", func() { estest.Append(t, s, stale, "c1", estest.Noted{}) }},
+		{"append at a stale head", "[PutItem:1]", func() {
+			if _, err := s.Append(t.Context(), []es.Commit{estest.Commit(stale, "late", estest.Noted{})}); !errors.Is(err, es.ErrConflict) {
+				t.Error(err)
+			}
+		}},
+		{"append to two streams", "[TransactWriteItems:1]", func() {
+			if _, err := s.Append(t.Context(), []es.Commit{
+				estest.Commit(head, "c3", estest.Noted{}), estest.Commit(es.StoreHead(other, 0, ""), "c1", estest.Noted{}),
+			}); err != nil {
+				t.Error(err)
+			}
+		}},
+		{"over a limit", "[]", func() {
+			if _, err := s.Append(t.Context(), []es.Commit{
+				estest.Commit(head, "big", estest.Noted{Text: strings.Repeat("x", dynamostore.MaxCommitBytes)}),
+			}); !errors.Is(err, es.ErrLimit) {
+				t.Error(err)
+			}
+		}},
+		{"load 2.4 MB", "[PutItem:8 Query:4]", func() {
+			h := estest.Load(t, s, big, 0).Head
+			for i := range 8 {
+				h = estest.Append(t, s, h, fmt.Sprint(i), estest.Noted{Text: strings.Repeat("x", 300_000)})
+			}
+			estest.Load(t, s, big, 0)
+		}},
+	} {
+		if got := network.requests(tt.do); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+// losing sends requests and loses the answers of the first writes.
+type losing struct{ left atomic.Int64 }
+
+func (l *losing) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil || strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".Query") || l.left.Add(-1) < 0 {
+		return res, err
+	}
+	if err := res.Body.Close(); err != nil {
+		return nil, err
+	}
+	return nil, io.ErrUnexpectedEOF
+}
+
+// TestLostAnswers: the client tries again by itself, and the append is there once.
+func TestLostAnswers(t *testing.T) {
+	network := &losing{}
+	client := dynamodb.NewFromConfig(awstest.Config(t), func(o *dynamodb.Options) {
+		o.HTTPClient, o.Retryer = &http.Client{Transport: network, Timeout: 30 * time.Second}, awsenv.Retryer()
+	})
+	s := dynamostore.New(client, awstest.Table(t, awstest.EventsTable()), es.NewRegistry(estest.Register))
+	c := &counters{client: client, table: awstest.Table(t, awstest.Key("name:S"))}
+	one, two := estest.Stream(), estest.Stream()
+
+	network.left.Store(2)
+	appended, err := s.Append(t.Context(), []es.Commit{estest.Commit(estest.Load(t, s, one, 0).Head, "c1", estest.Noted{}, estest.Noted{})})
+	if err != nil || !appended.Recognised || appended.Heads[0] != estest.Load(t, s, one, 0).Head || appended.Heads[0].Version() != 2 {
+		t.Fatalf("%+v, %v", appended, err)
+	}
+
+	network.left.Store(2)
+	commits := []es.Commit{estest.Commit(appended.Heads[0], "c2", estest.Noted{}), estest.Commit(estest.Load(t, s, two, 0).Head, "c1", estest.Noted{})}
+	appended, err = s.Append(t.Context(), commits, c.Add("n", 7))
+	if err != nil || appended.Heads[0] != estest.Load(t, s, one, 0).Head || appended.Heads[1] != estest.Load(t, s, two, 0).Head {
+		t.Fatalf("%+v, %v", appended, err)
+	}
+	// The same again in a call of its own has a token of its own.
+	again, err := s.Append(t.Context(), commits, c.Add("n", 7))
+	if err != nil || !again.Recognised || again.Heads[0] != appended.Heads[0] || again.Heads[1] != appended.Heads[1] {
+		t.Fatalf("%+v, %v", again, err)
+	}
+	if n, err := c.Value(t.Context(), "n"); err != nil || n != 7 {
+		t.Errorf("the effect was done %d/7 times, %v", n, err)
+	}
+	// All tries lost: the caller sees an error that leaves the outcome open, and the same commit tried again meets itself.
+	network.left.Store(5)
+	commit := []es.Commit{estest.Commit(appended.Heads[0], "c3", estest.Noted{})}
+	if _, err = s.Append(t.Context(), commit); !errors.Is(err, es.ErrUnavailable) || errors.Is(err, es.ErrConflict) {
+		t.Fatal(err)
+	}
+	if appended, err = s.Append(t.Context(), commit); err != nil || !appended.Recognised {
+		t.Fatalf("%+v, %v", appended, err)
+	}
+}
