@@ -10,7 +10,6 @@ import (
 
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
-	"orderflow/shared/faults"
 	"orderflow/shared/ident"
 	"orderflow/shared/money"
 	"orderflow/shared/order"
@@ -25,7 +24,6 @@ type Tasks struct {
 
 // Input is what every task gets. SagaID is the name of the run.
 type Input struct {
-	Task          string `json:"task"`
 	OrderID       string `json:"orderId"`
 	SagaID        string `json:"sagaId"`
 	CorrelationID string `json:"correlationId,omitempty"`
@@ -58,7 +56,7 @@ type Status struct {
 
 // Start takes an order for a run and answers with what the run needs of it.
 func (t Tasks) Start(ctx context.Context, in Input) (Order, error) {
-	return t.runFor(ctx, in, order.Start{SagaID: in.SagaID})
+	return t.runFor(ctx, "start", in, order.Start{SagaID: in.SagaID})
 }
 
 // ConfirmInput brings what the steps before have answered.
@@ -71,7 +69,7 @@ type ConfirmInput struct {
 
 // Confirm confirms the order. order.ErrCancelling where somebody closed it before.
 func (t Tasks) Confirm(ctx context.Context, in ConfirmInput) (Status, error) {
-	return t.run(ctx, in.Input, order.Confirm{
+	return t.run(ctx, "confirm", in.Input, order.Confirm{
 		SagaID: in.SagaID, PaymentID: in.PaymentID, ShipmentID: in.ShipmentID, TrackingNumber: in.TrackingNumber,
 	})
 }
@@ -86,12 +84,12 @@ type CloseInput struct {
 
 // Close asks the arbiter: the answer's status says whether the run undoes the order or finds it confirmed after all.
 func (t Tasks) Close(ctx context.Context, in CloseInput) (Order, error) {
-	return t.runFor(ctx, in.Input, order.Close{Origin: order.OriginSaga, Reason: in.Reason, Detail: detail(in), SagaID: in.SagaID})
+	return t.runFor(ctx, "close", in.Input, order.Close{Origin: order.OriginSaga, Reason: in.Reason, Detail: detail(in), SagaID: in.SagaID})
 }
 
 // Cancel says that everything is undone.
 func (t Tasks) Cancel(ctx context.Context, in Input) (Status, error) {
-	return t.run(ctx, in, order.Cancel{SagaID: in.SagaID})
+	return t.run(ctx, "cancel", in, order.Cancel{SagaID: in.SagaID})
 }
 
 // FailUndoInput names the steps that could not be undone.
@@ -102,11 +100,11 @@ type FailUndoInput struct {
 
 // FailUndo marks the order as one that people have to look at.
 func (t Tasks) FailUndo(ctx context.Context, in FailUndoInput) (Status, error) {
-	return t.run(ctx, in.Input, order.FailUndo{SagaID: in.SagaID, Steps: in.Steps})
+	return t.run(ctx, "fail-undo", in.Input, order.FailUndo{SagaID: in.SagaID, Steps: in.Steps})
 }
 
-func (t Tasks) run(ctx context.Context, in Input, c order.Command) (Status, error) {
-	res, err := t.Orders.Run(ctx, t.request(in, in.CorrelationID), in.OrderID, c)
+func (t Tasks) run(ctx context.Context, task string, in Input, c order.Command) (Status, error) {
+	res, err := t.Orders.Run(ctx, request(t.Clock, task, in, in.CorrelationID), in.OrderID, c)
 	if err != nil {
 		return Status{}, err
 	}
@@ -114,13 +112,13 @@ func (t Tasks) run(ctx context.Context, in Input, c order.Command) (Status, erro
 }
 
 // runFor is run for the tasks that come before the run knows the order: they take the correlation id from its first event.
-func (t Tasks) runFor(ctx context.Context, in Input, c order.Command) (Order, error) {
+func (t Tasks) runFor(ctx context.Context, task string, in Input, c order.Command) (Order, error) {
 	history, err := t.Orders.History(ctx, in.OrderID)
 	if err != nil {
 		return Order{}, err
 	}
 	correlation := history[0].Metadata.CorrelationID
-	res, err := t.Orders.Run(ctx, t.request(in, correlation), in.OrderID, c)
+	res, err := t.Orders.Run(ctx, request(t.Clock, task, in, correlation), in.OrderID, c)
 	if err != nil {
 		return Order{}, err
 	}
@@ -132,11 +130,11 @@ func (t Tasks) runFor(ctx context.Context, in Input, c order.Command) (Order, er
 }
 
 // request derives the commit's id from run, task and order: Step Functions may send one task more than once.
-func (t Tasks) request(in Input, correlation string) es.Request {
+func request(c clock.Clock, task string, in Input, correlation string) es.Request {
 	return es.Request{
-		CommitID: ident.Derive("order-task", in.SagaID, in.Task, in.OrderID),
-		Time:     t.Clock.Now(),
-		Metadata: es.Metadata{CorrelationID: correlation, CausationID: in.SagaID + "/" + in.Task, Actor: "order-saga"},
+		CommitID: ident.Derive("order-task", in.SagaID, task, in.OrderID),
+		Time:     c.Now(),
+		Metadata: es.Metadata{CorrelationID: correlation, CausationID: in.SagaID + "/" + task, Actor: "order-saga"},
 	}
 }
 
@@ -154,9 +152,9 @@ func items(lines []order.Line) []Item {
 	return out
 }
 
-// detail says in the order why it is cancelled. A declared fault's own text is for the customer; any other cause is ours and only the step is named.
+// detail says in the order why it is cancelled. A business fault's own text is for the customer; any other cause is ours and only the step is named.
 func detail(in CloseInput) string {
-	if spec, ok := faults.Lookup(string(in.Reason)); ok && spec.Kind() == faults.Rule {
+	if in.Reason != order.ReasonSaga && in.Reason != order.ReasonExpired {
 		var cause struct {
 			ErrorMessage string `json:"errorMessage"`
 		}

@@ -1,0 +1,189 @@
+// Package deployment finds a deployed stack's parts and gets tokens for its API.
+package deployment
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+)
+
+// Deployment is a stack, in an account or on an emulator.
+type Deployment struct {
+	Stack   string
+	Outputs map[string]string
+	config  aws.Config
+}
+
+// Find reads the stack's outputs with the environment's credentials. AWS_ENDPOINT_URL names an emulator.
+func Find(ctx context.Context, stack string) (*Deployment, error) {
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("load AWS configuration: %w", err)
+	}
+	out, err := cloudformation.NewFromConfig(cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &stack})
+	if err != nil {
+		return nil, fmt.Errorf("find stack %s%s: %w", stack, at(cfg), err)
+	}
+	if len(out.Stacks) == 0 {
+		return nil, fmt.Errorf("there is no stack %s%s", stack, at(cfg))
+	}
+	d := &Deployment{Stack: stack, Outputs: map[string]string{}, config: cfg}
+	for _, o := range out.Stacks[0].Outputs {
+		d.Outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
+	}
+	return d, nil
+}
+
+func at(cfg aws.Config) string {
+	if cfg.BaseEndpoint == nil {
+		return " in " + cfg.Region
+	}
+	return " at " + *cfg.BaseEndpoint
+}
+
+// Config is the configuration that found the stack, for clients of further services.
+func (d *Deployment) Config() aws.Config { return d.config }
+
+// APIURL is where the HTTP API answers. An emulator can't be reached under the name that AWS gives it.
+func (d *Deployment) APIURL() (string, error) {
+	if d.config.BaseEndpoint == nil {
+		return d.output("ApiUrl")
+	}
+	id, err := d.output("ApiId")
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimSuffix(*d.config.BaseEndpoint, "/") + "/_aws/execute-api/" + id + "/$default", nil
+}
+
+func (d *Deployment) output(name string) (string, error) {
+	v, ok := d.Outputs[name]
+	if !ok {
+		return "", fmt.Errorf("stack %s has no output %s", d.Stack, name)
+	}
+	return v, nil
+}
+
+// OperatorToken gets a token with the operator's scope by the client credentials of the stack's own user pool (RFC 6749, 4.4).
+func (d *Deployment) OperatorToken(ctx context.Context) (string, error) {
+	pool, client, err := d.poolClient("OperatorClientId")
+	if err != nil {
+		return "", err
+	}
+	described, err := cognitoidentityprovider.NewFromConfig(d.config).DescribeUserPoolClient(ctx, &cognitoidentityprovider.DescribeUserPoolClientInput{
+		UserPoolId: &pool, ClientId: &client,
+	})
+	if err != nil {
+		return "", fmt.Errorf("read the operators' client: %w", err)
+	}
+	endpoint, err := d.tokenURL()
+	if err != nil {
+		return "", err
+	}
+	form := url.Values{"grant_type": {"client_credentials"}, "scope": {"orderflow/operator"}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
+	if err != nil {
+		return "", fmt.Errorf("ask for a token: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.SetBasicAuth(client, aws.ToString(described.UserPoolClient.ClientSecret))
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", fmt.Errorf("ask for a token: %w", err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	var answer struct {
+		AccessToken string `json:"access_token"`
+		Error       string `json:"error"`
+	}
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
+		return "", fmt.Errorf("read the token endpoint's answer (%s): %w", res.Status, err)
+	}
+	if answer.AccessToken == "" {
+		return "", fmt.Errorf("the token endpoint refuses: %s %s", res.Status, answer.Error)
+	}
+	return answer.AccessToken, nil
+}
+
+func (d *Deployment) tokenURL() (string, error) {
+	if d.config.BaseEndpoint != nil {
+		return strings.TrimSuffix(*d.config.BaseEndpoint, "/") + "/oauth2/token", nil
+	}
+	domain, err := d.output("UserPoolDomain")
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("https://%s.auth.%s.amazoncognito.com/oauth2/token", domain, d.config.Region), nil
+}
+
+// ErrOnlyLocal says that a customer's token can be made on this machine's emulator only: elsewhere it would take the customer's password away.
+var ErrOnlyLocal = errors.New("a customer's token can be made for a stack on this machine only; elsewhere customers sign in themselves")
+
+// CustomerToken signs a customer in who has the given id as user name, making the user first where there is none. For an emulator on this machine only.
+func (d *Deployment) CustomerToken(ctx context.Context, customerID string) (string, error) {
+	if !d.local() {
+		return "", ErrOnlyLocal
+	}
+	pool, client, err := d.poolClient("CustomerClientId")
+	if err != nil {
+		return "", err
+	}
+	users := cognitoidentityprovider.NewFromConfig(d.config)
+	_, err = users.AdminCreateUser(ctx, &cognitoidentityprovider.AdminCreateUserInput{
+		UserPoolId: &pool, Username: &customerID, MessageAction: types.MessageActionTypeSuppress,
+	})
+	var exists *types.UsernameExistsException
+	if err != nil && !errors.As(err, &exists) {
+		return "", fmt.Errorf("create user %s: %w", customerID, err)
+	}
+	password := "Aa1!" + rand.Text() // the pool wants one of each kind
+	if _, err := users.AdminSetUserPassword(ctx, &cognitoidentityprovider.AdminSetUserPasswordInput{
+		UserPoolId: &pool, Username: &customerID, Password: &password, Permanent: true,
+	}); err != nil {
+		return "", fmt.Errorf("set password of %s: %w", customerID, err)
+	}
+	out, err := users.AdminInitiateAuth(ctx, &cognitoidentityprovider.AdminInitiateAuthInput{
+		UserPoolId: &pool, ClientId: &client, AuthFlow: types.AuthFlowTypeAdminUserPasswordAuth,
+		AuthParameters: map[string]string{"USERNAME": customerID, "PASSWORD": password},
+	})
+	if err != nil {
+		return "", fmt.Errorf("sign in %s: %w", customerID, err)
+	}
+	if out.AuthenticationResult == nil {
+		return "", fmt.Errorf("sign in %s: the pool asks for %s", customerID, out.ChallengeName)
+	}
+	return aws.ToString(out.AuthenticationResult.AccessToken), nil
+}
+
+func (d *Deployment) poolClient(output string) (pool, client string, err error) {
+	if pool, err = d.output("UserPoolId"); err != nil {
+		return "", "", fmt.Errorf("the stack trusts an issuer of yours; its tokens come from there: %w", err)
+	}
+	client, err = d.output(output)
+	return pool, client, err
+}
+
+// local reports whether the endpoint is on this machine's loopback.
+func (d *Deployment) local() bool {
+	if d.config.BaseEndpoint == nil {
+		return false
+	}
+	u, err := url.Parse(*d.config.BaseEndpoint)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}

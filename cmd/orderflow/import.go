@@ -1,0 +1,460 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/term"
+
+	"orderflow/cmd/orderflow/cdnow"
+	"orderflow/cmd/orderflow/deployment"
+	"orderflow/cmd/orderflow/shop"
+	"orderflow/shared/clock"
+	"orderflow/shared/money"
+)
+
+func importCommand(stack *stackFlag) *cobra.Command {
+	cmd := &cobra.Command{Use: "import", Short: "Puts orders in"}
+	i := &importer{clock: clock.System{}}
+	var limit, offset int
+	sub := &cobra.Command{
+		Use:   "cdnow FILE",
+		Short: "Places the purchases of CDNOW's log as orders, follows each to its end, and checks the books",
+		Long: "Places the purchases of CDNOW's log (CDNOW_sample.txt or CDNOW_master.txt) as orders over HTTP: registers the customers, opens and funds their\n" +
+			"accounts, stocks the catalogue, places each purchase, follows it to its final state, and compares views and streams with totals computed from the\n" +
+			"file alone. Some accounts, one item and some addresses are set up so that orders fail at each step and are undone. Each run has ids of its own.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if limit < 0 || offset < 0 || i.concurrency < 1 {
+				return errors.New("import: --limit and --offset are not negative, --concurrency is at least 1")
+			}
+			purchases, err := readPurchases(args[0], offset, limit)
+			if err != nil {
+				return err
+			}
+			if i.deployment, err = stack.find(cmd.Context()); err != nil {
+				return err
+			}
+			if i.client, err = operatorClient(cmd.Context(), i.deployment); err != nil {
+				return err
+			}
+			i.run = strconv.FormatInt(i.clock.Now().UnixMilli(), 36)
+			i.out, i.progress = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			return i.importPlan(cmd.Context(), cdnow.NewPlan(purchases))
+		},
+	}
+	sub.Flags().IntVar(&limit, "limit", 0, "purchases to take, 0 for all")
+	sub.Flags().IntVar(&offset, "offset", 0, "purchases to skip first")
+	sub.Flags().IntVar(&i.concurrency, "concurrency", 8, "orders under way at once")
+	sub.Flags().DurationVar(&i.patience, "patience", 5*time.Minute, "how long an order may take to its final state")
+	cmd.AddCommand(sub)
+	return cmd
+}
+
+func readPurchases(path string, offset, limit int) ([]cdnow.Purchase, error) {
+	f, err := os.Open(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, err
+	}
+	purchases, err := cdnow.Parse(f, offset, limit)
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if len(purchases) == 0 {
+		return nil, fmt.Errorf("%s: no purchases from number %d on", path, offset+1)
+	}
+	return purchases, nil
+}
+
+// importer runs one import.
+type importer struct {
+	deployment  *deployment.Deployment
+	client      *shop.Client
+	clock       clock.Clock
+	run         string // makes the ids of this run its own
+	concurrency int
+	patience    time.Duration
+	out         io.Writer
+	progress    io.Writer
+}
+
+// viewPatience is how long a view may lag before what it lacks counts as a difference.
+const viewPatience = time.Minute
+
+// followed is an order of the plan and what became of it.
+type followed struct {
+	cdnow.Order
+	placed shop.Order
+	final  shop.Order
+	took   time.Duration // from order.placed to the event that made it final
+}
+
+func (i *importer) customerID(c string) string { return "cdnow-" + i.run + "-" + c }
+func (i *importer) sku(s string) string        { return i.run + "-" + s }
+func dollars(cents int64) money.Money          { return money.Money{Amount: cents, Currency: cdnow.Currency} }
+
+func (i *importer) importPlan(ctx context.Context, plan cdnow.Plan) error {
+	i.printf("Run %s: %d purchases by %d customers of %d items, stack %s\n", i.run, len(plan.Orders), len(plan.Customers), len(plan.Stock), i.deployment.Stack)
+	accounts, err := i.setUp(ctx, plan)
+	if err != nil {
+		return fmt.Errorf("set up: %w", err)
+	}
+	began := i.clock.Now()
+	orders, err := i.placeAll(ctx, plan)
+	if err != nil {
+		return fmt.Errorf("place orders: %w", err)
+	}
+	i.summary(orders, i.clock.Now().Sub(began))
+	differences, err := i.check(ctx, plan, orders, accounts)
+	if err != nil {
+		return fmt.Errorf("check the books: %w", err)
+	}
+	if err := i.timelines(ctx, orders); err != nil {
+		return fmt.Errorf("timelines: %w", err)
+	}
+	if err := i.goOn(orders); err != nil {
+		return err
+	}
+	if len(differences) > 0 {
+		return fmt.Errorf("%d differences between the file and the books", len(differences))
+	}
+	return nil
+}
+
+// setUp registers and funds the customers and stocks the items; it gives the accounts by customer.
+func (i *importer) setUp(ctx context.Context, plan cdnow.Plan) (map[string]string, error) {
+	bar := i.bar("Setting up", len(plan.Customers)+len(plan.Stock))
+	accounts := make(map[string]string, len(plan.Customers))
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(i.concurrency)
+	for _, c := range plan.Customers {
+		g.Go(func() error {
+			id := i.customerID(c.ID)
+			if err := i.client.RegisterCustomer(ctx, id, id, "Customer "+c.ID, "customer-"+c.ID+"@example.com"); err != nil {
+				return err
+			}
+			account, err := i.client.OpenAccount(ctx, id, id, cdnow.Currency)
+			if err != nil {
+				return err
+			}
+			if c.Funds > 0 {
+				if err := i.client.Deposit(ctx, id, account, dollars(c.Funds)); err != nil {
+					return err
+				}
+			}
+			mu.Lock()
+			accounts[c.ID] = account
+			mu.Unlock()
+			return bar.Add(1)
+		})
+	}
+	for sku, onHand := range plan.Stock {
+		g.Go(func() error {
+			if err := i.client.NewStock(ctx, i.sku(sku), onHand); err != nil {
+				return err
+			}
+			return bar.Add(1)
+		})
+	}
+	err := g.Wait()
+	return accounts, errors.Join(err, bar.Exit())
+}
+
+// placeAll places the orders, so many under way at once, and follows each to its end.
+func (i *importer) placeAll(ctx context.Context, plan cdnow.Plan) ([]followed, error) {
+	bar := i.bar("Orders final", len(plan.Orders))
+	orders := make([]followed, len(plan.Orders))
+	countries := map[string]string{}
+	for _, c := range plan.Customers {
+		countries[c.ID] = c.Country
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(i.concurrency)
+	for n, o := range plan.Orders {
+		g.Go(func() error {
+			f, err := i.follow(ctx, o, countries[o.Customer])
+			if err != nil {
+				return fmt.Errorf("purchase %d: %w", o.Number, err)
+			}
+			orders[n] = f
+			return bar.Add(1)
+		})
+	}
+	err := g.Wait()
+	return orders, errors.Join(err, bar.Exit())
+}
+
+func (i *importer) follow(ctx context.Context, o cdnow.Order, country string) (followed, error) {
+	f := followed{Order: o}
+	lines := make([]shop.Line, 0, len(o.Lines))
+	for _, l := range o.Lines {
+		lines = append(lines, shop.Line{SKU: i.sku(l.SKU), Quantity: l.Quantity, UnitPrice: dollars(l.Price)})
+	}
+	var err error
+	f.placed, err = i.client.PlaceOrder(ctx, fmt.Sprintf("%s-%d", i.run, o.Number), i.customerID(o.Customer), lines, shop.Address{
+		Recipient: "Customer " + o.Customer, Line1: "1 Main Street", PostalCode: "10001", City: "New York", Country: country,
+	})
+	if err != nil {
+		return f, err
+	}
+	err = i.until(ctx, i.patience, "order "+f.placed.ID+" is not final", func() (bool, error) {
+		f.final, err = i.client.Order(ctx, f.placed.ID)
+		return f.final.Final(), err
+	})
+	if err != nil {
+		return f, err
+	}
+	events, err := i.client.History(ctx, f.placed.ID)
+	if err != nil {
+		return f, err
+	}
+	f.took = events[len(events)-1].Time.Sub(events[0].Time)
+	return f, nil
+}
+
+// until polls at growing intervals, from 100 ms to 2 s, while the patience lasts.
+func (i *importer) until(ctx context.Context, patience time.Duration, what string, ok func() (bool, error)) error {
+	end := i.clock.Now().Add(patience)
+	for wait := 100 * time.Millisecond; ; wait = min(wait*3/2, 2*time.Second) {
+		done, err := ok()
+		if err != nil || done {
+			return err
+		}
+		if i.clock.Now().After(end) {
+			return fmt.Errorf("%s after %s", what, patience)
+		}
+		if err := i.clock.Sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+func (i *importer) summary(orders []followed, took time.Duration) {
+	confirmed, reasons := 0, map[string]int{}
+	times := make([]time.Duration, 0, len(orders))
+	for _, o := range orders {
+		times = append(times, o.took)
+		if o.final.Cancellation != nil {
+			reasons[o.final.Cancellation.Reason]++
+		} else {
+			confirmed++
+		}
+	}
+	slices.Sort(times)
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.AppendRow(table.Row{"placed", len(orders)})
+	t.AppendRow(table.Row{"confirmed", confirmed})
+	t.AppendRow(table.Row{"cancelled", len(orders) - confirmed})
+	for _, r := range slices.Sorted(maps.Keys(reasons)) {
+		t.AppendRow(table.Row{"  " + r, reasons[r]})
+	}
+	t.AppendRow(table.Row{"accepted to final, p50", percentile(times, 50).Round(time.Millisecond)})
+	t.AppendRow(table.Row{"accepted to final, p95", percentile(times, 95).Round(time.Millisecond)})
+	t.AppendRow(table.Row{"orders/s", fmt.Sprintf("%.1f", float64(len(orders))/took.Seconds())})
+	i.printf("\n%s\n", t.Render())
+}
+
+// percentile is the nearest rank in sorted times.
+func percentile(sorted []time.Duration, p int) time.Duration {
+	return sorted[max(0, (len(sorted)*p+99)/100-1)]
+}
+
+// check compares what the API's views and streams say with what the file says. Views follow in a moment, so a difference counts only when it stays.
+func (i *importer) check(ctx context.Context, plan cdnow.Plan, orders []followed, accounts map[string]string) ([]string, error) {
+	bar := i.bar("Checking", len(plan.Customers)+len(plan.Stock))
+	var mu sync.Mutex
+	var differences []string
+	differ := func(lines ...string) {
+		mu.Lock()
+		defer mu.Unlock()
+		differences = append(differences, lines...)
+	}
+	for _, o := range orders {
+		if got := outcome(o.final); got != o.Outcome {
+			differ(fmt.Sprintf("order %s (purchase %d) is %v, the file says %v", o.final.ID, o.Number, got, o.Outcome))
+		}
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(i.concurrency)
+	totals := plan.Expected()
+	for _, c := range plan.Customers {
+		g.Go(func() error {
+			want := totals[c.ID]
+			got, err := i.settled(ctx, func() ([]string, error) { return i.checkViews(ctx, c.ID, want, orders) })
+			if err != nil {
+				return err
+			}
+			differ(got...)
+			balance, err := i.client.Balance(ctx, accounts[c.ID])
+			if err != nil {
+				return err
+			}
+			if left := dollars(c.Funds - want.Money); balance != left {
+				differ(fmt.Sprintf("account of %s holds %s, the file says %s", i.customerID(c.ID), balance, left))
+			}
+			return bar.Add(1)
+		})
+	}
+	for sku, left := range plan.StockLeft() {
+		g.Go(func() error {
+			want := shop.Stock{OnHand: plan.Stock[sku], Available: left, Reserved: plan.Stock[sku] - left}
+			got, err := i.client.Stock(ctx, i.sku(sku))
+			if err != nil {
+				return err
+			}
+			if got != want {
+				differ(fmt.Sprintf("stock of %s is %+v, the file says %+v", i.sku(sku), got, want))
+			}
+			return bar.Add(1)
+		})
+	}
+	if err := errors.Join(g.Wait(), bar.Exit()); err != nil {
+		return nil, err
+	}
+	slices.Sort(differences)
+	for _, d := range differences {
+		i.printf("DIFFERENT: %s\n", d)
+	}
+	if len(differences) == 0 {
+		i.printf("\nBooks checked against the file: %d customers (orders, confirmed money), %d accounts, %d items in stock, %d orders: all equal.\n",
+			len(plan.Customers), len(accounts), len(plan.Stock), len(orders))
+	}
+	return differences, nil
+}
+
+// settled asks for differences until there are none or viewPatience is over, and gives the last answer.
+func (i *importer) settled(ctx context.Context, differences func() ([]string, error)) ([]string, error) {
+	var last []string
+	var failure error
+	err := i.until(ctx, viewPatience, "views differ", func() (bool, error) {
+		last, failure = differences()
+		return len(last) == 0, failure
+	})
+	if failure != nil || ctx.Err() != nil {
+		return nil, errors.Join(failure, err)
+	}
+	return last, nil
+}
+
+// checkViews compares a customer's statistics and list of orders.
+func (i *importer) checkViews(ctx context.Context, customer string, want cdnow.Totals, orders []followed) ([]string, error) {
+	id := i.customerID(customer)
+	stats, err := i.client.Statistics(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	var confirmed int64
+	for _, m := range stats.ConfirmedTotal {
+		if m.Currency == cdnow.Currency {
+			confirmed += m.Amount
+		}
+	}
+	var differences []string
+	if got := (cdnow.Totals{Orders: stats.Orders, Confirmed: stats.Confirmed, Cancelled: stats.Cancelled, Money: confirmed}); got != want {
+		differences = append(differences, fmt.Sprintf("statistics of %s are %+v, the file says %+v", id, got, want))
+	}
+	listed, err := i.client.CustomerOrders(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	statuses := map[string]string{}
+	for _, o := range listed {
+		statuses[o.ID] = o.Status
+	}
+	if int64(len(listed)) != want.Orders || len(statuses) != len(listed) {
+		differences = append(differences, fmt.Sprintf("%s lists %d orders, the file has %d", id, len(listed), want.Orders))
+	}
+	for _, o := range orders {
+		if o.Customer == customer && statuses[o.final.ID] != o.Outcome.Status {
+			differences = append(differences, fmt.Sprintf("%s lists order %s as %q, the file says %q", id, o.final.ID, statuses[o.final.ID], o.Outcome.Status))
+		}
+	}
+	return differences, nil
+}
+
+func outcome(o shop.Order) cdnow.Outcome {
+	out := cdnow.Outcome{Status: o.Status}
+	if o.Cancellation != nil {
+		out.Reason = o.Cancellation.Reason
+	}
+	return out
+}
+
+// timelines shows one order that was confirmed and one that was undone after the most steps.
+func (i *importer) timelines(ctx context.Context, orders []followed) error {
+	for _, outcomes := range [][]cdnow.Outcome{{cdnow.Confirmed}, {cdnow.Unservable, cdnow.Underfunded, cdnow.OutOfStock}} {
+		if id, ok := firstWith(orders, outcomes); ok {
+			i.printf("\n")
+			if err := showOrder(ctx, i.out, i.deployment, i.client, id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// firstWith finds the first order with the first outcome that any order has.
+func firstWith(orders []followed, outcomes []cdnow.Outcome) (id string, ok bool) {
+	for _, want := range outcomes {
+		for _, o := range orders {
+			if outcome(o.final) == want {
+				return o.final.ID, true
+			}
+		}
+	}
+	return "", false
+}
+
+// goOn says where to look next.
+func (i *importer) goOn(orders []followed) error {
+	url, err := i.deployment.APIURL()
+	if err != nil {
+		return err
+	}
+	first := orders[0]
+	var b strings.Builder
+	if endpoint := i.deployment.Config().BaseEndpoint; endpoint != nil {
+		fmt.Fprintf(&b, "  export AWS_ENDPOINT_URL=%s AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1\n", *endpoint)
+	}
+	fmt.Fprintf(&b, "  API=%s\n", url)
+	fmt.Fprintf(&b, "  TOKEN=$(bin/orderflow token --customer %s)\n", i.customerID(first.Customer))
+	fmt.Fprintf(&b, "  curl -s -H \"Authorization: Bearer $TOKEN\" $API/orders/%s\n", first.final.ID)
+	fmt.Fprintf(&b, "  curl -s -H \"Authorization: Bearer $TOKEN\" \"$API/customers/%s/orders?limit=5\"\n", i.customerID(first.Customer))
+	fmt.Fprintf(&b, "  bin/orderflow orders show %s\n", first.final.ID)
+	i.printf("\nGo on with:\n%s", b.String())
+	return nil
+}
+
+func (i *importer) printf(format string, args ...any) {
+	// What can't be printed has nobody who could be told.
+	_, _ = fmt.Fprintf(i.out, format, args...)
+}
+
+// bar shows progress on a terminal, and nothing where the output is kept.
+func (i *importer) bar(what string, total int) *progressbar.ProgressBar {
+	f, isFile := i.progress.(*os.File)
+	visible := isFile && term.IsTerminal(int(f.Fd()))
+	return progressbar.NewOptions(total, progressbar.OptionSetWriter(i.progress), progressbar.OptionSetVisibility(visible),
+		progressbar.OptionSetDescription(fmt.Sprintf("%-13s", what)), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
+		progressbar.OptionSetItsString("it"), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionOnCompletion(func() {
+			_, _ = fmt.Fprintln(i.progress)
+		}))
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/spf13/cobra"
+
+	"orderflow/cmd/orderflow/deployment"
+	"orderflow/cmd/orderflow/shop"
+)
+
+func ordersCommand(stack *stackFlag) *cobra.Command {
+	cmd := &cobra.Command{Use: "orders", Short: "Looks at orders"}
+	cmd.AddCommand(&cobra.Command{
+		Use:   "show ID",
+		Short: "Shows an order and its timeline: its events and the steps of its saga",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d, err := stack.find(cmd.Context())
+			if err != nil {
+				return err
+			}
+			client, err := operatorClient(cmd.Context(), d)
+			if err != nil {
+				return err
+			}
+			return showOrder(cmd.Context(), cmd.OutOrStdout(), d, client, args[0])
+		},
+	})
+	return cmd
+}
+
+func operatorClient(ctx context.Context, d *deployment.Deployment) (*shop.Client, error) {
+	url, err := d.APIURL()
+	if err != nil {
+		return nil, err
+	}
+	token, err := d.OperatorToken(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return shop.New(url, token), nil
+}
+
+// moment is one line of a timeline.
+type moment struct {
+	at   time.Time
+	what string
+}
+
+func showOrder(ctx context.Context, out io.Writer, d *deployment.Deployment, client *shop.Client, id string) error {
+	order, err := client.Order(ctx, id)
+	if err != nil {
+		return err
+	}
+	events, err := client.History(ctx, id)
+	if err != nil {
+		return err
+	}
+	moments := make([]moment, 0, len(events))
+	for _, e := range events {
+		moments = append(moments, moment{e.Time, fmt.Sprintf("%-18s %s", e.Type, facts(e.Data))})
+	}
+	steps, err := sagaSteps(ctx, d, order.Saga.ID)
+	if err != nil {
+		return err
+	}
+	moments = append(moments, steps...)
+	slices.SortStableFunc(moments, func(a, b moment) int { return a.at.Compare(b.at) })
+	if _, err := fmt.Fprintf(out, "order %s: %s, %s\n", order.ID, order.Status, order.Total); err != nil {
+		return err
+	}
+	for _, m := range moments {
+		if _, err := fmt.Fprintf(out, "  +%6d ms  %s\n", m.at.Sub(moments[0].at).Milliseconds(), strings.TrimSpace(m.what)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// facts picks what a reader of a timeline wants of an event.
+func facts(data map[string]any) string {
+	var out []string
+	for _, name := range []string{"reason", "detail", "origin", "paymentId", "trackingNumber", "steps"} {
+		if v, ok := data[name]; ok && v != "" {
+			out = append(out, fmt.Sprintf("%s=%v", name, v))
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// sagaSteps reads from Step Functions when the order's last run entered each of its states. An order that no run has taken has none.
+func sagaSteps(ctx context.Context, d *deployment.Deployment, run string) ([]moment, error) {
+	machine, ok := d.Outputs["SagaArn"]
+	if run == "" || !ok {
+		return nil, nil
+	}
+	arn := strings.Replace(machine, ":stateMachine:", ":execution:", 1) + ":" + run
+	var moments []moment
+	pages := sfn.NewGetExecutionHistoryPaginator(sfn.NewFromConfig(d.Config()), &sfn.GetExecutionHistoryInput{ExecutionArn: &arn})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("read the history of run %s: %w", run, err)
+		}
+		for _, e := range page.Events {
+			if e.StateEnteredEventDetails == nil || !strings.HasPrefix(string(e.Type), "Task") && !strings.HasPrefix(string(e.Type), "Succeed") && !strings.HasPrefix(string(e.Type), "Fail") {
+				continue
+			}
+			moments = append(moments, moment{aws.ToTime(e.Timestamp), "  saga: " + aws.ToString(e.StateEnteredEventDetails.Name)})
+		}
+	}
+	slices.SortStableFunc(moments, func(a, b moment) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
+	return moments, nil
+}

@@ -1,0 +1,255 @@
+// Package shop is a client of the HTTP API.
+package shop
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+
+	"orderflow/shared/money"
+)
+
+// Client calls the API as one caller. It is safe for concurrent use.
+type Client struct {
+	base  string
+	token string
+	http  *retryablehttp.Client
+}
+
+// New makes a client that tries a request again on 429, 5xx and lost connections, up to 8 times: every request has a key or is harmless to repeat.
+func New(base, token string) *Client {
+	h := retryablehttp.NewClient()
+	h.Logger = nil
+	h.RetryMax = 8
+	h.RetryWaitMin, h.RetryWaitMax = 100*time.Millisecond, 5*time.Second
+	h.ErrorHandler = retryablehttp.PassthroughErrorHandler
+	return &Client{base: base, token: token, http: h}
+}
+
+// Problem is the API's answer to a request that it did not carry out (RFC 9457).
+type Problem struct {
+	Status int    `json:"status"`
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+	Errors []struct {
+		Location string `json:"location"`
+		Message  string `json:"message"`
+	} `json:"errors"`
+}
+
+func (p *Problem) Error() string {
+	text := fmt.Sprintf("%d %s: %s", p.Status, p.Code, p.Detail)
+	for _, e := range p.Errors {
+		text += fmt.Sprintf("; %s: %s", e.Location, e.Message)
+	}
+	return text
+}
+
+// Order is an order as the API shows it.
+type Order struct {
+	ID         string      `json:"id"`
+	CustomerID string      `json:"customerId"`
+	Status     string      `json:"status"`
+	Total      money.Money `json:"total"`
+	PlacedAt   time.Time   `json:"placedAt"`
+	Saga       struct {
+		ID    string `json:"id"`
+		State string `json:"state"`
+	} `json:"saga"`
+	Cancellation *struct {
+		Reason string `json:"reason"`
+		Detail string `json:"detail"`
+	} `json:"cancellation"`
+}
+
+// Final reports whether the saga has nothing left to do for the order.
+func (o Order) Final() bool {
+	return o.Status == "confirmed" || o.Status == "cancelled" || o.Status == "shipped" || o.Status == "delivered"
+}
+
+// Line is a line of an order to place.
+type Line struct {
+	SKU       string      `json:"sku"`
+	Quantity  int64       `json:"quantity"`
+	UnitPrice money.Money `json:"unitPrice"`
+}
+
+// Address is where an order goes.
+type Address struct {
+	Recipient  string `json:"recipient"`
+	Line1      string `json:"line1"`
+	PostalCode string `json:"postalCode"`
+	City       string `json:"city"`
+	Country    string `json:"country"`
+}
+
+// Event is one event of an order's history.
+type Event struct {
+	Sequence    int64          `json:"sequence"`
+	ID          string         `json:"id"`
+	Type        string         `json:"type"`
+	Time        time.Time      `json:"time"`
+	CausationID string         `json:"causationId"`
+	Data        map[string]any `json:"data"`
+}
+
+// Statistics is a customer's view.
+type Statistics struct {
+	Orders         int64         `json:"orders"`
+	Confirmed      int64         `json:"confirmed"`
+	Cancelled      int64         `json:"cancelled"`
+	ConfirmedTotal []money.Money `json:"confirmedTotal"`
+}
+
+// Stock is what is there of a SKU.
+type Stock struct {
+	OnHand    int64 `json:"onHand"`
+	Available int64 `json:"available"`
+	Reserved  int64 `json:"reserved"`
+}
+
+// RegisterCustomer registers a customer.
+func (c *Client) RegisterCustomer(ctx context.Context, key, customerID, name, email string) error {
+	return c.post(ctx, "/customers", key, map[string]string{"customerId": customerID, "name": name, "email": email}, nil)
+}
+
+// OpenAccount opens a customer's account in a currency and gives its id.
+func (c *Client) OpenAccount(ctx context.Context, key, customerID, currency string) (string, error) {
+	var out struct {
+		ID string `json:"id"`
+	}
+	err := c.post(ctx, "/accounts", key, map[string]string{"customerId": customerID, "currency": currency}, &out)
+	return out.ID, err
+}
+
+// Deposit puts money in.
+func (c *Client) Deposit(ctx context.Context, key, accountID string, amount money.Money) error {
+	return c.post(ctx, "/accounts/"+url.PathEscape(accountID)+"/deposits", key, map[string]money.Money{"amount": amount}, nil)
+}
+
+// Balance reads an account's balance from its stream.
+func (c *Client) Balance(ctx context.Context, accountID string) (money.Money, error) {
+	var out struct {
+		Balance money.Money `json:"balance"`
+	}
+	err := c.get(ctx, "/accounts/"+url.PathEscape(accountID), &out)
+	return out.Balance, err
+}
+
+// NewStock sets the stock of a SKU that has none yet.
+func (c *Client) NewStock(ctx context.Context, sku string, onHand int64) error {
+	return c.send(ctx, http.MethodPut, "/stock/"+url.PathEscape(sku), http.Header{"If-None-Match": {"*"}}, map[string]int64{"onHand": onHand}, nil)
+}
+
+// Stock reads what is there of a SKU.
+func (c *Client) Stock(ctx context.Context, sku string) (Stock, error) {
+	var out Stock
+	err := c.get(ctx, "/stock/"+url.PathEscape(sku), &out)
+	return out, err
+}
+
+// PlaceOrder places an order; the answer comes when it is accepted, not when it is final.
+func (c *Client) PlaceOrder(ctx context.Context, key, customerID string, lines []Line, to Address) (Order, error) {
+	var out Order
+	err := c.post(ctx, "/orders", key, map[string]any{"customerId": customerID, "lines": lines, "shippingAddress": to}, &out)
+	return out, err
+}
+
+// Order reads an order from its stream.
+func (c *Client) Order(ctx context.Context, id string) (Order, error) {
+	var out Order
+	err := c.get(ctx, "/orders/"+url.PathEscape(id), &out)
+	return out, err
+}
+
+// History reads an order's events, oldest first.
+func (c *Client) History(ctx context.Context, id string) ([]Event, error) {
+	var out struct {
+		Events []Event `json:"events"`
+	}
+	err := c.get(ctx, "/orders/"+url.PathEscape(id)+"/history", &out)
+	return out.Events, err
+}
+
+// Statistics reads a customer's view.
+func (c *Client) Statistics(ctx context.Context, customerID string) (Statistics, error) {
+	var out Statistics
+	err := c.get(ctx, "/customers/"+url.PathEscape(customerID)+"/statistics", &out)
+	return out, err
+}
+
+// CustomerOrders lists every order of a customer from the view, page by page.
+func (c *Client) CustomerOrders(ctx context.Context, customerID string) ([]Order, error) {
+	var all []Order
+	query := url.Values{"limit": {strconv.Itoa(100)}}
+	for {
+		var page struct {
+			Orders []Order `json:"orders"`
+			Next   string  `json:"next"`
+		}
+		if err := c.get(ctx, "/customers/"+url.PathEscape(customerID)+"/orders?"+query.Encode(), &page); err != nil {
+			return nil, err
+		}
+		all = append(all, page.Orders...)
+		if page.Next == "" {
+			return all, nil
+		}
+		query.Set("cursor", page.Next)
+	}
+}
+
+func (c *Client) get(ctx context.Context, path string, out any) error {
+	return c.send(ctx, http.MethodGet, path, http.Header{}, nil, out)
+}
+
+func (c *Client) post(ctx context.Context, path, key string, body, out any) error {
+	return c.send(ctx, http.MethodPost, path, http.Header{"Idempotency-Key": {key}}, body, out)
+}
+
+func (c *Client) send(ctx context.Context, method, path string, header http.Header, body, out any) error {
+	var content []byte
+	if body != nil {
+		var err error
+		if content, err = json.Marshal(body); err != nil {
+			return fmt.Errorf("%s %s: %w", method, path, err)
+		}
+		header.Set("Content-Type", "application/json")
+	}
+	req, err := retryablehttp.NewRequestWithContext(ctx, method, c.base+path, content)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	header.Set("Authorization", "Bearer "+c.token)
+	req.Header = header
+	res, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		return fmt.Errorf("%s %s: read the answer: %w", method, path, err)
+	}
+	if res.StatusCode >= http.StatusBadRequest {
+		p := &Problem{Status: res.StatusCode}
+		if json.Unmarshal(answer, p) != nil || p.Code == "" {
+			p = &Problem{Status: res.StatusCode, Code: "http", Detail: string(bytes.TrimSpace(answer))}
+		}
+		return fmt.Errorf("%s %s: %w", method, path, p)
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(answer, out); err != nil {
+		return fmt.Errorf("%s %s: decode the answer: %w", method, path, err)
+	}
+	return nil
+}
