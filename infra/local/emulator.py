@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+"""Starts and ends the local AWS (MiniStack) that make run and make test deploy to.
+
+    emulator.py start [--port N] [--for run|test] [--until-pid PID] [--functions-endpoint URL]   prints the endpoint
+    emulator.py stop [--port N] [--for run|test]
+    emulator.py status [--for run|test]
+    emulator.py clean
+
+An instance keeps pid, log and all that it writes under .local/ of this checkout: in <port>/ for make run, in test-<port>/ for make test.
+While it lives it holds a lock on its pid file, so a pid that was given to another process is never taken for it.
+"""
+import argparse
+import contextlib
+import fcntl
+import http.client
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LOCAL = ROOT / ".local"
+PYTHON = ROOT / ".tools" / "emulator" / "bin" / "python"
+HOST = "127.0.0.1"  # whoever reaches the port runs code of their choice, so the network must not
+START_SECONDS = 90  # a cold disk and two busy cores need tens of seconds; a start takes two
+STOP_SECONDS = 5
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=["start", "stop", "status", "clean", "serve"])
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--for", dest="purpose", choices=["run", "test"], default="run")
+    parser.add_argument("--until-pid", type=int, help="end when this process has ended, even if nobody says stop")
+    parser.add_argument("--functions-endpoint", help="the AWS endpoint that functions get, for a proxy in between; the emulator itself otherwise")
+    args = parser.parse_args()
+    return {"start": start, "serve": serve, "stop": stop, "status": status, "clean": clean}[args.command](args)
+
+
+class Instance:
+    """One emulator's directory, and what it tells about the process."""
+
+    def __init__(self, directory: pathlib.Path):
+        self.directory = directory
+        self.pid_file = directory / "emulator.pid"
+        self.log = directory / "emulator.log"
+        self.port = int(directory.name.rpartition("-")[2])
+
+    @classmethod
+    def at(cls, purpose: str, port: int) -> "Instance":
+        return cls(LOCAL / (f"test-{port}" if purpose == "test" else str(port)))
+
+    @classmethod
+    def all(cls, purpose: str) -> list["Instance"]:
+        pattern = "test-[0-9]*" if purpose == "test" else "[0-9]*"
+        return [cls(d) for d in sorted(LOCAL.glob(pattern)) if d.is_dir() and d.name.rpartition("-")[2].isdigit()]
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def pid(self) -> int | None:
+        """The pid of the live process, or None."""
+        try:
+            with open(self.pid_file, encoding="ascii") as f:
+                try:
+                    fcntl.flock(f, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                    return None
+                except BlockingIOError:
+                    return int(f.read() or 0) or None
+        except FileNotFoundError:
+            return None
+
+    def healthy(self) -> bool:
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=5)
+        try:
+            connection.request("GET", "/_ministack/health")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def log_tail(self) -> str:
+        with contextlib.suppress(FileNotFoundError):
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
+        return "(no log)"
+
+
+def start(args) -> int:
+    LOCAL.mkdir(exist_ok=True)
+    with open(LOCAL / "start.lock", "w", encoding="ascii") as lock:  # two starts at once must not both find the port free
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        port = free_port() if args.port is None else args.port
+        instance = Instance.at(args.purpose, port)
+        pid, process = instance.pid(), None
+        if pid:
+            say(f"using the emulator that runs on {instance.endpoint} (pid {pid})")
+        elif taken(port):
+            return fail(f"port {port} is taken by a process that is not this checkout's emulator. End that one, or choose another: PORT={port + 1}")
+        else:
+            process = launch(instance, args)
+        if not wait_healthy(instance, process):
+            return 1
+    print(instance.endpoint)
+    return 0
+
+
+def launch(instance: Instance, args) -> subprocess.Popen:
+    # What an earlier instance left would only mislead: nothing in it is read again.
+    shutil.rmtree(instance.directory, ignore_errors=True)
+    (instance.directory / "tmp").mkdir(parents=True)
+    command = [str(PYTHON), str(pathlib.Path(__file__).resolve()), "serve", "--for", args.purpose, "--port", str(instance.port)]
+    if args.until_pid:
+        command += ["--until-pid", str(args.until_pid)]
+    # A short list instead of the caller's environment: the emulator hands its own to every function, and real credentials have no place there.
+    environment = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "HOME": str(instance.directory),
+        "TMPDIR": str(instance.directory / "tmp"),
+        "STATE_DIR": str(instance.directory / "state"),
+        "S3_DATA_DIR": str(instance.directory / "s3"),
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": args.functions_endpoint or instance.endpoint,
+        "GATEWAY_PORT": str(instance.port),
+        "BIND_HOST": HOST,
+        "AUTH": "true",  # a function may do what its role allows and nothing else, as on AWS
+        # Listeners on fixed ports, which would let only one emulator run on a machine.
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        # It would remove the containers of other emulators from the machine's Docker.
+        "DOCKER_HOST": f"unix://{instance.directory}/no-docker.sock",
+    }
+    with open(instance.log, "wb") as log:
+        # A session of its own: Ctrl-C in make's terminal does not end it, and stop can reach it and its functions as one group.
+        return subprocess.Popen(command, cwd=instance.directory, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+
+def wait_healthy(instance: Instance, process: subprocess.Popen | None) -> bool:
+    deadline = time.monotonic() + START_SECONDS
+    trouble = f"is not healthy after {START_SECONDS} s"
+    while time.monotonic() < deadline:
+        if instance.pid() and instance.healthy():
+            return True
+        if (process.poll() is not None) if process else (instance.pid() is None):
+            trouble = "ended while starting"
+            break
+        time.sleep(0.05)
+    say(f"error: the emulator on port {instance.port} {trouble}; the end of {instance.log}:\n{instance.log_tail()}")
+    return False
+
+
+def serve(args) -> int:
+    """Runs the emulator in this process. Only start calls it, with the environment that it needs."""
+    instance = Instance.at(args.purpose, args.port)
+    pid_file = open(instance.pid_file, "a", encoding="ascii")
+    for _ in range(100):  # somebody who asks for the pid holds the lock for an instant
+        try:
+            fcntl.flock(pid_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            time.sleep(0.02)
+    else:
+        return fail(f"another emulator holds {instance.pid_file}")
+    pid_file.truncate(0)
+    pid_file.write(str(os.getpid()))
+    pid_file.flush()
+    if args.until_pid:
+        threading.Thread(target=end_with, args=(args.until_pid,), daemon=True).start()
+
+    import socketserver
+
+    # Lambda's runtime API writes an answer in small pieces; with Nagle's algorithm each invocation waits 40 ms twice.
+    socketserver.StreamRequestHandler.disable_nagle_algorithm = True
+    from ministack import app
+
+    sys.argv = ["ministack"]
+    app.main()
+    return 0
+
+
+def end_with(pid: int) -> None:
+    while True:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            os.killpg(os.getpgid(0), signal.SIGKILL)
+        except PermissionError:
+            pass
+        time.sleep(1)
+
+
+def stop(args) -> int:
+    instances = Instance.all(args.purpose) if args.port is None else [Instance.at(args.purpose, args.port)]
+    ended = 0
+    for instance in instances:
+        pid = instance.pid()
+        if pid is None:
+            continue
+        # The functions' processes are in the emulator's group; none of them has anything to save.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while time.monotonic() < deadline and group_lives(pid):
+            time.sleep(0.05)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        deadline = time.monotonic() + STOP_SECONDS
+        while instance.pid() is not None:
+            if time.monotonic() > deadline:
+                return fail(f"the emulator on port {instance.port} (pid {pid}) does not end")
+            time.sleep(0.05)
+        instance.pid_file.unlink(missing_ok=True)
+        say(f"ended the emulator on {instance.endpoint} (pid {pid})")
+        ended += 1
+    if ended == 0:
+        say("no emulator of this checkout is running")
+    return 0
+
+
+def group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+        return True
+    except (ProcessLookupError, PermissionError):
+        return False
+
+
+def status(args) -> int:
+    running = [i for i in Instance.all(args.purpose) if i.pid()]
+    for instance in running:
+        print(f"{instance.endpoint}  pid {instance.pid()}  {'healthy' if instance.healthy() else 'not answering'}  log {instance.log}")
+    if not running:
+        say("no emulator of this checkout is running")
+    return 0 if running else 1
+
+
+def clean(_args) -> int:
+    for purpose in ("run", "test"):
+        for instance in Instance.all(purpose):
+            if instance.pid() is None:
+                shutil.rmtree(instance.directory)
+            else:
+                say(f"kept {instance.directory}: its emulator runs")
+    return 0
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind((HOST, 0))
+        return s.getsockname()[1]
+
+
+def taken(port: int) -> bool:
+    with socket.socket() as s:
+        s.settimeout(2)
+        return s.connect_ex((HOST, port)) == 0
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def fail(text: str) -> int:
+    say(f"error: {text}")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
