@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// minimum is the time that a message is given at least: none is begun with less. A function's timeout is well above it.
+	// minimum is the time that each message but the first is given at least: none is begun with less.
 	minimum = 2 * time.Second
 	// reserve is kept back from the last message, so that the answer for the whole batch still gets out. A function that times out
 	// answers nothing, and then the messages that are done come again too.
@@ -35,7 +35,7 @@ type Message struct {
 // Handler makes a function's handler for lambda.Start of a handler for one message. The messages of a batch are taken one after the other. One whose
 // handler returns an error comes again, and after the queue's maxReceiveCount ends in its dead-letter queue; the others of the batch are done.
 //
-// The messages' context ends half a second ahead of the function's deadline. With less than two seconds left to it, no further message is begun: the
+// The messages' context ends half a second ahead of the function's deadline. With less than two seconds left to it no message but the first is begun: the
 // rest of the batch comes again. A panic is left alone: the whole batch comes again, to another environment. Each message logs one line.
 func Handler(handle func(context.Context, Message) error) func(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
 	return func(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
@@ -47,7 +47,7 @@ func Handler(handle func(context.Context, Message) error) func(context.Context, 
 		// Never nil: an answer of null is read by some as a failure of the whole batch.
 		failures := []events.SQSBatchItemFailure{}
 		for i := range batch.Records {
-			if take(ctx, &batch.Records[i], handle) != nil {
+			if take(ctx, &batch.Records[i], i == 0, handle) != nil {
 				failures = append(failures, events.SQSBatchItemFailure{ItemIdentifier: batch.Records[i].MessageId})
 			}
 		}
@@ -55,15 +55,15 @@ func Handler(handle func(context.Context, Message) error) func(context.Context, 
 	}
 }
 
-// take runs handle on one message and logs what came of it.
-func take(ctx context.Context, record *events.SQSMessage, handle func(context.Context, Message) error) error {
+// take runs handle on one message and logs what came of it. The first of a batch is begun in any case, so that no queue stands still.
+func take(ctx context.Context, record *events.SQSMessage, first bool, handle func(context.Context, Message) error) error {
 	start := time.Now()
 	m := Message{ID: record.MessageId, Body: []byte(record.Body)}
 	if n, err := strconv.Atoi(record.Attributes["ApproximateReceiveCount"]); err == nil {
 		m.ReceiveCount = n
 	}
 	err := errNoTime
-	if enough(ctx) {
+	if first || enough(ctx) {
 		err = handle(ctx, m)
 	}
 	attrs := []slog.Attr{

@@ -1,0 +1,28 @@
+package stock
+
+import (
+	"strings"
+
+	"orderflow/shared/faults"
+)
+
+// The faults of stock.
+var (
+	ErrInsufficient    = faults.Declare(faults.Rule, "stock.insufficient") // less is available than is asked for; nothing is of a SKU that nobody counted
+	ErrNotFound        = faults.Declare(faults.NotFound, "stock.not-found")
+	ErrInvalidQuantity = faults.Declare(faults.Rule, "stock.invalid-quantity") // no number of pieces that can be counted or reserved
+	ErrVersionRequired = faults.Declare(faults.Precondition, "stock.version-required")
+	ErrVersionMismatch = faults.Declare(faults.Precondition, "stock.version-mismatch")
+)
+
+// Insufficient is the refusal of a reservation for want of those SKUs. It names them, and not how many there are: that is nobody's business who orders.
+func Insufficient(skus []string) *faults.Fault {
+	var list strings.Builder
+	for i, sku := range skus {
+		if i > 0 {
+			list.WriteString(", ")
+		}
+		list.WriteString(quote(sku))
+	}
+	return ErrInsufficient.New("not enough of %s", list.String())
+}

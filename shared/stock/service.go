@@ -1,0 +1,171 @@
+package stock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"orderflow/shared/clock"
+	"orderflow/shared/es"
+	"orderflow/shared/faults"
+)
+
+// Level is how much there is of a SKU.
+type Level struct {
+	SKU       string
+	OnHand    int64 // available and reserved together
+	Available int64 // what the next order can have
+	Reserved  int64 // what orders have
+	Version   int64 // changes when somebody counts, not when an order reserves
+}
+
+// Counters are the rows that say how much of each SKU is available and reserved. The effects are for the appends of one es.Store, which performs them
+// together with the commits or not at all.
+type Counters interface {
+	// Reserve moves the items from available to reserved. The append is refused with Insufficient, naming each SKU that is short, where too few are
+	// available or nobody has counted the SKU.
+	Reserve(items []Item) es.Effect
+	// Release moves the items from reserved back to available.
+	Release(items []Item) es.Effect
+	// Restock adds delta to what is available and says that the SKU's stream is then at version. The append is refused with ErrInsufficient where less
+	// than -delta is available.
+	Restock(sku string, delta, version int64) es.Effect
+	// Level reads a row, consistently with every append that was answered before. found is false where nobody has counted the SKU.
+	Level(ctx context.Context, sku string) (level Level, found bool, err error)
+}
+
+// Deps is what the service works with.
+type Deps struct {
+	Store    es.Store
+	Clock    clock.Clock
+	Counters Counters
+}
+
+// Service reserves, releases and counts stock.
+type Service struct {
+	deps     Deps
+	attempts es.Attempt[ReservationState]
+}
+
+// New makes the service.
+func New(deps Deps) Service {
+	return Service{deps: deps, attempts: es.Attempt[ReservationState]{
+		Category: ReservationCategory, Store: deps.Store, Clock: deps.Clock,
+		Fold: func(h es.History) (ReservationState, error) {
+			return es.Fold(ReservationState{ID: h.Head.Stream().ID()}, EvolveReservation, h.Events)
+		},
+		Status: func(s ReservationState) es.AttemptStatus { return s.Status },
+		Fault:  ReservationState.fault,
+	}}
+}
+
+// Reserve reserves all the items or none. ErrInsufficient names the SKUs that are short, and ErrInvalidQuantity what no stock could satisfy; either stays
+// the answer for this revision of the order, whatever is counted later. es.ErrAttemptClosed where the reservation was released before it came.
+func (s Service) Reserve(ctx context.Context, req es.Request, r Reservation) (ReservationState, error) {
+	id := ReservationID(r.OrderID, r.Revision)
+	attempts := s.attempts
+	attempts.Refused = func(f *faults.Fault) any {
+		return Refused{ReservationID: id, OrderID: r.OrderID, Code: f.Code, Detail: f.Detail}
+	}
+	return attempts.Do(ctx, id, req, func(context.Context) (es.Plan, error) {
+		items, err := demand(r.Items)
+		if err != nil {
+			return es.Plan{}, err
+		}
+		return es.Plan{
+			Event:   Reserved{ReservationID: id, OrderID: r.OrderID, Items: items},
+			Effects: []es.Effect{s.deps.Counters.Reserve(items)},
+		}, nil
+	})
+}
+
+// Release takes the reservation of one revision of an order back: exactly the items that its own event names. One that never came is voided, and
+// will be refused should it still come; one that was refused or released is left as it is.
+func (s Service) Release(ctx context.Context, req es.Request, orderID string, revision int64) (ReservationState, error) {
+	id := ReservationID(orderID, revision)
+	return s.attempts.Undo(ctx, id, req, Voided{ReservationID: id, OrderID: orderID}, func(_ context.Context, state ReservationState) (es.Plan, error) {
+		return es.Plan{
+			Event:   Released{ReservationID: id, OrderID: orderID, Items: state.Items},
+			Effects: []es.Effect{s.deps.Counters.Release(state.Items)},
+		}, nil
+	})
+}
+
+// Reservation loads the reservation of one revision of an order. One that nobody tried is open.
+func (s Service) Reservation(ctx context.Context, orderID string, revision int64) (ReservationState, error) {
+	return s.attempts.Get(ctx, ReservationID(orderID, revision))
+}
+
+// Set says how many pieces of a SKU are on hand, those that are reserved included. match is the version that was counted against; any other is
+// ErrVersionMismatch. ErrInsufficient where more are reserved than would be on hand.
+//
+// The number that was counted before, with its own version, changes nothing. A request that was carried out before, known by its commit id, is answered
+// with the present level; one whose id is another each time, and whose first answer was lost, meets the version that it made itself.
+func (s Service) Set(ctx context.Context, req es.Request, sku string, onHand int64, match Match) (Level, error) {
+	if !ValidSKU(sku) {
+		return Level{}, ErrNotFound.New("no SKU has the form of %s", quote(sku))
+	}
+	if match.want() < 0 {
+		return Level{}, ErrVersionRequired.New("name the version that was counted against")
+	}
+	err := es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) error {
+		return s.count(ctx, req, count{SKU: sku, OnHand: onHand}, match.want())
+	})
+	if err != nil {
+		return Level{}, err
+	}
+	return s.Get(ctx, sku)
+}
+
+// count is one try of Set.
+func (s Service) count(ctx context.Context, req es.Request, c count, want int64) error {
+	history, err := s.deps.Store.Load(ctx, es.NewStreamID(Category, c.SKU), 0)
+	if err != nil {
+		return err
+	}
+	state, err := Decider.Fold(history)
+	if err != nil {
+		return err
+	}
+	if fingerprint, found := history.Commit(req.CommitID); found {
+		if fingerprint != req.Fingerprint {
+			return es.ErrKeyReused
+		}
+		return nil
+	}
+	switch version := history.Head.Version(); {
+	case version == want:
+	case want == 0:
+		return ErrVersionMismatch.New("%s was counted before: its version is %d", quote(c.SKU), version)
+	default:
+		return ErrVersionMismatch.New("the version of %s is %d, not %d", quote(c.SKU), version, want)
+	}
+	events, err := Decider.Decide(c, state)
+	if err != nil || len(events) == 0 {
+		return err
+	}
+	commit := req.Commit(history.Head)
+	for _, e := range events {
+		commit.Events = append(commit.Events, e)
+	}
+	_, err = s.deps.Store.Append(ctx, []es.Commit{commit}, s.deps.Counters.Restock(c.SKU, c.OnHand-state.Counted, want+int64(len(events))))
+	if errors.Is(err, ErrInsufficient) {
+		return ErrInsufficient.Field("body.onHand", "more of %s are reserved than %d", quote(c.SKU), c.OnHand)
+	}
+	return err
+}
+
+// Get reads how much there is of a SKU: it always shows one's own write. ErrNotFound where nobody has counted it.
+func (s Service) Get(ctx context.Context, sku string) (Level, error) {
+	if !ValidSKU(sku) {
+		return Level{}, ErrNotFound.New("no SKU has the form of %s", quote(sku))
+	}
+	level, found, err := s.deps.Counters.Level(ctx, sku)
+	if err != nil {
+		return Level{}, fmt.Errorf("stock: read level: %w", err)
+	}
+	if !found {
+		return Level{}, ErrNotFound.New("nobody has counted %s", quote(sku))
+	}
+	return level, nil
+}
