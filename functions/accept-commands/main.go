@@ -1,0 +1,39 @@
+// accept-commands is the command side of the HTTP API: it decides and appends. What follows from a command happens elsewhere.
+package main
+
+import (
+	"context"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+
+	"orderflow/shared/account"
+	"orderflow/shared/adapter/awsenv"
+	"orderflow/shared/adapter/dynamostore"
+	"orderflow/shared/adapter/httpapi"
+	"orderflow/shared/adapter/keyvault"
+	"orderflow/shared/adapter/stocktable"
+	"orderflow/shared/clock"
+	"orderflow/shared/customer"
+	"orderflow/shared/es"
+	"orderflow/shared/order"
+	"orderflow/shared/stock"
+)
+
+func main() {
+	log, config, now := awsenv.Logger(), awsenv.Config(context.Background()), clock.System{}
+	tables := dynamodb.NewFromConfig(config)
+	store := dynamostore.New(tables, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register, customer.Register, account.Register, stock.Register))
+	vault := keyvault.New(tables, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
+	customers := customer.New(customer.Deps{Store: store, Clock: now, Vault: vault})
+	lambda.Start(httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{
+		Auth:      httpapi.Auth{CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE")},
+		Clock:     now,
+		Log:       log,
+		Orders:    order.New(order.Deps{Store: store, Clock: now, Vault: vault, Customers: customers}),
+		Customers: customers,
+		Accounts:  account.New(account.Deps{Store: store, Clock: now}),
+		Stock:     stock.New(stock.Deps{Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE"))}),
+	})))
+}

@@ -1,0 +1,167 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"testing"
+
+	"orderflow/shared/order"
+)
+
+// TestAccess: each route for each kind of caller. Somebody else's things are not there.
+func TestAccess(t *testing.T) {
+	type want struct{ none, owner, other, operator int }
+	for _, c := range []struct {
+		name string
+		when func(s *shop, who caller) request
+		want want
+	}{
+		{"register oneself or a new customer", func(_ *shop, who caller) request {
+			if who.scopes != nil || who.claims["sub"] == operator.claims["sub"] {
+				return post(who, "/customers", set(person(), "customerId", "eve"))
+			}
+			return post(who, "/customers", person())
+		}, want{401, 409, 409, 201}},
+		{"register another", func(_ *shop, who caller) request { return post(who, "/customers", set(person(), "customerId", "eve")) }, want{401, 403, 403, 201}},
+		{"order for ada", func(_ *shop, who caller) request { return post(who, "/orders", set(anOrder(), "customerId", "ada")) }, want{401, 202, 403, 202}},
+		{"cancel ada's order", func(s *shop, who caller) request { return post(who, "/orders/"+s.order+"/cancel", object{}) }, want{401, 202, 404, 202}},
+		{"open ada's account", func(_ *shop, who caller) request {
+			return post(who, "/accounts", object{"currency": "EUR", "customerId": "ada"})
+		}, want{401, 201, 403, 201}},
+		{"deposit to ada", func(s *shop, who caller) request {
+			return post(who, "/accounts/"+s.account+"/deposits", object{"amount": usd(5)})
+		}, want{401, 403, 403, 201}},
+		{"withdraw from ada", func(s *shop, who caller) request {
+			return post(who, "/accounts/"+s.account+"/withdrawals", object{"amount": usd(5)})
+		}, want{401, 201, 404, 201}},
+		{"set stock", func(_ *shop, who caller) request { return put(who, "/stock/cd-1", 9, "If-Match", `"1"`) }, want{401, 403, 403, 200}},
+		{"read ada's order", func(s *shop, who caller) request { return get(who, "/orders/"+s.order) }, want{401, 200, 404, 200}},
+		{"read its history", func(s *shop, who caller) request { return get(who, "/orders/"+s.order+"/history") }, want{401, 200, 404, 200}},
+		{"list ada's orders", func(_ *shop, who caller) request { return get(who, "/customers/ada/orders") }, want{401, 200, 404, 200}},
+		{"read ada's statistics", func(_ *shop, who caller) request { return get(who, "/customers/ada/statistics") }, want{401, 200, 404, 200}},
+		{"read stock", func(_ *shop, who caller) request { return get(who, "/stock/cd-1") }, want{401, 200, 200, 200}},
+		{"read ada's account", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account) }, want{401, 200, 404, 200}},
+		{"read the description", func(_ *shop, who caller) request { return get(who, "/openapi.json") }, want{200, 200, 200, 200}},
+	} {
+		for _, as := range []struct {
+			name string
+			who  caller
+			want int
+		}{{"none", nobody, c.want.none}, {"owner", ada, c.want.owner}, {"other", bob, c.want.other}, {"operator", operator, c.want.operator}} {
+			t.Run(c.name+"/"+as.name, func(t *testing.T) {
+				t.Parallel()
+				s := newShop(t)
+				before := s.store.commits.Load()
+				res := s.send(c.when(s, as.who))
+				if res.status != as.want {
+					t.Fatalf("%d, want %d: %s", res.status, as.want, res.raw)
+				}
+				if res.status >= 400 && s.store.commits.Load() != before {
+					t.Error("something was written")
+				}
+				if res.status == http.StatusUnauthorized && res.headers["Www-Authenticate"] != "Bearer" {
+					t.Errorf("headers are %v", res.headers)
+				}
+			})
+		}
+	}
+}
+
+// TestSomebodyElsesIsLikeUnknown: the two answers can't be told apart.
+func TestSomebodyElsesIsLikeUnknown(t *testing.T) {
+	s := newShop(t)
+	const unknown = "0b7c3c0e-6f57-5c3c-8a39-0a8b8e3f4f10"
+	for _, c := range []struct{ theirs, unknown request }{
+		{get(bob, "/orders/"+s.order), get(bob, "/orders/"+unknown)},
+		{get(bob, "/orders/"+s.order+"/history"), get(bob, "/orders/"+unknown+"/history")},
+		{get(bob, "/accounts/"+s.account), get(bob, "/accounts/"+unknown)},
+		{get(bob, "/customers/ada/statistics"), get(bob, "/customers/nobody/statistics")},
+		{post(bob, "/orders/"+s.order+"/cancel", object{}), post(bob, "/orders/"+unknown+"/cancel", object{})},
+	} {
+		if theirs, unknown := s.send(c.theirs), s.send(c.unknown); theirs.raw != unknown.raw || theirs.status != unknown.status {
+			t.Errorf("%s %s: %s, but unknown is %s", c.theirs.method, c.theirs.path, theirs.raw, unknown.raw)
+		}
+	}
+}
+
+// TestIdentity: what tokens say about their bearer.
+func TestIdentity(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		who  caller
+		path string
+		want int
+		code string
+	}{
+		{"operator by the authorizer's scopes", caller{claims: map[string]string{"sub": "o"}, scopes: []string{scope}}, "/orders/{ada's}", 200, ""},
+		{"operator by claim", operator, "/orders/{ada's}", 200, ""},
+		{"a scope that only looks like it", caller{claims: map[string]string{"sub": "x", "username": "bob", "scope": scope + "s x" + scope}}, "/orders/{ada's}", 404, "order.not-found"},
+		{"no customer", caller{claims: map[string]string{"sub": "x", "scope": "openid"}}, "/stock/cd-1", 403, "auth.no-customer"},
+		{"an e-mail address for a customer", caller{claims: map[string]string{"sub": "x", "username": "ada@example.com"}}, "/stock/cd-1", 403, "auth.no-customer"},
+		{"no claims", caller{claims: map[string]string{}}, "/stock/cd-1", 401, "auth.required"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newShop(t)
+			path := c.path
+			if path == "/orders/{ada's}" {
+				path = "/orders/" + s.order
+			}
+			if res := s.send(get(c.who, path)); res.status != c.want || res.text("code") != c.code {
+				t.Errorf("%d, want %d %s: %s", res.status, c.want, c.code, res.raw)
+			}
+		})
+	}
+}
+
+// TestPersonalData: the owner reads address and note, the history shows neither, and an erased customer's read as nothing.
+func TestPersonalData(t *testing.T) {
+	s := newShop(t)
+	s.must(http.StatusAccepted, post(ada, "/orders/"+s.order+"/cancel", object{"reason": "moving house"}))
+	res := s.must(http.StatusOK, get(ada, "/orders/"+s.order))
+	address, _ := res.body["shippingAddress"].(object)
+	cancellation, _ := res.body["cancellation"].(object)
+	if address["city"] != "London" || cancellation["note"] != "moving house" || cancellation["by"] != "customer" || cancellation["reason"] != "customer.request" {
+		t.Errorf("order is %s", res.raw)
+	}
+	history := s.must(http.StatusOK, get(ada, "/orders/"+s.order+"/history"))
+	list, _ := history.body["events"].([]any)
+	if len(list) != 2 {
+		t.Fatalf("history is %s", history.raw)
+	}
+	first, _ := list[0].(object)
+	data, _ := first["data"].(object)
+	if first["type"] != "order.placed" || first["sequence"] != 1.0 || first["id"] != "order/"+s.order+"@1" || first["causationId"] != "http/api-request" || data["customerId"] != "ada" {
+		t.Errorf("first event is %v", first)
+	}
+	for _, e := range list {
+		event, _ := e.(object)
+		data, _ := event["data"].(object)
+		for _, sealed := range []string{"address", "note"} {
+			if _, shown := data[sealed]; shown {
+				t.Errorf("%v shows %s", event["type"], sealed)
+			}
+		}
+	}
+	s.vault.forget("ada")
+	res = s.must(http.StatusOK, get(operator, "/orders/"+s.order))
+	cancellation, _ = res.body["cancellation"].(object)
+	if res.body["shippingAddress"] != nil || cancellation["note"] != nil {
+		t.Errorf("order of an erased customer is %s", res.raw)
+	}
+}
+
+// TestOrderAnswer: an order along its way.
+func TestOrderAnswer(t *testing.T) {
+	s := newShop(t)
+	res := s.must(http.StatusOK, get(ada, "/orders/"+s.order))
+	if res.text("status") != "placed" || res.body["payment"] != nil || res.body["shipment"] != nil || res.body["cancellation"] != nil || res.headers["Etag"] != `"1"` {
+		t.Errorf("placed order is %s", res.raw)
+	}
+	s.run(order.Start{SagaID: "run-1"}, order.Confirm{SagaID: "run-1", PaymentID: "p-1", ShipmentID: "h-1", TrackingNumber: "OF1"})
+	res = s.must(http.StatusOK, get(ada, "/orders/"+s.order))
+	payment, _ := res.body["payment"].(object)
+	shipment, _ := res.body["shipment"].(object)
+	saga, _ := res.body["saga"].(object)
+	if res.text("status") != "confirmed" || payment["id"] != "p-1" || shipment["trackingNumber"] != "OF1" || saga["state"] != "completed" || res.headers["Etag"] != `"3"` {
+		t.Errorf("confirmed order is %s", res.raw)
+	}
+}

@@ -1,0 +1,142 @@
+package httpapi
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"orderflow/shared/customer"
+	"orderflow/shared/money"
+	"orderflow/shared/order"
+	"orderflow/shared/view/orders"
+)
+
+type registerCustomerBody struct {
+	CustomerID string `json:"customerId,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"A pseudonym. Operators choose it; for customers it is the one in their token, and may be left out."`
+	Name       string `json:"name" minLength:"1" maxLength:"200" example:"Ada Lovelace"`
+	Email      string `json:"email" minLength:"3" maxLength:"254" pattern:"^[^@\\s]+@[^@\\s]+$" example:"ada@example.com"`
+}
+
+type registerCustomerInput struct {
+	Keyed
+	Body registerCustomerBody
+}
+
+type customerAnswer struct {
+	ID      string `json:"id"`
+	Version int64  `json:"version"`
+}
+
+type customerOutput struct {
+	ETag string `header:"ETag"`
+	Body customerAnswer
+}
+
+func (c Commands) registerCustomer(ctx context.Context, id identity, in *registerCustomerInput) (*customerOutput, error) {
+	customerID, err := id.actsFor(in.Body.CustomerID)
+	if err != nil {
+		return nil, err
+	}
+	in.Body.CustomerID = customerID
+	req, err := in.request(ctx, c.Clock.Now(), "register-customer", customerID, "", in.Body)
+	if err != nil {
+		return nil, err
+	}
+	res, err := c.Customers.Register(ctx, req, customer.RegisterInput{CustomerID: customerID, Name: in.Body.Name, Email: in.Body.Email})
+	if err != nil {
+		return nil, err
+	}
+	version := res.Head.Version()
+	return &customerOutput{ETag: etag(version), Body: customerAnswer{ID: customerID, Version: version}}, nil
+}
+
+type listOrdersInput struct {
+	ID     string       `path:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"The customer's id"`
+	Status order.Status `query:"status" enum:"placed,confirmed,cancelling,cancelled,shipped,delivered" doc:"Only orders with this status"`
+	Limit  int          `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Orders a page"`
+	Cursor string       `query:"cursor" maxLength:"1024" doc:"next of the page before; opaque"`
+}
+
+type listedOrderAnswer struct {
+	ID             string       `json:"id"`
+	CustomerID     string       `json:"customerId"`
+	Status         order.Status `json:"status" enum:"placed,confirmed,cancelling,cancelled,shipped,delivered"`
+	Total          money.Money  `json:"total"`
+	LineCount      int          `json:"lineCount"`
+	PlacedAt       time.Time    `json:"placedAt"`
+	UpdatedAt      time.Time    `json:"updatedAt"`
+	Saga           sagaAnswer   `json:"saga"`
+	Reason         order.Reason `json:"reason,omitempty" doc:"Why the order is cancelled"`
+	TrackingNumber string       `json:"trackingNumber,omitempty"`
+	Version        int64        `json:"version" doc:"Number of the last event that the view has seen"`
+}
+
+type listOrdersAnswer struct {
+	Orders []listedOrderAnswer `json:"orders" doc:"Newest first. A view: it follows the orders themselves within about a second."`
+	Next   string              `json:"next,omitempty" doc:"cursor of the next page; absent on the last one"`
+}
+
+type listOrdersOutput struct{ Body listOrdersAnswer }
+
+func (q Queries) listOrders(ctx context.Context, id identity, in *listOrdersInput) (*listOrdersOutput, error) {
+	if !id.sees(in.ID) {
+		return nil, customer.ErrNotFound.New("there is no such customer")
+	}
+	page, err := q.Lists.List(ctx, in.ID, orders.Query{Status: in.Status, Limit: in.Limit, Cursor: in.Cursor})
+	if err != nil {
+		return nil, err
+	}
+	out := &listOrdersOutput{Body: listOrdersAnswer{Orders: make([]listedOrderAnswer, len(page.Rows)), Next: page.Next}}
+	for i, r := range page.Rows {
+		out.Body.Orders[i] = listedOrderAnswer{
+			ID: r.OrderID, CustomerID: r.CustomerID, Status: r.Status, Total: r.Total, LineCount: r.LineCount, PlacedAt: r.PlacedAt.UTC(),
+			UpdatedAt: r.UpdatedAt.UTC(), Saga: sagaAnswer(r.Saga), Reason: r.Reason, TrackingNumber: r.TrackingNumber, Version: r.Sequence,
+		}
+	}
+	return out, nil
+}
+
+type customerPath struct {
+	ID string `path:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"The customer's id"`
+}
+
+type statisticsAnswer struct {
+	CustomerID        string                 `json:"customerId"`
+	Orders            int64                  `json:"orders" doc:"All orders, however they ended"`
+	Open              int64                  `json:"open" doc:"Orders on which work goes on: placed or cancelling"`
+	Confirmed         int64                  `json:"confirmed" doc:"Orders that were confirmed and not cancelled since"`
+	Cancelled         int64                  `json:"cancelled"`
+	ByStatus          map[order.Status]int64 `json:"byStatus"`
+	CancelledByReason map[order.Reason]int64 `json:"cancelledByReason"`
+	ConfirmedTotal    []money.Money          `json:"confirmedTotal" doc:"Money of the confirmed orders, one entry a currency"`
+}
+
+type statisticsOutput struct{ Body statisticsAnswer }
+
+func (q Queries) getStatistics(ctx context.Context, id identity, in *customerPath) (*statisticsOutput, error) {
+	if !id.sees(in.ID) {
+		return nil, customer.ErrNotFound.New("there is no such customer")
+	}
+	row, err := q.Statistics.Statistics(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if !row.Registered && row.Orders == 0 {
+		return nil, customer.ErrNotFound.New("there is no such customer")
+	}
+	a := statisticsAnswer{
+		CustomerID: in.ID, Orders: row.Orders, Open: row.Open(), Confirmed: row.Confirmed(), Cancelled: row.Cancelled(),
+		ByStatus: row.ByStatus, CancelledByReason: row.CancelledByReason, ConfirmedTotal: []money.Money{},
+	}
+	if a.ByStatus == nil {
+		a.ByStatus = map[order.Status]int64{}
+	}
+	if a.CancelledByReason == nil {
+		a.CancelledByReason = map[order.Reason]int64{}
+	}
+	for _, code := range slices.Sorted(maps.Keys(row.ConfirmedTotal)) {
+		a.ConfirmedTotal = append(a.ConfirmedTotal, money.Money{Amount: row.ConfirmedTotal[code], Currency: code})
+	}
+	return &statisticsOutput{Body: a}, nil
+}

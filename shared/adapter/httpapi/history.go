@@ -1,0 +1,77 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"orderflow/shared/personal"
+)
+
+type eventAnswer struct {
+	Sequence      int64          `json:"sequence" doc:"Position in the order's stream, from 1"`
+	ID            string         `json:"id" doc:"The same wherever the event is met"`
+	Type          string         `json:"type" example:"order.placed"`
+	Time          time.Time      `json:"time"`
+	CorrelationID string         `json:"correlationId,omitempty" doc:"Names all that followed from one request"`
+	CausationID   string         `json:"causationId,omitempty" doc:"What the event follows from directly"`
+	Data          map[string]any `json:"data" doc:"The event, without personal data"`
+}
+
+type historyAnswer struct {
+	Events []eventAnswer `json:"events" doc:"Oldest first"`
+}
+
+type historyOutput struct {
+	ETag string `header:"ETag"`
+	Body historyAnswer
+}
+
+func (q Queries) getHistory(ctx context.Context, id identity, in *orderPath) (*historyOutput, error) {
+	if _, err := visibleOrder(ctx, q.Orders, id, in.ID); err != nil {
+		return nil, err
+	}
+	events, err := q.Orders.History(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := &historyOutput{Body: historyAnswer{Events: make([]eventAnswer, len(events))}}
+	for i, e := range events {
+		data, err := withoutSealed(e.Data)
+		if err != nil {
+			return nil, fmt.Errorf("httpapi: %s: %w", e.ID(), err)
+		}
+		out.Body.Events[i] = eventAnswer{
+			Sequence: e.Version, ID: e.ID(), Type: e.Type, Time: e.Time.UTC(), CorrelationID: e.Metadata.CorrelationID, CausationID: e.Metadata.CausationID, Data: data,
+		}
+		out.ETag = etag(e.Version)
+	}
+	return out, nil
+}
+
+var sealedType = reflect.TypeFor[personal.Sealed]()
+
+// withoutSealed is an event as JSON would have it, less the fields of type personal.Sealed.
+func withoutSealed(event any) (map[string]any, error) {
+	out := map[string]any{}
+	v := reflect.ValueOf(event)
+	if v.Kind() != reflect.Struct {
+		return nil, fmt.Errorf("%T is no struct", event)
+	}
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if field.Type == sealedType || name == "" || name == "-" || strings.Contains(options, "omitempty") && v.Field(i).IsZero() {
+			continue
+		}
+		text, err := json.Marshal(v.Field(i).Interface())
+		if err != nil {
+			return nil, fmt.Errorf("encode %s: %w", name, err)
+		}
+		out[name] = json.RawMessage(text)
+	}
+	return out, nil
+}

@@ -1,0 +1,175 @@
+// Package httpapi is the HTTP edge: commands and queries as two handlers, their description as one OpenAPI document, and every failure as one form of
+// problem document (RFC 9457).
+//
+// The handlers run in Lambda behind an API Gateway HTTP API (payload format 2.0), whose JWT authorizer has verified the caller's token.
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"orderflow/shared/account"
+	"orderflow/shared/clock"
+	"orderflow/shared/customer"
+	"orderflow/shared/order"
+	"orderflow/shared/stock"
+	"orderflow/shared/view/customers"
+	"orderflow/shared/view/orders"
+)
+
+// Commands is what the command side works with.
+type Commands struct {
+	Auth      Auth
+	Clock     clock.Clock
+	Log       *slog.Logger
+	Orders    order.Service
+	Customers customer.Service
+	Accounts  account.Service
+	Stock     stock.Service
+}
+
+// Queries is what the query side works with. None of it writes.
+type Queries struct {
+	Auth       Auth
+	Clock      clock.Clock
+	Log        *slog.Logger
+	Orders     order.Service
+	Accounts   account.Service
+	Stock      stock.Service
+	Lists      orders.Reader
+	Statistics customers.Reader
+}
+
+// NewCommands makes the handler of the commands.
+func NewCommands(c Commands) http.Handler {
+	s := newServer(c.Auth, c.Clock, c.Log)
+	s.commands(c)
+	return s.edge
+}
+
+// NewQueries makes the handler of the queries, which also serves the OpenAPI document of both.
+func NewQueries(q Queries) http.Handler {
+	s := newServer(q.Auth, q.Clock, q.Log)
+	s.queries(q)
+	s.document()
+	return s.edge
+}
+
+// Lambda makes the function's handler. What the proxy can't turn into a request is the client's mistake: it is answered like one, and the function does
+// not fail of it.
+func Lambda(h http.Handler) func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+	proxy := httpadapter.NewV2(h)
+	return func(ctx context.Context, event events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+		if event.RawPath == "" {
+			event.RawPath = event.RequestContext.HTTP.Path
+		}
+		// API Gateway has decoded the path. Encoded again, a "?" or "%" in it stays part of the path.
+		event.RawPath = (&url.URL{Path: event.RawPath}).EscapedPath()
+		response, err := proxy.ProxyWithContext(ctx, event)
+		if err != nil {
+			slog.WarnContext(ctx, "request can't be read", "error", err.Error(), "apiRequestId", event.RequestContext.RequestID)
+			p := ofFault(ErrMalformed.New("the request can't be read"))
+			out := newAnswer()
+			p.write(out)
+			return events.APIGatewayV2HTTPResponse{
+				StatusCode: p.Status, Headers: map[string]string{"Content-Type": p.ContentType("")}, Body: out.body.String(),
+			}, nil
+		}
+		return response, nil
+	}
+}
+
+// server collects operations.
+type server struct {
+	edge *edge
+	api  huma.API
+}
+
+func newServer(auth Auth, c clock.Clock, log *slog.Logger) *server {
+	mux := http.NewServeMux()
+	return &server{
+		edge: &edge{mux: mux, access: map[string]access{}, auth: auth, clock: c, log: log},
+		api:  humago.New(mux, config(auth.OperatorScope)),
+	}
+}
+
+// register adds an operation. Its errors become problems here, its caller is known by then.
+func register[I, O any](s *server, a access, op huma.Operation, run func(context.Context, identity, *I) (*O, error)) {
+	op.MaxBodyBytes = maxBody + 1 // huma refuses a body that reaches the limit
+	op.RejectUnknownQueryParameters = true
+	op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusServiceUnavailable)
+	if a != accessOpen {
+		op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)
+		op.Security = []map[string][]string{{"jwt": {}}}
+	}
+	if a == accessOperator {
+		op.Security = []map[string][]string{{"jwt": {s.edge.auth.OperatorScope}}}
+	}
+	s.edge.access[op.Method+" "+op.Path] = a
+	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
+		x := exchangeOf(ctx)
+		out, err := run(ctx, x.caller, in)
+		if err != nil {
+			p := problemOf(ctx, s.edge.log, err)
+			x.code = p.Code
+			return nil, p
+		}
+		return out, nil
+	})
+}
+
+func (s *server) commands(c Commands) {
+	post := func(id, path, summary, description string, status int, errs ...int) huma.Operation {
+		return huma.Operation{
+			OperationID: id, Method: http.MethodPost, Path: path, Summary: summary, Description: description, DefaultStatus: status,
+			Errors: append(errs, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType),
+		}
+	}
+	register(s, accessSignedIn, post("registerCustomer", "/customers", "Register a customer",
+		"Name and e-mail address are stored encrypted under a key of the customer's own.", http.StatusCreated), c.registerCustomer)
+	register(s, accessSignedIn, post("placeOrder", "/orders", "Place an order",
+		"Accepted means stored: stock, payment and shipment follow. Follow the order at Location until its saga's state is completed or failed.",
+		http.StatusAccepted), c.placeOrder)
+	register(s, accessSignedIn, post("cancelOrder", "/orders/{id}/cancel", "Cancel an order",
+		"Possible until the order is dispatched. What was done for the order is undone: its status is cancelling, and then cancelled.",
+		http.StatusAccepted, http.StatusNotFound), c.cancelOrder)
+	register(s, accessSignedIn, post("openAccount", "/accounts", "Open an account",
+		"Orders are paid from the customer's account in the order's currency.", http.StatusCreated), c.openAccount)
+	register(s, accessOperator, post("deposit", "/accounts/{id}/deposits", "Pay money in",
+		"For operators: money comes in only by somebody who can vouch for it.", http.StatusCreated, http.StatusNotFound), c.deposit)
+	register(s, accessSignedIn, post("withdraw", "/accounts/{id}/withdrawals", "Pay money out", "", http.StatusCreated, http.StatusNotFound), c.withdraw)
+	register(s, accessOperator, huma.Operation{
+		OperationID: "setStock", Method: http.MethodPut, Path: "/stock/{sku}", Summary: "Say how many pieces there are",
+		Description: "On hand is what lies in the warehouse, reserved pieces included. If-Match names the version that was counted against; If-None-Match: * makes a new article.",
+		Errors: []int{
+			http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
+			http.StatusNotFound, http.StatusPreconditionFailed, http.StatusPreconditionRequired,
+		},
+	}, c.setStock)
+}
+
+func (s *server) queries(q Queries) {
+	get := func(id, path, summary, description string) huma.Operation {
+		return huma.Operation{
+			OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Description: description, Errors: []int{http.StatusNotFound},
+		}
+	}
+	register(s, accessSignedIn, get("getOrder", "/orders/{id}", "Read an order", "Always shows the caller's own writes."), q.getOrder)
+	register(s, accessSignedIn, get("getOrderHistory", "/orders/{id}/history", "Read all that happened to an order", ""), q.getHistory)
+	register(s, accessSignedIn, get("listOrders", "/customers/{id}/orders", "List a customer's orders", "Newest first, page by page."), q.listOrders)
+	register(s, accessSignedIn, get("getStatistics", "/customers/{id}/statistics", "Read a customer's totals", "A view: it follows the orders within about a second."),
+		q.getStatistics)
+	register(s, accessSignedIn, get("getStock", "/stock/{sku}", "Read what is in stock", ""), q.getStock)
+	register(s, accessSignedIn, get("getAccount", "/accounts/{id}", "Read an account", ""), q.getAccount)
+}
+
+// etag is a version as an entity tag.
+func etag(version int64) string { return strconv.Quote(strconv.FormatInt(version, 10)) }

@@ -1,0 +1,76 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"orderflow/shared/es"
+	"orderflow/shared/ident"
+)
+
+const (
+	keyHeader   = "Idempotency-Key"
+	keyLocation = "header." + keyHeader
+	keyRule     = "every POST carries an Idempotency-Key: 1 to 200 visible ASCII characters, without a comma"
+)
+
+// Keyed is the part of every POST's input that makes it safe to send again. It is exported because huma passes over unexported embedded fields.
+type Keyed struct {
+	Key string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"200" pattern:"^[!-+\\--~]+$" doc:"Chosen by the client, once for each thing that it wants done. Sent again with the same body, the request has the same answer; with another body it is refused."`
+}
+
+// Resolve implements huma.Resolver. Of a key with a comma only the first part would be seen, and two keys could pass for one.
+func (k *Keyed) Resolve(ctx huma.Context) []error { return single(ctx, keyHeader) }
+
+// single refuses a header that has several values. API Gateway joins a repeated header with commas, and the proxy splits each header at commas again.
+func single(ctx huma.Context, header string) []error {
+	seen := 0
+	ctx.EachHeader(func(name, _ string) {
+		if strings.EqualFold(name, header) {
+			seen++
+		}
+	})
+	if seen > 1 {
+		return []error{&huma.ErrorDetail{Location: "header." + header, Message: "expected one value without a comma"}}
+	}
+	return nil
+}
+
+// request makes the identity of a command: the operation with the customer and the key names the commit, and the fingerprint tells whether the key
+// comes with the same request again.
+//
+// The fingerprint is keyed with the client's key, which is stored nowhere: a plain hash of a body that holds a name or an address could be confirmed by
+// guessing, for ever, even after the person is erased.
+func (k *Keyed) request(ctx context.Context, now time.Time, operation, customer, target string, body any) (es.Request, error) {
+	canonical, err := json.Marshal(struct {
+		Operation string `json:"operation"`
+		Target    string `json:"target"`
+		Body      any    `json:"body"`
+	}{operation, target, body})
+	if err != nil {
+		return es.Request{}, fmt.Errorf("httpapi: encode request: %w", err)
+	}
+	mac := hmac.New(sha256.New, []byte(k.Key))
+	mac.Write(canonical)
+	return es.Request{
+		CommitID: ident.Derive(operation, customer, k.Key), Fingerprint: hex.EncodeToString(mac.Sum(nil)), Time: now, Metadata: metadata(ctx),
+	}, nil
+}
+
+// metadata is what a commit records of the request that it comes from.
+func metadata(ctx context.Context) es.Metadata {
+	x := exchangeOf(ctx)
+	m := es.Metadata{CorrelationID: x.correlationID, Traceparent: x.traceparent, Actor: x.caller.subject}
+	if x.requestID != "" {
+		m.CausationID = "http/" + x.requestID
+	}
+	return m
+}

@@ -1,0 +1,72 @@
+package httpapi
+
+//go:generate go test . -run TestOpenAPIDocument -update
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"orderflow/shared/clock"
+)
+
+const about = `Orders of a shop, from placing to delivery.
+
+Amounts are whole minor units of an ISO 4217 currency. Every POST carries an Idempotency-Key and may be sent again. Every failure is an
+application/problem+json document whose code is for programs. Every answer carries X-Correlation-ID; a client may send its own.`
+
+// config is huma's, without its documentation pages, its links to schemas and its negotiation: there is one form of answer.
+func config(operatorScope string) huma.Config {
+	return huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info:    &huma.Info{Title: "orderflow", Version: "1", Description: about, License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}},
+			Components: &huma.Components{
+				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				SecuritySchemes: map[string]*huma.SecurityScheme{
+					"jwt": {
+						Type: "http", Scheme: "bearer", BearerFormat: "JWT",
+						Description: "A token of the stack's issuer. Customers see and move their own things only; operators have the scope " + operatorScope + ".",
+					},
+				},
+			},
+		},
+		Formats:       map[string]huma.Format{"application/json": strictJSON, "application/problem+json": strictJSON},
+		DefaultFormat: "application/json",
+	}
+}
+
+// document serves the description of both sides. It tells nothing that is not public.
+func (s *server) document() {
+	const pattern = http.MethodGet + " /openapi.json"
+	render := sync.OnceValues(func() ([]byte, error) { return json.Marshal(describe(s.edge.auth).OpenAPI()) })
+	s.edge.access[pattern] = accessOpen
+	s.edge.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		text, err := render()
+		if err != nil {
+			problemOf(r.Context(), s.edge.log, err).write(w)
+			return
+		}
+		w.Header().Set("Content-Type", "application/vnd.oai.openapi+json;version=3.1")
+		_, _ = w.Write(text) // into a buffer
+	})
+}
+
+// OpenAPI describes the commands and the queries in one document, as YAML.
+func OpenAPI(auth Auth) ([]byte, error) { return describe(auth).OpenAPI().YAML() }
+
+// describe registers every operation on one API that nobody calls.
+func describe(auth Auth) huma.API {
+	s := newServer(auth, clock.System{}, nil)
+	s.commands(Commands{})
+	s.queries(Queries{})
+	for name, schema := range s.api.OpenAPI().Components.Schemas.Map() {
+		if strings.HasSuffix(name, "Answer") {
+			schema.AdditionalProperties = nil // an answer may gain fields; a client passes over those that it doesn't know
+		}
+	}
+	return s.api
+}

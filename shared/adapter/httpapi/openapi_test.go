@@ -1,0 +1,111 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"orderflow/shared/adapter/httpapi"
+	"orderflow/shared/order"
+)
+
+var update = flag.Bool("update", false, "write the document instead of comparing it")
+
+// TestOpenAPIDocument: the document in the repository is the one that the code makes.
+func TestOpenAPIDocument(t *testing.T) {
+	file := filepath.Join("..", "..", "..", "docs", "openapi.yaml")
+	made, err := httpapi.OpenAPI(auth)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, made, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	have, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(have, made) {
+		t.Error("docs/openapi.yaml is out of date: go generate ./shared/adapter/httpapi")
+	}
+}
+
+// TestOpenAPIContents: the served document is whole, and says what the deciders enforce.
+func TestOpenAPIContents(t *testing.T) {
+	res := newWorld(t).send(get(nobody, "/openapi.json"))
+	if res.body["openapi"] != "3.1.0" {
+		t.Fatalf("openapi is %v", res.body["openapi"])
+	}
+	var doc struct {
+		Paths map[string]map[string]struct {
+			OperationID string
+			Parameters  []struct {
+				Name     string
+				Required bool
+			}
+			Security  []map[string][]string
+			Responses map[string]struct{ Content map[string]any }
+		}
+		Components struct {
+			Schemas map[string]struct {
+				AdditionalProperties any
+				Properties           map[string]struct {
+					MaxItems int
+					Maximum  int64
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(res.raw), &doc); err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]bool{}
+	for path, methods := range doc.Paths {
+		for method, op := range methods {
+			name := strings.ToUpper(method) + " " + path
+			if op.OperationID == "" || ids[op.OperationID] {
+				t.Errorf("%s: operation id %q", name, op.OperationID)
+			}
+			ids[op.OperationID] = true
+			if len(op.Security) == 0 {
+				t.Errorf("%s needs no token", name)
+			}
+			keyed := false
+			for _, p := range op.Parameters {
+				keyed = keyed || p.Name == "Idempotency-Key" && p.Required
+			}
+			if keyed != (method == "post") {
+				t.Errorf("%s: Idempotency-Key required is %v", name, keyed)
+			}
+			for _, status := range []string{"400", "401", "403", "500", "503"} {
+				if op.Responses[status].Content["application/problem+json"] == nil {
+					t.Errorf("%s: %s is no problem document", name, status)
+				}
+			}
+		}
+	}
+	if len(ids) != 13 {
+		t.Errorf("%d operations: %v", len(ids), ids)
+	}
+	body, line, price := doc.Components.Schemas["PlaceOrderBody"], doc.Components.Schemas["OrderLine"], doc.Components.Schemas["Price"]
+	got := fmt.Sprint(body.Properties["lines"].MaxItems, line.Properties["quantity"].Maximum, price.Properties["amount"].Maximum, body.AdditionalProperties)
+	if want := fmt.Sprint(order.MaxLines, order.MaxQuantity, order.MaxUnitPrice, false); got != want {
+		t.Errorf("limits are %s, want %s", got, want)
+	}
+	for _, at := range strings.Split(res.raw, `"$ref":"`)[1:] {
+		ref, _, _ := strings.Cut(at, `"`)
+		if _, ok := doc.Components.Schemas[strings.TrimPrefix(ref, "#/components/schemas/")]; !ok {
+			t.Errorf("%s leads nowhere", ref)
+		}
+	}
+}

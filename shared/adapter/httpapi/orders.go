@@ -1,0 +1,244 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+
+	"orderflow/shared/account"
+	"orderflow/shared/es"
+	"orderflow/shared/ident"
+	"orderflow/shared/money"
+	"orderflow/shared/order"
+	"orderflow/shared/personal"
+	"orderflow/shared/shipment"
+)
+
+// price is what one piece costs. Its limits are order.MaxUnitPrice and the form of an ISO 4217 code.
+type price struct {
+	Amount   int64  `json:"amount" minimum:"0" maximum:"1000000000" doc:"Minor units: cents of a dollar, yen of a yen" example:"1999"`
+	Currency string `json:"currency" pattern:"^[A-Z]{3}$" doc:"ISO 4217" example:"USD"`
+}
+
+type orderLine struct {
+	SKU       string `json:"sku" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" example:"CD-0042"`
+	Quantity  int64  `json:"quantity" minimum:"1" maximum:"100000" example:"2"`
+	UnitPrice price  `json:"unitPrice"`
+}
+
+type address struct {
+	Recipient  string `json:"recipient" minLength:"1" maxLength:"100" example:"Ada Lovelace"`
+	Line1      string `json:"line1" minLength:"1" maxLength:"100" example:"12 St James's Square"`
+	Line2      string `json:"line2,omitempty" maxLength:"100"`
+	PostalCode string `json:"postalCode" minLength:"1" maxLength:"20" example:"SW1Y 4LB"`
+	City       string `json:"city" minLength:"1" maxLength:"100" example:"London"`
+	Country    string `json:"country" pattern:"^[A-Z]{2}$" doc:"ISO 3166-1 alpha-2" example:"GB"`
+}
+
+type placeOrderBody struct {
+	CustomerID      string      `json:"customerId,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"Who orders. Operators name it; customers may leave it out."`
+	Lines           []orderLine `json:"lines" minItems:"1" maxItems:"100" doc:"In one currency, of at most 40 different SKUs. A SKU may stand on several lines."`
+	ShippingAddress address     `json:"shippingAddress"`
+}
+
+type placeOrderInput struct {
+	Keyed
+	Body placeOrderBody
+}
+
+type orderPath struct {
+	ID string `path:"id" format:"uuid" doc:"The order's id"`
+}
+
+type cancelOrderBody struct {
+	Reason string `json:"reason,omitempty" maxLength:"500" doc:"In the caller's own words. Kept encrypted, like an address."`
+}
+
+type cancelOrderInput struct {
+	Keyed
+	ID   string `path:"id" format:"uuid" doc:"The order's id"`
+	Body cancelOrderBody
+}
+
+type lineAnswer struct {
+	SKU       string      `json:"sku"`
+	Quantity  int64       `json:"quantity"`
+	UnitPrice money.Money `json:"unitPrice"`
+}
+
+type addressAnswer struct {
+	_          struct{} `nullable:"true"`
+	Recipient  string   `json:"recipient"`
+	Line1      string   `json:"line1"`
+	Line2      string   `json:"line2,omitempty"`
+	PostalCode string   `json:"postalCode"`
+	City       string   `json:"city"`
+	Country    string   `json:"country"`
+}
+
+type sagaAnswer struct {
+	ID    string          `json:"id" doc:"The run of the state machine that has the order, empty before one took it"`
+	State order.SagaState `json:"state" enum:"pending,running,completed,compensating,failed"`
+}
+
+type paymentAnswer struct {
+	_  struct{} `nullable:"true"`
+	ID string   `json:"id"`
+}
+
+type shipmentAnswer struct {
+	_              struct{} `nullable:"true"`
+	ID             string   `json:"id"`
+	TrackingNumber string   `json:"trackingNumber"`
+}
+
+type cancellationAnswer struct {
+	_      struct{}     `nullable:"true"`
+	Reason order.Reason `json:"reason" doc:"customer.request, operator.request, order.expired, saga.step-failed, or the code of the fault that stopped the order" example:"stock.insufficient"`
+	Detail string       `json:"detail,omitempty"`
+	Note   string       `json:"note,omitempty" doc:"The words of the person who cancelled. Absent where there are none or the person is erased."`
+	By     order.Origin `json:"by" enum:"customer,operator,saga,sweep"`
+}
+
+type orderAnswer struct {
+	ID              string              `json:"id"`
+	CustomerID      string              `json:"customerId"`
+	AccountID       string              `json:"accountId" doc:"The account that pays"`
+	Status          order.Status        `json:"status" enum:"placed,confirmed,cancelling,cancelled,shipped,delivered"`
+	Lines           []lineAnswer        `json:"lines"`
+	Total           money.Money         `json:"total"`
+	ShippingAddress *addressAnswer      `json:"shippingAddress" doc:"null where the customer is erased"`
+	PlacedAt        string              `json:"placedAt" format:"date-time"`
+	Saga            sagaAnswer          `json:"saga"`
+	Payment         *paymentAnswer      `json:"payment" doc:"null before the order is confirmed"`
+	Shipment        *shipmentAnswer     `json:"shipment" doc:"null before the order is confirmed"`
+	Cancellation    *cancellationAnswer `json:"cancellation" doc:"null for an order that nobody cancelled"`
+	Version         int64               `json:"version" doc:"Number of the order's last event"`
+}
+
+type orderAccepted struct {
+	Location string `header:"Location" doc:"Where to follow the order"`
+	ETag     string `header:"ETag"`
+	Body     orderAnswer
+}
+
+type orderOutput struct {
+	ETag string `header:"ETag"`
+	Body orderAnswer
+}
+
+func (c Commands) placeOrder(ctx context.Context, id identity, in *placeOrderInput) (*orderAccepted, error) {
+	customerID, err := id.actsFor(in.Body.CustomerID)
+	if err != nil {
+		return nil, err
+	}
+	in.Body.CustomerID = customerID // named or left out, it is the same request
+	req, err := in.request(ctx, c.Clock.Now(), "place-order", customerID, "", in.Body)
+	if err != nil {
+		return nil, err
+	}
+	to := shipment.Address(in.Body.ShippingAddress)
+	place := order.PlaceInput{OrderID: ident.Derive("order", customerID, in.Key), CustomerID: customerID, Address: to}
+	for _, l := range in.Body.Lines {
+		place.Lines = append(place.Lines, order.Line{SKU: l.SKU, Quantity: l.Quantity, UnitPrice: money.Money(l.UnitPrice)})
+	}
+	// The order's lines have one currency, or Place refuses them: the first one's names the account.
+	place.AccountID = account.ID(customerID, in.Body.Lines[0].UnitPrice.Currency)
+	res, err := c.Orders.Place(ctx, req, place)
+	if err != nil {
+		return nil, err
+	}
+	// The same key was sent with the same body, or Place has refused it: the address is the stored one, and need not be decrypted.
+	return accepted(answerOrder(res, &to, "")), nil
+}
+
+func (c Commands) cancelOrder(ctx context.Context, id identity, in *cancelOrderInput) (*orderAccepted, error) {
+	current, err := visibleOrder(ctx, c.Orders, id, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	req, err := in.request(ctx, c.Clock.Now(), "cancel-order", current.State.CustomerID, in.ID, in.Body)
+	if err != nil {
+		return nil, err
+	}
+	cancel := order.CancelInput{Origin: order.OriginCustomer, Note: in.Body.Reason}
+	if id.operator {
+		cancel.Origin = order.OriginOperator
+	}
+	res, err := c.Orders.Cancel(ctx, req, in.ID, cancel)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := openOrder(ctx, c.Orders, res)
+	if err != nil {
+		return nil, err
+	}
+	return accepted(answer), nil
+}
+
+func (q Queries) getOrder(ctx context.Context, id identity, in *orderPath) (*orderOutput, error) {
+	res, err := visibleOrder(ctx, q.Orders, id, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := openOrder(ctx, q.Orders, res)
+	if err != nil {
+		return nil, err
+	}
+	return &orderOutput{ETag: etag(answer.Version), Body: answer}, nil
+}
+
+func accepted(a orderAnswer) *orderAccepted {
+	return &orderAccepted{Location: "/orders/" + a.ID, ETag: etag(a.Version), Body: a}
+}
+
+// visibleOrder loads an order that the caller may see.
+func visibleOrder(ctx context.Context, orders order.Service, id identity, orderID string) (es.Result[order.State], error) {
+	res, err := orders.Get(ctx, orderID)
+	if err == nil && !id.sees(res.State.CustomerID) {
+		return es.Result[order.State]{}, order.ErrNotFound.New("there is no such order")
+	}
+	return res, err
+}
+
+// openOrder decrypts what belongs to the answer. What nobody can read any more is left out.
+func openOrder(ctx context.Context, orders order.Service, res es.Result[order.State]) (orderAnswer, error) {
+	var to *shipment.Address
+	opened, err := orders.OpenAddress(ctx, res.State)
+	switch {
+	case err == nil:
+		to = &opened
+	case !errors.Is(err, personal.ErrErased):
+		return orderAnswer{}, err
+	}
+	note, err := orders.OpenNote(ctx, res.State)
+	if err != nil && !errors.Is(err, personal.ErrErased) {
+		return orderAnswer{}, err
+	}
+	return answerOrder(res, to, note), nil
+}
+
+func answerOrder(res es.Result[order.State], to *shipment.Address, note string) orderAnswer {
+	s := res.State
+	a := orderAnswer{
+		ID: s.ID, CustomerID: s.CustomerID, AccountID: s.AccountID, Status: s.Status, Lines: make([]lineAnswer, len(s.Lines)), Total: s.Total,
+		PlacedAt: s.PlacedAt, Saga: sagaAnswer{ID: s.SagaID, State: s.Saga}, Version: res.Head.Version(),
+	}
+	for i, l := range s.Lines {
+		a.Lines[i] = lineAnswer(l)
+	}
+	if to != nil {
+		a.ShippingAddress = &addressAnswer{
+			Recipient: to.Recipient, Line1: to.Line1, Line2: to.Line2, PostalCode: to.PostalCode, City: to.City, Country: to.Country,
+		}
+	}
+	if s.PaymentID != "" {
+		a.Payment = &paymentAnswer{ID: s.PaymentID}
+	}
+	if s.ShipmentID != "" {
+		a.Shipment = &shipmentAnswer{ID: s.ShipmentID, TrackingNumber: s.TrackingNumber}
+	}
+	if s.Reason != "" {
+		a.Cancellation = &cancellationAnswer{Reason: s.Reason, Detail: s.Detail, Note: note, By: s.ClosedBy}
+	}
+	return a
+}

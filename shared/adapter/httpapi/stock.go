@@ -1,0 +1,100 @@
+package httpapi
+
+import (
+	"context"
+	"regexp"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"orderflow/shared/es"
+	"orderflow/shared/ident"
+	"orderflow/shared/stock"
+)
+
+type stockPath struct {
+	SKU string `path:"sku" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" doc:"The article"`
+}
+
+type setStockBody struct {
+	OnHand int64 `json:"onHand" minimum:"0" maximum:"1000000000" doc:"Pieces, with those that are reserved"`
+}
+
+type setStockInput struct {
+	SKU         string `path:"sku" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" doc:"The article"`
+	IfMatch     string `header:"If-Match" doc:"The ETag of the level that was counted against" example:"\"3\""`
+	IfNoneMatch string `header:"If-None-Match" doc:"* for an article that is new"`
+	Body        setStockBody
+}
+
+type stockAnswer struct {
+	SKU       string `json:"sku"`
+	OnHand    int64  `json:"onHand" doc:"Available and reserved together"`
+	Available int64  `json:"available"`
+	Reserved  int64  `json:"reserved"`
+	Version   int64  `json:"version" doc:"Changes when somebody sets the stock, not when an order reserves some"`
+}
+
+type stockOutput struct {
+	ETag string `header:"ETag"`
+	Body stockAnswer
+}
+
+// Resolve implements huma.Resolver.
+func (in *setStockInput) Resolve(ctx huma.Context) []error {
+	return append(single(ctx, "If-Match"), single(ctx, "If-None-Match")...)
+}
+
+var versionForm = regexp.MustCompile(`^"([1-9][0-9]{0,15})"$`)
+
+// expected is the version that the preconditions name: 0 for an article that must be new.
+func (in *setStockInput) expected() (int64, error) {
+	switch {
+	case in.IfMatch == "" && in.IfNoneMatch == "":
+		return 0, stock.ErrVersionRequired.Field("header.If-Match", "name the version that you counted against in If-Match, or say If-None-Match: * for a new article")
+	case in.IfMatch != "" && in.IfNoneMatch != "":
+		return 0, ErrInvalid.Field("header.If-None-Match", "If-Match and If-None-Match exclude each other")
+	case in.IfNoneMatch == "*":
+		return 0, nil
+	case in.IfNoneMatch != "":
+		return 0, ErrInvalid.Field("header.If-None-Match", "only * is possible here")
+	}
+	groups := versionForm.FindStringSubmatch(in.IfMatch)
+	if groups == nil {
+		return 0, ErrInvalid.Field("header.If-Match", "expected one entity tag as GET gives it, like \"3\"")
+	}
+	version, err := strconv.ParseInt(groups[1], 10, 64)
+	if err != nil {
+		return 0, ErrInvalid.Field("header.If-Match", "the version is out of range")
+	}
+	return version, nil
+}
+
+func (c Commands) setStock(ctx context.Context, _ identity, in *setStockInput) (*stockOutput, error) {
+	version, err := in.expected()
+	if err != nil {
+		return nil, err
+	}
+	// A PUT needs no key: the version and the number that was counted name it, so that one whose answer was lost is recognised when it is sent again.
+	req := es.Request{
+		CommitID: ident.Derive("set-stock", in.SKU, strconv.FormatInt(version, 10), strconv.FormatInt(in.Body.OnHand, 10)),
+		Time:     c.Clock.Now(), Metadata: metadata(ctx),
+	}
+	level, err := c.Stock.Set(ctx, req, in.SKU, in.Body.OnHand, stock.Match{Version: version})
+	if err != nil {
+		return nil, err
+	}
+	return answerStock(level), nil
+}
+
+func (q Queries) getStock(ctx context.Context, _ identity, in *stockPath) (*stockOutput, error) {
+	level, err := q.Stock.Get(ctx, in.SKU)
+	if err != nil {
+		return nil, err
+	}
+	return answerStock(level), nil
+}
+
+func answerStock(l stock.Level) *stockOutput {
+	return &stockOutput{ETag: etag(l.Version), Body: stockAnswer(l)}
+}

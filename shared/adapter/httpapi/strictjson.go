@@ -1,0 +1,83 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// strictJSON reads what encoding/json would read in more than one way: it refuses bytes that are not UTF-8 (which would be replaced), a name that
+// stands twice in one object (of which the last would win), and numbers that are no int64 where one is wanted. Its errors name no Go types.
+var strictJSON = huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: unmarshalStrict}
+
+func unmarshalStrict(data []byte, v any) error {
+	if !utf8.Valid(data) {
+		return errors.New("the body is not UTF-8")
+	}
+	if _, generic := v.(*any); generic { // huma decodes twice: first into any, to validate
+		d := json.NewDecoder(bytes.NewReader(data))
+		d.UseNumber()
+		if err := uniqueNames(d); err != nil {
+			return err
+		}
+	}
+	err := json.Unmarshal(data, v)
+	var syntax *json.SyntaxError
+	var mismatch *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Errorf("the body is not JSON: wrong at byte %d", syntax.Offset)
+	case errors.As(err, &mismatch):
+		return fmt.Errorf("%s: a JSON %s does not fit; whole numbers have neither fraction nor exponent", mismatch.Field, mismatch.Value)
+	case err != nil:
+		return errors.New("the body is not JSON")
+	}
+	return nil
+}
+
+// maxDepth bounds recursion. The deepest body of the API has five levels.
+const maxDepth = 20
+
+// uniqueNames walks one JSON text. It leaves it to json.Unmarshal to say what is wrong with malformed text.
+func uniqueNames(d *json.Decoder) error {
+	var seen []map[string]bool // of the objects that are open; nil for an array
+	name := false              // whether the next string token is a name
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) || err != nil {
+			return nil
+		}
+		inObject := len(seen) > 0 && seen[len(seen)-1] != nil
+		switch t := token.(type) {
+		case json.Delim:
+			switch t {
+			case '{':
+				seen = append(seen, map[string]bool{})
+			case '[':
+				seen = append(seen, nil)
+			default:
+				seen = seen[:len(seen)-1]
+			}
+			if len(seen) > maxDepth {
+				return fmt.Errorf("the body is nested deeper than %d levels", maxDepth)
+			}
+			name = len(seen) > 0 && seen[len(seen)-1] != nil
+			continue
+		case string:
+			if inObject && name {
+				if seen[len(seen)-1][t] {
+					return fmt.Errorf("the name %q stands twice in one object", t)
+				}
+				seen[len(seen)-1][t] = true
+				name = false
+				continue
+			}
+		}
+		name = inObject
+	}
+}

@@ -1,0 +1,406 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"orderflow/shared/account"
+	"orderflow/shared/adapter/httpapi"
+	"orderflow/shared/clock"
+	"orderflow/shared/customer"
+	"orderflow/shared/es"
+	"orderflow/shared/es/memstore"
+	"orderflow/shared/ident"
+	"orderflow/shared/order"
+	"orderflow/shared/personal"
+	"orderflow/shared/stock"
+	"orderflow/shared/view/customers"
+	"orderflow/shared/view/orders"
+)
+
+const scope = "orderflow/operator"
+
+var auth = httpapi.Auth{CustomerClaim: "username", OperatorScope: scope}
+
+// world is the edge on the real services over a store in memory.
+type world struct {
+	t         testing.TB
+	store     *spyStore
+	counters  *memCounters
+	vault     *memVault
+	clock     *clock.Fake
+	log       *syncBuffer
+	orders    order.Service
+	customers customer.Service
+	lists     orderLists
+	stats     statistics
+	commands  func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error)
+	queries   func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error)
+	keys      atomic.Int64
+}
+
+func newWorld(t testing.TB) *world {
+	registry := es.NewRegistry(order.Register, customer.Register, account.Register, stock.Register)
+	w := &world{
+		t: t, store: &spyStore{Store: memstore.New(registry)}, counters: newCounters(), vault: &memVault{keys: map[string]bool{}},
+		clock: clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), log: &syncBuffer{},
+	}
+	log := slog.New(slog.NewJSONHandler(w.log, nil))
+	w.customers = customer.New(customer.Deps{Store: w.store, Clock: w.clock, Vault: w.vault})
+	accounts := account.New(account.Deps{Store: w.store, Clock: w.clock})
+	stocks := stock.New(stock.Deps{Store: w.store, Clock: w.clock, Counters: w.counters})
+	w.orders = order.New(order.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Customers: w.customers})
+	w.lists = func(_ context.Context, customerID string, q orders.Query) (orders.Page, error) {
+		_, _, err := q.Check(customerID)
+		return orders.Page{}, err
+	}
+	w.stats = func(ctx context.Context, customerID string) (customers.Row, error) {
+		known, err := w.customers.Registered(ctx, customerID)
+		return customers.Row{Profile: customers.Profile{CustomerID: customerID, Registered: known}}, err
+	}
+	w.commands = httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{
+		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts, Stock: stocks,
+	}))
+	w.queries = httpapi.Lambda(httpapi.NewQueries(httpapi.Queries{
+		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Accounts: accounts, Stock: stocks,
+		Lists:      orderLists(func(ctx context.Context, id string, q orders.Query) (orders.Page, error) { return w.lists(ctx, id, q) }),
+		Statistics: statistics(func(ctx context.Context, id string) (customers.Row, error) { return w.stats(ctx, id) }),
+	}))
+	return w
+}
+
+// caller is who sends a request, as API Gateway's authorizer tells.
+type caller struct {
+	claims map[string]string
+	scopes []string
+}
+
+var (
+	nobody   = caller{}
+	ada      = customerCaller("ada")
+	bob      = customerCaller("bob")
+	operator = caller{claims: map[string]string{"sub": "operator-1", "scope": "openid " + scope}}
+)
+
+func customerCaller(id string) caller {
+	return caller{claims: map[string]string{"sub": "sub-" + id, "username": id, "scope": "openid"}}
+}
+
+// request is an HTTP request before API Gateway makes an event of it.
+type request struct {
+	who     caller
+	method  string
+	path    string            // with its query
+	headers map[string]string // besides Content-Type and, for a POST, Idempotency-Key; "" takes one away
+	body    any               // a string is sent as it stands, []byte as base64, anything else as JSON
+	ctx     context.Context
+}
+
+type response struct {
+	status  int
+	headers map[string]string
+	raw     string
+	body    map[string]any
+}
+
+func (w *world) send(r request) response {
+	w.t.Helper()
+	path, query, _ := strings.Cut(r.path, "?")
+	headers := map[string]string{}
+	if r.body != nil {
+		headers["content-type"] = "application/json"
+	}
+	if r.method == http.MethodPost {
+		headers["idempotency-key"] = fmt.Sprintf("key-%d", w.keys.Add(1))
+	}
+	for name, value := range r.headers {
+		headers[strings.ToLower(name)] = value
+	}
+	maps.DeleteFunc(headers, func(_, value string) bool { return value == "" })
+	event := events.APIGatewayV2HTTPRequest{
+		Version: "2.0", RawPath: path, RawQueryString: query, Headers: headers,
+		RequestContext: events.APIGatewayV2HTTPRequestContext{
+			RequestID: "api-request", DomainName: "api.example.com",
+			HTTP: events.APIGatewayV2HTTPRequestContextHTTPDescription{Method: r.method, Path: path},
+		},
+	}
+	if r.who.claims != nil {
+		event.RequestContext.Authorizer = &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{
+			JWT: &events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription{Claims: r.who.claims, Scopes: r.who.scopes},
+		}
+	}
+	switch b := r.body.(type) {
+	case nil:
+	case string:
+		event.Body = b
+	case []byte:
+		event.Body, event.IsBase64Encoded = base64.StdEncoding.EncodeToString(b), true
+	default:
+		text, err := json.Marshal(b)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		event.Body = string(text)
+	}
+	handler := w.commands
+	if r.method == http.MethodGet {
+		handler = w.queries
+	}
+	if r.ctx == nil {
+		r.ctx = context.Background()
+	}
+	out, err := handler(r.ctx, event)
+	if err != nil {
+		w.t.Fatalf("%s %s: the function failed: %v", r.method, r.path, err)
+	}
+	res := response{status: out.StatusCode, headers: out.Headers, raw: out.Body}
+	if err := json.Unmarshal([]byte(out.Body), &res.body); err != nil {
+		w.t.Fatalf("%s %s: %d answers no JSON: %q", r.method, r.path, out.StatusCode, out.Body)
+	}
+	return res
+}
+
+// must sends a request that has to succeed.
+func (w *world) must(status int, r request) response {
+	w.t.Helper()
+	res := w.send(r)
+	if res.status != status {
+		w.t.Fatalf("%s %s: %d, want %d: %s", r.method, r.path, res.status, status, res.raw)
+	}
+	return res
+}
+
+func (r response) text(name string) string {
+	value, _ := r.body[name].(string)
+	return value
+}
+
+func post(who caller, path string, body any) request {
+	return request{who: who, method: http.MethodPost, path: path, body: body}
+}
+
+func put(who caller, path string, onHand int, header, value string) request {
+	return request{who: who, method: http.MethodPut, path: path, body: map[string]any{"onHand": onHand}, headers: map[string]string{header: value}}
+}
+
+func get(who caller, path string) request {
+	return request{who: who, method: http.MethodGet, path: path}
+}
+
+func (r request) with(name, value string) request {
+	headers := maps.Clone(r.headers)
+	if headers == nil {
+		headers = map[string]string{}
+	}
+	headers[name] = value
+	r.headers = headers
+	return r
+}
+
+type object = map[string]any
+
+func person() object { return object{"name": "Ada Lovelace", "email": "ada@example.com"} }
+
+func usd(amount int64) object { return object{"amount": amount, "currency": "USD"} }
+
+func line(sku string, quantity, price int64) object {
+	return object{"sku": sku, "quantity": quantity, "unitPrice": usd(price)}
+}
+
+func anOrder(lines ...object) object {
+	if len(lines) == 0 {
+		lines = []object{line("cd-1", 2, 1050), line("cd-2", 1, 999)}
+	}
+	return object{"lines": lines, "shippingAddress": object{
+		"recipient": "Ada Lovelace", "line1": "12 St James's Square", "postalCode": "SW1Y 4LB", "city": "London", "country": "GB",
+	}}
+}
+
+// set changes a copy of an order at a path.
+func set(o object, path string, value any) object {
+	text, err := json.Marshal(o)
+	if err != nil {
+		panic(err)
+	}
+	var copied object
+	if err := json.Unmarshal(text, &copied); err != nil {
+		panic(err)
+	}
+	var at any = copied
+	steps := strings.Split(path, ".")
+	for _, step := range steps[:len(steps)-1] {
+		if list, ok := at.([]any); ok {
+			at = list[int(step[0]-'0')]
+			continue
+		}
+		at = at.(object)[step]
+	}
+	at.(object)[steps[len(steps)-1]] = value
+	return copied
+}
+
+// shop is a world with ada and bob registered, ada's account funded with 50 dollars, one article and one order of ada's.
+type shop struct {
+	*world
+	order   string
+	account string
+}
+
+func newShop(t testing.TB) *shop {
+	w := newWorld(t)
+	w.must(http.StatusCreated, post(ada, "/customers", person()))
+	w.must(http.StatusCreated, post(bob, "/customers", person()))
+	opened := w.must(http.StatusCreated, post(ada, "/accounts", object{"currency": "USD"}))
+	w.must(http.StatusCreated, post(operator, "/accounts/"+opened.text("id")+"/deposits", object{"amount": usd(5000)}))
+	w.must(http.StatusOK, put(operator, "/stock/cd-1", 10, "If-None-Match", "*"))
+	placed := w.must(http.StatusAccepted, post(ada, "/orders", anOrder()))
+	return &shop{world: w, order: placed.text("id"), account: opened.text("id")}
+}
+
+// run carries out commands of the saga and of the carrier on the order.
+func (s *shop) run(commands ...order.Command) {
+	s.t.Helper()
+	for i, c := range commands {
+		req := es.Request{CommitID: ident.Derive("test", s.order, fmt.Sprint(i)), Time: s.clock.Now()}
+		if _, err := s.orders.Run(context.Background(), req, s.order, c); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// spyStore counts what is written, and fails when it is told to.
+type spyStore struct {
+	es.Store
+	commits atomic.Int64
+
+	mu     sync.Mutex
+	load   func() error
+	append func() error
+}
+
+func (s *spyStore) fail(onLoad, onAppend func() error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.load, s.append = onLoad, onAppend
+}
+
+func (s *spyStore) failure(of func() func() error) error {
+	s.mu.Lock()
+	f := of()
+	s.mu.Unlock()
+	if f == nil {
+		return nil
+	}
+	return f()
+}
+
+func (s *spyStore) Load(ctx context.Context, stream es.StreamID, after int64) (es.History, error) {
+	if err := s.failure(func() func() error { return s.load }); err != nil {
+		return es.History{}, err
+	}
+	return s.Store.Load(ctx, stream, after)
+}
+
+func (s *spyStore) Append(ctx context.Context, commits []es.Commit, effects ...es.Effect) (es.Appended, error) {
+	if err := s.failure(func() func() error { return s.append }); err != nil {
+		return es.Appended{}, err
+	}
+	appended, err := s.Store.Append(ctx, commits, effects...)
+	if err == nil && !appended.Recognised {
+		s.commits.Add(int64(len(commits)))
+	}
+	return appended, err
+}
+
+// memVault seals with base64: enough to tell sealed from plain, and to forget a person.
+type memVault struct {
+	mu   sync.Mutex
+	keys map[string]bool
+}
+
+func (v *memVault) Enrol(_ context.Context, subject string) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.keys[subject] = true
+	return nil
+}
+
+func (v *memVault) forget(subject string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.keys, subject)
+}
+
+func (v *memVault) known(subject string) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.keys[subject] {
+		return personal.ErrErased
+	}
+	return nil
+}
+
+func (v *memVault) Seal(_ context.Context, subject, field string, plain []byte) (personal.Sealed, error) {
+	if err := v.known(subject); err != nil {
+		return "", err
+	}
+	return personal.Sealed("pd1:" + base64.StdEncoding.EncodeToString([]byte(subject+"|"+field+"|"+string(plain)))), nil
+}
+
+func (v *memVault) Open(_ context.Context, subject, field string, sealed personal.Sealed) ([]byte, error) {
+	if err := v.known(subject); err != nil {
+		return nil, err
+	}
+	text, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(string(sealed), "pd1:"))
+	if err != nil {
+		return nil, err
+	}
+	plain, ok := strings.CutPrefix(string(text), subject+"|"+field+"|")
+	if !ok {
+		return nil, errors.New("sealed for another place")
+	}
+	return []byte(plain), nil
+}
+
+type orderLists func(context.Context, string, orders.Query) (orders.Page, error)
+
+func (f orderLists) List(ctx context.Context, id string, q orders.Query) (orders.Page, error) {
+	return f(ctx, id, q)
+}
+
+type statistics func(context.Context, string) (customers.Row, error)
+
+func (f statistics) Statistics(ctx context.Context, id string) (customers.Row, error) {
+	return f(ctx, id)
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
