@@ -1,0 +1,387 @@
+package archtest
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const sagaFile = "statemachines/order-saga.asl.json"
+
+// arbiter is the state that decides between confirm and undo. Up to it a run fulfils, from it on it undoes.
+const arbiter = "CloseOrder"
+
+// withoutLastCatch lists tasks that may lack the Catch of States.ALL, each with its reason. Empty: also a dead letter that can't be sent has a state to go to.
+var withoutLastCatch = map[string]string{}
+
+// machine is a state machine in Amazon States Language, as far as the rules need it.
+type machine struct {
+	Comment        string
+	QueryLanguage  string
+	StartAt        string
+	TimeoutSeconds float64
+	States         map[string]state
+}
+
+type state struct {
+	Type           string
+	Resource       string
+	Arguments      object
+	TimeoutSeconds float64
+	Seconds        float64
+	Retry          []retrier
+	Catch          []catcher
+	Choices        []struct{ Next string }
+	Default        string
+	Next           string
+}
+
+type retrier struct {
+	ErrorEquals     []string
+	IntervalSeconds *float64
+	BackoffRate     *float64
+	MaxDelaySeconds *float64
+	MaxAttempts     *float64
+	JitterStrategy  string
+}
+
+type catcher struct {
+	ErrorEquals []string
+	Next        string
+}
+
+func parseMachine(t *testing.T, text string) machine {
+	t.Helper()
+	var m machine
+	if err := json.Unmarshal([]byte(text), &m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func (m machine) names() []string { return slices.Sorted(maps.Keys(m.States)) }
+
+// next lists where a state can go to.
+func (s state) next() []string {
+	var all []string
+	for _, c := range s.Choices {
+		all = append(all, c.Next)
+	}
+	for _, c := range s.Catch {
+		all = append(all, c.Next)
+	}
+	for _, n := range []string{s.Default, s.Next} {
+		if n != "" {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+func or(value *float64, otherwise float64) float64 {
+	if value == nil {
+		return otherwise
+	}
+	return *value
+}
+
+// worst is the longest that a state can take, in seconds: each attempt times out and each delay is at its longest. Numbers that the language has
+// defaults for count with them (3 attempts, 1 s, rate 2).
+func (s state) worst() float64 {
+	switch s.Type {
+	case "Wait":
+		return s.Seconds
+	case "Task":
+	default:
+		return 0
+	}
+	total := s.TimeoutSeconds
+	for _, r := range s.Retry {
+		delay := or(r.IntervalSeconds, 1)
+		for range int(or(r.MaxAttempts, 3)) {
+			total += math.Min(delay, or(r.MaxDelaySeconds, math.Inf(1))) + s.TimeoutSeconds
+			delay *= or(r.BackoffRate, 2)
+		}
+	}
+	return total
+}
+
+// longest is the longest way from a state to an end, or up to a state where it stops. A loop makes it endless.
+func (m machine) longest(from, stop string, seen ...string) float64 {
+	if from == stop {
+		return 0
+	}
+	if slices.Contains(seen, from) {
+		return math.Inf(1)
+	}
+	s := m.States[from]
+	rest := 0.0
+	for _, n := range s.next() {
+		rest = math.Max(rest, m.longest(n, stop, append(slices.Clone(seen), from)...))
+	}
+	return s.worst() + rest
+}
+
+// budget: the machine's time-out runs no Catch, so it lies above the worst case of fulfil plus undo; and what its comment says of that is true.
+func budget(m machine) (found findings) {
+	fulfil, undo := m.longest(m.StartAt, arbiter), m.longest(arbiter, "")
+	if math.IsInf(fulfil+undo, 1) {
+		found.addf("the machine has a loop, so it has no worst case")
+		return found
+	}
+	if m.TimeoutSeconds <= fulfil+undo {
+		found.addf("TimeoutSeconds is %v, and the worst case takes %v", m.TimeoutSeconds, fulfil+undo)
+	}
+	if want := fmt.Sprintf("fulfil %v s + undo %v s = %v s", fulfil, undo, fulfil+undo); !strings.Contains(m.Comment, want) {
+		found.addf("the comment doesn't say %q", want)
+	}
+	return found
+}
+
+// tasks: each has a time-out, retries everything with full jitter, and ends in a Catch of States.ALL.
+func tasks(m machine) (found findings) {
+	for _, name := range m.names() {
+		s := m.States[name]
+		if s.Type == "Parallel" || s.Type == "Map" {
+			found.addf("%s is a %s, which the rules of this package don't look into", name, s.Type)
+		}
+		if s.Type != "Task" {
+			continue
+		}
+		if s.TimeoutSeconds <= 0 {
+			found.addf("%s has no TimeoutSeconds", name)
+		}
+		if n := len(s.Retry); n == 0 || !slices.Equal(s.Retry[n-1].ErrorEquals, []string{"States.ALL"}) || or(s.Retry[n-1].MaxAttempts, 3) < 1 {
+			found.addf("%s doesn't retry States.ALL at last", name)
+		}
+		for _, r := range s.Retry {
+			if or(r.MaxAttempts, 3) > 0 && (r.JitterStrategy != "FULL" || r.MaxDelaySeconds == nil) {
+				found.addf("%s retries %s without full jitter or without MaxDelaySeconds", name, r.ErrorEquals)
+			}
+		}
+		if n := len(s.Catch); withoutLastCatch[name] == "" && (n == 0 || !slices.Equal(s.Catch[n-1].ErrorEquals, []string{"States.ALL"})) {
+			found.addf("%s doesn't end in a Catch of States.ALL", name)
+		}
+	}
+	return found
+}
+
+// ways: every failure of a fulfilling step goes to the arbiter; a failure of an undoing step goes on as its success does, unless there is nothing left
+// to leave out and the run then fails; every state that is named exists.
+func ways(m machine) (found findings) {
+	fulfilling := m.reached(m.StartAt, arbiter)
+	for _, name := range m.names() {
+		s := m.States[name]
+		for _, n := range s.next() {
+			if _, ok := m.States[n]; !ok {
+				found.addf("%s goes to %s, which there is not", name, n)
+			}
+		}
+		for _, c := range s.Catch {
+			switch {
+			case fulfilling[name] && c.Next != arbiter:
+				found.addf("%s: a Catch goes to %s and not to %s", name, c.Next, arbiter)
+			case fulfilling[name] || c.Next == s.Next:
+			case name != arbiter && m.anyOf(s.Next, "Task"):
+				found.addf("%s: its Catch goes to %s and leaves out %s", name, c.Next, s.Next)
+			case m.anyOf(c.Next, "Succeed"):
+				found.addf("%s: its Catch goes to %s, from where the run can still succeed", name, c.Next)
+			}
+		}
+	}
+	return found
+}
+
+// reached is the set of states that can be reached from one, itself included, without going through another.
+func (m machine) reached(from, without string) map[string]bool {
+	set := map[string]bool{}
+	var walk func(string)
+	walk = func(name string) {
+		if name == without || set[name] {
+			return
+		}
+		set[name] = true
+		for _, n := range m.States[name].next() {
+			walk(n)
+		}
+	}
+	walk(from)
+	return set
+}
+
+// anyOf says whether a state of a type can be reached.
+func (m machine) anyOf(from, kind string) bool {
+	for name := range m.reached(from, "") {
+		if m.States[name].Type == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// errorNames: what a Retry or a Catch names is reserved by the language or the runtime, or a fault that somebody declared.
+func errorNames(m machine, declared []string) (found findings) {
+	for _, name := range m.names() {
+		var codes []string
+		for _, r := range m.States[name].Retry {
+			codes = append(codes, r.ErrorEquals...)
+		}
+		for _, c := range m.States[name].Catch {
+			codes = append(codes, c.ErrorEquals...)
+		}
+		for _, code := range codes {
+			reserved := slices.ContainsFunc([]string{"States.", "Lambda.", "Sandbox."}, func(p string) bool { return strings.HasPrefix(code, p) })
+			if !reserved && !slices.Contains(declared, code) {
+				found.addf("%s names the error %s, which no fault declares", name, code)
+			}
+		}
+	}
+	return found
+}
+
+var placeholder = regexp.MustCompile(`\$\{(\w+)\}`)
+
+// substitutions: what the machine leaves open is what the template fills in.
+func substitutions(text string, t template) (found findings) {
+	given, _ := sagaProperty(t, "DefinitionSubstitutions").(object)
+	open := map[string]bool{}
+	for _, match := range placeholder.FindAllStringSubmatch(text, -1) {
+		open[match[1]] = true
+	}
+	for name := range open {
+		if given[name] == nil {
+			found.addf("the machine needs %s and the template doesn't give it", name)
+		}
+	}
+	for name := range given {
+		if !open[name] {
+			found.addf("the template gives %s and the machine doesn't use it", name)
+		}
+	}
+	return found
+}
+
+func sagaProperty(t template, name string) any {
+	for _, id := range t.ofType(serverlessMachine) {
+		return t.Resources[id].Properties[name]
+	}
+	return nil
+}
+
+// stepTimes: a function gives up before its state does, so that it is the function that says what happened. For a command by queue that is the
+// function that takes it from the queue.
+func stepTimes(m machine, t template) (found findings) {
+	for _, name := range m.names() {
+		s := m.States[name]
+		if s.Type != "Task" {
+			continue
+		}
+		for _, argument := range []string{"FunctionName", "QueueUrl"} {
+			match := placeholder.FindStringSubmatch(textAt(s.Arguments, argument))
+			if match == nil {
+				continue
+			}
+			id := target(at(sagaProperty(t, "DefinitionSubstitutions"), match[1]))
+			for _, f := range t.ofType(serverlessFunction) {
+				if f != id && !slices.Contains(queuesOf(t, f), id) {
+					continue
+				}
+				if timeout := numberAt(t.prop(f, "Timeout")); timeout == 0 || timeout >= s.TimeoutSeconds {
+					found.addf("%s waits %v s for %s, which may take %v", name, s.TimeoutSeconds, f, timeout)
+				}
+			}
+		}
+	}
+	return found
+}
+
+// sweepBudget: the sweep doesn't touch an order that a run may still be working on.
+func sweepBudget(m machine, t template) (found findings) {
+	if budget := numberAt(t.Parameters["OrderBudgetSeconds"], "Default"); budget <= m.TimeoutSeconds {
+		found.addf("OrderBudgetSeconds is %v by default, and a run may take %v", budget, m.TimeoutSeconds)
+	}
+	return found
+}
+
+func TestMachine(t *testing.T) {
+	text := readFile(t, sagaFile)
+	m, template := parseMachine(t, text), mainTemplate(t)
+	declared, _ := declaredFaults(sources(t))
+	t.Run("budget", func(t *testing.T) { wantNone(t, budget(m)) })
+	t.Run("tasks", func(t *testing.T) { wantNone(t, tasks(m)) })
+	t.Run("ways", func(t *testing.T) { wantNone(t, ways(m)) })
+	t.Run("error names", func(t *testing.T) { wantNone(t, errorNames(m, declared)) })
+	t.Run("substitutions", func(t *testing.T) { wantNone(t, substitutions(text, template)) })
+	t.Run("step times", func(t *testing.T) { wantNone(t, stepTimes(m, template)) })
+	t.Run("sweep budget", func(t *testing.T) { wantNone(t, sweepBudget(m, template)) })
+}
+
+// goodMachine keeps every rule. A state takes 10+1+10 s at worst: fulfil has one, undo three.
+const goodMachine = `{
+  "Comment": "fulfil 21 s + undo 63 s = 84 s", "StartAt": "Step", "TimeoutSeconds": 85, "States": {
+    "Step": {"Type": "Task", "TimeoutSeconds": 10, "Arguments": {"FunctionName": "${StepArn}"}, "Next": "Done",
+      "Retry": [{"ErrorEquals": ["a.known"], "MaxAttempts": 0},
+                {"ErrorEquals": ["States.ALL"], "MaxAttempts": 1, "IntervalSeconds": 1, "MaxDelaySeconds": 5, "JitterStrategy": "FULL"}],
+      "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "CloseOrder"}]},
+    "CloseOrder": {"Type": "Task", "TimeoutSeconds": 10, "Arguments": {"QueueUrl": "${QueueUrl}"}, "Next": "Undo",
+      "Retry": [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 1, "IntervalSeconds": 1, "MaxDelaySeconds": 5, "JitterStrategy": "FULL"}],
+      "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Lost"}]},
+    "Undo": {"Type": "Task", "TimeoutSeconds": 10, "Next": "UndoMore",
+      "Retry": [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 1, "IntervalSeconds": 1, "MaxDelaySeconds": 5, "JitterStrategy": "FULL"}],
+      "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "UndoMore"}]},
+    "UndoMore": {"Type": "Task", "TimeoutSeconds": 10, "Next": "Done",
+      "Retry": [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 1, "IntervalSeconds": 1, "MaxDelaySeconds": 5, "JitterStrategy": "FULL"}],
+      "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Lost"}]},
+    "Done": {"Type": "Succeed"},
+    "Lost": {"Type": "Fail"}
+  }}`
+
+const machineTemplate = `
+Parameters: {OrderBudgetSeconds: {Default: 86}}
+Resources:
+  Saga: {Type: 'AWS::Serverless::StateMachine', Properties: {DefinitionSubstitutions: {StepArn: !GetAtt Step.Arn, QueueUrl: !Ref Commands}}}
+  Step: {Type: 'AWS::Serverless::Function', Properties: {Timeout: 9}}
+  Close: {Type: 'AWS::Serverless::Function', Properties: {Timeout: 9, Events: {E: {Type: SQS, Properties: {Queue: !GetAtt Commands.Arn}}}}}
+  Commands: {Type: 'AWS::SQS::Queue'}
+`
+
+func TestMachineRulesFind(t *testing.T) {
+	rules := func(t *testing.T, text, templateText string) findings {
+		m, template := parseMachine(t, text), parseTemplate(t, templateText)
+		return slices.Concat(budget(m), tasks(m), ways(m), errorNames(m, []string{"a.known"}), substitutions(text, template), stepTimes(m, template), sweepBudget(m, template))
+	}
+	for name, tc := range map[string]struct{ old, new, want string }{
+		"good":                          {"", "", ""},
+		"time-out below the budget":     {`"TimeoutSeconds": 85`, `"TimeoutSeconds": 84`, "TimeoutSeconds is 84, and the worst case takes 84"},
+		"a figure that is not true":     {"undo 63 s", "undo 62 s", `doesn't say "fulfil 21 s + undo 63 s = 84 s"`},
+		"more attempts":                 {`"MaxAttempts": 1`, `"MaxAttempts": 2`, "the worst case takes"},
+		"a loop":                        {`"Done": {"Type": "Succeed"}`, `"Done": {"Type": "Pass", "Next": "Undo"}`, "loop"},
+		"a task without time-out":       {`"Undo": {"Type": "Task", "TimeoutSeconds": 10,`, `"Undo": {"Type": "Task",`, "Undo has no TimeoutSeconds"},
+		"no retry of everything":        {`{"ErrorEquals": ["States.ALL"], "MaxAttempts": 1`, `{"ErrorEquals": ["States.Timeout"], "MaxAttempts": 1`, "doesn't retry States.ALL"},
+		"no retry":                      {`"MaxAttempts": 1`, `"MaxAttempts": 0`, "doesn't retry States.ALL"},
+		"retry without jitter":          {`, "JitterStrategy": "FULL"`, ``, "without full jitter"},
+		"a catch of names only":         {`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "UndoMore"}]`, `"Catch": [{"ErrorEquals": ["a.known"], "Next": "UndoMore"}]`, "Undo doesn't end in a Catch"},
+		"no catch":                      {`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "UndoMore"}]`, `"Catch": []`, "Undo doesn't end in a Catch"},
+		"a step that skips the arbiter": {`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "CloseOrder"}]`, `"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Undo"}]`, "Step: a Catch goes to Undo"},
+		"an undo that skips the rest":   {`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "UndoMore"}]`, `"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Lost"}]`, "Undo: its Catch goes to Lost and leaves out UndoMore"},
+		"a close that is left open": {`"Next": "Lost"}]},
+    "Undo":`, `"Next": "Done"}]},
+    "Undo":`, "CloseOrder: its Catch goes to Done, from where"},
+		"a state that is not there":   {`"Lost": {"Type": "Fail"}`, `"Gone": {"Type": "Fail"}`, "goes to Lost"},
+		"an error that nobody has":    {"a.known", "a.unknown", "names the error a.unknown"},
+		"a substitution that is none": {"${StepArn}", "${OtherArn}", "needs OtherArn"},
+		"one that nobody uses":        {"${StepArn}", "x", "gives StepArn"},
+		"a function that outlasts":    {`"Step": {"Type": "Task", "TimeoutSeconds": 10`, `"Step": {"Type": "Task", "TimeoutSeconds": 9`, "Step waits 9 s for Step"},
+		"a consumer that outlasts":    {`"CloseOrder": {"Type": "Task", "TimeoutSeconds": 10`, `"CloseOrder": {"Type": "Task", "TimeoutSeconds": 9`, "CloseOrder waits 9 s for Close"},
+		"a sweep that is too early":   {`"TimeoutSeconds": 85`, `"TimeoutSeconds": 86`, "OrderBudgetSeconds"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantOne(t, rules(t, strings.Replace(goodMachine, tc.old, tc.new, 1), machineTemplate), tc.want)
+		})
+	}
+}
