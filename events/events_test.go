@@ -1,0 +1,119 @@
+// Package events_test keeps the sample events true: each is put through what would receive it.
+package events_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"orderflow/shared/adapter/dynamostore"
+	"orderflow/shared/adapter/queue"
+	"orderflow/shared/adapter/stream"
+	"orderflow/shared/contract"
+	"orderflow/shared/contract/publish"
+	"orderflow/shared/es"
+	"orderflow/shared/saga"
+	"orderflow/shared/saga/starter"
+)
+
+type bus struct{ put []es.Envelope }
+
+func (b *bus) Put(_ context.Context, envelopes []es.Envelope) []error {
+	b.put = append(b.put, envelopes...)
+	return make([]error, len(envelopes))
+}
+
+type letters struct{ sent []stream.DeadLetter }
+
+func (l *letters) Send(_ context.Context, letter stream.DeadLetter) error {
+	l.sent = append(l.sent, letter)
+	return nil
+}
+
+type runs struct{ started []saga.Run }
+
+func (r *runs) Start(_ context.Context, run saga.Run) (bool, error) {
+	r.started = append(r.started, run)
+	return true, nil
+}
+
+func read(t *testing.T, name string, into any) {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+}
+
+// What publish-events makes of its sample is the sample of order.placed.
+func TestPublishEvents(t *testing.T) {
+	var placed es.Envelope
+	read(t, "samples/order.placed/v1.json", &placed)
+	want, err := json.Marshal(placed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, poisoned := range map[string]int{"publish-events": 0, "publish-events-poison": 1} {
+		t.Run(name, func(t *testing.T) {
+			var batch events.DynamoDBEvent
+			read(t, "samples/invoke/"+name+".json", &batch)
+			b, l := &bus{}, &letters{}
+			consumer := stream.Consumer{
+				Name: "publish-events", Decode: dynamostore.CommitFromImage, DeadLetters: l,
+				HandleBatch: publish.Publisher{Registry: contract.Registry(), Bus: b}.Commits,
+			}
+			if err := consumer.Run(context.Background(), batch); err != nil {
+				t.Fatal(err)
+			}
+			if len(l.sent) != poisoned || len(b.put) != 1 {
+				t.Fatalf("%d letters, %d events", len(l.sent), len(b.put))
+			}
+			if got, err := json.Marshal(b.put[0]); err != nil || string(got) != string(want) {
+				t.Errorf("published %s, %v; want %s", got, err, want)
+			}
+		})
+	}
+}
+
+func TestStartSaga(t *testing.T) {
+	var placed, cancelling es.Envelope
+	read(t, "samples/order.placed/v1.json", &placed)
+	read(t, "samples/order.cancelling/v1.json", &cancelling)
+	fulfil := saga.Fulfil(es.StreamID(placed.Subject).ID())
+	undo := saga.Undo(es.StreamID(cancelling.Subject).ID(), cancelling.Sequence)
+	tests := []struct {
+		name   string
+		runs   []saga.Run
+		failed []string
+	}{
+		{"start-saga", []saga.Run{fulfil}, nil},
+		{"start-saga-undo", []saga.Run{undo}, nil},
+		{"start-saga-poison", []saga.Run{fulfil}, []string{"00000000-0000-4000-8000-000000000003"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var batch events.SQSEvent
+			read(t, "samples/invoke/"+tt.name+".json", &batch)
+			r := &runs{}
+			start := starter.Starter{Runs: r}
+			answer, err := queue.Handler(func(ctx context.Context, m queue.Message) error { return start.Handle(ctx, m.Body) })(context.Background(), batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var failed []string
+			for _, f := range answer.BatchItemFailures {
+				failed = append(failed, f.ItemIdentifier)
+			}
+			if !slices.Equal(r.started, tt.runs) || !slices.Equal(failed, tt.failed) {
+				t.Errorf("started %v, failed %v; want %v, %v", r.started, failed, tt.runs, tt.failed)
+			}
+		})
+	}
+}

@@ -1,0 +1,205 @@
+package catalog
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"orderflow/shared/contract"
+	"orderflow/shared/es"
+)
+
+const root = "../../../events"
+
+// What stands under events/ is what the Go types say, and nothing in it breaks readers.
+func TestDrift(t *testing.T) {
+	changes, err := Drift(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range changes {
+		t.Error(c)
+	}
+}
+
+// Every sample, also one of a version that is only read any more, is a complete envelope, fits its schema, and has no field beside it.
+func TestSamples(t *testing.T) {
+	for _, c := range contract.Types() {
+		t.Run(c.Name, func(t *testing.T) {
+			text, err := os.ReadFile(filepath.Join(root, SamplePath(c)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var e es.Envelope
+			strict(t, text, &e)
+			if e.Type != c.Name || e.DataVersion != c.Version || e.Source != c.Source() || e.DataSchema != c.DataSchema() {
+				t.Errorf("envelope %+v", e)
+			}
+			problems, err := Validate(c, e.Data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range problems {
+				t.Error(p)
+			}
+			data, err := contract.Decode(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := json.Marshal(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if compact(t, e.Data) != compact(t, again) {
+				t.Errorf("the sample has more than the contract: %s, %s", e.Data, again)
+			}
+			if strings.Contains(string(text), "pd1:") && c.Name != "customer.registered" {
+				t.Error("sealed data is published that nobody needs")
+			}
+		})
+	}
+}
+
+// Each field of each contract is described.
+func TestDescriptions(t *testing.T) {
+	for _, c := range contract.Types() {
+		s, registry := schema(c)
+		for name, p := range s.Properties {
+			if p.Description == "" {
+				t.Errorf("%s: %s has no description", c.Name, name)
+			}
+		}
+		for def, d := range registry.Map() {
+			for name, p := range d.Properties {
+				if p.Description == "" {
+					t.Errorf("%s: %s.%s has no description", c.Name, def, name)
+				}
+			}
+		}
+		if c.Description == "" || c.Subject == "" {
+			t.Errorf("%s has no description or subject", c.Name)
+		}
+	}
+}
+
+// What the schema says of data is what it should: a missing field, a wrong type, an empty list.
+func TestValidate(t *testing.T) {
+	i := slices.IndexFunc(contract.Types(), func(c contract.Type) bool { return c.Name == "order.placed" })
+	placed := contract.Types()[i]
+	good := `{"orderId":"o","customerId":"c","lines":[{"sku":"s","quantity":1,"unitPrice":{"amount":1,"currency":"USD"}}],"total":{"amount":1,"currency":"USD"}}`
+	for _, tt := range []struct {
+		name, data string
+		bad        bool
+	}{
+		{"good", good, false},
+		{"with a field of a newer version", strings.Replace(good, `"orderId"`, `"channel":"web","orderId"`, 1), false},
+		{"a missing field", strings.Replace(good, `"orderId":"o",`, ``, 1), true},
+		{"a missing field inside", strings.Replace(good, `"sku":"s",`, ``, 1), true},
+		{"a wrong type", strings.Replace(good, `"quantity":1`, `"quantity":"1"`, 1), true},
+		{"a bound", strings.Replace(good, `"quantity":1`, `"quantity":0`, 1), true},
+		{"a pattern", strings.Replace(good, `"USD"`, `"usd"`, 1), true},
+		{"no object", `[]`, true},
+	} {
+		problems, err := Validate(placed, []byte(tt.data))
+		if err != nil || (len(problems) > 0) != tt.bad {
+			t.Errorf("%s: %v, %v", tt.name, problems, err)
+		}
+	}
+}
+
+func TestBreaking(t *testing.T) {
+	const before = `{"type":"object","description":"d","required":["id","lines"],"properties":{
+		"id":{"type":"string","minLength":1},
+		"note":{"type":"string"},
+		"lines":{"type":"array","items":{"$ref":"#/$defs/Line"},"minItems":1}},
+		"$defs":{"Line":{"type":"object","required":["sku"],"properties":{"sku":{"type":"string"},"price":{"$ref":"#/$defs/Money"}}},
+			"Money":{"type":"object","required":["amount"],"properties":{"amount":{"type":"integer","format":"int64"}}}}}`
+	tests := []struct {
+		name     string
+		old, new string // replaced in before
+		breaks   []string
+	}{
+		{"nothing", ``, ``, nil},
+		{"another description", `"description":"d"`, `"description":"e","title":"t"`, nil},
+		{"an optional property more", `"note":`, `"channel":{"type":"string"},"note":`, nil},
+		{"an optional property more, inside", `"sku":{`, `"colour":{"type":"string"},"sku":{`, nil},
+		{"a definition by another name", `Money`, `Amount`, nil},
+		{"a property less", `"note":{"type":"string"},`, ``, []string{"data.note: is gone"}},
+		{"a property renamed", `"note":`, `"remark":`, []string{"data.note: is gone"}},
+		{"a required property renamed", `"id"`, `"orderId"`, []string{"data.id: is gone", "data.orderId: is newly required"}},
+		{"a required property more", `"required":["id",`, `"required":["id","note",`, []string{"data.note: is newly required"}},
+		{"required no more", `"required":["id","lines"]`, `"required":["id"]`, []string{"data.lines: is required no more"}},
+		{"another type", `"note":{"type":"string"}`, `"note":{"type":"integer"}`, []string{`data.note: type was "string" and is "integer"`}},
+		{"another bound", `"minLength":1`, `"minLength":2`, []string{"data.id: minLength was 1 and is 2"}},
+		{"a bound less", `,"minItems":1`, ``, []string{"data.lines: minItems was 1 and is absent"}},
+		{"an enumeration", `"note":{"type":"string"`, `"note":{"type":"string","enum":["a"]`, []string{`data.note: enum was absent and is ["a"]`}},
+		{"a property of a definition", `"amount":{"type":"integer"`, `"amount":{"type":"number"`, []string{`data.lines[].price.amount: type was "integer" and is "number"`}},
+		{"a property of a definition less", `"sku":{"type":"string"},`, ``, []string{"data.lines[].sku: is gone"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := Breaking([]byte(before), []byte(strings.ReplaceAll(before, tt.old, tt.new)))
+			if tt.old == "" {
+				got, err = Breaking([]byte(before), []byte(before))
+			}
+			if err != nil || !slices.Equal(got, tt.breaks) {
+				t.Errorf("%q, %v; want %q", got, err, tt.breaks)
+			}
+		})
+	}
+	if _, err := Breaking([]byte("x"), []byte(before)); err == nil {
+		t.Error("no error on what is no JSON")
+	}
+}
+
+// The generator brings files up to date, and refuses to break readers: then it writes nothing at all.
+func TestWrite(t *testing.T) {
+	dir := t.TempDir()
+	const one = `{"properties":{"id":{"type":"string"}}}`
+	const two = `{"properties":{"id":{"type":"string"},"note":{"type":"string"}}}`
+	const broken = `{"properties":{"id":{"type":"integer"}}}`
+	files := func(schema string) map[string][]byte {
+		return map[string][]byte{"schemas/a.b/v1.json": []byte(schema), "catalog.yaml": []byte("of " + schema)}
+	}
+	for _, schema := range []string{one, two, two} {
+		if err := write(dir, files(schema)); err != nil {
+			t.Fatal(err)
+		}
+		if changes, err := drift(dir, files(schema)); err != nil || len(changes) != 0 {
+			t.Fatalf("%v, %v", changes, err)
+		}
+	}
+	if err := write(dir, files(broken)); err == nil || !strings.Contains(err.Error(), "BREAKING") {
+		t.Errorf("a breaking change: %v", err)
+	}
+	if err := write(dir, map[string][]byte{"catalog.yaml": nil}); err == nil || !strings.Contains(err.Error(), "BREAKING") {
+		t.Errorf("a version withdrawn: %v", err)
+	}
+	for name, want := range files(two) {
+		if got, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s is %s, %v", name, got, err)
+		}
+	}
+}
+
+func strict(t *testing.T, text []byte, into any) {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func compact(t *testing.T, text []byte) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := json.Compact(&b, text); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}

@@ -1,0 +1,145 @@
+package catalog
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"orderflow/shared/account"
+	"orderflow/shared/contract"
+	"orderflow/shared/customer"
+	"orderflow/shared/es"
+	"orderflow/shared/ident"
+	"orderflow/shared/money"
+	"orderflow/shared/order"
+	"orderflow/shared/payment"
+	"orderflow/shared/personal"
+	"orderflow/shared/shipment"
+	"orderflow/shared/stock"
+)
+
+// The people and things of the samples.
+var (
+	customerID    = "ada"
+	orderID       = ident.Derive(order.Category, customerID, "sample-1") // ends well
+	otherID       = ident.Derive(order.Category, customerID, "sample-2") // is undone
+	accountID     = ident.Derive(account.Category, customerID, "USD")
+	openingID     = ident.Derive(account.OpeningCategory, customerID, "sample")
+	depositID     = ident.Derive(account.DepositCategory, accountID, "sample")
+	withdrawalID  = ident.Derive(account.WithdrawalCategory, accountID, "sample")
+	paymentID     = ident.Derive(payment.Category, orderID, "1")
+	otherPayment  = ident.Derive(payment.Category, otherID, "1")
+	reservationID = ident.Derive(stock.ReservationCategory, orderID, "1")
+	otherReserved = ident.Derive(stock.ReservationCategory, otherID, "1")
+	shipmentID    = ident.Derive(shipment.Category, orderID, "1")
+	otherShipment = ident.Derive(shipment.Category, otherID, "1")
+	sagaARN       = "arn:aws:states:us-east-1:123456789012:execution:order-saga:"
+
+	// Ciphertext has this shape; these bytes open under no key.
+	sealed = personal.Sealed("pd1:c2FtcGxlIG5vbmNlLi4uc2FtcGxlIGNpcGhlcnRleHQ=")
+)
+
+func usd(cents int64) money.Money { return money.Money{Amount: cents, Currency: "USD"} }
+
+// fixture is a stored event and its place.
+type fixture struct {
+	stream  es.StreamID
+	version int64
+	event   any
+}
+
+// Fixtures is one stored event of each type that is published, as a store gives it. The samples are made of them.
+func Fixtures() []es.Recorded {
+	registry := contract.Registry()
+	var out []es.Recorded
+	for _, f := range slices.Concat(orderFixtures(), customerFixtures(), accountFixtures(), paymentFixtures(), stockFixtures(), shipmentFixtures()) {
+		name, schema, ok := registry.Name(f.event)
+		if !ok {
+			panic(fmt.Sprintf("catalog: %T is not registered", f.event))
+		}
+		out = append(out, es.Recorded{
+			Stream: f.stream, Version: f.version, Type: name, Schema: schema, Data: f.event, CommitID: ident.Derive("sample", string(f.stream), fmt.Sprint(f.version)),
+			Time: time.Date(2026, 3, 2, 9, 30, int(f.version), 0, time.UTC),
+			Metadata: es.Metadata{
+				CorrelationID: ident.Derive("sample-request", string(f.stream)), CausationID: "request/" + ident.Derive("sample-request", string(f.stream)),
+				Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Actor: customerID,
+			},
+		})
+	}
+	return out
+}
+
+func orderFixtures() []fixture {
+	stream, other := es.NewStreamID(order.Category, orderID), es.NewStreamID(order.Category, otherID)
+	return []fixture{
+		{stream, 1, order.Placed{
+			OrderID: orderID, CustomerID: customerID, AccountID: accountID,
+			Lines: []order.Line{{SKU: "CD-0042", Quantity: 2, UnitPrice: usd(1177)}, {SKU: "CD-0107", Quantity: 1, UnitPrice: usd(1499)}},
+			Total: usd(3853), Address: sealed, Revision: 1, PlacedAt: "2026-03-02T09:30:01Z",
+		}},
+		{stream, 2, order.Started{SagaID: sagaARN + orderID}},
+		{stream, 3, order.Confirmed{SagaID: sagaARN + orderID, PaymentID: paymentID, ShipmentID: shipmentID, TrackingNumber: "OF4K7M2Q9X3T6W8"}},
+		{stream, 4, order.Shipped{ShipmentID: shipmentID}},
+		{stream, 5, order.Delivered{ShipmentID: shipmentID}},
+		{other, 3, order.Cancelling{
+			Reason: "account.insufficient-funds", Detail: "the account has less than the order costs", From: order.StatusPlaced, Origin: order.OriginSaga, SagaID: sagaARN + otherID,
+		}},
+		{other, 4, order.UndoFailed{SagaID: sagaARN + otherID, Steps: []string{"release"}}},
+		{other, 5, order.Cancelled{SagaID: sagaARN + otherID, Reason: "account.insufficient-funds"}},
+	}
+}
+
+func customerFixtures() []fixture {
+	return []fixture{
+		{es.NewStreamID(customer.Category, customerID), 1, customer.Registered{CustomerID: customerID, Name: sealed, Email: sealed}},
+	}
+}
+
+func accountFixtures() []fixture {
+	stream := es.NewStreamID(account.Category, accountID)
+	deposit, withdrawal := es.NewStreamID(account.DepositCategory, depositID), es.NewStreamID(account.WithdrawalCategory, withdrawalID)
+	return []fixture{
+		{stream, 1, account.Opened{AccountID: accountID, CustomerID: customerID, Currency: "USD"}},
+		{stream, 2, account.Deposited{Amount: usd(10_000), Reference: string(deposit)}},
+		{stream, 3, account.Withdrawn{Amount: usd(2_500), Reference: string(withdrawal)}},
+		{es.NewStreamID(account.OpeningCategory, openingID), 1, account.OpeningProcessed{
+			OpeningID: openingID, AccountID: accountID, CustomerID: customerID, Currency: "USD",
+		}},
+		{deposit, 1, account.DepositProcessed{DepositID: depositID, AccountID: accountID, Amount: usd(10_000), Balance: usd(10_000)}},
+		{withdrawal, 1, account.WithdrawalProcessed{WithdrawalID: withdrawalID, AccountID: accountID, Amount: usd(2_500), Balance: usd(7_500)}},
+	}
+}
+
+func paymentFixtures() []fixture {
+	stream, other := es.NewStreamID(payment.Category, paymentID), es.NewStreamID(payment.Category, otherPayment)
+	return []fixture{
+		{stream, 1, payment.Processed{PaymentID: paymentID, OrderID: orderID, AccountID: accountID, Amount: usd(3853)}},
+		{stream, 2, payment.Refunded{PaymentID: paymentID, OrderID: orderID, AccountID: accountID, Amount: usd(3853)}},
+		{other, 1, payment.Declined{
+			PaymentID: otherPayment, OrderID: otherID, Code: "account.insufficient-funds", Detail: "the account has less than the order costs",
+		}},
+		{other, 1, payment.Voided{PaymentID: otherPayment, OrderID: otherID}},
+	}
+}
+
+func stockFixtures() []fixture {
+	stream, other := es.NewStreamID(stock.ReservationCategory, reservationID), es.NewStreamID(stock.ReservationCategory, otherReserved)
+	reserved := []stock.Item{{SKU: "CD-0042", Quantity: 2}, {SKU: "CD-0107", Quantity: 1}}
+	return []fixture{
+		{stream, 1, stock.Reserved{ReservationID: reservationID, OrderID: orderID, Items: reserved}},
+		{stream, 2, stock.Released{ReservationID: reservationID, OrderID: orderID, Items: reserved}},
+		{other, 1, stock.Refused{ReservationID: otherReserved, OrderID: otherID, Code: "stock.insufficient", Detail: "CD-0042: 2 wanted, fewer available"}},
+		{other, 1, stock.Voided{ReservationID: otherReserved, OrderID: otherID}},
+		{es.NewStreamID(stock.Category, "CD-0042"), 2, stock.Restocked{SKU: "CD-0042", Delta: -3, Counted: 97}},
+	}
+}
+
+func shipmentFixtures() []fixture {
+	stream, other := es.NewStreamID(shipment.Category, shipmentID), es.NewStreamID(shipment.Category, otherShipment)
+	return []fixture{
+		{stream, 1, shipment.Scheduled{ShipmentID: shipmentID, OrderID: orderID, TrackingNumber: "OF4K7M2Q9X3T6W8"}},
+		{stream, 2, shipment.Cancelled{ShipmentID: shipmentID, OrderID: orderID}},
+		{other, 1, shipment.Refused{ShipmentID: otherShipment, OrderID: otherID, Code: "shipment.country-not-served", Detail: "no carrier goes to AQ"}},
+		{other, 1, shipment.Voided{ShipmentID: otherShipment, OrderID: otherID}},
+	}
+}

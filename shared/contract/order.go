@@ -1,0 +1,107 @@
+package contract
+
+import (
+	"orderflow/shared/es"
+	"orderflow/shared/order"
+)
+
+// OrderLine is one line of an order.
+type OrderLine struct {
+	SKU       string `json:"sku" doc:"What is ordered. The same SKU may stand on several lines." minLength:"1"`
+	Quantity  int64  `json:"quantity" doc:"Pieces." minimum:"1"`
+	UnitPrice Money  `json:"unitPrice" doc:"Price of one piece."`
+}
+
+// OrderPlaced is order.placed. It has no address: who needs it asks for it, with the right to read it.
+type OrderPlaced struct {
+	OrderID    string      `json:"orderId" doc:"The order." minLength:"1"`
+	CustomerID string      `json:"customerId" doc:"Who ordered, as a pseudonym." minLength:"1"`
+	Lines      []OrderLine `json:"lines" doc:"What is ordered." minItems:"1" nullable:"false"`
+	Total      Money       `json:"total" doc:"Sum of the lines."`
+}
+
+// OrderStarted is order.started.
+type OrderStarted struct {
+	OrderID string `json:"orderId" doc:"The order." minLength:"1"`
+	SagaID  string `json:"sagaId" doc:"The run that fulfils it." minLength:"1"`
+}
+
+// OrderConfirmed is order.confirmed.
+type OrderConfirmed struct {
+	OrderID        string `json:"orderId" doc:"The order." minLength:"1"`
+	PaymentID      string `json:"paymentId" doc:"The payment that was charged." minLength:"1"`
+	ShipmentID     string `json:"shipmentId" doc:"The shipment that is scheduled." minLength:"1"`
+	TrackingNumber string `json:"trackingNumber" doc:"The shipment's number for the customer." minLength:"1"`
+}
+
+// OrderCancelling is order.cancelling. The customer's own words are left out.
+type OrderCancelling struct {
+	OrderID string `json:"orderId" doc:"The order." minLength:"1"`
+	Reason  string `json:"reason" doc:"Why: the code of the fault that stopped it, or customer.request, operator.request, order.expired, saga.step-failed." minLength:"1"`
+	Detail  string `json:"detail,omitempty" doc:"The fault in words, without personal data."`
+	From    string `json:"from" doc:"The status that it leaves: placed or confirmed." minLength:"1"`
+	Origin  string `json:"origin" doc:"Who closed it: customer, operator, saga or sweep." minLength:"1"`
+}
+
+// OrderCancelled is order.cancelled.
+type OrderCancelled struct {
+	OrderID string `json:"orderId" doc:"The order." minLength:"1"`
+	Reason  string `json:"reason" doc:"As in order.cancelling." minLength:"1"`
+}
+
+// OrderUndoFailed is order.undo-failed.
+type OrderUndoFailed struct {
+	OrderID string   `json:"orderId" doc:"The order. It stays cancelling." minLength:"1"`
+	SagaID  string   `json:"sagaId" doc:"The run that could not undo it." minLength:"1"`
+	Steps   []string `json:"steps" doc:"The steps that are spent." minItems:"1" nullable:"false"`
+}
+
+// OrderShipped is order.shipped.
+type OrderShipped struct {
+	OrderID    string `json:"orderId" doc:"The order. It can't be cancelled from here on." minLength:"1"`
+	ShipmentID string `json:"shipmentId" doc:"The shipment that left." minLength:"1"`
+}
+
+// OrderDelivered is order.delivered.
+type OrderDelivered struct {
+	OrderID    string `json:"orderId" doc:"The order." minLength:"1"`
+	ShipmentID string `json:"shipmentId" doc:"The shipment that arrived." minLength:"1"`
+}
+
+func orderTypes() []entry {
+	of := func(name, description string) Type {
+		return Type{Name: name, Version: 1, Context: "order", Subject: "order/{orderId}", Description: description}
+	}
+	return []entry{
+		publish(of("order.placed", "A customer ordered."), func(_ es.Recorded, e order.Placed) OrderPlaced {
+			lines := make([]OrderLine, len(e.Lines))
+			for i, l := range e.Lines {
+				lines[i] = OrderLine{SKU: l.SKU, Quantity: l.Quantity, UnitPrice: amount(l.UnitPrice)}
+			}
+			return OrderPlaced{OrderID: e.OrderID, CustomerID: e.CustomerID, Lines: lines, Total: amount(e.Total)}
+		}),
+		publish(of("order.started", "A run of the saga took the order."), func(r es.Recorded, e order.Started) OrderStarted {
+			return OrderStarted{OrderID: r.Stream.ID(), SagaID: e.SagaID}
+		}),
+		publish(of("order.confirmed", "Stock is reserved, the payment charged and a shipment scheduled."),
+			func(r es.Recorded, e order.Confirmed) OrderConfirmed {
+				return OrderConfirmed{OrderID: r.Stream.ID(), PaymentID: e.PaymentID, ShipmentID: e.ShipmentID, TrackingNumber: e.TrackingNumber}
+			}),
+		publish(of("order.cancelling", "The order will not be fulfilled; what was done for it is being undone."),
+			func(r es.Recorded, e order.Cancelling) OrderCancelling {
+				return OrderCancelling{OrderID: r.Stream.ID(), Reason: string(e.Reason), Detail: e.Detail, From: string(e.From), Origin: string(e.Origin)}
+			}),
+		publish(of("order.cancelled", "Everything that was done for the order is undone."), func(r es.Recorded, e order.Cancelled) OrderCancelled {
+			return OrderCancelled{OrderID: r.Stream.ID(), Reason: string(e.Reason)}
+		}),
+		publish(of("order.undo-failed", "Steps of the undo are spent; people have to look."), func(r es.Recorded, e order.UndoFailed) OrderUndoFailed {
+			return OrderUndoFailed{OrderID: r.Stream.ID(), SagaID: e.SagaID, Steps: e.Steps}
+		}),
+		publish(of("order.shipped", "The shipment left the warehouse."), func(r es.Recorded, e order.Shipped) OrderShipped {
+			return OrderShipped{OrderID: r.Stream.ID(), ShipmentID: e.ShipmentID}
+		}),
+		publish(of("order.delivered", "The carrier handed the order over."), func(r es.Recorded, e order.Delivered) OrderDelivered {
+			return OrderDelivered{OrderID: r.Stream.ID(), ShipmentID: e.ShipmentID}
+		}),
+	}
+}

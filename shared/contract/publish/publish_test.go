@@ -1,0 +1,145 @@
+package publish_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"orderflow/shared/contract"
+	"orderflow/shared/contract/publish"
+	"orderflow/shared/es"
+	"orderflow/shared/order"
+	"orderflow/shared/poison"
+)
+
+var errBusy = errors.New("busy")
+
+// bus keeps what was put, in order; it refuses for good what is in never and for now what is in busy.
+type bus struct {
+	calls       int
+	put         []string
+	never, busy map[string]bool
+}
+
+func (b *bus) Put(_ context.Context, envelopes []es.Envelope) []error {
+	b.calls++
+	results := make([]error, len(envelopes))
+	for i, e := range envelopes {
+		switch {
+		case b.never[e.ID]:
+			results[i] = poison.Mark(errors.New("refused"))
+		case b.busy[e.ID]:
+			results[i] = errBusy
+		default:
+			b.put = append(b.put, e.ID)
+		}
+	}
+	return results
+}
+
+// commit is a stored commit of events of a stream, from a version on.
+func commit(t interface{ Fatal(...any) }, stream es.StreamID, first int64, events ...any) es.StoredCommit {
+	c := es.StoredCommit{Stream: stream, First: first, ID: "c", Time: time.Unix(1, 0)}
+	for _, e := range events {
+		stored, err := contract.Registry().Encode(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Events = append(c.Events, stored)
+	}
+	return c
+}
+
+func TestCommits(t *testing.T) {
+	started, shipped := order.Started{SagaID: "s"}, order.Shipped{ShipmentID: "s"}
+	unknown := commit(t, "order/unknown", 1, started, shipped)
+	unknown.Events[1].Type = "order.teleported"
+	future := commit(t, "order/future", 1, started)
+	future.Events[0].Schema = 99
+	broken := commit(t, "order/broken", 1, started)
+	broken.Events[0].Data = json.RawMessage(`{`)
+	type result int
+	const (
+		passes result = iota
+		mayPass
+		never
+	)
+	tests := []struct {
+		name    string
+		bus     bus
+		commits []es.StoredCommit
+		results []result
+		put     []string
+		calls   int
+	}{
+		{name: "nothing"},
+		{
+			name: "commits of one and of several events, put together", commits: []es.StoredCommit{commit(t, "order/a", 1, started, shipped), commit(t, "order/b", 5, shipped)},
+			results: []result{passes, passes}, put: []string{"order/a@1", "order/a@2", "order/b@5"}, calls: 1,
+		},
+		{
+			name: "poison holds nobody up, and nothing of its commit goes out", commits: []es.StoredCommit{commit(t, "order/a", 1, started), unknown, future, broken, commit(t, "order/b", 1, started)},
+			results: []result{passes, never, never, never, passes}, put: []string{"order/a@1", "order/b@1"}, calls: 1,
+		},
+		{name: "nothing but poison", commits: []es.StoredCommit{unknown}, results: []result{never}},
+		{
+			name: "an event that the bus has no room for", commits: []es.StoredCommit{commit(t, "order/a", 1, started, shipped), commit(t, "order/b", 1, started)},
+			bus: bus{busy: map[string]bool{"order/a@1": true}}, results: []result{mayPass, passes}, put: []string{"order/a@2", "order/b@1"}, calls: 1,
+		},
+		{
+			name: "an event that the bus never takes", commits: []es.StoredCommit{commit(t, "order/a", 1, started, shipped), commit(t, "order/b", 1, started)},
+			bus: bus{busy: map[string]bool{"order/a@1": true}, never: map[string]bool{"order/a@2": true}}, results: []result{never, passes}, put: []string{"order/b@1"}, calls: 1,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			results := publish.Publisher{Registry: contract.Registry(), Bus: &tt.bus}.Commits(context.Background(), tt.commits)
+			if len(results) != len(tt.commits) {
+				t.Fatalf("%d results for %d commits", len(results), len(tt.commits))
+			}
+			for i, err := range results {
+				got := passes
+				if err != nil {
+					got = mayPass
+				}
+				if poison.Is(err) {
+					got = never
+				}
+				if got != tt.results[i] {
+					t.Errorf("commit %d: %v", i, err)
+				}
+			}
+			if !slices.Equal(tt.bus.put, tt.put) || tt.bus.calls != tt.calls {
+				t.Errorf("put %v in %d calls, want %v in %d", tt.bus.put, tt.bus.calls, tt.put, tt.calls)
+			}
+		})
+	}
+}
+
+// However often commits come and in whatever order, an event has one id.
+func TestDuplicatesAndShuffles(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		commits := []es.StoredCommit{
+			commit(t, "order/a", 1, order.Started{SagaID: "s"}, order.Shipped{ShipmentID: "s"}), commit(t, "order/a", 3, order.Delivered{ShipmentID: "s"}),
+			commit(t, "order/b", 1, order.Started{SagaID: "s"}),
+		}
+		b := &bus{}
+		p := publish.Publisher{Registry: contract.Registry(), Bus: b}
+		for range rapid.IntRange(1, 3).Draw(t, "times") {
+			for i, err := range p.Commits(context.Background(), rapid.Permutation(commits).Draw(t, "order")) {
+				if err != nil {
+					t.Fatalf("commit %d: %v", i, err)
+				}
+			}
+		}
+		slices.Sort(b.put)
+		if got, want := slices.Compact(b.put), []string{"order/a@1", "order/a@2", "order/a@3", "order/b@1"}; !slices.Equal(got, want) {
+			t.Fatalf("published %v, want %v", got, want)
+		}
+	})
+}

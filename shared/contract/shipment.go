@@ -1,0 +1,54 @@
+package contract
+
+import (
+	"orderflow/shared/es"
+	"orderflow/shared/shipment"
+)
+
+// ShipmentScheduled is shipment.scheduled.
+type ShipmentScheduled struct {
+	ShipmentID     string `json:"shipmentId" doc:"The shipment." minLength:"1"`
+	OrderID        string `json:"orderId" doc:"The order that it brings." minLength:"1"`
+	TrackingNumber string `json:"trackingNumber" doc:"Its number for the customer." minLength:"1"`
+}
+
+// ShipmentRefused is shipment.refused.
+type ShipmentRefused struct {
+	ShipmentID string `json:"shipmentId" doc:"The shipment." minLength:"1"`
+	OrderID    string `json:"orderId" doc:"The order that it would have brought." minLength:"1"`
+	Code       string `json:"code" doc:"The rule that forbade it: shipment.country-not-served, for one." minLength:"1"`
+	Detail     string `json:"detail,omitempty" doc:"The same in words, without personal data."`
+}
+
+// ShipmentCancelled is shipment.cancelled.
+type ShipmentCancelled struct {
+	ShipmentID string `json:"shipmentId" doc:"The shipment." minLength:"1"`
+	OrderID    string `json:"orderId" doc:"The order that it would have brought." minLength:"1"`
+}
+
+// ShipmentVoided is shipment.voided.
+type ShipmentVoided struct {
+	ShipmentID string `json:"shipmentId" doc:"The shipment." minLength:"1"`
+	OrderID    string `json:"orderId" doc:"The order that it would have brought." minLength:"1"`
+}
+
+func shipmentTypes() []entry {
+	of := func(name, description string) Type {
+		return Type{Name: name, Version: 1, Context: "shipment", Subject: "shipment/{shipmentId}", Description: description}
+	}
+	return []entry{
+		publish(of("shipment.scheduled", "An order's shipment is scheduled."), func(_ es.Recorded, e shipment.Scheduled) ShipmentScheduled {
+			return ShipmentScheduled{ShipmentID: e.ShipmentID, OrderID: e.OrderID, TrackingNumber: e.TrackingNumber}
+		}),
+		publish(of("shipment.refused", "An order can't be shipped to where it should go."), func(_ es.Recorded, e shipment.Refused) ShipmentRefused {
+			return ShipmentRefused{ShipmentID: e.ShipmentID, OrderID: e.OrderID, Code: e.Code, Detail: e.Detail}
+		}),
+		publish(of("shipment.cancelled", "A scheduled shipment will not leave."), func(_ es.Recorded, e shipment.Cancelled) ShipmentCancelled {
+			return ShipmentCancelled{ShipmentID: e.ShipmentID, OrderID: e.OrderID}
+		}),
+		publish(of("shipment.voided", "The shipment was taken back before it was scheduled; it will not be any more."),
+			func(_ es.Recorded, e shipment.Voided) ShipmentVoided {
+				return ShipmentVoided{ShipmentID: e.ShipmentID, OrderID: e.OrderID}
+			}),
+	}
+}

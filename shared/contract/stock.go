@@ -1,0 +1,80 @@
+package contract
+
+import (
+	"orderflow/shared/es"
+	"orderflow/shared/stock"
+)
+
+// StockItem is a quantity of one SKU.
+type StockItem struct {
+	SKU      string `json:"sku" doc:"What it is a quantity of." minLength:"1"`
+	Quantity int64  `json:"quantity" doc:"Pieces." minimum:"1"`
+}
+
+// StockReserved is stock.reserved.
+type StockReserved struct {
+	ReservationID string      `json:"reservationId" doc:"The reservation." minLength:"1"`
+	OrderID       string      `json:"orderId" doc:"The order that it is for." minLength:"1"`
+	Items         []StockItem `json:"items" doc:"What is reserved, one item a SKU." minItems:"1" nullable:"false"`
+}
+
+// StockRefused is stock.refused.
+type StockRefused struct {
+	ReservationID string `json:"reservationId" doc:"The reservation." minLength:"1"`
+	OrderID       string `json:"orderId" doc:"The order that it was for." minLength:"1"`
+	Code          string `json:"code" doc:"The rule that forbade it: stock.insufficient, for one." minLength:"1"`
+	Detail        string `json:"detail,omitempty" doc:"The same in words."`
+}
+
+// StockReleased is stock.released.
+type StockReleased struct {
+	ReservationID string      `json:"reservationId" doc:"The reservation." minLength:"1"`
+	OrderID       string      `json:"orderId" doc:"The order that it was for." minLength:"1"`
+	Items         []StockItem `json:"items" doc:"What is available again: all that was reserved." minItems:"1" nullable:"false"`
+}
+
+// StockVoided is stock.voided.
+type StockVoided struct {
+	ReservationID string `json:"reservationId" doc:"The reservation." minLength:"1"`
+	OrderID       string `json:"orderId" doc:"The order that it would have been for." minLength:"1"`
+}
+
+// StockRestocked is stock.restocked.
+type StockRestocked struct {
+	SKU     string `json:"sku" doc:"What was counted." minLength:"1"`
+	Delta   int64  `json:"delta" doc:"Pieces more than were counted before; negative for fewer."`
+	Counted int64  `json:"counted" doc:"Pieces on hand: those that are available and those that are reserved." minimum:"0"`
+}
+
+func items(of []stock.Item) []StockItem {
+	out := make([]StockItem, len(of))
+	for i, item := range of {
+		out[i] = StockItem{SKU: item.SKU, Quantity: item.Quantity}
+	}
+	return out
+}
+
+func stockTypes() []entry {
+	of := func(name, subject, description string) Type {
+		return Type{Name: name, Version: 1, Context: "stock", Subject: subject, Description: description}
+	}
+	const reservation = "reservation/{reservationId}"
+	return []entry{
+		publish(of("stock.reserved", reservation, "Stock is reserved for an order."), func(_ es.Recorded, e stock.Reserved) StockReserved {
+			return StockReserved{ReservationID: e.ReservationID, OrderID: e.OrderID, Items: items(e.Items)}
+		}),
+		publish(of("stock.refused", reservation, "Stock could not be reserved for an order."), func(_ es.Recorded, e stock.Refused) StockRefused {
+			return StockRefused{ReservationID: e.ReservationID, OrderID: e.OrderID, Code: e.Code, Detail: e.Detail}
+		}),
+		publish(of("stock.released", reservation, "What was reserved is available again."), func(_ es.Recorded, e stock.Released) StockReleased {
+			return StockReleased{ReservationID: e.ReservationID, OrderID: e.OrderID, Items: items(e.Items)}
+		}),
+		publish(of("stock.voided", reservation, "The reservation was taken back before it was made; it will not be made any more."),
+			func(_ es.Recorded, e stock.Voided) StockVoided {
+				return StockVoided{ReservationID: e.ReservationID, OrderID: e.OrderID}
+			}),
+		publish(of("stock.restocked", "stock/{sku}", "Somebody counted a SKU."), func(_ es.Recorded, e stock.Restocked) StockRestocked {
+			return StockRestocked{SKU: e.SKU, Delta: e.Delta, Counted: e.Counted}
+		}),
+	}
+}
