@@ -59,6 +59,8 @@ func TestBadInput(t *testing.T) {
 		{"quantity is true", changed("lines.0.quantity", true), 400, "request.invalid", "body.lines[0].quantity"},
 		{"quantity with a decimal point", raw(strings.Replace(text, `"quantity":1`, `"quantity":1.0`, 1)), 400, "request.invalid", "body"},
 		{"quantity with an exponent", raw(strings.Replace(text, `"quantity":1`, `"quantity":1e2`, 1)), 400, "request.invalid", "body"},
+		{"optional field is null", changed("customerId", nil), 400, "request.invalid", "body.customerId"},
+		{"optional field of a part is null", changed("shippingAddress.line2", nil), 400, "request.invalid", "body.shippingAddress.line2"},
 		{"price is an object less", changed("lines.0.unitPrice", 5), 400, "request.invalid", "body.lines[0].unitPrice"},
 		{"lines is an object", changed("lines", object{}), 400, "request.invalid", "body.lines"},
 		{"lines is null", changed("lines", nil), 400, "request.invalid", "body.lines"},

@@ -158,7 +158,7 @@ func TestAccessLog(t *testing.T) {
 			t.Errorf("%s lacks %s", lines[i+1], want)
 		}
 	}
-	for _, personal := range []string{"Ada", "ada", "example.com", "St James", "London", "moving"} {
+	for _, personal := range []string{"Lovelace", `"ada"`, "sub-ada", "example.com", "St James", "London", "moving"} {
 		if strings.Contains(s.log.String(), personal) {
 			t.Errorf("the log holds %q", personal)
 		}

@@ -12,7 +12,8 @@ import (
 )
 
 // strictJSON reads what encoding/json would read in more than one way: it refuses bytes that are not UTF-8 (which would be replaced), a name that
-// stands twice in one object (of which the last would win), and numbers that are no int64 where one is wanted. Its errors name no Go types.
+// stands twice in one object (of which the last would win), a null (which would leave a field as if it were absent), and numbers that are no int64
+// where one is wanted. Its errors name no Go types.
 var strictJSON = huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: unmarshalStrict}
 
 func unmarshalStrict(data []byte, v any) error {
@@ -37,7 +38,30 @@ func unmarshalStrict(data []byte, v any) error {
 	case err != nil:
 		return errors.New("the body is not JSON")
 	}
+	if whole, generic := v.(*any); generic {
+		*whole = withoutNull(*whole)
+	}
 	return nil
+}
+
+// isNull stands for a JSON null while huma validates: huma takes null for an absent field, but no field of a request can be null. It has no type of
+// JSON's, so that huma names its place and the type that it expected.
+type isNull struct{}
+
+func withoutNull(v any) any {
+	switch v := v.(type) {
+	case nil:
+		return isNull{}
+	case map[string]any:
+		for name, value := range v {
+			v[name] = withoutNull(value)
+		}
+	case []any:
+		for i, value := range v {
+			v[i] = withoutNull(value)
+		}
+	}
+	return v
 }
 
 // maxDepth bounds recursion. The deepest body of the API has five levels.
