@@ -142,7 +142,9 @@ func (e effect) TransactItems() ([]types.TransactWriteItem, error) { return e.it
 // Refusal implements dynamostore.Effect.
 func (e effect) Refusal(reasons []types.CancellationReason) error { return e.refusal(reasons) }
 
-func conditionFailed(r types.CancellationReason) bool { return aws.ToString(r.Code) == "ConditionalCheckFailed" }
+func conditionFailed(r types.CancellationReason) bool {
+	return aws.ToString(r.Code) == "ConditionalCheckFailed"
+}
 
 func key(sku string) map[string]types.AttributeValue {
 	return map[string]types.AttributeValue{"sku": &types.AttributeValueMemberS{Value: sku}}

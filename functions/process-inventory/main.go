@@ -1,0 +1,36 @@
+// process-inventory reserves and releases stock as the order saga asks it to by queue, and answers the run that waits.
+package main
+
+import (
+	"context"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+
+	"orderflow/shared/adapter/awsenv"
+	"orderflow/shared/adapter/dynamostore"
+	"orderflow/shared/adapter/inventoryqueue"
+	"orderflow/shared/adapter/queue"
+	"orderflow/shared/adapter/stocktable"
+	"orderflow/shared/adapter/tasktoken"
+	"orderflow/shared/clock"
+	"orderflow/shared/es"
+	"orderflow/shared/stock"
+)
+
+func main() {
+	awsenv.Logger()
+	config := awsenv.Config(context.Background())
+	db := dynamodb.NewFromConfig(config)
+	inventory := inventoryqueue.Handler{
+		Stock: stock.New(stock.Deps{
+			Store:    dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(stock.Register)),
+			Clock:    clock.System{},
+			Counters: stocktable.New(db, awsenv.Env("STOCK_TABLE")),
+		}),
+		Clock:  clock.System{},
+		Tokens: tasktoken.New(sfn.NewFromConfig(config)),
+	}
+	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return inventory.Handle(ctx, m.Body) }))
+}

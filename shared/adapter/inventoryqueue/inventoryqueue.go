@@ -1,0 +1,145 @@
+// Package inventoryqueue speaks the language of the queue inventory-commands: it carries out the commands on stock that the order saga sends there, and
+// answers the run that waits.
+package inventoryqueue
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strconv"
+
+	"orderflow/shared/clock"
+	"orderflow/shared/es"
+	"orderflow/shared/faults"
+	"orderflow/shared/ident"
+	"orderflow/shared/stock"
+)
+
+// version is the one version of messages that there is.
+const version = 1
+
+// Command names what a message asks for.
+type Command string
+
+// The commands.
+const (
+	ReserveStock Command = "reserve.stock"
+	ReleaseStock Command = "release.stock"
+)
+
+// Message is a command as it stands in the queue.
+type Message struct {
+	Version       int     `json:"version"`
+	Command       Command `json:"command"`
+	TaskToken     string  `json:"taskToken"` // "": nobody waits for the answer
+	OrderID       string  `json:"orderId"`
+	Revision      int64   `json:"revision"`
+	Items         []Item  `json:"items"` // a release takes what was reserved, whatever stands here
+	SagaID        string  `json:"sagaId"`
+	CorrelationID string  `json:"correlationId"`
+}
+
+// Item is a quantity of one SKU.
+type Item struct {
+	SKU      string `json:"sku"`
+	Quantity int64  `json:"quantity"`
+}
+
+// Answer is the output of a task that succeeded.
+type Answer struct {
+	ReservationID string `json:"reservationId"`
+}
+
+// ErrUnfit says of a message that it is no command of this queue. It will be none when it comes again either; the queue's count takes it to the dead letters.
+var ErrUnfit = errors.New("inventoryqueue: not a command of this queue")
+
+// Tokens answers runs that wait. An answer that nobody waits for any more is no error.
+type Tokens interface {
+	Succeed(ctx context.Context, token string, output any) error
+	Fail(ctx context.Context, token, code, detail string) error
+}
+
+// Stock reserves and releases.
+type Stock interface {
+	Reserve(ctx context.Context, req es.Request, r stock.Reservation) (stock.ReservationState, error)
+	Release(ctx context.Context, req es.Request, orderID string, revision int64) (stock.ReservationState, error)
+}
+
+// Handler carries out commands on stock.
+type Handler struct {
+	Stock  Stock
+	Clock  clock.Clock
+	Tokens Tokens
+}
+
+// Handle carries out the command in a message's body and answers its task token. A fault is an answer too. Any other error leaves the message in the queue
+// and the run waiting: the command comes again and gives the same answer, whether its first try got as far as the effect or not.
+func (h Handler) Handle(ctx context.Context, body []byte) error {
+	m, err := decode(body)
+	if err != nil {
+		return err
+	}
+	state, err := h.carryOut(ctx, m)
+	log := slog.With("command", string(m.Command), "orderId", m.OrderID, "revision", m.Revision, "sagaId", m.SagaID, "correlationId", m.CorrelationID)
+	if fault, ok := faults.As(err); ok && faults.Final(err) {
+		log.WarnContext(ctx, "stock command refused", "code", fault.Code, "detail", fault.Detail)
+		if m.TaskToken == "" {
+			return nil
+		}
+		return h.Tokens.Fail(ctx, m.TaskToken, fault.Code, fault.Detail)
+	}
+	if err != nil {
+		return fmt.Errorf("inventoryqueue: %s of order %s: %w", m.Command, m.OrderID, err)
+	}
+	log.InfoContext(ctx, "stock command carried out", "reservationId", state.ID, "status", state.Status.String())
+	if m.TaskToken == "" {
+		return nil
+	}
+	return h.Tokens.Succeed(ctx, m.TaskToken, Answer{ReservationID: state.ID})
+}
+
+func (h Handler) carryOut(ctx context.Context, m Message) (stock.ReservationState, error) {
+	req := es.Request{
+		CommitID: ident.Derive("inventory", m.SagaID, string(m.Command), m.OrderID, strconv.FormatInt(m.Revision, 10)),
+		Time:     h.Clock.Now(),
+		Metadata: es.Metadata{CorrelationID: m.CorrelationID, CausationID: m.SagaID + "/" + string(m.Command), Actor: "order-saga"},
+	}
+	if m.Command == ReleaseStock {
+		return h.Stock.Release(ctx, req, m.OrderID, m.Revision)
+	}
+	items := make([]stock.Item, len(m.Items))
+	for i, item := range m.Items {
+		items[i] = stock.Item(item)
+	}
+	return h.Stock.Reserve(ctx, req, stock.Reservation{OrderID: m.OrderID, Revision: m.Revision, Items: items})
+}
+
+// decode takes nothing that it doesn't understand in full: a field that is passed over could be the one that matters.
+func decode(body []byte) (Message, error) {
+	var m Message
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&m); err != nil {
+		return m, fmt.Errorf("%w: %w", ErrUnfit, err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return m, fmt.Errorf("%w: there is more behind the command", ErrUnfit)
+	}
+	switch {
+	case m.Version != version:
+		return m, fmt.Errorf("%w: version %d, known is %d", ErrUnfit, m.Version, version)
+	case m.Command != ReserveStock && m.Command != ReleaseStock:
+		return m, fmt.Errorf("%w: unknown command %q", ErrUnfit, m.Command)
+	case m.OrderID == "":
+		return m, fmt.Errorf("%w: no orderId", ErrUnfit)
+	case m.Revision < 1:
+		return m, fmt.Errorf("%w: revision %d", ErrUnfit, m.Revision)
+	case m.SagaID == "":
+		return m, fmt.Errorf("%w: no sagaId", ErrUnfit)
+	}
+	return m, nil
+}
