@@ -41,7 +41,7 @@ func (o Orders) Get(ctx context.Context, id string) (orders.Row, error) {
 func (o Orders) Put(ctx context.Context, id string, old, next orders.Row) error {
 	stream := es.NewStreamID(order.Category, id)
 	put := types.Put{TableName: &o.table, Item: orderItem(id, next), ExpressionAttributeValues: map[string]types.AttributeValue{}}
-	put.ConditionExpression = isSequence("sequence", old.Sequence, put.ExpressionAttributeValues)
+	put.ConditionExpression = isSequence("orderSequence", old.Sequence, put.ExpressionAttributeValues)
 	if len(put.ExpressionAttributeValues) == 0 {
 		put.ExpressionAttributeValues = nil
 	}
@@ -187,8 +187,8 @@ func orderItem(id string, r orders.Row) map[string]types.AttributeValue {
 		"totalAmount": number(r.Total.Amount), "totalCurrency": text(r.Total.Currency), "lineCount": number(int64(r.LineCount)),
 		"placedAt": text(r.PlacedAt.UTC().Format(keyTime)), "updatedAt": text(r.UpdatedAt.UTC().Format(keyTime)),
 		"reason": text(string(r.Reason)), "paymentId": text(r.PaymentID), "trackingNumber": text(r.TrackingNumber),
-		"sequence": number(r.Sequence),
-		attrGSI1PK: text(customerKey(r.CustomerID)), attrGSI1SK: text(timeKey(r.PlacedAt, id)), attrGSI2PK: text(statusKey(r.CustomerID, r.Status)),
+		"orderSequence": number(r.Sequence),
+		attrGSI1PK:      text(customerKey(r.CustomerID)), attrGSI1SK: text(timeKey(r.PlacedAt, id)), attrGSI2PK: text(statusKey(r.CustomerID, r.Status)),
 	})
 	if partition := standing(r); partition != "" {
 		item[attrGSI3PK], item[attrGSI3SK] = text(partition), text(timeKey(r.UpdatedAt, id))
@@ -206,7 +206,7 @@ func orderRow(item map[string]types.AttributeValue) (orders.Row, error) {
 		Saga:      orders.Saga{ID: r.text("sagaId"), State: order.SagaState(r.text("sagaState"))},
 		Total:     money.Money{Amount: r.number("totalAmount"), Currency: r.text("totalCurrency")},
 		LineCount: int(r.number("lineCount")), PlacedAt: r.time("placedAt"), UpdatedAt: r.time("updatedAt"),
-		Reason: order.Reason(r.text("reason")), PaymentID: r.text("paymentId"), TrackingNumber: r.text("trackingNumber"), Sequence: r.number("sequence"),
+		Reason: order.Reason(r.text("reason")), PaymentID: r.text("paymentId"), TrackingNumber: r.text("trackingNumber"), Sequence: r.number("orderSequence"),
 	}
 	return row, r.err
 }

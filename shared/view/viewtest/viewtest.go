@@ -1,0 +1,596 @@
+// Package viewtest is the suite that the views pass on whatever keeps their rows. Only tests import it.
+package viewtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
+	"pgregory.net/rapid"
+
+	"orderflow/shared/clock"
+	"orderflow/shared/customer"
+	"orderflow/shared/es"
+	"orderflow/shared/ident"
+	"orderflow/shared/money"
+	"orderflow/shared/order"
+	"orderflow/shared/view"
+	"orderflow/shared/view/customers"
+	"orderflow/shared/view/orders"
+)
+
+// Tables are the rows under test. They may hold rows of other tests.
+type Tables struct {
+	Orders    OrderTable
+	Customers CustomerTable
+}
+
+// OrderTable keeps the rows of orders, and with them the counters of their customers.
+type OrderTable interface {
+	view.Rows[orders.Row]
+	orders.Reader
+	Open(ctx context.Context, before time.Time) iter.Seq2[string, error]
+	Failed(ctx context.Context, before time.Time) iter.Seq2[string, error]
+}
+
+// CustomerTable keeps the rows of customers.
+type CustomerTable interface {
+	view.Rows[customers.Profile]
+	customers.Reader
+}
+
+// Run runs the suite.
+func Run(t *testing.T, tables Tables) {
+	t.Run("any order of delivery", func(t *testing.T) { rapid.Check(t, func(t *rapid.T) { anyOrder(t, tables) }) })
+	t.Run("many projectors", func(t *testing.T) { rapid.Check(t, func(t *rapid.T) { many(t, tables) }) })
+	t.Run("a row is written once", func(t *testing.T) { writtenOnce(t, tables) })
+	t.Run("a profile is written once", func(t *testing.T) { profileOnce(t, tables) })
+	t.Run("lists", func(t *testing.T) { lists(t, tables) })
+	t.Run("a list that changes", func(t *testing.T) { changingList(t, tables) })
+	t.Run("queries that are refused", func(t *testing.T) { refused(t, tables) })
+	t.Run("standing orders", func(t *testing.T) { standing(t, tables) })
+	t.Run("a customer whom nobody knows", func(t *testing.T) { unknownCustomer(t, tables) })
+}
+
+// fault makes one write fail, before or after it is done. Like a process that dies: what it has done stays, but nobody hears of it.
+type fault int
+
+const (
+	faultNone fault = iota
+	faultBefore
+	faultAfter
+)
+
+var errFault = errors.New("the process died")
+
+// faulty fails its next Put as it is told.
+type faulty[R view.Row] struct {
+	view.Rows[R]
+	next *fault
+}
+
+func (f faulty[R]) Put(ctx context.Context, id string, old, next R) error {
+	now := *f.next
+	*f.next = faultNone
+	if now == faultBefore {
+		return errFault
+	}
+	if err := f.Rows.Put(ctx, id, old, next); err != nil {
+		return err
+	}
+	if now == faultAfter {
+		return errFault
+	}
+	return nil
+}
+
+// anyOrder lets streams grow and delivers their commits in any order, some twice, some never, with a projector that dies now and then. At every
+// moment a row is the fold of a beginning of its stream, and counts as that; when all is caught up, views equal totals computed from the events alone.
+func anyOrder(t *rapid.T, tables Tables) {
+	ctx := context.Background()
+	w := DrawWorld(t, ident.New()[:13]+"-")
+	var next fault
+	p := view.New(w.Store, Registry(), clock.NewFake(Epoch),
+		view.Of(order.Category, orders.Evolve, view.Rows[orders.Row](faulty[orders.Row]{tables.Orders, &next})),
+		view.Of(customer.Category, customers.EvolveProfile, view.Rows[customers.Profile](faulty[customers.Profile]{tables.Customers, &next})))
+	var stored []es.StoredCommit
+	seen := map[es.StreamID]int64{} // version that was handled without an error
+	for range rapid.IntRange(0, 40).Draw(t, "steps") {
+		if growing := w.Growing(); len(growing) > 0 && (len(stored) == 0 || rapid.Bool().Draw(t, "grow")) {
+			c, err := w.Grow(ctx, rapid.SampledFrom(growing).Draw(t, "stream"))
+			must(t, err)
+			stored = append(stored, c)
+			continue
+		}
+		if len(stored) == 0 {
+			break
+		}
+		c := rapid.SampledFrom(stored).Draw(t, "commit")
+		next = rapid.SampledFrom([]fault{faultNone, faultNone, faultNone, faultBefore, faultAfter}).Draw(t, "fault")
+		switch err := p.Handle(ctx, c); {
+		case err == nil:
+			seen[c.Stream] = max(seen[c.Stream], c.Last())
+		case !errors.Is(err, errFault):
+			t.Fatal(err)
+		}
+	}
+	compare(t, tables, w, seen)
+
+	next = faultNone
+	for _, stream := range w.Streams {
+		for slices.Contains(w.Growing(), stream) {
+			c, err := w.Grow(ctx, stream)
+			must(t, err)
+			stored = append(stored, c)
+		}
+	}
+	if rapid.Bool().Draw(t, "catch up") {
+		for _, stream := range w.Streams {
+			must(t, p.CatchUp(ctx, stream))
+		}
+	} else {
+		for _, i := range rapid.Permutation(indexes(stored)).Draw(t, "order") {
+			must(t, p.Handle(ctx, stored[i]))
+		}
+	}
+	compare(t, tables, w, ends(t, w))
+}
+
+// many has several projectors at work on the same streams, each with all commits in an order of its own.
+func many(t *rapid.T, tables Tables) {
+	ctx := context.Background()
+	w := DrawWorld(t, ident.New()[:13]+"-")
+	var stored []es.StoredCommit
+	for len(w.Growing()) > 0 {
+		c, err := w.Grow(ctx, rapid.SampledFrom(w.Growing()).Draw(t, "stream"))
+		must(t, err)
+		stored = append(stored, c)
+	}
+	var group errgroup.Group
+	for range rapid.IntRange(2, 4).Draw(t, "projectors") {
+		p := view.New(w.Store, Registry(), clock.System{},
+			view.Of(order.Category, orders.Evolve, view.Rows[orders.Row](tables.Orders)),
+			view.Of(customer.Category, customers.EvolveProfile, view.Rows[customers.Profile](tables.Customers)))
+		delivery := rapid.Permutation(indexes(stored)).Draw(t, "order")
+		group.Go(func() error {
+			for _, i := range delivery {
+				if err := p.Handle(ctx, stored[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	must(t, group.Wait())
+	compare(t, tables, w, ends(t, w))
+}
+
+func indexes(commits []es.StoredCommit) []int {
+	all := make([]int, len(commits))
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+func ends(t *rapid.T, w *World) map[es.StreamID]int64 {
+	all := map[es.StreamID]int64{}
+	for _, stream := range w.Streams {
+		history, err := w.Store.Load(context.Background(), stream, 0)
+		must(t, err)
+		all[stream] = history.Head.Version()
+	}
+	return all
+}
+
+// compare reads every row of the world and computes, from the events up to the row's sequence and by other means than the views, what rows and counters
+// have to be. No row may be behind what was seen.
+func compare(t *rapid.T, tables Tables, w *World, seen map[es.StreamID]int64) {
+	ctx := context.Background()
+	want, lists := map[string]customers.Row{}, map[string][]string{}
+	for _, stream := range w.Streams {
+		history, err := w.Store.Load(ctx, stream, 0)
+		must(t, err)
+		if stream.Category() == customer.Category {
+			row := want[stream.ID()]
+			row.CustomerID = stream.ID()
+			profile, err := tables.Customers.Get(ctx, stream.ID())
+			must(t, err)
+			if profile.Sequence < seen[stream] {
+				t.Fatalf("%s is at version %d, has seen %d", stream, profile.Sequence, seen[stream])
+			}
+			if profile.Sequence > 0 {
+				row.Registered, row.RegisteredAt, row.Sequence = true, history.Events[0].Time, profile.Sequence
+			}
+			want[stream.ID()] = row
+			continue
+		}
+		got, err := tables.Orders.Get(ctx, stream.ID())
+		must(t, err)
+		if got.Sequence < seen[stream] {
+			t.Fatalf("%s is at version %d, has seen %d", stream, got.Sequence, seen[stream])
+		}
+		if got.Sequence == 0 {
+			continue
+		}
+		events := history.Events[:got.Sequence]
+		state, err := es.Fold(order.Decider.Initial(), order.Evolve, events)
+		must(t, err)
+		if diff := cmp.Diff(RowOf(state, events), got); diff != "" {
+			t.Fatalf("%s: (-want +got)\n%s", stream, diff)
+		}
+		want[state.CustomerID] = count(want[state.CustomerID], state)
+		lists[state.CustomerID] = append(lists[state.CustomerID], state.ID)
+	}
+	for id, row := range want {
+		got, err := tables.Customers.Statistics(ctx, id)
+		must(t, err)
+		row.CustomerID = id
+		if diff := cmp.Diff(Full(row), Full(got)); diff != "" {
+			t.Fatalf("customer %s: (-want +got)\n%s", id, diff)
+		}
+		page, err := tables.Orders.List(ctx, id, orders.Query{Limit: orders.MaxLimit})
+		must(t, err)
+		listed := []string{}
+		for _, r := range page.Rows {
+			listed = append(listed, r.OrderID)
+		}
+		slices.Sort(listed)
+		if diff := cmp.Diff(append([]string{}, lists[id]...), listed); diff != "" {
+			t.Fatalf("orders of customer %s: (-want +got)\n%s", id, diff)
+		}
+	}
+}
+
+// RowOf is the row that an order's state and its events come to.
+func RowOf(s order.State, events []es.Recorded) orders.Row {
+	if len(events) == 0 {
+		return orders.Row{}
+	}
+	last := events[len(events)-1]
+	return orders.Row{
+		OrderID: s.ID, CustomerID: s.CustomerID, Status: s.Status, Saga: orders.Saga{ID: s.SagaID, State: s.Saga}, Total: s.Total, LineCount: len(s.Lines),
+		PlacedAt: events[0].Time, UpdatedAt: last.Time, Reason: s.Reason, PaymentID: s.PaymentID, TrackingNumber: s.TrackingNumber, Sequence: last.Version,
+	}
+}
+
+// count adds an order to its customer's statistics.
+func count(row customers.Row, s order.State) customers.Row {
+	row = Full(row)
+	row.Orders++
+	row.ByStatus[s.Status]++
+	if s.Status == order.StatusCancelled {
+		row.CancelledByReason[s.Reason]++
+	}
+	if s.Status == order.StatusConfirmed || s.Status == order.StatusShipped || s.Status == order.StatusDelivered {
+		row.ConfirmedTotal[s.Total.Currency] += s.Total.Amount
+	}
+	return row
+}
+
+// Full is a row whose maps are there and hold no zeros, for comparing.
+func Full(row customers.Row) customers.Row {
+	row.ByStatus, row.CancelledByReason, row.ConfirmedTotal = full(row.ByStatus), full(row.CancelledByReason), full(row.ConfirmedTotal)
+	return row
+}
+
+func full[K comparable](m map[K]int64) map[K]int64 {
+	out := map[K]int64{}
+	for key, n := range m {
+		if n != 0 {
+			out[key] = n
+		}
+	}
+	return out
+}
+
+// row is an order's row at a sequence.
+func row(customerID string, n int, status order.Status, sequence int64) orders.Row {
+	return orders.Row{
+		OrderID: fmt.Sprintf("%s-o%04d", customerID, n), CustomerID: customerID, Status: status, Saga: orders.Saga{State: order.SagaPending},
+		Total: money.Money{Amount: 100, Currency: "USD"}, LineCount: 1, PlacedAt: Epoch.Add(time.Duration(n) * 100 * time.Millisecond),
+		UpdatedAt: Epoch.Add(time.Duration(n)*100*time.Millisecond + time.Duration(sequence)*time.Hour), Sequence: sequence,
+	}
+}
+
+func newCustomer() string { return "c" + ident.New() }
+
+// writtenOnce: of many writers that read the same row one wins, the others meet a conflict and change nothing.
+func writtenOnce(t *testing.T, tables Tables) {
+	ctx := context.Background()
+	id := newCustomer()
+	old, placed := orders.Row{}, row(id, 1, order.StatusPlaced, 1)
+	for _, step := range []struct {
+		old, next orders.Row
+		counted   customers.Counters
+	}{
+		{old, placed, customers.Counters{Orders: 1, ByStatus: map[order.Status]int64{order.StatusPlaced: 1}}},
+		{placed, row(id, 1, order.StatusPlaced, 2), customers.Counters{Orders: 1, ByStatus: map[order.Status]int64{order.StatusPlaced: 1}}},
+		{row(id, 1, order.StatusPlaced, 2), row(id, 1, order.StatusConfirmed, 3), customers.Counters{
+			Orders: 1, ByStatus: map[order.Status]int64{order.StatusConfirmed: 1}, ConfirmedTotal: map[string]int64{"USD": 100},
+		}},
+	} {
+		var mu sync.Mutex
+		won := 0
+		var group errgroup.Group
+		for range 8 {
+			group.Go(func() error {
+				err := tables.Orders.Put(ctx, placed.OrderID, step.old, step.next)
+				if err == nil {
+					mu.Lock()
+					defer mu.Unlock()
+					won++
+					return nil
+				}
+				if !errors.Is(err, es.ErrConflict) {
+					return err
+				}
+				return nil
+			})
+		}
+		if err := group.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		got, err := tables.Customers.Statistics(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := Full(customers.Row{Profile: customers.Profile{CustomerID: id}, Counters: step.counted}); won != 1 || !cmp.Equal(want, Full(got)) {
+			t.Fatalf("%d won: %s", won, cmp.Diff(want, Full(got)))
+		}
+	}
+	if err := tables.Orders.Put(ctx, placed.OrderID, orders.Row{}, placed); !errors.Is(err, es.ErrConflict) {
+		t.Errorf("a row was made twice: %v", err)
+	}
+}
+
+func profileOnce(t *testing.T, tables Tables) {
+	ctx := context.Background()
+	id := newCustomer()
+	first := customers.Profile{CustomerID: id, Registered: true, RegisteredAt: Epoch, Sequence: 1}
+	second := first
+	second.Sequence = 2
+	if err := tables.Customers.Put(ctx, id, first, second); !errors.Is(err, es.ErrConflict) {
+		t.Errorf("a row that is not there was changed: %v", err)
+	}
+	if err := tables.Customers.Put(ctx, id, customers.Profile{}, first); err != nil {
+		t.Fatal(err)
+	}
+	if err := tables.Customers.Put(ctx, id, customers.Profile{}, first); !errors.Is(err, es.ErrConflict) {
+		t.Errorf("a row was made twice: %v", err)
+	}
+	if err := tables.Customers.Put(ctx, id, first, second); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := tables.Customers.Get(ctx, id); err != nil || got != second {
+		t.Errorf("%+v, %v; want %+v", got, err, second)
+	}
+}
+
+// fill makes rows of a customer's orders, three confirmed to each that is cancelled, every two of them placed at the same moment.
+func fill(t *testing.T, tables Tables, customerID string, n int) []orders.Row {
+	t.Helper()
+	rows := make([]orders.Row, n)
+	var group errgroup.Group
+	group.SetLimit(8)
+	for i := range rows {
+		status := order.StatusConfirmed
+		if i%4 == 0 {
+			status = order.StatusCancelled
+		}
+		rows[i] = row(customerID, i, status, 1)
+		rows[i].PlacedAt = Epoch.Add(time.Duration(i/2) * 100 * time.Millisecond)
+		group.Go(func() error {
+			return es.RetryConflicts(context.Background(), clock.System{}, func(ctx context.Context) error {
+				return tables.Orders.Put(ctx, rows[i].OrderID, orders.Row{}, rows[i])
+			})
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+func lists(t *testing.T, tables Tables) {
+	ctx := context.Background()
+	id, other := newCustomer(), newCustomer()
+	rows := fill(t, tables, id, 231)
+	fill(t, tables, other, 3)
+	for _, tt := range []struct {
+		status order.Status
+		limit  int
+	}{{"", 0}, {"", 3}, {"", 77}, {"", 100}, {order.StatusCancelled, 10}, {order.StatusCancelled, 58}, {order.StatusConfirmed, 57}, {order.StatusShipped, 5}} {
+		t.Run(fmt.Sprintf("%s by %d", tt.status, tt.limit), func(t *testing.T) {
+			var want []orders.Row
+			for _, r := range slices.Backward(rows) {
+				if tt.status == "" || r.Status == tt.status {
+					want = append(want, r)
+				}
+			}
+			size := tt.limit
+			if size == 0 {
+				size = orders.DefaultLimit
+			}
+			var got []orders.Row
+			for q := (orders.Query{Status: tt.status, Limit: tt.limit}); ; {
+				page, err := tables.Orders.List(ctx, id, q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, page.Rows...)
+				if q.Cursor = page.Next; q.Cursor == "" {
+					break
+				}
+				if len(page.Rows) != size || len(got) > len(rows) {
+					t.Fatalf("a page of %d that is not the last", len(page.Rows))
+				}
+				if strings.Trim(q.Cursor, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+					t.Fatalf("cursor %q does not fit in a URL", q.Cursor)
+				}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// changingList: while a list is paged through, orders leave it and come to it. What stays in it is shown once.
+func changingList(t *testing.T, tables Tables) {
+	ctx := context.Background()
+	id := newCustomer()
+	rows := fill(t, tables, id, 24)
+	q := orders.Query{Status: order.StatusConfirmed, Limit: 4}
+	shown := map[string]int{}
+	for page := 0; ; page++ {
+		p, err := tables.Orders.List(ctx, id, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range p.Rows {
+			shown[r.OrderID]++
+		}
+		if q.Cursor = p.Next; q.Cursor == "" {
+			break
+		}
+		// The order at the page's end moves to another list, and a newer one is placed.
+		last := p.Rows[len(p.Rows)-1]
+		moved := last
+		moved.Status, moved.Sequence = order.StatusShipped, 2
+		if err := tables.Orders.Put(ctx, last.OrderID, last, moved); err != nil {
+			t.Fatal(err)
+		}
+		added := row(id, 100+page, order.StatusConfirmed, 1)
+		if err := tables.Orders.Put(ctx, added.OrderID, orders.Row{}, added); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := map[string]int{}
+	for _, r := range rows {
+		if r.Status == order.StatusConfirmed {
+			want[r.OrderID] = 1
+		}
+	}
+	if diff := cmp.Diff(want, shown); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func refused(t *testing.T, tables Tables) {
+	ctx := context.Background()
+	id := newCustomer()
+	fill(t, tables, id, 3)
+	page, err := tables.Orders.List(ctx, id, orders.Query{Limit: 1})
+	if err != nil || page.Next == "" {
+		t.Fatalf("%+v, %v", page, err)
+	}
+	for name, tt := range map[string]struct {
+		customer string
+		query    orders.Query
+		err      error
+	}{
+		"another customer's cursor": {newCustomer(), orders.Query{Cursor: page.Next}, orders.ErrInvalidCursor},
+		"another status's cursor":   {id, orders.Query{Cursor: page.Next, Status: order.StatusPlaced}, orders.ErrInvalidCursor},
+		"no cursor at all":          {id, orders.Query{Cursor: "x"}, orders.ErrInvalidCursor},
+		"unknown status":            {id, orders.Query{Status: "lost"}, orders.ErrInvalidQuery},
+		"below the limits":          {id, orders.Query{Limit: -1}, orders.ErrInvalidQuery},
+		"above the limits":          {id, orders.Query{Limit: orders.MaxLimit + 1}, orders.ErrInvalidQuery},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := tables.Orders.List(ctx, tt.customer, tt.query); !errors.Is(err, tt.err) {
+				t.Errorf("%v, want %v", err, tt.err)
+			}
+		})
+	}
+}
+
+// standing: the lists of what is not final hold every such order that nothing has changed since before, and lose it when it moves on.
+func standing(t *testing.T, tables Tables) {
+	ctx := context.Background()
+	id := newCustomer()
+	failed := row(id, 3, order.StatusCancelling, 1)
+	failed.Saga.State = order.SagaFailed
+	rows := []orders.Row{
+		row(id, 0, order.StatusPlaced, 1), row(id, 1, order.StatusConfirmed, 1), row(id, 2, order.StatusCancelling, 1), failed,
+		row(id, 4, order.StatusCancelled, 1), row(id, 5, order.StatusPlaced, 1), row(id, 6, order.StatusPlaced, 1),
+	}
+	for _, r := range rows {
+		if err := tables.Orders.Put(ctx, r.OrderID, orders.Row{}, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(before time.Time, open, failed []int) {
+		t.Helper()
+		for _, tt := range []struct {
+			name string
+			ids  iter.Seq2[string, error]
+			want []int
+		}{{"open", tables.Orders.Open(ctx, before), open}, {"failed", tables.Orders.Failed(ctx, before), failed}} {
+			got, want := []string{}, []string{}
+			for orderID, err := range tt.ids {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if strings.HasPrefix(orderID, id) {
+					got = append(got, orderID)
+				}
+			}
+			for _, n := range tt.want {
+				want = append(want, rows[n].OrderID)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s: (-want +got)\n%s", tt.name, diff)
+			}
+		}
+	}
+	check(rows[6].UpdatedAt, []int{0, 2, 5}, []int{3})
+	check(rows[6].UpdatedAt.Add(time.Nanosecond), []int{0, 2, 5, 6}, []int{3})
+	check(rows[0].UpdatedAt, nil, nil)
+	moved := row(id, 0, order.StatusPlaced, 2)
+	if err := tables.Orders.Put(ctx, moved.OrderID, rows[0], moved); err != nil {
+		t.Fatal(err)
+	}
+	cancelled := row(id, 3, order.StatusCancelled, 2)
+	if err := tables.Orders.Put(ctx, cancelled.OrderID, failed, cancelled); err != nil {
+		t.Fatal(err)
+	}
+	check(rows[6].UpdatedAt.Add(time.Minute), []int{2, 5, 6}, nil)
+	check(moved.UpdatedAt.Add(time.Minute), []int{2, 5, 6, 0}, nil)
+	for range tables.Orders.Open(ctx, moved.UpdatedAt.Add(time.Minute)) {
+		break // whoever has seen enough may stop
+	}
+}
+
+func unknownCustomer(t *testing.T, tables Tables) {
+	id := newCustomer()
+	got, err := tables.Customers.Statistics(context.Background(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.CustomerID != id || got.Registered || !got.IsZero() {
+		t.Errorf("%+v", got)
+	}
+	if got.ByStatus == nil || got.CancelledByReason == nil || got.ConfirmedTotal == nil {
+		t.Error("counters that are null on the wire")
+	}
+	page, err := tables.Orders.List(context.Background(), id, orders.Query{})
+	if err != nil || len(page.Rows) != 0 || page.Next != "" {
+		t.Errorf("%+v, %v", page, err)
+	}
+}
+
+func must(t *rapid.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
