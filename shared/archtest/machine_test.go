@@ -355,7 +355,7 @@ func TestMachineRulesFind(t *testing.T) {
 		m, template := parseMachine(t, text), parseTemplate(t, templateText)
 		return slices.Concat(budget(m), tasks(m), ways(m), errorNames(m, []string{"a.known"}), substitutions(text, template), stepTimes(m, template), sweepBudget(m, template))
 	}
-	for name, tc := range map[string]struct{ old, new, want string }{
+	for name, tc := range map[string]edit{
 		"good":                          {"", "", ""},
 		"time-out below the budget":     {`"TimeoutSeconds": 85`, `"TimeoutSeconds": 84`, "TimeoutSeconds is 84, and the worst case takes 84"},
 		"a figure that is not true":     {"undo 63 s", "undo 62 s", `doesn't say "fulfil 21 s + undo 63 s = 84 s"`},
@@ -381,7 +381,7 @@ func TestMachineRulesFind(t *testing.T) {
 		"a sweep that is too early":   {`"TimeoutSeconds": 85`, `"TimeoutSeconds": 86`, "OrderBudgetSeconds"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			wantOne(t, rules(t, strings.Replace(goodMachine, tc.old, tc.new, 1), machineTemplate), tc.want)
+			wantOne(t, rules(t, tc.apply(t, goodMachine), machineTemplate), tc.want)
 		})
 	}
 }

@@ -14,12 +14,20 @@ const mostResources = 400
 // edit breaks an example in one place.
 type edit struct{ old, new, want string }
 
-func (e edit) template(t *testing.T, text string) template {
+func (e edit) apply(t *testing.T, text string) string {
 	t.Helper()
-	if e.old != "" && !strings.Contains(text, e.old) {
+	if e.old == "" {
+		return text
+	}
+	if !strings.Contains(text, e.old) {
 		t.Fatalf("the example has no %q", e.old)
 	}
-	return parseTemplate(t, strings.Replace(text, e.old, e.new, 1))
+	return strings.Replace(text, e.old, e.new, 1)
+}
+
+func (e edit) template(t *testing.T, text string) template {
+	t.Helper()
+	return parseTemplate(t, e.apply(t, text))
 }
 
 // Actions that AWS checks against no resource, so that they can only be granted on *.

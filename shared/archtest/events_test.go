@@ -1,0 +1,260 @@
+package archtest
+
+import (
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Stored events that nobody outside may see, each with the reason. None so far.
+var unpublished = map[string]string{}
+
+var eventName = regexp.MustCompile(`^[a-z]+\.[a-z]+(-[a-z]+)*$`)
+
+// row is an event type in one version, in the catalogue.
+type row struct {
+	Type    string
+	Version int
+	Status  string
+	Source  string
+	Schema  string
+	Sample  string
+}
+
+func parseCatalogue(t *testing.T, text string) []row {
+	t.Helper()
+	var catalogue struct{ Events []row }
+	if err := yaml.Unmarshal([]byte(text), &catalogue); err != nil {
+		t.Fatal(err)
+	}
+	return catalogue.Events
+}
+
+// storedEvents lists the names that contexts register, with the place of each.
+func storedEvents(files []source) map[string]string {
+	all := map[string]string{}
+	for _, f := range files {
+		if _, ok := contexts[f.dir()]; !ok || f.isTest() {
+			continue
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok || len(call.Args) != 3 {
+				return true
+			}
+			generic, ok := call.Fun.(*ast.IndexExpr)
+			if !ok {
+				return true
+			}
+			fun, ok := generic.X.(*ast.SelectorExpr)
+			if !ok || fun.Sel.Name != "Register" {
+				return true
+			}
+			name := ""
+			if lit, ok := call.Args[1].(*ast.BasicLit); ok {
+				name, _ = strconv.Unquote(lit.Value)
+			}
+			all[name] = fmt.Sprintf("%s:%d", f.name, f.line(n))
+			return true
+		})
+	}
+	return all
+}
+
+// catalogued: every stored event is published under its name, and every row of the catalogue has a schema and a sample, of its own type and version.
+func catalogued(stored map[string]string, rows []row, folder fs.FS) (found findings) {
+	published, files := map[string]bool{}, map[string]bool{}
+	for _, r := range rows {
+		published[r.Type] = published[r.Type] || r.Status == "published"
+		for file, want := range map[string]string{
+			r.Schema: fmt.Sprintf("schemas/%s/v%d.json", r.Type, r.Version),
+			r.Sample: fmt.Sprintf("samples/%s/v%d.json", r.Type, r.Version),
+		} {
+			files[file] = true
+			text, err := fs.ReadFile(folder, file)
+			if file != want || err != nil || !json.Valid(text) {
+				found.addf("%s version %d has no %s", r.Type, r.Version, want)
+			}
+		}
+		if !eventName.MatchString(r.Type) {
+			found.addf("%s isn't lower-case, dotted, context first", r.Type)
+		}
+	}
+	for name, place := range stored {
+		if name == "" {
+			found.addf("%s: the name of an event is written out", place)
+		} else if !published[name] && unpublished[name] == "" {
+			found.addf("%s: %s has no row in the catalogue", place, name)
+		}
+	}
+	for _, pattern := range []string{"schemas/*/*.json", "samples/*.*/*.json"} {
+		there, err := fs.Glob(folder, pattern)
+		if err != nil {
+			found.addf("%v", err)
+		}
+		for _, file := range there {
+			if !files[file] {
+				found.addf("%s has no row in the catalogue", file)
+			}
+		}
+	}
+	return found
+}
+
+// patterns: what rules wait for is what is published, from where it is published.
+func patterns(t template, rows []row) (found findings) {
+	sources := map[string]string{}
+	for _, r := range rows {
+		sources[r.Type] = r.Source
+	}
+	for _, id := range t.ofType(ruleType) {
+		from, types := list(t.prop(id, "EventPattern", "source")), list(t.prop(id, "EventPattern", "detail-type"))
+		if len(from) == 0 || len(types) == 0 {
+			found.addf("%s doesn't say source and type", id)
+		}
+		for _, name := range types {
+			if source := sources[fmt.Sprint(name)]; source == "" || !slices.Contains(from, any(source)) {
+				found.addf("%s waits for %v of %v, which nobody publishes", id, name, from)
+			}
+		}
+	}
+	return found
+}
+
+// categories lists the categories of streams that contexts declare: constants named Category or …Category.
+func categories(files []source) map[string]string {
+	all := map[string]string{}
+	for _, f := range files {
+		if _, ok := contexts[f.dir()]; !ok || f.isTest() {
+			continue
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			spec, ok := n.(*ast.ValueSpec)
+			if !ok {
+				return true
+			}
+			for i, name := range spec.Names {
+				if !strings.HasSuffix(name.Name, "Category") || i >= len(spec.Values) {
+					continue
+				}
+				if lit, ok := spec.Values[i].(*ast.BasicLit); ok && lit.Kind == token.STRING {
+					if category, err := strconv.Unquote(lit.Value); err == nil {
+						all[category] = f.name
+					}
+				}
+			}
+			return true
+		})
+	}
+	return all
+}
+
+// writers: each category of streams can be written by a function, and no policy names a category that there is not. Local stand-ins for AWS don't look
+// at leading keys, so a category that a policy lacks would show on AWS only.
+func writers(declared map[string]string, t template) (found findings) {
+	written := map[string]bool{}
+	for _, id := range t.ofType(roleType) {
+		for _, s := range statements(t, id) {
+			for _, k := range s.leadingKeys {
+				category, ok := strings.CutSuffix(fmt.Sprint(k), "/*")
+				if !ok || declared[category] == "" {
+					found.addf("%s names the streams %v, and there are none", id, k)
+				}
+				written[category] = written[category] || slices.Contains(s.actions, "dynamodb:PutItem")
+			}
+		}
+	}
+	for _, category := range slices.Sorted(maps.Keys(declared)) {
+		if !written[category] {
+			found.addf("no function may write the streams %s/… of %s", category, declared[category])
+		}
+	}
+	return found
+}
+
+// memoryFS is a folder with the files, one left out and one more.
+func memoryFS(files map[string]string, without, with string) fs.FS {
+	folder := fstest.MapFS{}
+	for name, text := range files {
+		folder[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	delete(folder, without)
+	if with != "" {
+		folder[with] = &fstest.MapFile{Data: []byte("{}")}
+	}
+	return folder
+}
+
+func TestEvents(t *testing.T) {
+	files, whole := sources(t), mainTemplate(t)
+	rows := parseCatalogue(t, readFile(t, path.Join("events", "catalog.yaml")))
+	stored := storedEvents(files)
+	if len(stored) < 20 || len(categories(files)) < 8 {
+		t.Errorf("only %d stored events in %d categories were found", len(stored), len(categories(files)))
+	}
+	wantNone(t, catalogued(stored, rows, os.DirFS(path.Join(root, "events"))))
+	wantNone(t, patterns(whole, rows))
+	wantNone(t, writers(categories(files), whole))
+}
+
+func TestEventRulesFind(t *testing.T) {
+	const code = `package order
+import "orderflow/shared/es"
+const (Category = "order")
+func Register(r *es.Registry) { es.Register[Placed](r, "order.placed", 1) }`
+	const catalogue = `events: [{type: order.placed, version: 1, status: published, source: order-service, schema: schemas/order.placed/v1.json, sample: samples/order.placed/v1.json}]`
+	const rule = `
+Resources:
+  Rule: {Type: 'AWS::Events::Rule', Properties: {EventPattern: {source: [order-service], detail-type: [order.placed]}}}
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      Policies:
+        - PolicyDocument:
+            Statement:
+              - {Action: [dynamodb:PutItem], Condition: {'ForAllValues:StringLike': {'dynamodb:LeadingKeys': [order/*]}}}
+`
+	files := map[string]string{"schemas/order.placed/v1.json": "{}", "samples/order.placed/v1.json": "{}"}
+	for name, tc := range map[string]struct {
+		code, catalogue, rule edit
+		without, with         string
+		want                  string
+	}{
+		"good":                     {},
+		"a row for each":           {code: edit{old: "order.placed", new: "order.moved"}, want: "order.moved has no row"},
+		"no row but a read one":    {catalogue: edit{old: "published", new: "read-only"}, want: "order.placed has no row"},
+		"a name that is computed":  {code: edit{old: `"order.placed"`, new: "name"}, want: "written out"},
+		"no schema":                {without: "schemas/order.placed/v1.json", want: "no schemas/order.placed/v1.json"},
+		"no sample":                {without: "samples/order.placed/v1.json", want: "no samples/order.placed/v1.json"},
+		"another version's schema": {catalogue: edit{old: "version: 1", new: "version: 2"}, want: "no schemas/order.placed/v2.json"},
+		"a schema of nothing":      {with: "schemas/order.gone/v1.json", want: "schemas/order.gone/v1.json has no row"},
+		"a name of another form":   {catalogue: edit{old: "order.placed, ver", new: "OrderPlaced, ver"}, want: "OrderPlaced isn't lower-case"},
+		"waits for nothing":        {rule: edit{old: "order.placed", new: "order.palced"}, want: "order.palced of [order-service], which nobody publishes"},
+		"waits elsewhere":          {rule: edit{old: "order-service", new: "orders"}, want: "which nobody publishes"},
+		"waits for anything":       {rule: edit{old: "source: [order-service], ", new: ""}, want: "doesn't say source"},
+		"streams nobody writes":    {code: edit{old: `Category = "order"`, new: `Category = "order"; MoreCategory = "more"`}, want: "no function may write the streams more/"},
+		"streams only read":        {rule: edit{old: "dynamodb:PutItem", new: "dynamodb:Query"}, want: "no function may write the streams order/"},
+		"streams there are not":    {rule: edit{old: "[order/*]", new: "[order/*, odrer/*]"}, want: "the streams odrer/*, and there are none"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := memoryFS(files, tc.without, tc.with)
+			source := []source{parseSource(t, "shared/order/events.go", tc.code.apply(t, code))}
+			rows, whole := parseCatalogue(t, tc.catalogue.apply(t, catalogue)), tc.rule.template(t, rule)
+			got := slices.Concat(catalogued(storedEvents(source), rows, folder), patterns(whole, rows), writers(categories(source), whole))
+			wantOne(t, got, tc.want)
+		})
+	}
+}

@@ -1,0 +1,127 @@
+package archtest
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// The document itself is served and is no operation in it.
+const documentRoute = "GET /openapi.json"
+
+// operations lists what an OpenAPI document describes, as route keys.
+func operations(t *testing.T, text string) []string {
+	t.Helper()
+	var document struct{ Paths map[string]map[string]any }
+	if err := yaml.Unmarshal([]byte(text), &document); err != nil {
+		t.Fatal(err)
+	}
+	var keys []string
+	for path, methods := range document.Paths {
+		for method := range methods {
+			if method != "parameters" {
+				keys = append(keys, strings.ToUpper(method)+" "+path)
+			}
+		}
+	}
+	return keys
+}
+
+// routes: what the functions serve is what can be reached, with a token, and reading goes to the side that can't write.
+func routes(t template, served []string) (found findings) {
+	have := map[string]string{}
+	for _, id := range t.ofType(routeType) {
+		key, _ := t.prop(id, "RouteKey").(string)
+		have[key] = id
+		if !slices.Contains(served, key) && key != documentRoute {
+			found.addf("%s leads to %s, which nobody serves", id, key)
+		}
+		if t.prop(id, "AuthorizationType") != "JWT" || t.Resources[target(t.prop(id, "AuthorizerId"))].Type != "AWS::ApiGatewayV2::Authorizer" {
+			found.addf("%s needs no token", id)
+		}
+		side := "CommandsIntegration"
+		if strings.HasPrefix(key, "GET ") {
+			side = "QueriesIntegration"
+		}
+		if textAt(t.prop(id, "Target"), "Fn::Sub") != "integrations/${"+side+"}" {
+			found.addf("%s doesn't lead to %s", id, side)
+		}
+	}
+	for _, key := range append(slices.Clone(served), documentRoute) {
+		if have[key] == "" {
+			found.addf("no route leads to %s", key)
+		}
+	}
+	for id, r := range t.Resources {
+		if r.Type == "AWS::Lambda::Permission" && r.Properties["SourceArn"] == nil {
+			found.addf("%s lets anybody's API invoke the function", id)
+		}
+		if r.Type == "AWS::ApiGatewayV2::Stage" && (at(r.Properties, "AccessLogSettings") == nil || at(r.Properties, "DefaultRouteSettings", "ThrottlingRateLimit") == nil) {
+			found.addf("%s neither logs nor limits", id)
+		}
+	}
+	return found
+}
+
+func TestRoutes(t *testing.T) {
+	served := operations(t, readFile(t, "docs/openapi.yaml"))
+	if len(served) < 13 {
+		t.Errorf("only %d operations were found: %s", len(served), served)
+	}
+	wantNone(t, routes(mainTemplate(t), served))
+}
+
+func TestRouteRulesFind(t *testing.T) {
+	const document = `paths: {/orders: {post: {}}, '/orders/{id}': {get: {}}}`
+	const api = `
+Resources:
+  Authorizer: {Type: 'AWS::ApiGatewayV2::Authorizer'}
+  Stage:
+    Type: AWS::ApiGatewayV2::Stage
+    Properties: {AccessLogSettings: {DestinationArn: x}, DefaultRouteSettings: {ThrottlingRateLimit: 1}}
+  Permission: {Type: 'AWS::Lambda::Permission', Properties: {SourceArn: x}}
+  Place:
+    Type: AWS::ApiGatewayV2::Route
+    Properties: {RouteKey: POST /orders, Target: !Sub 'integrations/${CommandsIntegration}', AuthorizationType: JWT, AuthorizerId: !Ref Authorizer}
+  Get:
+    Type: AWS::ApiGatewayV2::Route
+    Properties: {RouteKey: 'GET /orders/{id}', Target: !Sub 'integrations/${QueriesIntegration}', AuthorizationType: JWT, AuthorizerId: !Ref Authorizer}
+  Document:
+    Type: AWS::ApiGatewayV2::Route
+    Properties: {RouteKey: GET /openapi.json, Target: !Sub 'integrations/${QueriesIntegration}', AuthorizationType: JWT, AuthorizerId: !Ref Authorizer}
+`
+	for name, tc := range map[string]edit{
+		"good":                {"", "", ""},
+		"not served":          {"POST /orders", "POST /order", "Place leads to POST /order, which nobody serves"},
+		"not reached":         {"POST /orders", "POST /order", "no route leads to POST /orders"},
+		"no document":         {"/openapi.json", "/openapi", "no route leads to GET /openapi.json"},
+		"no token":            {"AuthorizationType: JWT", "AuthorizationType: NONE", "Place needs no token"},
+		"reads from commands": {"${QueriesIntegration}", "${CommandsIntegration}", "Get doesn't lead to QueriesIntegration"},
+		"anybody's API":       {"SourceArn: x", "Action: x", "Permission lets anybody"},
+		"no limit":            {"ThrottlingRateLimit: 1", "DetailedMetricsEnabled: true", "neither logs nor limits"},
+		"no access log":       {"AccessLogSettings: {DestinationArn: x}, ", "", "neither logs nor limits"},
+	} {
+		t.Run(name, func(t *testing.T) { wantOne(t, routes(tc.template(t, api), operations(t, document)), tc.want) })
+	}
+}
+
+// Every output names something, so that what reads them (the command line, the end-to-end tests) finds it.
+func TestOutputs(t *testing.T) {
+	whole := mainTemplate(t)
+	want := []string{
+		"ApiId", "ApiUrl", "EventsTable", "EventsStreamArn", "StockTable", "ViewsTable", "KeysTable", "BusName", "SagaArn",
+		"UserPoolId", "CustomerClientId", "OperatorClientId", "InventoryQueueUrl", "OperationsTopicArn",
+	}
+	for _, id := range deadLetterQueues(whole) {
+		want = append(want, id+"Url")
+	}
+	have := slices.Collect(maps.Keys(whole.Outputs))
+	for _, name := range want {
+		if !slices.Contains(have, name) {
+			t.Errorf("there is no output %s", name)
+		}
+	}
+}
