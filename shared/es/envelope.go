@@ -41,6 +41,8 @@ func (e Envelope) Validate() error {
 		return fmt.Errorf("es: envelope %s: no type", e.ID)
 	case !StreamID(e.Subject).Valid():
 		return fmt.Errorf("es: envelope %s: subject %q is no stream", e.ID, e.Subject)
+	case e.Time.IsZero():
+		return fmt.Errorf("es: envelope %s: no time", e.ID)
 	case e.Sequence < 1:
 		return fmt.Errorf("es: envelope %s: sequence %d", e.ID, e.Sequence)
 	case e.DataVersion < 1:
