@@ -86,6 +86,8 @@ func TestBadInput(t *testing.T) {
 		{"long SKU", changed("lines.0.sku", strings.Repeat("x", 65)), 400, "request.invalid", "body.lines[0].sku"},
 		{"country in lower case", changed("shippingAddress.country", "gb"), 400, "request.invalid", "body.shippingAddress.country"},
 		{"no recipient", changed("shippingAddress.recipient", ""), 400, "request.invalid", "body.shippingAddress.recipient"},
+		{"blank recipient", changed("shippingAddress.recipient", " "), 400, "shipment.invalid-address", "body.shippingAddress.recipient"},
+		{"line break in a city", changed("shippingAddress.city", "Lon\ndon"), 400, "shipment.invalid-address", "body.shippingAddress.city"},
 		{"oversize body", place(set(anOrder(), "shippingAddress.line2", strings.Repeat("x", 64<<10))), 413, "request.too-large", ""},
 		{"malformed body", raw(`{"lines":`), 400, "request.malformed", "body"},
 		{"text after the body", raw(text + `x`), 400, "request.malformed", "body"},

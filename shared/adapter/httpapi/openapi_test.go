@@ -4,14 +4,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"orderflow/shared/adapter/httpapi"
+	"orderflow/shared/customer"
 	"orderflow/shared/order"
+	"orderflow/shared/shipment"
+	"orderflow/shared/stock"
 )
 
 var update = flag.Bool("update", false, "write the document instead of comparing it")
@@ -59,10 +61,7 @@ func TestOpenAPIContents(t *testing.T) {
 		Components struct {
 			Schemas map[string]struct {
 				AdditionalProperties any
-				Properties           map[string]struct {
-					MaxItems int
-					Maximum  int64
-				}
+				Properties           map[string]map[string]any
 			}
 		}
 	}
@@ -97,10 +96,30 @@ func TestOpenAPIContents(t *testing.T) {
 	if len(ids) != 13 {
 		t.Errorf("%d operations: %v", len(ids), ids)
 	}
-	body, line, price := doc.Components.Schemas["PlaceOrderBody"], doc.Components.Schemas["OrderLine"], doc.Components.Schemas["Price"]
-	got := fmt.Sprint(body.Properties["lines"].MaxItems, line.Properties["quantity"].Maximum, price.Properties["amount"].Maximum, body.AdditionalProperties)
-	if want := fmt.Sprint(order.MaxLines, order.MaxQuantity, order.MaxUnitPrice, false); got != want {
-		t.Errorf("limits are %s, want %s", got, want)
+	for _, c := range []struct {
+		schema, property, keyword string
+		want                      int64
+	}{
+		{"PlaceOrderBody", "lines", "maxItems", order.MaxLines},
+		{"OrderLine", "quantity", "maximum", order.MaxQuantity},
+		{"Price", "amount", "maximum", order.MaxUnitPrice},
+		{"Address", "recipient", "maxLength", shipment.MaxAddressLine},
+		{"Address", "line1", "maxLength", shipment.MaxAddressLine},
+		{"Address", "line2", "maxLength", shipment.MaxAddressLine},
+		{"Address", "city", "maxLength", shipment.MaxAddressLine},
+		{"Address", "postalCode", "maxLength", shipment.MaxPostalCode},
+		{"RegisterCustomerBody", "name", "maxLength", customer.MaxName},
+		{"RegisterCustomerBody", "email", "maxLength", customer.MaxEmail},
+		{"SetStockBody", "onHand", "maximum", stock.MaxOnHand},
+	} {
+		if got, _ := doc.Components.Schemas[c.schema].Properties[c.property][c.keyword].(float64); int64(got) != c.want {
+			t.Errorf("%s.%s: %s is %v, want %d", c.schema, c.property, c.keyword, got, c.want)
+		}
+	}
+	for name, schema := range doc.Components.Schemas {
+		if strings.HasSuffix(name, "Body") && schema.AdditionalProperties != false {
+			t.Errorf("%s takes unknown fields", name)
+		}
 	}
 	for _, at := range strings.Split(res.raw, `"$ref":"`)[1:] {
 		ref, _, _ := strings.Cut(at, `"`)

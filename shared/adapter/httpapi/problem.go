@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -214,30 +216,30 @@ func rejection(status int, message string, errs ...error) *problem {
 }
 
 func invalidRequest(status int, message string, errs []error) *problem {
-	p := newProblem(http.StatusBadRequest, ErrInvalid.Code(), "the request does not fit the API's description; errors says where")
+	code, detail := ErrInvalid.Code(), "the request does not fit the API's description; errors says where"
 	if status == http.StatusBadRequest {
-		p = newProblem(status, ErrMalformed.Code(), message)
+		code, detail = ErrMalformed.Code(), message
 	}
+	var places []fieldError
 	for _, err := range errs {
 		var detailer huma.ErrorDetailer
 		if !errors.As(err, &detailer) {
 			continue
 		}
-		detail := detailer.ErrorDetail() // its Value, what the client sent, may be personal and is not echoed
-		p.Errors = append(p.Errors, fieldError{Location: detail.Location, Message: detail.Message})
-		if detail.Location == "body" && status == http.StatusBadRequest {
-			p.Detail = detail.Message
+		at := detailer.ErrorDetail() // its Value, what the client sent, may be personal and is not echoed
+		places = append(places, fieldError{Location: at.Location, Message: at.Message})
+		switch {
+		case at.Location == "body" && status == http.StatusBadRequest:
+			detail = at.Message
+		case at.Location == keyLocation && strings.Contains(at.Message, "missing"):
+			code, detail = ErrKeyRequired.Code(), keyRule
+		case at.Location == keyLocation:
+			code, detail = ErrKeyInvalid.Code(), keyRule
 		}
-		if detail.Location != keyLocation {
-			continue
-		}
-		spec := ErrKeyInvalid
-		if strings.Contains(detail.Message, "missing") {
-			spec = ErrKeyRequired
-		}
-		p.Type, p.Code, p.Detail = newProblem(0, spec.Code(), "").Type, spec.Code(), keyRule
 	}
-	return p
+	// huma finds unknown fields by walking a map. The same request has the same answer.
+	slices.SortStableFunc(places, func(a, b fieldError) int { return cmp.Compare(a.Location, b.Location) })
+	return newProblem(http.StatusBadRequest, code, detail, places...)
 }
 
 // huma keeps these settings in package variables. They are set once, for the whole program: whoever imports this package wants them.
