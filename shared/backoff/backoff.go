@@ -39,7 +39,7 @@ func (b *Backoff) Again(ctx context.Context) bool {
 	if b.tried >= b.pace.Tries || ctx.Err() != nil {
 		return false
 	}
-	wait := rand.N(b.ceiling)
+	wait := rand.N(b.ceiling) // #nosec G404 -- jitter is no secret
 	if deadline, ok := ctx.Deadline(); ok && b.clock.Now().Add(wait+b.pace.Margin).After(deadline) {
 		return false
 	}

@@ -23,16 +23,16 @@ var (
 	customerID    = "ada"
 	orderID       = ident.Derive(order.Category, customerID, "sample-1") // ends well
 	otherID       = ident.Derive(order.Category, customerID, "sample-2") // is undone
-	accountID     = ident.Derive(account.Category, customerID, "USD")
+	accountID     = account.ID(customerID, "USD")
 	openingID     = ident.Derive(account.OpeningCategory, customerID, "sample")
-	depositID     = ident.Derive(account.DepositCategory, accountID, "sample")
-	withdrawalID  = ident.Derive(account.WithdrawalCategory, accountID, "sample")
-	paymentID     = ident.Derive(payment.Category, orderID, "1")
-	otherPayment  = ident.Derive(payment.Category, otherID, "1")
-	reservationID = ident.Derive(stock.ReservationCategory, orderID, "1")
-	otherReserved = ident.Derive(stock.ReservationCategory, otherID, "1")
-	shipmentID    = ident.Derive(shipment.Category, orderID, "1")
-	otherShipment = ident.Derive(shipment.Category, otherID, "1")
+	depositID     = account.DepositID(accountID, "sample")
+	withdrawalID  = account.WithdrawalID(accountID, "sample")
+	paymentID     = payment.ID(orderID, 1)
+	otherPayment  = payment.ID(otherID, 1)
+	reservationID = stock.ReservationID(orderID, 1)
+	otherReserved = stock.ReservationID(otherID, 1)
+	shipmentID    = shipment.ID(orderID, 1)
+	otherShipment = shipment.ID(otherID, 1)
 	sagaARN       = "arn:aws:states:us-east-1:123456789012:execution:order-saga:"
 
 	// Ciphertext has this shape; these bytes open under no key.
@@ -78,14 +78,14 @@ func orderFixtures() []fixture {
 			Total: usd(3853), Address: sealed, Revision: 1, PlacedAt: "2026-03-02T09:30:01Z",
 		}},
 		{stream, 2, order.Started{SagaID: sagaARN + orderID}},
-		{stream, 3, order.Confirmed{SagaID: sagaARN + orderID, PaymentID: paymentID, ShipmentID: shipmentID, TrackingNumber: "OF4K7M2Q9X3T6W8"}},
+		{stream, 3, order.Confirmed{SagaID: sagaARN + orderID, PaymentID: paymentID, ShipmentID: shipmentID, TrackingNumber: shipment.TrackingNumber(shipmentID)}},
 		{stream, 4, order.Shipped{ShipmentID: shipmentID}},
 		{stream, 5, order.Delivered{ShipmentID: shipmentID}},
 		{other, 3, order.Cancelling{
-			Reason: "account.insufficient-funds", Detail: "the account has less than the order costs", From: order.StatusPlaced, Origin: order.OriginSaga, SagaID: sagaARN + otherID,
+			Reason: order.Reason(account.ErrInsufficientFunds.Code()), Detail: "the account does not hold USD 38.53", From: order.StatusPlaced, Origin: order.OriginSaga, SagaID: sagaARN + otherID,
 		}},
 		{other, 4, order.UndoFailed{SagaID: sagaARN + otherID, Steps: []string{"release"}}},
-		{other, 5, order.Cancelled{SagaID: sagaARN + otherID, Reason: "account.insufficient-funds"}},
+		{other, 5, order.Cancelled{SagaID: sagaARN + otherID, Reason: order.Reason(account.ErrInsufficientFunds.Code())}},
 	}
 }
 
@@ -116,7 +116,7 @@ func paymentFixtures() []fixture {
 		{stream, 1, payment.Processed{PaymentID: paymentID, OrderID: orderID, AccountID: accountID, Amount: usd(3853)}},
 		{stream, 2, payment.Refunded{PaymentID: paymentID, OrderID: orderID, AccountID: accountID, Amount: usd(3853)}},
 		{other, 1, payment.Declined{
-			PaymentID: otherPayment, OrderID: otherID, Code: "account.insufficient-funds", Detail: "the account has less than the order costs",
+			PaymentID: otherPayment, OrderID: otherID, Code: account.ErrInsufficientFunds.Code(), Detail: "the account does not hold USD 38.53",
 		}},
 		{other, 1, payment.Voided{PaymentID: otherPayment, OrderID: otherID}},
 	}
@@ -128,7 +128,7 @@ func stockFixtures() []fixture {
 	return []fixture{
 		{stream, 1, stock.Reserved{ReservationID: reservationID, OrderID: orderID, Items: reserved}},
 		{stream, 2, stock.Released{ReservationID: reservationID, OrderID: orderID, Items: reserved}},
-		{other, 1, stock.Refused{ReservationID: otherReserved, OrderID: otherID, Code: "stock.insufficient", Detail: "CD-0042: 2 wanted, fewer available"}},
+		{other, 1, stock.Refused{ReservationID: otherReserved, OrderID: otherID, Code: stock.ErrInsufficient.Code(), Detail: "not enough of CD-0042"}},
 		{other, 1, stock.Voided{ReservationID: otherReserved, OrderID: otherID}},
 		{es.NewStreamID(stock.Category, "CD-0042"), 2, stock.Restocked{SKU: "CD-0042", Delta: -3, Counted: 97}},
 	}
@@ -137,9 +137,9 @@ func stockFixtures() []fixture {
 func shipmentFixtures() []fixture {
 	stream, other := es.NewStreamID(shipment.Category, shipmentID), es.NewStreamID(shipment.Category, otherShipment)
 	return []fixture{
-		{stream, 1, shipment.Scheduled{ShipmentID: shipmentID, OrderID: orderID, TrackingNumber: "OF4K7M2Q9X3T6W8"}},
+		{stream, 1, shipment.Scheduled{ShipmentID: shipmentID, OrderID: orderID, TrackingNumber: shipment.TrackingNumber(shipmentID)}},
 		{stream, 2, shipment.Cancelled{ShipmentID: shipmentID, OrderID: orderID}},
-		{other, 1, shipment.Refused{ShipmentID: otherShipment, OrderID: otherID, Code: "shipment.country-not-served", Detail: "no carrier goes to AQ"}},
+		{other, 1, shipment.Refused{ShipmentID: otherShipment, OrderID: otherID, Code: shipment.ErrCountryNotServed.Code(), Detail: "orders are not shipped to AQ"}},
 		{other, 1, shipment.Voided{ShipmentID: otherShipment, OrderID: otherID}},
 	}
 }
