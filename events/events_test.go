@@ -2,6 +2,7 @@
 package events_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"os"
@@ -75,7 +76,7 @@ func TestPublishEvents(t *testing.T) {
 			if len(l.sent) != poisoned || len(b.put) != 1 {
 				t.Fatalf("%d letters, %d events", len(l.sent), len(b.put))
 			}
-			if got, err := json.Marshal(b.put[0]); err != nil || string(got) != string(want) {
+			if got, err := json.Marshal(b.put[0]); err != nil || !bytes.Equal(got, want) {
 				t.Errorf("published %s, %v; want %s", got, err, want)
 			}
 		})

@@ -63,7 +63,9 @@ func TestMachine(t *testing.T) {
 	if err != nil || len(list.Executions) != 1 || aws.ToString(list.Executions[0].Name) != run.Name {
 		t.Fatalf("executions %+v, %v", list, err)
 	}
-	for running := true; running; <-time.After(20 * time.Millisecond) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for running := true; running; <-tick.C {
 		if running, err = machine.Running(ctx, run.Name); err != nil {
 			t.Fatal(err)
 		}
