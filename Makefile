@@ -1,0 +1,114 @@
+# make help lists what there is to do. Only Go >= 1.26, Python >= 3.10 with venv, and make are needed; all else is installed, pinned, into .tools/.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PORT ?= 4599
+LIMIT ?= 200
+PYTHON ?= python3
+export PYTHON
+
+GOLANGCI_LINT := 2.15.0
+TAGS := integration,e2e
+
+emulator := .tools/emulator/installed
+sam := .tools/sam/installed
+asl := .tools/node/installed
+golangci_lint := .tools/golangci-lint-$(GOLANGCI_LINT)/golangci-lint
+
+STACK_FILES = template.yaml $(wildcard infra/*.yaml)
+MACHINES = $(wildcard statemachines/*.asl.json)
+
+##@ Use
+
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z0-9\/-]*:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
+	@printf '\nVariables: PORT=%s of make run, LIMIT=%s purchases that it imports, PYTHON=%s\n' "$(PORT)" "$(LIMIT)" "$(PYTHON)"
+
+run: go-present linux $(emulator) $(sam) bin/orderflow ## start the local AWS, deploy to it, import purchases of a real shop
+	@infra/local/run.sh "$(PORT)" "$(LIMIT)"
+
+stop: ## end what make run started, and nothing else
+	@$(PYTHON) infra/local/emulator.py stop $(if $(filter command environment,$(firstword $(origin PORT))),--port $(PORT))
+
+status: ## show what make run started
+	@$(PYTHON) infra/local/emulator.py status
+
+deploy-local: go-present linux $(emulator) $(sam) ## start the local AWS and deploy to it, no import
+	@endpoint=$$($(PYTHON) infra/local/emulator.py start --port "$(PORT)"); infra/local/deploy.sh "$$endpoint" orderflow-local
+
+sam-local: go-present $(sam) ## call each function in its container, against what make run deployed
+	@.tools/sam/bin/python infra/local/sam_local.py "$(PORT)"
+
+bin/orderflow: go-present FORCE ## build the command-line program
+	@go build -o $@ ./cmd/orderflow
+
+build: go-present $(sam) ## build what sam deploy takes to an account
+	go build ./...
+	SAM_CLI_TELEMETRY=0 .tools/sam/bin/python -m samcli build
+
+##@ Check
+
+test: go-present linux $(emulator) $(sam) ## all tests; those that need one get an emulator of their own
+	@infra/local/test.sh unit integration e2e
+
+test-unit: go-present ## tests that need no emulator, in seconds
+	@go test -shuffle=on ./...
+
+test-integration: go-present linux $(emulator) ## adapters against the local AWS
+	@infra/local/test.sh integration
+
+test-e2e: go-present linux $(emulator) $(sam) ## a freshly deployed stack, over HTTP
+	@infra/local/test.sh e2e
+
+lint: go-present $(sam) $(asl) $(golangci_lint) ## everything that can be checked without running it
+	@unformatted=$$(git ls-files -z --cached --others --exclude-standard '*.go' | xargs -0 gofmt -l); \
+		[ -z "$$unformatted" ] || { printf 'not formatted by gofmt:\n%s\n' "$$unformatted" >&2; exit 1; }
+	go vet -tags $(TAGS) ./...
+	$(golangci_lint) run --build-tags $(TAGS)
+	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .tools/sam/bin/python -m samcli validate --lint
+	.tools/sam/bin/python -m cfnlint $(STACK_FILES)
+	NODE_PATH=.tools/node/node_modules .tools/node/bin/node infra/local/asl/lint.js $(MACHINES)
+	go test ./shared/archtest
+
+##@ Tidy up
+
+clean: ## remove what was built, and what emulators that have ended left
+	rm -rf bin .aws-sam .local/deploy
+	@$(PYTHON) infra/local/emulator.py clean
+
+distclean: stop clean ## remove the installed tools too
+	rm -rf .tools .local
+
+##@ Tools
+
+tools: $(emulator) $(sam) $(asl) $(golangci_lint) ## install all of them now
+
+$(emulator): infra/local/requirements-emulator.txt infra/local/venv.sh
+	@infra/local/venv.sh .tools/emulator $<
+	@touch $@
+
+$(sam): infra/local/requirements-sam.txt infra/local/venv.sh
+	@infra/local/venv.sh .tools/sam $<
+	@touch $@
+
+$(asl): infra/local/requirements-node.txt infra/local/venv.sh $(wildcard infra/local/asl/*)
+	@infra/local/venv.sh .tools/node $<
+	@infra/local/asl/install.sh .tools/node
+	@touch $@
+
+$(golangci_lint): | go-present
+	@echo "installing golangci-lint $(GOLANGCI_LINT)"
+	@GOBIN=$(abspath $(@D)) GOFLAGS= go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(GOLANGCI_LINT)
+
+go-present:
+	@infra/local/require.sh go
+
+linux:
+	@infra/local/require.sh linux
+
+FORCE:
+
+.PHONY: help run stop status deploy-local sam-local build test test-unit test-integration test-e2e lint clean distclean tools go-present linux FORCE

@@ -1,0 +1,20 @@
+# shellcheck shell=bash
+# Sourced: what the other scripts share. The working directory becomes the checkout's.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cd "$root"
+
+emulator() { "${PYTHON:-python3}" infra/local/emulator.py "$@"; }
+
+# use_endpoint URL   Points every AWS client at the emulator, with credentials that real AWS refuses, whatever the caller's own setting is.
+use_endpoint() {
+  unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN AWS_ROLE_ARN AWS_WEB_IDENTITY_TOKEN_FILE
+  # The endpoint of a single service, or a proxy for this host, would lead past it.
+  local name
+  for name in $(compgen -e AWS_ENDPOINT_URL_); do unset "$name"; done
+  export AWS_ENDPOINT_URL=$1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1
+  export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null AWS_EC2_METADATA_DISABLED=true AWS_PAGER=
+  export NO_PROXY="127.0.0.1,localhost${NO_PROXY:+,$NO_PROXY}" no_proxy="127.0.0.1,localhost${no_proxy:+,$no_proxy}"
+}
+
+sam() { SAM_CLI_TELEMETRY=0 .tools/sam/bin/python -m samcli "$@"; }

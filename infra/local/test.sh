@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# test.sh unit|integration|e2e...   Runs these suites. The last two get an emulator of their own on a free port, which ends with the script.
+set -euo pipefail
+. "$(dirname "$0")/env.sh"
+stack=orderflow-e2e
+
+flags=(-shuffle=on)
+# The race detector needs cgo, and that a C compiler, which a machine with Go need not have.
+if [ "$(go env CGO_ENABLED)" = 1 ] && command -v "$(go env CC)" >/dev/null; then
+  flags+=(-race)
+else
+  echo "no C compiler: the tests run without the race detector" >&2
+fi
+
+endpoint=
+use_emulator() {
+  [ -z "$endpoint" ] || return 0
+  endpoint=$(emulator start --for test --port 0 --until-pid $$)
+  echo "emulator for this run: $endpoint, log .local/test-${endpoint##*:}/emulator.log" >&2
+  use_endpoint "$endpoint"
+  export ORDERFLOW_TEST_ENDPOINT=$endpoint
+}
+finish() {
+  local code=$?
+  [ -z "$endpoint" ] || emulator stop --for test --port "${endpoint##*:}" || true
+  exit "$code"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+# with_tag TAG DIRECTORY   The packages under DIRECTORY that have tests of this build tag.
+with_tag() {
+  { grep -rlE --include='*_test.go' "^//go:build .*\b$1\b" "$2" || true; } | xargs -r -n 1 dirname | sort -u | sed 's,^,./,'
+}
+
+for suite in "$@"; do
+  echo "--- $suite tests" >&2
+  case $suite in
+    unit) go test "${flags[@]}" ./... ;;
+    integration)
+      mapfile -t packages < <(with_tag integration shared)
+      [ "${#packages[@]}" -gt 0 ] || { echo "error: no integration tests under shared" >&2 && exit 1; }
+      use_emulator
+      go test "${flags[@]}" -tags integration -timeout 10m "${packages[@]}"
+      ;;
+    e2e)
+      use_emulator
+      infra/local/deploy.sh "$endpoint" "$stack"
+      # One package at a time: they measure time-outs, and share one deployment.
+      ORDERFLOW_STACK=$stack go test "${flags[@]}" -tags e2e -timeout 20m -p 1 ./e2e/...
+      ;;
+    *) echo "error: no suite is called $suite" >&2 && exit 2 ;;
+  esac
+done
