@@ -96,7 +96,7 @@ func sagaSteps(t template) (ids []string) {
 	return ids
 }
 
-// alarming: each alarm that is wanted is there, none is about something that there is not, and each notifies the topic when it goes off and when it ends.
+// alarming: each alarm that is wanted is there, none is about something that there is not, and each notifies the topic when it goes off.
 func alarming(whole, alarms template) (found findings) {
 	want, have := wanted(whole), alarmsOf(alarms)
 	for _, w := range want {
@@ -121,10 +121,11 @@ func alarming(whole, alarms template) (found findings) {
 		if alarms.prop(id, "ComparisonOperator") != "GreaterThanThreshold" || alarms.prop(id, "TreatMissingData") != "notBreaching" {
 			found.addf("%s doesn't go off above its threshold, or goes off without data", id)
 		}
-		for _, actions := range []string{"AlarmActions", "OKActions"} {
-			if a := list(alarms.prop(id, actions)); len(a) != 1 || target(a[0]) != "TopicArn" {
-				found.addf("%s doesn't notify the topic (%s)", id, actions)
-			}
+		if a := list(alarms.prop(id, "AlarmActions")); len(a) != 1 || target(a[0]) != "TopicArn" {
+			found.addf("%s doesn't notify the topic", id)
+		}
+		if alarms.prop(id, "OKActions") != nil {
+			found.addf("%s also notifies when all is well, which each new alarm is at first", id)
 		}
 		if textAt(alarms.Resources[id].Properties, "AlarmDescription") == "" {
 			found.addf("%s has no description", id)
@@ -194,20 +195,20 @@ func TestAlarms(t *testing.T) {
 func TestAlarmRulesFind(t *testing.T) {
 	alarmsText, wholeText := readFile(t, "infra/alarms.yaml"), readFile(t, "template.yaml")
 	for name, tc := range map[string]edit{
-		"good":                  {"", "", ""},
-		"another metric":        {"MetricName: ApproximateNumberOfMessagesVisible", "MetricName: NumberOfMessagesSent", "no alarm on the Maximum of AWS/SQS ApproximateNumberOfMessagesVisible QueueName=start-saga-dlq"},
-		"another dimension":     {"{Name: ApiId, Value", "{Name: ApiName, Value", "no alarm on the Sum of AWS/ApiGateway 5xx ApiId=!ApiId"},
-		"another threshold":     {"Threshold: 300000", "Threshold: 400000", "no alarm on the Maximum of AWS/Lambda IteratorAge FunctionName=publish-events > 300000"},
-		"another statistic":     {"Statistic: Maximum", "Statistic: Average", "which nothing calls for"},
-		"a queue that is gone":  {"Value: !Sub '${Prefix}-start-saga-dlq'", "Value: !Sub '${Prefix}-begin-saga-dlq'", "which nothing calls for"},
-		"nobody is told":        {"      AlarmActions: [!Ref TopicArn]\n", "", "doesn't notify the topic (AlarmActions)"},
-		"nobody hears the end":  {"      OKActions: [!Ref TopicArn]\n", "", "doesn't notify the topic (OKActions)"},
-		"no data is no failure": {"TreatMissingData: notBreaching", "TreatMissingData: breaching", "goes off without data"},
-		"two of one name":       {"AlarmName: !Sub '${Prefix}-start-saga-dlq-age'", "AlarmName: !Sub '${Prefix}-start-saga-dlq-depth'", "is named like"},
-		"a filter elsewhere":    {"LogGroupName: !Sub '/aws/lambda/${Prefix}-process-payment'", "LogGroupName: !Sub '/aws/lambda/${Prefix}-x'", "no filter counts what process-payment-failures is on"},
-		"no description":        {"AlarmDescription: The API answered with a server error.", "Unit: Count", "ApiServerErrors has no description"},
-		"a parameter more":      {"Parameters:\n", "Parameters:\n  More: {Type: String}\n", "doesn't give More"},
-		"SAM in a nested stack": {"Type: AWS::Logs::MetricFilter", "Type: AWS::Serverless::Function", "plain CloudFormation"},
+		"good":                    {"", "", ""},
+		"another metric":          {"MetricName: ApproximateNumberOfMessagesVisible", "MetricName: NumberOfMessagesSent", "no alarm on the Maximum of AWS/SQS ApproximateNumberOfMessagesVisible QueueName=start-saga-dlq"},
+		"another dimension":       {"{Name: ApiId, Value", "{Name: ApiName, Value", "no alarm on the Sum of AWS/ApiGateway 5xx ApiId=!ApiId"},
+		"another threshold":       {"Threshold: 300000", "Threshold: 400000", "no alarm on the Maximum of AWS/Lambda IteratorAge FunctionName=publish-events > 300000"},
+		"another statistic":       {"Statistic: Maximum", "Statistic: Average", "which nothing calls for"},
+		"a queue that is gone":    {"Value: !Sub '${Prefix}-start-saga-dlq'", "Value: !Sub '${Prefix}-begin-saga-dlq'", "which nothing calls for"},
+		"nobody is told":          {"      AlarmActions: [!Ref TopicArn]\n", "", "doesn't notify the topic"},
+		"everybody hears the end": {"      AlarmActions:", "      OKActions: [!Ref TopicArn]\n      AlarmActions:", "when all is well"},
+		"no data is no failure":   {"TreatMissingData: notBreaching", "TreatMissingData: breaching", "goes off without data"},
+		"two of one name":         {"AlarmName: !Sub '${Prefix}-start-saga-dlq-age'", "AlarmName: !Sub '${Prefix}-start-saga-dlq-depth'", "is named like"},
+		"a filter elsewhere":      {"LogGroupName: !Sub '/aws/lambda/${Prefix}-process-payment'", "LogGroupName: !Sub '/aws/lambda/${Prefix}-x'", "no filter counts what process-payment-failures is on"},
+		"no description":          {"AlarmDescription: The API answered with a server error.", "Unit: Count", "ApiServerErrors has no description"},
+		"a parameter more":        {"Parameters:\n", "Parameters:\n  More: {Type: String}\n", "doesn't give More"},
+		"SAM in a nested stack":   {"Type: AWS::Logs::MetricFilter", "Type: AWS::Serverless::Function", "plain CloudFormation"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			whole, alarms := parseTemplate(t, wholeText), tc.template(t, alarmsText)

@@ -142,7 +142,7 @@ Resources:
 func TestInvocations(t *testing.T) {
 	template := mainTemplate(t)
 	for _, id := range template.ofType(serverlessFunction) {
-		file := filepath.Join("events/samples/invoke", functionName(template, id)+".json")
+		file := path.Join("events", "samples", "invoke", functionName(template, id)+".json")
 		if _, err := os.Stat(filepath.Join(root, file)); err != nil {
 			t.Errorf("%s has no sample event: %v", id, err)
 		}

@@ -22,6 +22,9 @@ var contexts = map[string][]string{
 	"shared/stock":    nil,
 }
 
+// Packages that stand between contexts, or beside them: they know contexts, and AWS no more than contexts do. Adapters are the only ones that know AWS.
+var others = []string{"shared/adapter", "shared/archtest", "shared/contract", "shared/poison", "shared/saga", "shared/sweep", "shared/view"}
+
 // The libraries that packages of the kit wrap, so that no other one has to know them.
 var libraries = map[string]string{
 	"shared/ident": "github.com/google/uuid",
@@ -49,23 +52,47 @@ func isAWS(importPath string) bool {
 	return strings.HasPrefix(importPath, "github.com/aws/") || strings.HasPrefix(importPath, "github.com/awslabs/")
 }
 
+func inKit(dir string) bool {
+	return slices.ContainsFunc(kit, func(k string) bool { return within(dir, k) })
+}
+
+// contextOf is the context that a folder belongs to, or "".
+func contextOf(dir string) string {
+	for c := range contexts {
+		if within(dir, c) {
+			return c
+		}
+	}
+	return ""
+}
+
 func within(dir, of string) bool { return dir == of || strings.HasPrefix(dir, of+"/") }
+
+// placed: every package under shared is one that the rules know where to put.
+func placed(files []source) (found findings) {
+	for _, f := range files {
+		isOther := slices.ContainsFunc(others, func(o string) bool { return within(f.dir(), o) })
+		if within(f.dir(), "shared") && contextOf(f.dir()) == "" && !isOther && !inKit(f.dir()) {
+			found.addf("%s: is %s kit, a context or something else? This package's tables don't say", f.name, f.dir())
+		}
+	}
+	return found
+}
 
 // domainImports: kit and contexts import the standard library, the kit, and what the table above names.
 func domainImports(files []source) (found findings) {
 	for _, f := range files {
-		others, isContext := contexts[f.dir()]
-		isKit := slices.Contains(kit, f.dir())
-		if !isContext && !isKit {
+		context := contextOf(f.dir())
+		if context == "" && !inKit(f.dir()) {
 			continue
 		}
 		for _, path := range f.imports() {
 			own, ours := strings.CutPrefix(path, module+"/")
 			switch {
 			case libraries[f.dir()] != "" && strings.HasPrefix(path, libraries[f.dir()]):
-			case isStandard(path), ours && slices.Contains(kit, own), ours && slices.Contains(others, own), ours && own == f.dir():
-			case f.isTest() && ours && !strings.HasPrefix(own, "shared/adapter/"):
-			case f.isTest() && slices.ContainsFunc(testLibraries, func(l string) bool { return strings.HasPrefix(path, l) }):
+			case isStandard(path), ours && inKit(own) && !forTests(own), ours && slices.Contains(contexts[context], own), ours && own == f.dir():
+			case f.forTests() && ours && !strings.HasPrefix(own, "shared/adapter/"):
+			case f.forTests() && slices.ContainsFunc(testLibraries, func(l string) bool { return strings.HasPrefix(path, l) }):
 			default:
 				found.addf("%s imports %s: kit and contexts import the standard library and each other as far as the table allows", f.name, path)
 			}
@@ -100,7 +127,7 @@ func adapterImports(files []source) (found findings) {
 // heads: es.StoreHead is called by stores alone, and by tests and packages for tests (named …test) that stand in for one, so that a Head can't be made up.
 func heads(files []source) (found findings) {
 	for _, f := range files {
-		if slices.Contains(stores, f.dir()) || f.isTest() || strings.HasSuffix(f.dir(), "test") {
+		if slices.Contains(stores, f.dir()) || f.forTests() {
 			continue
 		}
 		ast.Inspect(f.ast, func(n ast.Node) bool {
@@ -164,6 +191,7 @@ func TestSources(t *testing.T) {
 }
 
 var sourceRules = map[string]func([]source) findings{
+	"placed":          placed,
 	"domain imports":  domainImports,
 	"adapter imports": adapterImports,
 	"heads":           heads,
@@ -186,6 +214,11 @@ func TestSourceRulesFind(t *testing.T) {
 		"a context's test, AWS":      {"domain imports", "shared/stock/x_test.go", `package stock; import _ "github.com/aws/aws-sdk-go-v2/aws"`, "imports github.com/aws"},
 		"a context's test, an ally":  {"domain imports", "shared/stock/x_test.go", `package stock; import _ "pgregory.net/rapid"`, ""},
 		"order knows addresses":      {"domain imports", "shared/order/x.go", `package order; import _ "orderflow/shared/shipment"`, ""},
+		"a store of the kit, AWS":    {"domain imports", "shared/es/memstore/x.go", `package memstore; import _ "github.com/aws/aws-sdk-go-v2/aws"`, "imports github.com/aws"},
+		"the kit knows its suite":    {"domain imports", "shared/es/x.go", `package es; import _ "orderflow/shared/es/estest"`, "imports orderflow/shared/es/estest"},
+		"the kit's suite, rapid":     {"domain imports", "shared/es/estest/x.go", `package estest; import _ "pgregory.net/rapid"`, ""},
+		"a package out of place":     {"placed", "shared/things/x.go", `package things`, "is shared/things kit, a context"},
+		"a context in its place":     {"placed", "shared/order/x.go", `package order`, ""},
 		"adapters know each other":   {"adapter imports", "shared/adapter/queue/x.go", `package queue; import _ "orderflow/shared/adapter/stream"`, "don't know each other"},
 		"an adapter's test helper":   {"adapter imports", "shared/adapter/queue/x_test.go", `package queue; import _ "orderflow/shared/adapter/awstest"`, ""},
 		"an adapter, AWS":            {"adapter imports", "shared/adapter/queue/x.go", `package queue; import _ "github.com/aws/aws-sdk-go-v2/aws"`, ""},

@@ -59,6 +59,11 @@ type source struct {
 func (s source) dir() string  { return path.Dir(s.name) }
 func (s source) isTest() bool { return strings.HasSuffix(s.name, "_test.go") }
 
+// forTests says whether a file is a test, or of a package that only tests use, which is named …test.
+func (s source) forTests() bool { return s.isTest() || forTests(s.dir()) }
+
+func forTests(dir string) bool { return strings.HasSuffix(dir, "test") }
+
 func (s source) imports() []string {
 	paths := make([]string, 0, len(s.ast.Imports))
 	for _, i := range s.ast.Imports {
