@@ -4,7 +4,6 @@ package stocktest
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 
 	"orderflow/shared/es"
@@ -77,13 +76,6 @@ func (c *Counters) Level(ctx context.Context, sku string) (stock.Level, bool, er
 	defer c.mu.Unlock()
 	row, found := c.rows[sku]
 	return row, found, ctx.Err()
-}
-
-// String shows every row, for a test that compares them.
-func (c *Counters) String() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return strings.TrimPrefix(fmt.Sprint(c.rows), "map")
 }
 
 func (c *Counters) move(sku string, available, reserved int64) {

@@ -1,0 +1,26 @@
+//go:build integration || e2e
+
+// Package stock_test puts the stock service through its suite on the tables that it has on AWS: counters and events in one transaction.
+package stock_test
+
+import (
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"orderflow/shared/adapter/awstest"
+	"orderflow/shared/adapter/dynamostore"
+	"orderflow/shared/adapter/stocktable"
+	"orderflow/shared/es"
+	"orderflow/shared/stock/stocktest"
+)
+
+func TestService(t *testing.T) {
+	stocktest.Run(t, func(t *testing.T, registry *es.Registry) stocktest.Backend {
+		client := dynamodb.NewFromConfig(awstest.Config(t))
+		return stocktest.Backend{
+			Store:    dynamostore.New(client, awstest.Table(t, awstest.EventsTable()), registry),
+			Counters: stocktable.New(client, awstest.Table(t, awstest.Key("sku:S"))),
+		}
+	})
+}

@@ -1,0 +1,144 @@
+package stocktable_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"orderflow/shared/adapter/stocktable"
+	"orderflow/shared/es"
+	"orderflow/shared/faults"
+	"orderflow/shared/stock"
+)
+
+// table answers each read with a row, or with err.
+type table struct {
+	row map[string]types.AttributeValue
+	err error
+	in  *dynamodb.GetItemInput
+}
+
+func (t *table) GetItem(_ context.Context, in *dynamodb.GetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+	t.in = in
+	return &dynamodb.GetItemOutput{Item: t.row}, t.err
+}
+
+func n(v string) types.AttributeValue { return &types.AttributeValueMemberN{Value: v} }
+
+func TestLevel(t *testing.T) {
+	row := func(available, reserved, rev types.AttributeValue) map[string]types.AttributeValue {
+		return map[string]types.AttributeValue{"available": available, "reserved": reserved, "rev": rev}
+	}
+	for _, tc := range []struct {
+		name  string
+		table table
+		want  stock.Level
+		found bool
+		fails bool
+	}{
+		{"a row", table{row: row(n("7"), n("3"), n("2"))}, stock.Level{SKU: "cd-1", OnHand: 10, Available: 7, Reserved: 3, Version: 2}, true, false},
+		{"no row", table{}, stock.Level{}, false, false},
+		{"no answer", table{err: errors.New("no")}, stock.Level{}, false, true},
+		{"a number missing", table{row: row(n("7"), nil, n("2"))}, stock.Level{}, false, true},
+		{"a number that is text", table{row: row(n("7"), &types.AttributeValueMemberS{Value: "3"}, n("2"))}, stock.Level{}, false, true},
+		{"a number too large", table{row: row(n("1e30"), n("3"), n("2"))}, stock.Level{}, false, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, found, err := stocktable.New(&tc.table, "stock").Level(t.Context(), "cd-1")
+			if got != tc.want || found != tc.found || (err != nil) != tc.fails {
+				t.Errorf("got %+v, %v, %v", got, found, err)
+			}
+			if !aws.ToBool(tc.table.in.ConsistentRead) || *tc.table.in.TableName != "stock" {
+				t.Errorf("asked for %+v", tc.table.in)
+			}
+		})
+	}
+}
+
+// storeEffect is what the event store needs of an effect.
+type storeEffect interface {
+	es.Effect
+	TransactItems() ([]types.TransactWriteItem, error)
+	Refusal([]types.CancellationReason) error
+}
+
+func effectOf(t *testing.T, e es.Effect, items int) storeEffect {
+	t.Helper()
+	effect, ok := e.(storeEffect)
+	if !ok {
+		t.Fatalf("%T is no effect of the store", e)
+	}
+	got, err := effect.TransactItems()
+	if err != nil || len(got) != items {
+		t.Fatalf("%d items, %v, want %d", len(got), err, items)
+	}
+	keys := map[string]bool{}
+	for _, item := range got {
+		key, _ := item.Update.Key["sku"].(*types.AttributeValueMemberS)
+		if *item.Update.TableName != "stock" || aws.ToString(item.Update.ConditionExpression) == "" || keys[key.Value] {
+			t.Errorf("item %+v", item.Update)
+		}
+		keys[key.Value] = true
+	}
+	return effect
+}
+
+// reasons are why DynamoDB cancelled, one an item.
+func reasons(codes ...string) (out []types.CancellationReason) {
+	for _, code := range codes {
+		out = append(out, types.CancellationReason{Code: aws.String(code)})
+	}
+	return out
+}
+
+const (
+	fine     = "None"
+	refused  = "ConditionalCheckFailed"
+	conflict = "TransactionConflict"
+	throttle = "ThrottlingError"
+)
+
+func TestRefusals(t *testing.T) {
+	counters := stocktable.New(&table{}, "stock")
+	items := []stock.Item{{SKU: "cd-1", Quantity: 2}, {SKU: "cd-2", Quantity: 1}, {SKU: "cd-3", Quantity: 1}}
+	reserve, release := effectOf(t, counters.Reserve(items), 3), effectOf(t, counters.Release(items), 3)
+	restock, first := effectOf(t, counters.Restock("cd-1", -3, 5), 1), effectOf(t, counters.Restock("cd-1", 3, 1), 1)
+	at := func(rev string) []types.CancellationReason {
+		out := reasons(refused)
+		out[0].Item = map[string]types.AttributeValue{"available": n("2"), "rev": n(rev)}
+		return out
+	}
+	for _, tc := range []struct {
+		name    string
+		effect  storeEffect
+		reasons []types.CancellationReason
+		final   bool // a fault of the business
+		text    string
+	}{
+		{"reserve: the others' fault", reserve, reasons(fine, fine, fine), false, ""},
+		{"reserve: another write under way", reserve, reasons(fine, conflict, throttle), false, ""},
+		{"reserve: one short", reserve, reasons(fine, refused, fine), true, `stock.insufficient: not enough of "cd-2"`},
+		{"reserve: two short", reserve, reasons(refused, conflict, refused), true, `stock.insufficient: not enough of "cd-1", "cd-3"`},
+		{"release: the others' fault", release, reasons(fine, conflict, fine), false, ""},
+		{"release: what is not there", release, reasons(fine, refused, fine), false, `fewer than 1 of "cd-2" are reserved`},
+		{"restock: the others' fault", restock, reasons(fine), false, ""},
+		{"restock: another write under way", restock, reasons(conflict), false, ""},
+		{"restock: below what is reserved", restock, at("4"), true, "stock.insufficient"},
+		{"restock: a row that is behind", restock, at("3"), false, "not what its events say"},
+		{"restock: a row that is ahead", restock, at("5"), false, "not what its events say"},
+		{"restock: a row that is gone", restock, reasons(refused), false, "not what its events say"},
+		{"first count: a row is there", first, at("1"), false, "not what its events say"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			err := tc.effect.Refusal(tc.reasons)
+			if (err == nil) != (tc.text == "") || err != nil && !strings.Contains(err.Error(), tc.text) || faults.Final(err) != tc.final {
+				t.Errorf("got %v, want %q", err, tc.text)
+			}
+		})
+	}
+}

@@ -1,0 +1,15 @@
+package stock_test
+
+import (
+	"testing"
+
+	"orderflow/shared/es"
+	"orderflow/shared/es/memstore"
+	"orderflow/shared/stock/stocktest"
+)
+
+func TestService(t *testing.T) {
+	stocktest.Run(t, func(_ *testing.T, registry *es.Registry) stocktest.Backend {
+		return stocktest.Backend{Store: memstore.New(registry), Counters: stocktest.NewCounters()}
+	})
+}

@@ -1,0 +1,633 @@
+package stocktest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"orderflow/shared/clock"
+	"orderflow/shared/es"
+	"orderflow/shared/es/estest"
+	"orderflow/shared/ident"
+	"orderflow/shared/stock"
+)
+
+// Backend is a store under test with its counters.
+type Backend struct {
+	Store    es.Store
+	Counters stock.Counters
+}
+
+// Run puts the stock service through the suite. open is called once, with a registry that knows stock's events.
+func Run(t *testing.T, open func(t *testing.T, registry *es.Registry) Backend) {
+	t.Helper()
+	b := open(t, es.NewRegistry(stock.Register))
+	for _, c := range []struct {
+		name string
+		test func(*testing.T, *shop)
+	}{
+		{"count", counting},
+		{"a count that was made before", countedBefore},
+		{"a count below what is reserved", countedBelow},
+		{"reservations", reservations},
+		{"a refusal stays", refusalStays},
+		{"as many SKUs as may be", manySKUs},
+		{"lost answers", lostAnswers},
+		{"orders race for the last", race},
+		{"one attempt from many sides", oneAttempt},
+		{"everything at once", everything},
+		{"as a simple model does", model},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := &shop{Backend: b, service: stock.New(stock.Deps{Store: b.Store, Clock: clock.System{}, Counters: b.Counters})}
+			c.test(t, s)
+		})
+	}
+}
+
+// shop is the service under test.
+type shop struct {
+	Backend
+	service stock.Service
+}
+
+// tester is what testing.T and rapid.T share.
+type tester interface {
+	Helper()
+	Fatalf(format string, args ...any)
+	Errorf(format string, args ...any)
+}
+
+// request is a command of its own.
+func request() es.Request { return es.Request{CommitID: ident.New(), Time: estest.Start} }
+
+// sku names a SKU that no other test uses.
+func sku(name string) string { return name + "-" + ident.New()[:8] }
+
+// stocked is a SKU of which n are on hand.
+func (s *shop) stocked(t tester, n int64) string {
+	t.Helper()
+	name := sku("cd")
+	if _, err := s.service.Set(context.Background(), request(), name, n, stock.Match{MustBeNew: true}); err != nil {
+		t.Fatalf("stock %s: %v", name, err)
+	}
+	return name
+}
+
+func (s *shop) want(t tester, name string, available, reserved, version int64) {
+	t.Helper()
+	got, err := s.service.Get(context.Background(), name)
+	want := stock.Level{SKU: name, OnHand: available + reserved, Available: available, Reserved: reserved, Version: version}
+	if err != nil || got != want {
+		t.Errorf("level is %+v, %v, want %+v", got, err, want)
+	}
+}
+
+func wantFault(t tester, err, want error, text string) {
+	t.Helper()
+	if !errors.Is(err, want) || want != nil && !strings.Contains(err.Error(), text) {
+		t.Errorf("got %v, want %v: %s", err, want, text)
+	}
+}
+
+func counting(t *testing.T, s *shop) {
+	name := sku("cd")
+	_, err := s.service.Get(t.Context(), name)
+	wantFault(t, err, stock.ErrNotFound, name)
+	set := func(n int64, match stock.Match, want error, level stock.Level) {
+		t.Helper()
+		got, err := s.service.Set(t.Context(), request(), name, n, match)
+		wantFault(t, err, want, "")
+		level.SKU = name
+		if want == nil && got != level {
+			t.Errorf("level is %+v, want %+v", got, level)
+		}
+	}
+	set(5, stock.Match{Version: 1}, stock.ErrVersionMismatch, stock.Level{})
+	set(5, stock.Match{Version: -1}, stock.ErrVersionRequired, stock.Level{})
+	set(-1, stock.Match{MustBeNew: true}, stock.ErrInvalidQuantity, stock.Level{})
+	set(0, stock.Match{MustBeNew: true}, nil, stock.Level{Version: 1})
+	set(0, stock.Match{MustBeNew: true}, stock.ErrVersionMismatch, stock.Level{})
+	set(0, stock.Match{}, stock.ErrVersionMismatch, stock.Level{})
+	set(5, stock.Match{Version: 1}, nil, stock.Level{OnHand: 5, Available: 5, Version: 2})
+	set(6, stock.Match{Version: 1}, stock.ErrVersionMismatch, stock.Level{})
+	set(6, stock.Match{Version: 3}, stock.ErrVersionMismatch, stock.Level{})
+	set(5, stock.Match{Version: 2}, nil, stock.Level{OnHand: 5, Available: 5, Version: 2}) // nothing new, no event
+	set(2, stock.Match{Version: 2}, nil, stock.Level{OnHand: 2, Available: 2, Version: 3})
+	want := []any{
+		stock.Restocked{SKU: name, Delta: 0, Counted: 0}, stock.Restocked{SKU: name, Delta: 5, Counted: 5}, stock.Restocked{SKU: name, Delta: -3, Counted: 2},
+	}
+	if diff := cmp.Diff(want, s.events(t, es.NewStreamID(stock.Category, name))); diff != "" {
+		t.Error(diff)
+	}
+	for _, odd := range []string{"", "-x", "a b", "a/b", strings.Repeat("x", 65)} {
+		_, err := s.service.Set(t.Context(), request(), odd, 1, stock.Match{MustBeNew: true})
+		wantFault(t, err, stock.ErrNotFound, "")
+		_, err = s.service.Get(t.Context(), odd)
+		wantFault(t, err, stock.ErrNotFound, "")
+	}
+}
+
+func (s *shop) events(t tester, stream es.StreamID) (events []any) {
+	t.Helper()
+	h, err := s.Store.Load(context.Background(), stream, 0)
+	if err != nil {
+		t.Fatalf("load %s: %v", stream, err)
+	}
+	for _, e := range h.Events {
+		events = append(events, e.Data)
+	}
+	return events
+}
+
+func countedBefore(t *testing.T, s *shop) {
+	name, first := sku("cd"), request()
+	first.Fingerprint = "a"
+	for range 2 {
+		got, err := s.service.Set(t.Context(), first, name, 5, stock.Match{MustBeNew: true})
+		if err != nil || got.Available != 5 || got.Version != 1 {
+			t.Errorf("level is %+v, %v", got, err)
+		}
+	}
+	if _, err := s.service.Set(t.Context(), request(), name, 7, stock.Match{Version: 1}); err != nil {
+		t.Error(err)
+	}
+	if got, err := s.service.Set(t.Context(), first, name, 5, stock.Match{MustBeNew: true}); err != nil || got.Available != 7 || got.Version != 2 {
+		t.Errorf("a late repeat is answered with %+v, %v", got, err)
+	}
+	other := first
+	other.Fingerprint = "b"
+	if _, err := s.service.Set(t.Context(), other, name, 5, stock.Match{MustBeNew: true}); !errors.Is(err, es.ErrKeyReused) {
+		t.Errorf("the id of another request: %v", err)
+	}
+	// Without an id of the request's own, the second try meets what the first one did.
+	if _, err := s.service.Set(t.Context(), request(), name, 7, stock.Match{Version: 1}); !errors.Is(err, stock.ErrVersionMismatch) {
+		t.Errorf("a repeat with another id: %v", err)
+	}
+}
+
+func countedBelow(t *testing.T, s *shop) {
+	name := s.stocked(t, 5)
+	order := ident.New()
+	if _, err := s.service.Reserve(t.Context(), request(), stock.Reservation{OrderID: order, Revision: 1, Items: []stock.Item{{SKU: name, Quantity: 3}}}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.service.Set(t.Context(), request(), name, 2, stock.Match{Version: 1})
+	wantFault(t, err, stock.ErrInsufficient, "")
+	s.want(t, name, 2, 3, 1)
+	if got, err := s.service.Set(t.Context(), request(), name, 3, stock.Match{Version: 1}); err != nil || got.Available != 0 || got.Reserved != 3 {
+		t.Errorf("level is %+v, %v", got, err)
+	}
+	if got, err := s.service.Set(t.Context(), request(), name, 9, stock.Match{Version: 2}); err != nil || got.Available != 6 || got.Reserved != 3 {
+		t.Errorf("level is %+v, %v", got, err)
+	}
+	if _, err := s.service.Release(t.Context(), request(), order, 1); err != nil {
+		t.Fatal(err)
+	}
+	s.want(t, name, 9, 0, 3)
+}
+
+func reservations(t *testing.T, s *shop) {
+	type step func(order string, items []stock.Item) (stock.ReservationState, error)
+	reserve := func(order string, items []stock.Item) (stock.ReservationState, error) {
+		return s.service.Reserve(t.Context(), request(), stock.Reservation{OrderID: order, Revision: 1, Items: items})
+	}
+	release := func(order string, _ []stock.Item) (stock.ReservationState, error) {
+		return s.service.Release(t.Context(), request(), order, 1)
+	}
+	other := func(order string, items []stock.Item) (stock.ReservationState, error) { // the same attempt with other items
+		return reserve(order, []stock.Item{{SKU: items[0].SKU, Quantity: 1}})
+	}
+	next := func(order string, items []stock.Item) (stock.ReservationState, error) {
+		return s.service.Reserve(t.Context(), request(), stock.Reservation{OrderID: order, Revision: 2, Items: items})
+	}
+	for _, tc := range []struct {
+		name   string
+		a, b   int64 // wanted of two SKUs, of which 5 and 2 are there; that of a on two lines
+		steps  []step
+		want   error // of the last step
+		status es.AttemptStatus
+		held   bool
+		events []string
+	}{
+		{"reserve", 3, 2, []step{reserve}, nil, es.AttemptDone, true, []string{"reserved"}},
+		{"reserve all", 5, 2, []step{reserve}, nil, es.AttemptDone, true, []string{"reserved"}},
+		{"reserve twice", 3, 2, []step{reserve, reserve}, nil, es.AttemptDone, true, []string{"reserved"}},
+		{"reserve something else", 3, 2, []step{reserve, other}, nil, es.AttemptDone, true, []string{"reserved"}},
+		{"too many on two lines", 6, 1, []step{reserve}, stock.ErrInsufficient, es.AttemptRefused, false, []string{"refused"}},
+		{"too many of one of two", 3, 3, []step{reserve}, stock.ErrInsufficient, es.AttemptRefused, false, []string{"refused"}},
+		{"too many, twice", 3, 3, []step{reserve, reserve}, stock.ErrInsufficient, es.AttemptRefused, false, []string{"refused"}},
+		{"release", 3, 2, []step{reserve, release}, nil, es.AttemptUndone, false, []string{"reserved", "released"}},
+		{"release twice", 3, 2, []step{reserve, release, release}, nil, es.AttemptUndone, false, []string{"reserved", "released"}},
+		{"release what was refused", 6, 1, []step{reserve, release}, nil, es.AttemptRefused, false, []string{"refused"}},
+		{"release what never came", 3, 2, []step{release}, nil, es.AttemptVoided, false, []string{"voided"}},
+		{"release what never came, twice", 3, 2, []step{release, release}, nil, es.AttemptVoided, false, []string{"voided"}},
+		{"reserve too late", 3, 2, []step{release, reserve}, es.ErrAttemptClosed, es.AttemptVoided, false, []string{"voided"}},
+		{"reserve too late, too many", 6, 2, []step{release, reserve}, es.ErrAttemptClosed, es.AttemptVoided, false, []string{"voided"}},
+		{"reserve what was released", 3, 2, []step{reserve, release, reserve}, es.ErrAttemptClosed, es.AttemptUndone, false, []string{"reserved", "released"}},
+		{"the next revision", 3, 2, []step{release, next}, nil, es.AttemptVoided, true, []string{"voided"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			a, b, order := s.stocked(t, 5), s.stocked(t, 2), ident.New()
+			items := []stock.Item{{SKU: b, Quantity: tc.b}, {SKU: a, Quantity: tc.a - 1}, {SKU: a, Quantity: 1}}
+			var err error
+			for _, step := range tc.steps {
+				_, err = step(order, items)
+			}
+			wantFault(t, err, tc.want, "")
+			if errors.Is(tc.want, stock.ErrInsufficient) {
+				for name, short := range map[string]bool{a: tc.a > 5, b: tc.b > 2} {
+					if strings.Contains(err.Error(), name) != short {
+						t.Errorf("%v, want it to name %s: %v", err, name, short)
+					}
+				}
+				if strings.ContainsAny(strings.NewReplacer(a, "", b, "").Replace(err.Error()), "0123456789") {
+					t.Errorf("%v tells a number", err)
+				}
+			}
+			got, err := s.service.Reservation(t.Context(), order, 1)
+			if err != nil || got.Status != tc.status {
+				t.Errorf("reservation is %+v, %v, want %s", got, err, tc.status)
+			}
+			var events []string
+			for _, e := range s.events(t, es.NewStreamID(stock.ReservationCategory, stock.ReservationID(order, 1))) {
+				events = append(events, strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", e), "stock.")))
+			}
+			if diff := cmp.Diff(tc.events, events); diff != "" {
+				t.Error(diff)
+			}
+			if tc.held {
+				s.want(t, a, 5-tc.a, tc.a, 1)
+				s.want(t, b, 2-tc.b, tc.b, 1)
+			} else {
+				s.want(t, a, 5, 0, 1)
+				s.want(t, b, 2, 0, 1)
+			}
+		})
+	}
+	t.Run("a SKU that nobody counted", func(t *testing.T) {
+		name := sku("cd")
+		_, err := reserve(ident.New(), []stock.Item{{SKU: name, Quantity: 1}})
+		wantFault(t, err, stock.ErrInsufficient, name)
+		_, err = s.service.Get(t.Context(), name)
+		wantFault(t, err, stock.ErrNotFound, name)
+	})
+}
+
+func refusalStays(t *testing.T, s *shop) {
+	name, order := s.stocked(t, 1), ident.New()
+	r := stock.Reservation{OrderID: order, Revision: 1, Items: []stock.Item{{SKU: name, Quantity: 2}}}
+	_, first := s.service.Reserve(t.Context(), request(), r)
+	wantFault(t, first, stock.ErrInsufficient, name)
+	if _, err := s.service.Set(t.Context(), request(), name, 9, stock.Match{Version: 1}); err != nil {
+		t.Fatal(err)
+	}
+	_, second := s.service.Reserve(t.Context(), request(), r)
+	if second == nil || second.Error() != first.Error() {
+		t.Errorf("first %v, then %v", first, second)
+	}
+	s.want(t, name, 9, 0, 2)
+	r.Revision = 2
+	if _, err := s.service.Reserve(t.Context(), request(), r); err != nil {
+		t.Errorf("the next revision: %v", err)
+	}
+	s.want(t, name, 7, 2, 2)
+}
+
+func manySKUs(t *testing.T, s *shop) {
+	var items []stock.Item
+	for range stock.MaxSKUs {
+		items = append(items, stock.Item{SKU: s.stocked(t, 1), Quantity: 1})
+	}
+	last := items[len(items)-1].SKU
+	order := ident.New()
+	if _, err := s.service.Reserve(t.Context(), request(), stock.Reservation{OrderID: order, Revision: 1, Items: items}); err != nil {
+		t.Fatal(err)
+	}
+	s.want(t, last, 0, 1, 1)
+	_, err := s.service.Reserve(t.Context(), request(), stock.Reservation{OrderID: ident.New(), Revision: 1, Items: items})
+	for _, item := range items {
+		wantFault(t, err, stock.ErrInsufficient, item.SKU)
+	}
+	if _, err := s.service.Release(t.Context(), request(), order, 1); err != nil {
+		t.Fatal(err)
+	}
+	s.want(t, last, 1, 0, 1)
+	items = append(items, stock.Item{SKU: s.stocked(t, 1), Quantity: 1})
+	_, err = s.service.Reserve(t.Context(), request(), stock.Reservation{OrderID: ident.New(), Revision: 1, Items: items})
+	wantFault(t, err, stock.ErrInvalidQuantity, "at most 40")
+}
+
+// flaky is the shop on a store that loses requests and answers.
+func (s *shop) flaky() stock.Service {
+	hooked := &estest.Hooked{Store: s.Store}
+	hooked.Before = func([]es.Commit) error {
+		if rand.N(4) == 0 {
+			return es.ErrUnavailable
+		}
+		return nil
+	}
+	hooked.After = func(a es.Appended, err error) (es.Appended, error) {
+		if err == nil && rand.N(3) == 0 {
+			return es.Appended{}, es.ErrUnavailable
+		}
+		return a, err
+	}
+	return stock.New(stock.Deps{Store: hooked, Clock: clock.System{}, Counters: s.Counters})
+}
+
+// insist sends a command again until its answer comes.
+func insist[S any](command func() (S, error)) (S, error) {
+	for {
+		if state, err := command(); !errors.Is(err, es.ErrUnavailable) {
+			return state, err
+		}
+	}
+}
+
+func lostAnswers(t *testing.T, s *shop) {
+	flaky := s.flaky()
+	for range 10 {
+		name, order := s.stocked(t, 3), ident.New()
+		items := []stock.Item{{SKU: name, Quantity: 2}}
+		reserve, second, release, set := request(), request(), request(), request()
+		_, err := insist(func() (stock.ReservationState, error) {
+			return flaky.Reserve(t.Context(), reserve, stock.Reservation{OrderID: order, Revision: 1, Items: items})
+		})
+		wantFault(t, err, nil, "")
+		s.want(t, name, 1, 2, 1)
+		_, err = insist(func() (stock.ReservationState, error) {
+			return flaky.Reserve(t.Context(), second, stock.Reservation{OrderID: order, Revision: 2, Items: items})
+		})
+		wantFault(t, err, stock.ErrInsufficient, name)
+		_, err = insist(func() (stock.Level, error) { return flaky.Set(t.Context(), set, name, 5, stock.Match{Version: 1}) })
+		wantFault(t, err, nil, "")
+		s.want(t, name, 3, 2, 2)
+		_, err = insist(func() (stock.ReservationState, error) { return flaky.Release(t.Context(), release, order, 1) })
+		wantFault(t, err, nil, "")
+		s.want(t, name, 5, 0, 2)
+	}
+}
+
+func race(t *testing.T, s *shop) {
+	const orders, there = 50, 16
+	name := s.stocked(t, there)
+	var reserved atomic.Int64
+	together(orders, func(n int) {
+		quantity := int64(1 + n%3)
+		_, err := s.service.Reserve(context.Background(), request(), stock.Reservation{OrderID: ident.New(), Revision: 1, Items: []stock.Item{{SKU: name, Quantity: quantity}}})
+		switch {
+		case err == nil:
+			reserved.Add(quantity)
+		case !errors.Is(err, stock.ErrInsufficient):
+			t.Errorf("order %d: %v", n, err)
+		}
+	})
+	// 17 of the orders are for one piece each: whatever the larger ones leave, those take.
+	if reserved.Load() != there {
+		t.Errorf("%d are reserved, %d were there", reserved.Load(), there)
+	}
+	s.want(t, name, there-reserved.Load(), reserved.Load(), 1)
+}
+
+// together runs f n times at once.
+func together(n int, f func(n int)) {
+	var wg sync.WaitGroup
+	start := make(chan struct{})
+	for i := range n {
+		wg.Go(func() {
+			<-start
+			f(i)
+		})
+	}
+	close(start)
+	wg.Wait()
+}
+
+// oneAttempt reserves and releases one attempt from many sides: whoever comes first, it is reserved at most once and released at most once.
+func oneAttempt(t *testing.T, s *shop) {
+	for range 5 {
+		name, order := s.stocked(t, 10), ident.New()
+		flaky := s.flaky()
+		together(12, func(n int) {
+			req := request()
+			_, err := insist(func() (stock.ReservationState, error) {
+				if n%2 == 0 {
+					return flaky.Reserve(context.Background(), req, stock.Reservation{OrderID: order, Revision: 1, Items: []stock.Item{{SKU: name, Quantity: 4}}})
+				}
+				return flaky.Release(context.Background(), req, order, 1)
+			})
+			if err != nil && !errors.Is(err, es.ErrAttemptClosed) {
+				t.Errorf("%d: %v", n, err)
+			}
+		})
+		events := s.events(t, es.NewStreamID(stock.ReservationCategory, stock.ReservationID(order, 1)))
+		state, err := s.service.Reservation(t.Context(), order, 1)
+		if err != nil || !(state.Status == es.AttemptUndone && len(events) == 2 || state.Status == es.AttemptVoided && len(events) == 1) {
+			t.Errorf("the attempt is %s after %d events, %v", state.Status, len(events), err)
+		}
+		s.want(t, name, 10, 0, 1)
+	}
+}
+
+// everything lets orders, their cancellations and counts go on at once, on few SKUs and with lost answers. What the rows say in the end is what the
+// events say.
+func everything(t *testing.T, s *shop) {
+	skus := []string{s.stocked(t, 6), s.stocked(t, 6), s.stocked(t, 6)}
+	orders := make([]string, 12)
+	for i := range orders {
+		orders[i] = ident.New()
+	}
+	flaky := s.flaky()
+	together(30, func(n int) {
+		ctx, req, order := context.Background(), request(), orders[n%len(orders)]
+		var err error
+		switch {
+		case n < 18:
+			var items []stock.Item
+			for i, name := range skus {
+				if quantity := int64((n + i) % 3); quantity > 0 {
+					items = append(items, stock.Item{SKU: name, Quantity: quantity})
+				}
+			}
+			_, err = insist(func() (stock.ReservationState, error) {
+				return flaky.Reserve(ctx, req, stock.Reservation{OrderID: order, Revision: 1, Items: items})
+			})
+		case n < 25:
+			_, err = insist(func() (stock.ReservationState, error) { return flaky.Release(ctx, req, order, 1) })
+		default:
+			name := skus[n%len(skus)]
+			_, err = insist(func() (stock.Level, error) {
+				level, err := flaky.Get(ctx, name)
+				if err != nil {
+					return level, err
+				}
+				return flaky.Set(ctx, req, name, int64(n%9), stock.Match{Version: level.Version})
+			})
+		}
+		if err != nil && !errors.Is(err, stock.ErrInsufficient) && !errors.Is(err, stock.ErrVersionMismatch) && !errors.Is(err, es.ErrAttemptClosed) {
+			t.Errorf("%d: %v", n, err)
+		}
+	})
+	held := map[string]int64{}
+	for _, order := range orders {
+		state, err := s.service.Reservation(t.Context(), order, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if state.Status == es.AttemptDone {
+			for _, item := range state.Items {
+				held[item.SKU] += item.Quantity
+			}
+		}
+	}
+	for _, name := range skus {
+		events := s.events(t, es.NewStreamID(stock.Category, name))
+		counted := events[len(events)-1].(stock.Restocked).Counted
+		if held[name] > counted {
+			t.Errorf("%d of %s are reserved, %d are there", held[name], name, counted)
+		}
+		s.want(t, name, counted-held[name], held[name], int64(len(events)))
+	}
+}
+
+// machine compares the service, step by step, with two maps.
+type machine struct {
+	*shop
+	skus     []string
+	orders   []string
+	counted  map[string]int64
+	versions map[string]int64
+	held     map[string]int64
+	attempts map[string]*attempt
+}
+
+// attempt is a reservation as the model keeps it.
+type attempt struct {
+	status es.AttemptStatus
+	answer string // to each Reserve while it is not taken back
+	items  map[string]int64
+}
+
+// model runs random counts, reservations and releases, repeated and out of order.
+func model(t *testing.T, s *shop) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := &machine{shop: s, counted: map[string]int64{}, versions: map[string]int64{}, held: map[string]int64{}, attempts: map[string]*attempt{}}
+		for range 3 {
+			m.skus = append(m.skus, sku("cd"))
+			m.orders = append(m.orders, ident.New())
+		}
+		t.Repeat(map[string]func(*rapid.T){"reserve": m.reserve, "release": m.release, "set": m.set})
+		for _, name := range m.skus {
+			m.compare(t, name)
+		}
+	})
+}
+
+// pick draws an order with a revision, and what the model knows of that attempt.
+func (m *machine) pick(t *rapid.T) (order string, revision int64, a *attempt) {
+	order, revision = rapid.SampledFrom(m.orders).Draw(t, "order"), rapid.Int64Range(1, 2).Draw(t, "revision")
+	id := stock.ReservationID(order, revision)
+	if m.attempts[id] == nil {
+		m.attempts[id] = &attempt{}
+	}
+	return order, revision, m.attempts[id]
+}
+
+func (m *machine) reserve(t *rapid.T) {
+	order, revision, a := m.pick(t)
+	var items []stock.Item
+	sum := map[string]int64{}
+	for range rapid.IntRange(1, 4).Draw(t, "lines") {
+		item := stock.Item{SKU: rapid.SampledFrom(m.skus).Draw(t, "sku"), Quantity: rapid.Int64Range(1, 4).Draw(t, "quantity")}
+		items = append(items, item)
+		sum[item.SKU] += item.Quantity
+	}
+	state, err := m.service.Reserve(context.Background(), request(), stock.Reservation{OrderID: order, Revision: revision, Items: items})
+	if a.status == es.AttemptOpen {
+		a.status, a.items = es.AttemptDone, sum
+		for name, quantity := range sum {
+			if m.counted[name]-m.held[name] < quantity {
+				a.status = es.AttemptRefused
+			}
+		}
+		if a.status == es.AttemptDone {
+			for name, quantity := range sum {
+				m.held[name] += quantity
+			}
+		}
+		if err != nil {
+			a.answer = err.Error()
+		}
+	}
+	if state.Status != a.status {
+		t.Fatalf("the reservation is %s, %v, want %s", state.Status, err, a.status)
+	}
+	switch a.status {
+	case es.AttemptDone:
+		if err != nil {
+			t.Fatalf("reserved: %v", err)
+		}
+	case es.AttemptRefused:
+		if !errors.Is(err, stock.ErrInsufficient) || err.Error() != a.answer {
+			t.Fatalf("refused: %v, at first %s", err, a.answer)
+		}
+	default:
+		if !errors.Is(err, es.ErrAttemptClosed) {
+			t.Fatalf("closed: %v", err)
+		}
+	}
+}
+
+func (m *machine) release(t *rapid.T) {
+	order, revision, a := m.pick(t)
+	state, err := m.service.Release(context.Background(), request(), order, revision)
+	switch a.status {
+	case es.AttemptOpen:
+		a.status = es.AttemptVoided
+	case es.AttemptDone:
+		a.status = es.AttemptUndone
+		for name, quantity := range a.items {
+			m.held[name] -= quantity
+		}
+	}
+	if err != nil || state.Status != a.status {
+		t.Fatalf("the release ends %s, %v, want %s", state.Status, err, a.status)
+	}
+}
+
+func (m *machine) set(t *rapid.T) {
+	name, n := rapid.SampledFrom(m.skus).Draw(t, "sku"), rapid.Int64Range(0, 8).Draw(t, "on hand")
+	version := rapid.SampledFrom([]int64{m.versions[name], m.versions[name], m.versions[name], 0, 1, m.versions[name] + 1}).Draw(t, "version")
+	_, err := m.service.Set(context.Background(), request(), name, n, stock.Match{Version: version, MustBeNew: version == 0})
+	var want error
+	switch {
+	case version != m.versions[name]:
+		want = stock.ErrVersionMismatch
+	case n < m.held[name]:
+		want = stock.ErrInsufficient
+	case version == 0 || n != m.counted[name]:
+		m.counted[name], m.versions[name] = n, version+1
+	}
+	if !errors.Is(err, want) {
+		t.Fatalf("set %d at %d: %v, want %v", n, version, err, want)
+	}
+	m.compare(t, name)
+}
+
+func (m *machine) compare(t *rapid.T, name string) {
+	if m.versions[name] == 0 {
+		_, err := m.service.Get(context.Background(), name)
+		wantFault(t, err, stock.ErrNotFound, name)
+		return
+	}
+	m.want(t, name, m.counted[name]-m.held[name], m.held[name], m.versions[name])
+}
