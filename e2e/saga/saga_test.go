@@ -1,0 +1,177 @@
+//go:build e2e
+
+// Package saga_test runs the saga's table: the state machine of statemachines/order-saga.asl.json, on a real engine, over the real steps on real tables,
+// with each step failing in each way, and each step of the undo succeeding or failing after it.
+package saga_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"orderflow/shared/order"
+)
+
+// fault is a way in which a step goes wrong.
+type fault string
+
+const (
+	none       fault = "no fault"
+	business   fault = "business fault" // the rules forbid it
+	crash      fault = "crash"          // the function's process ends before the effect, each time
+	timeOut    fault = "time-out"       // the function hangs before the effect, each time
+	duplicate  fault = "duplicate"      // the step is carried out twice
+	late       fault = "late arrival"   // as time-out, and the effect comes when the run has ended
+	lostAnswer fault = "lost answer"    // the effect is there, and its answer never arrives, each time
+)
+
+// The steps, as function and task.
+const (
+	start    = "advance-order/start"
+	reserve  = "process-inventory/reserve.stock"
+	charge   = "process-payment/charge"
+	schedule = "schedule-shipment/schedule"
+	confirm  = "advance-order/confirm"
+
+	closing = "advance-order/close"
+
+	unschedule = "schedule-shipment/cancel"
+	refund     = "process-payment/refund"
+	release    = "process-inventory/release.stock"
+	cancel     = "advance-order/cancel"
+)
+
+var (
+	fulfilSteps = []string{start, reserve, charge, schedule, confirm}
+	undoSteps   = []string{unschedule, refund, release, cancel}
+	faultKinds  = []fault{business, crash, timeOut, duplicate, late, lostAnswer}
+)
+
+// want is what must be true at the end of a case.
+type want struct {
+	status       order.Status
+	saga         order.SagaState
+	runs         map[string]string // the run's name without the order's id → its status
+	reserved     bool              // the order's stock is still set aside
+	charged      bool              // the customer's money is still gone
+	scheduled    bool              // a shipment still stands
+	deadLetters  int               // in the saga's own queue
+	reason       order.Reason
+	checkReasons bool
+}
+
+func undone() want {
+	return want{status: order.StatusCancelled, saga: order.SagaCompleted, runs: map[string]string{"": "SUCCEEDED"}}
+}
+
+func confirmed() want {
+	return want{
+		status: order.StatusConfirmed, saga: order.SagaCompleted, runs: map[string]string{"": "SUCCEEDED"},
+		reserved: true, charged: true, scheduled: true,
+	}
+}
+
+// expect derives the outcome of one case from the rules alone: which effects had happened when the step failed, which of them were taken back, and
+// whether a late one finds its attempt closed.
+func expect(step string, f fault, undo string, undoFails bool) want {
+	if f == duplicate || step == confirm && f == lostAnswer {
+		return confirmed() // nothing to undo: the second try meets the first one's commit, and close order finds the order confirmed
+	}
+	w := undone()
+	at := slices.Index(fulfilSteps, step)
+	happened := func(s string) bool {
+		i := slices.Index(fulfilSteps, s)
+		return i < at || i == at && f == lostAnswer
+	}
+	if undoFails {
+		w.status, w.saga, w.runs[""], w.deadLetters = order.StatusCancelling, order.SagaFailed, "FAILED", 1
+		// What could not be undone stands, and nothing closed its attempt to the one that arrives late.
+		stands := func(s string) bool { return happened(s) || s == step && f == late }
+		w.reserved = undo == release && stands(reserve)
+		w.charged = undo == refund && stands(charge)
+		w.scheduled = undo == unschedule && stands(schedule)
+	}
+	if f == business && step != start && step != confirm {
+		w.checkReasons = true
+		w.reason = map[string]order.Reason{
+			reserve: "stock.insufficient", charge: "account.insufficient-funds", schedule: "shipment.country-not-served",
+		}[step]
+	}
+	if f == business && (step == start || step == confirm) {
+		w.checkReasons, w.reason = true, order.ReasonCustomer // what forbids these is that a customer closed the order
+	}
+	return w
+}
+
+func TestSaga(t *testing.T) {
+	s := newStand(t)
+	var cases atomic.Int64
+	run := func(t *testing.T, name string, c caseSpec, w want) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s.run(t, c, w)
+			cases.Add(1)
+		})
+	}
+	t.Run("table", func(t *testing.T) {
+		run(t, "no fault", caseSpec{}, confirmed())
+		for _, step := range fulfilSteps {
+			for _, f := range faultKinds {
+				for _, undo := range undoSteps {
+					for _, fails := range []bool{false, true} {
+						c := caseSpec{step: step, fault: f}
+						outcome := "ok"
+						if fails {
+							c.undoFails, outcome = undo, "fails"
+						}
+						run(t, fmt.Sprintf("%s/%s/%s/%s", step, f, undo, outcome), c, expect(step, f, undo, fails))
+					}
+				}
+			}
+		}
+		for _, step := range fulfilSteps {
+			for _, moment := range []string{"before", "after"} {
+				c := caseSpec{customerCancels: moment + " " + step}
+				w := undone()
+				w.checkReasons, w.reason = true, order.ReasonCustomer
+				w.runs["-undo"] = "SUCCEEDED"
+				run(t, "customer cancels/"+moment+" "+step, c, w)
+			}
+		}
+		for _, f := range []fault{crash, timeOut} {
+			// Whether the order is confirmed can't be learned, so nothing may be undone.
+			run(t, fmt.Sprintf("%s/lost answer/%s/%s", confirm, closing, f), caseSpec{step: confirm, fault: lostAnswer, closeFails: f}, want{
+				status: order.StatusConfirmed, saga: order.SagaCompleted, runs: map[string]string{"": "FAILED"}, reserved: true, charged: true, scheduled: true, deadLetters: 1,
+			})
+			run(t, fmt.Sprintf("%s/crash/%s/%s", charge, closing, f), caseSpec{step: charge, fault: crash, closeFails: f}, want{
+				status: order.StatusPlaced, saga: order.SagaRunning, runs: map[string]string{"": "FAILED"}, reserved: true, deadLetters: 1,
+			})
+		}
+	})
+	fmt.Printf("saga table: %d cases\n", cases.Load())
+	if want := int64(1 + len(fulfilSteps)*len(faultKinds)*len(undoSteps)*2 + 2*len(fulfilSteps) + 4); cases.Load() != want {
+		t.Errorf("%d cases ran to their end, want %d", cases.Load(), want)
+	}
+}
+
+// eventually polls until ok, or until two minutes are over.
+func eventually(ctx context.Context, what string, ok func(context.Context) (bool, error)) error {
+	ctx, cancelPoll := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancelPoll()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		done, err := ok(ctx)
+		if err != nil || done {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", what, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}

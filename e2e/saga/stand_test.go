@@ -1,0 +1,672 @@
+//go:build e2e
+
+package saga_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda/messages"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"orderflow/shared/account"
+	"orderflow/shared/adapter/awstest"
+	"orderflow/shared/adapter/dynamostore"
+	"orderflow/shared/adapter/inventoryqueue"
+	"orderflow/shared/adapter/ordertask"
+	"orderflow/shared/adapter/paymenttask"
+	"orderflow/shared/adapter/queue"
+	"orderflow/shared/adapter/sfntask"
+	"orderflow/shared/adapter/shipmenttask"
+	"orderflow/shared/adapter/stocktable"
+	"orderflow/shared/adapter/tasktoken"
+	"orderflow/shared/clock"
+	"orderflow/shared/customer"
+	"orderflow/shared/es"
+	"orderflow/shared/ident"
+	"orderflow/shared/money"
+	"orderflow/shared/order"
+	"orderflow/shared/payment"
+	"orderflow/shared/personal"
+	"orderflow/shared/saga"
+	"orderflow/shared/shipment"
+	"orderflow/shared/stock"
+)
+
+// The stand's own seconds. The definition's are for a region on a bad day; a table of hundreds of cases waits less. The retries' waits are the engine's.
+const (
+	functionTimeout = 2
+	taskTimeout     = 4
+	tokenTimeout    = 5
+	visibility      = 3
+)
+
+const (
+	quantity  = 2   // of the case's one SKU, on two lines
+	stocked   = 10  // on hand where the case does not lack any
+	unitPrice = 250 // cents
+	funded    = 10_000
+)
+
+// TestMain lets many cases wait at once: a case spends its time in time-outs, not on a CPU.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "24"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
+type handler func(ctx context.Context, event json.RawMessage) (any, error)
+
+// stand is everything that the cases share.
+type stand struct {
+	clock     clock.Clock
+	store     es.Store
+	orders    order.Service
+	customers customer.Service
+	accounts  account.Service
+	stock     stock.Service
+	payments  payment.Service
+	shipments shipment.Service
+	handlers  map[string]handler
+	relays    map[string]string // ARN of each function's relay
+	runs      *sfn.Client
+	queues    *sqs.Client
+	functions *lambda.Client
+
+	mu    sync.Mutex
+	cases map[string]*running // by order
+}
+
+func newStand(t *testing.T) *stand {
+	t.Helper()
+	cfg := awstest.Config(t)
+	db := dynamodb.NewFromConfig(cfg)
+	registry := es.NewRegistry(order.Register, customer.Register, account.Register, payment.Register, stock.Register, shipment.Register)
+	s := &stand{
+		clock: clock.System{}, store: dynamostore.New(db, awstest.Table(t, awstest.EventsTable()), registry), runs: sfn.NewFromConfig(cfg), queues: sqs.NewFromConfig(cfg),
+		functions: lambda.NewFromConfig(cfg), handlers: map[string]handler{}, relays: map[string]string{}, cases: map[string]*running{},
+	}
+	vault := personal.NewMemory()
+	s.customers = customer.New(customer.Deps{Store: s.store, Clock: s.clock, Vault: vault})
+	s.orders = order.New(order.Deps{Store: s.store, Clock: s.clock, Vault: vault, Customers: s.customers})
+	s.accounts = account.New(account.Deps{Store: s.store, Clock: s.clock})
+	s.payments = payment.New(payment.Deps{Store: s.store, Clock: s.clock})
+	s.stock = stock.New(stock.Deps{Store: s.store, Clock: s.clock, Counters: stocktable.New(db, awstest.Table(t, awstest.Key("sku:S")))})
+	s.shipments = shipment.New(shipment.Deps{Store: s.store, Clock: s.clock, Vault: vault, Serves: func(country string) bool { return country == "NL" }})
+
+	orderTasks := ordertask.Tasks{Orders: s.orders, Clock: s.clock}
+	s.handlers["advance-order"] = sfntask.Router{
+		"start": sfntask.Task(orderTasks.Start), "confirm": sfntask.Task(orderTasks.Confirm), "close": sfntask.Task(orderTasks.Close),
+		"cancel": sfntask.Task(orderTasks.Cancel), "fail-undo": sfntask.Task(orderTasks.FailUndo),
+	}.Handle
+	paymentTasks := paymenttask.Tasks{Payments: s.payments, Clock: s.clock}
+	s.handlers["process-payment"] = sfntask.Router{"charge": sfntask.Task(paymentTasks.Charge), "refund": sfntask.Task(paymentTasks.Refund)}.Handle
+	shipmentTasks := shipmenttask.Tasks{Shipments: s.shipments, Clock: s.clock}
+	s.handlers["schedule-shipment"] = sfntask.Router{"schedule": sfntask.Task(shipmentTasks.Schedule), "cancel": sfntask.Task(shipmentTasks.Cancel)}.Handle
+	commands := inventoryqueue.Handler{Stock: s.stock, Clock: s.clock, Tokens: mutedTokens{s, tasktoken.New(s.runs)}}
+	inventory := queue.Handler(func(ctx context.Context, m queue.Message) error { return commands.Handle(ctx, m.Body) })
+	s.handlers["process-inventory"] = func(ctx context.Context, event json.RawMessage) (any, error) {
+		var batch events.SQSEvent
+		if err := json.Unmarshal(event, &batch); err != nil {
+			return nil, err
+		}
+		return inventory(ctx, batch)
+	}
+	s.deployRelays(t)
+	return s
+}
+
+// deployRelays puts a relay in the place of each function.
+func (s *stand) deployRelays(t *testing.T) {
+	t.Helper()
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	code := relayZip(t)
+	for name := range s.handlers {
+		out, err := s.functions.CreateFunction(t.Context(), &lambda.CreateFunctionInput{
+			FunctionName: aws.String(awstest.Unique(t, name)), Runtime: lambdatypes.RuntimeProvidedal2023, Handler: aws.String("bootstrap"),
+			Role: aws.String("arn:aws:iam::000000000000:role/relay"), Code: &lambdatypes.FunctionCode{ZipFile: code},
+			Timeout: aws.Int32(functionTimeout), Environment: &lambdatypes.Environment{Variables: map[string]string{"RELAY_URL": server.URL + "/" + name}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.relays[name] = *out.FunctionArn
+	}
+}
+
+// deployMachine gives a case a machine and queues of its own: one that hangs or crashes slows down its own queue's mapping only.
+func (s *stand) deployMachine(t *testing.T, c *running) {
+	t.Helper()
+	ctx := t.Context()
+	inventory := s.queue(t, "inventory", map[string]string{"VisibilityTimeout": strconv.Itoa(visibility)})
+	c.letters = s.queue(t, "letters", nil)
+	attributes, err := s.queues.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &inventory, AttributeNames: []sqstypes.QueueAttributeName{"QueueArn"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mapping, err := s.functions.CreateEventSourceMapping(ctx, &lambda.CreateEventSourceMappingInput{
+		EventSourceArn: aws.String(attributes.Attributes["QueueArn"]), FunctionName: aws.String(s.relays["process-inventory"]), BatchSize: aws.Int32(1),
+		FunctionResponseTypes: []lambdatypes.FunctionResponseType{lambdatypes.FunctionResponseTypeReportBatchItemFailures},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.runs.CreateStateMachine(ctx, &sfn.CreateStateMachineInput{
+		Name: aws.String(awstest.Unique(t, "saga")), RoleArn: aws.String("arn:aws:iam::000000000000:role/saga"),
+		Definition: aws.String(definition(t, map[string]string{
+			"AdvanceOrderFunctionArn": s.relays["advance-order"], "ProcessPaymentFunctionArn": s.relays["process-payment"],
+			"ScheduleShipmentFunctionArn": s.relays["schedule-shipment"], "InventoryQueueUrl": inventory, "DeadLetterQueueUrl": c.letters,
+		})),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.machine = *out.StateMachineArn
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(ctx)
+		if _, err := s.functions.DeleteEventSourceMapping(ctx, &lambda.DeleteEventSourceMappingInput{UUID: mapping.UUID}); err != nil {
+			t.Error(err)
+		}
+		for _, url := range []string{inventory, c.letters} {
+			if _, err := s.queues.DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: &url}); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := s.runs.DeleteStateMachine(ctx, &sfn.DeleteStateMachineInput{StateMachineArn: &c.machine}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func (s *stand) queue(t *testing.T, name string, attributes map[string]string) string {
+	t.Helper()
+	out, err := s.queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String(awstest.Unique(t, name)), Attributes: attributes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *out.QueueUrl
+}
+
+// definition is the deployed file with its substitutions made and its states' time-outs shortened; nothing else differs.
+func definition(t *testing.T, substitutions map[string]string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "statemachines", "order-saga.asl.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range substitutions {
+		text = bytes.ReplaceAll(text, []byte("${"+name+"}"), []byte(value))
+	}
+	var machine map[string]any
+	if err := json.Unmarshal(text, &machine); err != nil {
+		t.Fatal(err)
+	}
+	for _, state := range machine["States"].(map[string]any) {
+		state := state.(map[string]any)
+		if _, timed := state["TimeoutSeconds"]; !timed {
+			continue
+		}
+		state["TimeoutSeconds"] = taskTimeout
+		if strings.HasSuffix(state["Resource"].(string), ".waitForTaskToken") {
+			state["TimeoutSeconds"] = tokenTimeout
+		}
+	}
+	out, err := json.Marshal(machine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+// relayZip builds the relay for this machine.
+func relayZip(t *testing.T) []byte {
+	t.Helper()
+	bootstrap := filepath.Join(t.TempDir(), "bootstrap")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", bootstrap, "./relay")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build relay: %v\n%s", err, out)
+	}
+	program, err := os.ReadFile(bootstrap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var code bytes.Buffer
+	z := zip.NewWriter(&code)
+	header := &zip.FileHeader{Name: "bootstrap", Method: zip.Deflate}
+	header.SetMode(0o755)
+	w, err := z.CreateHeader(header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(program); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return code.Bytes()
+}
+
+// reply is the relay's.
+type reply struct {
+	Action  string          `json:"action"`
+	Payload json.RawMessage `json:"payload,omitempty"`
+	Type    string          `json:"type,omitempty"`
+	Message string          `json:"message,omitempty"`
+}
+
+// ServeHTTP takes an invocation from a relay and says what it shall do.
+func (s *stand) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	function := strings.TrimPrefix(r.URL.Path, "/")
+	event, err := io.ReadAll(r.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	in, err := identify(event)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	s.mu.Lock()
+	c := s.cases[in.OrderID]
+	s.mu.Unlock()
+	if c == nil {
+		http.Error(w, "no case has order "+in.OrderID, http.StatusNotFound)
+		return
+	}
+	// The step goes on where the relay's process is gone: that is how late work comes about.
+	if err := json.NewEncoder(w).Encode(s.step(context.WithoutCancel(r.Context()), c, function, in, event)); err != nil {
+		c.t.Logf("answer %s: %v", function, err)
+	}
+}
+
+// identity is what an invocation is about: a task's input, or the body of an inventory message.
+type identity struct {
+	OrderID   string `json:"orderId"`
+	Task      string `json:"task"`
+	Command   string `json:"command"`
+	TaskToken string `json:"taskToken"`
+}
+
+func identify(event []byte) (identity, error) {
+	var in identity
+	var batch events.SQSEvent
+	if err := json.Unmarshal(event, &batch); err == nil && len(batch.Records) == 1 {
+		event = []byte(batch.Records[0].Body)
+	}
+	err := json.Unmarshal(event, &in)
+	if in.Command != "" {
+		in.Task = in.Command
+	}
+	return in, err
+}
+
+// step carries out one invocation as the case wants it.
+func (s *stand) step(ctx context.Context, c *running, function string, in identity, event []byte) reply {
+	name := function + "/" + in.Task
+	f, ended := c.arrive(name, event)
+	if ended {
+		return reply{Action: "answer", Payload: json.RawMessage(`{"batchItemFailures":[]}`)}
+	}
+	c.hook(ctx, s, "before "+name)
+	handle := s.handlers[function]
+	switch f {
+	case crash:
+		return reply{Action: "exit"}
+	case timeOut, late:
+		return reply{Action: "hang"}
+	case duplicate:
+		if _, err := handle(ctx, event); err != nil {
+			c.t.Errorf("first of two %s: %v", name, err)
+		}
+	case lostAnswer:
+		c.mute(in.TaskToken) // a step by queue answers its token, and with that muted is not heard
+	}
+	out, err := handle(ctx, event)
+	c.hook(ctx, s, "after "+name)
+	var failure messages.InvokeResponse_Error
+	if errors.As(err, &failure) {
+		return reply{Action: "error", Type: failure.Type, Message: failure.Message}
+	}
+	if err != nil {
+		return reply{Action: "error", Type: "errorString", Message: err.Error()}
+	}
+	if f == lostAnswer && in.TaskToken == "" {
+		return reply{Action: "error", Type: "Lambda.Unknown", Message: "the answer is lost"}
+	}
+	payload, err := json.Marshal(out)
+	if err != nil {
+		return reply{Action: "error", Type: "errorString", Message: err.Error()}
+	}
+	return reply{Action: "answer", Payload: payload}
+}
+
+// mutedTokens answers task tokens, but for those whose answer is to be lost.
+type mutedTokens struct {
+	stand  *stand
+	tokens tasktoken.Tokens
+}
+
+func (m mutedTokens) muted(token string) bool {
+	m.stand.mu.Lock()
+	defer m.stand.mu.Unlock()
+	for _, c := range m.stand.cases {
+		if c.isMuted(token) {
+			return true
+		}
+	}
+	return false
+}
+
+var errLost = errors.New("the answer is lost")
+
+func (m mutedTokens) Succeed(ctx context.Context, token string, output any) error {
+	if m.muted(token) {
+		return errLost
+	}
+	return m.tokens.Succeed(ctx, token, output)
+}
+
+func (m mutedTokens) Fail(ctx context.Context, token, code, detail string) error {
+	if m.muted(token) {
+		return errLost
+	}
+	return m.tokens.Fail(ctx, token, code, detail)
+}
+
+// caseSpec says what goes wrong in a case.
+type caseSpec struct {
+	step            string // of the fulfilment
+	fault           fault
+	undoFails       string // step of the undo that crashes each time
+	closeFails      fault  // how close order fails each time, "" for not at all
+	customerCancels string // "before" or "after" and a step
+}
+
+// running is a case under way.
+type running struct {
+	caseSpec
+	t       *testing.T
+	orderID string
+	machine string
+	letters string // URL of the saga's dead-letter queue
+
+	mu       sync.Mutex
+	ended    bool
+	muted    map[string]bool
+	held     []byte // the first event of a step that is late
+	hooked   bool
+	undoRuns []string
+}
+
+// arrive says how an invocation of a step is to go wrong, and whether the case is over and nothing more is to happen.
+func (c *running) arrive(name string, event []byte) (f fault, ended bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.ended:
+		return none, true
+	case name == c.undoFails:
+		return crash, false
+	case name == closing && c.closeFails != "":
+		return c.closeFails, false
+	case name == c.step && c.fault != business:
+		if c.fault == late && c.held == nil {
+			c.held = bytes.Clone(event)
+		}
+		return c.fault, false
+	}
+	return none, false
+}
+
+func (c *running) mute(token string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if token != "" {
+		c.muted[token] = true
+	}
+}
+
+func (c *running) isMuted(token string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.muted[token]
+}
+
+// hook lets the customer cancel at the moment that the case names, as the API and start-saga together do it.
+func (c *running) hook(ctx context.Context, s *stand, moment string) {
+	c.mu.Lock()
+	due := c.customerCancels == moment && !c.hooked
+	if due {
+		c.hooked = true
+	}
+	c.mu.Unlock()
+	if !due {
+		return
+	}
+	res, err := s.orders.Cancel(ctx, s.request(c.orderID, "cancel"), c.orderID, order.CancelInput{Origin: order.OriginCustomer})
+	if err != nil {
+		c.t.Errorf("cancel %s: %v", moment, err)
+		return
+	}
+	if c.fault == business {
+		return // the run under way finds the order closed; nobody else undoes it
+	}
+	undo := saga.Undo(c.orderID, res.Head.Version())
+	if err := s.start(ctx, c, undo); err != nil {
+		c.t.Errorf("start undo: %v", err)
+		return
+	}
+	c.mu.Lock()
+	c.undoRuns = append(c.undoRuns, undo.Name)
+	c.mu.Unlock()
+}
+
+func (s *stand) request(parts ...string) es.Request {
+	return es.Request{CommitID: ident.Derive("test", parts...), Time: s.clock.Now(), Metadata: es.Metadata{CorrelationID: parts[0]}}
+}
+
+func (s *stand) start(ctx context.Context, c *running, run saga.Run) error {
+	_, err := s.runs.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &c.machine, Name: &run.Name, Input: aws.String(run.Input.JSON())})
+	return err
+}
+
+// run takes a case from an empty world to its end and compares.
+func (s *stand) run(t *testing.T, spec caseSpec, w want) {
+	ctx := t.Context()
+	id := ident.New()
+	c := &running{caseSpec: spec, t: t, orderID: id, muted: map[string]bool{}}
+	if spec.fault == business && (spec.step == start || spec.step == confirm) {
+		c.customerCancels = "before " + spec.step
+	}
+	s.mu.Lock()
+	s.cases[id] = c
+	s.mu.Unlock()
+	s.deployMachine(t, c)
+
+	// Every id of the case follows from the order's, so that nothing is shared with another case.
+	customerID, sku := "c-"+id, "sku-"+id
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := s.customers.Register(ctx, s.request(id, "register"), customer.RegisterInput{CustomerID: customerID, Name: "A Customer", Email: "customer@example.com"})
+	must(err)
+	opened, err := s.accounts.Open(ctx, s.request(id, "open"), customerID, "EUR")
+	must(err)
+	balance, onHand, country := int64(funded), int64(stocked), "NL"
+	if spec.fault == business {
+		switch spec.step {
+		case reserve:
+			onHand = quantity - 1
+		case charge:
+			balance = quantity*unitPrice - 1
+		case schedule:
+			country = "US"
+		}
+	}
+	_, err = s.accounts.Deposit(ctx, s.request(id, "deposit"), opened.State.ID, "deposit", money.Money{Amount: balance, Currency: "EUR"})
+	must(err)
+	_, err = s.stock.Set(ctx, s.request(id, "stock"), sku, onHand, stock.Match{MustBeNew: true})
+	must(err)
+	line := order.Line{SKU: sku, Quantity: quantity / 2, UnitPrice: money.Money{Amount: unitPrice, Currency: "EUR"}}
+	_, err = s.orders.Place(ctx, s.request(id, "place"), order.PlaceInput{
+		OrderID: id, CustomerID: customerID, AccountID: opened.State.ID, Lines: []order.Line{line, line},
+		Address: shipment.Address{Recipient: "A Customer", Line1: "Street 1", PostalCode: "1000 AA", City: "Amsterdam", Country: country},
+	})
+	must(err)
+
+	must(s.start(ctx, c, saga.Fulfil(id)))
+	s.awaitRuns(ctx, t, c, w)
+	c.mu.Lock()
+	c.ended = true
+	held := c.held
+	c.mu.Unlock()
+	if spec.fault == late {
+		if held == nil {
+			t.Fatalf("%s was never invoked", spec.step)
+		}
+		function, _, _ := strings.Cut(spec.step, "/")
+		if _, err := s.handlers[function](ctx, held); err != nil {
+			t.Logf("late %s is refused: %v", spec.step, err)
+		}
+	}
+	s.compare(ctx, t, c, w, sku, onHand, opened.State.ID, balance)
+}
+
+// awaitRuns waits for every run of the order to end, and compares how.
+func (s *stand) awaitRuns(ctx context.Context, t *testing.T, c *running, w want) {
+	t.Helper()
+	names := map[string]string{c.orderID: w.runs[""]}
+	for first := true; first || len(names) > 0; first = false {
+		for name, status := range names {
+			arn := strings.Replace(c.machine, ":stateMachine:", ":execution:", 1) + ":" + name
+			err := eventually(ctx, "run "+name, func(ctx context.Context) (bool, error) {
+				run, err := s.runs.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &arn})
+				if err != nil || run.Status == sfntypes.ExecutionStatusRunning {
+					return false, err
+				}
+				if string(run.Status) != status {
+					t.Errorf("run %s is %s (%s), want %s", name, run.Status, aws.ToString(run.Error), status)
+				}
+				return true, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			delete(names, name)
+		}
+		if first {
+			c.mu.Lock()
+			for _, undo := range c.undoRuns {
+				names[undo] = w.runs["-undo"]
+			}
+			if w.runs["-undo"] != "" && len(c.undoRuns) != 1 {
+				t.Errorf("%d runs were started to undo, want 1", len(c.undoRuns))
+			}
+			c.mu.Unlock()
+		}
+	}
+}
+
+// compare holds the world against what is wanted of it.
+func (s *stand) compare(ctx context.Context, t *testing.T, c *running, w want, sku string, onHand int64, accountID string, balance int64) {
+	t.Helper()
+	got, err := s.orders.Get(ctx, c.orderID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.State.Status != w.status || got.State.Saga != w.saga {
+		t.Errorf("order is %s, saga %s; want %s, %s", got.State.Status, got.State.Saga, w.status, w.saga)
+	}
+	if w.checkReasons && got.State.Reason != w.reason {
+		t.Errorf("reason is %q (%q), want %q", got.State.Reason, got.State.Detail, w.reason)
+	}
+	level, err := s.stock.Get(ctx, sku)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reserved := int64(0)
+	if w.reserved {
+		reserved = quantity
+	}
+	if level.Reserved != reserved || level.Available != onHand-reserved || level.OnHand != onHand {
+		t.Errorf("stock is %+v, want %d reserved of %d", level, reserved, onHand)
+	}
+	money, err := s.accounts.Get(ctx, accountID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.charged {
+		balance -= quantity * unitPrice
+	}
+	if money.State.Balance != balance {
+		t.Errorf("balance is %d, want %d", money.State.Balance, balance)
+	}
+	ship, err := s.shipments.Get(ctx, c.orderID, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if scheduled := ship.Status == es.AttemptDone; scheduled != w.scheduled {
+		t.Errorf("shipment is %s, want scheduled: %v", ship.Status, w.scheduled)
+	}
+	if letters := s.countLetters(ctx, t, c, w.deadLetters); letters != w.deadLetters {
+		t.Errorf("%d dead letters, want %d", letters, w.deadLetters)
+	}
+}
+
+// countLetters counts the dead letters of the case's run, of which there should be so many.
+func (s *stand) countLetters(ctx context.Context, t *testing.T, c *running, want int) int {
+	t.Helper()
+	count := 0
+	for more := true; more; {
+		out, err := s.queues.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &c.letters, MaxNumberOfMessages: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range out.Messages {
+			var letter struct {
+				OrderID string `json:"orderId"`
+				Problem string `json:"problem"`
+			}
+			if err := json.Unmarshal([]byte(*m.Body), &letter); err != nil {
+				t.Fatal(err)
+			}
+			if letter.OrderID != c.orderID || letter.Problem == "" {
+				t.Errorf("dead letter %s", *m.Body)
+			}
+		}
+		count += len(out.Messages)
+		more = len(out.Messages) > 0 && count <= want
+	}
+	return count
+}
