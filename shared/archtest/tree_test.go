@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
@@ -74,21 +75,34 @@ func (s source) imports() []string {
 
 func (s source) line(n ast.Node) int { return s.fset.Position(n.Pos()).Line }
 
-func parseSource(t *testing.T, name, text string) source {
-	t.Helper()
+func newSource(name, text string) (source, error) {
 	fset := token.NewFileSet()
 	f, err := parser.ParseFile(fset, name, text, parser.SkipObjectResolution)
+	return source{name: name, ast: f, fset: fset, text: text}, err
+}
+
+func parseSource(t *testing.T, name, text string) source {
+	t.Helper()
+	s, err := newSource(name, text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return source{name: name, ast: f, fset: fset, text: text}
+	return s
 }
 
-// sources reads every Go file of the module. Folders that start with a dot are tools and build results.
+// sources gives every Go file of the module. They are read once; rules don't change them.
 func sources(t *testing.T) []source {
 	t.Helper()
-	var all []source
-	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+	all, err := readSources()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// Folders that start with a dot are tools and build results.
+var readSources = sync.OnceValues(func() (all []source, err error) {
+	err = filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -102,14 +116,16 @@ func sources(t *testing.T) []source {
 		if err != nil {
 			return err
 		}
-		all = append(all, parseSource(t, filepath.ToSlash(rel), readFile(t, rel)))
-		return nil
+		text, err := os.ReadFile(p) // #nosec G304,G122 -- of the tree itself
+		if err != nil {
+			return err
+		}
+		s, err := newSource(filepath.ToSlash(rel), string(text))
+		all = append(all, s)
+		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
-}
+	return all, err
+})
 
 // readFile reads a file by its path from the module's root.
 func readFile(t *testing.T, name string) string {
