@@ -2,9 +2,15 @@ package shipment
 
 import "testing"
 
-// TestCheckCharacter holds against a number that others publish: the example of the Global Release Identifier, which has the same check character.
-func TestCheckCharacter(t *testing.T) {
-	if got := checkCharacter("A12425GABC1234002"); got != 'M' {
-		t.Errorf("the check character is %c, want M", got)
+// TestCheckTellsNeighboursApart tries all there are: whatever comes before, a pair and the pair swapped never check alike.
+func TestCheckTellsNeighboursApart(t *testing.T) {
+	for _, before := range trackingDigits {
+		for _, a := range trackingDigits {
+			for _, b := range trackingDigits {
+				if alike := check(string([]rune{before, a, b})) == check(string([]rune{before, b, a})); alike != (a == b) {
+					t.Errorf("behind %c, %c%c and %c%c check alike: %v", before, a, b, b, a, alike)
+				}
+			}
+		}
 	}
 }
