@@ -80,6 +80,18 @@ const (
 	ActionLeft    Action = "left"    // to a run that still goes, or to one that another sweep has started
 )
 
+// Metric is the metric that counts the orders that a sweep finds standing still.
+const Metric = "OrdersFoundBySweep"
+
+// Budget reads a budget in whole seconds. It panics on one that is none: a function without one must not start.
+func Budget(seconds string) time.Duration {
+	n, err := strconv.ParseInt(seconds, 10, 32)
+	if err != nil || n < 1 {
+		panic(fmt.Sprintf("sweep: a budget of %q seconds", seconds))
+	}
+	return time.Duration(n) * time.Second
+}
+
 // Limits of one sweep.
 const (
 	// MaxActions is how many orders one sweep acts on; the rest waits for the next. Orders that are only looked at do not count.
@@ -97,8 +109,8 @@ type Sweeper struct {
 	Runs   Runs
 	Clock  clock.Clock
 	Budget time.Duration // an order that is not final and has not changed for so long stands still; above zero
-	// Count says how many orders were found standing still, once a sweep, also where there are none.
-	Count func(ctx context.Context, found int)
+	// Count takes how many orders stand still, once a sweep, also where there are none.
+	Count func(orders int64)
 }
 
 // Summary is what one sweep came to.
@@ -138,7 +150,7 @@ func (s Sweeper) Sweep(ctx context.Context) (Summary, error) {
 	run.through(ctx, looking, s.Rows.Failed(looking, before))
 
 	summary, err := run.summary, errors.Join(run.errs...)
-	s.Count(ctx, summary.Standing())
+	s.Count(int64(summary.Standing()))
 	attrs := []any{"found", summary.Found, "actions", summary.Actions, "errors", summary.Errors, "unfinished", summary.Unfinished}
 	if err != nil {
 		attrs = append(attrs, "error", err.Error())
@@ -235,14 +247,14 @@ func (r *run) one(ctx context.Context, id string) (Stage, Action, error) {
 	case o.state.Saga == order.SagaFailed:
 		return StageFailed, ActionNone, nil
 	case o.state.Status == order.StatusCancelling:
-		action, err := r.resumeUndo(ctx, o, budgets)
-		return StageCompensating, action, err
+		did, err := r.resumeUndo(ctx, o, budgets)
+		return StageCompensating, did, err
 	case o.state.Saga == order.SagaPending:
-		action, err := r.startOrClose(ctx, o)
-		return StagePending, action, err
+		did, err := r.startOrClose(ctx, o)
+		return StagePending, did, err
 	}
-	action, err := r.close(ctx, o)
-	return StageRunning, action, err
+	did, err := r.close(ctx, o)
+	return StageRunning, did, err
 }
 
 // found is an order as its stream has it.
@@ -275,19 +287,11 @@ func (r *run) load(ctx context.Context, id string) (found, error) {
 
 // startOrClose starts the run of an order that none has taken. One that was started, took nothing and is gone will not be better the second time.
 func (r *run) startOrClose(ctx context.Context, o found) (Action, error) {
-	fresh, err := r.Runs.Start(ctx, saga.Fulfil(o.id))
-	if err != nil {
-		return "", err
+	if fresh, err := r.Runs.Start(ctx, saga.Fulfil(o.id)); err != nil || fresh {
+		return action(ActionStarted, err)
 	}
-	if fresh {
-		return ActionStarted, nil
-	}
-	running, err := r.Runs.Running(ctx, saga.FulfilName(o.id))
-	if err != nil {
-		return "", err
-	}
-	if running {
-		return ActionLeft, nil
+	if running, err := r.Runs.Running(ctx, saga.FulfilName(o.id)); err != nil || running {
+		return action(ActionLeft, err)
 	}
 	return r.close(ctx, o)
 }
@@ -310,42 +314,40 @@ func (r *run) close(ctx context.Context, o found) (Action, error) {
 	if o.state.Status != order.StatusCancelling || o.state.ClosedBy == order.OriginSaga {
 		return ActionLeft, nil // a run was faster: it has confirmed the order, or undoes it itself
 	}
-	if _, err := r.Runs.Start(ctx, saga.Undo(o.id, o.closedAt)); err != nil {
-		return "", err
-	}
-	return ActionClosed, nil
+	_, err = r.Runs.Start(ctx, saga.Undo(o.id, o.closedAt))
+	return action(ActionClosed, err)
 }
 
 // resumeUndo starts the undoing run, unless one goes. The further runs are named by the budgets that have passed since the order last changed: in each
-// there is one at most.
+// there is one at most. It looks whether a run goes only after its name was taken: looked at before, another sweep could start it in between.
 func (r *run) resumeUndo(ctx context.Context, o found, budgets int64) (Action, error) {
+	if o.state.SagaID != "" { // the run that closed the order undoes it too
+		if running, err := r.Runs.Running(ctx, o.state.SagaID); err != nil || running {
+			return action(ActionLeft, err)
+		}
+	}
+	if fresh, err := r.Runs.Start(ctx, saga.Undo(o.id, o.closedAt)); err != nil || fresh {
+		return action(ActionResumed, err)
+	}
 	before := []string{saga.UndoName(o.id, o.closedAt)}
 	if budgets > 1 {
 		before = append(before, saga.ResumeUndoName(o.id, o.closedAt, budgets-1))
 	}
-	if o.state.SagaID != "" {
-		before = append(before, o.state.SagaID) // the run that closed the order undoes it too
-	}
 	for _, name := range before {
-		running, err := r.Runs.Running(ctx, name)
-		if err != nil {
-			return "", err
-		}
-		if running {
-			return ActionLeft, nil
+		if running, err := r.Runs.Running(ctx, name); err != nil || running {
+			return action(ActionLeft, err)
 		}
 	}
-	fresh, err := r.Runs.Start(ctx, saga.Undo(o.id, o.closedAt))
+	if fresh, err := r.Runs.Start(ctx, saga.ResumeUndo(o.id, o.closedAt, budgets)); err != nil || fresh {
+		return action(ActionResumed, err)
+	}
+	return ActionLeft, nil // it was started in this budget
+}
+
+// action is what was done, where nothing went wrong.
+func action(a Action, err error) (Action, error) {
 	if err != nil {
 		return "", err
 	}
-	if !fresh {
-		if fresh, err = r.Runs.Start(ctx, saga.ResumeUndo(o.id, o.closedAt, budgets)); err != nil {
-			return "", err
-		}
-	}
-	if !fresh {
-		return ActionLeft, nil // another sweep has started it in this budget
-	}
-	return ActionResumed, nil
+	return a, nil
 }

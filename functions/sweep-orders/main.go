@@ -1,0 +1,36 @@
+// sweep-orders finds orders that stand still and takes them on.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+
+	"orderflow/shared/adapter/awsenv"
+	"orderflow/shared/adapter/dynamostore"
+	"orderflow/shared/adapter/metrics"
+	"orderflow/shared/adapter/sfnstart"
+	"orderflow/shared/adapter/viewtable"
+	"orderflow/shared/clock"
+	"orderflow/shared/es"
+	"orderflow/shared/order"
+	"orderflow/shared/sweep"
+)
+
+func main() {
+	awsenv.Logger()
+	config := awsenv.Config(context.Background())
+	db, counts, stage := dynamodb.NewFromConfig(config), metrics.New(os.Stdout, clock.System{}), awsenv.Env("STAGE")
+	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register))
+	lambda.Start(sweep.Sweeper{
+		Rows:   viewtable.NewOrders(db, awsenv.Env("VIEWS_TABLE")),
+		Orders: order.New(order.Deps{Store: store, Clock: clock.System{}}),
+		Runs:   sfnstart.New(sfn.NewFromConfig(config), awsenv.Env("SAGA_ARN"), clock.System{}),
+		Clock:  clock.System{},
+		Budget: sweep.Budget(awsenv.Env("ORDER_BUDGET_SECONDS")),
+		Count:  func(orders int64) { counts.Count(sweep.Metric, orders, metrics.Dimensions{"Stage": stage}) },
+	}.Sweep)
+}

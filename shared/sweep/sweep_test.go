@@ -1,0 +1,644 @@
+package sweep_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"orderflow/shared/clock"
+	"orderflow/shared/es"
+	"orderflow/shared/es/memstore"
+	"orderflow/shared/order"
+	"orderflow/shared/saga"
+	"orderflow/shared/sweep"
+	"orderflow/shared/view/orders"
+)
+
+// TestMain keeps the log, a line an order, out of the tests' output.
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	os.Exit(m.Run())
+}
+
+const budget = time.Hour
+
+var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+var errDown = errors.New("down")
+
+// world is a store, its clock, and a state machine of which only the names are seen.
+type world struct {
+	clock *clock.Fake
+	store es.Store
+	runs  *runs
+	ids   []string
+	rows  map[string]orders.Row // as the view has them: only what project was called for
+	found []int64
+}
+
+func newWorld() *world {
+	return &world{
+		clock: clock.NewFake(start), store: memstore.New(es.NewRegistry(order.Register)), runs: &runs{names: map[string]bool{}}, rows: map[string]orders.Row{},
+	}
+}
+
+func (w *world) sweeper() sweep.Sweeper {
+	return sweep.Sweeper{
+		Rows: w, Orders: order.New(order.Deps{Store: w.store, Clock: w.clock}), Runs: w.runs, Clock: w.clock, Budget: budget,
+		Count: func(n int64) { w.found = append(w.found, n) },
+	}
+}
+
+// do appends events to an order's stream, and projects them.
+func (w *world) do(t fataler, id string, events ...any) {
+	t.Helper()
+	stream := es.NewStreamID(order.Category, id)
+	history, err := w.store.Load(context.Background(), stream, 0)
+	if err == nil {
+		_, err = w.store.Append(context.Background(), []es.Commit{{
+			Head: history.Head, ID: fmt.Sprint("given-", history.Head.Version()), Time: w.clock.Now(), Events: events, Metadata: es.Metadata{CorrelationID: "correlation"},
+		}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(w.ids, id) {
+		w.ids = append(w.ids, id)
+	}
+	w.project(t, id)
+}
+
+// project brings an order's row up to date.
+func (w *world) project(t fataler, id string) {
+	t.Helper()
+	row := orders.Row{}
+	for _, e := range w.history(t, id) {
+		row = orders.Evolve(row, e)
+	}
+	w.rows[id] = row
+}
+
+func (w *world) history(t fataler, id string) []es.Recorded {
+	t.Helper()
+	h, err := w.store.Load(context.Background(), es.NewStreamID(order.Category, id), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h.Events
+}
+
+func (w *world) state(t fataler, id string) order.State {
+	t.Helper()
+	s, err := es.Fold(order.Decider.Initial(), order.Evolve, w.history(t, id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (w *world) Open(_ context.Context, before time.Time) iter.Seq2[string, error] {
+	return w.list(before, func(r orders.Row) bool { return !r.Status.Final() && r.Saga.State != order.SagaFailed })
+}
+
+func (w *world) Failed(_ context.Context, before time.Time) iter.Seq2[string, error] {
+	return w.list(before, func(r orders.Row) bool { return !r.Status.Final() && r.Saga.State == order.SagaFailed })
+}
+
+func (w *world) list(before time.Time, match func(orders.Row) bool) iter.Seq2[string, error] {
+	var ids []string
+	for _, id := range w.ids {
+		if r := w.rows[id]; match(r) && r.UpdatedAt.Before(before) {
+			ids = append(ids, id)
+		}
+	}
+	return func(yield func(string, error) bool) {
+		for _, id := range ids {
+			if !yield(id, nil) {
+				return
+			}
+		}
+	}
+}
+
+type fataler interface {
+	Helper()
+	Fatal(...any)
+}
+
+// runs are the state machine's executions: whether each still goes.
+type runs struct {
+	mu      sync.Mutex
+	names   map[string]bool
+	started []string
+	fail    func(call string) error // called ahead of each
+	late    func(name string) error // called behind each start: the run is there, and nobody hears of it
+}
+
+func (r *runs) Start(_ context.Context, run saga.Run) (bool, error) {
+	if err := run.Validate(); err != nil {
+		return false, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fail != nil {
+		if err := r.fail("start " + run.Name); err != nil {
+			return false, err
+		}
+	}
+	if _, exists := r.names[run.Name]; exists {
+		return false, nil
+	}
+	r.names[run.Name], r.started = true, append(r.started, run.Name)
+	if r.late != nil {
+		if err := r.late(run.Name); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+func (r *runs) Running(_ context.Context, name string) (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fail != nil {
+		if err := r.fail("look at " + name); err != nil {
+			return false, err
+		}
+	}
+	return r.names[name], nil
+}
+
+var (
+	placed     = order.Placed{OrderID: "o1", CustomerID: "c1"}
+	started    = order.Started{SagaID: "o1"}
+	confirmed  = order.Confirmed{SagaID: "o1", PaymentID: "p1"}
+	bySaga     = order.Cancelling{Reason: "stock.insufficient", From: order.StatusPlaced, Origin: order.OriginSaga, SagaID: "o1"}
+	byCustomer = order.Cancelling{Reason: order.ReasonCustomer, From: order.StatusPlaced, Origin: order.OriginCustomer}
+	undoFailed = order.UndoFailed{SagaID: "o1", Steps: []string{"refund"}}
+	cancelled  = order.Cancelled{SagaID: "o1", Reason: order.ReasonCustomer}
+)
+
+// Given an order's events and the runs that there were, and the time that has passed since: what the sweep finds, does, and leaves.
+func TestSweep(t *testing.T) {
+	const standing = budget + time.Second
+	tests := []struct {
+		name    string
+		events  []any
+		runs    map[string]bool
+		passed  time.Duration
+		stage   sweep.Stage
+		action  sweep.Action
+		started []string
+		status  order.Status
+	}{
+		{name: "just placed", events: []any{placed}, passed: budget - time.Second, status: order.StatusPlaced},
+		{
+			name: "placed, never started", events: []any{placed}, passed: standing,
+			stage: sweep.StagePending, action: sweep.ActionStarted, started: []string{"o1"}, status: order.StatusPlaced,
+		},
+		{
+			name: "placed, and the run is under way", events: []any{placed}, runs: map[string]bool{"o1": true}, passed: standing,
+			stage: sweep.StagePending, action: sweep.ActionLeft, status: order.StatusPlaced,
+		},
+		{
+			name: "placed, and the run is gone", events: []any{placed}, runs: map[string]bool{"o1": false}, passed: standing,
+			stage: sweep.StagePending, action: sweep.ActionClosed, started: []string{"o1-undo-2"}, status: order.StatusCancelling,
+		},
+		{name: "just started", events: []any{placed, started}, runs: map[string]bool{"o1": true}, passed: budget - time.Second, status: order.StatusPlaced},
+		{
+			name: "started, and the run is gone", events: []any{placed, started}, runs: map[string]bool{"o1": false}, passed: standing,
+			stage: sweep.StageRunning, action: sweep.ActionClosed, started: []string{"o1-undo-3"}, status: order.StatusCancelling,
+		},
+		{
+			name: "started, and the run still goes past the budget", events: []any{placed, started}, runs: map[string]bool{"o1": true}, passed: standing,
+			stage: sweep.StageRunning, action: sweep.ActionClosed, started: []string{"o1-undo-3"}, status: order.StatusCancelling,
+		},
+		{
+			name: "cancelled by the customer, never undone", events: []any{placed, byCustomer}, passed: standing,
+			stage: sweep.StageCompensating, action: sweep.ActionResumed, started: []string{"o1-undo-2"}, status: order.StatusCancelling,
+		},
+		{
+			name: "cancelled by the customer, being undone", events: []any{placed, byCustomer}, runs: map[string]bool{"o1-undo-2": true}, passed: standing,
+			stage: sweep.StageCompensating, action: sweep.ActionLeft, status: order.StatusCancelling,
+		},
+		{
+			name: "the undoing run is gone", events: []any{placed, byCustomer}, runs: map[string]bool{"o1-undo-2": false}, passed: standing,
+			stage: sweep.StageCompensating, action: sweep.ActionResumed, started: []string{"o1-undo-2-1"}, status: order.StatusCancelling,
+		},
+		{
+			name: "the resumed run was started in this budget", events: []any{placed, byCustomer}, runs: map[string]bool{"o1-undo-2": false, "o1-undo-2-1": true}, passed: standing,
+			stage: sweep.StageCompensating, action: sweep.ActionLeft, status: order.StatusCancelling,
+		},
+		{
+			name: "the resumed run goes on into the next budget", events: []any{placed, byCustomer},
+			runs: map[string]bool{"o1-undo-2": false, "o1-undo-2-1": true}, passed: 2*budget + time.Second,
+			stage: sweep.StageCompensating, action: sweep.ActionLeft, status: order.StatusCancelling,
+		},
+		{
+			name: "the resumed run is gone in the next budget", events: []any{placed, byCustomer},
+			runs: map[string]bool{"o1-undo-2": false, "o1-undo-2-1": false}, passed: 2*budget + time.Second,
+			stage: sweep.StageCompensating, action: sweep.ActionResumed, started: []string{"o1-undo-2-2"}, status: order.StatusCancelling,
+		},
+		{
+			name: "the run that closed the order undoes it", events: []any{placed, started, bySaga}, runs: map[string]bool{"o1": true}, passed: standing,
+			stage: sweep.StageCompensating, action: sweep.ActionLeft, status: order.StatusCancelling,
+		},
+		{
+			name: "the run that closed the order is gone", events: []any{placed, started, bySaga}, runs: map[string]bool{"o1": false}, passed: standing,
+			stage: sweep.StageCompensating, action: sweep.ActionResumed, started: []string{"o1-undo-3"}, status: order.StatusCancelling,
+		},
+		{
+			name: "cancelled after it was confirmed", events: []any{placed, started, confirmed, byCustomer}, runs: map[string]bool{"o1": false}, passed: standing,
+			stage: sweep.StageCompensating, action: sweep.ActionResumed, started: []string{"o1-undo-4"}, status: order.StatusCancelling,
+		},
+		{
+			name: "the undo has failed", events: []any{placed, started, bySaga, undoFailed}, runs: map[string]bool{"o1": false}, passed: standing,
+			stage: sweep.StageFailed, action: sweep.ActionNone, status: order.StatusCancelling,
+		},
+		{name: "confirmed", events: []any{placed, started, confirmed}, passed: standing, status: order.StatusConfirmed},
+		{name: "cancelled", events: []any{placed, byCustomer, cancelled}, passed: standing, status: order.StatusCancelled},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld()
+			for _, e := range tt.events {
+				w.do(t, "o1", e)
+			}
+			maps.Copy(w.runs.names, tt.runs)
+			w.clock.Advance(tt.passed)
+			summary, err := w.sweeper().Sweep(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := sweep.Summary{Found: map[sweep.Stage]int{}, Actions: map[sweep.Action]int{}}
+			if tt.stage != "" {
+				want.Found[tt.stage], want.Actions[tt.action] = 1, 1
+			}
+			if diff := cmp.Diff(want, summary); diff != "" {
+				t.Errorf("summary: (-want +got)\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.started, w.runs.started); diff != "" {
+				t.Errorf("started: (-want +got)\n%s", diff)
+			}
+			if diff := cmp.Diff([]int64{int64(len(want.Found))}, w.found); diff != "" {
+				t.Errorf("counted: (-want +got)\n%s", diff)
+			}
+			state := w.state(t, "o1")
+			if state.Status != tt.status {
+				t.Errorf("the order is %s, want %s", state.Status, tt.status)
+			}
+			if tt.action == sweep.ActionClosed {
+				events := w.history(t, "o1")
+				last := events[len(events)-1]
+				if state.Reason != order.ReasonExpired || state.ClosedBy != order.OriginSweep || last.Metadata.CorrelationID != "correlation" {
+					t.Errorf("closed by %s for %s, %+v", state.ClosedBy, state.Reason, last.Metadata)
+				}
+			}
+		})
+	}
+}
+
+// The view is behind: what the stream says goes.
+func TestViewThatIsBehind(t *testing.T) {
+	for name, tt := range map[string]struct {
+		events []any
+		passed time.Duration
+		want   map[sweep.Stage]int
+	}{
+		"the order is final":         {[]any{started, confirmed}, 2 * budget, map[sweep.Stage]int{sweep.StageBehind: 1}},
+		"the order is cancelled":     {[]any{byCustomer, cancelled}, 2 * budget, map[sweep.Stage]int{sweep.StageBehind: 1}},
+		"the order has just started": {[]any{started}, time.Second, nil},
+		"the undo has failed":        {[]any{bySaga, undoFailed}, 2 * budget, map[sweep.Stage]int{sweep.StageFailed: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.do(t, "o1", placed)
+			stale := w.rows["o1"]
+			w.clock.Advance(2 * budget)
+			w.do(t, "o1", tt.events...)
+			w.rows["o1"] = stale
+			w.clock.Advance(tt.passed)
+			summary, err := w.sweeper().Sweep(context.Background())
+			if err != nil || len(w.runs.started) != 0 {
+				t.Errorf("started %v, %v", w.runs.started, err)
+			}
+			if diff := cmp.Diff(tt.want, summary.Found, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			if behind := w.found[0] == 0; behind != (tt.want[sweep.StageFailed] == 0) {
+				t.Errorf("counted %d", w.found[0])
+			}
+			if n := len(w.history(t, "o1")); n != 1+len(tt.events) {
+				t.Errorf("the stream has %d events", n)
+			}
+		})
+	}
+}
+
+// hooked lets somebody else be faster: before runs ahead of the sweep's own append.
+type hooked struct {
+	es.Store
+	before func()
+}
+
+func (h *hooked) Append(ctx context.Context, commits []es.Commit, effects ...es.Effect) (es.Appended, error) {
+	if f := h.before; f != nil {
+		h.before = nil
+		f()
+	}
+	return h.Store.Append(ctx, commits, effects...)
+}
+
+func TestSomebodyElseIsFaster(t *testing.T) {
+	for name, tt := range map[string]struct {
+		event   any
+		action  sweep.Action
+		started []string
+		status  order.Status
+	}{
+		"the run confirms":     {confirmed, sweep.ActionLeft, nil, order.StatusConfirmed},
+		"the run closes":       {bySaga, sweep.ActionLeft, nil, order.StatusCancelling},
+		"the customer cancels": {byCustomer, sweep.ActionClosed, []string{"o1-undo-3"}, order.StatusCancelling},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.do(t, "o1", placed)
+			w.do(t, "o1", started)
+			w.clock.Advance(budget)
+			memory := w.store
+			store := &hooked{Store: memory}
+			store.before = func() {
+				w.store = memory
+				w.do(t, "o1", tt.event)
+			}
+			w.store = store
+			w.clock.Advance(time.Second)
+			summary, err := w.sweeper().Sweep(context.Background())
+			if err != nil || summary.Actions[tt.action] != 1 {
+				t.Errorf("%+v, %v", summary, err)
+			}
+			if diff := cmp.Diff(tt.started, w.runs.started); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			if s := w.state(t, "o1"); s.Status != tt.status || len(w.history(t, "o1")) != 3 {
+				t.Errorf("%s after %d events", s.Status, len(w.history(t, "o1")))
+			}
+		})
+	}
+}
+
+// Two sweeps at once close an order with one commit and start one run of a name.
+func TestTwoSweepsAtOnce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld()
+		for i := range rapid.IntRange(1, 6).Draw(t, "orders") {
+			id := fmt.Sprint("order-", i)
+			for _, e := range rapid.SampledFrom([][]any{{placed}, {placed, started}, {placed, byCustomer}, {placed, started, bySaga}}).Draw(t, "events") {
+				w.do(t, id, e)
+			}
+			for _, name := range rapid.SampledFrom([][]string{nil, {id}, {id + "-undo-2"}, {id + "-undo-3"}}).Draw(t, "gone") {
+				w.runs.names[name] = false
+			}
+		}
+		w.clock.Advance(budget + time.Second)
+		var wait sync.WaitGroup
+		for range 3 {
+			s := w.sweeper()
+			s.Count = func(int64) {}
+			wait.Go(func() {
+				if _, err := s.Sweep(context.Background()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wait.Wait()
+		if unique := slices.Compact(slices.Sorted(slices.Values(w.runs.started))); len(unique) != len(w.runs.started) {
+			t.Fatalf("started %v", w.runs.started)
+		}
+		for _, id := range w.ids {
+			closed, started := 0, 0
+			for _, e := range w.history(t, id) {
+				if _, ok := e.Data.(order.Cancelling); ok {
+					closed++
+				}
+			}
+			for _, name := range w.runs.started {
+				if name == id || len(name) > len(id) && name[:len(id)+1] == id+"-" {
+					started++
+				}
+			}
+			if closed > 1 || started > 1 {
+				t.Fatalf("%s was closed %d times; started %v", id, closed, w.runs.started)
+			}
+		}
+	})
+}
+
+// failing is a store whose appends fail before or after they are done.
+type failing struct {
+	es.Store
+	before, after func(call string) error
+}
+
+func (f failing) Append(ctx context.Context, commits []es.Commit, effects ...es.Effect) (es.Appended, error) {
+	if err := f.before("append"); err != nil {
+		return es.Appended{}, err
+	}
+	out, err := f.Store.Append(ctx, commits, effects...)
+	if err == nil {
+		err = f.after("append")
+	}
+	return out, err
+}
+
+// Sweeps that die anywhere, on runs that die anywhere, still end every order: each is undone or waits for people in the end, and an order whose
+// run was lost before it began is fulfilled.
+func TestEveryOrderEnds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld()
+		memory := w.store
+		trouble := rapid.IntRange(1, 12).Draw(t, "calls that fail")
+		die := func(call string) error {
+			if trouble > 0 && rapid.Bool().Draw(t, call+" fails") {
+				trouble--
+				return errDown
+			}
+			return nil
+		}
+		w.do(t, "o1", placed)
+		w.runs.fail, w.runs.late = die, func(name string) error { return die("answer of " + name) }
+		if rapid.Bool().Draw(t, "the starter works") {
+			w.runs.names["o1"] = true
+		}
+		// progress carries out a run, or lets it die at one of its steps.
+		progress := func(name string) {
+			w.runs.names[name] = false
+			if rapid.Bool().Draw(t, name+" dies at once") && trouble > 0 {
+				trouble--
+				return
+			}
+			decide := func(c order.Command) bool {
+				events, err := order.Decider.Decide(c, w.state(t, "o1"))
+				if err != nil {
+					return false
+				}
+				for _, e := range events {
+					w.do(t, "o1", e)
+				}
+				return true
+			}
+			if name == "o1" && decide(order.Start{SagaID: name}) {
+				if rapid.Bool().Draw(t, name+" dies when it has started") && trouble > 0 {
+					trouble--
+					return
+				}
+				if decide(order.Confirm{SagaID: name}) {
+					return
+				}
+			}
+			if rapid.Bool().Draw(t, name+" can't undo") {
+				decide(order.FailUndo{SagaID: name, Steps: []string{"refund"}})
+			} else {
+				decide(order.Cancel{SagaID: name})
+			}
+		}
+		for round := 0; ; round++ {
+			for _, name := range slices.Sorted(maps.Keys(w.runs.names)) {
+				if w.runs.names[name] {
+					progress(name)
+				}
+			}
+			s := w.state(t, "o1")
+			if s.Status.Final() || s.Saga == order.SagaFailed {
+				if w.runs.started = slices.DeleteFunc(w.runs.started, func(n string) bool { return n == "o1" }); s.Status == order.StatusConfirmed && len(w.runs.started) > 0 {
+					t.Fatalf("a confirmed order was undone by %v", w.runs.started)
+				}
+				break
+			}
+			if round > 30 {
+				t.Fatalf("the order stands still: %+v, runs %v", s, w.runs.names)
+			}
+			w.clock.Advance(budget + time.Second)
+			sweeper := w.sweeper()
+			sweeper.Orders = order.New(order.Deps{Store: failing{memory, die, func(string) error { return die("answer") }}, Clock: w.clock})
+			if _, err := sweeper.Sweep(context.Background()); err != nil && !errors.Is(err, errDown) {
+				t.Fatal(err)
+			}
+			w.project(t, "o1")
+		}
+	})
+}
+
+// One order that fails does not hold up the others, and is told.
+func TestErrors(t *testing.T) {
+	w := newWorld()
+	for i := range 30 {
+		w.do(t, fmt.Sprint("order-", i), placed)
+	}
+	w.clock.Advance(budget + time.Second)
+	w.runs.fail = func(call string) error {
+		if call == "start order-7" {
+			return errDown
+		}
+		return nil
+	}
+	w.ids = append(w.ids, "order-that-never-was")
+	w.rows["order-that-never-was"] = orders.Row{Status: order.StatusPlaced}
+	summary, err := w.sweeper().Sweep(context.Background())
+	if !errors.Is(err, errDown) || !errors.Is(err, order.ErrNotFound) || summary.Errors != 2 {
+		t.Errorf("%+v, %v", summary, err)
+	}
+	if len(w.runs.started) != 29 || summary.Found[sweep.StagePending] != 30 || summary.Actions[sweep.ActionStarted] != 29 || w.found[0] != 30 {
+		t.Errorf("%+v, %d started", summary, len(w.runs.started))
+	}
+}
+
+// broken gives some orders and then an error.
+type broken struct{ *world }
+
+func (b broken) Open(ctx context.Context, before time.Time) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for id, err := range b.world.Open(ctx, before) {
+			if !yield(id, err) {
+				return
+			}
+		}
+		yield("", errDown)
+	}
+}
+
+func TestListThatBreaks(t *testing.T) {
+	w := newWorld()
+	w.do(t, "o1", placed)
+	w.do(t, "o2", placed, byCustomer, undoFailed)
+	w.clock.Advance(budget + time.Second)
+	s := w.sweeper()
+	s.Rows = broken{w}
+	summary, err := s.Sweep(context.Background())
+	if !errors.Is(err, errDown) || summary.Errors != 1 || len(w.runs.started) != 1 || summary.Found[sweep.StageFailed] != 1 {
+		t.Errorf("%+v, started %v, %v", summary, w.runs.started, err)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	w := newWorld()
+	for i := range sweep.MaxActions + 100 {
+		w.do(t, fmt.Sprintf("order-%04d", i), placed)
+	}
+	w.clock.Advance(budget + time.Second)
+	first, err := w.sweeper().Sweep(context.Background())
+	// Some may be under way when the limit is met.
+	if n := len(w.runs.started); err != nil || !first.Unfinished || n < sweep.MaxActions || n >= sweep.MaxActions+100 {
+		t.Errorf("first: %+v, %d started, %v", first, n, err)
+	}
+	second, err := w.sweeper().Sweep(context.Background())
+	if err != nil || second.Unfinished || len(w.runs.started) != sweep.MaxActions+100 {
+		t.Errorf("second: %+v, %d started, %v", second, len(w.runs.started), err)
+	}
+}
+
+func TestDeadline(t *testing.T) {
+	w := newWorld()
+	w.do(t, "o1", placed)
+	w.clock.Advance(budget + time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second) // less than what is kept back
+	defer cancel()
+	summary, err := w.sweeper().Sweep(ctx)
+	if err != nil || !summary.Unfinished || len(w.runs.started) != 0 {
+		t.Errorf("%+v, %v", summary, err)
+	}
+}
+
+func TestBudget(t *testing.T) {
+	if got := sweep.Budget("5400"); got != 90*time.Minute {
+		t.Errorf("got %s", got)
+	}
+	for _, text := range []string{"", "0", "-1", "1.5", "90m", "99999999999999"} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%q is a budget", text)
+				}
+			}()
+			sweep.Budget(text)
+		}()
+	}
+	w := newWorld()
+	s := w.sweeper()
+	s.Budget = 0
+	if _, err := s.Sweep(context.Background()); err == nil {
+		t.Error("swept without a budget")
+	}
+}
