@@ -215,7 +215,7 @@ func TestSamples(t *testing.T) {
 	for name, want := range map[string]error{
 		"process-inventory.json": nil, "process-inventory-release.json": nil, "process-inventory-poison.json": inventoryqueue.ErrUnfit,
 	} {
-		text, err := os.ReadFile(filepath.Join("../../../events/samples/invoke", name))
+		text, err := os.ReadFile(filepath.Join("..", "..", "..", "events", "samples", "invoke", name))
 		if err != nil {
 			t.Fatal(err)
 		}

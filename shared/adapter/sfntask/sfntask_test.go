@@ -90,7 +90,7 @@ func TestHandle(t *testing.T) {
 				}
 				return
 			}
-			failure, byValue := err.(messages.InvokeResponse_Error) //nolint:errorlint // aws-lambda-go asserts the same
+			failure, byValue := err.(messages.InvokeResponse_Error) // as aws-lambda-go asserts it
 			if got != nil || !byValue || failure.Type != tc.errorType || !strings.Contains(failure.Message, tc.errorMessage) {
 				t.Errorf("got %v, %#v, want %s: %s", got, err, tc.errorType, tc.errorMessage)
 			}
