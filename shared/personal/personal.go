@@ -10,16 +10,21 @@ import (
 // Sealed is personal data as ciphertext: a scheme, a colon, and base64 of nonce and AES-256-GCM ciphertext, as in "pd1:…". "" is no data.
 type Sealed string
 
-// ErrErased says that the person's key is destroyed or was never made: the data can't be read by anybody any more.
-var ErrErased = errors.New("personal: the key is destroyed")
+var (
+	// ErrErased says that the person's key is destroyed or was never made: the data can't be read by anybody any more.
+	ErrErased = errors.New("personal: the key is destroyed")
+	// ErrUnreadable says that sealed data does not open under the person's key: it was changed, cut, or sealed for another field or person.
+	ErrUnreadable = errors.New("personal: the sealed data does not open")
+)
 
 // Vault seals and opens personal data. subject is the person's pseudonym (a customer id); field says what the data is, as in "order.address", and
 // binds the ciphertext to its place: sealed data moved to another field or person does not open.
 type Vault interface {
-	// Enrol makes the subject's data key if there is none. Two at once end with one key.
+	// Enrol makes the subject's data key if there is none. Two at once end with one key. It is ErrErased where the key was destroyed: the pseudonym
+	// still names that person's past, so nobody else may have it.
 	Enrol(ctx context.Context, subject string) error
 	// Seal encrypts. It is ErrErased where the subject has no key.
 	Seal(ctx context.Context, subject, field string, plain []byte) (Sealed, error)
-	// Open decrypts. It is ErrErased where the subject has no key.
+	// Open decrypts. It is ErrErased where the subject has no key, and ErrUnreadable where sealed is not what was sealed for subject and field.
 	Open(ctx context.Context, subject, field string, sealed Sealed) ([]byte, error)
 }

@@ -1,0 +1,29 @@
+// process-payment carries out the saga's steps on payments: charge, refund.
+package main
+
+import (
+	"context"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"orderflow/shared/account"
+	"orderflow/shared/adapter/awsenv"
+	"orderflow/shared/adapter/dynamostore"
+	"orderflow/shared/adapter/paymenttask"
+	"orderflow/shared/adapter/sfntask"
+	"orderflow/shared/clock"
+	"orderflow/shared/es"
+	"orderflow/shared/payment"
+)
+
+func main() {
+	awsenv.Logger()
+	config := awsenv.Config(context.Background())
+	store := dynamostore.New(dynamodb.NewFromConfig(config), awsenv.Env("EVENTS_TABLE"), es.NewRegistry(payment.Register, account.Register))
+	tasks := paymenttask.Tasks{Payments: payment.New(payment.Deps{Store: store, Clock: clock.System{}}), Clock: clock.System{}}
+	lambda.Start(sfntask.Router{
+		"charge": sfntask.Task(tasks.Charge),
+		"refund": sfntask.Task(tasks.Refund),
+	}.Handle)
+}

@@ -1,0 +1,138 @@
+package account
+
+import (
+	"errors"
+	"math"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"orderflow/shared/money"
+)
+
+func eur(amount int64) money.Money { return money.Money{Amount: amount, Currency: "EUR"} }
+
+func usd(amount int64) money.Money { return money.Money{Amount: amount, Currency: "USD"} }
+
+func TestDecide(t *testing.T) {
+	opened := Opened{AccountID: "a1", CustomerID: "c1", Currency: "EUR"}
+	holding := func(amount int64) []Event {
+		return []Event{opened, Deposited{Amount: eur(amount), Reference: "deposit/d0"}}
+	}
+	tests := []struct {
+		name  string
+		given []Event
+		when  Command
+		then  []Event
+		err   error
+	}{
+		{"open", nil, Open{"a1", "c1", "EUR"}, []Event{opened}, nil},
+		{"open what is open", []Event{opened}, Open{"a1", "c1", "EUR"}, nil, ErrAlreadyOpen},
+		{"open in no currency", nil, Open{"a1", "c1", "EURO"}, nil, money.ErrCurrency},
+
+		{"deposit", []Event{opened}, Deposit{eur(500), "deposit/d1"}, []Event{Deposited{eur(500), "deposit/d1"}}, nil},
+		{"deposit to no account", nil, Deposit{eur(500), "deposit/d1"}, nil, ErrNotOpen},
+		{"deposit nothing", []Event{opened}, Deposit{eur(0), "deposit/d1"}, nil, ErrAmountNotPositive},
+		{"deposit less than nothing", holding(100), Deposit{eur(-1), "deposit/d1"}, nil, ErrAmountNotPositive},
+		{"deposit the least number", holding(100), Deposit{eur(math.MinInt64), "deposit/d1"}, nil, ErrAmountNotPositive},
+		{"deposit another currency", []Event{opened}, Deposit{usd(500), "deposit/d1"}, nil, ErrWrongCurrency},
+		{"deposit no currency", []Event{opened}, Deposit{money.Money{Amount: 1}, "deposit/d1"}, nil, ErrWrongCurrency},
+		{"deposit up to the limit", holding(1), Deposit{eur(math.MaxInt64 - 1), "deposit/d1"}, []Event{Deposited{eur(math.MaxInt64 - 1), "deposit/d1"}}, nil},
+		{"deposit over the limit", holding(2), Deposit{eur(math.MaxInt64 - 1), "deposit/d1"}, nil, money.ErrOverflow},
+		{"deposit over the limit once what was taken comes back", append(holding(math.MaxInt64), Withdrawn{eur(math.MaxInt64), "payment/p1"}),
+			Deposit{eur(1), "deposit/d1"}, nil, money.ErrOverflow},
+
+		{"withdraw", holding(500), Withdraw{eur(200), "withdrawal/w1"}, []Event{Withdrawn{eur(200), "withdrawal/w1"}}, nil},
+		{"withdraw everything", holding(500), Withdraw{eur(500), "withdrawal/w1"}, []Event{Withdrawn{eur(500), "withdrawal/w1"}}, nil},
+		{"withdraw too much", holding(500), Withdraw{eur(501), "withdrawal/w1"}, nil, ErrInsufficientFunds},
+		{"withdraw what was withdrawn", append(holding(500), Withdrawn{eur(300), "withdrawal/w1"}), Withdraw{eur(201), "withdrawal/w2"}, nil, ErrInsufficientFunds},
+		{"withdraw from no account", nil, Withdraw{eur(1), "withdrawal/w1"}, nil, ErrNotOpen},
+		{"withdraw nothing", holding(500), Withdraw{eur(0), "withdrawal/w1"}, nil, ErrAmountNotPositive},
+		{"withdraw less than nothing", holding(500), Withdraw{eur(-5), "withdrawal/w1"}, nil, ErrAmountNotPositive},
+		{"withdraw another currency", holding(500), Withdraw{usd(5), "withdrawal/w1"}, nil, ErrWrongCurrency},
+
+		{"charge", holding(500), Charge{"c1", eur(500), "payment/p1"}, []Event{Withdrawn{eur(500), "payment/p1"}}, nil},
+		{"charge too much", holding(500), Charge{"c1", eur(501), "payment/p1"}, nil, ErrInsufficientFunds},
+		{"charge another's account", holding(500), Charge{"c2", eur(5), "payment/p1"}, nil, ErrNotYours},
+		{"charge another's account too much in another currency", holding(500), Charge{"c2", usd(501), "payment/p1"}, nil, ErrNotYours},
+		{"charge no account", nil, Charge{"c1", eur(5), "payment/p1"}, nil, ErrNotOpen},
+		{"charge another currency", holding(500), Charge{"c1", usd(5), "payment/p1"}, nil, ErrWrongCurrency},
+		{"charge nothing", holding(500), Charge{"c1", eur(0), "payment/p1"}, nil, ErrAmountNotPositive},
+
+		{"refund", append(holding(500), Withdrawn{eur(300), "payment/p1"}), Refund{eur(300), "payment/p1"}, []Event{Deposited{eur(300), "payment/p1"}}, nil},
+		{"refund at the limit", append(holding(math.MaxInt64), Withdrawn{eur(math.MaxInt64), "payment/p1"}), Refund{eur(math.MaxInt64), "payment/p1"},
+			[]Event{Deposited{eur(math.MaxInt64), "payment/p1"}}, nil},
+		{"refund to no account", nil, Refund{eur(1), "payment/p1"}, nil, ErrNotOpen},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			state := Decider.Initial()
+			for _, e := range tt.given {
+				state = Decider.Evolve(state, e)
+			}
+			got, err := Decider.Decide(tt.when, state)
+			if !errors.Is(err, tt.err) {
+				t.Fatalf("error %v, want %v", err, tt.err)
+			}
+			if diff := cmp.Diff(tt.then, got); diff != "" {
+				t.Errorf("events (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestDecideUnknownCommand(t *testing.T) {
+	if _, err := Decider.Decide(nil, State{ID: "a1"}); err == nil {
+		t.Error("a command that nobody knows is no error")
+	}
+}
+
+// TestRules throws random commands at an account. Payments are refunded at most once and with what they took, as their attempts see to.
+func TestRules(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		state := Evolve(State{}, Opened{AccountID: "a1", CustomerID: "c1", Currency: "EUR"})
+		var in, out int64
+		taken := []money.Money{}
+		amount := rapid.OneOf(rapid.Int64Range(-2, 1000), rapid.Int64Range(math.MaxInt64/2, math.MaxInt64), rapid.Int64())
+		for range rapid.IntRange(1, 40).Draw(t, "steps") {
+			m := money.Money{Amount: amount.Draw(t, "amount"), Currency: rapid.SampledFrom([]string{"EUR", "EUR", "EUR", "USD"}).Draw(t, "currency")}
+			var c Command
+			switch rapid.IntRange(0, 4).Draw(t, "command") {
+			case 0, 1:
+				c = Deposit{m, "deposit/d"}
+			case 2:
+				c = Withdraw{m, "withdrawal/w"}
+			case 3:
+				c = Charge{rapid.SampledFrom([]string{"c1", "c1", "c2"}).Draw(t, "customer"), m, "payment/p"}
+			case 4:
+				if len(taken) == 0 {
+					continue
+				}
+				c, taken = Refund{taken[0], "payment/p"}, taken[1:]
+			}
+			events, err := Decider.Decide(c, state)
+			if _, refund := c.(Refund); refund && err != nil {
+				t.Fatalf("a refund failed: %v", err)
+			}
+			if (err == nil) != (len(events) == 1) {
+				t.Fatalf("%d events with error %v", len(events), err)
+			}
+			for _, e := range events {
+				state = Evolve(state, e)
+				switch e := e.(type) {
+				case Deposited:
+					in += e.Amount.Amount
+				case Withdrawn:
+					out += e.Amount.Amount
+				}
+			}
+			if _, charge := c.(Charge); charge && err == nil {
+				taken = append(taken, m)
+			}
+			if state.Balance < 0 || state.Balance > state.PaidIn || state.Balance != in-out {
+				t.Fatalf("after %#v: balance %d of %d paid in, moved %d in and %d out", c, state.Balance, state.PaidIn, in, out)
+			}
+		}
+	})
+}

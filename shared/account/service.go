@@ -1,0 +1,209 @@
+package account
+
+import (
+	"context"
+	"fmt"
+
+	"orderflow/shared/clock"
+	"orderflow/shared/es"
+	"orderflow/shared/ident"
+	"orderflow/shared/money"
+)
+
+// Deps is what the service works with.
+type Deps struct {
+	Store es.Store
+	Clock clock.Clock
+}
+
+// Service carries out the commands on accounts.
+type Service struct {
+	deps    Deps
+	handler es.Handler[Command, State, Event]
+}
+
+// New makes the service.
+func New(deps Deps) Service {
+	return Service{deps: deps, handler: es.Handler[Command, State, Event]{Category: Category, Decider: Decider, Store: deps.Store, Clock: deps.Clock}}
+}
+
+// ID is the id of a customer's account in a currency: there is one.
+func ID(customerID, currency string) string { return ident.Derive("account", customerID, currency) }
+
+// DepositID is the id of the deposit that a key stands for.
+func DepositID(accountID, key string) string { return ident.Derive(DepositCategory, accountID, key) }
+
+// WithdrawalID is the id of the withdrawal that a key stands for.
+func WithdrawalID(accountID, key string) string {
+	return ident.Derive(WithdrawalCategory, accountID, key)
+}
+
+// Plan decides a command that moves money on the account as it stands in the store, for a caller that appends the commit together with that of its
+// own attempt. The state is the one right after the movement. The commit's id follows from the command's reference.
+func Plan(ctx context.Context, store es.Store, req es.Request, accountID string, c Command) (State, es.Commit, error) {
+	history, err := store.Load(ctx, es.NewStreamID(Category, accountID), 0)
+	if err != nil {
+		return State{}, es.Commit{}, err
+	}
+	state, err := Decider.Fold(history)
+	if err != nil {
+		return state, es.Commit{}, err
+	}
+	events, err := Decider.Decide(c, state)
+	if err != nil {
+		return state, es.Commit{}, err
+	}
+	if req.CommitID, err = commitID(c); err != nil {
+		return state, es.Commit{}, err
+	}
+	commit := req.Commit(history.Head)
+	for _, e := range events {
+		commit.Events = append(commit.Events, e)
+		state = Evolve(state, e)
+	}
+	return state, commit, nil
+}
+
+// commitID tells the two movements that one reference can have apart: the attempt's effect, and its undoing.
+func commitID(c Command) (string, error) {
+	switch c := c.(type) {
+	case Deposit:
+		return "do:" + c.Reference, nil
+	case Withdraw:
+		return "do:" + c.Reference, nil
+	case Charge:
+		return "do:" + c.Reference, nil
+	case Refund:
+		return "undo:" + c.Reference, nil
+	}
+	return "", fmt.Errorf("account: %T moves no money", c)
+}
+
+// Open opens the customer's account in a currency (ISO 4217). The request's commit id stands for the client's key: with the same currency it gets the
+// account as it is now, with another es.ErrKeyReused. An account that another request opened is ErrAlreadyOpen.
+func (s Service) Open(ctx context.Context, req es.Request, customerID, currency string) (es.Result[State], error) {
+	accountID, openingID := ID(customerID, currency), ident.Derive(OpeningCategory, customerID, req.CommitID)
+	attempt := es.Attempt[OpeningProcessed]{
+		Category: OpeningCategory, Store: s.deps.Store, Clock: s.deps.Clock,
+		Fold: func(h es.History) (OpeningProcessed, error) {
+			return es.Fold(OpeningProcessed{}, func(_, e OpeningProcessed) OpeningProcessed { return e }, h.Events)
+		},
+		Status: func(o OpeningProcessed) es.AttemptStatus { return status(o.OpeningID) },
+	}
+	repeated := true
+	opening, err := attempt.Do(ctx, openingID, req, func(ctx context.Context) (es.Plan, error) {
+		repeated = false
+		current, err := s.handler.Get(ctx, accountID)
+		if err != nil {
+			return es.Plan{}, err
+		}
+		events, err := Decider.Decide(Open{AccountID: accountID, CustomerID: customerID, Currency: currency}, current.State)
+		if err != nil {
+			return es.Plan{}, err
+		}
+		commit := req.Commit(current.Head)
+		for _, e := range events {
+			commit.Events = append(commit.Events, e)
+		}
+		return es.Plan{
+			Event:   OpeningProcessed{OpeningID: openingID, AccountID: accountID, CustomerID: customerID, Currency: currency},
+			Commits: []es.Commit{commit},
+		}, nil
+	})
+	if err == nil && opening.AccountID != accountID {
+		err = es.ErrKeyReused
+	}
+	if err != nil {
+		return es.Result[State]{}, err
+	}
+	res, err := s.Get(ctx, accountID)
+	res.Repeated = repeated
+	return res, err
+}
+
+// Movement is a deposit or a withdrawal that was carried out. The zero Movement is one that was not.
+type Movement struct {
+	ID        string
+	AccountID string
+	Amount    money.Money
+	Balance   money.Money // right after the movement, whatever has happened since
+}
+
+// Deposit brings money in. The key stands for one deposit to this account: the same key with the same amount gets the same answer, with another
+// request es.ErrKeyReused. A deposit that is refused writes nothing, and its key may be used again.
+func (s Service) Deposit(ctx context.Context, req es.Request, accountID, key string, amount money.Money) (Movement, error) {
+	id := DepositID(accountID, key)
+	return s.move(ctx, req, DepositCategory, Movement{ID: id, AccountID: accountID, Amount: amount},
+		Deposit{Amount: amount, Reference: string(es.NewStreamID(DepositCategory, id))},
+		func(m Movement) any {
+			return DepositProcessed{DepositID: m.ID, AccountID: m.AccountID, Amount: m.Amount, Balance: m.Balance}
+		})
+}
+
+// Withdraw takes money out. Key, repetition and refusal are as with Deposit.
+func (s Service) Withdraw(ctx context.Context, req es.Request, accountID, key string, amount money.Money) (Movement, error) {
+	id := WithdrawalID(accountID, key)
+	return s.move(ctx, req, WithdrawalCategory, Movement{ID: id, AccountID: accountID, Amount: amount},
+		Withdraw{Amount: amount, Reference: string(es.NewStreamID(WithdrawalCategory, id))},
+		func(m Movement) any {
+			return WithdrawalProcessed{WithdrawalID: m.ID, AccountID: m.AccountID, Amount: m.Amount, Balance: m.Balance}
+		})
+}
+
+// move carries out a movement in one append: the attempt's event and the account's.
+func (s Service) move(ctx context.Context, req es.Request, category string, wanted Movement, c Command, processed func(Movement) any) (Movement, error) {
+	// The attempt's stream is named by the key, so its one commit is too: whoever sends the key again meets the fingerprint.
+	req.CommitID = wanted.ID
+	attempt := es.Attempt[Movement]{
+		Category: category, Store: s.deps.Store, Clock: s.deps.Clock, Fold: foldMovement,
+		Status: func(m Movement) es.AttemptStatus { return status(m.ID) },
+	}
+	done, err := attempt.Do(ctx, wanted.ID, req, func(ctx context.Context) (es.Plan, error) {
+		after, commit, err := Plan(ctx, s.deps.Store, req, wanted.AccountID, c)
+		if err != nil {
+			return es.Plan{}, err
+		}
+		m := wanted
+		m.Balance = after.Money()
+		return es.Plan{Event: processed(m), Commits: []es.Commit{commit}}, nil
+	})
+	if err != nil {
+		return Movement{}, err
+	}
+	if done.Amount != wanted.Amount {
+		return Movement{}, es.ErrKeyReused // of a caller that gives no fingerprint
+	}
+	return done, nil
+}
+
+// status of an attempt that records no refusals and is never taken back: done once it has an id.
+func status(id string) es.AttemptStatus {
+	if id == "" {
+		return es.AttemptOpen
+	}
+	return es.AttemptDone
+}
+
+func foldMovement(h es.History) (Movement, error) {
+	return es.Fold(Movement{}, func(_ Movement, e movementEvent) Movement { return e.movement() }, h.Events)
+}
+
+// movementEvent is an event of a deposit's or a withdrawal's stream, which has only one.
+type movementEvent interface{ movement() Movement }
+
+func (e DepositProcessed) movement() Movement {
+	return Movement{ID: e.DepositID, AccountID: e.AccountID, Amount: e.Amount, Balance: e.Balance}
+}
+
+func (e WithdrawalProcessed) movement() Movement {
+	return Movement{ID: e.WithdrawalID, AccountID: e.AccountID, Amount: e.Amount, Balance: e.Balance}
+}
+
+// Get folds the account's stream. ErrNotFound where there is none.
+func (s Service) Get(ctx context.Context, accountID string) (es.Result[State], error) {
+	res, err := s.handler.Get(ctx, accountID)
+	if err == nil && !res.State.Exists() {
+		err = ErrNotFound.New("there is no such account")
+	}
+	return res, err
+}

@@ -1,0 +1,336 @@
+package account_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"orderflow/shared/account"
+	"orderflow/shared/clock"
+	"orderflow/shared/es"
+	"orderflow/shared/es/estest"
+	"orderflow/shared/es/memstore"
+	"orderflow/shared/ident"
+	"orderflow/shared/money"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func eur(amount int64) money.Money { return money.Money{Amount: amount, Currency: "EUR"} }
+
+// stand is a service on a store that a test can interfere with. Its ids are its own, so several can share a store.
+type stand struct {
+	account.Service
+	store    *estest.Hooked
+	customer string
+	id       string // of the customer's account in EUR
+}
+
+func newStand(store es.Store, c clock.Clock) *stand {
+	s := &stand{store: &estest.Hooked{Store: store}, customer: ident.New()}
+	s.Service = account.New(account.Deps{Store: s.store, Clock: c})
+	s.id = account.ID(s.customer, "EUR")
+	return s
+}
+
+func inMemory() *stand {
+	return newStand(memstore.New(es.NewRegistry(account.Register)), clock.NewFake(noon))
+}
+
+// opened has the account with that balance.
+func (s *stand) opened(t *testing.T, balance int64) *stand {
+	t.Helper()
+	if _, err := s.Open(t.Context(), request("open", ""), s.customer, "EUR"); err != nil {
+		t.Fatal(err)
+	}
+	if balance > 0 {
+		if _, err := s.Deposit(t.Context(), request("first", ""), s.id, "first", eur(balance)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+func (s *stand) want(t *testing.T, balance, version int64) {
+	t.Helper()
+	res, err := s.Get(t.Context(), s.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.State.Money() != eur(balance) || res.Head.Version() != version {
+		t.Errorf("account holds %s at version %d, want %s at %d", res.State.Money(), res.Head.Version(), eur(balance), version)
+	}
+}
+
+func request(key, fingerprint string) es.Request {
+	return es.Request{CommitID: key, Fingerprint: fingerprint, Time: noon, Metadata: es.Metadata{Actor: "test"}}
+}
+
+func wantErr(t *testing.T, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("error %v, want %v", err, want)
+	}
+}
+
+func TestOpen(t *testing.T) {
+	s := inMemory()
+	ctx := t.Context()
+	first, err := s.Open(ctx, request("k1", "eur"), s.customer, "EUR")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := account.State{ID: s.id, CustomerID: s.customer, Currency: "EUR"}
+	if first.State != want || first.Head.Version() != 1 || first.Repeated {
+		t.Errorf("opened %+v at %d, repeated %v", first.State, first.Head.Version(), first.Repeated)
+	}
+	again, err := s.Open(ctx, request("k1", "eur"), s.customer, "EUR")
+	if err != nil || again.State != want || !again.Repeated {
+		t.Errorf("again: %+v, %v", again, err)
+	}
+	_, err = s.Open(ctx, request("k1", "other"), s.customer, "EUR")
+	wantErr(t, err, es.ErrKeyReused)
+	_, err = s.Open(ctx, request("k2", "eur"), s.customer, "EUR")
+	wantErr(t, err, account.ErrAlreadyOpen)
+	s.want(t, 0, 1)
+}
+
+// TestOpenKeyWithAnotherCurrency: the two accounts have different streams, so only the key's own stream can tell.
+func TestOpenKeyWithAnotherCurrency(t *testing.T) {
+	for _, fingerprints := range [][2]string{{"eur", "usd"}, {"", ""}} {
+		s := inMemory()
+		if _, err := s.Open(t.Context(), request("k1", fingerprints[0]), s.customer, "EUR"); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.Open(t.Context(), request("k1", fingerprints[1]), s.customer, "USD")
+		wantErr(t, err, es.ErrKeyReused)
+		_, err = s.Get(t.Context(), account.ID(s.customer, "USD"))
+		wantErr(t, err, account.ErrNotFound)
+		if _, err := s.Open(t.Context(), request("k2", "usd"), s.customer, "USD"); err != nil {
+			t.Errorf("another key: %v", err)
+		}
+	}
+}
+
+// TestOpenRefused: what was refused leaves its key free.
+func TestOpenRefused(t *testing.T) {
+	s := inMemory()
+	_, err := s.Open(t.Context(), request("k1", "a"), s.customer, "EURO")
+	wantErr(t, err, money.ErrCurrency)
+	if _, err := s.Open(t.Context(), request("k1", "b"), s.customer, "EUR"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestGetNothing(t *testing.T) {
+	_, err := inMemory().Get(t.Context(), "nobody's")
+	wantErr(t, err, account.ErrNotFound)
+}
+
+// move is Deposit or Withdraw.
+type move func(ctx context.Context, req es.Request, accountID, key string, amount money.Money) (account.Movement, error)
+
+func movements(s *stand) map[string]struct {
+	do   move
+	id   string
+	sign int64
+} {
+	return map[string]struct {
+		do   move
+		id   string
+		sign int64
+	}{
+		"deposit":    {s.Deposit, account.DepositID(s.id, "k1"), 1},
+		"withdrawal": {s.Withdraw, account.WithdrawalID(s.id, "k1"), -1},
+	}
+}
+
+// TestRepeatedMovement: whatever has happened since, a repeat says what the first answer said.
+func TestRepeatedMovement(t *testing.T) {
+	for name := range movements(inMemory()) {
+		t.Run(name, func(t *testing.T) {
+			s := inMemory().opened(t, 1000)
+			m := movements(s)[name]
+			first, err := m.do(t.Context(), request("k1", "body"), s.id, "k1", eur(300))
+			if err != nil {
+				t.Fatal(err)
+			}
+			after := 1000 + 300*m.sign
+			if want := (account.Movement{ID: m.id, AccountID: s.id, Amount: eur(300), Balance: eur(after)}); first != want {
+				t.Errorf("movement %+v, want %+v", first, want)
+			}
+			if _, err := s.Deposit(t.Context(), request("k2", "body"), s.id, "k2", eur(50)); err != nil {
+				t.Fatal(err)
+			}
+			before := s.store.Appends.Load()
+			again, err := m.do(t.Context(), request("another commit id", "body"), s.id, "k1", eur(300))
+			if err != nil || again != first {
+				t.Errorf("again: %+v, %v, want %+v", again, err, first)
+			}
+			_, err = m.do(t.Context(), request("k1", "another body"), s.id, "k1", eur(300))
+			wantErr(t, err, es.ErrKeyReused)
+			_, err = m.do(t.Context(), request("k1", "body"), s.id, "k1", eur(301))
+			wantErr(t, err, es.ErrKeyReused)
+			if n := s.store.Appends.Load() - before; n != 0 {
+				t.Errorf("repeats appended %d times", n)
+			}
+			s.want(t, after+50, 4)
+		})
+	}
+}
+
+// TestRefusedMovement writes nothing, and its key may be tried again, even with another body.
+func TestRefusedMovement(t *testing.T) {
+	tests := []struct {
+		name   string
+		do     func(*stand) move
+		amount money.Money
+		want   error
+	}{
+		{"withdraw too much", func(s *stand) move { return s.Withdraw }, eur(101), account.ErrInsufficientFunds},
+		{"withdraw nothing", func(s *stand) move { return s.Withdraw }, eur(0), account.ErrAmountNotPositive},
+		{"withdraw another currency", func(s *stand) move { return s.Withdraw }, money.Money{Amount: 1, Currency: "USD"}, account.ErrWrongCurrency},
+		{"deposit nothing", func(s *stand) move { return s.Deposit }, eur(0), account.ErrAmountNotPositive},
+		{"deposit another currency", func(s *stand) move { return s.Deposit }, money.Money{Amount: 1, Currency: "USD"}, account.ErrWrongCurrency},
+		{"deposit too much", func(s *stand) move { return s.Deposit }, eur(1<<63 - 1), money.ErrOverflow},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := inMemory().opened(t, 100)
+			before := s.store.Appends.Load()
+			for range 2 {
+				_, err := tt.do(s)(t.Context(), request("k1", "body"), s.id, "k1", tt.amount)
+				wantErr(t, err, tt.want)
+			}
+			if n := s.store.Appends.Load() - before; n != 0 {
+				t.Errorf("a refusal appended %d times", n)
+			}
+			if _, err := tt.do(s)(t.Context(), request("k1", "another"), s.id, "k1", eur(100)); err != nil {
+				t.Errorf("the key again: %v", err)
+			}
+		})
+	}
+	t.Run("no account", func(t *testing.T) {
+		s := inMemory()
+		_, err := s.Deposit(t.Context(), request("k1", ""), s.id, "k1", eur(1))
+		wantErr(t, err, account.ErrNotOpen)
+		_, err = s.Withdraw(t.Context(), request("k1", ""), s.id, "k1", eur(1))
+		wantErr(t, err, account.ErrNotOpen)
+	})
+}
+
+// TestLostAnswer: the client that heard nothing asks again, and the money has moved once.
+func TestLostAnswer(t *testing.T) {
+	for name := range movements(inMemory()) {
+		t.Run(name, func(t *testing.T) {
+			s := inMemory().opened(t, 1000)
+			m := movements(s)[name]
+			lost := errors.New("lost")
+			s.store.After = func(es.Appended, error) (es.Appended, error) { return es.Appended{}, lost }
+			_, err := m.do(t.Context(), request("k1", "body"), s.id, "k1", eur(300))
+			wantErr(t, err, lost)
+			s.store.After = nil
+			again, err := m.do(t.Context(), request("k1", "body"), s.id, "k1", eur(300))
+			if err != nil || again.Balance != eur(1000+300*m.sign) {
+				t.Errorf("again: %+v, %v", again, err)
+			}
+			s.want(t, 1000+300*m.sign, 3)
+		})
+	}
+}
+
+// TestConflicts: contention is not failure.
+func TestConflicts(t *testing.T) {
+	s := inMemory().opened(t, 1000)
+	var n atomic.Int64
+	s.store.Before = func(c []es.Commit) error {
+		if n.Add(1)%4 != 0 {
+			return &es.ConflictError{Stream: c[0].Head.Stream(), Actual: -1}
+		}
+		return nil
+	}
+	for i := range 3 {
+		if _, err := s.Withdraw(t.Context(), request("k", ""), s.id, fmt.Sprint(i), eur(100)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.want(t, 700, 5)
+}
+
+func TestConcurrentWithdrawals(t *testing.T) {
+	s := inMemory().opened(t, 1000)
+	concurrentWithdrawals(t, s, 50)
+}
+
+// concurrentWithdrawals lets n withdraw 30 each of 1000 at once, each request sent twice: the account is never overdrawn.
+func concurrentWithdrawals(t *testing.T, s *stand, n int) {
+	t.Helper()
+	var wg sync.WaitGroup
+	var done, refused atomic.Int64
+	for i := range n {
+		wg.Go(func() {
+			key := fmt.Sprint(i)
+			var answers [2]error
+			var both sync.WaitGroup
+			for twin := range answers {
+				both.Go(func() {
+					_, answers[twin] = s.Withdraw(t.Context(), request(key, key), s.id, key, eur(30))
+				})
+			}
+			both.Wait()
+			switch {
+			case answers[0] == nil && answers[1] == nil:
+				done.Add(1)
+			case errors.Is(answers[0], account.ErrInsufficientFunds) && errors.Is(answers[1], account.ErrInsufficientFunds):
+				refused.Add(1)
+			default:
+				t.Errorf("%s: answers %v and %v", key, answers[0], answers[1])
+			}
+		})
+	}
+	wg.Wait()
+	want := min(int64(n), 33)
+	if done.Load() != want || refused.Load() != int64(n)-want {
+		t.Errorf("%d done and %d refused of %d", done.Load(), refused.Load(), n)
+	}
+	s.want(t, 1000-30*want, 2+want)
+}
+
+func TestConcurrentOpening(t *testing.T) {
+	s := inMemory()
+	concurrentOpening(t, s, 50)
+}
+
+// concurrentOpening lets n keys open one account at once: one of them did.
+func concurrentOpening(t *testing.T, s *stand, n int) {
+	t.Helper()
+	var wg sync.WaitGroup
+	var done atomic.Int64
+	for i := range n {
+		wg.Go(func() {
+			_, err := s.Open(t.Context(), request(fmt.Sprint(i), "eur"), s.customer, "EUR")
+			if err == nil {
+				done.Add(1)
+			} else if !errors.Is(err, account.ErrAlreadyOpen) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if done.Load() != 1 {
+		t.Errorf("opened %d times", done.Load())
+	}
+	s.want(t, 0, 1)
+}
+
+func TestPlanNeedsMovement(t *testing.T) {
+	s := inMemory()
+	_, _, err := account.Plan(t.Context(), s.store, request("k", ""), s.id, account.Open{AccountID: s.id, CustomerID: s.customer, Currency: "EUR"})
+	if err == nil {
+		t.Error("opening moves no money, and has no commit id")
+	}
+}

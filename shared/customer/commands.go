@@ -1,0 +1,63 @@
+package customer
+
+import (
+	"net/mail"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"orderflow/shared/personal"
+)
+
+// Limits of what a customer gives.
+const (
+	MaxName  = 200 // characters
+	MaxEmail = 254 // bytes: what fits the path of RFC 5321 without its angle brackets
+)
+
+// Command is the command below.
+type Command interface{ customerCommand() }
+
+// Join registers a customer.
+type Join struct {
+	CustomerID string
+	Name       personal.Sealed
+	Email      personal.Sealed
+}
+
+func (Join) customerCommand() {}
+
+// RegisterInput is a customer in the clear, as they give it.
+type RegisterInput struct {
+	CustomerID string // a pseudonym that somebody chose
+	Name       string // 1 to MaxName characters
+	Email      string // an address alone, without a display name
+}
+
+var validID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+
+// Validate says what of the input can't be. Its faults name the field and never its content.
+func (in RegisterInput) Validate() error {
+	switch {
+	case !validID.MatchString(in.CustomerID):
+		return ErrInvalid.Field("body.customerId", "a customer id is 1 to 64 letters, digits, _ and -, and starts with a letter or digit")
+	case !utf8.ValidString(in.Name) || strings.TrimSpace(in.Name) == "" || utf8.RuneCountInString(in.Name) > MaxName || hasControl(in.Name):
+		return ErrInvalid.Field("body.name", "a name is 1 to %d characters, without control characters", MaxName)
+	case !isAddress(in.Email):
+		return ErrInvalid.Field("body.email", "an e-mail address is like name@example.com, at most %d bytes", MaxEmail)
+	}
+	return nil
+}
+
+// isAddress is plausible and no more: only a mail that arrives proves an address.
+func isAddress(email string) bool {
+	if len(email) > MaxEmail || !utf8.ValidString(email) || hasControl(email) {
+		return false
+	}
+	address, err := mail.ParseAddress(email)
+	return err == nil && address.Name == "" && address.Address == email
+}
+
+// hasControl finds what would let a text break out of the line that it is written into.
+func hasControl(s string) bool { return strings.ContainsFunc(s, unicode.IsControl) }

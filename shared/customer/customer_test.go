@@ -1,0 +1,300 @@
+package customer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"orderflow/shared/clock"
+	"orderflow/shared/customer"
+	"orderflow/shared/es"
+	"orderflow/shared/es/estest"
+	"orderflow/shared/es/memstore"
+	"orderflow/shared/faults"
+	"orderflow/shared/personal"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func TestDecide(t *testing.T) {
+	join := customer.Join{CustomerID: "c1", Name: "pd1:n", Email: "pd1:e"}
+	registered := customer.Registered{CustomerID: "c1", Name: "pd1:n", Email: "pd1:e"}
+	tests := []struct {
+		name  string
+		given []customer.Event
+		when  customer.Command
+		then  []customer.Event
+		err   error
+	}{
+		{"register", nil, join, []customer.Event{registered}, nil},
+		{"register twice", []customer.Event{registered}, join, nil, customer.ErrAlreadyRegistered},
+		{"register with other data", []customer.Event{registered}, customer.Join{CustomerID: "c1", Name: "pd1:x"}, nil, customer.ErrAlreadyRegistered},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			state := customer.Decider.Initial()
+			for _, e := range tt.given {
+				state = customer.Decider.Evolve(state, e)
+			}
+			got, err := customer.Decider.Decide(tt.when, state)
+			if !errors.Is(err, tt.err) {
+				t.Fatalf("error %v, want %v", err, tt.err)
+			}
+			if diff := cmp.Diff(tt.then, got); diff != "" {
+				t.Errorf("events (-want +got):\n%s", diff)
+			}
+		})
+	}
+	if _, err := customer.Decider.Decide(nil, customer.State{}); err == nil {
+		t.Error("a command that nobody knows is no error")
+	}
+}
+
+func TestValidate(t *testing.T) {
+	good := customer.RegisterInput{CustomerID: "c-1_A", Name: "Ada Lovelace", Email: "ada@example.com"}
+	tests := []struct {
+		name   string
+		change func(*customer.RegisterInput)
+		field  string
+	}{
+		{"as it should be", func(*customer.RegisterInput) {}, ""},
+		{"longest id", func(in *customer.RegisterInput) { in.CustomerID = strings.Repeat("a", 64) }, ""},
+		{"longest name", func(in *customer.RegisterInput) { in.Name = strings.Repeat("ß", 200) }, ""},
+		{"name in another script", func(in *customer.RegisterInput) { in.Name = "紫 式部" }, ""},
+		{"longest e-mail", func(in *customer.RegisterInput) { in.Email = "a@" + strings.Repeat("b", 252) }, ""},
+		{"tagged e-mail", func(in *customer.RegisterInput) { in.Email = "ada+orders@mail.example.co.uk" }, ""},
+
+		{"no id", func(in *customer.RegisterInput) { in.CustomerID = "" }, "body.customerId"},
+		{"id too long", func(in *customer.RegisterInput) { in.CustomerID = strings.Repeat("a", 65) }, "body.customerId"},
+		{"id with a slash", func(in *customer.RegisterInput) { in.CustomerID = "a/b" }, "body.customerId"},
+		{"id with a line's end", func(in *customer.RegisterInput) { in.CustomerID = "a\n" }, "body.customerId"},
+		{"id that starts with a dash", func(in *customer.RegisterInput) { in.CustomerID = "-a" }, "body.customerId"},
+		{"no name", func(in *customer.RegisterInput) { in.Name = "" }, "body.name"},
+		{"name of spaces", func(in *customer.RegisterInput) { in.Name = " \u00a0 " }, "body.name"},
+		{"name too long", func(in *customer.RegisterInput) { in.Name = strings.Repeat("ß", 201) }, "body.name"},
+		{"name with a line's end", func(in *customer.RegisterInput) { in.Name = "Ada\r\nBcc: all" }, "body.name"},
+		{"name that is no text", func(in *customer.RegisterInput) { in.Name = "\xff" }, "body.name"},
+		{"no e-mail", func(in *customer.RegisterInput) { in.Email = "" }, "body.email"},
+		{"e-mail without at", func(in *customer.RegisterInput) { in.Email = "ada" }, "body.email"},
+		{"e-mail with a name", func(in *customer.RegisterInput) { in.Email = "Ada <ada@example.com>" }, "body.email"},
+		{"e-mail in brackets", func(in *customer.RegisterInput) { in.Email = "<ada@example.com>" }, "body.email"},
+		{"two e-mails", func(in *customer.RegisterInput) { in.Email = "a@example.com, b@example.com" }, "body.email"},
+		{"e-mail with a header", func(in *customer.RegisterInput) { in.Email = "ada@example.com\r\nBcc: all@example.com" }, "body.email"},
+		{"e-mail too long", func(in *customer.RegisterInput) { in.Email = "a@" + strings.Repeat("b", 253) }, "body.email"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			in := good
+			tt.change(&in)
+			err := in.Validate()
+			if tt.field == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			fault, ok := faults.As(err)
+			if !ok || !errors.Is(err, customer.ErrInvalid) || fault.Field != tt.field {
+				t.Fatalf("error %#v, want one about %s", err, tt.field)
+			}
+			for _, given := range []string{in.Name, in.Email} {
+				if len(given) > 3 && strings.Contains(err.Error(), given) {
+					t.Errorf("the fault tells what was given: %v", err)
+				}
+			}
+		})
+	}
+}
+
+type stand struct {
+	customer.Service
+	store *estest.Hooked
+	vault *personal.Memory
+}
+
+func newStand() *stand {
+	s := &stand{store: &estest.Hooked{Store: memstore.New(es.NewRegistry(customer.Register))}, vault: personal.NewMemory()}
+	s.Service = customer.New(customer.Deps{Store: s.store, Clock: clock.NewFake(noon), Vault: s.vault})
+	return s
+}
+
+func request(key, fingerprint string) es.Request {
+	return es.Request{CommitID: key, Fingerprint: fingerprint, Time: noon}
+}
+
+var ada = customer.RegisterInput{CustomerID: "c1", Name: "Ada Lovelace", Email: "ada@example.com"}
+
+func wantErr(t *testing.T, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("error %v, want %v", err, want)
+	}
+}
+
+func TestRegister(t *testing.T) {
+	ctx, s := t.Context(), newStand()
+	if known, err := s.Registered(ctx, "c1"); known || err != nil {
+		t.Errorf("registered before: %v, %v", known, err)
+	}
+	_, err := s.Get(ctx, "c1")
+	wantErr(t, err, customer.ErrNotFound)
+	first, err := s.Register(ctx, request("k1", "ada"), ada)
+	if err != nil || first.Repeated || first.Head.Version() != 1 {
+		t.Fatalf("register: %+v, %v", first, err)
+	}
+	for _, sealed := range []personal.Sealed{first.State.Name, first.State.Email} {
+		if text := string(sealed); !strings.HasPrefix(text, "pd1:") || strings.Contains(text, "Ada") {
+			t.Errorf("stored %q", text)
+		}
+	}
+	if known, err := s.Registered(ctx, "c1"); !known || err != nil {
+		t.Errorf("registered after: %v, %v", known, err)
+	}
+	name, email, err := s.Open(ctx, first.State)
+	if err != nil || name != ada.Name || email != ada.Email {
+		t.Errorf("opened %q, %q, %v", name, email, err)
+	}
+	again, err := s.Register(ctx, request("k1", "ada"), ada)
+	if err != nil || !again.Repeated || again.State != first.State {
+		t.Errorf("again: %+v, %v", again, err)
+	}
+	_, err = s.Register(ctx, request("k1", "another body"), ada)
+	wantErr(t, err, es.ErrKeyReused)
+	_, err = s.Register(ctx, request("k2", "ada"), ada)
+	wantErr(t, err, customer.ErrAlreadyRegistered)
+	if got, err := s.Get(ctx, "c1"); err != nil || got.State != first.State || got.Head.Version() != 1 {
+		t.Errorf("get: %+v, %v", got, err)
+	}
+}
+
+// TestRegisterAfterCrash: the key was made and the event not; the next try uses the same key.
+func TestRegisterAfterCrash(t *testing.T) {
+	ctx, s := t.Context(), newStand()
+	crash := errors.New("crash")
+	s.store.Before = func([]es.Commit) error { return crash }
+	_, err := s.Register(ctx, request("k1", "ada"), ada)
+	wantErr(t, err, crash)
+	sealed, err := s.vault.Seal(ctx, "c1", "f", []byte("under the first key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.store.Before = nil
+	if _, err := s.Register(ctx, request("k2", "another"), ada); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.vault.Open(ctx, "c1", "f", sealed); err != nil {
+		t.Errorf("another key was made: %v", err)
+	}
+}
+
+func TestRegisterLostAnswer(t *testing.T) {
+	ctx, s := t.Context(), newStand()
+	lost := errors.New("lost")
+	s.store.After = func(es.Appended, error) (es.Appended, error) { return es.Appended{}, lost }
+	_, err := s.Register(ctx, request("k1", "ada"), ada)
+	wantErr(t, err, lost)
+	s.store.After = nil
+	res, err := s.Register(ctx, request("k1", "ada"), ada)
+	if err != nil || !res.Repeated {
+		t.Fatalf("again: %+v, %v", res, err)
+	}
+	if name, _, err := s.Open(ctx, res.State); err != nil || name != ada.Name {
+		t.Errorf("opened %q, %v", name, err)
+	}
+}
+
+func TestRegisterAtOnce(t *testing.T) {
+	s := newStand()
+	var wg sync.WaitGroup
+	var done atomic.Int64
+	for i := range 50 {
+		wg.Go(func() {
+			// Each of 25 keys comes twice.
+			res, err := s.Register(t.Context(), request(fmt.Sprint("k", i/2), "ada"), ada)
+			switch {
+			case err == nil:
+				done.Add(1)
+				if name, _, err := s.Open(t.Context(), res.State); err != nil || name != ada.Name {
+					t.Errorf("opened %q, %v", name, err)
+				}
+			case !errors.Is(err, customer.ErrAlreadyRegistered):
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if done.Load() != 2 {
+		t.Errorf("%d were registered, want the two with one key", done.Load())
+	}
+}
+
+func TestErased(t *testing.T) {
+	ctx, s := t.Context(), newStand()
+	res, err := s.Register(ctx, request("k1", "ada"), ada)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.vault.Erase(ctx, "c1"); err != nil {
+		t.Fatal(err)
+	}
+	name, email, err := s.Open(ctx, res.State)
+	if name != "" || email != "" || !errors.Is(err, personal.ErrErased) {
+		t.Errorf("opened %q, %q, %v", name, email, err)
+	}
+	_, err = s.Register(ctx, request("k2", "ada"), ada)
+	wantErr(t, err, customer.ErrAlreadyRegistered)
+	if again, err := s.Register(ctx, request("k1", "ada"), ada); err != nil || !again.Repeated {
+		t.Errorf("the same request: %+v, %v", again, err)
+	}
+	// An id whose key is destroyed is nobody's, even where no registration got through.
+	if err := s.vault.Erase(ctx, "c2"); err != nil {
+		t.Fatal(err)
+	}
+	second := ada
+	second.CustomerID = "c2"
+	_, err = s.Register(ctx, request("k1", "ada"), second)
+	wantErr(t, err, customer.ErrErased)
+	if known, err := s.Registered(ctx, "c2"); known || err != nil {
+		t.Errorf("registered: %v, %v", known, err)
+	}
+}
+
+func TestInvalidWritesNothing(t *testing.T) {
+	s := newStand()
+	in := ada
+	in.Email = "nowhere"
+	_, err := s.Register(t.Context(), request("k1", "ada"), in)
+	wantErr(t, err, customer.ErrInvalid)
+	if s.store.Appends.Load() != 0 {
+		t.Error("something was appended")
+	}
+	if _, err := s.vault.Seal(t.Context(), "c1", "f", nil); !errors.Is(err, personal.ErrErased) {
+		t.Errorf("a key was made: %v", err)
+	}
+}
+
+// brokenVault fails with an error that is nobody's fault.
+type brokenVault struct {
+	personal.Vault
+	err error
+}
+
+func (v brokenVault) Enrol(context.Context, string) error { return v.err }
+
+func TestVaultFails(t *testing.T) {
+	broken := errors.New("broken")
+	store := memstore.New(es.NewRegistry(customer.Register))
+	s := customer.New(customer.Deps{Store: store, Clock: clock.NewFake(noon), Vault: brokenVault{err: broken}})
+	_, err := s.Register(t.Context(), request("k1", "ada"), ada)
+	wantErr(t, err, broken)
+	if _, ok := faults.As(err); ok {
+		t.Errorf("%v is a fault", err)
+	}
+}

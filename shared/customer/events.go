@@ -1,0 +1,33 @@
+// Package customer is who orders. Their name and address of mail are stored as ciphertext only; the pseudonym that everything else names them by tells nothing.
+package customer
+
+import (
+	"orderflow/shared/es"
+	"orderflow/shared/personal"
+)
+
+// Category is the first part of a customer's stream id.
+const Category = "customer"
+
+// The fields that a customer's sealed data is bound to.
+const (
+	NameField  = "customer.name"
+	EmailField = "customer.email"
+)
+
+// Event is one of the events below.
+type Event interface{ customerEvent() }
+
+// Registered: the customer is known, and may order.
+type Registered struct {
+	CustomerID string          `json:"customerId"`
+	Name       personal.Sealed `json:"name"`
+	Email      personal.Sealed `json:"email"`
+}
+
+func (Registered) customerEvent() {}
+
+// Register adds the customer's events to a registry.
+func Register(r *es.Registry) {
+	es.Register[Registered](r, "customer.registered", 1)
+}
