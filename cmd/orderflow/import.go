@@ -452,9 +452,11 @@ func (i *importer) printf(format string, args ...any) {
 func (i *importer) bar(what string, total int) *progressbar.ProgressBar {
 	f, isFile := i.progress.(*os.File)
 	visible := isFile && term.IsTerminal(int(f.Fd()))
+	end := func() {}
+	if visible {
+		end = func() { _, _ = fmt.Fprintln(i.progress) }
+	}
 	return progressbar.NewOptions(total, progressbar.OptionSetWriter(i.progress), progressbar.OptionSetVisibility(visible),
 		progressbar.OptionSetDescription(fmt.Sprintf("%-13s", what)), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
-		progressbar.OptionSetItsString("it"), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionOnCompletion(func() {
-			_, _ = fmt.Fprintln(i.progress)
-		}))
+		progressbar.OptionSetItsString("it"), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionOnCompletion(end))
 }
