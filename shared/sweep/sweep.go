@@ -8,7 +8,7 @@
 //	placed, a run has taken it    close the order: the arbiter on its stream decides whether the run was faster
 //	being undone                  start the undoing run, or a further one where it was and is gone
 //	undo failed                   count: people have to look
-//	final                         the view is behind; count
+//	final, or in no stream        the view is wrong; log
 //
 // Closing is followed by the start of the undoing run, under the name that the event's own starter gives it too. Between the two the order is one that
 // is being undone, which a later sweep takes on.
@@ -66,6 +66,7 @@ const (
 	StageCompensating Stage = "compensating" // being undone
 	StageFailed       Stage = "failed"       // the undo has failed
 	StageBehind       Stage = "behind"       // final; its row in the view does not say so yet
+	StageUnknown      Stage = "unknown"      // in the view, and in no stream
 )
 
 // Action is what the sweep did about an order.
@@ -121,11 +122,11 @@ type Summary struct {
 	Unfinished bool           `json:"unfinished"`
 }
 
-// Standing is how many orders are past their budget and not final.
+// Standing is how many orders are past their budget and not final: those that the metric counts.
 func (s Summary) Standing() int {
 	n := 0
 	for stage, found := range s.Found {
-		if stage != StageBehind {
+		if stage != StageBehind && stage != StageUnknown {
 			n += found
 		}
 	}
@@ -234,6 +235,9 @@ func (r *run) note(ctx context.Context, id string, stage Stage, action Action) {
 // one looks at an order's stream and acts on what that says. No stage means that the order does not stand still; no action, that one failed.
 func (r *run) one(ctx context.Context, id string) (Stage, Action, error) {
 	o, err := r.load(ctx, id)
+	if errors.Is(err, order.ErrNotFound) {
+		return StageUnknown, ActionNone, nil
+	}
 	if err != nil {
 		return "", "", err
 	}
