@@ -69,7 +69,7 @@ lint: go-present $(sam) $(asl) $(golangci_lint) ## everything that can be checke
 	go vet -tags $(TAGS) ./...
 	$(golangci_lint) run --build-tags $(TAGS)
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .tools/sam/bin/python -m samcli validate --lint
-	.tools/sam/bin/python -m cfnlint $(STACK_FILES)
+	.tools/sam/bin/cfn-lint $(STACK_FILES)
 	NODE_PATH=.tools/node/node_modules .tools/node/bin/node infra/local/asl/lint.js $(MACHINES)
 	go test ./shared/archtest
 

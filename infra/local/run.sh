@@ -13,9 +13,7 @@ bin/orderflow import cdnow events/samples/cdnow/CDNOW_sample.txt --limit "$limit
 cat <<END
 
 The local AWS goes on running on $endpoint; its log is .local/$port/emulator.log.
-  make run PORT=$port     deploy what changed and import again
+  make run PORT=$port         deploy what changed, and import again
   make sam-local PORT=$port   call each function in its container
-  make stop               end it; nothing is kept
-For the AWS CLI, SAM and bin/orderflow against it:
-  export AWS_ENDPOINT_URL=$endpoint AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1 ORDERFLOW_STACK=$stack
+  make stop                 end it; nothing is kept
 END
