@@ -4,6 +4,8 @@
 package stock_test
 
 import (
+	"flag"
+	"os"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -14,6 +16,14 @@ import (
 	"orderflow/shared/es"
 	"orderflow/shared/stock/stocktest"
 )
+
+// TestMain makes the suite's random runs fewer than in memory: each of their steps is some requests here.
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", "20"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 func TestService(t *testing.T) {
 	stocktest.Run(t, func(t *testing.T, registry *es.Registry) stocktest.Backend {
