@@ -434,7 +434,7 @@ func (i *importer) goOn(orders []followed) error {
 	if endpoint := i.deployment.Config().BaseEndpoint; endpoint != nil {
 		fmt.Fprintf(&b, "  export AWS_ENDPOINT_URL=%s AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1\n", *endpoint)
 	}
-	fmt.Fprintf(&b, "  API=%s\n", url)
+	fmt.Fprintf(&b, "  API='%s'\n", url)
 	fmt.Fprintf(&b, "  TOKEN=$(bin/orderflow token --customer %s)\n", i.customerID(first.Customer))
 	fmt.Fprintf(&b, "  curl -s -H \"Authorization: Bearer $TOKEN\" $API/orders/%s\n", first.final.ID)
 	fmt.Fprintf(&b, "  curl -s -H \"Authorization: Bearer $TOKEN\" \"$API/customers/%s/orders?limit=5\"\n", i.customerID(first.Customer))
