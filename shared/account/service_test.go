@@ -261,6 +261,52 @@ func TestConflicts(t *testing.T) {
 	s.want(t, 700, 5)
 }
 
+// slowTwin is a store on which something happens between the reads of an attempt and of its account.
+type slowTwin struct {
+	es.Store
+	meanwhile func()
+}
+
+func (s *slowTwin) Load(ctx context.Context, stream es.StreamID, after int64) (es.History, error) {
+	if f := s.meanwhile; f != nil && stream.Category() == account.Category {
+		s.meanwhile = nil
+		f()
+	}
+	return s.Store.Load(ctx, stream, after)
+}
+
+// TestTwin: of two deliveries of one request the slower one finds the account as the faster one left it, and must not answer that it is refused.
+func TestTwin(t *testing.T) {
+	requests := map[string]func(ctx context.Context, s *stand) error{
+		"open": func(ctx context.Context, s *stand) error {
+			_, err := s.Open(ctx, request("k2", "usd"), s.customer, "USD")
+			return err
+		},
+		"withdraw": func(ctx context.Context, s *stand) error {
+			_, err := s.Withdraw(ctx, request("k1", ""), s.id, "k1", eur(1000))
+			return err
+		},
+		"deposit": func(ctx context.Context, s *stand) error {
+			_, err := s.Deposit(ctx, request("k1", ""), s.id, "k1", eur(1<<63-1-1000))
+			return err
+		},
+	}
+	for name, do := range requests {
+		t.Run(name, func(t *testing.T) {
+			twins := &slowTwin{Store: memstore.New(es.NewRegistry(account.Register))}
+			s := newStand(twins, clock.NewFake(noon)).opened(t, 1000)
+			twins.meanwhile = func() {
+				if err := do(t.Context(), s); err != nil {
+					t.Errorf("the faster: %v", err)
+				}
+			}
+			if err := do(t.Context(), s); err != nil {
+				t.Errorf("the slower: %v", err)
+			}
+		})
+	}
+}
+
 func TestConcurrentWithdrawals(t *testing.T) {
 	s := inMemory().opened(t, 1000)
 	concurrentWithdrawals(t, s, 50)

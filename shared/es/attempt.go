@@ -126,8 +126,20 @@ func (a Attempt[S]) settle(ctx context.Context, id string, req Request,
 			if err == nil {
 				err = a.append(ctx, history.Head, req, *p)
 			}
-			if fault, ok := faults.As(err); ok && faults.Final(err) && refused != nil && a.Status(state) == AttemptOpen {
+			fault, ok := faults.As(err)
+			switch {
+			case !ok || !faults.Final(err) || p == nil: // p == nil: the fault is the attempt's answer
+			case refused != nil && a.Status(state) == AttemptOpen:
 				err = a.append(ctx, history.Head, req, Plan{Event: refused(fault)})
+			default:
+				// No append tells whether the refusal is out of date: plan may have looked at what a twin of this very request has changed.
+				latest, loadErr := a.Store.Load(ctx, history.Head.stream, 0)
+				if loadErr != nil {
+					return loadErr
+				}
+				if latest.Head != history.Head {
+					continue
+				}
 			}
 			if err != nil {
 				return err
