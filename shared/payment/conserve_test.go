@@ -57,7 +57,7 @@ var errLost = errors.New("the answer was lost")
 // TestMoneyIsConserved: whatever comes twice, late, at once, or is not answered, money is only where it was brought.
 func TestMoneyIsConserved(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		conserve(rt, t.Context(), inMemory(), steps.Draw(rt, "steps"))
+		conserve(t.Context(), rt, inMemory(), steps.Draw(rt, "steps"))
 	})
 }
 
@@ -72,7 +72,7 @@ type world struct {
 }
 
 // conserve takes the steps one after the other and checks the rules after each.
-func conserve(t reporter, ctx context.Context, s *stand, all []step) {
+func conserve(ctx context.Context, t reporter, s *stand, all []step) {
 	w := &world{stand: s, ctx: ctx, answers: map[op]string{}, closed: map[int]bool{}}
 	for who := range people - 1 {
 		if _, err := s.accounts.Open(ctx, request("open"), w.person(who), "EUR"); err != nil {

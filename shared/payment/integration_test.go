@@ -28,7 +28,7 @@ func TestOnDynamoDB(t *testing.T) {
 	})
 	for seed := range examples {
 		t.Run(fmt.Sprintf("money is conserved, seed %d", seed), func(t *testing.T) {
-			conserve(t, t.Context(), newStand(store, clock.System{}), steps.Example(seed))
+			conserve(t.Context(), t, newStand(store, clock.System{}), steps.Example(seed))
 		})
 	}
 }
