@@ -64,8 +64,10 @@ func TestVendored(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
 	purchases, err := Parse(f, 0, 0)
+	if closeErr := f.Close(); closeErr != nil {
+		t.Error(closeErr)
+	}
 	if err != nil || len(purchases) != 6919 {
 		t.Fatalf("%d purchases, %v; want 6919", len(purchases), err)
 	}
