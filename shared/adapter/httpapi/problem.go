@@ -169,7 +169,7 @@ func ofFault(f *faults.Fault) *problem {
 	case faults.Unauthenticated:
 		p.headers.Set("WWW-Authenticate", "Bearer")
 	case faults.Unavailable:
-		p.retryAfter(1)
+		return p.retryAfter(1)
 	}
 	return p
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -73,8 +72,8 @@ func uniqueNames(d *json.Decoder) error {
 	name := false              // whether the next string token is a name
 	for {
 		token, err := d.Token()
-		if errors.Is(err, io.EOF) || err != nil {
-			return nil
+		if err != nil {
+			return nil //nolint:nilerr // the end of the text, or malformed text, of which json.Unmarshal says more
 		}
 		inObject := len(seen) > 0 && seen[len(seen)-1] != nil
 		switch t := token.(type) {
