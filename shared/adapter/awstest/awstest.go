@@ -3,6 +3,7 @@ package awstest
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"os"
 	"strings"
@@ -55,13 +56,16 @@ func Table(t testing.TB, input *dynamodb.CreateTableInput) string {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), tableWait)
 	defer cancel()
-	if _, err := client.CreateTable(ctx, &definition); err != nil {
+	// Nobody else uses the name: a table that is there already, or is not there any more, is an answer that was lost and asked for again.
+	var exists *types.ResourceInUseException
+	if _, err := client.CreateTable(ctx, &definition); err != nil && !errors.As(err, &exists) {
 		t.Fatalf("create table %s: %v", *definition.TableName, err)
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), tableWait)
 		defer cancel()
-		if _, err := client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: definition.TableName}); err != nil {
+		var gone *types.ResourceNotFoundException
+		if _, err := client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: definition.TableName}); err != nil && !errors.As(err, &gone) {
 			t.Errorf("delete table %s: %v", *definition.TableName, err)
 		}
 	})

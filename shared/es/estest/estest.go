@@ -18,7 +18,12 @@ type Backend struct {
 	Counters Counters
 	// Limits are the store's; nil where it has none.
 	Limits *Limits
+	// Resends says that the store's client sends a request again whose answer it missed, so that the first append may meet itself.
+	Resends bool
 }
+
+// wrote reports whether an append can have written what it says: it is not Recognised, or may be so by the client's own second request.
+func (b Backend) wrote(a es.Appended) bool { return b.Resends || !a.Recognised }
 
 // Counters are numbers beside the streams that effects change.
 type Counters interface {

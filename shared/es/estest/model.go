@@ -110,7 +110,7 @@ func (m *machine) append(t *rapid.T) {
 			t.Fatalf("counter %d, add %d: %+v, %v", m.count, add, appended, err)
 		}
 	default:
-		if err != nil || appended.Recognised || len(appended.Heads) != len(commits) {
+		if err != nil || !m.b.wrote(appended) || len(appended.Heads) != len(commits) {
 			t.Fatalf("append: %+v, %v", appended, err)
 		}
 		m.count += add

@@ -93,7 +93,7 @@ func roundTrip(t *testing.T, b Backend) {
 	if h.Events[0].Time.Location() != time.UTC {
 		t.Errorf("the time is in %v", h.Events[0].Time.Location())
 	}
-	if appended.Recognised || len(appended.Heads) != 1 || appended.Heads[0] != h.Head || h.Head.Version() != 4 || h.Head.CommitID() != commit.ID || h.Head.Stream() != stream {
+	if !b.wrote(appended) || len(appended.Heads) != 1 || appended.Heads[0] != h.Head || h.Head.Version() != 4 || h.Head.CommitID() != commit.ID || h.Head.Stream() != stream {
 		t.Errorf("appended %+v, loaded %+v", appended, h.Head)
 	}
 	// A commit without any of the optional parts.
@@ -330,7 +330,7 @@ func recognised(t *testing.T, b Backend) {
 			fresh++
 		}
 	})
-	if wantVersions(t, Load(t, b.Store, stream, 0), 1, 1); fresh != 1 {
+	if wantVersions(t, Load(t, b.Store, stream, 0), 1, 1); fresh > 1 || fresh < 1 && !b.Resends {
 		t.Errorf("%d of the tries wrote", fresh)
 	}
 }
@@ -341,7 +341,7 @@ func recognisedSeveral(t *testing.T, b Backend) {
 	counter := one.ID()
 	commits := []es.Commit{Commit(heads[0], "mine", Counted{N: 3}, Counted{N: 4}), Commit(Load(t, b.Store, two, 0).Head, "mine", Counted{N: 1})}
 	first, err := b.Store.Append(t.Context(), commits, b.Counters.Add(counter, 5))
-	if err != nil || first.Recognised {
+	if err != nil || !b.wrote(first) {
 		t.Fatalf("%+v, %v", first, err)
 	}
 	// Whatever the effects of the repeat would do, or be refused for, they were done with the first.
@@ -410,7 +410,7 @@ func severalStreams(t *testing.T, b Backend) {
 		Commit(heads[0], "t1", Counted{N: 3}), Commit(heads[1], "t2", Counted{N: 3}, Counted{N: 4}), Commit(heads[2], "t3", Counted{N: 1}),
 	}
 	appended, err := b.Store.Append(t.Context(), commits)
-	if err != nil || appended.Recognised || len(appended.Heads) != 3 {
+	if err != nil || !b.wrote(appended) || len(appended.Heads) != 3 {
 		t.Fatalf("%+v, %v", appended, err)
 	}
 	for i, want := range []int64{3, 4, 1} {
