@@ -153,7 +153,7 @@ func TestHandleLostAnswers(t *testing.T) {
 	s := newHooked()
 	stale := estest.Load(t, s, "thing/1", 0).Head
 	twice := &estest.Hooked{Store: s.Store}
-	twice.Before = func(commits []es.Commit) error {
+	twice.Before = func([]es.Commit) error {
 		c := request("x").Commit(stale, opened{5})
 		_, err := s.Store.Append(t.Context(), []es.Commit{c})
 		return err

@@ -84,5 +84,5 @@ func TestDeclared(t *testing.T) {
 			t.Error("a code was declared twice")
 		}
 	}()
-	Declare(Invalid, "test.gone")
+	_ = Declare(Invalid, "test.gone")
 }
