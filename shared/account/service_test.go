@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"orderflow/shared/account"
+	"orderflow/shared/account/accounttest"
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/es/estest"
@@ -307,70 +307,8 @@ func TestTwin(t *testing.T) {
 	}
 }
 
-func TestConcurrentWithdrawals(t *testing.T) {
-	s := inMemory().opened(t, 1000)
-	concurrentWithdrawals(t, s, 50)
-}
-
-// concurrentWithdrawals lets n withdraw 30 each of 1000 at once, each request sent twice: the account is never overdrawn.
-func concurrentWithdrawals(t *testing.T, s *stand, n int) {
-	t.Helper()
-	var wg sync.WaitGroup
-	var done, refused atomic.Int64
-	for i := range n {
-		wg.Go(func() {
-			key := fmt.Sprint(i)
-			var answers [2]error
-			var both sync.WaitGroup
-			for twin := range answers {
-				both.Go(func() {
-					_, answers[twin] = s.Withdraw(t.Context(), request(key, key), s.id, key, eur(30))
-				})
-			}
-			both.Wait()
-			switch {
-			case answers[0] == nil && answers[1] == nil:
-				done.Add(1)
-			case errors.Is(answers[0], account.ErrInsufficientFunds) && errors.Is(answers[1], account.ErrInsufficientFunds):
-				refused.Add(1)
-			default:
-				t.Errorf("%s: answers %v and %v", key, answers[0], answers[1])
-			}
-		})
-	}
-	wg.Wait()
-	want := min(int64(n), 33)
-	if done.Load() != want || refused.Load() != int64(n)-want {
-		t.Errorf("%d done and %d refused of %d", done.Load(), refused.Load(), n)
-	}
-	s.want(t, 1000-30*want, 2+want)
-}
-
-func TestConcurrentOpening(t *testing.T) {
-	s := inMemory()
-	concurrentOpening(t, s, 50)
-}
-
-// concurrentOpening lets n keys open one account at once: one of them did.
-func concurrentOpening(t *testing.T, s *stand, n int) {
-	t.Helper()
-	var wg sync.WaitGroup
-	var done atomic.Int64
-	for i := range n {
-		wg.Go(func() {
-			_, err := s.Open(t.Context(), request(fmt.Sprint(i), "eur"), s.customer, "EUR")
-			if err == nil {
-				done.Add(1)
-			} else if !errors.Is(err, account.ErrAlreadyOpen) {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if done.Load() != 1 {
-		t.Errorf("opened %d times", done.Load())
-	}
-	s.want(t, 0, 1)
+func TestAtOnce(t *testing.T) {
+	accounttest.Run(t, memstore.New(es.NewRegistry(account.Register)), clock.NewFake(noon))
 }
 
 func TestPlanNeedsMovement(t *testing.T) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +18,7 @@ import (
 	"orderflow/shared/ident"
 	"orderflow/shared/money"
 	"orderflow/shared/payment"
+	"orderflow/shared/payment/paymenttest"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -293,59 +292,36 @@ func TestTwinsDecideDifferently(t *testing.T) {
 	}
 }
 
-func TestOneAccountManyOrders(t *testing.T) { oneAccountManyOrders(t, inMemory().funded(t, 1000), 50) }
+func TestSuite(t *testing.T) { paymenttest.Run(t, memstore.New(registry()), clock.NewFake(noon)) }
 
-// oneAccountManyOrders lets n orders of 30 charge 1000 at once: 33 are paid, and the account is never overdrawn.
-func oneAccountManyOrders(t *testing.T, s *stand, n int) {
-	t.Helper()
-	var wg sync.WaitGroup
-	var done, declined atomic.Int64
-	for i := range n {
-		wg.Go(func() {
-			_, err := s.payments.Charge(t.Context(), request(fmt.Sprint(i)),
-				payment.Charge{OrderID: fmt.Sprint(s.order, i), Revision: 1, CustomerID: s.customer, AccountID: s.account, Amount: eur(30)})
-			switch {
-			case err == nil:
-				done.Add(1)
-			case errors.Is(err, account.ErrInsufficientFunds):
-				declined.Add(1)
-			default:
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	want := min(int64(n), 33)
-	if done.Load() != want || declined.Load() != int64(n)-want {
-		t.Errorf("%d paid and %d declined of %d", done.Load(), declined.Load(), n)
-	}
-	res, err := s.accounts.Get(t.Context(), s.account)
-	if err != nil || res.State.Balance != 1000-30*want {
-		t.Errorf("the account holds %d, %v", res.State.Balance, err)
+// TestRevisionsAndOrdersApart: ids that look alike joined up are different payments.
+func TestRevisionsAndOrdersApart(t *testing.T) {
+	seen := map[string]bool{}
+	for _, id := range []string{payment.ID("o", 1), payment.ID("o", 11), payment.ID("o1", 1), payment.ID("o", 2)} {
+		if seen[id] {
+			t.Errorf("%s twice", id)
+		}
+		seen[id] = true
 	}
 }
 
-func TestOneOrderManyTimes(t *testing.T) { oneOrderManyTimes(t, inMemory().funded(t, 1000), 50) }
-
-// oneOrderManyTimes charges one order n times at once, by different runs, while others refund it: it ends taken back, with all money there.
-func oneOrderManyTimes(t *testing.T, s *stand, n int) {
-	t.Helper()
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() {
-			by := fmt.Sprint(i / 2)
-			if i%5 == 4 {
-				if back, err := s.refund(t.Context(), by); err != nil || back.Status != payment.StatusRefunded && back.Status != payment.StatusVoided {
-					t.Errorf("refund: %+v, %v", back, err)
-				}
-			} else if _, err := s.charge(t.Context(), by, 700); err != nil && !errors.Is(err, es.ErrAttemptClosed) {
-				t.Errorf("charge: %v", err)
-			}
-		})
+// TestCommitIDs: the two movements of one payment are two commits of the account.
+func TestCommitIDs(t *testing.T) {
+	s := inMemory().funded(t, 100)
+	if _, err := s.charge(t.Context(), "run", 60); err != nil {
+		t.Fatal(err)
 	}
-	wg.Wait()
-	res, err := s.accounts.Get(t.Context(), s.account)
-	if err != nil || res.State.Balance != 1000 {
-		t.Errorf("the account holds %d, %v", res.State.Balance, err)
+	if _, err := s.refund(t.Context(), "run"); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, e := range estest.Load(t, s.store, es.NewStreamID(account.Category, s.account), 0).Events {
+		if seen[e.CommitID] {
+			t.Errorf("commit %s twice", e.CommitID)
+		}
+		seen[e.CommitID] = true
+	}
+	if !seen["do:payment/"+payment.ID(s.order, 1)] || !seen["undo:payment/"+payment.ID(s.order, 1)] {
+		t.Errorf("commits %v", seen)
 	}
 }

@@ -1,24 +1,24 @@
 package paymenttask_test
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/google/go-cmp/cmp"
 
 	"orderflow/shared/account"
 	"orderflow/shared/adapter/paymenttask"
-	"orderflow/shared/adapter/sfntask"
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/es/estest"
 	"orderflow/shared/es/memstore"
+	"orderflow/shared/faults"
 	"orderflow/shared/money"
 	"orderflow/shared/payment"
 )
@@ -26,7 +26,7 @@ import (
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 type stand struct {
-	sfntask.Router
+	tasks    paymenttask.Tasks
 	store    es.Store
 	accounts account.Service
 	account  string // of customer c1, with 1000 USD cents
@@ -36,8 +36,7 @@ func newStand(t *testing.T) *stand {
 	t.Helper()
 	now := clock.NewFake(noon)
 	s := &stand{store: memstore.New(es.NewRegistry(payment.Register, account.Register)), account: account.ID("c1", "USD")}
-	tasks := paymenttask.Tasks{Payments: payment.New(payment.Deps{Store: s.store, Clock: now}), Clock: now}
-	s.Router = sfntask.Router{"charge": sfntask.Task(tasks.Charge), "refund": sfntask.Task(tasks.Refund)}
+	s.tasks = paymenttask.Tasks{Payments: payment.New(payment.Deps{Store: s.store, Clock: now}), Clock: now}
 	s.accounts = account.New(account.Deps{Store: s.store, Clock: now})
 	if _, err := s.accounts.Open(t.Context(), es.Request{CommitID: "open", Time: noon}, "c1", "USD"); err != nil {
 		t.Fatal(err)
@@ -51,13 +50,41 @@ func newStand(t *testing.T) *stand {
 // run gives the answer as the state machine sees it: its JSON, or the name of the error.
 func (s *stand) run(t *testing.T, input string) (answer, name string) {
 	t.Helper()
-	out, err := s.Handle(t.Context(), json.RawMessage(input))
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(input), &fields); err != nil {
+		t.Fatal(err)
+	}
+	task := string(fields["task"])
+	delete(fields, "task")
+	rest, err := json.Marshal(fields)
 	if err != nil {
-		var failed messages.InvokeResponse_Error
-		if !errors.As(err, &failed) {
-			t.Fatalf("error %#v", err)
-		}
-		return "", failed.Type
+		t.Fatal(err)
+	}
+	switch task {
+	case `"charge"`:
+		return call(t, s.tasks.Charge, rest)
+	case `"refund"`:
+		return call(t, s.tasks.Refund, rest)
+	}
+	t.Fatalf("no task %s", task)
+	return "", ""
+}
+
+// call decodes strictly and validates, as the function's router does.
+func call[In interface{ Validate() error }, Out any](t *testing.T, f func(context.Context, In) (Out, error), input []byte) (answer, name string) {
+	t.Helper()
+	var in In
+	d := json.NewDecoder(bytes.NewReader(input))
+	d.DisallowUnknownFields()
+	if d.Decode(&in) != nil || in.Validate() != nil {
+		return "", "task.invalid"
+	}
+	out, err := f(t.Context(), in)
+	if fault, ok := faults.As(err); ok {
+		return "", fault.Code
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	text, err := json.Marshal(out)
 	if err != nil {

@@ -1,0 +1,100 @@
+// Package accounttest is the suite that the account service passes on every store: what depends on the store's own conditions. Only tests import it.
+package accounttest
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"orderflow/shared/account"
+	"orderflow/shared/clock"
+	"orderflow/shared/es"
+	"orderflow/shared/ident"
+	"orderflow/shared/money"
+)
+
+// Run puts the service on a store that knows the accounts' events. Its streams are its own, so the store may hold others.
+func Run(t *testing.T, store es.Store, c clock.Clock) {
+	accounts := account.New(account.Deps{Store: store, Clock: c})
+	t.Run("withdrawals at once", func(t *testing.T) { withdrawals(t, accounts, c) })
+	t.Run("openings at once", func(t *testing.T) { openings(t, accounts, c) })
+}
+
+func eur(amount int64) money.Money { return money.Money{Amount: amount, Currency: "EUR"} }
+
+func request(c clock.Clock, key string) es.Request {
+	return es.Request{CommitID: key, Fingerprint: key, Time: c.Now()}
+}
+
+func want(t *testing.T, accounts account.Service, id string, balance, version int64) {
+	t.Helper()
+	res, err := accounts.Get(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.State.Money() != eur(balance) || res.Head.Version() != version {
+		t.Errorf("the account holds %s at version %d, want %s at %d", res.State.Money(), res.Head.Version(), eur(balance), version)
+	}
+}
+
+// withdrawals: 50 want 30 each of 1000 at once, each request sent twice. 33 get them, and both answers to one request are the same.
+func withdrawals(t *testing.T, accounts account.Service, c clock.Clock) {
+	customer := ident.New()
+	id := account.ID(customer, "EUR")
+	if _, err := accounts.Open(t.Context(), request(c, "open"), customer, "EUR"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := accounts.Deposit(t.Context(), request(c, "first"), id, "first", eur(1000)); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	var done, refused atomic.Int64
+	for i := range 50 {
+		wg.Go(func() {
+			key := fmt.Sprint(i)
+			var answers [2]error
+			var both sync.WaitGroup
+			for twin := range answers {
+				both.Go(func() { _, answers[twin] = accounts.Withdraw(t.Context(), request(c, key), id, key, eur(30)) })
+			}
+			both.Wait()
+			switch {
+			case answers[0] == nil && answers[1] == nil:
+				done.Add(1)
+			case errors.Is(answers[0], account.ErrInsufficientFunds) && errors.Is(answers[1], account.ErrInsufficientFunds):
+				refused.Add(1)
+			default:
+				t.Errorf("%s: answers %v and %v", key, answers[0], answers[1])
+			}
+		})
+	}
+	wg.Wait()
+	if done.Load() != 33 || refused.Load() != 17 {
+		t.Errorf("%d done and %d refused, want 33 and 17", done.Load(), refused.Load())
+	}
+	want(t, accounts, id, 10, 2+33)
+}
+
+// openings: 20 keys open one account at once, each sent twice. One key did, and is told so both times.
+func openings(t *testing.T, accounts account.Service, c clock.Clock) {
+	customer := ident.New()
+	var wg sync.WaitGroup
+	var done atomic.Int64
+	for i := range 40 {
+		wg.Go(func() {
+			_, err := accounts.Open(t.Context(), request(c, fmt.Sprint(i/2)), customer, "EUR")
+			if err == nil {
+				done.Add(1)
+			} else if !errors.Is(err, account.ErrAlreadyOpen) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if done.Load() != 2 {
+		t.Errorf("%d requests opened it, want the two with one key", done.Load())
+	}
+	want(t, accounts, account.ID(customer, "EUR"), 0, 1)
+}
