@@ -5,6 +5,7 @@ The functions work on what make run deployed to the emulator on PORT. SAM_LOCAL_
 SAM_LOCAL_ARGS holds more arguments for sam local invoke. It runs in the SAM CLI's virtual environment.
 """
 import contextlib
+import ipaddress
 import json
 import os
 import pathlib
@@ -25,6 +26,11 @@ BUILD = ROOT / ".aws-sam" / "local"
 STACK = "orderflow-local"
 TEST_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 HOST_IN_CONTAINER = "host.docker.internal"
+REFUSED = {  # these name an order, an account and a person's key that no deployment has: the function must say so
+    "advance-order": "order.not-found",
+    "process-payment-charge": "account.not-open",
+    "schedule-shipment-schedule": "shipment.address-unreadable",
+}
 INVOKE_SECONDS = 300  # the first call may pull the image
 
 
@@ -58,7 +64,7 @@ def main() -> int:
 
 
 def deployed(endpoint: str) -> dict:
-    """The stack's functions by the name of their directory: logical id and environment."""
+    """The stack's functions by the name of their directory: logical id, environment and architecture."""
     session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
     stack = session.client("cloudformation", endpoint_url=endpoint)
     functions = session.client("lambda", endpoint_url=endpoint)
@@ -68,7 +74,11 @@ def deployed(endpoint: str) -> dict:
             physical = resource["PhysicalResourceId"]
             configuration = functions.get_function_configuration(FunctionName=physical)
             variables = configuration.get("Environment", {}).get("Variables", {})
-            found[physical.removeprefix(f"{STACK}-")] = {"id": resource["LogicalResourceId"], "variables": variables}
+            found[physical.removeprefix(f"{STACK}-")] = {
+                "id": resource["LogicalResourceId"],
+                "variables": variables,
+                "architecture": configuration["Architectures"][0],
+            }
     return found
 
 
@@ -82,6 +92,7 @@ def for_containers(functions: dict, endpoint: str) -> pathlib.Path:
     """The built template with the environment that the deployed functions have. SAM would put names of its own making in for tables and queues."""
     template = yaml_parse((BUILD / "template.yaml").read_text())
     for function in functions.values():
+        template["Parameters"]["Architecture"]["Default"] = function["architecture"]
         template["Resources"][function["id"]]["Properties"]["Environment"] = {
             "Variables": {**function["variables"], **TEST_CREDENTIALS, "AWS_ENDPOINT_URL": endpoint}
         }
@@ -106,21 +117,22 @@ def invoke(template: pathlib.Path, function: str, sample: pathlib.Path) -> bool:
         return False
     answer = done.stdout.strip()
     # SAM exits 0 also when the handler failed.
-    problem = trouble(answer) if done.returncode == 0 else f"sam exits {done.returncode}"
+    problem = trouble(answer, REFUSED.get(sample.stem)) if done.returncode == 0 else f"sam exits {done.returncode}"
     print(f"{'FAIL' if problem else 'ok  '} {sample.name}: {answer[:200] or '(nothing)'}")
     if problem:
         print(f"     {problem}\n{done.stderr}")
     return not problem
 
 
-def trouble(answer: str) -> str:
-    """What is wrong with a function's answer, or nothing."""
+def trouble(answer: str, refusal: str | None) -> str:
+    """What is wrong with a function's answer, or nothing. A refusal is the fault that it has to answer."""
     try:
         payload = json.loads(answer)
     except json.JSONDecodeError as err:
         return f"the answer is not JSON: {err}"
-    if isinstance(payload, dict) and "errorType" in payload:
-        return f"the handler failed with {payload['errorType']}"
+    failure = payload.get("errorType") if isinstance(payload, dict) else None
+    if failure != refusal:
+        return f"the handler failed with {failure}" if failure else f"the handler should have answered {refusal}"
     if isinstance(payload, dict) and payload.get("statusCode", 0) >= 500:
         return f"the handler answers status {payload['statusCode']}"
     return ""
@@ -130,9 +142,11 @@ def trouble(answer: str) -> str:
 def reachable(engine, port: int):
     """The emulator's address as containers see it. It listens on the loopback address alone, so on Linux a relay stands on the bridge's."""
     try:
-        gateway = engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
-        listener = socket.create_server((gateway, 0))
-    except (OSError, KeyError, IndexError, docker.errors.DockerException):
+        bridge = engine.networks.get("bridge").attrs["IPAM"]["Config"][0]
+        # Not every engine tells the gateway; it is the network's first address then.
+        gateway = bridge.get("Gateway") or next(ipaddress.ip_network(bridge["Subnet"]).hosts())
+        listener = socket.create_server((str(gateway), 0))
+    except (OSError, LookupError, docker.errors.DockerException):
         yield f"http://{HOST_IN_CONTAINER}:{port}"  # an engine in a VM of its own leads there by itself
         return
     with listener:
