@@ -48,7 +48,7 @@ def main() -> int:
         functions = deployed(f"http://127.0.0.1:{port}")
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as err:
         return fail(f"the functions work on what make run deployed to port {port}, and it is not there ({err}). First: make run PORT={port}")
-    samples = {path: owner(path.stem, functions) for path in sorted(SAMPLES.glob("*.json"))}
+    samples = {path: owner(path.stem, functions) for path in sorted(SAMPLES.glob("*.json"), key=lambda path: path.stem)}
     problems = [f"{path.name}: no function has this name" for path, name in samples.items() if name is None]
     problems += [f"{name}: no sample event in {SAMPLES.relative_to(ROOT)}" for name in functions if name not in samples.values()]
     if problems:
