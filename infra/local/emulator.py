@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Starts and ends the local AWS (MiniStack) that make run and make test deploy to.
 
-    emulator.py start [--port N] [--for run|test] [--until-pid PID] [--functions-endpoint URL]   prints the endpoint
+    emulator.py start [--port N] [--for run|test] [--until-pid PID] [--functions-endpoint URL]   prints the endpoint; 0 takes a free port
     emulator.py stop [--port N] [--for run|test]
     emulator.py status [--for run|test]
     emulator.py clean
@@ -96,7 +96,7 @@ def start(args) -> int:
     LOCAL.mkdir(exist_ok=True)
     with open(LOCAL / "start.lock", "w", encoding="ascii") as lock:  # two starts at once must not both find the port free
         fcntl.flock(lock, fcntl.LOCK_EX)
-        port = free_port() if args.port is None else args.port
+        port = args.port or free_port()
         instance = Instance.at(args.purpose, port)
         pid, process = instance.pid(), None
         if pid:
@@ -106,6 +106,9 @@ def start(args) -> int:
         else:
             process = launch(instance, args)
         if not wait_healthy(instance, process):
+            if process:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
             return 1
     print(instance.endpoint)
     return 0
