@@ -47,7 +47,7 @@ bin/orderflow: go-present FORCE ## build the command-line program
 
 build: go-present $(sam) ## build what sam deploy takes to an account
 	go build ./...
-	SAM_CLI_TELEMETRY=0 .tools/sam/bin/python -m samcli build
+	CGO_ENABLED=0 GOFLAGS=-buildvcs=false SAM_CLI_TELEMETRY=0 .tools/sam/bin/python -m samcli build
 
 ##@ Check
 

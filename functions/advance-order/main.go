@@ -17,6 +17,7 @@ import (
 )
 
 func main() {
+	awsenv.Logger()
 	config := awsenv.Config(context.Background())
 	store := dynamostore.New(dynamodb.NewFromConfig(config), awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register))
 	tasks := ordertask.Tasks{Orders: order.New(order.Deps{Store: store, Clock: clock.System{}}), Clock: clock.System{}}

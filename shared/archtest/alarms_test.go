@@ -12,10 +12,15 @@ type alarm struct {
 	metric    string // namespace and name, with dimensions: "AWS/SQS Depth QueueName=work"
 	statistic string
 	threshold float64
+	below     bool // goes off below its threshold and without data: what it watches is never silent
 }
 
 func (a alarm) String() string {
-	return fmt.Sprintf("%s of %s > %v", a.statistic, a.metric, a.threshold)
+	sign := ">"
+	if a.below {
+		sign = "<"
+	}
+	return fmt.Sprintf("%s of %s %s %v", a.statistic, a.metric, sign, a.threshold)
 }
 
 // written is a value as one string, whatever it is made of.
@@ -43,43 +48,52 @@ func alarmsOf(t template) map[string]alarm {
 		for _, d := range list(t.prop(id, "Dimensions")) {
 			metric += " " + textAt(d, "Name") + "=" + written(at(d, "Value"))
 		}
-		all[id] = alarm{metric: metric, statistic: written(t.prop(id, "Statistic")), threshold: numberAt(t.prop(id, "Threshold"))}
+		all[id] = alarm{
+			metric: metric, statistic: written(t.prop(id, "Statistic")), threshold: numberAt(t.prop(id, "Threshold")),
+			below: t.prop(id, "ComparisonOperator") == "LessThanThreshold",
+		}
 	}
 	return all
+}
+
+func above(metric, statistic string, threshold float64) alarm {
+	return alarm{metric: metric, statistic: statistic, threshold: threshold}
 }
 
 // wanted lists the alarms that a template has to have, from what can get stuck in it.
 func wanted(t template) []alarm {
 	all := []alarm{
-		{"AWS/ApiGateway 5xx ApiId=!ApiId", "Sum", 0},
-		{"AWS/States ExecutionsFailed StateMachineArn=!SagaArn", "Sum", 0},
-		{"AWS/States ExecutionsTimedOut StateMachineArn=!SagaArn", "Sum", 0},
-		{"AWS/States ExecutionsAborted StateMachineArn=!SagaArn", "Sum", 0},
-		{"orderflow OrdersFoundBySweep Stage=!Stage", "Sum", 0},
+		above("AWS/ApiGateway 5xx ApiId=!ApiId", "Sum", 0),
+		above("AWS/States ExecutionsFailed StateMachineArn=!SagaArn", "Sum", 0),
+		above("AWS/States ExecutionsTimedOut StateMachineArn=!SagaArn", "Sum", 0),
+		above("AWS/States ExecutionsAborted StateMachineArn=!SagaArn", "Sum", 0),
+		above("orderflow OrdersFoundBySweep Stack=!Prefix", "Maximum", 0),
+		above("orderflow OrdersUndoFailed Stack=!Prefix", "Maximum", 0),
+		{metric: "AWS/Lambda Invocations FunctionName=sweep-orders", statistic: "Sum", threshold: 1, below: true},
 	}
 	dead := deadLetterQueues(t)
 	for _, id := range t.ofType(queueType) {
 		q := " QueueName=" + stackName(t.prop(id, "QueueName"))
 		if !slices.Contains(dead, id) {
-			all = append(all, alarm{"AWS/SQS ApproximateAgeOfOldestMessage" + q, "Maximum", 300})
+			all = append(all, above("AWS/SQS ApproximateAgeOfOldestMessage"+q, "Maximum", 300))
 			continue
 		}
 		all = append(all,
-			alarm{"AWS/SQS NumberOfMessagesReceived" + q, "Sum", 0},
-			alarm{"AWS/SQS ApproximateNumberOfMessagesVisible" + q, "Maximum", 0},
-			alarm{"AWS/SQS ApproximateAgeOfOldestMessage" + q, "Maximum", 86400})
+			above("AWS/SQS NumberOfMessagesReceived"+q, "Sum", 0),
+			above("AWS/SQS ApproximateNumberOfMessagesVisible"+q, "Maximum", 0),
+			above("AWS/SQS ApproximateAgeOfOldestMessage"+q, "Maximum", 86400))
 	}
 	steps := sagaSteps(t)
 	for _, id := range t.ofType(serverlessFunction) {
 		name := stackName(t.prop(id, "FunctionName"))
-		all = append(all, alarm{"AWS/Lambda Throttles FunctionName=" + name, "Sum", 0})
+		all = append(all, above("AWS/Lambda Throttles FunctionName="+name, "Sum", 0))
 		if slices.Contains(steps, id) {
-			all = append(all, alarm{"orderflow " + name + "-failures", "Sum", 0})
+			all = append(all, above("orderflow "+name+"-failures", "Sum", 0))
 		} else {
-			all = append(all, alarm{"AWS/Lambda Errors FunctionName=" + name, "Sum", 0})
+			all = append(all, above("AWS/Lambda Errors FunctionName="+name, "Sum", 0))
 		}
 		if len(eventsOf(t, id, "DynamoDB")) > 0 {
-			all = append(all, alarm{"AWS/Lambda IteratorAge FunctionName=" + name, "Maximum", 300000})
+			all = append(all, above("AWS/Lambda IteratorAge FunctionName="+name, "Maximum", 300000))
 		}
 	}
 	return all
@@ -118,8 +132,12 @@ func alarming(whole, alarms template) (found findings) {
 			found.addf("%s isn't named after the stack, or is named like %s", id, names[name])
 		}
 		names[name] = id
-		if alarms.prop(id, "ComparisonOperator") != "GreaterThanThreshold" || alarms.prop(id, "TreatMissingData") != "notBreaching" {
-			found.addf("%s doesn't go off above its threshold, or goes off without data", id)
+		comparison, missing := "GreaterThanThreshold", "notBreaching"
+		if h.below {
+			comparison, missing = "LessThanThreshold", "breaching"
+		}
+		if alarms.prop(id, "ComparisonOperator") != comparison || alarms.prop(id, "TreatMissingData") != missing {
+			found.addf("%s doesn't go off past its threshold, or takes missing data for the wrong thing", id)
 		}
 		if a := list(alarms.prop(id, "AlarmActions")); len(a) != 1 || target(a[0]) != "TopicArn" {
 			found.addf("%s doesn't notify the topic", id)
@@ -204,7 +222,8 @@ func TestAlarmRulesFind(t *testing.T) {
 		"a queue that is gone":    {"Value: !Sub '${Prefix}-start-saga-dlq'", "Value: !Sub '${Prefix}-begin-saga-dlq'", "which nothing calls for"},
 		"nobody is told":          {"      AlarmActions: [!Ref TopicArn]\n", "", "doesn't notify the topic"},
 		"everybody hears the end": {"      AlarmActions:", "      OKActions: [!Ref TopicArn]\n      AlarmActions:", "when all is well"},
-		"no data is no failure":   {"TreatMissingData: notBreaching", "TreatMissingData: breaching", "goes off without data"},
+		"no data is no failure":   {"TreatMissingData: notBreaching", "TreatMissingData: breaching", "takes missing data for the wrong thing"},
+		"no data is a failure":    {"TreatMissingData: breaching", "TreatMissingData: notBreaching", "SweepOrdersStopped doesn't go off"},
 		"two of one name":         {"AlarmName: !Sub '${Prefix}-start-saga-dlq-age'", "AlarmName: !Sub '${Prefix}-start-saga-dlq-depth'", "is named like"},
 		"a filter elsewhere":      {"LogGroupName: !Sub '/aws/lambda/${Prefix}-process-payment'", "LogGroupName: !Sub '/aws/lambda/${Prefix}-x'", "no filter counts what process-payment-failures is on"},
 		"no description":          {"AlarmDescription: The API answered with a server error.", "Unit: Count", "ApiServerErrors has no description"},

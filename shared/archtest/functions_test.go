@@ -34,6 +34,10 @@ func wiring(files []source) (found findings) {
 		if n := strings.Count(f.text, "\n"); n > wiringLines {
 			found.addf("%s has %d lines, and may have %d", f.name, n, wiringLines)
 		}
+		// Without it slog writes text, in which neither Lambda nor the alarms' filters find a level.
+		if !strings.Contains(f.text, "awsenv.Logger()") {
+			found.addf("%s doesn't set the log up", f.name)
+		}
 		ast.Inspect(f.ast, func(n ast.Node) bool {
 			switch n.(type) {
 			case *ast.IfStmt, *ast.SwitchStmt, *ast.TypeSwitchStmt, *ast.SelectStmt, *ast.ForStmt, *ast.RangeStmt:

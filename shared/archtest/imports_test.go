@@ -232,7 +232,8 @@ func TestSourceRulesFind(t *testing.T) {
 		"a loop in the wiring":       {"wiring", "functions/do-it/main.go", "package main\nfunc main() {\n\tfor {\n\t}\n}", "main.go:3"},
 		"wiring that is too long":    {"wiring", "functions/do-it/main.go", "package main\nfunc main() {}\n" + strings.Repeat("\n", 80), "lines"},
 		"a second file of wiring":    {"wiring", "functions/do-it/more.go", "package main", "main.go alone"},
-		"wiring that is all right":   {"wiring", "functions/do-it/main.go", "package main\nfunc main() {}\n", ""},
+		"wiring that is all right":   {"wiring", "functions/do-it/main.go", "package main\nfunc main() { awsenv.Logger() }\n", ""},
+		"wiring without a log":       {"wiring", "functions/do-it/main.go", "package main\nfunc main() {}\n", "log"},
 		"a function's name, no verb": {"wiring", "functions/orders/main.go", "package main\nfunc main() {}\n", "verb-noun"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 )
 
 const (
+	fourDays       = 345600  // SQS's default
 	fourteenDays   = 1209600 // the longest that SQS keeps a message, in seconds
 	maxReceives    = 3
 	twelveHours    = 43200
@@ -82,8 +83,12 @@ func queues(t template) (found findings) {
 		case to != "" && numberAt(t.prop(id, "RedrivePolicy", "maxReceiveCount")) != maxReceives:
 			found.addf("%s gives up after another number of receives than %d", id, maxReceives)
 		}
-		if numberAt(t.prop(id, "MessageRetentionPeriod")) != fourteenDays {
+		// A message keeps its age when it moves to the dead letter queue, so that what is to lie there for ten days may be four days old at most before.
+		switch keeps := numberAt(t.prop(id, "MessageRetentionPeriod")); {
+		case slices.Contains(dead, id) && keeps != fourteenDays:
 			found.addf("%s doesn't keep for 14 days", id)
+		case !slices.Contains(dead, id) && keeps != fourDays:
+			found.addf("%s doesn't keep for 4 days", id)
 		}
 		if t.prop(id, "SqsManagedSseEnabled") != true {
 			found.addf("%s isn't encrypted", id)
@@ -212,7 +217,7 @@ Resources:
     Properties:
       QueueName: !Sub '${AWS::StackName}-work'
       VisibilityTimeout: 60
-      MessageRetentionPeriod: 1209600
+      MessageRetentionPeriod: 345600
       SqsManagedSseEnabled: true
       RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 3}
   Dead:
