@@ -136,6 +136,8 @@ def launch(instance: Instance, args) -> subprocess.Popen:
         "AWS_ENDPOINT_URL": args.functions_endpoint or instance.endpoint,
         "GATEWAY_PORT": str(instance.port),
         "BIND_HOST": HOST,
+        # Tests of what happens when every retry is spent don't wait for the pauses between them. The time-outs stay as they are.
+        "SFN_WAIT_SCALE": "0" if args.purpose == "test" else "1",
         "AUTH": "true",  # a function may do what its role allows and nothing else, as on AWS
         # Listeners on fixed ports, which would let only one emulator run on a machine.
         "IOT_MTLS_ENABLED": "0",

@@ -46,8 +46,8 @@ for suite in "$@"; do
     e2e)
       use_emulator
       infra/local/deploy.sh "$endpoint" "$stack"
-      # One package at a time: they measure time-outs, and share one deployment.
-      ORDERFLOW_STACK=$stack go test "${flags[@]}" -tags e2e -timeout 20m -p 1 ./e2e/...
+      # One package at a time: they measure time-outs, and share one deployment. -v shows what ran: there a test is a case of a table.
+      ORDERFLOW_STACK=$stack go test -v "${flags[@]}" -tags e2e -timeout 20m -p 1 ./e2e/...
       ;;
     *) echo "error: no suite is called $suite" >&2 && exit 2 ;;
   esac
