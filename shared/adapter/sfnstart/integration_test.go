@@ -25,7 +25,7 @@ func TestMachine(t *testing.T) {
 	defer cancel()
 	client := sfn.NewFromConfig(awstest.Config(t))
 	created, err := client.CreateStateMachine(ctx, &sfn.CreateStateMachineInput{
-		Name: aws.String(awstest.Unique(t, "machine")), RoleArn: aws.String("arn:aws:iam::000000000000:role/states"),
+		Name: aws.String(awstest.Unique(t, "machine")), RoleArn: aws.String(awstest.Role(t, "states.amazonaws.com")),
 		Definition: aws.String(`{"StartAt":"Wait","States":{"Wait":{"Type":"Wait","Seconds":1,"End":true}}}`),
 	})
 	if err != nil {
