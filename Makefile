@@ -67,7 +67,7 @@ lint: go-present $(sam) $(asl) $(golangci_lint) ## everything that can be checke
 	@unformatted=$$(git ls-files -z --cached --others --exclude-standard '*.go' | xargs -0 gofmt -l); \
 		[ -z "$$unformatted" ] || { printf 'not formatted by gofmt:\n%s\n' "$$unformatted" >&2; exit 1; }
 	go vet -tags $(TAGS) ./...
-	$(golangci_lint) run --build-tags $(TAGS)
+	$(golangci_lint) run --allow-parallel-runners --build-tags $(TAGS)
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .tools/sam/bin/python -m samcli validate --lint
 	.tools/sam/bin/cfn-lint $(STACK_FILES)
 	NODE_PATH=.tools/node/node_modules .tools/node/bin/node infra/local/asl/lint.js $(MACHINES)
