@@ -1,0 +1,478 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cloudwatchtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
+
+	"orderflow/cmd/orderflow/shop"
+	"orderflow/shared/ident"
+	"orderflow/shared/sweep"
+)
+
+// functions are the stack's functions by their names without the stack's.
+func functions(t *testing.T) map[string]lambdatypes.FunctionConfiguration {
+	t.Helper()
+	found := map[string]lambdatypes.FunctionConfiguration{}
+	for pages := lambda.NewListFunctionsPaginator(stack.functions, &lambda.ListFunctionsInput{}); pages.HasMorePages(); {
+		out, err := pages.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range out.Functions {
+			if name, ok := strings.CutPrefix(aws.ToString(f.FunctionName), stack.Stack+"-"); ok {
+				found[name] = f
+			}
+		}
+	}
+	return found
+}
+
+// actingAs gives clients with what a function's role allows. The role itself trusts Lambda only, so that its policies are copied to one that trusts the test.
+func actingAs(t *testing.T, role string) aws.Config {
+	t.Helper()
+	roles := iam.NewFromConfig(stack.config)
+	trust, err := json.Marshal(object{"Version": "2012-10-17", "Statement": []object{{
+		"Effect": "Allow", "Principal": object{"AWS": "arn:aws:iam::000000000000:root"}, "Action": "sts:AssumeRole",
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	created, err := roles.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String("e2e-" + ident.New()), AssumeRolePolicyDocument: aws.String(string(trust))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	attached, err := roles.ListAttachedRolePolicies(t.Context(), &iam.ListAttachedRolePoliciesInput{RoleName: &role})
+	if err != nil || len(attached.AttachedPolicies) > 0 {
+		t.Fatalf("role %s has managed policies %+v, %v; its own say it all", role, attached, err)
+	}
+	list, err := roles.ListRolePolicies(t.Context(), &iam.ListRolePoliciesInput{RoleName: &role})
+	if err != nil || len(list.PolicyNames) == 0 {
+		t.Fatalf("policies of role %s: %+v, %v", role, list, err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := cleaning()
+		defer cancel()
+		for _, name := range list.PolicyNames {
+			if _, err := roles.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: created.Role.RoleName, PolicyName: &name}); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := roles.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: created.Role.RoleName}); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, name := range list.PolicyNames {
+		policy, err := roles.GetRolePolicy(t.Context(), &iam.GetRolePolicyInput{RoleName: &role, PolicyName: &name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		document, err := url.QueryUnescape(aws.ToString(policy.PolicyDocument))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := roles.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: created.Role.RoleName, PolicyName: &name, PolicyDocument: &document}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	session, err := sts.NewFromConfig(stack.config).AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: created.Role.Arn, RoleSessionName: aws.String("e2e")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := stack.config.Copy()
+	config.Credentials = credentials.NewStaticCredentialsProvider(
+		aws.ToString(session.Credentials.AccessKeyId), aws.ToString(session.Credentials.SecretAccessKey), aws.ToString(session.Credentials.SessionToken))
+	return config
+}
+
+func denied(err error) bool {
+	var coded smithy.APIError
+	return errors.As(err, &coded) && strings.HasPrefix(coded.ErrorCode(), "AccessDenied")
+}
+
+// What a function does, its role has to allow: the emulator enforces it, so that all other tests show that each may do enough. This one shows that none may
+// do more.
+func TestPermissions(t *testing.T) {
+	t.Parallel()
+	events, views, stock, keys := stack.Outputs["EventsTable"], stack.Outputs["ViewsTable"], stack.Outputs["StockTable"], stack.Outputs["KeysTable"]
+	s := func(v string) dynamodbtypes.AttributeValue { return &dynamodbtypes.AttributeValueMemberS{Value: v} }
+	n := func(v string) dynamodbtypes.AttributeValue { return &dynamodbtypes.AttributeValueMemberN{Value: v} }
+	eventKey := item{"stream": s("order/" + ident.New()), "version": n("1")}
+	type attempt = func(ctx context.Context, config aws.Config) error
+	update := func(table string, key item) attempt {
+		return func(ctx context.Context, config aws.Config) error {
+			_, err := dynamodb.NewFromConfig(config).UpdateItem(ctx, &dynamodb.UpdateItemInput{
+				TableName: &table, Key: key, UpdateExpression: aws.String("SET forged = :f"), ExpressionAttributeValues: item{":f": s("f")},
+			})
+			return err
+		}
+	}
+	remove := func(table string, key item) attempt {
+		return func(ctx context.Context, config aws.Config) error {
+			_, err := dynamodb.NewFromConfig(config).DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &table, Key: key})
+			return err
+		}
+	}
+	put := func(table string, key item) attempt {
+		return func(ctx context.Context, config aws.Config) error {
+			_, err := dynamodb.NewFromConfig(config).PutItem(ctx, &dynamodb.PutItemInput{TableName: &table, Item: key})
+			return err
+		}
+	}
+	query := func(ctx context.Context, config aws.Config) error {
+		_, err := dynamodb.NewFromConfig(config).Query(ctx, &dynamodb.QueryInput{
+			TableName: &events, KeyConditionExpression: aws.String("#s = :s"), ExpressionAttributeNames: map[string]string{"#s": "stream"},
+			ExpressionAttributeValues: item{":s": eventKey["stream"]},
+		})
+		return err
+	}
+	scanAll := func(ctx context.Context, config aws.Config) error {
+		_, err := dynamodb.NewFromConfig(config).Scan(ctx, &dynamodb.ScanInput{TableName: &events, Limit: aws.Int32(1)})
+		return err
+	}
+	sendTo := func(output string) attempt {
+		return func(ctx context.Context, config aws.Config) error {
+			_, err := sqs.NewFromConfig(config).SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: aws.String(stack.Outputs[output]), MessageBody: aws.String("forged")})
+			return err
+		}
+	}
+	start := func(ctx context.Context, config aws.Config) error {
+		_, err := sfn.NewFromConfig(config).StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: aws.String(stack.Outputs["SagaArn"]), Input: aws.String("{}")})
+		return err
+	}
+	receive := func(ctx context.Context, config aws.Config) error {
+		_, err := sqs.NewFromConfig(config).GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
+			QueueUrl: aws.String(stack.Outputs["StartSagaQueueUrl"]), AttributeNames: []sqstypes.QueueAttributeName{"QueueArn"},
+		})
+		return err
+	}
+
+	everybody := map[string]attempt{
+		"change an event": update(events, eventKey), "delete an event": remove(events, eventKey), "read all events at once": scanAll,
+		"delete a view's row": remove(views, item{"pk": s("a"), "sk": s("b")}), "delete a person's key": remove(keys, item{"subject": s("a")}),
+		"delete a counter": remove(stock, item{"sku": s("a")}), "start a saga by message": sendTo("StartSagaQueueUrl"), "order stock": sendTo("InventoryQueueUrl"),
+	}
+	noWrites := map[string]attempt{
+		"write an event": put(events, eventKey), "change a counter": update(stock, item{"sku": s("a")}), "write a view's row": put(views, item{"pk": s("a"), "sk": s("b")}),
+		"write a person's key": put(keys, item{"subject": s("a")}), "start a run": start,
+	}
+	more := map[string]map[string]attempt{
+		"answer-queries":    noWrites,
+		"accept-commands":   {"write a view's row": noWrites["write a view's row"], "start a run": start},
+		"publish-events":    maps.Clone(noWrites),
+		"project-views":     {"write an event": noWrites["write an event"], "change a counter": noWrites["change a counter"], "start a run": start},
+		"start-saga":        {"read an order": query, "write an event": noWrites["write an event"]},
+		"process-payment":   {"change a counter": noWrites["change a counter"], "write a person's key": noWrites["write a person's key"]},
+		"process-inventory": {"write a person's key": noWrites["write a person's key"], "start a run": start},
+		"schedule-shipment": {"write a person's key": noWrites["write a person's key"], "change a counter": noWrites["change a counter"]},
+		"advance-order":     {"change a counter": noWrites["change a counter"], "start a run": start},
+		"sweep-orders":      {"write a view's row": noWrites["write a view's row"], "change a counter": noWrites["change a counter"]},
+	}
+	// That something is allowed shows that the rest isn't denied for want of valid credentials.
+	allowed := map[string]attempt{"start-saga": receive, "publish-events": sendTo("PublishEventsDeadLettersUrl")}
+
+	deployed := functions(t)
+	if len(deployed) != len(more) {
+		t.Errorf("%d functions are deployed, %d are tried", len(deployed), len(more))
+	}
+	for name, function := range deployed {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			arn := aws.ToString(function.Role)
+			config := actingAs(t, arn[strings.LastIndexByte(arn, '/')+1:])
+			may, ok := allowed[name]
+			if !ok {
+				may = query
+			}
+			if err := may(t.Context(), config); err != nil {
+				t.Fatalf("what it needs: %v", err)
+			}
+			if name == "publish-events" {
+				takeMessage(t, stack.Outputs["PublishEventsDeadLettersUrl"], "forged")
+			}
+			for _, attempts := range []map[string]attempt{everybody, more[name]} {
+				for what, try := range attempts {
+					if err := try(t.Context(), config); !denied(err) {
+						t.Errorf("may %s: %v", what, err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// Each alarm watches a part that is there, and tells the topic operations when it goes off.
+func TestAlarms(t *testing.T) {
+	t.Parallel()
+	watch := cloudwatch.NewFromConfig(stack.config)
+	topic := stack.Outputs["OperationsTopicArn"]
+	mailbox, mailboxARN := newQueue(t, "sns.amazonaws.com")
+	topics := sns.NewFromConfig(stack.config)
+	subscribed, err := topics.Subscribe(t.Context(), &sns.SubscribeInput{
+		TopicArn: &topic, Protocol: aws.String("sqs"), Endpoint: &mailboxARN, ReturnSubscriptionArn: true, Attributes: map[string]string{"RawMessageDelivery": "true"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := cleaning()
+		defer cancel()
+		if _, err := topics.Unsubscribe(ctx, &sns.UnsubscribeInput{SubscriptionArn: subscribed.SubscriptionArn}); err != nil {
+			t.Error(err)
+		}
+	})
+	var alarms []cloudwatchtypes.MetricAlarm
+	for pages := cloudwatch.NewDescribeAlarmsPaginator(watch, &cloudwatch.DescribeAlarmsInput{AlarmNamePrefix: aws.String(stack.Stack + "-")}); pages.HasMorePages(); {
+		out, err := pages.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		alarms = append(alarms, out.MetricAlarms...)
+	}
+
+	parts := map[string][]string{
+		"QueueName": {}, "FunctionName": {}, "StateMachineArn": {stack.Outputs["SagaArn"]}, "ApiId": {stack.Outputs["ApiId"]}, "Stage": {"local", "$default"},
+		"Stack": {stack.Stack},
+	}
+	for name, output := range stack.Outputs {
+		if strings.HasSuffix(name, "Url") && name != "ApiUrl" {
+			parts["QueueName"] = append(parts["QueueName"], output[strings.LastIndexByte(output, '/')+1:])
+		}
+	}
+	for name := range functions(t) {
+		parts["FunctionName"] = append(parts["FunctionName"], stack.Stack+"-"+name)
+	}
+	watched := map[string]bool{}
+	for _, a := range alarms {
+		name := aws.ToString(a.AlarmName)
+		if !slices.Equal(a.AlarmActions, []string{topic}) || !aws.ToBool(a.ActionsEnabled) {
+			t.Errorf("%s tells %v", name, a.AlarmActions)
+		}
+		for _, d := range a.Dimensions {
+			if !slices.Contains(parts[aws.ToString(d.Name)], aws.ToString(d.Value)) {
+				t.Errorf("%s watches %s %s, which isn't there", name, aws.ToString(d.Name), aws.ToString(d.Value))
+			}
+			watched[aws.ToString(d.Value)+" "+aws.ToString(a.MetricName)] = true
+		}
+	}
+	for name, output := range deadLetterQueues() {
+		queue := output[strings.LastIndexByte(output, '/')+1:]
+		for _, metric := range []string{"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage", "NumberOfMessagesReceived"} {
+			if !watched[queue+" "+metric] {
+				t.Errorf("no alarm watches %s of %s", metric, name)
+			}
+		}
+	}
+
+	// One goes off by its metric, as nothing but its own is needed for; the others, whose metrics only AWS writes, by being set.
+	byMetric := stack.Stack + "-orders-found-by-sweep"
+	waiting := map[string]bool{}
+	set := func(name *string, state cloudwatchtypes.StateValue) {
+		if _, err := watch.SetAlarmState(t.Context(), &cloudwatch.SetAlarmStateInput{AlarmName: name, StateValue: state, StateReason: aws.String("drill")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, a := range alarms {
+		waiting[aws.ToString(a.AlarmName)] = true
+		if aws.ToString(a.AlarmName) != byMetric {
+			set(a.AlarmName, cloudwatchtypes.StateValueAlarm)
+		}
+		set(a.AlarmName, cloudwatchtypes.StateValueOk)
+	}
+	at := slices.IndexFunc(alarms, func(a cloudwatchtypes.MetricAlarm) bool { return aws.ToString(a.AlarmName) == byMetric })
+	if at < 0 || aws.ToString(alarms[at].MetricName) != sweep.MetricFound {
+		t.Fatalf("no alarm is called %s and watches %s", byMetric, sweep.MetricFound)
+	}
+	if _, err := watch.PutMetricData(t.Context(), &cloudwatch.PutMetricDataInput{Namespace: alarms[at].Namespace, MetricData: []cloudwatchtypes.MetricDatum{{
+		MetricName: alarms[at].MetricName, Dimensions: alarms[at].Dimensions, Value: aws.Float64(1), Unit: cloudwatchtypes.StandardUnitCount,
+	}}}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, byMetric+" goes off", func() (cloudwatchtypes.StateValue, bool) {
+		out, err := watch.DescribeAlarms(t.Context(), &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{byMetric}})
+		if err != nil || len(out.MetricAlarms) != 1 {
+			t.Fatalf("%+v, %v", out, err)
+		}
+		return out.MetricAlarms[0].StateValue, out.MetricAlarms[0].StateValue == cloudwatchtypes.StateValueAlarm
+	})
+	collect(t, mailbox, waiting)
+	set(&byMetric, cloudwatchtypes.StateValueOk)
+}
+
+// collect waits until each of the alarms has told that it went off.
+func collect(t *testing.T, mailbox string, waiting map[string]bool) {
+	t.Helper()
+	eventually(t, "messages of alarms", func() (map[string]bool, bool) {
+		out, err := stack.queues.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &mailbox, MaxNumberOfMessages: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range out.Messages {
+			told := decode[struct{ AlarmName, NewStateValue string }](t, []byte(aws.ToString(m.Body)))
+			if told.NewStateValue != "ALARM" {
+				t.Errorf("told is %s", aws.ToString(m.Body))
+			}
+			delete(waiting, told.AlarmName)
+			if _, err := stack.queues.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: &mailbox, ReceiptHandle: m.ReceiptHandle}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return waiting, len(waiting) == 0
+	})
+}
+
+// pause stops a function's mapping from a queue; the test's end, or resume before it, lets it go on.
+func pause(t *testing.T, function string) (resume func()) {
+	t.Helper()
+	list, err := stack.functions.ListEventSourceMappings(t.Context(), &lambda.ListEventSourceMappingsInput{FunctionName: aws.String(stack.Stack + "-" + function)})
+	if err != nil || len(list.EventSourceMappings) != 1 {
+		t.Fatalf("mappings of %s: %+v, %v", function, list, err)
+	}
+	id := list.EventSourceMappings[0].UUID
+	set := func(enabled bool, state string) {
+		ctx, cancel := cleaning()
+		defer cancel()
+		if _, err := stack.functions.UpdateEventSourceMapping(ctx, &lambda.UpdateEventSourceMappingInput{UUID: id, Enabled: &enabled}); err != nil {
+			t.Error(err)
+			return
+		}
+		for tick := time.NewTicker(50 * time.Millisecond); ctx.Err() == nil; <-tick.C {
+			mapping, err := stack.functions.GetEventSourceMapping(ctx, &lambda.GetEventSourceMappingInput{UUID: id})
+			if err == nil && aws.ToString(mapping.State) == state {
+				return
+			}
+		}
+		t.Errorf("the mapping of %s does not get %s", function, state)
+	}
+	t.Cleanup(func() { set(true, "Enabled") })
+	set(false, "Disabled")
+	return func() { set(true, "Enabled") }
+}
+
+// shortBudget makes the sweep look at orders that have stood still for a second; the real budget is longer than a run of the saga may take.
+func shortBudget(t *testing.T) {
+	t.Helper()
+	name := stack.Stack + "-sweep-orders"
+	configured, err := stack.functions.GetFunctionConfiguration(t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: &name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(variables map[string]string) {
+		ctx, cancel := cleaning()
+		defer cancel()
+		if _, err := stack.functions.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{
+			FunctionName: &name, Environment: &lambdatypes.Environment{Variables: variables},
+		}); err != nil {
+			t.Error(err)
+			return
+		}
+		if err := lambda.NewFunctionUpdatedV2Waiter(stack.functions).Wait(ctx, &lambda.GetFunctionInput{FunctionName: &name}, patience); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(func() { set(configured.Environment.Variables) })
+	short := maps.Clone(configured.Environment.Variables)
+	short["ORDER_BUDGET_SECONDS"] = "1"
+	set(short)
+}
+
+// sweeps runs the sweep until it has acted once: a sweep more could close what the first has just started.
+func sweeps(t *testing.T, action sweep.Action) sweep.Summary {
+	t.Helper()
+	return eventually(t, "the sweep has "+string(action)+" an order", func() (sweep.Summary, bool) {
+		out, err := stack.functions.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String(stack.Stack + "-sweep-orders"), Payload: []byte(`{}`)})
+		if err != nil || out.FunctionError != nil {
+			t.Fatalf("sweep: %v %s", err, out.Payload)
+		}
+		summary := decode[sweep.Summary](t, out.Payload)
+		return summary, summary.Actions[action] > 0
+	})
+}
+
+// An order whose start was lost is found by the sweep, and confirmed by the run that it starts.
+func TestSweepStartsWhatWasLost(t *testing.T) {
+	buyer := newCustomer(t, 1_000)
+	sku := newStock(t, 2)
+	resume := pause(t, "start-saga")
+	placed := buyer.place(t, line(sku, 1, 100))
+	takeMessage(t, stack.Outputs["StartSagaQueueUrl"], placed.ID)
+	resume()
+	if o := buyer.order(t, placed.ID); o.Status != "placed" || o.Saga.State != "pending" {
+		t.Fatalf("the order is %+v", o)
+	}
+	shortBudget(t)
+	if s := sweeps(t, sweep.ActionStarted); s.Found[sweep.StagePending] != 1 || s.Errors > 0 {
+		t.Errorf("the sweep came to %+v", s)
+	}
+	if got := buyer.ends(t, placed.ID, "confirmed"); got.Saga.ID != placed.ID {
+		t.Errorf("it was confirmed by run %s", got.Saga.ID)
+	}
+	buyer.counts(t, 1, 0)
+	checkStock(t, sku, shop.Stock{OnHand: 2, Available: 1, Reserved: 1})
+}
+
+// An order whose run is gone in the middle is closed by the sweep, and all that the run did or still caused is undone.
+func TestSweepClosesWhatStandsStill(t *testing.T) {
+	buyer := newCustomer(t, 1_000)
+	sku := newStock(t, 2)
+	resume := pause(t, "process-inventory")
+	placed := buyer.place(t, line(sku, 1, 100))
+	eventually(t, "the run waits for its stock", func() (string, bool) {
+		out, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
+			QueueUrl: aws.String(stack.Outputs["InventoryQueueUrl"]), AttributeNames: []sqstypes.QueueAttributeName{"ApproximateNumberOfMessages"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		waiting := out.Attributes["ApproximateNumberOfMessages"]
+		return waiting, waiting != "0"
+	})
+	run := strings.Replace(stack.Outputs["SagaArn"], ":stateMachine:", ":execution:", 1) + ":" + placed.ID
+	if _, err := stack.runs.StopExecution(t.Context(), &sfn.StopExecutionInput{ExecutionArn: &run}); err != nil {
+		t.Fatal(err)
+	}
+	resume()
+	// The command outlives the run that sent it: what comes late is carried out, and undone with the rest.
+	eventually(t, "the stock is reserved, though nobody waits for it", func() (shop.Stock, bool) {
+		s := must[shop.Stock](t, http.StatusOK, get(stack.operator, "/stock/"+sku))
+		return s, s.Reserved == 1
+	})
+	shortBudget(t)
+	if s := sweeps(t, sweep.ActionClosed); s.Found[sweep.StageRunning] != 1 || s.Errors > 0 {
+		t.Errorf("the sweep came to %+v", s)
+	}
+	got := buyer.ends(t, placed.ID, "cancelled")
+	if got.Cancellation.Reason != "order.expired" || got.Cancellation.By != "sweep" {
+		t.Errorf("cancellation is %+v", got.Cancellation)
+	}
+	buyer.counts(t, 0, 1)
+	checkStock(t, sku, shop.Stock{OnHand: 2, Available: 2})
+	if balance := buyer.balance(t); balance != 1_000 {
+		t.Errorf("balance is %d", balance)
+	}
+}

@@ -1,0 +1,114 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"orderflow/shared/adapter/stream"
+	"orderflow/shared/ident"
+)
+
+// A record of the events' stream that can't be read ends with both consumers' dead letters; orders go on beside it.
+func TestPoisonInTheStream(t *testing.T) {
+	t.Parallel()
+	s := func(v string) dynamodbtypes.AttributeValue { return &dynamodbtypes.AttributeValueMemberS{Value: v} }
+	n := func(v string) dynamodbtypes.AttributeValue { return &dynamodbtypes.AttributeValueMemberN{Value: v} }
+	commit := func(eventType, data string) item {
+		return item{
+			"count": n("1"), "commit": s(ident.New()), "time": s("2026-01-02T03:04:05Z"),
+			"events": &dynamodbtypes.AttributeValueMemberL{Value: []dynamodbtypes.AttributeValue{
+				&dynamodbtypes.AttributeValueMemberM{Value: item{"type": s(eventType), "schema": n("1"), "data": s(data)}},
+			}},
+		}
+	}
+	for _, c := range []struct {
+		name string
+		item item
+	}{
+		{"no commit at all", item{"colour": s("red")}},
+		{"commit with a count that is wrong", changed(commit("order.started", `{"sagaId":"x"}`), "count", n("3"))},
+		{"event that nobody knows", commit("order.abducted", `{}`)},
+		{"event whose data is no JSON", commit("order.started", `{"sagaId":`)},
+		{"event of another shape", commit("order.started", `{"sagaId":[1]}`)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			buyer := newCustomer(t, 1_000)
+			sku := newStock(t, 2)
+			before := buyer.place(t, line(sku, 1, 100))
+			id := "order/" + ident.New()
+			c.item["stream"], c.item["version"] = s(id), n("1")
+			if _, err := stack.tables.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String(stack.Outputs["EventsTable"]), Item: c.item}); err != nil {
+				t.Fatal(err)
+			}
+			after := buyer.place(t, line(sku, 1, 100))
+			buyer.ends(t, before.ID, "confirmed")
+			buyer.ends(t, after.ID, "confirmed")
+			buyer.counts(t, 2, 0)
+			for consumer, url := range map[string]string{
+				"publish-events": stack.Outputs["PublishEventsDeadLettersUrl"], "project-views": stack.Outputs["ProjectViewsDeadLettersUrl"],
+			} {
+				letter := decode[stream.DeadLetter](t, []byte(takeMessage(t, url, id)))
+				if letter.Consumer != consumer || letter.Stream != id || letter.FirstSequence != 1 || !letter.Poison || letter.Error == "" || letter.SequenceNumber == "" ||
+					!strings.Contains(string(letter.Image), id) {
+					t.Errorf("%s: the letter is %+v", consumer, letter)
+				}
+			}
+		})
+	}
+}
+
+func changed(i item, name string, value dynamodbtypes.AttributeValue) item {
+	i[name] = value
+	return i
+}
+
+// A message that can't be understood comes three times and then lies in the dead letters, while others pass. The queues' visibility, a minute and more, is
+// shortened for the test; it isn't shorter than a message takes, which would come twice then.
+func TestPoisonInTheQueues(t *testing.T) {
+	buyer := newCustomer(t, 1_000)
+	sku := newStock(t, 2)
+	buyer.ends(t, buyer.place(t, line(sku, 1, 100)).ID, "confirmed") // the functions are warm: a cold start could take longer than the visibility
+	mark := ident.New()
+	for _, q := range []struct {
+		name, queue, letters string
+		bodies               []string
+	}{
+		{"start-saga", "StartSagaQueueUrl", "StartSagaDeadLettersUrl", []string{`{"detail-type":"order.placed","source":"order-service","mark":"`, `no JSON "`}},
+		{"inventory-commands", "InventoryQueueUrl", "InventoryCommandsDeadLettersUrl", []string{
+			`{"version":1,"command":"steal.stock","orderId":"o","revision":1,"sagaId":"`, `{"version":9,"command":"reserve.stock","orderId":"o","revision":1,"sagaId":"`,
+		}},
+	} {
+		url := stack.Outputs[q.queue]
+		attributes, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
+			QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameVisibilityTimeout},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		visibility := sqstypes.QueueAttributeNameVisibilityTimeout
+		t.Cleanup(func() { setQueue(t, url, visibility, attributes.Attributes[string(visibility)]) })
+		setQueue(t, url, visibility, "2")
+		for _, body := range q.bodies {
+			body += mark + `"}`
+			if _, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &body}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	buyer.ends(t, buyer.place(t, line(sku, 1, 100)).ID, "confirmed")
+	buyer.counts(t, 2, 0)
+	for _, letters := range []string{"StartSagaDeadLettersUrl", "InventoryCommandsDeadLettersUrl"} {
+		for range 2 {
+			takeMessage(t, stack.Outputs[letters], mark)
+		}
+	}
+}
