@@ -23,7 +23,7 @@ import (
 func main() {
 	awsenv.Logger()
 	config := awsenv.Config(context.Background())
-	db, counts, stage := dynamodb.NewFromConfig(config), metrics.New(os.Stdout, clock.System{}), awsenv.Env("STAGE")
+	db, counts, stack := dynamodb.NewFromConfig(config), metrics.New(os.Stdout, clock.System{}), awsenv.Env("STACK")
 	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register))
 	lambda.Start(sweep.Sweeper{
 		Rows:   viewtable.NewOrders(db, awsenv.Env("VIEWS_TABLE")),
@@ -31,6 +31,6 @@ func main() {
 		Runs:   sfnstart.New(sfn.NewFromConfig(config), awsenv.Env("SAGA_ARN"), clock.System{}),
 		Clock:  clock.System{},
 		Budget: sweep.Budget(awsenv.Env("ORDER_BUDGET_SECONDS")),
-		Count:  func(orders int64) { counts.Count(sweep.Metric, orders, metrics.Dimensions{"Stage": stage}) },
+		Count:  func(metric string, orders int64) { counts.Count(metric, orders, metrics.Dimensions{"Stack": stack}) },
 	}.Sweep)
 }

@@ -1,5 +1,5 @@
 // Package saga says how a run of the order's state machine is named and what it is given. Whoever starts runs names them alike, so that two starters
-// of the same run start one: Step Functions refuses a name that was used before.
+// of the same run start one: Step Functions has one run of a name.
 package saga
 
 import (
@@ -52,13 +52,8 @@ func Undo(orderID string, sequence int64) Run {
 	return Run{Name: UndoName(orderID, sequence), Input: Input{Version: InputVersion, OrderID: orderID, Mode: ModeUndo}}
 }
 
-// ResumeFulfil is a further run of an order that stands still while it is placed. n counts the budgets that have passed since, so that all who find it
+// ResumeUndo is a further run of an order that stands still while it is being undone. n counts the budgets that have passed since, so that all who find it
 // within one of them start one run.
-func ResumeFulfil(orderID string, n int64) Run {
-	return Run{Name: ResumeFulfilName(orderID, n), Input: Input{Version: InputVersion, OrderID: orderID, Mode: ModeFulfil}}
-}
-
-// ResumeUndo is a further run of an order that stands still while it is being undone; n as for ResumeFulfil.
 func ResumeUndo(orderID string, sequence, n int64) Run {
 	return Run{Name: ResumeUndoName(orderID, sequence, n), Input: Input{Version: InputVersion, OrderID: orderID, Mode: ModeUndo}}
 }
@@ -70,9 +65,6 @@ func FulfilName(orderID string) string { return orderID }
 func UndoName(orderID string, sequence int64) string {
 	return fmt.Sprintf("%s-undo-%d", orderID, sequence)
 }
-
-// ResumeFulfilName is "<order>-resume-<n>".
-func ResumeFulfilName(orderID string, n int64) string { return fmt.Sprintf("%s-resume-%d", orderID, n) }
 
 // ResumeUndoName is "<order>-undo-<sequence>-<n>".
 func ResumeUndoName(orderID string, sequence, n int64) string {

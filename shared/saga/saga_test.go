@@ -22,7 +22,6 @@ func TestRuns(t *testing.T) {
 	}{
 		{saga.Fulfil(orderID), orderID, `{"version":1,"orderId":"` + orderID + `","mode":"fulfil"}`},
 		{saga.Undo(orderID, 4), orderID + "-undo-4", `{"version":1,"orderId":"` + orderID + `","mode":"undo"}`},
-		{saga.ResumeFulfil(orderID, 2), orderID + "-resume-2", `{"version":1,"orderId":"` + orderID + `","mode":"fulfil"}`},
 		{saga.ResumeUndo(orderID, 4, 2), orderID + "-undo-4-2", `{"version":1,"orderId":"` + orderID + `","mode":"undo"}`},
 	}
 	for _, tt := range tests {
@@ -76,7 +75,7 @@ func TestNamesDiffer(t *testing.T) {
 		id := ident.Derive("order", rapid.String().Draw(t, "customer"), rapid.String().Draw(t, "key"))
 		sequence, n := rapid.Int64Range(1, 1_000_000).Draw(t, "sequence"), rapid.Int64Range(1, 1_000_000_000).Draw(t, "n")
 		names := map[string]bool{}
-		for _, run := range []saga.Run{saga.Fulfil(id), saga.Undo(id, sequence), saga.ResumeFulfil(id, n), saga.ResumeUndo(id, sequence, n)} {
+		for _, run := range []saga.Run{saga.Fulfil(id), saga.Undo(id, sequence), saga.ResumeUndo(id, sequence, n)} {
 			if err := run.Validate(); err != nil {
 				t.Fatal(err)
 			}

@@ -9,6 +9,7 @@
 //	being undone                  start the undoing run, or a further one where it was and is gone
 //	undo failed                   count: people have to look
 //	final, or in no stream        the view is wrong; log
+//	not to be read                count: people have to look
 //
 // Closing is followed by the start of the undoing run, under the name that the event's own starter gives it too. Between the two the order is one that
 // is being undone, which a later sweep takes on.
@@ -50,7 +51,8 @@ type Orders interface {
 
 // Runs starts runs of the saga.
 type Runs interface {
-	// Start starts a run, unless there was one of its name: then fresh is false.
+	// Start starts a run, unless there was one of its name. fresh is false where that one has ended; where it still goes, fresh is either, so whoever
+	// has to know asks Running first.
 	Start(ctx context.Context, run saga.Run) (fresh bool, err error)
 	// Running reports whether the run with that name still goes. One that never was does not.
 	Running(ctx context.Context, name string) (bool, error)
@@ -67,6 +69,7 @@ const (
 	StageFailed       Stage = "failed"       // the undo has failed
 	StageBehind       Stage = "behind"       // final; its row in the view does not say so yet
 	StageUnknown      Stage = "unknown"      // in the view, and in no stream
+	StageUnreadable   Stage = "unreadable"   // what its stream holds can't be read
 )
 
 // Action is what the sweep did about an order.
@@ -74,15 +77,19 @@ type Action string
 
 // The actions.
 const (
-	ActionNone    Action = "none"
-	ActionStarted Action = "started" // the fulfilling run
-	ActionClosed  Action = "closed"
-	ActionResumed Action = "resumed" // the undoing run
-	ActionLeft    Action = "left"    // to a run that still goes, or to one that another sweep has started
+	ActionNone      Action = "none"
+	ActionStarted   Action = "started" // the fulfilling run
+	ActionClosed    Action = "closed"
+	ActionResumed   Action = "resumed"   // the undoing run
+	ActionLeft      Action = "left"      // to a run that still goes, or to one that another sweep has started
+	ActionPostponed Action = "postponed" // to the next sweep: this one had acted on MaxActions
 )
 
-// Metric is the metric that counts the orders that a sweep finds standing still.
-const Metric = "OrdersFoundBySweep"
+// The metrics of a sweep. They are two, since an alarm says nothing new while it stands: an order that waits for people must not hide the next that stands still.
+const (
+	MetricFound  = "OrdersFoundBySweep" // orders that stand still, or can't be read, though nothing was said of them yet
+	MetricFailed = "OrdersUndoFailed"   // orders whose undo has failed and that wait for people
+)
 
 // Budget reads a budget in whole seconds. It panics on one that is none: a function without one must not start.
 func Budget(seconds string) time.Duration {
@@ -95,7 +102,8 @@ func Budget(seconds string) time.Duration {
 
 // Limits of one sweep.
 const (
-	// MaxActions is how many orders one sweep acts on; the rest waits for the next. Orders that are only looked at do not count.
+	// MaxActions is how many orders one sweep acts on; the rest is only looked at and counted, and waits for the next. Those under way when it is met
+	// come on top.
 	MaxActions = 500
 	// workers is how many orders are looked at side by side.
 	workers = 8
@@ -110,23 +118,23 @@ type Sweeper struct {
 	Runs   Runs
 	Clock  clock.Clock
 	Budget time.Duration // an order that is not final and has not changed for so long stands still; above zero
-	// Count takes how many orders stand still, once a sweep, also where there are none.
-	Count func(orders int64)
+	// Count takes each metric once a sweep, also where it is 0.
+	Count func(metric string, orders int64)
 }
 
 // Summary is what one sweep came to.
 type Summary struct {
-	Found      map[Stage]int  `json:"found"`   // orders past their budget
-	Actions    map[Action]int `json:"actions"` // what was done about them
-	Errors     int            `json:"errors"`  // orders that could not be looked at or acted on; the next sweep finds them again
-	Unfinished bool           `json:"unfinished"`
+	Found      map[Stage]int  `json:"found"`      // orders past their budget
+	Actions    map[Action]int `json:"actions"`    // what was done about them
+	Errors     int            `json:"errors"`     // orders that could not be looked at or acted on; the next sweep finds them again
+	Unfinished bool           `json:"unfinished"` // some orders were postponed, or not even looked at
 }
 
-// Standing is how many orders are past their budget and not final: those that the metric counts.
+// Standing is how many orders are past their budget and not final, or can't be read, without those whose undo has failed: those of MetricFound.
 func (s Summary) Standing() int {
 	n := 0
 	for stage, found := range s.Found {
-		if stage != StageBehind && stage != StageUnknown {
+		if stage != StageBehind && stage != StageUnknown && stage != StageFailed {
 			n += found
 		}
 	}
@@ -134,7 +142,8 @@ func (s Summary) Standing() int {
 }
 
 // Sweep looks through all orders that stand still and acts on them. An order that fails does not hold up the others; the error then joins
-// all that failed. It stops five seconds before ctx's deadline or after MaxActions, and says so in the summary.
+// the first ten that failed. An order that can't be read is no error, only found: it is the same in each sweep, and must not hide the next that fails.
+// Sweep stops acting after MaxActions, and looking five seconds before ctx's deadline, and says either in the summary.
 func (s Sweeper) Sweep(ctx context.Context) (Summary, error) {
 	if s.Budget <= 0 {
 		return Summary{}, fmt.Errorf("sweep: a budget of %s", s.Budget)
@@ -147,11 +156,12 @@ func (s Sweeper) Sweep(ctx context.Context) (Summary, error) {
 		defer cancel()
 	}
 	before := s.Clock.Now().Add(-s.Budget)
+	run.through(ctx, looking, s.Rows.Failed(looking, before)) // first: it costs little, and what the others take must not hide it
 	run.through(ctx, looking, s.Rows.Open(looking, before))
-	run.through(ctx, looking, s.Rows.Failed(looking, before))
 
 	summary, err := run.summary, errors.Join(run.errs...)
-	s.Count(int64(summary.Standing()))
+	s.Count(MetricFound, int64(summary.Standing()))
+	s.Count(MetricFailed, int64(summary.Found[StageFailed]))
 	attrs := []any{"found", summary.Found, "actions", summary.Actions, "errors", summary.Errors, "unfinished", summary.Unfinished}
 	if err != nil {
 		attrs = append(attrs, "error", err.Error())
@@ -187,6 +197,10 @@ func (r *run) through(ctx, looking context.Context, ids iter.Seq2[string, error]
 		}
 		group.Go(func() error {
 			stage, action, err := r.one(ctx, id)
+			if unreadable(err) {
+				r.unreadable(ctx, id, err)
+				return nil
+			}
 			if err != nil {
 				r.failed(ctx, id, err)
 			}
@@ -197,14 +211,32 @@ func (r *run) through(ctx, looking context.Context, ids iter.Seq2[string, error]
 	_ = group.Wait() // the errors are noted
 }
 
-// stop reports whether the sweep has come to one of its limits.
+// unreadable reports whether an order's stream can't be read, now or later.
+func unreadable(err error) bool {
+	var unknown *es.UnknownTypeError
+	return errors.Is(err, es.ErrCorrupt) || errors.As(err, &unknown)
+}
+
+// stop reports whether the time for looking is over.
 func (r *run) stop(looking context.Context) bool {
+	if looking.Err() == nil {
+		return false
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if looking.Err() != nil || r.acted >= MaxActions {
-		r.summary.Unfinished = true
+	r.summary.Unfinished = true
+	return true
+}
+
+// full reports whether the sweep has acted on as many orders as it may.
+func (r *run) full() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.acted < MaxActions {
+		return false
 	}
-	return r.summary.Unfinished
+	r.summary.Unfinished = true
+	return true
 }
 
 func (r *run) failed(ctx context.Context, id string, err error) {
@@ -214,6 +246,14 @@ func (r *run) failed(ctx context.Context, id string, err error) {
 	if r.summary.Errors++; len(r.errs) < maxErrs {
 		r.errs = append(r.errs, fmt.Errorf("sweep: order %q: %w", id, err))
 	}
+}
+
+func (r *run) unreadable(ctx context.Context, id string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	slog.ErrorContext(ctx, "sweep: order can't be read", "orderId", id, "error", err.Error())
+	r.summary.Found[StageUnreadable]++
+	r.summary.Actions[ActionNone]++
 }
 
 func (r *run) note(ctx context.Context, id string, stage Stage, action Action) {
@@ -241,24 +281,25 @@ func (r *run) one(ctx context.Context, id string) (Stage, Action, error) {
 	if err != nil {
 		return "", "", err
 	}
-	budgets := int64(r.Clock.Now().Sub(o.changed) / r.Budget)
-	if budgets < 1 {
+	if o.budgets < 1 {
 		return "", "", nil // it has moved on
 	}
+	stage, act := StageRunning, r.close
 	switch {
 	case o.state.Status.Final():
 		return StageBehind, ActionNone, nil
 	case o.state.Saga == order.SagaFailed:
 		return StageFailed, ActionNone, nil
 	case o.state.Status == order.StatusCancelling:
-		did, err := r.resumeUndo(ctx, o, budgets)
-		return StageCompensating, did, err
+		stage, act = StageCompensating, r.resumeUndo
 	case o.state.Saga == order.SagaPending:
-		did, err := r.startOrClose(ctx, o)
-		return StagePending, did, err
+		stage, act = StagePending, r.startOrClose
 	}
-	did, err := r.close(ctx, o)
-	return StageRunning, did, err
+	if r.full() {
+		return stage, ActionPostponed, nil
+	}
+	did, err := act(ctx, o)
+	return stage, did, err
 }
 
 // found is an order as its stream has it.
@@ -267,6 +308,7 @@ type found struct {
 	state       order.State
 	version     int64
 	changed     time.Time // when the last event was decided
+	budgets     int64     // that have passed since
 	closedAt    int64     // version of order.cancelling, 0 where there is none
 	correlation string
 }
@@ -286,18 +328,36 @@ func (r *run) load(ctx context.Context, id string) (found, error) {
 			o.closedAt = e.Version
 		}
 	}
+	o.budgets = int64(r.Clock.Now().Sub(o.changed) / r.Budget)
 	return o, nil
 }
 
 // startOrClose starts the run of an order that none has taken. One that was started, took nothing and is gone will not be better the second time.
 func (r *run) startOrClose(ctx context.Context, o found) (Action, error) {
-	if fresh, err := r.Runs.Start(ctx, saga.Fulfil(o.id)); err != nil || fresh {
-		return action(ActionStarted, err)
-	}
-	if running, err := r.Runs.Running(ctx, saga.FulfilName(o.id)); err != nil || running {
-		return action(ActionLeft, err)
+	if did, err := r.start(ctx, saga.Fulfil(o.id), ActionStarted); err != nil || did != "" {
+		return did, err
 	}
 	return r.close(ctx, o)
+}
+
+// start starts a run and gives did, or leaves the order to the run where it goes already. It does nothing where the run is gone. It asks again where the
+// name was taken: another sweep may have started the run in between.
+func (r *run) start(ctx context.Context, run saga.Run, did Action) (Action, error) {
+	if left, err := r.leave(ctx, run.Name); err != nil || left != "" {
+		return left, err
+	}
+	if fresh, err := r.Runs.Start(ctx, run); err != nil || fresh {
+		return action(did, err)
+	}
+	return r.leave(ctx, run.Name)
+}
+
+// leave leaves the order to the run with that name where it goes.
+func (r *run) leave(ctx context.Context, name string) (Action, error) {
+	if running, err := r.Runs.Running(ctx, name); err != nil || running {
+		return action(ActionLeft, err)
+	}
+	return "", nil
 }
 
 // close asks the arbiter, and starts the undo where the order is closed by now. The commit's id names the version that stood still, so that two sweeps
@@ -323,29 +383,26 @@ func (r *run) close(ctx context.Context, o found) (Action, error) {
 }
 
 // resumeUndo starts the undoing run, unless one goes. The further runs are named by the budgets that have passed since the order last changed: in each
-// there is one at most. It looks whether a run goes only after its name was taken: looked at before, another sweep could start it in between.
-func (r *run) resumeUndo(ctx context.Context, o found, budgets int64) (Action, error) {
+// there is one at most, and the one of the budget before may still go.
+func (r *run) resumeUndo(ctx context.Context, o found) (Action, error) {
+	var before []string
 	if o.state.SagaID != "" { // the run that closed the order undoes it too
-		if running, err := r.Runs.Running(ctx, o.state.SagaID); err != nil || running {
-			return action(ActionLeft, err)
-		}
+		before = append(before, o.state.SagaID)
 	}
-	if fresh, err := r.Runs.Start(ctx, saga.Undo(o.id, o.closedAt)); err != nil || fresh {
-		return action(ActionResumed, err)
-	}
-	before := []string{saga.UndoName(o.id, o.closedAt)}
-	if budgets > 1 {
-		before = append(before, saga.ResumeUndoName(o.id, o.closedAt, budgets-1))
+	if o.budgets > 1 {
+		before = append(before, saga.ResumeUndoName(o.id, o.closedAt, o.budgets-1))
 	}
 	for _, name := range before {
-		if running, err := r.Runs.Running(ctx, name); err != nil || running {
-			return action(ActionLeft, err)
+		if left, err := r.leave(ctx, name); err != nil || left != "" {
+			return left, err
 		}
 	}
-	if fresh, err := r.Runs.Start(ctx, saga.ResumeUndo(o.id, o.closedAt, budgets)); err != nil || fresh {
-		return action(ActionResumed, err)
+	for _, run := range []saga.Run{saga.Undo(o.id, o.closedAt), saga.ResumeUndo(o.id, o.closedAt, o.budgets)} {
+		if did, err := r.start(ctx, run, ActionResumed); err != nil || did != "" {
+			return did, err
+		}
 	}
-	return ActionLeft, nil // it was started in this budget
+	return ActionLeft, nil // the run of this budget was started, and is gone
 }
 
 // action is what was done, where nothing went wrong.

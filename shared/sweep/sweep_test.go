@@ -1,6 +1,7 @@
 package sweep_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +10,11 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -45,19 +49,21 @@ type world struct {
 	runs  *runs
 	ids   []string
 	rows  map[string]orders.Row // as the view has them: only what project was called for
-	found []int64
+	// counted is what each metric was given, a number a sweep.
+	counted map[string][]int64
 }
 
 func newWorld() *world {
 	return &world{
 		clock: clock.NewFake(start), store: memstore.New(es.NewRegistry(order.Register)), runs: &runs{names: map[string]bool{}}, rows: map[string]orders.Row{},
+		counted: map[string][]int64{},
 	}
 }
 
 func (w *world) sweeper() sweep.Sweeper {
 	return sweep.Sweeper{
 		Rows: w, Orders: order.New(order.Deps{Store: w.store, Clock: w.clock}), Runs: w.runs, Clock: w.clock, Budget: budget,
-		Count: func(n int64) { w.found = append(w.found, n) },
+		Count: func(metric string, n int64) { w.counted[metric] = append(w.counted[metric], n) },
 	}
 }
 
@@ -137,10 +143,12 @@ type fataler interface {
 	Fatal(...any)
 }
 
-// runs are the state machine's executions: whether each still goes.
+// runs are the state machine's executions: whether each still goes. They answer as Step Functions does: a start of a run that goes is a success like the
+// first, and only a run that has ended is known as one that was there.
 type runs struct {
 	mu      sync.Mutex
 	names   map[string]bool
+	strict  bool // knows runs that go as ones that were there too, as stand-ins of Step Functions do
 	started []string
 	fail    func(call string) error // called ahead of each
 	late    func(name string) error // called behind each start: the run is there, and nobody hears of it
@@ -157,8 +165,8 @@ func (r *runs) Start(_ context.Context, run saga.Run) (bool, error) {
 			return false, err
 		}
 	}
-	if _, exists := r.names[run.Name]; exists {
-		return false, nil
+	if goes, exists := r.names[run.Name]; exists {
+		return goes && !r.strict, nil
 	}
 	r.names[run.Name], r.started = true, append(r.started, run.Name)
 	if r.late != nil {
@@ -242,6 +250,11 @@ func TestSweep(t *testing.T) {
 			stage: sweep.StageCompensating, action: sweep.ActionLeft, status: order.StatusCancelling,
 		},
 		{
+			name: "the resumed run was started in this budget, and is gone", events: []any{placed, byCustomer},
+			runs: map[string]bool{"o1-undo-2": false, "o1-undo-2-1": false}, passed: standing,
+			stage: sweep.StageCompensating, action: sweep.ActionLeft, status: order.StatusCancelling,
+		},
+		{
 			name: "the resumed run goes on into the next budget", events: []any{placed, byCustomer},
 			runs: map[string]bool{"o1-undo-2": false, "o1-undo-2-1": true}, passed: 2*budget + time.Second,
 			stage: sweep.StageCompensating, action: sweep.ActionLeft, status: order.StatusCancelling,
@@ -270,43 +283,54 @@ func TestSweep(t *testing.T) {
 		{name: "confirmed", events: []any{placed, started, confirmed}, passed: standing, status: order.StatusConfirmed},
 		{name: "cancelled", events: []any{placed, byCustomer, cancelled}, passed: standing, status: order.StatusCancelled},
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld()
-			for _, e := range tt.events {
-				w.do(t, "o1", e)
-			}
-			maps.Copy(w.runs.names, tt.runs)
-			w.clock.Advance(tt.passed)
-			summary, err := w.sweeper().Sweep(context.Background())
-			if err != nil {
-				t.Fatal(err)
-			}
-			want := sweep.Summary{Found: map[sweep.Stage]int{}, Actions: map[sweep.Action]int{}}
-			if tt.stage != "" {
-				want.Found[tt.stage], want.Actions[tt.action] = 1, 1
-			}
-			if diff := cmp.Diff(want, summary); diff != "" {
-				t.Errorf("summary: (-want +got)\n%s", diff)
-			}
-			if diff := cmp.Diff(tt.started, w.runs.started); diff != "" {
-				t.Errorf("started: (-want +got)\n%s", diff)
-			}
-			if diff := cmp.Diff([]int64{int64(len(want.Found))}, w.found); diff != "" {
-				t.Errorf("counted: (-want +got)\n%s", diff)
-			}
-			state := w.state(t, "o1")
-			if state.Status != tt.status {
-				t.Errorf("the order is %s, want %s", state.Status, tt.status)
-			}
-			if tt.action == sweep.ActionClosed {
-				events := w.history(t, "o1")
-				last := events[len(events)-1]
-				if state.Reason != order.ReasonExpired || state.ClosedBy != order.OriginSweep || last.Metadata.CorrelationID != "correlation" {
-					t.Errorf("closed by %s for %s, %+v", state.ClosedBy, state.Reason, last.Metadata)
+	for _, strict := range []bool{false, true} {
+		for _, tt := range tests {
+			t.Run(fmt.Sprintf("%s, strict %v", tt.name, strict), func(t *testing.T) {
+				w := newWorld()
+				w.runs.strict = strict
+				for _, e := range tt.events {
+					w.do(t, "o1", e)
 				}
-			}
-		})
+				maps.Copy(w.runs.names, tt.runs)
+				w.clock.Advance(tt.passed)
+				summary, err := w.sweeper().Sweep(context.Background())
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := sweep.Summary{Found: map[sweep.Stage]int{}, Actions: map[sweep.Action]int{}}
+				counted := map[string][]int64{sweep.MetricFound: {0}, sweep.MetricFailed: {0}}
+				switch tt.stage {
+				case "":
+				case sweep.StageFailed:
+					counted[sweep.MetricFailed] = []int64{1}
+				default:
+					counted[sweep.MetricFound] = []int64{1}
+				}
+				if tt.stage != "" {
+					want.Found[tt.stage], want.Actions[tt.action] = 1, 1
+				}
+				if diff := cmp.Diff(want, summary); diff != "" {
+					t.Errorf("summary: (-want +got)\n%s", diff)
+				}
+				if diff := cmp.Diff(tt.started, w.runs.started); diff != "" {
+					t.Errorf("started: (-want +got)\n%s", diff)
+				}
+				if diff := cmp.Diff(counted, w.counted); diff != "" {
+					t.Errorf("counted: (-want +got)\n%s", diff)
+				}
+				state := w.state(t, "o1")
+				if state.Status != tt.status {
+					t.Errorf("the order is %s, want %s", state.Status, tt.status)
+				}
+				if tt.action == sweep.ActionClosed {
+					events := w.history(t, "o1")
+					last := events[len(events)-1]
+					if state.Reason != order.ReasonExpired || state.ClosedBy != order.OriginSweep || last.Metadata.CorrelationID != "correlation" {
+						t.Errorf("closed by %s for %s, %+v", state.ClosedBy, state.Reason, last.Metadata)
+					}
+				}
+			})
+		}
 	}
 }
 
@@ -337,8 +361,8 @@ func TestViewThatIsBehind(t *testing.T) {
 			if diff := cmp.Diff(tt.want, summary.Found, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
-			if behind := w.found[0] == 0; behind != (tt.want[sweep.StageFailed] == 0) {
-				t.Errorf("counted %d", w.found[0])
+			if diff := cmp.Diff(map[string][]int64{sweep.MetricFound: {0}, sweep.MetricFailed: {int64(tt.want[sweep.StageFailed])}}, w.counted); diff != "" {
+				t.Errorf("counted: (-want +got)\n%s", diff)
 			}
 			if n := len(w.history(t, "o1")); n != 1+len(tt.events) {
 				t.Errorf("the stream has %d events", n)
@@ -403,6 +427,7 @@ func TestSomebodyElseIsFaster(t *testing.T) {
 func TestTwoSweepsAtOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld()
+		w.runs.strict = rapid.Bool().Draw(t, "strict")
 		for i := range rapid.IntRange(1, 6).Draw(t, "orders") {
 			id := fmt.Sprint("order-", i)
 			for _, e := range rapid.SampledFrom([][]any{{placed}, {placed, started}, {placed, byCustomer}, {placed, started, bySaga}}).Draw(t, "events") {
@@ -416,7 +441,7 @@ func TestTwoSweepsAtOnce(t *testing.T) {
 		var wait sync.WaitGroup
 		for range 3 {
 			s := w.sweeper()
-			s.Count = func(int64) {}
+			s.Count = func(string, int64) {}
 			wait.Go(func() {
 				if _, err := s.Sweep(context.Background()); err != nil {
 					t.Error(err)
@@ -468,6 +493,7 @@ func (f failing) Append(ctx context.Context, commits []es.Commit, effects ...es.
 func TestEveryOrderEnds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld()
+		w.runs.strict = rapid.Bool().Draw(t, "strict")
 		memory := w.store
 		trouble := rapid.IntRange(1, 12).Draw(t, "calls that fail")
 		die := func(call string) error {
@@ -560,52 +586,210 @@ func TestErrors(t *testing.T) {
 	if !errors.Is(err, errDown) || summary.Errors != 1 || summary.Found[sweep.StageUnknown] != 1 {
 		t.Errorf("%+v, %v", summary, err)
 	}
-	if len(w.runs.started) != 29 || summary.Found[sweep.StagePending] != 30 || summary.Actions[sweep.ActionStarted] != 29 || w.found[0] != 30 {
-		t.Errorf("%+v, %d started", summary, len(w.runs.started))
+	if len(w.runs.started) != 29 || summary.Found[sweep.StagePending] != 30 || summary.Actions[sweep.ActionStarted] != 29 || w.counted[sweep.MetricFound][0] != 30 {
+		t.Errorf("%+v, %d started, counted %v", summary, len(w.runs.started), w.counted)
 	}
 }
 
-// broken gives some orders and then an error.
-type broken struct{ *world }
+// unreadable is a store in which an order's stream can't be read, from a load on.
+type unreadable struct {
+	es.Store
+	id  string
+	err error
+	ok  int // loads that still succeed
+}
 
-func (b broken) Open(ctx context.Context, before time.Time) iter.Seq2[string, error] {
+func (u *unreadable) Load(ctx context.Context, stream es.StreamID, from int64) (es.History, error) {
+	if stream == es.NewStreamID(order.Category, u.id) {
+		if u.ok--; u.ok < 0 {
+			return es.History{}, u.err
+		}
+	}
+	return u.Store.Load(ctx, stream, from)
+}
+
+// An order that can't be read is counted and told of, and fails no sweep: it would fail each, and the next that fails would not be seen.
+func TestUnreadable(t *testing.T) {
+	future := &es.UnknownTypeError{Stream: "order/o2", Version: 2, Type: "order.teleported", Schema: 1}
+	for name, tt := range map[string]struct {
+		err        error
+		ok         int
+		unreadable bool
+	}{
+		"a corrupt commit":                        {fmt.Errorf("%w: order/o2@2: no events", es.ErrCorrupt), 0, true},
+		"an event of the future":                  {fmt.Errorf("load: %w", future), 0, true},
+		"an event of the future, met on closing":  {future, 1, true},
+		"an event of the future, met when closed": {future, 2, true},
+		"no answer": {errDown, 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			before := slog.Default()
+			slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+			defer slog.SetDefault(before)
+			w := newWorld()
+			for _, id := range []string{"o1", "o2", "o3"} {
+				w.do(t, id, placed, started)
+			}
+			w.store = &unreadable{Store: w.store, id: "o2", err: tt.err, ok: tt.ok}
+			w.clock.Advance(budget + time.Second)
+			summary, err := w.sweeper().Sweep(context.Background())
+			want := sweep.Summary{Found: map[sweep.Stage]int{sweep.StageRunning: 2}, Actions: map[sweep.Action]int{sweep.ActionClosed: 2}}
+			if tt.unreadable {
+				want.Found[sweep.StageUnreadable], want.Actions[sweep.ActionNone] = 1, 1
+			} else {
+				want.Errors = 1
+			}
+			if diff := cmp.Diff(want, summary); diff != "" {
+				t.Errorf("summary: (-want +got)\n%s", diff)
+			}
+			if tt.unreadable != (err == nil) || err != nil && !errors.Is(err, tt.err) {
+				t.Errorf("error %v", err)
+			}
+			if found := int64(2 + want.Found[sweep.StageUnreadable]); w.counted[sweep.MetricFound][0] != found || w.counted[sweep.MetricFailed][0] != 0 {
+				t.Errorf("counted %v, want %d found", w.counted, found)
+			}
+			quoted := strings.Trim(strconv.Quote(tt.err.Error()), `"`)
+			if text := log.String(); !strings.Contains(text, quoted) || !strings.Contains(text, "level=ERROR") {
+				t.Errorf("logged %s", text)
+			}
+		})
+	}
+}
+
+// lists are the two lists, each of which may be broken: it gives its orders and then an error.
+type lists struct {
+	*world
+	open, failed bool
+}
+
+func (l lists) Open(ctx context.Context, before time.Time) iter.Seq2[string, error] {
+	return breaking(l.world.Open(ctx, before), l.open)
+}
+
+func (l lists) Failed(ctx context.Context, before time.Time) iter.Seq2[string, error] {
+	return breaking(l.world.Failed(ctx, before), l.failed)
+}
+
+func breaking(ids iter.Seq2[string, error], breaks bool) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		for id, err := range b.world.Open(ctx, before) {
+		for id, err := range ids {
 			if !yield(id, err) {
 				return
 			}
 		}
-		yield("", errDown)
+		if breaks {
+			yield("", errDown)
+		}
 	}
 }
 
 func TestListThatBreaks(t *testing.T) {
-	w := newWorld()
-	w.do(t, "o1", placed)
-	w.do(t, "o2", placed, byCustomer, undoFailed)
-	w.clock.Advance(budget + time.Second)
-	s := w.sweeper()
-	s.Rows = broken{w}
-	summary, err := s.Sweep(context.Background())
-	if !errors.Is(err, errDown) || summary.Errors != 1 || len(w.runs.started) != 1 || summary.Found[sweep.StageFailed] != 1 {
-		t.Errorf("%+v, started %v, %v", summary, w.runs.started, err)
+	for name, broken := range map[string]lists{"open": {open: true}, "failed": {failed: true}} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.do(t, "o1", placed)
+			w.do(t, "o2", placed, byCustomer, undoFailed)
+			w.clock.Advance(budget + time.Second)
+			broken.world = w
+			s := w.sweeper()
+			s.Rows = broken
+			summary, err := s.Sweep(context.Background())
+			if !errors.Is(err, errDown) || summary.Errors != 1 || len(w.runs.started) != 1 || summary.Found[sweep.StageFailed] != 1 {
+				t.Errorf("%+v, started %v, %v", summary, w.runs.started, err)
+			}
+		})
 	}
 }
 
+// A sweep that acts no more goes on counting; the next ones act on the rest.
 func TestLimits(t *testing.T) {
+	const all = sweep.MaxActions + 100
 	w := newWorld()
-	for i := range sweep.MaxActions + 100 {
+	for i := range all {
 		w.do(t, fmt.Sprintf("order-%04d", i), placed)
 	}
+	w.do(t, "failed", placed, byCustomer, undoFailed)
 	w.clock.Advance(budget + time.Second)
 	first, err := w.sweeper().Sweep(context.Background())
 	// Some may be under way when the limit is met.
-	if n := len(w.runs.started); err != nil || !first.Unfinished || n < sweep.MaxActions || n >= sweep.MaxActions+100 {
+	n := len(w.runs.started)
+	if err != nil || !first.Unfinished || n < sweep.MaxActions || n >= all {
 		t.Errorf("first: %+v, %d started, %v", first, n, err)
 	}
+	want := sweep.Summary{
+		Found:      map[sweep.Stage]int{sweep.StagePending: all, sweep.StageFailed: 1},
+		Actions:    map[sweep.Action]int{sweep.ActionStarted: n, sweep.ActionPostponed: all - n, sweep.ActionNone: 1},
+		Unfinished: true,
+	}
+	if diff := cmp.Diff(want, first); diff != "" {
+		t.Errorf("first: (-want +got)\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string][]int64{sweep.MetricFound: {all}, sweep.MetricFailed: {1}}, w.counted); diff != "" {
+		t.Errorf("counted: (-want +got)\n%s", diff)
+	}
 	second, err := w.sweeper().Sweep(context.Background())
-	if err != nil || second.Unfinished || len(w.runs.started) != sweep.MaxActions+100 {
+	if err != nil || second.Unfinished || len(w.runs.started) != all {
 		t.Errorf("second: %+v, %d started, %v", second, len(w.runs.started), err)
+	}
+}
+
+// Runs that go on past the budget are left alone, sweep after sweep, and keep no other order waiting.
+func TestRunsThatGoOnHoldUpNobody(t *testing.T) {
+	const all = 2*sweep.MaxActions - 100
+	for _, strict := range []bool{false, true} {
+		for name, events := range map[string][]any{"placed": {placed}, "being undone": {placed, byCustomer}} {
+			t.Run(fmt.Sprintf("%s, strict %v", name, strict), func(t *testing.T) {
+				w := newWorld()
+				w.runs.strict = strict
+				for i := range all {
+					w.do(t, fmt.Sprintf("order-%04d", i), events...)
+				}
+				w.clock.Advance(budget + time.Second)
+				for range 2 {
+					if _, err := w.sweeper().Sweep(context.Background()); err != nil {
+						t.Fatal(err)
+					}
+					w.clock.Advance(5 * time.Minute)
+				}
+				if len(w.runs.started) != all {
+					t.Errorf("%d of %d orders have a run", len(w.runs.started), all)
+				}
+				third, err := w.sweeper().Sweep(context.Background())
+				if err != nil || third.Unfinished || third.Actions[sweep.ActionLeft] != all || len(w.runs.started) != all {
+					t.Errorf("%+v, %d started, %v", third, len(w.runs.started), err)
+				}
+			})
+		}
+	}
+}
+
+// Another one starts the run after the sweep saw none: nothing is closed, and no second run is started.
+func TestRunThatStartsInBetween(t *testing.T) {
+	for _, strict := range []bool{false, true} {
+		for run, events := range map[string][]any{"o1": {placed}, "o1-undo-2": {placed, byCustomer}} {
+			t.Run(fmt.Sprintf("%s, strict %v", run, strict), func(t *testing.T) {
+				w := newWorld()
+				w.runs.strict = strict
+				for _, e := range events {
+					w.do(t, "o1", e)
+				}
+				w.clock.Advance(budget + time.Second)
+				w.runs.fail = func(call string) error {
+					if call == "start "+run {
+						w.runs.names[run] = true
+					}
+					return nil
+				}
+				summary, err := w.sweeper().Sweep(context.Background())
+				if err != nil || len(w.runs.started) != 0 || len(w.history(t, "o1")) != len(events) {
+					t.Errorf("%+v, started %v, %v", summary, w.runs.started, err)
+				}
+				if summary.Actions[sweep.ActionLeft] != 1 && strict {
+					t.Errorf("%+v", summary)
+				}
+			})
+		}
 	}
 }
 
@@ -619,6 +803,36 @@ func TestDeadline(t *testing.T) {
 	if err != nil || !summary.Unfinished || len(w.runs.started) != 0 {
 		t.Errorf("%+v, %v", summary, err)
 	}
+}
+
+// endless is a list of open orders that takes all the time there is.
+type endless struct{ *world }
+
+func (endless) Open(ctx context.Context, _ time.Time) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		<-ctx.Done()
+		yield("", ctx.Err())
+	}
+}
+
+// However long the open orders take, those that wait for people are counted.
+func TestFailedAreCountedFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.do(t, "o1", placed, byCustomer, undoFailed)
+		w.clock.Advance(budget + time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		s := w.sweeper()
+		s.Rows = endless{w}
+		summary, err := s.Sweep(ctx)
+		if err != nil || !summary.Unfinished || ctx.Err() != nil {
+			t.Errorf("%+v, %v, %v", summary, err, ctx.Err())
+		}
+		if diff := cmp.Diff(map[string][]int64{sweep.MetricFound: {0}, sweep.MetricFailed: {1}}, w.counted); diff != "" {
+			t.Errorf("counted: (-want +got)\n%s", diff)
+		}
+	})
 }
 
 func TestBudget(t *testing.T) {

@@ -39,8 +39,10 @@ type Machine struct {
 // New makes a Machine of a state machine's ARN.
 func New(api API, arn string, c clock.Clock) *Machine { return &Machine{api: api, arn: arn, clock: c} }
 
-// Start starts a run, unless one with its name was started before: then fresh is false. That one's input must mean the same, else it is an ErrNameTaken.
-// A run that can't be is a saga.ErrInvalid. Throttling and the like are tried again until one and a half seconds before ctx's deadline.
+// Start starts a run, unless one with its name was started before. fresh is false where that one has ended, for as long as Step Functions remembers it.
+// Where it still goes, fresh says nothing: Step Functions answers the same input as if it were the first time, and not every stand-in does; Running tells.
+// The input of the one before must mean the same, else it is an ErrNameTaken. A run that can't be is a saga.ErrInvalid. Throttling and the like are
+// tried again until one and a half seconds before ctx's deadline.
 func (m *Machine) Start(ctx context.Context, run saga.Run) (fresh bool, err error) {
 	if err := run.Validate(); err != nil {
 		return false, err
@@ -64,7 +66,7 @@ func (m *Machine) start(ctx context.Context, run saga.Run) (fresh bool, err erro
 		}
 		return true, nil
 	}
-	// Step Functions itself compares inputs only while a run is open, and not every stand-in does so then.
+	// The name belongs to a run that has ended, or to one with another input. The text alone may differ.
 	execution, err := m.api.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: aws.String(m.execution(run.Name))})
 	if err != nil {
 		return false, fmt.Errorf("sfnstart: describe %s: %w", run.Name, err)

@@ -19,9 +19,12 @@ const machine = "arn:aws:states:us-east-1:123456789012:stateMachine:order-saga"
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// fake is Step Functions. Each of fails is the answer to one StartExecution; with a lost one the run is there although.
+// fake is Step Functions: a start with the name and the input of a run that goes is a success like the first. Each of fails is the answer to one
+// StartExecution; with a lost one the run is there although.
 type fake struct {
 	runs     map[string]string // input by execution ARN
+	ended    bool              // no run goes any more
+	strict   bool              // refuses every name that was used, as stand-ins of Step Functions do
 	fails    []error
 	lost     bool
 	describe error
@@ -42,7 +45,7 @@ func (f *fake) StartExecution(_ context.Context, in *sfn.StartExecutionInput, _ 
 	if aws.ToString(in.StateMachineArn) != machine {
 		return nil, &types.StateMachineDoesNotExist{}
 	}
-	if _, exists := f.runs[arn]; exists {
+	if input, exists := f.runs[arn]; exists && (f.ended || f.strict || input != aws.ToString(in.Input)) {
 		return nil, &types.ExecutionAlreadyExists{}
 	}
 	f.runs[arn] = aws.ToString(in.Input)
@@ -78,12 +81,15 @@ func TestStart(t *testing.T) {
 		starts int
 	}{
 		{name: "the first time", run: run, fresh: true, starts: 1},
-		{name: "again", run: run, api: fake{runs: map[string]string{arn: run.Input.JSON()}}, starts: 1},
+		{name: "again, while the run goes", run: run, api: fake{runs: map[string]string{arn: run.Input.JSON()}}, fresh: true, starts: 1},
+		{name: "again, while the run goes, and names are taken once", run: run, api: fake{runs: map[string]string{arn: run.Input.JSON()}, strict: true}, starts: 1},
+		{name: "again, after its end", run: run, api: fake{runs: map[string]string{arn: run.Input.JSON()}, ended: true}, starts: 1},
 		{name: "again, with the input written otherwise", run: run, api: fake{runs: map[string]string{arn: `{ "mode": "fulfil", "orderId": "o1", "version": 1 }`}}, starts: 1},
 		{name: "the name belongs to another run", run: run, api: fake{runs: map[string]string{arn: saga.Fulfil("o2").Input.JSON()}}, err: ErrNameTaken, starts: 1},
 		{name: "the name belongs to something else", run: run, api: fake{runs: map[string]string{arn: `"x"`}}, err: ErrNameTaken, starts: 1},
 		{name: "throttled twice", run: run, api: fake{fails: []error{throttled, throttled}}, fresh: true, starts: 3},
-		{name: "the answer is lost", run: run, api: fake{fails: []error{down}, lost: true}, starts: 2},
+		{name: "the answer is lost", run: run, api: fake{fails: []error{down}, lost: true}, fresh: true, starts: 2},
+		{name: "the answer is lost, and the run has ended", run: run, api: fake{fails: []error{down}, lost: true, ended: true}, starts: 2},
 		{name: "down", run: run, api: fake{fails: many}, err: down, starts: pace.Tries},
 		{name: "the other run can't be seen", run: run, api: fake{runs: map[string]string{arn: "{}"}, describe: down}, err: down, starts: pace.Tries},
 		{name: "an impossible run", run: saga.Fulfil("a/b"), err: saga.ErrInvalid},

@@ -19,7 +19,7 @@ import (
 // ErrUnfit says of a message that no run can be started for it: it isn't an event of the bus, or none that this consumer knows.
 var ErrUnfit = errors.New("starter: no run follows from the message")
 
-// Runs starts a run, unless it was started before.
+// Runs starts a run, unless it was started before. fresh may be true too where that run still goes.
 type Runs interface {
 	Start(context.Context, saga.Run) (fresh bool, err error)
 }
