@@ -138,7 +138,7 @@ func place(c Place, s State) ([]Event, error) {
 	}}, nil
 }
 
-// start: a second run may take over an order that is still placed (the sweep resumes so); one that is being undone is refused to it.
+// start: whichever run asks may go on with an order that is still placed, since each of its steps is an attempt; one that is being undone is refused.
 func start(c Start, s State) ([]Event, error) {
 	switch {
 	case s.Status == StatusCancelling || s.Status == StatusCancelled:
