@@ -4,7 +4,9 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -14,16 +16,19 @@ import (
 	"orderflow/shared/faults"
 )
 
-const (
-	// minimum is the time that each message but the first is given at least: none is begun with less.
-	minimum = 2 * time.Second
-	// reserve is kept back from the last message, so that the answer for the whole batch still gets out. A function that times out
-	// answers nothing, and then the messages that are done come again too.
-	reserve = 500 * time.Millisecond
-)
+// reserve is kept back from the messages, so that the answer for the whole batch still gets out. A function that times out answers nothing, and then the
+// messages that are done come again too.
+const reserve = 500 * time.Millisecond
+
+// minShare is what a message should have at least: time for a call or two on a new connection, and for a conflict to be tried again.
+const minShare = 1500 * time.Millisecond
+
+// MaxBatch is the largest BatchSize that the mapping of a function with that timeout may have. With more, a message's share of the time is too small to be
+// a fair try, and each unfair one brings it nearer to the dead letters.
+func MaxBatch(timeout time.Duration) int { return max(1, int((timeout-reserve)/minShare)) }
 
 // errNoTime is why a message was not begun.
-var errNoTime = errors.New("queue: too little time is left to begin")
+var errNoTime = errors.New("queue: no time is left to begin")
 
 // Message is one message as it was received.
 type Message struct {
@@ -33,21 +38,18 @@ type Message struct {
 }
 
 // Handler makes a function's handler for lambda.Start of a handler for one message. The messages of a batch are taken one after the other. One whose
-// handler returns an error comes again, and after the queue's maxReceiveCount ends in its dead-letter queue; the others of the batch are done.
+// handler returns an error or panics comes again, and after the queue's maxReceiveCount ends in its dead-letter queue; the others of the batch are done.
 //
-// The messages' context ends half a second ahead of the function's deadline. With less than two seconds left to it no message but the first is begun: the
-// rest of the batch comes again. A panic is left alone: the whole batch comes again, to another environment. Each message logs one line.
+// Every message that is received counts as received, so each is tried. Its context ends with its share of the time: what is left until half a second ahead
+// of the function's deadline, divided by the messages that are not done yet. What one leaves over is for those behind it, and one that uses its share up
+// takes nothing from them. The mapping's BatchSize must be no larger than MaxBatch of the function's timeout. Only a handler that goes on after its context
+// has ended can keep others from being begun. Each message logs one line.
 func Handler(handle func(context.Context, Message) error) func(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
 	return func(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
-		if deadline, ok := ctx.Deadline(); ok {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithDeadline(ctx, deadline.Add(-reserve))
-			defer cancel()
-		}
 		// Never nil: an answer of null is read by some as a failure of the whole batch.
 		failures := []events.SQSBatchItemFailure{}
 		for i := range batch.Records {
-			if take(ctx, &batch.Records[i], i == 0, handle) != nil {
+			if take(ctx, &batch.Records[i], len(batch.Records)-i, handle) != nil {
 				failures = append(failures, events.SQSBatchItemFailure{ItemIdentifier: batch.Records[i].MessageId})
 			}
 		}
@@ -55,16 +57,22 @@ func Handler(handle func(context.Context, Message) error) func(context.Context, 
 	}
 }
 
-// take runs handle on one message and logs what came of it. The first of a batch is begun in any case, so that no queue stands still.
-func take(ctx context.Context, record *events.SQSMessage, first bool, handle func(context.Context, Message) error) error {
+// take runs handle on one message, the first of those that are open, and logs what came of it.
+func take(ctx context.Context, record *events.SQSMessage, open int, handle func(context.Context, Message) error) error {
 	start := time.Now()
 	m := Message{ID: record.MessageId, Body: []byte(record.Body)}
 	if n, err := strconv.Atoi(record.Attributes["ApproximateReceiveCount"]); err == nil {
 		m.ReceiveCount = n
 	}
+	own := ctx
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		own, cancel = context.WithDeadline(ctx, start.Add(deadline.Add(-reserve).Sub(start)/time.Duration(open)))
+		defer cancel()
+	}
 	err := errNoTime
-	if first || enough(ctx) {
-		err = handle(ctx, m)
+	if own.Err() == nil {
+		err = guard(func() error { return handle(own, m) })
 	}
 	attrs := []slog.Attr{
 		slog.String("queue", record.EventSourceARN[strings.LastIndexByte(record.EventSourceARN, ':')+1:]),
@@ -78,12 +86,28 @@ func take(ctx context.Context, record *events.SQSMessage, first bool, handle fun
 	if fault, ok := faults.As(err); ok {
 		attrs = append(attrs, slog.String("code", fault.Code))
 	}
+	var p *panicError
+	if errors.As(err, &p) {
+		attrs = append(attrs, slog.String("stack", string(p.stack)))
+	}
 	slog.LogAttrs(ctx, slog.LevelError, "message failed", attrs...)
 	return err
 }
 
-// enough reports whether a message may be begun.
-func enough(ctx context.Context) bool {
-	deadline, ok := ctx.Deadline()
-	return ctx.Err() == nil && (!ok || time.Until(deadline) >= minimum-reserve)
+// panicError is a panic of a handler.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (p *panicError) Error() string { return fmt.Sprintf("queue: the handler panics: %v", p.value) }
+
+// guard runs f and turns a panic into an error: a crash would take the whole batch with it, also what is done.
+func guard(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &panicError{value: r, stack: debug.Stack()}
+		}
+	}()
+	return f()
 }

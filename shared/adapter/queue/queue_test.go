@@ -10,12 +10,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"orderflow/shared/adapter/queue"
+	"orderflow/shared/clock"
 	"orderflow/shared/faults"
 )
 
@@ -99,64 +101,123 @@ func TestAnswerOnTheWire(t *testing.T) {
 	}
 }
 
-func TestDeadline(t *testing.T) {
+// TestShares: each message is tried, with its part of what those before it left over, and half a second stays for the answer. The bubble's clock stands still
+// but for who waits.
+func TestShares(t *testing.T) {
+	const forever = time.Hour // until its context ends, as a call does whose answer does not come
 	for _, tc := range []struct {
-		name string
-		left time.Duration
-		want []string // failures
+		name    string
+		timeout time.Duration
+		takes   []time.Duration
+		want    []time.Duration // each one's share
+		fails   []string
 	}{
-		{"an hour", time.Hour, []string{}},
-		{"less than a message is given", 1900 * time.Millisecond, []string{"m-b", "m-c"}},
-		{"nothing", -time.Second, []string{"m-b", "m-c"}},
+		{"one", 10 * time.Second, []time.Duration{0}, []time.Duration{9500 * time.Millisecond}, []string{}},
+		{"all at once", 2500 * time.Millisecond, []time.Duration{0, 0}, []time.Duration{time.Second, 2 * time.Second}, []string{}},
+		{"the first hangs", 4500 * time.Millisecond, []time.Duration{forever, 0, 0, 0},
+			[]time.Duration{time.Second, time.Second, 1500 * time.Millisecond, 3 * time.Second}, []string{"m-0"}},
+		{"the second hangs", 4500 * time.Millisecond, []time.Duration{400 * time.Millisecond, forever, 200 * time.Millisecond, 0},
+			[]time.Duration{time.Second, 1200 * time.Millisecond, 1200 * time.Millisecond, 2200 * time.Millisecond}, []string{"m-1"}},
+		{"all hang", 2500 * time.Millisecond, []time.Duration{forever, forever}, []time.Duration{time.Second, time.Second}, []string{"m-0", "m-1"}},
+		{"little time", 502 * time.Millisecond, []time.Duration{forever, 0}, []time.Duration{time.Millisecond, time.Millisecond}, []string{"m-0"}},
+		{"no time", 500 * time.Millisecond, []time.Duration{0, 0}, nil, []string{"m-0", "m-1"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			deadline := time.Now().Add(tc.left)
-			ctx, cancel := context.WithDeadline(t.Context(), deadline)
-			defer cancel()
-			got, err := queue.Handler(func(ctx context.Context, _ queue.Message) error {
-				if own, ok := ctx.Deadline(); !ok || deadline.Sub(own) != 500*time.Millisecond {
-					t.Errorf("the message has until %v, the function until %v", own, deadline)
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), tc.timeout)
+				defer cancel()
+				var bodies []string
+				for i := range tc.takes {
+					bodies = append(bodies, fmt.Sprint(i))
 				}
-				return nil
-			})(ctx, batch("a", "b", "c"))
-			if err != nil || !slices.Equal(failed(got), tc.want) {
-				t.Errorf("failed %v, %v, want %v", failed(got), err, tc.want)
-			}
+				var shares []time.Duration
+				got, err := queue.Handler(func(ctx context.Context, _ queue.Message) error {
+					own, _ := ctx.Deadline()
+					shares = append(shares, time.Until(own))
+					return clock.System{}.Sleep(ctx, tc.takes[len(shares)-1])
+				})(ctx, batch(bodies...))
+				if err != nil || !slices.Equal(failed(got), tc.fails) || !slices.Equal(shares, tc.want) {
+					t.Errorf("failed %v, %v, want %v; shares %v, want %v", failed(got), err, tc.fails, shares, tc.want)
+				}
+				if ctx.Err() != nil {
+					t.Error("the answer comes after the function's deadline")
+				}
+			})
 		})
 	}
-	t.Run("used up on the way", func(t *testing.T) {
-		ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(700*time.Millisecond))
-		defer cancel()
+	t.Run("no deadline", func(t *testing.T) {
 		got, err := queue.Handler(func(ctx context.Context, _ queue.Message) error {
-			<-ctx.Done() // as a call does whose answer does not come
-			return ctx.Err()
-		})(ctx, batch("a", "b"))
-		if err != nil || !slices.Equal(failed(got), []string{"m-a", "m-b"}) {
+			if own, ok := ctx.Deadline(); ok {
+				t.Errorf("the message has until %v", own)
+			}
+			return nil
+		})(context.WithoutCancel(t.Context()), batch("a", "b"))
+		if err != nil || len(got.BatchItemFailures) != 0 {
 			t.Errorf("failed %v, %v", failed(got), err)
-		}
-		if ctx.Err() != nil {
-			t.Error("the answer comes after the function's deadline")
 		}
 	})
 }
 
-func TestPanicIsLeftAlone(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("the panic is swallowed")
+// TestNoTimeIsLeft: a handler that goes on after its context has ended is the one thing that keeps others from being begun; the answer comes all the same.
+func TestNoTimeIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		taken := 0
+		got, err := queue.Handler(func(ctx context.Context, _ queue.Message) error {
+			taken++
+			return clock.System{}.Sleep(context.WithoutCancel(ctx), 9500*time.Millisecond)
+		})(ctx, batch("a", "b"))
+		if err != nil || taken != 1 || !slices.Equal(failed(got), []string{"m-b"}) {
+			t.Errorf("failed %v, %v, %d taken", failed(got), err, taken)
 		}
-	}()
-	handle := queue.Handler(func(context.Context, queue.Message) error { panic("a mistake") })
-	if _, err := handle(t.Context(), batch("a")); err != nil {
-		t.Error(err)
+	})
+}
+
+// TestMaxBatch: with the largest batch that may be, and with no larger one, each message has a second and a half whatever the others take.
+func TestMaxBatch(t *testing.T) {
+	for timeout, want := range map[time.Duration]int{10 * time.Second: 6, 30 * time.Second: 19, 2 * time.Second: 1, time.Second: 1} {
+		if got := queue.MaxBatch(timeout); got != want {
+			t.Errorf("%v: %d, want %d", timeout, got, want)
+		}
 	}
 }
 
-func TestOneLineForEachMessage(t *testing.T) {
-	var log bytes.Buffer
-	before := slog.Default()
-	slog.SetDefault(slog.New(slog.NewJSONHandler(&log, nil)))
+// TestPanic: a message that breaks the handler fails alone.
+func TestPanic(t *testing.T) {
+	log := captureLog(t)
+	var taken []string
+	got, err := queue.Handler(func(_ context.Context, m queue.Message) error {
+		taken = append(taken, string(m.Body))
+		if string(m.Body) == "b" {
+			panic("a mistake")
+		}
+		return nil
+	})(t.Context(), batch("a", "b", "c"))
+	if err != nil || !slices.Equal(failed(got), []string{"m-b"}) || !slices.Equal(taken, []string{"a", "b", "c"}) {
+		t.Errorf("failed %v, %v, took %v", failed(got), err, taken)
+	}
+	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+	if len(lines) != 3 {
+		t.Fatalf("%q", lines)
+	}
+	for _, w := range []string{`"level":"ERROR"`, `"messageId":"m-b"`, "a mistake", `"stack":`, "TestPanic"} {
+		if !strings.Contains(lines[1], w) {
+			t.Errorf("%s lacks %s", lines[1], w)
+		}
+	}
+}
+
+// captureLog keeps what is logged during the test.
+func captureLog(t *testing.T) *bytes.Buffer {
+	log, before := &bytes.Buffer{}, slog.Default()
+	slog.SetDefault(slog.New(slog.NewJSONHandler(log, nil)))
 	t.Cleanup(func() { slog.SetDefault(before) })
+	return log
+}
+
+func TestOneLineForEachMessage(t *testing.T) {
+	log := captureLog(t)
 	got, err := queue.Handler(func(_ context.Context, m queue.Message) error {
 		if string(m.Body) == "b" {
 			return fmt.Errorf("because: %w", errRule.New("so"))
