@@ -13,6 +13,9 @@ const (
 	MaxSKUs      = 40            // distinct SKUs: they are reserved in one TransactWriteItems, which takes 100 items
 	MaxQuantity  = 100_000       // of one line
 	MaxUnitPrice = 1_000_000_000 // minor units: ten million of a currency with cents
+	// MaxTotal is the most that an order comes to, in minor units, as much as one deposit may bring. The saga's JSONata, and many a
+	// reader of the JSON, compute in doubles, which have each whole number up to 2^53 (9e15) only: up to here no amount of an order is ever rounded.
+	MaxTotal = 1_000_000_000_000
 )
 
 // Reason says why an order is cancelled: the code of the fault that stopped it, or one of those below.
@@ -94,7 +97,7 @@ func (FailUndo) orderCommand() {}
 func (Ship) orderCommand()     {}
 func (Deliver) orderCommand()  {}
 
-// Total checks the lines and adds them up: one currency, no overflow.
+// Total checks the lines and adds them up: one currency, 0 to MaxTotal.
 func Total(lines []Line) (money.Money, error) {
 	if len(lines) == 0 {
 		return money.Money{}, ErrInvalidLines.Field("body.lines", "an order has at least one line")
@@ -128,6 +131,9 @@ func Total(lines []Line) (money.Money, error) {
 	}
 	if len(skus) > MaxSKUs {
 		return money.Money{}, ErrInvalidLines.Field("body.lines", "an order names at most %d SKUs, this one names %d", MaxSKUs, len(skus))
+	}
+	if total.Amount > MaxTotal {
+		return money.Money{}, ErrInvalidLines.Field("body.lines", "an order comes to at most %d minor units, this one to %d", int64(MaxTotal), total.Amount)
 	}
 	return total, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -54,6 +55,9 @@ func TestDecide(t *testing.T) {
 	}{
 		{"place", nil, place, []Event{placed}, nil},
 		{"place again", []Event{placed}, place, nil, nil},
+		{"place too dear an order", nil, Place{OrderID: "o1", Lines: []Line{{SKU: "cd-1", Quantity: MaxQuantity, UnitPrice: eur(MaxUnitPrice)}}}, nil, ErrInvalidLines},
+		{"place too dear an order, of lines that are not", nil, Place{OrderID: "o1", Lines: slices.Repeat([]Line{{SKU: "cd-1", Quantity: 1000, UnitPrice: eur(MaxUnitPrice)}}, 2)},
+			nil, ErrInvalidLines},
 
 		{"start what is not there", nil, Start{SagaID: "run-1"}, nil, ErrNotFound},
 		{"start", []Event{placed}, Start{SagaID: "run-1"}, []Event{started}, nil},
@@ -146,7 +150,9 @@ func TestTotal(t *testing.T) {
 		{"nothing to pay", []Line{line(1, 0, "EUR")}, eur(0), nil, ""},
 		{"the most lines", lines(MaxLines), eur(300 * MaxLines), nil, ""},
 		{"the most SKUs", skus(MaxSKUs), eur(300 * MaxSKUs), nil, ""},
-		{"the dearest lines", []Line{line(MaxQuantity, MaxUnitPrice, "EUR")}, eur(MaxQuantity * MaxUnitPrice), nil, ""},
+		{"the dearest order", slices.Repeat([]Line{line(10, MaxUnitPrice, "EUR")}, MaxLines), eur(MaxTotal), nil, ""},
+		{"too dear an order", append(slices.Repeat([]Line{line(10, MaxUnitPrice, "EUR")}, MaxLines-2), line(20, MaxUnitPrice, "EUR"), line(1, 1, "EUR")), money.Money{}, ErrInvalidLines, "body.lines"},
+		{"the dearest lines there could be", slices.Repeat([]Line{line(MaxQuantity, MaxUnitPrice, "EUR")}, MaxLines), money.Money{}, ErrInvalidLines, "body.lines"},
 		{"no line", nil, money.Money{}, ErrInvalidLines, "body.lines"},
 		{"too many lines", lines(MaxLines + 1), money.Money{}, ErrInvalidLines, "body.lines"},
 		{"too many SKUs", skus(MaxSKUs + 1), money.Money{}, ErrInvalidLines, "body.lines"},

@@ -112,7 +112,7 @@ func TestService(t *testing.T) {
 	scheduled := shipment.Scheduled{ShipmentID: id, OrderID: "o", TrackingNumber: shipment.TrackingNumber(id)}
 	cancelled := shipment.Cancelled{ShipmentID: id, OrderID: "o"}
 	voided := shipment.Voided{ShipmentID: id, OrderID: "o"}
-	notServed := shipment.Refused{ShipmentID: id, OrderID: "o", Code: "shipment.country-not-served", Detail: `orders are not shipped to "US"`}
+	notServed := shipment.Refused{ShipmentID: id, OrderID: "o", Code: "shipment.country-not-served", Detail: "orders are not shipped to the address's country"}
 	unreadable := shipment.Refused{ShipmentID: id, OrderID: "o", Code: "shipment.address-unreadable", Detail: "the customer's personal data is erased"}
 	for _, tc := range []struct {
 		name  string

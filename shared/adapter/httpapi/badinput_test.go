@@ -70,6 +70,7 @@ func TestBadInput(t *testing.T) {
 		{"body is null", raw(`null`), 400, "request.invalid", "body"},
 		{"empty order", changed("lines", []any{}), 400, "request.invalid", "body.lines"},
 		{"101 lines", changed("lines", many(101, same)), 400, "request.invalid", "body.lines"},
+		{"an order over the total", changed("lines", []any{line("cd-1", order.MaxQuantity, order.MaxUnitPrice)}), 422, "order.invalid-lines", "body.lines"},
 		{"41 SKUs", changed("lines", many(41, other)), 422, "order.invalid-lines", "body.lines"},
 		{"quantity 0", changed("lines.1.quantity", 0), 400, "request.invalid", "body.lines[1].quantity"},
 		{"quantity -1", changed("lines.1.quantity", -1), 400, "request.invalid", "body.lines[1].quantity"},
@@ -282,15 +283,14 @@ func TestLargestOrder(t *testing.T) {
 	s := newShop(t)
 	lines := make([]object, order.MaxLines)
 	for i := range lines {
-		lines[i] = line(fmt.Sprintf("%064d", i%order.MaxSKUs), order.MaxQuantity, order.MaxUnitPrice)
+		lines[i] = line(fmt.Sprintf("%064d", i%order.MaxSKUs), 10, order.MaxUnitPrice)
 	}
 	body := anOrder(lines...)
 	for field, n := range map[string]int{"recipient": 100, "line1": 100, "line2": 100, "city": 100, "postalCode": 20} {
 		body = set(body, "shippingAddress."+field, strings.Repeat("ß", n))
 	}
 	res := s.must(http.StatusAccepted, post(ada, "/orders", body))
-	want := float64(order.MaxLines) * order.MaxQuantity * order.MaxUnitPrice
-	if total, _ := res.body["total"].(object); total["amount"] != want {
-		t.Errorf("total is %v, want %v", total["amount"], want)
+	if total, _ := res.body["total"].(object); total["amount"] != float64(order.MaxTotal) {
+		t.Errorf("total is %v, want %v", total["amount"], order.MaxTotal)
 	}
 }

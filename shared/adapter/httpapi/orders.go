@@ -36,7 +36,7 @@ type address struct {
 
 type placeOrderBody struct {
 	CustomerID      string      `json:"customerId,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"Who orders. Operators name it; customers may leave it out."`
-	Lines           []orderLine `json:"lines" minItems:"1" maxItems:"100" doc:"In one currency, of at most 40 different SKUs. A SKU may stand on several lines."`
+	Lines           []orderLine `json:"lines" minItems:"1" maxItems:"100" doc:"In one currency, of at most 40 different SKUs. A SKU may stand on several lines. They come to at most 1000000000000 minor units."`
 	ShippingAddress address     `json:"shippingAddress"`
 }
 

@@ -139,7 +139,7 @@ func shipmentFixtures() []fixture {
 	return []fixture{
 		{stream, 1, shipment.Scheduled{ShipmentID: shipmentID, OrderID: orderID, TrackingNumber: shipment.TrackingNumber(shipmentID)}},
 		{stream, 2, shipment.Cancelled{ShipmentID: shipmentID, OrderID: orderID}},
-		{other, 1, shipment.Refused{ShipmentID: otherShipment, OrderID: otherID, Code: shipment.ErrCountryNotServed.Code(), Detail: "orders are not shipped to AQ"}},
+		{other, 1, shipment.Refused{ShipmentID: otherShipment, OrderID: otherID, Code: shipment.ErrCountryNotServed.Code(), Detail: "orders are not shipped to the address's country"}},
 		{other, 1, shipment.Voided{ShipmentID: otherShipment, OrderID: otherID}},
 	}
 }
