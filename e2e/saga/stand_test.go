@@ -24,7 +24,6 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
@@ -84,20 +83,21 @@ type handler func(ctx context.Context, event json.RawMessage) (any, error)
 
 // stand is everything that the cases share.
 type stand struct {
-	clock     clock.Clock
-	store     es.Store
-	orders    order.Service
-	customers customer.Service
-	accounts  account.Service
-	stock     stock.Service
-	payments  payment.Service
-	shipments shipment.Service
-	handlers  map[string]handler
-	relays    map[string]string // ARN of each function's relay
-	runs      *sfn.Client
-	queues    *sqs.Client
-	functions *lambda.Client
-	role      string // of relays and machines
+	clock       clock.Clock
+	store       es.Store
+	orders      order.Service
+	customers   customer.Service
+	accounts    account.Service
+	stock       stock.Service
+	payments    payment.Service
+	shipments   shipment.Service
+	handlers    map[string]handler
+	relays      map[string]string // ARN of each function's relay
+	runs        *sfn.Client
+	queues      *sqs.Client
+	functions   *lambda.Client
+	relayRole   string
+	machineRole string
 
 	mu    sync.Mutex
 	cases map[string]*running // by order
@@ -138,25 +138,10 @@ func newStand(t *testing.T) *stand {
 		}
 		return inventory(ctx, batch)
 	}
-	s.role = role(t, iam.NewFromConfig(cfg))
+	s.relayRole = awstest.Role(t, "lambda.amazonaws.com", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+	s.machineRole = awstest.Role(t, "states.amazonaws.com", "lambda:InvokeFunction", "sqs:SendMessage")
 	s.deployRelays(t)
 	return s
-}
-
-// role makes the role of the relays and the machines. It may do what the machines ask of it and what the mapping of a queue needs, wherever.
-func role(t *testing.T, roles *iam.Client) string {
-	t.Helper()
-	name := awstest.Unique(t, "relay")
-	out, err := roles.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: aws.String(`{"Version": "2012-10-17", "Statement": [
-		{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": ["lambda.amazonaws.com", "states.amazonaws.com"]}}]}`)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := roles.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: aws.String("relay"), PolicyDocument: aws.String(`{"Version": "2012-10-17", "Statement": [
-		{"Effect": "Allow", "Resource": "*", "Action": ["lambda:InvokeFunction", "sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]}]}`)}); err != nil {
-		t.Fatal(err)
-	}
-	return *out.Role.Arn
 }
 
 // deployRelays puts a relay in the place of each function.
@@ -168,7 +153,7 @@ func (s *stand) deployRelays(t *testing.T) {
 	for name := range s.handlers {
 		out, err := s.functions.CreateFunction(t.Context(), &lambda.CreateFunctionInput{
 			FunctionName: aws.String(awstest.Unique(t, name)), Runtime: lambdatypes.RuntimeProvidedal2023, Handler: aws.String("bootstrap"),
-			Role: &s.role, Code: &lambdatypes.FunctionCode{ZipFile: code},
+			Role: &s.relayRole, Code: &lambdatypes.FunctionCode{ZipFile: code},
 			Timeout: aws.Int32(functionTimeout), Environment: &lambdatypes.Environment{Variables: map[string]string{"RELAY_URL": server.URL + "/" + name}},
 		})
 		if err != nil {
@@ -196,7 +181,7 @@ func (s *stand) deployMachine(t *testing.T, c *running) {
 		t.Fatal(err)
 	}
 	out, err := s.runs.CreateStateMachine(ctx, &sfn.CreateStateMachineInput{
-		Name: aws.String(awstest.Unique(t, "saga")), RoleArn: &s.role,
+		Name: aws.String(awstest.Unique(t, "saga")), RoleArn: &s.machineRole,
 		Definition: aws.String(definition(t, map[string]string{
 			"AdvanceOrderFunctionArn": s.relays["advance-order"], "ProcessPaymentFunctionArn": s.relays["process-payment"],
 			"ScheduleShipmentFunctionArn": s.relays["schedule-shipment"], "InventoryQueueUrl": inventory, "DeadLetterQueueUrl": c.letters,
