@@ -3,6 +3,9 @@ package archtest
 import (
 	"slices"
 	"testing"
+	"time"
+
+	"orderflow/shared/adapter/queue"
 )
 
 const (
@@ -118,6 +121,9 @@ func consumers(t template) (found findings) {
 			}
 			if !slices.Contains(list(e["FunctionResponseTypes"]), any("ReportBatchItemFailures")) {
 				found.addf("%s doesn't report the failures of a batch one by one", id)
+			}
+			if most := queue.MaxBatch(time.Duration(timeout) * time.Second); numberAt(e, "BatchSize") < 1 || numberAt(e, "BatchSize") > float64(most) {
+				found.addf("%s takes batches of %v, and has time for 1 to %d", id, numberAt(e, "BatchSize"), most)
 			}
 			if numberAt(e, "ScalingConfig", "MaximumConcurrency") < 2 {
 				found.addf("%s has no MaximumConcurrency", id)
@@ -246,7 +252,7 @@ Resources:
       Events:
         Work:
           Type: SQS
-          Properties: {Queue: !GetAtt Work.Arn, FunctionResponseTypes: [ReportBatchItemFailures], ScalingConfig: {MaximumConcurrency: 2}}
+          Properties: {Queue: !GetAtt Work.Arn, BatchSize: 6, FunctionResponseTypes: [ReportBatchItemFailures], ScalingConfig: {MaximumConcurrency: 2}}
   Reader:
     Type: AWS::Serverless::Function
     Properties:
@@ -274,6 +280,8 @@ func TestQueueRulesFind(t *testing.T) {
 		"no encryption":               {"SqsManagedSseEnabled: true}", "SqsManagedSseEnabled: false}", "Dead isn't encrypted"},
 		"no stack in the name":        {"!Sub '${AWS::StackName}-work'", "work", "Work isn't named"},
 		"short visibility":            {"VisibilityTimeout: 60", "VisibilityTimeout: 59", "Work hides a message for 59 s"},
+		"too large a batch":           {"BatchSize: 6", "BatchSize: 7", "Worker takes batches of 7, and has time for 1 to 6"},
+		"a batch of 10 by default":    {"BatchSize: 6, ", "", "Worker takes batches of"},
 		"no batch item failures":      {"FunctionResponseTypes: [ReportBatchItemFailures], ", "", "Worker doesn't report"},
 		"no maximum concurrency":      {", ScalingConfig: {MaximumConcurrency: 2}", "", "Worker has no MaximumConcurrency"},
 		"reserved concurrency":        {"      EventInvokeConfig:", "      ReservedConcurrentExecutions: 5\n      EventInvokeConfig:", "reserves concurrency"},
