@@ -147,15 +147,15 @@ func (i *importer) setUp(ctx context.Context, plan cdnow.Plan) (map[string]strin
 	for _, c := range plan.Customers {
 		g.Go(func() error {
 			id := i.customerID(c.ID)
-			if err := i.client.RegisterCustomer(ctx, id, id, "Customer "+c.ID, "customer-"+c.ID+"@example.com"); err != nil {
+			if err := i.client.RegisterCustomer(ctx, id, "Customer "+c.ID, "customer-"+c.ID+"@example.com"); err != nil {
 				return err
 			}
-			account, err := i.client.OpenAccount(ctx, id, id, cdnow.Currency)
+			account, err := i.client.OpenAccount(ctx, id, cdnow.Currency)
 			if err != nil {
 				return err
 			}
 			if c.Funds > 0 {
-				if err := i.client.Deposit(ctx, id, account, dollars(c.Funds)); err != nil {
+				if err := i.client.Deposit(ctx, account, dollars(c.Funds)); err != nil {
 					return err
 				}
 			}
@@ -208,7 +208,7 @@ func (i *importer) follow(ctx context.Context, o cdnow.Order, country string) (f
 		lines = append(lines, shop.Line{SKU: i.sku(l.SKU), Quantity: l.Quantity, UnitPrice: dollars(l.Price)})
 	}
 	var err error
-	f.placed, err = i.client.PlaceOrder(ctx, fmt.Sprintf("%s-%d", i.run, o.Number), i.customerID(o.Customer), lines, shop.Address{
+	f.placed, err = i.client.PlaceOrder(ctx, i.customerID(o.Customer), lines, shop.Address{
 		Recipient: "Customer " + o.Customer, Line1: "1 Main Street", PostalCode: "10001", City: "New York", Country: country,
 	})
 	if err != nil {

@@ -174,6 +174,26 @@ func TestRegister(t *testing.T) {
 	}
 }
 
+// TestFingerprintIsTheCustomersOwn: what is stored of the request can be made with the customer's key alone.
+func TestFingerprintIsTheCustomersOwn(t *testing.T) {
+	ctx, s := t.Context(), newStand()
+	stored := map[string]string{}
+	for _, id := range []string{"c1", "c2"} {
+		in := ada
+		in.CustomerID = id
+		if _, err := s.Register(ctx, request("k1", "ada"), in); err != nil {
+			t.Fatal(err)
+		}
+		stored[id] = estest.Load(t, s.store, es.NewStreamID(customer.Category, id), 0).Events[0].Fingerprint
+		if want, err := s.vault.Fingerprint(ctx, id, "ada"); err != nil || stored[id] != want {
+			t.Errorf("stored is %s, want %s, %v", stored[id], want, err)
+		}
+	}
+	if stored["c1"] == stored["c2"] {
+		t.Error("two customers' requests have one fingerprint")
+	}
+}
+
 // TestRegisterAfterCrash: the key was made and the event not; the next try uses the same key.
 func TestRegisterAfterCrash(t *testing.T) {
 	ctx, s := t.Context(), newStand()
@@ -248,10 +268,9 @@ func TestErased(t *testing.T) {
 	if name != "" || email != "" || !errors.Is(err, personal.ErrErased) {
 		t.Errorf("opened %q, %q, %v", name, email, err)
 	}
-	_, err = s.Register(ctx, request("k2", "ada"), ada)
-	wantErr(t, err, customer.ErrAlreadyRegistered)
-	if again, err := s.Register(ctx, request("k1", "ada"), ada); err != nil || !again.Repeated {
-		t.Errorf("the same request: %+v, %v", again, err)
+	for _, key := range []string{"k1", "k2"} {
+		_, err = s.Register(ctx, request(key, "ada"), ada)
+		wantErr(t, err, customer.ErrErased)
 	}
 	// An id whose key is destroyed is nobody's, even where no registration got through.
 	if err := s.vault.Erase(ctx, "c2"); err != nil {
@@ -286,15 +305,29 @@ type brokenVault struct {
 	err error
 }
 
-func (v brokenVault) Enrol(context.Context, string) error { return v.err }
+func (v brokenVault) Enrol(ctx context.Context, subject string) error {
+	if v.Vault == nil {
+		return v.err
+	}
+	return v.Vault.Enrol(ctx, subject)
+}
+
+func (v brokenVault) Fingerprint(context.Context, string, string) (string, error) { return "", v.err }
 
 func TestVaultFails(t *testing.T) {
 	broken := errors.New("broken")
-	store := memstore.New(es.NewRegistry(customer.Register))
-	s := customer.New(customer.Deps{Store: store, Clock: clock.NewFake(noon), Vault: brokenVault{err: broken}})
-	_, err := s.Register(t.Context(), request("k1", "ada"), ada)
-	wantErr(t, err, broken)
-	if _, ok := faults.As(err); ok {
-		t.Errorf("%v is a fault", err)
+	for name, vault := range map[string]brokenVault{"from the start": {err: broken}, "at the fingerprint": {Vault: personal.NewMemory(), err: broken}} {
+		t.Run(name, func(t *testing.T) {
+			store := &estest.Hooked{Store: memstore.New(es.NewRegistry(customer.Register))}
+			s := customer.New(customer.Deps{Store: store, Clock: clock.NewFake(noon), Vault: vault})
+			_, err := s.Register(t.Context(), request("k1", "ada"), ada)
+			wantErr(t, err, broken)
+			if _, ok := faults.As(err); ok {
+				t.Errorf("%v is a fault", err)
+			}
+			if store.Appends.Load() != 0 {
+				t.Error("something was appended")
+			}
+		})
 	}
 }

@@ -29,7 +29,8 @@ func New(deps Deps) Service {
 }
 
 // Register makes a customer known. The same request again has the same answer, the same key with another body is es.ErrKeyReused, and another request
-// for a customer who is registered is ErrAlreadyRegistered. A pseudonym whose owner was erased is ErrErased: it names their orders for ever.
+// for a customer who is registered is ErrAlreadyRegistered. A pseudonym whose owner was erased is ErrErased, to their own request too: it names their
+// orders for ever. What is stored of the request's fingerprint is a fingerprint under the customer's key, which goes with it.
 func (s Service) Register(ctx context.Context, req es.Request, in RegisterInput) (es.Result[State], error) {
 	if err := in.Validate(); err != nil {
 		return es.Result[State]{}, err
@@ -40,9 +41,16 @@ func (s Service) Register(ctx context.Context, req es.Request, in RegisterInput)
 	}
 	join := Join{CustomerID: in.CustomerID}
 	if !current.State.Exists() {
-		if join, err = s.seal(ctx, in); err != nil {
-			return es.Result[State]{}, err
-		}
+		join, err = s.seal(ctx, in)
+	}
+	if err == nil {
+		req.Fingerprint, err = s.deps.Vault.Fingerprint(ctx, in.CustomerID, req.Fingerprint)
+	}
+	switch {
+	case errors.Is(err, personal.ErrErased):
+		return es.Result[State]{}, ErrErased.Field("body.customerId", "the customer who had this id is erased")
+	case err != nil:
+		return es.Result[State]{}, fmt.Errorf("customer %s: %w", in.CustomerID, err)
 	}
 	return s.handler.Handle(ctx, in.CustomerID, req, join)
 }
@@ -57,13 +65,7 @@ func (s Service) seal(ctx context.Context, in RegisterInput) (Join, error) {
 	if err == nil {
 		join.Email, err = s.deps.Vault.Seal(ctx, in.CustomerID, EmailField, []byte(in.Email))
 	}
-	switch {
-	case errors.Is(err, personal.ErrErased):
-		return Join{}, ErrErased.Field("body.customerId", "the customer who had this id is erased")
-	case err != nil:
-		return Join{}, fmt.Errorf("customer %s: %w", in.CustomerID, err)
-	}
-	return join, nil
+	return join, err
 }
 
 // Registered reports whether the customer is known.

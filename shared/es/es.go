@@ -63,7 +63,7 @@ type Metadata struct {
 	CorrelationID string `json:"correlationId,omitempty"` // one id for all that follows from one request
 	CausationID   string `json:"causationId,omitempty"`   // the event or command that this follows from directly
 	Traceparent   string `json:"traceparent,omitempty"`   // W3C Trace Context
-	Actor         string `json:"actor,omitempty"`         // who asked, as a pseudonym: a subject id, never a name
+	Actor         string `json:"actor,omitempty"`         // who asked: a pseudonym like customer/<id>, or a part of the program; never a name
 }
 
 // Commit is what one decision writes: one or more events on one stream, all or none.

@@ -51,7 +51,8 @@ type PlaceInput struct {
 	Address    shipment.Address
 }
 
-// Place orders. Everything that can be refused is refused before anything is written.
+// Place orders. Everything that can be refused is refused before anything is written. personal.ErrErased where the customer was erased, also to a
+// request that was carried out before. The request's fingerprint is stored as one under the customer's key, since it follows from the address.
 func (s Service) Place(ctx context.Context, req es.Request, in PlaceInput) (es.Result[State], error) {
 	if _, err := Total(in.Lines); err != nil {
 		return es.Result[State]{}, err
@@ -74,6 +75,9 @@ func (s Service) Place(ctx context.Context, req es.Request, in PlaceInput) (es.R
 	if err != nil {
 		return es.Result[State]{}, fmt.Errorf("order: seal address: %w", err)
 	}
+	if req.Fingerprint, err = s.deps.Vault.Fingerprint(ctx, in.CustomerID, req.Fingerprint); err != nil {
+		return es.Result[State]{}, fmt.Errorf("order: fingerprint request: %w", err)
+	}
 	return s.handler.Handle(ctx, in.OrderID, req, Place{
 		OrderID: in.OrderID, CustomerID: in.CustomerID, AccountID: in.AccountID, Lines: in.Lines, Address: address, Now: req.Time,
 	})
@@ -85,7 +89,9 @@ type CancelInput struct {
 	Note   string
 }
 
-// Cancel closes an order for a person. An order that is cancelled already is left as it is; one that is dispatched is ErrDispatched.
+// Cancel closes an order for a person. One that is dispatched is ErrDispatched. An order that is closed already is left as it is: nothing is written, and
+// the request's key may be used again. personal.ErrErased where there is a note and the customer was erased. With a note the request's fingerprint is
+// stored as one under the customer's key, since it follows from the note.
 func (s Service) Cancel(ctx context.Context, req es.Request, orderID string, in CancelInput) (es.Result[State], error) {
 	current, err := s.Get(ctx, orderID)
 	if err != nil {
@@ -95,6 +101,9 @@ func (s Service) Cancel(ctx context.Context, req es.Request, orderID string, in 
 	if in.Note != "" {
 		if note, err = s.deps.Vault.Seal(ctx, current.State.CustomerID, NoteField, []byte(in.Note)); err != nil {
 			return current, fmt.Errorf("order: seal note: %w", err)
+		}
+		if req.Fingerprint, err = s.deps.Vault.Fingerprint(ctx, current.State.CustomerID, req.Fingerprint); err != nil {
+			return current, fmt.Errorf("order: fingerprint request: %w", err)
 		}
 	}
 	reason := ReasonCustomer

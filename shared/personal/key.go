@@ -3,9 +3,13 @@ package personal
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"strings"
 )
@@ -16,10 +20,16 @@ const KeySize = 32
 // scheme names how Sealed is made, so that a later way can be told from this one.
 const scheme = "pd1:"
 
+// fingerprints names the subkey of fingerprints. It must never change: those that are stored are compared with new ones.
+const fingerprints = scheme + "fingerprint"
+
 // Key is one person's data key. It holds no printable copy of itself, and is safe for concurrent use.
 //
 // The nonce of each sealing is random, which is safe for 2³² of them under one key; a person has some for each order.
-type Key struct{ aead cipher.AEAD }
+type Key struct {
+	aead cipher.AEAD
+	mac  func(text string) []byte // a function, since that prints nothing of what it holds
+}
 
 // NewKey makes a key of KeySize bytes.
 func NewKey(secret []byte) (Key, error) {
@@ -34,7 +44,16 @@ func NewKey(secret []byte) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("personal: data key: %w", err)
 	}
-	return Key{aead: aead}, nil
+	subkey, err := hkdf.Key(sha256.New, secret, nil, fingerprints, sha256.Size)
+	if err != nil {
+		return Key{}, fmt.Errorf("personal: data key: %w", err)
+	}
+	mac := func(text string) []byte {
+		h := hmac.New(sha256.New, subkey)
+		h.Write([]byte(text))
+		return h.Sum(nil)
+	}
+	return Key{aead: aead, mac: mac}, nil
 }
 
 // RandomKey makes a key that nobody has.
@@ -65,6 +84,9 @@ func (k Key) Open(subject, field string, sealed Sealed) ([]byte, error) {
 	}
 	return plain, nil
 }
+
+// Fingerprint is the HMAC-SHA-256 of a text, in hexadecimal, under a subkey of its own. One text has one fingerprint.
+func (k Key) Fingerprint(text string) string { return hex.EncodeToString(k.mac(text)) }
 
 // place is what a ciphertext is bound to, as additional data. The subject's length stands before it, so that no two places share one encoding.
 func place(subject, field string) []byte {

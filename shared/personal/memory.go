@@ -54,6 +54,15 @@ func (m *Memory) Open(ctx context.Context, subject, field string, sealed Sealed)
 	return key.Open(subject, field, sealed)
 }
 
+// Fingerprint implements Vault.
+func (m *Memory) Fingerprint(ctx context.Context, subject, text string) (string, error) {
+	key, err := m.key(ctx, subject)
+	if err != nil {
+		return "", err
+	}
+	return key.Fingerprint(text), nil
+}
+
 // Erase destroys the subject's key, and keeps a new one from being made. Erasing again, or somebody unknown, is no error.
 func (m *Memory) Erase(ctx context.Context, subject string) error {
 	if err := ctx.Err(); err != nil {

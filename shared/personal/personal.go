@@ -27,4 +27,7 @@ type Vault interface {
 	Seal(ctx context.Context, subject, field string, plain []byte) (Sealed, error)
 	// Open decrypts. It is ErrErased where the subject has no key, and ErrUnreadable where sealed is not what was sealed for subject and field.
 	Open(ctx context.Context, subject, field string, sealed Sealed) ([]byte, error)
+	// Fingerprint gives what may be stored in the place of text that follows from personal data, to tell later whether it comes again: one text of a
+	// subject has one fingerprint, and without the subject's key nobody can confirm a guess at the text. It is ErrErased where the subject has no key.
+	Fingerprint(ctx context.Context, subject, text string) (string, error)
 }

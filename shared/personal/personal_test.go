@@ -100,6 +100,35 @@ func TestUnreadable(t *testing.T) {
 	})
 }
 
+// TestFingerprint: it tells texts and people apart, and nothing else.
+func TestFingerprint(t *testing.T) {
+	k, other := key(t), key(t)
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := rapid.String().Draw(t, "a"), rapid.String().Draw(t, "b")
+		if same := a == b; same != (k.Fingerprint(a) == k.Fingerprint(b)) {
+			t.Fatalf("%q has %s, %q has %s", a, k.Fingerprint(a), b, k.Fingerprint(b))
+		}
+		if k.Fingerprint(a) == other.Fingerprint(a) {
+			t.Fatal("two people's are equal")
+		}
+	})
+}
+
+// TestFingerprintStays: stored ones are compared with new ones. The value was computed with another program, from RFC 5869 and RFC 2104.
+func TestFingerprintStays(t *testing.T) {
+	secret := make([]byte, personal.KeySize)
+	for i := range secret {
+		secret[i] = byte(i)
+	}
+	k, err := personal.NewKey(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := k.Fingerprint("request"); got != "4cf58024b182a234fb8c0d83bb98df412885891464eed1967028b2b127a2653d" {
+		t.Errorf("fingerprint is %s", got)
+	}
+}
+
 func TestKeySize(t *testing.T) {
 	for _, n := range []int{0, 16, 24, 31, 33} {
 		if _, err := personal.NewKey(make([]byte, n)); err == nil {
@@ -135,6 +164,9 @@ func TestMemory(t *testing.T) {
 	if _, err := vault.Open(ctx, "c1", "f", "pd1:"); !errors.Is(err, personal.ErrErased) {
 		t.Errorf("open for somebody without a key: %v", err)
 	}
+	if _, err := vault.Fingerprint(ctx, "c1", "x"); !errors.Is(err, personal.ErrErased) {
+		t.Errorf("fingerprint for somebody without a key: %v", err)
+	}
 	var wg sync.WaitGroup
 	sealed := make([]personal.Sealed, 20)
 	for i := range sealed {
@@ -160,6 +192,18 @@ func TestMemory(t *testing.T) {
 	if _, err := vault.Open(ctx, "c2", "f", sealed[0]); !errors.Is(err, personal.ErrUnreadable) {
 		t.Errorf("another person's key: %v", err)
 	}
+	fingerprint := func(subject string) string {
+		t.Helper()
+		made, err := vault.Fingerprint(ctx, subject, "x")
+		if err != nil {
+			t.Error(err)
+		}
+		return made
+	}
+	hers, again, another := fingerprint("c1"), fingerprint("c1"), fingerprint("c2")
+	if hers != again || hers == another {
+		t.Errorf("fingerprints are %s, again %s, another's %s", hers, again, another)
+	}
 	for range 2 {
 		if err := m.Erase(ctx, "c1"); err != nil {
 			t.Fatal(err)
@@ -167,6 +211,9 @@ func TestMemory(t *testing.T) {
 	}
 	if _, err := vault.Open(ctx, "c1", "f", sealed[0]); !errors.Is(err, personal.ErrErased) {
 		t.Errorf("open after erasure: %v", err)
+	}
+	if _, err := vault.Fingerprint(ctx, "c1", "x"); !errors.Is(err, personal.ErrErased) {
+		t.Errorf("fingerprint after erasure: %v", err)
 	}
 	if err := vault.Enrol(ctx, "c1"); !errors.Is(err, personal.ErrErased) {
 		t.Errorf("enrol after erasure: %v", err)

@@ -100,7 +100,8 @@ func (s Service) Reservation(ctx context.Context, orderID string, revision int64
 // ErrVersionMismatch. ErrInsufficient where more are reserved than would be on hand.
 //
 // The number that was counted before, with its own version, changes nothing. A request that was carried out before, known by its commit id, is answered
-// with the present level; one whose id is another each time, and whose first answer was lost, meets the version that it made itself.
+// with the present level while nobody has counted since; one whose id is another each time, and whose first answer was lost, meets the version that it
+// made itself.
 func (s Service) Set(ctx context.Context, req es.Request, sku string, onHand int64, match Match) (Level, error) {
 	if !ValidSKU(sku) {
 		return Level{}, ErrNotFound.New("no SKU has the form of %s", quote(sku))
@@ -128,8 +129,11 @@ func (s Service) count(ctx context.Context, req es.Request, c count, want int64)
 		return err
 	}
 	if fingerprint, found := history.Commit(req.CommitID); found {
-		if fingerprint != req.Fingerprint {
+		switch {
+		case fingerprint != req.Fingerprint:
 			return es.ErrKeyReused
+		case history.Head.CommitID() != req.CommitID:
+			return ErrVersionMismatch.New("%s was counted again since: its version is %d", quote(c.SKU), history.Head.Version())
 		}
 		return nil
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hashicorp/go-retryablehttp"
 
+	"orderflow/shared/ident"
 	"orderflow/shared/money"
 )
 
@@ -117,22 +118,22 @@ type Stock struct {
 }
 
 // RegisterCustomer registers a customer.
-func (c *Client) RegisterCustomer(ctx context.Context, key, customerID, name, email string) error {
-	return c.post(ctx, "/customers", key, map[string]string{"customerId": customerID, "name": name, "email": email}, nil)
+func (c *Client) RegisterCustomer(ctx context.Context, customerID, name, email string) error {
+	return c.post(ctx, "/customers", map[string]string{"customerId": customerID, "name": name, "email": email}, nil)
 }
 
 // OpenAccount opens a customer's account in a currency and gives its id.
-func (c *Client) OpenAccount(ctx context.Context, key, customerID, currency string) (string, error) {
+func (c *Client) OpenAccount(ctx context.Context, customerID, currency string) (string, error) {
 	var out struct {
 		ID string `json:"id"`
 	}
-	err := c.post(ctx, "/accounts", key, map[string]string{"customerId": customerID, "currency": currency}, &out)
+	err := c.post(ctx, "/accounts", map[string]string{"customerId": customerID, "currency": currency}, &out)
 	return out.ID, err
 }
 
 // Deposit puts money in.
-func (c *Client) Deposit(ctx context.Context, key, accountID string, amount money.Money) error {
-	return c.post(ctx, "/accounts/"+url.PathEscape(accountID)+"/deposits", key, map[string]money.Money{"amount": amount}, nil)
+func (c *Client) Deposit(ctx context.Context, accountID string, amount money.Money) error {
+	return c.post(ctx, "/accounts/"+url.PathEscape(accountID)+"/deposits", map[string]money.Money{"amount": amount}, nil)
 }
 
 // Balance reads an account's balance from its stream.
@@ -157,9 +158,9 @@ func (c *Client) Stock(ctx context.Context, sku string) (Stock, error) {
 }
 
 // PlaceOrder places an order; the answer comes when it is accepted, not when it is final.
-func (c *Client) PlaceOrder(ctx context.Context, key, customerID string, lines []Line, to Address) (Order, error) {
+func (c *Client) PlaceOrder(ctx context.Context, customerID string, lines []Line, to Address) (Order, error) {
 	var out Order
-	err := c.post(ctx, "/orders", key, map[string]any{"customerId": customerID, "lines": lines, "shippingAddress": to}, &out)
+	err := c.post(ctx, "/orders", map[string]any{"customerId": customerID, "lines": lines, "shippingAddress": to}, &out)
 	return out, err
 }
 
@@ -210,8 +211,9 @@ func (c *Client) get(ctx context.Context, path string, out any) error {
 	return c.send(ctx, http.MethodGet, path, http.Header{}, nil, out)
 }
 
-func (c *Client) post(ctx context.Context, path, key string, body, out any) error {
-	return c.send(ctx, http.MethodPost, path, http.Header{"Idempotency-Key": {key}}, body, out)
+// post sends a request under a key of its own, which all its tries share.
+func (c *Client) post(ctx context.Context, path string, body, out any) error {
+	return c.send(ctx, http.MethodPost, path, http.Header{"Idempotency-Key": {ident.New()}}, body, out)
 }
 
 func (c *Client) send(ctx context.Context, method, path string, header http.Header, body, out any) error {

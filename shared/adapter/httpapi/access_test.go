@@ -141,7 +141,7 @@ func TestPersonalData(t *testing.T) {
 			}
 		}
 	}
-	s.vault.forget("ada")
+	s.erase("ada")
 	res = s.must(http.StatusOK, get(operator, "/orders/"+s.order))
 	cancellation, _ = res.body["cancellation"].(object)
 	if res.body["shippingAddress"] != nil || cancellation["note"] != nil {

@@ -146,7 +146,7 @@ func TestBadInput(t *testing.T) {
 
 		{"order of an unknown customer", func(*shop) request { return post(customerCaller("eve"), "/orders", anOrder()) }, 422, "order.unknown-customer", "body.customerId"},
 		{"order of an erased customer", func(s *shop) request {
-			s.vault.forget("ada")
+			s.erase("ada")
 			return post(ada, "/orders", anOrder())
 		}, 422, "customer.erased", ""},
 		{"order for somebody else", changed("customerId", "bob"), 403, "auth.forbidden", "body.customerId"},

@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"orderflow/shared/customer"
 	"orderflow/shared/es"
+	"orderflow/shared/ident"
 	"orderflow/shared/view/customers"
 )
 
@@ -117,7 +120,7 @@ func TestCorrelation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := es.Metadata{CorrelationID: "till-7", CausationID: "http/api-request", Traceparent: trace, Actor: "sub-ada"}
+	want := es.Metadata{CorrelationID: "till-7", CausationID: "http/api-request", Traceparent: trace, Actor: "customer/ada"}
 	if got := events[0].Metadata; got != want {
 		t.Errorf("metadata is %+v, want %+v", got, want)
 	}
@@ -126,6 +129,46 @@ func TestCorrelation(t *testing.T) {
 		if got := res.headers["X-Correlation-Id"]; got == bad || len(got) != 36 {
 			t.Errorf("for %q the correlation id is %q", bad, got)
 		}
+	}
+}
+
+// TestActor: events name the caller by a pseudonym, whatever the issuer's subjects are.
+func TestActor(t *testing.T) {
+	s := newShop(t)
+	operatorOf := func(issuer, subject string) caller {
+		return caller{claims: map[string]string{"iss": issuer, "sub": subject, "scope": scope}}
+	}
+	const mail, issuer = "grace@example.com", "https://issuer.example.com"
+	seen := map[string]bool{}
+	for _, c := range []struct {
+		name string
+		who  caller
+		want string // a regular expression
+		same bool   // as one before
+	}{
+		{"customer", caller{claims: map[string]string{"sub": mail, "username": "eve"}}, `^customer/eve$`, false},
+		{"operator", operatorOf(issuer, mail), `^operator/[0-9a-f-]{36}$`, false},
+		{"the operator again", operatorOf(issuer, mail), `^operator/[0-9a-f-]{36}$`, true},
+		{"another operator", operatorOf(issuer, "ada@example.com"), `^operator/[0-9a-f-]{36}$`, false},
+		{"an operator of another issuer", operatorOf("https://other.example.com", mail), `^operator/[0-9a-f-]{36}$`, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			id, body := "eve", person()
+			if c.who.claims["username"] == "" {
+				id = ident.New()
+				body["customerId"] = id
+			}
+			s.must(http.StatusCreated, post(c.who, "/customers", body))
+			h, err := s.store.Load(context.Background(), es.NewStreamID(customer.Category, id), 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			actor := h.Events[0].Metadata.Actor
+			if !regexp.MustCompile(c.want).MatchString(actor) || seen[actor] != c.same {
+				t.Errorf("the actor is %q; seen before: %v", actor, seen[actor])
+			}
+			seen[actor] = true
+		})
 	}
 }
 

@@ -139,7 +139,8 @@ func (s *server) commands(c Commands) {
 		"Accepted means stored: stock, payment and shipment follow. Follow the order at Location until its saga's state is completed or failed.",
 		http.StatusAccepted), c.placeOrder)
 	register(s, accessSignedIn, post("cancelOrder", "/orders/{id}/cancel", "Cancel an order",
-		"Possible until the order is dispatched. What was done for the order is undone: its status is cancelling, and then cancelled.",
+		"Possible until the order is dispatched. What was done for the order is undone: its status is cancelling, and then cancelled. "+
+			"An order that is cancelling or cancelled already is answered as it stands: nothing is stored, the reason neither, and the key may be used again.",
 		http.StatusAccepted, http.StatusNotFound), c.cancelOrder)
 	register(s, accessSignedIn, post("openAccount", "/accounts", "Open an account",
 		"Orders are paid from the customer's account in the order's currency.", http.StatusCreated), c.openAccount)
@@ -148,7 +149,8 @@ func (s *server) commands(c Commands) {
 	register(s, accessSignedIn, post("withdraw", "/accounts/{id}/withdrawals", "Pay money out", "", http.StatusCreated, http.StatusNotFound), c.withdraw)
 	register(s, accessOperator, huma.Operation{
 		OperationID: "setStock", Method: http.MethodPut, Path: "/stock/{sku}", Summary: "Say how many pieces there are",
-		Description: "On hand is what lies in the warehouse, reserved pieces included. If-Match names the version that was counted against; If-None-Match: * makes a new article.",
+		Description: "On hand is what lies in the warehouse, reserved pieces included. If-Match names the version that was counted against; If-None-Match: * makes a new article. " +
+			"Sent again by the same caller, the request is recognised until somebody sets another number.",
 		Errors: []int{
 			http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
 			http.StatusNotFound, http.StatusPreconditionFailed, http.StatusPreconditionRequired,

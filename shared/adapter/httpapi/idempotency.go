@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -47,8 +46,7 @@ func single(ctx huma.Context, header string) []error {
 // request makes the identity of a command: the operation with the customer and the key names the commit, and the fingerprint tells whether the key
 // comes with the same request again.
 //
-// The fingerprint is keyed with the client's key, which is stored nowhere: a plain hash of a body that holds a name or an address could be confirmed by
-// guessing, for ever, even after the person is erased.
+// The fingerprint is a plain hash, which anybody can confirm who guesses the body. The services store it so only where the body holds nothing personal.
 func (k *Keyed) request(ctx context.Context, now time.Time, operation, customer, target string, body any) (es.Request, error) {
 	canonical, err := json.Marshal(struct {
 		Operation string `json:"operation"`
@@ -58,17 +56,16 @@ func (k *Keyed) request(ctx context.Context, now time.Time, operation, customer,
 	if err != nil {
 		return es.Request{}, fmt.Errorf("httpapi: encode request: %w", err)
 	}
-	mac := hmac.New(sha256.New, []byte(k.Key))
-	mac.Write(canonical)
+	hash := sha256.Sum256(canonical)
 	return es.Request{
-		CommitID: ident.Derive(operation, customer, k.Key), Fingerprint: hex.EncodeToString(mac.Sum(nil)), Time: now, Metadata: metadata(ctx),
+		CommitID: ident.Derive(operation, customer, k.Key), Fingerprint: hex.EncodeToString(hash[:]), Time: now, Metadata: metadata(ctx),
 	}, nil
 }
 
 // metadata is what a commit records of the request that it comes from.
 func metadata(ctx context.Context) es.Metadata {
 	x := exchangeOf(ctx)
-	m := es.Metadata{CorrelationID: x.correlationID, Traceparent: x.traceparent, Actor: x.caller.subject}
+	m := es.Metadata{CorrelationID: x.correlationID, Traceparent: x.traceparent, Actor: x.caller.actor()}
 	if x.requestID != "" {
 		m.CausationID = "http/" + x.requestID
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/awslabs/aws-lambda-go-api-proxy/core"
+
+	"orderflow/shared/ident"
 )
 
 // Auth says how to read a token. The JWT authorizer of API Gateway has verified it; what it says is read here once more, so that a route that lost
@@ -18,9 +20,8 @@ type Auth struct {
 
 // identity is who asks.
 type identity struct {
-	subject  string // the token's subject, a pseudonym
 	customer string // the customer's id, "" for an operator
-	operator bool
+	operator string // an operator's pseudonym, "" for a customer
 }
 
 // customerPattern is the form of a customer's id. A name or an e-mail address can't have it by mistake: such a claim is refused.
@@ -35,24 +36,34 @@ func (a Auth) identify(ctx context.Context) (identity, error) {
 		return identity{}, ErrUnauthenticated.New("a bearer token is required")
 	}
 	jwt := rc.Authorizer.JWT
-	id := identity{subject: jwt.Claims["sub"]}
 	if slices.Contains(jwt.Scopes, a.OperatorScope) || slices.Contains(strings.Fields(jwt.Claims["scope"]), a.OperatorScope) {
-		id.operator = true
-		return id, nil
+		// There are issuers whose subjects are e-mail addresses.
+		return identity{operator: ident.Derive("subject", jwt.Claims["iss"], jwt.Claims["sub"])}, nil
 	}
-	id.customer = jwt.Claims[a.CustomerClaim]
+	id := identity{customer: jwt.Claims[a.CustomerClaim]}
 	if !customerForm.MatchString(id.customer) {
 		return identity{}, ErrNoCustomer.New("the token names neither a customer nor an operator")
 	}
 	return id, nil
 }
 
+// isOperator reports whether the caller works for the shop.
+func (id identity) isOperator() bool { return id.operator != "" }
+
+// actor is the caller as events name them.
+func (id identity) actor() string {
+	if id.isOperator() {
+		return "operator/" + id.operator
+	}
+	return "customer/" + id.customer
+}
+
 // actsFor says for which customer a command is: a customer's own, the named one for an operator.
 func (id identity) actsFor(named string) (string, error) {
 	switch {
-	case id.operator && named == "":
+	case id.isOperator() && named == "":
 		return "", ErrInvalid.Field("body.customerId", "an operator names the customer")
-	case id.operator:
+	case id.isOperator():
 		return named, nil
 	case named != "" && named != id.customer:
 		return "", ErrForbidden.Field("body.customerId", "customers act for themselves only")
@@ -61,7 +72,7 @@ func (id identity) actsFor(named string) (string, error) {
 }
 
 // sees reports whether a customer's things may be shown to the caller. What may not be shown is answered like what is not there.
-func (id identity) sees(customer string) bool { return id.operator || id.customer == customer }
+func (id identity) sees(customer string) bool { return id.isOperator() || id.customer == customer }
 
 // access is who may call a route at all.
 type access int
@@ -73,7 +84,7 @@ const (
 )
 
 func (id identity) allowed(a access) error {
-	if a == accessOperator && !id.operator {
+	if a == accessOperator && !id.isOperator() {
 		return ErrForbidden.New("this is for operators")
 	}
 	return nil

@@ -161,7 +161,7 @@ func (c Commands) cancelOrder(ctx context.Context, id identity, in *cancelOrderI
 		return nil, err
 	}
 	cancel := order.CancelInput{Origin: order.OriginCustomer, Note: in.Body.Reason}
-	if id.operator {
+	if id.isOperator() {
 		cancel.Origin = order.OriginOperator
 	}
 	res, err := c.Orders.Cancel(ctx, req, in.ID, cancel)

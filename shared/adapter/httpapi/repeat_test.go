@@ -1,10 +1,13 @@
 package httpapi_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"sync"
 	"testing"
+
+	"orderflow/shared/es"
 )
 
 // TestRepeat: a request that is sent again with its key has the same answer, and happens once.
@@ -66,6 +69,94 @@ func TestKeysAreTheCustomersOwn(t *testing.T) {
 	his := s.must(http.StatusAccepted, post(bob, "/orders", anOrder()).with("Idempotency-Key", "1"))
 	if hers.text("id") == his.text("id") {
 		t.Error("both have one order")
+	}
+}
+
+// TestStockIsTheCallersOwn: the same number against the same version is the same request only from the same caller, and only until another is set.
+func TestStockIsTheCallersOwn(t *testing.T) {
+	s := newShop(t)
+	another := caller{claims: map[string]string{"sub": "operator-2", "scope": scope}}
+	count := put(operator, "/stock/cd-1", 15, "If-Match", `"1"`)
+	first := s.must(http.StatusOK, count)
+	if again := s.must(http.StatusOK, count); again.raw != first.raw {
+		t.Errorf("first %s\nagain %s", first.raw, again.raw)
+	}
+	theirs := count
+	theirs.who = another
+	checkProblem(t, s.send(theirs), http.StatusPreconditionFailed, "stock.version-mismatch")
+	s.must(http.StatusOK, put(another, "/stock/cd-1", 30, "If-Match", `"2"`))
+	checkProblem(t, s.send(count), http.StatusPreconditionFailed, "stock.version-mismatch")
+}
+
+// TestCancelThatChangesNothing leaves no trace of its key.
+func TestCancelThatChangesNothing(t *testing.T) {
+	s := newShop(t)
+	path := "/orders/" + s.order + "/cancel"
+	first := s.must(http.StatusAccepted, post(ada, path, object{"reason": "late"}))
+	commits := s.store.commits.Load()
+	for _, reason := range []string{"wrong size", "found it cheaper"} {
+		if again := s.must(http.StatusAccepted, post(ada, path, object{"reason": reason}).with("Idempotency-Key", "k")); again.raw != first.raw {
+			t.Errorf("first %s\nagain %s", first.raw, again.raw)
+		}
+	}
+	if s.store.commits.Load() != commits {
+		t.Error("something was written")
+	}
+}
+
+// TestRepeatAfterErasure: nobody can tell any more whether a request with personal data is the same.
+func TestRepeatAfterErasure(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		when   func(s *shop) request
+		status int
+		code   string
+	}{
+		{"register", func(*shop) request { return post(customerCaller("eve"), "/customers", person()) }, 422, "customer.erased"},
+		{"order", func(*shop) request { return post(ada, "/orders", anOrder()) }, 422, "customer.erased"},
+		{"cancel with a reason", func(s *shop) request { return post(ada, "/orders/"+s.order+"/cancel", object{"reason": "late"}) }, 422, "customer.erased"},
+		{"cancel", func(s *shop) request { return post(ada, "/orders/"+s.order+"/cancel", object{}) }, 202, ""},
+		{"open", func(*shop) request { return post(ada, "/accounts", object{"currency": "EUR"}) }, 201, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newShop(t)
+			r := c.when(s).with("Idempotency-Key", "k")
+			if first := s.send(r); first.status >= 300 {
+				t.Fatalf("%d: %s", first.status, first.raw)
+			}
+			s.erase(r.who.claims["username"])
+			if again := s.send(r); again.status != c.status || again.text("code") != c.code {
+				t.Errorf("%d %s, want %d %s", again.status, again.raw, c.status, c.code)
+			}
+		})
+	}
+}
+
+// TestFingerprintConfirmsNoGuess: who reads the events and guesses the key and the body can't tell that the guess is right.
+func TestFingerprintConfirmsNoGuess(t *testing.T) {
+	stored := func(s *shop, stream es.StreamID) string {
+		t.Helper()
+		h, err := s.store.Load(context.Background(), stream, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h.Events[len(h.Events)-1].Fingerprint
+	}
+	var registered, placed, cancelled []string
+	for range 2 { // two shops hear the same requests and differ in nothing but the customers' data keys
+		s := newShop(t)
+		s.must(http.StatusCreated, post(customerCaller("eve"), "/customers", person()).with("Idempotency-Key", "eve"))
+		order := s.must(http.StatusAccepted, post(ada, "/orders", anOrder()).with("Idempotency-Key", "1")).text("id")
+		placed = append(placed, stored(s, es.StreamID("order/"+order)))
+		s.must(http.StatusAccepted, post(ada, "/orders/"+order+"/cancel", object{"reason": "late"}).with("Idempotency-Key", "2"))
+		cancelled = append(cancelled, stored(s, es.StreamID("order/"+order)))
+		registered = append(registered, stored(s, "customer/eve"))
+	}
+	for name, pair := range map[string][]string{"registered": registered, "placed": placed, "cancelled": cancelled} {
+		if pair[0] == "" || pair[0] == pair[1] {
+			t.Errorf("%s: the fingerprint %q follows from the request alone", name, pair[0])
+		}
 	}
 }
 

@@ -70,14 +70,15 @@ func (in *setStockInput) expected() (int64, error) {
 	return version, nil
 }
 
-func (c Commands) setStock(ctx context.Context, _ identity, in *setStockInput) (*stockOutput, error) {
+func (c Commands) setStock(ctx context.Context, id identity, in *setStockInput) (*stockOutput, error) {
 	version, err := in.expected()
 	if err != nil {
 		return nil, err
 	}
-	// A PUT needs no key: the version and the number that was counted name it, so that one whose answer was lost is recognised when it is sent again.
+	// A PUT needs no key: the caller, the version and the number that was counted name it, so that one whose answer was lost is recognised when it is
+	// sent again.
 	req := es.Request{
-		CommitID: ident.Derive("set-stock", in.SKU, strconv.FormatInt(version, 10), strconv.FormatInt(in.Body.OnHand, 10)),
+		CommitID: ident.Derive("set-stock", id.actor(), in.SKU, strconv.FormatInt(version, 10), strconv.FormatInt(in.Body.OnHand, 10)),
 		Time:     c.Clock.Now(), Metadata: metadata(ctx),
 	}
 	level, err := c.Stock.Set(ctx, req, in.SKU, in.Body.OnHand, stock.Match{Version: version})

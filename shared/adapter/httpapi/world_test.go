@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -41,7 +40,7 @@ type world struct {
 	t         testing.TB
 	store     *spyStore
 	counters  *memCounters
-	vault     *memVault
+	vault     *personal.Memory
 	clock     *clock.Fake
 	log       *syncBuffer
 	orders    order.Service
@@ -56,7 +55,7 @@ type world struct {
 func newWorld(t testing.TB) *world {
 	registry := es.NewRegistry(order.Register, customer.Register, account.Register, stock.Register)
 	w := &world{
-		t: t, store: &spyStore{Store: memstore.New(registry)}, counters: newCounters(), vault: &memVault{keys: map[string]bool{}},
+		t: t, store: &spyStore{Store: memstore.New(registry)}, counters: newCounters(), vault: personal.NewMemory(),
 		clock: clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), log: &syncBuffer{},
 	}
 	log := slog.New(slog.NewJSONHandler(w.log, nil))
@@ -253,6 +252,14 @@ func set(o object, path string, value any) object {
 	return copied
 }
 
+// erase forgets a customer.
+func (w *world) erase(customerID string) {
+	w.t.Helper()
+	if err := w.vault.Erase(context.Background(), customerID); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // shop is a world with ada and bob registered, ada's account funded with 50 dollars, one article and one order of ada's.
 type shop struct {
 	*world
@@ -324,56 +331,6 @@ func (s *spyStore) Append(ctx context.Context, commits []es.Commit, effects ...e
 		s.commits.Add(int64(len(commits)))
 	}
 	return appended, err
-}
-
-// memVault seals with base64: enough to tell sealed from plain, and to forget a person.
-type memVault struct {
-	mu   sync.Mutex
-	keys map[string]bool
-}
-
-func (v *memVault) Enrol(_ context.Context, subject string) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.keys[subject] = true
-	return nil
-}
-
-func (v *memVault) forget(subject string) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	delete(v.keys, subject)
-}
-
-func (v *memVault) known(subject string) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if !v.keys[subject] {
-		return personal.ErrErased
-	}
-	return nil
-}
-
-func (v *memVault) Seal(_ context.Context, subject, field string, plain []byte) (personal.Sealed, error) {
-	if err := v.known(subject); err != nil {
-		return "", err
-	}
-	return personal.Sealed("pd1:" + base64.StdEncoding.EncodeToString([]byte(subject+"|"+field+"|"+string(plain)))), nil
-}
-
-func (v *memVault) Open(_ context.Context, subject, field string, sealed personal.Sealed) ([]byte, error) {
-	if err := v.known(subject); err != nil {
-		return nil, err
-	}
-	text, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(string(sealed), "pd1:"))
-	if err != nil {
-		return nil, err
-	}
-	plain, ok := strings.CutPrefix(string(text), subject+"|"+field+"|")
-	if !ok {
-		return nil, errors.New("sealed for another place")
-	}
-	return []byte(plain), nil
 }
 
 type orderLists func(context.Context, string, orders.Query) (orders.Page, error)

@@ -4,6 +4,7 @@ package keyvault_test
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 
@@ -34,7 +35,7 @@ func TestOnAWS(t *testing.T) {
 		t.Errorf("seal for nobody: %v", err)
 	}
 	var wg sync.WaitGroup
-	sealed := make([]personal.Sealed, 8)
+	sealed, fingerprints := make([]personal.Sealed, 8), make([]string, 8)
 	for i := range sealed {
 		wg.Go(func() {
 			v := open()
@@ -45,6 +46,9 @@ func TestOnAWS(t *testing.T) {
 			if sealed[i], err = v.Seal(ctx, "c1", "f", []byte("Ada")); err != nil {
 				t.Error(err)
 			}
+			if fingerprints[i], err = v.Fingerprint(ctx, "c1", "Ada"); err != nil {
+				t.Error(err)
+			}
 		})
 	}
 	wg.Wait()
@@ -53,6 +57,9 @@ func TestOnAWS(t *testing.T) {
 		if plain, err := reader.Open(ctx, "c1", "f", s); err != nil || string(plain) != "Ada" {
 			t.Fatalf("opened %q, %v: enrolments at once end with one key", plain, err)
 		}
+	}
+	if fingerprints = slices.Compact(fingerprints); len(fingerprints) != 1 {
+		t.Errorf("fingerprints of one text are %s", fingerprints)
 	}
 
 	// A wrapped key in another's row: KMS refuses it for the encryption context.
@@ -74,6 +81,9 @@ func TestOnAWS(t *testing.T) {
 	}
 	if _, err := reader.Open(ctx, "c1", "f", sealed[0]); !errors.Is(err, personal.ErrErased) {
 		t.Errorf("open after the erasure: %v", err)
+	}
+	if _, err := reader.Fingerprint(ctx, "c1", "Ada"); !errors.Is(err, personal.ErrErased) {
+		t.Errorf("fingerprint after the erasure: %v", err)
 	}
 	if err := open().Enrol(ctx, "c1"); !errors.Is(err, personal.ErrErased) {
 		t.Errorf("enrol after the erasure: %v", err)

@@ -123,6 +123,15 @@ func (v *Vault) Open(ctx context.Context, subject, field string, sealed personal
 	return key.Open(subject, field, sealed)
 }
 
+// Fingerprint implements personal.Vault.
+func (v *Vault) Fingerprint(ctx context.Context, subject, text string) (string, error) {
+	key, err := v.key(ctx, subject)
+	if err != nil {
+		return "", err
+	}
+	return key.Fingerprint(text), nil
+}
+
 // Erase destroys the subject's key. From the answer on nobody can read what was sealed under it. The row stays, without the key, so that Enrol makes
 // no other for the same pseudonym. Erasing again, or somebody unknown, is no error.
 func (v *Vault) Erase(ctx context.Context, subject string) error {

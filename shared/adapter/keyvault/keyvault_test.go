@@ -223,6 +223,29 @@ func TestNobody(t *testing.T) {
 	wantErr(t, err, personal.ErrErased)
 	_, err = v.Open(t.Context(), "c1", "f", "pd1:")
 	wantErr(t, err, personal.ErrErased)
+	_, err = v.Fingerprint(t.Context(), "c1", "x")
+	wantErr(t, err, personal.ErrErased)
+}
+
+// TestFingerprint: each process makes the same one, from the person's own key.
+func TestFingerprint(t *testing.T) {
+	v, _, _ := newFake()
+	enrol(t, v, "c1", "c2")
+	fingerprint := func(v *Vault, subject, text string) string {
+		t.Helper()
+		made, err := v.Fingerprint(t.Context(), subject, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return made
+	}
+	first := fingerprint(v, "c1", "x")
+	if again := fingerprint(v.other(), "c1", "x"); again != first {
+		t.Errorf("another process makes %s of what was %s", again, first)
+	}
+	if first == fingerprint(v, "c1", "y") || first == fingerprint(v, "c2", "x") {
+		t.Error("another text or person has the same one")
+	}
 }
 
 // TestErase takes effect at once in a process that holds the unwrapped key.
@@ -238,6 +261,8 @@ func TestErase(t *testing.T) {
 	_, err := v.Open(t.Context(), "c1", "f", sealed)
 	wantErr(t, err, personal.ErrErased)
 	_, err = v.Seal(t.Context(), "c1", "f", nil)
+	wantErr(t, err, personal.ErrErased)
+	_, err = v.Fingerprint(t.Context(), "c1", "x")
 	wantErr(t, err, personal.ErrErased)
 	wantErr(t, v.Enrol(t.Context(), "c1"), personal.ErrErased)
 	wantOpen(t, v, "c2", kept, "Grace")

@@ -62,7 +62,7 @@ func Fixtures() []es.Recorded {
 			Time: time.Date(2026, 3, 2, 9, 30, int(f.version), 0, time.UTC),
 			Metadata: es.Metadata{
 				CorrelationID: ident.Derive("sample-request", string(f.stream)), CausationID: "request/" + ident.Derive("sample-request", string(f.stream)),
-				Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Actor: customerID,
+				Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Actor: "customer/" + customerID,
 			},
 		})
 	}
