@@ -29,7 +29,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
-	"github.com/aws/smithy-go/logging"
 
 	"orderflow/cmd/orderflow/deployment"
 	"orderflow/cmd/orderflow/shop"
@@ -93,8 +92,7 @@ func find() error {
 	if stack.operator, err = found.OperatorToken(ctx); err != nil {
 		return err
 	}
-	stack.config = found.Config().Copy()
-	stack.config.Logger = logging.Nop{} // the clients grumble about checksums of refusals, and about connections that the emulator closes
+	stack.config = found.Config()
 	stack.tables, stack.queues = dynamodb.NewFromConfig(stack.config), sqs.NewFromConfig(stack.config)
 	stack.functions, stack.runs = lambda.NewFromConfig(stack.config), sfn.NewFromConfig(stack.config)
 	return nil

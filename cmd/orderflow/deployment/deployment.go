@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+	"github.com/aws/smithy-go/logging"
 )
 
 // Deployment is a stack, in an account or on an emulator.
@@ -28,7 +29,8 @@ type Deployment struct {
 
 // Find reads the stack's outputs with the environment's credentials. AWS_ENDPOINT_URL names an emulator.
 func Find(ctx context.Context, stack string) (*Deployment, error) {
-	cfg, err := config.LoadDefaultConfig(ctx)
+	// What the clients log goes to standard error, between the lines of a program that shows its progress; what matters comes back as an error.
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
 	if err != nil {
 		return nil, fmt.Errorf("load AWS configuration: %w", err)
 	}
