@@ -10,12 +10,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strconv"
 
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/faults"
-	"orderflow/shared/ident"
+	"orderflow/shared/saga"
 	"orderflow/shared/stock"
 )
 
@@ -103,11 +102,7 @@ func (h Handler) Handle(ctx context.Context, body []byte) error {
 }
 
 func (h Handler) carryOut(ctx context.Context, m Message) (stock.ReservationState, error) {
-	req := es.Request{
-		CommitID: ident.Derive("inventory", m.SagaID, string(m.Command), m.OrderID, strconv.FormatInt(m.Revision, 10)),
-		Time:     h.Clock.Now(),
-		Metadata: es.Metadata{CorrelationID: m.CorrelationID, CausationID: m.SagaID + "/" + string(m.Command), Actor: "order-saga"},
-	}
+	req := saga.Request(h.Clock, m.SagaID, string(m.Command), m.OrderID, m.CorrelationID)
 	if m.Command == ReleaseStock {
 		return h.Stock.Release(ctx, req, m.OrderID, m.Revision)
 	}

@@ -5,15 +5,15 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
 	"orderflow/shared/clock"
-	"orderflow/shared/es"
-	"orderflow/shared/ident"
 	"orderflow/shared/money"
 	"orderflow/shared/order"
 	"orderflow/shared/personal"
+	"orderflow/shared/saga"
 )
 
 // Tasks carries out the order's steps of the saga.
@@ -27,6 +27,17 @@ type Input struct {
 	OrderID       string `json:"orderId"`
 	SagaID        string `json:"sagaId"`
 	CorrelationID string `json:"correlationId,omitempty"`
+}
+
+// Validate says what the input lacks.
+func (in Input) Validate() error {
+	switch {
+	case in.OrderID == "":
+		return errors.New("orderId is missing")
+	case in.SagaID == "":
+		return errors.New("sagaId is missing")
+	}
+	return nil
 }
 
 // Item is the quantity of one SKU in all of the order's lines.
@@ -56,7 +67,7 @@ type Status struct {
 
 // Start takes an order for a run and answers with what the run needs of it.
 func (t Tasks) Start(ctx context.Context, in Input) (Order, error) {
-	return t.runFor(ctx, "start", in, order.Start{SagaID: in.SagaID})
+	return t.runFor(ctx, "start-order", in, order.Start{SagaID: in.SagaID})
 }
 
 // ConfirmInput brings what the steps before have answered.
@@ -69,7 +80,7 @@ type ConfirmInput struct {
 
 // Confirm confirms the order. order.ErrCancelling where somebody closed it before.
 func (t Tasks) Confirm(ctx context.Context, in ConfirmInput) (Status, error) {
-	return t.run(ctx, "confirm", in.Input, order.Confirm{
+	return t.run(ctx, "confirm-order", in.Input, order.Confirm{
 		SagaID: in.SagaID, PaymentID: in.PaymentID, ShipmentID: in.ShipmentID, TrackingNumber: in.TrackingNumber,
 	})
 }
@@ -84,12 +95,12 @@ type CloseInput struct {
 
 // Close asks the arbiter: the answer's status says whether the run undoes the order or finds it confirmed after all.
 func (t Tasks) Close(ctx context.Context, in CloseInput) (Order, error) {
-	return t.runFor(ctx, "close", in.Input, order.Close{Origin: order.OriginSaga, Reason: in.Reason, Detail: detail(in), SagaID: in.SagaID})
+	return t.runFor(ctx, "close-order", in.Input, order.Close{Origin: order.OriginSaga, Reason: in.Reason, Detail: detail(in), SagaID: in.SagaID})
 }
 
 // Cancel says that everything is undone.
 func (t Tasks) Cancel(ctx context.Context, in Input) (Status, error) {
-	return t.run(ctx, "cancel", in, order.Cancel{SagaID: in.SagaID})
+	return t.run(ctx, "cancel-order", in, order.Cancel{SagaID: in.SagaID})
 }
 
 // FailUndoInput names the steps that could not be undone.
@@ -104,7 +115,7 @@ func (t Tasks) FailUndo(ctx context.Context, in FailUndoInput) (Status, error) {
 }
 
 func (t Tasks) run(ctx context.Context, task string, in Input, c order.Command) (Status, error) {
-	res, err := t.Orders.Run(ctx, request(t.Clock, task, in, in.CorrelationID), in.OrderID, c)
+	res, err := t.Orders.Run(ctx, saga.Request(t.Clock, in.SagaID, task, in.OrderID, in.CorrelationID), in.OrderID, c)
 	if err != nil {
 		return Status{}, err
 	}
@@ -118,7 +129,7 @@ func (t Tasks) runFor(ctx context.Context, task string, in Input, c order.Comman
 		return Order{}, err
 	}
 	correlation := history[0].Metadata.CorrelationID
-	res, err := t.Orders.Run(ctx, request(t.Clock, task, in, correlation), in.OrderID, c)
+	res, err := t.Orders.Run(ctx, saga.Request(t.Clock, in.SagaID, task, in.OrderID, correlation), in.OrderID, c)
 	if err != nil {
 		return Order{}, err
 	}
@@ -127,15 +138,6 @@ func (t Tasks) runFor(ctx context.Context, task string, in Input, c order.Comman
 		OrderID: s.ID, Status: s.Status, Revision: s.Revision, CustomerID: s.CustomerID, AccountID: s.AccountID, Total: s.Total,
 		Items: items(s.Lines), Address: s.Address, CorrelationID: correlation,
 	}, nil
-}
-
-// request derives the commit's id from run, task and order: Step Functions may send one task more than once.
-func request(c clock.Clock, task string, in Input, correlation string) es.Request {
-	return es.Request{
-		CommitID: ident.Derive("order-task", in.SagaID, task, in.OrderID),
-		Time:     c.Now(),
-		Metadata: es.Metadata{CorrelationID: correlation, CausationID: in.SagaID + "/" + task, Actor: "order-saga"},
-	}
 }
 
 // items adds up the lines of one SKU, ordered by SKU.

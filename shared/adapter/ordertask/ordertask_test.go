@@ -69,7 +69,7 @@ func TestStartAnswersWithWhatTheRunNeeds(t *testing.T) {
 	if err != nil || len(history) != 2 {
 		t.Fatalf("%d events, %v; want placed and started", len(history), err)
 	}
-	if m := history[1].Metadata; m.CorrelationID != "corr" || m.CausationID != "run-1/start" {
+	if m := history[1].Metadata; m.CorrelationID != "corr" || m.CausationID != "run-1/start-order" {
 		t.Errorf("metadata %+v", m)
 	}
 }

@@ -8,9 +8,9 @@ import (
 
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
-	"orderflow/shared/ident"
 	"orderflow/shared/money"
 	"orderflow/shared/payment"
+	"orderflow/shared/saga"
 )
 
 // Tasks carries out the saga's steps on payments.
@@ -19,26 +19,8 @@ type Tasks struct {
 	Clock    clock.Clock
 }
 
-// Input is what every task gets. SagaID is the name of the run.
-type Input struct {
-	OrderID       string `json:"orderId"`
-	Revision      int64  `json:"revision"`
-	SagaID        string `json:"sagaId"`
-	CorrelationID string `json:"correlationId,omitempty"`
-}
-
-// Validate says what the input lacks.
-func (in Input) Validate() error {
-	switch {
-	case in.OrderID == "":
-		return errors.New("orderId is missing")
-	case in.Revision < 1:
-		return fmt.Errorf("revision is %d, the first is 1", in.Revision)
-	case in.SagaID == "":
-		return errors.New("sagaId is missing")
-	}
-	return nil
-}
+// Input is what every task gets.
+type Input = saga.AttemptInput
 
 // ChargeInput says what to charge to which account.
 type ChargeInput struct {
@@ -71,7 +53,7 @@ type Charged struct {
 
 // Charge charges the account.
 func (t Tasks) Charge(ctx context.Context, in ChargeInput) (Charged, error) {
-	state, err := t.Payments.Charge(ctx, t.request("charge", in.Input), payment.Charge{
+	state, err := t.Payments.Charge(ctx, t.request("charge-payment", in.Input), payment.Charge{
 		OrderID: in.OrderID, Revision: in.Revision, CustomerID: in.CustomerID, AccountID: in.AccountID, Amount: in.Amount,
 	})
 	if err != nil {
@@ -88,18 +70,13 @@ type Refunded struct {
 
 // Refund takes the payment back. It is harmless for one that was never made.
 func (t Tasks) Refund(ctx context.Context, in Input) (Refunded, error) {
-	state, err := t.Payments.Refund(ctx, t.request("refund", in), in.OrderID, in.Revision)
+	state, err := t.Payments.Refund(ctx, t.request("refund-payment", in), in.OrderID, in.Revision)
 	if err != nil {
 		return Refunded{}, err
 	}
 	return Refunded{PaymentID: state.ID, Status: state.Status}, nil
 }
 
-// request derives the commit's id from run, task and order: Step Functions may send one task more than once.
 func (t Tasks) request(task string, in Input) es.Request {
-	return es.Request{
-		CommitID: ident.Derive("payment-task", in.SagaID, task, in.OrderID),
-		Time:     t.Clock.Now(),
-		Metadata: es.Metadata{CorrelationID: in.CorrelationID, CausationID: in.SagaID + "/" + task, Actor: "order-saga"},
-	}
+	return saga.Request(t.Clock, in.SagaID, task, in.OrderID, in.CorrelationID)
 }

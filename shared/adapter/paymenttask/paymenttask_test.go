@@ -184,8 +184,8 @@ func TestMetadata(t *testing.T) {
 		events := estest.Load(t, s.store, stream, 0).Events
 		events = events[len(events)-2:]
 		want := []es.Metadata{
-			{CorrelationID: "x1", CausationID: "o1/charge", Actor: "order-saga"},
-			{CorrelationID: "x1", CausationID: "o1-undo-3/refund", Actor: "order-saga"},
+			{CorrelationID: "x1", CausationID: "o1/charge-payment", Actor: "order-saga"},
+			{CorrelationID: "x1", CausationID: "o1-undo-3/refund-payment", Actor: "order-saga"},
 		}
 		if diff := cmp.Diff(want, []es.Metadata{events[0].Metadata, events[1].Metadata}); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", stream, diff)

@@ -4,13 +4,11 @@ package shipmenttask
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strconv"
 
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
-	"orderflow/shared/ident"
 	"orderflow/shared/personal"
+	"orderflow/shared/saga"
 	"orderflow/shared/shipment"
 )
 
@@ -20,26 +18,8 @@ type Tasks struct {
 	Clock     clock.Clock
 }
 
-// Input is what every task gets. SagaID is the name of the run.
-type Input struct {
-	OrderID       string `json:"orderId"`
-	Revision      int64  `json:"revision"`
-	SagaID        string `json:"sagaId"`
-	CorrelationID string `json:"correlationId,omitempty"`
-}
-
-// Validate says what the input lacks.
-func (in Input) Validate() error {
-	switch {
-	case in.OrderID == "":
-		return errors.New("orderId is missing")
-	case in.Revision < 1:
-		return fmt.Errorf("revision is %d, the first is 1", in.Revision)
-	case in.SagaID == "":
-		return errors.New("sagaId is missing")
-	}
-	return nil
-}
+// Input is what every task gets.
+type Input = saga.AttemptInput
 
 // ScheduleInput says where the shipment goes.
 type ScheduleInput struct {
@@ -67,7 +47,7 @@ type Scheduled struct {
 
 // Schedule schedules the shipment.
 func (t Tasks) Schedule(ctx context.Context, in ScheduleInput) (Scheduled, error) {
-	state, err := t.Shipments.Schedule(ctx, t.request("schedule", in.Input), shipment.Schedule{
+	state, err := t.Shipments.Schedule(ctx, t.request("schedule-shipment", in.Input), shipment.Schedule{
 		OrderID: in.OrderID, Revision: in.Revision, CustomerID: in.CustomerID, Address: in.Address,
 	})
 	if err != nil {
@@ -84,18 +64,13 @@ type Status struct {
 
 // Cancel takes the shipment back.
 func (t Tasks) Cancel(ctx context.Context, in Input) (Status, error) {
-	state, err := t.Shipments.Cancel(ctx, t.request("cancel", in), in.OrderID, in.Revision)
+	state, err := t.Shipments.Cancel(ctx, t.request("cancel-shipment", in), in.OrderID, in.Revision)
 	if err != nil {
 		return Status{}, err
 	}
 	return Status{ShipmentID: state.ID, Status: state.Status.String()}, nil
 }
 
-// request derives the commit's id from run, task and order: Step Functions may send one task more than once.
 func (t Tasks) request(task string, in Input) es.Request {
-	return es.Request{
-		CommitID: ident.Derive("shipment-task", in.SagaID, task, in.OrderID, strconv.FormatInt(in.Revision, 10)),
-		Time:     t.Clock.Now(),
-		Metadata: es.Metadata{CorrelationID: in.CorrelationID, CausationID: in.SagaID + "/" + task, Actor: "order-saga"},
-	}
+	return saga.Request(t.Clock, in.SagaID, task, in.OrderID, in.CorrelationID)
 }

@@ -51,7 +51,7 @@ func TestTasks(t *testing.T) {
 	if len(events) != 2 {
 		t.Fatalf("%d events", len(events))
 	}
-	for i, cause := range []string{"o-1/schedule", "o-1/cancel"} {
+	for i, cause := range []string{"o-1/schedule-shipment", "o-1/cancel-shipment"} {
 		if want := (es.Metadata{CorrelationID: "c-1", CausationID: cause, Actor: "order-saga"}); events[i].Metadata != want {
 			t.Errorf("event %d has %+v, want %+v", i, events[i].Metadata, want)
 		}
