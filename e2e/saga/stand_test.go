@@ -412,7 +412,6 @@ type caseSpec struct {
 	step            string // of the fulfilment
 	fault           fault
 	undoFails       string // step of the undo that crashes each time
-	closeFails      fault  // how close order fails each time, "" for not at all
 	customerCancels string // "before" or "after" and a step
 }
 
@@ -441,8 +440,6 @@ func (c *running) arrive(name string, event []byte) (f fault, ended bool) {
 		return none, true
 	case name == c.undoFails:
 		return crash, false
-	case name == closing && c.closeFails != "":
-		return c.closeFails, false
 	case name == c.step && c.fault != business:
 		if c.fault == late && c.held == nil {
 			c.held = bytes.Clone(event)
