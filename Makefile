@@ -1,4 +1,4 @@
-# make help lists what there is to do. Only Go >= 1.26, Python >= 3.10 with venv, and make are needed; all else is installed, pinned, into .tools/.
+# make help lists what there is to do. Only Linux with Go >= 1.26, Python >= 3.10 with venv, and make are needed; all else is installed, pinned, into .tools/.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -25,7 +25,7 @@ MACHINES = $(wildcard statemachines/*.asl.json)
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z0-9\/-]*:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
-	@printf '\nVariables: PORT=%s of make run, LIMIT=%s purchases that it imports, PYTHON=%s\n' "$(PORT)" "$(LIMIT)" "$(PYTHON)"
+	@printf '\nVariables: PORT=%s of make run, LIMIT=%s purchases that it imports (0: all), PYTHON=%s\n' "$(PORT)" "$(LIMIT)" "$(PYTHON)"
 
 run: go-present linux $(emulator) $(sam) bin/orderflow ## start the local AWS, deploy to it, import purchases of a real shop
 	@infra/local/run.sh "$(PORT)" "$(LIMIT)"

@@ -27,7 +27,7 @@ import (
 )
 
 func importCommand(stack *stackFlag) *cobra.Command {
-	cmd := &cobra.Command{Use: "import", Short: "Puts orders in"}
+	cmd := &cobra.Command{Use: "import", Short: "Puts orders in", Args: cobra.ArbitraryArgs, RunE: needsSubcommand}
 	i := &importer{clock: clock.System{}}
 	var limit, offset int
 	sub := &cobra.Command{
@@ -36,10 +36,17 @@ func importCommand(stack *stackFlag) *cobra.Command {
 		Long: "Places the purchases of CDNOW's log (CDNOW_sample.txt or CDNOW_master.txt) as orders over HTTP: registers the customers, opens and funds their\n" +
 			"accounts, stocks the catalogue, places each purchase, follows it to its final state, and compares views and streams with totals computed from the\n" +
 			"file alone. Some accounts, one item and some addresses are set up so that orders fail at each step and are undone. Each run has ids of its own.",
-		Args: cobra.ExactArgs(1),
+		Args: needsOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if limit < 0 || offset < 0 || i.concurrency < 1 {
-				return errors.New("import: --limit and --offset are not negative, --concurrency is at least 1")
+			switch {
+			case limit < 0:
+				return fmt.Errorf("import: --limit is 0 or more, not %d", limit)
+			case offset < 0:
+				return fmt.Errorf("import: --offset is 0 or more, not %d", offset)
+			case i.concurrency < 1:
+				return fmt.Errorf("import: --concurrency is 1 or more, not %d", i.concurrency)
+			case i.patience <= 0:
+				return fmt.Errorf("import: --patience is more than 0, not %s", i.patience)
 			}
 			purchases, err := readPurchases(args[0], offset, limit)
 			if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -16,10 +17,36 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := root().ExecuteContext(ctx)
+	interrupted := ctx.Err() != nil
 	stop()
+	if err != nil && interrupted {
+		fmt.Fprintln(os.Stderr, "orderflow: interrupted; orders that are placed go on to their end without it")
+		os.Exit(130)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "orderflow:", err)
 		os.Exit(1)
+	}
+}
+
+// needsSubcommand makes a parent that does nothing by itself refuse what it does not know.
+func needsSubcommand(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s: unknown command %q; see --help", path(cmd), args[0])
+	}
+	return fmt.Errorf("%s: name a command; see --help", path(cmd))
+}
+
+// path is a command without the program's name, which main puts before every error.
+func path(cmd *cobra.Command) string { return strings.TrimPrefix(cmd.CommandPath(), "orderflow ") }
+
+// needsOne is for commands with one argument, and names it.
+func needsOne(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return fmt.Errorf("%s: give one %s; see --help", path(cmd), what)
+		}
+		return nil
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/spf13/cobra"
 
 	"orderflow/cmd/orderflow/deployment"
@@ -18,11 +20,11 @@ import (
 )
 
 func ordersCommand(stack *stackFlag) *cobra.Command {
-	cmd := &cobra.Command{Use: "orders", Short: "Looks at orders"}
+	cmd := &cobra.Command{Use: "orders", Short: "Looks at orders", Args: cobra.ArbitraryArgs, RunE: needsSubcommand}
 	cmd.AddCommand(&cobra.Command{
 		Use:   "show ID",
 		Short: "Shows an order and its timeline: its events and the steps of its saga",
-		Args:  cobra.ExactArgs(1),
+		Args:  needsOne("order id"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, err := stack.find(cmd.Context())
 			if err != nil {
@@ -69,11 +71,18 @@ func showOrder(ctx context.Context, out io.Writer, d *deployment.Deployment, cli
 	for _, e := range events {
 		moments = append(moments, moment{e.Time, fmt.Sprintf("%-18s %s", e.Type, facts(e.Data))})
 	}
-	steps, err := sagaSteps(ctx, d, order.Saga.ID)
-	if err != nil {
-		return err
+	// The run that fulfils an order has its id for a name; the one that has it at the end may be another, which undid it.
+	runs := []string{order.ID}
+	if order.Saga.ID != order.ID {
+		runs = append(runs, order.Saga.ID)
 	}
-	moments = append(moments, steps...)
+	for _, run := range runs {
+		steps, err := sagaSteps(ctx, d, run)
+		if err != nil {
+			return err
+		}
+		moments = append(moments, steps...)
+	}
 	slices.SortStableFunc(moments, func(a, b moment) int { return a.at.Compare(b.at) })
 	if _, err := fmt.Fprintf(out, "order %s: %s, %s\n", order.ID, order.Status, order.Total); err != nil {
 		return err
@@ -97,7 +106,7 @@ func facts(data map[string]any) string {
 	return strings.Join(out, " ")
 }
 
-// sagaSteps reads from Step Functions when the order's last run entered each of its states. An order that no run has taken has none.
+// sagaSteps reads from Step Functions when a run entered each of its tasks. A run that there is not, or that is no longer kept, has none.
 func sagaSteps(ctx context.Context, d *deployment.Deployment, run string) ([]moment, error) {
 	machine, ok := d.Outputs["SagaArn"]
 	if run == "" || !ok {
@@ -108,6 +117,10 @@ func sagaSteps(ctx context.Context, d *deployment.Deployment, run string) ([]mom
 	pages := sfn.NewGetExecutionHistoryPaginator(sfn.NewFromConfig(d.Config()), &sfn.GetExecutionHistoryInput{ExecutionArn: &arn})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
+		var gone *types.ExecutionDoesNotExist
+		if errors.As(err, &gone) {
+			return nil, nil
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read the history of run %s: %w", run, err)
 		}

@@ -34,12 +34,20 @@ STOP_SECONDS = 5
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["start", "stop", "status", "clean", "serve"])
-    parser.add_argument("--port", type=int)
+    parser.add_argument("--port", type=port_number)
     parser.add_argument("--for", dest="purpose", choices=["run", "test"], default="run")
     parser.add_argument("--until-pid", type=int, help="end when this process has ended, even if nobody says stop")
     parser.add_argument("--functions-endpoint", help="the AWS endpoint that functions get, for a proxy in between; the emulator itself otherwise")
     args = parser.parse_args()
     return {"start": start, "serve": serve, "stop": stop, "status": status, "clean": clean}[args.command](args)
+
+
+def port_number(text: str) -> int:
+    """A port, or 0 for any that is free."""
+    if not (text.isascii() and text.isdigit() and int(text) < 65536):
+        print(f"error: PORT is a number from 1 to 65535, not {text}", file=sys.stderr)
+        raise SystemExit(1)
+    return int(text)
 
 
 class Instance:

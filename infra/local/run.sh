@@ -4,16 +4,15 @@ set -euo pipefail
 . "$(dirname "$0")/env.sh"
 port=$1 limit=$2
 stack=orderflow-local
+[[ $limit =~ ^[0-9]+$ ]] || { echo "error: LIMIT is a number of purchases, 0 for all, not $limit" >&2 && exit 1; }
 
 endpoint=$(emulator start --port "$port")
+port=${endpoint##*:}
 infra/local/deploy.sh "$endpoint" "$stack"
 use_endpoint "$endpoint"
 export ORDERFLOW_STACK=$stack
 bin/orderflow import cdnow events/samples/cdnow/CDNOW_sample.txt --limit "$limit"
-cat <<END
-
-The local AWS goes on running on $endpoint; its log is .local/$port/emulator.log.
-  make run PORT=$port         deploy what changed, and import again
-  make sam-local PORT=$port   call each function in its container
-  make stop                 end it; nothing is kept
-END
+printf '\nThe local AWS goes on running on %s; its log is .local/%s/emulator.log.\n' "$endpoint" "$port"
+printf '  %-26s %s\n' "make run PORT=$port" "deploy what changed, and import again" \
+  "make sam-local PORT=$port" "call each function in its container" \
+  "make stop PORT=$port" "end it; nothing is kept"

@@ -36,10 +36,10 @@ func Find(ctx context.Context, stack string) (*Deployment, error) {
 	}
 	out, err := cloudformation.NewFromConfig(cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &stack})
 	if err != nil {
-		return nil, fmt.Errorf("find stack %s%s: %w", stack, at(cfg), err)
+		return nil, fmt.Errorf("find stack %s %s: %w%s", stack, at(cfg), err, hint(cfg))
 	}
 	if len(out.Stacks) == 0 {
-		return nil, fmt.Errorf("there is no stack %s%s", stack, at(cfg))
+		return nil, fmt.Errorf("there is no stack %s %s%s", stack, at(cfg), hint(cfg))
 	}
 	d := &Deployment{Stack: stack, Outputs: map[string]string{}, config: cfg}
 	for _, o := range out.Stacks[0].Outputs {
@@ -49,10 +49,21 @@ func Find(ctx context.Context, stack string) (*Deployment, error) {
 }
 
 func at(cfg aws.Config) string {
-	if cfg.BaseEndpoint == nil {
-		return " in " + cfg.Region
+	switch {
+	case cfg.BaseEndpoint != nil:
+		return "at " + *cfg.BaseEndpoint
+	case cfg.Region == "":
+		return "in no region"
 	}
-	return " at " + *cfg.BaseEndpoint
+	return "in " + cfg.Region
+}
+
+// hint is for who means the stack on this machine and has not told where it is.
+func hint(cfg aws.Config) string {
+	if cfg.BaseEndpoint == nil && cfg.Region != "" || cfg.BaseEndpoint != nil && !loopback(*cfg.BaseEndpoint) {
+		return ""
+	}
+	return "\nFor the local stack: make run, and paste the export line that it prints at its end."
 }
 
 // Config is the configuration that found the stack, for clients of further services.
@@ -179,10 +190,11 @@ func (d *Deployment) poolClient(output string) (pool, client string, err error) 
 
 // local reports whether the endpoint is on this machine's loopback.
 func (d *Deployment) local() bool {
-	if d.config.BaseEndpoint == nil {
-		return false
-	}
-	u, err := url.Parse(*d.config.BaseEndpoint)
+	return d.config.BaseEndpoint != nil && loopback(*d.config.BaseEndpoint)
+}
+
+func loopback(endpoint string) bool {
+	u, err := url.Parse(endpoint)
 	if err != nil {
 		return false
 	}

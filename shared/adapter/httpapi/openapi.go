@@ -13,10 +13,11 @@ import (
 	"orderflow/shared/clock"
 )
 
-const about = `Orders of a shop, from placing to delivery.
+const about = `Orders of a shop, from placing to confirmation or to a clean undo; the statuses shipped and delivered are the carrier's to bring about.
 
 Amounts are whole minor units of an ISO 4217 currency. Every POST carries an Idempotency-Key and may be sent again. Every failure is an
-application/problem+json document whose code is for programs. Every answer carries X-Correlation-ID; a client may send its own.`
+application/problem+json document whose code is for programs; only what the gateway refuses by itself (401 for a token that it does not trust, 404 for a
+path that there is not, 429) is {"message": …}. Every answer carries X-Correlation-ID; a client may send its own.`
 
 // config is huma's, without its documentation pages, its links to schemas and its negotiation: there is one form of answer.
 func config(operatorScope string) huma.Config {
