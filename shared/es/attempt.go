@@ -25,26 +25,27 @@ func (s AttemptStatus) String() string {
 	return [...]string{"open", "done", "refused", "undone", "voided"}[s]
 }
 
-// ErrAttemptClosed is the answer to an effect that arrives after it was taken back.
+// ErrAttemptClosed is the answer to an effect that arrives after it was taken back, a fault of the kind Conflict. It is no ErrConflict, and is final.
 var ErrAttemptClosed = faults.Declare(faults.Conflict, "attempt.closed")
 
 // Plan is what trying or undoing an attempt would write: an event on its own stream and, in the same transaction, what it does elsewhere.
+// The store's limits on one append hold for all of it together.
 type Plan struct {
-	Event   any      // on the attempt's stream
-	Commits []Commit // on other streams
+	Event   any      // on the attempt's stream; required
+	Commits []Commit // on other streams, with ids that follow from the command as well
 	Effects []Effect // beside the streams
 }
 
 // Attempt is the one rule for effects on the world: each try at an effect has a stream of its own, whose first commit says done, refused or voided.
 // A repeat of either command gets the same answer, a command that comes late is refused, and undoing what never happened is harmless.
 //
-// S is the state of the attempt's stream.
+// S is the state of the attempt's stream. Fault and Refused are there both or neither; everything else is required.
 type Attempt[S any] struct {
-	Category string
+	Category string // of the attempts' streams
 	Store    Store
-	Clock    clock.Clock
+	Clock    clock.Clock // waits after a conflict, and tells how near the deadline is; the time of a commit is the Request's
 	Fold     func(History) (S, error)
-	Status   func(S) AttemptStatus
+	Status   func(S) AttemptStatus // AttemptOpen for the state of a stream without events
 	// Fault gives back, from the state of a refused attempt, the fault that it was refused with.
 	Fault func(S) *faults.Fault
 	// Refused makes the event that records a refusal. Nil records none: then a refused attempt stays open and may be tried again.
@@ -53,9 +54,12 @@ type Attempt[S any] struct {
 
 // Do carries out the attempt id. plan is asked only while the attempt is open; a final fault from it, or from an effect at the append, is the
 // attempt's refusal. The answer to each later Do is the same as to the first: nil, the refusal, or ErrAttemptClosed once it was taken back.
+//
+// The id of the commit is "do:" and the request's CommitID, and History.Commit finds it by that. Where that commit is there with another fingerprint the
+// answer is ErrKeyReused; once RetryConflicts gives up it is an ErrConflict. Any other error is plan's, Fold's or the store's, as it is. The state beside
+// an error is the last that was read.
 func (a Attempt[S]) Do(ctx context.Context, id string, req Request, plan func(context.Context) (Plan, error)) (S, error) {
-	req.CommitID = "do:" + req.CommitID
-	return a.settle(ctx, id, req, func(ctx context.Context, state S) (*Plan, error) {
+	return a.settle(ctx, id, "do:", req, func(ctx context.Context, state S) (*Plan, error) {
 		switch status := a.Status(state); status {
 		case AttemptOpen:
 			p, err := plan(ctx)
@@ -72,9 +76,11 @@ func (a Attempt[S]) Do(ctx context.Context, id string, req Request, plan func(co
 
 // Undo takes the attempt id back: plan says how, and is asked only of a done one; voided is the event that closes an open one.
 // A refused, voided or undone attempt is left as it is.
+//
+// The id of the commit is "undo:" and the request's CommitID, so the request may be that of the Do. Errors are as with Do, but for the refusals: a fault
+// from plan, or from an effect of it, is not recorded, and leaves the attempt done.
 func (a Attempt[S]) Undo(ctx context.Context, id string, req Request, voided any, plan func(context.Context, S) (Plan, error)) (S, error) {
-	req.CommitID = "undo:" + req.CommitID
-	return a.settle(ctx, id, req, func(ctx context.Context, state S) (*Plan, error) {
+	return a.settle(ctx, id, "undo:", req, func(ctx context.Context, state S) (*Plan, error) {
 		switch a.Status(state) {
 		case AttemptOpen:
 			return &Plan{Event: voided}, nil
@@ -87,7 +93,7 @@ func (a Attempt[S]) Undo(ctx context.Context, id string, req Request, voided any
 	}, nil)
 }
 
-// Get loads the attempt. One that nobody tried is open.
+// Get loads the attempt. One that nobody tried is open. The errors are the store's and Fold's.
 func (a Attempt[S]) Get(ctx context.Context, id string) (S, error) {
 	history, err := a.Store.Load(ctx, NewStreamID(a.Category, id), 0)
 	if err != nil {
@@ -98,10 +104,15 @@ func (a Attempt[S]) Get(ctx context.Context, id string) (S, error) {
 }
 
 // settle loads, plans and appends until the attempt's stream tells the answer by itself: after each append the stream is read again.
-func (a Attempt[S]) settle(ctx context.Context, id string, req Request,
+// command goes ahead of the request's commit id, so that a Do and an Undo of one request are two commits.
+func (a Attempt[S]) settle(ctx context.Context, id, command string, req Request,
 	plan func(context.Context, S) (*Plan, error), refused func(*faults.Fault) any,
 ) (S, error) {
 	var state S
+	if req.CommitID == "" { // with the command before it, no store would miss it
+		return state, fmt.Errorf("es: attempt %s: the request has no commit id", NewStreamID(a.Category, id))
+	}
+	req.CommitID = command + req.CommitID
 	err := RetryConflicts(ctx, a.Clock, func(ctx context.Context) error {
 		for {
 			history, err := a.Store.Load(ctx, NewStreamID(a.Category, id), 0)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -531,5 +532,29 @@ func TestAttemptRace(t *testing.T) {
 			t.Errorf("ended %s, %v", got.status, err)
 		}
 		wantWorld(t, h, s, got.status, 1)
+	}
+}
+
+// TestAttemptNeedsARequest: a request without its id or its time is refused, not carried out as something that no repeat would recognise.
+func TestAttemptNeedsARequest(t *testing.T) {
+	noID, noTime := request(""), request("x")
+	noTime.Time = time.Time{}
+	for want, req := range map[string]es.Request{"has no commit id": noID, "has no time": noTime} {
+		s := newHooked()
+		h := newHolds(memstore.New(es.NewRegistry(registerHold)), 1)
+		_, do := h.do(t.Context(), "1", req)
+		_, undo := h.undo(t.Context(), "1", req)
+		for _, err := range []error{do, undo} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v, want one that %s", err, want)
+			}
+		}
+		if got, err := h.Get(t.Context(), "1"); err != nil || got.status != es.AttemptOpen || h.box.balls != 1 {
+			t.Errorf("%+v, %v, %d balls", got, err, h.box.balls)
+		}
+		_, err := things(s).Handle(t.Context(), "1", req, 1)
+		if err == nil || s.Appends.Load() != 1 || estest.Load(t, s, "thing/1", 0).Head.Version() != 0 {
+			t.Errorf("handled: %v", err)
+		}
 	}
 }

@@ -1,7 +1,3 @@
-// Package es is an event-sourcing kit: streams of events that only grow, deciders that say what happens next, and a store that lets one writer win.
-//
-// A command loads a stream, folds it to a state, decides, and appends the new events as one commit. The append is
-// conditional: it succeeds only if nobody else has appended since. That single condition is what keeps every rule true under concurrency.
 package es
 
 import (
@@ -19,13 +15,13 @@ type StreamID string
 // NewStreamID joins a category and an id.
 func NewStreamID(category, id string) StreamID { return StreamID(category + "/" + id) }
 
-// Category is the part before the slash: the kind of thing.
+// Category is the part before the first slash: the kind of thing. Without a slash it is the whole.
 func (s StreamID) Category() string {
 	category, _, _ := strings.Cut(string(s), "/")
 	return category
 }
 
-// ID is the part behind the slash.
+// ID is the part behind the first slash, further ones included. Without a slash it is "".
 func (s StreamID) ID() string {
 	_, id, _ := strings.Cut(string(s), "/")
 	return id
@@ -58,7 +54,7 @@ func (h Head) Version() int64 { return h.version }
 // CommitID is the id of the commit that the last event came in, "" for a stream that has none.
 func (h Head) CommitID() string { return h.commit }
 
-// Metadata says where a commit comes from. It travels with every event of the commit.
+// Metadata says where a commit comes from. It travels with every event of the commit. Each part may be "".
 type Metadata struct {
 	CorrelationID string `json:"correlationId,omitempty"` // one id for all that follows from one request
 	CausationID   string `json:"causationId,omitempty"`   // the event or command that this follows from directly
@@ -69,11 +65,11 @@ type Metadata struct {
 // Commit is what one decision writes: one or more events on one stream, all or none.
 type Commit struct {
 	Head        Head      // where it goes
-	ID          string    // derived from the command, so that a second try is recognised as the first one's own
+	ID          string    // derived from the command, so that a second try is recognised as the first one's own; never ""
 	Fingerprint string    // of the request, so that a key used again with another body is noticed; may be ""
-	Time        time.Time // when it was decided
+	Time        time.Time // when it was decided; never zero
 	Metadata    Metadata
-	Events      []any // registered event types
+	Events      []any // at least one, each a value of a registered type
 }
 
 // Recorded is an event as it stands in a stream.
@@ -85,7 +81,7 @@ type Recorded struct {
 	Data        any // the event, brought up to the present schema
 	CommitID    string
 	Fingerprint string
-	Time        time.Time
+	Time        time.Time // the commit's, in UTC
 	Metadata    Metadata
 }
 
@@ -98,7 +94,7 @@ type History struct {
 	Events []Recorded
 }
 
-// Commit finds the fingerprint of the commit with that id among the events loaded.
+// Commit finds the fingerprint of the commit with that id among the events loaded. An Attempt's commits have longer ids than its Requests: see Do.
 func (h History) Commit(id string) (fingerprint string, found bool) {
 	for i := range h.Events {
 		if h.Events[i].CommitID == id {
@@ -117,7 +113,7 @@ type Effect interface {
 
 // Appended is the answer to Append.
 type Appended struct {
-	Heads []Head // the new ends, in the order of the commits
+	Heads []Head // where the commits end, in their order
 	// Recognised means that these commits were there already: an earlier try with the same ids had arrived. What that try decided may
 	// differ from what this one did, so the caller loads again and answers from what is stored.
 	Recognised bool
@@ -126,12 +122,15 @@ type Appended struct {
 // Store keeps streams. Each implementation passes the suite in estest.
 type Store interface {
 	// Load reads the events of a stream whose version is above after, in order and complete, and consistent with every append that was answered before.
-	// A stream without events is not an error: its Head has version 0.
+	// With 0 it reads all; the Head is the stream's end whatever after is. A stream without events is not an error: its Head has version 0.
+	// An event that can't be read is an ErrCorrupt or an *UnknownTypeError; a store that can't be asked at present is an ErrUnavailable, here as everywhere.
 	Load(ctx context.Context, stream StreamID, after int64) (History, error)
-	// At gives the Head for a version that came from outside (If-Match). It is a *ConflictError where the stream does not end there.
+	// At gives the Head for a version that came from outside (If-Match), 0 for a stream without events. It is a *ConflictError where the stream does
+	// not end there.
 	At(ctx context.Context, stream StreamID, version int64) (Head, error)
 	// Append writes the commits and the effects, all or none. A *ConflictError (errors.Is ErrConflict) says that somebody else has
-	// appended since the Head was loaded; a *LimitError, before any write, that a limit of the store would be passed.
+	// appended since the Head was loaded; a *LimitError, before any write, that a limit of the store would be passed. Ahead of any write come, too,
+	// what CheckCommits says, and the refusal of an event that is not registered.
 	// The refusal of an Effect is returned as the effect gave it; where a Head is out of date as well, the conflict wins, since the caller decides again.
 	// Any other error leaves open whether the commits were written. No two effects of one append may touch the same thing.
 	Append(ctx context.Context, commits []Commit, effects ...Effect) (Appended, error)
@@ -143,7 +142,7 @@ var (
 	ErrConflict = errors.New("es: the stream has moved on")
 	// ErrKeyReused: the commit exists, and was made from another request.
 	ErrKeyReused = errors.New("es: the key was used with another request")
-	// ErrCorrupt: what is stored can't be read.
+	// ErrCorrupt: what is stored can't be read. What a newer program has stored is an *UnknownTypeError, and not corrupt.
 	ErrCorrupt = errors.New("es: corrupt commit")
 	// ErrUnavailable: the store was busy or did not answer. Whether the commits were written is open: the same commits, tried again, meet themselves.
 	ErrUnavailable = errors.New("es: the store is not available")
@@ -167,7 +166,7 @@ func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 
 // LimitError names the limit that was passed. Nothing was written.
 type LimitError struct {
-	What   string // "bytes of a commit", "items of a transaction"
+	What   string // what is counted: "bytes of a commit", "bytes of a transaction", "items of a transaction"
 	Limit  int
 	Actual int
 }
@@ -179,7 +178,8 @@ func (e *LimitError) Error() string {
 // Is makes errors.Is(err, ErrLimit) true.
 func (e *LimitError) Is(target error) bool { return target == ErrLimit }
 
-// CheckCommits refuses what no store may take: no commits, an empty commit, two commits on one stream, a commit without an id or a stream.
+// CheckCommits refuses what no store may take: no commits, two commits on one stream, a commit without events, an id, a time or a valid stream.
+// Every store asks it before it writes.
 func CheckCommits(commits []Commit) error {
 	if len(commits) == 0 {
 		return errors.New("es: nothing to append")
@@ -187,8 +187,10 @@ func CheckCommits(commits []Commit) error {
 	seen := make(map[StreamID]bool, len(commits))
 	for _, c := range commits {
 		switch {
+		case c.Head.stream == "":
+			return fmt.Errorf("es: commit %q has no stream: its Head comes from no store", c.ID)
 		case !c.Head.stream.Valid():
-			return fmt.Errorf("es: commit %q has no valid stream: its Head comes from no store", c.ID)
+			return fmt.Errorf("es: %q is no stream: category or id is missing", c.Head.stream)
 		case c.ID == "":
 			return fmt.Errorf("es: a commit on %s has no id", c.Head.stream)
 		case len(c.Events) == 0:

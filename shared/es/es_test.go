@@ -58,6 +58,38 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+func TestCheckCommits(t *testing.T) {
+	at := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
+	commit := func(stream es.StreamID, id string, at time.Time, events ...any) es.Commit {
+		return es.Commit{Head: es.StoreHead(stream, 0, ""), ID: id, Time: at, Events: events}
+	}
+	good := commit("thing/1", "c", at, opened{1})
+	for _, tt := range []struct {
+		name    string
+		commits []es.Commit
+		want    string
+	}{
+		{"good", []es.Commit{good, commit("thing/2", "c", at, opened{1})}, ""},
+		{"nothing", nil, "es: nothing to append"},
+		{"a made-up head", []es.Commit{{ID: "c", Time: at, Events: []any{opened{1}}}}, `es: commit "c" has no stream: its Head comes from no store`},
+		{"without an id", []es.Commit{commit("thing/", "c", at, opened{1})}, `es: "thing/" is no stream: category or id is missing`},
+		{"without a category", []es.Commit{commit("/1", "c", at, opened{1})}, `es: "/1" is no stream: category or id is missing`},
+		{"without a slash", []es.Commit{commit("thing", "c", at, opened{1})}, `es: "thing" is no stream: category or id is missing`},
+		{"one of two", []es.Commit{good, commit("thing/", "c", at, opened{1})}, `es: "thing/" is no stream: category or id is missing`},
+		{"without a commit id", []es.Commit{commit("thing/1", "", at, opened{1})}, "es: a commit on thing/1 has no id"},
+		{"without events", []es.Commit{commit("thing/1", "c", at)}, `es: commit "c" on thing/1 has no events`},
+		{"without a time", []es.Commit{commit("thing/1", "c", time.Time{}, opened{1})}, `es: commit "c" on thing/1 has no time`},
+		{"a stream twice", []es.Commit{good, good}, "es: two commits on thing/1 in one append"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := es.CheckCommits(tt.commits)
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || err.Error() != tt.want) {
+				t.Errorf("%v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
 func TestRecordedID(t *testing.T) {
 	if got := (es.Recorded{Stream: "order/1", Version: 7}).ID(); got != "order/1@7" {
 		t.Error(got)

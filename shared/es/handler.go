@@ -8,10 +8,11 @@ import (
 )
 
 // Request is what identifies one command: the id that its commit gets, and the rest of what is recorded beside the events.
+// Where CommitID or Time is missing, a command that has something to write fails, with nothing written.
 type Request struct {
-	CommitID    string    // derived from the command; a second try has the same
+	CommitID    string    // required; derived from the command: a second try has the same, and another command on the stream another
 	Fingerprint string    // hash of the request's body where a client chose the key, else ""
-	Time        time.Time // when the command was taken
+	Time        time.Time // required; when the command was taken
 	Metadata    Metadata
 }
 
@@ -20,15 +21,15 @@ func (r Request) Commit(head Head, events ...any) Commit {
 	return Commit{Head: head, ID: r.CommitID, Fingerprint: r.Fingerprint, Time: r.Time, Metadata: r.Metadata, Events: events}
 }
 
-// Handler runs commands of one aggregate against a store.
+// Handler runs commands of one aggregate against a store. All of its fields are required. It is safe for concurrent use where they are.
 type Handler[C, S, E any] struct {
-	Category string
+	Category string // of the aggregate's streams
 	Decider  Decider[C, S, E]
 	Store    Store
-	Clock    clock.Clock
+	Clock    clock.Clock // waits after a conflict, and tells how near the deadline is; the time of a commit is the Request's
 }
 
-// Result is the state after a command.
+// Result is the state after a command. Beside an error it is the present state where that error is Decide's or ErrKeyReused, and else says nothing.
 type Result[S any] struct {
 	State    S
 	Head     Head
@@ -37,13 +38,14 @@ type Result[S any] struct {
 
 // Handle loads the stream, decides and appends; on a conflict it does so again. A request that was carried out before is answered with the
 // present state, and with ErrKeyReused where its fingerprint is another. A decision without events writes nothing.
+// The error is an ErrConflict once RetryConflicts gives up. Any other is the store's, Fold's or Decide's, as it is.
 func (h Handler[C, S, E]) Handle(ctx context.Context, id string, req Request, command C) (Result[S], error) {
 	var res Result[S]
 	err := RetryConflicts(ctx, h.Clock, func(ctx context.Context) error {
 		for {
 			var again bool
 			var err error
-			res, again, err = h.once(ctx, id, req, command, anyVersion)
+			res, again, err = h.once(ctx, id, req, command, nil)
 			if err != nil || !again {
 				return err
 			}
@@ -52,17 +54,19 @@ func (h Handler[C, S, E]) Handle(ctx context.Context, id string, req Request, co
 	return res, err
 }
 
-// HandleAt is Handle for a caller that names the version on which it decided (If-Match): any other is a *ConflictError and is not tried again.
+// HandleAt is Handle for a caller that names the version on which it decided (If-Match), 0 for a stream without events: any other is a *ConflictError
+// and is not tried again. A request that was carried out before is answered as by Handle, whatever the version is now.
 func (h Handler[C, S, E]) HandleAt(ctx context.Context, id string, version int64, req Request, command C) (Result[S], error) {
 	for {
-		res, again, err := h.once(ctx, id, req, command, version)
+		res, again, err := h.once(ctx, id, req, command, &version)
 		if err != nil || !again {
 			return res, err
 		}
 	}
 }
 
-// Get loads and folds the stream without changing it. A stream without events gives the initial state and a Head of version 0.
+// Get loads and folds the stream without changing it. A stream without events gives the initial state and a Head of version 0, so whether there is
+// such a thing is the caller's question. The errors are the store's and Fold's.
 func (h Handler[C, S, E]) Get(ctx context.Context, id string) (Result[S], error) {
 	history, err := h.Store.Load(ctx, NewStreamID(h.Category, id), 0)
 	if err != nil {
@@ -72,12 +76,9 @@ func (h Handler[C, S, E]) Get(ctx context.Context, id string) (Result[S], error)
 	return Result[S]{State: state, Head: history.Head}, err
 }
 
-// anyVersion is no expectation of the stream's version.
-const anyVersion = -1
-
-// once is one try; want is the version that the stream must have, or anyVersion.
+// once is one try; want is the version that the stream must have, nil where any will do.
 // again means that an earlier try's commit was met at the append: what it decided is read next time.
-func (h Handler[C, S, E]) once(ctx context.Context, id string, req Request, command C, want int64) (res Result[S], again bool, err error) {
+func (h Handler[C, S, E]) once(ctx context.Context, id string, req Request, command C, want *int64) (res Result[S], again bool, err error) {
 	history, err := h.Store.Load(ctx, NewStreamID(h.Category, id), 0)
 	if err != nil {
 		return res, false, err
@@ -94,8 +95,8 @@ func (h Handler[C, S, E]) once(ctx context.Context, id string, req Request, comm
 		}
 		return res, false, nil
 	}
-	if want != anyVersion && history.Head.version != want {
-		return res, false, &ConflictError{Stream: history.Head.stream, Expected: want, Actual: history.Head.version}
+	if want != nil && history.Head.version != *want {
+		return res, false, &ConflictError{Stream: history.Head.stream, Expected: *want, Actual: history.Head.version}
 	}
 	events, err := h.Decider.Decide(command, state)
 	if err != nil || len(events) == 0 {

@@ -189,7 +189,7 @@ func TestHandleAt(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, version := range []int64{0, 1, 3} { // none, inside of the commit, beyond the end
+	for _, version := range []int64{-1, 0, 1, 3} { // less than none, none, inside of the commit, beyond the end
 		_, err := h.HandleAt(t.Context(), "1", version, request("b"), 3)
 		wantConflict(fmt.Sprint("version ", version), err, version, 2)
 	}
@@ -211,6 +211,18 @@ func TestHandleAt(t *testing.T) {
 	}
 	if got, err := h.HandleAt(t.Context(), "1", 3, request("c"), 3); err != nil || got.State != 7 || got.Head.Version() != 5 {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestWithoutAnID: the message names what the caller left out, and nothing is written.
+func TestWithoutAnID(t *testing.T) {
+	const want = `es: "thing/" is no stream: category or id is missing`
+	s := newHooked()
+	if _, err := things(s).Handle(t.Context(), "", request("a"), 1); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if h := estest.Load(t, s, "thing/", 0); h.Head.Version() != 0 {
+		t.Errorf("written: %+v", h)
 	}
 }
 

@@ -23,7 +23,8 @@ type eventType struct {
 	upcasters map[int]Upcaster
 }
 
-// Upcaster turns the JSON of one schema version into that of the next. It may not fail on anything that was ever stored.
+// Upcaster turns the JSON of one schema version into that of the next. It may not fail on anything that was ever stored: its error makes the event an
+// ErrCorrupt, and the event's stream unreadable.
 type Upcaster func(data json.RawMessage) (json.RawMessage, error)
 
 // NewRegistry builds a registry from the registration functions of the packages that own the events.
@@ -43,8 +44,9 @@ func NewRegistry(register ...func(*Registry)) *Registry {
 	return r
 }
 
-// Register adds event type E under a name in lower-case dotted past tense, with the present version of its schema (from 1).
-// It panics on a name or type that was registered before: both are mistakes of the program, found at its start.
+// Register adds event type E under a name in lower-case dotted past tense, with the present version of its schema (from 1). Events are encoded where they
+// have exactly this type, and decoded to it. It panics on a name or type that was registered before, and on a version below 1: mistakes of the program,
+// found at its start.
 func Register[E any](r *Registry, name string, schema int) {
 	t := reflect.TypeFor[E]()
 	if r.byName[name] != nil || r.byType[t] != nil {
@@ -66,7 +68,8 @@ func Register[E any](r *Registry, name string, schema int) {
 	r.byName[name], r.byType[t] = et, et
 }
 
-// Upcast adds the step from schema version from to from+1 of a registered type.
+// Upcast adds the step from schema version from to from+1 of a registered type. It panics on a name that is not registered, on a step that does not lead
+// to the present version or one before it, and on one that is there already.
 func (r *Registry) Upcast(name string, from int, up Upcaster) {
 	et := r.byName[name]
 	if et == nil || from < 1 || from >= et.schema || et.upcasters[from] != nil {
@@ -82,7 +85,8 @@ type Stored struct {
 	Data   json.RawMessage
 }
 
-// Encode gives the stored form of an event, always in the present schema.
+// Encode gives the stored form of an event, always in the present schema. It fails on a type that is not registered, as a pointer to a registered one is
+// not, and on what encoding/json can't encode.
 func (r *Registry) Encode(event any) (Stored, error) {
 	et := r.byType[reflect.TypeOf(event)]
 	if et == nil {
@@ -122,7 +126,7 @@ func (r *Registry) Decode(stream StreamID, version int64, s Stored) (any, error)
 	return e, nil
 }
 
-// Name gives the registered name and schema version of an event.
+// Name gives the registered name and the present schema version of an event's type. ok is false for one that is not registered.
 func (r *Registry) Name(event any) (name string, schema int, ok bool) {
 	et := r.byType[reflect.TypeOf(event)]
 	if et == nil {
@@ -131,7 +135,7 @@ func (r *Registry) Name(event any) (name string, schema int, ok bool) {
 	return et.name, et.schema, true
 }
 
-// Names lists the registered event types by name.
+// Names lists the names of the registered event types, sorted.
 func (r *Registry) Names() []string {
 	names := make([]string, 0, len(r.byName))
 	for n := range r.byName {
@@ -147,7 +151,7 @@ type UnknownTypeError struct {
 	Version int64
 	Type    string
 	Schema  int
-	Known   int // the newest schema known, 0 where the type itself is unknown
+	Known   int // the newest schema version known, 0 where the type itself is unknown
 }
 
 func (e *UnknownTypeError) Error() string {

@@ -77,3 +77,21 @@ func TestRetryConflictsCancelled(t *testing.T) {
 		t.Errorf("%v after %d tries", err, tries)
 	}
 }
+
+// TestRetryConflictsWithoutAClock: it is missed at the first call, and not only at the first conflict.
+func TestRetryConflictsWithoutAClock(t *testing.T) {
+	h := things(newHooked())
+	h.Clock = nil
+	holds := newHolds(newHooked(), 1)
+	holds.Clock = nil
+	_, handled := h.Handle(t.Context(), "1", request("a"), 1)
+	_, done := holds.Do(t.Context(), "1", request("a"), func(context.Context) (es.Plan, error) {
+		t.Error("the plan was asked")
+		return es.Plan{}, nil
+	})
+	for name, err := range map[string]error{"Handle": handled, "Do": done} {
+		if err == nil || err.Error() != "es: retries need a Clock" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

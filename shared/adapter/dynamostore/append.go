@@ -15,9 +15,9 @@ import (
 
 // DynamoDB's limits. Sizes are counted by its own rules (see size), so that what passes here is not refused there.
 const (
-	MaxCommitBytes = 400 * 1024      // of an item
-	MaxItems       = 100             // of a transaction: commits and the items of effects
-	MaxAppendBytes = 4 * 1024 * 1024 // of a transaction's items
+	MaxCommitBytes = 400 * 1024      // bytes of an item, which is one commit with the names of its attributes
+	MaxItems       = 100             // items of a transaction: commits and the items of effects
+	MaxAppendBytes = 4 * 1024 * 1024 // bytes of all items of a transaction
 )
 
 // The reasons for which DynamoDB cancels a transaction.
@@ -32,14 +32,15 @@ const (
 // Effect is what this store needs of an es.Effect: items of the transaction that writes the commits.
 type Effect interface {
 	es.Effect
-	// TransactItems gives the effect's items. None of them may be of a key that another item of the append has.
+	// TransactItems gives the effect's items. None of them may be of a key that another item of the append has. Its error ends the append before any write.
 	TransactItems() ([]types.TransactWriteItem, error)
 	// Refusal gets the reasons of the effect's own items, in their order, when the transaction was cancelled for no commit's sake.
 	// It says why the effect was refused, or nil where it was not.
 	Refusal(reasons []types.CancellationReason) error
 }
 
-// Append implements es.Store: one PutItem for a commit without effects, else one TransactWriteItems.
+// Append implements es.Store: one PutItem for a commit without effects, else one TransactWriteItems. MaxCommitBytes, MaxItems and MaxAppendBytes are
+// checked ahead of the request. Throttling, and a service that did not answer, is an es.ErrUnavailable once the client's own tries are spent.
 //
 // The Actual of a *ConflictError is the end of the commit that was met in the place of the new one: the stream has it at least, and may have moved
 // on. It is -1 where another transaction was at work on one of the items. Reading the present end would cost a request that the caller, who loads

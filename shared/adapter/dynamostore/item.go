@@ -101,7 +101,8 @@ func decodeItem(stream es.StreamID, item attributes) (es.StoredCommit, error) {
 	return c, nil
 }
 
-// CommitFromImage reads the new image of a record of the table's stream. An image that can't be read is an ErrCorrupt.
+// CommitFromImage reads the new image of a record of the table's stream, which has to be one with new images. The events stay encoded, so one of a type
+// that the program doesn't know is read here all the same. An image that can't be read is an es.ErrCorrupt.
 func CommitFromImage(image map[string]events.DynamoDBAttributeValue) (es.StoredCommit, error) {
 	item := make(attributes, len(image))
 	for name, value := range image {

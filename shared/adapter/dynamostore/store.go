@@ -40,13 +40,14 @@ type Store struct {
 	registry *es.Registry
 }
 
-// New makes a store on an existing table.
+// New makes a store on an existing table. It asks for nothing: a table that is missing, or has another key, is the error of the first call. How often a
+// failed request is sent again, and for how long, is up to the client.
 func New(api API, table string, registry *es.Registry) *Store {
 	return &Store{api: api, table: table, registry: registry}
 }
 
 // Load implements es.Store: one strongly consistent query for each MB of events, and one more where after is above 0, which finds the commit that
-// holds that version. A gap or an overlap between commits is an ErrCorrupt, as is an item that can't be read.
+// holds that version. A gap or an overlap between commits is an es.ErrCorrupt, as is an item that can't be read.
 func (s *Store) Load(ctx context.Context, stream es.StreamID, after int64) (es.History, error) {
 	if err := ctx.Err(); err != nil {
 		return es.History{}, err
@@ -107,7 +108,7 @@ func (s *Store) Load(ctx context.Context, stream es.StreamID, after int64) (es.H
 	}
 }
 
-// At implements es.Store, with one strongly consistent query for the last commit.
+// At implements es.Store, with one strongly consistent query for the last commit. An item that can't be read is an es.ErrCorrupt.
 func (s *Store) At(ctx context.Context, stream es.StreamID, version int64) (es.Head, error) {
 	if err := ctx.Err(); err != nil {
 		return es.Head{}, err

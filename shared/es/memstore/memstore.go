@@ -23,10 +23,11 @@ type Effect interface {
 	es.Effect
 	// Check refuses, or says that Apply may come. It sees none of the other effects of the append.
 	Check() error
+	// Apply does it. It can't fail, and may not ask the store, whose lock is held.
 	Apply()
 }
 
-// New makes an empty store.
+// New makes an empty store. It has no limits, so no append is a *LimitError.
 func New(registry *es.Registry) *Store {
 	return &Store{registry: registry, streams: map[es.StreamID][]es.StoredCommit{}}
 }
