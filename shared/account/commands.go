@@ -37,8 +37,34 @@ type Refund struct {
 	Reference string
 }
 
-func (Open) accountCommand()     {}
-func (Deposit) accountCommand()  {}
-func (Withdraw) accountCommand() {}
-func (Charge) accountCommand()   {}
-func (Refund) accountCommand()   {}
+// TransferOut sends money to another account, which receives it by a TransferIn with the same reference.
+type TransferOut struct {
+	ToAccountID string
+	Amount      money.Money
+	Reference   string
+}
+
+// TransferIn receives what another account sends by a TransferOut.
+type TransferIn struct {
+	FromAccountID string
+	Amount        money.Money
+	Reference     string
+}
+
+// ApplyInterest adds a part of the balance to it: RateBasisPoints hundredths of a percent, rounded to whole minor units, a half to the even one.
+type ApplyInterest struct {
+	RateBasisPoints int64 // 1 to MaxRate
+	Reference       string
+}
+
+// MaxRate is the most interest that is applied at once, in basis points: it doubles the balance.
+const MaxRate = 10_000
+
+func (Open) accountCommand()          {}
+func (Deposit) accountCommand()       {}
+func (Withdraw) accountCommand()      {}
+func (Charge) accountCommand()        {}
+func (Refund) accountCommand()        {}
+func (TransferOut) accountCommand()   {}
+func (TransferIn) accountCommand()    {}
+func (ApplyInterest) accountCommand() {}

@@ -15,7 +15,7 @@ type State struct {
 	CustomerID string
 	Currency   string
 	Balance    int64 // minor units, never negative
-	// PaidIn is all that ever came in from outside, in minor units. Every balance and every refund is a part of it, so as long as it fits an int64
+	// PaidIn is all that ever came in and was no refund, in minor units: deposits, transfers, interest. Every balance and every refund is a part of it, so as long as it fits an int64
 	// a refund can't fail: what the Charge took, the account can always take back.
 	PaidIn int64
 }
@@ -42,6 +42,14 @@ func Evolve(s State, e Event) State {
 		}
 	case Withdrawn:
 		s.Balance -= e.Amount.Amount
+	case TransferredOut:
+		s.Balance -= e.Amount.Amount
+	case TransferredIn:
+		s.Balance += e.Amount.Amount
+		s.PaidIn += e.Amount.Amount
+	case InterestApplied:
+		s.Balance += e.Amount.Amount
+		s.PaidIn += e.Amount.Amount
 	}
 	return s
 }
@@ -50,6 +58,9 @@ func decide(c Command, s State) ([]Event, error) {
 	if c, ok := c.(Open); ok {
 		return open(c, s)
 	}
+	if c, ok := c.(TransferIn); ok {
+		return transferIn(c, s)
+	}
 	if !s.Exists() {
 		return nil, ErrNotOpen.New("there is no such account")
 	}
@@ -57,12 +68,19 @@ func decide(c Command, s State) ([]Event, error) {
 	case Deposit:
 		return deposit(c, s)
 	case Withdraw:
-		return withdraw(c.Amount, c.Reference, s)
+		return withdraw(c.Amount, Withdrawn(c), s)
 	case Charge:
 		if c.CustomerID != s.CustomerID {
 			return nil, ErrNotYours.New("the account is another customer's")
 		}
-		return withdraw(c.Amount, c.Reference, s)
+		return withdraw(c.Amount, Withdrawn{Amount: c.Amount, Reference: c.Reference}, s)
+	case TransferOut:
+		if c.ToAccountID == s.ID {
+			return nil, ErrSameAccount.Field("body.toAccountId", "an account sends nothing to itself")
+		}
+		return withdraw(c.Amount, TransferredOut(c), s)
+	case ApplyInterest:
+		return applyInterest(c, s)
 	case Refund:
 		if err := movable(c.Amount, s); err != nil {
 			return nil, err
@@ -86,13 +104,14 @@ func deposit(c Deposit, s State) ([]Event, error) {
 	if err := movable(c.Amount, s); err != nil {
 		return nil, err
 	}
-	if c.Amount.Amount > math.MaxInt64-s.PaidIn {
+	if !countable(c.Amount, s) {
 		return nil, money.ErrOverflow.Field("body.amount.amount", "with %s more, the account would have taken in more than it can count", c.Amount)
 	}
 	return []Event{Deposited(c)}, nil
 }
 
-func withdraw(amount money.Money, reference string, s State) ([]Event, error) {
+// withdraw takes an amount out, as that event says.
+func withdraw(amount money.Money, as Event, s State) ([]Event, error) {
 	if err := movable(amount, s); err != nil {
 		return nil, err
 	}
@@ -100,8 +119,41 @@ func withdraw(amount money.Money, reference string, s State) ([]Event, error) {
 		// The balance itself is not for everybody who reads why an order was cancelled.
 		return nil, ErrInsufficientFunds.New("the account does not hold %s", amount)
 	}
-	return []Event{Withdrawn{Amount: amount, Reference: reference}}, nil
+	return []Event{as}, nil
 }
+
+// transferIn is decided when the sender is found able to send. Whoever sends reads the refusal, and learns of the receiver what they must and no more.
+func transferIn(c TransferIn, s State) ([]Event, error) {
+	switch {
+	case !s.Exists():
+		return nil, ErrNotOpen.Field("body.toAccountId", "there is no such account to send to")
+	case c.Amount.Amount <= 0:
+		return nil, movable(c.Amount, s)
+	case c.Amount.Currency != s.Currency:
+		return nil, ErrWrongCurrency.Field("body.toAccountId", "the account to send to is in another currency than %s", c.Amount.Currency)
+	case !countable(c.Amount, s):
+		return nil, money.ErrOverflow.Field("body.toAccountId", "with %s more, the account to send to would have taken in more than it can count", c.Amount)
+	}
+	return []Event{TransferredIn(c)}, nil
+}
+
+// applyInterest adds interest to the balance as it stands. Interest that rounds to nothing is no event.
+func applyInterest(c ApplyInterest, s State) ([]Event, error) {
+	if c.RateBasisPoints < 1 || c.RateBasisPoints > MaxRate {
+		return nil, ErrRateOutOfRange.Field("body.rateBasisPoints", "a rate is 1 to %d basis points, not %d", MaxRate, c.RateBasisPoints)
+	}
+	amount, err := s.Money().BasisPoints(c.RateBasisPoints)
+	if err != nil || amount.Amount == 0 {
+		return nil, err
+	}
+	if !countable(amount, s) {
+		return nil, money.ErrOverflow.Field("body.rateBasisPoints", "with %s more, the account would have taken in more than it can count", amount)
+	}
+	return []Event{InterestApplied{RateBasisPoints: c.RateBasisPoints, Amount: amount, Reference: c.Reference}}, nil
+}
+
+// countable reports whether PaidIn has room for a positive amount.
+func countable(amount money.Money, s State) bool { return amount.Amount <= math.MaxInt64-s.PaidIn }
 
 // movable refuses an amount that no account of this currency can move.
 func movable(amount money.Money, s State) error {

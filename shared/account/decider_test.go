@@ -64,6 +64,37 @@ func TestDecide(t *testing.T) {
 		{"refund at the limit", append(holding(math.MaxInt64), Withdrawn{eur(math.MaxInt64), "payment/p1"}), Refund{eur(math.MaxInt64), "payment/p1"},
 			[]Event{Deposited{eur(math.MaxInt64), "payment/p1"}}, nil},
 		{"refund to no account", nil, Refund{eur(1), "payment/p1"}, nil, ErrNotOpen},
+
+		{"send", holding(500), TransferOut{"a2", eur(500), "transfer/t1"}, []Event{TransferredOut{"a2", eur(500), "transfer/t1"}}, nil},
+		{"send too much", holding(500), TransferOut{"a2", eur(501), "transfer/t1"}, nil, ErrInsufficientFunds},
+		{"send from no account", nil, TransferOut{"a2", eur(1), "transfer/t1"}, nil, ErrNotOpen},
+		{"send nothing", holding(500), TransferOut{"a2", eur(0), "transfer/t1"}, nil, ErrAmountNotPositive},
+		{"send less than nothing", holding(500), TransferOut{"a2", eur(-1), "transfer/t1"}, nil, ErrAmountNotPositive},
+		{"send another currency", holding(500), TransferOut{"a2", usd(5), "transfer/t1"}, nil, ErrWrongCurrency},
+		{"send to oneself", holding(500), TransferOut{"a1", eur(5), "transfer/t1"}, nil, ErrSameAccount},
+
+		{"receive", []Event{opened}, TransferIn{"a2", eur(500), "transfer/t1"}, []Event{TransferredIn{"a2", eur(500), "transfer/t1"}}, nil},
+		{"receive on no account", nil, TransferIn{"a2", eur(500), "transfer/t1"}, nil, ErrNotOpen},
+		{"receive nothing", []Event{opened}, TransferIn{"a2", eur(0), "transfer/t1"}, nil, ErrAmountNotPositive},
+		{"receive another currency", []Event{opened}, TransferIn{"a2", usd(500), "transfer/t1"}, nil, ErrWrongCurrency},
+		{"receive up to the limit", holding(1), TransferIn{"a2", eur(math.MaxInt64 - 1), "transfer/t1"}, []Event{TransferredIn{"a2", eur(math.MaxInt64 - 1), "transfer/t1"}}, nil},
+		{"receive over the limit", holding(2), TransferIn{"a2", eur(math.MaxInt64 - 1), "transfer/t1"}, nil, money.ErrOverflow},
+		{"receive over the limit once what was taken comes back", append(holding(math.MaxInt64), Withdrawn{eur(math.MaxInt64), "payment/p1"}),
+			TransferIn{"a2", eur(1), "transfer/t1"}, nil, money.ErrOverflow},
+		{"refund what was received", []Event{opened, TransferredIn{"a2", eur(5), "transfer/t1"}, Withdrawn{eur(5), "payment/p1"}}, Refund{eur(5), "payment/p1"},
+			[]Event{Deposited{eur(5), "payment/p1"}}, nil},
+
+		{"interest", holding(500), ApplyInterest{500, "interest/i1"}, []Event{InterestApplied{500, eur(25), "interest/i1"}}, nil},
+		{"interest, a half above an even number", holding(250), ApplyInterest{100, "interest/i1"}, []Event{InterestApplied{100, eur(2), "interest/i1"}}, nil},
+		{"interest, a half above an odd number", holding(350), ApplyInterest{100, "interest/i1"}, []Event{InterestApplied{100, eur(4), "interest/i1"}}, nil},
+		{"interest on nothing", []Event{opened}, ApplyInterest{500, "interest/i1"}, nil, nil},
+		{"interest that rounds to nothing", holding(50), ApplyInterest{100, "interest/i1"}, nil, nil},
+		{"interest on no account", nil, ApplyInterest{500, "interest/i1"}, nil, ErrNotOpen},
+		{"interest of all", holding(500), ApplyInterest{MaxRate, "interest/i1"}, []Event{InterestApplied{MaxRate, eur(500), "interest/i1"}}, nil},
+		{"interest of more", holding(500), ApplyInterest{MaxRate + 1, "interest/i1"}, nil, ErrRateOutOfRange},
+		{"interest of no rate", holding(500), ApplyInterest{0, "interest/i1"}, nil, ErrRateOutOfRange},
+		{"interest of less", holding(500), ApplyInterest{-500, "interest/i1"}, nil, ErrRateOutOfRange},
+		{"interest over the limit", holding(math.MaxInt64), ApplyInterest{1, "interest/i1"}, nil, money.ErrOverflow},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -98,7 +129,7 @@ func TestRules(t *testing.T) {
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
 			m := money.Money{Amount: amount.Draw(t, "amount"), Currency: rapid.SampledFrom([]string{"EUR", "EUR", "EUR", "USD"}).Draw(t, "currency")}
 			var c Command
-			switch rapid.IntRange(0, 4).Draw(t, "command") {
+			switch rapid.IntRange(0, 7).Draw(t, "command") {
 			case 0, 1:
 				c = Deposit{m, "deposit/d"}
 			case 2:
@@ -110,12 +141,18 @@ func TestRules(t *testing.T) {
 					continue
 				}
 				c, taken = Refund{taken[0], "payment/p"}, taken[1:]
+			case 5:
+				c = TransferOut{rapid.SampledFrom([]string{"a1", "a2", "a2"}).Draw(t, "to"), m, "transfer/t"}
+			case 6:
+				c = TransferIn{"a2", m, "transfer/t"}
+			case 7:
+				c = ApplyInterest{rapid.Int64Range(-1, MaxRate+1).Draw(t, "rate"), "interest/i"}
 			}
 			events, err := Decider.Decide(c, state)
 			if _, refund := c.(Refund); refund && err != nil {
 				t.Fatalf("a refund failed: %v", err)
 			}
-			if (err == nil) != (len(events) == 1) {
+			if _, interest := c.(ApplyInterest); (err == nil) != (len(events) == 1) && (!interest || err != nil) {
 				t.Fatalf("%d events with error %v", len(events), err)
 			}
 			for _, e := range events {
@@ -125,6 +162,12 @@ func TestRules(t *testing.T) {
 					in += e.Amount.Amount
 				case Withdrawn:
 					out += e.Amount.Amount
+				case TransferredOut:
+					out += e.Amount.Amount
+				case TransferredIn:
+					in += e.Amount.Amount
+				case InterestApplied:
+					in += e.Amount.Amount
 				}
 			}
 			if _, charge := c.(Charge); charge && err == nil {

@@ -6,12 +6,14 @@ import (
 	"orderflow/shared/money"
 )
 
-// The first parts of the stream ids. The last three are attempts: each holds one request to open an account or to move money.
+// The first parts of the stream ids. All but the first are attempts: each holds one request to open an account or to move money.
 const (
 	Category           = "account"
 	OpeningCategory    = "opening"
 	DepositCategory    = "deposit"
 	WithdrawalCategory = "withdrawal"
+	TransferCategory   = "transfer"
+	InterestCategory   = "interest"
 )
 
 // Event is one of the events of an account's own stream.
@@ -36,9 +38,33 @@ type Withdrawn struct {
 	Reference string      `json:"reference"`
 }
 
-func (Opened) accountEvent()    {}
-func (Deposited) accountEvent() {}
-func (Withdrawn) accountEvent() {}
+// TransferredOut: money went to another account, whose stream got its TransferredIn in the same append. Reference is the transfer's stream.
+type TransferredOut struct {
+	ToAccountID string      `json:"toAccountId"`
+	Amount      money.Money `json:"amount"`
+	Reference   string      `json:"reference"`
+}
+
+// TransferredIn: money came from another account. Reference is the transfer's stream.
+type TransferredIn struct {
+	FromAccountID string      `json:"fromAccountId"`
+	Amount        money.Money `json:"amount"`
+	Reference     string      `json:"reference"`
+}
+
+// InterestApplied: the balance bore interest. The amount was computed once and is stored, so that a later rule of rounding changes no balance.
+type InterestApplied struct {
+	RateBasisPoints int64       `json:"rateBasisPoints"`
+	Amount          money.Money `json:"amount"`
+	Reference       string      `json:"reference"`
+}
+
+func (Opened) accountEvent()          {}
+func (Deposited) accountEvent()       {}
+func (Withdrawn) accountEvent()       {}
+func (TransferredOut) accountEvent()  {}
+func (TransferredIn) accountEvent()   {}
+func (InterestApplied) accountEvent() {}
 
 // OpeningProcessed: the request opened this account. It stands on the request's own stream, since the account's id follows from the currency, and
 // a key that comes again with another currency would otherwise meet nothing that knows it.
@@ -65,12 +91,35 @@ type WithdrawalProcessed struct {
 	Balance      money.Money `json:"balance"` // right after it, so that a repeated request gets the same answer
 }
 
+// TransferProcessed: the request's money went from one account to the other.
+type TransferProcessed struct {
+	TransferID    string      `json:"transferId"`
+	FromAccountID string      `json:"fromAccountId"`
+	ToAccountID   string      `json:"toAccountId"`
+	Amount        money.Money `json:"amount"`
+	Balance       money.Money `json:"balance"` // of the sending account, right after it; the receiver's is not the sender's to know
+}
+
+// InterestProcessed: the request's interest was applied. An amount of 0 left the account as it was.
+type InterestProcessed struct {
+	InterestID      string      `json:"interestId"`
+	AccountID       string      `json:"accountId"`
+	RateBasisPoints int64       `json:"rateBasisPoints"`
+	Amount          money.Money `json:"amount"`
+	Balance         money.Money `json:"balance"` // right after it, so that a repeated request gets the same answer
+}
+
 // Register adds the account's events, and those of the attempts at it, to a registry.
 func Register(r *es.Registry) {
 	es.Register[Opened](r, "account.opened", 1)
 	es.Register[Deposited](r, "account.deposited", 1)
 	es.Register[Withdrawn](r, "account.withdrawn", 1)
+	es.Register[TransferredOut](r, "account.transferred-out", 1)
+	es.Register[TransferredIn](r, "account.transferred-in", 1)
+	es.Register[InterestApplied](r, "account.interest-applied", 1)
 	es.Register[OpeningProcessed](r, "opening.processed", 1)
 	es.Register[DepositProcessed](r, "deposit.processed", 1)
 	es.Register[WithdrawalProcessed](r, "withdrawal.processed", 1)
+	es.Register[TransferProcessed](r, "transfer.processed", 1)
+	es.Register[InterestProcessed](r, "interest.processed", 1)
 }

@@ -10,5 +10,7 @@ var (
 	ErrInsufficientFunds = faults.Declare(faults.Rule, "account.insufficient-funds")
 	ErrWrongCurrency     = faults.Declare(faults.Rule, "account.wrong-currency")
 	ErrAmountNotPositive = faults.Declare(faults.Rule, "account.amount-not-positive")
+	ErrSameAccount       = faults.Declare(faults.Rule, "account.same-account")
+	ErrRateOutOfRange    = faults.Declare(faults.Rule, "account.rate-out-of-range")
 	ErrNotYours          = faults.Declare(faults.Rule, "account.not-yours")
 )

@@ -38,8 +38,17 @@ func WithdrawalID(accountID, key string) string {
 	return ident.Derive(WithdrawalCategory, accountID, key)
 }
 
+// TransferID is the id of the transfer that a key stands for, of the account that sends.
+func TransferID(fromAccountID, key string) string {
+	return ident.Derive(TransferCategory, fromAccountID, key)
+}
+
+// InterestID is the id of the interest that a key stands for.
+func InterestID(accountID, key string) string { return ident.Derive(InterestCategory, accountID, key) }
+
 // Plan decides a command that moves money on the account as it stands in the store, for a caller that appends the commit together with that of its
-// own attempt. The state is the one right after the movement. The commit's id follows from the command's reference.
+// own attempt. The state is the one right after the movement. The commit's id follows from the command's reference. Interest that rounds to nothing
+// moves nothing: its commit has no events, and nobody may append it.
 func Plan(ctx context.Context, store es.Store, req es.Request, accountID string, c Command) (State, es.Commit, error) {
 	history, err := store.Load(ctx, es.NewStreamID(Category, accountID), 0)
 	if err != nil {
@@ -73,6 +82,12 @@ func commitID(c Command) (string, error) {
 		return "do:" + c.Reference, nil
 	case Charge:
 		return "do:" + c.Reference, nil
+	case TransferOut:
+		return "do:" + c.Reference, nil
+	case TransferIn:
+		return "do:" + c.Reference, nil
+	case ApplyInterest:
+		return "do:" + c.Reference, nil
 	case Refund:
 		return "undo:" + c.Reference, nil
 	}
@@ -83,13 +98,7 @@ func commitID(c Command) (string, error) {
 // account as it is now, with another es.ErrKeyReused. An account that another request opened is ErrAlreadyOpen.
 func (s Service) Open(ctx context.Context, req es.Request, customerID, currency string) (es.Result[State], error) {
 	accountID, openingID := ID(customerID, currency), ident.Derive(OpeningCategory, customerID, req.CommitID)
-	attempt := es.Attempt[OpeningProcessed]{
-		Category: OpeningCategory, Store: s.deps.Store, Clock: s.deps.Clock,
-		Fold: func(h es.History) (OpeningProcessed, error) {
-			return es.Fold(OpeningProcessed{}, func(_, e OpeningProcessed) OpeningProcessed { return e }, h.Events)
-		},
-		Status: func(o OpeningProcessed) es.AttemptStatus { return status(o.OpeningID) },
-	}
+	attempt := recorded(s, OpeningCategory, func(o OpeningProcessed) string { return o.OpeningID })
 	repeated := true
 	opening, err := attempt.Do(ctx, openingID, req, func(ctx context.Context) (es.Plan, error) {
 		repeated = false
@@ -174,6 +183,84 @@ func (s Service) move(ctx context.Context, req es.Request, category string, want
 		return Movement{}, es.ErrKeyReused // of a caller that gives no fingerprint
 	}
 	return done, nil
+}
+
+// Transfer sends money from one account to another, in one append over both and the transfer itself: it happens whole or not at all. The key stands for
+// one transfer from the sending account. Repetition and refusal are as with Deposit; what forbids it may lie with either account. ErrSameAccount
+// where both are one.
+func (s Service) Transfer(ctx context.Context, req es.Request, fromAccountID, toAccountID, key string, amount money.Money) (TransferProcessed, error) {
+	id := TransferID(fromAccountID, key)
+	reference := string(es.NewStreamID(TransferCategory, id))
+	req.CommitID = id
+	attempt := recorded(s, TransferCategory, func(e TransferProcessed) string { return e.TransferID })
+	done, err := attempt.Do(ctx, id, req, func(ctx context.Context) (es.Plan, error) {
+		sender, out, err := Plan(ctx, s.deps.Store, req, fromAccountID, TransferOut{ToAccountID: toAccountID, Amount: amount, Reference: reference})
+		if err != nil {
+			return es.Plan{}, err
+		}
+		_, in, err := Plan(ctx, s.deps.Store, req, toAccountID, TransferIn{FromAccountID: fromAccountID, Amount: amount, Reference: reference})
+		if err != nil {
+			return es.Plan{}, err
+		}
+		return es.Plan{
+			Event: TransferProcessed{
+				TransferID: id, FromAccountID: fromAccountID, ToAccountID: toAccountID, Amount: amount, Balance: sender.Money(),
+			},
+			Commits: []es.Commit{out, in},
+		}, nil
+	})
+	if err == nil && (done.Amount != amount || done.ToAccountID != toAccountID) {
+		err = es.ErrKeyReused // of a caller that gives no fingerprint
+	}
+	if err != nil {
+		return TransferProcessed{}, err
+	}
+	return done, nil
+}
+
+// ApplyInterest adds interest to the balance as it stands when the request is carried out: rate basis points of it, 1 to MaxRate, rounded to whole minor
+// units, a half to the even one. The key stands for one application to this account, also where it rounded to nothing and left the account as it
+// was. Repetition and refusal are as with Deposit.
+func (s Service) ApplyInterest(ctx context.Context, req es.Request, accountID, key string, rate int64) (InterestProcessed, error) {
+	id := InterestID(accountID, key)
+	req.CommitID = id
+	attempt := recorded(s, InterestCategory, func(e InterestProcessed) string { return e.InterestID })
+	done, err := attempt.Do(ctx, id, req, func(ctx context.Context) (es.Plan, error) {
+		after, commit, err := Plan(ctx, s.deps.Store, req, accountID,
+			ApplyInterest{RateBasisPoints: rate, Reference: string(es.NewStreamID(InterestCategory, id))})
+		if err != nil {
+			return es.Plan{}, err
+		}
+		processed := InterestProcessed{
+			InterestID: id, AccountID: accountID, RateBasisPoints: rate, Amount: money.Money{Currency: after.Currency}, Balance: after.Money(),
+		}
+		var commits []es.Commit
+		for _, e := range commit.Events {
+			if applied, ok := e.(InterestApplied); ok {
+				processed.Amount, commits = applied.Amount, []es.Commit{commit}
+			}
+		}
+		return es.Plan{Event: processed, Commits: commits}, nil
+	})
+	if err == nil && done.RateBasisPoints != rate {
+		err = es.ErrKeyReused // of a caller that gives no fingerprint
+	}
+	if err != nil {
+		return InterestProcessed{}, err
+	}
+	return done, nil
+}
+
+// recorded is an attempt whose stream has one event, which says all that is to know of it. id gives the event's own id, "" for none.
+func recorded[E any](s Service, category string, id func(E) string) es.Attempt[E] {
+	return es.Attempt[E]{
+		Category: category, Store: s.deps.Store, Clock: s.deps.Clock,
+		Fold: func(h es.History) (E, error) {
+			var none E
+			return es.Fold(none, func(_, e E) E { return e }, h.Events)
+		},
+		Status: func(e E) es.AttemptStatus { return status(id(e)) },
+	}
 }
 
 // status of an attempt that records no refusals and is never taken back: done once it has an id.

@@ -55,6 +55,15 @@ func (s *stand) opened(t *testing.T, balance int64) *stand {
 	return s
 }
 
+// other opens another customer's account in EUR, once, and gives its id.
+func (s *stand) other(t *testing.T) string {
+	t.Helper()
+	if _, err := s.Open(t.Context(), request("open", ""), s.customer+"-other", "EUR"); err != nil {
+		t.Fatal(err)
+	}
+	return account.ID(s.customer+"-other", "EUR")
+}
+
 func (s *stand) want(t *testing.T, balance, version int64) {
 	t.Helper()
 	res, err := s.Get(t.Context(), s.id)
@@ -288,6 +297,14 @@ func TestTwin(t *testing.T) {
 		},
 		"deposit": func(ctx context.Context, s *stand) error {
 			_, err := s.Deposit(ctx, request("k1", ""), s.id, "k1", eur(1<<63-1-1000))
+			return err
+		},
+		"transfer": func(ctx context.Context, s *stand) error {
+			_, err := s.Transfer(ctx, request("k1", ""), s.id, s.other(t), "k1", eur(1000))
+			return err
+		},
+		"interest": func(ctx context.Context, s *stand) error {
+			_, err := s.ApplyInterest(ctx, request("k1", ""), s.id, "k1", account.MaxRate)
 			return err
 		},
 	}

@@ -72,6 +72,27 @@ func (m Money) Times(n int64) (Money, error) {
 	return Money{Amount: int64(lo), Currency: m.Currency}, nil
 }
 
+// BasisPoints gives n hundredths of a percent of m, rounded to whole minor units, a half to the even one: over many amounts the roundings cancel out.
+// A fault on overflow, or where m or n is negative.
+func (m Money) BasisPoints(n int64) (Money, error) {
+	const whole = 10_000
+	if n < 0 || m.Amount < 0 {
+		return Money{}, ErrOverflow.New("%d × %d/%d: factors must not be negative", m.Amount, n, whole)
+	}
+	hi, lo := bits.Mul64(uint64(m.Amount), uint64(n))
+	if hi >= whole/2 { // the quotient is 2^63 or more
+		return Money{}, ErrOverflow.New("%d × %d/%d is out of range", m.Amount, n, whole)
+	}
+	quotient, rest := bits.Div64(hi, lo, whole)
+	if 2*rest > whole || 2*rest == whole && quotient%2 == 1 {
+		quotient++
+	}
+	if quotient > 1<<63-1 {
+		return Money{}, ErrOverflow.New("%d × %d/%d is out of range", m.Amount, n, whole)
+	}
+	return Money{Amount: int64(quotient), Currency: m.Currency}, nil
+}
+
 // String writes the amount with the currency's own number of decimals: "USD 12.34", "JPY 500". For people only.
 func (m Money) String() string {
 	digits := 2

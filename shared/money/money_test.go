@@ -62,7 +62,7 @@ func extreme() *rapid.Generator[int64] {
 		rapid.Int64Range(3037000490, 3037000510)) // around the root of the largest
 }
 
-// TestArithmetic compares sums and products with those of unlimited numbers: exact, or a fault.
+// TestArithmetic compares sums, products and parts with those of unlimited numbers: exact, or a fault.
 func TestArithmetic(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := extreme().Draw(t, "a"), extreme().Draw(t, "b")
@@ -78,7 +78,33 @@ func TestArithmetic(t *testing.T) {
 		compare("+ (swapped)", back, err, new(big.Int).Add(x, y), true)
 		product, err := usd(a).Times(b)
 		compare("×", product, err, new(big.Int).Mul(x, y), a >= 0 && b >= 0)
+		part, err := usd(a).BasisPoints(b)
+		whole := big.NewInt(10_000)
+		want, rest := new(big.Int).QuoRem(new(big.Int).Mul(x, y), whole, new(big.Int))
+		if half := rest.Lsh(rest, 1).Cmp(whole); half > 0 || half == 0 && want.Bit(0) == 1 {
+			want.Add(want, big.NewInt(1))
+		}
+		compare("bp", part, err, want, a >= 0 && b >= 0)
 	})
+}
+
+// TestBasisPoints: a half is rounded to the even side, all else to the nearest.
+func TestBasisPoints(t *testing.T) {
+	for _, tt := range []struct{ amount, n, want int64 }{
+		{500, 500, 25}, {0, 500, 0}, {500, 0, 0}, {500, 10_000, 500}, {500, 20_000, 1000},
+		{49, 100, 0}, {50, 100, 0}, {51, 100, 1}, {149, 100, 1}, {150, 100, 2}, {151, 100, 2}, {250, 100, 2}, {251, 100, 3}, {350, 100, 4},
+		{1, 4_999, 0}, {1, 5_000, 0}, {1, 5_001, 1}, {3, 5_000, 2},
+		{math.MaxInt64, 10_000, math.MaxInt64}, {math.MaxInt64, 1, 922337203685478},
+	} {
+		if got, err := (Money{tt.amount, "JPY"}).BasisPoints(tt.n); err != nil || got != (Money{tt.want, "JPY"}) {
+			t.Errorf("%d of %d: %v, %v, want %d", tt.n, tt.amount, got, err, tt.want)
+		}
+	}
+	for _, tt := range [][2]int64{{-1, 100}, {1, -100}, {math.MaxInt64, 10_001}, {math.MaxInt64, math.MaxInt64}, {math.MaxInt64, 20_000}} {
+		if got, err := usd(tt[0]).BasisPoints(tt[1]); !errors.Is(err, ErrOverflow) {
+			t.Errorf("%d of %d: %v, %v", tt[1], tt[0], got, err)
+		}
+	}
 }
 
 func TestTimesKeepsTheCurrency(t *testing.T) {

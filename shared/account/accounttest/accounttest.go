@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"orderflow/shared/account"
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
@@ -20,6 +22,10 @@ func Run(t *testing.T, store es.Store, c clock.Clock) {
 	accounts := account.New(account.Deps{Store: store, Clock: c})
 	t.Run("withdrawals at once", func(t *testing.T) { withdrawals(t, accounts, c) })
 	t.Run("openings at once", func(t *testing.T) { openings(t, accounts, c) })
+	t.Run("transfers at once", func(t *testing.T) { transfers(t, accounts, c) })
+	t.Run("money is conserved", func(t *testing.T) {
+		rapid.Check(t, func(rt *rapid.T) { conserve(t.Context(), rt, store, c, steps.Draw(rt, "steps")) })
+	})
 }
 
 func eur(amount int64) money.Money { return money.Money{Amount: amount, Currency: "EUR"} }
@@ -97,4 +103,32 @@ func openings(t *testing.T, accounts account.Service, c clock.Clock) {
 		t.Errorf("%d requests opened it, want the two with one key", done.Load())
 	}
 	want(t, accounts, account.ID(customer, "EUR"), 0, 1)
+}
+
+// transfers: two accounts send each other 100 of their 1000 at once, ten times each, each request sent twice. In the end both hold what they held.
+func transfers(t *testing.T, accounts account.Service, c clock.Clock) {
+	var ids [2]string
+	for i := range ids {
+		customer := ident.New()
+		ids[i] = account.ID(customer, "EUR")
+		if _, err := accounts.Open(t.Context(), request(c, "open"), customer, "EUR"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := accounts.Deposit(t.Context(), request(c, "first"), ids[i], "first", eur(1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var wg sync.WaitGroup
+	for i := range 40 {
+		from, key := i%2, fmt.Sprint(i/4)
+		wg.Go(func() {
+			if _, err := accounts.Transfer(t.Context(), request(c, key), ids[from], ids[1-from], key, eur(100)); err != nil {
+				t.Errorf("%s from %d: %v", key, from, err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, id := range ids {
+		want(t, accounts, id, 1000, 2+10+10)
+	}
 }

@@ -33,6 +33,12 @@ func TestAccess(t *testing.T) {
 		{"withdraw from ada", func(s *shop, who caller) request {
 			return post(who, "/accounts/"+s.account+"/withdrawals", object{"amount": usd(5)})
 		}, want{401, 201, 404, 201}},
+		{"send from ada to bob", func(s *shop, who caller) request {
+			return post(who, "/accounts/"+s.account+"/transfers", object{"toAccountId": s.bobs, "amount": usd(5)})
+		}, want{401, 201, 404, 201}},
+		{"apply interest to ada's", func(s *shop, who caller) request {
+			return post(who, "/accounts/"+s.account+"/interest", object{"rateBasisPoints": 500})
+		}, want{401, 403, 403, 201}},
 		{"set stock", func(_ *shop, who caller) request { return put(who, "/stock/cd-1", 9, "If-Match", `"1"`) }, want{401, 403, 403, 200}},
 		{"read ada's order", func(s *shop, who caller) request { return get(who, "/orders/"+s.order) }, want{401, 200, 404, 200}},
 		{"read its history", func(s *shop, who caller) request { return get(who, "/orders/"+s.order+"/history") }, want{401, 200, 404, 200}},
@@ -40,6 +46,7 @@ func TestAccess(t *testing.T) {
 		{"read ada's statistics", func(_ *shop, who caller) request { return get(who, "/customers/ada/statistics") }, want{401, 200, 404, 200}},
 		{"read stock", func(_ *shop, who caller) request { return get(who, "/stock/cd-1") }, want{401, 200, 200, 200}},
 		{"read ada's account", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account) }, want{401, 200, 404, 200}},
+		{"read its statement", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account+"/statement") }, want{401, 200, 404, 200}},
 		{"read the description", func(_ *shop, who caller) request { return get(who, "/openapi.json") }, want{200, 200, 200, 200}},
 	} {
 		for _, as := range []struct {
@@ -74,6 +81,11 @@ func TestSomebodyElsesIsLikeUnknown(t *testing.T) {
 		{get(bob, "/orders/"+s.order), get(bob, "/orders/"+unknown)},
 		{get(bob, "/orders/"+s.order+"/history"), get(bob, "/orders/"+unknown+"/history")},
 		{get(bob, "/accounts/"+s.account), get(bob, "/accounts/"+unknown)},
+		{get(bob, "/accounts/"+s.account+"/statement"), get(bob, "/accounts/"+unknown+"/statement")},
+		{
+			post(bob, "/accounts/"+s.account+"/transfers", object{"toAccountId": s.bobs, "amount": usd(5)}),
+			post(bob, "/accounts/"+unknown+"/transfers", object{"toAccountId": s.bobs, "amount": usd(5)}),
+		},
 		{get(bob, "/customers/ada/statistics"), get(bob, "/customers/nobody/statistics")},
 		{post(bob, "/orders/"+s.order+"/cancel", object{}), post(bob, "/orders/"+unknown+"/cancel", object{})},
 	} {

@@ -65,6 +65,48 @@ type movementAnswer struct {
 
 type movementOutput struct{ Body movementAnswer }
 
+type transferBody struct {
+	ToAccountID string `json:"toAccountId" format:"uuid" doc:"The account that receives"`
+	Amount      sum    `json:"amount"`
+}
+
+type transferInput struct {
+	Keyed
+	ID   string `path:"id" format:"uuid" doc:"The id of the account that sends"`
+	Body transferBody
+}
+
+type transferAnswer struct {
+	ID            string      `json:"id"`
+	FromAccountID string      `json:"fromAccountId"`
+	ToAccountID   string      `json:"toAccountId"`
+	Amount        money.Money `json:"amount"`
+	Balance       money.Money `json:"balance" doc:"Of the account that sent, right after the transfer"`
+}
+
+type transferOutput struct{ Body transferAnswer }
+
+// interestBody has a rate in whole numbers, as money is. Its upper limit is account.MaxRate.
+type interestBody struct {
+	RateBasisPoints int64 `json:"rateBasisPoints" minimum:"1" maximum:"10000" doc:"Hundredths of a percent of the balance: 500 is 5 %" example:"500"`
+}
+
+type interestInput struct {
+	Keyed
+	ID   string `path:"id" format:"uuid" doc:"The account's id"`
+	Body interestBody
+}
+
+type interestAnswer struct {
+	ID              string      `json:"id"`
+	AccountID       string      `json:"accountId"`
+	RateBasisPoints int64       `json:"rateBasisPoints"`
+	Amount          money.Money `json:"amount" doc:"The interest"`
+	Balance         money.Money `json:"balance" doc:"Of the account, right after it"`
+}
+
+type interestOutput struct{ Body interestAnswer }
+
 func (c Commands) openAccount(ctx context.Context, id identity, in *openAccountInput) (*accountOpened, error) {
 	customerID, err := id.actsFor(in.Body.CustomerID)
 	if err != nil {
@@ -106,6 +148,40 @@ func (c Commands) move(ctx context.Context, id identity, in *movementInput, oper
 		return nil, err
 	}
 	return &movementOutput{Body: movementAnswer{ID: m.ID, AccountID: m.AccountID, Amount: m.Amount, Balance: m.Balance}}, nil
+}
+
+func (c Commands) transfer(ctx context.Context, id identity, in *transferInput) (*transferOutput, error) {
+	if _, err := visibleAccount(ctx, c.Accounts, id, in.ID); err != nil {
+		return nil, err
+	}
+	req, err := in.request(ctx, c.Clock.Now(), "transfer", in.ID, in.ID, in.Body)
+	if err != nil {
+		return nil, err
+	}
+	done, err := c.Accounts.Transfer(ctx, req, in.ID, in.Body.ToAccountID, in.Key, money.Money(in.Body.Amount))
+	if err != nil {
+		return nil, err
+	}
+	return &transferOutput{Body: transferAnswer{
+		ID: done.TransferID, FromAccountID: done.FromAccountID, ToAccountID: done.ToAccountID, Amount: done.Amount, Balance: done.Balance,
+	}}, nil
+}
+
+func (c Commands) applyInterest(ctx context.Context, id identity, in *interestInput) (*interestOutput, error) {
+	if _, err := visibleAccount(ctx, c.Accounts, id, in.ID); err != nil {
+		return nil, err
+	}
+	req, err := in.request(ctx, c.Clock.Now(), "apply-interest", in.ID, in.ID, in.Body)
+	if err != nil {
+		return nil, err
+	}
+	done, err := c.Accounts.ApplyInterest(ctx, req, in.ID, in.Key, in.Body.RateBasisPoints)
+	if err != nil {
+		return nil, err
+	}
+	return &interestOutput{Body: interestAnswer{
+		ID: done.InterestID, AccountID: done.AccountID, RateBasisPoints: done.RateBasisPoints, Amount: done.Amount, Balance: done.Balance,
+	}}, nil
 }
 
 func (q Queries) getAccount(ctx context.Context, id identity, in *accountPath) (*accountOutput, error) {

@@ -2,12 +2,14 @@ package httpapi_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
+	"orderflow/shared/account"
 	"orderflow/shared/order"
 )
 
@@ -32,6 +34,26 @@ func TestBadInput(t *testing.T) {
 	deposit := func(amount any) func(*shop) request {
 		return func(s *shop) request {
 			return post(operator, "/accounts/"+s.account+"/deposits", object{"amount": object{"amount": amount, "currency": "USD"}})
+		}
+	}
+	transfer := func(to func(*shop) string, amount object) func(*shop) request {
+		return func(s *shop) request {
+			return post(ada, "/accounts/"+s.account+"/transfers", object{"toAccountId": to(s), "amount": amount})
+		}
+	}
+	bobs := func(s *shop) string { return s.bobs }
+	interest := func(rate any) func(*shop) request {
+		return func(s *shop) request {
+			return post(operator, "/accounts/"+s.account+"/interest", object{"rateBasisPoints": rate})
+		}
+	}
+	statement := func(query string) func(*shop) request {
+		return func(s *shop) request { return get(ada, "/accounts/"+s.account+"/statement?"+query) }
+	}
+	cursor := func(text string) func(*shop) request {
+		return func(s *shop) request {
+			text := strings.Replace(text, "{ada's}", s.account, 1)
+			return get(ada, "/accounts/"+s.account+"/statement?cursor="+base64.RawURLEncoding.EncodeToString([]byte(text)))
 		}
 	}
 	read := func(who caller, path string) func(*shop) request {
@@ -186,6 +208,72 @@ func TestBadInput(t *testing.T) {
 		{"withdrawal from somebody", func(s *shop) request {
 			return post(bob, "/accounts/"+s.account+"/withdrawals", object{"amount": usd(5)})
 		}, 404, "account.not-found", ""},
+
+		{"transfer of too much", transfer(bobs, usd(5001)), 422, "account.insufficient-funds", ""},
+		{"transfer of nothing", transfer(bobs, usd(0)), 400, "request.invalid", "body.amount.amount"},
+		{"transfer of less", transfer(bobs, usd(-5)), 400, "request.invalid", "body.amount.amount"},
+		{"absurd transfer", transfer(bobs, usd(1e12+1)), 400, "request.invalid", "body.amount.amount"},
+		{"transfer in another currency", transfer(bobs, object{"amount": 5, "currency": "EUR"}), 422, "account.wrong-currency", "body.amount.currency"},
+		{"transfer to an account in another currency", transfer(func(s *shop) string {
+			return s.must(http.StatusCreated, post(bob, "/accounts", object{"currency": "EUR"})).text("id")
+		}, usd(5)), 422, "account.wrong-currency", "body.toAccountId"},
+		{"transfer to oneself", transfer(func(s *shop) string { return s.account }, usd(5)), 422, "account.same-account", "body.toAccountId"},
+		{"transfer to no account", transfer(func(*shop) string { return unknownID }, usd(5)), 422, "account.not-open", "body.toAccountId"},
+		{"transfer to no id", transfer(func(*shop) string { return "bob" }, usd(5)), 400, "request.invalid", "body.toAccountId"},
+		{"transfer to nobody", func(s *shop) request {
+			return post(ada, "/accounts/"+s.account+"/transfers", object{"amount": usd(5)})
+		}, 400, "request.invalid", "body"},
+		{"transfer with a rate", func(s *shop) request {
+			return post(ada, "/accounts/"+s.account+"/transfers", object{"toAccountId": s.bobs, "amount": usd(5), "rateBasisPoints": 1})
+		}, 400, "request.invalid", "body.rateBasisPoints"},
+		{"transfer from no account", func(s *shop) request {
+			return post(operator, "/accounts/"+unknownID+"/transfers", object{"toAccountId": s.bobs, "amount": usd(5)})
+		}, 404, "account.not-found", ""},
+		{"transfer from somebody", func(s *shop) request {
+			return post(bob, "/accounts/"+s.account+"/transfers", object{"toAccountId": s.bobs, "amount": usd(5)})
+		}, 404, "account.not-found", ""},
+		{"transfer without a key", func(s *shop) request {
+			return transfer(bobs, usd(5))(s).with("Idempotency-Key", "")
+		}, 400, "idempotency.key-required", "header.Idempotency-Key"},
+		{"key again with another transfer", func(s *shop) request {
+			s.must(http.StatusCreated, transfer(bobs, usd(5))(s).with("Idempotency-Key", "k"))
+			return transfer(bobs, usd(6))(s).with("Idempotency-Key", "k")
+		}, 422, "idempotency.key-reused", "header.Idempotency-Key"},
+		{"key again with another receiver", func(s *shop) request {
+			s.must(http.StatusCreated, transfer(bobs, usd(5))(s).with("Idempotency-Key", "k"))
+			return transfer(func(*shop) string { return unknownID }, usd(5))(s).with("Idempotency-Key", "k")
+		}, 422, "idempotency.key-reused", "header.Idempotency-Key"},
+
+		{"interest of nothing", interest(0), 400, "request.invalid", "body.rateBasisPoints"},
+		{"interest of less", interest(-500), 400, "request.invalid", "body.rateBasisPoints"},
+		{"absurd interest", interest(account.MaxRate + 1), 400, "request.invalid", "body.rateBasisPoints"},
+		{"interest of a fraction", interest(2.5), 400, "request.invalid", "body.rateBasisPoints"},
+		{"interest in words", interest("5 %"), 400, "request.invalid", "body.rateBasisPoints"},
+		{"interest by a customer", func(s *shop) request {
+			return post(ada, "/accounts/"+s.account+"/interest", object{"rateBasisPoints": 500})
+		}, 403, "auth.forbidden", ""},
+		{"interest on no account", func(*shop) request {
+			return post(operator, "/accounts/"+unknownID+"/interest", object{"rateBasisPoints": 500})
+		}, 404, "account.not-found", ""},
+		{"key again with other interest", func(s *shop) request {
+			s.must(http.StatusCreated, interest(500)(s).with("Idempotency-Key", "k"))
+			return interest(501)(s).with("Idempotency-Key", "k")
+		}, 422, "idempotency.key-reused", "header.Idempotency-Key"},
+
+		{"statement of no account", read(operator, "/accounts/"+unknownID+"/statement"), 404, "account.not-found", ""},
+		{"statement of somebody", func(s *shop) request { return get(bob, "/accounts/"+s.account+"/statement") }, 404, "account.not-found", ""},
+		{"statement of no id", read(ada, "/accounts/1/statement"), 400, "request.invalid", "path.id"},
+		{"statement, limit 0", statement("limit=0"), 400, "request.invalid", "query.limit"},
+		{"statement, limit 101", statement("limit=101"), 400, "request.invalid", "query.limit"},
+		{"statement, limit abc", statement("limit=abc"), 400, "request.invalid", "query.limit"},
+		{"statement, unknown parameter", statement("page=2"), 400, "request.invalid", "query.page"},
+		{"statement, cursor of ours not", statement("cursor=abc"), 400, "cursor.invalid", "query.cursor"},
+		{"statement, cursor that is long", statement("cursor=" + strings.Repeat("a", 1025)), 400, "request.invalid", "query.cursor"},
+		{"statement, cursor of the future", cursor(`{"v":2,"a":"{ada's}","b":2}`), 400, "cursor.invalid", "query.cursor"},
+		{"statement, cursor with more in it", cursor(`{"v":1,"a":"{ada's}","b":2,"c":3}`), 400, "cursor.invalid", "query.cursor"},
+		{"statement, cursor with text after it", cursor(`{"v":1,"a":"{ada's}","b":2}{}`), 400, "cursor.invalid", "query.cursor"},
+		{"statement, cursor before the beginning", cursor(`{"v":1,"a":"{ada's}","b":0}`), 400, "cursor.invalid", "query.cursor"},
+		{"statement, another account's cursor", cursor(`{"v":1,"a":"` + unknownID + `","b":2}`), 400, "cursor.invalid", "query.cursor"},
 
 		{"stock without a version", func(*shop) request { return put(operator, "/stock/cd-1", 5, "If-Match", "") }, 428, "stock.version-required", "header.If-Match"},
 		{"stock at an old version", func(s *shop) request {

@@ -147,6 +147,13 @@ func (s *server) commands(c Commands) {
 	register(s, accessOperator, post("deposit", "/accounts/{id}/deposits", "Pay money in",
 		"For operators: money comes in only by somebody who can vouch for it.", http.StatusCreated, http.StatusNotFound), c.deposit)
 	register(s, accessSignedIn, post("withdraw", "/accounts/{id}/withdrawals", "Pay money out", "", http.StatusCreated, http.StatusNotFound), c.withdraw)
+	register(s, accessSignedIn, post("transfer", "/accounts/{id}/transfers", "Send money to another account",
+		"The money leaves the one account and reaches the other in one step, or nothing happens. Anybody's account can receive, in the same currency.",
+		http.StatusCreated, http.StatusNotFound), c.transfer)
+	register(s, accessOperator, post("applyInterest", "/accounts/{id}/interest", "Add interest to the balance",
+		"For operators. The interest is the rate's part of the balance as it stands, rounded to whole minor units, a half to the even one. "+
+			"It may round to nothing; then the account stays as it was, and the key is used all the same.",
+		http.StatusCreated, http.StatusNotFound), c.applyInterest)
 	register(s, accessOperator, huma.Operation{
 		OperationID: "setStock", Method: http.MethodPut, Path: "/stock/{sku}", Summary: "Say how many pieces there are",
 		Description: "On hand is what lies in the warehouse, reserved pieces included. If-Match names the version that was counted against; If-None-Match: * makes a new article. " +
@@ -171,6 +178,8 @@ func (s *server) queries(q Queries) {
 		q.getStatistics)
 	register(s, accessSignedIn, get("getStock", "/stock/{sku}", "Read what is in stock", ""), q.getStock)
 	register(s, accessSignedIn, get("getAccount", "/accounts/{id}", "Read an account", ""), q.getAccount)
+	register(s, accessSignedIn, get("getStatement", "/accounts/{id}/statement", "Read an account's movements",
+		"Newest first, page by page, each with the balance right after it. Always shows the caller's own writes."), q.getStatement)
 }
 
 // etag is a version as an entity tag.

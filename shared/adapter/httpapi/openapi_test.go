@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"orderflow/shared/account"
 	"orderflow/shared/adapter/httpapi"
 	"orderflow/shared/customer"
 	"orderflow/shared/order"
@@ -93,7 +94,7 @@ func TestOpenAPIContents(t *testing.T) {
 			}
 		}
 	}
-	if len(ids) != 13 {
+	if len(ids) != 16 {
 		t.Errorf("%d operations: %v", len(ids), ids)
 	}
 	for _, c := range []struct {
@@ -110,6 +111,7 @@ func TestOpenAPIContents(t *testing.T) {
 		{"Address", "postalCode", "maxLength", shipment.MaxPostalCode},
 		{"RegisterCustomerBody", "name", "maxLength", customer.MaxName},
 		{"RegisterCustomerBody", "email", "maxLength", customer.MaxEmail},
+		{"InterestBody", "rateBasisPoints", "maximum", account.MaxRate},
 		{"SetStockBody", "onHand", "maximum", stock.MaxOnHand},
 	} {
 		if got, _ := doc.Components.Schemas[c.schema].Properties[c.property][c.keyword].(float64); int64(got) != c.want {

@@ -27,6 +27,15 @@ func TestRepeat(t *testing.T) {
 		{"withdraw", func(s *shop) request {
 			return post(ada, "/accounts/"+s.account+"/withdrawals", object{"amount": usd(5)})
 		}},
+		{"transfer", func(s *shop) request {
+			return post(ada, "/accounts/"+s.account+"/transfers", object{"toAccountId": s.bobs, "amount": usd(5)})
+		}},
+		{"interest", func(s *shop) request {
+			return post(operator, "/accounts/"+s.account+"/interest", object{"rateBasisPoints": 500})
+		}},
+		{"interest on nothing", func(s *shop) request {
+			return post(operator, "/accounts/"+s.bobs+"/interest", object{"rateBasisPoints": 500})
+		}},
 		{"set stock", func(*shop) request { return put(operator, "/stock/cd-1", 3, "If-Match", `"1"`) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -180,6 +189,15 @@ func TestRaces(t *testing.T) {
 		{"withdraw what is there for one", func(s *shop, _ int) request {
 			return post(ada, "/accounts/"+s.account+"/withdrawals", object{"amount": usd(2600)})
 		}, map[int]int{201: 1, 422: n - 1}, 2},
+		{"send what is there for one", func(s *shop, _ int) request {
+			return post(ada, "/accounts/"+s.account+"/transfers", object{"toAccountId": s.bobs, "amount": usd(2600)})
+		}, map[int]int{201: 1, 422: n - 1}, 3},
+		{"send once with one key", func(s *shop, _ int) request {
+			return post(ada, "/accounts/"+s.account+"/transfers", object{"toAccountId": s.bobs, "amount": usd(2600)}).with("Idempotency-Key", "k")
+		}, map[int]int{201: n}, 3},
+		{"interest once with one key", func(s *shop, _ int) request {
+			return post(operator, "/accounts/"+s.account+"/interest", object{"rateBasisPoints": 500}).with("Idempotency-Key", "k")
+		}, map[int]int{201: n}, 2},
 		{"open one account with many keys", func(_ *shop, _ int) request { return post(ada, "/accounts", object{"currency": "EUR"}) }, map[int]int{201: 1, 409: n - 1}, 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -260,11 +260,12 @@ func (w *world) erase(customerID string) {
 	}
 }
 
-// shop is a world with ada and bob registered, ada's account funded with 50 dollars, one article and one order of ada's.
+// shop is a world with ada and bob registered, ada's account funded with 50 dollars, bob's with nothing, one article and one order of ada's.
 type shop struct {
 	*world
 	order   string
-	account string
+	account string // ada's
+	bobs    string // bob's account
 }
 
 func newShop(t testing.TB) *shop {
@@ -273,9 +274,10 @@ func newShop(t testing.TB) *shop {
 	w.must(http.StatusCreated, post(bob, "/customers", person()))
 	opened := w.must(http.StatusCreated, post(ada, "/accounts", object{"currency": "USD"}))
 	w.must(http.StatusCreated, post(operator, "/accounts/"+opened.text("id")+"/deposits", object{"amount": usd(5000)}))
+	bobs := w.must(http.StatusCreated, post(bob, "/accounts", object{"currency": "USD"}))
 	w.must(http.StatusOK, put(operator, "/stock/cd-1", 10, "If-None-Match", "*"))
 	placed := w.must(http.StatusAccepted, post(ada, "/orders", anOrder()))
-	return &shop{world: w, order: placed.text("id"), account: opened.text("id")}
+	return &shop{world: w, order: placed.text("id"), account: opened.text("id"), bobs: bobs.text("id")}
 }
 
 // run carries out commands of the saga and of the carrier on the order.

@@ -27,6 +27,9 @@ var (
 	openingID     = ident.Derive(account.OpeningCategory, customerID, "sample")
 	depositID     = account.DepositID(accountID, "sample")
 	withdrawalID  = account.WithdrawalID(accountID, "sample")
+	otherAccount  = account.ID("bob", "USD")
+	transferID    = account.TransferID(accountID, "sample")
+	interestID    = account.InterestID(accountID, "sample")
 	paymentID     = payment.ID(orderID, 1)
 	otherPayment  = payment.ID(otherID, 1)
 	reservationID = stock.ReservationID(orderID, 1)
@@ -98,15 +101,23 @@ func customerFixtures() []fixture {
 func accountFixtures() []fixture {
 	stream := es.NewStreamID(account.Category, accountID)
 	deposit, withdrawal := es.NewStreamID(account.DepositCategory, depositID), es.NewStreamID(account.WithdrawalCategory, withdrawalID)
+	transfer, interest := es.NewStreamID(account.TransferCategory, transferID), es.NewStreamID(account.InterestCategory, interestID)
 	return []fixture{
 		{stream, 1, account.Opened{AccountID: accountID, CustomerID: customerID, Currency: "USD"}},
 		{stream, 2, account.Deposited{Amount: usd(10_000), Reference: string(deposit)}},
 		{stream, 3, account.Withdrawn{Amount: usd(2_500), Reference: string(withdrawal)}},
+		{stream, 4, account.TransferredOut{ToAccountID: otherAccount, Amount: usd(3_000), Reference: string(transfer)}},
+		{es.NewStreamID(account.Category, otherAccount), 2, account.TransferredIn{FromAccountID: accountID, Amount: usd(3_000), Reference: string(transfer)}},
+		{stream, 5, account.InterestApplied{RateBasisPoints: 500, Amount: usd(225), Reference: string(interest)}},
 		{es.NewStreamID(account.OpeningCategory, openingID), 1, account.OpeningProcessed{
 			OpeningID: openingID, AccountID: accountID, CustomerID: customerID, Currency: "USD",
 		}},
 		{deposit, 1, account.DepositProcessed{DepositID: depositID, AccountID: accountID, Amount: usd(10_000), Balance: usd(10_000)}},
 		{withdrawal, 1, account.WithdrawalProcessed{WithdrawalID: withdrawalID, AccountID: accountID, Amount: usd(2_500), Balance: usd(7_500)}},
+		{transfer, 1, account.TransferProcessed{
+			TransferID: transferID, FromAccountID: accountID, ToAccountID: otherAccount, Amount: usd(3_000), Balance: usd(4_500),
+		}},
+		{interest, 1, account.InterestProcessed{InterestID: interestID, AccountID: accountID, RateBasisPoints: 500, Amount: usd(225), Balance: usd(4_725)}},
 	}
 }
 
