@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -101,6 +102,45 @@ func TestKeyMovesMoneyOnce(t *testing.T) {
 		post(c.token, "/accounts/"+c.account+"/withdrawals", object{"amount": usd(10_001)}))
 }
 
+// Deposited 1000, withdrawn 200, transferred 300 out, 5 % interest: 525. The statement tells it, newest first.
+func TestLedger(t *testing.T) {
+	t.Parallel()
+	c, other := newCustomer(t, 1_000), newCustomer(t, 0)
+	must[movement](t, http.StatusCreated, post(c.token, "/accounts/"+c.account+"/withdrawals", object{"amount": usd(200)}))
+	transfer := post(c.token, "/accounts/"+c.account+"/transfers", object{"toAccountId": other.account, "amount": usd(300)})
+	first, again := must[movement](t, http.StatusCreated, transfer), must[movement](t, http.StatusCreated, transfer)
+	if first != again || first.Balance != usd(500) {
+		t.Errorf("transfer %+v, sent again %+v; want the balance 500 and the same answer", first, again)
+	}
+	refused(t, http.StatusForbidden, "auth.forbidden", post(c.token, "/accounts/"+c.account+"/interest", object{"rateBasisPoints": 500}))
+	must[movement](t, http.StatusCreated, post(stack.operator, "/accounts/"+c.account+"/interest", object{"rateBasisPoints": 500}))
+	if mine, theirs := c.balance(t), other.balance(t); mine != 525 || theirs != 300 {
+		t.Errorf("balances are %d and %d, want 525 and 300", mine, theirs)
+	}
+	var kinds []string
+	path := "/accounts/" + c.account + "/statement?limit=3"
+	for cursor := ""; ; {
+		page := must[struct {
+			Movements []struct {
+				Kind    string      `json:"kind"`
+				Balance money.Money `json:"balance"`
+			} `json:"movements"`
+			Next string `json:"next"`
+		}](t, http.StatusOK, get(c.token, path+cursor))
+		for _, m := range page.Movements {
+			kinds = append(kinds, fmt.Sprintf("%s %d", m.Kind, m.Balance.Amount))
+		}
+		if page.Next == "" {
+			break
+		}
+		cursor = "&cursor=" + page.Next
+	}
+	if want := []string{"interest 525", "transfer-out 500", "withdrawal 800", "deposit 1000"}; !slices.Equal(kinds, want) {
+		t.Errorf("the statement is %q, want %q", kinds, want)
+	}
+	refused(t, http.StatusNotFound, "account.not-found", get(other.token, path))
+}
+
 // Only tokens of the stack's own user pool are let in, on every route.
 func TestTokens(t *testing.T) {
 	t.Parallel()
@@ -111,7 +151,9 @@ func TestTokens(t *testing.T) {
 		post("", "/accounts/"+c.account+"/deposits", object{"amount": usd(1)}), post("", "/accounts/"+c.account+"/withdrawals", object{"amount": usd(1)}),
 		{method: http.MethodPut, path: "/stock/a", body: object{"onHand": 1}}, get("", "/stock/a"), get("", "/orders/"+ident.New()),
 		get("", "/orders/"+ident.New()+"/history"), get("", "/customers/"+c.id+"/orders"), get("", "/customers/"+c.id+"/statistics"),
-		get("", "/accounts/"+c.account),
+		get("", "/accounts/"+c.account), get("", "/accounts/"+c.account+"/statement"),
+		post("", "/accounts/"+c.account+"/transfers", object{"toAccountId": ident.New(), "amount": usd(1)}),
+		post("", "/accounts/"+c.account+"/interest", object{"rateBasisPoints": 1}),
 	} {
 		if a := send(t, r); a.status != http.StatusUnauthorized {
 			t.Errorf("%s %s without a token: %s", r.method, r.path, a)
