@@ -262,3 +262,20 @@ func (f failing) At(context.Context, es.StreamID, int64) (es.Head, error) { retu
 func (f failing) Append(context.Context, []es.Commit, ...es.Effect) (es.Appended, error) {
 	return es.Appended{}, f.err
 }
+
+// TestInjected: a conflict is decided again, a lost answer is learned of by sending the command again.
+func TestInjected(t *testing.T) {
+	s := newHooked()
+	h := things(s)
+	s.Inject([]string{estest.Conflict, "", estest.Conflict, estest.Lost})
+	if got, err := h.Handle(t.Context(), "1", request("a"), 3); err != nil || got.State != 3 || s.Appends.Load() != 2 {
+		t.Fatalf("after a conflict %+v, %v in %d appends", got, err, s.Appends.Load())
+	}
+	if _, err := h.Handle(t.Context(), "1", request("b"), 4); !errors.Is(err, estest.ErrLost) {
+		t.Fatalf("error %v, want a lost answer", err)
+	}
+	s.Heal()
+	if got, err := h.Handle(t.Context(), "1", request("b"), 4); err != nil || got.State != 7 || !got.Repeated {
+		t.Errorf("sent again %+v, %v", got, err)
+	}
+}

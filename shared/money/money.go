@@ -26,14 +26,6 @@ type Money struct {
 	Currency string `json:"currency"`
 }
 
-// New checks the currency code and makes the amount.
-func New(amount int64, code string) (Money, error) {
-	if err := CheckCurrency(code); err != nil {
-		return Money{}, err
-	}
-	return Money{Amount: amount, Currency: code}, nil
-}
-
 // CheckCurrency refuses what is not an ISO 4217 alphabetic code in upper case.
 func CheckCurrency(code string) error {
 	if u, err := currency.ParseISO(code); err != nil || u.String() != code || code == "XXX" {

@@ -13,8 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"orderflow/shared/money"
 )
 
 // Currency of the log.
@@ -272,6 +270,3 @@ func (p Plan) StockLeft() map[string]int64 {
 	}
 	return left
 }
-
-// Dollars writes cents for people.
-func Dollars(cents int64) string { return money.Money{Amount: cents, Currency: Currency}.String() }

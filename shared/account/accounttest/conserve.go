@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 
 	"pgregory.net/rapid"
 
@@ -47,11 +46,9 @@ var steps = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) step {
 				Amount: rapid.SampledFrom([]int64{0, -1, 1, 30, 200, 400, 501}).Draw(t, "amount"),
 			}
 		}), 1, 4).Draw(t, "ops"),
-		Faults: rapid.SliceOfN(rapid.SampledFrom([]string{"", "conflict", "lost"}), 0, 4).Draw(t, "faults"),
+		Faults: rapid.SliceOfN(rapid.SampledFrom([]string{"", estest.Conflict, estest.Lost}), 0, 4).Draw(t, "faults"),
 	}
 }), 1, 10)
-
-var errLost = errors.New("the answer was lost")
 
 // reporter is what is needed of a test, rapid's or the testing package's.
 type reporter interface{ Fatalf(string, ...any) }
@@ -105,7 +102,7 @@ func (l *ledger) do(o op) (answer string, err error) {
 		return fmt.Sprint(done), nil
 	case errors.Is(err, es.ErrKeyReused):
 		return "key reused", nil
-	case errors.Is(err, errLost):
+	case errors.Is(err, estest.ErrLost):
 		return "", nil
 	}
 	return "", err
@@ -113,38 +110,14 @@ func (l *ledger) do(o op) (answer string, err error) {
 
 // take runs the operations of a step at once, with its faults.
 func (l *ledger) take(t reporter, st step) {
-	var n atomic.Int64
-	next := func() string {
-		if i := n.Add(1) - 1; i < int64(len(st.Faults)) {
-			return st.Faults[i]
-		}
-		return ""
-	}
-	lose := make(chan struct{}, len(st.Faults))
-	l.store.Before = func(c []es.Commit) error {
-		switch next() {
-		case "conflict":
-			return &es.ConflictError{Stream: c[0].Head.Stream(), Expected: c[0].Head.Version(), Actual: -1}
-		case "lost":
-			lose <- struct{}{}
-		}
-		return nil
-	}
-	l.store.After = func(a es.Appended, err error) (es.Appended, error) {
-		select {
-		case <-lose:
-			return es.Appended{}, errLost // it may have been a conflict: nobody heard of that either
-		default:
-			return a, err
-		}
-	}
+	l.store.Inject(st.Faults)
 	errs := make([]error, len(st.Ops))
 	var wg sync.WaitGroup
 	for i, o := range st.Ops {
 		wg.Go(func() { _, errs[i] = l.do(o) })
 	}
 	wg.Wait()
-	l.store.Before, l.store.After = nil, nil
+	l.store.Heal()
 	for i, o := range st.Ops {
 		if errs[i] != nil {
 			t.Fatalf("%+v: %v", o, errs[i])

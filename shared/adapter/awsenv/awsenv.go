@@ -81,14 +81,6 @@ func Env(name string) string {
 	return v
 }
 
-// EnvOr is a variable, or its default where it is missing or empty.
-func EnvOr(name, fallback string) string {
-	if v := os.Getenv(name); v != "" {
-		return v
-	}
-	return fallback
-}
-
 // Logger makes the function's log, and makes it slog's default: one JSON object a line on stdout, under Lambda's own keys (timestamp, level, message),
 // with the request's id on each line that is logged with the invocation's context. AWS_LAMBDA_LOG_LEVEL says from which level on, INFO without it.
 func Logger() *slog.Logger {

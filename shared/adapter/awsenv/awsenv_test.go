@@ -125,12 +125,6 @@ func TestEnv(t *testing.T) {
 	if got := Env("SOME_TABLE"); got != "orders" {
 		t.Errorf("Env is %q", got)
 	}
-	if got := EnvOr("SOME_TABLE", "x"); got != "orders" {
-		t.Errorf("EnvOr is %q", got)
-	}
-	if got := EnvOr("OTHER_TABLE", "x"); got != "x" {
-		t.Errorf("EnvOr without the variable is %q", got)
-	}
 	defer func() {
 		if r, _ := recover().(string); !strings.Contains(r, "OTHER_TABLE") {
 			t.Errorf("the panic does not name the variable: %q", r)

@@ -3,6 +3,7 @@ package estest
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -99,6 +100,45 @@ type Hooked struct {
 
 	Loads, Appends atomic.Int64
 }
+
+// ErrLost is the answer in place of one that Inject loses.
+var ErrLost = errors.New("estest: the answer was lost")
+
+// The faults that Inject takes; any other is an append that goes well.
+const (
+	Conflict = "conflict" // refused before anything is written
+	Lost     = "lost"     // carried out, or refused, and nobody hears of it
+)
+
+// Inject lets the coming appends go wrong, one fault each; Heal ends that. Appends that run side by side may swap the faults among them.
+func (h *Hooked) Inject(faults []string) {
+	var n atomic.Int64
+	lose := make(chan struct{}, len(faults))
+	h.Before = func(c []es.Commit) error {
+		i := n.Add(1) - 1
+		if i >= int64(len(faults)) {
+			return nil
+		}
+		switch faults[i] {
+		case Conflict:
+			return &es.ConflictError{Stream: c[0].Head.Stream(), Expected: c[0].Head.Version(), Actual: -1}
+		case Lost:
+			lose <- struct{}{}
+		}
+		return nil
+	}
+	h.After = func(a es.Appended, err error) (es.Appended, error) {
+		select {
+		case <-lose:
+			return es.Appended{}, ErrLost
+		default:
+			return a, err
+		}
+	}
+}
+
+// Heal lets appends go well again.
+func (h *Hooked) Heal() { h.Before, h.After = nil, nil }
 
 // Load implements es.Store.
 func (h *Hooked) Load(ctx context.Context, stream es.StreamID, after int64) (es.History, error) {

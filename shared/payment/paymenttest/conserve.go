@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 
 	"pgregory.net/rapid"
 
 	"orderflow/shared/account"
 	"orderflow/shared/es"
+	"orderflow/shared/es/estest"
 	"orderflow/shared/faults"
 	"orderflow/shared/payment"
 )
@@ -55,11 +55,9 @@ var steps = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) step {
 				Amount: rapid.SampledFrom([]int64{0, 1, 30, 100, 400}).Draw(t, "amount"),
 			}
 		}), 1, 4).Draw(t, "ops"),
-		Faults: rapid.SliceOfN(rapid.SampledFrom([]string{"", "conflict", "lost"}), 0, 4).Draw(t, "faults"),
+		Faults: rapid.SliceOfN(rapid.SampledFrom([]string{"", estest.Conflict, estest.Lost}), 0, 4).Draw(t, "faults"),
 	}
 }), 1, 12)
-
-var errLost = errors.New("the answer was lost")
 
 // reporter is what is needed of a test, rapid's or the testing package's.
 type reporter interface{ Fatalf(string, ...any) }
@@ -113,7 +111,7 @@ func (w *world) do(o op) (answer string, err error) {
 		return "done", nil
 	case errors.Is(err, es.ErrKeyReused):
 		return "key reused", nil
-	case errors.Is(err, errLost):
+	case errors.Is(err, estest.ErrLost):
 		return "", nil
 	}
 	return "", err
@@ -121,38 +119,14 @@ func (w *world) do(o op) (answer string, err error) {
 
 // take runs the operations of a step at once, with its faults.
 func (w *world) take(t reporter, st step) {
-	var n atomic.Int64
-	next := func() string {
-		if i := n.Add(1) - 1; i < int64(len(st.Faults)) {
-			return st.Faults[i]
-		}
-		return ""
-	}
-	lose := make(chan struct{}, len(st.Faults))
-	w.store.Before = func(c []es.Commit) error {
-		switch next() {
-		case "conflict":
-			return &es.ConflictError{Stream: c[0].Head.Stream(), Expected: c[0].Head.Version(), Actual: -1}
-		case "lost":
-			lose <- struct{}{}
-		}
-		return nil
-	}
-	w.store.After = func(a es.Appended, err error) (es.Appended, error) {
-		select {
-		case <-lose:
-			return es.Appended{}, errLost // it may have been a conflict: nobody heard of that either
-		default:
-			return a, err
-		}
-	}
+	w.store.Inject(st.Faults)
 	answers, errs := make([]string, len(st.Ops)), make([]error, len(st.Ops))
 	var wg sync.WaitGroup
 	for i, o := range st.Ops {
 		wg.Go(func() { answers[i], errs[i] = w.do(o) })
 	}
 	wg.Wait()
-	w.store.Before, w.store.After = nil, nil
+	w.store.Heal()
 	for i, o := range st.Ops {
 		if errs[i] != nil {
 			t.Fatalf("%+v: %v", o, errs[i])
