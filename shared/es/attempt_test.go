@@ -346,7 +346,7 @@ func TestAttemptThatNeverSettles(t *testing.T) {
 
 func TestAttemptErrors(t *testing.T) {
 	down := errors.New("down")
-	h := newHolds(failing{down}, 1)
+	h := newHolds(failing{err: down}, 1)
 	if _, err := h.do(t.Context(), "1", request("a")); !errors.Is(err, down) {
 		t.Error(err)
 	}

@@ -18,6 +18,11 @@ func (d Decider[C, S, E]) Fold(h History) (S, error) {
 	return Fold(d.Initial(), d.Evolve, h.Events)
 }
 
+// Repository gives the states of the streams of a category, without snapshots.
+func (d Decider[C, S, E]) Repository(category string, store Store) Repository[S, E] {
+	return Repository[S, E]{Category: category, Initial: d.Initial, Evolve: d.Evolve, Store: store}
+}
+
 // Fold folds recorded events into a state. An event that is no E is an ErrCorrupt: it is another aggregate's, or misses a method of the interface.
 func Fold[S, E any](state S, evolve func(S, E) S, events []Recorded) (S, error) {
 	for i := range events {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 )
@@ -36,13 +37,15 @@ func (s StreamID) Valid() bool { return s.Category() != "" && s.ID() != "" }
 // a commit, could not be refused, and would leave a gap. Whoever holds a Head has it from Load, At or Append, so its version did end a commit.
 type Head struct {
 	stream  StreamID
+	first   int64
 	version int64
 	commit  string
 }
 
-// StoreHead makes a Head. It is for implementations of Store alone (shared/archtest holds to that).
-func StoreHead(stream StreamID, version int64, commit string) Head {
-	return Head{stream: stream, version: version, commit: commit}
+// StoreHead makes the Head of a stream whose last commit has that id and holds the events from version first to version last; 0, 0 and "" for a stream
+// without events. It is for implementations of Store and Snapshots alone (shared/archtest holds to that).
+func StoreHead(stream StreamID, first, last int64, commit string) Head {
+	return Head{stream: stream, first: first, version: last, commit: commit}
 }
 
 // Stream is the stream that the Head ends.
@@ -50,6 +53,9 @@ func (h Head) Stream() StreamID { return h.stream }
 
 // Version is the sequence of the last event, 0 for a stream that has none.
 func (h Head) Version() int64 { return h.version }
+
+// First is the version of the first event of the last commit, 0 for a stream that has none.
+func (h Head) First() int64 { return h.first }
 
 // CommitID is the id of the commit that the last event came in, "" for a stream that has none.
 func (h Head) CommitID() string { return h.commit }
@@ -119,12 +125,27 @@ type Appended struct {
 	Recognised bool
 }
 
+// Range is the part of a stream that Read gives: the events above version After, up to and with Through where that is above 0. The zero Range is the whole.
+type Range struct {
+	After     int64
+	Through   int64
+	Backwards bool // the last event first
+	Limit     int  // of events, where it is above 0: from the side on which Read begins
+}
+
 // Store keeps streams. Each implementation passes the suite in estest.
 type Store interface {
 	// Load reads the events of a stream whose version is above after, in order and complete, and consistent with every append that was answered before.
 	// With 0 it reads all; the Head is the stream's end whatever after is. A stream without events is not an error: its Head has version 0.
 	// An event that can't be read is an ErrCorrupt or an *UnknownTypeError; a store that can't be asked at present is an ErrUnavailable, here as everywhere.
 	Load(ctx context.Context, stream StreamID, after int64) (History, error)
+	// Since reads the events after a Head that was met before, however long ago, and with them the stream's present end. It is an ErrUnknownHead where the
+	// stream holds no such commit in that place: the Head is of another store, or of this one before it was restored from a backup. Else it is like Load.
+	Since(ctx context.Context, head Head) (History, error)
+	// Read gives a part of a stream, event by event, and reads from the store only as far as the caller goes on: who stops costs nothing more. What it
+	// gives is consistent with every append that was answered before the call; an append during it may be seen or not. After an error there is nothing more.
+	// The errors are Load's.
+	Read(ctx context.Context, stream StreamID, r Range) iter.Seq2[Recorded, error]
 	// At gives the Head for a version that came from outside (If-Match), 0 for a stream without events. It is a *ConflictError where the stream does
 	// not end there.
 	At(ctx context.Context, stream StreamID, version int64) (Head, error)
@@ -146,6 +167,8 @@ var (
 	ErrCorrupt = errors.New("es: corrupt commit")
 	// ErrUnavailable: the store was busy or did not answer. Whether the commits were written is open: the same commits, tried again, meet themselves.
 	ErrUnavailable = errors.New("es: the store is not available")
+	// ErrUnknownHead: the stream has no such commit. What was derived from it, a snapshot for one, is of no use here.
+	ErrUnknownHead = errors.New("es: the stream has no such commit")
 	// ErrLimit: a commit or transaction is larger than the store can hold.
 	ErrLimit = errors.New("es: over a limit of the store")
 )

@@ -61,7 +61,7 @@ func TestErrors(t *testing.T) {
 func TestCheckCommits(t *testing.T) {
 	at := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 	commit := func(stream es.StreamID, id string, at time.Time, events ...any) es.Commit {
-		return es.Commit{Head: es.StoreHead(stream, 0, ""), ID: id, Time: at, Events: events}
+		return es.Commit{Head: es.StoreHead(stream, 0, 0, ""), ID: id, Time: at, Events: events}
 	}
 	good := commit("thing/1", "c", at, opened{1})
 	for _, tt := range []struct {
@@ -108,7 +108,7 @@ func TestStoredCommit(t *testing.T) {
 	r := es.NewRegistry(register)
 	at := time.Date(2026, 7, 1, 12, 0, 0, 5, time.FixedZone("", -7200))
 	c, err := r.EncodeCommit(es.Commit{
-		Head: es.StoreHead("order/1", 4, "before"), ID: "c", Fingerprint: "f", Time: at, Metadata: es.Metadata{Actor: "u"}, Events: []any{opened{1}, opened{2}},
+		Head: es.StoreHead("order/1", 4, 4, "before"), ID: "c", Fingerprint: "f", Time: at, Metadata: es.Metadata{Actor: "u"}, Events: []any{opened{1}, opened{2}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -120,10 +120,10 @@ func TestStoredCommit(t *testing.T) {
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
 	}
-	if c.Last() != 6 || c.Head() != es.StoreHead("order/1", 6, "c") {
+	if c.Last() != 6 || c.Head() != es.StoreHead("order/1", 5, 6, "c") {
 		t.Errorf("ends at %d with %+v", c.Last(), c.Head())
 	}
-	now, err := r.EncodeCommit(es.Commit{Head: es.StoreHead("order/1", 0, ""), ID: "c", Time: time.Now(), Events: []any{opened{1}}})
+	now, err := r.EncodeCommit(es.Commit{Head: es.StoreHead("order/1", 0, 0, ""), ID: "c", Time: time.Now(), Events: []any{opened{1}}})
 	if err != nil || strings.Contains(now.Time.String(), "m=") {
 		t.Errorf("the time keeps its monotonic reading: %v, %v", now.Time, err)
 	}

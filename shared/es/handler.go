@@ -68,12 +68,12 @@ func (h Handler[C, S, E]) HandleAt(ctx context.Context, id string, version int64
 // Get loads and folds the stream without changing it. A stream without events gives the initial state and a Head of version 0, so whether there is
 // such a thing is the caller's question. The errors are the store's and Fold's.
 func (h Handler[C, S, E]) Get(ctx context.Context, id string) (Result[S], error) {
-	history, err := h.Store.Load(ctx, NewStreamID(h.Category, id), 0)
-	if err != nil {
-		return Result[S]{}, err
-	}
-	state, err := h.Decider.Fold(history)
-	return Result[S]{State: state, Head: history.Head}, err
+	return h.Decider.Repository(h.Category, h.Store).Get(ctx, id)
+}
+
+// AsOf is Get for a moment of the past: see Repository.AsOf.
+func (h Handler[C, S, E]) AsOf(ctx context.Context, id string, p Point) (Past[S], error) {
+	return h.Decider.Repository(h.Category, h.Store).AsOf(ctx, id, p)
 }
 
 // once is one try; want is the version that the stream must have, nil where any will do.

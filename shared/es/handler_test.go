@@ -228,7 +228,7 @@ func TestWithoutAnID(t *testing.T) {
 
 func TestHandlerErrors(t *testing.T) {
 	down := errors.New("down")
-	h := things(failing{down})
+	h := things(failing{err: down})
 	if _, err := h.Handle(t.Context(), "1", request("a"), 1); !errors.Is(err, down) {
 		t.Error(err)
 	}
@@ -251,7 +251,10 @@ func TestHandlerErrors(t *testing.T) {
 }
 
 // failing is a store that can't be read.
-type failing struct{ err error }
+type failing struct {
+	es.Store
+	err error
+}
 
 func (f failing) Load(context.Context, es.StreamID, int64) (es.History, error) {
 	return es.History{}, f.err

@@ -1,6 +1,10 @@
 package es
 
-import "time"
+import (
+	"context"
+	"iter"
+	"time"
+)
 
 // StoredCommit is a commit in the form that stores keep and that a stream of changes carries. Its events are still encoded: see DecodeCommit.
 type StoredCommit struct {
@@ -17,7 +21,7 @@ type StoredCommit struct {
 func (c StoredCommit) Last() int64 { return c.First + int64(len(c.Events)) - 1 }
 
 // Head is the end of the stream when this commit was its last.
-func (c StoredCommit) Head() Head { return StoreHead(c.Stream, c.Last(), c.ID) }
+func (c StoredCommit) Head() Head { return StoreHead(c.Stream, c.First, c.Last(), c.ID) }
 
 // EncodeCommit gives a commit's stored form. Its time is in UTC and without a monotonic reading, as every store gives it back. The errors are Encode's.
 func (r *Registry) EncodeCommit(c Commit) (StoredCommit, error) {
@@ -54,4 +58,19 @@ func (r *Registry) DecodeCommit(c StoredCommit, after int64) ([]Recorded, error)
 		})
 	}
 	return out, nil
+}
+
+// Scanner reads all that a store holds: for rebuilds, audits and replays. The stores of this kit are Scanners.
+type Scanner interface {
+	// Scan reads one of the parts that the store is split in, segment being 0 to segments-1, from a position on ("" its beginning), page by page as the
+	// caller goes on. It is consistent: each commit that was appended before the call, and lies behind the position, is in one of the segments. Nothing is
+	// said of order: commits of one stream may be on several pages, and in several segments. Between two calls with one position segments may not change.
+	// A commit that can't be read is an ErrCorrupt and ends the scan.
+	Scan(ctx context.Context, segment, segments int, from string) iter.Seq2[ScanPage, error]
+}
+
+// ScanPage is a part of a scan.
+type ScanPage struct {
+	Commits []StoredCommit // may be none
+	Next    string         // the position after this page, "" where it is the segment's last
 }

@@ -107,3 +107,6 @@ func Key(partition string, sort ...string) *dynamodb.CreateTableInput {
 
 // EventsTable defines the events table as the template does.
 func EventsTable() *dynamodb.CreateTableInput { return Key("stream:S", "version:N") }
+
+// SnapshotsTable defines the table of snapshots as the template does.
+func SnapshotsTable() *dynamodb.CreateTableInput { return Key("stream:S", "fold:S") }

@@ -216,7 +216,7 @@ func conflict(head es.Head, actual int64) error {
 // and whoever loads again finds out whose it is.
 func metAt(head es.Head, item map[string]types.AttributeValue) (es.Head, error) {
 	if len(item) == 0 {
-		return es.StoreHead(head.Stream(), unknownVersion, ""), nil
+		return es.StoreHead(head.Stream(), unknownVersion, unknownVersion, ""), nil
 	}
 	return decodeHead(head.Stream(), item)
 }

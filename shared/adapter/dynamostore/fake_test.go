@@ -1,8 +1,11 @@
 package dynamostore
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -20,6 +23,7 @@ type fakeAPI struct {
 	put      func(*dynamodb.PutItemInput) error
 	transact func(*dynamodb.TransactWriteItemsInput) error
 	query    func(*dynamodb.QueryInput) (*dynamodb.QueryOutput, error)
+	scan     func(*dynamodb.ScanInput) (*dynamodb.ScanOutput, error)
 }
 
 var errUnexpected = errors.New("unexpected request")
@@ -45,6 +49,13 @@ func (f fakeAPI) Query(_ context.Context, in *dynamodb.QueryInput, _ ...func(*dy
 		return nil, errUnexpected
 	}
 	return f.query(in)
+}
+
+func (f fakeAPI) Scan(_ context.Context, in *dynamodb.ScanInput, _ ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
+	if f.scan == nil {
+		return nil, errUnexpected
+	}
+	return f.scan(in)
 }
 
 func newStore(api API) *Store { return New(api, "events", es.NewRegistry(estest.Register)) }
@@ -74,7 +85,7 @@ func set(name string, v types.AttributeValue) func(attributes) {
 func without(name string) func(attributes) { return func(a attributes) { delete(a, name) } }
 
 func commitAt(stream es.StreamID, version int64, id string) es.Commit {
-	return es.Commit{Head: es.StoreHead(stream, version, "before"), ID: id, Time: estest.Start, Events: []any{estest.Noted{Text: "x"}}}
+	return es.Commit{Head: es.StoreHead(stream, version, version, "before"), ID: id, Time: estest.Start, Events: []any{estest.Noted{Text: "x"}}}
 }
 
 func TestAppendOne(t *testing.T) {
@@ -283,21 +294,24 @@ func pages(t *testing.T, items ...attributes) fakeAPI {
 		if in.ConsistentRead == nil || !*in.ConsistentRead {
 			t.Error("an inconsistent read")
 		}
-		version := func(a attributes) int64 {
+		number := func(a attributes, name string) int64 {
 			r := reader{item: a}
-			return r.number(attrVersion)
+			return r.number(name)
 		}
-		bound := reader{item: attributes{attrVersion: in.ExpressionAttributeValues[":version"]}}
-		limit := bound.number(attrVersion) // 0 reads as 0, with an error that is not looked at
+		first, through := number(in.ExpressionAttributeValues, ":first"), number(in.ExpressionAttributeValues, ":through")
 		var found []attributes
 		for _, i := range items {
-			if in.ScanIndexForward != nil && !*in.ScanIndexForward {
-				if version(i) <= limit {
-					found = []attributes{i}
-				}
-			} else if version(i) > limit && (in.ExclusiveStartKey == nil || version(i) > version(in.ExclusiveStartKey)) {
+			if v := number(i, attrVersion); first <= v && v <= through {
 				found = append(found, i)
 			}
+		}
+		slices.SortStableFunc(found, func(a, b attributes) int { return cmp.Compare(number(a, attrVersion), number(b, attrVersion)) })
+		if !*in.ScanIndexForward {
+			slices.Reverse(found)
+		}
+		if in.ExclusiveStartKey != nil {
+			last := number(in.ExclusiveStartKey, attrVersion)
+			found = found[1+slices.IndexFunc(found, func(i attributes) bool { return number(i, attrVersion) == last }):]
 		}
 		out := &dynamodb.QueryOutput{}
 		if len(found) > 0 {
@@ -371,6 +385,97 @@ func TestLoad(t *testing.T) {
 				t.Errorf("versions %d to %d (%d events), want %d to %d", first, last, len(h.Events), tt.first, tt.last)
 			}
 		})
+	}
+}
+
+// TestReadAndSince: what Read and Since meet on broken streams, each of which they read in part only.
+func TestReadAndSince(t *testing.T) {
+	a, b, c := item(order, 1, 2, "a"), item(order, 3, 1, "b"), item(order, 4, 3, "c")
+	tests := []struct {
+		name  string
+		items []attributes
+		r     es.Range
+		want  []int64
+		err   error
+	}{
+		{"backwards", []attributes{a, b, c}, es.Range{Backwards: true}, []int64{6, 5, 4, 3, 2, 1}, nil},
+		{"backwards over a gap", []attributes{a, c}, es.Range{Backwards: true}, []int64{6, 5, 4}, es.ErrCorrupt},
+		{"backwards, short of the gap", []attributes{a, c}, es.Range{Backwards: true, After: 3}, []int64{6, 5, 4}, nil},
+		{"backwards, stopped at the gap", []attributes{a, c}, es.Range{Backwards: true, Limit: 3}, []int64{6, 5, 4}, nil},
+		{"backwards to no beginning", []attributes{b, c}, es.Range{Backwards: true}, []int64{6, 5, 4, 3}, es.ErrCorrupt},
+		{"forwards, short of a gap", []attributes{a, c}, es.Range{Through: 2}, []int64{1, 2}, nil},
+		{"forwards over a gap", []attributes{a, c}, es.Range{Through: 5}, []int64{1, 2}, es.ErrCorrupt},
+		{"a broken item", []attributes{a, item(order, 3, 1, "b", without(attrCommit))}, es.Range{}, []int64{1, 2}, es.ErrCorrupt},
+		{"of which nothing is wanted", []attributes{a, item(order, 3, 1, "b", without(attrCommit))}, es.Range{Limit: 2}, []int64{1, 2}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []int64
+			var met error
+			for e, err := range newStore(pages(t, tt.items...)).Read(t.Context(), order, tt.r) {
+				if met = err; err == nil {
+					got = append(got, e.Version)
+				}
+			}
+			if !errors.Is(met, tt.err) || !slices.Equal(got, tt.want) {
+				t.Errorf("%v, %v; want %v, %v", got, met, tt.want, tt.err)
+			}
+		})
+	}
+	for name, items := range map[string][]attributes{
+		"another commit there":     {a, item(order, 3, 1, "x"), c},
+		"a longer commit there":    {a, item(order, 3, 2, "b")},
+		"the commit begins before": {a, item(order, 2, 2, "b")},
+		"a shorter stream":         {a},
+		"no stream":                nil,
+	} {
+		if h, err := newStore(pages(t, items...)).Since(t.Context(), es.StoreHead(order, 3, 3, "b")); !errors.Is(err, es.ErrUnknownHead) {
+			t.Errorf("%s: %+v, %v", name, h, err)
+		}
+	}
+	if h, err := newStore(pages(t, a, b, item(order, 5, 1, "c"))).Since(t.Context(), es.StoreHead(order, 3, 3, "b")); !errors.Is(err, es.ErrCorrupt) {
+		t.Errorf("a gap: %+v, %v", h, err)
+	}
+}
+
+// TestScan: pages follow on each other, and an item that can't be read ends the scan.
+func TestScan(t *testing.T) {
+	items := []attributes{item("order/a@1", 1, 2, "a"), item(account, 3, 1, "b"), item(order, 4, 3, "c"), item(order, 7, 1, "d", without(attrTime))}
+	api := fakeAPI{scan: func(in *dynamodb.ScanInput) (*dynamodb.ScanOutput, error) {
+		if !*in.ConsistentRead || *in.Segment != 2 || *in.TotalSegments != 5 {
+			t.Errorf("asked %+v", in)
+		}
+		at := 0
+		if in.ExclusiveStartKey != nil {
+			at = 1 + slices.IndexFunc(items, func(i attributes) bool {
+				return reflect.DeepEqual(in.ExclusiveStartKey, attributes{attrStream: i[attrStream], attrVersion: i[attrVersion]})
+			})
+		}
+		out := &dynamodb.ScanOutput{Items: items[at : at+1]}
+		if at < len(items)-1 {
+			out.LastEvaluatedKey = attributes{attrStream: items[at][attrStream], attrVersion: items[at][attrVersion]}
+		}
+		return out, nil
+	}}
+	read := func(from string) (ids, positions []string, met error) {
+		for page, err := range newStore(api).Scan(t.Context(), 2, 5, from) {
+			if met = err; err == nil {
+				ids, positions = append(ids, page.Commits[0].ID), append(positions, page.Next)
+			}
+		}
+		return ids, positions, met
+	}
+	ids, positions, err := read("")
+	if !slices.Equal(ids, []string{"a", "b", "c"}) || !slices.Equal(positions, []string{"order/a@1@1", "account/1@3", "order/1@4"}) || !errors.Is(err, es.ErrCorrupt) {
+		t.Errorf("%v, %v, %v", ids, positions, err)
+	}
+	if ids, _, err = read(positions[0]); !slices.Equal(ids, []string{"b", "c"}) || !errors.Is(err, es.ErrCorrupt) {
+		t.Errorf("from the first page on: %v, %v", ids, err)
+	}
+	for _, bad := range []string{"order/1", "@3", "order/1@", "order/1@x"} {
+		if _, _, err := read(bad); err == nil {
+			t.Errorf("position %q is taken", bad)
+		}
 	}
 }
 

@@ -35,6 +35,42 @@ func TestStore(t *testing.T) {
 	})
 }
 
+func TestSnapshots(t *testing.T) {
+	client := dynamodb.NewFromConfig(awstest.Config(t))
+	table := awstest.Table(t, awstest.SnapshotsTable())
+	s := dynamostore.NewSnapshots(client, table)
+	estest.RunSnapshots(t, s)
+
+	stream := estest.Stream()
+	kept := es.Snapshot{Head: es.StoreHead(stream, 4, 5, "c5"), Fold: "f/1", Time: estest.Start, State: []byte(`{"n":1}`)}
+	for name, change := range map[string]func(map[string]types.AttributeValue){
+		"another state":   func(item map[string]types.AttributeValue) { item["state"] = &types.AttributeValueMemberS{Value: `{"n":2}`} },
+		"another version": func(item map[string]types.AttributeValue) { item["version"] = &types.AttributeValueMemberN{Value: "6"} },
+		"no state":        func(item map[string]types.AttributeValue) { delete(item, "state") },
+		"no checksum":     func(item map[string]types.AttributeValue) { delete(item, "checksum") },
+	} {
+		if err := s.Replace(t.Context(), kept); err != nil {
+			t.Fatal(err)
+		}
+		at := map[string]types.AttributeValue{"stream": &types.AttributeValueMemberS{Value: string(stream)}, "fold": &types.AttributeValueMemberS{Value: "f/1"}}
+		out, err := client.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: &table, Key: at, ConsistentRead: aws.Bool(true)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(out.Item)
+		if _, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: out.Item}); err != nil {
+			t.Fatal(err)
+		}
+		if got, found, err := s.Newest(t.Context(), stream, "f/1"); !errors.Is(err, es.ErrCorrupt) || found {
+			t.Errorf("%s: %+v, %t, %v", name, got, found, err)
+		}
+	}
+	kept.State = []byte(`"` + strings.Repeat("x", dynamostore.MaxCommitBytes) + `"`)
+	if err := s.Replace(t.Context(), kept); !errors.Is(err, es.ErrLimit) {
+		t.Errorf("a state that is too large: %v", err)
+	}
+}
+
 // counters are rows of a table of their own.
 type counters struct {
 	client *dynamodb.Client
@@ -128,6 +164,25 @@ func TestRequests(t *testing.T) {
 		{"append a hundred events", "[PutItem:1]", func() { head = estest.Append(t, s, head, "c2", hundred...) }},
 		{"load 101 events", "[Query:1]", func() { estest.Load(t, s, stream, 0) }},
 		{"load after a version", "[Query:2]", func() { estest.Load(t, s, stream, 50) }},
+		{"load since the beginning, and since a head", "[Query:2]", func() {
+			if h, err := s.Since(t.Context(), stale); err != nil || len(h.Events) != 101 {
+				t.Error(len(h.Events), err)
+			}
+			if h, err := s.Since(t.Context(), head); err != nil || len(h.Events) != 0 {
+				t.Error(len(h.Events), err)
+			}
+		}},
+		{"read the last ten", "[Query:1]", func() {
+			n := 0
+			for _, err := range s.Read(t.Context(), stream, es.Range{Backwards: true, Limit: 10}) {
+				if n++; err != nil {
+					t.Error(err)
+				}
+			}
+			if n != 10 {
+				t.Errorf("%d events", n)
+			}
+		}},
 		{"at", "[Query:1]", func() {
 			if _, err := s.At(t.Context(), stream, 101); err != nil {
 				t.Error(err)
@@ -141,7 +196,7 @@ func TestRequests(t *testing.T) {
 		}},
 		{"append to two streams", "[TransactWriteItems:1]", func() {
 			if _, err := s.Append(t.Context(), []es.Commit{
-				estest.Commit(head, "c3", estest.Noted{}), estest.Commit(es.StoreHead(other, 0, ""), "c1", estest.Noted{}),
+				estest.Commit(head, "c3", estest.Noted{}), estest.Commit(es.StoreHead(other, 0, 0, ""), "c1", estest.Noted{}),
 			}); err != nil {
 				t.Error(err)
 			}

@@ -78,7 +78,7 @@ func decodeHead(stream es.StreamID, item attributes) (es.Head, error) {
 	case c.stream != stream:
 		return es.Head{}, corrupt(stream, c.first, "the item is of stream %q", c.stream)
 	}
-	return es.StoreHead(stream, c.first+c.count-1, c.id), nil
+	return es.StoreHead(stream, c.first, c.first+c.count-1, c.id), nil
 }
 
 // decodeItem reads an item of a stream.
@@ -111,11 +111,7 @@ func CommitFromImage(image map[string]events.DynamoDBAttributeValue) (es.StoredC
 			return es.StoredCommit{}, fmt.Errorf("%w: image: %s: %w", es.ErrCorrupt, name, err)
 		}
 	}
-	stream, ok := item[attrStream].(*types.AttributeValueMemberS)
-	if !ok {
-		return es.StoredCommit{}, fmt.Errorf("%w: image without a stream", es.ErrCorrupt)
-	}
-	return decodeItem(es.StreamID(stream.Value), item)
+	return decodeAny(item)
 }
 
 // fromImage turns a stream record's value into the API's. Lambda's event type is another for the same thing, and panics where it is asked for a wrong kind.

@@ -16,6 +16,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"slices"
 	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,10 +28,11 @@ import (
 	"orderflow/shared/es"
 )
 
-// API is what the store needs of a DynamoDB client.
+// API is what the store needs of a DynamoDB client: Scan for Store.Scan only, TransactWriteItems for appends of more than one item.
 type API interface {
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
+	Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error)
 	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
 }
 
@@ -49,63 +52,215 @@ func New(api API, table string, registry *es.Registry) *Store {
 // Load implements es.Store: one strongly consistent query for each MB of events, and one more where after is above 0, which finds the commit that
 // holds that version. A gap or an overlap between commits is an es.ErrCorrupt, as is an item that can't be read.
 func (s *Store) Load(ctx context.Context, stream es.StreamID, after int64) (es.History, error) {
+	history := es.History{Head: es.StoreHead(stream, 0, 0, "")}
+	for commit, err := range s.commits(ctx, stream, es.Range{After: after}) {
+		if err != nil {
+			return es.History{}, err
+		}
+		if err := s.add(&history, commit, after); err != nil {
+			return es.History{}, err
+		}
+	}
+	return history, nil
+}
+
+// Since implements es.Store, with one strongly consistent query for each MB of events: the Head's own commit, and those behind it.
+func (s *Store) Since(ctx context.Context, head es.Head) (es.History, error) {
+	if head.Version() == 0 {
+		return s.Load(ctx, head.Stream(), 0)
+	}
 	if err := ctx.Err(); err != nil {
 		return es.History{}, err
 	}
-	history := es.History{Head: es.StoreHead(stream, 0, "")}
-	var last es.StoredCommit    // zero: none met yet
-	fromBeginning := after <= 0 // the first commit that is met has to be the stream's first
-	take := func(item map[string]types.AttributeValue) error {
-		commit, err := decodeItem(stream, item)
+	var history es.History
+	for commit, err := range s.follow(ctx, head.Stream(), between(head.First(), maxVersion), anyVersion) {
 		if err != nil {
-			return err
+			return es.History{}, err
 		}
-		if last.First > 0 && commit.First != last.Last()+1 || last.First == 0 && commit.First != 1 && fromBeginning {
-			return corrupt(stream, commit.First, "the commit before it ends at version %d", max(last.Last(), 0))
+		if history.Head == (es.Head{}) && commit.Head() != head {
+			break
 		}
-		events, err := s.registry.DecodeCommit(commit, after)
-		if err != nil {
-			return err
+		if err := s.add(&history, commit, head.Version()); err != nil {
+			return es.History{}, err
 		}
+	}
+	if history.Head == (es.Head{}) {
+		return es.History{}, fmt.Errorf("dynamostore: %s@%d: %w", head.Stream(), head.Version(), es.ErrUnknownHead)
+	}
+	return history, nil
+}
+
+func (s *Store) add(history *es.History, commit es.StoredCommit, after int64) error {
+	events, err := s.registry.DecodeCommit(commit, after)
+	if err != nil {
+		return err
+	}
+	if history.Head = commit.Head(); len(history.Events) == 0 {
+		history.Events = events
+	} else {
 		history.Events = append(history.Events, events...)
-		history.Head, last = commit.Head(), commit
-		return nil
 	}
-	if after > 0 {
-		out, err := s.query(ctx, s.lastCommit(stream, after))
-		if err != nil {
-			return es.History{}, err
-		}
-		if len(out.Items) > 0 {
-			if err := take(out.Items[0]); err != nil {
-				return es.History{}, err
+	return nil
+}
+
+// Read implements es.Store, with Load's queries forwards, and without the one for the commit that holds After backwards. A query reads up to a MB ahead
+// of the caller, and with a Limit not more than that many commits.
+func (s *Store) Read(ctx context.Context, stream es.StreamID, r es.Range) iter.Seq2[es.Recorded, error] {
+	return func(yield func(es.Recorded, error) bool) {
+		given := 0
+		for commit, err := range s.commits(ctx, stream, r) {
+			var events []es.Recorded
+			if err == nil {
+				events, err = s.registry.DecodeCommit(commit, r.After)
 			}
-		} else {
-			fromBeginning = true // the stream had no events a moment ago; whatever comes now begins it
-		}
-	}
-	query := &dynamodb.QueryInput{
-		TableName:                 &s.table,
-		ConsistentRead:            aws.Bool(true),
-		KeyConditionExpression:    aws.String("#stream = :stream AND #version > :version"),
-		ExpressionAttributeNames:  map[string]string{"#stream": attrStream, "#version": attrVersion},
-		ExpressionAttributeValues: map[string]types.AttributeValue{":stream": text(string(stream)), ":version": number(last.First)},
-	}
-	for {
-		out, err := s.query(ctx, query)
-		if err != nil {
-			return es.History{}, err
-		}
-		for _, item := range out.Items {
-			if err := take(item); err != nil {
-				return es.History{}, err
+			if err != nil {
+				yield(es.Recorded{}, err)
+				return
+			}
+			if r.Backwards {
+				slices.Reverse(events)
+			}
+			for _, e := range events {
+				if r.Through > 0 && e.Version > r.Through {
+					continue
+				}
+				if given++; !yield(e, nil) || given == r.Limit {
+					return
+				}
 			}
 		}
-		if len(out.LastEvaluatedKey) == 0 {
-			return history, nil
-		}
-		query.ExclusiveStartKey = out.LastEvaluatedKey
 	}
+}
+
+// commits gives the commits that have a part in a range; forwards also the one that holds version After.
+func (s *Store) commits(ctx context.Context, stream es.StreamID, r es.Range) iter.Seq2[es.StoredCommit, error] {
+	return func(yield func(es.StoredCommit, error) bool) {
+		if err := ctx.Err(); err != nil {
+			yield(es.StoredCommit{}, err)
+			return
+		}
+		through := int64(maxVersion)
+		if r.Through > 0 {
+			through = r.Through
+		}
+		if r.Backwards {
+			s.backwards(ctx, stream, r.After, between(1, through).of(r.Limit), yield)
+			return
+		}
+		from, next := int64(1), int64(1)
+		if r.After > 0 {
+			// The commit that holds the version above After may begin below it.
+			for commit, err := range s.follow(ctx, stream, between(1, r.After).last(), anyVersion) {
+				if !yield(commit, err) || err != nil {
+					return
+				}
+				from, next = commit.First+1, commit.Last()+1
+			} // without one the stream had no events a moment ago, and whatever comes now begins it
+		}
+		for commit, err := range s.follow(ctx, stream, between(from, through).of(r.Limit), next) {
+			if !yield(commit, err) {
+				return
+			}
+		}
+	}
+}
+
+// backwards gives the commits above after, the last one first.
+func (s *Store) backwards(ctx context.Context, stream es.StreamID, after int64, r keys, yield func(es.StoredCommit, error) bool) {
+	r.descending = true
+	first := int64(1)
+	for commit, err := range s.follow(ctx, stream, r, anyVersion) {
+		if err != nil || commit.Last() <= after {
+			yield(commit, err)
+			return
+		}
+		if first = commit.First; !yield(commit, nil) || first <= after+1 {
+			return
+		}
+	}
+	if first > 1 {
+		yield(es.StoredCommit{}, corrupt(stream, first, "there is no commit before it"))
+	}
+}
+
+// anyVersion is for commits that may begin with any.
+const anyVersion = 0
+
+// follow gives the commits of a query and sees to it that each follows on the one before it, and the first one is version next, anyVersion for any.
+func (s *Store) follow(ctx context.Context, stream es.StreamID, r keys, next int64) iter.Seq2[es.StoredCommit, error] {
+	return func(yield func(es.StoredCommit, error) bool) {
+		query := r.query(s.table, stream)
+		for {
+			out, err := s.query(ctx, query)
+			if err != nil {
+				yield(es.StoredCommit{}, err)
+				return
+			}
+			for _, item := range out.Items {
+				commit, err := decodeItem(stream, item)
+				switch {
+				case err != nil:
+				case next == anyVersion:
+				case r.descending && commit.Last() != next-1:
+					err = corrupt(stream, next, "the commit before it ends at version %d", commit.Last())
+				case !r.descending && commit.First != next:
+					err = corrupt(stream, commit.First, "the commit before it ends at version %d", next-1)
+				}
+				if !yield(commit, err) || err != nil {
+					return
+				}
+				if next = commit.Last() + 1; r.descending {
+					next = commit.First
+				}
+			}
+			if len(out.LastEvaluatedKey) == 0 || r.single {
+				return
+			}
+			query.ExclusiveStartKey = out.LastEvaluatedKey
+		}
+	}
+}
+
+// keys is what a query asks for: the commits that begin with a version from first to through.
+type keys struct {
+	first, through int64
+	descending     bool
+	page           int  // of how many commits, 0 for a MB of them
+	single         bool // one page
+}
+
+func between(first, through int64) keys { return keys{first: first, through: through} }
+
+// last is the last one only.
+func (k keys) last() keys {
+	k.descending, k.page, k.single = true, 1, true
+	return k
+}
+
+// of keeps the pages to what n events can take, where n is above 0: each commit has one at least.
+func (k keys) of(n int) keys {
+	k.page = min(max(n, 0), maxPage)
+	return k
+}
+
+// maxPage is more commits than a page of 1 MB holds: the smallest has more than 100 bytes.
+const maxPage = 10_000
+
+func (k keys) query(table string, stream es.StreamID) *dynamodb.QueryInput {
+	in := &dynamodb.QueryInput{
+		TableName:                &table,
+		ConsistentRead:           aws.Bool(true),
+		ScanIndexForward:         aws.Bool(!k.descending),
+		KeyConditionExpression:   aws.String("#stream = :stream AND #version BETWEEN :first AND :through"),
+		ExpressionAttributeNames: map[string]string{"#stream": attrStream, "#version": attrVersion},
+		ExpressionAttributeValues: map[string]types.AttributeValue{
+			":stream": text(string(stream)), ":first": number(k.first), ":through": number(k.through),
+		},
+	}
+	if k.page > 0 {
+		in.Limit = aws.Int32(int32(k.page)) //nolint:gosec // at most maxPage
+	}
+	return in
 }
 
 // At implements es.Store, with one strongly consistent query for the last commit. An item that can't be read is an es.ErrCorrupt.
@@ -113,7 +268,7 @@ func (s *Store) At(ctx context.Context, stream es.StreamID, version int64) (es.H
 	if err := ctx.Err(); err != nil {
 		return es.Head{}, err
 	}
-	query := s.lastCommit(stream, maxVersion)
+	query := between(1, maxVersion).last().query(s.table, stream)
 	query.ProjectionExpression = aws.String("#stream, #version, #count, #commit")
 	query.ExpressionAttributeNames["#count"] = attrCount
 	query.ExpressionAttributeNames["#commit"] = attrCommit
@@ -121,7 +276,7 @@ func (s *Store) At(ctx context.Context, stream es.StreamID, version int64) (es.H
 	if err != nil {
 		return es.Head{}, err
 	}
-	head := es.StoreHead(stream, 0, "")
+	head := es.StoreHead(stream, 0, 0, "")
 	if len(out.Items) > 0 {
 		if head, err = decodeHead(stream, out.Items[0]); err != nil {
 			return es.Head{}, err
@@ -135,19 +290,6 @@ func (s *Store) At(ctx context.Context, stream es.StreamID, version int64) (es.H
 
 // maxVersion is above every version.
 const maxVersion = 1<<63 - 1
-
-// lastCommit asks for the last commit that starts at or below a version.
-func (s *Store) lastCommit(stream es.StreamID, version int64) *dynamodb.QueryInput {
-	return &dynamodb.QueryInput{
-		TableName:                 &s.table,
-		ConsistentRead:            aws.Bool(true),
-		ScanIndexForward:          aws.Bool(false),
-		Limit:                     aws.Int32(1),
-		KeyConditionExpression:    aws.String("#stream = :stream AND #version <= :version"),
-		ExpressionAttributeNames:  map[string]string{"#stream": attrStream, "#version": attrVersion},
-		ExpressionAttributeValues: map[string]types.AttributeValue{":stream": text(string(stream)), ":version": number(version)},
-	}
-}
 
 func (s *Store) query(ctx context.Context, input *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
 	out, err := s.api.Query(ctx, input)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,6 +27,10 @@ func Run(t *testing.T, open func(t *testing.T, registry *es.Registry) Backend) {
 		{"a stream without events", emptyStream},
 		{"what is appended is loaded", roundTrip},
 		{"load after a version", loadAfter},
+		{"since a head", since},
+		{"a part of a stream", readRange},
+		{"reading while others append", readWhile},
+		{"a scan of all", scan},
 		{"the head of a version", headAt},
 		{"streams are apart", streamsApart},
 		{"appends that no store takes", invalidAppends},
@@ -148,6 +153,140 @@ func loadAfter(t *testing.T, b Backend) {
 	for after := int64(11); after <= 13; after++ {
 		h := Load(t, b.Store, stream, after)
 		Append(t, b.Store, h.Head, fmt.Sprintf("next%d", after), Noted{Text: "x"})
+	}
+}
+
+func since(t *testing.T, b Backend) {
+	stream := Stream()
+	heads := append([]es.Head{Load(t, b.Store, stream, 0).Head}, uneven(t, b.Store, stream, 1, 5, 2)...)
+	for _, head := range heads {
+		h, err := b.Store.Since(t.Context(), head)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if wantVersions(t, h, head.Version()+1, 8); h.Head != heads[3] {
+			t.Errorf("since %d: head %+v, want %+v", head.Version(), h.Head, heads[3])
+		}
+	}
+	// Heads of another store, which has the same stream: it ended elsewhere, went on further, or held another commit there.
+	for _, head := range []es.Head{es.StoreHead(stream, 9, 9, "c3"), es.StoreHead(stream, 2, 6, "x"), es.StoreHead(stream, 2, 4, "c1"), es.StoreHead(Stream(), 1, 1, "c0")} {
+		if h, err := b.Store.Since(t.Context(), head); !errors.Is(err, es.ErrUnknownHead) {
+			t.Errorf("since %+v: %+v, %v", head, h, err)
+		}
+	}
+}
+
+// versionsOf reads a range to its end.
+func versionsOf(t *testing.T, s es.Store, stream es.StreamID, r es.Range) (versions []int64) {
+	t.Helper()
+	for e, err := range s.Read(t.Context(), stream, r) {
+		if err != nil {
+			t.Fatalf("%+v: %v", r, err)
+		}
+		if e.Data != (Counted{N: e.Version}) || e.Stream != stream || e.CommitID == "" {
+			t.Errorf("%+v: %+v", r, e)
+		}
+		versions = append(versions, e.Version)
+	}
+	return versions
+}
+
+func readRange(t *testing.T, b Backend) {
+	stream := Stream()
+	uneven(t, b.Store, stream, 1, 5, 2, 1, 3) // ends 1, 6, 8, 9, 12
+	for _, backwards := range []bool{false, true} {
+		for after := int64(-1); after <= 13; after += 2 {
+			for _, through := range []int64{-1, 0, 1, 3, 6, 9, 11, 12, 40} {
+				for _, limit := range []int{-1, 0, 1, 4, 5} {
+					var want []int64
+					for v := int64(1); v <= 12; v++ {
+						if v > after && (through < 1 || v <= through) {
+							want = append(want, v)
+						}
+					}
+					if backwards {
+						slices.Reverse(want)
+					}
+					if limit > 0 {
+						want = want[:min(limit, len(want))]
+					}
+					r := es.Range{After: after, Through: through, Backwards: backwards, Limit: limit}
+					if got := versionsOf(t, b.Store, stream, r); !slices.Equal(got, want) {
+						t.Errorf("%+v: %v, want %v", r, got, want)
+					}
+				}
+			}
+		}
+	}
+	if got := versionsOf(t, b.Store, Stream(), es.Range{Backwards: true}); len(got) > 0 {
+		t.Errorf("a stream without events: %v", got)
+	}
+}
+
+// readWhile: what is read was there as it is read, and nothing is left out, though the stream grows under the reader's hands.
+func readWhile(t *testing.T, b Backend) {
+	stream := Stream()
+	head := uneven(t, b.Store, stream, 2, 1)[1]
+	next := int64(1)
+	for e, err := range b.Store.Read(t.Context(), stream, es.Range{}) {
+		if err != nil || e.Version != next {
+			t.Fatalf("%+v, %v, want version %d", e, err, next)
+		}
+		next++
+		if e.Version <= 3 {
+			head = Append(t, b.Store, head, fmt.Sprintf("during%d", e.Version), Noted{})
+		}
+	}
+	if next < 4 {
+		t.Errorf("read up to version %d of the 3 that were there", next-1)
+	}
+}
+
+// scan finds each commit once, whatever the number of segments, also when it goes on from a position; there may be commits of other tests.
+func scan(t *testing.T, b Backend) {
+	scanner, ok := b.Store.(es.Scanner)
+	if !ok {
+		t.Skip("this store is no Scanner")
+	}
+	want := map[es.Head]bool{}
+	text := strings.Repeat("x", 50_000)
+	for range 12 {
+		head := Load(t, b.Store, Stream(), 0).Head
+		for i := range 3 {
+			head = Append(t, b.Store, head, fmt.Sprint(i), Noted{Text: text}, Noted{})
+			want[head] = true
+		}
+	}
+	for _, segments := range []int{1, 3} {
+		found := map[es.Head]int{}
+		pages := 0
+		for segment := range segments {
+			// Stopped after each page and taken up again.
+			for from, first := "", true; first || from != ""; first = false {
+				for page, err := range scanner.Scan(t.Context(), segment, segments, from) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, c := range page.Commits {
+						found[c.Head()]++
+						if want[c.Head()] && (len(c.Events) != 2 || !c.Time.Equal(Start)) {
+							t.Errorf("%+v", c)
+						}
+					}
+					pages++
+					from = page.Next
+					break
+				}
+			}
+		}
+		for head := range want {
+			if found[head] != 1 {
+				t.Errorf("%s@%d was found %d times in %d segments", head.Stream(), head.Version(), found[head], segments)
+			}
+		}
+		if pages <= segments && b.Limits != nil {
+			t.Errorf("%d pages of %d segments: none was taken up again", pages, segments)
+		}
 	}
 }
 
@@ -612,9 +751,14 @@ func cancelled(t *testing.T, b Backend) {
 	cancel()
 	_, load := b.Store.Load(ctx, stream, 0)
 	_, at := b.Store.At(ctx, stream, 0)
+	_, since := b.Store.Since(ctx, Append(t, b.Store, Load(t, b.Store, Stream(), 0).Head, "c", Noted{}))
+	var read error
+	for _, read = range b.Store.Read(ctx, stream, es.Range{}) {
+		break
+	}
 	_, one := b.Store.Append(ctx, []es.Commit{Commit(head, "c", Noted{})})
 	_, several := b.Store.Append(ctx, []es.Commit{Commit(head, "c", Noted{}), Commit(Load(t, b.Store, Stream(), 0).Head, "c", Noted{})})
-	for i, err := range []error{load, at, one, several} {
+	for i, err := range []error{load, since, read, at, one, several} {
 		if !errors.Is(err, context.Canceled) || errors.Is(err, es.ErrConflict) {
 			t.Errorf("call %d: %v", i, err)
 		}

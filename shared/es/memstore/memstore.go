@@ -3,8 +3,14 @@
 package memstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"hash/fnv"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"orderflow/shared/es"
@@ -49,6 +55,102 @@ func (s *Store) Load(ctx context.Context, stream es.StreamID, after int64) (es.H
 		h.Events = append(h.Events, events...)
 	}
 	return h, nil
+}
+
+// Since implements es.Store.
+func (s *Store) Since(ctx context.Context, at es.Head) (es.History, error) {
+	if at.Version() == 0 {
+		return s.Load(ctx, at.Stream(), 0)
+	}
+	s.mu.Lock()
+	known := slices.ContainsFunc(s.streams[at.Stream()], func(c es.StoredCommit) bool { return c.Head() == at })
+	s.mu.Unlock()
+	if !known {
+		return es.History{}, fmt.Errorf("memstore: %s@%d: %w", at.Stream(), at.Version(), es.ErrUnknownHead)
+	}
+	return s.Load(ctx, at.Stream(), at.Version())
+}
+
+// Read implements es.Store.
+func (s *Store) Read(ctx context.Context, stream es.StreamID, r es.Range) iter.Seq2[es.Recorded, error] {
+	return func(yield func(es.Recorded, error) bool) {
+		s.mu.Lock()
+		commits := slices.Clone(s.streams[stream])
+		s.mu.Unlock()
+		if r.Backwards {
+			slices.Reverse(commits)
+		}
+		given := 0
+		for _, c := range commits {
+			if err := ctx.Err(); err != nil {
+				yield(es.Recorded{}, err)
+				return
+			}
+			events, err := s.registry.DecodeCommit(c, r.After)
+			if err != nil {
+				yield(es.Recorded{}, err)
+				return
+			}
+			if r.Backwards {
+				slices.Reverse(events)
+			}
+			for _, e := range events {
+				if r.Through > 0 && e.Version > r.Through {
+					continue
+				}
+				if given++; !yield(e, nil) || given == r.Limit {
+					return
+				}
+			}
+		}
+	}
+}
+
+// scanned is how many commits a page of Scan has.
+const scanned = 100
+
+// Scan implements es.Scanner. The position is the stream and the first version of the last commit that was given.
+func (s *Store) Scan(ctx context.Context, segment, segments int, from string) iter.Seq2[es.ScanPage, error] {
+	return func(yield func(es.ScanPage, error) bool) {
+		var commits []es.StoredCommit
+		s.mu.Lock()
+		for stream, all := range s.streams {
+			sum := fnv.New32a()
+			_, _ = sum.Write([]byte(stream))
+			if int(sum.Sum32()%uint32(segments)) == segment { //nolint:gosec // segments are few, and more than none
+				commits = append(commits, all...)
+			}
+		}
+		s.mu.Unlock()
+		slices.SortFunc(commits, func(a, b es.StoredCommit) int {
+			return cmp.Or(cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.First, b.First))
+		})
+		if from != "" {
+			at := strings.LastIndex(from, "@")
+			first, err := strconv.ParseInt(from[at+1:], 10, 64)
+			if at < 0 || err != nil {
+				yield(es.ScanPage{}, fmt.Errorf("memstore: %q is no position of a scan", from))
+				return
+			}
+			commits = slices.DeleteFunc(commits, func(c es.StoredCommit) bool {
+				return string(c.Stream) < from[:at] || string(c.Stream) == from[:at] && c.First <= first
+			})
+		}
+		for {
+			if err := ctx.Err(); err != nil {
+				yield(es.ScanPage{}, err)
+				return
+			}
+			page := es.ScanPage{Commits: commits[:min(scanned, len(commits))]}
+			if commits = commits[len(page.Commits):]; len(commits) > 0 {
+				last := page.Commits[len(page.Commits)-1]
+				page.Next = fmt.Sprintf("%s@%d", last.Stream, last.First)
+			}
+			if !yield(page, nil) || page.Next == "" {
+				return
+			}
+		}
+	}
 }
 
 // At implements es.Store.
@@ -130,7 +232,7 @@ func (s *Store) recognise(commits []es.Commit) (heads []es.Head, all bool) {
 
 func head(stream es.StreamID, commits []es.StoredCommit) es.Head {
 	if len(commits) == 0 {
-		return es.StoreHead(stream, 0, "")
+		return es.StoreHead(stream, 0, 0, "")
 	}
 	return commits[len(commits)-1].Head()
 }

@@ -17,6 +17,8 @@ func TestStore(t *testing.T) {
 	})
 }
 
+func TestSnapshots(t *testing.T) { estest.RunSnapshots(t, &memstore.Snapshots{}) }
+
 // counters change under the store's lock; their own is for the tests that read them meanwhile.
 type counters struct {
 	mu     sync.Mutex

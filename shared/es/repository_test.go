@@ -1,0 +1,298 @@
+package es_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"orderflow/shared/es"
+	"orderflow/shared/es/estest"
+	"orderflow/shared/es/memstore"
+)
+
+// asked is a store that counts what is read of it.
+type asked struct {
+	*memstore.Store
+	loads, since int
+	events       int
+}
+
+func (a *asked) Load(ctx context.Context, stream es.StreamID, after int64) (es.History, error) {
+	h, err := a.Store.Load(ctx, stream, after)
+	a.loads, a.events = a.loads+1, a.events+len(h.Events)
+	return h, err
+}
+
+func (a *asked) Since(ctx context.Context, head es.Head) (es.History, error) {
+	h, err := a.Store.Since(ctx, head)
+	a.since, a.events = a.since+1, a.events+len(h.Events)
+	return h, err
+}
+
+// shelf is a table of snapshots that a test breaks.
+type shelf struct {
+	memstore.Snapshots
+	newest func(es.Snapshot, bool, error) (es.Snapshot, bool, error)
+	puts   int
+}
+
+func (s *shelf) Newest(ctx context.Context, stream es.StreamID, fold string) (es.Snapshot, bool, error) {
+	kept, found, err := s.Snapshots.Newest(ctx, stream, fold)
+	if s.newest != nil {
+		return s.newest(kept, found, err)
+	}
+	return kept, found, err
+}
+
+func (s *shelf) Keep(ctx context.Context, snapshot es.Snapshot) error {
+	s.puts++
+	return s.Snapshots.Keep(ctx, snapshot)
+}
+
+func (s *shelf) Replace(ctx context.Context, snapshot es.Snapshot) error {
+	s.puts++
+	return s.Snapshots.Replace(ctx, snapshot)
+}
+
+// digits is a state in which each event and its place show.
+type digits struct {
+	Text string `json:"text"`
+}
+
+func digitsOf(store es.Store, snapshots es.Snapshots) es.Repository[digits, opened] {
+	return es.Repository[digits, opened]{
+		Category: "thing", Store: store, Snapshots: snapshots, Fold: "digits/1", Every: 5,
+		Initial: func() digits { return digits{} },
+		Evolve:  func(d digits, e opened) digits { return digits{d.Text + fmt.Sprint(e.N) + "."} },
+	}
+}
+
+// grow appends commits of the given sizes, which hold their own versions, and gives each as it is stored.
+func grow(t testing.TB, store es.Store, id string, sizes ...int) (commits []es.StoredCommit) {
+	t.Helper()
+	registry := es.NewRegistry(register)
+	head := estest.Load(t, store, es.NewStreamID("thing", id), 0).Head
+	for _, size := range sizes {
+		c := estest.Commit(head, fmt.Sprintf("c%d", head.Version()))
+		for i := range size {
+			c.Events = append(c.Events, opened{int(head.Version()) + i + 1})
+		}
+		stored, err := registry.EncodeCommit(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		head = estest.Append(t, store, head, c.ID, c.Events...)
+		commits = append(commits, stored)
+	}
+	return commits
+}
+
+func upTo(n int) (d digits) {
+	for i := range n {
+		d.Text += fmt.Sprint(i+1) + "."
+	}
+	return d
+}
+
+func wantDigits(t *testing.T, r es.Repository[digits, opened], version int) {
+	t.Helper()
+	got, err := r.Get(t.Context(), "1")
+	if err != nil || got.State != upTo(version) || got.Head.Version() != int64(version) {
+		t.Errorf("%+v, %v, want %d", got, err, version)
+	}
+}
+
+// TestSnapshotsByPolicy: a commit that takes the stream across a multiple of five leaves a snapshot of all that there is, and no other does.
+func TestSnapshotsByPolicy(t *testing.T) {
+	store, kept := memstore.New(es.NewRegistry(register)), &shelf{}
+	r := digitsOf(store, kept)
+	wantDigits(t, r, 0)
+	commits := grow(t, store, "1", 3, 1, 2, 3, 5, 1, 11)
+	for i, wrote := range []bool{false, false, true, false, true, true, true} { // ends 3, 4, 6, 9, 14, 15, 26
+		puts := kept.puts
+		for range 2 { // each comes twice
+			if err := r.Handle(t.Context(), commits[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if (kept.puts > puts) != wrote {
+			t.Errorf("versions %d to %d: %d snapshots", commits[i].First, commits[i].Last(), kept.puts-puts)
+		}
+	}
+	if s, found, err := kept.Newest(t.Context(), "thing/1", "digits/1"); err != nil || !found || s.Head.Version() != 26 {
+		t.Errorf("%+v, %t, %v", s, found, err)
+	}
+	wantDigits(t, r, 26)
+	other := commits[2]
+	other.Stream = "order/1"
+	if err := r.Handle(t.Context(), other); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRehydrateInTwoReads(t *testing.T) {
+	store, kept := &asked{Store: memstore.New(es.NewRegistry(register))}, &shelf{}
+	r := digitsOf(store, kept)
+	commits := grow(t, store.Store, "1", 4, 4, 4, 4, 2)
+	for _, c := range commits[:4] {
+		if err := r.Handle(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	grow(t, store.Store, "1", 1, 1)
+	*store = asked{Store: store.Store}
+	wantDigits(t, r, 20)
+	// The snapshots were written when the stream had 18 events.
+	if store.loads != 0 || store.since != 1 || store.events != 2 {
+		t.Errorf("%d loads, %d since, %d events", store.loads, store.since, store.events)
+	}
+}
+
+// TestUselessSnapshots: whatever is wrong with one costs a replay, and the next Handle puts a good one in its place.
+func TestUselessSnapshots(t *testing.T) {
+	tests := map[string]struct {
+		newest  func(es.Snapshot, bool, error) (es.Snapshot, bool, error)
+		mended  bool
+		failing error
+	}{
+		"lost":    {newest: func(es.Snapshot, bool, error) (es.Snapshot, bool, error) { return es.Snapshot{}, false, nil }},
+		"corrupt": {newest: func(es.Snapshot, bool, error) (es.Snapshot, bool, error) { return es.Snapshot{}, false, es.ErrCorrupt }, mended: true},
+		"out of reach": {
+			newest: func(es.Snapshot, bool, error) (es.Snapshot, bool, error) { return es.Snapshot{}, false, es.ErrUnavailable },
+		},
+		"forbidden": {
+			newest:  func(es.Snapshot, bool, error) (es.Snapshot, bool, error) { return es.Snapshot{}, false, errTooMuch },
+			failing: errTooMuch,
+		},
+		"of another shape": {newest: func(s es.Snapshot, _ bool, _ error) (es.Snapshot, bool, error) {
+			s.State = []byte(`{"text":7}`)
+			return s, true, nil
+		}, mended: true},
+		"of another stream": {newest: func(s es.Snapshot, _ bool, _ error) (es.Snapshot, bool, error) {
+			s.Head = es.StoreHead("thing/2", s.Head.First(), s.Head.Version(), s.Head.CommitID())
+			return s, true, nil
+		}, mended: true},
+		"of another fold": {newest: func(s es.Snapshot, _ bool, _ error) (es.Snapshot, bool, error) {
+			s.Fold = "digits/2"
+			return s, true, nil
+		}, mended: true},
+		"from beyond the stream's end": {newest: func(s es.Snapshot, _ bool, _ error) (es.Snapshot, bool, error) {
+			s.Head, s.State = es.StoreHead("thing/1", 90, 99, "c90"), []byte(`{"text":"future"}`)
+			return s, true, nil
+		}, mended: true},
+		"of a commit that was another": {newest: func(s es.Snapshot, _ bool, _ error) (es.Snapshot, bool, error) {
+			s.Head = es.StoreHead("thing/1", s.Head.First(), s.Head.Version(), "other")
+			return s, true, nil
+		}, mended: true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			store, kept := &asked{Store: memstore.New(es.NewRegistry(register))}, &shelf{}
+			r := digitsOf(store, kept)
+			for _, c := range grow(t, store.Store, "1", 3, 4) {
+				if err := r.Handle(t.Context(), c); err != nil {
+					t.Fatal(err)
+				}
+			}
+			kept.newest = tt.newest
+			if tt.failing != nil {
+				if _, err := r.Get(t.Context(), "1"); !errors.Is(err, tt.failing) {
+					t.Error(err)
+				}
+				return
+			}
+			wantDigits(t, r, 7)
+			if store.loads == 0 {
+				t.Error("no replay")
+			}
+			commit := grow(t, store.Store, "1", 4)[0]
+			if err := r.Handle(t.Context(), commit); err != nil {
+				t.Fatal(err)
+			}
+			if kept.newest = nil; tt.mended {
+				*store = asked{Store: store.Store}
+				if wantDigits(t, r, 11); store.loads > 0 || store.events > 0 {
+					t.Errorf("after it was mended %d loads of %d events", store.loads, store.events)
+				}
+			}
+		})
+	}
+}
+
+func TestHandleRefuses(t *testing.T) {
+	store := memstore.New(es.NewRegistry(register))
+	commit := grow(t, store, "1", 6)[0]
+	r := digitsOf(store, &shelf{})
+	r.Every = 0
+	if err := r.Handle(t.Context(), commit); err == nil {
+		t.Error("Every is 0 and nobody says so")
+	}
+	if r.Every, r.Fold = 5, ""; r.Handle(t.Context(), commit) == nil {
+		t.Error("Fold is empty and nobody says so")
+	}
+	// A commit that the store does not have: whoever sends it speaks of another store.
+	if err := digitsOf(memstore.New(es.NewRegistry(register)), &shelf{}).Handle(t.Context(), commit); !errors.Is(err, es.ErrCorrupt) {
+		t.Error(err)
+	}
+}
+
+// TestPast compares states as of each version and time with a replay of the prefix, while the clock jumps.
+func TestPast(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		store, ctx := memstore.New(es.NewRegistry(register)), context.Background()
+		stream := es.StreamID("thing/1")
+		r := digitsOf(store, &shelf{})
+		var ends []int // version that a commit ends with
+		var times []time.Time
+		newest := time.Time{}
+		for i := range rapid.IntRange(0, 12).Draw(t, "commits") {
+			h, err := store.Load(ctx, stream, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := estest.Start.Add(time.Duration(rapid.IntRange(-5, 5).Draw(t, "seconds")) * time.Second)
+			c := es.Commit{Head: h.Head, ID: fmt.Sprint(i), Time: at}
+			for n := range rapid.IntRange(1, 4).Draw(t, "events") {
+				c.Events = append(c.Events, opened{int(h.Head.Version()) + n + 1})
+			}
+			if _, err := store.Append(ctx, []es.Commit{c}); err != nil {
+				t.Fatal(err)
+			}
+			if at.After(newest) {
+				newest = at
+			}
+			ends, times = append(ends, int(h.Head.Version())+len(c.Events)), append(times, newest)
+		}
+		end := 0
+		if len(ends) > 0 {
+			end = ends[len(ends)-1]
+		}
+		for version := 1; version <= end+1; version++ {
+			got, err := r.AsOf(ctx, "1", es.Point{Version: int64(version)})
+			if want := min(version, end); err != nil || got.State != upTo(want) || got.Version != int64(want) {
+				t.Fatalf("as of version %d: %+v, %v", version, got, err)
+			}
+		}
+		for second := -6; second <= 6; second++ {
+			at := estest.Start.Add(time.Duration(second) * time.Second)
+			want, since := 0, time.Time{}
+			for i := range ends {
+				if !times[i].After(at) {
+					want, since = ends[i], times[i]
+				}
+			}
+			got, err := r.AsOf(ctx, "1", es.Point{Time: at})
+			if err != nil || got.State != upTo(want) || got.Version != int64(want) || !got.Time.Equal(since) {
+				t.Fatalf("as of second %d: %+v, %v, want version %d of %v", second, got, err, want, since)
+			}
+		}
+		now, err := r.AsOf(ctx, "1", es.Point{})
+		if err != nil || now.State != upTo(end) || !now.Time.Equal(newest) {
+			t.Fatalf("now: %+v, %v", now, err)
+		}
+	})
+}
