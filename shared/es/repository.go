@@ -164,7 +164,7 @@ func (r Repository[S, E]) snapshot(ctx context.Context, stream StreamID) (f fold
 	}
 	f = folded[S]{version: s.Head.version, time: s.Time}
 	if s.Head.stream != stream || s.Head.version < 1 || s.Fold != r.Fold || json.Unmarshal(s.State, &f.state) != nil {
-		return r.initial(), Head{}, true, nil
+		return r.initial(), Head{}, true, nil //nolint:nilerr // it costs a replay
 	}
 	return f, s.Head, false, nil
 }

@@ -162,7 +162,9 @@ func TestUselessSnapshots(t *testing.T) {
 		"lost":    {newest: func(es.Snapshot, bool, error) (es.Snapshot, bool, error) { return es.Snapshot{}, false, nil }},
 		"corrupt": {newest: func(es.Snapshot, bool, error) (es.Snapshot, bool, error) { return es.Snapshot{}, false, es.ErrCorrupt }, mended: true},
 		"out of reach": {
-			newest: func(es.Snapshot, bool, error) (es.Snapshot, bool, error) { return es.Snapshot{}, false, es.ErrUnavailable },
+			newest: func(es.Snapshot, bool, error) (es.Snapshot, bool, error) {
+				return es.Snapshot{}, false, es.ErrUnavailable
+			},
 		},
 		"forbidden": {
 			newest:  func(es.Snapshot, bool, error) (es.Snapshot, bool, error) { return es.Snapshot{}, false, errTooMuch },

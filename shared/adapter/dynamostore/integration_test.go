@@ -44,7 +44,9 @@ func TestSnapshots(t *testing.T) {
 	stream := estest.Stream()
 	kept := es.Snapshot{Head: es.StoreHead(stream, 4, 5, "c5"), Fold: "f/1", Time: estest.Start, State: []byte(`{"n":1}`)}
 	for name, change := range map[string]func(map[string]types.AttributeValue){
-		"another state":   func(item map[string]types.AttributeValue) { item["state"] = &types.AttributeValueMemberS{Value: `{"n":2}`} },
+		"another state": func(item map[string]types.AttributeValue) {
+			item["state"] = &types.AttributeValueMemberS{Value: `{"n":2}`}
+		},
 		"another version": func(item map[string]types.AttributeValue) { item["version"] = &types.AttributeValueMemberN{Value: "6"} },
 		"no state":        func(item map[string]types.AttributeValue) { delete(item, "state") },
 		"no checksum":     func(item map[string]types.AttributeValue) { delete(item, "checksum") },

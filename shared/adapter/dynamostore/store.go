@@ -189,6 +189,9 @@ const anyVersion = 0
 // follow gives the commits of a query and sees to it that each follows on the one before it, and the first one is version next, anyVersion for any.
 func (s *Store) follow(ctx context.Context, stream es.StreamID, r keys, next int64) iter.Seq2[es.StoredCommit, error] {
 	return func(yield func(es.StoredCommit, error) bool) {
+		if r.first > r.through {
+			return
+		}
 		query := r.query(s.table, stream)
 		for {
 			out, err := s.query(ctx, query)

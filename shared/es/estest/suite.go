@@ -249,8 +249,8 @@ func scan(t *testing.T, b Backend) {
 		t.Skip("this store is no Scanner")
 	}
 	want := map[es.Head]bool{}
-	text := strings.Repeat("x", 50_000)
-	for range 12 {
+	text := strings.Repeat("x", 10_000)
+	for range 50 { // 1.5 MB: more than a page of DynamoDB's
 		head := Load(t, b.Store, Stream(), 0).Head
 		for i := range 3 {
 			head = Append(t, b.Store, head, fmt.Sprint(i), Noted{Text: text}, Noted{})
@@ -284,8 +284,8 @@ func scan(t *testing.T, b Backend) {
 				t.Errorf("%s@%d was found %d times in %d segments", head.Stream(), head.Version(), found[head], segments)
 			}
 		}
-		if pages <= segments && b.Limits != nil {
-			t.Errorf("%d pages of %d segments: none was taken up again", pages, segments)
+		if pages < 2 {
+			t.Error("all on one page: no scan was taken up again")
 		}
 	}
 }

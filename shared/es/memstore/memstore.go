@@ -74,6 +74,10 @@ func (s *Store) Since(ctx context.Context, at es.Head) (es.History, error) {
 // Read implements es.Store.
 func (s *Store) Read(ctx context.Context, stream es.StreamID, r es.Range) iter.Seq2[es.Recorded, error] {
 	return func(yield func(es.Recorded, error) bool) {
+		if err := ctx.Err(); err != nil {
+			yield(es.Recorded{}, err)
+			return
+		}
 		s.mu.Lock()
 		commits := slices.Clone(s.streams[stream])
 		s.mu.Unlock()
