@@ -14,6 +14,7 @@ GOLANGCI_LINT := 2.15.0
 TAGS := integration,e2e
 
 emulator := .tools/emulator/installed
+faults := .tools/faults/installed
 sam := .tools/sam/installed
 asl := .tools/node/installed
 golangci_lint := .tools/golangci-lint-$(GOLANGCI_LINT)/golangci-lint
@@ -51,16 +52,16 @@ build: go-present $(sam) ## build what sam deploy takes to an account
 
 ##@ Check
 
-test: go-present linux $(emulator) $(sam) ## all tests; those that need one get an emulator of their own
+test: go-present linux $(emulator) $(faults) $(sam) ## all tests; those that need one get an emulator of their own
 	@infra/local/test.sh unit integration e2e
 
 test-unit: go-present ## tests that need no emulator, in seconds
 	@go test -shuffle=on ./...
 
-test-integration: go-present linux $(emulator) ## adapters against the local AWS
+test-integration: go-present linux $(emulator) $(faults) ## adapters against the local AWS
 	@infra/local/test.sh integration
 
-test-e2e: go-present linux $(emulator) $(sam) ## a freshly deployed stack, over HTTP
+test-e2e: go-present linux $(emulator) $(faults) $(sam) ## a freshly deployed stack, over HTTP
 	@infra/local/test.sh e2e
 
 lint: go-present $(sam) $(asl) $(golangci_lint) ## everything that can be checked without running it
@@ -84,10 +85,14 @@ distclean: stop clean ## remove the installed tools too
 
 ##@ Tools
 
-tools: $(emulator) $(sam) $(asl) $(golangci_lint) ## install all of them now
+tools: $(emulator) $(faults) $(sam) $(asl) $(golangci_lint) ## install all of them now
 
 $(emulator): infra/local/requirements-emulator.txt infra/local/venv.sh
 	@infra/local/venv.sh .tools/emulator $<
+	@touch $@
+
+$(faults): infra/local/requirements-faults.txt infra/local/venv.sh
+	@infra/local/venv.sh .tools/faults $<
 	@touch $@
 
 $(sam): infra/local/requirements-sam.txt infra/local/venv.sh

@@ -6,6 +6,7 @@ package awsenv
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -18,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/smithy-go"
 )
 
 // The pace of requests. A function has seconds, not the SDK's minutes: a try that hangs is given up while there is time for another, and the waits
@@ -54,12 +56,20 @@ func Config(context.Context) aws.Config {
 	return cfg
 }
 
-// Retryer tries a request up to 5 times when it was throttled, met a fault of the service (5xx) or lost its connection, with full jitter under a
+// Retryer tries a request up to 5 times when it was throttled, met a fault of the service (5xx), lost its connection or got an answer that can't be read
+// (which the SDK takes for final, though a connection that breaks in the middle of the answer looks like that), with full jitter under a
 // ceiling that grows from 50 ms to 1 s. A request whose answer was lost is sent again: what must not happen twice has a condition or a token of its own.
 func Retryer() aws.RetryerV2 {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = maxAttempts
 		o.MaxBackoff = backoffMax
+		o.Retryables = append(o.Retryables, retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
+			var unreadable *smithy.DeserializationError
+			if errors.As(err, &unreadable) {
+				return aws.TrueTernary
+			}
+			return aws.UnknownTernary
+		}))
 		o.Backoff = retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) { return rand.N(backoffCeiling(attempt)), nil })
 	})
 }

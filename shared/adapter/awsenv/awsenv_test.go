@@ -88,6 +88,8 @@ func TestRetryer(t *testing.T) {
 		{"throttled", &smithy.GenericAPIError{Code: "ThrottlingException"}, true},
 		{"throughput", &smithy.GenericAPIError{Code: "ProvisionedThroughputExceededException"}, true},
 		{"connection lost", &smithyhttp.RequestSendError{Err: io.ErrUnexpectedEOF}, true},
+		{"the answer breaks off", &smithy.OperationError{Err: &smithy.DeserializationError{Err: io.ErrUnexpectedEOF}}, true},
+		{"the answer is gone with the caller", &aws.RequestCanceledError{Err: &smithy.DeserializationError{Err: context.Canceled}}, false},
 		{"a condition failed", &smithy.GenericAPIError{Code: "ConditionalCheckFailedException"}, false},
 		{"denied", &smithy.GenericAPIError{Code: "AccessDeniedException"}, false},
 		{"given up by the caller", &aws.RequestCanceledError{Err: context.Canceled}, false},

@@ -24,6 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
 
 	"orderflow/shared/es"
 )
@@ -304,10 +305,17 @@ func (s *Store) query(ctx context.Context, input *dynamodb.QueryInput) (*dynamod
 
 // failed wraps an error of the service, and marks one that may pass.
 func failed(what string, err error) error {
-	if throttledTransaction(err) || retry.IsErrorRetryables(retry.DefaultRetryables).IsErrorRetryable(err) == aws.TrueTernary {
+	if throttledTransaction(err) || brokenAnswer(err) || retry.IsErrorRetryables(retry.DefaultRetryables).IsErrorRetryable(err) == aws.TrueTernary {
 		return fmt.Errorf("dynamostore: %s: %w: %w", what, es.ErrUnavailable, err)
 	}
 	return fmt.Errorf("dynamostore: %s: %w", what, err)
+}
+
+// brokenAnswer reports whether an answer came and could not be read to its end, as when the connection breaks in the middle of it: the SDK takes that
+// for final. A caller who has gone is another matter.
+func brokenAnswer(err error) bool {
+	var unreadable *smithy.DeserializationError
+	return errors.As(err, &unreadable) && !errors.Is(err, context.Canceled)
 }
 
 // throttledTransaction reports whether a transaction was cancelled for want of throughput and for nothing else.

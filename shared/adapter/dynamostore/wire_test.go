@@ -101,6 +101,7 @@ func TestWire(t *testing.T) {
 		{name: "a put that is throttled for a while", commits: one, answers: []answer{{400, throttling}, {200, "{}"}}, version: 4},
 		{name: "a put that is throttled for good", commits: one, answers: []answer{{400, throttling}, {400, throttling}, {400, throttling}}, err: es.ErrUnavailable},
 		{name: "a put whose answers are all lost", commits: one, answers: []answer{{}, {}, {}}, err: es.ErrUnavailable},
+		{name: "a put whose answer can't be read", commits: one, answers: []answer{{200, "{"}}, err: es.ErrUnavailable},
 		{name: "a transaction", commits: two, answers: []answer{{200, "{}"}}, version: 4},
 		{name: "a transaction whose answer is lost", commits: two, answers: []answer{{}, {200, "{}"}}, version: 4},
 		{name: "a transaction that is still under way when it comes again", commits: two,
