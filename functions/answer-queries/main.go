@@ -19,6 +19,8 @@ import (
 	"orderflow/shared/es"
 	"orderflow/shared/order"
 	"orderflow/shared/stock"
+	"orderflow/shared/view/customers"
+	"orderflow/shared/view/orders"
 )
 
 func main() {
@@ -26,6 +28,7 @@ func main() {
 	tables := dynamodb.NewFromConfig(config)
 	store := dynamostore.New(tables, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register, account.Register, stock.Register))
 	vault := keyvault.New(tables, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
+	views := viewtable.New(tables, awsenv.Env("VIEWS_TABLE"))
 	lambda.Start(httpapi.Lambda(httpapi.NewQueries(httpapi.Queries{
 		Auth:       httpapi.Auth{CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE")},
 		Clock:      now,
@@ -33,7 +36,7 @@ func main() {
 		Orders:     order.New(order.Deps{Store: store, Clock: now, Vault: vault}),
 		Accounts:   account.New(account.Deps{Store: store, Clock: now}),
 		Stock:      stock.New(stock.Deps{Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE"))}),
-		Lists:      viewtable.NewOrders(tables, awsenv.Env("VIEWS_TABLE")),
-		Statistics: viewtable.NewCustomers(tables, awsenv.Env("VIEWS_TABLE")),
+		Lists:      orders.NewLists(views, now),
+		Statistics: customers.NewStatistics(views, now),
 	})))
 }

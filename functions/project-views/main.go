@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"os"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -10,29 +11,29 @@ import (
 
 	"orderflow/shared/adapter/awsenv"
 	"orderflow/shared/adapter/dynamostore"
+	"orderflow/shared/adapter/metrics"
 	"orderflow/shared/adapter/stream"
 	"orderflow/shared/adapter/viewtable"
 	"orderflow/shared/clock"
-	"orderflow/shared/customer"
-	"orderflow/shared/es"
-	"orderflow/shared/order"
 	"orderflow/shared/view"
-	"orderflow/shared/view/customers"
-	"orderflow/shared/view/orders"
+	"orderflow/shared/view/catalog"
 )
 
 func main() {
 	awsenv.Logger()
-	config := awsenv.Config(context.Background())
-	db, views, registry := dynamodb.NewFromConfig(config), awsenv.Env("VIEWS_TABLE"), es.NewRegistry(order.Register, customer.Register)
-	projector := view.New(dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), registry), registry, clock.System{},
-		view.Of[orders.Row](order.Category, orders.Evolve, viewtable.NewOrders(db, views)),
-		view.Of[customers.Profile](customer.Category, customers.EvolveProfile, viewtable.NewCustomers(db, views)),
-	)
+	config, views, now := awsenv.Config(context.Background()), catalog.Views(), clock.System{}
+	db, counts, stack := dynamodb.NewFromConfig(config), metrics.New(os.Stdout, now), awsenv.Env("STACK")
+	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), view.Registry(views...))
+	projector := view.NewProjector(store, viewtable.New(db, awsenv.Env("VIEWS_TABLE")), now, func(lag view.Lag) {
+		// The alarm is on the metric of the stack, so that a further view needs none of its own.
+		counts.Seconds(view.MetricLagSeconds, lag.Age, metrics.Dimensions{"Stack": stack})
+		counts.Seconds(view.MetricLagSeconds, lag.Age, metrics.Dimensions{"Stack": stack, "View": lag.View})
+		counts.Count(view.MetricLagEvents, lag.Events, metrics.Dimensions{"Stack": stack, "View": lag.View})
+	}, views...)
 	lambda.Start(stream.Consumer{
 		Name:        "project-views",
 		Decode:      dynamostore.CommitFromImage,
-		Handle:      projector.Handle,
+		HandleBatch: projector.HandleBatch,
 		DeadLetters: stream.NewQueue(sqs.NewFromConfig(config), awsenv.Env("DEAD_LETTER_QUEUE_URL")),
 	}.Run)
 }

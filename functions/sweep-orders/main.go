@@ -18,6 +18,7 @@ import (
 	"orderflow/shared/es"
 	"orderflow/shared/order"
 	"orderflow/shared/sweep"
+	"orderflow/shared/view/orders"
 )
 
 func main() {
@@ -26,7 +27,7 @@ func main() {
 	db, counts, stack := dynamodb.NewFromConfig(config), metrics.New(os.Stdout, clock.System{}), awsenv.Env("STACK")
 	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register))
 	lambda.Start(sweep.Sweeper{
-		Rows:   viewtable.NewOrders(db, awsenv.Env("VIEWS_TABLE")),
+		Rows:   orders.NewLists(viewtable.New(db, awsenv.Env("VIEWS_TABLE")), clock.System{}),
 		Orders: order.New(order.Deps{Store: store, Clock: clock.System{}}),
 		Runs:   sfnstart.New(sfn.NewFromConfig(config), awsenv.Env("SAGA_ARN"), clock.System{}),
 		Clock:  clock.System{},

@@ -69,6 +69,7 @@ func wanted(t template) []alarm {
 		above("AWS/States ExecutionsAborted StateMachineArn=!SagaArn", "Sum", 0),
 		above("orderflow OrdersFoundBySweep Stack=!Prefix", "Maximum", 0),
 		above("orderflow OrdersUndoFailed Stack=!Prefix", "Maximum", 0),
+		above("orderflow ViewLagSeconds Stack=!Prefix", "Maximum", 300),
 		{metric: "AWS/Lambda Invocations FunctionName=sweep-orders", statistic: "Sum", threshold: 1, below: true},
 	}
 	dead := deadLetterQueues(t)

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"orderflow/shared/view"
 )
 
 // mostResources is what a transformed template stays under; CloudFormation refuses more than 500.
@@ -243,6 +246,27 @@ func size(t template) int {
 		}
 	}
 	return n
+}
+
+// A rebuild counts on how long a function may go on with a generation of a view that it has found.
+func TestGraceOfGenerations(t *testing.T) {
+	whole := mainTemplate(t)
+	for _, id := range whole.ofType(serverlessFunction) {
+		timeout := time.Duration(numberAt(whole.prop(id, "Timeout"))) * time.Second
+		switch functionName(whole, id) {
+		case "answer-queries":
+			if timeout+view.CacheFor >= view.ReaderGrace {
+				t.Errorf("%s may read a generation for %s, and it is kept up for %s", id, timeout+view.CacheFor, view.ReaderGrace)
+			}
+		case "project-views":
+			if timeout >= view.WriterGrace {
+				t.Errorf("%s may write a generation for %s, and what is left of it is deleted after %s", id, timeout, view.WriterGrace)
+			}
+		}
+		if timeout == 0 {
+			t.Errorf("%s has no timeout", id)
+		}
+	}
 }
 
 func TestTemplate(t *testing.T) {

@@ -5,133 +5,204 @@
 // is applied; further, and the events between are read from the store and applied with it. So a commit that was parked in a dead letter never holes a row,
 // and bringing a row up to date needs no more than its stream's name.
 //
-// A further view is a package of its own with a row and its fold, a Rows for it, and one Of at the projector.
+// # Generations
+//
+// The rows of a view are kept in generations. One serves; a rebuild fills the next beside it and then switches (package rebuild). Three rules make
+// any interleaving of writers, rebuild and readers come out right:
+//
+//   - A rebuild declares the generation that it builds first, and reads the store after that.
+//   - A projector reads which generations there are after it has received its commits, and writes each commit to all that are live, the newest first.
+//   - Every write of a row has the condition that the row is where it was read.
+//
+// So a commit is either in the store when the rebuild reads it, or comes to a projector that knows of the new generation; and what readers have seen in the
+// old generation is in the new one when it begins to serve.
+//
+// # A further view
+//
+// is a package of its own that defines it, and a line in the list of package catalog:
+//
+//	var View = view.Definition[Row]{Name: "parcels", Category: shipment.Category, Events: shipment.Register, Evolve: evolve}
 package view
 
 import (
-	"context"
+	"encoding/json"
 	"fmt"
+	"regexp"
+	"slices"
 
-	"orderflow/shared/clock"
 	"orderflow/shared/es"
 )
 
-// Row is what a view keeps of a stream.
-type Row interface {
-	// At is the version of the last event that is folded in, 0 for a stream of which there is none.
-	At() int64
+// Definition says what a view is: one row a stream of a category. R is what encoding/json writes and reads back the same, for that is how a table keeps it.
+type Definition[R any] struct {
+	Name     string             // lower-case letters, digits and hyphens, from a letter; part of every key
+	Category string             // of the streams that have a row each
+	Events   func(*es.Registry) // registers the event types of the category
+
+	// Evolve folds an event into a row; the zero R is the row of a stream of which nothing is known. It is pure and never fails.
+	Evolve func(R, es.Recorded) R
+	// Keys says in which lists a row is: at most one key an index. nil for a view without lists.
+	Keys func(id string, row R) []Key
+	// Tallies says what a row adds to counters elsewhere. They change by the difference when the row changes, in one transaction with it, so that they
+	// are exact as long as each row is. At most MaxTallies a row. nil for a view that counts nothing.
+	Tallies func(id string, row R) []Tally
 }
 
-// Rows keeps the rows of a view.
-type Rows[R Row] interface {
-	// Get reads the row of a stream's id, consistent with every Put that was answered before. The zero row where there is none.
-	Get(ctx context.Context, id string) (R, error)
-	// Put writes next in place of old, together with everything else that depends on the difference, all or none. It is an es.ErrConflict, and
-	// nothing is written, where the row is not at old's version any more or somebody else is writing.
-	Put(ctx context.Context, id string, old, next R) error
+// MaxTallies is how many counters' items one row may change at once: a transaction has 100 items, of which the row is one, and a row that moves leaves as
+// many as it comes to.
+const MaxTallies = 49
+
+// Index is one of the lists' indexes that a table of views has. Each view has all of them to itself.
+type Index int
+
+// The indexes.
+const (
+	Index1 Index = 1 + iota
+	Index2
+	Index3
+)
+
+// Indexes are all of them.
+func Indexes() []Index { return []Index{Index1, Index2, Index3} }
+
+// Key puts a row in a list.
+type Key struct {
+	Index     Index
+	Partition string // the list
+	Sort      string // the row's place in it, which no other row of the list has
 }
 
-// View is a read model that the projector keeps.
-type View interface {
-	category() string
-	apply(ctx context.Context, p *Projector, stream es.StreamID, events []es.Recorded) error
+// Tally is a set of counters that rows add to.
+type Tally struct {
+	Name     string           // which kind, as in "customer"
+	ID       string           // whose
+	Counters map[string]int64 // what is added to each; a counter that is missing is 0
+	// Rows is a list that has every row which adds to this tally. Verifying finds them by it.
+	Rows Key
 }
 
-// Of makes a view of the streams of a category: a row a stream, folded with evolve, which also takes over the event's version. evolve is pure and never fails.
-func Of[R Row](category string, evolve func(R, es.Recorded) R, rows Rows[R]) View {
-	return fold[R]{streams: category, evolve: evolve, rows: rows}
+// Item is a row in the form that tables keep. The zero Item, but for its ID, is the row of a stream of which nothing is known.
+type Item struct {
+	ID       string
+	Sequence int64           // version of the last event that is folded in, 0 for none
+	Data     json.RawMessage // the row
+	Keys     []Key
 }
 
-// Projector keeps views up to date. It is safe for concurrent use, also by many processes.
-type Projector struct {
-	store    es.Store
-	registry *es.Registry
-	clock    clock.Clock
-	views    map[string][]View
+// View is a Definition whose row's type is hidden, so that views of all kinds are in one list.
+type View struct {
+	name, category string
+	events         func(*es.Registry)
+	fold           func(Item, []es.Recorded) (Item, error)
+	tallies        func(Item) ([]Tally, error)
 }
 
-// New makes a projector that reads what it missed from store and knows the event types of registry.
-func New(store es.Store, registry *es.Registry, c clock.Clock, views ...View) *Projector {
-	p := &Projector{store: store, registry: registry, clock: c, views: map[string][]View{}}
+// Name is the view's name.
+func (v View) Name() string { return v.name }
+
+// Category is the category of the streams that have rows in it.
+func (v View) Category() string { return v.category }
+
+// Stream is the stream that a row is folded from.
+func (v View) Stream(id string) es.StreamID { return es.NewStreamID(v.category, id) }
+
+// Fold gives the row that comes of old and the events after it. An old row that can't be read, and events that don't follow on it, are an es.ErrCorrupt.
+func (v View) Fold(old Item, events []es.Recorded) (Item, error) { return v.fold(old, events) }
+
+// Tallies gives what a row adds to counters elsewhere. A row that can't be read is an es.ErrCorrupt.
+func (v View) Tallies(row Item) ([]Tally, error) { return v.tallies(row) }
+
+var viewName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+
+// View hides the row's type. It panics on a definition that lacks something, a mistake of the program that is found at its start.
+func (d Definition[R]) View() View {
+	if !viewName.MatchString(d.Name) || d.Category == "" || d.Events == nil || d.Evolve == nil {
+		panic(fmt.Sprintf("view: %q needs a name of lower-case letters, digits and hyphens, a category, its events and a fold", d.Name))
+	}
+	return View{name: d.Name, category: d.Category, events: d.Events, fold: d.fold, tallies: d.tally}
+}
+
+// Registry knows the events of the views. Views of one category register the same ones.
+func Registry(views ...View) *es.Registry {
+	var categories []string
+	var register []func(*es.Registry)
 	for _, v := range views {
-		p.views[v.category()] = append(p.views[v.category()], v)
+		if !slices.Contains(categories, v.category) {
+			categories, register = append(categories, v.category), append(register, v.events)
+		}
 	}
-	return p
+	return es.NewRegistry(register...)
 }
 
-// Handle folds a commit into every view of its category; a commit of another category is nobody's and costs nothing. The error is an es.ErrCorrupt or
-// *es.UnknownTypeError where the commit, or one that was missed before it, can't be read; any other may pass when the commit comes again.
-func (p *Projector) Handle(ctx context.Context, commit es.StoredCommit) error {
-	views := p.views[commit.Stream.Category()]
-	if len(views) == 0 {
-		return nil
+func (d Definition[R]) decode(item Item) (R, error) {
+	var row R
+	if item.Sequence == 0 {
+		return row, nil
 	}
-	events, err := p.registry.DecodeCommit(commit, 0)
+	if err := json.Unmarshal(item.Data, &row); err != nil {
+		return row, fmt.Errorf("%w: row %s of view %s: %v", es.ErrCorrupt, item.ID, d.Name, err) //nolint:errorlint // that it is corrupt is what callers act on
+	}
+	return row, nil
+}
+
+func (d Definition[R]) fold(old Item, events []es.Recorded) (Item, error) {
+	row, err := d.decode(old)
 	if err != nil {
-		return err
+		return Item{}, err
 	}
-	return p.applyAll(ctx, views, commit.Stream, events)
-}
-
-// CatchUp folds everything that the store has of a stream and its rows have not. It is the repair for a commit that never came.
-func (p *Projector) CatchUp(ctx context.Context, stream es.StreamID) error {
-	return p.applyAll(ctx, p.views[stream.Category()], stream, nil)
-}
-
-func (p *Projector) applyAll(ctx context.Context, views []View, stream es.StreamID, events []es.Recorded) error {
-	for _, v := range views {
-		if err := v.apply(ctx, p, stream, events); err != nil {
-			return fmt.Errorf("view of %s: %w", stream, err)
+	next := Item{ID: old.ID, Sequence: old.Sequence}
+	for _, e := range events {
+		if e.Version != next.Sequence+1 {
+			return Item{}, fmt.Errorf("%w: %s is not the event after version %d", es.ErrCorrupt, e.ID(), next.Sequence)
+		}
+		row, next.Sequence = d.Evolve(row, e), e.Version
+	}
+	if next.Sequence == 0 {
+		return next, nil
+	}
+	if next.Data, err = json.Marshal(row); err != nil {
+		return Item{}, fmt.Errorf("view %s: row %s: %w", d.Name, old.ID, err)
+	}
+	if d.Keys != nil {
+		next.Keys = d.Keys(old.ID, row)
+	}
+	for i, k := range next.Keys {
+		taken := slices.ContainsFunc(next.Keys[:i], func(o Key) bool { return o.Index == k.Index })
+		if taken || k.Partition == "" || k.Sort == "" || !slices.Contains(Indexes(), k.Index) {
+			return Item{}, fmt.Errorf("view %s: row %s: %+v is no key, or a second one of its index", d.Name, old.ID, k)
 		}
 	}
-	return nil
+	return next, nil
 }
 
-type fold[R Row] struct {
-	streams string
-	evolve  func(R, es.Recorded) R
-	rows    Rows[R]
-}
-
-func (f fold[R]) category() string { return f.streams }
-
-// apply folds the events of one commit, or with none all that the store has, into the stream's row. A conflict means that another projector was faster:
-// the row is read again, and may then be where it should be.
-func (f fold[R]) apply(ctx context.Context, p *Projector, stream es.StreamID, events []es.Recorded) error {
-	return es.RetryConflicts(ctx, p.clock, func(ctx context.Context) error {
-		old, err := f.rows.Get(ctx, stream.ID())
-		if err != nil {
-			return err
-		}
-		pending, err := f.pending(ctx, p.store, stream, old.At(), events)
-		if err != nil || len(pending) == 0 {
-			return err
-		}
-		next := old
-		for _, e := range pending {
-			if e.Version != next.At()+1 {
-				return fmt.Errorf("%w: %s is not the event after version %d", es.ErrCorrupt, e.ID(), next.At())
-			}
-			next = f.evolve(next, e)
-		}
-		return f.rows.Put(ctx, stream.ID(), old, next)
-	})
-}
-
-// pending gives the events above version at: the commit's own where they follow on it, else the store's, which has the commit too.
-func (f fold[R]) pending(ctx context.Context, store es.Store, stream es.StreamID, at int64, events []es.Recorded) ([]es.Recorded, error) {
-	if n := len(events); n > 0 && events[n-1].Version <= at {
+func (d Definition[R]) tally(item Item) ([]Tally, error) {
+	if d.Tallies == nil || item.Sequence == 0 {
 		return nil, nil
 	}
-	if len(events) > 0 && events[0].Version <= at+1 {
-		return events[at+1-events[0].Version:], nil
-	}
-	history, err := store.Load(ctx, stream, at)
+	row, err := d.decode(item)
 	if err != nil {
 		return nil, err
 	}
-	if n := len(events); n > 0 && history.Head.Version() < events[n-1].Version {
-		return nil, fmt.Errorf("%w: the store ends at version %d, before %s", es.ErrCorrupt, history.Head.Version(), events[n-1].ID())
+	return d.Tallies(item.ID, row), nil
+}
+
+// Difference gives by how much tallies change from old to next: each once, without counters that stay.
+func Difference(old, next []Tally) []Tally {
+	var sum []Tally
+	add := func(tallies []Tally, sign int64) {
+		for _, t := range tallies {
+			at := slices.IndexFunc(sum, func(s Tally) bool { return s.Name == t.Name && s.ID == t.ID })
+			if at < 0 {
+				at, sum = len(sum), append(sum, Tally{Name: t.Name, ID: t.ID, Counters: map[string]int64{}, Rows: t.Rows})
+			}
+			for name, n := range t.Counters {
+				if sum[at].Counters[name] += sign * n; sum[at].Counters[name] == 0 {
+					delete(sum[at].Counters, name)
+				}
+			}
+		}
 	}
-	return history.Events, nil
+	add(old, -1)
+	add(next, +1)
+	return slices.DeleteFunc(sum, func(t Tally) bool { return len(t.Counters) == 0 })
 }

@@ -41,7 +41,16 @@ func New(out io.Writer, clock Clock) *Writer { return &Writer{out: out, clock: c
 
 // Count adds n to a metric. What the format can't hold is logged and left out: a metric never fails the work that it counts.
 func (w *Writer) Count(name string, n int64, dimensions Dimensions) {
-	line, problem := encode(w.clock.Now(), name, n, dimensions)
+	w.write(name, n, "Count", dimensions)
+}
+
+// Seconds adds a duration to a metric, in seconds to the millisecond; like Count.
+func (w *Writer) Seconds(name string, d time.Duration, dimensions Dimensions) {
+	w.write(name, float64(d.Round(time.Millisecond).Milliseconds())/1000, "Seconds", dimensions)
+}
+
+func (w *Writer) write(name string, value any, unit string, dimensions Dimensions) {
+	line, problem := encode(w.clock.Now(), name, value, unit, dimensions)
 	if problem != "" {
 		slog.Error("metric not counted", "metric", name, "problem", problem)
 		return
@@ -70,7 +79,7 @@ type definition struct {
 }
 
 // encode gives the line with its end, or says what the format can't hold.
-func encode(now time.Time, name string, n int64, dimensions Dimensions) (line []byte, problem string) {
+func encode(now time.Time, name string, value any, unit string, dimensions Dimensions) (line []byte, problem string) {
 	names := slices.Sorted(maps.Keys(dimensions))
 	if names == nil {
 		names = []string{} // no dimensions are an empty set, not null
@@ -92,11 +101,11 @@ func encode(now time.Time, name string, n int64, dimensions Dimensions) (line []
 	case len(names) > maxDimensions:
 		return nil, "too many dimensions"
 	}
-	root[name] = n
+	root[name] = value
 	root["_aws"] = metadata{
 		Timestamp: now.UnixMilli(),
 		CloudWatchMetrics: []directive{{
-			Namespace: Namespace, Dimensions: [][]string{names}, Metrics: []definition{{Name: name, Unit: "Count"}},
+			Namespace: Namespace, Dimensions: [][]string{names}, Metrics: []definition{{Name: name, Unit: unit}},
 		}},
 	}
 	line, err := json.Marshal(root)

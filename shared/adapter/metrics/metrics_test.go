@@ -94,12 +94,22 @@ func embedded(line []byte) error {
 		}
 		for _, metric := range m.Metrics {
 			var value float64
-			if err := json.Unmarshal(root[metric.Name], &value); err != nil || metric.Unit != "Count" {
+			if err := json.Unmarshal(root[metric.Name], &value); err != nil || metric.Unit != "Count" && metric.Unit != "Seconds" {
 				return fmt.Errorf("metric %q refers to %s", metric.Name, root[metric.Name])
 			}
 		}
 	}
 	return nil
+}
+
+func TestSeconds(t *testing.T) {
+	var out bytes.Buffer
+	New(&out, clock.NewFake(now)).Seconds("Lag", 1_234_567*time.Microsecond, Dimensions{"View": "orders"})
+	want := `{"Lag":1.235,"View":"orders","_aws":{"Timestamp":1777636800987,"CloudWatchMetrics":[` +
+		`{"Namespace":"orderflow","Dimensions":[["View"]],"Metrics":[{"Name":"Lag","Unit":"Seconds"}]}]}}` + "\n"
+	if out.String() != want || embedded(out.Bytes()) != nil {
+		t.Errorf("got %s, %v; want %s", out.String(), embedded(out.Bytes()), want)
+	}
 }
 
 func TestWhatTheFormatCannotHold(t *testing.T) {

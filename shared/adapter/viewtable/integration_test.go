@@ -15,6 +15,7 @@ import (
 
 	"orderflow/shared/adapter/awstest"
 	"orderflow/shared/adapter/viewtable"
+	"orderflow/shared/view"
 	"orderflow/shared/view/viewtest"
 )
 
@@ -34,15 +35,14 @@ func TestMain(m *testing.M) {
 func TestDynamoDB(t *testing.T) {
 	api := dynamodb.NewFromConfig(awstest.Config(t))
 	table := awstest.Table(t, viewsTable())
-	viewtest.Run(t, viewtest.Tables{Orders: viewtable.NewOrders(api, table), Customers: viewtable.NewCustomers(api, table)})
+	viewtest.Run(t, viewtable.New(api, table))
 }
 
 // Other transactions on the same items, which a local endpoint never has of its own, are met and tried again.
 func TestDynamoDBUnderContention(t *testing.T) {
 	api := &contended{API: dynamodb.NewFromConfig(awstest.Config(t))}
 	table := awstest.Table(t, viewsTable())
-	orders, customers := viewtable.NewOrders(api, table), viewtable.NewCustomers(api, table)
-	viewtest.Deliver(t, viewtest.Tables{Orders: orders, Customers: customers})
+	viewtest.Deliver(t, viewtable.New(api, table))
 	if api.n.Load() < 100 {
 		t.Errorf("%d writes met another one", api.n.Load()/2)
 	}
@@ -84,15 +84,14 @@ func (c *contended) TransactWriteItems(
 // viewsTable defines the views table as the template does.
 func viewsTable() *dynamodb.CreateTableInput {
 	table := awstest.Key("pk:S", "sk:S")
-	for _, name := range []string{"gsi1pk", "gsi1sk", "gsi2pk", "gsi3pk", "gsi3sk"} {
-		table.AttributeDefinitions = append(table.AttributeDefinitions,
-			types.AttributeDefinition{AttributeName: aws.String(name), AttributeType: types.ScalarAttributeTypeS})
-	}
-	for _, index := range []struct{ name, partition, sort string }{
-		{viewtable.IndexByCustomer, "gsi1pk", "gsi1sk"}, {viewtable.IndexByCustomerStatus, "gsi2pk", "gsi1sk"}, {viewtable.IndexOpen, "gsi3pk", "gsi3sk"},
-	} {
+	for _, index := range view.Indexes() {
+		partition, sort := viewtable.IndexName(index)+"pk", viewtable.IndexName(index)+"sk"
+		for _, name := range []string{partition, sort} {
+			table.AttributeDefinitions = append(table.AttributeDefinitions,
+				types.AttributeDefinition{AttributeName: aws.String(name), AttributeType: types.ScalarAttributeTypeS})
+		}
 		table.GlobalSecondaryIndexes = append(table.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{
-			IndexName: aws.String(index.name), KeySchema: awstest.Key(index.partition+":S", index.sort+":S").KeySchema,
+			IndexName: aws.String(viewtable.IndexName(index)), KeySchema: awstest.Key(partition+":S", sort+":S").KeySchema,
 			Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
 		})
 	}

@@ -2,6 +2,7 @@ package viewtable
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"testing"
@@ -11,61 +12,98 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"orderflow/shared/es"
-	"orderflow/shared/money"
-	"orderflow/shared/order"
-	"orderflow/shared/view/customers"
-	"orderflow/shared/view/orders"
+	"orderflow/shared/view"
 )
 
 // fake answers with what a test gives it and keeps what it was asked.
 type fake struct {
 	err          error
+	errs         []error // of the next requests, before err
 	item         map[string]types.AttributeValue
 	pages        []*dynamodb.QueryOutput
+	scans        []*dynamodb.ScanOutput
 	puts         []*dynamodb.PutItemInput
 	updates      []*dynamodb.UpdateItemInput
 	transactions []*dynamodb.TransactWriteItemsInput
 	queries      []dynamodb.QueryInput
 }
 
+func (f *fake) next() error {
+	if len(f.errs) == 0 {
+		return f.err
+	}
+	err := f.errs[0]
+	f.errs = f.errs[1:]
+	return err
+}
+
 func (f *fake) GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
-	return &dynamodb.GetItemOutput{Item: f.item}, f.err
+	return &dynamodb.GetItemOutput{Item: f.item}, f.next()
 }
 
 func (f *fake) PutItem(_ context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
 	f.puts = append(f.puts, in)
-	return &dynamodb.PutItemOutput{}, f.err
+	return &dynamodb.PutItemOutput{}, f.next()
 }
 
 func (f *fake) UpdateItem(_ context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
 	f.updates = append(f.updates, in)
-	return &dynamodb.UpdateItemOutput{}, f.err
+	return &dynamodb.UpdateItemOutput{}, f.next()
+}
+
+func (f *fake) DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
+	return &dynamodb.DeleteItemOutput{}, f.next()
 }
 
 func (f *fake) TransactWriteItems(_ context.Context, in *dynamodb.TransactWriteItemsInput, _ ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
 	f.transactions = append(f.transactions, in)
-	return &dynamodb.TransactWriteItemsOutput{}, f.err
+	return &dynamodb.TransactWriteItemsOutput{}, f.next()
 }
 
 func (f *fake) Query(_ context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
 	f.queries = append(f.queries, *in)
-	if f.err != nil {
-		return nil, f.err
+	if err := f.next(); err != nil {
+		return nil, err
 	}
 	page := f.pages[0]
 	f.pages = f.pages[1:]
 	return page, nil
 }
 
-var at = time.Date(2026, 3, 4, 5, 6, 7, 80_000_000, time.FixedZone("", 3600))
-
-func testRow(status order.Status, sequence int64) orders.Row {
-	return orders.Row{
-		OrderID: "o1", CustomerID: "c1", Status: status, Saga: orders.Saga{ID: "run", State: order.SagaRunning}, Total: money.Money{Amount: 1999, Currency: "USD"},
-		LineCount: 2, PlacedAt: at.UTC(), UpdatedAt: at.Add(time.Minute).UTC(), Reason: "stock.insufficient", PaymentID: "p1", TrackingNumber: "OF1", Sequence: sequence,
+func (f *fake) Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
+	if err := f.next(); err != nil {
+		return nil, err
 	}
+	page := f.scans[0]
+	f.scans = f.scans[1:]
+	return page, nil
+}
+
+var (
+	rows    = view.Generation{View: "things", Number: 3}
+	errDown = errors.New("down")
+	at      = time.Date(2026, 3, 4, 4, 6, 7, 80_000_000, time.UTC)
+)
+
+// thing is a row in two lists.
+func thing(id string) view.Item {
+	return view.Item{ID: id, Sequence: 7, Data: json.RawMessage(`{"colour":"red"}`), Keys: []view.Key{
+		{Index: view.Index1, Partition: "red", Sort: "a#" + id}, {Index: view.Index3, Partition: "all", Sort: "b"},
+	}}
+}
+
+func stored(id string) attributes {
+	return attributes{
+		"pk": text("things#3#" + id), "sk": text("row"), "data": text(`{"colour":"red"}`), "sequence": number(7),
+		"gsi1pk": text("things#3#red"), "gsi1sk": text("a#" + id), "gsi3pk": text("things#3#all"), "gsi3sk": text("b"),
+	}
+}
+
+func tally(n int64) []view.Tally {
+	return []view.Tally{{Name: "by-colour", ID: "red", Counters: map[string]int64{"n": n, "weight": -5}}}
 }
 
 // Whoever else writes is tried again; anything else is not, least of all a conflict that comes with a throttle.
@@ -77,7 +115,6 @@ func TestConflict(t *testing.T) {
 		}
 		return err
 	}
-	down := errors.New("down")
 	for name, tt := range map[string]struct {
 		err      error
 		conflict bool
@@ -92,60 +129,89 @@ func TestConflict(t *testing.T) {
 		"invalid":                  {cancelled("None", "ValidationError"), false},
 		"cancelled for no reason":  {cancelled(), false},
 		"too many requests":        {&types.RequestLimitExceeded{}, false},
-		"nobody knows what it was": {down, false},
+		"nobody knows what it was": {errDown, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			api := &fake{err: tt.err}
+			table := New(api, "views")
 			for what, err := range map[string]error{
-				"row":         NewOrders(api, "views").Put(context.Background(), "o1", testRow("placed", 1), testRow("placed", 2)),
-				"transaction": NewOrders(api, "views").Put(context.Background(), "o1", testRow("placed", 1), testRow("confirmed", 2)),
-				"profile":     NewCustomers(api, "views").Put(context.Background(), "c1", customers.Profile{}, customers.Profile{Sequence: 1}),
+				"row":         table.Put(context.Background(), rows, 6, thing("o1"), nil),
+				"transaction": table.Put(context.Background(), rows, 6, thing("o1"), tally(1)),
+				"control":     table.Save(context.Background(), view.Control{View: "things"}),
 			} {
 				if errors.Is(err, es.ErrConflict) != tt.conflict || !tt.conflict && !errors.Is(err, tt.err) {
 					t.Errorf("%s: %v", what, err)
 				}
 			}
-			if len(api.puts) != 1 || len(api.transactions) != 1 || len(api.updates) != 1 {
-				t.Errorf("%d puts, %d transactions, %d updates", len(api.puts), len(api.transactions), len(api.updates))
+			if len(api.puts) != 2 || len(api.transactions) != 1 {
+				t.Errorf("%d puts, %d transactions", len(api.puts), len(api.transactions))
 			}
 		})
 	}
 }
 
-func TestOrderItem(t *testing.T) {
+// A row is the item that the package's comment describes, and is read back from it.
+func TestRow(t *testing.T) {
 	for name, tt := range map[string]struct {
-		change func(*orders.Row)
-		open   any
+		old       int64
+		condition string
+		values    attributes
 	}{
-		"placed":      {func(*orders.Row) {}, "open"},
-		"cancelling":  {func(r *orders.Row) { r.Status = order.StatusCancelling }, "open"},
-		"undo failed": {func(r *orders.Row) { r.Status, r.Saga.State = order.StatusCancelling, order.SagaFailed }, "failed"},
-		"confirmed":   {func(r *orders.Row) { r.Status = order.StatusConfirmed }, nil},
-		"cancelled":   {func(r *orders.Row) { r.Status = order.StatusCancelled }, nil},
+		"a new one": {0, "attribute_not_exists(pk)", nil},
+		"changed":   {6, "#sequence = :old", attributes{":old": number(6)}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			row := testRow(order.StatusPlaced, 7)
-			tt.change(&row)
-			item := orderItem("o1", row)
-			got := map[string]any{}
-			for _, key := range []string{"pk", "sk", "gsi1pk", "gsi1sk", "gsi2pk", "gsi3pk", "gsi3sk"} {
-				if s, ok := item[key].(*types.AttributeValueMemberS); ok {
-					got[key] = s.Value
-				}
+			api := &fake{item: stored("o#1")}
+			table := New(api, "views")
+			if err := table.Put(context.Background(), rows, tt.old, thing("o#1"), nil); err != nil {
+				t.Fatal(err)
 			}
-			want := map[string]any{
-				"pk": "order#o1", "sk": "row", "gsi1pk": "customer#c1", "gsi1sk": "2026-03-04T04:06:07.080000000Z#o1", "gsi2pk": "customer#c1#" + string(row.Status),
+			put := api.puts[0]
+			if diff := cmp.Diff(stored("o#1"), put.Item, unexported); diff != "" || *put.ConditionExpression != tt.condition || *put.TableName != "views" {
+				t.Errorf("on %s, (-want +got)\n%s", *put.ConditionExpression, diff)
 			}
-			if tt.open != nil {
-				want["gsi3pk"], want["gsi3sk"] = tt.open, "2026-03-04T04:07:07.080000000Z#o1"
+			if diff := cmp.Diff(tt.values, put.ExpressionAttributeValues, unexported); diff != "" {
+				t.Errorf("values (-want +got)\n%s", diff)
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("(-want +got)\n%s", diff)
-			}
-			if back, err := orderRow(item); err != nil || back != row {
-				t.Errorf("%v: %s", err, cmp.Diff(row, back))
+			got, err := table.Row(context.Background(), rows, "o#1")
+			if diff := cmp.Diff(thing("o#1"), got); err != nil || diff != "" {
+				t.Errorf("%v (-want +got)\n%s", err, diff)
 			}
 		})
+	}
+	got, err := New(&fake{}, "views").Row(context.Background(), rows, "none")
+	if diff := cmp.Diff(view.Item{ID: "none"}, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+}
+
+// unexported lets cmp look into attribute values.
+var unexported = cmpopts.IgnoreUnexported(types.AttributeValueMemberS{}, types.AttributeValueMemberN{})
+
+// What is added to a tally's attributes is what is read from them, in one transaction with the row.
+func TestTally(t *testing.T) {
+	api := &fake{}
+	if err := New(api, "views").Put(context.Background(), rows, 6, thing("o1"), tally(2)); err != nil {
+		t.Fatal(err)
+	}
+	writes := api.transactions[0].TransactItems
+	if len(writes) != 2 || writes[0].Put == nil || writes[1].Update == nil {
+		t.Fatalf("%+v", writes)
+	}
+	update := writes[1].Update
+	if diff := cmp.Diff(attributes{"pk": text("things#3#red"), "sk": text("tally#by-colour")}, update.Key, unexported); diff != "" {
+		t.Errorf("key (-want +got)\n%s", diff)
+	}
+	if *update.UpdateExpression != "ADD #r :r, #c0 :c0, #c1 :c1" {
+		t.Errorf("got %s", *update.UpdateExpression)
+	}
+	item := attributes{}
+	for placeholder, name := range update.ExpressionAttributeNames {
+		item[name] = update.ExpressionAttributeValues[":"+placeholder[1:]]
+	}
+	counters, revision, err := New(&fake{item: item}, "views").Tally(context.Background(), rows, "by-colour", "red")
+	if diff := cmp.Diff(map[string]int64{"n": 2, "weight": -5}, counters); diff != "" || err != nil || revision != 1 {
+		t.Errorf("revision %d, %v (-want +got)\n%s", revision, err, diff)
 	}
 }
 
@@ -154,89 +220,128 @@ func TestItemsThatCannotBeRead(t *testing.T) {
 		attribute string
 		value     types.AttributeValue
 	}{
-		"a number as a text": {"status", &types.AttributeValueMemberN{Value: "1"}},
-		"a text as a number": {"orderSequence", &types.AttributeValueMemberS{Value: "1"}},
-		"no int64":           {"totalAmount", &types.AttributeValueMemberN{Value: "1e40"}},
-		"no time":            {"placedAt", &types.AttributeValueMemberS{Value: "yesterday"}},
+		"no text":              {"data", number(1)},
+		"a text as a number":   {"sequence", text("1")},
+		"no int64":             {"sequence", &types.AttributeValueMemberN{Value: "1e40"}},
+		"no sequence":          {"sequence", nil},
+		"another's list":       {"gsi1pk", text("things#4#red")},
+		"a list without place": {"gsi1sk", number(1)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			item := orderItem("o1", testRow("placed", 1))
+			item := stored("o1")
 			item[tt.attribute] = tt.value
-			if _, err := NewOrders(&fake{item: item}, "views").Get(context.Background(), "o1"); err == nil {
-				t.Error("no error")
+			if _, err := New(&fake{item: item}, "views").Row(context.Background(), rows, "o1"); !errors.Is(err, es.ErrCorrupt) {
+				t.Error(err)
+			}
+			// It can be found all the same, so that it can be named and deleted.
+			found := false
+			for page, err := range New(&fake{scans: []*dynamodb.ScanOutput{{Items: []attributes{item}}}}, "views").Entries(context.Background(), "things", 0, 1) {
+				found = err == nil && len(page) == 1 && page[0].ID == "o1" && page[0].Row.Sequence == 0
+			}
+			if !found {
+				t.Error("it is not among the entries")
 			}
 		})
 	}
-	for _, attribute := range []string{"orders", "status_placed", "reason_x", "total_USD", "profileSequence", "customerId"} {
-		item := map[string]types.AttributeValue{attribute: &types.AttributeValueMemberBOOL{Value: true}}
-		if _, err := NewCustomers(&fake{item: item}, "views").Statistics(context.Background(), "c1"); err == nil {
-			t.Errorf("%s: no error", attribute)
+	wrong := attributes{"pk": text("things#x#o1"), "sk": text("row"), "data": number(1), "revision": text("x"), "tally_n": text("1"), "newest": text("yesterday")}
+	table := func() Table {
+		return New(&fake{item: wrong, pages: []*dynamodb.QueryOutput{{Items: []attributes{wrong}}}, scans: []*dynamodb.ScanOutput{{Items: []attributes{wrong}}}}, "views")
+	}
+	ctx := context.Background()
+	_, controlErr := table().Control(ctx, "things")
+	_, controlsErr := table().Controls(ctx)
+	_, checkpointsErr := table().Checkpoints(ctx)
+	_, positionErr := table().Position(ctx, rows, 1)
+	_, _, tallyErr := table().Tally(ctx, rows, "n", "red")
+	var entriesErr, listErr error
+	for _, err := range table().Entries(ctx, "things", 0, 1) {
+		entriesErr = err
+	}
+	for _, err := range table().List(ctx, rows, view.Query{Index: view.Index1, Partition: "red"}) {
+		listErr = err
+	}
+	for what, err := range map[string]error{
+		"control": controlErr, "controls": controlsErr, "checkpoints": checkpointsErr, "position": positionErr, "tally": tallyErr, "entries": entriesErr, "list": listErr,
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", what)
 		}
 	}
 }
 
-// What is added to the counters' attributes is what is read from them.
-func TestCounters(t *testing.T) {
-	delta := customers.Counters{
-		Orders: 1, ByStatus: map[order.Status]int64{"placed": -1, "cancelled": 1, "confirmed": 0}, CancelledByReason: map[order.Reason]int64{"stock.insufficient": 1},
-		ConfirmedTotal: map[string]int64{"USD": -1999, "JPY": 5},
-	}
-	update := addCounters(delta)
-	const expression = "ADD #c0 :c0, #c1 :c1, #c2 :c2, #c3 :c3, #c4 :c4, #c5 :c5"
-	if *update.UpdateExpression != expression {
-		t.Errorf("got %s, want %s", *update.UpdateExpression, expression)
-	}
-	item := map[string]types.AttributeValue{"total_EUR": number(0)}
-	for placeholder, name := range update.ExpressionAttributeNames {
-		item[name] = update.ExpressionAttributeValues[":"+placeholder[1:]]
-	}
-	got, err := counters(item)
-	if err != nil {
-		t.Fatal(err)
-	}
-	delete(delta.ByStatus, "confirmed")
-	if diff := cmp.Diff(delta, got); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
+// A batch that brought nothing newer than another one still counts its events.
+func TestAdvance(t *testing.T) {
+	for name, tt := range map[string]struct {
+		errs    []error
+		updates int
+		fails   bool
+	}{
+		"newer":                  {nil, 1, false},
+		"older":                  {[]error{&types.ConditionalCheckFailedException{}}, 2, false},
+		"down":                   {[]error{errDown}, 1, true},
+		"down for the second":    {[]error{&types.ConditionalCheckFailedException{}, errDown}, 2, true},
+		"another write, at once": {[]error{&types.TransactionConflictException{}}, 1, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			api := &fake{errs: tt.errs}
+			err := New(api, "views").Advance(context.Background(), "things", view.Checkpoint{Newest: at, Events: 3})
+			if (err != nil) != tt.fails || len(api.updates) != tt.updates {
+				t.Errorf("%v after %d updates", err, len(api.updates))
+			}
+		})
 	}
 }
 
 // A page of a query may be empty and yet not the last, and the table answers with no more than a megabyte at a time.
-func TestQueryPages(t *testing.T) {
-	item := func(id string) map[string]types.AttributeValue {
-		row := testRow("placed", 1)
-		row.OrderID = id
-		return orderItem(id, row)
-	}
-	key := map[string]types.AttributeValue{"pk": text("x")}
-	pages := func() []*dynamodb.QueryOutput {
-		return []*dynamodb.QueryOutput{
-			{Items: []map[string]types.AttributeValue{item("o1")}, LastEvaluatedKey: key},
-			{LastEvaluatedKey: key},
-			{Items: []map[string]types.AttributeValue{item("o2"), item("o3")}},
-		}
-	}
-	api := &fake{pages: pages()}
-	page, err := NewOrders(api, "views").List(context.Background(), "c1", orders.Query{Limit: 2})
-	if err != nil || len(page.Rows) != 2 || page.Next == "" || len(api.queries) != 3 {
-		t.Errorf("%+v after %d queries, %v", page, len(api.queries), err)
-	}
-	if api.queries[0].ExclusiveStartKey != nil || api.queries[2].ExclusiveStartKey == nil || *api.queries[0].Limit != 3 {
-		t.Errorf("%+v", api.queries)
-	}
-	var open []string
-	for id, err := range NewOrders(&fake{pages: pages()}, "views").Open(context.Background(), at) {
+func TestPages(t *testing.T) {
+	last := attributes{"pk": text("x")}
+	api := &fake{pages: []*dynamodb.QueryOutput{
+		{Items: []attributes{stored("o1")}, LastEvaluatedKey: last}, {LastEvaluatedKey: last}, {Items: []attributes{stored("o2"), stored("o3")}},
+	}}
+	var got []string
+	for item, err := range New(api, "views").List(context.Background(), rows, view.Query{Index: view.Index1, Partition: "red", Limit: 2}) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		open = append(open, id)
+		got = append(got, item.ID)
 	}
-	if !slices.Equal(open, []string{"o1", "o2", "o3"}) {
-		t.Errorf("open are %v", open)
+	if !slices.Equal(got, []string{"o1", "o2", "o3"}) || api.queries[0].ExclusiveStartKey != nil || api.queries[2].ExclusiveStartKey == nil || *api.queries[0].Limit != 2 {
+		t.Errorf("%v by %+v", got, api.queries)
 	}
-	down := errors.New("down")
-	for _, err := range NewOrders(&fake{err: down}, "views").Failed(context.Background(), at) {
-		if !errors.Is(err, down) {
-			t.Errorf("got %v, want %v", err, down)
+	api = &fake{scans: []*dynamodb.ScanOutput{
+		{Items: []attributes{stored("o1")}, LastEvaluatedKey: last}, {LastEvaluatedKey: last}, {Items: []attributes{stored("o2")}},
+	}}
+	got = nil
+	for page, err := range New(api, "views").Entries(context.Background(), "things", 0, 1) {
+		if err != nil || len(page) != 1 || page[0].Generation != rows {
+			t.Fatal(page, err)
+		}
+		got = append(got, page[0].ID)
+	}
+	if !slices.Equal(got, []string{"o1", "o2"}) {
+		t.Errorf("entries %v", got)
+	}
+}
+
+func TestTableThatIsDown(t *testing.T) {
+	ctx, table := context.Background(), New(&fake{err: errDown}, "views")
+	_, rowErr := table.Row(ctx, rows, "o1")
+	_, controlErr := table.Control(ctx, "things")
+	_, controlsErr := table.Controls(ctx)
+	_, checkpointsErr := table.Checkpoints(ctx)
+	var entriesErr, listErr error
+	for _, err := range table.Entries(ctx, "things", 0, 1) {
+		entriesErr = err
+	}
+	for _, err := range table.List(ctx, rows, view.Query{Index: view.Index1, Partition: "red"}) {
+		listErr = err
+	}
+	for what, err := range map[string]error{
+		"row": rowErr, "control": controlErr, "controls": controlsErr, "checkpoints": checkpointsErr, "entries": entriesErr, "list": listErr,
+		"delete": table.Delete(ctx, []view.Entry{{Kind: view.KindRow}}), "position": table.SavePosition(ctx, rows, 0, view.Position{}),
+	} {
+		if !errors.Is(err, errDown) {
+			t.Errorf("%s: %v", what, err)
 		}
 	}
 }

@@ -1,4 +1,5 @@
-// Package orders is the read model of orders: one row an order, folded from the order's stream, for lists and for whoever looks for orders that stand still.
+// Package orders is the read model of orders: one row an order, folded from the order's stream, for lists, for whoever looks for orders that stand still,
+// and with it what each customer's orders come to.
 //
 // The row is fed by the order's stream alone. It lags behind the stream by a moment; whoever must see their own write folds the stream instead.
 package orders
@@ -10,7 +11,11 @@ import (
 	"orderflow/shared/es"
 	"orderflow/shared/money"
 	"orderflow/shared/order"
+	"orderflow/shared/view"
 )
+
+// View is the read model: rows, the lists that they are in, and the counters of their customers.
+var View = view.Definition[Row]{Name: "orders", Category: order.Category, Events: order.Register, Evolve: Evolve, Keys: keys, Tallies: tallies}
 
 // Row is what lists show of an order. The zero Row is an order of which nothing is known.
 type Row struct {
@@ -33,9 +38,6 @@ type Saga struct {
 	ID    string          `json:"id,omitempty"`
 	State order.SagaState `json:"state"`
 }
-
-// At is the version of the last event that is folded in.
-func (r Row) At() int64 { return r.Sequence }
 
 // Evolve folds an event of an order's stream into its row. It makes no decision and never fails.
 func Evolve(r Row, e es.Recorded) Row {

@@ -3,6 +3,7 @@ package viewtest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -23,44 +24,76 @@ import (
 	"orderflow/shared/money"
 	"orderflow/shared/order"
 	"orderflow/shared/view"
+	"orderflow/shared/view/catalog"
 	"orderflow/shared/view/customers"
 	"orderflow/shared/view/orders"
 )
 
-// Tables are the rows under test. They may hold rows of other tests.
-type Tables struct {
-	Orders    OrderTable
-	Customers CustomerTable
-}
-
-// OrderTable keeps the rows of orders, and with them the counters of their customers.
-type OrderTable interface {
-	view.Rows[orders.Row]
-	orders.Reader
-	Open(ctx context.Context, before time.Time) iter.Seq2[string, error]
-	Failed(ctx context.Context, before time.Time) iter.Seq2[string, error]
-}
-
-// CustomerTable keeps the rows of customers.
-type CustomerTable interface {
-	view.Rows[customers.Profile]
-	customers.Reader
-}
-
-// Run runs the suite.
-func Run(t *testing.T, tables Tables) {
-	Deliver(t, tables)
+// Run runs the suite on a table, which may hold rows of other tests.
+func Run(t *testing.T, table view.Table) {
+	tables := newTables(table)
+	Deliver(t, table)
 	t.Run("a row is written once", func(t *testing.T) { writtenOnce(t, tables) })
-	t.Run("a profile is written once", func(t *testing.T) { profileOnce(t, tables) })
 	t.Run("lists", func(t *testing.T) { lists(t, tables) })
 	t.Run("a list that changes", func(t *testing.T) { changingList(t, tables) })
+	t.Run("both ends of a list", func(t *testing.T) { between(t, tables) })
 	t.Run("queries that are refused", func(t *testing.T) { refused(t, tables) })
 	t.Run("standing orders", func(t *testing.T) { standing(t, tables) })
 	t.Run("a customer whom nobody knows", func(t *testing.T) { unknownCustomer(t, tables) })
+	t.Run("generations", func(t *testing.T) { generations(t, table) })
+	t.Run("controls", func(t *testing.T) { controls(t, table) })
+	t.Run("checkpoints", func(t *testing.T) { checkpoints(t, table) })
+	t.Run("positions", func(t *testing.T) { positions(t, table) })
 }
 
+// tables are a table with what reads from it.
+type tables struct {
+	view.Table
+	orders.Lists
+	customers.Statistics
+}
+
+func newTables(table view.Table) tables {
+	return tables{table, orders.NewLists(table, clock.System{}), customers.NewStatistics(table, clock.System{})}
+}
+
+// The generations that serve where nothing was rebuilt.
+var (
+	orderRows   = view.Generation{View: "orders", Number: 1}
+	profileRows = view.Generation{View: "customers", Number: 1}
+)
+
+// put writes an order's row as it is given in place of another.
+func (t tables) put(ctx context.Context, old, next orders.Row) error {
+	d := orders.View
+	d.Evolve = func(_ orders.Row, e es.Recorded) orders.Row { return e.Data.(orders.Row) }
+	item, err := d.View().Fold(view.Item{ID: next.OrderID, Sequence: next.Sequence - 1, Data: []byte("{}")}, []es.Recorded{{Version: next.Sequence, Data: next}})
+	if err != nil {
+		return err
+	}
+	return t.Put(ctx, orderRows, old.Sequence, item, view.Difference(d.Tallies(old.OrderID, old), d.Tallies(next.OrderID, next)))
+}
+
+func readRow[R any](t fataler, table view.Table, g view.Generation, id string) R {
+	var row R
+	item, err := table.Row(context.Background(), g, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if item.Sequence == 0 {
+		return row
+	}
+	if err := json.Unmarshal(item.Data, &row); err != nil {
+		t.Fatal(err)
+	}
+	return row
+}
+
+type fataler interface{ Fatal(...any) }
+
 // Deliver is the part of the suite that brings events to the views.
-func Deliver(t *testing.T, tables Tables) {
+func Deliver(t *testing.T, table view.Table) {
+	tables := newTables(table)
 	t.Run("any order of delivery", func(t *testing.T) { rapid.Check(t, func(t *rapid.T) { anyOrder(t, tables) }) })
 	t.Run("many projectors", func(t *testing.T) { rapid.Check(t, func(t *rapid.T) { many(t, tables) }) })
 }
@@ -76,36 +109,29 @@ const (
 
 var errFault = errors.New("the process died")
 
-// faulty fails its next Put as it is told.
-type faulty[R view.Row] struct {
-	view.Rows[R]
-	next *fault
+// faulty is a table whose next Put fails as it is told.
+func faulty(table view.Table, next *fault) view.Table {
+	return Hooked{Table: table, Hook: func(_ context.Context, request string, after bool) error {
+		if request != "Put" || *next != faultBefore && !after || *next != faultAfter && after {
+			return nil
+		}
+		*next = faultNone
+		return errFault
+	}}
 }
 
-func (f faulty[R]) Put(ctx context.Context, id string, old, next R) error {
-	now := *f.next
-	*f.next = faultNone
-	if now == faultBefore {
-		return errFault
-	}
-	if err := f.Rows.Put(ctx, id, old, next); err != nil {
-		return err
-	}
-	if now == faultAfter {
-		return errFault
-	}
-	return nil
+// handle has a projector handle one commit.
+func handle(ctx context.Context, p *view.Projector, c es.StoredCommit) error {
+	return p.HandleBatch(ctx, []es.StoredCommit{c})[0]
 }
 
 // anyOrder lets streams grow and delivers their commits in any order, some twice, some never, with a projector that dies now and then. At every
 // moment a row is the fold of a beginning of its stream, and counts as that; when all is caught up, views equal totals computed from the events alone.
-func anyOrder(t *rapid.T, tables Tables) {
+func anyOrder(t *rapid.T, tables tables) {
 	ctx := context.Background()
 	w := DrawWorld(t, ident.New()[:13]+"-")
 	var next fault
-	p := view.New(w.Store, Registry(), clock.NewFake(Epoch),
-		view.Of(order.Category, orders.Evolve, view.Rows[orders.Row](faulty[orders.Row]{tables.Orders, &next})),
-		view.Of(customer.Category, customers.EvolveProfile, view.Rows[customers.Profile](faulty[customers.Profile]{tables.Customers, &next})))
+	p := view.NewProjector(w.Store, faulty(tables.Table, &next), clock.NewFake(Epoch), nil, catalog.Views()...)
 	var stored []es.StoredCommit
 	seen := map[es.StreamID]int64{} // version that was handled without an error
 	for range rapid.IntRange(0, 40).Draw(t, "steps") {
@@ -120,7 +146,7 @@ func anyOrder(t *rapid.T, tables Tables) {
 		}
 		c := rapid.SampledFrom(stored).Draw(t, "commit")
 		next = rapid.SampledFrom([]fault{faultNone, faultNone, faultNone, faultBefore, faultAfter}).Draw(t, "fault")
-		switch err := p.Handle(ctx, c); {
+		switch err := handle(ctx, p, c); {
 		case err == nil:
 			seen[c.Stream] = max(seen[c.Stream], c.Last())
 		case !errors.Is(err, errFault):
@@ -143,14 +169,14 @@ func anyOrder(t *rapid.T, tables Tables) {
 		}
 	} else {
 		for _, i := range rapid.Permutation(indexes(stored)).Draw(t, "order") {
-			must(t, p.Handle(ctx, stored[i]))
+			must(t, handle(ctx, p, stored[i]))
 		}
 	}
 	compare(t, tables, w, ends(t, w))
 }
 
 // many has several projectors at work on the same streams, each with all commits in an order of its own.
-func many(t *rapid.T, tables Tables) {
+func many(t *rapid.T, tables tables) {
 	ctx := context.Background()
 	w := DrawWorld(t, ident.New()[:13]+"-")
 	var stored []es.StoredCommit
@@ -161,13 +187,11 @@ func many(t *rapid.T, tables Tables) {
 	}
 	var group errgroup.Group
 	for range rapid.IntRange(2, 4).Draw(t, "projectors") {
-		p := view.New(w.Store, Registry(), clock.System{},
-			view.Of(order.Category, orders.Evolve, view.Rows[orders.Row](tables.Orders)),
-			view.Of(customer.Category, customers.EvolveProfile, view.Rows[customers.Profile](tables.Customers)))
+		p := view.NewProjector(w.Store, tables.Table, clock.System{}, nil, catalog.Views()...)
 		delivery := rapid.Permutation(indexes(stored)).Draw(t, "order")
 		group.Go(func() error {
 			for _, i := range delivery {
-				if err := p.Handle(ctx, stored[i]); err != nil {
+				if err := handle(ctx, p, stored[i]); err != nil {
 					return err
 				}
 			}
@@ -198,7 +222,7 @@ func ends(t *rapid.T, w *World) map[es.StreamID]int64 {
 
 // compare reads every row of the world and computes, from the events up to the row's sequence and by other means than the views, what rows and counters
 // have to be. No row may be behind what was seen.
-func compare(t *rapid.T, tables Tables, w *World, seen map[es.StreamID]int64) {
+func compare(t *rapid.T, tables tables, w *World, seen map[es.StreamID]int64) {
 	ctx := context.Background()
 	want, lists := map[string]customers.Row{}, map[string][]string{}
 	for _, stream := range w.Streams {
@@ -207,8 +231,7 @@ func compare(t *rapid.T, tables Tables, w *World, seen map[es.StreamID]int64) {
 		if stream.Category() == customer.Category {
 			row := want[stream.ID()]
 			row.CustomerID = stream.ID()
-			profile, err := tables.Customers.Get(ctx, stream.ID())
-			must(t, err)
+			profile := readRow[customers.Profile](t, tables.Table, profileRows, stream.ID())
 			if profile.Sequence < seen[stream] {
 				t.Fatalf("%s is at version %d, has seen %d", stream, profile.Sequence, seen[stream])
 			}
@@ -218,8 +241,7 @@ func compare(t *rapid.T, tables Tables, w *World, seen map[es.StreamID]int64) {
 			want[stream.ID()] = row
 			continue
 		}
-		got, err := tables.Orders.Get(ctx, stream.ID())
-		must(t, err)
+		got := readRow[orders.Row](t, tables.Table, orderRows, stream.ID())
 		if got.Sequence < seen[stream] {
 			t.Fatalf("%s is at version %d, has seen %d", stream, got.Sequence, seen[stream])
 		}
@@ -236,13 +258,13 @@ func compare(t *rapid.T, tables Tables, w *World, seen map[es.StreamID]int64) {
 		lists[state.CustomerID] = append(lists[state.CustomerID], state.ID)
 	}
 	for id, row := range want {
-		got, err := tables.Customers.Statistics(ctx, id)
+		got, err := tables.Statistics.Statistics(ctx, id)
 		must(t, err)
 		row.CustomerID = id
 		if diff := cmp.Diff(Full(row), Full(got)); diff != "" {
 			t.Fatalf("customer %s: (-want +got)\n%s", id, diff)
 		}
-		page, err := tables.Orders.List(ctx, id, orders.Query{Limit: orders.MaxLimit})
+		page, err := tables.Lists.List(ctx, id, orders.Query{Limit: orders.MaxLimit})
 		must(t, err)
 		listed := []string{}
 		for _, r := range page.Rows {
@@ -309,17 +331,17 @@ func row(customerID string, n int, status order.Status, sequence int64) orders.R
 func newCustomer() string { return "c" + ident.New() }
 
 // writtenOnce: of many writers that read the same row one wins, the others meet a conflict and change nothing.
-func writtenOnce(t *testing.T, tables Tables) {
+func writtenOnce(t *testing.T, tables tables) {
 	ctx := context.Background()
 	id := newCustomer()
 	old, placed := orders.Row{}, row(id, 1, order.StatusPlaced, 1)
 	for _, step := range []struct {
 		old, next orders.Row
-		counted   customers.Counters
+		counted   orders.Counters
 	}{
-		{old, placed, customers.Counters{Orders: 1, ByStatus: map[order.Status]int64{order.StatusPlaced: 1}}},
-		{placed, row(id, 1, order.StatusPlaced, 2), customers.Counters{Orders: 1, ByStatus: map[order.Status]int64{order.StatusPlaced: 1}}},
-		{row(id, 1, order.StatusPlaced, 2), row(id, 1, order.StatusConfirmed, 3), customers.Counters{
+		{old, placed, orders.Counters{Orders: 1, ByStatus: map[order.Status]int64{order.StatusPlaced: 1}}},
+		{placed, row(id, 1, order.StatusPlaced, 2), orders.Counters{Orders: 1, ByStatus: map[order.Status]int64{order.StatusPlaced: 1}}},
+		{row(id, 1, order.StatusPlaced, 2), row(id, 1, order.StatusConfirmed, 3), orders.Counters{
 			Orders: 1, ByStatus: map[order.Status]int64{order.StatusConfirmed: 1}, ConfirmedTotal: map[string]int64{"USD": 100},
 		}},
 	} {
@@ -328,7 +350,7 @@ func writtenOnce(t *testing.T, tables Tables) {
 		var group errgroup.Group
 		for range 8 {
 			group.Go(func() error {
-				err := tables.Orders.Put(ctx, placed.OrderID, step.old, step.next)
+				err := tables.put(ctx, step.old, step.next)
 				if err == nil {
 					mu.Lock()
 					defer mu.Unlock()
@@ -344,7 +366,7 @@ func writtenOnce(t *testing.T, tables Tables) {
 		if err := group.Wait(); err != nil {
 			t.Fatal(err)
 		}
-		got, err := tables.Customers.Statistics(ctx, id)
+		got, err := tables.Statistics.Statistics(ctx, id)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -352,36 +374,13 @@ func writtenOnce(t *testing.T, tables Tables) {
 			t.Fatalf("%d won: %s", won, cmp.Diff(want, Full(got)))
 		}
 	}
-	if err := tables.Orders.Put(ctx, placed.OrderID, orders.Row{}, placed); !errors.Is(err, es.ErrConflict) {
+	if err := tables.put(ctx, orders.Row{}, placed); !errors.Is(err, es.ErrConflict) {
 		t.Errorf("a row was made twice: %v", err)
-	}
-}
-
-func profileOnce(t *testing.T, tables Tables) {
-	ctx := context.Background()
-	id := newCustomer()
-	first := customers.Profile{CustomerID: id, Registered: true, RegisteredAt: Epoch, Sequence: 1}
-	second := first
-	second.Sequence = 2
-	if err := tables.Customers.Put(ctx, id, first, second); !errors.Is(err, es.ErrConflict) {
-		t.Errorf("a row that is not there was changed: %v", err)
-	}
-	if err := tables.Customers.Put(ctx, id, customers.Profile{}, first); err != nil {
-		t.Fatal(err)
-	}
-	if err := tables.Customers.Put(ctx, id, customers.Profile{}, first); !errors.Is(err, es.ErrConflict) {
-		t.Errorf("a row was made twice: %v", err)
-	}
-	if err := tables.Customers.Put(ctx, id, first, second); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := tables.Customers.Get(ctx, id); err != nil || got != second {
-		t.Errorf("%+v, %v; want %+v", got, err, second)
 	}
 }
 
 // fill makes rows of a customer's orders, three confirmed to each that is cancelled, every two of them placed at the same moment.
-func fill(t *testing.T, tables Tables, customerID string, n int) []orders.Row {
+func fill(t *testing.T, tables tables, customerID string, n int) []orders.Row {
 	t.Helper()
 	rows := make([]orders.Row, n)
 	var group errgroup.Group
@@ -395,7 +394,7 @@ func fill(t *testing.T, tables Tables, customerID string, n int) []orders.Row {
 		rows[i].PlacedAt = Epoch.Add(time.Duration(i/2) * 100 * time.Millisecond)
 		group.Go(func() error {
 			return es.RetryConflicts(context.Background(), clock.System{}, func(ctx context.Context) error {
-				return tables.Orders.Put(ctx, rows[i].OrderID, orders.Row{}, rows[i])
+				return tables.put(ctx, orders.Row{}, rows[i])
 			})
 		})
 	}
@@ -405,7 +404,7 @@ func fill(t *testing.T, tables Tables, customerID string, n int) []orders.Row {
 	return rows
 }
 
-func lists(t *testing.T, tables Tables) {
+func lists(t *testing.T, tables tables) {
 	ctx := context.Background()
 	id, other := newCustomer(), newCustomer()
 	rows := fill(t, tables, id, 231)
@@ -427,7 +426,7 @@ func lists(t *testing.T, tables Tables) {
 			}
 			var got []orders.Row
 			for q := (orders.Query{Status: tt.status, Limit: tt.limit}); ; {
-				page, err := tables.Orders.List(ctx, id, q)
+				page, err := tables.Lists.List(ctx, id, q)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -450,14 +449,14 @@ func lists(t *testing.T, tables Tables) {
 }
 
 // changingList: while a list is paged through, orders leave it and come to it. What stays in it is shown once.
-func changingList(t *testing.T, tables Tables) {
+func changingList(t *testing.T, tables tables) {
 	ctx := context.Background()
 	id := newCustomer()
 	rows := fill(t, tables, id, 24)
 	q := orders.Query{Status: order.StatusConfirmed, Limit: 4}
 	shown := map[string]int{}
 	for page := 0; ; page++ {
-		p, err := tables.Orders.List(ctx, id, q)
+		p, err := tables.Lists.List(ctx, id, q)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -471,11 +470,11 @@ func changingList(t *testing.T, tables Tables) {
 		last := p.Rows[len(p.Rows)-1]
 		moved := last
 		moved.Status, moved.Sequence = order.StatusShipped, 2
-		if err := tables.Orders.Put(ctx, last.OrderID, last, moved); err != nil {
+		if err := tables.put(ctx, last, moved); err != nil {
 			t.Fatal(err)
 		}
 		added := row(id, 100+page, order.StatusConfirmed, 1)
-		if err := tables.Orders.Put(ctx, added.OrderID, orders.Row{}, added); err != nil {
+		if err := tables.put(ctx, orders.Row{}, added); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -490,11 +489,11 @@ func changingList(t *testing.T, tables Tables) {
 	}
 }
 
-func refused(t *testing.T, tables Tables) {
+func refused(t *testing.T, tables tables) {
 	ctx := context.Background()
 	id := newCustomer()
 	fill(t, tables, id, 3)
-	page, err := tables.Orders.List(ctx, id, orders.Query{Limit: 1})
+	page, err := tables.Lists.List(ctx, id, orders.Query{Limit: 1})
 	if err != nil || page.Next == "" {
 		t.Fatalf("%+v, %v", page, err)
 	}
@@ -511,7 +510,7 @@ func refused(t *testing.T, tables Tables) {
 		"above the limits":          {id, orders.Query{Limit: orders.MaxLimit + 1}, orders.ErrInvalidQuery},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := tables.Orders.List(ctx, tt.customer, tt.query); !errors.Is(err, tt.err) {
+			if _, err := tables.Lists.List(ctx, tt.customer, tt.query); !errors.Is(err, tt.err) {
 				t.Errorf("%v, want %v", err, tt.err)
 			}
 		})
@@ -519,7 +518,7 @@ func refused(t *testing.T, tables Tables) {
 }
 
 // standing: the lists of what is not final hold every such order that nothing has changed since before, and lose it when it moves on.
-func standing(t *testing.T, tables Tables) {
+func standing(t *testing.T, tables tables) {
 	ctx := context.Background()
 	id := newCustomer()
 	failed := row(id, 3, order.StatusCancelling, 1)
@@ -529,7 +528,7 @@ func standing(t *testing.T, tables Tables) {
 		row(id, 4, order.StatusCancelled, 1), row(id, 5, order.StatusPlaced, 1), row(id, 6, order.StatusPlaced, 1),
 	}
 	for _, r := range rows {
-		if err := tables.Orders.Put(ctx, r.OrderID, orders.Row{}, r); err != nil {
+		if err := tables.put(ctx, orders.Row{}, r); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -539,7 +538,7 @@ func standing(t *testing.T, tables Tables) {
 			name string
 			ids  iter.Seq2[string, error]
 			want []int
-		}{{"open", tables.Orders.Open(ctx, before), open}, {"failed", tables.Orders.Failed(ctx, before), failed}} {
+		}{{"open", tables.Open(ctx, before), open}, {"failed", tables.Failed(ctx, before), failed}} {
 			got, want := []string{}, []string{}
 			for orderID, err := range tt.ids {
 				if err != nil {
@@ -561,16 +560,16 @@ func standing(t *testing.T, tables Tables) {
 	check(rows[6].UpdatedAt.Add(time.Nanosecond), []int{0, 2, 5, 6}, []int{3})
 	check(rows[0].UpdatedAt, nil, nil)
 	moved := row(id, 0, order.StatusPlaced, 2)
-	if err := tables.Orders.Put(ctx, moved.OrderID, rows[0], moved); err != nil {
+	if err := tables.put(ctx, rows[0], moved); err != nil {
 		t.Fatal(err)
 	}
 	cancelled := row(id, 3, order.StatusCancelled, 2)
-	if err := tables.Orders.Put(ctx, cancelled.OrderID, failed, cancelled); err != nil {
+	if err := tables.put(ctx, failed, cancelled); err != nil {
 		t.Fatal(err)
 	}
 	check(rows[6].UpdatedAt.Add(time.Minute), []int{2, 5, 6}, nil)
 	check(moved.UpdatedAt.Add(time.Minute), []int{2, 5, 6, 0}, nil)
-	for _, err := range tables.Orders.Open(ctx, moved.UpdatedAt.Add(time.Minute)) {
+	for _, err := range tables.Open(ctx, moved.UpdatedAt.Add(time.Minute)) {
 		if err != nil {
 			t.Error(err)
 		}
@@ -578,19 +577,19 @@ func standing(t *testing.T, tables Tables) {
 	}
 }
 
-func unknownCustomer(t *testing.T, tables Tables) {
+func unknownCustomer(t *testing.T, tables tables) {
 	id := newCustomer()
-	got, err := tables.Customers.Statistics(context.Background(), id)
+	got, err := tables.Statistics.Statistics(context.Background(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.CustomerID != id || got.Registered || !got.IsZero() {
+	if got.CustomerID != id || got.Registered || got.Orders != 0 {
 		t.Errorf("%+v", got)
 	}
 	if got.ByStatus == nil || got.CancelledByReason == nil || got.ConfirmedTotal == nil {
 		t.Error("counters that are null on the wire")
 	}
-	page, err := tables.Orders.List(context.Background(), id, orders.Query{})
+	page, err := tables.Lists.List(context.Background(), id, orders.Query{})
 	if err != nil || len(page.Rows) != 0 || page.Next != "" {
 		t.Errorf("%+v, %v", page, err)
 	}
@@ -600,5 +599,187 @@ func must(t *rapid.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// between: a list can be read between two places, both of them left out.
+func between(t *testing.T, tables tables) {
+	id := newCustomer()
+	rows := fill(t, tables, id, 10)
+	sort := func(n int) string { return view.TimeKey(rows[n].PlacedAt, rows[n].OrderID) }
+	for _, tt := range []struct {
+		name  string
+		query view.Query
+		want  []int
+	}{
+		{"both", view.Query{After: sort(2), Before: sort(6)}, []int{3, 4, 5}},
+		{"both, backwards", view.Query{After: sort(2), Before: sort(6), Descending: true}, []int{5, 4, 3}},
+		{"after", view.Query{After: sort(7)}, []int{8, 9}},
+		{"before", view.Query{Before: sort(2)}, []int{0, 1}},
+		{"nothing", view.Query{After: sort(4), Before: sort(5)}, nil},
+	} {
+		tt.query.Index, tt.query.Partition = view.Index1, id
+		var got, want []string
+		for item, err := range tables.Table.List(context.Background(), orderRows, tt.query) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, item.ID)
+		}
+		for _, n := range tt.want {
+			want = append(want, rows[n].OrderID)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+// generations: each has rows, lists and tallies of its own, and whoever deletes one leaves the others.
+func generations(t *testing.T, table view.Table) {
+	ctx := context.Background()
+	name := "v" + ident.New()[:8]
+	other := name + "x" // whose name begins like this one's
+	put := func(g view.Generation, id string) {
+		item := view.Item{ID: id, Sequence: 2, Data: []byte(`{"n":1}`), Keys: []view.Key{{Index: view.Index2, Partition: "all", Sort: id}}}
+		if err := table.Put(ctx, g, 0, item, []view.Tally{{Name: "t", ID: "a#b", Counters: map[string]int64{"n": 2, "m": -1}}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := table.SavePosition(ctx, g, 1, view.Position{From: "x"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, second := view.Generation{View: name, Number: 1}, view.Generation{View: name, Number: 12}
+	put(first, "one")
+	put(first, "two#2")
+	put(second, "one")
+	put(view.Generation{View: other, Number: 1}, "one")
+
+	read := func() map[string]int {
+		found := map[string]int{}
+		for segment := range 3 {
+			for page, err := range table.Entries(ctx, name, segment, 3) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, e := range page {
+					found[fmt.Sprint(e.Generation, " ", e.Kind, " ", e.Name, " ", e.ID, " ", e.Row.Sequence, " ", e.Counters)]++
+				}
+			}
+		}
+		return found
+	}
+	all := map[string]int{
+		fmt.Sprint(first, " row  one 2 map[]"): 1, fmt.Sprint(first, " row  two#2 2 map[]"): 1, fmt.Sprint(first, " tally t a#b 0 map[m:-2 n:4]"): 1,
+		fmt.Sprint(first, " position 1  0 map[]"): 1, fmt.Sprint(second, " row  one 2 map[]"): 1, fmt.Sprint(second, " tally t a#b 0 map[m:-1 n:2]"): 1,
+		fmt.Sprint(second, " position 1  0 map[]"): 1,
+	}
+	if diff := cmp.Diff(all, read()); diff != "" {
+		t.Fatalf("(-want +got)\n%s", diff)
+	}
+	for segment := range 2 {
+		for page, err := range table.Entries(ctx, name, segment, 2) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			gone := slices.DeleteFunc(page, func(e view.Entry) bool { return e.Generation != first })
+			for range 2 { // again, as one who was cut off would
+				if err := table.Delete(ctx, gone); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	for line := range all {
+		if strings.HasPrefix(line, fmt.Sprint(first)) {
+			delete(all, line)
+		}
+	}
+	if diff := cmp.Diff(all, read()); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	for g, want := range map[view.Generation][]string{first: nil, second: {"one"}} {
+		var got []string
+		for item, err := range table.List(ctx, g, view.Query{Index: view.Index2, Partition: "all"}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, item.ID)
+		}
+		counters, revision, err := table.Tally(ctx, g, "t", "a#b")
+		if !slices.Equal(got, want) || err != nil || revision != int64(len(want)) || counters["n"] != 2*int64(len(want)) {
+			t.Errorf("generation %d lists %v and counts %v at revision %d, %v", g.Number, got, counters, revision, err)
+		}
+	}
+}
+
+// controls: whoever saves has seen what was saved before.
+func controls(t *testing.T, table view.Table) {
+	ctx := context.Background()
+	name := "v" + ident.New()[:8]
+	fresh, err := table.Control(ctx, name)
+	if diff := cmp.Diff(view.Control{View: name}, fresh); err != nil || diff != "" {
+		t.Fatalf("%v, %s", err, diff)
+	}
+	begun := fresh.Begin("me", 4, Epoch)
+	if err := table.Save(ctx, begun); err != nil {
+		t.Fatal(err)
+	}
+	if err := table.Save(ctx, begun); !errors.Is(err, es.ErrConflict) {
+		t.Errorf("a second first one: %v", err)
+	}
+	all, err := table.Controls(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun.Revision = 1
+	if diff := cmp.Diff(begun, all[name]); diff != "" {
+		t.Fatalf("(-want +got)\n%s", diff)
+	}
+	if err := table.Save(ctx, all[name].Switched()); err != nil {
+		t.Fatal(err)
+	}
+	if err := table.Save(ctx, all[name].Dropped()); !errors.Is(err, es.ErrConflict) {
+		t.Errorf("one who has not seen the last change: %v", err)
+	}
+	got, err := table.Control(ctx, name)
+	want := view.Control{View: name, Revision: 2, Serving: 2, Last: 2, Draining: []int64{1}}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v, %s", err, diff)
+	}
+}
+
+// checkpoints: events add up, and the newest commit stands, in whatever order batches are noted.
+func checkpoints(t *testing.T, table view.Table) {
+	ctx := context.Background()
+	name := "v" + ident.New()[:8]
+	first := view.Checkpoint{Newest: Epoch, Events: 3, Lag: time.Second, At: Epoch.Add(time.Second)}
+	newer := view.Checkpoint{Newest: Epoch.Add(time.Millisecond), Events: 4, Lag: 2 * time.Second, At: Epoch.Add(2 * time.Second)}
+	older := view.Checkpoint{Newest: Epoch.Add(-time.Hour), Events: 5, Lag: time.Hour, At: Epoch.Add(3 * time.Second)}
+	for _, c := range []view.Checkpoint{first, newer, older, newer} {
+		if err := table.Advance(ctx, name, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := table.Checkpoints(ctx)
+	newer.Events = 16
+	if diff := cmp.Diff(newer, all[name]); err != nil || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+}
+
+func positions(t *testing.T, table view.Table) {
+	ctx := context.Background()
+	g := view.Generation{View: "v" + ident.New()[:8], Number: 3}
+	for _, want := range []view.Position{{From: "a", Commits: 7, Events: 5}, {From: "", Done: true, Commits: 9}} {
+		if err := table.SavePosition(ctx, g, 2, want); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := table.Position(ctx, g, 2); err != nil || got != want {
+			t.Errorf("%+v, %v; want %+v", got, err, want)
+		}
+	}
+	if got, err := table.Position(ctx, g, 1); err != nil || got != (view.Position{}) {
+		t.Errorf("a segment that was never read is at %+v, %v", got, err)
 	}
 }

@@ -1,0 +1,98 @@
+package orders
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"orderflow/shared/clock"
+	"orderflow/shared/order"
+	"orderflow/shared/view"
+)
+
+// The lists, an index each. An order is in the last one while it is not final.
+const (
+	byCustomer       = view.Index1 // <customer>: <placedAt>#<order>
+	byCustomerStatus = view.Index2 // <customer>#<status>: <placedAt>#<order>
+	standing         = view.Index3 // open or failed: <updatedAt>#<order>
+)
+
+// The lists of orders that are not final.
+const (
+	standingOpen   = "open"   // the saga is not through
+	standingFailed = "failed" // its undo waits for people
+)
+
+func statusList(customerID string, s order.Status) string { return customerID + "#" + string(s) }
+
+func keys(id string, r Row) []view.Key {
+	if r.Status == "" {
+		return nil // the stream begins with something else than an order
+	}
+	placed := view.TimeKey(r.PlacedAt, id)
+	in := []view.Key{
+		{Index: byCustomer, Partition: r.CustomerID, Sort: placed},
+		{Index: byCustomerStatus, Partition: statusList(r.CustomerID, r.Status), Sort: placed},
+	}
+	switch {
+	case r.Status.Final():
+		return in
+	case r.Saga.State == order.SagaFailed:
+		return append(in, view.Key{Index: standing, Partition: standingFailed, Sort: view.TimeKey(r.UpdatedAt, id)})
+	}
+	return append(in, view.Key{Index: standing, Partition: standingOpen, Sort: view.TimeKey(r.UpdatedAt, id)})
+}
+
+// Lists reads the lists of the view. It is a Reader, and what the sweep looks through.
+type Lists struct{ rows *view.Reader[Row] }
+
+// NewLists reads lists from a table of views.
+func NewLists(source view.Source, c clock.Clock) Lists {
+	return Lists{rows: view.NewReader(View, source, c)}
+}
+
+// List implements Reader.
+func (l Lists) List(ctx context.Context, customerID string, q Query) (Page, error) {
+	limit, from, err := q.Check(customerID)
+	if err != nil {
+		return Page{}, err
+	}
+	list := view.Query{Index: byCustomer, Partition: customerID, Descending: true, Limit: limit + 1}
+	if q.Status != "" {
+		list.Index, list.Partition = byCustomerStatus, statusList(customerID, q.Status)
+	}
+	if from != (Position{}) {
+		list.Before = view.TimeKey(from.PlacedAt, from.OrderID)
+	}
+	var rows []Row
+	for listed, err := range l.rows.List(ctx, list) {
+		if err != nil {
+			return Page{}, err
+		}
+		if rows = append(rows, listed.Row); len(rows) > limit {
+			break
+		}
+	}
+	return q.NewPage(customerID, limit, rows), nil
+}
+
+// Open gives the ids of the orders on which the saga is not through and which nothing has changed since before, the longest unchanged first. It reads as
+// the caller goes on. The list lags, so the order itself may have moved on.
+func (l Lists) Open(ctx context.Context, before time.Time) iter.Seq2[string, error] {
+	return l.standing(ctx, standingOpen, before)
+}
+
+// Failed gives the ids of the orders whose undo has failed, the longest unchanged first, like Open.
+func (l Lists) Failed(ctx context.Context, before time.Time) iter.Seq2[string, error] {
+	return l.standing(ctx, standingFailed, before)
+}
+
+func (l Lists) standing(ctx context.Context, list string, before time.Time) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for listed, err := range l.rows.List(ctx, view.Query{Index: standing, Partition: list, Before: view.Time(before)}) {
+			if !yield(listed.ID, err) {
+				return
+			}
+		}
+	}
+}
