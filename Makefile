@@ -17,7 +17,11 @@ emulator := .tools/emulator/installed
 faults := .tools/faults/installed
 sam := .tools/sam/installed
 asl := .tools/node/installed
+dynamodb_local := .tools/dynamodb-local/installed
 golangci_lint := .tools/golangci-lint-$(GOLANGCI_LINT)/golangci-lint
+
+# Tests run against DynamoDB Local as well, on a machine that has what it needs. infra/local/test.sh says so where it hasn't.
+dynamodb_local_if_java = $(if $(shell infra/local/require.sh java 2>&1),,$(dynamodb_local))
 
 STACK_FILES = template.yaml $(wildcard infra/*.yaml)
 MACHINES = $(wildcard statemachines/*.asl.json)
@@ -52,17 +56,23 @@ build: go-present $(sam) ## build what sam deploy takes to an account
 
 ##@ Check
 
-test: go-present linux $(emulator) $(faults) $(sam) ## all tests; those that need one get an emulator of their own
+# Only a target that asks for it looks for Java.
+.SECONDEXPANSION:
+
+test: go-present linux $(emulator) $(faults) $(sam) $$(dynamodb_local_if_java) ## all tests; those that need one get an emulator of their own
 	@infra/local/test.sh unit integration e2e
 
 test-unit: go-present ## tests that need no emulator, in seconds
 	@go test -shuffle=on ./...
 
-test-integration: go-present linux $(emulator) $(faults) ## adapters against the local AWS
+test-integration: go-present linux $(emulator) $(faults) $$(dynamodb_local_if_java) ## adapters against the local AWS
 	@infra/local/test.sh integration
 
 test-e2e: go-present linux $(emulator) $(faults) $(sam) ## a freshly deployed stack, over HTTP
 	@infra/local/test.sh e2e
+
+bench: go-present linux $(dynamodb_local) ## the event store's speed, against DynamoDB Local alone; needs Java >= 17 and Maven
+	@infra/local/bench.sh
 
 lint: go-present $(sam) $(asl) $(golangci_lint) ## everything that can be checked without running it
 	@unformatted=$$(git ls-files -z --cached --others --exclude-standard '*.go' | xargs -0 gofmt -l); \
@@ -104,6 +114,10 @@ $(asl): infra/local/requirements-node.txt infra/local/venv.sh $(wildcard infra/l
 	@infra/local/asl/install.sh .tools/node
 	@touch $@
 
+$(dynamodb_local): $(wildcard infra/local/dynamodb-local/*) | linux
+	@infra/local/dynamodb-local/install.sh .tools/dynamodb-local
+	@touch $@
+
 $(golangci_lint): | go-present
 	@echo "installing golangci-lint $(GOLANGCI_LINT)"
 	@GOBIN=$(abspath $(@D)) GOFLAGS= go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(GOLANGCI_LINT)
@@ -116,4 +130,4 @@ linux:
 
 FORCE:
 
-.PHONY: help run stop status deploy-local sam-local build test test-unit test-integration test-e2e lint clean distclean tools go-present linux FORCE
+.PHONY: help run stop status deploy-local sam-local build test test-unit test-integration test-e2e bench lint clean distclean tools go-present linux FORCE

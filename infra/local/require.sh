@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# require.sh go|python|linux...   Fails with what to do about it where the machine lacks one of them.
+# require.sh go|python|linux|java...   Fails with what to do about it where the machine lacks one of them.
 set -euo pipefail
 
 go_minimum=1.26
 python_minimum=3.10
+java_minimum=17
 python=${PYTHON:-python3}
 
 fail() {
@@ -31,6 +32,13 @@ for need in "$@"; do
       ;;
     linux)
       [ "$(uname -s)" = Linux ] || fail "the local AWS runs the functions' Linux binaries as plain processes, so it needs Linux (in a VM, WSL or a container elsewhere)."
+      ;;
+    java)
+      for tool in java mvn; do
+        command -v "$tool" >/dev/null || fail "Java $java_minimum or later and Maven are needed, and there is no $tool in PATH."
+      done
+      have=$(java -version 2>&1 | sed -n 's/.* version "\([0-9.]*\).*/\1/p')
+      at_least "$have" "$java_minimum" || fail "Java $java_minimum or later is needed; $(command -v java) is $have."
       ;;
     *) fail "require.sh does not know $need" ;;
   esac

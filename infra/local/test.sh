@@ -41,7 +41,13 @@ for suite in "$@"; do
       mapfile -t packages < <(with_tag integration shared)
       [ "${#packages[@]}" -gt 0 ] || { echo "error: no integration tests under shared" >&2 && exit 1; }
       use_emulator
-      go test "${flags[@]}" -tags integration -timeout 10m "${packages[@]}"
+      beside=()
+      if missing=$(infra/local/require.sh java 2>&1); then
+        beside=("${PYTHON:-python3}" infra/local/dynamodb_local.py)
+      else
+        echo "not run against DynamoDB Local: ${missing#error: }" >&2
+      fi
+      "${beside[@]}" go test "${flags[@]}" -tags integration -timeout 10m "${packages[@]}"
       ;;
     e2e)
       use_emulator

@@ -21,15 +21,23 @@ import (
 // EndpointVariable names the endpoint that integration tests run against, as in "http://127.0.0.1:4566".
 const EndpointVariable = "ORDERFLOW_TEST_ENDPOINT"
 
+// DynamoDBLocalVariable names the endpoint of Amazon's DynamoDB Local, which infra/local/test.sh starts where the machine has Java.
+const DynamoDBLocalVariable = "ORDERFLOW_DYNAMODB_LOCAL_ENDPOINT"
+
 // tableWait is how long a table may take to come up.
 const tableWait = 30 * time.Second
 
 // Endpoint is the endpoint that integration tests run against. Without one the test fails: a suite that silently skips itself proves nothing.
 func Endpoint(t testing.TB) string {
 	t.Helper()
-	endpoint := os.Getenv(EndpointVariable)
+	return endpointOf(t, EndpointVariable)
+}
+
+func endpointOf(t testing.TB, variable string) string {
+	t.Helper()
+	endpoint := os.Getenv(variable)
 	if u, err := url.Parse(endpoint); endpoint == "" || err != nil || u.Host == "" {
-		t.Fatalf("%s is %q: integration tests need the URL of a local AWS endpoint", EndpointVariable, endpoint)
+		t.Fatalf("%s is %q: this needs the URL of a local AWS endpoint", variable, endpoint)
 	}
 	return endpoint
 }
@@ -37,18 +45,45 @@ func Endpoint(t testing.TB) string {
 // Config is an aws.Config for Endpoint, with credentials that real AWS refuses, so that a wrong endpoint does no harm.
 func Config(t testing.TB) aws.Config {
 	t.Helper()
+	return configOf(Endpoint(t))
+}
+
+func configOf(endpoint string) aws.Config {
 	return aws.Config{
 		Region:       "us-east-1",
-		BaseEndpoint: aws.String(Endpoint(t)),
+		BaseEndpoint: aws.String(endpoint),
 		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
 	}
+}
+
+// DynamoDBLocal is an aws.Config for Amazon's DynamoDB Local, which has that service alone and does it as AWS does. Where there is none a test is skipped
+// (what starts the tests says so), and a benchmark fails.
+func DynamoDBLocal(t testing.TB) aws.Config {
+	t.Helper()
+	if _, isTest := t.(*testing.T); isTest && os.Getenv(DynamoDBLocalVariable) == "" {
+		t.Skipf("%s is not set", DynamoDBLocalVariable)
+	}
+	return configOf(endpointOf(t, DynamoDBLocalVariable))
+}
+
+// OnEachDynamoDB runs a test on the DynamoDB of Endpoint and on DynamoDB Local.
+func OnEachDynamoDB(t *testing.T, test func(t *testing.T, config aws.Config)) {
+	t.Helper()
+	t.Run("default", func(t *testing.T) { test(t, Config(t)) })
+	t.Run("DynamoDB Local", func(t *testing.T) { test(t, DynamoDBLocal(t)) })
 }
 
 // Table creates a table from a definition whose TableName may be nil, under a name that no other test has, and deletes it when the test ends.
 // It returns the name once the table takes requests.
 func Table(t testing.TB, input *dynamodb.CreateTableInput) string {
 	t.Helper()
-	client := dynamodb.NewFromConfig(Config(t))
+	return TableIn(t, Config(t), input)
+}
+
+// TableIn is Table, elsewhere.
+func TableIn(t testing.TB, config aws.Config, input *dynamodb.CreateTableInput) string {
+	t.Helper()
+	client := dynamodb.NewFromConfig(config)
 	definition := *input
 	definition.TableName = aws.String(Unique(t, "table"))
 	if definition.BillingMode == "" && definition.ProvisionedThroughput == nil {
