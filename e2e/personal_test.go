@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	eventbridgetypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/klauspost/compress/zstd"
 
 	"orderflow/shared/ident"
 )
@@ -222,6 +224,14 @@ func dump(t *testing.T, output string) string {
 	return all.String()
 }
 
+var unzstd = sync.OnceValue(func() *zstd.Decoder {
+	z, err := zstd.NewReader(nil)
+	if err != nil {
+		panic(err)
+	}
+	return z
+})
+
 func write(out *strings.Builder, v dynamodbtypes.AttributeValue) {
 	switch v := v.(type) {
 	case *dynamodbtypes.AttributeValueMemberM:
@@ -237,6 +247,9 @@ func write(out *strings.Builder, v dynamodbtypes.AttributeValue) {
 		out.WriteString(v.Value)
 	case *dynamodbtypes.AttributeValueMemberB:
 		out.Write(v.Value)
+		if plain, err := unzstd().DecodeAll(v.Value, nil); err == nil { // the events of a commit may be compressed
+			out.Write(plain)
+		}
 	default: // numbers and truth values
 		fmt.Fprintf(out, "%v", v)
 	}

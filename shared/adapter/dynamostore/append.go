@@ -15,7 +15,7 @@ import (
 
 // DynamoDB's limits. Sizes are counted by its own rules (see size), so that what passes here is not refused there.
 const (
-	MaxCommitBytes = 400 * 1024      // bytes of an item, which is one commit with the names of its attributes
+	MaxCommitBytes = 400 * 1024      // bytes of an item, which is one commit, compressed where that pays, with the names of its attributes
 	MaxItems       = 100             // items of a transaction: commits and the items of effects
 	MaxAppendBytes = 4 * 1024 * 1024 // bytes of all items of a transaction
 )
@@ -39,8 +39,8 @@ type Effect interface {
 	Refusal(reasons []types.CancellationReason) error
 }
 
-// Append implements es.Store: one PutItem for a commit without effects, else one TransactWriteItems. MaxCommitBytes, MaxItems and MaxAppendBytes are
-// checked ahead of the request. Throttling, and a service that did not answer, is an es.ErrUnavailable once the client's own tries are spent.
+// Append implements es.Store: one PutItem for a commit without effects, else one TransactWriteItems. MaxEventsBytes, MaxCommitBytes, MaxItems and
+// MaxAppendBytes are checked ahead of the request. Throttling, and a service that did not answer, is an es.ErrUnavailable once the client's own tries are spent.
 //
 // The Actual of a *ConflictError is the end of the commit that was met in the place of the new one: the stream has it at least, and may have moved
 // on. It is -1 where another transaction was at work on one of the items. Reading the present end would cost a request that the caller, who loads
@@ -60,12 +60,11 @@ func (s *Store) Append(ctx context.Context, commits []es.Commit, effects ...es.E
 		if err != nil {
 			return es.Appended{}, err
 		}
-		heads[i], items[i] = stored.Head(), encodeItem(stored)
-		bytes := itemSize(items[i])
-		if bytes > MaxCommitBytes {
-			return es.Appended{}, &es.LimitError{What: "bytes of a commit", Limit: MaxCommitBytes, Actual: bytes}
+		item, size, err := pack(stored)
+		if err != nil {
+			return es.Appended{}, err
 		}
-		total += bytes
+		heads[i], items[i], total = stored.Head(), item, total+size
 	}
 	if len(commits) == 1 && len(effects) == 0 {
 		return s.put(ctx, commits[0], heads[0], items[0])

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -27,17 +26,22 @@ import (
 )
 
 func TestStore(t *testing.T) {
-	client := dynamodb.NewFromConfig(awstest.Config(t))
-	c := &counters{client: client, table: awstest.Table(t, awstest.Key("name:S"))}
 	limits := &estest.Limits{CommitBytes: dynamostore.MaxCommitBytes, Items: dynamostore.MaxItems, AppendBytes: dynamostore.MaxAppendBytes}
-	estest.Run(t, func(t *testing.T, registry *es.Registry) estest.Backend {
-		return estest.Backend{Store: dynamostore.New(client, awstest.Table(t, awstest.EventsTable()), registry), Counters: c, Limits: limits, Resends: true}
+	awstest.OnEachDynamoDB(t, func(t *testing.T, config aws.Config) {
+		client := dynamodb.NewFromConfig(config)
+		c := &counters{client: client, table: awstest.TableIn(t, config, awstest.Key("name:S"))}
+		estest.Run(t, func(t *testing.T, registry *es.Registry) estest.Backend {
+			store := dynamostore.New(client, awstest.TableIn(t, config, awstest.EventsTable()), registry)
+			return estest.Backend{Store: store, Counters: c, Limits: limits, Resends: true}
+		})
 	})
 }
 
-func TestSnapshots(t *testing.T) {
-	client := dynamodb.NewFromConfig(awstest.Config(t))
-	table := awstest.Table(t, awstest.SnapshotsTable())
+func TestSnapshots(t *testing.T) { awstest.OnEachDynamoDB(t, testSnapshots) }
+
+func testSnapshots(t *testing.T, config aws.Config) {
+	client := dynamodb.NewFromConfig(config)
+	table := awstest.TableIn(t, config, awstest.SnapshotsTable())
 	s := dynamostore.NewSnapshots(client, table)
 	estest.RunSnapshots(t, s)
 
@@ -121,107 +125,6 @@ func (a addition) Refusal(reasons []types.CancellationReason) error {
 		return fmt.Errorf("%s: %w", a.EffectName(), errBelowZero)
 	}
 	return nil
-}
-
-// counting counts the requests that are sent, by operation. One that the client sends again, since a busy machine lost its answer, counts once.
-type counting struct {
-	mu    sync.Mutex
-	count map[string]int
-}
-
-func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
-	if _, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), "."); strings.HasPrefix(r.Header.Get("Amz-Sdk-Request"), "attempt=1;") {
-		c.mu.Lock()
-		c.count[op]++
-		c.mu.Unlock()
-	}
-	return http.DefaultTransport.RoundTrip(r)
-}
-
-// requests runs f and tells which requests it took.
-func (c *counting) requests(f func()) string {
-	c.count = map[string]int{}
-	f()
-	return strings.TrimPrefix(fmt.Sprint(c.count), "map")
-}
-
-// TestRequests holds each operation to the requests that it is said to cost.
-func TestRequests(t *testing.T) {
-	network := &counting{}
-	client := dynamodb.NewFromConfig(awstest.Config(t), func(o *dynamodb.Options) { o.HTTPClient = &http.Client{Transport: network} })
-	s := dynamostore.New(client, awstest.Table(t, awstest.EventsTable()), es.NewRegistry(estest.Register))
-	stream, other, big := estest.Stream(), estest.Stream(), estest.Stream()
-	var head, stale es.Head
-	var hundred []any
-	for i := range 100 {
-		hundred = append(hundred, estest.Counted{N: int64(i)})
-	}
-	for _, tt := range []struct {
-		name string
-		want string
-		do   func()
-	}{
-		{"load nothing", "[Query:1]", func() { stale = estest.Load(t, s, stream, 0).Head }},
-		{"append an event", "[PutItem:1]", func() { head = estest.Append(t, s, stale, "c1", estest.Noted{}) }},
-		{"append a hundred events", "[PutItem:1]", func() { head = estest.Append(t, s, head, "c2", hundred...) }},
-		{"load 101 events", "[Query:1]", func() { estest.Load(t, s, stream, 0) }},
-		{"load after a version", "[Query:2]", func() { estest.Load(t, s, stream, 50) }},
-		{"load since the beginning, and since a head", "[Query:2]", func() {
-			if h, err := s.Since(t.Context(), stale); err != nil || len(h.Events) != 101 {
-				t.Error(len(h.Events), err)
-			}
-			if h, err := s.Since(t.Context(), head); err != nil || len(h.Events) != 0 {
-				t.Error(len(h.Events), err)
-			}
-		}},
-		{"read the last ten", "[Query:1]", func() {
-			n := 0
-			for _, err := range s.Read(t.Context(), stream, es.Range{Backwards: true, Limit: 10}) {
-				if n++; err != nil {
-					t.Error(err)
-				}
-			}
-			if n != 10 {
-				t.Errorf("%d events", n)
-			}
-		}},
-		{"at", "[Query:1]", func() {
-			if _, err := s.At(t.Context(), stream, 101); err != nil {
-				t.Error(err)
-			}
-		}},
-		{"append again", "[PutItem:1]", func() { estest.Append(t, s, stale, "c1", estest.Noted{}) }},
-		{"append at a stale head", "[PutItem:1]", func() {
-			if _, err := s.Append(t.Context(), []es.Commit{estest.Commit(stale, "late", estest.Noted{})}); !errors.Is(err, es.ErrConflict) {
-				t.Error(err)
-			}
-		}},
-		{"append to two streams", "[TransactWriteItems:1]", func() {
-			if _, err := s.Append(t.Context(), []es.Commit{
-				estest.Commit(head, "c3", estest.Noted{}), estest.Commit(es.StoreHead(other, 0, 0, ""), "c1", estest.Noted{}),
-			}); err != nil {
-				t.Error(err)
-			}
-		}},
-		{"over a limit", "[]", func() {
-			if _, err := s.Append(t.Context(), []es.Commit{
-				estest.Commit(head, "big", estest.Noted{Text: strings.Repeat("x", dynamostore.MaxCommitBytes)}),
-			}); !errors.Is(err, es.ErrLimit) {
-				t.Error(err)
-			}
-		}},
-		{"load 2.4 MB", "[PutItem:8 Query:4]", func() {
-			h := estest.Load(t, s, big, 0).Head
-			for i := range 8 {
-				h = estest.Append(t, s, h, fmt.Sprint(i), estest.Noted{Text: strings.Repeat("x", 300_000)})
-			}
-			estest.Load(t, s, big, 0)
-		}},
-	} {
-		if got := network.requests(tt.do); got != tt.want {
-			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
-		}
-	}
 }
 
 // losing sends requests and loses the answers of the first writes.

@@ -21,7 +21,8 @@ const (
 	attrFingerprint = "fingerprint" // S, left out where it is empty
 	attrTime        = "time"        // S, RFC 3339 with nanoseconds, UTC
 	attrMeta        = "meta"        // M of S, under the names of es.Metadata's JSON; empty ones are left out
-	attrEvents      = "events"      // L of M: type S, schema N, data S with the event's JSON
+	attrEvents      = "events"      // L of M: type S, schema N, data S with the event's JSON; B where an encoding is named
+	attrEncoding    = "encoding"    // S, how the events are compressed; left out where they are not
 	attrType        = "type"
 	attrSchema      = "schema"
 	attrData        = "data"
@@ -247,6 +248,31 @@ func (r *reader) meta() es.Metadata {
 }
 
 func (r *reader) events() []es.Stored {
+	switch encoding, named := r.optional(attrEncoding); {
+	case !named:
+		return r.list()
+	case encoding == zstdEncoding:
+		return r.frame()
+	default:
+		r.fail(attrEncoding, "is %q, which is not known", encoding)
+		return nil
+	}
+}
+
+func (r *reader) frame() []es.Stored {
+	v, ok := r.item[attrEvents].(*types.AttributeValueMemberB)
+	if !ok {
+		r.fail(attrEvents, "is no binary, where the encoding is %s", zstdEncoding)
+		return nil
+	}
+	out, err := unpack(v.Value)
+	if err != nil {
+		r.fail(attrEvents, "can't be unpacked: %v", err)
+	}
+	return out
+}
+
+func (r *reader) list() []es.Stored {
 	v, ok := r.item[attrEvents].(*types.AttributeValueMemberL)
 	if !ok {
 		r.fail(attrEvents, "is no list")

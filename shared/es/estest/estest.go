@@ -3,7 +3,11 @@ package estest
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -38,9 +42,9 @@ type Counters interface {
 
 // Limits says how much a store takes.
 type Limits struct {
-	CommitBytes int // of one commit, encoded
+	CommitBytes int // of one commit, as it is stored
 	Items       int // commits and effects of one append
-	AppendBytes int // of all commits of one append
+	AppendBytes int // of all commits of one append, as they are stored
 }
 
 // Noted is an event with a text of any size.
@@ -57,6 +61,13 @@ type Counted struct {
 func Register(r *es.Registry) {
 	es.Register[Noted](r, "test.noted", 1)
 	es.Register[Counted](r, "test.counted", 1)
+}
+
+// Text is a text of n bytes that no store makes smaller by more than a quarter, always the same for a seed. It has no characters that JSON escapes.
+func Text(seed int64, n int) string {
+	random := make([]byte, base64.RawURLEncoding.DecodedLen(n)+1)
+	_, _ = rand.NewChaCha8(sha256.Sum256(fmt.Append(nil, seed))).Read(random) // never fails
+	return base64.RawURLEncoding.EncodeToString(random)[:n]
 }
 
 // Start is the moment at which the suite's commits are decided.

@@ -249,7 +249,7 @@ func scan(t *testing.T, b Backend) {
 		t.Skip("this store is no Scanner")
 	}
 	want := map[es.Head]bool{}
-	text := strings.Repeat("x", 10_000)
+	text := Text(1, 10_000)
 	for range 50 { // 1.5 MB: more than a page of DynamoDB's
 		head := Load(t, b.Store, Stream(), 0).Head
 		for i := range 3 {
@@ -573,13 +573,13 @@ func severalStreams(t *testing.T, b Backend) {
 
 // longStream has more than two of DynamoDB's pages of 1 MB, with a boundary inside the part that is loaded after a version.
 func longStream(t *testing.T, b Backend) {
-	const commits, perCommit, size = 9, 3, 100_000
+	const commits, perCommit, size = 9, 3, 120_000
 	stream := Stream()
 	head := Load(t, b.Store, stream, 0).Head
 	for i := range commits {
 		var events []any
 		for n := range perCommit {
-			events = append(events, Noted{Text: strings.Repeat(string(rune('a'+n)), size)})
+			events = append(events, Noted{Text: Text(int64(i*perCommit+n+1), size)})
 		}
 		head = Append(t, b.Store, head, fmt.Sprintf("c%d", i), events...)
 	}
@@ -590,13 +590,14 @@ func longStream(t *testing.T, b Backend) {
 		}
 		for i, e := range h.Events {
 			version := after + int64(i) + 1
-			if e.Version != version || e.Data.(Noted).Text[0] != byte('a'+(version-1)%perCommit) || len(e.Data.(Noted).Text) != size {
+			if e.Version != version || e.Data.(Noted).Text != Text(version, size) {
 				t.Fatalf("after %d: event %d is %s", after, i, e.ID())
 			}
 		}
 	}
 }
 
+// overLimits has texts that compressing makes smaller by a quarter, so what has to be over a limit is twice as large.
 func overLimits(t *testing.T, b Backend) {
 	if b.Limits == nil {
 		t.Skip("this store has no limits")
@@ -606,7 +607,7 @@ func overLimits(t *testing.T, b Backend) {
 	fresh := func(text int) es.Commit {
 		stream := Stream()
 		streams = append(streams, stream)
-		return Commit(Load(t, b.Store, stream, 0).Head, "c", Noted{Text: strings.Repeat("x", text)})
+		return Commit(Load(t, b.Store, stream, 0).Head, "c", Noted{Text: Text(int64(len(streams)), text)})
 	}
 	several := func(n, text int) (commits []es.Commit) {
 		for range n {
@@ -620,12 +621,12 @@ func overLimits(t *testing.T, b Backend) {
 		commits []es.Commit
 		effects []es.Effect
 	}{
-		{"a commit that is too large", several(1, l.CommitBytes), nil},
-		{"a commit that is too large, with an effect", several(1, l.CommitBytes), []es.Effect{b.Counters.Add(counter, 1)}},
-		{"one of several is too large", append(several(1, 1), fresh(l.CommitBytes)), nil},
+		{"a commit that is too large", several(1, 2*l.CommitBytes), nil},
+		{"a commit that is too large, with an effect", several(1, 2*l.CommitBytes), []es.Effect{b.Counters.Add(counter, 1)}},
+		{"one of several is too large", append(several(1, 1), fresh(2*l.CommitBytes)), nil},
 		{"too many commits", several(l.Items+1, 1), nil},
 		{"too many commits and effects", several(l.Items, 1), []es.Effect{b.Counters.Add(counter, 1)}},
-		{"too much in all", several(l.AppendBytes/(l.CommitBytes-4096)+1, l.CommitBytes-4096), nil},
+		{"too much in all", several(2*l.AppendBytes/l.CommitBytes, l.CommitBytes-4096), nil},
 	}
 	for _, tt := range tests {
 		_, err := b.Store.Append(t.Context(), tt.commits, tt.effects...)
