@@ -65,7 +65,8 @@ type Scanner interface {
 	// Scan reads one of the parts that the store is split in, segment being 0 to segments-1, from a position on ("" its beginning), page by page as the
 	// caller goes on. It is consistent: each commit that was appended before the call, and lies behind the position, is in one of the segments. Nothing is
 	// said of order: commits of one stream may be on several pages, and in several segments. Between two calls with one position segments may not change.
-	// A commit that can't be read is an ErrCorrupt and ends the scan.
+	// Commits that can't be read are an ErrCorrupt that comes with their page, which has the others: who goes on gets the rest. Several are joined
+	// (errors.Join). After any other error there is nothing more.
 	Scan(ctx context.Context, segment, segments int, from string) iter.Seq2[ScanPage, error]
 }
 

@@ -30,28 +30,34 @@ func (s *Store) Scan(ctx context.Context, segment, segments int, from string) it
 		}
 		for {
 			page, err := s.scanPage(ctx, in)
-			if !yield(page, err) || err != nil || page.Next == "" {
+			if !yield(page, err) || err != nil && !errors.Is(err, es.ErrCorrupt) || page.Next == "" {
 				return
 			}
 		}
 	}
 }
 
-// scanPage reads one page and lets the next begin behind it.
+// scanPage reads one page and lets the next begin behind it. An ErrCorrupt comes with what can be read of the page.
 func (s *Store) scanPage(ctx context.Context, in *dynamodb.ScanInput) (es.ScanPage, error) {
 	out, err := s.api.Scan(ctx, in)
 	if err != nil {
 		return es.ScanPage{}, failed("scan", err)
 	}
-	page := es.ScanPage{Commits: make([]es.StoredCommit, len(out.Items))}
-	for i, item := range out.Items {
-		if page.Commits[i], err = decodeAny(item); err != nil {
-			return es.ScanPage{}, err
-		}
+	page := es.ScanPage{Commits: make([]es.StoredCommit, 0, len(out.Items))}
+	if page.Next, err = scanPosition(out.LastEvaluatedKey); err != nil {
+		return es.ScanPage{}, err
 	}
-	page.Next, err = scanPosition(out.LastEvaluatedKey)
 	in.ExclusiveStartKey = out.LastEvaluatedKey
-	return page, err
+	var unread []error
+	for _, item := range out.Items {
+		commit, err := decodeAny(item)
+		if err != nil {
+			unread = append(unread, err)
+			continue
+		}
+		page.Commits = append(page.Commits, commit)
+	}
+	return page, errors.Join(unread...)
 }
 
 // decodeAny reads an item of whichever stream.
