@@ -455,15 +455,19 @@ func (i *importer) printf(format string, args ...any) {
 	_, _ = fmt.Fprintf(i.out, format, args...)
 }
 
-// bar shows progress on a terminal, and nothing where the output is kept.
 func (i *importer) bar(what string, total int) *progressbar.ProgressBar {
-	f, isFile := i.progress.(*os.File)
+	return progressBar(i.progress, fmt.Sprintf("%-13s", what), total)
+}
+
+// progressBar shows progress on a terminal, and nothing where the output is kept. With -1 for the total it has no end.
+func progressBar(out io.Writer, what string, total int) *progressbar.ProgressBar {
+	f, isFile := out.(*os.File)
 	visible := isFile && term.IsTerminal(int(f.Fd()))
 	end := func() {}
 	if visible {
-		end = func() { _, _ = fmt.Fprintln(i.progress) }
+		end = func() { _, _ = fmt.Fprintln(out) }
 	}
-	return progressbar.NewOptions(total, progressbar.OptionSetWriter(i.progress), progressbar.OptionSetVisibility(visible),
-		progressbar.OptionSetDescription(fmt.Sprintf("%-13s", what)), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
+	return progressbar.NewOptions(total, progressbar.OptionSetWriter(out), progressbar.OptionSetVisibility(visible),
+		progressbar.OptionSetDescription(what), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
 		progressbar.OptionSetItsString("it"), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionOnCompletion(end))
 }

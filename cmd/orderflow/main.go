@@ -1,8 +1,9 @@
-// orderflow is the operator's command line: it puts orders in, looks at them, and gets tokens.
+// orderflow is the operator's command line: it puts orders in, looks at them, replays events, and gets tokens.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -20,7 +21,12 @@ func main() {
 	interrupted := ctx.Err() != nil
 	stop()
 	if err != nil && interrupted {
-		fmt.Fprintln(os.Stderr, "orderflow: interrupted; orders that are placed go on to their end without it")
+		hint := "orders that are placed go on to their end without it"
+		var stopped *stoppedError
+		if errors.As(err, &stopped) {
+			hint = stopped.hint
+		}
+		fmt.Fprintln(os.Stderr, "orderflow: interrupted;", hint)
 		os.Exit(130)
 	}
 	if err != nil {
@@ -28,6 +34,15 @@ func main() {
 		os.Exit(1)
 	}
 }
+
+// stoppedError is what a command that was interrupted returns where there is something else to say of it.
+type stoppedError struct {
+	err  error
+	hint string // how to go on
+}
+
+func (e *stoppedError) Error() string { return e.err.Error() }
+func (e *stoppedError) Unwrap() error { return e.err }
 
 // needsSubcommand makes a parent that does nothing by itself refuse what it does not know.
 func needsSubcommand(cmd *cobra.Command, args []string) error {
@@ -71,6 +86,6 @@ func root() *cobra.Command {
 		name = "orderflow-local"
 	}
 	cmd.PersistentFlags().StringVar(&stack.name, "stack", name, "CloudFormation stack (ORDERFLOW_STACK)")
-	cmd.AddCommand(importCommand(stack), tokenCommand(stack), ordersCommand(stack))
+	cmd.AddCommand(importCommand(stack), tokenCommand(stack), ordersCommand(stack), eventsCommand(stack))
 	return cmd
 }

@@ -23,6 +23,7 @@ import (
 // Deployment is a stack, in an account or on an emulator.
 type Deployment struct {
 	Stack   string
+	ID      string // the stack's, which no other has, not even one of the same name that was made after it
 	Outputs map[string]string
 	config  aws.Config
 }
@@ -41,7 +42,7 @@ func Find(ctx context.Context, stack string) (*Deployment, error) {
 	if len(out.Stacks) == 0 {
 		return nil, fmt.Errorf("there is no stack %s %s%s", stack, at(cfg), hint(cfg))
 	}
-	d := &Deployment{Stack: stack, Outputs: map[string]string{}, config: cfg}
+	d := &Deployment{Stack: stack, ID: aws.ToString(out.Stacks[0].StackId), Outputs: map[string]string{}, config: cfg}
 	for _, o := range out.Stacks[0].Outputs {
 		d.Outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
 	}
@@ -72,16 +73,17 @@ func (d *Deployment) Config() aws.Config { return d.config }
 // APIURL is where the HTTP API answers. An emulator can't be reached under the name that AWS gives it.
 func (d *Deployment) APIURL() (string, error) {
 	if d.config.BaseEndpoint == nil {
-		return d.output("ApiUrl")
+		return d.Output("ApiUrl")
 	}
-	id, err := d.output("ApiId")
+	id, err := d.Output("ApiId")
 	if err != nil {
 		return "", err
 	}
 	return strings.TrimSuffix(*d.config.BaseEndpoint, "/") + "/_aws/execute-api/" + id + "/$default", nil
 }
 
-func (d *Deployment) output(name string) (string, error) {
+// Output is an output of the stack that has to be there.
+func (d *Deployment) Output(name string) (string, error) {
 	v, ok := d.Outputs[name]
 	if !ok {
 		return "", fmt.Errorf("stack %s has no output %s", d.Stack, name)
@@ -134,7 +136,7 @@ func (d *Deployment) tokenURL() (string, error) {
 	if d.config.BaseEndpoint != nil {
 		return strings.TrimSuffix(*d.config.BaseEndpoint, "/") + "/oauth2/token", nil
 	}
-	domain, err := d.output("UserPoolDomain")
+	domain, err := d.Output("UserPoolDomain")
 	if err != nil {
 		return "", err
 	}
@@ -181,10 +183,10 @@ func (d *Deployment) CustomerToken(ctx context.Context, customerID string) (stri
 }
 
 func (d *Deployment) poolClient(output string) (pool, client string, err error) {
-	if pool, err = d.output("UserPoolId"); err != nil {
+	if pool, err = d.Output("UserPoolId"); err != nil {
 		return "", "", fmt.Errorf("the stack trusts an issuer of yours; its tokens come from there: %w", err)
 	}
-	client, err = d.output(output)
+	client, err = d.Output(output)
 	return pool, client, err
 }
 

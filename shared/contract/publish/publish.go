@@ -29,7 +29,7 @@ func (p Publisher) Commits(ctx context.Context, commits []es.StoredCommit) []err
 	var envelopes []es.Envelope
 	var owners []int // the commit of each envelope
 	for i, c := range commits {
-		mapped, err := p.envelopes(c)
+		mapped, err := Envelopes(p.Registry, c)
 		if err != nil {
 			results[i] = poison.Mark(fmt.Errorf("publish %s@%d: %w", c.Stream, c.First, err))
 			continue
@@ -53,8 +53,9 @@ func (p Publisher) Commits(ctx context.Context, commits []es.StoredCommit) []err
 	return results
 }
 
-func (p Publisher) envelopes(c es.StoredCommit) ([]es.Envelope, error) {
-	events, err := p.Registry.DecodeCommit(c, 0)
+// Envelopes maps the events of a commit to their published form, all of them or none. The errors are those of decoding and of contract.Map.
+func Envelopes(registry *es.Registry, c es.StoredCommit) ([]es.Envelope, error) {
+	events, err := registry.DecodeCommit(c, 0)
 	if err != nil {
 		return nil, err
 	}

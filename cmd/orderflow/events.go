@@ -1,0 +1,346 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+	"golang.org/x/time/rate"
+
+	"orderflow/cmd/orderflow/deployment"
+	"orderflow/shared/adapter/consumerqueue"
+	"orderflow/shared/adapter/dynamostore"
+	"orderflow/shared/adapter/eventarchive"
+	"orderflow/shared/clock"
+	"orderflow/shared/contract"
+	"orderflow/shared/es"
+	"orderflow/shared/replay"
+)
+
+func eventsCommand(stack *stackFlag) *cobra.Command {
+	cmd := &cobra.Command{Use: "events", Short: "Handles stored events", Args: cobra.ArbitraryArgs, RunE: needsSubcommand}
+	r := &replayer{clock: clock.System{}}
+	sub := &cobra.Command{
+		Use:   "replay --consumer NAME",
+		Short: "Sends stored events to one consumer again, and to nobody else",
+		Long: "Sends stored events to the queue of one consumer again, in the shape in which its rules deliver them and with the ids that they had, and to nobody\n" +
+			"else. Only what the consumer's rules match is sent, each event marked with the replay's name (replay-name). A consumer is a queue behind a rule of the\n" +
+			"bus that is tagged " + consumerqueue.TagConsumer + "; one tagged " + consumerqueue.TagReplay + "=" + consumerqueue.ReplayNever + ", as mail is, is refused.\n\n" +
+			"A replay that was interrupted or killed goes on where it was when the same command is given again; a page of each segment may then be sent twice.\n" +
+			"With --archive, EventBridge replays what its archive of the bus holds, through the consumer's rules.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := r.check(cmd); err != nil {
+				return fmt.Errorf("events replay: %w", err)
+			}
+			d, err := stack.find(cmd.Context())
+			if err != nil {
+				return err
+			}
+			r.deployment, r.out, r.progress = d, cmd.OutOrStdout(), cmd.ErrOrStderr()
+			return r.run(cmd.Context())
+		},
+	}
+	f := sub.Flags()
+	f.StringVar(&r.consumer, "consumer", "", "name of the consumer (the tag "+consumerqueue.TagConsumer+" of its queue)")
+	f.StringSliceVar(&r.types, "type", nil, "type of events, as order.placed; may be given more than once; without it, all types")
+	f.StringVar(&r.from, "from", "", "time of the first commit, as 2026-11-01T00:00:00Z, or how long ago, as 24h; without it, the beginning")
+	f.StringVar(&r.to, "to", "", "time after the last commit, as for --from; without it, now")
+	f.StringVar(&r.stream, "stream", "", "a single stream, as order/<id>, instead of the whole store")
+	f.StringVar(&r.name, "name", "", "name of the replay, which marks its events and finds it again; without it, one that follows from the other flags")
+	f.Float64Var(&r.rate, "rate", 100, "messages a second at most")
+	f.IntVar(&r.segments, "segments", 4, "parts of the store that are read side by side")
+	f.BoolVar(&r.dryRun, "dry-run", false, "count what would be sent, by type, and send nothing")
+	f.BoolVar(&r.json, "json", false, "print the summary as JSON")
+	f.BoolVar(&r.archive, "archive", false, "let EventBridge replay from its archive of the bus (on AWS)")
+	f.StringVar(&r.folder, "state", "", "folder of the files that say how far a replay has come (default: orderflow/replays in the user's cache)")
+	cmd.AddCommand(sub)
+	return cmd
+}
+
+// replayer runs one replay.
+type replayer struct {
+	consumer, from, to, stream, name, folder string
+	types                                    []string
+	rate                                     float64
+	segments                                 int
+	dryRun, json, archive                    bool
+
+	deployment *deployment.Deployment
+	clock      clock.Clock
+	out        io.Writer
+	progress   io.Writer
+}
+
+// check refuses what can't be meant, before anything is asked of AWS.
+func (r *replayer) check(cmd *cobra.Command) error {
+	switch {
+	case r.consumer == "":
+		return errors.New("give --consumer; see --help")
+	case !(r.rate > 0):
+		return fmt.Errorf("--rate is more than 0, not %v", r.rate)
+	case r.segments < 1 || r.segments > 1000:
+		return fmt.Errorf("--segments is 1 to 1000, not %d", r.segments)
+	case r.stream != "" && !es.StreamID(r.stream).Valid():
+		return fmt.Errorf("--stream is a category, a slash and an id, as order/<id>, not %q", r.stream)
+	}
+	if r.archive {
+		for _, flag := range []string{"type", "stream", "rate", "segments", "dry-run", "state"} {
+			if cmd.Flags().Changed(flag) {
+				return fmt.Errorf("--%s is not possible with --archive: EventBridge replays all that the consumer's rules match in the time; without --archive, it is", flag)
+			}
+		}
+	}
+	if r.stream != "" {
+		r.segments = 1
+	}
+	slices.Sort(r.types)
+	r.types = slices.Compact(r.types)
+	if r.name != "" {
+		if err := replay.CheckName(r.name); err != nil {
+			return err
+		}
+	}
+	_, err := replay.Begin(r.name, r.arguments(), r.clock.Now())
+	return err
+}
+
+func (r *replayer) arguments() replay.Arguments {
+	a := replay.Arguments{Consumer: r.consumer, Types: r.types, From: r.from, To: r.to, Stream: r.stream, Segments: r.segments}
+	if r.deployment != nil {
+		a.Deployment = r.deployment.ID
+	}
+	return a
+}
+
+func (r *replayer) run(ctx context.Context) error {
+	events := eventbridge.NewFromConfig(r.deployment.Config(), func(o *eventbridge.Options) { o.RetryMaxAttempts = 10 })
+	queues := sqs.NewFromConfig(r.deployment.Config())
+	busName, err := r.deployment.Output("BusName")
+	if err != nil {
+		return err
+	}
+	bus, err := consumerqueue.FindBus(ctx, events, queues, busName)
+	if err != nil {
+		return err
+	}
+	consumer, err := bus.Replayable(ctx, r.consumer)
+	if err != nil {
+		return err
+	}
+	if r.name == "" {
+		r.name = r.arguments().Name()
+	}
+	if r.archive {
+		return r.fromArchive(ctx, events, consumer)
+	}
+	sender, err := consumerqueue.NewSender(bus, consumer, r.name, r.clock)
+	if err != nil {
+		return err
+	}
+	return r.fromStore(ctx, sender)
+}
+
+// summary is what --json prints.
+type summary struct {
+	Name     string           `json:"name"`
+	Consumer string           `json:"consumer"`
+	From     time.Time        `json:"from"`
+	To       time.Time        `json:"to"`
+	DryRun   bool             `json:"dryRun"`
+	Archive  string           `json:"archive,omitempty"` // where EventBridge's replay stands
+	Counts   *replay.Counts   `json:"counts,omitempty"`
+	Failures []replay.Failure `json:"failures,omitempty"` // the first of them
+}
+
+func (r *replayer) fromStore(ctx context.Context, sender *consumerqueue.Sender) error {
+	file, state, err := r.begin()
+	if err != nil {
+		return err
+	}
+	tableName, err := r.deployment.Output("EventsTable")
+	if err != nil {
+		return err
+	}
+	client := dynamodb.NewFromConfig(r.deployment.Config(), func(o *dynamodb.Options) { o.RetryMaxAttempts = 10 })
+	store := dynamostore.New(client, tableName, contract.Registry())
+	run := replay.Replay{Consumer: sender, Pace: rate.NewLimiter(rate.Limit(r.rate), replay.MaxBatch), State: state}
+	total := int64(-1)
+	if r.stream != "" {
+		run.Source = replay.FromStream(store, es.StreamID(r.stream), state.Selection())
+	} else {
+		run.Source = replay.FromStore(store, contract.Registry(), r.segments, state.Selection())
+		total = commitsIn(ctx, client, tableName)
+	}
+	what := "Replaying"
+	if r.dryRun {
+		what = "Counting"
+	} else {
+		run.Journal = file
+	}
+	bar := progressBar(r.progress, what, int(total))
+	run.Progress = func(c replay.Counts) {
+		if total > 0 && c.Commits > total { // it is counted every six hours
+			total = c.Commits
+			bar.ChangeMax64(total)
+		}
+		bar.Describe(fmt.Sprintf("%s, %d sent", what, replay.Total(c.Sent)))
+		_ = bar.Set64(c.Commits) // a bar that can't be drawn stops nothing
+	}
+	err = run.Run(ctx)
+	_ = bar.Exit()
+	if err != nil && ctx.Err() != nil {
+		return &stoppedError{err: err, hint: "give the same command again, and the replay goes on where it was"}
+	}
+	if err != nil {
+		return fmt.Errorf("%w\nThe same command given again goes on where it was", err)
+	}
+	if !r.dryRun {
+		if err := file.Remove(); err != nil {
+			return err
+		}
+	}
+	s := run.State
+	if err := r.report(summary{
+		Name: r.name, Consumer: r.consumer, From: s.From, To: s.To, DryRun: r.dryRun, Counts: &s.Counts, Failures: s.Failures,
+	}); err != nil {
+		return err
+	}
+	if s.Counts.Failed > 0 {
+		return fmt.Errorf("%d commits or events could not be replayed, the first %d are listed", s.Counts.Failed, len(s.Failures))
+	}
+	return nil
+}
+
+// begin finds the state to go on from, or makes the first one. A dry run always begins anew.
+func (r *replayer) begin() (replay.File, replay.State, error) {
+	folder := r.folder
+	if folder == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return replay.File{}, replay.State{}, fmt.Errorf("events replay: give --state: %w", err)
+		}
+		folder = filepath.Join(cache, "orderflow", "replays")
+	}
+	file := replay.File{Path: filepath.Join(folder, r.name+".json")}
+	if !r.dryRun {
+		state, found, err := file.Load(r.name, r.arguments())
+		if err != nil {
+			return file, state, err
+		}
+		if found {
+			r.say("Going on with replay %s, begun %s: %d sent so far\n", r.name, state.Began.Format(time.RFC3339), replay.Total(state.Counts.Sent))
+			return file, state, nil
+		}
+	}
+	state, err := replay.Begin(r.name, r.arguments(), r.clock.Now())
+	return file, state, err
+}
+
+// commitsIn is how many commits the table holds, as DynamoDB counts every six hours; -1 where it does not say.
+func commitsIn(ctx context.Context, client *dynamodb.Client, tableName string) int64 {
+	out, err := client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &tableName})
+	if err != nil || aws.ToInt64(out.Table.ItemCount) == 0 {
+		return -1 // the bar then has no end; nothing else needs it
+	}
+	return *out.Table.ItemCount
+}
+
+func (r *replayer) fromArchive(ctx context.Context, events *eventbridge.Client, consumer consumerqueue.Consumer) error {
+	archive, err := r.deployment.Output("ArchiveName")
+	if err != nil {
+		return fmt.Errorf("the stack keeps no archive (ArchiveRetentionDays is 0); without --archive, the replay is from the store: %w", err)
+	}
+	rules, err := consumer.RuleARNs()
+	if err != nil {
+		return err
+	}
+	begun, err := replay.Begin(r.name, r.arguments(), r.clock.Now())
+	if err != nil {
+		return err
+	}
+	r.say("Replay %s through the rules of %s; EventBridge goes by minutes of the events' time\n", r.name, r.consumer)
+	bar := progressBar(r.progress, "Replaying", 100)
+	status, err := eventarchive.Run(ctx, events, r.clock, eventarchive.Replay{
+		Name: r.name, Archive: archive, Rules: rules, From: begun.From, To: begun.To,
+	}, func(s eventarchive.Status) {
+		if whole := s.To.Sub(s.From); whole > 0 && s.Last.After(s.From) {
+			_ = bar.Set64(int64(100 * min(1, float64(s.Last.Sub(s.From))/float64(whole)))) // a bar that can't be drawn stops nothing
+		}
+	})
+	_ = bar.Exit()
+	if err != nil && ctx.Err() != nil {
+		return &stoppedError{err: err, hint: "the replay was cancelled; what was sent stays sent, and another one needs another --name"}
+	}
+	if err != nil {
+		return err
+	}
+	return r.report(summary{Name: r.name, Consumer: r.consumer, From: status.From, To: status.To, Archive: status.State})
+}
+
+func (r *replayer) report(s summary) error {
+	if r.json {
+		e := json.NewEncoder(r.out)
+		e.SetIndent("", "  ")
+		return e.Encode(s)
+	}
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.AppendRow(table.Row{"replay", s.Name})
+	t.AppendRow(table.Row{"consumer", s.Consumer})
+	from := "the beginning"
+	if !s.From.IsZero() {
+		from = s.From.UTC().Format(time.RFC3339)
+	}
+	t.AppendRow(table.Row{"commits", from + " to " + s.To.UTC().Format(time.RFC3339)})
+	if s.Archive != "" {
+		t.AppendRow(table.Row{"state", s.Archive})
+	}
+	if c := s.Counts; c != nil {
+		t.AppendRow(table.Row{"commits read", c.Commits})
+		for _, part := range []struct {
+			what   string
+			byType map[string]int64
+			shown  bool
+		}{{"asked for", c.Selected, true}, {"not of its rules", c.Unwanted, true}, {"sent", c.Sent, !s.DryRun}} {
+			if !part.shown {
+				continue
+			}
+			t.AppendRow(table.Row{part.what, replay.Total(part.byType)})
+			for _, name := range slices.Sorted(maps.Keys(part.byType)) {
+				t.AppendRow(table.Row{"  " + name, part.byType[name]})
+			}
+		}
+		if c.Failed > 0 {
+			t.AppendRow(table.Row{"failed", c.Failed})
+		}
+	}
+	if _, err := fmt.Fprintln(r.out, t.Render()); err != nil {
+		return err
+	}
+	for _, f := range s.Failures {
+		if _, err := fmt.Fprintln(r.out, "failed:", strings.TrimPrefix(f.ID+": "+f.Error, ": ")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// say tells a person what happens, beside the result.
+func (r *replayer) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(r.progress, format, args...) // what can't be printed has nobody who could be told
+}
