@@ -81,7 +81,7 @@ func newTables(t *testing.T) *tables {
 	tb.direct = tb.store(dynamodb.NewFromConfig(awstest.Config(t)))
 	head := es.StoreHead(tb.long, 0, 0, "")
 	for i := range pages {
-		head = estest.Append(t, tb.direct, head, fmt.Sprint(i), estest.Noted{Text: strings.Repeat("x", 380_000)})
+		head = estest.Append(t, tb.direct, head, fmt.Sprint(i), estest.Noted{Text: estest.Text(int64(i), 380_000)})
 	}
 	return tb
 }
