@@ -181,7 +181,7 @@ func TestReplay(t *testing.T) {
 	t.Run("killed and resumed", func(t *testing.T) {
 		args := window("--type", "order.placed", "--name", "resumed", "--segments", "8")
 		kept := filepath.Join(cli.state, "resumed.json")
-		first := cli.command(t, append(args, "--state", cli.state, "--rate", "4")...)
+		first := cli.command(t, append(args, "--state", cli.state, "--rate", "1")...)
 		if err := first.Start(); err != nil {
 			t.Fatal(err)
 		}
