@@ -5,13 +5,17 @@ package payment_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
+	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"orderflow/shared/account"
 	"orderflow/shared/account/accounttest"
+	"orderflow/shared/adapter/awsenv"
 	"orderflow/shared/adapter/awstest"
 	"orderflow/shared/adapter/dynamostore"
 	"orderflow/shared/clock"
@@ -33,4 +37,49 @@ func TestServices(t *testing.T) {
 	store := dynamostore.New(dynamodb.NewFromConfig(awstest.Config(t)), awstest.Table(t, awstest.EventsTable()), es.NewRegistry(account.Register, payment.Register))
 	t.Run("accounts", func(t *testing.T) { accounttest.Run(t, store, clock.System{}) })
 	t.Run("payments", func(t *testing.T) { paymenttest.Run(t, store, clock.System{}) })
+}
+
+// TestServicesUnderFaults: the same while the wire loses one answer in twelve, throttles, breaks, and finds transactions in conflict. Whatever else an append
+// goes through, money neither comes up nor goes away, and a repeat has the answer of the first time.
+func TestServicesUnderFaults(t *testing.T) {
+	checks := flag.Lookup("rapid.checks").Value.String()
+	if err := flag.Set("rapid.checks", "3"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := flag.Set("rapid.checks", checks); err != nil {
+			t.Error(err)
+		}
+	})
+	through := awstest.StartProxy(t, 20260329).Client()
+	client := dynamodb.NewFromConfig(through.Config(t), func(o *dynamodb.Options) {
+		o.Retryer = retry.AddWithMaxAttempts(awsenv.Retryer(), 30) // the suites take no failure for an answer
+	})
+	store := dynamostore.New(client, awstest.Table(t, awstest.EventsTable()), es.NewRegistry(account.Register, payment.Register))
+	faults := []awstest.Fault{
+		{Probability: 0.02, Error: &awstest.Error{Code: "ThrottlingException"}},
+		{Probability: 0.02, Error: &awstest.Error{Code: "InternalServerError"}},
+		{Probability: 0.02, Reset: true},
+		{Probability: 0.08, Response: awstest.LostAnswer()},
+		{Operation: "PutItem", Probability: 0.05, Error: &awstest.Error{Code: "TransactionConflictException"}},
+	}
+	for items := 2; items <= 3; items++ { // an attempt, and one account or two
+		reasons := strings.Split(strings.Repeat("None ", items-1)+"TransactionConflict", " ")
+		list := make([]map[string]string, items)
+		for i, code := range reasons {
+			list[i] = map[string]string{"Code": code, "Message": code}
+		}
+		faults = append(faults, awstest.Fault{
+			Operation: "TransactWriteItems", Body: fmt.Sprintf("length(TransactItems) == `%d`", items), Probability: 0.05,
+			Error: &awstest.Error{Code: "TransactionCanceledException", Fields: map[string]any{"CancellationReasons": list}},
+		})
+	}
+	through.Inject(t, faults...)
+	t.Run("accounts", func(t *testing.T) { accounttest.Run(t, store, clock.System{}) })
+	t.Run("payments", func(t *testing.T) { paymenttest.Run(t, store, clock.System{}) })
+	for i, n := range through.Happened(t) {
+		if n == 0 {
+			t.Errorf("fault %d never happened", i)
+		}
+	}
 }

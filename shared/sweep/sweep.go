@@ -307,7 +307,7 @@ type found struct {
 	id          string
 	state       order.State
 	version     int64
-	changed     time.Time // when the last event was decided
+	changed     time.Time // when it came to be so: the time of its newest event
 	budgets     int64     // that have passed since
 	closedAt    int64     // version of order.cancelling, 0 where there is none
 	correlation string
@@ -323,7 +323,9 @@ func (r *run) load(ctx context.Context, id string) (found, error) {
 		return found{}, err
 	}
 	for _, e := range events {
-		o.version, o.changed = e.Version, e.Time
+		if o.version = e.Version; e.Time.After(o.changed) { // a commit is no older than the one before it: a clock that jumps back would use up a budget
+			o.changed = e.Time
+		}
 		if _, closed := e.Data.(order.Cancelling); closed {
 			o.closedAt = e.Version
 		}

@@ -835,6 +835,22 @@ func TestFailedAreCountedFirst(t *testing.T) {
 	})
 }
 
+// TestClockThatJumpedBack: whoever took the order wrote by a clock that was hours slow. The order has its whole budget all the same.
+func TestClockThatJumpedBack(t *testing.T) {
+	w := newWorld()
+	w.do(t, "o1", placed)
+	w.clock.Advance(-3 * budget)
+	w.do(t, "o1", started)
+	w.clock.Advance(3*budget + time.Minute)
+	if s, err := w.sweeper().Sweep(t.Context()); err != nil || len(s.Found) > 0 || len(w.runs.started) > 0 || w.state(t, "o1").Status != order.StatusPlaced {
+		t.Errorf("%+v, %v, started %v, %s", s, err, w.runs.started, w.state(t, "o1").Status)
+	}
+	w.clock.Advance(budget)
+	if s, err := w.sweeper().Sweep(t.Context()); err != nil || s.Found[sweep.StageRunning] != 1 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
 func TestBudget(t *testing.T) {
 	if got := sweep.Budget("5400"); got != 90*time.Minute {
 		t.Errorf("got %s", got)

@@ -58,16 +58,17 @@ func TestFaults(t *testing.T) {
 
 // tables are what stores behind the proxy, and past it, have in common.
 type tables struct {
-	proxy                   *awstest.Proxy
-	events, numbers, states string
-	direct                  *faulty     // past the proxy
-	long                    es.StreamID // of several pages
+	proxy                            *awstest.Proxy
+	events, numbers, states, archive string
+	direct                           *faulty     // past the proxy
+	long                             es.StreamID // of several pages, in the archive, so that scans of events are short
 }
 
 // faulty is a store with counters beside it, behind the proxy.
 type faulty struct {
 	*awstest.FaultyClient
 	*dynamostore.Store
+	archive   *dynamostore.Store
 	counters  *counters
 	snapshots dynamostore.Snapshots
 }
@@ -76,12 +77,12 @@ func newTables(t *testing.T) *tables {
 	t.Helper()
 	tb := &tables{
 		proxy: awstest.StartProxy(t, seed), events: awstest.Table(t, awstest.EventsTable()), numbers: awstest.Table(t, awstest.Key("name:S")),
-		states: awstest.Table(t, awstest.Key("stream:S", "fold:S")), long: estest.Stream(),
+		states: awstest.Table(t, awstest.Key("stream:S", "fold:S")), archive: awstest.Table(t, awstest.EventsTable()), long: estest.Stream(),
 	}
 	tb.direct = tb.store(dynamodb.NewFromConfig(awstest.Config(t)))
 	head := es.StoreHead(tb.long, 0, 0, "")
 	for i := range pages {
-		head = estest.Append(t, tb.direct, head, fmt.Sprint(i), estest.Noted{Text: estest.Text(int64(i), 380_000)})
+		head = estest.Append(t, tb.direct.archive, head, fmt.Sprint(i), estest.Noted{Text: estest.Text(int64(i), 380_000)})
 	}
 	return tb
 }
@@ -89,6 +90,7 @@ func newTables(t *testing.T) *tables {
 func (tb *tables) store(client *dynamodb.Client) *faulty {
 	return &faulty{
 		Store:     dynamostore.New(client, tb.events, es.NewRegistry(estest.Register)),
+		archive:   dynamostore.New(client, tb.archive, es.NewRegistry(estest.Register)),
 		counters:  &counters{client: client, table: tb.numbers},
 		snapshots: dynamostore.NewSnapshots(client, tb.states),
 	}
@@ -207,7 +209,7 @@ func (tb *tables) operations() []operation {
 		{name: "load after a version, the commit that holds it", api: "Query", body: "Limit", one: 2, ask: load(1, 1)},
 		{name: "load after a version, what follows", api: "Query", body: "!Limit", one: 2, ask: load(1, 1)},
 		{name: "load, a further page", api: "Query", body: "ExclusiveStartKey", one: 2, ask: func(t *testing.T, f *faulty, _ scene) error {
-			h, err := f.Load(t.Context(), tb.long, 0)
+			h, err := f.archive.Load(t.Context(), tb.long, 0)
 			if err == nil && (len(h.Events) != pages || h.Head.Version() != pages) || err != nil && len(h.Events) > 0 {
 				t.Errorf("%d events up to %d", len(h.Events), h.Head.Version())
 			}
@@ -224,7 +226,7 @@ func (tb *tables) operations() []operation {
 			return readAll(t, f, sc.one, es.Range{}, 1, 2)
 		}},
 		{name: "read backwards, a further page", api: "Query", body: "ExclusiveStartKey", one: 2, ask: func(t *testing.T, f *faulty, _ scene) error {
-			return readAll(t, f, tb.long, es.Range{Backwards: true}, pages, 1)
+			return readAll(t, f.archive, tb.long, es.Range{Backwards: true}, pages, 1)
 		}},
 		{name: "scan", api: "Scan", one: 2, ask: func(t *testing.T, f *faulty, sc scene) error {
 			found := 0
@@ -278,14 +280,14 @@ func (tb *tables) operations() []operation {
 }
 
 // readAll reads a range whose versions go from first to last by one, and gives the error that ends it.
-func readAll(t *testing.T, f *faulty, stream es.StreamID, r es.Range, first, last int64) error {
+func readAll(t *testing.T, s es.Store, stream es.StreamID, r es.Range, first, last int64) error {
 	t.Helper()
 	step := int64(1)
 	if r.Backwards {
 		step = -1
 	}
 	next := first
-	for e, err := range f.Read(t.Context(), stream, r) {
+	for e, err := range s.Read(t.Context(), stream, r) {
 		if err != nil {
 			return err
 		}
@@ -639,7 +641,7 @@ func suite(t *testing.T, tb *tables) {
 	f.Inject(t, nowAndThen()...)
 	limits := &estest.Limits{CommitBytes: dynamostore.MaxCommitBytes, Items: dynamostore.MaxItems, AppendBytes: dynamostore.MaxAppendBytes}
 	estest.Run(t, func(*testing.T, *es.Registry) estest.Backend {
-		return estest.Backend{Store: f.Store, Counters: f.counters, Limits: limits, Resends: true}
+		return estest.Backend{Store: f.Store, Counters: f.counters, Limits: limits, Resends: true, Slow: true}
 	})
 	for i, n := range f.Happened(t) {
 		if n == 0 {

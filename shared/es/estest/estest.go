@@ -25,6 +25,8 @@ type Backend struct {
 	Limits *Limits
 	// Resends says that the store's client sends a request again whose answer it missed, so that the first append may meet itself.
 	Resends bool
+	// Slow says that a request takes so long that what is tried in every combination is tried in some.
+	Slow bool
 }
 
 // wrote reports whether an append can have written what it says: it is not Recognised, or may be so by the client's own second request.
