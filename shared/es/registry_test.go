@@ -41,8 +41,30 @@ func register(r *es.Registry) {
 	})
 }
 
+type priced struct {
+	Cents int64 `json:"cents"`
+}
+
+// registerPriced: thing.priced is at its second version, and the two to come can be read.
+func registerPriced(r *es.Registry) {
+	es.Register[priced](r, "thing.priced", 2)
+	r.Upcast("thing.priced", 1, func(data json.RawMessage) (json.RawMessage, error) { return data, nil })
+	r.Downcast("thing.priced", 3, func(data json.RawMessage) (json.RawMessage, error) {
+		var next struct{ Euros, Cents int64 }
+		if err := json.Unmarshal(data, &next); err != nil {
+			return nil, err
+		}
+		return json.Marshal(priced{100*next.Euros + next.Cents})
+	})
+	r.Downcast("thing.priced", 4, func(data json.RawMessage) (json.RawMessage, error) {
+		var next struct{ Price json.RawMessage }
+		err := json.Unmarshal(data, &next)
+		return next.Price, err
+	})
+}
+
 func TestRegistryDecode(t *testing.T) {
-	r := es.NewRegistry(register)
+	r := es.NewRegistry(register, registerPriced)
 	tests := []struct {
 		name    string
 		stored  es.Stored
@@ -59,6 +81,11 @@ func TestRegistryDecode(t *testing.T) {
 			unknown: &es.UnknownTypeError{Stream: "thing/1", Version: 9, Type: "thing.lost", Schema: 1}},
 		{name: "from the future", stored: es.Stored{Type: "thing.renamed", Schema: 4, Data: json.RawMessage(`{}`)},
 			unknown: &es.UnknownTypeError{Stream: "thing/1", Version: 9, Type: "thing.renamed", Schema: 4, Known: 3}},
+		{name: "from the next release", stored: es.Stored{Type: "thing.priced", Schema: 3, Data: json.RawMessage(`{"euros":7,"cents":50}`)}, want: priced{750}},
+		{name: "from the one after that", stored: es.Stored{Type: "thing.priced", Schema: 4, Data: json.RawMessage(`{"price":{"euros":7,"cents":50}}`)}, want: priced{750}},
+		{name: "from beyond", stored: es.Stored{Type: "thing.priced", Schema: 5, Data: json.RawMessage(`{}`)},
+			unknown: &es.UnknownTypeError{Stream: "thing/1", Version: 9, Type: "thing.priced", Schema: 5, Known: 4}},
+		{name: "a downcaster fails", stored: es.Stored{Type: "thing.priced", Schema: 3, Data: json.RawMessage(`{"euros":"7"}`)}, corrupt: true},
 		{name: "version 0", stored: es.Stored{Type: "thing.opened", Data: json.RawMessage(`{}`)},
 			unknown: &es.UnknownTypeError{Stream: "thing/1", Version: 9, Type: "thing.opened", Known: 1}},
 		{name: "no JSON", stored: es.Stored{Type: "thing.opened", Schema: 1, Data: json.RawMessage(`{"n":`)}, corrupt: true},
@@ -125,6 +152,14 @@ func TestRegistryMistakes(t *testing.T) {
 		"an upcaster twice":       func(r *es.Registry) { es.Register[opened](r, "a", 2); r.Upcast("a", 1, same); r.Upcast("a", 1, same) },
 		"an upcaster of nothing":  func(r *es.Registry) { r.Upcast("a", 1, same) },
 		"an upcaster from 0":      func(r *es.Registry) { es.Register[opened](r, "a", 2); r.Upcast("a", 1, same); r.Upcast("a", 0, same) },
+		"a downcaster of nothing": func(r *es.Registry) { r.Downcast("a", 2, same) },
+		"a downcaster of now":     func(r *es.Registry) { es.Register[opened](r, "a", 1); r.Downcast("a", 1, same) },
+		"a downcaster too far":    func(r *es.Registry) { es.Register[opened](r, "a", 1); r.Downcast("a", 3, same) },
+		"a downcaster twice": func(r *es.Registry) {
+			es.Register[opened](r, "a", 1)
+			r.Downcast("a", 2, same)
+			r.Downcast("a", 2, same)
+		},
 		"an upcaster to a future": func(r *es.Registry) { es.Register[opened](r, "a", 1); r.Upcast("a", 1, same) },
 	} {
 		t.Run(name, func(t *testing.T) {

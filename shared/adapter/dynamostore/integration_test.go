@@ -31,8 +31,9 @@ func TestStore(t *testing.T) {
 		client := dynamodb.NewFromConfig(config)
 		c := &counters{client: client, table: awstest.TableIn(t, config, awstest.Key("name:S"))}
 		estest.Run(t, func(t *testing.T, registry *es.Registry) estest.Backend {
-			store := dynamostore.New(client, awstest.TableIn(t, config, awstest.EventsTable()), registry)
-			return estest.Backend{Store: store, Counters: c, Limits: limits, Resends: true}
+			table := awstest.TableIn(t, config, awstest.EventsTable())
+			open := func(registry *es.Registry) es.Store { return dynamostore.New(client, table, registry) }
+			return estest.Backend{Store: open(registry), Counters: c, Reopen: open, Limits: limits, Resends: true}
 		})
 	})
 }

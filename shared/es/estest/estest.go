@@ -21,6 +21,8 @@ type Backend struct {
 	Store es.Store
 	// Counters makes the store's effects.
 	Counters Counters
+	// Reopen opens the same store as a program with another registry does. Without it, what the releases of a program do to each other is not tested.
+	Reopen func(registry *es.Registry) es.Store
 	// Limits are the store's; nil where it has none.
 	Limits *Limits
 	// Resends says that the store's client sends a request again whose answer it missed, so that the first append may meet itself.

@@ -45,7 +45,7 @@ func model(t *testing.T, b Backend) {
 			}
 			m.heads[s] = []es.Head{h.Head}
 		}
-		rt.Repeat(map[string]func(*rapid.T){"append": m.append, "load": m.load, "at": m.at})
+		rt.Repeat(map[string]func(*rapid.T){"append": m.append, "load": m.load, "at": m.at, "since": m.since, "read": m.read})
 		for _, s := range m.streams {
 			m.compare(rt, s, 0)
 		}
@@ -141,6 +141,65 @@ func (m *machine) at(t *rapid.T) {
 	}
 }
 
+// since asks from each end that the stream ever had, and from ends of another store: of a commit that is another here, or is longer or shorter.
+func (m *machine) since(t *rapid.T) {
+	s := rapid.SampledFrom(m.streams).Draw(t, "stream")
+	head := rapid.SampledFrom(m.heads[s]).Draw(t, "head")
+	switch strange := rapid.SampledFrom([]string{"", "", "commit", "first", "version", "stream"}).Draw(t, "strange"); {
+	case head.Version() == 0: // the beginning is every stream's
+	case strange == "commit":
+		head = es.StoreHead(s, head.First(), head.Version(), "strange")
+	case strange == "first":
+		head = es.StoreHead(s, head.First()+1, head.Version(), head.CommitID())
+	case strange == "version":
+		head = es.StoreHead(s, head.First(), head.Version()+1, head.CommitID())
+	case strange == "stream":
+		head = es.StoreHead(Stream(), head.First(), head.Version(), head.CommitID())
+	}
+	h, err := m.b.Store.Since(context.Background(), head)
+	if !slices.Contains(m.heads[s], head) {
+		if !errors.Is(err, es.ErrUnknownHead) {
+			t.Fatalf("since %+v: %+v, %v", head, h, err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.wantHistory(t, s, head.Version(), h)
+}
+
+// read goes through a part of a stream, and stops where it likes.
+func (m *machine) read(t *rapid.T) {
+	s := rapid.SampledFrom(m.streams).Draw(t, "stream")
+	bound := rapid.Int64Range(-1, m.end(s)+2)
+	r := es.Range{
+		After: bound.Draw(t, "after"), Through: bound.Draw(t, "through"), Backwards: rapid.Bool().Draw(t, "backwards"),
+		Limit: rapid.IntRange(-1, 9).Draw(t, "limit"),
+	}
+	want := m.recorded(s, r.After)
+	want = slices.DeleteFunc(want, func(e es.Recorded) bool { return r.Through > 0 && e.Version > r.Through })
+	if r.Backwards {
+		slices.Reverse(want)
+	}
+	if r.Limit > 0 {
+		want = want[:min(r.Limit, len(want))]
+	}
+	stop := rapid.IntRange(1, len(want)+1).Draw(t, "stop")
+	var got []es.Recorded
+	for e, err := range m.b.Store.Read(context.Background(), s, r) {
+		if err != nil {
+			t.Fatalf("%+v: %v", r, err)
+		}
+		if got = append(got, e); len(got) == stop {
+			break
+		}
+	}
+	if want = want[:min(stop, len(want))]; !slices.Equal(got, want) {
+		t.Fatalf("%+v: %+v, want %+v", r, got, want)
+	}
+}
+
 func (m *machine) end(s es.StreamID) int64 {
 	if n := len(m.commits[s]); n > 0 {
 		return m.commits[s][n-1].last()
@@ -153,18 +212,26 @@ func (m *machine) compare(t *rapid.T, s es.StreamID, after int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var want []es.Recorded
-	for _, c := range m.commits[s] {
-		for i, e := range c.events {
-			if version := c.first + int64(i); version > after {
-				want = append(want, es.Recorded{Stream: s, Version: version, Type: "test.counted", Schema: 1, Data: e, CommitID: c.id, Time: Start})
-			}
-		}
-	}
-	if !slices.Equal(h.Events, want) {
+	m.wantHistory(t, s, after, h)
+}
+
+func (m *machine) wantHistory(t *rapid.T, s es.StreamID, after int64, h es.History) {
+	if want := m.recorded(s, after); !slices.Equal(h.Events, want) {
 		t.Fatalf("after %d: %+v, want %+v", after, h.Events, want)
 	}
 	if h.Head != m.heads[s][len(m.heads[s])-1] {
 		t.Fatalf("after %d: head %+v, want %+v", after, h.Head, m.heads[s][len(m.heads[s])-1])
 	}
+}
+
+// recorded gives the events above a version.
+func (m *machine) recorded(s es.StreamID, after int64) (events []es.Recorded) {
+	for _, c := range m.commits[s] {
+		for i, e := range c.events {
+			if version := c.first + int64(i); version > after {
+				events = append(events, es.Recorded{Stream: s, Version: version, Type: "test.counted", Schema: 1, Data: e, CommitID: c.id, Time: Start})
+			}
+		}
+	}
+	return events
 }

@@ -47,6 +47,7 @@ func Run(t *testing.T, open func(t *testing.T, registry *es.Registry) Backend) {
 		{"effects, all or none", effects},
 		{"effects and conflicts", effectsAndConflicts},
 		{"writers race for a counter", effectRace},
+		{"releases with other schemas", releases},
 		{"a cancelled context", cancelled},
 		{"as a simple model does", model},
 	} {

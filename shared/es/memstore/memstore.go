@@ -19,7 +19,10 @@ import (
 // Store keeps streams in memory. It is safe for concurrent use.
 type Store struct {
 	registry *es.Registry
+	*contents
+}
 
+type contents struct {
 	mu      sync.Mutex
 	streams map[es.StreamID][]es.StoredCommit
 }
@@ -35,7 +38,12 @@ type Effect interface {
 
 // New makes an empty store. It has no limits, so no append is a *LimitError.
 func New(registry *es.Registry) *Store {
-	return &Store{registry: registry, streams: map[es.StreamID][]es.StoredCommit{}}
+	return &Store{registry: registry, contents: &contents{streams: map[es.StreamID][]es.StoredCommit{}}}
+}
+
+// Reopen gives the same streams to a program with another registry, so that a test can let releases of two schemas meet.
+func (s *Store) Reopen(registry *es.Registry) *Store {
+	return &Store{registry: registry, contents: s.contents}
 }
 
 // Load implements es.Store.

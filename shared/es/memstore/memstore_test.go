@@ -13,7 +13,10 @@ import (
 
 func TestStore(t *testing.T) {
 	estest.Run(t, func(_ *testing.T, registry *es.Registry) estest.Backend {
-		return estest.Backend{Store: memstore.New(registry), Counters: &counters{values: map[string]int64{}}}
+		s := memstore.New(registry)
+		return estest.Backend{
+			Store: s, Counters: &counters{values: map[string]int64{}}, Reopen: func(registry *es.Registry) es.Store { return s.Reopen(registry) },
+		}
 	})
 }
 
