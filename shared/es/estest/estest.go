@@ -16,7 +16,7 @@ import (
 	"orderflow/shared/ident"
 )
 
-// Backend is a store under test, with what the suite needs to know of it.
+// Backend is a store under test, with what the suite needs to know of it. Store and Counters are required.
 type Backend struct {
 	Store es.Store
 	// Counters makes the store's effects.
@@ -106,6 +106,7 @@ func Load(t testing.TB, s es.Store, stream es.StreamID, after int64) es.History 
 }
 
 // Hooked is a store that a test interferes with, and that counts what it is asked. It is safe for concurrent use where its hooks are.
+// It is no es.Scanner, and reads by Since and Read pass through uncounted.
 type Hooked struct {
 	es.Store
 	// Before, where it is set, is asked ahead of each append; its error is the answer, and nothing is written.

@@ -16,10 +16,14 @@ import (
 	"orderflow/shared/es"
 )
 
-// Run puts a store through the suite. open is called once, with a registry that knows the suite's events.
+// Run puts a store through the suite, which takes it seconds. open is called once, with a registry that knows the suite's events. The store may hold
+// streams of others, and is left with those that the tests have written. A store that is an es.Scanner is tested as one.
 func Run(t *testing.T, open func(t *testing.T, registry *es.Registry) Backend) {
 	t.Helper()
 	b := open(t, es.NewRegistry(Register))
+	if b.Store == nil || b.Counters == nil {
+		t.Fatal("estest: a Backend has to have Store and Counters")
+	}
 	for _, c := range []struct {
 		name string
 		test func(*testing.T, Backend)
