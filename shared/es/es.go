@@ -34,7 +34,8 @@ func (s StreamID) Valid() bool { return s.Category() != "" && s.ID() != "" }
 // Head is the end of a stream as somebody saw it: the version of its last event and the commit that holds it.
 //
 // It is opaque on purpose. A condition on a put sees only the item that is being put, so a bare number that is too high, or that lies inside
-// a commit, could not be refused, and would leave a gap. Whoever holds a Head has it from Load, At or Append, so its version did end a commit.
+// a commit, could not be refused, and would leave a gap. Whoever holds a Head has it from a store, or from a snapshot that a store's Head went into, so its
+// version did end a commit. Heads are comparable with ==.
 type Head struct {
 	stream  StreamID
 	first   int64

@@ -22,6 +22,9 @@ func (r Request) Commit(head Head, events ...any) Commit {
 }
 
 // Handler runs commands of one aggregate against a store. All of its fields are required. It is safe for concurrent use where they are.
+//
+// It reads the stream from its first event for each try, so it is for streams of at most some hundreds of events: an order, a payment. Where streams grow for
+// years, an account's for one, let a command be an Attempt with a stream of its own, and decide on the state that a Repository gives.
 type Handler[C, S, E any] struct {
 	Category string // of the aggregate's streams
 	Decider  Decider[C, S, E]

@@ -66,7 +66,7 @@ type Scanner interface {
 	// caller goes on. It is consistent: each commit that was appended before the call, and lies behind the position, is in one of the segments. Nothing is
 	// said of order: commits of one stream may be on several pages, and in several segments. Between two calls with one position segments may not change.
 	// Commits that can't be read are an ErrCorrupt that comes with their page, which has the others: who goes on gets the rest. Several are joined
-	// (errors.Join). After any other error there is nothing more.
+	// (errors.Join). After any other error, as for a segment that there is not or a position of another store, there is nothing more.
 	Scan(ctx context.Context, segment, segments int, from string) iter.Seq2[ScanPage, error]
 }
 

@@ -124,6 +124,10 @@ const scanned = 100
 // Scan implements es.Scanner. The position is the stream and the first version of the last commit that was given.
 func (s *Store) Scan(ctx context.Context, segment, segments int, from string) iter.Seq2[es.ScanPage, error] {
 	return func(yield func(es.ScanPage, error) bool) {
+		if segment < 0 || segment >= segments {
+			yield(es.ScanPage{}, fmt.Errorf("memstore: there is no segment %d of %d", segment, segments))
+			return
+		}
 		var commits []es.StoredCommit
 		s.mu.Lock()
 		for stream, all := range s.streams {

@@ -22,6 +22,20 @@ func TestStore(t *testing.T) {
 
 func TestSnapshots(t *testing.T) { estest.RunSnapshots(t, &memstore.Snapshots{}) }
 
+func TestScanRefuses(t *testing.T) {
+	s := memstore.New(es.NewRegistry())
+	for _, tt := range []struct {
+		segment, segments int
+		from              string
+	}{{0, 0, ""}, {-1, 1, ""}, {2, 2, ""}, {0, 1, "x"}, {0, 1, "a/b@x"}, {0, 1, "7"}} {
+		for page, err := range s.Scan(t.Context(), tt.segment, tt.segments, tt.from) {
+			if err == nil {
+				t.Errorf("%+v: %+v", tt, page)
+			}
+		}
+	}
+}
+
 // counters change under the store's lock; their own is for the tests that read them meanwhile.
 type counters struct {
 	mu     sync.Mutex
