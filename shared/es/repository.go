@@ -63,7 +63,7 @@ type Past[S any] struct {
 
 // Get gives the present state: with a snapshot for two reads, however long the stream is. A stream without events gives the initial state and a Head of
 // version 0. A snapshot that is lost, unreadable, of another fold or not of this stream costs a replay and no more, and so does a table of snapshots
-// that does not answer. The errors are the store's and Fold's.
+// that does not answer, or is gone: it is Handle that says so. The errors are the store's and Fold's.
 func (r Repository[S, E]) Get(ctx context.Context, id string) (Result[S], error) {
 	f, head, _, err := r.present(ctx, id)
 	return Result[S]{State: f.state, Head: head}, err
@@ -157,10 +157,10 @@ func (r Repository[S, E]) snapshot(ctx context.Context, stream StreamID) (f fold
 	}
 	s, found, err := r.Snapshots.Newest(ctx, stream, r.Fold)
 	switch {
-	case errors.Is(err, ErrCorrupt), errors.Is(err, ErrUnavailable):
-		return r.initial(), Head{}, errors.Is(err, ErrCorrupt), nil
+	case ctx.Err() != nil:
+		return r.initial(), Head{}, false, ctx.Err()
 	case err != nil || !found:
-		return r.initial(), Head{}, false, err
+		return r.initial(), Head{}, errors.Is(err, ErrCorrupt), nil
 	}
 	f = folded[S]{version: s.Head.version, time: s.Time}
 	if s.Head.stream != stream || s.Head.version < 1 || s.Fold != r.Fold || json.Unmarshal(s.State, &f.state) != nil {
