@@ -9,15 +9,15 @@ import (
 	"orderflow/shared/money"
 )
 
-// State is an account, folded.
+// State is an account, folded. Snapshots keep it as JSON: see Fold.
 type State struct {
-	ID         string
-	CustomerID string
-	Currency   string
-	Balance    int64 // minor units, never negative
+	ID         string `json:"id"`
+	CustomerID string `json:"customerId"`
+	Currency   string `json:"currency"`
+	Balance    int64  `json:"balance"` // minor units, never negative
 	// PaidIn is all that ever came in and was no refund, in minor units: deposits, transfers, interest. Every balance and every refund is a part of it, so as long as it fits an int64
 	// a refund can't fail: what the Charge took, the account can always take back.
-	PaidIn int64
+	PaidIn int64 `json:"paidIn"`
 }
 
 // Exists reports whether the account was opened.

@@ -76,7 +76,7 @@ func TestStatementOfPayments(t *testing.T) {
 	for i, c := range []account.Command{
 		account.Charge{CustomerID: s.customer, Amount: eur(400), Reference: "payment/p"}, account.Refund{Amount: eur(400), Reference: "payment/p"},
 	} {
-		_, commit, err := account.Plan(t.Context(), s.store, request("", ""), s.id, c)
+		_, commit, err := account.Plan(t.Context(), account.States(s.store, nil), request("", ""), s.id, c)
 		if err != nil {
 			t.Fatal(i, err)
 		}

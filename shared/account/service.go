@@ -12,20 +12,19 @@ import (
 
 // Deps is what the service works with.
 type Deps struct {
-	Store es.Store
-	Clock clock.Clock
+	Store     es.Store
+	Clock     clock.Clock
+	Snapshots es.Snapshots // of the accounts; nil where there are none
 }
 
 // Service carries out the commands on accounts.
 type Service struct {
-	deps    Deps
-	handler es.Handler[Command, State, Event]
+	deps   Deps
+	states es.Repository[State, Event]
 }
 
 // New makes the service.
-func New(deps Deps) Service {
-	return Service{deps: deps, handler: es.Handler[Command, State, Event]{Category: Category, Decider: Decider, Store: deps.Store, Clock: deps.Clock}}
-}
+func New(deps Deps) Service { return Service{deps: deps, states: States(deps.Store, deps.Snapshots)} }
 
 // ID is the id of a customer's account in a currency: there is one.
 func ID(customerID, currency string) string { return ident.Derive("account", customerID, currency) }
@@ -46,15 +45,13 @@ func TransferID(fromAccountID, key string) string {
 // InterestID is the id of the interest that a key stands for.
 func InterestID(accountID, key string) string { return ident.Derive(InterestCategory, accountID, key) }
 
-// Plan decides a command that moves money on the account as it stands in the store, for a caller that appends the commit together with that of its
-// own attempt. The state is the one right after the movement. The commit's id follows from the command's reference. Interest that rounds to nothing
-// moves nothing: its commit has no events, and nobody may append it.
-func Plan(ctx context.Context, store es.Store, req es.Request, accountID string, c Command) (State, es.Commit, error) {
-	history, err := store.Load(ctx, es.NewStreamID(Category, accountID), 0)
-	if err != nil {
-		return State{}, es.Commit{}, err
-	}
-	state, err := Decider.Fold(history)
+// Plan decides a command that moves money on the account as it stands, for a caller that appends the commit together with that of its own attempt. That
+// attempt alone tells whether the command was carried out before: the commits that a snapshot stands for are not looked at. The state is the one right
+// after the movement. The commit's id follows from the command's reference. Interest that rounds to nothing moves nothing: its commit has no events, and
+// nobody may append it.
+func Plan(ctx context.Context, states es.Repository[State, Event], req es.Request, accountID string, c Command) (State, es.Commit, error) {
+	current, err := states.Get(ctx, accountID)
+	state := current.State
 	if err != nil {
 		return state, es.Commit{}, err
 	}
@@ -65,7 +62,7 @@ func Plan(ctx context.Context, store es.Store, req es.Request, accountID string,
 	if req.CommitID, err = commitID(c); err != nil {
 		return state, es.Commit{}, err
 	}
-	commit := req.Commit(history.Head)
+	commit := req.Commit(current.Head)
 	for _, e := range events {
 		commit.Events = append(commit.Events, e)
 		state = Evolve(state, e)
@@ -102,7 +99,7 @@ func (s Service) Open(ctx context.Context, req es.Request, customerID, currency 
 	repeated := true
 	opening, err := attempt.Do(ctx, openingID, req, func(ctx context.Context) (es.Plan, error) {
 		repeated = false
-		current, err := s.handler.Get(ctx, accountID)
+		current, err := s.states.Get(ctx, accountID)
 		if err != nil {
 			return es.Plan{}, err
 		}
@@ -168,7 +165,7 @@ func (s Service) move(ctx context.Context, req es.Request, category string, want
 		Status: func(m Movement) es.AttemptStatus { return status(m.ID) },
 	}
 	done, err := attempt.Do(ctx, wanted.ID, req, func(ctx context.Context) (es.Plan, error) {
-		after, commit, err := Plan(ctx, s.deps.Store, req, wanted.AccountID, c)
+		after, commit, err := Plan(ctx, s.states, req, wanted.AccountID, c)
 		if err != nil {
 			return es.Plan{}, err
 		}
@@ -194,11 +191,11 @@ func (s Service) Transfer(ctx context.Context, req es.Request, fromAccountID, to
 	req.CommitID = id
 	attempt := recorded(s, TransferCategory, func(e TransferProcessed) string { return e.TransferID })
 	done, err := attempt.Do(ctx, id, req, func(ctx context.Context) (es.Plan, error) {
-		sender, out, err := Plan(ctx, s.deps.Store, req, fromAccountID, TransferOut{ToAccountID: toAccountID, Amount: amount, Reference: reference})
+		sender, out, err := Plan(ctx, s.states, req, fromAccountID, TransferOut{ToAccountID: toAccountID, Amount: amount, Reference: reference})
 		if err != nil {
 			return es.Plan{}, err
 		}
-		_, in, err := Plan(ctx, s.deps.Store, req, toAccountID, TransferIn{FromAccountID: fromAccountID, Amount: amount, Reference: reference})
+		_, in, err := Plan(ctx, s.states, req, toAccountID, TransferIn{FromAccountID: fromAccountID, Amount: amount, Reference: reference})
 		if err != nil {
 			return es.Plan{}, err
 		}
@@ -226,7 +223,7 @@ func (s Service) ApplyInterest(ctx context.Context, req es.Request, accountID, k
 	req.CommitID = id
 	attempt := recorded(s, InterestCategory, func(e InterestProcessed) string { return e.InterestID })
 	done, err := attempt.Do(ctx, id, req, func(ctx context.Context) (es.Plan, error) {
-		after, commit, err := Plan(ctx, s.deps.Store, req, accountID,
+		after, commit, err := Plan(ctx, s.states, req, accountID,
 			ApplyInterest{RateBasisPoints: rate, Reference: string(es.NewStreamID(InterestCategory, id))})
 		if err != nil {
 			return es.Plan{}, err
@@ -286,11 +283,20 @@ func (e WithdrawalProcessed) movement() Movement {
 	return Movement{ID: e.WithdrawalID, AccountID: e.AccountID, Amount: e.Amount, Balance: e.Balance}
 }
 
-// Get folds the account's stream. ErrNotFound where there is none.
+// Get gives the account as it stands: it always shows one's own write. ErrNotFound where there is none.
 func (s Service) Get(ctx context.Context, accountID string) (es.Result[State], error) {
-	res, err := s.handler.Get(ctx, accountID)
+	res, err := s.states.Get(ctx, accountID)
 	if err == nil && !res.State.Exists() {
 		err = ErrNotFound.New("there is no such account")
 	}
 	return res, err
+}
+
+// AsOf gives the account as it was. ErrNotFound where there was none by then.
+func (s Service) AsOf(ctx context.Context, accountID string, p es.Point) (es.Past[State], error) {
+	past, err := s.states.AsOf(ctx, accountID, p)
+	if err == nil && !past.State.Exists() {
+		err = ErrNotFound.New("there was no such account by then")
+	}
+	return past, err
 }

@@ -3,7 +3,7 @@ package account
 import (
 	"context"
 	"fmt"
-	"slices"
+	"iter"
 	"time"
 
 	"orderflow/shared/es"
@@ -43,39 +43,77 @@ type Statement struct {
 }
 
 // Statement lists the movements whose version is below before, newest first, at most limit of them; before 0 begins with the newest. A page stays the
-// same whatever moves later, so pages neither overlap nor leave gaps. Each costs a read of the whole stream, which the running balance is folded
-// from. A limit below 1 or a before below 0 is an error of the caller's program. ErrNotFound where there is no account.
+// same whatever moves later, so pages neither overlap nor leave gaps. No balance is taken from the caller: it is the present one, less what moved since,
+// or, for a page in the stream's older half, the one that was, folded from the first event. So the newest pages cost hardly more than their own lines,
+// and none more than half the stream. A limit below 1 or a before below 0 is an error of the caller's program. ErrNotFound where there is no account.
 func (s Service) Statement(ctx context.Context, accountID string, before int64, limit int) (Statement, error) {
 	if limit < 1 || before < 0 {
 		return Statement{}, fmt.Errorf("account: no page has %d lines before version %d", limit, before)
 	}
-	history, err := s.deps.Store.Load(ctx, es.NewStreamID(Category, accountID), 0)
+	present, err := s.Get(ctx, accountID)
 	if err != nil {
 		return Statement{}, err
 	}
-	var out Statement
-	for _, r := range history.Events {
-		e, ok := r.Data.(Event)
-		if !ok {
-			return Statement{}, fmt.Errorf("%w: %s is a %T, not an event of an account", es.ErrCorrupt, r.ID(), r.Data)
+	out := Statement{Account: present.State}
+	last := present.Head.Version() // that may be on the page
+	if before > 0 {
+		last = min(last, before-1)
+	}
+	if last == 0 {
+		return out, nil
+	}
+	from := es.Past[State]{State: present.State, Version: present.Head.Version()}
+	if last < from.Version/2 {
+		if from, err = s.AsOf(ctx, accountID, es.Point{Version: last}); err != nil {
+			return Statement{}, err
 		}
-		was := out.Account.Balance
-		out.Account = Evolve(out.Account, e)
-		if l, moves := line(e); moves && (before == 0 || r.Version < before) {
-			l.Version, l.Time, l.Balance = r.Version, r.Time, out.Account.Money()
-			l.Amount = money.Money{Amount: out.Account.Balance - was, Currency: out.Account.Currency}
-			out.Lines = append(out.Lines, l)
+	}
+	for l, err := range s.lines(ctx, accountID, from, last, limit+1) {
+		switch {
+		case err != nil:
+			return Statement{}, err
+		case len(out.Lines) == limit:
+			out.Next = out.Lines[limit-1].Version
+			return out, nil
 		}
+		out.Lines = append(out.Lines, l)
 	}
-	if !out.Account.Exists() {
-		return Statement{}, ErrNotFound.New("there is no such account")
-	}
-	if more := len(out.Lines) - limit; more > 0 {
-		out.Lines = slices.Clone(out.Lines[more:]) // the clone lets go of the rest
-		out.Next = out.Lines[0].Version
-	}
-	slices.Reverse(out.Lines)
 	return out, nil
+}
+
+// lines gives the movements up to version last, newest first, going back from a state at that version or above. About want of them are read at once.
+func (s Service) lines(ctx context.Context, accountID string, from es.Past[State], last int64, want int) iter.Seq2[Line, error] {
+	return func(yield func(Line, error) bool) {
+		balance := from.State.Money()
+		for through := from.Version; through > 0; {
+			met := through
+			events := s.deps.Store.Read(ctx, es.NewStreamID(Category, accountID), es.Range{
+				Through: through, Backwards: true, Limit: want + int(max(through-last, 0)),
+			})
+			for r, err := range events {
+				e, ok := r.Data.(Event)
+				if err == nil && !ok {
+					err = fmt.Errorf("%w: %s is a %T, not an event of an account", es.ErrCorrupt, r.ID(), r.Data)
+				}
+				if err != nil {
+					yield(Line{}, err)
+					return
+				}
+				l, moves := line(e)
+				l.Version, l.Time, l.Balance = r.Version, r.Time, balance
+				l.Amount = money.Money{Amount: Evolve(State{}, e).Balance, Currency: balance.Currency}
+				if moves && r.Version <= last && !yield(l, nil) {
+					return
+				}
+				balance.Amount -= l.Amount.Amount
+				through = r.Version - 1
+			}
+			if through == met {
+				yield(Line{}, fmt.Errorf("%w: account %s has no event at version %d", es.ErrCorrupt, accountID, through))
+				return
+			}
+		}
+	}
 }
 
 // line is what an event itself tells of its line; false where it moves nothing.

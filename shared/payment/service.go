@@ -14,15 +14,21 @@ import (
 
 // Deps is what the service works with.
 type Deps struct {
-	Store es.Store
-	Clock clock.Clock
+	Store     es.Store
+	Clock     clock.Clock
+	Snapshots es.Snapshots // of the accounts; nil where there are none
 }
 
 // Service charges accounts and refunds them.
-type Service struct{ deps Deps }
+type Service struct {
+	deps     Deps
+	accounts es.Repository[account.State, account.Event]
+}
 
 // New makes the service.
-func New(deps Deps) Service { return Service{deps: deps} }
+func New(deps Deps) Service {
+	return Service{deps: deps, accounts: account.States(deps.Store, deps.Snapshots)}
+}
 
 // ID is the id of the payment for a revision of an order.
 func ID(orderID string, revision int64) string {
@@ -47,7 +53,7 @@ func (s Service) Charge(ctx context.Context, req es.Request, c Charge) (State, e
 		if c.Amount.Amount == 0 {
 			return plan, nil
 		}
-		_, commit, err := account.Plan(ctx, s.deps.Store, req, c.AccountID,
+		_, commit, err := account.Plan(ctx, s.accounts, req, c.AccountID,
 			account.Charge{CustomerID: c.CustomerID, Amount: c.Amount, Reference: reference(id)})
 		plan.Commits = []es.Commit{commit}
 		return plan, err
@@ -64,7 +70,7 @@ func (s Service) Refund(ctx context.Context, req es.Request, orderID string, rev
 			return plan, nil
 		}
 		// The payment's own event says what to give back, so an order that has changed since can't change it.
-		_, commit, err := account.Plan(ctx, s.deps.Store, req, paid.AccountID, account.Refund{Amount: paid.Amount, Reference: reference(id)})
+		_, commit, err := account.Plan(ctx, s.accounts, req, paid.AccountID, account.Refund{Amount: paid.Amount, Reference: reference(id)})
 		plan.Commits = []es.Commit{commit}
 		return plan, err
 	})

@@ -325,3 +325,62 @@ func TestCommitIDs(t *testing.T) {
 		t.Errorf("commits %v", seen)
 	}
 }
+
+// bySnapshot is a store of which no account is read whole.
+type bySnapshot struct {
+	es.Store
+	t *testing.T
+}
+
+func (b bySnapshot) Load(ctx context.Context, stream es.StreamID, after int64) (es.History, error) {
+	if stream.Category() == account.Category {
+		b.t.Errorf("%s is read whole", stream)
+	}
+	return b.Store.Load(ctx, stream, after)
+}
+
+// TestRepeatsBehindASnapshot: what a payment did to its account is told by its own stream, although the account's commits are in a snapshot.
+func TestRepeatsBehindASnapshot(t *testing.T) {
+	s, snapshots, now := inMemory(), &memstore.Snapshots{}, clock.NewFake(noon)
+	s.payments = payment.New(payment.Deps{Store: s.store, Clock: now, Snapshots: snapshots})
+	s.accounts = account.New(account.Deps{Store: s.store, Clock: now, Snapshots: snapshots})
+	s.funded(t, 1000)
+	states := account.States(s.store, snapshots)
+	grow := func(from int) {
+		for i := range account.Every {
+			s.deposit(t, fmt.Sprint(from+i), 1)
+		}
+		head := estest.Load(t, s.store, es.NewStreamID(account.Category, s.account), 0).Head
+		if err := states.Handle(t.Context(), es.StoredCommit{Stream: head.Stream(), First: 1, ID: head.CommitID(), Events: make([]es.Stored, head.Version())}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.charge(t.Context(), "run", 300); err != nil {
+		t.Fatal(err)
+	}
+	plain := s.store.Store
+	grow(0)
+	s.store.Store = bySnapshot{plain, t}
+	for _, run := range []string{"run", "another run"} {
+		if _, err := s.charge(t.Context(), run, 300); err != nil {
+			t.Error(err)
+		}
+	}
+	s.want(t, payment.StatusProcessed, 700+account.Every)
+	if _, err := s.refund(t.Context(), "run"); err != nil {
+		t.Error(err)
+	}
+	s.store.Store = plain
+	grow(account.Every)
+	s.store.Store = bySnapshot{plain, t}
+	for _, run := range []string{"run", "another run"} {
+		if _, err := s.refund(t.Context(), run); err != nil {
+			t.Error(err)
+		}
+	}
+	s.want(t, payment.StatusRefunded, 1000+2*account.Every)
+	if _, err := s.charge(t.Context(), "late", 300); !errors.Is(err, es.ErrAttemptClosed) {
+		t.Error(err)
+	}
+	s.want(t, payment.StatusRefunded, 1000+2*account.Every)
+}

@@ -12,6 +12,7 @@ import (
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/es/estest"
+	"orderflow/shared/es/memstore"
 	"orderflow/shared/faults"
 	"orderflow/shared/ident"
 )
@@ -54,17 +55,19 @@ var steps = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) step {
 type reporter interface{ Fatalf(string, ...any) }
 
 type ledger struct {
-	ctx      context.Context
-	clock    clock.Clock
-	store    *estest.Hooked
-	accounts account.Service
-	ids      [holders + 1]string
+	ctx       context.Context
+	clock     clock.Clock
+	store     *estest.Hooked
+	snapshots memstore.Snapshots
+	accounts  account.Service
+	ids       [holders + 1]string
 }
 
-// conserve takes the steps one after the other and checks after each that the accounts together hold what they were given, and what interest added.
+// conserve takes the steps one after the other and checks after each that the accounts together hold what they were given, and what interest added. A
+// snapshot of each account is written between the steps.
 func conserve(ctx context.Context, t reporter, store es.Store, c clock.Clock, all []step) {
 	l := &ledger{ctx: ctx, clock: c, store: &estest.Hooked{Store: store}}
-	l.accounts = account.New(account.Deps{Store: l.store, Clock: c})
+	l.accounts = account.New(account.Deps{Store: l.store, Clock: c, Snapshots: &l.snapshots})
 	for i := range l.ids {
 		customer := ident.New()
 		l.ids[i] = account.ID(customer, "EUR")
@@ -81,6 +84,7 @@ func conserve(ctx context.Context, t reporter, store es.Store, c clock.Clock, al
 	for _, st := range all {
 		l.take(t, st)
 		l.check(t)
+		l.snapshot(t)
 	}
 	l.repeat(t, all)
 }
@@ -121,6 +125,17 @@ func (l *ledger) take(t reporter, st step) {
 	for i, o := range st.Ops {
 		if errs[i] != nil {
 			t.Fatalf("%+v: %v", o, errs[i])
+		}
+	}
+}
+
+// snapshot writes a snapshot of each account as it is.
+func (l *ledger) snapshot(t reporter) {
+	states := account.States(l.store, &l.snapshots)
+	states.Every = 1
+	for _, id := range l.ids[:holders] {
+		if err := states.Handle(l.ctx, es.StoredCommit{Stream: es.NewStreamID(account.Category, id), First: 1, Events: make([]es.Stored, 1)}); err != nil {
+			t.Fatalf("snapshot: %v", err)
 		}
 	}
 }
