@@ -33,7 +33,7 @@ func main() {
 		Log:       log,
 		Orders:    order.New(order.Deps{Store: store, Clock: now, Vault: vault, Customers: customers}),
 		Customers: customers,
-		Accounts:  account.New(account.Deps{Store: store, Clock: now}),
+		Accounts:  account.New(account.Deps{Store: store, Clock: now, Snapshots: dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE"))}),
 		Stock:     stock.New(stock.Deps{Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE"))}),
 	})))
 }

@@ -34,7 +34,7 @@ func main() {
 		Clock:      now,
 		Log:        log,
 		Orders:     order.New(order.Deps{Store: store, Clock: now, Vault: vault}),
-		Accounts:   account.New(account.Deps{Store: store, Clock: now}),
+		Accounts:   account.New(account.Deps{Store: store, Clock: now, Snapshots: dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE"))}),
 		Stock:      stock.New(stock.Deps{Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE"))}),
 		Lists:      orders.NewLists(views, now),
 		Statistics: customers.NewStatistics(views, now),

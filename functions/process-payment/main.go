@@ -20,8 +20,10 @@ import (
 func main() {
 	awsenv.Logger()
 	config := awsenv.Config(context.Background())
-	store := dynamostore.New(dynamodb.NewFromConfig(config), awsenv.Env("EVENTS_TABLE"), es.NewRegistry(payment.Register, account.Register))
-	tasks := paymenttask.Tasks{Payments: payment.New(payment.Deps{Store: store, Clock: clock.System{}}), Clock: clock.System{}}
+	db, now := dynamodb.NewFromConfig(config), clock.System{}
+	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(payment.Register, account.Register))
+	snapshots := dynamostore.NewSnapshots(db, awsenv.Env("SNAPSHOTS_TABLE"))
+	tasks := paymenttask.Tasks{Payments: payment.New(payment.Deps{Store: store, Clock: now, Snapshots: snapshots}), Clock: now}
 	lambda.Start(sfntask.Router{
 		"charge": sfntask.Task(tasks.Charge),
 		"refund": sfntask.Task(tasks.Refund),

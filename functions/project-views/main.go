@@ -9,12 +9,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"orderflow/shared/account"
 	"orderflow/shared/adapter/awsenv"
 	"orderflow/shared/adapter/dynamostore"
 	"orderflow/shared/adapter/metrics"
 	"orderflow/shared/adapter/stream"
 	"orderflow/shared/adapter/viewtable"
 	"orderflow/shared/clock"
+	"orderflow/shared/es"
 	"orderflow/shared/view"
 	"orderflow/shared/view/catalog"
 )
@@ -30,10 +32,14 @@ func main() {
 		counts.Seconds(view.MetricLagSeconds, lag.Age, metrics.Dimensions{"Stack": stack, "View": lag.View})
 		counts.Count(view.MetricLagEvents, lag.Events, metrics.Dimensions{"Stack": stack, "View": lag.View})
 	}, views...)
+	ledger := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(account.Register))
+	accounts := account.States(ledger, dynamostore.NewSnapshots(db, awsenv.Env("SNAPSHOTS_TABLE")))
 	lambda.Start(stream.Consumer{
 		Name:        "project-views",
 		Decode:      dynamostore.CommitFromImage,
 		HandleBatch: projector.HandleBatch,
+		Aside:       accounts.Handle,
+		AsideFailed: func() { counts.Count(stream.MetricSnapshotFailures, 1, metrics.Dimensions{"Stack": stack}) },
 		DeadLetters: stream.NewQueue(sqs.NewFromConfig(config), awsenv.Env("DEAD_LETTER_QUEUE_URL")),
 	}.Run)
 }

@@ -70,6 +70,7 @@ func wanted(t template) []alarm {
 		above("orderflow OrdersFoundBySweep Stack=!Prefix", "Maximum", 0),
 		above("orderflow OrdersUndoFailed Stack=!Prefix", "Maximum", 0),
 		above("orderflow ViewLagSeconds Stack=!Prefix", "Maximum", 300),
+		above("orderflow SnapshotFailures Stack=!Prefix", "Sum", 0),
 		{metric: "AWS/Lambda Invocations FunctionName=sweep-orders", statistic: "Sum", threshold: 1, below: true},
 	}
 	dead := deadLetterQueues(t)

@@ -112,7 +112,7 @@ Resources:
 func TestOutputs(t *testing.T) {
 	whole := mainTemplate(t)
 	want := []string{
-		"ApiId", "ApiUrl", "EventsTable", "EventsStreamArn", "StockTable", "ViewsTable", "KeysTable", "BusName", "SagaArn",
+		"ApiId", "ApiUrl", "EventsTable", "EventsStreamArn", "StockTable", "ViewsTable", "SnapshotsTable", "KeysTable", "BusName", "SagaArn",
 		"UserPoolId", "CustomerClientId", "OperatorClientId", "InventoryQueueUrl", "OperationsTopicArn",
 	}
 	for _, id := range deadLetterQueues(whole) {

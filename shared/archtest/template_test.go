@@ -195,7 +195,7 @@ func functions(t template) (found findings) {
 	return found
 }
 
-// tables: kept as their kind needs. The keys have no backup, or the erased would come back.
+// tables: kept as their kind needs. The keys have no backup, or the erased would come back; nor have the snapshots, which the events make again.
 func tables(t template) (found findings) {
 	for _, id := range t.ofType(tableType) {
 		name := stackName(t.prop(id, "TableName"))
@@ -209,7 +209,10 @@ func tables(t template) (found findings) {
 		if name == "keys" && recoverable != false {
 			found.addf("%s can be recovered, and the persons that were erased with it", id)
 		}
-		if name != "keys" && at(recoverable, "Fn::If") == nil {
+		if name == "snapshots" && recoverable != false {
+			found.addf("%s has a backup, and nobody would restore it", id)
+		}
+		if name != "keys" && name != "snapshots" && at(recoverable, "Fn::If") == nil {
 			found.addf("%s isn't recoverable by parameter", id)
 		}
 		if name == "events" && t.prop(id, "StreamSpecification", "StreamViewType") != "NEW_IMAGE" {
@@ -357,6 +360,7 @@ func TestTemplateRulesFind(t *testing.T) {
 		"no protection":            {"      DeletionProtectionEnabled: !If [IsProtected, true, false]\n", "", "EventsTable isn't on demand"},
 		"no recovery":              {"!If [IsRecoverable, true, false]", "false", "EventsTable isn't recoverable"},
 		"keys come back":           {"PointInTimeRecoveryEnabled: false", "PointInTimeRecoveryEnabled: !If [IsRecoverable, true, false]", "KeysTable can be recovered"},
+		"snapshots come back":      {"${AWS::StackName}-events", "${AWS::StackName}-snapshots", "EventsTable has a backup"},
 		"half a stream":            {"NEW_IMAGE", "KEYS_ONLY", "new images"},
 	} {
 		t.Run(name, func(t *testing.T) {

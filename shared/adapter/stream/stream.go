@@ -45,6 +45,11 @@ type Consumer struct {
 	// HandleBatch handles commits together and returns nil, or one result for each. It is called again with those alone that failed.
 	HandleBatch func(context.Context, []es.StoredCommit) []error
 
+	// Aside is done for each commit that was handled, once nothing of the batch waits any more. It is for what may be lost: a failure of it, or a lack of
+	// time, neither repeats the batch nor makes a dead letter. It is logged, and AsideFailed is told. Both are there together, or neither is.
+	Aside       func(context.Context, es.StoredCommit) error
+	AsideFailed func()
+
 	DeadLetters DeadLetterSender
 	Clock       clock.Clock // System where it is nil
 }
@@ -67,8 +72,8 @@ func (it *item) poison() bool { return it.err != nil && poison.Is(it.err) }
 // the record's, and Run returns an error, so that the whole batch comes again. It also does if a dead letter can't be sent, or if time ran out
 // before every record had a full try.
 func (c Consumer) Run(ctx context.Context, batch events.DynamoDBEvent) error {
-	if (c.Handle == nil) == (c.HandleBatch == nil) || c.DeadLetters == nil {
-		return fmt.Errorf("stream: consumer %s has to have one handler and a sender of dead letters", c.Name)
+	if (c.Handle == nil) == (c.HandleBatch == nil) || (c.Aside == nil) != (c.AsideFailed == nil) || c.DeadLetters == nil {
+		return fmt.Errorf("stream: consumer %s has to have one handler and a sender of dead letters, and with work aside somebody who hears of its failure", c.Name)
 	}
 	if c.Clock == nil {
 		c.Clock = clock.System{}
@@ -101,6 +106,7 @@ func (c Consumer) Run(ctx context.Context, batch events.DynamoDBEvent) error {
 		return err
 	}
 	slog.LogAttrs(ctx, slog.LevelInfo, "stream batch done", attrs...)
+	c.aside(ctx, items)
 	return nil
 }
 
