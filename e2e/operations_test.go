@@ -120,6 +120,7 @@ func denied(err error) bool {
 func TestPermissions(t *testing.T) {
 	t.Parallel()
 	events, views, stock, keys := stack.Outputs["EventsTable"], stack.Outputs["ViewsTable"], stack.Outputs["StockTable"], stack.Outputs["KeysTable"]
+	snapshots := stack.Outputs["SnapshotsTable"]
 	s := func(v string) dynamodbtypes.AttributeValue { return &dynamodbtypes.AttributeValueMemberS{Value: v} }
 	n := func(v string) dynamodbtypes.AttributeValue { return &dynamodbtypes.AttributeValueMemberN{Value: v} }
 	eventKey := item{"stream": s("order/" + ident.New()), "version": n("1")}
@@ -151,6 +152,11 @@ func TestPermissions(t *testing.T) {
 		})
 		return err
 	}
+	snapshot := item{"stream": s("account/" + ident.New()), "fold": s("none")}
+	readSnapshot := func(ctx context.Context, config aws.Config) error {
+		_, err := dynamodb.NewFromConfig(config).GetItem(ctx, &dynamodb.GetItemInput{TableName: &snapshots, Key: snapshot})
+		return err
+	}
 	scanAll := func(ctx context.Context, config aws.Config) error {
 		_, err := dynamodb.NewFromConfig(config).Scan(ctx, &dynamodb.ScanInput{TableName: &events, Limit: aws.Int32(1)})
 		return err
@@ -175,7 +181,7 @@ func TestPermissions(t *testing.T) {
 	everybody := map[string]attempt{
 		"change an event": update(events, eventKey), "delete an event": remove(events, eventKey), "read all events at once": scanAll,
 		"delete a view's row": remove(views, item{"pk": s("a"), "sk": s("b")}), "delete a person's key": remove(keys, item{"subject": s("a")}),
-		"delete a counter": remove(stock, item{"sku": s("a")}), "start a saga by message": sendTo("StartSagaQueueUrl"), "order stock": sendTo("InventoryQueueUrl"),
+		"delete a counter": remove(stock, item{"sku": s("a")}), "delete a snapshot": remove(snapshots, snapshot), "start a saga by message": sendTo("StartSagaQueueUrl"), "order stock": sendTo("InventoryQueueUrl"),
 	}
 	noWrites := map[string]attempt{
 		"write an event": put(events, eventKey), "change a counter": update(stock, item{"sku": s("a")}), "write a view's row": put(views, item{"pk": s("a"), "sk": s("b")}),
@@ -196,6 +202,9 @@ func TestPermissions(t *testing.T) {
 	// That something is allowed shows that the rest isn't denied for want of valid credentials.
 	allowed := map[string]attempt{"start-saga": receive, "publish-events": sendTo("PublishEventsDeadLettersUrl")}
 
+	// Without this the snapshots would be of no use, and nobody would notice: what can't be read costs a replay.
+	readers := []string{"accept-commands", "answer-queries", "process-payment", "project-views"}
+
 	deployed := functions(t)
 	if len(deployed) != len(more) {
 		t.Errorf("%d functions are deployed, %d are tried", len(deployed), len(more))
@@ -214,6 +223,12 @@ func TestPermissions(t *testing.T) {
 			}
 			if name == "publish-events" {
 				takeMessage(t, stack.Outputs["PublishEventsDeadLettersUrl"], "forged")
+			}
+			if err := readSnapshot(t.Context(), config); slices.Contains(readers, name) != (err == nil) {
+				t.Errorf("reads a snapshot: %v", err)
+			}
+			if err := put(snapshots, snapshot)(t.Context(), config); (name == "project-views") != (err == nil) {
+				t.Errorf("writes a snapshot: %v", err)
 			}
 			for _, attempts := range []map[string]attempt{everybody, more[name]} {
 				for what, try := range attempts {

@@ -64,6 +64,7 @@ func TestPersonalDataIsNowhereInClear(t *testing.T) {
 		{"table views", placed.ID, dump(t, "ViewsTable")},
 		{"table keys", c.id, dump(t, "KeysTable")},
 		{"table stock", "", dump(t, "StockTable")},
+		{"table snapshots", "", dump(t, "SnapshotsTable")},
 		{"bus: registered", c.id, bus.event(t, "customer.registered", c.id)},
 		{"bus: placed", placed.ID, bus.event(t, "order.placed", placed.ID)},
 		{"bus: cancelling", placed.ID, bus.event(t, "order.cancelling", placed.ID)},

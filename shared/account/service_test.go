@@ -330,7 +330,8 @@ func TestAtOnce(t *testing.T) {
 
 func TestPlanNeedsMovement(t *testing.T) {
 	s := inMemory()
-	_, _, err := account.Plan(t.Context(), account.States(s.store, nil), request("k", ""), s.id, account.Open{AccountID: s.id, CustomerID: s.customer, Currency: "EUR"})
+	open := account.Open{AccountID: s.id, CustomerID: s.customer, Currency: "EUR"}
+	_, _, err := account.Plan(t.Context(), account.States(s.store, nil), request("k", ""), s.id, open)
 	if err == nil {
 		t.Error("opening moves no money, and has no commit id")
 	}

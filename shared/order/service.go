@@ -127,6 +127,15 @@ func (s Service) Get(ctx context.Context, orderID string) (es.Result[State], err
 	return res, err
 }
 
+// AsOf gives the order as it was. ErrNotFound where there was none by then.
+func (s Service) AsOf(ctx context.Context, orderID string, p es.Point) (es.Past[State], error) {
+	past, err := s.handler.AsOf(ctx, orderID, p)
+	if err == nil && !past.State.Exists() {
+		err = ErrNotFound.New("there was no such order by then")
+	}
+	return past, err
+}
+
 // History gives the events of an order, oldest first. ErrNotFound where there are none.
 func (s Service) History(ctx context.Context, orderID string) ([]es.Recorded, error) {
 	h, err := s.deps.Store.Load(ctx, es.NewStreamID(Category, orderID), 0)

@@ -41,11 +41,13 @@ func TestAccess(t *testing.T) {
 		}, want{401, 403, 403, 201}},
 		{"set stock", func(_ *shop, who caller) request { return put(who, "/stock/cd-1", 9, "If-Match", `"1"`) }, want{401, 403, 403, 200}},
 		{"read ada's order", func(s *shop, who caller) request { return get(who, "/orders/"+s.order) }, want{401, 200, 404, 200}},
+		{"read how it was", func(s *shop, who caller) request { return get(who, "/orders/"+s.order+"?asOf=1") }, want{401, 200, 404, 200}},
 		{"read its history", func(s *shop, who caller) request { return get(who, "/orders/"+s.order+"/history") }, want{401, 200, 404, 200}},
 		{"list ada's orders", func(_ *shop, who caller) request { return get(who, "/customers/ada/orders") }, want{401, 200, 404, 200}},
 		{"read ada's statistics", func(_ *shop, who caller) request { return get(who, "/customers/ada/statistics") }, want{401, 200, 404, 200}},
 		{"read stock", func(_ *shop, who caller) request { return get(who, "/stock/cd-1") }, want{401, 200, 200, 200}},
 		{"read ada's account", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account) }, want{401, 200, 404, 200}},
+		{"read how the account was", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account+"?asOf=1") }, want{401, 200, 404, 200}},
 		{"read its statement", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account+"/statement") }, want{401, 200, 404, 200}},
 		{"read the description", func(_ *shop, who caller) request { return get(who, "/openapi.json") }, want{200, 200, 200, 200}},
 	} {

@@ -23,10 +23,11 @@ type accountAnswer struct {
 	CustomerID string      `json:"customerId"`
 	Balance    money.Money `json:"balance"`
 	Version    int64       `json:"version"`
+	ChangedAt  string      `json:"changedAt,omitempty" format:"date-time" doc:"Only with asOf: when the account came to be as it is shown"`
 }
 
 type accountOutput struct {
-	ETag string `header:"ETag"`
+	ETag string `header:"ETag" doc:"The version. Absent with asOf: it would name a state that is past."`
 	Body accountAnswer
 }
 
@@ -36,7 +37,8 @@ type accountOpened struct {
 	Body     accountAnswer
 }
 
-type accountPath struct {
+type accountInput struct {
+	Past
 	ID string `path:"id" format:"uuid" doc:"The account's id"`
 }
 
@@ -121,7 +123,7 @@ func (c Commands) openAccount(ctx context.Context, id identity, in *openAccountI
 	if err != nil {
 		return nil, err
 	}
-	a := answerAccount(res)
+	a := answerAccount(res.State, res.Head.Version())
 	return &accountOpened{Location: "/accounts/" + a.ID, ETag: etag(a.Version), Body: a}, nil
 }
 
@@ -184,13 +186,26 @@ func (c Commands) applyInterest(ctx context.Context, id identity, in *interestIn
 	}}, nil
 }
 
-func (q Queries) getAccount(ctx context.Context, id identity, in *accountPath) (*accountOutput, error) {
+// getAccount lets in by the present state, whatever is asked for: who may not see it learns nothing of its past.
+func (q Queries) getAccount(ctx context.Context, id identity, in *accountInput) (*accountOutput, error) {
 	res, err := visibleAccount(ctx, q.Accounts, id, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	a := answerAccount(res)
-	return &accountOutput{ETag: etag(a.Version), Body: a}, nil
+	if !in.asked() {
+		a := answerAccount(res.State, res.Head.Version())
+		return &accountOutput{ETag: etag(a.Version), Body: a}, nil
+	}
+	if err := in.within(res.Head.Version()); err != nil {
+		return nil, err
+	}
+	past, err := q.Accounts.AsOf(ctx, in.ID, in.point)
+	if err != nil {
+		return nil, err
+	}
+	a := answerAccount(past.State, past.Version)
+	a.ChangedAt = changedAt(past.Time)
+	return &accountOutput{Body: a}, nil
 }
 
 // visibleAccount loads an account that the caller may see.
@@ -202,9 +217,6 @@ func visibleAccount(ctx context.Context, accounts account.Service, id identity, 
 	return res, err
 }
 
-func answerAccount(res es.Result[account.State]) accountAnswer {
-	return accountAnswer{
-		ID: res.State.ID, CustomerID: res.State.CustomerID, Balance: money.Money{Amount: res.State.Balance, Currency: res.State.Currency},
-		Version: res.Head.Version(),
-	}
+func answerAccount(s account.State, version int64) accountAnswer {
+	return accountAnswer{ID: s.ID, CustomerID: s.CustomerID, Balance: s.Money(), Version: version}
 }

@@ -171,16 +171,19 @@ func (s *server) queries(q Queries) {
 			OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Description: description, Errors: []int{http.StatusNotFound},
 		}
 	}
-	register(s, accessSignedIn, get("getOrder", "/orders/{id}", "Read an order", "Always shows the caller's own writes."), q.getOrder)
+	register(s, accessSignedIn, get("getOrder", "/orders/{id}", "Read an order", "Always shows the caller's own writes. asOf shows how it was."+aboutPast), q.getOrder)
 	register(s, accessSignedIn, get("getOrderHistory", "/orders/{id}/history", "Read all that happened to an order", ""), q.getHistory)
 	register(s, accessSignedIn, get("listOrders", "/customers/{id}/orders", "List a customer's orders", "Newest first, page by page."), q.listOrders)
 	register(s, accessSignedIn, get("getStatistics", "/customers/{id}/statistics", "Read a customer's totals", "A view: it follows the orders within about a second."),
 		q.getStatistics)
 	register(s, accessSignedIn, get("getStock", "/stock/{sku}", "Read what is in stock", ""), q.getStock)
-	register(s, accessSignedIn, get("getAccount", "/accounts/{id}", "Read an account", ""), q.getAccount)
+	register(s, accessSignedIn, get("getAccount", "/accounts/{id}", "Read an account", "Always shows the caller's own writes. asOf shows how it was."+aboutPast), q.getAccount)
 	register(s, accessSignedIn, get("getStatement", "/accounts/{id}/statement", "Read an account's movements",
 		"Newest first, page by page, each with the balance right after it. Always shows the caller's own writes."), q.getStatement)
 }
+
+// aboutPast says what a query for the past answers.
+const aboutPast = " Then changedAt is there, and no ETag; 404 where there is no such version, or was nothing yet by that time."
 
 // etag is a version as an entity tag.
 func etag(version int64) string { return strconv.Quote(strconv.FormatInt(version, 10)) }

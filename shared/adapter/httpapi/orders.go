@@ -113,6 +113,7 @@ type orderAnswer struct {
 	Shipment        *shipmentAnswer     `json:"shipment" doc:"null before the order is confirmed"`
 	Cancellation    *cancellationAnswer `json:"cancellation" doc:"null for an order that nobody cancelled"`
 	Version         int64               `json:"version" doc:"Number of the order's last event"`
+	ChangedAt       string              `json:"changedAt,omitempty" format:"date-time" doc:"Only with asOf: when the order came to be as it is shown"`
 }
 
 type orderAccepted struct {
@@ -121,8 +122,13 @@ type orderAccepted struct {
 	Body     orderAnswer
 }
 
+type orderInput struct {
+	Past
+	ID string `path:"id" format:"uuid" doc:"The order's id"`
+}
+
 type orderOutput struct {
-	ETag string `header:"ETag"`
+	ETag string `header:"ETag" doc:"The version. Absent with asOf: it would name a state that is past."`
 	Body orderAnswer
 }
 
@@ -148,7 +154,7 @@ func (c Commands) placeOrder(ctx context.Context, id identity, in *placeOrderInp
 		return nil, err
 	}
 	// The same key was sent with the same body, or Place has refused it: the address is the stored one, and need not be decrypted.
-	return accepted(answerOrder(res, &to, "")), nil
+	return accepted(answerOrder(res.State, res.Head.Version(), &to, "")), nil
 }
 
 func (c Commands) cancelOrder(ctx context.Context, id identity, in *cancelOrderInput) (*orderAccepted, error) {
@@ -168,23 +174,39 @@ func (c Commands) cancelOrder(ctx context.Context, id identity, in *cancelOrderI
 	if err != nil {
 		return nil, err
 	}
-	answer, err := openOrder(ctx, c.Orders, res)
+	answer, err := openOrder(ctx, c.Orders, res.State, res.Head.Version())
 	if err != nil {
 		return nil, err
 	}
 	return accepted(answer), nil
 }
 
-func (q Queries) getOrder(ctx context.Context, id identity, in *orderPath) (*orderOutput, error) {
+// getOrder lets in by the present state, whatever is asked for: who may not see it learns nothing of its past.
+func (q Queries) getOrder(ctx context.Context, id identity, in *orderInput) (*orderOutput, error) {
 	res, err := visibleOrder(ctx, q.Orders, id, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := openOrder(ctx, q.Orders, res)
+	if !in.asked() {
+		answer, err := openOrder(ctx, q.Orders, res.State, res.Head.Version())
+		if err != nil {
+			return nil, err
+		}
+		return &orderOutput{ETag: etag(answer.Version), Body: answer}, nil
+	}
+	if err := in.within(res.Head.Version()); err != nil {
+		return nil, err
+	}
+	past, err := q.Orders.AsOf(ctx, in.ID, in.point)
 	if err != nil {
 		return nil, err
 	}
-	return &orderOutput{ETag: etag(answer.Version), Body: answer}, nil
+	answer, err := openOrder(ctx, q.Orders, past.State, past.Version)
+	if err != nil {
+		return nil, err
+	}
+	answer.ChangedAt = changedAt(past.Time)
+	return &orderOutput{Body: answer}, nil
 }
 
 func accepted(a orderAnswer) *orderAccepted {
@@ -201,27 +223,26 @@ func visibleOrder(ctx context.Context, orders order.Service, id identity, orderI
 }
 
 // openOrder decrypts what belongs to the answer. What nobody can read any more is left out.
-func openOrder(ctx context.Context, orders order.Service, res es.Result[order.State]) (orderAnswer, error) {
+func openOrder(ctx context.Context, orders order.Service, s order.State, version int64) (orderAnswer, error) {
 	var to *shipment.Address
-	opened, err := orders.OpenAddress(ctx, res.State)
+	opened, err := orders.OpenAddress(ctx, s)
 	switch {
 	case err == nil:
 		to = &opened
 	case !errors.Is(err, personal.ErrErased):
 		return orderAnswer{}, err
 	}
-	note, err := orders.OpenNote(ctx, res.State)
+	note, err := orders.OpenNote(ctx, s)
 	if err != nil && !errors.Is(err, personal.ErrErased) {
 		return orderAnswer{}, err
 	}
-	return answerOrder(res, to, note), nil
+	return answerOrder(s, version, to, note), nil
 }
 
-func answerOrder(res es.Result[order.State], to *shipment.Address, note string) orderAnswer {
-	s := res.State
+func answerOrder(s order.State, version int64, to *shipment.Address, note string) orderAnswer {
 	a := orderAnswer{
 		ID: s.ID, CustomerID: s.CustomerID, AccountID: s.AccountID, Status: s.Status, Lines: make([]lineAnswer, len(s.Lines)), Total: s.Total,
-		PlacedAt: s.PlacedAt, Saga: sagaAnswer{ID: s.SagaID, State: s.Saga}, Version: res.Head.Version(),
+		PlacedAt: s.PlacedAt, Saga: sagaAnswer{ID: s.SagaID, State: s.Saga}, Version: version,
 	}
 	for i, l := range s.Lines {
 		a.Lines[i] = lineAnswer(l)

@@ -28,7 +28,10 @@ func TestAside(t *testing.T) {
 				{name: "it fails", batch: []string{"ok1", "ok-fails", "ok2"}, aside: []string{"ok1", "ok-fails", "ok2"}, failed: 1},
 				{name: "it fails for good", batch: []string{"ok-never"}, aside: []string{"ok-never"}, failed: 1},
 				{name: "it breaks", batch: []string{"ok-breaks", "ok1"}, aside: []string{"ok-breaks", "ok1"}, failed: 1},
-				{name: "a record fails", batch: []string{"ok1", "never1", "unreadable", "down1"}, aside: []string{"ok1"}, letters: []string{"order/never1", "order/unreadable", "order/down1"}},
+				{
+					name: "a record fails", batch: []string{"ok1", "never1", "unreadable", "down1"}, aside: []string{"ok1"},
+					letters: []string{"order/never1", "order/unreadable", "order/down1"},
+				},
 				{name: "nothing passes", batch: []string{"down1"}, again: true},
 			} {
 				t.Run(tt.name, func(t *testing.T) {
@@ -64,7 +67,8 @@ func TestAside(t *testing.T) {
 						return err
 					})
 					err := c.Run(t.Context(), batch(tt.batch...))
-					if (err != nil) != tt.again || failed != tt.failed || !slices.Equal(aside, tt.aside) || !slices.Equal(sender.streams(), append([]string{}, tt.letters...)) {
+					sent := slices.Equal(sender.streams(), append([]string{}, tt.letters...))
+					if (err != nil) != tt.again || failed != tt.failed || !slices.Equal(aside, tt.aside) || !sent {
 						t.Errorf("%v, aside %v with %d failures, letters %v", err, aside, failed, sender.streams())
 					}
 				})
