@@ -84,6 +84,8 @@ type Position struct {
 	Done    bool   // the segment is through
 	Commits int64  // of the store that were read, of whatever category
 	Events  int64  // of the view's category among them
+	// Unreadable counts what can't be read: streams, and pages with items that can't be read at all.
+	Unreadable int64
 }
 
 // EntryKind is what an entry is.
