@@ -103,7 +103,7 @@ type Rebuild struct {
 	Clock    clock.Clock
 	Holder   string // names this process, as no other
 	Segments int    // 1 to MaxSegments; a rebuild that is taken up again keeps its own
-	Parallel int    // segments at once, 0 for all
+	Parallel int    // segments at once, 0 for all; 1 does one thing at a time
 	Rate     int    // events a second at most, 0 for no limit
 	// AcceptUnreadable switches although some streams can't be read, so that their rows are missing or behind.
 	AcceptUnreadable bool
@@ -293,10 +293,11 @@ func (u *run) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), beatEvery)
 	defer cancel()
 	_ = u.change(ctx, func(c view.Control) (view.Control, bool, error) { // who can't say so is waited for
-		if u.mine(c) != nil {
-			return c, false, nil
+		mine := u.mine(c) == nil
+		if mine {
+			c = c.Held("")
 		}
-		return c.Held(""), true, nil
+		return c, mine, nil
 	})
 }
 

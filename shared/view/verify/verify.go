@@ -79,7 +79,7 @@ type Verify struct {
 	Table    view.Table
 	Clock    clock.Clock
 	Segments int           // of the scans, at least 1
-	Parallel int           // segments at once, 0 for all
+	Parallel int           // segments at once, 0 for all; 1 does one thing at a time
 	Patience time.Duration // how long what does not agree is looked at again
 	Progress func(commits int64)
 }
@@ -169,6 +169,9 @@ func (u *run) replay(ctx context.Context, segment int) error {
 		}
 		group, groupCtx := errgroup.WithContext(ctx)
 		group.SetLimit(workers)
+		if u.Parallel == 1 {
+			group.SetLimit(1)
+		}
 		for _, c := range page.Commits {
 			if c.Stream.Category() == u.View.Category() && c.First == 1 {
 				group.Go(func() error { return u.row(groupCtx, c.Stream.ID()) })
