@@ -2,12 +2,9 @@
 package starter
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 
 	"orderflow/shared/contract"
@@ -30,9 +27,9 @@ type Starter struct{ Runs Runs }
 // Handle starts the run that follows from the event in a message's body, which is EventBridge's JSON around the envelope. The same event any number of
 // times starts one run. A message from which no run follows is an ErrUnfit.
 func (s Starter) Handle(ctx context.Context, body []byte) error {
-	envelope, err := open(body)
+	envelope, err := contract.Open(body)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrUnfit, err)
 	}
 	data, err := contract.Decode(envelope)
 	if err != nil {
@@ -62,27 +59,4 @@ func (s Starter) Handle(ctx context.Context, body []byte) error {
 	slog.InfoContext(ctx, "run started", "event", envelope.ID, "run", run.Name, "mode", string(run.Input.Mode), "fresh", fresh,
 		"correlationId", envelope.CorrelationID)
 	return nil
-}
-
-// delivery is EventBridge's JSON around an event. Fields that are not of interest are passed over; EventBridge may add to them.
-type delivery struct {
-	DetailType string      `json:"detail-type"`
-	Source     string      `json:"source"`
-	Detail     es.Envelope `json:"detail"`
-}
-
-// open takes the envelope out of a message and checks that the two agree: rules match on the outside, and consumers work with the inside.
-func open(body []byte) (es.Envelope, error) {
-	var d delivery
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	if err := decoder.Decode(&d); err != nil {
-		return es.Envelope{}, fmt.Errorf("%w: %w", ErrUnfit, err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return es.Envelope{}, fmt.Errorf("%w: text after the event", ErrUnfit)
-	}
-	if d.DetailType != d.Detail.Type || d.Source != d.Detail.Source {
-		return es.Envelope{}, fmt.Errorf("%w: %s of %q around %s of %q", ErrUnfit, d.DetailType, d.Source, d.Detail.Type, d.Detail.Source)
-	}
-	return d.Detail, nil
 }
