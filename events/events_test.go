@@ -16,6 +16,7 @@ import (
 	"orderflow/shared/adapter/stream"
 	"orderflow/shared/contract"
 	"orderflow/shared/contract/publish"
+	"orderflow/shared/erasure"
 	"orderflow/shared/es"
 	"orderflow/shared/saga"
 	"orderflow/shared/saga/starter"
@@ -78,6 +79,40 @@ func TestPublishEvents(t *testing.T) {
 			}
 			if got, err := json.Marshal(b.put[0]); err != nil || !bytes.Equal(got, want) {
 				t.Errorf("published %s, %v; want %s", got, err, want)
+			}
+		})
+	}
+}
+
+type eraser struct{ destroyed, deleted []string }
+
+func (e *eraser) DestroyKey(_ context.Context, customerID string) error {
+	e.destroyed = append(e.destroyed, customerID)
+	return nil
+}
+
+func (e *eraser) Delete(_ context.Context, customerID string) error {
+	e.deleted = append(e.deleted, customerID)
+	return nil
+}
+
+func TestFinishErasure(t *testing.T) {
+	for name, want := range map[string][]string{"finish-erasure": nil, "finish-erasure-poison": {"00000000-0000-4000-8000-000000000003"}} {
+		t.Run(name, func(t *testing.T) {
+			var batch events.SQSEvent
+			read(t, "samples/invoke/"+name+".json", &batch)
+			e := &eraser{}
+			finish := erasure.Finisher{Customers: e, Users: e}
+			answer, err := queue.Handler(func(ctx context.Context, m queue.Message) error { return finish.Handle(ctx, m.Body) })(context.Background(), batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var failed []string
+			for _, f := range answer.BatchItemFailures {
+				failed = append(failed, f.ItemIdentifier)
+			}
+			if !slices.Equal(e.destroyed, []string{"ada"}) || !slices.Equal(e.deleted, []string{"ada"}) || !slices.Equal(failed, want) {
+				t.Errorf("destroyed %v, deleted %v, failed %v", e.destroyed, e.deleted, failed)
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-// orderflow is the operator's command line: it puts orders in, looks at them, replays events, keeps views right, and gets tokens.
+// orderflow is the operator's command line: it puts orders in, looks at them, replays events, keeps views right, erases customers, and gets tokens.
 package main
 
 import (
@@ -86,6 +86,6 @@ func root() *cobra.Command {
 		name = "orderflow-local"
 	}
 	cmd.PersistentFlags().StringVar(&stack.name, "stack", name, "CloudFormation stack (ORDERFLOW_STACK)")
-	cmd.AddCommand(importCommand(stack), tokenCommand(stack), ordersCommand(stack), eventsCommand(stack), viewsCommand(stack))
+	cmd.AddCommand(importCommand(stack), tokenCommand(stack), ordersCommand(stack), eventsCommand(stack), viewsCommand(stack), customersCommand(stack))
 	return cmd
 }

@@ -68,11 +68,14 @@ type statement struct {
 	extras      any // NotAction or NotResource
 }
 
-// statements lists what a role allows.
+// statements lists what a role allows, and where it allows something under a condition only, what it allows then.
 func statements(t template, role string) []statement {
 	var all []statement
 	for _, p := range list(t.prop(role, "Policies")) {
 		for _, s := range list(at(p, "PolicyDocument", "Statement")) {
+			if branches := list(at(s, "Fn::If")); len(branches) == 3 {
+				s = branches[1]
+			}
 			st := statement{effect: textAt(s, "Effect"), resources: list(at(s, "Resource"))}
 			for _, a := range list(at(s, "Action")) {
 				st.actions = append(st.actions, fmt.Sprint(a))
@@ -341,6 +344,7 @@ func TestTemplateRulesFind(t *testing.T) {
 		"good":                     {"", "", ""},
 		"a managed policy":         {"      Policies:", "      ManagedPolicyArns: [x]\n      Policies:", "managed policy"},
 		"a wildcard action":        {"Action: dynamodb:Query", "Action: 'dynamodb:*'", "allows dynamodb:*"},
+		"a wildcard at times":      {"- {Effect: Allow, Action: [xray:PutTraceSegments], Resource: '*'}", "- !If [Own, {Effect: Allow, Action: 's3:*', Resource: x}, !Ref AWS::NoValue]", "allows s3:*"},
 		"a wildcard resource":      {"Resource: !GetAtt EventsTable.Arn", "Resource: '*'", "allows dynamodb:Query on *"},
 		"a wildcard in a Sub":      {"Resource: !GetAtt EventsTable.Arn", "Resource: !Sub '${EventsTable.Arn}/*'", "allows dynamodb:Query on ${EventsTable.Arn}/*"},
 		"everything but":           {"Action: dynamodb:Query", "NotAction: dynamodb:Query", "doesn't simply allow"},

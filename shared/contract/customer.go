@@ -13,11 +13,20 @@ type CustomerRegistered struct {
 	Email      string `json:"email" doc:"Ciphertext under the customer's data key, bound to the field customer.email." minLength:"1"`
 }
 
+// CustomerErased is customer.erased. From then on nothing opens any more that is sealed for the customer. A consumer that keeps personal data of
+// theirs in clear has to delete it.
+type CustomerErased struct {
+	CustomerID string `json:"customerId" doc:"The customer, as a pseudonym." minLength:"1"`
+	ErasedAt   string `json:"erasedAt" doc:"When, in UTC (RFC 3339)." format:"date-time"`
+}
+
 func customerTypes() []entry {
 	return []entry{
 		publish(Type{Name: "customer.registered", Version: 1, Context: "customer", Subject: "customer/{customerId}", Description: "A customer is known and may order."},
 			func(_ es.Recorded, e customer.Registered) CustomerRegistered {
 				return CustomerRegistered{CustomerID: e.CustomerID, Name: string(e.Name), Email: string(e.Email)}
 			}),
+		publish(Type{Name: "customer.erased", Version: 1, Context: "customer", Subject: "customer/{customerId}", Description: "A customer is erased: what was stored of them in person can't be read any more."},
+			func(_ es.Recorded, e customer.Erased) CustomerErased { return CustomerErased(e) }),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"net/mail"
 	"regexp"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -16,7 +17,7 @@ const (
 	MaxEmail = 254 // bytes: what fits the path of RFC 5321 without its angle brackets
 )
 
-// Command is the command below.
+// Command is one of the commands below.
 type Command interface{ customerCommand() }
 
 // Join registers a customer.
@@ -26,7 +27,13 @@ type Join struct {
 	Email      personal.Sealed
 }
 
-func (Join) customerCommand() {}
+// Erase erases a customer.
+type Erase struct {
+	Now time.Time
+}
+
+func (Join) customerCommand()  {}
+func (Erase) customerCommand() {}
 
 // RegisterInput is a customer in the clear, as they give it.
 type RegisterInput struct {

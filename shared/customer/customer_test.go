@@ -26,6 +26,7 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 func TestDecide(t *testing.T) {
 	join := customer.Join{CustomerID: "c1", Name: "pd1:n", Email: "pd1:e"}
 	registered := customer.Registered{CustomerID: "c1", Name: "pd1:n", Email: "pd1:e"}
+	erase, erased := customer.Erase{Now: noon.In(time.FixedZone("", 3600))}, customer.Erased{CustomerID: "c1", ErasedAt: "2026-03-01T12:00:00Z"}
 	tests := []struct {
 		name  string
 		given []customer.Event
@@ -36,6 +37,10 @@ func TestDecide(t *testing.T) {
 		{"register", nil, join, []customer.Event{registered}, nil},
 		{"register twice", []customer.Event{registered}, join, nil, customer.ErrAlreadyRegistered},
 		{"register with other data", []customer.Event{registered}, customer.Join{CustomerID: "c1", Name: "pd1:x"}, nil, customer.ErrAlreadyRegistered},
+		{"register after the erasure", []customer.Event{registered, erased}, join, nil, customer.ErrErased},
+		{"erase", []customer.Event{registered}, erase, []customer.Event{erased}, nil},
+		{"erase twice", []customer.Event{registered, erased}, customer.Erase{Now: noon.Add(time.Hour)}, nil, nil},
+		{"erase nobody", nil, erase, nil, customer.ErrNotFound},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -121,7 +126,7 @@ type stand struct {
 
 func newStand() *stand {
 	s := &stand{store: &estest.Hooked{Store: memstore.New(es.NewRegistry(customer.Register))}, vault: personal.NewMemory()}
-	s.Service = customer.New(customer.Deps{Store: s.store, Clock: clock.NewFake(noon), Vault: s.vault})
+	s.Service = customer.New(customer.Deps{Store: s.store, Clock: clock.NewFake(noon), Vault: s.vault, Eraser: s.vault})
 	return s
 }
 
@@ -255,7 +260,193 @@ func TestRegisterAtOnce(t *testing.T) {
 	}
 }
 
-func TestErased(t *testing.T) {
+// wantGone fails unless c1 is erased and whoever comes again is told so.
+func (s *stand) wantGone(t *testing.T) {
+	t.Helper()
+	ctx := t.Context()
+	wantErr(t, s.vault.Enrol(ctx, "c1"), personal.ErrErased)
+	for _, key := range []string{"k1", "another"} {
+		_, err := s.Register(ctx, request(key, "ada"), ada)
+		wantErr(t, err, customer.ErrErased)
+	}
+	known, err := s.Registered(ctx, "c1")
+	wantErr(t, err, customer.ErrErased)
+	if known {
+		t.Error("the customer is known")
+	}
+}
+
+func TestErase(t *testing.T) {
+	ctx, s := t.Context(), newStand()
+	registered, err := s.Register(ctx, request("k1", "ada"), ada)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := customer.State{ID: "c1", ErasedAt: "2026-03-01T12:00:00Z"}
+	later := es.Request{CommitID: "erase", Time: noon.Add(time.Hour)}
+	for _, req := range []es.Request{{CommitID: "erase", Time: noon}, later, {CommitID: "by somebody else", Time: later.Time}} {
+		if res, err := s.Erase(ctx, req, "c1"); err != nil || res.State != want || res.Head.Version() != 2 {
+			t.Errorf("erase: %+v, %v", res, err)
+		}
+	}
+	_, _, err = s.Open(ctx, registered.State)
+	wantErr(t, err, personal.ErrErased)
+	s.wantGone(t)
+	if got, err := s.Get(ctx, "c1"); err != nil || got.State != want {
+		t.Errorf("the stream folds to %+v, %v", got, err)
+	}
+}
+
+// TestEraseNobody: an id that nobody has is not used up.
+func TestEraseNobody(t *testing.T) {
+	ctx, s := t.Context(), newStand()
+	_, err := s.Erase(ctx, request("erase", ""), "c1")
+	wantErr(t, err, customer.ErrNotFound)
+	wantErr(t, s.DestroyKey(ctx, "c1"), customer.ErrNotErased)
+	if _, err := s.Register(ctx, request("k1", "ada"), ada); err != nil {
+		t.Error(err)
+	}
+}
+
+// brokenEraser fails before or after it destroys.
+type brokenEraser struct {
+	personal.Eraser
+	err error
+}
+
+func (e brokenEraser) Erase(ctx context.Context, subject string) error {
+	if e.Eraser != nil {
+		_ = e.Eraser.Erase(ctx, subject)
+	}
+	return e.err
+}
+
+// TestEraseDies: with the event appended and the key there, nothing new begins, and either way to finish it does.
+func TestEraseDies(t *testing.T) {
+	crash := errors.New("crash")
+	erase := func(s *stand) error {
+		_, err := s.Erase(context.Background(), request("erase", ""), "c1")
+		return err
+	}
+	for name, finish := range map[string]func(*stand) error{
+		"sent again":          erase,
+		"by who hears of it":  func(s *stand) error { return s.DestroyKey(context.Background(), "c1") },
+		"by both, many times": func(s *stand) error { return errors.Join(erase(s), s.DestroyKey(context.Background(), "c1"), erase(s)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, s := t.Context(), newStand()
+			if _, err := s.Register(ctx, request("k1", "ada"), ada); err != nil {
+				t.Fatal(err)
+			}
+			s.store.Before = func([]es.Commit) error { return crash }
+			wantErr(t, erase(s), crash)
+			s.store.Before = nil
+			wantErr(t, s.DestroyKey(ctx, "c1"), customer.ErrNotErased)
+			for _, eraser := range []personal.Eraser{nil, s.vault} {
+				dying := customer.New(customer.Deps{Store: s.store, Clock: clock.NewFake(noon), Eraser: brokenEraser{Eraser: eraser, err: crash}})
+				_, err := dying.Erase(ctx, request("erase", ""), "c1")
+				wantErr(t, err, crash)
+				if eraser == nil {
+					wantErr(t, s.vault.Enrol(ctx, "c1"), nil) // the key is there still
+					_, err = s.Register(ctx, request("k1", "ada"), ada)
+					wantErr(t, err, customer.ErrErased)
+					_, err = s.Registered(ctx, "c1")
+					wantErr(t, err, customer.ErrErased)
+				}
+			}
+			if err := finish(s); err != nil {
+				t.Error(err)
+			}
+			s.wantGone(t)
+		})
+	}
+}
+
+// TestDestroyKeyOfOthers: nobody who isn't erased loses their key by it.
+func TestDestroyKeyOfOthers(t *testing.T) {
+	ctx, s := t.Context(), newStand()
+	res, err := s.Register(ctx, request("k1", "ada"), ada)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantErr(t, s.DestroyKey(ctx, "c1"), customer.ErrNotErased)
+	if name, _, err := s.Open(ctx, res.State); err != nil || name != ada.Name {
+		t.Errorf("opened %q, %v", name, err)
+	}
+}
+
+// meanwhile is a vault whose owner is erased while it makes a fingerprint.
+type meanwhile struct {
+	personal.Vault
+	then func()
+}
+
+func (v meanwhile) Fingerprint(ctx context.Context, subject, text string) (string, error) {
+	made, err := v.Vault.Fingerprint(ctx, subject, text)
+	v.then()
+	return made, err
+}
+
+// TestRegisterMeetsErasure: whatever of a registration was done before the erasure, its answer comes after it, and is that the customer is erased.
+func TestRegisterMeetsErasure(t *testing.T) {
+	for name, registered := range map[string]bool{"a request that is sent again": true, "one that another registration overtakes": false} {
+		t.Run(name, func(t *testing.T) {
+			ctx, s := t.Context(), newStand()
+			register := func(key string) {
+				if _, err := s.Register(ctx, request(key, "ada"), ada); err != nil {
+					t.Error(err)
+				}
+			}
+			if registered {
+				register("k1")
+			}
+			slow := customer.New(customer.Deps{Store: s.store, Clock: clock.NewFake(noon), Vault: meanwhile{s.vault, func() {
+				if !registered {
+					register("k2")
+				}
+				if _, err := s.Erase(ctx, request("erase", ""), "c1"); err != nil {
+					t.Error(err)
+				}
+			}}})
+			_, err := slow.Register(ctx, request("k1", "ada"), ada)
+			wantErr(t, err, customer.ErrErased)
+			s.wantGone(t)
+			if h := estest.Load(t, s.store, es.NewStreamID(customer.Category, "c1"), 0); h.Head.Version() != 2 {
+				t.Errorf("the stream has %d events", h.Head.Version())
+			}
+		})
+	}
+}
+
+// TestEraseAtOnce: registrations and erasures at once, in any order, end with one of each and no key.
+func TestEraseAtOnce(t *testing.T) {
+	s := newStand()
+	var wg sync.WaitGroup
+	for i := range 30 {
+		wg.Go(func() {
+			if _, err := s.Register(t.Context(), request(fmt.Sprint("k", i), "ada"), ada); err != nil &&
+				!errors.Is(err, customer.ErrAlreadyRegistered) && !errors.Is(err, customer.ErrErased) {
+				t.Error(err)
+			}
+		})
+		wg.Go(func() {
+			if _, err := s.Erase(t.Context(), request("erase", ""), "c1"); err != nil && !errors.Is(err, customer.ErrNotFound) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if _, err := s.Erase(t.Context(), request("erase", ""), "c1"); err != nil {
+		t.Fatal(err)
+	}
+	s.wantGone(t)
+	if h := estest.Load(t, s.store, es.NewStreamID(customer.Category, "c1"), 0); h.Head.Version() != 2 {
+		t.Errorf("the stream has %d events", h.Head.Version())
+	}
+}
+
+// TestKeyGone: a key that is destroyed without the stream's knowledge is met the same way.
+func TestKeyGone(t *testing.T) {
 	ctx, s := t.Context(), newStand()
 	res, err := s.Register(ctx, request("k1", "ada"), ada)
 	if err != nil {

@@ -2,6 +2,7 @@ package customer
 
 import (
 	"fmt"
+	"time"
 
 	"orderflow/shared/es"
 	"orderflow/shared/personal"
@@ -9,33 +10,64 @@ import (
 
 // State is a customer, folded.
 type State struct {
-	ID    string
-	Name  personal.Sealed
-	Email personal.Sealed
+	ID       string
+	Name     personal.Sealed // "" for one who is erased, and so the address
+	Email    personal.Sealed
+	ErasedAt string // RFC 3339, "" for one who is not erased
 }
 
-// Exists reports whether the customer is registered.
+// Exists reports whether the customer was ever registered. One who is erased was.
 func (s State) Exists() bool { return s.ID != "" }
+
+// Erased reports whether the customer is erased, which nothing undoes.
+func (s State) Erased() bool { return s.ErasedAt != "" }
 
 // Decider decides for customers.
 var Decider = es.Decider[Command, State, Event]{Initial: func() State { return State{} }, Decide: decide, Evolve: Evolve}
 
 // Evolve folds an event into a customer.
 func Evolve(s State, e Event) State {
-	if e, ok := e.(Registered); ok {
+	switch e := e.(type) {
+	case Registered:
 		s = State{ID: e.CustomerID, Name: e.Name, Email: e.Email}
+	case Erased:
+		s = State{ID: e.CustomerID, ErasedAt: e.ErasedAt}
 	}
 	return s
 }
 
-// decide refuses a second registration whatever it holds: ciphertexts of one name differ each time, so only the request tells whether it is the same.
 func decide(c Command, s State) ([]Event, error) {
-	join, ok := c.(Join)
-	if !ok {
-		return nil, fmt.Errorf("customer: unknown command %T", c)
+	switch c := c.(type) {
+	case Join:
+		return join(c, s)
+	case Erase:
+		return erase(c, s)
 	}
-	if s.Exists() {
+	return nil, fmt.Errorf("customer: unknown command %T", c)
+}
+
+// join refuses a second registration whatever it holds: ciphertexts of one name differ each time, so only the request tells whether it is the same.
+func join(c Join, s State) ([]Event, error) {
+	switch {
+	case s.Erased():
+		return nil, erased()
+	case s.Exists():
 		return nil, ErrAlreadyRegistered.Field("body.customerId", "the customer is registered already")
 	}
-	return []Event{Registered(join)}, nil
+	return []Event{Registered(c)}, nil
+}
+
+func erase(c Erase, s State) ([]Event, error) {
+	switch {
+	case !s.Exists():
+		return nil, ErrNotFound.New("there is no such customer")
+	case s.Erased():
+		return nil, nil
+	}
+	return []Event{Erased{CustomerID: s.ID, ErasedAt: c.Now.UTC().Format(time.RFC3339Nano)}}, nil
+}
+
+// erased is the answer to whoever wants something new for a customer who is erased.
+func erased() error {
+	return ErrErased.Field("body.customerId", "the customer who had this id is erased")
 }

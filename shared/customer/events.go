@@ -25,9 +25,17 @@ type Registered struct {
 	Email      personal.Sealed `json:"email"`
 }
 
+// Erased: nobody can read any more what the customer said of themselves, and nobody gets their id again. It holds nothing personal.
+type Erased struct {
+	CustomerID string `json:"customerId"`
+	ErasedAt   string `json:"erasedAt"` // RFC 3339, UTC
+}
+
 func (Registered) customerEvent() {}
+func (Erased) customerEvent()     {}
 
 // Register adds the customer's events to a registry.
 func Register(r *es.Registry) {
 	es.Register[Registered](r, "customer.registered", 1)
+	es.Register[Erased](r, "customer.erased", 1)
 }

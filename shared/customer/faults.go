@@ -1,6 +1,10 @@
 package customer
 
-import "orderflow/shared/faults"
+import (
+	"errors"
+
+	"orderflow/shared/faults"
+)
 
 // The faults of a customer.
 var (
@@ -9,3 +13,6 @@ var (
 	ErrNotFound          = faults.Declare(faults.NotFound, "customer.not-found")
 	ErrErased            = faults.Declare(faults.Rule, "customer.erased")
 )
+
+// ErrNotErased says of a customer whose key was to be destroyed that their stream doesn't have them erased. Nothing was destroyed.
+var ErrNotErased = errors.New("customer: not erased")

@@ -12,18 +12,19 @@ import (
 
 // Deps is what the service works with.
 type Deps struct {
-	Store es.Store
-	Clock clock.Clock
-	Vault personal.Vault
+	Store  es.Store
+	Clock  clock.Clock
+	Vault  personal.Vault  // what only erases or asks who is registered needs none
+	Eraser personal.Eraser // of the Vault's keys; what doesn't erase needs none
 }
 
-// Service registers customers and knows them.
+// Service registers customers, knows them, and erases them.
 type Service struct {
 	deps    Deps
 	handler es.Handler[Command, State, Event]
 }
 
-// New makes the service. What only asks whether a customer is registered needs no Vault.
+// New makes the service.
 func New(deps Deps) Service {
 	return Service{deps: deps, handler: es.Handler[Command, State, Event]{Category: Category, Decider: Decider, Store: deps.Store, Clock: deps.Clock}}
 }
@@ -39,6 +40,9 @@ func (s Service) Register(ctx context.Context, req es.Request, in RegisterInput)
 	if err != nil {
 		return es.Result[State]{}, err
 	}
+	if current.State.Erased() { // and its key perhaps not destroyed yet
+		return es.Result[State]{}, erased()
+	}
 	join := Join{CustomerID: in.CustomerID}
 	if !current.State.Exists() {
 		join, err = s.seal(ctx, in)
@@ -48,11 +52,48 @@ func (s Service) Register(ctx context.Context, req es.Request, in RegisterInput)
 	}
 	switch {
 	case errors.Is(err, personal.ErrErased):
-		return es.Result[State]{}, ErrErased.Field("body.customerId", "the customer who had this id is erased")
+		return es.Result[State]{}, erased()
 	case err != nil:
 		return es.Result[State]{}, fmt.Errorf("customer %s: %w", in.CustomerID, err)
 	}
-	return s.handler.Handle(ctx, in.CustomerID, req, join)
+	res, err := s.handler.Handle(ctx, in.CustomerID, req, join)
+	if err == nil && res.State.Erased() { // the request is one of before, and they were erased since it was read above
+		return es.Result[State]{}, erased()
+	}
+	return res, err
+}
+
+// Erase erases a customer: customer.erased is appended, and then the data key is destroyed, so that from the answer on nobody can read what is stored of
+// them, wherever it is stored. Again, it has the same answer. ErrNotFound where nobody was registered by that id.
+//
+// With any other error the customer may be erased in the stream and the key still there. The same command finishes it, and so does DestroyKey, which whoever
+// hears of customer.erased calls.
+func (s Service) Erase(ctx context.Context, req es.Request, customerID string) (es.Result[State], error) {
+	res, err := s.handler.Handle(ctx, customerID, req, Erase{Now: req.Time})
+	if err == nil {
+		err = s.destroy(ctx, customerID)
+	}
+	return res, err
+}
+
+// DestroyKey destroys the data key of a customer whom Erase has erased; again, it does nothing. What it destroys is gone for good, so it takes nobody's word
+// for the erasure: ErrNotErased where the customer's own stream does not have it.
+func (s Service) DestroyKey(ctx context.Context, customerID string) error {
+	res, err := s.handler.Get(ctx, customerID)
+	switch {
+	case err != nil:
+		return err
+	case !res.State.Erased():
+		return fmt.Errorf("%w: %s at version %d", ErrNotErased, customerID, res.Head.Version())
+	}
+	return s.destroy(ctx, customerID)
+}
+
+func (s Service) destroy(ctx context.Context, customerID string) error {
+	if err := s.deps.Eraser.Erase(ctx, customerID); err != nil {
+		return fmt.Errorf("customer %s: destroy key: %w", customerID, err)
+	}
+	return nil
 }
 
 // seal makes the customer's key before anything is stored under it. A try that dies after that leaves a key that the next one finds.
@@ -68,10 +109,13 @@ func (s Service) seal(ctx context.Context, in RegisterInput) (Join, error) {
 	return join, err
 }
 
-// Registered reports whether the customer is known.
+// Registered reports whether the customer is known. ErrErased where they were, and are erased.
 func (s Service) Registered(ctx context.Context, customerID string) (bool, error) {
 	res, err := s.handler.Get(ctx, customerID)
-	return res.State.Exists(), err
+	if err == nil && res.State.Erased() {
+		err = erased()
+	}
+	return err == nil && res.State.Exists(), err
 }
 
 // Get folds the customer's stream. ErrNotFound where there is none.

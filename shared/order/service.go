@@ -19,7 +19,7 @@ const (
 
 // Customers says who may order.
 type Customers interface {
-	// Registered reports whether the customer is known.
+	// Registered reports whether the customer is known. A fault says why one who is known may not order.
 	Registered(ctx context.Context, customerID string) (bool, error)
 }
 

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// Memory is a Vault whose keys are in memory and gone with the process: for tests, and for trying the services out. It is safe for concurrent use.
+// Memory is a Vault and Eraser whose keys are in memory and gone with the process: for tests, and for trying the services out. It is safe for concurrent use.
 type Memory struct {
 	mu   sync.Mutex
 	keys map[string]*Key // nil where the key was destroyed
@@ -63,7 +63,7 @@ func (m *Memory) Fingerprint(ctx context.Context, subject, text string) (string,
 	return key.Fingerprint(text), nil
 }
 
-// Erase destroys the subject's key, and keeps a new one from being made. Erasing again, or somebody unknown, is no error.
+// Erase implements Eraser.
 func (m *Memory) Erase(ctx context.Context, subject string) error {
 	if err := ctx.Err(); err != nil {
 		return err

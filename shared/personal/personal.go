@@ -31,3 +31,10 @@ type Vault interface {
 	// subject has one fingerprint, and without the subject's key nobody can confirm a guess at the text. It is ErrErased where the subject has no key.
 	Fingerprint(ctx context.Context, subject, text string) (string, error)
 }
+
+// Eraser destroys data keys. It is apart from Vault, since hardly anybody who reads and writes personal data may do it.
+type Eraser interface {
+	// Erase destroys the subject's data key for good. From the answer on nobody can read what was sealed under it, in any process, and Enrol makes no other
+	// for the subject. Erasing again, or somebody without a key, is no error.
+	Erase(ctx context.Context, subject string) error
+}

@@ -122,6 +122,19 @@ func (c *Client) RegisterCustomer(ctx context.Context, customerID, name, email s
 	return c.post(ctx, "/customers", map[string]string{"customerId": customerID, "name": name, "email": email}, nil)
 }
 
+// Erased says that a customer is erased.
+type Erased struct {
+	ID       string    `json:"id"`
+	ErasedAt time.Time `json:"erasedAt"`
+}
+
+// EraseCustomer erases a customer for good, or says when that was done.
+func (c *Client) EraseCustomer(ctx context.Context, customerID string) (Erased, error) {
+	var out Erased
+	err := c.send(ctx, http.MethodDelete, "/customers/"+url.PathEscape(customerID), http.Header{}, nil, &out)
+	return out, err
+}
+
 // OpenAccount opens a customer's account in a currency and gives its id.
 func (c *Client) OpenAccount(ctx context.Context, customerID, currency string) (string, error) {
 	var out struct {

@@ -1,10 +1,13 @@
 package httpapi_test
 
 import (
+	"errors"
 	"net/http"
 	"testing"
+	"time"
 
 	"orderflow/shared/order"
+	"orderflow/shared/personal"
 )
 
 // TestAccess: each route for each kind of caller. Somebody else's things are not there.
@@ -22,6 +25,7 @@ func TestAccess(t *testing.T) {
 			return post(who, "/customers", person())
 		}, want{401, 409, 409, 201}},
 		{"register another", func(_ *shop, who caller) request { return post(who, "/customers", set(person(), "customerId", "eve")) }, want{401, 403, 403, 201}},
+		{"erase ada", func(_ *shop, who caller) request { return remove(who, "/customers/ada") }, want{401, 200, 404, 200}},
 		{"order for ada", func(_ *shop, who caller) request { return post(who, "/orders", set(anOrder(), "customerId", "ada")) }, want{401, 202, 403, 202}},
 		{"cancel ada's order", func(s *shop, who caller) request { return post(who, "/orders/"+s.order+"/cancel", object{}) }, want{401, 202, 404, 202}},
 		{"open ada's account", func(_ *shop, who caller) request {
@@ -89,6 +93,7 @@ func TestSomebodyElsesIsLikeUnknown(t *testing.T) {
 			post(bob, "/accounts/"+unknown+"/transfers", object{"toAccountId": s.bobs, "amount": usd(5)}),
 		},
 		{get(bob, "/customers/ada/statistics"), get(bob, "/customers/nobody/statistics")},
+		{remove(bob, "/customers/ada"), remove(bob, "/customers/nobody")},
 		{post(bob, "/orders/"+s.order+"/cancel", object{}), post(bob, "/orders/"+unknown+"/cancel", object{})},
 	} {
 		if theirs, unknown := s.send(c.theirs), s.send(c.unknown); theirs.raw != unknown.raw || theirs.status != unknown.status {
@@ -133,7 +138,7 @@ func TestPersonalData(t *testing.T) {
 	res := s.must(http.StatusOK, get(ada, "/orders/"+s.order))
 	address, _ := res.body["shippingAddress"].(object)
 	cancellation, _ := res.body["cancellation"].(object)
-	if address["city"] != "London" || cancellation["note"] != "moving house" || cancellation["by"] != "customer" || cancellation["reason"] != "customer.request" {
+	if address["city"] != "London" || res.body["erased"] != false || cancellation["note"] != "moving house" || cancellation["by"] != "customer" || cancellation["reason"] != "customer.request" {
 		t.Errorf("order is %s", res.raw)
 	}
 	history := s.must(http.StatusOK, get(ada, "/orders/"+s.order+"/history"))
@@ -158,9 +163,39 @@ func TestPersonalData(t *testing.T) {
 	s.erase("ada")
 	res = s.must(http.StatusOK, get(operator, "/orders/"+s.order))
 	cancellation, _ = res.body["cancellation"].(object)
-	if res.body["shippingAddress"] != nil || cancellation["note"] != nil {
+	if res.body["shippingAddress"] != nil || res.body["erased"] != true || cancellation["note"] != nil {
 		t.Errorf("order of an erased customer is %s", res.raw)
 	}
+	if again := s.must(http.StatusOK, get(ada, "/orders/"+s.order+"/history")); again.raw != history.raw {
+		t.Errorf("history of an erased customer's order is %s", again.raw)
+	}
+}
+
+// TestErase: whoever asks, and however often, the answer is the first one's. What is not personal stays.
+func TestErase(t *testing.T) {
+	s := newShop(t)
+	first := s.must(http.StatusOK, remove(ada, "/customers/ada"))
+	if first.raw != "{\"id\":\"ada\",\"erasedAt\":\"2026-03-01T12:00:00Z\",\"version\":2}\n" || first.headers["Etag"] != `"2"` {
+		t.Errorf("answered is %q, %v", first.raw, first.headers)
+	}
+	if err := s.vault.Enrol(t.Context(), "ada"); !errors.Is(err, personal.ErrErased) {
+		t.Errorf("the key is there: %v", err)
+	}
+	commits := s.store.commits.Load()
+	s.clock.Advance(time.Hour)
+	for _, who := range []caller{ada, operator} {
+		if again := s.must(http.StatusOK, remove(who, "/customers/ada")); again.raw != first.raw {
+			t.Errorf("again it is %q", again.raw)
+		}
+	}
+	if s.store.commits.Load() != commits {
+		t.Error("something was written again")
+	}
+	balance, _ := s.must(http.StatusOK, get(ada, "/accounts/"+s.account)).body["balance"].(object)
+	if balance["amount"] != 5000.0 {
+		t.Errorf("the balance is %v", balance)
+	}
+	s.must(http.StatusOK, get(ada, "/customers/ada/statistics"))
 }
 
 // TestOrderAnswer: an order along its way.

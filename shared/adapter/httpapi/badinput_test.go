@@ -170,7 +170,14 @@ func TestBadInput(t *testing.T) {
 		{"order of an erased customer", func(s *shop) request {
 			s.erase("ada")
 			return post(ada, "/orders", anOrder())
-		}, 422, "customer.erased", ""},
+		}, 422, "customer.erased", "body.customerId"},
+		{"register as an erased customer", func(s *shop) request {
+			s.erase("ada")
+			return post(ada, "/customers", person())
+		}, 422, "customer.erased", "body.customerId"},
+		{"erase an unknown customer", func(*shop) request { return remove(operator, "/customers/nobody") }, 404, "customer.not-found", ""},
+		{"erase an e-mail address", func(*shop) request { return remove(operator, "/customers/ada@example.com") }, 400, "request.invalid", "path.id"},
+		{"erase everybody", func(*shop) request { return remove(operator, "/customers") }, 405, "request.method-not-allowed", ""},
 		{"order for somebody else", changed("customerId", "bob"), 403, "auth.forbidden", "body.customerId"},
 		{"operator's order for nobody", func(*shop) request { return post(operator, "/orders", anOrder()) }, 400, "request.invalid", "body.customerId"},
 		{"customer id with an e-mail address", func(*shop) request {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"orderflow/shared/customer"
+	"orderflow/shared/es"
+	"orderflow/shared/ident"
 	"orderflow/shared/money"
 	"orderflow/shared/order"
 	"orderflow/shared/view/orders"
@@ -49,6 +51,31 @@ func (c Commands) registerCustomer(ctx context.Context, id identity, in *registe
 	}
 	version := res.Head.Version()
 	return &customerOutput{ETag: etag(version), Body: customerAnswer{ID: customerID, Version: version}}, nil
+}
+
+type erasedCustomerAnswer struct {
+	ID       string `json:"id"`
+	ErasedAt string `json:"erasedAt" format:"date-time" doc:"When the customer was erased, first"`
+	Version  int64  `json:"version"`
+}
+
+type erasedCustomerOutput struct {
+	ETag string `header:"ETag"`
+	Body erasedCustomerAnswer
+}
+
+func (c Commands) eraseCustomer(ctx context.Context, id identity, in *customerPath) (*erasedCustomerOutput, error) {
+	if !id.sees(in.ID) {
+		return nil, customer.ErrNotFound.New("there is no such customer")
+	}
+	// A DELETE needs no key: a customer is erased once, whoever asks for it and however often.
+	req := es.Request{CommitID: ident.Derive("erase-customer", in.ID), Time: c.Clock.Now(), Metadata: metadata(ctx)}
+	res, err := c.Customers.Erase(ctx, req, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	version := res.Head.Version()
+	return &erasedCustomerOutput{ETag: etag(version), Body: erasedCustomerAnswer{ID: in.ID, ErasedAt: res.State.ErasedAt, Version: version}}, nil
 }
 
 type listOrdersInput struct {

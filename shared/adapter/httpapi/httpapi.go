@@ -135,6 +135,13 @@ func (s *server) commands(c Commands) {
 	}
 	register(s, accessSignedIn, post("registerCustomer", "/customers", "Register a customer",
 		"Name and e-mail address are stored encrypted under a key of the customer's own.", http.StatusCreated), c.registerCustomer)
+	register(s, accessSignedIn, huma.Operation{
+		OperationID: "eraseCustomer", Method: http.MethodDelete, Path: "/customers/{id}", Summary: "Erase a customer for good",
+		Description: "The customer's data key is destroyed before this is answered: nobody can read name, e-mail address, shipping addresses and notes any more, wherever they are " +
+			"stored. Orders, accounts and balances stay, under the pseudonym. Orders on their way to a shipment are cancelled and refunded, new ones are refused, and the id is " +
+			"nobody's again. Customers erase themselves; operators erase anybody. Sent again, it has the same answer.",
+		Errors: []int{http.StatusNotFound},
+	}, c.eraseCustomer)
 	register(s, accessSignedIn, post("placeOrder", "/orders", "Place an order",
 		"Accepted means stored: stock, payment and shipment follow. Follow the order at Location until its saga's state is completed or failed.",
 		http.StatusAccepted), c.placeOrder)

@@ -107,6 +107,7 @@ type orderAnswer struct {
 	Lines           []lineAnswer        `json:"lines"`
 	Total           money.Money         `json:"total"`
 	ShippingAddress *addressAnswer      `json:"shippingAddress" doc:"null where the customer is erased"`
+	Erased          bool                `json:"erased" doc:"The customer is erased: nobody can read the shipping address any more, nor a note"`
 	PlacedAt        string              `json:"placedAt" format:"date-time"`
 	Saga            sagaAnswer          `json:"saga"`
 	Payment         *paymentAnswer      `json:"payment" doc:"null before the order is confirmed"`
@@ -226,17 +227,20 @@ func visibleOrder(ctx context.Context, orders order.Service, id identity, orderI
 func openOrder(ctx context.Context, orders order.Service, s order.State, version int64) (orderAnswer, error) {
 	var to *shipment.Address
 	opened, err := orders.OpenAddress(ctx, s)
+	erased := errors.Is(err, personal.ErrErased)
 	switch {
 	case err == nil:
 		to = &opened
-	case !errors.Is(err, personal.ErrErased):
+	case !erased:
 		return orderAnswer{}, err
 	}
 	note, err := orders.OpenNote(ctx, s)
 	if err != nil && !errors.Is(err, personal.ErrErased) {
 		return orderAnswer{}, err
 	}
-	return answerOrder(s, version, to, note), nil
+	answer := answerOrder(s, version, to, note)
+	answer.Erased = erased || errors.Is(err, personal.ErrErased)
+	return answer, nil
 }
 
 func answerOrder(s order.State, version int64, to *shipment.Address, note string) orderAnswer {

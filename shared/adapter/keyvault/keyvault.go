@@ -1,4 +1,4 @@
-// Package keyvault is the personal.Vault of the deployed program: each person has a data key of their own, wrapped by a KMS key, in a DynamoDB table that has
+// Package keyvault is the personal.Vault and personal.Eraser of the deployed program: each person has a data key of their own, wrapped by a KMS key, in a DynamoDB table that has
 // no backups. The sealing itself is package personal's.
 package keyvault
 
@@ -18,11 +18,16 @@ import (
 	"orderflow/shared/personal"
 )
 
+// Updates is what an eraser needs of DynamoDB.
+type Updates interface {
+	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
+}
+
 // Table is what the vault needs of DynamoDB.
 type Table interface {
+	Updates
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
-	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
 }
 
 // KMS is what the vault needs of the key management service.
@@ -42,19 +47,30 @@ const (
 // cachedKeys bounds the unwrapped keys that a process holds; each takes about a kilobyte.
 const cachedKeys = 1000
 
-// Vault is a personal.Vault. It is safe for concurrent use.
+// Vault is a personal.Vault and personal.Eraser. It is safe for concurrent use.
 type Vault struct {
+	Eraser
 	table Table
 	kms   KMS
-	name  string
 	keyID string
-	clock clock.Clock
 	cache *cache
+}
+
+// Eraser is a personal.Eraser and nothing else: it can neither read nor make a key. It is safe for concurrent use.
+type Eraser struct {
+	table Updates
+	name  string
+	clock clock.Clock
 }
 
 // New makes a vault on the table with that name, under the KMS key with that id or ARN.
 func New(table Table, kms KMS, name, keyID string) *Vault {
-	return &Vault{table: table, kms: kms, name: name, keyID: keyID, clock: clock.System{}, cache: newCache(cachedKeys)}
+	return &Vault{Eraser: NewEraser(table, name), table: table, kms: kms, keyID: keyID, cache: newCache(cachedKeys)}
+}
+
+// NewEraser makes an eraser of the keys in the table with that name.
+func NewEraser(table Updates, name string) Eraser {
+	return Eraser{table: table, name: name, clock: clock.System{}}
 }
 
 // Enrol implements personal.Vault. The condition on the put lets one of two at once win; the other's key was never used.
@@ -132,15 +148,14 @@ func (v *Vault) Fingerprint(ctx context.Context, subject, text string) (string, 
 	return key.Fingerprint(text), nil
 }
 
-// Erase destroys the subject's key. From the answer on nobody can read what was sealed under it. The row stays, without the key, so that Enrol makes
-// no other for the same pseudonym. Erasing again, or somebody unknown, is no error.
-func (v *Vault) Erase(ctx context.Context, subject string) error {
-	_, err := v.table.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName:                 &v.name,
+// Erase implements personal.Eraser. The row stays, without the key, so that Enrol makes no other for the same pseudonym.
+func (e Eraser) Erase(ctx context.Context, subject string) error {
+	_, err := e.table.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName:                 &e.name,
 		Key:                       rowKey(subject),
 		UpdateExpression:          aws.String("REMOVE #wrapped SET #erasedAt = if_not_exists(#erasedAt, :now)"),
 		ExpressionAttributeNames:  map[string]string{"#wrapped": wrappedAttr, "#erasedAt": erasedAtAttr},
-		ExpressionAttributeValues: map[string]types.AttributeValue{":now": v.now()},
+		ExpressionAttributeValues: map[string]types.AttributeValue{":now": e.now()},
 	})
 	if err != nil {
 		return fmt.Errorf("keyvault: erase key of %s: %w", subject, err)
@@ -200,6 +215,6 @@ func encryptionContext(subject string) map[string]string {
 	return map[string]string{"subject": subject}
 }
 
-func (v *Vault) now() types.AttributeValue {
-	return &types.AttributeValueMemberS{Value: v.clock.Now().UTC().Format(time.RFC3339)}
+func (e Eraser) now() types.AttributeValue {
+	return &types.AttributeValueMemberS{Value: e.clock.Now().UTC().Format(time.RFC3339)}
 }

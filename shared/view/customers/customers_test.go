@@ -19,6 +19,11 @@ func TestProfile(t *testing.T) {
 	if got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
+	// One who is erased was registered, and their statistics stay.
+	got = customers.Evolve(got, es.Recorded{Stream: "customer/c1", Version: 2, Data: customer.Erased{CustomerID: "c1", ErasedAt: "2026-03-01T12:00:00Z"}})
+	if want.Sequence = 2; got != want {
+		t.Errorf("erased: got %+v, want %+v", got, want)
+	}
 }
 
 func TestRowJSON(t *testing.T) {

@@ -1,0 +1,64 @@
+// Package erasure finishes the erasure of a customer. The request that erases appends customer.erased and destroys the customer's data key. Should it die in
+// between, the key is destroyed here; and here the customer's sign-in goes, in which an identity provider keeps personal data of its own.
+package erasure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"orderflow/shared/contract"
+	"orderflow/shared/customer"
+	"orderflow/shared/es"
+)
+
+// ErrUnfit says of a message that nobody is erased by it: it isn't an event of the bus, or another one than customer.erased.
+var ErrUnfit = errors.New("erasure: nobody is erased by the message")
+
+// Customers destroys the data keys of those who are erased. customer.Service is one.
+type Customers interface {
+	// DestroyKey destroys the customer's data key; again, it does nothing. customer.ErrNotErased where the customer's stream doesn't have them erased.
+	DestroyKey(ctx context.Context, customerID string) error
+}
+
+// Users deletes sign-ins.
+type Users interface {
+	// Delete deletes the sign-in of a customer. That there is none is no error.
+	Delete(ctx context.Context, customerID string) error
+}
+
+// Finisher finishes erasures.
+type Finisher struct {
+	Customers Customers
+	Users     Users
+}
+
+// Handle finishes the erasure that the event in a message's body tells of, which is EventBridge's JSON around the envelope. The same event any number of
+// times does the same. A message that erases nobody is an ErrUnfit, and one whose customer isn't erased in their own stream a customer.ErrNotErased: what is
+// destroyed here never comes back, so an event alone, which others could put on a bus, is not enough.
+func (f Finisher) Handle(ctx context.Context, body []byte) error {
+	envelope, err := contract.Open(body)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnfit, err)
+	}
+	data, err := contract.Decode(envelope)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnfit, err)
+	}
+	erased, ok := data.(contract.CustomerErased)
+	if !ok {
+		return fmt.Errorf("%w: %s is a %s", ErrUnfit, envelope.ID, envelope.Type)
+	}
+	if subject := string(es.NewStreamID(customer.Category, erased.CustomerID)); envelope.Subject != subject {
+		return fmt.Errorf("%w: %s is about %s and of %s", ErrUnfit, envelope.ID, subject, envelope.Subject)
+	}
+	if err := f.Customers.DestroyKey(ctx, erased.CustomerID); err != nil {
+		return fmt.Errorf("erasure: %s: %w", envelope.ID, err)
+	}
+	if err := f.Users.Delete(ctx, erased.CustomerID); err != nil {
+		return fmt.Errorf("erasure: %s: %w", envelope.ID, err)
+	}
+	slog.InfoContext(ctx, "erasure finished", "event", envelope.ID, "correlationId", envelope.CorrelationID)
+	return nil
+}

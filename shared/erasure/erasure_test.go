@@ -1,0 +1,85 @@
+package erasure_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"orderflow/shared/contract"
+	"orderflow/shared/customer"
+	"orderflow/shared/erasure"
+	"orderflow/shared/es"
+)
+
+// world notes what is done for whom, and fails where it is told to.
+type world struct {
+	done []string
+	fail map[string]error
+}
+
+func (w *world) do(what, customerID string) error {
+	w.done = append(w.done, what+" "+customerID)
+	return w.fail[what]
+}
+
+func (w *world) DestroyKey(_ context.Context, customerID string) error {
+	return w.do("key", customerID)
+}
+func (w *world) Delete(_ context.Context, customerID string) error { return w.do("user", customerID) }
+
+// message is EventBridge's JSON around the published form of a stored event.
+func message(t *testing.T, version int64, event any) string {
+	t.Helper()
+	name, schema, ok := contract.Registry().Name(event)
+	if !ok {
+		t.Fatal("not registered")
+	}
+	envelope, err := contract.Map(es.Recorded{Stream: "customer/ada", Version: version, Type: name, Schema: schema, Data: event, Time: time.Unix(1, 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := json.Marshal(map[string]any{"detail-type": envelope.Type, "source": envelope.Source, "account": "123456789012", "detail": envelope})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+func TestHandle(t *testing.T) {
+	good := message(t, 2, customer.Erased{CustomerID: "ada", ErasedAt: "2026-03-01T12:00:00Z"})
+	broken := errors.New("broken")
+	all := []string{"key ada", "user ada"}
+	for name, tc := range map[string]struct {
+		body string
+		fail map[string]error
+		done []string
+		err  error
+	}{
+		"erased":                   {good, nil, all, nil},
+		"a field more around it":   {strings.Replace(good, `"account"`, `"replay-name":"r","account"`, 1), nil, all, nil},
+		"not erased in the stream": {good, map[string]error{"key": customer.ErrNotErased}, all[:1], customer.ErrNotErased},
+		"the key can't be reached": {good, map[string]error{"key": broken}, all[:1], broken},
+		"nor the sign-in":          {good, map[string]error{"user": broken}, all, broken},
+		"another event":            {message(t, 1, customer.Registered{CustomerID: "ada", Name: "pd1:a", Email: "pd1:b"}), nil, nil, erasure.ErrUnfit},
+		"another's stream":         {strings.Replace(good, `"subject":"customer/ada"`, `"subject":"customer/bob"`, 1), nil, nil, erasure.ErrUnfit},
+		"a version of the future":  {strings.Replace(good, `"dataversion":1`, `"dataversion":2`, 1), nil, nil, erasure.ErrUnfit},
+		"outside and inside":       {strings.Replace(good, `"detail-type":"customer.erased"`, `"detail-type":"customer.registered"`, 1), nil, nil, erasure.ErrUnfit},
+		"nobody":                   {strings.Replace(good, `"customerId":"ada",`, ``, 1), nil, nil, erasure.ErrUnfit},
+		"no JSON":                  {"customer.erased", nil, nil, erasure.ErrUnfit},
+		"two events":               {good + good, nil, nil, erasure.ErrUnfit},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := &world{fail: tc.fail}
+			if err := (erasure.Finisher{Customers: w, Users: w}).Handle(t.Context(), []byte(tc.body)); !errors.Is(err, tc.err) {
+				t.Errorf("error %v, want %v", err, tc.err)
+			}
+			if !slices.Equal(w.done, tc.done) {
+				t.Errorf("done is %q, want %q", w.done, tc.done)
+			}
+		})
+	}
+}
