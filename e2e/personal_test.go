@@ -92,6 +92,7 @@ func TestPersonalDataIsNowhereInClear(t *testing.T) {
 // listener keeps what the bus says.
 type listener struct {
 	queue string
+	rule  string // its ARN
 	heard []string
 }
 
@@ -100,7 +101,8 @@ func listen(t *testing.T) *listener {
 	t.Helper()
 	queue, arn := newQueue(t, "events.amazonaws.com")
 	rules, bus, rule := eventbridge.NewFromConfig(stack.config), aws.String(stack.Outputs["BusName"]), aws.String("e2e-"+ident.New())
-	if _, err := rules.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: rule, EventBusName: bus, EventPattern: aws.String(`{"source":[{"prefix":""}]}`)}); err != nil {
+	made, err := rules.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: rule, EventBusName: bus, EventPattern: aws.String(`{"source":[{"prefix":""}]}`)})
+	if err != nil {
 		t.Fatal(err)
 	}
 	target := eventbridgetypes.Target{Id: aws.String("listener"), Arn: &arn}
@@ -117,7 +119,7 @@ func listen(t *testing.T) *listener {
 			t.Error(err)
 		}
 	})
-	return &listener{queue: queue}
+	return &listener{queue: queue, rule: aws.ToString(made.RuleArn)}
 }
 
 // event is the event of that type about the mark, as a consumer of the bus gets it.
@@ -129,24 +131,40 @@ func (l *listener) event(t *testing.T, eventType, mark string) string {
 				return body, true
 			}
 		}
-		out, err := stack.queues.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &l.queue, MaxNumberOfMessages: 10})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range out.Messages {
-			l.heard = append(l.heard, aws.ToString(m.Body))
-			if _, err := stack.queues.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: &l.queue, ReceiptHandle: m.ReceiptHandle}); err != nil {
-				t.Fatal(err)
-			}
-		}
+		l.receive(t)
 		return "", false
 	})
 }
 
-// runs is all that Step Functions keeps of a run.
+// drain takes what is there.
+func (l *listener) drain(t *testing.T) {
+	t.Helper()
+	for l.receive(t) > 0 {
+	}
+}
+
+func (l *listener) receive(t *testing.T) int {
+	t.Helper()
+	out, err := stack.queues.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &l.queue, MaxNumberOfMessages: 10, WaitTimeSeconds: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range out.Messages {
+		l.heard = append(l.heard, aws.ToString(m.Body))
+		if _, err := stack.queues.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: &l.queue, ReceiptHandle: m.ReceiptHandle}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return len(out.Messages)
+}
+
+// runs is all that Step Functions keeps of a run of the saga, by its name, or of any run, by its ARN.
 func runs(t *testing.T, name string) string {
 	t.Helper()
-	arn := strings.Replace(stack.Outputs["SagaArn"], ":stateMachine:", ":execution:", 1) + ":" + name
+	arn := name
+	if !strings.HasPrefix(name, "arn:") {
+		arn = strings.Replace(stack.Outputs["SagaArn"], ":stateMachine:", ":execution:", 1) + ":" + name
+	}
 	execution, err := stack.runs.DescribeExecution(t.Context(), &sfn.DescribeExecutionInput{ExecutionArn: &arn})
 	if err != nil {
 		t.Fatal(err)
@@ -250,6 +268,12 @@ func write(out *strings.Builder, v dynamodbtypes.AttributeValue) {
 		out.Write(v.Value)
 		if plain, err := unzstd().DecodeAll(v.Value, nil); err == nil { // the events of a commit may be compressed
 			out.Write(plain)
+		}
+	case *dynamodbtypes.AttributeValueMemberSS:
+		out.WriteString(strings.Join(v.Value, " "))
+	case *dynamodbtypes.AttributeValueMemberBS:
+		for _, e := range v.Value {
+			write(out, &dynamodbtypes.AttributeValueMemberB{Value: e})
 		}
 	default: // numbers and truth values
 		fmt.Fprintf(out, "%v", v)

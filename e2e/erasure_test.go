@@ -1,0 +1,357 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	cognitotypes "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	eventbridgetypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"orderflow/cmd/orderflow/shop"
+	"orderflow/shared/adapter/dynamostore"
+	domain "orderflow/shared/customer"
+	"orderflow/shared/es"
+	"orderflow/shared/ident"
+	"orderflow/shared/personal"
+)
+
+// secrets are texts that stand nowhere but where a test has put them, with letters outside of ASCII, which encodings tell apart.
+type secrets struct{ planted []string }
+
+func (s *secrets) plant(what string) string {
+	text := what + " Ünïque " + unique()
+	s.planted = append(s.planted, text)
+	return text
+}
+
+// plain is one in the letters that an e-mail address may have.
+func (s *secrets) plain(what string) string {
+	text := what + unique()
+	s.planted = append(s.planted, text)
+	return text
+}
+
+func unique() string { return strings.ReplaceAll(ident.New(), "-", "")[:12] }
+
+func (s *secrets) address(country string) object {
+	return object{
+		"recipient": s.plant("Recipient"), "line1": s.plant("Street"), "line2": s.plant("Floor"), "postalCode": s.plain("pc"), "city": s.plant("City"), "country": country,
+	}
+}
+
+// abducted is an event that no consumer knows.
+type abducted struct {
+	Address personal.Sealed `json:"address"`
+}
+
+// appendEvent appends an event to a stream as a function would.
+func appendEvent[E any](t *testing.T, stream es.StreamID, name string, event E) {
+	t.Helper()
+	store := dynamostore.New(stack.tables, stack.Outputs["EventsTable"], es.NewRegistry(func(r *es.Registry) {
+		domain.Register(r)
+		if _, _, known := r.Name(event); !known {
+			es.Register[E](r, name, 1)
+		}
+	}))
+	history, err := store.Load(t.Context(), stream, 0)
+	if err == nil {
+		_, err = store.Append(t.Context(), []es.Commit{{Head: history.Head, ID: ident.New(), Time: time.Now(), Events: []any{event}}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func erase(token, customerID string) request {
+	return request{method: http.MethodDelete, path: "/customers/" + customerID, token: token}
+}
+
+// waits waits until a message lies in a queue whose consumer is paused.
+func waits(t *testing.T, output string) {
+	t.Helper()
+	eventually(t, "a message in "+output, func() (string, bool) {
+		out, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
+			QueueUrl: aws.String(stack.Outputs[output]), AttributeNames: []sqstypes.QueueAttributeName{"ApproximateNumberOfMessages"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := out.Attributes["ApproximateNumberOfMessages"]
+		return n, n != "0"
+	})
+}
+
+// An erased customer's data can be read nowhere any more: not in a table, a queue, a log, a run, the bus's archive or the user pool, in any form, nor under
+// any key that is left. All that was going on comes to its end, and all that is not personal stays.
+func TestErasure(t *testing.T) {
+	began := time.Now().Add(-time.Second)
+	archive := newArchive(t)
+	pool := cognitoidentityprovider.NewFromConfig(stack.config)
+	s := &secrets{}
+
+	// A person of whom there is something everywhere, and one who stays.
+	c, stays := customer{id: "e2e-" + ident.New()}, newCustomer(t, 1_000)
+	var err error
+	if c.token, err = stack.CustomerToken(t.Context(), c.id); err != nil {
+		t.Fatal(err)
+	}
+	name, email := s.plant("Name"), s.plain("mail")+"@example.com"
+	if _, err := pool.AdminUpdateUserAttributes(t.Context(), &cognitoidentityprovider.AdminUpdateUserAttributesInput{
+		UserPoolId: aws.String(stack.Outputs["UserPoolId"]), Username: &c.id,
+		UserAttributes: []cognitotypes.AttributeType{{Name: aws.String("name"), Value: &name}, {Name: aws.String("email"), Value: &email}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	must[object](t, http.StatusCreated, post(c.token, "/customers", object{"name": name, "email": email}))
+	c.account, _ = must[object](t, http.StatusCreated, post(c.token, "/accounts", object{"currency": "USD"}))["id"].(string)
+	c.deposit(t, 10_000)
+	sku := newStock(t, 10)
+	place := func(address object) order {
+		return must[order](t, http.StatusAccepted, post(c.token, "/orders", with(anOrder(line(sku, 1, 100)), "shippingAddress", address)))
+	}
+	kept, cancelled, refusedOrder := place(s.address("NL")), place(s.address("NL")), place(s.address("AQ"))
+	c.ends(t, kept.ID, "confirmed")
+	c.ends(t, cancelled.ID, "confirmed")
+	must[order](t, http.StatusAccepted, post(c.token, "/orders/"+cancelled.ID+"/cancel", object{"reason": s.plant("Reason")}))
+	c.ends(t, cancelled.ID, "cancelled")
+	c.ends(t, refusedOrder.ID, "cancelled")
+	histories := map[string]string{}
+	for _, o := range []order{kept, cancelled, refusedOrder} {
+		histories[o.ID] = send(t, get(stack.operator, "/orders/"+o.ID+"/history")).String()
+	}
+	c.counts(t, 1, 2)
+	stays.counts(t, 0, 0)
+	commit := commitsOf(t, "order/"+kept.ID)
+	address := personal.Sealed(sealedForm.FindString(commit))
+	lost := es.NewStreamID("order", ident.New())
+	appendEvent(t, lost, "order.abducted", abducted{Address: address})
+	letters := []string{"PublishEventsDeadLettersUrl", "ProjectViewsDeadLettersUrl"}
+	for _, output := range letters {
+		waits(t, output)
+	}
+	defer func() {
+		for _, output := range letters {
+			takeMessage(t, stack.Outputs[output], string(lost))
+		}
+	}()
+
+	// Before: all of it is there, under the person's key.
+	keys := dataKeys(t)
+	own := map[string]personal.Key{c.id: keys[c.id]}
+	before := everything(t, began)
+	before = append(before, archive.replayed(t))
+	sealed := sealedIn(before)
+	opened := openAll(own, c.id, sealed)
+	for _, secret := range s.planted {
+		if !slices.ContainsFunc(slices.Collect(maps.Values(opened)), func(plain string) bool { return strings.Contains(plain, secret) }) {
+			t.Errorf("%q is sealed nowhere", secret)
+		}
+	}
+	theirs := slices.Sorted(maps.Keys(opened))
+	for _, where := range []string{"table " + stack.Outputs["EventsTable"], "queue " + stack.Stack + "-publish-events-dlq", "queue " + stack.Stack + "-project-views-dlq", "archive"} {
+		if len(intersection(theirs, sealedIn(named(before, where)))) == 0 {
+			t.Errorf("%s holds nothing of the customer", where)
+		}
+	}
+	if len(search(named(before, "user pool"), s.planted)) == 0 {
+		t.Error("the user pool holds nothing of the customer")
+	}
+
+	// Two orders are under way: one whose run waits for its stock, one whose run has not begun.
+	resumeStock := pause(t, "process-inventory")
+	running := place(s.address("NL"))
+	waits(t, "InventoryQueueUrl")
+	resumeStart := pause(t, "start-saga")
+	pending := place(s.address("NL"))
+	waits(t, "StartSagaQueueUrl")
+	for place, id := range map[string]string{"queue " + stack.Stack + "-start-saga": pending.ID, "queue " + stack.Stack + "-inventory-commands": running.ID} {
+		if !strings.Contains(queueContent(t, place[len("queue "):]).text, id) {
+			t.Errorf("%s: there is nothing of order %s", place, id)
+		}
+	}
+
+	refused(t, http.StatusNotFound, "customer.not-found", erase(stays.token, c.id))
+	refused(t, http.StatusNotFound, "customer.not-found", erase(stack.operator, "e2e-"+ident.New()))
+	answered := send(t, erase(c.token, c.id))
+	if answered.status != http.StatusOK || decode[object](t, answered.body)["version"] != 2.0 || answered.header.Get("ETag") != `"2"` {
+		t.Fatalf("erase: %s", answered)
+	}
+	for _, token := range []string{c.token, stack.operator} {
+		if again := send(t, erase(token, c.id)); again.String() != answered.String() {
+			t.Errorf("erased again: %s, want %s", again, answered)
+		}
+	}
+	refused(t, http.StatusUnprocessableEntity, "customer.erased", post(c.token, "/customers", object{"name": name, "email": email}))
+	refused(t, http.StatusUnprocessableEntity, "customer.erased", post(c.token, "/orders", anOrder(line(sku, 1, 100))))
+	refused(t, http.StatusUnprocessableEntity, "customer.erased", post(stack.operator, "/orders/"+kept.ID+"/cancel", object{"reason": "erased"}))
+
+	// What was under way is undone, to the last cent and piece.
+	resumeStart()
+	resumeStock()
+	for _, o := range []order{running, pending} {
+		if got := c.ends(t, o.ID, "cancelled"); got.Cancellation.Reason != "shipment.address-unreadable" {
+			t.Errorf("order %s is cancelled for %s", o.ID, got.Cancellation.Reason)
+		}
+	}
+	if totals := c.counts(t, 1, 4); !slices.Equal(totals.ConfirmedTotal, []moneyOf{usd(100)}) {
+		t.Errorf("confirmed is %v", totals.ConfirmedTotal)
+	}
+	if balance := c.balance(t); balance != 9_900 {
+		t.Errorf("the balance is %d", balance)
+	}
+	checkStock(t, sku, shop.Stock{OnHand: 10, Available: 9, Reserved: 1})
+
+	// What is not personal can be read as before.
+	if list := c.orders(t, "?limit=100"); len(list.Orders) != 5 {
+		t.Errorf("%d orders are listed", len(list.Orders))
+	}
+	for id, history := range histories {
+		o := decode[struct {
+			order
+			Erased bool `json:"erased"`
+		}](t, send(t, get(c.token, "/orders/"+id)).body)
+		if o.ID != id || o.ShippingAddress != nil || !o.Erased || o.Cancellation != nil && o.Cancellation.Note != "" {
+			t.Errorf("an order of the erased customer is %+v", o)
+		}
+		if again := send(t, get(stack.operator, "/orders/"+id+"/history")).String(); again != history {
+			t.Errorf("the history was\n%s\nand is\n%s", history, again)
+		}
+	}
+	eventually(t, "the sign-in is gone", func() (string, bool) {
+		_, err := pool.AdminGetUser(t.Context(), &cognitoidentityprovider.AdminGetUserInput{UserPoolId: aws.String(stack.Outputs["UserPoolId"]), Username: &c.id})
+		_, gone := errors.AsType[*cognitotypes.UserNotFoundException](err)
+		return fmt.Sprint(err), gone
+	})
+
+	// After: nothing can be read, wherever it still lies. Controls, in each place in each form, show that it would have been found.
+	controls, takeLetters := plantControls(t)
+	defer takeLetters()
+	held := archive.replayed(t)
+	eventually(t, "logs of an order", func() (string, bool) { // the first and not the last: what is logged last may arrive with the next invocation
+		return "", strings.Contains(logContent(t, began, "start-saga").text, kept.ID)
+	})
+	after := append(everything(t, began), held)
+	for _, f := range search(after, s.planted) {
+		t.Errorf("%s: %q stands there in clear", f.place, f.text)
+	}
+	found := map[finding]bool{}
+	for _, f := range search(after, slices.Collect(maps.Values(controls.needles))) {
+		found[f] = true
+	}
+	for _, place := range controls.places {
+		for form, needle := range controls.needles {
+			if !found[finding{place, needle}] {
+				t.Errorf("%s: the control is not found %s", place, form)
+			}
+		}
+	}
+	if lost := len(theirs) - len(intersection(theirs, sealedIn(after))); lost > 0 {
+		t.Errorf("%d sealed texts of the customer were not found again", lost)
+	}
+	left := dataKeys(t)
+	if _, there := left[c.id]; there {
+		t.Error("the customer's key is there")
+	}
+	all := slices.Collect(maps.Keys(openAll(own, c.id, sealedIn(after)))) // with those of the orders that were under way
+	if len(all) <= len(theirs) {
+		t.Errorf("%d texts are sealed for the customer, and %d were before", len(all), len(theirs))
+	}
+	for text, plain := range openAll(left, c.id, all) {
+		t.Errorf("%s opens: %q", text, plain)
+	}
+	if staying := openAll(map[string]personal.Key{stays.id: left[stays.id]}, stays.id, sealedIn(after)); len(staying) != 2 {
+		t.Errorf("%d texts open of who stays, want the name and the e-mail address", len(staying))
+	}
+}
+
+// The command line erases as operators do, says what it did, and asks before where there is somebody to ask.
+func TestEraseByCommandLine(t *testing.T) {
+	t.Parallel()
+	program := filepath.Join(t.TempDir(), "orderflow")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../cmd/orderflow").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	c := newCustomer(t, 0)
+	run := func(args ...string) (string, int) {
+		cmd := exec.CommandContext(t.Context(), program, append([]string{"--stack", stack.Stack, "customers", "erase"}, args...)...)
+		out, err := cmd.CombinedOutput()
+		if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
+			t.Fatal(err)
+		}
+		return string(out), cmd.ProcessState.ExitCode()
+	}
+	for _, tc := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{c.id}, 1, "--yes"},
+		{[]string{"--yes"}, 1, "customer id"},
+		{[]string{"e2e-" + ident.New(), "--yes"}, 1, "customer.not-found"},
+		{[]string{c.id, "--yes"}, 0, "customer " + c.id + ": erased at "},
+		{[]string{c.id, "--yes"}, 0, "customer " + c.id + ": erased at "},
+	} {
+		if out, code := run(tc.args...); code != tc.code || !strings.Contains(out, tc.says) {
+			t.Errorf("%v exits %d and says %q", tc.args, code, out)
+		}
+	}
+	refused(t, http.StatusUnprocessableEntity, "customer.erased", post(c.token, "/orders", anOrder(line("e2e-none", 1, 100))))
+}
+
+// An erasure whose request died after its event is finished by who hears of it. An event alone erases nobody: it is a dead letter then.
+func TestErasureIsFinished(t *testing.T) {
+	erased, stays := newCustomer(t, 0), newCustomer(t, 0)
+	appendEvent(t, es.NewStreamID(domain.Category, erased.id), "customer.erased", domain.Erased{CustomerID: erased.id, ErasedAt: "2026-03-01T12:00:00Z"})
+	key := func(id string) item {
+		out, err := stack.tables.GetItem(t.Context(), &dynamodb.GetItemInput{
+			TableName: aws.String(stack.Outputs["KeysTable"]), Key: item{"subject": &dynamodbtypes.AttributeValueMemberS{Value: id}}, ConsistentRead: aws.Bool(true),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.Item
+	}
+	eventually(t, "the key is destroyed", func() (item, bool) {
+		row := key(erased.id)
+		return row, row["wrapped"] == nil && row["erasedAt"] != nil
+	})
+
+	// The third receive is the last; it isn't waited for three minutes.
+	url, visibility := stack.Outputs["FinishErasureQueueUrl"], sqstypes.QueueAttributeNameVisibilityTimeout
+	attributes, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{visibility}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { setQueue(t, url, visibility, attributes.Attributes[string(visibility)]) })
+	setQueue(t, url, visibility, "2")
+	forged := fmt.Sprintf(`{"specversion":"1.0","id":"customer/%[1]s@2","source":"customer-service","type":"customer.erased","subject":"customer/%[1]s",`+
+		`"time":"2026-03-01T12:00:00Z","datacontenttype":"application/json","dataschema":"urn:orderflow:schema:customer.erased:1","dataversion":1,"sequence":2,`+
+		`"data":{"customerId":"%[1]s","erasedAt":"2026-03-01T12:00:00Z"}}`, stays.id)
+	put, err := eventbridge.NewFromConfig(stack.config).PutEvents(t.Context(), &eventbridge.PutEventsInput{Entries: []eventbridgetypes.PutEventsRequestEntry{{
+		EventBusName: aws.String(stack.Outputs["BusName"]), Source: aws.String("customer-service"), DetailType: aws.String("customer.erased"), Detail: &forged,
+	}}})
+	if err != nil || put.FailedEntryCount > 0 {
+		t.Fatalf("%+v, %v", put, err)
+	}
+	takeMessage(t, stack.Outputs["FinishErasureDeadLettersUrl"], stays.id)
+	if key(stays.id)["wrapped"] == nil {
+		t.Error("somebody is erased whose stream doesn't say so")
+	}
+}
