@@ -4,6 +4,6 @@
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 
-mapfile -t packages < <(grep -rl --include='*_test.go' '^func Benchmark' shared | xargs -r -n 1 dirname | sort -u | sed 's,^,./,')
+mapfile -t packages < <(grep -rl --include='*_test.go' '^func Benchmark' shared cmd | xargs -r -n 1 dirname | sort -u | sed 's,^,./,')
 # One package at a time: they would measure each other.
 exec "${PYTHON:-python3}" infra/local/dynamodb_local.py go test -tags integration -run '^$' -bench . -benchmem -p 1 "$@" "${packages[@]}"

@@ -145,3 +145,16 @@ func EventsTable() *dynamodb.CreateTableInput { return Key("stream:S", "version:
 
 // SnapshotsTable defines the table of snapshots as the template does.
 func SnapshotsTable() *dynamodb.CreateTableInput { return Key("stream:S", "fold:S") }
+
+// ViewsTable defines the views table as the template does.
+func ViewsTable() *dynamodb.CreateTableInput {
+	table := Key("pk:S", "sk:S")
+	for _, index := range []string{"gsi1", "gsi2", "gsi3"} {
+		key := Key(index+"pk:S", index+"sk:S")
+		table.AttributeDefinitions = append(table.AttributeDefinitions, key.AttributeDefinitions...)
+		table.GlobalSecondaryIndexes = append(table.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{
+			IndexName: aws.String(index), KeySchema: key.KeySchema, Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
+		})
+	}
+	return table
+}

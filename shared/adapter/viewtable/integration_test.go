@@ -15,7 +15,6 @@ import (
 
 	"orderflow/shared/adapter/awstest"
 	"orderflow/shared/adapter/viewtable"
-	"orderflow/shared/view"
 	"orderflow/shared/view/viewtest"
 )
 
@@ -34,14 +33,14 @@ func TestMain(m *testing.M) {
 
 func TestDynamoDB(t *testing.T) {
 	api := dynamodb.NewFromConfig(awstest.Config(t))
-	table := awstest.Table(t, viewsTable())
+	table := awstest.Table(t, awstest.ViewsTable())
 	viewtest.Run(t, viewtable.New(api, table))
 }
 
 // Other transactions on the same items, which a local endpoint never has of its own, are met and tried again.
 func TestDynamoDBUnderContention(t *testing.T) {
 	api := &contended{API: dynamodb.NewFromConfig(awstest.Config(t))}
-	table := awstest.Table(t, viewsTable())
+	table := awstest.Table(t, awstest.ViewsTable())
 	viewtest.Deliver(t, viewtable.New(api, table))
 	if api.n.Load() < 100 {
 		t.Errorf("%d writes met another one", api.n.Load()/2)
@@ -79,21 +78,4 @@ func (c *contended) TransactWriteItems(
 		}}
 	}
 	return c.API.TransactWriteItems(ctx, in, o...)
-}
-
-// viewsTable defines the views table as the template does.
-func viewsTable() *dynamodb.CreateTableInput {
-	table := awstest.Key("pk:S", "sk:S")
-	for _, index := range view.Indexes() {
-		partition, sort := viewtable.IndexName(index)+"pk", viewtable.IndexName(index)+"sk"
-		for _, name := range []string{partition, sort} {
-			table.AttributeDefinitions = append(table.AttributeDefinitions,
-				types.AttributeDefinition{AttributeName: aws.String(name), AttributeType: types.ScalarAttributeTypeS})
-		}
-		table.GlobalSecondaryIndexes = append(table.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{
-			IndexName: aws.String(viewtable.IndexName(index)), KeySchema: awstest.Key(partition+":S", sort+":S").KeySchema,
-			Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
-		})
-	}
-	return table
 }
