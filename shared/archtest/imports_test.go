@@ -10,7 +10,7 @@ import (
 )
 
 // The packages that every other one may build on. They know nothing of orders.
-var kit = []string{"shared/backoff", "shared/clock", "shared/es", "shared/faults", "shared/ident", "shared/money", "shared/personal"}
+var kit = []string{"shared/backoff", "shared/clock", "shared/es", "shared/faults", "shared/ident", "shared/inbox", "shared/money", "shared/personal"}
 
 // The contexts, and the other contexts that each may know. Between contexts there are ids and ports; these few are values that both sides share.
 var contexts = map[string][]string{
@@ -23,7 +23,7 @@ var contexts = map[string][]string{
 }
 
 // Packages that stand between contexts, or beside them: they know contexts, and AWS no more than contexts do. Adapters are the only ones that know AWS.
-var others = []string{"shared/adapter", "shared/archtest", "shared/contract", "shared/erasure", "shared/poison", "shared/replay", "shared/saga", "shared/sweep", "shared/view"}
+var others = []string{"shared/adapter", "shared/archtest", "shared/contract", "shared/erasure", "shared/notification", "shared/poison", "shared/replay", "shared/saga", "shared/sweep", "shared/view"}
 
 // The libraries that packages of the kit wrap, so that no other one has to know them.
 var libraries = map[string]string{

@@ -1,0 +1,145 @@
+// Package inboxtable is the inbox.Store of the deployed program: a DynamoDB table with an item for each event and consumer.
+package inboxtable
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"orderflow/shared/inbox"
+)
+
+// API is what the store needs of a DynamoDB client.
+type API interface {
+	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
+	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
+}
+
+// The attributes of an item.
+const (
+	eventAttr    = "event"    // S, the partition key: events spread, and one shows all who handled it
+	consumerAttr = "consumer" // S, the sort key
+	payloadAttr  = "payload"  // S
+	stateAttr    = "state"    // S
+	tokenAttr    = "token"    // S
+	claimsAttr   = "claims"   // N
+	claimedAttr  = "claimed"  // N, Unix time in milliseconds
+	untilAttr    = "until"    // N, Unix time in milliseconds
+	resultAttr   = "result"   // S
+	expiresAttr  = "expires"  // N, Unix time in seconds: the table's time to live
+)
+
+type item = map[string]types.AttributeValue
+
+// Store is an inbox.Store on a table with the partition key event (S), the sort key consumer (S) and the time-to-live attribute expires. Times are kept to the
+// millisecond, and when an entry expires to the second. It is safe for concurrent use.
+type Store struct {
+	api   API
+	table string
+}
+
+// New makes a store on an existing table.
+func New(api API, table string) Store { return Store{api: api, table: table} }
+
+// Swap implements inbox.Store with one conditional put.
+func (s Store) Swap(ctx context.Context, next inbox.Entry, was string) (inbox.Entry, bool, error) {
+	put := &dynamodb.PutItemInput{
+		TableName: &s.table, Item: encode(next), ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		ConditionExpression: aws.String("attribute_not_exists(#event)"), ExpressionAttributeNames: map[string]string{"#event": eventAttr},
+	}
+	if was != "" {
+		put.ConditionExpression = aws.String("#token = :was")
+		put.ExpressionAttributeNames = map[string]string{"#token": tokenAttr}
+		put.ExpressionAttributeValues = item{":was": text(was)}
+	}
+	_, err := s.api.PutItem(ctx, put)
+	if refused, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
+		if len(refused.Item) == 0 {
+			return inbox.Entry{}, false, nil
+		}
+		there, err := decode(refused.Item)
+		return there, err == nil && inbox.Written(there, next), err
+	}
+	if err != nil {
+		return inbox.Entry{}, false, fmt.Errorf("inboxtable: put: %w", err)
+	}
+	return next, true, nil
+}
+
+// Remove implements inbox.Store with one conditional delete.
+func (s Store) Remove(ctx context.Context, key inbox.Key, token string) error {
+	_, err := s.api.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+		TableName: &s.table, Key: keyOf(key),
+		ConditionExpression:       aws.String("#token = :token AND #state = :claimed"),
+		ExpressionAttributeNames:  map[string]string{"#token": tokenAttr, "#state": stateAttr},
+		ExpressionAttributeValues: item{":token": text(token), ":claimed": text(string(inbox.Claimed))},
+	})
+	if _, another := errors.AsType[*types.ConditionalCheckFailedException](err); err == nil || another {
+		return nil
+	}
+	return fmt.Errorf("inboxtable: delete: %w", err)
+}
+
+func keyOf(k inbox.Key) item { return item{eventAttr: text(k.Event), consumerAttr: text(k.Consumer)} }
+
+func encode(e inbox.Entry) item {
+	i := keyOf(e.Key)
+	i[payloadAttr], i[stateAttr], i[tokenAttr], i[resultAttr] = text(e.Payload), text(string(e.State)), text(e.Token), text(e.Result)
+	i[claimsAttr], i[claimedAttr], i[untilAttr] = number(e.Claims), number(e.Claimed.UnixMilli()), number(e.Until.UnixMilli())
+	i[expiresAttr] = number(e.Expires.Unix())
+	return i
+}
+
+// decode reads an item. One that is none of this package's is an error and never an entry: it would let an effect happen that did.
+func decode(i item) (inbox.Entry, error) {
+	r := reader{item: i}
+	e := inbox.Entry{
+		Key: inbox.Key{Event: r.text(eventAttr), Consumer: r.text(consumerAttr)}, Payload: r.text(payloadAttr), State: inbox.State(r.text(stateAttr)),
+		Token: r.text(tokenAttr), Claims: r.number(claimsAttr), Claimed: time.UnixMilli(r.number(claimedAttr)).UTC(),
+		Until: time.UnixMilli(r.number(untilAttr)).UTC(), Result: r.text(resultAttr), Expires: time.Unix(r.number(expiresAttr), 0).UTC(),
+	}
+	if e.State != inbox.Claimed && e.State != inbox.Done && e.State != inbox.Failed {
+		r.missing = append(r.missing, stateAttr)
+	}
+	if len(r.missing) > 0 {
+		return inbox.Entry{}, fmt.Errorf("inboxtable: the item of %s for %s can't be read: %v", e.Key.Event, e.Key.Consumer, r.missing)
+	}
+	return e, nil
+}
+
+// reader reads attributes and notes those that are missing or of another kind.
+type reader struct {
+	item    item
+	missing []string
+}
+
+func (r *reader) text(name string) string {
+	s, ok := r.item[name].(*types.AttributeValueMemberS)
+	if !ok {
+		r.missing = append(r.missing, name)
+		return ""
+	}
+	return s.Value
+}
+
+func (r *reader) number(name string) int64 {
+	if n, ok := r.item[name].(*types.AttributeValueMemberN); ok {
+		if v, err := strconv.ParseInt(n.Value, 10, 64); err == nil {
+			return v
+		}
+	}
+	r.missing = append(r.missing, name)
+	return 0
+}
+
+func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+
+func number(n int64) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
+}
