@@ -1,0 +1,208 @@
+// Package notification writes to customers: which mail follows from which event, what it says, and that it is sent at most once.
+//
+// An event is a notification here and no more: what else a mail needs is asked for, read-only, with the right to. Name and address are ciphertext until the
+// mail is made, and are in no error, log or entry of the inbox.
+package notification
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"orderflow/shared/clock"
+	"orderflow/shared/contract"
+	"orderflow/shared/customer"
+	"orderflow/shared/es"
+	"orderflow/shared/inbox"
+	"orderflow/shared/order"
+	"orderflow/shared/personal"
+	"orderflow/shared/poison"
+)
+
+const (
+	// Consumer is what the inbox knows this one as.
+	Consumer = "send-mails"
+	// Lease is how long a mail may be on its way to the mail service: longer than a function runs, and shorter than its queue hides a message.
+	Lease = 90 * time.Second
+	// MaxAge is how old an event may be. No mail is sent for an older one: it would come too late to be of use, and the inbox may soon forget that it was sent.
+	MaxAge = 30 * 24 * time.Hour
+	// Retention is how long the inbox knows of a mail: longer than MaxAge, so that no event comes again after it.
+	Retention = 35 * 24 * time.Hour
+)
+
+// ErrUnfit says of a message that no mail can follow from it: it is no event of the bus, none that this consumer knows, or too old.
+var ErrUnfit = errors.New("notification: no mail follows from the message")
+
+// Mailer hands a mail to the mail service, and gives the service's id of it. That it was taken is not that it arrives.
+//
+// Its error is an inbox.ErrNotDone where the mail was not taken and may be if it is tried again, and an inbox.ErrRefused where it was not and can't be. Any
+// other error says that nobody knows. No error holds the address.
+type Mailer interface {
+	Send(context.Context, Mail) (id string, err error)
+}
+
+// Orders knows the orders. ErrNotFound where there is none.
+type Orders interface {
+	Get(ctx context.Context, orderID string) (es.Result[order.State], error)
+}
+
+// Customers knows the customers, and opens what is sealed of them. ErrNotFound where there is none, personal.ErrErased where they were erased.
+type Customers interface {
+	Get(ctx context.Context, customerID string) (es.Result[customer.State], error)
+	Open(context.Context, customer.State) (name, email string, err error)
+}
+
+// Deps is what a Notifier works with. All fields are required.
+type Deps struct {
+	Inbox     inbox.Store
+	Orders    Orders
+	Customers Customers
+	Mailer    Mailer
+	Clock     clock.Clock
+	Shop      string // the name that mails give it
+}
+
+// Notifier sends the mails.
+type Notifier struct {
+	deps  Deps
+	inbox inbox.Inbox
+}
+
+// New makes a notifier.
+func New(deps Deps) Notifier {
+	return Notifier{deps: deps, inbox: inbox.Inbox{
+		Store: deps.Inbox, Clock: deps.Clock, Consumer: Consumer, Lease: Lease, Retention: Retention,
+	}}
+}
+
+// Delivery is an event as it comes from the bus.
+type Delivery struct {
+	Body []byte // EventBridge's JSON around the envelope
+	// TakeOver says that a person looked into a mail of which nobody knows whether it was sent, and wants it sent: the customer may get it twice.
+	TakeOver bool
+}
+
+// Handle sends the mail that follows from an event, unless it was sent before. A customer who was erased gets none.
+//
+// An error that is poison.Is can't be mended by coming again: the message is unfit (ErrUnfit), the mail service refuses the mail, or nobody knows whether it was
+// sent (inbox.ErrOutcomeUnknown). In every other case the mail was not sent, or is on its way by another's hand.
+func (n Notifier) Handle(ctx context.Context, d Delivery) error {
+	envelope, err := contract.Open(d.Body)
+	if err != nil {
+		return unfit(err)
+	}
+	data, err := contract.Decode(envelope)
+	if err != nil {
+		return unfit(err)
+	}
+	if age := n.deps.Clock.Now().Sub(envelope.Time); age > MaxAge {
+		return unfit(fmt.Errorf("%s is %s old", envelope.ID, age.Truncate(time.Hour)))
+	}
+	log := slog.With("event", envelope.ID, "correlationId", envelope.CorrelationID)
+	mail, err := n.write(ctx, envelope, data)
+	if errors.Is(err, personal.ErrErased) {
+		log.InfoContext(ctx, "no mail: the customer is erased")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	payload, err := payloadOf(envelope, data)
+	if err != nil {
+		return err
+	}
+	id, fresh, err := n.inbox.Do(ctx, inbox.Event{ID: envelope.ID, Payload: payload, TakeOver: d.TakeOver}, func(ctx context.Context) (string, error) {
+		return n.deps.Mailer.Send(ctx, mail)
+	})
+	switch {
+	case errors.Is(err, inbox.ErrRefused), errors.Is(err, inbox.ErrOutcomeUnknown), errors.Is(err, inbox.ErrTampered):
+		return poison.Mark(fmt.Errorf("notification: %s: %w", envelope.ID, err))
+	case err != nil:
+		return fmt.Errorf("notification: %s: %w", envelope.ID, err)
+	case !fresh:
+		log.InfoContext(ctx, "no mail: it was sent before", "mail", id)
+	default:
+		log.InfoContext(ctx, "mail sent", "mail", id, "subject", mail.Subject)
+	}
+	return nil
+}
+
+func unfit(err error) error { return poison.Mark(fmt.Errorf("%w: %w", ErrUnfit, err)) }
+
+// write makes the mail that follows from an event.
+func (n Notifier) write(ctx context.Context, e es.Envelope, data any) (Mail, error) {
+	switch data := data.(type) {
+	case contract.CustomerRegistered:
+		if err := about(e, customer.Category, data.CustomerID); err != nil {
+			return Mail{}, err
+		}
+		who := customer.State{ID: data.CustomerID, Name: personal.Sealed(data.Name), Email: personal.Sealed(data.Email)}
+		return n.render(ctx, e, Welcome, who, Content{})
+	case contract.OrderPlaced:
+		return n.writeOf(ctx, e, OrderPlaced, data.OrderID, Content{})
+	case contract.OrderConfirmed:
+		return n.writeOf(ctx, e, OrderConfirmed, data.OrderID, Content{})
+	case contract.OrderShipped:
+		return n.writeOf(ctx, e, OrderShipped, data.OrderID, Content{})
+	case contract.OrderDelivered:
+		return n.writeOf(ctx, e, OrderDelivered, data.OrderID, Content{})
+	case contract.OrderCancelled:
+		return n.writeOf(ctx, e, OrderCancelled, data.OrderID, Content{Reason: order.Reason(data.Reason)})
+	}
+	return Mail{}, unfit(fmt.Errorf("%s is a %s", e.ID, e.Type))
+}
+
+// writeOf makes a mail about an order, to the one who ordered.
+func (n Notifier) writeOf(ctx context.Context, e es.Envelope, k Kind, orderID string, c Content) (Mail, error) {
+	if err := about(e, order.Category, orderID); err != nil {
+		return Mail{}, err
+	}
+	of, err := n.deps.Orders.Get(ctx, orderID)
+	if err != nil {
+		return Mail{}, fmt.Errorf("notification: %s: %w", e.ID, err)
+	}
+	who, err := n.deps.Customers.Get(ctx, of.State.CustomerID)
+	if err != nil {
+		return Mail{}, fmt.Errorf("notification: %s: %w", e.ID, err)
+	}
+	c.OrderID, c.Lines, c.Total, c.Tracking = orderID, of.State.Lines, of.State.Total, of.State.TrackingNumber
+	return n.render(ctx, e, k, who.State, c)
+}
+
+// about checks that an event's data is about the stream that the event is of.
+func about(e es.Envelope, category, id string) error {
+	if subject := string(es.NewStreamID(category, id)); e.Subject != subject {
+		return unfit(fmt.Errorf("%s is about %s and of %s", e.ID, subject, e.Subject))
+	}
+	return nil
+}
+
+// render opens what is sealed of the customer, and makes the mail.
+func (n Notifier) render(ctx context.Context, e es.Envelope, k Kind, who customer.State, c Content) (Mail, error) {
+	if who.Email == "" { // the stream says so, whether the key is destroyed yet or not
+		return Mail{}, personal.ErrErased
+	}
+	name, address, err := n.deps.Customers.Open(ctx, who)
+	if err != nil {
+		return Mail{}, fmt.Errorf("notification: %s: %w", e.ID, err)
+	}
+	c.Shop, c.Name = n.deps.Shop, name
+	mail, err := Render(k, address, c)
+	if err != nil {
+		return Mail{}, poison.Mark(fmt.Errorf("%s: %w", e.ID, err))
+	}
+	return mail, nil
+}
+
+// payloadOf is the hash of what the mail follows from: the fields of the event that this program knows. So neither what is around the event nor a field that a
+// later publisher adds makes it another.
+func payloadOf(e es.Envelope, data any) (string, error) {
+	text, err := json.Marshal([]any{e.Type, e.Subject, data})
+	if err != nil {
+		return "", fmt.Errorf("notification: %s: %w", e.ID, err)
+	}
+	return inbox.Hash(text), nil
+}
