@@ -35,7 +35,16 @@ type Message struct {
 	ID           string
 	Body         []byte
 	ReceiveCount int // how often the queue has handed it out, this time included; 0 where the queue did not say
+	// Attributes are those of type String that the sender gave it. What EventBridge delivers has none.
+	Attributes map[string]string
 }
+
+// AttributeTakeOver is the attribute of a message that a person sends again by hand, with the value "true": they looked into an effect of which nobody knows
+// whether it happened, and want it though it may happen twice. Nothing sets it by itself.
+const AttributeTakeOver = "take-over"
+
+// TakeOver reports whether a person sent the message again knowing that its effect may happen twice.
+func (m Message) TakeOver() bool { return m.Attributes[AttributeTakeOver] == "true" }
 
 // Handler makes a function's handler for lambda.Start of a handler for one message. The messages of a batch are taken one after the other. One whose
 // handler returns an error or panics comes again, and after the queue's maxReceiveCount ends in its dead-letter queue; the others of the batch are done.
@@ -60,7 +69,12 @@ func Handler(handle func(context.Context, Message) error) func(context.Context, 
 // take runs handle on one message, the first of those that are open, and logs what came of it.
 func take(ctx context.Context, record *events.SQSMessage, open int, handle func(context.Context, Message) error) error {
 	start := time.Now()
-	m := Message{ID: record.MessageId, Body: []byte(record.Body)}
+	m := Message{ID: record.MessageId, Body: []byte(record.Body), Attributes: map[string]string{}}
+	for name, value := range record.MessageAttributes {
+		if value.StringValue != nil && value.DataType == "String" {
+			m.Attributes[name] = *value.StringValue
+		}
+	}
 	if n, err := strconv.Atoi(record.Attributes["ApproximateReceiveCount"]); err == nil {
 		m.ReceiveCount = n
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -237,5 +238,38 @@ func TestOneLineForEachMessage(t *testing.T) {
 				t.Errorf("%s lacks %s", lines[i], w)
 			}
 		}
+	}
+}
+
+// A message brings its sender's attributes; only the very word of a person lets an effect happen twice.
+func TestAttributes(t *testing.T) {
+	text := func(s string) events.SQSMessageAttribute {
+		return events.SQSMessageAttribute{DataType: "String", StringValue: &s}
+	}
+	number := text("1")
+	number.DataType = "Number"
+	for name, tc := range map[string]struct {
+		given    map[string]events.SQSMessageAttribute
+		want     map[string]string
+		takeOver bool
+	}{
+		"none":        {nil, map[string]string{}, false},
+		"of a person": {map[string]events.SQSMessageAttribute{"take-over": text("true"), "a": text("b")}, map[string]string{"take-over": "true", "a": "b"}, true},
+		"of none":     {map[string]events.SQSMessageAttribute{"take-over": text("1")}, map[string]string{"take-over": "1"}, false},
+		"other types": {map[string]events.SQSMessageAttribute{"n": number, "b": {DataType: "Binary"}}, map[string]string{}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := batch("a")
+			e.Records[0].MessageAttributes = tc.given
+			_, err := queue.Handler(func(_ context.Context, m queue.Message) error {
+				if !maps.Equal(m.Attributes, tc.want) || m.TakeOver() != tc.takeOver {
+					t.Errorf("%v, %t", m.Attributes, m.TakeOver())
+				}
+				return nil
+			})(t.Context(), e)
+			if err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
