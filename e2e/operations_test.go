@@ -23,6 +23,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/sesv2"
+	sesv2types "github.com/aws/aws-sdk-go-v2/service/sesv2/types"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -171,6 +173,16 @@ func TestPermissions(t *testing.T) {
 		_, err := sfn.NewFromConfig(config).StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: aws.String(stack.Outputs["SagaArn"]), Input: aws.String("{}")})
 		return err
 	}
+	sendAs := func(from string) attempt {
+		return func(ctx context.Context, config aws.Config) error {
+			text := &sesv2types.Content{Data: aws.String("forged")}
+			_, err := sesv2.NewFromConfig(config).SendEmail(ctx, &sesv2.SendEmailInput{
+				FromEmailAddress: &from, Destination: &sesv2types.Destination{ToAddresses: []string{"forged@example.com"}},
+				Content: &sesv2types.EmailContent{Simple: &sesv2types.Message{Subject: text, Body: &sesv2types.Body{Text: text}}},
+			})
+			return err
+		}
+	}
 	receive := func(ctx context.Context, config aws.Config) error {
 		_, err := sqs.NewFromConfig(config).GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
 			QueueUrl: aws.String(stack.Outputs["StartSagaQueueUrl"]), AttributeNames: []sqstypes.QueueAttributeName{"QueueArn"},
@@ -182,6 +194,7 @@ func TestPermissions(t *testing.T) {
 		"change an event": update(events, eventKey), "delete an event": remove(events, eventKey), "read all events at once": scanAll,
 		"delete a view's row": remove(views, item{"pk": s("a"), "sk": s("b")}), "delete a person's key": remove(keys, item{"subject": s("a")}),
 		"delete a counter": remove(stock, item{"sku": s("a")}), "delete a snapshot": remove(snapshots, snapshot), "start a saga by message": sendTo("StartSagaQueueUrl"), "order stock": sendTo("InventoryQueueUrl"),
+		"forge a mail": sendTo("SendMailsQueueUrl"),
 	}
 	noWrites := map[string]attempt{
 		"write an event": put(events, eventKey), "change a counter": update(stock, item{"sku": s("a")}), "write a view's row": put(views, item{"pk": s("a"), "sk": s("b")}),
@@ -198,7 +211,11 @@ func TestPermissions(t *testing.T) {
 		"process-inventory": {"write a person's key": noWrites["write a person's key"], "start a run": start},
 		"schedule-shipment": {"write a person's key": noWrites["write a person's key"], "change a counter": noWrites["change a counter"]},
 		"advance-order":     {"change a counter": noWrites["change a counter"], "start a run": start},
-		"sweep-orders":      {"write a view's row": noWrites["write a view's row"], "change a counter": noWrites["change a counter"]},
+		"send-mails": {
+			"write an event": noWrites["write an event"], "write a person's key": noWrites["write a person's key"], "start a run": start,
+			"send mail as somebody else": sendAs("somebody@example.com"),
+		},
+		"sweep-orders": {"write a view's row": noWrites["write a view's row"], "change a counter": noWrites["change a counter"]},
 	}
 	// That something is allowed shows that the rest isn't denied for want of valid credentials.
 	allowed := map[string]attempt{"start-saga": receive, "publish-events": sendTo("PublishEventsDeadLettersUrl")}

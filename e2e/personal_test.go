@@ -63,6 +63,7 @@ func TestPersonalDataIsNowhereInClear(t *testing.T) {
 		{"table events", placed.ID, dump(t, "EventsTable")},
 		{"table views", placed.ID, dump(t, "ViewsTable")},
 		{"table keys", c.id, dump(t, "KeysTable")},
+		{"table inbox", "", dump(t, "InboxTable")},
 		{"table stock", "", dump(t, "StockTable")},
 		{"table snapshots", "", dump(t, "SnapshotsTable")},
 		{"bus: registered", c.id, bus.event(t, "customer.registered", c.id)},

@@ -78,6 +78,8 @@ func TestPoisonInTheQueues(t *testing.T) {
 	sku := newStock(t, 2)
 	buyer.ends(t, buyer.place(t, line(sku, 1, 100)).ID, "confirmed") // the functions are warm: a cold start could take longer than the visibility
 	mark := ident.New()
+	const future = `{"specversion":"1.0","id":"order/o@1","source":"order-service","type":"order.placed","subject":"order/o","time":"2026-03-02T09:30:01Z",` +
+		`"datacontenttype":"application/json","dataschema":"urn:orderflow:schema:order.placed:99","dataversion":99,"sequence":1,"data":{}}`
 	for _, q := range []struct {
 		name, queue, letters string
 		bodies               []string
@@ -85,6 +87,10 @@ func TestPoisonInTheQueues(t *testing.T) {
 		{"start-saga", "StartSagaQueueUrl", "StartSagaDeadLettersUrl", []string{`{"detail-type":"order.placed","source":"order-service","mark":"`, `no JSON "`}},
 		{"inventory-commands", "InventoryQueueUrl", "InventoryCommandsDeadLettersUrl", []string{
 			`{"version":1,"command":"steal.stock","orderId":"o","revision":1,"sagaId":"`, `{"version":9,"command":"reserve.stock","orderId":"o","revision":1,"sagaId":"`,
+		}},
+		{"send-mails", "SendMailsQueueUrl", "SendMailsDeadLettersUrl", []string{
+			`no JSON "`, `{"detail-type":"customer.abducted","source":"customer-service","mark":"`,
+			`{"detail-type":"order.placed","source":"order-service","detail":` + future + `,"mark":"`,
 		}},
 	} {
 		url := stack.Outputs[q.queue]
@@ -106,8 +112,8 @@ func TestPoisonInTheQueues(t *testing.T) {
 	}
 	buyer.ends(t, buyer.place(t, line(sku, 1, 100)).ID, "confirmed")
 	buyer.counts(t, 2, 0)
-	for _, letters := range []string{"StartSagaDeadLettersUrl", "InventoryCommandsDeadLettersUrl"} {
-		for range 2 {
+	for letters, n := range map[string]int{"StartSagaDeadLettersUrl": 2, "InventoryCommandsDeadLettersUrl": 2, "SendMailsDeadLettersUrl": 3} {
+		for range n {
 			takeMessage(t, stack.Outputs[letters], mark)
 		}
 	}

@@ -11,8 +11,10 @@ While it lives it holds a lock on its pid file, so a pid that was given to anoth
 """
 import argparse
 import contextlib
+import email.utils
 import fcntl
 import http.client
+import json
 import os
 import pathlib
 import shutil
@@ -196,9 +198,25 @@ def serve(args) -> int:
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True
     from ministack import app
 
+    name_senders()
     sys.argv = ["ministack"]
     app.main()
     return 0
+
+
+def name_senders() -> None:
+    """SES asks IAM whether the caller may send as an identity. MiniStack asks whether they may send at all, which a role that names its identity may not."""
+    from ministack.core import iam_actions
+
+    resource = iam_actions._ses_v2_resource_arn
+
+    def named(method, path, body, region, account_id):
+        if method != "POST" or path != "/v2/email/outbound-emails":
+            return resource(method, path, body, region, account_id)
+        sender = email.utils.parseaddr(json.loads(body).get("FromEmailAddress", ""))[1]
+        return f"arn:aws:ses:{region}:{account_id}:identity/{sender}"
+
+    iam_actions._ses_v2_resource_arn = named
 
 
 def end_with(pid: int) -> None:

@@ -218,6 +218,9 @@ func tables(t template) (found findings) {
 		if name != "keys" && name != "snapshots" && at(recoverable, "Fn::If") == nil {
 			found.addf("%s isn't recoverable by parameter", id)
 		}
+		if name == "inbox" && (t.prop(id, "TimeToLiveSpecification", "Enabled") != true || t.prop(id, "TimeToLiveSpecification", "AttributeName") != "expires") {
+			found.addf("%s keeps what the inbox has forgotten", id)
+		}
 		if name == "events" && t.prop(id, "StreamSpecification", "StreamViewType") != "NEW_IMAGE" {
 			found.addf("%s doesn't stream new images", id)
 		}
@@ -337,6 +340,15 @@ Resources:
       PointInTimeRecoverySpecification: {PointInTimeRecoveryEnabled: false}
       DeletionProtectionEnabled: !If [IsProtected, true, false]
       SSESpecification: {SSEEnabled: true}
+  InboxTable:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: !Sub '${AWS::StackName}-inbox'
+      BillingMode: PAY_PER_REQUEST
+      TimeToLiveSpecification: {AttributeName: expires, Enabled: true}
+      PointInTimeRecoverySpecification: {PointInTimeRecoveryEnabled: !If [IsRecoverable, true, false]}
+      DeletionProtectionEnabled: !If [IsProtected, true, false]
+      SSESpecification: {SSEEnabled: true}
 `
 
 func TestTemplateRulesFind(t *testing.T) {
@@ -365,6 +377,7 @@ func TestTemplateRulesFind(t *testing.T) {
 		"no recovery":              {"!If [IsRecoverable, true, false]", "false", "EventsTable isn't recoverable"},
 		"keys come back":           {"PointInTimeRecoveryEnabled: false", "PointInTimeRecoveryEnabled: !If [IsRecoverable, true, false]", "KeysTable can be recovered"},
 		"snapshots come back":      {"${AWS::StackName}-events", "${AWS::StackName}-snapshots", "EventsTable has a backup"},
+		"an inbox for ever":        {"      TimeToLiveSpecification: {AttributeName: expires, Enabled: true}\n", "", "InboxTable keeps"},
 		"half a stream":            {"NEW_IMAGE", "KEYS_ONLY", "new images"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -379,16 +392,16 @@ func TestTemplateRulesFind(t *testing.T) {
 	})
 	t.Run("size", func(t *testing.T) {
 		template := parseTemplate(t, functionTemplate)
-		if n := size(template); n != 5 {
-			t.Errorf("the size is %d, want 5", n)
+		if n := size(template); n != 6 {
+			t.Errorf("the size is %d, want 6", n)
 		}
 		var events object
 		if err := json.Unmarshal([]byte(`{"A": {}, "B": {}}`), &events); err != nil {
 			t.Fatal(err)
 		}
 		template.Resources["Do"].Properties["Events"] = events
-		if n := size(template); n != 9 {
-			t.Errorf("with two events the size is %d, want 9", n)
+		if n := size(template); n != 10 {
+			t.Errorf("with two events the size is %d, want 10", n)
 		}
 	})
 }

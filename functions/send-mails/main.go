@@ -1,0 +1,44 @@
+// send-mails writes to customers: it sends the mail that follows from an event, at most once.
+package main
+
+import (
+	"context"
+	"net/mail"
+	"os"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+
+	"orderflow/shared/adapter/awsenv"
+	"orderflow/shared/adapter/dynamostore"
+	"orderflow/shared/adapter/inboxtable"
+	"orderflow/shared/adapter/keyvault"
+	sesmail "orderflow/shared/adapter/mail"
+	"orderflow/shared/adapter/queue"
+	"orderflow/shared/clock"
+	"orderflow/shared/customer"
+	"orderflow/shared/es"
+	"orderflow/shared/notification"
+	"orderflow/shared/order"
+)
+
+func main() {
+	awsenv.Logger()
+	config, now := awsenv.Config(context.Background()), clock.System{}
+	db := dynamodb.NewFromConfig(config)
+	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register, customer.Register))
+	vault := keyvault.New(db, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
+	from := mail.Address{Name: awsenv.Env("SHOP_NAME"), Address: os.Getenv("MAIL_FROM")}
+	notifier := notification.New(notification.Deps{
+		Inbox:     inboxtable.New(db, awsenv.Env("INBOX_TABLE")),
+		Orders:    order.New(order.Deps{Store: store, Clock: now}),
+		Customers: customer.New(customer.Deps{Store: store, Clock: now, Vault: vault}),
+		Mailer:    sesmail.New(sesmail.NewClient(config), now, from, os.Getenv("MAIL_CONFIGURATION_SET")),
+		Clock:     now,
+		Shop:      from.Name,
+	})
+	lambda.Start(queue.Handler(queue.LiveOnly(func(ctx context.Context, m queue.Message) error {
+		return notifier.Handle(ctx, notification.Delivery{Body: m.Body, TakeOver: m.TakeOver()})
+	})))
+}
