@@ -16,3 +16,4 @@ printf '\nThe local AWS goes on running on %s; its log is .local/%s/emulator.log
 printf '  %-26s %s\n' "make run PORT=$port" "deploy what changed, and import again" \
   "make sam-local PORT=$port" "call each function in its container" \
   "make stop PORT=$port" "end it; nothing is kept"
+printf 'The mails that would have gone to customers: curl -s %s/_ministack/ses/messages\n' "$endpoint"
