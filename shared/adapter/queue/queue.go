@@ -68,16 +68,7 @@ func Handler(handle func(context.Context, Message) error) func(context.Context, 
 
 // take runs handle on one message, the first of those that are open, and logs what came of it.
 func take(ctx context.Context, record *events.SQSMessage, open int, handle func(context.Context, Message) error) error {
-	start := time.Now()
-	m := Message{ID: record.MessageId, Body: []byte(record.Body), Attributes: map[string]string{}}
-	for name, value := range record.MessageAttributes {
-		if value.StringValue != nil && value.DataType == "String" {
-			m.Attributes[name] = *value.StringValue
-		}
-	}
-	if n, err := strconv.Atoi(record.Attributes["ApproximateReceiveCount"]); err == nil {
-		m.ReceiveCount = n
-	}
+	start, m := time.Now(), messageOf(record)
 	own := ctx
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
@@ -88,13 +79,32 @@ func take(ctx context.Context, record *events.SQSMessage, open int, handle func(
 	if own.Err() == nil {
 		err = guard(func() error { return handle(own, m) })
 	}
+	report(ctx, record, m, time.Since(start), err)
+	return err
+}
+
+func messageOf(record *events.SQSMessage) Message {
+	m := Message{ID: record.MessageId, Body: []byte(record.Body), Attributes: map[string]string{}}
+	for name, value := range record.MessageAttributes {
+		if value.StringValue != nil && value.DataType == "String" {
+			m.Attributes[name] = *value.StringValue
+		}
+	}
+	if n, err := strconv.Atoi(record.Attributes["ApproximateReceiveCount"]); err == nil {
+		m.ReceiveCount = n
+	}
+	return m
+}
+
+// report logs what came of a message.
+func report(ctx context.Context, record *events.SQSMessage, m Message, took time.Duration, err error) {
 	attrs := []slog.Attr{
 		slog.String("queue", record.EventSourceARN[strings.LastIndexByte(record.EventSourceARN, ':')+1:]),
-		slog.String("messageId", m.ID), slog.Int("receiveCount", m.ReceiveCount), slog.Int64("ms", time.Since(start).Milliseconds()),
+		slog.String("messageId", m.ID), slog.Int("receiveCount", m.ReceiveCount), slog.Int64("ms", took.Milliseconds()),
 	}
 	if err == nil {
 		slog.LogAttrs(ctx, slog.LevelInfo, "message done", attrs...)
-		return nil
+		return
 	}
 	attrs = append(attrs, slog.String("error", err.Error()))
 	if fault, ok := faults.As(err); ok {
@@ -105,7 +115,6 @@ func take(ctx context.Context, record *events.SQSMessage, open int, handle func(
 		attrs = append(attrs, slog.String("stack", string(p.stack)))
 	}
 	slog.LogAttrs(ctx, slog.LevelError, "message failed", attrs...)
-	return err
 }
 
 // panicError is a panic of a handler.

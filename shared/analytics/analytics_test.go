@@ -1,0 +1,255 @@
+package analytics_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"orderflow/shared/analytics"
+	"orderflow/shared/analytics/analyticstest"
+	"orderflow/shared/clock"
+	"orderflow/shared/faults"
+	"orderflow/shared/money"
+	"orderflow/shared/order"
+)
+
+func TestMemory(t *testing.T) {
+	analyticstest.Run(t, func() analytics.Table { return &analyticstest.Memory{} })
+}
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func analyser(table analytics.Table) analytics.Analyser {
+	return analytics.Analyser{Table: table, Calendar: analytics.NewCalendar("UTC"), Clock: clock.NewFake(noon)}
+}
+
+func placed(id string, skus ...string) order.Placed {
+	p := order.Placed{OrderID: id, CustomerID: "ada", Total: money.Money{Amount: 100 * int64(len(skus)), Currency: "USD"}}
+	for _, sku := range skus {
+		p.Lines = append(p.Lines, order.Line{SKU: sku, Quantity: 1, UnitPrice: money.Money{Amount: 100, Currency: "USD"}})
+	}
+	return p
+}
+
+var confirmed = order.Confirmed{PaymentID: "p", ShipmentID: "s", TrackingNumber: "OF1"}
+
+func day(t *testing.T, table analytics.Table) analytics.Day {
+	t.Helper()
+	days, err := analytics.Reports{Table: table, Calendar: analytics.NewCalendar("UTC")}.
+		Daily(t.Context(), analytics.Query{From: "2026-03-01", To: "2026-03-01", Best: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return days[0]
+}
+
+// A message that can't be counted is refused with its reason, and the others of its batch are counted.
+func TestUnfit(t *testing.T) {
+	good := string(analyticstest.Message(t, "o1", 1, noon, placed("o1", "a", "b")))
+	done := string(analyticstest.Message(t, "o1", 5, noon, order.Cancelled{Reason: order.ReasonCustomer}))
+	var many []string
+	for i := range order.MaxSKUs + 1 {
+		many = append(many, fmt.Sprint("sku-", i))
+	}
+	for name, tc := range map[string]struct{ body, says string }{
+		"nothing":                   {"", "EOF"},
+		"no JSON":                   {"order.placed", "invalid character"},
+		"an unknown type":           {strings.ReplaceAll(good, "order.placed", "order.teleported"), "unknown type"},
+		"a version of the future":   {strings.Replace(good, `"dataversion":1`, `"dataversion":9`, 1), "version 9"},
+		"a type that is not for us": {string(analyticstest.Message(t, "o1", 2, noon, order.Started{SagaID: "s"})), "not counted"},
+		"another order's stream":    {strings.Replace(good, `"subject":"order/o1"`, `"subject":"order/o2"`, 1), "order/o2"},
+		"a negative total":          {strings.Replace(good, `"total":{"amount":200`, `"total":{"amount":-200`, 1), "data.total.amount"},
+		"too large a total":         {strings.Replace(good, `"total":{"amount":200`, `"total":{"amount":1000000000001`, 1), "data.total.amount"},
+		"a currency that is none":   {strings.Replace(good, `"total":{"amount":200,"currency":"USD"`, `"total":{"amount":200,"currency":"USd"`, 1), "data.total.currency"},
+		"no pieces":                 {strings.Replace(good, `"quantity":1`, `"quantity":0`, 1), "data.lines[0].quantity"},
+		"no SKU":                    {strings.Replace(good, `"sku":"b"`, `"sku":""`, 1), "data.lines[1].sku"},
+		"a fraction":                {strings.Replace(good, `"quantity":1`, `"quantity":1.5`, 1), "quantity"},
+		"too many SKUs":             {string(analyticstest.Message(t, "o1", 1, noon, placed("o1", many...))), "at most 40 SKUs"},
+		"a reason that is a text":   {strings.Replace(done, "customer.request", "found it cheaper", 1), "data.reason"},
+		"another event of its kind": {strings.Replace(strings.Replace(good, `"sequence":1`, `"sequence":7`, 1), "@1", "@7", 1), "was placed by its event 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			table := &analyticstest.Memory{}
+			other := analyticstest.Message(t, "o2", 1, noon, placed("o2", "a"))
+			errs := analyser(table).Handle(t.Context(), [][]byte{[]byte(good), []byte(tc.body), other})
+			if errs[0] != nil || errs[2] != nil || !errors.Is(errs[1], analytics.ErrUnfit) || !strings.Contains(errs[1].Error(), tc.says) {
+				t.Errorf("%v, want one with %q", errs, tc.says)
+			}
+			if got := day(t, table); got.Orders != 2 {
+				t.Errorf("%d orders are counted", got.Orders)
+			}
+		})
+	}
+}
+
+// The most pieces that an event may have can't bring a sum over the edge.
+func TestPiecesOverflow(t *testing.T) {
+	body := string(analyticstest.Message(t, "o1", 1, noon, placed("o1", "a", "a")))
+	body = strings.ReplaceAll(body, `"quantity":1`, `"quantity":9223372036854775807`)
+	if errs := analyser(&analyticstest.Memory{}).Handle(t.Context(), [][]byte{[]byte(body)}); !errors.Is(errs[0], analytics.ErrUnfit) {
+		t.Errorf("%v", errs)
+	}
+}
+
+// recording keeps how large each write was.
+type recording struct {
+	analytics.Table
+	sizes []int
+	fail  error
+}
+
+func (r *recording) Write(ctx context.Context, orders []analytics.Order, additions []analytics.Addition) error {
+	if r.fail != nil {
+		return r.fail
+	}
+	r.sizes = append(r.sizes, len(orders)+len(additions))
+	return r.Table.Write(ctx, orders, additions)
+}
+
+// A batch is one transaction, or as many as its limit asks for; the hour's row is written once in each.
+func TestOneWriteForABatch(t *testing.T) {
+	for name, tc := range map[string]struct {
+		orders, skus int
+		want         []int
+	}{
+		"fifty orders of one SKU":                         {50, 1, []int{50 + 2 + 1}},
+		"more orders than fit":                            {120, 1, []int{97 + 2 + 1, 23 + 2 + 1}},
+		"many SKUs of each, one of them of the next, too": {5, 40, []int{2 + 2 + 79, 2 + 2 + 79, 1 + 2 + 40}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			table := &recording{Table: &analyticstest.Memory{}}
+			var bodies [][]byte
+			for i := range tc.orders {
+				id, skus := fmt.Sprint("o", i), make([]string, tc.skus)
+				for n := range skus {
+					skus[n] = fmt.Sprint("sku-", i*(tc.skus-1)+n)
+				}
+				bodies = append(bodies, analyticstest.Message(t, id, 1, noon, placed(id, skus...)), analyticstest.Message(t, id, 3, noon, confirmed))
+			}
+			for range 2 { // the second time there is nothing to write
+				for _, err := range analyser(table).Handle(t.Context(), bodies) {
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if !slices.Equal(table.sizes, tc.want) {
+				t.Errorf("writes of %v, want %v", table.sizes, tc.want)
+			}
+			if got := day(t, table); got.Orders != int64(tc.orders) || got.Confirmed != int64(tc.orders) {
+				t.Errorf("counted %+v", got)
+			}
+		})
+	}
+}
+
+// Where the table fails, each message whose event was not counted fails, and no other.
+func TestTableFails(t *testing.T) {
+	table := &recording{Table: &analyticstest.Memory{}}
+	first := analyticstest.Message(t, "o1", 1, noon, placed("o1", "a"))
+	if errs := analyser(table).Handle(t.Context(), [][]byte{first}); errs[0] != nil {
+		t.Fatal(errs)
+	}
+	table.fail = errors.New("throttled")
+	errs := analyser(table).Handle(t.Context(), [][]byte{first, []byte("{}"), analyticstest.Message(t, "o2", 1, noon, placed("o2", "a"))})
+	if !errors.Is(errs[0], table.fail) && errs[0] != nil || !errors.Is(errs[1], analytics.ErrUnfit) || !errors.Is(errs[2], table.fail) {
+		t.Errorf("%v", errs)
+	}
+}
+
+func TestPeriods(t *testing.T) {
+	for name, tc := range map[string]struct {
+		query analytics.Query
+		field string
+	}{
+		"a day":            {analytics.Query{From: "2026-03-01", To: "2026-03-01"}, ""},
+		"a quarter":        {analytics.Query{From: "2026-03-01", To: "2026-05-31"}, ""},
+		"a day more":       {analytics.Query{From: "2026-03-01", To: "2026-06-01"}, "query.to"},
+		"the wrong way":    {analytics.Query{From: "2026-03-02", To: "2026-03-01"}, "query.to"},
+		"a week's hours":   {analytics.Query{From: "2026-03-01", To: "2026-03-07", Hours: true}, ""},
+		"hours, too many":  {analytics.Query{From: "2026-03-01", To: "2026-03-08", Hours: true}, "query.hours"},
+		"too many SKUs":    {analytics.Query{From: "2026-03-01", To: "2026-03-01", Best: 101}, "query.top"},
+		"fewer than none":  {analytics.Query{From: "2026-03-01", To: "2026-03-01", Best: -1}, "query.top"},
+		"all of the years": {analytics.Query{From: "0001-01-01", To: "9999-12-31"}, "query.to"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			days, err := analytics.Reports{Table: &analyticstest.Memory{}, Calendar: analytics.NewCalendar("UTC")}.Daily(t.Context(), tc.query)
+			fault, ok := faults.As(err)
+			switch {
+			case tc.field == "" && (err != nil || days[len(days)-1].Date != tc.query.To || days[0].Orders != 0):
+				t.Errorf("%v, %v", days, err)
+			case tc.field != "" && (!ok || !errors.Is(err, analytics.ErrInvalidPeriod) || fault.Field != tc.field):
+				t.Errorf("%v, want one about %s", err, tc.field)
+			}
+		})
+	}
+}
+
+func TestParseDate(t *testing.T) {
+	for text, ok := range map[string]bool{
+		"2026-02-28": true, "2024-02-29": true, "2026-02-29": false, "2026-2-28": false, "": false, "2026-03-01T00:00:00Z": false, "20260301": false,
+	} {
+		if _, err := analytics.ParseDate(text); (err == nil) != ok {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// Days have the hours that their clocks show, and each moment is in one hour of one day.
+func TestCalendar(t *testing.T) {
+	for name, tc := range map[string]struct {
+		zone  string
+		date  analytics.Date
+		hours int
+		first string
+	}{
+		"a day in UTC":                      {"UTC", "2026-03-29", 24, "2026-03-29T00:00:00Z"},
+		"put forward":                       {"Europe/Amsterdam", "2026-03-29", 23, "2026-03-29T00:00:00+01:00"},
+		"put back":                          {"Europe/Amsterdam", "2026-10-25", 25, "2026-10-25T00:00:00+02:00"},
+		"between":                           {"Europe/Amsterdam", "2026-07-01", 24, "2026-07-01T00:00:00+02:00"},
+		"put forward at midnight":           {"Africa/Cairo", "2026-04-24", 23, "2026-04-24T01:00:00+03:00"},
+		"put back at midnight":              {"Africa/Cairo", "2026-10-29", 25, "2026-10-29T00:00:00+03:00"},
+		"the day after":                     {"Africa/Cairo", "2026-10-30", 24, "2026-10-30T00:00:00+02:00"},
+		"put back to midnight":              {"Atlantic/Azores", "2026-10-25", 25, "2026-10-25T00:00:00Z"},
+		"a quarter of an hour off":          {"Asia/Kathmandu", "2026-03-01", 24, "2026-03-01T00:00:00+05:45"},
+		"put back by half an hour":          {"Australia/Lord_Howe", "2026-04-05", 25, "2026-04-05T00:00:00+11:00"},
+		"the farthest east":                 {"Pacific/Kiritimati", "2026-03-01", 24, "2026-03-01T00:00:00+14:00"},
+		"the farthest west":                 {"Etc/GMT+12", "2026-03-01", 24, "2026-03-01T00:00:00-12:00"},
+		"a day that the clocks passed over": {"Pacific/Apia", "2011-12-30", 0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := analytics.NewCalendar(tc.zone)
+			hours := c.Hours(tc.date)
+			if len(hours) != tc.hours || tc.hours > 0 && hours[0].Format(time.RFC3339) != tc.first {
+				t.Fatalf("%d hours, %v; want %d from %s", len(hours), hours, tc.hours, tc.first)
+			}
+			for i, start := range hours {
+				for _, at := range []time.Time{start, start.Add(time.Hour - time.Nanosecond)} {
+					if i == len(hours)-1 && at != start && c.Day(at) != tc.date {
+						continue // the last hour of a day of 24½
+					}
+					if !c.Hour(at).Equal(start) || c.Day(at) != tc.date {
+						t.Errorf("%v is in the hour of %v on %s", at, c.Hour(at), c.Day(at))
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestZonesThatThereAreNot(t *testing.T) {
+	for _, zone := range []string{"", "Local", "Europe/Atlantis", "+02:00"} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%q is taken", zone)
+				}
+			}()
+			analytics.NewCalendar(zone)
+		}()
+	}
+}
