@@ -78,7 +78,7 @@ func storedEvents(files []source) map[string]string {
 func catalogued(stored map[string]string, rows []row, folder fs.FS) (found findings) {
 	published, files := map[string]bool{}, map[string]bool{}
 	for _, r := range rows {
-		published[r.Type] = published[r.Type] || r.Status == "published"
+		published[r.Type] = published[r.Type] || r.Status != "read-only"
 		for file, want := range map[string]string{
 			r.Schema: fmt.Sprintf("schemas/%s/v%d.json", r.Type, r.Version),
 			r.Sample: fmt.Sprintf("samples/%s/v%d.json", r.Type, r.Version),
@@ -114,20 +114,32 @@ func catalogued(stored map[string]string, rows []row, folder fs.FS) (found findi
 	return found
 }
 
-// patterns: what rules wait for is what is published, from where it is published.
+// patterns: what rules wait for is what is published, from where it is published, and in one version of each type. A rule that names none would deliver each
+// event twice on the day on which a second version is published.
 func patterns(t template, rows []row) (found findings) {
-	sources := map[string]string{}
+	sources, versions := map[string]string{}, map[string][]string{}
 	for _, r := range rows {
-		sources[r.Type] = r.Source
+		if r.Status != "read-only" {
+			sources[r.Type], versions[r.Type] = r.Source, append(versions[r.Type], strconv.Itoa(r.Version))
+		}
 	}
 	for _, id := range t.ofType(ruleType) {
 		from, types := list(t.prop(id, "EventPattern", "source")), list(t.prop(id, "EventPattern", "detail-type"))
 		if len(from) == 0 || len(types) == 0 {
 			found.addf("%s doesn't say source and type", id)
 		}
+		wanted := map[string]bool{}
+		for _, v := range list(t.prop(id, "EventPattern", "detail", "dataversion")) {
+			wanted[fmt.Sprint(v)] = true
+		}
 		for _, name := range types {
 			if source := sources[fmt.Sprint(name)]; source == "" || !slices.Contains(from, any(source)) {
 				found.addf("%s waits for %v of %v, which nobody publishes", id, name, from)
+				continue
+			}
+			matched := slices.DeleteFunc(slices.Clone(versions[fmt.Sprint(name)]), func(v string) bool { return !wanted[v] })
+			if len(matched) != 1 {
+				found.addf("%s names %d published versions of %v in detail.dataversion, not one of %s", id, len(matched), name, strings.Join(versions[fmt.Sprint(name)], ", "))
 			}
 		}
 	}
@@ -215,10 +227,14 @@ func TestEventRulesFind(t *testing.T) {
 import "orderflow/shared/es"
 const (Category = "order")
 func Register(r *es.Registry) { es.Register[Placed](r, "order.placed", 1) }`
-	const catalogue = `events: [{type: order.placed, version: 1, status: published, source: order-service, schema: schemas/order.placed/v1.json, sample: samples/order.placed/v1.json}]`
+	const catalogue = `events:
+  - {type: order.placed, version: 1, status: deprecated, source: order-service, schema: schemas/order.placed/v1.json, sample: samples/order.placed/v1.json}
+  - {type: order.placed, version: 2, status: current, source: order-service, schema: schemas/order.placed/v2.json, sample: samples/order.placed/v2.json}
+  - {type: order.gone, version: 1, status: read-only, source: order-service, schema: schemas/order.gone/v1.json, sample: samples/order.gone/v1.json}
+`
 	const rule = `
 Resources:
-  Rule: {Type: 'AWS::Events::Rule', Properties: {EventPattern: {source: [order-service], detail-type: [order.placed]}}}
+  Rule: {Type: 'AWS::Events::Rule', Properties: {EventPattern: {source: [order-service], detail-type: [order.placed], detail: {dataversion: [1]}}}}
   Role:
     Type: AWS::IAM::Role
     Properties:
@@ -227,7 +243,10 @@ Resources:
             Statement:
               - {Action: [dynamodb:PutItem], Condition: {'ForAllValues:StringLike': {'dynamodb:LeadingKeys': [order/*]}}}
 `
-	files := map[string]string{"schemas/order.placed/v1.json": "{}", "samples/order.placed/v1.json": "{}"}
+	files := map[string]string{}
+	for _, v := range []string{"order.placed/v1.json", "order.placed/v2.json", "order.gone/v1.json"} {
+		files["schemas/"+v], files["samples/"+v] = "{}", "{}"
+	}
 	for name, tc := range map[string]struct {
 		code, catalogue, rule edit
 		without, with         string
@@ -235,16 +254,20 @@ Resources:
 	}{
 		"good":                     {},
 		"a row for each":           {code: edit{old: "order.placed", new: "order.moved"}, want: "order.moved has no row"},
-		"no row but a read one":    {catalogue: edit{old: "published", new: "read-only"}, want: "order.placed has no row"},
+		"no row but a read one":    {code: edit{old: "order.placed", new: "order.gone"}, want: "order.gone has no row"},
 		"a name that is computed":  {code: edit{old: `"order.placed"`, new: "name"}, want: "written out"},
 		"no schema":                {without: "schemas/order.placed/v1.json", want: "no schemas/order.placed/v1.json"},
 		"no sample":                {without: "samples/order.placed/v1.json", want: "no samples/order.placed/v1.json"},
-		"another version's schema": {catalogue: edit{old: "version: 1", new: "version: 2"}, want: "no schemas/order.placed/v2.json"},
-		"a schema of nothing":      {with: "schemas/order.gone/v1.json", want: "schemas/order.gone/v1.json has no row"},
+		"another version's schema": {catalogue: edit{old: "version: 1", new: "version: 3"}, want: "no schemas/order.placed/v3.json"},
+		"a schema of nothing":      {with: "schemas/order.lost/v1.json", want: "schemas/order.lost/v1.json has no row"},
 		"a name of another form":   {catalogue: edit{old: "order.placed, ver", new: "OrderPlaced, ver"}, want: "OrderPlaced isn't lower-case"},
 		"waits for nothing":        {rule: edit{old: "order.placed", new: "order.palced"}, want: "order.palced of [order-service], which nobody publishes"},
 		"waits elsewhere":          {rule: edit{old: "order-service", new: "orders"}, want: "which nobody publishes"},
 		"waits for anything":       {rule: edit{old: "source: [order-service], ", new: ""}, want: "doesn't say source"},
+		"waits for any version":    {rule: edit{old: ", detail: {dataversion: [1]}", new: ""}, want: "Rule names 0 published versions of order.placed"},
+		"waits for two versions":   {rule: edit{old: "[1]", new: "[1, 2]"}, want: "Rule names 2 published versions of order.placed"},
+		"waits for the future":     {rule: edit{old: "[1]", new: "[3]"}, want: "Rule names 0 published versions of order.placed"},
+		"waits for what is past":   {catalogue: edit{old: "deprecated", new: "read-only"}, want: "Rule names 0 published versions of order.placed"},
 		"streams nobody writes":    {code: edit{old: `Category = "order"`, new: `Category = "order"; MoreCategory = "more"`}, want: "no function may write the streams more/"},
 		"streams only read":        {rule: edit{old: "dynamodb:PutItem", new: "dynamodb:Query"}, want: "no function may write the streams order/"},
 		"streams there are not":    {rule: edit{old: "[order/*]", new: "[order/*, odrer/*]"}, want: "the streams odrer/*, and there are none"},

@@ -5,15 +5,12 @@
 package contract
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"slices"
-	"strings"
 
 	"orderflow/shared/account"
 	"orderflow/shared/customer"
@@ -44,9 +41,38 @@ type Type struct {
 	Description string // what happened, in one sentence
 	Published   bool   // false for a version that is only read any more
 
-	data     reflect.Type
-	required []string
-	decode   func([]byte) (any, error)
+	// Deprecated and Until are days (2006-01-02), both "" for a version that is current: since when there is a newer one to go to, and through which day this
+	// one is published beside it, at least.
+	Deprecated string
+	Until      string
+
+	data   reflect.Type
+	schema func() schema
+	decode func([]byte) (any, error)
+}
+
+// SupportMonths is for how long a version is published, at least, once a newer one is there: long enough that a consumer's team finds a quarter for the move.
+const SupportMonths = 12
+
+// Status says what a version is to a consumer.
+type Status string
+
+// The statuses.
+const (
+	Current    Status = "current"    // the one to consume
+	Deprecated Status = "deprecated" // published beside a newer one, until Until
+	ReadOnly   Status = "read-only"  // not published any more; what redelivers or replays may still bring it
+)
+
+// Status is the version's.
+func (t Type) Status() Status {
+	switch {
+	case !t.Published:
+		return ReadOnly
+	case t.Deprecated != "":
+		return Deprecated
+	}
+	return Current
 }
 
 // Source is the envelope's source: the context's service.
@@ -74,13 +100,13 @@ type key struct {
 type catalogue struct {
 	all       []Type
 	known     map[key]Type
-	published map[string]entry
+	published map[string][]entry // oldest version first
 }
 
 var catalogued = newCatalogue(orderTypes, customerTypes, accountTypes, paymentTypes, stockTypes, shipmentTypes)
 
 func newCatalogue(contexts ...func() []entry) catalogue {
-	c := catalogue{known: map[key]Type{}, published: map[string]entry{}}
+	c := catalogue{known: map[key]Type{}, published: map[string][]entry{}}
 	for _, entries := range contexts {
 		for _, e := range entries() {
 			k := key{e.Name, e.Version}
@@ -88,14 +114,14 @@ func newCatalogue(contexts ...func() []entry) catalogue {
 				panic(fmt.Sprintf("contract: %s version %d does not fit", e.Name, e.Version))
 			}
 			if e.Published = e.convert != nil; e.Published {
-				if _, twice := c.published[e.Name]; twice {
-					panic("contract: two versions of " + e.Name + " are published")
-				}
-				c.published[e.Name] = e
+				c.published[e.Name] = append(c.published[e.Name], e)
 			}
 			c.known[k] = e.Type
 			c.all = append(c.all, e.Type)
 		}
+	}
+	for _, versions := range c.published {
+		slices.SortFunc(versions, func(a, b entry) int { return cmp.Compare(a.Version, b.Version) })
 	}
 	slices.SortFunc(c.all, func(a, b Type) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version)) })
 	return c
@@ -104,7 +130,7 @@ func newCatalogue(contexts ...func() []entry) catalogue {
 // publish makes the entry of a type whose stored events E become contracts C.
 func publish[E, C any](t Type, convert func(es.Recorded, E) C) entry {
 	t.data = reflect.TypeFor[C]()
-	t.required = required(t.data)
+	t.schema = schemaOf(t.data)
 	t.decode = func(text []byte) (any, error) {
 		var data C
 		err := decodeJSON(text, &data)
@@ -119,16 +145,16 @@ func publish[E, C any](t Type, convert func(es.Recorded, E) C) entry {
 	}}
 }
 
-// required lists the fields of a contract that are always there.
-func required(t reflect.Type) []string {
-	var names []string
-	for i := range t.NumField() {
-		name, options, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		if !strings.Contains(options, "omitempty") {
-			names = append(names, name)
-		}
-	}
-	return names
+// until makes an entry one that is still published and that nobody should begin to consume: a newer version is there.
+func (e entry) until(deprecated, until string) entry {
+	e.Deprecated, e.Until = deprecated, until
+	return e
+}
+
+// retired makes an entry one that is only read any more, which redelivered and archived events still need.
+func (e entry) retired() entry {
+	e.convert = nil
+	return e
 }
 
 // Registry knows every stored event that is published.
@@ -139,68 +165,64 @@ func Registry() *es.Registry {
 // Types lists every published type in every version, by name and version.
 func Types() []Type { return slices.Clone(catalogued.all) }
 
-// Map makes the published form of a stored event. The same event gives the same envelope each time. An event without a contract is an ErrUnmapped.
+// Map makes the published form of a stored event in the oldest version of its type that is published: for most types, the only one. The same event gives the
+// same envelope each time. An event without a contract is an ErrUnmapped.
 func Map(r es.Recorded) (es.Envelope, error) {
-	t, ok := catalogued.published[r.Type]
-	if !ok {
-		return es.Envelope{}, fmt.Errorf("%w: %s is a %s", ErrUnmapped, r.ID(), r.Type)
-	}
-	data, ok := t.convert(r)
-	if !ok {
-		return es.Envelope{}, fmt.Errorf("%w: %s is a %s, and a %T", ErrUnmapped, r.ID(), r.Type, r.Data)
-	}
-	text, err := json.Marshal(data)
+	all, err := Versions(r)
 	if err != nil {
-		return es.Envelope{}, fmt.Errorf("%w: %s: %w", ErrUnmapped, r.ID(), err)
+		return es.Envelope{}, err
 	}
-	e := es.Envelope{
-		SpecVersion: es.SpecVersion, ID: r.ID(), Source: t.Source(), Type: t.Name, Subject: string(r.Stream), Time: r.Time.UTC(),
-		DataContentType: "application/json", DataSchema: t.DataSchema(), DataVersion: t.Version, Sequence: r.Version,
-		CorrelationID: r.Metadata.CorrelationID, CausationID: r.Metadata.CausationID, Traceparent: r.Metadata.Traceparent, Data: text,
-	}
-	if err := e.Validate(); err != nil {
-		return es.Envelope{}, fmt.Errorf("%w: %w", ErrUnmapped, err)
-	}
-	return e, nil
+	return all[0], nil
 }
 
-// Decode gives the contract that an envelope carries, as a value of one of this package's types. Fields that it doesn't know are passed over, since a
-// newer publisher may have added them; a field that the contract requires must be there. The error is an ErrUnknown or an ErrInvalid.
-func Decode(e es.Envelope) (any, error) {
-	if err := e.Validate(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+// Versions makes the published forms of a stored event: one for each version of its type that is published, oldest first. They have the same sequence, and
+// each an id of its own, so that nobody takes one for a repeat of the other; a consumer's rule says which version it wants. The same event gives the same
+// envelopes each time. An event without a contract is an ErrUnmapped.
+func Versions(r es.Recorded) ([]es.Envelope, error) {
+	versions := catalogued.published[r.Type]
+	if len(versions) == 0 {
+		return nil, fmt.Errorf("%w: %s is a %s", ErrUnmapped, r.ID(), r.Type)
 	}
-	t, ok := catalogued.known[key{e.Type, e.DataVersion}]
-	if !ok {
-		return nil, fmt.Errorf("%w: %s is %s version %d", ErrUnknown, e.ID, e.Type, e.DataVersion)
-	}
-	if e.Source != t.Source() || e.DataSchema != t.DataSchema() {
-		return nil, fmt.Errorf("%w: %s is of %q after %q, want %q after %q", ErrInvalid, e.ID, e.Source, e.DataSchema, t.Source(), t.DataSchema())
-	}
-	var fields map[string]json.RawMessage
-	if err := decodeJSON(e.Data, &fields); err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrInvalid, e.ID, err)
-	}
-	for _, name := range t.required {
-		if value, there := fields[name]; !there || string(value) == "null" {
-			return nil, fmt.Errorf("%w: %s: %s lacks %s", ErrInvalid, e.ID, e.Type, name)
+	out := make([]es.Envelope, len(versions))
+	for i, t := range versions {
+		data, ok := t.convert(r)
+		if !ok {
+			return nil, fmt.Errorf("%w: %s is a %s, and a %T", ErrUnmapped, r.ID(), r.Type, r.Data)
 		}
+		text, err := json.Marshal(data)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %s: %w", ErrUnmapped, r.ID(), err)
+		}
+		out[i] = es.Envelope{
+			SpecVersion: es.SpecVersion, ID: t.envelopeID(r), Source: t.Source(), Type: t.Name, Subject: string(r.Stream), Time: r.Time.UTC(),
+			DataContentType: "application/json", DataSchema: t.DataSchema(), DataVersion: t.Version, Sequence: r.Version,
+			CorrelationID: r.Metadata.CorrelationID, CausationID: r.Metadata.CausationID, Traceparent: r.Metadata.Traceparent, Data: text,
+		}
+		if err := out[i].Validate(); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrUnmapped, err)
+		}
+	}
+	return out, nil
+}
+
+// envelopeID is the stored event's id for the first version, and says the version for each later one. It doesn't depend on which others are published.
+func (t Type) envelopeID(r es.Recorded) string {
+	if t.Version == 1 {
+		return r.ID()
+	}
+	return fmt.Sprintf("%s/v%d", r.ID(), t.Version)
+}
+
+// Decode gives the contract that an envelope carries, as a value of one of this package's types, once Check finds nothing in it. The error is an ErrUnknown
+// or an ErrInvalid.
+func Decode(e es.Envelope) (any, error) {
+	t, err := check(e)
+	if err != nil {
+		return nil, err
 	}
 	data, err := t.decode(e.Data)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrInvalid, e.ID, err)
 	}
 	return data, nil
-}
-
-// decodeJSON decodes exactly one JSON value.
-func decodeJSON(text []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(text))
-	if err := d.Decode(into); err != nil {
-		return err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("text after the JSON value")
-	}
-	return nil
 }

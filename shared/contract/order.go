@@ -1,6 +1,9 @@
 package contract
 
 import (
+	"cmp"
+	"strings"
+
 	"orderflow/shared/es"
 	"orderflow/shared/order"
 )
@@ -43,10 +46,34 @@ type OrderCancelling struct {
 	Origin  string `json:"origin" doc:"Who closed it: customer, operator, saga or sweep." minLength:"1"`
 }
 
-// OrderCancelled is order.cancelled.
+// OrderCancelled is order.cancelled in its first version.
 type OrderCancelled struct {
 	OrderID string `json:"orderId" doc:"The order." minLength:"1"`
 	Reason  string `json:"reason" doc:"As in order.cancelling." minLength:"1"`
+}
+
+// OrderCancelledV2 is order.cancelled in its second version. The first has codes alone, which grow with each new rule: who counts or writes mails by them has
+// to be changed with the rules. Kinds are few, and stay.
+type OrderCancelledV2 struct {
+	OrderID string             `json:"orderId" doc:"The order." minLength:"1"`
+	Reason  CancellationReason `json:"reason" doc:"Why."`
+}
+
+// CancellationReason says why an order was cancelled, for programs to tell apart.
+type CancellationReason struct {
+	Kind string `json:"kind" doc:"Who stopped it: customer, operator, time (expired), a refusal, or a failure of ours." enum:"customer,operator,expired,payment,stock,shipment,failure"`
+	Code string `json:"code" doc:"As reason in order.cancelling." minLength:"1"`
+}
+
+// cancellation finds the kind of a reason. What nobody foresaw counts as a failure of ours.
+func cancellation(r order.Reason) CancellationReason {
+	kinds := map[order.Reason]string{order.ReasonCustomer: "customer", order.ReasonOperator: "operator", order.ReasonExpired: "expired"}
+	kind, ok := kinds[r]
+	if !ok {
+		context, _, _ := strings.Cut(string(r), ".")
+		kind = map[string]string{"account": "payment", "payment": "payment", "stock": "stock", "shipment": "shipment"}[context]
+	}
+	return CancellationReason{Kind: cmp.Or(kind, "failure"), Code: string(r)}
 }
 
 // OrderUndoFailed is order.undo-failed.
@@ -72,6 +99,11 @@ func orderTypes() []entry {
 	of := func(name, description string) Type {
 		return Type{Name: name, Version: 1, Context: "order", Subject: "order/{orderId}", Description: description}
 	}
+	second := func(name, description string) Type {
+		t := of(name, description)
+		t.Version = 2
+		return t
+	}
 	return []entry{
 		publish(of("order.placed", "A customer ordered."), func(_ es.Recorded, e order.Placed) OrderPlaced {
 			lines := make([]OrderLine, len(e.Lines))
@@ -93,6 +125,9 @@ func orderTypes() []entry {
 			}),
 		publish(of("order.cancelled", "Everything that was done for the order is undone."), func(r es.Recorded, e order.Cancelled) OrderCancelled {
 			return OrderCancelled{OrderID: r.Stream.ID(), Reason: string(e.Reason)}
+		}).until("2026-11-23", "2027-11-23"), // from then on .retired() in place of this takes it off the bus
+		publish(second("order.cancelled", "Everything that was done for the order is undone."), func(r es.Recorded, e order.Cancelled) OrderCancelledV2 {
+			return OrderCancelledV2{OrderID: r.Stream.ID(), Reason: cancellation(e.Reason)}
 		}),
 		publish(of("order.undo-failed", "Steps of the undo are spent; people have to look."), func(r es.Recorded, e order.UndoFailed) OrderUndoFailed {
 			return OrderUndoFailed{OrderID: r.Stream.ID(), SagaID: e.SagaID, Steps: e.Steps}

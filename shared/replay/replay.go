@@ -87,7 +87,7 @@ func (s Selection) named(eventType string) bool {
 	return len(s.Types) == 0 || slices.Contains(s.Types, eventType)
 }
 
-// Counts says how far a replay has come.
+// Counts says how far a replay has come. An event that is published in two versions is two events here, as it is to consumers.
 type Counts struct {
 	Commits  int64            `json:"commits"`  // read from the store
 	Selected map[string]int64 `json:"selected"` // events that were asked for, by type

@@ -248,25 +248,37 @@ func TestWhatIsSent(t *testing.T) {
 	}
 }
 
-// What is sent is what publish-events publishes of the same commit, id and all.
+// What is sent is what publish-events publishes of the same commit, from either source, id and all, and each version where there are two.
 func TestEnvelopesAreThePublished(t *testing.T) {
-	c := commit(t, "order/a", 1, 0, order.Started{SagaID: "s"}, order.Shipped{ShipmentID: "s"})
+	events := []any{order.Started{SagaID: "s"}, order.Cancelled{SagaID: "s", Reason: order.ReasonExpired}}
+	c := commit(t, "order/a", 1, 0, events...)
 	want, err := publish.Envelopes(contract.Registry(), c)
+	if err != nil || len(want) != 3 {
+		t.Fatalf("%d are published, %v", len(want), err)
+	}
+	kept := memstore.New(contract.Registry())
+	head, err := kept.At(t.Context(), c.Stream, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	to, state := &consumer{}, begin(t, replay.Arguments{})
-	run := replay.Replay{
-		Source:   replay.FromStore(store{{{Commits: []es.StoredCommit{c}}}}, contract.Registry(), 1, state.Selection()),
-		Consumer: to, Pace: &pace{}, State: state, Journal: &journal{},
-	}
-	if err := run.Run(t.Context()); err != nil {
+	if _, err := kept.Append(t.Context(), []es.Commit{{Head: head, ID: c.ID, Time: c.Time, Events: events}}); err != nil {
 		t.Fatal(err)
 	}
-	got, _ := json.Marshal(to.sent)
-	published, _ := json.Marshal(want)
-	if !bytes.Equal(got, published) {
-		t.Errorf("sent %s, published %s", got, published)
+	state := begin(t, replay.Arguments{})
+	for name, source := range map[string]replay.Source{
+		"the store":  replay.FromStore(store{{{Commits: []es.StoredCommit{c}}}}, contract.Registry(), 1, state.Selection()),
+		"the stream": replay.FromStream(kept, c.Stream, state.Selection()),
+	} {
+		to := &consumer{}
+		run := replay.Replay{Source: source, Consumer: to, Pace: &pace{}, State: begin(t, replay.Arguments{}), Journal: &journal{}}
+		if err := run.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		got, _ := json.Marshal(to.sent)
+		published, _ := json.Marshal(want)
+		if !bytes.Equal(got, published) {
+			t.Errorf("%s: sent %s, published %s", name, got, published)
+		}
 	}
 }
 

@@ -148,12 +148,12 @@ func (s stream) Pages(ctx context.Context, _ int, from string) iter.Seq2[Page, e
 			if !s.of.during(r.Time) || !s.of.named(r.Type) {
 				continue
 			}
-			e, err := contract.Map(r)
+			versions, err := contract.Versions(r)
 			if err != nil {
 				page.Failures = append(page.Failures, Failure{ID: r.ID(), Error: err.Error()})
 				continue
 			}
-			page.Envelopes = append(page.Envelopes, e)
+			page.Envelopes = append(page.Envelopes, versions...)
 		}
 		yield(page, nil)
 	}

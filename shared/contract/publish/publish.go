@@ -53,17 +53,26 @@ func (p Publisher) Commits(ctx context.Context, commits []es.StoredCommit) []err
 	return results
 }
 
-// Envelopes maps the events of a commit to their published form, all of them or none. The errors are those of decoding and of contract.Map.
+// Envelopes maps the events of a commit to their published forms, in each version that is published, all of them or none. What breaks its contract is not
+// published either: that is one dead letter here, where the mistake is, and not one at each consumer. The errors are those of decoding, of
+// contract.Versions and of contract.Check.
 func Envelopes(registry *es.Registry, c es.StoredCommit) ([]es.Envelope, error) {
 	events, err := registry.DecodeCommit(c, 0)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]es.Envelope, len(events))
-	for i, r := range events {
-		if out[i], err = contract.Map(r); err != nil {
+	out := make([]es.Envelope, 0, len(events))
+	for _, r := range events {
+		versions, err := contract.Versions(r)
+		if err != nil {
 			return nil, err
 		}
+		for _, e := range versions {
+			if err := contract.Check(e); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, versions...)
 	}
 	return out, nil
 }

@@ -86,6 +86,18 @@ func TestCommits(t *testing.T) {
 			name: "poison holds nobody up, and nothing of its commit goes out", commits: []es.StoredCommit{commit(t, "order/a", 1, started), unknown, future, broken, commit(t, "order/b", 1, started)},
 			results: []result{passes, never, never, never, passes}, put: []string{"order/a@1", "order/b@1"}, calls: 1,
 		},
+		{
+			name: "an event that is published in two versions", commits: []es.StoredCommit{commit(t, "order/a", 6, order.Cancelled{SagaID: "s", Reason: order.ReasonExpired})},
+			results: []result{passes}, put: []string{"order/a@6", "order/a@6/v2"}, calls: 1,
+		},
+		{
+			name: "one version that the bus has no room for", commits: []es.StoredCommit{commit(t, "order/a", 6, order.Cancelled{SagaID: "s", Reason: order.ReasonExpired})},
+			bus: bus{busy: map[string]bool{"order/a@6": true}}, results: []result{mayPass}, put: []string{"order/a@6/v2"}, calls: 1,
+		},
+		{
+			name: "what breaks its contract stays here", commits: []es.StoredCommit{commit(t, "order/a", 1, started, order.Shipped{}), commit(t, "order/b", 1, started)},
+			results: []result{never, passes}, put: []string{"order/b@1"}, calls: 1,
+		},
 		{name: "nothing but poison", commits: []es.StoredCommit{unknown}, results: []result{never}},
 		{
 			name: "an event that the bus has no room for", commits: []es.StoredCommit{commit(t, "order/a", 1, started, shipped), commit(t, "order/b", 1, started)},
