@@ -56,8 +56,8 @@ func TestUnfit(t *testing.T) {
 		many = append(many, fmt.Sprint("sku-", i))
 	}
 	for name, tc := range map[string]struct{ body, says string }{
-		"nothing":                   {"", "EOF"},
-		"no JSON":                   {"order.placed", "invalid character"},
+		"nothing":                   {"", "ends too early"},
+		"no JSON":                   {"order.placed", "no JSON from byte 1"},
 		"an unknown type":           {strings.ReplaceAll(good, "order.placed", "order.teleported"), "unknown type"},
 		"a version of the future":   {strings.Replace(good, `"dataversion":1`, `"dataversion":9`, 1), "version 9"},
 		"a type that is not for us": {string(analyticstest.Message(t, "o1", 2, noon, order.Started{SagaID: "s"})), "not counted"},
