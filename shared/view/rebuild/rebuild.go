@@ -105,7 +105,8 @@ type Rebuild struct {
 	Segments int    // 1 to MaxSegments; a rebuild that is taken up again keeps its own
 	Parallel int    // segments at once, 0 for all; 1 does one thing at a time
 	Rate     int    // events a second at most, 0 for no limit
-	// AcceptUnreadable switches although some streams can't be read, so that their rows are missing or behind.
+	// AcceptUnreadable switches although some streams can't be read, so that their rows are missing or behind. Without it, segments in which something could
+	// not be read are scanned anew by the next Run.
 	AcceptUnreadable bool
 	Progress         func(Progress) // may be nil; never called by two at once
 }
@@ -377,6 +378,9 @@ func (u *run) segment(ctx context.Context, g view.Generation, n int) (view.Posit
 	if err != nil {
 		return at, err
 	}
+	if at.Done && at.Unreadable > 0 && !u.AcceptUnreadable {
+		at = view.Position{} // who runs it again without accepting what could not be read has a reader now that can
+	}
 	u.tell(func(p *Progress) {
 		p.Commits, p.Events, p.Done = p.Commits+at.Commits, p.Events+at.Events, p.Done+count(at.Done)
 	})
@@ -390,6 +394,9 @@ func (u *run) segment(ctx context.Context, g view.Generation, n int) (view.Posit
 		if err != nil {
 			at.Unreadable++
 			u.note(err)
+		}
+		if err := u.beat(ctx); err != nil { // there may be pages and pages without a stream of the view
+			return at, err
 		}
 		events, unreadable, err := u.page(ctx, g, n, page)
 		if err != nil {

@@ -459,20 +459,24 @@ func TestSecondProcess(t *testing.T) {
 	})
 }
 
-// What can't be read is missing in the new generation, so it serves only if somebody says so; what was scanned till then is not scanned again.
+// What can't be read is missing in the new generation, so it serves only if somebody says so, and what was scanned till then is not scanned again; or once
+// it can be read.
 func TestUnreadable(t *testing.T) {
 	for name, failure := range map[string]struct {
-		scan error
-		view view.View
+		scan   error
+		view   view.View
+		mended bool
 	}{
-		"an item of the store": {fmt.Errorf("%w: number/x@1", es.ErrCorrupt), digits.View()},
+		"an item of the store":       {fmt.Errorf("%w: number/x@1", es.ErrCorrupt), digits.View(), false},
+		"an item, till it is mended": {fmt.Errorf("%w: number/x@1", es.ErrCorrupt), digits.View(), true},
+		"an event, till it is known": {nil, digits.View(), true},
 		"an event": {nil, func() view.View {
 			d := digits
 			d.Tallies = func(id string, _ row) []view.Tally {
 				return []view.Tally{{Name: "t", ID: id[:1], Counters: map[string]int64{"n": 1}}}
 			}
 			return d.View()
-		}()},
+		}(), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := small(t)
@@ -487,6 +491,14 @@ func TestUnreadable(t *testing.T) {
 			result, err := r.Run(context.Background())
 			if !errors.Is(err, rebuild.ErrUnreadable) || !strings.Contains(err.Error(), "number/") || result.Unreadable == 0 || w.control(t).Serving != 1 {
 				t.Fatalf("%+v, %v", result, err)
+			}
+			if failure.mended {
+				result, err := w.rebuild(w.table, "newer").Run(context.Background())
+				if err != nil || !result.Resumed || result.Generation != 2 || result.Unreadable != 0 {
+					t.Errorf("%+v, %v", result, err)
+				}
+				w.check(t, 2)
+				return
 			}
 			r.AcceptUnreadable = true
 			accepted, err := r.Run(context.Background())
@@ -510,6 +522,46 @@ func (c corrupt) Scan(ctx context.Context, segment, segments int, from string) i
 	return func(yield func(es.ScanPage, error) bool) {
 		for page, err := range c.pages.Scan(ctx, segment, segments, from) {
 			if !yield(page, errors.Join(err, c.err)) {
+				return
+			}
+		}
+	}
+}
+
+// A rebuild says that it works also where page after page has no stream of the view.
+func TestWorksWithoutStreams(t *testing.T) {
+	w := small(t)
+	for range 30 {
+		w.append("other/2", 1)
+	}
+	d := digits
+	d.Name, d.Category = "letters", "letter"
+	said := 0
+	r := w.rebuild(viewtest.Hooked{Table: w.table, Hook: func(_ context.Context, request string, after bool) error {
+		if request == "Save" && !after {
+			said++
+		}
+		return nil
+	}}, "me")
+	r.View, r.Store, r.Segments = d.View(), slow{w.store, w.clock}, 1
+	if _, err := r.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if pages := (len(w.commits) + 1) / 2; said < pages {
+		t.Errorf("it said so %d times in %d pages", said, pages)
+	}
+}
+
+// slow is a store that takes three seconds for a page.
+type slow struct {
+	pages
+	clock *clock.Fake
+}
+
+func (s slow) Scan(ctx context.Context, segment, segments int, from string) iter.Seq2[es.ScanPage, error] {
+	return func(yield func(es.ScanPage, error) bool) {
+		for page, err := range s.pages.Scan(ctx, segment, segments, from) {
+			if s.clock.Advance(3 * time.Second); !yield(page, err) {
 				return
 			}
 		}
