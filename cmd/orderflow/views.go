@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/schollz/progressbar/v3"
@@ -34,6 +36,11 @@ const viewAttempts = 12
 
 // plainEvery is how often progress is a line where there is no terminal.
 const plainEvery = 5 * time.Second
+
+// viewRetryer has no quota of retries, as the SDK's own has for a client as a whole: dozens of workers that a table throttles at once would use it up.
+func viewRetryer() aws.RetryerV2 {
+	return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.RateLimiter = viewAttempts, ratelimit.None })
+}
 
 func viewsCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{Use: "views", Short: "Rebuilds and verifies views", Args: cobra.ArbitraryArgs, RunE: needsSubcommand}
@@ -63,7 +70,7 @@ func viewsOf(d *deployment.Deployment) (viewTools, error) {
 	if events == "" || views == "" {
 		return viewTools{}, fmt.Errorf("stack %s has no outputs EventsTable and ViewsTable", d.Stack)
 	}
-	api := dynamodb.NewFromConfig(d.Config(), func(o *dynamodb.Options) { o.RetryMaxAttempts = viewAttempts })
+	api := dynamodb.NewFromConfig(d.Config(), func(o *dynamodb.Options) { o.Retryer = viewRetryer() })
 	registry := view.Registry(catalog.Views()...)
 	return viewTools{api: api, events: events, store: dynamostore.New(api, events, registry), registry: registry, table: viewtable.New(api, views)}, nil
 }
@@ -235,7 +242,8 @@ func rebuildView(ctx context.Context, out, progress io.Writer, tools viewTools, 
 	shown.end()
 	switch {
 	case errors.Is(err, rebuild.ErrUnreadable):
-		return fmt.Errorf("%w\nWhat served goes on serving. To let the new generation serve without them: orderflow views rebuild %s --accept-unreadable", err, name)
+		return fmt.Errorf("%w\nWhat served goes on serving. Give the command again with a program that can read them, or let the new generation serve without them: "+
+			"orderflow views rebuild %s --accept-unreadable", err, name)
 	case err != nil:
 		return stoppedBy(ctx, err, "orderflow views rebuild "+name+" goes on where it was, --cancel gives it up")
 	case result.Finished:

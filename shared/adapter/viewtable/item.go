@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"orderflow/shared/es"
@@ -185,4 +186,38 @@ func conflict(err error, stream es.StreamID, expected int64) error {
 		return &es.ConflictError{Stream: stream, Expected: expected, Actual: -1}
 	}
 	return fmt.Errorf("viewtable: write %s: %w", stream, err)
+}
+
+// retryThrottled makes the client try a throttled transaction again as it does a throttled put: the SDK leaves every cancelled transaction to its caller,
+// and a rebuild, which writes as fast as the table takes it, would end with the first one.
+func retryThrottled(o *dynamodb.Options) {
+	if o.Retryer != nil {
+		o.Retryer = transactionRetryer{o.Retryer}
+	}
+}
+
+type transactionRetryer struct{ aws.Retryer }
+
+// IsErrorRetryable implements aws.Retryer.
+func (r transactionRetryer) IsErrorRetryable(err error) bool {
+	return throttled(err) || r.Retryer.IsErrorRetryable(err)
+}
+
+// throttled reports whether a transaction was cancelled for want of throughput and for nothing that the same transaction would meet again.
+func throttled(err error) bool {
+	var cancelled *types.TransactionCanceledException
+	if !errors.As(err, &cancelled) {
+		return false
+	}
+	found := false
+	for _, reason := range cancelled.CancellationReasons {
+		switch aws.ToString(reason.Code) {
+		case "", "None", "TransactionConflict":
+		case "ThrottlingError", "ProvisionedThroughputExceeded":
+			found = true
+		default:
+			return false
+		}
+	}
+	return found
 }

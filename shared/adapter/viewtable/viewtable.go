@@ -125,7 +125,7 @@ func (t Table) Put(ctx context.Context, g view.Generation, old int64, next view.
 	for _, d := range differences {
 		writes = append(writes, types.TransactWriteItem{Update: t.add(g, d)})
 	}
-	_, err := t.api.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes})
+	_, err := t.api.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes}, retryThrottled)
 	return t.written(err, g, next.ID, old)
 }
 

@@ -4,11 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
@@ -145,6 +150,54 @@ func TestConflict(t *testing.T) {
 			}
 			if len(api.puts) != 2 || len(api.transactions) != 1 {
 				t.Errorf("%d puts, %d transactions", len(api.puts), len(api.transactions))
+			}
+		})
+	}
+}
+
+// A transaction that is throttled is tried again by the client, as a put is; what the same transaction would meet again is the caller's.
+func TestThrottledTransaction(t *testing.T) {
+	const busy, none = `{"Code":"ThrottlingError","Message":"slow down"}`, `{"Code":"None"}`
+	for name, tt := range map[string]struct {
+		reasons  string // of the first two answers
+		requests int
+		ok       bool
+	}{
+		"throttled":              {none + "," + busy, 3, true},
+		"and in conflict":        {`{"Code":"TransactionConflict"},` + busy, 3, true},
+		"and the row is another": {`{"Code":"ConditionalCheckFailed"},` + busy, 1, false},
+		"in conflict":            {none + `,{"Code":"TransactionConflict"}`, 1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var tokens []string
+			server := httptest.NewServer(http.HandlerFunc(func(res http.ResponseWriter, req *http.Request) {
+				var asked struct{ ClientRequestToken string }
+				if err := json.NewDecoder(req.Body).Decode(&asked); err != nil {
+					t.Error(err)
+				}
+				tokens = append(tokens, asked.ClientRequestToken)
+				res.Header().Set("Content-Type", "application/x-amz-json-1.0")
+				answer := "{}"
+				if len(tokens) < 3 {
+					res.WriteHeader(http.StatusBadRequest)
+					answer = `{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","CancellationReasons":[` + tt.reasons + `]}`
+				}
+				if _, err := io.WriteString(res, answer); err != nil {
+					t.Error(err)
+				}
+			}))
+			defer server.Close()
+			client := dynamodb.NewFromConfig(aws.Config{
+				Region: "us-east-1", BaseEndpoint: aws.String(server.URL), Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+				Retryer: func() aws.Retryer {
+					return retry.NewStandard(func(o *retry.StandardOptions) {
+						o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
+					})
+				},
+			})
+			err := New(client, "views").Put(t.Context(), rows, 6, thing("o1"), tally(1))
+			if (err == nil) != tt.ok || len(tokens) != tt.requests || tokens[0] == "" || len(slices.Compact(tokens)) != 1 {
+				t.Errorf("requests with the tokens %q, %v", tokens, err)
 			}
 		})
 	}
