@@ -190,7 +190,8 @@ func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 
 // LimitError names the limit that was passed. Nothing was written.
 type LimitError struct {
-	What   string // what is counted: "bytes of a commit", "bytes of a commit's events", "bytes of a transaction", "items of a transaction"
+	// What is counted: "bytes of a commit", "bytes of a commit's events", "bytes of a transaction", "items of a transaction", "bytes of a snapshot".
+	What   string
 	Limit  int
 	Actual int
 }

@@ -61,9 +61,12 @@ type Past[S any] struct {
 	Time    time.Time // when the stream came to be so, in UTC
 }
 
+// snapshotWait is how long an answer about a snapshot is waited for: many times what one takes, and a fraction of what a request has.
+const snapshotWait = time.Second
+
 // Get gives the present state: with a snapshot for two reads, however long the stream is. A stream without events gives the initial state and a Head of
 // version 0. A snapshot that is lost, unreadable, of another fold or not of this stream costs a replay and no more, and so does a table of snapshots
-// that does not answer, or is gone: it is Handle that says so. The errors are the store's and Fold's.
+// that does not answer within a second, or is gone: it is Handle that says so. The errors are the store's and Fold's.
 func (r Repository[S, E]) Get(ctx context.Context, id string) (Result[S], error) {
 	f, head, _, err := r.present(ctx, id)
 	return Result[S]{State: f.state, Head: head}, err
@@ -155,7 +158,9 @@ func (r Repository[S, E]) snapshot(ctx context.Context, stream StreamID) (f fold
 	if r.Snapshots == nil {
 		return r.initial(), Head{}, false, nil
 	}
-	s, found, err := r.Snapshots.Newest(ctx, stream, r.Fold)
+	bounded, cancel := context.WithTimeout(ctx, snapshotWait)
+	defer cancel()
+	s, found, err := r.Snapshots.Newest(bounded, stream, r.Fold)
 	switch {
 	case ctx.Err() != nil:
 		return r.initial(), Head{}, false, ctx.Err()
@@ -164,7 +169,7 @@ func (r Repository[S, E]) snapshot(ctx context.Context, stream StreamID) (f fold
 	}
 	f = folded[S]{version: s.Head.version, time: s.Time}
 	if s.Head.stream != stream || s.Head.version < 1 || s.Fold != r.Fold || json.Unmarshal(s.State, &f.state) != nil {
-		return r.initial(), Head{}, true, nil //nolint:nilerr // it costs a replay
+		return r.initial(), Head{}, true, nil // it costs a replay
 	}
 	return f, s.Head, false, nil
 }

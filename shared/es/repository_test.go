@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -150,6 +151,29 @@ func TestRehydrateInTwoReads(t *testing.T) {
 	if store.loads != 0 || store.since != 1 || store.events != 2 {
 		t.Errorf("%d loads, %d since, %d events", store.loads, store.since, store.events)
 	}
+}
+
+// TestSnapshotsThatDoNotAnswer: the table hangs, and the request has its time for a replay; whose own time is up hears of that.
+func TestSnapshotsThatDoNotAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memstore.New(es.NewRegistry(register))
+		grow(t, store, "1", 3, 4)
+		r := digitsOf(store, silent{})
+		wantDigits(t, r, 7)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if got, err := r.Get(ctx, "1"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%+v, %v", got, err)
+		}
+	})
+}
+
+// silent is a table of snapshots that never answers.
+type silent struct{ es.Snapshots }
+
+func (silent) Newest(ctx context.Context, _ es.StreamID, _ string) (es.Snapshot, bool, error) {
+	<-ctx.Done()
+	return es.Snapshot{}, false, ctx.Err()
 }
 
 // TestUselessSnapshots: whatever is wrong with one costs a replay, and the next Handle puts a good one in its place.
