@@ -16,7 +16,7 @@ const warmUp = 100
 
 // Ratio holds the time of op against that of baseline and prints "NAME ratio FIGURE". Both make ready outside of the time and return what is timed. They
 // run in turns, so that what else the machine does hits both alike, and the figure is that of their medians. The benchmark's line has op's own time,
-// bytes and allocations, and the baseline's beside them. A limit above 0 is printed with the figure, which is marked where it is over: machines are
+// bytes and allocations, and the baseline's beside them. A limit above 0 is printed on a line of its own, marked where the figure is over it: machines are
 // noisy, so nothing fails.
 func Ratio(b *testing.B, name string, limit float64, op, baseline func() func()) {
 	b.Helper()
@@ -51,18 +51,9 @@ func Ratio(b *testing.B, name string, limit float64, op, baseline func() func())
 	b.ReportMetric(bareBytes, "base-B/op")
 	b.ReportMetric(bareAllocs, "base-allocs/op")
 	b.ReportMetric(own/bare, "ratio")
-	fmt.Println(Figure(name, own/bare, limit))
-}
-
-// Figure is the line of a ratio.
-func Figure(name string, ratio, limit float64) string {
-	switch line := fmt.Sprintf("%s ratio %.2f", name, ratio); {
-	case limit <= 0:
-		return line
-	case ratio > limit:
-		return fmt.Sprintf("%s (limit %.2f: over)", line, limit)
-	default:
-		return fmt.Sprintf("%s (limit %.2f)", line, limit)
+	fmt.Printf("%s ratio %.2f\n", name, own/bare)
+	if limit > 0 {
+		fmt.Printf("%s limit %.2f%s\n", name, limit, map[bool]string{true: " (over)"}[own/bare > limit])
 	}
 }
 
