@@ -484,8 +484,15 @@ func (u *run) stream(ctx context.Context, g view.Generation, stream es.StreamID,
 	if err := u.sleep(ctx, u.pacer.reserve(len(events))); err != nil {
 		return err
 	}
-	_, err := u.folder.ApplyNew(ctx, u.View, g, stream, events)
-	return err
+	for { // dozens of rows that add to one tally get in each other's way, and each gets through in the end
+		_, err := u.folder.ApplyNew(ctx, u.View, g, stream, events)
+		if !errors.Is(err, es.ErrConflict) {
+			return err
+		}
+		if err := u.beat(ctx); err != nil {
+			return err
+		}
+	}
 }
 
 func (u *run) note(err error) {

@@ -528,6 +528,40 @@ func (c corrupt) Scan(ctx context.Context, segment, segments int, from string) i
 	}
 }
 
+// Contention is no failure, however long it lasts: it ends with a rebuild that is cancelled, or with the others' writes.
+func TestContention(t *testing.T) {
+	for name, cancelled := range map[string]bool{"ends": false, "ends with the rebuild": true} {
+		t.Run(name, func(t *testing.T) {
+			w := small(t)
+			tries := 0
+			busy := viewtest.Hooked{Table: w.table, Hook: func(ctx context.Context, request string, after bool) error {
+				if request != "Put" || after {
+					return nil
+				}
+				switch tries++; {
+				case cancelled && tries == 100:
+					_, err := w.rebuild(w.table, "other").Cancel(ctx)
+					return errors.Join(err, es.ErrConflict)
+				case cancelled || tries < 200:
+					return es.ErrConflict
+				}
+				return nil
+			}}
+			_, err := w.rebuild(busy, "me").Run(context.Background())
+			if cancelled {
+				if !errors.Is(err, rebuild.ErrCancelled) {
+					t.Error(err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.check(t, 2)
+		})
+	}
+}
+
 // A rebuild says that it works also where page after page has no stream of the view.
 func TestWorksWithoutStreams(t *testing.T) {
 	w := small(t)
