@@ -17,6 +17,7 @@ emulator := .tools/emulator/installed
 faults := .tools/faults/installed
 sam := .tools/sam/installed
 asl := .tools/node/installed
+asyncapi := .tools/asyncapi/installed
 dynamodb_local := .tools/dynamodb-local/installed
 golangci_lint := .tools/golangci-lint-$(GOLANGCI_LINT)/golangci-lint
 
@@ -74,7 +75,7 @@ test-e2e: go-present linux $(emulator) $(faults) $(sam) ## a freshly deployed st
 bench: go-present linux $(dynamodb_local) ## the event store's speed, against DynamoDB Local alone; needs Java >= 17 and Maven
 	@infra/local/bench.sh
 
-lint: go-present $(sam) $(asl) $(golangci_lint) ## everything that can be checked without running it
+lint: go-present $(sam) $(asl) $(asyncapi) $(golangci_lint) ## everything that can be checked without running it
 	@unformatted=$$(git ls-files -z --cached --others --exclude-standard '*.go' | xargs -0 gofmt -l); \
 		[ -z "$$unformatted" ] || { printf 'not formatted by gofmt:\n%s\n' "$$unformatted" >&2; exit 1; }
 	go vet -tags $(TAGS) ./...
@@ -82,6 +83,7 @@ lint: go-present $(sam) $(asl) $(golangci_lint) ## everything that can be checke
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .tools/sam/bin/python -m samcli validate --lint
 	.tools/sam/bin/cfn-lint $(STACK_FILES)
 	NODE_PATH=.tools/node/node_modules .tools/node/bin/node infra/local/asl/lint.js $(MACHINES)
+	NODE_PATH=.tools/asyncapi/node_modules .tools/node/bin/node infra/local/asyncapi/lint.js events/asyncapi.yaml
 	go test ./shared/archtest
 
 ##@ Tidy up
@@ -95,7 +97,7 @@ distclean: stop clean ## remove the installed tools too
 
 ##@ Tools
 
-tools: $(emulator) $(faults) $(sam) $(asl) $(golangci_lint) ## install all of them now
+tools: $(emulator) $(faults) $(sam) $(asl) $(asyncapi) $(golangci_lint) ## install all of them now
 
 $(emulator): infra/local/requirements-emulator.txt infra/local/venv.sh
 	@infra/local/venv.sh .tools/emulator $<
@@ -112,6 +114,10 @@ $(sam): infra/local/requirements-sam.txt infra/local/venv.sh
 $(asl): infra/local/requirements-node.txt infra/local/venv.sh $(wildcard infra/local/asl/*)
 	@infra/local/venv.sh .tools/node $<
 	@infra/local/asl/install.sh .tools/node
+	@touch $@
+
+$(asyncapi): $(wildcard infra/local/asyncapi/*) | $(asl)
+	@infra/local/asyncapi/install.sh .tools/asyncapi .tools/node
 	@touch $@
 
 $(dynamodb_local): $(wildcard infra/local/dynamodb-local/*) | linux

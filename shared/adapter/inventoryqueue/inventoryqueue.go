@@ -18,35 +18,17 @@ import (
 	"orderflow/shared/stock"
 )
 
-// version is the one version of messages that there is.
-const version = 1
-
-// Command names what a message asks for.
-type Command string
-
 // The commands.
 const (
-	ReserveStock Command = "reserve.stock"
-	ReleaseStock Command = "release.stock"
+	ReserveStock = "reserve.stock"
+	ReleaseStock = "release.stock"
 )
 
 // Message is a command as it stands in the queue.
-type Message struct {
-	Version       int     `json:"version"`
-	Command       Command `json:"command"`
-	TaskToken     string  `json:"taskToken"` // "": nobody waits for the answer
-	OrderID       string  `json:"orderId"`
-	Revision      int64   `json:"revision"`
-	Items         []Item  `json:"items"` // a release takes what was reserved, whatever stands here
-	SagaID        string  `json:"sagaId"`
-	CorrelationID string  `json:"correlationId"`
-}
+type Message = saga.InventoryCommand
 
 // Item is a quantity of one SKU.
-type Item struct {
-	SKU      string `json:"sku"`
-	Quantity int64  `json:"quantity"`
-}
+type Item = saga.InventoryItem
 
 // Answer is the output of a task that succeeded.
 type Answer struct {
@@ -83,7 +65,7 @@ func (h Handler) Handle(ctx context.Context, body []byte) error {
 		return err
 	}
 	state, err := h.carryOut(ctx, m)
-	log := slog.With("command", string(m.Command), "orderId", m.OrderID, "revision", m.Revision, "sagaId", m.SagaID, "correlationId", m.CorrelationID)
+	log := slog.With("command", m.Command, "orderId", m.OrderID, "revision", m.Revision, "sagaId", m.SagaID, "correlationId", m.CorrelationID)
 	if fault, ok := faults.As(err); ok && faults.Final(err) {
 		log.WarnContext(ctx, "stock command refused", "code", fault.Code, "detail", fault.Detail)
 		if m.TaskToken == "" {
@@ -102,7 +84,7 @@ func (h Handler) Handle(ctx context.Context, body []byte) error {
 }
 
 func (h Handler) carryOut(ctx context.Context, m Message) (stock.ReservationState, error) {
-	req := saga.Request(h.Clock, m.SagaID, string(m.Command), m.OrderID, m.CorrelationID)
+	req := saga.Request(h.Clock, m.SagaID, m.Command, m.OrderID, m.CorrelationID)
 	if m.Command == ReleaseStock {
 		return h.Stock.Release(ctx, req, m.OrderID, m.Revision)
 	}
@@ -125,8 +107,8 @@ func decode(body []byte) (Message, error) {
 		return m, fmt.Errorf("%w: there is more behind the command", ErrUnfit)
 	}
 	switch {
-	case m.Version != version:
-		return m, fmt.Errorf("%w: version %d, known is %d", ErrUnfit, m.Version, version)
+	case m.Version != saga.InventoryCommandVersion:
+		return m, fmt.Errorf("%w: version %d, known is %d", ErrUnfit, m.Version, saga.InventoryCommandVersion)
 	case m.Command != ReserveStock && m.Command != ReleaseStock:
 		return m, fmt.Errorf("%w: unknown command %q", ErrUnfit, m.Command)
 	case m.OrderID == "":

@@ -1,12 +1,17 @@
 package catalog
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"orderflow/shared/contract"
 )
 
 // annotations are the keywords that no reader's program depends on.
@@ -28,6 +33,101 @@ func Breaking(before, after []byte) ([]string, error) {
 	}
 	c.compare("data", c.before, c.after)
 	return c.breaks, nil
+}
+
+// row is a type in one version, in the catalogue.
+type row struct {
+	Type       string          `yaml:"type"`
+	Version    int             `yaml:"version"`
+	Status     contract.Status `yaml:"status"`
+	Until      string          `yaml:"until"`
+	Source     string          `yaml:"source"`
+	Subject    string          `yaml:"subject"`
+	DataSchema string          `yaml:"dataschema"`
+}
+
+func rows(catalogue []byte) (map[string]row, error) {
+	var c struct {
+		Events []row `yaml:"events"`
+	}
+	if err := yaml.Unmarshal(catalogue, &c); err != nil {
+		return nil, fmt.Errorf("catalog: %w", err)
+	}
+	all := map[string]row{}
+	for _, r := range c.Events {
+		all[messageName(r.Type, r.Version)] = r
+	}
+	return all, nil
+}
+
+// BreakingCatalogue says what a new catalogue would break for consumers. A version that was published can't be gone, nor retired without having been deprecated
+// first; a deprecated one can't end earlier than was promised; where an event comes from, its subject's form and its schema's name stay.
+func BreakingCatalogue(before, after []byte) ([]string, error) {
+	was, err := rows(before)
+	if err != nil {
+		return nil, err
+	}
+	is, err := rows(after)
+	if err != nil {
+		return nil, err
+	}
+	var breaks []string
+	for _, name := range slices.Sorted(maps.Keys(was)) {
+		old, now := was[name], is[name]
+		switch {
+		case now.Type == "":
+			breaks = append(breaks, name+" is gone")
+		case old.Status == contract.Current && now.Status == contract.ReadOnly:
+			breaks = append(breaks, name+" is retired and was not deprecated first")
+		case old.Status == contract.Deprecated && now.Status == contract.Deprecated && now.Until < old.Until:
+			breaks = append(breaks, name+" was promised until "+old.Until+" and ends on "+now.Until)
+		case old.Source != now.Source || old.Subject != now.Subject || old.DataSchema != now.DataSchema:
+			breaks = append(breaks, name+" has another source, subject or schema")
+		}
+	}
+	return breaks, nil
+}
+
+// BreakingCommands says what a new AsyncAPI document would break for those who send or take commands to the inventory: a command that is gone, and what Breaking
+// says of their schema. Of events the catalogue and their schemas tell.
+func BreakingCommands(before, after []byte) ([]string, error) {
+	was, commandsBefore, err := commandsOf(before)
+	if err != nil {
+		return nil, err
+	}
+	is, commandsAfter, err := commandsOf(after)
+	if err != nil {
+		return nil, err
+	}
+	breaks, err := Breaking(was, is)
+	for _, name := range commandsBefore {
+		if !slices.Contains(commandsAfter, name) {
+			breaks = append(breaks, name+" is gone")
+		}
+	}
+	return breaks, err
+}
+
+// commandsOf reads the schema of the commands to the inventory, as a document of its own, and their names out of an AsyncAPI document.
+func commandsOf(document []byte) (schema []byte, names []string, err error) {
+	var d struct {
+		Channels map[string]struct {
+			Messages tree `yaml:"messages"`
+		} `yaml:"channels"`
+		Components struct {
+			Schemas map[string]tree `yaml:"schemas"`
+		} `yaml:"components"`
+	}
+	if err := yaml.Unmarshal(document, &d); err != nil {
+		return nil, nil, fmt.Errorf("catalog: AsyncAPI: %w", err)
+	}
+	whole := maps.Clone(d.Components.Schemas["InventoryCommand"])
+	if whole == nil {
+		whole = tree{}
+	}
+	whole["$defs"] = d.Components.Schemas
+	text, err := json.Marshal(whole)
+	return bytes.ReplaceAll(text, []byte(schemas), []byte(defs)), slices.Sorted(maps.Keys(d.Channels[inventoryQueue].Messages)), err
 }
 
 type comparison struct {

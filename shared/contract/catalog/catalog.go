@@ -1,4 +1,5 @@
-// Package catalog renders what stands under events/ from the contracts' Go types: a JSON Schema and a sample per type and version, and the catalogue.
+// Package catalog renders what stands under events/ from the contracts' Go types: a JSON Schema and a sample per type and version, the
+// catalogue, an AsyncAPI document and the page docs/events.html.
 package catalog
 
 import (
@@ -24,8 +25,9 @@ func SamplePath(t contract.Type) string {
 	return path.Join("samples", t.Name, fmt.Sprintf("v%d.json", t.Version))
 }
 
-// Files renders all files, by their path under events/. A version that is only read any more keeps the sample that it had and has none rendered.
-func Files() (map[string][]byte, error) {
+// Files renders all files, by their path under events/. A version that is only read any more keeps the sample that it had and has none rendered. Who receives
+// what is in the template, the stack's template.yaml.
+func Files(template []byte) (map[string][]byte, error) {
 	files := map[string][]byte{Index: index(contract.Types())}
 	for _, t := range contract.Types() {
 		schema, err := Schema(t)
@@ -39,6 +41,16 @@ func Files() (map[string][]byte, error) {
 		if files[SamplePath(t)], err = sample(t); err != nil {
 			return nil, err
 		}
+	}
+	receivers, err := consumers(template)
+	if err != nil {
+		return nil, err
+	}
+	if files[AsyncAPI], err = asyncapi(contract.Types(), receivers); err != nil {
+		return nil, err
+	}
+	if files[Page], err = page(contract.Types(), receivers); err != nil {
+		return nil, err
 	}
 	return files, nil
 }

@@ -132,7 +132,7 @@ func TestWrite(t *testing.T) {
 	const two = `{"properties":{"id":{"type":"string"},"note":{"type":"string"}}}`
 	const broken = `{"properties":{"id":{"type":"integer"}}}`
 	files := func(schema string) map[string][]byte {
-		return map[string][]byte{"schemas/a.b/v1.json": []byte(schema), "catalog.yaml": []byte("of " + schema)}
+		return map[string][]byte{"schemas/a.b/v1.json": []byte(schema), "page.html": []byte("of " + schema)}
 	}
 	for _, schema := range []string{one, two, two} {
 		if err := write(dir, files(schema)); err != nil {
@@ -145,7 +145,7 @@ func TestWrite(t *testing.T) {
 	if err := write(dir, files(broken)); err == nil || !strings.Contains(err.Error(), "BREAKING") {
 		t.Errorf("a breaking change: %v", err)
 	}
-	if err := write(dir, map[string][]byte{"catalog.yaml": nil}); err == nil || !strings.Contains(err.Error(), "BREAKING") {
+	if err := write(dir, map[string][]byte{"page.html": nil}); err == nil || !strings.Contains(err.Error(), "BREAKING") {
 		t.Errorf("a version withdrawn: %v", err)
 	}
 	for name, want := range files(two) {

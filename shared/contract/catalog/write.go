@@ -20,14 +20,14 @@ type Change struct {
 
 func (c Change) String() string {
 	if len(c.Breaks) > 0 {
-		return c.Path + ": BREAKING within a version, so make it a new version: " + strings.Join(c.Breaks, "; ")
+		return c.Path + ": BREAKING, so make it a new version beside the old one: " + strings.Join(c.Breaks, "; ")
 	}
 	return c.Path + ": is missing or old: go generate ./shared/contract"
 }
 
 // Drift lists the files under root that are not as the contracts render them. The files that stand there are the baseline for what breaks.
 func Drift(root string) ([]Change, error) {
-	files, err := Files()
+	files, err := rendered(root)
 	if err != nil {
 		return nil, err
 	}
@@ -46,8 +46,8 @@ func drift(root string, files map[string][]byte) ([]Change, error) {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
 			return nil, err
-		case strings.HasPrefix(name, "schemas/"):
-			if change.Breaks, err = Breaking(have, files[name]); err != nil {
+		default:
+			if change.Breaks, err = breaking(name)(have, files[name]); err != nil {
 				return nil, fmt.Errorf("%s: %w", name, err)
 			}
 		}
@@ -55,6 +55,19 @@ func drift(root string, files map[string][]byte) ([]Change, error) {
 	}
 	gone, err := withdrawn(root, files)
 	return append(changes, gone...), err
+}
+
+// breaking is the comparison of what a file was with what it would be. In samples and pages nothing breaks.
+func breaking(name string) func(before, after []byte) ([]string, error) {
+	switch {
+	case strings.HasPrefix(name, "schemas/"):
+		return Breaking
+	case name == Index:
+		return BreakingCatalogue
+	case name == AsyncAPI:
+		return BreakingCommands
+	}
+	return func([]byte, []byte) ([]string, error) { return nil, nil }
 }
 
 // withdrawn finds the schemas under root that no contract has.
@@ -78,11 +91,20 @@ func withdrawn(root string, files map[string][]byte) ([]Change, error) {
 
 // Write brings the files under root up to the contracts. It writes nothing where that would break readers of a version.
 func Write(root string) error {
-	files, err := Files()
+	files, err := rendered(root)
 	if err != nil {
 		return err
 	}
 	return write(root, files)
+}
+
+// rendered renders all files from the template beside root.
+func rendered(root string) (map[string][]byte, error) {
+	template, err := os.ReadFile(filepath.Join(root, "..", "template.yaml")) // #nosec G304 -- the name is ours, below a folder that the caller names
+	if err != nil {
+		return nil, err
+	}
+	return Files(template)
 }
 
 func write(root string, files map[string][]byte) error {

@@ -1,0 +1,277 @@
+package catalog
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"go.yaml.in/yaml/v3"
+
+	"orderflow/shared/contract"
+	"orderflow/shared/es"
+	"orderflow/shared/ident"
+	"orderflow/shared/saga"
+)
+
+// AsyncAPI is the document's path under events/.
+const AsyncAPI = "asyncapi.yaml"
+
+// schemas is where the document keeps its schemas.
+const schemas = "#/components/schemas/"
+
+// inventoryQueue is the channel of the saga's commands, and inventoryConsumer the function that takes from it.
+const (
+	inventoryQueue    = "inventory-commands"
+	inventoryConsumer = "process-inventory"
+)
+
+// attribute is an attribute of an envelope.
+type attribute struct {
+	Name, Description, Type, Format string
+	Required                        bool
+	Value                           any // where it is always the same
+}
+
+// attributes are those of CloudEvents 1.0 and the extensions, in the order in which an envelope has them.
+var attributes = []attribute{
+	{Name: "specversion", Type: "string", Required: true, Value: es.SpecVersion, Description: "The version of CloudEvents."},
+	{Name: "id", Type: "string", Required: true, Description: "The same each time that the event is published: stream@sequence, and /v with the version from the second version on."},
+	{Name: "source", Type: "string", Required: true, Description: "The context that publishes it."},
+	{Name: "type", Type: "string", Required: true, Description: "What happened."},
+	{Name: "subject", Type: "string", Required: true, Description: "The stream that it happened in."},
+	{Name: "time", Type: "string", Format: "date-time", Required: true, Description: "When it was stored, in UTC."},
+	{Name: "datacontenttype", Type: "string", Required: true, Value: "application/json", Description: "What data is."},
+	{Name: "dataschema", Type: "string", Format: "uri", Required: true, Description: "Names the JSON Schema of data. It is no place."},
+	{Name: "dataversion", Type: "integer", Required: true, Description: "The version of the contract, for rules to choose by."},
+	{Name: "sequence", Type: "integer", Format: "int64", Required: true, Description: "The place in the stream, from 1. Deliveries keep no order; this tells it."},
+	{Name: "correlationid", Type: "string", Description: "Of the request that it all began with."},
+	{Name: "causationid", Type: "string", Description: "Of what brought about this event."},
+	{Name: "traceparent", Type: "string", Description: "W3C Trace Context."},
+	{Name: "data", Type: "object", Required: true, Description: "What happened in detail, by the schema of type and version."},
+}
+
+// tree is a part of the document. Its keys come out in alphabetical order.
+type tree = map[string]any
+
+// asyncAPI is the document, in the order in which people read one.
+type asyncAPI struct {
+	Version     string `yaml:"asyncapi"`
+	Info        tree   `yaml:"info"`
+	ContentType string `yaml:"defaultContentType"`
+	Servers     tree   `yaml:"servers"`
+	Channels    tree   `yaml:"channels"`
+	Operations  tree   `yaml:"operations"`
+	Components  tree   `yaml:"components"`
+}
+
+// asyncapi renders the AsyncAPI 3.0 document: the bus and what contexts send on it, the queue of each consumer and what it receives, and the commands to the
+// inventory.
+func asyncapi(types []contract.Type, receivers []consumer) ([]byte, error) {
+	components := huma.NewMapRegistry(schemas, huma.DefaultSchemaNamer)
+	messages, definitions := tree{}, tree{"Envelope": envelopeSchema()}
+	document := asyncAPI{
+		Version: "3.0.0", ContentType: "application/json",
+		Info: tree{
+			"title": "orderflow: events and commands", "version": "1.0.0",
+			"description": "Generated from the Go contract types and template.yaml by `go generate ./shared/contract`. Deliveries are at least once and in any order.",
+		},
+		Servers: tree{
+			"eventbridge": tree{"host": "events.{region}.amazonaws.com", "protocol": "eventbridge", "description": "Amazon EventBridge.", "variables": region()},
+			"sqs":         tree{"host": "sqs.{region}.amazonaws.com", "protocol": "sqs", "description": "Amazon SQS.", "variables": region()},
+		},
+		Channels: tree{}, Operations: tree{}, Components: tree{"messages": messages, "schemas": definitions},
+	}
+	bus, senders := tree{}, map[string][]any{}
+	for _, t := range types {
+		if !t.Published {
+			continue
+		}
+		name := messageName(t.Name, t.Version)
+		message, data, err := event(t, components)
+		if err != nil {
+			return nil, err
+		}
+		messages[name], definitions[name] = message, data
+		bus[name] = ref("#/components/messages/" + name)
+		senders[t.Context] = append(senders[t.Context], ref("#/channels/orders/messages/"+name))
+	}
+	document.Channels["orders"] = channel("{stack}-orders", "eventbridge", "The bus. A consumer is a rule, which names types and versions, with a queue.", bus)
+	for context, sent := range senders {
+		document.Operations[context+"-service.send"] = operation("send", "orders", "What "+context+" publishes, by way of publish-events.", sent)
+	}
+	for _, c := range receivers {
+		received, operated := tree{}, []any{}
+		for _, r := range c.Receives {
+			name := messageName(r.Type, r.Version)
+			if received[name] == nil {
+				received[name] = ref("#/components/messages/" + name)
+				operated = append(operated, ref("#/channels/"+c.Name+"/messages/"+name))
+			}
+		}
+		description := fmt.Sprintf("The queue of %s. What fails three times, or breaks its schema, ends in %s.", c.Name, c.DeadLetters)
+		document.Channels[c.Name] = channel(c.Queue, "sqs", description, received)
+		document.Operations[c.Name+".receive"] = operation("receive", c.Name, strings.Join(c.reasons(), " "), operated)
+	}
+	if err := document.commands(components, messages, definitions); err != nil {
+		return nil, err
+	}
+	for name, s := range components.Map() {
+		s.AdditionalProperties = nil
+		plain, err := plain(s)
+		if err != nil {
+			return nil, err
+		}
+		definitions[name] = plain
+	}
+	var b bytes.Buffer
+	b.WriteString("# Generated by `go generate ./shared/contract`.\n")
+	e := yaml.NewEncoder(&b)
+	e.SetIndent(2)
+	if err := e.Encode(document); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), e.Close()
+}
+
+// commands adds the queue that the saga and the inventory share. One consumer takes each command, and its answer goes to the run that waits.
+func (a *asyncAPI) commands(components huma.Registry, messages, definitions tree) error {
+	s, err := plain(huma.SchemaFromType(components, reflect.TypeFor[saga.InventoryCommand]()))
+	if err != nil {
+		return err
+	}
+	delete(s, "additionalProperties")
+	definitions["InventoryCommand"] = s
+	channelMessages, refs := tree{}, []any{}
+	for _, command := range []string{"release.stock", "reserve.stock"} {
+		name := messageName(command, saga.InventoryCommandVersion)
+		example, err := plain(sampleCommand(command))
+		if err != nil {
+			return err
+		}
+		messages[name] = tree{
+			"name": command, "title": fmt.Sprintf("%s, version %d", command, saga.InventoryCommandVersion), "contentType": "application/json",
+			"summary": "A run of the saga waits for the answer to its task token: the reservation's id, or the code of the rule that forbade it.",
+			"payload": tree{"allOf": []any{
+				ref(schemas + "InventoryCommand"), tree{"type": "object", "properties": tree{"command": tree{"const": command}}},
+			}},
+			"correlationId": tree{"location": "$message.payload#/correlationId"},
+			"examples":      []any{tree{"payload": example}},
+		}
+		channelMessages[name] = ref("#/components/messages/" + name)
+		refs = append(refs, ref("#/channels/"+inventoryQueue+"/messages/"+name))
+	}
+	a.Channels[inventoryQueue] = channel("{stack}-"+inventoryQueue, "sqs", "Commands, point to point: the saga asks, the inventory does.", channelMessages)
+	a.Operations["order-saga.send"] = operation("send", inventoryQueue, "A run asks for stock, or gives it back.", refs)
+	a.Operations[inventoryConsumer+".receive"] = operation("receive", inventoryQueue, "Reserves and releases, each command's effect once.", slices.Clone(refs))
+	return nil
+}
+
+func sampleCommand(command string) saga.InventoryCommand {
+	return saga.InventoryCommand{ // #nosec G101 -- a token of no run
+		Version: saga.InventoryCommandVersion, Command: command, TaskToken: "sample", OrderID: orderID, Revision: 1,
+		Items: []saga.InventoryItem{{SKU: "CD-0042", Quantity: 2}}, SagaID: orderID, CorrelationID: ident.Derive("sample-request", "order/"+orderID),
+	}
+}
+
+// event is a message and the schema of its data.
+func event(t contract.Type, components huma.Registry) (message, data tree, err error) {
+	name := messageName(t.Name, t.Version)
+	s := huma.SchemaFromType(components, t.Data())
+	s.AdditionalProperties = nil
+	if data, err = plain(s); err != nil {
+		return nil, nil, err
+	}
+	data["title"], data["description"] = fmt.Sprintf("Data of %s, version %d", t.Name, t.Version), t.Description
+	text, err := sample(t)
+	if err != nil {
+		return nil, nil, err
+	}
+	var example tree
+	if err := json.Unmarshal(text, &example); err != nil {
+		return nil, nil, err
+	}
+	payload := tree{"allOf": []any{ref(schemas + "Envelope"), tree{"type": "object", "properties": tree{
+		"source": tree{"const": t.Source()}, "type": tree{"const": t.Name}, "dataschema": tree{"const": t.DataSchema()}, "dataversion": tree{"const": t.Version},
+		"data": ref(schemas + name),
+	}}}}
+	summary := t.Description
+	if t.Status() == contract.Deprecated {
+		payload["deprecated"] = true
+		summary += " Deprecated: published until " + t.Until + ", at least."
+	}
+	return tree{
+		"name": t.Name, "title": fmt.Sprintf("%s, version %d", t.Name, t.Version), "summary": summary, "contentType": "application/json",
+		"tags": []any{tree{"name": t.Context}}, "correlationId": tree{"location": "$message.payload#/correlationid"},
+		"payload": payload, "examples": []any{tree{"payload": example}},
+		"x-status": string(t.Status()), "x-schema": t.SchemaPath(), "x-sample": SamplePath(t),
+	}, data, nil
+}
+
+func envelopeSchema() tree {
+	properties, required := tree{}, []string{}
+	for _, a := range attributes {
+		p := tree{"type": a.Type, "description": a.Description}
+		if a.Format != "" {
+			p["format"] = a.Format
+		}
+		if a.Value != nil {
+			p["const"] = a.Value
+		}
+		if a.Type == "integer" {
+			p["minimum"] = 1
+		}
+		properties[a.Name] = p
+		if a.Required {
+			required = append(required, a.Name)
+		}
+	}
+	return tree{"type": "object", "description": "CloudEvents 1.0, structured mode: the detail of EventBridge's event.", "required": required, "properties": properties}
+}
+
+func messageName(name string, version int) string { return fmt.Sprintf("%s.v%d", name, version) }
+
+func ref(to string) tree { return tree{"$ref": to} }
+
+func region() tree {
+	return tree{"region": tree{"default": "us-east-1", "description": "The region of the stack."}}
+}
+
+func channel(address, server, description string, messages tree) tree {
+	return tree{
+		"address": address, "description": description, "servers": []any{ref("#/servers/" + server)}, "messages": messages,
+		"parameters": tree{"stack": tree{"description": "The name of the stack.", "default": "orderflow"}},
+	}
+}
+
+func operation(action, channel, summary string, messages []any) tree {
+	return tree{"action": action, "channel": ref("#/channels/" + channel), "summary": summary, "messages": messages}
+}
+
+// reasons are the descriptions of a consumer's rules, each once.
+func (c consumer) reasons() []string {
+	var all []string
+	for _, r := range c.Receives {
+		if r.Why != "" && !slices.Contains(all, r.Why) {
+			all = append(all, r.Why)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// plain is what a value's JSON says, as a tree. Whole numbers stay such.
+func plain(value any) (tree, error) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return nil, err
+	}
+	var t tree
+	if err := yaml.Unmarshal(text, &t); err != nil { // JSON is YAML, and YAML has integers
+		return nil, err
+	}
+	return t, nil
+}
