@@ -22,7 +22,7 @@ const poll = 2 * time.Second
 const cancelWait = 15 * time.Second
 
 var (
-	// ErrNameTaken says that a replay of that name has ended, or is of something else. EventBridge keeps them for 90 days.
+	// ErrNameTaken says that a replay of that name was of another window, other rules, or failed. EventBridge keeps them for 90 days.
 	ErrNameTaken = errors.New("eventarchive: the name belongs to another replay")
 	// ErrFailed says that EventBridge gave a replay up, or that somebody cancelled it.
 	ErrFailed = errors.New("eventarchive: the replay did not complete")
@@ -102,25 +102,32 @@ func Run(ctx context.Context, api API, clk clock.Clock, r Replay, progress func(
 	}
 }
 
-// look describes the replay. With joined, it has to go on, and be of what was asked for.
+// look describes the replay. With joined, it has to be of what was asked for, and go on or have come to its end in the very window: a program that died
+// while it waited is given again when all is done.
 func look(ctx context.Context, api API, r Replay, archive *eventbridge.DescribeArchiveOutput, joined bool) (Status, error) {
 	out, err := api.DescribeReplay(ctx, &eventbridge.DescribeReplayInput{ReplayName: &r.Name})
 	if err != nil {
 		return Status{}, fmt.Errorf("eventarchive: look at replay %s: %w", r.Name, err)
 	}
 	if joined {
-		running := out.State == types.ReplayStateStarting || out.State == types.ReplayStateRunning
+		goes := out.State == types.ReplayStateStarting || out.State == types.ReplayStateRunning
+		done := out.State == types.ReplayStateCompleted && sameSecond(out.EventStartTime, r.From) && sameSecond(out.EventEndTime, r.To)
 		var rules []string
 		if out.Destination != nil {
 			rules = slices.Sorted(slices.Values(out.Destination.FilterArns))
 		}
-		if !running || aws.ToString(out.EventSourceArn) != aws.ToString(archive.ArchiveArn) || !slices.Equal(rules, slices.Sorted(slices.Values(r.Rules))) {
+		if !goes && !done || aws.ToString(out.EventSourceArn) != aws.ToString(archive.ArchiveArn) || !slices.Equal(rules, slices.Sorted(slices.Values(r.Rules))) {
 			return Status{}, fmt.Errorf("%w: %s is %s; give another --name", ErrNameTaken, r.Name, out.State)
 		}
 	}
 	return Status{
 		State: string(out.State), From: aws.ToTime(out.EventStartTime), To: aws.ToTime(out.EventEndTime), Last: aws.ToTime(out.EventLastReplayedTime),
 	}, nil
+}
+
+// sameSecond compares with a time that EventBridge gives back, which it keeps in seconds.
+func sameSecond(kept *time.Time, asked time.Time) bool {
+	return kept != nil && kept.Unix() == asked.Unix()
 }
 
 func cancel(ctx context.Context, api API, name string) error {

@@ -71,9 +71,9 @@ func TestArchive(t *testing.T) {
 		t.Errorf("the rule for live events let pass %+v, %v", out, err)
 	}
 	if _, err := eventarchive.Run(ctx, events, clock.System{}, eventarchive.Replay{
-		Name: name, Archive: name, Rules: []string{allRule}, From: began.Add(-time.Minute), To: began.Add(time.Minute),
+		Name: name, Archive: name, Rules: []string{allRule}, From: began.Add(-time.Hour), To: began.Add(time.Minute),
 	}, func(eventarchive.Status) {}); !errors.Is(err, eventarchive.ErrNameTaken) {
-		t.Errorf("the same name again: %v", err)
+		t.Errorf("the same name for another window: %v", err)
 	}
 }
 
