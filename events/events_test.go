@@ -14,6 +14,9 @@ import (
 	"orderflow/shared/adapter/dynamostore"
 	"orderflow/shared/adapter/queue"
 	"orderflow/shared/adapter/stream"
+	"orderflow/shared/analytics"
+	"orderflow/shared/analytics/analyticstest"
+	"orderflow/shared/clock"
 	"orderflow/shared/contract"
 	"orderflow/shared/contract/publish"
 	"orderflow/shared/erasure"
@@ -149,6 +152,27 @@ func TestStartSaga(t *testing.T) {
 			}
 			if !slices.Equal(r.started, tt.runs) || !slices.Equal(failed, tt.failed) {
 				t.Errorf("started %v, failed %v; want %v, %v", r.started, failed, tt.runs, tt.failed)
+			}
+		})
+	}
+}
+
+func TestAnalyseOrders(t *testing.T) {
+	for name, failed := range map[string]int{"analyse-orders": 0, "analyse-orders-poison": 1} {
+		t.Run(name, func(t *testing.T) {
+			var batch events.SQSEvent
+			read(t, "samples/invoke/"+name+".json", &batch)
+			table := &analyticstest.Memory{}
+			analyser := analytics.Analyser{Table: table, Calendar: analytics.NewCalendar("UTC"), Clock: clock.System{}}
+			answer, err := queue.Together(func(ctx context.Context, messages []queue.Message) []error {
+				return analyser.Handle(ctx, queue.Bodies(messages))
+			})(context.Background(), batch)
+			if err != nil || len(answer.BatchItemFailures) != failed {
+				t.Fatalf("failed %v, %v", answer.BatchItemFailures, err)
+			}
+			days, err := table.Days(context.Background(), "2026-03-02", "2026-03-02")
+			if counted := days["2026-03-02"]; err != nil || counted["orders"] != 1 || (counted["confirmed"] == 1) != (failed == 0) {
+				t.Errorf("counted %v, %v", days, err)
 			}
 		})
 	}

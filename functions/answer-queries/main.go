@@ -9,12 +9,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
 	"orderflow/shared/account"
+	"orderflow/shared/adapter/analyticstable"
 	"orderflow/shared/adapter/awsenv"
 	"orderflow/shared/adapter/dynamostore"
 	"orderflow/shared/adapter/httpapi"
 	"orderflow/shared/adapter/keyvault"
 	"orderflow/shared/adapter/stocktable"
 	"orderflow/shared/adapter/viewtable"
+	"orderflow/shared/analytics"
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/order"
@@ -38,5 +40,9 @@ func main() {
 		Stock:      stock.New(stock.Deps{Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE"))}),
 		Lists:      orders.NewLists(views, now),
 		Statistics: customers.NewStatistics(views, now),
+		Figures: analytics.Reports{
+			Table:    analyticstable.New(tables, awsenv.Env("ANALYTICS_TABLE"), awsenv.Env("ANALYTICS_GENERATION")),
+			Calendar: analytics.NewCalendar(awsenv.Env("TIME_ZONE")),
+		},
 	})))
 }

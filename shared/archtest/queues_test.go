@@ -1,7 +1,9 @@
 package archtest
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,7 +16,8 @@ const (
 	maxReceives    = 3
 	twelveHours    = 43200
 	streamReaders  = 2 // more than two readers of a shard are throttled
-	visibilityRate = 6 // a queue's visibility timeout, in timeouts of its function
+	visibilityRate = 6 // a queue's visibility timeout, in timeouts of its function; its mapping's batching window comes on top
+	windowless     = 10
 )
 
 // queuesOf lists the queues that a function takes messages from, by logical id.
@@ -104,7 +107,7 @@ func queues(t template) (found findings) {
 }
 
 // consumers: how functions take messages from queues and records from streams.
-func consumers(t template) (found findings) {
+func consumers(t template, files []source) (found findings) {
 	readers := map[string]int{}
 	for _, id := range t.ofType(serverlessFunction) {
 		timeout := numberAt(t.prop(id, "Timeout"))
@@ -116,14 +119,23 @@ func consumers(t template) (found findings) {
 		}
 		for _, e := range eventsOf(t, id, "SQS") {
 			q := target(e["Queue"])
-			if visibility := numberAt(t.prop(q, "VisibilityTimeout")); visibility < visibilityRate*timeout {
-				found.addf("%s hides a message for %v s, and its function %s may take %v", q, visibility, id, timeout)
+			window := numberAt(e, "MaximumBatchingWindowInSeconds")
+			if visibility := numberAt(t.prop(q, "VisibilityTimeout")); visibility < visibilityRate*timeout+window {
+				found.addf("%s hides a message for %v s, and its function %s may take %v after a window of %v", q, visibility, id, timeout, window)
 			}
 			if !slices.Contains(list(e["FunctionResponseTypes"]), any("ReportBatchItemFailures")) {
 				found.addf("%s doesn't report the failures of a batch one by one", id)
 			}
-			if most := queue.MaxBatch(time.Duration(timeout) * time.Second); numberAt(e, "BatchSize") < 1 || numberAt(e, "BatchSize") > float64(most) {
+			// A handler of whole batches needs time for each message only where a batch fails as a whole.
+			most := queue.MaxBatch(time.Duration(timeout) * time.Second)
+			if takesTogether(files, functionName(t, id)) {
+				most = queue.MaxTogether(time.Duration(timeout) * time.Second)
+			}
+			if numberAt(e, "BatchSize") < 1 || numberAt(e, "BatchSize") > float64(most) {
 				found.addf("%s takes batches of %v, and has time for 1 to %d", id, numberAt(e, "BatchSize"), most)
+			}
+			if numberAt(e, "BatchSize") > windowless && window == 0 {
+				found.addf("%s takes batches of more than %d without a window, which AWS refuses", id, windowless)
 			}
 			if numberAt(e, "ScalingConfig", "MaximumConcurrency") < 2 {
 				found.addf("%s has no MaximumConcurrency", id)
@@ -157,6 +169,13 @@ func consumers(t template) (found findings) {
 		found.addf("%s: a mapping is written as an event of its function, where these rules look", id)
 	}
 	return found
+}
+
+// takesTogether says whether a function's wiring takes its batches as a whole.
+func takesTogether(files []source, function string) bool {
+	return slices.ContainsFunc(files, func(f source) bool {
+		return f.dir() == "functions/"+function && strings.Contains(f.text, "lambda.Start(queue.Together(")
+	})
 }
 
 // handovers: a rule hands over to a queue that takes from that rule alone; what is invoked asynchronously has somewhere to go when it fails.
@@ -212,7 +231,7 @@ func TestQueues(t *testing.T) {
 		t.Errorf("only %d dead letter queues were found", n)
 	}
 	wantNone(t, queues(template))
-	wantNone(t, consumers(template))
+	wantNone(t, consumers(template, sources(t)))
 	wantNone(t, handovers(template))
 }
 
@@ -247,6 +266,7 @@ Resources:
   Worker:
     Type: AWS::Serverless::Function
     Properties:
+      CodeUri: functions/do-work/
       Timeout: 10
       EventInvokeConfig: {DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Dead.Arn}}}
       Events:
@@ -281,6 +301,7 @@ func TestQueueRulesFind(t *testing.T) {
 		"no stack in the name":        {"!Sub '${AWS::StackName}-work'", "work", "Work isn't named"},
 		"short visibility":            {"VisibilityTimeout: 60", "VisibilityTimeout: 59", "Work hides a message for 59 s"},
 		"too large a batch":           {"BatchSize: 6", "BatchSize: 7", "Worker takes batches of 7, and has time for 1 to 6"},
+		"a window":                    {"BatchSize: 6", "BatchSize: 6, MaximumBatchingWindowInSeconds: 1", "may take 10 after a window of 1"},
 		"a batch of 10 by default":    {"BatchSize: 6, ", "", "Worker takes batches of"},
 		"no batch item failures":      {"FunctionResponseTypes: [ReportBatchItemFailures], ", "", "Worker doesn't report"},
 		"no maximum concurrency":      {", ScalingConfig: {MaximumConcurrency: 2}", "", "Worker has no MaximumConcurrency"},
@@ -302,12 +323,27 @@ func TestQueueRulesFind(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			template := tc.template(t, queueTemplate)
-			wantOne(t, slices.Concat(queues(template), consumers(template), handovers(template)), tc.want)
+			wantOne(t, slices.Concat(queues(template), consumers(template, nil), handovers(template)), tc.want)
 		})
 	}
+	t.Run("together", func(t *testing.T) {
+		wiring := []source{parseSource(t, "functions/do-work/main.go", "package main\n\nfunc main() { lambda.Start(queue.Together(handle)) }\n")}
+		for _, tc := range []edit{
+			{"BatchSize: 6", "BatchSize: 10", ""},
+			{"BatchSize: 6", "BatchSize: 11", "more than 10 without a window"},
+			{"BatchSize: 6", "BatchSize: 20, MaximumBatchingWindowInSeconds: 0", "batches of 20, and has time for 1 to 19"},
+		} {
+			found := consumers(tc.template(t, queueTemplate), wiring)
+			if tc.want == "" {
+				wantNone(t, found)
+			} else if len(found) == 0 || !strings.Contains(fmt.Sprint(found), tc.want) {
+				t.Errorf("%v: found %v", tc, found)
+			}
+		}
+	})
 	t.Run("three readers", func(t *testing.T) {
 		template := parseTemplate(t, queueTemplate)
 		template.Resources["Second"], template.Resources["Third"] = template.Resources["Reader"], template.Resources["Reader"]
-		wantOne(t, consumers(template), "3 readers")
+		wantOne(t, consumers(template, nil), "3 readers")
 	})
 }

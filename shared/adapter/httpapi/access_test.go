@@ -53,6 +53,9 @@ func TestAccess(t *testing.T) {
 		{"read ada's account", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account) }, want{401, 200, 404, 200}},
 		{"read how the account was", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account+"?asOf=1") }, want{401, 200, 404, 200}},
 		{"read its statement", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account+"/statement") }, want{401, 200, 404, 200}},
+		{"read the figures", func(_ *shop, who caller) request {
+			return get(who, "/analytics/daily?from=2026-03-01&to=2026-03-01")
+		}, want{401, 403, 403, 200}},
 		{"read the description", func(_ *shop, who caller) request { return get(who, "/openapi.json") }, want{200, 200, 200, 200}},
 	} {
 		for _, as := range []struct {

@@ -17,6 +17,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"orderflow/shared/account"
+	"orderflow/shared/analytics"
 	"orderflow/shared/clock"
 	"orderflow/shared/customer"
 	"orderflow/shared/order"
@@ -46,6 +47,7 @@ type Queries struct {
 	Stock      stock.Service
 	Lists      orders.Reader
 	Statistics customers.Reader
+	Figures    analytics.Reader
 }
 
 // NewCommands makes the handler of the commands.
@@ -187,6 +189,10 @@ func (s *server) queries(q Queries) {
 	register(s, accessSignedIn, get("getAccount", "/accounts/{id}", "Read an account", "Always shows the caller's own writes. asOf shows how it was."+aboutPast), q.getAccount)
 	register(s, accessSignedIn, get("getStatement", "/accounts/{id}/statement", "Read an account's movements",
 		"Newest first, page by page, each with the balance right after it. Always shows the caller's own writes."), q.getStatement)
+	figures := get("getDailyFigures", "/analytics/daily", "Read what became of orders by day",
+		"For operators. Everything counts in the hour in which it happened, so that a day that is over doesn't change: a cancellation counts as refunded when it is completed.")
+	figures.Errors = nil
+	register(s, accessOperator, figures, q.getDailyFigures)
 }
 
 // aboutPast says what a query for the past answers.

@@ -20,6 +20,8 @@ import (
 
 	"orderflow/shared/account"
 	"orderflow/shared/adapter/httpapi"
+	"orderflow/shared/analytics"
+	"orderflow/shared/analytics/analyticstest"
 	"orderflow/shared/clock"
 	"orderflow/shared/customer"
 	"orderflow/shared/es"
@@ -48,6 +50,7 @@ type world struct {
 	customers customer.Service
 	lists     orderLists
 	stats     statistics
+	figures   analyticstest.Memory
 	commands  func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error)
 	queries   func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error)
 	keys      atomic.Int64
@@ -83,6 +86,7 @@ func newWorld(t testing.TB) *world {
 		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Accounts: accounts, Stock: stocks,
 		Lists:      orderLists(func(ctx context.Context, id string, q orders.Query) (orders.Page, error) { return w.lists(ctx, id, q) }),
 		Statistics: statistics(func(ctx context.Context, id string) (customers.Row, error) { return w.stats(ctx, id) }),
+		Figures:    analytics.Reports{Table: &w.figures, Calendar: analytics.NewCalendar("Europe/Amsterdam")},
 	}))
 	return w
 }

@@ -1,0 +1,28 @@
+// analyse-orders counts orders, revenue, cancellations and what is sold, by hour and day.
+package main
+
+import (
+	"context"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"orderflow/shared/adapter/analyticstable"
+	"orderflow/shared/adapter/awsenv"
+	"orderflow/shared/adapter/queue"
+	"orderflow/shared/analytics"
+	"orderflow/shared/clock"
+)
+
+func main() {
+	awsenv.Logger()
+	tables := dynamodb.NewFromConfig(awsenv.Config(context.Background()))
+	analyser := analytics.Analyser{
+		Table:    analyticstable.New(tables, awsenv.Env("ANALYTICS_TABLE"), awsenv.Env("ANALYTICS_GENERATION")),
+		Calendar: analytics.NewCalendar(awsenv.Env("TIME_ZONE")),
+		Clock:    clock.System{},
+	}
+	lambda.Start(queue.Together(func(ctx context.Context, messages []queue.Message) []error {
+		return analyser.Handle(ctx, queue.Bodies(messages))
+	}))
+}

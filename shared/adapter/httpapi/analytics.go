@@ -1,0 +1,103 @@
+package httpapi
+
+import (
+	"context"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"orderflow/shared/analytics"
+	"orderflow/shared/money"
+)
+
+type dailyInput struct {
+	From  string `query:"from" required:"true" doc:"The first day" example:"2026-03-01"`
+	To    string `query:"to" required:"true" doc:"The last day, at most 92 with the first" example:"2026-03-31"`
+	Hours bool   `query:"hours" doc:"Shows the hours of each day too; of at most 7 days"`
+	Top   int    `query:"top" minimum:"0" maximum:"100" default:"10" doc:"SKUs shown of each day"`
+
+	from, to analytics.Date
+}
+
+// Resolve implements huma.Resolver. A parameter that is given twice is refused: nobody knows which of the two is meant.
+func (in *dailyInput) Resolve(ctx huma.Context) (errs []error) {
+	u := ctx.URL()
+	query := u.Query()
+	for _, name := range []string{"from", "to", "hours", "top"} {
+		if len(query[name]) > 1 {
+			errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: "expected one value"})
+		}
+	}
+	for name, into := range map[string]*analytics.Date{"from": &in.from, "to": &in.to} {
+		given := query.Get(name)
+		if !query.Has(name) {
+			continue // huma says that it is required
+		}
+		var err error
+		if *into, err = analytics.ParseDate(given); err != nil {
+			errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: "expected a date of the calendar, written 2006-01-02", Value: given})
+		}
+	}
+	return errs
+}
+
+// FiguresAnswer is the figures of an hour or a day. It is exported because huma passes over unexported embedded fields.
+type FiguresAnswer struct {
+	Orders            int64            `json:"orders" doc:"Orders that were placed"`
+	Confirmed         int64            `json:"confirmed" doc:"Orders that were confirmed, whatever became of them later"`
+	Cancelled         int64            `json:"cancelled" doc:"Orders whose cancellation was completed"`
+	CancelledByReason map[string]int64 `json:"cancelledByReason"`
+	Revenue           []money.Money    `json:"revenue" doc:"What the confirmed orders came to, one entry a currency"`
+	Refunded          []money.Money    `json:"refunded" doc:"What confirmed orders came to whose cancellation was completed, whenever they were confirmed. It is not taken off revenue."`
+}
+
+type soldAnswer struct {
+	SKU    string `json:"sku"`
+	Pieces int64  `json:"pieces"`
+}
+
+type hourAnswer struct {
+	Start time.Time `json:"start" doc:"When the hour begins, in the time zone of the figures"`
+	FiguresAnswer
+}
+
+type dayAnswer struct {
+	Date string `json:"date" example:"2026-03-01"`
+	FiguresAnswer
+	TopSKUs []soldAnswer `json:"topSkus" doc:"The SKUs with the most pieces in the orders that were confirmed, the most first"`
+	Hours   []hourAnswer `json:"hours,omitempty" doc:"With hours=true: all hours of the day, 23 or 25 where the clocks are changed"`
+}
+
+type dailyAnswer struct {
+	TimeZone string      `json:"timeZone" doc:"Whose days and hours these are" example:"Europe/Amsterdam"`
+	Days     []dayAnswer `json:"days" doc:"Each day of the period, also those on which nothing happened. They follow the orders within seconds."`
+}
+
+type dailyOutput struct{ Body dailyAnswer }
+
+func (q Queries) getDailyFigures(ctx context.Context, _ identity, in *dailyInput) (*dailyOutput, error) {
+	days, err := q.Figures.Daily(ctx, analytics.Query{From: in.from, To: in.to, Hours: in.Hours, Best: in.Top})
+	if err != nil {
+		return nil, err
+	}
+	out := &dailyOutput{Body: dailyAnswer{TimeZone: q.Figures.Zone(), Days: make([]dayAnswer, len(days))}}
+	for i, d := range days {
+		day := dayAnswer{Date: string(d.Date), FiguresAnswer: figuresOf(d.Figures), TopSKUs: make([]soldAnswer, len(d.Best))}
+		for n, sku := range d.Best {
+			day.TopSKUs[n] = soldAnswer(sku)
+		}
+		for _, h := range d.Hours {
+			day.Hours = append(day.Hours, hourAnswer{Start: h.Start, FiguresAnswer: figuresOf(h.Figures)})
+		}
+		out.Body.Days[i] = day
+	}
+	return out, nil
+}
+
+func figuresOf(f analytics.Figures) FiguresAnswer {
+	a := FiguresAnswer{Orders: f.Orders, Confirmed: f.Confirmed, CancelledByReason: f.Cancelled, Revenue: f.Revenue, Refunded: f.Refunded}
+	for _, n := range f.Cancelled {
+		a.Cancelled += n
+	}
+	return a
+}
