@@ -194,13 +194,16 @@ func TestPermissions(t *testing.T) {
 		"change an event": update(events, eventKey), "delete an event": remove(events, eventKey), "read all events at once": scanAll,
 		"delete a view's row": remove(views, item{"pk": s("a"), "sk": s("b")}), "delete a person's key": remove(keys, item{"subject": s("a")}),
 		"delete a counter": remove(stock, item{"sku": s("a")}), "delete a snapshot": remove(snapshots, snapshot), "start a saga by message": sendTo("StartSagaQueueUrl"), "order stock": sendTo("InventoryQueueUrl"),
-		"forge a mail": sendTo("SendMailsQueueUrl"),
+		"forge a mail":    sendTo("SendMailsQueueUrl"),
+		"delete a figure": remove(stack.Outputs["AnalyticsTable"], item{"pk": s("e2e"), "sk": s("permissions")}),
 	}
 	noWrites := map[string]attempt{
 		"write an event": put(events, eventKey), "change a counter": update(stock, item{"sku": s("a")}), "write a view's row": put(views, item{"pk": s("a"), "sk": s("b")}),
 		"write a person's key": put(keys, item{"subject": s("a")}), "start a run": start,
 	}
+	count := update(stack.Outputs["AnalyticsTable"], item{"pk": s("e2e"), "sk": s("permissions")})
 	more := map[string]map[string]attempt{
+		"analyse-orders":    {"read an order": query, "write an event": noWrites["write an event"], "start a run": start},
 		"answer-queries":    noWrites,
 		"accept-commands":   {"write a view's row": noWrites["write a view's row"], "start a run": start},
 		"publish-events":    maps.Clone(noWrites),
@@ -218,7 +221,7 @@ func TestPermissions(t *testing.T) {
 		"sweep-orders": {"write a view's row": noWrites["write a view's row"], "change a counter": noWrites["change a counter"]},
 	}
 	// That something is allowed shows that the rest isn't denied for want of valid credentials.
-	allowed := map[string]attempt{"start-saga": receive, "publish-events": sendTo("PublishEventsDeadLettersUrl")}
+	allowed := map[string]attempt{"start-saga": receive, "publish-events": sendTo("PublishEventsDeadLettersUrl"), "analyse-orders": count}
 
 	// Without this the snapshots would be of no use, and nobody would notice: what can't be read costs a replay.
 	readers := []string{"accept-commands", "answer-queries", "process-payment", "project-views"}

@@ -67,9 +67,12 @@ func TestUnfit(t *testing.T) {
 		"a currency that is none":   {strings.Replace(good, `"total":{"amount":200,"currency":"USD"`, `"total":{"amount":200,"currency":"USd"`, 1), "data.total.currency"},
 		"no pieces":                 {strings.Replace(good, `"quantity":1`, `"quantity":0`, 1), "data.lines[0].quantity"},
 		"no SKU":                    {strings.Replace(good, `"sku":"b"`, `"sku":""`, 1), "data.lines[1].sku"},
+		"a kind that there is not":  {strings.Replace(done, `"kind":"customer"`, `"kind":"mood"`, 1), "kind"},
+		"a version that is not ours": {strings.Replace(strings.Replace(strings.Replace(done, `"dataversion":2`, `"dataversion":1`, 1), "cancelled:2", "cancelled:1", 1),
+			`{"kind":"customer","code":"customer.request"}`, `"customer.request"`, 1), "not counted in version 1"},
 		"a fraction":                {strings.Replace(good, `"quantity":1`, `"quantity":1.5`, 1), "quantity"},
 		"too many SKUs":             {string(analyticstest.Message(t, "o1", 1, noon, placed("o1", many...))), "at most 40 SKUs"},
-		"a reason that is a text":   {strings.Replace(done, "customer.request", "found it cheaper", 1), "data.reason"},
+		"a reason that is a text":   {strings.Replace(done, "customer.request", "found it cheaper", 1), "data.reason.code"},
 		"another event of its kind": {strings.Replace(strings.Replace(good, `"sequence":1`, `"sequence":7`, 1), "@1", "@7", 1), "was placed by its event 1"},
 	} {
 		t.Run(name, func(t *testing.T) {

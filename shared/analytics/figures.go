@@ -37,7 +37,7 @@ type Addition struct {
 	Counters Counters
 }
 
-// The names of counters. Those that end in a point go on with a reason or a currency.
+// The names of counters. Those that end in a point go on: with a currency, or with a reason's kind, a slash and its code.
 const (
 	counterOrders    = "orders"
 	counterConfirmed = "confirmed"
@@ -89,17 +89,22 @@ func (s sum) additions() []Addition {
 type Figures struct {
 	Orders    int64            // that were placed
 	Confirmed int64            // orders that were confirmed, whatever became of them later
-	Cancelled map[string]int64 // orders whose cancellation was completed, by reason
+	Cancelled int64            // orders whose cancellation was completed
+	Kinds     map[string]int64 // of these, by kind of reason
+	Reasons   map[string]int64 // of these, by the reason's code
 	Revenue   []money.Money    // what the confirmed ones came to, by currency
 	Refunded  []money.Money    // what confirmed orders came to that were cancelled in this time, whenever they were confirmed
 }
 
 // figuresOf reads the counters of a day or an hour. A counter of another name is one of a later version and is passed over.
 func figuresOf(c Counters) Figures {
-	f := Figures{Orders: c[counterOrders], Confirmed: c[counterConfirmed], Cancelled: map[string]int64{}, Revenue: []money.Money{}, Refunded: []money.Money{}}
+	f := Figures{Orders: c[counterOrders], Confirmed: c[counterConfirmed], Kinds: map[string]int64{}, Reasons: map[string]int64{}, Revenue: []money.Money{}, Refunded: []money.Money{}}
 	for _, name := range slices.Sorted(maps.Keys(c)) {
 		if reason, ok := strings.CutPrefix(name, counterCancelled); ok {
-			f.Cancelled[reason] = c[name]
+			kind, code, _ := strings.Cut(reason, "/")
+			f.Cancelled += c[name]
+			f.Kinds[kind] += c[name]
+			f.Reasons[code] += c[name]
 		}
 		if currency, ok := strings.CutPrefix(name, counterRevenue); ok {
 			f.Revenue = append(f.Revenue, money.Money{Amount: c[name], Currency: currency})

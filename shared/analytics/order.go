@@ -50,11 +50,12 @@ type Confirmed struct {
 	Time     time.Time `json:"time"`
 }
 
-// Cancelled is what order.cancelled said.
+// Cancelled is what order.cancelled said in its second version.
 type Cancelled struct {
 	Sequence int64     `json:"sequence"`
 	Time     time.Time `json:"time"`
-	Reason   string    `json:"reason"`
+	Kind     string    `json:"kind"` // of reason: the contract names them all
+	Code     string    `json:"code"`
 }
 
 // fact is one event that is counted; one of the three is set.
@@ -82,13 +83,13 @@ func readFact(body []byte) (fact, error) {
 		f.placed, err = placedOf(e, d)
 	case contract.OrderConfirmed:
 		f = fact{order: d.OrderID, confirmed: &Confirmed{Sequence: e.Sequence, Time: e.Time.UTC()}}
-	case contract.OrderCancelled:
-		f = fact{order: d.OrderID, cancelled: &Cancelled{Sequence: e.Sequence, Time: e.Time.UTC(), Reason: d.Reason}}
-		if !reasonForm.MatchString(d.Reason) {
-			err = fmt.Errorf("data.reason %.80q is no code", d.Reason)
+	case contract.OrderCancelledV2:
+		f = fact{order: d.OrderID, cancelled: &Cancelled{Sequence: e.Sequence, Time: e.Time.UTC(), Kind: d.Reason.Kind, Code: d.Reason.Code}}
+		if !reasonForm.MatchString(d.Reason.Code) {
+			err = fmt.Errorf("data.reason.code %.80q is no code", d.Reason.Code)
 		}
 	default:
-		err = errors.New("its type is not counted")
+		err = fmt.Errorf("it is not counted in version %d", e.DataVersion)
 	}
 	if subject := string(es.NewStreamID(order.Category, f.order)); err == nil && e.Subject != subject {
 		err = fmt.Errorf("it is about %s and of %s", subject, e.Subject)
@@ -165,7 +166,7 @@ func (o Order) adds(c Calendar) sum {
 		add(o.Confirmed.Time, counterConfirmed, 1)
 	}
 	if o.Cancelled != nil {
-		add(o.Cancelled.Time, counterCancelled+o.Cancelled.Reason, 1)
+		add(o.Cancelled.Time, counterCancelled+o.Cancelled.Kind+"/"+o.Cancelled.Code, 1)
 	}
 	if o.Placed == nil || o.Confirmed == nil {
 		return s

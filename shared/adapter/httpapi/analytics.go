@@ -46,7 +46,8 @@ type FiguresAnswer struct {
 	Orders            int64            `json:"orders" doc:"Orders that were placed"`
 	Confirmed         int64            `json:"confirmed" doc:"Orders that were confirmed, whatever became of them later"`
 	Cancelled         int64            `json:"cancelled" doc:"Orders whose cancellation was completed"`
-	CancelledByReason map[string]int64 `json:"cancelledByReason"`
+	CancelledByKind   map[string]int64 `json:"cancelledByKind" doc:"By kind of reason: customer, operator, expired, payment, stock, shipment, failure"`
+	CancelledByReason map[string]int64 `json:"cancelledByReason" doc:"By the reason's code, as an order shows it"`
 	Revenue           []money.Money    `json:"revenue" doc:"What the confirmed orders came to, one entry a currency"`
 	Refunded          []money.Money    `json:"refunded" doc:"What confirmed orders came to whose cancellation was completed, whenever they were confirmed. It is not taken off revenue."`
 }
@@ -95,9 +96,8 @@ func (q Queries) getDailyFigures(ctx context.Context, _ identity, in *dailyInput
 }
 
 func figuresOf(f analytics.Figures) FiguresAnswer {
-	a := FiguresAnswer{Orders: f.Orders, Confirmed: f.Confirmed, CancelledByReason: f.Cancelled, Revenue: f.Revenue, Refunded: f.Refunded}
-	for _, n := range f.Cancelled {
-		a.Cancelled += n
+	return FiguresAnswer{
+		Orders: f.Orders, Confirmed: f.Confirmed, Cancelled: f.Cancelled, CancelledByKind: f.Kinds, CancelledByReason: f.Reasons,
+		Revenue: f.Revenue, Refunded: f.Refunded,
 	}
-	return a
 }

@@ -51,13 +51,16 @@ func TestDailyFigures(t *testing.T) {
 		}
 	}
 	nothing := func(more object) object {
-		o := object{"orders": 0, "confirmed": 0, "cancelled": 0, "cancelledByReason": object{}, "revenue": []any{}, "refunded": []any{}}
+		o := object{"orders": 0, "confirmed": 0, "cancelled": 0, "cancelledByKind": object{}, "cancelledByReason": object{}, "revenue": []any{}, "refunded": []any{}}
 		maps.Copy(o, more)
 		return o
 	}
 	eur := []object{{"amount": 1200, "currency": "EUR"}}
 	happened := func(more object) object {
-		maps.Copy(more, object{"confirmed": 1, "cancelled": 1, "cancelledByReason": object{"customer.request": 1}, "revenue": eur, "refunded": eur})
+		maps.Copy(more, object{
+			"confirmed": 1, "cancelled": 1, "cancelledByKind": object{"customer": 1}, "cancelledByReason": object{"customer.request": 1},
+			"revenue": eur, "refunded": eur,
+		})
 		return nothing(more)
 	}
 	zone, days := figures("from=2026-03-27&to=2026-03-29&top=1")

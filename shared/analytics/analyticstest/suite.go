@@ -33,24 +33,28 @@ const Zone = "Europe/Amsterdam"
 // day is the last of March's, on which the clocks of Zone are put forward.
 var day = time.Date(2026, 3, 28, 22, 30, 0, 0, time.UTC)
 
-// Message is EventBridge's JSON around the published form of a stored event of an order.
+// Message is EventBridge's JSON around the newest published form of a stored event of an order.
 func Message(t interface{ Fatal(...any) }, orderID string, version int64, at time.Time, event any) []byte {
 	name, schema, ok := contract.Registry().Name(event)
 	if !ok {
 		t.Fatal(fmt.Sprintf("%T is not registered", event))
 	}
-	envelope, err := contract.Map(es.Recorded{
+	versions, err := contract.Versions(es.Recorded{
 		Stream: es.NewStreamID(order.Category, orderID), Version: version, Type: name, Schema: schema, Data: event, Time: at,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	envelope := versions[len(versions)-1]
 	body, err := json.Marshal(map[string]any{"detail-type": envelope.Type, "source": envelope.Source, "detail": envelope})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return body
 }
+
+// kinds are the kinds of the reasons that are drawn.
+var kinds = map[order.Reason]string{order.ReasonCustomer: "customer", "stock.insufficient": "stock", "stock.another": "stock"}
 
 // life is an order as it went, to be counted the simple way.
 type life struct {
@@ -77,7 +81,7 @@ func drawLife(t *rapid.T, id string) life {
 	}
 	if rapid.Bool().Draw(t, "is cancelled") {
 		l.cancelled = at("cancelled", slices.MaxFunc([]time.Time{l.placed, l.confirmed}, time.Time.Compare))
-		l.reason = rapid.SampledFrom([]order.Reason{order.ReasonCustomer, "stock.insufficient"}).Draw(t, "reason")
+		l.reason = rapid.SampledFrom(slices.Sorted(maps.Keys(kinds))).Draw(t, "reason")
 	}
 	return l
 }
@@ -96,7 +100,7 @@ func (l life) messages(t *rapid.T) [][]byte {
 // counted is what the figures between two moments should be, the simple way: by looking at each order.
 func counted(lives []life, from, to time.Time) (f analytics.Figures, best []analytics.SKU) {
 	within := func(at time.Time) bool { return !at.IsZero() && !at.Before(from) && at.Before(to) }
-	f = analytics.Figures{Cancelled: map[string]int64{}}
+	f = analytics.Figures{Kinds: map[string]int64{}, Reasons: map[string]int64{}}
 	revenue, refunded, pieces := map[string]int64{}, map[string]int64{}, map[string]int64{}
 	for _, l := range lives {
 		if within(l.placed) {
@@ -110,7 +114,9 @@ func counted(lives []life, from, to time.Time) (f analytics.Figures, best []anal
 			}
 		}
 		if within(l.cancelled) {
-			f.Cancelled[string(l.reason)]++
+			f.Cancelled++
+			f.Kinds[kinds[l.reason]]++
+			f.Reasons[string(l.reason)]++
 			if !l.confirmed.IsZero() {
 				refunded[l.total.Currency] += l.total.Amount
 			}
