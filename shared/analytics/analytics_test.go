@@ -146,6 +146,10 @@ func TestOneWriteForABatch(t *testing.T) {
 			if got := day(t, table); got.Orders != int64(tc.orders) || got.Confirmed != int64(tc.orders) {
 				t.Errorf("counted %+v", got)
 			}
+			kept, err := table.Orders(t.Context(), []string{"o0"})
+			if err != nil || kept["o0"].Placed == nil || kept["o0"].Placed.Pieces != nil {
+				t.Errorf("%+v is kept, %v: what is counted of its SKUs is of no use any more", kept["o0"], err)
+			}
 		})
 	}
 }
