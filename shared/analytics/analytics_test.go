@@ -70,6 +70,7 @@ func TestUnfit(t *testing.T) {
 		"a kind that there is not":  {strings.Replace(done, `"kind":"customer"`, `"kind":"mood"`, 1), "kind"},
 		"a version that is not ours": {strings.Replace(strings.Replace(strings.Replace(done, `"dataversion":2`, `"dataversion":1`, 1), "cancelled:2", "cancelled:1", 1),
 			`{"kind":"customer","code":"customer.request"}`, `"customer.request"`, 1), "not counted in version 1"},
+		"a time beyond the dates":   {strings.Replace(good, `"time":"2026-03-01T`, `"time":"9999-03-01T`, 1), "not of 9999"},
 		"a fraction":                {strings.Replace(good, `"quantity":1`, `"quantity":1.5`, 1), "quantity"},
 		"too many SKUs":             {string(analyticstest.Message(t, "o1", 1, noon, placed("o1", many...))), "at most 40 SKUs"},
 		"a reason that is a text":   {strings.Replace(done, "customer.request", "found it cheaper", 1), "data.reason.code"},
