@@ -218,6 +218,7 @@ func TestPermissions(t *testing.T) {
 			"write an event": noWrites["write an event"], "write a person's key": noWrites["write a person's key"], "start a run": start,
 			"send mail as somebody else": sendAs("somebody@example.com"),
 		},
+		"audit-events": noWrites,
 		"sweep-orders": {"write a view's row": noWrites["write a view's row"], "change a counter": noWrites["change a counter"]},
 	}
 	// That something is allowed shows that the rest isn't denied for want of valid credentials.
@@ -225,6 +226,9 @@ func TestPermissions(t *testing.T) {
 
 	// Without this the snapshots would be of no use, and nobody would notice: what can't be read costs a replay.
 	readers := []string{"accept-commands", "answer-queries", "process-payment", "project-views"}
+
+	// A mark that anybody else could move would keep a loss from being found.
+	markers := []string{"audit-events", "project-views", "publish-events"}
 
 	deployed := functions(t)
 	if len(deployed) != len(more) {
@@ -250,6 +254,10 @@ func TestPermissions(t *testing.T) {
 			}
 			if err := put(snapshots, snapshot)(t.Context(), config); (name == "project-views") != (err == nil) {
 				t.Errorf("writes a snapshot: %v", err)
+			}
+			mark := update(stack.Outputs["MarksTable"], item{"stream": s("order/" + ident.New())})
+			if err := mark(t.Context(), config); slices.Contains(markers, name) != (err == nil) {
+				t.Errorf("changes a mark: %v", err)
 			}
 			for _, attempts := range []map[string]attempt{everybody, more[name]} {
 				for what, try := range attempts {
@@ -413,7 +421,13 @@ func pause(t *testing.T, function string) (resume func()) {
 // shortBudget makes the sweep look at orders that have stood still for a second; the real budget is longer than a run of the saga may take.
 func shortBudget(t *testing.T) {
 	t.Helper()
-	name := stack.Stack + "-sweep-orders"
+	reconfigure(t, "sweep-orders", "ORDER_BUDGET_SECONDS", "1")
+}
+
+// reconfigure sets a variable of a function's, until the test ends.
+func reconfigure(t *testing.T, function, variable, value string) {
+	t.Helper()
+	name := stack.Stack + "-" + function
 	configured, err := stack.functions.GetFunctionConfiguration(t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: &name})
 	if err != nil {
 		t.Fatal(err)
@@ -432,9 +446,9 @@ func shortBudget(t *testing.T) {
 		}
 	}
 	t.Cleanup(func() { set(configured.Environment.Variables) })
-	short := maps.Clone(configured.Environment.Variables)
-	short["ORDER_BUDGET_SECONDS"] = "1"
-	set(short)
+	changed := maps.Clone(configured.Environment.Variables)
+	changed[variable] = value
+	set(changed)
 }
 
 // sweeps runs the sweep until it has acted on an order, and not once more: then it could close what it has just started. The stack's schedule may be faster.

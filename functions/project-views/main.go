@@ -12,9 +12,11 @@ import (
 	"orderflow/shared/account"
 	"orderflow/shared/adapter/awsenv"
 	"orderflow/shared/adapter/dynamostore"
+	"orderflow/shared/adapter/marktable"
 	"orderflow/shared/adapter/metrics"
 	"orderflow/shared/adapter/stream"
 	"orderflow/shared/adapter/viewtable"
+	"orderflow/shared/audit"
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/view"
@@ -34,10 +36,17 @@ func main() {
 	}, views...)
 	ledger := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(account.Register))
 	accounts := account.States(ledger, dynamostore.NewSnapshots(db, awsenv.Env("SNAPSHOTS_TABLE")))
+	marker := audit.Marker{
+		Marks: marktable.New(db, awsenv.Env("MARKS_TABLE"), now),
+		Clock: now,
+		Failed: func(streams int64) {
+			counts.Count(audit.MetricMarkFailures, streams, metrics.Dimensions{"Stack": stack})
+		},
+	}
 	lambda.Start(stream.Consumer{
 		Name:        "project-views",
 		Decode:      dynamostore.CommitFromImage,
-		HandleBatch: projector.HandleBatch,
+		HandleBatch: marker.Seen(projector.HandleBatch),
 		Aside:       accounts.Handle,
 		AsideFailed: func() { counts.Count(stream.MetricSnapshotFailures, 1, metrics.Dimensions{"Stack": stack}) },
 		DeadLetters: stream.NewQueue(sqs.NewFromConfig(config), awsenv.Env("DEAD_LETTER_QUEUE_URL")),

@@ -3,15 +3,20 @@ package main
 
 import (
 	"context"
+	"os"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"orderflow/shared/adapter/awsenv"
 	"orderflow/shared/adapter/dynamostore"
 	"orderflow/shared/adapter/eventbus"
+	"orderflow/shared/adapter/marktable"
+	"orderflow/shared/adapter/metrics"
 	"orderflow/shared/adapter/stream"
+	"orderflow/shared/audit"
 	"orderflow/shared/clock"
 	"orderflow/shared/contract"
 	"orderflow/shared/contract/publish"
@@ -21,10 +26,18 @@ func main() {
 	awsenv.Logger()
 	config := awsenv.Config(context.Background())
 	bus := eventbus.New(eventbridge.NewFromConfig(config), awsenv.Env("BUS_NAME"), clock.System{})
+	counts, stack := metrics.New(os.Stdout, clock.System{}), awsenv.Env("STACK")
+	marker := audit.Marker{
+		Marks: marktable.New(dynamodb.NewFromConfig(config), awsenv.Env("MARKS_TABLE"), clock.System{}),
+		Clock: clock.System{},
+		Failed: func(streams int64) {
+			counts.Count(audit.MetricMarkFailures, streams, metrics.Dimensions{"Stack": stack})
+		},
+	}
 	lambda.Start(stream.Consumer{
 		Name:        "publish-events",
 		Decode:      dynamostore.CommitFromImage,
-		HandleBatch: publish.Publisher{Registry: contract.Registry(), Bus: bus}.Commits,
+		HandleBatch: marker.Published(publish.Publisher{Registry: contract.Registry(), Bus: bus}.Commits),
 		DeadLetters: stream.NewQueue(sqs.NewFromConfig(config), awsenv.Env("DEAD_LETTER_QUEUE_URL")),
 	}.Run)
 }

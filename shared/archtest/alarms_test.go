@@ -60,6 +60,9 @@ func above(metric, statistic string, threshold float64) alarm {
 	return alarm{metric: metric, statistic: statistic, threshold: threshold}
 }
 
+// Queues that no mapping reads, with the age in seconds that a message may come to: a schedule's function reads them, at the least each hour.
+var readAtTimes = map[string]float64{"audit": 7200}
+
 // wanted lists the alarms that a template has to have, from what can get stuck in it.
 func wanted(t template) []alarm {
 	all := []alarm{
@@ -72,12 +75,20 @@ func wanted(t template) []alarm {
 		above("orderflow ViewLagSeconds Stack=!Prefix", "Maximum", 300),
 		above("orderflow SnapshotFailures Stack=!Prefix", "Sum", 0),
 		{metric: "AWS/Lambda Invocations FunctionName=sweep-orders", statistic: "Sum", threshold: 1, below: true},
+		above("orderflow EventsMissing Stack=!Prefix", "Sum", 0),
+		above("orderflow EventsUnpublishable Stack=!Prefix", "Sum", 0),
+		above("orderflow CanaryMissing Stack=!Prefix", "Sum", 0),
+		{metric: "AWS/Lambda Invocations FunctionName=audit-events", statistic: "Sum", threshold: 1, below: true},
 	}
 	dead := deadLetterQueues(t)
 	for _, id := range t.ofType(queueType) {
 		q := " QueueName=" + stackName(t.prop(id, "QueueName"))
 		if !slices.Contains(dead, id) {
-			all = append(all, above("AWS/SQS ApproximateAgeOfOldestMessage"+q, "Maximum", 300))
+			age, ok := readAtTimes[stackName(t.prop(id, "QueueName"))]
+			if !ok {
+				age = 300
+			}
+			all = append(all, above("AWS/SQS ApproximateAgeOfOldestMessage"+q, "Maximum", age))
 			continue
 		}
 		all = append(all,

@@ -57,7 +57,10 @@ var rewriting = []string{
 var reading = []string{"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "kms:Decrypt"}
 
 // Functions that may read any stream, each with the reason. The others reach only those that they name.
-var readsEveryStream = map[string]string{"project-views": "its views are of all contexts, and it never writes events"}
+var readsEveryStream = map[string]string{
+	"project-views": "its views are of all contexts, and it never writes events",
+	"audit-events":  "it publishes what was lost of any context, and it never writes events",
+}
 
 // statement is a statement of a role's policy.
 type statement struct {

@@ -1,0 +1,143 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
+	"orderflow/shared/adapter/consumerqueue"
+	"orderflow/shared/adapter/marktable"
+	"orderflow/shared/audit"
+	"orderflow/shared/clock"
+	"orderflow/shared/es"
+)
+
+// runAudit runs the audit. The stack's schedule may have one under way.
+func runAudit(t *testing.T) audit.Summary {
+	t.Helper()
+	return eventually(t, "an audit of the test's own", func() (audit.Summary, bool) {
+		out, err := stack.functions.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String(stack.Stack + "-audit-events"), Payload: []byte(`{}`)})
+		if err != nil || out.FunctionError != nil {
+			t.Fatalf("audit: %v %s", err, out.Payload)
+		}
+		s := decode[audit.Summary](t, out.Payload)
+		return s, !s.Busy && !s.Unfinished
+	})
+}
+
+func markOf(t *testing.T, stream es.StreamID) audit.Mark {
+	t.Helper()
+	m, err := marktable.New(dynamodb.NewFromConfig(stack.config), stack.Outputs["MarksTable"], clock.System{}).Mark(t.Context(), stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// An event that publish-events never published is found by the audit and published as publish-events would have: to the letter, for it does so late.
+func TestLostEventsArePublished(t *testing.T) {
+	buyer := newCustomer(t, 1_000)
+	account := es.StreamID("account/" + buyer.account)
+	_, url := newConsumer(t, fmt.Sprintf(`{"source":["account-service"],"detail":{"subject":[%q]}}`, account), consumerqueue.ReplayAllowed)
+	both := func(what string, done func(audit.Mark) bool) audit.Mark {
+		return eventually(t, what, func() (audit.Mark, bool) { m := markOf(t, account); return m, done(m) })
+	}
+	before := both("opening and deposit are marked", func(m audit.Mark) bool { return m.Seen == 2 && m.Published == 2 })
+	reconfigure(t, "audit-events", "SETTLE_SECONDS", "1")
+	runAudit(t) // what other tests have broken is told now
+	take(t, url)
+
+	resume := pause(t, "publish-events")
+	began := time.Now()
+	buyer.deposit(t, 250)
+	both("the deposit is seen", func(m audit.Mark) bool { return m.Seen == 3 })
+	if m := markOf(t, account); m.Published != before.Published {
+		t.Fatalf("publish-events is not off: %+v", m)
+	}
+	var missing, republished int64
+	both("the deposit is published", func(m audit.Mark) bool {
+		if m.Published == 3 {
+			return true
+		}
+		s := runAudit(t)
+		missing, republished = missing+s.Missing, republished+s.Republished
+		return markOf(t, account).Published == 3
+	})
+	if missing != 2 || republished != 2 { // the account's event, and that of the deposit itself
+		t.Errorf("%d events were missing, and %d were published", missing, republished)
+	}
+	got := eventually(t, "the event arrives", func() ([]delivered, bool) { d := take(t, url); return d, len(d) > 0 })
+	if len(got) != 1 || envelopeID(got[0]) != string(account)+"@3" {
+		t.Fatalf("arrived is %v", got)
+	}
+	counted(t, began, `"EventsMissing":2`)
+
+	if s := runAudit(t); s.Missing != 0 || s.Republished != 0 {
+		t.Errorf("a second audit came to %+v", s)
+	}
+	if again := take(t, url); len(again) > 0 {
+		t.Errorf("it published %v", again)
+	}
+	resume()
+	late := eventually(t, "publish-events publishes it too", func() ([]delivered, bool) { d := take(t, url); return d, len(d) > 0 })
+	if len(late) != 1 || !reflect.DeepEqual(late[0]["detail"], got[0]["detail"]) || late[0]["detail-type"] != got[0]["detail-type"] || late[0]["source"] != got[0]["source"] {
+		t.Errorf("publish-events publishes\n%v\nand the audit published\n%v", late, got)
+	}
+	if m := markOf(t, account); m.Published != 3 || m.Beyond != nil {
+		t.Errorf("the mark is %+v", m)
+	}
+}
+
+// counted waits until the audit's log holds a metric, as it is written there.
+func counted(t *testing.T, since time.Time, metric string) {
+	t.Helper()
+	eventually(t, "the metric "+metric, func() (string, bool) {
+		log := logContent(t, since, "audit-events").text
+		return log, strings.Contains(log, metric)
+	})
+}
+
+// The audit's own event comes back to it, and where it doesn't, that is counted.
+func TestCanary(t *testing.T) {
+	reconfigure(t, "audit-events", "SETTLE_SECONDS", "1")
+	if s := runAudit(t); s.Arrived < 1 {
+		t.Fatalf("the audit came to %+v", s)
+	}
+	events := eventbridge.NewFromConfig(stack.config)
+	rule, bus := aws.String(stack.Stack+"-audit-sampled"), aws.String(stack.Outputs["BusName"])
+	enable := func() {
+		ctx, cancel := cleaning()
+		defer cancel()
+		if _, err := events.EnableRule(ctx, &eventbridge.EnableRuleInput{Name: rule, EventBusName: bus}); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(enable)
+	if _, err := events.DisableRule(t.Context(), &eventbridge.DisableRuleInput{Name: rule, EventBusName: bus}); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if s := runAudit(t); s.Arrived != 0 || s.CanaryMissing != 0 { // it waits for the canary longer than the time to settle
+		t.Fatalf("without the rule the audit came to %+v", s)
+	}
+	if s := runAudit(t); s.CanaryMissing != 1 {
+		t.Errorf("without the canary the audit came to %+v", s)
+	}
+	counted(t, began, `"CanaryMissing":1`)
+	enable()
+	if s := runAudit(t); s.CanaryMissing != 1 || s.Arrived != 1 {
+		t.Errorf("with the rule the audit came to %+v", s)
+	}
+	if s := runAudit(t); s.CanaryMissing != 0 || s.Arrived != 1 {
+		t.Errorf("with the rule for good the audit came to %+v", s)
+	}
+}

@@ -1,0 +1,44 @@
+// audit-events publishes what was stored and never published, and tries whether the bus delivers.
+package main
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"orderflow/shared/adapter/auditqueue"
+	"orderflow/shared/adapter/awsenv"
+	"orderflow/shared/adapter/dynamostore"
+	"orderflow/shared/adapter/eventbus"
+	"orderflow/shared/adapter/marktable"
+	"orderflow/shared/adapter/metrics"
+	"orderflow/shared/audit"
+	"orderflow/shared/clock"
+	"orderflow/shared/contract"
+	"orderflow/shared/contract/publish"
+)
+
+func main() {
+	awsenv.Logger()
+	config, now := awsenv.Config(context.Background()), clock.System{}
+	db, counts, dimensions := dynamodb.NewFromConfig(config), metrics.New(os.Stdout, now), metrics.Dimensions{"Stack": awsenv.Env("STACK")}
+	marks := marktable.New(db, awsenv.Env("MARKS_TABLE"), now)
+	bus := eventbus.New(eventbridge.NewFromConfig(config), awsenv.Env("BUS_NAME"), now)
+	lambda.Start(audit.Auditor{
+		Index:   marks,
+		States:  marks,
+		Commits: dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), contract.Registry()),
+		Publish: publish.Publisher{Registry: contract.Registry(), Bus: bus}.Commits,
+		Bus:     bus,
+		Sample:  auditqueue.New(sqs.NewFromConfig(config), awsenv.Env("AUDIT_QUEUE_URL")),
+		Clock:   now,
+		Settle:  audit.Settle(awsenv.Env("SETTLE_SECONDS")),
+		Count:   func(metric string, n int64) { counts.Count(metric, n, dimensions) },
+		Latency: func(metric string, d time.Duration) { counts.Seconds(metric, d, dimensions) },
+	}.Audit)
+}
