@@ -1,0 +1,169 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"orderflow/shared/adapter/consumerqueue"
+	"orderflow/shared/adapter/eventbus"
+	"orderflow/shared/adapter/stream"
+	"orderflow/shared/es"
+	"orderflow/shared/ident"
+	"orderflow/shared/stock"
+)
+
+// A consumer of each version of order.cancelled gets the event once, as it knows it, live and replayed; a rule that matches nothing gets nothing, and that is
+// no failure of anybody.
+func TestTwoVersions(t *testing.T) {
+	t.Parallel()
+	cli := newProgram(t)
+	pattern := func(version string) string {
+		return `{"source":["order-service"],"detail-type":["order.cancelled"],"detail":{"dataversion":[` + version + `]}}`
+	}
+	old, oldQueue := newConsumer(t, pattern("1"), consumerqueue.ReplayAllowed)
+	current, currentQueue := newConsumer(t, pattern("2"), consumerqueue.ReplayAllowed)
+	_, nothing := newConsumer(t, pattern("99"), consumerqueue.ReplayAllowed)
+
+	buyer := newCustomer(t, 1_000)
+	placed := buyer.place(t, line(newStock(t, 0), 1, 100))
+	buyer.ends(t, placed.ID, "cancelled")
+
+	gets := func(url string) delivered {
+		return eventually(t, "order.cancelled of "+placed.ID, func() (delivered, bool) {
+			for _, d := range take(t, url) { // other tests cancel orders too
+				if strings.HasPrefix(envelopeID(d), "order/"+placed.ID+"@") {
+					return d, true
+				}
+			}
+			return nil, false
+		})
+	}
+	first, second := gets(oldQueue), gets(currentQueue)
+	detail := func(d delivered) (envelope, data map[string]any) {
+		envelope, _ = d["detail"].(map[string]any)
+		data, _ = envelope["data"].(map[string]any)
+		return envelope, data
+	}
+	firstEnvelope, firstData := detail(first)
+	secondEnvelope, secondData := detail(second)
+	if firstEnvelope["dataversion"] != 1.0 || firstData["reason"] != "stock.insufficient" {
+		t.Errorf("version 1 is %v", first)
+	}
+	if want := map[string]any{"kind": "stock", "code": "stock.insufficient"}; secondEnvelope["dataversion"] != 2.0 || !reflect.DeepEqual(secondData["reason"], want) {
+		t.Errorf("version 2 is %v", second)
+	}
+	if envelopeID(second) != envelopeID(first)+"/v2" || firstEnvelope["sequence"] != secondEnvelope["sequence"] {
+		t.Errorf("%s and %s have the sequences %v and %v", envelopeID(first), envelopeID(second), firstEnvelope["sequence"], secondEnvelope["sequence"])
+	}
+	for name, c := range map[string]struct {
+		url  string
+		live delivered
+	}{old: {oldQueue, first}, current: {currentQueue, second}} {
+		s, said := cli.replays(t, "--consumer", name, "--stream", "order/"+placed.ID, "--type", "order.cancelled")
+		if s.Counts.Sent["order.cancelled"] != 1 || s.Counts.Unwanted["order.cancelled"] != 1 {
+			t.Errorf("a replay to %s counted %+v: %s", name, s.Counts, said)
+		}
+		sameAs(t, gets(c.url), c.live, s.Name)
+	}
+	if got := take(t, nothing); len(got) > 0 {
+		t.Errorf("a rule that matches nothing got %v", got)
+	}
+}
+
+// What breaks its contract ends in the dead letters of the consumer that it came to, with the place and the rule in the log and no value of the data.
+func TestBrokenContracts(t *testing.T) {
+	var envelope map[string]any
+	text, err := os.ReadFile(filepath.Join("..", "events", "samples", "order.placed", "v1.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &envelope); err != nil {
+		t.Fatal(err)
+	}
+	data, _ := envelope["data"].(map[string]any)
+	url, letters := stack.Outputs["StartSagaQueueUrl"], stack.Outputs["StartSagaDeadLettersUrl"]
+	attributes, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
+		QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameVisibilityTimeout},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	visibility := sqstypes.QueueAttributeNameVisibilityTimeout
+	t.Cleanup(func() { setQueue(t, url, visibility, attributes.Attributes[string(visibility)]) })
+	setQueue(t, url, visibility, "2") // as TestPoisonInTheQueues does, and why it may
+
+	began, secret := time.Now(), "secret-"+ident.New()
+	sent := map[string]string{} // the reason, by the message's id
+	for _, c := range []struct {
+		change func(envelope, data map[string]any)
+		cut    int
+		says   string
+	}{
+		{func(_, _ map[string]any) {}, 5, "no JSON: it ends too early"},
+		{func(e, _ map[string]any) { e["type"] = "order.teleported" }, 0, "unknown type or version"},
+		{func(e, _ map[string]any) {
+			e["dataversion"], e["dataschema"] = 7, "urn:orderflow:schema:order.placed:7"
+		}, 0, "order.placed version 7"},
+		{func(_, d map[string]any) { delete(d, "customerId") }, 0, "data: expected required property customerId to be present"},
+		{func(_, d map[string]any) { d["total"] = secret }, 0, "data.total: expected object"},
+		{func(_, d map[string]any) { d["lines"] = []any{secret} }, 0, "data.lines[0]: expected object"},
+	} {
+		e, d := maps.Clone(envelope), maps.Clone(data)
+		e["id"], d["note"] = "order/"+ident.New()+"@1", secret
+		c.change(e, d)
+		e["data"] = d
+		body, err := json.Marshal(map[string]any{"version": "0", "detail-type": e["type"], "source": "order-service", "detail": e})
+		if err != nil {
+			t.Fatal(err)
+		}
+		message := string(body[:len(body)-c.cut])
+		out, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &message})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent[aws.ToString(out.MessageId)] = c.says
+	}
+	for range sent {
+		takeMessage(t, letters, secret)
+	}
+	for id, says := range sent {
+		told := 0
+		all := logs(t, began, id)
+		for line := range strings.SplitSeq(all, "}") {
+			if strings.Contains(line, id) && strings.Contains(line, strings.ReplaceAll(says, `"`, `\"`)) {
+				told++
+			}
+		}
+		if told != 3 {
+			t.Errorf("message %s: %q was told %d times, not 3", id, says, told)
+		}
+		if strings.Contains(all, secret) {
+			t.Error("a value of the data is in the logs")
+		}
+	}
+}
+
+// An event that is too large for the bus is one dead letter of publish-events. In the store it is small: what is the same a million times compresses well.
+func TestOversizeEvent(t *testing.T) {
+	t.Parallel()
+	id := ident.New()
+	appendEvent(t, es.NewStreamID(stock.ReservationCategory, id), "stock.refused", stock.Refused{
+		ReservationID: id, OrderID: ident.New(), Code: stock.ErrInsufficient.Code(), Detail: strings.Repeat("x", eventbus.MaxBytes),
+	})
+	letter := decode[stream.DeadLetter](t, []byte(takeMessage(t, stack.Outputs["PublishEventsDeadLettersUrl"], id)))
+	if letter.Consumer != "publish-events" || !letter.Poison || !strings.Contains(letter.Error, "a bus takes 1000000") || len(letter.Error) > 1_000 {
+		t.Errorf("the letter is %+v", letter)
+	}
+}
