@@ -135,7 +135,7 @@ func TestReplay(t *testing.T) {
 	cli := newProgram(t)
 	buyer := newCustomer(t, 100_000)
 	sku := newStock(t, 100)
-	name, url := newConsumer(t, `{"source":["order-service"],"detail-type":["order.placed",{"prefix":"order.cancell"}]}`, consumerqueue.ReplayAllowed)
+	name, url := newConsumer(t, `{"source":["order-service"],"detail-type":["order.placed",{"prefix":"order.cancell"}],"detail":{"dataversion":[1]}}`, consumerqueue.ReplayAllowed)
 	_, witness := newConsumer(t, `{"source":[{"prefix":""}]}`, consumerqueue.ReplayAllowed)
 	began := time.Now().UTC().Truncate(time.Second)
 
