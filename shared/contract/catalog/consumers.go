@@ -116,7 +116,7 @@ func consumers(template []byte) ([]consumer, error) {
 		for _, t := range of.Targets {
 			to := referred(t.Arn)
 			q := queues[to]
-			if q.tagged(consumerTag) == "" {
+			if q.tagged(consumerTag) == "" || len(receives) == 0 { // nobody's consumer, or one of what is no contract, such as an audit's own probes
 				continue
 			}
 			if byQueue[to] == nil {

@@ -94,6 +94,12 @@ Resources:
       Description: Counts more.
       EventPattern: {source: [order-service], detail-type: [order.cancelled], detail: {dataversion: [2], data: {orderId: [{prefix: a}]}}}
       Targets: [{Id: a, Arn: !GetAtt Queue.Arn}]
+  Probed: {Type: 'AWS::SQS::Queue', Properties: {QueueName: probed, Tags: [{Key: 'orderflow:consumer', Value: probed}]}}
+  Probe:
+    Type: AWS::Events::Rule
+    Properties:
+      EventPattern: {source: [probe-service], detail-type: [probe.sent], detail: {dataversion: [1]}}
+      Targets: [{Id: a, Arn: !GetAtt Probed.Arn}]
   Function: {Type: 'AWS::Serverless::Function', Properties: {Handler: bootstrap}}
 `
 	got, err := consumers([]byte(template))
