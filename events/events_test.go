@@ -21,6 +21,8 @@ import (
 	"orderflow/shared/contract/publish"
 	"orderflow/shared/erasure"
 	"orderflow/shared/es"
+	"orderflow/shared/es/memstore"
+	"orderflow/shared/order"
 	"orderflow/shared/saga"
 	"orderflow/shared/saga/starter"
 )
@@ -72,12 +74,12 @@ func TestPublishEvents(t *testing.T) {
 			b, l := &bus{}, &letters{}
 			consumer := stream.Consumer{
 				Name: "publish-events", Decode: dynamostore.CommitFromImage, DeadLetters: l,
-				HandleBatch: publish.Publisher{Registry: contract.Registry(), Bus: b}.Commits,
+				HandleBatch: publish.Publisher{Registry: contract.Registry(), Orders: order.Decider.Repository(order.Category, memstore.New(contract.Registry())), Bus: b}.Commits,
 			}
 			if err := consumer.Run(context.Background(), batch); err != nil {
 				t.Fatal(err)
 			}
-			if len(l.sent) != poisoned || len(b.put) != 1 {
+			if len(l.sent) != poisoned || len(b.put) != 2 || b.put[1].ID != placed.ID+"/updated" || b.put[1].Sequence != placed.Sequence {
 				t.Fatalf("%d letters, %d events", len(l.sent), len(b.put))
 			}
 			if got, err := json.Marshal(b.put[0]); err != nil || !bytes.Equal(got, want) {

@@ -28,6 +28,7 @@ import (
 	"orderflow/shared/clock"
 	"orderflow/shared/contract"
 	"orderflow/shared/es"
+	"orderflow/shared/order"
 	"orderflow/shared/replay"
 )
 
@@ -179,11 +180,11 @@ func (r *replayer) fromStore(ctx context.Context, sender *consumerqueue.Sender) 
 	client := dynamodb.NewFromConfig(r.deployment.Config(), func(o *dynamodb.Options) { o.RetryMaxAttempts = 10 })
 	store := dynamostore.New(client, tableName, contract.Registry())
 	run := replay.Replay{Consumer: sender, Pace: rate.NewLimiter(rate.Limit(r.rate), replay.MaxBatch), State: state}
-	total := int64(-1)
+	total, orders := int64(-1), order.Decider.Repository(order.Category, store)
 	if r.stream != "" {
-		run.Source = replay.FromStream(store, es.StreamID(r.stream), state.Selection())
+		run.Source = replay.FromStream(store, orders, es.StreamID(r.stream), state.Selection())
 	} else {
-		run.Source = replay.FromStore(store, contract.Registry(), r.segments, state.Selection())
+		run.Source = replay.FromStore(store, contract.Registry(), orders, r.segments, state.Selection())
 		total = commitsIn(ctx, client, tableName)
 	}
 	what := "Replaying"

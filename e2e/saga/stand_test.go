@@ -116,11 +116,11 @@ func newStand(t *testing.T) *stand {
 	}
 	vault := personal.NewMemory()
 	s.customers = customer.New(customer.Deps{Store: s.store, Clock: s.clock, Vault: vault})
-	s.orders = order.New(order.Deps{Store: s.store, Clock: s.clock, Vault: vault, Customers: s.customers})
 	s.accounts = account.New(account.Deps{Store: s.store, Clock: s.clock})
 	s.payments = payment.New(payment.Deps{Store: s.store, Clock: s.clock})
 	s.stock = stock.New(stock.Deps{Store: s.store, Clock: s.clock, Counters: stocktable.New(db, awstest.Table(t, awstest.Key("sku:S")))})
 	s.shipments = shipment.New(shipment.Deps{Store: s.store, Clock: s.clock, Vault: vault, Serves: func(country string) bool { return country == "NL" }})
+	s.orders = order.New(order.Deps{Store: s.store, Clock: s.clock, Vault: vault, Customers: s.customers, Shipments: s.shipments})
 
 	orderTasks := ordertask.Tasks{Orders: s.orders, Clock: s.clock}
 	s.handlers["advance-order"] = sfntask.Router{
@@ -641,7 +641,7 @@ func (s *stand) compare(ctx context.Context, t *testing.T, c *running, w want, s
 	if err != nil {
 		t.Fatal(err)
 	}
-	if scheduled := ship.Status == es.AttemptDone; scheduled != w.scheduled {
+	if scheduled := ship.Attempt() == es.AttemptDone; scheduled != w.scheduled {
 		t.Errorf("shipment is %s, want scheduled: %v", ship.Status, w.scheduled)
 	}
 	if letters := s.countLetters(ctx, t, c, w.deadLetters); letters != w.deadLetters {

@@ -18,22 +18,25 @@ import (
 	"orderflow/shared/customer"
 	"orderflow/shared/es"
 	"orderflow/shared/order"
+	"orderflow/shared/shipment"
 	"orderflow/shared/stock"
 )
 
 func main() {
 	log, config, now := awsenv.Logger(), awsenv.Config(context.Background()), clock.System{}
 	tables := dynamodb.NewFromConfig(config)
-	store := dynamostore.New(tables, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register, customer.Register, account.Register, stock.Register))
+	store := dynamostore.New(tables, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register, customer.Register, account.Register, stock.Register, shipment.Register))
 	vault := keyvault.New(tables, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
 	customers := customer.New(customer.Deps{Store: store, Clock: now, Vault: vault, Eraser: vault})
+	shipments := shipment.New(shipment.Deps{Store: store, Clock: now, Vault: vault})
 	lambda.Start(httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{
 		Auth:      httpapi.Auth{CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE")},
 		Clock:     now,
 		Log:       log,
-		Orders:    order.New(order.Deps{Store: store, Clock: now, Vault: vault, Customers: customers}),
+		Orders:    order.New(order.Deps{Store: store, Clock: now, Vault: vault, Customers: customers, Shipments: shipments}),
 		Customers: customers,
 		Accounts:  account.New(account.Deps{Store: store, Clock: now, Snapshots: dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE"))}),
 		Stock:     stock.New(stock.Deps{Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE"))}),
+		Shipments: shipments,
 	})))
 }

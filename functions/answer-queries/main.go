@@ -20,6 +20,7 @@ import (
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/order"
+	"orderflow/shared/shipment"
 	"orderflow/shared/stock"
 	"orderflow/shared/view/customers"
 	"orderflow/shared/view/orders"
@@ -28,7 +29,7 @@ import (
 func main() {
 	log, config, now := awsenv.Logger(), awsenv.Config(context.Background()), clock.System{}
 	tables := dynamodb.NewFromConfig(config)
-	store := dynamostore.New(tables, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register, account.Register, stock.Register))
+	store := dynamostore.New(tables, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register, account.Register, stock.Register, shipment.Register))
 	vault := keyvault.New(tables, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
 	views := viewtable.New(tables, awsenv.Env("VIEWS_TABLE"))
 	lambda.Start(httpapi.Lambda(httpapi.NewQueries(httpapi.Queries{
@@ -38,6 +39,7 @@ func main() {
 		Orders:     order.New(order.Deps{Store: store, Clock: now, Vault: vault}),
 		Accounts:   account.New(account.Deps{Store: store, Clock: now, Snapshots: dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE"))}),
 		Stock:      stock.New(stock.Deps{Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE"))}),
+		Shipments:  shipment.New(shipment.Deps{Store: store, Clock: now, Vault: vault}),
 		Lists:      orders.NewLists(views, now),
 		Statistics: customers.NewStatistics(views, now),
 		Figures: analytics.Reports{

@@ -21,6 +21,7 @@ import (
 	"orderflow/shared/clock"
 	"orderflow/shared/contract"
 	"orderflow/shared/contract/publish"
+	"orderflow/shared/order"
 )
 
 func main() {
@@ -29,11 +30,12 @@ func main() {
 	db, counts, dimensions := dynamodb.NewFromConfig(config), metrics.New(os.Stdout, now), metrics.Dimensions{"Stack": awsenv.Env("STACK")}
 	marks := marktable.New(db, awsenv.Env("MARKS_TABLE"), now)
 	bus := eventbus.New(eventbridge.NewFromConfig(config), awsenv.Env("BUS_NAME"), now)
+	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), contract.Registry())
 	lambda.Start(audit.Auditor{
 		Index:   marks,
 		States:  marks,
-		Commits: dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), contract.Registry()),
-		Publish: publish.Publisher{Registry: contract.Registry(), Bus: bus}.Commits,
+		Commits: store,
+		Publish: publish.Publisher{Registry: contract.Registry(), Orders: order.Decider.Repository(order.Category, store), Bus: bus}.Commits,
 		Bus:     bus,
 		Sample:  auditqueue.New(sqs.NewFromConfig(config), awsenv.Env("AUDIT_QUEUE_URL")),
 		Clock:   now,

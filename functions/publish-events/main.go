@@ -1,4 +1,4 @@
-// publish-events publishes the commits of the events table's stream on the bus.
+// publish-events publishes the commits of the events table's stream on the bus, and with each commit of an order the whole order as it is after it.
 package main
 
 import (
@@ -20,6 +20,8 @@ import (
 	"orderflow/shared/clock"
 	"orderflow/shared/contract"
 	"orderflow/shared/contract/publish"
+	"orderflow/shared/es"
+	"orderflow/shared/order"
 )
 
 func main() {
@@ -27,17 +29,21 @@ func main() {
 	config := awsenv.Config(context.Background())
 	bus := eventbus.New(eventbridge.NewFromConfig(config), awsenv.Env("BUS_NAME"), clock.System{})
 	counts, stack := metrics.New(os.Stdout, clock.System{}), awsenv.Env("STACK")
+	db := dynamodb.NewFromConfig(config)
+	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register))
 	marker := audit.Marker{
-		Marks: marktable.New(dynamodb.NewFromConfig(config), awsenv.Env("MARKS_TABLE"), clock.System{}),
+		Marks: marktable.New(db, awsenv.Env("MARKS_TABLE"), clock.System{}),
 		Clock: clock.System{},
 		Failed: func(streams int64) {
 			counts.Count(audit.MetricMarkFailures, streams, metrics.Dimensions{"Stack": stack})
 		},
 	}
 	lambda.Start(stream.Consumer{
-		Name:        "publish-events",
-		Decode:      dynamostore.CommitFromImage,
-		HandleBatch: marker.Published(publish.Publisher{Registry: contract.Registry(), Bus: bus}.Commits),
+		Name:   "publish-events",
+		Decode: dynamostore.CommitFromImage,
+		HandleBatch: marker.Published(publish.Publisher{
+			Registry: contract.Registry(), Orders: order.Decider.Repository(order.Category, store), Bus: bus,
+		}.Commits),
 		DeadLetters: stream.NewQueue(sqs.NewFromConfig(config), awsenv.Env("DEAD_LETTER_QUEUE_URL")),
 	}.Run)
 }

@@ -87,12 +87,51 @@ type OrderUndoFailed struct {
 type OrderShipped struct {
 	OrderID    string `json:"orderId" doc:"The order. It can't be cancelled from here on." minLength:"1"`
 	ShipmentID string `json:"shipmentId" doc:"The shipment that left." minLength:"1"`
+	Revision   int64  `json:"revision,omitempty" doc:"The order's revision that left. Where it is missing, it is the first." minimum:"1"`
 }
 
 // OrderDelivered is order.delivered.
 type OrderDelivered struct {
 	OrderID    string `json:"orderId" doc:"The order." minLength:"1"`
 	ShipmentID string `json:"shipmentId" doc:"The shipment that arrived." minLength:"1"`
+}
+
+// OrderUpdatedType is the name of the one type that no stored event stands behind: it carries state, for those who keep a copy.
+const OrderUpdatedType = "order.updated"
+
+// OrderUpdated is order.updated: the whole order as it is after the commit whose last event has the envelope's sequence. Whoever keeps a copy takes one
+// with a higher sequence than theirs, and no other.
+type OrderUpdated struct {
+	OrderID        string      `json:"orderId" doc:"The order." minLength:"1"`
+	CustomerID     string      `json:"customerId" doc:"Who ordered, as a pseudonym." minLength:"1"`
+	AccountID      string      `json:"accountId" doc:"The account that pays." minLength:"1"`
+	Status         string      `json:"status" doc:"placed, confirmed, cancelling, cancelled, shipped or delivered." minLength:"1"`
+	Revision       int64       `json:"revision" doc:"Names the attempts at stock, payment and shipment." minimum:"1"`
+	Lines          []OrderLine `json:"lines" doc:"What is ordered." minItems:"1" nullable:"false"`
+	Total          Money       `json:"total" doc:"Sum of the lines."`
+	Address        string      `json:"address" doc:"Where it goes: ciphertext under the customer's data key, which opens for shipping alone." minLength:"1"`
+	PlacedAt       string      `json:"placedAt" doc:"When it was placed, RFC 3339." minLength:"1"`
+	PaymentID      string      `json:"paymentId,omitempty" doc:"The payment, once the order is confirmed."`
+	ShipmentID     string      `json:"shipmentId,omitempty" doc:"The shipment, once the order is confirmed."`
+	TrackingNumber string      `json:"trackingNumber,omitempty" doc:"The shipment's number for the customer, once the order is confirmed."`
+	Reason         string      `json:"reason,omitempty" doc:"Why it is being cancelled, as in order.cancelling."`
+}
+
+// Updated makes the order.updated of a commit: last is the commit's last event, and state the order as of it. The errors are Map's.
+func Updated(last es.Recorded, state order.State) (es.Envelope, error) {
+	r := last
+	r.Type, r.Data = OrderUpdatedType, state
+	e, err := Map(r)
+	e.ID += "/updated" // beside the event of that number
+	return e, err
+}
+
+func orderLines(of []order.Line) []OrderLine {
+	lines := make([]OrderLine, len(of))
+	for i, l := range of {
+		lines[i] = OrderLine{SKU: l.SKU, Quantity: l.Quantity, UnitPrice: amount(l.UnitPrice)}
+	}
+	return lines
 }
 
 func orderTypes() []entry {
@@ -106,11 +145,7 @@ func orderTypes() []entry {
 	}
 	return []entry{
 		publish(of("order.placed", "A customer ordered."), func(_ es.Recorded, e order.Placed) OrderPlaced {
-			lines := make([]OrderLine, len(e.Lines))
-			for i, l := range e.Lines {
-				lines[i] = OrderLine{SKU: l.SKU, Quantity: l.Quantity, UnitPrice: amount(l.UnitPrice)}
-			}
-			return OrderPlaced{OrderID: e.OrderID, CustomerID: e.CustomerID, Lines: lines, Total: amount(e.Total)}
+			return OrderPlaced{OrderID: e.OrderID, CustomerID: e.CustomerID, Lines: orderLines(e.Lines), Total: amount(e.Total)}
 		}),
 		publish(of("order.started", "A run of the saga took the order."), func(r es.Recorded, e order.Started) OrderStarted {
 			return OrderStarted{OrderID: r.Stream.ID(), SagaID: e.SagaID}
@@ -133,10 +168,17 @@ func orderTypes() []entry {
 			return OrderUndoFailed{OrderID: r.Stream.ID(), SagaID: e.SagaID, Steps: e.Steps}
 		}),
 		publish(of("order.shipped", "The shipment left the warehouse."), func(r es.Recorded, e order.Shipped) OrderShipped {
-			return OrderShipped{OrderID: r.Stream.ID(), ShipmentID: e.ShipmentID}
+			return OrderShipped{OrderID: r.Stream.ID(), ShipmentID: e.ShipmentID, Revision: e.Revision}
 		}),
 		publish(of("order.delivered", "The carrier handed the order over."), func(r es.Recorded, e order.Delivered) OrderDelivered {
 			return OrderDelivered{OrderID: r.Stream.ID(), ShipmentID: e.ShipmentID}
+		}),
+		publish(of(OrderUpdatedType, "The whole order, after whatever happened to it."), func(_ es.Recorded, s order.State) OrderUpdated {
+			return OrderUpdated{
+				OrderID: s.ID, CustomerID: s.CustomerID, AccountID: s.AccountID, Status: string(s.Status), Revision: s.Revision, Lines: orderLines(s.Lines),
+				Total: amount(s.Total), Address: string(s.Address), PlacedAt: s.PlacedAt, PaymentID: s.PaymentID, ShipmentID: s.ShipmentID,
+				TrackingNumber: s.TrackingNumber, Reason: string(s.Reason),
+			}
 		}),
 	}
 }

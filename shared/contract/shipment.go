@@ -20,10 +20,32 @@ type ShipmentRefused struct {
 	Detail     string `json:"detail,omitempty" doc:"The same in words, without personal data."`
 }
 
+// ShipmentPrepared is shipment.prepared. It has no address: who needs it asks for it, with the right to read it.
+type ShipmentPrepared struct {
+	ShipmentID string      `json:"shipmentId" doc:"The shipment." minLength:"1"`
+	OrderID    string      `json:"orderId" doc:"The order that it brings." minLength:"1"`
+	Items      []StockItem `json:"items" doc:"What is packed, one item a SKU." minItems:"1" nullable:"false"`
+}
+
+// ShipmentDispatched is shipment.dispatched.
+type ShipmentDispatched struct {
+	ShipmentID     string `json:"shipmentId" doc:"The shipment. It can't be cancelled from here on." minLength:"1"`
+	OrderID        string `json:"orderId" doc:"The order that it brings." minLength:"1"`
+	TrackingNumber string `json:"trackingNumber" doc:"Its number for the customer." minLength:"1"`
+}
+
+// ShipmentDelivered is shipment.delivered.
+type ShipmentDelivered struct {
+	ShipmentID string `json:"shipmentId" doc:"The shipment." minLength:"1"`
+	OrderID    string `json:"orderId" doc:"The order that it brought." minLength:"1"`
+}
+
 // ShipmentCancelled is shipment.cancelled.
 type ShipmentCancelled struct {
 	ShipmentID string `json:"shipmentId" doc:"The shipment." minLength:"1"`
 	OrderID    string `json:"orderId" doc:"The order that it would have brought." minLength:"1"`
+	Origin     string `json:"origin,omitempty" doc:"Who wants the order cancelled: customer, operator, saga or sweep. Where it is missing, the saga."`
+	Note       string `json:"note,omitempty" doc:"The words of a person who cancels: ciphertext under the customer's data key, for the order that is closed after them."`
 }
 
 // ShipmentVoided is shipment.voided.
@@ -43,8 +65,21 @@ func shipmentTypes() []entry {
 		publish(of("shipment.refused", "An order can't be shipped to where it should go."), func(_ es.Recorded, e shipment.Refused) ShipmentRefused {
 			return ShipmentRefused{ShipmentID: e.ShipmentID, OrderID: e.OrderID, Code: e.Code, Detail: e.Detail}
 		}),
+		publish(of("shipment.prepared", "A shipment is packed and waits for the carrier."), func(_ es.Recorded, e shipment.Prepared) ShipmentPrepared {
+			packed := make([]StockItem, len(e.Items))
+			for i, item := range e.Items {
+				packed[i] = StockItem{SKU: item.SKU, Quantity: item.Quantity}
+			}
+			return ShipmentPrepared{ShipmentID: e.ShipmentID, OrderID: e.OrderID, Items: packed}
+		}),
+		publish(of("shipment.dispatched", "The carrier has a shipment."), func(_ es.Recorded, e shipment.Dispatched) ShipmentDispatched {
+			return ShipmentDispatched{ShipmentID: e.ShipmentID, OrderID: e.OrderID, TrackingNumber: e.TrackingNumber}
+		}),
+		publish(of("shipment.delivered", "The carrier handed a shipment over."), func(_ es.Recorded, e shipment.Delivered) ShipmentDelivered {
+			return ShipmentDelivered{ShipmentID: e.ShipmentID, OrderID: e.OrderID}
+		}),
 		publish(of("shipment.cancelled", "A scheduled shipment will not leave."), func(_ es.Recorded, e shipment.Cancelled) ShipmentCancelled {
-			return ShipmentCancelled{ShipmentID: e.ShipmentID, OrderID: e.OrderID}
+			return ShipmentCancelled{ShipmentID: e.ShipmentID, OrderID: e.OrderID, Origin: e.Origin, Note: string(e.Note)}
 		}),
 		publish(of("shipment.voided", "The shipment was taken back before it was scheduled; it will not be any more."),
 			func(_ es.Recorded, e shipment.Voided) ShipmentVoided {

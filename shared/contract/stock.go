@@ -33,6 +33,13 @@ type StockReleased struct {
 	Items         []StockItem `json:"items" doc:"What is available again: all that was reserved." minItems:"1" nullable:"false"`
 }
 
+// StockCommitted is stock.committed.
+type StockCommitted struct {
+	ReservationID string      `json:"reservationId" doc:"The reservation." minLength:"1"`
+	OrderID       string      `json:"orderId" doc:"The order that it was for." minLength:"1"`
+	Items         []StockItem `json:"items" doc:"What is on hand no more: all that was reserved." minItems:"1" nullable:"false"`
+}
+
 // StockVoided is stock.voided.
 type StockVoided struct {
 	ReservationID string `json:"reservationId" doc:"The reservation." minLength:"1"`
@@ -42,7 +49,7 @@ type StockVoided struct {
 // StockRestocked is stock.restocked.
 type StockRestocked struct {
 	SKU     string `json:"sku" doc:"What was counted." minLength:"1"`
-	Delta   int64  `json:"delta" doc:"Pieces more than were counted before; negative for fewer."`
+	Delta   int64  `json:"delta" doc:"Pieces more than were on hand before: than were counted then, less what has left since. Negative for fewer."`
 	Counted int64  `json:"counted" doc:"Pieces on hand: those that are available and those that are reserved." minimum:"0"`
 }
 
@@ -68,6 +75,9 @@ func stockTypes() []entry {
 		}),
 		publish(of("stock.released", reservation, "What was reserved is available again."), func(_ es.Recorded, e stock.Released) StockReleased {
 			return StockReleased{ReservationID: e.ReservationID, OrderID: e.OrderID, Items: items(e.Items)}
+		}),
+		publish(of("stock.committed", reservation, "What was reserved has left the warehouse."), func(_ es.Recorded, e stock.Committed) StockCommitted {
+			return StockCommitted{ReservationID: e.ReservationID, OrderID: e.OrderID, Items: items(e.Items)}
 		}),
 		publish(of("stock.voided", reservation, "The reservation was taken back before it was made; it will not be made any more."),
 			func(_ es.Recorded, e stock.Voided) StockVoided {

@@ -71,6 +71,8 @@ type Close struct {
 	Detail string
 	Note   personal.Sealed
 	SagaID string
+	// Stopped is the shipment that was taken back beforehand, without which a person's close of a confirmed order is ErrShipmentUnderWay.
+	Stopped string
 }
 
 // Cancel says that the undo is through.
@@ -85,7 +87,7 @@ type FailUndo struct {
 // Ship says that the shipment left.
 type Ship struct{ ShipmentID string }
 
-// Deliver says that the shipment arrived.
+// Deliver says that the shipment arrived. That it left follows, should nobody have said so yet.
 type Deliver struct{ ShipmentID string }
 
 func (Place) orderCommand()    {}

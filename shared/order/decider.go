@@ -159,7 +159,8 @@ func confirm(c Confirm, s State) ([]Event, error) {
 	return nil, nil
 }
 
-// closeOrder is the arbiter between confirming and cancelling: whichever commit comes first on the order's stream decides.
+// closeOrder is the arbiter between confirming and cancelling: whichever commit comes first on the order's stream decides. Between cancelling and dispatching
+// the shipment's stream decides: who closes a confirmed order has taken its shipment back before.
 func closeOrder(c Close, s State) ([]Event, error) {
 	person := c.Origin == OriginCustomer || c.Origin == OriginOperator
 	switch s.Status {
@@ -167,6 +168,9 @@ func closeOrder(c Close, s State) ([]Event, error) {
 	case StatusConfirmed:
 		if !person {
 			return nil, nil
+		}
+		if c.Stopped == "" || c.Stopped != s.ShipmentID {
+			return nil, ErrShipmentUnderWay.New("the order's shipment is not taken back")
 		}
 	case StatusShipped, StatusDelivered:
 		if !person {
@@ -202,7 +206,7 @@ func failUndo(c FailUndo, s State) ([]Event, error) {
 func ship(c Ship, s State) ([]Event, error) {
 	switch s.Status {
 	case StatusConfirmed:
-		return []Event{Shipped{ShipmentID: c.ShipmentID}}, nil
+		return []Event{Shipped{ShipmentID: c.ShipmentID, Revision: s.Revision}}, nil
 	case StatusShipped, StatusDelivered:
 		return nil, nil
 	case StatusCancelling, StatusCancelled:
@@ -213,10 +217,14 @@ func ship(c Ship, s State) ([]Event, error) {
 
 func deliver(c Deliver, s State) ([]Event, error) {
 	switch s.Status {
+	case StatusConfirmed: // what tells of the arrival came before what tells of the departure
+		return []Event{Shipped{ShipmentID: c.ShipmentID, Revision: s.Revision}, Delivered{ShipmentID: c.ShipmentID}}, nil
 	case StatusShipped:
 		return []Event{Delivered{ShipmentID: c.ShipmentID}}, nil
 	case StatusDelivered:
 		return nil, nil
+	case StatusCancelling, StatusCancelled:
+		return nil, ErrCancelling.New("the order is %s", s.Status)
 	}
 	return nil, ErrNotConfirmed.New("the order is %s", s.Status)
 }

@@ -35,7 +35,7 @@ var (
 	cancelling = Cancelling{Reason: "stock.insufficient", Detail: "too few", From: StatusPlaced, Origin: OriginSaga, SagaID: "run-1"}
 	cancelled  = Cancelled{SagaID: "run-1", Reason: "stock.insufficient"}
 	undoFailed = UndoFailed{SagaID: "run-1", Steps: []string{"refund payment"}}
-	shipped    = Shipped{ShipmentID: "s1"}
+	shipped    = Shipped{ShipmentID: "s1", Revision: 1}
 	delivered  = Delivered{ShipmentID: "s1"}
 )
 
@@ -43,6 +43,10 @@ func TestDecide(t *testing.T) {
 	place := Place{OrderID: "o1", CustomerID: "c1", AccountID: "a1", Lines: lines(1), Address: "pd1:x", Now: noon}
 	byCustomer := Close{Origin: OriginCustomer, Reason: ReasonCustomer, Note: "pd1:n"}
 	byOperator := Close{Origin: OriginOperator, Reason: ReasonOperator}
+	stopped := func(c Close) Close {
+		c.Stopped = "s1"
+		return c
+	}
 	bySaga := Close{Origin: OriginSaga, Reason: "stock.insufficient", Detail: "too few", SagaID: "run-1"}
 	bySweep := Close{Origin: OriginSweep, Reason: ReasonExpired}
 	confirm := Confirm{SagaID: "run-1", PaymentID: "p1", ShipmentID: "s1", TrackingNumber: "OF1"}
@@ -77,9 +81,12 @@ func TestDecide(t *testing.T) {
 			[]Event{Cancelling{Reason: ReasonCustomer, Note: "pd1:n", From: StatusPlaced, Origin: OriginCustomer}}, nil},
 		{"customer cancels during the run", []Event{placed, started}, byCustomer,
 			[]Event{Cancelling{Reason: ReasonCustomer, Note: "pd1:n", From: StatusPlaced, Origin: OriginCustomer}}, nil},
-		{"customer cancels what is confirmed", []Event{placed, started, confirmed}, byCustomer,
+		{"customer cancels what is confirmed, while its shipment goes on", []Event{placed, started, confirmed}, byCustomer, nil, ErrShipmentUnderWay},
+		{"customer cancels what is confirmed, with another shipment taken back", []Event{placed, started, confirmed}, Close{Origin: OriginCustomer, Stopped: "s2"}, nil, ErrShipmentUnderWay},
+		{"customer cancels what is confirmed, to no shipment", []Event{placed, started, Confirmed{SagaID: "run-1"}}, byCustomer, nil, ErrShipmentUnderWay},
+		{"customer cancels what is confirmed", []Event{placed, started, confirmed}, stopped(byCustomer),
 			[]Event{Cancelling{Reason: ReasonCustomer, Note: "pd1:n", From: StatusConfirmed, Origin: OriginCustomer}}, nil},
-		{"operator cancels what is confirmed", []Event{placed, started, confirmed}, byOperator,
+		{"operator cancels what is confirmed", []Event{placed, started, confirmed}, stopped(byOperator),
 			[]Event{Cancelling{Reason: ReasonOperator, From: StatusConfirmed, Origin: OriginOperator}}, nil},
 		{"customer cancels what is dispatched", []Event{placed, started, confirmed, shipped}, byCustomer, nil, ErrDispatched},
 		{"operator cancels what is delivered", []Event{placed, started, confirmed, shipped, delivered}, byOperator, nil, ErrDispatched},
@@ -112,7 +119,9 @@ func TestDecide(t *testing.T) {
 		{"ship what is being cancelled", []Event{placed, started, confirmed, cancelling}, Ship{ShipmentID: "s1"}, nil, ErrCancelling},
 		{"deliver", []Event{placed, started, confirmed, shipped}, Deliver{ShipmentID: "s1"}, []Event{delivered}, nil},
 		{"deliver again", []Event{placed, started, confirmed, shipped, delivered}, Deliver{ShipmentID: "s1"}, nil, nil},
-		{"deliver what was not shipped", []Event{placed, started, confirmed}, Deliver{ShipmentID: "s1"}, nil, ErrNotConfirmed},
+		{"deliver before it is said that it was shipped", []Event{placed, started, confirmed}, Deliver{ShipmentID: "s1"}, []Event{shipped, delivered}, nil},
+		{"deliver what is not confirmed", []Event{placed, started}, Deliver{ShipmentID: "s1"}, nil, ErrNotConfirmed},
+		{"deliver what is being cancelled", []Event{placed, started, confirmed, cancelling}, Deliver{ShipmentID: "s1"}, nil, ErrCancelling},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -186,8 +195,9 @@ func TestProperties(t *testing.T) {
 	command := rapid.OneOf(
 		rapid.Just[Command](Place{OrderID: "o1", CustomerID: "c1", Lines: lines(1), Now: noon}),
 		rapid.Map(rapid.SampledFrom([]string{"run-1", "run-2"}), func(run string) Command { return Start{SagaID: run} }),
-		rapid.Map(rapid.SampledFrom([]string{"run-1", "run-2"}), func(run string) Command { return Confirm{SagaID: run} }),
+		rapid.Map(rapid.SampledFrom([]string{"run-1", "run-2"}), func(run string) Command { return Confirm{SagaID: run, ShipmentID: "s1"} }),
 		rapid.Map(rapid.SampledFrom([]Origin{OriginCustomer, OriginOperator, OriginSaga, OriginSweep}), func(o Origin) Command { return Close{Origin: o, Reason: "r"} }),
+		rapid.Just[Command](Close{Origin: OriginCustomer, Reason: "r", Stopped: "s1"}),
 		rapid.Just[Command](Cancel{SagaID: "run-1"}),
 		rapid.Just[Command](FailUndo{SagaID: "run-1", Steps: []string{"refund payment"}}),
 		rapid.Just[Command](Ship{ShipmentID: "s1"}),

@@ -70,6 +70,7 @@ type UndoFailed struct {
 // Shipped: the shipment left the warehouse. From here on the order can't be cancelled.
 type Shipped struct {
 	ShipmentID string `json:"shipmentId"`
+	Revision   int64  `json:"revision,omitempty"` // names the reservation that left with it
 }
 
 // Delivered: the carrier handed it over.

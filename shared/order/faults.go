@@ -4,11 +4,13 @@ import "orderflow/shared/faults"
 
 // The faults of an order.
 var (
-	ErrNotFound        = faults.Declare(faults.NotFound, "order.not-found")
-	ErrInvalidLines    = faults.Declare(faults.Rule, "order.invalid-lines")
-	ErrCancelling      = faults.Declare(faults.Conflict, "order.cancelling") // it is being cancelled, or is
-	ErrDispatched      = faults.Declare(faults.Conflict, "order.dispatched") // too late to cancel
-	ErrNotConfirmed    = faults.Declare(faults.Conflict, "order.not-confirmed")
-	ErrNotClosed       = faults.Declare(faults.Conflict, "order.not-closed") // cancelled is written only after cancelling
-	ErrUnknownCustomer = faults.Declare(faults.Rule, "order.unknown-customer")
+	ErrNotFound     = faults.Declare(faults.NotFound, "order.not-found")
+	ErrInvalidLines = faults.Declare(faults.Rule, "order.invalid-lines")
+	ErrCancelling   = faults.Declare(faults.Conflict, "order.cancelling") // it is being cancelled, or is
+	ErrDispatched   = faults.Declare(faults.Conflict, "order.dispatched") // too late to cancel
+	ErrNotConfirmed = faults.Declare(faults.Conflict, "order.not-confirmed")
+	ErrNotClosed    = faults.Declare(faults.Conflict, "order.not-closed") // cancelled is written only after cancelling
+	// ErrShipmentUnderWay: a person may close a confirmed order only after its shipment is taken back.
+	ErrShipmentUnderWay = faults.Declare(faults.Conflict, "order.shipment-under-way")
+	ErrUnknownCustomer  = faults.Declare(faults.Rule, "order.unknown-customer")
 )

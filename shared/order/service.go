@@ -3,6 +3,7 @@ package order
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"orderflow/shared/clock"
@@ -23,12 +24,19 @@ type Customers interface {
 	Registered(ctx context.Context, customerID string) (bool, error)
 }
 
+// Shipments takes shipments back.
+type Shipments interface {
+	// Cancel takes the shipment of one revision of an order back. shipment.ErrDispatched where it has left.
+	Cancel(ctx context.Context, req es.Request, c shipment.Cancel) (shipment.State, error)
+}
+
 // Deps is what the service works with.
 type Deps struct {
 	Store     es.Store
 	Clock     clock.Clock
 	Vault     personal.Vault
 	Customers Customers
+	Shipments Shipments
 }
 
 // Service carries out the commands on orders.
@@ -37,7 +45,7 @@ type Service struct {
 	handler es.Handler[Command, State, Event]
 }
 
-// New makes the service. What only closes and confirms orders needs neither Vault nor Customers.
+// New makes the service. Who only runs commands needs neither Vault nor Customers; Shipments are for who cancels.
 func New(deps Deps) Service {
 	return Service{deps: deps, handler: es.Handler[Command, State, Event]{Category: Category, Decider: Decider, Store: deps.Store, Clock: deps.Clock}}
 }
@@ -89,9 +97,12 @@ type CancelInput struct {
 	Note   string
 }
 
-// Cancel closes an order for a person. One that is dispatched is ErrDispatched. An order that is closed already is left as it is: nothing is written, and
-// the request's key may be used again. personal.ErrErased where there is a note and the customer was erased. With a note the request's fingerprint is
-// stored as one under the customer's key, since it follows from the note.
+// Cancel closes an order for a person. Of a confirmed one it takes the shipment back first: the shipment's stream decides between this and the dispatch. One
+// that is dispatched is ErrDispatched. An order that is closed already is left as it is: nothing is written, and the request's key may be used again.
+// personal.ErrErased where there is a note and the customer was erased. With a note the request's fingerprint is stored as one under the customer's key,
+// since it follows from the note.
+//
+// Where it ends between the two, whoever follows shipments closes the order.
 func (s Service) Cancel(ctx context.Context, req es.Request, orderID string, in CancelInput) (es.Result[State], error) {
 	current, err := s.Get(ctx, orderID)
 	if err != nil {
@@ -106,11 +117,49 @@ func (s Service) Cancel(ctx context.Context, req es.Request, orderID string, in 
 			return current, fmt.Errorf("order: fingerprint request: %w", err)
 		}
 	}
-	reason := ReasonCustomer
-	if in.Origin == OriginOperator {
-		reason = ReasonOperator
+	command := Close{Origin: in.Origin, Reason: in.Origin.reason(), Note: note}
+	res, err := s.handler.Handle(ctx, orderID, req, command)
+	if !errors.Is(err, ErrShipmentUnderWay) {
+		return res, err
 	}
-	return s.handler.Handle(ctx, orderID, req, Close{Origin: in.Origin, Reason: reason, Note: note})
+	_, err = s.deps.Shipments.Cancel(ctx, req, shipment.Cancel{OrderID: orderID, Revision: res.State.Revision, Origin: string(in.Origin), Note: note})
+	if errors.Is(err, shipment.ErrDispatched) {
+		return res, ErrDispatched.New("the order's shipment is dispatched, and the order can't be cancelled any more")
+	}
+	if err != nil {
+		return res, fmt.Errorf("order: take the shipment of order %s back: %w", orderID, err)
+	}
+	command.Stopped = res.State.ShipmentID
+	return s.handler.Handle(ctx, orderID, req, command)
+}
+
+// reason is why a person's order is cancelled.
+func (o Origin) reason() Reason {
+	if o == OriginOperator {
+		return ReasonOperator
+	}
+	return ReasonCustomer
+}
+
+// Stopped is what a shipment that was taken back says.
+type Stopped struct {
+	ShipmentID string
+	Origin     Origin // who wanted it
+	Note       personal.Sealed
+}
+
+// CloseStopped closes an order whose shipment was taken back for a person who may have got no further. The saga takes shipments back only of orders that
+// are closed: so it is with every order but a confirmed one, which is left as it is.
+func (s Service) CloseStopped(ctx context.Context, req es.Request, orderID string, by Stopped) (es.Result[State], error) {
+	res, err := s.Get(ctx, orderID)
+	if err != nil || res.State.Status != StatusConfirmed {
+		return res, err
+	}
+	res, err = s.handler.Handle(ctx, orderID, req, Close{Origin: by.Origin, Reason: by.Origin.reason(), Note: by.Note, Stopped: by.ShipmentID})
+	if err == nil && res.State.Status == StatusConfirmed {
+		err = fmt.Errorf("order %s is confirmed, and its shipment %s was taken back by %q", orderID, by.ShipmentID, by.Origin)
+	}
+	return res, err
 }
 
 // Run carries out a command of the saga, the sweep or the carrier on an order.

@@ -23,6 +23,7 @@ import (
 	"orderflow/shared/contract/publish"
 	"orderflow/shared/es"
 	"orderflow/shared/es/memstore"
+	"orderflow/shared/money"
 	"orderflow/shared/order"
 	"orderflow/shared/poison"
 	"orderflow/shared/replay"
@@ -58,6 +59,13 @@ const unreadable = "unreadable"
 
 // store is an es.Scanner whose pages and segments are given. A position is the number of the next page.
 type store [][]es.ScanPage
+
+// orders are of a store in which nobody has placed an order.
+type orders struct{}
+
+func (orders) AsOf(_ context.Context, _ string, p es.Point) (es.Past[order.State], error) {
+	return es.Past[order.State]{Version: p.Version}, nil
+}
 
 func (s store) Scan(ctx context.Context, segment, segments int, from string) iter.Seq2[es.ScanPage, error] {
 	return func(yield func(es.ScanPage, error) bool) {
@@ -221,7 +229,7 @@ func TestWhatIsSent(t *testing.T) {
 			}
 			state := begin(t, tc.args)
 			run := replay.Replay{
-				Source: replay.FromStore(all, contract.Registry(), 1, state.Selection()), Consumer: to, Pace: paced, State: state, Journal: kept,
+				Source: replay.FromStore(all, contract.Registry(), orders{}, 1, state.Selection()), Consumer: to, Pace: paced, State: state, Journal: kept,
 			}
 			if err := run.Run(t.Context()); err != nil {
 				t.Fatal(err)
@@ -252,7 +260,7 @@ func TestWhatIsSent(t *testing.T) {
 func TestEnvelopesAreThePublished(t *testing.T) {
 	events := []any{order.Started{SagaID: "s"}, order.Cancelled{SagaID: "s", Reason: order.ReasonExpired}}
 	c := commit(t, "order/a", 1, 0, events...)
-	want, err := publish.Envelopes(contract.Registry(), c)
+	want, err := publish.Envelopes(t.Context(), contract.Registry(), orders{}, c)
 	if err != nil || len(want) != 3 {
 		t.Fatalf("%d are published, %v", len(want), err)
 	}
@@ -266,8 +274,8 @@ func TestEnvelopesAreThePublished(t *testing.T) {
 	}
 	state := begin(t, replay.Arguments{})
 	for name, source := range map[string]replay.Source{
-		"the store":  replay.FromStore(store{{{Commits: []es.StoredCommit{c}}}}, contract.Registry(), 1, state.Selection()),
-		"the stream": replay.FromStream(kept, c.Stream, state.Selection()),
+		"the store":  replay.FromStore(store{{{Commits: []es.StoredCommit{c}}}}, contract.Registry(), orders{}, 1, state.Selection()),
+		"the stream": replay.FromStream(kept, orders{}, c.Stream, state.Selection()),
 	} {
 		to := &consumer{}
 		run := replay.Replay{Source: source, Consumer: to, Pace: &pace{}, State: begin(t, replay.Arguments{}), Journal: &journal{}}
@@ -282,13 +290,48 @@ func TestEnvelopesAreThePublished(t *testing.T) {
 	}
 }
 
+// order.updated is in no store: it is made of the order as it was, of a whole store and of one stream alike.
+func TestUpdated(t *testing.T) {
+	const id = es.StreamID("order/a")
+	kept := memstore.New(contract.Registry())
+	price := money.Money{Amount: 1, Currency: "USD"}
+	placed := order.Placed{
+		OrderID: "a", CustomerID: "c", AccountID: "a", Lines: []order.Line{{SKU: "s", Quantity: 1, UnitPrice: price}}, Total: price, Address: "pd1:x", Revision: 1, PlacedAt: "p",
+	}
+	for i, events := range [][]any{{placed, order.Started{SagaID: "s"}}, {order.Confirmed{SagaID: "s", PaymentID: "p", ShipmentID: "h", TrackingNumber: "t"}}} {
+		head, err := kept.At(t.Context(), id, int64(2*i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := kept.Append(t.Context(), []es.Commit{{Head: head, ID: strconv.Itoa(i), Time: noon, Events: events}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	repository := order.Decider.Repository(order.Category, kept)
+	state := begin(t, replay.Arguments{Types: []string{contract.OrderUpdatedType}})
+	for name, source := range map[string]replay.Source{
+		"store":  replay.FromStore(kept, contract.Registry(), repository, 1, state.Selection()),
+		"stream": replay.FromStream(kept, repository, id, state.Selection()),
+	} {
+		to := &consumer{}
+		run := replay.Replay{Source: source, Consumer: to, Pace: &pace{}, State: begin(t, replay.Arguments{Types: []string{contract.OrderUpdatedType}}), Journal: &journal{}}
+		if err := run.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(to.ids(), []string{"order/a@2/updated", "order/a@3/updated"}) || !strings.Contains(string(to.sent[0].Data), `"status":"placed"`) ||
+			!strings.Contains(string(to.sent[1].Data), `"status":"confirmed"`) {
+			t.Errorf("of a %s %s was sent", name, to.ids())
+		}
+	}
+}
+
 // Commits that the store can't read are told, each, and the others are sent.
 func TestCorrupt(t *testing.T) {
 	good := commit(t, "order/c", 1, 0, order.Started{SagaID: "s"})
 	to, state, kept := &consumer{}, begin(t, replay.Arguments{}), &journal{}
 	run := replay.Replay{
 		Source: replay.FromStore(store{{{Commits: []es.StoredCommit{{Stream: "order/a", ID: unreadable}, {Stream: "order/b", ID: unreadable}}}, {Commits: []es.StoredCommit{good}}}},
-			contract.Registry(), 1, state.Selection()),
+			contract.Registry(), orders{}, 1, state.Selection()),
 		Consumer: to, Pace: &pace{}, State: state, Journal: kept,
 	}
 	if err := run.Run(t.Context()); err != nil {
@@ -307,7 +350,7 @@ func TestDryRun(t *testing.T) {
 	c := commit(t, "order/a", 1, 0, order.Started{SagaID: "s"}, order.Shipped{ShipmentID: "s"})
 	var told []int64
 	run := replay.Replay{
-		Source: replay.FromStore(store{{{}, {Commits: []es.StoredCommit{c}}}}, contract.Registry(), 1, state.Selection()), Consumer: to, State: state,
+		Source: replay.FromStore(store{{{}, {Commits: []es.StoredCommit{c}}}}, contract.Registry(), orders{}, 1, state.Selection()), Consumer: to, State: state,
 		Progress: func(c replay.Counts) { told = append(told, c.Commits) },
 	}
 	if err := run.Run(t.Context()); err != nil {
@@ -361,7 +404,7 @@ func TestResume(t *testing.T) {
 				}
 			}
 			run := replay.Replay{
-				Source: replay.FromStore(all, contract.Registry(), segments, state.Selection()), Consumer: to, Pace: &pace{}, State: state, Journal: kept,
+				Source: replay.FromStore(all, contract.Registry(), orders{}, segments, state.Selection()), Consumer: to, Pace: &pace{}, State: state, Journal: kept,
 			}
 			err := run.Run(context.Background())
 			touched := map[string]bool{}
@@ -405,7 +448,7 @@ func TestBatches(t *testing.T) {
 	}
 	to, state := &consumer{}, begin(t, replay.Arguments{})
 	run := replay.Replay{
-		Source: replay.FromStore(store{{page}}, contract.Registry(), 1, state.Selection()), Consumer: to, Pace: &pace{}, State: state, Journal: &journal{},
+		Source: replay.FromStore(store{{page}}, contract.Registry(), orders{}, 1, state.Selection()), Consumer: to, Pace: &pace{}, State: state, Journal: &journal{},
 	}
 	if err := run.Run(t.Context()); err != nil || !slices.Equal(to.batches, []int{10, 10, 3}) {
 		t.Errorf("batches %v, %v", to.batches, err)
@@ -429,7 +472,7 @@ func TestMemstore(t *testing.T) {
 	}
 	to, state := &consumer{}, begin(t, replay.Arguments{Segments: 3})
 	run := replay.Replay{
-		Source: replay.FromStore(kept, contract.Registry(), 3, state.Selection()), Consumer: to, Pace: &pace{}, State: state, Journal: &journal{},
+		Source: replay.FromStore(kept, contract.Registry(), orders{}, 3, state.Selection()), Consumer: to, Pace: &pace{}, State: state, Journal: &journal{},
 	}
 	if err := run.Run(t.Context()); err != nil {
 		t.Fatal(err)
@@ -464,7 +507,7 @@ func TestStream(t *testing.T) {
 	state := begin(t, replay.Arguments{Stream: string(id), Types: []string{"order.shipped"}, From: from.Format(time.RFC3339)})
 	to, journal := &consumer{busy: 9}, &journal{} // each page has 50 of the type, so that the second is cut off
 	for try := range 2 {
-		run := replay.Replay{Source: replay.FromStream(kept, id, state.Selection()), Consumer: to, Pace: &pace{}, State: state, Journal: journal}
+		run := replay.Replay{Source: replay.FromStream(kept, order.Decider.Repository(order.Category, kept), id, state.Selection()), Consumer: to, Pace: &pace{}, State: state, Journal: journal}
 		if err := run.Run(t.Context()); (err != nil) != (try == 0) {
 			t.Fatal(err)
 		}
@@ -488,7 +531,7 @@ func TestStream(t *testing.T) {
 		t.Error("the stream came out of its order")
 	}
 	state.Segments[0] = replay.Segment{Next: "x"}
-	run := replay.Replay{Source: replay.FromStream(kept, id, state.Selection()), Consumer: to, Pace: &pace{}, State: state, Journal: journal}
+	run := replay.Replay{Source: replay.FromStream(kept, order.Decider.Repository(order.Category, kept), id, state.Selection()), Consumer: to, Pace: &pace{}, State: state, Journal: journal}
 	if err := run.Run(t.Context()); err == nil {
 		t.Error("a position that is none passes")
 	}

@@ -34,24 +34,26 @@ type Schedule struct {
 type Deps struct {
 	Store  es.Store
 	Clock  clock.Clock
-	Vault  personal.Vault            // what only cancels needs none
-	Serves func(country string) bool // whether orders are shipped there; what only cancels needs none
+	Vault  personal.Vault            // what schedules and shows addresses needs it
+	Serves func(country string) bool // whether orders are shipped there; what schedules needs it
 }
 
-// Service schedules and cancels shipments.
+// Service schedules and cancels shipments, and says how far they have come.
 type Service struct {
 	deps     Deps
 	attempts es.Attempt[State]
+	handler  es.Handler[command, State, Event]
 }
 
 // New makes the service.
 func New(deps Deps) Service {
-	return Service{deps: deps, attempts: es.Attempt[State]{
+	handler := es.Handler[command, State, Event]{Category: Category, Decider: decider, Store: deps.Store, Clock: deps.Clock}
+	return Service{deps: deps, handler: handler, attempts: es.Attempt[State]{
 		Category: Category, Store: deps.Store, Clock: deps.Clock,
 		Fold: func(h es.History) (State, error) {
 			return es.Fold(State{ID: h.Head.Stream().ID()}, Evolve, h.Events)
 		},
-		Status: func(s State) es.AttemptStatus { return s.Status },
+		Status: State.Attempt,
 		Fault:  State.fault,
 	}}
 }
@@ -79,28 +81,72 @@ func (s Service) Schedule(ctx context.Context, req es.Request, c Schedule) (Stat
 
 // open decrypts where the shipment goes.
 func (s Service) open(ctx context.Context, c Schedule) (Address, error) {
-	var address Address
-	plain, err := s.deps.Vault.Open(ctx, c.CustomerID, addressField, c.Address)
-	switch {
-	case errors.Is(err, personal.ErrErased):
+	address, err := s.OpenAddress(ctx, State{OrderID: c.OrderID, CustomerID: c.CustomerID, Address: c.Address})
+	if errors.Is(err, personal.ErrErased) {
 		return address, ErrAddressUnreadable.New("the customer's personal data is erased")
-	case err != nil:
-		return address, fmt.Errorf("shipment: open the address of order %s: %w", c.OrderID, err)
+	}
+	return address, err
+}
+
+// OpenAddress decrypts where a shipment that is prepared goes. personal.ErrErased where the customer was erased.
+func (s Service) OpenAddress(ctx context.Context, of State) (Address, error) {
+	var address Address
+	plain, err := s.deps.Vault.Open(ctx, of.CustomerID, addressField, of.Address)
+	if err != nil {
+		return address, fmt.Errorf("shipment: open the address of order %s: %w", of.OrderID, err)
 	}
 	// The decoder's error may quote the address, and goes to a log.
 	if json.Unmarshal(plain, &address) != nil {
-		return address, fmt.Errorf("shipment: the address of order %s is no address", c.OrderID)
+		return address, fmt.Errorf("shipment: the address of order %s is no address", of.OrderID)
 	}
 	return address, nil
 }
 
+// Cancel asks for a shipment to be taken back.
+type Cancel struct {
+	OrderID  string
+	Revision int64
+	Origin   string          // who wants the order cancelled: an order.Origin
+	Note     personal.Sealed // their own words, or ""
+}
+
 // Cancel takes the shipment of one revision of an order back. One that was never scheduled is voided, and will be refused should it still be; one that was
-// refused or cancelled is left as it is.
-func (s Service) Cancel(ctx context.Context, req es.Request, orderID string, revision int64) (State, error) {
-	id := ID(orderID, revision)
-	return s.attempts.Undo(ctx, id, req, Voided{ShipmentID: id, OrderID: orderID}, func(context.Context, State) (es.Plan, error) {
-		return es.Plan{Event: Cancelled{ShipmentID: id, OrderID: orderID}}, nil
+// refused or cancelled is left as it is. ErrDispatched where it has left.
+func (s Service) Cancel(ctx context.Context, req es.Request, c Cancel) (State, error) {
+	id := ID(c.OrderID, c.Revision)
+	return s.attempts.Undo(ctx, id, req, Voided{ShipmentID: id, OrderID: c.OrderID}, func(_ context.Context, state State) (es.Plan, error) {
+		if state.Status == StatusDispatched || state.Status == StatusDelivered {
+			return es.Plan{}, ErrDispatched.New("the shipment is %s", state.Status)
+		}
+		return es.Plan{Event: Cancelled{ShipmentID: id, OrderID: c.OrderID, Origin: c.Origin, Note: c.Note}}, nil
 	})
+}
+
+// Prepare packs a shipment with what its order has, as the shop's own copy says. One that is prepared or further is left as it is. ErrNotFound where it was never
+// scheduled, ErrCancelled where it was refused or taken back.
+func (s Service) Prepare(ctx context.Context, req es.Request, shipmentID string, of Copy) (es.Result[State], error) {
+	return s.handler.Handle(ctx, shipmentID, req, prepare{customerID: of.CustomerID, items: of.items(), address: of.Address})
+}
+
+// Dispatch hands a shipment over to the carrier: it can't be cancelled from here on. One that has left is left as it is. ErrNotFound, ErrCancelled, or
+// ErrNotPrepared where it is not packed.
+func (s Service) Dispatch(ctx context.Context, req es.Request, shipmentID string) (es.Result[State], error) {
+	return s.handler.Handle(ctx, shipmentID, req, dispatch{})
+}
+
+// Deliver says that the carrier handed a shipment over. One that has arrived is left as it is. ErrNotFound, ErrCancelled, or ErrNotDispatched where it has
+// not left.
+func (s Service) Deliver(ctx context.Context, req es.Request, shipmentID string) (es.Result[State], error) {
+	return s.handler.Handle(ctx, shipmentID, req, deliver{})
+}
+
+// Find loads a shipment by its own id. ErrNotFound where there is none.
+func (s Service) Find(ctx context.Context, shipmentID string) (es.Result[State], error) {
+	res, err := s.handler.Get(ctx, shipmentID)
+	if err == nil && !res.State.Exists() {
+		err = ErrNotFound.New("there is no such shipment")
+	}
+	return res, err
 }
 
 // Get loads the shipment of one revision of an order. One that nobody tried is open.

@@ -32,12 +32,12 @@ func TestEvolve(t *testing.T) {
 		then  shipment.State
 	}{
 		{"nothing", nil, shipment.State{ID: "s"}},
-		{"scheduled", []shipment.Event{scheduled}, shipment.State{ID: "s", OrderID: "o", Status: es.AttemptDone, TrackingNumber: "n"}},
+		{"scheduled", []shipment.Event{scheduled}, shipment.State{ID: "s", OrderID: "o", Status: shipment.StatusScheduled, TrackingNumber: "n"}},
 		{"refused", []shipment.Event{shipment.Refused{ShipmentID: "s", OrderID: "o", Code: "c", Detail: "d"}},
-			shipment.State{ID: "s", OrderID: "o", Status: es.AttemptRefused, Code: "c", Detail: "d"}},
+			shipment.State{ID: "s", OrderID: "o", Status: shipment.StatusRefused, Code: "c", Detail: "d"}},
 		{"cancelled", []shipment.Event{scheduled, shipment.Cancelled{ShipmentID: "s", OrderID: "o"}},
-			shipment.State{ID: "s", OrderID: "o", Status: es.AttemptUndone, TrackingNumber: "n"}},
-		{"voided", []shipment.Event{shipment.Voided{ShipmentID: "s", OrderID: "o"}}, shipment.State{ID: "s", OrderID: "o", Status: es.AttemptVoided}},
+			shipment.State{ID: "s", OrderID: "o", Status: shipment.StatusCancelled, TrackingNumber: "n"}},
+		{"voided", []shipment.Event{shipment.Voided{ShipmentID: "s", OrderID: "o"}}, shipment.State{ID: "s", OrderID: "o", Status: shipment.StatusVoided}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			state := shipment.State{ID: "s"}
@@ -104,13 +104,13 @@ func TestService(t *testing.T) {
 	unsealed := schedule(func(*dispatch) personal.Sealed { return "pd1:AAAA" })
 	erase := func(ctx context.Context, d *dispatch) error { return d.vault.Erase(ctx, "ada") }
 	cancel := func(ctx context.Context, d *dispatch) error {
-		_, err := d.service.Cancel(ctx, request(), "o", 1)
+		_, err := d.service.Cancel(ctx, request(), shipment.Cancel{OrderID: "o", Revision: 1, Origin: "customer", Note: "pd1:n"})
 		return err
 	}
 	internal := errors.New("no fault")
 	id := shipment.ID("o", 1)
 	scheduled := shipment.Scheduled{ShipmentID: id, OrderID: "o", TrackingNumber: shipment.TrackingNumber(id)}
-	cancelled := shipment.Cancelled{ShipmentID: id, OrderID: "o"}
+	cancelled := shipment.Cancelled{ShipmentID: id, OrderID: "o", Origin: "customer", Note: "pd1:n"}
 	voided := shipment.Voided{ShipmentID: id, OrderID: "o"}
 	notServed := shipment.Refused{ShipmentID: id, OrderID: "o", Code: "shipment.country-not-served", Detail: "orders are not shipped to the address's country"}
 	unreadable := shipment.Refused{ShipmentID: id, OrderID: "o", Code: "shipment.address-unreadable", Detail: "the customer's personal data is erased"}
@@ -187,7 +187,7 @@ func TestOneAnswer(t *testing.T) {
 			err := es.ErrUnavailable
 			for errors.Is(err, es.ErrUnavailable) {
 				if cancelling {
-					_, err = d.service.Cancel(context.Background(), req, "o", 1)
+					_, err = d.service.Cancel(context.Background(), req, shipment.Cancel{OrderID: "o", Revision: 1})
 				} else {
 					_, err = d.service.Schedule(context.Background(), req, shipment.Schedule{
 						OrderID: "o", Revision: 1, CustomerID: "ada", Address: map[bool]personal.Sealed{true: to, false: abroad}[serve],
@@ -211,7 +211,7 @@ func TestOneAnswer(t *testing.T) {
 				answer = nil
 			}
 			got, getErr := d.service.Get(context.Background(), "o", 1)
-			if !errors.Is(err, answer) || getErr != nil || got.Status != want {
+			if !errors.Is(err, answer) || getErr != nil || got.Attempt() != want {
 				rt.Fatalf("answer %v, want %v; shipment %+v, %v, want %s", err, answer, got, getErr, want)
 			}
 		}

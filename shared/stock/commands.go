@@ -57,6 +57,7 @@ func (m Match) want() int64 {
 type count struct {
 	SKU    string
 	OnHand int64
+	Before int64 // were on hand; 0 of a SKU that nobody has counted
 }
 
 // demand adds up the items of each SKU, ordered by SKU: two lines of one SKU, each checked alone, would pass with stock for one of them.

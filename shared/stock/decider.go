@@ -11,8 +11,10 @@ type ReservationState struct {
 	OrderID string
 	Status  es.AttemptStatus
 	Items   []Item // those that are reserved or were; none where nothing ever was
-	Code    string // of the fault that it was refused with
-	Detail  string // of that fault
+	// Committed: the items have left. The attempt is done for good.
+	Committed bool
+	Code      string // of the fault that it was refused with
+	Detail    string // of that fault
 }
 
 // EvolveReservation folds an event into a reservation.
@@ -24,6 +26,8 @@ func EvolveReservation(s ReservationState, e ReservationEvent) ReservationState 
 		s = ReservationState{ID: e.ReservationID, OrderID: e.OrderID, Status: es.AttemptRefused, Code: e.Code, Detail: e.Detail}
 	case Released:
 		s.Status = es.AttemptUndone
+	case Committed:
+		s.Committed = true
 	case Voided:
 		s = ReservationState{ID: e.ReservationID, OrderID: e.OrderID, Status: es.AttemptVoided}
 	}
@@ -38,28 +42,24 @@ func (s ReservationState) fault() *faults.Fault {
 	return &faults.Fault{Kind: faults.Rule, Code: s.Code, Detail: s.Detail} // of a release that knew more codes
 }
 
-// State is a SKU, folded: what was counted last. How much of it is reserved stands in the counters alone.
+// State is a SKU, folded. How many pieces there are stands in the counters alone: reservations and departures change it without an event of the SKU's.
 type State struct {
-	Known   bool // somebody has counted it
-	Counted int64
+	Known bool // somebody has counted it
 }
 
 // Decider decides for a SKU's stream.
 var Decider = es.Decider[count, State, Event]{Initial: func() State { return State{} }, Decide: decide, Evolve: Evolve}
 
 // Evolve folds an event into a SKU.
-func Evolve(_ State, e Event) State {
-	restocked, _ := e.(Restocked)
-	return State{Known: true, Counted: restocked.Counted}
-}
+func Evolve(State, Event) State { return State{Known: true} }
 
-// decide takes the difference against what was counted before, so that the counters need not be read: what is reserved stays reserved.
+// decide takes the difference against what was on hand: what is reserved stays reserved.
 func decide(c count, s State) ([]Event, error) {
 	if c.OnHand < 0 || c.OnHand > MaxOnHand {
 		return nil, ErrInvalidQuantity.Field("body.onHand", "0 to %d pieces of a SKU are on hand, not %d", MaxOnHand, c.OnHand)
 	}
-	if s.Known && c.OnHand == s.Counted {
+	if s.Known && c.OnHand == c.Before {
 		return nil, nil
 	}
-	return []Event{Restocked{SKU: c.SKU, Delta: c.OnHand - s.Counted, Counted: c.OnHand}}, nil
+	return []Event{Restocked{SKU: c.SKU, Delta: c.OnHand - c.Before, Counted: c.OnHand}}, nil
 }

@@ -22,24 +22,28 @@ func TestDecide(t *testing.T) {
 		when  int64
 		then  []Event
 		fault error
+		left  int64 // since the last count
 	}{
-		{"the first count", nil, 5, []Event{counted(5, 5)}, nil},
-		{"a first count of nothing", nil, 0, []Event{counted(0, 0)}, nil},
-		{"the most", nil, MaxOnHand, []Event{counted(MaxOnHand, MaxOnHand)}, nil},
-		{"more", []Event{counted(5, 5)}, 7, []Event{counted(2, 7)}, nil},
-		{"less", []Event{counted(5, 5), counted(2, 7)}, 1, []Event{counted(-6, 1)}, nil},
-		{"nothing left", []Event{counted(5, 5)}, 0, []Event{counted(-5, 0)}, nil},
-		{"the same", []Event{counted(5, 5)}, 5, nil, nil},
-		{"nothing, again", []Event{counted(0, 0)}, 0, nil, nil},
-		{"below nothing", []Event{counted(5, 5)}, -1, nil, ErrInvalidQuantity},
-		{"above the most", nil, MaxOnHand + 1, nil, ErrInvalidQuantity},
+		{name: "more than are left", given: []Event{counted(5, 5)}, when: 7, then: []Event{counted(5, 7)}, left: 3},
+		{name: "what was counted before, of which some have left", given: []Event{counted(5, 5)}, when: 5, then: []Event{counted(3, 5)}, left: 3},
+		{name: "what is left", given: []Event{counted(5, 5)}, when: 2, left: 3},
+		{"the first count", nil, 5, []Event{counted(5, 5)}, nil, 0},
+		{"a first count of nothing", nil, 0, []Event{counted(0, 0)}, nil, 0},
+		{"the most", nil, MaxOnHand, []Event{counted(MaxOnHand, MaxOnHand)}, nil, 0},
+		{"more", []Event{counted(5, 5)}, 7, []Event{counted(2, 7)}, nil, 0},
+		{"less", []Event{counted(5, 5), counted(2, 7)}, 1, []Event{counted(-6, 1)}, nil, 0},
+		{"nothing left", []Event{counted(5, 5)}, 0, []Event{counted(-5, 0)}, nil, 0},
+		{"the same", []Event{counted(5, 5)}, 5, nil, nil, 0},
+		{"nothing, again", []Event{counted(0, 0)}, 0, nil, nil, 0},
+		{"below nothing", []Event{counted(5, 5)}, -1, nil, ErrInvalidQuantity, 0},
+		{"above the most", nil, MaxOnHand + 1, nil, ErrInvalidQuantity, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			state := Decider.Initial()
+			state, before := Decider.Initial(), -tc.left
 			for _, e := range tc.given {
-				state = Evolve(state, e)
+				state, before = Evolve(state, e), before+e.(Restocked).Delta
 			}
-			got, err := Decider.Decide(count{SKU: "cd-1", OnHand: tc.when}, state)
+			got, err := Decider.Decide(count{SKU: "cd-1", OnHand: tc.when, Before: before}, state)
 			if !errors.Is(err, tc.fault) {
 				t.Errorf("got %v, want %v", err, tc.fault)
 			}
@@ -50,13 +54,14 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-func TestDeltasAddUpToTheLastCount(t *testing.T) {
+// TestDeltasAddUp: what was put in is what is on hand and what has left, whatever comes between the counts.
+func TestDeltasAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		state, sum := Decider.Initial(), int64(0)
+		state, sum, left := Decider.Initial(), int64(0), int64(0)
 		for range rapid.IntRange(1, 20).Draw(t, "counts") {
-			c := count{SKU: "cd-1", OnHand: rapid.Int64Range(0, 9).Draw(t, "on hand")}
+			n := rapid.Int64Range(0, 9).Draw(t, "on hand")
 			for again := range 2 {
-				events, err := Decider.Decide(c, state)
+				events, err := Decider.Decide(count{SKU: "cd-1", OnHand: n, Before: sum - left}, state)
 				if err != nil || again == 1 && len(events) > 0 {
 					t.Fatalf("try %d: %v, %v", again, events, err)
 				}
@@ -64,9 +69,10 @@ func TestDeltasAddUpToTheLastCount(t *testing.T) {
 					state, sum = Evolve(state, e), sum+e.(Restocked).Delta
 				}
 			}
-			if sum != c.OnHand || state != (State{Known: true, Counted: c.OnHand}) {
-				t.Fatalf("%d counted, deltas add up to %d, state %+v", c.OnHand, sum, state)
+			if sum-left != n || !state.Known {
+				t.Fatalf("%d counted, deltas add up to %d, %d left, state %+v", n, sum, left, state)
 			}
+			left += rapid.Int64Range(0, n).Draw(t, "leave")
 		}
 	})
 }
@@ -85,6 +91,8 @@ func TestEvolveReservation(t *testing.T) {
 			ReservationState{ID: "r", OrderID: "o", Status: es.AttemptRefused, Code: "stock.insufficient", Detail: "d"}},
 		{"released", []ReservationEvent{reserved, Released{ReservationID: "r", OrderID: "o", Items: items}},
 			ReservationState{ID: "r", OrderID: "o", Status: es.AttemptUndone, Items: items}},
+		{"committed", []ReservationEvent{reserved, Committed{ReservationID: "r", OrderID: "o", Items: items}},
+			ReservationState{ID: "r", OrderID: "o", Status: es.AttemptDone, Items: items, Committed: true}},
 		{"voided", []ReservationEvent{Voided{ReservationID: "r", OrderID: "o"}}, ReservationState{ID: "r", OrderID: "o", Status: es.AttemptVoided}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

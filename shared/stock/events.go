@@ -43,16 +43,24 @@ type Released struct {
 	Items         []Item `json:"items"` // exactly those of Reserved
 }
 
+// Committed: the items have left the warehouse with the order. They are not on hand any more, and can't be released.
+type Committed struct {
+	ReservationID string `json:"reservationId"`
+	OrderID       string `json:"orderId"`
+	Items         []Item `json:"items"` // exactly those of Reserved
+}
+
 // Voided: the reservation was taken back before it came. Should it come late, it is refused.
 type Voided struct {
 	ReservationID string `json:"reservationId"`
 	OrderID       string `json:"orderId"`
 }
 
-func (Reserved) reservationEvent() {}
-func (Refused) reservationEvent()  {}
-func (Released) reservationEvent() {}
-func (Voided) reservationEvent()   {}
+func (Reserved) reservationEvent()  {}
+func (Refused) reservationEvent()   {}
+func (Released) reservationEvent()  {}
+func (Committed) reservationEvent() {}
+func (Voided) reservationEvent()    {}
 
 // Event is an event of a SKU's stream.
 type Event interface{ stockEvent() }
@@ -60,7 +68,7 @@ type Event interface{ stockEvent() }
 // Restocked: somebody counted a SKU.
 type Restocked struct {
 	SKU     string `json:"sku"`
-	Delta   int64  `json:"delta"`   // against what was counted before
+	Delta   int64  `json:"delta"`   // against what was on hand before: what was counted then, less what has left since
 	Counted int64  `json:"counted"` // on hand: what is available and what is reserved
 }
 
@@ -71,6 +79,7 @@ func Register(r *es.Registry) {
 	es.Register[Reserved](r, "stock.reserved", 1)
 	es.Register[Refused](r, "stock.refused", 1)
 	es.Register[Released](r, "stock.released", 1)
+	es.Register[Committed](r, "stock.committed", 1)
 	es.Register[Voided](r, "stock.voided", 1)
 	es.Register[Restocked](r, "stock.restocked", 1)
 }

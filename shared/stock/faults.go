@@ -11,6 +11,8 @@ var (
 	ErrInsufficient    = faults.Declare(faults.Rule, "stock.insufficient") // less is available than is asked for; nothing is of a SKU that nobody counted
 	ErrNotFound        = faults.Declare(faults.NotFound, "stock.not-found")
 	ErrInvalidQuantity = faults.Declare(faults.Rule, "stock.invalid-quantity") // no number of pieces that can be counted or reserved
+	ErrCommitted       = faults.Declare(faults.Conflict, "stock.committed")    // too late to release
+	ErrNotReserved     = faults.Declare(faults.Conflict, "stock.not-reserved") // only what is reserved can leave
 	ErrVersionRequired = faults.Declare(faults.Precondition, "stock.version-required")
 	ErrVersionMismatch = faults.Declare(faults.Precondition, "stock.version-mismatch")
 )

@@ -16,8 +16,12 @@ type Level struct {
 	OnHand    int64 // available and reserved together
 	Available int64 // what the next order can have
 	Reserved  int64 // what orders have
-	Version   int64 // changes when somebody counts, not when an order reserves
+	Version   int64 // grows by one when somebody counts and when a reservation leaves, not when an order reserves
+	Departed  int64 // how many reservations of it have left so far; the rest of Version is the version of the SKU's stream
 }
+
+// counted is the version of the SKU's stream.
+func (l Level) counted() int64 { return l.Version - l.Departed }
 
 // Counters are the rows that say how much of each SKU is available and reserved. The effects are for the appends of one es.Store, which performs them
 // together with the commits or not at all.
@@ -27,9 +31,11 @@ type Counters interface {
 	Reserve(items []Item) es.Effect
 	// Release moves the items from reserved back to available.
 	Release(items []Item) es.Effect
+	// Commit takes the items out of reserved for good, and adds one to what has departed of each SKU.
+	Commit(items []Item) es.Effect
 	// Restock adds delta to what is available and says that the SKU's stream is then at version. The append is refused with ErrInsufficient where less
-	// than -delta is available.
-	Restock(sku string, delta, version int64) es.Effect
+	// than -delta is available, and with an es.ErrConflict where another number of reservations has departed: then delta was taken from a level that is past.
+	Restock(sku string, delta, version, departed int64) es.Effect
 	// Level reads a row, consistently with every append that was answered before. found is false where nobody has counted the SKU.
 	Level(ctx context.Context, sku string) (level Level, found bool, err error)
 }
@@ -80,15 +86,47 @@ func (s Service) Reserve(ctx context.Context, req es.Request, r Reservation) (Re
 }
 
 // Release takes the reservation of one revision of an order back: exactly the items that its own event names. One that never came is voided, and
-// will be refused should it still come; one that was refused or released is left as it is.
+// will be refused should it still come; one that was refused or released is left as it is. ErrCommitted where the items have left.
 func (s Service) Release(ctx context.Context, req es.Request, orderID string, revision int64) (ReservationState, error) {
 	id := ReservationID(orderID, revision)
 	return s.attempts.Undo(ctx, id, req, Voided{ReservationID: id, OrderID: orderID}, func(_ context.Context, state ReservationState) (es.Plan, error) {
+		if state.Committed {
+			return es.Plan{}, ErrCommitted.New("the reserved items have left the warehouse")
+		}
 		return es.Plan{
 			Event:   Released{ReservationID: id, OrderID: orderID, Items: state.Items},
 			Effects: []es.Effect{s.deps.Counters.Release(state.Items)},
 		}, nil
 	})
+}
+
+// Commit says that what is reserved for one revision of an order has left the warehouse: exactly the items that its own event names. One that has left is left as
+// it is. ErrNotReserved where nothing is reserved.
+func (s Service) Commit(ctx context.Context, req es.Request, orderID string, revision int64) (ReservationState, error) {
+	id := ReservationID(orderID, revision)
+	var state ReservationState
+	err := es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) error {
+		history, err := s.deps.Store.Load(ctx, es.NewStreamID(ReservationCategory, id), 0)
+		if err != nil {
+			return err
+		}
+		if state, err = s.attempts.Fold(history); err != nil {
+			return err
+		}
+		switch {
+		case state.Committed:
+			return nil
+		case state.Status != es.AttemptDone:
+			return ErrNotReserved.New("the reservation is %s", state.Status)
+		}
+		event := Committed{ReservationID: id, OrderID: orderID, Items: state.Items}
+		if _, err = s.deps.Store.Append(ctx, []es.Commit{req.Commit(history.Head, event)}, s.deps.Counters.Commit(state.Items)); err != nil {
+			return err
+		}
+		state = EvolveReservation(state, event)
+		return nil
+	})
+	return state, err
 }
 
 // Reservation loads the reservation of one revision of an order. One that nobody tried is open.
@@ -97,7 +135,7 @@ func (s Service) Reservation(ctx context.Context, orderID string, revision int64
 }
 
 // Set says how many pieces of a SKU are on hand, those that are reserved included. match is the version that was counted against; any other is
-// ErrVersionMismatch. ErrInsufficient where more are reserved than would be on hand.
+// ErrVersionMismatch: so it is too when pieces have left since, which nobody knows to be in the number or not. ErrInsufficient where more are reserved than would be on hand.
 //
 // The number that was counted before, with its own version, changes nothing. A request that was carried out before, known by its commit id, is answered
 // with the present level while nobody has counted since; one whose id is another each time, and whose first answer was lost, meets the version that it
@@ -137,13 +175,22 @@ func (s Service) count(ctx context.Context, req es.Request, c count, want int64)
 		}
 		return nil
 	}
-	switch version := history.Head.Version(); {
-	case version == want:
-	case want == 0:
-		return ErrVersionMismatch.New("%s was counted before: its version is %d", quote(c.SKU), version)
-	default:
-		return ErrVersionMismatch.New("the version of %s is %d, not %d", quote(c.SKU), version, want)
+	level, _, err := s.deps.Counters.Level(ctx, c.SKU)
+	if err != nil {
+		return fmt.Errorf("stock: read level: %w", err)
 	}
+	if level.counted() != history.Head.Version() {
+		// The row changes together with the stream, so somebody has counted between the two reads.
+		return &es.ConflictError{Stream: history.Head.Stream(), Expected: history.Head.Version(), Actual: level.counted()}
+	}
+	switch {
+	case level.Version == want:
+	case want == 0:
+		return ErrVersionMismatch.New("%s was counted before: its version is %d", quote(c.SKU), level.Version)
+	default:
+		return ErrVersionMismatch.New("the version of %s is %d, not %d", quote(c.SKU), level.Version, want)
+	}
+	c.Before = level.OnHand
 	events, err := Decider.Decide(c, state)
 	if err != nil || len(events) == 0 {
 		return err
@@ -152,7 +199,8 @@ func (s Service) count(ctx context.Context, req es.Request, c count, want int64)
 	for _, e := range events {
 		commit.Events = append(commit.Events, e)
 	}
-	_, err = s.deps.Store.Append(ctx, []es.Commit{commit}, s.deps.Counters.Restock(c.SKU, c.OnHand-state.Counted, want+int64(len(events))))
+	effect := s.deps.Counters.Restock(c.SKU, c.OnHand-c.Before, history.Head.Version()+int64(len(events)), level.Departed)
+	_, err = s.deps.Store.Append(ctx, []es.Commit{commit}, effect)
 	if errors.Is(err, ErrInsufficient) {
 		return ErrInsufficient.Field("body.onHand", "more of %s are reserved than %d", quote(c.SKU), c.OnHand)
 	}

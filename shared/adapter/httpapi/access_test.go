@@ -8,6 +8,7 @@ import (
 
 	"orderflow/shared/order"
 	"orderflow/shared/personal"
+	"orderflow/shared/shipment"
 )
 
 // TestAccess: each route for each kind of caller. Somebody else's things are not there.
@@ -44,6 +45,13 @@ func TestAccess(t *testing.T) {
 			return post(who, "/accounts/"+s.account+"/interest", object{"rateBasisPoints": 500})
 		}, want{401, 403, 403, 201}},
 		{"set stock", func(_ *shop, who caller) request { return put(who, "/stock/cd-1", 9, "If-Match", `"1"`) }, want{401, 403, 403, 200}},
+		{"dispatch ada's shipment", func(s *shop, who caller) request {
+			return post(who, "/shipments/"+s.ship(shipment.StatusPrepared)+"/dispatch", nil)
+		}, want{401, 403, 403, 200}},
+		{"deliver ada's shipment", func(s *shop, who caller) request {
+			return post(who, "/shipments/"+s.ship(shipment.StatusDispatched)+"/deliver", nil)
+		}, want{401, 403, 403, 200}},
+		{"read ada's shipment", func(s *shop, who caller) request { return get(who, "/shipments/"+s.ship(shipment.StatusScheduled)) }, want{401, 403, 403, 200}},
 		{"read ada's order", func(s *shop, who caller) request { return get(who, "/orders/"+s.order) }, want{401, 200, 404, 200}},
 		{"read how it was", func(s *shop, who caller) request { return get(who, "/orders/"+s.order+"?asOf=1") }, want{401, 200, 404, 200}},
 		{"read its history", func(s *shop, who caller) request { return get(who, "/orders/"+s.order+"/history") }, want{401, 200, 404, 200}},
@@ -66,8 +74,9 @@ func TestAccess(t *testing.T) {
 			t.Run(c.name+"/"+as.name, func(t *testing.T) {
 				t.Parallel()
 				s := newShop(t)
+				r := c.when(s, as.who)
 				before := s.store.commits.Load()
-				res := s.send(c.when(s, as.who))
+				res := s.send(r)
 				if res.status != as.want {
 					t.Fatalf("%d, want %d: %s", res.status, as.want, res.raw)
 				}

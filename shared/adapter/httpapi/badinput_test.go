@@ -11,6 +11,7 @@ import (
 
 	"orderflow/shared/account"
 	"orderflow/shared/order"
+	"orderflow/shared/shipment"
 )
 
 // TestBadInput: each request that can't be is answered by one clear problem, and nothing is written.
@@ -190,9 +191,31 @@ func TestBadInput(t *testing.T) {
 		{"cancel somebody's order", func(s *shop) request { return post(bob, "/orders/"+s.order+"/cancel", object{}) }, 404, "order.not-found", ""},
 		{"cancel no id", func(*shop) request { return post(ada, "/orders/1/cancel", object{}) }, 400, "request.invalid", "path.id"},
 		{"cancel after dispatch", func(s *shop) request {
-			s.run(order.Confirm{SagaID: "s", PaymentID: "p", ShipmentID: "h", TrackingNumber: "OF1"}, order.Ship{ShipmentID: "h"})
+			s.ship(shipment.StatusDispatched)
 			return post(ada, "/orders/"+s.order+"/cancel", object{"reason": "late"})
 		}, 409, "order.dispatched", ""},
+		{"cancel after dispatch, of which the order knows", func(s *shop) request {
+			id := s.ship(shipment.StatusDispatched)
+			s.follow(order.Ship{ShipmentID: id})
+			return post(operator, "/orders/"+s.order+"/cancel", object{})
+		}, 409, "order.dispatched", ""},
+		{"dispatch an unknown shipment", func(*shop) request { return post(operator, "/shipments/"+unknownID+"/dispatch", nil) }, 404, "shipment.not-found", ""},
+		{"dispatch no id", func(*shop) request { return post(operator, "/shipments/1/dispatch", nil) }, 400, "request.invalid", "path.id"},
+		{"dispatch without a key", func(s *shop) request {
+			return post(operator, "/shipments/"+s.ship(shipment.StatusPrepared)+"/dispatch", nil).with("Idempotency-Key", "")
+		}, 400, "idempotency.key-required", "header.Idempotency-Key"},
+		{"dispatch what is not prepared", func(s *shop) request {
+			return post(operator, "/shipments/"+s.ship(shipment.StatusScheduled)+"/dispatch", nil)
+		}, 409, "shipment.not-prepared", ""},
+		{"dispatch what is cancelled", func(s *shop) request {
+			id := s.ship(shipment.StatusPrepared)
+			s.must(http.StatusAccepted, post(ada, "/orders/"+s.order+"/cancel", object{}))
+			return post(operator, "/shipments/"+id+"/dispatch", nil)
+		}, 409, "shipment.cancelled", ""},
+		{"deliver what has not left", func(s *shop) request {
+			return post(operator, "/shipments/"+s.ship(shipment.StatusPrepared)+"/deliver", nil)
+		}, 409, "shipment.not-dispatched", ""},
+		{"unknown shipment", read(operator, "/shipments/"+unknownID), 404, "shipment.not-found", ""},
 		{"long reason", func(s *shop) request {
 			return post(ada, "/orders/"+s.order+"/cancel", object{"reason": strings.Repeat("x", 501)})
 		}, 400, "request.invalid", "body.reason"},

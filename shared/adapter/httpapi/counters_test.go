@@ -33,7 +33,7 @@ func (m *memCounters) Level(_ context.Context, sku string) (stock.Level, bool, e
 }
 
 // Restock implements stock.Counters.
-func (m *memCounters) Restock(sku string, delta, version int64) es.Effect {
+func (m *memCounters) Restock(sku string, delta, version, _ int64) es.Effect {
 	return restock{rows: m, sku: sku, delta: delta, version: version}
 }
 
@@ -42,6 +42,9 @@ func (m *memCounters) Reserve([]stock.Item) es.Effect { panic("the HTTP edge res
 
 // Release implements stock.Counters.
 func (m *memCounters) Release([]stock.Item) es.Effect { panic("the HTTP edge releases nothing") }
+
+// Commit implements stock.Counters.
+func (m *memCounters) Commit([]stock.Item) es.Effect { panic("the HTTP edge commits nothing") }
 
 type restock struct {
 	rows           *memCounters

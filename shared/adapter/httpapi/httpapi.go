@@ -21,6 +21,7 @@ import (
 	"orderflow/shared/clock"
 	"orderflow/shared/customer"
 	"orderflow/shared/order"
+	"orderflow/shared/shipment"
 	"orderflow/shared/stock"
 	"orderflow/shared/view/customers"
 	"orderflow/shared/view/orders"
@@ -35,6 +36,7 @@ type Commands struct {
 	Customers customer.Service
 	Accounts  account.Service
 	Stock     stock.Service
+	Shipments shipment.Service
 }
 
 // Queries is what the query side works with. None of it writes.
@@ -45,6 +47,7 @@ type Queries struct {
 	Orders     order.Service
 	Accounts   account.Service
 	Stock      stock.Service
+	Shipments  shipment.Service
 	Lists      orders.Reader
 	Statistics customers.Reader
 	Figures    analytics.Reader
@@ -148,7 +151,7 @@ func (s *server) commands(c Commands) {
 		"Accepted means stored: stock, payment and shipment follow. Follow the order at Location until its saga's state is completed or failed.",
 		http.StatusAccepted), c.placeOrder)
 	register(s, accessSignedIn, post("cancelOrder", "/orders/{id}/cancel", "Cancel an order",
-		"Possible until the order is dispatched. What was done for the order is undone: its status is cancelling, and then cancelled. "+
+		"Possible until the order's shipment is dispatched. What was done for the order is undone: its status is cancelling, and then cancelled. "+
 			"An order that is cancelling or cancelled already is answered as it stands: nothing is stored, the reason neither, and the key may be used again.",
 		http.StatusAccepted, http.StatusNotFound), c.cancelOrder)
 	register(s, accessSignedIn, post("openAccount", "/accounts", "Open an account",
@@ -163,9 +166,17 @@ func (s *server) commands(c Commands) {
 		"For operators. The interest is the rate's part of the balance as it stands, rounded to whole minor units, a half to the even one. "+
 			"It may round to nothing; then the account stays as it was, and the key is used all the same.",
 		http.StatusCreated, http.StatusNotFound), c.applyInterest)
+	register(s, accessOperator, post("dispatchShipment", "/shipments/{id}/dispatch", "Hand a shipment over to the carrier",
+		"For operators and the carrier. Possible once the shipment is prepared, which follows the order's confirmation. From then on the order can't be cancelled: "+
+			"it becomes shipped, and its pieces leave the stock. A shipment that has left already is answered as it stands.",
+		http.StatusOK, http.StatusNotFound), c.dispatchShipment)
+	register(s, accessOperator, post("deliverShipment", "/shipments/{id}/deliver", "Say that the carrier handed a shipment over",
+		"For operators and the carrier. Possible once the shipment is dispatched: its order becomes delivered. One that has arrived already is answered as it stands.",
+		http.StatusOK, http.StatusNotFound), c.deliverShipment)
 	register(s, accessOperator, huma.Operation{
 		OperationID: "setStock", Method: http.MethodPut, Path: "/stock/{sku}", Summary: "Say how many pieces there are",
-		Description: "On hand is what lies in the warehouse, reserved pieces included. If-Match names the version that was counted against; If-None-Match: * makes a new article. " +
+		Description: "On hand is what lies in the warehouse, reserved pieces included. If-Match names the version that was counted against, which grows also when pieces leave; " +
+			"If-None-Match: * makes a new article. " +
 			"Sent again by the same caller, the request is recognised until somebody sets another number.",
 		Errors: []int{
 			http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
@@ -185,6 +196,7 @@ func (s *server) queries(q Queries) {
 	register(s, accessSignedIn, get("listOrders", "/customers/{id}/orders", "List a customer's orders", "Newest first, page by page."), q.listOrders)
 	register(s, accessSignedIn, get("getStatistics", "/customers/{id}/statistics", "Read a customer's totals", "A view: it follows the orders within about a second."),
 		q.getStatistics)
+	register(s, accessOperator, get("getShipment", "/shipments/{id}", "Read a shipment", "For operators: where it stands, what is packed, and where it goes."), q.getShipment)
 	register(s, accessSignedIn, get("getStock", "/stock/{sku}", "Read what is in stock", ""), q.getStock)
 	register(s, accessSignedIn, get("getAccount", "/accounts/{id}", "Read an account", "Always shows the caller's own writes. asOf shows how it was."+aboutPast), q.getAccount)
 	register(s, accessSignedIn, get("getStatement", "/accounts/{id}/statement", "Read an account's movements",

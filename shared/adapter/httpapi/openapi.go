@@ -13,7 +13,8 @@ import (
 	"orderflow/shared/clock"
 )
 
-const about = `Orders of a shop, from placing to confirmation or to a clean undo; the statuses shipped and delivered are the carrier's to bring about.
+const about = `Orders of a shop, from placing to delivery or to a clean undo. An order that is confirmed is prepared by itself; that it leaves and arrives, the carrier
+or an operator tells its shipment, and the order follows.
 
 Amounts are whole minor units of an ISO 4217 currency. Every POST carries an Idempotency-Key and may be sent again. Every failure is an
 application/problem+json document whose code is for programs; only what the gateway refuses by itself (401 for a token that it does not trust, 404 for a

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"orderflow/shared/es"
+	"orderflow/shared/shipment"
 )
 
 // TestRepeat: a request that is sent again with its key has the same answer, and happens once.
@@ -20,6 +21,19 @@ func TestRepeat(t *testing.T) {
 		{"order", func(*shop) request { return post(ada, "/orders", anOrder()) }},
 		{"operator's order", func(*shop) request { return post(operator, "/orders", set(anOrder(), "customerId", "ada")) }},
 		{"cancel", func(s *shop) request { return post(ada, "/orders/"+s.order+"/cancel", object{"reason": "late"}) }},
+		{"cancel what is confirmed", func(s *shop) request {
+			s.ship(shipment.StatusPrepared)
+			return post(ada, "/orders/"+s.order+"/cancel", object{"reason": "late"})
+		}},
+		{"dispatch", func(s *shop) request {
+			return post(operator, "/shipments/"+s.ship(shipment.StatusPrepared)+"/dispatch", nil)
+		}},
+		{"deliver", func(s *shop) request {
+			return post(operator, "/shipments/"+s.ship(shipment.StatusDispatched)+"/deliver", nil)
+		}},
+		{"dispatch what has left", func(s *shop) request {
+			return post(operator, "/shipments/"+s.ship(shipment.StatusDispatched)+"/dispatch", nil)
+		}},
 		{"open", func(*shop) request { return post(ada, "/accounts", object{"currency": "EUR"}) }},
 		{"deposit", func(s *shop) request {
 			return post(operator, "/accounts/"+s.account+"/deposits", object{"amount": usd(5)})

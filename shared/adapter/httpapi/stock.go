@@ -32,7 +32,7 @@ type stockAnswer struct {
 	OnHand    int64  `json:"onHand" doc:"Available and reserved together"`
 	Available int64  `json:"available"`
 	Reserved  int64  `json:"reserved"`
-	Version   int64  `json:"version" doc:"Changes when somebody sets the stock, not when an order reserves some"`
+	Version   int64  `json:"version" doc:"Grows when somebody sets the stock and when a shipment leaves with pieces, not when an order reserves some"`
 }
 
 type stockOutput struct {
@@ -97,5 +97,7 @@ func (q Queries) getStock(ctx context.Context, _ identity, in *stockPath) (*stoc
 }
 
 func answerStock(l stock.Level) *stockOutput {
-	return &stockOutput{ETag: etag(l.Version), Body: stockAnswer(l)}
+	return &stockOutput{ETag: etag(l.Version), Body: stockAnswer{
+		SKU: l.SKU, OnHand: l.OnHand, Available: l.Available, Reserved: l.Reserved, Version: l.Version,
+	}}
 }

@@ -29,6 +29,7 @@ import (
 	"orderflow/shared/ident"
 	"orderflow/shared/order"
 	"orderflow/shared/personal"
+	"orderflow/shared/shipment"
 	"orderflow/shared/stock"
 	"orderflow/shared/view/customers"
 	"orderflow/shared/view/orders"
@@ -48,6 +49,7 @@ type world struct {
 	log       *syncBuffer
 	orders    order.Service
 	customers customer.Service
+	shipments shipment.Service
 	lists     orderLists
 	stats     statistics
 	figures   analyticstest.Memory
@@ -57,7 +59,7 @@ type world struct {
 }
 
 func newWorld(t testing.TB) *world {
-	registry := es.NewRegistry(order.Register, customer.Register, account.Register, stock.Register)
+	registry := es.NewRegistry(order.Register, customer.Register, account.Register, stock.Register, shipment.Register)
 	w := &world{
 		t: t, store: &spyStore{Store: memstore.New(registry)}, counters: newCounters(), vault: personal.NewMemory(),
 		clock: clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), log: &syncBuffer{},
@@ -66,7 +68,8 @@ func newWorld(t testing.TB) *world {
 	w.customers = customer.New(customer.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Eraser: w.vault})
 	accounts := account.New(account.Deps{Store: w.store, Clock: w.clock})
 	stocks := stock.New(stock.Deps{Store: w.store, Clock: w.clock, Counters: w.counters})
-	w.orders = order.New(order.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Customers: w.customers})
+	w.shipments = shipment.New(shipment.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Serves: shipment.Served("GB")})
+	w.orders = order.New(order.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Customers: w.customers, Shipments: w.shipments})
 	w.lists = func(_ context.Context, customerID string, q orders.Query) (orders.Page, error) {
 		_, _, err := q.Check(customerID)
 		return orders.Page{}, err
@@ -80,10 +83,10 @@ func newWorld(t testing.TB) *world {
 		return customers.Row{Profile: customers.Profile{CustomerID: customerID, Registered: known}}, err
 	}
 	w.commands = httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{
-		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts, Stock: stocks,
+		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts, Stock: stocks, Shipments: w.shipments,
 	}))
 	w.queries = httpapi.Lambda(httpapi.NewQueries(httpapi.Queries{
-		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Accounts: accounts, Stock: stocks,
+		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Accounts: accounts, Stock: stocks, Shipments: w.shipments,
 		Lists:      orderLists(func(ctx context.Context, id string, q orders.Query) (orders.Page, error) { return w.lists(ctx, id, q) }),
 		Statistics: statistics(func(ctx context.Context, id string) (customers.Row, error) { return w.stats(ctx, id) }),
 		Figures:    analytics.Reports{Table: &w.figures, Calendar: analytics.NewCalendar("Europe/Amsterdam")},
@@ -289,6 +292,54 @@ func newShop(t testing.TB) *shop {
 	w.must(http.StatusOK, put(operator, "/stock/cd-1", 10, "If-None-Match", "*"))
 	placed := w.must(http.StatusAccepted, post(ada, "/orders", anOrder()))
 	return &shop{world: w, order: placed.text("id"), account: opened.text("id"), bobs: bobs.text("id")}
+}
+
+// ship confirms the order and takes its shipment as far as that: to the status scheduled or any behind it.
+func (s *shop) ship(to shipment.Status) (shipmentID string) {
+	s.t.Helper()
+	ctx, id := context.Background(), shipment.ID(s.order, 1)
+	step := func(name string) es.Request {
+		return es.Request{CommitID: ident.Derive("test", s.order, name), Time: s.clock.Now()}
+	}
+	placed, err := s.orders.Get(ctx, s.order)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := s.shipments.Schedule(ctx, step("schedule"), shipment.Schedule{OrderID: s.order, Revision: 1, CustomerID: "ada", Address: placed.State.Address}); err != nil {
+		s.t.Fatal(err)
+	}
+	s.run(order.Confirm{SagaID: "s", PaymentID: "p", ShipmentID: id, TrackingNumber: shipment.TrackingNumber(id)})
+	for _, next := range []struct {
+		status shipment.Status
+		move   func() error
+	}{
+		{shipment.StatusScheduled, func() error { return nil }},
+		{shipment.StatusPrepared, func() error {
+			_, err := s.shipments.Prepare(ctx, step("prepare"), id, shipment.Copy{
+				CustomerID: "ada", Address: placed.State.Address, Lines: []shipment.Item{{SKU: "cd-2", Quantity: 1}, {SKU: "cd-1", Quantity: 2}},
+			})
+			return err
+		}},
+		{shipment.StatusDispatched, func() error { _, err := s.shipments.Dispatch(ctx, step("dispatch"), id); return err }},
+		{shipment.StatusDelivered, func() error { _, err := s.shipments.Deliver(ctx, step("deliver"), id); return err }},
+	} {
+		if err := next.move(); err != nil {
+			s.t.Fatal(err)
+		}
+		if next.status == to {
+			return id
+		}
+	}
+	s.t.Fatalf("no shipment comes to be %s", to)
+	return ""
+}
+
+// follow carries out a command that follows from the shipment.
+func (s *shop) follow(c order.Command) {
+	s.t.Helper()
+	if _, err := s.orders.Run(context.Background(), es.Request{CommitID: ident.New(), Time: s.clock.Now()}, s.order, c); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // run carries out commands of the saga and of the carrier on the order.

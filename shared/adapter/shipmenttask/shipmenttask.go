@@ -7,6 +7,7 @@ import (
 
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
+	"orderflow/shared/order"
 	"orderflow/shared/personal"
 	"orderflow/shared/saga"
 	"orderflow/shared/shipment"
@@ -64,11 +65,11 @@ type Status struct {
 
 // Cancel takes the shipment back.
 func (t Tasks) Cancel(ctx context.Context, in Input) (Status, error) {
-	state, err := t.Shipments.Cancel(ctx, t.request("cancel-shipment", in), in.OrderID, in.Revision)
+	state, err := t.Shipments.Cancel(ctx, t.request("cancel-shipment", in), shipment.Cancel{OrderID: in.OrderID, Revision: in.Revision, Origin: string(order.OriginSaga)})
 	if err != nil {
 		return Status{}, err
 	}
-	return Status{ShipmentID: state.ID, Status: state.Status.String()}, nil
+	return Status{ShipmentID: state.ID, Status: state.Attempt().String()}, nil
 }
 
 func (t Tasks) request(task string, in Input) es.Request {

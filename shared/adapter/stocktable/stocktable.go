@@ -1,7 +1,8 @@
 // Package stocktable keeps the counters of stock in a DynamoDB table: one row a SKU, changed only by the transactions of the event store that write
 // the events that a change follows from.
 //
-// The table's key is sku (S). A row has available (N) and reserved (N), which are never below zero, and rev (N), the version of the stream stock/<sku>.
+// The table's key is sku (S). A row has available (N) and reserved (N), which are never below zero, rev (N), the version of the stream stock/<sku>, and
+// departed (N), how many reservations have left with pieces of it; a row without departed has 0.
 package stocktable
 
 import (
@@ -46,10 +47,13 @@ func (t *Table) Level(ctx context.Context, sku string) (stock.Level, bool, error
 	available, err1 := numberOf(out.Item, "available")
 	reserved, err2 := numberOf(out.Item, "reserved")
 	version, err3 := numberOf(out.Item, "rev")
-	if err := errors.Join(err1, err2, err3); err != nil {
+	departed, err4 := departedOf(out.Item)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return stock.Level{}, false, fmt.Errorf("stocktable: row %q: %w", sku, err)
 	}
-	return stock.Level{SKU: sku, OnHand: available + reserved, Available: available, Reserved: reserved, Version: version}, true, nil
+	return stock.Level{
+		SKU: sku, OnHand: available + reserved, Available: available, Reserved: reserved, Version: version + departed, Departed: departed,
+	}, true, nil
 }
 
 // Reserve implements stock.Counters.
@@ -71,15 +75,31 @@ func (t *Table) Reserve(items []stock.Item) es.Effect {
 
 // Release implements stock.Counters.
 func (t *Table) Release(items []stock.Item) es.Effect {
-	return effect{name: "release stock", items: t.updates(items, "SET #available = #available + :q, #reserved = #reserved - :q", "#reserved >= :q"),
-		refusal: func(reasons []types.CancellationReason) error {
-			for i := range reasons {
-				if conditionFailed(reasons[i]) {
-					return fmt.Errorf("stocktable: fewer than %d of %q are reserved: the row is not what its events say", items[i].Quantity, items[i].SKU)
-				}
+	return effect{
+		name: "release stock", items: t.updates(items, "SET #available = #available + :q, #reserved = #reserved - :q", "#reserved >= :q"), refusal: notReserved(items),
+	}
+}
+
+// Commit implements stock.Counters.
+func (t *Table) Commit(items []stock.Item) es.Effect {
+	updates := t.updates(items, "SET #reserved = #reserved - :q ADD #departed :one", "#reserved >= :q")
+	for i := range updates {
+		updates[i].Update.ExpressionAttributeNames = map[string]string{"#reserved": "reserved", "#departed": "departed"}
+		updates[i].Update.ExpressionAttributeValues[":one"] = number(1)
+	}
+	return effect{name: "commit stock", items: updates, refusal: notReserved(items)}
+}
+
+// notReserved says which row has less reserved than is to be taken out of it.
+func notReserved(items []stock.Item) func([]types.CancellationReason) error {
+	return func(reasons []types.CancellationReason) error {
+		for i := range reasons {
+			if conditionFailed(reasons[i]) {
+				return fmt.Errorf("stocktable: fewer than %d of %q are reserved: the row is not what its events say", items[i].Quantity, items[i].SKU)
 			}
-			return nil
-		}}
+		}
+		return nil
+	}
 }
 
 // updates are the same update and condition for each of the items.
@@ -96,7 +116,7 @@ func (t *Table) updates(items []stock.Item, update, condition string) []types.Tr
 }
 
 // Restock implements stock.Counters. A row is made with the stream's first event, and has the version before this one from then on.
-func (t *Table) Restock(sku string, delta, version int64) es.Effect {
+func (t *Table) Restock(sku string, delta, version, departed int64) es.Effect {
 	update := &types.Update{
 		TableName: &t.name, Key: key(sku),
 		UpdateExpression:                    aws.String("SET #available = #available + :delta, #rev = :version"),
@@ -113,6 +133,13 @@ func (t *Table) Restock(sku string, delta, version int64) es.Effect {
 	} else {
 		update.ExpressionAttributeValues[":before"] = number(version - 1)
 		update.ExpressionAttributeValues[":least"] = number(-delta)
+		update.ExpressionAttributeNames["#departed"] = "departed"
+		if departed == 0 {
+			update.ConditionExpression = aws.String("#rev = :before AND #available >= :least AND attribute_not_exists(#departed)")
+		} else {
+			update.ConditionExpression = aws.String("#rev = :before AND #available >= :least AND #departed = :departed")
+			update.ExpressionAttributeValues[":departed"] = number(departed)
+		}
 	}
 	return effect{name: "restock", items: []types.TransactWriteItem{{Update: update}}, refusal: func(reasons []types.CancellationReason) error {
 		if !conditionFailed(reasons[0]) {
@@ -121,6 +148,9 @@ func (t *Table) Restock(sku string, delta, version int64) es.Effect {
 		before, err := numberOf(reasons[0].Item, "rev")
 		if err != nil || before != version-1 {
 			return fmt.Errorf("stocktable: row %q is at version %d before version %d of its stream: the row is not what its events say", sku, before, version)
+		}
+		if met, err := departedOf(reasons[0].Item); err != nil || met != departed {
+			return &es.ConflictError{Stream: es.NewStreamID(stock.Category, sku), Expected: version - 1 + departed, Actual: before + met}
 		}
 		return stock.Insufficient([]string{sku})
 	}}
@@ -152,6 +182,14 @@ func key(sku string) map[string]types.AttributeValue {
 
 func number(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
+}
+
+// departedOf is 0 in a row of which nothing has left.
+func departedOf(item map[string]types.AttributeValue) (int64, error) {
+	if _, ok := item["departed"]; !ok {
+		return 0, nil
+	}
+	return numberOf(item, "departed")
 }
 
 func numberOf(item map[string]types.AttributeValue, name string) (int64, error) {

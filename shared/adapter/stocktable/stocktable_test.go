@@ -42,6 +42,11 @@ func TestLevel(t *testing.T) {
 		fails bool
 	}{
 		{"a row", table{row: row(n("7"), n("3"), n("2"))}, stock.Level{SKU: "cd-1", OnHand: 10, Available: 7, Reserved: 3, Version: 2}, true, false},
+		{"a row of which some has left", table{row: func() map[string]types.AttributeValue {
+			r := row(n("7"), n("3"), n("2"))
+			r["departed"] = n("5")
+			return r
+		}()}, stock.Level{SKU: "cd-1", OnHand: 10, Available: 7, Reserved: 3, Version: 7, Departed: 5}, true, false},
 		{"no row", table{}, stock.Level{}, false, false},
 		{"no answer", table{err: errors.New("no")}, stock.Level{}, false, true},
 		{"a number missing", table{row: row(n("7"), nil, n("2"))}, stock.Level{}, false, true},
@@ -107,10 +112,16 @@ func TestRefusals(t *testing.T) {
 	counters := stocktable.New(&table{}, "stock")
 	items := []stock.Item{{SKU: "cd-1", Quantity: 2}, {SKU: "cd-2", Quantity: 1}, {SKU: "cd-3", Quantity: 1}}
 	reserve, release := effectOf(t, counters.Reserve(items), 3), effectOf(t, counters.Release(items), 3)
-	restock, first := effectOf(t, counters.Restock("cd-1", -3, 5), 1), effectOf(t, counters.Restock("cd-1", 3, 1), 1)
+	restock, first := effectOf(t, counters.Restock("cd-1", -3, 5, 0), 1), effectOf(t, counters.Restock("cd-1", 3, 1, 0), 1)
+	commit, departed := effectOf(t, counters.Commit(items), 3), effectOf(t, counters.Restock("cd-1", -3, 5, 2), 1)
 	at := func(rev string) []types.CancellationReason {
 		out := reasons(refused)
 		out[0].Item = map[string]types.AttributeValue{"available": n("2"), "rev": n(rev)}
+		return out
+	}
+	left := func(rev, departed string) []types.CancellationReason {
+		out := at(rev)
+		out[0].Item["departed"] = n(departed)
 		return out
 	}
 	for _, tc := range []struct {
@@ -126,6 +137,11 @@ func TestRefusals(t *testing.T) {
 		{"reserve: two short", reserve, reasons(refused, conflict, refused), true, `stock.insufficient: not enough of "cd-1", "cd-3"`},
 		{"release: the others' fault", release, reasons(fine, conflict, fine), false, ""},
 		{"release: what is not there", release, reasons(fine, refused, fine), false, `fewer than 1 of "cd-2" are reserved`},
+		{"commit: the others' fault", commit, reasons(fine, conflict, fine), false, ""},
+		{"commit: what is not there", commit, reasons(fine, refused, fine), false, `fewer than 1 of "cd-2" are reserved`},
+		{"restock: something has left meanwhile", restock, left("4", "1"), false, "expected version 4, found 5"},
+		{"restock: more has left meanwhile", departed, left("4", "3"), false, "expected version 6, found 7"},
+		{"restock: below what is reserved, after departures", departed, left("4", "2"), true, "stock.insufficient"},
 		{"restock: the others' fault", restock, reasons(fine), false, ""},
 		{"restock: another write under way", restock, reasons(conflict), false, ""},
 		{"restock: below what is reserved", restock, at("4"), true, "stock.insufficient"},

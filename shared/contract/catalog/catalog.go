@@ -12,6 +12,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"orderflow/shared/contract"
+	"orderflow/shared/es"
+	"orderflow/shared/order"
 )
 
 // Index is the catalogue's path under events/.
@@ -78,8 +80,26 @@ func Schema(t contract.Type) ([]byte, error) {
 	})
 }
 
+// updated is the order of the fixtures as it is once it is confirmed.
+func updated() (es.Envelope, error) {
+	state, last := order.Decider.Initial(), es.Recorded{}
+	for _, r := range Fixtures() {
+		if e, ok := r.Data.(order.Event); ok && r.Stream.ID() == orderID && r.Version <= 3 {
+			state, last = order.Evolve(state, e), r
+		}
+	}
+	return contract.Updated(last, state)
+}
+
 // sample maps the type's fixture to a complete envelope.
 func sample(t contract.Type) ([]byte, error) {
+	if t.Name == contract.OrderUpdatedType {
+		envelope, err := updated()
+		if err != nil {
+			return nil, err
+		}
+		return indent(envelope)
+	}
 	for _, r := range Fixtures() {
 		if r.Type != t.Name {
 			continue

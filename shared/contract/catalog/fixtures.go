@@ -140,6 +140,7 @@ func stockFixtures() []fixture {
 	return []fixture{
 		{stream, 1, stock.Reserved{ReservationID: reservationID, OrderID: orderID, Items: reserved}},
 		{stream, 2, stock.Released{ReservationID: reservationID, OrderID: orderID, Items: reserved}},
+		{stream, 2, stock.Committed{ReservationID: reservationID, OrderID: orderID, Items: reserved}},
 		{other, 1, stock.Refused{ReservationID: otherReserved, OrderID: otherID, Code: stock.ErrInsufficient.Code(), Detail: "not enough of CD-0042"}},
 		{other, 1, stock.Voided{ReservationID: otherReserved, OrderID: otherID}},
 		{es.NewStreamID(stock.Category, "CD-0042"), 2, stock.Restocked{SKU: "CD-0042", Delta: -3, Counted: 97}},
@@ -150,6 +151,11 @@ func shipmentFixtures() []fixture {
 	stream, other := es.NewStreamID(shipment.Category, shipmentID), es.NewStreamID(shipment.Category, otherShipment)
 	return []fixture{
 		{stream, 1, shipment.Scheduled{ShipmentID: shipmentID, OrderID: orderID, TrackingNumber: shipment.TrackingNumber(shipmentID)}},
+		{stream, 2, shipment.Prepared{
+			ShipmentID: shipmentID, OrderID: orderID, CustomerID: customerID, Items: []shipment.Item{{SKU: "CD-0042", Quantity: 2}, {SKU: "CD-0107", Quantity: 1}}, Address: sealed,
+		}},
+		{stream, 3, shipment.Dispatched{ShipmentID: shipmentID, OrderID: orderID, TrackingNumber: shipment.TrackingNumber(shipmentID)}},
+		{stream, 4, shipment.Delivered{ShipmentID: shipmentID, OrderID: orderID}},
 		{stream, 2, shipment.Cancelled{ShipmentID: shipmentID, OrderID: orderID}},
 		{other, 1, shipment.Refused{ShipmentID: otherShipment, OrderID: otherID, Code: shipment.ErrCountryNotServed.Code(), Detail: "orders are not shipped to the address's country"}},
 		{other, 1, shipment.Voided{ShipmentID: otherShipment, OrderID: otherID}},

@@ -3,10 +3,12 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"orderflow/shared/contract"
 	"orderflow/shared/es"
+	"orderflow/shared/order"
 	"orderflow/shared/poison"
 )
 
@@ -15,9 +17,15 @@ type Bus interface {
 	Put(context.Context, []es.Envelope) []error
 }
 
+// Orders gives orders as they were.
+type Orders interface {
+	AsOf(ctx context.Context, orderID string, p es.Point) (es.Past[order.State], error)
+}
+
 // Publisher publishes commits.
 type Publisher struct {
 	Registry *es.Registry
+	Orders   Orders
 	Bus      Bus
 }
 
@@ -29,9 +37,11 @@ func (p Publisher) Commits(ctx context.Context, commits []es.StoredCommit) []err
 	var envelopes []es.Envelope
 	var owners []int // the commit of each envelope
 	for i, c := range commits {
-		mapped, err := Envelopes(p.Registry, c)
+		mapped, err := Envelopes(ctx, p.Registry, p.Orders, c)
 		if err != nil {
-			results[i] = poison.Mark(fmt.Errorf("publish %s@%d: %w", c.Stream, c.First, err))
+			if results[i] = fmt.Errorf("publish %s@%d: %w", c.Stream, c.First, err); CanNeverPass(err) {
+				results[i] = poison.Mark(results[i])
+			}
 			continue
 		}
 		for _, e := range mapped {
@@ -53,10 +63,24 @@ func (p Publisher) Commits(ctx context.Context, commits []es.StoredCommit) []err
 	return results
 }
 
-// Envelopes maps the events of a commit to their published forms, in each version that is published, all of them or none. What breaks its contract is not
+// Envelopes makes all that is published of a commit, or nothing: its events, and behind those of an order the whole order as it is after them. The errors are
+// those of Events and Updated; CanNeverPass tells them apart.
+func Envelopes(ctx context.Context, registry *es.Registry, orders Orders, c es.StoredCommit) ([]es.Envelope, error) {
+	envelopes, err := Events(registry, c)
+	if err != nil {
+		return nil, err
+	}
+	updated, err := Updated(ctx, registry, orders, c)
+	if err != nil {
+		return nil, err
+	}
+	return append(envelopes, updated...), nil
+}
+
+// Events maps the events of a commit to their published forms, in each version that is published, all of them or none. What breaks its contract is not
 // published either: that is one dead letter here, where the mistake is, and not one at each consumer. The errors are those of decoding, of
 // contract.Versions and of contract.Check.
-func Envelopes(registry *es.Registry, c es.StoredCommit) ([]es.Envelope, error) {
+func Events(registry *es.Registry, c es.StoredCommit) ([]es.Envelope, error) {
 	events, err := registry.DecodeCommit(c, 0)
 	if err != nil {
 		return nil, err
@@ -75,4 +99,54 @@ func Envelopes(registry *es.Registry, c es.StoredCommit) ([]es.Envelope, error) 
 		out = append(out, versions...)
 	}
 	return out, nil
+}
+
+// Updated makes the order.updated of a commit: one for the commit of an order, none for any other. orders is asked only for an order that was there before
+// the commit. The errors are those of decoding, of contract.Updated, of contract.Check and of orders.
+func Updated(ctx context.Context, registry *es.Registry, orders Orders, c es.StoredCommit) ([]es.Envelope, error) {
+	if c.Stream.Category() != order.Category {
+		return nil, nil
+	}
+	events, err := registry.DecodeCommit(c, 0)
+	if err != nil {
+		return nil, err
+	}
+	state, err := after(ctx, orders, c, events)
+	if err != nil {
+		return nil, err
+	}
+	return UpdatedAt(events[len(events)-1], state)
+}
+
+// UpdatedAt makes the order.updated of the commit that ends with last, where state is the order as of it. One that nobody has placed has none.
+func UpdatedAt(last es.Recorded, state order.State) ([]es.Envelope, error) {
+	if state.ID == "" {
+		return nil, nil
+	}
+	updated, err := contract.Updated(last, state)
+	if err == nil {
+		err = contract.Check(updated)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return []es.Envelope{updated}, nil
+}
+
+// after is the order as of the commit's last event.
+func after(ctx context.Context, orders Orders, c es.StoredCommit, events []es.Recorded) (order.State, error) {
+	if c.First == 1 {
+		return es.Fold(order.Decider.Initial(), order.Evolve, events)
+	}
+	past, err := orders.AsOf(ctx, c.Stream.ID(), es.Point{Version: c.Last()})
+	if err == nil && past.Version != c.Last() {
+		err = fmt.Errorf("%w: %s ends at version %d, before its commit %q", es.ErrCorrupt, c.Stream, past.Version, c.ID)
+	}
+	return past.State, err
+}
+
+// CanNeverPass reports whether an error of Envelopes stays, however often it is tried: what is stored can't be read, has no contract or breaks it.
+func CanNeverPass(err error) bool {
+	var unknown *es.UnknownTypeError
+	return errors.Is(err, es.ErrCorrupt) || errors.Is(err, contract.ErrUnmapped) || errors.Is(err, contract.ErrInvalid) || errors.As(err, &unknown)
 }

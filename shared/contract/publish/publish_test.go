@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -13,6 +14,8 @@ import (
 	"orderflow/shared/contract"
 	"orderflow/shared/contract/publish"
 	"orderflow/shared/es"
+	"orderflow/shared/es/memstore"
+	"orderflow/shared/money"
 	"orderflow/shared/order"
 	"orderflow/shared/poison"
 )
@@ -40,6 +43,13 @@ func (b *bus) Put(_ context.Context, envelopes []es.Envelope) []error {
 		}
 	}
 	return results
+}
+
+// orders are of a store in which nobody has placed an order.
+type orders struct{}
+
+func (orders) AsOf(_ context.Context, _ string, p es.Point) (es.Past[order.State], error) {
+	return es.Past[order.State]{Version: p.Version}, nil
 }
 
 // commit is a stored commit of events of a stream, from a version on.
@@ -110,7 +120,7 @@ func TestCommits(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			results := publish.Publisher{Registry: contract.Registry(), Bus: &tt.bus}.Commits(context.Background(), tt.commits)
+			results := publish.Publisher{Registry: contract.Registry(), Orders: orders{}, Bus: &tt.bus}.Commits(context.Background(), tt.commits)
 			if len(results) != len(tt.commits) {
 				t.Fatalf("%d results for %d commits", len(results), len(tt.commits))
 			}
@@ -133,6 +143,71 @@ func TestCommits(t *testing.T) {
 	}
 }
 
+// With each commit of an order comes the order as it is after that very commit, however much later it is published.
+func TestUpdated(t *testing.T) {
+	price := money.Money{Amount: 1, Currency: "USD"}
+	placed := order.Placed{
+		OrderID: "a", CustomerID: "c", AccountID: "a", Lines: []order.Line{{SKU: "s", Quantity: 1, UnitPrice: price}}, Total: price, Address: "pd1:x", Revision: 1, PlacedAt: "p",
+	}
+	commits := []es.StoredCommit{
+		commit(t, "order/a", 1, placed, order.Started{SagaID: "s"}),
+		commit(t, "order/a", 3, order.Confirmed{SagaID: "s", PaymentID: "p", ShipmentID: "h", TrackingNumber: "t"}),
+		commit(t, "order/a", 4, order.Shipped{ShipmentID: "h", Revision: 1}, order.Delivered{ShipmentID: "h"}),
+	}
+	kept := memstore.New(contract.Registry())
+	for i, c := range commits {
+		events, err := contract.Registry().DecodeCommit(c, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, err := kept.At(t.Context(), c.Stream, c.First-1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := es.Commit{Head: head, ID: strconv.Itoa(i), Time: time.Unix(1, 0)}
+		for _, e := range events {
+			next.Events = append(next.Events, e.Data)
+		}
+		if _, err := kept.Append(t.Context(), []es.Commit{next}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	broken := errors.New("throttled")
+	for i, want := range []struct {
+		id, status string
+		sequence   int64
+	}{{"order/a@2/updated", "placed", 2}, {"order/a@3/updated", "confirmed", 3}, {"order/a@5/updated", "delivered", 5}} {
+		envelopes, err := publish.Envelopes(t.Context(), contract.Registry(), order.Decider.Repository(order.Category, kept), commits[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := envelopes[len(envelopes)-1]
+		data, err := contract.Decode(e)
+		updated, ok := data.(contract.OrderUpdated)
+		if err != nil || !ok || e.ID != want.id || e.Sequence != want.sequence || updated.Status != want.status || updated.Address != "pd1:x" {
+			t.Errorf("commit %d: %s %+v, %v", i, e.ID, data, err)
+		}
+		b := &bus{}
+		results := publish.Publisher{Registry: contract.Registry(), Orders: asOf{broken}, Bus: b}.Commits(t.Context(), commits[i:i+1])
+		if i == 0 && results[0] != nil || i > 0 && (!errors.Is(results[0], broken) || poison.Is(results[0]) || len(b.put) > 0) {
+			t.Errorf("commit %d of a store that doesn't answer: %v, %v", i, results, b.put)
+		}
+		b = &bus{}
+		results = publish.Publisher{Registry: contract.Registry(), Orders: order.Decider.Repository(order.Category, memstore.New(contract.Registry())), Bus: b}.
+			Commits(t.Context(), commits[i:i+1])
+		if i > 0 && (!poison.Is(results[0]) || len(b.put) > 0) {
+			t.Errorf("commit %d of a stream that is not there: %v, %v", i, results, b.put)
+		}
+	}
+}
+
+// asOf answers an error.
+type asOf struct{ err error }
+
+func (a asOf) AsOf(context.Context, string, es.Point) (es.Past[order.State], error) {
+	return es.Past[order.State]{}, a.err
+}
+
 // However often commits come and in whatever order, an event has one id.
 func TestDuplicatesAndShuffles(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -141,7 +216,7 @@ func TestDuplicatesAndShuffles(t *testing.T) {
 			commit(t, "order/b", 1, order.Started{SagaID: "s"}),
 		}
 		b := &bus{}
-		p := publish.Publisher{Registry: contract.Registry(), Bus: b}
+		p := publish.Publisher{Registry: contract.Registry(), Orders: orders{}, Bus: b}
 		for range rapid.IntRange(1, 3).Draw(t, "times") {
 			for i, err := range p.Commits(context.Background(), rapid.Permutation(commits).Draw(t, "order")) {
 				if err != nil {

@@ -55,9 +55,31 @@ func (c *Counters) Release(items []stock.Item) es.Effect {
 	}}
 }
 
+// Commit implements stock.Counters.
+func (c *Counters) Commit(items []stock.Item) es.Effect {
+	return &effect{name: "commit stock", counters: c, check: func() error {
+		for _, item := range items {
+			if c.rows[item.SKU].Reserved < item.Quantity {
+				return fmt.Errorf("stocktest: %d of %q are to leave, %d are reserved", item.Quantity, item.SKU, c.rows[item.SKU].Reserved)
+			}
+		}
+		return nil
+	}, apply: func() {
+		for _, item := range items {
+			c.move(item.SKU, 0, -item.Quantity)
+			row := c.rows[item.SKU]
+			row.Version, row.Departed = row.Version+1, row.Departed+1
+			c.rows[item.SKU] = row
+		}
+	}}
+}
+
 // Restock implements stock.Counters.
-func (c *Counters) Restock(sku string, delta, version int64) es.Effect {
+func (c *Counters) Restock(sku string, delta, version, departed int64) es.Effect {
 	return &effect{name: "restock", counters: c, check: func() error {
+		if there := c.rows[sku].Departed; there != departed {
+			return &es.ConflictError{Stream: es.NewStreamID(stock.Category, sku), Expected: departed, Actual: there}
+		}
 		if c.rows[sku].Available+delta < 0 {
 			return stock.Insufficient([]string{sku})
 		}
@@ -65,7 +87,7 @@ func (c *Counters) Restock(sku string, delta, version int64) es.Effect {
 	}, apply: func() {
 		c.move(sku, delta, 0)
 		row := c.rows[sku]
-		row.Version = version
+		row.Version = version + departed
 		c.rows[sku] = row
 	}}
 }

@@ -39,6 +39,7 @@ func Run(t *testing.T, open func(t *testing.T, registry *es.Registry) Backend) {
 		{"a count below what is reserved", countedBelow},
 		{"reservations", reservations},
 		{"a refusal stays", refusalStays},
+		{"a count after a departure", countedAfterDeparture},
 		{"as many SKUs as may be", manySKUs},
 		{"lost answers", lostAnswers},
 		{"orders race for the last", race},
@@ -84,8 +85,16 @@ func (s *shop) stocked(t tester, n int64) string {
 
 func (s *shop) want(t tester, name string, available, reserved, version int64) {
 	t.Helper()
+	s.wantLeft(t, name, available, reserved, version, 0)
+}
+
+// wantLeft is want of a SKU that was counted so many times, and with which so many reservations have left.
+func (s *shop) wantLeft(t tester, name string, available, reserved, counts, departed int64) {
+	t.Helper()
 	got, err := s.service.Get(context.Background(), name)
-	want := stock.Level{SKU: name, OnHand: available + reserved, Available: available, Reserved: reserved, Version: version}
+	want := stock.Level{
+		SKU: name, OnHand: available + reserved, Available: available, Reserved: reserved, Version: counts + departed, Departed: departed,
+	}
 	if err != nil || got != want {
 		t.Errorf("level is %+v, %v, want %+v", got, err, want)
 	}
@@ -209,6 +218,9 @@ func reservations(t *testing.T, s *shop) {
 	release := func(order string, _ []stock.Item) (stock.ReservationState, error) {
 		return s.service.Release(t.Context(), request(), order, 1)
 	}
+	commit := func(order string, _ []stock.Item) (stock.ReservationState, error) {
+		return s.service.Commit(t.Context(), request(), order, 1)
+	}
 	other := func(order string, items []stock.Item) (stock.ReservationState, error) { // the same attempt with other items
 		return reserve(order, []stock.Item{{SKU: items[0].SKU, Quantity: 1}})
 	}
@@ -223,23 +235,31 @@ func reservations(t *testing.T, s *shop) {
 		status es.AttemptStatus
 		held   bool
 		events []string
+		left   bool
 	}{
-		{"reserve", 3, 2, []step{reserve}, nil, es.AttemptDone, true, []string{"reserved"}},
-		{"reserve all", 5, 2, []step{reserve}, nil, es.AttemptDone, true, []string{"reserved"}},
-		{"reserve twice", 3, 2, []step{reserve, reserve}, nil, es.AttemptDone, true, []string{"reserved"}},
-		{"reserve something else", 3, 2, []step{reserve, other}, nil, es.AttemptDone, true, []string{"reserved"}},
-		{"too many on two lines", 6, 1, []step{reserve}, stock.ErrInsufficient, es.AttemptRefused, false, []string{"refused"}},
-		{"too many of one of two", 3, 3, []step{reserve}, stock.ErrInsufficient, es.AttemptRefused, false, []string{"refused"}},
-		{"too many, twice", 3, 3, []step{reserve, reserve}, stock.ErrInsufficient, es.AttemptRefused, false, []string{"refused"}},
-		{"release", 3, 2, []step{reserve, release}, nil, es.AttemptUndone, false, []string{"reserved", "released"}},
-		{"release twice", 3, 2, []step{reserve, release, release}, nil, es.AttemptUndone, false, []string{"reserved", "released"}},
-		{"release what was refused", 6, 1, []step{reserve, release}, nil, es.AttemptRefused, false, []string{"refused"}},
-		{"release what never came", 3, 2, []step{release}, nil, es.AttemptVoided, false, []string{"voided"}},
-		{"release what never came, twice", 3, 2, []step{release, release}, nil, es.AttemptVoided, false, []string{"voided"}},
-		{"reserve too late", 3, 2, []step{release, reserve}, es.ErrAttemptClosed, es.AttemptVoided, false, []string{"voided"}},
-		{"reserve too late, too many", 6, 2, []step{release, reserve}, es.ErrAttemptClosed, es.AttemptVoided, false, []string{"voided"}},
-		{"reserve what was released", 3, 2, []step{reserve, release, reserve}, es.ErrAttemptClosed, es.AttemptUndone, false, []string{"reserved", "released"}},
-		{"the next revision", 3, 2, []step{release, next}, nil, es.AttemptVoided, true, []string{"voided"}},
+		{"commit", 3, 2, []step{reserve, commit}, nil, es.AttemptDone, true, []string{"reserved", "committed"}, true},
+		{"commit twice", 3, 2, []step{reserve, commit, commit}, nil, es.AttemptDone, true, []string{"reserved", "committed"}, true},
+		{"reserve what has left", 3, 2, []step{reserve, commit, reserve}, nil, es.AttemptDone, true, []string{"reserved", "committed"}, true},
+		{"release what has left", 3, 2, []step{reserve, commit, release}, stock.ErrCommitted, es.AttemptDone, true, []string{"reserved", "committed"}, true},
+		{"commit what was released", 3, 2, []step{reserve, release, commit}, stock.ErrNotReserved, es.AttemptUndone, false, []string{"reserved", "released"}, false},
+		{"commit what was refused", 6, 1, []step{reserve, commit}, stock.ErrNotReserved, es.AttemptRefused, false, []string{"refused"}, false},
+		{"commit what never came", 3, 2, []step{commit}, stock.ErrNotReserved, es.AttemptOpen, false, nil, false},
+		{"reserve", 3, 2, []step{reserve}, nil, es.AttemptDone, true, []string{"reserved"}, false},
+		{"reserve all", 5, 2, []step{reserve}, nil, es.AttemptDone, true, []string{"reserved"}, false},
+		{"reserve twice", 3, 2, []step{reserve, reserve}, nil, es.AttemptDone, true, []string{"reserved"}, false},
+		{"reserve something else", 3, 2, []step{reserve, other}, nil, es.AttemptDone, true, []string{"reserved"}, false},
+		{"too many on two lines", 6, 1, []step{reserve}, stock.ErrInsufficient, es.AttemptRefused, false, []string{"refused"}, false},
+		{"too many of one of two", 3, 3, []step{reserve}, stock.ErrInsufficient, es.AttemptRefused, false, []string{"refused"}, false},
+		{"too many, twice", 3, 3, []step{reserve, reserve}, stock.ErrInsufficient, es.AttemptRefused, false, []string{"refused"}, false},
+		{"release", 3, 2, []step{reserve, release}, nil, es.AttemptUndone, false, []string{"reserved", "released"}, false},
+		{"release twice", 3, 2, []step{reserve, release, release}, nil, es.AttemptUndone, false, []string{"reserved", "released"}, false},
+		{"release what was refused", 6, 1, []step{reserve, release}, nil, es.AttemptRefused, false, []string{"refused"}, false},
+		{"release what never came", 3, 2, []step{release}, nil, es.AttemptVoided, false, []string{"voided"}, false},
+		{"release what never came, twice", 3, 2, []step{release, release}, nil, es.AttemptVoided, false, []string{"voided"}, false},
+		{"reserve too late", 3, 2, []step{release, reserve}, es.ErrAttemptClosed, es.AttemptVoided, false, []string{"voided"}, false},
+		{"reserve too late, too many", 6, 2, []step{release, reserve}, es.ErrAttemptClosed, es.AttemptVoided, false, []string{"voided"}, false},
+		{"reserve what was released", 3, 2, []step{reserve, release, reserve}, es.ErrAttemptClosed, es.AttemptUndone, false, []string{"reserved", "released"}, false},
+		{"the next revision", 3, 2, []step{release, next}, nil, es.AttemptVoided, true, []string{"voided"}, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			a, b, order := s.stocked(t, 5), s.stocked(t, 2), ident.New()
@@ -270,10 +290,14 @@ func reservations(t *testing.T, s *shop) {
 			if diff := cmp.Diff(tc.events, events); diff != "" {
 				t.Error(diff)
 			}
-			if tc.held {
+			switch {
+			case tc.left:
+				s.wantLeft(t, a, 5-tc.a, 0, 1, 1)
+				s.wantLeft(t, b, 2-tc.b, 0, 1, 1)
+			case tc.held:
 				s.want(t, a, 5-tc.a, tc.a, 1)
 				s.want(t, b, 2-tc.b, tc.b, 1)
-			} else {
+			default:
 				s.want(t, a, 5, 0, 1)
 				s.want(t, b, 2, 0, 1)
 			}
@@ -286,6 +310,31 @@ func reservations(t *testing.T, s *shop) {
 		_, err = s.service.Get(t.Context(), name)
 		wantFault(t, err, stock.ErrNotFound, name)
 	})
+}
+
+// countedAfterDeparture: pieces that left are neither put back nor taken twice by the next count, and a count from before they left is refused.
+func countedAfterDeparture(t *testing.T, s *shop) {
+	name, order := s.stocked(t, 10), ident.New()
+	if _, err := s.service.Reserve(t.Context(), request(), stock.Reservation{OrderID: order, Revision: 1, Items: []stock.Item{{SKU: name, Quantity: 4}}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.service.Commit(t.Context(), request(), order, 1); err != nil {
+		t.Fatal(err)
+	}
+	s.wantLeft(t, name, 6, 0, 1, 1)
+	_, err := s.service.Set(t.Context(), request(), name, 10, stock.Match{Version: 1})
+	wantFault(t, err, stock.ErrVersionMismatch, "is 2, not 1")
+	if got, err := s.service.Set(t.Context(), request(), name, 6, stock.Match{Version: 2}); err != nil || got.Version != 2 {
+		t.Errorf("what is there, counted: %+v, %v", got, err)
+	}
+	if got, err := s.service.Set(t.Context(), request(), name, 10, stock.Match{Version: 2}); err != nil || got.OnHand != 10 || got.Version != 3 {
+		t.Errorf("four more, counted: %+v, %v", got, err)
+	}
+	want := []any{stock.Restocked{SKU: name, Delta: 10, Counted: 10}, stock.Restocked{SKU: name, Delta: 4, Counted: 10}}
+	if diff := cmp.Diff(want, s.events(t, es.NewStreamID(stock.Category, name))); diff != "" {
+		t.Error(diff)
+	}
+	s.wantLeft(t, name, 10, 0, 2, 1)
 }
 
 func refusalStays(t *testing.T, s *shop) {
@@ -418,7 +467,7 @@ func together(n int, f func(n int)) {
 	wg.Wait()
 }
 
-// oneAttempt reserves and releases one attempt from many sides: whoever comes first, it is reserved at most once and released at most once.
+// oneAttempt reserves, releases and commits one attempt from many sides: whoever comes first, it is reserved at most once, and then released or committed once.
 func oneAttempt(t *testing.T, s *shop) {
 	for range 5 {
 		name, order := s.stocked(t, 10), ident.New()
@@ -426,21 +475,28 @@ func oneAttempt(t *testing.T, s *shop) {
 		together(12, func(n int) {
 			req := request()
 			_, err := insist(func() (stock.ReservationState, error) {
-				if n%2 == 0 {
+				switch n % 3 {
+				case 0:
 					return flaky.Reserve(context.Background(), req, stock.Reservation{OrderID: order, Revision: 1, Items: []stock.Item{{SKU: name, Quantity: 4}}})
+				case 1:
+					return flaky.Commit(context.Background(), req, order, 1)
 				}
 				return flaky.Release(context.Background(), req, order, 1)
 			})
-			if err != nil && !errors.Is(err, es.ErrAttemptClosed) {
+			if err != nil && !errors.Is(err, es.ErrAttemptClosed) && !errors.Is(err, stock.ErrNotReserved) && !errors.Is(err, stock.ErrCommitted) {
 				t.Errorf("%d: %v", n, err)
 			}
 		})
 		events := s.events(t, es.NewStreamID(stock.ReservationCategory, stock.ReservationID(order, 1)))
 		state, err := s.service.Reservation(t.Context(), order, 1)
-		if err != nil || !(state.Status == es.AttemptUndone && len(events) == 2 || state.Status == es.AttemptVoided && len(events) == 1) {
+		if err != nil || !((state.Status == es.AttemptUndone || state.Committed) && len(events) == 2 || state.Status == es.AttemptVoided && len(events) == 1) {
 			t.Errorf("the attempt is %s after %d events, %v", state.Status, len(events), err)
 		}
-		s.want(t, name, 10, 0, 1)
+		if state.Committed {
+			s.wantLeft(t, name, 6, 0, 1, 1)
+		} else {
+			s.want(t, name, 10, 0, 1)
+		}
 	}
 }
 
@@ -467,8 +523,10 @@ func everything(t *testing.T, s *shop) {
 			_, err = insist(func() (stock.ReservationState, error) {
 				return flaky.Reserve(ctx, req, stock.Reservation{OrderID: order, Revision: 1, Items: items})
 			})
-		case n < 25:
+		case n < 22:
 			_, err = insist(func() (stock.ReservationState, error) { return flaky.Release(ctx, req, order, 1) })
+		case n < 25:
+			_, err = insist(func() (stock.ReservationState, error) { return flaky.Commit(ctx, req, order, 1) })
 		default:
 			name := skus[n%len(skus)]
 			_, err = insist(func() (stock.Level, error) {
@@ -479,11 +537,12 @@ func everything(t *testing.T, s *shop) {
 				return flaky.Set(ctx, req, name, int64(n%9), stock.Match{Version: level.Version})
 			})
 		}
-		if err != nil && !errors.Is(err, stock.ErrInsufficient) && !errors.Is(err, stock.ErrVersionMismatch) && !errors.Is(err, es.ErrAttemptClosed) {
+		if err != nil && !errors.Is(err, stock.ErrInsufficient) && !errors.Is(err, stock.ErrVersionMismatch) && !errors.Is(err, es.ErrAttemptClosed) &&
+			!errors.Is(err, stock.ErrNotReserved) && !errors.Is(err, stock.ErrCommitted) {
 			t.Errorf("%d: %v", n, err)
 		}
 	})
-	held := map[string]int64{}
+	held, left, departed := map[string]int64{}, map[string]int64{}, map[string]int64{}
 	for _, order := range orders {
 		state, err := s.service.Reservation(t.Context(), order, 1)
 		if err != nil {
@@ -491,17 +550,26 @@ func everything(t *testing.T, s *shop) {
 		}
 		if state.Status == es.AttemptDone {
 			for _, item := range state.Items {
-				held[item.SKU] += item.Quantity
+				if state.Committed {
+					left[item.SKU] += item.Quantity
+					departed[item.SKU]++
+				} else {
+					held[item.SKU] += item.Quantity
+				}
 			}
 		}
 	}
 	for _, name := range skus {
+		var restocked int64
 		events := s.events(t, es.NewStreamID(stock.Category, name))
-		counted := events[len(events)-1].(stock.Restocked).Counted
-		if held[name] > counted {
-			t.Errorf("%d of %s are reserved, %d are there", held[name], name, counted)
+		for _, e := range events {
+			restocked += e.(stock.Restocked).Delta
 		}
-		s.want(t, name, counted-held[name], held[name], int64(len(events)))
+		onHand := restocked - left[name]
+		if held[name] > onHand {
+			t.Errorf("%d of %s are reserved, %d are there", held[name], name, onHand)
+		}
+		s.wantLeft(t, name, onHand-held[name], held[name], int64(len(events)), departed[name])
 	}
 }
 
@@ -510,8 +578,9 @@ type machine struct {
 	*shop
 	skus     []string
 	orders   []string
-	counted  map[string]int64
-	versions map[string]int64
+	onHand   map[string]int64
+	versions map[string]int64 // counts and departures
+	departed map[string]int64
 	held     map[string]int64
 	attempts map[string]*attempt
 }
@@ -521,17 +590,18 @@ type attempt struct {
 	status es.AttemptStatus
 	answer string // to each Reserve while it is not taken back
 	items  map[string]int64
+	left   bool
 }
 
-// model runs random counts, reservations and releases, repeated and out of order.
+// model runs random counts, reservations, releases and departures, repeated and out of order.
 func model(t *testing.T, s *shop) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &machine{shop: s, counted: map[string]int64{}, versions: map[string]int64{}, held: map[string]int64{}, attempts: map[string]*attempt{}}
+		m := &machine{shop: s, onHand: map[string]int64{}, versions: map[string]int64{}, departed: map[string]int64{}, held: map[string]int64{}, attempts: map[string]*attempt{}}
 		for range 3 {
 			m.skus = append(m.skus, sku("cd"))
 			m.orders = append(m.orders, ident.New())
 		}
-		t.Repeat(map[string]func(*rapid.T){"reserve": m.reserve, "release": m.release, "set": m.set})
+		t.Repeat(map[string]func(*rapid.T){"reserve": m.reserve, "release": m.release, "commit": m.commit, "set": m.set})
 		for _, name := range m.skus {
 			m.compare(t, name)
 		}
@@ -561,7 +631,7 @@ func (m *machine) reserve(t *rapid.T) {
 	if a.status == es.AttemptOpen {
 		a.status, a.items = es.AttemptDone, sum
 		for name, quantity := range sum {
-			if m.counted[name]-m.held[name] < quantity {
+			if m.onHand[name]-m.held[name] < quantity {
 				a.status = es.AttemptRefused
 			}
 		}
@@ -596,17 +666,42 @@ func (m *machine) reserve(t *rapid.T) {
 func (m *machine) release(t *rapid.T) {
 	order, revision, a := m.pick(t)
 	state, err := m.service.Release(context.Background(), request(), order, revision)
-	switch a.status {
-	case es.AttemptOpen:
+	var want error
+	switch {
+	case a.left:
+		want = stock.ErrCommitted
+	case a.status == es.AttemptOpen:
 		a.status = es.AttemptVoided
-	case es.AttemptDone:
+	case a.status == es.AttemptDone:
 		a.status = es.AttemptUndone
 		for name, quantity := range a.items {
 			m.held[name] -= quantity
 		}
 	}
-	if err != nil || state.Status != a.status {
-		t.Fatalf("the release ends %s, %v, want %s", state.Status, err, a.status)
+	if !errors.Is(err, want) || state.Status != a.status {
+		t.Fatalf("the release ends %s, %v, want %s, %v", state.Status, err, a.status, want)
+	}
+}
+
+func (m *machine) commit(t *rapid.T) {
+	order, revision, a := m.pick(t)
+	state, err := m.service.Commit(context.Background(), request(), order, revision)
+	var want error
+	switch {
+	case a.left:
+	case a.status != es.AttemptDone:
+		want = stock.ErrNotReserved
+	default:
+		a.left = true
+		for name, quantity := range a.items {
+			m.held[name] -= quantity
+			m.onHand[name] -= quantity
+			m.departed[name]++
+			m.versions[name]++
+		}
+	}
+	if !errors.Is(err, want) || state.Status != a.status || state.Committed != a.left {
+		t.Fatalf("the commit ends %+v, %v, want %s, %v", state, err, a.status, want)
 	}
 }
 
@@ -620,8 +715,8 @@ func (m *machine) set(t *rapid.T) {
 		want = stock.ErrVersionMismatch
 	case n < m.held[name]:
 		want = stock.ErrInsufficient
-	case version == 0 || n != m.counted[name]:
-		m.counted[name], m.versions[name] = n, version+1
+	case version == 0 || n != m.onHand[name]:
+		m.onHand[name], m.versions[name] = n, version+1
 	}
 	if !errors.Is(err, want) {
 		t.Fatalf("set %d at %d: %v, want %v", n, version, err, want)
@@ -635,5 +730,5 @@ func (m *machine) compare(t *rapid.T, name string) {
 		wantFault(t, err, stock.ErrNotFound, name)
 		return
 	}
-	m.want(t, name, m.counted[name]-m.held[name], m.held[name], m.versions[name])
+	m.wantLeft(t, name, m.onHand[name]-m.held[name], m.held[name], m.versions[name]-m.departed[name], m.departed[name])
 }

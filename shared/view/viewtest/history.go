@@ -27,7 +27,7 @@ func Commands() []order.Command {
 		order.Start{SagaID: "run-1"}, order.Start{SagaID: "run-2"},
 		order.Confirm{SagaID: "run-1", PaymentID: "payment-1", ShipmentID: "shipment-1", TrackingNumber: "OF1"},
 		order.Close{Origin: order.OriginCustomer, Reason: order.ReasonCustomer}, order.Close{Origin: order.OriginSaga, Reason: "stock.insufficient", SagaID: "run-1"},
-		order.Close{Origin: order.OriginSweep, Reason: order.ReasonExpired},
+		order.Close{Origin: order.OriginOperator, Reason: order.ReasonOperator, Stopped: "shipment-1"}, order.Close{Origin: order.OriginSweep, Reason: order.ReasonExpired},
 		order.Cancel{SagaID: "run-2"}, order.FailUndo{SagaID: "run-2", Steps: []string{"refund"}},
 		order.Ship{ShipmentID: "shipment-1"}, order.Deliver{ShipmentID: "shipment-1"},
 	}

@@ -1,0 +1,32 @@
+// commit-stock takes what was reserved for an order out of the stock once the order has left the warehouse.
+package main
+
+import (
+	"context"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"orderflow/shared/adapter/awsenv"
+	"orderflow/shared/adapter/dynamostore"
+	"orderflow/shared/adapter/queue"
+	"orderflow/shared/adapter/stocktable"
+	"orderflow/shared/choreography"
+	"orderflow/shared/clock"
+	"orderflow/shared/es"
+	"orderflow/shared/stock"
+)
+
+func main() {
+	awsenv.Logger()
+	db := dynamodb.NewFromConfig(awsenv.Config(context.Background()))
+	committer := choreography.Committer{
+		Stock: stock.New(stock.Deps{
+			Store:    dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(stock.Register)),
+			Clock:    clock.System{},
+			Counters: stocktable.New(db, awsenv.Env("STOCK_TABLE")),
+		}),
+		Clock: clock.System{},
+	}
+	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return committer.Handle(ctx, m.Body) }))
+}

@@ -1,0 +1,25 @@
+// follow-shipments is the order following its shipment: shipped, delivered, or closed where the shipment was taken back and nobody got further.
+package main
+
+import (
+	"context"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"orderflow/shared/adapter/awsenv"
+	"orderflow/shared/adapter/dynamostore"
+	"orderflow/shared/adapter/queue"
+	"orderflow/shared/choreography"
+	"orderflow/shared/clock"
+	"orderflow/shared/es"
+	"orderflow/shared/order"
+)
+
+func main() {
+	awsenv.Logger()
+	db := dynamodb.NewFromConfig(awsenv.Config(context.Background()))
+	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register))
+	follower := choreography.Follower{Orders: order.New(order.Deps{Store: store, Clock: clock.System{}}), Clock: clock.System{}}
+	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return follower.Handle(ctx, m.Body) }))
+}

@@ -1,0 +1,30 @@
+// prepare-shipments is shipping: it keeps its own copy of each order, from order.updated, and prepares the shipment of one that is confirmed.
+package main
+
+import (
+	"context"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"orderflow/shared/adapter/awsenv"
+	"orderflow/shared/adapter/dynamostore"
+	"orderflow/shared/adapter/queue"
+	"orderflow/shared/adapter/shippingtable"
+	"orderflow/shared/choreography"
+	"orderflow/shared/clock"
+	"orderflow/shared/es"
+	"orderflow/shared/shipment"
+)
+
+func main() {
+	awsenv.Logger()
+	db := dynamodb.NewFromConfig(awsenv.Config(context.Background()))
+	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(shipment.Register))
+	preparer := choreography.Preparer{
+		Copies:    shippingtable.New(db, awsenv.Env("SHIPPING_TABLE")),
+		Shipments: shipment.New(shipment.Deps{Store: store, Clock: clock.System{}}),
+		Clock:     clock.System{},
+	}
+	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return preparer.Handle(ctx, m.Body) }))
+}

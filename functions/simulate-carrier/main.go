@@ -1,0 +1,25 @@
+// simulate-carrier stands in for a carrier who comes at once and delivers at once, where the stack has none.
+package main
+
+import (
+	"context"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"orderflow/shared/adapter/awsenv"
+	"orderflow/shared/adapter/dynamostore"
+	"orderflow/shared/adapter/queue"
+	"orderflow/shared/choreography"
+	"orderflow/shared/clock"
+	"orderflow/shared/es"
+	"orderflow/shared/shipment"
+)
+
+func main() {
+	awsenv.Logger()
+	db := dynamodb.NewFromConfig(awsenv.Config(context.Background()))
+	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(shipment.Register))
+	carrier := choreography.Carrier{Shipments: shipment.New(shipment.Deps{Store: store, Clock: clock.System{}}), Clock: clock.System{}}
+	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return carrier.Handle(ctx, m.Body) }))
+}

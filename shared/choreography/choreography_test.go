@@ -1,0 +1,599 @@
+package choreography_test
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"orderflow/shared/account"
+	"orderflow/shared/choreography"
+	"orderflow/shared/clock"
+	"orderflow/shared/contract"
+	"orderflow/shared/contract/publish"
+	"orderflow/shared/es"
+	"orderflow/shared/es/estest"
+	"orderflow/shared/es/memstore"
+	"orderflow/shared/faults"
+	"orderflow/shared/ident"
+	"orderflow/shared/money"
+	"orderflow/shared/order"
+	"orderflow/shared/payment"
+	"orderflow/shared/personal"
+	"orderflow/shared/shipment"
+	"orderflow/shared/shipment/shipmenttest"
+	"orderflow/shared/stock"
+	"orderflow/shared/stock/stocktest"
+)
+
+const (
+	orderID    = "o1"
+	customerID = "ada"
+	sku        = "cd-1"
+	onHand     = 10
+	ordered    = 3
+	price      = 100
+	funds      = 1000
+)
+
+var shipmentID = shipment.ID(orderID, 1)
+
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // the draws log thousands of lines
+	os.Exit(m.Run())
+}
+
+// registered says that everybody is.
+type registered struct{}
+
+func (registered) Registered(context.Context, string) (bool, error) { return true, nil }
+
+// world is a shop with one order, the real services over one store that loses what it is told to, and a bus that keeps what is published.
+type world struct {
+	t         testing.TB
+	kept      *memstore.Store
+	store     *estest.Hooked
+	counters  *stocktest.Counters
+	vault     *personal.Memory
+	clock     *clock.Fake
+	orders    order.Service
+	shipments shipment.Service
+	stock     stock.Service
+	payments  payment.Service
+	accounts  account.Service
+	account   string
+
+	published map[string]bool
+	queues    map[string][][]byte // of each consumer
+	runs      []*run
+	requests  int
+}
+
+func newWorld(t testing.TB) *world {
+	w := &world{
+		t: t, kept: memstore.New(contract.Registry()), counters: stocktest.NewCounters(), vault: personal.NewMemory(),
+		clock: clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), published: map[string]bool{}, queues: map[string][][]byte{},
+	}
+	w.store = &estest.Hooked{Store: w.kept}
+	w.shipments = shipment.New(shipment.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Serves: shipment.Served("GB")})
+	w.orders = order.New(order.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Customers: registered{}, Shipments: w.shipments})
+	w.stock = stock.New(stock.Deps{Store: w.store, Clock: w.clock, Counters: w.counters})
+	w.payments = payment.New(payment.Deps{Store: w.store, Clock: w.clock})
+	w.accounts = account.New(account.Deps{Store: w.store, Clock: w.clock})
+	w.account = account.ID(customerID, "USD")
+	ctx := context.Background()
+	_, errOpen := w.accounts.Open(ctx, w.request(), customerID, "USD")
+	_, errDeposit := w.accounts.Deposit(ctx, w.request(), w.account, "k", money.Money{Amount: funds, Currency: "USD"})
+	_, errStock := w.stock.Set(ctx, w.request(), sku, onHand, stock.Match{MustBeNew: true})
+	errEnrol := w.vault.Enrol(ctx, customerID)
+	_, errPlace := w.orders.Place(ctx, w.request(), order.PlaceInput{
+		OrderID: orderID, CustomerID: customerID, AccountID: w.account, Lines: []order.Line{{SKU: sku, Quantity: ordered, UnitPrice: money.Money{Amount: price, Currency: "USD"}}},
+		Address: shipment.Address{Recipient: "Ada Lovelace", Line1: "12 St James's Square", PostalCode: "SW1Y 4LB", City: "London", Country: "GB"},
+	})
+	if err := errors.Join(errOpen, errDeposit, errStock, errEnrol, errPlace); err != nil {
+		t.Fatal(err)
+	}
+	w.start("fulfil", false)
+	return w
+}
+
+func (w *world) request() es.Request {
+	w.requests++
+	return es.Request{CommitID: ident.Derive("test", fmt.Sprint(w.requests)), Time: w.clock.Now()}
+}
+
+// run is a run of the saga: its steps, one after the other. A step that fails and may pass is done again; one that is refused leads to the undo.
+type run struct {
+	name  string
+	steps []func(*run) error
+	undo  bool
+}
+
+func (w *world) start(name string, undo bool) {
+	r := &run{name: name}
+	w.runs = append(w.runs, r)
+	if undo {
+		w.undoes(r)
+		return
+	}
+	ctx := context.Background()
+	r.steps = []func(*run) error{
+		func(*run) error {
+			_, err := w.stock.Reserve(ctx, w.task(r, "reserve"), stock.Reservation{OrderID: orderID, Revision: 1, Items: []stock.Item{{SKU: sku, Quantity: ordered}}})
+			return err
+		},
+		func(*run) error {
+			_, err := w.payments.Charge(ctx, w.task(r, "charge"), payment.Charge{
+				OrderID: orderID, Revision: 1, CustomerID: customerID, AccountID: w.account, Amount: money.Money{Amount: ordered * price, Currency: "USD"},
+			})
+			return err
+		},
+		func(*run) error {
+			current, err := w.orders.Get(ctx, orderID)
+			if err == nil {
+				_, err = w.shipments.Schedule(ctx, w.task(r, "schedule"), shipment.Schedule{
+					OrderID: orderID, Revision: 1, CustomerID: customerID, Address: current.State.Address,
+				})
+			}
+			return err
+		},
+		func(*run) error {
+			_, err := w.orders.Run(ctx, w.task(r, "confirm"), orderID, order.Confirm{
+				SagaID: r.name, PaymentID: payment.ID(orderID, 1), ShipmentID: shipmentID, TrackingNumber: shipment.TrackingNumber(shipmentID),
+			})
+			return err
+		},
+	}
+}
+
+// task identifies a task of a run, which the state machine may send more than once.
+func (w *world) task(r *run, name string) es.Request {
+	return es.Request{CommitID: ident.Derive("saga-task", r.name, name), Time: w.clock.Now()}
+}
+
+func (w *world) undoes(r *run) {
+	ctx := context.Background()
+	r.undo = true
+	r.steps = []func(*run) error{
+		func(*run) error {
+			_, err := w.shipments.Cancel(ctx, w.task(r, "cancel-shipment"), shipment.Cancel{OrderID: orderID, Revision: 1, Origin: string(order.OriginSaga)})
+			return err
+		},
+		func(*run) error {
+			_, err := w.payments.Refund(ctx, w.task(r, "refund"), orderID, 1)
+			return err
+		},
+		func(*run) error {
+			_, err := w.stock.Release(ctx, w.task(r, "release"), orderID, 1)
+			return err
+		},
+		func(*run) error {
+			_, err := w.orders.Run(ctx, w.task(r, "cancel"), orderID, order.Cancel{SagaID: r.name})
+			return err
+		},
+	}
+}
+
+// step takes a run one step further.
+func (w *world) step(r *run) {
+	if len(r.steps) == 0 {
+		return
+	}
+	err := r.steps[0](r)
+	switch {
+	case err == nil:
+		r.steps = r.steps[1:]
+	case !faults.Final(err): // the step is done again
+	case r.undo:
+		w.t.Fatalf("the undo %s is refused: %v", r.name, err)
+	default:
+		r.steps = []func(*run) error{func(r *run) error {
+			res, err := w.orders.Run(context.Background(), w.task(r, "close"), orderID, order.Close{Origin: order.OriginSaga, Reason: "r", SagaID: r.name})
+			if err == nil && !res.State.Status.Final() {
+				w.undoes(r)
+				r.steps = append([]func(*run) error{nil}, r.steps...) // the step that is done
+			}
+			return err
+		}}
+	}
+}
+
+// consumers are the bus's consumers, as the template wires them.
+func (w *world) consumers(copies shipment.Copies) map[string]func([]byte) error {
+	ctx := context.Background()
+	preparer := choreography.Preparer{Copies: copies, Shipments: w.shipments, Clock: w.clock}
+	follower := choreography.Follower{Orders: w.orders, Clock: w.clock}
+	committer := choreography.Committer{Stock: w.stock, Clock: w.clock}
+	return map[string]func([]byte) error{
+		"prepare": func(body []byte) error { return preparer.Handle(ctx, body) },
+		"follow":  func(body []byte) error { return follower.Handle(ctx, body) },
+		"commit":  func(body []byte) error { return committer.Handle(ctx, body) },
+		"saga": func(body []byte) error {
+			envelope, err := contract.Open(body)
+			if err != nil {
+				return err
+			}
+			name := fmt.Sprint("undo-", envelope.Sequence)
+			if !slices.ContainsFunc(w.runs, func(r *run) bool { return r.name == name }) {
+				w.start(name, true)
+			}
+			return nil
+		},
+	}
+}
+
+// wanted says which consumer an event is for.
+func wanted(e es.Envelope) string {
+	switch e.Type {
+	case "order.updated", "order.confirmed":
+		return "prepare"
+	case "shipment.dispatched", "shipment.delivered", "shipment.cancelled":
+		return "follow"
+	case "order.shipped":
+		return "commit"
+	case "order.cancelling":
+		var d contract.OrderCancelling
+		if json.Unmarshal(e.Data, &d) == nil && d.Origin != string(order.OriginSaga) {
+			return "saga"
+		}
+	}
+	return ""
+}
+
+// publish puts what was appended on the bus.
+func (w *world) publish() {
+	for page, err := range w.kept.Scan(context.Background(), 0, 1, "") {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		slices.SortFunc(page.Commits, func(a, b es.StoredCommit) int {
+			return cmp.Or(cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.First, b.First))
+		})
+		for _, c := range page.Commits {
+			id := fmt.Sprintf("%s@%d", c.Stream, c.First)
+			if w.published[id] {
+				continue
+			}
+			w.published[id] = true
+			envelopes, err := publish.Envelopes(context.Background(), contract.Registry(), order.Decider.Repository(order.Category, w.kept), c)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			for _, e := range envelopes {
+				if to := wanted(e); to != "" {
+					w.queues[to] = append(w.queues[to], delivered(w.t, e))
+				}
+			}
+		}
+	}
+}
+
+func delivered(t testing.TB, e es.Envelope) []byte {
+	body, err := json.Marshal(map[string]any{"detail-type": e.Type, "source": e.Source, "detail": e})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+// check compares the order with all that was done for it.
+func (w *world) check(t *rapid.T) {
+	ctx := context.Background()
+	o, err1 := w.orders.Get(ctx, orderID)
+	sent, err2 := w.shipments.Get(ctx, orderID, 1)
+	reserved, err3 := w.stock.Reservation(ctx, orderID, 1)
+	paid, err4 := w.payments.Get(ctx, orderID, 1)
+	level, err5 := w.stock.Get(ctx, sku)
+	balance, err6 := w.accounts.Get(ctx, w.account)
+	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprintf("%s, shipment %s, reservation %s committed %v, payment %s, %d on hand, %d reserved, %d in the account",
+		o.State.Status, sent.Status, reserved.Status, reserved.Committed, paid.Status, level.OnHand, level.Reserved, balance.State.Balance)
+	kept := fmt.Sprintf("payment %s, %d on hand, %d reserved, %d in the account", payment.StatusProcessed, onHand, ordered, funds-ordered*price)
+	gone := fmt.Sprintf("payment %s, %d on hand, 0 reserved, %d in the account", payment.StatusProcessed, onHand-ordered, funds-ordered*price)
+	var wants []string
+	switch o.State.Status {
+	case order.StatusConfirmed:
+		wants = []string{"confirmed, shipment prepared, reservation done committed false, " + kept}
+	case order.StatusShipped:
+		wants = []string{"shipped, shipment dispatched, reservation done committed true, " + gone}
+	case order.StatusDelivered:
+		wants = []string{"delivered, shipment delivered, reservation done committed true, " + gone}
+	case order.StatusCancelled:
+		if sent.Status != shipment.StatusCancelled && sent.Status != shipment.StatusVoided || level.OnHand != onHand || level.Reserved != 0 || reserved.Committed ||
+			reserved.Status != es.AttemptUndone && reserved.Status != es.AttemptVoided || balance.State.Balance != funds {
+			t.Fatalf("a mixture: %s", got)
+		}
+		return
+	}
+	if !slices.Contains(wants, got) {
+		t.Fatalf("a mixture: %s", got)
+	}
+}
+
+// TestEitherShippedOrCancelled runs the saga, a person who cancels, one who dispatches and delivers, and the consumers of the bus, step by step in any order, on
+// a store that loses requests and answers, and a bus that delivers twice and in any order. Whatever has come of the order in the end, all of it has:
+// shipped, paid and out of stock, or cancelled, refunded and back in stock.
+func TestEitherShippedOrCancelled(t *testing.T) {
+	ends := map[order.Status]int{}
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newWorld(t)
+		consume := w.consumers(shipmenttest.NewCopies())
+		losing := false
+		w.store.Before = func([]es.Commit) error {
+			if losing && rapid.IntRange(0, 5).Draw(rt, "lose request") == 5 {
+				return es.ErrUnavailable
+			}
+			return nil
+		}
+		w.store.After = func(a es.Appended, err error) (es.Appended, error) {
+			if losing && rapid.IntRange(0, 5).Draw(rt, "lose answer") == 5 {
+				return es.Appended{}, es.ErrUnavailable
+			}
+			return a, err
+		}
+		ctx := context.Background()
+		people := map[string]func() error{
+			"cancel": func() error {
+				_, err := w.orders.Cancel(ctx, w.request(), orderID, order.CancelInput{Origin: order.OriginCustomer, Note: "changed my mind"})
+				return err
+			},
+			"dispatch": func() error { _, err := w.shipments.Dispatch(ctx, w.request(), shipmentID); return err },
+			"deliver":  func() error { _, err := w.shipments.Deliver(ctx, w.request(), shipmentID); return err },
+		}
+		// take delivers one message of a queue, any one; unless it is acknowledged, or comes twice, it is gone.
+		take := func(name string) {
+			w.publish()
+			queue := w.queues[name]
+			if len(queue) == 0 {
+				return
+			}
+			n := rapid.IntRange(0, len(queue)-1).Draw(rt, "message")
+			err := consume[name](queue[n])
+			if errors.Is(err, choreography.ErrUnfit) || faults.Final(err) {
+				rt.Fatalf("%s can't take %s: %v", name, queue[n], err)
+			}
+			if again := losing && rapid.IntRange(0, 3).Draw(rt, "again") == 3; err == nil && !again {
+				w.queues[name] = slices.Delete(slices.Clone(queue), n, n+1)
+			}
+		}
+		// A confirmed order is where the race begins, so most draws begin there, and some with a shipment that is prepared.
+		for range rapid.SampledFrom([]int{0, 2, 4, 4, 4, 4}).Draw(rt, "steps ahead") {
+			w.step(w.runs[0])
+		}
+		for range rapid.SampledFrom([]int{0, 9}).Draw(rt, "messages ahead") {
+			take("prepare")
+		}
+		losing = true
+		actions := []string{"saga run", "dispatch", "dispatch", "dispatch", "prepare", "prepare", "follow", "commit", "saga"}
+		if rapid.Bool().Draw(rt, "somebody cancels") {
+			actions = append(actions, "cancel")
+		}
+		if rapid.Bool().Draw(rt, "it arrives") {
+			actions = append(actions, "deliver", "deliver")
+		}
+		for range rapid.IntRange(4, 40).Draw(rt, "actions") {
+			switch action := rapid.SampledFrom(actions).Draw(rt, "action"); action {
+			case "saga run":
+				w.step(rapid.SampledFrom(w.runs).Draw(rt, "run"))
+			case "cancel", "dispatch", "deliver":
+				// Nobody waits for the answer: who got none may have died.
+				_ = people[action]()
+			default:
+				take(action)
+			}
+		}
+		losing = false
+		for quiet := false; !quiet; {
+			quiet = true
+			w.publish()
+			for _, r := range w.runs {
+				if len(r.steps) > 0 {
+					w.step(r)
+					quiet = false
+				}
+			}
+			for _, name := range []string{"commit", "follow", "prepare", "saga"} {
+				if len(w.queues[name]) > 0 {
+					take(name)
+					quiet = false
+				}
+			}
+		}
+		w.check(rt)
+		o, err := w.orders.Get(ctx, orderID)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		ends[o.State.Status]++
+		if o.State.Status == order.StatusCancelled && o.State.ClosedBy == order.OriginCustomer {
+			if note, err := w.orders.OpenNote(ctx, o.State); err != nil || note != "changed my mind" {
+				rt.Fatalf("the customer's words are %q, %v", note, err)
+			}
+		}
+	})
+	t.Logf("ends: %v", ends)
+	for _, status := range []order.Status{order.StatusConfirmed, order.StatusShipped, order.StatusDelivered, order.StatusCancelled} {
+		if ends[status] == 0 && !t.Failed() {
+			t.Errorf("no draw ended %s: %v", status, ends)
+		}
+	}
+}
+
+// TestCancellationThatDies: who dies between taking the shipment back and closing the order leaves it to whoever follows shipments, note and all.
+func TestCancellationThatDies(t *testing.T) {
+	w := newWorld(t)
+	for range 4 {
+		w.step(w.runs[0])
+	}
+	w.store.Before = func(commits []es.Commit) error {
+		if commits[0].Head.Stream().Category() == order.Category {
+			return es.ErrUnavailable
+		}
+		return nil
+	}
+	if _, err := w.orders.Cancel(t.Context(), w.request(), orderID, order.CancelInput{Origin: order.OriginOperator, Note: "a word"}); !errors.Is(err, es.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	w.store.Before = nil
+	if _, err := w.shipments.Dispatch(t.Context(), w.request(), shipmentID); !errors.Is(err, shipment.ErrCancelled) {
+		t.Errorf("dispatched: %v", err)
+	}
+	w.publish()
+	consume := w.consumers(shipmenttest.NewCopies())
+	for range 2 {
+		for _, body := range w.queues["follow"] {
+			if err := consume["follow"](body); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	o, err := w.orders.Get(t.Context(), orderID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	note, err := w.orders.OpenNote(t.Context(), o.State)
+	if o.State.Status != order.StatusCancelling || o.State.ClosedBy != order.OriginOperator || o.State.Reason != order.ReasonOperator || note != "a word" || o.Head.Version() != 3 {
+		t.Errorf("the order is %+v, note %q, %v", o.State, note, err)
+	}
+}
+
+// TestCarrier: who comes at once has every prepared shipment delivered, however often the event comes, and takes nothing that was cancelled.
+func TestCarrier(t *testing.T) {
+	for _, cancelled := range []bool{false, true} {
+		w := newWorld(t)
+		for range 4 {
+			w.step(w.runs[0])
+		}
+		w.publish()
+		consume := w.consumers(shipmenttest.NewCopies())
+		for _, body := range w.queues["prepare"] {
+			if err := consume["prepare"](body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if cancelled {
+			if _, err := w.orders.Cancel(t.Context(), w.request(), orderID, order.CancelInput{Origin: order.OriginCustomer}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		prepared := envelopeOf(t, w, "shipment.prepared")
+		for range 3 {
+			if err := (choreography.Carrier{Shipments: w.shipments, Clock: w.clock}).Handle(t.Context(), delivered(t, prepared)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := shipment.StatusDelivered
+		if cancelled {
+			want = shipment.StatusCancelled
+		}
+		if got, err := w.shipments.Get(t.Context(), orderID, 1); err != nil || got.Status != want {
+			t.Errorf("the shipment is %+v, %v, want %s", got, err, want)
+		}
+	}
+}
+
+// envelopeOf is the published form of the first event of a type.
+func envelopeOf(t *testing.T, w *world, name string) es.Envelope {
+	t.Helper()
+	for page, err := range w.kept.Scan(t.Context(), 0, 1, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range page.Commits {
+			envelopes, err := publish.Envelopes(t.Context(), contract.Registry(), order.Decider.Repository(order.Category, w.kept), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range envelopes {
+				if e.Type == name {
+					return e
+				}
+			}
+		}
+	}
+	t.Fatalf("nothing has published %s", name)
+	return es.Envelope{}
+}
+
+// TestOrdersAreNotAsked: shipping prepares from its own copy alone. Its consumer reads and writes the streams of shipments and no others.
+func TestOrdersAreNotAsked(t *testing.T) {
+	w := newWorld(t)
+	for range 4 {
+		w.step(w.runs[0])
+	}
+	w.publish()
+	own := &shipping{Store: w.kept}
+	preparer := choreography.Preparer{
+		Copies: shipmenttest.NewCopies(), Clock: w.clock, Shipments: shipment.New(shipment.Deps{Store: own, Clock: w.clock}),
+	}
+	for _, body := range w.queues["prepare"] {
+		if err := preparer.Handle(t.Context(), body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := w.shipments.Get(t.Context(), orderID, 1)
+	if err != nil || got.Status != shipment.StatusPrepared || !slices.Equal(got.Items, []shipment.Item{{SKU: sku, Quantity: ordered}}) {
+		t.Fatalf("the shipment is %+v, %v", got, err)
+	}
+	if to, err := w.shipments.OpenAddress(t.Context(), got); err != nil || to.City != "London" {
+		t.Errorf("it goes to %+v, %v", to, err)
+	}
+	if len(own.others) > 0 {
+		t.Errorf("it reads %v", own.others)
+	}
+}
+
+// shipping notes the streams that are not shipments'.
+type shipping struct {
+	es.Store
+	others []es.StreamID
+}
+
+func (s *shipping) Load(ctx context.Context, stream es.StreamID, after int64) (es.History, error) {
+	if stream.Category() != shipment.Category {
+		s.others = append(s.others, stream)
+	}
+	return s.Store.Load(ctx, stream, after)
+}
+
+// TestUnfit: what is no event of the consumer's is refused, for a person to look at.
+func TestUnfit(t *testing.T) {
+	w := newWorld(t)
+	for range 4 {
+		w.step(w.runs[0])
+	}
+	confirmed := envelopeOf(t, w, "order.confirmed")
+	elsewhere, future, broken := confirmed, confirmed, confirmed
+	elsewhere.Subject = "order/o2"
+	future.DataVersion = 9
+	broken.Data = json.RawMessage(`{}`)
+	ctx := t.Context()
+	preparer := choreography.Preparer{Copies: shipmenttest.NewCopies(), Shipments: w.shipments, Clock: w.clock}
+	handlers := map[string]func(context.Context, []byte) error{
+		"prepare": preparer.Handle, "follow": choreography.Follower{Orders: w.orders, Clock: w.clock}.Handle,
+		"commit": choreography.Committer{Stock: w.stock, Clock: w.clock}.Handle, "carry": choreography.Carrier{Shipments: w.shipments, Clock: w.clock}.Handle,
+	}
+	bodies := map[string][]byte{
+		"no JSON": []byte("order.confirmed"), "another event": delivered(t, envelopeOf(t, w, "order.placed")), "another order": delivered(t, elsewhere),
+		"a future version": delivered(t, future), "no order": delivered(t, broken),
+		"outside and inside differ": []byte(strings.Replace(string(delivered(t, confirmed)), `"detail-type":"order.confirmed"`, `"detail-type":"order.updated"`, 1)),
+	}
+	for consumer, handle := range handlers {
+		for name, body := range bodies {
+			if err := handle(ctx, body); !errors.Is(err, choreography.ErrUnfit) {
+				t.Errorf("%s of %s: %v", consumer, name, err)
+			}
+		}
+	}
+}
