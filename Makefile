@@ -43,7 +43,7 @@ status: ## show what make run started
 	@$(PYTHON) infra/local/emulator.py status
 
 deploy-local: go-present linux $(emulator) $(sam) ## start the local AWS and deploy to it, no import
-	@endpoint=$$($(PYTHON) infra/local/emulator.py start --port "$(PORT)"); infra/local/deploy.sh "$$endpoint" orderflow-local
+	@endpoint=$$($(PYTHON) infra/local/emulator.py start --port "$(PORT)"); infra/local/deploy.sh "$$endpoint" orderflow-local SimulatedCarrier=true
 
 sam-local: go-present $(sam) ## call each function in its container, against what make run deployed
 	@.tools/sam/bin/python infra/local/sam_local.py "$(PORT)"

@@ -35,7 +35,8 @@ func importCommand(stack *stackFlag) *cobra.Command {
 		Short: "Places the purchases of CDNOW's log as orders, follows each to its end, and checks the books",
 		Long: "Places the purchases of CDNOW's log (CDNOW_sample.txt or CDNOW_master.txt) as orders over HTTP: registers the customers, opens and funds their\n" +
 			"accounts, stocks the catalogue, places each purchase, follows it to its final state, and compares views and streams with totals computed from the\n" +
-			"file alone. Some accounts, one item and some addresses are set up so that orders fail at each step and are undone. Each run has ids of its own.",
+			"file alone. Some accounts, one item and some addresses are set up so that orders fail at each step and are undone. Where the deployment has a simulated carrier, what is\n" +
+			"confirmed is followed until it is delivered, and out of stock. Each run has ids of its own.",
 		Args: needsOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -58,6 +59,7 @@ func importCommand(stack *stackFlag) *cobra.Command {
 			if i.client, err = operatorClient(cmd.Context(), i.deployment); err != nil {
 				return err
 			}
+			i.carried = i.deployment.Outputs["SimulatedCarrier"] == "true"
 			i.run = strconv.FormatInt(i.clock.Now().UnixMilli(), 36)
 			i.out, i.progress = cmd.OutOrStdout(), cmd.ErrOrStderr()
 			return i.importPlan(cmd.Context(), cdnow.NewPlan(purchases))
@@ -66,7 +68,7 @@ func importCommand(stack *stackFlag) *cobra.Command {
 	sub.Flags().IntVar(&limit, "limit", 0, "purchases to take, 0 for all")
 	sub.Flags().IntVar(&offset, "offset", 0, "purchases to skip first")
 	sub.Flags().IntVar(&i.concurrency, "concurrency", 8, "orders under way at once")
-	sub.Flags().DurationVar(&i.patience, "patience", 5*time.Minute, "how long an order may take to its final state")
+	sub.Flags().DurationVar(&i.patience, "patience", 5*time.Minute, "how long an order may take to its final state, and from there to its delivery")
 	cmd.AddCommand(sub)
 	return cmd
 }
@@ -97,6 +99,7 @@ type importer struct {
 	run         string // makes the ids of this run its own
 	concurrency int
 	patience    time.Duration
+	carried     bool // a simulated carrier delivers what is confirmed
 	out         io.Writer
 	progress    io.Writer
 }
@@ -127,7 +130,13 @@ func (i *importer) importPlan(ctx context.Context, plan cdnow.Plan) error {
 	if err != nil {
 		return fmt.Errorf("place orders: %w", err)
 	}
-	i.summary(orders, i.clock.Now().Sub(began))
+	took := i.clock.Now().Sub(began)
+	if i.carried {
+		if err := i.deliverAll(ctx, orders); err != nil {
+			return fmt.Errorf("wait for the carrier: %w", err)
+		}
+	}
+	i.summary(orders, took)
 	differences, err := i.check(ctx, plan, orders, accounts)
 	if err != nil {
 		return fmt.Errorf("check the books: %w", err)
@@ -232,9 +241,47 @@ func (i *importer) follow(ctx context.Context, o cdnow.Order, country string) (f
 	if err != nil {
 		return f, err
 	}
-	f.took = events[len(events)-1].Time.Sub(events[0].Time)
+	settled := slices.IndexFunc(events, func(e shop.Event) bool { return e.Type == "order.confirmed" || e.Type == "order.cancelled" })
+	if settled < 0 {
+		return f, fmt.Errorf("order %s is %s, and its history doesn't say since when", f.placed.ID, f.final.Status)
+	}
+	f.took = events[settled].Time.Sub(events[0].Time)
 	return f, nil
 }
+
+// deliverAll follows each order that was confirmed until it is delivered.
+func (i *importer) deliverAll(ctx context.Context, orders []followed) error {
+	var confirmed []*followed
+	for n := range orders {
+		if outcome(orders[n].final) == cdnow.Confirmed {
+			confirmed = append(confirmed, &orders[n])
+		}
+	}
+	bar := i.bar("Delivered", len(confirmed))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(i.concurrency)
+	for _, o := range confirmed {
+		g.Go(func() error {
+			err := i.until(ctx, i.patience, "order "+o.placed.ID+" is not delivered", func() (done bool, err error) {
+				o.final, err = i.client.Order(ctx, o.placed.ID)
+				return o.final.Status == statusDelivered, err
+			})
+			if err != nil {
+				return err
+			}
+			return bar.Add(1)
+		})
+	}
+	err := g.Wait()
+	return errors.Join(err, bar.Exit())
+}
+
+// Statuses of orders as the API calls them.
+const (
+	statusConfirmed = "confirmed"
+	statusShipped   = "shipped"
+	statusDelivered = "delivered"
+)
 
 // until polls at growing intervals, from 100 ms to 2 s, while the patience lasts.
 func (i *importer) until(ctx context.Context, patience time.Duration, what string, ok func() (bool, error)) error {
@@ -254,7 +301,7 @@ func (i *importer) until(ctx context.Context, patience time.Duration, what strin
 }
 
 func (i *importer) summary(orders []followed, took time.Duration) {
-	confirmed, reasons := 0, map[string]int{}
+	confirmed, delivered, reasons := 0, 0, map[string]int{}
 	times := make([]time.Duration, 0, len(orders))
 	for _, o := range orders {
 		times = append(times, o.took)
@@ -263,12 +310,18 @@ func (i *importer) summary(orders []followed, took time.Duration) {
 		} else {
 			confirmed++
 		}
+		if o.final.Status == statusDelivered {
+			delivered++
+		}
 	}
 	slices.Sort(times)
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
 	t.AppendRow(table.Row{"placed", len(orders)})
 	t.AppendRow(table.Row{"confirmed", confirmed})
+	if i.carried {
+		t.AppendRow(table.Row{"  delivered", delivered})
+	}
 	t.AppendRow(table.Row{"cancelled", len(orders) - confirmed})
 	for _, r := range slices.Sorted(maps.Keys(reasons)) {
 		t.AppendRow(table.Row{"  " + r, reasons[r]})
@@ -323,13 +376,20 @@ func (i *importer) check(ctx context.Context, plan cdnow.Plan, orders []followed
 	for sku, left := range plan.StockLeft() {
 		g.Go(func() error {
 			want := shop.Stock{OnHand: plan.Stock[sku], Available: left, Reserved: plan.Stock[sku] - left}
-			got, err := i.client.Stock(ctx, i.sku(sku))
+			if i.carried { // what was reserved has left, a moment after its order has
+				want = shop.Stock{OnHand: left, Available: left}
+			}
+			got, err := i.settled(ctx, func() ([]string, error) {
+				got, err := i.client.Stock(ctx, i.sku(sku))
+				if err == nil && got != want {
+					return []string{fmt.Sprintf("stock of %s is %+v, the file says %+v", i.sku(sku), got, want)}, nil
+				}
+				return nil, err
+			})
 			if err != nil {
 				return err
 			}
-			if got != want {
-				differ(fmt.Sprintf("stock of %s is %+v, the file says %+v", i.sku(sku), got, want))
-			}
+			differ(got...)
 			return bar.Add(1)
 		})
 	}
@@ -390,15 +450,27 @@ func (i *importer) checkViews(ctx context.Context, customer string, want cdnow.T
 		differences = append(differences, fmt.Sprintf("%s lists %d orders, the file has %d", id, len(listed), want.Orders))
 	}
 	for _, o := range orders {
-		if o.Customer == customer && statuses[o.final.ID] != o.Outcome.Status {
-			differences = append(differences, fmt.Sprintf("%s lists order %s as %q, the file says %q", id, o.final.ID, statuses[o.final.ID], o.Outcome.Status))
+		if want := i.listed(o.Outcome); o.Customer == customer && statuses[o.final.ID] != want {
+			differences = append(differences, fmt.Sprintf("%s lists order %s as %q, the file says %q", id, o.final.ID, statuses[o.final.ID], want))
 		}
 	}
 	return differences, nil
 }
 
+// listed is the status that an order with an outcome has in the end.
+func (i *importer) listed(o cdnow.Outcome) string {
+	if i.carried && o == cdnow.Confirmed {
+		return statusDelivered
+	}
+	return o.Status
+}
+
+// outcome is how an order's saga ended: what has left or arrived was confirmed before.
 func outcome(o shop.Order) cdnow.Outcome {
 	out := cdnow.Outcome{Status: o.Status}
+	if o.Status == statusShipped || o.Status == statusDelivered {
+		out.Status = statusConfirmed
+	}
 	if o.Cancellation != nil {
 		out.Reason = o.Cancellation.Reason
 	}

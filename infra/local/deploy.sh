@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
-# deploy.sh ENDPOINT STACK   Builds template.yaml as it is and deploys it to the emulator at ENDPOINT.
+# deploy.sh ENDPOINT STACK [PARAMETER=VALUE]...   Builds template.yaml as it is and deploys it to the emulator at ENDPOINT, with these parameters besides those
+# of samconfig.toml.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 use_endpoint "$1"
 stack=$2
+shift 2
+parameters=
+for parameter in "$@"; do parameters+=", \"$parameter\""; done
 
 case $(uname -m) in
   x86_64 | amd64) architecture=x86_64 ;;
@@ -14,7 +18,7 @@ work=.local/deploy
 mkdir -p "$work"
 config=$work/samconfig.toml
 # The functions run as processes of this machine, so they are built for it. An override on the command line would drop the file's others.
-sed "s/Architecture=x86_64/Architecture=$architecture/" samconfig.toml >"$config"
+sed "s/\"Architecture=x86_64\"/\"Architecture=$architecture\"$parameters/" samconfig.toml >"$config"
 
 # Static binaries, so that the machine's C library does not matter; no version control stamp, which would change all of them with each commit.
 export CGO_ENABLED=0 GOFLAGS="${GOFLAGS:-} -buildvcs=false"

@@ -8,7 +8,7 @@ stack=orderflow-local
 
 endpoint=$(emulator start --port "$port")
 port=${endpoint##*:}
-infra/local/deploy.sh "$endpoint" "$stack"
+infra/local/deploy.sh "$endpoint" "$stack" SimulatedCarrier=true
 use_endpoint "$endpoint"
 export ORDERFLOW_STACK=$stack
 bin/orderflow import cdnow events/samples/cdnow/CDNOW_sample.txt --limit "$limit"
