@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"context"
 	"fmt"
 
 	"orderflow/shared/es"
@@ -24,4 +25,22 @@ func Open(body []byte) (es.Envelope, error) {
 		return es.Envelope{}, fmt.Errorf("%w: %s of %q around %s of %q", ErrInvalid, d.DetailType, d.Source, d.Detail.Type, d.Detail.Source)
 	}
 	return d.Detail, nil
+}
+
+// Handle opens what EventBridge delivers and gives an event whose contract is T to handle, with what it carries. Another event, and one that breaks its
+// contract, is an ErrInvalid or an ErrUnknown; any other error is handle's.
+func Handle[T any](ctx context.Context, body []byte, handle func(context.Context, es.Envelope, T) error) error {
+	e, err := Open(body)
+	if err != nil {
+		return err
+	}
+	data, err := Decode(e)
+	if err != nil {
+		return err
+	}
+	of, ok := data.(T)
+	if !ok {
+		return fmt.Errorf("%w: %s is a %s in version %d, and not expected here", ErrInvalid, e.ID, e.Type, e.DataVersion)
+	}
+	return handle(ctx, e, of)
 }
