@@ -219,6 +219,21 @@ func TestPermissions(t *testing.T) {
 			"send mail as somebody else": sendAs("somebody@example.com"),
 		},
 		"audit-events": noWrites,
+		"prepare-shipments": {
+			"change a counter": noWrites["change a counter"], "write a view's row": noWrites["write a view's row"],
+			"write a person's key": noWrites["write a person's key"], "start a run": start,
+		},
+		"follow-shipments": {
+			"change a counter": noWrites["change a counter"], "write a view's row": noWrites["write a view's row"],
+			"write a person's key": noWrites["write a person's key"], "start a run": start,
+		},
+		"commit-stock": {
+			"write a view's row": noWrites["write a view's row"], "write a person's key": noWrites["write a person's key"], "start a run": start,
+		},
+		"simulate-carrier": {
+			"change a counter": noWrites["change a counter"], "write a view's row": noWrites["write a view's row"],
+			"write a person's key": noWrites["write a person's key"], "start a run": start,
+		},
 		"sweep-orders": {"write a view's row": noWrites["write a view's row"], "change a counter": noWrites["change a counter"]},
 	}
 	// That something is allowed shows that the rest isn't denied for want of valid credentials.
@@ -254,6 +269,10 @@ func TestPermissions(t *testing.T) {
 			}
 			if err := put(snapshots, snapshot)(t.Context(), config); (name == "project-views") != (err == nil) {
 				t.Errorf("writes a snapshot: %v", err)
+			}
+			copied := update(stack.Outputs["ShippingTable"], item{"order": s(ident.New())})
+			if err := copied(t.Context(), config); (name == "prepare-shipments") != (err == nil) {
+				t.Errorf("changes shipping's copy of an order: %v", err)
 			}
 			mark := update(stack.Outputs["MarksTable"], item{"stream": s("order/" + ident.New())})
 			if err := mark(t.Context(), config); slices.Contains(markers, name) != (err == nil) {
