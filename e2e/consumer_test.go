@@ -37,6 +37,7 @@ const beside = `AWSTemplateFormatVersion: '2010-09-09'
 Transform: AWS::Serverless-2016-10-31
 Parameters:
   Bus: {Type: String}
+  DeadLettersTable: {Type: String}
   LogRetentionDays: {Type: Number, Default: 1}
 Globals:
   Function: {Handler: bootstrap, Runtime: provided.al2023, Architectures: [ARCHITECTURE], MemorySize: 256, Timeout: 10}
@@ -96,7 +97,7 @@ func TestConsumerOfThePage(t *testing.T) {
 		}
 	})
 	run(filepath.Join(checkout, ".tools", "sam", "bin", "python"), "-m", "samcli", "deploy", "--template-file", template, "--stack-name", name, "--resolve-s3", "--region", "us-east-1",
-		"--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND", "--no-confirm-changeset", "--parameter-overrides", "Bus="+stack.Outputs["BusName"])
+		"--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND", "--no-confirm-changeset", "--parameter-overrides", "Bus="+stack.Outputs["BusName"], "DeadLettersTable="+stack.Outputs["DeadLettersTable"])
 
 	since := time.Now()
 	c := newCustomer(t, 1_000)

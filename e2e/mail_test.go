@@ -292,22 +292,23 @@ func TestCrashAfterTheMail(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	began := time.Now().Add(-time.Second)
 	resume()
-	letters := stack.Outputs["SendMailsDeadLettersUrl"]
-	takeMessage(t, letters, c.id)
-	eventually(t, "the real error in the log", func() (string, bool) {
-		return "", strings.Contains(logs(t, began, c.id), "notification: customer/"+c.id+"@1: "+inbox.ErrOutcomeUnknown.Error())
-	})
-	sendMails(t, body, map[string]string{"dead-letter-id": "l", "redrive-attempt": "1"})
-	takeMessage(t, letters, c.id)
+	letter := findEntry(t, "send-mails", c.id, "open")
+	if !letter.Held || letter.NextRedriveAt != nil || !strings.Contains(letter.Error, "notification: customer/"+c.id+"@1: "+inbox.ErrOutcomeUnknown.Error()) {
+		t.Errorf("the dead letter is %+v", letter)
+	}
+	redrive := "/dead-letters/" + letter.ID + "/redrive"
+	refused(t, http.StatusUnprocessableEntity, "dead-letter.outcome-unknown", post(stack.operator, redrive, object{}))
+	runRedrive(t)
+	drained(t, "SendMailsQueueUrl")
 	if n := box.count(t, ""); n != 1 {
 		t.Errorf("%d mails were sent", n)
 	}
 	for range 2 {
-		sendMails(t, body, map[string]string{"take-over": "true"})
+		must[object](t, http.StatusAccepted, post(stack.operator, redrive, object{"takeOver": true}))
 	}
-	drained(t, "SendMailsQueueUrl")
+	runRedrive(t)
+	findEntry(t, "send-mails", c.id, "resolved")
 	if n := box.count(t, "Welcome to orderflow"); n != 2 {
 		t.Errorf("%d mails were sent, and one person asked for one more", n)
 	}
@@ -338,7 +339,10 @@ func TestSESRefuses(t *testing.T) {
 	sandbox(t, true)
 	c := newCustomer(t, 0)
 	box := customerMailbox{c.id}
-	body := takeMessage(t, stack.Outputs["SendMailsDeadLettersUrl"], c.id)
+	letter := findEntry(t, "send-mails", c.id, "open")
+	if letter.Held || !strings.Contains(letter.Error, "MessageRejected") {
+		t.Errorf("the dead letter is %+v", letter)
+	}
 	got := box.entry(t)
 	if attribute(got, "state") != string(inbox.Failed) || !strings.Contains(attribute(got, "result"), "MessageRejected") || strings.Contains(attribute(got, "result"), c.id) {
 		t.Errorf("the inbox has %v", got)
@@ -347,10 +351,11 @@ func TestSESRefuses(t *testing.T) {
 		t.Errorf("%d mails were sent", n)
 	}
 	sandbox(t, false)
-	for i := range 3 {
-		sendMails(t, body, map[string]string{"dead-letter-id": "l", "redrive-attempt": fmt.Sprint(i + 1)})
+	for range 3 {
+		must[object](t, http.StatusAccepted, post(stack.operator, "/dead-letters/"+letter.ID+"/redrive", object{}))
 	}
-	drained(t, "SendMailsQueueUrl")
+	runRedrive(t)
+	findEntry(t, "send-mails", c.id, "resolved")
 	box.gets(t, "Welcome to orderflow")
 	if n := box.count(t, ""); n != 1 {
 		t.Errorf("%d mails were sent", n)

@@ -181,18 +181,12 @@ func runs(t *testing.T, name string) string {
 	return text(t, all)
 }
 
-// letters is what lies in the queues of dead letters.
+// letters is what the table of dead letters shows, with the messages.
 func letters(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder
-	for _, url := range deadLetterQueues() {
-		out, err := stack.queues.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10, VisibilityTimeout: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range out.Messages {
-			all.WriteString(aws.ToString(m.Body))
-		}
+	for _, e := range entries(t, "") {
+		all.WriteString(send(t, get(stack.operator, "/dead-letters/"+e.ID)).String())
 	}
 	return all.String()
 }

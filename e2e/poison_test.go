@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"orderflow/shared/adapter/stream"
 	"orderflow/shared/ident"
 )
 
@@ -53,13 +52,9 @@ func TestPoisonInTheStream(t *testing.T) {
 			buyer.ends(t, before.ID, "confirmed")
 			buyer.ends(t, after.ID, "confirmed")
 			buyer.counts(t, 2, 0)
-			for consumer, url := range map[string]string{
-				"publish-events": stack.Outputs["PublishEventsDeadLettersUrl"], "project-views": stack.Outputs["ProjectViewsDeadLettersUrl"],
-			} {
-				letter := decode[stream.DeadLetter](t, []byte(takeMessage(t, url, id)))
-				if letter.Consumer != consumer || letter.Stream != id || letter.FirstSequence != 1 || !letter.Poison || letter.Error == "" || letter.SequenceNumber == "" ||
-					!strings.Contains(string(letter.Image), id) {
-					t.Errorf("%s: the letter is %+v", consumer, letter)
+			for _, consumer := range []string{"publish-events", "project-views"} {
+				if l := takeEntry(t, consumer, id); l.Kind != "record" || l.Topic != "order" || l.Error == "" || l.RetryCount < 1 || l.FirstFailure.IsZero() {
+					t.Errorf("%s: the dead letter is %+v", consumer, l)
 				}
 			}
 		})
@@ -71,7 +66,7 @@ func changed(i item, name string, value dynamodbtypes.AttributeValue) item {
 	return i
 }
 
-// A message that can't be understood comes three times and then lies in the dead letters, while others pass. The queues' visibility, a minute and more, is
+// A message that can't be understood comes three times and is a dead letter then, with the consumer's own error, while others pass. The queues' visibility, a minute and more, is
 // shortened for the test; it isn't shorter than a message takes, which would come twice then.
 func TestPoisonInTheQueues(t *testing.T) {
 	buyer := newCustomer(t, 1_000)
@@ -81,14 +76,14 @@ func TestPoisonInTheQueues(t *testing.T) {
 	const future = `{"specversion":"1.0","id":"order/o@1","source":"order-service","type":"order.placed","subject":"order/o","time":"2026-03-02T09:30:01Z",` +
 		`"datacontenttype":"application/json","dataschema":"urn:orderflow:schema:order.placed:99","dataversion":99,"sequence":1,"data":{}}`
 	for _, q := range []struct {
-		name, queue, letters string
-		bodies               []string
+		name, queue string
+		bodies      []string
 	}{
-		{"start-saga", "StartSagaQueueUrl", "StartSagaDeadLettersUrl", []string{`{"detail-type":"order.placed","source":"order-service","mark":"`, `no JSON "`}},
-		{"inventory-commands", "InventoryQueueUrl", "InventoryCommandsDeadLettersUrl", []string{
+		{"start-saga", "StartSagaQueueUrl", []string{`{"detail-type":"order.placed","source":"order-service","mark":"`, `no JSON "`}},
+		{"inventory-commands", "InventoryQueueUrl", []string{
 			`{"version":1,"command":"steal.stock","orderId":"o","revision":1,"sagaId":"`, `{"version":9,"command":"reserve.stock","orderId":"o","revision":1,"sagaId":"`,
 		}},
-		{"send-mails", "SendMailsQueueUrl", "SendMailsDeadLettersUrl", []string{
+		{"send-mails", "SendMailsQueueUrl", []string{
 			`no JSON "`, `{"detail-type":"customer.abducted","source":"customer-service","mark":"`,
 			`{"detail-type":"order.placed","source":"order-service","detail":` + future + `,"mark":"`,
 		}},
@@ -112,9 +107,11 @@ func TestPoisonInTheQueues(t *testing.T) {
 	}
 	buyer.ends(t, buyer.place(t, line(sku, 1, 100)).ID, "confirmed")
 	buyer.counts(t, 2, 0)
-	for letters, n := range map[string]int{"StartSagaDeadLettersUrl": 2, "InventoryCommandsDeadLettersUrl": 2, "SendMailsDeadLettersUrl": 3} {
+	for consumer, n := range map[string]int{"start-saga": 2, "inventory-commands": 2, "send-mails": 3} {
 		for range n {
-			takeMessage(t, stack.Outputs[letters], mark)
+			if l := takeEntry(t, consumer, mark); l.RetryCount != 3 || l.Error == "" || strings.HasPrefix(l.Error, "no error was noted") || !l.LastFailure.After(l.FirstFailure) {
+				t.Errorf("%s: the dead letter is %+v", consumer, l)
+			}
 		}
 	}
 }

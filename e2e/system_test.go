@@ -18,6 +18,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -126,6 +127,24 @@ func noDeadLetters() error {
 		}
 		for _, m := range out.Messages {
 			errs = append(errs, fmt.Errorf("a dead letter that no test made is in %s: %s", name, aws.ToString(m.Body)))
+		}
+	}
+	for pages := dynamodb.NewScanPaginator(stack.tables, &dynamodb.ScanInput{
+		TableName: aws.String(stack.Outputs["DeadLettersTable"]), FilterExpression: aws.String("#part = :entry AND #status IN (:open, :redriving, :spent)"),
+		ExpressionAttributeNames: map[string]string{"#part": "part", "#status": "status"},
+		ExpressionAttributeValues: item{
+			":entry": &dynamodbtypes.AttributeValueMemberS{Value: "entry"}, ":open": &dynamodbtypes.AttributeValueMemberS{Value: "open"},
+			":redriving": &dynamodbtypes.AttributeValueMemberS{Value: "redriving"}, ":spent": &dynamodbtypes.AttributeValueMemberS{Value: "spent"},
+		},
+	}); pages.HasMorePages(); {
+		out, err := pages.NextPage(ctx)
+		if err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		for _, i := range out.Items {
+			if data, ok := i["data"].(*dynamodbtypes.AttributeValueMemberS); ok {
+				errs = append(errs, fmt.Errorf("a dead letter that no test made: %s", data.Value))
+			}
 		}
 	}
 	return errors.Join(errs...)
@@ -521,6 +540,43 @@ func categories(items []item) map[string]int {
 		}
 	}
 	return count
+}
+
+// letter is a dead letter as the API shows it.
+type letter = shop.DeadLetter
+
+// entries are the last dead letters that a query selects.
+func entries(t *testing.T, query string) []letter {
+	t.Helper()
+	return must[struct {
+		DeadLetters []letter `json:"deadLetters"`
+	}](t, http.StatusOK, get(stack.operator, "/dead-letters?limit=100&"+query)).DeadLetters
+}
+
+// findEntry waits for a dead letter of a consumer that has mark in its message, in one of the statuses.
+func findEntry(t *testing.T, consumer, mark string, statuses ...string) letter {
+	t.Helper()
+	return eventually(t, "dead letter of "+consumer+" with "+mark+" "+strings.Join(statuses, " or "), func() (letter, bool) {
+		var last letter
+		for _, e := range entries(t, "consumer="+consumer) {
+			l := must[letter](t, http.StatusOK, get(stack.operator, "/dead-letters/"+e.ID))
+			if !strings.Contains(string(l.Message), mark) {
+				continue
+			}
+			if last = l; slices.Contains(statuses, l.Status) {
+				return l, true
+			}
+		}
+		return last, false
+	})
+}
+
+// takeEntry waits for a dead letter of a consumer that has mark in its message, and discards it.
+func takeEntry(t *testing.T, consumer, mark string) letter {
+	t.Helper()
+	l := findEntry(t, consumer, mark, "open", "spent")
+	must[letter](t, http.StatusOK, post(stack.operator, "/dead-letters/"+l.ID+"/discard", object{"reason": "made by a test"}))
+	return l
 }
 
 // takeMessage waits for a message that has mark in its body, and takes it out of the queue. Others stay.

@@ -79,7 +79,7 @@ func TestChoreography(t *testing.T) {
 				var batch events.SQSEvent
 				read(t, "samples/invoke/"+file+".json", &batch)
 				a.commands = nil
-				answer, err := queue.Handler(func(ctx context.Context, m queue.Message) error { return tt.handle(ctx, m.Body) })(t.Context(), batch)
+				answer, err := queue.Handler(func(ctx context.Context, m queue.Message) error { return tt.handle(ctx, m.Body) }, nil)(t.Context(), batch)
 				if err != nil || len(answer.BatchItemFailures) != failures {
 					t.Errorf("%s: %d failures, %v", file, len(answer.BatchItemFailures), err)
 				}

@@ -19,6 +19,8 @@ import (
 	"orderflow/shared/clock"
 	"orderflow/shared/contract"
 	"orderflow/shared/contract/publish"
+	"orderflow/shared/deadletter"
+	"orderflow/shared/deadletter/deadlettertest"
 	"orderflow/shared/erasure"
 	"orderflow/shared/es"
 	"orderflow/shared/es/memstore"
@@ -69,7 +71,7 @@ func TestPublishEvents(t *testing.T) {
 	}
 	for name, poisoned := range map[string]int{"publish-events": 0, "publish-events-poison": 1} {
 		t.Run(name, func(t *testing.T) {
-			var batch events.DynamoDBEvent
+			var batch stream.Batch
 			read(t, "samples/invoke/"+name+".json", &batch)
 			b, l := &bus{}, &letters{}
 			consumer := stream.Consumer{
@@ -108,7 +110,7 @@ func TestFinishErasure(t *testing.T) {
 			read(t, "samples/invoke/"+name+".json", &batch)
 			e := &eraser{}
 			finish := erasure.Finisher{Customers: e, Users: e}
-			answer, err := queue.Handler(func(ctx context.Context, m queue.Message) error { return finish.Handle(ctx, m.Body) })(context.Background(), batch)
+			answer, err := queue.Handler(func(ctx context.Context, m queue.Message) error { return finish.Handle(ctx, m.Body) }, nil)(context.Background(), batch)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -144,7 +146,7 @@ func TestStartSaga(t *testing.T) {
 			read(t, "samples/invoke/"+tt.name+".json", &batch)
 			r := &runs{}
 			start := starter.Starter{Runs: r}
-			answer, err := queue.Handler(func(ctx context.Context, m queue.Message) error { return start.Handle(ctx, m.Body) })(context.Background(), batch)
+			answer, err := queue.Handler(func(ctx context.Context, m queue.Message) error { return start.Handle(ctx, m.Body) }, nil)(context.Background(), batch)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -168,7 +170,7 @@ func TestAnalyseOrders(t *testing.T) {
 			analyser := analytics.Analyser{Table: table, Calendar: analytics.NewCalendar("UTC"), Clock: clock.System{}}
 			answer, err := queue.Together(func(ctx context.Context, messages []queue.Message) []error {
 				return analyser.Handle(ctx, queue.Bodies(messages))
-			})(context.Background(), batch)
+			}, nil)(context.Background(), batch)
 			if err != nil || len(answer.BatchItemFailures) != failed {
 				t.Fatalf("failed %v, %v", answer.BatchItemFailures, err)
 			}
@@ -177,5 +179,20 @@ func TestAnalyseOrders(t *testing.T) {
 				t.Errorf("counted %v, %v", days, err)
 			}
 		})
+	}
+}
+
+func TestRecordDeadLetters(t *testing.T) {
+	var batch events.SQSEvent
+	read(t, "samples/invoke/record-dead-letters.json", &batch)
+	table := &deadlettertest.Memory{}
+	recorder := deadletter.Recorder{Table: table, Clock: clock.System{}, Policy: deadletter.ParsePolicy("300", "3", "2"), Stack: "orderflow"}
+	answer, err := queue.Handler(func(ctx context.Context, m queue.Message) error { return recorder.Record(ctx, m.Letter()) }, nil)(context.Background(), batch)
+	if err != nil || len(answer.BatchItemFailures) != 0 {
+		t.Fatalf("failed %v, %v", answer.BatchItemFailures, err)
+	}
+	page, err := table.List(context.Background(), deadletter.Query{Consumer: "start-saga", Topic: "order.placed", Limit: 2})
+	if err != nil || len(page.Entries) != 1 || page.Entries[0].Target != "arn:aws:sqs:us-east-1:123456789012:orderflow-start-saga" {
+		t.Errorf("recorded %+v, %v", page.Entries, err)
 	}
 }

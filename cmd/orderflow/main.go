@@ -86,6 +86,6 @@ func root() *cobra.Command {
 		name = "orderflow-local"
 	}
 	cmd.PersistentFlags().StringVar(&stack.name, "stack", name, "CloudFormation stack (ORDERFLOW_STACK)")
-	cmd.AddCommand(importCommand(stack), tokenCommand(stack), ordersCommand(stack), eventsCommand(stack), viewsCommand(stack), customersCommand(stack))
+	cmd.AddCommand(importCommand(stack), tokenCommand(stack), ordersCommand(stack), eventsCommand(stack), viewsCommand(stack), customersCommand(stack), deadLettersCommand(stack))
 	return cmd
 }

@@ -132,7 +132,7 @@ func newStand(t *testing.T) *stand {
 	shipmentTasks := shipmenttask.Tasks{Shipments: s.shipments, Clock: s.clock}
 	s.handlers["schedule-shipment"] = sfntask.Router{"schedule": sfntask.Task(shipmentTasks.Schedule), "cancel": sfntask.Task(shipmentTasks.Cancel)}.Handle
 	commands := inventoryqueue.Handler{Stock: s.stock, Clock: s.clock, Tokens: mutedTokens{s, tasktoken.New(s.runs)}}
-	inventory := queue.Handler(func(ctx context.Context, m queue.Message) error { return commands.Handle(ctx, m.Body) })
+	inventory := queue.Handler(func(ctx context.Context, m queue.Message) error { return commands.Handle(ctx, m.Body) }, nil)
 	s.handlers["process-inventory"] = func(ctx context.Context, event json.RawMessage) (any, error) {
 		var batch events.SQSEvent
 		if err := json.Unmarshal(event, &batch); err != nil {

@@ -10,12 +10,14 @@ import (
 
 	"orderflow/shared/account"
 	"orderflow/shared/adapter/awsenv"
+	"orderflow/shared/adapter/deadlettertable"
 	"orderflow/shared/adapter/dynamostore"
 	"orderflow/shared/adapter/httpapi"
 	"orderflow/shared/adapter/keyvault"
 	"orderflow/shared/adapter/stocktable"
 	"orderflow/shared/clock"
 	"orderflow/shared/customer"
+	"orderflow/shared/deadletter"
 	"orderflow/shared/es"
 	"orderflow/shared/order"
 	"orderflow/shared/shipment"
@@ -30,13 +32,14 @@ func main() {
 	customers := customer.New(customer.Deps{Store: store, Clock: now, Vault: vault, Eraser: vault})
 	shipments := shipment.New(shipment.Deps{Store: store, Clock: now, Vault: vault})
 	lambda.Start(httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{
-		Auth:      httpapi.Auth{CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE")},
-		Clock:     now,
-		Log:       log,
-		Orders:    order.New(order.Deps{Store: store, Clock: now, Vault: vault, Customers: customers, Shipments: shipments}),
-		Customers: customers,
-		Accounts:  account.New(account.Deps{Store: store, Clock: now, Snapshots: dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE"))}),
-		Stock:     stock.New(stock.Deps{Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE"))}),
-		Shipments: shipments,
+		Auth:        httpapi.Auth{CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE")},
+		Clock:       now,
+		Log:         log,
+		Orders:      order.New(order.Deps{Store: store, Clock: now, Vault: vault, Customers: customers, Shipments: shipments}),
+		Customers:   customers,
+		Accounts:    account.New(account.Deps{Store: store, Clock: now, Snapshots: dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE"))}),
+		Stock:       stock.New(stock.Deps{Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE"))}),
+		Shipments:   shipments,
+		DeadLetters: deadletter.Desk{Table: deadlettertable.New(tables, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: now},
 	})))
 }

@@ -9,9 +9,11 @@ import (
 
 	"orderflow/shared/adapter/analyticstable"
 	"orderflow/shared/adapter/awsenv"
+	"orderflow/shared/adapter/deadlettertable"
 	"orderflow/shared/adapter/queue"
 	"orderflow/shared/analytics"
 	"orderflow/shared/clock"
+	"orderflow/shared/deadletter"
 )
 
 func main() {
@@ -24,5 +26,5 @@ func main() {
 	}
 	lambda.Start(queue.Together(func(ctx context.Context, messages []queue.Message) []error {
 		return analyser.Handle(ctx, queue.Bodies(messages))
-	}))
+	}, deadletter.Journal{Table: deadlettertable.New(tables, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{}}))
 }

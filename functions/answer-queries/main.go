@@ -11,6 +11,7 @@ import (
 	"orderflow/shared/account"
 	"orderflow/shared/adapter/analyticstable"
 	"orderflow/shared/adapter/awsenv"
+	"orderflow/shared/adapter/deadlettertable"
 	"orderflow/shared/adapter/dynamostore"
 	"orderflow/shared/adapter/httpapi"
 	"orderflow/shared/adapter/keyvault"
@@ -18,6 +19,7 @@ import (
 	"orderflow/shared/adapter/viewtable"
 	"orderflow/shared/analytics"
 	"orderflow/shared/clock"
+	"orderflow/shared/deadletter"
 	"orderflow/shared/es"
 	"orderflow/shared/order"
 	"orderflow/shared/shipment"
@@ -46,5 +48,6 @@ func main() {
 			Table:    analyticstable.New(tables, awsenv.Env("ANALYTICS_TABLE"), awsenv.Env("ANALYTICS_GENERATION")),
 			Calendar: analytics.NewCalendar(awsenv.Env("TIME_ZONE")),
 		},
+		DeadLetters: deadletter.Desk{Table: deadlettertable.New(tables, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: now},
 	})))
 }

@@ -8,11 +8,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"orderflow/shared/adapter/awsenv"
+	"orderflow/shared/adapter/deadlettertable"
 	"orderflow/shared/adapter/dynamostore"
 	"orderflow/shared/adapter/queue"
 	"orderflow/shared/adapter/stocktable"
 	"orderflow/shared/choreography"
 	"orderflow/shared/clock"
+	"orderflow/shared/deadletter"
 	"orderflow/shared/es"
 	"orderflow/shared/stock"
 )
@@ -28,5 +30,6 @@ func main() {
 		}),
 		Clock: clock.System{},
 	}
-	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return committer.Handle(ctx, m.Body) }))
+	journal := deadletter.Journal{Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{}}
+	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return committer.Handle(ctx, m.Body) }, journal))
 }

@@ -9,12 +9,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"orderflow/shared/adapter/awsenv"
+	"orderflow/shared/adapter/deadlettertable"
 	"orderflow/shared/adapter/dynamostore"
 	"orderflow/shared/adapter/keyvault"
 	"orderflow/shared/adapter/queue"
 	"orderflow/shared/adapter/userpool"
 	"orderflow/shared/clock"
 	"orderflow/shared/customer"
+	"orderflow/shared/deadletter"
 	"orderflow/shared/erasure"
 	"orderflow/shared/es"
 )
@@ -31,5 +33,6 @@ func main() {
 		}),
 		Users: userpool.New(cognitoidentityprovider.NewFromConfig(config), awsenv.Env("USER_POOL_ID")),
 	}
-	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return finish.Handle(ctx, m.Body) }))
+	journal := deadletter.Journal{Table: deadlettertable.New(tables, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{}}
+	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return finish.Handle(ctx, m.Body) }, journal))
 }

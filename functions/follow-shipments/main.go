@@ -8,10 +8,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"orderflow/shared/adapter/awsenv"
+	"orderflow/shared/adapter/deadlettertable"
 	"orderflow/shared/adapter/dynamostore"
 	"orderflow/shared/adapter/queue"
 	"orderflow/shared/choreography"
 	"orderflow/shared/clock"
+	"orderflow/shared/deadletter"
 	"orderflow/shared/es"
 	"orderflow/shared/order"
 )
@@ -21,5 +23,6 @@ func main() {
 	db := dynamodb.NewFromConfig(awsenv.Config(context.Background()))
 	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register))
 	follower := choreography.Follower{Orders: order.New(order.Deps{Store: store, Clock: clock.System{}}), Clock: clock.System{}}
-	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return follower.Handle(ctx, m.Body) }))
+	journal := deadletter.Journal{Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{}}
+	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return follower.Handle(ctx, m.Body) }, journal))
 }

@@ -8,11 +8,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"orderflow/shared/adapter/awsenv"
+	"orderflow/shared/adapter/deadlettertable"
 	"orderflow/shared/adapter/dynamostore"
 	"orderflow/shared/adapter/queue"
 	"orderflow/shared/adapter/shippingtable"
 	"orderflow/shared/choreography"
 	"orderflow/shared/clock"
+	"orderflow/shared/deadletter"
 	"orderflow/shared/es"
 	"orderflow/shared/shipment"
 )
@@ -26,5 +28,6 @@ func main() {
 		Shipments: shipment.New(shipment.Deps{Store: store, Clock: clock.System{}}),
 		Clock:     clock.System{},
 	}
-	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return preparer.Handle(ctx, m.Body) }))
+	journal := deadletter.Journal{Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{}}
+	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return preparer.Handle(ctx, m.Body) }, journal))
 }

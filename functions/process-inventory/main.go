@@ -9,12 +9,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"orderflow/shared/adapter/awsenv"
+	"orderflow/shared/adapter/deadlettertable"
 	"orderflow/shared/adapter/dynamostore"
 	"orderflow/shared/adapter/inventoryqueue"
 	"orderflow/shared/adapter/queue"
 	"orderflow/shared/adapter/stocktable"
 	"orderflow/shared/adapter/tasktoken"
 	"orderflow/shared/clock"
+	"orderflow/shared/deadletter"
 	"orderflow/shared/es"
 	"orderflow/shared/stock"
 )
@@ -32,5 +34,6 @@ func main() {
 		Clock:  clock.System{},
 		Tokens: tasktoken.New(sfn.NewFromConfig(config)),
 	}
-	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return inventory.Handle(ctx, m.Body) }))
+	journal := deadletter.Journal{Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{}}
+	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return inventory.Handle(ctx, m.Body) }, journal))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
 	"orderflow/shared/adapter/awsenv"
+	"orderflow/shared/adapter/deadlettertable"
 	"orderflow/shared/adapter/dynamostore"
 	"orderflow/shared/adapter/inboxtable"
 	"orderflow/shared/adapter/keyvault"
@@ -18,6 +19,7 @@ import (
 	"orderflow/shared/adapter/queue"
 	"orderflow/shared/clock"
 	"orderflow/shared/customer"
+	"orderflow/shared/deadletter"
 	"orderflow/shared/es"
 	"orderflow/shared/notification"
 	"orderflow/shared/order"
@@ -40,5 +42,5 @@ func main() {
 	})
 	lambda.Start(queue.Handler(queue.LiveOnly(func(ctx context.Context, m queue.Message) error {
 		return notifier.Handle(ctx, notification.Delivery{Body: m.Body, TakeOver: m.TakeOver()})
-	})))
+	}), deadletter.Journal{Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: now}))
 }

@@ -5,18 +5,22 @@ import (
 	"context"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"orderflow/shared/adapter/awsenv"
+	"orderflow/shared/adapter/deadlettertable"
 	"orderflow/shared/adapter/queue"
 	"orderflow/shared/adapter/sfnstart"
 	"orderflow/shared/clock"
+	"orderflow/shared/deadletter"
 	"orderflow/shared/saga/starter"
 )
 
 func main() {
 	awsenv.Logger()
-	machine := sfnstart.New(sfn.NewFromConfig(awsenv.Config(context.Background())), awsenv.Env("SAGA_ARN"), clock.System{})
-	start := starter.Starter{Runs: machine}
-	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return start.Handle(ctx, m.Body) }))
+	config := awsenv.Config(context.Background())
+	start := starter.Starter{Runs: sfnstart.New(sfn.NewFromConfig(config), awsenv.Env("SAGA_ARN"), clock.System{})}
+	journal := deadletter.Journal{Table: deadlettertable.New(dynamodb.NewFromConfig(config), awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{}}
+	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return start.Handle(ctx, m.Body) }, journal))
 }

@@ -79,6 +79,10 @@ func wanted(t template) []alarm {
 		above("orderflow EventsUnpublishable Stack=!Prefix", "Sum", 0),
 		above("orderflow CanaryMissing Stack=!Prefix", "Sum", 0),
 		{metric: "AWS/Lambda Invocations FunctionName=audit-events", statistic: "Sum", threshold: 1, below: true},
+		above("orderflow OpenDeadLetters Stack=!Prefix", "Maximum", 0),
+		above("orderflow OldestDeadLetterSeconds Stack=!Prefix", "Maximum", 21600),
+		above("orderflow SpentDeadLetters Stack=!Prefix", "Maximum", 0),
+		{metric: "AWS/Lambda Invocations FunctionName=redrive-dead-letters", statistic: "Sum", threshold: 1, below: true},
 	}
 	dead := deadLetterQueues(t)
 	for _, id := range t.ofType(queueType) {

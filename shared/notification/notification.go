@@ -118,7 +118,9 @@ func (n Notifier) Handle(ctx context.Context, d Delivery) error {
 		return n.deps.Mailer.Send(ctx, mail)
 	})
 	switch {
-	case errors.Is(err, inbox.ErrRefused), errors.Is(err, inbox.ErrOutcomeUnknown), errors.Is(err, inbox.ErrTampered):
+	case errors.Is(err, inbox.ErrOutcomeUnknown):
+		return poison.Hold(fmt.Errorf("notification: %s: %w", envelope.ID, err))
+	case errors.Is(err, inbox.ErrRefused), errors.Is(err, inbox.ErrTampered):
 		return poison.Mark(fmt.Errorf("notification: %s: %w", envelope.ID, err))
 	case err != nil:
 		return fmt.Errorf("notification: %s: %w", envelope.ID, err)

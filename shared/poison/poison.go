@@ -26,3 +26,13 @@ func Is(err error) bool {
 	fault, ok := faults.As(err)
 	return ok && (fault.Kind == faults.Invalid || fault.Kind == faults.Rule)
 }
+
+// errHeld is in the chain of every error that Hold marks.
+var errHeld = errors.New("waits for a person")
+
+// Hold says of err that trying again can't mend it and may do harm: nobody knows whether the effect happened. Its message, once a dead letter, is sent again by a person
+// and by nothing else.
+func Hold(err error) error { return fmt.Errorf("%w: %w", errHeld, Mark(err)) }
+
+// IsHeld reports whether only a person may try again what failed of err.
+func IsHeld(err error) bool { return errors.Is(err, errHeld) }

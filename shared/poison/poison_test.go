@@ -44,3 +44,14 @@ func TestIs(t *testing.T) {
 		t.Error("the cause is lost")
 	}
 }
+
+func TestHold(t *testing.T) {
+	cause := errors.New("cause")
+	held := fmt.Errorf("around: %w", poison.Hold(cause))
+	if !poison.IsHeld(held) || !poison.Is(held) || !errors.Is(held, cause) {
+		t.Errorf("%v is not held, no poison, or of no cause", held)
+	}
+	if poison.IsHeld(poison.Mark(cause)) || poison.IsHeld(nil) {
+		t.Error("poison alone waits for nobody")
+	}
+}

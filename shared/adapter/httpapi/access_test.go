@@ -61,6 +61,14 @@ func TestAccess(t *testing.T) {
 		{"read ada's account", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account) }, want{401, 200, 404, 200}},
 		{"read how the account was", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account+"?asOf=1") }, want{401, 200, 404, 200}},
 		{"read its statement", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account+"/statement") }, want{401, 200, 404, 200}},
+		{"list dead letters", func(_ *shop, who caller) request { return get(who, "/dead-letters") }, want{401, 403, 403, 200}},
+		{"read a dead letter", func(s *shop, who caller) request { return get(who, "/dead-letters/"+s.addLetters(1, nil)[0]) }, want{401, 403, 403, 200}},
+		{"redrive a dead letter", func(s *shop, who caller) request {
+			return post(who, "/dead-letters/"+s.addLetters(1, nil)[0]+"/redrive", object{})
+		}, want{401, 403, 403, 202}},
+		{"discard a dead letter", func(s *shop, who caller) request {
+			return post(who, "/dead-letters/"+s.addLetters(1, nil)[0]+"/discard", object{})
+		}, want{401, 403, 403, 200}},
 		{"read the figures", func(_ *shop, who caller) request {
 			return get(who, "/analytics/daily?from=2026-03-01&to=2026-03-01")
 		}, want{401, 403, 403, 200}},

@@ -20,6 +20,7 @@ import (
 	"orderflow/shared/analytics"
 	"orderflow/shared/clock"
 	"orderflow/shared/customer"
+	"orderflow/shared/deadletter"
 	"orderflow/shared/order"
 	"orderflow/shared/shipment"
 	"orderflow/shared/stock"
@@ -29,34 +30,37 @@ import (
 
 // Commands is what the command side works with.
 type Commands struct {
-	Auth      Auth
-	Clock     clock.Clock
-	Log       *slog.Logger
-	Orders    order.Service
-	Customers customer.Service
-	Accounts  account.Service
-	Stock     stock.Service
-	Shipments shipment.Service
+	Auth        Auth
+	Clock       clock.Clock
+	Log         *slog.Logger
+	Orders      order.Service
+	Customers   customer.Service
+	Accounts    account.Service
+	Stock       stock.Service
+	Shipments   shipment.Service
+	DeadLetters deadletter.Desk
 }
 
 // Queries is what the query side works with. None of it writes.
 type Queries struct {
-	Auth       Auth
-	Clock      clock.Clock
-	Log        *slog.Logger
-	Orders     order.Service
-	Accounts   account.Service
-	Stock      stock.Service
-	Shipments  shipment.Service
-	Lists      orders.Reader
-	Statistics customers.Reader
-	Figures    analytics.Reader
+	Auth        Auth
+	Clock       clock.Clock
+	Log         *slog.Logger
+	Orders      order.Service
+	Accounts    account.Service
+	Stock       stock.Service
+	Shipments   shipment.Service
+	Lists       orders.Reader
+	Statistics  customers.Reader
+	Figures     analytics.Reader
+	DeadLetters deadletter.Desk
 }
 
 // NewCommands makes the handler of the commands.
 func NewCommands(c Commands) http.Handler {
 	s := newServer(c.Auth, c.Clock, c.Log)
 	s.commands(c)
+	s.deadLetterCommands(c)
 	return s.edge
 }
 
@@ -64,6 +68,7 @@ func NewCommands(c Commands) http.Handler {
 func NewQueries(q Queries) http.Handler {
 	s := newServer(q.Auth, q.Clock, q.Log)
 	s.queries(q)
+	s.deadLetterQueries(q)
 	s.document()
 	return s.edge
 }

@@ -64,7 +64,9 @@ func OpenAPI(auth Auth) ([]byte, error) { return describe(auth).OpenAPI().YAML()
 func describe(auth Auth) huma.API {
 	s := newServer(auth, clock.System{}, nil)
 	s.commands(Commands{})
+	s.deadLetterCommands(Commands{})
 	s.queries(Queries{})
+	s.deadLetterQueries(Queries{})
 	for name, schema := range s.api.OpenAPI().Components.Schemas.Map() {
 		if strings.HasSuffix(name, "Answer") {
 			schema.AdditionalProperties = nil // an answer may gain fields; a client passes over those that it doesn't know

@@ -24,6 +24,8 @@ import (
 	"orderflow/shared/analytics/analyticstest"
 	"orderflow/shared/clock"
 	"orderflow/shared/customer"
+	"orderflow/shared/deadletter"
+	"orderflow/shared/deadletter/deadlettertest"
 	"orderflow/shared/es"
 	"orderflow/shared/es/memstore"
 	"orderflow/shared/ident"
@@ -41,6 +43,7 @@ var auth = httpapi.Auth{CustomerClaim: "username", OperatorScope: scope}
 
 // world is the edge on the real services over a store in memory.
 type world struct {
+	letters   deadlettertest.Memory
 	t         testing.TB
 	store     *spyStore
 	counters  *memCounters
@@ -84,12 +87,14 @@ func newWorld(t testing.TB) *world {
 	}
 	w.commands = httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{
 		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts, Stock: stocks, Shipments: w.shipments,
+		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock},
 	}))
 	w.queries = httpapi.Lambda(httpapi.NewQueries(httpapi.Queries{
 		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Accounts: accounts, Stock: stocks, Shipments: w.shipments,
-		Lists:      orderLists(func(ctx context.Context, id string, q orders.Query) (orders.Page, error) { return w.lists(ctx, id, q) }),
-		Statistics: statistics(func(ctx context.Context, id string) (customers.Row, error) { return w.stats(ctx, id) }),
-		Figures:    analytics.Reports{Table: &w.figures, Calendar: analytics.NewCalendar("Europe/Amsterdam")},
+		Lists:       orderLists(func(ctx context.Context, id string, q orders.Query) (orders.Page, error) { return w.lists(ctx, id, q) }),
+		Statistics:  statistics(func(ctx context.Context, id string) (customers.Row, error) { return w.stats(ctx, id) }),
+		Figures:     analytics.Reports{Table: &w.figures, Calendar: analytics.NewCalendar("Europe/Amsterdam")},
+		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock},
 	}))
 	return w
 }

@@ -26,6 +26,15 @@ const (
 // a value comes from a small set, never from an id.
 type Dimensions map[string]string
 
+// With is the dimensions with one more; with the same ones where its value is "".
+func (d Dimensions) With(name, value string) Dimensions {
+	with := maps.Clone(d)
+	if value != "" {
+		with[name] = value
+	}
+	return with
+}
+
 // Clock tells the time at which something is counted.
 type Clock interface{ Now() time.Time }
 

@@ -26,7 +26,9 @@ func MaxTogether(timeout time.Duration) int { return max(1, int((timeout-reserve
 // failed: the handler has to bear a message that it was done with, as one of a queue has to anyway.
 //
 // The mapping's BatchSize must be no larger than MaxTogether of the function's timeout. Each message logs one line, and a batch that fails as a whole one more.
-func Together(handle func(context.Context, []Message) []error) func(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
+//
+// The journal is what it is for Handler.
+func Together(handle func(context.Context, []Message) []error, journal Journal) func(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
 	alone := func(ctx context.Context, m Message) error { return each(handle(ctx, []Message{m}), 1)[0] }
 	return func(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
 		open := make([]*events.SQSMessage, len(batch.Records))
@@ -34,11 +36,11 @@ func Together(handle func(context.Context, []Message) []error) func(context.Cont
 			open[i] = &batch.Records[i]
 		}
 		if len(open) > 1 {
-			open = together(ctx, open, handle)
+			open = together(ctx, open, handle, journal)
 		}
 		failures := []events.SQSBatchItemFailure{} // never nil, as in Handler
 		for i, record := range open {
-			if take(ctx, record, len(open)-i, alone) != nil {
+			if take(ctx, record, len(open)-i, alone, journal) != nil {
 				failures = append(failures, events.SQSBatchItemFailure{ItemIdentifier: record.MessageId})
 			}
 		}
@@ -47,7 +49,7 @@ func Together(handle func(context.Context, []Message) []error) func(context.Cont
 }
 
 // together runs handle on all messages and gives those that are not done.
-func together(ctx context.Context, records []*events.SQSMessage, handle func(context.Context, []Message) []error) (open []*events.SQSMessage) {
+func together(ctx context.Context, records []*events.SQSMessage, handle func(context.Context, []Message) []error, journal Journal) (open []*events.SQSMessage) {
 	start, messages := time.Now(), make([]Message, len(records))
 	for i, record := range records {
 		messages[i] = messageOf(record)
@@ -64,6 +66,9 @@ func together(ctx context.Context, records []*events.SQSMessage, handle func(con
 		return records
 	}
 	for i, record := range records {
+		if errs[i] == nil && journal != nil && closeEntry(own, messages[i], journal) != nil {
+			errs[i] = errNotClosed
+		}
 		if errs[i] != nil {
 			open = append(open, record)
 			continue

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-lambda-go/events"
+
 	"orderflow/shared/adapter/queue"
 	"orderflow/shared/clock"
 )
@@ -73,7 +75,7 @@ func TestTogether(t *testing.T) {
 					}
 				}
 				return tc.handle(messages)
-			})(t.Context(), batch(strings.Split(tc.bodies, "")...))
+			}, nil)(t.Context(), batch(strings.Split(tc.bodies, "")...))
 			if err != nil || got.BatchItemFailures == nil || !slices.Equal(failed(got), tc.fails) || !slices.Equal(taken, tc.calls) {
 				t.Errorf("failed %v, %v, want %v; calls %v, want %v", failed(got), err, tc.fails, taken, tc.calls)
 			}
@@ -92,7 +94,7 @@ func TestTogetherShares(t *testing.T) {
 			shares = append(shares, time.Until(own))
 			err := clock.System{}.Sleep(ctx, time.Hour) // until its context ends
 			return slices.Repeat([]error{err}, len(messages))
-		})(ctx, batch("a", "b"))
+		}, nil)(ctx, batch("a", "b"))
 		if want := []time.Duration{4 * time.Second, 2 * time.Second, 2 * time.Second}; err != nil || !slices.Equal(shares, want) {
 			t.Errorf("shares %v, %v, want %v", shares, err, want)
 		}
@@ -119,7 +121,7 @@ func TestTogetherLogs(t *testing.T) {
 			panic("a mistake")
 		}
 		return []error{nil}
-	})(t.Context(), batch("a", "b"))
+	}, nil)(t.Context(), batch("a", "b"))
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
 	if err != nil || len(lines) != 3 || !strings.Contains(lines[0], "a mistake") {
 		t.Fatalf("%v, %q", err, lines)
@@ -128,5 +130,31 @@ func TestTogetherLogs(t *testing.T) {
 		if !strings.Contains(line, "message done") || !strings.Contains(line, fmt.Sprintf(`"messageId":"m-%c"`, 'a'+i)) {
 			t.Errorf("%s", line)
 		}
+	}
+}
+
+// What is redriven is done when its dead letter is closed, though it was handled with others; where it can't be, it is handled again alone, and what came of that counts.
+func TestJournalOfBatches(t *testing.T) {
+	text := func(s string) events.SQSMessageAttribute {
+		return events.SQSMessageAttribute{DataType: "String", StringValue: &s}
+	}
+	for name, tc := range map[string]struct {
+		fails  error
+		failed []string
+		closed []string
+		notes  int
+	}{
+		"closed":     {nil, []string{}, []string{"letter"}, 0},
+		"not closed": {errors.New("down"), []string{"m-a"}, []string{"letter", "letter"}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := batch("a", "b")
+			e.Records[0].MessageAttributes = map[string]events.SQSMessageAttribute{"dead-letter-id": text("letter"), "redrive-attempt": text("1")}
+			j := &journal{fails: tc.fails}
+			got, err := queue.Together(func(_ context.Context, messages []queue.Message) []error { return make([]error, len(messages)) }, j)(t.Context(), e)
+			if err != nil || !slices.Equal(failed(got), tc.failed) || !slices.Equal(j.closed, tc.closed) || len(j.notes) != tc.notes {
+				t.Errorf("failed %v, %v; closed %v, notes %v", failed(got), err, j.closed, j.notes)
+			}
+		})
 	}
 }

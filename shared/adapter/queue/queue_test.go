@@ -19,7 +19,9 @@ import (
 
 	"orderflow/shared/adapter/queue"
 	"orderflow/shared/clock"
+	"orderflow/shared/deadletter"
 	"orderflow/shared/faults"
+	"orderflow/shared/poison"
 )
 
 var errRule = faults.Declare(faults.Rule, "test.rule")
@@ -65,7 +67,7 @@ func TestHandler(t *testing.T) {
 					t.Errorf("message %+v", m)
 				}
 				return tc.fails[string(m.Body)]
-			})
+			}, nil)
 			got, err := handle(t.Context(), batch(tc.bodies...))
 			if err != nil || got.BatchItemFailures == nil || !slices.Equal(failed(got), tc.want) {
 				t.Errorf("failed %v (nil: %v), %v, want %v", failed(got), got.BatchItemFailures == nil, err, tc.want)
@@ -83,7 +85,7 @@ func TestAnswerOnTheWire(t *testing.T) {
 			return errors.New("no")
 		}
 		return nil
-	}))
+	}, nil))
 	for _, tc := range []struct {
 		bodies []string
 		want   string
@@ -136,7 +138,7 @@ func TestShares(t *testing.T) {
 					own, _ := ctx.Deadline()
 					shares = append(shares, time.Until(own))
 					return clock.System{}.Sleep(ctx, tc.takes[len(shares)-1])
-				})(ctx, batch(bodies...))
+				}, nil)(ctx, batch(bodies...))
 				if err != nil || !slices.Equal(failed(got), tc.fails) || !slices.Equal(shares, tc.want) {
 					t.Errorf("failed %v, %v, want %v; shares %v, want %v", failed(got), err, tc.fails, shares, tc.want)
 				}
@@ -152,7 +154,7 @@ func TestShares(t *testing.T) {
 				t.Errorf("the message has until %v", own)
 			}
 			return nil
-		})(context.WithoutCancel(t.Context()), batch("a", "b"))
+		}, nil)(context.WithoutCancel(t.Context()), batch("a", "b"))
 		if err != nil || len(got.BatchItemFailures) != 0 {
 			t.Errorf("failed %v, %v", failed(got), err)
 		}
@@ -168,7 +170,7 @@ func TestNoTimeIsLeft(t *testing.T) {
 		got, err := queue.Handler(func(ctx context.Context, _ queue.Message) error {
 			taken++
 			return clock.System{}.Sleep(context.WithoutCancel(ctx), 9500*time.Millisecond)
-		})(ctx, batch("a", "b"))
+		}, nil)(ctx, batch("a", "b"))
 		if err != nil || taken != 1 || !slices.Equal(failed(got), []string{"m-b"}) {
 			t.Errorf("failed %v, %v, %d taken", failed(got), err, taken)
 		}
@@ -194,7 +196,7 @@ func TestPanic(t *testing.T) {
 			panic("a mistake")
 		}
 		return nil
-	})(t.Context(), batch("a", "b", "c"))
+	}, nil)(t.Context(), batch("a", "b", "c"))
 	if err != nil || !slices.Equal(failed(got), []string{"m-b"}) || !slices.Equal(taken, []string{"a", "b", "c"}) {
 		t.Errorf("failed %v, %v, took %v", failed(got), err, taken)
 	}
@@ -224,7 +226,7 @@ func TestOneLineForEachMessage(t *testing.T) {
 			return fmt.Errorf("because: %w", errRule.New("so"))
 		}
 		return nil
-	})(t.Context(), batch("a", "b"))
+	}, nil)(t.Context(), batch("a", "b"))
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
 	if err != nil || len(got.BatchItemFailures) != 1 || len(lines) != 2 {
 		t.Fatalf("%+v, %v, %q", got, err, lines)
@@ -239,6 +241,100 @@ func TestOneLineForEachMessage(t *testing.T) {
 			}
 		}
 	}
+}
+
+// journal is a queue.Journal that remembers, and fails or waits as it is told.
+type journal struct {
+	notes  []deadletter.Note
+	closed []string
+	fails  error
+	hangs  bool
+}
+
+func (j *journal) call(ctx context.Context) error {
+	if j.hangs {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return j.fails
+}
+
+func (j *journal) Failed(ctx context.Context, n deadletter.Note) error {
+	j.notes = append(j.notes, n)
+	return j.call(ctx)
+}
+
+func (j *journal) Succeeded(ctx context.Context, id string) error {
+	j.closed = append(j.closed, id)
+	return j.call(ctx)
+}
+
+// The journal learns of each try that fails, with its real error, and of each dead letter that was handled; what it can't take down fails no message that failed
+// anyway, and each that is redriven and done.
+func TestJournal(t *testing.T) {
+	text := func(s string) events.SQSMessageAttribute {
+		return events.SQSMessageAttribute{DataType: "String", StringValue: &s}
+	}
+	fault := errRule.New("no")
+	for name, tc := range map[string]struct {
+		redriven bool
+		err      error
+		panics   bool
+		journal  journal
+		failed   []string
+		want     journal
+	}{
+		"done":            {failed: []string{}},
+		"fails":           {err: errors.New("trouble"), failed: []string{"m-a"}, want: journal{notes: []deadletter.Note{{Error: "trouble"}}}},
+		"a fault":         {err: fault, failed: []string{"m-a"}, want: journal{notes: []deadletter.Note{{Error: fault.Error(), Code: "test.rule"}}}},
+		"held":            {err: poison.Hold(errors.New("unknown")), failed: []string{"m-a"}, want: journal{notes: []deadletter.Note{{Error: poison.Hold(errors.New("unknown")).Error(), Held: true}}}},
+		"panics":          {panics: true, failed: []string{"m-a"}, want: journal{notes: []deadletter.Note{{Error: "queue: the handler panics: a mistake"}}}},
+		"no note":         {err: errors.New("trouble"), journal: journal{fails: errors.New("down")}, failed: []string{"m-a"}, want: journal{notes: []deadletter.Note{{Error: "trouble"}}}},
+		"redriven":        {redriven: true, failed: []string{}, want: journal{closed: []string{"letter"}}},
+		"redriven, fails": {redriven: true, err: errors.New("still"), failed: []string{"m-a"}, want: journal{notes: []deadletter.Note{{Error: "still"}}}},
+		"redriven, not closed": {redriven: true, journal: journal{fails: errors.New("down")}, failed: []string{"m-a"}, want: journal{
+			closed: []string{"letter"}, notes: []deadletter.Note{{Error: "queue: the message is handled, and its dead letter not closed: down"}}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := batch("a")
+			if tc.redriven {
+				e.Records[0].MessageAttributes = map[string]events.SQSMessageAttribute{"dead-letter-id": text("letter"), "redrive-attempt": text("1")}
+			}
+			got, err := queue.Handler(func(context.Context, queue.Message) error {
+				if tc.panics {
+					panic("a mistake")
+				}
+				return tc.err
+			}, &tc.journal)(t.Context(), e)
+			if err != nil || !slices.Equal(failed(got), tc.failed) {
+				t.Errorf("failed %v, %v, want %v", failed(got), err, tc.failed)
+			}
+			for i := range tc.want.notes {
+				tc.want.notes[i].Queue, tc.want.notes[i].MessageID, tc.want.notes[i].Receives = "inventory-commands", "m-a", 1
+			}
+			if !slices.Equal(tc.journal.notes, tc.want.notes) || !slices.Equal(tc.journal.closed, tc.want.closed) {
+				t.Errorf("noted %+v, closed %v, want %+v, %v", tc.journal.notes, tc.journal.closed, tc.want.notes, tc.want.closed)
+			}
+		})
+	}
+}
+
+// A journal that does not answer takes its own time and nobody else's.
+func TestJournalThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 4500*time.Millisecond)
+		defer cancel()
+		var shares []time.Duration
+		got, err := queue.Handler(func(ctx context.Context, _ queue.Message) error {
+			own, _ := ctx.Deadline()
+			shares = append(shares, time.Until(own))
+			return clock.System{}.Sleep(ctx, time.Hour)
+		}, &journal{hangs: true})(ctx, batch("a", "b"))
+		want := []time.Duration{1600 * time.Millisecond, 1600 * time.Millisecond}
+		if err != nil || !slices.Equal(failed(got), []string{"m-a", "m-b"}) || !slices.Equal(shares, want) || ctx.Err() != nil {
+			t.Errorf("failed %v, %v, %v; shares %v, want %v", failed(got), err, ctx.Err(), shares, want)
+		}
+	})
 }
 
 // A message brings its sender's attributes; only the very word of a person lets an effect happen twice.
@@ -266,7 +362,7 @@ func TestAttributes(t *testing.T) {
 					t.Errorf("%v, %t", m.Attributes, m.TakeOver())
 				}
 				return nil
-			})(t.Context(), e)
+			}, nil)(t.Context(), e)
 			if err != nil {
 				t.Error(err)
 			}

@@ -52,3 +52,26 @@ func TestRunning(t *testing.T) {
 		})
 	}
 }
+
+func TestEnded(t *testing.T) {
+	down := errors.New("down")
+	for name, tt := range map[string]struct {
+		api     status
+		ended   bool
+		failure string
+		err     error
+	}{
+		"running":   {status{status: types.ExecutionStatusRunning}, false, "", nil},
+		"succeeded": {status{status: types.ExecutionStatusSucceeded}, true, "", nil},
+		"failed":    {status{status: types.ExecutionStatusFailed}, true, "run r FAILED", nil},
+		"never was": {status{err: &types.ExecutionDoesNotExist{}}, true, "there is no run r", nil},
+		"no answer": {status{err: down}, false, "", down},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ended, failure, err := New(&tt.api, machine, clock.NewFake(start)).Ended(context.Background(), "r")
+			if ended != tt.ended || failure != tt.failure || !errors.Is(err, tt.err) {
+				t.Errorf("%v, %q, %v", ended, failure, err)
+			}
+		})
+	}
+}

@@ -65,13 +65,22 @@ type item struct {
 
 func (it *item) poison() bool { return it.err != nil && poison.Is(it.err) }
 
+// Batch is what the function is invoked with: records as DynamoDB's stream delivers them, or one that is redriven.
+type Batch struct {
+	events.DynamoDBEvent
+	// Redrive says that the record was a dead letter and is sent again (shared/deadletter), by somebody who waits for the answer.
+	Redrive bool `json:"redrive,omitempty"`
+}
+
 // Run handles a batch; it is the function's handler.
 //
 // Only inserts are commits: nothing else happens to a table that is append-only. What fails and may pass again is tried again until near the deadline. Then:
 // a record that can never pass becomes a dead letter; so does one that failed while others passed; where nothing passed that may pass again, the trouble is not
 // the record's, and Run returns an error, so that the whole batch comes again. It also does if a dead letter can't be sent, or if time ran out
 // before every record had a full try.
-func (c Consumer) Run(ctx context.Context, batch events.DynamoDBEvent) error {
+//
+// What is redriven is tried once, and its error is the answer: its dead letter exists.
+func (c Consumer) Run(ctx context.Context, batch Batch) error {
 	if (c.Handle == nil) == (c.HandleBatch == nil) || (c.Aside == nil) != (c.AsideFailed == nil) || c.DeadLetters == nil {
 		return fmt.Errorf("stream: consumer %s has to have one handler and a sender of dead letters, and with work aside somebody who hears of its failure", c.Name)
 	}
@@ -79,7 +88,10 @@ func (c Consumer) Run(ctx context.Context, batch events.DynamoDBEvent) error {
 		c.Clock = clock.System{}
 	}
 	start := c.Clock.Now()
-	items := c.read(ctx, batch)
+	items := c.read(ctx, batch.DynamoDBEvent)
+	if batch.Redrive {
+		return c.redrive(ctx, items)
+	}
 	rounds := c.work(ctx, items)
 
 	var done, poisoned, failed, unfinished int
@@ -107,6 +119,26 @@ func (c Consumer) Run(ctx context.Context, batch events.DynamoDBEvent) error {
 	}
 	slog.LogAttrs(ctx, slog.LevelInfo, "stream batch done", attrs...)
 	c.aside(ctx, items)
+	return nil
+}
+
+// redrive tries each item once, and fails with the first that does.
+func (c Consumer) redrive(ctx context.Context, items []*item) error {
+	for _, it := range items {
+		if !it.poison() {
+			c.round(ctx, []*item{it})
+		}
+		if it.done {
+			slog.InfoContext(ctx, "redriven record done", "consumer", c.Name, "stream", string(it.commit.Stream), "firstSequence", it.commit.First)
+			continue
+		}
+		err := it.err
+		if err == nil {
+			err = fmt.Errorf("stream: time ran out: %w", ctx.Err())
+		}
+		slog.ErrorContext(ctx, "redriven record fails", "consumer", c.Name, "stream", string(it.commit.Stream), "firstSequence", it.commit.First, "error", err.Error())
+		return err
+	}
 	return nil
 }
 

@@ -58,8 +58,8 @@ func record(streamID string, version int64) events.DynamoDBEventRecord {
 }
 
 // batch has one record for each stream, named "order/<name>".
-func batch(names ...string) events.DynamoDBEvent {
-	var b events.DynamoDBEvent
+func batch(names ...string) stream.Batch {
+	var b stream.Batch
 	for _, name := range names {
 		b.Records = append(b.Records, record("order/"+name, 1))
 	}
@@ -174,7 +174,8 @@ func TestDeadLetter(t *testing.T) {
 	sender := &letters{}
 	c := stream.Consumer{Name: "project-views", Decode: decode, DeadLetters: sender, Clock: clock.NewFake(start)}
 	c.Handle = func(_ context.Context, commit es.StoredCommit) error { return outcome(map[string]int{}, commit) }
-	b := events.DynamoDBEvent{Records: []events.DynamoDBEventRecord{record("order/ok", 1), record("order/down", 4), record("order/unreadable", 7)}}
+	var b stream.Batch
+	b.Records = []events.DynamoDBEventRecord{record("order/ok", 1), record("order/down", 4), record("order/unreadable", 7)}
 	if err := c.Run(context.Background(), b); err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +233,8 @@ func TestLaterCommitsOfAFailedStream(t *testing.T) {
 		}
 		return nil
 	}
-	b := events.DynamoDBEvent{Records: []events.DynamoDBEventRecord{record("order/a", 1), record("order/a", 2), record("order/a", 3)}}
+	var b stream.Batch
+	b.Records = []events.DynamoDBEventRecord{record("order/a", 1), record("order/a", 2), record("order/a", 3)}
 	if err := c.Run(context.Background(), b); err != nil || !slices.Equal(handled, []int64{1, 2, 3}) || len(sender.sent) != 1 {
 		t.Errorf("%v, handled %v, letters %v", err, handled, sender.streams())
 	}
@@ -354,5 +356,33 @@ func TestQueue(t *testing.T) {
 	}
 	if got[1].Image != nil || len(got[1].Error) > 4_000 || got[1].Stream != "order/a" || got[1].FirstSequence != 3 {
 		t.Errorf("a large letter has image %d, error %d, %s@%d", len(got[1].Image), len(got[1].Error), got[1].Stream, got[1].FirstSequence)
+	}
+}
+
+// A record that is redriven is tried once, answers what it comes to, and has no second letter.
+func TestRedrive(t *testing.T) {
+	for mode, set := range modes {
+		for _, tt := range []struct {
+			name  string
+			fails error
+			tries int
+		}{{"ok", nil, 1}, {"down", errTrouble, 1}, {"never", errNever, 1}, {"unreadable", errUnreadable, 0}} {
+			t.Run(mode+"/"+tt.name, func(t *testing.T) {
+				tries, sender := map[string]int{}, &letters{}
+				c := stream.Consumer{Name: "test", Decode: decode, DeadLetters: sender, Clock: clock.NewFake(start)}
+				set(&c, func(_ context.Context, commit es.StoredCommit) error { return outcome(tries, commit) })
+				text, err := json.Marshal(map[string]any{"redrive": true, "Records": batch(tt.name).Records})
+				if err != nil {
+					t.Fatal(err)
+				}
+				var b stream.Batch
+				if err := json.Unmarshal(text, &b); err != nil {
+					t.Fatal(err)
+				}
+				if err := c.Run(context.Background(), b); !errors.Is(err, tt.fails) || (err == nil) != (tt.fails == nil) || tries[tt.name] != tt.tries || len(sender.sent) != 0 {
+					t.Errorf("%v after %d tries, letters %v", err, tries[tt.name], sender.streams())
+				}
+			})
+		}
 	}
 }

@@ -1,0 +1,64 @@
+package shop
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"time"
+)
+
+// DeadLetter is a message that a consumer gave up.
+type DeadLetter struct {
+	ID            string            `json:"id"`
+	Status        string            `json:"status"`
+	Consumer      string            `json:"consumer"`
+	Topic         string            `json:"topic"`
+	CorrelationID string            `json:"correlationId"`
+	Kind          string            `json:"kind"`
+	Error         string            `json:"error"`
+	Code          string            `json:"code,omitempty"`
+	RetryCount    int               `json:"retryCount"`
+	FirstFailure  time.Time         `json:"firstFailure"`
+	LastFailure   time.Time         `json:"lastFailure"`
+	RecordedAt    time.Time         `json:"recordedAt"`
+	Redrives      int               `json:"redrives"`
+	NextRedriveAt *time.Time        `json:"nextRedriveAt,omitempty"`
+	Held          bool              `json:"held"`
+	Hint          string            `json:"hint,omitempty"`
+	ClosedAt      *time.Time        `json:"closedAt,omitempty"`
+	ClosedBy      string            `json:"closedBy,omitempty"`
+	Reason        string            `json:"reason,omitempty"`
+	Message       json.RawMessage   `json:"message,omitempty"` // of one that is read alone
+	Attributes    map[string]string `json:"attributes,omitempty"`
+}
+
+// DeadLetters reads a page of dead letters, the last recorded first. The query's names are the API's: consumer, topic, status, error, before, limit, cursor.
+func (c *Client) DeadLetters(ctx context.Context, query url.Values) (letters []DeadLetter, next string, err error) {
+	var out struct {
+		DeadLetters []DeadLetter `json:"deadLetters"`
+		Next        string       `json:"next"`
+	}
+	err = c.get(ctx, "/dead-letters?"+query.Encode(), &out)
+	return out.DeadLetters, out.Next, err
+}
+
+// DeadLetter reads a dead letter with its message.
+func (c *Client) DeadLetter(ctx context.Context, id string) (DeadLetter, error) {
+	var out DeadLetter
+	err := c.get(ctx, "/dead-letters/"+url.PathEscape(id), &out)
+	return out, err
+}
+
+// RedriveDeadLetter lets the next run of the redrive send a dead letter. takeOver accepts that its effect may happen a second time.
+func (c *Client) RedriveDeadLetter(ctx context.Context, id string, takeOver bool) (DeadLetter, error) {
+	var out DeadLetter
+	err := c.post(ctx, "/dead-letters/"+url.PathEscape(id)+"/redrive", map[string]bool{"takeOver": takeOver}, &out)
+	return out, err
+}
+
+// DiscardDeadLetter closes a dead letter that is not needed.
+func (c *Client) DiscardDeadLetter(ctx context.Context, id, reason string) (DeadLetter, error) {
+	var out DeadLetter
+	err := c.post(ctx, "/dead-letters/"+url.PathEscape(id)+"/discard", map[string]string{"reason": reason}, &out)
+	return out, err
+}

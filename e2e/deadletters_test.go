@@ -1,0 +1,355 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"orderflow/cmd/orderflow/shop"
+	"orderflow/shared/deadletter"
+	"orderflow/shared/ident"
+)
+
+// runRedrive runs the redrive once. The stack's schedule may be faster.
+func runRedrive(t *testing.T) deadletter.Summary {
+	t.Helper()
+	out, err := stack.functions.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String(stack.Stack + "-redrive-dead-letters"), Payload: []byte(`{}`)})
+	if err != nil || out.FunctionError != nil {
+		t.Fatalf("redrive: %v %s", err, out.Payload)
+	}
+	return decode[deadletter.Summary](t, out.Payload)
+}
+
+// setVariables changes some of a function's variables until the test ends.
+func setVariables(t *testing.T, function string, changes map[string]string) {
+	t.Helper()
+	name := stack.Stack + "-" + function
+	configured, err := stack.functions.GetFunctionConfiguration(t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: &name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(variables map[string]string) {
+		ctx, cancel := cleaning()
+		defer cancel()
+		if _, err := stack.functions.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{
+			FunctionName: &name, Environment: &lambdatypes.Environment{Variables: variables},
+		}); err != nil {
+			t.Error(err)
+			return
+		}
+		if err := lambda.NewFunctionUpdatedV2Waiter(stack.functions).Wait(ctx, &lambda.GetFunctionInput{FunctionName: &name}, patience); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(func() { set(configured.Environment.Variables) })
+	changed := maps.Clone(configured.Environment.Variables)
+	maps.Copy(changed, changes)
+	set(changed)
+}
+
+// policy puts a policy of the test's own on a function's role, until the test ends or it is taken away.
+func policy(t *testing.T, function, effect string, actions []string, resource string) (remove func()) {
+	t.Helper()
+	roles, name := iam.NewFromConfig(stack.config), "e2e-"+ident.New()
+	arn := aws.ToString(functions(t)[function].Role)
+	role := arn[strings.LastIndexByte(arn, '/')+1:]
+	document, err := json.Marshal(object{"Version": "2012-10-17", "Statement": []object{{"Effect": effect, "Action": actions, "Resource": resource}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := roles.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: &role, PolicyName: &name, PolicyDocument: aws.String(string(document))}); err != nil {
+		t.Fatal(err)
+	}
+	there := true
+	remove = func() {
+		if !there {
+			return
+		}
+		there = false
+		ctx, cancel := cleaning()
+		defer cancel()
+		if _, err := roles.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &role, PolicyName: &name}); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(remove)
+	return remove
+}
+
+// operations hears what the topic operations is told from now on.
+func operations(t *testing.T) (heard func(mark string) []string) {
+	t.Helper()
+	url, arn := newQueue(t, "sns.amazonaws.com")
+	topics := sns.NewFromConfig(stack.config)
+	subscribed, err := topics.Subscribe(t.Context(), &sns.SubscribeInput{
+		TopicArn: aws.String(stack.Outputs["OperationsTopicArn"]), Protocol: aws.String("sqs"), Endpoint: &arn, ReturnSubscriptionArn: true,
+		Attributes: map[string]string{"RawMessageDelivery": "true"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := cleaning()
+		defer cancel()
+		if _, err := topics.Unsubscribe(ctx, &sns.UnsubscribeInput{SubscriptionArn: subscribed.SubscriptionArn}); err != nil {
+			t.Error(err)
+		}
+	})
+	var all []string
+	return func(mark string) (with []string) {
+		for {
+			out, err := stack.queues.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range out.Messages {
+				all = append(all, aws.ToString(m.Body))
+				if _, err := stack.queues.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: m.ReceiptHandle}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if len(out.Messages) == 0 {
+				break
+			}
+		}
+		for _, text := range all {
+			if strings.Contains(text, mark) {
+				with = append(with, text)
+			}
+		}
+		return with
+	}
+}
+
+// redriven runs the redrive until a dead letter has one of the statuses.
+func redriven(t *testing.T, id string, statuses ...string) letter {
+	t.Helper()
+	return eventually(t, "dead letter "+id+" "+strings.Join(statuses, " or "), func() (letter, bool) {
+		runRedrive(t)
+		l := must[letter](t, http.StatusOK, get(stack.operator, "/dead-letters/"+id))
+		for _, s := range statuses {
+			if l.Status == s {
+				return l, true
+			}
+		}
+		return l, false
+	})
+}
+
+// A consumer that is poisoned fails three times, and its dead letter has the consumer's own error. It is redriven after the age. Mended, the consumer has its effect once,
+// though it crashes between effect and acknowledgement; a message that stays poison is spent, and so is one whose queue was deleted: of each operations is told once.
+func TestDeadLettersComeBack(t *testing.T) {
+	buyer := newCustomer(t, 1_000)
+	sku := newStock(t, 2)
+	buyer.ends(t, buyer.place(t, line(sku, 1, 100)).ID, "confirmed") // the functions are warm
+	settings := map[string]string{"DEAD_LETTER_MIN_AGE": "1", "DEAD_LETTER_MAX_REDRIVES": "1"}
+	setVariables(t, "record-dead-letters", settings)
+	setVariables(t, "redrive-dead-letters", settings)
+	queue, visibility := stack.Outputs["StartSagaQueueUrl"], sqstypes.QueueAttributeNameVisibilityTimeout
+	t.Cleanup(func() { setQueue(t, queue, visibility, "60") })
+	setQueue(t, queue, visibility, "2")
+	heard := operations(t)
+
+	mend := policy(t, "start-saga", "Deny", []string{"states:StartExecution"}, "*")
+	placed := buyer.place(t, line(sku, 1, 100))
+	never := `{"mark":"` + ident.New() + `"}`
+	if _, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &queue, MessageBody: &never}); err != nil {
+		t.Fatal(err)
+	}
+	// What stands in a queue of dead letters whose queue is gone: the redrive may send there, and there is no such queue.
+	deleted := stack.Stack + "-publish-events"
+	policy(t, "redrive-dead-letters", "Allow", []string{"sqs:GetQueueUrl", "sqs:SendMessage"}, "arn:aws:sqs:us-east-1:000000000000:"+deleted)
+	orphan := "of a queue that is deleted " + ident.New()
+	if _, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: aws.String(stack.Outputs["PublishEventsDeadLettersUrl"]), MessageBody: &orphan}); err != nil {
+		t.Fatal(err)
+	}
+
+	poisoned := findEntry(t, "start-saga", placed.ID, "open", "redriving")
+	if poisoned.RetryCount != 3 || !strings.Contains(poisoned.Error, "AccessDenied") || poisoned.Topic != "order.placed" || poisoned.Kind != "queue" || poisoned.CorrelationID == "" ||
+		poisoned.FirstFailure.Before(placed.PlacedAt) || !poisoned.LastFailure.After(poisoned.FirstFailure) || poisoned.NextRedriveAt == nil {
+		t.Errorf("the dead letter is %+v", poisoned)
+	}
+	spent := findEntry(t, "start-saga", never, "open", "redriving", "spent")
+	gone := findEntry(t, "publish-events", orphan, "open", "redriving", "spent")
+
+	// Mended, it has its effect, and can't say so: the order goes on, and the dead letter stays open.
+	unsaid := policy(t, "start-saga", "Deny", []string{"dynamodb:PutItem"}, "*")
+	mend()
+	eventually(t, "the redriven message has its effect", func() (order, bool) {
+		runRedrive(t)
+		o := buyer.order(t, placed.ID)
+		return o, o.Status == "confirmed"
+	})
+	if l := must[letter](t, http.StatusOK, get(stack.operator, "/dead-letters/"+poisoned.ID)); l.Status == "resolved" {
+		t.Errorf("the dead letter is closed without its consumer's answer: %+v", l)
+	}
+	unsaid()
+	// It may have used its one redrive up by then: a person goes on, twice at once, by the command line.
+	if l := eventually(t, "an answer", func() (letter, bool) {
+		l := must[letter](t, http.StatusOK, get(stack.operator, "/dead-letters/"+poisoned.ID))
+		return l, l.Status != "redriving"
+	}); l.Status == "spent" {
+		for range 2 {
+			deadLetters(t, "redrive", poisoned.ID)
+		}
+	}
+	if l := redriven(t, poisoned.ID, "resolved"); l.ClosedAt == nil {
+		t.Errorf("%+v", l)
+	}
+	if got := buyer.ends(t, placed.ID, "confirmed"); got.Saga.ID != placed.ID {
+		t.Errorf("run %s has confirmed it", got.Saga.ID)
+	}
+	checkStock(t, sku, shop.Stock{OnHand: 2, Reserved: 2})
+	if balance := buyer.balance(t); balance != 800 {
+		t.Errorf("the balance is %d: the order was charged more or less than once", balance)
+	}
+
+	for what, l := range map[string]letter{"stays poison": spent, "has no queue": gone} {
+		got := redriven(t, l.ID, "spent")
+		eventually(t, what+": operations is told", func() ([]string, bool) {
+			runRedrive(t)
+			told := heard(l.ID)
+			return told, len(told) > 0
+		})
+		runRedrive(t)
+		if told := heard(l.ID); len(told) != 1 || !strings.Contains(told[0], got.Error) {
+			t.Errorf("%s: operations is told %q", what, told)
+		}
+		if got.Redrives != 1 {
+			t.Errorf("%s: %+v", what, got)
+		}
+	}
+	if l := must[letter](t, http.StatusOK, get(stack.operator, "/dead-letters/"+gone.ID)); !strings.Contains(l.Error, deadletter.ErrGone.Error()) || l.Hint == "" {
+		t.Errorf("%+v", l)
+	}
+	listed := decode[[]letter](t, []byte(deadLetters(t, "list", "--status", "spent", "--consumer", "start-saga", "--json")))
+	if len(listed) == 0 || listed[0].ID != spent.ID {
+		t.Errorf("the command line lists %+v", listed)
+	}
+	if text := deadLetters(t, "show", spent.ID); !strings.Contains(text, spent.ID) || !strings.Contains(text, strings.Trim(never, "{}")[8:20]) {
+		t.Errorf("the command line shows %s", text)
+	}
+	deadLetters(t, "discard", spent.ID, gone.ID, "--reason", "made by a test")
+}
+
+// deadLetters runs orderflow deadletters.
+func deadLetters(t *testing.T, args ...string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "go", append([]string{"run", "../cmd/orderflow", "--stack", stack.Stack, "deadletters"}, args...)...) // #nosec G204 -- of this checkout
+	var errs strings.Builder
+	command.Stderr = &errs
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("deadletters %s: %v: %s%s", strings.Join(args, " "), err, out, errs.String())
+	}
+	return string(out)
+}
+
+// jsonOf is an item as DynamoDB's streams have it.
+func jsonOf(t *testing.T, value dynamodbtypes.AttributeValue) any {
+	t.Helper()
+	switch v := value.(type) {
+	case *dynamodbtypes.AttributeValueMemberS:
+		return object{"S": v.Value}
+	case *dynamodbtypes.AttributeValueMemberN:
+		return object{"N": v.Value}
+	case *dynamodbtypes.AttributeValueMemberB:
+		return object{"B": v.Value}
+	case *dynamodbtypes.AttributeValueMemberBOOL:
+		return object{"BOOL": v.Value}
+	case *dynamodbtypes.AttributeValueMemberM:
+		fields := object{}
+		for name, f := range v.Value {
+			fields[name] = jsonOf(t, f)
+		}
+		return object{"M": fields}
+	case *dynamodbtypes.AttributeValueMemberL:
+		list := []any{}
+		for _, e := range v.Value {
+			list = append(list, jsonOf(t, e))
+		}
+		return object{"L": list}
+	}
+	t.Fatalf("a %T in an item", value)
+	return nil
+}
+
+// A record of the stream goes back to the function that gave it up, which answers: a good one is resolved, one that can't be read keeps its error; an invocation goes back
+// with what it was invoked with.
+func TestDeadLettersOfFunctions(t *testing.T) {
+	t.Parallel()
+	buyer := newCustomer(t, 1_000)
+	out, err := stack.tables.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String(stack.Outputs["EventsTable"]), Key: item{
+		"stream": &dynamodbtypes.AttributeValueMemberS{Value: "customer/" + buyer.id}, "version": &dynamodbtypes.AttributeValueMemberN{Value: "1"},
+	}})
+	if err != nil || out.Item == nil {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	image := object{}
+	for name, value := range out.Item {
+		image[name] = jsonOf(t, value)
+	}
+	mark := ident.New()
+	for name, tc := range map[string]struct {
+		queue, consumer, message string
+		wants                    string // of the entry's error, "" where it is resolved
+	}{
+		"a record": {"ProjectViewsDeadLettersUrl", "project-views", text(t, object{
+			"version": 1, "consumer": "project-views", "stream": "customer/" + buyer.id, "firstSequence": 1, "sequenceNumber": "1", "eventId": ident.New(),
+			"streamArn": stack.Outputs["EventsStreamArn"], "error": "made by a test", "at": "2026-03-01T12:00:00Z", "image": image,
+		}), ""},
+		"a record that can't be read": {"ProjectViewsDeadLettersUrl", "project-views", text(t, object{
+			"version": 1, "consumer": "project-views", "stream": "order/" + mark, "firstSequence": 1, "sequenceNumber": "2", "eventId": ident.New(),
+			"streamArn": stack.Outputs["EventsStreamArn"], "error": "made by a test", "at": "2026-03-01T12:00:00Z",
+			"image": object{"stream": object{"S": "order/" + mark}, "version": object{"N": "1"}},
+		}), "corrupt commit"},
+		"an invocation": {"SweepOrdersDeadLettersUrl", "sweep-orders", fmt.Sprintf(`{"timestamp":"2026-03-01T12:00:00Z","requestContext":{"functionArn":"arn:aws:lambda:us-east-1:000000000000:function:`+
+			`%s-sweep-orders:$LATEST","condition":"RetriesExhausted","approximateInvokeCount":2},"requestPayload":{"mark":"%s"},"responsePayload":{"errorMessage":"made by a test"}}`,
+			stack.Stack, mark), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: aws.String(stack.Outputs[tc.queue]), MessageBody: &tc.message}); err != nil {
+				t.Fatal(err)
+			}
+			find := mark
+			if name == "a record" {
+				find = buyer.id
+			}
+			l := findEntry(t, tc.consumer, find, "open")
+			if l.Error != "made by a test" {
+				t.Errorf("%+v", l)
+			}
+			must[letter](t, http.StatusAccepted, post(stack.operator, "/dead-letters/"+l.ID+"/redrive", object{}))
+			if tc.wants == "" {
+				redriven(t, l.ID, "resolved")
+				return
+			}
+			got := eventually(t, "the function's answer", func() (letter, bool) {
+				runRedrive(t)
+				l := must[letter](t, http.StatusOK, get(stack.operator, "/dead-letters/"+l.ID))
+				return l, l.Status == "open" && l.Redrives == 1
+			})
+			if !strings.Contains(got.Error, tc.wants) || got.RetryCount != 2 {
+				t.Errorf("%+v", got)
+			}
+			takeEntry(t, tc.consumer, find)
+		})
+	}
+}

@@ -1,0 +1,27 @@
+// record-dead-letters takes what lies in the queues of dead letters into the table of dead letters.
+package main
+
+import (
+	"context"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"orderflow/shared/adapter/awsenv"
+	"orderflow/shared/adapter/deadlettertable"
+	"orderflow/shared/adapter/queue"
+	"orderflow/shared/clock"
+	"orderflow/shared/deadletter"
+)
+
+func main() {
+	awsenv.Logger()
+	recorder := deadletter.Recorder{
+		Table:  deadlettertable.New(dynamodb.NewFromConfig(awsenv.Config(context.Background())), awsenv.Env("DEAD_LETTERS_TABLE")),
+		Clock:  clock.System{},
+		Policy: deadletter.ParsePolicy(awsenv.Env("DEAD_LETTER_MIN_AGE"), awsenv.Env("DEAD_LETTER_MAX_REDRIVES"), awsenv.Env("DEAD_LETTER_SPACING")),
+		Stack:  awsenv.Env("STACK"),
+	}
+	// Its own failures have no journal and no further queue: the letter stays where it is, and comes again.
+	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return recorder.Record(ctx, m.Letter()) }, nil))
+}

@@ -1,0 +1,39 @@
+// redrive-dead-letters sends dead letters that are due back to their consumers, and tells operations of those that nothing helps.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"orderflow/shared/adapter/awsenv"
+	"orderflow/shared/adapter/deadlettertable"
+	"orderflow/shared/adapter/metrics"
+	"orderflow/shared/adapter/redrive"
+	"orderflow/shared/adapter/sfnstart"
+	"orderflow/shared/adapter/topic"
+	"orderflow/shared/clock"
+	"orderflow/shared/deadletter"
+)
+
+func main() {
+	awsenv.Logger()
+	config, counts, stack := awsenv.Config(context.Background()), metrics.New(os.Stdout, clock.System{}), awsenv.Env("STACK")
+	lambda.Start(deadletter.Redriver{
+		Table:     deadlettertable.New(dynamodb.NewFromConfig(config), awsenv.Env("DEAD_LETTERS_TABLE")),
+		Queues:    redrive.NewQueues(sqs.NewFromConfig(config)),
+		Functions: redrive.NewFunctions(redrive.NewLambda(config)),
+		Runs:      sfnstart.New(sfn.NewFromConfig(config), awsenv.Env("SAGA_ARN"), clock.System{}),
+		Alerts:    topic.New(sns.NewFromConfig(config), awsenv.Env("OPERATIONS_TOPIC_ARN")),
+		Clock:     clock.System{},
+		Policy:    deadletter.ParsePolicy(awsenv.Env("DEAD_LETTER_MIN_AGE"), awsenv.Env("DEAD_LETTER_MAX_REDRIVES"), awsenv.Env("DEAD_LETTER_SPACING")),
+		Measure: func(metric, consumer string, value int64) {
+			counts.Count(metric, value, metrics.Dimensions{"Stack": stack}.With("Consumer", consumer))
+		},
+	}.Run)
+}

@@ -1,0 +1,163 @@
+package archtest
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	recordFunction  = "record-dead-letters"
+	redriveFunction = "redrive-dead-letters"
+)
+
+// functionNamed is the logical id of the function whose code is in functions/<name>.
+func functionNamed(t template, name string) string {
+	for _, id := range t.ofType(serverlessFunction) {
+		if functionName(t, id) == name {
+			return id
+		}
+	}
+	return ""
+}
+
+// mayOn says whether a function's role allows an action on a resource.
+func mayOn(t template, function, action, resource string) bool {
+	return slices.ContainsFunc(statements(t, target(t.prop(function, "Role"))), func(s statement) bool {
+		return slices.Contains(s.actions, action) && slices.ContainsFunc(s.resources, func(r any) bool { return target(r) == resource })
+	})
+}
+
+// letters: each queue of dead letters is drained into the table, by one function; each of a queue with a consumer is named after that, since not every SQS says from where a
+// message was moved; each consumer of another queue keeps the journal, without which an entry has no error; and the redrive reaches whatever has dead letters.
+func letters(t template, files []source) (found findings) {
+	record, redrive := functionNamed(t, recordFunction), functionNamed(t, redriveFunction)
+	if record == "" || redrive == "" {
+		found.addf("there is no functions/%s or functions/%s", recordFunction, redriveFunction)
+		return found
+	}
+	dead, drained := deadLetterQueues(t), queuesOf(t, record)
+	for _, q := range dead {
+		if !slices.Contains(drained, q) {
+			found.addf("%s is no event of %s: nobody records what lies there", q, record)
+		}
+		if !mayOn(t, record, "sqs:ReceiveMessage", q) {
+			found.addf("%s's role can't take from %s", record, q)
+		}
+	}
+	for _, q := range drained {
+		if !slices.Contains(dead, q) {
+			found.addf("%s takes from %s, which is no queue of dead letters", record, q)
+		}
+	}
+	for _, q := range t.ofType(queueType) {
+		d := target(t.prop(q, "RedrivePolicy", "deadLetterTargetArn"))
+		if d == "" {
+			continue
+		}
+		consumed := slices.ContainsFunc(t.ofType(serverlessFunction), func(f string) bool { return slices.Contains(queuesOf(t, f), q) })
+		if consumed && stackName(t.prop(d, "QueueName")) != stackName(t.prop(q, "QueueName"))+"-dlq" {
+			found.addf("%s isn't named like %s, with -dlq behind", d, q)
+		}
+		for _, action := range []string{"sqs:GetQueueUrl", "sqs:SendMessage"} {
+			if !mayOn(t, redrive, action, q) {
+				found.addf("%s's role lacks %s on %s", redrive, action, q)
+			}
+		}
+	}
+	for _, id := range t.ofType(serverlessFunction) {
+		if id == record {
+			continue
+		}
+		if len(eventsOf(t, id, "SQS")) > 0 {
+			if slices.ContainsFunc(files, func(f source) bool {
+				return f.dir() == "functions/"+functionName(t, id) && !strings.Contains(f.text, "deadletter.Journal{")
+			}) {
+				found.addf("%s takes from a queue and keeps no deadletter.Journal: its dead letters would have no error", id)
+			}
+			if !mayOn(t, id, "dynamodb:UpdateItem", "DeadLettersTable") || !mayOn(t, id, "dynamodb:PutItem", "DeadLettersTable") || !mayOn(t, id, "dynamodb:GetItem", "DeadLettersTable") {
+				found.addf("%s's role can't keep the journal in the DeadLettersTable", id)
+			}
+		}
+		own := t.prop(id, "Environment", "Variables", "DEAD_LETTER_QUEUE_URL") != nil || t.prop(id, "EventInvokeConfig", "DestinationConfig", "OnFailure") != nil
+		if own && id != redrive && !mayOn(t, redrive, "lambda:InvokeFunction", id) {
+			found.addf("%s's role can't invoke %s, which has dead letters", redrive, id)
+		}
+	}
+	return found
+}
+
+func TestLetters(t *testing.T) { wantNone(t, letters(mainTemplate(t), sources(t))) }
+
+const lettersTemplate = `
+Resources:
+  Work: {Type: 'AWS::SQS::Queue', Properties: {QueueName: !Sub '${AWS::StackName}-work', RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn}}}
+  Dead: {Type: 'AWS::SQS::Queue', Properties: {QueueName: !Sub '${AWS::StackName}-work-dlq'}}
+  Other: {Type: 'AWS::SQS::Queue', Properties: {QueueName: !Sub '${AWS::StackName}-other-dlq'}}
+  DeadLettersTable: {Type: 'AWS::DynamoDB::Table'}
+  Worker:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: functions/do-work/
+      Role: !GetAtt WorkerRole.Arn
+      EventInvokeConfig: {DestinationConfig: {OnFailure: {Destination: !GetAtt Other.Arn}}}
+      Events: {Work: {Type: SQS, Properties: {Queue: !GetAtt Work.Arn}}}
+  WorkerRole:
+    Type: AWS::IAM::Role
+    Properties:
+      Policies:
+        - PolicyDocument:
+            Statement:
+              - {Effect: Allow, Action: [dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem], Resource: !GetAtt DeadLettersTable.Arn}
+  Record:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: functions/record-dead-letters/
+      Role: !GetAtt RecordRole.Arn
+      Events: {Dead: {Type: SQS, Properties: {Queue: !GetAtt Dead.Arn}}, Other: {Type: SQS, Properties: {Queue: !GetAtt Other.Arn}}}
+  RecordRole:
+    Type: AWS::IAM::Role
+    Properties:
+      Policies:
+        - PolicyDocument:
+            Statement:
+              - {Effect: Allow, Action: [sqs:ReceiveMessage], Resource: [!GetAtt Dead.Arn, !GetAtt Other.Arn]}
+  Redrive:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: functions/redrive-dead-letters/
+      Role: !GetAtt RedriveRole.Arn
+  RedriveRole:
+    Type: AWS::IAM::Role
+    Properties:
+      Policies:
+        - PolicyDocument:
+            Statement:
+              - {Effect: Allow, Action: [sqs:GetQueueUrl, sqs:SendMessage], Resource: [!GetAtt Work.Arn]}
+              - {Effect: Allow, Action: lambda:InvokeFunction, Resource: [!GetAtt Worker.Arn]}
+`
+
+func TestLetterRulesFind(t *testing.T) {
+	const wired = "package main\n\nfunc main() { lambda.Start(queue.Handler(handle, deadletter.Journal{})) }\n"
+	for name, tc := range map[string]struct {
+		edit
+		wiring string
+	}{
+		"good":                  {edit{"", "", ""}, wired},
+		"no recorder":           {edit{"functions/record-dead-letters/", "functions/record-letters/", "there is no functions/record-dead-letters"}, wired},
+		"a queue not drained":   {edit{", Other: {Type: SQS, Properties: {Queue: !GetAtt Other.Arn}}}", "}", "Other is no event of Record"}, wired},
+		"one it may not take":   {edit{"[!GetAtt Dead.Arn, !GetAtt Other.Arn]", "[!GetAtt Dead.Arn]", "Record's role can't take from Other"}, wired},
+		"a queue of work":       {edit{"Properties: {Queue: !GetAtt Other.Arn}", "Properties: {Queue: !GetAtt Work.Arn}", "Record takes from Work"}, wired},
+		"another name":          {edit{"-work-dlq", "-dead-work", "Dead isn't named like Work"}, wired},
+		"no way to the queue":   {edit{"sqs:SendMessage], Resource: [!GetAtt Work.Arn]", "sqs:SendMessage], Resource: [!GetAtt Other.Arn]", "lacks sqs:SendMessage on Work"}, wired},
+		"no way to a function":  {edit{"Resource: [!GetAtt Worker.Arn]", "Resource: [!GetAtt Record.Arn]", "can't invoke Worker"}, wired},
+		"no journal":            {edit{"", "", "Worker takes from a queue and keeps no"}, strings.Replace(wired, "deadletter.Journal{}", "nil", 1)},
+		"a journal it can't do": {edit{"dynamodb:PutItem, ", "", "Worker's role can't keep"}, wired},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := tc.want
+			template := tc.template(t, lettersTemplate)
+			wantOne(t, letters(template, []source{parseSource(t, "functions/do-work/main.go", tc.wiring)}), want)
+		})
+	}
+}

@@ -1,0 +1,122 @@
+package deadletter
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"orderflow/shared/clock"
+	"orderflow/shared/es"
+	"orderflow/shared/faults"
+)
+
+// The faults of what operators ask for.
+var (
+	ErrNotFound      = faults.Declare(faults.NotFound, "dead-letter.not-found")
+	ErrClosed        = faults.Declare(faults.Conflict, "dead-letter.closed")
+	ErrUnderWay      = faults.Declare(faults.Conflict, "dead-letter.under-way")
+	ErrNotRedrivable = faults.Declare(faults.Rule, "dead-letter.not-redrivable")
+	ErrHeld          = faults.Declare(faults.Rule, "dead-letter.outcome-unknown")
+	ErrInvalid       = faults.Declare(faults.Invalid, "dead-letter.invalid")
+)
+
+// Desk is where operators look at entries and decide. Both fields are required.
+type Desk struct {
+	Table Table
+	Clock clock.Clock
+}
+
+// Order is an operator's order about an entry. The request's id and fingerprint tell an order that is sent again.
+type Order struct {
+	Request  es.Request
+	TakeOver bool   // of a redrive: the effect may happen a second time
+	Reason   string // of a discard
+}
+
+// Get gives an entry and its message; ErrNotFound where there is none.
+func (d Desk) Get(ctx context.Context, id string) (Entry, Message, error) {
+	e, err := d.Table.Get(ctx, id)
+	if err != nil {
+		return Entry{}, Message{}, missing(err)
+	}
+	m, err := d.Table.Message(ctx, id)
+	return e, m, missing(err)
+}
+
+// List gives a page of entries, the last recorded first.
+func (d Desk) List(ctx context.Context, q Query) (Page, error) {
+	if q.Limit < 1 || q.Limit > MaxPage {
+		return Page{}, ErrInvalid.Field("query.limit", "a page has 1 to %d entries", MaxPage)
+	}
+	return d.Table.List(ctx, q)
+}
+
+// Redrive lets the next run of the redrive send an entry's message, whatever the policy says. One that is due or under way is left as it is, so that any number
+// of orders are one redrive. It is refused for an entry that is closed (ErrClosed), that has no way back (ErrNotRedrivable), and, without TakeOver, for one whose
+// consumer doesn't know whether its effect happened (ErrHeld).
+func (d Desk) Redrive(ctx context.Context, id string, o Order) (Entry, error) {
+	return d.carryOut(ctx, id, o, func(e Entry) (Entry, error) {
+		switch now := d.Clock.Now(); {
+		case e.Status == StatusResolved, e.Status == StatusDiscarded:
+			return e, ErrClosed.New("the dead letter is %s", e.Status)
+		case e.Kind == KindNone:
+			return e, ErrNotRedrivable.New("the dead letter has no way back. %s", e.Hint)
+		case e.Held && !o.TakeOver:
+			return e, ErrHeld.Field("body.takeOver", "nobody knows whether the effect happened: look, and then say that it may happen twice, or discard the dead letter")
+		case e.Status == StatusOpen && (e.Next.IsZero() || e.Next.After(now) || e.Alert), e.Status == StatusSpent:
+			e.Status, e.Next, e.Alert = StatusOpen, now, false
+		}
+		e.Held, e.TakeOver = false, e.TakeOver || o.TakeOver
+		return e, nil
+	})
+}
+
+// Discard closes an entry whose message is not needed. It is refused while the message is under way (ErrUnderWay), and for one that is resolved (ErrClosed).
+func (d Desk) Discard(ctx context.Context, id string, o Order) (Entry, error) {
+	return d.carryOut(ctx, id, o, func(e Entry) (Entry, error) {
+		switch e.Status {
+		case StatusResolved:
+			return e, ErrClosed.New("the dead letter is resolved")
+		case StatusRedriving:
+			return e, ErrUnderWay.New("the dead letter is being redriven")
+		case StatusDiscarded:
+		default:
+			e.Status, e.Alert, e.Held, e.Closed, e.ClosedBy, e.Reason = StatusDiscarded, false, false, d.Clock.Now(), o.Request.Metadata.Actor, o.Reason
+			e.Next = time.Time{}
+		}
+		return e, nil
+	})
+}
+
+// carryOut changes an entry by an order, unless it was carried out before. The same key with another order is an es.ErrKeyReused.
+func (d Desk) carryOut(ctx context.Context, id string, o Order, f func(Entry) (Entry, error)) (Entry, error) {
+	var refused error
+	e, err := change(ctx, d.Table, id, func(e Entry) (Entry, bool) {
+		refused = nil
+		for _, r := range e.Requests {
+			if r.ID == o.Request.CommitID {
+				if r.Fingerprint != o.Request.Fingerprint {
+					refused = es.ErrKeyReused
+				}
+				return e, false
+			}
+		}
+		var next Entry
+		if next, refused = f(e); refused != nil {
+			return e, false
+		}
+		next.Requests = remember(next.Requests, Request{ID: o.Request.CommitID, Fingerprint: o.Request.Fingerprint})
+		return next, true
+	})
+	if refused != nil {
+		return Entry{}, refused
+	}
+	return e, missing(err)
+}
+
+func missing(err error) error {
+	if errors.Is(err, ErrNoEntry) {
+		return ErrNotFound.New("there is no such dead letter")
+	}
+	return err
+}
