@@ -18,7 +18,8 @@ import (
 )
 
 func TestMemory(t *testing.T) {
-	analyticstest.Run(t, func() analytics.Table { return &analyticstest.Memory{} })
+	memory := func() analytics.Table { return &analyticstest.Memory{} }
+	analyticstest.Run(t, memory, memory)
 }
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

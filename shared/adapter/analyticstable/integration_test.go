@@ -35,9 +35,11 @@ func TestMain(m *testing.M) {
 
 func TestDynamoDB(t *testing.T) {
 	awstest.OnEachDynamoDB(t, func(t *testing.T, config aws.Config) {
-		api := &contended{API: dynamodb.NewFromConfig(config)}
-		table := awstest.TableIn(t, config, analyticsTable())
-		analyticstest.Run(t, func() analytics.Table { return analyticstable.New(api, table, ident.New()) })
+		client := dynamodb.NewFromConfig(config)
+		api, table := &contended{API: client}, awstest.TableIn(t, config, analyticsTable())
+		analyticstest.Run(t,
+			func() analytics.Table { return analyticstable.New(client, table, ident.New()) },
+			func() analytics.Table { return analyticstable.New(api, table, ident.New()) })
 		if api.n.Load() < 100 {
 			t.Errorf("%d requests", api.n.Load())
 		}

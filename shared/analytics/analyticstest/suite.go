@@ -178,9 +178,10 @@ func (c Crashing) Write(ctx context.Context, orders []analytics.Order, additions
 	return c.Table.Write(ctx, orders, additions)
 }
 
-// Run puts a table through the properties. fresh gives one without anything in it, which is used for one example.
-func Run(t *testing.T, fresh func() analytics.Table) {
-	t.Run("figures", func(t *testing.T) { rapid.Check(t, func(t *rapid.T) { figures(t, fresh()) }) })
+// Run puts a table through the properties. fresh gives one without anything in it, which is used for one example; contended gives such a one that may
+// refuse a write for others' sake, or leave out what it should read, now and then.
+func Run(t *testing.T, fresh, contended func() analytics.Table) {
+	t.Run("figures", func(t *testing.T) { rapid.Check(t, func(t *rapid.T) { figures(t, contended()) }) })
 	t.Run("best", func(t *testing.T) { best(t, fresh()) })
 	t.Run("far", func(t *testing.T) { far(t, fresh()) })
 }
