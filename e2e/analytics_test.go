@@ -135,7 +135,7 @@ func TestFiguresOfOrders(t *testing.T) {
 // Batches in which each message is there several times, and messages that can't be counted beside them, come to what the events say. The queue's visibility
 // is shortened, for what can't be counted has to come three times.
 func TestFiguresOfBatches(t *testing.T) {
-	queue, letters := stack.Outputs["AnalyseOrdersQueueUrl"], stack.Outputs["AnalyseOrdersDeadLettersUrl"]
+	queue := stack.Outputs["AnalyseOrdersQueueUrl"]
 	visibility := sqstypes.QueueAttributeNameVisibilityTimeout
 	attributes, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &queue, AttributeNames: []sqstypes.QueueAttributeName{visibility}})
 	if err != nil {
@@ -189,8 +189,8 @@ func TestFiguresOfBatches(t *testing.T) {
 		return got, reflect.DeepEqual(got, want) && maps.Equal(hours, map[int]int64{10: 3, 11: 3, 12: 3, 13: 3})
 	}
 	eventually(t, fmt.Sprintf("the figures are %+v", want), same)
-	for range poison {
-		takeMessage(t, letters, mark)
+	for i := range poison {
+		takeEntry(t, "analyse-orders", fmt.Sprintf("%s-%d", mark, i))
 	}
 	if got, ok := same(); !ok {
 		t.Errorf("in the end: %+v", got)

@@ -18,7 +18,6 @@ import (
 
 	"orderflow/shared/adapter/consumerqueue"
 	"orderflow/shared/adapter/eventbus"
-	"orderflow/shared/adapter/stream"
 	"orderflow/shared/es"
 	"orderflow/shared/ident"
 	"orderflow/shared/stock"
@@ -93,7 +92,7 @@ func TestBrokenContracts(t *testing.T) {
 		t.Fatal(err)
 	}
 	data, _ := envelope["data"].(map[string]any)
-	url, letters := stack.Outputs["StartSagaQueueUrl"], stack.Outputs["StartSagaDeadLettersUrl"]
+	url := stack.Outputs["StartSagaQueueUrl"]
 	attributes, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
 		QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameVisibilityTimeout},
 	})
@@ -136,7 +135,7 @@ func TestBrokenContracts(t *testing.T) {
 		sent[aws.ToString(out.MessageId)] = c.says
 	}
 	for range sent {
-		takeMessage(t, letters, secret)
+		takeEntry(t, "start-saga", secret)
 	}
 	for id, says := range sent {
 		told := 0
@@ -162,8 +161,7 @@ func TestOversizeEvent(t *testing.T) {
 	appendEvent(t, es.NewStreamID(stock.ReservationCategory, id), "stock.refused", stock.Refused{
 		ReservationID: id, OrderID: ident.New(), Code: stock.ErrInsufficient.Code(), Detail: strings.Repeat("x", eventbus.MaxBytes),
 	})
-	letter := decode[stream.DeadLetter](t, []byte(takeMessage(t, stack.Outputs["PublishEventsDeadLettersUrl"], id)))
-	if letter.Consumer != "publish-events" || !letter.Poison || !strings.Contains(letter.Error, "a bus takes 1000000") || len(letter.Error) > 1_000 {
-		t.Errorf("the letter is %+v", letter)
+	if l := takeEntry(t, "publish-events", id); l.Kind != "record" || !strings.Contains(l.Error, "a bus takes 1000000") || len(l.Error) > 1_000 {
+		t.Errorf("the dead letter is %+v", l)
 	}
 }
