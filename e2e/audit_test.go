@@ -52,7 +52,7 @@ func TestLostEventsArePublished(t *testing.T) {
 		return eventually(t, what, func() (audit.Mark, bool) { m := markOf(t, account); return m, done(m) })
 	}
 	before := both("opening and deposit are marked", func(m audit.Mark) bool { return m.Seen == 2 && m.Published == 2 })
-	reconfigure(t, "audit-events", "SETTLE_SECONDS", "1")
+	setVariables(t, "audit-events", map[string]string{"SETTLE_SECONDS": "1"})
 	runAudit(t) // what other tests have broken is told now
 	take(t, url)
 
@@ -108,7 +108,7 @@ func counted(t *testing.T, since time.Time, metric string) {
 
 // The audit's own event comes back to it, and where it doesn't, that is counted.
 func TestCanary(t *testing.T) {
-	reconfigure(t, "audit-events", "SETTLE_SECONDS", "1")
+	setVariables(t, "audit-events", map[string]string{"SETTLE_SECONDS": "1"})
 	if s := runAudit(t); s.Arrived < 1 {
 		t.Fatalf("the audit came to %+v", s)
 	}

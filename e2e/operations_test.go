@@ -458,34 +458,7 @@ func pause(t *testing.T, function string) (resume func()) {
 // shortBudget makes the sweep look at orders that have stood still for a second; the real budget is longer than a run of the saga may take.
 func shortBudget(t *testing.T) {
 	t.Helper()
-	reconfigure(t, "sweep-orders", "ORDER_BUDGET_SECONDS", "1")
-}
-
-// reconfigure sets a variable of a function's, until the test ends.
-func reconfigure(t *testing.T, function, variable, value string) {
-	t.Helper()
-	name := stack.Stack + "-" + function
-	configured, err := stack.functions.GetFunctionConfiguration(t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: &name})
-	if err != nil {
-		t.Fatal(err)
-	}
-	set := func(variables map[string]string) {
-		ctx, cancel := cleaning()
-		defer cancel()
-		if _, err := stack.functions.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{
-			FunctionName: &name, Environment: &lambdatypes.Environment{Variables: variables},
-		}); err != nil {
-			t.Error(err)
-			return
-		}
-		if err := lambda.NewFunctionUpdatedV2Waiter(stack.functions).Wait(ctx, &lambda.GetFunctionInput{FunctionName: &name}, patience); err != nil {
-			t.Error(err)
-		}
-	}
-	t.Cleanup(func() { set(configured.Environment.Variables) })
-	changed := maps.Clone(configured.Environment.Variables)
-	changed[variable] = value
-	set(changed)
+	setVariables(t, "sweep-orders", map[string]string{"ORDER_BUDGET_SECONDS": "1"})
 }
 
 // sweeps runs the sweep until it has acted on an order, and not once more: then it could close what it has just started. The stack's schedule may be faster.
