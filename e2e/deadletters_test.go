@@ -152,6 +152,70 @@ func redriven(t *testing.T, id string, statuses ...string) letter {
 	})
 }
 
+// abandoned makes a consumer's queue whose dead letters the stack records and redrives, lets a message end among them, and deletes the queue.
+func abandoned(t *testing.T) (consumer, message string, deployAgain func() (url string)) {
+	t.Helper()
+	consumer, message = "e2e-"+ident.New(), "of a queue that is deleted "+ident.New()
+	create := func(name string, attributes map[string]string) (url, arn string) {
+		t.Helper()
+		created, err := stack.queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String(stack.Stack + "-" + name), Attributes: attributes})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
+			QueueUrl: created.QueueUrl, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameQueueArn},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return aws.ToString(created.QueueUrl), out.Attributes["QueueArn"]
+	}
+	remove := func(url string) {
+		ctx, cancel := cleaning()
+		defer cancel()
+		if _, err := stack.queues.DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: &url}); err != nil {
+			t.Error(err)
+		}
+	}
+	letters, lettersARN := create(consumer+"-dlq", nil)
+	t.Cleanup(func() { remove(letters) })
+	const tries = 3
+	attributes := map[string]string{"RedrivePolicy": text(t, object{"deadLetterTargetArn": lettersARN, "maxReceiveCount": tries})}
+	url, arn := create(consumer, attributes)
+	policy(t, "redrive-dead-letters", "Allow", []string{"sqs:GetQueueUrl", "sqs:SendMessage"}, arn)
+	policy(t, "record-dead-letters", "Allow", []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}, lettersARN)
+	mapping, err := stack.functions.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{
+		EventSourceArn: &lettersARN, FunctionName: aws.String(stack.Stack + "-record-dead-letters"),
+		FunctionResponseTypes: []lambdatypes.FunctionResponseType{lambdatypes.FunctionResponseTypeReportBatchItemFailures},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := cleaning()
+		defer cancel()
+		if _, err := stack.functions.DeleteEventSourceMapping(ctx, &lambda.DeleteEventSourceMappingInput{UUID: mapping.UUID}); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &message}); err != nil {
+		t.Fatal(err)
+	}
+	for try := range tries + 1 { // the last one moves it
+		out, err := stack.queues.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url, VisibilityTimeout: 0, WaitTimeSeconds: 1})
+		if err != nil || try < tries && len(out.Messages) == 0 {
+			t.Fatalf("try %d: %+v, %v", try, out, err)
+		}
+	}
+	remove(url)
+	return consumer, message, func() string {
+		t.Helper()
+		url, _ := create(consumer, attributes)
+		t.Cleanup(func() { remove(url) })
+		return url
+	}
+}
+
 // A consumer that is poisoned fails three times, and its dead letter has the consumer's own error. It is redriven after the age. Mended, the consumer has its effect once,
 // though it crashes between effect and acknowledgement; a message that stays poison is spent, and so is one whose queue was deleted: of each operations is told once.
 func TestDeadLettersComeBack(t *testing.T) {
@@ -172,13 +236,7 @@ func TestDeadLettersComeBack(t *testing.T) {
 	if _, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &queue, MessageBody: &never}); err != nil {
 		t.Fatal(err)
 	}
-	// What stands in a queue of dead letters whose queue is gone: the redrive may send there, and there is no such queue.
-	deleted := stack.Stack + "-publish-events"
-	policy(t, "redrive-dead-letters", "Allow", []string{"sqs:GetQueueUrl", "sqs:SendMessage"}, "arn:aws:sqs:us-east-1:000000000000:"+deleted)
-	orphan := "of a queue that is deleted " + ident.New()
-	if _, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: aws.String(stack.Outputs["PublishEventsDeadLettersUrl"]), MessageBody: &orphan}); err != nil {
-		t.Fatal(err)
-	}
+	deleted, orphan, deployAgain := abandoned(t)
 
 	poisoned := findEntry(t, "start-saga", placed.ID, "open", "redriving")
 	if poisoned.RetryCount != 3 || !strings.Contains(poisoned.Error, "AccessDenied") || poisoned.Topic != "order.placed" || poisoned.Kind != "queue" || poisoned.CorrelationID == "" ||
@@ -186,7 +244,7 @@ func TestDeadLettersComeBack(t *testing.T) {
 		t.Errorf("the dead letter is %+v", poisoned)
 	}
 	spent := findEntry(t, "start-saga", never, "open", "redriving", "spent")
-	gone := findEntry(t, "publish-events", orphan, "open", "redriving", "spent")
+	gone := findEntry(t, deleted, orphan, "open", "redriving", "spent")
 
 	// Mended, it has its effect, and can't say so: the order goes on, and the dead letter stays open.
 	unsaid := policy(t, "start-saga", "Deny", []string{"dynamodb:PutItem"}, "*")
@@ -238,6 +296,10 @@ func TestDeadLettersComeBack(t *testing.T) {
 	if l := must[letter](t, http.StatusOK, get(stack.operator, "/dead-letters/"+gone.ID)); !strings.Contains(l.Error, deadletter.ErrGone.Error()) || l.Hint == "" {
 		t.Errorf("%+v", l)
 	}
+	url := deployAgain()
+	deadLetters(t, "redrive", gone.ID)
+	redriven(t, gone.ID, "redriving")
+	takeMessage(t, url, orphan)
 	listed := decode[[]letter](t, []byte(deadLetters(t, "list", "--status", "spent", "--consumer", "start-saga", "--json")))
 	if len(listed) == 0 || listed[0].ID != spent.ID {
 		t.Errorf("the command line lists %+v", listed)
@@ -352,4 +414,41 @@ func TestDeadLettersOfFunctions(t *testing.T) {
 			takeEntry(t, tc.consumer, find)
 		})
 	}
+}
+
+// An undo that is spent is a dead letter, and comes back as a run of its own that takes back what is left.
+func TestSpentUndoComesBack(t *testing.T) {
+	buyer := newCustomer(t, 1_000)
+	sku := newStock(t, 2)
+	buyer.ends(t, buyer.place(t, line(sku, 1, 100)).ID, "confirmed") // the functions are warm
+	settings := map[string]string{"DEAD_LETTER_MIN_AGE": "1"}
+	setVariables(t, "record-dead-letters", settings)
+	setVariables(t, "redrive-dead-letters", settings)
+
+	mend := policy(t, "schedule-shipment", "Deny", []string{"dynamodb:PutItem"}, "*")
+	placed := buyer.place(t, line(sku, 1, 100))
+	spent := findEntry(t, "order-saga", placed.ID, "open", "redriving")
+	if spent.Kind != "undo" || spent.Topic != "undo" || !strings.Contains(spent.Error, "cancel shipment") || spent.CorrelationID == "" || spent.RetryCount < 1 {
+		t.Errorf("the dead letter is %+v", spent)
+	}
+	if o := buyer.order(t, placed.ID); o.Status != "cancelling" || o.Saga.State != "failed" {
+		t.Errorf("the order is %s, its saga %s", o.Status, o.Saga.State)
+	}
+	// What could be undone is, whatever else could not.
+	if balance := buyer.balance(t); balance != 900 {
+		t.Errorf("the balance is %d", balance)
+	}
+	checkStock(t, sku, shop.Stock{OnHand: 2, Reserved: 1, Available: 1})
+
+	mend()
+	if l := redriven(t, spent.ID, "resolved"); l.Redrives < 1 {
+		t.Errorf("%+v", l)
+	}
+	if o := buyer.ends(t, placed.ID, "cancelled"); !strings.HasPrefix(o.Saga.ID, "redrive-"+spent.ID) || o.Cancellation == nil || o.Cancellation.Reason != "saga.step-failed" {
+		t.Errorf("run %s has undone it: %+v", o.Saga.ID, o.Cancellation)
+	}
+	if balance := buyer.balance(t); balance != 900 {
+		t.Errorf("the balance is %d", balance)
+	}
+	buyer.counts(t, 1, 1)
 }

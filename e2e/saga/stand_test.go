@@ -15,7 +15,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -169,8 +171,9 @@ func (s *stand) deployRelays(t *testing.T) {
 func (s *stand) deployMachine(t *testing.T, c *running) {
 	t.Helper()
 	ctx := t.Context()
-	inventory := s.queue(t, "inventory", map[string]string{"VisibilityTimeout": strconv.Itoa(visibility)})
-	c.letters = s.queue(t, "letters", nil)
+	inventory := s.queue(t, awstest.Unique(t, "inventory"), inventoryAttributes)
+	c.inventory = inventory
+	c.letters = s.queue(t, awstest.Unique(t, "letters"), nil)
 	attributes, err := s.queues.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &inventory, AttributeNames: []sqstypes.QueueAttributeName{"QueueArn"}})
 	if err != nil {
 		t.Fatal(err)
@@ -209,9 +212,12 @@ func (s *stand) deployMachine(t *testing.T, c *running) {
 	})
 }
 
+// inventoryAttributes are those of the queue of inventory commands.
+var inventoryAttributes = map[string]string{"VisibilityTimeout": strconv.Itoa(visibility)}
+
 func (s *stand) queue(t *testing.T, name string, attributes map[string]string) string {
 	t.Helper()
-	out, err := s.queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String(awstest.Unique(t, name)), Attributes: attributes})
+	out, err := s.queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name, Attributes: attributes})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -413,22 +419,32 @@ type caseSpec struct {
 	fault           fault
 	undoFails       string // step of the undo that crashes each time
 	customerCancels string // "before" or "after" and a step
+	queueDeleted    string // the same: when the queue of inventory commands is deleted
 }
 
 // running is a case under way.
 type running struct {
 	caseSpec
-	t       *testing.T
-	orderID string
-	machine string
-	letters string // URL of the saga's dead-letter queue
+	t         *testing.T
+	orderID   string
+	machine   string
+	inventory string // URL of the queue of inventory commands
+	letters   string // URL of the saga's dead-letter queue
 
 	mu       sync.Mutex
 	ended    bool
 	muted    map[string]bool
 	held     []byte // the first event of a step that is late
 	hooked   bool
+	deleted  bool
 	undoRuns []string
+}
+
+// mend makes whole what the case breaks.
+func (c *running) mend() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.step, c.undoFails, c.ended = "", "", false
 }
 
 // arrive says how an invocation of a step is to go wrong, and whether the case is over and nothing more is to happen.
@@ -463,14 +479,17 @@ func (c *running) isMuted(token string) bool {
 	return c.muted[token]
 }
 
-// hook lets the customer cancel at the moment that the case names, as the API and start-saga together do it.
+// hook lets happen what the case names for the moment: inventory's queue is deleted, or the customer cancels, as the API and start-saga together do it.
 func (c *running) hook(ctx context.Context, s *stand, moment string) {
 	c.mu.Lock()
-	due := c.customerCancels == moment && !c.hooked
-	if due {
-		c.hooked = true
-	}
+	due, deletes := c.customerCancels == moment && !c.hooked, c.queueDeleted == moment && !c.deleted
+	c.hooked, c.deleted = c.hooked || due, c.deleted || deletes
 	c.mu.Unlock()
+	if deletes {
+		if _, err := s.queues.DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: &c.inventory}); err != nil {
+			c.t.Errorf("delete inventory's queue: %v", err)
+		}
+	}
 	if !due {
 		return
 	}
@@ -566,40 +585,50 @@ func (s *stand) run(t *testing.T, spec caseSpec, w want) {
 		}
 	}
 	s.compare(ctx, t, c, w, sku, onHand, opened.State.ID, balance)
+	if w.deadLetters == 0 {
+		return
+	}
+	c.mend()
+	if spec.queueDeleted != "" {
+		s.queue(t, path.Base(c.inventory), inventoryAttributes)
+	}
+	again := saga.Run{Name: "redrive-" + id + "-1", Input: saga.Input{Version: saga.InputVersion, OrderID: id, Mode: saga.ModeUndo}}
+	must(s.start(ctx, c, again))
+	s.awaitRun(ctx, t, c, again.Name, "SUCCEEDED")
+	s.compare(ctx, t, c, w.mended(), sku, onHand, opened.State.ID, balance)
 }
 
 // awaitRuns waits for every run of the order to end, and compares how.
 func (s *stand) awaitRuns(ctx context.Context, t *testing.T, c *running, w want) {
 	t.Helper()
-	names := map[string]string{c.orderID: w.runs[""]}
-	for first := true; first || len(names) > 0; first = false {
-		for name, status := range names {
-			arn := strings.Replace(c.machine, ":stateMachine:", ":execution:", 1) + ":" + name
-			err := eventually(ctx, "run "+name, func(ctx context.Context) (bool, error) {
-				run, err := s.runs.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &arn})
-				if err != nil || run.Status == sfntypes.ExecutionStatusRunning {
-					return false, err
-				}
-				if string(run.Status) != status {
-					t.Errorf("run %s is %s (%s), want %s", name, run.Status, aws.ToString(run.Error), status)
-				}
-				return true, nil
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			delete(names, name)
+	s.awaitRun(ctx, t, c, c.orderID, w.runs[""])
+	c.mu.Lock()
+	undoRuns := slices.Clone(c.undoRuns)
+	c.mu.Unlock()
+	if w.runs["-undo"] != "" && len(undoRuns) != 1 {
+		t.Errorf("%d runs were started to undo, want 1", len(undoRuns))
+	}
+	for _, undo := range undoRuns {
+		s.awaitRun(ctx, t, c, undo, w.runs["-undo"])
+	}
+}
+
+// awaitRun waits for a run to end, and compares how.
+func (s *stand) awaitRun(ctx context.Context, t *testing.T, c *running, name, status string) {
+	t.Helper()
+	arn := strings.Replace(c.machine, ":stateMachine:", ":execution:", 1) + ":" + name
+	err := eventually(ctx, "run "+name, func(ctx context.Context) (bool, error) {
+		run, err := s.runs.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &arn})
+		if err != nil || run.Status == sfntypes.ExecutionStatusRunning {
+			return false, err
 		}
-		if first {
-			c.mu.Lock()
-			for _, undo := range c.undoRuns {
-				names[undo] = w.runs["-undo"]
-			}
-			if w.runs["-undo"] != "" && len(c.undoRuns) != 1 {
-				t.Errorf("%d runs were started to undo, want 1", len(c.undoRuns))
-			}
-			c.mu.Unlock()
+		if string(run.Status) != status {
+			t.Errorf("run %s is %s (%s), want %s", name, run.Status, aws.ToString(run.Error), status)
 		}
+		return true, nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -649,7 +678,7 @@ func (s *stand) compare(ctx context.Context, t *testing.T, c *running, w want, s
 	}
 }
 
-// countLetters counts the dead letters of the case's run, of which there should be so many.
+// countLetters takes the dead letters of the case's run, of which there should be so many, and counts them.
 func (s *stand) countLetters(ctx context.Context, t *testing.T, c *running, want int) int {
 	t.Helper()
 	count := 0
@@ -668,6 +697,9 @@ func (s *stand) countLetters(ctx context.Context, t *testing.T, c *running, want
 			}
 			if letter.OrderID != c.orderID || letter.Problem == "" {
 				t.Errorf("dead letter %s", *m.Body)
+			}
+			if _, err := s.queues.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &c.letters, ReceiptHandle: m.ReceiptHandle}); err != nil {
+				t.Fatal(err)
 			}
 		}
 		count += len(out.Messages)
