@@ -29,6 +29,7 @@ import (
 	"orderflow/shared/clock"
 	customers "orderflow/shared/customer"
 	"orderflow/shared/es"
+	"orderflow/shared/ident"
 	"orderflow/shared/inbox"
 	"orderflow/shared/notification"
 	orders "orderflow/shared/order"
@@ -204,7 +205,8 @@ func TestMails(t *testing.T) {
 		for range 2 {
 			sendMails(t, body, nil)
 		}
-		sendMails(t, body, map[string]string{"take-over": "true"}) // what is known to be sent nobody sends again
+		// What is known to be sent nobody sends again.
+		sendMails(t, body, map[string]string{"take-over": "true", "dead-letter-id": ident.New(), "redrive-attempt": "1"})
 		sendMails(t, strings.Replace(body, `{`, `{"replay-name":"again",`, 1), nil)
 	}
 	drained(t, "SendMailsQueueUrl")

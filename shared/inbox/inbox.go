@@ -7,7 +7,7 @@
 //	                   └──release───> none      the same, without a trace
 //
 // A claim whose lease ended without a word is what a crash leaves: nobody knows whether the effect happened. An effect that may happen twice is taken over
-// then; for one that must not, the event is an ErrOutcomeUnknown until a person decides.
+// then; for one that must not, the event is an ErrOutcomeUnknown until a person decides. They decide by a permit, which is good for one claim.
 //
 // What it guarantees: of all claims on an event of a consumer one holds at a time, by a condition of the store and not by a look before; without takeovers
 // an effect is begun once and not again, unless it is known that it did not happen. What it does not: an effect and its entry are not written together, so
@@ -23,6 +23,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"orderflow/shared/clock"
@@ -66,6 +67,7 @@ type Entry struct {
 	Claimed time.Time // when, by the claimer's clock
 	Until   time.Time // the end of the claim's lease
 	Result  string    // of Done what came of it, of Failed why; without personal data
+	Permits []string  // that claims on the event came with, nil for none: each is used
 	Expires time.Time // from then on the store may forget the entry, and need not
 }
 
@@ -101,8 +103,9 @@ type Inbox struct {
 type Event struct {
 	ID      string
 	Payload string // Hash of what the effect follows from
-	// TakeOver lets this claim take over one whose lease has ended, where the inbox does not: somebody decided that the effect may happen twice.
-	TakeOver bool
+	// TakeOver is the id of a permit, "" for none: somebody decided that the effect may happen once more. It lets one claim take over another whose lease has
+	// ended, where the inbox does not; the claim that comes with it uses it up, and whoever brings it again is one without.
+	TakeOver string
 }
 
 // Claim is a claim that was granted, or what came of an earlier one.
@@ -123,7 +126,7 @@ func (i Inbox) Claim(ctx context.Context, e Event) (Claim, error) {
 		now := i.Clock.Now()
 		next := Entry{
 			Key: Key{Consumer: i.Consumer, Event: e.ID}, Payload: e.Payload, State: Claimed, Token: ident.New(), Claims: was.Claims + 1,
-			Claimed: now, Until: now.Add(i.Lease), Expires: now.Add(i.Retention),
+			Claimed: now, Until: now.Add(i.Lease), Permits: was.used(e.TakeOver), Expires: now.Add(i.Retention),
 		}
 		there, swapped, err := i.Store.Swap(ctx, next, was.Token)
 		if err != nil {
@@ -147,7 +150,31 @@ func (i Inbox) Claim(ctx context.Context, e Event) (Claim, error) {
 func (i Inbox) unclaim(ctx context.Context, claimed Entry, err error) error {
 	settling, cancel := settle(ctx)
 	defer cancel()
-	return errors.Join(fmt.Errorf("inbox: claim %s: %w", claimed.Key.Event, err), i.Store.Remove(settling, claimed.Key, claimed.Token))
+	return errors.Join(fmt.Errorf("inbox: claim %s: %w", claimed.Key.Event, err), i.giveBack(settling, claimed))
+}
+
+// giveBack lets whoever comes next claim. Permits that were used stay so; without any there is nothing to keep. It is no error where the claim is another's.
+func (i Inbox) giveBack(ctx context.Context, claimed Entry) error {
+	if len(claimed.Permits) == 0 {
+		return i.Store.Remove(ctx, claimed.Key, claimed.Token)
+	}
+	next := claimed
+	next.State, next.Result, next.Expires = Failed, "the claim was given back", i.Clock.Now().Add(i.Retention)
+	_, _, err := i.Store.Swap(ctx, next, next.Token)
+	return err
+}
+
+// used is the permits that were used once a claim with this one, "" for none, follows the entry.
+func (e Entry) used(permit string) []string {
+	if permit == "" || slices.Contains(e.Permits, permit) {
+		return e.Permits
+	}
+	return append(slices.Clone(e.Permits), permit)
+}
+
+// permits says whether that permit, "" for none, lets a claim take over the entry's.
+func (e Entry) permits(permit string) bool {
+	return permit != "" && !slices.Contains(e.Permits, permit)
 }
 
 // judge says what an entry that is there means for a claim. Without an error and Done it may be taken over.
@@ -163,7 +190,7 @@ func (i Inbox) judge(there Entry, e Event, now time.Time) (Claim, error) {
 		return Claim{}, nil
 	case now.Before(there.Until):
 		return Claim{}, fmt.Errorf("%w: %s until %s", ErrInFlight, e.ID, there.Until.UTC().Format(time.RFC3339))
-	case i.TakeOver || e.TakeOver:
+	case i.TakeOver || there.permits(e.TakeOver):
 		return Claim{}, nil
 	}
 	return Claim{}, fmt.Errorf("%w: %s was claimed at %s", ErrOutcomeUnknown, e.ID, there.Claimed.UTC().Format(time.RFC3339))
@@ -192,9 +219,9 @@ func (i Inbox) finish(ctx context.Context, c Claim, s State, result string) erro
 	return nil
 }
 
-// Release gives the claim back: the effect did not happen. A claim that is lost is no error.
+// Release gives the claim back: the effect did not happen. A claim that is lost is no error. It is for a claim that was not ended yet.
 func (i Inbox) Release(ctx context.Context, c Claim) error {
-	if err := i.Store.Remove(ctx, c.entry.Key, c.entry.Token); err != nil {
+	if err := i.giveBack(ctx, c.entry); err != nil {
 		return fmt.Errorf("inbox: release %s: %w", c.entry.Key.Event, err)
 	}
 	return nil

@@ -147,7 +147,7 @@ func TestDoFails(t *testing.T) {
 func TestTakeOver(t *testing.T) {
 	for name, prepare := range map[string]func(*stand, *inbox.Event){
 		"by the inbox": func(s *stand, _ *inbox.Event) { s.TakeOver = true },
-		"by the event": func(_ *stand, e *inbox.Event) { e.TakeOver = true },
+		"by the event": func(_ *stand, e *inbox.Event) { e.TakeOver = "p" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, e := newStand(), event
@@ -166,6 +166,85 @@ func TestTakeOver(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A permit is good for one claim, whatever came of the claim and whoever came in between.
+func TestPermitIsUsedOnce(t *testing.T) {
+	const permitted, unpermitted = "p1", ""
+	type come struct {
+		permit string
+		effect error // of the effect where there is one
+		want   error // nil: the effect happened
+	}
+	for name, tt := range map[string]struct {
+		comes   []come
+		effects int // in all, the one that nobody knows of aside
+	}{
+		"unknown again":    {[]come{{permitted, errBoom, inbox.ErrOutcomeUnknown}, {permitted, nil, inbox.ErrOutcomeUnknown}, {permitted, nil, inbox.ErrOutcomeUnknown}}, 1},
+		"done":             {[]come{{permitted, nil, nil}, {permitted, nil, nil}, {unpermitted, nil, nil}}, 1},
+		"given back, done": {[]come{{permitted, inbox.ErrNotDone, inbox.ErrNotDone}, {permitted, nil, nil}}, 2},
+		"given back, unknown": {[]come{{permitted, inbox.ErrNotDone, inbox.ErrNotDone}, {permitted, errBoom, inbox.ErrOutcomeUnknown},
+			{permitted, nil, inbox.ErrOutcomeUnknown}}, 2},
+		"given back, unknown by another": {[]come{{permitted, inbox.ErrNotDone, inbox.ErrNotDone}, {unpermitted, errBoom, inbox.ErrOutcomeUnknown},
+			{permitted, nil, inbox.ErrOutcomeUnknown}}, 2},
+		"refused, unknown": {[]come{{permitted, inbox.ErrRefused, inbox.ErrRefused}, {permitted, errBoom, inbox.ErrOutcomeUnknown},
+			{permitted, nil, inbox.ErrOutcomeUnknown}}, 2},
+		"another permit": {[]come{{permitted, errBoom, inbox.ErrOutcomeUnknown}, {"p2", errBoom, inbox.ErrOutcomeUnknown}, {permitted, nil, inbox.ErrOutcomeUnknown},
+			{"p2", nil, inbox.ErrOutcomeUnknown}, {"p3", nil, nil}}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStand()
+			_, err := s.Claim(t.Context(), event) // and dies
+			wantErr(t, err, nil)
+			effects := 0
+			for i, c := range tt.comes {
+				s.clock.Advance(2 * s.Lease)
+				e := event
+				e.TakeOver = c.permit
+				_, _, err := s.Do(t.Context(), e, func(context.Context) (string, error) {
+					effects++
+					return "sent", c.effect
+				})
+				if !errors.Is(err, c.want) {
+					t.Errorf("time %d: error %v, want %v", i, err, c.want)
+				}
+			}
+			if effects != tt.effects {
+				t.Errorf("%d effects, want %d", effects, tt.effects)
+			}
+		})
+	}
+	t.Run("by a claim that needs none", func(t *testing.T) {
+		s := newStand()
+		e := event
+		e.TakeOver = permitted
+		for _, want := range []error{nil, inbox.ErrOutcomeUnknown} {
+			_, err := s.Claim(t.Context(), e)
+			wantErr(t, err, want)
+			s.clock.Advance(s.Lease)
+		}
+	})
+	t.Run("though the claim could not be written", func(t *testing.T) {
+		s := newStand()
+		_, err := s.Claim(t.Context(), event)
+		wantErr(t, err, nil)
+		s.clock.Advance(s.Lease)
+		e := event
+		e.TakeOver = permitted
+		tries := 0
+		s.store.swap = func(inbox.Entry) (error, error) {
+			if tries++; tries == 2 { // the first finds the claim that died
+				return nil, errBoom
+			}
+			return nil, nil
+		}
+		_, err = s.Claim(t.Context(), e)
+		wantErr(t, err, errBoom)
+		s.store.swap = nil
+		if got := s.store.Get(key); got.State != inbox.Failed || len(got.Permits) != 1 {
+			t.Errorf("kept is %+v", got)
+		}
+	})
 }
 
 // A panic leaves what a crash does.

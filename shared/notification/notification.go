@@ -81,8 +81,9 @@ func New(deps Deps) Notifier {
 // Delivery is an event as it comes from the bus.
 type Delivery struct {
 	Body []byte // EventBridge's JSON around the envelope
-	// TakeOver says that a person looked into a mail of which nobody knows whether it was sent, and wants it sent: the customer may get it twice.
-	TakeOver bool
+	// TakeOver is the id of a person's permit, "" for none: they looked into a mail of which nobody knows whether it was sent, and want it sent once more. The
+	// customer may get it twice. Deliveries with one permit are one more mail, however many they are.
+	TakeOver string
 }
 
 // Handle sends the mail that follows from an event, unless it was sent before. A customer who was erased gets none.

@@ -322,7 +322,7 @@ func TestCrash(t *testing.T) {
 		defer func() { _ = recover() }()
 		_ = dying.Handle(t.Context(), notification.Delivery{Body: m})
 	}()
-	takeOver := func() error { return w.Handle(t.Context(), notification.Delivery{Body: m, TakeOver: true}) }
+	takeOver := func() error { return w.Handle(t.Context(), notification.Delivery{Body: m, TakeOver: "letter/1"}) }
 	wantErr(t, w.handle(m), inbox.ErrInFlight)
 	wantErr(t, takeOver(), inbox.ErrInFlight)
 	w.clock.Advance(notification.Lease)
@@ -337,6 +337,36 @@ func TestCrash(t *testing.T) {
 		t.Errorf("sent %v", w.mailer.sent)
 	}
 	wantErr(t, w.handle(m), nil)
+}
+
+// A message that a person lets be sent once more comes three times, as each message may: where nobody knows of that mail either, it is one more and not three.
+func TestTakeOverIsOneMail(t *testing.T) {
+	quiet(t)
+	w := newWorld(t)
+	m := w.message(registered, 1)
+	w.mailer.after = errors.New("no answer")
+	wantErr(t, w.handle(m), inbox.ErrOutcomeUnknown)
+	deliver := func(permit string) (mails int) {
+		t.Helper()
+		before := len(w.mailer.sent)
+		for range 3 {
+			w.clock.Advance(180 * time.Second)
+			err := w.Handle(t.Context(), notification.Delivery{Body: m, TakeOver: permit})
+			wantErr(t, err, inbox.ErrOutcomeUnknown)
+			if !poison.IsHeld(err) {
+				t.Errorf("not held: %v", err)
+			}
+		}
+		return len(w.mailer.sent) - before
+	}
+	for _, tt := range []struct {
+		permit string
+		mails  int
+	}{{"", 0}, {"letter/1", 1}, {"letter/1", 0}, {"letter/2", 1}, {"letter/1", 0}} {
+		if got := deliver(tt.permit); got != tt.mails {
+			t.Errorf("%d mails with the permit %q, want %d", got, tt.permit, tt.mails)
+		}
+	}
 }
 
 // A message from which no mail can follow.

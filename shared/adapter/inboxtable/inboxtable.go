@@ -32,6 +32,7 @@ const (
 	claimedAttr  = "claimed"  // N, Unix time in milliseconds
 	untilAttr    = "until"    // N, Unix time in milliseconds
 	resultAttr   = "result"   // S
+	permitsAttr  = "permits"  // L of S; missing where none was used
 	expiresAttr  = "expires"  // N, Unix time in seconds: the table's time to live
 )
 
@@ -93,6 +94,9 @@ func encode(e inbox.Entry) item {
 	i[payloadAttr], i[stateAttr], i[tokenAttr], i[resultAttr] = text(e.Payload), text(string(e.State)), text(e.Token), text(e.Result)
 	i[claimsAttr], i[claimedAttr], i[untilAttr] = number(e.Claims), number(e.Claimed.UnixMilli()), number(e.Until.UnixMilli())
 	i[expiresAttr] = number(e.Expires.Unix())
+	if len(e.Permits) > 0 {
+		i[permitsAttr] = texts(e.Permits)
+	}
 	return i
 }
 
@@ -102,7 +106,8 @@ func decode(i item) (inbox.Entry, error) {
 	e := inbox.Entry{
 		Key: inbox.Key{Event: r.text(eventAttr), Consumer: r.text(consumerAttr)}, Payload: r.text(payloadAttr), State: inbox.State(r.text(stateAttr)),
 		Token: r.text(tokenAttr), Claims: r.number(claimsAttr), Claimed: time.UnixMilli(r.number(claimedAttr)).UTC(),
-		Until: time.UnixMilli(r.number(untilAttr)).UTC(), Result: r.text(resultAttr), Expires: time.Unix(r.number(expiresAttr), 0).UTC(),
+		Until: time.UnixMilli(r.number(untilAttr)).UTC(), Result: r.text(resultAttr), Permits: r.texts(permitsAttr),
+		Expires: time.Unix(r.number(expiresAttr), 0).UTC(),
 	}
 	if e.State != inbox.Claimed && e.State != inbox.Done && e.State != inbox.Failed {
 		r.missing = append(r.missing, stateAttr)
@@ -136,6 +141,35 @@ func (r *reader) number(name string) int64 {
 	}
 	r.missing = append(r.missing, name)
 	return 0
+}
+
+// texts reads a list, nil where it is missing.
+func (r *reader) texts(name string) (texts []string) {
+	value, there := r.item[name]
+	if !there {
+		return nil
+	}
+	list, _ := value.(*types.AttributeValueMemberL)
+	if list == nil {
+		r.missing = append(r.missing, name)
+		return nil
+	}
+	for _, v := range list.Value {
+		if s, ok := v.(*types.AttributeValueMemberS); ok {
+			texts = append(texts, s.Value)
+		} else {
+			r.missing = append(r.missing, name)
+		}
+	}
+	return texts
+}
+
+func texts(all []string) types.AttributeValue {
+	list := &types.AttributeValueMemberL{}
+	for _, s := range all {
+		list.Value = append(list.Value, text(s))
+	}
+	return list
 }
 
 func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }

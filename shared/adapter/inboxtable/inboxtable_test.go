@@ -52,6 +52,10 @@ func TestUnreadable(t *testing.T) {
 		"a state that there is not": func(i map[string]types.AttributeValue) { i["state"] = str("sent") },
 		"a number as text":          func(i map[string]types.AttributeValue) { i["until"] = str("2") },
 		"no number":                 func(i map[string]types.AttributeValue) { i["until"] = num("2.5") },
+		"permits as text":           func(i map[string]types.AttributeValue) { i["permits"] = str("p") },
+		"a permit as a number": func(i map[string]types.AttributeValue) {
+			i["permits"] = &types.AttributeValueMemberL{Value: []types.AttributeValue{str("p"), num("1")}}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			there := good()

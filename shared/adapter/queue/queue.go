@@ -48,12 +48,16 @@ type Message struct {
 	sourceARN string // the queue that SQS moved it from
 }
 
-// AttributeTakeOver is the attribute of a message that a person sends again by hand, with the value "true": they looked into an effect of which nobody knows
-// whether it happened, and want it though it may happen twice. Nothing sets it by itself.
-const AttributeTakeOver = deadletter.AttributeTakeOver
-
-// TakeOver reports whether a person sent the message again knowing that its effect may happen twice.
-func (m Message) TakeOver() bool { return m.Attributes[AttributeTakeOver] == "true" }
+// TakeOver is the id of a person's permit, "" for none: they looked into an effect of which nobody knows whether it happened, let the message be redriven, and
+// want the effect though it may happen twice. It names the dead letter and the redrive, "<dead-letter-id>/<redrive-attempt>", so that it is the same in each copy
+// and at each receive of what that redrive sent, and another one the next time that a person permits it.
+func (m Message) TakeOver() string {
+	id, attempt := m.Attributes[deadletter.AttributeID], m.Attributes[deadletter.AttributeAttempt]
+	if m.Attributes[deadletter.AttributeTakeOver] != "true" || id == "" || attempt == "" {
+		return ""
+	}
+	return id + "/" + attempt
+}
 
 // Journal is told of tries, for the dead letters: deadletter.Journal is one.
 type Journal interface {

@@ -337,29 +337,37 @@ func TestJournalThatHangs(t *testing.T) {
 	})
 }
 
-// A message brings its sender's attributes; only the very word of a person lets an effect happen twice.
+// A message brings its sender's attributes; only the very word of a person lets an effect happen twice, and it names the redrive that it is for.
 func TestAttributes(t *testing.T) {
 	text := func(s string) events.SQSMessageAttribute {
 		return events.SQSMessageAttribute{DataType: "String", StringValue: &s}
 	}
 	number := text("1")
 	number.DataType = "Number"
+	texts := func(of map[string]string) map[string]events.SQSMessageAttribute {
+		given := map[string]events.SQSMessageAttribute{"n": number, "b": {DataType: "Binary"}}
+		for name, value := range of {
+			given[name] = text(value)
+		}
+		return given
+	}
 	for name, tc := range map[string]struct {
-		given    map[string]events.SQSMessageAttribute
-		want     map[string]string
-		takeOver bool
+		given    map[string]string
+		takeOver string
 	}{
-		"none":        {nil, map[string]string{}, false},
-		"of a person": {map[string]events.SQSMessageAttribute{"take-over": text("true"), "a": text("b")}, map[string]string{"take-over": "true", "a": "b"}, true},
-		"of none":     {map[string]events.SQSMessageAttribute{"take-over": text("1")}, map[string]string{"take-over": "1"}, false},
-		"other types": {map[string]events.SQSMessageAttribute{"n": number, "b": {DataType: "Binary"}}, map[string]string{}, false},
+		"none":                    {map[string]string{}, ""},
+		"of a redrive":            {map[string]string{"dead-letter-id": "d", "redrive-attempt": "2"}, ""},
+		"of a person's redrive":   {map[string]string{"dead-letter-id": "d", "redrive-attempt": "2", "take-over": "true", "a": "b"}, "d/2"},
+		"of no redrive":           {map[string]string{"take-over": "true", "redrive-attempt": "2"}, ""},
+		"of a redrive, but which": {map[string]string{"take-over": "true", "dead-letter-id": "d"}, ""},
+		"of nobody's word":        {map[string]string{"dead-letter-id": "d", "redrive-attempt": "2", "take-over": "1"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := batch("a")
-			e.Records[0].MessageAttributes = tc.given
+			e.Records[0].MessageAttributes = texts(tc.given)
 			_, err := queue.Handler(func(_ context.Context, m queue.Message) error {
-				if !maps.Equal(m.Attributes, tc.want) || m.TakeOver() != tc.takeOver {
-					t.Errorf("%v, %t", m.Attributes, m.TakeOver())
+				if !maps.Equal(m.Attributes, tc.given) || m.TakeOver() != tc.takeOver {
+					t.Errorf("%v, %q", m.Attributes, m.TakeOver())
 				}
 				return nil
 			}, nil)(t.Context(), e)
