@@ -198,25 +198,35 @@ def serve(args) -> int:
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True
     from ministack import app
 
-    name_senders()
+    ask_as_ses(app)
     sys.argv = ["ministack"]
     app.main()
     return 0
 
 
-def name_senders() -> None:
-    """SES asks IAM whether the caller may send as an identity. MiniStack asks whether they may send at all, which a role that names its identity may not."""
-    from ministack.core import iam_actions
+def ask_as_ses(app) -> None:
+    """SES asks IAM whether the caller may send from an address: as its identity, in the sandbox to the recipients' identities, and by a configuration set.
+    MiniStack asks whether they may send at all, which a role that names any of these may not."""
+    from ministack.core.responses import get_account_id
 
-    resource = iam_actions._ses_v2_resource_arn
+    enforce = app._enforce_ses_v2
 
-    def named(method, path, body, region, account_id):
+    def asked(method, path, headers, body, query_params, request_id):
         if method != "POST" or path != "/v2/email/outbound-emails":
-            return resource(method, path, body, region, account_id)
-        sender = email.utils.parseaddr(json.loads(body).get("FromEmailAddress", ""))[1]
-        return f"arn:aws:ses:{region}:{account_id}:identity/{sender}"
+            return enforce(method, path, headers, body, query_params, request_id)
+        request = json.loads(body)
+        sender = email.utils.parseaddr(request.get("FromEmailAddress", ""))[1]
+        names = [f"identity/{address}" for address in [sender, *request.get("Destination", {}).get("ToAddresses", [])]]
+        if request.get("ConfigurationSetName"):
+            names.append(f"configuration-set/{request['ConfigurationSetName']}")
+        for name in names:
+            arn = f"arn:aws:ses:{app.extract_region(headers, query_params)}:{get_account_id()}:{name}"
+            if denied := app._enforce_data_plane("sesv2", "ses:SendEmail", headers, query_params, request_id, resource_arn=arn,
+                                                 service_context={"ses:FromAddress": sender}, named_resource=arn):
+                return denied
+        return None
 
-    iam_actions._ses_v2_resource_arn = named
+    app._enforce_ses_v2 = asked
 
 
 def end_with(pid: int) -> None:

@@ -41,10 +41,15 @@ var withoutResource = []string{
 	"xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets",
 }
 
-// Resources that have no name until they exist, by action, with the only form in which a policy may mean all of them.
-var unnamed = map[string]string{
-	"dynamodb:ListStreams":     "${EventsTable.Arn}/stream/*",
-	"states:DescribeExecution": "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${OrderSaga.Name}:*",
+// Resources that the template can't name, by action, with the only forms in which a policy may mean all of them: what has no name until it exists, and what
+// SES asks about besides the sender, whose address the statement's condition names.
+var unnamed = map[string][]string{
+	"dynamodb:ListStreams":     {"${EventsTable.Arn}/stream/*"},
+	"states:DescribeExecution": {"arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${OrderSaga.Name}:*"},
+	"ses:SendEmail": {
+		"arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*",
+		"arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:configuration-set/*",
+	},
 }
 
 // Actions that change or take away what was written. Nobody has them on the events.
@@ -68,7 +73,8 @@ type statement struct {
 	actions     []string
 	resources   []any
 	leadingKeys []any
-	extras      any // NotAction or NotResource
+	sender      string // the parameter with the only address to send from
+	extras      any    // NotAction or NotResource
 }
 
 // statements lists what a role allows, and where it allows something under a condition only, what it allows then.
@@ -84,6 +90,7 @@ func statements(t template, role string) []statement {
 				st.actions = append(st.actions, fmt.Sprint(a))
 			}
 			st.leadingKeys = list(at(s, "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys"))
+			st.sender = textAt(s, "Condition", "StringEquals", "ses:FromAddress", "Ref")
 			st.extras = at(s, "NotAction")
 			if st.extras == nil {
 				st.extras = at(s, "NotResource")
@@ -124,9 +131,12 @@ func roles(t template) (found findings) {
 					found.addf("%s allows %s", id, a)
 				}
 				for _, r := range s.resources {
-					if p := pattern(r); p != "" && !(p == "*" && slices.Contains(withoutResource, a)) && p != unnamed[a] {
+					if p := pattern(r); p != "" && !(p == "*" && slices.Contains(withoutResource, a)) && !slices.Contains(unnamed[a], p) {
 						found.addf("%s allows %s on %s", id, a, p)
 					}
+				}
+				if a == "ses:SendEmail" && s.sender != "MailFrom" {
+					found.addf("%s allows %s from any address", id, a)
 				}
 				if slices.ContainsFunc(s.resources, func(r any) bool { return target(r) == "EventsTable" }) && slices.Contains(rewriting, a) {
 					found.addf("%s allows %s on the events, which are only ever added to", id, a)
@@ -322,6 +332,7 @@ Resources:
         - PolicyDocument:
             Statement:
               - {Effect: Allow, Action: [xray:PutTraceSegments], Resource: '*'}
+              - {Effect: Allow, Action: ses:SendEmail, Resource: !Sub 'arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*', Condition: {StringEquals: {'ses:FromAddress': !Ref MailFrom}}}
               - Effect: Allow
                 Action: dynamodb:Query
                 Resource: !GetAtt EventsTable.Arn
@@ -362,6 +373,8 @@ func TestTemplateRulesFind(t *testing.T) {
 		"a wildcard at times":      {"- {Effect: Allow, Action: [xray:PutTraceSegments], Resource: '*'}", "- !If [Own, {Effect: Allow, Action: 's3:*', Resource: x}, !Ref AWS::NoValue]", "allows s3:*"},
 		"a wildcard resource":      {"Resource: !GetAtt EventsTable.Arn", "Resource: '*'", "allows dynamodb:Query on *"},
 		"a wildcard in a Sub":      {"Resource: !GetAtt EventsTable.Arn", "Resource: !Sub '${EventsTable.Arn}/*'", "allows dynamodb:Query on ${EventsTable.Arn}/*"},
+		"mails from anybody":       {"Condition: {StringEquals: {'ses:FromAddress': !Ref MailFrom}}", "Condition: {StringEqualsIfExists: {'ses:FromAddress': !Ref MailFrom}}", "from any address"},
+		"mails in other accounts":  {"${AWS::AccountId}:identity/*", "*:identity/*", "allows ses:SendEmail on"},
 		"everything but":           {"Action: dynamodb:Query", "NotAction: dynamodb:Query", "doesn't simply allow"},
 		"a deny":                   {"- Effect: Allow", "- Effect: Deny", "doesn't simply allow"},
 		"events rewritten":         {"Action: dynamodb:Query", "Action: dynamodb:UpdateItem", "allows dynamodb:UpdateItem on the events"},
