@@ -29,11 +29,13 @@ const (
 	Lease = 90 * time.Second
 	// MaxAge is how old an event may be. No mail is sent for an older one: it would come too late to be of use, and the inbox may soon forget that it was sent.
 	MaxAge = 30 * 24 * time.Hour
+	// MaxAhead is how far in the future an event may be dated, since clocks differ. A later date would let it be young after its retention.
+	MaxAhead = 5 * time.Minute
 	// Retention is how long the inbox knows of a mail: longer than MaxAge, so that no event comes again after it.
 	Retention = 35 * 24 * time.Hour
 )
 
-// ErrUnfit says of a message that no mail can follow from it: it is no event of the bus, none that this consumer knows, or too old.
+// ErrUnfit says of a message that no mail can follow from it: it is no event of the bus, none that this consumer knows, too old, or of the future.
 var ErrUnfit = errors.New("notification: no mail follows from the message")
 
 // Mailer hands a mail to the mail service, and gives the service's id of it. That it was taken is not that it arrives.
@@ -99,8 +101,8 @@ func (n Notifier) Handle(ctx context.Context, d Delivery) error {
 	if err != nil {
 		return unfit(err)
 	}
-	if age := n.deps.Clock.Now().Sub(envelope.Time); age > MaxAge {
-		return unfit(fmt.Errorf("%s is %s old", envelope.ID, age.Truncate(time.Hour)))
+	if age := n.deps.Clock.Now().Sub(envelope.Time); age > MaxAge || age < -MaxAhead {
+		return unfit(fmt.Errorf("%s is %s old", envelope.ID, age.Truncate(time.Minute)))
 	}
 	log := slog.With("event", envelope.ID, "correlationId", envelope.CorrelationID)
 	mail, err := n.write(ctx, envelope, data)
@@ -200,10 +202,17 @@ func (n Notifier) render(ctx context.Context, e es.Envelope, k Kind, who custome
 	return mail, nil
 }
 
-// payloadOf is the hash of what the mail follows from: the fields of the event that this program knows. So neither what is around the event nor a field that a
-// later publisher adds makes it another.
+// payloadOf is the hash of what the mail follows from, and of nothing else of the event: a field that a publisher adds, or that this program learns to read, makes
+// it no other event. What stands in the inbox is compared with it for as long as it is kept there, so that it stays as it is.
 func payloadOf(e es.Envelope, data any) (string, error) {
-	text, err := json.Marshal([]any{e.Type, e.Subject, data})
+	of := []string{e.Type, e.Subject}
+	switch data := data.(type) {
+	case contract.CustomerRegistered:
+		of = append(of, data.Name, data.Email)
+	case contract.OrderCancelled:
+		of = append(of, data.Reason)
+	}
+	text, err := json.Marshal(of)
 	if err != nil {
 		return "", fmt.Errorf("notification: %s: %w", e.ID, err)
 	}

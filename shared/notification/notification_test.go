@@ -419,24 +419,93 @@ func TestAge(t *testing.T) {
 	wantErr(t, w.handle(m), nil)
 }
 
-// The same event id with other data is nobody's but a forger's, also after the mail was sent. What is only around the event may differ.
-func TestTampered(t *testing.T) {
+// An event of the future would still be young when the inbox has forgotten its mail. Clocks that differ are none.
+func TestAhead(t *testing.T) {
 	quiet(t)
 	w := newWorld(t)
-	m := string(w.message(placed, 1))
+	m := w.message(registered, 1)
+	w.clock.Advance(-notification.MaxAhead - time.Second)
+	err := w.handle(m)
+	wantErr(t, err, notification.ErrUnfit)
+	if !poison.Is(err) || len(w.mailer.sent) != 0 {
+		t.Error(err, w.mailer.sent)
+	}
+	w.clock.Advance(time.Second)
+	wantErr(t, w.handle(m), nil)
+}
+
+// cancelled is a world whose order is cancelled, and the message of that.
+func cancelled(t *testing.T) (*world, string) {
+	t.Helper()
+	w := newWorld(t)
+	w.run("start", order.Start{SagaID: "s"})
+	w.run("close", order.Close{Origin: order.OriginSaga, SagaID: "s", Reason: "stock.insufficient"})
+	w.run("cancel", order.Cancel{SagaID: "s"})
+	return w, string(w.message(placed, 4))
+}
+
+// The same event id with other data is nobody's but a forger's, also after the mail was sent. What no mail follows from may differ.
+func TestTampered(t *testing.T) {
+	quiet(t)
+	w, m := cancelled(t)
+	other := string(w.message(placed, 1))
 	wantErr(t, w.handle([]byte(m)), nil)
+	wantErr(t, w.handle([]byte(other)), nil)
 	for _, same := range []string{
 		strings.Replace(m, `"id":"1"`, `"id":"2"`, 1), strings.Replace(m, `"orderId":`, `"added":1,"orderId":`, 1), strings.Replace(m, `"data":{`, `"data":  {`, 1),
+		strings.Replace(other, `"quantity":2`, `"quantity":3`, 1), // the mail has what the order's stream says
 	} {
-		if same == m {
+		if same == m || same == other {
 			t.Fatal("nothing was changed")
 		}
 		wantErr(t, w.handle([]byte(same)), nil)
 	}
-	err := w.handle([]byte(strings.Replace(m, `"quantity":2`, `"quantity":3`, 1)))
+	err := w.handle([]byte(strings.Replace(m, `"stock.insufficient"`, `"customer"`, 1)))
 	wantErr(t, err, inbox.ErrTampered)
-	if !poison.Is(err) || len(w.mailer.sent) != 1 {
+	if !poison.Is(err) || len(w.mailer.sent) != 2 {
 		t.Error(err, w.mailer.sent)
+	}
+	welcome := w.message(registered, 1)
+	wantErr(t, w.handle(welcome), nil)
+	name, email := sealed(t, welcome)
+	for field, was := range map[string]string{customer.NameField: name, customer.EmailField: email} {
+		others, err := w.vault.Seal(t.Context(), "ada", field, []byte("eve@example.com"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantErr(t, w.handle(bytes.Replace(welcome, []byte(was), []byte(others), 1)), inbox.ErrTampered)
+	}
+}
+
+// sealed is what a message has of a customer.
+func sealed(t *testing.T, message []byte) (name, email string) {
+	t.Helper()
+	var m struct {
+		Detail struct{ Data struct{ Name, Email string } }
+	}
+	if err := json.Unmarshal(message, &m); err != nil {
+		t.Fatal(err)
+	}
+	return m.Detail.Data.Name, m.Detail.Data.Email
+}
+
+// What the inbox keeps of an event says the same in every release: with another hash each mail that comes again after a deployment would be tampered with.
+func TestHashStays(t *testing.T) {
+	quiet(t)
+	w, m := cancelled(t)
+	wantErr(t, w.handle(w.message(placed, 1)), nil)
+	wantErr(t, w.handle([]byte(m)), nil)
+	body := w.message(registered, 1)
+	wantErr(t, w.handle(body), nil)
+	name, email := sealed(t, body)
+	for event, want := range map[string]string{
+		"order/o1@1":     "0547e7b848e143124bfc6bdad37ba6bf18f5c31741adb45a595a1c03c4be619c", // of ["order.placed","order/o1"]
+		"order/o1@4":     "fdc8f447c1c9aee994617a3b829ced071b766e1de93187545e1df90ed90b737c", // of ["order.cancelled","order/o1","stock.insufficient"]
+		"customer/ada@1": inbox.Hash(fmt.Appendf(nil, `["customer.registered","customer/ada","%s","%s"]`, name, email)),
+	} {
+		if got := w.inbox.Get(inbox.Key{Consumer: notification.Consumer, Event: event}).Payload; got != want {
+			t.Errorf("%s: the hash is %s, want %s", event, got, want)
+		}
 	}
 }
 
