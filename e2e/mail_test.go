@@ -191,14 +191,14 @@ func TestMails(t *testing.T) {
 	confirmed := buyer.ends(t, first.ID, "confirmed")
 	short := first.ID[:8]
 	lines := []string{sku, "USD 11.77", "USD 23.54", first.ID}
-	box.gets(t, "We have your order "+short, lines...)
-	box.gets(t, "Your order "+short+" is confirmed", append(lines, confirmed.Shipment.TrackingNumber)...)
+	box.gets(t, "We received your order "+short, lines...)
+	box.gets(t, "Your order "+short+" was confirmed", append(lines, confirmed.Shipment.TrackingNumber)...)
 	must[object](t, http.StatusAccepted, post(buyer.token, "/orders/"+first.ID+"/cancel", object{"reason": "a private matter"}))
 	buyer.ends(t, first.ID, "cancelled")
-	box.gets(t, "Your order "+short+" is cancelled", append(lines, "You asked for it.")...)
+	box.gets(t, "Your order "+short+" was cancelled", append(lines, "You asked for it.")...)
 	second := buyer.place(t, line(sku, 99, 1))
 	buyer.ends(t, second.ID, "cancelled")
-	box.gets(t, "Your order "+second.ID[:8]+" is cancelled", "not everything in it is in stock")
+	box.gets(t, "Your order "+second.ID[:8]+" was cancelled", "not everything in it was in stock")
 
 	for eventType, mark := range map[string]string{"customer.registered": buyer.id, "order.placed": first.ID, "order.confirmed": first.ID, "order.cancelled": first.ID} {
 		body := bus.event(t, eventType, mark)

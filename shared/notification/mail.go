@@ -66,16 +66,16 @@ type line struct {
 // language is the one that the templates are written in. The layout has no words.
 const language = "en"
 
-// reasons says why an order was cancelled, to the one who ordered. What is not here is ours and not theirs.
+// reasons says why an order was cancelled, to the one who ordered, as of then: a mail may come late. What is not here is ours and not theirs.
 var reasons = map[order.Reason]string{
 	order.ReasonCustomer:                              "You asked for it.",
 	order.ReasonOperator:                              "We are sorry: we had to take it back.",
-	order.Reason(stock.ErrInsufficient.Code()):        "We are sorry: not everything in it is in stock.",
-	order.Reason(account.ErrInsufficientFunds.Code()): "Your account does not hold enough for it.",
-	order.Reason(account.ErrNotOpen.Code()):           "The account that was to pay for it is not open.",
-	order.Reason(account.ErrWrongCurrency.Code()):     "The account that was to pay for it is in another currency.",
-	order.Reason(account.ErrNotYours.Code()):          "The account that was to pay for it is not yours.",
-	order.Reason(shipment.ErrCountryNotServed.Code()): "We do not ship to the country of its address.",
+	order.Reason(stock.ErrInsufficient.Code()):        "We are sorry: not everything in it was in stock.",
+	order.Reason(account.ErrInsufficientFunds.Code()): "Your account did not hold enough for it.",
+	order.Reason(account.ErrNotOpen.Code()):           "The account that was to pay for it was not open.",
+	order.Reason(account.ErrWrongCurrency.Code()):     "The account that was to pay for it was in another currency.",
+	order.Reason(account.ErrNotYours.Code()):          "The account that was to pay for it was not yours.",
+	order.Reason(shipment.ErrCountryNotServed.Code()): "We could not ship to the country of its address.",
 }
 
 const ourReason = "We are sorry: something went wrong on our side."

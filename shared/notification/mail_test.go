@@ -153,7 +153,7 @@ func TestShown(t *testing.T) {
 	c.Lines, c.Total = []order.Line{{SKU: "A", Quantity: 3, UnitPrice: money.Money{Amount: 500, Currency: "JPY"}}}, money.Money{Amount: 1500, Currency: "JPY"}
 	for reason, want := range map[order.Reason]string{
 		order.ReasonCustomer: "You asked for it.", order.ReasonExpired: "went wrong on our side", order.ReasonSaga: "went wrong on our side", "x.new": "went wrong on our side",
-		"stock.insufficient": "not everything in it is in stock",
+		"stock.insufficient": "not everything in it was in stock",
 	} {
 		c.Reason = reason
 		m, err := notification.Render(notification.OrderCancelled, "ada@example.com", c)

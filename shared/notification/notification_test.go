@@ -158,12 +158,12 @@ func TestMails(t *testing.T) {
 			w.run("confirm", order.Confirm{SagaID: "s", PaymentID: "p", ShipmentID: "sh", TrackingNumber: "OF-1"})
 			w.run("ship", order.Ship{ShipmentID: "sh"})
 			w.run("deliver", order.Deliver{ShipmentID: "sh"})
-		}, []string{"We have your order o1", "Your order o1 is confirmed", "Your order o1 is on its way", "Your order o1 has arrived"}},
+		}, []string{"We received your order o1", "Your order o1 was confirmed", "Your order o1 was shipped", "Your order o1 was delivered"}},
 		"an order that is cancelled": {func(w *world) {
 			w.run("start", order.Start{SagaID: "s"})
 			w.run("close", order.Close{Origin: order.OriginSaga, SagaID: "s", Reason: "stock.insufficient"})
 			w.run("cancel", order.Cancel{SagaID: "s"})
-		}, []string{"We have your order o1", "Your order o1 is cancelled"}},
+		}, []string{"We received your order o1", "Your order o1 was cancelled"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -194,8 +194,8 @@ func TestMails(t *testing.T) {
 			}
 			for _, m := range w.mailer.sent {
 				lines := strings.Contains(m.Text, "2 × CD-0042 at USD 11.77: USD 23.54") && strings.Contains(m.Text, "Total: USD 38.53")
-				if strings.Contains(m.Subject, "confirmed") && (!lines || !strings.Contains(m.Text, "OF-1")) || strings.Contains(m.Subject, "have your") && !lines ||
-					strings.Contains(m.Subject, "on its way") && !strings.Contains(m.Text, "OF-1") || strings.Contains(m.Subject, "cancelled") && !strings.Contains(m.Text, "in stock") {
+				if strings.Contains(m.Subject, "confirmed") && (!lines || !strings.Contains(m.Text, "OF-1")) || strings.Contains(m.Subject, "received your") && !lines ||
+					strings.Contains(m.Subject, "was shipped") && !strings.Contains(m.Text, "OF-1") || strings.Contains(m.Subject, "cancelled") && !strings.Contains(m.Text, "in stock") {
 					t.Errorf("%s", m.Text)
 				}
 			}
