@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -32,20 +33,28 @@ import (
 // answerTime is how long SES may take to answer. A mail that it answers later is one of which nobody knows whether it was sent, so that it is long.
 const answerTime = 10 * time.Second
 
+// tryTime is what has to be left to the deadline for a try to begin. SES answers within a second as a rule; a try that the deadline cuts off is one of which
+// nobody knows.
+const tryTime = 5 * time.Second
+
 // pace is that of the tries at a mail that SES did not take for now: at its own rate limit that is for less than a second.
-var pace = backoff.Pace{Base: 100 * time.Millisecond, Max: 2 * time.Second, Margin: time.Second, Tries: 8}
+var pace = backoff.Pace{Base: 100 * time.Millisecond, Max: 2 * time.Second, Margin: tryTime, Tries: 8}
 
 // API is what the sender needs of SES.
 type API interface {
 	SendEmail(context.Context, *sesv2.SendEmailInput, ...func(*sesv2.Options)) (*sesv2.SendEmailOutput, error)
 }
 
-// NewClient makes the client that a Sender needs. It sends each request once, and on a connection of its own: on one that was kept while Lambda froze the
-// process, a request can get lost without anybody knowing whether SES had it.
+// NewClient makes the client that a Sender needs. It sends each request once, wherever the answer points, and on a connection of its own: on one that was kept
+// while Lambda froze the process, a request can get lost without anybody knowing whether SES had it.
 func NewClient(config aws.Config) *sesv2.Client {
+	transport := awshttp.NewBuildableClient().GetTransport()
+	transport.DisableKeepAlives = true
 	return sesv2.NewFromConfig(config, func(o *sesv2.Options) {
 		o.Retryer = aws.NopRetryer{}
-		o.HTTPClient = awshttp.NewBuildableClient().WithTimeout(answerTime).WithTransportOptions(func(t *http.Transport) { t.DisableKeepAlives = true })
+		o.HTTPClient = &http.Client{
+			Transport: transport, Timeout: answerTime, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
 	})
 }
 
@@ -64,13 +73,16 @@ func New(api API, c clock.Clock, from mail.Address, configurationSet string) Sen
 }
 
 // Send implements notification.Mailer. A mail that SES did not take for now, since mails came too fast, or because it could not be reached, is tried again until
-// near ctx's deadline.
+// near ctx's deadline. Less than 5 s ahead of it none is tried.
 func (s Sender) Send(ctx context.Context, m notification.Mail) (string, error) {
 	if s.from.Address == "" {
 		return "", fmt.Errorf("%w: mail: it is off: there is no address to send from", inbox.ErrNotDone)
 	}
 	if to, err := mail.ParseAddress(m.To); err != nil || to.Address != m.To || to.Name != "" {
 		return "", fmt.Errorf("%w: mail: the recipient's address is none", inbox.ErrRefused)
+	}
+	if strings.ContainsFunc(m.To, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return "", fmt.Errorf("%w: mail: the recipient's address is not ASCII, as SES takes them", inbox.ErrRefused)
 	}
 	if strings.ContainsAny(m.Subject, "\r\n") {
 		return "", fmt.Errorf("%w: mail: the subject has more than one line", inbox.ErrRefused)
@@ -84,6 +96,9 @@ func (s Sender) Send(ctx context.Context, m notification.Mail) (string, error) {
 	}
 	if s.configurationSet != "" {
 		input.ConfigurationSetName = &s.configurationSet
+	}
+	if deadline, ok := ctx.Deadline(); ok && deadline.Sub(s.clock.Now()) < tryTime {
+		return "", fmt.Errorf("%w: mail: no time is left to send it", inbox.ErrNotDone)
 	}
 	for tries := backoff.New(pace, s.clock); ; {
 		id, again, err := s.once(ctx, input)
@@ -106,7 +121,7 @@ func (s Sender) once(ctx context.Context, input *sesv2.SendEmailInput) (id strin
 		return aws.ToString(out.MessageId), false, nil
 	}
 	answered, code := what(err)
-	text := s.redact(err.Error())
+	text := s.redact(err.Error(), input.Destination.ToAddresses)
 	refused := (*types.MessageRejected)(nil)
 	bad := (*types.BadRequestException)(nil)
 	quota := (*types.LimitExceededException)(nil) // of a day: waiting a moment is of no use
@@ -115,7 +130,7 @@ func (s Sender) once(ctx context.Context, input *sesv2.SendEmailInput) (id strin
 		return "", false, fmt.Errorf("%w: mail: SES: %s", inbox.ErrRefused, text)
 	case errors.As(err, &quota):
 		return "", false, fmt.Errorf("%w: mail: SES: %s", inbox.ErrNotDone, text)
-	case answered == http.StatusTooManyRequests, answered == http.StatusServiceUnavailable, isThrottle(code):
+	case answered == http.StatusTooManyRequests, isThrottle(code):
 		return "", true, fmt.Errorf("%w: mail: SES: %s", inbox.ErrNotDone, text)
 	case answered >= 400 && answered < 500: // the account, its quota or its rights: not the mail's fault
 		return "", false, fmt.Errorf("%w: mail: SES: %s", inbox.ErrNotDone, text)
@@ -142,14 +157,19 @@ func isThrottle(code string) bool {
 }
 
 // address finds what looks like an address. SES names recipients in its errors, which go to logs and dead letters.
-var address = regexp.MustCompile(`[^\s<>"',;:()\[\]]+@[^\s<>"',;:()\[\]]+`)
+var address = regexp.MustCompile(`[^\s<>",;:()\[\]]+@[^\s<>",;:()\[\]]+`)
 
-// redact takes all addresses but the sender's out of a text.
-func (s Sender) redact(text string) string {
+const recipient = "(recipient)"
+
+// redact takes the recipients' addresses out of a text, and whatever else looks like an address and is not the sender's.
+func (s Sender) redact(text string, recipients []string) string {
+	for _, to := range recipients {
+		text = regexp.MustCompile(`(?i)`+regexp.QuoteMeta(to)).ReplaceAllLiteralString(text, recipient)
+	}
 	return address.ReplaceAllStringFunc(text, func(found string) string {
-		if trimmed := strings.TrimRight(found, "."); strings.EqualFold(trimmed, s.from.Address) {
+		if trimmed := strings.Trim(found, ".'"); strings.EqualFold(trimmed, s.from.Address) {
 			return found
 		}
-		return "(recipient)"
+		return recipient
 	})
 }

@@ -136,7 +136,9 @@ func TestSendFails(t *testing.T) {
 		{"a bad address", fail(400, "BadRequestException", "Local address contains control or whitespace"), inbox.ErrRefused, 1},
 		{"too fast", fail(429, "TooManyRequestsException", "Maximum sending rate exceeded."), inbox.ErrNotDone, 8},
 		{"throttled by another name", fail(400, "ThrottlingException", "Rate exceeded"), inbox.ErrNotDone, 8},
-		{"unavailable", fail(503, "ServiceUnavailable", "try later"), inbox.ErrNotDone, 8},
+		{"throttled with another status", fail(503, "SlowDown", "Rate exceeded"), inbox.ErrNotDone, 8},
+		{"unavailable", fail(503, "ServiceUnavailable", "try later"), unknown, 1},
+		{"unavailable, without a word", fail(503, "", ""), unknown, 1},
 		{"the day's quota is spent", fail(400, "LimitExceededException", "Daily message quota exceeded."), inbox.ErrNotDone, 1},
 		{"paused", fail(400, "SendingPausedException", "paused"), inbox.ErrNotDone, 1},
 		{"suspended", fail(400, "AccountSuspendedException", "suspended"), inbox.ErrNotDone, 1},
@@ -202,6 +204,43 @@ func TestNotReached(t *testing.T) {
 	}
 }
 
+// A try that the deadline would cut off does not begin, also not the first.
+func TestNoTimeLeft(t *testing.T) {
+	s := newSES(t, fail(429, "TooManyRequestsException", "Maximum sending rate exceeded."))
+	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(time.Hour))
+	defer cancel()
+	deadline, _ := ctx.Deadline()
+	for _, tt := range []struct {
+		left time.Duration
+		asks bool
+	}{{5*time.Second - time.Millisecond, false}, {5 * time.Second, true}} {
+		before := len(s.asked())
+		c := clock.NewFake(deadline.Add(-tt.left))
+		_, err := sender(s.URL, c, "").Send(ctx, hello)
+		if asked := len(s.asked()) > before; !errors.Is(err, inbox.ErrNotDone) || asked != tt.asks {
+			t.Errorf("%s left: asked %t, %v", tt.left, asked, err)
+		}
+		if left := deadline.Sub(c.Now()); left != tt.left {
+			t.Errorf("%s left: it waited until %s", tt.left, left)
+		}
+	}
+}
+
+// A redirection is an answer like another, and nobody has the mail a second time.
+func TestRedirected(t *testing.T) {
+	elsewhere := newSES(t, taken)
+	for _, status := range []int{http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
+		s := newSES(t, func(_ int, w http.ResponseWriter) {
+			w.Header().Set("Location", elsewhere.URL+"/v2/email/outbound-emails")
+			w.WriteHeader(status)
+		})
+		_, err := sender(s.URL, clock.NewFake(time.Unix(0, 0)), "").Send(t.Context(), hello)
+		if err == nil || errors.Is(err, inbox.ErrNotDone) || errors.Is(err, inbox.ErrRefused) || len(s.asked()) != 1 || len(elsewhere.asked()) != 0 {
+			t.Errorf("%d: %v, asked %d times, and %d times elsewhere", status, err, len(s.asked()), len(elsewhere.asked()))
+		}
+	}
+}
+
 // A mail whose answer is waited for no longer may be sent: nobody knows.
 func TestTimeOut(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
@@ -222,6 +261,8 @@ func TestUnsendable(t *testing.T) {
 		"no address":        func(m *notification.Mail) { m.To = "" },
 		"two addresses":     func(m *notification.Mail) { m.To = "a@example.com, b@example.com" },
 		"a named address":   func(m *notification.Mail) { m.To = "Ada <ada@example.com>" },
+		"a domain":          func(m *notification.Mail) { m.To = "ada@exämple.de" },
+		"a mailbox":         func(m *notification.Mail) { m.To = "ädä@example.com" },
 		"a header more":     func(m *notification.Mail) { m.To = "ada@example.com\r\nBcc: b@example.com" },
 		"a subject of two":  func(m *notification.Mail) { m.Subject = "Hello\r\nBcc: b@example.com" },
 		"a subject's break": func(m *notification.Mail) { m.Subject = "Hello\n" },
@@ -248,11 +289,30 @@ func TestOff(t *testing.T) {
 	}
 }
 
-// Addresses go from errors, the sender's own aside.
+// Addresses go from errors, the sender's own aside, and no part of them stays.
 func TestErrorsNameNobody(t *testing.T) {
-	s := newSES(t, fail(400, "MessageRejected", "Email address is not verified. The following identities failed the check in region US-EAST-1: Shop@example.com, Ada.O'Brien+x@mail.example.com."))
-	_, err := sender(s.URL, clock.NewFake(time.Unix(0, 0)), "").Send(t.Context(), hello)
-	if err == nil || !strings.Contains(err.Error(), "Shop@example.com, ") || !strings.Contains(err.Error(), "(recipient)") || strings.Contains(err.Error(), "mail.example") {
-		t.Error(err)
+	for _, to := range []string{"Ada.O'Brien+x@mail.example.org", "'ada'@mail.example.org", "a{d}a/%1$0@mail.example.org", "obrien@mail.example.org"} {
+		for name, said := range map[string]string{
+			"alone":      to,
+			"in a list":  "Shop@example.com, " + to + ".",
+			"quoted":     "'" + to + "' \"" + to + "\" <" + to + ">",
+			"in letters": strings.ToUpper(to) + ";" + strings.ToLower(to),
+			"another's":  "x'" + to + ",O'Brien@mail.example.org",
+		} {
+			s := newSES(t, fail(400, "MessageRejected", "The following identities failed the check in region US-EAST-1: "+said))
+			m := hello
+			m.To = to
+			_, err := sender(s.URL, clock.NewFake(time.Unix(0, 0)), "").Send(t.Context(), m)
+			if err == nil || !strings.Contains(err.Error(), "(recipient)") || strings.Contains(said, "Shop") != strings.Contains(err.Error(), "Shop@example.com, ") {
+				t.Errorf("%s, %s: %v", to, name, err)
+				continue
+			}
+			_, text, _ := strings.Cut(err.Error(), "US-EAST-1: ")
+			for _, part := range []string{"ada", "brien", "o'", "+x", "{", "mail", "example.org"} {
+				if strings.Contains(strings.ToLower(text), part) {
+					t.Errorf("%s, %s: %q stays in %v", to, name, part, err)
+				}
+			}
+		}
 	}
 }
