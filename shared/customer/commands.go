@@ -1,6 +1,7 @@
 package customer
 
 import (
+	"fmt"
 	"net/mail"
 	"regexp"
 	"strings"
@@ -39,7 +40,7 @@ func (Erase) customerCommand() {}
 type RegisterInput struct {
 	CustomerID string // a pseudonym that somebody chose
 	Name       string // 1 to MaxName characters
-	Email      string // an address alone, without a display name
+	Email      string // an address alone, without a display name, in ASCII and with a domain that has a dot: what the mail service takes
 }
 
 var validID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
@@ -51,19 +52,27 @@ func (in RegisterInput) Validate() error {
 		return ErrInvalid.Field("body.customerId", "a customer id is 1 to 64 letters, digits, _ and -, and starts with a letter or digit")
 	case !utf8.ValidString(in.Name) || strings.TrimSpace(in.Name) == "" || utf8.RuneCountInString(in.Name) > MaxName || hasControl(in.Name):
 		return ErrInvalid.Field("body.name", "a name is 1 to %d characters, without control characters", MaxName)
-	case !isAddress(in.Email):
-		return ErrInvalid.Field("body.email", "an e-mail address is like name@example.com, at most %d bytes", MaxEmail)
+	}
+	if rule := brokenRule(in.Email); rule != "" {
+		return ErrInvalid.Field("body.email", "an e-mail address %s", rule)
 	}
 	return nil
 }
 
-// isAddress is plausible and no more: only a mail that arrives proves an address.
-func isAddress(email string) bool {
-	if len(email) > MaxEmail || !utf8.ValidString(email) || hasControl(email) {
-		return false
+// brokenRule says what an e-mail address is and this is not, "" where it is plausible. It is no more than that: only a mail that arrives proves an address.
+func brokenRule(email string) string {
+	if strings.ContainsFunc(email, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return "is ASCII: an internationalised domain is given as xn--…"
 	}
 	address, err := mail.ParseAddress(email)
-	return err == nil && address.Name == "" && address.Address == email
+	if len(email) > MaxEmail || hasControl(email) || err != nil || address.Name != "" || address.Address != email {
+		return fmt.Sprintf("is like name@example.com, at most %d bytes", MaxEmail)
+	}
+	domain := email[strings.LastIndexByte(email, '@')+1:]
+	if strings.HasPrefix(domain, "[") || !strings.Contains(domain, ".") {
+		return "has a domain with a dot, as name@example.com has, and no IP address"
+	}
+	return ""
 }
 
 // hasControl finds what would let a text break out of the line that it is written into.

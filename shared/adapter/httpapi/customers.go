@@ -17,7 +17,7 @@ import (
 type registerCustomerBody struct {
 	CustomerID string `json:"customerId,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"A pseudonym. Operators choose it; for customers it is the one in their token, and may be left out."`
 	Name       string `json:"name" minLength:"1" maxLength:"200" example:"Ada Lovelace"`
-	Email      string `json:"email" minLength:"3" maxLength:"254" pattern:"^[^@\\s]+@[^@\\s]+$" example:"ada@example.com"`
+	Email      string `json:"email" minLength:"3" maxLength:"254" pattern:"^[^@\\s]+@[^@\\s]+$" example:"ada@example.com" doc:"An address alone, in ASCII (an internationalised domain as xn--…), with a domain that has a dot."`
 }
 
 type registerCustomerInput struct {
