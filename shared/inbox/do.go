@@ -21,14 +21,14 @@ var (
 //
 // An effect's error that is an ErrNotDone releases the claim, an ErrRefused fails it. Any other one is an ErrOutcomeUnknown. It, a panic and a crash leave the
 // claim as it is: nobody knows whether the effect happened, and once the lease has ended the event is an ErrOutcomeUnknown, or is taken over where that is
-// allowed. The same holds where the effect happened and saying so failed; the error then has the result. The effect's context ends with the lease, and a second
-// ahead of ctx's deadline, so that there is time to say what came of it.
+// allowed. The same holds where the effect happened and saying so failed; the error then has the result. The effect's context ends a second ahead of the lease's
+// end and of ctx's deadline, so that there is time to say what came of it; where that is over before the effect began, it is an ErrNotDone.
 func (i Inbox) Do(ctx context.Context, e Event, effect func(context.Context) (result string, err error)) (result string, fresh bool, err error) {
 	claim, err := i.Claim(ctx, e)
 	if err != nil || claim.Done {
 		return claim.Result, false, err
 	}
-	result, err = i.try(ctx, effect)
+	result, err = i.try(ctx, claim, effect)
 	settling, cancel := settle(ctx)
 	defer cancel()
 	switch {
@@ -46,13 +46,17 @@ func (i Inbox) Do(ctx context.Context, e Event, effect func(context.Context) (re
 	return result, true, err
 }
 
-func (i Inbox) try(ctx context.Context, effect func(context.Context) (string, error)) (string, error) {
-	within, cancel := context.WithTimeout(ctx, i.Lease)
+// try has the effect in the time that is left: the lease began before the claim was written, and is over when the inbox's clock says so.
+func (i Inbox) try(ctx context.Context, claim Claim, effect func(context.Context) (string, error)) (string, error) {
+	within, cancel := context.WithTimeout(ctx, claim.Until().Sub(i.Clock.Now())-settleTime)
 	defer cancel()
 	if deadline, ok := ctx.Deadline(); ok {
 		var sooner context.CancelFunc
 		within, sooner = context.WithDeadline(within, deadline.Add(-settleTime))
 		defer sooner()
+	}
+	if err := within.Err(); err != nil {
+		return "", fmt.Errorf("%w: no time is left for it: %w", ErrNotDone, err)
 	}
 	return effect(within)
 }

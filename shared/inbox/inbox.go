@@ -91,9 +91,10 @@ type Inbox struct {
 	Store    Store
 	Clock    clock.Clock
 	Consumer string
-	// Lease is how long a claim holds: longer than a try may take, and shorter than the time after which the event comes again after a crash.
+	// Lease is how long a claim holds: longer than a try may take, and shorter than the time after which the event comes again after a crash. It is more than
+	// the second that Do needs to say what came of the effect.
 	Lease time.Duration
-	// Retention is how long an entry is kept, from its last change on: longer than an event can come again.
+	// Retention is how long an entry is kept, from its last change on: longer than an event can come again, and no shorter than the lease.
 	Retention time.Duration
 	// TakeOver says that a claim whose lease has ended may be taken over: the effect may happen twice.
 	TakeOver bool
@@ -119,8 +120,11 @@ type Claim struct {
 func (c Claim) Until() time.Time { return c.entry.Until }
 
 // Claim asks for the event. Without an error either the claim is granted and ends with Done, Fail or Release, or its Done is true and there is nothing to do.
-// The error is an ErrInFlight, ErrOutcomeUnknown or ErrTampered, or the store's.
+// The error is an ErrInFlight, ErrOutcomeUnknown or ErrTampered, or the store's. An inbox whose times can't be grants nothing.
 func (i Inbox) Claim(ctx context.Context, e Event) (Claim, error) {
+	if i.Lease <= settleTime || i.Retention < i.Lease {
+		return Claim{}, fmt.Errorf("inbox: %s has a lease of %s and a retention of %s: no claim can hold, or it is forgotten while it does", i.Consumer, i.Lease, i.Retention)
+	}
 	var was Entry
 	for {
 		now := i.Clock.Now()

@@ -307,9 +307,16 @@ func TestStoreFails(t *testing.T) {
 	}
 }
 
-// The effect has no more time than the lease, and leaves some to say what came of it.
+// The effect has no more time than what is left of the lease by the inbox's clock, and leaves some to say what came of it.
 func TestEffectsTime(t *testing.T) {
 	s := newStand()
+	const claiming = 20 * time.Second // that the claim takes, while its lease runs
+	s.store.swap = func(next inbox.Entry) (error, error) {
+		if next.State == inbox.Claimed {
+			s.clock.Advance(claiming)
+		}
+		return nil, nil
+	}
 	end := func(ctx context.Context) (end time.Time) {
 		_, _, err := s.Do(ctx, event, func(ctx context.Context) (string, error) {
 			end, _ = ctx.Deadline()
@@ -318,9 +325,10 @@ func TestEffectsTime(t *testing.T) {
 		wantErr(t, err, inbox.ErrNotDone)
 		return end
 	}
+	const left = time.Minute - claiming - time.Second
 	before := time.Now()
-	if got := end(t.Context()); got.Before(before.Add(s.Lease)) || got.After(time.Now().Add(s.Lease)) {
-		t.Errorf("the effect ends at %s, and its lease of %s began after %s", got, s.Lease, before)
+	if got := end(t.Context()); got.Before(before.Add(left)) || got.After(time.Now().Add(left)) {
+		t.Errorf("the effect ends at %s, and had %s from %s on", got, left, before)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -338,6 +346,53 @@ func TestEffectsTime(t *testing.T) {
 	wantErr(t, err, nil)
 	if got := s.store.Get(key); got.State != inbox.Done {
 		t.Errorf("kept is %+v", got)
+	}
+}
+
+// Where nothing is left of the lease, or of the time in all, the effect does not begin, and the next one may claim at once.
+func TestNoTimeLeft(t *testing.T) {
+	over := func(context.Context) (string, error) { t.Error("the effect is begun"); return "", nil }
+	t.Run("of the lease", func(t *testing.T) {
+		s := newStand()
+		s.store.swap = func(next inbox.Entry) (error, error) {
+			if next.State == inbox.Claimed {
+				s.clock.Advance(s.Lease - time.Second)
+			}
+			return nil, nil
+		}
+		_, fresh, err := s.Do(t.Context(), event, over)
+		wantErr(t, err, inbox.ErrNotDone)
+		if !fresh || s.store.Get(key).State != "" {
+			t.Errorf("fresh %t, kept is %+v", fresh, s.store.Get(key))
+		}
+	})
+	t.Run("in all", func(t *testing.T) {
+		s := newStand()
+		ctx, cancel := context.WithTimeout(t.Context(), 900*time.Millisecond)
+		defer cancel()
+		_, _, err := s.Do(ctx, event, over)
+		wantErr(t, err, inbox.ErrNotDone)
+		if got := s.store.Get(key); got.State != "" {
+			t.Errorf("kept is %+v", got)
+		}
+	})
+}
+
+// An inbox that can't keep what it promises grants nothing.
+func TestTimesThatCantBe(t *testing.T) {
+	for name, change := range map[string]func(*inbox.Inbox){
+		"no lease":                        func(i *inbox.Inbox) { i.Lease = 0 },
+		"a lease that leaves no time":     func(i *inbox.Inbox) { i.Lease = time.Second },
+		"no retention":                    func(i *inbox.Inbox) { i.Retention = 0 },
+		"forgotten while the claim holds": func(i *inbox.Inbox) { i.Retention = i.Lease - 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStand()
+			change(&s.Inbox)
+			if _, err := s.Claim(t.Context(), event); err == nil || !strings.Contains(err.Error(), "lease") || s.store.Get(key).State != "" {
+				t.Errorf("%v, kept is %+v", err, s.store.Get(key))
+			}
+		})
 	}
 }
 
