@@ -363,3 +363,50 @@ func TestSESRefuses(t *testing.T) {
 		t.Errorf("%d mails were sent", n)
 	}
 }
+
+// A consumer that is poisoned fails three times, and its dead letter has its real error; it comes back by the redrive's own runs, and once it is mended the customer
+// has the mail, exactly once.
+func TestPoisonedMailComesBackOnce(t *testing.T) {
+	buyer := newCustomer(t, 1_000)
+	box := customerMailbox{buyer.id}
+	sku := newStock(t, 2)
+	first := buyer.place(t, line(sku, 1, 100))
+	box.gets(t, "Your order "+first.ID[:8]+" was confirmed") // the functions are warm
+	drained(t, "SendMailsQueueUrl")
+	quickly(t)
+	settings := map[string]string{"DEAD_LETTER_MIN_AGE": "1"}
+	setVariables(t, "record-dead-letters", settings)
+	setVariables(t, "redrive-dead-letters", settings)
+
+	mend := policy(t, "send-mails", "Deny", []string{"ses:SendEmail"}, "*")
+	placed := buyer.place(t, line(sku, 1, 100))
+	poisoned := map[string]letter{}
+	for subject, event := range map[string]struct{ topic, version string }{"We received your order ": {"order.placed", "@1"}, "Your order ": {"order.confirmed", "@3"}} {
+		l := findEntry(t, "send-mails", "order/"+placed.ID+event.version, "open", "redriving")
+		if l.RetryCount != 3 || l.Held || !strings.Contains(l.Error, "AccessDenied") || strings.Contains(l.Error, buyer.id) || l.Topic != event.topic || l.Kind != "queue" ||
+			l.FirstFailure.Before(placed.PlacedAt) || !l.LastFailure.After(l.FirstFailure) {
+			t.Errorf("the dead letter is %+v", l)
+		}
+		poisoned[subject+placed.ID[:8]] = l
+	}
+	if n := box.count(t, placed.ID[:8]); n != 0 {
+		t.Errorf("%d mails were sent by who may not", n)
+	}
+
+	mend()
+	for subject, l := range poisoned {
+		if got := redriven(t, l.ID, "resolved"); got.Redrives < 1 || got.ClosedAt == nil {
+			t.Errorf("%s: %+v", subject, got)
+		}
+	}
+	runRedrive(t)
+	drained(t, "SendMailsQueueUrl")
+	for subject := range poisoned {
+		if n := box.count(t, subject); n != 1 {
+			t.Errorf("%s: %d mails were sent", subject, n)
+		}
+	}
+	if all := box.mails(t); len(all) != 5 {
+		t.Errorf("%d mails, want 5: %+v", len(all), all)
+	}
+}
