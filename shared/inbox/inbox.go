@@ -4,7 +4,7 @@
 //
 //	none ──claim──> claimed ──done──> done      every later claim gets the stored result
 //	                   │ └────fail──> failed    the effect is known not to have happened; whoever comes next may claim
-//	                   └──release───> none      the same, without a trace
+//	                   └──release───> none      the same, without a trace; failed where there are permits to keep
 //
 // A claim whose lease ended without a word is what a crash leaves: nobody knows whether the effect happened. An effect that may happen twice is taken over
 // then; for one that must not, the event is an ErrOutcomeUnknown until a person decides. They decide by a permit, which is good for one claim.
