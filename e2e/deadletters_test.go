@@ -180,7 +180,7 @@ func abandoned(t *testing.T) (consumer, message string, deployAgain func() (url 
 	letters, lettersARN := create(consumer+"-dlq", nil)
 	t.Cleanup(func() { remove(letters) })
 	const tries = 3
-	attributes := map[string]string{"RedrivePolicy": text(t, object{"deadLetterTargetArn": lettersARN, "maxReceiveCount": tries})}
+	attributes := map[string]string{"RedrivePolicy": text(t, object{"deadLetterTargetArn": lettersARN, "maxReceiveCount": tries}), "VisibilityTimeout": "0"}
 	url, arn := create(consumer, attributes)
 	policy(t, "redrive-dead-letters", "Allow", []string{"sqs:GetQueueUrl", "sqs:SendMessage"}, arn)
 	policy(t, "record-dead-letters", "Allow", []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}, lettersARN)
@@ -202,7 +202,7 @@ func abandoned(t *testing.T) (consumer, message string, deployAgain func() (url 
 		t.Fatal(err)
 	}
 	for try := range tries + 1 { // the last one moves it
-		out, err := stack.queues.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url, VisibilityTimeout: 0, WaitTimeSeconds: 1})
+		out, err := stack.queues.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url})
 		if err != nil || try < tries && len(out.Messages) == 0 {
 			t.Fatalf("try %d: %+v, %v", try, out, err)
 		}
