@@ -31,6 +31,7 @@ REFUSED = {  # these name an order, an account and a person's key that no deploy
     "process-payment-charge": "account.not-open",
     "schedule-shipment-schedule": "shipment.address-unreadable",
 }
+LACKING = {"commit-stock", "follow-shipments", "prepare-shipments", "simulate-carrier"}  # the messages of these, too: they have to come again
 INVOKE_SECONDS = 300  # the first call may pull the image
 
 
@@ -117,15 +118,16 @@ def invoke(template: pathlib.Path, function: str, sample: pathlib.Path) -> bool:
         return False
     answer = done.stdout.strip()
     # SAM exits 0 also when the handler failed.
-    problem = trouble(answer, REFUSED.get(sample.stem)) if done.returncode == 0 else f"sam exits {done.returncode}"
+    problem = trouble(answer, sample.stem) if done.returncode == 0 else f"sam exits {done.returncode}"
     print(f"{'FAIL' if problem else 'ok  '} {sample.name}: {answer[:200] or '(nothing)'}")
     if problem:
         print(f"     {problem}\n{done.stderr}")
     return not problem
 
 
-def trouble(answer: str, refusal: str | None) -> str:
-    """What is wrong with a function's answer, or nothing. A refusal is the fault that it has to answer."""
+def trouble(answer: str, sample: str) -> str:
+    """What is wrong with a function's answer to a sample, or nothing."""
+    refusal = REFUSED.get(sample)
     try:
         payload = json.loads(answer)
     except json.JSONDecodeError as err:
@@ -135,6 +137,10 @@ def trouble(answer: str, refusal: str | None) -> str:
         return f"the handler failed with {failure}" if failure else f"the handler should have answered {refusal}"
     if isinstance(payload, dict) and payload.get("statusCode", 0) >= 500:
         return f"the handler answers status {payload['statusCode']}"
+    if isinstance(payload, dict) and "batchItemFailures" in payload:
+        unfit = sample.endswith("-poison") or sample in LACKING
+        if unfit != bool(payload["batchItemFailures"]):
+            return f"the handler should have {'failed a message' if unfit else 'done all messages'}"
     return ""
 
 
