@@ -76,21 +76,48 @@ func check(e es.Envelope) (Type, error) {
 	if err := decodeJSON(e.Data, &value); err != nil {
 		return Type{}, fmt.Errorf("%w: %s: %w", ErrInvalid, e.ID, err)
 	}
-	root, definitions := t.Schema()
-	var result huma.ValidateResult
-	huma.Validate(definitions, root, huma.NewPathBuffer([]byte("data"), len("data")), huma.ModeReadFromServer, value, &result)
-	found := strayed(t.data, value, "data")
-	for _, err := range result.Errors {
-		var detail *huma.ErrorDetail
-		if !errors.As(err, &detail) {
-			return Type{}, fmt.Errorf("%w: %s: %s version %d", ErrInvalid, e.ID, e.Type, e.DataVersion)
-		}
-		found = append(found, detail.Location+": "+detail.Message) // and not its Value
-	}
-	if len(found) > 0 {
+	if found := t.schema().breaches(t.data, value, "data"); len(found) > 0 {
 		return Type{}, fmt.Errorf("%w: %s: %s version %d: %s", ErrInvalid, e.ID, e.Type, e.DataVersion, listed(found))
 	}
 	return t, nil
+}
+
+// CommandDecoder makes the decoder of commands, which are messages to one consumer and no events. It checks a command against the JSON Schema of T as Decode checks
+// an event's data, and takes no property that the schema doesn't know: one that is passed over could be the one that matters. The error names places and
+// rules, and no value of the command. Trying again doesn't help.
+func CommandDecoder[T any]() func(text []byte) (T, error) {
+	of := reflect.TypeFor[T]()
+	closed := sync.OnceValue(func() schema {
+		s := schema{definitions: huma.NewMapRegistry(Definitions, huma.DefaultSchemaNamer)}
+		s.root = huma.SchemaFromType(s.definitions, of)
+		return s
+	})
+	return func(text []byte) (command T, err error) {
+		var value any
+		if err := decodeJSON(text, &value); err != nil {
+			return command, err
+		}
+		if found := closed().breaches(of, value, "message"); len(found) > 0 {
+			return command, errors.New(listed(found))
+		}
+		return command, decodeJSON(text, &command)
+	}
+}
+
+// breaches lists how the value of a Go type's JSON breaks its schema: by place and rule, and with nothing of the value.
+func (s schema) breaches(of reflect.Type, value any, place string) []string {
+	var result huma.ValidateResult
+	huma.Validate(s.definitions, s.root, huma.NewPathBuffer([]byte(place), len(place)), huma.ModeReadFromServer, value, &result)
+	found := strayed(of, value, place)
+	for _, err := range result.Errors {
+		breach := place + ": breaks its schema"
+		var detail *huma.ErrorDetail
+		if errors.As(err, &detail) {
+			breach = detail.Location + ": " + detail.Message // and not its Value
+		}
+		found = append(found, breach)
+	}
+	return found
 }
 
 // strayed lists what the validator takes, as Go's decoder does, and JSON Schema doesn't: a property whose name has other letters, upper for lower case, and

@@ -3,15 +3,14 @@
 package inventoryqueue
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 
 	"orderflow/shared/clock"
+	"orderflow/shared/contract"
 	"orderflow/shared/es"
 	"orderflow/shared/faults"
 	"orderflow/shared/saga"
@@ -35,8 +34,9 @@ type Answer struct {
 	ReservationID string `json:"reservationId"`
 }
 
-// ErrUnfit says of a message that it is no command of this queue. It will be none when it comes again either; the queue's count takes it to the dead letters.
-var ErrUnfit = errors.New("inventoryqueue: not a command of this queue")
+// ErrUnfit says of a message that it is no command of this queue: its detail names places and rules, and no values. It will be none when it comes again either; the
+// queue's count takes it to the dead letters.
+var ErrUnfit = faults.Declare(faults.Invalid, "inventory.unfit")
 
 // Tokens answers runs that wait. An answer that nobody waits for any more is no error.
 type Tokens interface {
@@ -58,11 +58,12 @@ type Handler struct {
 }
 
 // Handle carries out the command in a message's body and answers its task token. A fault is an answer too. Any other error leaves the message in the queue
-// and the run waiting: the command comes again and gives the same answer, whether its first try got as far as the effect or not.
+// and the run waiting: the command comes again and gives the same answer, whether its first try got as far as the effect or not. What is no command is an
+// ErrUnfit, and nothing is done of it; the run is told where the message says which one waits.
 func (h Handler) Handle(ctx context.Context, body []byte) error {
 	m, err := decode(body)
-	if err != nil {
-		return err
+	if unfit, ok := faults.As(err); ok {
+		return errors.Join(err, h.tell(ctx, body, unfit))
 	}
 	state, err := h.carryOut(ctx, m)
 	log := slog.With("command", m.Command, "orderId", m.OrderID, "revision", m.Revision, "sagaId", m.SagaID, "correlationId", m.CorrelationID)
@@ -95,28 +96,43 @@ func (h Handler) carryOut(ctx context.Context, m Message) (stock.ReservationStat
 	return h.Stock.Reserve(ctx, req, stock.Reservation{OrderID: m.OrderID, Revision: m.Revision, Items: items})
 }
 
-// decode takes nothing that it doesn't understand in full: a field that is passed over could be the one that matters.
+// tell answers the run that waits for a message that is unfit, which would wait until its time is up. To the run it is a step that failed, as that would
+// be: it tries again and then undoes what never happened. A message of another version is not read for its token: the same name may be another thing there, and a
+// newer program may be about to carry it out.
+func (h Handler) tell(ctx context.Context, body []byte, unfit *faults.Fault) error {
+	version, token := head(body)
+	if version != saga.InventoryCommandVersion || token == "" {
+		return nil
+	}
+	return h.Tokens.Fail(ctx, token, unfit.Code, unfit.Detail)
+}
+
+// command decodes what is published as InventoryCommand in events/asyncapi.yaml.
+var command = contract.CommandDecoder[Message]()
+
+// decode takes nothing that it doesn't understand in full. The error is an ErrUnfit.
 func decode(body []byte) (Message, error) {
-	var m Message
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&m); err != nil {
-		return m, fmt.Errorf("%w: %w", ErrUnfit, err)
+	if version, _ := head(body); version != 0 && version != saga.InventoryCommandVersion {
+		return Message{}, ErrUnfit.New("version %d, known is %d", version, saga.InventoryCommandVersion)
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return m, fmt.Errorf("%w: there is more behind the command", ErrUnfit)
+	m, err := command(body)
+	if err != nil {
+		return m, ErrUnfit.New("%s", err)
 	}
-	switch {
-	case m.Version != saga.InventoryCommandVersion:
-		return m, fmt.Errorf("%w: version %d, known is %d", ErrUnfit, m.Version, saga.InventoryCommandVersion)
-	case m.Command != ReserveStock && m.Command != ReleaseStock:
-		return m, fmt.Errorf("%w: unknown command %q", ErrUnfit, m.Command)
-	case m.OrderID == "":
-		return m, fmt.Errorf("%w: no orderId", ErrUnfit)
-	case m.Revision < 1:
-		return m, fmt.Errorf("%w: revision %d", ErrUnfit, m.Revision)
-	case m.SagaID == "":
-		return m, fmt.Errorf("%w: no sagaId", ErrUnfit)
+	if m.Command == ReserveStock && len(m.Items) == 0 {
+		return m, ErrUnfit.New("message.items: expected array length >= 1 to reserve")
 	}
 	return m, nil
+}
+
+// head reads version and token of a message, whatever else it is: 0 and "" where one isn't there by exactly that name.
+func head(body []byte) (version int, token string) {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(body, &fields) != nil || json.Unmarshal(fields["version"], &version) != nil {
+		return 0, ""
+	}
+	if json.Unmarshal(fields["taskToken"], &token) != nil {
+		return version, ""
+	}
+	return version, token
 }

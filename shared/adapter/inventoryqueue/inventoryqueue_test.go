@@ -19,6 +19,7 @@ import (
 	"orderflow/shared/es"
 	"orderflow/shared/es/estest"
 	"orderflow/shared/es/memstore"
+	"orderflow/shared/poison"
 	"orderflow/shared/stock"
 	"orderflow/shared/stock/stocktest"
 )
@@ -70,7 +71,7 @@ const (
 	reserve  = `{"version":1,"command":"reserve.stock","taskToken":"t-1","orderId":"o-1","revision":1,"items":[{"sku":"cd-1","quantity":2},{"sku":"cd-1","quantity":1}],"sagaId":"o-1","correlationId":"c-1"}`
 	tooMuch  = `{"version":1,"command":"reserve.stock","taskToken":"t-2","orderId":"o-2","revision":1,"items":[{"sku":"cd-1","quantity":1},{"sku":"cd-2","quantity":3},{"sku":"cd-9","quantity":1}],"sagaId":"o-2","correlationId":"c-2"}`
 	release  = `{"version":1,"command":"release.stock","taskToken":"t-3","orderId":"o-1","revision":1,"items":[{"sku":"cd-2","quantity":50}],"sagaId":"o-1-undo-3","correlationId":"c-1"}`
-	unheard  = `{"version":1,"command":"reserve.stock","orderId":"o-1","revision":1,"items":[{"sku":"cd-1","quantity":3}],"sagaId":"o-1","correlationId":""}`
+	unheard  = `{"version":1,"command":"reserve.stock","taskToken":"","orderId":"o-1","revision":1,"items":[{"sku":"cd-1","quantity":3}],"sagaId":"o-1","correlationId":""}`
 	refusals = `t-2 fails: stock.insufficient: not enough of "cd-2", "cd-9"`
 )
 
@@ -181,32 +182,82 @@ func TestCrash(t *testing.T) {
 	}
 }
 
+// What breaks the schema has no effect, is told by place and rule without its values, and told to the run that waits, if the message is of the one version and says
+// which run it is. So the command as it should be is carried out when it comes.
 func TestUnfit(t *testing.T) {
-	for name, body := range map[string]string{
-		"no JSON":                 `reserve`,
-		"empty":                   ``,
-		"null":                    `null`,
-		"a list":                  `[]`,
-		"two commands":            reserve + reserve,
-		"another version":         strings.Replace(reserve, `"version":1`, `"version":2`, 1),
-		"no version":              strings.Replace(reserve, `"version":1,`, ``, 1),
-		"another command":         strings.Replace(reserve, `reserve.stock`, `destroy.stock`, 1),
-		"an unknown field":        strings.Replace(reserve, `"revision":1`, `"revision":1,"force":true`, 1),
-		"an unknown field inside": strings.Replace(reserve, `"quantity":2`, `"quantity":2,"unit":"box"`, 1),
-		"half a piece":            strings.Replace(reserve, `"quantity":2`, `"quantity":2.5`, 1),
-		"no order":                strings.Replace(reserve, `"orderId":"o-1"`, `"orderId":""`, 1),
-		"no revision":             strings.Replace(reserve, `"revision":1`, `"revision":0`, 1),
-		"no run":                  strings.Replace(reserve, `"sagaId":"o-1"`, `"sagaId":""`, 1),
+	const items = `"items":[{"sku":"cd-1","quantity":2},{"sku":"cd-1","quantity":1}]`
+	with := func(old, replacement string) string {
+		if !strings.Contains(reserve, old) {
+			t.Fatalf("no %s to replace", old)
+		}
+		return strings.Replace(reserve, old, replacement, 1)
+	}
+	for name, tc := range map[string]struct {
+		body, reason string
+		told         bool
+	}{
+		"no JSON":                 {`reserve`, "no JSON", false},
+		"empty":                   {``, "no JSON: it ends too early", false},
+		"null":                    {`null`, "message: expected object", false},
+		"a list":                  {`[]`, "message: expected object", false},
+		"two commands":            {reserve + reserve, "there is more behind", false},
+		"a version of the future": {with(`"version":1`, `"version":2`), "version 2, known is 1", false},
+		"no version":              {with(`"version":1,`, ``), "message: expected required property version", false},
+		"a version in words":      {with(`"version":1`, `"version":"secret"`), "message.version: expected", false},
+		"another command":         {with(`reserve.stock`, `secret.stock`), "message.command: expected value to be one of", true},
+		"an unknown field":        {with(`"revision":1`, `"revision":1,"force":"secret"`), "message.force: unexpected property", true},
+		"an unknown field inside": {with(`"quantity":2`, `"quantity":2,"unit":"secret"`), "message.items[0].unit: unexpected property", true},
+		"half a piece":            {with(`"quantity":2`, `"quantity":2.5`), "message.items[0].quantity: expected integer", true},
+		"no piece":                {with(`"quantity":1`, `"quantity":0`), "message.items[1].quantity: expected number >= 1", true},
+		"fewer than none":         {with(`"quantity":2`, `"quantity":-2`), "message.items[0].quantity: expected number >= 1", true},
+		"no name of a piece":      {with(`"sku":"cd-1"`, `"sku":""`), "message.items[0].sku: expected length >= 1", true},
+		"nothing of a piece":      {with(`"sku":"cd-1",`, ``), "message.items[0]: expected required property sku", true},
+		"no order":                {with(`"orderId":"o-1"`, `"orderId":""`), "message.orderId: expected length >= 1", true},
+		"no revision":             {with(`"revision":1`, `"revision":0`), "message.revision: expected number >= 1", true},
+		"no run":                  {with(`"sagaId":"o-1"`, `"sagaId":""`), "message.sagaId: expected length >= 1", true},
+		"no correlation":          {with(`,"correlationId":"c-1"`, ``), "message: expected required property correlationId", true},
+		"without items":           {with(items+`,`, ``), "message: expected required property items", true},
+		"null for items":          {with(items, `"items":null`), "message.items: expected array length >= 1", true},
+		"no items":                {with(items, `"items":[]`), "message.items: expected array length >= 1", true},
+		"items in other letters":  {with(`"items"`, `"Items"`), "message.items: expected its name in these letters", true},
+		"pieces in other letters": {with(`"quantity":2`, `"Quantity":2`), "message.items[0].quantity: expected its name in these letters", true},
+		"a command's in both":     {with(`"command"`, `"COMMAND":"release.stock","command"`), "message.command: expected its name in these letters", true},
+		"no token":                {with(`"taskToken":"t-1",`, ``), "message: expected required property taskToken", false},
+		"other letters":           {with(`"taskToken"`, `"TaskToken"`), "message.taskToken: expected its name in these letters", false},
+		"nobody waits":            {with(`"taskToken":"t-1","orderId":"o-1"`, `"taskToken":"","orderId":""`), "message.orderId: expected length >= 1", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			if err := w.handler.Handle(t.Context(), []byte(body)); !errors.Is(err, inventoryqueue.ErrUnfit) {
-				t.Errorf("got %v", err)
+			err := w.handler.Handle(t.Context(), []byte(tc.body))
+			if !errors.Is(err, inventoryqueue.ErrUnfit) || !poison.Is(err) || !strings.Contains(err.Error(), tc.reason) || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%v, want %q", err, tc.reason)
 			}
-			if len(w.answers) > 0 || w.level("cd-1").Available != 10 {
-				t.Errorf("answered %q", w.answers)
+			told := []string{}
+			if tc.told {
+				told = append(told, "t-1 fails: "+err.Error())
+			}
+			if !slices.Equal(w.answers, told) {
+				t.Errorf("answered %q, want %q", w.answers, told)
+			}
+			w.answers = nil
+			if err := w.handler.Handle(t.Context(), []byte(reserve)); err != nil || !slices.Equal(w.answers, []string{reserved}) || w.level("cd-1").Available != 7 {
+				t.Errorf("the command as it should be: %v, %q", err, w.answers)
 			}
 		})
+	}
+}
+
+// A run that can't be told of its unfit command leaves the message in the queue like any other, with both errors, and is told when it comes again.
+func TestUnfitUntold(t *testing.T) {
+	w, down := newWorld(t), errors.New("down")
+	w.tokenErr = down
+	body := []byte(strings.Replace(reserve, `"orderId":"o-1"`, `"orderId":""`, 1))
+	if err := w.handler.Handle(t.Context(), body); !errors.Is(err, inventoryqueue.ErrUnfit) || !errors.Is(err, down) {
+		t.Error(err)
+	}
+	w.tokenErr = nil
+	if err := w.handler.Handle(t.Context(), body); !errors.Is(err, inventoryqueue.ErrUnfit) || len(w.answers) != 2 {
+		t.Errorf("%v, %q", err, w.answers)
 	}
 }
 
