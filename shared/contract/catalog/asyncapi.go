@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -54,6 +55,20 @@ var attributes = []attribute{
 	{Name: "data", Type: "object", Required: true, Description: "What happened in detail, by the schema of type and version."},
 }
 
+// frame are the fields of the JSON that EventBridge puts around an event, which is what lies in a consumer's queue. A consumer relies on those that it requires.
+var frame = []attribute{
+	{Name: "version", Type: "string", Description: "Of EventBridge's JSON."},
+	{Name: "id", Type: "string", Description: "Of this delivery to the bus. A repeat may have another; the event's own id is in the detail."},
+	{Name: "detail-type", Type: "string", Required: true, Description: "The event's type, for rules to choose by."},
+	{Name: "source", Type: "string", Required: true, Description: "The event's source, for rules to choose by."},
+	{Name: "account", Type: "string", Description: "Of AWS."},
+	{Name: "time", Type: "string", Format: "date-time", Description: "When the event came to the bus."},
+	{Name: "region", Type: "string", Description: "Of the bus."},
+	{Name: "resources", Type: "array", Description: "Empty."},
+	{Name: "replay-name", Type: "string", Description: "Of the replay that brings the event once more; it is missing from what is live."},
+	{Name: "detail", Type: "object", Required: true, Description: "The event: its envelope."},
+}
+
 // tree is a part of the document. Its keys come out in alphabetical order.
 type tree = map[string]any
 
@@ -72,7 +87,10 @@ type asyncAPI struct {
 // inventory.
 func asyncapi(types []contract.Type, receivers []consumer) ([]byte, error) {
 	components := huma.NewMapRegistry(schemas, huma.DefaultSchemaNamer)
-	messages, definitions := tree{}, tree{"Envelope": envelopeSchema()}
+	messages, definitions := tree{}, tree{
+		"Envelope": objectOf("CloudEvents 1.0, structured mode: the detail of EventBridge's event.", attributes),
+		"Delivery": objectOf("What EventBridge puts into a queue: its own JSON around the envelope.", frame),
+	}
 	document := asyncAPI{
 		Version: "3.0.0", ContentType: "application/json",
 		Info: tree{
@@ -85,21 +103,22 @@ func asyncapi(types []contract.Type, receivers []consumer) ([]byte, error) {
 		},
 		Channels: tree{}, Operations: tree{}, Components: tree{"messages": messages, "schemas": definitions},
 	}
-	bus, senders := tree{}, map[string][]any{}
+	bus, deliveries, senders := tree{}, tree{}, map[string][]any{}
 	for _, t := range types {
 		if !t.Published {
 			continue
 		}
 		name := messageName(t.Name, t.Version)
-		message, data, err := event(t, components)
+		message, data, example, err := event(t, components)
 		if err != nil {
 			return nil, err
 		}
-		messages[name], definitions[name] = message, data
+		messages[name], deliveries[name], definitions[name] = message, delivery(t, message, example), data
 		bus[name] = ref("#/components/messages/" + name)
 		senders[t.Context] = append(senders[t.Context], ref("#/channels/orders/messages/"+name))
 	}
-	document.Channels["orders"] = channel("{stack}-orders", "eventbridge", "The bus. A consumer is a rule, which names types and versions, with a queue.", bus)
+	document.Channels["orders"] = channel("{stack}-orders", "eventbridge",
+		"The bus. A message is the detail of an entry. A consumer is a rule, which names types and versions, with a queue.", bus)
 	for context, sent := range senders {
 		document.Operations[context+"-service.send"] = operation("send", "orders", "What "+context+" publishes, by way of publish-events.", sent)
 	}
@@ -108,19 +127,19 @@ func asyncapi(types []contract.Type, receivers []consumer) ([]byte, error) {
 		for _, r := range c.Receives {
 			name := messageName(r.Type, r.Version)
 			if received[name] == nil {
-				received[name] = ref("#/components/messages/" + name)
+				messages[name+delivered], received[name] = deliveries[name], ref("#/components/messages/"+name+delivered)
 				operated = append(operated, ref("#/channels/"+c.Name+"/messages/"+name))
 			}
 		}
-		description := fmt.Sprintf("The queue of %s. What fails three times, or breaks its schema, ends in %s.", c.Name, c.DeadLetters)
+		description := fmt.Sprintf("The queue of %s. What fails three times, as what breaks its schema does, ends in %s.", c.Name, c.DeadLetters)
 		document.Channels[c.Name] = channel(c.Queue, "sqs", description, received)
 		document.Operations[c.Name+".receive"] = operation("receive", c.Name, strings.Join(c.reasons(), " "), operated)
 	}
-	if err := document.commands(components, messages, definitions); err != nil {
+	if err := document.commands(messages, definitions); err != nil {
 		return nil, err
 	}
 	for name, s := range components.Map() {
-		s.AdditionalProperties = nil
+		s.AdditionalProperties = nil // a version may gain properties
 		plain, err := plain(s)
 		if err != nil {
 			return nil, err
@@ -137,16 +156,25 @@ func asyncapi(types []contract.Type, receivers []consumer) ([]byte, error) {
 	return b.Bytes(), e.Close()
 }
 
-// commands adds the queue that the saga and the inventory share. One consumer takes each command, and its answer goes to the run that waits.
-func (a *asyncAPI) commands(components huma.Registry, messages, definitions tree) error {
+// commands adds the queue that the saga and the inventory share. One consumer takes each command, and its answer goes to the run that waits. Their schemas stay
+// closed to further properties, as the consumer is.
+func (a *asyncAPI) commands(messages, definitions tree) error {
+	components := huma.NewMapRegistry(schemas, huma.DefaultSchemaNamer)
 	s, err := plain(huma.SchemaFromType(components, reflect.TypeFor[saga.InventoryCommand]()))
 	if err != nil {
 		return err
 	}
-	delete(s, "additionalProperties")
 	definitions["InventoryCommand"] = s
+	for name, s := range components.Map() {
+		if definitions[name], err = plain(s); err != nil {
+			return err
+		}
+	}
 	channelMessages, refs := tree{}, []any{}
-	for _, command := range []string{"release.stock", "reserve.stock"} {
+	for command, properties := range map[string]tree{
+		"release.stock": {"command": tree{"const": "release.stock"}},
+		"reserve.stock": {"command": tree{"const": "reserve.stock"}, "items": tree{"type": "array", "minItems": 1}},
+	} {
 		name := messageName(command, saga.InventoryCommandVersion)
 		example, err := plain(sampleCommand(command))
 		if err != nil {
@@ -154,14 +182,14 @@ func (a *asyncAPI) commands(components huma.Registry, messages, definitions tree
 		}
 		messages[name] = tree{
 			"name": command, "title": fmt.Sprintf("%s, version %d", command, saga.InventoryCommandVersion), "contentType": "application/json",
-			"summary": "A run of the saga waits for the answer to its task token: the reservation's id, or the code of the rule that forbade it.",
-			"payload": tree{"allOf": []any{
-				ref(schemas + "InventoryCommand"), tree{"type": "object", "properties": tree{"command": tree{"const": command}}},
-			}},
+			"summary":       "A run of the saga waits for the answer to its task token: the reservation's id, or the code of what forbade it.",
+			"payload":       tree{"allOf": []any{ref(schemas + "InventoryCommand"), tree{"type": "object", "properties": properties}}},
 			"correlationId": tree{"location": "$message.payload#/correlationId"},
 			"examples":      []any{tree{"payload": example}},
 		}
 		channelMessages[name] = ref("#/components/messages/" + name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(channelMessages)) {
 		refs = append(refs, ref("#/channels/"+inventoryQueue+"/messages/"+name))
 	}
 	a.Channels[inventoryQueue] = channel("{stack}-"+inventoryQueue, "sqs", "Commands, point to point: the saga asks, the inventory does.", channelMessages)
@@ -177,22 +205,21 @@ func sampleCommand(command string) saga.InventoryCommand {
 	}
 }
 
-// event is a message and the schema of its data.
-func event(t contract.Type, components huma.Registry) (message, data tree, err error) {
+// event is a message, the schema of its data, and its example.
+func event(t contract.Type, components huma.Registry) (message, data, example tree, err error) {
 	name := messageName(t.Name, t.Version)
 	s := huma.SchemaFromType(components, t.Data())
 	s.AdditionalProperties = nil
 	if data, err = plain(s); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	data["title"], data["description"] = fmt.Sprintf("Data of %s, version %d", t.Name, t.Version), t.Description
 	text, err := sample(t)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	var example tree
 	if err := json.Unmarshal(text, &example); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	payload := tree{"allOf": []any{ref(schemas + "Envelope"), tree{"type": "object", "properties": tree{
 		"source": tree{"const": t.Source()}, "type": tree{"const": t.Name}, "dataschema": tree{"const": t.DataSchema()}, "dataversion": tree{"const": t.Version},
@@ -208,12 +235,32 @@ func event(t contract.Type, components huma.Registry) (message, data tree, err e
 		"tags": []any{tree{"name": t.Context}}, "correlationId": tree{"location": "$message.payload#/correlationid"},
 		"payload": payload, "examples": []any{tree{"payload": example}},
 		"x-status": string(t.Status()), "x-schema": t.SchemaPath(), "x-sample": SamplePath(t),
-	}, data, nil
+	}, data, example, nil
 }
 
-func envelopeSchema() tree {
+// delivered is what the name of an event's message has more where it is the message in a consumer's queue.
+const delivered = ".delivered"
+
+// delivery is the message in a consumer's queue that brings the event of a message.
+func delivery(t contract.Type, event, example tree) tree {
+	name := messageName(t.Name, t.Version)
+	message := maps.Clone(event)
+	message["title"] = fmt.Sprintf("%s, version %d, delivered", t.Name, t.Version)
+	message["correlationId"] = tree{"location": "$message.payload#/detail/correlationid"}
+	message["payload"] = tree{"allOf": []any{ref(schemas + "Delivery"), tree{"type": "object", "properties": tree{
+		"detail-type": tree{"const": t.Name}, "source": tree{"const": t.Source()}, "detail": ref("#/components/messages/" + name + "/payload"),
+	}}}}
+	message["examples"] = []any{tree{"payload": tree{
+		"version": "0", "id": ident.Derive("sample-delivery", name), "detail-type": t.Name, "source": t.Source(), "account": "123456789012", "time": example["time"],
+		"region": "us-east-1", "resources": []any{}, "detail": example,
+	}}}
+	return message
+}
+
+// objectOf is the schema of an object with these attributes, which may have others too.
+func objectOf(description string, all []attribute) tree {
 	properties, required := tree{}, []string{}
-	for _, a := range attributes {
+	for _, a := range all {
 		p := tree{"type": a.Type, "description": a.Description}
 		if a.Format != "" {
 			p["format"] = a.Format
@@ -229,7 +276,7 @@ func envelopeSchema() tree {
 			required = append(required, a.Name)
 		}
 	}
-	return tree{"type": "object", "description": "CloudEvents 1.0, structured mode: the detail of EventBridge's event.", "required": required, "properties": properties}
+	return tree{"type": "object", "description": description, "required": required, "properties": properties}
 }
 
 func messageName(name string, version int) string { return fmt.Sprintf("%s.v%d", name, version) }
