@@ -10,7 +10,7 @@ type InventoryCommand struct {
 	TaskToken     string          `json:"taskToken" doc:"Of the run's task that waits for the answer; empty where nobody waits."`
 	OrderID       string          `json:"orderId" doc:"The order that the stock is for." minLength:"1"`
 	Revision      int64           `json:"revision" doc:"Which attempt of the order it is, from 1." minimum:"1"`
-	Items         []InventoryItem `json:"items" doc:"What to reserve." nullable:"true"`
+	Items         []InventoryItem `json:"items" doc:"What to reserve: one item at least. In a release it may be null." nullable:"true"`
 	SagaID        string          `json:"sagaId" doc:"The run." minLength:"1"`
 	CorrelationID string          `json:"correlationId" doc:"Of the request that placed the order; empty where there is none."`
 }

@@ -6,7 +6,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -74,10 +76,27 @@ const defs = contract.Definitions
 // Schema renders the JSON Schema (draft 2020-12) of the data of a type's envelopes.
 func Schema(t contract.Type) ([]byte, error) {
 	s, registry := t.Schema()
+	if err := isWhole(s); err != nil {
+		return nil, fmt.Errorf("catalog: %s version %d: %w", t.Name, t.Version, err)
+	}
 	return indent(document{
 		Schema: "https://json-schema.org/draft/2020-12/schema", ID: t.DataSchema(), Title: fmt.Sprintf("%s, version %d", t.Name, t.Version),
 		Description: t.Description, Type: s.Type, Required: s.Required, Properties: s.Properties, Defs: registry.Map(),
 	})
+}
+
+// isWhole makes sure that a document has all that a schema says at its root: consumers check by more than is published otherwise.
+func isWhole(s *huma.Schema) error {
+	root, err := plain(s)
+	if err != nil {
+		return err
+	}
+	for _, keyword := range slices.Sorted(maps.Keys(root)) {
+		if !slices.Contains([]string{"type", "required", "properties"}, keyword) {
+			return fmt.Errorf("a document has no place for %s at its root", keyword)
+		}
+	}
+	return nil
 }
 
 // updated is the order of the fixtures as it is once it is confirmed.

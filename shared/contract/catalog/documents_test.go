@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
@@ -15,17 +16,29 @@ import (
 	"orderflow/shared/contract"
 )
 
+var today = time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
+
 func TestBreakingCatalogue(t *testing.T) {
 	const before = `events:
   - {type: a.b, version: 1, status: deprecated, until: "2027-01-01", source: a-service, subject: "a/{id}", dataschema: urn:1}
   - {type: a.b, version: 2, status: current, source: a-service, subject: "a/{id}", dataschema: urn:2}
 `
+	at := func(day string) time.Time {
+		at, err := time.Parse(time.DateOnly, day)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at.Add(23 * time.Hour)
+	}
 	for _, tt := range []struct{ name, old, new, want string }{
 		{"nothing", "", "", ""},
 		{"another description", "status: current,", "status: current, description: d,", ""},
-		{"deprecated", "status: current", `status: deprecated, until: "2028-01-01"`, ""},
+		{"deprecated", "status: current", `status: deprecated, until: "2027-12-01"`, ""},
+		{"deprecated for less than was promised", "status: current", `status: deprecated, until: "2027-11-30"`, "a.b.v2 is deprecated on 2026-12-01 and ends on 2027-11-30, before 2027-12-01"},
 		{"promised for longer", "2027-01-01", "2027-06-01", ""},
-		{"retired in its turn", "deprecated", "read-only", ""},
+		{"current again", `deprecated, until: "2027-01-01"`, "current", ""},
+		{"retired too early", "deprecated", "read-only", "a.b.v1 was promised until 2027-01-01 and is retired on 2026-12-01"},
+		{"retired too early, and no word of when", `deprecated, until: "2027-01-01"`, "read-only", "a.b.v1 was promised until 2027-01-01"},
 		{"ends earlier", "2027-01-01", "2026-12-31", "a.b.v1 was promised until 2027-01-01 and ends on 2026-12-31"},
 		{"retired at once", "status: current", "status: read-only", "a.b.v2 is retired and was not deprecated first"},
 		{"gone", "version: 1", "version: 3", "a.b.v1 is gone"},
@@ -33,12 +46,18 @@ func TestBreakingCatalogue(t *testing.T) {
 		{"of other streams", "a/{id}", "b/{id}", "a.b.v1 has another source, subject"},
 		{"a schema by another name", "urn:2", "urn:3", "a.b.v2 has another source, subject or schema"},
 	} {
-		got, err := BreakingCatalogue([]byte(before), []byte(strings.Replace(before, tt.old, tt.new, 1)))
+		got, err := BreakingCatalogue([]byte(before), []byte(strings.Replace(before, tt.old, tt.new, 1)), today)
 		if err != nil || (tt.want == "") != (len(got) == 0) || !strings.Contains(strings.Join(got, "\n"), tt.want) {
 			t.Errorf("%s: %q, %v", tt.name, got, err)
 		}
 	}
-	if _, err := BreakingCatalogue([]byte("of what"), []byte(before)); err == nil {
+	for day, may := range map[string]bool{"2026-12-31": false, "2027-01-01": false, "2027-01-02": true} {
+		got, err := BreakingCatalogue([]byte(before), []byte(strings.Replace(before, "deprecated", "read-only", 1)), at(day))
+		if err != nil || (len(got) == 0) != may {
+			t.Errorf("retired on %s: %q, %v", day, got, err)
+		}
+	}
+	if _, err := BreakingCatalogue([]byte("of what"), []byte(before), today); err == nil {
 		t.Error("no error on what is no catalogue")
 	}
 }
@@ -58,14 +77,23 @@ func TestBreakingCommands(t *testing.T) {
 	for _, tt := range []struct{ name, old, new, want string }{
 		{"nothing", "x", "x", ""},
 		{"a consumer more", "channels:\n", "channels:\n  newer: {address: newer}\n", ""},
-		{"a command that is gone", "      reserve.stock.v1:\n        $ref: '#/components/messages/reserve.stock.v1'\n", "", "reserve.stock.v1 is gone"},
-		{"a property by another name", command, strings.ReplaceAll(command, "taskToken", "token"), "data.taskToken: is gone"},
-		{"another type inside", "    InventoryItem:", "    Was:", "data.items[].sku: is gone"},
+		{"in other words", "description: Which attempt of the order it is", "description: The attempt", ""},
+		{"a command that is gone", "      reserve.stock.v1:\n        $ref: '#/components/messages/reserve.stock.v1'\n", "", "commands.reserve.stock.v1: is gone"},
+		{"a property by another name", command, strings.ReplaceAll(command, "taskToken", "token"), "commands.release.stock.v1.taskToken: is gone"},
+		{"a property more, which is refused", "        correlationId:\n          description: Of the request that placed", "        a: {type: string}\n        correlationId:\n          description: Of the request that placed",
+			"commands.release.stock.v1.a: is new"},
+		{"another type inside", "    InventoryItem:", "    Was:", "commands.reserve.stock.v1.items[].sku: is gone"},
+		{"one command's own", "                minItems: 1", "                minItems: 2", "commands.reserve.stock.v1.items: minItems was 1 and is 2"},
 	} {
 		after := strings.Replace(before, tt.old, tt.new, 1)
 		got, err := BreakingCommands([]byte(before), []byte(after))
-		if err != nil || (tt.want == "") != (len(got) == 0) || !strings.Contains(strings.Join(got, "\n"), tt.want) {
+		if after == before && tt.old != tt.new || err != nil || (tt.want == "") != (len(got) == 0) || !strings.Contains(strings.Join(got, "\n"), tt.want) {
 			t.Errorf("%s: %q, %v", tt.name, got, err)
+		}
+	}
+	for _, bad := range []string{"\t", "of what"} {
+		if _, err := BreakingCommands([]byte(before), []byte(bad)); err == nil {
+			t.Errorf("no error on %q", bad)
 		}
 	}
 }

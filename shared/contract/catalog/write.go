@@ -10,92 +10,100 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Change is a file that is not as the contracts render it.
 type Change struct {
 	Path   string   // under events/
 	Breaks []string // what it would break for readers of that version; nothing for a compatible change
+	Lost   string   // why nobody can tell what it would break; "" where the file is there as it was published
 }
 
 func (c Change) String() string {
-	if len(c.Breaks) > 0 {
+	switch {
+	case c.Lost != "":
+		return c.Path + ": " + c.Lost + ": bring it back as it was, and then go generate ./shared/contract"
+	case len(c.Breaks) > 0:
 		return c.Path + ": BREAKING, so make it a new version beside the old one: " + strings.Join(c.Breaks, "; ")
 	}
 	return c.Path + ": is missing or old: go generate ./shared/contract"
 }
 
-// Drift lists the files under root that are not as the contracts render them. The files that stand there are the baseline for what breaks.
-func Drift(root string) ([]Change, error) {
+// Drift lists the files under root that are not as the contracts render them. The files that stand there, as they were published last, are the baseline for
+// what breaks. Versions are retired by the day that today is.
+func Drift(root string, today time.Time) ([]Change, error) {
 	files, err := rendered(root)
 	if err != nil {
 		return nil, err
 	}
-	return drift(root, files)
+	changes, _, err := drift(root, files, today)
+	return changes, err
 }
 
-func drift(root string, files map[string][]byte) ([]Change, error) {
-	var changes []Change
+// drift compares. all are the files with the list of what is published after the changes, which is the last change.
+func drift(root string, files map[string][]byte, today time.Time) (changes []Change, all map[string][]byte, err error) {
+	was, err := readPublished(root)
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		have, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name))) // #nosec G304 -- the names are rendered, not given
-		if err == nil && bytes.Equal(have, files[name]) {
-			continue
+		missing := errors.Is(err, fs.ErrNotExist)
+		if err != nil && !missing {
+			return nil, nil, err
 		}
 		change := Change{Path: name}
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
-			return nil, err
-		default:
-			if change.Breaks, err = breaking(name)(have, files[name]); err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
+		if change.Lost, err = was.lost(name, have, missing, files[name]); err != nil {
+			return nil, nil, err
+		}
+		if change.Lost == "" && !missing {
+			if bytes.Equal(have, files[name]) {
+				continue
+			}
+			if change.Breaks, err = breaking(name, today)(have, files[name]); err != nil {
+				return nil, nil, fmt.Errorf("%s: %w", name, err)
 			}
 		}
 		changes = append(changes, change)
 	}
-	gone, err := withdrawn(root, files)
-	return append(changes, gone...), err
+	for _, name := range slices.Sorted(maps.Keys(was.sums)) {
+		if files[name] == nil {
+			changes = append(changes, Change{Path: name, Breaks: []string{"a version that was published stays readable, if only that"}})
+		}
+	}
+	list, err := was.with(files)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !bytes.Equal(list, was.text) {
+		changes = append(changes, Change{Path: Published})
+	}
+	all = maps.Clone(files)
+	all[Published] = list
+	return changes, all, nil
 }
 
 // breaking is the comparison of what a file was with what it would be. In samples and pages nothing breaks.
-func breaking(name string) func(before, after []byte) ([]string, error) {
+func breaking(name string, today time.Time) func(before, after []byte) ([]string, error) {
 	switch {
 	case strings.HasPrefix(name, "schemas/"):
 		return Breaking
 	case name == Index:
-		return BreakingCatalogue
+		return func(before, after []byte) ([]string, error) { return BreakingCatalogue(before, after, today) }
 	case name == AsyncAPI:
 		return BreakingCommands
 	}
 	return func([]byte, []byte) ([]string, error) { return nil, nil }
 }
 
-// withdrawn finds the schemas under root that no contract has.
-func withdrawn(root string, files map[string][]byte) ([]Change, error) {
-	var gone []Change
-	err := filepath.WalkDir(filepath.Join(root, "schemas"), func(path string, entry fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		name, err := filepath.Rel(root, path)
-		if name = filepath.ToSlash(name); err == nil && files[name] == nil {
-			gone = append(gone, Change{Path: name, Breaks: []string{"a version that was published stays readable, if only that"}})
-		}
-		return err
-	})
-	return gone, err
-}
-
-// Write brings the files under root up to the contracts. It writes nothing where that would break readers of a version.
-func Write(root string) error {
+// Write brings the files under root up to the contracts. It writes nothing where that would break readers of a version, today or before what was promised.
+func Write(root string, today time.Time) error {
 	files, err := rendered(root)
 	if err != nil {
 		return err
 	}
-	return write(root, files)
+	return write(root, files, today)
 }
 
 // rendered renders all files from the template beside root.
@@ -107,13 +115,13 @@ func rendered(root string) (map[string][]byte, error) {
 	return Files(template)
 }
 
-func write(root string, files map[string][]byte) error {
-	changes, err := drift(root, files)
+func write(root string, files map[string][]byte, today time.Time) error {
+	changes, all, err := drift(root, files, today)
 	if err != nil {
 		return err
 	}
 	for _, c := range changes {
-		if len(c.Breaks) > 0 {
+		if len(c.Breaks) > 0 || c.Lost != "" {
 			return errors.New("catalog: " + c.String())
 		}
 	}
@@ -122,7 +130,7 @@ func write(root string, files map[string][]byte) error {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { // #nosec G301 -- part of the checkout, for all to read
 			return err
 		}
-		if err := os.WriteFile(path, files[c.Path], 0o644); err != nil { // #nosec G306 -- as above
+		if err := os.WriteFile(path, all[c.Path], 0o644); err != nil { // #nosec G306 -- as above
 			return err
 		}
 	}

@@ -8,13 +8,14 @@ import (
 	"fmt"
 	"os"
 
+	"orderflow/shared/clock"
 	"orderflow/shared/contract/catalog"
 )
 
 func main() {
 	root := flag.String("root", "events", "folder of the catalogue")
 	flag.Parse()
-	if err := errors.Join(catalog.Write(*root), catalog.WriteStored(*root)); err != nil {
+	if err := errors.Join(catalog.Write(*root, clock.System{}.Now()), catalog.WriteStored(*root)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
