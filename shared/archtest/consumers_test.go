@@ -36,7 +36,7 @@ func consumerRules(t *testing.T, whole template, files []source) findings {
 	rows := append(parseCatalogue(t, readFile(t, path.Join("events", "catalog.yaml"))), canary)
 	return slices.Concat(
 		queues(whole), consumers(whole, files), handovers(whole), replays(whole, files), roles(whole), functions(whole), environment(files, whole),
-		patterns(whole, rows), wiring(files),
+		patterns(whole, rows), checked(whole, files), wiring(files),
 	)
 }
 

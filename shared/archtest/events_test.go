@@ -119,8 +119,8 @@ func catalogued(stored map[string]string, rows []row, folder fs.FS) (found findi
 // canary is published, and no contract: the audit's own rule alone waits for it.
 var canary = row{Type: audit.CanaryType, Version: 1, Source: audit.CanarySource}
 
-// patterns: what rules wait for is what is published, from where it is published, and in one version of each type. A rule that names none would deliver each
-// event twice on the day on which a second version is published.
+// patterns: what rules wait for is what is published, from where it is published, and in one version of each type, also where several rules have one queue. A rule
+// that names none would deliver each event twice on the day on which a second version is published.
 func patterns(t template, rows []row) (found findings) {
 	sources, versions := map[string]string{}, map[string][]string{}
 	for _, r := range rows {
@@ -128,6 +128,7 @@ func patterns(t template, rows []row) (found findings) {
 			sources[r.Type], versions[r.Type] = r.Source, append(versions[r.Type], strconv.Itoa(r.Version))
 		}
 	}
+	taken := map[string]string{} // the version that a queue gets of a type
 	for _, id := range t.ofType(ruleType) {
 		from, types := list(t.prop(id, "EventPattern", "source")), list(t.prop(id, "EventPattern", "detail-type"))
 		if len(from) == 0 || len(types) == 0 {
@@ -145,7 +146,44 @@ func patterns(t template, rows []row) (found findings) {
 			matched := slices.DeleteFunc(slices.Clone(versions[fmt.Sprint(name)]), func(v string) bool { return !wanted[v] })
 			if len(matched) != 1 {
 				found.addf("%s names %d published versions of %v in detail.dataversion, not one of %s", id, len(matched), name, strings.Join(versions[fmt.Sprint(name)], ", "))
+				continue
 			}
+			for _, to := range list(t.prop(id, "Targets")) {
+				one := fmt.Sprintf("%s gets %v", target(at(to, "Arn")), name)
+				if taken[one] != "" && taken[one] != matched[0] {
+					found.addf("%s in the versions %s and %s", one, taken[one], matched[0])
+				}
+				taken[one] = matched[0]
+			}
+		}
+	}
+	return found
+}
+
+// checked: what a function takes from a queue behind a rule it gives to contract.Handle itself, or to a package that gives it to contract.Decode. So it works with nothing that
+// breaks its contract.
+func checked(t template, files []source) (found findings) {
+	checks := map[string]bool{}
+	for _, f := range files {
+		if !f.isTest() && (strings.Contains(f.text, "contract.Handle(") || strings.Contains(f.text, "contract.Decode(")) {
+			checks[f.dir()] = true
+		}
+	}
+	behind := map[string]bool{}
+	for _, id := range t.ofType(ruleType) {
+		for _, to := range list(t.prop(id, "Targets")) {
+			behind[target(at(to, "Arn"))] = true
+		}
+	}
+	for _, id := range t.ofType(serverlessFunction) {
+		if !slices.ContainsFunc(queuesOf(t, id), func(q string) bool { return behind[q] }) {
+			continue
+		}
+		dir := "functions/" + functionName(t, id)
+		if !slices.ContainsFunc(files, func(f source) bool {
+			return f.dir() == dir && (checks[dir] || slices.ContainsFunc(f.imports(), func(p string) bool { return checks[strings.TrimPrefix(p, module+"/")] }))
+		}) {
+			found.addf("%s takes events and nothing checks them against their contracts", id)
 		}
 	}
 	return found
@@ -224,6 +262,7 @@ func TestEvents(t *testing.T) {
 	}
 	wantNone(t, catalogued(stored, rows, os.DirFS(path.Join(root, "events"))))
 	wantNone(t, patterns(whole, append(slices.Clone(rows), canary)))
+	wantNone(t, checked(whole, files))
 	wantNone(t, writers(categories(files), whole))
 }
 
@@ -239,7 +278,13 @@ func Register(r *es.Registry) { es.Register[Placed](r, "order.placed", 1) }`
 `
 	const rule = `
 Resources:
-  Rule: {Type: 'AWS::Events::Rule', Properties: {EventPattern: {source: [order-service], detail-type: [order.placed], detail: {dataversion: [1]}}}}
+  Rule:
+    Type: AWS::Events::Rule
+    Properties: {EventPattern: {source: [order-service], detail-type: [order.placed], detail: {dataversion: [1]}}, Targets: [{Arn: !GetAtt Queue.Arn}]}
+  Other:
+    Type: AWS::Events::Rule
+    Properties: {EventPattern: {source: [order-service], detail-type: [order.placed], detail: {dataversion: [2]}}, Targets: [{Arn: !GetAtt OtherQueue.Arn}]}
+  Function: {Type: 'AWS::Serverless::Function', Properties: {CodeUri: functions/take-orders/, Events: {Messages: {Type: SQS, Properties: {Queue: !GetAtt Queue.Arn}}}}}
   Role:
     Type: AWS::IAM::Role
     Properties:
@@ -248,12 +293,19 @@ Resources:
             Statement:
               - {Action: [dynamodb:PutItem], Condition: {'ForAllValues:StringLike': {'dynamodb:LeadingKeys': [order/*]}}}
 `
+	const main = `package main
+import "orderflow/shared/taker"
+func main() { lambda.Start(taker.Take) }`
+	const taker = `package taker
+import "orderflow/shared/contract"
+func Take(e es.Envelope) error { _, err := contract.Decode(e); return err }`
 	files := map[string]string{}
 	for _, v := range []string{"order.placed/v1.json", "order.placed/v2.json", "order.gone/v1.json"} {
 		files["schemas/"+v], files["samples/"+v] = "{}", "{}"
 	}
 	for name, tc := range map[string]struct {
 		code, catalogue, rule edit
+		main, taker           edit
 		without, with         string
 		want                  string
 	}{
@@ -273,15 +325,21 @@ Resources:
 		"waits for two versions":   {rule: edit{old: "[1]", new: "[1, 2]"}, want: "Rule names 2 published versions of order.placed"},
 		"waits for the future":     {rule: edit{old: "[1]", new: "[3]"}, want: "Rule names 0 published versions of order.placed"},
 		"waits for what is past":   {catalogue: edit{old: "deprecated", new: "read-only"}, want: "Rule names 0 published versions of order.placed"},
+		"a queue of two versions":  {rule: edit{old: "OtherQueue", new: "Queue"}, want: "Queue gets order.placed in the versions"},
+		"takes what it is given":   {taker: edit{old: "contract.Decode(e)", new: "take(e)"}, want: "Function takes events and nothing checks them"},
+		"takes it by another's":    {main: edit{old: `"orderflow/shared/taker"`, new: `"orderflow/shared/other"`}, want: "Function takes events and nothing checks them"},
+		"takes it by itself":       {main: edit{old: "taker.Take", new: "contract.Handle(x)"}, taker: edit{old: "contract.Decode(e)", new: "take(e)"}},
+		"takes no events":          {rule: edit{old: "Queue: !GetAtt Queue.Arn", new: "Queue: !GetAtt Commands.Arn"}, taker: edit{old: "contract.Decode(e)", new: "take(e)"}},
 		"streams nobody writes":    {code: edit{old: `Category = "order"`, new: `Category = "order"; MoreCategory = "more"`}, want: "no function may write the streams more/"},
 		"streams only read":        {rule: edit{old: "dynamodb:PutItem", new: "dynamodb:Query"}, want: "no function may write the streams order/"},
 		"streams there are not":    {rule: edit{old: "[order/*]", new: "[order/*, odrer/*]"}, want: "the streams odrer/*, and there are none"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := memoryFS(files, tc.without, tc.with)
-			source := []source{parseSource(t, "shared/order/events.go", tc.code.apply(t, code))}
+			order := []source{parseSource(t, "shared/order/events.go", tc.code.apply(t, code))}
 			rows, whole := parseCatalogue(t, tc.catalogue.apply(t, catalogue)), tc.rule.template(t, rule)
-			got := slices.Concat(catalogued(storedEvents(source), rows, folder), patterns(whole, rows), writers(categories(source), whole))
+			function := []source{parseSource(t, "functions/take-orders/main.go", tc.main.apply(t, main)), parseSource(t, "shared/taker/taker.go", tc.taker.apply(t, taker))}
+			got := slices.Concat(catalogued(storedEvents(order), rows, folder), patterns(whole, rows), checked(whole, function), writers(categories(order), whole))
 			wantOne(t, got, tc.want)
 		})
 	}
