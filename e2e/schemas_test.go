@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"orderflow/cmd/orderflow/shop"
 	"orderflow/shared/adapter/consumerqueue"
 	"orderflow/shared/adapter/eventbus"
 	"orderflow/shared/es"
@@ -39,22 +40,32 @@ func TestTwoVersions(t *testing.T) {
 	placed := buyer.place(t, line(newStock(t, 0), 1, 100))
 	buyer.ends(t, placed.ID, "cancelled")
 
-	gets := func(url string) delivered {
-		return eventually(t, "order.cancelled of "+placed.ID, func() (delivered, bool) {
-			for _, d := range take(t, url) { // other tests cancel orders too
-				if strings.HasPrefix(envelopeID(d), "order/"+placed.ID+"@") {
-					return d, true
-				}
-			}
-			return nil, false
-		})
-	}
-	first, second := gets(oldQueue), gets(currentQueue)
 	detail := func(d delivered) (envelope, data map[string]any) {
 		envelope, _ = d["detail"].(map[string]any)
 		data, _ = envelope["data"].(map[string]any)
 		return envelope, data
 	}
+	versions := map[string]float64{oldQueue: 1, currentQueue: 2}
+	// got is what has come of the order, all of it in the queue's own version. Other tests cancel orders too.
+	got := func(url string) (all []delivered) {
+		for _, d := range take(t, url) {
+			if !strings.HasPrefix(envelopeID(d), "order/"+placed.ID+"@") {
+				continue
+			}
+			if envelope, _ := detail(d); envelope["dataversion"] != versions[url] {
+				t.Errorf("the consumer of version %v got %v", versions[url], d)
+			}
+			all = append(all, d)
+		}
+		return all
+	}
+	gets := func(url string) delivered {
+		return eventually(t, "order.cancelled of "+placed.ID, func() ([]delivered, bool) {
+			all := got(url)
+			return all, len(all) > 0
+		})[0]
+	}
+	first, second := gets(oldQueue), gets(currentQueue)
 	firstEnvelope, firstData := detail(first)
 	secondEnvelope, secondData := detail(second)
 	if firstEnvelope["dataversion"] != 1.0 || firstData["reason"] != "stock.insufficient" {
@@ -76,8 +87,12 @@ func TestTwoVersions(t *testing.T) {
 		}
 		sameAs(t, gets(c.url), c.live, s.Name)
 	}
-	if got := take(t, nothing); len(got) > 0 {
-		t.Errorf("a rule that matches nothing got %v", got)
+	// By now the other version, and the other consumer's replay, would have come too.
+	for url := range versions {
+		got(url)
+	}
+	if all := take(t, nothing); len(all) > 0 {
+		t.Errorf("a rule that matches nothing got %v", all)
 	}
 }
 
@@ -93,15 +108,7 @@ func TestBrokenContracts(t *testing.T) {
 	}
 	data, _ := envelope["data"].(map[string]any)
 	url := stack.Outputs["StartSagaQueueUrl"]
-	attributes, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
-		QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameVisibilityTimeout},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	visibility := sqstypes.QueueAttributeNameVisibilityTimeout
-	t.Cleanup(func() { setQueue(t, url, visibility, attributes.Attributes[string(visibility)]) })
-	setQueue(t, url, visibility, "2") // as TestPoisonInTheQueues does, and why it may
+	hurry(t, url)
 
 	began, secret := time.Now(), "secret-"+ident.New()
 	sent := map[string]string{} // the reason, by the message's id
@@ -151,6 +158,49 @@ func TestBrokenContracts(t *testing.T) {
 		if strings.Contains(all, secret) {
 			t.Error("a value of the data is in the logs")
 		}
+	}
+}
+
+// hurry lets a queue's messages come again after 2 seconds for the rest of the test, as TestPoisonInTheQueues does, and for why it may.
+func hurry(t *testing.T, url string) {
+	t.Helper()
+	visibility := sqstypes.QueueAttributeNameVisibilityTimeout
+	attributes, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{visibility}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { setQueue(t, url, visibility, attributes.Attributes[string(visibility)]) })
+	setQueue(t, url, visibility, "2")
+}
+
+// A command that breaks its schema has no effect, and the run that waits for it hears so at once: it asks again long before its minute is up, and what it asks for
+// is carried out.
+func TestUnfitCommand(t *testing.T) {
+	buyer := newCustomer(t, 1_000)
+	sku := newStock(t, 2)
+	buyer.ends(t, buyer.place(t, line(sku, 1, 100)).ID, "confirmed") // the functions are warm
+	url := stack.Outputs["InventoryQueueUrl"]
+	hurry(t, url)
+	resume := pause(t, "process-inventory")
+	placed := buyer.place(t, line(sku, 1, 100))
+	command := decode[object](t, []byte(takeMessage(t, url, placed.ID)))
+	delete(command, "items")
+	text, err := json.Marshal(command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if _, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(string(text))}); err != nil {
+		t.Fatal(err)
+	}
+	resume()
+	buyer.ends(t, placed.ID, "confirmed")
+	if took := time.Since(began); took > 45*time.Second {
+		t.Errorf("the run was told after %s", took)
+	}
+	checkStock(t, sku, shop.Stock{OnHand: 2, Reserved: 2})
+	if l := takeEntry(t, "inventory-commands", placed.ID); l.RetryCount != 3 || !strings.Contains(l.Error, "message: expected required property items") {
+		t.Errorf("the dead letter is %+v", l)
 	}
 }
 
