@@ -100,7 +100,8 @@ func CommandDecoder[T any]() func(text []byte) (T, error) {
 		if found := closed().breaches(of, value, "message"); len(found) > 0 {
 			return command, errors.New(listed(found))
 		}
-		return command, decodeJSON(text, &command)
+		err = decodeJSON(text, &command)
+		return command, err
 	}
 }
 

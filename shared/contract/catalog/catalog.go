@@ -71,8 +71,6 @@ type document struct {
 	Defs        map[string]*huma.Schema `json:"$defs,omitempty"`
 }
 
-const defs = contract.Definitions
-
 // Schema renders the JSON Schema (draft 2020-12) of the data of a type's envelopes.
 func Schema(t contract.Type) ([]byte, error) {
 	s, registry := t.Schema()

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -132,17 +133,13 @@ func TestNothingIsTakenOffTheList(t *testing.T) {
 // standing are the files below a folder.
 func standing(t *testing.T, dir string) map[string]string {
 	t.Helper()
-	files := map[string]string{}
-	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+	files, folder := map[string]string{}, os.DirFS(dir)
+	err := fs.WalkDir(folder, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(dir, path)
-		files[filepath.ToSlash(name)] = string(text)
+		text, err := fs.ReadFile(folder, name)
+		files[name] = string(text)
 		return err
 	})
 	if err != nil {
