@@ -199,6 +199,7 @@ def serve(args) -> int:
     from ministack import app
 
     ask_as_ses(app)
+    pass_encryption_context()
     sys.argv = ["ministack"]
     app.main()
     return 0
@@ -227,6 +228,22 @@ def ask_as_ses(app) -> None:
         return None
 
     app._enforce_ses_v2 = asked
+
+
+def pass_encryption_context() -> None:
+    """IAM decides on a use of a key by the encryption context that KMS takes out of the request. MiniStack takes none out, as if no request had one."""
+    from ministack.core import iam_actions
+
+    tags = iam_actions.request_tag_context
+
+    def keys(service, action, body, params):
+        context = tags(service, action, body, params)
+        given = json.loads(body or b"{}").get("EncryptionContext") if service == "kms" else None
+        if not given:
+            return context
+        return {**context, **{f"kms:EncryptionContext:{key}": value for key, value in given.items()}, "kms:EncryptionContextKeys": list(given)}
+
+    iam_actions.request_tag_context = keys
 
 
 def end_with(pid: int) -> None:

@@ -2,26 +2,41 @@ package archtest
 
 import (
 	"fmt"
+	"go/ast"
+	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"orderflow/shared/adapter/metrics"
+	"orderflow/shared/adapter/stream"
+	"orderflow/shared/audit"
+	"orderflow/shared/deadletter"
+	"orderflow/shared/sweep"
+	"orderflow/shared/view"
 )
 
 // An alarm as CloudWatch compares it: metric with dimension, statistic, threshold.
 type alarm struct {
-	metric    string // namespace and name, with dimensions: "AWS/SQS Depth QueueName=work"
+	metric    string // namespace and name, with dimensions: "AWS/SQS Depth QueueName=work"; of metric math, each term
 	statistic string
 	threshold float64
-	below     bool // goes off below its threshold and without data: what it watches is never silent
+	below     float64 // seconds within which it goes off below its threshold or without data, for what is never silent so long; 0 for one that goes off above it
 }
 
 func (a alarm) String() string {
-	sign := ">"
-	if a.below {
-		sign = "<"
+	if a.below > 0 {
+		return fmt.Sprintf("%s of %s < %v in %v s", a.statistic, a.metric, a.threshold, a.below)
 	}
-	return fmt.Sprintf("%s of %s %s %v", a.statistic, a.metric, sign, a.threshold)
+	return fmt.Sprintf("%s of %s > %v", a.statistic, a.metric, a.threshold)
 }
+
+// slowest is how many seconds an alarm may gather before it compares.
+const slowest = 300
+
+// failed is the pattern that finds what a function logs of its own failures, and what Lambda does.
+const failed = `{ ($.level = "ERROR") || ($.record.status = "timeout") || ($.record.status = "failure") }`
 
 // written is a value as one string, whatever it is made of.
 func written(value any) string {
@@ -40,24 +55,65 @@ func written(value any) string {
 	return fmt.Sprint(value)
 }
 
+// metricOf is a metric with its dimensions.
+func metricOf(m any) string {
+	text := written(at(m, "Namespace")) + " " + written(at(m, "MetricName"))
+	for _, d := range list(at(m, "Dimensions")) {
+		text += " " + textAt(d, "Name") + "=" + written(at(d, "Value"))
+	}
+	return text
+}
+
+// mathOf writes the terms of an alarm on metric math out; in brackets those that are no result.
+func mathOf(terms []any) string {
+	var all []string
+	for _, m := range terms {
+		text := textAt(m, "Id") + " = " + textAt(m, "Expression")
+		if at(m, "MetricStat") != nil {
+			text += fmt.Sprintf("%s of %s in %v s", textAt(m, "MetricStat", "Stat"), metricOf(at(m, "MetricStat", "Metric")), numberAt(m, "MetricStat", "Period"))
+		}
+		if at(m, "ReturnData") == false {
+			text = "(" + text + ")"
+		}
+		all = append(all, text)
+	}
+	return strings.Join(all, ", ")
+}
+
 // alarmsOf lists the alarms of a template by logical id.
 func alarmsOf(t template) map[string]alarm {
 	all := map[string]alarm{}
 	for _, id := range t.ofType(alarmType) {
-		metric := written(t.prop(id, "Namespace")) + " " + written(t.prop(id, "MetricName"))
-		for _, d := range list(t.prop(id, "Dimensions")) {
-			metric += " " + textAt(d, "Name") + "=" + written(at(d, "Value"))
+		one := alarm{metric: metricOf(t.Resources[id].Properties), statistic: written(t.prop(id, "Statistic")), threshold: numberAt(t.prop(id, "Threshold"))}
+		if terms := list(t.prop(id, "Metrics")); len(terms) > 0 {
+			one.metric = mathOf(terms)
 		}
-		all[id] = alarm{
-			metric: metric, statistic: written(t.prop(id, "Statistic")), threshold: numberAt(t.prop(id, "Threshold")),
-			below: t.prop(id, "ComparisonOperator") == "LessThanThreshold",
+		if t.prop(id, "ComparisonOperator") == "LessThanThreshold" {
+			one.below = numberAt(t.prop(id, "Period"))
 		}
+		all[id] = one
 	}
 	return all
 }
 
 func above(metric, statistic string, threshold float64) alarm {
 	return alarm{metric: metric, statistic: statistic, threshold: threshold}
+}
+
+// counts is the alarm on a metric that the functions count by themselves.
+func counts(metric, statistic string, threshold float64) alarm {
+	return above(metrics.Namespace+" "+metric+" Stack=!Prefix", statistic, threshold)
+}
+
+// stopped is the alarm on a function that a schedule invokes, when it has not run for so many seconds.
+func stopped(function string, seconds float64) alarm {
+	return alarm{metric: "AWS/Lambda Invocations FunctionName=" + function, statistic: "Sum", threshold: 1, below: seconds}
+}
+
+// standstill is the alarm on a consumer of the events' stream that is not invoked though events are stored: what IteratorAge can't say, which is only measured when it is.
+func standstill(function string) alarm {
+	return above("(stored = SampleCount of AWS/DynamoDB SuccessfulRequestLatency TableName=events Operation=PutItem in 300 s), "+
+		"(invoked = Sum of AWS/Lambda Invocations FunctionName="+function+" in 300 s), standstill = IF(stored > 0 AND FILL(invoked, 0) == 0, 1, 0)", "", 0)
 }
 
 // Queues that no mapping reads, with the age in seconds that a message may come to: a schedule's function reads them, at the least each hour.
@@ -70,19 +126,25 @@ func wanted(t template) []alarm {
 		above("AWS/States ExecutionsFailed StateMachineArn=!SagaArn", "Sum", 0),
 		above("AWS/States ExecutionsTimedOut StateMachineArn=!SagaArn", "Sum", 0),
 		above("AWS/States ExecutionsAborted StateMachineArn=!SagaArn", "Sum", 0),
-		above("orderflow OrdersFoundBySweep Stack=!Prefix", "Maximum", 0),
-		above("orderflow OrdersUndoFailed Stack=!Prefix", "Maximum", 0),
-		above("orderflow ViewLagSeconds Stack=!Prefix", "Maximum", 300),
-		above("orderflow SnapshotFailures Stack=!Prefix", "Sum", 0),
-		{metric: "AWS/Lambda Invocations FunctionName=sweep-orders", statistic: "Sum", threshold: 1, below: true},
-		above("orderflow EventsMissing Stack=!Prefix", "Sum", 0),
-		above("orderflow EventsUnpublishable Stack=!Prefix", "Sum", 0),
-		above("orderflow CanaryMissing Stack=!Prefix", "Sum", 0),
-		{metric: "AWS/Lambda Invocations FunctionName=audit-events", statistic: "Sum", threshold: 1, below: true},
-		above("orderflow OpenDeadLetters Stack=!Prefix", "Maximum", 0),
-		above("orderflow OldestDeadLetterSeconds Stack=!Prefix", "Maximum", 21600),
-		above("orderflow SpentDeadLetters Stack=!Prefix", "Maximum", 0),
-		{metric: "AWS/Lambda Invocations FunctionName=redrive-dead-letters", statistic: "Sum", threshold: 1, below: true},
+		counts(sweep.MetricFound, "Maximum", 0),
+		counts(sweep.MetricFailed, "Maximum", 0),
+		counts(view.MetricLagSeconds, "Maximum", 300),
+		counts(stream.MetricSnapshotFailures, "Sum", 0),
+		stopped("sweep-orders", 900),
+		counts(audit.MetricMissing, "Sum", 0),
+		counts(audit.MetricUnpublishable, "Sum", 0),
+		counts(audit.MetricCanaryMissing, "Sum", 0),
+		stopped("audit-events", 7200),
+		counts(deadletter.MetricOpen, "Maximum", 0),
+		counts(deadletter.MetricOldest, "Maximum", 21600),
+		counts(deadletter.MetricSpent, "Maximum", 0),
+		stopped("redrive-dead-letters", 900),
+	}
+	for _, id := range t.ofType(ruleType) {
+		all = append(all, above("AWS/Events InvocationsFailedToBeSentToDlq EventBusName=orders RuleName="+stackName(t.prop(id, "Name")), "Sum", 0))
+	}
+	for _, id := range t.ofType(scheduleGroupType) {
+		all = append(all, above("AWS/Scheduler InvocationsFailedToBeSentToDeadLetterCount ScheduleGroup="+stackName(t.prop(id, "Name")), "Sum", 0))
 	}
 	dead := deadLetterQueues(t)
 	for _, id := range t.ofType(queueType) {
@@ -109,8 +171,12 @@ func wanted(t template) []alarm {
 		} else {
 			all = append(all, above("AWS/Lambda Errors FunctionName="+name, "Sum", 0))
 		}
-		if len(eventsOf(t, id, "DynamoDB")) > 0 {
-			all = append(all, above("AWS/Lambda IteratorAge FunctionName="+name, "Maximum", 300000))
+		events := eventsOf(t, id, "DynamoDB")
+		if len(events) > 0 {
+			all = append(all, above("AWS/Lambda IteratorAge FunctionName="+name, "Maximum", 300000), standstill(name))
+		}
+		if len(events) > 0 || t.prop(id, "EventInvokeConfig", "DestinationConfig", "OnFailure") != nil {
+			all = append(all, above("AWS/Lambda DestinationDeliveryFailures FunctionName="+name, "Sum", 0))
 		}
 	}
 	return all
@@ -127,8 +193,9 @@ func sagaSteps(t template) (ids []string) {
 	return ids
 }
 
-// alarming: each alarm that is wanted is there, none is about something that there is not, and each notifies the topic when it goes off.
-func alarming(whole, alarms template) (found findings) {
+// alarming: each alarm that is wanted is there, none is about something that there is not, and each notifies the topic as soon as it can know.
+func alarming(whole template, nested map[string]template) (found findings) {
+	alarms := inside(whole, nested)
 	want, have := wanted(whole), alarmsOf(alarms)
 	for _, w := range want {
 		there := false
@@ -150,8 +217,22 @@ func alarming(whole, alarms template) (found findings) {
 		}
 		names[name] = id
 		comparison, missing := "GreaterThanThreshold", "notBreaching"
-		if h.below {
+		if h.below > 0 {
 			comparison, missing = "LessThanThreshold", "breaching"
+		}
+		// Lambda's metrics come later than the table's, so that the newest five minutes often look like a standstill.
+		evaluations, datapoints := 1.0, 0.0
+		if alarms.prop(id, "Metrics") != nil {
+			evaluations, datapoints = 6, 2
+		} else if alarms.Resources[id].Condition != "" {
+			found.addf("%s is not always there", id)
+		}
+		if p := numberAt(alarms.prop(id, "Period")); h.below == 0 && p > slowest ||
+			numberAt(alarms.prop(id, "EvaluationPeriods")) != evaluations || numberAt(alarms.prop(id, "DatapointsToAlarm")) != datapoints {
+			found.addf("%s waits too long, or not long enough", id)
+		}
+		if alarms.prop(id, "ActionsEnabled") != nil || alarms.prop(id, "Unit") != nil {
+			found.addf("%s has its actions off, or takes a part of its metric", id)
 		}
 		if alarms.prop(id, "ComparisonOperator") != comparison || alarms.prop(id, "TreatMissingData") != missing {
 			found.addf("%s doesn't go off past its threshold, or takes missing data for the wrong thing", id)
@@ -175,15 +256,14 @@ func alarming(whole, alarms template) (found findings) {
 	return found
 }
 
-// counted says whether a metric filter on the function's log group feeds the metric of its failures.
+// counted says whether a metric filter on the function's log group feeds the metric of its failures, with one for each.
 func counted(alarms template, function string) bool {
 	for _, id := range alarms.ofType(metricFilterType) {
-		if textAt(alarms.prop(id, "LogGroupName"), "Fn::Sub") != "/aws/lambda/${Prefix}-"+function {
+		if textAt(alarms.prop(id, "LogGroupName"), "Fn::Sub") != "/aws/lambda/${Prefix}-"+function || alarms.prop(id, "FilterPattern") != failed {
 			continue
 		}
-		pattern, _ := alarms.prop(id, "FilterPattern").(string)
 		for _, m := range list(alarms.prop(id, "MetricTransformations")) {
-			if textAt(m, "MetricNamespace") == "orderflow" && written(at(m, "MetricName")) == function+"-failures" && strings.Contains(pattern, `$.level = "ERROR"`) {
+			if textAt(m, "MetricNamespace") == metrics.Namespace && written(at(m, "MetricName")) == function+"-failures" && textAt(m, "MetricValue") == "1" {
 				return true
 			}
 		}
@@ -191,44 +271,188 @@ func counted(alarms template, function string) bool {
 	return false
 }
 
-// nested: the stack of the alarms gets what its parameters ask for, and the topic lets alarms in.
-func nested(whole, alarms template) (found findings) {
+// metricNames lists what the packages of the tree call their metrics: constants named Metric…, by package and name.
+func metricNames(files []source) map[string]string {
+	all := map[string]string{}
+	for _, f := range files {
+		if f.forTests() {
+			continue
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			if spec, ok := n.(*ast.ValueSpec); ok && len(spec.Values) == len(spec.Names) {
+				for i, name := range spec.Names {
+					if lit, ok := spec.Values[i].(*ast.BasicLit); ok && strings.HasPrefix(name.Name, "Metric") {
+						all[f.ast.Name.Name+"."+name.Name], _ = strconv.Unquote(lit.Value)
+					}
+				}
+			}
+			return true
+		})
+	}
+	return all
+}
+
+// emitted lists what functions count in the dimension Stack alone. A main.go counts either a metric by its name, or whatever a service hands it, which are the metrics of
+// the service's package; the dimensions are written in it, and With adds one for some values only.
+func emitted(files []source) map[string]bool {
+	names, all := metricNames(files), map[string]bool{}
+	for _, f := range files {
+		if !within(f.dir(), "functions") {
+			continue
+		}
+		byStack := map[string]bool{} // variables that are just the dimension Stack
+		stackAlone := func(n ast.Expr) bool {
+			if call, ok := n.(*ast.CallExpr); ok {
+				if with, ok := call.Fun.(*ast.SelectorExpr); ok && with.Sel.Name == "With" {
+					n = with.X
+				}
+			}
+			switch d := n.(type) {
+			case *ast.Ident:
+				return byStack[d.Name]
+			case *ast.CompositeLit:
+				if len(d.Elts) != 1 {
+					return false
+				}
+				pair, ok := d.Elts[0].(*ast.KeyValueExpr)
+				if !ok {
+					return false
+				}
+				key, ok := pair.Key.(*ast.BasicLit)
+				return ok && key.Value == `"Stack"`
+			}
+			return false
+		}
+		count := func(n ast.Node) (metric ast.Expr) {
+			call, ok := n.(*ast.CallExpr)
+			if !ok || len(call.Args) != 3 || !stackAlone(call.Args[2]) {
+				return nil
+			}
+			if fun, ok := call.Fun.(*ast.SelectorExpr); !ok || fun.Sel.Name != "Count" && fun.Sel.Name != "Seconds" {
+				return nil
+			}
+			return call.Args[0]
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.AssignStmt:
+				for i, left := range n.Lhs {
+					if name, ok := left.(*ast.Ident); ok && len(n.Rhs) == len(n.Lhs) {
+						byStack[name.Name] = stackAlone(n.Rhs[i])
+					}
+				}
+			case *ast.CompositeLit:
+				service, ok := n.Type.(*ast.SelectorExpr)
+				if !ok {
+					return true
+				}
+				for _, field := range n.Elts {
+					ast.Inspect(field, func(n ast.Node) bool {
+						if _, another := n.(*ast.CompositeLit); another {
+							return false
+						}
+						if _, handed := count(n).(*ast.Ident); handed {
+							for name, value := range names {
+								if strings.HasPrefix(name, fmt.Sprint(service.X)+".") {
+									all[value] = true
+								}
+							}
+						}
+						return true
+					})
+				}
+			case *ast.CallExpr:
+				if metric, ok := count(n).(*ast.SelectorExpr); ok {
+					all[names[fmt.Sprint(metric.X)+"."+metric.Sel.Name]] = true
+				}
+			}
+			return true
+		})
+	}
+	return all
+}
+
+// measured: what an alarm waits for of the functions' own metrics is what they count, in that dimension.
+func measured(alarms []alarm, counted map[string]bool) (found findings) {
+	for _, a := range alarms {
+		if name, ok := strings.CutSuffix(strings.TrimPrefix(a.metric, metrics.Namespace+" "), " Stack=!Prefix"); ok && !counted[name] {
+			found.addf("no function counts %s in the dimension Stack alone", name)
+		}
+	}
+	return found
+}
+
+// publishable: the topic takes from alarms of this stack, and from nobody else.
+func publishable(t template, topic string) (found findings) {
+	var said []any
+	for _, id := range t.ofType(topicPolicyType) {
+		if slices.ContainsFunc(list(t.prop(id, "Topics")), func(to any) bool { return target(to) == topic }) {
+			said = append(said, list(t.prop(id, "PolicyDocument", "Statement"))...)
+		}
+	}
+	want := []any{object{
+		"Sid": "AlarmsOfThisStack", "Effect": "Allow", "Principal": object{"Service": "cloudwatch.amazonaws.com"}, "Action": "sns:Publish", "Resource": object{"Ref": topic},
+		"Condition": object{"ArnLike": object{"aws:SourceArn": object{
+			"Fn::Sub": "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:${AWS::StackName}-*",
+		}}},
+	}}
+	if !reflect.DeepEqual(said, want) {
+		found.addf("%s doesn't take from the stack's alarms, and from nothing else", topic)
+	}
+	return found
+}
+
+// nested: each stack inside the stack gets what its parameters ask for, among them a topic that alarms may publish to.
+func nested(whole template, files map[string]template) (found findings) {
+	used := map[string]bool{}
 	for _, id := range whole.ofType(stackType) {
+		file := textAt(whole.prop(id, "TemplateURL"))
+		used[file] = true
+		if files[file].Resources == nil {
+			found.addf("%s is made of %s, which is not there", id, file)
+		}
 		given, _ := whole.prop(id, "Parameters").(object)
-		for name := range alarms.Parameters {
-			if given[name] == nil {
+		for name, p := range files[file].Parameters {
+			if given[name] == nil && p["Default"] == nil {
 				found.addf("%s doesn't give %s", id, name)
 			}
 		}
 		for name := range given {
-			if alarms.Parameters[name] == nil {
+			if files[file].Parameters[name] == nil {
 				found.addf("%s gives %s, which nothing asks for", id, name)
 			}
 		}
-		if written(given["Prefix"]) != "!AWS::StackName" || whole.Resources[target(given["TopicArn"])].Type != "AWS::SNS::Topic" {
+		topic := target(given["TopicArn"])
+		if written(given["Prefix"]) != "!AWS::StackName" || whole.Resources[topic].Type != topicType {
 			found.addf("%s gives another name than the stack's, or something else than a topic", id)
+			continue
 		}
+		found = append(found, publishable(whole, topic)...)
 	}
-	for id, r := range alarms.Resources {
-		if strings.HasPrefix(r.Type, "AWS::Serverless::") {
-			found.addf("%s: a nested stack is plain CloudFormation", id)
+	for file, one := range files {
+		for id, r := range one.Resources {
+			if strings.HasPrefix(r.Type, "AWS::Serverless::") {
+				found.addf("%s of %s: a nested stack is plain CloudFormation", id, file)
+			}
 		}
 	}
 	return found
 }
 
 func TestAlarms(t *testing.T) {
-	whole, alarms := mainTemplate(t), alarmsTemplate(t)
-	wantNone(t, alarming(whole, alarms))
-	wantNone(t, nested(whole, alarms))
-	if n := len(alarms.ofType(alarmType)); n < 50 {
+	whole, files := mainTemplate(t), nestedTemplates(t)
+	wantNone(t, alarming(whole, files))
+	wantNone(t, nested(whole, files))
+	wantNone(t, measured(wanted(whole), emitted(sources(t))))
+	if n := len(inside(whole, files).ofType(alarmType)); n < 50 {
 		t.Errorf("only %d alarms were found", n)
 	}
 }
 
 // The alarms are too many for an example, so what is broken is the real ones.
 func TestAlarmRulesFind(t *testing.T) {
-	alarmsText, wholeText := readFile(t, "infra/alarms.yaml"), readFile(t, "template.yaml")
+	const file = "infra/alarms.yaml"
+	alarmsText, wholeText := readFile(t, file), readFile(t, "template.yaml")
 	untouched := parseTemplate(t, wholeText)
 	for name, tc := range map[string]edit{
 		"good":                    {"", "", ""},
@@ -245,19 +469,66 @@ func TestAlarmRulesFind(t *testing.T) {
 		"a filter elsewhere":      {"LogGroupName: !Sub '/aws/lambda/${Prefix}-process-payment'", "LogGroupName: !Sub '/aws/lambda/${Prefix}-x'", "no filter counts what process-payment-failures is on"},
 		"no description":          {"AlarmDescription: The API answered with a server error.", "Unit: Count", "ApiServerErrors has no description"},
 		"a parameter more":        {"Parameters:\n", "Parameters:\n  More: {Type: String}\n", "doesn't give More"},
+		"too slow":                {"Period: 300\n", "Period: 86400\n", "waits too long"},
+		"too patient":             {"EvaluationPeriods: 1\n", "EvaluationPeriods: 100\n", "waits too long"},
+		"one of many":             {"EvaluationPeriods: 1\n", "EvaluationPeriods: 1\n      DatapointsToAlarm: 1\n", "waits too long"},
+		"late to miss a function": {"Period: 900\n", "Period: 90000\n", "no alarm on the Sum of AWS/Lambda Invocations FunctionName=sweep-orders < 1 in 900 s"},
+		"actions off":             {"      AlarmActions:", "      ActionsEnabled: false\n      AlarmActions:", "has its actions off"},
+		"another unit":            {"      AlarmActions:", "      Unit: Percent\n      AlarmActions:", "takes a part of its metric"},
+		"not always there":        {"    Type: AWS::CloudWatch::Alarm\n    Properties:\n      AlarmName: !Sub '${Prefix}-api-5xx'", "    Type: AWS::CloudWatch::Alarm\n    Condition: Never\n    Properties:\n      AlarmName: !Sub '${Prefix}-api-5xx'", "ApiServerErrors is not always there"},
+		"a filter that counts 0":  {"MetricValue: '1'", "MetricValue: '0'", "no filter counts what advance-order-failures is on"},
+		"a filter for nothing":    {`FilterPattern: '{ ($.level = "ERROR")`, `FilterPattern: '{ ($.level = "NEVER")`, "no filter counts what advance-order-failures is on"},
+		"another expression":      {"FILL(invoked, 0) == 0", "invoked == 0", "standstill = IF(stored > 0 AND FILL(invoked, 0) == 0, 1, 0) > 0"},
+		"another table":           {"- {Name: TableName, Value: !Sub '${Prefix}-events'}", "- {Name: TableName, Value: !Sub '${Prefix}-stock'}", "no alarm on the  of (stored"},
+		"a hasty standstill":      {"DatapointsToAlarm: 2", "DatapointsToAlarm: 1", "waits too long, or not long enough"},
 		"SAM in a nested stack":   {"Type: AWS::Logs::MetricFilter", "Type: AWS::Serverless::Function", "plain CloudFormation"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			alarms := tc.template(t, alarmsText)
-			wantOne(t, slices.Concat(alarming(untouched, alarms), nested(untouched, alarms)), tc.want)
+			files := nestedTemplates(t)
+			files[file] = tc.template(t, alarmsText)
+			wantOne(t, slices.Concat(alarming(untouched, files), nested(untouched, files)), tc.want)
 		})
 	}
-	t.Run("a queue without alarms", func(t *testing.T) {
-		whole := edit{"    Properties:\n      QueueName: !Sub '${AWS::StackName}-start-saga-dlq'", "    Properties:\n      QueueName: !Sub '${AWS::StackName}-new-dlq'", ""}.template(t, wholeText)
-		wantOne(t, alarming(whole, parseTemplate(t, alarmsText)), "AWS/SQS NumberOfMessagesReceived QueueName=new-dlq")
-	})
-	t.Run("another stack's parameters", func(t *testing.T) {
-		whole := edit{"Prefix: !Ref AWS::StackName", "Prefix: orderflow", ""}.template(t, wholeText)
-		wantOne(t, nested(whole, parseTemplate(t, alarmsText)), "another name than the stack's")
-	})
+	for name, tc := range map[string]edit{
+		"a queue without alarms":       {"    Properties:\n      QueueName: !Sub '${AWS::StackName}-start-saga-dlq'", "    Properties:\n      QueueName: !Sub '${AWS::StackName}-new-dlq'", "AWS/SQS NumberOfMessagesReceived QueueName=new-dlq"},
+		"a rule without an alarm":      {"      Name: !Sub '${AWS::StackName}-order-placed'", "      Name: !Sub '${AWS::StackName}-order-new'", "AWS/Events InvocationsFailedToBeSentToDlq EventBusName=orders RuleName=order-new"},
+		"another stack's parameters":   {"Prefix: !Ref AWS::StackName", "Prefix: orderflow", "another name than the stack's"},
+		"a stack of nothing":           {"TemplateURL: infra/alarms.yaml", "TemplateURL: infra/alarm.yaml", "Alarms is made of infra/alarm.yaml"},
+		"a topic for another service":  {"Principal: {Service: cloudwatch.amazonaws.com}", "Principal: {Service: events.amazonaws.com}", "OperationsTopic doesn't take from the stack's alarms"},
+		"a topic for everybody":        {"            Principal: {Service: cloudwatch.amazonaws.com}\n            Action: sns:Publish\n            Resource: !Ref OperationsTopic\n            Condition:\n              ArnLike:", "            Principal: '*'\n            Action: sns:Publish\n            Resource: !Ref OperationsTopic\n            Condition:\n              ArnLike:", "OperationsTopic doesn't take"},
+		"a topic for other alarms":     {"alarm:${AWS::StackName}-*", "alarm:other-*", "OperationsTopic doesn't take"},
+		"a topic with another's rules": {"      Topics: [!Ref OperationsTopic]", "      Topics: [!Ref OtherTopic]", "OperationsTopic doesn't take"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			whole, files := tc.template(t, wholeText), nestedTemplates(t)
+			wantOne(t, slices.Concat(alarming(whole, files), nested(whole, files)), tc.want)
+		})
+	}
+}
+
+func TestMeasuredFinds(t *testing.T) {
+	const service = "package sweep\nconst MetricFound = \"OrdersFoundBySweep\"\n"
+	const wiring = `package main
+
+func main() {
+	counts, dimensions := metrics.New(os.Stdout, now), metrics.Dimensions{"Stack": stack}
+	lambda.Start(sweep.Sweeper{Count: func(metric string, n int64) { counts.Count(metric, n, dimensions) }}.Sweep)
+}`
+	for name, tc := range map[string]struct{ service, wiring edit }{
+		"good":               {},
+		"by its name":        {wiring: edit{"counts.Count(metric, n", "counts.Count(sweep.MetricFound, n", ""}},
+		"with more at times": {wiring: edit{"n, dimensions)", `n, dimensions.With("Consumer", consumer))`, ""}},
+		"another name":       {service: edit{`"OrdersFoundBySweep"`, `"OrdersFound"`, "no function counts OrdersFoundBySweep"}},
+		"another service":    {wiring: edit{"sweep.Sweeper{", "other.Sweeper{", "no function counts OrdersFoundBySweep"}},
+		"another dimension":  {wiring: edit{`"Stack": stack`, `"Shop": stack`, "no function counts OrdersFoundBySweep"}},
+		"two dimensions":     {wiring: edit{`"Stack": stack`, `"Stack": stack, "View": view`, "no function counts OrdersFoundBySweep"}},
+		"no dimension":       {wiring: edit{"n, dimensions)", "n, nil)", "no function counts OrdersFoundBySweep"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := []source{
+				parseSource(t, "shared/sweep/sweep.go", tc.service.apply(t, service)), parseSource(t, "functions/sweep-orders/main.go", tc.wiring.apply(t, wiring)),
+			}
+			wantOne(t, measured([]alarm{counts(sweep.MetricFound, "Maximum", 0)}, emitted(files)), tc.service.want+tc.wiring.want)
+		})
+	}
 }

@@ -23,9 +23,7 @@ func functionNamed(t template, name string) string {
 
 // mayOn says whether a function's role allows an action on a resource.
 func mayOn(t template, function, action, resource string) bool {
-	return slices.ContainsFunc(statements(t, target(t.prop(function, "Role"))), func(s statement) bool {
-		return slices.Contains(s.actions, action) && slices.ContainsFunc(s.resources, func(r any) bool { return target(r) == resource })
-	})
+	return roleMay(t, target(t.prop(function, "Role")), action, resource)
 }
 
 // letters: each queue of dead letters is drained into the table, by one function; each of a queue with a consumer is named after that, since not every SQS says from where a

@@ -7,6 +7,7 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -302,8 +303,9 @@ func stepTimes(m machine, t template) (found findings) {
 
 // sweepBudget: the sweep doesn't touch an order that a run may still be working on.
 func sweepBudget(m machine, t template) (found findings) {
-	if budget := numberAt(t.Parameters["OrderBudgetSeconds"], "Default"); budget <= m.TimeoutSeconds {
-		found.addf("OrderBudgetSeconds is %v by default, and a run may take %v", budget, m.TimeoutSeconds)
+	text := textAt(t.Parameters["OrderBudgetSeconds"], "Default")
+	if budget, err := strconv.ParseFloat(text, 64); err != nil || budget <= m.TimeoutSeconds {
+		found.addf("OrderBudgetSeconds is %q by default, and a run may take %v", text, m.TimeoutSeconds)
 	}
 	return found
 }
@@ -342,7 +344,7 @@ const goodMachine = `{
   }}`
 
 const machineTemplate = `
-Parameters: {OrderBudgetSeconds: {Default: 86}}
+Parameters: {OrderBudgetSeconds: {Default: '86'}}
 Resources:
   Saga: {Type: 'AWS::Serverless::StateMachine', Properties: {DefinitionSubstitutions: {StepArn: !GetAtt Step.Arn, QueueUrl: !Ref Commands}}}
   Step: {Type: 'AWS::Serverless::Function', Properties: {Timeout: 9}}

@@ -2,6 +2,8 @@ package archtest
 
 import (
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -29,9 +31,17 @@ func queuesOf(t template, function string) []string {
 	return ids
 }
 
-// eventsOf lists the properties of a function's events of a type.
+// eventsOf lists the properties of a function's events of a type. A mapping from a queue that stands by itself, as that of a consumer's dead letters to their recorder,
+// is such an event of the function.
 func eventsOf(t template, function, kind string) []object {
 	var all []object
+	for _, id := range t.ofType(lambdaMapping) {
+		if kind == "SQS" && target(t.prop(id, "FunctionName")) == function {
+			e := maps.Clone(t.Resources[id].Properties)
+			e["Queue"] = e["EventSourceArn"]
+			all = append(all, e)
+		}
+	}
 	events, _ := t.Resources[function].Properties["Events"].(object)
 	for _, e := range events {
 		if textAt(e, "Type") == kind {
@@ -166,7 +176,18 @@ func consumers(t template, files []source) (found findings) {
 		}
 	}
 	for _, id := range t.ofType(lambdaMapping) {
-		found.addf("%s: a mapping is written as an event of its function, where these rules look", id)
+		f, q := target(t.prop(id, "FunctionName")), target(t.prop(id, "EventSourceArn"))
+		if t.Resources[f].Type != serverlessFunction || t.Resources[q].Type != queueType {
+			found.addf("%s: a mapping by itself takes from a queue of the template to a function of it", id)
+			continue
+		}
+		// Lambda refuses a mapping whose function may not take from the queue yet.
+		for _, p := range policiesOf(t, target(t.prop(f, "Role"))) {
+			if slices.ContainsFunc(statementsIn(t.prop(p, "PolicyDocument")), func(s statement) bool { return s.allows("sqs:ReceiveMessage", q) }) &&
+				!slices.Contains(list(t.Resources[id].DependsOn), any(p)) {
+				found.addf("%s doesn't wait for %s, which allows it", id, p)
+			}
+		}
 	}
 	return found
 }
@@ -178,23 +199,43 @@ func takesTogether(files []source, function string) bool {
 	})
 }
 
-// handovers: a rule hands over to a queue that takes from that rule alone; what is invoked asynchronously has somewhere to go when it fails.
+// handovers: a rule of the bus is on, and hands over to a queue that takes from its rules alone, for as long as EventBridge tries; what is invoked asynchronously has
+// somewhere to go when it fails.
 func handovers(t template) (found findings) {
+	senders := map[string][]string{} // the rules that send to a queue
 	for _, id := range t.ofType(ruleType) {
+		if target(t.prop(id, "EventBusName")) != "Bus" {
+			found.addf("%s is not a rule of the bus", id)
+		}
+		if !on(t.prop(id, "State")) {
+			found.addf("%s is off, and no parameter says so", id)
+		}
 		for _, to := range list(t.prop(id, "Targets")) {
 			if q := target(at(to, "Arn")); t.Resources[q].Type != queueType {
 				found.addf("%s hands over to %s, which isn't a queue", id, q)
-			} else if !admits(t, q, id) {
-				found.addf("%s: no policy of %s names it as the source", id, q)
+			} else {
+				senders[q] = append(senders[q], id)
 			}
 			if q := target(at(to, "DeadLetterConfig", "Arn")); t.Resources[q].Type != queueType {
 				found.addf("%s has a target without dead letters", id)
-			} else if !admits(t, q, id) {
-				found.addf("%s: no policy of %s names it as the source", id, q)
+			} else {
+				senders[q] = append(senders[q], id)
+			}
+			if at(to, "RetryPolicy") != nil {
+				found.addf("%s gives up earlier than EventBridge does by itself, which is after a day", id)
 			}
 		}
 	}
+	for _, id := range t.ofType(queueType) {
+		found = append(found, admits(t, id, senders[id])...)
+	}
 	for _, id := range t.ofType(scheduleType) {
+		if !on(t.prop(id, "State")) {
+			found.addf("%s is off, and no parameter says so", id)
+		}
+		if t.Resources[target(t.prop(id, "GroupName"))].Type != scheduleGroupType {
+			found.addf("%s is in no group of the stack's own, by which AWS counts", id)
+		}
 		if t.Resources[target(t.prop(id, "Target", "DeadLetterConfig", "Arn"))].Type != queueType {
 			found.addf("%s has a target without dead letters", id)
 		}
@@ -206,23 +247,52 @@ func handovers(t template) (found findings) {
 	return found
 }
 
-// admits says whether a policy of the queue lets EventBridge send in the name of the rule. A statement without a source would let any rule of anybody.
-func admits(t template, queue, rule string) bool {
+// on says whether a rule or a schedule is at work, or is where a condition holds.
+func on(state any) bool {
+	return state == nil || state == "ENABLED" || len(list(at(state, "Fn::If"))) == 3
+}
+
+// admits: what sends to a queue by its policy is EventBridge, in the name of the rules that hand over to it, and nobody else. A second statement, or a second policy, which
+// would replace the first, has no place there.
+func admits(t template, queue string, rules []string) (found findings) {
+	var said []any
 	for _, id := range t.ofType(queuePolicyType) {
-		if !slices.ContainsFunc(list(t.prop(id, "Queues")), func(q any) bool { return target(q) == queue }) {
-			continue
-		}
-		for _, s := range list(t.prop(id, "PolicyDocument", "Statement")) {
-			if target(at(s, "Resource")) != queue || textAt(s, "Action") != "sqs:SendMessage" {
-				continue
-			}
-			sources := list(at(s, "Condition", "ArnEquals", "aws:SourceArn"))
-			if slices.ContainsFunc(sources, func(a any) bool { return target(a) == rule }) {
-				return true
-			}
+		if slices.ContainsFunc(list(t.prop(id, "Queues")), func(q any) bool { return target(q) == queue }) {
+			said = append(said, list(t.prop(id, "PolicyDocument", "Statement"))...)
 		}
 	}
-	return false
+	if len(rules) == 0 && len(said) == 0 {
+		return nil
+	}
+	if len(said) != 1 {
+		found.addf("%s has %d statements on who may send to it, not one", queue, len(said))
+		return found
+	}
+	s, _ := said[0].(object)
+	var sources []string
+	for _, source := range list(at(s, "Condition", "ArnEquals", "aws:SourceArn")) {
+		sources = append(sources, target(source))
+	}
+	want := object{
+		"Effect": "Allow", "Principal": object{"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": s["Resource"],
+		"Condition": object{"ArnEquals": object{"aws:SourceArn": at(s, "Condition", "ArnEquals", "aws:SourceArn")}},
+	}
+	has := maps.Clone(s)
+	delete(has, "Sid")
+	if target(s["Resource"]) != queue || !reflect.DeepEqual(has, want) {
+		found.addf("%s lets in more than rules, or less", queue)
+	}
+	for _, rule := range rules {
+		if !slices.Contains(sources, rule) {
+			found.addf("%s: no policy of %s names it as the source", rule, queue)
+		}
+	}
+	for _, source := range sources {
+		if !slices.Contains(rules, source) {
+			found.addf("%s lets in %s, which doesn't hand over to it", queue, source)
+		}
+	}
+	return found
 }
 
 func TestQueues(t *testing.T) {
@@ -248,25 +318,54 @@ Resources:
   Dead:
     Type: AWS::SQS::Queue
     Properties: {QueueName: !Sub '${AWS::StackName}-dead', MessageRetentionPeriod: 1209600, SqsManagedSseEnabled: true}
-  Allow:
+  WorkPolicy:
     Type: AWS::SQS::QueuePolicy
     Properties:
-      Queues: [!Ref Work, !Ref Dead]
+      Queues: [!Ref Work]
       PolicyDocument:
         Statement:
-          - {Action: sqs:SendMessage, Resource: !GetAtt Work.Arn, Condition: {ArnEquals: {aws:SourceArn: !GetAtt Rule.Arn}}}
-          - {Action: sqs:SendMessage, Resource: !GetAtt Dead.Arn, Condition: {ArnEquals: {aws:SourceArn: !GetAtt Rule.Arn}}}
+          - Effect: Allow
+            Principal: {Service: events.amazonaws.com}
+            Action: sqs:SendMessage
+            Resource: !GetAtt Work.Arn
+            Condition: {ArnEquals: {aws:SourceArn: !GetAtt Rule.Arn}}
+  DeadPolicy:
+    Type: AWS::SQS::QueuePolicy
+    Properties:
+      Queues: [!Ref Dead]
+      PolicyDocument:
+        Statement:
+          - {Effect: Allow, Principal: {Service: events.amazonaws.com}, Action: sqs:SendMessage, Resource: !GetAtt Dead.Arn, Condition: {ArnEquals: {aws:SourceArn: !GetAtt Rule.Arn}}}
   Rule:
     Type: AWS::Events::Rule
     Properties:
+      EventBusName: !Ref Bus
       Targets: [{Id: work, Arn: !GetAtt Work.Arn, DeadLetterConfig: {Arn: !GetAtt Dead.Arn}}]
   Schedule:
     Type: AWS::Scheduler::Schedule
-    Properties: {Target: {Arn: !GetAtt Worker.Arn, DeadLetterConfig: {Arn: !GetAtt Dead.Arn}}}
+    Properties: {GroupName: !Ref Group, Target: {Arn: !GetAtt Worker.Arn, DeadLetterConfig: {Arn: !GetAtt Dead.Arn}}}
+  Group: {Type: 'AWS::Scheduler::ScheduleGroup'}
+  WorkerRole:
+    Type: AWS::IAM::Role
+  WorkerPolicy:
+    Type: AWS::IAM::Policy
+    Properties:
+      Roles: [!Ref WorkerRole]
+      PolicyDocument: {Statement: [{Effect: Allow, Action: sqs:ReceiveMessage, Resource: !GetAtt Work.Arn}]}
+  WorkMapping:
+    Type: AWS::Lambda::EventSourceMapping
+    DependsOn: WorkerPolicy
+    Properties:
+      FunctionName: !Ref Worker
+      EventSourceArn: !GetAtt Work.Arn
+      BatchSize: 5
+      FunctionResponseTypes: [ReportBatchItemFailures]
+      ScalingConfig: {MaximumConcurrency: 3}
   Worker:
     Type: AWS::Serverless::Function
     Properties:
       CodeUri: functions/do-work/
+      Role: !GetAtt WorkerRole.Arn
       Timeout: 10
       EventInvokeConfig: {DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Dead.Arn}}}
       Events:
@@ -291,7 +390,6 @@ Resources:
 `
 
 func TestQueueRulesFind(t *testing.T) {
-	const mapping = "\n  Mapping: {Type: 'AWS::Lambda::EventSourceMapping'}\n"
 	for name, tc := range map[string]edit{
 		"good":                        {"", "", ""},
 		"no dead letter queue":        {"      RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 3}\n", "", "Work has no dead letter queue"},
@@ -313,11 +411,27 @@ func TestQueueRulesFind(t *testing.T) {
 		"stream without bisecting":    {"BisectBatchOnFunctionError: true", "BisectBatchOnFunctionError: false", "for 12 hours"},
 		"stream that forgets":         {"            DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Dead.Arn}}\n", "", "Reader has no queue"},
 		"dead letters elsewhere":      {"DEAD_LETTER_QUEUE_URL: !Ref Dead", "DEAD_LETTER_QUEUE_URL: !Ref Work", "elsewhere"},
-		"a mapping apart":             {"\nResources:", "\nResources:" + mapping, "Mapping: a mapping is written"},
+		"a mapping from elsewhere":    {"EventSourceArn: !GetAtt Work.Arn", "EventSourceArn: !ImportValue work", "WorkMapping: a mapping by itself takes from a queue of the template"},
+		"a mapping to elsewhere":      {"FunctionName: !Ref Worker", "FunctionName: worker", "WorkMapping: a mapping by itself takes from a queue of the template"},
+		"a mapping too early":         {"    DependsOn: WorkerPolicy\n", "", "WorkMapping doesn't wait for WorkerPolicy"},
+		"a mapping of large batches":  {"BatchSize: 5", "BatchSize: 8", "Worker takes batches of 8"},
+		"a rule of another bus":       {"EventBusName: !Ref Bus", "EventBusName: default", "Rule is not a rule of the bus"},
+		"a rule of the default bus":   {"      EventBusName: !Ref Bus\n", "", "Rule is not a rule of the bus"},
+		"a rule that is off":          {"EventBusName: !Ref Bus", "EventBusName: !Ref Bus\n      State: DISABLED", "Rule is off"},
+		"a rule that may be off":      {"EventBusName: !Ref Bus", "EventBusName: !Ref Bus\n      State: !If [HasMail, ENABLED, DISABLED]", ""},
+		"a rule that gives up":        {"Targets: [{Id: work, ", "Targets: [{Id: work, RetryPolicy: {MaximumRetryAttempts: 0}, ", "Rule gives up earlier"},
+		"a schedule among others":     {"GroupName: !Ref Group, ", "", "Schedule is in no group"},
+		"a schedule that is off":      {"Properties: {GroupName:", "Properties: {State: DISABLED, GroupName:", "Schedule is off"},
 		"a rule to a function":        {"Arn: !GetAtt Work.Arn, Dead", "Arn: !GetAtt Worker.Arn, Dead", "which isn't a queue"},
 		"a rule without letters":      {", DeadLetterConfig: {Arn: !GetAtt Dead.Arn}}]", "}]", "Rule has a target without"},
-		"a queue open to all":         {"Resource: !GetAtt Work.Arn, Condition: {ArnEquals: {aws:SourceArn: !GetAtt Rule.Arn}}", "Resource: !GetAtt Work.Arn", "no policy of Work"},
-		"letters that don't arrive":   {"Queues: [!Ref Work, !Ref Dead]", "Queues: [!Ref Work]", "no policy of Dead"},
+		"a queue open to all rules":   {"            Condition: {ArnEquals: {aws:SourceArn: !GetAtt Rule.Arn}}\n", "", "Work lets in more than rules"},
+		"a queue open to all":         {"            Principal: {Service: events.amazonaws.com}", "            Principal: '*'", "Work lets in more than rules"},
+		"a queue that is shut":        {"          - Effect: Allow", "          - Effect: Deny", "Work lets in more than rules"},
+		"a queue with a back door":    {"          - Effect: Allow", "          - {Effect: Allow, Principal: '*', Action: sqs:SendMessage, Resource: !GetAtt Work.Arn}\n          - Effect: Allow", "Work has 2 statements"},
+		"another's queue":             {"            Resource: !GetAtt Work.Arn", "            Resource: !GetAtt Dead.Arn", "Work lets in more than rules"},
+		"another rule":                {"            Condition: {ArnEquals: {aws:SourceArn: !GetAtt Rule.Arn}}", "            Condition: {ArnEquals: {aws:SourceArn: !GetAtt Other.Arn}}", "Rule: no policy of Work"},
+		"a rule more":                 {"            Condition: {ArnEquals: {aws:SourceArn: !GetAtt Rule.Arn}}", "            Condition: {ArnEquals: {aws:SourceArn: [!GetAtt Rule.Arn, !GetAtt Other.Arn]}}", "Work lets in Other"},
+		"letters that don't arrive":   {"Queues: [!Ref Dead]", "Queues: [!Ref Other]", "Dead has 0 statements"},
 		"a schedule without":          {"Arn: !GetAtt Worker.Arn, DeadLetterConfig: {Arn: !GetAtt Dead.Arn}", "Arn: !GetAtt Worker.Arn", "Schedule has a target"},
 		"asynchronous, nowhere":       {"      EventInvokeConfig: {DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Dead.Arn}}}\n", "", "Worker is invoked asynchronously"},
 	} {

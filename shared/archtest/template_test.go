@@ -3,6 +3,8 @@ package archtest
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -72,33 +74,68 @@ type statement struct {
 	effect      string
 	actions     []string
 	resources   []any
+	condition   any
 	leadingKeys []any
 	sender      string // the parameter with the only address to send from
 	extras      any    // NotAction or NotResource
 }
 
-// statements lists what a role allows, and where it allows something under a condition only, what it allows then.
+// allows says whether it allows an action on a resource of the template.
+func (s statement) allows(action, resource string) bool {
+	return s.effect == "Allow" && slices.Contains(s.actions, action) && slices.ContainsFunc(s.resources, func(r any) bool { return target(r) == resource })
+}
+
+// statements lists what a role allows, by its own text and by policies that are put on it elsewhere in the template.
 func statements(t template, role string) []statement {
 	var all []statement
 	for _, p := range list(t.prop(role, "Policies")) {
-		for _, s := range list(at(p, "PolicyDocument", "Statement")) {
-			if branches := list(at(s, "Fn::If")); len(branches) == 3 {
-				s = branches[1]
-			}
-			st := statement{effect: textAt(s, "Effect"), resources: list(at(s, "Resource"))}
-			for _, a := range list(at(s, "Action")) {
-				st.actions = append(st.actions, fmt.Sprint(a))
-			}
-			st.leadingKeys = list(at(s, "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys"))
-			st.sender = textAt(s, "Condition", "StringEquals", "ses:FromAddress", "Ref")
-			st.extras = at(s, "NotAction")
-			if st.extras == nil {
-				st.extras = at(s, "NotResource")
-			}
-			all = append(all, st)
-		}
+		all = append(all, statementsIn(at(p, "PolicyDocument"))...)
+	}
+	for _, id := range policiesOf(t, role) {
+		all = append(all, statementsIn(t.prop(id, "PolicyDocument"))...)
 	}
 	return all
+}
+
+// statementsIn lists what a policy allows, and where it allows something under a condition of the template only, what it allows then.
+func statementsIn(document any) []statement {
+	var all []statement
+	for _, s := range list(at(document, "Statement")) {
+		if branches := list(at(s, "Fn::If")); len(branches) == 3 {
+			s = branches[1]
+		}
+		st := statement{effect: textAt(s, "Effect"), resources: list(at(s, "Resource")), condition: at(s, "Condition")}
+		for _, a := range list(at(s, "Action")) {
+			st.actions = append(st.actions, fmt.Sprint(a))
+		}
+		st.leadingKeys = list(at(s, "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys"))
+		st.sender = textAt(s, "Condition", "StringEquals", "ses:FromAddress", "Ref")
+		st.extras = at(s, "NotAction")
+		if st.extras == nil {
+			st.extras = at(s, "NotResource")
+		}
+		all = append(all, st)
+	}
+	return all
+}
+
+// policiesOf lists the policies that are put on a role from outside, by logical id.
+func policiesOf(t template, role string) []string {
+	return slices.DeleteFunc(t.ofType(policyType), func(id string) bool {
+		return !slices.ContainsFunc(list(t.prop(id, "Roles")), func(r any) bool { return target(r) == role })
+	})
+}
+
+// roleMay says whether a role allows an action on a resource of the template.
+func roleMay(t template, role, action, resource string) bool {
+	return slices.ContainsFunc(statements(t, role), func(s statement) bool { return s.allows(action, resource) })
+}
+
+// withSubject is the condition on every use of the key that wraps the personal data keys: the request says whose it is, and nothing else. The first half alone is true
+// of a request that says nothing.
+var withSubject = object{
+	"ForAllValues:StringEquals": object{"kms:EncryptionContextKeys": []any{"subject"}},
+	"Null":                      object{"kms:EncryptionContext:subject": "false"},
 }
 
 // pattern is a resource as text, when it holds a wildcard that a reference doesn't bring along.
@@ -113,9 +150,16 @@ func pattern(resource any) string {
 	return ""
 }
 
-// roles: each names its actions and resources, in its own text.
+// roles: each names its actions and resources, in its own text or in a policy beside it, and trusts one service.
 func roles(t template) (found findings) {
+	for _, id := range t.ofType(policyType) {
+		on := list(t.prop(id, "Roles"))
+		if len(on) != 1 || t.Resources[target(on[0])].Type != roleType || t.prop(id, "Users") != nil || t.prop(id, "Groups") != nil {
+			found.addf("%s isn't on one role of the template", id)
+		}
+	}
 	for _, id := range t.ofType(roleType) {
+		found = append(found, trusts(t, id)...)
 		if t.prop(id, "ManagedPolicyArns") != nil {
 			found.addf("%s has a managed policy, which is wider than what is needed", id)
 		}
@@ -130,6 +174,9 @@ func roles(t template) (found findings) {
 				if strings.ContainsAny(a, "*?") {
 					found.addf("%s allows %s", id, a)
 				}
+				if strings.HasPrefix(a, "kms:") && !reflect.DeepEqual(s.condition, any(withSubject)) {
+					found.addf("%s allows %s for what isn't one subject's", id, a)
+				}
 				for _, r := range s.resources {
 					if p := pattern(r); p != "" && !(p == "*" && slices.Contains(withoutResource, a)) && !slices.Contains(unnamed[a], p) {
 						found.addf("%s allows %s on %s", id, a, p)
@@ -141,6 +188,80 @@ func roles(t template) (found findings) {
 				if slices.ContainsFunc(s.resources, func(r any) bool { return target(r) == "EventsTable" }) && slices.Contains(rewriting, a) {
 					found.addf("%s allows %s on the events, which are only ever added to", id, a)
 				}
+			}
+		}
+	}
+	return found
+}
+
+// trusts: a role is taken by one service, and where that acts for whoever asks it, for this account alone.
+func trusts(t template, role string) (found findings) {
+	said := list(t.prop(role, "AssumeRolePolicyDocument", "Statement"))
+	if len(said) != 1 {
+		found.addf("%s has %d statements on who may take it, not one", role, len(said))
+		return found
+	}
+	service := textAt(said[0], "Principal", "Service")
+	want := object{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": object{"Service": service}}
+	if service != "lambda.amazonaws.com" { // Lambda takes a function's role without saying for whom
+		want["Condition"] = object{"StringEquals": object{"aws:SourceAccount": object{"Ref": "AWS::AccountId"}}}
+	}
+	users := map[string]string{}
+	for _, id := range t.ofType(serverlessFunction) {
+		users[target(t.prop(id, "Role"))] = "lambda.amazonaws.com"
+	}
+	for _, id := range t.ofType(serverlessMachine) {
+		users[target(t.prop(id, "Role"))] = "states.amazonaws.com"
+	}
+	for _, id := range t.ofType(scheduleType) {
+		users[target(t.prop(id, "Target", "RoleArn"))] = "scheduler.amazonaws.com"
+	}
+	if users[role] != service || !reflect.DeepEqual(said[0], any(want)) {
+		found.addf("%s trusts somebody else than the service that it is for, or more", role)
+	}
+	return found
+}
+
+// abilities: who takes from something, or sends to it, may. What a consumer's own work needs, only running it shows; without these it never runs, or loses what it gives up.
+func abilities(t template) (found findings) {
+	need := func(who, role, id string, actions ...string) {
+		for _, a := range actions {
+			if !roleMay(t, role, a, id) {
+				found.addf("%s may not %s on %s", who, a, id)
+			}
+		}
+	}
+	send := func(who, role string, to any) {
+		if to != nil {
+			need(who, role, target(to), "sqs:SendMessage")
+		}
+	}
+	for _, id := range t.ofType(serverlessFunction) {
+		role := target(t.prop(id, "Role"))
+		for _, q := range queuesOf(t, id) {
+			need(id, role, q, "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes")
+		}
+		for _, e := range eventsOf(t, id, "DynamoDB") {
+			need(id, role, target(e["Stream"]), "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
+			send(id, role, at(e, "DestinationConfig", "OnFailure", "Destination"))
+		}
+		send(id, role, t.prop(id, "EventInvokeConfig", "DestinationConfig", "OnFailure", "Destination"))
+		send(id, role, t.prop(id, "Environment", "Variables", "DEAD_LETTER_QUEUE_URL"))
+	}
+	for _, id := range t.ofType(scheduleType) {
+		role := target(t.prop(id, "Target", "RoleArn"))
+		need(id, role, target(t.prop(id, "Target", "Arn")), "lambda:InvokeFunction")
+		send(id, role, t.prop(id, "Target", "DeadLetterConfig", "Arn"))
+	}
+	for _, id := range t.ofType(serverlessMachine) {
+		role := target(t.prop(id, "Role"))
+		given, _ := t.prop(id, "DefinitionSubstitutions").(object)
+		for _, value := range given {
+			switch to := target(value); t.Resources[to].Type {
+			case serverlessFunction:
+				need(id, role, to, "lambda:InvokeFunction")
+			case queueType:
+				need(id, role, to, "sqs:SendMessage")
 			}
 		}
 	}
@@ -241,6 +362,85 @@ func tables(t template) (found findings) {
 	return found
 }
 
+// Parameters that may be fractions. Of a Number CloudFormation takes 1.5 too, so that a whole one is a String with a pattern, or one of a list.
+var fractions = []string{"DeadLetterSpacing", "ApiRateLimit"}
+
+// parameters: each is explained or a choice, shown in a group, and whole where it has to be.
+func parameters(t template) (found findings) {
+	shown := map[string]bool{}
+	for _, group := range list(at(t.Metadata["AWS::CloudFormation::Interface"], "ParameterGroups")) {
+		for _, name := range list(at(group, "Parameters")) {
+			shown[fmt.Sprint(name)] = true
+			if t.Parameters[fmt.Sprint(name)] == nil {
+				found.addf("a group shows %v, which is no parameter", name)
+			}
+		}
+	}
+	for name, p := range t.Parameters {
+		if !shown[name] {
+			found.addf("%s is in no group", name)
+		}
+		if p["Description"] == nil && p["AllowedValues"] == nil {
+			found.addf("%s has no description", name)
+		}
+		if p["Type"] == "Number" && p["AllowedValues"] == nil && !slices.Contains(fractions, name) {
+			found.addf("%s takes fractions", name)
+		}
+		allowed, err := regexp.Compile("^(?:" + textAt(p, "AllowedPattern") + ")$")
+		if err != nil || p["AllowedPattern"] != nil && !allowed.MatchString(textAt(p, "Default")) {
+			found.addf("%s has a default that it refuses: %v", name, err)
+		}
+	}
+	return found
+}
+
+// The longest name that AWS takes, by type, and the property that it stands in.
+var longestNames = map[string]struct {
+	property string
+	most     int
+}{
+	serverlessFunction:                     {"FunctionName", 64},
+	serverlessMachine:                      {"Name", 80},
+	queueType:                              {"QueueName", 80},
+	tableType:                              {"TableName", 255},
+	logGroupType:                           {"LogGroupName", 512},
+	alarmType:                              {"AlarmName", 255},
+	ruleType:                               {"Name", 64},
+	scheduleType:                           {"Name", 64},
+	scheduleGroupType:                      {"Name", 64},
+	topicType:                              {"TopicName", 256},
+	"AWS::Events::EventBus":                {"Name", 256},
+	"AWS::KMS::Alias":                      {"AliasName", 256},
+	"AWS::ApiGatewayV2::Api":               {"Name", 128},
+	"AWS::ApiGatewayV2::Authorizer":        {"Name", 128},
+	"AWS::Cognito::UserPool":               {"UserPoolName", 128},
+	"AWS::Cognito::UserPoolClient":         {"ClientName", 128},
+	"AWS::Cognito::UserPoolDomain":         {"Domain", 63},
+	"AWS::Cognito::UserPoolResourceServer": {"Name", 256},
+}
+
+// room is how long a stack's name may be, by the names that begin with it; findings are names of whose limit nothing is known.
+func room(templates ...template) (most int, found findings) {
+	most = 128 // of a stack
+	for _, t := range templates {
+		for id, r := range t.Resources {
+			for property, value := range r.Properties {
+				text := strings.NewReplacer("${AWS::StackName}", "", "${Prefix}", "").Replace(textAt(value, "Fn::Sub"))
+				if text == textAt(value, "Fn::Sub") || !strings.HasSuffix(property, "Name") || r.Type == metricFilterType || property == "MetricName" {
+					continue
+				}
+				limit := longestNames[r.Type]
+				if limit.property != property {
+					found.addf("%s: nothing is known of how long the %s of an %s may be", id, property, r.Type)
+					continue
+				}
+				most = min(most, limit.most-len(text))
+			}
+		}
+	}
+	return most, found
+}
+
 // size counts the resources that SAM makes of a template.
 func size(t template) int {
 	n := 0
@@ -293,10 +493,14 @@ func TestGraceOfGenerations(t *testing.T) {
 
 func TestTemplate(t *testing.T) {
 	whole := mainTemplate(t)
+	wantNone(t, parameters(whole))
 	wantNone(t, roles(whole))
+	wantNone(t, abilities(whole))
 	wantNone(t, functions(whole))
 	wantNone(t, tables(whole))
-	for name, one := range map[string]template{"template.yaml": whole, "infra/alarms.yaml": alarmsTemplate(t)} {
+	all := nestedTemplates(t)
+	all["template.yaml"] = whole
+	for name, one := range all {
 		if n := size(one); n >= mostResources {
 			t.Errorf("%s makes about %d resources, and stays under %d", name, n, mostResources)
 		}
@@ -308,6 +512,11 @@ func TestTemplate(t *testing.T) {
 	}
 	if n := len(whole.ofType(serverlessFunction)); n < 10 {
 		t.Errorf("only %d functions were found", n)
+	}
+	most, found := room(whole, inside(whole, nestedTemplates(t)))
+	wantNone(t, found)
+	if told := fmt.Sprintf("The stack's name has at most %d characters.", most); !strings.Contains(readFile(t, "README.md"), told) {
+		t.Errorf("README.md doesn't say: %s", told)
 	}
 }
 
@@ -328,15 +537,40 @@ Resources:
   DoRole:
     Type: AWS::IAM::Role
     Properties:
+      AssumeRolePolicyDocument: {Statement: [{Effect: Allow, Principal: {Service: lambda.amazonaws.com}, Action: sts:AssumeRole}]}
       Policies:
         - PolicyDocument:
             Statement:
               - {Effect: Allow, Action: [xray:PutTraceSegments], Resource: '*'}
               - {Effect: Allow, Action: ses:SendEmail, Resource: !Sub 'arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*', Condition: {StringEquals: {'ses:FromAddress': !Ref MailFrom}}}
               - Effect: Allow
+                Action: kms:Decrypt
+                Resource: !GetAtt Key.Arn
+                Condition:
+                  ForAllValues:StringEquals: {'kms:EncryptionContextKeys': [subject]}
+                  'Null': {'kms:EncryptionContext:subject': 'false'}
+              - Effect: Allow
                 Action: dynamodb:Query
                 Resource: !GetAtt EventsTable.Arn
                 Condition: {'ForAllValues:StringLike': {'dynamodb:LeadingKeys': [order/*]}}
+  DoMore:
+    Type: AWS::IAM::Policy
+    Properties: {Roles: [!Ref DoRole], PolicyDocument: {Statement: [{Effect: Allow, Action: sqs:SendMessage, Resource: !GetAtt Queue.Arn}]}}
+  Schedule: {Type: 'AWS::Scheduler::Schedule', Properties: {Target: {Arn: !GetAtt Do.Arn, RoleArn: !GetAtt ScheduleRole.Arn, DeadLetterConfig: {Arn: !GetAtt Queue.Arn}}}}
+  ScheduleRole:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Statement:
+          - Effect: Allow
+            Principal: {Service: scheduler.amazonaws.com}
+            Action: sts:AssumeRole
+            Condition: {StringEquals: {aws:SourceAccount: !Ref AWS::AccountId}}
+      Policies:
+        - PolicyDocument:
+            Statement:
+              - {Effect: Allow, Action: lambda:InvokeFunction, Resource: !GetAtt Do.Arn}
+              - {Effect: Allow, Action: sqs:SendMessage, Resource: [!GetAtt Queue.Arn]}
   EventsTable:
     Type: AWS::DynamoDB::Table
     Properties:
@@ -379,6 +613,15 @@ func TestTemplateRulesFind(t *testing.T) {
 		"a deny":                   {"- Effect: Allow", "- Effect: Deny", "doesn't simply allow"},
 		"events rewritten":         {"Action: dynamodb:Query", "Action: dynamodb:UpdateItem", "allows dynamodb:UpdateItem on the events"},
 		"events taken away":        {"Action: dynamodb:Query", "Action: [dynamodb:Query, dynamodb:DeleteItem]", "allows dynamodb:DeleteItem on the events"},
+		"a key without a subject":  {"                  'Null': {'kms:EncryptionContext:subject': 'false'}\n", "", "DoRole allows kms:Decrypt for what isn't one subject's"},
+		"a key and more keys":      {"'kms:EncryptionContextKeys': [subject]", "'kms:EncryptionContextKeys': [subject, more]", "DoRole allows kms:Decrypt for what isn't one subject's"},
+		"trust in anybody":         {"Principal: {Service: lambda.amazonaws.com}", "Principal: {AWS: '*'}", "DoRole trusts somebody else"},
+		"trust in another service": {"Principal: {Service: lambda.amazonaws.com}", "Principal: {Service: ec2.amazonaws.com}", "DoRole trusts somebody else"},
+		"trust in one more":        {"[{Effect: Allow, Principal: {Service: lambda", "[{Effect: Allow, Principal: {AWS: '*'}, Action: sts:AssumeRole}, {Effect: Allow, Principal: {Service: lambda", "DoRole has 2 statements"},
+		"trust for any account":    {"            Condition: {StringEquals: {aws:SourceAccount: !Ref AWS::AccountId}}\n", "", "ScheduleRole trusts somebody else"},
+		"a policy for users":       {"Properties: {Roles: [!Ref DoRole],", "Properties: {Roles: [!Ref DoRole], Users: [x],", "DoMore isn't on one role"},
+		"a policy on any role":     {"Properties: {Roles: [!Ref DoRole],", "Properties: {Roles: [admin],", "DoMore isn't on one role"},
+		"a policy that is wide":    {"Action: sqs:SendMessage, Resource: !GetAtt", "Action: 'sqs:*', Resource: !GetAtt", "DoRole allows sqs:*"},
 		"every stream":             {"                Condition: {'ForAllValues:StringLike': {'dynamodb:LeadingKeys': [order/*]}}\n", "", "reaches every stream"},
 		"a query side that writes": {"Action: dynamodb:Query", "Action: [dynamodb:PutItem]", "the query side only reads"},
 		"a role of SAM's":          {"      Role: !GetAtt DoRole.Arn\n", "", "Do has no role of its own"},
@@ -398,9 +641,27 @@ func TestTemplateRulesFind(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			template := tc.template(t, functionTemplate)
-			wantOne(t, slices.Concat(roles(template), functions(template), tables(template)), tc.want)
+			wantOne(t, slices.Concat(roles(template), abilities(template), functions(template), tables(template)), tc.want)
 		})
 	}
+	t.Run("room", func(t *testing.T) {
+		const name = "FunctionName: !Sub '${AWS::StackName}-answer-queries'"
+		for _, tc := range []struct {
+			edit
+			most int
+		}{
+			{edit{}, 49},
+			{edit{"{LogGroupName: !Sub '/aws/lambda", "{LogGroupName: !Sub '" + strings.Repeat("x", 480), ""}, 512 - 480 - len("/-answer-queries")},
+			{edit{name, "FunctionName: !Sub '${AWS::StackName}-" + strings.Repeat("x", 30) + "'", ""}, 33},
+			{edit{name, "Alias: x\n      OtherName: !Sub '${AWS::StackName}-other'", "Do: nothing is known of how long the OtherName"}, 119},
+		} {
+			most, found := room(tc.template(t, functionTemplate))
+			wantOne(t, found, tc.want)
+			if tc.want == "" && most != tc.most {
+				t.Errorf("%q leaves %d characters, want %d", tc.new, most, tc.most)
+			}
+		}
+	})
 	t.Run("a role shared", func(t *testing.T) {
 		template := parseTemplate(t, functionTemplate)
 		template.Resources["Do2"] = template.Resources["Do"]
@@ -408,16 +669,95 @@ func TestTemplateRulesFind(t *testing.T) {
 	})
 	t.Run("size", func(t *testing.T) {
 		template := parseTemplate(t, functionTemplate)
-		if n := size(template); n != 6 {
-			t.Errorf("the size is %d, want 6", n)
+		if n := size(template); n != 9 {
+			t.Errorf("the size is %d, want 9", n)
 		}
 		var events object
 		if err := json.Unmarshal([]byte(`{"A": {}, "B": {}}`), &events); err != nil {
 			t.Fatal(err)
 		}
 		template.Resources["Do"].Properties["Events"] = events
-		if n := size(template); n != 10 {
-			t.Errorf("with two events the size is %d, want 10", n)
+		if n := size(template); n != 13 {
+			t.Errorf("with two events the size is %d, want 13", n)
 		}
 	})
+}
+
+const abilityTemplate = `
+Resources:
+  Work: {Type: 'AWS::SQS::Queue'}
+  Dead: {Type: 'AWS::SQS::Queue'}
+  Do:
+    Type: AWS::Serverless::Function
+    Properties:
+      Role: !GetAtt DoRole.Arn
+      EventInvokeConfig: {DestinationConfig: {OnFailure: {Destination: !GetAtt Dead.Arn}}}
+      Events:
+        Work: {Type: SQS, Properties: {Queue: !GetAtt Work.Arn}}
+        Events: {Type: DynamoDB, Properties: {Stream: !GetAtt EventsTable.StreamArn, DestinationConfig: {OnFailure: {Destination: !GetAtt Dead.Arn}}}}
+  DoRole:
+    Type: AWS::IAM::Role
+    Properties:
+      Policies:
+        - PolicyDocument:
+            Statement:
+              - {Effect: Allow, Action: [sqs:ReceiveMessage, sqs:DeleteMessage, sqs:ChangeMessageVisibility, sqs:GetQueueAttributes], Resource: !GetAtt Work.Arn}
+              - {Effect: Allow, Action: [dynamodb:DescribeStream, dynamodb:GetRecords, dynamodb:GetShardIterator], Resource: !GetAtt EventsTable.StreamArn}
+              - {Effect: Allow, Action: sqs:SendMessage, Resource: !GetAtt Dead.Arn} # Do's
+  Schedule: {Type: 'AWS::Scheduler::Schedule', Properties: {Target: {Arn: !GetAtt Do.Arn, RoleArn: !GetAtt ScheduleRole.Arn, DeadLetterConfig: {Arn: !GetAtt Dead.Arn}}}}
+  ScheduleRole:
+    Type: AWS::IAM::Role
+    Properties:
+      Policies:
+        - PolicyDocument:
+            Statement:
+              - {Effect: Allow, Action: lambda:InvokeFunction, Resource: !GetAtt Do.Arn}
+              - {Effect: Allow, Action: sqs:SendMessage, Resource: [!GetAtt Dead.Arn]} # Schedule's
+  Machine:
+    Type: AWS::Serverless::StateMachine
+    Properties: {Role: !GetAtt MachineRole.Arn, DefinitionSubstitutions: {DoArn: !GetAtt Do.Arn, WorkUrl: !Ref Work}}
+  MachineRole:
+    Type: AWS::IAM::Role
+    Properties:
+      Policies:
+        - PolicyDocument:
+            Statement:
+              - {Effect: Allow, Action: lambda:InvokeFunction, Resource: [!GetAtt Do.Arn]}
+              - {Effect: Allow, Action: sqs:SendMessage, Resource: [!GetAtt Work.Arn]}
+`
+
+func TestAbilityRulesFind(t *testing.T) {
+	for name, tc := range map[string]edit{
+		"good":                         {"", "", ""},
+		"a queue not taken from":       {"sqs:DeleteMessage, ", "", "Do may not sqs:DeleteMessage on Work"},
+		"a stream not read":            {"dynamodb:GetRecords, ", "", "Do may not dynamodb:GetRecords on EventsTable"},
+		"letters not sent":             {"Action: sqs:SendMessage, Resource: !GetAtt Dead.Arn} # Do's", "Action: sqs:SendMessage, Resource: !GetAtt Work.Arn}", "Do may not sqs:SendMessage on Dead"},
+		"letters refused":              {"{Effect: Allow, Action: sqs:SendMessage, Resource: !GetAtt Dead.Arn} # Do's", "{Effect: Deny, Action: sqs:SendMessage, Resource: !GetAtt Dead.Arn}", "Do may not sqs:SendMessage on Dead"},
+		"a schedule of nothing":        {"Action: lambda:InvokeFunction, Resource: !GetAtt Do.Arn", "Action: lambda:GetFunction, Resource: !GetAtt Do.Arn", "Schedule may not lambda:InvokeFunction on Do"},
+		"a schedule's letters":         {"Resource: [!GetAtt Dead.Arn]} # Schedule's", "Resource: [!GetAtt Work.Arn]}", "Schedule may not sqs:SendMessage on Dead"},
+		"a step that is not invoked":   {"Resource: [!GetAtt Do.Arn]", "Resource: [!GetAtt More.Arn]", "Machine may not lambda:InvokeFunction on Do"},
+		"a command that doesn't leave": {"Resource: [!GetAtt Work.Arn]", "Resource: [!GetAtt More.Arn]", "Machine may not sqs:SendMessage on Work"},
+	} {
+		t.Run(name, func(t *testing.T) { wantOne(t, abilities(tc.template(t, abilityTemplate)), tc.want) })
+	}
+}
+
+func TestParameterRulesFind(t *testing.T) {
+	const asked = `
+Metadata: {'AWS::CloudFormation::Interface': {ParameterGroups: [{Parameters: [Seconds, Days]}]}}
+Parameters:
+  Seconds: {Type: String, Default: '5', AllowedPattern: '[1-9]', Description: How long.}
+  Days: {Type: Number, Default: 1, AllowedValues: [1, 3]}
+`
+	for name, tc := range map[string]edit{
+		"good":             {"", "", ""},
+		"not shown":        {"[Seconds, Days]", "[Days]", "Seconds is in no group"},
+		"not there":        {"[Seconds, Days]", "[Seconds, Days, Years]", "a group shows Years"},
+		"not explained":    {", Description: How long.", "", "Seconds has no description"},
+		"a fraction":       {"Type: String, Default: '5', AllowedPattern: '[1-9]'", "Type: Number, Default: 5", "Seconds takes fractions"},
+		"a wrong default":  {"Default: '5'", "Default: '55'", "Seconds has a default that it refuses"},
+		"a broken pattern": {"'[1-9]'", "'[1-9'", "Seconds has a default that it refuses"},
+	} {
+		t.Run(name, func(t *testing.T) { wantOne(t, parameters(tc.template(t, asked)), tc.want) })
+	}
 }

@@ -142,6 +142,7 @@ type object = map[string]any
 
 // template is a CloudFormation or SAM template.
 type template struct {
+	Metadata   object
 	Parameters map[string]object
 	Globals    map[string]object
 	Resources  map[string]resource
@@ -309,14 +310,77 @@ const (
 	queuePolicyType    = "AWS::SQS::QueuePolicy"
 	tableType          = "AWS::DynamoDB::Table"
 	roleType           = "AWS::IAM::Role"
+	policyType         = "AWS::IAM::Policy"
 	logGroupType       = "AWS::Logs::LogGroup"
 	metricFilterType   = "AWS::Logs::MetricFilter"
 	alarmType          = "AWS::CloudWatch::Alarm"
 	ruleType           = "AWS::Events::Rule"
 	scheduleType       = "AWS::Scheduler::Schedule"
+	scheduleGroupType  = "AWS::Scheduler::ScheduleGroup"
 	stackType          = "AWS::CloudFormation::Stack"
 	routeType          = "AWS::ApiGatewayV2::Route"
+	topicType          = "AWS::SNS::Topic"
+	topicPolicyType    = "AWS::SNS::TopicPolicy"
 )
 
-func mainTemplate(t *testing.T) template   { return parseTemplate(t, readFile(t, "template.yaml")) }
-func alarmsTemplate(t *testing.T) template { return parseTemplate(t, readFile(t, "infra/alarms.yaml")) }
+func mainTemplate(t *testing.T) template { return parseTemplate(t, readFile(t, "template.yaml")) }
+
+// nestedTemplates gives the templates of the stacks inside the stack, by their place in the tree, which is what a TemplateURL says.
+func nestedTemplates(t *testing.T) map[string]template {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, "infra", "*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no templates in infra: %v", err)
+	}
+	all := map[string]template{}
+	for _, file := range files {
+		name := path.Join("infra", filepath.Base(file))
+		all[name] = parseTemplate(t, readFile(t, name))
+	}
+	return all
+}
+
+// inside gives the resources of the stacks inside the stack, as <stack>/<resource>. Where such a stack is given a text, that stands in place of its parameter; what
+// refers to anything else is left as it is.
+func inside(t template, nested map[string]template) template {
+	all := template{Resources: map[string]resource{}}
+	for _, stack := range t.ofType(stackType) {
+		parameters, _ := t.prop(stack, "Parameters").(object)
+		for id, r := range nested[textAt(t.prop(stack, "TemplateURL"))].Resources {
+			r.Properties, _ = filled(r.Properties, parameters).(object)
+			all.Resources[stack+"/"+id] = r
+		}
+	}
+	return all
+}
+
+// filled is a value with the parameters that are plain texts put in.
+func filled(value any, parameters object) any {
+	switch v := value.(type) {
+	case object:
+		if text, ok := parameters[textAt(v, "Ref")].(string); ok {
+			return text
+		}
+		m := object{}
+		for key, inner := range v {
+			m[key] = filled(inner, parameters)
+		}
+		if text := textAt(v, "Fn::Sub"); text != "" {
+			for name, given := range parameters {
+				if given, ok := given.(string); ok {
+					text = strings.ReplaceAll(text, "${"+name+"}", given)
+				}
+			}
+			m["Fn::Sub"] = text
+		}
+		return m
+	case []any:
+		s := make([]any, 0, len(v))
+		for _, inner := range v {
+			s = append(s, filled(inner, parameters))
+		}
+		return s
+	default:
+		return value
+	}
+}
