@@ -9,13 +9,17 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"orderflow/shared/ident"
 	"orderflow/shared/shipment"
@@ -32,12 +36,16 @@ func codeOf(t *testing.T, page, language string) string {
 	return code + "\n"
 }
 
-// beside is what the page's block refers to and a stack of its own has not: the stack under test gives it.
+// beside is what the page's block refers to and a stack of its own has not: the stack under test gives it, the table by its name.
 const beside = `AWSTemplateFormatVersion: '2010-09-09'
 Transform: AWS::Serverless-2016-10-31
 Parameters:
   Bus: {Type: String}
   DeadLettersTable: {Type: String}
+  RecordDeadLettersFunction: {Type: String}
+  RecordDeadLettersRole: {Type: String}
+  RedriveDeadLettersRole: {Type: String}
+  OperationsTopic: {Type: String}
   LogRetentionDays: {Type: Number, Default: 1}
 Globals:
   Function: {Handler: bootstrap, Runtime: provided.al2023, Architectures: [ARCHITECTURE], MemorySize: 256, Timeout: 10}
@@ -45,15 +53,20 @@ Resources:
 
 `
 
+const (
+	tableHere   = "!GetAtt DeadLettersTable.Arn"
+	tableBeside = "!Sub 'arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${DeadLettersTable}'"
+)
+
 // A consumer of one's own is the block and the main.go that docs/consumers.md shows. The test takes both out of the page, deploys them beside the stack, on its
-// bus, and has an order delivered.
+// bus, and has an order delivered. A message that it can't read is recorded and redriven as any other consumer's.
 func TestConsumerOfThePage(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../docs/consumers.md")
+	read, err := os.ReadFile("../docs/consumers.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	page, dir, root := string(text), t.TempDir(), ".."
+	page, dir, root := string(read), t.TempDir(), ".."
 	write := func(name, content string) string {
 		t.Helper()
 		file := filepath.Join(dir, name)
@@ -85,7 +98,17 @@ func TestConsumerOfThePage(t *testing.T) {
 		t.Fatal(err)
 	}
 	architecture := map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH]
-	template := write("template.yaml", strings.Replace(beside, "ARCHITECTURE", architecture, 1)+codeOf(t, page, "yaml"))
+	block := codeOf(t, page, "yaml")
+	if !strings.Contains(block, tableHere) {
+		t.Fatalf("the block has no %s", tableHere)
+	}
+	template := write("template.yaml", strings.Replace(beside, "ARCHITECTURE", architecture, 1)+strings.ReplaceAll(block, tableHere, tableBeside))
+	const alarms = "infra/consumer-alarms.yaml"
+	nested, err := os.ReadFile(filepath.Join(root, alarms))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(alarms, string(nested))
 	run("go", "build", "-buildvcs=false", "-overlay", write("overlay.json", string(overlay)), "-o", filepath.Join(dir, function, "bootstrap"), "./"+function)
 	name := "e2e-consumer-" + ident.New()[:8]
 	stacks := cloudformation.NewFromConfig(stack.config)
@@ -95,9 +118,18 @@ func TestConsumerOfThePage(t *testing.T) {
 		if _, err := stacks.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &name}); err != nil {
 			t.Error(err)
 		}
+		if err := cloudformation.NewStackDeleteCompleteWaiter(stacks).Wait(ctx, &cloudformation.DescribeStacksInput{StackName: &name}, patience); err != nil {
+			t.Error(err)
+		}
 	})
-	run(filepath.Join(checkout, ".tools", "sam", "bin", "python"), "-m", "samcli", "deploy", "--template-file", template, "--stack-name", name, "--resolve-s3", "--region", "us-east-1",
-		"--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND", "--no-confirm-changeset", "--parameter-overrides", "Bus="+stack.Outputs["BusName"], "DeadLettersTable="+stack.Outputs["DeadLettersTable"])
+	overrides := []string{"Bus=" + stack.Outputs["BusName"], "DeadLettersTable=" + stack.Outputs["DeadLettersTable"], "OperationsTopic=" + stack.Outputs["OperationsTopicArn"]}
+	for _, id := range []string{"RecordDeadLettersFunction", "RecordDeadLettersRole", "RedriveDeadLettersRole"} {
+		overrides = append(overrides, id+"="+aws.ToString(stack.parts[id].PhysicalResourceId))
+	}
+	run(filepath.Join(checkout, ".tools", "sam", "bin", "python"), append([]string{
+		"-m", "samcli", "deploy", "--template-file", template, "--stack-name", name, "--resolve-s3", "--region", "us-east-1",
+		"--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND", "--no-confirm-changeset", "--parameter-overrides",
+	}, overrides...)...)
 
 	since := time.Now()
 	c := newCustomer(t, 1_000)
@@ -124,4 +156,49 @@ func TestConsumerOfThePage(t *testing.T) {
 	if !strings.Contains(said, `order/`+placed.ID+`@5`) {
 		t.Errorf("it said %s", said)
 	}
+
+	watch, err := cloudwatch.NewFromConfig(stack.config).DescribeAlarms(t.Context(), &cloudwatch.DescribeAlarmsInput{AlarmNamePrefix: aws.String(name + "-announce-deliveries-")})
+	if err != nil || len(watch.MetricAlarms) != 10 {
+		t.Fatalf("alarms of the page's consumer: %d, %v", len(watch.MetricAlarms), err)
+	}
+	for _, a := range watch.MetricAlarms {
+		if !slices.Equal(a.AlarmActions, []string{stack.Outputs["OperationsTopicArn"]}) {
+			t.Errorf("%s tells %v", aws.ToString(a.AlarmName), a.AlarmActions)
+		}
+	}
+
+	queue, err := stack.queues.GetQueueUrl(t.Context(), &sqs.GetQueueUrlInput{QueueName: aws.String(name + "-announce-deliveries")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	setQueue(t, aws.ToString(queue.QueueUrl), sqstypes.QueueAttributeNameVisibilityTimeout, "1")
+	mark := ident.New()
+	unread := text(t, object{"source": "order-service", "detail-type": "order.delivered", "detail": object{"source": "order-service", "type": mark}})
+	if _, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: queue.QueueUrl, MessageBody: &unread}); err != nil {
+		t.Fatal(err)
+	}
+	const tries = 3
+	consumer := name + "-announce-deliveries" // with its stack, which is not the recorder's
+	l := findEntry(t, consumer, mark, "open")
+	if l.RetryCount != tries || !strings.Contains(l.Error, mark) || l.Kind != "queue" || l.Redrives != 0 {
+		t.Errorf("the dead letter is %+v", l)
+	}
+	must[letter](t, http.StatusAccepted, post(stack.operator, "/dead-letters/"+l.ID+"/redrive", object{}))
+	again := eventually(t, "the redriven message fails again", func() (letter, bool) {
+		runRedrive(t)
+		l := must[letter](t, http.StatusOK, get(stack.operator, "/dead-letters/"+l.ID))
+		return l, l.Status == "open" && l.Redrives == 1
+	})
+	if again.RetryCount != 2*tries || !strings.Contains(again.Error, mark) || again.NextRedriveAt == nil {
+		t.Errorf("the dead letter is %+v", again)
+	}
+	// Nobody else has it, who could not read it either.
+	for _, group := range logGroups(t) {
+		for line := range strings.Lines(logContent(t, since, group).text) {
+			if strings.Contains(line, "message failed") && strings.Contains(line, mark) {
+				t.Errorf("%s: %s", group, line)
+			}
+		}
+	}
+	takeEntry(t, consumer, mark)
 }

@@ -20,7 +20,10 @@ import (
 	cloudwatchtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2"
@@ -33,8 +36,13 @@ import (
 	"github.com/aws/smithy-go"
 
 	"orderflow/cmd/orderflow/shop"
+	"orderflow/shared/adapter/metrics"
+	"orderflow/shared/adapter/stream"
+	"orderflow/shared/audit"
+	"orderflow/shared/deadletter"
 	"orderflow/shared/ident"
 	"orderflow/shared/sweep"
+	"orderflow/shared/view"
 )
 
 // functions are the stack's functions by their names without the stack's.
@@ -199,8 +207,15 @@ func TestPermissions(t *testing.T) {
 		return err
 	}
 
+	// The key without a word on whose data key it is.
+	wrap := func(ctx context.Context, config aws.Config) error {
+		_, err := kms.NewFromConfig(config).GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: aws.String(partsOf("AWS::KMS::Key")["PersonalDataKey"]), KeySpec: kmstypes.DataKeySpecAes256})
+		return err
+	}
+
 	everybody := map[string]attempt{
-		"change an event": update(events, eventKey), "delete an event": remove(events, eventKey), "read all events at once": scanAll,
+		"wrap a key that is nobody's": wrap,
+		"change an event":             update(events, eventKey), "delete an event": remove(events, eventKey), "read all events at once": scanAll,
 		"delete a view's row": remove(views, item{"pk": s("a"), "sk": s("b")}), "delete a person's key": remove(keys, item{"subject": s("a")}),
 		"delete a counter": remove(stock, item{"sku": s("a")}), "delete a snapshot": remove(snapshots, snapshot), "start a saga by message": sendTo("StartSagaQueueUrl"), "order stock": sendTo("InventoryQueueUrl"),
 		"forge a mail":    sendTo("SendMailsQueueUrl"),
@@ -210,6 +225,7 @@ func TestPermissions(t *testing.T) {
 		"write an event": put(events, eventKey), "change a counter": update(stock, item{"sku": s("a")}), "write a view's row": put(views, item{"pk": s("a"), "sk": s("b")}),
 		"write a person's key": put(keys, item{"subject": s("a")}), "start a run": start,
 	}
+	deployed := functions(t)
 	count := update(stack.Outputs["AnalyticsTable"], item{"pk": s("e2e"), "sk": s("permissions")})
 	more := map[string]map[string]attempt{
 		"analyse-orders":       {"read an order": query, "write an event": noWrites["write an event"], "start a run": start},
@@ -247,6 +263,12 @@ func TestPermissions(t *testing.T) {
 		},
 		"sweep-orders": {"write a view's row": noWrites["write a view's row"], "change a counter": noWrites["change a counter"]},
 	}
+	// Of a consumer that is new this says nothing: what everybody may not, it may not.
+	for name := range more {
+		if _, ok := deployed[name]; !ok {
+			t.Errorf("%s is not deployed", name)
+		}
+	}
 	// That something is allowed shows that the rest isn't denied for want of valid credentials.
 	allowed := map[string]attempt{"record-dead-letters": receiveFrom("StartSagaDeadLettersUrl"), "redrive-dead-letters": entries, "start-saga": receive, "publish-events": sendTo("PublishEventsDeadLettersUrl"), "analyse-orders": count}
 
@@ -256,18 +278,16 @@ func TestPermissions(t *testing.T) {
 	// A mark that anybody else could move would keep a loss from being found.
 	markers := []string{"audit-events", "project-views", "publish-events"}
 
-	deployed := functions(t)
-	if len(deployed) != len(more) {
-		t.Errorf("%d functions are deployed, %d are tried", len(deployed), len(more))
-	}
 	for name, function := range deployed {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			arn := aws.ToString(function.Role)
 			config := actingAs(t, arn[strings.LastIndexByte(arn, '/')+1:])
 			may, ok := allowed[name]
-			if !ok {
+			if _, known := more[name]; !ok && known {
 				may = query
+			} else if !ok {
+				may = entries // the journal, which each consumer of a queue keeps
 			}
 			if err := may(t.Context(), config); err != nil {
 				t.Fatalf("what it needs: %v", err)
@@ -333,16 +353,22 @@ func TestAlarms(t *testing.T) {
 	}
 
 	parts := map[string][]string{
-		"QueueName": {}, "FunctionName": {}, "StateMachineArn": {stack.Outputs["SagaArn"]}, "ApiId": {stack.Outputs["ApiId"]}, "Stage": {"local", "$default"},
-		"Stack": {stack.Stack},
+		"QueueName": {}, "FunctionName": {}, "StateMachineArn": {stack.Outputs["SagaArn"]}, "ApiId": {stack.Outputs["ApiId"]},
+		"Stack": {stack.Stack}, "EventBusName": {stack.Outputs["BusName"]}, "RuleName": {},
+		"ScheduleGroup": slices.Collect(maps.Values(partsOf("AWS::Scheduler::ScheduleGroup"))),
 	}
-	for name, output := range stack.Outputs {
-		if strings.HasSuffix(name, "Url") && name != "ApiUrl" {
-			parts["QueueName"] = append(parts["QueueName"], output[strings.LastIndexByte(output, '/')+1:])
-		}
+	for _, url := range partsOf("AWS::SQS::Queue") {
+		parts["QueueName"] = append(parts["QueueName"], url[strings.LastIndexByte(url, '/')+1:])
 	}
 	for name := range functions(t) {
 		parts["FunctionName"] = append(parts["FunctionName"], stack.Stack+"-"+name)
+	}
+	rules, err := eventbridge.NewFromConfig(stack.config).ListRules(t.Context(), &eventbridge.ListRulesInput{EventBusName: aws.String(stack.Outputs["BusName"])})
+	if err != nil || rules.NextToken != nil {
+		t.Fatalf("rules: %+v, %v", rules, err)
+	}
+	for _, r := range rules.Rules {
+		parts["RuleName"] = append(parts["RuleName"], aws.ToString(r.Name))
 	}
 	watched := map[string]bool{}
 	for _, a := range alarms {
@@ -366,39 +392,49 @@ func TestAlarms(t *testing.T) {
 		}
 	}
 
-	// One goes off by its metric, as nothing but its own is needed for; the others, whose metrics only AWS writes, by being set.
-	byMetric := stack.Stack + "-orders-found-by-sweep"
+	// Those on metrics of our own go off by their metric, which the functions only write to the log; the others, whose metrics only AWS writes, by being set.
 	waiting := map[string]bool{}
 	set := func(name *string, state cloudwatchtypes.StateValue) {
 		if _, err := watch.SetAlarmState(t.Context(), &cloudwatch.SetAlarmStateInput{AlarmName: name, StateValue: state, StateReason: aws.String("drill")}); err != nil {
 			t.Fatal(err)
 		}
 	}
+	var own []cloudwatchtypes.MetricAlarm
 	for _, a := range alarms {
 		waiting[aws.ToString(a.AlarmName)] = true
-		if aws.ToString(a.AlarmName) != byMetric {
+		if aws.ToString(a.Namespace) == metrics.Namespace {
+			own = append(own, a)
+		} else {
 			set(a.AlarmName, cloudwatchtypes.StateValueAlarm)
 		}
 		set(a.AlarmName, cloudwatchtypes.StateValueOk)
 	}
-	at := slices.IndexFunc(alarms, func(a cloudwatchtypes.MetricAlarm) bool { return aws.ToString(a.AlarmName) == byMetric })
-	if at < 0 || aws.ToString(alarms[at].MetricName) != sweep.MetricFound {
-		t.Fatalf("no alarm is called %s and watches %s", byMetric, sweep.MetricFound)
-	}
-	if _, err := watch.PutMetricData(t.Context(), &cloudwatch.PutMetricDataInput{Namespace: alarms[at].Namespace, MetricData: []cloudwatchtypes.MetricDatum{{
-		MetricName: alarms[at].MetricName, Dimensions: alarms[at].Dimensions, Value: aws.Float64(1), Unit: cloudwatchtypes.StandardUnitCount,
-	}}}); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, byMetric+" goes off", func() (cloudwatchtypes.StateValue, bool) {
-		out, err := watch.DescribeAlarms(t.Context(), &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{byMetric}})
-		if err != nil || len(out.MetricAlarms) != 1 {
-			t.Fatalf("%+v, %v", out, err)
+	for _, name := range []string{
+		sweep.MetricFound, sweep.MetricFailed, view.MetricLagSeconds, stream.MetricSnapshotFailures, audit.MetricMissing, audit.MetricUnpublishable, audit.MetricCanaryMissing,
+		deadletter.MetricOpen, deadletter.MetricOldest, deadletter.MetricSpent,
+	} {
+		if !slices.ContainsFunc(own, func(a cloudwatchtypes.MetricAlarm) bool { return aws.ToString(a.MetricName) == name }) {
+			t.Errorf("no alarm watches %s", name)
 		}
-		return out.MetricAlarms[0].StateValue, out.MetricAlarms[0].StateValue == cloudwatchtypes.StateValueAlarm
-	})
+	}
+	for _, a := range own {
+		if _, err := watch.PutMetricData(t.Context(), &cloudwatch.PutMetricDataInput{Namespace: a.Namespace, MetricData: []cloudwatchtypes.MetricDatum{{
+			MetricName: a.MetricName, Dimensions: a.Dimensions, Value: aws.Float64(aws.ToFloat64(a.Threshold) + 1),
+		}}}); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, aws.ToString(a.AlarmName)+" goes off", func() (cloudwatchtypes.StateValue, bool) {
+			out, err := watch.DescribeAlarms(t.Context(), &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{aws.ToString(a.AlarmName)}})
+			if err != nil || len(out.MetricAlarms) != 1 {
+				t.Fatalf("%+v, %v", out, err)
+			}
+			return out.MetricAlarms[0].StateValue, out.MetricAlarms[0].StateValue == cloudwatchtypes.StateValueAlarm
+		})
+	}
 	collect(t, mailbox, waiting)
-	set(&byMetric, cloudwatchtypes.StateValueOk)
+	for _, a := range own {
+		set(a.AlarmName, cloudwatchtypes.StateValueOk)
+	}
 }
 
 // collect waits until each of the alarms has told that it went off.

@@ -16,6 +16,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -24,6 +25,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	cloudformationtypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -48,6 +51,7 @@ const (
 var stack struct {
 	*deployment.Deployment
 	config   aws.Config
+	parts    map[string]cloudformationtypes.StackResourceSummary // by logical id
 	api      string
 	operator string // a token
 
@@ -93,20 +97,36 @@ func find() error {
 	if stack.operator, err = found.OperatorToken(ctx); err != nil {
 		return err
 	}
-	stack.config = found.Config()
+	stack.config, stack.parts = found.Config(), map[string]cloudformationtypes.StackResourceSummary{}
+	for pages := cloudformation.NewListStackResourcesPaginator(cloudformation.NewFromConfig(stack.config), &cloudformation.ListStackResourcesInput{StackName: &found.Stack}); pages.HasMorePages(); {
+		out, err := pages.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		for _, part := range out.StackResourceSummaries {
+			stack.parts[aws.ToString(part.LogicalResourceId)] = part
+		}
+	}
 	stack.tables, stack.queues = dynamodb.NewFromConfig(stack.config), sqs.NewFromConfig(stack.config)
 	stack.functions, stack.runs = lambda.NewFromConfig(stack.config), sfn.NewFromConfig(stack.config)
 	return nil
 }
 
-// deadLetterQueues are the stack's outputs that name one.
-func deadLetterQueues() map[string]string {
-	urls := map[string]string{}
-	for name, value := range stack.Outputs {
-		if strings.HasSuffix(name, "DeadLettersUrl") {
-			urls[name] = value
+// partsOf are the names, URLs or ARNs of the stack's parts of a type, by logical id.
+func partsOf(kind string) map[string]string {
+	found := map[string]string{}
+	for id, part := range stack.parts {
+		if aws.ToString(part.ResourceType) == kind {
+			found[id] = aws.ToString(part.PhysicalResourceId)
 		}
 	}
+	return found
+}
+
+// deadLetterQueues are the URLs of the stack's queues of dead letters, by logical id.
+func deadLetterQueues() map[string]string {
+	urls := partsOf("AWS::SQS::Queue")
+	maps.DeleteFunc(urls, func(_, url string) bool { return !strings.HasSuffix(url, "-dlq") })
 	return urls
 }
 
@@ -116,7 +136,7 @@ func noDeadLetters() error {
 	defer cancel()
 	queues := deadLetterQueues()
 	if len(queues) == 0 {
-		return errors.New("the stack names no queue of dead letters")
+		return errors.New("the stack has no queue of dead letters")
 	}
 	var errs []error
 	for name, url := range queues {

@@ -243,7 +243,7 @@ func alarming(whole template, nested map[string]template) (found findings) {
 		if alarms.prop(id, "OKActions") != nil {
 			found.addf("%s also notifies when all is well, which each new alarm is at first", id)
 		}
-		if textAt(alarms.Resources[id].Properties, "AlarmDescription") == "" {
+		if written(alarms.prop(id, "AlarmDescription")) == "" {
 			found.addf("%s has no description", id)
 		}
 	}

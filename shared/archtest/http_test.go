@@ -115,9 +115,6 @@ func TestOutputs(t *testing.T) {
 		"ApiId", "ApiUrl", "EventsTable", "EventsStreamArn", "StockTable", "ViewsTable", "SnapshotsTable", "KeysTable", "BusName", "SagaArn",
 		"UserPoolId", "CustomerClientId", "OperatorClientId", "InventoryQueueUrl", "OperationsTopicArn",
 	}
-	for _, id := range deadLetterQueues(whole) {
-		want = append(want, id+"Url")
-	}
 	have := slices.Collect(maps.Keys(whole.Outputs))
 	for _, name := range want {
 		if !slices.Contains(have, name) {
