@@ -406,7 +406,6 @@ var longestNames = map[string]struct {
 	logGroupType:                           {"LogGroupName", 512},
 	alarmType:                              {"AlarmName", 255},
 	ruleType:                               {"Name", 64},
-	scheduleType:                           {"Name", 64},
 	scheduleGroupType:                      {"Name", 64},
 	topicType:                              {"TopicName", 256},
 	"AWS::Events::EventBus":                {"Name", 256},
