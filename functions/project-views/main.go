@@ -47,6 +47,7 @@ func main() {
 		Name:        "project-views",
 		Decode:      dynamostore.CommitFromImage,
 		HandleBatch: marker.Seen(projector.HandleBatch),
+		Needs:       projector.Needs,
 		Aside:       accounts.Handle,
 		AsideFailed: func() { counts.Count(stream.MetricSnapshotFailures, 1, metrics.Dimensions{"Stack": stack}) },
 		DeadLetters: stream.NewQueue(sqs.NewFromConfig(config), awsenv.Env("DEAD_LETTER_QUEUE_URL")),

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,32 +54,30 @@ func NewProjector(store es.Store, table Projection, c clock.Clock, observe func(
 	return p
 }
 
-// HandleBatch folds commits into every view of their categories, in all generations that are live, and returns one result for each; a commit of another
-// category is nobody's and costs nothing. An error is an es.ErrCorrupt or *es.UnknownTypeError where the commit, one that was missed before it, or the row
-// can't be read; any other may pass when the commit comes again.
+// Needs reports whether there is a view of the commit's category. Without one there is nothing to do for it.
+func (p *Projector) Needs(c es.StoredCommit) bool { return len(p.views[c.Stream.Category()]) > 0 }
+
+// HandleBatch folds commits into every view of their categories, in all generations that are live, and returns one result for each; a commit that it doesn't
+// need costs nothing and passes, whatever becomes of the others. An error is an es.ErrCorrupt or *es.UnknownTypeError where the commit, one that was missed
+// before it, or the row can't be read; any other may pass when the commit comes again.
 //
 // It reads once which generations there are, which is after it was handed the commits: that order is what a rebuild counts on. It writes one checkpoint
 // a view that has changed; that it can't be written fails no commit.
 func (p *Projector) HandleBatch(ctx context.Context, commits []es.StoredCommit) []error {
 	results, lags := make([]error, len(commits)), map[string]*batchLag{}
 	var controls map[string]Control
+	var unread error // why nobody knows which generations there are
 	for i, c := range commits {
-		views := p.views[c.Stream.Category()]
-		if len(views) == 0 {
+		if !p.Needs(c) {
 			continue
 		}
-		if controls == nil {
-			var err error
-			if controls, err = p.table.Controls(ctx); err != nil {
-				err = fmt.Errorf("read the views' generations: %w", err)
-				for j := range commits[i:] {
-					results[i+j] = err
-				}
-				return results
+		if controls == nil && unread == nil {
+			if controls, unread = p.table.Controls(ctx); unread != nil {
+				unread = fmt.Errorf("read the views' generations: %w", unread)
 			}
 		}
-		if results[i] = ctx.Err(); results[i] == nil {
-			results[i] = p.handle(ctx, controls, views, c, lags)
+		if results[i] = cmp.Or(unread, ctx.Err()); results[i] == nil {
+			results[i] = p.handle(ctx, controls, p.views[c.Stream.Category()], c, lags)
 		}
 	}
 	p.report(ctx, lags)

@@ -376,9 +376,15 @@ func TestFailures(t *testing.T) {
 		stock := commits[0]
 		stock.Stream = "stock/1"
 		p := view.NewProjector(store, table, clock.NewFake(start), nil, sums.View())
-		errs := p.HandleBatch(context.Background(), []es.StoredCommit{stock, commits[0], commits[1]})
-		if len(errs) != 3 || errs[0] != nil || !errors.Is(errs[1], down) || !errors.Is(errs[2], down) {
-			t.Error(errs)
+		batch := []es.StoredCommit{stock, commits[0], commits[1], stock}
+		errs := p.HandleBatch(context.Background(), batch)
+		if len(errs) != len(batch) {
+			t.Fatal(errs)
+		}
+		for i, c := range batch { // what the projector does not need has not failed, wherever it stands
+			if needs := c.Stream != "stock/1"; p.Needs(c) != needs || errors.Is(errs[i], down) != needs || (errs[i] != nil) != needs {
+				t.Errorf("%s: needed %v, %v", c.Stream, p.Needs(c), errs[i])
+			}
 		}
 	})
 	t.Run("what time ran out for is not done", func(t *testing.T) {

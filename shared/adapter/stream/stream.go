@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -45,6 +46,10 @@ type Consumer struct {
 	// HandleBatch handles commits together and returns nil, or one result for each. It is called again with those alone that failed.
 	HandleBatch func(context.Context, []es.StoredCommit) []error
 
+	// Needs, if it is not nil, reports whether there is anything to do for a commit. One for which there is nothing passes whatever is down, so that it is no
+	// sign that the trouble of the others is theirs.
+	Needs func(es.StoredCommit) bool
+
 	// Aside is done for each commit that was handled, once nothing of the batch waits any more. It is for what may be lost: a failure of it, or a lack of
 	// time, neither repeats the batch nor makes a dead letter. It is logged, and AsideFailed is told. Both are there together, or neither is.
 	Aside       func(context.Context, es.StoredCommit) error
@@ -75,8 +80,8 @@ type Batch struct {
 // Run handles a batch; it is the function's handler.
 //
 // Only inserts are commits: nothing else happens to a table that is append-only. What fails and may pass again is tried again until near the deadline. Then:
-// a record that can never pass becomes a dead letter; so does one that failed while others passed; where nothing passed that may pass again, the trouble is not
-// the record's, and Run returns an error, so that the whole batch comes again. It also does if a dead letter can't be sent, or if time ran out
+// a record that can never pass becomes a dead letter; so does one that failed while others passed; where nothing passed for which there was anything to do, the
+// trouble is not the record's, and Run returns an error, so that the whole batch comes again. It also does if a dead letter can't be sent, or if time ran out
 // before every record had a full try.
 //
 // What is redriven is tried once, and its error is the answer: its dead letter exists.
@@ -245,7 +250,8 @@ func (it *item) result(ctx context.Context, err error) {
 
 // settle decides what becomes of the items that are not done.
 func (c Consumer) settle(ctx context.Context, items []*item, done, failed, unfinished int) error {
-	if unfinished > 0 || failed > 0 && done == 0 {
+	healthy := slices.ContainsFunc(items, func(it *item) bool { return it.done && (c.Needs == nil || c.Needs(it.commit)) })
+	if unfinished > 0 || failed > 0 && !healthy {
 		return c.again(items, done)
 	}
 	for _, it := range items {

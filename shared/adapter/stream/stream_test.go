@@ -90,7 +90,7 @@ var (
 )
 
 // outcome is what a handler does with a commit, by the stream's name: "ok…", "never…" (poison), "down…" (fails each time), "slow…" (fails twice, then passes),
-// "panics…".
+// "panics…", "idle…" (there is nothing to do).
 func outcome(tries map[string]int, c es.StoredCommit) error {
 	name := c.Stream.ID()
 	tries[name]++
@@ -104,6 +104,8 @@ func outcome(tries map[string]int, c es.StoredCommit) error {
 	}
 	return nil
 }
+
+func needs(c es.StoredCommit) bool { return !strings.HasPrefix(c.Stream.ID(), "idle") }
 
 // modes are the two ways to handle commits, which behave alike.
 var modes = map[string]func(c *stream.Consumer, handle func(context.Context, es.StoredCommit) error){
@@ -143,12 +145,17 @@ func TestRun(t *testing.T) {
 		{name: "one alone fails", batch: []string{"down1"}, again: true},
 		// Nothing passed, so the failure may be anybody's. The poison is met again when the batch comes again, and has one letter then.
 		{name: "all but the poison fail", batch: []string{"down1", "never1"}, again: true},
+		// What there is nothing to do for passes whatever is down: an order's commits lie between those of its stock and its payment.
+		{name: "all fail for which there is anything to do", batch: []string{"idle1", "down1", "down2", "idle2"}, again: true},
+		{name: "one fails while one passes and another has nothing to do", batch: []string{"idle1", "down1", "ok1"}, letters: []string{"order/down1"}},
+		{name: "poison among those that there is nothing to do for", batch: []string{"idle1", "never1"}, letters: []string{"order/never1"}},
+		{name: "nothing to do at all", batch: []string{"idle1", "idle2"}},
 	}
 	for mode, set := range modes {
 		for _, tt := range tests {
 			t.Run(mode+"/"+tt.name, func(t *testing.T) {
 				tries, sender := map[string]int{}, &letters{}
-				c := stream.Consumer{Name: "test", Decode: decode, DeadLetters: sender, Clock: clock.NewFake(start)}
+				c := stream.Consumer{Name: "test", Decode: decode, Needs: needs, DeadLetters: sender, Clock: clock.NewFake(start)}
 				set(&c, func(_ context.Context, commit es.StoredCommit) error { return outcome(tries, commit) })
 				err := c.Run(context.Background(), batch(tt.batch...))
 				if (err != nil) != tt.again {
@@ -287,9 +294,9 @@ func TestHandlersThatAreWrong(t *testing.T) {
 }
 
 // Whatever the batch holds and in whatever order: a commit is done, or has a letter, or the batch comes again; and a letter is only ever written for
-// what failed.
+// what failed, and where it may pass again, only beside something that was done.
 func TestNothingIsLost(t *testing.T) {
-	kinds := []string{"ok", "never", "down", "slow", "panics", "unreadable"}
+	kinds := []string{"ok", "never", "down", "slow", "panics", "unreadable", "idle"}
 	rapid.Check(t, func(t *rapid.T) {
 		drawn := rapid.SliceOfN(rapid.SampledFrom(kinds), 0, 8).Draw(t, "batch")
 		names := make([]string, len(drawn))
@@ -301,7 +308,7 @@ func TestNothingIsLost(t *testing.T) {
 		mode := rapid.SampledFrom([]string{"each", "batch"}).Draw(t, "mode")
 		var mu sync.Mutex
 		tries, done, sender := map[string]int{}, map[string]bool{}, &letters{}
-		c := stream.Consumer{Name: "test", Decode: decode, DeadLetters: sender, Clock: clock.NewFake(start)}
+		c := stream.Consumer{Name: "test", Decode: decode, Needs: needs, DeadLetters: sender, Clock: clock.NewFake(start)}
 		modes[mode](&c, func(_ context.Context, commit es.StoredCommit) error {
 			mu.Lock()
 			defer mu.Unlock()
@@ -313,6 +320,12 @@ func TestNothingIsLost(t *testing.T) {
 		lettered := sender.streams()
 		if err != nil && len(lettered) > 0 {
 			t.Fatalf("%v comes again and has letters %v", names, lettered)
+		}
+		healthy := slices.ContainsFunc(names, func(name string) bool { return done["order/"+name] && !strings.HasPrefix(name, "idle") })
+		for _, letter := range sender.sent {
+			if !letter.Poison && !healthy {
+				t.Fatalf("%s of %v may pass again, and has a letter while nothing was done", letter.Stream, names)
+			}
 		}
 		for _, name := range names {
 			id := "order/" + name
