@@ -28,6 +28,7 @@ import (
 	"orderflow/shared/es"
 	"orderflow/shared/ident"
 	"orderflow/shared/replay"
+	"orderflow/shared/resume"
 	"orderflow/shared/saga"
 )
 
@@ -194,7 +195,7 @@ func TestReplay(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = first.Wait() // it was killed
-		if !slices.ContainsFunc(atKill.Segments, func(s replay.Segment) bool { return !s.Done }) {
+		if !slices.ContainsFunc(atKill.Segments, func(s resume.Segment) bool { return !s.Done }) {
 			t.Fatal("nothing was left to resume")
 		}
 		refusal, err := cli.command(t, append(args, "--state", cli.state, "--type", "order.cancelled")...).CombinedOutput()

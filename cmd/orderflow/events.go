@@ -30,6 +30,7 @@ import (
 	"orderflow/shared/es"
 	"orderflow/shared/order"
 	"orderflow/shared/replay"
+	"orderflow/shared/resume"
 )
 
 func eventsCommand(stack *stackFlag) *cobra.Command {
@@ -112,7 +113,7 @@ func (r *replayer) check(cmd *cobra.Command) error {
 	slices.Sort(r.types)
 	r.types = slices.Compact(r.types)
 	if r.name != "" {
-		if err := replay.CheckName(r.name); err != nil {
+		if err := resume.CheckName(r.name); err != nil {
 			return err
 		}
 	}

@@ -24,6 +24,7 @@ import (
 	"orderflow/shared/contract"
 	"orderflow/shared/es"
 	"orderflow/shared/poison"
+	"orderflow/shared/resume"
 )
 
 // ErrUnknownType says of a type that nothing of that name is published.
@@ -212,7 +213,7 @@ func (r *Replay) page(ctx context.Context, page Page) (Counts, []Failure, error)
 func (r *Replay) note(segment int, next string, counts Counts, failures []Failure) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.State.Segments[segment] = Segment{Next: next, Done: next == ""}
+	r.State.Segments[segment] = resume.Segment{Next: next, Done: next == ""}
 	r.State.Counts.add(counts)
 	if room := maxFailures - len(r.State.Failures); room > 0 {
 		r.State.Failures = append(r.State.Failures, failures[:min(room, len(failures))]...)
