@@ -2,6 +2,7 @@ package audit
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -88,6 +89,9 @@ func ParseSpans(text string) (Spans, error) {
 	return out, nil
 }
 
+// ErrUnreadable says of a mark that what is kept of it can't be read.
+var ErrUnreadable = errors.New("audit: the mark can't be read")
+
 // MaxSpans is how many spans a mark keeps beyond its contiguous part, and how many refused ones. What it has no room for is published again.
 const MaxSpans = 64
 
@@ -140,4 +144,9 @@ func (m Mark) Missing() Spans {
 		return nil
 	}
 	return Spans{{m.Published + 1, m.Seen}}.Minus(m.Beyond...)
+}
+
+// Lacks reports whether it is not known of a part of these versions that the bus accepted it, whoever has met them.
+func (m Mark) Lacks(s Span) bool {
+	return len(Spans{s}.Minus(m.Beyond...).Minus(Span{1, m.Published})) > 0
 }

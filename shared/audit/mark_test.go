@@ -44,8 +44,20 @@ func TestMark(t *testing.T) {
 			if missing := m.Missing().Meets(at); missing != (v <= m.Seen && !published[v]) {
 				t.Fatalf("%d of %d: missing %v, published %v", v, m.Seen, missing, published[v])
 			}
+			if m.Lacks(at) == published[v] {
+				t.Fatalf("%d: lacks %v, published %v", v, m.Lacks(at), published[v])
+			}
 			if m.Refused.Meets(at) != refused[v] {
 				t.Fatalf("%d is refused: %v", v, m.Refused)
+			}
+		}
+		for _, c := range commits {
+			lacks := false
+			for v := c.From; v <= c.Through; v++ {
+				lacks = lacks || !published[v]
+			}
+			if m.Lacks(c) != lacks {
+				t.Fatalf("%v: lacks %v, want %v", c, m.Lacks(c), lacks)
 			}
 		}
 		read, err := audit.ParseSpans(m.Beyond.String())

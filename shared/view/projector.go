@@ -86,6 +86,9 @@ func (p *Projector) HandleBatch(ctx context.Context, commits []es.StoredCommit) 
 
 // CatchUp folds everything that the store has of a stream and its rows have not. It is the repair for a commit that never came.
 func (p *Projector) CatchUp(ctx context.Context, stream es.StreamID) error {
+	if len(p.views[stream.Category()]) == 0 {
+		return nil
+	}
 	controls, err := p.table.Controls(ctx)
 	if err != nil {
 		return fmt.Errorf("read the views' generations: %w", err)

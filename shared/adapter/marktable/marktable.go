@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strconv"
 	"time"
 
@@ -210,18 +211,48 @@ func (t Table) Changed(ctx context.Context, hour time.Time, shard int, after es.
 	if len(out.LastEvaluatedKey) == 0 {
 		next = ""
 	}
-	items, err := t.items(ctx, keys)
-	if err != nil {
+	if marks, err = t.marks(ctx, keys); err != nil && !errors.Is(err, audit.ErrUnreadable) {
 		return nil, "", err
 	}
+	return marks, next, err
+}
+
+// Marks implements whole.Marks with one batch read for each hundred, eventually consistent.
+func (t Table) Marks(ctx context.Context, streams []es.StreamID) (map[es.StreamID]audit.Mark, error) {
+	found, unread := make(map[es.StreamID]audit.Mark, len(streams)), []error(nil)
+	for part := range slices.Chunk(streams, maxBatch) {
+		keys := make([]attributes, len(part))
+		for i, stream := range part {
+			keys[i] = key(string(stream))
+		}
+		marks, err := t.marks(ctx, keys)
+		if err != nil && !errors.Is(err, audit.ErrUnreadable) {
+			return nil, err
+		}
+		unread = append(unread, err)
+		for _, m := range marks {
+			found[m.Stream] = m
+		}
+	}
+	return found, errors.Join(unread...)
+}
+
+// marks reads the marks that there are of up to maxBatch keys. Those that can't be read are an audit.ErrUnreadable, which comes with the others.
+func (t Table) marks(ctx context.Context, keys []attributes) (marks []audit.Mark, err error) {
+	items, err := t.items(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	var unread []error
 	for _, item := range items {
 		m, err := markOf("", item)
 		if err != nil {
-			return nil, "", err
+			unread = append(unread, err)
+			continue
 		}
 		marks = append(marks, m)
 	}
-	return marks, next, nil
+	return marks, errors.Join(unread...)
 }
 
 // maxBatch is how many keys a batch read takes.
@@ -267,18 +298,32 @@ func (t Table) Take(ctx context.Context, until time.Time) (state audit.State, ta
 	if err != nil {
 		return audit.State{}, false, fmt.Errorf("marktable: take the state: %w", err)
 	}
-	if out.Attributes[attrState] == nil {
-		return audit.State{}, true, nil
+	state, err = stateOf(out.Attributes)
+	return state, err == nil, err
+}
+
+// State gives the state as it was kept last, the zero State before the first audit, and leaves it to whoever has it.
+func (t Table) State(ctx context.Context) (audit.State, error) {
+	out, err := t.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.table, Key: key(keyState), ConsistentRead: aws.Bool(true)})
+	if err != nil {
+		return audit.State{}, fmt.Errorf("marktable: read the state: %w", err)
 	}
-	r := reader{item: out.Attributes}
+	return stateOf(out.Item)
+}
+
+func stateOf(item attributes) (state audit.State, err error) {
+	if item[attrState] == nil {
+		return audit.State{}, nil
+	}
+	r := reader{item: item}
 	written := r.text(attrState)
 	if r.err != nil {
-		return audit.State{}, false, r.err
+		return audit.State{}, r.err
 	}
 	if err := json.Unmarshal([]byte(written), &state); err != nil {
-		return audit.State{}, false, fmt.Errorf("marktable: the state is unreadable: %w", err)
+		return audit.State{}, fmt.Errorf("marktable: the state is unreadable: %w", err)
 	}
-	return state, true, nil
+	return state, nil
 }
 
 // Keep implements audit.States with one update.
@@ -309,7 +354,8 @@ func bucket(t time.Time, shard int) string {
 	return t.UTC().Format("2006-01-02T15") + "#" + strconv.Itoa(shard)
 }
 
-// markOf reads an item's mark. "" takes the stream that it names; without an item it is the mark of a stream of which nothing is known.
+// markOf reads an item's mark. "" takes the stream that it names; without an item it is the mark of a stream of which nothing is known. What can't be read is
+// an audit.ErrUnreadable.
 func markOf(stream es.StreamID, item attributes) (audit.Mark, error) {
 	m := audit.Mark{Stream: stream}
 	if len(item) == 0 {
@@ -324,7 +370,10 @@ func markOf(stream es.StreamID, item attributes) (audit.Mark, error) {
 			r.fail(attrSeenAt)
 		}
 	}
-	return m, r.err
+	if r.err != nil {
+		return audit.Mark{}, fmt.Errorf("%w: %s: %w", audit.ErrUnreadable, m.Stream, r.err)
+	}
+	return m, nil
 }
 
 // reader reads attributes and keeps the first error. Those that are not there are empty, but for the key.
