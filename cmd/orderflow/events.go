@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -70,7 +69,7 @@ func eventsCommand(stack *stackFlag) *cobra.Command {
 	f.BoolVar(&r.json, "json", false, "print the summary as JSON")
 	f.BoolVar(&r.archive, "archive", false, "let EventBridge replay from its archive of the bus (on AWS)")
 	f.StringVar(&r.folder, "state", "", "folder of the files that say how far a replay has come (default: orderflow/replays in the user's cache)")
-	cmd.AddCommand(sub)
+	cmd.AddCommand(sub, eventsAuditCommand(stack))
 	return cmd
 }
 
@@ -230,13 +229,9 @@ func (r *replayer) fromStore(ctx context.Context, sender *consumerqueue.Sender) 
 
 // begin finds the state to go on from, or makes the first one. A dry run always begins anew.
 func (r *replayer) begin() (replay.File, replay.State, error) {
-	folder := r.folder
-	if folder == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			return replay.File{}, replay.State{}, fmt.Errorf("events replay: give --state: %w", err)
-		}
-		folder = filepath.Join(cache, "orderflow", "replays")
+	folder, err := stateFolder(r.folder, "replays")
+	if err != nil {
+		return replay.File{}, replay.State{}, fmt.Errorf("events replay: %w", err)
 	}
 	file := replay.File{Path: filepath.Join(folder, r.name+".json")}
 	if !r.dryRun {

@@ -1,0 +1,303 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+	"golang.org/x/time/rate"
+
+	"orderflow/cmd/orderflow/deployment"
+	"orderflow/shared/adapter/dynamostore"
+	"orderflow/shared/adapter/eventbus"
+	"orderflow/shared/adapter/marktable"
+	"orderflow/shared/audit"
+	"orderflow/shared/audit/whole"
+	"orderflow/shared/clock"
+	"orderflow/shared/contract"
+	"orderflow/shared/contract/publish"
+	"orderflow/shared/es"
+	"orderflow/shared/order"
+	"orderflow/shared/resume"
+	"orderflow/shared/view"
+	"orderflow/shared/view/catalog"
+)
+
+func eventsAuditCommand(stack *stackFlag) *cobra.Command {
+	a := &wholeAuditor{clock: clock.System{}}
+	cmd := &cobra.Command{
+		Use:   "audit",
+		Short: "Looks for events that neither the bus nor the views have heard of, and publishes them",
+		Long: "Compares each stored commit with the marks of those that publish and that keep the views: audit-events compares these marks with each other, and doesn't\n" +
+			"find what both have missed, as when the table's stream was not read for 12 hours. It changes nothing, and ends with 1 where anything was found.\n\n" +
+			"With --republish it publishes what is not on the bus as publish-events would have, with the same ids, and brings the views up to date. It then ends\n" +
+			"with 1 where anything is left. One that was interrupted or killed goes on where it was when the same command is given again; what each segment was at\n" +
+			"may then be published twice, which consumers know by the ids.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.check(); err != nil {
+				return fmt.Errorf("events audit: %w", err)
+			}
+			d, err := stack.find(cmd.Context())
+			if err != nil {
+				return err
+			}
+			a.deployment, a.out, a.progress = d, cmd.OutOrStdout(), cmd.ErrOrStderr()
+			a.arguments.Deployment = d.ID
+			return a.run(cmd.Context())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&a.arguments.From, "from", "720h", "time of the first commit, as 2026-11-01T00:00:00Z, or how long ago, as 24h; what is older than 30 days is never published again")
+	f.StringVar(&a.arguments.To, "to", "", "time after the last commit, as for --from; without it, now")
+	f.DurationVar(&a.settle, "settle", 10*time.Minute, "how old a commit is at least: what is younger may be under way")
+	f.StringVar(&a.arguments.Stream, "stream", "", "a single stream, as order/<id>, instead of the whole store")
+	f.IntVar(&a.arguments.Segments, "segments", 4, "parts of the store that are read side by side")
+	f.BoolVar(&a.arguments.Republish, "republish", false, "publish what is missing on the bus, and bring the views up to date")
+	f.BoolVar(&a.arguments.Refused, "refused", false, "with --republish, try again what could not be published before")
+	f.Float64Var(&a.rate, "rate", 50, "with --republish, commits a second at most")
+	f.StringVar(&a.name, "name", "", "name that finds the state again; without it, one that follows from the other flags")
+	f.StringVar(&a.folder, "state", "", "folder of the files that say how far it has come (default: orderflow/audits in the user's cache)")
+	f.BoolVar(&a.json, "json", false, "print the report as JSON")
+	return cmd
+}
+
+// wholeAuditor compares a stack's whole store with its marks.
+type wholeAuditor struct {
+	arguments    whole.Arguments
+	settle       time.Duration
+	rate         float64
+	name, folder string
+	json         bool
+
+	deployment *deployment.Deployment
+	clock      clock.Clock
+	out        io.Writer
+	progress   io.Writer
+}
+
+// check refuses what can't be meant, before anything is asked of AWS.
+func (a *wholeAuditor) check() error {
+	switch {
+	case !(a.rate > 0):
+		return fmt.Errorf("--rate is more than 0, not %v", a.rate)
+	case a.arguments.Segments < 1 || a.arguments.Segments > 1000:
+		return fmt.Errorf("--segments is 1 to 1000, not %d", a.arguments.Segments)
+	case a.arguments.Stream != "" && !es.StreamID(a.arguments.Stream).Valid():
+		return fmt.Errorf("--stream is a category, a slash and an id, as order/<id>, not %q", a.arguments.Stream)
+	case a.arguments.Refused && !a.arguments.Republish:
+		return errors.New("--refused is for --republish; what was refused is found without it")
+	}
+	if a.arguments.Settle = a.settle.String(); a.arguments.Stream != "" {
+		a.arguments.Segments = 1
+	}
+	if a.name != "" {
+		if err := resume.CheckName(a.name); err != nil {
+			return err
+		}
+	}
+	now := a.clock.Now()
+	_, err := whole.Begin(a.name, a.arguments, now.Add(-audit.MaxAge), now) // since when there are marks, the stack knows
+	return err
+}
+
+func (a *wholeAuditor) run(ctx context.Context) error {
+	tools, err := viewsOf(a.deployment)
+	if err != nil {
+		return err
+	}
+	marksTable, err := a.deployment.Output("MarksTable")
+	if err != nil {
+		return err
+	}
+	busName, err := a.deployment.Output("BusName")
+	if err != nil {
+		return err
+	}
+	marks := marktable.New(tools.api, marksTable, a.clock)
+	file, state, err := a.begin(ctx, marks)
+	if err != nil {
+		return err
+	}
+	store := dynamostore.New(tools.api, tools.events, contract.Registry())
+	bus := eventbus.New(eventbridge.NewFromConfig(a.deployment.Config(), func(o *eventbridge.Options) { o.RetryMaxAttempts = 10 }), busName, a.clock)
+	run := whole.Whole{
+		Marks: marks, Clock: a.clock, State: state, Journal: file,
+		Publish: publish.Publisher{Registry: contract.Registry(), Orders: order.Decider.Repository(order.Category, store), Bus: bus}.Commits,
+		CatchUp: view.NewProjector(tools.store, tools.table, a.clock, nil, catalog.Views()...).CatchUp,
+		Pace:    rate.NewLimiter(rate.Limit(a.rate), whole.MaxBatch),
+	}
+	total := int64(-1)
+	if a.arguments.Stream != "" {
+		run.Source = whole.FromStream(store, es.StreamID(a.arguments.Stream))
+	} else {
+		run.Source = whole.FromStore(store, a.arguments.Segments)
+		total = commitsIn(ctx, tools.api, tools.events)
+	}
+	bar := progressBar(a.progress, "Comparing", int(total))
+	run.Progress = func(r whole.Report) {
+		if total > 0 && r.Commits > total { // it is counted every six hours
+			total = r.Commits
+			bar.ChangeMax64(total)
+		}
+		bar.Describe(fmt.Sprintf("Comparing, %d found", found(r)))
+		_ = bar.Set64(r.Commits) // a bar that can't be drawn stops nothing
+	}
+	report, err := run.Run(ctx)
+	_ = bar.Exit()
+	if err != nil && ctx.Err() != nil {
+		return &stoppedError{err: err, hint: "give the same command again, and it goes on where it was"}
+	}
+	if err != nil {
+		return fmt.Errorf("%w\nThe same command given again goes on where it was", err)
+	}
+	if err := file.Remove(); err != nil {
+		return err
+	}
+	if err := a.report(report); err != nil {
+		return err
+	}
+	if report.Left > 0 {
+		return fmt.Errorf("%d of %d commits are not where they should be", report.Left, report.Judged)
+	}
+	return nil
+}
+
+// begin finds the state to go on from, or makes the first one.
+func (a *wholeAuditor) begin(ctx context.Context, marks marktable.Table) (whole.File, whole.State, error) {
+	if a.name == "" {
+		a.name = a.arguments.Name()
+	}
+	folder, err := stateFolder(a.folder, "audits")
+	if err != nil {
+		return whole.File{}, whole.State{}, fmt.Errorf("events audit: %w", err)
+	}
+	file := whole.File{File: resume.File[whole.State]{Path: filepath.Join(folder, a.name+".json")}}
+	state, going, err := file.Load(a.name, a.arguments)
+	if err != nil {
+		return file, state, fmt.Errorf("events audit: %w", err)
+	}
+	if going {
+		a.say("Going on with audit %s, begun %s: %d commits so far\n", a.name, state.Began.Format(time.RFC3339), state.Commits)
+		return file, state, nil
+	}
+	kept, err := marks.State(ctx)
+	if err != nil {
+		return file, state, err
+	}
+	state, err = whole.Begin(a.name, a.arguments, kept.Since, a.clock.Now())
+	return file, state, err
+}
+
+// stateFolder is where commands of a kind keep how far they have come: the folder that was given, or one in the user's cache.
+func stateFolder(given, kind string) (string, error) {
+	if given != "" {
+		return given, nil
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("give --state: %w", err)
+	}
+	return filepath.Join(cache, "orderflow", kind), nil
+}
+
+func found(r whole.Report) (n int64) {
+	for _, of := range r.Found {
+		n += of
+	}
+	return n
+}
+
+func (a *wholeAuditor) report(r whole.Report) error {
+	if a.json {
+		e := json.NewEncoder(a.out)
+		e.SetIndent("", "  ")
+		return e.Encode(struct {
+			Name      string `json:"name"`
+			Republish bool   `json:"republish"`
+			whole.Report
+		}{a.name, a.arguments.Republish, r})
+	}
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.AppendRow(table.Row{"commits", r.Asked.UTC().Format(time.RFC3339) + " to " + r.To.UTC().Format(time.RFC3339)})
+	t.AppendRow(table.Row{"commits read", r.Commits})
+	t.AppendRow(table.Row{"compared", r.Judged})
+	if r.Unjudged > 0 {
+		t.AppendRow(table.Row{"can't be judged", fmt.Sprintf("%d, before %s", r.Unjudged, r.From.UTC().Format(time.RFC3339))})
+	}
+	t.AppendRow(table.Row{"found", found(r)})
+	for _, k := range []struct {
+		kind whole.Kind
+		says string
+	}{
+		{whole.Unmarked, "nobody has heard of it"}, {whole.Unpublished, "the bus has not"}, {whole.Unseen, "the views have not"},
+		{whole.Refused, "it can't be published"}, {whole.Unreadable, "it or its mark can't be read"},
+	} {
+		if n := r.Found[k.kind]; n > 0 {
+			t.AppendRow(table.Row{"  " + string(k.kind), fmt.Sprintf("%d: %s", n, k.says)})
+		}
+	}
+	if a.arguments.Republish {
+		t.AppendRow(table.Row{"events published", r.Republished})
+		t.AppendRow(table.Row{"streams brought up to date in the views", r.CaughtUp})
+		t.AppendRow(table.Row{"left", r.Left})
+	}
+	lines := []string{t.Render()}
+	for _, f := range r.Findings {
+		lines = append(lines, line(f))
+	}
+	if n := found(r) - int64(len(r.Findings)); n > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", n))
+	}
+	if next := a.next(r); next != "" {
+		lines = append(lines, "Next: "+next)
+	}
+	_, err := fmt.Fprintln(a.out, strings.Join(lines, "\n"))
+	return err
+}
+
+// line is a finding as a person reads it.
+func line(f whole.Finding) string {
+	text := fmt.Sprintf("%-11s", f.Kind)
+	if f.Stream != "" {
+		text += "  " + string(f.Stream)
+	}
+	if f.First > 0 {
+		text += fmt.Sprintf("@%d, %d events of %s", f.First, f.Events, f.Time.UTC().Format(time.RFC3339))
+	}
+	if f.Mended {
+		text += ", mended"
+	}
+	if f.Detail != "" {
+		text += ": " + f.Detail
+	}
+	return text
+}
+
+// next is what a person does about what is left.
+func (a *wholeAuditor) next(r whole.Report) string {
+	switch {
+	case r.Left == 0:
+		return ""
+	case !a.arguments.Republish && r.Found[whole.Unmarked]+r.Found[whole.Unpublished]+r.Found[whole.Unseen] > 0:
+		return "with --republish, the same command publishes them with the ids that they always had, and brings the views up to date (docs/audit.md)"
+	case r.Found[whole.Refused] > 0 && !a.arguments.Refused:
+		return "mend what keeps the refused ones from being published, deploy, and give the command with --republish --refused (docs/audit.md)"
+	}
+	return "what is left says itself why (docs/audit.md)"
+}
+
+// say tells a person what happens, beside the result.
+func (a *wholeAuditor) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(a.progress, format, args...) // what can't be printed has nobody who could be told
+}
