@@ -116,6 +116,9 @@ func standstill(function string) alarm {
 		"(invoked = Sum of AWS/Lambda Invocations FunctionName="+function+" in 300 s), standstill = IF(stored > 0 AND FILL(invoked, 0) == 0, 1, 0)", "", 0)
 }
 
+// markFailures is the alarm on marks that are lost. One now and then is made good by the next of its stream, so that it takes three periods in a row.
+var markFailures = counts(audit.MetricMarkFailures, "Sum", 0)
+
 // Queues that no mapping reads, with the age in seconds that a message may come to: a schedule's function reads them, at the least each hour.
 var readAtTimes = map[string]float64{"audit": 7200}
 
@@ -133,6 +136,8 @@ func wanted(t template) []alarm {
 		stopped("sweep-orders", 900),
 		counts(audit.MetricMissing, "Sum", 0),
 		counts(audit.MetricUnpublishable, "Sum", 0),
+		counts(audit.MetricAbandoned, "Sum", 0),
+		markFailures,
 		counts(audit.MetricCanaryMissing, "Sum", 0),
 		stopped("audit-events", 7200),
 		counts(deadletter.MetricOpen, "Maximum", 0),
@@ -222,6 +227,9 @@ func alarming(whole template, nested map[string]template) (found findings) {
 		}
 		// Lambda's metrics come later than the table's, so that the newest five minutes often look like a standstill.
 		evaluations, datapoints := 1.0, 0.0
+		if h == markFailures {
+			evaluations, datapoints = 3, 3
+		}
 		if alarms.prop(id, "Metrics") != nil {
 			evaluations, datapoints = 6, 2
 		} else if alarms.Resources[id].Condition != "" {
@@ -480,6 +488,7 @@ func TestAlarmRulesFind(t *testing.T) {
 		"a filter for nothing":    {`FilterPattern: '{ ($.level = "ERROR")`, `FilterPattern: '{ ($.level = "NEVER")`, "no filter counts what advance-order-failures is on"},
 		"another expression":      {"FILL(invoked, 0) == 0", "invoked == 0", "standstill = IF(stored > 0 AND FILL(invoked, 0) == 0, 1, 0) > 0"},
 		"another table":           {"- {Name: TableName, Value: !Sub '${Prefix}-events'}", "- {Name: TableName, Value: !Sub '${Prefix}-stock'}", "no alarm on the  of (stored"},
+		"a mark now and then":     {"DatapointsToAlarm: 3", "DatapointsToAlarm: 1", "MarkFailures waits too long, or not long enough"},
 		"a hasty standstill":      {"DatapointsToAlarm: 2", "DatapointsToAlarm: 1", "waits too long, or not long enough"},
 		"SAM in a nested stack":   {"Type: AWS::Logs::MetricFilter", "Type: AWS::Serverless::Function", "plain CloudFormation"},
 	} {

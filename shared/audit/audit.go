@@ -31,7 +31,8 @@ import (
 // Index finds the streams that were changed.
 type Index interface {
 	// Changed gives up to limit streams of one of Shards parts of those that were last met in an hour, from 0 to Shards-1, behind the stream after, in the
-	// order of their names. next is the stream to go on behind, "" at the part's end. The marks may be seconds old.
+	// order of their names. next is the stream to go on behind, "" at the part's end. The marks may be seconds old. Those that can't be read are an
+	// ErrUnreadable, errors.Join'ed, that comes with the others.
 	Changed(ctx context.Context, hour time.Time, shard int, after es.StreamID, limit int) (marks []Mark, next es.StreamID, err error)
 	// Mark gives the mark of a stream as it is.
 	Mark(ctx context.Context, stream es.StreamID) (Mark, error)
@@ -76,14 +77,21 @@ const (
 	Window = 2 * time.Hour
 	// MaxAge is how old a commit may be to be published again. Consumers remember what they have had for 35 days; what is older would be new to them.
 	MaxAge = 30 * 24 * time.Hour
-	// MaxCommits is how many commits one audit publishes again. Those of the streams under way when it is met come on top.
-	MaxCommits = 1000
+	// MaxCommits is how many commits one audit publishes again, as far as its time goes. Those of the streams under way when it is met come on top.
+	MaxCommits = 10_000
 	// Lease is how long one audit keeps the others out. A function that audits has to have less time.
 	Lease = 3 * time.Minute
 
-	page    = 100              // streams that are looked at before it is asked whether to go on
-	workers = 8                // streams that are looked at side by side
-	margin  = 15 * time.Second // kept back before the deadline, for the canary and the state
+	page    = 100 // streams that are looked at before it is asked whether to go on, and commits that are published at once
+	workers = 8   // streams that are looked at side by side
+)
+
+// What is kept back before the deadline. Whatever hangs in one part takes nothing from the next.
+const (
+	keeping = 3 * time.Second         // for the state, once nothing else is under way
+	working = keeping + waits*wait    // and for the canaries' arrival, once nothing is published and marked any more
+	looking = working + 3*time.Second // and for what is under way, once no further stream is looked at
+	sending = 10 * time.Second        // the most that the canary may take
 )
 
 // The metrics of an audit.
@@ -91,6 +99,8 @@ const (
 	MetricMissing       = "EventsMissing"       // events that the bus had not accepted in time, and can
 	MetricRepublished   = "EventsRepublished"   // of those, the ones that it has accepted now
 	MetricUnpublishable = "EventsUnpublishable" // events that can't be published, counted once
+	MetricAbandoned     = "EventsAbandoned"     // events that the bus has not accepted and that are too old by now to be published, counted once
+	MetricStreams       = "StreamsAudited"      // streams that were looked at
 	MetricCanaryMissing = "CanaryMissing"       // canaries that the bus accepted and that did not arrive in time
 	MetricCanaryLatency = "CanaryLatencySeconds"
 )
@@ -127,6 +137,7 @@ type Summary struct {
 	Missing       int64 `json:"missing"`        // events, as the metrics
 	Republished   int64 `json:"republished"`
 	Unpublishable int64 `json:"unpublishable"`
+	Abandoned     int64 `json:"abandoned"`
 	Arrived       int64 `json:"arrived"`       // canaries
 	CanaryMissing int64 `json:"canaryMissing"` // canaries
 	Errors        int   `json:"errors"`        // streams that could not be looked at or published; the next cycle comes back to them
@@ -146,21 +157,22 @@ func (a Auditor) Audit(ctx context.Context) (Summary, error) {
 	if err != nil || !taken {
 		return Summary{Busy: err == nil}, err
 	}
-	looking := ctx
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		looking, cancel = context.WithDeadline(ctx, deadline.Add(-margin))
-		defer cancel()
-	}
 	if state.Since.IsZero() {
 		state.Since = now.Add(-Window)
 	}
 	run := &run{Auditor: a, now: now, state: state, horizon: later(state.Since, now.Add(-MaxAge))}
 	taken1, err := run.canary(ctx)
 	run.failed(ctx, "canary", err)
-	run.cycle(ctx, looking)
+	run.cycle(ctx)
 	taken2, err := run.await(ctx)
 	run.failed(ctx, "canary", err)
+	s := run.summary
+	for metric, n := range map[string]int64{
+		MetricMissing: s.Missing, MetricRepublished: s.Republished, MetricUnpublishable: s.Unpublishable, MetricAbandoned: s.Abandoned,
+		MetricStreams: s.Streams, MetricCanaryMissing: s.CanaryMissing,
+	} {
+		a.Count(metric, n)
+	}
 
 	// Kept before the messages are deleted: one that comes again is a canary that nobody waits for.
 	if err := a.States.Keep(ctx, run.state); err != nil {
@@ -168,14 +180,16 @@ func (a Auditor) Audit(ctx context.Context) (Summary, error) {
 	} else {
 		run.failed(ctx, "sample", a.Sample.Delete(ctx, slices.Concat(taken1, taken2)))
 	}
-	s := run.summary
-	for metric, n := range map[string]int64{
-		MetricMissing: s.Missing, MetricRepublished: s.Republished, MetricUnpublishable: s.Unpublishable, MetricCanaryMissing: s.CanaryMissing,
-	} {
-		a.Count(metric, n)
+	slog.InfoContext(ctx, "audit done", "summary", run.summary)
+	return run.summary, errors.Join(run.errs...)
+}
+
+// before is ctx with a deadline that is earlier by so much, where it has one.
+func before(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(ctx, deadline.Add(-by))
 	}
-	slog.InfoContext(ctx, "audit done", "summary", s)
-	return s, errors.Join(run.errs...)
+	return ctx, func() {}
 }
 
 func later(a, b time.Time) time.Time {
@@ -216,13 +230,19 @@ func (r *run) failed(ctx context.Context, what string, err error) {
 
 func hourOf(t time.Time) time.Time { return t.UTC().Truncate(time.Hour) }
 
-// cycle goes on with the cycle under way, or begins one, and begins no page once looking is done.
-func (r *run) cycle(ctx, looking context.Context) {
+// cycle goes on with the cycle under way, or begins one. It begins nothing once it is time to look at no more, and ends what it has begun in time for the rest
+// of the audit.
+func (r *run) cycle(ctx context.Context) {
+	ctx, cancel := before(ctx, working)
+	defer cancel()
+	ahead, cancel := before(ctx, looking-working)
+	defer cancel()
 	s := &r.state
 	if s.Hour.IsZero() {
 		s.Hour = hourOf(r.now.Add(-Window))
 	}
 	if oldest := hourOf(r.now.Add(-MaxAge)); s.Hour.Before(oldest) {
+		slog.ErrorContext(ctx, "audit passes over what it has not come to in time", "from", s.Hour, "to", oldest)
 		s.Hour, s.Shard, s.After = oldest, 0, ""
 	}
 	if s.Began.IsZero() {
@@ -234,10 +254,10 @@ func (r *run) cycle(ctx, looking context.Context) {
 			for more := true; more; more = s.After != "" {
 				var next es.StreamID
 				var err error
-				if !r.full(looking) {
-					next, err = r.page(ctx, looking)
+				if !r.full(ahead) {
+					next, err = r.page(ctx, ahead)
 				}
-				if err != nil || r.full(looking) {
+				if err != nil || r.full(ahead) {
 					r.failed(ctx, "index", err)
 					r.summary.Unfinished = true
 					return
@@ -253,32 +273,30 @@ func (r *run) cycle(ctx, looking context.Context) {
 	s.Began, s.Failed = time.Time{}, time.Time{}
 }
 
-func (r *run) full(looking context.Context) bool {
+func (r *run) full(ahead context.Context) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return looking.Err() != nil || r.commits >= MaxCommits
+	return ahead.Err() != nil || r.commits >= MaxCommits
 }
 
 // page looks at the next streams of the cycle.
-func (r *run) page(ctx, looking context.Context) (next es.StreamID, err error) {
-	marks, next, err := r.Index.Changed(looking, r.state.Hour, r.state.Shard, r.state.After, page)
-	if err != nil {
+func (r *run) page(ctx, ahead context.Context) (next es.StreamID, err error) {
+	marks, next, err := r.Index.Changed(ahead, r.state.Hour, r.state.Shard, r.state.After, page)
+	if err != nil && !errors.Is(err, ErrUnreadable) {
 		return "", err
+	}
+	for _, unreadable := range parts(err) {
+		r.comesBack(ctx, "mark", unreadable)
 	}
 	var group errgroup.Group
 	group.SetLimit(workers)
 	for _, m := range marks {
 		group.Go(func() error {
-			if r.full(looking) {
+			if r.full(ahead) {
 				return nil
 			}
-			if err := guard(func() error { return r.stream(ctx, m) }); err != nil {
-				r.failed(ctx, string(m.Stream), err)
-				r.mu.Lock()
-				defer r.mu.Unlock()
-				if r.state.Failed.IsZero() { // hours come in order
-					r.state.Failed = r.state.Hour
-				}
+			if err := guard(func() error { return r.stream(ctx, ahead, m) }); err != nil {
+				r.comesBack(ctx, string(m.Stream), err)
 			}
 			return nil
 		})
@@ -287,16 +305,38 @@ func (r *run) page(ctx, looking context.Context) (next es.StreamID, err error) {
 	return next, nil
 }
 
+// parts are the errors that errors.Join has put together.
+func parts(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// comesBack notes that a stream failed: the next cycle begins with this hour.
+func (r *run) comesBack(ctx context.Context, what string, err error) {
+	r.failed(ctx, what, err)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.state.Failed.IsZero() { // hours come in order
+		r.state.Failed = r.state.Hour
+	}
+}
+
 // lost is what a stream lacks on the bus.
 type lost struct {
-	commits []es.StoredCommit // the newest first
-	older   int64             // the version up to which commits are too old to be published again, 0 where none is
-	corrupt error             // where the store can't give what is missing, too
-	rest    Spans             // the versions that it can't give
+	commits   []es.StoredCommit // the newest first
+	older     int64             // the version up to which commits are too old to be published again, 0 where none is
+	abandoned Spans             // of these, what is known to be missing on the bus
+	rest      Spans             // of what is missing, what the store can't read, too
+	corrupt   error             // and why
 }
 
 // stream looks at a stream. The mark it begins with may be old, so what it lacks is asked for again.
-func (r *run) stream(ctx context.Context, m Mark) error {
+func (r *run) stream(ctx, ahead context.Context, m Mark) error {
 	r.mu.Lock()
 	r.summary.Streams++
 	r.mu.Unlock()
@@ -316,13 +356,22 @@ func (r *run) stream(ctx context.Context, m Mark) error {
 	if l.older > m.Published {
 		accepted = append(accepted, Span{1, l.older})
 	}
-	if l.corrupt != nil {
+	if n := l.abandoned.events(); n > 0 {
+		slog.ErrorContext(ctx, "lost events are too old to be published", "stream", m.Stream, "versions", l.abandoned.String())
+		r.mu.Lock()
+		r.summary.Abandoned += n
+		r.mu.Unlock()
+	}
+	if len(l.rest) > 0 {
 		r.refuse(ctx, m.Stream, l.rest, l.corrupt)
 		refused = append(refused, l.rest...)
 	}
 	slices.Reverse(l.commits) // events are published in their order
 	for batch := range slices.Chunk(l.commits, page) {
-		results := r.Publish(ctx, batch)
+		if ahead.Err() != nil {
+			break // the rest is still missing in the next audit
+		}
+		results := r.publish(ctx, batch)
 		for i, c := range batch {
 			events := int64(len(c.Events))
 			switch {
@@ -348,31 +397,57 @@ func (r *run) stream(ctx context.Context, m Mark) error {
 	return errors.Join(errs...)
 }
 
+// publish leaves time for the marks.
+func (r *run) publish(ctx context.Context, commits []es.StoredCommit) []error {
+	ctx, cancel := before(ctx, markMax)
+	defer cancel()
+	return Guarded(r.Publish)(ctx, commits)
+}
+
 // missing loads what a stream lacks, from its newest event back, up to what was decided before the horizon or is known to be published.
 func (r *run) missing(ctx context.Context, m Mark) (lost, error) {
 	var l lost
-	gaps, reached := m.Missing(), m.Seen+1
-	if len(gaps) == 0 {
-		return l, nil
-	}
-	for c, err := range r.Commits.Commits(ctx, m.Stream, es.Range{After: m.Published, Through: m.Seen, Backwards: true}) {
-		switch {
-		case err != nil && poison.Is(err):
-			l.corrupt, l.rest = err, gaps.Minus(Span{reached, m.Seen})
-			return l, nil
-		case err != nil:
-			return l, err
-		case c.Time.Before(r.horizon):
-			l.older = c.Last()
-			return l, nil
-		case gaps.Meets(Of(c)) && !c.Time.After(r.now.Add(-r.Settle)):
-			l.commits = append(l.commits, c)
-			if r.take() {
-				return l, nil // the rest is still missing in the next audit
+	var unread Spans
+	gaps, reached, newer := m.Missing(), m.Seen+1, m.SeenAt
+	// The store gives nothing beyond a commit that it can't read. How many versions that one has shows where the store can be read again.
+	for through := m.Seen; through > m.Published; through = min(through, reached-1) - 1 {
+		var failed error
+		for c, err := range r.Commits.Commits(ctx, m.Stream, es.Range{After: m.Published, Through: through, Backwards: true}) {
+			if failed = err; err != nil {
+				break
+			}
+			if c.Last()+1 < reached {
+				unread = unread.Add(Span{c.Last() + 1, reached - 1})
+			}
+			done := false
+			switch {
+			case c.Time.Before(r.horizon):
+				l.older = max(l.older, c.Last())
+				// Nobody knows what was published before there were marks, or before the stream's mark was deleted for its age.
+				if done = c.Time.Before(r.state.Since) || newer.Sub(c.Time) > MaxAge; !done && gaps.Meets(Of(c)) {
+					l.abandoned = l.abandoned.Add(Of(c))
+				}
+			case gaps.Meets(Of(c)) && !c.Time.After(r.now.Add(-r.Settle)):
+				l.commits = append(l.commits, c)
+				done = r.take() // the rest is still missing in the next audit
+			}
+			if reached, newer = c.First, c.Time; done {
+				l.rest = gaps.And(unread)
+				return l, nil
 			}
 		}
-		reached = c.First
+		if failed == nil {
+			break
+		}
+		if !poison.Is(failed) {
+			return l, failed
+		}
+		l.corrupt = failed
 	}
+	if l.corrupt != nil && reached > m.Published+1 {
+		unread = unread.Add(Span{m.Published + 1, reached - 1})
+	}
+	l.rest = gaps.And(unread)
 	return l, nil
 }
 
@@ -396,7 +471,5 @@ func (r *run) refuse(ctx context.Context, stream es.StreamID, spans Spans, err e
 	slog.ErrorContext(ctx, "events can't be published", "stream", stream, "versions", spans.String(), "error", err.Error())
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, s := range spans {
-		r.summary.Unpublishable += s.Through - s.From + 1
-	}
+	r.summary.Unpublishable += spans.events()
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -39,7 +40,10 @@ type world struct {
 	published []string        // ids of commits, as often as each was published
 	never     map[string]bool // what the bus never takes
 	down      map[string]bool // what fails, by commit, stream or part
-	unread    map[string]bool // commits that the store can't read
+	breaks    map[string]bool // what breaks the publisher
+	unread    map[string]bool // commits that the store can't read, and streams whose marks can't be read
+	hangs     map[string]bool // "bus", "canary", "queue": what answers when its caller has given up
+	shy       bool            // the queue keeps back what it has from who doesn't wait
 	queue     []audit.Arrival
 	lossy     bool // the bus loses canaries
 	received  int
@@ -50,7 +54,7 @@ type world struct {
 func newWorld() *world {
 	return &world{
 		clock: clock.NewFake(start), stored: map[es.StreamID][]es.StoredCommit{}, marks: map[es.StreamID]audit.Mark{},
-		never: map[string]bool{}, down: map[string]bool{}, unread: map[string]bool{}, metrics: map[string]int64{},
+		never: map[string]bool{}, down: map[string]bool{}, breaks: map[string]bool{}, unread: map[string]bool{}, hangs: map[string]bool{}, metrics: map[string]int64{},
 	}
 }
 
@@ -84,10 +88,28 @@ func (w *world) meets(t *testing.T, published bool, commits ...es.StoredCommit) 
 	m.Seen(func(context.Context, []es.StoredCommit) []error { return nil })(t.Context(), commits)
 }
 
-func (w *world) publish(_ context.Context, commits []es.StoredCommit) []error {
+// waits until the caller of what hangs has given up.
+func (w *world) waits(ctx context.Context, part string) error {
+	if !w.hangs[part] {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (w *world) publish(ctx context.Context, commits []es.StoredCommit) []error {
+	results := make([]error, len(commits))
+	if err := w.waits(ctx, "bus"); err != nil {
+		for i := range results {
+			results[i] = err
+		}
+		return results
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	results := make([]error, len(commits))
+	if slices.ContainsFunc(commits, func(c es.StoredCommit) bool { return w.breaks[id(c)] }) {
+		panic("the publisher breaks")
+	}
 	for i, c := range commits {
 		switch {
 		case w.never[id(c)]:
@@ -145,9 +167,16 @@ func (w *world) Changed(_ context.Context, hour time.Time, part int, after es.St
 	}
 	slices.SortFunc(marks, func(a, b audit.Mark) int { return cmp.Compare(a.Stream, b.Stream) })
 	if len(marks) > limit {
-		return marks[:limit], marks[limit-1].Stream, nil
+		marks, next = marks[:limit], marks[limit-1].Stream
 	}
-	return marks, "", nil
+	var unread []error
+	marks = slices.DeleteFunc(marks, func(m audit.Mark) bool {
+		if w.unread[string(m.Stream)] {
+			unread = append(unread, fmt.Errorf("%w: %s", audit.ErrUnreadable, m.Stream))
+		}
+		return w.unread[string(m.Stream)]
+	})
+	return marks, next, errors.Join(unread...)
 }
 
 func (w *world) Mark(_ context.Context, stream es.StreamID) (audit.Mark, error) {
@@ -195,7 +224,10 @@ func (w states) Keep(_ context.Context, state audit.State) error {
 	return json.Unmarshal(text, &w.state)
 }
 
-func (w *world) Put(_ context.Context, envelopes []es.Envelope) []error {
+func (w *world) Put(ctx context.Context, envelopes []es.Envelope) []error {
+	if err := w.waits(ctx, "canary"); err != nil {
+		return []error{err}
+	}
 	if w.down["bus"] {
 		return []error{errDown}
 	}
@@ -214,9 +246,15 @@ func (w *world) deliver(e es.Envelope) {
 	w.queue = append(w.queue, audit.Arrival{Body: body, At: e.Time.Add(time.Second), Receipt: e.ID})
 }
 
-func (w *world) Receive(context.Context, time.Duration) ([]audit.Arrival, error) {
+func (w *world) Receive(ctx context.Context, wait time.Duration) ([]audit.Arrival, error) {
+	if err := w.waits(ctx, "queue"); err != nil {
+		return nil, err
+	}
 	if w.down["queue"] {
 		return nil, errDown
+	}
+	if w.shy && wait < time.Second {
+		return nil, nil
 	}
 	got := w.queue[min(w.received, len(w.queue)):]
 	w.received += len(got)
@@ -272,7 +310,9 @@ func TestAudit(t *testing.T) {
 	if m := w.marks["order/a"]; m.Published != 4 || m.Beyond != nil || m.Seen != 5 {
 		t.Errorf("the mark is %+v", m)
 	}
-	for metric, n := range map[string]int64{audit.MetricMissing: 3, audit.MetricRepublished: 3, audit.MetricUnpublishable: 0, audit.MetricCanaryMissing: 0} {
+	for metric, n := range map[string]int64{
+		audit.MetricMissing: 3, audit.MetricRepublished: 3, audit.MetricUnpublishable: 0, audit.MetricAbandoned: 0, audit.MetricStreams: 3, audit.MetricCanaryMissing: 0,
+	} {
 		if got, ok := w.metrics[metric]; !ok || got != n {
 			t.Errorf("%s is %d, want %d", metric, got, n)
 		}
@@ -291,6 +331,7 @@ func TestUnpublishable(t *testing.T) {
 	for name, set := range map[string]func(w *world, bad es.StoredCommit){
 		"no contract": func(w *world, bad es.StoredCommit) { w.never[id(bad)] = true },
 		"unreadable":  func(w *world, bad es.StoredCommit) { w.unread[id(bad)] = true },
+		"breaks":      func(w *world, bad es.StoredCommit) { w.breaks[id(bad)] = true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
@@ -305,10 +346,136 @@ func TestUnpublishable(t *testing.T) {
 				t.Errorf("the mark is %+v", m)
 			}
 			clear(w.never)
+			clear(w.breaks)
 			w.meets(t, true, bad) // its dead letter is redriven
 			if m := w.marks["order/a"]; m.Published != 3 || len(m.Refused) > 0 {
 				t.Errorf("the mark is %+v", m)
 			}
+		})
+	}
+}
+
+// What the store can't read keeps back nothing that it can: neither what is newer nor what is older, nor what is between two such commits.
+func TestUnreadableCommits(t *testing.T) {
+	w := newWorld()
+	var commits []es.StoredCommit
+	for i, events := range []int{1, 2, 3, 1, 2, 1, 4, 2} {
+		c := w.store("order/a", events)
+		w.unread[id(c)] = slices.Contains([]int{2, 4, 5}, i) // of versions 4 to 6, and 8 to 10
+		commits = append(commits, c)
+	}
+	w.meets(t, false, commits...)
+	w.clock.Advance(settle)
+	wants(t, w.audits(t), 10, 10, 6)
+	if want := []string{"order/a@1", "order/a@2", "order/a@7", "order/a@11", "order/a@15"}; !slices.Equal(w.published, want) {
+		t.Errorf("published %v, want %v", w.published, want)
+	}
+	if m := w.marks["order/a"]; m.Published != 16 || m.Refused.String() != "4-6,8-10" {
+		t.Errorf("the mark is %+v", m)
+	}
+	wants(t, w.audits(t), 0, 0, 0)
+	t.Run("all that is missing", func(t *testing.T) {
+		w := newWorld()
+		w.meets(t, true, w.store("order/a", 1))
+		bad := []es.StoredCommit{w.store("order/a", 2), w.store("order/a", 1)}
+		for _, c := range bad {
+			w.unread[id(c)] = true
+		}
+		w.meets(t, false, bad...)
+		w.clock.Advance(settle)
+		wants(t, w.audits(t), 0, 0, 3)
+		if m := w.marks["order/a"]; m.Published != 4 || m.Refused.String() != "2-4" {
+			t.Errorf("the mark is %+v", m)
+		}
+	})
+}
+
+// A mark that can't be read is a failure of its stream, and keeps back no other one.
+func TestUnreadableMark(t *testing.T) {
+	w := newWorld()
+	w.meets(t, false, w.store("order/a", 1), w.store("order/b", 1), w.store("order/c", 1))
+	w.unread["order/b"] = true
+	w.clock.Advance(settle)
+	for hour := range 4 {
+		s, err := w.auditor().Audit(t.Context())
+		if !errors.Is(err, audit.ErrUnreadable) || s.Errors != 1 || s.Unfinished || hour == 0 && s.Republished != 2 {
+			t.Errorf("%v, %+v", err, s)
+		}
+		w.clock.Advance(time.Hour)
+	}
+	clear(w.unread)
+	wants(t, w.audits(t), 1, 1, 0)
+}
+
+// What is too old by now to be published is told once; what was published before the mark was deleted for its age, or before there were marks, is not.
+func TestAbandoned(t *testing.T) {
+	const day = 24 * time.Hour
+	for _, tt := range []struct {
+		name      string
+		before    bool          // there were marks
+		forgotten bool          // the mark was deleted since
+		next      time.Duration // from the loss to the next commit of the stream
+		abandoned int64
+	}{
+		{"lost", false, false, 20 * day, 2},
+		{"lost ahead of the first audit", true, false, 20 * day, 0},
+		{"published, and the mark is deleted", false, true, 40 * day, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld()
+			if !tt.before {
+				w.audits(t)
+				w.clock.Advance(day)
+			}
+			w.meets(t, false, w.store("order/a", 2))
+			w.clock.Advance(tt.next)
+			if tt.before {
+				w.audits(t)
+			}
+			if tt.forgotten {
+				delete(w.marks, "order/a")
+			}
+			w.meets(t, true, w.store("order/a", 1))
+			w.clock.Advance(20 * day)
+			w.meets(t, true, w.store("order/a", 1))
+			w.clock.Advance(settle)
+			s := w.audits(t)
+			wants(t, s, 0, 0, 0)
+			if s.Abandoned != tt.abandoned || w.metrics[audit.MetricAbandoned] != tt.abandoned || w.marks["order/a"].Published != 4 {
+				t.Errorf("%+v, the mark is %+v", s, w.marks["order/a"])
+			}
+			if s := w.audits(t); s.Abandoned != 0 {
+				t.Errorf("it is told again: %+v", s)
+			}
+		})
+	}
+}
+
+// What hangs takes from the audit neither its metrics nor its state nor, where it is the canary, its look at the streams.
+func TestWhatHangs(t *testing.T) {
+	for part, want := range map[string]audit.Summary{
+		"canary": {Republished: 3, Streams: 3, Errors: 1}, "queue": {Republished: 3, Streams: 3, Errors: 1}, "bus": {Streams: 3, Errors: 3},
+	} {
+		t.Run(part, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				w.meets(t, false, w.store("order/a", 1), w.store("order/b", 1), w.store("order/c", 1))
+				w.clock.Advance(settle)
+				w.hangs[part] = true
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+				defer cancel()
+				s, err := w.auditor().Audit(ctx)
+				if !errors.Is(err, context.DeadlineExceeded) || s.Missing != 3 || s.Republished != want.Republished || s.Streams != want.Streams || s.Errors != want.Errors {
+					t.Errorf("%v, %+v", err, s)
+				}
+				if ctx.Err() != nil || w.state.Since.IsZero() || w.metrics[audit.MetricMissing] != 3 {
+					t.Errorf("%v, metrics %v, state %+v", ctx.Err(), w.metrics, w.state)
+				}
+				clear(w.hangs)
+				if s := w.audits(t); s.Republished != 3-want.Republished || len(w.published) != 3 || s.CanaryMissing != 0 {
+					t.Errorf("%+v, published %v", s, w.published)
+				}
+			})
 		})
 	}
 }
@@ -471,6 +638,17 @@ func TestCanary(t *testing.T) {
 		w.deliver(sent)
 		w.queue = append(w.queue, audit.Arrival{Body: []byte("no JSON"), Receipt: "x"})
 		if s := w.audits(t); s.Arrived != 1 || len(w.queue) > 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+	t.Run("lies in a queue that keeps it back for a moment", func(t *testing.T) {
+		w := newWorld()
+		w.lossy = true
+		w.audits(t)
+		w.deliver(w.state.Canaries[0].Envelope())
+		w.shy = true
+		w.clock.Advance(settle + time.Second)
+		if s := w.audits(t); s.CanaryMissing != 0 || s.Arrived != 1 {
 			t.Errorf("%+v", s)
 		}
 	})

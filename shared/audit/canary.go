@@ -65,12 +65,21 @@ const (
 	receives = 20
 	waits    = 3
 	wait     = 3 * time.Second
+	glance   = time.Second // ahead of giving up a canary: a queue that is asked without waiting may keep back what it has
 )
 
 // canary takes in what has arrived, gives up what should have, and sends the next one.
 func (r *run) canary(ctx context.Context) (all []Arrival, err error) {
+	ctx, cancel := before(ctx, looking)
+	defer cancel()
+	ctx, cancel = context.WithTimeout(ctx, sending)
+	defer cancel()
 	for range receives {
-		got, err := r.receive(ctx, 0)
+		wait := time.Duration(0)
+		if len(r.state.Canaries) > 0 {
+			wait = glance
+		}
+		got, err := r.receive(ctx, wait)
 		if err != nil {
 			return all, err
 		}
@@ -99,6 +108,8 @@ func (r *run) canary(ctx context.Context) (all []Arrival, err error) {
 
 // await waits a while for the canaries. One that does not arrive now may do so until the next audit.
 func (r *run) await(ctx context.Context) (all []Arrival, err error) {
+	ctx, cancel := before(ctx, keeping)
+	defer cancel()
 	for range waits {
 		if len(r.state.Canaries) == 0 {
 			break

@@ -54,6 +54,17 @@ func (s Spans) Minus(others ...Span) Spans {
 	return out
 }
 
+// And gives the versions that are in both. It changes neither.
+func (s Spans) And(others Spans) Spans { return s.Minus(s.Minus(others...)...) }
+
+// events is how many versions they are.
+func (s Spans) events() (n int64) {
+	for _, one := range s {
+		n += one.Through - one.From + 1
+	}
+	return n
+}
+
 // Meets reports whether a version of the span is among them.
 func (s Spans) Meets(o Span) bool {
 	return slices.ContainsFunc(s, func(one Span) bool { return one.From <= o.Through && o.From <= one.Through })

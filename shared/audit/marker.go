@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -113,6 +114,26 @@ func write[V any](ctx context.Context, m Marker, marks map[es.StreamID]V, mark f
 	if n := len(failed); n > 0 {
 		m.Failed(int64(n))
 	}
+}
+
+// Guarded is handle with panics as results: what breaks it can never pass, and keeps back no other commit.
+func Guarded(handle Handle) Handle {
+	var guarded Handle
+	guarded = func(ctx context.Context, commits []es.StoredCommit) (results []error) {
+		err := guard(func() error { results = handle(ctx, commits); return nil })
+		switch {
+		case err == nil:
+			return results
+		case len(commits) == 1:
+			return []error{poison.Mark(err)}
+		}
+		results = make([]error, len(commits))
+		for i := range commits { // alone, each shows whether it is the one
+			results[i] = errors.Join(guarded(ctx, commits[i:i+1])...)
+		}
+		return results
+	}
+	return guarded
 }
 
 // guard runs f and turns a panic into an error: in a goroutine it would end the process, and the batch with it.

@@ -196,7 +196,7 @@ func (p *parsed) ofLambda(l lambdaLetter, stack string) {
 		p.entry.Kind = KindRecord
 		p.failure.err = fmt.Sprintf("%s: Lambda gave up %d records of shard %s, from %s to %s", l.RequestContext.Condition, l.Batch.Size, l.Batch.Shard, l.Batch.First,
 			l.Batch.Last)
-		p.failure.hint = "Lambda keeps no records of what it gives up. The events are in the store: rebuild the views, or replay to the consumers, from the time of the first failure."
+		p.failure.hint = "Lambda keeps no records of what it gives up. The events are in the store: orderflow events audit finds those that nobody has heard of, and with --republish publishes them and brings the views up to date."
 		return
 	}
 	p.entry.Kind = KindInvocation

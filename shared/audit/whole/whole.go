@@ -212,7 +212,7 @@ func (w *Whole) publish(ctx context.Context, suspects []*suspect, part *Report) 
 			commits[i] = s.commit
 		}
 		accepted, refused := map[es.StreamID][]audit.Span{}, map[es.StreamID][]audit.Span{}
-		results := w.Publish(ctx, commits)
+		results := audit.Guarded(w.Publish)(ctx, commits)
 		var failed error
 		for i, s := range batch {
 			switch {
