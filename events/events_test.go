@@ -167,7 +167,7 @@ func TestAnalyseOrders(t *testing.T) {
 			var batch events.SQSEvent
 			read(t, "samples/invoke/"+name+".json", &batch)
 			table := &analyticstest.Memory{}
-			analyser := analytics.Analyser{Table: table, Calendar: analytics.NewCalendar("UTC"), Clock: clock.System{}}
+			analyser := analytics.Analyser{Table: table, Calendar: analytics.MustCalendar("UTC"), Clock: clock.System{}}
 			answer, err := queue.Together(func(ctx context.Context, messages []queue.Message) []error {
 				return analyser.Handle(ctx, queue.Bodies(messages))
 			}, nil)(context.Background(), batch)

@@ -21,7 +21,7 @@ func main() {
 	tables := dynamodb.NewFromConfig(awsenv.Config(context.Background()))
 	analyser := analytics.Analyser{
 		Table:    analyticstable.New(tables, awsenv.Env("ANALYTICS_TABLE"), awsenv.Env("ANALYTICS_GENERATION")),
-		Calendar: analytics.NewCalendar(awsenv.Env("TIME_ZONE")),
+		Calendar: analytics.MustCalendar(awsenv.Env("TIME_ZONE")),
 		Clock:    clock.System{},
 	}
 	lambda.Start(queue.Together(func(ctx context.Context, messages []queue.Message) []error {

@@ -35,19 +35,16 @@ func main() {
 	vault := keyvault.New(tables, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
 	views := viewtable.New(tables, awsenv.Env("VIEWS_TABLE"))
 	lambda.Start(httpapi.Lambda(httpapi.NewQueries(httpapi.Queries{
-		Auth:       httpapi.Auth{CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE")},
-		Clock:      now,
-		Log:        log,
-		Orders:     order.New(order.Deps{Store: store, Clock: now, Vault: vault}),
-		Accounts:   account.New(account.Deps{Store: store, Clock: now, Snapshots: dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE"))}),
-		Stock:      stock.New(stock.Deps{Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE"))}),
-		Shipments:  shipment.New(shipment.Deps{Store: store, Clock: now, Vault: vault}),
-		Lists:      orders.NewLists(views, now),
-		Statistics: customers.NewStatistics(views, now),
-		Figures: analytics.Reports{
-			Table:    analyticstable.New(tables, awsenv.Env("ANALYTICS_TABLE"), awsenv.Env("ANALYTICS_GENERATION")),
-			Calendar: analytics.NewCalendar(awsenv.Env("TIME_ZONE")),
-		},
+		Auth:        httpapi.Auth{CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE")},
+		Clock:       now,
+		Log:         log,
+		Orders:      order.New(order.Deps{Store: store, Clock: now, Vault: vault}),
+		Accounts:    account.New(account.Deps{Store: store, Clock: now, Snapshots: dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE"))}),
+		Stock:       stock.New(stock.Deps{Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE"))}),
+		Shipments:   shipment.New(shipment.Deps{Store: store, Clock: now, Vault: vault}),
+		Lists:       orders.NewLists(views, now),
+		Statistics:  customers.NewStatistics(views, now),
+		Figures:     analytics.NewReports(analyticstable.New(tables, awsenv.Env("ANALYTICS_TABLE"), awsenv.Env("ANALYTICS_GENERATION")), awsenv.Env("TIME_ZONE")),
 		DeadLetters: deadletter.Desk{Table: deadlettertable.New(tables, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: now},
 	})))
 }

@@ -21,12 +21,13 @@ import (
 // MaxWrites is how many orders and rows one Write takes: the limit of DynamoDB's TransactWriteItems.
 const MaxWrites = 100
 
-// pace of tries at a transaction that met another one. What contends are batches of the same function, a few at once.
+// pace of tries at a transaction that met another one, or a table that is too busy. What contends are batches of the same function, a few at once.
 var pace = backoff.Pace{Base: 20 * time.Millisecond, Max: time.Second, Margin: 250 * time.Millisecond, Tries: 50}
 
 // Table keeps orders and counters.
 type Table interface {
-	// Orders reads what is known of orders, consistent with every Write that was answered before. An order that is not there is left out.
+	// Orders reads what is known of orders, consistent with every Write that was answered before. An order that is not there is left out. A table that is too
+	// busy is an es.ErrUnavailable, here and in Write.
 	Orders(ctx context.Context, ids []string) (map[string]Order, error)
 	// Write puts orders in the place of those with their Revision, which goes up by one, and makes the additions, all or none. It is an es.ErrConflict, and
 	// nothing is written, where an order is at another revision by now or somebody else is writing. At most MaxWrites of both, each order and row once.
@@ -77,7 +78,7 @@ func (a Analyser) Handle(ctx context.Context, bodies [][]byte) []error {
 	tries := backoff.New(pace, a.Clock)
 	for len(open) > 0 {
 		n, err := a.count(ctx, open, errs)
-		if errors.Is(err, es.ErrConflict) && tries.Again(ctx) {
+		if (errors.Is(err, es.ErrConflict) || errors.Is(err, es.ErrUnavailable)) && tries.Again(ctx) {
 			continue
 		}
 		if err != nil {
@@ -102,7 +103,7 @@ func messagesOf(orders []pending) iter.Seq[int] {
 	}
 }
 
-// count counts the first n orders, as many as one transaction takes. It writes into errs which facts don't fit.
+// count counts the first n orders, as many as one transaction takes. It writes into errs which facts don't fit what is known of the order by now.
 func (a Analyser) count(ctx context.Context, open []pending, errs []error) (n int, err error) {
 	open = open[:min(len(open), MaxWrites)]
 	ids := make([]string, len(open))
@@ -118,6 +119,9 @@ func (a Analyser) count(ctx context.Context, open []pending, errs []error) (n in
 	for _, p := range open {
 		before := known[p.id]
 		before.ID = p.id
+		for _, m := range p.messages {
+			errs[m] = nil // of a try before
+		}
 		next, added, changed := before.count(a.Calendar, p.facts, func(i int, err error) { errs[p.messages[i]] = err })
 		if changed {
 			rows := len(all)

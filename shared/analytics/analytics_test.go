@@ -12,6 +12,7 @@ import (
 	"orderflow/shared/analytics"
 	"orderflow/shared/analytics/analyticstest"
 	"orderflow/shared/clock"
+	"orderflow/shared/es"
 	"orderflow/shared/faults"
 	"orderflow/shared/money"
 	"orderflow/shared/order"
@@ -25,7 +26,7 @@ func TestMemory(t *testing.T) {
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func analyser(table analytics.Table) analytics.Analyser {
-	return analytics.Analyser{Table: table, Calendar: analytics.NewCalendar("UTC"), Clock: clock.NewFake(noon)}
+	return analytics.Analyser{Table: table, Calendar: analytics.MustCalendar("UTC"), Clock: clock.NewFake(noon)}
 }
 
 func placed(id string, skus ...string) order.Placed {
@@ -40,7 +41,7 @@ var confirmed = order.Confirmed{PaymentID: "p", ShipmentID: "s", TrackingNumber:
 
 func day(t *testing.T, table analytics.Table) analytics.Day {
 	t.Helper()
-	days, err := analytics.Reports{Table: table, Calendar: analytics.NewCalendar("UTC")}.
+	days, err := analytics.Reports{Table: table, Calendar: analytics.MustCalendar("UTC")}.
 		Daily(t.Context(), analytics.Query{From: "2026-03-01", To: "2026-03-01", Best: 10})
 	if err != nil {
 		t.Fatal(err)
@@ -115,6 +116,60 @@ func (r *recording) Write(ctx context.Context, orders []analytics.Order, additio
 	return r.Table.Write(ctx, orders, additions)
 }
 
+// busy is a table that is too busy for the first few requests, and for which somebody else writes ahead of the first Write.
+type busy struct {
+	analytics.Table
+	reads, writes int // that it is too busy for
+	ahead         func()
+}
+
+func (b *busy) Orders(ctx context.Context, ids []string) (map[string]analytics.Order, error) {
+	if b.reads--; b.reads >= 0 {
+		return nil, es.ErrUnavailable
+	}
+	return b.Table.Orders(ctx, ids)
+}
+
+func (b *busy) Write(ctx context.Context, orders []analytics.Order, additions []analytics.Addition) error {
+	if b.writes--; b.writes >= 0 {
+		return es.ErrUnavailable
+	}
+	if f := b.ahead; f != nil {
+		b.ahead = nil
+		f()
+	}
+	return b.Table.Write(ctx, orders, additions)
+}
+
+// A table that is too busy is asked again, and brings no message nearer to the dead letters.
+func TestBusyTable(t *testing.T) {
+	table := &busy{Table: &analyticstest.Memory{}, reads: 3, writes: 2}
+	bodies := [][]byte{analyticstest.Message(t, "o1", 1, noon, placed("o1", "a")), analyticstest.Message(t, "o2", 1, noon, placed("o2", "a"))}
+	if errs := analyser(table).Handle(t.Context(), bodies); errors.Join(errs...) != nil || day(t, table).Orders != 2 {
+		t.Errorf("%v", errs)
+	}
+	table.reads = 1000
+	bodies[0] = analyticstest.Message(t, "o3", 1, noon, placed("o3", "a"))
+	if errs := analyser(table).Handle(t.Context(), bodies[:1]); !errors.Is(errs[0], es.ErrUnavailable) {
+		t.Errorf("a table that stays busy: %v", errs)
+	}
+}
+
+// What a fact comes to is what is known of its order when it is counted, and not what was known at a try before.
+func TestRefusalOfATryBefore(t *testing.T) {
+	first, second := analyticstest.Message(t, "o1", 1, noon, placed("o1", "a")), analyticstest.Message(t, "o1", 2, noon, placed("o1", "a"))
+	memory := &analyticstest.Memory{}
+	table := &busy{Table: memory, ahead: func() {
+		if errs := analyser(memory).Handle(t.Context(), [][]byte{second}); errs[0] != nil {
+			t.Error(errs[0])
+		}
+	}}
+	errs := analyser(table).Handle(t.Context(), [][]byte{first, second}) // the second one doesn't fit, until it turns out to be the one that is counted
+	if !errors.Is(errs[0], analytics.ErrUnfit) || errs[1] != nil || day(t, table).Orders != 1 {
+		t.Errorf("%v", errs)
+	}
+}
+
 // A batch is one transaction, or as many as its limit asks for; the hour's row is written once in each.
 func TestOneWriteForABatch(t *testing.T) {
 	for name, tc := range map[string]struct {
@@ -186,7 +241,7 @@ func TestPeriods(t *testing.T) {
 		"all of the years": {analytics.Query{From: "0001-01-01", To: "9999-12-31"}, "query.to"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			days, err := analytics.Reports{Table: &analyticstest.Memory{}, Calendar: analytics.NewCalendar("UTC")}.Daily(t.Context(), tc.query)
+			days, err := analytics.Reports{Table: &analyticstest.Memory{}, Calendar: analytics.MustCalendar("UTC")}.Daily(t.Context(), tc.query)
 			fault, ok := faults.As(err)
 			switch {
 			case tc.field == "" && (err != nil || days[len(days)-1].Date != tc.query.To || days[0].Orders != 0):
@@ -201,6 +256,7 @@ func TestPeriods(t *testing.T) {
 func TestParseDate(t *testing.T) {
 	for text, ok := range map[string]bool{
 		"2026-02-28": true, "2024-02-29": true, "2026-02-29": false, "2026-2-28": false, "": false, "2026-03-01T00:00:00Z": false, "20260301": false,
+		"1970-01-01": true, "1969-12-31": false, "0000-01-01": false, "9998-12-31": true, "9999-01-01": false,
 	} {
 		if _, err := analytics.ParseDate(text); (err == nil) != ok {
 			t.Errorf("%q: %v", text, err)
@@ -231,7 +287,7 @@ func TestCalendar(t *testing.T) {
 		"a day that the clocks passed over": {"Pacific/Apia", "2011-12-30", 0, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := analytics.NewCalendar(tc.zone)
+			c := analytics.MustCalendar(tc.zone)
 			hours := c.Hours(tc.date)
 			if len(hours) != tc.hours || tc.hours > 0 && hours[0].Format(time.RFC3339) != tc.first {
 				t.Fatalf("%d hours, %v; want %d from %s", len(hours), hours, tc.hours, tc.first)
@@ -250,15 +306,33 @@ func TestCalendar(t *testing.T) {
 	}
 }
 
+// What there are figures of can be shown to its last day, hours included.
+func TestFirstAndLastDays(t *testing.T) {
+	for _, zone := range []string{"UTC", "Pacific/Kiritimati", "Etc/GMT+12"} {
+		for from, to := range map[analytics.Date]analytics.Date{"1970-01-01": "1970-01-07", "9998-12-25": "9998-12-31"} {
+			days, err := analytics.NewReports(&analyticstest.Memory{}, zone).Daily(t.Context(), analytics.Query{From: from, To: to, Hours: true, Best: 1})
+			if err != nil || len(days) != 7 || len(days[6].Hours) != 24 || days[6].Date != to {
+				t.Errorf("%s: %v, %v", zone, days, err)
+			}
+		}
+	}
+}
+
 func TestZonesThatThereAreNot(t *testing.T) {
 	for _, zone := range []string{"", "Local", "Europe/Atlantis", "+02:00"} {
+		if _, err := analytics.NewCalendar(zone); err == nil {
+			t.Errorf("%q is taken", zone)
+		}
+		if _, err := analytics.NewReports(&analyticstest.Memory{}, zone).Daily(t.Context(), analytics.Query{From: "2026-03-01", To: "2026-03-01"}); !errors.Is(err, analytics.ErrNoTimeZone) {
+			t.Errorf("%q: %v", zone, err)
+		}
 		func() {
 			defer func() {
 				if recover() == nil {
-					t.Errorf("%q is taken", zone)
+					t.Errorf("%q is taken by who can do nothing without it", zone)
 				}
 			}()
-			analytics.NewCalendar(zone)
+			analytics.MustCalendar(zone)
 		}()
 	}
 }

@@ -10,10 +10,16 @@ import (
 // Date is a day of the calendar, written 2006-01-02.
 type Date string
 
-// ParseDate reads a date. It must be written in full and be in the calendar.
+// The years of which there are figures: a date has four digits for its year, in every zone, and so has the one after it.
+const (
+	FirstYear = 1970
+	LastYear  = 9998
+)
+
+// ParseDate reads a date. It must be written in full, be in the calendar, and of the years that there are figures of.
 func ParseDate(text string) (Date, error) {
-	if _, err := time.Parse(time.DateOnly, text); err != nil {
-		return "", fmt.Errorf("analytics: %q is no date like 2006-01-02", text)
+	if t, err := time.Parse(time.DateOnly, text); err != nil || t.Year() < FirstYear || t.Year() > LastYear {
+		return "", fmt.Errorf("analytics: %q is no date like 2006-01-02, of the years %d to %d", text, FirstYear, LastYear)
 	}
 	return Date(text), nil
 }
@@ -41,14 +47,23 @@ func (d Date) daysUntil(other Date) int {
 // Calendar tells which day and hour a moment is in, by the clocks of one time zone.
 type Calendar struct{ zone *time.Location }
 
-// NewCalendar makes the calendar of a zone of the IANA database, "Europe/Amsterdam" or "UTC". The database is part of the program. It panics on a name
-// that there is not: a function of a stack with such a parameter doesn't start.
-func NewCalendar(zone string) Calendar {
+// NewCalendar makes the calendar of a zone of the IANA database, "Europe/Amsterdam" or "UTC". The database is part of the program.
+func NewCalendar(zone string) (Calendar, error) {
 	location, err := time.LoadLocation(zone)
 	if err != nil || zone == "" || zone == "Local" {
-		panic(fmt.Sprintf("analytics: %q is no time zone of the IANA database, such as UTC or Europe/Amsterdam", zone))
+		return Calendar{}, fmt.Errorf("analytics: %q is no time zone of the IANA database, such as UTC or Europe/Amsterdam", zone)
 	}
-	return Calendar{zone: location}
+	return Calendar{zone: location}, nil
+}
+
+// MustCalendar is NewCalendar for who can do nothing without one: it panics on a name that there is not, and a function of a stack with such a parameter
+// doesn't start.
+func MustCalendar(zone string) Calendar {
+	c, err := NewCalendar(zone)
+	if err != nil {
+		panic(err.Error())
+	}
+	return c
 }
 
 // Zone is the zone's name.

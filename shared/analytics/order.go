@@ -20,8 +20,6 @@ var ErrUnfit = errors.New("analytics: the message can't be counted")
 const (
 	maxPieces  = order.MaxLines * order.MaxQuantity // of an SKU in an order
 	maxSKUText = 1024                               // bytes: the most that a sort key of DynamoDB has
-	firstYear  = 1970                               // a date has four digits for its year, in every zone
-	lastYear   = 9998
 )
 
 // reasonForm is that of a fault's code.
@@ -93,8 +91,8 @@ func readFact(body []byte) (fact, error) {
 	default:
 		err = fmt.Errorf("it is not counted in version %d", e.DataVersion)
 	}
-	if year := e.Time.UTC().Year(); err == nil && (year < firstYear || year > lastYear) {
-		err = fmt.Errorf("its time is of the years %d to %d, not of %d", firstYear, lastYear, year)
+	if year := e.Time.UTC().Year(); err == nil && (year < FirstYear || year > LastYear) {
+		err = fmt.Errorf("its time is of the years %d to %d, not of %d", FirstYear, LastYear, year)
 	}
 	if subject := string(es.NewStreamID(order.Category, f.order)); err == nil && e.Subject != subject {
 		err = fmt.Errorf("it is about %s and of %s", subject, e.Subject)

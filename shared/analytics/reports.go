@@ -10,8 +10,12 @@ import (
 	"orderflow/shared/faults"
 )
 
-// ErrInvalidPeriod is a period that no report is made of.
-var ErrInvalidPeriod = faults.Declare(faults.Invalid, "analytics.invalid-period")
+var (
+	// ErrInvalidPeriod is a period that no report is made of.
+	ErrInvalidPeriod = faults.Declare(faults.Invalid, "analytics.invalid-period")
+	// ErrNoTimeZone says that the stack's time zone is none, so that nobody knows which days and hours to show.
+	ErrNoTimeZone = faults.Declare(faults.Unavailable, "analytics.no-time-zone")
+)
 
 // What a report has at most.
 const (
@@ -62,6 +66,26 @@ type Reader interface {
 type Reports struct {
 	Table    Table
 	Calendar Calendar
+}
+
+// NewReports reads the figures by the days and hours of a time zone. Where there is no such zone, the figures are an ErrNoTimeZone: they alone lack it.
+func NewReports(table Table, zone string) Reader {
+	calendar, err := NewCalendar(zone)
+	if err != nil {
+		return noZone(zone)
+	}
+	return Reports{Table: table, Calendar: calendar}
+}
+
+// noZone is the Reader of a zone that there is not.
+type noZone string
+
+// Zone implements Reader.
+func (z noZone) Zone() string { return string(z) }
+
+// Daily implements Reader.
+func (z noZone) Daily(context.Context, Query) ([]Day, error) {
+	return nil, ErrNoTimeZone.New("the stack's parameter TimeZone is %q, which is no time zone of the IANA database, such as UTC or Europe/Amsterdam", string(z))
 }
 
 var _ Reader = Reports{}

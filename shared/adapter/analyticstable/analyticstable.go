@@ -24,8 +24,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
 
 	"orderflow/shared/analytics"
 	"orderflow/shared/es"
@@ -86,7 +88,7 @@ func (t Table) rowKey(r analytics.Row) (item attributes, prefix string) {
 	panic(fmt.Sprintf("analyticstable: no row is a %q", r.Kind))
 }
 
-// Orders implements analytics.Table with one consistent batch read of at most 100 orders. It is an es.ErrConflict where DynamoDB is too busy to read all.
+// Orders implements analytics.Table with one consistent batch read of at most 100 orders. It is an es.ErrUnavailable where DynamoDB is too busy to read all.
 func (t Table) Orders(ctx context.Context, ids []string) (map[string]analytics.Order, error) {
 	keys := make([]attributes, len(ids))
 	for i, id := range ids {
@@ -96,10 +98,10 @@ func (t Table) Orders(ctx context.Context, ids []string) (map[string]analytics.O
 		t.table: {Keys: keys, ConsistentRead: aws.Bool(true)},
 	}})
 	if err != nil {
-		return nil, fmt.Errorf("analyticstable: read %d orders: %w", len(ids), err)
+		return nil, failed(fmt.Sprintf("read %d orders", len(ids)), err)
 	}
 	if left := len(out.UnprocessedKeys[t.table].Keys); left > 0 {
-		return nil, fmt.Errorf("analyticstable: read %d orders: %w: DynamoDB has left out %d", len(ids), es.ErrConflict, left)
+		return nil, fmt.Errorf("analyticstable: read %d orders: %w: DynamoDB has left out %d", len(ids), es.ErrUnavailable, left)
 	}
 	orders := map[string]analytics.Order{}
 	for _, item := range out.Responses[t.table] {
@@ -159,7 +161,8 @@ func (t Table) Write(ctx context.Context, orders []analytics.Order, additions []
 		u.UpdateExpression = aws.String("ADD " + strings.Join(adds, ", "))
 		writes = append(writes, types.TransactWriteItem{Update: u})
 	}
-	// Without a token: where the answer is lost and the request is sent again, the orders are at their next revision, and the caller reads that they are.
+	// The SDK gives each call a token, by which a request that is sent again after its answer was lost is known. The next call of ours has another one, and
+	// meets the orders at their next revision: the caller reads that they are.
 	_, err := t.api.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes})
 	switch {
 	case err == nil:
@@ -167,7 +170,18 @@ func (t Table) Write(ctx context.Context, orders []analytics.Order, additions []
 	case contended(err):
 		return fmt.Errorf("analyticstable: write %d orders and %d rows: %w: %w", len(orders), len(additions), es.ErrConflict, err)
 	}
-	return fmt.Errorf("analyticstable: write %d orders and %d rows: %w", len(orders), len(additions), err)
+	return failed(fmt.Sprintf("write %d orders and %d rows", len(orders), len(additions)), err)
+}
+
+// failed wraps an error of the service, and marks one that may pass: a throttle of the whole request, a fault of the service, an answer that breaks off, which
+// the SDK takes for final.
+func failed(what string, err error) error {
+	var unreadable *smithy.DeserializationError
+	broken := errors.As(err, &unreadable) && !errors.Is(err, context.Canceled)
+	if broken || retry.IsErrorRetryables(retry.DefaultRetryables).IsErrorRetryable(err) == aws.TrueTernary {
+		return fmt.Errorf("analyticstable: %s: %w: %w", what, es.ErrUnavailable, err)
+	}
+	return fmt.Errorf("analyticstable: %s: %w", what, err)
 }
 
 // contended says whether each reason that a transaction was cancelled for is gone in a moment: another transaction on an item, a revision that has moved on, a

@@ -3,11 +3,13 @@ package analyticstable_test
 import (
 	"context"
 	"errors"
+	"io"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
 
 	"orderflow/shared/adapter/analyticstable"
 	"orderflow/shared/analytics"
@@ -56,6 +58,41 @@ func TestConflicts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What DynamoDB refuses as a whole, and would take in a moment, is not available, and tried again; what it never takes fails.
+func TestUnavailable(t *testing.T) {
+	for name, tc := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"too many requests":    {&types.ProvisionedThroughputExceededException{}, true},
+		"throttled":            {&smithy.GenericAPIError{Code: "ThrottlingException"}, true},
+		"a limit of the table": {&types.RequestLimitExceeded{}, true},
+		"an answer broken off": {&smithy.DeserializationError{Err: io.ErrUnexpectedEOF}, true},
+		"invalid":              {&smithy.GenericAPIError{Code: "ValidationException"}, false},
+		"no such table":        {&types.ResourceNotFoundException{}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			table := analyticstable.New(failing{err: tc.err}, "t", "1")
+			_, read := table.Orders(t.Context(), []string{"o1"})
+			for _, err := range []error{read, table.Write(t.Context(), []analytics.Order{{ID: "o1"}}, nil)} {
+				if errors.Is(err, es.ErrUnavailable) != tc.want || !errors.Is(err, tc.err) || errors.Is(err, es.ErrConflict) {
+					t.Errorf("%v", err)
+				}
+			}
+		})
+	}
+	if _, err := analyticstable.New(leaving{}, "t", "1").Orders(t.Context(), []string{"o1"}); !errors.Is(err, es.ErrUnavailable) {
+		t.Errorf("orders are left out: %v", err)
+	}
+}
+
+// leaving is too busy for each key.
+type leaving struct{ analyticstable.API }
+
+func (leaving) BatchGetItem(_ context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+	return &dynamodb.BatchGetItemOutput{UnprocessedKeys: in.RequestItems}, nil
 }
 
 // A row that somebody changed by hand is told by its name, and nothing is counted on top of it.

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -35,7 +36,7 @@ func (in *dailyInput) Resolve(ctx huma.Context) (errs []error) {
 		}
 		var err error
 		if *into, err = analytics.ParseDate(given); err != nil {
-			errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: "expected a date of the calendar, written 2006-01-02", Value: given})
+			errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: fmt.Sprintf("expected a date of the calendar, written 2006-01-02, of the years %d to %d", analytics.FirstYear, analytics.LastYear), Value: given})
 		}
 	}
 	return errs

@@ -2,15 +2,20 @@ package httpapi_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
+	"orderflow/shared/adapter/httpapi"
 	"orderflow/shared/analytics"
 	"orderflow/shared/analytics/analyticstest"
 	"orderflow/shared/clock"
+	"orderflow/shared/deadletter"
 	"orderflow/shared/money"
 	"orderflow/shared/order"
 )
@@ -21,7 +26,7 @@ func TestDailyFigures(t *testing.T) {
 	total := money.Money{Amount: 1200, Currency: "EUR"}
 	before := time.Date(2026, 3, 28, 22, 30, 0, 0, time.UTC) // 23:30 there
 	after := time.Date(2026, 3, 29, 1, 10, 0, 0, time.UTC)   // 03:10 on a day without 02:00 to 03:00
-	analyser := analytics.Analyser{Table: &w.figures, Calendar: analytics.NewCalendar("Europe/Amsterdam"), Clock: clock.NewFake(after)}
+	analyser := analytics.Analyser{Table: &w.figures, Calendar: analytics.MustCalendar("Europe/Amsterdam"), Clock: clock.NewFake(after)}
 	for _, err := range analyser.Handle(t.Context(), [][]byte{
 		analyticstest.Message(t, "o1", 1, before, order.Placed{
 			OrderID: "o1", CustomerID: "ada", Lines: []order.Line{{SKU: "cd-1", Quantity: 3, UnitPrice: money.Money{Amount: 400, Currency: "EUR"}}}, Total: total,
@@ -78,4 +83,18 @@ func TestDailyFigures(t *testing.T) {
 	}
 	check(hours[1], nothing(object{"start": "2026-03-29T01:00:00+01:00"}))
 	check(hours[2], happened(object{"start": "2026-03-29T03:00:00+02:00"}))
+}
+
+// TestFiguresOfNoZone: a mistyped time zone takes down the figures, says why, and takes down nothing else.
+func TestFiguresOfNoZone(t *testing.T) {
+	w := newWorld(t)
+	w.queries = httpapi.Lambda(httpapi.NewQueries(httpapi.Queries{
+		Auth: auth, Clock: w.clock, Log: slog.New(slog.NewJSONHandler(w.log, nil)), Figures: analytics.NewReports(&w.figures, "Europe/Atlantis"),
+		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock},
+	}))
+	r := w.must(http.StatusServiceUnavailable, get(operator, "/analytics/daily?from=2026-03-01&to=2026-03-01"))
+	if r.body["code"] != analytics.ErrNoTimeZone.Code() || !strings.Contains(fmt.Sprint(r.body["detail"]), `TimeZone is "Europe/Atlantis"`) {
+		t.Errorf("it says %v", r.body)
+	}
+	w.must(http.StatusOK, get(operator, "/dead-letters"))
 }

@@ -331,6 +331,8 @@ func TestBadInput(t *testing.T) {
 		{"figures of an empty day", read(operator, "/analytics/daily?from=&to=2026-03-01"), 400, "request.invalid", "query.from"},
 		{"figures of a day that there is not", read(operator, "/analytics/daily?from=2026-02-28&to=2026-02-29"), 400, "request.invalid", "query.to"},
 		{"figures of a moment", read(operator, "/analytics/daily?from=2026-03-01T00:00:00Z&to=2026-03-01"), 400, "request.invalid", "query.from"},
+		{"figures of the last days that a date can be written of", read(operator, "/analytics/daily?from=9999-12-01&to=9999-12-31"), 400, "request.invalid", "query.from"},
+		{"figures of days long before a shop", read(operator, "/analytics/daily?from=1969-12-31&to=1970-01-01"), 400, "request.invalid", "query.from"},
 		{"figures of two days at once", read(operator, "/analytics/daily?from=2026-03-01&from=2026-03-02&to=2026-03-03"), 400, "request.invalid", "query.from"},
 		{"figures the wrong way", read(operator, "/analytics/daily?from=2026-03-02&to=2026-03-01"), 400, "analytics.invalid-period", "query.to"},
 		{"figures of too many days", read(operator, "/analytics/daily?from=2026-03-01&to=2026-06-01"), 400, "analytics.invalid-period", "query.to"},

@@ -93,7 +93,7 @@ func newWorld(t testing.TB) *world {
 		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Accounts: accounts, Stock: stocks, Shipments: w.shipments,
 		Lists:       orderLists(func(ctx context.Context, id string, q orders.Query) (orders.Page, error) { return w.lists(ctx, id, q) }),
 		Statistics:  statistics(func(ctx context.Context, id string) (customers.Row, error) { return w.stats(ctx, id) }),
-		Figures:     analytics.Reports{Table: &w.figures, Calendar: analytics.NewCalendar("Europe/Amsterdam")},
+		Figures:     analytics.Reports{Table: &w.figures, Calendar: analytics.MustCalendar("Europe/Amsterdam")},
 		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock},
 	}))
 	return w

@@ -199,7 +199,7 @@ func figures(t *rapid.T, table analytics.Table) {
 	queue := rapid.Permutation(slices.Concat(bodies, again)).Draw(t, "queue")
 	crashes := rapid.SliceOfN(rapid.SampledFrom([]Crash{None, Before, After, Busy}), 0, 12).Draw(t, "crashes")
 	var mu sync.Mutex
-	a := analytics.Analyser{Calendar: analytics.NewCalendar(Zone), Clock: clock.NewFake(day)}
+	a := analytics.Analyser{Calendar: analytics.MustCalendar(Zone), Clock: clock.NewFake(day)}
 	a.Table = Crashing{Table: table, Next: func() Crash {
 		mu.Lock()
 		defer mu.Unlock()
@@ -235,7 +235,7 @@ func figures(t *rapid.T, table analytics.Table) {
 
 func check(t *rapid.T, lives []life, table analytics.Table) {
 	from := analytics.Date("2026-03-28")
-	reports := analytics.Reports{Table: table, Calendar: analytics.NewCalendar(Zone)}
+	reports := analytics.Reports{Table: table, Calendar: analytics.MustCalendar(Zone)}
 	days, err := reports.Daily(context.Background(), analytics.Query{From: from, To: from.Add(5), Hours: true, Best: 10})
 	if err != nil {
 		t.Fatal(err)
