@@ -6,12 +6,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+	"github.com/aws/smithy-go"
 
 	"orderflow/shared/backoff"
 	"orderflow/shared/clock"
@@ -132,7 +135,8 @@ func chunks(entries []entry) [][]entry {
 	return out
 }
 
-// put sends one request, notes the results, and gives back the entries to try again.
+// put sends one request, notes the results, and gives back the entries to try again. A request that is refused as a whole is sent in halves: most likely
+// one of its entries is to blame, and the others are to pass.
 func (b *Bus) put(ctx context.Context, chunk []entry, results []error) (again []entry) {
 	request := &eventbridge.PutEventsInput{Entries: make([]types.PutEventsRequestEntry, len(chunk))}
 	for i, e := range chunk {
@@ -141,6 +145,10 @@ func (b *Bus) put(ctx context.Context, chunk []entry, results []error) (again []
 	answer, err := b.api.PutEvents(ctx, request)
 	if err == nil && len(answer.Entries) != len(chunk) {
 		err = fmt.Errorf("%d results for %d entries", len(answer.Entries), len(chunk))
+	}
+	if len(chunk) > 1 && refused(err) {
+		half := len(chunk) / 2
+		return append(b.put(ctx, chunk[:half], results), b.put(ctx, chunk[half:], results)...)
 	}
 	for i, e := range chunk {
 		switch {
@@ -162,6 +170,22 @@ func (b *Bus) put(ctx context.Context, chunk []entry, results []error) (again []
 		}
 	}
 	return again
+}
+
+// refused reports whether a request was answered with 4xx for what it holds: it was no throttle, and not the caller or the bus that was refused.
+func refused(err error) bool {
+	var answered interface{ HTTPStatusCode() int }
+	if !errors.As(err, &answered) || answered.HTTPStatusCode()/100 != 4 || retry.IsErrorRetryables(retry.DefaultRetryables).IsErrorRetryable(err) == aws.TrueTernary {
+		return false
+	}
+	var coded smithy.APIError
+	return !errors.As(err, &coded) || !slices.Contains(aboutCaller, coded.ErrorCode())
+}
+
+// aboutCaller lists the refusals that say nothing of the entries.
+var aboutCaller = []string{
+	"AccessDeniedException", "ExpiredTokenException", "IncompleteSignature", "InvalidSignatureException", "MissingAuthenticationToken", "OptInRequired",
+	"ResourceNotFoundException", "UnrecognizedClientException",
 }
 
 // EntryError is EventBridge's answer to an entry that it did not take.

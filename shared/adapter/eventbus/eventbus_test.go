@@ -5,14 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"pgregory.net/rapid"
 
 	"orderflow/shared/clock"
@@ -99,6 +103,62 @@ func (f *fake) PutEvents(_ context.Context, in *eventbridge.PutEventsInput, _ ..
 		return nil, err
 	}
 	return out, nil
+}
+
+// answered is a request's error as the SDK gives it.
+func answered(status int, code string) error {
+	return &awshttp.ResponseError{ResponseError: &smithyhttp.ResponseError{
+		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status}}, Err: &smithy.GenericAPIError{Code: code},
+	}}
+}
+
+// refusing refuses a request as a whole that has one of the ids in it.
+type refusing struct {
+	fake
+	ids []string
+	err error
+}
+
+func (r *refusing) PutEvents(ctx context.Context, in *eventbridge.PutEventsInput, o ...func(*eventbridge.Options)) (*eventbridge.PutEventsOutput, error) {
+	for _, e := range in.Entries {
+		var got es.Envelope
+		if err := json.Unmarshal([]byte(aws.ToString(e.Detail)), &got); err != nil || slices.Contains(r.ids, got.ID) {
+			r.requests = append(r.requests, in.Entries)
+			return nil, errors.Join(err, r.err)
+		}
+	}
+	return r.fake.PutEvents(ctx, in, o...)
+}
+
+// A request that is refused as a whole keeps back none but the entries that are to blame, and where it is the caller who is refused, no more is sent for it.
+func TestRefusedRequests(t *testing.T) {
+	for name, tc := range map[string]struct {
+		err    error
+		splits bool
+	}{
+		"invalid":        {answered(400, "ValidationException"), true},
+		"too large":      {answered(413, ""), true},
+		"throttled":      {answered(400, "ThrottlingException"), false},
+		"not allowed":    {answered(400, "AccessDeniedException"), false},
+		"an old token":   {answered(403, "ExpiredTokenException"), false},
+		"no such bus":    {answered(400, "ResourceNotFoundException"), false},
+		"out of service": {answered(500, "InternalException"), false},
+		"no answer":      {errors.New("no route"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			api := &refusing{ids: []string{"order/o@3", "order/o@8"}, err: tc.err}
+			results := New(api, "bus", clock.NewFake(start)).Put(t.Context(), envelopes(12))
+			for i, err := range results {
+				bad := i == 2 || i == 7
+				if first := i < 10; errors.Is(err, tc.err) != (bad || first && !tc.splits) || poison.Is(err) {
+					t.Errorf("%d: %v", i+1, err)
+				}
+			}
+			if most := 2 * pace.Tries; !tc.splits && len(api.requests) > most {
+				t.Errorf("%d requests", len(api.requests))
+			}
+		})
+	}
 }
 
 func TestPut(t *testing.T) {
