@@ -4,6 +4,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"net/http"
 	"reflect"
 	"strings"
 	"testing"
@@ -16,9 +17,13 @@ import (
 
 	"orderflow/shared/adapter/consumerqueue"
 	"orderflow/shared/adapter/marktable"
+	"orderflow/shared/adapter/viewtable"
 	"orderflow/shared/audit"
+	"orderflow/shared/audit/whole"
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
+	"orderflow/shared/ident"
+	"orderflow/shared/view"
 )
 
 // runAudit runs the audit. The stack's schedule may have one under way.
@@ -94,6 +99,121 @@ func TestLostEventsArePublished(t *testing.T) {
 	}
 	if m := markOf(t, account); m.Published != 3 || m.Beyond != nil {
 		t.Errorf("the mark is %+v", m)
+	}
+}
+
+// What both consumers of the events' stream have missed, the audit does not find. The command finds it in the table, publishes it as publish-events would
+// have, and brings the views up to date.
+func TestWhatNobodyHasHeardOf(t *testing.T) {
+	program, folder := cli(t), t.TempDir()
+	buyer := newCustomer(t, 1_000)
+	account := es.StreamID("account/" + buyer.account)
+	late := customer{id: "e2e-" + ident.New()}
+	var err error
+	if late.token, err = stack.CustomerToken(t.Context(), late.id); err != nil {
+		t.Fatal(err)
+	}
+	registered := es.NewStreamID("customer", late.id)
+	_, url := newConsumer(t, fmt.Sprintf(`{"detail":{"subject":[%q,%q]}}`, account, registered), consumerqueue.ReplayAllowed)
+	eventually(t, "opening and deposit are marked", func() (audit.Mark, bool) { m := markOf(t, account); return m, m.Seen == 2 && m.Published == 2 })
+	setVariables(t, "audit-events", map[string]string{"SETTLE_SECONDS": "1"})
+	runAudit(t) // since when there are marks is known
+	take(t, url)
+
+	resumeBus, resumeViews := pause(t, "publish-events"), pause(t, "project-views")
+	began := time.Now().UTC().Truncate(time.Second)
+	buyer.deposit(t, 250)
+	must[object](t, http.StatusCreated, post(late.token, "/customers", object{"name": "Test Person", "email": late.id + "@example.com"}))
+	args := []string{"events", "audit", "--from", began.Format(time.RFC3339), "--settle", "1s", "--state", folder, "--json"}
+	// found runs the command and gives what it says of the two streams; other tests may have left something of theirs.
+	found := func(more ...string) (map[es.StreamID]whole.Finding, bool) {
+		out, failed := command(t, program, append(args, more...)...)
+		own := map[es.StreamID]whole.Finding{}
+		for _, f := range decode[whole.Report](t, []byte(out)).Findings {
+			if f.Stream == account || f.Stream == registered {
+				own[f.Stream] = f
+			}
+		}
+		return own, failed
+	}
+	lost := eventually(t, "both are found", func() (map[es.StreamID]whole.Finding, bool) {
+		if time.Since(began) < 3*time.Second { // until then no commit is old enough to be judged
+			return nil, false
+		}
+		own, failed := found()
+		return own, failed && len(own) == 2
+	})
+	if a, c := lost[account], lost[registered]; a.Kind != whole.Unmarked || a.First != 3 || c.Kind != whole.Unmarked || c.First != 1 || c.Mended {
+		t.Errorf("found are %+v", lost)
+	}
+	runAudit(t)
+	if m := markOf(t, account); m.Seen != 2 || m.Published != 2 {
+		t.Fatalf("the audit has met it: %+v", m)
+	}
+	if got := take(t, url); len(got) > 0 {
+		t.Fatalf("arrived is %v", got)
+	}
+
+	if mended, _ := found("--republish"); !mended[account].Mended || !mended[registered].Mended {
+		t.Errorf("mended is %+v", mended)
+	}
+	first := map[string]delivered{}
+	eventually(t, "both events arrive", func() (int, bool) {
+		for _, d := range take(t, url) {
+			if id := envelopeID(d); first[id] != nil {
+				t.Errorf("%s comes twice", id)
+			} else {
+				first[id] = d
+			}
+		}
+		return len(first), len(first) == 2
+	})
+	if first[string(account)+"@3"] == nil || first[string(registered)+"@1"] == nil {
+		t.Errorf("arrived are %v", first)
+	}
+	for stream, version := range map[es.StreamID]int64{account: 3, registered: 1} {
+		if m := markOf(t, stream); m.Published != version || m.Seen != version || m.Beyond != nil {
+			t.Errorf("the mark is %+v", m)
+		}
+		if out, failed := command(t, program, append(args, "--stream", string(stream))...); failed || len(decode[whole.Report](t, []byte(out)).Findings) > 0 {
+			t.Errorf("it is found again: %s", out)
+		}
+	}
+	views := viewtable.New(stack.tables, stack.Outputs["ViewsTable"])
+	row := func() view.Item {
+		item, err := views.Row(t.Context(), view.Generation{View: "customers", Number: generationOf(t, "customers")}, late.id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return item
+	}
+	before := row()
+	if before.Sequence != 1 {
+		t.Errorf("the view's row is %+v", before)
+	}
+	if again := take(t, url); len(again) > 0 {
+		t.Errorf("finding publishes %v", again)
+	}
+
+	resumeBus()
+	resumeViews()
+	second := map[string]delivered{}
+	eventually(t, "publish-events publishes both too", func() (int, bool) {
+		for _, d := range take(t, url) {
+			second[envelopeID(d)] = d
+		}
+		return len(second), len(second) == 2
+	})
+	for id, d := range second {
+		if first[id] == nil || !reflect.DeepEqual(d["detail"], first[id]["detail"]) {
+			t.Errorf("publish-events publishes\n%v\nand the command published\n%v", d, first[id])
+		}
+	}
+	// Once a further event is in the view, the commit of before has been met.
+	other := newCustomer(t, 0)
+	eventually(t, "project-views goes on", func() (audit.Mark, bool) { m := markOf(t, es.NewStreamID("customer", other.id)); return m, m.Seen == 1 })
+	if after := row(); !reflect.DeepEqual(after, before) {
+		t.Errorf("the row was %+v, and is %+v", before, after)
 	}
 }
 

@@ -7,7 +7,7 @@
 //
 // Whether the bus delivers what it accepts is tried with one event of the audit's own a run, a canary, which a rule takes to a queue that the audit reads.
 //
-// What both consumers have missed leaves no mark, and is not found here.
+// What both consumers have missed leaves no mark, and is not found here: package whole reads the whole store for it.
 package audit
 
 import (

@@ -4,8 +4,10 @@ package marktable_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -24,9 +26,10 @@ import (
 
 var start = time.Date(2026, 3, 1, 12, 59, 0, 0, time.UTC)
 
-// counting counts the writes.
+// counting counts the writes to a table.
 type counting struct {
 	*dynamodb.Client
+	table  string
 	writes atomic.Int64
 }
 
@@ -48,8 +51,8 @@ func definition() *dynamodb.CreateTableInput {
 
 func onEach(t *testing.T, test func(t *testing.T, marks marktable.Table, api *counting, now *clock.Fake)) {
 	awstest.OnEachDynamoDB(t, func(t *testing.T, config aws.Config) {
-		api, now := &counting{Client: dynamodb.NewFromConfig(config)}, clock.NewFake(start)
-		test(t, marktable.New(api, awstest.TableIn(t, config, definition()), now), api, now)
+		api, now := &counting{Client: dynamodb.NewFromConfig(config), table: awstest.TableIn(t, config, definition())}, clock.NewFake(start)
+		test(t, marktable.New(api, api.table, now), api, now)
 	})
 }
 
@@ -185,6 +188,74 @@ func TestChanged(t *testing.T) {
 	})
 }
 
+// Marks are read by the names of their streams, as many as there are. One that can't be read keeps back no other, here and in its hour.
+func TestMarks(t *testing.T) {
+	onEach(t, func(t *testing.T, marks marktable.Table, api *counting, _ *clock.Fake) {
+		var streams []es.StreamID
+		for i := range 230 {
+			stream := es.StreamID(fmt.Sprintf("order/%03d", i))
+			if streams = append(streams, stream); i%2 == 0 {
+				continue
+			}
+			if err := marks.Accepted(t.Context(), stream, audit.Span{From: 2, Through: 3}); err != nil {
+				t.Fatal(err)
+			}
+			if err := marks.Seen(t.Context(), stream, 3); err != nil {
+				t.Fatal(err)
+			}
+		}
+		read := func(want int) error {
+			t.Helper()
+			got, err := marks.Marks(t.Context(), streams)
+			for _, m := range got {
+				if m.Seen != 3 || m.Beyond.String() != "2-3" || got[m.Stream].Stream != m.Stream {
+					t.Errorf("the mark is %+v", m)
+				}
+			}
+			if len(got) != want {
+				t.Errorf("%d marks, want %d", len(got), want)
+			}
+			return err
+		}
+		if err := read(115); err != nil {
+			t.Error(err)
+		}
+		if none, err := marks.Marks(t.Context(), nil); err != nil || len(none) > 0 {
+			t.Errorf("%v, %v", none, err)
+		}
+		for _, stream := range []string{"order/007", "order/229"} {
+			if _, err := api.Client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+				TableName: &api.table, Key: map[string]types.AttributeValue{"stream": &types.AttributeValueMemberS{Value: stream}},
+				UpdateExpression: aws.String("SET beyond = :b"), ExpressionAttributeValues: map[string]types.AttributeValue{":b": &types.AttributeValueMemberS{Value: "9-1"}},
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 2 {
+			err := read(113)
+			if !errors.Is(err, audit.ErrUnreadable) || !strings.Contains(err.Error(), "order/007") || !strings.Contains(err.Error(), "order/229") {
+				t.Errorf("unreadable marks: %v", err)
+			}
+		}
+		if _, err := marks.Mark(t.Context(), "order/007"); !errors.Is(err, audit.ErrUnreadable) {
+			t.Errorf("an unreadable mark: %v", err)
+		}
+		found, unread := 0, 0
+		for shard := range audit.Shards {
+			page, _, err := marks.Changed(t.Context(), start, shard, "", 100)
+			if err != nil {
+				unread++
+			}
+			if found += len(page); err != nil && !errors.Is(err, audit.ErrUnreadable) {
+				t.Error(err)
+			}
+		}
+		if found != 113 || unread < 1 {
+			t.Errorf("%d in the hour, and %d parts with unreadable ones", found, unread)
+		}
+	})
+}
+
 // One at a time has the state, until it keeps it or its time is up.
 func TestState(t *testing.T) {
 	onEach(t, func(t *testing.T, marks marktable.Table, _ *counting, now *clock.Fake) {
@@ -194,6 +265,9 @@ func TestState(t *testing.T) {
 				t.Fatal(err)
 			}
 			return s, taken
+		}
+		if s, err := marks.State(t.Context()); err != nil || !s.Since.IsZero() {
+			t.Errorf("%+v, %v", s, err)
 		}
 		if s, taken := take(); !taken || !s.Since.IsZero() {
 			t.Fatalf("%+v, %v", s, taken)
@@ -211,6 +285,9 @@ func TestState(t *testing.T) {
 		}
 		if s, taken := take(); !taken || s.Shard != 3 || s.After != kept.After || !s.Hour.Equal(start) || !s.Began.IsZero() || len(s.Canaries) != 1 || s.Canaries[0] != kept.Canaries[0] {
 			t.Errorf("%+v, %v", s, taken)
+		}
+		if s, err := marks.State(t.Context()); err != nil || !s.Since.Equal(start) { // somebody has it, and it may be looked at
+			t.Errorf("%+v, %v", s, err)
 		}
 	})
 }
