@@ -375,7 +375,7 @@ func (r *run) stream(ctx, ahead context.Context, m Mark) error {
 		for i, c := range batch {
 			events := int64(len(c.Events))
 			switch {
-			case passed(results, i):
+			case Passed(results, i):
 				accepted = append(accepted, Of(c))
 				slog.WarnContext(ctx, "lost events are published", "stream", c.Stream, "firstSequence", c.First, "events", events, "time", c.Time)
 				r.add(events, events)

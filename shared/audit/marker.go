@@ -53,7 +53,7 @@ func (m Marker) Published(handle Handle) Handle {
 		results := handle(ctx, commits)
 		spans := map[es.StreamID][]Span{}
 		for i, c := range commits {
-			if passed(results, i) {
+			if Passed(results, i) {
 				spans[c.Stream] = append(spans[c.Stream], Of(c))
 			}
 		}
@@ -70,7 +70,7 @@ func (m Marker) Seen(handle Handle) Handle {
 		results := handle(ctx, commits)
 		newest := map[es.StreamID]int64{}
 		for i, c := range commits {
-			if passed(results, i) || i < len(results) && poison.Is(results[i]) {
+			if Passed(results, i) || i < len(results) && poison.Is(results[i]) {
 				newest[c.Stream] = max(newest[c.Stream], c.Last())
 			}
 		}
@@ -79,8 +79,8 @@ func (m Marker) Seen(handle Handle) Handle {
 	}
 }
 
-// passed says of one of the commits whether it has passed, by a handler's results.
-func passed(results []error, i int) bool {
+// Passed says of one of the commits whether it has passed, by a Handle's results.
+func Passed(results []error, i int) bool {
 	if results == nil {
 		return true
 	}

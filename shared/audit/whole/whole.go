@@ -216,7 +216,7 @@ func (w *Whole) publish(ctx context.Context, suspects []*suspect, part *Report) 
 		var failed error
 		for i, s := range batch {
 			switch {
-			case results == nil || results[i] == nil:
+			case audit.Passed(results, i):
 				accepted[s.Stream] = append(accepted[s.Stream], audit.Of(s.commit))
 				s.Mended = true
 				part.Republished += int64(s.Events)
