@@ -20,7 +20,11 @@ import (
 	"orderflow/shared/adapter/stream"
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
+	"orderflow/shared/es/memstore"
 	"orderflow/shared/poison"
+	"orderflow/shared/view"
+	"orderflow/shared/view/catalog"
+	"orderflow/shared/view/viewtest"
 )
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -174,6 +178,23 @@ func TestRun(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// What a placed order brings is commits of several streams, of which views are of some: while the views are down, all of it waits.
+func TestViewsThatAreDown(t *testing.T) {
+	table := viewtest.Hooked{Table: viewtest.NewMemory(), Hook: func(context.Context, string, bool) error { return errTrouble }}
+	projector := view.NewProjector(memstore.New(es.NewRegistry()), table, clock.NewFake(start), nil, catalog.Views()...)
+	sender := &letters{}
+	c := stream.Consumer{
+		Name: "project-views", Decode: decode, DeadLetters: sender, Clock: clock.NewFake(start), HandleBatch: projector.HandleBatch, Needs: projector.Needs,
+	}
+	var b stream.Batch
+	for _, id := range []string{"stock/x", "order/a", "order/b", "stock/y"} {
+		b.Records = append(b.Records, record(id, 1))
+	}
+	if err := c.Run(t.Context(), b); !errors.Is(err, errTrouble) || len(sender.sent) > 0 {
+		t.Errorf("%v, letters %v", err, sender.streams())
 	}
 }
 
