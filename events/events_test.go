@@ -131,6 +131,7 @@ func TestStartSaga(t *testing.T) {
 	read(t, "samples/order.cancelling/v1.json", &cancelling)
 	fulfil := saga.Fulfil(es.StreamID(placed.Subject).ID())
 	undo := saga.Undo(es.StreamID(cancelling.Subject).ID(), cancelling.Sequence)
+	fulfil.Input.CorrelationID, undo.Input.CorrelationID = placed.CorrelationID, cancelling.CorrelationID
 	tests := []struct {
 		name   string
 		runs   []saga.Run

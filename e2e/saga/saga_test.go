@@ -181,8 +181,16 @@ func TestSaga(t *testing.T) {
 			run(t, "inventory's queue is deleted/"+c.queueDeleted, c, w)
 		}
 	})
+	t.Run("the shipment has left", func(t *testing.T) {
+		c := caseSpec{step: confirm, fault: business, leaves: "before " + unschedule}
+		w := want{
+			status: order.StatusCancelling, saga: order.SagaFailed, runs: map[string]string{"": "FAILED"}, deadLetters: 1,
+			reserved: true, charged: true, scheduled: true, checkReasons: true, reason: order.ReasonCustomer,
+		}
+		run(t, "nothing else is undone", c, w)
+	})
 	fmt.Printf("saga table: %d cases\n", cases.Load())
-	if want := int64(1 + len(fulfilSteps)*len(faultKinds)*len(undoSteps)*2 + 2*len(fulfilSteps) + 2); cases.Load() != want {
+	if want := int64(1 + len(fulfilSteps)*len(faultKinds)*len(undoSteps)*2 + 2*len(fulfilSteps) + 3); cases.Load() != want {
 		t.Errorf("%d cases ran to their end, want %d", cases.Load(), want)
 	}
 }

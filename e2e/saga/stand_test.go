@@ -420,6 +420,7 @@ type caseSpec struct {
 	undoFails       string // step of the undo that crashes each time
 	customerCancels string // "before" or "after" and a step
 	queueDeleted    string // the same: when the queue of inventory commands is deleted
+	leaves          string // the same: when the shipment leaves, whatever the order says
 }
 
 // running is a case under way.
@@ -437,6 +438,7 @@ type running struct {
 	held     []byte // the first event of a step that is late
 	hooked   bool
 	deleted  bool
+	left     bool
 	undoRuns []string
 }
 
@@ -483,8 +485,14 @@ func (c *running) isMuted(token string) bool {
 func (c *running) hook(ctx context.Context, s *stand, moment string) {
 	c.mu.Lock()
 	due, deletes := c.customerCancels == moment && !c.hooked, c.queueDeleted == moment && !c.deleted
-	c.hooked, c.deleted = c.hooked || due, c.deleted || deletes
+	leaves := c.leaves == moment && !c.left
+	c.hooked, c.deleted, c.left = c.hooked || due, c.deleted || deletes, c.left || leaves
 	c.mu.Unlock()
+	if leaves {
+		if err := s.leave(ctx, c.orderID); err != nil {
+			c.t.Errorf("the shipment can't leave: %v", err)
+		}
+	}
 	if deletes {
 		if _, err := s.queues.DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: &c.inventory}); err != nil {
 			c.t.Errorf("delete inventory's queue: %v", err)
@@ -511,11 +519,27 @@ func (c *running) hook(ctx context.Context, s *stand, moment string) {
 	c.mu.Unlock()
 }
 
+// leave has the order's shipment packed and fetched.
+func (s *stand) leave(ctx context.Context, orderID string) error {
+	current, err := s.orders.Get(ctx, orderID)
+	if err != nil {
+		return err
+	}
+	id := shipment.ID(orderID, 1)
+	packed := shipment.Copy{CustomerID: current.State.CustomerID, Address: current.State.Address, Lines: []shipment.Item{{SKU: "sku-" + orderID, Quantity: quantity}}}
+	if _, err := s.shipments.Prepare(ctx, s.request(orderID, "prepare"), id, packed); err != nil {
+		return err
+	}
+	_, err = s.shipments.Dispatch(ctx, s.request(orderID, "dispatch"), id)
+	return err
+}
+
 func (s *stand) request(parts ...string) es.Request {
 	return es.Request{CommitID: ident.Derive("test", parts...), Time: s.clock.Now(), Metadata: es.Metadata{CorrelationID: parts[0]}}
 }
 
 func (s *stand) start(ctx context.Context, c *running, run saga.Run) error {
+	run.Input.CorrelationID = c.orderID
 	_, err := s.runs.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &c.machine, Name: &run.Name, Input: aws.String(run.Input.JSON())})
 	return err
 }
@@ -585,7 +609,7 @@ func (s *stand) run(t *testing.T, spec caseSpec, w want) {
 		}
 	}
 	s.compare(ctx, t, c, w, sku, onHand, opened.State.ID, balance)
-	if w.deadLetters == 0 {
+	if w.deadLetters == 0 || spec.leaves != "" { // nothing mends what has left
 		return
 	}
 	c.mend()
@@ -689,13 +713,14 @@ func (s *stand) countLetters(ctx context.Context, t *testing.T, c *running, want
 		}
 		for _, m := range out.Messages {
 			var letter struct {
-				OrderID string `json:"orderId"`
-				Problem string `json:"problem"`
+				OrderID       string `json:"orderId"`
+				CorrelationID string `json:"correlationId"`
+				Problem       string `json:"problem"`
 			}
 			if err := json.Unmarshal([]byte(*m.Body), &letter); err != nil {
 				t.Fatal(err)
 			}
-			if letter.OrderID != c.orderID || letter.Problem == "" {
+			if letter.OrderID != c.orderID || letter.CorrelationID != c.orderID || letter.Problem == "" {
 				t.Errorf("dead letter %s", *m.Body)
 			}
 			if _, err := s.queues.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &c.letters, ReceiptHandle: m.ReceiptHandle}); err != nil {

@@ -20,6 +20,9 @@ const arbiter = "CloseOrder"
 // withoutLastCatch lists tasks that may lack the Catch of States.ALL, each with its reason. Empty: also a dead letter that can't be sent has a state to go to.
 var withoutLastCatch = map[string]string{}
 
+// beyondUndo are the faults of an undoing step after which nothing else is undone either: what left with the carrier is paid for and out of stock.
+var beyondUndo = []string{"shipment.dispatched"}
+
 // machine is a state machine in Amazon States Language, as far as the rules need it.
 type machine struct {
 	Comment        string
@@ -173,7 +176,7 @@ func tasks(m machine) (found findings) {
 }
 
 // ways: every failure of a fulfilling step goes to the arbiter; a failure of an undoing step goes on as its success does, unless there is nothing left
-// to leave out and the run then fails; every state that is named exists.
+// to leave out, or nothing may be undone any more, and the run then fails; every state that is named exists.
 func ways(m machine) (found findings) {
 	fulfilling := m.reached(m.StartAt, arbiter)
 	for _, name := range m.names() {
@@ -188,7 +191,7 @@ func ways(m machine) (found findings) {
 			case fulfilling[name] && c.Next != arbiter:
 				found.addf("%s: a Catch goes to %s and not to %s", name, c.Next, arbiter)
 			case fulfilling[name] || c.Next == s.Next:
-			case name != arbiter && m.anyOf(s.Next, "Task"):
+			case name != arbiter && m.anyOf(s.Next, "Task") && !beyond(c):
 				found.addf("%s: its Catch goes to %s and leaves out %s", name, c.Next, s.Next)
 			case m.anyOf(c.Next, "Succeed"):
 				found.addf("%s: its Catch goes to %s, from where the run can still succeed", name, c.Next)
@@ -196,6 +199,11 @@ func ways(m machine) (found findings) {
 		}
 	}
 	return found
+}
+
+// beyond reports whether a Catch is of nothing but what ends the undo.
+func beyond(c catcher) bool {
+	return !slices.ContainsFunc(c.ErrorEquals, func(code string) bool { return !slices.Contains(beyondUndo, code) })
 }
 
 // reached is the set of states that can be reached from one, itself included, without going through another.
@@ -355,7 +363,7 @@ Resources:
 func TestMachineRulesFind(t *testing.T) {
 	rules := func(t *testing.T, text, templateText string) findings {
 		m, template := parseMachine(t, text), parseTemplate(t, templateText)
-		return slices.Concat(budget(m), tasks(m), ways(m), errorNames(m, []string{"a.known"}), substitutions(text, template), stepTimes(m, template), sweepBudget(m, template))
+		return slices.Concat(budget(m), tasks(m), ways(m), errorNames(m, []string{"a.known", "shipment.dispatched"}), substitutions(text, template), stepTimes(m, template), sweepBudget(m, template))
 	}
 	for name, tc := range map[string]edit{
 		"good":                          {"", "", ""},
@@ -371,6 +379,10 @@ func TestMachineRulesFind(t *testing.T) {
 		"no catch":                      {`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "UndoMore"}]`, `"Catch": []`, "Undo doesn't end in a Catch"},
 		"a step that skips the arbiter": {`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "CloseOrder"}]`, `"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Undo"}]`, "Step: a Catch goes to Undo"},
 		"an undo that skips the rest":   {`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "UndoMore"}]`, `"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Lost"}]`, "Undo: its Catch goes to Lost and leaves out UndoMore"},
+		"an undo that goes on after what can't be undone": {`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "UndoMore"}]`,
+			`"Catch": [{"ErrorEquals": ["shipment.dispatched"], "Next": "Done"}, {"ErrorEquals": ["States.ALL"], "Next": "UndoMore"}]`, "Undo: its Catch goes to Done, from where"},
+		"an undo that ends there": {`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "UndoMore"}]`,
+			`"Catch": [{"ErrorEquals": ["shipment.dispatched"], "Next": "Lost"}, {"ErrorEquals": ["States.ALL"], "Next": "UndoMore"}]`, ""},
 		"a close that is left open": {`"Next": "Lost"}]},
     "Undo":`, `"Next": "Done"}]},
     "Undo":`, "CloseOrder: its Catch goes to Done, from where"},

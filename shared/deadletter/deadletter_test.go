@@ -124,6 +124,9 @@ func (p *plant) Start(_ context.Context, run saga.Run) (bool, error) {
 	if err := run.Validate(); err != nil {
 		return false, err
 	}
+	if run.Input.CorrelationID != "c3" {
+		return false, fmt.Errorf("%s is said to belong to %q", run.Name, run.Input.CorrelationID)
+	}
 	return true, p.at(func() error {
 		if _, ok := p.runs[run.Name]; !ok {
 			p.runs[run.Name] = "running"
@@ -555,7 +558,7 @@ func TestUndo(t *testing.T) {
 			p := newPlant(t)
 			orderID := ident.New()
 			letter := func(run string) deadletter.Letter {
-				body, err := json.Marshal(map[string]any{"consumer": "order-saga", "problem": "undo failed", "orderId": orderID, "execution": "arn:aws:states:r:1:execution:m:" + run})
+				body, err := json.Marshal(map[string]any{"consumer": "order-saga", "problem": "undo failed", "orderId": orderID, "correlationId": "c3", "execution": "arn:aws:states:r:1:execution:m:" + run})
 				if err != nil {
 					t.Fatal(err)
 				}

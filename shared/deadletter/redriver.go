@@ -224,7 +224,8 @@ func withoutOurs(attributes map[string]string) map[string]string {
 // undo starts the undoing run of the attempt, or asks how it stands.
 func (r *run) undo(ctx context.Context, e Entry) (answered bool, err error) {
 	name := undoName(e.ID, e.Redrives)
-	if _, err := r.Runs.Start(ctx, saga.Run{Name: name, Input: saga.Input{Version: saga.InputVersion, OrderID: e.Target, Mode: saga.ModeUndo}}); err != nil {
+	input := saga.Input{Version: saga.InputVersion, OrderID: e.Target, Mode: saga.ModeUndo, CorrelationID: e.CorrelationID}
+	if _, err := r.Runs.Start(ctx, saga.Run{Name: name, Input: input}); err != nil {
 		return false, err
 	}
 	if e.Sends == 1 {

@@ -34,6 +34,14 @@ type Input struct {
 	Version int    `json:"version"`
 	OrderID string `json:"orderId"`
 	Mode    Mode   `json:"mode"`
+	// CorrelationID is the order's, for what the run says of itself before it has read the order. Whoever doesn't know it leaves it out.
+	CorrelationID string `json:"correlationId,omitempty"`
+}
+
+// Means reports whether two inputs ask for the same.
+func (in Input) Means(other Input) bool {
+	in.CorrelationID = other.CorrelationID
+	return in == other
 }
 
 // Run is a run of the state machine: the name of its execution and its input.

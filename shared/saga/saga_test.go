@@ -24,6 +24,13 @@ func TestRuns(t *testing.T) {
 		{saga.Undo(orderID, 4), orderID + "-undo-4", `{"version":1,"orderId":"` + orderID + `","mode":"undo"}`},
 		{saga.ResumeUndo(orderID, 4, 2), orderID + "-undo-4-2", `{"version":1,"orderId":"` + orderID + `","mode":"undo"}`},
 	}
+	known := saga.Undo(orderID, 4)
+	known.Input.CorrelationID = "c"
+	tests = append(tests, struct {
+		run   saga.Run
+		name  string
+		input string
+	}{known, orderID + "-undo-4", `{"version":1,"orderId":"` + orderID + `","mode":"undo","correlationId":"c"}`})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.run.Name != tt.name || tt.run.Input.JSON() != tt.input {

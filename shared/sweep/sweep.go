@@ -313,6 +313,12 @@ type found struct {
 	correlation string
 }
 
+// run says in a run whose order it is for.
+func (o found) run(run saga.Run) saga.Run {
+	run.Input.CorrelationID = o.correlation
+	return run
+}
+
 func (r *run) load(ctx context.Context, id string) (found, error) {
 	events, err := r.Orders.History(ctx, id)
 	if err != nil {
@@ -336,7 +342,7 @@ func (r *run) load(ctx context.Context, id string) (found, error) {
 
 // startOrClose starts the run of an order that none has taken. One that was started, took nothing and is gone will not be better the second time.
 func (r *run) startOrClose(ctx context.Context, o found) (Action, error) {
-	if did, err := r.start(ctx, saga.Fulfil(o.id), ActionStarted); err != nil || did != "" {
+	if did, err := r.start(ctx, o.run(saga.Fulfil(o.id)), ActionStarted); err != nil || did != "" {
 		return did, err
 	}
 	return r.close(ctx, o)
@@ -380,7 +386,7 @@ func (r *run) close(ctx context.Context, o found) (Action, error) {
 	if o.state.Status != order.StatusCancelling || o.state.ClosedBy == order.OriginSaga {
 		return ActionLeft, nil // a run was faster: it has confirmed the order, or undoes it itself
 	}
-	_, err = r.Runs.Start(ctx, saga.Undo(o.id, o.closedAt))
+	_, err = r.Runs.Start(ctx, o.run(saga.Undo(o.id, o.closedAt)))
 	return action(ActionClosed, err)
 }
 
@@ -400,7 +406,7 @@ func (r *run) resumeUndo(ctx context.Context, o found) (Action, error) {
 		}
 	}
 	for _, run := range []saga.Run{saga.Undo(o.id, o.closedAt), saga.ResumeUndo(o.id, o.closedAt, o.budgets)} {
-		if did, err := r.start(ctx, run, ActionResumed); err != nil || did != "" {
+		if did, err := r.start(ctx, o.run(run), ActionResumed); err != nil || did != "" {
 			return did, err
 		}
 	}

@@ -158,6 +158,9 @@ func (r *runs) Start(_ context.Context, run saga.Run) (bool, error) {
 	if err := run.Validate(); err != nil {
 		return false, err
 	}
+	if run.Input.CorrelationID != "correlation" {
+		return false, fmt.Errorf("%s is said to belong to %q", run.Name, run.Input.CorrelationID)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.fail != nil {

@@ -72,7 +72,7 @@ func (m *Machine) start(ctx context.Context, run saga.Run) (fresh bool, err erro
 		return false, fmt.Errorf("sfnstart: describe %s: %w", run.Name, err)
 	}
 	input, err := saga.ParseInput([]byte(aws.ToString(execution.Input)))
-	if err != nil || input != run.Input {
+	if err != nil || !input.Means(run.Input) {
 		return false, fmt.Errorf("%w: %s has %s", ErrNameTaken, run.Name, aws.ToString(execution.Input))
 	}
 	return false, nil

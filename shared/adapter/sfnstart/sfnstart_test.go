@@ -66,6 +66,7 @@ func (f *fake) DescribeExecution(_ context.Context, in *sfn.DescribeExecutionInp
 func TestStart(t *testing.T) {
 	const arn = "arn:aws:states:us-east-1:123456789012:execution:order-saga:o1"
 	run := saga.Fulfil("o1")
+	run.Input.CorrelationID = "c"
 	throttled := &smithy.GenericAPIError{Code: "ThrottlingException"}
 	down := errors.New("connection refused")
 	many := make([]error, 100)
@@ -84,6 +85,7 @@ func TestStart(t *testing.T) {
 		{name: "again, while the run goes", run: run, api: fake{runs: map[string]string{arn: run.Input.JSON()}}, fresh: true, starts: 1},
 		{name: "again, while the run goes, and names are taken once", run: run, api: fake{runs: map[string]string{arn: run.Input.JSON()}, strict: true}, starts: 1},
 		{name: "again, after its end", run: run, api: fake{runs: map[string]string{arn: run.Input.JSON()}, ended: true}, starts: 1},
+		{name: "again, of a starter that doesn't say what it belongs to", run: run, api: fake{runs: map[string]string{arn: saga.Fulfil("o1").Input.JSON()}}, starts: 1},
 		{name: "again, with the input written otherwise", run: run, api: fake{runs: map[string]string{arn: `{ "mode": "fulfil", "orderId": "o1", "version": 1 }`}}, starts: 1},
 		{name: "the name belongs to another run", run: run, api: fake{runs: map[string]string{arn: saga.Fulfil("o2").Input.JSON()}}, err: ErrNameTaken, starts: 1},
 		{name: "the name belongs to something else", run: run, api: fake{runs: map[string]string{arn: `"x"`}}, err: ErrNameTaken, starts: 1},

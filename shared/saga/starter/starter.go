@@ -52,6 +52,7 @@ func (s Starter) Handle(ctx context.Context, body []byte) error {
 	if subject := string(es.NewStreamID(order.Category, run.Input.OrderID)); envelope.Subject != subject {
 		return fmt.Errorf("%w: %s is about %s and of %s", ErrUnfit, envelope.ID, subject, envelope.Subject)
 	}
+	run.Input.CorrelationID = envelope.CorrelationID
 	fresh, err := s.Runs.Start(ctx, run)
 	if err != nil {
 		return fmt.Errorf("starter: %s: %w", envelope.ID, err)

@@ -42,7 +42,9 @@ func message(t interface{ Fatal(...any) }, version int64, event any) string {
 	if !ok {
 		t.Fatal("not registered")
 	}
-	envelope, err := contract.Map(es.Recorded{Stream: "order/o1", Version: version, Type: name, Schema: schema, Data: event, Time: time.Unix(1, 0)})
+	envelope, err := contract.Map(es.Recorded{
+		Stream: "order/o1", Version: version, Type: name, Schema: schema, Data: event, Time: time.Unix(1, 0), Metadata: es.Metadata{CorrelationID: "c"},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,6 +68,7 @@ var (
 
 func TestHandle(t *testing.T) {
 	fulfil, undo := saga.Fulfil("o1"), saga.Undo("o1", 3)
+	fulfil.Input.CorrelationID, undo.Input.CorrelationID = "c", "c"
 	good := message(t, 1, placed)
 	tests := []struct {
 		name string
