@@ -6,10 +6,12 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 
 	"orderflow/shared/adapter/awsenv"
 	"orderflow/shared/adapter/deadlettertable"
 	"orderflow/shared/adapter/dynamostore"
+	"orderflow/shared/adapter/keyvault"
 	"orderflow/shared/adapter/queue"
 	"orderflow/shared/choreography"
 	"orderflow/shared/clock"
@@ -20,9 +22,11 @@ import (
 
 func main() {
 	awsenv.Logger()
-	db := dynamodb.NewFromConfig(awsenv.Config(context.Background()))
+	config := awsenv.Config(context.Background())
+	db := dynamodb.NewFromConfig(config)
 	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(shipment.Register))
-	carrier := choreography.Carrier{Shipments: shipment.New(shipment.Deps{Store: store, Clock: clock.System{}}), Clock: clock.System{}}
+	vault := keyvault.New(db, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
+	carrier := choreography.Carrier{Shipments: shipment.New(shipment.Deps{Store: store, Clock: clock.System{}, Vault: vault}), Clock: clock.System{}}
 	journal := deadletter.Journal{Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{}}
 	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return carrier.Handle(ctx, m.Body) }, journal))
 }

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"orderflow/shared/clock"
 	"orderflow/shared/contract"
@@ -163,17 +164,19 @@ func (f Follower) Handle(ctx context.Context, body []byte) error {
 	case contract.ShipmentDispatched:
 		shipmentID, orderID = e.ShipmentID, e.OrderID
 		follow = func(req es.Request) (es.Result[order.State], error) {
-			return f.Orders.Run(ctx, req, e.OrderID, order.Ship{ShipmentID: e.ShipmentID})
+			return f.Orders.Run(ctx, req, e.OrderID, order.Ship{ShipmentID: e.ShipmentID, DispatchedAt: e.DispatchedAt})
 		}
 	case contract.ShipmentDelivered:
 		shipmentID, orderID = e.ShipmentID, e.OrderID
 		follow = func(req es.Request) (es.Result[order.State], error) {
-			return f.Orders.Run(ctx, req, e.OrderID, order.Deliver{ShipmentID: e.ShipmentID})
+			return f.Orders.Run(ctx, req, e.OrderID, order.Deliver{ShipmentID: e.ShipmentID, DispatchedAt: e.DispatchedAt})
 		}
 	case contract.ShipmentCancelled:
 		shipmentID, orderID = e.ShipmentID, e.OrderID
 		follow = func(req es.Request) (es.Result[order.State], error) {
-			return f.Orders.CloseStopped(ctx, req, e.OrderID, order.Stopped{ShipmentID: e.ShipmentID, Origin: order.Origin(e.Origin), Note: personal.Sealed(e.Note)})
+			return f.Orders.CloseStopped(ctx, req, e.OrderID, order.Stopped{
+				ShipmentID: e.ShipmentID, Origin: order.Origin(e.Origin), Reason: order.Reason(e.Reason), Note: personal.Sealed(e.Note),
+			})
 		}
 	default:
 		return fmt.Errorf("%w: %s is a %s", ErrUnfit, envelope.ID, envelope.Type)
@@ -189,7 +192,7 @@ func (f Follower) Handle(ctx context.Context, body []byte) error {
 
 // Stock is what Committer asks of the stock.
 type Stock interface {
-	Commit(ctx context.Context, req es.Request, orderID string, revision int64) (stock.ReservationState, error)
+	Commit(ctx context.Context, req es.Request, orderID string, revision int64, left time.Time) (stock.ReservationState, error)
 }
 
 // Committer is the inventory: what was reserved leaves the books as it leaves the warehouse.
@@ -211,8 +214,14 @@ func (c Committer) Handle(ctx context.Context, body []byte) error {
 	if err := about(envelope, order.Category, e.OrderID); err != nil {
 		return err
 	}
+	left := envelope.Time // where nothing else is told: who counted since then found the pieces gone for sure
+	if e.DispatchedAt != "" {
+		if left, err = time.Parse(time.RFC3339, e.DispatchedAt); err != nil {
+			return fmt.Errorf("%w: %s: dispatchedAt is no time", ErrUnfit, envelope.ID)
+		}
+	}
 	// Where no revision is told, nothing could amend orders yet.
-	if _, err := c.Stock.Commit(ctx, request(c.Clock, envelope, committer, "commit"), e.OrderID, max(e.Revision, 1)); err != nil {
+	if _, err := c.Stock.Commit(ctx, request(c.Clock, envelope, committer, "commit"), e.OrderID, max(e.Revision, 1), left); err != nil {
 		return fmt.Errorf("choreography: %s: commit the stock of order %s: %w", envelope.ID, e.OrderID, err)
 	}
 	return nil
@@ -238,8 +247,8 @@ func (c Carrier) Handle(ctx context.Context, body []byte) error {
 		return err
 	}
 	_, err = c.Shipments.Dispatch(ctx, request(c.Clock, envelope, carrier, "dispatch"), e.ShipmentID)
-	if errors.Is(err, shipment.ErrCancelled) {
-		slog.InfoContext(ctx, "nothing to fetch: the shipment is cancelled", "event", envelope.ID, "shipment", e.ShipmentID)
+	if errors.Is(err, shipment.ErrCancelled) || errors.Is(err, shipment.ErrAddressUnreadable) {
+		slog.InfoContext(ctx, "nothing to carry", "event", envelope.ID, "shipment", e.ShipmentID, "reason", err.Error())
 		return nil
 	}
 	if err == nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"os"
 	"slices"
@@ -29,6 +30,7 @@ import (
 	"orderflow/shared/order"
 	"orderflow/shared/payment"
 	"orderflow/shared/personal"
+	"orderflow/shared/saga"
 	"orderflow/shared/shipment"
 	"orderflow/shared/shipment/shipmenttest"
 	"orderflow/shared/stock"
@@ -72,10 +74,11 @@ type world struct {
 	accounts  account.Service
 	account   string
 
-	published map[string]bool
-	queues    map[string][][]byte // of each consumer
-	runs      []*run
-	requests  int
+	correlation string // of the request that placed the order
+	published   map[string]bool
+	queues      map[string][][]byte // of each consumer
+	runs        []*run
+	requests    int
 }
 
 func newWorld(t testing.TB) *world {
@@ -95,7 +98,9 @@ func newWorld(t testing.TB) *world {
 	_, errDeposit := w.accounts.Deposit(ctx, w.request(), w.account, "k", money.Money{Amount: funds, Currency: "USD"})
 	_, errStock := w.stock.Set(ctx, w.request(), sku, onHand, stock.Match{MustBeNew: true})
 	errEnrol := w.vault.Enrol(ctx, customerID)
-	_, errPlace := w.orders.Place(ctx, w.request(), order.PlaceInput{
+	place := w.request()
+	w.correlation = place.Metadata.CorrelationID
+	_, errPlace := w.orders.Place(ctx, place, order.PlaceInput{
 		OrderID: orderID, CustomerID: customerID, AccountID: w.account, Lines: []order.Line{{SKU: sku, Quantity: ordered, UnitPrice: money.Money{Amount: price, Currency: "USD"}}},
 		Address: shipment.Address{Recipient: "Ada Lovelace", Line1: "12 St James's Square", PostalCode: "SW1Y 4LB", City: "London", Country: "GB"},
 	})
@@ -106,9 +111,14 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
+// request is somebody's over HTTP, a second after the one before.
 func (w *world) request() es.Request {
 	w.requests++
-	return es.Request{CommitID: ident.Derive("test", fmt.Sprint(w.requests)), Time: w.clock.Now()}
+	w.clock.Advance(time.Second)
+	return es.Request{
+		CommitID: ident.Derive("test", fmt.Sprint(w.requests)), Time: w.clock.Now(),
+		Metadata: es.Metadata{CorrelationID: fmt.Sprint("request-", w.requests), CausationID: fmt.Sprint("http/", w.requests)},
+	}
 }
 
 // run is a run of the saga: its steps, one after the other. A step that fails and may pass is done again; one that is refused leads to the undo.
@@ -157,7 +167,7 @@ func (w *world) start(name string, undo bool) {
 
 // task identifies a task of a run, which the state machine may send more than once.
 func (w *world) task(r *run, name string) es.Request {
-	return es.Request{CommitID: ident.Derive("saga-task", r.name, name), Time: w.clock.Now()}
+	return saga.Request(w.clock, r.name, name, orderID, w.correlation)
 }
 
 func (w *world) undoes(r *run) {
@@ -285,8 +295,70 @@ func delivered(t testing.TB, e es.Envelope) []byte {
 	return body
 }
 
+// fataler is what testing.T and rapid.T share.
+type fataler interface {
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+// belongs checks that all that was done for the order says so: everything has the correlation id of the request that placed it, whoever asked for it, and
+// the consumers name the event that they acted on.
+func (w *world) belongs(t fataler) {
+	var events []es.Recorded
+	ids := map[string]bool{}
+	for page, err := range w.kept.Scan(context.Background(), 0, 1, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range page.Commits {
+			if !slices.Contains([]string{order.Category, shipment.Category, stock.ReservationCategory, payment.Category}, c.Stream.Category()) {
+				continue
+			}
+			recorded, err := contract.Registry().DecodeCommit(c, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range recorded {
+				ids[e.ID()] = true
+			}
+			events = append(events, recorded...)
+		}
+	}
+	for _, e := range events {
+		consumer := slices.Contains([]string{"prepare-shipments", "follow-shipments", "commit-stock", "simulate-carrier"}, e.Metadata.Actor)
+		cause := strings.TrimSuffix(e.Metadata.CausationID, "/updated")
+		if e.Metadata.CorrelationID != w.correlation || cause == "" || consumer && !ids[cause] {
+			t.Fatalf("%s, a %s, has %+v, want correlation %s", e.ID(), e.Type, e.Metadata, w.correlation)
+		}
+	}
+}
+
+// settle lets everything go on until nothing does.
+func (w *world) settle(consume map[string]func([]byte) error) {
+	w.t.Helper()
+	for quiet := false; !quiet; {
+		quiet = true
+		w.publish()
+		for _, r := range w.runs {
+			for len(r.steps) > 0 {
+				w.step(r)
+				quiet = false
+			}
+		}
+		for _, name := range []string{"commit", "follow", "prepare", "saga"} {
+			for _, body := range w.queues[name] {
+				if err := consume[name](body); err != nil {
+					w.t.Fatal(err)
+				}
+				quiet = false
+			}
+			w.queues[name] = nil
+		}
+	}
+}
+
 // check compares the order with all that was done for it.
-func (w *world) check(t *rapid.T) {
+func (w *world) check(t fataler) {
 	ctx := context.Background()
 	o, err1 := w.orders.Get(ctx, orderID)
 	sent, err2 := w.shipments.Get(ctx, orderID, 1)
@@ -411,6 +483,7 @@ func TestEitherShippedOrCancelled(t *testing.T) {
 			}
 		}
 		w.check(rt)
+		w.belongs(rt)
 		o, err := w.orders.Get(ctx, orderID)
 		if err != nil {
 			rt.Fatal(err)
@@ -430,6 +503,156 @@ func TestEitherShippedOrCancelled(t *testing.T) {
 	}
 }
 
+// TestEitherWins forces the race between dispatching and cancelling both ways: each is at its write when the other comes, and the books are the winner's.
+func TestEitherWins(t *testing.T) {
+	for _, want := range []order.Status{order.StatusShipped, order.StatusCancelled} {
+		t.Run(string(want), func(t *testing.T) {
+			w := newWorld(t)
+			consume := w.consumers(shipmenttest.NewCopies())
+			w.settle(consume)
+			var dispatched, cancelled error
+			dispatch := func() { _, dispatched = w.shipments.Dispatch(t.Context(), w.request(), shipmentID) }
+			cancel := func() {
+				_, cancelled = w.orders.Cancel(t.Context(), w.request(), orderID, order.CancelInput{Origin: order.OriginCustomer})
+			}
+			first, second := dispatch, cancel
+			if want == order.StatusCancelled {
+				first, second = cancel, dispatch
+			}
+			w.store.Before = func(commits []es.Commit) error {
+				if commits[0].Head.Stream().Category() == shipment.Category {
+					w.store.Before = nil
+					first()
+				}
+				return nil
+			}
+			second()
+			if want == order.StatusShipped && (dispatched != nil || !errors.Is(cancelled, order.ErrDispatched)) ||
+				want == order.StatusCancelled && (cancelled != nil || !errors.Is(dispatched, shipment.ErrCancelled)) {
+				t.Errorf("dispatch: %v, cancel: %v", dispatched, cancelled)
+			}
+			w.settle(consume)
+			w.check(t)
+			w.belongs(t)
+			if o, err := w.orders.Get(t.Context(), orderID); err != nil || o.State.Status != want {
+				t.Errorf("the order is %s, %v", o.State.Status, err)
+			}
+		})
+	}
+}
+
+// TestCountedBeforeItIsBooked: who counts the shelf between the dispatch and what follows from it has the last word.
+func TestCountedBeforeItIsBooked(t *testing.T) {
+	for _, arrivalFirst := range []bool{false, true} {
+		w := newWorld(t)
+		consume := w.consumers(shipmenttest.NewCopies())
+		w.settle(consume)
+		_, errDispatch := w.shipments.Dispatch(t.Context(), w.request(), shipmentID)
+		_, errCount := w.stock.Set(t.Context(), w.request(), sku, onHand-ordered, stock.Match{Version: 1})
+		_, errDeliver := w.shipments.Deliver(t.Context(), w.request(), shipmentID)
+		if err := errors.Join(errDispatch, errCount, errDeliver); err != nil {
+			t.Fatal(err)
+		}
+		w.publish()
+		if arrivalFirst {
+			slices.Reverse(w.queues["follow"])
+		}
+		w.settle(consume)
+		w.check(t)
+	}
+}
+
+// TestAnotherRevisionLeaves: what is committed is what was reserved for the revision that left, as of when it left.
+func TestAnotherRevisionLeaves(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for name, tc := range map[string]struct {
+		shipped  order.Shipped
+		revision int64
+		left     time.Time
+	}{
+		"of a release that told neither": {order.Shipped{ShipmentID: "s"}, 1, at},
+		"the second revision":            {order.Shipped{ShipmentID: "s", Revision: 2, DispatchedAt: "2026-03-01T11:00:00Z"}, 2, at.Add(-time.Hour)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, err := contract.Map(es.Recorded{Stream: "order/o1", Version: 4, Type: "order.shipped", Schema: 1, Data: tc.shipped, Time: at})
+			if err != nil {
+				t.Fatal(err)
+			}
+			spy := &committed{}
+			if err := (choreography.Committer{Stock: spy, Clock: clock.NewFake(at)}).Handle(t.Context(), delivered(t, e)); err != nil {
+				t.Fatal(err)
+			}
+			if spy.orderID != "o1" || spy.revision != tc.revision || !spy.left.Equal(tc.left) {
+				t.Errorf("committed is %+v", spy)
+			}
+		})
+	}
+}
+
+// committed notes what is committed.
+type committed struct {
+	orderID  string
+	revision int64
+	left     time.Time
+}
+
+func (c *committed) Commit(_ context.Context, _ es.Request, orderID string, revision int64, left time.Time) (stock.ReservationState, error) {
+	*c = committed{orderID, revision, left}
+	return stock.ReservationState{}, nil
+}
+
+// TestNobodyTookItBack: the saga takes shipments back of closed orders alone. Should one of a confirmed order say that it did, a person has to look.
+func TestNobodyTookItBack(t *testing.T) {
+	w := newWorld(t)
+	for range 4 {
+		w.step(w.runs[0])
+	}
+	if _, err := w.shipments.Cancel(t.Context(), w.request(), shipment.Cancel{OrderID: orderID, Revision: 1, Origin: string(order.OriginSaga)}); err != nil {
+		t.Fatal(err)
+	}
+	cancelled := delivered(t, envelopeOf(t, w, "shipment.cancelled"))
+	if err := (choreography.Follower{Orders: w.orders, Clock: w.clock}).Handle(t.Context(), cancelled); err == nil || errors.Is(err, choreography.ErrUnfit) {
+		t.Errorf("followed: %v", err)
+	}
+}
+
+// TestWrongCopyIsMadeAgain: a copy that is wrong and has the right number refuses the right one. Without its row the replay makes it again.
+func TestWrongCopyIsMadeAgain(t *testing.T) {
+	w := newWorld(t)
+	for range 4 {
+		w.step(w.runs[0])
+	}
+	updated := envelopeOf(t, w, "order.updated")
+	for _, e := range envelopesOf(t, w) {
+		if e.Type == "order.updated" && e.Sequence > updated.Sequence {
+			updated = e
+		}
+	}
+	replayed := [][]byte{delivered(t, updated), delivered(t, envelopeOf(t, w, "order.confirmed"))}
+	for _, deleted := range []bool{false, true} {
+		copies := shipmenttest.NewCopies()
+		if !deleted {
+			wrong := shipment.Copy{OrderID: orderID, Sequence: updated.Sequence, Status: "placed", Revision: 1}
+			if _, _, err := copies.Put(t.Context(), wrong); err != nil {
+				t.Fatal(err)
+			}
+		}
+		preparer := choreography.Preparer{Copies: copies, Shipments: w.shipments, Clock: w.clock}
+		for _, body := range replayed {
+			if err := preparer.Handle(t.Context(), body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := shipment.StatusScheduled
+		if deleted {
+			want = shipment.StatusPrepared
+		}
+		if got, err := w.shipments.Get(t.Context(), orderID, 1); err != nil || got.Status != want {
+			t.Errorf("deleted %v: the shipment is %+v, %v", deleted, got, err)
+		}
+	}
+}
+
 // TestCancellationThatDies: who dies between taking the shipment back and closing the order leaves it to whoever follows shipments, note and all.
 func TestCancellationThatDies(t *testing.T) {
 	w := newWorld(t)
@@ -442,7 +665,7 @@ func TestCancellationThatDies(t *testing.T) {
 		}
 		return nil
 	}
-	if _, err := w.orders.Cancel(t.Context(), w.request(), orderID, order.CancelInput{Origin: order.OriginOperator, Note: "a word"}); !errors.Is(err, es.ErrUnavailable) {
+	if _, err := w.orders.Cancel(t.Context(), w.request(), orderID, order.CancelInput{Origin: order.OriginOperator, Reason: order.ReasonErased, Note: "a word"}); !errors.Is(err, es.ErrUnavailable) {
 		t.Fatal(err)
 	}
 	w.store.Before = nil
@@ -463,14 +686,15 @@ func TestCancellationThatDies(t *testing.T) {
 		t.Fatal(err)
 	}
 	note, err := w.orders.OpenNote(t.Context(), o.State)
-	if o.State.Status != order.StatusCancelling || o.State.ClosedBy != order.OriginOperator || o.State.Reason != order.ReasonOperator || note != "a word" || o.Head.Version() != 3 {
+	if o.State.Status != order.StatusCancelling || o.State.ClosedBy != order.OriginOperator || o.State.Reason != order.ReasonErased || note != "a word" || o.Head.Version() != 3 {
 		t.Errorf("the order is %+v, note %q, %v", o.State, note, err)
 	}
 }
 
-// TestCarrier: who comes at once has every prepared shipment delivered, however often the event comes, and takes nothing that was cancelled.
+// TestCarrier: who comes at once has every prepared shipment delivered, however often the event comes, and takes nothing that was cancelled, nor what
+// nobody can say the way of.
 func TestCarrier(t *testing.T) {
-	for _, cancelled := range []bool{false, true} {
+	for _, want := range []shipment.Status{shipment.StatusDelivered, shipment.StatusCancelled, shipment.StatusPrepared} {
 		w := newWorld(t)
 		for range 4 {
 			w.step(w.runs[0])
@@ -482,8 +706,13 @@ func TestCarrier(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if cancelled {
+		switch want {
+		case shipment.StatusCancelled:
 			if _, err := w.orders.Cancel(t.Context(), w.request(), orderID, order.CancelInput{Origin: order.OriginCustomer}); err != nil {
+				t.Fatal(err)
+			}
+		case shipment.StatusPrepared: // to nobody knows where
+			if err := w.vault.Erase(t.Context(), customerID); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -492,10 +721,6 @@ func TestCarrier(t *testing.T) {
 			if err := (choreography.Carrier{Shipments: w.shipments, Clock: w.clock}).Handle(t.Context(), delivered(t, prepared)); err != nil {
 				t.Fatal(err)
 			}
-		}
-		want := shipment.StatusDelivered
-		if cancelled {
-			want = shipment.StatusCancelled
 		}
 		if got, err := w.shipments.Get(t.Context(), orderID, 1); err != nil || got.Status != want {
 			t.Errorf("the shipment is %+v, %v, want %s", got, err, want)
@@ -506,6 +731,17 @@ func TestCarrier(t *testing.T) {
 // envelopeOf is the published form of the first event of a type.
 func envelopeOf(t *testing.T, w *world, name string) es.Envelope {
 	t.Helper()
+	envelopes := envelopesOf(t, w)
+	i := slices.IndexFunc(envelopes, func(e es.Envelope) bool { return e.Type == name })
+	if i < 0 {
+		t.Fatalf("nothing has published %s", name)
+	}
+	return envelopes[i]
+}
+
+// envelopesOf is all that was published.
+func envelopesOf(t *testing.T, w *world) (all []es.Envelope) {
+	t.Helper()
 	for page, err := range w.kept.Scan(t.Context(), 0, 1, "") {
 		if err != nil {
 			t.Fatal(err)
@@ -515,15 +751,10 @@ func envelopeOf(t *testing.T, w *world, name string) es.Envelope {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, e := range envelopes {
-				if e.Type == name {
-					return e
-				}
-			}
+			all = append(all, envelopes...)
 		}
 	}
-	t.Fatalf("nothing has published %s", name)
-	return es.Envelope{}
+	return all
 }
 
 // TestOrdersAreNotAsked: shipping prepares from its own copy alone. Its consumer reads and writes the streams of shipments and no others.
@@ -533,7 +764,7 @@ func TestOrdersAreNotAsked(t *testing.T) {
 		w.step(w.runs[0])
 	}
 	w.publish()
-	own := &shipping{Store: w.kept}
+	own := &shipping{store: w.kept}
 	preparer := choreography.Preparer{
 		Copies: shipmenttest.NewCopies(), Clock: w.clock, Shipments: shipment.New(shipment.Deps{Store: own, Clock: w.clock}),
 	}
@@ -550,21 +781,47 @@ func TestOrdersAreNotAsked(t *testing.T) {
 		t.Errorf("it goes to %+v, %v", to, err)
 	}
 	if len(own.others) > 0 {
-		t.Errorf("it reads %v", own.others)
+		t.Errorf("it reads or writes %v", own.others)
 	}
 }
 
-// shipping notes the streams that are not shipments'.
+// shipping notes the streams that are not shipments', by whatever way they are reached.
 type shipping struct {
-	es.Store
+	store  es.Store
 	others []es.StreamID
 }
 
-func (s *shipping) Load(ctx context.Context, stream es.StreamID, after int64) (es.History, error) {
+func (s *shipping) note(stream es.StreamID) {
 	if stream.Category() != shipment.Category {
 		s.others = append(s.others, stream)
 	}
-	return s.Store.Load(ctx, stream, after)
+}
+
+func (s *shipping) Load(ctx context.Context, stream es.StreamID, after int64) (es.History, error) {
+	s.note(stream)
+	return s.store.Load(ctx, stream, after)
+}
+
+func (s *shipping) Since(ctx context.Context, head es.Head) (es.History, error) {
+	s.note(head.Stream())
+	return s.store.Since(ctx, head)
+}
+
+func (s *shipping) Read(ctx context.Context, stream es.StreamID, r es.Range) iter.Seq2[es.Recorded, error] {
+	s.note(stream)
+	return s.store.Read(ctx, stream, r)
+}
+
+func (s *shipping) At(ctx context.Context, stream es.StreamID, version int64) (es.Head, error) {
+	s.note(stream)
+	return s.store.At(ctx, stream, version)
+}
+
+func (s *shipping) Append(ctx context.Context, commits []es.Commit, effects ...es.Effect) (es.Appended, error) {
+	for _, c := range commits {
+		s.note(c.Head.Stream())
+	}
+	return s.store.Append(ctx, commits, effects...)
 }
 
 // TestUnfit: what is no event of the consumer's is refused, for a person to look at.

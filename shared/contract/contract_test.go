@@ -199,7 +199,7 @@ func TestOpen(t *testing.T) {
 // know it.
 func TestVersions(t *testing.T) {
 	for reason, kind := range map[order.Reason]string{
-		order.ReasonCustomer: "customer", order.ReasonOperator: "operator", order.ReasonExpired: "expired", order.ReasonSaga: "failure",
+		order.ReasonCustomer: "customer", order.ReasonErased: "customer", order.ReasonOperator: "operator", order.ReasonExpired: "expired", order.ReasonSaga: "failure",
 		"account.insufficient-funds": "payment", "payment.void": "payment", "stock.insufficient": "stock", "shipment.country-not-served": "shipment",
 		"weather.storm": "failure", "odd": "failure",
 	} {

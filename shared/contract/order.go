@@ -40,7 +40,7 @@ type OrderConfirmed struct {
 // OrderCancelling is order.cancelling. The customer's own words are left out.
 type OrderCancelling struct {
 	OrderID string `json:"orderId" doc:"The order." minLength:"1"`
-	Reason  string `json:"reason" doc:"Why: the code of the fault that stopped it, or customer.request, operator.request, order.expired, saga.step-failed." minLength:"1"`
+	Reason  string `json:"reason" doc:"Why: the code of the fault that stopped it, or customer.request, operator.request, customer.erased, order.expired, saga.step-failed." minLength:"1"`
 	Detail  string `json:"detail,omitempty" doc:"The fault in words, without personal data."`
 	From    string `json:"from" doc:"The status that it leaves: placed or confirmed." minLength:"1"`
 	Origin  string `json:"origin" doc:"Who closed it: customer, operator, saga or sweep." minLength:"1"`
@@ -67,7 +67,7 @@ type CancellationReason struct {
 
 // cancellation finds the kind of a reason. What nobody foresaw counts as a failure of ours.
 func cancellation(r order.Reason) CancellationReason {
-	kinds := map[order.Reason]string{order.ReasonCustomer: "customer", order.ReasonOperator: "operator", order.ReasonExpired: "expired"}
+	kinds := map[order.Reason]string{order.ReasonCustomer: "customer", order.ReasonErased: "customer", order.ReasonOperator: "operator", order.ReasonExpired: "expired"}
 	kind, ok := kinds[r]
 	if !ok {
 		context, _, _ := strings.Cut(string(r), ".")
@@ -85,9 +85,10 @@ type OrderUndoFailed struct {
 
 // OrderShipped is order.shipped.
 type OrderShipped struct {
-	OrderID    string `json:"orderId" doc:"The order. It can't be cancelled from here on." minLength:"1"`
-	ShipmentID string `json:"shipmentId" doc:"The shipment that left." minLength:"1"`
-	Revision   int64  `json:"revision,omitempty" doc:"The order's revision that left. Where it is missing, it is the first." minimum:"1"`
+	OrderID      string `json:"orderId" doc:"The order. It can't be cancelled from here on." minLength:"1"`
+	ShipmentID   string `json:"shipmentId" doc:"The shipment that left." minLength:"1"`
+	Revision     int64  `json:"revision,omitempty" doc:"The order's revision that left. Where it is missing, it is the first." minimum:"1"`
+	DispatchedAt string `json:"dispatchedAt,omitempty" doc:"When the pieces left, RFC 3339. Where it is missing, nobody knows better than the event's time." format:"date-time"`
 }
 
 // OrderDelivered is order.delivered.
@@ -115,15 +116,24 @@ type OrderUpdated struct {
 	ShipmentID     string      `json:"shipmentId,omitempty" doc:"The shipment, once the order is confirmed."`
 	TrackingNumber string      `json:"trackingNumber,omitempty" doc:"The shipment's number for the customer, once the order is confirmed."`
 	Reason         string      `json:"reason,omitempty" doc:"Why it is being cancelled, as in order.cancelling."`
+	Detail         string      `json:"detail,omitempty" doc:"The same in words, as in order.cancelling."`
+	Note           string      `json:"note,omitempty" doc:"The words of the person who cancelled: ciphertext under the customer's data key."`
+	Origin         string      `json:"origin,omitempty" doc:"Who closed it, as in order.cancelling."`
+	SagaID         string      `json:"sagaId,omitempty" doc:"The run of the saga that had it last, once one did."`
+	SagaState      string      `json:"sagaState,omitempty" doc:"Where the saga stands: pending, running, completed, compensating or failed. Missing of releases that did not tell."`
+	FailedSteps    []string    `json:"failedSteps,omitempty" doc:"The steps of the undo that are spent, while it is failed." nullable:"false"`
 }
 
-// Updated makes the order.updated of a commit: last is the commit's last event, and state the order as of it. The errors are Map's.
-func Updated(last es.Recorded, state order.State) (es.Envelope, error) {
+// Updated makes the order.updated of a commit, in each version that is published, as Versions does: last is the commit's last event, and state the order as of
+// it. The errors are those of Versions.
+func Updated(last es.Recorded, state order.State) ([]es.Envelope, error) {
 	r := last
 	r.Type, r.Data = OrderUpdatedType, state
-	e, err := Map(r)
-	e.ID += "/updated" // beside the event of that number
-	return e, err
+	versions, err := Versions(r)
+	for i := range versions {
+		versions[i].ID += "/updated" // beside the event of that number
+	}
+	return versions, err
 }
 
 func orderLines(of []order.Line) []OrderLine {
@@ -168,7 +178,7 @@ func orderTypes() []entry {
 			return OrderUndoFailed{OrderID: r.Stream.ID(), SagaID: e.SagaID, Steps: e.Steps}
 		}),
 		publish(of("order.shipped", "The shipment left the warehouse."), func(r es.Recorded, e order.Shipped) OrderShipped {
-			return OrderShipped{OrderID: r.Stream.ID(), ShipmentID: e.ShipmentID, Revision: e.Revision}
+			return OrderShipped{OrderID: r.Stream.ID(), ShipmentID: e.ShipmentID, Revision: e.Revision, DispatchedAt: e.DispatchedAt}
 		}),
 		publish(of("order.delivered", "The carrier handed the order over."), func(r es.Recorded, e order.Delivered) OrderDelivered {
 			return OrderDelivered{OrderID: r.Stream.ID(), ShipmentID: e.ShipmentID}
@@ -177,7 +187,8 @@ func orderTypes() []entry {
 			return OrderUpdated{
 				OrderID: s.ID, CustomerID: s.CustomerID, AccountID: s.AccountID, Status: string(s.Status), Revision: s.Revision, Lines: orderLines(s.Lines),
 				Total: amount(s.Total), Address: string(s.Address), PlacedAt: s.PlacedAt, PaymentID: s.PaymentID, ShipmentID: s.ShipmentID,
-				TrackingNumber: s.TrackingNumber, Reason: string(s.Reason),
+				TrackingNumber: s.TrackingNumber, Reason: string(s.Reason), Detail: s.Detail, Note: string(s.Note), Origin: string(s.ClosedBy),
+				SagaID: s.SagaID, SagaState: string(s.Saga), FailedSteps: s.FailedSteps,
 			}
 		}),
 	}

@@ -32,12 +32,14 @@ type ShipmentDispatched struct {
 	ShipmentID     string `json:"shipmentId" doc:"The shipment. It can't be cancelled from here on." minLength:"1"`
 	OrderID        string `json:"orderId" doc:"The order that it brings." minLength:"1"`
 	TrackingNumber string `json:"trackingNumber" doc:"Its number for the customer." minLength:"1"`
+	DispatchedAt   string `json:"dispatchedAt,omitempty" doc:"When it left, RFC 3339. Missing of releases that did not keep it." format:"date-time"`
 }
 
 // ShipmentDelivered is shipment.delivered.
 type ShipmentDelivered struct {
-	ShipmentID string `json:"shipmentId" doc:"The shipment." minLength:"1"`
-	OrderID    string `json:"orderId" doc:"The order that it brought." minLength:"1"`
+	ShipmentID   string `json:"shipmentId" doc:"The shipment." minLength:"1"`
+	OrderID      string `json:"orderId" doc:"The order that it brought." minLength:"1"`
+	DispatchedAt string `json:"dispatchedAt,omitempty" doc:"When it had left, as in shipment.dispatched, for who hears of the arrival first." format:"date-time"`
 }
 
 // ShipmentCancelled is shipment.cancelled.
@@ -45,6 +47,7 @@ type ShipmentCancelled struct {
 	ShipmentID string `json:"shipmentId" doc:"The shipment." minLength:"1"`
 	OrderID    string `json:"orderId" doc:"The order that it would have brought." minLength:"1"`
 	Origin     string `json:"origin,omitempty" doc:"Who wants the order cancelled: customer, operator, saga or sweep. Where it is missing, the saga."`
+	Reason     string `json:"reason,omitempty" doc:"Why, as in order.cancelling. Where it is missing, it follows from who."`
 	Note       string `json:"note,omitempty" doc:"The words of a person who cancels: ciphertext under the customer's data key, for the order that is closed after them."`
 }
 
@@ -73,13 +76,13 @@ func shipmentTypes() []entry {
 			return ShipmentPrepared{ShipmentID: e.ShipmentID, OrderID: e.OrderID, Items: packed}
 		}),
 		publish(of("shipment.dispatched", "The carrier has a shipment."), func(_ es.Recorded, e shipment.Dispatched) ShipmentDispatched {
-			return ShipmentDispatched{ShipmentID: e.ShipmentID, OrderID: e.OrderID, TrackingNumber: e.TrackingNumber}
+			return ShipmentDispatched{ShipmentID: e.ShipmentID, OrderID: e.OrderID, TrackingNumber: e.TrackingNumber, DispatchedAt: e.DispatchedAt}
 		}),
 		publish(of("shipment.delivered", "The carrier handed a shipment over."), func(_ es.Recorded, e shipment.Delivered) ShipmentDelivered {
-			return ShipmentDelivered{ShipmentID: e.ShipmentID, OrderID: e.OrderID}
+			return ShipmentDelivered{ShipmentID: e.ShipmentID, OrderID: e.OrderID, DispatchedAt: e.DispatchedAt}
 		}),
 		publish(of("shipment.cancelled", "A scheduled shipment will not leave."), func(_ es.Recorded, e shipment.Cancelled) ShipmentCancelled {
-			return ShipmentCancelled{ShipmentID: e.ShipmentID, OrderID: e.OrderID, Origin: e.Origin, Note: string(e.Note)}
+			return ShipmentCancelled{ShipmentID: e.ShipmentID, OrderID: e.OrderID, Origin: e.Origin, Reason: e.Reason, Note: string(e.Note)}
 		}),
 		publish(of("shipment.voided", "The shipment was taken back before it was scheduled; it will not be any more."),
 			func(_ es.Recorded, e shipment.Voided) ShipmentVoided {

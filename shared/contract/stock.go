@@ -38,6 +38,7 @@ type StockCommitted struct {
 	ReservationID string      `json:"reservationId" doc:"The reservation." minLength:"1"`
 	OrderID       string      `json:"orderId" doc:"The order that it was for." minLength:"1"`
 	Items         []StockItem `json:"items" doc:"What is on hand no more: all that was reserved." minItems:"1" nullable:"false"`
+	CountedOff    []string    `json:"countedOff,omitempty" doc:"SKUs of the items that somebody counted after the pieces had left and before this: on hand was without them already, and doesn't change once more." nullable:"false"`
 }
 
 // StockVoided is stock.voided.
@@ -77,7 +78,7 @@ func stockTypes() []entry {
 			return StockReleased{ReservationID: e.ReservationID, OrderID: e.OrderID, Items: items(e.Items)}
 		}),
 		publish(of("stock.committed", reservation, "What was reserved has left the warehouse."), func(_ es.Recorded, e stock.Committed) StockCommitted {
-			return StockCommitted{ReservationID: e.ReservationID, OrderID: e.OrderID, Items: items(e.Items)}
+			return StockCommitted{ReservationID: e.ReservationID, OrderID: e.OrderID, Items: items(e.Items), CountedOff: e.CountedOff}
 		}),
 		publish(of("stock.voided", reservation, "The reservation was taken back before it was made; it will not be made any more."),
 			func(_ es.Recorded, e stock.Voided) StockVoided {

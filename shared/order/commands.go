@@ -25,6 +25,7 @@ type Reason string
 const (
 	ReasonCustomer Reason = "customer.request"
 	ReasonOperator Reason = "operator.request"
+	ReasonErased   Reason = "customer.erased"  // its customer was erased before it left
 	ReasonExpired  Reason = "order.expired"    // it stood still past its budget
 	ReasonSaga     Reason = "saga.step-failed" // a step failed for a reason that is ours, not the business's
 )
@@ -84,11 +85,17 @@ type FailUndo struct {
 	Steps  []string
 }
 
-// Ship says that the shipment left.
-type Ship struct{ ShipmentID string }
+// Ship says that the shipment left, and when (RFC 3339, "" where nobody knows).
+type Ship struct {
+	ShipmentID   string
+	DispatchedAt string
+}
 
-// Deliver says that the shipment arrived. That it left follows, should nobody have said so yet.
-type Deliver struct{ ShipmentID string }
+// Deliver says that the shipment arrived. That it left at that time follows, should nobody have said so yet.
+type Deliver struct {
+	ShipmentID   string
+	DispatchedAt string
+}
 
 func (Place) orderCommand()    {}
 func (Start) orderCommand()    {}

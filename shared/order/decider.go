@@ -204,29 +204,33 @@ func failUndo(c FailUndo, s State) ([]Event, error) {
 }
 
 func ship(c Ship, s State) ([]Event, error) {
-	switch s.Status {
-	case StatusConfirmed:
-		return []Event{Shipped{ShipmentID: c.ShipmentID, Revision: s.Revision}}, nil
-	case StatusShipped, StatusDelivered:
-		return nil, nil
-	case StatusCancelling, StatusCancelled:
-		return nil, ErrCancelling.New("the order is %s", s.Status)
+	if err := onItsWay(c.ShipmentID, s); err != nil || s.Status != StatusConfirmed {
+		return nil, err
 	}
-	return nil, ErrNotConfirmed.New("the order is %s", s.Status)
+	return []Event{Shipped{ShipmentID: c.ShipmentID, Revision: s.Revision, DispatchedAt: c.DispatchedAt}}, nil
 }
 
+// deliver: what tells of the arrival may come before what tells of the departure.
 func deliver(c Deliver, s State) ([]Event, error) {
-	switch s.Status {
-	case StatusConfirmed: // what tells of the arrival came before what tells of the departure
-		return []Event{Shipped{ShipmentID: c.ShipmentID, Revision: s.Revision}, Delivered{ShipmentID: c.ShipmentID}}, nil
-	case StatusShipped:
-		return []Event{Delivered{ShipmentID: c.ShipmentID}}, nil
-	case StatusDelivered:
-		return nil, nil
-	case StatusCancelling, StatusCancelled:
-		return nil, ErrCancelling.New("the order is %s", s.Status)
+	events, err := ship(Ship(c), s)
+	if err != nil || s.Status == StatusDelivered {
+		return nil, err
 	}
-	return nil, ErrNotConfirmed.New("the order is %s", s.Status)
+	return append(events, Delivered{ShipmentID: c.ShipmentID}), nil
+}
+
+// onItsWay refuses what is said of a shipment that is not the order's, or of an order that is not confirmed.
+func onItsWay(shipmentID string, s State) error {
+	switch s.Status {
+	case StatusConfirmed, StatusShipped, StatusDelivered:
+		if shipmentID != s.ShipmentID {
+			return ErrOtherShipment.New("the order's shipment is %s, and not %s", s.ShipmentID, shipmentID)
+		}
+		return nil
+	case StatusCancelling, StatusCancelled:
+		return ErrCancelling.New("the order is %s", s.Status)
+	}
+	return ErrNotConfirmed.New("the order is %s", s.Status)
 }
 
 func lineField(i int, name string) string { return fmt.Sprintf("body.lines[%d].%s", i, name) }

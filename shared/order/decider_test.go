@@ -35,7 +35,7 @@ var (
 	cancelling = Cancelling{Reason: "stock.insufficient", Detail: "too few", From: StatusPlaced, Origin: OriginSaga, SagaID: "run-1"}
 	cancelled  = Cancelled{SagaID: "run-1", Reason: "stock.insufficient"}
 	undoFailed = UndoFailed{SagaID: "run-1", Steps: []string{"refund payment"}}
-	shipped    = Shipped{ShipmentID: "s1", Revision: 1}
+	shipped    = Shipped{ShipmentID: "s1", Revision: 1, DispatchedAt: "2026-03-02T08:00:00Z"}
 	delivered  = Delivered{ShipmentID: "s1"}
 )
 
@@ -50,6 +50,9 @@ func TestDecide(t *testing.T) {
 	bySaga := Close{Origin: OriginSaga, Reason: "stock.insufficient", Detail: "too few", SagaID: "run-1"}
 	bySweep := Close{Origin: OriginSweep, Reason: ReasonExpired}
 	confirm := Confirm{SagaID: "run-1", PaymentID: "p1", ShipmentID: "s1", TrackingNumber: "OF1"}
+	ship, deliver := Ship{ShipmentID: "s1", DispatchedAt: "2026-03-02T08:00:00Z"}, Deliver{ShipmentID: "s1", DispatchedAt: "2026-03-02T08:00:00Z"}
+	amended := placed
+	amended.Revision = 2
 	tests := []struct {
 		name  string
 		given []Event
@@ -113,15 +116,21 @@ func TestDecide(t *testing.T) {
 		{"undo failed after another run undid it", []Event{placed, cancelling, cancelled}, FailUndo{SagaID: "run-1", Steps: []string{"refund payment"}}, nil, nil},
 		{"undo failed of what nobody closed", []Event{placed}, FailUndo{SagaID: "run-1"}, nil, ErrNotClosed},
 
-		{"ship", []Event{placed, started, confirmed}, Ship{ShipmentID: "s1"}, []Event{shipped}, nil},
-		{"ship again", []Event{placed, started, confirmed, shipped, delivered}, Ship{ShipmentID: "s1"}, nil, nil},
-		{"ship what is not confirmed", []Event{placed, started}, Ship{ShipmentID: "s1"}, nil, ErrNotConfirmed},
-		{"ship what is being cancelled", []Event{placed, started, confirmed, cancelling}, Ship{ShipmentID: "s1"}, nil, ErrCancelling},
-		{"deliver", []Event{placed, started, confirmed, shipped}, Deliver{ShipmentID: "s1"}, []Event{delivered}, nil},
-		{"deliver again", []Event{placed, started, confirmed, shipped, delivered}, Deliver{ShipmentID: "s1"}, nil, nil},
-		{"deliver before it is said that it was shipped", []Event{placed, started, confirmed}, Deliver{ShipmentID: "s1"}, []Event{shipped, delivered}, nil},
-		{"deliver what is not confirmed", []Event{placed, started}, Deliver{ShipmentID: "s1"}, nil, ErrNotConfirmed},
-		{"deliver what is being cancelled", []Event{placed, started, confirmed, cancelling}, Deliver{ShipmentID: "s1"}, nil, ErrCancelling},
+		{"ship", []Event{placed, started, confirmed}, ship, []Event{shipped}, nil},
+		{"ship its second revision", []Event{amended, started, confirmed}, ship, []Event{Shipped{ShipmentID: "s1", Revision: 2, DispatchedAt: "2026-03-02T08:00:00Z"}}, nil},
+		{"ship with another's shipment", []Event{placed, started, confirmed}, Ship{ShipmentID: "s2"}, nil, ErrOtherShipment},
+		{"ship again with another's shipment", []Event{placed, started, confirmed, shipped}, Ship{ShipmentID: "s2"}, nil, ErrOtherShipment},
+		{"deliver another's shipment", []Event{placed, started, confirmed, shipped}, Deliver{ShipmentID: "s2"}, nil, ErrOtherShipment},
+		{"deliver its second revision before it is said that it was shipped", []Event{amended, started, confirmed}, deliver,
+			[]Event{Shipped{ShipmentID: "s1", Revision: 2, DispatchedAt: "2026-03-02T08:00:00Z"}, delivered}, nil},
+		{"ship again", []Event{placed, started, confirmed, shipped, delivered}, ship, nil, nil},
+		{"ship what is not confirmed", []Event{placed, started}, ship, nil, ErrNotConfirmed},
+		{"ship what is being cancelled", []Event{placed, started, confirmed, cancelling}, ship, nil, ErrCancelling},
+		{"deliver", []Event{placed, started, confirmed, shipped}, deliver, []Event{delivered}, nil},
+		{"deliver again", []Event{placed, started, confirmed, shipped, delivered}, deliver, nil, nil},
+		{"deliver before it is said that it was shipped", []Event{placed, started, confirmed}, deliver, []Event{shipped, delivered}, nil},
+		{"deliver what is not confirmed", []Event{placed, started}, deliver, nil, ErrNotConfirmed},
+		{"deliver what is being cancelled", []Event{placed, started, confirmed, cancelling}, deliver, nil, ErrCancelling},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

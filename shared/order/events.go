@@ -69,8 +69,9 @@ type UndoFailed struct {
 
 // Shipped: the shipment left the warehouse. From here on the order can't be cancelled.
 type Shipped struct {
-	ShipmentID string `json:"shipmentId"`
-	Revision   int64  `json:"revision,omitempty"` // names the reservation that left with it
+	ShipmentID   string `json:"shipmentId"`
+	Revision     int64  `json:"revision,omitempty"`     // names the reservation that left with it
+	DispatchedAt string `json:"dispatchedAt,omitempty"` // RFC 3339: when the pieces left; "" where the shipment doesn't say
 }
 
 // Delivered: the carrier handed it over.

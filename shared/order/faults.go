@@ -12,5 +12,6 @@ var (
 	ErrNotClosed    = faults.Declare(faults.Conflict, "order.not-closed") // cancelled is written only after cancelling
 	// ErrShipmentUnderWay: a person may close a confirmed order only after its shipment is taken back.
 	ErrShipmentUnderWay = faults.Declare(faults.Conflict, "order.shipment-under-way")
+	ErrOtherShipment    = faults.Declare(faults.Conflict, "order.other-shipment") // what left or arrived is not the order's
 	ErrUnknownCustomer  = faults.Declare(faults.Rule, "order.unknown-customer")
 )

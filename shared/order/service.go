@@ -1,6 +1,7 @@
 package order
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -91,45 +92,52 @@ func (s Service) Place(ctx context.Context, req es.Request, in PlaceInput) (es.R
 	})
 }
 
-// CancelInput says who wants an order cancelled, and why in their own words.
+// CancelInput says who wants an order cancelled, and why.
 type CancelInput struct {
 	Origin Origin // OriginCustomer or OriginOperator
-	Note   string
+	Reason Reason // "" for that it is what they want
+	Note   string // in their own words
 }
 
 // Cancel closes an order for a person. Of a confirmed one it takes the shipment back first: the shipment's stream decides between this and the dispatch. One
 // that is dispatched is ErrDispatched. An order that is closed already is left as it is: nothing is written, and the request's key may be used again.
 // personal.ErrErased where there is a note and the customer was erased. With a note the request's fingerprint is stored as one under the customer's key,
-// since it follows from the note.
+// since it follows from the note. What it writes belongs to the order, and has the correlation id of the order's first event.
 //
 // Where it ends between the two, whoever follows shipments closes the order.
 func (s Service) Cancel(ctx context.Context, req es.Request, orderID string, in CancelInput) (es.Result[State], error) {
-	current, err := s.Get(ctx, orderID)
+	history, err := s.History(ctx, orderID)
 	if err != nil {
-		return current, err
+		return es.Result[State]{}, err
 	}
-	var note personal.Sealed
+	req.Metadata.CorrelationID = cmp.Or(history[0].Metadata.CorrelationID, req.Metadata.CorrelationID)
+	command := Close{Origin: in.Origin, Reason: cmp.Or(in.Reason, in.Origin.reason())}
 	if in.Note != "" {
-		if note, err = s.deps.Vault.Seal(ctx, current.State.CustomerID, NoteField, []byte(in.Note)); err != nil {
-			return current, fmt.Errorf("order: seal note: %w", err)
+		state, err := es.Fold(Decider.Initial(), Evolve, history)
+		if err != nil {
+			return es.Result[State]{}, err
 		}
-		if req.Fingerprint, err = s.deps.Vault.Fingerprint(ctx, current.State.CustomerID, req.Fingerprint); err != nil {
-			return current, fmt.Errorf("order: fingerprint request: %w", err)
+		if command.Note, err = s.deps.Vault.Seal(ctx, state.CustomerID, NoteField, []byte(in.Note)); err != nil {
+			return es.Result[State]{}, fmt.Errorf("order: seal note: %w", err)
+		}
+		if req.Fingerprint, err = s.deps.Vault.Fingerprint(ctx, state.CustomerID, req.Fingerprint); err != nil {
+			return es.Result[State]{}, fmt.Errorf("order: fingerprint request: %w", err)
 		}
 	}
-	command := Close{Origin: in.Origin, Reason: in.Origin.reason(), Note: note}
 	res, err := s.handler.Handle(ctx, orderID, req, command)
 	if !errors.Is(err, ErrShipmentUnderWay) {
 		return res, err
 	}
-	_, err = s.deps.Shipments.Cancel(ctx, req, shipment.Cancel{OrderID: orderID, Revision: res.State.Revision, Origin: string(in.Origin), Note: note})
+	stopped, err := s.deps.Shipments.Cancel(ctx, req, shipment.Cancel{
+		OrderID: orderID, Revision: res.State.Revision, Origin: string(in.Origin), Reason: string(command.Reason), Note: command.Note,
+	})
 	if errors.Is(err, shipment.ErrDispatched) {
 		return res, ErrDispatched.New("the order's shipment is dispatched, and the order can't be cancelled any more")
 	}
 	if err != nil {
 		return res, fmt.Errorf("order: take the shipment of order %s back: %w", orderID, err)
 	}
-	command.Stopped = res.State.ShipmentID
+	command.Stopped = stopped.ID
 	return s.handler.Handle(ctx, orderID, req, command)
 }
 
@@ -145,6 +153,7 @@ func (o Origin) reason() Reason {
 type Stopped struct {
 	ShipmentID string
 	Origin     Origin // who wanted it
+	Reason     Reason // "" where it doesn't say
 	Note       personal.Sealed
 }
 
@@ -155,7 +164,9 @@ func (s Service) CloseStopped(ctx context.Context, req es.Request, orderID strin
 	if err != nil || res.State.Status != StatusConfirmed {
 		return res, err
 	}
-	res, err = s.handler.Handle(ctx, orderID, req, Close{Origin: by.Origin, Reason: by.Origin.reason(), Note: by.Note, Stopped: by.ShipmentID})
+	res, err = s.handler.Handle(ctx, orderID, req, Close{
+		Origin: by.Origin, Reason: cmp.Or(by.Reason, by.Origin.reason()), Note: by.Note, Stopped: by.ShipmentID,
+	})
 	if err == nil && res.State.Status == StatusConfirmed {
 		err = fmt.Errorf("order %s is confirmed, and its shipment %s was taken back by %q", orderID, by.ShipmentID, by.Origin)
 	}

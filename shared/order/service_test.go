@@ -1,10 +1,12 @@
 package order_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
@@ -47,4 +49,68 @@ func TestErrorsTellNothing(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// carrier takes shipments back, and notes what it was asked for.
+type carrier struct {
+	asked []shipment.Cancel
+	req   es.Request
+	taken string // the shipment that it took back
+}
+
+func (c *carrier) Cancel(_ context.Context, req es.Request, cancel shipment.Cancel) (shipment.State, error) {
+	c.asked, c.req = append(c.asked, cancel), req
+	return shipment.State{ID: c.taken, Status: shipment.StatusCancelled}, nil
+}
+
+// TestCancelOfAConfirmedOrder: it takes back the shipment of the revision that is under way, says who wants that and why, and closes the order for the shipment that
+// was taken back and no other. What it writes belongs to the order.
+func TestCancelOfAConfirmedOrder(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		taken  string
+		reason order.Reason
+		want   error
+		status order.Status
+		then   order.Reason
+	}{
+		{"its own", "s2", "", nil, order.StatusCancelling, order.ReasonOperator},
+		{"for a reason", "s2", order.ReasonErased, nil, order.StatusCancelling, order.ReasonErased},
+		{"another's", "s1", "", order.ErrShipmentUnderWay, order.StatusConfirmed, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			store, shipments := memstore.New(es.NewRegistry(order.Register)), &carrier{taken: tc.taken}
+			head, err := store.At(t.Context(), "order/o", 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			price := money.Money{Amount: 1, Currency: "USD"}
+			if _, err := store.Append(t.Context(), []es.Commit{{
+				Head: head, ID: "placed", Time: time.Unix(0, 0), Metadata: es.Metadata{CorrelationID: "order's", CausationID: "http/1"}, Events: []any{
+					order.Placed{OrderID: "o", CustomerID: "ada", Lines: []order.Line{{SKU: "cd-1", Quantity: 1, UnitPrice: price}}, Total: price, Revision: 2},
+					order.Confirmed{SagaID: "o", ShipmentID: "s2"},
+				},
+			}}); err != nil {
+				t.Fatal(err)
+			}
+			service := order.New(order.Deps{Store: store, Clock: clock.System{}, Shipments: shipments})
+			req := es.Request{CommitID: "cancel", Time: time.Unix(1, 0), Metadata: es.Metadata{CorrelationID: "person's", CausationID: "http/2"}}
+			_, err = service.Cancel(t.Context(), req, "o", order.CancelInput{Origin: order.OriginOperator, Reason: tc.reason})
+			if !errors.Is(err, tc.want) {
+				t.Errorf("got %v, want %v", err, tc.want)
+			}
+			asked := shipment.Cancel{OrderID: "o", Revision: 2, Origin: "operator", Reason: string(cmp.Or(tc.reason, order.ReasonOperator))}
+			if len(shipments.asked) != 1 || shipments.asked[0] != asked || shipments.req.Metadata.CorrelationID != "order's" {
+				t.Errorf("asked for %+v by %+v, want %+v", shipments.asked, shipments.req, asked)
+			}
+			got, err := service.Get(t.Context(), "o")
+			if err != nil || got.State.Status != tc.status || got.State.Reason != tc.then {
+				t.Errorf("the order is %+v, %v", got.State, err)
+			}
+			history, err := service.History(t.Context(), "o")
+			if last := history[len(history)-1].Metadata; err != nil || tc.want == nil && (last != es.Metadata{CorrelationID: "order's", CausationID: "http/2"}) {
+				t.Errorf("closed by %+v, %v", last, err)
+			}
+		})
+	}
 }

@@ -2,6 +2,7 @@ package shipment
 
 import (
 	"fmt"
+	"time"
 
 	"orderflow/shared/es"
 	"orderflow/shared/faults"
@@ -31,6 +32,7 @@ type State struct {
 	CustomerID     string          // from here to Address, "" and none before it is prepared
 	Items          []Item          //
 	Address        personal.Sealed // an Address under the customer's data key
+	DispatchedAt   string          // RFC 3339, "" before it left
 	Code           string          // of the fault that it was refused with
 	Detail         string          // of that fault
 }
@@ -62,7 +64,7 @@ type prepare struct {
 	address    personal.Sealed
 }
 
-type dispatch struct{}
+type dispatch struct{ at time.Time }
 
 type deliver struct{}
 
@@ -91,13 +93,15 @@ func decide(c command, s State) ([]Event, error) {
 		case StatusScheduled:
 			return nil, ErrNotPrepared.New("the shipment is scheduled, and not prepared")
 		case StatusPrepared:
-			return []Event{Dispatched{ShipmentID: s.ID, OrderID: s.OrderID, TrackingNumber: s.TrackingNumber}}, nil
+			return []Event{Dispatched{
+				ShipmentID: s.ID, OrderID: s.OrderID, TrackingNumber: s.TrackingNumber, DispatchedAt: c.at.UTC().Format(time.RFC3339Nano),
+			}}, nil
 		}
 		return nil, nil
 	case deliver:
 		switch s.Status {
 		case StatusDispatched:
-			return []Event{Delivered{ShipmentID: s.ID, OrderID: s.OrderID}}, nil
+			return []Event{Delivered{ShipmentID: s.ID, OrderID: s.OrderID, DispatchedAt: s.DispatchedAt}}, nil
 		case StatusDelivered:
 			return nil, nil
 		}
@@ -116,7 +120,7 @@ func Evolve(s State, e Event) State {
 	case Prepared:
 		s.Status, s.CustomerID, s.Items, s.Address = StatusPrepared, e.CustomerID, e.Items, e.Address
 	case Dispatched:
-		s.Status = StatusDispatched
+		s.Status, s.DispatchedAt = StatusDispatched, e.DispatchedAt
 	case Delivered:
 		s.Status = StatusDelivered
 	case Cancelled:

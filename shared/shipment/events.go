@@ -47,12 +47,14 @@ type Dispatched struct {
 	ShipmentID     string `json:"shipmentId"`
 	OrderID        string `json:"orderId"`
 	TrackingNumber string `json:"trackingNumber"`
+	DispatchedAt   string `json:"dispatchedAt,omitempty"` // RFC 3339, UTC; "" of releases that did not keep it
 }
 
 // Delivered: the carrier handed it over.
 type Delivered struct {
-	ShipmentID string `json:"shipmentId"`
-	OrderID    string `json:"orderId"`
+	ShipmentID   string `json:"shipmentId"`
+	OrderID      string `json:"orderId"`
+	DispatchedAt string `json:"dispatchedAt,omitempty"` // as in Dispatched, for whoever hears of the arrival first
 }
 
 // Cancelled: the carrier will not come any more.
@@ -60,6 +62,7 @@ type Cancelled struct {
 	ShipmentID string          `json:"shipmentId"`
 	OrderID    string          `json:"orderId"`
 	Origin     string          `json:"origin,omitempty"` // who wants the order cancelled; "" of releases in which the saga alone cancelled shipments
+	Reason     string          `json:"reason,omitempty"` // why they want it: an order.Reason; "" of releases that did not keep it
 	Note       personal.Sealed `json:"note,omitempty"`   // their own words, so that whoever closes the order after them has it too
 }
 

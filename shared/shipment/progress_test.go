@@ -12,7 +12,6 @@ import (
 
 	"orderflow/shared/es"
 	"orderflow/shared/es/estest"
-	"orderflow/shared/personal"
 	"orderflow/shared/shipment"
 	"orderflow/shared/shipment/shipmenttest"
 )
@@ -25,12 +24,13 @@ func TestReady(t *testing.T) {
 		known shipment.Known
 		want  bool
 	}{
-		"nothing":             {shipment.Known{}, false},
-		"a copy alone":        {shipment.Known{Copy: shipment.Copy{Sequence: 3, Status: "confirmed"}}, false},
-		"a confirmation only": {shipment.Known{Confirmation: confirmed}, false},
-		"a copy from before":  {shipment.Known{Copy: shipment.Copy{Sequence: 2, Status: "placed"}, Confirmation: confirmed}, false},
-		"both":                {shipment.Known{Copy: shipment.Copy{Sequence: 3, Status: "confirmed"}, Confirmation: confirmed}, true},
-		"closed since":        {shipment.Known{Copy: shipment.Copy{Sequence: 4, Status: "cancelling"}, Confirmation: confirmed}, false},
+		"nothing":                         {shipment.Known{}, false},
+		"a copy alone":                    {shipment.Known{Copy: shipment.Copy{Sequence: 3, Status: "confirmed"}}, false},
+		"a confirmation only":             {shipment.Known{Confirmation: confirmed}, false},
+		"a copy from before":              {shipment.Known{Copy: shipment.Copy{Sequence: 2, Status: "placed"}, Confirmation: confirmed}, false},
+		"a copy of a confirmation before": {shipment.Known{Copy: shipment.Copy{Sequence: 2, Status: "confirmed"}, Confirmation: confirmed}, false},
+		"both":                            {shipment.Known{Copy: shipment.Copy{Sequence: 3, Status: "confirmed"}, Confirmation: confirmed}, true},
+		"closed since":                    {shipment.Known{Copy: shipment.Copy{Sequence: 4, Status: "cancelling"}, Confirmation: confirmed}, false},
 	} {
 		if got := tc.known.Ready(); got != tc.want {
 			t.Errorf("%s: %v", name, got)
@@ -41,10 +41,6 @@ func TestReady(t *testing.T) {
 // TestProgress takes a shipment through its life, in order and out of it: what it refuses changes nothing, and what it is told twice neither.
 func TestProgress(t *testing.T) {
 	id := shipment.ID("o", 1)
-	copied := shipment.Copy{
-		OrderID: "o", Sequence: 3, Status: "confirmed", Revision: 1, CustomerID: "ada", Address: "pd1:x",
-		Lines: []shipment.Item{{SKU: "cd-2", Quantity: 1}, {SKU: "cd-1", Quantity: 2}, {SKU: "cd-2", Quantity: 3}},
-	}
 	type step func(*dispatch) error
 	schedule := func(d *dispatch) error {
 		_, err := d.service.Schedule(t.Context(), request(), shipment.Schedule{OrderID: "o", Revision: 1, CustomerID: "ada", Address: d.seal(t, "order.address", address)})
@@ -55,7 +51,10 @@ func TestProgress(t *testing.T) {
 		return err
 	}
 	prepare := func(d *dispatch) error {
-		_, err := d.service.Prepare(t.Context(), request(), id, copied)
+		_, err := d.service.Prepare(t.Context(), request(), id, shipment.Copy{
+			OrderID: "o", Sequence: 3, Status: "confirmed", Revision: 1, CustomerID: "ada", Address: d.home,
+			Lines: []shipment.Item{{SKU: "cd-2", Quantity: 1}, {SKU: "cd-1", Quantity: 2}, {SKU: "cd-2", Quantity: 3}},
+		})
 		return err
 	}
 	leave := func(d *dispatch) error {
@@ -66,6 +65,7 @@ func TestProgress(t *testing.T) {
 		_, err := d.service.Deliver(t.Context(), request(), id)
 		return err
 	}
+	erase := func(d *dispatch) error { return d.vault.Erase(t.Context(), "ada") }
 	for _, tc := range []struct {
 		name  string
 		steps []step
@@ -84,6 +84,9 @@ func TestProgress(t *testing.T) {
 		{"dispatch what is not prepared", []step{schedule, leave}, shipment.ErrNotPrepared, "Scheduled"},
 		{"dispatch what was cancelled", []step{schedule, prepare, cancel, leave}, shipment.ErrCancelled, "Scheduled Prepared Cancelled"},
 		{"dispatch what arrived", []step{schedule, prepare, leave, arrive, leave}, nil, "Scheduled Prepared Dispatched Delivered"},
+		{"dispatch to where nobody can read", []step{schedule, prepare, erase, leave}, shipment.ErrAddressUnreadable, "Scheduled Prepared"},
+		{"dispatch again, and by now nobody can read", []step{schedule, prepare, leave, erase, leave}, nil, "Scheduled Prepared Dispatched"},
+		{"deliver what left before", []step{schedule, prepare, leave, erase, arrive}, nil, "Scheduled Prepared Dispatched Delivered"},
 		{"deliver", []step{schedule, prepare, leave, arrive}, nil, "Scheduled Prepared Dispatched Delivered"},
 		{"deliver twice", []step{schedule, prepare, leave, arrive, arrive}, nil, "Scheduled Prepared Dispatched Delivered"},
 		{"deliver what is not there", []step{arrive}, shipment.ErrNotFound, ""},
@@ -110,13 +113,21 @@ func TestProgress(t *testing.T) {
 			if (tc.then == "") != errors.Is(err, shipment.ErrNotFound) {
 				t.Errorf("found %+v, %v", found, err)
 			}
-			packed := shipment.State{CustomerID: "ada", Items: []shipment.Item{{SKU: "cd-1", Quantity: 2}, {SKU: "cd-2", Quantity: 4}}, Address: "pd1:x"}
+			packed := shipment.State{CustomerID: "ada", Items: []shipment.Item{{SKU: "cd-1", Quantity: 2}, {SKU: "cd-2", Quantity: 4}}, Address: d.home}
 			if !strings.Contains(tc.then, "Prepared") {
 				packed = shipment.State{}
 			}
 			got := shipment.State{CustomerID: found.State.CustomerID, Items: found.State.Items, Address: found.State.Address}
 			if diff := cmp.Diff(packed, got); diff != "" {
 				t.Errorf("packed is (-want +got):\n%s", diff)
+			}
+			if left := strings.Contains(tc.then, "Dispatched"); left != (found.State.DispatchedAt == "1970-01-01T00:00:00Z") {
+				t.Errorf("it left at %q", found.State.DispatchedAt)
+			}
+			for _, e := range estest.Load(t, d.store, es.NewStreamID(shipment.Category, id), 0).Events {
+				if arrived, ok := e.Data.(shipment.Delivered); ok && arrived.DispatchedAt != "1970-01-01T00:00:00Z" {
+					t.Errorf("its arrival says %+v", arrived)
+				}
 			}
 		})
 	}
@@ -131,6 +142,34 @@ func events(t *testing.T, d *dispatch, id string) string {
 	return strings.Join(names, " ")
 }
 
+// TestMovesBelongToTheOrder: who dispatches and who delivers acts by a request of their own, and what that writes belongs with what the shipment began with.
+func TestMovesBelongToTheOrder(t *testing.T) {
+	d, id := newDispatch(t), shipment.ID("o", 1)
+	req := func(correlation, causation string) es.Request {
+		r := request()
+		r.Metadata = es.Metadata{CorrelationID: correlation, CausationID: causation}
+		return r
+	}
+	_, errSchedule := d.service.Schedule(t.Context(), req("order's", "saga"), shipment.Schedule{OrderID: "o", Revision: 1, CustomerID: "ada", Address: d.home})
+	_, errPrepare := d.service.Prepare(t.Context(), req("order's", "event"), id, shipment.Copy{CustomerID: "ada", Address: d.home, Lines: []shipment.Item{{SKU: "cd-1", Quantity: 1}}})
+	_, errDispatch := d.service.Dispatch(t.Context(), req("carrier's", "http/1"), id)
+	_, errDeliver := d.service.Deliver(t.Context(), req("another's", "http/2"), id)
+	if err := errors.Join(errSchedule, errPrepare, errDispatch, errDeliver); err != nil {
+		t.Fatal(err)
+	}
+	var got []es.Metadata
+	for _, e := range estest.Load(t, d.store, es.NewStreamID(shipment.Category, id), 0).Events {
+		got = append(got, e.Metadata)
+	}
+	want := []es.Metadata{
+		{CorrelationID: "order's", CausationID: "saga"}, {CorrelationID: "order's", CausationID: "event"}, {CorrelationID: "order's", CausationID: "http/1"},
+		{CorrelationID: "order's", CausationID: "http/2"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestDispatchRacesCancel: of those who want it to leave and those who don't, one side gets the answer that it is so.
 func TestDispatchRacesCancel(t *testing.T) {
 	for range 30 {
@@ -138,7 +177,7 @@ func TestDispatchRacesCancel(t *testing.T) {
 		if _, err := d.service.Schedule(t.Context(), request(), shipment.Schedule{OrderID: "o", Revision: 1, CustomerID: "ada", Address: d.seal(t, "order.address", address)}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := d.service.Prepare(t.Context(), request(), id, shipment.Copy{CustomerID: "ada", Address: personal.Sealed("pd1:x"), Lines: []shipment.Item{{SKU: "cd-1", Quantity: 1}}}); err != nil {
+		if _, err := d.service.Prepare(t.Context(), request(), id, shipment.Copy{CustomerID: "ada", Address: d.home, Lines: []shipment.Item{{SKU: "cd-1", Quantity: 1}}}); err != nil {
 			t.Fatal(err)
 		}
 		left, stopped := make([]error, 4), make([]error, 4)

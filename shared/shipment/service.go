@@ -1,6 +1,7 @@
 package shipment
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -34,7 +35,7 @@ type Schedule struct {
 type Deps struct {
 	Store  es.Store
 	Clock  clock.Clock
-	Vault  personal.Vault            // what schedules and shows addresses needs it
+	Vault  personal.Vault            // what schedules, dispatches and shows addresses needs it
 	Serves func(country string) bool // whether orders are shipped there; what schedules needs it
 }
 
@@ -67,7 +68,7 @@ func (s Service) Schedule(ctx context.Context, req es.Request, c Schedule) (Stat
 		return Refused{ShipmentID: id, OrderID: c.OrderID, Code: f.Code, Detail: f.Detail}
 	}
 	return attempts.Do(ctx, id, req, func(ctx context.Context) (es.Plan, error) {
-		address, err := s.open(ctx, c)
+		address, err := s.readable(ctx, State{OrderID: c.OrderID, CustomerID: c.CustomerID, Address: c.Address})
 		if err != nil {
 			return es.Plan{}, err
 		}
@@ -79,9 +80,9 @@ func (s Service) Schedule(ctx context.Context, req es.Request, c Schedule) (Stat
 	})
 }
 
-// open decrypts where the shipment goes.
-func (s Service) open(ctx context.Context, c Schedule) (Address, error) {
-	address, err := s.OpenAddress(ctx, State{OrderID: c.OrderID, CustomerID: c.CustomerID, Address: c.Address})
+// readable decrypts where a shipment goes. ErrAddressUnreadable where nobody can any more.
+func (s Service) readable(ctx context.Context, of State) (Address, error) {
+	address, err := s.OpenAddress(ctx, of)
 	if errors.Is(err, personal.ErrErased) {
 		return address, ErrAddressUnreadable.New("the customer's personal data is erased")
 	}
@@ -107,6 +108,7 @@ type Cancel struct {
 	OrderID  string
 	Revision int64
 	Origin   string          // who wants the order cancelled: an order.Origin
+	Reason   string          // why: an order.Reason
 	Note     personal.Sealed // their own words, or ""
 }
 
@@ -118,7 +120,7 @@ func (s Service) Cancel(ctx context.Context, req es.Request, c Cancel) (State, e
 		if state.Status == StatusDispatched || state.Status == StatusDelivered {
 			return es.Plan{}, ErrDispatched.New("the shipment is %s", state.Status)
 		}
-		return es.Plan{Event: Cancelled{ShipmentID: id, OrderID: c.OrderID, Origin: c.Origin, Note: c.Note}}, nil
+		return es.Plan{Event: Cancelled{ShipmentID: id, OrderID: c.OrderID, Origin: c.Origin, Reason: c.Reason, Note: c.Note}}, nil
 	})
 }
 
@@ -128,16 +130,46 @@ func (s Service) Prepare(ctx context.Context, req es.Request, shipmentID string,
 	return s.handler.Handle(ctx, shipmentID, req, prepare{customerID: of.CustomerID, items: of.items(), address: of.Address})
 }
 
-// Dispatch hands a shipment over to the carrier: it can't be cancelled from here on. One that has left is left as it is. ErrNotFound, ErrCancelled, or
-// ErrNotPrepared where it is not packed.
+// Dispatch hands a shipment over to the carrier: it can't be cancelled from here on. One that has left is left as it is. ErrNotFound, ErrCancelled,
+// ErrNotPrepared where it is not packed, or ErrAddressUnreadable where nobody can say any more where it goes.
 func (s Service) Dispatch(ctx context.Context, req es.Request, shipmentID string) (es.Result[State], error) {
-	return s.handler.Handle(ctx, shipmentID, req, dispatch{})
+	return s.move(ctx, req, shipmentID, dispatch{at: req.Time}, func(state State) error {
+		if state.Status != StatusPrepared {
+			return nil
+		}
+		_, err := s.readable(ctx, state)
+		return err
+	})
 }
 
 // Deliver says that the carrier handed a shipment over. One that has arrived is left as it is. ErrNotFound, ErrCancelled, or ErrNotDispatched where it has
 // not left.
 func (s Service) Deliver(ctx context.Context, req es.Request, shipmentID string) (es.Result[State], error) {
-	return s.handler.Handle(ctx, shipmentID, req, deliver{})
+	return s.move(ctx, req, shipmentID, deliver{}, func(State) error { return nil })
+}
+
+// move carries out a command on the very state that check has nothing against. Whoever asks for it, it continues the order that the shipment is of: what it
+// writes has the correlation id of the stream's first event.
+func (s Service) move(ctx context.Context, req es.Request, shipmentID string, c command, check func(State) error) (res es.Result[State], err error) {
+	err = es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) error {
+		history, err := s.deps.Store.Load(ctx, es.NewStreamID(Category, shipmentID), 0)
+		if err != nil {
+			return err
+		}
+		state, err := decider.Fold(history)
+		if err == nil {
+			err = check(state)
+		}
+		if err != nil {
+			return err
+		}
+		if len(history.Events) > 0 {
+			req.Metadata.CorrelationID = cmp.Or(history.Events[0].Metadata.CorrelationID, req.Metadata.CorrelationID)
+		}
+		res, err = s.handler.HandleAt(ctx, shipmentID, history.Head.Version(), req, c)
+		return err
+	})
+	return res, err
 }
 
 // Find loads a shipment by its own id. ErrNotFound where there is none.

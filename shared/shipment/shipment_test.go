@@ -56,6 +56,7 @@ type dispatch struct {
 	store   *estest.Hooked
 	vault   *personal.Memory
 	service shipment.Service
+	home    personal.Sealed // ada's address
 }
 
 func newDispatch(t testing.TB) *dispatch {
@@ -64,6 +65,7 @@ func newDispatch(t testing.TB) *dispatch {
 	if err := d.vault.Enrol(context.Background(), "ada"); err != nil {
 		t.Fatal(err)
 	}
+	d.home = d.seal(t, "order.address", address)
 	return d
 }
 

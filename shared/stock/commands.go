@@ -55,9 +55,10 @@ func (m Match) want() int64 {
 
 // count says how many pieces of a SKU are on hand.
 type count struct {
-	SKU    string
-	OnHand int64
-	Before int64 // were on hand; 0 of a SKU that nobody has counted
+	SKU      string
+	OnHand   int64
+	Before   int64 // were on hand; 0 of a SKU that nobody has counted
+	Reserved int64
 }
 
 // demand adds up the items of each SKU, ordered by SKU: two lines of one SKU, each checked alone, would pass with stock for one of them.

@@ -53,12 +53,13 @@ var Decider = es.Decider[count, State, Event]{Initial: func() State { return Sta
 // Evolve folds an event into a SKU.
 func Evolve(State, Event) State { return State{Known: true} }
 
-// decide takes the difference against what was on hand: what is reserved stays reserved.
+// decide takes the difference against what was on hand: what is reserved stays reserved. The number that was on hand before is news where pieces are reserved:
+// they may have left, and then it is without them.
 func decide(c count, s State) ([]Event, error) {
 	if c.OnHand < 0 || c.OnHand > MaxOnHand {
 		return nil, ErrInvalidQuantity.Field("body.onHand", "0 to %d pieces of a SKU are on hand, not %d", MaxOnHand, c.OnHand)
 	}
-	if s.Known && c.OnHand == c.Before {
+	if s.Known && c.OnHand == c.Before && c.Reserved == 0 {
 		return nil, nil
 	}
 	return []Event{Restocked{SKU: c.SKU, Delta: c.OnHand - c.Before, Counted: c.OnHand}}, nil

@@ -48,6 +48,9 @@ type Committed struct {
 	ReservationID string `json:"reservationId"`
 	OrderID       string `json:"orderId"`
 	Items         []Item `json:"items"` // exactly those of Reserved
+	// CountedOff are the SKUs that somebody counted between the dispatch and this: their pieces were not in the count, so they leave what is reserved, and
+	// not once more what is on hand.
+	CountedOff []string `json:"countedOff,omitempty"`
 }
 
 // Voided: the reservation was taken back before it came. Should it come late, it is refused.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
@@ -13,15 +14,23 @@ import (
 // Level is how much there is of a SKU.
 type Level struct {
 	SKU       string
-	OnHand    int64 // available and reserved together
-	Available int64 // what the next order can have
-	Reserved  int64 // what orders have
-	Version   int64 // grows by one when somebody counts and when a reservation leaves, not when an order reserves
-	Departed  int64 // how many reservations of it have left so far; the rest of Version is the version of the SKU's stream
+	OnHand    int64     // available and reserved together
+	Available int64     // what the next order can have
+	Reserved  int64     // what orders have
+	Version   int64     // grows by one when somebody counts and when a reservation leaves, not when an order reserves
+	Departed  int64     // how many reservations of it have left so far; the rest of Version is the version of the SKU's stream
+	CountedAt time.Time // when somebody counted last, in UTC; zero in a row that was counted last by a release that did not keep it
 }
 
-// counted is the version of the SKU's stream.
-func (l Level) counted() int64 { return l.Version - l.Departed }
+// Counts is the version of the SKU's stream: how often somebody has counted it.
+func (l Level) Counts() int64 { return l.Version - l.Departed }
+
+// Departure is an item that leaves the warehouse, and what the books said of its SKU when that was decided.
+type Departure struct {
+	Item
+	Counts     int64 // Level.Counts
+	CountedOff bool  // the last count was without the pieces
+}
 
 // Counters are the rows that say how much of each SKU is available and reserved. The effects are for the appends of one es.Store, which performs them
 // together with the commits or not at all.
@@ -31,11 +40,13 @@ type Counters interface {
 	Reserve(items []Item) es.Effect
 	// Release moves the items from reserved back to available.
 	Release(items []Item) es.Effect
-	// Commit takes the items out of reserved for good, and adds one to what has departed of each SKU.
-	Commit(items []Item) es.Effect
-	// Restock adds delta to what is available and says that the SKU's stream is then at version. The append is refused with ErrInsufficient where less
-	// than -delta is available, and with an es.ErrConflict where another number of reservations has departed: then delta was taken from a level that is past.
-	Restock(sku string, delta, version, departed int64) es.Effect
+	// Commit takes the departures out of reserved for good, and adds one to what has departed of each SKU. One that is counted off is still among what is on
+	// hand by mistake: it becomes available. The append is refused with an es.ErrConflict where somebody has counted since a departure was decided.
+	Commit(departures []Departure) es.Effect
+	// Restock adds delta to what is available, by a count at that time, and says that the SKU's stream is then at version. The append is refused with
+	// ErrInsufficient where less than -delta is available, and with an es.ErrConflict where another number of reservations has departed: then delta was taken
+	// from a level that is past.
+	Restock(sku string, delta, version, departed int64, at time.Time) es.Effect
 	// Level reads a row, consistently with every append that was answered before. found is false where nobody has counted the SKU.
 	Level(ctx context.Context, sku string) (level Level, found bool, err error)
 }
@@ -100,9 +111,12 @@ func (s Service) Release(ctx context.Context, req es.Request, orderID string, re
 	})
 }
 
-// Commit says that what is reserved for one revision of an order has left the warehouse: exactly the items that its own event names. One that has left is left as
-// it is. ErrNotReserved where nothing is reserved.
-func (s Service) Commit(ctx context.Context, req es.Request, orderID string, revision int64) (ReservationState, error) {
+// Commit says that what is reserved for one revision of an order left the warehouse at that time: exactly the items that its own event names. One that has left
+// is left as it is. ErrNotReserved where nothing is reserved.
+//
+// The books hear of a departure after it. Who counts in between finds the shelf without the pieces: of what was counted at that time or later, the pieces leave
+// what is reserved alone.
+func (s Service) Commit(ctx context.Context, req es.Request, orderID string, revision int64, left time.Time) (ReservationState, error) {
 	id := ReservationID(orderID, revision)
 	var state ReservationState
 	err := es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) error {
@@ -119,14 +133,36 @@ func (s Service) Commit(ctx context.Context, req es.Request, orderID string, rev
 		case state.Status != es.AttemptDone:
 			return ErrNotReserved.New("the reservation is %s", state.Status)
 		}
+		departures, err := s.departures(ctx, state.Items, left)
+		if err != nil {
+			return err
+		}
 		event := Committed{ReservationID: id, OrderID: orderID, Items: state.Items}
-		if _, err = s.deps.Store.Append(ctx, []es.Commit{req.Commit(history.Head, event)}, s.deps.Counters.Commit(state.Items)); err != nil {
+		for _, d := range departures {
+			if d.CountedOff {
+				event.CountedOff = append(event.CountedOff, d.SKU)
+			}
+		}
+		if _, err = s.deps.Store.Append(ctx, []es.Commit{req.Commit(history.Head, event)}, s.deps.Counters.Commit(departures)); err != nil {
 			return err
 		}
 		state = EvolveReservation(state, event)
 		return nil
 	})
 	return state, err
+}
+
+// departures compares the last count of each SKU with the time at which the items left.
+func (s Service) departures(ctx context.Context, items []Item, left time.Time) ([]Departure, error) {
+	out := make([]Departure, len(items))
+	for i, item := range items {
+		level, _, err := s.deps.Counters.Level(ctx, item.SKU)
+		if err != nil {
+			return nil, fmt.Errorf("stock: read level: %w", err)
+		}
+		out[i] = Departure{Item: item, Counts: level.Counts(), CountedOff: !level.CountedAt.IsZero() && !level.CountedAt.Before(left)}
+	}
+	return out, nil
 }
 
 // Reservation loads the reservation of one revision of an order. One that nobody tried is open.
@@ -137,7 +173,10 @@ func (s Service) Reservation(ctx context.Context, orderID string, revision int64
 // Set says how many pieces of a SKU are on hand, those that are reserved included. match is the version that was counted against; any other is
 // ErrVersionMismatch: so it is too when pieces have left since, which nobody knows to be in the number or not. ErrInsufficient where more are reserved than would be on hand.
 //
-// The number that was counted before, with its own version, changes nothing. A request that was carried out before, known by its commit id, is answered
+// The request's time is taken for the time of the count: what was dispatched before it is taken to be missing in the number, whether the books have heard of
+// that or not (Commit), and what is dispatched after it to be in it.
+//
+// The number that was counted before, with its own version, changes nothing where no piece is reserved. A request that was carried out before, known by its commit id, is answered
 // with the present level while nobody has counted since; one whose id is another each time, and whose first answer was lost, meets the version that it
 // made itself.
 func (s Service) Set(ctx context.Context, req es.Request, sku string, onHand int64, match Match) (Level, error) {
@@ -179,9 +218,9 @@ func (s Service) count(ctx context.Context, req es.Request, c count, want int64)
 	if err != nil {
 		return fmt.Errorf("stock: read level: %w", err)
 	}
-	if level.counted() != history.Head.Version() {
+	if level.Counts() != history.Head.Version() {
 		// The row changes together with the stream, so somebody has counted between the two reads.
-		return &es.ConflictError{Stream: history.Head.Stream(), Expected: history.Head.Version(), Actual: level.counted()}
+		return &es.ConflictError{Stream: history.Head.Stream(), Expected: history.Head.Version(), Actual: level.Counts()}
 	}
 	switch {
 	case level.Version == want:
@@ -190,7 +229,7 @@ func (s Service) count(ctx context.Context, req es.Request, c count, want int64)
 	default:
 		return ErrVersionMismatch.New("the version of %s is %d, not %d", quote(c.SKU), level.Version, want)
 	}
-	c.Before = level.OnHand
+	c.Before, c.Reserved = level.OnHand, level.Reserved
 	events, err := Decider.Decide(c, state)
 	if err != nil || len(events) == 0 {
 		return err
@@ -199,7 +238,7 @@ func (s Service) count(ctx context.Context, req es.Request, c count, want int64)
 	for _, e := range events {
 		commit.Events = append(commit.Events, e)
 	}
-	effect := s.deps.Counters.Restock(c.SKU, c.OnHand-c.Before, history.Head.Version()+int64(len(events)), level.Departed)
+	effect := s.deps.Counters.Restock(c.SKU, c.OnHand-c.Before, history.Head.Version()+int64(len(events)), level.Departed, req.Time)
 	_, err = s.deps.Store.Append(ctx, []es.Commit{commit}, effect)
 	if errors.Is(err, ErrInsufficient) {
 		return ErrInsufficient.Field("body.onHand", "more of %s are reserved than %d", quote(c.SKU), c.OnHand)

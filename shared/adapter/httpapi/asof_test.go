@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"orderflow/shared/order"
+	"orderflow/shared/shipment"
 )
 
 // TestAccountOfThePast: opened at noon, 50 dollars in at once, 10 out an hour later.
@@ -58,7 +59,7 @@ func TestOrderOfThePast(t *testing.T) {
 	s.run(order.Start{SagaID: "run-1"})
 	look()
 	s.clock.Advance(time.Minute)
-	s.run(order.Start{SagaID: "run-1"}, order.Confirm{SagaID: "run-1", PaymentID: "p-1", ShipmentID: "h-1", TrackingNumber: "OF1"})
+	s.run(order.Start{SagaID: "run-1"}, order.Confirm{SagaID: "run-1", PaymentID: "p-1", ShipmentID: shipment.ID(s.order, 1), TrackingNumber: "OF1"})
 	look()
 	s.clock.Advance(time.Minute)
 	s.must(http.StatusAccepted, post(ada, path+"/cancel", object{"reason": "too late"}))

@@ -212,6 +212,11 @@ func TestBadInput(t *testing.T) {
 			s.must(http.StatusAccepted, post(ada, "/orders/"+s.order+"/cancel", object{}))
 			return post(operator, "/shipments/"+id+"/dispatch", nil)
 		}, 409, "shipment.cancelled", ""},
+		{"dispatch to a customer who is erased", func(s *shop) request {
+			id := s.ship(shipment.StatusPrepared)
+			s.erase("ada")
+			return post(operator, "/shipments/"+id+"/dispatch", nil)
+		}, 422, "shipment.address-unreadable", ""},
 		{"deliver what has not left", func(s *shop) request {
 			return post(operator, "/shipments/"+s.ship(shipment.StatusPrepared)+"/deliver", nil)
 		}, 409, "shipment.not-dispatched", ""},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"orderflow/shared/es"
 	"orderflow/shared/stock"
@@ -33,7 +34,7 @@ func (m *memCounters) Level(_ context.Context, sku string) (stock.Level, bool, e
 }
 
 // Restock implements stock.Counters.
-func (m *memCounters) Restock(sku string, delta, version, _ int64) es.Effect {
+func (m *memCounters) Restock(sku string, delta, version, _ int64, _ time.Time) es.Effect {
 	return restock{rows: m, sku: sku, delta: delta, version: version}
 }
 
@@ -44,7 +45,7 @@ func (m *memCounters) Reserve([]stock.Item) es.Effect { panic("the HTTP edge res
 func (m *memCounters) Release([]stock.Item) es.Effect { panic("the HTTP edge releases nothing") }
 
 // Commit implements stock.Counters.
-func (m *memCounters) Commit([]stock.Item) es.Effect { panic("the HTTP edge commits nothing") }
+func (m *memCounters) Commit([]stock.Departure) es.Effect { panic("the HTTP edge commits nothing") }
 
 type restock struct {
 	rows           *memCounters

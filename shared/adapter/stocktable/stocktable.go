@@ -1,8 +1,9 @@
 // Package stocktable keeps the counters of stock in a DynamoDB table: one row a SKU, changed only by the transactions of the event store that write
 // the events that a change follows from.
 //
-// The table's key is sku (S). A row has available (N) and reserved (N), which are never below zero, rev (N), the version of the stream stock/<sku>, and
-// departed (N), how many reservations have left with pieces of it; a row without departed has 0.
+// The table's key is sku (S). A row has available (N) and reserved (N), which are never below zero, rev (N), the version of the stream stock/<sku>, counted (S),
+// the time of that stream's last event (RFC 3339), and departed (N), how many reservations have left with pieces of it. A row without departed has 0; one without
+// counted was counted last by a release that did not keep it.
 package stocktable
 
 import (
@@ -10,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -48,11 +50,13 @@ func (t *Table) Level(ctx context.Context, sku string) (stock.Level, bool, error
 	reserved, err2 := numberOf(out.Item, "reserved")
 	version, err3 := numberOf(out.Item, "rev")
 	departed, err4 := departedOf(out.Item)
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
+	counted, err5 := countedOf(out.Item)
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return stock.Level{}, false, fmt.Errorf("stocktable: row %q: %w", sku, err)
 	}
 	return stock.Level{
 		SKU: sku, OnHand: available + reserved, Available: available, Reserved: reserved, Version: version + departed, Departed: departed,
+		CountedAt: counted,
 	}, true, nil
 }
 
@@ -81,13 +85,37 @@ func (t *Table) Release(items []stock.Item) es.Effect {
 }
 
 // Commit implements stock.Counters.
-func (t *Table) Commit(items []stock.Item) es.Effect {
-	updates := t.updates(items, "SET #reserved = #reserved - :q ADD #departed :one", "#reserved >= :q")
-	for i := range updates {
-		updates[i].Update.ExpressionAttributeNames = map[string]string{"#reserved": "reserved", "#departed": "departed"}
-		updates[i].Update.ExpressionAttributeValues[":one"] = number(1)
+func (t *Table) Commit(departures []stock.Departure) es.Effect {
+	items := make([]stock.Item, len(departures))
+	updates := make([]types.TransactWriteItem, len(departures))
+	for i, d := range departures {
+		items[i] = d.Item
+		update := &types.Update{
+			TableName: &t.name, Key: key(d.SKU),
+			UpdateExpression:                    aws.String("SET #reserved = #reserved - :q ADD #departed :one"),
+			ConditionExpression:                 aws.String("#reserved >= :q AND #rev = :counts"),
+			ExpressionAttributeNames:            map[string]string{"#reserved": "reserved", "#departed": "departed", "#rev": "rev"},
+			ExpressionAttributeValues:           map[string]types.AttributeValue{":q": number(d.Quantity), ":one": number(1), ":counts": number(d.Counts)},
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		}
+		if d.CountedOff {
+			update.UpdateExpression = aws.String("SET #available = #available + :q, #reserved = #reserved - :q ADD #departed :one")
+			update.ExpressionAttributeNames["#available"] = "available"
+		}
+		updates[i].Update = update
 	}
-	return effect{name: "commit stock", items: updates, refusal: notReserved(items)}
+	missing := notReserved(items)
+	return effect{name: "commit stock", items: updates, refusal: func(reasons []types.CancellationReason) error {
+		for i, d := range departures {
+			if !conditionFailed(reasons[i]) {
+				continue
+			}
+			if counts, err := numberOf(reasons[i].Item, "rev"); err == nil && counts != d.Counts {
+				return &es.ConflictError{Stream: es.NewStreamID(stock.Category, d.SKU), Expected: d.Counts, Actual: counts}
+			}
+		}
+		return missing(reasons)
+	}}
 }
 
 // notReserved says which row has less reserved than is to be taken out of it.
@@ -116,17 +144,19 @@ func (t *Table) updates(items []stock.Item, update, condition string) []types.Tr
 }
 
 // Restock implements stock.Counters. A row is made with the stream's first event, and has the version before this one from then on.
-func (t *Table) Restock(sku string, delta, version, departed int64) es.Effect {
+func (t *Table) Restock(sku string, delta, version, departed int64, at time.Time) es.Effect {
 	update := &types.Update{
 		TableName: &t.name, Key: key(sku),
-		UpdateExpression:                    aws.String("SET #available = #available + :delta, #rev = :version"),
-		ConditionExpression:                 aws.String("#rev = :before AND #available >= :least"),
-		ExpressionAttributeNames:            map[string]string{"#available": "available", "#rev": "rev"},
-		ExpressionAttributeValues:           map[string]types.AttributeValue{":delta": number(delta), ":version": number(version)},
+		UpdateExpression:         aws.String("SET #available = #available + :delta, #rev = :version, #counted = :at"),
+		ConditionExpression:      aws.String("#rev = :before AND #available >= :least"),
+		ExpressionAttributeNames: map[string]string{"#available": "available", "#rev": "rev", "#counted": "counted"},
+		ExpressionAttributeValues: map[string]types.AttributeValue{
+			":delta": number(delta), ":version": number(version), ":at": &types.AttributeValueMemberS{Value: at.UTC().Format(time.RFC3339Nano)},
+		},
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}
 	if version == 1 {
-		update.UpdateExpression = aws.String("SET #available = :delta, #reserved = :zero, #rev = :version")
+		update.UpdateExpression = aws.String("SET #available = :delta, #reserved = :zero, #rev = :version, #counted = :at")
 		update.ConditionExpression = aws.String("attribute_not_exists(#rev)")
 		update.ExpressionAttributeNames["#reserved"] = "reserved"
 		update.ExpressionAttributeValues[":zero"] = number(0)
@@ -190,6 +220,18 @@ func departedOf(item map[string]types.AttributeValue) (int64, error) {
 		return 0, nil
 	}
 	return numberOf(item, "departed")
+}
+
+// countedOf is zero in a row that does not say.
+func countedOf(item map[string]types.AttributeValue) (time.Time, error) {
+	if _, ok := item["counted"]; !ok {
+		return time.Time{}, nil
+	}
+	v, ok := item["counted"].(*types.AttributeValueMemberS)
+	if !ok {
+		return time.Time{}, errors.New("counted is no text")
+	}
+	return time.Parse(time.RFC3339Nano, v.Value)
 }
 
 func numberOf(item map[string]types.AttributeValue, name string) (int64, error) {

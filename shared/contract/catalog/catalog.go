@@ -97,8 +97,8 @@ func isWhole(s *huma.Schema) error {
 	return nil
 }
 
-// updated is the order of the fixtures as it is once it is confirmed.
-func updated() (es.Envelope, error) {
+// updated is the order of the fixtures as it is once it is confirmed, in each version.
+func updated() ([]es.Envelope, error) {
 	state, last := order.Decider.Initial(), es.Recorded{}
 	for _, r := range Fixtures() {
 		if e, ok := r.Data.(order.Event); ok && r.Stream.ID() == orderID && r.Version <= 3 {
@@ -110,25 +110,18 @@ func updated() (es.Envelope, error) {
 
 // sample maps the type's fixture to a complete envelope.
 func sample(t contract.Type) ([]byte, error) {
-	if t.Name == contract.OrderUpdatedType {
-		envelope, err := updated()
-		if err != nil {
-			return nil, err
-		}
-		return indent(envelope)
-	}
+	versions, err := updated()
 	for _, r := range Fixtures() {
-		if r.Type != t.Name {
-			continue
+		if r.Type == t.Name {
+			versions, err = contract.Versions(r) // of several, the last has the newest fields
 		}
-		versions, err := contract.Versions(r)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range versions {
-			if e.DataVersion == t.Version {
-				return indent(e)
-			}
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range versions {
+		if e.Type == t.Name && e.DataVersion == t.Version {
+			return indent(e)
 		}
 	}
 	return nil, fmt.Errorf("catalog: no fixture of %s", t.Name)

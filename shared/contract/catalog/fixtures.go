@@ -51,7 +51,8 @@ type fixture struct {
 	event   any
 }
 
-// Fixtures is one stored event of each type that is published, as a store gives it. The samples are made of them.
+// Fixtures is one stored event of each type that is published, as a store gives it, and one more of a type that has gained fields since it was first stored. The
+// samples are made of them.
 func Fixtures() []es.Recorded {
 	registry := contract.Registry()
 	var out []es.Recorded
@@ -83,6 +84,7 @@ func orderFixtures() []fixture {
 		{stream, 2, order.Started{SagaID: sagaARN + orderID}},
 		{stream, 3, order.Confirmed{SagaID: sagaARN + orderID, PaymentID: paymentID, ShipmentID: shipmentID, TrackingNumber: shipment.TrackingNumber(shipmentID)}},
 		{stream, 4, order.Shipped{ShipmentID: shipmentID}},
+		{stream, 4, order.Shipped{ShipmentID: shipmentID, Revision: 1, DispatchedAt: "2026-03-02T09:30:03Z"}},
 		{stream, 5, order.Delivered{ShipmentID: shipmentID}},
 		{other, 3, order.Cancelling{
 			Reason: order.Reason(account.ErrInsufficientFunds.Code()), Detail: "the account does not hold USD 38.53", From: order.StatusPlaced, Origin: order.OriginSaga, SagaID: sagaARN + otherID,
@@ -141,6 +143,7 @@ func stockFixtures() []fixture {
 		{stream, 1, stock.Reserved{ReservationID: reservationID, OrderID: orderID, Items: reserved}},
 		{stream, 2, stock.Released{ReservationID: reservationID, OrderID: orderID, Items: reserved}},
 		{stream, 2, stock.Committed{ReservationID: reservationID, OrderID: orderID, Items: reserved}},
+		{stream, 2, stock.Committed{ReservationID: reservationID, OrderID: orderID, Items: reserved, CountedOff: []string{"CD-0107"}}},
 		{other, 1, stock.Refused{ReservationID: otherReserved, OrderID: otherID, Code: stock.ErrInsufficient.Code(), Detail: "not enough of CD-0042"}},
 		{other, 1, stock.Voided{ReservationID: otherReserved, OrderID: otherID}},
 		{es.NewStreamID(stock.Category, "CD-0042"), 2, stock.Restocked{SKU: "CD-0042", Delta: -3, Counted: 97}},
@@ -155,8 +158,13 @@ func shipmentFixtures() []fixture {
 			ShipmentID: shipmentID, OrderID: orderID, CustomerID: customerID, Items: []shipment.Item{{SKU: "CD-0042", Quantity: 2}, {SKU: "CD-0107", Quantity: 1}}, Address: sealed,
 		}},
 		{stream, 3, shipment.Dispatched{ShipmentID: shipmentID, OrderID: orderID, TrackingNumber: shipment.TrackingNumber(shipmentID)}},
+		{stream, 3, shipment.Dispatched{
+			ShipmentID: shipmentID, OrderID: orderID, TrackingNumber: shipment.TrackingNumber(shipmentID), DispatchedAt: "2026-03-02T09:30:03Z",
+		}},
 		{stream, 4, shipment.Delivered{ShipmentID: shipmentID, OrderID: orderID}},
+		{stream, 4, shipment.Delivered{ShipmentID: shipmentID, OrderID: orderID, DispatchedAt: "2026-03-02T09:30:03Z"}},
 		{stream, 2, shipment.Cancelled{ShipmentID: shipmentID, OrderID: orderID}},
+		{stream, 2, shipment.Cancelled{ShipmentID: shipmentID, OrderID: orderID, Origin: string(order.OriginOperator), Reason: string(order.ReasonOperator), Note: sealed}},
 		{other, 1, shipment.Refused{ShipmentID: otherShipment, OrderID: otherID, Code: shipment.ErrCountryNotServed.Code(), Detail: "orders are not shipped to the address's country"}},
 		{other, 1, shipment.Voided{ShipmentID: otherShipment, OrderID: otherID}},
 	}

@@ -101,7 +101,7 @@ func Events(registry *es.Registry, c es.StoredCommit) ([]es.Envelope, error) {
 	return out, nil
 }
 
-// Updated makes the order.updated of a commit: one for the commit of an order, none for any other. orders is asked only for an order that was there before
+// Updated makes the order.updated of a commit: one for the commit of an order, in each version that is published, none for any other. orders is asked only for an order that was there before
 // the commit. The errors are those of decoding, of contract.Updated, of contract.Check and of orders.
 func Updated(ctx context.Context, registry *es.Registry, orders Orders, c es.StoredCommit) ([]es.Envelope, error) {
 	if c.Stream.Category() != order.Category {
@@ -123,14 +123,16 @@ func UpdatedAt(last es.Recorded, state order.State) ([]es.Envelope, error) {
 	if state.ID == "" {
 		return nil, nil
 	}
-	updated, err := contract.Updated(last, state)
-	if err == nil {
-		err = contract.Check(updated)
+	versions, err := contract.Updated(last, state)
+	for _, e := range versions {
+		if err == nil {
+			err = contract.Check(e)
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	return []es.Envelope{updated}, nil
+	return versions, nil
 }
 
 // after is the order as of the commit's last event.

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -40,6 +42,8 @@ func Run(t *testing.T, open func(t *testing.T, registry *es.Registry) Backend) {
 		{"reservations", reservations},
 		{"a refusal stays", refusalStays},
 		{"a count after a departure", countedAfterDeparture},
+		{"counts around a departure", countedAroundDeparture},
+		{"a shelf and its books", shelf},
 		{"as many SKUs as may be", manySKUs},
 		{"lost answers", lostAnswers},
 		{"orders race for the last", race},
@@ -67,6 +71,9 @@ type tester interface {
 	Errorf(format string, args ...any)
 }
 
+// afterwards is later than each count of request's.
+var afterwards = estest.Start.Add(time.Hour)
+
 // request is a command of its own.
 func request() es.Request { return es.Request{CommitID: ident.New(), Time: estest.Start} }
 
@@ -92,6 +99,7 @@ func (s *shop) want(t tester, name string, available, reserved, version int64) {
 func (s *shop) wantLeft(t tester, name string, available, reserved, counts, departed int64) {
 	t.Helper()
 	got, err := s.service.Get(context.Background(), name)
+	got.CountedAt = time.Time{}
 	want := stock.Level{
 		SKU: name, OnHand: available + reserved, Available: available, Reserved: reserved, Version: counts + departed, Departed: departed,
 	}
@@ -115,7 +123,7 @@ func counting(t *testing.T, s *shop) {
 		t.Helper()
 		got, err := s.service.Set(t.Context(), request(), name, n, match)
 		wantFault(t, err, want, "")
-		level.SKU = name
+		level.SKU, level.CountedAt = name, estest.Start
 		if want == nil && got != level {
 			t.Errorf("level is %+v, want %+v", got, level)
 		}
@@ -219,7 +227,7 @@ func reservations(t *testing.T, s *shop) {
 		return s.service.Release(t.Context(), request(), order, 1)
 	}
 	commit := func(order string, _ []stock.Item) (stock.ReservationState, error) {
-		return s.service.Commit(t.Context(), request(), order, 1)
+		return s.service.Commit(t.Context(), request(), order, 1, afterwards)
 	}
 	other := func(order string, items []stock.Item) (stock.ReservationState, error) { // the same attempt with other items
 		return reserve(order, []stock.Item{{SKU: items[0].SKU, Quantity: 1}})
@@ -318,7 +326,7 @@ func countedAfterDeparture(t *testing.T, s *shop) {
 	if _, err := s.service.Reserve(t.Context(), request(), stock.Reservation{OrderID: order, Revision: 1, Items: []stock.Item{{SKU: name, Quantity: 4}}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.service.Commit(t.Context(), request(), order, 1); err != nil {
+	if _, err := s.service.Commit(t.Context(), request(), order, 1, afterwards); err != nil {
 		t.Fatal(err)
 	}
 	s.wantLeft(t, name, 6, 0, 1, 1)
@@ -335,6 +343,168 @@ func countedAfterDeparture(t *testing.T, s *shop) {
 		t.Error(diff)
 	}
 	s.wantLeft(t, name, 10, 0, 2, 1)
+}
+
+// countedAroundDeparture: the books hear of a departure after it. Whenever somebody counts meanwhile, the pieces leave them once.
+func countedAroundDeparture(t *testing.T, s *shop) {
+	const there, ordered = 10, 3
+	dispatched := estest.Start.Add(time.Minute)
+	at := func(when time.Time) es.Request { return es.Request{CommitID: ident.New(), Time: when} }
+	for _, tc := range []struct {
+		name       string
+		counted    time.Time // between the dispatch and its booking in what the store sees; zero for nobody
+		pieces     int64
+		available  int64 // until the departure is booked
+		then       int64 // on hand
+		countedOff bool
+	}{
+		{"nobody counts", time.Time{}, 0, there - ordered, there - ordered, false},
+		{"before the dispatch", dispatched.Add(-time.Second), there + 1, there + 1 - ordered, there + 1 - ordered, false},
+		{"at the dispatch", dispatched, there - ordered, there - 2*ordered, there - ordered, true},
+		{"after it", dispatched.Add(time.Second), there - ordered, there - 2*ordered, there - ordered, true},
+		{"after it, and the number is the one before", dispatched.Add(time.Second), there, there - ordered, there, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			name, other, order := s.stocked(t, there), s.stocked(t, there), ident.New()
+			if _, err := s.service.Reserve(t.Context(), request(), stock.Reservation{
+				OrderID: order, Revision: 1, Items: []stock.Item{{SKU: name, Quantity: ordered}, {SKU: other, Quantity: 1}},
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if !tc.counted.IsZero() {
+				if _, err := s.service.Set(t.Context(), at(tc.counted), name, tc.pieces, stock.Match{Version: 1}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			before, err := s.service.Get(t.Context(), name)
+			if err != nil || before.Available != tc.available || before.Reserved != ordered {
+				t.Errorf("before it is booked the level is %+v, %v", before, err)
+			}
+			for range 2 {
+				if _, err := s.service.Commit(t.Context(), at(dispatched.Add(time.Hour)), order, 1, dispatched); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.wantLeft(t, name, tc.then, 0, before.Version, 1)
+			s.wantLeft(t, other, there-1, 0, 1, 1)
+			events := s.events(t, es.NewStreamID(stock.ReservationCategory, stock.ReservationID(order, 1)))
+			committed, _ := events[len(events)-1].(stock.Committed)
+			if got := slices.Equal(committed.CountedOff, []string{name}); got != tc.countedOff || !got && len(committed.CountedOff) > 0 {
+				t.Errorf("the event says %+v", committed)
+			}
+			// From here on a count is a count.
+			_, err = s.service.Set(t.Context(), at(dispatched.Add(2*time.Hour)), name, 99, stock.Match{Version: before.Version})
+			wantFault(t, err, stock.ErrVersionMismatch, "")
+			if got, err := s.service.Set(t.Context(), at(dispatched.Add(2*time.Hour)), name, 99, stock.Match{Version: before.Version + 1}); err != nil || got.OnHand != 99 {
+				t.Errorf("counted again: %+v, %v", got, err)
+			}
+		})
+	}
+}
+
+// shelf lets orders be reserved, dispatched and booked, some twice, and somebody count the shelf as it is, in any order. The books never offer what is not there,
+// and in the end have what is there; so have the events alone.
+func shelf(t *testing.T, s *shop) {
+	rapid.Check(t, func(t *rapid.T) {
+		ctx, now, there := context.Background(), estest.Start, int64(20)
+		name := s.stocked(t, there)
+		type parcel struct {
+			order    string
+			quantity int64
+			left     time.Time // zero while it is on the shelf
+			booked   bool
+		}
+		var parcels []*parcel
+		req := func() es.Request { return es.Request{CommitID: ident.New(), Time: now} }
+		some := func(t *rapid.T, fit func(*parcel) bool) *parcel {
+			var fitting []*parcel
+			for _, p := range parcels {
+				if fit(p) {
+					fitting = append(fitting, p)
+				}
+			}
+			if len(fitting) == 0 {
+				t.Skip("none")
+			}
+			return rapid.SampledFrom(fitting).Draw(t, "parcel")
+		}
+		book := func(t *rapid.T, p *parcel) {
+			if _, err := s.service.Commit(ctx, req(), p.order, 1, p.left); err != nil {
+				t.Fatal(err)
+			}
+			p.booked = true
+		}
+		level := func(t *rapid.T) stock.Level {
+			l, err := s.service.Get(ctx, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return l
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"reserve": func(t *rapid.T) {
+				p := &parcel{order: ident.New(), quantity: rapid.Int64Range(1, 4).Draw(t, "quantity")}
+				_, err := s.service.Reserve(ctx, req(), stock.Reservation{OrderID: p.order, Revision: 1, Items: []stock.Item{{SKU: name, Quantity: p.quantity}}})
+				if err == nil {
+					parcels = append(parcels, p)
+				} else if !errors.Is(err, stock.ErrInsufficient) {
+					t.Fatal(err)
+				}
+			},
+			"dispatch": func(t *rapid.T) {
+				p := some(t, func(p *parcel) bool { return p.left.IsZero() })
+				p.left = now
+				there -= p.quantity
+			},
+			"book":   func(t *rapid.T) { book(t, some(t, func(p *parcel) bool { return !p.left.IsZero() && !p.booked })) },
+			"repeat": func(t *rapid.T) { book(t, some(t, func(p *parcel) bool { return p.booked })) },
+			"count": func(t *rapid.T) {
+				found := max(there+rapid.Int64Range(-2, 2).Draw(t, "found"), 0)
+				switch _, err := s.service.Set(ctx, req(), name, found, stock.Match{Version: level(t).Version}); {
+				case err == nil:
+					there = found
+				case !errors.Is(err, stock.ErrInsufficient): // fewer than are reserved: what has left is booked first
+					t.Fatal(err)
+				}
+			},
+			"": func(t *rapid.T) {
+				now = now.Add(time.Second)
+				var waiting int64
+				for _, p := range parcels {
+					if p.left.IsZero() {
+						waiting += p.quantity
+					}
+				}
+				if l := level(t); l.Available > there-waiting {
+					t.Fatalf("%+v are offered of %d, of which %d wait", l, there, waiting)
+				}
+			},
+		})
+		var held, left int64
+		for _, p := range parcels {
+			switch {
+			case p.left.IsZero():
+				held += p.quantity
+				continue
+			case !p.booked:
+				book(t, p)
+			}
+			events := s.events(t, es.NewStreamID(stock.ReservationCategory, stock.ReservationID(p.order, 1)))
+			if committed, _ := events[len(events)-1].(stock.Committed); len(committed.CountedOff) == 0 {
+				left += p.quantity
+			}
+		}
+		if l := level(t); l.OnHand != there || l.Reserved != held {
+			t.Fatalf("%d are there, of which %d wait; the books say %+v", there, held, l)
+		}
+		var restocked int64
+		for _, e := range s.events(t, es.NewStreamID(stock.Category, name)) {
+			restocked += e.(stock.Restocked).Delta
+		}
+		if restocked-left != there {
+			t.Fatalf("%d are there; by the events %d came and %d left", there, restocked, left)
+		}
+	})
 }
 
 func refusalStays(t *testing.T, s *shop) {
@@ -479,7 +649,7 @@ func oneAttempt(t *testing.T, s *shop) {
 				case 0:
 					return flaky.Reserve(context.Background(), req, stock.Reservation{OrderID: order, Revision: 1, Items: []stock.Item{{SKU: name, Quantity: 4}}})
 				case 1:
-					return flaky.Commit(context.Background(), req, order, 1)
+					return flaky.Commit(context.Background(), req, order, 1, afterwards)
 				}
 				return flaky.Release(context.Background(), req, order, 1)
 			})
@@ -526,7 +696,7 @@ func everything(t *testing.T, s *shop) {
 		case n < 22:
 			_, err = insist(func() (stock.ReservationState, error) { return flaky.Release(ctx, req, order, 1) })
 		case n < 25:
-			_, err = insist(func() (stock.ReservationState, error) { return flaky.Commit(ctx, req, order, 1) })
+			_, err = insist(func() (stock.ReservationState, error) { return flaky.Commit(ctx, req, order, 1, afterwards) })
 		default:
 			name := skus[n%len(skus)]
 			_, err = insist(func() (stock.Level, error) {
@@ -685,7 +855,8 @@ func (m *machine) release(t *rapid.T) {
 
 func (m *machine) commit(t *rapid.T) {
 	order, revision, a := m.pick(t)
-	state, err := m.service.Commit(context.Background(), request(), order, revision)
+	left := rapid.SampledFrom([]time.Time{afterwards, estest.Start.Add(-time.Hour)}).Draw(t, "left")
+	state, err := m.service.Commit(context.Background(), request(), order, revision, left)
 	var want error
 	switch {
 	case a.left:
@@ -695,7 +866,9 @@ func (m *machine) commit(t *rapid.T) {
 		a.left = true
 		for name, quantity := range a.items {
 			m.held[name] -= quantity
-			m.onHand[name] -= quantity
+			if left == afterwards { // else the last count was without them
+				m.onHand[name] -= quantity
+			}
 			m.departed[name]++
 			m.versions[name]++
 		}
@@ -715,7 +888,7 @@ func (m *machine) set(t *rapid.T) {
 		want = stock.ErrVersionMismatch
 	case n < m.held[name]:
 		want = stock.ErrInsufficient
-	case version == 0 || n != m.onHand[name]:
+	case version == 0 || n != m.onHand[name] || m.held[name] > 0:
 		m.onHand[name], m.versions[name] = n, version+1
 	}
 	if !errors.Is(err, want) {
