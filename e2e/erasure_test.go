@@ -127,8 +127,11 @@ func TestErasure(t *testing.T) {
 	place := func(address object) order {
 		return must[order](t, http.StatusAccepted, post(c.token, "/orders", with(anOrder(line(sku, 1, 100)), "shippingAddress", address)))
 	}
-	kept, cancelled, refusedOrder := place(s.address("NL")), place(s.address("NL")), place(s.address("AQ"))
-	c.ends(t, kept.ID, "confirmed")
+	kept, waiting, cancelled, refusedOrder := place(s.address("NL")), place(s.address("NL")), place(s.address("NL")), place(s.address("AQ"))
+	_, parcel := c.prepared(t, kept.ID)
+	must[object](t, http.StatusOK, post(stack.operator, "/shipments/"+parcel.ID+"/dispatch", nil))
+	c.becomes(t, kept.ID, "shipped")
+	_, parcel = c.prepared(t, waiting.ID)
 	c.ends(t, cancelled.ID, "confirmed")
 	must[order](t, http.StatusAccepted, post(c.token, "/orders/"+cancelled.ID+"/cancel", object{"reason": s.plant("Reason")}))
 	c.ends(t, cancelled.ID, "cancelled")
@@ -137,7 +140,7 @@ func TestErasure(t *testing.T) {
 	for _, o := range []order{kept, cancelled, refusedOrder} {
 		histories[o.ID] = send(t, get(stack.operator, "/orders/"+o.ID+"/history")).String()
 	}
-	c.counts(t, 1, 2)
+	c.counts(t, 2, 2)
 	stays.counts(t, 0, 0)
 	commit := commitsOf(t, "order/"+kept.ID)
 	address := personal.Sealed(sealedForm.FindString(commit))
@@ -203,24 +206,31 @@ func TestErasure(t *testing.T) {
 	refused(t, http.StatusUnprocessableEntity, "customer.erased", post(c.token, "/orders", anOrder(line(sku, 1, 100))))
 	refused(t, http.StatusUnprocessableEntity, "customer.erased", post(stack.operator, "/orders/"+kept.ID+"/cancel", object{"reason": "erased"}))
 
-	// What was under way is undone, to the last cent and piece.
+	// What had not left is undone, to the last cent and piece, and leaves no more.
+	dispatched := send(t, post(stack.operator, "/shipments/"+parcel.ID+"/dispatch", nil))
+	if code := decode[problem](t, dispatched.body).Code; code != "shipment.address-unreadable" && code != "shipment.cancelled" {
+		t.Errorf("dispatched to where nobody can read: %s", dispatched)
+	}
 	resumeStart()
 	resumeStock()
+	if got := c.ends(t, waiting.ID, "cancelled"); got.Cancellation.Reason != "customer.erased" || got.Cancellation.By != "operator" {
+		t.Errorf("the order that waited for the carrier is cancelled by %+v", got.Cancellation)
+	}
 	for _, o := range []order{running, pending} {
-		if got := c.ends(t, o.ID, "cancelled"); got.Cancellation.Reason != "shipment.address-unreadable" {
+		if got := c.ends(t, o.ID, "cancelled"); !slices.Contains([]string{"customer.erased", "shipment.address-unreadable"}, got.Cancellation.Reason) {
 			t.Errorf("order %s is cancelled for %s", o.ID, got.Cancellation.Reason)
 		}
 	}
-	if totals := c.counts(t, 1, 4); !slices.Equal(totals.ConfirmedTotal, []moneyOf{usd(100)}) {
+	if totals := c.counts(t, 1, 5); !slices.Equal(totals.ConfirmedTotal, []moneyOf{usd(100)}) {
 		t.Errorf("confirmed is %v", totals.ConfirmedTotal)
 	}
 	if balance := c.balance(t); balance != 9_900 {
 		t.Errorf("the balance is %d", balance)
 	}
-	checkStock(t, sku, shop.Stock{OnHand: 10, Available: 9, Reserved: 1})
+	hasStock(t, sku, shop.Stock{OnHand: 9, Available: 9})
 
 	// What is not personal can be read as before.
-	if list := c.orders(t, "?limit=100"); len(list.Orders) != 5 {
+	if list := c.orders(t, "?limit=100"); len(list.Orders) != 6 {
 		t.Errorf("%d orders are listed", len(list.Orders))
 	}
 	for id, history := range histories {

@@ -7,11 +7,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
@@ -74,6 +78,16 @@ func hasStock(t *testing.T, sku string, want shop.Stock) {
 	})
 }
 
+// belongs checks that every event of an order belongs with the request that placed it, whoever caused it.
+func belongs(t *testing.T, history []event, correlation string) {
+	t.Helper()
+	for _, e := range history {
+		if e.CorrelationID != correlation || e.CausationID == "" {
+			t.Errorf("%s belongs to %q and follows from %q, want %q", e.ID, e.CorrelationID, e.CausationID, correlation)
+		}
+	}
+}
+
 // From the confirmation on an order goes by events alone to its delivery: prepared by itself, dispatched and delivered by an operator over HTTP, and out of
 // stock. From the dispatch on nobody cancels it.
 func TestOrderIsDelivered(t *testing.T) {
@@ -129,6 +143,10 @@ func TestOrderIsDelivered(t *testing.T) {
 	if history[3].CausationID != "shipment/"+p.ID+"@3" {
 		t.Errorf("shipped is caused by %s", history[3].CausationID)
 	}
+	belongs(t, history, correlation)
+	if got := categories(commits(t, correlation)); got["order"] != 5 || got["shipment"] != 4 || got["reservation"] != 2 {
+		t.Errorf("what belongs together is %v", got)
+	}
 	if s := c.counts(t, 1, 0); s.Orders != 1 {
 		t.Errorf("statistics are %+v", s)
 	}
@@ -151,7 +169,7 @@ func TestPreparedOrderIsCancelled(t *testing.T) {
 	sku := newStock(t, 4)
 	placed := c.place(t, line(sku, 3, 700))
 	_, p := c.prepared(t, placed.ID)
-	must[order](t, http.StatusAccepted, post(c.token, "/orders/"+placed.ID+"/cancel", object{"reason": "changed my mind"}))
+	must[order](t, http.StatusAccepted, post(c.token, "/orders/"+placed.ID+"/cancel", object{"reason": "changed my mind"}).with("X-Correlation-ID", "e2e-"+ident.New()))
 	if got := getParcel(t, p.ID); got.Status != "cancelled" {
 		t.Errorf("the shipment is %+v", got)
 	}
@@ -165,6 +183,50 @@ func TestPreparedOrderIsCancelled(t *testing.T) {
 		t.Errorf("balance is %d", balance)
 	}
 	c.counts(t, 0, 1)
+	history := c.history(t, placed.ID)
+	belongs(t, history, history[0].CorrelationID)
+	if got := categories(commits(t, history[0].CorrelationID)); got["order"] != len(history) || got["shipment"] != 3 || got["reservation"] != 2 {
+		t.Errorf("what belongs together is %v", got)
+	}
+}
+
+// A customer who is erased after the confirmation gets nothing, and pays nothing: nobody can say any more where it would go.
+func TestErasedBeforeItLeaves(t *testing.T) {
+	t.Parallel()
+	c := newCustomer(t, 5_000)
+	sku := newStock(t, 4)
+	placed := c.place(t, line(sku, 3, 700))
+	_, p := c.prepared(t, placed.ID)
+	must[object](t, http.StatusOK, erase(stack.operator, c.id))
+	dispatched := send(t, post(stack.operator, "/shipments/"+p.ID+"/dispatch", nil))
+	if code := decode[problem](t, dispatched.body).Code; code != "shipment.address-unreadable" && code != "shipment.cancelled" {
+		t.Errorf("dispatched to where nobody can read: %s", dispatched)
+	}
+	got := c.ends(t, placed.ID, "cancelled")
+	if got.Cancellation == nil || got.Cancellation.Reason != "customer.erased" || got.Cancellation.By != "operator" {
+		t.Errorf("cancellation is %+v", got.Cancellation)
+	}
+	hasStock(t, sku, shop.Stock{OnHand: 4, Available: 4})
+	if balance := c.balance(t); balance != 5_000 {
+		t.Errorf("balance is %d", balance)
+	}
+}
+
+// Pieces that somebody counts after they left and before the books hear of it leave the books once.
+func TestCountBeforeTheBooksHear(t *testing.T) {
+	c := newCustomer(t, 5_000)
+	sku := newStock(t, 10)
+	placed := c.place(t, line(sku, 3, 700))
+	_, p := c.prepared(t, placed.ID)
+	resume := pause(t, "commit-stock")
+	must[parcel](t, http.StatusOK, post(stack.operator, "/shipments/"+p.ID+"/dispatch", nil))
+	c.becomes(t, placed.ID, "shipped")
+	checkStock(t, sku, shop.Stock{OnHand: 10, Available: 7, Reserved: 3})
+	count := request{method: http.MethodPut, path: "/stock/" + sku, token: stack.operator, body: object{"onHand": 7}}.with("If-Match", `"1"`)
+	must[object](t, http.StatusOK, count)
+	checkStock(t, sku, shop.Stock{OnHand: 7, Available: 4, Reserved: 3})
+	resume()
+	hasStock(t, sku, shop.Stock{OnHand: 7, Available: 7})
 }
 
 // Whoever dies between taking a shipment back and closing its order leaves the order to follow-shipments. The test does the first half by itself, on the
@@ -247,7 +309,7 @@ func TestStaleCopiesAreRefused(t *testing.T) {
 	c := newCustomer(t, 1_000)
 	placed := c.place(t, line(newStock(t, 2), 1, 100))
 	c.prepared(t, placed.ID)
-	row := func() map[string]dynamodbtypes.AttributeValue {
+	row := func() item {
 		out, err := stack.tables.GetItem(t.Context(), &dynamodb.GetItemInput{
 			TableName: aws.String(stack.Outputs["ShippingTable"]), ConsistentRead: aws.Bool(true), Key: item{"order": &dynamodbtypes.AttributeValueMemberS{Value: placed.ID}},
 		})
@@ -271,6 +333,7 @@ func TestStaleCopiesAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var stale []es.Envelope // of the order as it was up to now
 	state := orders.Decider.Initial()
 	for _, r := range h.Events {
 		e, ok := r.Data.(orders.Event)
@@ -278,24 +341,53 @@ func TestStaleCopiesAreRefused(t *testing.T) {
 			t.Fatalf("%T is no event of an order", r.Data)
 		}
 		state = orders.Evolve(state, e)
-		envelope, err := contract.Updated(r, state)
+		updated, err := contract.Updated(r, state)
 		if err != nil {
 			t.Fatal(err)
 		}
-		body, err := json.Marshal(object{"detail-type": envelope.Type, "source": envelope.Source, "detail": envelope})
+		stale = append(stale, updated...)
+	}
+	receive := func(e es.Envelope) {
+		t.Helper()
+		body, err := json.Marshal(object{"detail-type": e.Type, "source": e.Source, "detail": e})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 2 {
-			if _, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: aws.String(stack.Outputs["PrepareShipmentsQueueUrl"]), MessageBody: aws.String(string(body))}); err != nil {
-				t.Fatal(err)
-			}
+		if _, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: aws.String(stack.Outputs["PrepareShipmentsQueueUrl"]), MessageBody: aws.String(string(body))}); err != nil {
+			t.Fatal(err)
 		}
 	}
-	// What comes behind them says that they are through: the order goes on, and shipping hears of it.
 	must[order](t, http.StatusAccepted, post(c.token, "/orders/"+placed.ID+"/cancel", object{}))
 	c.ends(t, placed.ID, "cancelled")
 	eventually(t, "the copy is the newest", func() (string, bool) { s := sequence(); return s, s == "5" })
+	newest := row()
+	since := time.Now()
+	for _, e := range slices.Concat(stale, stale) {
+		receive(e)
+	}
+	// The queue promises no order, so each of them is waited for: its consumer says that it refuses it.
+	logs := cloudwatchlogs.NewFromConfig(stack.config)
+	eventually(t, "the stale copies are refused", func() (map[string]int, bool) {
+		said := map[string]int{}
+		in := &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("/aws/lambda/" + stack.Stack + "-prepare-shipments"), StartTime: aws.Int64(since.UnixMilli())}
+		for pages := cloudwatchlogs.NewFilterLogEventsPaginator(logs, in); pages.HasMorePages(); {
+			out, err := pages.NextPage(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, line := range out.Events {
+				for _, e := range stale {
+					if m := aws.ToString(line.Message); strings.Contains(m, "copy refused") && strings.Contains(m, strconv.Quote(e.ID)) {
+						said[e.ID]++
+					}
+				}
+			}
+		}
+		return said, !slices.ContainsFunc(stale, func(e es.Envelope) bool { return said[e.ID] < 2 })
+	})
+	if now := row(); !reflect.DeepEqual(now, newest) {
+		t.Errorf("the copy was %v and is %v", newest, now)
+	}
 	if p := getParcel(t, shipment.ID(placed.ID, 1)); p.Status != "cancelled" || p.Version != 3 {
 		t.Errorf("the shipment is %+v", p)
 	}

@@ -27,6 +27,7 @@ import (
 	"orderflow/shared/order"
 	"orderflow/shared/saga"
 	"orderflow/shared/saga/starter"
+	"orderflow/shared/view/orders"
 )
 
 type bus struct{ put []es.Envelope }
@@ -91,7 +92,16 @@ func TestPublishEvents(t *testing.T) {
 	}
 }
 
-type eraser struct{ destroyed, deleted []string }
+type eraser struct{ destroyed, deleted, cancelled []string }
+
+func (e *eraser) List(_ context.Context, customerID string, q orders.Query) (orders.Page, error) {
+	return orders.Page{Rows: []orders.Row{{OrderID: customerID + "-" + string(q.Status)}}}, nil
+}
+
+func (e *eraser) Cancel(_ context.Context, _ es.Request, orderID string, _ order.CancelInput) (r es.Result[order.State], err error) {
+	e.cancelled = append(e.cancelled, orderID)
+	return r, nil
+}
 
 func (e *eraser) DestroyKey(_ context.Context, customerID string) error {
 	e.destroyed = append(e.destroyed, customerID)
@@ -109,7 +119,7 @@ func TestFinishErasure(t *testing.T) {
 			var batch events.SQSEvent
 			read(t, "samples/invoke/"+name+".json", &batch)
 			e := &eraser{}
-			finish := erasure.Finisher{Customers: e, Users: e}
+			finish := erasure.Finisher{Customers: e, Users: e, Lists: e, Orders: e, Clock: clock.System{}}
 			answer, err := queue.Handler(func(ctx context.Context, m queue.Message) error { return finish.Handle(ctx, m.Body) }, nil)(context.Background(), batch)
 			if err != nil {
 				t.Fatal(err)
@@ -118,8 +128,8 @@ func TestFinishErasure(t *testing.T) {
 			for _, f := range answer.BatchItemFailures {
 				failed = append(failed, f.ItemIdentifier)
 			}
-			if !slices.Equal(e.destroyed, []string{"ada"}) || !slices.Equal(e.deleted, []string{"ada"}) || !slices.Equal(failed, want) {
-				t.Errorf("destroyed %v, deleted %v, failed %v", e.destroyed, e.deleted, failed)
+			if !slices.Equal(e.destroyed, []string{"ada"}) || !slices.Equal(e.deleted, []string{"ada"}) || !slices.Equal(e.cancelled, []string{"ada-placed", "ada-confirmed"}) || !slices.Equal(failed, want) {
+				t.Errorf("destroyed %v, deleted %v, cancelled %v, failed %v", e.destroyed, e.deleted, e.cancelled, failed)
 			}
 		})
 	}

@@ -1,5 +1,6 @@
 // Package erasure finishes the erasure of a customer. The request that erases appends customer.erased and destroys the customer's data key. Should it die in
-// between, the key is destroyed here; and here the customer's sign-in goes, in which an identity provider keeps personal data of its own.
+// between, the key is destroyed here; here the customer's sign-in goes, in which an identity provider keeps personal data of its own; and here the orders are
+// cancelled that have not left, since nobody knows any more where they go.
 package erasure
 
 import (
@@ -8,9 +9,13 @@ import (
 	"fmt"
 	"log/slog"
 
+	"orderflow/shared/clock"
 	"orderflow/shared/contract"
 	"orderflow/shared/customer"
 	"orderflow/shared/es"
+	"orderflow/shared/ident"
+	"orderflow/shared/order"
+	"orderflow/shared/view/orders"
 )
 
 // ErrUnfit says of a message that nobody is erased by it: it isn't an event of the bus, or another one than customer.erased.
@@ -28,10 +33,49 @@ type Users interface {
 	Delete(ctx context.Context, customerID string) error
 }
 
+// Orders cancels orders. order.Service is one.
+type Orders interface {
+	// Cancel closes an order for a person. order.ErrDispatched where its shipment has left; one that is closed already is left as it is.
+	Cancel(ctx context.Context, req es.Request, orderID string, in order.CancelInput) (es.Result[order.State], error)
+}
+
 // Finisher finishes erasures.
 type Finisher struct {
 	Customers Customers
 	Users     Users
+	Lists     orders.Reader
+	Orders    Orders
+	Clock     clock.Clock
+}
+
+// consumer is who acts, as commits name them.
+const consumer = "finish-erasure"
+
+// cancel cancels the customer's orders of a status, page by page: those that are cancelled leave the list, and the place in it stays. An order that the shipment's
+// stream lets go is the carrier's, who knows where it goes.
+func (f Finisher) cancel(ctx context.Context, envelope es.Envelope, customerID string, status order.Status) error {
+	query := orders.Query{Status: status, Limit: orders.MaxLimit}
+	for {
+		page, err := f.Lists.List(ctx, customerID, query)
+		if err != nil {
+			return fmt.Errorf("list orders: %w", err)
+		}
+		for _, row := range page.Rows {
+			_, err := f.Orders.Cancel(ctx, es.Request{
+				CommitID: ident.Derive(consumer, envelope.ID, row.OrderID), Time: f.Clock.Now(),
+				Metadata: es.Metadata{CorrelationID: envelope.CorrelationID, CausationID: envelope.ID, Traceparent: envelope.Traceparent, Actor: consumer},
+			}, row.OrderID, order.CancelInput{Origin: order.OriginOperator, Reason: order.ReasonErased})
+			switch {
+			case errors.Is(err, order.ErrDispatched):
+				slog.InfoContext(ctx, "not cancelled: the order has left", "event", envelope.ID, "orderId", row.OrderID)
+			case err != nil:
+				return fmt.Errorf("cancel order %s: %w", row.OrderID, err)
+			}
+		}
+		if query.Cursor = page.Next; query.Cursor == "" {
+			return nil
+		}
+	}
 }
 
 // Handle finishes the erasure that the event in a message's body tells of, which is EventBridge's JSON around the envelope. The same event any number of
@@ -58,6 +102,11 @@ func (f Finisher) Handle(ctx context.Context, body []byte) error {
 	}
 	if err := f.Users.Delete(ctx, erased.CustomerID); err != nil {
 		return fmt.Errorf("erasure: %s: %w", envelope.ID, err)
+	}
+	for _, status := range []order.Status{order.StatusPlaced, order.StatusConfirmed} {
+		if err := f.cancel(ctx, envelope, erased.CustomerID, status); err != nil {
+			return fmt.Errorf("erasure: %s: %w", envelope.ID, err)
+		}
 	}
 	slog.InfoContext(ctx, "erasure finished", "event", envelope.ID, "correlationId", envelope.CorrelationID)
 	return nil

@@ -4,15 +4,20 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"orderflow/shared/clock"
 	"orderflow/shared/contract"
 	"orderflow/shared/customer"
 	"orderflow/shared/erasure"
 	"orderflow/shared/es"
+	"orderflow/shared/ident"
+	"orderflow/shared/order"
+	"orderflow/shared/view/orders"
 )
 
 // world notes what is done for whom, and fails where it is told to.
@@ -31,6 +36,27 @@ func (w *world) DestroyKey(_ context.Context, customerID string) error {
 }
 func (w *world) Delete(_ context.Context, customerID string) error { return w.do("user", customerID) }
 
+// List implements orders.Reader: two orders a status, on a page each.
+func (w *world) List(_ context.Context, customerID string, q orders.Query) (orders.Page, error) {
+	page := orders.Page{Rows: []orders.Row{{OrderID: string(q.Status) + "-1"}}, Next: "2"}
+	if q.Cursor == "2" {
+		page = orders.Page{Rows: []orders.Row{{OrderID: string(q.Status) + "-2"}}}
+	}
+	return page, w.do("list", customerID)
+}
+
+// Cancel implements erasure.Orders.
+func (w *world) Cancel(_ context.Context, req es.Request, orderID string, in order.CancelInput) (r es.Result[order.State], err error) {
+	want := es.Request{
+		CommitID: ident.Derive("finish-erasure", "customer/ada@2", orderID), Time: time.Unix(2, 0).UTC(),
+		Metadata: es.Metadata{CorrelationID: "c", CausationID: "customer/ada@2", Actor: "finish-erasure"},
+	}
+	if req != want || in != (order.CancelInput{Origin: order.OriginOperator, Reason: order.ReasonErased}) {
+		return r, fmt.Errorf("asked by %+v to cancel %+v", req, in)
+	}
+	return r, w.do("cancel", orderID)
+}
+
 // message is EventBridge's JSON around the published form of a stored event.
 func message(t *testing.T, version int64, event any) string {
 	t.Helper()
@@ -38,7 +64,7 @@ func message(t *testing.T, version int64, event any) string {
 	if !ok {
 		t.Fatal("not registered")
 	}
-	envelope, err := contract.Map(es.Recorded{Stream: "customer/ada", Version: version, Type: name, Schema: schema, Data: event, Time: time.Unix(1, 0)})
+	envelope, err := contract.Map(es.Recorded{Stream: "customer/ada", Version: version, Type: name, Schema: schema, Data: event, Time: time.Unix(1, 0), Metadata: es.Metadata{CorrelationID: "c"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +78,9 @@ func message(t *testing.T, version int64, event any) string {
 func TestHandle(t *testing.T) {
 	good := message(t, 2, customer.Erased{CustomerID: "ada", ErasedAt: "2026-03-01T12:00:00Z"})
 	broken := errors.New("broken")
-	all := []string{"key ada", "user ada"}
+	all := []string{
+		"key ada", "user ada", "list ada", "cancel placed-1", "list ada", "cancel placed-2", "list ada", "cancel confirmed-1", "list ada", "cancel confirmed-2",
+	}
 	for name, tc := range map[string]struct {
 		body string
 		fail map[string]error
@@ -63,7 +91,10 @@ func TestHandle(t *testing.T) {
 		"a field more around it":   {strings.Replace(good, `"account"`, `"replay-name":"r","account"`, 1), nil, all, nil},
 		"not erased in the stream": {good, map[string]error{"key": customer.ErrNotErased}, all[:1], customer.ErrNotErased},
 		"the key can't be reached": {good, map[string]error{"key": broken}, all[:1], broken},
-		"nor the sign-in":          {good, map[string]error{"user": broken}, all, broken},
+		"nor the sign-in":          {good, map[string]error{"user": broken}, all[:2], broken},
+		"nor the list":             {good, map[string]error{"list": broken}, all[:3], broken},
+		"nor an order":             {good, map[string]error{"cancel": broken}, all[:4], broken},
+		"the orders have left":     {good, map[string]error{"cancel": order.ErrDispatched.New("it has left")}, all, nil},
 		"another event":            {message(t, 1, customer.Registered{CustomerID: "ada", Name: "pd1:a", Email: "pd1:b"}), nil, nil, erasure.ErrUnfit},
 		"another's stream":         {strings.Replace(good, `"subject":"customer/ada"`, `"subject":"customer/bob"`, 1), nil, nil, erasure.ErrUnfit},
 		"a version of the future":  {strings.Replace(good, `"dataversion":1`, `"dataversion":2`, 1), nil, nil, erasure.ErrUnfit},
@@ -74,7 +105,7 @@ func TestHandle(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := &world{fail: tc.fail}
-			if err := (erasure.Finisher{Customers: w, Users: w}).Handle(t.Context(), []byte(tc.body)); !errors.Is(err, tc.err) {
+			if err := (erasure.Finisher{Customers: w, Users: w, Lists: w, Orders: w, Clock: clock.NewFake(time.Unix(2, 0))}).Handle(t.Context(), []byte(tc.body)); !errors.Is(err, tc.err) {
 				t.Errorf("error %v, want %v", err, tc.err)
 			}
 			if !slices.Equal(w.done, tc.done) {
