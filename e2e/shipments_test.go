@@ -130,7 +130,17 @@ func TestOrderIsDelivered(t *testing.T) {
 	hasStock(t, records, shop.Stock{OnHand: 7, Available: 7})
 	hasStock(t, books, shop.Stock{OnHand: 4, Available: 4})
 
-	must[parcel](t, http.StatusOK, post(stack.operator, path+"/deliver", nil))
+	carrier, err := stack.CarrierToken(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	must[parcel](t, http.StatusOK, post(carrier, path+"/deliver", nil))
+	if got := must[parcel](t, http.StatusOK, get(carrier, path)); got.Status != "delivered" || got.ShippingAddress == nil {
+		t.Errorf("delivered is %+v", got)
+	}
+	for _, r := range []request{get(carrier, "/orders/"+placed.ID), get(carrier, "/stock/"+records), post(carrier, "/orders/"+placed.ID+"/cancel", object{}), get(carrier, "/dead-letters")} {
+		refused(t, http.StatusForbidden, "auth.forbidden", r)
+	}
 	c.becomes(t, placed.ID, "delivered")
 	refused(t, http.StatusConflict, "order.dispatched", post(c.token, "/orders/"+placed.ID+"/cancel", object{}))
 	if again := must[parcel](t, http.StatusOK, post(stack.operator, path+"/dispatch", nil)); again.Status != "delivered" {

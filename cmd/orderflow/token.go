@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -9,25 +8,25 @@ import (
 
 func tokenCommand(stack *stackFlag) *cobra.Command {
 	var customer string
-	var operator bool
+	var operator, carrier bool
 	cmd := &cobra.Command{
-		Use:   "token --customer ID | --operator",
+		Use:   "token --customer ID | --operator | --carrier",
 		Short: "Prints a signed access token for the API",
-		Long: "Prints a signed access token for the API, from the stack's own user pool.\nAn operator's token works everywhere; a customer's is made on an emulator on this machine only, " +
+		Long: "Prints a signed access token for the API, from the stack's own user pool.\nAn operator's token works everywhere, a carrier's for shipments; a customer's is made on an emulator on this machine only, " +
 			"since making one sets the customer's password.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if (customer != "") == operator {
-				return errors.New("token: give either --customer ID or --operator")
-			}
 			d, err := stack.find(cmd.Context())
 			if err != nil {
 				return err
 			}
 			var token string
-			if operator {
+			switch {
+			case operator:
 				token, err = d.OperatorToken(cmd.Context())
-			} else {
+			case carrier:
+				token, err = d.CarrierToken(cmd.Context())
+			default:
 				token, err = d.CustomerToken(cmd.Context(), customer)
 			}
 			if err != nil {
@@ -39,5 +38,8 @@ func tokenCommand(stack *stackFlag) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&customer, "customer", "", "id of the customer to act as")
 	cmd.Flags().BoolVar(&operator, "operator", false, "act as an operator")
+	cmd.Flags().BoolVar(&carrier, "carrier", false, "act as the carrier")
+	cmd.MarkFlagsOneRequired("customer", "operator", "carrier")
+	cmd.MarkFlagsMutuallyExclusive("customer", "operator", "carrier")
 	return cmd
 }

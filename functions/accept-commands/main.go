@@ -32,7 +32,7 @@ func main() {
 	customers := customer.New(customer.Deps{Store: store, Clock: now, Vault: vault, Eraser: vault})
 	shipments := shipment.New(shipment.Deps{Store: store, Clock: now, Vault: vault})
 	lambda.Start(httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{
-		Auth:        httpapi.Auth{CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE")},
+		Auth:        httpapi.Auth{CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE"), CarrierScope: awsenv.Env("CARRIER_SCOPE")},
 		Clock:       now,
 		Log:         log,
 		Orders:      order.New(order.Deps{Store: store, Clock: now, Vault: vault, Customers: customers, Shipments: shipments}),

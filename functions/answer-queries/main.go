@@ -35,7 +35,7 @@ func main() {
 	vault := keyvault.New(tables, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
 	views := viewtable.New(tables, awsenv.Env("VIEWS_TABLE"))
 	lambda.Start(httpapi.Lambda(httpapi.NewQueries(httpapi.Queries{
-		Auth:        httpapi.Auth{CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE")},
+		Auth:        httpapi.Auth{CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE"), CarrierScope: awsenv.Env("CARRIER_SCOPE")},
 		Clock:       now,
 		Log:         log,
 		Orders:      order.New(order.Deps{Store: store, Clock: now, Vault: vault}),

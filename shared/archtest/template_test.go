@@ -490,6 +490,30 @@ func TestGraceOfGenerations(t *testing.T) {
 	}
 }
 
+// A shop that sells has a carrier: whoever deploys it is told so, and its own settings say so whatever was chosen before.
+func TestCarrierInProduction(t *testing.T) {
+	whole := mainTemplate(t)
+	equals := func(parameter, value string) object {
+		return object{"Fn::Equals": []any{object{"Ref": parameter}, value}}
+	}
+	guarded := false
+	for _, rule := range whole.Rules {
+		for _, a := range list(rule["Assertions"]) {
+			guarded = guarded || reflect.DeepEqual(rule["RuleCondition"], equals("Stage", "prod")) && reflect.DeepEqual(at(a, "Assert"), equals("SimulatedCarrier", "false"))
+		}
+	}
+	if !guarded {
+		t.Errorf("no rule keeps the simulated carrier out of production: %v", whole.Rules)
+	}
+	_, prod, _ := strings.Cut(readFile(t, "samconfig.toml"), "[prod.global.parameters]")
+	prod, _, _ = strings.Cut(prod, "[prod.build.parameters]")
+	for _, want := range []string{`"Stage=prod"`, `"SimulatedCarrier=false"`} {
+		if !strings.Contains(prod, want) {
+			t.Errorf("samconfig.toml's [prod] doesn't say %s: %s", want, prod)
+		}
+	}
+}
+
 func TestTemplate(t *testing.T) {
 	whole := mainTemplate(t)
 	wantNone(t, parameters(whole))

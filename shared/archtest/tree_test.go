@@ -144,6 +144,7 @@ type object = map[string]any
 type template struct {
 	Metadata   object
 	Parameters map[string]object
+	Rules      map[string]object
 	Globals    map[string]object
 	Resources  map[string]resource
 	Outputs    map[string]object

@@ -91,9 +91,19 @@ func (d *Deployment) Output(name string) (string, error) {
 	return v, nil
 }
 
-// OperatorToken gets a token with the operator's scope by the client credentials of the stack's own user pool (RFC 6749, 4.4).
+// OperatorToken gets a token with the operator's scope from the stack's own user pool.
 func (d *Deployment) OperatorToken(ctx context.Context) (string, error) {
-	pool, client, err := d.poolClient("OperatorClientId")
+	return d.scopedToken(ctx, "OperatorClientId", "orderflow/operator")
+}
+
+// CarrierToken gets a token with the carrier's scope from the stack's own user pool.
+func (d *Deployment) CarrierToken(ctx context.Context) (string, error) {
+	return d.scopedToken(ctx, "CarrierClientId", "orderflow/carrier")
+}
+
+// scopedToken gets a token by the credentials of the client that an output names (RFC 6749, 4.4).
+func (d *Deployment) scopedToken(ctx context.Context, output, scope string) (string, error) {
+	pool, client, err := d.poolClient(output)
 	if err != nil {
 		return "", err
 	}
@@ -101,13 +111,13 @@ func (d *Deployment) OperatorToken(ctx context.Context) (string, error) {
 		UserPoolId: &pool, ClientId: &client,
 	})
 	if err != nil {
-		return "", fmt.Errorf("read the operators' client: %w", err)
+		return "", fmt.Errorf("read the client of %s: %w", output, err)
 	}
 	endpoint, err := d.tokenURL()
 	if err != nil {
 		return "", err
 	}
-	form := url.Values{"grant_type": {"client_credentials"}, "scope": {"orderflow/operator"}}
+	form := url.Values{"grant_type": {"client_credentials"}, "scope": {scope}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
 	if err != nil {
 		return "", fmt.Errorf("ask for a token: %w", err)

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 // TestAccess: each route for each kind of caller. Somebody else's things are not there.
 func TestAccess(t *testing.T) {
 	type want struct{ none, owner, other, operator int }
+	// What a carrier may do; everything else that is not for anybody is refused.
+	carriers := []string{"dispatch ada's shipment", "deliver ada's shipment", "read ada's shipment"}
 	for _, c := range []struct {
 		name string
 		when func(s *shop, who caller) request
@@ -74,11 +77,15 @@ func TestAccess(t *testing.T) {
 		}, want{401, 403, 403, 200}},
 		{"read the description", func(_ *shop, who caller) request { return get(who, "/openapi.json") }, want{200, 200, 200, 200}},
 	} {
+		byCarrier := http.StatusForbidden
+		if c.want.none == http.StatusOK || slices.Contains(carriers, c.name) {
+			byCarrier = c.want.operator
+		}
 		for _, as := range []struct {
 			name string
 			who  caller
 			want int
-		}{{"none", nobody, c.want.none}, {"owner", ada, c.want.owner}, {"other", bob, c.want.other}, {"operator", operator, c.want.operator}} {
+		}{{"carrier", carrier, byCarrier}, {"none", nobody, c.want.none}, {"owner", ada, c.want.owner}, {"other", bob, c.want.other}, {"operator", operator, c.want.operator}} {
 			t.Run(c.name+"/"+as.name, func(t *testing.T) {
 				t.Parallel()
 				s := newShop(t)
@@ -133,6 +140,8 @@ func TestIdentity(t *testing.T) {
 	}{
 		{"operator by the authorizer's scopes", caller{claims: map[string]string{"sub": "o"}, scopes: []string{scope}}, "/orders/{ada's}", 200, ""},
 		{"operator by claim", operator, "/orders/{ada's}", 200, ""},
+		{"operator who is a carrier too", caller{claims: map[string]string{"sub": "o", "scope": carrierScope + " " + scope}}, "/orders/{ada's}", 200, ""},
+		{"carrier by the authorizer's scopes", caller{claims: map[string]string{"sub": "c", "username": "ada"}, scopes: []string{carrierScope}}, "/orders/{ada's}", 403, "auth.forbidden"},
 		{"a scope that only looks like it", caller{claims: map[string]string{"sub": "x", "username": "bob", "scope": scope + "s x" + scope}}, "/orders/{ada's}", 404, "order.not-found"},
 		{"no customer", caller{claims: map[string]string{"sub": "x", "scope": "openid"}}, "/stock/cd-1", 403, "auth.no-customer"},
 		{"an e-mail address for a customer", caller{claims: map[string]string{"sub": "x", "username": "ada@example.com"}}, "/stock/cd-1", 403, "auth.no-customer"},

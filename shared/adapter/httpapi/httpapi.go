@@ -107,7 +107,7 @@ func newServer(auth Auth, c clock.Clock, log *slog.Logger) *server {
 	mux := http.NewServeMux()
 	return &server{
 		edge: &edge{mux: mux, access: map[string]access{}, auth: auth, clock: c, log: log},
-		api:  humago.New(mux, config(auth.OperatorScope)),
+		api:  humago.New(mux, config(auth)),
 	}
 }
 
@@ -120,8 +120,11 @@ func register[I, O any](s *server, a access, op huma.Operation, run func(context
 		op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)
 		op.Security = []map[string][]string{{"jwt": {}}}
 	}
-	if a == accessOperator {
+	switch a {
+	case accessOperator:
 		op.Security = []map[string][]string{{"jwt": {s.edge.auth.OperatorScope}}}
+	case accessCarrier: // either scope
+		op.Security = []map[string][]string{{"jwt": {s.edge.auth.OperatorScope}}, {"jwt": {s.edge.auth.CarrierScope}}}
 	}
 	s.edge.access[op.Method+" "+op.Path] = a
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
@@ -148,8 +151,8 @@ func (s *server) commands(c Commands) {
 	register(s, accessSignedIn, huma.Operation{
 		OperationID: "eraseCustomer", Method: http.MethodDelete, Path: "/customers/{id}", Summary: "Erase a customer for good",
 		Description: "The customer's data key is destroyed before this is answered: nobody can read name, e-mail address, shipping addresses and notes any more, wherever they are " +
-			"stored. Orders, accounts and balances stay, under the pseudonym. Orders on their way to a shipment are cancelled and refunded, new ones are refused, and the id is " +
-			"nobody's again. Customers erase themselves; operators erase anybody. Sent again, it has the same answer.",
+			"stored. Orders, accounts and balances stay, under the pseudonym. Orders that have not left are cancelled and refunded within moments, new ones are refused, and the id " +
+			"is nobody's again. Customers erase themselves; operators erase anybody. Sent again, it has the same answer.",
 		Errors: []int{http.StatusNotFound},
 	}, c.eraseCustomer)
 	register(s, accessSignedIn, post("placeOrder", "/orders", "Place an order",
@@ -171,16 +174,18 @@ func (s *server) commands(c Commands) {
 		"For operators. The interest is the rate's part of the balance as it stands, rounded to whole minor units, a half to the even one. "+
 			"It may round to nothing; then the account stays as it was, and the key is used all the same.",
 		http.StatusCreated, http.StatusNotFound), c.applyInterest)
-	register(s, accessOperator, post("dispatchShipment", "/shipments/{id}/dispatch", "Hand a shipment over to the carrier",
-		"For operators and the carrier. Possible once the shipment is prepared, which follows the order's confirmation. From then on the order can't be cancelled: "+
+	register(s, accessCarrier, post("dispatchShipment", "/shipments/{id}/dispatch", "Hand a shipment over to the carrier",
+		"For operators and the carrier. Possible once the shipment is prepared, which follows the order's confirmation, and as long as somebody can read where it goes: 422 "+
+			"shipment.address-unreadable where the customer is erased. From then on the order can't be cancelled: "+
 			"it becomes shipped, and its pieces leave the stock. A shipment that has left already is answered as it stands.",
 		http.StatusOK, http.StatusNotFound), c.dispatchShipment)
-	register(s, accessOperator, post("deliverShipment", "/shipments/{id}/deliver", "Say that the carrier handed a shipment over",
+	register(s, accessCarrier, post("deliverShipment", "/shipments/{id}/deliver", "Say that the carrier handed a shipment over",
 		"For operators and the carrier. Possible once the shipment is dispatched: its order becomes delivered. One that has arrived already is answered as it stands.",
 		http.StatusOK, http.StatusNotFound), c.deliverShipment)
 	register(s, accessOperator, huma.Operation{
 		OperationID: "setStock", Method: http.MethodPut, Path: "/stock/{sku}", Summary: "Say how many pieces there are",
-		Description: "On hand is what lies in the warehouse, reserved pieces included. If-Match names the version that was counted against, which grows also when pieces leave; " +
+		Description: "On hand is what lies in the warehouse, reserved pieces included. If-Match names the version that was counted against, which grows also when the books hear that pieces have left. " +
+			"What was dispatched before the request is taken to be missing in the number, also where the books have not heard of it yet. " +
 			"If-None-Match: * makes a new article. " +
 			"Sent again by the same caller, the request is recognised until somebody sets another number.",
 		Errors: []int{
@@ -201,7 +206,7 @@ func (s *server) queries(q Queries) {
 	register(s, accessSignedIn, get("listOrders", "/customers/{id}/orders", "List a customer's orders", "Newest first, page by page."), q.listOrders)
 	register(s, accessSignedIn, get("getStatistics", "/customers/{id}/statistics", "Read a customer's totals", "A view: it follows the orders within about a second."),
 		q.getStatistics)
-	register(s, accessOperator, get("getShipment", "/shipments/{id}", "Read a shipment", "For operators: where it stands, what is packed, and where it goes."), q.getShipment)
+	register(s, accessCarrier, get("getShipment", "/shipments/{id}", "Read a shipment", "For operators and the carrier: where it stands, what is packed, and where it goes."), q.getShipment)
 	register(s, accessSignedIn, get("getStock", "/stock/{sku}", "Read what is in stock", ""), q.getStock)
 	register(s, accessSignedIn, get("getAccount", "/accounts/{id}", "Read an account", "Always shows the caller's own writes. asOf shows how it was."+aboutPast), q.getAccount)
 	register(s, accessSignedIn, get("getStatement", "/accounts/{id}/statement", "Read an account's movements",

@@ -16,12 +16,14 @@ import (
 type Auth struct {
 	CustomerClaim string // the claim that holds a customer's id
 	OperatorScope string // the scope that operators have
+	CarrierScope  string // the scope that carriers have
 }
 
 // identity is who asks.
 type identity struct {
-	customer string // the customer's id, "" for an operator
-	operator string // an operator's pseudonym, "" for a customer
+	customer string // the customer's id, "" for anybody else
+	operator string // an operator's pseudonym, "" for anybody else
+	carrier  string // a carrier's pseudonym, "" for anybody else
 }
 
 // customerPattern is the form of a customer's id. A name or an e-mail address can't have it by mistake: such a claim is refused.
@@ -36,13 +38,20 @@ func (a Auth) identify(ctx context.Context) (identity, error) {
 		return identity{}, ErrUnauthenticated.New("a bearer token is required")
 	}
 	jwt := rc.Authorizer.JWT
-	if slices.Contains(jwt.Scopes, a.OperatorScope) || slices.Contains(strings.Fields(jwt.Claims["scope"]), a.OperatorScope) {
-		// There are issuers whose subjects are e-mail addresses.
-		return identity{operator: ident.Derive("subject", jwt.Claims["iss"], jwt.Claims["sub"])}, nil
+	has := func(scope string) bool {
+		return slices.Contains(jwt.Scopes, scope) || slices.Contains(strings.Fields(jwt.Claims["scope"]), scope)
+	}
+	// There are issuers whose subjects are e-mail addresses.
+	pseudonym := ident.Derive("subject", jwt.Claims["iss"], jwt.Claims["sub"])
+	switch {
+	case has(a.OperatorScope):
+		return identity{operator: pseudonym}, nil
+	case has(a.CarrierScope):
+		return identity{carrier: pseudonym}, nil
 	}
 	id := identity{customer: jwt.Claims[a.CustomerClaim]}
 	if !customerForm.MatchString(id.customer) {
-		return identity{}, ErrNoCustomer.New("the token names neither a customer nor an operator")
+		return identity{}, ErrNoCustomer.New("the token names neither a customer nor an operator nor a carrier")
 	}
 	return id, nil
 }
@@ -52,8 +61,11 @@ func (id identity) isOperator() bool { return id.operator != "" }
 
 // actor is the caller as events name them.
 func (id identity) actor() string {
-	if id.isOperator() {
+	switch {
+	case id.isOperator():
 		return "operator/" + id.operator
+	case id.carrier != "":
+		return "carrier/" + id.carrier
 	}
 	return "customer/" + id.customer
 }
@@ -80,12 +92,19 @@ type access int
 const (
 	accessOpen     access = iota // anybody
 	accessSignedIn               // customers and operators
+	accessCarrier                // carriers and operators
 	accessOperator               // operators
 )
 
+// allowed refuses a carrier everything but what carriers do.
 func (id identity) allowed(a access) error {
-	if a == accessOperator && !id.isOperator() {
+	switch {
+	case a == accessOpen, id.isOperator(), a == accessCarrier && id.carrier != "", a == accessSignedIn && id.customer != "":
+		return nil
+	case a == accessOperator:
 		return ErrForbidden.New("this is for operators")
+	case a == accessCarrier:
+		return ErrForbidden.New("this is for carriers and operators")
 	}
-	return nil
+	return ErrForbidden.New("this is for customers and operators")
 }

@@ -21,7 +21,7 @@ application/problem+json document whose code is for programs; only what the gate
 path that there is not, 429) is {"message": …}. Every answer carries X-Correlation-ID; a client may send its own.`
 
 // config is huma's, without its documentation pages, its links to schemas and its negotiation: there is one form of answer.
-func config(operatorScope string) huma.Config {
+func config(auth Auth) huma.Config {
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
@@ -31,7 +31,8 @@ func config(operatorScope string) huma.Config {
 				SecuritySchemes: map[string]*huma.SecurityScheme{
 					"jwt": {
 						Type: "http", Scheme: "bearer", BearerFormat: "JWT",
-						Description: "A token of the stack's issuer. Customers see and move their own things only; operators have the scope " + operatorScope + ".",
+						Description: "A token of the stack's issuer. Customers see and move their own things only; operators have the scope " + auth.OperatorScope +
+							", and carriers, who see and move shipments only, the scope " + auth.CarrierScope + ".",
 					},
 				},
 			},

@@ -93,7 +93,7 @@ type shipmentAnswer struct {
 
 type cancellationAnswer struct {
 	_      struct{}     `nullable:"true"`
-	Reason order.Reason `json:"reason" doc:"customer.request, operator.request, order.expired, saga.step-failed, or the code of the fault that stopped the order" example:"stock.insufficient"`
+	Reason order.Reason `json:"reason" doc:"customer.request, operator.request, customer.erased, order.expired, saga.step-failed, or the code of the fault that stopped the order" example:"stock.insufficient"`
 	Detail string       `json:"detail,omitempty"`
 	Note   string       `json:"note,omitempty" doc:"The words of the person who cancelled. Absent where there are none or the person is erased."`
 	By     order.Origin `json:"by" enum:"customer,operator,saga,sweep"`

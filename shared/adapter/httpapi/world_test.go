@@ -37,9 +37,9 @@ import (
 	"orderflow/shared/view/orders"
 )
 
-const scope = "orderflow/operator"
+const scope, carrierScope = "orderflow/operator", "orderflow/carrier"
 
-var auth = httpapi.Auth{CustomerClaim: "username", OperatorScope: scope}
+var auth = httpapi.Auth{CustomerClaim: "username", OperatorScope: scope, CarrierScope: carrierScope}
 
 // world is the edge on the real services over a store in memory.
 type world struct {
@@ -110,6 +110,8 @@ var (
 	ada      = customerCaller("ada")
 	bob      = customerCaller("bob")
 	operator = caller{claims: map[string]string{"sub": "operator-1", "scope": "openid " + scope}}
+	// carrier names a customer too, as tokens of some issuers do.
+	carrier = caller{claims: map[string]string{"sub": "carrier-1", "username": "ada", "scope": carrierScope}}
 )
 
 func customerCaller(id string) caller {

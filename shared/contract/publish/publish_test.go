@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"orderflow/shared/contract"
@@ -143,12 +144,26 @@ func TestCommits(t *testing.T) {
 	}
 }
 
-// With each commit of an order comes the order as it is after that very commit, however much later it is published.
-func TestUpdated(t *testing.T) {
-	price := money.Money{Amount: 1, Currency: "USD"}
-	placed := order.Placed{
+var (
+	price  = money.Money{Amount: 1, Currency: "USD"}
+	placed = order.Placed{
 		OrderID: "a", CustomerID: "c", AccountID: "a", Lines: []order.Line{{SKU: "s", Quantity: 1, UnitPrice: price}}, Total: price, Address: "pd1:x", Revision: 1, PlacedAt: "p",
 	}
+)
+
+// placedOrders are orders of a store in which somebody has placed order/b.
+type placedOrders struct{}
+
+func (placedOrders) AsOf(_ context.Context, orderID string, p es.Point) (es.Past[order.State], error) {
+	past := es.Past[order.State]{Version: p.Version}
+	if orderID == "b" {
+		past.State = order.Evolve(past.State, placed)
+	}
+	return past, nil
+}
+
+// With each commit of an order comes the order as it is after that very commit, however much later it is published.
+func TestUpdated(t *testing.T) {
 	commits := []es.StoredCommit{
 		commit(t, "order/a", 1, placed, order.Started{SagaID: "s"}),
 		commit(t, "order/a", 3, order.Confirmed{SagaID: "s", PaymentID: "p", ShipmentID: "h", TrackingNumber: "t"}),
@@ -213,10 +228,10 @@ func TestDuplicatesAndShuffles(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		commits := []es.StoredCommit{
 			commit(t, "order/a", 1, order.Started{SagaID: "s"}, order.Shipped{ShipmentID: "s"}), commit(t, "order/a", 3, order.Delivered{ShipmentID: "s"}),
-			commit(t, "order/b", 1, order.Started{SagaID: "s"}),
+			commit(t, "order/b", 1, placed, order.Started{SagaID: "s"}), commit(t, "order/b", 3, order.Confirmed{SagaID: "s", PaymentID: "p", ShipmentID: "h", TrackingNumber: "t"}),
 		}
 		b := &bus{}
-		p := publish.Publisher{Registry: contract.Registry(), Orders: orders{}, Bus: b}
+		p := publish.Publisher{Registry: contract.Registry(), Orders: placedOrders{}, Bus: b}
 		for range rapid.IntRange(1, 3).Draw(t, "times") {
 			for i, err := range p.Commits(context.Background(), rapid.Permutation(commits).Draw(t, "order")) {
 				if err != nil {
@@ -225,8 +240,38 @@ func TestDuplicatesAndShuffles(t *testing.T) {
 			}
 		}
 		slices.Sort(b.put)
-		if got, want := slices.Compact(b.put), []string{"order/a@1", "order/a@2", "order/a@3", "order/b@1"}; !slices.Equal(got, want) {
+		if got, want := slices.Compact(b.put), []string{
+			"order/a@1", "order/a@2", "order/a@3", "order/b@1", "order/b@2", "order/b@2/updated", "order/b@3", "order/b@3/updated",
+		}; !slices.Equal(got, want) {
 			t.Fatalf("published %v, want %v", got, want)
 		}
 	})
+}
+
+// What is told of an order says who closed it and why, and which steps of its undo are spent: the one behind order.undo-failed is another than the one before.
+func TestUpdatedTellsAll(t *testing.T) {
+	closed := order.Cancelling{Reason: order.ReasonCustomer, Detail: "d", Note: "pd1:n", From: order.StatusPlaced, Origin: order.OriginCustomer}
+	failed := order.UndoFailed{SagaID: "run-1", Steps: []string{"refund payment"}}
+	var data []contract.OrderUpdated
+	for _, events := range [][]any{{placed, order.Started{SagaID: "run-1"}, closed}, {placed, order.Started{SagaID: "run-1"}, closed, failed}} {
+		envelopes, err := publish.Updated(t.Context(), contract.Registry(), orders{}, commit(t, "order/a", 1, events...))
+		if err != nil || len(envelopes) != 1 {
+			t.Fatalf("%d, %v", len(envelopes), err)
+		}
+		e, err := contract.Decode(envelopes[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		data = append(data, e.(contract.OrderUpdated))
+	}
+	unit := contract.Money{Amount: 1, Currency: "USD"}
+	want := contract.OrderUpdated{
+		OrderID: "a", CustomerID: "c", AccountID: "a", Status: "cancelling", Revision: 1, Lines: []contract.OrderLine{{SKU: "s", Quantity: 1, UnitPrice: unit}}, Total: unit,
+		Address: "pd1:x", PlacedAt: "p", Reason: "customer.request", Detail: "d", Note: "pd1:n", Origin: "customer", SagaID: "run-1", SagaState: "compensating",
+	}
+	then := want
+	then.SagaState, then.FailedSteps = "failed", []string{"refund payment"}
+	if diff := cmp.Diff([]contract.OrderUpdated{want, then}, data); diff != "" {
+		t.Error(diff)
+	}
 }
