@@ -17,6 +17,7 @@ import (
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/order"
+	"orderflow/shared/shipment"
 	"orderflow/shared/sweep"
 	"orderflow/shared/view/orders"
 )
@@ -25,13 +26,14 @@ func main() {
 	awsenv.Logger()
 	config := awsenv.Config(context.Background())
 	db, counts, stack := dynamodb.NewFromConfig(config), metrics.New(os.Stdout, clock.System{}), awsenv.Env("STACK")
-	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register))
+	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register, shipment.Register))
 	lambda.Start(sweep.Sweeper{
-		Rows:   orders.NewLists(viewtable.New(db, awsenv.Env("VIEWS_TABLE")), clock.System{}),
-		Orders: order.New(order.Deps{Store: store, Clock: clock.System{}}),
-		Runs:   sfnstart.New(sfn.NewFromConfig(config), awsenv.Env("SAGA_ARN"), clock.System{}),
-		Clock:  clock.System{},
-		Budget: sweep.Budget(awsenv.Env("ORDER_BUDGET_SECONDS")),
-		Count:  func(metric string, orders int64) { counts.Count(metric, orders, metrics.Dimensions{"Stack": stack}) },
+		Rows:      orders.NewLists(viewtable.New(db, awsenv.Env("VIEWS_TABLE")), clock.System{}),
+		Orders:    order.New(order.Deps{Store: store, Clock: clock.System{}}),
+		Shipments: shipment.New(shipment.Deps{Store: store, Clock: clock.System{}}),
+		Runs:      sfnstart.New(sfn.NewFromConfig(config), awsenv.Env("SAGA_ARN"), clock.System{}),
+		Clock:     clock.System{},
+		Budget:    sweep.Budget(awsenv.Env("ORDER_BUDGET_SECONDS")),
+		Count:     func(metric string, orders int64) { counts.Count(metric, orders, metrics.Dimensions{"Stack": stack}) },
 	}.Sweep)
 }

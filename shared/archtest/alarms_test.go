@@ -131,6 +131,7 @@ func wanted(t template) []alarm {
 		above("AWS/States ExecutionsAborted StateMachineArn=!SagaArn", "Sum", 0),
 		counts(sweep.MetricFound, "Maximum", 0),
 		counts(sweep.MetricFailed, "Maximum", 0),
+		counts(sweep.MetricUnprepared, "Maximum", 0),
 		counts(view.MetricLagSeconds, "Maximum", 300),
 		counts(stream.MetricSnapshotFailures, "Sum", 0),
 		stopped("sweep-orders", 900),

@@ -35,6 +35,7 @@ type State struct {
 	DispatchedAt   string          // RFC 3339, "" before it left
 	Code           string          // of the fault that it was refused with
 	Detail         string          // of that fault
+	Cancelled      Cancelled       // who took it back, and why; zero where nobody did
 }
 
 // Exists reports whether there is such a shipment at all.
@@ -124,7 +125,7 @@ func Evolve(s State, e Event) State {
 	case Delivered:
 		s.Status = StatusDelivered
 	case Cancelled:
-		s.Status = StatusCancelled
+		s.Status, s.Cancelled = StatusCancelled, e
 	case Voided:
 		s = State{ID: e.ShipmentID, OrderID: e.OrderID, Status: StatusVoided}
 	}

@@ -36,7 +36,9 @@ func TestEvolve(t *testing.T) {
 		{"refused", []shipment.Event{shipment.Refused{ShipmentID: "s", OrderID: "o", Code: "c", Detail: "d"}},
 			shipment.State{ID: "s", OrderID: "o", Status: shipment.StatusRefused, Code: "c", Detail: "d"}},
 		{"cancelled", []shipment.Event{scheduled, shipment.Cancelled{ShipmentID: "s", OrderID: "o"}},
-			shipment.State{ID: "s", OrderID: "o", Status: shipment.StatusCancelled, TrackingNumber: "n"}},
+			shipment.State{
+				ID: "s", OrderID: "o", Status: shipment.StatusCancelled, TrackingNumber: "n", Cancelled: shipment.Cancelled{ShipmentID: "s", OrderID: "o"},
+			}},
 		{"voided", []shipment.Event{shipment.Voided{ShipmentID: "s", OrderID: "o"}}, shipment.State{ID: "s", OrderID: "o", Status: shipment.StatusVoided}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

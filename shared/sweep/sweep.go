@@ -1,5 +1,6 @@
-// Package sweep finds orders that stand still and takes them on: it starts the run that never came, closes the order whose run is gone, and resumes
-// the undo that stopped. It is what makes every order end although a starter is dead-lettered, an execution times out or its error can't be caught.
+// Package sweep finds orders that stand still and takes them on: it starts the run that never came, closes the order whose run is gone, resumes
+// the undo that stopped, and has the order follow its shipment where the event that says so was lost or spent. It is what makes every order end although a starter is
+// dead-lettered, an execution times out or its error can't be caught.
 //
 // The view says where to look, the order's own stream what is true; all that the sweep does is decided by the stream. It does one thing an order and
 // leaves a state in which the next sweep finds what is left, so it may stop or be cut off anywhere, and two may run at once:
@@ -8,6 +9,8 @@
 //	placed, a run has taken it    close the order: the arbiter on its stream decides whether the run was faster
 //	being undone                  start the undoing run, or a further one where it was and is gone
 //	undo failed                   count: people have to look
+//	confirmed or shipped          compare with the shipment: close the order of one that was taken back, have it follow one that left or arrived, and
+//	                              count those that nobody has prepared: people have to look
 //	final, or in no stream        the view is wrong; log
 //	not to be read                count: people have to look
 //
@@ -22,6 +25,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -33,20 +37,30 @@ import (
 	"orderflow/shared/ident"
 	"orderflow/shared/order"
 	"orderflow/shared/saga"
+	"orderflow/shared/shipment"
+	"orderflow/shared/view/orders"
 )
 
-// Rows says where to look. Both give orders that nothing has changed since before, the longest unchanged first, and read as the caller goes on.
+// Rows says where to look. All give orders that nothing has changed since before, the longest unchanged first, and read as the caller goes on.
 type Rows interface {
 	// Open gives the orders on which the saga is not through.
 	Open(ctx context.Context, before time.Time) iter.Seq2[string, error]
 	// Failed gives the orders whose undo has failed.
 	Failed(ctx context.Context, before time.Time) iter.Seq2[string, error]
+	// Waiting gives the orders of a slot that are confirmed or shipped. There are orders.Slots slots.
+	Waiting(ctx context.Context, slot int, before time.Time) iter.Seq2[string, error]
 }
 
 // Orders is what the sweep needs of order.Service.
 type Orders interface {
 	History(ctx context.Context, orderID string) ([]es.Recorded, error)
 	Run(ctx context.Context, req es.Request, orderID string, c order.Command) (es.Result[order.State], error)
+	CloseStopped(ctx context.Context, req es.Request, orderID string, by order.Stopped) (es.Result[order.State], error)
+}
+
+// Shipments says how far shipments are. shipment.Service is one.
+type Shipments interface {
+	Get(ctx context.Context, orderID string, revision int64) (shipment.State, error)
 }
 
 // Runs starts runs of the saga.
@@ -67,6 +81,9 @@ const (
 	StageRunning      Stage = "running"      // placed, and a run has taken it
 	StageCompensating Stage = "compensating" // being undone
 	StageFailed       Stage = "failed"       // the undo has failed
+	StageStopped      Stage = "stopped"      // confirmed, and its shipment is taken back
+	StageLeft         Stage = "left"         // its shipment has left or arrived, and it doesn't say so
+	StageUnprepared   Stage = "unprepared"   // confirmed, and nobody has prepared its shipment
 	StageBehind       Stage = "behind"       // final; its row in the view does not say so yet
 	StageUnknown      Stage = "unknown"      // in the view, and in no stream
 	StageUnreadable   Stage = "unreadable"   // what its stream holds can't be read
@@ -81,14 +98,17 @@ const (
 	ActionStarted   Action = "started" // the fulfilling run
 	ActionClosed    Action = "closed"
 	ActionResumed   Action = "resumed"   // the undoing run
+	ActionFollowed  Action = "followed"  // its shipment
 	ActionLeft      Action = "left"      // to a run that still goes, or to one that another sweep has started
 	ActionPostponed Action = "postponed" // to the next sweep: this one had acted on MaxActions
 )
 
-// The metrics of a sweep. They are two, since an alarm says nothing new while it stands: an order that waits for people must not hide the next that stands still.
+// The metrics of a sweep. They are several, since an alarm says nothing new while it stands: an order that waits for people must not hide the next that stands still.
 const (
 	MetricFound  = "OrdersFoundBySweep" // orders that stand still, or can't be read, though nothing was said of them yet
 	MetricFailed = "OrdersUndoFailed"   // orders whose undo has failed and that wait for people
+	// MetricUnprepared counts confirmed orders whose shipment nobody has prepared, among those that the sweep has looked at.
+	MetricUnprepared = "OrdersUnprepared"
 )
 
 // Budget reads a budget in whole seconds. It panics on one that is none: a function without one must not start.
@@ -109,15 +129,18 @@ const (
 	workers = 8
 	// margin is kept back before the deadline, so that a sweep ends by itself and says what it did.
 	margin = 5 * time.Second
+	// turn is how often sweeps come: each looks at the next slot of the orders that wait, so that each of those is looked at once an hour.
+	turn = 5 * time.Minute
 )
 
 // Sweeper sweeps.
 type Sweeper struct {
-	Rows   Rows
-	Orders Orders
-	Runs   Runs
-	Clock  clock.Clock
-	Budget time.Duration // an order that is not final and has not changed for so long stands still; above zero
+	Rows      Rows
+	Orders    Orders
+	Shipments Shipments
+	Runs      Runs
+	Clock     clock.Clock
+	Budget    time.Duration // an order that is not final and has not changed for so long stands still; above zero
 	// Count takes each metric once a sweep, also where it is 0.
 	Count func(metric string, orders int64)
 }
@@ -130,11 +153,11 @@ type Summary struct {
 	Unfinished bool           `json:"unfinished"` // some orders were postponed, or not even looked at
 }
 
-// Standing is how many orders are past their budget and not final, or can't be read, without those whose undo has failed: those of MetricFound.
+// Standing is how many orders are past their budget and stand still, or can't be read, without those that have a metric of their own: those of MetricFound.
 func (s Summary) Standing() int {
 	n := 0
 	for stage, found := range s.Found {
-		if stage != StageBehind && stage != StageUnknown && stage != StageFailed {
+		if !slices.Contains([]Stage{StageBehind, StageUnknown, StageFailed, StageUnprepared}, stage) {
 			n += found
 		}
 	}
@@ -155,13 +178,16 @@ func (s Sweeper) Sweep(ctx context.Context) (Summary, error) {
 		looking, cancel = context.WithDeadline(ctx, deadline.Add(-margin))
 		defer cancel()
 	}
-	before := s.Clock.Now().Add(-s.Budget)
-	run.through(ctx, looking, s.Rows.Failed(looking, before)) // first: it costs little, and what the others take must not hide it
-	run.through(ctx, looking, s.Rows.Open(looking, before))
+	now := s.Clock.Now()
+	before, slot := now.Add(-s.Budget), int(now.Unix()/int64(turn.Seconds())%orders.Slots)
+	run.through(ctx, looking, s.Rows.Failed(looking, before), run.one) // first: it costs little, and what the others take must not hide it
+	run.through(ctx, looking, s.Rows.Open(looking, before), run.one)
+	run.through(ctx, looking, s.Rows.Waiting(looking, slot, before), run.waiting)
 
 	summary, err := run.summary, errors.Join(run.errs...)
 	s.Count(MetricFound, int64(summary.Standing()))
 	s.Count(MetricFailed, int64(summary.Found[StageFailed]))
+	s.Count(MetricUnprepared, int64(summary.Found[StageUnprepared]))
 	attrs := []any{"found", summary.Found, "actions", summary.Actions, "errors", summary.Errors, "unfinished", summary.Unfinished}
 	if err != nil {
 		attrs = append(attrs, "error", err.Error())
@@ -183,8 +209,8 @@ type run struct {
 // maxErrs is how many errors a sweep returns in full; the log has them all.
 const maxErrs = 10
 
-// through looks at the orders of a list, some side by side, and begins none once looking is done.
-func (r *run) through(ctx, looking context.Context, ids iter.Seq2[string, error]) {
+// through looks at the orders of a list by look, some side by side, and begins none once looking is done.
+func (r *run) through(ctx, looking context.Context, ids iter.Seq2[string, error], look func(context.Context, string) (Stage, Action, error)) {
 	var group errgroup.Group
 	group.SetLimit(workers)
 	for id, err := range ids {
@@ -196,7 +222,7 @@ func (r *run) through(ctx, looking context.Context, ids iter.Seq2[string, error]
 			break
 		}
 		group.Go(func() error {
-			stage, action, err := r.one(ctx, id)
+			stage, action, err := look(ctx, id)
 			if unreadable(err) {
 				r.unreadable(ctx, id, err)
 				return nil
@@ -266,7 +292,7 @@ func (r *run) note(ctx context.Context, id string, stage Stage, action Action) {
 	if action != "" {
 		r.summary.Actions[action]++
 	}
-	if action == ActionStarted || action == ActionClosed || action == ActionResumed {
+	if slices.Contains([]Action{ActionStarted, ActionClosed, ActionResumed, ActionFollowed}, action) {
 		r.acted++
 	}
 	slog.WarnContext(ctx, "sweep: order stands still", "orderId", id, "stage", string(stage), "action", string(cmp.Or(action, "failed")))
@@ -302,6 +328,50 @@ func (r *run) one(ctx context.Context, id string) (Stage, Action, error) {
 	return stage, did, err
 }
 
+// waiting compares an order that waits for its shipment with the shipment's own stream, and has it follow where it does not. Its events may be spent: what they would
+// have done is done by the same commands.
+func (r *run) waiting(ctx context.Context, id string) (Stage, Action, error) {
+	o, err := r.load(ctx, id)
+	if errors.Is(err, order.ErrNotFound) {
+		return StageUnknown, ActionNone, nil
+	}
+	if err != nil || o.budgets < 1 || o.state.Status != order.StatusConfirmed && o.state.Status != order.StatusShipped {
+		return "", "", err
+	}
+	s, err := r.Shipments.Get(ctx, id, o.state.Revision)
+	if err != nil {
+		return "", "", err
+	}
+	var stage Stage
+	var follow func(es.Request) (es.Result[order.State], error)
+	switch {
+	case s.Status == shipment.StatusDelivered:
+		stage, follow = StageLeft, func(req es.Request) (es.Result[order.State], error) {
+			return r.Orders.Run(ctx, req, id, order.Deliver{ShipmentID: s.ID, DispatchedAt: s.DispatchedAt})
+		}
+	case o.state.Status == order.StatusShipped, s.Status == shipment.StatusPrepared:
+		return "", "", nil // with the carrier, or waiting for them: that may take days
+	case s.Status == shipment.StatusDispatched:
+		stage, follow = StageLeft, func(req es.Request) (es.Result[order.State], error) {
+			return r.Orders.Run(ctx, req, id, order.Ship{ShipmentID: s.ID, DispatchedAt: s.DispatchedAt})
+		}
+	case s.Status == shipment.StatusCancelled:
+		stage, follow = StageStopped, func(req es.Request) (es.Result[order.State], error) {
+			return r.Orders.CloseStopped(ctx, req, id, order.Stopped{
+				ShipmentID: s.ID, Origin: order.Origin(s.Cancelled.Origin), Reason: order.Reason(s.Cancelled.Reason), Note: s.Cancelled.Note,
+			})
+		}
+	default:
+		return StageUnprepared, ActionNone, nil
+	}
+	if r.full() {
+		return stage, ActionPostponed, nil
+	}
+	_, err = follow(o.request(r.Clock, "sweep-follow"))
+	did, err := action(ActionFollowed, err)
+	return stage, did, err
+}
+
 // found is an order as its stream has it.
 type found struct {
 	id          string
@@ -311,6 +381,15 @@ type found struct {
 	budgets     int64     // that have passed since
 	closedAt    int64     // version of order.cancelling, 0 where there is none
 	correlation string
+}
+
+// request identifies a command on the order as it stands still.
+func (o found) request(c clock.Clock, command string) es.Request {
+	return es.Request{
+		CommitID: ident.Derive(command, o.id, strconv.FormatInt(o.version, 10)),
+		Time:     c.Now(),
+		Metadata: es.Metadata{CorrelationID: o.correlation, CausationID: "sweep-orders", Actor: "sweep-orders"},
+	}
 }
 
 // run says in a run whose order it is for.
@@ -371,12 +450,7 @@ func (r *run) leave(ctx context.Context, name string) (Action, error) {
 // close asks the arbiter, and starts the undo where the order is closed by now. The commit's id names the version that stood still, so that two sweeps
 // at once close the order with one commit.
 func (r *run) close(ctx context.Context, o found) (Action, error) {
-	req := es.Request{
-		CommitID: ident.Derive("sweep-close", o.id, strconv.FormatInt(o.version, 10)),
-		Time:     r.Clock.Now(),
-		Metadata: es.Metadata{CorrelationID: o.correlation, CausationID: "sweep-orders", Actor: "sweep-orders"},
-	}
-	if _, err := r.Orders.Run(ctx, req, o.id, order.Close{Origin: order.OriginSweep, Reason: order.ReasonExpired}); err != nil {
+	if _, err := r.Orders.Run(ctx, o.request(r.Clock, "sweep-close"), o.id, order.Close{Origin: order.OriginSweep, Reason: order.ReasonExpired}); err != nil {
 		return "", err
 	}
 	o, err := r.load(ctx, o.id)

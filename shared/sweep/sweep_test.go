@@ -26,6 +26,7 @@ import (
 	"orderflow/shared/es/memstore"
 	"orderflow/shared/order"
 	"orderflow/shared/saga"
+	"orderflow/shared/shipment"
 	"orderflow/shared/sweep"
 	"orderflow/shared/view/orders"
 )
@@ -51,18 +52,19 @@ type world struct {
 	rows  map[string]orders.Row // as the view has them: only what project was called for
 	// counted is what each metric was given, a number a sweep.
 	counted map[string][]int64
+	slots   []int // that were looked at
 }
 
 func newWorld() *world {
 	return &world{
-		clock: clock.NewFake(start), store: memstore.New(es.NewRegistry(order.Register)), runs: &runs{names: map[string]bool{}}, rows: map[string]orders.Row{},
+		clock: clock.NewFake(start), store: memstore.New(es.NewRegistry(order.Register, shipment.Register)), runs: &runs{names: map[string]bool{}}, rows: map[string]orders.Row{},
 		counted: map[string][]int64{},
 	}
 }
 
 func (w *world) sweeper() sweep.Sweeper {
 	return sweep.Sweeper{
-		Rows: w, Orders: order.New(order.Deps{Store: w.store, Clock: w.clock}), Runs: w.runs, Clock: w.clock, Budget: budget,
+		Rows: w, Orders: order.New(order.Deps{Store: w.store, Clock: w.clock}), Shipments: shipment.New(shipment.Deps{Store: w.store, Clock: w.clock}), Runs: w.runs, Clock: w.clock, Budget: budget,
 		Count: func(metric string, n int64) { w.counted[metric] = append(w.counted[metric], n) },
 	}
 }
@@ -120,6 +122,11 @@ func (w *world) Open(_ context.Context, before time.Time) iter.Seq2[string, erro
 
 func (w *world) Failed(_ context.Context, before time.Time) iter.Seq2[string, error] {
 	return w.list(before, func(r orders.Row) bool { return !r.Status.Final() && r.Saga.State == order.SagaFailed })
+}
+
+func (w *world) Waiting(_ context.Context, slot int, before time.Time) iter.Seq2[string, error] {
+	w.slots = append(w.slots, slot)
+	return w.list(before, func(r orders.Row) bool { return r.Status == order.StatusConfirmed || r.Status == order.StatusShipped })
 }
 
 func (w *world) list(before time.Time, match func(orders.Row) bool) iter.Seq2[string, error] {
@@ -283,7 +290,11 @@ func TestSweep(t *testing.T) {
 			name: "the undo has failed", events: []any{placed, started, bySaga, undoFailed}, runs: map[string]bool{"o1": false}, passed: standing,
 			stage: sweep.StageFailed, action: sweep.ActionNone, status: order.StatusCancelling,
 		},
-		{name: "confirmed", events: []any{placed, started, confirmed}, passed: standing, status: order.StatusConfirmed},
+		{name: "just confirmed", events: []any{placed, started, confirmed}, passed: budget - time.Second, status: order.StatusConfirmed},
+		{
+			name: "confirmed, and nothing follows", events: []any{placed, started, confirmed}, passed: standing,
+			stage: sweep.StageUnprepared, action: sweep.ActionNone, status: order.StatusConfirmed,
+		},
 		{name: "cancelled", events: []any{placed, byCustomer, cancelled}, passed: standing, status: order.StatusCancelled},
 	}
 	for _, strict := range []bool{false, true} {
@@ -301,11 +312,13 @@ func TestSweep(t *testing.T) {
 					t.Fatal(err)
 				}
 				want := sweep.Summary{Found: map[sweep.Stage]int{}, Actions: map[sweep.Action]int{}}
-				counted := map[string][]int64{sweep.MetricFound: {0}, sweep.MetricFailed: {0}}
+				counted := map[string][]int64{sweep.MetricFound: {0}, sweep.MetricFailed: {0}, sweep.MetricUnprepared: {0}}
 				switch tt.stage {
 				case "":
 				case sweep.StageFailed:
 					counted[sweep.MetricFailed] = []int64{1}
+				case sweep.StageUnprepared:
+					counted[sweep.MetricUnprepared] = []int64{1}
 				default:
 					counted[sweep.MetricFound] = []int64{1}
 				}
@@ -337,6 +350,89 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// An order that waits is compared with its shipment: it follows one that has left, arrived or been taken back, though the event that says so is spent.
+func TestWaiting(t *testing.T) {
+	id := shipment.ID("o1", 1)
+	scheduled := shipment.Scheduled{ShipmentID: id, OrderID: "o1", TrackingNumber: "OF1"}
+	prepared := shipment.Prepared{ShipmentID: id, OrderID: "o1", CustomerID: "c1"}
+	dispatched := shipment.Dispatched{ShipmentID: id, OrderID: "o1", TrackingNumber: "OF1", DispatchedAt: "2026-01-02T03:00:00Z"}
+	delivered := shipment.Delivered{ShipmentID: id, OrderID: "o1", DispatchedAt: "2026-01-02T03:00:00Z"}
+	stopped := func(origin order.Origin) shipment.Cancelled {
+		return shipment.Cancelled{ShipmentID: id, OrderID: "o1", Origin: string(origin), Reason: string(order.ReasonErased), Note: "pd1:n"}
+	}
+	ordered := []any{order.Placed{OrderID: "o1", CustomerID: "c1", Revision: 1}, started, order.Confirmed{SagaID: "o1", PaymentID: "p1", ShipmentID: id}}
+	shipped := order.Shipped{ShipmentID: id, Revision: 1, DispatchedAt: "2026-01-02T03:00:00Z"}
+	arrived := order.Delivered{ShipmentID: id}
+	closed := order.Cancelling{Reason: order.ReasonErased, Note: "pd1:n", From: order.StatusConfirmed, Origin: order.OriginOperator}
+	for name, tt := range map[string]struct {
+		order    []any
+		shipment []any
+		stage    sweep.Stage
+		action   sweep.Action
+		then     []any // the order's further events
+		errors   int
+	}{
+		"never prepared":                  {ordered, []any{scheduled}, sweep.StageUnprepared, sweep.ActionNone, nil, 0},
+		"waits for the carrier":           {ordered, []any{scheduled, prepared}, "", "", nil, 0},
+		"left":                            {ordered, []any{scheduled, prepared, dispatched}, sweep.StageLeft, sweep.ActionFollowed, []any{shipped}, 0},
+		"arrived":                         {ordered, []any{scheduled, prepared, dispatched, delivered}, sweep.StageLeft, sweep.ActionFollowed, []any{shipped, arrived}, 0},
+		"on its way":                      {append(slices.Clone(ordered), shipped), []any{scheduled, prepared, dispatched}, "", "", nil, 0},
+		"arrived, and known to have left": {append(slices.Clone(ordered), shipped), []any{scheduled, prepared, dispatched, delivered}, sweep.StageLeft, sweep.ActionFollowed, []any{arrived}, 0},
+		"taken back by a person":          {ordered, []any{scheduled, prepared, stopped(order.OriginOperator)}, sweep.StageStopped, sweep.ActionFollowed, []any{closed}, 0},
+		"taken back by nobody who may":    {ordered, []any{scheduled, stopped(order.OriginSaga)}, sweep.StageStopped, "", nil, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.do(t, "o1", tt.order...)
+			head, err := w.store.At(t.Context(), es.NewStreamID(shipment.Category, id), 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.store.Append(t.Context(), []es.Commit{{Head: head, ID: "given", Time: w.clock.Now(), Events: tt.shipment}}); err != nil {
+				t.Fatal(err)
+			}
+			w.clock.Advance(budget + time.Second)
+			summary, err := w.sweeper().Sweep(t.Context())
+			want := sweep.Summary{Found: map[sweep.Stage]int{}, Actions: map[sweep.Action]int{}, Errors: tt.errors}
+			if tt.stage != "" {
+				want.Found[tt.stage] = 1
+			}
+			if tt.action != "" {
+				want.Actions[tt.action] = 1
+			}
+			if diff := cmp.Diff(want, summary); diff != "" || (err != nil) != (tt.errors > 0) {
+				t.Errorf("%v, summary: (-want +got)\n%s", err, diff)
+			}
+			history := w.history(t, "o1")
+			var then []any
+			for _, e := range history[len(tt.order):] {
+				then = append(then, e.Data)
+				if e.Metadata.CorrelationID != "correlation" || e.Metadata.Actor != "sweep-orders" {
+					t.Errorf("%s is by %+v", e.Type, e.Metadata)
+				}
+			}
+			if diff := cmp.Diff(tt.then, then); diff != "" {
+				t.Errorf("the order's further events: (-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestEachSlotHasItsTurn: sweeps five minutes apart go through all of them.
+func TestEachSlotHasItsTurn(t *testing.T) {
+	w := newWorld()
+	for range orders.Slots {
+		if _, err := w.sweeper().Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.clock.Advance(5 * time.Minute)
+	}
+	slices.Sort(w.slots)
+	if got := slices.Compact(w.slots); len(got) != orders.Slots || got[0] != 0 || got[len(got)-1] != orders.Slots-1 {
+		t.Errorf("looked at the slots %v", got)
+	}
+}
+
 // The view is behind: what the stream says goes.
 func TestViewThatIsBehind(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -364,7 +460,7 @@ func TestViewThatIsBehind(t *testing.T) {
 			if diff := cmp.Diff(tt.want, summary.Found, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
-			if diff := cmp.Diff(map[string][]int64{sweep.MetricFound: {0}, sweep.MetricFailed: {int64(tt.want[sweep.StageFailed])}}, w.counted); diff != "" {
+			if diff := cmp.Diff(map[string][]int64{sweep.MetricFound: {0}, sweep.MetricFailed: {int64(tt.want[sweep.StageFailed])}, sweep.MetricUnprepared: {0}}, w.counted); diff != "" {
 				t.Errorf("counted: (-want +got)\n%s", diff)
 			}
 			if n := len(w.history(t, "o1")); n != 1+len(tt.events) {
@@ -728,7 +824,7 @@ func TestLimits(t *testing.T) {
 	if diff := cmp.Diff(want, first); diff != "" {
 		t.Errorf("first: (-want +got)\n%s", diff)
 	}
-	if diff := cmp.Diff(map[string][]int64{sweep.MetricFound: {all}, sweep.MetricFailed: {1}}, w.counted); diff != "" {
+	if diff := cmp.Diff(map[string][]int64{sweep.MetricFound: {all}, sweep.MetricFailed: {1}, sweep.MetricUnprepared: {0}}, w.counted); diff != "" {
 		t.Errorf("counted: (-want +got)\n%s", diff)
 	}
 	second, err := w.sweeper().Sweep(context.Background())
@@ -832,7 +928,7 @@ func TestFailedAreCountedFirst(t *testing.T) {
 		if err != nil || !summary.Unfinished || ctx.Err() != nil {
 			t.Errorf("%+v, %v, %v", summary, err, ctx.Err())
 		}
-		if diff := cmp.Diff(map[string][]int64{sweep.MetricFound: {0}, sweep.MetricFailed: {1}}, w.counted); diff != "" {
+		if diff := cmp.Diff(map[string][]int64{sweep.MetricFound: {0}, sweep.MetricFailed: {1}, sweep.MetricUnprepared: {0}}, w.counted); diff != "" {
 			t.Errorf("counted: (-want +got)\n%s", diff)
 		}
 	})

@@ -2,7 +2,9 @@ package orders
 
 import (
 	"context"
+	"hash/fnv"
 	"iter"
+	"strconv"
 	"time"
 
 	"orderflow/shared/clock"
@@ -10,18 +12,30 @@ import (
 	"orderflow/shared/view"
 )
 
-// The lists, an index each. An order is in the last one while it is not final.
+// The lists, an index each. An order is in the last one until it is cancelled or delivered.
 const (
 	byCustomer       = view.Index1 // <customer>: <placedAt>#<order>
 	byCustomerStatus = view.Index2 // <customer>#<status>: <placedAt>#<order>
-	standing         = view.Index3 // open or failed: <updatedAt>#<order>
+	standing         = view.Index3 // open, failed or waiting-<slot>: <updatedAt>#<order>
 )
 
-// The lists of orders that are not final.
+// The lists of orders that are to go on.
 const (
-	standingOpen   = "open"   // the saga is not through
-	standingFailed = "failed" // its undo waits for people
+	standingOpen    = "open"     // the saga is not through
+	standingFailed  = "failed"   // its undo waits for people
+	standingWaiting = "waiting-" // and a slot: confirmed or shipped, and waits for its shipment
 )
+
+// Slots is how many lists the orders that wait are spread over, by their ids: orders wait for days, and who looks through them looks at a part at a time.
+const Slots = 12
+
+func waiting(slot int) string { return standingWaiting + strconv.Itoa(slot) }
+
+func slotOf(id string) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(id)) // it never fails
+	return int(h.Sum32() % Slots)
+}
 
 func statusList(customerID string, s order.Status) string { return customerID + "#" + string(s) }
 
@@ -34,13 +48,16 @@ func keys(id string, r Row) []view.Key {
 		{Index: byCustomer, Partition: r.CustomerID, Sort: placed},
 		{Index: byCustomerStatus, Partition: statusList(r.CustomerID, r.Status), Sort: placed},
 	}
+	list := standingOpen
 	switch {
+	case r.Status == order.StatusConfirmed || r.Status == order.StatusShipped:
+		list = waiting(slotOf(id))
 	case r.Status.Final():
 		return in
 	case r.Saga.State == order.SagaFailed:
-		return append(in, view.Key{Index: standing, Partition: standingFailed, Sort: view.TimeKey(r.UpdatedAt, id)})
+		list = standingFailed
 	}
-	return append(in, view.Key{Index: standing, Partition: standingOpen, Sort: view.TimeKey(r.UpdatedAt, id)})
+	return append(in, view.Key{Index: standing, Partition: list, Sort: view.TimeKey(r.UpdatedAt, id)})
 }
 
 // Lists reads the lists of the view. It is a Reader, and what the sweep looks through.
@@ -85,6 +102,11 @@ func (l Lists) Open(ctx context.Context, before time.Time) iter.Seq2[string, err
 // Failed gives the ids of the orders whose undo has failed, the longest unchanged first, like Open.
 func (l Lists) Failed(ctx context.Context, before time.Time) iter.Seq2[string, error] {
 	return l.standing(ctx, standingFailed, before)
+}
+
+// Waiting gives the ids of the orders of a slot, 0 to Slots-1, that are confirmed or shipped, the longest unchanged first, like Open.
+func (l Lists) Waiting(ctx context.Context, slot int, before time.Time) iter.Seq2[string, error] {
+	return l.standing(ctx, waiting(slot), before)
 }
 
 func (l Lists) standing(ctx context.Context, list string, before time.Time) iter.Seq2[string, error] {
