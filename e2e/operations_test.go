@@ -41,8 +41,10 @@ import (
 	"orderflow/shared/audit"
 	"orderflow/shared/deadletter"
 	"orderflow/shared/ident"
+	"orderflow/shared/shipment"
 	"orderflow/shared/sweep"
 	"orderflow/shared/view"
+	"orderflow/shared/view/orders"
 )
 
 // functions are the stack's functions by their names without the stack's.
@@ -512,6 +514,49 @@ func sweeps(t *testing.T, c customer, standing order, stage sweep.Stage, action 
 		}
 		return s, acted || c.order(t, standing.ID).Version > standing.Version
 	})
+}
+
+// An order that has not heard of its shipment's departure hears of it by the sweep. Each sweep has a part of the orders, so one of the test's is in the part
+// whose turn it is, and one in the next.
+func TestSweepFollowsTheShipment(t *testing.T) {
+	buyer := newCustomer(t, 1_000)
+	sku := newStock(t, 5)
+	resume := pause(t, "follow-shipments")
+	var placed []string
+	for _, slot := range []int{sweep.Slot(time.Now()), sweep.Slot(time.Now().Add(5 * time.Minute))} {
+		key := ident.New()
+		for orders.Slot(ident.Derive("order", buyer.id, key)) != slot {
+			key = ident.New()
+		}
+		o := must[order](t, http.StatusAccepted, post(buyer.token, "/orders", anOrder(line(sku, 1, 100))).with("Idempotency-Key", key))
+		_, p := buyer.prepared(t, o.ID)
+		must[parcel](t, http.StatusOK, post(stack.operator, "/shipments/"+p.ID+"/dispatch", nil))
+		takeMessage(t, stack.Outputs["FollowShipmentsQueueUrl"], p.ID)
+		placed = append(placed, o.ID)
+	}
+	resume()
+	shortBudget(t)
+	followed := eventually(t, "the sweep has an order follow its shipment", func() (string, bool) {
+		out, err := stack.functions.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String(stack.Stack + "-sweep-orders"), Payload: []byte(`{}`)})
+		if err != nil || out.FunctionError != nil {
+			t.Fatalf("sweep: %v %s", err, out.Payload)
+		}
+		i := slices.IndexFunc(placed, func(id string) bool { return buyer.order(t, id).Status == "shipped" })
+		if i < 0 {
+			return string(out.Payload), false
+		}
+		return placed[i], true
+	})
+	history := buyer.history(t, followed)
+	if types(history) != "order.placed order.started order.confirmed order.shipped" || history[3].CausationID != "sweep-orders" {
+		t.Errorf("history is %+v", history)
+	}
+	belongs(t, history, history[0].CorrelationID)
+	for _, id := range placed { // the other one hears of the arrival
+		must[parcel](t, http.StatusOK, post(stack.operator, "/shipments/"+shipment.ID(id, 1)+"/deliver", nil))
+		buyer.becomes(t, id, "delivered")
+	}
+	hasStock(t, sku, shop.Stock{OnHand: 3, Available: 3})
 }
 
 // An order whose start was lost is found by the sweep, and confirmed by the run that it starts.

@@ -120,6 +120,9 @@ func Budget(seconds string) time.Duration {
 	return time.Duration(n) * time.Second
 }
 
+// Slot is the one of the orders that wait whose turn it is then.
+func Slot(now time.Time) int { return int(now.Unix() / int64(turn.Seconds()) % orders.Slots) }
+
 // Limits of one sweep.
 const (
 	// MaxActions is how many orders one sweep acts on; the rest is only looked at and counted, and waits for the next. Those under way when it is met
@@ -179,10 +182,10 @@ func (s Sweeper) Sweep(ctx context.Context) (Summary, error) {
 		defer cancel()
 	}
 	now := s.Clock.Now()
-	before, slot := now.Add(-s.Budget), int(now.Unix()/int64(turn.Seconds())%orders.Slots)
+	before := now.Add(-s.Budget)
 	run.through(ctx, looking, s.Rows.Failed(looking, before), run.one) // first: it costs little, and what the others take must not hide it
 	run.through(ctx, looking, s.Rows.Open(looking, before), run.one)
-	run.through(ctx, looking, s.Rows.Waiting(looking, slot, before), run.waiting)
+	run.through(ctx, looking, s.Rows.Waiting(looking, Slot(now), before), run.waiting)
 
 	summary, err := run.summary, errors.Join(run.errs...)
 	s.Count(MetricFound, int64(summary.Standing()))

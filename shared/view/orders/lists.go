@@ -31,7 +31,8 @@ const Slots = 12
 
 func waiting(slot int) string { return standingWaiting + strconv.Itoa(slot) }
 
-func slotOf(id string) int {
+// Slot is the one that an order has while it waits.
+func Slot(id string) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(id)) // it never fails
 	return int(h.Sum32() % Slots)
@@ -51,7 +52,7 @@ func keys(id string, r Row) []view.Key {
 	list := standingOpen
 	switch {
 	case r.Status == order.StatusConfirmed || r.Status == order.StatusShipped:
-		list = waiting(slotOf(id))
+		list = waiting(Slot(id))
 	case r.Status.Final():
 		return in
 	case r.Saga.State == order.SagaFailed:
