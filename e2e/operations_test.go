@@ -412,17 +412,22 @@ func TestAlarms(t *testing.T) {
 		set(a.AlarmName, cloudwatchtypes.StateValueOk)
 	}
 	for _, name := range []string{
-		sweep.MetricFound, sweep.MetricFailed, view.MetricLagSeconds, stream.MetricSnapshotFailures, audit.MetricMissing, audit.MetricUnpublishable, audit.MetricCanaryMissing,
-		deadletter.MetricOpen, deadletter.MetricOldest, deadletter.MetricSpent,
+		sweep.MetricFound, sweep.MetricFailed, sweep.MetricUnprepared, view.MetricLagSeconds, stream.MetricSnapshotFailures, audit.MetricMissing, audit.MetricUnpublishable,
+		audit.MetricAbandoned, audit.MetricMarkFailures, audit.MetricCanaryMissing, deadletter.MetricOpen, deadletter.MetricOldest, deadletter.MetricSpent,
 	} {
 		if !slices.ContainsFunc(own, func(a cloudwatchtypes.MetricAlarm) bool { return aws.ToString(a.MetricName) == name }) {
 			t.Errorf("no alarm watches %s", name)
 		}
 	}
 	for _, a := range own {
-		if _, err := watch.PutMetricData(t.Context(), &cloudwatch.PutMetricDataInput{Namespace: a.Namespace, MetricData: []cloudwatchtypes.MetricDatum{{
-			MetricName: a.MetricName, Dimensions: a.Dimensions, Value: aws.Float64(aws.ToFloat64(a.Threshold) + 1),
-		}}}); err != nil {
+		var data []cloudwatchtypes.MetricDatum
+		for ago := range aws.ToInt32(a.EvaluationPeriods) {
+			data = append(data, cloudwatchtypes.MetricDatum{
+				MetricName: a.MetricName, Dimensions: a.Dimensions, Value: aws.Float64(aws.ToFloat64(a.Threshold) + 1),
+				Timestamp: aws.Time(time.Now().Add(-time.Duration(ago*aws.ToInt32(a.Period)) * time.Second)),
+			})
+		}
+		if _, err := watch.PutMetricData(t.Context(), &cloudwatch.PutMetricDataInput{Namespace: a.Namespace, MetricData: data}); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, aws.ToString(a.AlarmName)+" goes off", func() (cloudwatchtypes.StateValue, bool) {
