@@ -30,11 +30,11 @@ func deadLettersCommand(stack *stackFlag) *cobra.Command {
 		letterCommand(stack, &letters{what: "show"}, "show ID", "Shows a dead letter with its message", "Personal data in the message is encrypted, as on the bus.", needsOne("dead letter's id")),
 		letterCommand(stack, &letters{what: "redrive"}, "redrive ID... | --all", "Sends dead letters back to the consumers that they came from",
 			"Lets the stack send dead letters back, each to the consumer that it came from and to no other, within a minute; show and list tell what became of them.\n"+
-				"One that is on its way already is not sent again, so that the command may be interrupted and given again.\n"+
+				"One that is on its way already is not sent again for a quarter of an hour, so that the command may be interrupted and given again.\n"+
 				"With --all, all that the filters select and that are open or spent. What is held, since nobody knows whether its effect happened, is passed over without --take-over.",
 			cobra.ArbitraryArgs),
 		letterCommand(stack, &letters{what: "discard"}, "discard ID... | --all", "Closes dead letters that are not needed",
-			"Closes dead letters whose messages are not needed. With --all, all that the filters select and that are open or spent.", cobra.ArbitraryArgs),
+			"Closes dead letters whose messages are not needed, by their ids also those that are on their way. With --all, all that the filters select and that are open or spent.", cobra.ArbitraryArgs),
 	)
 	return cmd
 }
@@ -78,7 +78,7 @@ func letterCommand(stack *stackFlag, l *letters, use, short, long string, args c
 	if l.what == "show" {
 		return cmd
 	}
-	f.StringVar(&l.topic, "topic", "", "of this topic: an event's type as order.placed, a command's name, or the category of a stored record")
+	f.StringVar(&l.topic, "topic", "", "of this topic: an event's type as order.placed, a command's name, or the category of a stored record that can't be read")
 	f.StringVar(&l.consumer, "consumer", "", "of this consumer: the function, or the queue that it takes from")
 	f.StringVar(&l.part, "error", "", "whose error has this in it, in these very letters")
 	f.DurationVar(&l.olderThan, "older-than", 0, "recorded longer ago, as 90m or 24h")
@@ -192,7 +192,7 @@ func (l *letters) show(ctx context.Context, id string) error {
 	}{
 		{"id", letter.ID}, {"status", letter.Status}, {"consumer", letter.Consumer}, {"topic", letter.Topic}, {"correlation id", letter.CorrelationID}, {"error", letter.Error},
 		{"failures", letter.RetryCount}, {"first failure", letter.FirstFailure.Format(time.RFC3339)}, {"last failure", letter.LastFailure.Format(time.RFC3339)},
-		{"recorded", letter.RecordedAt.Format(time.RFC3339)}, {"redrives", letter.Redrives}, {"next redrive", optional(letter.NextRedriveAt)}, {"held", held(letter)},
+		{"recorded", letter.RecordedAt.Format(time.RFC3339)}, {"redrives", letter.Redrives}, {"the last redrive", letter.RedriveError}, {"next redrive", optional(letter.NextRedriveAt)}, {"held", held(letter)},
 		{"hint", letter.Hint}, {"closed", optional(letter.ClosedAt)}, {"closed by", letter.ClosedBy}, {"reason", letter.Reason},
 	} {
 		if row.value != "" {
@@ -241,9 +241,7 @@ func (l *letters) decide(ctx context.Context, ids []string) error {
 		if err != nil {
 			return err
 		}
-		chosen = slices.DeleteFunc(found, func(d shop.DeadLetter) bool {
-			return l.what == "redrive" && (d.Kind == string(deadletter.KindNone) || d.Held && !l.takeOver)
-		})
+		chosen = slices.DeleteFunc(found, l.passesOver)
 	} else {
 		for _, id := range ids {
 			letter := shop.DeadLetter{ID: id}
@@ -257,7 +255,7 @@ func (l *letters) decide(ctx context.Context, ids []string) error {
 		}
 	}
 	if l.dryRun {
-		return l.print(chosen)
+		return l.print(slices.DeleteFunc(chosen, l.passesOver))
 	}
 	bar := progressBar(l.progress, map[string]string{"redrive": "Redriving", "discard": "Discarding"}[l.what], len(chosen))
 	results, refused := make([]decided, 0, len(chosen)), 0
@@ -265,6 +263,9 @@ func (l *letters) decide(ctx context.Context, ids []string) error {
 		result, err := l.order(ctx, letter.ID)
 		if err != nil && ctx.Err() != nil {
 			_ = bar.Exit()
+			if failed := l.report(results); failed != nil {
+				return failed
+			}
 			return &stoppedError{err: err, hint: fmt.Sprintf("%d of %d are done; give the same command again for the others", len(results), len(chosen))}
 		}
 		if err != nil {
@@ -282,6 +283,12 @@ func (l *letters) decide(ctx context.Context, ids []string) error {
 		return fmt.Errorf("deadletters %s: %d of %d were refused", l.what, refused, len(chosen))
 	}
 	return nil
+}
+
+// passesOver says of a letter that the order is nothing for it: it would be refused, or change nothing.
+func (l *letters) passesOver(d shop.DeadLetter) bool {
+	closed := d.Status == string(deadletter.StatusResolved) || d.Status == string(deadletter.StatusDiscarded)
+	return closed || l.what == "redrive" && (d.Kind == string(deadletter.KindNone) || d.Held && !l.takeOver)
 }
 
 func (l *letters) order(ctx context.Context, id string) (decided, error) {

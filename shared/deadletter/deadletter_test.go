@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -41,19 +44,20 @@ var errCrash = errors.New("the process ends here")
 
 // plant is a stack around the dead letters of one queue: its messages, its consumer, whose effect is idempotent, and the redrive.
 type plant struct {
-	t      interface{ Fatalf(string, ...any) }
-	table  deadlettertest.Memory
-	clock  *clock.Fake
-	queue  []queued
-	effect map[string]int // times that a message's effect happened, by its body
-	done   map[string]bool
-	poison bool
-	gone   bool
-	invoke error // what a function answers
-	runs   map[string]string
-	told   []string
-	values map[string]int64
-	sent   int
+	t       interface{ Fatalf(string, ...any) }
+	table   deadlettertest.Memory
+	clock   *clock.Fake
+	queue   []queued
+	effect  map[string]int // times that a message's effect happened, by its body
+	done    map[string]bool
+	poison  bool
+	gone    bool
+	invoke  string // what a function fails of
+	trouble error  // on the way to the consumer
+	runs    map[string]string
+	told    []string
+	values  map[string]int64
+	sent    int
 
 	crashAt, calls int // the call that crashes, half of them after they took effect; 0 for none
 }
@@ -103,6 +107,9 @@ func (p *plant) Send(_ context.Context, arn string, m deadletter.Message) error 
 		if arn != queueARN {
 			p.t.Fatalf("sent to %s", arn)
 		}
+		if p.trouble != nil {
+			return p.trouble
+		}
 		p.sent++
 		p.queue = append(p.queue, queued{id: fmt.Sprintf("m%d", p.sent), body: string(m.Body), attributes: maps.Clone(m.Attributes)})
 		return nil
@@ -110,12 +117,12 @@ func (p *plant) Send(_ context.Context, arn string, m deadletter.Message) error 
 }
 
 // Invoke implements deadletter.Functions.
-func (p *plant) Invoke(_ context.Context, _ string, payload []byte) error {
-	return p.at(func() error {
-		if p.invoke == nil {
+func (p *plant) Invoke(_ context.Context, _ string, payload []byte) (string, error) {
+	return p.invoke, p.at(func() error {
+		if p.trouble == nil && p.invoke == "" {
 			p.effect[string(payload)]++
 		}
-		return p.invoke
+		return p.trouble
 	})
 }
 
@@ -128,6 +135,9 @@ func (p *plant) Start(_ context.Context, run saga.Run) (bool, error) {
 		return false, fmt.Errorf("%s is said to belong to %q", run.Name, run.Input.CorrelationID)
 	}
 	return true, p.at(func() error {
+		if p.trouble != nil {
+			return p.trouble
+		}
 		if _, ok := p.runs[run.Name]; !ok {
 			p.runs[run.Name] = "running"
 		}
@@ -149,12 +159,14 @@ func (p *plant) Tell(_ context.Context, subject, text string) error {
 	})
 }
 
-func (p *plant) redrive() (deadletter.Summary, error) {
+func (p *plant) redriver() deadletter.Redriver {
 	return deadletter.Redriver{
 		Table: &p.table, Queues: p, Functions: p, Runs: p, Alerts: p, Clock: p.clock, Policy: policy,
 		Measure: func(metric, consumer string, value int64) { p.values[metric+" "+consumer] = value },
-	}.Run(context.Background())
+	}
 }
+
+func (p *plant) redrive() (deadletter.Summary, error) { return p.redriver().Run(context.Background()) }
 
 func (p *plant) record(l deadletter.Letter) error {
 	return deadletter.Recorder{Table: &p.table, Clock: p.clock, Policy: policy, Stack: "s"}.Record(context.Background(), l)
@@ -178,7 +190,7 @@ func (p *plant) consume() {
 			return nil
 		})
 		if id := m.attributes[deadletter.AttributeID]; err == nil && id != "" {
-			err = journal.Succeeded(context.Background(), id)
+			err = journal.Succeeded(context.Background(), id, queueARN)
 		}
 		if err == nil {
 			continue
@@ -451,10 +463,34 @@ func TestSources(t *testing.T) {
 				`"condition":"RetriesExhausted","approximateInvokeCount":2},"requestPayload":{"b":2},"responsePayload":{"errorMessage":"table gone","errorType":"errorString"}}`)},
 			deadletter.Entry{Status: "open", Consumer: "sweep-orders", Kind: "invocation", Target: functionARN + "sweep-orders", Failures: 2, Error: "table gone"}, `{"b":2}`,
 		},
-		"the redrive itself": {
-			deadletter.Letter{QueueARN: dlq("redrive-dead-letters"), Body: []byte(`{"requestContext":{"functionArn":"` + functionARN + `redrive-dead-letters","condition":"RetriesExhausted"},` +
-				`"requestPayload":{}}`)},
-			deadletter.Entry{Status: "spent", Consumer: "redrive-dead-letters", Kind: "none", Target: functionARN + "redrive-dead-letters", Failures: 1, Error: "RetriesExhausted"}, "",
+		"a queue, as SQS says, whatever the sender says": {
+			deadletter.Letter{QueueARN: dlq("shared"), SourceARN: queueARN, Body: []byte(event), Attributes: map[string]string{"TARGET_ARN": functionARN + "sweep-orders"}},
+			deadletter.Entry{Status: "open", Consumer: "start-saga", Topic: "order.placed", CorrelationID: "c1", Kind: "queue", Target: queueARN, Failures: 3,
+				Error: "no error was noted"}, "order/o1@1",
+		},
+		"more attributes than go back": {
+			deadletter.Letter{QueueARN: queueARN + "-dlq", Body: []byte("body"), Attributes: map[string]string{"1": "", "2": "", "3": "", "4": "", "5": "", "6": "", "7": "", "8": ""}},
+			deadletter.Entry{Status: "spent", Consumer: "start-saga", Kind: "none", Target: queueARN, Failures: 3, Error: "no error was noted"}, "",
+		},
+		"as many as do": {
+			deadletter.Letter{QueueARN: queueARN + "-dlq", Body: []byte("body"), Attributes: map[string]string{"1": "", "2": "", "3": "", "4": "", "5": "", "6": "", "7": ""}},
+			deadletter.Entry{Status: "open", Consumer: "start-saga", Kind: "queue", Target: queueARN, Failures: 3, Error: "no error was noted"}, "body",
+		},
+		"a canary that a rule could not deliver": {
+			deadletter.Letter{QueueARN: dlq("audit-events"), Body: []byte(`{"detail-type":"audit.sampled"}`), Attributes: map[string]string{
+				"TARGET_ARN": "arn:aws:sqs:us-east-1:123456789012:s-audit", "ERROR_CODE": "THROTTLING"}},
+			deadletter.Entry{Status: "spent", Consumer: "audit", Topic: "audit.sampled", Kind: "none", Target: "arn:aws:sqs:us-east-1:123456789012:s-audit", Failures: 1,
+				Error: "THROTTLING"}, "",
+		},
+		"a canary that no audit took": {
+			deadletter.Letter{QueueARN: dlq("audit-events"), Body: []byte(`{"detail-type":"audit.sampled"}`)},
+			deadletter.Entry{Status: "spent", Consumer: "audit-events", Topic: "audit.sampled", Kind: "none", Target: "arn:aws:sqs:us-east-1:123456789012:s-audit-events", Failures: 3,
+				Error: "no error was noted"}, "",
+		},
+		"names without end": {
+			deadletter.Letter{QueueARN: dlq("start-saga"), Body: []byte(`{"detail-type":"` + strings.Repeat("ü", 3_000) + `","detail":{"correlationid":"` + strings.Repeat("c", 3_000) + `"}}`)},
+			deadletter.Entry{Status: "open", Consumer: "start-saga", Topic: strings.Repeat("ü", 128), CorrelationID: strings.Repeat("c", 256), Kind: "queue", Target: queueARN, Failures: 3,
+				Error: "no error was noted"}, "",
 		},
 		"a batch that Lambda gave up": {
 			deadletter.Letter{QueueARN: dlq("publish-events"), Body: []byte(`{"requestContext":{"functionArn":"` + functionARN + `publish-events","condition":"RecordAgeExceeded"},` +
@@ -466,6 +502,11 @@ func TestSources(t *testing.T) {
 			deadletter.Entry{Status: "open", Consumer: "project-views", Topic: "order", CorrelationID: "c9", Kind: "record", Target: functionARN + "project-views", Failures: 1,
 				Error: "no commit"}, `{"Records":[{"dynamodb":{"Keys":{"stream":{"S":"order/o1"},"version":{"N":"3"}},"NewImage":`,
 		},
+		"a record whose events can be read": {
+			deadletter.Letter{QueueARN: dlq("project-views"), Body: []byte(strings.Replace(record, `"image":{`, `"tries":9,"firstFailure":"2026-03-01T10:00:00Z","image":{"events":{"L":[{"M":{"type":{"S":"order.placed"}}}]},`, 1))},
+			deadletter.Entry{Status: "open", Consumer: "project-views", Topic: "order.placed", CorrelationID: "c9", Kind: "record", Target: functionARN + "project-views", Failures: 9,
+				FirstFailure: start.Add(-2 * time.Hour), Error: "no commit"}, `"S":"order.placed"`,
+		},
 		"a record without its image": {
 			deadletter.Letter{QueueARN: dlq("project-views"), Body: []byte(strings.SplitN(record, `,"image"`, 2)[0] + "}")},
 			deadletter.Entry{Status: "spent", Consumer: "project-views", Topic: "order", Kind: "none", Target: functionARN + "project-views", Failures: 1, Error: "no commit"}, "",
@@ -475,6 +516,17 @@ func TestSources(t *testing.T) {
 				`"correlationId":"c3","failed":[{"step":"refund payment","error":"States.TaskFailed","cause":"down"}],"at":"2026-03-01T11:00:00Z"}`)},
 			deadletter.Entry{Status: "open", Consumer: "order-saga", Topic: "undo", CorrelationID: "c3", Kind: "undo", Target: "o1", Failures: 1,
 				Error: "undo failed; refund payment: States.TaskFailed down"}, "",
+		},
+		"an undo whose steps were tried": {
+			deadletter.Letter{QueueARN: dlq("order-saga"), Body: []byte(`{"consumer":"order-saga","problem":"undo failed","orderId":"o1","execution":"arn:aws:states:x:1:execution:m:o1",` +
+				`"failed":[{"step":"refund payment","error":"E","tries":9},{"step":"release stock","error":"E","tries":2}],"at":"2026-03-01T11:00:00Z"}`)},
+			deadletter.Entry{Status: "open", Consumer: "order-saga", Topic: "undo", Kind: "undo", Target: "o1", Failures: 11, Error: "undo failed; refund payment: E; release stock: E"}, "",
+		},
+		"an order that could not be closed": {
+			deadletter.Letter{QueueARN: dlq("order-saga"), Body: []byte(`{"consumer":"order-saga","problem":"close unresolved","orderId":"o1","execution":"arn:aws:states:x:1:execution:m:o1",` +
+				`"correlationId":"c4","failed":[{"step":"close order","error":"States.Timeout"}],"at":"2026-03-01T11:00:00Z"}`)},
+			deadletter.Entry{Status: "open", Consumer: "order-saga", Topic: "undo", CorrelationID: "c4", Kind: "undo", Target: "o1", Failures: 1,
+				Error: "close unresolved; close order: States.Timeout"}, "",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -491,6 +543,9 @@ func TestSources(t *testing.T) {
 			}
 			got := deadletter.Entry{
 				Status: e.Status, Consumer: e.Consumer, Topic: e.Topic, CorrelationID: e.CorrelationID, Kind: e.Kind, Target: e.Target, Failures: e.Failures, Error: tc.want.Error,
+			}
+			if !tc.want.FirstFailure.IsZero() {
+				got.FirstFailure = e.FirstFailure
 			}
 			if a, b := fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", tc.want); a != b {
 				t.Errorf("recorded %s\nwant     %s", a, b)
@@ -522,7 +577,7 @@ func TestFunctionThatAnswers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p.invoke = errors.New("still no commit")
+	p.invoke = "still no commit"
 	p.clock.Advance(policy.MinAge)
 	if s, err := p.redrive(); err != nil || s.Failed != 1 {
 		t.Fatalf("%+v, %v", s, err)
@@ -530,7 +585,7 @@ func TestFunctionThatAnswers(t *testing.T) {
 	if e := p.only(); e.Status != deadletter.StatusOpen || e.Error != "still no commit" || e.Failures != 3 || e.Redrives != 1 || !e.Next.Equal(p.clock.Now().Add(10*time.Minute)) {
 		t.Errorf("%+v", e)
 	}
-	p.invoke = nil
+	p.invoke = ""
 	p.goOn()
 	if e := p.only(); e.Status != deadletter.StatusResolved || e.Redrives != 2 {
 		t.Errorf("%+v", e)
@@ -624,11 +679,443 @@ func TestLateAnswers(t *testing.T) {
 	if _, err := (deadletter.Desk{Table: &p.table, Clock: p.clock}).Discard(t.Context(), e.ID, deadletter.Order{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := (deadletter.Journal{Table: &p.table, Clock: p.clock}).Succeeded(t.Context(), e.ID); err != nil || p.only().Status != deadletter.StatusResolved {
+	if err := (deadletter.Journal{Table: &p.table, Clock: p.clock}).Succeeded(t.Context(), e.ID, queueARN); err != nil || p.only().Status != deadletter.StatusResolved {
 		t.Errorf("%v, %+v", err, p.only())
 	}
-	if err := (deadletter.Journal{Table: &p.table, Clock: p.clock}).Succeeded(t.Context(), ident.New()); err != nil {
+	if err := (deadletter.Journal{Table: &p.table, Clock: p.clock}).Succeeded(t.Context(), ident.New(), queueARN); err != nil {
 		t.Errorf("of an entry that there is not: %v", err)
+	}
+}
+
+// A consumer that never answers: the message is sent again with each lease that ends, five times, and that is an attempt that failed. In the end operations is told, the
+// consumer's own error stays, and its answer still counts when it comes.
+func TestNoAnswer(t *testing.T) {
+	p := newPlant(t)
+	p.poison = true
+	e := p.fail()
+	for attempt := 1; attempt <= 3; attempt++ {
+		p.clock.Advance(p.only().Next.Sub(p.clock.Now()))
+		for send, lease := range []time.Duration{15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour} {
+			if s, err := p.redrive(); err != nil || s.Sent != 1 || p.only().Redrives != attempt || p.only().Sends != send+1 {
+				t.Fatalf("attempt %d, send %d: %+v, %v, %+v", attempt, send+1, s, err, p.only())
+			}
+			p.clock.Advance(lease)
+		}
+		if s, err := p.redrive(); err != nil || s.Failed != 1 || s.Sent != 0 {
+			t.Fatalf("attempt %d, after its sends: %+v, %v", attempt, s, err)
+		}
+	}
+	got := p.only()
+	if got.Status != deadletter.StatusSpent || got.Failures != 3 || got.Error != e.Error || !strings.HasPrefix(got.RedriveError, "the consumer has not answered: redrive 3 was sent 5 times") {
+		t.Fatalf("%+v", got)
+	}
+	if s, err := p.redrive(); err != nil || s.Alerted != 1 || len(p.told) != 1 || !strings.Contains(p.told[0], e.Error) || !strings.Contains(p.told[0], got.RedriveError) {
+		t.Errorf("%+v, %v, told %q", s, err, p.told)
+	}
+	p.poison = false
+	p.consume()
+	if got := p.only(); got.Status != deadletter.StatusResolved || p.effect[event] != 1 || got.RedriveError != "" {
+		t.Errorf("%+v, effects %v", got, p.effect)
+	}
+}
+
+// A person needn't wait for an answer that may never come: what is under way can be discarded, and after its first lease be sent anew.
+func TestOrdersWhileUnderWay(t *testing.T) {
+	p := newPlant(t)
+	p.poison = true
+	e := p.fail()
+	desk := deadletter.Desk{Table: &p.table, Clock: p.clock}
+	order := func() {
+		t.Helper()
+		if _, err := desk.Redrive(t.Context(), e.ID, deadletter.Order{Request: es.Request{CommitID: ident.New()}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.clock.Advance(policy.MinAge)
+	if _, err := p.redrive(); err != nil {
+		t.Fatal(err)
+	}
+	order()
+	if s, err := p.redrive(); err != nil || s != (deadletter.Summary{}) {
+		t.Errorf("ordered in its first lease: %+v, %v", s, err)
+	}
+	p.clock.Advance(15 * time.Minute)
+	if _, err := p.redrive(); err != nil {
+		t.Fatal(err)
+	}
+	order()
+	order()
+	for range 2 {
+		if _, err := p.redrive(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := p.only(); len(p.queue) != 3 || got.Status != deadletter.StatusRedriving || got.Redrives != 2 || got.Automatic != 1 || p.queue[2].attributes["redrive-attempt"] != "2" {
+		t.Errorf("ordered after it: %+v, sent %+v", got, p.queue)
+	}
+	if got, err := desk.Discard(t.Context(), e.ID, deadletter.Order{Reason: "not needed"}); err != nil || got.Status != deadletter.StatusDiscarded {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	late := p.queue[2]
+	if err := p.record(deadletter.Letter{QueueARN: queueARN + "-dlq", MessageID: "late", Body: []byte(event), Attributes: late.attributes}); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.only(); got.Status != deadletter.StatusDiscarded || got.Reason != "not needed" {
+		t.Errorf("after a late failure %+v", got)
+	}
+	p.poison = false
+	p.consume()
+	if got := p.only(); got.Status != deadletter.StatusResolved || p.effect[event] != 1 {
+		t.Errorf("after a late success %+v, effects %v", got, p.effect)
+	}
+}
+
+// Trouble on the way to the consumer is none of the consumer's: its error and its count stay, and an attempt whose message was certainly not sent is none. Nothing of it fails
+// the run, whose failure would be a dead letter itself.
+func TestTroubleOnTheWay(t *testing.T) {
+	lost := errors.New("connection reset")
+	for name, tc := range map[string]struct {
+		trouble  error
+		want     deadletter.Entry // after the first attempt
+		failed   int
+		errors   int
+		tries    int // attempts until it is spent, 0 where it never is
+		finished deadletter.Status
+	}{
+		"certainly not sent": {
+			fmt.Errorf("%w: slow down", deadletter.ErrNotSent), deadletter.Entry{Status: "open", Next: start.Add(10 * time.Minute), RedriveError: "could not be sent: slow down"}, 0, 1, 0, "open",
+		},
+		"refused": {
+			fmt.Errorf("%w: access denied", deadletter.ErrRefused),
+			deadletter.Entry{Status: "open", Redrives: 1, Automatic: 1, Next: start.Add(15 * time.Minute), RedriveError: "can't be sent: access denied"}, 1, 0, 3, "spent",
+		},
+		"nobody knows": {lost, deadletter.Entry{Status: "redriving", Redrives: 1, Automatic: 1, Sends: 1, Next: start.Add(20 * time.Minute)}, 0, 1, 3, "spent"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlant(t)
+			p.poison = true
+			e := p.fail()
+			p.trouble = tc.trouble
+			p.clock.Advance(policy.MinAge)
+			s, err := p.redrive()
+			if err != nil || s.Failed != tc.failed || s.Errors != tc.errors || p.values["RedriveErrors "] != int64(tc.errors) {
+				t.Errorf("%+v, %v, measured %v", s, err, p.values)
+			}
+			got := p.only()
+			if got.Status != tc.want.Status || got.Redrives != tc.want.Redrives || got.Automatic != tc.want.Automatic || got.Sends != tc.want.Sends || !got.Next.Equal(tc.want.Next) ||
+				!strings.HasSuffix(got.RedriveError, tc.want.RedriveError) || got.Error != e.Error || got.Failures != 3 {
+				t.Errorf("%+v, want %+v", got, tc.want)
+			}
+			for range 400 {
+				p.clock.Advance(5 * time.Minute)
+				if _, err := p.redrive(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := p.only(); got.Status != tc.finished || got.Redrives != tc.tries || got.Error != e.Error || got.Failures != 3 {
+				t.Errorf("in the end %+v", got)
+			}
+			p.trouble, p.poison = nil, false
+			if _, err := (deadletter.Desk{Table: &p.table, Clock: p.clock}).Redrive(t.Context(), e.ID, deadletter.Order{}); err != nil {
+				t.Fatal(err)
+			}
+			p.goOn()
+			if got := p.only(); got.Status != deadletter.StatusResolved || p.effect[event] != 1 {
+				t.Errorf("mended, %+v", got)
+			}
+		})
+	}
+}
+
+// A table that can't be read is what a run fails of; one entry of it that can't be is not.
+func TestTableThatFails(t *testing.T) {
+	down := errors.New("down")
+	for method, want := range map[string]error{"Due": down, "List": down, "Get": nil, "Update": nil, "Message": nil} {
+		p := newPlant(t)
+		p.poison = true
+		p.fail()
+		p.clock.Advance(policy.MinAge)
+		p.table.Fail = func(called string) (error, error) {
+			if called == method {
+				return down, nil
+			}
+			return nil, nil
+		}
+		if s, err := p.redrive(); !errors.Is(err, want) || want == nil && s.Errors != 1 {
+			t.Errorf("%s fails: %+v, %v", method, s, err)
+		}
+	}
+}
+
+// unreadable is a table one of whose entries can't be read.
+type unreadable struct{ *deadlettertest.Memory }
+
+func (u unreadable) Due(ctx context.Context, now time.Time) iter.Seq2[deadletter.Entry, error] {
+	return func(yield func(deadletter.Entry, error) bool) {
+		if !yield(deadletter.Entry{ID: "odd"}, fmt.Errorf("%w: odd", deadletter.ErrUnreadable)) {
+			return
+		}
+		for e, err := range u.Memory.Due(ctx, now) {
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+func TestUnreadableEntry(t *testing.T) {
+	p := newPlant(t)
+	p.poison = true
+	p.fail()
+	p.clock.Advance(policy.MinAge)
+	r := p.redriver()
+	r.Table = unreadable{&p.table}
+	if s, err := r.Run(t.Context()); err != nil || s.Sent != 1 || s.Errors != 1 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// Functions are invoked while there is time for the longest answer only, also those that have waited for others: what is left is the next run's.
+func TestTimeRunsOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, now := newPlant(t), clock.System{}
+		p.table.Fail = nil // it counts for one goroutine
+		e := func(i int, kind deadletter.Kind) {
+			if err := p.table.Create(t.Context(), deadletter.Entry{
+				ID: ident.Derive("test", fmt.Sprint(i)), Status: deadletter.StatusOpen, Kind: kind, Target: queueARN, Next: now.Now().Add(time.Duration(i - 100)),
+			}, deadletter.Message{Body: []byte("{}")}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range 17 {
+			e(i, deadletter.KindInvocation)
+		}
+		e(20, deadletter.KindQueue)
+		ctx, cancel := context.WithTimeout(t.Context(), 250*time.Second)
+		defer cancel()
+		r := p.redriver()
+		r.Clock, r.Functions = now, slow{now, 100 * time.Second}
+		s, err := r.Run(ctx)
+		if want := (deadletter.Summary{Resolved: 16, Sent: 1, Unfinished: true}); err != nil || s != want || ctx.Err() != nil {
+			t.Errorf("%+v, %v, %v; want %+v", s, err, ctx.Err(), want)
+		}
+	})
+}
+
+// slow answers after a while.
+type slow struct {
+	clock clock.Clock
+	takes time.Duration
+}
+
+func (s slow) Invoke(ctx context.Context, _ string, _ []byte) (string, error) {
+	return "", s.clock.Sleep(ctx, s.takes)
+}
+
+// What was never held is not let go: no order of a person makes a consumer have its effect a second time where nobody has to.
+func TestTakeOverOfNothing(t *testing.T) {
+	p := newPlant(t)
+	p.poison = true
+	e := p.fail()
+	if _, err := (deadletter.Desk{Table: &p.table, Clock: p.clock}).Redrive(t.Context(), e.ID, deadletter.Order{TakeOver: true}); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := p.redrive(); err != nil || s.Sent != 1 || p.queue[0].attributes["take-over"] != "" {
+		t.Errorf("%+v, %v, sent %+v", s, err, p.queue)
+	}
+}
+
+// An order to have an effect a second time that nobody answers does not become one that is repeated by itself.
+func TestTakeOverThatIsNotAnswered(t *testing.T) {
+	p := newPlant(t)
+	if err := p.table.Create(t.Context(), deadletter.Entry{ID: ident.New(), Status: deadletter.StatusOpen, Kind: deadletter.KindQueue, Target: queueARN, Held: true},
+		deadletter.Message{Body: []byte(event)}); err != nil {
+		t.Fatal(err)
+	}
+	p.trouble = deadletter.ErrRefused
+	if _, err := (deadletter.Desk{Table: &p.table, Clock: p.clock}).Redrive(t.Context(), p.only().ID, deadletter.Order{TakeOver: true}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.redrive(); err != nil {
+		t.Fatal(err)
+	}
+	p.goOn()
+	if e := p.only(); e.Status != deadletter.StatusOpen || !e.Held || e.Redrives != 1 || len(p.told) != 1 {
+		t.Errorf("%+v, told %q", e, p.told)
+	}
+}
+
+// The redrive's own dead letters are not recorded: one a run would be one a minute, and the next run does what that one did not.
+func TestLettersOfTheRedriveItself(t *testing.T) {
+	p := newPlant(t)
+	dlq := "arn:aws:sqs:us-east-1:123456789012:s-redrive-dead-letters-dlq"
+	for _, l := range []deadletter.Letter{
+		{QueueARN: dlq, MessageID: "1", Body: []byte(`{"requestContext":{"functionArn":"` + functionARN + `redrive-dead-letters","condition":"RetriesExhausted"},"requestPayload":{}}`)},
+		{QueueARN: dlq, MessageID: "2", Body: []byte(`{}`), Attributes: map[string]string{"TARGET_ARN": functionARN + "redrive-dead-letters", "ERROR_CODE": "x"}},
+	} {
+		if err := p.record(l); err != nil {
+			t.Error(err)
+		}
+	}
+	if page, err := p.table.List(t.Context(), deadletter.Query{Limit: 1}); err != nil || len(page.Entries) != 0 {
+		t.Errorf("%+v, %v", page, err)
+	}
+}
+
+// A message that fails anew after it was resolved has all its redrives, and those that people ordered cost it none.
+func TestRedrivesOfItsOwn(t *testing.T) {
+	p := newPlant(t)
+	letter := func() {
+		t.Helper()
+		if err := p.record(deadletter.Letter{QueueARN: "arn:aws:sqs:us-east-1:123456789012:s-project-views-dlq", MessageID: ident.New(), Body: []byte(
+			`{"consumer":"project-views","stream":"order/o1","sequenceNumber":"3","eventId":"e","streamArn":"a","error":"no commit","at":"2026-03-01T11:00:00Z","image":{}}`)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	letter()
+	p.invoke = "still no commit"
+	for range 3 {
+		if _, err := (deadletter.Desk{Table: &p.table, Clock: p.clock}).Redrive(t.Context(), p.only().ID, deadletter.Order{Request: es.Request{CommitID: ident.New()}}); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := p.redrive(); err != nil || s.Failed != 1 {
+			t.Fatalf("%+v, %v", s, err)
+		}
+	}
+	if e := p.only(); e.Status != deadletter.StatusOpen || e.Redrives != 3 || e.Automatic != 0 || !e.Next.Equal(p.clock.Now().Add(5*time.Minute)) {
+		t.Errorf("after three orders %+v", e)
+	}
+	for range 2 {
+		p.clock.Advance(p.only().Next.Sub(p.clock.Now()))
+		if _, err := p.redrive(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.invoke = ""
+	p.goOn()
+	if e := p.only(); e.Status != deadletter.StatusResolved || e.Redrives != 6 || e.Automatic != 3 {
+		t.Fatalf("%+v", e)
+	}
+	p.clock.Advance(24 * time.Hour)
+	letter()
+	if e := p.only(); e.Status != deadletter.StatusOpen || e.Automatic != 0 || !e.Next.Equal(p.clock.Now().Add(5*time.Minute)) {
+		t.Errorf("failed anew: %+v", e)
+	}
+	p.clock.Advance(time.Minute)
+	if _, err := p.redrive(); err != nil || p.values["OldestDeadLetterSeconds "] != 60 {
+		t.Errorf("%v, measured %v: it is as old as since it was opened", err, p.values)
+	}
+}
+
+// A message says by itself which entry it is of, and anybody can send one: an entry of another queue is neither changed by its failure nor closed by its success.
+func TestEntriesOfOthers(t *testing.T) {
+	p := newPlant(t)
+	p.poison = true
+	mails := "arn:aws:sqs:us-east-1:123456789012:s-send-mails"
+	e := p.fail()
+	p.clock.Advance(policy.MinAge)
+	if _, err := p.redrive(); err != nil {
+		t.Fatal(err)
+	}
+	before := p.only()
+	for _, tc := range []struct{ queue, id string }{{mails, e.ID}, {queueARN, "note/s-start-saga/m0"}, {queueARN, ident.New()}, {queueARN, strings.ToUpper(e.ID)}} {
+		if err := (deadletter.Journal{Table: &p.table, Clock: p.clock}).Succeeded(t.Context(), tc.id, tc.queue); err != nil || p.only().Revision != before.Revision {
+			t.Errorf("%s of %s: %v, %+v", tc.id, tc.queue, err, p.only())
+		}
+	}
+	for i, tc := range []struct{ queue, id string }{{mails, e.ID}, {queueARN, "note/s-start-saga/m0"}, {queueARN, ident.New()}} {
+		l := deadletter.Letter{QueueARN: tc.queue + "-dlq", MessageID: fmt.Sprint("forged", i), Body: []byte(event), Attributes: map[string]string{"dead-letter-id": tc.id, "redrive-attempt": "1"}}
+		if err := p.record(l); err != nil {
+			t.Fatal(err)
+		}
+		page, err := p.table.List(t.Context(), deadletter.Query{Limit: 10})
+		if err != nil || len(page.Entries) != i+2 {
+			t.Fatalf("%s of %s: %d entries, %v", tc.id, tc.queue, len(page.Entries), err)
+		}
+	}
+	if got, err := p.table.Get(t.Context(), e.ID); err != nil || got.Revision != before.Revision {
+		t.Errorf("%+v, %v", got, err)
+	}
+	order := ident.New()
+	if err := p.record(deadletter.Letter{QueueARN: "arn:aws:sqs:us-east-1:123456789012:s-order-saga-dlq", MessageID: "run", Body: []byte(
+		`{"consumer":"order-saga","problem":"undo failed","orderId":"` + order + `","execution":"arn:aws:states:r:1:execution:m:redrive-` + e.ID + `-1"}`)}); err != nil {
+		t.Fatal(err)
+	}
+	if page, err := p.table.List(t.Context(), deadletter.Query{Consumer: "order-saga", Limit: 10}); err != nil || len(page.Entries) != 1 || page.Entries[0].Target != order {
+		t.Errorf("%+v, %v", page, err)
+	}
+}
+
+// A consumer that crashed in its last try has noted one before at most, and the message was received three times all the same.
+func TestNoteOfATryBefore(t *testing.T) {
+	for receives, want := range map[int]string{
+		1: "no such table (noted of try 1; of the last one no error was noted: the consumer crashed or ran out of time)", 3: "no such table", 0: "no such table",
+	} {
+		p := newPlant(t)
+		if err := p.table.Note(t.Context(), deadletter.Note{Queue: "s-start-saga", MessageID: "m", Error: "no such table", Receives: receives, First: start.Add(-time.Minute), Last: start.Add(-time.Minute)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.record(deadletter.Letter{QueueARN: queueARN + "-dlq", MessageID: "m", Body: []byte(event)}); err != nil {
+			t.Fatal(err)
+		}
+		if e := p.only(); e.Error != want || e.Failures != 3 || !e.FirstFailure.Equal(start.Add(-time.Minute)) || e.LastFailure.Equal(start) != (receives == 1) {
+			t.Errorf("of try %d: %+v", receives, e)
+		}
+	}
+}
+
+// An error while a run is asked how it stands says nothing about the run.
+func TestUndoThatCannotBeAsked(t *testing.T) {
+	p := newPlant(t)
+	if err := p.record(deadletter.Letter{QueueARN: "arn:aws:sqs:us-east-1:123456789012:s-order-saga-dlq", MessageID: "m", Body: []byte(
+		`{"consumer":"order-saga","problem":"undo failed","orderId":"` + ident.New() + `","execution":"arn:aws:states:r:1:execution:m:o1"}`)}); err != nil {
+		t.Fatal(err)
+	}
+	p.clock.Advance(policy.MinAge)
+	if _, err := p.redrive(); err != nil {
+		t.Fatal(err)
+	}
+	before := p.only()
+	p.trouble = errors.New("slow down")
+	for range 10 {
+		p.clock.Advance(time.Minute)
+		if s, err := p.redrive(); err != nil || s.Errors != 1 || s.Failed != 0 {
+			t.Fatalf("%+v, %v", s, err)
+		}
+	}
+	if e := p.only(); e.Status != deadletter.StatusRedriving || e.Redrives != 1 || e.Error != before.Error || e.Failures != before.Failures {
+		t.Errorf("%+v", e)
+	}
+	p.trouble = nil
+	p.runs["redrive-"+before.ID+"-1"] = "succeeded"
+	p.clock.Advance(time.Minute)
+	if s, err := p.redrive(); err != nil || s.Resolved != 1 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// crowded is a table with more open entries than are counted, and one of each other status.
+type crowded struct{ *deadlettertest.Memory }
+
+func (c crowded) List(_ context.Context, q deadletter.Query) (deadletter.Page, error) {
+	if !q.Oldest {
+		return deadletter.Page{}, errors.New("the oldest would not be among those that are counted")
+	}
+	e := deadletter.Entry{Status: q.Status, Consumer: "c", RecordedAt: start}
+	if q.Status != deadletter.StatusOpen {
+		return deadletter.Page{Entries: []deadletter.Entry{e}}, nil
+	}
+	return deadletter.Page{Entries: slices.Repeat([]deadletter.Entry{e}, q.Limit), Next: "more"}, nil
+}
+
+// However many entries are open, those that wait for a person are counted too.
+func TestMeasuresOfMany(t *testing.T) {
+	p := newPlant(t)
+	r := p.redriver()
+	r.Table = crowded{&p.table}
+	p.clock.Advance(time.Hour)
+	if _, err := r.Run(t.Context()); err != nil || p.values["OpenDeadLetters "] != 10_001 || p.values["SpentDeadLetters "] != 1 || p.values["OldestDeadLetterSeconds "] != 3_600 {
+		t.Errorf("%v, measured %v", err, p.values)
 	}
 }
 

@@ -14,7 +14,6 @@ import (
 var (
 	ErrNotFound      = faults.Declare(faults.NotFound, "dead-letter.not-found")
 	ErrClosed        = faults.Declare(faults.Conflict, "dead-letter.closed")
-	ErrUnderWay      = faults.Declare(faults.Conflict, "dead-letter.under-way")
 	ErrNotRedrivable = faults.Declare(faults.Rule, "dead-letter.not-redrivable")
 	ErrHeld          = faults.Declare(faults.Rule, "dead-letter.outcome-unknown")
 	ErrInvalid       = faults.Declare(faults.Invalid, "dead-letter.invalid")
@@ -52,8 +51,9 @@ func (d Desk) List(ctx context.Context, q Query) (Page, error) {
 }
 
 // Redrive lets the next run of the redrive send an entry's message, whatever the policy says. One that is due or under way is left as it is, so that any number
-// of orders are one redrive. It is refused for an entry that is closed (ErrClosed), that has no way back (ErrNotRedrivable), and, without TakeOver, for one whose
-// consumer doesn't know whether its effect happened (ErrHeld).
+// of orders are one redrive; but a message that was not answered in its first lease is sent anew, as a further attempt. It is refused for an entry that is closed
+// (ErrClosed), that has no way back (ErrNotRedrivable), and, without TakeOver, for one whose consumer doesn't know whether its effect happened (ErrHeld). TakeOver
+// means nothing for any other entry.
 func (d Desk) Redrive(ctx context.Context, id string, o Order) (Entry, error) {
 	return d.carryOut(ctx, id, o, func(e Entry) (Entry, error) {
 		switch now := d.Clock.Now(); {
@@ -63,22 +63,22 @@ func (d Desk) Redrive(ctx context.Context, id string, o Order) (Entry, error) {
 			return e, ErrNotRedrivable.New("the dead letter has no way back. %s", e.Hint)
 		case e.Held && !o.TakeOver:
 			return e, ErrHeld.Field("body.takeOver", "nobody knows whether the effect happened: look, and then say that it may happen twice, or discard the dead letter")
-		case e.Status == StatusOpen && (e.Next.IsZero() || e.Next.After(now) || e.Alert), e.Status == StatusSpent:
-			e.Status, e.Next, e.Alert = StatusOpen, now, false
+		case e.Status == StatusOpen && (e.Next.IsZero() || e.Next.After(now) || e.Alert), e.Status == StatusSpent,
+			e.Status == StatusRedriving && e.Sends > 1 && e.Kind != KindUndo:
+			e.Status, e.Next, e.Alert, e.Ordered, e.Hint = StatusOpen, now, false, true, ""
 		}
-		e.Held, e.TakeOver = false, e.TakeOver || o.TakeOver
+		e.Held, e.TakeOver = false, e.TakeOver || o.TakeOver && e.Held
 		return e, nil
 	})
 }
 
-// Discard closes an entry whose message is not needed. It is refused while the message is under way (ErrUnderWay), and for one that is resolved (ErrClosed).
+// Discard closes an entry whose message is not needed, also one that is under way: its consumer's success then still resolves it, and its failure says nothing any more.
+// It is refused for one that is resolved (ErrClosed).
 func (d Desk) Discard(ctx context.Context, id string, o Order) (Entry, error) {
 	return d.carryOut(ctx, id, o, func(e Entry) (Entry, error) {
 		switch e.Status {
 		case StatusResolved:
 			return e, ErrClosed.New("the dead letter is resolved")
-		case StatusRedriving:
-			return e, ErrUnderWay.New("the dead letter is being redriven")
 		case StatusDiscarded:
 		default:
 			e.Status, e.Alert, e.Held, e.Closed, e.ClosedBy, e.Reason = StatusDiscarded, false, false, d.Clock.Now(), o.Request.Metadata.Actor, o.Reason

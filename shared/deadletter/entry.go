@@ -3,11 +3,12 @@
 //
 //	            ┌──────────────── failure ────────────────┐
 //	letter ──> open ──claim──> redriving ──success──> resolved
-//	            ▲ │ └─discard─> discarded └─failure of the last redrive, or the consumer is gone─> spent
+//	            ▲ │ └─discard─> discarded └─failure of the last redrive, no answer to it, or the consumer is gone─> spent
 //	            └──────────────────── an operator's redrive ────────────────────────────────────────┘
 //
 // A claim comes before the message is sent and carries its attempt with it. Between any two of claim, send, effect and answer the process may end: the claim's
-// lease then ends too, and the same attempt is sent again. The message may so arrive twice, as any message may; each consumer has its effect once.
+// lease then ends too, and the same attempt is sent again, a few times. The message may so arrive twice, as any message may; each consumer has its effect once.
+// What the consumer met stands in the entry's Error, and what the redrive itself met in RedriveError, so that neither hides the other.
 package deadletter
 
 import (
@@ -62,8 +63,14 @@ var ErrConflict = errors.New("deadletter: the entry has changed")
 // ErrNoEntry says that there is no such entry.
 var ErrNoEntry = errors.New("deadletter: no such entry")
 
-// maxError is the longest error text of an entry, in bytes.
-const maxError = 4_000
+// ErrUnreadable says of an entry that what is stored can't be read.
+var ErrUnreadable = errors.New("deadletter: the entry can't be read")
+
+// The longest texts of an entry, in bytes. What a message says of itself may be of any length, and an index takes keys of 1 KB in all.
+const (
+	maxError = 4_000
+	maxName  = 256 // topic, consumer, target, correlation id, code
+)
 
 // maxRequests is how many requests of operators an entry remembers, so as to know one that is sent again.
 const maxRequests = 20
@@ -74,7 +81,7 @@ type Entry struct {
 	Revision      int64  `json:"-"` // counts the writes; the table's
 	Status        Status `json:"status"`
 	Consumer      string `json:"consumer"` // the function, or the queue that it takes from, without the stack's name
-	Topic         string `json:"topic"`    // an event's type, a command's name, or the category of a record's stream; "" where the message doesn't say
+	Topic         string `json:"topic"`    // an event's type, a command's name, or the category of a record that can't be read; "" where the message doesn't say
 	CorrelationID string `json:"correlationId"`
 	Kind          Kind   `json:"kind"`
 	Target        string `json:"target"` // the ARN of the queue or function, or the order's id
@@ -86,19 +93,23 @@ type Entry struct {
 	FirstFailure time.Time `json:"firstFailure,omitzero"`
 	LastFailure  time.Time `json:"lastFailure,omitzero"`
 	RecordedAt   time.Time `json:"recordedAt"`
+	ReopenedAt   time.Time `json:"reopenedAt,omitzero"` // when it failed anew after it was resolved
 
-	Redrives int       `json:"redrives"`        // attempts that were begun
-	Sends    int       `json:"sends"`           // of the present attempt: above 1 where the answer to one was lost
-	Next     time.Time `json:"next,omitzero"`   // open: the next redrive; redriving: the lease's end; with Alert: when operations is told
-	Held     bool      `json:"held"`            // only a person may redrive it
-	TakeOver bool      `json:"takeOver"`        // the next redrive may have the effect a second time
-	Hint     string    `json:"hint"`            // what to do where a redrive is not possible
-	Alert    bool      `json:"alert"`           // operations is still to be told
-	Letters  []string  `json:"letters"`         // the last messages that told of a failure, by which one that comes twice is known
-	Requests []Request `json:"requests"`        // the last of operators
-	Closed   time.Time `json:"closed,omitzero"` // when it was resolved or discarded
-	ClosedBy string    `json:"closedBy"`
-	Reason   string    `json:"reason"` // of the discard, in the operator's words
+	Redrives     int       `json:"redrives"`        // attempts that were begun, in all: the number of the present one
+	Automatic    int       `json:"automatic"`       // of those that nobody ordered, since it was opened
+	Ordered      bool      `json:"ordered"`         // a person ordered the next attempt, or the present one
+	Sends        int       `json:"sends"`           // of the present attempt: above 1 where the answer to one was lost
+	RedriveError string    `json:"redriveError"`    // why the last redrive came to no answer of the consumer
+	Next         time.Time `json:"next,omitzero"`   // open: the next redrive; redriving: the lease's end; with Alert: when operations is told
+	Held         bool      `json:"held"`            // only a person may redrive it
+	TakeOver     bool      `json:"takeOver"`        // the next redrive may have the effect a second time
+	Hint         string    `json:"hint"`            // what to do where a redrive is not possible
+	Alert        bool      `json:"alert"`           // operations is still to be told
+	Letters      []string  `json:"letters"`         // the last messages that told of a failure, by which one that comes twice is known
+	Requests     []Request `json:"requests"`        // the last of operators
+	Closed       time.Time `json:"closed,omitzero"` // when it was resolved or discarded
+	ClosedBy     string    `json:"closedBy"`
+	Reason       string    `json:"reason"` // of the discard, in the operator's words
 }
 
 // Request is an operator's request as an entry remembers it.
@@ -128,7 +139,7 @@ type Note struct {
 // Policy says when and how often an entry is redriven.
 type Policy struct {
 	MinAge      time.Duration // from a failure to the first redrive
-	MaxRedrives int           // of themselves; a person may go on
+	MaxRedrives int           // of themselves, since the entry was opened; a person may go on
 	Spacing     float64       // each wait is so many times the one before
 }
 
@@ -153,12 +164,27 @@ func ParsePolicy(minAgeSeconds, maxRedrives, spacing string) Policy {
 	return Policy{MinAge: time.Duration(age) * time.Second, MaxRedrives: int(most), Spacing: factor}
 }
 
+// How often one attempt is sent before it counts as failed for want of an answer: a message for eight hours (15 + 30 + 60 + 120 + 240 minutes), an undoing run asked
+// for two, which is longer than one can take.
+const (
+	maxSends = 5
+	maxAsked = 120
+)
+
 // wait is the time to the next redrive after so many, at most a day.
 func (p Policy) wait(redrives int) time.Duration {
 	if wait := float64(p.MinAge) * math.Pow(p.Spacing, float64(redrives)); wait < float64(maxWait) {
 		return time.Duration(wait)
 	}
 	return maxWait
+}
+
+// opened is when an entry was opened the last time.
+func (e Entry) opened() time.Time {
+	if e.ReopenedAt.After(e.RecordedAt) {
+		return e.ReopenedAt
+	}
+	return e.RecordedAt
 }
 
 // failure is a try, or several, of which a letter or an answer tells.
@@ -173,24 +199,50 @@ type failure struct {
 // failed is the entry after a failure: open for the next redrive, or spent.
 func (p Policy) failed(e Entry, f failure, now time.Time) Entry {
 	e.noteFailure(f)
-	e.TakeOver, e.Sends = false, 0
+	e.RedriveError = ""
+	e.Held, e.Hint = f.held, f.hint
+	return p.back(e, now)
+}
+
+// back is the entry after an attempt that came to nothing.
+func (p Policy) back(e Entry, now time.Time) Entry {
+	e.TakeOver, e.Ordered, e.Sends = false, false, 0
 	e.Closed, e.ClosedBy, e.Reason = time.Time{}, "", ""
-	e.Held = f.held
-	e.Hint = f.hint
 	switch {
-	case f.hint != "", e.Redrives >= p.MaxRedrives && !e.Held:
+	case e.Hint != "", e.Automatic >= p.MaxRedrives && !e.Held:
 		e.Status, e.Alert, e.Next = StatusSpent, true, now
 	case e.Held:
 		e.Status, e.Alert, e.Next = StatusOpen, true, now
 	default:
-		e.Status, e.Alert, e.Next = StatusOpen, false, now.Add(p.wait(e.Redrives))
+		e.Status, e.Alert, e.Next = StatusOpen, false, now.Add(p.wait(e.Automatic))
 	}
 	return e
 }
 
+// unanswered is the entry after an attempt that the consumer has not answered, or that was refused on its way there. The consumer's own error and count stay.
+func (p Policy) unanswered(e Entry, why string, now time.Time) Entry {
+	e.RedriveError, e.Hint = shorten(why, maxError), ""
+	e.Held = e.TakeOver // a person let it go once, and nobody knows whether that had the effect
+	return p.back(e, now)
+}
+
+// unsent is the entry after an attempt whose message was certainly not sent, for a reason that passes: no attempt at all. ok is false where the same attempt may have
+// been sent before; its lease then ends as any does.
+func (p Policy) unsent(e Entry, why string, now time.Time) (_ Entry, ok bool) {
+	if e.Sends > 1 {
+		return e, false
+	}
+	e.Redrives--
+	if !e.Ordered {
+		e.Automatic--
+	}
+	e.Status, e.Sends, e.RedriveError, e.Next = StatusOpen, 0, shorten(why, maxError), now.Add(p.MinAge)
+	return e, true
+}
+
 // noteFailure takes a failure down and changes nothing else.
 func (e *Entry) noteFailure(f failure) {
-	e.Error, e.Code = shorten(f.err), f.code
+	e.Error, e.Code = shorten(f.err, maxError), shorten(f.code, maxName)
 	e.Failures += f.tries
 	if e.FirstFailure.IsZero() || !f.first.IsZero() && f.first.Before(e.FirstFailure) {
 		e.FirstFailure = f.first
@@ -200,12 +252,12 @@ func (e *Entry) noteFailure(f failure) {
 	}
 }
 
-// shorten cuts a text at maxError bytes, at a character's end.
-func shorten(text string) string {
-	if len(text) <= maxError {
+// shorten cuts a text at so many bytes, at a character's end.
+func shorten(text string, most int) string {
+	if len(text) <= most {
 		return text
 	}
-	cut := maxError
+	cut := most
 	for cut > 0 && !utf8.RuneStart(text[cut]) {
 		cut--
 	}
@@ -225,6 +277,9 @@ func (e Entry) claimed(now time.Time) (_ Entry, ok bool) {
 	switch e.Status {
 	case StatusOpen:
 		e.Status, e.Redrives, e.Sends = StatusRedriving, e.Redrives+1, 1
+		if !e.Ordered {
+			e.Automatic++
+		}
 	case StatusRedriving:
 		e.Sends++
 	default:
@@ -232,6 +287,15 @@ func (e Entry) claimed(now time.Time) (_ Entry, ok bool) {
 	}
 	e.Next = now.Add(e.lease())
 	return e, true
+}
+
+// silent says whether the present attempt was sent as often as one is, and nobody answered.
+func (e Entry) silent(now time.Time) bool {
+	most := maxSends
+	if e.Kind == KindUndo {
+		most = maxAsked
+	}
+	return e.Status == StatusRedriving && e.Sends >= most && !e.Next.After(now)
 }
 
 // lease is how long the present send may take to be answered.
@@ -244,8 +308,8 @@ func (e Entry) lease() time.Duration {
 
 // resolved is the entry after its message was handled. That counts whatever the entry says: also of an attempt before, and though somebody discarded it.
 func (e Entry) resolved(now time.Time) Entry {
-	e.Status, e.Next, e.Alert, e.Held, e.TakeOver, e.Sends = StatusResolved, time.Time{}, false, false, false, 0
-	e.Closed, e.ClosedBy, e.Reason, e.Hint = now, "", "", ""
+	e.Status, e.Next, e.Alert, e.Held, e.TakeOver, e.Ordered, e.Sends = StatusResolved, time.Time{}, false, false, false, false, 0
+	e.Closed, e.ClosedBy, e.Reason, e.Hint, e.RedriveError = now, "", "", "", ""
 	return e
 }
 

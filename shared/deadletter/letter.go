@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,11 +35,17 @@ const (
 // redriveFunction is the redrive's own function: it does not redrive itself.
 const redriveFunction = "redrive-dead-letters"
 
+// canaries are the names under which the loss audit's own events become dead letters: that of their queue, and that which the queue of their dead letters is named after.
+var canaries = []string{"audit", "audit-events"}
+
 // undoPrefix starts the names of the undoing runs that a redrive begins.
 const undoPrefix = "redrive-"
 
-// triesOfQueues is how often each queue hands a message out before it gives it up (its maxReceiveCount), for a message of which nothing was noted.
+// triesOfQueues is how often each queue hands a message out before it gives it up (its maxReceiveCount).
 const triesOfQueues = 3
+
+// maxAttributes is how many attributes of its sender's a message may have to be redriven: SQS takes ten, and the redrive adds up to three.
+const maxAttributes = 10 - 3
 
 const crashed = "no error was noted: the consumer crashed or ran out of time"
 
@@ -47,8 +54,10 @@ type parsed struct {
 	entry   Entry   // but for its status
 	message Message // to send again
 	failure failure
-	attempt int    // of the redrive that failed, 0 where the letter is of none
+	of      string // the entry whose redrive failed, as the letter has it; "" where it is of none
+	attempt int    // of that redrive
 	noted   string // the queue in which the consumer may have noted the failure, "" for none
+	own     bool   // it is about the redrive itself
 }
 
 // lambdaLetter is what Lambda tells of an invocation, or of a stream's batch, that it gave up.
@@ -83,6 +92,8 @@ type streamLetter struct {
 	EventID        string          `json:"eventId"`
 	StreamARN      string          `json:"streamArn"`
 	Error          string          `json:"error"`
+	Tries          int             `json:"tries"`
+	FirstFailure   time.Time       `json:"firstFailure"`
 	At             time.Time       `json:"at"`
 	Image          json.RawMessage `json:"image"`
 }
@@ -98,6 +109,7 @@ type sagaLetter struct {
 		Step  string `json:"step"`
 		Error string `json:"error"`
 		Cause string `json:"cause"`
+		Tries int    `json:"tries"`
 	} `json:"failed"`
 	At time.Time `json:"at"`
 }
@@ -114,19 +126,25 @@ func parse(l Letter, stack string) parsed {
 		failure: failure{first: l.Sent, tries: 1},
 	}
 	p.read(l, stack)
+	if p.entry.Kind == KindQueue && slices.Contains(canaries, p.entry.Consumer) {
+		p.failure.hint = "It is an event of the loss audit, which sends another one with each run: one that comes late must not count as arrived. See what the audit says, and discard it."
+	}
 	if p.failure.hint != "" {
-		p.entry.Kind = KindNone
+		p.entry.Kind, p.failure.hint = KindNone, shorten(p.failure.hint, maxError)
+	}
+	for _, name := range []*string{&p.entry.Consumer, &p.entry.Topic, &p.entry.CorrelationID, &p.entry.Target} {
+		*name = shorten(*name, maxName)
 	}
 	return p
 }
 
 func (p *parsed) read(l Letter, stack string) {
 	switch {
+	case l.SourceARN != "": // SQS says so; the attributes say what a sender likes
+		p.ofQueue(l, l.SourceARN, stack)
+		return
 	case l.Attributes[attributeTarget] != "":
 		p.undelivered(l, stack)
-		return
-	case l.SourceARN != "":
-		p.ofQueue(l, l.SourceARN, stack)
 		return
 	}
 	var (
@@ -169,14 +187,17 @@ func (p *parsed) ofQueue(l Letter, source, stack string) {
 	p.noted = nameOf(source)
 	p.failure.err, p.failure.tries = crashed, triesOfQueues
 	attempt, err := strconv.Atoi(l.Attributes[AttributeAttempt])
-	if id := l.Attributes[AttributeID]; id != "" && err == nil && attempt > 0 {
-		p.entry.ID, p.attempt = id, attempt
+	if id := l.Attributes[AttributeID]; ident.Valid(id) && err == nil && attempt > 0 {
+		p.of, p.attempt = id, attempt
 	}
 	p.message.Attributes = map[string]string{}
 	for name, value := range l.Attributes {
 		if name != AttributeID && name != AttributeAttempt && name != AttributeTakeOver {
 			p.message.Attributes[name] = value
 		}
+	}
+	if n := len(p.message.Attributes); n > maxAttributes {
+		p.failure.hint = fmt.Sprintf("It has %d attributes, and with those of a redrive more than SQS takes: send it to the queue by hand, and discard it.", n)
 	}
 	p.about(l.Body)
 }
@@ -208,9 +229,7 @@ func (p *parsed) ofLambda(l lambdaLetter, stack string) {
 
 // notItself keeps the redrive from redriving itself.
 func (p *parsed) notItself() {
-	if p.entry.Kind == KindInvocation && p.entry.Consumer == redriveFunction {
-		p.failure.hint = "The redrive does not redrive itself: its next run does what this one did not."
-	}
+	p.own = p.entry.Kind == KindInvocation && p.entry.Consumer == redriveFunction
 }
 
 // ofRecord: a record of the events' stream. A record that comes again and fails again has the same entry. The consumer is the function of its name beside the queue.
@@ -219,6 +238,10 @@ func (p *parsed) ofRecord(l streamLetter, queueARN, stack string) {
 	p.entry.Kind, p.entry.Target, p.entry.Consumer = KindRecord, functionARN(queueARN, stack+"-"+l.Consumer), l.Consumer
 	p.entry.Topic, _, _ = strings.Cut(l.Stream, "/")
 	p.failure.err, p.failure.first, p.failure.last = l.Error, l.At.UTC(), l.At.UTC()
+	p.failure.tries = max(1, l.Tries)
+	if !l.FirstFailure.IsZero() {
+		p.failure.first = l.FirstFailure.UTC()
+	}
 	if len(l.Image) == 0 {
 		p.failure.hint = "The letter has no record, which was too large for it. The events table has it: " + l.Stream + ", version " + strconv.FormatInt(l.FirstSequence, 10) + "."
 		return
@@ -234,9 +257,23 @@ func (p *parsed) ofRecord(l streamLetter, queueARN, stack string) {
 			} `json:"M"`
 		} `json:"meta"`
 	}
+	var list struct {
+		Events struct {
+			L []struct {
+				M struct {
+					Type struct {
+						S string `json:"S"`
+					} `json:"type"`
+				} `json:"M"`
+			} `json:"L"`
+		} `json:"events"`
+	}
 	// What a record holds may be anything: that is why it is here. Whatever can be read of it is.
 	_ = json.Unmarshal(l.Image, &image)
 	p.entry.CorrelationID = image.Meta.M.Correlation.S
+	if json.Unmarshal(l.Image, &list) == nil && len(list.Events.L) > 0 {
+		p.entry.Topic = cmp.Or(list.Events.L[0].M.Type.S, p.entry.Topic)
+	}
 	keys := map[string]json.RawMessage{}
 	for name, value := range map[string]json.RawMessage{"stream": image.Stream, "version": image.Version} {
 		if len(value) > 0 {
@@ -264,16 +301,18 @@ func (p *parsed) ofUndo(l sagaLetter) {
 	run := nameOf(l.Execution)
 	p.entry.ID = ident.Derive("dead-letter", "order-saga", l.Execution)
 	if id, attempt, ok := parseUndoName(run); ok {
-		p.entry.ID, p.attempt = id, attempt
+		p.of, p.attempt = id, attempt
 	}
 	p.entry.Kind, p.entry.Target, p.entry.Consumer = KindUndo, l.OrderID, l.Consumer
 	p.entry.Topic, p.entry.CorrelationID = "undo", l.CorrelationID
 	texts := []string{l.Problem}
+	tries := 0
 	for _, f := range l.Failed {
+		tries += max(1, f.Tries)
 		texts = append(texts, f.Step+": "+strings.Trim(f.Error+" "+f.Cause, " "))
 		p.failure.code = f.Error
 	}
-	p.failure.err = strings.Join(texts, "; ")
+	p.failure.err, p.failure.tries = strings.Join(texts, "; "), max(1, tries)
 	if !l.At.IsZero() {
 		p.failure.first, p.failure.last = l.At.UTC(), l.At.UTC()
 	}
@@ -289,7 +328,7 @@ func parseUndoName(name string) (id string, attempt int, ok bool) {
 		return "", 0, false
 	}
 	attempt, err := strconv.Atoi(rest[at+1:])
-	return rest[:at], attempt, err == nil && attempt > 0 && at > 0
+	return rest[:at], attempt, err == nil && attempt > 0 && ident.Valid(rest[:at])
 }
 
 // about reads topic and correlation id from a message: an event in EventBridge's JSON, or a command.

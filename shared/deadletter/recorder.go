@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"orderflow/shared/clock"
 )
@@ -18,9 +19,17 @@ type Recorder struct {
 }
 
 // Record records a letter. It may be given the same letter again, any number of times, also after it failed: the entry is the same. A letter of a redrive updates
-// the entry that the redrive was of.
+// the entry that the redrive was of. One about the redrive's own function is logged and nothing more: the next run does what that one did not, its alarms tell, and a
+// record of each run that failed would be a dead letter a minute.
 func (r Recorder) Record(ctx context.Context, l Letter) error {
 	p := parse(l, r.Stack)
+	if p.own {
+		slog.WarnContext(ctx, "dead letter of the redrive itself", "messageId", l.MessageID, "error", p.failure.err)
+		return nil
+	}
+	if err := r.ofRedrive(ctx, &p); err != nil {
+		return fmt.Errorf("deadletter: record %s: %w", l.MessageID, err)
+	}
 	if p.noted != "" {
 		note, found, err := r.Table.NoteOf(ctx, p.noted, l.MessageID)
 		if err != nil {
@@ -28,7 +37,11 @@ func (r Recorder) Record(ctx context.Context, l Letter) error {
 		}
 		if found {
 			p.failure.err, p.failure.code, p.failure.held, p.failure.first, p.failure.last = note.Error, note.Code, note.Held, note.First, note.Last
-			p.failure.tries = max(note.Receives, 1)
+			p.failure.tries = max(note.Receives, triesOfQueues)
+			if note.Receives > 0 && note.Receives < triesOfQueues {
+				p.failure.err = fmt.Sprintf("%s (noted of try %d; of the last one %s)", shorten(note.Error, maxError-200), note.Receives, crashed)
+				p.failure.last = time.Time{}
+			}
 		}
 	}
 	now := r.Clock.Now()
@@ -53,11 +66,29 @@ func (r Recorder) Record(ctx context.Context, l Letter) error {
 	return nil
 }
 
+// ofRedrive makes sure that a letter is of the redrive that it says it is of: of an entry that was sent there. Anybody can send a message that names an entry; that is a
+// dead letter of its own.
+func (r Recorder) ofRedrive(ctx context.Context, p *parsed) error {
+	if p.of == "" {
+		return nil
+	}
+	e, err := r.Table.Get(ctx, p.of)
+	switch {
+	case err == nil && e.Kind == p.entry.Kind && e.Target == p.entry.Target:
+		p.entry.ID = e.ID
+	case err == nil, errors.Is(err, ErrNoEntry):
+		p.attempt = 0
+	default:
+		return err
+	}
+	return nil
+}
+
 // first records what has no entry.
 func (r Recorder) first(ctx context.Context, p parsed) (Entry, error) {
 	now := r.Clock.Now()
 	e := p.entry
-	e.RecordedAt, e.Redrives = now, p.attempt
+	e.RecordedAt = now
 	e = r.Policy.failed(e, p.failure, now)
 	return e, r.Table.Create(ctx, e, p.message)
 }
@@ -70,7 +101,10 @@ func (r Recorder) again(e Entry, p parsed, letter string) (Entry, bool) {
 	e.Letters = remember(e.Letters, letter)
 	now := r.Clock.Now()
 	switch {
-	case p.attempt > 0 && e.answers(p.attempt), p.attempt == 0 && e.Status == StatusResolved:
+	case p.attempt == 0 && e.Status == StatusResolved:
+		e.ReopenedAt, e.Automatic = now, 0
+		return r.Policy.failed(e, p.failure, now), true
+	case p.attempt > 0 && e.answers(p.attempt):
 		return r.Policy.failed(e, p.failure, now), true
 	case p.attempt == 0:
 		e.noteFailure(p.failure) // it is on its way back, or waits for a person, as before

@@ -16,17 +16,27 @@ import (
 	"orderflow/shared/saga"
 )
 
-// ErrGone says that there is no consumer any more to send to. Trying again can't help.
-var ErrGone = errors.New("deadletter: the consumer no longer exists")
+// Why a message did not get to its consumer. Of any other error nobody knows whether it did.
+var (
+	// ErrGone says that there is no consumer any more to send to. Trying again can't help.
+	ErrGone = errors.New("deadletter: the consumer no longer exists")
+	// ErrRefused says that nothing was sent, for a reason that hardly passes by itself: a permission is missing, or the message is not one that can be sent.
+	ErrRefused = errors.New("deadletter: the message can't be sent")
+	// ErrNotSent says that nothing was sent, for a reason that passes: too many requests, or no answer to the question where to send it.
+	ErrNotSent = errors.New("deadletter: the message could not be sent")
+)
 
-// Queues sends messages to queues. An ErrGone where the queue is not there.
+// InvokeTimeout is how long Functions waits for a function: longer than any that is invoked may take, and less than a claim's lease.
+const InvokeTimeout = 130 * time.Second
+
+// Queues sends messages to queues. The error is an ErrGone, an ErrRefused, an ErrNotSent, or says that it isn't known whether the message was sent.
 type Queues interface {
 	Send(ctx context.Context, queueARN string, m Message) error
 }
 
-// Functions invokes functions and waits for their answer. The error is an ErrGone where the function is not there, and else what the function, or Lambda, says.
+// Functions invokes functions and waits for their answer, up to InvokeTimeout: failure is what the function failed of, "" where it didn't. The error is like that of Queues.
 type Functions interface {
-	Invoke(ctx context.Context, functionARN string, payload []byte) error
+	Invoke(ctx context.Context, functionARN string, payload []byte) (failure string, err error)
 }
 
 // Runs starts runs of the order's state machine, and tells how they ended.
@@ -46,13 +56,14 @@ type Alerts interface {
 const (
 	MetricOpen   = "OpenDeadLetters"         // open or being redriven
 	MetricSpent  = "SpentDeadLetters"        // spent, or waiting for a person
-	MetricOldest = "OldestDeadLetterSeconds" // since the oldest open one was recorded, 0 where there is none
+	MetricOldest = "OldestDeadLetterSeconds" // since the oldest open one was opened, 0 where there is none
+	MetricErrors = "RedriveErrors"           // entries that the run could not see to
 )
 
 // Limits of one run.
 const (
-	maxRedrives = 500 // entries that it takes on; the rest waits for the next
-	maxCounted  = 10_000
+	maxRedrives = 500    // entries that it takes on; the rest waits for the next
+	maxCounted  = 10_000 // entries of each status
 	workers     = 8
 	margin      = 10 * time.Second // kept back before the deadline for what is under way, and for the count
 )
@@ -74,15 +85,18 @@ type Redriver struct {
 type Summary struct {
 	Sent       int  `json:"sent"`     // to a queue or a run, which answers later
 	Resolved   int  `json:"resolved"` // by functions that answered at once
-	Failed     int  `json:"failed"`   // the same, and what could not be sent
+	Failed     int  `json:"failed"`   // the same, and what was refused, or never answered
 	Alerted    int  `json:"alerted"`
-	Skipped    int  `json:"skipped"` // somebody else was faster
-	Errors     int  `json:"errors"`  // the next run finds them again
-	Unfinished bool `json:"unfinished"`
+	Skipped    int  `json:"skipped"`    // somebody else was faster
+	Errors     int  `json:"errors"`     // a later run finds them again
+	Unfinished bool `json:"unfinished"` // no time was left for some
 }
 
 // Run takes on the entries that are due: it claims each, sends its message, and where the answer comes at once writes it down. It tells operations of those that
 // are spent or wait for a person. Two runs at once do each thing once; a run that is cut off leaves claims behind whose leases end.
+//
+// What goes wrong with an entry is logged and measured and is no error of the run, which would be a dead letter itself. The error says that the table of the entries could not
+// be read.
 func (r Redriver) Run(ctx context.Context) (Summary, error) {
 	run := &run{Redriver: r}
 	taking := ctx
@@ -91,32 +105,16 @@ func (r Redriver) Run(ctx context.Context) (Summary, error) {
 		taking, cancel = context.WithDeadline(ctx, deadline.Add(-margin))
 		defer cancel()
 	}
-	var group errgroup.Group
-	group.SetLimit(workers)
-	taken := 0
-	for e, err := range r.Table.Due(taking, r.Clock.Now()) {
-		if taking.Err() != nil || taken == maxRedrives {
-			run.count(func(s *Summary) { s.Unfinished = true })
-			break
-		}
-		if err != nil {
-			run.failed(ctx, "", err)
-			break
-		}
-		taken++
-		group.Go(func() error {
-			if err := run.one(ctx, e.ID); err != nil {
-				run.failed(ctx, e.ID, err)
-			}
-			return nil
-		})
-	}
-	_ = group.Wait() // the errors are noted
+	broken := run.take(ctx, taking)
 	if err := r.measure(ctx); err != nil {
-		run.failed(ctx, "", err)
+		broken = errors.Join(broken, err)
 	}
+	r.Measure(MetricErrors, "", int64(run.summary.Errors))
 	slog.InfoContext(ctx, "redrive done", "summary", run.summary)
-	return run.summary, errors.Join(run.errs...)
+	if broken != nil {
+		return run.summary, fmt.Errorf("deadletter: redrive: %w", broken)
+	}
+	return run.summary, nil
 }
 
 // run is one run under way.
@@ -125,19 +123,53 @@ type run struct {
 
 	mu      sync.Mutex
 	summary Summary
-	errs    []error
 }
 
-// maxErrs is how many errors a run returns in full; the log has them all.
-const maxErrs = 10
+// take sees to the entries that are due, as long as taking goes on. The error says that they could not be found.
+func (r *run) take(ctx, taking context.Context) error {
+	var group errgroup.Group
+	group.SetLimit(workers)
+	defer func() { _ = group.Wait() }() // what goes wrong is noted
+	taken := 0
+	for e, err := range r.Table.Due(taking, r.Clock.Now()) {
+		switch {
+		case taking.Err() != nil, taken == maxRedrives:
+			r.count(func(s *Summary) { s.Unfinished = true })
+			return nil
+		case errors.Is(err, ErrUnreadable):
+			r.failed(ctx, e.ID, err)
+			continue
+		case err != nil:
+			return err
+		}
+		taken++
+		group.Go(func() error {
+			if !r.inTime(ctx, e) { // it has waited for its turn
+				r.count(func(s *Summary) { s.Unfinished = true })
+				return nil
+			}
+			if err := r.one(ctx, taking, e.ID); err != nil {
+				r.failed(ctx, e.ID, err)
+			}
+			return nil
+		})
+	}
+	return nil
+}
+
+// inTime says whether an entry can be seen to before the deadline: for a function, as long as that may take.
+func (r *run) inTime(ctx context.Context, e Entry) bool {
+	deadline, ok := ctx.Deadline()
+	needs := margin
+	if !e.Alert && (e.Kind == KindRecord || e.Kind == KindInvocation) {
+		needs += InvokeTimeout
+	}
+	return !ok || deadline.Sub(r.Clock.Now()) >= needs
+}
 
 func (r *run) failed(ctx context.Context, id string, err error) {
 	slog.ErrorContext(ctx, "redrive fails", "deadLetterId", id, "error", err.Error())
-	r.count(func(s *Summary) {
-		if s.Errors++; len(r.errs) < maxErrs {
-			r.errs = append(r.errs, fmt.Errorf("deadletter: redrive %s: %w", id, err))
-		}
-	})
+	r.count(func(s *Summary) { s.Errors++ })
 }
 
 func (r *run) count(f func(*Summary)) {
@@ -146,8 +178,8 @@ func (r *run) count(f func(*Summary)) {
 	f(&r.summary)
 }
 
-// one does what is due for an entry.
-func (r *run) one(ctx context.Context, id string) error {
+// one does what is due for an entry. What it sends it sends before sending ends.
+func (r *run) one(ctx, sending context.Context, id string) error {
 	e, err := r.Table.Get(ctx, id)
 	if err != nil {
 		return err
@@ -155,6 +187,9 @@ func (r *run) one(ctx context.Context, id string) error {
 	now := r.Clock.Now()
 	if e.Alert && !e.Next.IsZero() && !e.Next.After(now) {
 		return r.alert(ctx, e)
+	}
+	if e.silent(now) {
+		return r.noAnswer(ctx, id, now)
 	}
 	e, ok := e.claimed(now)
 	if !ok {
@@ -168,31 +203,40 @@ func (r *run) one(ctx context.Context, id string) error {
 		}
 		return err
 	}
-	answered, err := r.send(ctx, e)
+	answered, why, err := r.send(sending, e)
 	slog.InfoContext(ctx, "dead letter redriven", "deadLetterId", e.ID, "consumer", e.Consumer, "attempt", e.Redrives, "send", e.Sends, "answered", answered, "correlationId",
 		e.CorrelationID)
 	switch {
 	case err != nil:
-		return r.settle(ctx, e, err)
-	case answered:
-		r.count(func(s *Summary) { s.Resolved++ })
-		_, err = change(ctx, r.Table, e.ID, func(e Entry) (Entry, bool) { return e.resolved(r.Clock.Now()), e.Status != StatusResolved })
-		return err
+		return r.notSent(ctx, e, err)
+	case !answered:
+		r.count(func(s *Summary) { s.Sent++ })
+		return nil
+	case why != "":
+		now := r.Clock.Now()
+		return r.settle(ctx, e, func(e Entry) Entry {
+			return r.Policy.failed(e, failure{err: why, tries: 1, first: now, last: now}, now)
+		})
 	}
-	r.count(func(s *Summary) { s.Sent++ })
-	return nil
+	r.count(func(s *Summary) { s.Resolved++ })
+	_, err = change(ctx, r.Table, e.ID, func(e Entry) (Entry, bool) { return e.resolved(r.Clock.Now()), e.Status != StatusResolved })
+	return err
 }
 
-// send sends an entry's message to its consumer. answered says that the consumer has handled it; without it the answer comes later. An error is the consumer's
-// answer, or says that nothing was sent; of a message that was sent all the same the consumer's answer counts.
-func (r *run) send(ctx context.Context, e Entry) (answered bool, err error) {
+// send sends an entry's message to its consumer. answered says that the consumer has answered, and failure what it failed of, "" where it has handled the message; without
+// it the answer comes later.
+func (r *run) send(ctx context.Context, e Entry) (answered bool, failure string, err error) {
 	if e.Kind == KindUndo {
 		return r.undo(ctx, e)
 	}
 	m, err := r.Table.Message(ctx, e.ID)
-	if err != nil {
-		return false, err
+	switch {
+	case errors.Is(err, ErrNoEntry):
+		return false, "", fmt.Errorf("%w: it is not in the table", ErrRefused)
+	case err != nil:
+		return false, "", fmt.Errorf("%w: %w", ErrNotSent, err)
 	}
+	payload := m.Body
 	switch e.Kind {
 	case KindQueue:
 		attributes := map[string]string{AttributeID: e.ID, AttributeAttempt: strconv.Itoa(e.Redrives)}
@@ -200,17 +244,17 @@ func (r *run) send(ctx context.Context, e Entry) (answered bool, err error) {
 			attributes[AttributeTakeOver] = "true"
 		}
 		maps.Copy(attributes, withoutOurs(m.Attributes))
-		return false, r.Queues.Send(ctx, e.Target, Message{Body: m.Body, Attributes: attributes})
+		return false, "", r.Queues.Send(ctx, e.Target, Message{Body: m.Body, Attributes: attributes})
 	case KindRecord:
-		payload, err := invocation(m.Body)
-		if err != nil {
-			return false, err
+		if payload, err = invocation(m.Body); err != nil {
+			return false, "", fmt.Errorf("%w: %w", ErrRefused, err)
 		}
-		return true, r.Functions.Invoke(ctx, e.Target, payload)
 	case KindInvocation:
-		return true, r.Functions.Invoke(ctx, e.Target, m.Body)
+	default:
+		return false, "", fmt.Errorf("%w: there is no way back for a %s", ErrRefused, e.Kind)
 	}
-	return false, fmt.Errorf("deadletter: there is no way back for a %s", e.Kind)
+	failure, err = r.Functions.Invoke(ctx, e.Target, payload)
+	return err == nil, failure, err
 }
 
 func withoutOurs(attributes map[string]string) map[string]string {
@@ -221,36 +265,53 @@ func withoutOurs(attributes map[string]string) map[string]string {
 	return others
 }
 
-// undo starts the undoing run of the attempt, or asks how it stands.
-func (r *run) undo(ctx context.Context, e Entry) (answered bool, err error) {
+// undo starts the undoing run of the attempt, or asks how it stands. An error of either says nothing about the run: it is asked again when the lease has ended.
+func (r *run) undo(ctx context.Context, e Entry) (answered bool, failure string, err error) {
 	name := undoName(e.ID, e.Redrives)
 	input := saga.Input{Version: saga.InputVersion, OrderID: e.Target, Mode: saga.ModeUndo, CorrelationID: e.CorrelationID}
-	if _, err := r.Runs.Start(ctx, saga.Run{Name: name, Input: input}); err != nil {
-		return false, err
+	if _, err = r.Runs.Start(ctx, saga.Run{Name: name, Input: input}); err != nil || e.Sends == 1 {
+		return false, "", err
 	}
-	if e.Sends == 1 {
-		return false, nil
-	}
-	ended, failure, err := r.Runs.Ended(ctx, name)
-	if err == nil && ended && failure != "" {
-		err = errors.New(failure)
-	}
-	return ended, err
+	return r.Runs.Ended(ctx, name)
 }
 
-// settle writes down that a redrive failed, unless the consumer has answered in between.
-func (r *run) settle(ctx context.Context, e Entry, cause error) error {
+// settle writes down what an attempt came to, unless the consumer has answered it in between.
+func (r *run) settle(ctx context.Context, e Entry, outcome func(Entry) Entry) error {
 	r.count(func(s *Summary) { s.Failed++ })
-	attempt, now := e.Redrives, r.Clock.Now()
-	f := failure{err: cause.Error(), tries: 1, first: now, last: now}
-	if errors.Is(cause, ErrGone) {
-		f.hint = "Its consumer is not there any more. Discard it, or deploy the consumer again and redrive it."
-	}
-	_, err := change(ctx, r.Table, e.ID, func(e Entry) (Entry, bool) {
-		if !e.answers(attempt) {
-			return e, false
+	_, err := change(ctx, r.Table, e.ID, func(now Entry) (Entry, bool) { return outcome(now), now.answers(e.Redrives) })
+	return err
+}
+
+// notSent writes down that a message did not get to its consumer. Of one that may have got there the lease decides, as of one whose answer is lost.
+func (r *run) notSent(ctx context.Context, e Entry, cause error) error {
+	now := r.Clock.Now()
+	switch {
+	case errors.Is(cause, ErrGone):
+		f := failure{
+			err: cause.Error(), tries: 1, first: now, last: now,
+			hint: "Its consumer is not there any more. Discard it, or deploy the consumer again and redrive it.",
 		}
-		return r.Policy.failed(e, f, now), true
+		return r.settle(ctx, e, func(e Entry) Entry { return r.Policy.failed(e, f, now) })
+	case errors.Is(cause, ErrRefused):
+		return r.settle(ctx, e, func(e Entry) Entry { return r.Policy.unanswered(e, cause.Error(), now) })
+	case errors.Is(cause, ErrNotSent):
+		_, err := change(ctx, r.Table, e.ID, func(now Entry) (Entry, bool) {
+			if !now.answers(e.Redrives) {
+				return now, false
+			}
+			return r.Policy.unsent(now, cause.Error(), r.Clock.Now())
+		})
+		return errors.Join(cause, err)
+	}
+	return cause
+}
+
+// noAnswer gives up an attempt that was sent as often as one is, and that nobody answered.
+func (r *run) noAnswer(ctx context.Context, id string, now time.Time) error {
+	r.count(func(s *Summary) { s.Failed++ })
+	_, err := change(ctx, r.Table, id, func(e Entry) (Entry, bool) {
+		why := fmt.Sprintf("the consumer has not answered: redrive %d was sent %d times, and the last one had until %s", e.Redrives, e.Sends, e.Next.UTC().Format(time.RFC3339))
+		return r.Policy.unanswered(e, why, now), e.silent(now)
 	})
 	return err
 }
@@ -285,18 +346,22 @@ func (e Entry) alertText() (subject, text string) {
 	case e.Hint != "":
 		why = "can't be redriven"
 	}
-	return "Dead letter " + e.ID, fmt.Sprintf("The dead letter %s, %s, %s.\n\nError: %s\nFailures: %d, the first %s, the last %s\nCorrelation id: %s\n%s\n"+
-		"orderflow deadletters show %s", e.ID, e.what(), why, e.Error, e.Failures, e.FirstFailure.Format(time.RFC3339), e.LastFailure.Format(time.RFC3339), e.CorrelationID,
+	met := ""
+	if e.RedriveError != "" {
+		met = "\nThe redrive: " + e.RedriveError
+	}
+	return "Dead letter " + e.ID, fmt.Sprintf("The dead letter %s, %s, %s.\n\nError: %s%s\nFailures: %d, the first %s, the last %s\nCorrelation id: %s\n%s\n"+
+		"orderflow deadletters show %s", e.ID, e.what(), why, e.Error, met, e.Failures, e.FirstFailure.Format(time.RFC3339), e.LastFailure.Format(time.RFC3339), e.CorrelationID,
 		e.Hint, e.ID)
 }
 
-// measure counts what stands in the table. Beyond maxCounted it says at least so many.
+// measure counts what stands in the table, the first recorded first, so that the oldest is among it. Beyond maxCounted of a status it says at least so many.
 func (r Redriver) measure(ctx context.Context) error {
 	open, oldest := map[string]int64{}, time.Time{}
 	var all, spent int64
-	counted := 0
 	for _, status := range []Status{StatusOpen, StatusRedriving, StatusSpent} {
-		for q := (Query{Status: status, Limit: MaxPage}); counted < maxCounted; {
+		counted := 0
+		for q := (Query{Status: status, Limit: MaxPage, Oldest: true}); counted < maxCounted; {
 			page, err := r.Table.List(ctx, q)
 			if err != nil {
 				return err
@@ -309,8 +374,8 @@ func (r Redriver) measure(ctx context.Context) error {
 				}
 				all++
 				open[e.Consumer]++
-				if oldest.IsZero() || e.RecordedAt.Before(oldest) {
-					oldest = e.RecordedAt
+				if oldest.IsZero() || e.opened().Before(oldest) {
+					oldest = e.opened()
 				}
 			}
 			if q.After = page.Next; q.After == "" {

@@ -17,9 +17,10 @@ type Table interface {
 	Create(context.Context, Entry, Message) error
 	// Update writes an entry that still has the revision with which it was read; an ErrConflict where it has not.
 	Update(context.Context, Entry) error
-	// Due gives the entries whose Next has come, the longest due first. It may lag behind what was written, so that a claim reads the entry once more.
+	// Due gives the entries whose Next has come, the longest due first. It may lag behind what was written, so that a claim reads the entry once more. One that can't be
+	// read is an ErrUnreadable, and others follow; any other error is the last.
 	Due(ctx context.Context, now time.Time) iter.Seq2[Entry, error]
-	// List gives a page of entries, the last recorded first. It may lag too.
+	// List gives a page of entries. It may lag too. One that can't be read is logged and left out.
 	List(context.Context, Query) (Page, error)
 	// Note writes down a try that failed; a later one of the same message replaces its error and keeps the time of the first.
 	Note(context.Context, Note) error
@@ -30,18 +31,19 @@ type Table interface {
 // MaxPage is the largest page of a list.
 const MaxPage = 100
 
-// Query selects entries. A field that is empty selects all.
+// Query selects entries, the last recorded first. A field that is empty selects all.
 type Query struct {
 	Consumer string
 	Topic    string
 	Status   Status
 	Error    string    // a part of the error's text, in its very letters
 	Before   time.Time // recorded before it
+	Oldest   bool      // the first recorded first
 	After    string    // the place of the last entry of the page before
 	Limit    int       // 1 to MaxPage
 }
 
-// Matches says whether an entry is selected; After and Limit aside.
+// Matches says whether an entry is selected; Oldest, After and Limit aside.
 func (q Query) Matches(e Entry) bool {
 	return (q.Consumer == "" || q.Consumer == e.Consumer) && (q.Topic == "" || q.Topic == e.Topic) && (q.Status == "" || q.Status == e.Status) &&
 		strings.Contains(e.Error, q.Error) && (q.Before.IsZero() || e.Place() < PlaceBefore(q.Before))

@@ -29,5 +29,11 @@ func Derive(kind string, parts ...string) string {
 	return uuid.NewSHA1(namespace, name).String()
 }
 
+// Valid reports whether a text is an id as Derive and New write it.
+func Valid(text string) bool {
+	id, err := uuid.Parse(text)
+	return err == nil && id.String() == text
+}
+
 // New gives a random UUIDv4, for what nothing asked for before: a correlation id at the edge.
 func New() string { return uuid.NewString() }

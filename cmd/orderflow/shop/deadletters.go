@@ -22,6 +22,7 @@ type DeadLetter struct {
 	LastFailure   time.Time         `json:"lastFailure"`
 	RecordedAt    time.Time         `json:"recordedAt"`
 	Redrives      int               `json:"redrives"`
+	RedriveError  string            `json:"redriveError,omitempty"`
 	NextRedriveAt *time.Time        `json:"nextRedriveAt,omitempty"`
 	Held          bool              `json:"held"`
 	Hint          string            `json:"hint,omitempty"`

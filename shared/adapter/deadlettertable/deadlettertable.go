@@ -2,7 +2,8 @@
 //
 //	id                     part         item
 //	<entry's id>           entry        data (the Entry as JSON), revision, and the attributes of the indexes
-//	<entry's id>           message#<n>  a piece of the message's body, gzipped; the first has its attributes too
+//	<entry's id>           message#<n>  a piece of the message's body, gzipped
+//	<entry's id>           with#<n>     a piece of the message's attributes, as JSON, gzipped; none where it has none
 //	note/<queue>/<id>      note         what a consumer left of a try; expires by itself
 //
 // The message stands in items of its own: it may be larger than an item, and the lists don't read it. Indexes:
@@ -21,6 +22,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -54,12 +56,12 @@ const (
 	attrWork     = "work"
 	attrDue      = "due"
 	attrBody     = "body"
-	attrWith     = "attributes"
 	attrExpires  = "expires"
 	attrWrite    = "write"
 
 	partEntry   = "entry"
 	partMessage = "message#"
+	partWith    = "with#"
 	partNote    = "note"
 	workDue     = "due"
 
@@ -71,7 +73,7 @@ const (
 )
 
 const (
-	// maxPiece is the largest piece of a body in an item, which has 400 KB at most.
+	// maxPiece is the largest piece of a message in an item, which has 400 KB at most.
 	maxPiece = 350_000
 	// keepNotes is how long a note is kept: a message lives 14 days at most.
 	keepNotes = 15 * 24 * time.Hour
@@ -133,7 +135,8 @@ func (t Table) Get(ctx context.Context, id string) (deadletter.Entry, error) {
 
 func entryOf(item attributes) (e deadletter.Entry, err error) {
 	if err := json.Unmarshal([]byte(textOf(item, attrData)), &e); err != nil {
-		return e, fmt.Errorf("deadlettertable: entry %s: %w", textOf(item, attrID), err)
+		e.ID = textOf(item, attrID)
+		return e, fmt.Errorf("%w: %s: %w", deadletter.ErrUnreadable, e.ID, err)
 	}
 	e.Revision = numberOf(item, attrRevision)
 	return e, nil
@@ -161,39 +164,35 @@ func itemOf(e deadletter.Entry) (attributes, error) {
 
 // Create implements deadletter.Table: the message's items first, so that an entry never lacks them. They are the same when they are written again.
 func (t Table) Create(ctx context.Context, e deadletter.Entry, m deadletter.Message) error {
-	pieces, err := pack(m.Body)
-	if err != nil {
-		return err
+	err := t.write(ctx, e.ID, partMessage, m.Body)
+	if err == nil && len(m.Attributes) > 0 {
+		var with []byte
+		if with, err = json.Marshal(m.Attributes); err == nil {
+			err = t.write(ctx, e.ID, partWith, with)
+		}
 	}
-	for i, piece := range pieces {
-		item := key(e.ID, partMessage+fmt.Sprintf("%03d", i))
-		item[attrBody] = &types.AttributeValueMemberB{Value: piece}
-		if i == 0 {
-			with := attributes{}
-			for name, value := range m.Attributes {
-				with[name] = text(value)
-			}
-			item[attrWith] = &types.AttributeValueMemberM{Value: with}
-		}
-		if _, err := t.api.PutItem(ctx, &dynamodb.PutItemInput{TableName: &t.table, Item: item}); err != nil {
-			return fmt.Errorf("deadlettertable: message of %s: %w", e.ID, err)
-		}
+	if err != nil {
+		return fmt.Errorf("deadlettertable: message of %s: %w", e.ID, err)
 	}
 	return t.put(ctx, e, "attribute_not_exists(#id)", map[string]string{"#id": attrID}, nil)
 }
 
-// pack gzips a body and cuts it into pieces, one at least.
-func pack(body []byte) (pieces [][]byte, err error) {
-	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
-	_, err = w.Write(body)
+// write gzips a part of a message and puts it into as many items as it takes, one at least.
+func (t Table) write(ctx context.Context, id, part string, content []byte) error {
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	_, err := w.Write(content)
 	if err = errors.Join(err, w.Close()); err != nil {
-		return nil, fmt.Errorf("deadlettertable: pack a message: %w", err)
+		return err
 	}
-	for out.Len() > 0 {
-		pieces = append(pieces, bytes.Clone(out.Next(maxPiece)))
+	for i := 0; packed.Len() > 0; i++ {
+		item := key(id, fmt.Sprintf("%s%03d", part, i))
+		item[attrBody] = &types.AttributeValueMemberB{Value: bytes.Clone(packed.Next(maxPiece))}
+		if _, err := t.api.PutItem(ctx, &dynamodb.PutItemInput{TableName: &t.table, Item: item}); err != nil {
+			return err
+		}
 	}
-	return pieces, nil
+	return nil
 }
 
 // Update implements deadletter.Table.
@@ -228,37 +227,47 @@ func (t Table) put(ctx context.Context, e deadletter.Entry, condition string, na
 
 // Message implements deadletter.Table.
 func (t Table) Message(ctx context.Context, id string) (m deadletter.Message, err error) {
+	var found bool
+	var with []byte
+	if m.Body, found, err = t.read(ctx, id, partMessage); err == nil && !found {
+		return m, deadletter.ErrNoEntry
+	}
+	if err == nil {
+		with, found, err = t.read(ctx, id, partWith)
+	}
+	if err == nil && found {
+		err = json.Unmarshal(with, &m.Attributes)
+	}
+	if err != nil {
+		return deadletter.Message{}, fmt.Errorf("deadlettertable: message of %s: %w", id, err)
+	}
+	return m, nil
+}
+
+// read gives a part of a message as write has written it.
+func (t Table) read(ctx context.Context, id, part string) (content []byte, found bool, err error) {
 	in := &dynamodb.QueryInput{
 		TableName: &t.table, KeyConditionExpression: aws.String("#id = :id AND begins_with(#part, :part)"), ConsistentRead: aws.Bool(true),
 		ExpressionAttributeNames:  map[string]string{"#id": attrID, "#part": attrPart},
-		ExpressionAttributeValues: attributes{":id": text(id), ":part": text(partMessage)},
+		ExpressionAttributeValues: attributes{":id": text(id), ":part": text(part)},
 	}
 	var packed bytes.Buffer
 	for item, err := range t.query(ctx, in) {
 		if err != nil {
-			return m, fmt.Errorf("deadlettertable: message of %s: %w", id, err)
-		}
-		if with, ok := item[attrWith].(*types.AttributeValueMemberM); ok {
-			m.Attributes = map[string]string{}
-			for name := range with.Value {
-				m.Attributes[name] = textOf(with.Value, name)
-			}
+			return nil, false, err
 		}
 		if piece, ok := item[attrBody].(*types.AttributeValueMemberB); ok {
 			packed.Write(piece.Value)
 		}
 	}
 	if packed.Len() == 0 {
-		return m, deadletter.ErrNoEntry
+		return nil, false, nil
 	}
 	r, err := gzip.NewReader(&packed)
 	if err == nil {
-		m.Body, err = io.ReadAll(r)
+		content, err = io.ReadAll(r)
 	}
-	if err != nil {
-		return m, fmt.Errorf("deadlettertable: message of %s: %w", id, err)
-	}
-	return m, nil
+	return content, true, err
 }
 
 // query gives the items of a query, page by page.
@@ -297,17 +306,20 @@ func (t Table) Due(ctx context.Context, now time.Time) iter.Seq2[deadletter.Entr
 			} else {
 				err = fmt.Errorf("deadlettertable: due: %w", err)
 			}
-			if !yield(e, err) || err != nil {
+			if !yield(e, err) {
 				return
 			}
 		}
 	}
 }
 
-// List implements deadletter.Table, over the index of the narrowest of what is asked for. The rest is left out of what that finds.
+// List implements deadletter.Table, over the index of the narrowest of what is asked for: few entries have yet to be closed, and those that are closed stay. The rest is left
+// out of what that finds.
 func (t Table) List(ctx context.Context, q deadletter.Query) (page deadletter.Page, err error) {
 	index, name, value := indexEntries, attrKind, partEntry
 	switch {
+	case q.Status == deadletter.StatusOpen, q.Status == deadletter.StatusRedriving, q.Status == deadletter.StatusSpent:
+		index, name, value = indexStatuses, attrStatus, string(q.Status)
 	case q.Consumer != "":
 		index, name, value = indexConsumers, attrConsumer, q.Consumer
 	case q.Topic != "":
@@ -316,16 +328,23 @@ func (t Table) List(ctx context.Context, q deadletter.Query) (page deadletter.Pa
 		index, name, value = indexStatuses, attrStatus, string(q.Status)
 	}
 	in := &dynamodb.QueryInput{
-		TableName: &t.table, IndexName: &index, ScanIndexForward: aws.Bool(false), Limit: aws.Int32(deadletter.MaxPage), KeyConditionExpression: aws.String("#of = :of"),
+		TableName: &t.table, IndexName: &index, ScanIndexForward: &q.Oldest, Limit: aws.Int32(deadletter.MaxPage), KeyConditionExpression: aws.String("#of = :of"),
 		ExpressionAttributeNames: map[string]string{"#of": name}, ExpressionAttributeValues: attributes{":of": text(value)},
 	}
-	before := q.After
-	if !q.Before.IsZero() && (before == "" || deadletter.PlaceBefore(q.Before) < before) {
+	before := ""
+	if !q.Before.IsZero() {
 		before = deadletter.PlaceBefore(q.Before)
 	}
-	if before != "" {
-		in.KeyConditionExpression = aws.String("#of = :of AND #place < :before")
-		in.ExpressionAttributeNames["#place"], in.ExpressionAttributeValues[":before"] = attrPlace, text(before)
+	side, place := "<", before
+	switch {
+	case q.Oldest && q.After != "": // what is not before is left out of what is found
+		side, place = ">", q.After
+	case q.After != "" && (before == "" || q.After < before):
+		place = q.After
+	}
+	if place != "" {
+		in.KeyConditionExpression = aws.String("#of = :of AND #place " + side + " :place")
+		in.ExpressionAttributeNames["#place"], in.ExpressionAttributeValues[":place"] = attrPlace, text(place)
 	}
 	read := 0
 	for item, err := range t.query(ctx, in) {
@@ -334,7 +353,8 @@ func (t Table) List(ctx context.Context, q deadletter.Query) (page deadletter.Pa
 		}
 		e, err := entryOf(item)
 		if err != nil {
-			return deadletter.Page{}, err
+			slog.ErrorContext(ctx, "dead letter can't be read", "deadLetterId", e.ID, "error", err.Error())
+			continue
 		}
 		switch read++; {
 		case !q.Matches(e) && read < maxRead:

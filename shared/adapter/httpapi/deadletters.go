@@ -18,7 +18,7 @@ var placeForm = regexp.MustCompile(`^[0-9TZ:.-]{30}#[0-9a-f-]{36}$`)
 
 type listDeadLettersInput struct {
 	Consumer string            `query:"consumer" maxLength:"100" doc:"The function, or the queue that it takes from" example:"start-saga"`
-	Topic    string            `query:"topic" maxLength:"200" doc:"An event's type, a command's name, or the category of a stored record" example:"order.placed"`
+	Topic    string            `query:"topic" maxLength:"200" doc:"An event's type, a command's name, or the category of a stored record that can't be read" example:"order.placed"`
 	Status   deadletter.Status `query:"status" enum:"open,redriving,resolved,spent,discarded"`
 	Error    string            `query:"error" maxLength:"200" doc:"A part of the error's text, in its very letters"`
 	Before   time.Time         `query:"before" doc:"Recorded before this time"`
@@ -65,6 +65,7 @@ type deadLetterAnswer struct {
 	LastFailure   string            `json:"lastFailure" format:"date-time"`
 	RecordedAt    string            `json:"recordedAt" format:"date-time"`
 	Redrives      int               `json:"redrives" doc:"Attempts that were begun"`
+	RedriveError  string            `json:"redriveError,omitempty" doc:"Why the last redrive came to no answer of the consumer"`
 	NextRedriveAt string            `json:"nextRedriveAt,omitempty" format:"date-time" doc:"Absent where none is to come, or one is under way"`
 	Held          bool              `json:"held" doc:"Nobody knows whether the effect happened: only a person may redrive it"`
 	Hint          string            `json:"hint,omitempty" doc:"What to do where a redrive is of no use"`
@@ -98,9 +99,10 @@ func (s *server) deadLetterCommands(c Commands) {
 	}
 	register(s, accessOperator, post("redriveDeadLetter", "/dead-letters/{id}/redrive", "Send a dead letter back to its consumer",
 		"Accepted means that the next run of the redrive, within a minute, sends it; its status then becomes resolved, or open or spent again. "+
-			"One that is due or under way already is answered as it stands, so that it is sent once however often it is asked for.", http.StatusAccepted), c.redriveDeadLetter)
+			"One that is due or under way already is answered as it stands, so that it is sent once however often it is asked for; one that was not answered within a quarter of an hour "+
+			"is sent anew. takeOver means nothing for a dead letter that is not held.", http.StatusAccepted), c.redriveDeadLetter)
 	register(s, accessOperator, post("discardDeadLetter", "/dead-letters/{id}/discard", "Close a dead letter that is not needed",
-		"One that is discarded already is answered as it stands.", http.StatusOK), c.discardDeadLetter)
+		"One that is discarded already is answered as it stands. One that is under way may be discarded too: if its consumer handles it all the same, it becomes resolved.", http.StatusOK), c.discardDeadLetter)
 }
 
 func (s *server) deadLetterQueries(q Queries) {
@@ -171,7 +173,7 @@ func answerDeadLetter(e deadletter.Entry) deadLetterAnswer {
 	a := deadLetterAnswer{
 		ID: e.ID, Status: e.Status, Consumer: e.Consumer, Topic: e.Topic, CorrelationID: e.CorrelationID, Kind: e.Kind, Error: e.Error, Code: e.Code,
 		RetryCount: e.Failures, FirstFailure: moment(e.FirstFailure), LastFailure: moment(e.LastFailure), RecordedAt: moment(e.RecordedAt), Redrives: e.Redrives,
-		Held: e.Held, Hint: e.Hint, ClosedAt: moment(e.Closed), ClosedBy: e.ClosedBy, Reason: e.Reason,
+		RedriveError: e.RedriveError, Held: e.Held, Hint: e.Hint, ClosedAt: moment(e.Closed), ClosedBy: e.ClosedBy, Reason: e.Reason,
 	}
 	if e.Status == deadletter.StatusOpen && !e.Held {
 		a.NextRedriveAt = moment(e.Next)

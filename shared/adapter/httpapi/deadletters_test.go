@@ -18,7 +18,7 @@ func (w *world) addLetters(n int, change func(i int, e *deadletter.Entry)) (ids 
 	for i := range n {
 		at := w.clock.Now().Add(time.Duration(i-n) * time.Minute)
 		e := deadletter.Entry{
-			ID: ident.Derive("letter", fmt.Sprint(i)), Status: deadletter.StatusOpen, Consumer: []string{"start-saga", "send-mails"}[i%2], Topic: "order.placed", Kind: deadletter.KindQueue,
+			RedriveError: "slow down", ID: ident.Derive("letter", fmt.Sprint(i)), Status: deadletter.StatusOpen, Consumer: []string{"start-saga", "send-mails"}[i%2], Topic: "order.placed", Kind: deadletter.KindQueue,
 			Error: fmt.Sprintf("trouble %d", i), Failures: 3, FirstFailure: at, LastFailure: at, RecordedAt: at, Next: w.clock.Now().Add(time.Hour),
 		}
 		if change != nil {
@@ -73,7 +73,7 @@ func TestGetDeadLetter(t *testing.T) {
 	id := w.addLetters(1, nil)[0]
 	got := w.must(http.StatusOK, get(operator, "/dead-letters/"+id))
 	message, _ := got.body["message"].(object)
-	if got.text("error") != "trouble 0" || got.text("status") != "open" || message["n"] != 1.0 || got.body["retryCount"] != 3.0 || got.text("nextRedriveAt") == "" {
+	if got.text("error") != "trouble 0" || got.text("redriveError") != "slow down" || got.text("status") != "open" || message["n"] != 1.0 || got.body["retryCount"] != 3.0 || got.text("nextRedriveAt") == "" {
 		t.Errorf("%s", got.raw)
 	}
 	if res := w.send(get(operator, "/dead-letters/"+ident.New())); res.status != http.StatusNotFound || res.text("code") != "dead-letter.not-found" {
@@ -100,7 +100,7 @@ func TestDecideOnDeadLetters(t *testing.T) {
 		"redrive what is held, sure": {func(e *deadletter.Entry) { e.Held = true }, "redrive", object{"takeOver": true}, 202, "", "open", true},
 		"discard":                    {nil, "discard", object{"reason": "of a test"}, 200, "", "discarded", false},
 		"discard one that is spent":  {func(e *deadletter.Entry) { e.Status = deadletter.StatusSpent }, "discard", object{}, 200, "", "discarded", false},
-		"discard one under way":      {func(e *deadletter.Entry) { e.Status = deadletter.StatusRedriving }, "discard", object{}, 409, "dead-letter.under-way", "redriving", false},
+		"discard one under way":      {func(e *deadletter.Entry) { e.Status = deadletter.StatusRedriving }, "discard", object{}, 200, "", "discarded", false},
 		"discard one resolved":       {func(e *deadletter.Entry) { e.Status = deadletter.StatusResolved }, "discard", object{}, 409, "dead-letter.closed", "resolved", false},
 		"redrive, an unknown field":  {nil, "redrive", object{"force": true}, 400, "request.invalid", "open", false},
 	} {

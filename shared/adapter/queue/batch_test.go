@@ -144,8 +144,8 @@ func TestJournalOfBatches(t *testing.T) {
 		closed []string
 		notes  int
 	}{
-		"closed":     {nil, []string{}, []string{"letter"}, 0},
-		"not closed": {errors.New("down"), []string{"m-a"}, []string{"letter", "letter"}, 1},
+		"closed":     {nil, []string{}, []string{closedLetter}, 0},
+		"not closed": {errors.New("down"), []string{"m-a"}, []string{closedLetter, closedLetter}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := batch("a", "b")

@@ -40,7 +40,7 @@ type Message struct {
 	ID           string
 	Body         []byte
 	ReceiveCount int // how often the queue has handed it out, this time included; 0 where the queue did not say
-	// Attributes are those of type String that the sender gave it. What EventBridge delivers has none.
+	// Attributes are those that the sender gave it, of type String, Number, or a kind of these, as texts. What EventBridge delivers has none.
 	Attributes map[string]string
 	QueueARN   string
 	Sent       time.Time // first, zero where the queue did not say
@@ -63,8 +63,8 @@ func (m Message) TakeOver() string {
 type Journal interface {
 	// Failed notes a try that failed. Why is lost otherwise: SQS moves the message alone.
 	Failed(context.Context, deadletter.Note) error
-	// Succeeded closes the entry of the dead letter that was handled now.
-	Succeeded(ctx context.Context, deadLetterID string) error
+	// Succeeded closes the entry of the dead letter of that queue that was handled now.
+	Succeeded(ctx context.Context, deadLetterID, queueARN string) error
 }
 
 // Handler makes a function's handler for lambda.Start of a handler for one message. The messages of a batch are taken one after the other. One whose
@@ -125,7 +125,7 @@ func messageOf(record *events.SQSMessage) Message {
 		m.Sent = time.UnixMilli(ms).UTC()
 	}
 	for name, value := range record.MessageAttributes {
-		if value.StringValue != nil && value.DataType == "String" {
+		if value.StringValue != nil {
 			m.Attributes[name] = *value.StringValue
 		}
 	}
@@ -169,7 +169,7 @@ func closeEntry(ctx context.Context, m Message, journal Journal) error {
 	if id == "" {
 		return nil
 	}
-	if err := guard(func() error { return journal.Succeeded(ctx, id) }); err != nil {
+	if err := guard(func() error { return journal.Succeeded(ctx, id, m.QueueARN) }); err != nil {
 		return fmt.Errorf("%w: %w", errNotClosed, err)
 	}
 	return nil

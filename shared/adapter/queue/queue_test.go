@@ -264,8 +264,11 @@ func (j *journal) Failed(ctx context.Context, n deadletter.Note) error {
 	return j.call(ctx)
 }
 
-func (j *journal) Succeeded(ctx context.Context, id string) error {
-	j.closed = append(j.closed, id)
+// closedLetter is how the journal notes the dead letter that a redriven message names.
+const closedLetter = "letter of arn:aws:sqs:us-east-1:123456789012:inventory-commands"
+
+func (j *journal) Succeeded(ctx context.Context, id, queueARN string) error {
+	j.closed = append(j.closed, id+" of "+queueARN)
 	return j.call(ctx)
 }
 
@@ -290,10 +293,10 @@ func TestJournal(t *testing.T) {
 		"held":            {err: poison.Hold(errors.New("unknown")), failed: []string{"m-a"}, want: journal{notes: []deadletter.Note{{Error: poison.Hold(errors.New("unknown")).Error(), Held: true}}}},
 		"panics":          {panics: true, failed: []string{"m-a"}, want: journal{notes: []deadletter.Note{{Error: "queue: the handler panics: a mistake"}}}},
 		"no note":         {err: errors.New("trouble"), journal: journal{fails: errors.New("down")}, failed: []string{"m-a"}, want: journal{notes: []deadletter.Note{{Error: "trouble"}}}},
-		"redriven":        {redriven: true, failed: []string{}, want: journal{closed: []string{"letter"}}},
+		"redriven":        {redriven: true, failed: []string{}, want: journal{closed: []string{closedLetter}}},
 		"redriven, fails": {redriven: true, err: errors.New("still"), failed: []string{"m-a"}, want: journal{notes: []deadletter.Note{{Error: "still"}}}},
 		"redriven, not closed": {redriven: true, journal: journal{fails: errors.New("down")}, failed: []string{"m-a"}, want: journal{
-			closed: []string{"letter"}, notes: []deadletter.Note{{Error: "queue: the message is handled, and its dead letter not closed: down"}}}},
+			closed: []string{closedLetter}, notes: []deadletter.Note{{Error: "queue: the message is handled, and its dead letter not closed: down"}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := batch("a")
@@ -342,10 +345,10 @@ func TestAttributes(t *testing.T) {
 	text := func(s string) events.SQSMessageAttribute {
 		return events.SQSMessageAttribute{DataType: "String", StringValue: &s}
 	}
-	number := text("1")
-	number.DataType = "Number"
+	number, custom := text("1"), text("c")
+	number.DataType, custom.DataType = "Number", "String.custom"
 	texts := func(of map[string]string) map[string]events.SQSMessageAttribute {
-		given := map[string]events.SQSMessageAttribute{"n": number, "b": {DataType: "Binary"}}
+		given := map[string]events.SQSMessageAttribute{"n": number, "c": custom, "b": {DataType: "Binary"}}
 		for name, value := range of {
 			given[name] = text(value)
 		}
@@ -365,8 +368,10 @@ func TestAttributes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := batch("a")
 			e.Records[0].MessageAttributes = texts(tc.given)
+			want := map[string]string{"n": "1", "c": "c"} // whatever the type, where it is a text
+			maps.Copy(want, tc.given)
 			_, err := queue.Handler(func(_ context.Context, m queue.Message) error {
-				if !maps.Equal(m.Attributes, tc.given) || m.TakeOver() != tc.takeOver {
+				if !maps.Equal(m.Attributes, want) || m.TakeOver() != tc.takeOver {
 					t.Errorf("%v, %q", m.Attributes, m.TakeOver())
 				}
 				return nil

@@ -2,19 +2,21 @@
 package redrive
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go"
 
 	"orderflow/shared/deadletter"
 )
@@ -36,28 +38,52 @@ func (q Queues) Send(ctx context.Context, queueARN string, m deadletter.Message)
 	name := queueARN[strings.LastIndexByte(queueARN, ':')+1:]
 	queue, err := q.api.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &name})
 	if err != nil {
-		return gone(err, "queue "+name)
+		// It was only asked for, so that whatever happened, nothing was sent.
+		return fmt.Errorf("%w: find queue %s: %w", cmp.Or(told(err), deadletter.ErrNotSent), name, err)
 	}
 	attributes := map[string]sqstypes.MessageAttributeValue{}
 	for attribute, value := range m.Attributes {
 		attributes[attribute] = sqstypes.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(value)}
 	}
 	if _, err := q.api.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: queue.QueueUrl, MessageBody: aws.String(string(m.Body)), MessageAttributes: attributes}); err != nil {
-		return gone(err, "queue "+name)
+		return fmt.Errorf("%w: send to queue %s: %w", cmp.Or(told(err), errUnknown), name, err)
 	}
 	return nil
 }
 
-// gone says of an error whether it is that there is no such thing.
-func gone(err error, what string) error {
+// errUnknown says that a message may have been taken.
+var errUnknown = errors.New("redrive: it isn't known whether the message was sent")
+
+// told is what an error tells of a message: that there is nothing to send it to, that it was refused, or that it was too much at the moment; nil where it tells nothing.
+func told(err error) error {
 	var (
 		queue    *sqstypes.QueueDoesNotExist
 		function *lambdatypes.ResourceNotFoundException
+		answer   smithy.APIError
 	)
-	if errors.As(err, &queue) || errors.As(err, &function) {
-		return fmt.Errorf("%w: %s: %w", deadletter.ErrGone, what, err)
+	switch {
+	case errors.As(err, &queue), errors.As(err, &function):
+		return deadletter.ErrGone
+	case !errors.As(err, &answer): // none came
+		return nil
+	case throttles.IsErrorThrottle(err) == aws.TrueTernary:
+		return deadletter.ErrNotSent
+	case status(err)/100 == 4:
+		return deadletter.ErrRefused
 	}
-	return fmt.Errorf("redrive: %s: %w", what, err)
+	return nil
+}
+
+// throttles tells answers that there were too many requests. Of what is answered so nothing was done.
+var throttles = retry.ThrottleErrorCode{Codes: retry.DefaultThrottleErrorCodes}
+
+// status is the HTTP status of an answer, 0 where none came.
+func status(err error) int {
+	var response *awshttp.ResponseError
+	if errors.As(err, &response) {
+		return response.HTTPStatusCode()
+	}
+	return 0
 }
 
 // Lambda is what Functions needs of the Lambda client.
@@ -65,13 +91,10 @@ type Lambda interface {
 	Invoke(context.Context, *lambda.InvokeInput, ...func(*lambda.Options)) (*lambda.InvokeOutput, error)
 }
 
-// invokeTimeout is how long a function that is invoked may take: longer than any of ours does.
-const invokeTimeout = 70 * time.Second
-
 // NewLambda makes a client that waits for a function to end, and invokes it once: an answer that was lost is none, and the attempt comes again by itself.
 func NewLambda(config aws.Config) *lambda.Client {
 	return lambda.NewFromConfig(config, func(o *lambda.Options) {
-		o.HTTPClient = awshttp.NewBuildableClient().WithTimeout(invokeTimeout)
+		o.HTTPClient = awshttp.NewBuildableClient().WithTimeout(deadletter.InvokeTimeout)
 		o.Retryer = aws.NopRetryer{}
 	})
 }
@@ -83,19 +106,19 @@ type Functions struct{ api Lambda }
 func NewFunctions(api Lambda) Functions { return Functions{api: api} }
 
 // Invoke implements deadletter.Functions.
-func (f Functions) Invoke(ctx context.Context, functionARN string, payload []byte) error {
+func (f Functions) Invoke(ctx context.Context, functionARN string, payload []byte) (failure string, err error) {
 	out, err := f.api.Invoke(ctx, &lambda.InvokeInput{FunctionName: &functionARN, Payload: payload})
 	if err != nil {
-		return gone(err, "function "+functionARN[strings.LastIndexByte(functionARN, ':')+1:])
+		return "", fmt.Errorf("%w: invoke function %s: %w", cmp.Or(told(err), errUnknown), functionARN[strings.LastIndexByte(functionARN, ':')+1:], err)
 	}
 	if out.FunctionError == nil {
-		return nil
+		return "", nil
 	}
 	var answer struct {
 		Message string `json:"errorMessage"`
 	}
 	if json.Unmarshal(out.Payload, &answer) != nil || answer.Message == "" {
-		return fmt.Errorf("redrive: the function fails: %s %s", *out.FunctionError, out.Payload)
+		return fmt.Sprintf("the function fails: %s %s", *out.FunctionError, out.Payload), nil
 	}
-	return errors.New(answer.Message)
+	return answer.Message, nil
 }

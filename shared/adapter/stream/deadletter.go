@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -25,6 +26,8 @@ type DeadLetter struct {
 	StreamARN      string    `json:"streamArn"`
 	Poison         bool      `json:"poison"` // false: it might pass again, but others did while it didn't
 	Error          string    `json:"error"`
+	Tries          int       `json:"tries"`        // that failed, in the invocation that gave it up; 0 in letters from before it was counted
+	FirstFailure   time.Time `json:"firstFailure"` // of these tries; zero where they were not counted
 	At             time.Time `json:"at"`
 	// Image is the commit as DynamoDB keeps it, in DynamoDB's JSON. It is left out where the letter would become too large: the table has it.
 	Image json.RawMessage `json:"image,omitempty"`
@@ -39,7 +42,8 @@ func newDeadLetter(consumer string, it *item, at time.Time) DeadLetter {
 	change := it.record.Change
 	letter := DeadLetter{
 		Version: DeadLetterVersion, Consumer: consumer, Stream: string(it.commit.Stream), FirstSequence: it.commit.First,
-		SequenceNumber: change.SequenceNumber, EventID: it.record.EventID, StreamARN: it.record.EventSourceArn, Poison: it.poison(), Error: it.err.Error(), At: at.UTC(),
+		SequenceNumber: change.SequenceNumber, EventID: it.record.EventID, StreamARN: it.record.EventSourceArn, Poison: it.poison(), Error: it.err.Error(),
+		Tries: it.tries, FirstFailure: it.first.UTC(), At: at.UTC(),
 	}
 	if letter.Stream == "" {
 		letter.Stream, letter.FirstSequence = place(change.Keys)
@@ -87,7 +91,7 @@ func NewQueue(api SQS, url string) *Queue { return &Queue{api: api, url: url} }
 // Send implements DeadLetterSender.
 func (q *Queue) Send(ctx context.Context, letter DeadLetter) error {
 	if len(letter.Error) > maxError {
-		letter.Error = letter.Error[:maxError]
+		letter.Error = strings.ToValidUTF8(letter.Error[:maxError], "")
 	}
 	body, err := json.Marshal(letter)
 	if err == nil && len(body) > maxLetter {

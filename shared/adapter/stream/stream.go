@@ -63,8 +63,9 @@ type Consumer struct {
 type item struct {
 	record *events.DynamoDBEventRecord
 	commit es.StoredCommit
-	err    error // of the last try that came to an end by itself; nil before the first
-	tried  bool  // a try came to an end by itself
+	err    error     // of the last try that came to an end by itself; nil before the first
+	tries  int       // that came to an end by themselves, and failed
+	first  time.Time // when the first of them did
 	done   bool
 }
 
@@ -106,7 +107,7 @@ func (c Consumer) Run(ctx context.Context, batch Batch) error {
 			done++
 		case it.poison():
 			poisoned++
-		case it.tried:
+		case it.tries > 0:
 			failed++
 		default:
 			unfinished++
@@ -158,7 +159,7 @@ func (c Consumer) read(ctx context.Context, batch events.DynamoDBEvent) []*item 
 		}
 		it := &item{record: record}
 		if err := guard(func() (err error) { it.commit, err = c.Decode(record.Change.NewImage); return err }); err != nil {
-			it.err, it.tried = poison.Mark(err), true
+			it.fail(poison.Mark(err), c.Clock.Now())
 		}
 		items = append(items, it)
 	}
@@ -206,7 +207,7 @@ func (c Consumer) round(ctx context.Context, items []*item) {
 			if ctx.Err() != nil {
 				return
 			}
-			it.result(ctx, guard(func() error { return c.Handle(ctx, it.commit) }))
+			c.result(ctx, it, guard(func() error { return c.Handle(ctx, it.commit) }))
 		}
 		return
 	}
@@ -230,22 +231,30 @@ func (c Consumer) round(ctx context.Context, items []*item) {
 	}
 	for i, it := range items {
 		if err == nil && results != nil {
-			it.result(ctx, results[i])
+			c.result(ctx, it, results[i])
 		} else {
-			it.result(ctx, err)
+			c.result(ctx, it, err)
 		}
 	}
 }
 
 // result notes what a try came to. A try that the deadline cut off says nothing about the record.
-func (it *item) result(ctx context.Context, err error) {
+func (c Consumer) result(ctx context.Context, it *item, err error) {
 	switch {
 	case err == nil:
 		it.done = true
 	case ctx.Err() != nil && !poison.Is(err):
 	default:
-		it.err, it.tried = err, true
+		it.fail(err, c.Clock.Now())
 	}
+}
+
+// fail notes a try that failed.
+func (it *item) fail(err error, at time.Time) {
+	if it.tries++; it.tries == 1 {
+		it.first = at
+	}
+	it.err = err
 }
 
 // settle decides what becomes of the items that are not done.

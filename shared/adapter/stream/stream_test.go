@@ -211,15 +211,15 @@ func TestDeadLetter(t *testing.T) {
 		t.Fatalf("%d letters, want 2", len(sender.sent))
 	}
 	for i, want := range []stream.DeadLetter{
-		{Stream: "order/down", FirstSequence: 4, SequenceNumber: "400", Poison: false, EventID: "event-order/down-4"},
-		{Stream: "order/unreadable", FirstSequence: 7, SequenceNumber: "700", Poison: true, EventID: "event-order/unreadable-7"},
+		{Stream: "order/down", FirstSequence: 4, SequenceNumber: "400", Poison: false, EventID: "event-order/down-4", Tries: 25},
+		{Stream: "order/unreadable", FirstSequence: 7, SequenceNumber: "700", Poison: true, EventID: "event-order/unreadable-7", Tries: 1},
 	} {
 		got := sender.sent[i]
 		if got.Version != stream.DeadLetterVersion || got.Consumer != "project-views" || got.StreamARN != b.Records[0].EventSourceArn || got.Error == "" || got.At.Before(start) {
 			t.Errorf("letter %+v", got)
 		}
 		if got.Stream != want.Stream || got.FirstSequence != want.FirstSequence || got.SequenceNumber != want.SequenceNumber || got.Poison != want.Poison ||
-			got.EventID != want.EventID {
+			got.EventID != want.EventID || got.Tries != want.Tries || !got.FirstFailure.Equal(start) {
 			t.Errorf("letter %+v, want %+v", got, want)
 		}
 		var image map[string]events.DynamoDBAttributeValue

@@ -152,9 +152,13 @@ func (m *Memory) Due(_ context.Context, now time.Time) iter.Seq2[deadletter.Entr
 func (m *Memory) List(_ context.Context, q deadletter.Query) (page deadletter.Page, err error) {
 	err = m.call("List", func() error {
 		all, err := m.all()
-		slices.SortFunc(all, func(a, b deadletter.Entry) int { return strings.Compare(b.Place(), a.Place()) })
+		way := -1
+		if q.Oldest {
+			way = 1
+		}
+		slices.SortFunc(all, func(a, b deadletter.Entry) int { return way * strings.Compare(a.Place(), b.Place()) })
 		for _, e := range all {
-			if !q.Matches(e) || q.After != "" && e.Place() >= q.After {
+			if !q.Matches(e) || q.After != "" && way*strings.Compare(e.Place(), q.After) <= 0 {
 				continue
 			}
 			if len(page.Entries) == q.Limit {

@@ -3,8 +3,11 @@ package deadlettertest
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -27,6 +30,13 @@ func entry(i int) deadletter.Entry {
 		FirstFailure: start, LastFailure: start.Add(time.Second), RecordedAt: start.Add(time.Duration(i) * time.Minute), Letters: []string{"m"},
 		Requests: []deadletter.Request{{ID: "r", Fingerprint: "f"}},
 	}
+}
+
+// noise is bytes that nothing makes smaller.
+func noise(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(b) // it never fails
+	return b
 }
 
 // Run runs the suite. Each call of newTable gives an empty table.
@@ -55,13 +65,15 @@ func Run(t *testing.T, newTable func(t *testing.T) deadletter.Table) {
 			"empty":                 {},
 			"as large as a queue's": {Body: bytes.Repeat([]byte("0123456789abcdef"), 1<<16), Attributes: map[string]string{"a": strings.Repeat("x", 1_000)}},
 			"no text":               {Body: []byte{0, 255, 254, 10}},
+			// What compresses badly, and with it attributes, which may be as large as the body.
+			"as large as may be": {Body: noise(700_000), Attributes: map[string]string{"a": base64.StdEncoding.EncodeToString(noise(300_000)), "b": "c"}},
 		} {
 			e.ID = ident.New()
 			if err := table.Create(ctx, e, m); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 			got, err := table.Message(ctx, e.ID)
-			if err != nil || !bytes.Equal(got.Body, m.Body) || len(got.Attributes) != len(m.Attributes) || got.Attributes["a"] != m.Attributes["a"] {
+			if err != nil || !bytes.Equal(got.Body, m.Body) || !maps.Equal(got.Attributes, m.Attributes) {
 				t.Errorf("%s: %d bytes of %d, %v, %v", name, len(got.Body), len(m.Body), got.Attributes, err)
 			}
 			want := e
@@ -72,6 +84,18 @@ func Run(t *testing.T, newTable func(t *testing.T) deadletter.Table) {
 			if err := table.Create(ctx, e, deadletter.Message{}); !errors.Is(err, deadletter.ErrConflict) {
 				t.Errorf("%s: created twice: %v", name, err)
 			}
+		}
+	})
+
+	t.Run("the longest names", func(t *testing.T) {
+		table := newTable(t)
+		e := entry(1)
+		long := strings.Repeat("x", 256)
+		e.Consumer, e.Topic, e.CorrelationID, e.Code, e.Target = long, long, long, long, long
+		e.Error, e.RedriveError = strings.Repeat("e", 4_000), strings.Repeat("r", 4_000)
+		create(t, table, e)
+		if page, err := table.List(ctx, deadletter.Query{Topic: long, Limit: 1}); err != nil || len(page.Entries) != 1 {
+			t.Errorf("%v, %v", page, err)
 		}
 	})
 
@@ -163,6 +187,7 @@ func Run(t *testing.T, newTable func(t *testing.T) deadletter.Table) {
 			{}, {Consumer: "send-mails"}, {Topic: "order.placed"}, {Status: deadletter.StatusSpent}, {Error: "trouble 1"}, {Error: "Trouble"},
 			{Consumer: "start-saga", Topic: "order.placed"}, {Consumer: "send-mails", Status: deadletter.StatusOpen}, {Topic: "order.placed", Error: "3"},
 			{Before: start.Add(2 * time.Minute)}, {Before: start}, {Consumer: "start-saga", Before: start.Add(3*time.Minute + 1)}, {Consumer: "nobody"},
+			{Oldest: true}, {Oldest: true, Status: deadletter.StatusSpent}, {Oldest: true, Before: start.Add(2 * time.Minute)}, {Oldest: true, Topic: "order.placed", Error: "3"},
 		} {
 			var want []string
 			for _, e := range entries {
@@ -171,7 +196,9 @@ func Run(t *testing.T, newTable func(t *testing.T) deadletter.Table) {
 				}
 			}
 			slices.Sort(want)
-			slices.Reverse(want)
+			if !q.Oldest {
+				slices.Reverse(want)
+			}
 			for _, limit := range []int{1, 5, deadletter.MaxPage} {
 				var got []string
 				q.Limit, q.After = limit, ""
