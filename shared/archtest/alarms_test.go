@@ -144,6 +144,8 @@ func wanted(t template) []alarm {
 		counts(deadletter.MetricOpen, "Maximum", 0),
 		counts(deadletter.MetricOldest, "Maximum", 21600),
 		counts(deadletter.MetricSpent, "Maximum", 0),
+		counts(deadletter.MetricErrors, "Sum", 0),
+		above("orderflow record-dead-letters-failures", "Sum", 0), // what can't be recorded is no error of the function, and neither old nor visible in its queue
 		stopped("redrive-dead-letters", 900),
 	}
 	for _, id := range t.ofType(ruleType) {
@@ -256,7 +258,7 @@ func alarming(whole template, nested map[string]template) (found findings) {
 			found.addf("%s has no description", id)
 		}
 	}
-	for _, id := range sagaSteps(whole) {
+	for _, id := range append(sagaSteps(whole), functionNamed(whole, recordFunction)) {
 		name := stackName(whole.prop(id, "FunctionName"))
 		if !counted(alarms, name) {
 			found.addf("no filter counts what %s-failures is on", name)
@@ -476,6 +478,7 @@ func TestAlarmRulesFind(t *testing.T) {
 		"no data is a failure":    {"TreatMissingData: breaching", "TreatMissingData: notBreaching", "SweepOrdersStopped doesn't go off"},
 		"two of one name":         {"AlarmName: !Sub '${Prefix}-start-saga-dlq-age'", "AlarmName: !Sub '${Prefix}-start-saga-dlq-depth'", "is named like"},
 		"a filter elsewhere":      {"LogGroupName: !Sub '/aws/lambda/${Prefix}-process-payment'", "LogGroupName: !Sub '/aws/lambda/${Prefix}-x'", "no filter counts what process-payment-failures is on"},
+		"a recorder nobody hears": {"LogGroupName: !Sub '/aws/lambda/${Prefix}-record-dead-letters'", "LogGroupName: !Sub '/aws/lambda/${Prefix}-x'", "no filter counts what record-dead-letters-failures is on"},
 		"no description":          {"AlarmDescription: The API answered with a server error.", "Unit: Count", "ApiServerErrors has no description"},
 		"a parameter more":        {"Parameters:\n", "Parameters:\n  More: {Type: String}\n", "doesn't give More"},
 		"too slow":                {"Period: 300\n", "Period: 86400\n", "waits too long"},

@@ -4,6 +4,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"orderflow/shared/deadletter"
 )
 
 const (
@@ -27,7 +30,8 @@ func mayOn(t template, function, action, resource string) bool {
 }
 
 // letters: each queue of dead letters is drained into the table, by one function; each of a queue with a consumer is named after that, since not every SQS says from where a
-// message was moved; each consumer of another queue keeps the journal, without which an entry has no error; and the redrive reaches whatever has dead letters.
+// message was moved; each consumer of another queue keeps the journal, without which an entry has no error and no end; and the redrive reaches whatever has dead letters and
+// answers, and nothing else, in time.
 func letters(t template, files []source) (found findings) {
 	record, redrive := functionNamed(t, recordFunction), functionNamed(t, redriveFunction)
 	if record == "" || redrive == "" {
@@ -57,11 +61,20 @@ func letters(t template, files []source) (found findings) {
 		if consumed && stackName(t.prop(d, "QueueName")) != stackName(t.prop(q, "QueueName"))+"-dlq" {
 			found.addf("%s isn't named like %s, with -dlq behind", d, q)
 		}
-		for _, action := range []string{"sqs:GetQueueUrl", "sqs:SendMessage"} {
-			if !mayOn(t, redrive, action, q) {
-				found.addf("%s's role lacks %s on %s", redrive, action, q)
-			}
+		switch may := mayOn(t, redrive, "sqs:SendMessage", q); {
+		case consumed && !may:
+			found.addf("%s's role lacks sqs:SendMessage on %s", redrive, q)
+		case !consumed && may:
+			found.addf("%s sends to %s, whose reader keeps no journal and so never answers", redrive, q)
 		}
+	}
+	if !slices.ContainsFunc(statements(t, target(t.prop(redrive, "Role"))), func(s statement) bool {
+		return slices.Contains(s.actions, "sqs:GetQueueUrl") && slices.ContainsFunc(s.resources, func(r any) bool { return slices.Contains(unnamed["sqs:GetQueueUrl"], pattern(r)) })
+	}) {
+		found.addf("%s's role lacks sqs:GetQueueUrl on each queue of the stack: one that was deleted would be one that it may not ask for", redrive)
+	}
+	if timeout := time.Duration(numberAt(t.prop(redrive, "Timeout"))) * time.Second; timeout < 2*deadletter.InvokeTimeout {
+		found.addf("%s has %s, which is too short to wait for functions (deadletter.InvokeTimeout) and for others behind them", redrive, timeout)
 	}
 	for _, id := range t.ofType(serverlessFunction) {
 		if id == record {
@@ -81,6 +94,9 @@ func letters(t template, files []source) (found findings) {
 		if own && id != redrive && !mayOn(t, redrive, "lambda:InvokeFunction", id) {
 			found.addf("%s's role can't invoke %s, which has dead letters", redrive, id)
 		}
+		if timeout := time.Duration(numberAt(t.prop(id, "Timeout"))) * time.Second; mayOn(t, redrive, "lambda:InvokeFunction", id) && timeout >= deadletter.InvokeTimeout {
+			found.addf("%s may take %s, longer than %s waits for it (deadletter.InvokeTimeout)", id, timeout, redrive)
+		}
 	}
 	return found
 }
@@ -91,12 +107,14 @@ const lettersTemplate = `
 Resources:
   Work: {Type: 'AWS::SQS::Queue', Properties: {QueueName: !Sub '${AWS::StackName}-work', RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn}}}
   Dead: {Type: 'AWS::SQS::Queue', Properties: {QueueName: !Sub '${AWS::StackName}-work-dlq'}}
+  Read: {Type: 'AWS::SQS::Queue', Properties: {QueueName: !Sub '${AWS::StackName}-read', RedrivePolicy: {deadLetterTargetArn: !GetAtt Other.Arn}}}
   Other: {Type: 'AWS::SQS::Queue', Properties: {QueueName: !Sub '${AWS::StackName}-other-dlq'}}
   DeadLettersTable: {Type: 'AWS::DynamoDB::Table'}
   Worker:
     Type: AWS::Serverless::Function
     Properties:
       CodeUri: functions/do-work/
+      Timeout: 120
       Role: !GetAtt WorkerRole.Arn
       EventInvokeConfig: {DestinationConfig: {OnFailure: {Destination: !GetAtt Other.Arn}}}
       Events: {Work: {Type: SQS, Properties: {Queue: !GetAtt Work.Arn}}}
@@ -124,6 +142,7 @@ Resources:
     Type: AWS::Serverless::Function
     Properties:
       CodeUri: functions/redrive-dead-letters/
+      Timeout: 300
       Role: !GetAtt RedriveRole.Arn
   RedriveRole:
     Type: AWS::IAM::Role
@@ -131,7 +150,8 @@ Resources:
       Policies:
         - PolicyDocument:
             Statement:
-              - {Effect: Allow, Action: [sqs:GetQueueUrl, sqs:SendMessage], Resource: [!GetAtt Work.Arn]}
+              - {Effect: Allow, Action: sqs:GetQueueUrl, Resource: !Sub 'arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-*'}
+              - {Effect: Allow, Action: sqs:SendMessage, Resource: [!GetAtt Work.Arn]}
               - {Effect: Allow, Action: lambda:InvokeFunction, Resource: [!GetAtt Worker.Arn]}
 `
 
@@ -147,7 +167,11 @@ func TestLetterRulesFind(t *testing.T) {
 		"one it may not take":   {edit{"[!GetAtt Dead.Arn, !GetAtt Other.Arn]", "[!GetAtt Dead.Arn]", "Record's role can't take from Other"}, wired},
 		"a queue of work":       {edit{"Properties: {Queue: !GetAtt Other.Arn}", "Properties: {Queue: !GetAtt Work.Arn}", "Record takes from Work"}, wired},
 		"another name":          {edit{"-work-dlq", "-dead-work", "Dead isn't named like Work"}, wired},
-		"no way to the queue":   {edit{"sqs:SendMessage], Resource: [!GetAtt Work.Arn]", "sqs:SendMessage], Resource: [!GetAtt Other.Arn]", "lacks sqs:SendMessage on Work"}, wired},
+		"no way to the queue":   {edit{"sqs:SendMessage, Resource: [!GetAtt Work.Arn]", "sqs:SendMessage, Resource: [!GetAtt Other.Arn]", "lacks sqs:SendMessage on Work"}, wired},
+		"a way to no answer":    {edit{"sqs:SendMessage, Resource: [!GetAtt Work.Arn]", "sqs:SendMessage, Resource: [!GetAtt Work.Arn, !GetAtt Read.Arn]", "Redrive sends to Read"}, wired},
+		"queues it can't find":  {edit{"${AWS::StackName}-*", "${AWS::StackName}-work", "Redrive's role lacks sqs:GetQueueUrl"}, wired},
+		"a function too long":   {edit{"Timeout: 120", "Timeout: 130", "Worker may take 2m10s"}, wired},
+		"no time to wait":       {edit{"Timeout: 300", "Timeout: 200", "Redrive has 3m20s"}, wired},
 		"no way to a function":  {edit{"Resource: [!GetAtt Worker.Arn]", "Resource: [!GetAtt Record.Arn]", "can't invoke Worker"}, wired},
 		"no journal":            {edit{"", "", "Worker takes from a queue and keeps no"}, strings.Replace(wired, "deadletter.Journal{}", "nil", 1)},
 		"a journal it can't do": {edit{"dynamodb:PutItem, ", "", "Worker's role can't keep"}, wired},

@@ -199,8 +199,17 @@ func takesTogether(files []source, function string) bool {
 	})
 }
 
-// handovers: a rule of the bus is on, and hands over to a queue that takes from its rules alone, for as long as EventBridge tries; what is invoked asynchronously has
-// somewhere to go when it fails.
+// retries is how often what fails is tried again, whoever does it: three tries in all, as a queue's maxReceiveCount has it.
+const retries = 2.0
+
+// notTriedAgain are the functions whose asynchronous invocations are not, with the reason.
+var notTriedAgain = map[string]string{redriveFunction: "its next run comes in a minute and does the same work"}
+
+// triedAgain says whether a policy of retries is the one of this house. Without one, EventBridge goes on for a day, and a dead letter is that late.
+func triedAgain(policy any) bool { return numberAt(at(policy, "MaximumRetryAttempts")) == retries }
+
+// handovers: a rule of the bus is on, and hands over to a queue that takes from its rules alone; what is invoked asynchronously has somewhere to go when it fails; and
+// what fails is tried three times.
 func handovers(t template) (found findings) {
 	senders := map[string][]string{} // the rules that send to a queue
 	for _, id := range t.ofType(ruleType) {
@@ -211,6 +220,9 @@ func handovers(t template) (found findings) {
 			found.addf("%s is off, and no parameter says so", id)
 		}
 		for _, to := range list(t.prop(id, "Targets")) {
+			if !triedAgain(at(to, "RetryPolicy")) {
+				found.addf("%s has a target that isn't tried three times in all", id)
+			}
 			if q := target(at(to, "Arn")); t.Resources[q].Type != queueType {
 				found.addf("%s hands over to %s, which isn't a queue", id, q)
 			} else {
@@ -221,13 +233,16 @@ func handovers(t template) (found findings) {
 			} else {
 				senders[q] = append(senders[q], id)
 			}
-			if at(to, "RetryPolicy") != nil {
-				found.addf("%s gives up earlier than EventBridge does by itself, which is after a day", id)
-			}
 		}
 	}
 	for _, id := range t.ofType(queueType) {
 		found = append(found, admits(t, id, senders[id])...)
+	}
+	for _, id := range t.ofType(serverlessFunction) {
+		invoked := t.prop(id, "EventInvokeConfig")
+		if once := notTriedAgain[functionName(t, id)] != ""; invoked != nil && (once && at(invoked, "MaximumRetryAttempts") != 0.0 || !once && !triedAgain(invoked)) {
+			found.addf("%s isn't invoked three times in all", id)
+		}
 	}
 	for _, id := range t.ofType(scheduleType) {
 		if !on(t.prop(id, "State")) {
@@ -235,6 +250,9 @@ func handovers(t template) (found findings) {
 		}
 		if t.Resources[target(t.prop(id, "GroupName"))].Type != scheduleGroupType {
 			found.addf("%s is in no group of the stack's own, by which AWS counts", id)
+		}
+		if !triedAgain(t.prop(id, "Target", "RetryPolicy")) {
+			found.addf("%s has a target that isn't tried three times in all", id)
 		}
 		if t.Resources[target(t.prop(id, "Target", "DeadLetterConfig", "Arn"))].Type != queueType {
 			found.addf("%s has a target without dead letters", id)
@@ -340,10 +358,10 @@ Resources:
     Type: AWS::Events::Rule
     Properties:
       EventBusName: !Ref Bus
-      Targets: [{Id: work, Arn: !GetAtt Work.Arn, DeadLetterConfig: {Arn: !GetAtt Dead.Arn}}]
+      Targets: [{Id: work, Arn: !GetAtt Work.Arn, RetryPolicy: {MaximumRetryAttempts: 2}, DeadLetterConfig: {Arn: !GetAtt Dead.Arn}}]
   Schedule:
     Type: AWS::Scheduler::Schedule
-    Properties: {GroupName: !Ref Group, Target: {Arn: !GetAtt Worker.Arn, DeadLetterConfig: {Arn: !GetAtt Dead.Arn}}}
+    Properties: {GroupName: !Ref Group, Target: {Arn: !GetAtt Worker.Arn, DeadLetterConfig: {Arn: !GetAtt Dead.Arn}, RetryPolicy: {MaximumRetryAttempts: 2}}}
   Group: {Type: 'AWS::Scheduler::ScheduleGroup'}
   WorkerRole:
     Type: AWS::IAM::Role
@@ -367,7 +385,7 @@ Resources:
       CodeUri: functions/do-work/
       Role: !GetAtt WorkerRole.Arn
       Timeout: 10
-      EventInvokeConfig: {DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Dead.Arn}}}
+      EventInvokeConfig: {MaximumRetryAttempts: 2, DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Dead.Arn}}}
       Events:
         Work:
           Type: SQS
@@ -419,10 +437,13 @@ func TestQueueRulesFind(t *testing.T) {
 		"a rule of the default bus":   {"      EventBusName: !Ref Bus\n", "", "Rule is not a rule of the bus"},
 		"a rule that is off":          {"EventBusName: !Ref Bus", "EventBusName: !Ref Bus\n      State: DISABLED", "Rule is off"},
 		"a rule that may be off":      {"EventBusName: !Ref Bus", "EventBusName: !Ref Bus\n      State: !If [HasMail, ENABLED, DISABLED]", ""},
-		"a rule that gives up":        {"Targets: [{Id: work, ", "Targets: [{Id: work, RetryPolicy: {MaximumRetryAttempts: 0}, ", "Rule gives up earlier"},
 		"a schedule among others":     {"GroupName: !Ref Group, ", "", "Schedule is in no group"},
 		"a schedule that is off":      {"Properties: {GroupName:", "Properties: {State: DISABLED, GroupName:", "Schedule is off"},
-		"a rule to a function":        {"Arn: !GetAtt Work.Arn, Dead", "Arn: !GetAtt Worker.Arn, Dead", "which isn't a queue"},
+		"a rule to a function":        {"Arn: !GetAtt Work.Arn, Retry", "Arn: !GetAtt Worker.Arn, Retry", "which isn't a queue"},
+		"a rule that tries for a day": {"RetryPolicy: {MaximumRetryAttempts: 2}, ", "", "Rule has a target that isn't tried three times"},
+		"a schedule that goes on":     {"RetryPolicy: {MaximumRetryAttempts: 2}}}", "RetryPolicy: {MaximumRetryAttempts: 9}}}", "Schedule has a target that isn't tried three times"},
+		"invoked twice":               {"EventInvokeConfig: {MaximumRetryAttempts: 2", "EventInvokeConfig: {MaximumRetryAttempts: 1", "Worker isn't invoked three times"},
+		"a redrive that repeats":      {"CodeUri: functions/do-work/", "CodeUri: functions/redrive-dead-letters/", "Worker isn't invoked three times"},
 		"a rule without letters":      {", DeadLetterConfig: {Arn: !GetAtt Dead.Arn}}]", "}]", "Rule has a target without"},
 		"a queue open to all rules":   {"            Condition: {ArnEquals: {aws:SourceArn: !GetAtt Rule.Arn}}\n", "", "Work lets in more than rules"},
 		"a queue open to all":         {"            Principal: {Service: events.amazonaws.com}", "            Principal: '*'", "Work lets in more than rules"},
@@ -433,7 +454,7 @@ func TestQueueRulesFind(t *testing.T) {
 		"a rule more":                 {"            Condition: {ArnEquals: {aws:SourceArn: !GetAtt Rule.Arn}}", "            Condition: {ArnEquals: {aws:SourceArn: [!GetAtt Rule.Arn, !GetAtt Other.Arn]}}", "Work lets in Other"},
 		"letters that don't arrive":   {"Queues: [!Ref Dead]", "Queues: [!Ref Other]", "Dead has 0 statements"},
 		"a schedule without":          {"Arn: !GetAtt Worker.Arn, DeadLetterConfig: {Arn: !GetAtt Dead.Arn}", "Arn: !GetAtt Worker.Arn", "Schedule has a target"},
-		"asynchronous, nowhere":       {"      EventInvokeConfig: {DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Dead.Arn}}}\n", "", "Worker is invoked asynchronously"},
+		"asynchronous, nowhere":       {"      EventInvokeConfig: {MaximumRetryAttempts: 2, DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Dead.Arn}}}\n", "", "Worker is invoked asynchronously"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			template := tc.template(t, queueTemplate)

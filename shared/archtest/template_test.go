@@ -43,9 +43,11 @@ var withoutResource = []string{
 	"xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets",
 }
 
-// Resources that the template can't name, by action, with the only forms in which a policy may mean all of them: what has no name until it exists, and what
+// Resources that the template can't name, by action, with the only forms in which a policy may mean all of them: what has no name until it exists, or whose name
+// may be all that is left of it, and what
 // SES asks about besides the sender, whose address the statement's condition names.
 var unnamed = map[string][]string{
+	"sqs:GetQueueUrl":          {"arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-*"},
 	"dynamodb:ListStreams":     {"${EventsTable.Arn}/stream/*"},
 	"states:DescribeExecution": {"arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${OrderSaga.Name}:*"},
 	"ses:SendEmail": {

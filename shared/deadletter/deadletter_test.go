@@ -1068,7 +1068,7 @@ func TestNoteOfATryBefore(t *testing.T) {
 func TestUndoThatCannotBeAsked(t *testing.T) {
 	p := newPlant(t)
 	if err := p.record(deadletter.Letter{QueueARN: "arn:aws:sqs:us-east-1:123456789012:s-order-saga-dlq", MessageID: "m", Body: []byte(
-		`{"consumer":"order-saga","problem":"undo failed","orderId":"` + ident.New() + `","execution":"arn:aws:states:r:1:execution:m:o1"}`)}); err != nil {
+		`{"consumer":"order-saga","problem":"undo failed","orderId":"` + ident.New() + `","execution":"arn:aws:states:r:1:execution:m:o1","correlationId":"c3"}`)}); err != nil {
 		t.Fatal(err)
 	}
 	p.clock.Advance(policy.MinAge)
