@@ -7,13 +7,16 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
@@ -416,6 +419,89 @@ func TestDeadLettersOfFunctions(t *testing.T) {
 	}
 }
 
+// An event that a rule could not deliver goes to the rule's target and to nobody else, which takes it as if it had just come.
+func TestUndeliveredEventComesBack(t *testing.T) {
+	buyer := newCustomer(t, 1_000)
+	sku := newStock(t, 1)
+	rules := eventbridge.NewFromConfig(stack.config)
+	rule, bus := aws.String(stack.Stack+"-order-placed"), aws.String(stack.Outputs["BusName"])
+	t.Cleanup(func() {
+		ctx, cancel := cleaning()
+		defer cancel()
+		if _, err := rules.EnableRule(ctx, &eventbridge.EnableRuleInput{Name: rule, EventBusName: bus}); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := rules.DisableRule(t.Context(), &eventbridge.DisableRuleInput{Name: rule, EventBusName: bus}); err != nil {
+		t.Fatal(err)
+	}
+	described, err := rules.DescribeRule(t.Context(), &eventbridge.DescribeRuleInput{Name: rule, EventBusName: bus})
+	if err != nil {
+		t.Fatal(err)
+	}
+	queue := stack.Outputs["StartSagaQueueUrl"]
+	attributes, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &queue, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameQueueArn}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	placed := buyer.place(t, line(sku, 1, 100))
+	sample, err := os.ReadFile(filepath.Join("..", "events", "samples", "order.placed", "v1.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	envelope := decode[object](t, sample)
+	data, _ := envelope["data"].(map[string]any)
+	data["orderId"], data["customerId"] = placed.ID, buyer.id
+	envelope["id"], envelope["subject"] = "order/"+placed.ID+"@1", "order/"+placed.ID
+	is := func(kind, value string) sqstypes.MessageAttributeValue {
+		return sqstypes.MessageAttributeValue{DataType: &kind, StringValue: &value}
+	}
+	if _, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{
+		QueueUrl: aws.String(stack.Outputs["OrderPlacedRuleDeadLettersUrl"]),
+		MessageBody: aws.String(text(t, object{
+			"version": "0", "id": ident.New(), "detail-type": "order.placed", "source": "order-service", "account": "000000000000", "time": "2026-03-02T09:30:01Z",
+			"region": "us-east-1", "resources": []string{}, "detail": envelope,
+		})),
+		MessageAttributes: map[string]sqstypes.MessageAttributeValue{
+			"RULE_ARN": is("String", aws.ToString(described.Arn)), "TARGET_ARN": is("String", attributes.Attributes["QueueArn"]), "ERROR_CODE": is("String", "NO_PERMISSIONS"),
+			"ERROR_MESSAGE": is("String", "not allowed to send"), "RETRY_ATTEMPTS": is("Number", "2"),
+		},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	l := findEntry(t, "start-saga", placed.ID, "open")
+	if l.Kind != "queue" || l.Topic != "order.placed" || l.CorrelationID == "" || l.Error != "NO_PERMISSIONS: not allowed to send" || l.RetryCount != 3 {
+		t.Errorf("the dead letter is %+v", l)
+	}
+	if o := buyer.order(t, placed.ID); o.Status != "placed" {
+		t.Errorf("the order is %s though nobody heard of it", o.Status)
+	}
+	must[letter](t, http.StatusAccepted, post(stack.operator, "/dead-letters/"+l.ID+"/redrive", object{}))
+	redriven(t, l.ID, "resolved")
+	buyer.ends(t, placed.ID, "confirmed")
+}
+
+// An invocation that fails each time is a dead letter with the function's own error, and comes back with what the function was invoked with.
+func TestFailedInvocationComesBack(t *testing.T) {
+	mark := ident.New()
+	mend := policy(t, "sweep-orders", "Deny", []string{"dynamodb:Query", "dynamodb:GetItem"}, "*")
+	if _, err := stack.functions.Invoke(t.Context(), &lambda.InvokeInput{
+		FunctionName: aws.String(stack.Stack + "-sweep-orders"), InvocationType: lambdatypes.InvocationTypeEvent, Payload: []byte(text(t, object{"mark": mark})),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	l := findEntry(t, "sweep-orders", mark, "open")
+	if l.Kind != "invocation" || !strings.Contains(l.Error, "AccessDenied") || l.RetryCount != 3 {
+		t.Errorf("the dead letter is %+v", l)
+	}
+	mend()
+	must[letter](t, http.StatusAccepted, post(stack.operator, "/dead-letters/"+l.ID+"/redrive", object{}))
+	redriven(t, l.ID, "resolved")
+	for _, other := range entries(t, "consumer=sweep-orders&status=open") { // the schedule may have met the same
+		must[letter](t, http.StatusOK, post(stack.operator, "/dead-letters/"+other.ID+"/discard", object{"reason": "made by a test"}))
+	}
+}
+
 // An undo that is spent is a dead letter, and comes back as a run of its own that takes back what is left.
 func TestSpentUndoComesBack(t *testing.T) {
 	buyer := newCustomer(t, 1_000)
@@ -428,7 +514,7 @@ func TestSpentUndoComesBack(t *testing.T) {
 	mend := policy(t, "schedule-shipment", "Deny", []string{"dynamodb:PutItem"}, "*")
 	placed := buyer.place(t, line(sku, 1, 100))
 	spent := findEntry(t, "order-saga", placed.ID, "open", "redriving")
-	if spent.Kind != "undo" || spent.Topic != "undo" || !strings.Contains(spent.Error, "cancel shipment") || spent.CorrelationID == "" || spent.RetryCount < 1 {
+	if spent.Kind != "undo" || spent.Topic != "undo" || !strings.Contains(spent.Error, "cancel shipment") || spent.CorrelationID == "" || spent.RetryCount < 9 {
 		t.Errorf("the dead letter is %+v", spent)
 	}
 	if o := buyer.order(t, placed.ID); o.Status != "cancelling" || o.Saga.State != "failed" {

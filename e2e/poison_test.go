@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -29,14 +30,14 @@ func TestPoisonInTheStream(t *testing.T) {
 		}
 	}
 	for _, c := range []struct {
-		name string
-		item item
+		name, topic string
+		item        item
 	}{
-		{"no commit at all", item{"colour": s("red")}},
-		{"commit with a count that is wrong", changed(commit("order.started", `{"sagaId":"x"}`), "count", n("3"))},
-		{"event that nobody knows", commit("order.abducted", `{}`)},
-		{"event whose data is no JSON", commit("order.started", `{"sagaId":`)},
-		{"event of another shape", commit("order.started", `{"sagaId":[1]}`)},
+		{"no commit at all", "order", item{"colour": s("red")}},
+		{"commit with a count that is wrong", "order.started", changed(commit("order.started", `{"sagaId":"x"}`), "count", n("3"))},
+		{"event that nobody knows", "order.abducted", commit("order.abducted", `{}`)},
+		{"event whose data is no JSON", "order.started", commit("order.started", `{"sagaId":`)},
+		{"event of another shape", "order.started", commit("order.started", `{"sagaId":[1]}`)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -53,7 +54,7 @@ func TestPoisonInTheStream(t *testing.T) {
 			buyer.ends(t, after.ID, "confirmed")
 			buyer.counts(t, 2, 0)
 			for _, consumer := range []string{"publish-events", "project-views"} {
-				if l := takeEntry(t, consumer, id); l.Kind != "record" || l.Topic != "order" || l.Error == "" || l.RetryCount < 1 || l.FirstFailure.IsZero() {
+				if l := takeEntry(t, consumer, id); l.Kind != "record" || l.Topic != c.topic || l.Error == "" || l.RetryCount < 1 || l.FirstFailure.IsZero() {
 					t.Errorf("%s: the dead letter is %+v", consumer, l)
 				}
 			}
@@ -66,28 +67,45 @@ func changed(i item, name string, value dynamodbtypes.AttributeValue) item {
 	return i
 }
 
-// A message that can't be understood comes three times and is a dead letter then, with the consumer's own error, while others pass. The queues' visibility, a minute and more, is
+// A message that can't be understood comes three times and is a dead letter then, with the consumer's own reason, while others pass. The queues' visibility, a minute and more, is
 // shortened for the test; it isn't shorter than a message takes, which would come twice then.
 func TestPoisonInTheQueues(t *testing.T) {
 	buyer := newCustomer(t, 1_000)
 	sku := newStock(t, 2)
 	buyer.ends(t, buyer.place(t, line(sku, 1, 100)).ID, "confirmed") // the functions are warm: a cold start could take longer than the visibility
 	mark := ident.New()
-	const future = `{"specversion":"1.0","id":"order/o@1","source":"order-service","type":"order.placed","subject":"order/o","time":"2026-03-02T09:30:01Z",` +
-		`"datacontenttype":"application/json","dataschema":"urn:orderflow:schema:order.placed:99","dataversion":99,"sequence":1,"data":{}}`
-	for _, q := range []struct {
+	event := func(eventType string, version int) string {
+		return fmt.Sprintf(`{"detail-type":%q,"source":"order-service","detail":{"specversion":"1.0","id":"order/o@1","source":"order-service","type":%q,"subject":"order/o",`+
+			`"time":"2026-03-02T09:30:01Z","datacontenttype":"application/json","dataschema":"urn:orderflow:schema:%s:%d","dataversion":%d,"sequence":1,"data":{}},"mark":"`,
+			eventType, eventType, eventType, version, version)
+	}
+	type body struct{ begins, reason string }
+	// What each consumer of the bus is sent: an event that it takes, in a version that is to come.
+	bus := func(takes string) []body {
+		return []body{
+			{`no JSON "`, "no JSON from byte"},
+			{`{"detail-type":"order.placed","source":"order-service","mark":"`, `order.placed of "order-service" around`},
+			{event("order.abducted", 1), "order/o@1 is order.abducted version 1"},
+			{event(takes, 99), "order/o@1 is " + takes + " version 99"},
+		}
+	}
+	queues := []struct {
 		name, queue string
-		bodies      []string
+		bodies      []body
 	}{
-		{"start-saga", "StartSagaQueueUrl", []string{`{"detail-type":"order.placed","source":"order-service","mark":"`, `no JSON "`}},
-		{"inventory-commands", "InventoryQueueUrl", []string{
-			`{"version":1,"command":"steal.stock","orderId":"o","revision":1,"sagaId":"`, `{"version":9,"command":"reserve.stock","orderId":"o","revision":1,"sagaId":"`,
+		{"start-saga", "StartSagaQueueUrl", bus("order.placed")},
+		{"send-mails", "SendMailsQueueUrl", bus("order.placed")},
+		{"prepare-shipments", "PrepareShipmentsQueueUrl", bus("order.confirmed")},
+		{"follow-shipments", "FollowShipmentsQueueUrl", bus("shipment.dispatched")},
+		{"commit-stock", "CommitStockQueueUrl", bus("order.shipped")},
+		{"analyse-orders", "AnalyseOrdersQueueUrl", bus("order.placed")},
+		{"inventory-commands", "InventoryQueueUrl", []body{
+			{`no JSON "`, "not a command of this queue"},
+			{`{"version":1,"command":"steal.stock","orderId":"o","revision":1,"sagaId":"`, `unknown command "steal.stock"`},
+			{`{"version":9,"command":"reserve.stock","orderId":"o","revision":1,"sagaId":"`, "version 9, known is 1"},
 		}},
-		{"send-mails", "SendMailsQueueUrl", []string{
-			`no JSON "`, `{"detail-type":"customer.abducted","source":"customer-service","mark":"`,
-			`{"detail-type":"order.placed","source":"order-service","detail":` + future + `,"mark":"`,
-		}},
-	} {
+	}
+	for _, q := range queues {
 		url := stack.Outputs[q.queue]
 		attributes, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
 			QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameVisibilityTimeout},
@@ -98,19 +116,20 @@ func TestPoisonInTheQueues(t *testing.T) {
 		visibility := sqstypes.QueueAttributeNameVisibilityTimeout
 		t.Cleanup(func() { setQueue(t, url, visibility, attributes.Attributes[string(visibility)]) })
 		setQueue(t, url, visibility, "2")
-		for _, body := range q.bodies {
-			body += mark + `"}`
-			if _, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &body}); err != nil {
+		for i, b := range q.bodies {
+			text := fmt.Sprintf(`%s%s-%d"}`, b.begins, mark, i)
+			if _, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &text}); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	buyer.ends(t, buyer.place(t, line(sku, 1, 100)).ID, "confirmed")
 	buyer.counts(t, 2, 0)
-	for consumer, n := range map[string]int{"start-saga": 2, "inventory-commands": 2, "send-mails": 3} {
-		for range n {
-			if l := takeEntry(t, consumer, mark); l.RetryCount != 3 || l.Error == "" || strings.HasPrefix(l.Error, "no error was noted") || !l.LastFailure.After(l.FirstFailure) {
-				t.Errorf("%s: the dead letter is %+v", consumer, l)
+	for _, q := range queues {
+		for i, b := range q.bodies {
+			l := takeEntry(t, q.name, fmt.Sprintf("%s-%d", mark, i))
+			if l.RetryCount != 3 || !strings.Contains(l.Error, b.reason) || strings.Contains(l.Error, mark) || !l.LastFailure.After(l.FirstFailure) {
+				t.Errorf("%s: the dead letter of %s is %+v", q.name, b.begins, l)
 			}
 		}
 	}

@@ -4,6 +4,7 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -96,7 +97,7 @@ func TestTwoVersions(t *testing.T) {
 	}
 }
 
-// What breaks its contract ends in the dead letters of the consumer that it came to, with the place and the rule in the log and no value of the data.
+// What breaks its contract ends in the dead letters of the consumer that it came to, with the place and the rule in the entry and in the log, and no value of the data.
 func TestBrokenContracts(t *testing.T) {
 	var envelope map[string]any
 	text, err := os.ReadFile(filepath.Join("..", "events", "samples", "order.placed", "v1.json"))
@@ -111,7 +112,8 @@ func TestBrokenContracts(t *testing.T) {
 	hurry(t, url)
 
 	began, secret := time.Now(), "secret-"+ident.New()
-	sent := map[string]string{} // the reason, by the message's id
+	type broken struct{ event, says string }
+	sent := map[string]broken{} // by the message's id
 	for _, c := range []struct {
 		change func(envelope, data map[string]any)
 		cut    int
@@ -139,13 +141,13 @@ func TestBrokenContracts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sent[aws.ToString(out.MessageId)] = c.says
+		sent[aws.ToString(out.MessageId)] = broken{event: fmt.Sprint(e["id"]), says: c.says}
 	}
-	for range sent {
-		takeEntry(t, "start-saga", secret)
-	}
-	for id, says := range sent {
-		told := 0
+	for id, b := range sent {
+		if l := takeEntry(t, "start-saga", b.event); !strings.Contains(l.Error, b.says) || strings.Contains(l.Error, secret) || !strings.Contains(string(l.Message), secret) || l.RetryCount != 3 {
+			t.Errorf("%q: the dead letter is %+v", b.says, l)
+		}
+		says, told := b.says, 0
 		all := logs(t, began, id)
 		for line := range strings.SplitSeq(all, "}") {
 			if strings.Contains(line, id) && strings.Contains(line, strings.ReplaceAll(says, `"`, `\"`)) {
