@@ -181,8 +181,8 @@ func (t Table) Create(ctx context.Context, e deadletter.Entry, m deadletter.Mess
 func (t Table) write(ctx context.Context, id, part string, content []byte) error {
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
-	_, err := w.Write(content)
-	if err = errors.Join(err, w.Close()); err != nil {
+	_, written := w.Write(content)
+	if err := errors.Join(written, w.Close()); err != nil {
 		return err
 	}
 	for i := 0; packed.Len() > 0; i++ {

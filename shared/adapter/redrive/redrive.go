@@ -117,8 +117,6 @@ func (f Functions) Invoke(ctx context.Context, functionARN string, payload []byt
 	var answer struct {
 		Message string `json:"errorMessage"`
 	}
-	if json.Unmarshal(out.Payload, &answer) != nil || answer.Message == "" {
-		return fmt.Sprintf("the function fails: %s %s", *out.FunctionError, out.Payload), nil
-	}
-	return answer.Message, nil
+	_ = json.Unmarshal(out.Payload, &answer) // what is no JSON has no message
+	return cmp.Or(answer.Message, fmt.Sprintf("the function fails: %s %s", *out.FunctionError, out.Payload)), nil
 }
