@@ -17,8 +17,8 @@ import (
 var placeForm = regexp.MustCompile(`^[0-9TZ:.-]{30}#[0-9a-f-]{36}$`)
 
 type listDeadLettersInput struct {
-	Consumer string            `query:"consumer" maxLength:"100" doc:"The function, or the queue that it takes from" example:"start-saga"`
-	Topic    string            `query:"topic" maxLength:"200" doc:"An event's type, a command's name, or the category of a stored record that can't be read" example:"order.placed"`
+	Consumer string            `query:"consumer" maxLength:"256" doc:"The function, or the queue that it takes from" example:"start-saga"`
+	Topic    string            `query:"topic" maxLength:"256" doc:"An event's type, a command's name, or the category of a stored record that can't be read" example:"order.placed"`
 	Status   deadletter.Status `query:"status" enum:"open,redriving,resolved,spent,discarded"`
 	Error    string            `query:"error" maxLength:"200" doc:"A part of the error's text, in its very letters"`
 	Before   time.Time         `query:"before" doc:"Recorded before this time"`
