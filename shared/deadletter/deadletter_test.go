@@ -390,8 +390,8 @@ func TestGone(t *testing.T) {
 		t.Fatalf("%+v, told %q", got, p.told)
 	}
 	p.gone = false
-	if _, err := (deadletter.Desk{Table: &p.table, Clock: p.clock}).Redrive(t.Context(), e.ID, deadletter.Order{}); err != nil {
-		t.Fatal(err)
+	if ordered, err := (deadletter.Desk{Table: &p.table, Clock: p.clock}).Redrive(t.Context(), e.ID, deadletter.Order{}); err != nil || ordered.Hint != "" {
+		t.Fatalf("%+v, %v", ordered, err)
 	}
 	p.goOn()
 	if got := p.only(); got.Status != deadletter.StatusResolved || p.effect[event] != 1 {
@@ -827,6 +827,25 @@ func TestTroubleOnTheWay(t *testing.T) {
 	}
 }
 
+// A message that may have been sent before is under way, though it could not be sent again.
+func TestResendThatIsNotSent(t *testing.T) {
+	p := newPlant(t)
+	p.poison = true
+	p.fail()
+	p.clock.Advance(policy.MinAge)
+	if _, err := p.redrive(); err != nil {
+		t.Fatal(err)
+	}
+	p.trouble = deadletter.ErrNotSent
+	p.clock.Advance(15 * time.Minute)
+	if s, err := p.redrive(); err != nil || s.Errors != 1 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if e := p.only(); e.Status != deadletter.StatusRedriving || e.Redrives != 1 || e.Sends != 2 || !e.Next.Equal(p.clock.Now().Add(30*time.Minute)) {
+		t.Errorf("%+v", e)
+	}
+}
+
 // A table that can't be read is what a run fails of; one entry of it that can't be is not.
 func TestTableThatFails(t *testing.T) {
 	down := errors.New("down")
@@ -880,27 +899,33 @@ func TestTimeRunsOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, now := newPlant(t), clock.System{}
 		p.table.Fail = nil // it counts for one goroutine
-		e := func(i int, kind deadletter.Kind) {
+		e := func(i int, kind deadletter.Kind, alert bool) {
 			if err := p.table.Create(t.Context(), deadletter.Entry{
-				ID: ident.Derive("test", fmt.Sprint(i)), Status: deadletter.StatusOpen, Kind: kind, Target: queueARN, Next: now.Now().Add(time.Duration(i - 100)),
+				ID: ident.Derive("test", fmt.Sprint(i)), Status: deadletter.StatusOpen, Kind: kind, Target: queueARN, Next: now.Now().Add(time.Duration(i - 100)), Alert: alert,
 			}, deadletter.Message{Body: []byte("{}")}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		for i := range 17 {
-			e(i, deadletter.KindInvocation)
+			e(i, deadletter.KindInvocation, false)
 		}
-		e(20, deadletter.KindQueue)
+		e(20, deadletter.KindQueue, false)
+		e(21, deadletter.KindInvocation, true)
 		ctx, cancel := context.WithTimeout(t.Context(), 250*time.Second)
 		defer cancel()
 		r := p.redriver()
-		r.Clock, r.Functions = now, slow{now, 100 * time.Second}
+		r.Clock, r.Functions, r.Alerts = now, slow{now, 100 * time.Second}, deaf{}
 		s, err := r.Run(ctx)
-		if want := (deadletter.Summary{Resolved: 16, Sent: 1, Unfinished: true}); err != nil || s != want || ctx.Err() != nil {
+		if want := (deadletter.Summary{Resolved: 16, Sent: 1, Alerted: 1, Unfinished: true}); err != nil || s != want || ctx.Err() != nil {
 			t.Errorf("%+v, %v, %v; want %+v", s, err, ctx.Err(), want)
 		}
 	})
 }
+
+// deaf hears everything.
+type deaf struct{}
+
+func (deaf) Tell(context.Context, string, string) error { return nil }
 
 // slow answers after a while.
 type slow struct {
@@ -1004,6 +1029,35 @@ func TestRedrivesOfItsOwn(t *testing.T) {
 	p.clock.Advance(time.Minute)
 	if _, err := p.redrive(); err != nil || p.values["OldestDeadLetterSeconds "] != 60 {
 		t.Errorf("%v, measured %v: it is as old as since it was opened", err, p.values)
+	}
+}
+
+// keyed is a table with keys as DynamoDB takes them.
+type keyed struct{ *deadlettertest.Memory }
+
+func (k keyed) Get(ctx context.Context, id string) (deadletter.Entry, error) {
+	if len(id) > 2_048 {
+		return deadletter.Entry{}, errors.New("the key is too long")
+	}
+	return k.Memory.Get(ctx, id)
+}
+
+// What a message calls an id may be anything, and is no reason to fail.
+func TestIDsThatAreNone(t *testing.T) {
+	p := newPlant(t)
+	long := strings.Repeat("x", 3_000)
+	if err := (deadletter.Journal{Table: keyed{&p.table}, Clock: p.clock}).Succeeded(t.Context(), long, queueARN); err != nil {
+		t.Error(err)
+	}
+	for i, l := range []deadletter.Letter{
+		{QueueARN: queueARN + "-dlq", Body: []byte(event), Attributes: map[string]string{"dead-letter-id": long, "redrive-attempt": "1"}},
+		{QueueARN: "arn:aws:sqs:us-east-1:123456789012:s-order-saga-dlq", Body: []byte(
+			`{"consumer":"order-saga","problem":"undo failed","orderId":"o1","execution":"arn:aws:states:r:1:execution:m:redrive-` + long + `-1"}`)},
+	} {
+		l.MessageID = fmt.Sprint(i)
+		if err := (deadletter.Recorder{Table: keyed{&p.table}, Clock: p.clock, Policy: policy, Stack: "s"}).Record(t.Context(), l); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
