@@ -183,7 +183,8 @@ func abandoned(t *testing.T) (consumer, message string, deployAgain func() (url 
 	letters, lettersARN := create(consumer+"-dlq", nil)
 	t.Cleanup(func() { remove(letters) })
 	const tries = 3
-	attributes := map[string]string{"RedrivePolicy": text(t, object{"deadLetterTargetArn": lettersARN, "maxReceiveCount": tries}), "VisibilityTimeout": "0"}
+	// A message comes again at once. The client leaves out a visibility of 0 of a request.
+	attributes := map[string]string{"VisibilityTimeout": "0", "RedrivePolicy": text(t, object{"deadLetterTargetArn": lettersARN, "maxReceiveCount": tries})}
 	url, arn := create(consumer, attributes)
 	policy(t, "redrive-dead-letters", "Allow", []string{"sqs:GetQueueUrl", "sqs:SendMessage"}, arn)
 	policy(t, "record-dead-letters", "Allow", []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}, lettersARN)
