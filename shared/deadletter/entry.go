@@ -144,12 +144,13 @@ type Policy struct {
 }
 
 // The leases of a claim. A queue's message is tried three times, each of which its visibility timeout follows; the last lease is for a consumer that stands
-// still for hours, whose queue must not fill with copies.
+// still for hours, whose queue must not fill with copies. A run is asked how it stands: most take seconds, and one that waits for its retries an hour.
 const (
-	minLease  = 15 * time.Minute
-	maxLease  = 6 * time.Hour
-	undoLease = time.Minute // a run is asked how it stands
-	maxWait   = 24 * time.Hour
+	minLease     = 15 * time.Minute
+	maxLease     = 6 * time.Hour
+	minUndoLease = 5 * time.Second
+	maxUndoLease = time.Minute
+	maxWait      = 24 * time.Hour
 )
 
 // ParsePolicy reads a policy as a function's environment has it: whole seconds, a whole number, and a number of at least 1. It panics on anything else: a function
@@ -165,7 +166,7 @@ func ParsePolicy(minAgeSeconds, maxRedrives, spacing string) Policy {
 }
 
 // How often one attempt is sent before it counts as failed for want of an answer: a message for eight hours (15 + 30 + 60 + 120 + 240 minutes), an undoing run asked
-// for two, which is longer than one can take.
+// for almost two, which is longer than one can take.
 const (
 	maxSends = 5
 	maxAsked = 120
@@ -300,10 +301,11 @@ func (e Entry) silent(now time.Time) bool {
 
 // lease is how long the present send may take to be answered.
 func (e Entry) lease() time.Duration {
+	doublings := min(max(e.Sends-1, 0), 10)
 	if e.Kind == KindUndo {
-		return undoLease
+		return min(maxUndoLease, minUndoLease<<doublings)
 	}
-	return min(maxLease, minLease<<min(max(e.Sends-1, 0), 10))
+	return min(maxLease, minLease<<doublings)
 }
 
 // resolved is the entry after its message was handled. That counts whatever the entry says: also of an attempt before, and though somebody discarded it.
