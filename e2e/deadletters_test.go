@@ -297,7 +297,7 @@ func TestDeadLettersComeBack(t *testing.T) {
 			t.Errorf("%s: %+v", what, got)
 		}
 	}
-	if l := must[letter](t, http.StatusOK, get(stack.operator, "/dead-letters/"+gone.ID)); !strings.Contains(l.Error, deadletter.ErrGone.Error()) || l.Hint == "" {
+	if l := must[letter](t, http.StatusOK, get(stack.operator, "/dead-letters/"+gone.ID)); !strings.Contains(l.RedriveError, deadletter.ErrGone.Error()) || l.Hint == "" || l.Error != gone.Error || l.RetryCount != gone.RetryCount {
 		t.Errorf("%+v", l)
 	}
 	url := deployAgain()

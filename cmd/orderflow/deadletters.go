@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -82,7 +83,7 @@ func letterCommand(stack *stackFlag, l *letters, use, short, long string, args c
 	f.StringVar(&l.consumer, "consumer", "", "of this consumer: the function, or the queue that it takes from")
 	f.StringVar(&l.part, "error", "", "whose error has this in it, in these very letters")
 	f.DurationVar(&l.olderThan, "older-than", 0, "recorded longer ago, as 90m or 24h")
-	f.StringVar(&l.status, "status", "", "that are "+strings.Join(statuses(), ", "))
+	f.StringVar(&l.status, "status", "", "that are "+strings.Join(l.statuses(), ", "))
 	if l.what == "list" {
 		f.IntVar(&l.limit, "limit", 50, "how many at most; 0 for all")
 		return cmd
@@ -97,8 +98,13 @@ func letterCommand(stack *stackFlag, l *letters, use, short, long string, args c
 	return cmd
 }
 
-func statuses() (names []string) {
-	for _, s := range deadletter.Statuses() {
+// statuses are those that the command is about: an order is for what isn't closed or under way.
+func (l *letters) statuses() (names []string) {
+	of := deadletter.Statuses()
+	if l.what != "list" {
+		of = []deadletter.Status{deadletter.StatusOpen, deadletter.StatusSpent}
+	}
+	for _, s := range of {
 		names = append(names, string(s))
 	}
 	return names
@@ -106,11 +112,20 @@ func statuses() (names []string) {
 
 // check refuses what can't be meant, before anything is asked of anybody.
 func (l *letters) check(cmd *cobra.Command, ids []string) error {
-	filtered := slices.ContainsFunc([]string{"topic", "consumer", "error", "older-than", "status"}, func(name string) bool { return cmd.Flags().Changed(name) })
+	filtered := false
+	for _, name := range []string{"topic", "consumer", "error", "older-than", "status"} {
+		// A filter that says nothing would select everything, which nobody means who gives one.
+		if cmd.Flags().Changed(name) && cmd.Flag(name).Value.String() == "" {
+			return fmt.Errorf("--%s is empty", name)
+		}
+		filtered = filtered || cmd.Flags().Changed(name)
+	}
 	switch {
-	case l.status != "" && !slices.Contains(statuses(), l.status):
-		return fmt.Errorf("--status is one of %s, not %q", strings.Join(statuses(), ", "), l.status)
-	case l.olderThan < 0:
+	case slices.Contains(ids, ""):
+		return errors.New("an id is empty")
+	case l.status != "" && !slices.Contains(l.statuses(), l.status):
+		return fmt.Errorf("--status is one of %s, not %q", strings.Join(l.statuses(), ", "), l.status)
+	case l.olderThan <= 0 && cmd.Flags().Changed("older-than"):
 		return fmt.Errorf("--older-than is a time as 90m, not %s", l.olderThan)
 	case l.limit < 0:
 		return fmt.Errorf("--limit is 0 or more, not %d", l.limit)
@@ -122,8 +137,6 @@ func (l *letters) check(cmd *cobra.Command, ids []string) error {
 		return errors.New("give ids, or --all; see --help")
 	case !l.all && filtered:
 		return errors.New("filters go with --all")
-	case l.status != "" && l.status != string(deadletter.StatusOpen) && l.status != string(deadletter.StatusSpent):
-		return fmt.Errorf("--status is open or spent here, not %s", l.status)
 	}
 	return nil
 }
@@ -133,11 +146,25 @@ func (l *letters) run(ctx context.Context, ids []string) error {
 	case "show":
 		return l.show(ctx, ids[0])
 	case "list":
-		found, err := l.find(ctx, []string{l.status}, l.limit)
+		most := l.limit
+		if most > 0 {
+			most++ // to know whether there are more
+		}
+		found, err := l.find(ctx, []string{l.status}, most)
 		if err != nil {
 			return err
 		}
-		return l.print(found)
+		more := l.limit > 0 && len(found) > l.limit
+		if more {
+			found = found[:l.limit]
+		}
+		if err := l.print(found); err != nil {
+			return err
+		}
+		if more {
+			l.say("There are more; --limit 0 shows all.")
+		}
+		return nil
 	}
 	return l.decide(ctx, ids)
 }
@@ -190,14 +217,17 @@ func (l *letters) show(ctx context.Context, id string) error {
 		name  string
 		value any
 	}{
-		{"id", letter.ID}, {"status", letter.Status}, {"consumer", letter.Consumer}, {"topic", letter.Topic}, {"correlation id", letter.CorrelationID}, {"error", letter.Error},
-		{"failures", letter.RetryCount}, {"first failure", letter.FirstFailure.Format(time.RFC3339)}, {"last failure", letter.LastFailure.Format(time.RFC3339)},
+		{"id", letter.ID}, {"status", letter.Status}, {"consumer", letter.Consumer}, {"topic", letter.Topic}, {"kind", letter.Kind}, {"correlation id", letter.CorrelationID}, {"error", letter.Error}, {"code", letter.Code},
+		{"retry count", letter.RetryCount}, {"first failure", letter.FirstFailure.Format(time.RFC3339)}, {"last failure", letter.LastFailure.Format(time.RFC3339)},
 		{"recorded", letter.RecordedAt.Format(time.RFC3339)}, {"redrives", letter.Redrives}, {"the last redrive", letter.RedriveError}, {"next redrive", optional(letter.NextRedriveAt)}, {"held", held(letter)},
 		{"hint", letter.Hint}, {"closed", optional(letter.ClosedAt)}, {"closed by", letter.ClosedBy}, {"reason", letter.Reason},
 	} {
 		if row.value != "" {
 			t.AppendRow(table.Row{row.name, row.value})
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(letter.Attributes)) {
+		t.AppendRow(table.Row{"attribute " + name, letter.Attributes[name]})
 	}
 	t.SetColumnConfigs([]table.ColumnConfig{{Number: 2, WidthMax: 120}})
 	var message bytes.Buffer
@@ -233,7 +263,7 @@ type decided struct {
 func (l *letters) decide(ctx context.Context, ids []string) error {
 	var chosen []shop.DeadLetter
 	if l.all {
-		of := []string{string(deadletter.StatusOpen), string(deadletter.StatusSpent)}
+		of := l.statuses()
 		if l.status != "" {
 			of = []string{l.status}
 		}
@@ -241,7 +271,7 @@ func (l *letters) decide(ctx context.Context, ids []string) error {
 		if err != nil {
 			return err
 		}
-		chosen = slices.DeleteFunc(found, l.passesOver)
+		chosen = l.fit(found)
 	} else {
 		for _, id := range ids {
 			letter := shop.DeadLetter{ID: id}
@@ -255,7 +285,7 @@ func (l *letters) decide(ctx context.Context, ids []string) error {
 		}
 	}
 	if l.dryRun {
-		return l.print(slices.DeleteFunc(chosen, l.passesOver))
+		return l.print(l.fit(chosen))
 	}
 	bar := progressBar(l.progress, map[string]string{"redrive": "Redriving", "discard": "Discarding"}[l.what], len(chosen))
 	results, refused := make([]decided, 0, len(chosen)), 0
@@ -283,6 +313,16 @@ func (l *letters) decide(ctx context.Context, ids []string) error {
 		return fmt.Errorf("deadletters %s: %d of %d were refused", l.what, refused, len(chosen))
 	}
 	return nil
+}
+
+// fit leaves out the letters that the order is nothing for, and says how many.
+func (l *letters) fit(found []shop.DeadLetter) []shop.DeadLetter {
+	all := len(found)
+	found = slices.DeleteFunc(found, l.passesOver)
+	if passed := all - len(found); passed > 0 {
+		l.say("%s passed over: closed already, held, or without a way back.", counted(passed))
+	}
+	return found
 }
 
 // passesOver says of a letter that the order is nothing for it: it would be refused, or change nothing.
@@ -319,7 +359,7 @@ func (l *letters) report(results []decided) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(l.out, "%d dead letters\n", len(results))
+	_, err := fmt.Fprintln(l.out, counted(len(results)))
 	return err
 }
 
@@ -332,7 +372,7 @@ func (l *letters) print(found []shop.DeadLetter) error {
 	}
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
-	t.AppendHeader(table.Row{"id", "status", "consumer", "topic", "age", "failures", "redrives", "next redrive", "error"})
+	t.AppendHeader(table.Row{"id", "status", "consumer", "topic", "age", "retry count", "redrives", "next redrive", "error"})
 	t.SetColumnConfigs([]table.ColumnConfig{{Number: 9, WidthMax: 60}})
 	for _, d := range found {
 		next := optional(d.NextRedriveAt)
@@ -341,8 +381,20 @@ func (l *letters) print(found []shop.DeadLetter) error {
 		}
 		t.AppendRow(table.Row{d.ID, d.Status, d.Consumer, d.Topic, l.clock.Now().Sub(d.RecordedAt).Truncate(time.Second), d.RetryCount, d.Redrives, next, d.Error})
 	}
-	_, err := fmt.Fprintf(l.out, "%s\n%d dead letters\n", t.Render(), len(found))
+	_, err := fmt.Fprintf(l.out, "%s\n%s\n", t.Render(), counted(len(found)))
 	return err
+}
+
+func counted(n int) string {
+	if n == 1 {
+		return "1 dead letter"
+	}
+	return fmt.Sprintf("%d dead letters", n)
+}
+
+// say tells a person something beside the result.
+func (l *letters) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(l.progress, format+"\n", args...) // what can't be printed has nobody who could be told
 }
 
 func (l *letters) printJSON(v any) error {

@@ -23,19 +23,29 @@ func TestDeadLetterFlags(t *testing.T) {
 	for _, tc := range []struct{ args, says string }{
 		{"list --status lost", "--status is one of open, redriving, resolved, spent, discarded, not \"lost\""},
 		{"list --older-than -1h", "--older-than is a time"},
+		{"list --older-than 0s", "--older-than is a time"},
+		{"list --consumer=", "--consumer is empty"},
+		{"discard --all --consumer=", "--consumer is empty"},
+		{"discard --all --status=", "--status is empty"},
+		{"show ''", "an id is empty"},
+		{"redrive 1 ''", "an id is empty"},
 		{"list --limit -1", "--limit is 0 or more"},
 		{"list extra", "unknown command"},
 		{"show", "give one dead letter's id"},
 		{"redrive", "give ids, or --all"},
 		{"redrive a --all", "give either ids or --all"},
 		{"redrive a --consumer c", "filters go with --all"},
-		{"redrive --all --status resolved", "--status is open or spent here, not resolved"},
+		{"redrive --all --status resolved", "--status is one of open, spent, not \"resolved\""},
 		{"discard", "give ids, or --all"},
 		{"discard --all --take-over", "unknown flag"},
 		{"mend", "unknown command"},
 	} {
 		cmd := root()
-		cmd.SetArgs(append([]string{"deadletters"}, strings.Fields(tc.args)...))
+		args := strings.Fields(tc.args)
+		for i := range args {
+			args[i] = strings.ReplaceAll(args[i], "''", "")
+		}
+		cmd.SetArgs(append([]string{"deadletters"}, args...))
 		cmd.SetOut(io.Discard)
 		cmd.SetErr(io.Discard)
 		if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), tc.says) {
@@ -98,18 +108,18 @@ func TestDeadLetters(t *testing.T) {
 	}{
 		"list":                {letters{what: "list"}, nil, "4 dead letters", "", nil},
 		"list some":           {letters{what: "list", limit: 2}, nil, "2 dead letters", "", nil},
-		"list of a consumer":  {letters{what: "list", consumer: "send-mails"}, nil, "1 dead letters", "", nil},
+		"list of a consumer":  {letters{what: "list", consumer: "send-mails"}, nil, "1 dead letter", "", nil},
 		"list old ones":       {letters{what: "list", olderThan: time.Hour, json: true}, nil, "[]", "", nil},
 		"show":                {letters{what: "show"}, []string{"1"}, `"n": 1`, "", nil},
 		"show one not sent":   {letters{what: "show"}, []string{"3"}, "slow down", "", nil},
 		"show none":           {letters{what: "show"}, []string{"9"}, "", "dead-letter.not-found", nil},
 		"redrive one":         {letters{what: "redrive"}, []string{"1"}, "1 to be redriven", "", []string{`1/redrive {"takeOver":false}`}},
 		"redrive, refused":    {letters{what: "redrive"}, []string{"3", "1"}, "3 refused", "1 of 2 were refused", []string{`1/redrive {"takeOver":false}`}},
-		"redrive all":         {letters{what: "redrive", all: true}, nil, "1 dead letters", "", []string{`1/redrive {"takeOver":false}`}},
+		"redrive all":         {letters{what: "redrive", all: true}, nil, "1 dead letter", "", []string{`1/redrive {"takeOver":false}`}},
 		"redrive all, held":   {letters{what: "redrive", all: true, takeOver: true}, nil, "2 dead letters", "", []string{`1/redrive {"takeOver":true}`, `2/redrive {"takeOver":true}`}},
 		"redrive all, dry":    {letters{what: "redrive", all: true, dryRun: true}, nil, "start-saga", "", nil},
 		"redrive one, dry":    {letters{what: "redrive", dryRun: true}, []string{"1"}, "trouble", "", nil},
-		"redrive what, dry":   {letters{what: "redrive", dryRun: true}, []string{"1", "2", "3", "4"}, "1 dead letters", "", nil},
+		"redrive what, dry":   {letters{what: "redrive", dryRun: true}, []string{"1", "2", "3", "4"}, "1 dead letter", "", nil},
 		"redrive held, dry":   {letters{what: "redrive", dryRun: true, takeOver: true}, []string{"1", "2", "3", "4"}, "2 dead letters", "", nil},
 		"discard what, dry":   {letters{what: "discard", dryRun: true}, []string{"1", "2", "3", "4"}, "3 dead letters", "", nil},
 		"discard all":         {letters{what: "discard", all: true, reason: "a test"}, nil, "3 dead letters", "", []string{`1/discard {"reason":"a test"}`, `2/discard {"reason":"a test"}`, `3/discard {"reason":"a test"}`}},

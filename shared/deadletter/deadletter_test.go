@@ -386,7 +386,8 @@ func TestGone(t *testing.T) {
 	p.clock.Advance(policy.MinAge)
 	p.goOn()
 	got := p.only()
-	if got.Status != deadletter.StatusSpent || got.Redrives != 1 || !strings.Contains(got.Error, "no longer exists") || got.Hint == "" || len(p.told) != 1 {
+	if got.Status != deadletter.StatusSpent || got.Redrives != 1 || !strings.Contains(got.RedriveError, "no longer exists") || got.Hint == "" || len(p.told) != 1 ||
+		got.Error != e.Error || got.Failures != e.Failures {
 		t.Fatalf("%+v, told %q", got, p.told)
 	}
 	p.gone = false

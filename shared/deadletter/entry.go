@@ -220,9 +220,10 @@ func (p Policy) back(e Entry, now time.Time) Entry {
 	return e
 }
 
-// unanswered is the entry after an attempt that the consumer has not answered, or that was refused on its way there. The consumer's own error and count stay.
-func (p Policy) unanswered(e Entry, why string, now time.Time) Entry {
-	e.RedriveError, e.Hint = shorten(why, maxError), ""
+// unanswered is the entry after an attempt that the consumer has not answered, or that was refused on its way there. The consumer's own error and count stay. A hint
+// says that another attempt is of no use.
+func (p Policy) unanswered(e Entry, why, hint string, now time.Time) Entry {
+	e.RedriveError, e.Hint = shorten(why, maxError), hint
 	e.Held = e.TakeOver // a person let it go once, and nobody knows whether that had the effect
 	return p.back(e, now)
 }

@@ -287,13 +287,10 @@ func (r *run) notSent(ctx context.Context, e Entry, cause error) error {
 	now := r.Clock.Now()
 	switch {
 	case errors.Is(cause, ErrGone):
-		f := failure{
-			err: cause.Error(), tries: 1, first: now, last: now,
-			hint: "Its consumer is not there any more. Discard it, or deploy the consumer again and redrive it.",
-		}
-		return r.settle(ctx, e, func(e Entry) Entry { return r.Policy.failed(e, f, now) })
+		const hint = "Its consumer is not there any more. Discard it, or deploy the consumer again and redrive it."
+		return r.settle(ctx, e, func(e Entry) Entry { return r.Policy.unanswered(e, cause.Error(), hint, now) })
 	case errors.Is(cause, ErrRefused):
-		return r.settle(ctx, e, func(e Entry) Entry { return r.Policy.unanswered(e, cause.Error(), now) })
+		return r.settle(ctx, e, func(e Entry) Entry { return r.Policy.unanswered(e, cause.Error(), "", now) })
 	case errors.Is(cause, ErrNotSent):
 		_, err := change(ctx, r.Table, e.ID, func(now Entry) (Entry, bool) {
 			if !now.answers(e.Redrives) {
@@ -311,7 +308,7 @@ func (r *run) noAnswer(ctx context.Context, id string, now time.Time) error {
 	r.count(func(s *Summary) { s.Failed++ })
 	_, err := change(ctx, r.Table, id, func(e Entry) (Entry, bool) {
 		why := fmt.Sprintf("the consumer has not answered: redrive %d was sent %d times, and the last one had until %s", e.Redrives, e.Sends, e.Next.UTC().Format(time.RFC3339))
-		return r.Policy.unanswered(e, why, now), e.silent(now)
+		return r.Policy.unanswered(e, why, "", now), e.silent(now)
 	})
 	return err
 }
