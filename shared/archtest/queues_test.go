@@ -205,11 +205,14 @@ const retries = 2.0
 // notTriedAgain are the functions whose asynchronous invocations are not, with the reason.
 var notTriedAgain = map[string]string{redriveFunction: "its next run comes in a minute and does the same work"}
 
-// triedAgain says whether a policy of retries is the one of this house. Without one, EventBridge goes on for a day, and a dead letter is that late.
+// triedAgain says whether a policy of retries is the one of this house.
 func triedAgain(policy any) bool { return numberAt(at(policy, "MaximumRetryAttempts")) == retries }
 
+// untilTomorrow is the policy of retries of a rule: EventBridge's own, and its most. What a rule can't hand over to one queue it can't to another.
+var untilTomorrow = object{"MaximumEventAgeInSeconds": 86400.0, "MaximumRetryAttempts": 185.0}
+
 // handovers: a rule of the bus is on, and hands over to a queue that takes from its rules alone; what is invoked asynchronously has somewhere to go when it fails; and
-// what fails is tried three times.
+// what fails is tried again.
 func handovers(t template) (found findings) {
 	senders := map[string][]string{} // the rules that send to a queue
 	for _, id := range t.ofType(ruleType) {
@@ -220,8 +223,8 @@ func handovers(t template) (found findings) {
 			found.addf("%s is off, and no parameter says so", id)
 		}
 		for _, to := range list(t.prop(id, "Targets")) {
-			if !triedAgain(at(to, "RetryPolicy")) {
-				found.addf("%s has a target that isn't tried three times in all", id)
+			if !reflect.DeepEqual(at(to, "RetryPolicy"), any(untilTomorrow)) {
+				found.addf("%s has a target that isn't tried for a day", id)
 			}
 			if q := target(at(to, "Arn")); t.Resources[q].Type != queueType {
 				found.addf("%s hands over to %s, which isn't a queue", id, q)
@@ -358,7 +361,7 @@ Resources:
     Type: AWS::Events::Rule
     Properties:
       EventBusName: !Ref Bus
-      Targets: [{Id: work, Arn: !GetAtt Work.Arn, RetryPolicy: {MaximumRetryAttempts: 2}, DeadLetterConfig: {Arn: !GetAtt Dead.Arn}}]
+      Targets: [{Id: work, Arn: !GetAtt Work.Arn, RetryPolicy: {MaximumEventAgeInSeconds: 86400, MaximumRetryAttempts: 185}, DeadLetterConfig: {Arn: !GetAtt Dead.Arn}}]
   Schedule:
     Type: AWS::Scheduler::Schedule
     Properties: {GroupName: !Ref Group, Target: {Arn: !GetAtt Worker.Arn, DeadLetterConfig: {Arn: !GetAtt Dead.Arn}, RetryPolicy: {MaximumRetryAttempts: 2}}}
@@ -440,7 +443,7 @@ func TestQueueRulesFind(t *testing.T) {
 		"a schedule among others":     {"GroupName: !Ref Group, ", "", "Schedule is in no group"},
 		"a schedule that is off":      {"Properties: {GroupName:", "Properties: {State: DISABLED, GroupName:", "Schedule is off"},
 		"a rule to a function":        {"Arn: !GetAtt Work.Arn, Retry", "Arn: !GetAtt Worker.Arn, Retry", "which isn't a queue"},
-		"a rule that tries for a day": {"RetryPolicy: {MaximumRetryAttempts: 2}, ", "", "Rule has a target that isn't tried three times"},
+		"a rule that gives up":        {"RetryPolicy: {MaximumEventAgeInSeconds: 86400, MaximumRetryAttempts: 185}, ", "", "Rule has a target that isn't tried for a day"},
 		"a schedule that goes on":     {"RetryPolicy: {MaximumRetryAttempts: 2}}}", "RetryPolicy: {MaximumRetryAttempts: 9}}}", "Schedule has a target that isn't tried three times"},
 		"invoked twice":               {"EventInvokeConfig: {MaximumRetryAttempts: 2", "EventInvokeConfig: {MaximumRetryAttempts: 1", "Worker isn't invoked three times"},
 		"a redrive that repeats":      {"CodeUri: functions/do-work/", "CodeUri: functions/redrive-dead-letters/", "Worker isn't invoked three times"},
