@@ -31,7 +31,7 @@ func deadLettersCommand(stack *stackFlag) *cobra.Command {
 		letterCommand(stack, &letters{what: "show"}, "show ID", "Shows a dead letter with its message", "Personal data in the message is encrypted, as on the bus.", needsOne("dead letter's id")),
 		letterCommand(stack, &letters{what: "redrive"}, "redrive ID... | --all", "Sends dead letters back to the consumers that they came from",
 			"Lets the stack send dead letters back, each to the consumer that it came from and to no other, within a minute; show and list tell what became of them.\n"+
-				"One that is on its way already is not sent again for a quarter of an hour, so that the command may be interrupted and given again.\n"+
+				"One that is on its way already is not sent again for a quarter of an hour, and an undo not before it has ended, so that the command may be interrupted and given again.\n"+
 				"With --all, all that the filters select and that are open or spent. What is held, since nobody knows whether its effect happened, is passed over without --take-over.",
 			cobra.ArbitraryArgs),
 		letterCommand(stack, &letters{what: "discard"}, "discard ID... | --all", "Closes dead letters that are not needed",
@@ -325,7 +325,7 @@ func (l *letters) fit(found []shop.DeadLetter) []shop.DeadLetter {
 	return found
 }
 
-// passesOver says of a letter that the order is nothing for it: it would be refused, or change nothing.
+// passesOver says of a letter that the order would be refused, or was carried out before.
 func (l *letters) passesOver(d shop.DeadLetter) bool {
 	closed := d.Status == string(deadletter.StatusResolved) || d.Status == string(deadletter.StatusDiscarded)
 	return closed || l.what == "redrive" && (d.Kind == string(deadletter.KindNone) || d.Held && !l.takeOver)

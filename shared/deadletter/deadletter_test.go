@@ -430,6 +430,45 @@ func TestHeld(t *testing.T) {
 	}
 }
 
+// A permit is for one attempt: another attempt in the place of one that was not answered needs another.
+func TestTakeOverIsForOneAttempt(t *testing.T) {
+	p := newPlant(t)
+	if err := p.table.Note(t.Context(), deadletter.Note{Queue: "s-start-saga", MessageID: "m", Error: "unknown", Held: true, Receives: 3, First: start, Last: start}); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.record(deadletter.Letter{QueueARN: queueARN + "-dlq", MessageID: "m", Body: []byte(event)}); err != nil {
+		t.Fatal(err)
+	}
+	desk := deadletter.Desk{Table: &p.table, Clock: p.clock}
+	order := func(takeOver bool) error {
+		_, err := desk.Redrive(t.Context(), p.only().ID, deadletter.Order{Request: es.Request{CommitID: ident.New()}, TakeOver: takeOver})
+		return err
+	}
+	if err := order(true); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second once the lease has ended
+		if _, err := p.redrive(); err != nil {
+			t.Fatal(err)
+		}
+		p.clock.Advance(15 * time.Minute)
+	}
+	if err := order(false); !errors.Is(err, deadletter.ErrHeld) {
+		t.Errorf("a further attempt without a word: %v", err)
+	}
+	if err := order(true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.redrive(); err != nil || len(p.queue) != 3 {
+		t.Fatalf("%v, sent %+v", err, p.queue)
+	}
+	for i, attempt := range []string{"1", "1", "2"} {
+		if a := p.queue[i].attributes; a["redrive-attempt"] != attempt || a["take-over"] != "true" {
+			t.Errorf("sent %d: %v, want attempt %s", i, a, attempt)
+		}
+	}
+}
+
 // Each source of letters: what is recorded, and how it goes back.
 func TestSources(t *testing.T) {
 	record := `{"version":1,"consumer":"project-views","stream":"order/o1","firstSequence":3,"sequenceNumber":"300","eventId":"e1","streamArn":"arn:stream","poison":true,` +
@@ -892,6 +931,32 @@ func TestUnreadableEntry(t *testing.T) {
 	r.Table = unreadable{&p.table}
 	if s, err := r.Run(t.Context()); err != nil || s.Sent != 1 || s.Errors != 1 {
 		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// broken is a table whose messages can't be read.
+type broken struct{ *deadlettertest.Memory }
+
+func (broken) Message(context.Context, string) (deadletter.Message, error) {
+	return deadletter.Message{}, fmt.Errorf("%w: torn", deadletter.ErrUnreadable)
+}
+
+// What can't be read can't be sent, however often: it ends, and a person is told and sees the entry.
+func TestUnreadableMessage(t *testing.T) {
+	p := newPlant(t)
+	p.poison = true
+	before := p.fail()
+	r := p.redriver()
+	r.Table = broken{&p.table}
+	for range 2 * policy.MaxRedrives {
+		p.clock.Advance(24 * time.Hour)
+		if _, err := r.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e, m, err := deadletter.Desk{Table: r.Table, Clock: p.clock}.Get(t.Context(), before.ID)
+	if err != nil || len(m.Body) != 0 || e.Status != deadletter.StatusSpent || e.Error != before.Error || !strings.Contains(e.RedriveError, "torn") || len(p.told) != 1 || len(p.queue) != 0 {
+		t.Errorf("%+v, %v, told %q", e, err, p.told)
 	}
 }
 

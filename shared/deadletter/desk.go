@@ -3,6 +3,7 @@ package deadletter
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"orderflow/shared/clock"
@@ -32,13 +33,17 @@ type Order struct {
 	Reason   string // of a discard
 }
 
-// Get gives an entry and its message; ErrNotFound where there is none.
+// Get gives an entry and its message, which is empty where it can't be read; ErrNotFound where there is none.
 func (d Desk) Get(ctx context.Context, id string) (Entry, Message, error) {
 	e, err := d.Table.Get(ctx, id)
 	if err != nil {
 		return Entry{}, Message{}, missing(err)
 	}
 	m, err := d.Table.Message(ctx, id)
+	if errors.Is(err, ErrUnreadable) {
+		slog.ErrorContext(ctx, "message of a dead letter is unreadable", "deadLetterId", id, "error", err.Error())
+		return e, Message{}, nil
+	}
 	return e, m, missing(err)
 }
 
@@ -52,19 +57,20 @@ func (d Desk) List(ctx context.Context, q Query) (Page, error) {
 
 // Redrive lets the next run of the redrive send an entry's message, whatever the policy says. One that is due or under way is left as it is, so that any number
 // of orders are one redrive; but a message that was not answered in its first lease is sent anew, as a further attempt. It is refused for an entry that is closed
-// (ErrClosed), that has no way back (ErrNotRedrivable), and, without TakeOver, for one whose consumer doesn't know whether its effect happened (ErrHeld). TakeOver
-// means nothing for any other entry.
+// (ErrClosed), that has no way back (ErrNotRedrivable), and, without TakeOver, for one whose consumer doesn't know whether its effect happened (ErrHeld); nor does a
+// further attempt go on with the TakeOver of the one before. TakeOver means nothing for any other entry. An undoing run that is under way is asked how it stands, and
+// not begun anew.
 func (d Desk) Redrive(ctx context.Context, id string, o Order) (Entry, error) {
 	return d.carryOut(ctx, id, o, func(e Entry) (Entry, error) {
+		unanswered := e.Status == StatusRedriving && e.Sends > 1 && e.Kind != KindUndo
 		switch now := d.Clock.Now(); {
 		case e.Status == StatusResolved, e.Status == StatusDiscarded:
 			return e, ErrClosed.New("the dead letter is %s", e.Status)
 		case e.Kind == KindNone:
 			return e, ErrNotRedrivable.New("the dead letter has no way back. %s", e.Hint)
-		case e.Held && !o.TakeOver:
+		case (e.Held || unanswered && e.TakeOver) && !o.TakeOver:
 			return e, ErrHeld.Field("body.takeOver", "nobody knows whether the effect happened: look, and then say that it may happen twice, or discard the dead letter")
-		case e.Status == StatusOpen && (e.Next.IsZero() || e.Next.After(now) || e.Alert), e.Status == StatusSpent,
-			e.Status == StatusRedriving && e.Sends > 1 && e.Kind != KindUndo:
+		case e.Status == StatusOpen && (e.Next.IsZero() || e.Next.After(now) || e.Alert), e.Status == StatusSpent, unanswered:
 			e.Status, e.Next, e.Alert, e.Ordered, e.Hint = StatusOpen, now, false, true, ""
 		}
 		e.Held, e.TakeOver = false, e.TakeOver || o.TakeOver && e.Held

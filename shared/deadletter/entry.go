@@ -143,11 +143,10 @@ type Policy struct {
 	Spacing     float64       // each wait is so many times the one before
 }
 
-// The leases of a claim. A queue's message is tried three times, each of which its visibility timeout follows; the last lease is for a consumer that stands
-// still for hours, whose queue must not fill with copies. A run is asked how it stands: most take seconds, and one that waits for its retries an hour.
+// The leases of a claim. A queue's message is tried three times, each of which its visibility timeout follows; each lease of an attempt is twice the one before, since
+// the queue of a consumer that stands still for hours must not fill with copies. A run is asked how it stands: most take seconds, and one that waits for its retries an hour.
 const (
 	minLease     = 15 * time.Minute
-	maxLease     = 6 * time.Hour
 	minUndoLease = 5 * time.Second
 	maxUndoLease = time.Minute
 	maxWait      = 24 * time.Hour
@@ -302,11 +301,11 @@ func (e Entry) silent(now time.Time) bool {
 
 // lease is how long the present send may take to be answered.
 func (e Entry) lease() time.Duration {
-	doublings := min(max(e.Sends-1, 0), 10)
+	doublings := max(e.Sends-1, 0)
 	if e.Kind == KindUndo {
-		return min(maxUndoLease, minUndoLease<<doublings)
+		return min(maxUndoLease, minUndoLease<<min(doublings, maxSends))
 	}
-	return min(maxLease, minLease<<doublings)
+	return minLease << min(doublings, maxSends-1)
 }
 
 // resolved is the entry after its message was handled. That counts whatever the entry says: also of an attempt before, and though somebody discarded it.

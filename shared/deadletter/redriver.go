@@ -233,6 +233,8 @@ func (r *run) send(ctx context.Context, e Entry) (answered bool, failure string,
 	switch {
 	case errors.Is(err, ErrNoEntry):
 		return false, "", fmt.Errorf("%w: it is not in the table", ErrRefused)
+	case errors.Is(err, ErrUnreadable):
+		return false, "", fmt.Errorf("%w: %w", ErrRefused, err)
 	case err != nil:
 		return false, "", fmt.Errorf("%w: %w", ErrNotSent, err)
 	}

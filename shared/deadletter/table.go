@@ -11,7 +11,7 @@ import (
 type Table interface {
 	// Get gives an entry as it was last written; an ErrNoEntry where there is none.
 	Get(ctx context.Context, id string) (Entry, error)
-	// Message gives an entry's message; an ErrNoEntry where there is none.
+	// Message gives an entry's message; an ErrNoEntry where there is none, and an ErrUnreadable where what is there can't be read.
 	Message(ctx context.Context, id string) (Message, error)
 	// Create writes an entry that is new, with its message; an ErrConflict where there is one of its id. The entry is there when its message is.
 	Create(context.Context, Entry, Message) error

@@ -52,7 +52,8 @@ type world struct {
 	rows  map[string]orders.Row // as the view has them: only what project was called for
 	// counted is what each metric was given, a number a sweep.
 	counted map[string][]int64
-	slots   []int // that were looked at
+	mu      sync.Mutex // of slots: sweeps run side by side
+	slots   []int      // that were looked at
 }
 
 func newWorld() *world {
@@ -125,7 +126,9 @@ func (w *world) Failed(_ context.Context, before time.Time) iter.Seq2[string, er
 }
 
 func (w *world) Waiting(_ context.Context, slot int, before time.Time) iter.Seq2[string, error] {
+	w.mu.Lock()
 	w.slots = append(w.slots, slot)
+	w.mu.Unlock()
 	return w.list(before, func(r orders.Row) bool { return r.Status == order.StatusConfirmed || r.Status == order.StatusShipped })
 }
 

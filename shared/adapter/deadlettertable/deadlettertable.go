@@ -235,8 +235,8 @@ func (t Table) Message(ctx context.Context, id string) (m deadletter.Message, er
 	if err == nil {
 		with, found, err = t.read(ctx, id, partWith)
 	}
-	if err == nil && found {
-		err = json.Unmarshal(with, &m.Attributes)
+	if err == nil && found && json.Unmarshal(with, &m.Attributes) != nil {
+		err = fmt.Errorf("%w: its attributes are no JSON", deadletter.ErrUnreadable)
 	}
 	if err != nil {
 		return deadletter.Message{}, fmt.Errorf("deadlettertable: message of %s: %w", id, err)
@@ -244,7 +244,7 @@ func (t Table) Message(ctx context.Context, id string) (m deadletter.Message, er
 	return m, nil
 }
 
-// read gives a part of a message as write has written it.
+// read gives a part of a message as write has written it; an ErrUnreadable where a piece of it is broken or gone.
 func (t Table) read(ctx context.Context, id, part string) (content []byte, found bool, err error) {
 	in := &dynamodb.QueryInput{
 		TableName: &t.table, KeyConditionExpression: aws.String("#id = :id AND begins_with(#part, :part)"), ConsistentRead: aws.Bool(true),
@@ -267,7 +267,10 @@ func (t Table) read(ctx context.Context, id, part string) (content []byte, found
 	if err == nil {
 		content, err = io.ReadAll(r)
 	}
-	return content, true, err
+	if err != nil {
+		return nil, true, fmt.Errorf("%w: %w", deadletter.ErrUnreadable, err)
+	}
+	return content, true, nil
 }
 
 // query gives the items of a query, page by page.

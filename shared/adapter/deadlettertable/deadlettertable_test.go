@@ -61,6 +61,10 @@ func TestUnreadable(t *testing.T) {
 	if _, err := table.Message(t.Context(), "1"); !errors.Is(err, deadletter.ErrNoEntry) {
 		t.Errorf("a message without a piece: %v", err)
 	}
+	api.items = []map[string]types.AttributeValue{{"body": &types.AttributeValueMemberB{Value: []byte("no gzip")}}}
+	if _, err := table.Message(t.Context(), "1"); !errors.Is(err, deadletter.ErrUnreadable) {
+		t.Errorf("a message in a broken piece: %v", err)
+	}
 }
 
 // Entries stay when they are closed, so that those of a consumer become many, and those that are open are few.
