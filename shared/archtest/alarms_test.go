@@ -228,13 +228,14 @@ func alarming(whole template, nested map[string]template) (found findings) {
 		if h.below > 0 {
 			comparison, missing = "LessThanThreshold", "breaching"
 		}
-		// Lambda's metrics come later than the table's, so that the newest five minutes often look like a standstill.
+		// Lambda's metrics come later than the table's, so that the newest five minutes often look like a standstill; and what is stored at the end of
+		// five minutes is read in the next.
 		evaluations, datapoints := 1.0, 0.0
 		if h == markFailures {
 			evaluations, datapoints = 3, 3
 		}
 		if alarms.prop(id, "Metrics") != nil {
-			evaluations, datapoints = 6, 2
+			evaluations, datapoints = 6, 3
 		} else if alarms.Resources[id].Condition != "" {
 			found.addf("%s is not always there", id)
 		}
@@ -492,8 +493,8 @@ func TestAlarmRulesFind(t *testing.T) {
 		"a filter for nothing":    {`FilterPattern: '{ ($.level = "ERROR")`, `FilterPattern: '{ ($.level = "NEVER")`, "no filter counts what advance-order-failures is on"},
 		"another expression":      {"FILL(invoked, 0) == 0", "invoked == 0", "standstill = IF(stored > 0 AND FILL(invoked, 0) == 0, 1, 0) > 0"},
 		"another table":           {"- {Name: TableName, Value: !Sub '${Prefix}-events'}", "- {Name: TableName, Value: !Sub '${Prefix}-stock'}", "no alarm on the  of (stored"},
-		"a mark now and then":     {"DatapointsToAlarm: 3", "DatapointsToAlarm: 1", "MarkFailures waits too long, or not long enough"},
-		"a hasty standstill":      {"DatapointsToAlarm: 2", "DatapointsToAlarm: 1", "waits too long, or not long enough"},
+		"a mark now and then":     {"EvaluationPeriods: 3\n      DatapointsToAlarm: 3", "EvaluationPeriods: 3\n      DatapointsToAlarm: 1", "MarkFailures waits too long, or not long enough"},
+		"a hasty standstill":      {"EvaluationPeriods: 6\n      DatapointsToAlarm: 3", "EvaluationPeriods: 6\n      DatapointsToAlarm: 1", "waits too long, or not long enough"},
 		"SAM in a nested stack":   {"Type: AWS::Logs::MetricFilter", "Type: AWS::Serverless::Function", "plain CloudFormation"},
 	} {
 		t.Run(name, func(t *testing.T) {

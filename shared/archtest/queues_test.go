@@ -118,7 +118,7 @@ func queues(t template) (found findings) {
 
 // consumers: how functions take messages from queues and records from streams.
 func consumers(t template, files []source) (found findings) {
-	readers := map[string]int{}
+	readers, takers := map[string]int{}, map[string][]string{}
 	for _, id := range t.ofType(serverlessFunction) {
 		timeout := numberAt(t.prop(id, "Timeout"))
 		if timeout == 0 {
@@ -129,6 +129,9 @@ func consumers(t template, files []source) (found findings) {
 		}
 		for _, e := range eventsOf(t, id, "SQS") {
 			q := target(e["Queue"])
+			if !slices.Contains(takers[q], id) {
+				takers[q] = append(takers[q], id)
+			}
 			window := numberAt(e, "MaximumBatchingWindowInSeconds")
 			if visibility := numberAt(t.prop(q, "VisibilityTimeout")); visibility < visibilityRate*timeout+window {
 				found.addf("%s hides a message for %v s, and its function %s may take %v after a window of %v", q, visibility, id, timeout, window)
@@ -168,6 +171,11 @@ func consumers(t template, files []source) (found findings) {
 			} else if target(at(on, "Destination")) != target(t.prop(id, "Environment", "Variables", "DEAD_LETTER_QUEUE_URL")) {
 				found.addf("%s writes its dead letters elsewhere than its mapping does", id)
 			}
+		}
+	}
+	for q, by := range takers {
+		if len(by) > 1 {
+			found.addf("%s has %d consumers, of which each message meets one", q, len(by))
 		}
 	}
 	for stream, n := range readers {
@@ -434,6 +442,7 @@ func TestQueueRulesFind(t *testing.T) {
 		"dead letters elsewhere":      {"DEAD_LETTER_QUEUE_URL: !Ref Dead", "DEAD_LETTER_QUEUE_URL: !Ref Work", "elsewhere"},
 		"a mapping from elsewhere":    {"EventSourceArn: !GetAtt Work.Arn", "EventSourceArn: !ImportValue work", "WorkMapping: a mapping by itself takes from a queue of the template"},
 		"a mapping to elsewhere":      {"FunctionName: !Ref Worker", "FunctionName: worker", "WorkMapping: a mapping by itself takes from a queue of the template"},
+		"two that share a queue":      {"FunctionName: !Ref Worker", "FunctionName: !Ref Reader", "Work has 2 consumers"},
 		"a mapping too early":         {"    DependsOn: WorkerPolicy\n", "", "WorkMapping doesn't wait for WorkerPolicy"},
 		"a mapping of large batches":  {"BatchSize: 5", "BatchSize: 8", "Worker takes batches of 8"},
 		"a rule of another bus":       {"EventBusName: !Ref Bus", "EventBusName: default", "Rule is not a rule of the bus"},
