@@ -374,7 +374,7 @@ func TestPoisonedMailComesBackOnce(t *testing.T) {
 	box.gets(t, "Your order "+first.ID[:8]+" was confirmed") // the functions are warm
 	drained(t, "SendMailsQueueUrl")
 	quickly(t)
-	settings := map[string]string{"DEAD_LETTER_MIN_AGE": "1"}
+	settings := map[string]string{"DEAD_LETTER_MIN_AGE": "5"}
 	setVariables(t, "record-dead-letters", settings)
 	setVariables(t, "redrive-dead-letters", settings)
 
@@ -387,7 +387,15 @@ func TestPoisonedMailComesBackOnce(t *testing.T) {
 			l.FirstFailure.Before(placed.PlacedAt) || !l.LastFailure.After(l.FirstFailure) {
 			t.Errorf("the dead letter is %+v", l)
 		}
+		if l.NextRedriveAt == nil || l.NextRedriveAt.Sub(l.LastFailure) < 5*time.Second {
+			t.Errorf("the dead letter of %s comes back at %s", l.LastFailure, l.NextRedriveAt)
+		}
 		poisoned[subject+placed.ID[:8]] = l
+		// Nothing is sent before its time.
+		runRedrive(t)
+		if early := must[letter](t, http.StatusOK, get(stack.operator, "/dead-letters/"+l.ID)); early.Redrives > 0 && time.Now().Before(*l.NextRedriveAt) {
+			t.Errorf("it came back early: %+v", early)
+		}
 	}
 	if n := box.count(t, placed.ID[:8]); n != 0 {
 		t.Errorf("%d mails were sent by who may not", n)

@@ -5,9 +5,11 @@ package e2e_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -410,4 +412,63 @@ func forgetful(t *testing.T) string {
 		}
 	})
 	return aws.ToString(made.StateMachineArn)
+}
+
+// A consumer's queue is deleted under its rule: the other consumers have their events, and those that the queue missed are replayed to it once it is there again. What
+// EventBridge can't deliver meanwhile is a dead letter of the rule on AWS, and dropped by the emulator.
+func TestQueueDeletedUnderItsRule(t *testing.T) {
+	t.Parallel()
+	buyer := newCustomer(t, 1_000)
+	pattern := fmt.Sprintf(`{"source":["account-service"],"detail":{"subject":[%q]}}`, "account/"+buyer.account)
+	name, url := newConsumer(t, pattern, consumerqueue.ReplayAllowed)
+	_, witness := newConsumer(t, pattern, consumerqueue.ReplayAllowed)
+	arrives := func(queue string) string {
+		t.Helper()
+		got := eventually(t, "an event in "+queue, func() ([]delivered, bool) { d := take(t, queue); return d, len(d) > 0 })
+		if len(got) != 1 {
+			t.Fatalf("arrived are %v", got)
+		}
+		return envelopeID(got[0])
+	}
+	buyer.deposit(t, 1)
+	if first := arrives(url); first != arrives(witness) {
+		t.Fatalf("%s is not what the other consumer got", first)
+	}
+
+	tags, err := stack.queues.ListQueueTags(t.Context(), &sqs.ListQueueTagsInput{QueueUrl: &url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	attributes, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
+		QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNamePolicy},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deployAgain := func() {
+		t.Helper()
+		if _, err := stack.queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String(path.Base(url)), Attributes: attributes.Attributes, Tags: tags.Tags}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := stack.queues.DeleteQueue(t.Context(), &sqs.DeleteQueueInput{QueueUrl: &url}); err != nil {
+		t.Fatal(err)
+	}
+	buyer.deposit(t, 2)
+	missed := arrives(witness)
+	deployAgain()
+	if got := take(t, url); len(got) > 0 {
+		t.Errorf("the queue that is new has %v", got)
+	}
+	newProgram(t).replays(t, "--consumer", name, "--stream", "account/"+buyer.account, "--from", "1h", "--type", "account.deposited")
+	var replayed []string
+	eventually(t, "the replay", func() ([]string, bool) {
+		for _, d := range take(t, url) {
+			replayed = append(replayed, envelopeID(d))
+		}
+		return replayed, slices.Contains(replayed, missed)
+	})
+	if got := take(t, witness); len(got) > 0 {
+		t.Errorf("the other consumer got %v besides", got)
+	}
 }

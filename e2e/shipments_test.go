@@ -123,6 +123,7 @@ func TestOrderIsDelivered(t *testing.T) {
 		}
 	}
 	c.becomes(t, placed.ID, "shipped")
+	customerMailbox{c.id}.gets(t, "Your order "+placed.ID[:8]+" was shipped", p.TrackingNumber)
 	eventually(t, "the view shows the dispatch", func() (page, bool) {
 		listed := c.orders(t, "?status=shipped")
 		return listed, slices.Equal(listed.ids(), []string{placed.ID})
@@ -170,6 +171,7 @@ func TestOrderIsDelivered(t *testing.T) {
 	refused(t, http.StatusPreconditionFailed, "stock.version-mismatch", count(`"1"`, 10))
 	must[object](t, http.StatusOK, count(`"2"`, 12))
 	checkStock(t, records, shop.Stock{OnHand: 12, Available: 12})
+	customerMailbox{c.id}.gets(t, "Your order "+placed.ID[:8]+" was delivered")
 }
 
 // A confirmed order whose shipment has not left is cancelled: the shipment is taken back, and all that was done is undone.

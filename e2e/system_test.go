@@ -27,6 +27,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	cloudformationtypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -69,8 +70,9 @@ func TestMain(m *testing.M) {
 		err = flag.Set("test.parallel", together)
 	}
 	if err == nil {
+		began := time.Now()
 		code = m.Run()
-		err = noDeadLetters()
+		err = errors.Join(noDeadLetters(), scheduled(began))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
@@ -168,6 +170,33 @@ func noDeadLetters() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// scheduled says whether the redrive's schedule has begun runs of it besides those that tests have: each minute one. A few tests alone are too short to tell.
+func scheduled(since time.Time) error {
+	if time.Since(since) < 3*time.Minute {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	runs := int64(0)
+	for pages := cloudwatchlogs.NewFilterLogEventsPaginator(cloudwatchlogs.NewFromConfig(stack.config), &cloudwatchlogs.FilterLogEventsInput{
+		LogGroupName: aws.String("/aws/lambda/" + stack.Stack + "-redrive-dead-letters"), StartTime: aws.Int64(since.UnixMilli()),
+	}); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		for _, e := range page.Events {
+			if strings.Contains(aws.ToString(e.Message), `"redrive done"`) {
+				runs++
+			}
+		}
+	}
+	if own := redrives.Load(); runs < own+2 {
+		return fmt.Errorf("the redrive ran %d times, of which tests began %d: its schedule doesn't fire", runs, own)
+	}
+	return nil
 }
 
 // eventually asks again and again, until there is an answer or patience is at its end.
