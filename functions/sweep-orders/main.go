@@ -15,6 +15,7 @@ import (
 	"orderflow/shared/adapter/sfnstart"
 	"orderflow/shared/adapter/viewtable"
 	"orderflow/shared/clock"
+	"orderflow/shared/customer"
 	"orderflow/shared/es"
 	"orderflow/shared/order"
 	"orderflow/shared/shipment"
@@ -26,11 +27,13 @@ func main() {
 	awsenv.Logger()
 	config := awsenv.Config(context.Background())
 	db, counts, stack := dynamodb.NewFromConfig(config), metrics.New(os.Stdout, clock.System{}), awsenv.Env("STACK")
-	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register, shipment.Register))
+	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(customer.Register, order.Register, shipment.Register))
+	shipments := shipment.New(shipment.Deps{Store: store, Clock: clock.System{}})
 	lambda.Start(sweep.Sweeper{
 		Rows:      orders.NewLists(viewtable.New(db, awsenv.Env("VIEWS_TABLE")), clock.System{}),
-		Orders:    order.New(order.Deps{Store: store, Clock: clock.System{}}),
-		Shipments: shipment.New(shipment.Deps{Store: store, Clock: clock.System{}}),
+		Orders:    order.New(order.Deps{Store: store, Clock: clock.System{}, Shipments: shipments}),
+		Shipments: shipments,
+		Customers: customer.New(customer.Deps{Store: store, Clock: clock.System{}}),
 		Runs:      sfnstart.New(sfn.NewFromConfig(config), awsenv.Env("SAGA_ARN"), clock.System{}),
 		Clock:     clock.System{},
 		Budget:    sweep.Budget(awsenv.Env("ORDER_BUDGET_SECONDS")),

@@ -52,7 +52,7 @@ type Finisher struct {
 const consumer = "finish-erasure"
 
 // cancel cancels the customer's orders of a status, page by page: those that are cancelled leave the list, and the place in it stays. An order that the shipment's
-// stream lets go is the carrier's, who knows where it goes.
+// stream lets go is the carrier's, who knows where it goes. One that the list doesn't show yet is left to the sweep.
 func (f Finisher) cancel(ctx context.Context, envelope es.Envelope, customerID string, status order.Status) error {
 	query := orders.Query{Status: status, Limit: orders.MaxLimit}
 	for {

@@ -1,6 +1,6 @@
 // Package sweep finds orders that stand still and takes them on: it starts the run that never came, closes the order whose run is gone, resumes
-// the undo that stopped, and has the order follow its shipment where the event that says so was lost or spent. It is what makes every order end although a starter is
-// dead-lettered, an execution times out or its error can't be caught.
+// the undo that stopped, has the order follow its shipment where the event that says so was lost or spent, and cancels what nobody can send any more since its
+// customer is erased. It is what makes every order end although a starter is dead-lettered, an execution times out or its error can't be caught.
 //
 // The view says where to look, the order's own stream what is true; all that the sweep does is decided by the stream. It does one thing an order and
 // leaves a state in which the next sweep finds what is left, so it may stop or be cut off anywhere, and two may run at once:
@@ -9,8 +9,8 @@
 //	placed, a run has taken it    close the order: the arbiter on its stream decides whether the run was faster
 //	being undone                  start the undoing run, or a further one where it was and is gone
 //	undo failed                   count: people have to look
-//	confirmed or shipped          compare with the shipment: close the order of one that was taken back, have it follow one that left or arrived, and
-//	                              count those that nobody has prepared: people have to look
+//	confirmed or shipped          compare with the shipment: close the order of one that was taken back, have it follow one that left or arrived, cancel
+//	                              what has not left where the customer is erased, and count those that nobody has prepared: people have to look
 //	final, or in no stream        the view is wrong; log
 //	not to be read                count: people have to look
 //
@@ -33,6 +33,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"orderflow/shared/clock"
+	"orderflow/shared/customer"
 	"orderflow/shared/es"
 	"orderflow/shared/ident"
 	"orderflow/shared/order"
@@ -56,6 +57,13 @@ type Orders interface {
 	History(ctx context.Context, orderID string) ([]es.Recorded, error)
 	Run(ctx context.Context, req es.Request, orderID string, c order.Command) (es.Result[order.State], error)
 	CloseStopped(ctx context.Context, req es.Request, orderID string, by order.Stopped) (es.Result[order.State], error)
+	Cancel(ctx context.Context, req es.Request, orderID string, in order.CancelInput) (es.Result[order.State], error)
+}
+
+// Customers says who is erased. customer.Service is one.
+type Customers interface {
+	// Registered reports whether the customer is known. customer.ErrErased where they are erased.
+	Registered(ctx context.Context, customerID string) (bool, error)
 }
 
 // Shipments says how far shipments are. shipment.Service is one.
@@ -83,6 +91,7 @@ const (
 	StageFailed       Stage = "failed"       // the undo has failed
 	StageStopped      Stage = "stopped"      // confirmed, and its shipment is taken back
 	StageLeft         Stage = "left"         // its shipment has left or arrived, and it doesn't say so
+	StageErased       Stage = "erased"       // confirmed and not left, and its customer is erased
 	StageUnprepared   Stage = "unprepared"   // confirmed, and nobody has prepared its shipment
 	StageBehind       Stage = "behind"       // final; its row in the view does not say so yet
 	StageUnknown      Stage = "unknown"      // in the view, and in no stream
@@ -99,6 +108,7 @@ const (
 	ActionClosed    Action = "closed"
 	ActionResumed   Action = "resumed"   // the undoing run
 	ActionFollowed  Action = "followed"  // its shipment
+	ActionCancelled Action = "cancelled" // as an operator would
 	ActionLeft      Action = "left"      // to a run that still goes, or to one that another sweep has started
 	ActionPostponed Action = "postponed" // to the next sweep: this one had acted on MaxActions
 )
@@ -141,6 +151,7 @@ type Sweeper struct {
 	Rows      Rows
 	Orders    Orders
 	Shipments Shipments
+	Customers Customers
 	Runs      Runs
 	Clock     clock.Clock
 	Budget    time.Duration // an order that is not final and has not changed for so long stands still; above zero
@@ -295,7 +306,7 @@ func (r *run) note(ctx context.Context, id string, stage Stage, action Action) {
 	if action != "" {
 		r.summary.Actions[action]++
 	}
-	if slices.Contains([]Action{ActionStarted, ActionClosed, ActionResumed, ActionFollowed}, action) {
+	if slices.Contains([]Action{ActionStarted, ActionClosed, ActionResumed, ActionFollowed, ActionCancelled}, action) {
 		r.acted++
 	}
 	slog.WarnContext(ctx, "sweep: order stands still", "orderId", id, "stage", string(stage), "action", string(cmp.Or(action, "failed")))
@@ -332,7 +343,7 @@ func (r *run) one(ctx context.Context, id string) (Stage, Action, error) {
 }
 
 // waiting compares an order that waits for its shipment with the shipment's own stream, and has it follow where it does not. Its events may be spent: what they would
-// have done is done by the same commands.
+// have done is done by the same commands. What has not left is compared with its customer's stream too.
 func (r *run) waiting(ctx context.Context, id string) (Stage, Action, error) {
 	o, err := r.load(ctx, id)
 	if errors.Is(err, order.ErrNotFound) {
@@ -345,34 +356,57 @@ func (r *run) waiting(ctx context.Context, id string) (Stage, Action, error) {
 	if err != nil {
 		return "", "", err
 	}
-	var stage Stage
-	var follow func(es.Request) (es.Result[order.State], error)
 	switch {
 	case s.Status == shipment.StatusDelivered:
-		stage, follow = StageLeft, func(req es.Request) (es.Result[order.State], error) {
+		return r.follow(o, StageLeft, func(req es.Request) (es.Result[order.State], error) {
 			return r.Orders.Run(ctx, req, id, order.Deliver{ShipmentID: s.ID, DispatchedAt: s.DispatchedAt})
-		}
-	case o.state.Status == order.StatusShipped, s.Status == shipment.StatusPrepared:
-		return "", "", nil // with the carrier, or waiting for them: that may take days
+		})
+	case o.state.Status == order.StatusShipped:
+		return "", "", nil // with the carrier: that may take days
 	case s.Status == shipment.StatusDispatched:
-		stage, follow = StageLeft, func(req es.Request) (es.Result[order.State], error) {
+		return r.follow(o, StageLeft, func(req es.Request) (es.Result[order.State], error) {
 			return r.Orders.Run(ctx, req, id, order.Ship{ShipmentID: s.ID, DispatchedAt: s.DispatchedAt})
-		}
+		})
 	case s.Status == shipment.StatusCancelled:
-		stage, follow = StageStopped, func(req es.Request) (es.Result[order.State], error) {
+		return r.follow(o, StageStopped, func(req es.Request) (es.Result[order.State], error) {
 			return r.Orders.CloseStopped(ctx, req, id, order.Stopped{
 				ShipmentID: s.ID, Origin: order.Origin(s.Cancelled.Origin), Reason: order.Reason(s.Cancelled.Reason), Note: s.Cancelled.Note,
 			})
-		}
-	default:
-		return StageUnprepared, ActionNone, nil
+		})
 	}
+	switch _, err := r.Customers.Registered(ctx, o.state.CustomerID); {
+	case errors.Is(err, customer.ErrErased):
+		return r.erased(ctx, o)
+	case err != nil:
+		return "", "", err
+	case s.Status == shipment.StatusPrepared:
+		return "", "", nil // waits for the carrier: that may take days
+	}
+	return StageUnprepared, ActionNone, nil
+}
+
+// follow carries out what an order's shipment has come to.
+func (r *run) follow(o found, stage Stage, command func(es.Request) (es.Result[order.State], error)) (Stage, Action, error) {
 	if r.full() {
 		return stage, ActionPostponed, nil
 	}
-	_, err = follow(o.request(r.Clock, "sweep-follow"))
+	_, err := command(o.request(r.Clock, "sweep-follow"))
 	did, err := action(ActionFollowed, err)
 	return stage, did, err
+}
+
+// erased cancels an order whose customer is erased, as finish-erasure does for those that the list of the customer's orders showed it: nobody can say any more
+// where it goes. One that leaves at the same time is the carrier's, and follows its shipment.
+func (r *run) erased(ctx context.Context, o found) (Stage, Action, error) {
+	if r.full() {
+		return StageErased, ActionPostponed, nil
+	}
+	_, err := r.Orders.Cancel(ctx, o.request(r.Clock, "sweep-erased"), o.id, order.CancelInput{Origin: order.OriginOperator, Reason: order.ReasonErased})
+	if errors.Is(err, order.ErrDispatched) {
+		return StageErased, ActionNone, nil
+	}
+	did, err := action(ActionCancelled, err)
+	return StageErased, did, err
 }
 
 // found is an order as its stream has it.

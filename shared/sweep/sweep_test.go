@@ -22,6 +22,7 @@ import (
 	"pgregory.net/rapid"
 
 	"orderflow/shared/clock"
+	"orderflow/shared/customer"
 	"orderflow/shared/es"
 	"orderflow/shared/es/memstore"
 	"orderflow/shared/order"
@@ -58,14 +59,16 @@ type world struct {
 
 func newWorld() *world {
 	return &world{
-		clock: clock.NewFake(start), store: memstore.New(es.NewRegistry(order.Register, shipment.Register)), runs: &runs{names: map[string]bool{}}, rows: map[string]orders.Row{},
+		clock: clock.NewFake(start), store: memstore.New(es.NewRegistry(customer.Register, order.Register, shipment.Register)), runs: &runs{names: map[string]bool{}}, rows: map[string]orders.Row{},
 		counted: map[string][]int64{},
 	}
 }
 
 func (w *world) sweeper() sweep.Sweeper {
+	shipments := shipment.New(shipment.Deps{Store: w.store, Clock: w.clock})
 	return sweep.Sweeper{
-		Rows: w, Orders: order.New(order.Deps{Store: w.store, Clock: w.clock}), Shipments: shipment.New(shipment.Deps{Store: w.store, Clock: w.clock}), Runs: w.runs, Clock: w.clock, Budget: budget,
+		Rows: w, Orders: order.New(order.Deps{Store: w.store, Clock: w.clock, Shipments: shipments}), Shipments: shipments,
+		Customers: customer.New(customer.Deps{Store: w.store, Clock: w.clock}), Runs: w.runs, Clock: w.clock, Budget: budget,
 		Count: func(metric string, n int64) { w.counted[metric] = append(w.counted[metric], n) },
 	}
 }
@@ -387,13 +390,7 @@ func TestWaiting(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
 			w.do(t, "o1", tt.order...)
-			head, err := w.store.At(t.Context(), es.NewStreamID(shipment.Category, id), 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := w.store.Append(t.Context(), []es.Commit{{Head: head, ID: "given", Time: w.clock.Now(), Events: tt.shipment}}); err != nil {
-				t.Fatal(err)
-			}
+			w.append(t, es.NewStreamID(shipment.Category, id), tt.shipment...)
 			w.clock.Advance(budget + time.Second)
 			summary, err := w.sweeper().Sweep(t.Context())
 			want := sweep.Summary{Found: map[sweep.Stage]int{}, Actions: map[sweep.Action]int{}, Errors: tt.errors}
@@ -418,6 +415,92 @@ func TestWaiting(t *testing.T) {
 				t.Errorf("the order's further events: (-want +got)\n%s", diff)
 			}
 		})
+	}
+}
+
+// append puts events into a stream that has none.
+func (w *world) append(t *testing.T, stream es.StreamID, events ...any) {
+	t.Helper()
+	head, err := w.store.At(t.Context(), stream, 0)
+	if err == nil {
+		_, err = w.store.Append(t.Context(), []es.Commit{{Head: head, ID: "given", Time: w.clock.Now(), Events: events}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An order of a customer who is erased ends, though finish-erasure passed it over: the list of the customer's orders did not show it yet, or the release that erased
+// them cancelled nothing. It is refunded, and leaves for nowhere.
+func TestErased(t *testing.T) {
+	id := shipment.ID("o1", 1)
+	scheduled := shipment.Scheduled{ShipmentID: id, OrderID: "o1", TrackingNumber: "OF1"}
+	prepared := shipment.Prepared{ShipmentID: id, OrderID: "o1", CustomerID: "c1"}
+	dispatched := shipment.Dispatched{ShipmentID: id, OrderID: "o1", TrackingNumber: "OF1", DispatchedAt: "2026-01-02T03:00:00Z"}
+	registered, erased := customer.Registered{CustomerID: "c1", Name: "pd1:n", Email: "pd1:e"}, customer.Erased{CustomerID: "c1", ErasedAt: "2026-01-02T03:00:00Z"}
+	for name, tt := range map[string]struct {
+		customer []any
+		shipment []any
+		leaves   bool // at the same time
+		stage    sweep.Stage
+		action   sweep.Action
+		status   order.Status
+	}{
+		"packed":                      {[]any{registered, erased}, []any{scheduled, prepared}, false, sweep.StageErased, sweep.ActionCancelled, order.StatusCancelling},
+		"not packed":                  {[]any{registered, erased}, []any{scheduled}, false, sweep.StageErased, sweep.ActionCancelled, order.StatusCancelling},
+		"packed, and leaves":          {[]any{registered, erased}, []any{scheduled, prepared}, true, sweep.StageErased, sweep.ActionNone, order.StatusConfirmed},
+		"gone":                        {[]any{registered, erased}, []any{scheduled, prepared, dispatched}, false, sweep.StageLeft, sweep.ActionFollowed, order.StatusShipped},
+		"packed for who isn't erased": {[]any{registered}, []any{scheduled, prepared}, false, "", "", order.StatusConfirmed},
+		"not packed for them":         {[]any{registered}, []any{scheduled}, false, sweep.StageUnprepared, sweep.ActionNone, order.StatusConfirmed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.do(t, "o1", order.Placed{OrderID: "o1", CustomerID: "c1", Revision: 1}, started, order.Confirmed{SagaID: "o1", PaymentID: "p1", ShipmentID: id})
+			w.append(t, es.NewStreamID(customer.Category, "c1"), tt.customer...)
+			w.append(t, es.NewStreamID(shipment.Category, id), tt.shipment...)
+			w.clock.Advance(budget + time.Second)
+			if memory := w.store; tt.leaves {
+				w.store = &hooked{Store: memory, before: func() {
+					history, err := memory.Load(t.Context(), es.NewStreamID(shipment.Category, id), 0)
+					if err == nil {
+						_, err = memory.Append(t.Context(), []es.Commit{{Head: history.Head, ID: "dispatch", Time: w.clock.Now(), Events: []any{dispatched}}})
+					}
+					if err != nil {
+						t.Error(err)
+					}
+				}}
+			}
+			summary, err := w.sweeper().Sweep(t.Context())
+			want := sweep.Summary{Found: map[sweep.Stage]int{}, Actions: map[sweep.Action]int{}}
+			if tt.stage != "" {
+				want.Found[tt.stage], want.Actions[tt.action] = 1, 1
+			}
+			if diff := cmp.Diff(want, summary); diff != "" || err != nil {
+				t.Errorf("%v, summary: (-want +got)\n%s", err, diff)
+			}
+			state := w.state(t, "o1")
+			if state.Status != tt.status {
+				t.Errorf("the order is %s, want %s", state.Status, tt.status)
+			}
+			if tt.action == sweep.ActionCancelled {
+				s, err := w.sweeper().Shipments.Get(t.Context(), "o1", 1)
+				if err != nil || s.Status != shipment.StatusCancelled || state.Reason != order.ReasonErased || state.ClosedBy != order.OriginOperator {
+					t.Errorf("the shipment is %s, the order closed by %s for %s, %v", s.Status, state.ClosedBy, state.Reason, err)
+				}
+			}
+		})
+	}
+}
+
+// Whether a customer is erased can be unknown for now: nothing is said of their order, and the next turn asks again.
+func TestErasedOrNot(t *testing.T) {
+	w := newWorld()
+	w.do(t, "o1", placed, started, confirmed)
+	w.clock.Advance(budget + time.Second)
+	s := w.sweeper()
+	s.Customers = customer.New(customer.Deps{Store: &unreadable{Store: w.store, stream: es.NewStreamID(customer.Category, "c1"), err: errDown}, Clock: w.clock})
+	if summary, err := s.Sweep(t.Context()); !errors.Is(err, errDown) || len(summary.Found) > 0 {
+		t.Errorf("%+v, %v", summary, err)
 	}
 }
 
@@ -693,16 +776,16 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// unreadable is a store in which an order's stream can't be read, from a load on.
+// unreadable is a store in which a stream can't be read, from a load on.
 type unreadable struct {
 	es.Store
-	id  string
-	err error
-	ok  int // loads that still succeed
+	stream es.StreamID
+	err    error
+	ok     int // loads that still succeed
 }
 
 func (u *unreadable) Load(ctx context.Context, stream es.StreamID, from int64) (es.History, error) {
-	if stream == es.NewStreamID(order.Category, u.id) {
+	if stream == u.stream {
 		if u.ok--; u.ok < 0 {
 			return es.History{}, u.err
 		}
@@ -733,7 +816,7 @@ func TestUnreadable(t *testing.T) {
 			for _, id := range []string{"o1", "o2", "o3"} {
 				w.do(t, id, placed, started)
 			}
-			w.store = &unreadable{Store: w.store, id: "o2", err: tt.err, ok: tt.ok}
+			w.store = &unreadable{Store: w.store, stream: "order/o2", err: tt.err, ok: tt.ok}
 			w.clock.Advance(budget + time.Second)
 			summary, err := w.sweeper().Sweep(context.Background())
 			want := sweep.Summary{Found: map[sweep.Stage]int{sweep.StageRunning: 2}, Actions: map[sweep.Action]int{sweep.ActionClosed: 2}}

@@ -151,7 +151,7 @@ func (s *server) commands(c Commands) {
 	register(s, accessSignedIn, huma.Operation{
 		OperationID: "eraseCustomer", Method: http.MethodDelete, Path: "/customers/{id}", Summary: "Erase a customer for good",
 		Description: "The customer's data key is destroyed before this is answered: nobody can read name, e-mail address, shipping addresses and notes any more, wherever they are " +
-			"stored. Orders, accounts and balances stay, under the pseudonym. Orders that have not left are cancelled and refunded within moments, new ones are refused, and the id " +
+			"stored. Orders, accounts and balances stay, under the pseudonym. Orders that have not left are cancelled and refunded, as a rule within moments, new ones are refused, and the id " +
 			"is nobody's again. Customers erase themselves; operators erase anybody. Sent again, it has the same answer.",
 		Errors: []int{http.StatusNotFound},
 	}, c.eraseCustomer)
