@@ -198,7 +198,8 @@ func judged(m audit.Mark, commits []es.StoredCommit) (suspects []*suspect) {
 	return suspects
 }
 
-// publish publishes what is not on the bus, and marks it, batch by batch.
+// publish publishes what is not on the bus, and marks it, batch by batch. What the bus doesn't take keeps back no other: it is told of, and left to another run.
+// An error is of a batch of several that fails altogether, as in an outage, or of a run that is interrupted.
 func (w *Whole) publish(ctx context.Context, suspects []*suspect, part *Report) error {
 	lost := slices.DeleteFunc(slices.Clone(suspects), func(s *suspect) bool {
 		return s.Kind == Unseen || s.Kind == Unreadable || s.Kind == Refused && !w.State.Arguments.Refused
@@ -213,7 +214,7 @@ func (w *Whole) publish(ctx context.Context, suspects []*suspect, part *Report) 
 		}
 		accepted, refused := map[es.StreamID][]audit.Span{}, map[es.StreamID][]audit.Span{}
 		results := audit.Guarded(w.Publish)(ctx, commits)
-		var failed error
+		var failed []error
 		for i, s := range batch {
 			switch {
 			case audit.Passed(results, i):
@@ -223,14 +224,19 @@ func (w *Whole) publish(ctx context.Context, suspects []*suspect, part *Report) 
 			case poison.Is(results[i]):
 				refused[s.Stream] = append(refused[s.Stream], audit.Of(s.commit))
 				s.Kind, s.Detail = Refused, results[i].Error()
-			case failed == nil:
-				failed = fmt.Errorf("audit: publish %s@%d: %w", s.Stream, s.First, results[i])
+			default:
+				s.Detail = results[i].Error()
+				failed = append(failed, fmt.Errorf("audit: publish %s@%d: %w", s.Stream, s.First, results[i]))
 			}
 		}
+		var ended error
+		if n := len(failed); n > 0 && (ctx.Err() != nil || n > 1 && n == len(batch)) {
+			ended = failed[0]
+		}
 		// What was accepted is marked although the rest of the batch was not: it need not be published again.
-		failed = errors.Join(failed, note(ctx, accepted, w.Marks.Accepted), note(ctx, refused, w.Marks.Refused))
-		if failed != nil {
-			return failed
+		ended = errors.Join(ended, note(ctx, accepted, w.Marks.Accepted), note(ctx, refused, w.Marks.Refused))
+		if ended != nil {
+			return ended
 		}
 	}
 	return nil

@@ -58,7 +58,8 @@ type world struct {
 	commits []es.StoredCommit
 
 	bus     []string             // ids of the commits that the run has published, as often as each was
-	never   map[string]bool      // what the bus never takes
+	never   map[string]bool      // what can never be published
+	down    map[string]bool      // what the bus doesn't take, without saying that it never will
 	corrupt map[string]bool      // what can't be read in the store
 	unread  map[es.StreamID]bool // marks that can't be read
 	waited  int                  // commits that the pace was asked for
@@ -69,7 +70,7 @@ type world struct {
 func newWorld() *world {
 	return &world{
 		clock: clock.NewFake(now), store: memstore.New(es.NewRegistry(register)), views: viewtest.NewMemory(), marks: map[es.StreamID]audit.Mark{},
-		never: map[string]bool{}, corrupt: map[string]bool{}, unread: map[es.StreamID]bool{}, effects: -1,
+		never: map[string]bool{}, down: map[string]bool{}, corrupt: map[string]bool{}, unread: map[es.StreamID]bool{}, effects: -1,
 	}
 }
 
@@ -187,6 +188,10 @@ func (w *world) publish(_ context.Context, commits []es.StoredCommit) []error {
 	for i, c := range commits {
 		if w.never[id(c)] {
 			results[i] = poison.Mark(errors.New("no contract"))
+			continue
+		}
+		if w.down[id(c)] {
+			results[i] = errDown
 			continue
 		}
 		results[i] = w.effect(func() { w.bus = append(w.bus, id(c)) })
@@ -424,6 +429,67 @@ func TestRefused(t *testing.T) {
 	if !slices.Equal(w.bus, []string{"number/a@2", "number/a@1"}) {
 		t.Errorf("published %v", w.bus)
 	}
+}
+
+// What the bus doesn't take keeps back nothing else and is left, alone in its batch too; where it takes nothing of a batch, the run ends and can go on.
+func TestNotTaken(t *testing.T) {
+	t.Run("one of many", func(t *testing.T) {
+		const commits = 300
+		w := newWorld()
+		for range commits {
+			w.stores(t, "stock/long", 1, time.Hour)
+		}
+		w.down["stock/long@7"] = true
+		r := w.finds(t, republishing)
+		if r.Left != 1 || r.Republished != commits-1 || len(w.bus) != commits-1 || r.Found[whole.Unmarked] != commits {
+			t.Errorf("%d left, %d published, found %v", r.Left, len(w.bus), r.Found)
+		}
+		if f := r.Findings[6]; f.First != 7 || f.Mended || f.Detail != errDown.Error() {
+			t.Errorf("%+v", f)
+		}
+		wants(t, w.finds(t, month), "stock/long@7 unpublished")
+	})
+	t.Run("one alone", func(t *testing.T) {
+		w := newWorld()
+		w.down[id(w.stores(t, "stock/a", 1, time.Hour))] = true
+		r := w.finds(t, republishing)
+		wants(t, r, "stock/a@1 unmarked")
+		if r.Findings[0].Detail != errDown.Error() {
+			t.Errorf("%+v", r.Findings)
+		}
+	})
+	t.Run("an interruption", func(t *testing.T) {
+		w := newWorld()
+		w.meets(t, false, true, w.stores(t, "stock/a", 1, time.Hour))
+		state, err := whole.Begin("again", republishing, now.Add(-60*24*time.Hour), now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, interrupt := context.WithCancel(t.Context())
+		run := whole.Whole{Source: whole.FromStore(w, 2), Marks: w, Clock: w.clock, State: state, Journal: w, CatchUp: w.catchUp, Pace: w,
+			Publish: func(ctx context.Context, _ []es.StoredCommit) []error { interrupt(); return []error{ctx.Err()} }}
+		if _, err := run.Run(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("ends with %v", err)
+		}
+		r, err := w.run(t, republishing)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wants(t, r, "stock/a@1 unpublished, mended")
+	})
+	t.Run("a whole batch", func(t *testing.T) {
+		w := newWorld()
+		for range 2 {
+			w.down[id(w.stores(t, "stock/a", 1, time.Hour))] = true
+		}
+		if _, err := w.run(t, republishing); !errors.Is(err, errDown) {
+			t.Errorf("ends with %v", err)
+		}
+		clear(w.down)
+		if r, err := w.run(t, republishing); err != nil || r.Left > 0 || len(w.bus) != 2 {
+			t.Errorf("%+v, %v; published %v", r, err, w.bus)
+		}
+	})
 }
 
 // What can't be read keeps back nothing else, and is listed.
