@@ -53,12 +53,13 @@ const consumer = "finish-erasure"
 
 // cancel cancels the customer's orders of a status, page by page: those that are cancelled leave the list, and the place in it stays. An order that the shipment's
 // stream lets go is the carrier's, who knows where it goes. One that the list doesn't show yet is left to the sweep.
-func (f Finisher) cancel(ctx context.Context, envelope es.Envelope, customerID string, status order.Status) error {
+// One that fails keeps back no other; the error joins all that did.
+func (f Finisher) cancel(ctx context.Context, envelope es.Envelope, customerID string, status order.Status) (failed error) {
 	query := orders.Query{Status: status, Limit: orders.MaxLimit}
 	for {
 		page, err := f.Lists.List(ctx, customerID, query)
 		if err != nil {
-			return fmt.Errorf("list orders: %w", err)
+			return errors.Join(failed, fmt.Errorf("list orders: %w", err))
 		}
 		for _, row := range page.Rows {
 			_, err := f.Orders.Cancel(ctx, es.Request{
@@ -69,11 +70,11 @@ func (f Finisher) cancel(ctx context.Context, envelope es.Envelope, customerID s
 			case errors.Is(err, order.ErrDispatched):
 				slog.InfoContext(ctx, "not cancelled: the order has left", "event", envelope.ID, "orderId", row.OrderID)
 			case err != nil:
-				return fmt.Errorf("cancel order %s: %w", row.OrderID, err)
+				failed = errors.Join(failed, fmt.Errorf("cancel order %s: %w", row.OrderID, err))
 			}
 		}
-		if query.Cursor = page.Next; query.Cursor == "" {
-			return nil
+		if query.Cursor = page.Next; query.Cursor == "" || ctx.Err() != nil {
+			return failed
 		}
 	}
 }
@@ -103,10 +104,8 @@ func (f Finisher) Handle(ctx context.Context, body []byte) error {
 	if err := f.Users.Delete(ctx, erased.CustomerID); err != nil {
 		return fmt.Errorf("erasure: %s: %w", envelope.ID, err)
 	}
-	for _, status := range []order.Status{order.StatusPlaced, order.StatusConfirmed} {
-		if err := f.cancel(ctx, envelope, erased.CustomerID, status); err != nil {
-			return fmt.Errorf("erasure: %s: %w", envelope.ID, err)
-		}
+	if err := errors.Join(f.cancel(ctx, envelope, erased.CustomerID, order.StatusPlaced), f.cancel(ctx, envelope, erased.CustomerID, order.StatusConfirmed)); err != nil {
+		return fmt.Errorf("erasure: %s: %w", envelope.ID, err)
 	}
 	slog.InfoContext(ctx, "erasure finished", "event", envelope.ID, "correlationId", envelope.CorrelationID)
 	return nil

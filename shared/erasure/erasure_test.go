@@ -54,7 +54,7 @@ func (w *world) Cancel(_ context.Context, req es.Request, orderID string, in ord
 	if req != want || in != (order.CancelInput{Origin: order.OriginOperator, Reason: order.ReasonErased}) {
 		return r, fmt.Errorf("asked by %+v to cancel %+v", req, in)
 	}
-	return r, w.do("cancel", orderID)
+	return r, errors.Join(w.do("cancel", orderID), w.fail["cancel "+orderID])
 }
 
 // message is EventBridge's JSON around the published form of a stored event.
@@ -92,8 +92,9 @@ func TestHandle(t *testing.T) {
 		"not erased in the stream": {good, map[string]error{"key": customer.ErrNotErased}, all[:1], customer.ErrNotErased},
 		"the key can't be reached": {good, map[string]error{"key": broken}, all[:1], broken},
 		"nor the sign-in":          {good, map[string]error{"user": broken}, all[:2], broken},
-		"nor the list":             {good, map[string]error{"list": broken}, all[:3], broken},
-		"nor an order":             {good, map[string]error{"cancel": broken}, all[:4], broken},
+		"nor the lists":            {good, map[string]error{"list": broken}, append(slices.Clone(all[:3]), all[2]), broken},
+		"nor an order":             {good, map[string]error{"cancel placed-1": broken}, all, broken},
+		"nor any order":            {good, map[string]error{"cancel": broken}, all, broken},
 		"the orders have left":     {good, map[string]error{"cancel": order.ErrDispatched.New("it has left")}, all, nil},
 		"another event":            {message(t, 1, customer.Registered{CustomerID: "ada", Name: "pd1:a", Email: "pd1:b"}), nil, nil, erasure.ErrUnfit},
 		"another's stream":         {strings.Replace(good, `"subject":"customer/ada"`, `"subject":"customer/bob"`, 1), nil, nil, erasure.ErrUnfit},
