@@ -48,8 +48,10 @@ type Rows interface {
 	Open(ctx context.Context, before time.Time) iter.Seq2[string, error]
 	// Failed gives the orders whose undo has failed.
 	Failed(ctx context.Context, before time.Time) iter.Seq2[string, error]
-	// Waiting gives the orders of a slot that are confirmed or shipped. There are orders.Slots slots.
+	// Waiting gives the orders of a slot that are confirmed. There are orders.Slots slots.
 	Waiting(ctx context.Context, slot int, before time.Time) iter.Seq2[string, error]
+	// Shipped gives the orders of a slot that are shipped.
+	Shipped(ctx context.Context, slot int, before time.Time) iter.Seq2[string, error]
 }
 
 // Orders is what the sweep needs of order.Service.
@@ -197,6 +199,7 @@ func (s Sweeper) Sweep(ctx context.Context) (Summary, error) {
 	run.through(ctx, looking, s.Rows.Failed(looking, before), run.one) // first: it costs little, and what the others take must not hide it
 	run.through(ctx, looking, s.Rows.Open(looking, before), run.one)
 	run.through(ctx, looking, s.Rows.Waiting(looking, Slot(now), before), run.waiting)
+	run.through(ctx, looking, s.Rows.Shipped(looking, Slot(now), before), run.waiting) // last: those whose arrival nobody reports are ever more
 
 	summary, err := run.summary, errors.Join(run.errs...)
 	s.Count(MetricFound, int64(summary.Standing()))
@@ -342,7 +345,7 @@ func (r *run) one(ctx context.Context, id string) (Stage, Action, error) {
 	return stage, did, err
 }
 
-// waiting compares an order that waits for its shipment with the shipment's own stream, and has it follow where it does not. Its events may be spent: what they would
+// waiting compares an order that waits for its shipment, to leave or to arrive, with the shipment's own stream, and has it follow where it does not. Its events may be spent: what they would
 // have done is done by the same commands. What has not left is compared with its customer's stream too.
 func (r *run) waiting(ctx context.Context, id string) (Stage, Action, error) {
 	o, err := r.load(ctx, id)

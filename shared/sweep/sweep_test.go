@@ -54,7 +54,7 @@ type world struct {
 	// counted is what each metric was given, a number a sweep.
 	counted map[string][]int64
 	mu      sync.Mutex // of slots: sweeps run side by side
-	slots   []int      // that were looked at
+	slots   []string   // that were looked at
 }
 
 func newWorld() *world {
@@ -128,11 +128,20 @@ func (w *world) Failed(_ context.Context, before time.Time) iter.Seq2[string, er
 	return w.list(before, func(r orders.Row) bool { return !r.Status.Final() && r.Saga.State == order.SagaFailed })
 }
 
-func (w *world) Waiting(_ context.Context, slot int, before time.Time) iter.Seq2[string, error] {
+func (w *world) looksAt(slot string) {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.slots = append(w.slots, slot)
-	w.mu.Unlock()
-	return w.list(before, func(r orders.Row) bool { return r.Status == order.StatusConfirmed || r.Status == order.StatusShipped })
+}
+
+func (w *world) Waiting(_ context.Context, slot int, before time.Time) iter.Seq2[string, error] {
+	w.looksAt(fmt.Sprint("waiting ", slot))
+	return w.list(before, func(r orders.Row) bool { return r.Status == order.StatusConfirmed })
+}
+
+func (w *world) Shipped(_ context.Context, slot int, before time.Time) iter.Seq2[string, error] {
+	w.looksAt(fmt.Sprint("shipped ", slot))
+	return w.list(before, func(r orders.Row) bool { return r.Status == order.StatusShipped })
 }
 
 func (w *world) list(before time.Time, match func(orders.Row) bool) iter.Seq2[string, error] {
@@ -513,10 +522,38 @@ func TestEachSlotHasItsTurn(t *testing.T) {
 		}
 		w.clock.Advance(5 * time.Minute)
 	}
-	slices.Sort(w.slots)
-	if got := slices.Compact(w.slots); len(got) != orders.Slots || got[0] != 0 || got[len(got)-1] != orders.Slots-1 {
-		t.Errorf("looked at the slots %v", got)
+	for slot := range orders.Slots {
+		if want := []string{fmt.Sprint("waiting ", slot), fmt.Sprint("shipped ", slot)}; !slices.Contains(w.slots, want[0]) || !slices.Contains(w.slots, want[1]) {
+			t.Errorf("looked at %q, and not at %q", w.slots, want)
+		}
 	}
+	if want := 2 * orders.Slots; len(w.slots) != want {
+		t.Errorf("looked at %d slots, want %d", len(w.slots), want)
+	}
+}
+
+// unreported are lists with orders on their way that take all the time there is.
+type unreported struct{ *world }
+
+func (unreported) Shipped(ctx context.Context, _ int, _ time.Time) iter.Seq2[string, error] {
+	return endless{}.Open(ctx, time.Time{})
+}
+
+// However many orders are on their way for ever, those that wait to leave have their turn.
+func TestShippedAreLookedAtLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.do(t, "o1", placed, started, confirmed)
+		w.clock.Advance(budget + time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		s := w.sweeper()
+		s.Rows = unreported{w}
+		summary, err := s.Sweep(ctx)
+		if err != nil || !summary.Unfinished || summary.Found[sweep.StageUnprepared] != 1 {
+			t.Errorf("%+v, %v", summary, err)
+		}
+	})
 }
 
 // The view is behind: what the stream says goes.

@@ -16,22 +16,24 @@ import (
 const (
 	byCustomer       = view.Index1 // <customer>: <placedAt>#<order>
 	byCustomerStatus = view.Index2 // <customer>#<status>: <placedAt>#<order>
-	standing         = view.Index3 // open, failed or waiting-<slot>: <updatedAt>#<order>
+	standing         = view.Index3 // open, failed, waiting-<slot> or shipped-<slot>: <updatedAt>#<order>
 )
 
 // The lists of orders that are to go on.
 const (
 	standingOpen    = "open"     // the saga is not through
 	standingFailed  = "failed"   // its undo waits for people
-	standingWaiting = "waiting-" // and a slot: confirmed or shipped, and waits for its shipment
+	standingWaiting = "waiting-" // and a slot: confirmed, and waits for its shipment to leave
+	standingShipped = "shipped-" // and a slot: on its way. Some are for ever, since nobody says that they arrived
 )
 
 // Slots is how many lists the orders that wait are spread over, by their ids: orders wait for days, and who looks through them looks at a part at a time.
 const Slots = 12
 
 func waiting(slot int) string { return standingWaiting + strconv.Itoa(slot) }
+func shipped(slot int) string { return standingShipped + strconv.Itoa(slot) }
 
-// Slot is the one that an order has while it waits.
+// Slot is the one that an order has while it waits or is on its way.
 func Slot(id string) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(id)) // it never fails
@@ -51,8 +53,10 @@ func keys(id string, r Row) []view.Key {
 	}
 	list := standingOpen
 	switch {
-	case r.Status == order.StatusConfirmed || r.Status == order.StatusShipped:
+	case r.Status == order.StatusConfirmed:
 		list = waiting(Slot(id))
+	case r.Status == order.StatusShipped:
+		list = shipped(Slot(id))
 	case r.Status.Final():
 		return in
 	case r.Saga.State == order.SagaFailed:
@@ -105,9 +109,14 @@ func (l Lists) Failed(ctx context.Context, before time.Time) iter.Seq2[string, e
 	return l.standing(ctx, standingFailed, before)
 }
 
-// Waiting gives the ids of the orders of a slot, 0 to Slots-1, that are confirmed or shipped, the longest unchanged first, like Open.
+// Waiting gives the ids of the orders of a slot, 0 to Slots-1, that are confirmed, the longest unchanged first, like Open.
 func (l Lists) Waiting(ctx context.Context, slot int, before time.Time) iter.Seq2[string, error] {
 	return l.standing(ctx, waiting(slot), before)
+}
+
+// Shipped gives the ids of the orders of a slot that are shipped, the longest unchanged first, like Open.
+func (l Lists) Shipped(ctx context.Context, slot int, before time.Time) iter.Seq2[string, error] {
+	return l.standing(ctx, shipped(slot), before)
 }
 
 func (l Lists) standing(ctx context.Context, list string, before time.Time) iter.Seq2[string, error] {

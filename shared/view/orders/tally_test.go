@@ -100,7 +100,7 @@ func TestKeys(t *testing.T) {
 		"cancelling":  {func(r *orders.Row) { r.Status = order.StatusCancelling }, "open"},
 		"undo failed": {func(r *orders.Row) { r.Status, r.Saga.State = order.StatusCancelling, order.SagaFailed }, "failed"},
 		"confirmed":   {func(r *orders.Row) { r.Status = order.StatusConfirmed }, "waiting-1"},
-		"shipped":     {func(r *orders.Row) { r.Status = order.StatusShipped }, "waiting-1"},
+		"shipped":     {func(r *orders.Row) { r.Status = order.StatusShipped }, "shipped-1"},
 		"delivered":   {func(r *orders.Row) { r.Status = order.StatusDelivered }, ""},
 		"cancelled":   {func(r *orders.Row) { r.Status = order.StatusCancelled }, ""},
 	} {

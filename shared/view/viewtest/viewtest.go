@@ -517,11 +517,11 @@ func refused(t *testing.T, tables tables) {
 	}
 }
 
-// everySlot goes through the orders that wait, slot by slot.
-func everySlot(ctx context.Context, tables tables, before time.Time) iter.Seq2[string, error] {
+// everySlot goes through a list of each slot.
+func everySlot(ctx context.Context, list func(context.Context, int, time.Time) iter.Seq2[string, error], before time.Time) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for slot := range orders.Slots {
-			for id, err := range tables.Waiting(ctx, slot, before) {
+			for id, err := range list(ctx, slot, before) {
 				if !yield(id, err) {
 					return
 				}
@@ -545,13 +545,16 @@ func standing(t *testing.T, tables tables) {
 			t.Fatal(err)
 		}
 	}
-	check := func(before time.Time, open, failed, waiting []int) {
+	check := func(before time.Time, open, failed, waiting, shipped []int) {
 		t.Helper()
 		for _, tt := range []struct {
 			name string
 			ids  iter.Seq2[string, error]
 			want []int
-		}{{"open", tables.Open(ctx, before), open}, {"failed", tables.Failed(ctx, before), failed}, {"waiting", everySlot(ctx, tables, before), waiting}} {
+		}{
+			{"open", tables.Open(ctx, before), open}, {"failed", tables.Failed(ctx, before), failed},
+			{"waiting", everySlot(ctx, tables.Waiting, before), waiting}, {"shipped", everySlot(ctx, tables.Shipped, before), shipped},
+		} {
 			got, want := []string{}, []string{}
 			for orderID, err := range tt.ids {
 				if err != nil {
@@ -569,9 +572,9 @@ func standing(t *testing.T, tables tables) {
 			}
 		}
 	}
-	check(rows[6].UpdatedAt, []int{0, 2, 5}, []int{3}, []int{1})
-	check(rows[6].UpdatedAt.Add(time.Nanosecond), []int{0, 2, 5, 6}, []int{3}, []int{1})
-	check(rows[0].UpdatedAt, nil, nil, nil)
+	check(rows[6].UpdatedAt, []int{0, 2, 5}, []int{3}, []int{1}, nil)
+	check(rows[6].UpdatedAt.Add(time.Nanosecond), []int{0, 2, 5, 6}, []int{3}, []int{1}, nil)
+	check(rows[0].UpdatedAt, nil, nil, nil, nil)
 	moved := row(id, 0, order.StatusPlaced, 2)
 	if err := tables.put(ctx, rows[0], moved); err != nil {
 		t.Fatal(err)
@@ -580,18 +583,18 @@ func standing(t *testing.T, tables tables) {
 	if err := tables.put(ctx, failed, cancelled); err != nil {
 		t.Fatal(err)
 	}
-	check(rows[6].UpdatedAt.Add(time.Minute), []int{2, 5, 6}, nil, []int{1})
-	check(moved.UpdatedAt.Add(time.Minute), []int{2, 5, 6, 0}, nil, []int{1})
+	check(rows[6].UpdatedAt.Add(time.Minute), []int{2, 5, 6}, nil, []int{1}, nil)
+	check(moved.UpdatedAt.Add(time.Minute), []int{2, 5, 6, 0}, nil, []int{1}, nil)
 	shipped := row(id, 1, order.StatusShipped, 2)
 	if err := tables.put(ctx, rows[1], shipped); err != nil {
 		t.Fatal(err)
 	}
-	check(rows[1].UpdatedAt.Add(time.Nanosecond), []int{}, nil, nil)
-	check(shipped.UpdatedAt.Add(time.Minute), []int{2, 5, 6, 0}, nil, []int{1})
+	check(rows[1].UpdatedAt.Add(time.Nanosecond), []int{}, nil, nil, nil)
+	check(shipped.UpdatedAt.Add(time.Minute), []int{2, 5, 6, 0}, nil, nil, []int{1})
 	if err := tables.put(ctx, shipped, row(id, 1, order.StatusDelivered, 3)); err != nil {
 		t.Fatal(err)
 	}
-	check(shipped.UpdatedAt.Add(time.Hour), []int{2, 5, 6, 0}, nil, nil)
+	check(shipped.UpdatedAt.Add(time.Hour), []int{2, 5, 6, 0}, nil, nil, nil)
 	for _, err := range tables.Open(ctx, moved.UpdatedAt.Add(time.Minute)) {
 		if err != nil {
 			t.Error(err)
