@@ -119,6 +119,9 @@ func standstill(function string) alarm {
 // markFailures is the alarm on marks that are lost. One now and then is made good by the next of its stream, so that it takes three periods in a row.
 var markFailures = counts(audit.MetricMarkFailures, "Sum", 0)
 
+// byTurns are the alarms on what a sweep counts in one slot alone. Each slot has its turn once an hour, so that within less they would come and go.
+var byTurns = []alarm{counts(sweep.MetricUnprepared, "Maximum", 0), counts(sweep.MetricAtOdds, "Maximum", 0)}
+
 // Queues that no mapping reads, with the age in seconds that a message may come to: a schedule's function reads them, at the least each hour.
 var readAtTimes = map[string]float64{"audit": 7200}
 
@@ -131,7 +134,6 @@ func wanted(t template) []alarm {
 		above("AWS/States ExecutionsAborted StateMachineArn=!SagaArn", "Sum", 0),
 		counts(sweep.MetricFound, "Maximum", 0),
 		counts(sweep.MetricFailed, "Maximum", 0),
-		counts(sweep.MetricUnprepared, "Maximum", 0),
 		counts(view.MetricLagSeconds, "Maximum", 300),
 		counts(stream.MetricSnapshotFailures, "Sum", 0),
 		stopped("sweep-orders", 900),
@@ -148,6 +150,7 @@ func wanted(t template) []alarm {
 		above("orderflow record-dead-letters-failures", "Sum", 0), // what can't be recorded is no error of the function, and neither old nor visible in its queue
 		stopped("redrive-dead-letters", 900),
 	}
+	all = append(all, byTurns...)
 	for _, id := range t.ofType(ruleType) {
 		all = append(all, above("AWS/Events InvocationsFailedToBeSentToDlq EventBusName=orders RuleName="+stackName(t.prop(id, "Name")), "Sum", 0))
 	}
@@ -239,7 +242,8 @@ func alarming(whole template, nested map[string]template) (found findings) {
 		} else if alarms.Resources[id].Condition != "" {
 			found.addf("%s is not always there", id)
 		}
-		if p := numberAt(alarms.prop(id, "Period")); h.below == 0 && p > slowest ||
+		period := numberAt(alarms.prop(id, "Period"))
+		if turns := slices.Contains(byTurns, h); h.below == 0 && period > slowest && !turns || turns && period != 3600 ||
 			numberAt(alarms.prop(id, "EvaluationPeriods")) != evaluations || numberAt(alarms.prop(id, "DatapointsToAlarm")) != datapoints {
 			found.addf("%s waits too long, or not long enough", id)
 		}
@@ -493,6 +497,7 @@ func TestAlarmRulesFind(t *testing.T) {
 		"a filter for nothing":    {`FilterPattern: '{ ($.level = "ERROR")`, `FilterPattern: '{ ($.level = "NEVER")`, "no filter counts what advance-order-failures is on"},
 		"another expression":      {"FILL(invoked, 0) == 0", "invoked == 0", "standstill = IF(stored > 0 AND FILL(invoked, 0) == 0, 1, 0) > 0"},
 		"another table":           {"- {Name: TableName, Value: !Sub '${Prefix}-events'}", "- {Name: TableName, Value: !Sub '${Prefix}-stock'}", "no alarm on the  of (stored"},
+		"a turn's figure":         {"Period: 3600 #", "Period: 300 #", "OrdersUnprepared waits too long, or not long enough"},
 		"a mark now and then":     {"EvaluationPeriods: 3\n      DatapointsToAlarm: 3", "EvaluationPeriods: 3\n      DatapointsToAlarm: 1", "MarkFailures waits too long, or not long enough"},
 		"a hasty standstill":      {"EvaluationPeriods: 6\n      DatapointsToAlarm: 3", "EvaluationPeriods: 6\n      DatapointsToAlarm: 1", "waits too long, or not long enough"},
 		"SAM in a nested stack":   {"Type: AWS::Logs::MetricFilter", "Type: AWS::Serverless::Function", "plain CloudFormation"},

@@ -1,6 +1,10 @@
 package order
 
-import "orderflow/shared/faults"
+import (
+	"errors"
+
+	"orderflow/shared/faults"
+)
 
 // The faults of an order.
 var (
@@ -15,3 +19,6 @@ var (
 	ErrOtherShipment    = faults.Declare(faults.Conflict, "order.other-shipment") // what left or arrived is not the order's
 	ErrUnknownCustomer  = faults.Declare(faults.Rule, "order.unknown-customer")
 )
+
+// ErrNobodyStopped says of a confirmed order that its shipment was taken back by nobody who may close it.
+var ErrNobodyStopped = errors.New("order: the shipment of a confirmed order was taken back by nobody who may")

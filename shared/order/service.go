@@ -158,7 +158,7 @@ type Stopped struct {
 }
 
 // CloseStopped closes an order whose shipment was taken back for a person who may have got no further. The saga takes shipments back only of orders that
-// are closed: so it is with every order but a confirmed one, which is left as it is.
+// are closed: so it is with every order but a confirmed one, which is left as it is, and is ErrNobodyStopped.
 func (s Service) CloseStopped(ctx context.Context, req es.Request, orderID string, by Stopped) (es.Result[State], error) {
 	res, err := s.Get(ctx, orderID)
 	if err != nil || res.State.Status != StatusConfirmed {
@@ -168,7 +168,7 @@ func (s Service) CloseStopped(ctx context.Context, req es.Request, orderID strin
 		Origin: by.Origin, Reason: cmp.Or(by.Reason, by.Origin.reason()), Note: by.Note, Stopped: by.ShipmentID,
 	})
 	if err == nil && res.State.Status == StatusConfirmed {
-		err = fmt.Errorf("order %s is confirmed, and its shipment %s was taken back by %q", orderID, by.ShipmentID, by.Origin)
+		err = fmt.Errorf("%w: order %s, shipment %s, by %q", ErrNobodyStopped, orderID, by.ShipmentID, by.Origin)
 	}
 	return res, err
 }

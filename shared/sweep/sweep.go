@@ -10,7 +10,8 @@
 //	being undone                  start the undoing run, or a further one where it was and is gone
 //	undo failed                   count: people have to look
 //	confirmed or shipped          compare with the shipment: close the order of one that was taken back, have it follow one that left or arrived, cancel
-//	                              what has not left where the customer is erased, and count those that nobody has prepared: people have to look
+//	                              what has not left where the customer is erased, and count those that nobody has prepared, and those that say what
+//	                              can't be true of their shipment: people have to look
 //	final, or in no stream        the view is wrong; log
 //	not to be read                count: people have to look
 //
@@ -95,6 +96,7 @@ const (
 	StageLeft         Stage = "left"         // its shipment has left or arrived, and it doesn't say so
 	StageErased       Stage = "erased"       // confirmed and not left, and its customer is erased
 	StageUnprepared   Stage = "unprepared"   // confirmed, and nobody has prepared its shipment
+	StageAtOdds       Stage = "at-odds"      // what it and its shipment say can't both be true
 	StageBehind       Stage = "behind"       // final; its row in the view does not say so yet
 	StageUnknown      Stage = "unknown"      // in the view, and in no stream
 	StageUnreadable   Stage = "unreadable"   // what its stream holds can't be read
@@ -121,6 +123,8 @@ const (
 	MetricFailed = "OrdersUndoFailed"   // orders whose undo has failed and that wait for people
 	// MetricUnprepared counts confirmed orders whose shipment nobody has prepared, among those that the sweep has looked at.
 	MetricUnprepared = "OrdersUnprepared"
+	// MetricAtOdds counts, among the same, those that say what can't be true of their shipment.
+	MetricAtOdds = "OrdersAtOdds"
 )
 
 // Budget reads a budget in whole seconds. It panics on one that is none: a function without one must not start.
@@ -173,7 +177,7 @@ type Summary struct {
 func (s Summary) Standing() int {
 	n := 0
 	for stage, found := range s.Found {
-		if !slices.Contains([]Stage{StageBehind, StageUnknown, StageFailed, StageUnprepared}, stage) {
+		if !slices.Contains([]Stage{StageBehind, StageUnknown, StageFailed, StageUnprepared, StageAtOdds}, stage) {
 			n += found
 		}
 	}
@@ -205,6 +209,7 @@ func (s Sweeper) Sweep(ctx context.Context) (Summary, error) {
 	s.Count(MetricFound, int64(summary.Standing()))
 	s.Count(MetricFailed, int64(summary.Found[StageFailed]))
 	s.Count(MetricUnprepared, int64(summary.Found[StageUnprepared]))
+	s.Count(MetricAtOdds, int64(summary.Found[StageAtOdds]))
 	attrs := []any{"found", summary.Found, "actions", summary.Actions, "errors", summary.Errors, "unfinished", summary.Unfinished}
 	if err != nil {
 		attrs = append(attrs, "error", err.Error())
@@ -361,17 +366,17 @@ func (r *run) waiting(ctx context.Context, id string) (Stage, Action, error) {
 	}
 	switch {
 	case s.Status == shipment.StatusDelivered:
-		return r.follow(o, StageLeft, func(req es.Request) (es.Result[order.State], error) {
+		return r.follow(ctx, o, StageLeft, func(req es.Request) (es.Result[order.State], error) {
 			return r.Orders.Run(ctx, req, id, order.Deliver{ShipmentID: s.ID, DispatchedAt: s.DispatchedAt})
 		})
 	case o.state.Status == order.StatusShipped:
 		return "", "", nil // with the carrier: that may take days
 	case s.Status == shipment.StatusDispatched:
-		return r.follow(o, StageLeft, func(req es.Request) (es.Result[order.State], error) {
+		return r.follow(ctx, o, StageLeft, func(req es.Request) (es.Result[order.State], error) {
 			return r.Orders.Run(ctx, req, id, order.Ship{ShipmentID: s.ID, DispatchedAt: s.DispatchedAt})
 		})
 	case s.Status == shipment.StatusCancelled:
-		return r.follow(o, StageStopped, func(req es.Request) (es.Result[order.State], error) {
+		return r.follow(ctx, o, StageStopped, func(req es.Request) (es.Result[order.State], error) {
 			return r.Orders.CloseStopped(ctx, req, id, order.Stopped{
 				ShipmentID: s.ID, Origin: order.Origin(s.Cancelled.Origin), Reason: order.Reason(s.Cancelled.Reason), Note: s.Cancelled.Note,
 			})
@@ -389,12 +394,22 @@ func (r *run) waiting(ctx context.Context, id string) (Stage, Action, error) {
 }
 
 // follow carries out what an order's shipment has come to.
-func (r *run) follow(o found, stage Stage, command func(es.Request) (es.Result[order.State], error)) (Stage, Action, error) {
+func (r *run) follow(ctx context.Context, o found, stage Stage, command func(es.Request) (es.Result[order.State], error)) (Stage, Action, error) {
 	if r.full() {
 		return stage, ActionPostponed, nil
 	}
 	_, err := command(o.request(r.Clock, "sweep-follow"))
-	did, err := action(ActionFollowed, err)
+	return settled(ctx, o, stage, ActionFollowed, err)
+}
+
+// settled is what came of a command that an order's shipment calls for. Where the two contradict each other it is the same in each sweep: that is counted and told
+// of, and no error, which would hide the next one.
+func settled(ctx context.Context, o found, stage Stage, did Action, err error) (Stage, Action, error) {
+	if errors.Is(err, order.ErrNobodyStopped) || errors.Is(err, order.ErrOtherShipment) || errors.Is(err, order.ErrShipmentUnderWay) {
+		slog.ErrorContext(ctx, "sweep: order and shipment contradict each other", "orderId", o.id, "error", err.Error())
+		return StageAtOdds, ActionNone, nil
+	}
+	did, err = action(did, err)
 	return stage, did, err
 }
 
@@ -408,8 +423,7 @@ func (r *run) erased(ctx context.Context, o found) (Stage, Action, error) {
 	if errors.Is(err, order.ErrDispatched) {
 		return StageErased, ActionNone, nil
 	}
-	did, err := action(ActionCancelled, err)
-	return StageErased, did, err
+	return settled(ctx, o, StageErased, ActionCancelled, err)
 }
 
 // found is an order as its stream has it.

@@ -327,7 +327,7 @@ func TestSweep(t *testing.T) {
 					t.Fatal(err)
 				}
 				want := sweep.Summary{Found: map[sweep.Stage]int{}, Actions: map[sweep.Action]int{}}
-				counted := map[string][]int64{sweep.MetricFound: {0}, sweep.MetricFailed: {0}, sweep.MetricUnprepared: {0}}
+				counted := map[string][]int64{sweep.MetricFound: {0}, sweep.MetricFailed: {0}, sweep.MetricUnprepared: {0}, sweep.MetricAtOdds: {0}}
 				switch tt.stage {
 				case "":
 				case sweep.StageFailed:
@@ -376,6 +376,7 @@ func TestWaiting(t *testing.T) {
 		return shipment.Cancelled{ShipmentID: id, OrderID: "o1", Origin: string(origin), Reason: string(order.ReasonErased), Note: "pd1:n"}
 	}
 	ordered := []any{order.Placed{OrderID: "o1", CustomerID: "c1", Revision: 1}, started, order.Confirmed{SagaID: "o1", PaymentID: "p1", ShipmentID: id}}
+	others := append(slices.Clone(ordered[:2]), order.Confirmed{SagaID: "o1", PaymentID: "p1", ShipmentID: "another"})
 	shipped := order.Shipped{ShipmentID: id, Revision: 1, DispatchedAt: "2026-01-02T03:00:00Z"}
 	arrived := order.Delivered{ShipmentID: id}
 	closed := order.Cancelling{Reason: order.ReasonErased, Note: "pd1:n", From: order.StatusConfirmed, Origin: order.OriginOperator}
@@ -385,16 +386,18 @@ func TestWaiting(t *testing.T) {
 		stage    sweep.Stage
 		action   sweep.Action
 		then     []any // the order's further events
-		errors   int
 	}{
-		"never prepared":                  {ordered, []any{scheduled}, sweep.StageUnprepared, sweep.ActionNone, nil, 0},
-		"waits for the carrier":           {ordered, []any{scheduled, prepared}, "", "", nil, 0},
-		"left":                            {ordered, []any{scheduled, prepared, dispatched}, sweep.StageLeft, sweep.ActionFollowed, []any{shipped}, 0},
-		"arrived":                         {ordered, []any{scheduled, prepared, dispatched, delivered}, sweep.StageLeft, sweep.ActionFollowed, []any{shipped, arrived}, 0},
-		"on its way":                      {append(slices.Clone(ordered), shipped), []any{scheduled, prepared, dispatched}, "", "", nil, 0},
-		"arrived, and known to have left": {append(slices.Clone(ordered), shipped), []any{scheduled, prepared, dispatched, delivered}, sweep.StageLeft, sweep.ActionFollowed, []any{arrived}, 0},
-		"taken back by a person":          {ordered, []any{scheduled, prepared, stopped(order.OriginOperator)}, sweep.StageStopped, sweep.ActionFollowed, []any{closed}, 0},
-		"taken back by nobody who may":    {ordered, []any{scheduled, stopped(order.OriginSaga)}, sweep.StageStopped, "", nil, 1},
+		"never prepared":                  {ordered, []any{scheduled}, sweep.StageUnprepared, sweep.ActionNone, nil},
+		"waits for the carrier":           {ordered, []any{scheduled, prepared}, "", "", nil},
+		"left":                            {ordered, []any{scheduled, prepared, dispatched}, sweep.StageLeft, sweep.ActionFollowed, []any{shipped}},
+		"arrived":                         {ordered, []any{scheduled, prepared, dispatched, delivered}, sweep.StageLeft, sweep.ActionFollowed, []any{shipped, arrived}},
+		"on its way":                      {append(slices.Clone(ordered), shipped), []any{scheduled, prepared, dispatched}, "", "", nil},
+		"arrived, and known to have left": {append(slices.Clone(ordered), shipped), []any{scheduled, prepared, dispatched, delivered}, sweep.StageLeft, sweep.ActionFollowed, []any{arrived}},
+		"taken back by a person":          {ordered, []any{scheduled, prepared, stopped(order.OriginOperator)}, sweep.StageStopped, sweep.ActionFollowed, []any{closed}},
+		"taken back by nobody who may":    {ordered, []any{scheduled, stopped(order.OriginSaga)}, sweep.StageAtOdds, sweep.ActionNone, nil},
+		"another's left":                  {others, []any{scheduled, prepared, dispatched}, sweep.StageAtOdds, sweep.ActionNone, nil},
+		"another's arrived":               {others, []any{scheduled, prepared, dispatched, delivered}, sweep.StageAtOdds, sweep.ActionNone, nil},
+		"another's taken back":            {others, []any{scheduled, stopped(order.OriginOperator)}, sweep.StageAtOdds, sweep.ActionNone, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
@@ -402,14 +405,14 @@ func TestWaiting(t *testing.T) {
 			w.append(t, es.NewStreamID(shipment.Category, id), tt.shipment...)
 			w.clock.Advance(budget + time.Second)
 			summary, err := w.sweeper().Sweep(t.Context())
-			want := sweep.Summary{Found: map[sweep.Stage]int{}, Actions: map[sweep.Action]int{}, Errors: tt.errors}
+			want := sweep.Summary{Found: map[sweep.Stage]int{}, Actions: map[sweep.Action]int{}}
 			if tt.stage != "" {
-				want.Found[tt.stage] = 1
+				want.Found[tt.stage], want.Actions[tt.action] = 1, 1
 			}
-			if tt.action != "" {
-				want.Actions[tt.action] = 1
+			if got := w.counted[sweep.MetricAtOdds]; len(got) != 1 || got[0] != int64(want.Found[sweep.StageAtOdds]) {
+				t.Errorf("counted %v", w.counted)
 			}
-			if diff := cmp.Diff(want, summary); diff != "" || (err != nil) != (tt.errors > 0) {
+			if diff := cmp.Diff(want, summary); diff != "" || err != nil {
 				t.Errorf("%v, summary: (-want +got)\n%s", err, diff)
 			}
 			history := w.history(t, "o1")
@@ -583,7 +586,7 @@ func TestViewThatIsBehind(t *testing.T) {
 			if diff := cmp.Diff(tt.want, summary.Found, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
-			if diff := cmp.Diff(map[string][]int64{sweep.MetricFound: {0}, sweep.MetricFailed: {int64(tt.want[sweep.StageFailed])}, sweep.MetricUnprepared: {0}}, w.counted); diff != "" {
+			if diff := cmp.Diff(map[string][]int64{sweep.MetricFound: {0}, sweep.MetricFailed: {int64(tt.want[sweep.StageFailed])}, sweep.MetricUnprepared: {0}, sweep.MetricAtOdds: {0}}, w.counted); diff != "" {
 				t.Errorf("counted: (-want +got)\n%s", diff)
 			}
 			if n := len(w.history(t, "o1")); n != 1+len(tt.events) {
@@ -947,7 +950,7 @@ func TestLimits(t *testing.T) {
 	if diff := cmp.Diff(want, first); diff != "" {
 		t.Errorf("first: (-want +got)\n%s", diff)
 	}
-	if diff := cmp.Diff(map[string][]int64{sweep.MetricFound: {all}, sweep.MetricFailed: {1}, sweep.MetricUnprepared: {0}}, w.counted); diff != "" {
+	if diff := cmp.Diff(map[string][]int64{sweep.MetricFound: {all}, sweep.MetricFailed: {1}, sweep.MetricUnprepared: {0}, sweep.MetricAtOdds: {0}}, w.counted); diff != "" {
 		t.Errorf("counted: (-want +got)\n%s", diff)
 	}
 	second, err := w.sweeper().Sweep(context.Background())
@@ -1051,7 +1054,7 @@ func TestFailedAreCountedFirst(t *testing.T) {
 		if err != nil || !summary.Unfinished || ctx.Err() != nil {
 			t.Errorf("%+v, %v, %v", summary, err, ctx.Err())
 		}
-		if diff := cmp.Diff(map[string][]int64{sweep.MetricFound: {0}, sweep.MetricFailed: {1}, sweep.MetricUnprepared: {0}}, w.counted); diff != "" {
+		if diff := cmp.Diff(map[string][]int64{sweep.MetricFound: {0}, sweep.MetricFailed: {1}, sweep.MetricUnprepared: {0}, sweep.MetricAtOdds: {0}}, w.counted); diff != "" {
 			t.Errorf("counted: (-want +got)\n%s", diff)
 		}
 	})
