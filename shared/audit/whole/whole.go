@@ -70,8 +70,9 @@ type Whole struct {
 	from time.Time // commits before it are not judged
 }
 
-// Run compares what is left to be compared, and with Republish mends what it finds. The Report has what was found, from the beginning. After an error, run
-// again with the State that the Journal kept.
+// Run compares what is left to be compared, and with Republish mends what it finds. The Report has what was found, from the beginning, in the pages that
+// were noted. Of one that ended in between it has what was left when that page was read again, and nothing of what had been mended. After an error, run again
+// with the State that the Journal kept.
 func (w *Whole) Run(ctx context.Context) (Report, error) {
 	if got, want := len(w.State.Segments), w.Source.Segments(); got != want {
 		return w.State.Report, fmt.Errorf("audit: the state has %d segments, the source %d", got, want)
