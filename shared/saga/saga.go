@@ -3,11 +3,9 @@
 package saga
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"regexp"
 )
 
@@ -112,16 +110,12 @@ func (in Input) JSON() string {
 	return string(text)
 }
 
-// ParseInput reads an input strictly: unknown fields, further text and what Validate refuses are ErrInvalid.
+// ParseInput reads an input. What is no JSON and what Validate refuses are ErrInvalid. Fields that it doesn't know it passes over: a later release, which may be
+// rolled back to this one, writes some that only add to what is asked for. One that changes that is a new InputVersion, read by a release before any writes it.
 func ParseInput(text []byte) (Input, error) {
 	var in Input
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&in); err != nil {
+	if err := json.Unmarshal(text, &in); err != nil {
 		return Input{}, fmt.Errorf("%w: input: %w", ErrInvalid, err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return Input{}, fmt.Errorf("%w: input: text after the object", ErrInvalid)
 	}
 	if err := in.Validate(); err != nil {
 		return Input{}, err
