@@ -2,8 +2,8 @@
 // the events that a change follows from.
 //
 // The table's key is sku (S). A row has available (N) and reserved (N), which are never below zero, rev (N), the version of the stream stock/<sku>, counted (S),
-// the time of that stream's last event (RFC 3339), and departed (N), how many reservations have left with pieces of it. A row without departed has 0; one without
-// counted was counted last by a release that did not keep it.
+// the time of that stream's last event (RFC 3339), countedRev (N), the rev that counted is of, and departed (N), how many reservations have left with pieces of it.
+// A row without departed has 0; one without counted, or whose rev has left countedRev behind, was counted last by a release that did not keep it.
 package stocktable
 
 import (
@@ -50,7 +50,7 @@ func (t *Table) Level(ctx context.Context, sku string) (stock.Level, bool, error
 	reserved, err2 := numberOf(out.Item, "reserved")
 	version, err3 := numberOf(out.Item, "rev")
 	departed, err4 := departedOf(out.Item)
-	counted, err5 := countedOf(out.Item)
+	counted, err5 := countedOf(out.Item, version)
 	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return stock.Level{}, false, fmt.Errorf("stocktable: row %q: %w", sku, err)
 	}
@@ -147,16 +147,16 @@ func (t *Table) updates(items []stock.Item, update, condition string) []types.Tr
 func (t *Table) Restock(sku string, delta, version, departed int64, at time.Time) es.Effect {
 	update := &types.Update{
 		TableName: &t.name, Key: key(sku),
-		UpdateExpression:         aws.String("SET #available = #available + :delta, #rev = :version, #counted = :at"),
+		UpdateExpression:         aws.String("SET #available = #available + :delta, #rev = :version, #counted = :at, #countedRev = :version"),
 		ConditionExpression:      aws.String("#rev = :before AND #available >= :least"),
-		ExpressionAttributeNames: map[string]string{"#available": "available", "#rev": "rev", "#counted": "counted"},
+		ExpressionAttributeNames: map[string]string{"#available": "available", "#rev": "rev", "#counted": "counted", "#countedRev": "countedRev"},
 		ExpressionAttributeValues: map[string]types.AttributeValue{
 			":delta": number(delta), ":version": number(version), ":at": &types.AttributeValueMemberS{Value: at.UTC().Format(time.RFC3339Nano)},
 		},
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}
 	if version == 1 {
-		update.UpdateExpression = aws.String("SET #available = :delta, #reserved = :zero, #rev = :version, #counted = :at")
+		update.UpdateExpression = aws.String("SET #available = :delta, #reserved = :zero, #rev = :version, #counted = :at, #countedRev = :version")
 		update.ConditionExpression = aws.String("attribute_not_exists(#rev)")
 		update.ExpressionAttributeNames["#reserved"] = "reserved"
 		update.ExpressionAttributeValues[":zero"] = number(0)
@@ -222,10 +222,13 @@ func departedOf(item map[string]types.AttributeValue) (int64, error) {
 	return numberOf(item, "departed")
 }
 
-// countedOf is zero in a row that does not say.
-func countedOf(item map[string]types.AttributeValue) (time.Time, error) {
-	if _, ok := item["counted"]; !ok {
+// countedOf is zero in a row of which nobody knows when that version was counted.
+func countedOf(item map[string]types.AttributeValue, version int64) (time.Time, error) {
+	if _, ok := item["countedRev"]; !ok {
 		return time.Time{}, nil
+	}
+	if of, err := numberOf(item, "countedRev"); err != nil || of != version {
+		return time.Time{}, err
 	}
 	v, ok := item["counted"].(*types.AttributeValueMemberS)
 	if !ok {

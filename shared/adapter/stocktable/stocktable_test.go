@@ -52,17 +52,27 @@ func TestLevel(t *testing.T) {
 		}()}, stock.Level{SKU: "cd-1", OnHand: 10, Available: 7, Reserved: 3, Version: 7, Departed: 5}, true, false},
 		{"a row that says when it was counted", table{row: func() map[string]types.AttributeValue {
 			r := row(n("7"), n("3"), n("2"))
-			r["counted"] = &types.AttributeValueMemberS{Value: "2026-03-01T12:00:00.000000005Z"}
+			r["counted"], r["countedRev"] = &types.AttributeValueMemberS{Value: "2026-03-01T12:00:00.000000005Z"}, n("2")
 			return r
 		}()}, stock.Level{SKU: "cd-1", OnHand: 10, Available: 7, Reserved: 3, Version: 2, CountedAt: counted}, true, false},
+		{"a row that was counted since by a release that doesn't say when", table{row: func() map[string]types.AttributeValue {
+			r := row(n("7"), n("3"), n("3"))
+			r["counted"], r["countedRev"] = &types.AttributeValueMemberS{Value: "2026-03-01T12:00:00.000000005Z"}, n("2")
+			return r
+		}()}, stock.Level{SKU: "cd-1", OnHand: 10, Available: 7, Reserved: 3, Version: 3}, true, false},
+		{"a row that doesn't say what was counted then", table{row: func() map[string]types.AttributeValue {
+			r := row(n("7"), n("3"), n("2"))
+			r["counted"] = &types.AttributeValueMemberS{Value: "2026-03-01T12:00:00.000000005Z"}
+			return r
+		}()}, stock.Level{SKU: "cd-1", OnHand: 10, Available: 7, Reserved: 3, Version: 2}, true, false},
 		{"a time that is none", table{row: func() map[string]types.AttributeValue {
 			r := row(n("7"), n("3"), n("2"))
-			r["counted"] = &types.AttributeValueMemberS{Value: "noon"}
+			r["counted"], r["countedRev"] = &types.AttributeValueMemberS{Value: "noon"}, n("2")
 			return r
 		}()}, stock.Level{}, false, true},
 		{"a time that is a number", table{row: func() map[string]types.AttributeValue {
 			r := row(n("7"), n("3"), n("2"))
-			r["counted"] = n("12")
+			r["counted"], r["countedRev"] = n("12"), n("2")
 			return r
 		}()}, stock.Level{}, false, true},
 		{"no row", table{}, stock.Level{}, false, false},
