@@ -206,7 +206,7 @@ func (s *server) queries(q Queries) {
 	register(s, accessSignedIn, get("listOrders", "/customers/{id}/orders", "List a customer's orders", "Newest first, page by page."), q.listOrders)
 	register(s, accessSignedIn, get("getStatistics", "/customers/{id}/statistics", "Read a customer's totals", "A view: it follows the orders within about a second."),
 		q.getStatistics)
-	register(s, accessCarrier, get("getShipment", "/shipments/{id}", "Read a shipment", "For operators and the carrier: where it stands, what is packed, and where it goes."), q.getShipment)
+	register(s, accessCarrier, get("getShipment", "/shipments/{id}", "Read a shipment", "For operators and the carrier: where it stands, what is packed, and where it goes. The carrier sees no address once it is delivered or cancelled."), q.getShipment)
 	register(s, accessSignedIn, get("getStock", "/stock/{sku}", "Read what is in stock", ""), q.getStock)
 	register(s, accessSignedIn, get("getAccount", "/accounts/{id}", "Read an account", "Always shows the caller's own writes. asOf shows how it was."+aboutPast), q.getAccount)
 	register(s, accessSignedIn, get("getStatement", "/accounts/{id}/statement", "Read an account's movements",

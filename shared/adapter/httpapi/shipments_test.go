@@ -33,6 +33,33 @@ func TestShipment(t *testing.T) {
 	}
 }
 
+// TestAddressForTheCarrier: a carrier reads where a shipment goes while it is theirs to carry, and an operator afterwards too.
+func TestAddressForTheCarrier(t *testing.T) {
+	for status, shown := range map[shipment.Status]bool{
+		shipment.StatusScheduled: false, shipment.StatusPrepared: true, shipment.StatusDispatched: true, shipment.StatusDelivered: false, shipment.StatusCancelled: false,
+	} {
+		s := newShop(t)
+		id := ""
+		if status == shipment.StatusCancelled {
+			id = s.ship(shipment.StatusPrepared)
+			s.must(http.StatusAccepted, post(ada, "/orders/"+s.order+"/cancel", object{"reason": "late"}))
+		} else {
+			id = s.ship(status)
+		}
+		if res := s.must(http.StatusOK, get(carrier, "/shipments/"+id)); res.text("status") != string(status) || (res.body["shippingAddress"] != nil) != shown {
+			t.Errorf("%s: %s", status, res.raw)
+		}
+		if res := s.must(http.StatusOK, get(operator, "/shipments/"+id)); (res.body["shippingAddress"] != nil) != (status != shipment.StatusScheduled) {
+			t.Errorf("%s, to an operator: %s", status, res.raw)
+		}
+	}
+	s := newShop(t)
+	id := s.ship(shipment.StatusDispatched)
+	if res := s.must(http.StatusOK, post(carrier, "/shipments/"+id+"/deliver", nil)); res.text("status") != "delivered" || res.body["shippingAddress"] != nil {
+		t.Errorf("delivered: %s", res.raw)
+	}
+}
+
 // TestCancelTakesTheShipmentBack: a confirmed order is closed once its shipment can't leave any more.
 func TestCancelTakesTheShipmentBack(t *testing.T) {
 	s := newShop(t)
