@@ -136,7 +136,7 @@ func TestOrderIsDelivered(t *testing.T) {
 		t.Fatal(err)
 	}
 	must[parcel](t, http.StatusOK, post(carrier, path+"/deliver", nil))
-	if got := must[parcel](t, http.StatusOK, get(carrier, path)); got.Status != "delivered" || got.ShippingAddress == nil {
+	if got := must[parcel](t, http.StatusOK, get(carrier, path)); got.Status != "delivered" || got.ShippingAddress != nil {
 		t.Errorf("delivered is %+v", got)
 	}
 	for _, r := range []request{get(carrier, "/orders/"+placed.ID), get(carrier, "/stock/"+records), post(carrier, "/orders/"+placed.ID+"/cancel", object{}), get(carrier, "/dead-letters")} {
