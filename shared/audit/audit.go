@@ -160,7 +160,7 @@ func (a Auditor) Audit(ctx context.Context) (Summary, error) {
 	if state.Since.IsZero() {
 		state.Since = now.Add(-Window)
 	}
-	run := &run{Auditor: a, now: now, state: state, horizon: later(state.Since, now.Add(-MaxAge))}
+	run := &run{Auditor: a, now: now, state: state, horizon: Horizon(state.Since, now)}
 	taken1, err := run.canary(ctx)
 	run.failed(ctx, "canary", err)
 	run.cycle(ctx)
@@ -192,11 +192,12 @@ func before(ctx context.Context, by time.Duration) (context.Context, context.Can
 	return ctx, func() {}
 }
 
-func later(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return b
+// Horizon is the time before whose commits nothing is published again: there were no marks before since, and consumers don't remember what is older than MaxAge.
+func Horizon(since, now time.Time) time.Time {
+	if oldest := now.Add(-MaxAge); since.Before(oldest) {
+		return oldest
 	}
-	return a
+	return since
 }
 
 // run is one audit under way.
@@ -285,7 +286,7 @@ func (r *run) page(ctx, ahead context.Context) (next es.StreamID, err error) {
 	if err != nil && !errors.Is(err, ErrUnreadable) {
 		return "", err
 	}
-	for _, unreadable := range parts(err) {
+	for _, unreadable := range es.Parts(err) {
 		r.comesBack(ctx, "mark", unreadable)
 	}
 	var group errgroup.Group
@@ -303,17 +304,6 @@ func (r *run) page(ctx, ahead context.Context) (next es.StreamID, err error) {
 	}
 	_ = group.Wait() // each error is noted
 	return next, nil
-}
-
-// parts are the errors that errors.Join has put together.
-func parts(err error) []error {
-	if err == nil {
-		return nil
-	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return joined.Unwrap()
-	}
-	return []error{err}
 }
 
 // comesBack notes that a stream failed: the next cycle begins with this hour.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -134,6 +135,25 @@ func envelope() es.Envelope {
 		SpecVersion: es.SpecVersion, ID: "order/1@3", Source: "order-service", Type: "order.placed", Subject: "order/1",
 		Time: time.Date(2026, 3, 1, 10, 0, 0, 120_000_000, time.UTC), DataContentType: "application/json", DataSchema: "https://example.com/order.placed/v1.json",
 		DataVersion: 1, Sequence: 3, CorrelationID: "c", CausationID: "s/charge", Traceparent: "00-1", Data: json.RawMessage(`{"orderId":"1"}`),
+	}
+}
+
+// TestParts: what was joined comes apart, and nothing else does.
+func TestParts(t *testing.T) {
+	one, two := errors.New("one"), errors.New("two")
+	wrapped := fmt.Errorf("both: %w", errors.Join(one, two))
+	for name, tt := range map[string]struct {
+		err  error
+		want []error
+	}{
+		"none":    {nil, nil},
+		"one":     {one, []error{one}},
+		"joined":  {errors.Join(one, two), []error{one, two}},
+		"wrapped": {wrapped, []error{wrapped}},
+	} {
+		if got := es.Parts(tt.err); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: got %v", name, got)
+		}
 	}
 }
 

@@ -75,3 +75,14 @@ type ScanPage struct {
 	Commits []StoredCommit // may be none
 	Next    string         // the position after this page, "" where it is the segment's last
 }
+
+// Parts are the errors that came with a page, as Scan joins them.
+func Parts(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}

@@ -60,7 +60,7 @@ func (s stored) Pages(ctx context.Context, segment int, from string) iter.Seq2[P
 				yield(Page{}, failed)
 				return
 			}
-			for _, corrupt := range parts(err) {
+			for _, corrupt := range es.Parts(err) {
 				page.Failures = append(page.Failures, Failure{Error: corrupt.Error()})
 			}
 			if !yield(page, nil) {
@@ -68,17 +68,6 @@ func (s stored) Pages(ctx context.Context, segment int, from string) iter.Seq2[P
 			}
 		}
 	}
-}
-
-// parts are the errors that errors.Join has put together.
-func parts(err error) []error {
-	if err == nil {
-		return nil
-	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return joined.Unwrap()
-	}
-	return []error{err}
 }
 
 // page is what is selected of a part of the scan. An error is one of the store.

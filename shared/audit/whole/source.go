@@ -43,22 +43,11 @@ func (s stored) Pages(ctx context.Context, segment int, from string) iter.Seq2[P
 				yield(Page{}, err)
 				return
 			}
-			if !yield(Page{Commits: scanned.Commits, Corrupt: parts(err), Next: scanned.Next}, nil) {
+			if !yield(Page{Commits: scanned.Commits, Corrupt: es.Parts(err), Next: scanned.Next}, nil) {
 				return
 			}
 		}
 	}
-}
-
-// parts are the errors that errors.Join has put together.
-func parts(err error) []error {
-	if err == nil {
-		return nil
-	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return joined.Unwrap()
-	}
-	return []error{err}
 }
 
 type stream struct {

@@ -150,7 +150,9 @@ func Begin(name string, a Arguments, since, now time.Time) (State, error) {
 	if since.IsZero() {
 		return State{}, ErrNoMarks
 	}
-	s.From = later(s.Asked, later(since, now.Add(-audit.MaxAge)))
+	if s.From = audit.Horizon(since, now); s.From.Before(s.Asked) {
+		s.From = s.Asked
+	}
 	if !s.From.Before(s.To) {
 		return State{}, fmt.Errorf("audit: no commit can be judged from %s to %s: asked for is %s, there are marks since %s, and what is older than %s is not published again",
 			s.From.Format(time.RFC3339), s.To.Format(time.RFC3339), s.Asked.Format(time.RFC3339), since.UTC().Format(time.RFC3339), audit.MaxAge)

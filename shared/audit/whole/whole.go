@@ -77,7 +77,7 @@ func (w *Whole) Run(ctx context.Context) (Report, error) {
 	if got, want := len(w.State.Segments), w.Source.Segments(); got != want {
 		return w.State.Report, fmt.Errorf("audit: the state has %d segments, the source %d", got, want)
 	}
-	w.from = later(w.State.From, w.Clock.Now().Add(-audit.MaxAge)) // it may have begun days ago
+	w.from = audit.Horizon(w.State.From, w.Clock.Now()) // it may have begun days ago
 	g, ctx := errgroup.WithContext(ctx)
 	for segment, at := range slices.Clone(w.State.Segments) {
 		if at.Done {
@@ -296,11 +296,4 @@ func (w *Whole) note(segment int, next string, part Report) error {
 		w.Progress(w.State.Report)
 	}
 	return w.Journal.Save(w.State)
-}
-
-func later(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return b
-	}
-	return a
 }
