@@ -42,7 +42,7 @@ func eventsAuditCommand(stack *stackFlag) *cobra.Command {
 			"With --republish it publishes what is not on the bus as publish-events would have, with the same ids, and brings the views up to date. It then ends\n" +
 			"with 1 where anything is left. One that was interrupted or killed goes on where it was when the same command is given again; what each segment was at\n" +
 			"may then be published twice, which consumers know by the ids.",
-		Args: cobra.NoArgs,
+		Args: needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := a.check(); err != nil {
 				return fmt.Errorf("events audit: %w", err)

@@ -27,7 +27,7 @@ func deadLettersCommand(stack *stackFlag) *cobra.Command {
 		Use: "deadletters", Short: "Shows messages that consumers gave up, and sends them back", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
 	}
 	cmd.AddCommand(
-		letterCommand(stack, &letters{what: "list"}, "list", "Lists dead letters, the last recorded first", "", cobra.NoArgs),
+		letterCommand(stack, &letters{what: "list"}, "list", "Lists dead letters, the last recorded first", "", needsNone),
 		letterCommand(stack, &letters{what: "show"}, "show ID", "Shows a dead letter with its message", "Personal data in the message is encrypted, as on the bus.", needsOne("dead letter's id")),
 		letterCommand(stack, &letters{what: "redrive"}, "redrive ID... | --all", "Sends dead letters back to the consumers that they came from",
 			"Lets the stack send dead letters back, each to the consumer that it came from and to no other, within a minute; show and list tell what became of them.\n"+

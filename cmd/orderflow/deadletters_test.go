@@ -30,7 +30,7 @@ func TestDeadLetterFlags(t *testing.T) {
 		{"show ''", "an id is empty"},
 		{"redrive 1 ''", "an id is empty"},
 		{"list --limit -1", "--limit is 0 or more"},
-		{"list extra", "unknown command"},
+		{"list extra", `deadletters list: takes no arguments, not "extra"`},
 		{"show", "give one dead letter's id"},
 		{"redrive", "give ids, or --all"},
 		{"redrive a --all", "give either ids or --all"},

@@ -43,7 +43,7 @@ func eventsCommand(stack *stackFlag) *cobra.Command {
 			"bus that is tagged " + consumerqueue.TagConsumer + "; one tagged " + consumerqueue.TagReplay + "=" + consumerqueue.ReplayNever + ", as mail is, is refused.\n\n" +
 			"A replay that was interrupted or killed goes on where it was when the same command is given again; a page of each segment may then be sent twice.\n" +
 			"With --archive, EventBridge replays what its archive of the bus holds, through the consumer's rules.",
-		Args: cobra.NoArgs,
+		Args: needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := r.check(cmd); err != nil {
 				return fmt.Errorf("events replay: %w", err)

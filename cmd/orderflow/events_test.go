@@ -30,7 +30,7 @@ func TestReplayFlags(t *testing.T) {
 		{"--consumer c --archive --stream order/1", "--stream is not possible with --archive"},
 		{"--consumer c --archive --rate 5", "--rate is not possible with --archive"},
 		{"--consumer c --archive --dry-run", "--dry-run is not possible with --archive"},
-		{"--consumer c extra", "unknown command"},
+		{"--consumer c extra", `events replay: takes no arguments, not "extra"; see --help`},
 	} {
 		cmd := root()
 		cmd.SetArgs(append([]string{"events", "replay"}, strings.Fields(tc.args)...))
@@ -54,10 +54,12 @@ func TestAuditFlags(t *testing.T) {
 		{"--refused", "--refused is for --republish"},
 		{"--name a/b", `"a/b" is no name`},
 		{"--from monday", `from is a time as in 2026-11-01T00:00:00Z, or how long ago as in 24h, not "monday"`},
-		{"--from 1h --to 2h", "no commit can be judged from"},
+		{"--from 1h --to 2h", "no time lies from"},
 		{"--from 1m", "no commit can be judged from"},
 		{"--settle 0s", "settle is a time above 0"},
-		{"extra", "unknown command"},
+		{"extra", `events audit: takes no arguments, not "extra"; see --help`},
+		{"--settle soon", `events audit: invalid argument "soon" for "--settle" flag`},
+		{"--lost", "events audit: unknown flag: --lost; see --help"},
 	} {
 		cmd := root()
 		cmd.SetArgs(append([]string{"events", "audit"}, strings.Fields(tc.args)...))

@@ -1,4 +1,5 @@
-// orderflow is the operator's command line: it puts orders in, looks at them, replays events, keeps views right, erases customers, and gets tokens.
+// orderflow is the operator's command line: it puts orders in, looks at them, replays events, audits whether they were published, keeps views right, sees to dead
+// letters, erases customers, and gets tokens.
 package main
 
 import (
@@ -65,6 +66,14 @@ func needsOne(what string) cobra.PositionalArgs {
 	}
 }
 
+// needsNone is for commands without arguments.
+func needsNone(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s: takes no arguments, not %q; see --help", path(cmd), args[0])
+	}
+	return nil
+}
+
 // stackFlag is the stack that a command is about.
 type stackFlag struct{ name string }
 
@@ -86,6 +95,12 @@ func root() *cobra.Command {
 		name = "orderflow-local"
 	}
 	cmd.PersistentFlags().StringVar(&stack.name, "stack", name, "CloudFormation stack (ORDERFLOW_STACK)")
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if err = fmt.Errorf("%w; see --help", err); cmd.HasParent() {
+			err = fmt.Errorf("%s: %w", path(cmd), err)
+		}
+		return err
+	})
 	cmd.AddCommand(importCommand(stack), tokenCommand(stack), ordersCommand(stack), eventsCommand(stack), viewsCommand(stack), customersCommand(stack), deadLettersCommand(stack))
 	return cmd
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -14,8 +15,11 @@ func tokenCommand(stack *stackFlag) *cobra.Command {
 		Short: "Prints a signed access token for the API",
 		Long: "Prints a signed access token for the API, from the stack's own user pool.\nAn operator's token works everywhere, a carrier's for shipments; a customer's is made on an emulator on this machine only, " +
 			"since making one sets the customer's password.",
-		Args: cobra.NoArgs,
+		Args: needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkWho(cmd, customer, operator, carrier); err != nil {
+				return fmt.Errorf("token: %w; see --help", err)
+			}
 			d, err := stack.find(cmd.Context())
 			if err != nil {
 				return err
@@ -39,7 +43,22 @@ func tokenCommand(stack *stackFlag) *cobra.Command {
 	cmd.Flags().StringVar(&customer, "customer", "", "id of the customer to act as")
 	cmd.Flags().BoolVar(&operator, "operator", false, "act as an operator")
 	cmd.Flags().BoolVar(&carrier, "carrier", false, "act as the carrier")
-	cmd.MarkFlagsOneRequired("customer", "operator", "carrier")
-	cmd.MarkFlagsMutuallyExclusive("customer", "operator", "carrier")
 	return cmd
+}
+
+// checkWho refuses what names nobody or more than one, as with an unset variable, before anything is asked of AWS.
+func checkWho(cmd *cobra.Command, customer string, operator, carrier bool) error {
+	given := 0
+	for name, says := range map[string]bool{"customer": customer != "", "operator": operator, "carrier": carrier} {
+		switch {
+		case says:
+			given++
+		case cmd.Flags().Changed(name):
+			return fmt.Errorf("--%s names nobody", name)
+		}
+	}
+	if given != 1 {
+		return errors.New("give one of --customer, --operator and --carrier")
+	}
+	return nil
 }

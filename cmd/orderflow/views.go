@@ -100,7 +100,7 @@ func viewsListCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "Lists the views: which generation serves, what is being built, and how far each has come",
-		Args:  cobra.NoArgs,
+		Args:  needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			tools, err := openViews(cmd.Context(), stack)
 			if err != nil {

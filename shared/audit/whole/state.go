@@ -146,6 +146,9 @@ func Begin(name string, a Arguments, since, now time.Time) (State, error) {
 		if to.Before(s.To) {
 			s.To = to
 		}
+		if !s.Asked.Before(to) {
+			return State{}, fmt.Errorf("audit: no time lies from %s to %s", s.Asked.Format(time.RFC3339), to.Format(time.RFC3339))
+		}
 	}
 	if since.IsZero() {
 		return State{}, ErrNoMarks

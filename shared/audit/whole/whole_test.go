@@ -657,6 +657,8 @@ func TestBegin(t *testing.T) {
 		{name: "no time to settle", args: with(func(a *whole.Arguments) { a.Settle = "0s" }), says: `settle is a time above 0, not "0s"`},
 		{name: "no time", args: with(func(a *whole.Arguments) { a.From = "monday" }), says: `from is a time as in 2026-11-01T00:00:00Z, or how long ago as in 24h, not "monday"`},
 		{name: "no end", args: with(func(a *whole.Arguments) { a.To = "-1h" }), says: "to is a time as in"},
+		{name: "backwards", args: with(func(a *whole.Arguments) { a.From, a.To = "10m", "1h" }), says: "no time lies from 2026-03-31T11:50:00Z to 2026-03-31T11:00:00Z"},
+		{name: "empty, of a stack without marks", args: with(func(a *whole.Arguments) { a.From, a.To = "1h", "1h" }), none: true, says: "no time lies"},
 		{name: "before the marks", args: with(func(a *whole.Arguments) { a.To = "3h" }), says: "there are marks since 2026-03-31T10:00:00Z"},
 		{name: "no audit", args: month, none: true, says: whole.ErrNoMarks.Error()},
 	} {
