@@ -13,9 +13,9 @@ import (
 	"strings"
 )
 
-// Published is the path, under events/, of the list of what was ever published. Without it a file that is gone or was changed by hand would be the end of what can
-// be compared with it.
-const Published = "PUBLISHED"
+// publishedFile is the path, under events/, of the list of what was ever published. Without it a file that is gone or was changed by hand would be the end of
+// what can be compared with it.
+const publishedFile = "PUBLISHED"
 
 const publishedHead = "# The SHA-256 of what was ever published, oldest first by file; of asyncapi.yaml it is of the commands to the inventory.\n" +
 	"# Lines are added by `go generate ./shared/contract`. None is changed or taken off.\n"
@@ -28,7 +28,7 @@ type published struct {
 
 func readPublished(root string) (published, error) {
 	p := published{sums: map[string][]string{}}
-	text, err := os.ReadFile(filepath.Join(root, Published)) // #nosec G304 -- in the folder that is given
+	text, err := os.ReadFile(filepath.Join(root, publishedFile)) // #nosec G304 -- in the folder that is given
 	if errors.Is(err, fs.ErrNotExist) {
 		return p, nil
 	}
@@ -39,7 +39,7 @@ func readPublished(root string) (published, error) {
 		}
 		sum, name, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
 		if !ok {
-			return p, fmt.Errorf("catalog: %s: %q", Published, line)
+			return p, fmt.Errorf("catalog: %s: %q", publishedFile, line)
 		}
 		p.sums[name] = append(p.sums[name], sum)
 	}
@@ -76,7 +76,7 @@ func (p published) lost(name string, have []byte, missing bool, rendered []byte)
 	case is == "" || err != nil:
 		return "", err
 	case len(listed) == 0 && !bytes.Equal(have, rendered):
-		return "was published and is not in " + Published, nil
+		return "was published and is not in " + publishedFile, nil
 	case len(listed) > 0 && listed[len(listed)-1] != is:
 		return "is not as it was published", nil
 	}

@@ -22,7 +22,7 @@ const (
 
 // What may happen to files after two releases, sample1 and then sample2, and what the generator does of it. Where it refuses, it writes nothing at all.
 func TestWrite(t *testing.T) {
-	const v1, list = "schemas/a.b/v1.json", Published
+	const v1, list = "schemas/a.b/v1.json", publishedFile
 	files := func(schema string) map[string][]byte {
 		return map[string][]byte{v1: []byte(schema), "page.html": []byte("of " + schema)}
 	}
@@ -101,10 +101,10 @@ func TestPublished(t *testing.T) {
 		}
 	}
 	want := publishedHead + sum([]byte(sample1)) + "  " + v1 + "\n" + sum([]byte(sample2)) + "  " + v1 + "\n" + sum([]byte(sample3)) + "  " + v2 + "\n"
-	if got := standing(t, dir)[Published]; got != want {
+	if got := standing(t, dir)[publishedFile]; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if err := os.WriteFile(filepath.Join(dir, Published), []byte("what\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, publishedFile), []byte("what\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := drift(dir, nil, today); err == nil {
@@ -114,11 +114,11 @@ func TestPublished(t *testing.T) {
 
 // Of the list in events nothing that was ever committed is gone. Whoever takes lines off could publish anything in their place.
 func TestNothingIsTakenOffTheList(t *testing.T) {
-	history, err := exec.CommandContext(t.Context(), "git", "-C", root, "log", "--format=", "-p", "--", Published).Output()
+	history, err := exec.CommandContext(t.Context(), "git", "-C", root, "log", "--format=", "-p", "--", publishedFile).Output()
 	if err != nil {
 		t.Skipf("there is no history to look into: %v", err)
 	}
-	text, err := os.ReadFile(filepath.Join(root, Published))
+	text, err := os.ReadFile(filepath.Join(root, publishedFile))
 	if err != nil {
 		t.Fatal(err)
 	}

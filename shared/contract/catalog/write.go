@@ -77,10 +77,10 @@ func drift(root string, files map[string][]byte, today time.Time) (changes []Cha
 		return nil, nil, err
 	}
 	if !bytes.Equal(list, was.text) {
-		changes = append(changes, Change{Path: Published})
+		changes = append(changes, Change{Path: publishedFile})
 	}
 	all = maps.Clone(files)
-	all[Published] = list
+	all[publishedFile] = list
 	return changes, all, nil
 }
 
