@@ -412,7 +412,7 @@ func TestAlarms(t *testing.T) {
 		set(a.AlarmName, cloudwatchtypes.StateValueOk)
 	}
 	for _, name := range []string{
-		sweep.MetricFound, sweep.MetricFailed, sweep.MetricUnprepared, view.MetricLagSeconds, stream.MetricSnapshotFailures, audit.MetricMissing, audit.MetricUnpublishable,
+		sweep.MetricFound, sweep.MetricFailed, sweep.MetricUnprepared, sweep.MetricAtOdds, view.MetricLagSeconds, stream.MetricSnapshotFailures, audit.MetricMissing, audit.MetricUnpublishable,
 		audit.MetricAbandoned, audit.MetricMarkFailures, audit.MetricCanaryMissing, deadletter.MetricOpen, deadletter.MetricOldest, deadletter.MetricSpent,
 	} {
 		if !slices.ContainsFunc(own, func(a cloudwatchtypes.MetricAlarm) bool { return aws.ToString(a.MetricName) == name }) {
@@ -521,37 +521,83 @@ func sweeps(t *testing.T, c customer, standing order, stage sweep.Stage, action 
 	})
 }
 
-// An order that has not heard of its shipment's departure hears of it by the sweep. Each sweep has a part of the orders, so one of the test's is in the part
-// whose turn it is, and one in the next.
-func TestSweepFollowsTheShipment(t *testing.T) {
-	buyer := newCustomer(t, 1_000)
-	sku := newStock(t, 5)
-	resume := pause(t, "follow-shipments")
-	var placed []string
+// inTurn places two orders with a line each: each sweep has a part of the orders, and one is in the part whose turn it is, the other in the next.
+func (c customer) inTurn(t *testing.T, l shop.Line) (ids []string) {
+	t.Helper()
 	for _, slot := range []int{sweep.Slot(time.Now()), sweep.Slot(time.Now().Add(5 * time.Minute))} {
 		key := ident.New()
-		for orders.Slot(ident.Derive("order", buyer.id, key)) != slot {
+		for orders.Slot(ident.Derive("order", c.id, key)) != slot {
 			key = ident.New()
 		}
-		o := must[order](t, http.StatusAccepted, post(buyer.token, "/orders", anOrder(line(sku, 1, 100))).with("Idempotency-Key", key))
-		_, p := buyer.prepared(t, o.ID)
-		must[parcel](t, http.StatusOK, post(stack.operator, "/shipments/"+p.ID+"/dispatch", nil))
-		takeMessage(t, stack.Outputs["FollowShipmentsQueueUrl"], p.ID)
-		placed = append(placed, o.ID)
+		ids = append(ids, must[order](t, http.StatusAccepted, post(c.token, "/orders", anOrder(l)).with("Idempotency-Key", key)).ID)
 	}
-	resume()
-	shortBudget(t)
-	followed := eventually(t, "the sweep has an order follow its shipment", func() (string, bool) {
+	return ids
+}
+
+// sweepsUntil runs the sweep until one of the orders has that status, and gives that order.
+func (c customer) sweepsUntil(t *testing.T, ids []string, status string) string {
+	t.Helper()
+	return eventually(t, "the sweep has an order become "+status, func() (string, bool) {
 		out, err := stack.functions.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String(stack.Stack + "-sweep-orders"), Payload: []byte(`{}`)})
 		if err != nil || out.FunctionError != nil {
 			t.Fatalf("sweep: %v %s", err, out.Payload)
 		}
-		i := slices.IndexFunc(placed, func(id string) bool { return buyer.order(t, id).Status == "shipped" })
+		i := slices.IndexFunc(ids, func(id string) bool { return c.order(t, id).Status == status })
 		if i < 0 {
 			return string(out.Payload), false
 		}
-		return placed[i], true
+		return ids[i], true
 	})
+}
+
+// An order of an erased customer that finish-erasure never came to is cancelled by the sweep, and refunded.
+func TestSweepCancelsWhatNobodyCanSend(t *testing.T) {
+	buyer := newCustomer(t, 1_000)
+	sku := newStock(t, 5)
+	placed := buyer.inTurn(t, line(sku, 1, 100))
+	for _, id := range placed {
+		buyer.prepared(t, id)
+	}
+	resume := pause(t, "finish-erasure")
+	must[object](t, http.StatusOK, erase(stack.operator, buyer.id))
+	takeMessage(t, stack.Outputs["FinishErasureQueueUrl"], buyer.id)
+	resume()
+	shortBudget(t)
+	cancelled := buyer.sweepsUntil(t, placed, "cancelled")
+	if got := buyer.order(t, cancelled); got.Cancellation.Reason != "customer.erased" || got.Cancellation.By != "operator" {
+		t.Errorf("cancellation is %+v", got.Cancellation)
+	}
+	history := buyer.history(t, cancelled)
+	if types(history) != "order.placed order.started order.confirmed order.cancelling order.cancelled" || history[3].CausationID != "sweep-orders" {
+		t.Errorf("history is %+v", history)
+	}
+	if got := must[parcel](t, http.StatusOK, get(stack.operator, "/shipments/"+shipment.ID(cancelled, 1))); got.Status != "cancelled" {
+		t.Errorf("the shipment is %+v", got)
+	}
+	for _, id := range placed { // the other one's turn comes later; a person is as good
+		send(t, post(stack.operator, "/orders/"+id+"/cancel", object{}))
+		buyer.ends(t, id, "cancelled")
+	}
+	checkStock(t, sku, shop.Stock{OnHand: 5, Available: 5})
+	if balance := buyer.balance(t); balance != 1_000 {
+		t.Errorf("balance is %d", balance)
+	}
+}
+
+// An order that has not heard of its shipment's departure hears of it by the sweep.
+func TestSweepFollowsTheShipment(t *testing.T) {
+	buyer := newCustomer(t, 1_000)
+	sku := newStock(t, 5)
+	resume := pause(t, "follow-shipments")
+	placed := buyer.inTurn(t, line(sku, 1, 100))
+	for _, id := range placed {
+		_, p := buyer.prepared(t, id)
+		must[parcel](t, http.StatusOK, post(stack.operator, "/shipments/"+p.ID+"/dispatch", nil))
+		takeMessage(t, stack.Outputs["FollowShipmentsQueueUrl"], p.ID)
+	}
+	resume()
+	shortBudget(t)
+	followed := buyer.sweepsUntil(t, placed, "shipped")
 	history := buyer.history(t, followed)
 	if types(history) != "order.placed order.started order.confirmed order.shipped" || history[3].CausationID != "sweep-orders" {
 		t.Errorf("history is %+v", history)

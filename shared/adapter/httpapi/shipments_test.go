@@ -39,12 +39,13 @@ func TestAddressForTheCarrier(t *testing.T) {
 		shipment.StatusScheduled: false, shipment.StatusPrepared: true, shipment.StatusDispatched: true, shipment.StatusDelivered: false, shipment.StatusCancelled: false,
 	} {
 		s := newShop(t)
-		id := ""
+		reached := status
 		if status == shipment.StatusCancelled {
-			id = s.ship(shipment.StatusPrepared)
+			reached = shipment.StatusPrepared
+		}
+		id := s.ship(reached)
+		if status == shipment.StatusCancelled {
 			s.must(http.StatusAccepted, post(ada, "/orders/"+s.order+"/cancel", object{"reason": "late"}))
-		} else {
-			id = s.ship(status)
 		}
 		if res := s.must(http.StatusOK, get(carrier, "/shipments/"+id)); res.text("status") != string(status) || (res.body["shippingAddress"] != nil) != shown {
 			t.Errorf("%s: %s", status, res.raw)
