@@ -38,6 +38,16 @@ func (c *counting) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput,
 	return c.Client.UpdateItem(ctx, in, o...)
 }
 
+// twice carries each update out twice and answers as the second time, as a client does whose first answer was lost.
+type twice struct{ *counting }
+
+func (w twice) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, o ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	if _, err := w.counting.UpdateItem(ctx, in, o...); err != nil {
+		return nil, err
+	}
+	return w.counting.UpdateItem(ctx, in, o...)
+}
+
 // definition is the table as the template has it.
 func definition() *dynamodb.CreateTableInput {
 	in := awstest.Key("stream:S")
@@ -258,7 +268,7 @@ func TestMarks(t *testing.T) {
 
 // One at a time has the state, until it keeps it or its time is up.
 func TestState(t *testing.T) {
-	onEach(t, func(t *testing.T, marks marktable.Table, _ *counting, now *clock.Fake) {
+	onEach(t, func(t *testing.T, marks marktable.Table, api *counting, now *clock.Fake) {
 		take := func() (audit.State, bool) {
 			s, taken, err := marks.Take(t.Context(), now.Now().Add(time.Minute))
 			if err != nil {
@@ -288,6 +298,13 @@ func TestState(t *testing.T) {
 		}
 		if s, err := marks.State(t.Context()); err != nil || !s.Since.Equal(start) { // somebody has it, and it may be looked at
 			t.Errorf("%+v, %v", s, err)
+		}
+		now.Advance(time.Minute + time.Millisecond)
+		if s, taken, err := marktable.New(twice{api}, api.table, now).Take(t.Context(), now.Now().Add(time.Minute)); err != nil || !taken || s.Shard != 3 {
+			t.Errorf("taken by an answer that was lost: %+v, %v, %v", s, taken, err)
+		}
+		if _, taken := take(); taken {
+			t.Error("another one has it too")
 		}
 	})
 }

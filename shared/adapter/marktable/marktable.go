@@ -9,6 +9,7 @@
 //	bucket       S  the hour of seenAt and a shard, "2026-11-23T16#3": the partition key of the index by-hour, whose sort key is stream
 //	expires      N  Unix seconds after which DynamoDB deletes the item
 //	state, lease S, N  of audit/state: an audit.State as JSON, and until when somebody has it, in Unix milliseconds
+//	holder       S  of audit/state: who has it, an id of each taking, so that who takes it again since the answer was lost is known
 //
 // The index has the keys only: so a write costs it nothing while a stream stays in its hour, which most do for all of their life.
 package marktable
@@ -31,6 +32,7 @@ import (
 	"orderflow/shared/backoff"
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
+	"orderflow/shared/ident"
 )
 
 // IndexName is the name of the index of streams by the hour in which they were met.
@@ -50,6 +52,7 @@ const (
 	attrExpires   = "expires"
 	attrState     = "state"
 	attrLease     = "lease"
+	attrHolder    = "holder"
 
 	keyState = "audit/state"
 )
@@ -287,9 +290,10 @@ func (t Table) Mark(ctx context.Context, stream es.StreamID) (audit.Mark, error)
 func (t Table) Take(ctx context.Context, until time.Time) (state audit.State, taken bool, err error) {
 	out, err := t.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &t.table, Key: key(keyState),
-		UpdateExpression: aws.String("SET #lease = :until"), ConditionExpression: aws.String("attribute_not_exists(#lease) OR #lease < :now"),
-		ExpressionAttributeNames:  map[string]string{"#lease": attrLease},
-		ExpressionAttributeValues: attributes{":until": number(until.UnixMilli()), ":now": number(t.clock.Now().UnixMilli())},
+		UpdateExpression:          aws.String("SET #lease = :until, #holder = :holder"),
+		ConditionExpression:       aws.String("attribute_not_exists(#lease) OR #lease < :now OR #holder = :holder"),
+		ExpressionAttributeNames:  map[string]string{"#lease": attrLease, "#holder": attrHolder},
+		ExpressionAttributeValues: attributes{":until": number(until.UnixMilli()), ":now": number(t.clock.Now().UnixMilli()), ":holder": text(ident.New())},
 		ReturnValues:              types.ReturnValueAllNew,
 	})
 	if busy := (*types.ConditionalCheckFailedException)(nil); errors.As(err, &busy) {
@@ -333,8 +337,8 @@ func (t Table) Keep(ctx context.Context, state audit.State) error {
 		return fmt.Errorf("marktable: encode the state: %w", err)
 	}
 	if _, err := t.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &t.table, Key: key(keyState), UpdateExpression: aws.String("SET #state = :state REMOVE #lease"),
-		ExpressionAttributeNames:  map[string]string{"#state": attrState, "#lease": attrLease},
+		TableName: &t.table, Key: key(keyState), UpdateExpression: aws.String("SET #state = :state REMOVE #lease, #holder"),
+		ExpressionAttributeNames:  map[string]string{"#state": attrState, "#lease": attrLease, "#holder": attrHolder},
 		ExpressionAttributeValues: attributes{":state": text(string(written))},
 	}); err != nil {
 		return fmt.Errorf("marktable: keep the state: %w", err)
