@@ -73,8 +73,11 @@ func (f Finisher) cancel(ctx context.Context, envelope es.Envelope, customerID s
 				failed = errors.Join(failed, fmt.Errorf("cancel order %s: %w", row.OrderID, err))
 			}
 		}
-		if query.Cursor = page.Next; query.Cursor == "" || ctx.Err() != nil {
+		if query.Cursor = page.Next; query.Cursor == "" {
 			return failed
+		}
+		if err := ctx.Err(); err != nil { // the orders behind are another try's
+			return errors.Join(failed, err)
 		}
 	}
 }

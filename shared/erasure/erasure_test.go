@@ -24,6 +24,7 @@ import (
 type world struct {
 	done []string
 	fail map[string]error
+	ends context.CancelFunc // called with the first order, where there is one
 }
 
 func (w *world) do(what, customerID string) error {
@@ -54,6 +55,9 @@ func (w *world) Cancel(_ context.Context, req es.Request, orderID string, in ord
 	if req != want || in != (order.CancelInput{Origin: order.OriginOperator, Reason: order.ReasonErased}) {
 		return r, fmt.Errorf("asked by %+v to cancel %+v", req, in)
 	}
+	if w.ends != nil {
+		w.ends()
+	}
 	return r, errors.Join(w.do("cancel", orderID), w.fail["cancel "+orderID])
 }
 
@@ -73,6 +77,17 @@ func message(t *testing.T, version int64, event any) string {
 		t.Fatal(err)
 	}
 	return string(body)
+}
+
+// Time that is over between two pages is an error, though nothing else went wrong: the message has to come again for the orders behind.
+func TestTimeEndsBetweenPages(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	w := &world{ends: cancel}
+	err := (erasure.Finisher{Customers: w, Users: w, Lists: w, Orders: w, Clock: clock.NewFake(time.Unix(2, 0))}).Handle(
+		ctx, []byte(message(t, 2, customer.Erased{CustomerID: "ada", ErasedAt: "2026-03-01T12:00:00Z"})))
+	if !errors.Is(err, context.Canceled) || slices.Contains(w.done, "cancel placed-2") {
+		t.Errorf("%v after %q", err, w.done)
+	}
 }
 
 func TestHandle(t *testing.T) {
