@@ -18,6 +18,7 @@ var contexts = map[string][]string{
 	"shared/customer": nil,
 	"shared/order":    {"shared/shipment"}, // the address
 	"shared/payment":  {"shared/account"},  // one transaction over the attempt and the account
+	"shared/product":  nil,
 	"shared/shipment": nil,
 	"shared/stock":    nil,
 }
