@@ -92,6 +92,20 @@ func TestUnfit(t *testing.T) {
 	}
 }
 
+// An order that was placed in a currency that was withdrawn since is counted like any other, live
+// or replayed.
+func TestWithdrawnCurrency(t *testing.T) {
+	table := &analyticstest.Memory{}
+	body := strings.ReplaceAll(string(analyticstest.Message(t, "o1", 1, noon, placed("o1", "a"))), `"USD"`, `"BGN"`)
+	bodies := [][]byte{[]byte(body), analyticstest.Message(t, "o1", 2, noon, confirmed)}
+	if errs := analyser(table).Handle(t.Context(), bodies); errors.Join(errs...) != nil {
+		t.Fatal(errs)
+	}
+	if got := day(t, table).Revenue; !slices.Equal(got, []money.Money{{Amount: 100, Currency: "BGN"}}) {
+		t.Errorf("the revenue is %v", got)
+	}
+}
+
 // The most pieces that an event may have can't bring a sum over the edge.
 func TestPiecesOverflow(t *testing.T) {
 	body := string(analyticstest.Message(t, "o1", 1, noon, placed("o1", "a", "a")))

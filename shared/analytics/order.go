@@ -108,7 +108,7 @@ func placedOf(e es.Envelope, d contract.OrderPlaced) (*Placed, error) {
 	if p.Total.Amount < 0 || p.Total.Amount > order.MaxTotal {
 		return nil, fmt.Errorf("data.total.amount is 0 to %d, not %d", int64(order.MaxTotal), p.Total.Amount)
 	}
-	if err := money.CheckCurrency(p.Total.Currency); err != nil {
+	if err := money.CheckCode(p.Total.Currency); err != nil {
 		return nil, fmt.Errorf("data.total.currency: %w", err)
 	}
 	for i, l := range d.Lines {

@@ -29,7 +29,6 @@ var others = []string{"shared/adapter", "shared/analytics", "shared/archtest", "
 // The libraries that packages of the kit wrap, so that no other one has to know them.
 var libraries = map[string]string{
 	"shared/ident": "github.com/google/uuid",
-	"shared/money": "golang.org/x/text/",
 }
 
 // What the tests of kit and contexts use besides.

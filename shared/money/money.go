@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/text/currency"
-
 	"orderflow/shared/faults"
 )
 
@@ -24,14 +22,6 @@ var (
 type Money struct {
 	Amount   int64  `json:"amount"`
 	Currency string `json:"currency"`
-}
-
-// CheckCurrency refuses what is not an ISO 4217 alphabetic code in upper case.
-func CheckCurrency(code string) error {
-	if u, err := currency.ParseISO(code); err != nil || u.String() != code || code == "XXX" {
-		return ErrCurrency.New("%q is not an ISO 4217 currency code", code)
-	}
-	return nil
 }
 
 // Add gives m + o, or a fault on mixed currencies or overflow.
@@ -85,12 +75,10 @@ func (m Money) BasisPoints(n int64) (Money, error) {
 	return Money{Amount: int64(quotient), Currency: m.Currency}, nil
 }
 
-// String writes the amount with the currency's own number of decimals: "USD 12.34", "JPY 500". For people only.
+// String writes the amount with the decimals of the currency's minor unit: "USD 12.34", "JPY 500",
+// "RSD 1999.00". For people only.
 func (m Money) String() string {
-	digits := 2
-	if u, err := currency.ParseISO(m.Currency); err == nil {
-		digits, _ = currency.Standard.Rounding(u)
-	}
+	digits := Decimals(m.Currency)
 	abs := strings.TrimPrefix(strconv.FormatInt(m.Amount, 10), "-")
 	if pad := digits + 1 - len(abs); pad > 0 {
 		abs = strings.Repeat("0", pad) + abs

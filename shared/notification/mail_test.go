@@ -168,6 +168,21 @@ func TestShown(t *testing.T) {
 	}
 }
 
+// A price is shown in the currency's minor units, also where nobody writes them.
+func TestShownInMinorUnits(t *testing.T) {
+	c := content(notification.OrderPlaced)
+	for want, price := range map[string]money.Money{
+		"RSD 1999.00": {Amount: 199900, Currency: "RSD"}, "IQD 1.500": {Amount: 1500, Currency: "IQD"},
+		"BGN 19.99": {Amount: 1999, Currency: "BGN"},
+	} {
+		c.Lines, c.Total = []order.Line{{SKU: "A", Quantity: 1, UnitPrice: price}}, price
+		m, err := notification.Render(notification.OrderPlaced, "ada@example.com", c)
+		if err != nil || !strings.Contains(m.Text, "Total: "+want) {
+			t.Errorf("%v: no %q in %s", err, want, m.Text)
+		}
+	}
+}
+
 func TestRenderFails(t *testing.T) {
 	if _, err := notification.Render("birthday", "ada@example.com", notification.Content{}); err == nil {
 		t.Error("a kind that there is not is rendered")

@@ -9,8 +9,8 @@ import (
 )
 
 type openAccountBody struct {
-	CustomerID string `json:"customerId,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"Whose account. Operators name it; customers may leave it out."`
-	Currency   string `json:"currency" pattern:"^[A-Z]{3}$" doc:"ISO 4217. A customer has one account a currency." example:"USD"`
+	CustomerID string       `json:"customerId,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"Whose account. Operators name it; customers may leave it out."`
+	Currency   currencyCode `json:"currency" doc:"A customer has one account a currency." example:"USD"`
 }
 
 type openAccountInput struct {
@@ -45,7 +45,7 @@ type accountInput struct {
 // sum is an amount that moves. Its upper limit keeps every number of the API exact in programs that know floats only.
 type sum struct {
 	Amount   int64  `json:"amount" minimum:"1" maximum:"1000000000000" doc:"Minor units: cents of a dollar, yen of a yen" example:"5000"`
-	Currency string `json:"currency" pattern:"^[A-Z]{3}$" doc:"ISO 4217, the account's" example:"USD"`
+	Currency string `json:"currency" pattern:"^[A-Z]{3}$" doc:"The account's currency, which may be one that was withdrawn since" example:"USD"`
 }
 
 type movementBody struct {
@@ -119,7 +119,7 @@ func (c Commands) openAccount(ctx context.Context, id identity, in *openAccountI
 	if err != nil {
 		return nil, err
 	}
-	res, err := c.Accounts.Open(ctx, req, customerID, in.Body.Currency)
+	res, err := c.Accounts.Open(ctx, req, customerID, string(in.Body.Currency))
 	if err != nil {
 		return nil, err
 	}

@@ -68,7 +68,9 @@ func describe(auth Auth) huma.API {
 	s.deadLetterCommands(Commands{})
 	s.queries(Queries{})
 	s.deadLetterQueries(Queries{})
-	for name, schema := range s.api.OpenAPI().Components.Schemas.Map() {
+	schemas := s.api.OpenAPI().Components.Schemas.Map()
+	listCurrencies(schemas)
+	for name, schema := range schemas {
 		if strings.HasSuffix(name, "Answer") {
 			schema.AdditionalProperties = nil // an answer may gain fields; a client passes over those that it doesn't know
 		}

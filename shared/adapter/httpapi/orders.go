@@ -13,10 +13,14 @@ import (
 	"orderflow/shared/shipment"
 )
 
-// price is what one piece costs. Its limits are order.MaxUnitPrice and the form of an ISO 4217 code.
+// price is what one piece costs. Its limit is order.MaxUnitPrice.
 type price struct {
-	Amount   int64  `json:"amount" minimum:"0" maximum:"1000000000" doc:"Minor units: cents of a dollar, yen of a yen" example:"1999"`
-	Currency string `json:"currency" pattern:"^[A-Z]{3}$" doc:"ISO 4217" example:"USD"`
+	Amount   int64        `json:"amount" minimum:"0" maximum:"1000000000" doc:"Minor units: cents of a dollar, yen of a yen" example:"1999"`
+	Currency currencyCode `json:"currency" example:"USD"`
+}
+
+func (p price) money() money.Money {
+	return money.Money{Amount: p.Amount, Currency: string(p.Currency)}
 }
 
 type orderLine struct {
@@ -146,10 +150,10 @@ func (c Commands) placeOrder(ctx context.Context, id identity, in *placeOrderInp
 	to := shipment.Address(in.Body.ShippingAddress)
 	place := order.PlaceInput{OrderID: ident.Derive("order", customerID, in.Key), CustomerID: customerID, Address: to}
 	for _, l := range in.Body.Lines {
-		place.Lines = append(place.Lines, order.Line{SKU: l.SKU, Quantity: l.Quantity, UnitPrice: money.Money(l.UnitPrice)})
+		place.Lines = append(place.Lines, order.Line{SKU: l.SKU, Quantity: l.Quantity, UnitPrice: l.UnitPrice.money()})
 	}
 	// The order's lines have one currency, or Place refuses them: the first one's names the account.
-	place.AccountID = account.ID(customerID, in.Body.Lines[0].UnitPrice.Currency)
+	place.AccountID = account.ID(customerID, string(in.Body.Lines[0].UnitPrice.Currency))
 	res, err := c.Orders.Place(ctx, req, place)
 	if err != nil {
 		return nil, err

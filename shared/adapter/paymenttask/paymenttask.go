@@ -40,7 +40,7 @@ func (in ChargeInput) Validate() error {
 	case in.Amount.Amount < 0:
 		return fmt.Errorf("amount is %d, the least is 0", in.Amount.Amount)
 	}
-	if err := money.CheckCurrency(in.Amount.Currency); err != nil {
+	if err := money.CheckCode(in.Amount.Currency); err != nil {
 		return err
 	}
 	return in.Input.Validate()

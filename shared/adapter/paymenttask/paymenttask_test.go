@@ -120,6 +120,8 @@ func TestTasks(t *testing.T) {
 		{"charge no account", []call{{charge("none", "c1", `{"amount":1,"currency":"USD"}`), "", "account.not-open"}}, 1000},
 		{"charge another's account", []call{{charge(mine, "c2", `{"amount":1,"currency":"USD"}`), "", "account.not-yours"}}, 1000},
 		{"charge another currency", []call{{charge(mine, "c1", `{"amount":1,"currency":"EUR"}`), "", "account.wrong-currency"}}, 1000},
+		{"charge in a currency that was withdrawn since the order",
+			[]call{{charge(mine, "c1", `{"amount":1,"currency":"BGN"}`), "", "account.wrong-currency"}}, 1000},
 		{"charge late", []call{{refund, refunded("voided"), ""}, {charge(mine, "c1", `{"amount":300,"currency":"USD"}`), "", "attempt.closed"}, {refund, refunded("voided"), ""}}, 1000},
 		{"without a correlation", []call{{strings.Replace(refund, `,"correlationId":"x1"`, "", 1), refunded("voided"), ""}}, 1000},
 	}
