@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -48,6 +50,10 @@ type Bus struct {
 // New makes a Bus of a bus's name or ARN.
 func New(api API, name string, c clock.Clock) *Bus { return &Bus{api: api, name: name, clock: c} }
 
+// busName is the pattern that EventBridge has for EventBusName.
+var busName = regexp.MustCompile(
+	`^(arn:aws[\w-]*:events:[a-z]+-[a-z]+-[\w-]+:[0-9]{12}:event-bus/)?[/.\-_A-Za-z0-9]{1,256}$`)
+
 // entry is an envelope on its way.
 type entry struct {
 	index   int // in what was given
@@ -55,9 +61,11 @@ type entry struct {
 	size    int
 }
 
-// Put publishes envelopes and returns one result for each: nil; a poison.Err where the envelope is invalid or too large, or EventBridge calls it malformed;
-// or what may pass if it is tried again. What EventBridge did not take, and only that, is tried again with full jitter until half a second before ctx's
-// deadline. An envelope whose answer was lost is published twice, with the same id.
+// Put publishes envelopes and returns one result for each: nil; a poison.Err where the envelope is
+// invalid or too large, or EventBridge refuses it for what it holds, by the entry's own result or
+// by refusing a request of that entry alone; or what may pass if it is tried again. What
+// EventBridge did not take, and only that, is tried again with full jitter until half a second
+// before ctx's deadline. An envelope whose answer was lost is published twice, with the same id.
 func (b *Bus) Put(ctx context.Context, envelopes []es.Envelope) []error {
 	results := make([]error, len(envelopes))
 	var open []entry
@@ -84,8 +92,8 @@ func (b *Bus) Put(ctx context.Context, envelopes []es.Envelope) []error {
 
 // entry makes the request's entry of an envelope. It checks what a stand-in for EventBridge may let pass in silence.
 func (b *Bus) entry(e es.Envelope) (types.PutEventsRequestEntry, error) {
-	if b.name == "" {
-		return types.PutEventsRequestEntry{}, errors.New("eventbus: the bus has no name")
+	if !busName.MatchString(b.name) { // EventBridge refuses each request then, and no entry is to blame
+		return types.PutEventsRequestEntry{}, fmt.Errorf("eventbus: the bus: expected a name or an ARN, got %q", b.name)
 	}
 	if err := e.Validate(); err != nil {
 		return types.PutEventsRequestEntry{}, poison.Mark(err)
@@ -135,8 +143,9 @@ func chunks(entries []entry) [][]entry {
 	return out
 }
 
-// put sends one request, notes the results, and gives back the entries to try again. A request that is refused as a whole is sent in halves: most likely
-// one of its entries is to blame, and the others are to pass.
+// put sends one request, notes the results, and gives back the entries to try again. A request that
+// is refused as a whole for what it holds is sent in halves, down to the entry that is to blame, so
+// that the others pass: at most 19 requests for 10 entries. That entry can never pass.
 func (b *Bus) put(ctx context.Context, chunk []entry, results []error) (again []entry) {
 	request := &eventbridge.PutEventsInput{Entries: make([]types.PutEventsRequestEntry, len(chunk))}
 	for i, e := range chunk {
@@ -146,9 +155,12 @@ func (b *Bus) put(ctx context.Context, chunk []entry, results []error) (again []
 	if err == nil && len(answer.Entries) != len(chunk) {
 		err = fmt.Errorf("%d results for %d entries", len(answer.Entries), len(chunk))
 	}
-	if len(chunk) > 1 && refused(err) {
-		half := len(chunk) / 2
-		return append(b.put(ctx, chunk[:half], results), b.put(ctx, chunk[half:], results)...)
+	if refused(err) {
+		if half := len(chunk) / 2; half > 0 {
+			return append(b.put(ctx, chunk[:half], results), b.put(ctx, chunk[half:], results)...)
+		}
+		results[chunk[0].index] = poison.Mark(fmt.Errorf("eventbus: the entry alone was refused: %w", err))
+		return nil
 	}
 	for i, e := range chunk {
 		switch {
@@ -172,20 +184,31 @@ func (b *Bus) put(ctx context.Context, chunk []entry, results []error) (again []
 	return again
 }
 
-// refused reports whether a request was answered with 4xx for what it holds: it was no throttle, and not the caller or the bus that was refused.
+// refused reports whether a request was answered with 400 or 413 for what it holds: it was no
+// throttle, and not the caller, the bus or the connection that was refused. PutEvents declares no
+// such error of its own, only those that all of AWS's services have in common.
 func refused(err error) bool {
 	var answered interface{ HTTPStatusCode() int }
-	if !errors.As(err, &answered) || answered.HTTPStatusCode()/100 != 4 || retry.IsErrorRetryables(retry.DefaultRetryables).IsErrorRetryable(err) == aws.TrueTernary {
+	retryable := retry.IsErrorRetryables(retry.DefaultRetryables)
+	if !errors.As(err, &answered) || retryable.IsErrorRetryable(err) == aws.TrueTernary {
+		return false
+	}
+	if status := answered.HTTPStatusCode(); status != http.StatusBadRequest && status != http.StatusRequestEntityTooLarge {
 		return false
 	}
 	var coded smithy.APIError
-	return !errors.As(err, &coded) || !slices.Contains(aboutCaller, coded.ErrorCode())
+	return !errors.As(err, &coded) || !slices.Contains(notOfEntries, coded.ErrorCode())
 }
 
-// aboutCaller lists the refusals that say nothing of the entries.
-var aboutCaller = []string{
-	"AccessDeniedException", "ExpiredTokenException", "IncompleteSignature", "InvalidSignatureException", "MissingAuthenticationToken", "OptInRequired",
-	"ResourceNotFoundException", "UnrecognizedClientException",
+// notOfEntries lists the refusals that AWS answers with 400 and that say nothing of the entries. A
+// request that meets one is tried again: it passes once permission, credentials, clock, bus or
+// connection are in order.
+var notOfEntries = []string{
+	"AccessDenied", "AccessDeniedException", "ExpiredToken", "ExpiredTokenException", "IncompleteSignature",
+	"IncompleteSignatureException", "InvalidClientTokenId", "InvalidSignatureException", "MalformedHttpRequestException",
+	"MissingAuthenticationToken", "MissingAuthenticationTokenException", "NotAuthorized", "OptInRequired",
+	"RequestAbortedException", "RequestExpired", "RequestTimeTooSkewed", "ResourceNotFoundException",
+	"SignatureDoesNotMatch", "SubscriptionRequiredException", "UnknownOperationException", "UnrecognizedClientException",
 }
 
 // EntryError is EventBridge's answer to an entry that it did not take.
@@ -200,13 +223,17 @@ func (e *EntryError) Error() string {
 
 // malformed reports whether the entry itself is at fault. A missing permission is not: the entry passes once that is granted.
 func (e *EntryError) malformed() bool {
-	return e.Code == "MalformedDetail" || e.Code == "InvalidArgument"
+	switch e.Code {
+	case "InvalidArgument", "MalformedDetail", "RedactionFailure", "ValidationError", "ValidationException":
+		return true
+	}
+	return false
 }
 
 // final reports whether trying again within the invocation is of no use.
 func (e *EntryError) final() bool {
 	switch e.Code {
-	case "AccessDeniedException", "InvalidAccountIdException", "RedactionFailure",
+	case "AccessDeniedException", "InvalidAccountIdException",
 		"NotAuthorizedForSourceException", "NotAuthorizedForDetailTypeException":
 		return true
 	}

@@ -130,35 +130,77 @@ func (r *refusing) PutEvents(ctx context.Context, in *eventbridge.PutEventsInput
 	return r.fake.PutEvents(ctx, in, o...)
 }
 
-// A request that is refused as a whole keeps back none but the entries that are to blame, and where it is the caller who is refused, no more is sent for it.
+// A request that is refused as a whole keeps back none but the entries that are to blame, and those
+// can never pass. Where it is the caller who is refused, or nobody knows, every entry may pass
+// later, and no more is sent for it.
 func TestRefusedRequests(t *testing.T) {
 	for name, tc := range map[string]struct {
-		err    error
-		splits bool
+		err   error
+		entry bool // it is about the entry
 	}{
-		"invalid":        {answered(400, "ValidationException"), true},
-		"too large":      {answered(413, ""), true},
-		"throttled":      {answered(400, "ThrottlingException"), false},
-		"not allowed":    {answered(400, "AccessDeniedException"), false},
-		"an old token":   {answered(403, "ExpiredTokenException"), false},
-		"no such bus":    {answered(400, "ResourceNotFoundException"), false},
-		"out of service": {answered(500, "InternalException"), false},
-		"no answer":      {errors.New("no route"), false},
+		"invalid":                    {answered(400, "ValidationException"), true},
+		"invalid, in other words":    {answered(400, "ValidationError"), true},
+		"no JSON":                    {answered(400, "SerializationException"), true},
+		"a code of a later release":  {answered(400, "EntryOfNoKindException"), true},
+		"too large":                  {answered(413, ""), true},
+		"throttled":                  {answered(400, "ThrottlingException"), false},
+		"throttled by another name":  {answered(400, "TooManyRequestsException"), false},
+		"throttled by status":        {answered(429, ""), false},
+		"not allowed":                {answered(400, "AccessDeniedException"), false},
+		"an old token":               {answered(403, "ExpiredTokenException"), false},
+		"an old token, as 400":       {answered(400, "ExpiredTokenException"), false},
+		"a clock that is wrong":      {answered(400, "RequestExpired"), false},
+		"a client that nobody knows": {answered(400, "UnrecognizedClientException"), false},
+		"no such bus":                {answered(400, "ResourceNotFoundException"), false},
+		"nothing at that address":    {answered(404, "UnknownOperationException"), false},
+		"too late":                   {answered(408, "RequestTimeoutException"), false},
+		"out of service":             {answered(500, "InternalException"), false},
+		"unavailable":                {answered(503, "ServiceUnavailable"), false},
+		"no answer":                  {errors.New("no route"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			api := &refusing{ids: []string{"order/o@3", "order/o@8"}, err: tc.err}
 			results := New(api, "bus", clock.NewFake(start)).Put(t.Context(), envelopes(12))
 			for i, err := range results {
 				bad := i == 2 || i == 7
-				if first := i < 10; errors.Is(err, tc.err) != (bad || first && !tc.splits) || poison.Is(err) {
+				if first := i < 10; errors.Is(err, tc.err) != (bad || first && !tc.entry) || poison.Is(err) != (bad && tc.entry) {
 					t.Errorf("%d: %v", i+1, err)
 				}
 			}
-			if most := 2 * pace.Tries; !tc.splits && len(api.requests) > most {
+			if most := 2 * pace.Tries; !tc.entry && len(api.requests) > most {
 				t.Errorf("%d requests", len(api.requests))
+			}
+			for id, times := range api.bus {
+				if times != 1 {
+					t.Errorf("%s was published %d times", id, times)
+				}
 			}
 		})
 	}
+}
+
+// Whichever entries are to blame, however many there are: each of the others is published once, and
+// what is refused is found with few requests.
+func TestRefusedEntriesAreFound(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := envelopes(rapid.IntRange(1, MaxEntries).Draw(t, "entries"))
+		api := &refusing{err: answered(400, "ValidationException")}
+		for _, e := range all {
+			if rapid.Bool().Draw(t, e.ID) {
+				api.ids = append(api.ids, e.ID)
+			}
+		}
+		for i, err := range New(api, "bus", clock.NewFake(start)).Put(context.Background(), all) {
+			id := all[i].ID
+			bad, published := slices.Contains(api.ids, id), api.bus[id]
+			if poison.Is(err) != bad || (err == nil) == bad || (published == 1) == bad {
+				t.Fatalf("%s, to blame: %t: %v, published %d times", id, bad, err, published)
+			}
+		}
+		if most := 2*len(all) - 1; len(api.requests) > most {
+			t.Fatalf("%d requests for %d entries", len(api.requests), len(all))
+		}
+	})
 }
 
 func TestPut(t *testing.T) {
@@ -311,8 +353,11 @@ func TestEntry(t *testing.T) {
 
 func TestWrongBusOrSource(t *testing.T) {
 	api := &fake{}
-	if err := New(api, "", clock.NewFake(start)).Put(context.Background(), envelopes(1))[0]; err == nil {
-		t.Error("a bus without a name")
+	for _, name := range []string{"", "two words", "arn:aws:events:us-east-1:1:event-bus/orders"} {
+		err := New(api, name, clock.NewFake(start)).Put(context.Background(), envelopes(1))[0]
+		if err == nil || poison.Is(err) {
+			t.Errorf("a bus by the name of %q: %v", name, err)
+		}
 	}
 	reserved := envelope(1)
 	reserved.Source = "aws.orders"

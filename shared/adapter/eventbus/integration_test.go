@@ -19,6 +19,7 @@ import (
 	"orderflow/shared/adapter/eventbus"
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
+	"orderflow/shared/poison"
 )
 
 // More events than fit one request arrive behind a rule, each once and unchanged, and the rule sees what is inside of the data.
@@ -75,6 +76,71 @@ func TestBus(t *testing.T) {
 			}
 			delete(want, event.Detail.ID)
 			if _, err := queues.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: aws.String(url), ReceiptHandle: m.ReceiptHandle}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// EventBridge refuses a request as a whole for one of its entries, on the wire: that entry can
+// never pass, and the others arrive.
+func TestRefusedEntry(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	direct, queues := eventbridge.NewFromConfig(awstest.Config(t)), sqs.NewFromConfig(awstest.Config(t))
+	name := awstest.Unique(t, "bus")
+	if _, err := direct.CreateEventBus(ctx, &eventbridge.CreateEventBusInput{Name: aws.String(name)}); err != nil {
+		t.Fatal(err)
+	}
+	url := ruleToQueue(ctx, t, direct, queues, name, `{"source":["order-service"]}`)
+	client := awstest.StartProxy(t, 1).Client()
+	client.Inject(t, awstest.Fault{
+		Operation: "PutEvents", Body: "Entries[?contains(Detail, 'order/o3@1')] | [0]",
+		Error: &awstest.Error{Code: "ValidationException", Status: 400},
+	})
+	var envelopes []es.Envelope
+	want := map[string]bool{}
+	for i := range 5 {
+		e := es.Envelope{
+			SpecVersion: "1.0", ID: fmt.Sprintf("order/o%d@1", i), Source: "order-service", Type: "order.placed",
+			Subject: fmt.Sprintf("order/o%d", i), Time: time.Date(2026, 3, 1, 12, 0, 0, i, time.UTC),
+			DataContentType: "application/json", DataSchema: "urn:x", DataVersion: 1, Sequence: 1, Data: json.RawMessage(`{}`),
+		}
+		envelopes = append(envelopes, e)
+		if i != 3 {
+			want[e.ID] = true
+		}
+	}
+	faulty := eventbus.New(eventbridge.NewFromConfig(client.Config(t)), name, clock.System{})
+	for i, err := range faulty.Put(ctx, envelopes) {
+		if (i == 3) != poison.Is(err) || (i == 3) != (err != nil) {
+			t.Errorf("envelope %d: %v", i, err)
+		}
+	}
+	if times := client.Happened(t); len(times) != 1 || times[0] < 2 {
+		t.Errorf("refused %v times: the request, and the entry alone", times)
+	}
+	for len(want) > 0 {
+		out, err := queues.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+			QueueUrl: aws.String(url), MaxNumberOfMessages: 10, WaitTimeSeconds: 1,
+		})
+		if err != nil {
+			t.Fatalf("%v are missing: %v", want, err)
+		}
+		for _, m := range out.Messages {
+			var event struct {
+				Detail es.Envelope `json:"detail"`
+			}
+			if err := json.Unmarshal([]byte(aws.ToString(m.Body)), &event); err != nil {
+				t.Fatal(err)
+			}
+			if !want[event.Detail.ID] {
+				t.Fatalf("%s arrived, and should not have or had before", event.Detail.ID)
+			}
+			delete(want, event.Detail.ID)
+			if _, err := queues.DeleteMessage(ctx, &sqs.DeleteMessageInput{
+				QueueUrl: aws.String(url), ReceiptHandle: m.ReceiptHandle,
+			}); err != nil {
 				t.Fatal(err)
 			}
 		}

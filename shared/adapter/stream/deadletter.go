@@ -101,8 +101,13 @@ func (q *Queue) Send(ctx context.Context, letter DeadLetter) error {
 	if err != nil {
 		return fmt.Errorf("stream: encode dead letter: %w", err)
 	}
-	if _, err := q.api.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: aws.String(q.url), MessageBody: aws.String(string(body))}); err != nil {
+	message := &sqs.SendMessageInput{QueueUrl: aws.String(q.url), MessageBody: aws.String(escaped.Replace(string(body)))}
+	if _, err := q.api.SendMessage(ctx, message); err != nil {
 		return fmt.Errorf("stream: send dead letter: %w", err)
 	}
 	return nil
 }
+
+// escaped writes the two characters that JSON may hold as they are and SQS refuses a message for
+// (InvalidMessageContents): a letter that can't be sent would block its shard.
+var escaped = strings.NewReplacer("\uFFFE", `\ufffe`, "\uFFFF", `\uffff`)

@@ -393,6 +393,33 @@ func TestQueue(t *testing.T) {
 	}
 }
 
+// SQS takes the characters of XML and no others: a letter has none of those, and says the same.
+func TestLettersHaveCharactersThatQueuesTake(t *testing.T) {
+	api := &fakeSQS{}
+	const text = "a\x00\t\uFFFE\uFFFF\U0010FFFFz"
+	image, err := json.Marshal(map[string]string{"S": text})
+	if err != nil {
+		t.Fatal(err)
+	}
+	letter := stream.DeadLetter{Version: 1, Error: text, At: start, Image: image}
+	if err := stream.NewQueue(api, "https://queue").Send(t.Context(), letter); err != nil {
+		t.Fatal(err)
+	}
+	body := aws.ToString(api.sent[0].MessageBody)
+	refused := func(r rune) bool { return r < ' ' && !strings.ContainsRune("\t\n\r", r) || r == 0xFFFE || r == 0xFFFF }
+	if i := strings.IndexFunc(body, refused); i >= 0 {
+		t.Errorf("no queue takes %q", body[i:])
+	}
+	var got stream.DeadLetter
+	var value struct{ S string }
+	if err := json.Unmarshal([]byte(body), &got); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(got.Image, &value); err != nil || got.Error != text || value.S != text {
+		t.Errorf("%v: error %q, image %q", err, got.Error, value.S)
+	}
+}
+
 // A record that is redriven is tried once, answers what it comes to, and has no second letter.
 func TestRedrive(t *testing.T) {
 	for mode, set := range modes {
