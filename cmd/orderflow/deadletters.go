@@ -28,7 +28,9 @@ func deadLettersCommand(stack *stackFlag) *cobra.Command {
 	}
 	cmd.AddCommand(
 		letterCommand(stack, &letters{what: "list"}, "list", "Lists dead letters, the last recorded first", "", needsNone),
-		letterCommand(stack, &letters{what: "show"}, "show ID", "Shows a dead letter with its message", "Personal data in the message is encrypted, as on the bus.", needsOne("dead letter's id")),
+		letterCommand(stack, &letters{what: "show"}, "show ID", "Shows a dead letter with its message",
+			"Personal data in the message is left out: (sealed) stands there. A redrive sends the message as it is.",
+			needsOne("dead letter's id")),
 		letterCommand(stack, &letters{what: "redrive"}, "redrive ID... | --all", "Sends dead letters back to the consumers that they came from",
 			"Lets the stack send dead letters back, each to the consumer that it came from and to no other, within a minute; show and list tell what became of them.\n"+
 				"One that is on its way already is not sent again for a quarter of an hour, and an undo not before it has ended, so that the command may be interrupted and given again.\n"+

@@ -20,6 +20,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/smithy-go"
+
+	"orderflow/shared/personal"
 )
 
 // The pace of requests. A function has seconds, not the SDK's minutes: a try that hangs is given up while there is time for another, and the waits
@@ -91,12 +93,35 @@ func Env(name string) string {
 	return v
 }
 
-// Logger makes the function's log, and makes it slog's default: one JSON object a line on stdout, under Lambda's own keys (timestamp, level, message),
-// with the request's id on each line that is logged with the invocation's context. AWS_LAMBDA_LOG_LEVEL says from which level on, INFO without it.
+// Logger makes the function's log, and makes it slog's default: one JSON object a line on stdout,
+// under Lambda's own keys (timestamp, level, message), with the request's id on each line that is
+// logged with the invocation's context, and without sealed personal data, whatever is logged.
+// AWS_LAMBDA_LOG_LEVEL says from which level on, INFO without it.
 func Logger() *slog.Logger {
-	logger := slog.New(requestHandler{slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: level(), ReplaceAttr: lambdacontext.ReplaceAttr})})
+	options := &slog.HandlerOptions{Level: level(), ReplaceAttr: replaceAttr}
+	logger := slog.New(requestHandler{slog.NewJSONHandler(os.Stdout, options)})
 	slog.SetDefault(logger)
 	return logger
+}
+
+// replaceAttr gives Lambda's own keys, and hides what is sealed.
+func replaceAttr(groups []string, a slog.Attr) slog.Attr {
+	a = lambdacontext.ReplaceAttr(groups, a)
+	switch v := a.Value.Any().(type) {
+	case string:
+		a.Value = slog.StringValue(personal.Hide(v))
+	case error:
+		a.Value = slog.StringValue(personal.Hide(v.Error()))
+	case slog.Level:
+	default:
+		if a.Value.Kind() != slog.KindAny {
+			break
+		}
+		if shown, err := personal.Strip(v); err == nil { // what can't be encoded, the handler says
+			a.Value = slog.AnyValue(shown)
+		}
+	}
+	return a
 }
 
 func level() slog.Level {

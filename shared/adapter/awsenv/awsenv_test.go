@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -18,6 +19,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	smithy "github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/google/go-cmp/cmp"
+
+	"orderflow/shared/personal"
 )
 
 // environment sets what Lambda sets, over whatever the machine has.
@@ -133,6 +137,41 @@ func TestEnv(t *testing.T) {
 		}
 	}()
 	Env("OTHER_TABLE")
+}
+
+// Whatever is logged, in whatever shape, shows nothing that is sealed.
+func TestLoggerHidesWhatIsSealed(t *testing.T) {
+	key, err := personal.RandomKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := key.Seal("c1", "order.address", []byte("42 Main Street"))
+	type line struct {
+		Note personal.Sealed `json:"note"`
+		SKU  string          `json:"sku"`
+	}
+	out := stdout(t, func() {
+		log := Logger().With("with", "of "+string(sealed))
+		log.Error("of "+string(sealed), "sealed", sealed, "text", string(sealed),
+			"error", fmt.Errorf("unreadable: %s", string(sealed)),
+			"lines", []line{{sealed, "ring"}}, "n", 7, "found", map[string]int{"a": 1}, slog.Group("g", "text", string(sealed)))
+	})
+	if bytes.Contains(out, []byte("pd1:")) {
+		t.Errorf("logged %s", out)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(out, &got); err != nil {
+		t.Fatal(err)
+	}
+	delete(got, "timestamp")
+	want := map[string]any{
+		"level": "ERROR", "message": "of (sealed)", "with": "of (sealed)", "sealed": "(sealed)", "text": "(sealed)",
+		"error": "unreadable: (sealed)", "lines": []any{map[string]any{"sku": "ring"}}, "n": 7.0,
+		"found": map[string]any{"a": 1.0}, "g": map[string]any{"text": "(sealed)"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
 }
 
 func TestLogger(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"orderflow/shared/deadletter"
+	"orderflow/shared/personal"
 )
 
 // placeForm is the form of an entry's place, which a cursor holds (deadletter.Entry.Place).
@@ -72,7 +73,7 @@ type deadLetterAnswer struct {
 	ClosedAt      string            `json:"closedAt,omitempty" format:"date-time"`
 	ClosedBy      string            `json:"closedBy,omitempty" doc:"Who discarded it"`
 	Reason        string            `json:"reason,omitempty" doc:"Why it was discarded"`
-	Message       any               `json:"message,omitempty" doc:"The original message, where one dead letter is read: JSON where it is, else a string. Personal data in it is encrypted."`
+	Message       any               `json:"message,omitempty" doc:"The original message, where one dead letter is read: JSON where it is, else a string. Personal data in it is left out: (sealed) stands there."`
 	Attributes    map[string]string `json:"attributes,omitempty" doc:"Of the message, by its sender"`
 }
 
@@ -138,9 +139,10 @@ func (q Queries) getDeadLetter(ctx context.Context, _ identity, in *deadLetterPa
 		return nil, err
 	}
 	answer := answerDeadLetter(e)
-	answer.Message, answer.Attributes = string(m.Body), m.Attributes
+	body := personal.Hide(string(m.Body)) // the message itself keeps it, and is what a redrive sends
+	answer.Message, answer.Attributes = body, m.Attributes
 	if json.Valid(m.Body) {
-		answer.Message = json.RawMessage(m.Body)
+		answer.Message = json.RawMessage(body)
 	}
 	return &deadLetterOutput{Body: answer}, nil
 }

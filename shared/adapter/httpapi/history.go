@@ -2,10 +2,7 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"reflect"
-	"strings"
 	"time"
 
 	"orderflow/shared/personal"
@@ -40,38 +37,18 @@ func (q Queries) getHistory(ctx context.Context, id identity, in *orderPath) (*h
 	}
 	out := &historyOutput{Body: historyAnswer{Events: make([]eventAnswer, len(events))}}
 	for i, e := range events {
-		data, err := withoutSealed(e.Data)
+		shown, err := personal.Strip(e.Data)
 		if err != nil {
 			return nil, fmt.Errorf("httpapi: %s: %w", e.ID(), err)
+		}
+		data, ok := shown.(map[string]any)
+		if !ok {
+			return nil, fmt.Errorf("httpapi: %s: a %T is no object", e.ID(), e.Data)
 		}
 		out.Body.Events[i] = eventAnswer{
 			Sequence: e.Version, ID: e.ID(), Type: e.Type, Time: e.Time.UTC(), CorrelationID: e.Metadata.CorrelationID, CausationID: e.Metadata.CausationID, Data: data,
 		}
 		out.ETag = etag(e.Version)
-	}
-	return out, nil
-}
-
-var sealedType = reflect.TypeFor[personal.Sealed]()
-
-// withoutSealed is an event as JSON would have it, less the fields of type personal.Sealed.
-func withoutSealed(event any) (map[string]any, error) {
-	out := map[string]any{}
-	v := reflect.ValueOf(event)
-	if v.Kind() != reflect.Struct {
-		return nil, fmt.Errorf("%T is no struct", event)
-	}
-	for i := range v.NumField() {
-		field := v.Type().Field(i)
-		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if field.Type == sealedType || name == "" || name == "-" || strings.Contains(options, "omitempty") && v.Field(i).IsZero() {
-			continue
-		}
-		text, err := json.Marshal(v.Field(i).Interface())
-		if err != nil {
-			return nil, fmt.Errorf("encode %s: %w", name, err)
-		}
-		out[name] = json.RawMessage(text)
 	}
 	return out, nil
 }
