@@ -4,6 +4,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
@@ -30,8 +31,10 @@ func TestPersonalDataIsNowhereInClear(t *testing.T) {
 	began := time.Now().Add(-time.Second)
 	secret := func(what string) string { return what + strings.ReplaceAll(ident.New(), "-", "")[:10] }
 	name, email, recipient, street := secret("name"), secret("mail"), secret("recipient"), secret("street")
-	floor, code, city, note := secret("floor"), secret("code"), secret("city"), secret("note")
-	secrets := []string{name, email, recipient, street, floor, code, city, note}
+	floor, city, state, note := secret("floor"), secret("city"), secret("state"), secret("note")
+	code := fmt.Sprintf("%05d-%04d", rand.IntN(1e5), rand.IntN(1e4))
+	phone := fmt.Sprintf("+1 555 %010d", rand.Int64N(1e10))
+	secrets := []string{name, email, recipient, street, floor, code, city, state, phone, note}
 	bus := listen(t)
 
 	c := customer{id: "e2e-" + ident.New()}
@@ -43,7 +46,8 @@ func TestPersonalDataIsNowhereInClear(t *testing.T) {
 	c.account, _ = must[object](t, http.StatusCreated, post(c.token, "/accounts", object{"currency": "USD"}))["id"].(string)
 	c.deposit(t, 1_000)
 	body := with(anOrder(line(newStock(t, 1), 1, 100)), "shippingAddress", object{
-		"recipient": recipient, "line1": street, "line2": floor, "postalCode": code, "city": city, "country": "NL",
+		"recipient": recipient, "line1": street, "line2": floor, "postalCode": code, "city": city,
+		"state": state, "country": "US", "phone": phone,
 	})
 	placed := must[order](t, http.StatusAccepted, post(c.token, "/orders", body))
 	c.ends(t, placed.ID, "confirmed")
@@ -52,7 +56,7 @@ func TestPersonalDataIsNowhereInClear(t *testing.T) {
 	c.counts(t, 0, 1)
 
 	own := send(t, get(c.token, "/orders/"+placed.ID)).String()
-	for _, s := range []string{recipient, street, floor, code, city, note} {
+	for _, s := range []string{recipient, street, floor, code, city, state, phone, note} {
 		if !strings.Contains(own, s) {
 			t.Errorf("the customer can't read %s", s)
 		}

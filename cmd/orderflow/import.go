@@ -225,7 +225,8 @@ func (i *importer) follow(ctx context.Context, o cdnow.Order, country string) (f
 	}
 	var err error
 	f.placed, err = i.client.PlaceOrder(ctx, i.customerID(o.Customer), lines, shop.Address{
-		Recipient: "Customer " + o.Customer, Line1: "1 Main Street", PostalCode: "10001", City: "New York", Country: country,
+		Recipient: "Customer " + o.Customer, Line1: "1 Main Street", PostalCode: "10001", City: "New York", State: "NY",
+		Country: country,
 	})
 	if err != nil {
 		return f, err

@@ -32,7 +32,7 @@ var libraries = map[string]string{
 }
 
 // What the tests of kit and contexts use besides.
-var testLibraries = []string{"pgregory.net/rapid", "github.com/google/go-cmp/"}
+var testLibraries = []string{"pgregory.net/rapid", "github.com/google/go-cmp/", "github.com/bojanz/address"}
 
 // What adapters' tests share: a real AWS to talk to, and the clients' settings that the functions have.
 var testAdapters = []string{"shared/adapter/awstest", "shared/adapter/awsenv"}

@@ -87,9 +87,12 @@ type Line struct {
 type Address struct {
 	Recipient  string `json:"recipient"`
 	Line1      string `json:"line1"`
-	PostalCode string `json:"postalCode"`
-	City       string `json:"city"`
+	Line2      string `json:"line2,omitempty"`
+	PostalCode string `json:"postalCode,omitempty"`
+	City       string `json:"city,omitempty"`
+	State      string `json:"state,omitempty"`
 	Country    string `json:"country"`
+	Phone      string `json:"phone,omitempty"`
 }
 
 // Event is one event of an order's history.

@@ -31,6 +31,11 @@ func TestBadInput(t *testing.T) {
 	place := func(body any) func(*shop) request {
 		return func(*shop) request { return post(ada, "/orders", body) }
 	}
+	without := func(field string) func(*shop) request {
+		o := set(anOrder(), "shippingAddress.line2", "Flat 3")
+		delete(o["shippingAddress"].(object), field)
+		return place(o)
+	}
 	changed := func(path string, value any) func(*shop) request { return place(set(anOrder(), path, value)) }
 	deposit := func(amount any) func(*shop) request {
 		return func(s *shop) request {
@@ -112,6 +117,42 @@ func TestBadInput(t *testing.T) {
 		{"no recipient", changed("shippingAddress.recipient", ""), 400, "request.invalid", "body.shippingAddress.recipient"},
 		{"blank recipient", changed("shippingAddress.recipient", " "), 400, "shipment.invalid-address", "body.shippingAddress.recipient"},
 		{"line break in a city", changed("shippingAddress.city", "Lon\ndon"), 400, "shipment.invalid-address", "body.shippingAddress.city"},
+		{
+			"no postal code where there is one", without("postalCode"),
+			400, "shipment.invalid-address", "body.shippingAddress.postalCode",
+		},
+		{
+			"another country's postal code", changed("shippingAddress.postalCode", "1015 CJ"),
+			400, "shipment.invalid-address", "body.shippingAddress.postalCode",
+		},
+		{
+			"no city where there is one", without("city"),
+			400, "shipment.invalid-address", "body.shippingAddress.city",
+		},
+		{
+			"no state where there is one", place(abroad("US", object{"city": "New York", "postalCode": "10001"})),
+			400, "shipment.invalid-address", "body.shippingAddress.state",
+		},
+		{
+			"no area in Hong Kong", place(abroad("HK", object{"city": "Central"})),
+			400, "shipment.invalid-address", "body.shippingAddress.state",
+		},
+		{
+			"a country that there is not", changed("shippingAddress.country", "ZZ"),
+			400, "shipment.invalid-address", "body.shippingAddress.country",
+		},
+		{
+			"words for a phone", changed("shippingAddress.phone", "call me"),
+			400, "request.invalid", "body.shippingAddress.phone",
+		},
+		{
+			"a phone that is too long", changed("shippingAddress.phone", "+1234567890123456"),
+			400, "request.invalid", "body.shippingAddress.phone",
+		},
+		{
+			"a state that is null", changed("shippingAddress.state", nil),
+			400, "request.invalid", "body.shippingAddress.state",
+		},
 		{"oversize body", place(set(anOrder(), "shippingAddress.line2", strings.Repeat("x", 64<<10))), 413, "request.too-large", ""},
 		{"malformed body", raw(`{"lines":`), 400, "request.malformed", "body"},
 		{"text after the body", raw(text + `x`), 400, "request.malformed", "body"},
@@ -422,9 +463,13 @@ func TestLargestOrder(t *testing.T) {
 		lines[i] = line(fmt.Sprintf("%064d", i%order.MaxSKUs), 10, order.MaxUnitPrice)
 	}
 	body := anOrder(lines...)
-	for field, n := range map[string]int{"recipient": 100, "line1": 100, "line2": 100, "city": 100, "postalCode": 20} {
+	for field, n := range map[string]int{
+		"recipient": 100, "line1": 100, "line2": 100, "city": 100, "state": 100, "postalCode": 20,
+	} {
 		body = set(body, "shippingAddress."+field, strings.Repeat("ß", n))
 	}
+	body = set(body, "shippingAddress.country", "HK") // which has no postal codes
+	body = set(body, "shippingAddress.phone", "+123 456 (789) 0.1/23 4-5")
 	res := s.must(http.StatusAccepted, post(ada, "/orders", body))
 	if total, _ := res.body["total"].(object); total["amount"] != float64(order.MaxTotal) {
 		t.Errorf("total is %v, want %v", total["amount"], order.MaxTotal)

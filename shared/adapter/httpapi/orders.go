@@ -33,10 +33,15 @@ type address struct {
 	Recipient  string `json:"recipient" minLength:"1" maxLength:"100" example:"Ada Lovelace"`
 	Line1      string `json:"line1" minLength:"1" maxLength:"100" example:"12 St James's Square"`
 	Line2      string `json:"line2,omitempty" maxLength:"100"`
-	PostalCode string `json:"postalCode" minLength:"1" maxLength:"20" example:"SW1Y 4LB"`
-	City       string `json:"city" minLength:"1" maxLength:"100" example:"London"`
+	PostalCode string `json:"postalCode,omitempty" maxLength:"20" doc:"Required where the country has one. Of the country's form, in any case, with spaces and hyphens or without. Kept as written." example:"SW1Y 4LB"`
+	City       string `json:"city,omitempty" maxLength:"100" doc:"Required in most countries; HK and AE, for example, have a state in its place" example:"London"`
+	State      string `json:"state,omitempty" maxLength:"100" doc:"State, province, prefecture, area or emirate, in the customer's words. Required where the country's addresses have it, as in US, CA, JP, BR, HK and AE" example:"Greater London"`
 	Country    string `json:"country" pattern:"^[A-Z]{2}$" doc:"ISO 3166-1 alpha-2" example:"GB"`
+	Phone      string `json:"phone,omitempty" maxLength:"30" pattern:"^\\+?[ ()./-]*([0-9][ ()./-]*){5,15}$" doc:"For the carrier: 5 to 15 digits, with + before the country code, and spaces and ( ) . / - between them" example:"+44 20 7946 0958"`
 }
+
+// shipTo is an address as it is kept: what is stored and what is answered are the same.
+func (a address) shipTo() shipment.Address { return shipment.Address(a).Trimmed() }
 
 type placeOrderBody struct {
 	CustomerID      string      `json:"customerId,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"Who orders. Operators name it; customers may leave it out."`
@@ -74,9 +79,18 @@ type addressAnswer struct {
 	Recipient  string   `json:"recipient"`
 	Line1      string   `json:"line1"`
 	Line2      string   `json:"line2,omitempty"`
-	PostalCode string   `json:"postalCode"`
-	City       string   `json:"city"`
+	PostalCode string   `json:"postalCode" doc:"Empty where the country has none"`
+	City       string   `json:"city" doc:"Empty where the country's addresses have none"`
+	State      string   `json:"state,omitempty"`
 	Country    string   `json:"country"`
+	Phone      string   `json:"phone,omitempty"`
+}
+
+func answerAddress(to shipment.Address) *addressAnswer {
+	return &addressAnswer{
+		Recipient: to.Recipient, Line1: to.Line1, Line2: to.Line2, PostalCode: to.PostalCode, City: to.City, State: to.State,
+		Country: to.Country, Phone: to.Phone,
+	}
 }
 
 type sagaAnswer struct {
@@ -147,7 +161,7 @@ func (c Commands) placeOrder(ctx context.Context, id identity, in *placeOrderInp
 	if err != nil {
 		return nil, err
 	}
-	to := shipment.Address(in.Body.ShippingAddress)
+	to := in.Body.ShippingAddress.shipTo()
 	place := order.PlaceInput{OrderID: ident.Derive("order", customerID, in.Key), CustomerID: customerID, Address: to}
 	for _, l := range in.Body.Lines {
 		place.Lines = append(place.Lines, order.Line{SKU: l.SKU, Quantity: l.Quantity, UnitPrice: l.UnitPrice.money()})
@@ -256,9 +270,7 @@ func answerOrder(s order.State, version int64, to *shipment.Address, note string
 		a.Lines[i] = lineAnswer(l)
 	}
 	if to != nil {
-		a.ShippingAddress = &addressAnswer{
-			Recipient: to.Recipient, Line1: to.Line1, Line2: to.Line2, PostalCode: to.PostalCode, City: to.City, Country: to.Country,
-		}
+		a.ShippingAddress = answerAddress(*to)
 	}
 	if s.PaymentID != "" {
 		a.Payment = &paymentAnswer{ID: s.PaymentID}

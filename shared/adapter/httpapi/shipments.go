@@ -87,9 +87,7 @@ func answerShipment(ctx context.Context, id identity, shipments shipment.Service
 	case err != nil:
 		return nil, err
 	default:
-		out.Body.ShippingAddress = &addressAnswer{
-			Recipient: to.Recipient, Line1: to.Line1, Line2: to.Line2, PostalCode: to.PostalCode, City: to.City, Country: to.Country,
-		}
+		out.Body.ShippingAddress = answerAddress(to)
 	}
 	return out, nil
 }

@@ -252,6 +252,15 @@ func anOrder(lines ...object) object {
 	}}
 }
 
+// abroad is an order to an address in another country, which has recipient, line1 and the fields.
+func abroad(country string, fields object) object {
+	to := object{"recipient": "Ada Lovelace", "line1": "1 Main Street", "country": country}
+	maps.Copy(to, fields)
+	o := anOrder()
+	o["shippingAddress"] = to
+	return o
+}
+
 // set changes a copy of an order at a path.
 func set(o object, path string, value any) object {
 	text, err := json.Marshal(o)
