@@ -17,6 +17,7 @@ import (
 	"orderflow/shared/es"
 	"orderflow/shared/order"
 	"orderflow/shared/payment"
+	"orderflow/shared/product"
 	"orderflow/shared/shipment"
 	"orderflow/shared/stock"
 )
@@ -103,7 +104,7 @@ type catalogue struct {
 	published map[string][]entry // oldest version first
 }
 
-var catalogued = newCatalogue(orderTypes, customerTypes, accountTypes, paymentTypes, stockTypes, shipmentTypes)
+var catalogued = newCatalogue(orderTypes, customerTypes, accountTypes, paymentTypes, stockTypes, shipmentTypes, productTypes)
 
 func newCatalogue(contexts ...func() []entry) catalogue {
 	c := catalogue{known: map[key]Type{}, published: map[string][]entry{}}
@@ -159,7 +160,8 @@ func (e entry) retired() entry {
 
 // Registry knows every stored event that is published.
 func Registry() *es.Registry {
-	return es.NewRegistry(order.Register, customer.Register, account.Register, payment.Register, stock.Register, shipment.Register)
+	return es.NewRegistry(order.Register, customer.Register, account.Register, payment.Register, stock.Register, shipment.Register,
+		product.Register)
 }
 
 // Types lists every published type in every version, by name and version.

@@ -14,6 +14,7 @@ import (
 	"orderflow/shared/order"
 	"orderflow/shared/payment"
 	"orderflow/shared/personal"
+	"orderflow/shared/product"
 	"orderflow/shared/shipment"
 	"orderflow/shared/stock"
 )
@@ -56,7 +57,8 @@ type fixture struct {
 func Fixtures() []es.Recorded {
 	registry := contract.Registry()
 	var out []es.Recorded
-	for _, f := range slices.Concat(orderFixtures(), customerFixtures(), accountFixtures(), paymentFixtures(), stockFixtures(), shipmentFixtures()) {
+	for _, f := range slices.Concat(orderFixtures(), customerFixtures(), accountFixtures(), paymentFixtures(), stockFixtures(), shipmentFixtures(),
+		productFixtures()) {
 		name, schema, ok := registry.Name(f.event)
 		if !ok {
 			panic(fmt.Sprintf("catalog: %T is not registered", f.event))
@@ -167,5 +169,16 @@ func shipmentFixtures() []fixture {
 		{stream, 2, shipment.Cancelled{ShipmentID: shipmentID, OrderID: orderID, Origin: string(order.OriginOperator), Reason: string(order.ReasonOperator), Note: sealed}},
 		{other, 1, shipment.Refused{ShipmentID: otherShipment, OrderID: otherID, Code: shipment.ErrCountryNotServed.Code(), Detail: "orders are not shipped to the address's country"}},
 		{other, 1, shipment.Voided{ShipmentID: otherShipment, OrderID: otherID}},
+	}
+}
+
+func productFixtures() []fixture {
+	stream := es.NewStreamID(product.Category, "CD-0042")
+	dollars, euros := product.Price{Money: usd(1199)}, product.Price{Money: money.Money{Amount: 1099, Currency: "EUR"}}
+	sale := product.Price{Money: usd(999), ValidFrom: time.Date(2026, 11, 27, 5, 0, 0, 0, time.UTC)}
+	return []fixture{
+		{stream, 1, product.Listed{SKU: "CD-0042", Prices: []product.Price{euros, dollars}}},
+		{stream, 2, product.Repriced{SKU: "CD-0042", Prices: []product.Price{euros, dollars, sale}}},
+		{stream, 3, product.Withdrawn{SKU: "CD-0042"}},
 	}
 }
