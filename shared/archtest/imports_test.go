@@ -197,6 +197,7 @@ var sourceRules = map[string]func([]source) findings{
 	"heads":           heads,
 	"package names":   packageNames,
 	"wiring":          wiring,
+	"times":           times,
 	"fault codes": func(files []source) findings {
 		_, found := declaredFaults(files)
 		return found
@@ -226,6 +227,13 @@ func TestSourceRulesFind(t *testing.T) {
 		"a view knows an adapter":    {"adapter imports", "shared/view/orders/x.go", `package orders; import _ "orderflow/shared/adapter/viewtable"`, "wire adapters"},
 		"a head made up":             {"heads", "shared/order/x.go", `package order; import "orderflow/shared/es"; var h = es.StoreHead("a/b", 1, 1, "")`, "x.go:1 uses es.StoreHead"},
 		"a store makes heads":        {"heads", "shared/adapter/dynamostore/x.go", `package dynamostore; import "orderflow/shared/es"; var h = es.StoreHead("a/b", 1, 1, "")`, ""},
+		"a time read by Go":          {"times", "shared/order/x.go", `package order; var t, _ = time.Parse(time.RFC3339, "")`, "x.go:1 reads a time"},
+		"a time of a form of one's":  {"times", "cmd/orderflow/x.go", `package main; var t, _ = time.ParseInLocation("2006-01-02 15:04", "", nil)`, "reads a time"},
+		"a time by a constant":       {"times", "cmd/orderflow/x.go", `package main; var t, _ = time.Parse(layout, "")`, "reads a time"},
+		"a duration read by Go":      {"times", "cmd/orderflow/x.go", `package main; var t, _ = time.ParseDuration("")`, "reads a duration"},
+		"a parameter that is a time": {"times", "shared/adapter/httpapi/x.go", "package httpapi; type in struct { A time.Time `query:\"a\"` }", "parameter of type time.Time"},
+		"a date":                     {"times", "cmd/orderflow/x.go", `package main; var t, _ = time.Parse(time.DateOnly, ""); var u, _ = time.Parse("20060102", "")`, ""},
+		"the one parser":             {"times", "shared/clock/x.go", `package clock; var t, _ = time.Parse(time.RFC3339, "")`, ""},
 		"an empty name":              {"package names", "shared/utils/x.go", `package utils`, "package utils"},
 		"a code that is computed":    {"fault codes", "shared/order/x.go", `package order; import "orderflow/shared/faults"; var e = faults.Declare(faults.Rule, "order."+x)`, "written out"},
 		"a branch in the wiring":     {"wiring", "functions/do-it/main.go", "package main\nfunc main() {\n\tif true {\n\t}\n}", "main.go:3"},

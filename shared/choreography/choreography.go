@@ -216,7 +216,7 @@ func (c Committer) Handle(ctx context.Context, body []byte) error {
 	}
 	left := envelope.Time // where nothing else is told: who counted since then found the pieces gone for sure
 	if e.DispatchedAt != "" {
-		if left, err = time.Parse(time.RFC3339, e.DispatchedAt); err != nil {
+		if left, err = clock.ParseTime(e.DispatchedAt); err != nil {
 			return fmt.Errorf("%w: %s: dispatchedAt is no time", ErrUnfit, envelope.ID)
 		}
 	}

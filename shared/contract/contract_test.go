@@ -155,6 +155,45 @@ func TestCheckSaysWhere(t *testing.T) {
 	}
 }
 
+// The times of an event are those of RFC 3339, and no others that Go would read.
+func TestCheckReadsTimesStrictly(t *testing.T) {
+	shipped := placed
+	shipped.Type, shipped.Data = "order.shipped", order.Shipped{ShipmentID: "h", DispatchedAt: "2026-03-01T11:00:00Z"}
+	for text, good := range map[string]bool{
+		"2026-03-01T11:00:00Z": true, "2026-03-01T12:00:00.5+01:00": true, "2026-03-01T11:00:00-00:00": true,
+		"2026-03-01T11:00:00,5Z": false, "2026-03-01T1:00:00Z": false, "2026-03-01T11:00:00+24:00": false, "2026-03-01T11:00:00+01:60": false,
+		"2026-03-01T11:00:00.1234567890Z": false, "2026-03-01t11:00:00z": false, "2026-03-01": false, "": false,
+	} {
+		e, err := contract.Map(shipped)
+		if err != nil {
+			t.Fatal(err)
+		}
+		inside, outside := e, replaced(t, e, `"time":"2026-03-01T11:00:00.000000005Z"`, `"time":"`+text+`"`)
+		inside.Data = replace(e.Data, `"2026-03-01T11:00:00Z"`, `"`+text+`"`)
+		const want = "data.dispatchedAt: expected string to be RFC 3339 date-time"
+		if err := contract.Check(inside); (err == nil) != good || err != nil && strings.Count(err.Error(), want) != 1 {
+			t.Errorf("dispatched at %q: %v", text, err)
+		}
+		if _, err := contract.Open(outside); (err == nil) != (good || text == "") || err != nil && !errors.Is(err, contract.ErrInvalid) {
+			t.Errorf("of %q: %v", text, err)
+		}
+	}
+}
+
+// replaced is an envelope as EventBridge delivers it, with another text in it.
+func replaced(t *testing.T, e es.Envelope, before, after string) []byte {
+	t.Helper()
+	detail, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := `{"detail-type":"` + e.Type + `","source":"` + e.Source + `","detail":` + string(detail) + `}`
+	if !strings.Contains(body, before) {
+		t.Fatalf("%s has no %s", body, before)
+	}
+	return []byte(strings.Replace(body, before, after, 1))
+}
+
 // A text that breaks rules in a thousand places has an error of one line.
 func TestCheckSaysNotAll(t *testing.T) {
 	e, err := contract.Map(placed)

@@ -12,9 +12,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/validation"
 
+	"orderflow/shared/clock"
 	"orderflow/shared/es"
 )
 
@@ -116,13 +119,15 @@ func (s schema) breaches(of reflect.Type, value any, place string) []string {
 		if errors.As(err, &detail) {
 			breach = detail.Location + ": " + detail.Message // and not its Value
 		}
-		found = append(found, breach)
+		if !slices.Contains(found, breach) {
+			found = append(found, breach)
+		}
 	}
 	return found
 }
 
-// strayed lists what the validator takes, as Go's decoder does, and JSON Schema doesn't: a property whose name has other letters, upper for lower case, and
-// null for a property that may be missing.
+// strayed lists what the validator takes, as Go's decoder does, and JSON Schema doesn't: a property whose name has other letters, upper for lower case, null for
+// a property that may be missing, and a date-time that RFC 3339 does not allow.
 func strayed(t reflect.Type, value any, place string) (found []string) {
 	switch {
 	case t.Kind() == reflect.Pointer:
@@ -142,6 +147,10 @@ func strayed(t reflect.Type, value any, place string) (found []string) {
 					found = append(found, place+"."+name+": expected its name in these letters")
 				case given == name && inner == nil && strings.Contains(options, "omitempty"):
 					found = append(found, place+"."+name+": expected no null")
+				case given == name && isTime(t.Field(i)):
+					if text, ok := inner.(string); ok && !isRFC3339(text) {
+						found = append(found, place+"."+name+": "+validation.MsgExpectedRFC3339DateTime)
+					}
 				case given == name:
 					found = append(found, strayed(t.Field(i).Type, inner, place+"."+name)...)
 				}
@@ -150,6 +159,15 @@ func strayed(t reflect.Type, value any, place string) (found []string) {
 	}
 	slices.Sort(found)
 	return found
+}
+
+func isTime(f reflect.StructField) bool {
+	return f.Tag.Get("format") == "date-time" || f.Type == reflect.TypeFor[time.Time]()
+}
+
+func isRFC3339(text string) bool {
+	_, err := clock.ParseTime(text)
+	return err == nil
 }
 
 func listed(found []string) string {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"orderflow/shared/clock"
 )
 
 // Envelope is a published event: CloudEvents 1.0 in structured JSON mode, with the extension attributes that a consumer of a stream needs.
@@ -27,6 +29,26 @@ type Envelope struct {
 
 // SpecVersion is the version of CloudEvents that envelopes follow.
 const SpecVersion = "1.0"
+
+// UnmarshalJSON implements json.Unmarshaler. The time is read by clock.ParseTime: encoding/json takes
+// texts that are no times of RFC 3339.
+func (e *Envelope) UnmarshalJSON(text []byte) error {
+	type plain Envelope // without this method
+	read := struct {
+		*plain
+
+		Time string `json:"time"`
+	}{plain: (*plain)(e)}
+	if err := json.Unmarshal(text, &read); err != nil || read.Time == "" { // Validate refuses a missing one
+		return err
+	}
+	at, err := clock.ParseTime(read.Time)
+	if err != nil {
+		return fmt.Errorf("es: envelope: time: %w", err)
+	}
+	e.Time = at
+	return nil
+}
 
 // Validate says what an envelope lacks, the first thing only. The content type and the schema's URI may be missing, and it does not look whether the
 // data is what the schema says.

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"time"
+
+	"orderflow/shared/clock"
 )
 
 // validName is what EventBridge takes for the name of a replay (StartReplay, ReplayName), so that replays of both ways are marked alike.
@@ -39,11 +41,11 @@ func Name(about string, arguments any) string {
 
 // Moment reads a time as RFC 3339 writes it, or a duration before now, as in 24h.
 func Moment(text string, now time.Time) (time.Time, error) {
-	if t, err := time.Parse(time.RFC3339, text); err == nil {
-		return t.UTC(), nil
+	if t, err := clock.ParseTime(text); err == nil {
+		return t, nil
 	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
+	d, err := clock.ParseDuration(text)
+	if err != nil {
 		return time.Time{}, fmt.Errorf("is a time as in 2026-11-01T00:00:00Z, or how long ago as in 24h, not %q", text)
 	}
 	return now.Add(-d), nil

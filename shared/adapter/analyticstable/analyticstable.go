@@ -30,6 +30,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"orderflow/shared/analytics"
+	"orderflow/shared/clock"
 	"orderflow/shared/es"
 )
 
@@ -236,11 +237,11 @@ func (t Table) Hours(ctx context.Context, day analytics.Date) (map[time.Time]ana
 			return nil, fmt.Errorf("analyticstable: hours of %s: %w", day, err)
 		}
 		begins, _ := textOf(item, attrSK)
-		at, err := time.Parse(time.RFC3339, begins)
+		at, err := clock.ParseTime(begins)
 		if err != nil {
 			return nil, fmt.Errorf("%w: analyticstable: an hour of %s: %w", es.ErrCorrupt, day, err)
 		}
-		if hours[at.UTC()], err = countersOf(item); err != nil {
+		if hours[at], err = countersOf(item); err != nil {
 			return nil, err
 		}
 	}

@@ -30,6 +30,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"orderflow/shared/clock"
 	"orderflow/shared/deadletter"
 	"orderflow/shared/ident"
 )
@@ -409,7 +410,7 @@ func (t Table) NoteOf(ctx context.Context, queue, messageID string) (n deadlette
 	if err := json.Unmarshal([]byte(textOf(out.Item, attrData)), &n); err != nil {
 		return n, false, fmt.Errorf("deadlettertable: note of %s: %w", messageID, err)
 	}
-	if first, err := time.Parse(timeForm, textOf(out.Item, "first")); err == nil {
+	if first, err := clock.ParseTime(textOf(out.Item, "first")); err == nil {
 		n.First = first
 	}
 	return n, true, nil

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"orderflow/shared/clock"
 	"orderflow/shared/es"
 )
 
@@ -219,11 +220,11 @@ func (r *reader) number(name string) int64 {
 
 func (r *reader) time(name string) time.Time {
 	s := r.text(name)
-	t, err := time.Parse(time.RFC3339Nano, s)
+	t, err := clock.ParseTime(s)
 	if err != nil {
 		r.fail(name, "is %q, not a time in RFC 3339", s)
 	}
-	return t.UTC()
+	return t
 }
 
 func (r *reader) meta() es.Metadata {

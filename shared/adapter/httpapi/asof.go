@@ -1,12 +1,12 @@
 package httpapi
 
 import (
-	"regexp"
 	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/faults"
 )
@@ -38,21 +38,18 @@ func (p *Past) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-// timeForm is RFC 3339's. The parser lets more pass: a comma before the fraction, an hour of one digit.
-var timeForm = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$`)
-
 func parsePoint(text string) (es.Point, bool) {
 	if version, err := strconv.ParseUint(text, 10, 63); err == nil {
 		return es.Point{Version: int64(version)}, version > 0
 	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil || !timeForm.MatchString(text) {
+	at, err := clock.ParseTime(text)
+	if err != nil {
 		return es.Point{}, false
 	}
 	if at.IsZero() {
 		at = at.Add(1) // the zero Point is the present, and nothing of ours is as old as either
 	}
-	return es.Point{Time: at.UTC()}, true
+	return es.Point{Time: at}, true
 }
 
 // asked reports whether the past is asked for at all.

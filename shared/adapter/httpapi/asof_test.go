@@ -122,6 +122,13 @@ func TestNotInThePast(t *testing.T) {
 			{"2026-03-01T12:00:00", 400, "request.invalid"},
 			{"2026-03-01T12:00:00+01:00", 400, "request.invalid"}, // the + is a space
 			{"2026-03-01T12:00:00,5Z", 400, "request.invalid"},
+			{"2026-03-01T1:00:00Z", 400, "request.invalid"},
+			{"2026-03-01T12:00:00%2B24:00", 400, "request.invalid"},
+			{"2026-03-01T12:00:00-23:60", 400, "request.invalid"},
+			{"2026-03-01t12:00:00z", 400, "request.invalid"},
+			{"2016-12-31T23:59:60Z", 400, "request.invalid"},
+			{"2026-03-01T12:00:00.1234567890Z", 400, "request.invalid"},
+			{"9999-12-31T23:59:59-00:01", 400, "request.invalid"},
 			{"2026-02-30T12:00:00Z", 400, "request.invalid"},
 			{"1&asOf=2", 400, "request.invalid"},
 		} {

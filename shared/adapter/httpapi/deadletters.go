@@ -22,7 +22,7 @@ type listDeadLettersInput struct {
 	Topic    string            `query:"topic" maxLength:"256" doc:"An event's type, a command's name, or the category of a stored record that can't be read" example:"order.placed"`
 	Status   deadletter.Status `query:"status" enum:"open,redriving,resolved,spent,discarded"`
 	Error    string            `query:"error" maxLength:"200" doc:"A part of the error's text, in its very letters"`
-	Before   time.Time         `query:"before" doc:"Recorded before this time"`
+	Before   Instant           `query:"before" doc:"Recorded before this time"`
 	Limit    int               `query:"limit" default:"20" minimum:"1" maximum:"100"`
 	Cursor   string            `query:"cursor" maxLength:"200" doc:"next of the page before"`
 }
@@ -121,7 +121,7 @@ func (q Queries) listDeadLetters(ctx context.Context, _ identity, in *listDeadLe
 		return nil, ErrInvalid.Field("query.cursor", "expected next of the page before")
 	}
 	page, err := q.DeadLetters.List(ctx, deadletter.Query{
-		Consumer: in.Consumer, Topic: in.Topic, Status: in.Status, Error: in.Error, Before: in.Before, After: string(after), Limit: in.Limit,
+		Consumer: in.Consumer, Topic: in.Topic, Status: in.Status, Error: in.Error, Before: in.Before.Time, After: string(after), Limit: in.Limit,
 	})
 	if err != nil {
 		return nil, err

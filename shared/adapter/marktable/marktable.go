@@ -370,7 +370,7 @@ func markOf(stream es.StreamID, item attributes) (audit.Mark, error) {
 	m.Beyond, m.Refused = r.spans(attrBeyond), r.spans(attrRefused)
 	if item[attrSeenAt] != nil {
 		var err error
-		if m.SeenAt, err = time.Parse(time.RFC3339Nano, r.text(attrSeenAt)); err != nil {
+		if m.SeenAt, err = clock.ParseTime(r.text(attrSeenAt)); err != nil {
 			r.fail(attrSeenAt)
 		}
 	}

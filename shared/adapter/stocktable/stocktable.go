@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/stock"
 )
@@ -234,7 +235,7 @@ func countedOf(item map[string]types.AttributeValue, version int64) (time.Time, 
 	if !ok {
 		return time.Time{}, errors.New("counted is no text")
 	}
-	return time.Parse(time.RFC3339Nano, v.Value)
+	return clock.ParseTime(v.Value)
 }
 
 func numberOf(item map[string]types.AttributeValue, name string) (int64, error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/view"
 )
@@ -153,11 +154,11 @@ func (r *reader) time(name string) time.Time {
 	if s == "" {
 		return time.Time{}
 	}
-	t, err := time.Parse(time.RFC3339Nano, s)
+	t, err := clock.ParseTime(s)
 	if err != nil {
 		r.fail(name, err)
 	}
-	return t.UTC()
+	return t
 }
 
 // conflict turns a refusal because of another writer into an *es.ConflictError, which is tried again; any other error stays what it is, and none stays none.

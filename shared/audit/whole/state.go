@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"orderflow/shared/audit"
+	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/resume"
 )
@@ -130,7 +131,7 @@ var ErrNoMarks = errors.New("audit: audit-events has not run yet, so that nobody
 // Begin makes the State of a comparison that begins. since is audit.State.Since: older commits may have been published without a mark.
 func Begin(name string, a Arguments, since, now time.Time) (State, error) {
 	s := State{Version: stateVersion, Name: name, Arguments: a, Began: now, Segments: make([]resume.Segment, a.Segments), Report: Report{Found: map[Kind]int64{}}}
-	settle, err := time.ParseDuration(a.Settle)
+	settle, err := clock.ParseDuration(a.Settle)
 	if err != nil || settle <= 0 {
 		return State{}, fmt.Errorf("audit: settle is a time above 0, not %q", a.Settle)
 	}

@@ -79,7 +79,10 @@ func compiled(t *testing.T, file string) *jsonschema.Schema {
 
 // mutated is a value of which one part, anywhere inside, is another, is gone or is new.
 func mutated(t *rapid.T, value any) any {
-	odd := []any{nil, true, "", "x", "usd", 0.0, -1.0, 2.5, 7.0, []any{}, []any{nil}, map[string]any{}}
+	odd := []any{
+		nil, true, "", "x", "usd", 0.0, -1.0, 2.5, 7.0, []any{}, []any{nil}, map[string]any{},
+		"2026-01-01T00:00:00Z", "2026-01-01T00:00:00,5Z", "2026-01-01T1:00:00Z", "2026-01-01T00:00:00+24:00", "2026-02-30T00:00:00Z",
+	}
 	switch v := value.(type) {
 	case map[string]any:
 		name := rapid.SampledFrom(append(slices.Sorted(maps.Keys(v)), "newer")).Draw(t, "name")

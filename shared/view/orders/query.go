@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"orderflow/shared/clock"
 	"orderflow/shared/faults"
 	"orderflow/shared/order"
 )
@@ -51,7 +52,7 @@ type cursor struct {
 	Version    int          `json:"v"`
 	CustomerID string       `json:"c"`
 	Status     order.Status `json:"s,omitempty"`
-	PlacedAt   time.Time    `json:"p"`
+	PlacedAt   string       `json:"p"`
 	OrderID    string       `json:"o"`
 }
 
@@ -72,13 +73,14 @@ func (q Query) Check(customerID string) (limit int, from Position, err error) {
 		return limit, Position{}, nil
 	}
 	c, err := parseCursor(q.Cursor)
-	if err != nil || c.Version != cursorVersion || c.OrderID == "" || c.PlacedAt.IsZero() {
+	placedAt, errTime := clock.ParseTime(c.PlacedAt)
+	if err != nil || errTime != nil || c.Version != cursorVersion || c.OrderID == "" || placedAt.IsZero() {
 		return 0, Position{}, ErrInvalidCursor.Field("query.cursor", "the cursor is none that a page has given")
 	}
 	if c.CustomerID != customerID || c.Status != q.Status {
 		return 0, Position{}, ErrInvalidCursor.Field("query.cursor", "the cursor belongs to another list")
 	}
-	return limit, Position{PlacedAt: c.PlacedAt, OrderID: c.OrderID}, nil
+	return limit, Position{PlacedAt: placedAt, OrderID: c.OrderID}, nil
 }
 
 // NewPage makes the page of a checked query from the rows at its place in the list, of which there may be one more than limit: that one says
@@ -88,16 +90,18 @@ func (q Query) NewPage(customerID string, limit int, rows []Row) Page {
 		return Page{Rows: rows}
 	}
 	last := rows[limit-1]
-	text, err := json.Marshal(cursor{Version: cursorVersion, CustomerID: customerID, Status: q.Status, PlacedAt: last.PlacedAt.UTC(), OrderID: last.OrderID})
+	text, err := json.Marshal(cursor{
+		Version: cursorVersion, CustomerID: customerID, Status: q.Status, PlacedAt: last.PlacedAt.UTC().Format(time.RFC3339Nano), OrderID: last.OrderID,
+	})
 	if err != nil {
-		panic("orders: a cursor of strings and a stored time always encodes: " + err.Error())
+		panic("orders: a cursor of strings always encodes: " + err.Error())
 	}
 	return Page{Rows: rows[:limit], Next: base64.RawURLEncoding.EncodeToString(text)}
 }
 
 func parseCursor(text string) (cursor, error) {
 	var c cursor
-	plain, err := base64.RawURLEncoding.DecodeString(text)
+	plain, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil {
 		return c, err
 	}

@@ -53,6 +53,7 @@ func TestCursor(t *testing.T) {
 func TestCursorsThatAreNone(t *testing.T) {
 	for _, plain := range []string{
 		``, `x`, `null`, `{}`, `[]`, `{"v":1,"c":"c1","p":"2026-01-01T00:00:00Z"}`, `{"v":1,"c":"c1","o":"o1"}`, `{"v":2,"c":"c1","p":"2026-01-01T00:00:00Z","o":"o1"}`,
+		`{"v":1,"c":"c1","p":"2026-01-01T00:00:00,5Z","o":"o1"}`, `{"v":1,"c":"c1","p":"2026-01-01T1:00:00Z","o":"o1"}`, `{"v":1,"c":"c1","p":"0001-01-01T00:00:00Z","o":"o1"}`,
 		`{"v":1,"c":"c1","p":"today","o":"o1"}`, `{"v":1,"c":"c1","p":"2026-01-01T00:00:00Z","o":"o1","x":1}`, `{"v":1,"c":"c1","p":"2026-01-01T00:00:00Z","o":"o1"} x`,
 	} {
 		for _, cursor := range []string{"!" + plain, base64.RawURLEncoding.EncodeToString([]byte(plain)) + "="} {
