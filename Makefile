@@ -10,6 +10,10 @@ LIMIT ?= 200
 PYTHON ?= python3
 export PYTHON
 
+# No version control stamp: it would change all binaries with each commit, and where another user owns
+# the checkout, Git refuses Go an answer ("dubious ownership") and the build ends.
+export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
+
 GOLANGCI_LINT := 2.15.0
 TAGS := integration,e2e
 
@@ -53,7 +57,7 @@ bin/orderflow: go-present FORCE ## build the command-line program
 
 build: go-present $(sam) ## build what sam deploy takes to an account
 	go build ./...
-	CGO_ENABLED=0 GOFLAGS=-buildvcs=false SAM_CLI_TELEMETRY=0 .tools/sam/bin/python -m samcli build
+	CGO_ENABLED=0 SAM_CLI_TELEMETRY=0 .tools/sam/bin/python -m samcli build
 
 ##@ Check
 
