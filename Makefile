@@ -87,6 +87,7 @@ lint: go-present $(sam) $(asl) $(asyncapi) $(golangci_lint) ## everything that c
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .tools/sam/bin/python -m samcli validate --lint
 	.tools/sam/bin/cfn-lint $(STACK_FILES)
 	NODE_PATH=.tools/node/node_modules .tools/node/bin/node infra/local/asl/lint.js $(MACHINES)
+	NODE_PATH=.tools/node/node_modules .tools/node/bin/node --test --test-reporter=dot infra/local/asl/lint_test.js
 	NODE_PATH=.tools/asyncapi/node_modules .tools/node/bin/node infra/local/asyncapi/lint.js events/asyncapi.yaml
 	go test ./shared/archtest
 
@@ -115,7 +116,7 @@ $(sam): infra/local/requirements-sam.txt infra/local/venv.sh
 	@infra/local/venv.sh .tools/sam $<
 	@touch $@
 
-$(asl): infra/local/requirements-node.txt infra/local/venv.sh $(wildcard infra/local/asl/*)
+$(asl): infra/local/requirements-node.txt infra/local/venv.sh $(addprefix infra/local/asl/,install.sh package.json package-lock.json)
 	@infra/local/venv.sh .tools/node $<
 	@infra/local/asl/install.sh .tools/node
 	@touch $@

@@ -12,7 +12,9 @@ import (
 // Git refuses Go an answer there, which a stamped build ends with.
 func TestCheckoutOfAnotherUser(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"Makefile", "infra/local/require.sh", "infra/local/env.sh", "infra/local/deploy.sh", "samconfig.toml"} {
+	for _, name := range []string{
+		"Makefile", "infra/local/require.sh", "infra/local/env.sh", "infra/local/deploy.sh", "samconfig.toml",
+	} {
 		writeFile(t, filepath.Join(dir, name), readFile(t, name))
 	}
 	language := strings.TrimSpace(strings.Split(readFile(t, "go.mod"), "\n")[2])
@@ -35,8 +37,9 @@ func TestCheckoutOfAnotherUser(t *testing.T) {
 		command := exec.CommandContext(t.Context(), name, args...) //nolint:gosec // the arguments are the test's own
 		command.Dir = dir
 		// Git's own switch for tests: it takes every repository for another user's.
-		command.Env = append(os.Environ(), "GIT_TEST_ASSUME_DIFFERENT_OWNER=1", "GOFLAGS=", "GOENV=off", "GOPROXY=off", "GOWORK=off",
-			"GOTOOLCHAIN=local", "MAKEFLAGS=", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null")
+		command.Env = append(os.Environ(), "GIT_TEST_ASSUME_DIFFERENT_OWNER=1", "GOFLAGS=", "GOENV=off",
+			"GOPROXY=off", "GOWORK=off", "GOTOOLCHAIN=local", "MAKEFLAGS=",
+			"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null")
 		out, err := command.CombinedOutput()
 		return string(out), err
 	}
