@@ -5,8 +5,6 @@ import (
 	"regexp"
 	"strconv"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"orderflow/shared/es"
 	"orderflow/shared/ident"
 	"orderflow/shared/stock"
@@ -38,11 +36,6 @@ type stockAnswer struct {
 type stockOutput struct {
 	ETag string `header:"ETag"`
 	Body stockAnswer
-}
-
-// Resolve implements huma.Resolver.
-func (in *setStockInput) Resolve(ctx huma.Context) []error {
-	return append(single(ctx, "If-Match"), single(ctx, "If-None-Match")...)
 }
 
 var versionForm = regexp.MustCompile(`^"([1-9][0-9]{0,15})"$`)

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -128,6 +129,9 @@ type request struct {
 	ctx     context.Context
 }
 
+// empty is the value of a header that is sent and empty.
+const empty = "\x00"
+
 type response struct {
 	status  int
 	headers map[string]string
@@ -149,8 +153,13 @@ func (w *world) send(r request) response {
 		headers[strings.ToLower(name)] = value
 	}
 	maps.DeleteFunc(headers, func(_, value string) bool { return value == "" })
+	for name, value := range headers {
+		if value == empty {
+			headers[name] = ""
+		}
+	}
 	event := events.APIGatewayV2HTTPRequest{
-		Version: "2.0", RawPath: path, RawQueryString: query, Headers: headers,
+		Version: "2.0", RawPath: path, RawQueryString: query, QueryStringParameters: joined(query), Headers: headers,
 		RequestContext: events.APIGatewayV2HTTPRequestContext{
 			RequestID: "api-request", DomainName: "api.example.com",
 			HTTP: events.APIGatewayV2HTTPRequestContextHTTPDescription{Method: r.method, Path: path},
@@ -190,6 +199,19 @@ func (w *world) send(r request) response {
 		w.t.Fatalf("%s %s: %d answers no JSON: %q", r.method, r.path, out.StatusCode, out.Body)
 	}
 	return res
+}
+
+// joined is what API Gateway makes of a query besides passing it on: values joined by commas.
+func joined(query string) map[string]string {
+	values, err := url.ParseQuery(query)
+	if err != nil || len(values) == 0 {
+		return nil
+	}
+	of := map[string]string{}
+	for name, all := range values {
+		of[name] = strings.Join(all, ",")
+	}
+	return of
 }
 
 // must sends a request that has to succeed.
