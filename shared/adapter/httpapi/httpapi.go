@@ -195,9 +195,11 @@ func (s *server) commands(c Commands) {
 		http.StatusOK, http.StatusNotFound), c.deliverShipment)
 	register(s, accessOperator, huma.Operation{
 		OperationID: "setStock", Method: http.MethodPut, Path: "/stock/{sku}", Summary: "Say how many pieces there are",
-		Description: "On hand is what lies in the warehouse, reserved pieces included. If-Match names the version that was counted against, which grows also when the books hear that pieces have left. " +
-			"What was dispatched before the request is taken to be missing in the number, also where the books have not heard of it yet. " +
-			"If-None-Match: * makes a new article. " +
+		Description: "On hand is what lies in the warehouse, reserved pieces included. Read the stock, then count, then send the " +
+			"number with the ETag that you read in If-Match: where a shipment was dispatched or somebody else counted since, the " +
+			"answer is 412, and you read and count again. A shipment that was gone from the shelf while nobody had dispatched it " +
+			"belongs into left: the number is without it, and it is dispatched by this. If-None-Match: * makes a new article. " +
+			"409 stock.inconsistent says that the counters need the repair of docs/stock.md. " +
 			"Sent again by the same caller, the request is recognised until somebody sets another number.",
 		Errors: []int{
 			http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,

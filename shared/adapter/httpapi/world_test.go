@@ -34,6 +34,7 @@ import (
 	"orderflow/shared/personal"
 	"orderflow/shared/shipment"
 	"orderflow/shared/stock"
+	"orderflow/shared/stock/stocktest"
 	"orderflow/shared/view/customers"
 	"orderflow/shared/view/orders"
 )
@@ -47,7 +48,8 @@ type world struct {
 	letters   deadlettertest.Memory
 	t         testing.TB
 	store     *spyStore
-	counters  *memCounters
+	counters  *stocktest.Counters
+	stocks    stock.Service
 	vault     *personal.Memory
 	clock     *clock.Fake
 	log       *syncBuffer
@@ -65,14 +67,14 @@ type world struct {
 func newWorld(t testing.TB) *world {
 	registry := es.NewRegistry(order.Register, customer.Register, account.Register, stock.Register, shipment.Register)
 	w := &world{
-		t: t, store: &spyStore{Store: memstore.New(registry)}, counters: newCounters(), vault: personal.NewMemory(),
+		t: t, store: &spyStore{Store: memstore.New(registry)}, counters: stocktest.NewCounters(), vault: personal.NewMemory(),
 		clock: clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), log: &syncBuffer{},
 	}
 	log := slog.New(slog.NewJSONHandler(w.log, nil))
 	w.customers = customer.New(customer.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Eraser: w.vault})
 	accounts := account.New(account.Deps{Store: w.store, Clock: w.clock})
-	stocks := stock.New(stock.Deps{Store: w.store, Clock: w.clock, Counters: w.counters})
-	w.shipments = shipment.New(shipment.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Serves: shipment.Served("GB")})
+	w.stocks = stock.New(stock.Deps{Store: w.store, Clock: w.clock, Counters: w.counters})
+	w.shipments = shipment.New(shipment.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Serves: shipment.Served("GB"), Books: w.stocks})
 	w.orders = order.New(order.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Customers: w.customers, Shipments: w.shipments})
 	w.lists = func(_ context.Context, customerID string, q orders.Query) (orders.Page, error) {
 		_, _, err := q.Check(customerID)
@@ -87,11 +89,11 @@ func newWorld(t testing.TB) *world {
 		return customers.Row{Profile: customers.Profile{CustomerID: customerID, Registered: known}}, err
 	}
 	w.commands = httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{
-		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts, Stock: stocks, Shipments: w.shipments,
+		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts, Stock: w.stocks, Shipments: w.shipments,
 		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock},
 	}))
 	w.queries = httpapi.Lambda(httpapi.NewQueries(httpapi.Queries{
-		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Accounts: accounts, Stock: stocks, Shipments: w.shipments,
+		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Accounts: accounts, Stock: w.stocks, Shipments: w.shipments,
 		Lists:       orderLists(func(ctx context.Context, id string, q orders.Query) (orders.Page, error) { return w.lists(ctx, id, q) }),
 		Statistics:  statistics(func(ctx context.Context, id string) (customers.Row, error) { return w.stats(ctx, id) }),
 		Figures:     analytics.Reports{Table: &w.figures, Calendar: analytics.MustCalendar("Europe/Amsterdam")},
