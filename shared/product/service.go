@@ -23,6 +23,9 @@ type Rows interface {
 	// List gives rows in the order of their SKUs, as bytes compare: at most limit of those behind the SKU after, "" for the first ones. It may lag behind the
 	// appends by moments.
 	List(ctx context.Context, withdrawn bool, after string, limit int) ([]Product, error)
+	// Mend writes the row of a product on its own, or takes it away where the product is one that nobody ever listed. It is an es.ErrConflict where the row's
+	// version is not before, 0 for no row.
+	Mend(ctx context.Context, sku string, p Product, before int64) error
 }
 
 // Deps is what the service works with.
@@ -109,7 +112,10 @@ func (s Service) once(ctx context.Context, req es.Request, command set, want int
 		commit.Events = append(commit.Events, e)
 		product = Evolve(product, e)
 	}
-	_, err = s.deps.Store.Append(ctx, []es.Commit{commit}, s.deps.Rows.Put(product, row.Version))
+	appended, err := s.deps.Store.Append(ctx, []es.Commit{commit}, s.deps.Rows.Put(product, row.Version))
+	if err == nil && appended.Recognised { // an earlier try had arrived, and what it wrote is the answer
+		err = &es.ConflictError{Stream: stream, Expected: want, Actual: appended.Heads[0].Version()}
+	}
 	return product, err
 }
 
@@ -121,6 +127,48 @@ func (s Service) fold(ctx context.Context, stream es.StreamID) (Product, es.Head
 	}
 	product, err := Decider.Fold(history)
 	return product, history.Head, err
+}
+
+// Drift is a row that is not what its stream folds to.
+type Drift struct {
+	Row    Product // the zero Product where there is none
+	Folded Product // the zero Product where the stream has no events
+}
+
+// Check compares a SKU's row with its stream, read from its first event, under changes. found says that they differ for good, and not since a change becomes visible.
+func (s Service) Check(ctx context.Context, sku string) (drift Drift, found bool, err error) {
+	return s.compare(ctx, sku, func(context.Context, Drift) error { return nil })
+}
+
+// Mend is Check, and makes the row what the stream folds to where they differ. A change that comes at the same time wins.
+func (s Service) Mend(ctx context.Context, sku string) (drift Drift, found bool, err error) {
+	return s.compare(ctx, sku, func(ctx context.Context, d Drift) error { return s.deps.Rows.Mend(ctx, sku, d.Folded, d.Row.Version) })
+}
+
+func (s Service) compare(ctx context.Context, sku string, mend func(context.Context, Drift) error) (d Drift, found bool, err error) {
+	stream, tries := es.NewStreamID(Category, sku), 0
+	err = es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) (err error) {
+		tries++
+		if d.Row, err = s.deps.Rows.Row(ctx, sku); err != nil {
+			return fmt.Errorf("product: read row: %w", err)
+		}
+		if d.Folded, _, err = s.fold(ctx, stream); err != nil {
+			return err
+		}
+		found = !same(d.Row, d.Folded)
+		switch {
+		case !found:
+			return nil
+		case tries <= raceTries:
+			return &es.ConflictError{Stream: stream, Expected: d.Folded.Version, Actual: d.Row.Version}
+		}
+		return mend(ctx, d)
+	})
+	return d, found, err
+}
+
+func same(a, b Product) bool {
+	return a.SKU == b.SKU && a.Version == b.Version && a.Withdrawn == b.Withdrawn && samePrices(a.Prices, b.Prices)
 }
 
 // Get reads a product: it always shows one's own write. ErrNotFound where nobody ever listed it.

@@ -57,6 +57,21 @@ func (r *Rows) List(ctx context.Context, withdrawn bool, after string, limit int
 	return page, ctx.Err()
 }
 
+// Mend implements product.Rows.
+func (r *Rows) Mend(ctx context.Context, sku string, p product.Product, before int64) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch there := r.rows[sku].Version; {
+	case there != before:
+		return &es.ConflictError{Stream: es.NewStreamID(product.Category, sku), Expected: before, Actual: there}
+	case p.Known():
+		r.rows[sku] = p
+	default:
+		delete(r.rows, sku)
+	}
+	return ctx.Err()
+}
+
 // put is a memstore.Effect. The store's lock keeps effects apart; the rows' own is for those who read meanwhile.
 type put struct {
 	rows    *Rows

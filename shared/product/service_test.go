@@ -1,0 +1,15 @@
+package product_test
+
+import (
+	"testing"
+
+	"orderflow/shared/es"
+	"orderflow/shared/es/memstore"
+	"orderflow/shared/product/producttest"
+)
+
+func TestService(t *testing.T) {
+	producttest.Run(t, func(_ *testing.T, registry *es.Registry) producttest.Backend {
+		return producttest.Backend{Store: memstore.New(registry), Rows: producttest.NewRows()}
+	})
+}
