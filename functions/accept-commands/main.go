@@ -14,12 +14,14 @@ import (
 	"orderflow/shared/adapter/dynamostore"
 	"orderflow/shared/adapter/httpapi"
 	"orderflow/shared/adapter/keyvault"
+	"orderflow/shared/adapter/producttable"
 	"orderflow/shared/adapter/stocktable"
 	"orderflow/shared/clock"
 	"orderflow/shared/customer"
 	"orderflow/shared/deadletter"
 	"orderflow/shared/es"
 	"orderflow/shared/order"
+	"orderflow/shared/product"
 	"orderflow/shared/shipment"
 	"orderflow/shared/stock"
 )
@@ -27,11 +29,10 @@ import (
 func main() {
 	log, config, now := awsenv.Logger(), awsenv.Config(context.Background()), clock.System{}
 	tables := dynamodb.NewFromConfig(config)
-	store := dynamostore.New(tables, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register, customer.Register, account.Register, stock.Register, shipment.Register))
+	store := dynamostore.New(tables, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register, customer.Register, account.Register, stock.Register, shipment.Register, product.Register))
 	vault := keyvault.New(tables, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
 	customers := customer.New(customer.Deps{Store: store, Clock: now, Vault: vault, Eraser: vault})
-	stocks := stock.New(stock.Deps{Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE"))})
-	shipments := shipment.New(shipment.Deps{Store: store, Clock: now, Vault: vault, Books: stocks})
+	shipments := shipment.New(shipment.Deps{Store: store, Clock: now, Vault: vault})
 	lambda.Start(httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{
 		Auth:        httpapi.Auth{CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE"), CarrierScope: awsenv.Env("CARRIER_SCOPE")},
 		Clock:       now,
@@ -39,7 +40,8 @@ func main() {
 		Orders:      order.New(order.Deps{Store: store, Clock: now, Vault: vault, Customers: customers, Shipments: shipments}),
 		Customers:   customers,
 		Accounts:    account.New(account.Deps{Store: store, Clock: now, Snapshots: dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE"))}),
-		Stock:       stocks,
+		Stock:       stock.New(stock.Deps{Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE"))}),
+		Products:    product.New(product.Deps{Store: store, Clock: now, Rows: producttable.New(tables, awsenv.Env("PRODUCTS_TABLE"), now)}),
 		Shipments:   shipments,
 		DeadLetters: deadletter.Desk{Table: deadlettertable.New(tables, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: now},
 	})))

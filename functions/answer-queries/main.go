@@ -15,6 +15,7 @@ import (
 	"orderflow/shared/adapter/dynamostore"
 	"orderflow/shared/adapter/httpapi"
 	"orderflow/shared/adapter/keyvault"
+	"orderflow/shared/adapter/producttable"
 	"orderflow/shared/adapter/stocktable"
 	"orderflow/shared/adapter/viewtable"
 	"orderflow/shared/analytics"
@@ -22,6 +23,7 @@ import (
 	"orderflow/shared/deadletter"
 	"orderflow/shared/es"
 	"orderflow/shared/order"
+	"orderflow/shared/product"
 	"orderflow/shared/shipment"
 	"orderflow/shared/stock"
 	"orderflow/shared/view/customers"
@@ -41,6 +43,7 @@ func main() {
 		Orders:      order.New(order.Deps{Store: store, Clock: now, Vault: vault}),
 		Accounts:    account.New(account.Deps{Store: store, Clock: now, Snapshots: dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE"))}),
 		Stock:       stock.New(stock.Deps{Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE"))}),
+		Products:    product.New(product.Deps{Clock: now, Rows: producttable.New(tables, awsenv.Env("PRODUCTS_TABLE"), now)}),
 		Shipments:   shipment.New(shipment.Deps{Store: store, Clock: now, Vault: vault}),
 		Lists:       orders.NewLists(views, now),
 		Statistics:  customers.NewStatistics(views, now),

@@ -64,6 +64,12 @@ func TestAccess(t *testing.T) {
 		{"read ada's account", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account) }, want{401, 200, 404, 200}},
 		{"read how the account was", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account+"?asOf=1") }, want{401, 200, 404, 200}},
 		{"read its statement", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account+"/statement") }, want{401, 200, 404, 200}},
+		{"list a product", func(_ *shop, who caller) request {
+			return putProduct(who, "cd-9", priced(eur(999)), "If-None-Match", "*")
+		}, want{401, 403, 403, 200}},
+		{"read a product", func(s *shop, who caller) request { return get(who, "/products/"+s.listed("cd-9", eur(999))) }, want{401, 200, 200, 200}},
+		{"list products", func(_ *shop, who caller) request { return get(who, "/products") }, want{401, 200, 200, 200}},
+		{"list withdrawn products", func(_ *shop, who caller) request { return get(who, "/products?withdrawn=true") }, want{401, 403, 403, 200}},
 		{"list dead letters", func(_ *shop, who caller) request { return get(who, "/dead-letters") }, want{401, 403, 403, 200}},
 		{"read a dead letter", func(s *shop, who caller) request { return get(who, "/dead-letters/"+s.addLetters(1, nil)[0]) }, want{401, 403, 403, 200}},
 		{"redrive a dead letter", func(s *shop, who caller) request {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -125,15 +124,10 @@ func TestCorrelation(t *testing.T) {
 	if got := events[0].Metadata; got != want {
 		t.Errorf("metadata is %+v, want %+v", got, want)
 	}
-	if got := s.must(http.StatusOK, get(ada, "/stock/cd-1")).headers["X-Correlation-Id"]; len(got) != 36 {
-		t.Errorf("made is %q", got)
-	}
-	for _, bad := range []string{"ada@example.com", strings.Repeat("x", 129), "a,b", "a,", ",", "a b", "ü"} {
+	for _, bad := range []string{"", "ada@example.com", strings.Repeat("x", 129), "a,b", "a b"} {
 		res := s.send(get(ada, "/stock/cd-1").with("X-Correlation-ID", bad))
-		checkProblem(t, res, 400, "request.invalid")
-		got, at := res.headers["X-Correlation-Id"], locations(res)
-		if len(got) != 36 || !slices.Equal(at, []string{"header.X-Correlation-ID"}) {
-			t.Errorf("for %q the correlation id is %q: %s", bad, got, res.raw)
+		if got := res.headers["X-Correlation-Id"]; got == bad || len(got) != 36 {
+			t.Errorf("for %q the correlation id is %q", bad, got)
 		}
 	}
 }

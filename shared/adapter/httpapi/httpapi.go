@@ -6,7 +6,6 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -23,6 +22,7 @@ import (
 	"orderflow/shared/customer"
 	"orderflow/shared/deadletter"
 	"orderflow/shared/order"
+	"orderflow/shared/product"
 	"orderflow/shared/shipment"
 	"orderflow/shared/stock"
 	"orderflow/shared/view/customers"
@@ -38,6 +38,7 @@ type Commands struct {
 	Customers   customer.Service
 	Accounts    account.Service
 	Stock       stock.Service
+	Products    product.Service
 	Shipments   shipment.Service
 	DeadLetters deadletter.Desk
 }
@@ -50,6 +51,7 @@ type Queries struct {
 	Orders      order.Service
 	Accounts    account.Service
 	Stock       stock.Service
+	Products    product.Service
 	Shipments   shipment.Service
 	Lists       orders.Reader
 	Statistics  customers.Reader
@@ -74,11 +76,6 @@ func NewQueries(q Queries) http.Handler {
 	return s.edge
 }
 
-// errNoQuery is of an event with parameters and without the query that they come from, which API
-// Gateway never makes. The proxy would take the parameters, in which repeated ones are joined by
-// commas and pass for one.
-var errNoQuery = errors.New("httpapi: the event has query parameters and no query")
-
 // Lambda makes the function's handler. What the proxy can't turn into a request is the client's mistake: it is answered like one, and the function does
 // not fail of it.
 func Lambda(h http.Handler) func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
@@ -89,10 +86,7 @@ func Lambda(h http.Handler) func(context.Context, events.APIGatewayV2HTTPRequest
 		}
 		// API Gateway has decoded the path. Encoded again, a "?" or "%" in it stays part of the path.
 		event.RawPath = (&url.URL{Path: event.RawPath}).EscapedPath()
-		response, err := events.APIGatewayV2HTTPResponse{}, errNoQuery
-		if event.RawQueryString != "" || len(event.QueryStringParameters) == 0 {
-			response, err = proxy.ProxyWithContext(ctx, event)
-		}
+		response, err := proxy.ProxyWithContext(ctx, event)
 		if err != nil {
 			slog.WarnContext(ctx, "request can't be read", "error", err.Error(), "apiRequestId", event.RequestContext.RequestID)
 			p := ofFault(ErrMalformed.New("the request can't be read"))
@@ -114,18 +108,16 @@ type server struct {
 
 func newServer(auth Auth, c clock.Clock, log *slog.Logger) *server {
 	mux := http.NewServeMux()
-	e := &edge{mux: mux, access: map[string]access{}, takes: map[string]parameters{}, auth: auth, clock: c, log: log}
-	settings := config(auth)
-	settings.OnAddOperation = append(settings.OnAddOperation, func(doc *huma.OpenAPI, op *huma.Operation) {
-		e.takes[op.Method+" "+op.Path] = parametersOf(op, doc.Components.Schemas)
-		op.Parameters = append(op.Parameters, &huma.Param{Ref: "#/components/parameters/" + correlationParameter})
-	})
-	return &server{edge: e, api: humago.New(mux, settings)}
+	return &server{
+		edge: &edge{mux: mux, access: map[string]access{}, auth: auth, clock: c, log: log},
+		api:  humago.New(mux, config(auth)),
+	}
 }
 
 // register adds an operation. Its errors become problems here, its caller is known by then.
 func register[I, O any](s *server, a access, op huma.Operation, run func(context.Context, identity, *I) (*O, error)) {
 	op.MaxBodyBytes = maxBody + 1 // huma refuses a body that reaches the limit
+	op.RejectUnknownQueryParameters = true
 	op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusServiceUnavailable)
 	if a != accessOpen {
 		op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)
@@ -195,17 +187,27 @@ func (s *server) commands(c Commands) {
 		http.StatusOK, http.StatusNotFound), c.deliverShipment)
 	register(s, accessOperator, huma.Operation{
 		OperationID: "setStock", Method: http.MethodPut, Path: "/stock/{sku}", Summary: "Say how many pieces there are",
-		Description: "On hand is what lies in the warehouse, reserved pieces included. Read the stock, then count, then send the " +
-			"number with the ETag that you read in If-Match: where a shipment was dispatched or somebody else counted since, the " +
-			"answer is 412, and you read and count again. A shipment that was gone from the shelf while nobody had dispatched it " +
-			"belongs into left: the number is without it, and it is dispatched by this. If-None-Match: * makes a new article. " +
-			"409 stock.inconsistent says that the counters need the repair of docs/stock.md. " +
+		Description: "On hand is what lies in the warehouse, reserved pieces included. If-Match names the version that was counted against, which grows also when the books hear that pieces have left. " +
+			"What was dispatched before the request is taken to be missing in the number, also where the books have not heard of it yet. " +
+			"If-None-Match: * makes a new article. " +
 			"Sent again by the same caller, the request is recognised until somebody sets another number.",
 		Errors: []int{
 			http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
 			http.StatusNotFound, http.StatusPreconditionFailed, http.StatusPreconditionRequired,
 		},
 	}, c.setStock)
+	register(s, accessOperator, huma.Operation{
+		OperationID: "setProduct", Method: http.MethodPut, Path: "/products/{sku}", Summary: "Say what a product costs, or withdraw it",
+		Description: "For operators. The body is the whole of what is wanted: its prices take the place of all that there were, scheduled ones included, and " +
+			"withdrawn takes the product off sale and its prices away. A withdrawn product is listed again by a body with prices. What is so already changes nothing. " +
+			"Orders that were placed keep the prices that they were placed at. " +
+			"If-Match names the version that this was decided on; If-None-Match: * lists a product that nobody has listed before. " +
+			"Sent again by the same caller, the request is recognised until somebody changes the product.",
+		Errors: []int{
+			http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
+			http.StatusNotFound, http.StatusPreconditionFailed, http.StatusPreconditionRequired,
+		},
+	}, c.setProduct)
 }
 
 func (s *server) queries(q Queries) {
@@ -221,6 +223,13 @@ func (s *server) queries(q Queries) {
 		q.getStatistics)
 	register(s, accessCarrier, get("getShipment", "/shipments/{id}", "Read a shipment", "For operators and the carrier: where it stands, what is packed, and where it goes. The carrier sees no address once it is delivered or cancelled."), q.getShipment)
 	register(s, accessSignedIn, get("getStock", "/stock/{sku}", "Read what is in stock", ""), q.getStock)
+	register(s, accessSignedIn, get("getProduct", "/products/{sku}", "Read a product",
+		"Always shows what was set last. Who is no operator is answered 404 while none of its prices has come into force."), q.getProduct)
+	products := get("listProducts", "/products", "List the products that are for sale",
+		"By SKU, page by page. It follows the products within moments. A page may have fewer products than limit, and others follow all the same: next says so. "+
+			"What has no price in force yet is listed for operators only.")
+	products.Errors = nil
+	register(s, accessSignedIn, products, q.listProducts)
 	register(s, accessSignedIn, get("getAccount", "/accounts/{id}", "Read an account", "Always shows the caller's own writes. asOf shows how it was."+aboutPast), q.getAccount)
 	register(s, accessSignedIn, get("getStatement", "/accounts/{id}/statement", "Read an account's movements",
 		"Newest first, page by page, each with the balance right after it. Always shows the caller's own writes."), q.getStatement)

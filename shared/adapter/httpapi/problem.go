@@ -19,6 +19,7 @@ import (
 	"orderflow/shared/es"
 	"orderflow/shared/faults"
 	"orderflow/shared/personal"
+	"orderflow/shared/product"
 	"orderflow/shared/stock"
 )
 
@@ -158,7 +159,7 @@ func translate(err error) *problem {
 
 func ofFault(f *faults.Fault) *problem {
 	status := statusOf(f.Kind)
-	if errors.Is(f, stock.ErrVersionRequired) {
+	if errors.Is(f, stock.ErrVersionRequired) || errors.Is(f, product.ErrVersionRequired) {
 		status = http.StatusPreconditionRequired
 	}
 	p := newProblem(status, f.Code, f.Detail)

@@ -1,13 +1,7 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"time"
 
 	"orderflow/shared/account"
@@ -61,7 +55,7 @@ func (q Queries) getStatement(ctx context.Context, id identity, in *statementInp
 		}
 	}
 	if page.Next != 0 {
-		if out.Body.Next, err = newStatementCursor(in.ID, page.Next); err != nil {
+		if out.Body.Next, err = newCursor(statementCursor{Version: statementCursorVersion, AccountID: in.ID, Before: page.Next}); err != nil {
 			return nil, err
 		}
 	}
@@ -78,42 +72,17 @@ type statementCursor struct {
 
 const statementCursorVersion = 1
 
-func newStatementCursor(accountID string, before int64) (string, error) {
-	text, err := json.Marshal(statementCursor{Version: statementCursorVersion, AccountID: accountID, Before: before})
-	if err != nil {
-		return "", fmt.Errorf("httpapi: encode cursor: %w", err)
-	}
-	return base64.RawURLEncoding.EncodeToString(text), nil
-}
-
-// readStatementCursor gives the place that a cursor names, 0 where there is none. A bad one is the same fault as with the list of orders.
+// readStatementCursor gives the place that a cursor names, 0 where there is none.
 func readStatementCursor(text, accountID string) (before int64, err error) {
 	if text == "" {
 		return 0, nil
 	}
-	c, err := parseStatementCursor(text)
-	if err != nil || c.Version != statementCursorVersion || c.Before < 1 {
-		return 0, orders.ErrInvalidCursor.Field("query.cursor", "the cursor is none that a page has given")
+	var c statementCursor
+	if err := parseCursor(text, &c); err != nil || c.Version != statementCursorVersion || c.Before < 1 {
+		return 0, badCursor()
 	}
 	if c.AccountID != accountID {
 		return 0, orders.ErrInvalidCursor.Field("query.cursor", "the cursor belongs to another statement")
 	}
 	return c.Before, nil
-}
-
-func parseStatementCursor(text string) (statementCursor, error) {
-	var c statementCursor
-	plain, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil {
-		return c, err
-	}
-	d := json.NewDecoder(bytes.NewReader(plain))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&c); err != nil {
-		return c, err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return c, errors.New("text after the cursor")
-	}
-	return c, nil
 }
