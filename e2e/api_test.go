@@ -102,6 +102,66 @@ func TestKeyMovesMoneyOnce(t *testing.T) {
 		post(c.token, "/accounts/"+c.account+"/withdrawals", object{"amount": usd(10_001)}))
 }
 
+// A key counts for one caller and one operation, and names one request of theirs, whatever that is
+// about.
+func TestKeysAreTheCallersOwn(t *testing.T) {
+	t.Parallel()
+	c, other := newCustomer(t, 10_000), newCustomer(t, 10_000)
+	sku, key := newStock(t, 100), ident.New()
+	under := func(r request) request { return r.with("Idempotency-Key", key) }
+	reused := func(r request) {
+		t.Helper()
+		refused(t, http.StatusUnprocessableEntity, "idempotency.key-reused", under(r))
+	}
+	// A customer and an operator withdraw under one key: both are paid.
+	withdraw := func(token, account string) request {
+		return post(token, "/accounts/"+account+"/withdrawals", object{"amount": usd(1_000)})
+	}
+	hers := must[movement](t, http.StatusCreated, under(withdraw(c.token, c.account)))
+	theirs := must[movement](t, http.StatusCreated, under(withdraw(stack.operator, c.account)))
+	if hers.ID == theirs.ID || theirs.Balance != usd(8_000) || c.balance(t) != 8_000 {
+		t.Errorf("%+v and %+v", hers, theirs)
+	}
+	reused(withdraw(stack.operator, other.account))
+	// A customer and an operator order under one key: there are two orders.
+	lines := anOrder(line(sku, 1, 500))
+	first := must[order](t, http.StatusAccepted, under(post(c.token, "/orders", lines)))
+	lines["customerId"] = c.id
+	second := must[order](t, http.StatusAccepted, under(post(stack.operator, "/orders", lines)))
+	if first.ID == second.ID {
+		t.Errorf("both have the order %s", first.ID)
+	}
+	c.ends(t, first.ID, "confirmed")
+	c.ends(t, second.ID, "confirmed")
+	// A key that cancels one order cancels no other, and takes nothing back for it: eight at once.
+	orders := [2]string{first.ID, second.ID}
+	answers := make([]answer, 8)
+	inParallel(len(answers), func(i int) {
+		answers[i] = send(t, under(post(c.token, "/orders/"+orders[i%2]+"/cancel", object{"reason": "late"})))
+	})
+	cancelled := 0
+	if answers[1].status == http.StatusAccepted {
+		cancelled = 1
+	}
+	for i, a := range answers {
+		want := http.StatusUnprocessableEntity
+		if i%2 == cancelled {
+			want = http.StatusAccepted
+		}
+		if a.status != want {
+			t.Errorf("answer %d is %s, want %d", i, a, want)
+		}
+	}
+	c.ends(t, orders[cancelled], "cancelled")
+	reused(post(c.token, "/orders/"+orders[1-cancelled]+"/cancel", object{"reason": "late"}))
+	if o := c.order(t, orders[1-cancelled]); o.Status != "confirmed" {
+		t.Errorf("the other order is %s", o.Status)
+	}
+	if balance := c.balance(t); balance != 7_500 {
+		t.Errorf("balance is %d", balance)
+	}
+}
+
 // Deposited 1000, withdrawn 200, transferred 300 out, 5 % interest: 525. The statement tells it, newest first.
 func TestLedger(t *testing.T) {
 	t.Parallel()

@@ -41,6 +41,7 @@ import (
 	"orderflow/shared/audit"
 	"orderflow/shared/deadletter"
 	"orderflow/shared/ident"
+	ordering "orderflow/shared/order"
 	"orderflow/shared/shipment"
 	"orderflow/shared/sweep"
 	"orderflow/shared/view"
@@ -526,7 +527,7 @@ func (c customer) inTurn(t *testing.T, l shop.Line) (ids []string) {
 	t.Helper()
 	for _, slot := range []int{sweep.Slot(time.Now()), sweep.Slot(time.Now().Add(5 * time.Minute))} {
 		key := ident.New()
-		for orders.Slot(ident.Derive("order", c.id, key)) != slot {
+		for orders.Slot(ordering.ID("customer/"+c.id, key)) != slot {
 			key = ident.New()
 		}
 		ids = append(ids, must[order](t, http.StatusAccepted, post(c.token, "/orders", anOrder(l)).with("Idempotency-Key", key)).ID)

@@ -89,7 +89,8 @@ func TestSnapshots(t *testing.T) {
 	balance, version := int64(1_000), int64(2)
 	growTo := func(end int64) {
 		for ; version < end; version++ {
-			if _, err := ledger.Deposit(t.Context(), es.Request{CommitID: ident.New(), Time: time.Now()}, c.account, fmt.Sprint(version), usd(1)); err != nil {
+			req, key := es.Request{CommitID: ident.New(), Time: time.Now()}, fmt.Sprint(c.account, version)
+			if _, err := ledger.Deposit(t.Context(), req, c.account, key, usd(1)); err != nil {
 				t.Fatal(err)
 			}
 			balance++

@@ -580,7 +580,8 @@ func (s *stand) run(t *testing.T, spec caseSpec, w want) {
 			country = "US"
 		}
 	}
-	_, err = s.accounts.Deposit(ctx, s.request(id, "deposit"), opened.State.ID, "deposit", money.Money{Amount: balance, Currency: "EUR"})
+	funds := money.Money{Amount: balance, Currency: "EUR"}
+	_, err = s.accounts.Deposit(ctx, s.request(id, "deposit"), opened.State.ID, id, funds)
 	must(err)
 	_, err = s.stock.Set(ctx, s.request(id, "stock"), sku, onHand, stock.Match{MustBeNew: true})
 	must(err)

@@ -22,6 +22,7 @@ import (
 	"orderflow/shared/es"
 	"orderflow/shared/order"
 	"orderflow/shared/product"
+	"orderflow/shared/request"
 	"orderflow/shared/shipment"
 	"orderflow/shared/stock"
 )
@@ -29,7 +30,10 @@ import (
 func main() {
 	log, config, now := awsenv.Logger(), awsenv.Config(context.Background()), clock.System{}
 	tables := dynamodb.NewFromConfig(config)
-	store := dynamostore.New(tables, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register, customer.Register, account.Register, stock.Register, shipment.Register, product.Register))
+	store := dynamostore.New(tables, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(
+		order.Register, customer.Register, account.Register, stock.Register, shipment.Register, product.Register,
+		request.Register,
+	))
 	vault := keyvault.New(tables, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
 	customers := customer.New(customer.Deps{Store: store, Clock: now, Vault: vault, Eraser: vault})
 	shipments := shipment.New(shipment.Deps{Store: store, Clock: now, Vault: vault})

@@ -32,13 +32,15 @@ func TestLedger(t *testing.T) {
 	}
 	sent, err := s.Transfer(ctx, request("", ""), s.id, to, "k", eur(300))
 	if want := (account.TransferProcessed{
-		TransferID: account.TransferID(s.id, "k"), FromAccountID: s.id, ToAccountID: to, Amount: eur(300), Balance: eur(500),
+		TransferID: account.TransferID("test", "k"), FromAccountID: s.id, ToAccountID: to,
+		Amount: eur(300), Balance: eur(500),
 	}); err != nil || sent != want {
 		t.Fatalf("%+v, %v, want %+v", sent, err, want)
 	}
 	borne, err := s.ApplyInterest(ctx, request("", ""), s.id, "k", 500)
 	if want := (account.InterestProcessed{
-		InterestID: account.InterestID(s.id, "k"), AccountID: s.id, RateBasisPoints: 500, Amount: eur(25), Balance: eur(525),
+		InterestID: account.InterestID("test", "k"), AccountID: s.id, RateBasisPoints: 500,
+		Amount: eur(25), Balance: eur(525),
 	}); err != nil || borne != want {
 		t.Fatalf("%+v, %v, want %+v", borne, err, want)
 	}
@@ -54,8 +56,9 @@ func TestLedger(t *testing.T) {
 		Lines: []account.Line{
 			{5, noon, account.KindInterest, eur(25), eur(525), "interest/" + borne.InterestID, ""},
 			{4, noon, account.KindTransferOut, eur(-300), eur(500), "transfer/" + sent.TransferID, to},
-			{3, noon, account.KindWithdrawal, eur(-200), eur(800), "withdrawal/" + account.WithdrawalID(s.id, "k"), ""},
-			{2, noon, account.KindDeposit, eur(1000), eur(1000), "deposit/" + account.DepositID(s.id, "first"), ""},
+			{3, noon, account.KindWithdrawal, eur(-200), eur(800),
+				"withdrawal/" + account.WithdrawalID("test", "k"), ""},
+			{2, noon, account.KindDeposit, eur(1000), eur(1000), "deposit/" + account.DepositID("test", "first"), ""},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -270,7 +273,7 @@ func receiver(t *testing.T, s *stand) string { return s.other(t) }
 // free opens one more account in EUR that holds nothing.
 func (s *stand) free(t *testing.T) string {
 	t.Helper()
-	if _, err := s.Open(t.Context(), request("open", ""), s.customer+"-free", "EUR"); err != nil {
+	if _, err := s.Open(t.Context(), request("open-free", ""), s.customer+"-free", "EUR"); err != nil {
 		t.Fatal(err)
 	}
 	return account.ID(s.customer+"-free", "EUR")

@@ -29,21 +29,21 @@ func New(deps Deps) Service { return Service{deps: deps, states: States(deps.Sto
 // ID is the id of a customer's account in a currency: there is one.
 func ID(customerID, currency string) string { return ident.Derive("account", customerID, currency) }
 
-// DepositID is the id of the deposit that a key stands for.
-func DepositID(accountID, key string) string { return ident.Derive(DepositCategory, accountID, key) }
+// OpeningID is the id of the opening that a request stands for, whoever the account is for.
+func OpeningID(requestID string) string { return ident.Derive(OpeningCategory, requestID) }
 
-// WithdrawalID is the id of the withdrawal that a key stands for.
-func WithdrawalID(accountID, key string) string {
-	return ident.Derive(WithdrawalCategory, accountID, key)
-}
+// DepositID is the id of the deposit that a caller's key stands for, whatever account it is to. It
+// names the caller as events do.
+func DepositID(actor, key string) string { return ident.Derive(DepositCategory, actor, key) }
 
-// TransferID is the id of the transfer that a key stands for, of the account that sends.
-func TransferID(fromAccountID, key string) string {
-	return ident.Derive(TransferCategory, fromAccountID, key)
-}
+// WithdrawalID is the id of the withdrawal that a caller's key stands for.
+func WithdrawalID(actor, key string) string { return ident.Derive(WithdrawalCategory, actor, key) }
 
-// InterestID is the id of the interest that a key stands for.
-func InterestID(accountID, key string) string { return ident.Derive(InterestCategory, accountID, key) }
+// TransferID is the id of the transfer that a caller's key stands for.
+func TransferID(actor, key string) string { return ident.Derive(TransferCategory, actor, key) }
+
+// InterestID is the id of the interest that a caller's key stands for.
+func InterestID(actor, key string) string { return ident.Derive(InterestCategory, actor, key) }
 
 // Plan decides a command that moves money on the account as it stands, for a caller that appends the commit together with that of its own attempt. That
 // attempt alone tells whether the command was carried out before: the commits that a snapshot stands for are not looked at. The state is the one right
@@ -91,10 +91,11 @@ func commitID(c Command) (string, error) {
 	return "", fmt.Errorf("account: %T moves no money", c)
 }
 
-// Open opens the customer's account in a currency (ISO 4217). The request's commit id stands for the client's key: with the same currency it gets the
-// account as it is now, with another es.ErrKeyReused. An account that another request opened is ErrAlreadyOpen.
+// Open opens the customer's account in a currency (ISO 4217). The request's commit id stands for
+// the caller's key: for the same customer and currency it gets the account as it is now, for
+// another es.ErrKeyReused. An account that another request opened is ErrAlreadyOpen.
 func (s Service) Open(ctx context.Context, req es.Request, customerID, currency string) (es.Result[State], error) {
-	accountID, openingID := ID(customerID, currency), ident.Derive(OpeningCategory, customerID, req.CommitID)
+	accountID, openingID := ID(customerID, currency), OpeningID(req.CommitID)
 	attempt := recorded(s, OpeningCategory, func(o OpeningProcessed) string { return o.OpeningID })
 	repeated := true
 	opening, err := attempt.Do(ctx, openingID, req, func(ctx context.Context) (es.Plan, error) {
@@ -135,11 +136,12 @@ type Movement struct {
 	Balance   money.Money // right after the movement, whatever has happened since
 }
 
-// Deposit brings money in. The key stands for one deposit to this account: the same key with the same amount gets the same answer, with another
-// request es.ErrKeyReused. A deposit that is refused writes nothing, and its key may be used again.
+// Deposit brings money in. The key stands for one deposit by the request's actor: the same request
+// gets the same answer, another amount or account es.ErrKeyReused. A deposit that is refused writes
+// nothing, and its key may be used again.
 func (s Service) Deposit(ctx context.Context, req es.Request, accountID, key string, amount money.Money) (Movement, error) {
-	id := DepositID(accountID, key)
-	return s.move(ctx, req, DepositCategory, Movement{ID: id, AccountID: accountID, Amount: amount},
+	id := DepositID(req.Metadata.Actor, key)
+	return s.move(ctx, req, key, DepositCategory, Movement{ID: id, AccountID: accountID, Amount: amount},
 		Deposit{Amount: amount, Reference: string(es.NewStreamID(DepositCategory, id))},
 		func(m Movement) any {
 			return DepositProcessed{DepositID: m.ID, AccountID: m.AccountID, Amount: m.Amount, Balance: m.Balance}
@@ -148,8 +150,8 @@ func (s Service) Deposit(ctx context.Context, req es.Request, accountID, key str
 
 // Withdraw takes money out. Key, repetition and refusal are as with Deposit.
 func (s Service) Withdraw(ctx context.Context, req es.Request, accountID, key string, amount money.Money) (Movement, error) {
-	id := WithdrawalID(accountID, key)
-	return s.move(ctx, req, WithdrawalCategory, Movement{ID: id, AccountID: accountID, Amount: amount},
+	id := WithdrawalID(req.Metadata.Actor, key)
+	return s.move(ctx, req, key, WithdrawalCategory, Movement{ID: id, AccountID: accountID, Amount: amount},
 		Withdraw{Amount: amount, Reference: string(es.NewStreamID(WithdrawalCategory, id))},
 		func(m Movement) any {
 			return WithdrawalProcessed{WithdrawalID: m.ID, AccountID: m.AccountID, Amount: m.Amount, Balance: m.Balance}
@@ -157,14 +159,15 @@ func (s Service) Withdraw(ctx context.Context, req es.Request, accountID, key st
 }
 
 // move carries out a movement in one append: the attempt's event and the account's.
-func (s Service) move(ctx context.Context, req es.Request, category string, wanted Movement, c Command, processed func(Movement) any) (Movement, error) {
-	// The attempt's stream is named by the key, so its one commit is too: whoever sends the key again meets the fingerprint.
-	req.CommitID = wanted.ID
+func (s Service) move(
+	ctx context.Context, req es.Request, key, category string, wanted Movement, c Command, processed func(Movement) any,
+) (Movement, error) {
 	attempt := es.Attempt[Movement]{
 		Category: category, Store: s.deps.Store, Clock: s.deps.Clock, Fold: foldMovement,
 		Status: func(m Movement) es.AttemptStatus { return status(m.ID) },
 	}
-	done, err := attempt.Do(ctx, wanted.ID, req, func(ctx context.Context) (es.Plan, error) {
+	earlier := earlierID(category, wanted.AccountID, key)
+	done, err := once(ctx, s, attempt, wanted.ID, earlier, req, func(ctx context.Context) (es.Plan, error) {
 		after, commit, err := Plan(ctx, s.states, req, wanted.AccountID, c)
 		if err != nil {
 			return es.Plan{}, err
@@ -176,21 +179,21 @@ func (s Service) move(ctx context.Context, req es.Request, category string, want
 	if err != nil {
 		return Movement{}, err
 	}
-	if done.Amount != wanted.Amount {
+	if done.Amount != wanted.Amount || done.AccountID != wanted.AccountID {
 		return Movement{}, es.ErrKeyReused // of a caller that gives no fingerprint
 	}
 	return done, nil
 }
 
-// Transfer sends money from one account to another, in one append over both and the transfer itself: it happens whole or not at all. The key stands for
-// one transfer from the sending account. Repetition and refusal are as with Deposit; what forbids it may lie with either account. ErrSameAccount
-// where both are one.
+// Transfer sends money from one account to another, in one append over both and the transfer
+// itself: it happens whole or not at all. The key stands for one transfer by the request's actor.
+// Repetition and refusal are as with Deposit; what forbids it may lie with either account.
+// ErrSameAccount where both are one.
 func (s Service) Transfer(ctx context.Context, req es.Request, fromAccountID, toAccountID, key string, amount money.Money) (TransferProcessed, error) {
-	id := TransferID(fromAccountID, key)
+	id, earlier := TransferID(req.Metadata.Actor, key), earlierID(TransferCategory, fromAccountID, key)
 	reference := string(es.NewStreamID(TransferCategory, id))
-	req.CommitID = id
 	attempt := recorded(s, TransferCategory, func(e TransferProcessed) string { return e.TransferID })
-	done, err := attempt.Do(ctx, id, req, func(ctx context.Context) (es.Plan, error) {
+	done, err := once(ctx, s, attempt, id, earlier, req, func(ctx context.Context) (es.Plan, error) {
 		sender, out, err := Plan(ctx, s.states, req, fromAccountID, TransferOut{ToAccountID: toAccountID, Amount: amount, Reference: reference})
 		if err != nil {
 			return es.Plan{}, err
@@ -206,7 +209,7 @@ func (s Service) Transfer(ctx context.Context, req es.Request, fromAccountID, to
 			Commits: []es.Commit{out, in},
 		}, nil
 	})
-	if err == nil && (done.Amount != amount || done.ToAccountID != toAccountID) {
+	if err == nil && (done.Amount != amount || done.FromAccountID != fromAccountID || done.ToAccountID != toAccountID) {
 		err = es.ErrKeyReused // of a caller that gives no fingerprint
 	}
 	if err != nil {
@@ -215,14 +218,14 @@ func (s Service) Transfer(ctx context.Context, req es.Request, fromAccountID, to
 	return done, nil
 }
 
-// ApplyInterest adds interest to the balance as it stands when the request is carried out: rate basis points of it, 1 to MaxRate, rounded to whole minor
-// units, a half to the even one. The key stands for one application to this account, also where it rounded to nothing and left the account as it
-// was. Repetition and refusal are as with Deposit.
+// ApplyInterest adds interest to the balance as it stands when the request is carried out: rate
+// basis points of it, 1 to MaxRate, rounded to whole minor units, a half to the even one. The key
+// stands for one application by the request's actor, also where it rounded to nothing and left the
+// account as it was. Repetition and refusal are as with Deposit.
 func (s Service) ApplyInterest(ctx context.Context, req es.Request, accountID, key string, rate int64) (InterestProcessed, error) {
-	id := InterestID(accountID, key)
-	req.CommitID = id
+	id, earlier := InterestID(req.Metadata.Actor, key), earlierID(InterestCategory, accountID, key)
 	attempt := recorded(s, InterestCategory, func(e InterestProcessed) string { return e.InterestID })
-	done, err := attempt.Do(ctx, id, req, func(ctx context.Context) (es.Plan, error) {
+	done, err := once(ctx, s, attempt, id, earlier, req, func(ctx context.Context) (es.Plan, error) {
 		after, commit, err := Plan(ctx, s.states, req, accountID,
 			ApplyInterest{RateBasisPoints: rate, Reference: string(es.NewStreamID(InterestCategory, id))})
 		if err != nil {
@@ -239,7 +242,7 @@ func (s Service) ApplyInterest(ctx context.Context, req es.Request, accountID, k
 		}
 		return es.Plan{Event: processed, Commits: commits}, nil
 	})
-	if err == nil && done.RateBasisPoints != rate {
+	if err == nil && (done.RateBasisPoints != rate || done.AccountID != accountID) {
 		err = es.ErrKeyReused // of a caller that gives no fingerprint
 	}
 	if err != nil {

@@ -58,7 +58,7 @@ func (s *stand) opened(t *testing.T, balance int64) *stand {
 // other opens another customer's account in EUR, once, and gives its id.
 func (s *stand) other(t *testing.T) string {
 	t.Helper()
-	if _, err := s.Open(t.Context(), request("open", ""), s.customer+"-other", "EUR"); err != nil {
+	if _, err := s.Open(t.Context(), request("open-other", ""), s.customer+"-other", "EUR"); err != nil {
 		t.Fatal(err)
 	}
 	return account.ID(s.customer+"-other", "EUR")
@@ -153,8 +153,8 @@ func movements(s *stand) map[string]struct {
 		id   string
 		sign int64
 	}{
-		"deposit":    {s.Deposit, account.DepositID(s.id, "k1"), 1},
-		"withdrawal": {s.Withdraw, account.WithdrawalID(s.id, "k1"), -1},
+		"deposit":    {s.Deposit, account.DepositID("test", "k1"), 1},
+		"withdrawal": {s.Withdraw, account.WithdrawalID("test", "k1"), -1},
 	}
 }
 

@@ -155,7 +155,7 @@ func TestRepeatsBehindASnapshot(t *testing.T) {
 		a[2], errs[2] = s.Withdraw(ctx, request("", body), s.id, "k", eur(100))
 		a[3], errs[3] = s.Transfer(ctx, request("", body), s.id, to, "k", eur(50))
 		a[4], errs[4] = s.ApplyInterest(ctx, request("", body), s.id, "k", 100)
-		a[5], errs[5] = s.Transfer(ctx, request("", body), to, s.id, "k", eur(25))
+		a[5], errs[5] = s.Transfer(ctx, request("", body), to, s.id, "back", eur(25))
 		return a, errs
 	}
 	first, errs := all("")
@@ -164,7 +164,7 @@ func TestRepeatsBehindASnapshot(t *testing.T) {
 	}
 	for i := range account.Every {
 		for _, id := range []string{s.id, to} {
-			if _, err := s.Deposit(ctx, request("", ""), id, fmt.Sprint(i), eur(1)); err != nil {
+			if _, err := s.Deposit(ctx, request("", ""), id, fmt.Sprint(id, i), eur(1)); err != nil {
 				t.Fatal(err)
 			}
 		}

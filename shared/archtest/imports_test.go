@@ -19,6 +19,7 @@ var contexts = map[string][]string{
 	"shared/order":    {"shared/shipment"}, // the address
 	"shared/payment":  {"shared/account"},  // one transaction over the attempt and the account
 	"shared/product":  nil,
+	"shared/request":  nil,
 	"shared/shipment": nil,
 	"shared/stock":    nil,
 }

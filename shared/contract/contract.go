@@ -18,6 +18,7 @@ import (
 	"orderflow/shared/order"
 	"orderflow/shared/payment"
 	"orderflow/shared/product"
+	"orderflow/shared/request"
 	"orderflow/shared/shipment"
 	"orderflow/shared/stock"
 )
@@ -104,7 +105,9 @@ type catalogue struct {
 	published map[string][]entry // oldest version first
 }
 
-var catalogued = newCatalogue(orderTypes, customerTypes, accountTypes, paymentTypes, stockTypes, shipmentTypes, productTypes)
+var catalogued = newCatalogue(
+	orderTypes, customerTypes, accountTypes, paymentTypes, stockTypes, shipmentTypes, productTypes, requestTypes,
+)
 
 func newCatalogue(contexts ...func() []entry) catalogue {
 	c := catalogue{known: map[key]Type{}, published: map[string][]entry{}}
@@ -160,8 +163,10 @@ func (e entry) retired() entry {
 
 // Registry knows every stored event that is published.
 func Registry() *es.Registry {
-	return es.NewRegistry(order.Register, customer.Register, account.Register, payment.Register, stock.Register, shipment.Register,
-		product.Register)
+	return es.NewRegistry(
+		order.Register, customer.Register, account.Register, payment.Register, stock.Register, shipment.Register,
+		product.Register, request.Register,
+	)
 }
 
 // Types lists every published type in every version, by name and version.

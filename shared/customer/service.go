@@ -45,6 +45,10 @@ func (s Service) Register(ctx context.Context, req es.Request, in RegisterInput)
 	}
 	join := Join{CustomerID: in.CustomerID}
 	if !current.State.Exists() {
+		// Before a data key is made for somebody whom the request may not be about.
+		if err := req.Claim.Check(ctx, s.deps.Store); err != nil {
+			return es.Result[State]{}, err
+		}
 		join, err = s.seal(ctx, in)
 	}
 	if err == nil {

@@ -94,30 +94,45 @@ func (d Desk) Discard(ctx context.Context, id string, o Order) (Entry, error) {
 	})
 }
 
-// carryOut changes an entry by an order, unless it was carried out before. The same key with another order is an es.ErrKeyReused.
+// carryOut changes an entry by an order, unless it was carried out before. The same key with
+// another order, also about another entry, is an es.ErrKeyReused.
 func (d Desk) carryOut(ctx context.Context, id string, o Order, f func(Entry) (Entry, error)) (Entry, error) {
-	var refused error
-	e, err := change(ctx, d.Table, id, func(e Entry) (Entry, bool) {
-		refused = nil
-		for _, r := range e.Requests {
-			if r.ID == o.Request.CommitID {
-				if r.Fingerprint != o.Request.Fingerprint {
-					refused = es.ErrKeyReused
-				}
-				return e, false
-			}
+	asked := Request{ID: o.Request.CommitID, Fingerprint: o.Request.Fingerprint}
+	for try := 1; ; try++ {
+		e, err := d.Table.Get(ctx, id)
+		if err != nil {
+			return Entry{}, missing(err)
 		}
-		var next Entry
-		if next, refused = f(e); refused != nil {
-			return e, false
+		before, found, err := d.decided(ctx, e, asked.ID)
+		switch {
+		case err != nil:
+			return Entry{}, err
+		case found && before.Fingerprint != asked.Fingerprint:
+			return Entry{}, es.ErrKeyReused
+		case found:
+			return e, nil
 		}
-		next.Requests = remember(next.Requests, Request{ID: o.Request.CommitID, Fingerprint: o.Request.Fingerprint})
-		return next, true
-	})
-	if refused != nil {
-		return Entry{}, refused
+		next, err := f(e)
+		if err != nil {
+			return Entry{}, err
+		}
+		next.Requests = remember(next.Requests, asked)
+		if err = d.Table.Decide(ctx, next, asked); err == nil || !errors.Is(err, ErrConflict) || try == changeTries {
+			next.Revision++
+			return next, err
+		}
 	}
-	return e, missing(err)
+}
+
+// decided finds a request by its id: among those of the entry, which knows its own and those of
+// earlier releases, or among all.
+func (d Desk) decided(ctx context.Context, e Entry, requestID string) (Request, bool, error) {
+	for _, r := range e.Requests {
+		if r.ID == requestID {
+			return r, true, nil
+		}
+	}
+	return d.Table.Decided(ctx, requestID)
 }
 
 func missing(err error) error {

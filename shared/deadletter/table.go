@@ -17,6 +17,12 @@ type Table interface {
 	Create(context.Context, Entry, Message) error
 	// Update writes an entry that still has the revision with which it was read; an ErrConflict where it has not.
 	Update(context.Context, Entry) error
+	// Decide is Update for an operator's request, which is written down with it, both or none. It
+	// is an ErrConflict also where a request of that id is there already.
+	Decide(context.Context, Entry, Request) error
+	// Decided gives a request that Decide wrote down, about whichever entry; found is false where
+	// there is none.
+	Decided(ctx context.Context, requestID string) (r Request, found bool, err error)
 	// Due gives the entries whose Next has come, the longest due first. It may lag behind what was written, so that a claim reads the entry once more. One that can't be
 	// read is an ErrUnreadable, and others follow; any other error is the last.
 	Due(ctx context.Context, now time.Time) iter.Seq2[Entry, error]

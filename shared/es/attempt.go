@@ -126,6 +126,12 @@ func (a Attempt[S]) settle(ctx context.Context, id, command string, req Request,
 			if found && fingerprint != req.Fingerprint {
 				return ErrKeyReused
 			}
+			var claims []Commit
+			if !found {
+				if claims, err = req.claim(ctx, a.Store); err != nil {
+					return err
+				}
+			}
 			p, err := plan(ctx, state)
 			if err == nil && p == nil {
 				return nil
@@ -135,6 +141,7 @@ func (a Attempt[S]) settle(ctx context.Context, id, command string, req Request,
 				return fmt.Errorf("es: attempt %s: commit %q is there and the attempt is still %s", history.Head.stream, req.CommitID, a.Status(state))
 			}
 			if err == nil {
+				p.Commits = append(claims, p.Commits...)
 				err = a.append(ctx, history.Head, req, *p)
 			}
 			fault, ok := faults.As(err)

@@ -14,6 +14,7 @@ type Request struct {
 	Fingerprint string    // hash of the request's body where a client chose the key, else ""
 	Time        time.Time // required; when the command was taken
 	Metadata    Metadata
+	Claim       Claim // where a client chose the key and the target, so that CommitID is to name one request alone
 }
 
 // Commit makes the commit of a request on a stream.
@@ -39,9 +40,12 @@ type Result[S any] struct {
 	Repeated bool // the request had been carried out before; State is the present one
 }
 
-// Handle loads the stream, decides and appends; on a conflict it does so again. A request that was carried out before is answered with the
-// present state, and with ErrKeyReused where its fingerprint is another. A decision without events writes nothing.
-// The error is an ErrConflict once RetryConflicts gives up. Any other is the store's, Fold's or Decide's, as it is.
+// Handle loads the stream, decides and appends; on a conflict it does so again. A request that was
+// carried out before is answered with the present state, and with ErrKeyReused where its
+// fingerprint is another. A decision without events writes nothing. With a Claim, ErrKeyReused is
+// also the answer where the key belongs to a request on another stream: that costs one read more,
+// and the claim's commit goes with the command's own. The error is an ErrConflict once
+// RetryConflicts gives up. Any other is the store's, Fold's or Decide's, as it is.
 func (h Handler[C, S, E]) Handle(ctx context.Context, id string, req Request, command C) (Result[S], error) {
 	var res Result[S]
 	err := RetryConflicts(ctx, h.Clock, func(ctx context.Context) error {
@@ -98,6 +102,10 @@ func (h Handler[C, S, E]) once(ctx context.Context, id string, req Request, comm
 		}
 		return res, false, nil
 	}
+	claims, err := req.claim(ctx, h.Store)
+	if err != nil {
+		return res, false, err
+	}
 	if want != nil && history.Head.version != *want {
 		return res, false, &ConflictError{Stream: history.Head.stream, Expected: *want, Actual: history.Head.version}
 	}
@@ -110,7 +118,7 @@ func (h Handler[C, S, E]) once(ctx context.Context, id string, req Request, comm
 		commit.Events = append(commit.Events, e)
 		res.State = h.Decider.Evolve(res.State, e)
 	}
-	appended, err := h.Store.Append(ctx, []Commit{commit})
+	appended, err := h.Store.Append(ctx, append([]Commit{commit}, claims...))
 	if err != nil {
 		return res, false, err
 	}

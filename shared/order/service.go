@@ -54,6 +54,7 @@ func New(deps Deps) Service {
 // PlaceInput is an order as a customer gives it.
 type PlaceInput struct {
 	OrderID    string
+	EarlierID  string // that earlier releases gave the order of this request, or ""
 	CustomerID string
 	AccountID  string
 	Lines      []Line
@@ -86,6 +87,9 @@ func (s Service) Place(ctx context.Context, req es.Request, in PlaceInput) (es.R
 	}
 	if req.Fingerprint, err = s.deps.Vault.Fingerprint(ctx, in.CustomerID, req.Fingerprint); err != nil {
 		return es.Result[State]{}, fmt.Errorf("order: fingerprint request: %w", err)
+	}
+	if res, found, err := s.earlier(ctx, req, in.EarlierID); found || err != nil {
+		return res, err
 	}
 	return s.handler.Handle(ctx, in.OrderID, req, Place{
 		OrderID: in.OrderID, CustomerID: in.CustomerID, AccountID: in.AccountID, Lines: in.Lines, Address: address, Now: req.Time,

@@ -30,8 +30,9 @@ func Run(t *testing.T, store es.Store, c clock.Clock) {
 
 func eur(amount int64) money.Money { return money.Money{Amount: amount, Currency: "EUR"} }
 
-func request(c clock.Clock, key string) es.Request {
-	return es.Request{CommitID: key, Fingerprint: key, Time: c.Now()}
+// request is one of a caller's; with an actor of its own, no other test has its key.
+func request(c clock.Clock, actor, key string) es.Request {
+	return es.Request{CommitID: actor + key, Fingerprint: key, Time: c.Now(), Metadata: es.Metadata{Actor: actor}}
 }
 
 func want(t *testing.T, accounts account.Service, id string, balance, version int64) {
@@ -49,10 +50,10 @@ func want(t *testing.T, accounts account.Service, id string, balance, version in
 func withdrawals(t *testing.T, accounts account.Service, c clock.Clock) {
 	customer := ident.New()
 	id := account.ID(customer, "EUR")
-	if _, err := accounts.Open(t.Context(), request(c, "open"), customer, "EUR"); err != nil {
+	if _, err := accounts.Open(t.Context(), request(c, customer, "open"), customer, "EUR"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := accounts.Deposit(t.Context(), request(c, "first"), id, "first", eur(1000)); err != nil {
+	if _, err := accounts.Deposit(t.Context(), request(c, customer, "first"), id, "first", eur(1000)); err != nil {
 		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
@@ -63,7 +64,9 @@ func withdrawals(t *testing.T, accounts account.Service, c clock.Clock) {
 			var answers [2]error
 			var both sync.WaitGroup
 			for twin := range answers {
-				both.Go(func() { _, answers[twin] = accounts.Withdraw(t.Context(), request(c, key), id, key, eur(30)) })
+				both.Go(func() {
+					_, answers[twin] = accounts.Withdraw(t.Context(), request(c, customer, key), id, key, eur(30))
+				})
 			}
 			both.Wait()
 			switch {
@@ -90,7 +93,7 @@ func openings(t *testing.T, accounts account.Service, c clock.Clock) {
 	var done atomic.Int64
 	for i := range 40 {
 		wg.Go(func() {
-			_, err := accounts.Open(t.Context(), request(c, fmt.Sprint(i/2)), customer, "EUR")
+			_, err := accounts.Open(t.Context(), request(c, customer, fmt.Sprint(i/2)), customer, "EUR")
 			if err == nil {
 				done.Add(1)
 			} else if !errors.Is(err, account.ErrAlreadyOpen) {
@@ -111,10 +114,11 @@ func transfers(t *testing.T, accounts account.Service, c clock.Clock) {
 	for i := range ids {
 		customer := ident.New()
 		ids[i] = account.ID(customer, "EUR")
-		if _, err := accounts.Open(t.Context(), request(c, "open"), customer, "EUR"); err != nil {
+		if _, err := accounts.Open(t.Context(), request(c, customer, "open"), customer, "EUR"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := accounts.Deposit(t.Context(), request(c, "first"), ids[i], "first", eur(1000)); err != nil {
+		req := request(c, customer, "first")
+		if _, err := accounts.Deposit(t.Context(), req, ids[i], "first", eur(1000)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -122,7 +126,8 @@ func transfers(t *testing.T, accounts account.Service, c clock.Clock) {
 	for i := range 40 {
 		from, key := i%2, fmt.Sprint(i/4)
 		wg.Go(func() {
-			if _, err := accounts.Transfer(t.Context(), request(c, key), ids[from], ids[1-from], key, eur(100)); err != nil {
+			req := request(c, ids[from], key)
+			if _, err := accounts.Transfer(t.Context(), req, ids[from], ids[1-from], key, eur(100)); err != nil {
 				t.Errorf("%s from %d: %v", key, from, err)
 			}
 		})

@@ -17,8 +17,10 @@ import (
 	"orderflow/shared/ident"
 )
 
-// op is a transfer, or interest, that somebody asks for. Few keys make many repeats.
+// op is a transfer, or interest, that somebody asks for. Few callers and keys make many repeats,
+// and many other requests under a key that was used.
 type op struct {
+	Who      int
 	From, To int // the account after the last one is nobody's
 	Key      int
 	Amount   int64 // of a transfer; 0 asks for interest on From
@@ -32,7 +34,8 @@ type step struct {
 
 const (
 	holders = 3
-	keys    = 4 // of each account
+	callers = 2
+	keys    = 4 // of each caller
 	funds   = 500
 	rate    = 333
 )
@@ -41,6 +44,7 @@ var steps = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) step {
 	return step{
 		Ops: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) op {
 			return op{
+				Who:    rapid.IntRange(0, callers-1).Draw(t, "who"),
 				From:   rapid.IntRange(0, holders-1).Draw(t, "from"),
 				To:     rapid.IntRange(0, holders).Draw(t, "to"),
 				Key:    rapid.IntRange(0, keys-1).Draw(t, "key"),
@@ -61,6 +65,7 @@ type ledger struct {
 	snapshots memstore.Snapshots
 	accounts  account.Service
 	ids       [holders + 1]string
+	actors    [callers]string
 }
 
 // conserve takes the steps one after the other and checks after each that the accounts together hold what they were given, and what interest added. A
@@ -68,16 +73,19 @@ type ledger struct {
 func conserve(ctx context.Context, t reporter, store es.Store, c clock.Clock, all []step) {
 	l := &ledger{ctx: ctx, clock: c, store: &estest.Hooked{Store: store}}
 	l.accounts = account.New(account.Deps{Store: l.store, Clock: c, Snapshots: &l.snapshots})
+	for i := range l.actors {
+		l.actors[i] = "operator/" + ident.New()
+	}
 	for i := range l.ids {
 		customer := ident.New()
 		l.ids[i] = account.ID(customer, "EUR")
 		if i == holders {
 			break
 		}
-		if _, err := l.accounts.Open(ctx, request(c, "open"), customer, "EUR"); err != nil {
+		if _, err := l.accounts.Open(ctx, request(c, customer, "open"), customer, "EUR"); err != nil {
 			t.Fatalf("open: %v", err)
 		}
-		if _, err := l.accounts.Deposit(ctx, request(c, "first"), l.ids[i], "first", eur(funds)); err != nil {
+		if _, err := l.accounts.Deposit(ctx, request(c, customer, "first"), l.ids[i], "first", eur(funds)); err != nil {
 			t.Fatalf("deposit: %v", err)
 		}
 	}
@@ -91,7 +99,8 @@ func conserve(ctx context.Context, t reporter, store es.Store, c clock.Clock, al
 
 // do carries an operation out. The answer is "" where there is none: nobody knows what happened.
 func (l *ledger) do(o op) (answer string, err error) {
-	key, req := fmt.Sprint(o.Key), es.Request{CommitID: "any", Time: l.clock.Now()}
+	key := fmt.Sprint(o.Key)
+	req := es.Request{CommitID: "any", Time: l.clock.Now(), Metadata: es.Metadata{Actor: l.actors[o.Who]}}
 	var done any
 	if o.Amount == 0 {
 		done, err = l.accounts.ApplyInterest(l.ctx, req, l.ids[o.From], key, rate)
@@ -185,10 +194,10 @@ func (l *ledger) check(t reporter) {
 		}
 	}
 	sides := 0
-	for _, id := range l.ids[:holders] {
+	for _, actor := range l.actors {
 		for key := range keys {
-			for _, r := range append(l.events(t, account.TransferCategory, account.TransferID(id, fmt.Sprint(key))),
-				l.events(t, account.InterestCategory, account.InterestID(id, fmt.Sprint(key)))...) {
+			for _, r := range append(l.events(t, account.TransferCategory, account.TransferID(actor, fmt.Sprint(key))),
+				l.events(t, account.InterestCategory, account.InterestID(actor, fmt.Sprint(key)))...) {
 				var want []string
 				switch e := r.Data.(type) {
 				case account.TransferProcessed:

@@ -5,6 +5,7 @@
 //	<entry's id>           message#<n>  a piece of the message's body, gzipped
 //	<entry's id>           with#<n>     a piece of the message's attributes, as JSON, gzipped; none where it has none
 //	note/<queue>/<id>      note         what a consumer left of a try; expires by itself
+//	request/<id>           request      the Request as JSON: what an operator's key stands for
 //
 // The message stands in items of its own: it may be larger than an item, and the lists don't read it. Indexes:
 //
@@ -41,6 +42,9 @@ type API interface {
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
 	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
+	TransactWriteItems(
+		context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options),
+	) (*dynamodb.TransactWriteItemsOutput, error)
 }
 
 const (
@@ -64,6 +68,7 @@ const (
 	partMessage = "message#"
 	partWith    = "with#"
 	partNote    = "note"
+	partRequest = "request"
 	workDue     = "due"
 
 	indexDue       = "due"
@@ -224,6 +229,69 @@ func (t Table) put(ctx context.Context, e deadletter.Entry, condition string, na
 		return fmt.Errorf("deadlettertable: put %s: %w", e.ID, err)
 	}
 	return nil
+}
+
+// Decide implements deadletter.Table, with one transaction over the entry and the request.
+func (t Table) Decide(ctx context.Context, e deadletter.Entry, r deadletter.Request) error {
+	entry, err := itemOf(e)
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("deadlettertable: request %s: %w", r.ID, err)
+	}
+	write := ident.New()
+	entry[attrWrite] = text(write)
+	request := requestKey(r.ID)
+	request[attrData] = text(string(data))
+	_, err = t.api.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
+		{Put: &types.Put{
+			TableName: &t.table, Item: entry, ConditionExpression: aws.String("#revision = :revision"),
+			ExpressionAttributeNames:            map[string]string{"#revision": attrRevision},
+			ExpressionAttributeValues:           attributes{":revision": number(e.Revision)},
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		}},
+		{Put: &types.Put{
+			TableName: &t.table, Item: request, ConditionExpression: aws.String("attribute_not_exists(#id)"),
+			ExpressionAttributeNames: map[string]string{"#id": attrID},
+		}},
+	}})
+	var cancelled *types.TransactionCanceledException
+	if !errors.As(err, &cancelled) {
+		if err != nil {
+			err = fmt.Errorf("deadlettertable: decide on %s: %w", e.ID, err)
+		}
+		return err
+	}
+	for i, reason := range cancelled.CancellationReasons {
+		switch aws.ToString(reason.Code) {
+		case "ConditionalCheckFailed":
+			if i == 0 && textOf(reason.Item, attrWrite) == write { // as in put
+				return nil
+			}
+			return deadletter.ErrConflict
+		case "TransactionConflict":
+			return deadletter.ErrConflict
+		}
+	}
+	return fmt.Errorf("deadlettertable: decide on %s: %w", e.ID, err)
+}
+
+func requestKey(id string) attributes { return key("request/"+id, partRequest) }
+
+// Decided implements deadletter.Table, with a consistent read.
+func (t Table) Decided(ctx context.Context, requestID string) (r deadletter.Request, found bool, err error) {
+	out, err := t.api.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: &t.table, Key: requestKey(requestID), ConsistentRead: aws.Bool(true),
+	})
+	if err == nil && out.Item != nil {
+		found, err = true, json.Unmarshal([]byte(textOf(out.Item, attrData)), &r)
+	}
+	if err != nil {
+		return r, false, fmt.Errorf("deadlettertable: request %s: %w", requestID, err)
+	}
+	return r, found, nil
 }
 
 // Message implements deadletter.Table.

@@ -115,7 +115,7 @@ func (c Commands) openAccount(ctx context.Context, id identity, in *openAccountI
 		return nil, err
 	}
 	in.Body.CustomerID = customerID
-	req, err := in.request(ctx, c.Clock.Now(), "open-account", customerID, "", in.Body)
+	req, err := in.request(ctx, id, c.Clock.Now(), "open-account", "", in.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func (c Commands) move(ctx context.Context, id identity, in *movementInput, oper
 	if _, err := visibleAccount(ctx, c.Accounts, id, in.ID); err != nil {
 		return nil, err
 	}
-	req, err := in.request(ctx, c.Clock.Now(), operation, in.ID, in.ID, in.Body)
+	req, err := in.request(ctx, id, c.Clock.Now(), operation, in.ID, in.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +156,7 @@ func (c Commands) transfer(ctx context.Context, id identity, in *transferInput) 
 	if _, err := visibleAccount(ctx, c.Accounts, id, in.ID); err != nil {
 		return nil, err
 	}
-	req, err := in.request(ctx, c.Clock.Now(), "transfer", in.ID, in.ID, in.Body)
+	req, err := in.request(ctx, id, c.Clock.Now(), "transfer", in.ID, in.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +173,7 @@ func (c Commands) applyInterest(ctx context.Context, id identity, in *interestIn
 	if _, err := visibleAccount(ctx, c.Accounts, id, in.ID); err != nil {
 		return nil, err
 	}
-	req, err := in.request(ctx, c.Clock.Now(), "apply-interest", in.ID, in.ID, in.Body)
+	req, err := in.request(ctx, id, c.Clock.Now(), "apply-interest", in.ID, in.Body)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"orderflow/shared/ident"
 	"orderflow/shared/money"
 	"orderflow/shared/order"
+	"orderflow/shared/request"
 	"orderflow/shared/view/orders"
 )
 
@@ -41,9 +42,13 @@ func (c Commands) registerCustomer(ctx context.Context, id identity, in *registe
 		return nil, err
 	}
 	in.Body.CustomerID = customerID
-	req, err := in.request(ctx, c.Clock.Now(), "register-customer", customerID, "", in.Body)
+	req, err := in.request(ctx, id, c.Clock.Now(), "register-customer", "", in.Body)
 	if err != nil {
 		return nil, err
+	}
+	if id.isOperator() { // a customer registers nobody but themselves: their own stream knows the key
+		target := string(es.NewStreamID(customer.Category, customerID))
+		req.Claim = request.Claim(req.CommitID, "register-customer", target)
 	}
 	res, err := c.Customers.Register(ctx, req, customer.RegisterInput{CustomerID: customerID, Name: in.Body.Name, Email: in.Body.Email})
 	if err != nil {

@@ -148,7 +148,7 @@ func (q Queries) getDeadLetter(ctx context.Context, _ identity, in *deadLetterPa
 }
 
 func (c Commands) redriveDeadLetter(ctx context.Context, id identity, in *redriveInput) (*deadLetterAccepted, error) {
-	req, err := in.request(ctx, c.Clock.Now(), "redrive-dead-letter", id.actor(), in.ID, in.Body)
+	req, err := in.request(ctx, id, c.Clock.Now(), "redrive-dead-letter", in.ID, in.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func (c Commands) redriveDeadLetter(ctx context.Context, id identity, in *redriv
 }
 
 func (c Commands) discardDeadLetter(ctx context.Context, id identity, in *discardInput) (*deadLetterOutput, error) {
-	req, err := in.request(ctx, c.Clock.Now(), "discard-dead-letter", id.actor(), in.ID, in.Body)
+	req, err := in.request(ctx, id, c.Clock.Now(), "discard-dead-letter", in.ID, in.Body)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"orderflow/shared/es"
-	"orderflow/shared/ident"
+	"orderflow/shared/request"
 )
 
 const (
@@ -23,13 +23,15 @@ const (
 
 // Keyed is the part of every POST's input that makes it safe to send again. It is exported because huma passes over unexported embedded fields.
 type Keyed struct {
-	Key string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"200" pattern:"^[!-+\\--~]+$" doc:"Chosen by the client, once for each thing that it wants done. Sent again with the same body, the request has the same answer; with another body it is refused."`
+	Key string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"200" pattern:"^[!-+\\--~]+$" doc:"Chosen by the client, once for each thing that it wants done. It counts for one caller and one operation: sent again, the same request has the same answer, and another body or another thing under the same key is refused."`
 }
 
-// Resolve implements huma.Resolver. Of a key with a comma only the first part would be seen, and two keys could pass for one.
+// Resolve implements huma.Resolver. Of a key with a comma only the first part would be seen, and
+// two keys could pass for one.
 func (k *Keyed) Resolve(ctx huma.Context) []error { return single(ctx, keyHeader) }
 
-// single refuses a header that has several values. API Gateway joins a repeated header with commas, and the proxy splits each header at commas again.
+// single refuses a header that has several values. API Gateway joins a repeated header with commas,
+// and the proxy splits each header at commas again.
 func single(ctx huma.Context, header string) []error {
 	seen := 0
 	ctx.EachHeader(func(name, _ string) {
@@ -43,11 +45,15 @@ func single(ctx huma.Context, header string) []error {
 	return nil
 }
 
-// request makes the identity of a command: the operation with the customer and the key names the commit, and the fingerprint tells whether the key
-// comes with the same request again.
+// request makes the identity of a command: the operation with its caller and the key names it, and
+// the fingerprint tells whether the key comes with the same request again, target and body. For a
+// command whose target has a stream of its own, claimed is to be used.
 //
-// The fingerprint is a plain hash, which anybody can confirm who guesses the body. The services store it so only where the body holds nothing personal.
-func (k *Keyed) request(ctx context.Context, now time.Time, operation, customer, target string, body any) (es.Request, error) {
+// The fingerprint is a plain hash, which anybody can confirm who guesses the body. The services
+// store it so only where the body holds nothing personal.
+func (k *Keyed) request(
+	ctx context.Context, id identity, now time.Time, operation, target string, body any,
+) (es.Request, error) {
 	canonical, err := json.Marshal(struct {
 		Operation string `json:"operation"`
 		Target    string `json:"target"`
@@ -58,8 +64,19 @@ func (k *Keyed) request(ctx context.Context, now time.Time, operation, customer,
 	}
 	hash := sha256.Sum256(canonical)
 	return es.Request{
-		CommitID: ident.Derive(operation, customer, k.Key), Fingerprint: hex.EncodeToString(hash[:]), Time: now, Metadata: metadata(ctx),
+		CommitID: request.ID(operation, id.actor(), k.Key), Fingerprint: hex.EncodeToString(hash[:]), Time: now,
+		Metadata: metadata(ctx),
 	}, nil
+}
+
+// claimed is a request about something that is there, or gets its name from the caller: the key is
+// kept to that stream.
+func (k *Keyed) claimed(
+	ctx context.Context, id identity, now time.Time, operation, category, target string, body any,
+) (es.Request, error) {
+	req, err := k.request(ctx, id, now, operation, target, body)
+	req.Claim = request.Claim(req.CommitID, operation, string(es.NewStreamID(category, target)))
+	return req, err
 }
 
 // metadata is what a commit records of the request that it comes from.

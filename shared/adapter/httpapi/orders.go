@@ -6,7 +6,6 @@ import (
 
 	"orderflow/shared/account"
 	"orderflow/shared/es"
-	"orderflow/shared/ident"
 	"orderflow/shared/money"
 	"orderflow/shared/order"
 	"orderflow/shared/personal"
@@ -157,12 +156,15 @@ func (c Commands) placeOrder(ctx context.Context, id identity, in *placeOrderInp
 		return nil, err
 	}
 	in.Body.CustomerID = customerID // named or left out, it is the same request
-	req, err := in.request(ctx, c.Clock.Now(), "place-order", customerID, "", in.Body)
+	req, err := in.request(ctx, id, c.Clock.Now(), "place-order", "", in.Body)
 	if err != nil {
 		return nil, err
 	}
 	to := in.Body.ShippingAddress.shipTo()
-	place := order.PlaceInput{OrderID: ident.Derive("order", customerID, in.Key), CustomerID: customerID, Address: to}
+	place := order.PlaceInput{
+		OrderID: order.ID(id.actor(), in.Key), EarlierID: order.EarlierID(customerID, in.Key),
+		CustomerID: customerID, Address: to,
+	}
 	for _, l := range in.Body.Lines {
 		place.Lines = append(place.Lines, order.Line{SKU: l.SKU, Quantity: l.Quantity, UnitPrice: l.UnitPrice.money()})
 	}
@@ -177,11 +179,10 @@ func (c Commands) placeOrder(ctx context.Context, id identity, in *placeOrderInp
 }
 
 func (c Commands) cancelOrder(ctx context.Context, id identity, in *cancelOrderInput) (*orderAccepted, error) {
-	current, err := visibleOrder(ctx, c.Orders, id, in.ID)
-	if err != nil {
+	if _, err := visibleOrder(ctx, c.Orders, id, in.ID); err != nil {
 		return nil, err
 	}
-	req, err := in.request(ctx, c.Clock.Now(), "cancel-order", current.State.CustomerID, in.ID, in.Body)
+	req, err := in.claimed(ctx, id, c.Clock.Now(), "cancel-order", order.Category, in.ID, in.Body)
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,7 @@ func (c Commands) deliverShipment(ctx context.Context, id identity, in *moveShip
 func (c Commands) moveShipment(ctx context.Context, id identity, in *moveShipmentInput, operation string,
 	move func(context.Context, es.Request, string) (es.Result[shipment.State], error),
 ) (*consignmentOutput, error) {
-	req, err := in.request(ctx, c.Clock.Now(), operation, id.actor(), in.ID, struct{}{})
+	req, err := in.claimed(ctx, id, c.Clock.Now(), operation, shipment.Category, in.ID, struct{}{})
 	if err != nil {
 		return nil, err
 	}

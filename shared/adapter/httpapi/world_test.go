@@ -33,6 +33,7 @@ import (
 	"orderflow/shared/personal"
 	"orderflow/shared/product"
 	"orderflow/shared/product/producttest"
+	requests "orderflow/shared/request"
 	"orderflow/shared/shipment"
 	"orderflow/shared/stock"
 	"orderflow/shared/view/customers"
@@ -65,7 +66,10 @@ type world struct {
 }
 
 func newWorld(t testing.TB) *world {
-	registry := es.NewRegistry(order.Register, customer.Register, account.Register, stock.Register, shipment.Register, product.Register)
+	registry := es.NewRegistry(
+		order.Register, customer.Register, account.Register, stock.Register, shipment.Register, product.Register,
+		requests.Register,
+	)
 	w := &world{
 		t: t, store: &spyStore{Store: memstore.New(registry)}, counters: newCounters(), rows: producttest.NewRows(), vault: personal.NewMemory(),
 		clock: clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), log: &syncBuffer{},
@@ -381,6 +385,15 @@ type spyStore struct {
 	mu     sync.Mutex
 	load   func() error
 	append func() error
+	lost   error // in the place of an append's answer
+}
+
+// lose lets the answer of each append be that error, though it was carried out; nil brings the
+// answers back.
+func (s *spyStore) lose(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lost = err
 }
 
 func (s *spyStore) fail(onLoad, onAppend func() error) {
@@ -413,6 +426,11 @@ func (s *spyStore) Append(ctx context.Context, commits []es.Commit, effects ...e
 	appended, err := s.Store.Append(ctx, commits, effects...)
 	if err == nil && !appended.Recognised {
 		s.commits.Add(int64(len(commits)))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil && s.lost != nil {
+		return es.Appended{}, s.lost
 	}
 	return appended, err
 }

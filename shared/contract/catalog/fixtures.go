@@ -15,6 +15,7 @@ import (
 	"orderflow/shared/payment"
 	"orderflow/shared/personal"
 	"orderflow/shared/product"
+	"orderflow/shared/request"
 	"orderflow/shared/shipment"
 	"orderflow/shared/stock"
 )
@@ -37,6 +38,7 @@ var (
 	otherReserved = stock.ReservationID(otherID, 1)
 	shipmentID    = shipment.ID(orderID, 1)
 	otherShipment = shipment.ID(otherID, 1)
+	requestID     = request.ID("cancel-order", "customer/"+customerID, "sample")
 	sagaARN       = "arn:aws:states:us-east-1:123456789012:execution:order-saga:"
 
 	// Ciphertext has this shape; these bytes open under no key.
@@ -57,8 +59,10 @@ type fixture struct {
 func Fixtures() []es.Recorded {
 	registry := contract.Registry()
 	var out []es.Recorded
-	for _, f := range slices.Concat(orderFixtures(), customerFixtures(), accountFixtures(), paymentFixtures(), stockFixtures(), shipmentFixtures(),
-		productFixtures()) {
+	for _, f := range slices.Concat(
+		orderFixtures(), customerFixtures(), accountFixtures(), paymentFixtures(), stockFixtures(), shipmentFixtures(),
+		productFixtures(), requestFixtures(),
+	) {
 		name, schema, ok := registry.Name(f.event)
 		if !ok {
 			panic(fmt.Sprintf("catalog: %T is not registered", f.event))
@@ -181,4 +185,10 @@ func productFixtures() []fixture {
 		{stream, 2, product.Repriced{SKU: "CD-0042", Prices: []product.Price{euros, dollars, sale}}},
 		{stream, 3, product.Withdrawn{SKU: "CD-0042"}},
 	}
+}
+
+func requestFixtures() []fixture {
+	return []fixture{{es.NewStreamID(request.Category, requestID), 1, request.Accepted{
+		RequestID: requestID, Operation: "cancel-order", Target: string(es.NewStreamID(order.Category, orderID)),
+	}}}
 }

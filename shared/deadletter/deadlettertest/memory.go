@@ -21,6 +21,7 @@ type Memory struct {
 	entries  map[string]row
 	messages map[string]deadletter.Message
 	notes    map[[2]string]deadletter.Note
+	requests map[string]deadletter.Request
 
 	// Fail says of each call, by the method's name, whether it fails: before anything is done, or after. It may be nil.
 	Fail func(method string) (before, after error)
@@ -103,6 +104,30 @@ func (m *Memory) Update(_ context.Context, e deadletter.Entry) error {
 		}
 		return m.put(e)
 	})
+}
+
+// Decide implements deadletter.Table.
+func (m *Memory) Decide(_ context.Context, e deadletter.Entry, r deadletter.Request) error {
+	return m.call("Decide", func() error {
+		row, ok := m.entries[e.ID]
+		if _, taken := m.requests[r.ID]; !ok || row.revision != e.Revision || taken {
+			return deadletter.ErrConflict
+		}
+		if m.requests == nil {
+			m.requests = map[string]deadletter.Request{}
+		}
+		m.requests[r.ID] = r
+		return m.put(e)
+	})
+}
+
+// Decided implements deadletter.Table.
+func (m *Memory) Decided(_ context.Context, requestID string) (r deadletter.Request, found bool, err error) {
+	err = m.call("Decided", func() error {
+		r, found = m.requests[requestID]
+		return nil
+	})
+	return r, found, err
 }
 
 func (m *Memory) put(e deadletter.Entry) error {

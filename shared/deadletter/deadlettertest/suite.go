@@ -137,6 +137,55 @@ func Run(t *testing.T, newTable func(t *testing.T) deadletter.Table) {
 		}
 	})
 
+	t.Run("a request is decided once", func(t *testing.T) {
+		table := newTable(t)
+		create(t, table, entry(1), entry(2))
+		read := func(i int) deadletter.Entry {
+			e, err := table.Get(ctx, entry(i).ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return e
+		}
+		r := deadletter.Request{ID: ident.New(), Fingerprint: "f"}
+		if got, found, err := table.Decided(ctx, r.ID); err != nil || found {
+			t.Errorf("%+v, %v, %v before it is there", got, found, err)
+		}
+		stale := read(1)
+		if err := table.Update(ctx, stale); err != nil {
+			t.Fatal(err)
+		}
+		if err := table.Decide(ctx, stale, r); !errors.Is(err, deadletter.ErrConflict) {
+			t.Errorf("about an entry that has changed: %v", err)
+		}
+		if _, found, err := table.Decided(ctx, r.ID); err != nil || found {
+			t.Errorf("the request is there without its entry: %v", err)
+		}
+		// About two entries at once: one wins, and the other is as it was.
+		errs := [2]error{}
+		var group sync.WaitGroup
+		for i := range errs {
+			next := read(i + 1)
+			next.Redrives = 7
+			group.Go(func() { errs[i] = table.Decide(ctx, next, r) })
+		}
+		group.Wait()
+		for i, err := range errs {
+			other := errs[1-i]
+			e := read(i + 1)
+			if (err == nil) != (e.Redrives == 7) || err == nil && !errors.Is(other, deadletter.ErrConflict) {
+				t.Errorf("entry %d has %d redrives: %v, and the other %v", i+1, e.Redrives, err, other)
+			}
+		}
+		got, found, err := table.Decided(ctx, r.ID)
+		if err != nil || !found || got != r || errors.Join(errs[:]...) == nil {
+			t.Errorf("%+v, %v, %v after %v", got, found, err, errs)
+		}
+		if page, err := table.List(ctx, deadletter.Query{Limit: 10}); err != nil || len(page.Entries) != 2 {
+			t.Errorf("the list has %d entries, %v", len(page.Entries), err)
+		}
+	})
+
 	t.Run("due", func(t *testing.T) {
 		table := newTable(t)
 		var entries []deadletter.Entry

@@ -33,7 +33,7 @@ type step struct {
 
 const (
 	people = 2
-	keys   = 5 // of each account's movements, and as many orders
+	keys   = 5 // of each person's movements, and as many orders
 	funds  = 500
 )
 
@@ -91,9 +91,9 @@ func (w *world) do(o op) (answer string, err error) {
 	ctx, id := w.ctx, account.ID(w.person(o.Who), "EUR")
 	switch o.Kind {
 	case "deposit":
-		_, err = w.accounts.Deposit(ctx, w.request("d"), id, fmt.Sprint(o.Key), eur(o.Amount))
+		_, err = w.accounts.Deposit(ctx, w.by(w.person(o.Who), "d"), id, fmt.Sprint(o.Key), eur(o.Amount))
 	case "withdraw":
-		_, err = w.accounts.Withdraw(ctx, w.request("w"), id, fmt.Sprint(o.Key), eur(o.Amount))
+		_, err = w.accounts.Withdraw(ctx, w.by(w.person(o.Who), "w"), id, fmt.Sprint(o.Key), eur(o.Amount))
 	case "charge":
 		b := bought[o.Key]
 		from := map[string]string{"own": w.person(b.owner), "other": w.person(1 - b.owner), "none": "nobody"}[o.From]
@@ -168,9 +168,10 @@ func (w *world) streams() (out []es.StreamID) {
 	for who := range people {
 		id := account.ID(w.person(who), "EUR")
 		out = append(out, es.NewStreamID(account.Category, id))
-		for key := range keys {
-			out = append(out, es.NewStreamID(account.DepositCategory, account.DepositID(id, fmt.Sprint(key))),
-				es.NewStreamID(account.WithdrawalCategory, account.WithdrawalID(id, fmt.Sprint(key))))
+		for n := range keys {
+			person, key := w.person(who), fmt.Sprint(n)
+			out = append(out, es.NewStreamID(account.DepositCategory, account.DepositID(person, key)),
+				es.NewStreamID(account.WithdrawalCategory, account.WithdrawalID(person, key)))
 		}
 	}
 	for n := range keys {

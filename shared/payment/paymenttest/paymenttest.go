@@ -50,13 +50,18 @@ func eur(amount int64) money.Money { return money.Money{Amount: amount, Currency
 
 func (s *stand) request(id string) es.Request { return es.Request{CommitID: id, Time: s.clock.Now()} }
 
+// by is a request of a caller with keys of their own.
+func (s *stand) by(actor, id string) es.Request {
+	return es.Request{CommitID: actor + id, Time: s.clock.Now(), Metadata: es.Metadata{Actor: actor}}
+}
+
 // open opens a customer's account with that balance, and gives its id.
 func (s *stand) open(ctx context.Context, t reporter, customer string, balance int64) string {
-	if _, err := s.accounts.Open(ctx, s.request("open"), customer, "EUR"); err != nil {
+	if _, err := s.accounts.Open(ctx, s.by(customer, "open"), customer, "EUR"); err != nil {
 		t.Fatalf("open: %v", err)
 	}
 	id := account.ID(customer, "EUR")
-	if _, err := s.accounts.Deposit(ctx, s.request("first"), id, "0", eur(balance)); err != nil {
+	if _, err := s.accounts.Deposit(ctx, s.by(customer, "first"), id, "0", eur(balance)); err != nil {
 		t.Fatalf("deposit: %v", err)
 	}
 	return id

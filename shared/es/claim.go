@@ -1,0 +1,56 @@
+package es
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+)
+
+// Claim keeps a client's key to one request where the client names the target as well. The target's
+// own stream knows the keys of the commands that it got, and no others: a key that cancelled one
+// order would cancel the next one too. So such a command writes one event more, on a stream that
+// the key names, in the same append as its first effect; and before it decides anything it looks
+// whether that stream is there.
+//
+// A command that writes nothing, because it is refused or finds nothing left to do, claims nothing
+// either, and its key stays free.
+type Claim struct {
+	Stream StreamID // named by the caller, the operation and the key, so that no other request has it
+	Event  any      // the stream's only one: operation and target
+}
+
+// Check is an ErrKeyReused where the key belongs to a request with another event. It says nothing
+// of the request's fingerprint, for a caller that has to write before it knows that.
+func (c Claim) Check(ctx context.Context, from loader) error {
+	if c.Stream == "" {
+		return nil
+	}
+	h, err := from.Load(ctx, c.Stream, 0)
+	if err == nil && len(h.Events) > 0 && !reflect.DeepEqual(h.Events[0].Data, c.Event) {
+		return ErrKeyReused
+	}
+	return err
+}
+
+type loader interface {
+	Load(ctx context.Context, stream StreamID, after int64) (History, error)
+}
+
+// claim gives the commit that goes with the command's first one: none where the request claims
+// nothing, or has its claim already and may have got no further. It is ErrKeyReused where the key
+// is another request's.
+func (r Request) claim(ctx context.Context, from loader) ([]Commit, error) {
+	if r.Claim.Stream == "" {
+		return nil, nil
+	}
+	h, err := from.Load(ctx, r.Claim.Stream, 0)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("es: look up the request's key: %w", err)
+	case len(h.Events) == 0:
+		return []Commit{r.Commit(h.Head, r.Claim.Event)}, nil
+	case h.Events[0].Fingerprint != r.Fingerprint || !reflect.DeepEqual(h.Events[0].Data, r.Claim.Event):
+		return nil, ErrKeyReused
+	}
+	return nil, nil
+}
