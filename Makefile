@@ -10,6 +10,10 @@ LIMIT ?= 200
 PYTHON ?= python3
 export PYTHON
 
+# No version control stamp: it would change all binaries with each commit, and where another user owns
+# the checkout, Git refuses Go an answer ("dubious ownership") and the build ends.
+export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
+
 GOLANGCI_LINT := 2.15.0
 TAGS := integration,e2e
 
@@ -53,7 +57,7 @@ bin/orderflow: go-present FORCE ## build the command-line program
 
 build: go-present $(sam) ## build what sam deploy takes to an account
 	go build ./...
-	CGO_ENABLED=0 GOFLAGS=-buildvcs=false SAM_CLI_TELEMETRY=0 .tools/sam/bin/python -m samcli build
+	CGO_ENABLED=0 SAM_CLI_TELEMETRY=0 .tools/sam/bin/python -m samcli build
 
 ##@ Check
 
@@ -83,6 +87,7 @@ lint: go-present $(sam) $(asl) $(asyncapi) $(golangci_lint) ## everything that c
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .tools/sam/bin/python -m samcli validate --lint
 	.tools/sam/bin/cfn-lint $(STACK_FILES)
 	NODE_PATH=.tools/node/node_modules .tools/node/bin/node infra/local/asl/lint.js $(MACHINES)
+	NODE_PATH=.tools/node/node_modules .tools/node/bin/node --test --test-reporter=dot infra/local/asl/lint_test.js
 	NODE_PATH=.tools/asyncapi/node_modules .tools/node/bin/node infra/local/asyncapi/lint.js events/asyncapi.yaml
 	go test ./shared/archtest
 
@@ -111,7 +116,7 @@ $(sam): infra/local/requirements-sam.txt infra/local/venv.sh
 	@infra/local/venv.sh .tools/sam $<
 	@touch $@
 
-$(asl): infra/local/requirements-node.txt infra/local/venv.sh $(wildcard infra/local/asl/*)
+$(asl): infra/local/requirements-node.txt infra/local/venv.sh $(addprefix infra/local/asl/,install.sh package.json package-lock.json)
 	@infra/local/venv.sh .tools/node $<
 	@infra/local/asl/install.sh .tools/node
 	@touch $@

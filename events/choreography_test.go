@@ -51,7 +51,7 @@ func (a *asked) CloseStopped(_ context.Context, _ es.Request, id string, _ order
 	return r, nil
 }
 
-func (a *asked) Commit(_ context.Context, _ es.Request, id string, revision int64, _ time.Time) (r stock.ReservationState, err error) {
+func (a *asked) Commit(_ context.Context, _ es.Request, id string, revision int64) (r stock.ReservationState, err error) {
 	a.note("commit %s, revision %d", id, revision)
 	return r, nil
 }

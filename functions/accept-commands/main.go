@@ -36,7 +36,8 @@ func main() {
 	))
 	vault := keyvault.New(tables, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
 	customers := customer.New(customer.Deps{Store: store, Clock: now, Vault: vault, Eraser: vault})
-	shipments := shipment.New(shipment.Deps{Store: store, Clock: now, Vault: vault})
+	stocks := stock.New(stock.Deps{Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE"))})
+	shipments := shipment.New(shipment.Deps{Store: store, Clock: now, Vault: vault, Books: stocks})
 	lambda.Start(httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{
 		Auth:        httpapi.Auth{CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE"), CarrierScope: awsenv.Env("CARRIER_SCOPE")},
 		Clock:       now,
@@ -44,7 +45,7 @@ func main() {
 		Orders:      order.New(order.Deps{Store: store, Clock: now, Vault: vault, Customers: customers, Shipments: shipments}),
 		Customers:   customers,
 		Accounts:    account.New(account.Deps{Store: store, Clock: now, Snapshots: dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE"))}),
-		Stock:       stock.New(stock.Deps{Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE"))}),
+		Stock:       stocks,
 		Products:    product.New(product.Deps{Store: store, Clock: now, Rows: producttable.New(tables, awsenv.Env("PRODUCTS_TABLE"), now)}),
 		Shipments:   shipments,
 		DeadLetters: deadletter.Desk{Table: deadlettertable.New(tables, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: now},

@@ -13,20 +13,30 @@ import (
 	"orderflow/shared/adapter/dynamostore"
 	"orderflow/shared/adapter/keyvault"
 	"orderflow/shared/adapter/queue"
+	"orderflow/shared/adapter/stocktable"
 	"orderflow/shared/choreography"
 	"orderflow/shared/clock"
 	"orderflow/shared/deadletter"
 	"orderflow/shared/es"
 	"orderflow/shared/shipment"
+	"orderflow/shared/stock"
 )
 
 func main() {
 	awsenv.Logger()
 	config := awsenv.Config(context.Background())
 	db := dynamodb.NewFromConfig(config)
-	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(shipment.Register))
+	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(shipment.Register, stock.Register))
 	vault := keyvault.New(db, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
-	carrier := choreography.Carrier{Shipments: shipment.New(shipment.Deps{Store: store, Clock: clock.System{}, Vault: vault}), Clock: clock.System{}}
+	carrier := choreography.Carrier{
+		Shipments: shipment.New(shipment.Deps{
+			Store: store, Clock: clock.System{}, Vault: vault,
+			Books: stock.New(stock.Deps{
+				Store: store, Clock: clock.System{}, Counters: stocktable.New(db, awsenv.Env("STOCK_TABLE")),
+			}),
+		}),
+		Clock: clock.System{},
+	}
 	journal := deadletter.Journal{Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{}}
 	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return carrier.Handle(ctx, m.Body) }, journal))
 }

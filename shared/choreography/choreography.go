@@ -1,11 +1,13 @@
-// Package choreography is what follows an order's confirmation: each context reacts to the events of another, and nobody directs them.
+// Package choreography is what follows an order's confirmation: each context reacts to the events
+// of another, and nobody directs them.
 //
-//	order.confirmed, order.updated → shipping prepares → shipment.prepared → an operator or the carrier dispatches → shipment.dispatched
-//	  → order.shipped → stock is committed;  shipment.delivered → order.delivered
+//	order.confirmed, order.updated → shipping prepares → shipment.prepared → an operator or the carrier dispatches →
+//	  shipment.dispatched, stock.departed → order.shipped → stock is committed;  shipment.delivered → order.delivered
 //
-// Any event may come late, more than once and before another that caused it. Each reaction is a command that changes nothing when it comes again, its commit's
-// id derives from the event, and what a command meets that it can't follow decides: a shipment that is cancelled is not prepared. Nothing is undone
-// here: undoing is the saga's alone (docs/sagas.md).
+// Any event may come late, more than once and before another that caused it. Each reaction is a
+// command that changes nothing when it comes again, its commit's id derives from the event, and
+// what a command meets that it can't follow decides: a shipment that is cancelled is not prepared.
+// Nothing is undone here: undoing is the saga's alone (docs/sagas.md).
 package choreography
 
 import (
@@ -13,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"orderflow/shared/clock"
 	"orderflow/shared/contract"
@@ -192,16 +193,19 @@ func (f Follower) Handle(ctx context.Context, body []byte) error {
 
 // Stock is what Committer asks of the stock.
 type Stock interface {
-	Commit(ctx context.Context, req es.Request, orderID string, revision int64, left time.Time) (stock.ReservationState, error)
+	Commit(ctx context.Context, req es.Request, orderID string, revision int64) (stock.ReservationState, error)
 }
 
-// Committer is the inventory: what was reserved leaves the books as it leaves the warehouse.
+// Committer is the inventory: it closes the reservation of an order that is shipped. The pieces
+// left its books with the shipment's dispatch; those of a dispatch that told it nothing leave them
+// now.
 type Committer struct {
 	Stock Stock
 	Clock clock.Clock
 }
 
-// Handle takes order.shipped, any number of times. Another message is an ErrUnfit; a fault is an error, for the order left without stock that was reserved.
+// Handle takes order.shipped, any number of times. Another message is an ErrUnfit; a fault is an
+// error, for the order left without stock that was reserved, or the books of it need repair.
 func (c Committer) Handle(ctx context.Context, body []byte) error {
 	envelope, data, err := open(body)
 	if err != nil {
@@ -214,14 +218,9 @@ func (c Committer) Handle(ctx context.Context, body []byte) error {
 	if err := about(envelope, order.Category, e.OrderID); err != nil {
 		return err
 	}
-	left := envelope.Time // where nothing else is told: who counted since then found the pieces gone for sure
-	if e.DispatchedAt != "" {
-		if left, err = clock.ParseTime(e.DispatchedAt); err != nil {
-			return fmt.Errorf("%w: %s: dispatchedAt is no time", ErrUnfit, envelope.ID)
-		}
-	}
 	// Where no revision is told, nothing could amend orders yet.
-	if _, err := c.Stock.Commit(ctx, request(c.Clock, envelope, committer, "commit"), e.OrderID, max(e.Revision, 1), left); err != nil {
+	req := request(c.Clock, envelope, committer, "commit")
+	if _, err := c.Stock.Commit(ctx, req, e.OrderID, max(e.Revision, 1)); err != nil {
 		return fmt.Errorf("choreography: %s: commit the stock of order %s: %w", envelope.ID, e.OrderID, err)
 	}
 	return nil

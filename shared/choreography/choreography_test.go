@@ -87,9 +87,9 @@ func newWorld(t testing.TB) *world {
 		clock: clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), published: map[string]bool{}, queues: map[string][][]byte{},
 	}
 	w.store = &estest.Hooked{Store: w.kept}
-	w.shipments = shipment.New(shipment.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Serves: shipment.Served("GB")})
-	w.orders = order.New(order.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Customers: registered{}, Shipments: w.shipments})
 	w.stock = stock.New(stock.Deps{Store: w.store, Clock: w.clock, Counters: w.counters})
+	w.shipments = shipment.New(shipment.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Serves: shipment.Served("GB"), Books: w.stock})
+	w.orders = order.New(order.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Customers: registered{}, Shipments: w.shipments})
 	w.payments = payment.New(payment.Deps{Store: w.store, Clock: w.clock})
 	w.accounts = account.New(account.Deps{Store: w.store, Clock: w.clock})
 	w.account = account.ID(customerID, "USD")
@@ -541,17 +541,19 @@ func TestEitherWins(t *testing.T) {
 	}
 }
 
-// TestCountedBeforeItIsBooked: who counts the shelf between the dispatch and what follows from it has the last word.
+// TestCountedBeforeItIsBooked: between a dispatch and what follows from it, the books have no
+// pieces that the shelf has not.
 func TestCountedBeforeItIsBooked(t *testing.T) {
 	for _, arrivalFirst := range []bool{false, true} {
 		w := newWorld(t)
 		consume := w.consumers(shipmenttest.NewCopies())
 		w.settle(consume)
 		_, errDispatch := w.shipments.Dispatch(t.Context(), w.request(), shipmentID)
-		_, errCount := w.stock.Set(t.Context(), w.request(), sku, onHand-ordered, stock.Match{Version: 1})
+		_, errLate := w.stock.Set(t.Context(), w.request(), sku, onHand, stock.Match{Version: 1})
+		_, errCount := w.stock.Set(t.Context(), w.request(), sku, onHand-ordered, stock.Match{Version: 2})
 		_, errDeliver := w.shipments.Deliver(t.Context(), w.request(), shipmentID)
-		if err := errors.Join(errDispatch, errCount, errDeliver); err != nil {
-			t.Fatal(err)
+		if err := errors.Join(errDispatch, errCount, errDeliver); err != nil || !errors.Is(errLate, stock.ErrVersionMismatch) {
+			t.Fatal(err, errLate)
 		}
 		w.publish()
 		if arrivalFirst {
@@ -562,16 +564,53 @@ func TestCountedBeforeItIsBooked(t *testing.T) {
 	}
 }
 
-// TestAnotherRevisionLeaves: what is committed is what was reserved for the revision that left, as of when it left.
+// unheard are books that a dispatch tells nothing, as in earlier releases.
+type unheard struct{}
+
+func (unheard) Depart(context.Context, es.Request, string, int64) ([]es.Commit, []es.Effect, error) {
+	return nil, nil, nil
+}
+
+// TestDispatchOfAnEarlierRelease: pieces that a dispatch took from no books leave them with the
+// booking, or with a count that names the shipment, and once.
+func TestDispatchOfAnEarlierRelease(t *testing.T) {
+	for name, tc := range map[string]struct {
+		pieces int64
+		left   []stock.Parcel
+	}{
+		"nobody counts": {},
+		"counted ahead of the dispatch, or as if":   {pieces: onHand},
+		"counted after it, and the parcel is named": {onHand - ordered, []stock.Parcel{{OrderID: orderID, Revision: 1}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			consume := w.consumers(shipmenttest.NewCopies())
+			w.settle(consume)
+			earlier := shipment.New(shipment.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Books: unheard{}})
+			if _, err := earlier.Dispatch(t.Context(), w.request(), shipmentID); err != nil {
+				t.Fatal(err)
+			}
+			if tc.pieces > 0 {
+				if _, err := w.stock.Set(t.Context(), w.request(), sku, tc.pieces, stock.Match{Version: 1}, tc.left...); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.publish()
+			w.settle(consume)
+			w.check(t)
+		})
+	}
+}
+
+// TestAnotherRevisionLeaves: what is committed is what was reserved for the revision that left.
 func TestAnotherRevisionLeaves(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for name, tc := range map[string]struct {
 		shipped  order.Shipped
 		revision int64
-		left     time.Time
 	}{
-		"of a release that told neither": {order.Shipped{ShipmentID: "s"}, 1, at},
-		"the second revision":            {order.Shipped{ShipmentID: "s", Revision: 2, DispatchedAt: "2026-03-01T11:00:00Z"}, 2, at.Add(-time.Hour)},
+		"of a release that told none": {order.Shipped{ShipmentID: "s"}, 1},
+		"the second revision":         {order.Shipped{ShipmentID: "s", Revision: 2, DispatchedAt: "2026-03-01T11:00:00Z"}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, err := contract.Map(es.Recorded{Stream: "order/o1", Version: 4, Type: "order.shipped", Schema: 1, Data: tc.shipped, Time: at})
@@ -582,7 +621,7 @@ func TestAnotherRevisionLeaves(t *testing.T) {
 			if err := (choreography.Committer{Stock: spy, Clock: clock.NewFake(at)}).Handle(t.Context(), delivered(t, e)); err != nil {
 				t.Fatal(err)
 			}
-			if spy.orderID != "o1" || spy.revision != tc.revision || !spy.left.Equal(tc.left) {
+			if spy.orderID != "o1" || spy.revision != tc.revision {
 				t.Errorf("committed is %+v", spy)
 			}
 		})
@@ -593,11 +632,10 @@ func TestAnotherRevisionLeaves(t *testing.T) {
 type committed struct {
 	orderID  string
 	revision int64
-	left     time.Time
 }
 
-func (c *committed) Commit(_ context.Context, _ es.Request, orderID string, revision int64, left time.Time) (stock.ReservationState, error) {
-	*c = committed{orderID, revision, left}
+func (c *committed) Commit(_ context.Context, _ es.Request, orderID string, revision int64) (stock.ReservationState, error) {
+	*c = committed{orderID, revision}
 	return stock.ReservationState{}, nil
 }
 

@@ -33,12 +33,20 @@ type StockReleased struct {
 	Items         []StockItem `json:"items" doc:"What is available again: all that was reserved." minItems:"1" nullable:"false"`
 }
 
+// StockDeparted is stock.departed.
+type StockDeparted struct {
+	ReservationID string      `json:"reservationId" doc:"The reservation." minLength:"1"`
+	OrderID       string      `json:"orderId" doc:"The order that it was for." minLength:"1"`
+	Items         []StockItem `json:"items" doc:"What is on hand no more: all that was reserved." minItems:"1" nullable:"false"`
+}
+
 // StockCommitted is stock.committed.
 type StockCommitted struct {
 	ReservationID string      `json:"reservationId" doc:"The reservation." minLength:"1"`
 	OrderID       string      `json:"orderId" doc:"The order that it was for." minLength:"1"`
-	Items         []StockItem `json:"items" doc:"What is on hand no more: all that was reserved." minItems:"1" nullable:"false"`
-	CountedOff    []string    `json:"countedOff,omitempty" doc:"SKUs of the items that somebody counted after the pieces had left and before this: on hand was without them already, and doesn't change once more." nullable:"false"`
+	Items         []StockItem `json:"items" doc:"What has left: all that was reserved." minItems:"1" nullable:"false"`
+	Departed      bool        `json:"departed,omitempty" doc:"stock.departed came before this, and took the items out of what is on hand. Without it this one does."`
+	CountedOff    []string    `json:"countedOff,omitempty" doc:"SKUs of the items that were not on hand any more, and don't leave it once more. Only events of earlier releases have it." nullable:"false"`
 }
 
 // StockVoided is stock.voided.
@@ -77,9 +85,17 @@ func stockTypes() []entry {
 		publish(of("stock.released", reservation, "What was reserved is available again."), func(_ es.Recorded, e stock.Released) StockReleased {
 			return StockReleased{ReservationID: e.ReservationID, OrderID: e.OrderID, Items: items(e.Items)}
 		}),
-		publish(of("stock.committed", reservation, "What was reserved has left the warehouse."), func(_ es.Recorded, e stock.Committed) StockCommitted {
-			return StockCommitted{ReservationID: e.ReservationID, OrderID: e.OrderID, Items: items(e.Items), CountedOff: e.CountedOff}
-		}),
+		publish(of("stock.departed", reservation, "What was reserved has left the warehouse, with its shipment."),
+			func(_ es.Recorded, e stock.Departed) StockDeparted {
+				return StockDeparted{ReservationID: e.ReservationID, OrderID: e.OrderID, Items: items(e.Items)}
+			}),
+		publish(of("stock.committed", reservation, "The order is shipped, and its reservation is closed."),
+			func(_ es.Recorded, e stock.Committed) StockCommitted {
+				return StockCommitted{
+					ReservationID: e.ReservationID, OrderID: e.OrderID, Items: items(e.Items), Departed: e.Departed,
+					CountedOff: e.CountedOff,
+				}
+			}),
 		publish(of("stock.voided", reservation, "The reservation was taken back before it was made; it will not be made any more."),
 			func(_ es.Recorded, e stock.Voided) StockVoided {
 				return StockVoided{ReservationID: e.ReservationID, OrderID: e.OrderID}

@@ -128,7 +128,7 @@ func (a Attempt[S]) settle(ctx context.Context, id, command string, req Request,
 			}
 			var claims []Commit
 			if !found {
-				if claims, err = req.claim(ctx, a.Store); err != nil {
+				if claims, err = req.Claimed(ctx, a.Store); err != nil {
 					return err
 				}
 			}

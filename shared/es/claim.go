@@ -36,10 +36,10 @@ type loader interface {
 	Load(ctx context.Context, stream StreamID, after int64) (History, error)
 }
 
-// claim gives the commit that goes with the command's first one: none where the request claims
+// Claimed gives the commit that goes with the command's first one: none where the request claims
 // nothing, or has its claim already and may have got no further. It is ErrKeyReused where the key
 // is another request's.
-func (r Request) claim(ctx context.Context, from loader) ([]Commit, error) {
+func (r Request) Claimed(ctx context.Context, from loader) ([]Commit, error) {
 	if r.Claim.Stream == "" {
 		return nil, nil
 	}

@@ -102,7 +102,7 @@ func (h Handler[C, S, E]) once(ctx context.Context, id string, req Request, comm
 		}
 		return res, false, nil
 	}
-	claims, err := req.claim(ctx, h.Store)
+	claims, err := req.Claimed(ctx, h.Store)
 	if err != nil {
 		return res, false, err
 	}

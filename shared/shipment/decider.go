@@ -27,6 +27,7 @@ const (
 type State struct {
 	ID             string
 	OrderID        string
+	Revision       int64 // of the order; 0 where it was never scheduled
 	Status         Status
 	TrackingNumber string          // "" where it was never scheduled
 	CustomerID     string          // from here to Address, "" and none before it is prepared
@@ -40,6 +41,11 @@ type State struct {
 
 // Exists reports whether there is such a shipment at all.
 func (s State) Exists() bool { return s.Status != "" }
+
+// Packed reports whether it is ready to leave, or has left.
+func (s State) Packed() bool {
+	return s.Status == StatusPrepared || s.Status == StatusDispatched || s.Status == StatusDelivered
+}
 
 // Attempt is where the shipment stands as an attempt to ship: once scheduled it is done, however far it comes.
 func (s State) Attempt() es.AttemptStatus {
@@ -115,7 +121,10 @@ func decide(c command, s State) ([]Event, error) {
 func Evolve(s State, e Event) State {
 	switch e := e.(type) {
 	case Scheduled:
-		s = State{ID: e.ShipmentID, OrderID: e.OrderID, Status: StatusScheduled, TrackingNumber: e.TrackingNumber}
+		s = State{
+			ID: e.ShipmentID, OrderID: e.OrderID, Revision: max(e.Revision, 1), Status: StatusScheduled,
+			TrackingNumber: e.TrackingNumber,
+		}
 	case Refused:
 		s = State{ID: e.ShipmentID, OrderID: e.OrderID, Status: StatusRefused, Code: e.Code, Detail: e.Detail}
 	case Prepared:

@@ -17,6 +17,7 @@ type Scheduled struct {
 	ShipmentID     string `json:"shipmentId"`
 	OrderID        string `json:"orderId"`
 	TrackingNumber string `json:"trackingNumber"`
+	Revision       int64  `json:"revision,omitempty"` // of the order; 0 of releases that did not keep it, and knew 1 alone
 }
 
 // Refused: the order can't be shipped where it is to go, and won't be in this revision of it.

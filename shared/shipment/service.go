@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 	"strconv"
 
 	"orderflow/shared/clock"
@@ -37,6 +39,15 @@ type Deps struct {
 	Clock  clock.Clock
 	Vault  personal.Vault            // what schedules, dispatches and shows addresses needs it
 	Serves func(country string) bool // whether orders are shipped there; what schedules needs it
+	Books  Books                     // of what is in the warehouse; what dispatches needs them
+}
+
+// Books are changed at the very moment at which a shipment leaves.
+type Books interface {
+	// Depart gives what the append of a dispatch writes besides, by the same request: nothing where
+	// the books have heard of it. A fault, from it or from an effect of it, says that they can't
+	// follow.
+	Depart(ctx context.Context, req es.Request, orderID string, revision int64) ([]es.Commit, []es.Effect, error)
 }
 
 // Service schedules and cancels shipments, and says how far they have come.
@@ -76,7 +87,9 @@ func (s Service) Schedule(ctx context.Context, req es.Request, c Schedule) (Stat
 			// The detail is stored in clear and published: it doesn't tell which country.
 			return es.Plan{}, ErrCountryNotServed.New("orders are not shipped to the address's country")
 		}
-		return es.Plan{Event: Scheduled{ShipmentID: id, OrderID: c.OrderID, TrackingNumber: TrackingNumber(id)}}, nil
+		return es.Plan{Event: Scheduled{
+			ShipmentID: id, OrderID: c.OrderID, TrackingNumber: TrackingNumber(id), Revision: c.Revision,
+		}}, nil
 	})
 }
 
@@ -130,44 +143,100 @@ func (s Service) Prepare(ctx context.Context, req es.Request, shipmentID string,
 	return s.handler.Handle(ctx, shipmentID, req, prepare{customerID: of.CustomerID, items: of.items(), address: of.Address})
 }
 
-// Dispatch hands a shipment over to the carrier: it can't be cancelled from here on. One that has left is left as it is. ErrNotFound, ErrCancelled,
-// ErrNotPrepared where it is not packed, or ErrAddressUnreadable where nobody can say any more where it goes.
+// Dispatch hands a shipment over to the carrier: it can't be cancelled from here on, and its pieces
+// leave the books of the warehouse in the same transaction. One that has left is left as it is.
+// ErrNotFound, ErrCancelled, ErrNotPrepared where it is not packed, or ErrAddressUnreadable where
+// nobody can say any more where it goes. Books that can't follow don't keep it, since it has left:
+// whoever closes the books of the order meets that again.
 func (s Service) Dispatch(ctx context.Context, req es.Request, shipmentID string) (es.Result[State], error) {
-	return s.move(ctx, req, shipmentID, dispatch{at: req.Time}, func(state State) error {
+	readable := func(state State) error {
 		if state.Status != StatusPrepared {
 			return nil
 		}
 		_, err := s.readable(ctx, state)
 		return err
-	})
+	}
+	return s.move(ctx, req, shipmentID, dispatch{at: req.Time}, readable, s.depart)
 }
 
-// Deliver says that the carrier handed a shipment over. One that has arrived is left as it is. ErrNotFound, ErrCancelled, or ErrNotDispatched where it has
-// not left.
+// depart appends a dispatch with what goes with it, and what the books have to say of it.
+func (s Service) depart(ctx context.Context, req es.Request, of State, dispatched []es.Commit) (es.Appended, error) {
+	var appended es.Appended
+	commits, effects, err := s.deps.Books.Depart(ctx, req, of.OrderID, of.Revision)
+	if err == nil {
+		appended, err = s.deps.Store.Append(ctx, slices.Concat(dispatched, commits), effects...)
+	}
+	if !faults.Final(err) {
+		return appended, err
+	}
+	slog.ErrorContext(ctx, "a shipment leaves, and the books of stock can't follow", "shipment", of.ID,
+		"orderId", of.OrderID, "revision", of.Revision, "correlationId", req.Metadata.CorrelationID, "error", err.Error())
+	return s.alone(ctx, req, of, dispatched)
+}
+
+// alone appends the commits and nothing else.
+func (s Service) alone(ctx context.Context, _ es.Request, _ State, commits []es.Commit) (es.Appended, error) {
+	return s.deps.Store.Append(ctx, commits)
+}
+
+// Deliver says that the carrier handed a shipment over. One that has arrived is left as it is.
+// ErrNotFound, ErrCancelled, or ErrNotDispatched where it has not left.
 func (s Service) Deliver(ctx context.Context, req es.Request, shipmentID string) (es.Result[State], error) {
-	return s.move(ctx, req, shipmentID, deliver{}, func(State) error { return nil })
+	return s.move(ctx, req, shipmentID, deliver{}, func(State) error { return nil }, s.alone)
 }
 
-// move carries out a command on the very state that check has nothing against. Whoever asks for it, it continues the order that the shipment is of: what it
-// writes has the correlation id of the stream's first event.
-func (s Service) move(ctx context.Context, req es.Request, shipmentID string, c command, check func(State) error) (res es.Result[State], err error) {
+// move carries out a command on the very state that check has nothing against, by that append.
+// Whoever asks for it, it continues the order that the shipment is of: what it writes has the
+// correlation id of the stream's first event.
+func (s Service) move(
+	ctx context.Context, req es.Request, shipmentID string, c command, check func(State) error,
+	appendTo func(context.Context, es.Request, State, []es.Commit) (es.Appended, error),
+) (res es.Result[State], err error) {
 	err = es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) error {
-		history, err := s.deps.Store.Load(ctx, es.NewStreamID(Category, shipmentID), 0)
-		if err != nil {
-			return err
+		for {
+			history, err := s.deps.Store.Load(ctx, es.NewStreamID(Category, shipmentID), 0)
+			if err != nil {
+				return err
+			}
+			res = es.Result[State]{Head: history.Head}
+			if res.State, err = decider.Fold(history); err != nil {
+				return err
+			}
+			if fingerprint, found := history.Commit(req.CommitID); found {
+				res.Repeated = true
+				if fingerprint != req.Fingerprint {
+					return es.ErrKeyReused
+				}
+				return nil
+			}
+			claims, err := req.Claimed(ctx, s.deps.Store)
+			if err != nil {
+				return err
+			}
+			if err := check(res.State); err != nil {
+				return err
+			}
+			events, err := decider.Decide(c, res.State)
+			if err != nil || len(events) == 0 {
+				return err
+			}
+			req := req
+			first := history.Events[0].Metadata.CorrelationID
+			req.Metadata.CorrelationID = cmp.Or(first, req.Metadata.CorrelationID)
+			commit, state := req.Commit(history.Head), res.State
+			for _, e := range events {
+				commit.Events = append(commit.Events, e)
+				res.State = decider.Evolve(res.State, e)
+			}
+			appended, err := appendTo(ctx, req, state, append([]es.Commit{commit}, claims...))
+			if err != nil {
+				return err
+			}
+			if !appended.Recognised {
+				res.Head = appended.Heads[0]
+				return nil
+			}
 		}
-		state, err := decider.Fold(history)
-		if err == nil {
-			err = check(state)
-		}
-		if err != nil {
-			return err
-		}
-		if len(history.Events) > 0 {
-			req.Metadata.CorrelationID = cmp.Or(history.Events[0].Metadata.CorrelationID, req.Metadata.CorrelationID)
-		}
-		res, err = s.handler.HandleAt(ctx, shipmentID, history.Head.Version(), req, c)
-		return err
 	})
 	return res, err
 }

@@ -20,6 +20,8 @@ import (
 	"orderflow/shared/ident"
 	"orderflow/shared/personal"
 	"orderflow/shared/shipment"
+	"orderflow/shared/stock"
+	"orderflow/shared/stock/stocktest"
 )
 
 var address = shipment.Address{Recipient: "Ada Lovelace", Line1: "12 St James's Square", PostalCode: "SW1Y 4LB", City: "London", Country: "GB"}
@@ -32,12 +34,14 @@ func TestEvolve(t *testing.T) {
 		then  shipment.State
 	}{
 		{"nothing", nil, shipment.State{ID: "s"}},
-		{"scheduled", []shipment.Event{scheduled}, shipment.State{ID: "s", OrderID: "o", Status: shipment.StatusScheduled, TrackingNumber: "n"}},
+		{"scheduled", []shipment.Event{scheduled}, shipment.State{ID: "s", OrderID: "o", Revision: 1, Status: shipment.StatusScheduled, TrackingNumber: "n"}},
+		{"scheduled, the second revision", []shipment.Event{shipment.Scheduled{ShipmentID: "s", OrderID: "o", TrackingNumber: "n", Revision: 2}},
+			shipment.State{ID: "s", OrderID: "o", Revision: 2, Status: shipment.StatusScheduled, TrackingNumber: "n"}},
 		{"refused", []shipment.Event{shipment.Refused{ShipmentID: "s", OrderID: "o", Code: "c", Detail: "d"}},
 			shipment.State{ID: "s", OrderID: "o", Status: shipment.StatusRefused, Code: "c", Detail: "d"}},
 		{"cancelled", []shipment.Event{scheduled, shipment.Cancelled{ShipmentID: "s", OrderID: "o"}},
 			shipment.State{
-				ID: "s", OrderID: "o", Status: shipment.StatusCancelled, TrackingNumber: "n", Cancelled: shipment.Cancelled{ShipmentID: "s", OrderID: "o"},
+				ID: "s", OrderID: "o", Revision: 1, Status: shipment.StatusCancelled, TrackingNumber: "n", Cancelled: shipment.Cancelled{ShipmentID: "s", OrderID: "o"},
 			}},
 		{"voided", []shipment.Event{shipment.Voided{ShipmentID: "s", OrderID: "o"}}, shipment.State{ID: "s", OrderID: "o", Status: shipment.StatusVoided}},
 	} {
@@ -53,17 +57,26 @@ func TestEvolve(t *testing.T) {
 	}
 }
 
-// dispatch is the service on a store and a vault in memory. It ships to GB and NL.
+// dispatch is the service on a store and a vault in memory, with the books of stock. It ships to GB
+// and NL.
 type dispatch struct {
 	store   *estest.Hooked
 	vault   *personal.Memory
+	clock   *clock.Fake
+	stock   stock.Service
 	service shipment.Service
 	home    personal.Sealed // ada's address
 }
 
 func newDispatch(t testing.TB) *dispatch {
-	d := &dispatch{store: &estest.Hooked{Store: memstore.New(es.NewRegistry(shipment.Register))}, vault: personal.NewMemory()}
-	d.service = shipment.New(shipment.Deps{Store: d.store, Clock: clock.NewFake(estest.Start), Vault: d.vault, Serves: shipment.Served("GB,NL")})
+	d := &dispatch{
+		store: &estest.Hooked{Store: memstore.New(es.NewRegistry(shipment.Register, stock.Register))}, vault: personal.NewMemory(),
+		clock: clock.NewFake(estest.Start),
+	}
+	d.stock = stock.New(stock.Deps{Store: d.store, Clock: d.clock, Counters: stocktest.NewCounters()})
+	d.service = shipment.New(shipment.Deps{
+		Store: d.store, Clock: d.clock, Vault: d.vault, Serves: shipment.Served("GB,NL"), Books: d.stock,
+	})
 	if err := d.vault.Enrol(context.Background(), "ada"); err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +126,7 @@ func TestService(t *testing.T) {
 	}
 	internal := errors.New("no fault")
 	id := shipment.ID("o", 1)
-	scheduled := shipment.Scheduled{ShipmentID: id, OrderID: "o", TrackingNumber: shipment.TrackingNumber(id)}
+	scheduled := shipment.Scheduled{ShipmentID: id, OrderID: "o", TrackingNumber: shipment.TrackingNumber(id), Revision: 1}
 	cancelled := shipment.Cancelled{ShipmentID: id, OrderID: "o", Origin: "customer", Note: "pd1:n"}
 	voided := shipment.Voided{ShipmentID: id, OrderID: "o"}
 	notServed := shipment.Refused{ShipmentID: id, OrderID: "o", Code: "shipment.country-not-served", Detail: "orders are not shipped to the address's country"}

@@ -2,11 +2,13 @@ package stock
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 
+	"orderflow/shared/es"
 	"orderflow/shared/ident"
 )
 
@@ -14,6 +16,7 @@ import (
 const (
 	MaxSKUs   = 40            // of one reservation: its items are one transaction, which takes 100
 	MaxOnHand = 1_000_000_000 // pieces of one SKU, counted or reserved
+	MaxLeft   = 25            // parcels that one count names: each is a transaction of its own
 )
 
 // maxSKU is the length of a SKU.
@@ -53,12 +56,29 @@ func (m Match) want() int64 {
 	return m.Version
 }
 
-// count says how many pieces of a SKU are on hand.
-type count struct {
-	SKU      string
-	OnHand   int64
-	Before   int64 // were on hand; 0 of a SKU that nobody has counted
-	Reserved int64
+// Parcel is what is reserved for one revision of an order, on its way.
+type Parcel struct {
+	OrderID  string
+	Revision int64
+	// Dispatch tells whoever else has to know that it has left, ahead of the books of stock, which
+	// do nothing twice that it has them do with this request. It comes again where the count does.
+	// Nil tells nobody.
+	Dispatch func(context.Context, es.Request) error
+}
+
+// checkOnHand refuses a number of pieces that can't be.
+func checkOnHand(n int64) error {
+	if n < 0 || n > MaxOnHand {
+		return ErrInvalidQuantity.Field("body.onHand", "expected 0 to %d pieces of a SKU, got %d", MaxOnHand, n)
+	}
+	return nil
+}
+
+// adjustment takes what is on hand of a SKU from one number to another.
+type adjustment struct {
+	SKU    string
+	OnHand int64
+	Before int64 // were on hand; 0 of a SKU that nobody has counted
 }
 
 // demand adds up the items of each SKU, ordered by SKU: two lines of one SKU, each checked alone, would pass with stock for one of them.

@@ -11,10 +11,21 @@ type ReservationState struct {
 	OrderID string
 	Status  es.AttemptStatus
 	Items   []Item // those that are reserved or were; none where nothing ever was
-	// Committed: the items have left. The attempt is done for good.
-	Committed bool
+	// Departed: the items have left, and the attempt is done for good.
+	Departed  bool
+	Committed bool   // the order is shipped, and nothing follows any more
 	Code      string // of the fault that it was refused with
 	Detail    string // of that fault
+}
+
+// quantity is how many pieces of a SKU the reservation has or had.
+func (s ReservationState) quantity(sku string) int64 {
+	for _, item := range s.Items {
+		if item.SKU == sku {
+			return item.Quantity
+		}
+	}
+	return 0
 }
 
 // EvolveReservation folds an event into a reservation.
@@ -26,8 +37,10 @@ func EvolveReservation(s ReservationState, e ReservationEvent) ReservationState 
 		s = ReservationState{ID: e.ReservationID, OrderID: e.OrderID, Status: es.AttemptRefused, Code: e.Code, Detail: e.Detail}
 	case Released:
 		s.Status = es.AttemptUndone
+	case Departed:
+		s.Departed = true
 	case Committed:
-		s.Committed = true
+		s.Departed, s.Committed = true, true
 	case Voided:
 		s = ReservationState{ID: e.ReservationID, OrderID: e.OrderID, Status: es.AttemptVoided}
 	}
@@ -42,24 +55,24 @@ func (s ReservationState) fault() *faults.Fault {
 	return &faults.Fault{Kind: faults.Rule, Code: s.Code, Detail: s.Detail} // of a release that knew more codes
 }
 
-// State is a SKU, folded. How many pieces there are stands in the counters alone: reservations and departures change it without an event of the SKU's.
+// State is a SKU, folded. How many pieces there are stands in the counters alone: reservations and
+// departures change it without an event of the SKU's.
 type State struct {
 	Known bool // somebody has counted it
 }
 
 // Decider decides for a SKU's stream.
-var Decider = es.Decider[count, State, Event]{Initial: func() State { return State{} }, Decide: decide, Evolve: Evolve}
+var Decider = es.Decider[adjustment, State, Event]{Initial: func() State { return State{} }, Decide: decide, Evolve: Evolve}
 
 // Evolve folds an event into a SKU.
 func Evolve(State, Event) State { return State{Known: true} }
 
-// decide takes the difference against what was on hand: what is reserved stays reserved. The number that was on hand before is news where pieces are reserved:
-// they may have left, and then it is without them.
-func decide(c count, s State) ([]Event, error) {
-	if c.OnHand < 0 || c.OnHand > MaxOnHand {
-		return nil, ErrInvalidQuantity.Field("body.onHand", "0 to %d pieces of a SKU are on hand, not %d", MaxOnHand, c.OnHand)
+// decide takes the difference against what was on hand: what is reserved stays reserved.
+func decide(c adjustment, s State) ([]Event, error) {
+	if err := checkOnHand(c.OnHand); err != nil {
+		return nil, err
 	}
-	if s.Known && c.OnHand == c.Before && c.Reserved == 0 {
+	if s.Known && c.OnHand == c.Before {
 		return nil, nil
 	}
 	return []Event{Restocked{SKU: c.SKU, Delta: c.OnHand - c.Before, Counted: c.OnHand}}, nil

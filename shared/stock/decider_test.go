@@ -43,7 +43,7 @@ func TestDecide(t *testing.T) {
 			for _, e := range tc.given {
 				state, before = Evolve(state, e), before+e.(Restocked).Delta
 			}
-			got, err := Decider.Decide(count{SKU: "cd-1", OnHand: tc.when, Before: before}, state)
+			got, err := Decider.Decide(adjustment{SKU: "cd-1", OnHand: tc.when, Before: before}, state)
 			if !errors.Is(err, tc.fault) {
 				t.Errorf("got %v, want %v", err, tc.fault)
 			}
@@ -61,7 +61,7 @@ func TestDeltasAddUp(t *testing.T) {
 		for range rapid.IntRange(1, 20).Draw(t, "counts") {
 			n := rapid.Int64Range(0, 9).Draw(t, "on hand")
 			for again := range 2 {
-				events, err := Decider.Decide(count{SKU: "cd-1", OnHand: n, Before: sum - left}, state)
+				events, err := Decider.Decide(adjustment{SKU: "cd-1", OnHand: n, Before: sum - left}, state)
 				if err != nil || again == 1 && len(events) > 0 {
 					t.Fatalf("try %d: %v, %v", again, events, err)
 				}
@@ -91,8 +91,12 @@ func TestEvolveReservation(t *testing.T) {
 			ReservationState{ID: "r", OrderID: "o", Status: es.AttemptRefused, Code: "stock.insufficient", Detail: "d"}},
 		{"released", []ReservationEvent{reserved, Released{ReservationID: "r", OrderID: "o", Items: items}},
 			ReservationState{ID: "r", OrderID: "o", Status: es.AttemptUndone, Items: items}},
-		{"committed", []ReservationEvent{reserved, Committed{ReservationID: "r", OrderID: "o", Items: items}},
-			ReservationState{ID: "r", OrderID: "o", Status: es.AttemptDone, Items: items, Committed: true}},
+		{"departed", []ReservationEvent{reserved, Departed{ReservationID: "r", OrderID: "o", Items: items}},
+			ReservationState{ID: "r", OrderID: "o", Status: es.AttemptDone, Items: items, Departed: true}},
+		{"committed", []ReservationEvent{reserved, Departed{}, Committed{ReservationID: "r", OrderID: "o", Items: items, Departed: true}},
+			ReservationState{ID: "r", OrderID: "o", Status: es.AttemptDone, Items: items, Departed: true, Committed: true}},
+		{"committed, of a release that knew no departures", []ReservationEvent{reserved, Committed{ReservationID: "r", OrderID: "o", Items: items}},
+			ReservationState{ID: "r", OrderID: "o", Status: es.AttemptDone, Items: items, Departed: true, Committed: true}},
 		{"voided", []ReservationEvent{Voided{ReservationID: "r", OrderID: "o"}}, ReservationState{ID: "r", OrderID: "o", Status: es.AttemptVoided}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -43,13 +43,24 @@ type Released struct {
 	Items         []Item `json:"items"` // exactly those of Reserved
 }
 
-// Committed: the items have left the warehouse with the order. They are not on hand any more, and can't be released.
+// Departed: the items have left the warehouse, in the transaction of their shipment's dispatch.
+// They are not on hand any more, and can't be released.
+type Departed struct {
+	ReservationID string `json:"reservationId"`
+	OrderID       string `json:"orderId"`
+	Items         []Item `json:"items"` // exactly those of Reserved
+}
+
+// Committed: the order is shipped, and the reservation closed.
 type Committed struct {
 	ReservationID string `json:"reservationId"`
 	OrderID       string `json:"orderId"`
 	Items         []Item `json:"items"` // exactly those of Reserved
-	// CountedOff are the SKUs that somebody counted between the dispatch and this: their pieces were not in the count, so they leave what is reserved, and
-	// not once more what is on hand.
+	// Departed: the items left by the event of that name. Without it they leave by this one, as in
+	// the releases that had no other.
+	Departed bool `json:"departed,omitempty"`
+	// CountedOff are SKUs of an earlier release, which took their pieces out of what is reserved
+	// and left what is on hand as it was. No release writes them any more.
 	CountedOff []string `json:"countedOff,omitempty"`
 }
 
@@ -62,6 +73,7 @@ type Voided struct {
 func (Reserved) reservationEvent()  {}
 func (Refused) reservationEvent()   {}
 func (Released) reservationEvent()  {}
+func (Departed) reservationEvent()  {}
 func (Committed) reservationEvent() {}
 func (Voided) reservationEvent()    {}
 
@@ -82,6 +94,7 @@ func Register(r *es.Registry) {
 	es.Register[Reserved](r, "stock.reserved", 1)
 	es.Register[Refused](r, "stock.refused", 1)
 	es.Register[Released](r, "stock.released", 1)
+	es.Register[Departed](r, "stock.departed", 1)
 	es.Register[Committed](r, "stock.committed", 1)
 	es.Register[Voided](r, "stock.voided", 1)
 	es.Register[Restocked](r, "stock.restocked", 1)

@@ -4,50 +4,45 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/faults"
+	"orderflow/shared/ident"
 )
 
 // Level is how much there is of a SKU.
 type Level struct {
 	SKU       string
-	OnHand    int64     // available and reserved together
-	Available int64     // what the next order can have
-	Reserved  int64     // what orders have
-	Version   int64     // grows by one when somebody counts and when a reservation leaves, not when an order reserves
-	Departed  int64     // how many reservations of it have left so far; the rest of Version is the version of the SKU's stream
-	CountedAt time.Time // when somebody counted last, in UTC; zero in a row that was counted last by a release that did not keep it
+	OnHand    int64 // available and reserved together
+	Available int64 // what the next order can have
+	Reserved  int64 // what orders have and is still in the warehouse
+	Version   int64 // grows by one when somebody counts and when a parcel leaves, not when an order reserves
+	Departed  int64 // how many parcels have left with it so far; the rest of Version is the version of the SKU's stream
 }
 
 // Counts is the version of the SKU's stream: how often somebody has counted it.
 func (l Level) Counts() int64 { return l.Version - l.Departed }
 
-// Departure is an item that leaves the warehouse, and what the books said of its SKU when that was decided.
-type Departure struct {
-	Item
-	Counts     int64 // Level.Counts
-	CountedOff bool  // the last count was without the pieces
-}
-
-// Counters are the rows that say how much of each SKU is available and reserved. The effects are for the appends of one es.Store, which performs them
-// together with the commits or not at all.
+// Counters are the rows that say how much of each SKU is available and reserved. The effects are
+// for the appends of one es.Store, which performs them together with the commits or not at all.
 type Counters interface {
-	// Reserve moves the items from available to reserved. The append is refused with Insufficient, naming each SKU that is short, where too few are
-	// available or nobody has counted the SKU.
+	// Reserve moves the items from available to reserved. The append is refused with Insufficient,
+	// naming each SKU that is short, where too few are available or nobody has counted the SKU.
 	Reserve(items []Item) es.Effect
-	// Release moves the items from reserved back to available.
+	// Release moves the items from reserved back to available. ErrInconsistent where fewer are
+	// reserved.
 	Release(items []Item) es.Effect
-	// Commit takes the departures out of reserved for good, and adds one to what has departed of each SKU. One that is counted off is still among what is on
-	// hand by mistake: it becomes available. The append is refused with an es.ErrConflict where somebody has counted since a departure was decided.
-	Commit(departures []Departure) es.Effect
-	// Restock adds delta to what is available, by a count at that time, and says that the SKU's stream is then at version. The append is refused with
-	// ErrInsufficient where less than -delta is available, and with an es.ErrConflict where another number of reservations has departed: then delta was taken
-	// from a level that is past.
-	Restock(sku string, delta, version, departed int64, at time.Time) es.Effect
-	// Level reads a row, consistently with every append that was answered before. found is false where nobody has counted the SKU.
+	// Depart takes the items out of reserved for good, and adds one to what has departed of each
+	// SKU. ErrInconsistent where fewer are reserved.
+	Depart(items []Item) es.Effect
+	// Restock adds delta to what is available, and says that the SKU's stream is then at version.
+	// The append is refused with ErrInsufficient where less than -delta is available, and with an
+	// es.ErrConflict where another number of parcels has departed: then delta was taken from a
+	// level that is past.
+	Restock(sku string, delta, version, departed int64) es.Effect
+	// Level reads a row, consistently with every append that was answered before. found is false
+	// where nobody has counted the SKU.
 	Level(ctx context.Context, sku string) (level Level, found bool, err error)
 }
 
@@ -101,7 +96,7 @@ func (s Service) Reserve(ctx context.Context, req es.Request, r Reservation) (Re
 func (s Service) Release(ctx context.Context, req es.Request, orderID string, revision int64) (ReservationState, error) {
 	id := ReservationID(orderID, revision)
 	return s.attempts.Undo(ctx, id, req, Voided{ReservationID: id, OrderID: orderID}, func(_ context.Context, state ReservationState) (es.Plan, error) {
-		if state.Committed {
+		if state.Departed {
 			return es.Plan{}, ErrCommitted.New("the reserved items have left the warehouse")
 		}
 		return es.Plan{
@@ -111,20 +106,64 @@ func (s Service) Release(ctx context.Context, req es.Request, orderID string, re
 	})
 }
 
-// Commit says that what is reserved for one revision of an order left the warehouse at that time: exactly the items that its own event names. One that has left
-// is left as it is. ErrNotReserved where nothing is reserved.
-//
-// The books hear of a departure after it. Who counts in between finds the shelf without the pieces: of what was counted at that time or later, the pieces leave
-// what is reserved alone.
-func (s Service) Commit(ctx context.Context, req es.Request, orderID string, revision int64, left time.Time) (ReservationState, error) {
-	id := ReservationID(orderID, revision)
-	var state ReservationState
-	err := es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) error {
-		history, err := s.deps.Store.Load(ctx, es.NewStreamID(ReservationCategory, id), 0)
+// Depart gives what the append of a dispatch writes besides, so that the books of what is reserved
+// for one revision of an order change at the very moment at which its parcel leaves: a count that
+// was made before it meets another version from then on. Nothing is to be written where the items
+// have left before. ErrNotReserved where nothing is reserved; the append is refused with
+// ErrInconsistent where the counters can't follow.
+func (s Service) Depart(
+	ctx context.Context, req es.Request, orderID string, revision int64,
+) ([]es.Commit, []es.Effect, error) {
+	state, history, err := s.reservation(ctx, orderID, revision)
+	if err != nil || state.Departed {
+		return nil, nil, err
+	}
+	return s.departure(req, history.Head, state)
+}
+
+// departure is what Depart gives for items that have not left.
+func (s Service) departure(req es.Request, head es.Head, state ReservationState) ([]es.Commit, []es.Effect, error) {
+	if state.Status != es.AttemptDone {
+		return nil, nil, ErrNotReserved.New("the reservation is %s", state.Status)
+	}
+	event := Departed{ReservationID: state.ID, OrderID: state.OrderID, Items: state.Items}
+	return []es.Commit{req.Commit(head, event)}, []es.Effect{s.deps.Counters.Depart(state.Items)}, nil
+}
+
+// Leave says that the items have left, where their shipment's dispatch did not say so to the books:
+// one of a release whose dispatches told them nothing, or one that the counters could not follow.
+// first reports whether it was this request that made them leave, now, at an earlier try, or by a
+// dispatch with the same commit id. The errors are Depart's.
+func (s Service) Leave(ctx context.Context, req es.Request, orderID string, revision int64) (first bool, err error) {
+	err = es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) error {
+		state, history, err := s.reservation(ctx, orderID, revision)
 		if err != nil {
 			return err
 		}
-		if state, err = s.attempts.Fold(history); err != nil {
+		if _, first = history.Commit(req.CommitID); first || state.Departed {
+			return nil
+		}
+		commits, effects, err := s.departure(req, history.Head, state)
+		if err != nil {
+			return err
+		}
+		_, err = s.deps.Store.Append(ctx, commits, effects...)
+		first = err == nil
+		return err
+	})
+	return first, err
+}
+
+// Commit says that an order is shipped, and closes the reservation of one revision of it. The items
+// have left by then, at their dispatch; where no dispatch said so, they leave by this. One that is
+// closed is left as it is. ErrNotReserved where nothing is reserved, ErrInconsistent where the
+// counters can't follow.
+func (s Service) Commit(ctx context.Context, req es.Request, orderID string, revision int64) (ReservationState, error) {
+	var state ReservationState
+	err := es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) error {
+		var history es.History
+		var err error
+		if state, history, err = s.reservation(ctx, orderID, revision); err != nil {
 			return err
 		}
 		switch {
@@ -133,17 +172,13 @@ func (s Service) Commit(ctx context.Context, req es.Request, orderID string, rev
 		case state.Status != es.AttemptDone:
 			return ErrNotReserved.New("the reservation is %s", state.Status)
 		}
-		departures, err := s.departures(ctx, state.Items, left)
-		if err != nil {
-			return err
+		event := Committed{ReservationID: state.ID, OrderID: orderID, Items: state.Items, Departed: state.Departed}
+		var effects []es.Effect
+		if !state.Departed {
+			effects = append(effects, s.deps.Counters.Depart(state.Items))
 		}
-		event := Committed{ReservationID: id, OrderID: orderID, Items: state.Items}
-		for _, d := range departures {
-			if d.CountedOff {
-				event.CountedOff = append(event.CountedOff, d.SKU)
-			}
-		}
-		if _, err = s.deps.Store.Append(ctx, []es.Commit{req.Commit(history.Head, event)}, s.deps.Counters.Commit(departures)); err != nil {
+		commits := []es.Commit{req.Commit(history.Head, event)}
+		if _, err = s.deps.Store.Append(ctx, commits, effects...); err != nil {
 			return err
 		}
 		state = EvolveReservation(state, event)
@@ -152,17 +187,15 @@ func (s Service) Commit(ctx context.Context, req es.Request, orderID string, rev
 	return state, err
 }
 
-// departures compares the last count of each SKU with the time at which the items left.
-func (s Service) departures(ctx context.Context, items []Item, left time.Time) ([]Departure, error) {
-	out := make([]Departure, len(items))
-	for i, item := range items {
-		level, _, err := s.deps.Counters.Level(ctx, item.SKU)
-		if err != nil {
-			return nil, fmt.Errorf("stock: read level: %w", err)
-		}
-		out[i] = Departure{Item: item, Counts: level.Counts(), CountedOff: !level.CountedAt.IsZero() && !level.CountedAt.Before(left)}
+// reservation loads the reservation of one revision of an order with its history.
+func (s Service) reservation(
+	ctx context.Context, orderID string, revision int64,
+) (state ReservationState, history es.History, err error) {
+	stream := es.NewStreamID(ReservationCategory, ReservationID(orderID, revision))
+	if history, err = s.deps.Store.Load(ctx, stream, 0); err == nil {
+		state, err = s.attempts.Fold(history)
 	}
-	return out, nil
+	return state, history, err
 }
 
 // Reservation loads the reservation of one revision of an order. One that nobody tried is open.
@@ -170,33 +203,135 @@ func (s Service) Reservation(ctx context.Context, orderID string, revision int64
 	return s.attempts.Get(ctx, ReservationID(orderID, revision))
 }
 
-// Set says how many pieces of a SKU are on hand, those that are reserved included. match is the version that was counted against; any other is
-// ErrVersionMismatch: so it is too when pieces have left since, which nobody knows to be in the number or not. ErrInsufficient where more are reserved than would be on hand.
+// Set says how many pieces of a SKU are on the shelf, those that are reserved and packed included.
+// match is the version as it was read before anybody looked at the shelf; any other is
+// ErrVersionMismatch: so it is where a parcel has left since, which nobody knows to be in the
+// number or not. No clock decides that.
 //
-// The request's time is taken for the time of the count: what was dispatched before it is taken to be missing in the number, whether the books have heard of
-// that or not (Commit), and what is dispatched after it to be in it.
+// left are parcels with pieces of the SKU that were gone from the shelf by then, whether anybody
+// had said so or not: a carrier's call may come late, or again. They have left by this request, and
+// the number is without them. At most MaxLeft; ErrNotLeft for one that can't have left with the
+// SKU.
 //
-// The number that was counted before, with its own version, changes nothing where no piece is reserved. A request that was carried out before, known by its commit id, is answered
-// with the present level while nobody has counted since; one whose id is another each time, and whose first answer was lost, meets the version that it
-// made itself.
-func (s Service) Set(ctx context.Context, req es.Request, sku string, onHand int64, match Match) (Level, error) {
+// ErrInsufficient where more are reserved than would be on hand, ErrInconsistent where the counters
+// are not what the SKU's events say. What is refused has written nothing, but where somebody else
+// changes the SKU meanwhile: then the named parcels may have left all the same, as they have.
+//
+// The number that was counted before, with its own version, changes nothing. A request that was
+// carried out before, known by its commit id, is answered with the present level while nobody has
+// counted since; one whose id is another each time, and whose first answer was lost, meets the
+// version that it made itself.
+func (s Service) Set(
+	ctx context.Context, req es.Request, sku string, onHand int64, match Match, left ...Parcel,
+) (Level, error) {
 	if !ValidSKU(sku) {
 		return Level{}, ErrNotFound.New("no SKU has the form of %s", quote(sku))
 	}
 	if match.want() < 0 {
 		return Level{}, ErrVersionRequired.New("name the version that was counted against")
 	}
-	err := es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) error {
-		return s.count(ctx, req, count{SKU: sku, OnHand: onHand}, match.want())
-	})
+	c, want := adjustment{SKU: sku, OnHand: onHand}, match.want()
+	open, err := s.open(ctx, req, c, &want, left)
+	if err != nil {
+		return Level{}, err
+	}
+	for _, p := range open {
+		first, err := s.leave(ctx, leaving(req, p), p)
+		if err != nil {
+			return Level{}, err
+		}
+		if first {
+			want++
+		}
+	}
+	err = es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) error { return s.count(ctx, req, c, want) })
 	if err != nil {
 		return Level{}, err
 	}
 	return s.Get(ctx, sku)
 }
 
+// open gives those of the parcels that have not left, and raises want by those that left by this
+// very request, at an earlier try. It refuses all that can be refused before any of them is made to
+// leave.
+func (s Service) open(
+	ctx context.Context, req es.Request, c adjustment, want *int64, left []Parcel,
+) (open []Parcel, err error) {
+	if len(left) > MaxLeft {
+		return nil, ErrNotLeft.Field("body.left", "expected at most %d parcels, got %d", MaxLeft, len(left))
+	}
+	pieces, seen := int64(0), map[string]bool{}
+	for i, p := range left {
+		state, history, err := s.reservation(ctx, p.OrderID, p.Revision)
+		if err != nil {
+			return nil, err
+		}
+		quantity := state.quantity(c.SKU)
+		switch _, mine := history.Commit(leaving(req, p).CommitID); {
+		case seen[state.ID]:
+		case state.Status != es.AttemptDone || quantity == 0:
+			return nil, ErrNotLeft.Field(fmt.Sprintf("body.left[%d]", i), "no pieces of %s are reserved for it", quote(c.SKU))
+		case mine:
+			*want++
+		case state.Departed: // before the version that was counted against, or it is another by now
+		default:
+			open, pieces = append(open, p), pieces+quantity
+		}
+		seen[state.ID] = true
+	}
+	if len(open) == 0 {
+		return nil, nil
+	}
+	level, _, err := s.deps.Counters.Level(ctx, c.SKU)
+	if err != nil {
+		return nil, fmt.Errorf("stock: read level: %w", err)
+	}
+	if err := mismatch(level, c.SKU, *want); err != nil {
+		return nil, err
+	}
+	if err := checkOnHand(c.OnHand); err != nil {
+		return nil, err
+	}
+	if c.OnHand < level.Reserved-pieces {
+		return nil, moreReserved(c.SKU, c.OnHand)
+	}
+	return open, nil
+}
+
+// leave makes a parcel leave that a count names.
+func (s Service) leave(ctx context.Context, req es.Request, p Parcel) (first bool, err error) {
+	if p.Dispatch != nil {
+		if err := p.Dispatch(ctx, req); err != nil {
+			return false, err
+		}
+	}
+	return s.Leave(ctx, req, p.OrderID, p.Revision)
+}
+
+// leaving is the request by which a count says of a parcel that it has left.
+func leaving(req es.Request, p Parcel) es.Request {
+	req.CommitID = ident.Derive("stock-left", req.CommitID, ReservationID(p.OrderID, p.Revision))
+	return req
+}
+
+// mismatch is nil where the level has that version.
+func mismatch(level Level, sku string, want int64) error {
+	switch {
+	case level.Version == want:
+		return nil
+	case want == 0:
+		return ErrVersionMismatch.New("%s was counted before: its version is %d", quote(sku), level.Version)
+	default:
+		return ErrVersionMismatch.New("the version of %s is %d, not %d", quote(sku), level.Version, want)
+	}
+}
+
+func moreReserved(sku string, onHand int64) error {
+	return ErrInsufficient.Field("body.onHand", "more of %s are reserved than %d", quote(sku), onHand)
+}
+
 // count is one try of Set.
-func (s Service) count(ctx context.Context, req es.Request, c count, want int64) error {
+func (s Service) count(ctx context.Context, req es.Request, c adjustment, want int64) error {
 	history, err := s.deps.Store.Load(ctx, es.NewStreamID(Category, c.SKU), 0)
 	if err != nil {
 		return err
@@ -222,14 +357,10 @@ func (s Service) count(ctx context.Context, req es.Request, c count, want int64)
 		// The row changes together with the stream, so somebody has counted between the two reads.
 		return &es.ConflictError{Stream: history.Head.Stream(), Expected: history.Head.Version(), Actual: level.Counts()}
 	}
-	switch {
-	case level.Version == want:
-	case want == 0:
-		return ErrVersionMismatch.New("%s was counted before: its version is %d", quote(c.SKU), level.Version)
-	default:
-		return ErrVersionMismatch.New("the version of %s is %d, not %d", quote(c.SKU), level.Version, want)
+	if err := mismatch(level, c.SKU, want); err != nil {
+		return err
 	}
-	c.Before, c.Reserved = level.OnHand, level.Reserved
+	c.Before = level.OnHand
 	events, err := Decider.Decide(c, state)
 	if err != nil || len(events) == 0 {
 		return err
@@ -238,10 +369,10 @@ func (s Service) count(ctx context.Context, req es.Request, c count, want int64)
 	for _, e := range events {
 		commit.Events = append(commit.Events, e)
 	}
-	effect := s.deps.Counters.Restock(c.SKU, c.OnHand-c.Before, history.Head.Version()+int64(len(events)), level.Departed, req.Time)
+	effect := s.deps.Counters.Restock(c.SKU, c.OnHand-c.Before, history.Head.Version()+int64(len(events)), level.Departed)
 	_, err = s.deps.Store.Append(ctx, []es.Commit{commit}, effect)
 	if errors.Is(err, ErrInsufficient) {
-		return ErrInsufficient.Field("body.onHand", "more of %s are reserved than %d", quote(c.SKU), c.OnHand)
+		return moreReserved(c.SKU, c.OnHand)
 	}
 	return err
 }

@@ -199,7 +199,7 @@ func (q Queries) getAccount(ctx context.Context, id identity, in *accountInput) 
 	if err := in.within(res.Head.Version()); err != nil {
 		return nil, err
 	}
-	past, err := q.Accounts.AsOf(ctx, in.ID, in.point)
+	past, err := q.Accounts.AsOf(ctx, in.ID, in.AsOf.point)
 	if err != nil {
 		return nil, err
 	}

@@ -20,15 +20,10 @@ type dailyInput struct {
 	from, to analytics.Date
 }
 
-// Resolve implements huma.Resolver. A parameter that is given twice is refused: nobody knows which of the two is meant.
+// Resolve implements huma.Resolver.
 func (in *dailyInput) Resolve(ctx huma.Context) (errs []error) {
 	u := ctx.URL()
 	query := u.Query()
-	for _, name := range []string{"from", "to", "hours", "top"} {
-		if len(query[name]) > 1 {
-			errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: "expected one value"})
-		}
-	}
 	for name, into := range map[string]*analytics.Date{"from": &in.from, "to": &in.to} {
 		given := query.Get(name)
 		if !query.Has(name) {

@@ -1,7 +1,10 @@
 package httpapi
 
 import (
+	"errors"
+	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -14,51 +17,49 @@ import (
 // ErrNoSuchVersion: what is asked for is there, but has not come that far.
 var ErrNoSuchVersion = faults.Declare(faults.NotFound, "request.no-such-version")
 
-const asOfRule = "expected a version, a whole number from 1, or a time with its zone (RFC 3339; a + in a query is written %2B)"
+const asOfRule = "expected a version, a whole number from 1 of at most 18 digits, " +
+	"or a time with its zone (RFC 3339; a + in a query is written %2B)"
 
 // Past is the part of a query's input that names a moment of the past. It is exported because huma passes over unexported embedded fields.
 type Past struct {
-	AsOf string `query:"asOf" doc:"Shows what was so then: a version, a whole number from 1, or a time with its zone (RFC 3339). A time to come shows the present." example:"2026-03-01T12:00:00Z"`
-
-	point es.Point // zero for the present
+	AsOf AsOf `query:"asOf" doc:"Shows what was so then: a version, a whole number from 1, or a time with its zone (RFC 3339). A time to come shows the present." example:"2026-03-01T12:00:00Z"`
 }
 
-// Resolve implements huma.Resolver. An empty asOf is refused: who sends one meant some moment, and would take the present for it.
-func (p *Past) Resolve(ctx huma.Context) []error {
-	u := ctx.URL()
-	given := u.Query()["asOf"]
-	if len(given) == 0 {
-		return nil
+// AsOf is a version or a time. The zero AsOf is the present.
+type AsOf struct{ point es.Point }
+
+// Schema implements huma.SchemaProvider. No stream has a version of more than 18 digits, and every
+// number of 18 digits is an int64.
+func (AsOf) Schema(huma.Registry) *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeString, Pattern: `^([1-9][0-9]{0,17}|` + strings.Trim(clock.TimePattern, "^$") + `)$`}
+	s.PrecomputeMessages()
+	return s
+}
+
+var versionOnly = regexp.MustCompile(`^[1-9][0-9]{0,17}$`)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (a *AsOf) UnmarshalText(text []byte) error {
+	if versionOnly.Match(text) {
+		version, err := strconv.ParseInt(string(text), 10, 64)
+		a.point.Version = version
+		return err
 	}
-	point, ok := parsePoint(given[0])
-	if !ok || len(given) > 1 {
-		return []error{&huma.ErrorDetail{Location: "query.asOf", Message: asOfRule}}
+	var at Instant
+	if err := at.UnmarshalText(text); err != nil {
+		return errors.New(asOfRule)
 	}
-	p.point = point
+	a.point.Time = at.Time
 	return nil
 }
 
-func parsePoint(text string) (es.Point, bool) {
-	if version, err := strconv.ParseUint(text, 10, 63); err == nil {
-		return es.Point{Version: int64(version)}, version > 0
-	}
-	at, err := clock.ParseTime(text)
-	if err != nil {
-		return es.Point{}, false
-	}
-	if at.IsZero() {
-		at = at.Add(1) // the zero Point is the present, and nothing of ours is as old as either
-	}
-	return es.Point{Time: at}, true
-}
-
 // asked reports whether the past is asked for at all.
-func (p *Past) asked() bool { return p.point != es.Point{} }
+func (p *Past) asked() bool { return p.AsOf.point != es.Point{} }
 
 // within refuses a version beyond the present one. It is for those who may see the thing.
 func (p *Past) within(version int64) error {
-	if p.point.Version > version {
-		return ErrNoSuchVersion.Field("query.asOf", "there is no version %d: the newest is %d", p.point.Version, version)
+	if p.AsOf.point.Version > version {
+		return ErrNoSuchVersion.Field("query.asOf", "there is no version %d: the newest is %d", p.AsOf.point.Version, version)
 	}
 	return nil
 }

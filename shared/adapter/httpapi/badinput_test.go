@@ -169,6 +169,18 @@ func TestBadInput(t *testing.T) {
 		{"other JSON", func(*shop) request {
 			return post(ada, "/orders", text).with("Content-Type", "application/problem+json")
 		}, 415, "request.unsupported-media-type", ""},
+		{"no charset of that name", func(*shop) request {
+			return post(ada, "/orders", text).with("Content-Type", "application/json; charset=utf8")
+		}, 415, "request.unsupported-media-type", ""},
+		{"empty charset", func(*shop) request {
+			return post(ada, "/orders", text).with("Content-Type", `application/json; charset=""`)
+		}, 415, "request.unsupported-media-type", ""},
+		{"other parameter", func(*shop) request {
+			return post(ada, "/orders", text).with("Content-Type", "application/json; version=2")
+		}, 415, "request.unsupported-media-type", ""},
+		{"two content types", func(*shop) request {
+			return post(ada, "/orders", text).with("Content-Type", "application/json,application/json")
+		}, 415, "request.unsupported-media-type", ""},
 		{"other charset", func(*shop) request {
 			return post(ada, "/orders", text).with("Content-Type", "application/json; charset=latin1")
 		}, 415, "request.unsupported-media-type", ""},

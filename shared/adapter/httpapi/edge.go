@@ -20,16 +20,16 @@ import (
 )
 
 const (
-	maxBody           = 64 << 10               // bytes; an order of 100 lines has about 20 KB
-	deadlineMargin    = 300 * time.Millisecond // kept back for the answer when a function's time runs out
-	correlationHeader = "X-Correlation-ID"
+	maxBody        = 64 << 10               // bytes; an order of 100 lines has about 20 KB
+	deadlineMargin = 300 * time.Millisecond // kept back for the answer when a function's time runs out
 )
 
 // edge is what every request passes: it gives the request its correlation id and its caller, finds its operation, turns a panic into a problem and
 // writes the access log.
 type edge struct {
 	mux    *http.ServeMux
-	access map[string]access // by pattern of the mux
+	access map[string]access     // by pattern of the mux
+	takes  map[string]parameters // by pattern of the mux
 	auth   Auth
 	clock  clock.Clock
 	log    *slog.Logger
@@ -54,23 +54,21 @@ func exchangeOf(ctx context.Context) *exchange {
 	return &exchange{log: slog.Default()}
 }
 
-var (
-	correlationForm = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
-	traceparentForm = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
-)
+var traceparentForm = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
 
 func (e *edge) exchange(r *http.Request) *exchange {
 	x := &exchange{log: e.log}
 	if rc, ok := core.GetAPIGatewayV2ContextFromContext(r.Context()); ok {
 		x.requestID = rc.RequestID
 	}
-	if given := r.Header.Values(correlationHeader); len(given) == 1 && correlationForm.MatchString(given[0]) {
+	if given := r.Header.Values(correlationHeader); correlated(given) {
 		x.correlationID = given[0]
 	} else {
-		x.correlationID = ident.New()
+		x.correlationID = ident.New() // where the client's can't be used, the answer that refuses it has one too
 	}
-	if given := r.Header.Get("Traceparent"); traceparentForm.MatchString(given) {
-		x.traceparent = given
+	// W3C Trace Context, 4.3: a traceparent that is malformed or repeated is ignored.
+	if given := r.Header.Values("Traceparent"); len(given) == 1 && traceparentForm.MatchString(given[0]) {
+		x.traceparent = given[0]
 	}
 	return x
 }
@@ -136,8 +134,14 @@ func (e *edge) admit(r *http.Request, x *exchange, handler http.Handler, pattern
 		}
 		x.caller = caller
 	}
-	if r.Method != http.MethodGet && r.ContentLength != 0 && !isJSON(r.Header.Get("Content-Type")) {
-		return rejection(http.StatusUnsupportedMediaType, "")
+	if errs := e.takes[pattern].check(r); len(errs) > 0 {
+		return rejection(http.StatusUnprocessableEntity, "", errs...)
+	}
+	if r.Method != http.MethodGet && r.ContentLength != 0 {
+		if !isJSON(r.Header.Get("Content-Type")) {
+			return rejection(http.StatusUnsupportedMediaType, "")
+		}
+		r.Header.Set("Content-Type", "application/json") // in the one spelling that huma knows
 	}
 	return nil
 }
@@ -156,10 +160,14 @@ func noRoute(r *http.Request, handler http.Handler, pattern string) *problem {
 	return ofFault(ErrNoRoute.New("there is nothing at this path"))
 }
 
+// isJSON accepts application/json, in any case (RFC 9110, 8.3.1), and of parameters charset=utf-8.
 func isJSON(contentType string) bool {
 	media, params, err := mime.ParseMediaType(contentType)
-	charset := params["charset"]
-	return err == nil && media == "application/json" && (charset == "" || strings.EqualFold(charset, "utf-8"))
+	if err != nil || media != "application/json" {
+		return false
+	}
+	charset, given := params["charset"]
+	return len(params) == 0 || len(params) == 1 && given && strings.EqualFold(charset, "utf-8")
 }
 
 // route is the part of a pattern that goes to the log: the path's pattern, never the path.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -124,10 +125,15 @@ func TestCorrelation(t *testing.T) {
 	if got := events[0].Metadata; got != want {
 		t.Errorf("metadata is %+v, want %+v", got, want)
 	}
-	for _, bad := range []string{"", "ada@example.com", strings.Repeat("x", 129), "a,b", "a b"} {
+	if got := s.must(http.StatusOK, get(ada, "/stock/cd-1")).headers["X-Correlation-Id"]; len(got) != 36 {
+		t.Errorf("made is %q", got)
+	}
+	for _, bad := range []string{"ada@example.com", strings.Repeat("x", 129), "a,b", "a,", ",", "a b", "ü"} {
 		res := s.send(get(ada, "/stock/cd-1").with("X-Correlation-ID", bad))
-		if got := res.headers["X-Correlation-Id"]; got == bad || len(got) != 36 {
-			t.Errorf("for %q the correlation id is %q", bad, got)
+		checkProblem(t, res, 400, "request.invalid")
+		got, at := res.headers["X-Correlation-Id"], locations(res)
+		if len(got) != 36 || !slices.Equal(at, []string{"header.X-Correlation-ID"}) {
+			t.Errorf("for %q the correlation id is %q: %s", bad, got, res.raw)
 		}
 	}
 }

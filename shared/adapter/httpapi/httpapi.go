@@ -6,6 +6,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -76,6 +77,11 @@ func NewQueries(q Queries) http.Handler {
 	return s.edge
 }
 
+// errNoQuery is of an event with parameters and without the query that they come from, which API
+// Gateway never makes. The proxy would take the parameters, in which repeated ones are joined by
+// commas and pass for one.
+var errNoQuery = errors.New("httpapi: the event has query parameters and no query")
+
 // Lambda makes the function's handler. What the proxy can't turn into a request is the client's mistake: it is answered like one, and the function does
 // not fail of it.
 func Lambda(h http.Handler) func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
@@ -86,7 +92,10 @@ func Lambda(h http.Handler) func(context.Context, events.APIGatewayV2HTTPRequest
 		}
 		// API Gateway has decoded the path. Encoded again, a "?" or "%" in it stays part of the path.
 		event.RawPath = (&url.URL{Path: event.RawPath}).EscapedPath()
-		response, err := proxy.ProxyWithContext(ctx, event)
+		response, err := events.APIGatewayV2HTTPResponse{}, errNoQuery
+		if event.RawQueryString != "" || len(event.QueryStringParameters) == 0 {
+			response, err = proxy.ProxyWithContext(ctx, event)
+		}
 		if err != nil {
 			slog.WarnContext(ctx, "request can't be read", "error", err.Error(), "apiRequestId", event.RequestContext.RequestID)
 			p := ofFault(ErrMalformed.New("the request can't be read"))
@@ -108,16 +117,18 @@ type server struct {
 
 func newServer(auth Auth, c clock.Clock, log *slog.Logger) *server {
 	mux := http.NewServeMux()
-	return &server{
-		edge: &edge{mux: mux, access: map[string]access{}, auth: auth, clock: c, log: log},
-		api:  humago.New(mux, config(auth)),
-	}
+	e := &edge{mux: mux, access: map[string]access{}, takes: map[string]parameters{}, auth: auth, clock: c, log: log}
+	settings := config(auth)
+	settings.OnAddOperation = append(settings.OnAddOperation, func(doc *huma.OpenAPI, op *huma.Operation) {
+		e.takes[op.Method+" "+op.Path] = parametersOf(op, doc.Components.Schemas)
+		op.Parameters = append(op.Parameters, &huma.Param{Ref: "#/components/parameters/" + correlationParameter})
+	})
+	return &server{edge: e, api: humago.New(mux, settings)}
 }
 
 // register adds an operation. Its errors become problems here, its caller is known by then.
 func register[I, O any](s *server, a access, op huma.Operation, run func(context.Context, identity, *I) (*O, error)) {
 	op.MaxBodyBytes = maxBody + 1 // huma refuses a body that reaches the limit
-	op.RejectUnknownQueryParameters = true
 	op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusServiceUnavailable)
 	if a != accessOpen {
 		op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)
@@ -187,9 +198,11 @@ func (s *server) commands(c Commands) {
 		http.StatusOK, http.StatusNotFound), c.deliverShipment)
 	register(s, accessOperator, huma.Operation{
 		OperationID: "setStock", Method: http.MethodPut, Path: "/stock/{sku}", Summary: "Say how many pieces there are",
-		Description: "On hand is what lies in the warehouse, reserved pieces included. If-Match names the version that was counted against, which grows also when the books hear that pieces have left. " +
-			"What was dispatched before the request is taken to be missing in the number, also where the books have not heard of it yet. " +
-			"If-None-Match: * makes a new article. " +
+		Description: "On hand is what lies in the warehouse, reserved pieces included. Read the stock, then count, then send the " +
+			"number with the ETag that you read in If-Match: where a shipment was dispatched or somebody else counted since, the " +
+			"answer is 412, and you read and count again. A shipment that was gone from the shelf while nobody had dispatched it " +
+			"belongs into left: the number is without it, and it is dispatched by this. If-None-Match: * makes a new article. " +
+			"409 stock.inconsistent says that the counters need the repair of docs/stock.md. " +
 			"Sent again by the same caller, the request is recognised until somebody sets another number.",
 		Errors: []int{
 			http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,

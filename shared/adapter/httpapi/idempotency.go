@@ -6,10 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"orderflow/shared/es"
 	"orderflow/shared/request"
@@ -24,25 +21,6 @@ const (
 // Keyed is the part of every POST's input that makes it safe to send again. It is exported because huma passes over unexported embedded fields.
 type Keyed struct {
 	Key string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"200" pattern:"^[!-+\\--~]+$" doc:"Chosen by the client, once for each thing that it wants done. It counts for one caller and one operation: sent again, the same request has the same answer, and another body or another thing under the same key is refused."`
-}
-
-// Resolve implements huma.Resolver. Of a key with a comma only the first part would be seen, and
-// two keys could pass for one.
-func (k *Keyed) Resolve(ctx huma.Context) []error { return single(ctx, keyHeader) }
-
-// single refuses a header that has several values. API Gateway joins a repeated header with commas,
-// and the proxy splits each header at commas again.
-func single(ctx huma.Context, header string) []error {
-	seen := 0
-	ctx.EachHeader(func(name, _ string) {
-		if strings.EqualFold(name, header) {
-			seen++
-		}
-	})
-	if seen > 1 {
-		return []error{&huma.ErrorDetail{Location: "header." + header, Message: "expected one value without a comma"}}
-	}
-	return nil
 }
 
 // request makes the identity of a command: the operation with its caller and the key names it, and

@@ -27,7 +27,8 @@ func config(auth Auth) huma.Config {
 			OpenAPI: "3.1.0",
 			Info:    &huma.Info{Title: "orderflow", Version: "1", Description: about, License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}},
 			Components: &huma.Components{
-				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				Schemas:    huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				Parameters: map[string]*huma.Param{correlationParameter: describeCorrelation()},
 				SecuritySchemes: map[string]*huma.SecurityScheme{
 					"jwt": {
 						Type: "http", Scheme: "bearer", BearerFormat: "JWT",

@@ -217,7 +217,7 @@ func (q Queries) getOrder(ctx context.Context, id identity, in *orderInput) (*or
 	if err := in.within(res.Head.Version()); err != nil {
 		return nil, err
 	}
-	past, err := q.Orders.AsOf(ctx, in.ID, in.point)
+	past, err := q.Orders.AsOf(ctx, in.ID, in.AsOf.point)
 	if err != nil {
 		return nil, err
 	}

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"orderflow/shared/es"
 	"orderflow/shared/ident"
 	"orderflow/shared/money"
@@ -37,11 +35,6 @@ type setProductInput struct {
 	IfMatch     string `header:"If-Match" doc:"The ETag of the product that this was decided on" example:"\"3\""`
 	IfNoneMatch string `header:"If-None-Match" doc:"* for a product that nobody has listed before"`
 	Body        setProductBody
-}
-
-// Resolve implements huma.Resolver.
-func (in *setProductInput) Resolve(ctx huma.Context) []error {
-	return append(single(ctx, "If-Match"), single(ctx, "If-None-Match")...)
 }
 
 // productPriceAnswer is a price as it was set. Its currency may be one that was given up since.

@@ -31,7 +31,11 @@ func TestStatement(t *testing.T) {
 	for limit := 1; limit <= 5; limit++ {
 		var got []movement
 		for cursor, pages := "", 0; pages == 0 || cursor != ""; pages++ {
-			page := s.must(http.StatusOK, get(ada, fmt.Sprintf("%s/statement?limit=%d&cursor=%s", path, limit, cursor)))
+			query := fmt.Sprintf("?limit=%d", limit)
+			if cursor != "" {
+				query += "&cursor=" + cursor
+			}
+			page := s.must(http.StatusOK, get(ada, path+"/statement"+query))
 			if balance, _ := page.body["balance"].(object); balance["amount"] != 2625.0 || balance["currency"] != "USD" || page.text("accountId") != s.account {
 				t.Errorf("page is %s", page.raw)
 			}

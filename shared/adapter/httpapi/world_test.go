@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -36,6 +37,7 @@ import (
 	requests "orderflow/shared/request"
 	"orderflow/shared/shipment"
 	"orderflow/shared/stock"
+	"orderflow/shared/stock/stocktest"
 	"orderflow/shared/view/customers"
 	"orderflow/shared/view/orders"
 )
@@ -49,8 +51,9 @@ type world struct {
 	letters   deadlettertest.Memory
 	t         testing.TB
 	store     *spyStore
-	counters  *memCounters
+	counters  *stocktest.Counters
 	rows      *producttest.Rows
+	stocks    stock.Service
 	vault     *personal.Memory
 	clock     *clock.Fake
 	log       *syncBuffer
@@ -71,15 +74,15 @@ func newWorld(t testing.TB) *world {
 		requests.Register,
 	)
 	w := &world{
-		t: t, store: &spyStore{Store: memstore.New(registry)}, counters: newCounters(), rows: producttest.NewRows(), vault: personal.NewMemory(),
+		t: t, store: &spyStore{Store: memstore.New(registry)}, counters: stocktest.NewCounters(), rows: producttest.NewRows(), vault: personal.NewMemory(),
 		clock: clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), log: &syncBuffer{},
 	}
 	log := slog.New(slog.NewJSONHandler(w.log, nil))
 	w.customers = customer.New(customer.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Eraser: w.vault})
 	accounts := account.New(account.Deps{Store: w.store, Clock: w.clock})
-	stocks := stock.New(stock.Deps{Store: w.store, Clock: w.clock, Counters: w.counters})
+	w.stocks = stock.New(stock.Deps{Store: w.store, Clock: w.clock, Counters: w.counters})
 	products := product.New(product.Deps{Store: w.store, Clock: w.clock, Rows: w.rows})
-	w.shipments = shipment.New(shipment.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Serves: shipment.Served("GB")})
+	w.shipments = shipment.New(shipment.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Serves: shipment.Served("GB"), Books: w.stocks})
 	w.orders = order.New(order.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Customers: w.customers, Shipments: w.shipments})
 	w.lists = func(_ context.Context, customerID string, q orders.Query) (orders.Page, error) {
 		_, _, err := q.Check(customerID)
@@ -94,11 +97,11 @@ func newWorld(t testing.TB) *world {
 		return customers.Row{Profile: customers.Profile{CustomerID: customerID, Registered: known}}, err
 	}
 	w.commands = httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{
-		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts, Stock: stocks, Products: products, Shipments: w.shipments,
+		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts, Stock: w.stocks, Products: products, Shipments: w.shipments,
 		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock},
 	}))
 	w.queries = httpapi.Lambda(httpapi.NewQueries(httpapi.Queries{
-		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Accounts: accounts, Stock: stocks, Products: products, Shipments: w.shipments,
+		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Accounts: accounts, Stock: w.stocks, Products: products, Shipments: w.shipments,
 		Lists:       orderLists(func(ctx context.Context, id string, q orders.Query) (orders.Page, error) { return w.lists(ctx, id, q) }),
 		Statistics:  statistics(func(ctx context.Context, id string) (customers.Row, error) { return w.stats(ctx, id) }),
 		Figures:     analytics.Reports{Table: &w.figures, Calendar: analytics.MustCalendar("Europe/Amsterdam")},
@@ -136,6 +139,9 @@ type request struct {
 	ctx     context.Context
 }
 
+// empty is the value of a header that is sent and empty.
+const empty = "\x00"
+
 type response struct {
 	status  int
 	headers map[string]string
@@ -157,8 +163,13 @@ func (w *world) send(r request) response {
 		headers[strings.ToLower(name)] = value
 	}
 	maps.DeleteFunc(headers, func(_, value string) bool { return value == "" })
+	for name, value := range headers {
+		if value == empty {
+			headers[name] = ""
+		}
+	}
 	event := events.APIGatewayV2HTTPRequest{
-		Version: "2.0", RawPath: path, RawQueryString: query, Headers: headers,
+		Version: "2.0", RawPath: path, RawQueryString: query, QueryStringParameters: joined(query), Headers: headers,
 		RequestContext: events.APIGatewayV2HTTPRequestContext{
 			RequestID: "api-request", DomainName: "api.example.com",
 			HTTP: events.APIGatewayV2HTTPRequestContextHTTPDescription{Method: r.method, Path: path},
@@ -198,6 +209,19 @@ func (w *world) send(r request) response {
 		w.t.Fatalf("%s %s: %d answers no JSON: %q", r.method, r.path, out.StatusCode, out.Body)
 	}
 	return res
+}
+
+// joined is what API Gateway makes of a query besides passing it on: values joined by commas.
+func joined(query string) map[string]string {
+	values, err := url.ParseQuery(query)
+	if err != nil || len(values) == 0 {
+		return nil
+	}
+	of := map[string]string{}
+	for name, all := range values {
+		of[name] = strings.Join(all, ",")
+	}
+	return of
 }
 
 // must sends a request that has to succeed.

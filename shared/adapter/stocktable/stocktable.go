@@ -1,9 +1,10 @@
-// Package stocktable keeps the counters of stock in a DynamoDB table: one row a SKU, changed only by the transactions of the event store that write
-// the events that a change follows from.
+// Package stocktable keeps the counters of stock in a DynamoDB table: one row a SKU, changed only
+// by the transactions of the event store that write the events that a change follows from.
 //
-// The table's key is sku (S). A row has available (N) and reserved (N), which are never below zero, rev (N), the version of the stream stock/<sku>, counted (S),
-// the time of that stream's last event (RFC 3339), countedRev (N), the rev that counted is of, and departed (N), how many reservations have left with pieces of it.
-// A row without departed has 0; one without counted, or whose rev has left countedRev behind, was counted last by a release that did not keep it.
+// The table's key is sku (S). A row has available (N) and reserved (N), rev (N), the version of the
+// stream stock/<sku>, and departed (N), how many parcels have left with pieces of it; a row without
+// departed has 0. Rows of earlier releases may have counted (S) and countedRev (N), when somebody
+// counted last: nothing reads them any more.
 package stocktable
 
 import (
@@ -11,13 +12,11 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/stock"
 )
@@ -51,13 +50,12 @@ func (t *Table) Level(ctx context.Context, sku string) (stock.Level, bool, error
 	reserved, err2 := numberOf(out.Item, "reserved")
 	version, err3 := numberOf(out.Item, "rev")
 	departed, err4 := departedOf(out.Item)
-	counted, err5 := countedOf(out.Item, version)
-	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return stock.Level{}, false, fmt.Errorf("stocktable: row %q: %w", sku, err)
 	}
 	return stock.Level{
-		SKU: sku, OnHand: available + reserved, Available: available, Reserved: reserved, Version: version + departed, Departed: departed,
-		CountedAt: counted,
+		SKU: sku, OnHand: available + reserved, Available: available, Reserved: reserved,
+		Version: version + departed, Departed: departed,
 	}, true, nil
 }
 
@@ -80,43 +78,25 @@ func (t *Table) Reserve(items []stock.Item) es.Effect {
 
 // Release implements stock.Counters.
 func (t *Table) Release(items []stock.Item) es.Effect {
+	const update = "SET #available = #available + :q, #reserved = #reserved - :q"
 	return effect{
-		name: "release stock", items: t.updates(items, "SET #available = #available + :q, #reserved = #reserved - :q", "#reserved >= :q"), refusal: notReserved(items),
+		name: "release stock", items: t.updates(items, update, "#reserved >= :q"), refusal: notReserved(items),
 	}
 }
 
-// Commit implements stock.Counters.
-func (t *Table) Commit(departures []stock.Departure) es.Effect {
-	items := make([]stock.Item, len(departures))
-	updates := make([]types.TransactWriteItem, len(departures))
-	for i, d := range departures {
-		items[i] = d.Item
-		update := &types.Update{
-			TableName: &t.name, Key: key(d.SKU),
-			UpdateExpression:                    aws.String("SET #reserved = #reserved - :q ADD #departed :one"),
-			ConditionExpression:                 aws.String("#reserved >= :q AND #rev = :counts"),
-			ExpressionAttributeNames:            map[string]string{"#reserved": "reserved", "#departed": "departed", "#rev": "rev"},
-			ExpressionAttributeValues:           map[string]types.AttributeValue{":q": number(d.Quantity), ":one": number(1), ":counts": number(d.Counts)},
-			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+// Depart implements stock.Counters.
+func (t *Table) Depart(items []stock.Item) es.Effect {
+	updates := make([]types.TransactWriteItem, len(items))
+	for i, item := range items {
+		updates[i].Update = &types.Update{
+			TableName: &t.name, Key: key(item.SKU),
+			UpdateExpression:          aws.String("SET #reserved = #reserved - :q ADD #departed :one"),
+			ConditionExpression:       aws.String("#reserved >= :q"),
+			ExpressionAttributeNames:  map[string]string{"#reserved": "reserved", "#departed": "departed"},
+			ExpressionAttributeValues: map[string]types.AttributeValue{":q": number(item.Quantity), ":one": number(1)},
 		}
-		if d.CountedOff {
-			update.UpdateExpression = aws.String("SET #available = #available + :q, #reserved = #reserved - :q ADD #departed :one")
-			update.ExpressionAttributeNames["#available"] = "available"
-		}
-		updates[i].Update = update
 	}
-	missing := notReserved(items)
-	return effect{name: "commit stock", items: updates, refusal: func(reasons []types.CancellationReason) error {
-		for i, d := range departures {
-			if !conditionFailed(reasons[i]) {
-				continue
-			}
-			if counts, err := numberOf(reasons[i].Item, "rev"); err == nil && counts != d.Counts {
-				return &es.ConflictError{Stream: es.NewStreamID(stock.Category, d.SKU), Expected: d.Counts, Actual: counts}
-			}
-		}
-		return missing(reasons)
-	}}
+	return effect{name: "depart stock", items: updates, refusal: notReserved(items)}
 }
 
 // notReserved says which row has less reserved than is to be taken out of it.
@@ -124,7 +104,7 @@ func notReserved(items []stock.Item) func([]types.CancellationReason) error {
 	return func(reasons []types.CancellationReason) error {
 		for i := range reasons {
 			if conditionFailed(reasons[i]) {
-				return fmt.Errorf("stocktable: fewer than %d of %q are reserved: the row is not what its events say", items[i].Quantity, items[i].SKU)
+				return stock.Inconsistent(items[i].SKU, "fewer than %d are reserved", items[i].Quantity)
 			}
 		}
 		return nil
@@ -144,20 +124,19 @@ func (t *Table) updates(items []stock.Item, update, condition string) []types.Tr
 	return out
 }
 
-// Restock implements stock.Counters. A row is made with the stream's first event, and has the version before this one from then on.
-func (t *Table) Restock(sku string, delta, version, departed int64, at time.Time) es.Effect {
+// Restock implements stock.Counters. A row is made with the stream's first event, and has the
+// version before this one from then on.
+func (t *Table) Restock(sku string, delta, version, departed int64) es.Effect {
 	update := &types.Update{
 		TableName: &t.name, Key: key(sku),
-		UpdateExpression:         aws.String("SET #available = #available + :delta, #rev = :version, #counted = :at, #countedRev = :version"),
-		ConditionExpression:      aws.String("#rev = :before AND #available >= :least"),
-		ExpressionAttributeNames: map[string]string{"#available": "available", "#rev": "rev", "#counted": "counted", "#countedRev": "countedRev"},
-		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":delta": number(delta), ":version": number(version), ":at": &types.AttributeValueMemberS{Value: at.UTC().Format(time.RFC3339Nano)},
-		},
+		UpdateExpression:                    aws.String("SET #available = #available + :delta, #rev = :version"),
+		ConditionExpression:                 aws.String("#rev = :before AND #available >= :least"),
+		ExpressionAttributeNames:            map[string]string{"#available": "available", "#rev": "rev"},
+		ExpressionAttributeValues:           map[string]types.AttributeValue{":delta": number(delta), ":version": number(version)},
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}
 	if version == 1 {
-		update.UpdateExpression = aws.String("SET #available = :delta, #reserved = :zero, #rev = :version, #counted = :at, #countedRev = :version")
+		update.UpdateExpression = aws.String("SET #available = :delta, #reserved = :zero, #rev = :version")
 		update.ConditionExpression = aws.String("attribute_not_exists(#rev)")
 		update.ExpressionAttributeNames["#reserved"] = "reserved"
 		update.ExpressionAttributeValues[":zero"] = number(0)
@@ -178,7 +157,7 @@ func (t *Table) Restock(sku string, delta, version, departed int64, at time.Time
 		}
 		before, err := numberOf(reasons[0].Item, "rev")
 		if err != nil || before != version-1 {
-			return fmt.Errorf("stocktable: row %q is at version %d before version %d of its stream: the row is not what its events say", sku, before, version)
+			return stock.Inconsistent(sku, "they are at version %d before version %d of its stream", before, version)
 		}
 		if met, err := departedOf(reasons[0].Item); err != nil || met != departed {
 			return &es.ConflictError{Stream: es.NewStreamID(stock.Category, sku), Expected: version - 1 + departed, Actual: before + met}
@@ -221,21 +200,6 @@ func departedOf(item map[string]types.AttributeValue) (int64, error) {
 		return 0, nil
 	}
 	return numberOf(item, "departed")
-}
-
-// countedOf is zero in a row of which nobody knows when that version was counted.
-func countedOf(item map[string]types.AttributeValue, version int64) (time.Time, error) {
-	if _, ok := item["countedRev"]; !ok {
-		return time.Time{}, nil
-	}
-	if of, err := numberOf(item, "countedRev"); err != nil || of != version {
-		return time.Time{}, err
-	}
-	v, ok := item["counted"].(*types.AttributeValueMemberS)
-	if !ok {
-		return time.Time{}, errors.New("counted is no text")
-	}
-	return clock.ParseTime(v.Value)
 }
 
 func numberOf(item map[string]types.AttributeValue, name string) (int64, error) {

@@ -148,7 +148,9 @@ func stockFixtures() []fixture {
 	return []fixture{
 		{stream, 1, stock.Reserved{ReservationID: reservationID, OrderID: orderID, Items: reserved}},
 		{stream, 2, stock.Released{ReservationID: reservationID, OrderID: orderID, Items: reserved}},
+		{stream, 2, stock.Departed{ReservationID: reservationID, OrderID: orderID, Items: reserved}},
 		{stream, 2, stock.Committed{ReservationID: reservationID, OrderID: orderID, Items: reserved}},
+		{stream, 3, stock.Committed{ReservationID: reservationID, OrderID: orderID, Items: reserved, Departed: true}},
 		{stream, 2, stock.Committed{ReservationID: reservationID, OrderID: orderID, Items: reserved, CountedOff: []string{"CD-0107"}}},
 		{other, 1, stock.Refused{ReservationID: otherReserved, OrderID: otherID, Code: stock.ErrInsufficient.Code(), Detail: "not enough of CD-0042"}},
 		{other, 1, stock.Voided{ReservationID: otherReserved, OrderID: otherID}},
@@ -160,6 +162,9 @@ func shipmentFixtures() []fixture {
 	stream, other := es.NewStreamID(shipment.Category, shipmentID), es.NewStreamID(shipment.Category, otherShipment)
 	return []fixture{
 		{stream, 1, shipment.Scheduled{ShipmentID: shipmentID, OrderID: orderID, TrackingNumber: shipment.TrackingNumber(shipmentID)}},
+		{stream, 1, shipment.Scheduled{
+			ShipmentID: shipmentID, OrderID: orderID, TrackingNumber: shipment.TrackingNumber(shipmentID), Revision: 1,
+		}},
 		{stream, 2, shipment.Prepared{
 			ShipmentID: shipmentID, OrderID: orderID, CustomerID: customerID, Items: []shipment.Item{{SKU: "CD-0042", Quantity: 2}, {SKU: "CD-0107", Quantity: 1}}, Address: sealed,
 		}},

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	"orderflow/shared/es"
 	"orderflow/shared/stock"
@@ -19,6 +18,13 @@ type Counters struct {
 
 // NewCounters makes counters of nothing.
 func NewCounters() *Counters { return &Counters{rows: map[string]stock.Level{}} }
+
+// String shows every row, so that a test sees whether one has changed.
+func (c *Counters) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return fmt.Sprint(c.rows)
+}
 
 // Reserve implements stock.Counters.
 func (c *Counters) Reserve(items []stock.Item) es.Effect {
@@ -42,49 +48,37 @@ func (c *Counters) Reserve(items []stock.Item) es.Effect {
 
 // Release implements stock.Counters.
 func (c *Counters) Release(items []stock.Item) es.Effect {
-	return &effect{name: "release stock", counters: c, check: func() error {
-		for _, item := range items {
-			if c.rows[item.SKU].Reserved < item.Quantity {
-				return fmt.Errorf("stocktest: %d of %q are to be released, %d are reserved", item.Quantity, item.SKU, c.rows[item.SKU].Reserved)
-			}
-		}
-		return nil
-	}, apply: func() {
+	return &effect{name: "release stock", counters: c, check: func() error { return c.reserved(items) }, apply: func() {
 		for _, item := range items {
 			c.move(item.SKU, item.Quantity, -item.Quantity)
 		}
 	}}
 }
 
-// Commit implements stock.Counters.
-func (c *Counters) Commit(departures []stock.Departure) es.Effect {
-	return &effect{name: "commit stock", counters: c, check: func() error {
-		for _, d := range departures {
-			row := c.rows[d.SKU]
-			if row.Counts() != d.Counts {
-				return &es.ConflictError{Stream: es.NewStreamID(stock.Category, d.SKU), Expected: d.Counts, Actual: row.Counts()}
-			}
-			if row.Reserved < d.Quantity {
-				return fmt.Errorf("stocktest: %d of %q are to leave, %d are reserved", d.Quantity, d.SKU, row.Reserved)
-			}
-		}
-		return nil
-	}, apply: func() {
-		for _, d := range departures {
-			available := int64(0)
-			if d.CountedOff {
-				available = d.Quantity
-			}
-			c.move(d.SKU, available, -d.Quantity)
-			row := c.rows[d.SKU]
+// Depart implements stock.Counters.
+func (c *Counters) Depart(items []stock.Item) es.Effect {
+	return &effect{name: "depart stock", counters: c, check: func() error { return c.reserved(items) }, apply: func() {
+		for _, item := range items {
+			c.move(item.SKU, 0, -item.Quantity)
+			row := c.rows[item.SKU]
 			row.Version, row.Departed = row.Version+1, row.Departed+1
-			c.rows[d.SKU] = row
+			c.rows[item.SKU] = row
 		}
 	}}
 }
 
+// reserved refuses where fewer are reserved than are to be taken out of it.
+func (c *Counters) reserved(items []stock.Item) error {
+	for _, item := range items {
+		if c.rows[item.SKU].Reserved < item.Quantity {
+			return stock.Inconsistent(item.SKU, "fewer than %d are reserved", item.Quantity)
+		}
+	}
+	return nil
+}
+
 // Restock implements stock.Counters.
-func (c *Counters) Restock(sku string, delta, version, departed int64, at time.Time) es.Effect {
+func (c *Counters) Restock(sku string, delta, version, departed int64) es.Effect {
 	return &effect{name: "restock", counters: c, check: func() error {
 		if there := c.rows[sku].Departed; there != departed {
 			return &es.ConflictError{Stream: es.NewStreamID(stock.Category, sku), Expected: departed, Actual: there}
@@ -96,7 +90,7 @@ func (c *Counters) Restock(sku string, delta, version, departed int64, at time.T
 	}, apply: func() {
 		c.move(sku, delta, 0)
 		row := c.rows[sku]
-		row.Version, row.CountedAt = version+departed, at.UTC()
+		row.Version = version + departed
 		c.rows[sku] = row
 	}}
 }

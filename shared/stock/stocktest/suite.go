@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T, registry *es.Registry) Backend) {
 		{"a refusal stays", refusalStays},
 		{"a count after a departure", countedAfterDeparture},
 		{"counts around a departure", countedAroundDeparture},
+		{"parcels that a count names", leftWith},
 		{"a shelf and its books", shelf},
 		{"as many SKUs as may be", manySKUs},
 		{"lost answers", lostAnswers},
@@ -71,9 +72,6 @@ type tester interface {
 	Errorf(format string, args ...any)
 }
 
-// afterwards is later than each count of request's.
-var afterwards = estest.Start.Add(time.Hour)
-
 // request is a command of its own.
 func request() es.Request { return es.Request{CommitID: ident.New(), Time: estest.Start} }
 
@@ -99,7 +97,6 @@ func (s *shop) want(t tester, name string, available, reserved, version int64) {
 func (s *shop) wantLeft(t tester, name string, available, reserved, counts, departed int64) {
 	t.Helper()
 	got, err := s.service.Get(context.Background(), name)
-	got.CountedAt = time.Time{}
 	want := stock.Level{
 		SKU: name, OnHand: available + reserved, Available: available, Reserved: reserved, Version: counts + departed, Departed: departed,
 	}
@@ -123,7 +120,7 @@ func counting(t *testing.T, s *shop) {
 		t.Helper()
 		got, err := s.service.Set(t.Context(), request(), name, n, match)
 		wantFault(t, err, want, "")
-		level.SKU, level.CountedAt = name, estest.Start
+		level.SKU = name
 		if want == nil && got != level {
 			t.Errorf("level is %+v, want %+v", got, level)
 		}
@@ -227,7 +224,11 @@ func reservations(t *testing.T, s *shop) {
 		return s.service.Release(t.Context(), request(), order, 1)
 	}
 	commit := func(order string, _ []stock.Item) (stock.ReservationState, error) {
-		return s.service.Commit(t.Context(), request(), order, 1, afterwards)
+		return s.service.Commit(t.Context(), request(), order, 1)
+	}
+	leave := func(order string, _ []stock.Item) (stock.ReservationState, error) {
+		_, err := s.service.Leave(t.Context(), request(), order, 1)
+		return stock.ReservationState{}, err
 	}
 	other := func(order string, items []stock.Item) (stock.ReservationState, error) { // the same attempt with other items
 		return reserve(order, []stock.Item{{SKU: items[0].SKU, Quantity: 1}})
@@ -252,6 +253,16 @@ func reservations(t *testing.T, s *shop) {
 		{"commit what was released", 3, 2, []step{reserve, release, commit}, stock.ErrNotReserved, es.AttemptUndone, false, []string{"reserved", "released"}, false},
 		{"commit what was refused", 6, 1, []step{reserve, commit}, stock.ErrNotReserved, es.AttemptRefused, false, []string{"refused"}, false},
 		{"commit what never came", 3, 2, []step{commit}, stock.ErrNotReserved, es.AttemptOpen, false, nil, false},
+		{"leave", 3, 2, []step{reserve, leave}, nil, es.AttemptDone, true, []string{"reserved", "departed"}, true},
+		{"leave twice", 3, 2, []step{reserve, leave, leave}, nil, es.AttemptDone, true, []string{"reserved", "departed"}, true},
+		{"commit what left", 3, 2, []step{reserve, leave, commit, commit}, nil, es.AttemptDone, true,
+			[]string{"reserved", "departed", "committed"}, true},
+		{"leave what is committed", 3, 2, []step{reserve, commit, leave}, nil, es.AttemptDone, true, []string{"reserved", "committed"}, true},
+		{"release what left", 3, 2, []step{reserve, leave, release}, stock.ErrCommitted, es.AttemptDone, true,
+			[]string{"reserved", "departed"}, true},
+		{"leave what was released", 3, 2, []step{reserve, release, leave}, stock.ErrNotReserved, es.AttemptUndone, false,
+			[]string{"reserved", "released"}, false},
+		{"leave what never came", 3, 2, []step{leave}, stock.ErrNotReserved, es.AttemptOpen, false, nil, false},
 		{"reserve", 3, 2, []step{reserve}, nil, es.AttemptDone, true, []string{"reserved"}, false},
 		{"reserve all", 5, 2, []step{reserve}, nil, es.AttemptDone, true, []string{"reserved"}, false},
 		{"reserve twice", 3, 2, []step{reserve, reserve}, nil, es.AttemptDone, true, []string{"reserved"}, false},
@@ -326,7 +337,7 @@ func countedAfterDeparture(t *testing.T, s *shop) {
 	if _, err := s.service.Reserve(t.Context(), request(), stock.Reservation{OrderID: order, Revision: 1, Items: []stock.Item{{SKU: name, Quantity: 4}}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.service.Commit(t.Context(), request(), order, 1, afterwards); err != nil {
+	if _, err := s.service.Commit(t.Context(), request(), order, 1); err != nil {
 		t.Fatal(err)
 	}
 	s.wantLeft(t, name, 6, 0, 1, 1)
@@ -345,166 +356,354 @@ func countedAfterDeparture(t *testing.T, s *shop) {
 	s.wantLeft(t, name, 10, 0, 2, 1)
 }
 
-// countedAroundDeparture: the books hear of a departure after it. Whenever somebody counts meanwhile, the pieces leave them once.
+// parcel is what is reserved for the first revision of an order.
+func parcel(order string) stock.Parcel { return stock.Parcel{OrderID: order, Revision: 1} }
+
+// countedAroundDeparture: whatever the clocks of the warehouse and of the carrier say, and in
+// whatever order a count and a dispatch come, the pieces that left leave the books once.
 func countedAroundDeparture(t *testing.T, s *shop) {
 	const there, ordered = 10, 3
-	dispatched := estest.Start.Add(time.Minute)
-	at := func(when time.Time) es.Request { return es.Request{CommitID: ident.New(), Time: when} }
+	at := func(clock time.Duration) es.Request {
+		return es.Request{CommitID: ident.New(), Time: estest.Start.Add(clock)}
+	}
+	type day struct {
+		*testing.T
+		name, order string
+		skew        time.Duration // of the warehouse's clock against the carrier's
+	}
+	count := func(d *day, pieces, version int64, want error, left ...stock.Parcel) {
+		d.Helper()
+		_, err := s.service.Set(d.Context(), at(d.skew), d.name, pieces, stock.Match{Version: version}, left...)
+		wantFault(d, err, want, "")
+	}
+	leaves := func(d *day) {
+		d.Helper()
+		if _, err := s.service.Leave(d.Context(), at(0), d.order, 1); err != nil {
+			d.Fatal(err)
+		}
+	}
 	for _, tc := range []struct {
-		name       string
-		counted    time.Time // between the dispatch and its booking in what the store sees; zero for nobody
-		pieces     int64
-		available  int64 // until the departure is booked
-		then       int64 // on hand
-		countedOff bool
+		name   string
+		events func(*day)
+		counts int64 // of the SKU
 	}{
-		{"nobody counts", time.Time{}, 0, there - ordered, there - ordered, false},
-		{"before the dispatch", dispatched.Add(-time.Second), there + 1, there + 1 - ordered, there + 1 - ordered, false},
-		{"at the dispatch", dispatched, there - ordered, there - 2*ordered, there - ordered, true},
-		{"after it", dispatched.Add(time.Second), there - ordered, there - 2*ordered, there - ordered, true},
-		{"after it, and the number is the one before", dispatched.Add(time.Second), there, there - ordered, there, true},
+		{"nobody counts", leaves, 1},
+		{"a count that was sent before the dispatch and comes after it", func(d *day) {
+			leaves(d)
+			count(d, there, 1, stock.ErrVersionMismatch) // as the shelf was
+			count(d, there-ordered, 2, nil)              // as it is: nothing new
+		}, 1},
+		{"a count from before the dispatch that comes before it", func(d *day) {
+			count(d, there, 1, nil)
+			leaves(d)
+		}, 1},
+		{"a count after the dispatch", func(d *day) {
+			leaves(d)
+			count(d, there-ordered, 1, stock.ErrVersionMismatch)
+			count(d, there-ordered, 2, nil)
+		}, 1},
+		{"a carrier's call that comes late", func(d *day) {
+			count(d, there-ordered, 1, nil, parcel(d.order))
+			leaves(d)
+		}, 1},
+		{"a carrier's call that comes between the shelf and the count", func(d *day) {
+			leaves(d)
+			count(d, there-ordered, 1, stock.ErrVersionMismatch, parcel(d.order))
+			count(d, there-ordered, 2, nil, parcel(d.order))
+		}, 1},
+		{"one parcel named twice", func(d *day) {
+			count(d, there-ordered, 1, nil, parcel(d.order), parcel(d.order))
+			leaves(d)
+		}, 1},
+		{"what was found besides", func(d *day) {
+			count(d, there, 1, nil, parcel(d.order)) // three more than the books had left
+			count(d, there-ordered, 3, nil)
+		}, 3},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
-			name, other, order := s.stocked(t, there), s.stocked(t, there), ident.New()
-			if _, err := s.service.Reserve(t.Context(), request(), stock.Reservation{
-				OrderID: order, Revision: 1, Items: []stock.Item{{SKU: name, Quantity: ordered}, {SKU: other, Quantity: 1}},
-			}); err != nil {
-				t.Fatal(err)
-			}
-			if !tc.counted.IsZero() {
-				if _, err := s.service.Set(t.Context(), at(tc.counted), name, tc.pieces, stock.Match{Version: 1}); err != nil {
+		for _, skew := range []time.Duration{-time.Hour, -time.Second, 0, time.Second, time.Hour} {
+			t.Run(fmt.Sprintf("%s, the clock is off by %s", tc.name, skew), func(t *testing.T) {
+				d := &day{T: t, name: s.stocked(t, there), order: ident.New(), skew: skew}
+				other := s.stocked(t, there)
+				if _, err := s.service.Reserve(t.Context(), at(0), stock.Reservation{
+					OrderID: d.order, Revision: 1, Items: []stock.Item{{SKU: d.name, Quantity: ordered}, {SKU: other, Quantity: 1}},
+				}); err != nil {
 					t.Fatal(err)
 				}
-			}
-			before, err := s.service.Get(t.Context(), name)
-			if err != nil || before.Available != tc.available || before.Reserved != ordered {
-				t.Errorf("before it is booked the level is %+v, %v", before, err)
-			}
-			for range 2 {
-				if _, err := s.service.Commit(t.Context(), at(dispatched.Add(time.Hour)), order, 1, dispatched); err != nil {
-					t.Fatal(err)
+				tc.events(d)
+				for range 2 {
+					s.wantLeft(t, d.name, there-ordered, 0, tc.counts, 1)
+					s.wantLeft(t, other, there-1, 0, 1, 1)
+					if _, err := s.service.Commit(t.Context(), at(time.Hour), d.order, 1); err != nil {
+						t.Fatal(err)
+					}
 				}
-			}
-			s.wantLeft(t, name, tc.then, 0, before.Version, 1)
-			s.wantLeft(t, other, there-1, 0, 1, 1)
-			events := s.events(t, es.NewStreamID(stock.ReservationCategory, stock.ReservationID(order, 1)))
-			committed, _ := events[len(events)-1].(stock.Committed)
-			if got := slices.Equal(committed.CountedOff, []string{name}); got != tc.countedOff || !got && len(committed.CountedOff) > 0 {
-				t.Errorf("the event says %+v", committed)
-			}
-			// From here on a count is a count.
-			_, err = s.service.Set(t.Context(), at(dispatched.Add(2*time.Hour)), name, 99, stock.Match{Version: before.Version})
-			wantFault(t, err, stock.ErrVersionMismatch, "")
-			if got, err := s.service.Set(t.Context(), at(dispatched.Add(2*time.Hour)), name, 99, stock.Match{Version: before.Version + 1}); err != nil || got.OnHand != 99 {
-				t.Errorf("counted again: %+v, %v", got, err)
-			}
-		})
+			})
+		}
 	}
 }
 
-// shelf lets orders be reserved, dispatched and booked, some twice, and somebody count the shelf as it is, in any order. The books never offer what is not there,
-// and in the end have what is there; so have the events alone.
+// leftWith: a count names what left. What can't have left with the SKU is refused, and nothing is
+// written.
+func leftWith(t *testing.T, s *shop) {
+	name, other, order, elsewhere := s.stocked(t, 10), s.stocked(t, 10), ident.New(), ident.New()
+	reserve := func(order, name string, quantity int64) {
+		t.Helper()
+		r := stock.Reservation{OrderID: order, Revision: 1, Items: []stock.Item{{SKU: name, Quantity: quantity}}}
+		if _, err := s.service.Reserve(t.Context(), request(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reserve(order, name, 3)
+	reserve(elsewhere, other, 1)
+	released := ident.New()
+	reserve(released, name, 1)
+	if _, err := s.service.Release(t.Context(), request(), released, 1); err != nil {
+		t.Fatal(err)
+	}
+	dispatched := 0
+	named := parcel(order)
+	named.Dispatch = func(context.Context, es.Request) error { dispatched++; return nil }
+	many := make([]stock.Parcel, stock.MaxLeft+1)
+	for i := range many {
+		many[i] = parcel(ident.New())
+	}
+	for _, tc := range []struct {
+		name    string
+		pieces  int64
+		version int64
+		left    []stock.Parcel
+		want    error
+		text    string
+	}{
+		{"one with other pieces", 7, 1, []stock.Parcel{named, parcel(elsewhere)}, stock.ErrNotLeft, "no pieces"},
+		{"one that is not", 7, 1, []stock.Parcel{named, parcel(ident.New())}, stock.ErrNotLeft, "no pieces"},
+		{"one that was released", 7, 1, []stock.Parcel{named, parcel(released)}, stock.ErrNotLeft, "no pieces"},
+		{"too many", 7, 1, many, stock.ErrNotLeft, "at most 25"},
+		{"another version", 7, 2, []stock.Parcel{named}, stock.ErrVersionMismatch, "is 1, not 2"},
+		{"below nothing", -1, 1, []stock.Parcel{named}, stock.ErrInvalidQuantity, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := s.service.Set(t.Context(), request(), name, tc.pieces, stock.Match{Version: tc.version}, tc.left...)
+			wantFault(t, err, tc.want, tc.text)
+			s.want(t, name, 7, 3, 1)
+		})
+	}
+	reserve(ident.New(), name, 4)
+	_, err := s.service.Set(t.Context(), request(), name, 3, stock.Match{Version: 1}, named)
+	wantFault(t, err, stock.ErrInsufficient, "more of")
+	s.want(t, name, 3, 7, 1)
+	if dispatched > 0 {
+		t.Errorf("dispatched %d times", dispatched)
+	}
+	// Said again after each answer that was lost, it is done once.
+	broken := errors.New("no answer")
+	named.Dispatch = func(context.Context, es.Request) error {
+		if dispatched++; dispatched == 1 {
+			return broken
+		}
+		return nil
+	}
+	req := request()
+	_, err = s.service.Set(t.Context(), req, name, 8, stock.Match{Version: 1}, named)
+	wantFault(t, err, broken, "")
+	s.want(t, name, 3, 7, 1)
+	for range 3 {
+		level, err := s.service.Set(t.Context(), req, name, 8, stock.Match{Version: 1}, named)
+		if err != nil || level.OnHand != 8 {
+			t.Errorf("counted as %+v, %v", level, err)
+		}
+		s.wantLeft(t, name, 4, 4, 2, 1)
+	}
+	if dispatched != 2 {
+		t.Errorf("dispatched %d times", dispatched)
+	}
+}
+
+// shelf lets orders be reserved, and parcels leave, be dispatched late and more than once, and be
+// booked, while somebody reads the books, looks at the shelf and sends what they saw, in any order
+// and by clocks that say anything. The books never offer what is not there, and in the end have
+// what is there; so have the events alone.
 func shelf(t *testing.T, s *shop) {
 	rapid.Check(t, func(t *rapid.T) {
-		ctx, now, there := context.Background(), estest.Start, int64(20)
-		name := s.stocked(t, there)
-		type parcel struct {
-			order    string
-			quantity int64
-			left     time.Time // zero while it is on the shelf
-			booked   bool
-		}
-		var parcels []*parcel
-		req := func() es.Request { return es.Request{CommitID: ident.New(), Time: now} }
-		some := func(t *rapid.T, fit func(*parcel) bool) *parcel {
-			var fitting []*parcel
-			for _, p := range parcels {
-				if fit(p) {
-					fitting = append(fitting, p)
-				}
-			}
-			if len(fitting) == 0 {
-				t.Skip("none")
-			}
-			return rapid.SampledFrom(fitting).Draw(t, "parcel")
-		}
-		book := func(t *rapid.T, p *parcel) {
-			if _, err := s.service.Commit(ctx, req(), p.order, 1, p.left); err != nil {
-				t.Fatal(err)
-			}
-			p.booked = true
-		}
-		level := func(t *rapid.T) stock.Level {
-			l, err := s.service.Get(ctx, name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return l
-		}
+		w := &warehouse{shop: s, there: 20}
+		w.name = s.stocked(t, w.there)
 		t.Repeat(map[string]func(*rapid.T){
-			"reserve": func(t *rapid.T) {
-				p := &parcel{order: ident.New(), quantity: rapid.Int64Range(1, 4).Draw(t, "quantity")}
-				_, err := s.service.Reserve(ctx, req(), stock.Reservation{OrderID: p.order, Revision: 1, Items: []stock.Item{{SKU: name, Quantity: p.quantity}}})
-				if err == nil {
-					parcels = append(parcels, p)
-				} else if !errors.Is(err, stock.ErrInsufficient) {
-					t.Fatal(err)
-				}
-			},
-			"dispatch": func(t *rapid.T) {
-				p := some(t, func(p *parcel) bool { return p.left.IsZero() })
-				p.left = now
-				there -= p.quantity
-			},
-			"book":   func(t *rapid.T) { book(t, some(t, func(p *parcel) bool { return !p.left.IsZero() && !p.booked })) },
-			"repeat": func(t *rapid.T) { book(t, some(t, func(p *parcel) bool { return p.booked })) },
-			"count": func(t *rapid.T) {
-				found := max(there+rapid.Int64Range(-2, 2).Draw(t, "found"), 0)
-				switch _, err := s.service.Set(ctx, req(), name, found, stock.Match{Version: level(t).Version}); {
-				case err == nil:
-					there = found
-				case !errors.Is(err, stock.ErrInsufficient): // fewer than are reserved: what has left is booked first
-					t.Fatal(err)
-				}
-			},
-			"": func(t *rapid.T) {
-				now = now.Add(time.Second)
-				var waiting int64
-				for _, p := range parcels {
-					if p.left.IsZero() {
-						waiting += p.quantity
-					}
-				}
-				if l := level(t); l.Available > there-waiting {
-					t.Fatalf("%+v are offered of %d, of which %d wait", l, there, waiting)
-				}
-			},
+			"reserve": w.reserve, "leave": w.leave, "dispatch": w.dispatch, "book": w.book,
+			"read": w.read, "look": w.look, "send": w.send, "": w.check,
 		})
-		var held, left int64
-		for _, p := range parcels {
-			switch {
-			case p.left.IsZero():
-				held += p.quantity
-				continue
-			case !p.booked:
-				book(t, p)
-			}
-			events := s.events(t, es.NewStreamID(stock.ReservationCategory, stock.ReservationID(p.order, 1)))
-			if committed, _ := events[len(events)-1].(stock.Committed); len(committed.CountedOff) == 0 {
-				left += p.quantity
-			}
-		}
-		if l := level(t); l.OnHand != there || l.Reserved != held {
-			t.Fatalf("%d are there, of which %d wait; the books say %+v", there, held, l)
-		}
-		var restocked int64
-		for _, e := range s.events(t, es.NewStreamID(stock.Category, name)) {
-			restocked += e.(stock.Restocked).Delta
-		}
-		if restocked-left != there {
-			t.Fatalf("%d are there; by the events %d came and %d left", there, restocked, left)
-		}
+		w.end(t)
 	})
+}
+
+// warehouse is what is on the shelf, and what people and machines know of it.
+type warehouse struct {
+	*shop
+	name    string
+	there   int64 // pieces on the shelf
+	parcels []*shipped
+	version int64 // that somebody read, 0 for nobody
+	seen    bool  // they have looked at the shelf since
+	found   int64 // what they saw there
+	change  int64 // pieces that come there with their count, or go
+	gone    []stock.Parcel
+}
+
+// shipped is a parcel on its way.
+type shipped struct {
+	order            string
+	quantity         int64
+	gone             bool // from the shelf
+	dispatch, booked bool // were said at least once
+}
+
+// request is at a time that means nothing.
+func (w *warehouse) request(t *rapid.T) es.Request {
+	skew := time.Duration(rapid.Int64Range(-3600, 3600).Draw(t, "clock")) * time.Second
+	return es.Request{CommitID: ident.New(), Time: estest.Start.Add(skew)}
+}
+
+func (w *warehouse) pick(t *rapid.T, fit func(*shipped) bool) *shipped {
+	var fitting []*shipped
+	for _, p := range w.parcels {
+		if fit(p) {
+			fitting = append(fitting, p)
+		}
+	}
+	if len(fitting) == 0 {
+		t.Skip("none")
+	}
+	return rapid.SampledFrom(fitting).Draw(t, "parcel")
+}
+
+func (w *warehouse) level(t *rapid.T) stock.Level {
+	l, err := w.service.Get(context.Background(), w.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func (w *warehouse) reserve(t *rapid.T) {
+	p := &shipped{order: ident.New(), quantity: rapid.Int64Range(1, 4).Draw(t, "quantity")}
+	r := stock.Reservation{OrderID: p.order, Revision: 1, Items: []stock.Item{{SKU: w.name, Quantity: p.quantity}}}
+	_, err := w.service.Reserve(context.Background(), w.request(t), r)
+	if err == nil {
+		w.parcels = append(w.parcels, p)
+	} else if !errors.Is(err, stock.ErrInsufficient) {
+		t.Fatal(err)
+	}
+}
+
+func (w *warehouse) leave(t *rapid.T) {
+	p := w.pick(t, func(p *shipped) bool { return !p.gone })
+	p.gone = true
+	w.there -= p.quantity
+}
+
+// dispatch is the carrier's call, or its repeat.
+func (w *warehouse) dispatch(t *rapid.T) {
+	p := w.pick(t, func(p *shipped) bool { return p.gone })
+	if _, err := w.service.Leave(context.Background(), w.request(t), p.order, 1); err != nil {
+		t.Fatal(err)
+	}
+	p.dispatch = true
+}
+
+func (w *warehouse) book(t *rapid.T) {
+	p := w.pick(t, func(p *shipped) bool { return p.dispatch })
+	if _, err := w.service.Commit(context.Background(), w.request(t), p.order, 1); err != nil {
+		t.Fatal(err)
+	}
+	p.booked = true
+}
+
+func (w *warehouse) read(t *rapid.T) { w.version, w.seen = w.level(t).Version, false }
+
+// look sees what is on the shelf, with pieces that are found besides or are to go, and which
+// parcels are gone of which it is not known that anybody has said so. Naming others that have left
+// does no harm.
+func (w *warehouse) look(t *rapid.T) {
+	if w.version == 0 {
+		t.Skip("nobody counts")
+	}
+	w.gone = nil
+	for _, p := range w.parcels {
+		if p.gone && (!p.dispatch || rapid.Bool().Draw(t, "named")) {
+			w.gone = append(w.gone, parcel(p.order))
+		}
+	}
+	if len(w.gone) > stock.MaxLeft {
+		t.Skip("too many")
+	}
+	w.change = max(rapid.Int64Range(-2, 2).Draw(t, "change"), w.waiting()-w.there)
+	w.found, w.seen = w.there+w.change, true
+}
+
+// send sends what was seen, maybe long after.
+func (w *warehouse) send(t *rapid.T) {
+	if !w.seen {
+		t.Skip("nobody has looked")
+	}
+	req := w.request(t)
+	for range rapid.IntRange(1, 2).Draw(t, "tries") {
+		_, err := w.service.Set(context.Background(), req, w.name, w.found, stock.Match{Version: w.version}, w.gone...)
+		switch {
+		case err == nil:
+			w.there, w.change = w.there+w.change, 0
+			for _, p := range w.parcels {
+				p.dispatch = p.dispatch || slices.ContainsFunc(w.gone, func(g stock.Parcel) bool { return g.OrderID == p.order })
+			}
+		// Fewer than are reserved by now, or the shelf changed since and has to be looked at again.
+		case !errors.Is(err, stock.ErrInsufficient) && !errors.Is(err, stock.ErrVersionMismatch):
+			t.Fatal(err)
+		}
+	}
+	w.version, w.seen = 0, false
+}
+
+// waiting is what is promised and still on the shelf.
+func (w *warehouse) waiting() (pieces int64) {
+	for _, p := range w.parcels {
+		if !p.gone {
+			pieces += p.quantity
+		}
+	}
+	return pieces
+}
+
+// check: what has left and nobody has said so of is in the books, and is nobody's to have.
+func (w *warehouse) check(t *rapid.T) {
+	if l := w.level(t); l.Available != w.there-w.waiting() {
+		t.Fatalf("%+v are offered of %d, of which %d wait", l, w.there, w.waiting())
+	}
+}
+
+// end lets all be said that has happened.
+func (w *warehouse) end(t *rapid.T) {
+	var left int64
+	for _, p := range w.parcels {
+		if !p.gone {
+			continue
+		}
+		if _, err := w.service.Commit(context.Background(), w.request(t), p.order, 1); err != nil {
+			t.Fatal(err)
+		}
+		events := w.events(t, es.NewStreamID(stock.ReservationCategory, stock.ReservationID(p.order, 1)))
+		if committed, _ := events[len(events)-1].(stock.Committed); committed.Departed != (len(events) == 3) {
+			t.Fatalf("the events are %+v", events)
+		}
+		left += p.quantity
+	}
+	if l := w.level(t); l.OnHand != w.there || l.Reserved != w.waiting() {
+		t.Fatalf("%d are there, of which %d wait; the books say %+v", w.there, w.waiting(), l)
+	}
+	var restocked int64
+	for _, e := range w.events(t, es.NewStreamID(stock.Category, w.name)) {
+		restocked += e.(stock.Restocked).Delta
+	}
+	if restocked-left != w.there {
+		t.Fatalf("%d are there; by the events %d came and %d left", w.there, restocked, left)
+	}
 }
 
 func refusalStays(t *testing.T, s *shop) {
@@ -649,7 +848,7 @@ func oneAttempt(t *testing.T, s *shop) {
 				case 0:
 					return flaky.Reserve(context.Background(), req, stock.Reservation{OrderID: order, Revision: 1, Items: []stock.Item{{SKU: name, Quantity: 4}}})
 				case 1:
-					return flaky.Commit(context.Background(), req, order, 1, afterwards)
+					return flaky.Commit(context.Background(), req, order, 1)
 				}
 				return flaky.Release(context.Background(), req, order, 1)
 			})
@@ -696,7 +895,7 @@ func everything(t *testing.T, s *shop) {
 		case n < 22:
 			_, err = insist(func() (stock.ReservationState, error) { return flaky.Release(ctx, req, order, 1) })
 		case n < 25:
-			_, err = insist(func() (stock.ReservationState, error) { return flaky.Commit(ctx, req, order, 1, afterwards) })
+			_, err = insist(func() (stock.ReservationState, error) { return flaky.Commit(ctx, req, order, 1) })
 		default:
 			name := skus[n%len(skus)]
 			_, err = insist(func() (stock.Level, error) {
@@ -771,7 +970,7 @@ func model(t *testing.T, s *shop) {
 			m.skus = append(m.skus, sku("cd"))
 			m.orders = append(m.orders, ident.New())
 		}
-		t.Repeat(map[string]func(*rapid.T){"reserve": m.reserve, "release": m.release, "commit": m.commit, "set": m.set})
+		t.Repeat(map[string]func(*rapid.T){"reserve": m.reserve, "release": m.release, "leave": m.leave, "commit": m.commit, "set": m.set})
 		for _, name := range m.skus {
 			m.compare(t, name)
 		}
@@ -855,27 +1054,37 @@ func (m *machine) release(t *rapid.T) {
 
 func (m *machine) commit(t *rapid.T) {
 	order, revision, a := m.pick(t)
-	left := rapid.SampledFrom([]time.Time{afterwards, estest.Start.Add(-time.Hour)}).Draw(t, "left")
-	state, err := m.service.Commit(context.Background(), request(), order, revision, left)
-	var want error
+	state, err := m.service.Commit(context.Background(), request(), order, revision)
+	if want := m.departure(a); !errors.Is(err, want) || state.Status != a.status || state.Committed != a.left {
+		t.Fatalf("the commit ends %+v, %v, want %s, %v", state, err, a.status, want)
+	}
+}
+
+func (m *machine) leave(t *rapid.T) {
+	order, revision, a := m.pick(t)
+	before := a.left
+	first, err := m.service.Leave(context.Background(), request(), order, revision)
+	if want := m.departure(a); !errors.Is(err, want) || first != (a.left && !before) {
+		t.Fatalf("leaving ends %v, %v, want %s, %v", first, err, a.status, want)
+	}
+}
+
+// departure takes what is reserved out, once.
+func (m *machine) departure(a *attempt) error {
 	switch {
 	case a.left:
 	case a.status != es.AttemptDone:
-		want = stock.ErrNotReserved
+		return stock.ErrNotReserved
 	default:
 		a.left = true
 		for name, quantity := range a.items {
 			m.held[name] -= quantity
-			if left == afterwards { // else the last count was without them
-				m.onHand[name] -= quantity
-			}
+			m.onHand[name] -= quantity
 			m.departed[name]++
 			m.versions[name]++
 		}
 	}
-	if !errors.Is(err, want) || state.Status != a.status || state.Committed != a.left {
-		t.Fatalf("the commit ends %+v, %v, want %s, %v", state, err, a.status, want)
-	}
+	return nil
 }
 
 func (m *machine) set(t *rapid.T) {
@@ -888,7 +1097,7 @@ func (m *machine) set(t *rapid.T) {
 		want = stock.ErrVersionMismatch
 	case n < m.held[name]:
 		want = stock.ErrInsufficient
-	case version == 0 || n != m.onHand[name] || m.held[name] > 0:
+	case version == 0 || n != m.onHand[name]:
 		m.onHand[name], m.versions[name] = n, version+1
 	}
 	if !errors.Is(err, want) {
