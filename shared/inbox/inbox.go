@@ -2,9 +2,14 @@
 //
 // Before the effect the consumer claims the event for a while (a lease), and after it says what came of it:
 //
-//	none ──claim──> claimed ──done──> done      every later claim gets the stored result
-//	                   │ └────fail──> failed    the effect is known not to have happened; whoever comes next may claim
-//	                   └──release───> none      the same, without a trace; failed where there are permits to keep
+//	none ──claim──> claimed ──done──> done            every later claim gets the stored result
+//	                      └──fail, release──> failed  the effect is known not to have happened;
+//	                                                  whoever comes next may claim
+//
+// An entry is never taken away. A write may arrive long after whoever sent it has given it up, and
+// a claim that came where its entry had been taken away would stand as one of which nobody knows
+// what came. Each write names the token of what it replaces, and the token of the one that replaced
+// it keeps it from arriving.
 //
 // A claim whose lease ended without a word is what a crash leaves: nobody knows whether the effect happened. An effect that may happen twice is taken over
 // then; for one that must not, the event is an ErrOutcomeUnknown until a person decides. They decide by a permit, which is good for one claim.
@@ -75,9 +80,8 @@ type Entry struct {
 type Store interface {
 	// Swap writes next where the entry of its key has the token was, or where there is none and was is "". Where something else stands nothing is written,
 	// and that is returned, the zero Entry for none. An entry that has next's own token and state already counts as written: an answer was lost.
+	// Where it is an error, the write may have happened, and may yet.
 	Swap(ctx context.Context, next Entry, was string) (there Entry, swapped bool, err error)
-	// Remove takes a claimed entry with that token away. It is no error where there is none.
-	Remove(ctx context.Context, key Key, token string) error
 }
 
 // Hash is the SHA-256 of a payload, in hexadecimal. Where the payload follows from personal data in clear, so does its hash: a guess could be confirmed by it.
@@ -134,7 +138,7 @@ func (i Inbox) Claim(ctx context.Context, e Event) (Claim, error) {
 		}
 		there, swapped, err := i.Store.Swap(ctx, next, was.Token)
 		if err != nil {
-			return Claim{}, i.unclaim(ctx, next, err)
+			return Claim{}, i.unclaim(ctx, next, was.Token, err)
 		}
 		if swapped {
 			return Claim{entry: next}, nil
@@ -150,22 +154,32 @@ func (i Inbox) Claim(ctx context.Context, e Event) (Claim, error) {
 	}
 }
 
-// unclaim takes a claim back whose writing failed with err: it may be written all the same, and would stand as one of which nobody knows what came.
-func (i Inbox) unclaim(ctx context.Context, claimed Entry, err error) error {
+// unclaim takes a claim back whose writing failed with err: it may be written all the same, or be
+// written yet, and would stand as one of which nobody knows what came. was is the token of what the
+// claim was to replace.
+func (i Inbox) unclaim(ctx context.Context, claimed Entry, was string, err error) error {
 	settling, cancel := settle(ctx)
 	defer cancel()
-	return errors.Join(fmt.Errorf("inbox: claim %s: %w", claimed.Key.Event, err), i.giveBack(settling, claimed))
+	err = fmt.Errorf("inbox: claim %s: %w", claimed.Key.Event, err)
+	// The claim is there, or is not yet; where it arrives in between, it is met the second time.
+	for _, replaced := range []string{claimed.Token, was, claimed.Token} {
+		there, swapped, failed := i.giveBack(settling, claimed, replaced)
+		if failed != nil {
+			return errors.Join(err, failed)
+		}
+		if swapped || there.Token != claimed.Token && there.Token != was {
+			break // somebody else's claim is there, which keeps this one from arriving as well
+		}
+	}
+	return err
 }
 
-// giveBack lets whoever comes next claim. Permits that were used stay so; without any there is nothing to keep. It is no error where the claim is another's.
-func (i Inbox) giveBack(ctx context.Context, claimed Entry) error {
-	if len(claimed.Permits) == 0 {
-		return i.Store.Remove(ctx, claimed.Key, claimed.Token)
-	}
+// giveBack lets whoever comes next claim, in place of the entry with the token replaced. Permits
+// that were used stay so.
+func (i Inbox) giveBack(ctx context.Context, claimed Entry, replaced string) (there Entry, swapped bool, err error) {
 	next := claimed
 	next.State, next.Result, next.Expires = Failed, "the claim was given back", i.Clock.Now().Add(i.Retention)
-	_, _, err := i.Store.Swap(ctx, next, next.Token)
-	return err
+	return i.Store.Swap(ctx, next, replaced)
 }
 
 // used is the permits that were used once a claim with this one, "" for none, follows the entry.
@@ -184,7 +198,7 @@ func (e Entry) permits(permit string) bool {
 // judge says what an entry that is there means for a claim. Without an error and Done it may be taken over.
 func (i Inbox) judge(there Entry, e Event, now time.Time) (Claim, error) {
 	switch {
-	case there.State == "": // it was forgotten or released since
+	case there.State == "": // it was forgotten since
 		return Claim{}, nil
 	case there.Payload != e.Payload:
 		return Claim{}, fmt.Errorf("%w: %s", ErrTampered, e.ID)
@@ -225,7 +239,7 @@ func (i Inbox) finish(ctx context.Context, c Claim, s State, result string) erro
 
 // Release gives the claim back: the effect did not happen. A claim that is lost is no error. It is for a claim that was not ended yet.
 func (i Inbox) Release(ctx context.Context, c Claim) error {
-	if err := i.giveBack(ctx, c.entry); err != nil {
+	if _, _, err := i.giveBack(ctx, c.entry, c.entry.Token); err != nil {
 		return fmt.Errorf("inbox: release %s: %w", c.entry.Key.Event, err)
 	}
 	return nil

@@ -21,9 +21,6 @@ func TestMemoryCancelled(t *testing.T) {
 	if _, _, err := m.Swap(ctx, inbox.Entry{}, ""); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if err := m.Remove(ctx, inbox.Key{}, ""); !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
 }
 
 var (
@@ -36,8 +33,7 @@ var (
 // hooked is a store that a test can make fail.
 type hooked struct {
 	*inbox.Memory
-	swap   func(inbox.Entry) (before, after error)
-	remove error
+	swap func(inbox.Entry) (before, after error)
 }
 
 func (h *hooked) Swap(ctx context.Context, next inbox.Entry, was string) (inbox.Entry, bool, error) {
@@ -50,13 +46,6 @@ func (h *hooked) Swap(ctx context.Context, next inbox.Entry, was string) (inbox.
 	}
 	there, swapped, err := h.Memory.Swap(ctx, next, was)
 	return there, swapped, errors.Join(err, after)
-}
-
-func (h *hooked) Remove(ctx context.Context, key inbox.Key, token string) error {
-	if h.remove != nil {
-		return h.remove
-	}
-	return h.Memory.Remove(ctx, key, token)
 }
 
 type stand struct {
@@ -110,7 +99,7 @@ func TestDoFails(t *testing.T) {
 		next  error // what the next one meets within the lease
 		later error // and after it
 	}{
-		{"it did not happen", errors.Join(inbox.ErrNotDone, errBoom), "", nil, nil},
+		{"it did not happen", errors.Join(inbox.ErrNotDone, errBoom), inbox.Failed, nil, nil},
 		{"it was refused", errors.Join(inbox.ErrRefused, errBoom), inbox.Failed, nil, nil},
 		{"nobody knows", errBoom, inbox.Claimed, inbox.ErrInFlight, inbox.ErrOutcomeUnknown},
 	} {
@@ -126,7 +115,7 @@ func TestDoFails(t *testing.T) {
 					t.Errorf("%v", err)
 				}
 				e := s.store.Get(key)
-				if e.State != tt.state || e.State == inbox.Failed && !strings.Contains(e.Result, "boom") {
+				if e.State != tt.state || errors.Is(tt.err, inbox.ErrRefused) && !strings.Contains(e.Result, "boom") {
 					t.Errorf("kept is %+v", e)
 				}
 				want := tt.next
@@ -268,25 +257,30 @@ func TestStoreFails(t *testing.T) {
 			return nil, nil
 		}
 	}
+	lostAndKept := func(next inbox.Entry) (error, error) {
+		if next.State == inbox.Claimed {
+			return nil, errBoom
+		}
+		return errors.New("no"), nil
+	}
 	for _, tt := range []struct {
 		name   string
 		swap   func(inbox.Entry) (error, error)
-		remove error
 		effect error
 		calls  int
 		next   error // what the next one meets after the lease
 	}{
-		{"at the claim", states(inbox.Claimed, errBoom, nil), nil, nil, 0, nil},
-		{"the claim's answer is lost", states(inbox.Claimed, nil, errBoom), nil, nil, 0, nil},
-		{"the claim's answer is lost, and it can't be taken back", states(inbox.Claimed, nil, errBoom), errors.New("no"), nil, 0, inbox.ErrOutcomeUnknown},
-		{"at done", states(inbox.Done, errBoom, nil), nil, nil, 1, inbox.ErrOutcomeUnknown},
-		{"the answer of done is lost", states(inbox.Done, nil, errBoom), nil, nil, 1, nil},
-		{"at fail", states(inbox.Failed, errBoom, nil), nil, inbox.ErrRefused, 1, inbox.ErrOutcomeUnknown},
-		{"at release", nil, errBoom, inbox.ErrNotDone, 1, inbox.ErrOutcomeUnknown},
+		{"at the claim", states(inbox.Claimed, errBoom, nil), nil, 0, nil},
+		{"the claim's answer is lost", states(inbox.Claimed, nil, errBoom), nil, 0, nil},
+		{"the claim's answer is lost, and it can't be taken back", lostAndKept, nil, 0, inbox.ErrOutcomeUnknown},
+		{"at done", states(inbox.Done, errBoom, nil), nil, 1, inbox.ErrOutcomeUnknown},
+		{"the answer of done is lost", states(inbox.Done, nil, errBoom), nil, 1, nil},
+		{"at fail", states(inbox.Failed, errBoom, nil), inbox.ErrRefused, 1, inbox.ErrOutcomeUnknown},
+		{"at release", states(inbox.Failed, errBoom, nil), inbox.ErrNotDone, 1, inbox.ErrOutcomeUnknown},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newStand()
-			s.store.swap, s.store.remove = tt.swap, tt.remove
+			s.store.swap = tt.swap
 			calls := 0
 			_, _, err := s.Do(t.Context(), event, func(context.Context) (string, error) {
 				calls++
@@ -299,7 +293,7 @@ func TestStoreFails(t *testing.T) {
 			if tt.effect == nil && calls > 0 && !strings.Contains(err.Error(), "sent") {
 				t.Errorf("%v doesn't tell the result", err)
 			}
-			s.store.swap, s.store.remove = nil, nil
+			s.store.swap = nil
 			s.clock.Advance(time.Minute)
 			_, _, err = s.do(t, "again", nil)
 			wantErr(t, err, tt.next)
@@ -362,7 +356,7 @@ func TestNoTimeLeft(t *testing.T) {
 		}
 		_, fresh, err := s.Do(t.Context(), event, over)
 		wantErr(t, err, inbox.ErrNotDone)
-		if !fresh || s.store.Get(key).State != "" {
+		if !fresh || s.store.Get(key).State != inbox.Failed {
 			t.Errorf("fresh %t, kept is %+v", fresh, s.store.Get(key))
 		}
 	})
@@ -372,10 +366,47 @@ func TestNoTimeLeft(t *testing.T) {
 		defer cancel()
 		_, _, err := s.Do(ctx, event, over)
 		wantErr(t, err, inbox.ErrNotDone)
-		if got := s.store.Get(key); got.State != "" {
+		if got := s.store.Get(key); got.State != inbox.Failed {
 			t.Errorf("kept is %+v", got)
 		}
 	})
+}
+
+// A claim whose writing nobody waits for any more arrives after it was given back, and holds
+// nothing: neither where there was no entry before it nor where it was to take over another.
+func TestLateClaim(t *testing.T) {
+	for name, prepare := range map[string]func(*stand){
+		"the first": func(*stand) {},
+		"a further": func(s *stand) {
+			s.TakeOver = true
+			_, err := s.Claim(t.Context(), event) // and dies
+			wantErr(t, err, nil)
+			s.clock.Advance(s.Lease)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStand()
+			prepare(s)
+			before := s.store.Get(key)
+			var claim inbox.Entry
+			s.store.swap = func(next inbox.Entry) (error, error) {
+				if next.State != inbox.Claimed || next.Claims != before.Claims+1 {
+					return nil, nil
+				}
+				claim = next
+				return errBoom, nil
+			}
+			_, _, err := s.do(t, "sent", nil)
+			wantErr(t, err, errBoom)
+			s.store.swap = nil
+			if _, arrived, err := s.store.Memory.Swap(t.Context(), claim, before.Token); arrived || err != nil {
+				t.Errorf("the claim arrived late: %v, %v", arrived, err)
+			}
+			if result, fresh, err := s.do(t, "sent", nil); result != "sent" || !fresh || err != nil {
+				t.Errorf("%q, %t, %v", result, fresh, err)
+			}
+		})
+	}
 }
 
 // An inbox that can't keep what it promises grants nothing.

@@ -29,19 +29,6 @@ func (m *Memory) Swap(ctx context.Context, next Entry, was string) (Entry, bool,
 	return next, true, nil
 }
 
-// Remove implements Store.
-func (m *Memory) Remove(ctx context.Context, key Key, token string) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if there := m.entries[key]; there.State == Claimed && there.Token == token {
-		delete(m.entries, key)
-	}
-	return nil
-}
-
 // Get is the entry of a key, the zero Entry where there is none.
 func (m *Memory) Get(key Key) Entry {
 	m.mu.Lock()

@@ -18,7 +18,6 @@ import (
 // API is what the store needs of a DynamoDB client.
 type API interface {
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
-	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
 }
 
 // The attributes of an item.
@@ -71,20 +70,6 @@ func (s Store) Swap(ctx context.Context, next inbox.Entry, was string) (inbox.En
 		return inbox.Entry{}, false, fmt.Errorf("inboxtable: put: %w", err)
 	}
 	return next, true, nil
-}
-
-// Remove implements inbox.Store with one conditional delete.
-func (s Store) Remove(ctx context.Context, key inbox.Key, token string) error {
-	_, err := s.api.DeleteItem(ctx, &dynamodb.DeleteItemInput{
-		TableName: &s.table, Key: keyOf(key),
-		ConditionExpression:       aws.String("#token = :token AND #state = :claimed"),
-		ExpressionAttributeNames:  map[string]string{"#token": tokenAttr, "#state": stateAttr},
-		ExpressionAttributeValues: item{":token": text(token), ":claimed": text(string(inbox.Claimed))},
-	})
-	if _, another := errors.AsType[*types.ConditionalCheckFailedException](err); err == nil || another {
-		return nil
-	}
-	return fmt.Errorf("inboxtable: delete: %w", err)
 }
 
 func keyOf(k inbox.Key) item { return item{eventAttr: text(k.Event), consumerAttr: text(k.Consumer)} }

@@ -46,8 +46,3 @@ func (w twice) PutItem(ctx context.Context, in *dynamodb.PutItemInput, o ...func
 	_, _ = w.API.PutItem(ctx, in, o...)
 	return w.API.PutItem(ctx, in, o...)
 }
-
-func (w twice) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput, o ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
-	_, _ = w.API.DeleteItem(ctx, in, o...)
-	return w.API.DeleteItem(ctx, in, o...)
-}
