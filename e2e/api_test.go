@@ -162,6 +162,39 @@ func TestKeysAreTheCallersOwn(t *testing.T) {
 	}
 }
 
+// What an erased customer leaves takes nothing more in, and is paid out by an operator alone, down
+// to nothing.
+func TestBalanceAtErasure(t *testing.T) {
+	t.Parallel()
+	c, other := newCustomer(t, 5_000), newCustomer(t, 1_000)
+	withdraw := func(token string, cents int64) request {
+		return post(token, "/accounts/"+c.account+"/withdrawals", object{"amount": usd(cents)})
+	}
+	must[object](t, http.StatusOK, request{method: http.MethodDelete, path: "/customers/" + c.id, token: c.token})
+	for code, r := range map[string]request{
+		"customer.erased": post(stack.operator, "/accounts/"+c.account+"/deposits", object{"amount": usd(1)}),
+		"account.cannot-receive": post(other.token, "/accounts/"+other.account+"/transfers", object{
+			"toAccountId": c.account, "amount": usd(1),
+		}),
+		"account.unknown-customer": post(stack.operator, "/accounts", object{
+			"customerId": "e2e-" + ident.New(), "currency": "USD",
+		}),
+	} {
+		refused(t, http.StatusUnprocessableEntity, code, r)
+	}
+	refused(t, http.StatusUnprocessableEntity, "customer.erased", withdraw(c.token, 1)) // the token is still valid
+	found := must[struct {
+		ID      string      `json:"id"`
+		Balance money.Money `json:"balance"`
+	}](t, http.StatusOK, get(stack.operator, "/accounts?customerId="+c.id+"&currency=USD"))
+	if found.ID != c.account || found.Balance != usd(5_000) {
+		t.Errorf("found %+v", found)
+	}
+	if paid := must[movement](t, http.StatusCreated, withdraw(stack.operator, 5_000)); paid.Balance != usd(0) {
+		t.Errorf("paid out: %+v", paid)
+	}
+}
+
 // Deposited 1000, withdrawn 200, transferred 300 out, 5 % interest: 525. The statement tells it, newest first.
 func TestLedger(t *testing.T) {
 	t.Parallel()

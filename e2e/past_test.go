@@ -15,6 +15,7 @@ import (
 	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"orderflow/shared/account"
+	"orderflow/shared/account/accounttest"
 	"orderflow/shared/adapter/dynamostore"
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
@@ -85,7 +86,10 @@ func TestSnapshots(t *testing.T) {
 	c := newCustomer(t, 1_000)
 	store := dynamostore.New(stack.tables, stack.Outputs["EventsTable"], es.NewRegistry(account.Register))
 	snapshots := dynamostore.NewSnapshots(stack.tables, stack.Outputs["SnapshotsTable"])
-	ledger, stream := account.New(account.Deps{Store: store, Clock: clock.System{}, Snapshots: snapshots}), es.NewStreamID(account.Category, c.account)
+	ledger := account.New(account.Deps{
+		Store: store, Clock: clock.System{}, Customers: accounttest.Everybody{}, Snapshots: snapshots,
+	})
+	stream := es.NewStreamID(account.Category, c.account)
 	balance, version := int64(1_000), int64(2)
 	growTo := func(end int64) {
 		for ; version < end; version++ {

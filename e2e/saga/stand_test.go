@@ -35,6 +35,7 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"orderflow/shared/account"
+	"orderflow/shared/account/accounttest"
 	"orderflow/shared/adapter/awstest"
 	"orderflow/shared/adapter/dynamostore"
 	"orderflow/shared/adapter/inventoryqueue"
@@ -118,7 +119,7 @@ func newStand(t *testing.T) *stand {
 	}
 	vault := personal.NewMemory()
 	s.customers = customer.New(customer.Deps{Store: s.store, Clock: s.clock, Vault: vault})
-	s.accounts = account.New(account.Deps{Store: s.store, Clock: s.clock})
+	s.accounts = account.New(account.Deps{Store: s.store, Clock: s.clock, Customers: accounttest.Everybody{}})
 	s.payments = payment.New(payment.Deps{Store: s.store, Clock: s.clock})
 	s.stock = stock.New(stock.Deps{Store: s.store, Clock: s.clock, Counters: stocktable.New(db, awstest.Table(t, awstest.Key("sku:S")))})
 	s.shipments = shipment.New(shipment.Deps{Store: s.store, Clock: s.clock, Vault: vault, Serves: func(country string) bool { return country == "NL" }})

@@ -38,13 +38,17 @@ func main() {
 	customers := customer.New(customer.Deps{Store: store, Clock: now, Vault: vault, Eraser: vault})
 	stocks := stock.New(stock.Deps{Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE"))})
 	shipments := shipment.New(shipment.Deps{Store: store, Clock: now, Vault: vault, Books: stocks})
+	accounts := account.New(account.Deps{
+		Store: store, Clock: now, Customers: customers,
+		Snapshots: dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE")),
+	})
 	lambda.Start(httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{
 		Auth:        httpapi.Auth{CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE"), CarrierScope: awsenv.Env("CARRIER_SCOPE")},
 		Clock:       now,
 		Log:         log,
 		Orders:      order.New(order.Deps{Store: store, Clock: now, Vault: vault, Customers: customers, Shipments: shipments}),
 		Customers:   customers,
-		Accounts:    account.New(account.Deps{Store: store, Clock: now, Snapshots: dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE"))}),
+		Accounts:    accounts,
 		Stock:       stocks,
 		Products:    product.New(product.Deps{Store: store, Clock: now, Rows: producttable.New(tables, awsenv.Env("PRODUCTS_TABLE"), now)}),
 		Shipments:   shipments,

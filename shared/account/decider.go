@@ -122,19 +122,19 @@ func withdraw(amount money.Money, as Event, s State) ([]Event, error) {
 	return []Event{as}, nil
 }
 
-// transferIn is decided when the sender is found able to send. Whoever sends reads the refusal, and learns of the receiver what they must and no more.
+// transferIn is decided when the sender is found able to send.
 func transferIn(c TransferIn, s State) ([]Event, error) {
-	switch {
-	case !s.Exists():
-		return nil, ErrNotOpen.Field("body.toAccountId", "there is no such account to send to")
-	case c.Amount.Amount <= 0:
+	if c.Amount.Amount <= 0 {
 		return nil, movable(c.Amount, s)
-	case c.Amount.Currency != s.Currency:
-		return nil, ErrWrongCurrency.Field("body.toAccountId", "the account to send to is in another currency than %s", c.Amount.Currency)
-	case !countable(c.Amount, s):
-		return nil, money.ErrOverflow.Field("body.toAccountId", "with %s more, the account to send to would have taken in more than it can count", c.Amount)
+	}
+	if !s.Exists() || c.Amount.Currency != s.Currency || !countable(c.Amount, s) {
+		return nil, cannotReceive()
 	}
 	return []Event{TransferredIn(c)}, nil
+}
+
+func cannotReceive() error {
+	return ErrCannotReceive.Field("body.toAccountId", "no account of that id can receive this amount")
 }
 
 // applyInterest adds interest to the balance as it stands. Interest that rounds to nothing is no event.

@@ -12,5 +12,10 @@ var (
 	ErrAmountNotPositive = faults.Declare(faults.Rule, "account.amount-not-positive")
 	ErrSameAccount       = faults.Declare(faults.Rule, "account.same-account")
 	ErrRateOutOfRange    = faults.Declare(faults.Rule, "account.rate-out-of-range")
-	ErrNotYours          = faults.Declare(faults.Rule, "account.not-yours")
+	ErrUnknownCustomer   = faults.Declare(faults.Rule, "account.unknown-customer") // whose the account is or would be
+	// ErrCannotReceive is the one answer to a transfer that the receiver's side forbids. Whoever
+	// sends learns nothing of that account: not whether there is one, whose it is, nor what is in
+	// it.
+	ErrCannotReceive = faults.Declare(faults.Rule, "account.cannot-receive")
+	ErrNotYours      = faults.Declare(faults.Rule, "account.not-yours")
 )

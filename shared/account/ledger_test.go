@@ -224,20 +224,20 @@ func TestRefusedTransfer(t *testing.T) {
 		{"less", own, receiver, eur(-1), account.ErrAmountNotPositive},
 		{"another currency", own, receiver, usd, account.ErrWrongCurrency},
 		{"to oneself", own, func(_ *testing.T, s *stand) string { return s.id }, eur(1), account.ErrSameAccount},
-		{"to nobody", own, func(*testing.T, *stand) string { return "nobody's" }, eur(1), account.ErrNotOpen},
+		{"to nobody", own, func(*testing.T, *stand) string { return "nobody's" }, eur(1), account.ErrCannotReceive},
 		{"from nobody", func(*stand) string { return "nobody's" }, receiver, eur(1), account.ErrNotOpen},
 		{"to another currency", own, func(t *testing.T, s *stand) string {
 			if _, err := s.Open(t.Context(), request("usd", ""), s.customer, "USD"); err != nil {
 				t.Fatal(err)
 			}
 			return account.ID(s.customer, "USD")
-		}, eur(1), account.ErrWrongCurrency},
+		}, eur(1), account.ErrCannotReceive},
 		{"to one that is full", own, func(t *testing.T, s *stand) string {
 			if _, err := s.Deposit(t.Context(), request("", ""), s.other(t), "full", eur(1<<63-1)); err != nil {
 				t.Fatal(err)
 			}
 			return s.other(t)
-		}, eur(1), money.ErrOverflow},
+		}, eur(1), account.ErrCannotReceive},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := inMemory().opened(t, 1000)

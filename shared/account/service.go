@@ -10,21 +10,37 @@ import (
 	"orderflow/shared/money"
 )
 
+// Customers says who may have money here.
+type Customers interface {
+	// Registered reports whether the customer is known. A fault says why one who is known takes no
+	// more money: they are erased.
+	Registered(ctx context.Context, customerID string) (bool, error)
+}
+
 // Deps is what the service works with.
 type Deps struct {
 	Store     es.Store
 	Clock     clock.Clock
+	Customers Customers    // who only reads needs none
 	Snapshots es.Snapshots // of the accounts; nil where there are none
 }
 
-// Service carries out the commands on accounts.
+// Service carries out the commands on accounts. An account whose customer is erased takes nothing
+// in any more, but for what is refunded, and its balance leaves by an operator alone.
 type Service struct {
-	deps   Deps
-	states es.Repository[State, Event]
+	deps     Deps
+	states   es.Repository[State, Event]
+	operator bool
 }
 
 // New makes the service.
 func New(deps Deps) Service { return Service{deps: deps, states: States(deps.Store, deps.Snapshots)} }
+
+// ByOperator is the service for an operator, who pays out also what an erased customer left.
+func (s Service) ByOperator() Service {
+	s.operator = true
+	return s
+}
 
 // ID is the id of a customer's account in a currency: there is one.
 func ID(customerID, currency string) string { return ident.Derive("account", customerID, currency) }
@@ -108,6 +124,9 @@ func (s Service) Open(ctx context.Context, req es.Request, customerID, currency 
 		if err != nil {
 			return es.Plan{}, err
 		}
+		if err := s.takesIn(ctx, customerID, "body.customerId"); err != nil {
+			return es.Plan{}, err
+		}
 		commit := req.Commit(current.Head)
 		for _, e := range events {
 			commit.Events = append(commit.Events, e)
@@ -138,21 +157,24 @@ type Movement struct {
 
 // Deposit brings money in. The key stands for one deposit by the request's actor: the same request
 // gets the same answer, another amount or account es.ErrKeyReused. A deposit that is refused writes
-// nothing, and its key may be used again.
+// nothing, and its key may be used again. ErrUnknownCustomer where the account's customer was never
+// registered.
 func (s Service) Deposit(ctx context.Context, req es.Request, accountID, key string, amount money.Money) (Movement, error) {
 	id := DepositID(req.Metadata.Actor, key)
 	return s.move(ctx, req, key, DepositCategory, Movement{ID: id, AccountID: accountID, Amount: amount},
 		Deposit{Amount: amount, Reference: string(es.NewStreamID(DepositCategory, id))},
+		func(ctx context.Context, customerID string) error { return s.takesIn(ctx, customerID, "") },
 		func(m Movement) any {
 			return DepositProcessed{DepositID: m.ID, AccountID: m.AccountID, Amount: m.Amount, Balance: m.Balance}
 		})
 }
 
-// Withdraw takes money out. Key, repetition and refusal are as with Deposit.
+// Withdraw takes money out: of what an erased customer left, for an operator alone. Key, repetition
+// and refusal are as with Deposit.
 func (s Service) Withdraw(ctx context.Context, req es.Request, accountID, key string, amount money.Money) (Movement, error) {
 	id := WithdrawalID(req.Metadata.Actor, key)
 	return s.move(ctx, req, key, WithdrawalCategory, Movement{ID: id, AccountID: accountID, Amount: amount},
-		Withdraw{Amount: amount, Reference: string(es.NewStreamID(WithdrawalCategory, id))},
+		Withdraw{Amount: amount, Reference: string(es.NewStreamID(WithdrawalCategory, id))}, s.letsOut,
 		func(m Movement) any {
 			return WithdrawalProcessed{WithdrawalID: m.ID, AccountID: m.AccountID, Amount: m.Amount, Balance: m.Balance}
 		})
@@ -160,7 +182,8 @@ func (s Service) Withdraw(ctx context.Context, req es.Request, accountID, key st
 
 // move carries out a movement in one append: the attempt's event and the account's.
 func (s Service) move(
-	ctx context.Context, req es.Request, key, category string, wanted Movement, c Command, processed func(Movement) any,
+	ctx context.Context, req es.Request, key, category string, wanted Movement, c Command,
+	allowed func(ctx context.Context, customerID string) error, processed func(Movement) any,
 ) (Movement, error) {
 	attempt := es.Attempt[Movement]{
 		Category: category, Store: s.deps.Store, Clock: s.deps.Clock, Fold: foldMovement,
@@ -169,6 +192,9 @@ func (s Service) move(
 	earlier := earlierID(category, wanted.AccountID, key)
 	done, err := once(ctx, s, attempt, wanted.ID, earlier, req, func(ctx context.Context) (es.Plan, error) {
 		after, commit, err := Plan(ctx, s.states, req, wanted.AccountID, c)
+		if err == nil {
+			err = allowed(ctx, after.CustomerID)
+		}
 		if err != nil {
 			return es.Plan{}, err
 		}
@@ -187,18 +213,22 @@ func (s Service) move(
 
 // Transfer sends money from one account to another, in one append over both and the transfer
 // itself: it happens whole or not at all. The key stands for one transfer by the request's actor.
-// Repetition and refusal are as with Deposit; what forbids it may lie with either account.
-// ErrSameAccount where both are one.
+// Repetition and refusal are as with Deposit. Whatever the receiver's side forbids is
+// ErrCannotReceive. ErrSameAccount where both are one.
 func (s Service) Transfer(ctx context.Context, req es.Request, fromAccountID, toAccountID, key string, amount money.Money) (TransferProcessed, error) {
 	id, earlier := TransferID(req.Metadata.Actor, key), earlierID(TransferCategory, fromAccountID, key)
 	reference := string(es.NewStreamID(TransferCategory, id))
 	attempt := recorded(s, TransferCategory, func(e TransferProcessed) string { return e.TransferID })
 	done, err := once(ctx, s, attempt, id, earlier, req, func(ctx context.Context) (es.Plan, error) {
 		sender, out, err := Plan(ctx, s.states, req, fromAccountID, TransferOut{ToAccountID: toAccountID, Amount: amount, Reference: reference})
+		if err == nil {
+			err = s.letsOut(ctx, sender.CustomerID)
+		}
 		if err != nil {
 			return es.Plan{}, err
 		}
-		_, in, err := Plan(ctx, s.states, req, toAccountID, TransferIn{FromAccountID: fromAccountID, Amount: amount, Reference: reference})
+		in, err := s.receives(ctx, req, toAccountID,
+			TransferIn{FromAccountID: fromAccountID, Amount: amount, Reference: reference})
 		if err != nil {
 			return es.Plan{}, err
 		}
@@ -228,6 +258,9 @@ func (s Service) ApplyInterest(ctx context.Context, req es.Request, accountID, k
 	done, err := once(ctx, s, attempt, id, earlier, req, func(ctx context.Context) (es.Plan, error) {
 		after, commit, err := Plan(ctx, s.states, req, accountID,
 			ApplyInterest{RateBasisPoints: rate, Reference: string(es.NewStreamID(InterestCategory, id))})
+		if err == nil {
+			err = s.takesIn(ctx, after.CustomerID, "")
+		}
 		if err != nil {
 			return es.Plan{}, err
 		}

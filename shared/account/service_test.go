@@ -32,7 +32,7 @@ type stand struct {
 
 func newStand(store es.Store, c clock.Clock) *stand {
 	s := &stand{store: &estest.Hooked{Store: store}, customer: ident.New()}
-	s.Service = account.New(account.Deps{Store: s.store, Clock: c})
+	s.Service = account.New(account.Deps{Store: s.store, Clock: c, Customers: accounttest.Everybody{}})
 	s.id = account.ID(s.customer, "EUR")
 	return s
 }

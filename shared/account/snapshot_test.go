@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"orderflow/shared/account"
+	"orderflow/shared/account/accounttest"
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/es/memstore"
@@ -143,7 +144,10 @@ func follow(t *testing.T, store *memstore.Store, snapshots es.Snapshots) {
 func TestRepeatsBehindASnapshot(t *testing.T) {
 	store, snapshots := memstore.New(es.NewRegistry(account.Register)), &memstore.Snapshots{}
 	s := newStand(store, clock.NewFake(noon))
-	s.Service = account.New(account.Deps{Store: s.store, Clock: clock.NewFake(noon), Snapshots: snapshots})
+	s.Service = account.New(account.Deps{
+		Store: s.store, Clock: clock.NewFake(noon),
+		Customers: accounttest.Everybody{}, Snapshots: snapshots,
+	})
 	s.opened(t, 1000)
 	to := s.other(t)
 	ctx := t.Context()
@@ -231,7 +235,10 @@ func TestStatementCost(t *testing.T) {
 		}
 	}
 	follow(t, store, snapshots)
-	s.Service = account.New(account.Deps{Store: counted{bySnapshot{store, t}, &events}, Clock: clock.NewFake(noon), Snapshots: snapshots})
+	s.Service = account.New(account.Deps{
+		Store: counted{bySnapshot{store, t}, &events}, Clock: clock.NewFake(noon),
+		Customers: accounttest.Everybody{}, Snapshots: snapshots,
+	})
 	for _, tt := range []struct{ before, first, most int64 }{
 		{0, size, 11}, {size + 9, size, 11}, {size - 20, size - 21, 32}, {size / 2, size/2 - 1, size/2 + 12}, {32, 31, 43}, {2, 0, 3}, {1, 0, 0},
 	} {

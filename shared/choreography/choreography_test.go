@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"orderflow/shared/account"
+	"orderflow/shared/account/accounttest"
 	"orderflow/shared/choreography"
 	"orderflow/shared/clock"
 	"orderflow/shared/contract"
@@ -91,7 +92,7 @@ func newWorld(t testing.TB) *world {
 	w.shipments = shipment.New(shipment.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Serves: shipment.Served("GB"), Books: w.stock})
 	w.orders = order.New(order.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Customers: registered{}, Shipments: w.shipments})
 	w.payments = payment.New(payment.Deps{Store: w.store, Clock: w.clock})
-	w.accounts = account.New(account.Deps{Store: w.store, Clock: w.clock})
+	w.accounts = account.New(account.Deps{Store: w.store, Clock: w.clock, Customers: accounttest.Everybody{}})
 	w.account = account.ID(customerID, "USD")
 	ctx := context.Background()
 	_, errOpen := w.accounts.Open(ctx, w.request(), customerID, "USD")

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"orderflow/shared/account"
+	"orderflow/shared/account/accounttest"
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/es/estest"
@@ -40,7 +41,7 @@ type stand struct {
 func newStand(store es.Store, c clock.Clock) *stand {
 	s := &stand{store: &estest.Hooked{Store: store}, customer: ident.New(), order: ident.New()}
 	s.payments = payment.New(payment.Deps{Store: s.store, Clock: c})
-	s.accounts = account.New(account.Deps{Store: s.store, Clock: c})
+	s.accounts = account.New(account.Deps{Store: s.store, Clock: c, Customers: accounttest.Everybody{}})
 	s.account = account.ID(s.customer, "EUR")
 	return s
 }
@@ -343,7 +344,9 @@ func (b bySnapshot) Load(ctx context.Context, stream es.StreamID, after int64) (
 func TestRepeatsBehindASnapshot(t *testing.T) {
 	s, snapshots, now := inMemory(), &memstore.Snapshots{}, clock.NewFake(noon)
 	s.payments = payment.New(payment.Deps{Store: s.store, Clock: now, Snapshots: snapshots})
-	s.accounts = account.New(account.Deps{Store: s.store, Clock: now, Snapshots: snapshots})
+	s.accounts = account.New(account.Deps{
+		Store: s.store, Clock: now, Customers: accounttest.Everybody{}, Snapshots: snapshots,
+	})
 	s.funded(t, 1000)
 	states := account.States(s.store, snapshots)
 	grow := func(from int) {

@@ -2,6 +2,7 @@
 package accounttest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -17,9 +18,15 @@ import (
 	"orderflow/shared/money"
 )
 
+// Everybody is an account.Customers to whom everybody is registered.
+type Everybody struct{}
+
+// Registered implements account.Customers.
+func (Everybody) Registered(context.Context, string) (bool, error) { return true, nil }
+
 // Run puts the service on a store that knows the accounts' events. Its streams are its own, so the store may hold others.
 func Run(t *testing.T, store es.Store, c clock.Clock) {
-	accounts := account.New(account.Deps{Store: store, Clock: c})
+	accounts := account.New(account.Deps{Store: store, Clock: c, Customers: Everybody{}})
 	t.Run("withdrawals at once", func(t *testing.T) { withdrawals(t, accounts, c) })
 	t.Run("openings at once", func(t *testing.T) { openings(t, accounts, c) })
 	t.Run("transfers at once", func(t *testing.T) { transfers(t, accounts, c) })

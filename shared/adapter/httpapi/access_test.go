@@ -61,6 +61,9 @@ func TestAccess(t *testing.T) {
 		{"list ada's orders", func(_ *shop, who caller) request { return get(who, "/customers/ada/orders") }, want{401, 200, 404, 200}},
 		{"read ada's statistics", func(_ *shop, who caller) request { return get(who, "/customers/ada/statistics") }, want{401, 200, 404, 200}},
 		{"read stock", func(_ *shop, who caller) request { return get(who, "/stock/cd-1") }, want{401, 200, 200, 200}},
+		{"find ada's account", func(_ *shop, who caller) request {
+			return get(who, "/accounts?customerId=ada&currency=USD")
+		}, want{401, 200, 404, 200}},
 		{"read ada's account", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account) }, want{401, 200, 404, 200}},
 		{"read how the account was", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account+"?asOf=1") }, want{401, 200, 404, 200}},
 		{"read its statement", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account+"/statement") }, want{401, 200, 404, 200}},

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 
 	"orderflow/shared/account"
@@ -40,6 +41,11 @@ type accountOpened struct {
 type accountInput struct {
 	Past
 	ID string `path:"id" format:"uuid" doc:"The account's id"`
+}
+
+type findAccountInput struct {
+	CustomerID string `query:"customerId" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"Whose account. Operators name it; customers may leave it out."`
+	Currency   string `query:"currency" required:"true" pattern:"^[A-Z]{3}$" doc:"The account's currency, which may be one that was withdrawn since" example:"USD"`
 }
 
 // sum is an amount that moves. Its upper limit keeps every number of the API exact in programs that know floats only.
@@ -132,7 +138,15 @@ func (c Commands) deposit(ctx context.Context, id identity, in *movementInput) (
 }
 
 func (c Commands) withdraw(ctx context.Context, id identity, in *movementInput) (*movementOutput, error) {
-	return c.move(ctx, id, in, "withdraw", c.Accounts.Withdraw)
+	return c.move(ctx, id, in, "withdraw", c.accounts(id).Withdraw)
+}
+
+// accounts is the service for the caller.
+func (c Commands) accounts(id identity) account.Service {
+	if id.isOperator() {
+		return c.Accounts.ByOperator()
+	}
+	return c.Accounts
 }
 
 func (c Commands) move(ctx context.Context, id identity, in *movementInput, operation string,
@@ -160,7 +174,7 @@ func (c Commands) transfer(ctx context.Context, id identity, in *transferInput) 
 	if err != nil {
 		return nil, err
 	}
-	done, err := c.Accounts.Transfer(ctx, req, in.ID, in.Body.ToAccountID, in.Key, money.Money(in.Body.Amount))
+	done, err := c.accounts(id).Transfer(ctx, req, in.ID, in.Body.ToAccountID, in.Key, money.Money(in.Body.Amount))
 	if err != nil {
 		return nil, err
 	}
@@ -206,6 +220,21 @@ func (q Queries) getAccount(ctx context.Context, id identity, in *accountInput) 
 	a := answerAccount(past.State, past.Version)
 	a.ChangedAt = changedAt(past.Time)
 	return &accountOutput{Body: a}, nil
+}
+
+// findAccount finds an account whose id nobody wrote down: that of a customer who is erased, for
+// one.
+func (q Queries) findAccount(ctx context.Context, id identity, in *findAccountInput) (*accountOutput, error) {
+	customerID := cmp.Or(in.CustomerID, id.customer)
+	if customerID == "" {
+		return nil, ErrInvalid.Field("query.customerId", "an operator names the customer")
+	}
+	res, err := visibleAccount(ctx, q.Accounts, id, account.ID(customerID, in.Currency))
+	if err != nil {
+		return nil, err
+	}
+	a := answerAccount(res.State, res.Head.Version())
+	return &accountOutput{ETag: etag(a.Version), Body: a}, nil
 }
 
 // visibleAccount loads an account that the caller may see.

@@ -304,9 +304,14 @@ func TestBadInput(t *testing.T) {
 		{"transfer in another currency", transfer(bobs, object{"amount": 5, "currency": "EUR"}), 422, "account.wrong-currency", "body.amount.currency"},
 		{"transfer to an account in another currency", transfer(func(s *shop) string {
 			return s.must(http.StatusCreated, post(bob, "/accounts", object{"currency": "EUR"})).text("id")
-		}, usd(5)), 422, "account.wrong-currency", "body.toAccountId"},
+		}, usd(5)), 422, "account.cannot-receive", "body.toAccountId"},
 		{"transfer to oneself", transfer(func(s *shop) string { return s.account }, usd(5)), 422, "account.same-account", "body.toAccountId"},
-		{"transfer to no account", transfer(func(*shop) string { return unknownID }, usd(5)), 422, "account.not-open", "body.toAccountId"},
+		{"transfer to no account", transfer(func(*shop) string { return unknownID }, usd(5)),
+			422, "account.cannot-receive", "body.toAccountId"},
+		{"find an account of nobody", read(operator, "/accounts?currency=USD"),
+			400, "request.invalid", "query.customerId"},
+		{"find an account in nothing", read(ada, "/accounts"), 400, "request.invalid", "query.currency"},
+		{"find an account in euros", read(ada, "/accounts?currency=EUR"), 404, "account.not-found", ""},
 		{"transfer to no id", transfer(func(*shop) string { return "bob" }, usd(5)), 400, "request.invalid", "body.toAccountId"},
 		{"transfer to nobody", func(s *shop) request {
 			return post(ada, "/accounts/"+s.account+"/transfers", object{"amount": usd(5)})

@@ -165,7 +165,10 @@ func (s *server) commands(c Commands) {
 	register(s, accessSignedIn, huma.Operation{
 		OperationID: "eraseCustomer", Method: http.MethodDelete, Path: "/customers/{id}", Summary: "Erase a customer for good",
 		Description: "The customer's data key is destroyed before this is answered: nobody can read name, e-mail address, shipping addresses and notes any more, wherever they are " +
-			"stored. Orders, accounts and balances stay, under the pseudonym. Orders that have not left are cancelled and refunded, as a rule within moments, new ones are refused, and the id " +
+			"stored. Orders, accounts and balances stay, under the pseudonym. From then on nothing but " +
+			"refunds comes into an account, and only an operator takes its balance out: " +
+			"GET /accounts finds it, POST /accounts/{id}/withdrawals pays it out. " +
+			"Orders that have not left are cancelled and refunded, as a rule within moments, new ones are refused, and the id " +
 			"is nobody's again. Customers erase themselves; operators erase anybody. Sent again, it has the same answer.",
 		Errors: []int{http.StatusNotFound},
 	}, c.eraseCustomer)
@@ -179,10 +182,15 @@ func (s *server) commands(c Commands) {
 	register(s, accessSignedIn, post("openAccount", "/accounts", "Open an account",
 		"Orders are paid from the customer's account in the order's currency.", http.StatusCreated), c.openAccount)
 	register(s, accessOperator, post("deposit", "/accounts/{id}/deposits", "Pay money in",
-		"For operators: money comes in only by somebody who can vouch for it.", http.StatusCreated, http.StatusNotFound), c.deposit)
-	register(s, accessSignedIn, post("withdraw", "/accounts/{id}/withdrawals", "Pay money out", "", http.StatusCreated, http.StatusNotFound), c.withdraw)
+		"For operators: money comes in only by somebody who can vouch for it, "+
+			"and only for a customer who is registered and not erased.", http.StatusCreated, http.StatusNotFound), c.deposit)
+	register(s, accessSignedIn, post("withdraw", "/accounts/{id}/withdrawals", "Pay money out",
+		"What an erased customer left is paid out by operators alone.",
+		http.StatusCreated, http.StatusNotFound), c.withdraw)
 	register(s, accessSignedIn, post("transfer", "/accounts/{id}/transfers", "Send money to another account",
-		"The money leaves the one account and reaches the other in one step, or nothing happens. Anybody's account can receive, in the same currency.",
+		"The money leaves the one account and reaches the other in one step, or nothing happens. "+
+			"Any account in the same currency can receive whose customer is registered and not erased; "+
+			"where it can't, the answer is 422 account.cannot-receive and nothing more.",
 		http.StatusCreated, http.StatusNotFound), c.transfer)
 	register(s, accessOperator, post("applyInterest", "/accounts/{id}/interest", "Add interest to the balance",
 		"For operators. The interest is the rate's part of the balance as it stands, rounded to whole minor units, a half to the even one. "+
@@ -244,6 +252,9 @@ func (s *server) queries(q Queries) {
 	products.Errors = nil
 	register(s, accessSignedIn, products, q.listProducts)
 	register(s, accessSignedIn, get("getAccount", "/accounts/{id}", "Read an account", "Always shows the caller's own writes. asOf shows how it was."+aboutPast), q.getAccount)
+	register(s, accessSignedIn, get("findAccount", "/accounts", "Find a customer's account in a currency",
+		"Always shows the caller's own writes. 404 where the customer has none in that currency. "+
+			"What an erased customer left is found as well."), q.findAccount)
 	register(s, accessSignedIn, get("getStatement", "/accounts/{id}/statement", "Read an account's movements",
 		"Newest first, page by page, each with the balance right after it. Always shows the caller's own writes."), q.getStatement)
 	figures := get("getDailyFigures", "/analytics/daily", "Read what became of orders by day",

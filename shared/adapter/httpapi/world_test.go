@@ -79,7 +79,7 @@ func newWorld(t testing.TB) *world {
 	}
 	log := slog.New(slog.NewJSONHandler(w.log, nil))
 	w.customers = customer.New(customer.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Eraser: w.vault})
-	accounts := account.New(account.Deps{Store: w.store, Clock: w.clock})
+	accounts := account.New(account.Deps{Store: w.store, Clock: w.clock, Customers: w.customers})
 	w.stocks = stock.New(stock.Deps{Store: w.store, Clock: w.clock, Counters: w.counters})
 	products := product.New(product.Deps{Store: w.store, Clock: w.clock, Rows: w.rows})
 	w.shipments = shipment.New(shipment.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Serves: shipment.Served("GB"), Books: w.stocks})
@@ -405,6 +405,7 @@ func (s *shop) run(commands ...order.Command) {
 type spyStore struct {
 	es.Store
 	commits atomic.Int64
+	loads   atomic.Int64
 
 	mu     sync.Mutex
 	load   func() error
@@ -437,6 +438,7 @@ func (s *spyStore) failure(of func() func() error) error {
 }
 
 func (s *spyStore) Load(ctx context.Context, stream es.StreamID, after int64) (es.History, error) {
+	s.loads.Add(1)
 	if err := s.failure(func() func() error { return s.load }); err != nil {
 		return es.History{}, err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"orderflow/shared/account"
+	"orderflow/shared/account/accounttest"
 	"orderflow/shared/adapter/paymenttask"
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
@@ -37,7 +38,7 @@ func newStand(t *testing.T) *stand {
 	now := clock.NewFake(noon)
 	s := &stand{store: memstore.New(es.NewRegistry(payment.Register, account.Register)), account: account.ID("c1", "USD")}
 	s.tasks = paymenttask.Tasks{Payments: payment.New(payment.Deps{Store: s.store, Clock: now}), Clock: now}
-	s.accounts = account.New(account.Deps{Store: s.store, Clock: now})
+	s.accounts = account.New(account.Deps{Store: s.store, Clock: now, Customers: accounttest.Everybody{}})
 	if _, err := s.accounts.Open(t.Context(), es.Request{CommitID: "open", Time: noon}, "c1", "USD"); err != nil {
 		t.Fatal(err)
 	}

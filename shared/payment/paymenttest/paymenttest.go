@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"orderflow/shared/account"
+	"orderflow/shared/account/accounttest"
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/es/estest"
@@ -42,7 +43,7 @@ type stand struct {
 func newStand(store es.Store, c clock.Clock) *stand {
 	s := &stand{store: &estest.Hooked{Store: store}, clock: c, customer: ident.New(), order: ident.New()}
 	s.payments = payment.New(payment.Deps{Store: s.store, Clock: c})
-	s.accounts = account.New(account.Deps{Store: s.store, Clock: c})
+	s.accounts = account.New(account.Deps{Store: s.store, Clock: c, Customers: accounttest.Everybody{}})
 	return s
 }
 
