@@ -19,7 +19,7 @@ func TestReplayFlags(t *testing.T) {
 	}{
 		{"", "give --consumer"},
 		{"--consumer c --rate 0", "--rate is more than 0"},
-		{"--consumer c --rate NaN", "--rate is more than 0"},
+		{"--consumer c --rate NaN", `invalid argument "NaN" for "--rate" flag`},
 		{"--consumer c --segments 0", "--segments is 1 to 1000, not 0"},
 		{"--consumer c --stream order", `--stream is a category, a slash and an id, as order/<id>, not "order"`},
 		{"--consumer c --name a/b", `"a/b" is no name`},

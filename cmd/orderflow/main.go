@@ -78,6 +78,9 @@ func needsNone(cmd *cobra.Command, args []string) error {
 type stackFlag struct{ name string }
 
 func (s *stackFlag) find(ctx context.Context) (*deployment.Deployment, error) {
+	if s.name == "" {
+		return nil, errors.New("ORDERFLOW_STACK is empty: name a stack in it, or unset it")
+	}
 	return deployment.Find(ctx, s.name)
 }
 
@@ -90,8 +93,8 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	name := os.Getenv("ORDERFLOW_STACK")
-	if name == "" {
+	name, named := os.LookupEnv("ORDERFLOW_STACK")
+	if !named {
 		name = "orderflow-local"
 	}
 	cmd.PersistentFlags().StringVar(&stack.name, "stack", name, "CloudFormation stack (ORDERFLOW_STACK)")
@@ -102,5 +105,6 @@ func root() *cobra.Command {
 		return err
 	})
 	cmd.AddCommand(importCommand(stack), tokenCommand(stack), ordersCommand(stack), eventsCommand(stack), viewsCommand(stack), customersCommand(stack), deadLettersCommand(stack))
+	strict(cmd)
 	return cmd
 }

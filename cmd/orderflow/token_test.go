@@ -13,10 +13,10 @@ func TestTokenFlags(t *testing.T) {
 		says string
 	}{
 		{nil, "token: give one of --customer, --operator and --carrier; see --help"},
-		{[]string{"--customer", ""}, "token: --customer names nobody"},
+		{[]string{"--customer", ""}, `token: invalid argument "" for "--customer" flag`},
 		{[]string{"--operator=false"}, "token: --operator names nobody"},
 		{[]string{"--carrier=false"}, "token: --carrier names nobody"},
-		{[]string{"--operator", "--customer", ""}, "token: --customer names nobody"},
+		{[]string{"--operator", "--customer", ""}, `token: invalid argument "" for "--customer" flag`},
 		{[]string{"--operator", "--carrier"}, "give one of"},
 		{[]string{"--customer", "ada", "--operator"}, "give one of"},
 		{[]string{"ada"}, `token: takes no arguments, not "ada"`},

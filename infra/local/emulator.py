@@ -17,6 +17,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -45,9 +46,9 @@ def main() -> int:
 
 
 def port_number(text: str) -> int:
-    """A port, or 0 for any that is free."""
-    if not (text.isascii() and text.isdigit() and int(text) < 65536):
-        print(f"error: PORT is a number from 1 to 65535, not {text}", file=sys.stderr)
+    """A port, or 0 for any that is free. In decimal digits without leading zeros, as everywhere."""
+    if not (re.fullmatch("0|[1-9][0-9]{0,4}", text) and int(text) < 65536):
+        print(f"error: PORT is a number from 1 to 65535 in decimal digits, not {text or 'empty'}", file=sys.stderr)
         raise SystemExit(1)
     return int(text)
 

@@ -4,7 +4,7 @@ set -euo pipefail
 . "$(dirname "$0")/env.sh"
 port=$1 limit=$2
 stack=orderflow-local
-[[ $limit =~ ^[0-9]+$ ]] || { echo "error: LIMIT is a number of purchases, 0 for all, not $limit" >&2 && exit 1; }
+[[ $limit =~ ^(0|[1-9][0-9]*)$ ]] || { echo "error: LIMIT is a number of purchases in decimal digits, 0 for all, not ${limit:-empty}" >&2 && exit 1; }
 
 endpoint=$(emulator start --port "$port")
 port=${endpoint##*:}

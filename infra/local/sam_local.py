@@ -9,6 +9,7 @@ import ipaddress
 import json
 import os
 import pathlib
+import re
 import shlex
 import socket
 import subprocess
@@ -36,6 +37,8 @@ INVOKE_SECONDS = 300  # the first call may pull the image
 
 
 def main() -> int:
+    if not re.fullmatch("[1-9][0-9]{0,4}", sys.argv[1]):
+        return fail(f"PORT is a number from 1 to 65535 in decimal digits, not {sys.argv[1] or 'empty'}")
     port = int(sys.argv[1])
     try:
         engine = docker.from_env()

@@ -10,7 +10,7 @@ import (
 )
 
 // The packages that every other one may build on. They know nothing of orders.
-var kit = []string{"shared/backoff", "shared/clock", "shared/es", "shared/faults", "shared/ident", "shared/inbox", "shared/money", "shared/personal"}
+var kit = []string{"shared/backoff", "shared/clock", "shared/decimal", "shared/es", "shared/faults", "shared/ident", "shared/inbox", "shared/money", "shared/personal"}
 
 // The contexts, and the other contexts that each may know. Between contexts there are ids and ports; these few are values that both sides share.
 var contexts = map[string][]string{

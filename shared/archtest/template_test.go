@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"orderflow/shared/decimal"
 	"orderflow/shared/view"
 )
 
@@ -364,8 +365,12 @@ func tables(t template) (found findings) {
 	return found
 }
 
-// Parameters that may be fractions. Of a Number CloudFormation takes 1.5 too, so that a whole one is a String with a pattern, or one of a list.
-var fractions = []string{"DeadLetterSpacing", "ApiRateLimit"}
+// Parameters that may be fractions. Of a Number CloudFormation takes 1.5 and 1e1 too, so that a
+// whole one, and one that a function reads, is a String with a pattern, or one of a list.
+var fractions = []string{"ApiRateLimit"}
+
+// oddNumbers are texts that some program takes for a number, and that shared/decimal refuses.
+var oddNumbers = []string{"", "010", "0x10", "+5", "-5", "1_0", "1e1", " 5", "5 ", "5."}
 
 // parameters: each is explained or a choice, shown in a group, and whole where it has to be.
 func parameters(t template) (found findings) {
@@ -391,6 +396,13 @@ func parameters(t template) (found findings) {
 		allowed, err := regexp.Compile("^(?:" + textAt(p, "AllowedPattern") + ")$")
 		if err != nil || p["AllowedPattern"] != nil && !allowed.MatchString(textAt(p, "Default")) {
 			found.addf("%s has a default that it refuses: %v", name, err)
+			continue
+		}
+		for _, odd := range oddNumbers {
+			isNumber := p["Type"] == "String" && decimal.IsWhole(textAt(p, "Default")) && p["AllowedValues"] == nil
+			if isNumber && (p["AllowedPattern"] == nil || allowed.MatchString(odd)) {
+				found.addf("%s is a number, and %q passes for one", name, odd)
+			}
 		}
 	}
 	return found
@@ -779,6 +791,8 @@ Parameters:
 		"not shown":        {"[Seconds, Days]", "[Days]", "Seconds is in no group"},
 		"not there":        {"[Seconds, Days]", "[Seconds, Days, Years]", "a group shows Years"},
 		"not explained":    {", Description: How long.", "", "Seconds has no description"},
+		"an odd number":    {"'[1-9]'", "'[0-9]+'", `Seconds is a number, and "010" passes for one`},
+		"any text":         {", AllowedPattern: '[1-9]'", "", "Seconds is a number, and"},
 		"a fraction":       {"Type: String, Default: '5', AllowedPattern: '[1-9]'", "Type: Number, Default: 5", "Seconds takes fractions"},
 		"a wrong default":  {"Default: '5'", "Default: '55'", "Seconds has a default that it refuses"},
 		"a broken pattern": {"'[1-9]'", "'[1-9'", "Seconds has a default that it refuses"},

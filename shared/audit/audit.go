@@ -17,13 +17,13 @@ import (
 	"iter"
 	"log/slog"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"orderflow/shared/clock"
+	"orderflow/shared/decimal"
 	"orderflow/shared/es"
 	"orderflow/shared/poison"
 )
@@ -123,11 +123,11 @@ type Auditor struct {
 
 // Settle reads a time to settle in whole seconds. It panics on one that is none: a function without one must not start.
 func Settle(seconds string) time.Duration {
-	n, err := strconv.ParseInt(seconds, 10, 32)
-	if d := time.Duration(n) * time.Second; err == nil && 0 < d && d < Window {
-		return d
+	n, err := decimal.Whole(seconds, 1, int64(Window/time.Second)-1)
+	if err != nil {
+		panic("audit: seconds to settle: " + err.Error())
 	}
-	panic(fmt.Sprintf("audit: %q seconds to settle", seconds))
+	return time.Duration(n) * time.Second
 }
 
 // Summary is what one audit came to.

@@ -715,7 +715,9 @@ func TestSettle(t *testing.T) {
 	if audit.Settle("600") != settle {
 		t.Error("600 is not ten minutes")
 	}
-	for _, text := range []string{"", "0", "-1", "7200", "1.5", "99999999999"} {
+	for _, text := range []string{
+		"", "0", "-1", "7200", "1.5", "99999999999", "010", "+5", "0x10", "1_0", "1e1", " 60", "60 ",
+	} {
 		func() {
 			defer func() {
 				if recover() == nil {

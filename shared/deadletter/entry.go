@@ -16,9 +16,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"orderflow/shared/decimal"
 )
 
 // Status is where an entry stands.
@@ -155,11 +156,11 @@ const (
 // ParsePolicy reads a policy as a function's environment has it: whole seconds, a whole number, and a number of at least 1. It panics on anything else: a function
 // without one must not start.
 func ParsePolicy(minAgeSeconds, maxRedrives, spacing string) Policy {
-	age, errAge := strconv.ParseInt(minAgeSeconds, 10, 32)
-	most, errMost := strconv.ParseInt(maxRedrives, 10, 16)
-	factor, errFactor := strconv.ParseFloat(spacing, 64)
-	if errors.Join(errAge, errMost, errFactor) != nil || age < 1 || most < 0 || !(factor >= 1 && factor <= 100) {
-		panic(fmt.Sprintf("deadletter: a policy of %q seconds, %q redrives, spacing %q", minAgeSeconds, maxRedrives, spacing))
+	age, errAge := decimal.Whole(minAgeSeconds, 1, math.MaxInt32)
+	most, errMost := decimal.Whole(maxRedrives, 0, math.MaxInt16)
+	factor, errFactor := decimal.Fraction(spacing, 1, 100)
+	if err := errors.Join(errAge, errMost, errFactor); err != nil {
+		panic("deadletter: a policy of seconds, redrives and spacing: " + err.Error())
 	}
 	return Policy{MinAge: time.Duration(age) * time.Second, MaxRedrives: int(most), Spacing: factor}
 }

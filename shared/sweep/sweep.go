@@ -26,6 +26,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"math"
 	"slices"
 	"strconv"
 	"sync"
@@ -35,6 +36,7 @@ import (
 
 	"orderflow/shared/clock"
 	"orderflow/shared/customer"
+	"orderflow/shared/decimal"
 	"orderflow/shared/es"
 	"orderflow/shared/ident"
 	"orderflow/shared/order"
@@ -129,9 +131,9 @@ const (
 
 // Budget reads a budget in whole seconds. It panics on one that is none: a function without one must not start.
 func Budget(seconds string) time.Duration {
-	n, err := strconv.ParseInt(seconds, 10, 32)
-	if err != nil || n < 1 {
-		panic(fmt.Sprintf("sweep: a budget of %q seconds", seconds))
+	n, err := decimal.Whole(seconds, 1, math.MaxInt32)
+	if err != nil {
+		panic("sweep: a budget in seconds: " + err.Error())
 	}
 	return time.Duration(n) * time.Second
 }

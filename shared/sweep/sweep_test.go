@@ -1080,7 +1080,9 @@ func TestBudget(t *testing.T) {
 	if got := sweep.Budget("5400"); got != 90*time.Minute {
 		t.Errorf("got %s", got)
 	}
-	for _, text := range []string{"", "0", "-1", "1.5", "90m", "99999999999999"} {
+	for _, text := range []string{
+		"", "0", "-1", "1.5", "90m", "99999999999999", "010", "+5", "0x10", "1_0", "1e1", " 60", "60 ",
+	} {
 		func() {
 			defer func() {
 				if recover() == nil {

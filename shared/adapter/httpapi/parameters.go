@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"orderflow/shared/decimal"
 )
 
 // correlationPattern is the form of a correlation id. It goes into events and logs as it stands.
@@ -78,7 +80,7 @@ func (p parameters) check(r *http.Request) (errs []error) {
 			refuse(location, "expected a value; leave the parameter out if there is none")
 		case !utf8.ValidString(values[0]):
 			refuse(location, "expected UTF-8")
-		case schema.Type == huma.TypeInteger && !decimalForm.MatchString(values[0]):
+		case schema.Type == huma.TypeInteger && !decimal.IsWhole(values[0]):
 			refuse(location, "expected a whole number in decimal digits")
 		case schema.Type == huma.TypeBoolean && values[0] != "true" && values[0] != "false":
 			refuse(location, "expected true or false")
@@ -104,5 +106,3 @@ func (p parameters) check(r *http.Request) (errs []error) {
 func correlated(values []string) bool {
 	return len(values) == 1 && correlationForm.MatchString(values[0])
 }
-
-var decimalForm = regexp.MustCompile(`^(0|-?[1-9][0-9]*)$`)

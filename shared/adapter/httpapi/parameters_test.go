@@ -148,8 +148,8 @@ func TestNumbersAreDecimal(t *testing.T) {
 	s.must(http.StatusOK, get(ada, "/customers/ada/orders?limit=10"))
 }
 
-// TestEventsOfAPIGateway: events as AWS documents them (payload format 2.0). The query is read as it
-// was sent, and not from the map, in which API Gateway has joined repeated values by commas.
+// TestEventsOfAPIGateway: events as AWS documents them (payload format 2.0). The query is read as
+// it was sent, and not from the map, in which API Gateway has joined repeated values by commas.
 func TestEventsOfAPIGateway(t *testing.T) {
 	const day, trace = "2026-03-01T12:00:00Z", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	w := newWorld(t)
