@@ -192,6 +192,9 @@ func roles(t template) (found findings) {
 					found.addf("%s allows %s on the events, which are only ever added to", id, a)
 				}
 			}
+			if s.allows("dynamodb:PutItem", "EventsTable") && !s.allows("dynamodb:GetItem", "EventsTable") {
+				found.addf("%s appends events, and can't TransactGetItems what it refuses on (dynamodb:GetItem)", id)
+			}
 		}
 	}
 	return found
@@ -660,21 +663,24 @@ func TestTemplateRulesFind(t *testing.T) {
 		"a policy on any role":     {"Properties: {Roles: [!Ref DoRole],", "Properties: {Roles: [admin],", "DoMore isn't on one role"},
 		"a policy that is wide":    {"Action: sqs:SendMessage, Resource: !GetAtt", "Action: 'sqs:*', Resource: !GetAtt", "DoRole allows sqs:*"},
 		"every stream":             {"                Condition: {'ForAllValues:StringLike': {'dynamodb:LeadingKeys': [order/*]}}\n", "", "reaches every stream"},
-		"a query side that writes": {"Action: dynamodb:Query", "Action: [dynamodb:PutItem]", "the query side only reads"},
-		"a role of SAM's":          {"      Role: !GetAtt DoRole.Arn\n", "", "Do has no role of its own"},
-		"a log group of Lambda's":  {"{LogFormat: JSON, LogGroup: !Ref DoLogs}", "{LogFormat: JSON}", "Do has no log group"},
-		"another's log group":      {"/aws/lambda/${AWS::StackName}-answer-queries", "/aws/lambda/${AWS::StackName}-other", "isn't named after"},
-		"logs as text":             {"LogFormat: JSON, ", "", "doesn't log JSON"},
-		"logs for ever":            {", RetentionInDays: 7", "", "DoLogs keeps for ever"},
-		"no tracing":               {", Tracing: Active", "", "Do isn't traced"},
-		"another runtime":          {"provided.al2023", "python3.13", "isn't built as a Go binary"},
-		"a table by capacity":      {"PAY_PER_REQUEST", "PROVISIONED", "EventsTable isn't on demand"},
-		"no protection":            {"      DeletionProtectionEnabled: !If [IsProtected, true, false]\n", "", "EventsTable isn't on demand"},
-		"no recovery":              {"!If [IsRecoverable, true, false]", "false", "EventsTable isn't recoverable"},
-		"keys come back":           {"PointInTimeRecoveryEnabled: false", "PointInTimeRecoveryEnabled: !If [IsRecoverable, true, false]", "KeysTable can be recovered"},
-		"snapshots come back":      {"${AWS::StackName}-events", "${AWS::StackName}-snapshots", "EventsTable has a backup"},
-		"an inbox for ever":        {"      TimeToLiveSpecification: {AttributeName: expires, Enabled: true}\n", "", "InboxTable keeps"},
-		"half a stream":            {"NEW_IMAGE", "KEYS_ONLY", "new images"},
+		"a query side that writes": {"Action: dynamodb:Query", "Action: [dynamodb:GetItem, dynamodb:PutItem]",
+			"the query side only reads"},
+		"refusals unconfirmed": {"Action: dynamodb:Query", "Action: [dynamodb:Query, dynamodb:PutItem]",
+			"DoRole appends events, and can't"},
+		"a role of SAM's":         {"      Role: !GetAtt DoRole.Arn\n", "", "Do has no role of its own"},
+		"a log group of Lambda's": {"{LogFormat: JSON, LogGroup: !Ref DoLogs}", "{LogFormat: JSON}", "Do has no log group"},
+		"another's log group":     {"/aws/lambda/${AWS::StackName}-answer-queries", "/aws/lambda/${AWS::StackName}-other", "isn't named after"},
+		"logs as text":            {"LogFormat: JSON, ", "", "doesn't log JSON"},
+		"logs for ever":           {", RetentionInDays: 7", "", "DoLogs keeps for ever"},
+		"no tracing":              {", Tracing: Active", "", "Do isn't traced"},
+		"another runtime":         {"provided.al2023", "python3.13", "isn't built as a Go binary"},
+		"a table by capacity":     {"PAY_PER_REQUEST", "PROVISIONED", "EventsTable isn't on demand"},
+		"no protection":           {"      DeletionProtectionEnabled: !If [IsProtected, true, false]\n", "", "EventsTable isn't on demand"},
+		"no recovery":             {"!If [IsRecoverable, true, false]", "false", "EventsTable isn't recoverable"},
+		"keys come back":          {"PointInTimeRecoveryEnabled: false", "PointInTimeRecoveryEnabled: !If [IsRecoverable, true, false]", "KeysTable can be recovered"},
+		"snapshots come back":     {"${AWS::StackName}-events", "${AWS::StackName}-snapshots", "EventsTable has a backup"},
+		"an inbox for ever":       {"      TimeToLiveSpecification: {AttributeName: expires, Enabled: true}\n", "", "InboxTable keeps"},
+		"half a stream":           {"NEW_IMAGE", "KEYS_ONLY", "new images"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			template := tc.template(t, functionTemplate)
