@@ -40,8 +40,10 @@ func (s Service) letsOut(ctx context.Context, customerID string) error {
 // receives decides on the receiver's side of a transfer. Whatever forbids it, the answer is one and
 // so is the work: who sends to an account that is not there has a customer looked up who is not
 // there.
-func (s Service) receives(ctx context.Context, req es.Request, accountID string, c TransferIn) (es.Commit, error) {
-	receiver, in, refused := Plan(ctx, s.states, req, accountID, c)
+func (s Service) receives(
+	ctx context.Context, states es.Repository[State, Event], req es.Request, accountID string, c TransferIn,
+) (es.Commit, error) {
+	receiver, in, refused := Plan(ctx, states, req, accountID, c)
 	if refused != nil && !faults.Final(refused) {
 		return es.Commit{}, refused
 	}

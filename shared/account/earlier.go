@@ -19,19 +19,19 @@ func earlierID(category, accountID, key string) string { return ident.Derive(cat
 // once carries out a movement, unless an earlier release has done so for this very request, which
 // comes again after the release: money would move twice. It looks after it has read the accounts,
 // so that a movement of that release which arrives since is a conflict.
-func once[E any](ctx context.Context, s Service, attempt es.Attempt[E], id, earlier string, req es.Request,
-	plan func(context.Context) (es.Plan, error),
+func once[E any](ctx context.Context, attempt es.Attempt[E], id, earlier string, req es.Request,
+	plan func(context.Context, *es.Reads) (es.Plan, error),
 ) (E, error) {
 	// The attempt's stream is named by the key, so its one commit is too: whoever sends the key
 	// again meets the fingerprint.
 	req.CommitID = id
 	var before E
-	done, err := attempt.Do(ctx, id, req, func(ctx context.Context) (es.Plan, error) {
-		p, err := plan(ctx)
+	done, err := attempt.Do(ctx, id, req, func(ctx context.Context, from *es.Reads) (es.Plan, error) {
+		p, err := plan(ctx, from)
 		if err != nil && !faults.Final(err) {
 			return p, err
 		}
-		history, lookup := s.deps.Store.Load(ctx, es.NewStreamID(attempt.Category, earlier), 0)
+		history, lookup := from.Load(ctx, es.NewStreamID(attempt.Category, earlier), 0)
 		switch {
 		case lookup != nil:
 			return es.Plan{}, lookup

@@ -25,7 +25,7 @@ func holds(t *testing.T, s *stand, id string, balance int64) {
 
 // TestLedger: opened, 1000 in, 200 out, 300 sent, 5 % interest: 525, and the statement says how.
 func TestLedger(t *testing.T) {
-	s := inMemory().opened(t, 1000)
+	s := inMemory(t).opened(t, 1000)
 	to, ctx := s.other(t), t.Context()
 	if _, err := s.Withdraw(ctx, request("", ""), s.id, "k", eur(200)); err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func TestLedger(t *testing.T) {
 
 // TestStatementOfPayments: what a payment took and gave back is told from a withdrawal and a deposit.
 func TestStatementOfPayments(t *testing.T) {
-	s := inMemory().opened(t, 1000)
+	s := inMemory(t).opened(t, 1000)
 	for i, c := range []account.Command{
 		account.Charge{CustomerID: s.customer, Amount: eur(400), Reference: "payment/p"}, account.Refund{Amount: eur(400), Reference: "payment/p"},
 	} {
@@ -100,7 +100,7 @@ func TestStatementOfPayments(t *testing.T) {
 
 // TestStatementPages: the pages, of any size, put together are the whole statement, also while money moves.
 func TestStatementPages(t *testing.T) {
-	s := inMemory().opened(t, 1000)
+	s := inMemory(t).opened(t, 1000)
 	for i := range 6 {
 		if _, err := s.Withdraw(t.Context(), request("", ""), s.id, fmt.Sprint(i), eur(int64(i+1))); err != nil {
 			t.Fatal(err)
@@ -138,7 +138,7 @@ func TestStatementPages(t *testing.T) {
 }
 
 func TestStatementEdges(t *testing.T) {
-	s := inMemory()
+	s := inMemory(t)
 	_, err := s.Statement(t.Context(), "nobody's", 0, 10)
 	wantErr(t, err, account.ErrNotFound)
 	s.opened(t, 0)
@@ -156,7 +156,7 @@ func TestStatementEdges(t *testing.T) {
 
 // TestRepeatedTransferAndInterest: whatever has happened since, a repeat says what the first answer said.
 func TestRepeatedTransferAndInterest(t *testing.T) {
-	s := inMemory().opened(t, 1000)
+	s := inMemory(t).opened(t, 1000)
 	to, ctx := s.other(t), t.Context()
 	sent, err := s.Transfer(ctx, request("k", "body"), s.id, to, "k", eur(300))
 	if err != nil {
@@ -240,7 +240,7 @@ func TestRefusedTransfer(t *testing.T) {
 		}, eur(1), account.ErrCannotReceive},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := inMemory().opened(t, 1000)
+			s := inMemory(t).opened(t, 1000)
 			from, to := tt.from(s), tt.to(t, s)
 			before := s.store.Appends.Load()
 			for range 2 {
@@ -281,7 +281,7 @@ func (s *stand) free(t *testing.T) string {
 
 // TestInterestThatRoundsToNothing leaves the account as it was. The key is used: it stands for the answer, also once there is a balance.
 func TestInterestThatRoundsToNothing(t *testing.T) {
-	s := inMemory().opened(t, 0)
+	s := inMemory(t).opened(t, 0)
 	first, err := s.ApplyInterest(t.Context(), request("", ""), s.id, "k", 500)
 	if err != nil || first.Amount != eur(0) || first.Balance != eur(0) || first.InterestID == "" {
 		t.Fatalf("%+v, %v", first, err)
@@ -297,7 +297,7 @@ func TestInterestThatRoundsToNothing(t *testing.T) {
 }
 
 func TestRefusedInterest(t *testing.T) {
-	s := inMemory().opened(t, 1<<63-1)
+	s := inMemory(t).opened(t, 1<<63-1)
 	for _, tt := range []struct {
 		id   string
 		rate int64
@@ -319,7 +319,7 @@ func TestRefusedInterest(t *testing.T) {
 
 // TestLostTransfer: the sender who heard nothing asks again, and the money went once.
 func TestLostTransfer(t *testing.T) {
-	s := inMemory().opened(t, 1000)
+	s := inMemory(t).opened(t, 1000)
 	to := s.other(t)
 	lost := errors.New("lost")
 	s.store.After = func(es.Appended, error) (es.Appended, error) { return es.Appended{}, lost }
@@ -340,7 +340,8 @@ func TestLostTransfer(t *testing.T) {
 
 // TestStatementTellsTheTimes: a line has the time at which its movement was decided.
 func TestStatementTellsTheTimes(t *testing.T) {
-	s := newStand(memstore.New(es.NewRegistry(account.Register)), clock.NewFake(noon)).opened(t, 1000)
+	s := newStand(memstore.New(es.NewRegistry(account.Register), memstore.Staggered(t.Name())),
+		clock.NewFake(noon)).opened(t, 1000)
 	later := request("", "")
 	later.Time = noon.Add(time.Hour)
 	if _, err := s.Withdraw(t.Context(), later, s.id, "k", eur(1)); err != nil {

@@ -64,7 +64,7 @@ func InterestID(actor, key string) string { return ident.Derive(InterestCategory
 // Plan decides a command that moves money on the account as it stands, for a caller that appends the commit together with that of its own attempt. That
 // attempt alone tells whether the command was carried out before: the commits that a snapshot stands for are not looked at. The state is the one right
 // after the movement. The commit's id follows from the command's reference. Interest that rounds to nothing moves nothing: its commit has no events, and
-// nobody may append it.
+// nobody may append it. In the plan of an attempt, states read from what the plan is given.
 func Plan(ctx context.Context, states es.Repository[State, Event], req es.Request, accountID string, c Command) (State, es.Commit, error) {
 	current, err := states.Get(ctx, accountID)
 	state := current.State
@@ -114,9 +114,9 @@ func (s Service) Open(ctx context.Context, req es.Request, customerID, currency 
 	accountID, openingID := ID(customerID, currency), OpeningID(req.CommitID)
 	attempt := recorded(s, OpeningCategory, func(o OpeningProcessed) string { return o.OpeningID })
 	repeated := true
-	opening, err := attempt.Do(ctx, openingID, req, func(ctx context.Context) (es.Plan, error) {
+	opening, err := attempt.Do(ctx, openingID, req, func(ctx context.Context, from *es.Reads) (es.Plan, error) {
 		repeated = false
-		current, err := s.states.Get(ctx, accountID)
+		current, err := s.states.From(from).Get(ctx, accountID)
 		if err != nil {
 			return es.Plan{}, err
 		}
@@ -142,8 +142,20 @@ func (s Service) Open(ctx context.Context, req es.Request, customerID, currency 
 	if err != nil {
 		return es.Result[State]{}, err
 	}
-	res, err := s.Get(ctx, accountID)
+	res, err := s.opened(ctx, accountID)
 	res.Repeated = repeated
+	return res, err
+}
+
+// opened gives an account whose opening was found, though its own first commit may be seen a moment
+// later.
+func (s Service) opened(ctx context.Context, accountID string) (res es.Result[State], err error) {
+	err = es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) error {
+		if res, err = s.states.Get(ctx, accountID); err == nil && !res.State.Exists() {
+			err = &es.ConflictError{Stream: res.Head.Stream(), Expected: 1, Actual: 0}
+		}
+		return err
+	})
 	return res, err
 }
 
@@ -190,18 +202,19 @@ func (s Service) move(
 		Status: func(m Movement) es.AttemptStatus { return status(m.ID) },
 	}
 	earlier := earlierID(category, wanted.AccountID, key)
-	done, err := once(ctx, s, attempt, wanted.ID, earlier, req, func(ctx context.Context) (es.Plan, error) {
-		after, commit, err := Plan(ctx, s.states, req, wanted.AccountID, c)
-		if err == nil {
-			err = allowed(ctx, after.CustomerID)
-		}
-		if err != nil {
-			return es.Plan{}, err
-		}
-		m := wanted
-		m.Balance = after.Money()
-		return es.Plan{Event: processed(m), Commits: []es.Commit{commit}}, nil
-	})
+	done, err := once(ctx, attempt, wanted.ID, earlier, req,
+		func(ctx context.Context, from *es.Reads) (es.Plan, error) {
+			after, commit, err := Plan(ctx, s.states.From(from), req, wanted.AccountID, c)
+			if err == nil {
+				err = allowed(ctx, after.CustomerID)
+			}
+			if err != nil {
+				return es.Plan{}, err
+			}
+			m := wanted
+			m.Balance = after.Money()
+			return es.Plan{Event: processed(m), Commits: []es.Commit{commit}}, nil
+		})
 	if err != nil {
 		return Movement{}, err
 	}
@@ -219,15 +232,17 @@ func (s Service) Transfer(ctx context.Context, req es.Request, fromAccountID, to
 	id, earlier := TransferID(req.Metadata.Actor, key), earlierID(TransferCategory, fromAccountID, key)
 	reference := string(es.NewStreamID(TransferCategory, id))
 	attempt := recorded(s, TransferCategory, func(e TransferProcessed) string { return e.TransferID })
-	done, err := once(ctx, s, attempt, id, earlier, req, func(ctx context.Context) (es.Plan, error) {
-		sender, out, err := Plan(ctx, s.states, req, fromAccountID, TransferOut{ToAccountID: toAccountID, Amount: amount, Reference: reference})
+	done, err := once(ctx, attempt, id, earlier, req, func(ctx context.Context, from *es.Reads) (es.Plan, error) {
+		states := s.states.From(from)
+		sender, out, err := Plan(ctx, states, req, fromAccountID,
+			TransferOut{ToAccountID: toAccountID, Amount: amount, Reference: reference})
 		if err == nil {
 			err = s.letsOut(ctx, sender.CustomerID)
 		}
 		if err != nil {
 			return es.Plan{}, err
 		}
-		in, err := s.receives(ctx, req, toAccountID,
+		in, err := s.receives(ctx, states, req, toAccountID,
 			TransferIn{FromAccountID: fromAccountID, Amount: amount, Reference: reference})
 		if err != nil {
 			return es.Plan{}, err
@@ -255,8 +270,8 @@ func (s Service) Transfer(ctx context.Context, req es.Request, fromAccountID, to
 func (s Service) ApplyInterest(ctx context.Context, req es.Request, accountID, key string, rate int64) (InterestProcessed, error) {
 	id, earlier := InterestID(req.Metadata.Actor, key), earlierID(InterestCategory, accountID, key)
 	attempt := recorded(s, InterestCategory, func(e InterestProcessed) string { return e.InterestID })
-	done, err := once(ctx, s, attempt, id, earlier, req, func(ctx context.Context) (es.Plan, error) {
-		after, commit, err := Plan(ctx, s.states, req, accountID,
+	done, err := once(ctx, attempt, id, earlier, req, func(ctx context.Context, from *es.Reads) (es.Plan, error) {
+		after, commit, err := Plan(ctx, s.states.From(from), req, accountID,
 			ApplyInterest{RateBasisPoints: rate, Reference: string(es.NewStreamID(InterestCategory, id))})
 		if err == nil {
 			err = s.takesIn(ctx, after.CustomerID, "")

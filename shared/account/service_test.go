@@ -37,8 +37,11 @@ func newStand(store es.Store, c clock.Clock) *stand {
 	return s
 }
 
-func inMemory() *stand {
-	return newStand(memstore.New(es.NewRegistry(account.Register)), clock.NewFake(noon))
+// inMemory is on a store that shows what one append writes one by one, in the order that the test's
+// name makes.
+func inMemory(t testing.TB) *stand {
+	t.Helper()
+	return newStand(memstore.New(es.NewRegistry(account.Register), memstore.Staggered(t.Name())), clock.NewFake(noon))
 }
 
 // opened has the account with that balance.
@@ -87,7 +90,7 @@ func wantErr(t *testing.T, err, want error) {
 }
 
 func TestOpen(t *testing.T) {
-	s := inMemory()
+	s := inMemory(t)
 	ctx := t.Context()
 	first, err := s.Open(ctx, request("k1", "eur"), s.customer, "EUR")
 	if err != nil {
@@ -111,7 +114,7 @@ func TestOpen(t *testing.T) {
 // TestOpenKeyWithAnotherCurrency: the two accounts have different streams, so only the key's own stream can tell.
 func TestOpenKeyWithAnotherCurrency(t *testing.T) {
 	for _, fingerprints := range [][2]string{{"eur", "usd"}, {"", ""}} {
-		s := inMemory()
+		s := inMemory(t)
 		if _, err := s.Open(t.Context(), request("k1", fingerprints[0]), s.customer, "EUR"); err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +130,7 @@ func TestOpenKeyWithAnotherCurrency(t *testing.T) {
 
 // TestOpenRefused: what was refused leaves its key free.
 func TestOpenRefused(t *testing.T) {
-	s := inMemory()
+	s := inMemory(t)
 	_, err := s.Open(t.Context(), request("k1", "a"), s.customer, "EURO")
 	wantErr(t, err, money.ErrCurrency)
 	if _, err := s.Open(t.Context(), request("k1", "b"), s.customer, "EUR"); err != nil {
@@ -136,7 +139,7 @@ func TestOpenRefused(t *testing.T) {
 }
 
 func TestGetNothing(t *testing.T) {
-	_, err := inMemory().Get(t.Context(), "nobody's")
+	_, err := inMemory(t).Get(t.Context(), "nobody's")
 	wantErr(t, err, account.ErrNotFound)
 }
 
@@ -160,9 +163,9 @@ func movements(s *stand) map[string]struct {
 
 // TestRepeatedMovement: whatever has happened since, a repeat says what the first answer said.
 func TestRepeatedMovement(t *testing.T) {
-	for name := range movements(inMemory()) {
+	for name := range movements(inMemory(t)) {
 		t.Run(name, func(t *testing.T) {
-			s := inMemory().opened(t, 1000)
+			s := inMemory(t).opened(t, 1000)
 			m := movements(s)[name]
 			first, err := m.do(t.Context(), request("k1", "body"), s.id, "k1", eur(300))
 			if err != nil {
@@ -209,7 +212,7 @@ func TestRefusedMovement(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := inMemory().opened(t, 100)
+			s := inMemory(t).opened(t, 100)
 			before := s.store.Appends.Load()
 			for range 2 {
 				_, err := tt.do(s)(t.Context(), request("k1", "body"), s.id, "k1", tt.amount)
@@ -224,7 +227,7 @@ func TestRefusedMovement(t *testing.T) {
 		})
 	}
 	t.Run("no account", func(t *testing.T) {
-		s := inMemory()
+		s := inMemory(t)
 		_, err := s.Deposit(t.Context(), request("k1", ""), s.id, "k1", eur(1))
 		wantErr(t, err, account.ErrNotOpen)
 		_, err = s.Withdraw(t.Context(), request("k1", ""), s.id, "k1", eur(1))
@@ -234,9 +237,9 @@ func TestRefusedMovement(t *testing.T) {
 
 // TestLostAnswer: the client that heard nothing asks again, and the money has moved once.
 func TestLostAnswer(t *testing.T) {
-	for name := range movements(inMemory()) {
+	for name := range movements(inMemory(t)) {
 		t.Run(name, func(t *testing.T) {
-			s := inMemory().opened(t, 1000)
+			s := inMemory(t).opened(t, 1000)
 			m := movements(s)[name]
 			lost := errors.New("lost")
 			s.store.After = func(es.Appended, error) (es.Appended, error) { return es.Appended{}, lost }
@@ -254,7 +257,7 @@ func TestLostAnswer(t *testing.T) {
 
 // TestConflicts: contention is not failure.
 func TestConflicts(t *testing.T) {
-	s := inMemory().opened(t, 1000)
+	s := inMemory(t).opened(t, 1000)
 	var n atomic.Int64
 	s.store.Before = func(c []es.Commit) error {
 		if n.Add(1)%4 != 0 {
@@ -310,7 +313,7 @@ func TestTwin(t *testing.T) {
 	}
 	for name, do := range requests {
 		t.Run(name, func(t *testing.T) {
-			twins := &slowTwin{Store: memstore.New(es.NewRegistry(account.Register))}
+			twins := &slowTwin{Store: memstore.New(es.NewRegistry(account.Register), memstore.Staggered(t.Name()))}
 			s := newStand(twins, clock.NewFake(noon)).opened(t, 1000)
 			twins.meanwhile = func() {
 				if err := do(t.Context(), s); err != nil {
@@ -324,12 +327,57 @@ func TestTwin(t *testing.T) {
 	}
 }
 
+// TestTwinWhileOneByOneBecomesVisible: of two deliveries of one request the one finds what the
+// other writes half done, whichever half it is, and both have one answer.
+func TestTwinWhileOneByOneBecomesVisible(t *testing.T) {
+	for name, tt := range map[string]struct {
+		items int
+		do    func(ctx context.Context, s *stand, other string) (any, error)
+	}{
+		"open": {2, func(ctx context.Context, s *stand, _ string) (any, error) {
+			res, err := s.Open(ctx, request("k2", "usd"), s.customer, "USD")
+			return res.State, err
+		}},
+		"withdraw": {2, func(ctx context.Context, s *stand, _ string) (any, error) {
+			return s.Withdraw(ctx, request("k1", ""), s.id, "k1", eur(1000))
+		}},
+		"deposit": {2, func(ctx context.Context, s *stand, _ string) (any, error) {
+			return s.Deposit(ctx, request("k1", ""), s.id, "k1", eur(1<<63-1-1000))
+		}},
+		"transfer": {3, func(ctx context.Context, s *stand, other string) (any, error) {
+			return s.Transfer(ctx, request("k1", ""), s.id, other, "k1", eur(1000))
+		}},
+		"interest": {2, func(ctx context.Context, s *stand, _ string) (any, error) {
+			return s.ApplyInterest(ctx, request("k1", ""), s.id, "k1", account.MaxRate)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			estest.Twins(t, tt.items, func(t *testing.T) (*memstore.Store, func() (string, error)) {
+				store := memstore.New(es.NewRegistry(account.Register))
+				s := newStand(store, clock.NewFake(noon)).opened(t, 1000)
+				other := s.other(t)
+				return store, func() (string, error) {
+					answer, err := tt.do(t.Context(), s, other)
+					return fmt.Sprintf("%+v", answer), err
+				}
+			})
+		})
+	}
+}
+
+// TestAtOnce: appends that are carried out and whose answers are missed are among all that happens
+// at once.
 func TestAtOnce(t *testing.T) {
-	accounttest.Run(t, memstore.New(es.NewRegistry(account.Register)), clock.NewFake(noon))
+	for i := range 2 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			accounttest.Run(t, memstore.New(es.NewRegistry(account.Register), memstore.Staggered(t.Name())),
+				clock.NewFake(noon))
+		})
+	}
 }
 
 func TestPlanNeedsMovement(t *testing.T) {
-	s := inMemory()
+	s := inMemory(t)
 	open := account.Open{AccountID: s.id, CustomerID: s.customer, Currency: "EUR"}
 	_, _, err := account.Plan(t.Context(), account.States(s.store, nil), request("k", ""), s.id, open)
 	if err == nil {

@@ -142,7 +142,8 @@ func follow(t *testing.T, store *memstore.Store, snapshots es.Snapshots) {
 
 // TestRepeatsBehindASnapshot: each kind of request finds its earlier try although the commits of that try are in a snapshot, which holds none.
 func TestRepeatsBehindASnapshot(t *testing.T) {
-	store, snapshots := memstore.New(es.NewRegistry(account.Register)), &memstore.Snapshots{}
+	store, snapshots := memstore.New(es.NewRegistry(account.Register), memstore.Staggered(t.Name())),
+		&memstore.Snapshots{}
 	s := newStand(store, clock.NewFake(noon))
 	s.Service = account.New(account.Deps{
 		Store: s.store, Clock: clock.NewFake(noon),
@@ -226,7 +227,8 @@ func (c counted) Read(ctx context.Context, stream es.StreamID, r es.Range) iter.
 
 // TestStatementCost: a page of a long statement reads its own lines and what lies between it and the nearer end.
 func TestStatementCost(t *testing.T) {
-	store, snapshots, events := memstore.New(es.NewRegistry(account.Register)), &memstore.Snapshots{}, 0
+	store, snapshots, events := memstore.New(es.NewRegistry(account.Register), memstore.Staggered(t.Name())),
+		&memstore.Snapshots{}, 0
 	s := newStand(store, clock.NewFake(noon)).opened(t, 1)
 	const size = 3*account.Every + 5
 	for i := range size - 2 {

@@ -84,7 +84,8 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	w := &world{
-		t: t, kept: memstore.New(contract.Registry()), counters: stocktest.NewCounters(), vault: personal.NewMemory(),
+		t: t, kept: memstore.New(contract.Registry(), memstore.Staggered(t.Name())), counters: stocktest.NewCounters(),
+		vault: personal.NewMemory(),
 		clock: clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), published: map[string]bool{}, queues: map[string][][]byte{},
 	}
 	w.store = &estest.Hooked{Store: w.kept}
@@ -854,6 +855,13 @@ func (s *shipping) Read(ctx context.Context, stream es.StreamID, r es.Range) ite
 func (s *shipping) At(ctx context.Context, stream es.StreamID, version int64) (es.Head, error) {
 	s.note(stream)
 	return s.store.At(ctx, stream, version)
+}
+
+func (s *shipping) Confirm(ctx context.Context, heads ...es.Head) error {
+	for _, h := range heads {
+		s.note(h.Stream())
+	}
+	return s.store.Confirm(ctx, heads...)
 }
 
 func (s *shipping) Append(ctx context.Context, commits []es.Commit, effects ...es.Effect) (es.Appended, error) {

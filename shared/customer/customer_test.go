@@ -148,7 +148,8 @@ type stand struct {
 }
 
 func newStand() *stand {
-	s := &stand{store: &estest.Hooked{Store: memstore.New(es.NewRegistry(customer.Register))}, vault: personal.NewMemory()}
+	s := &stand{store: &estest.Hooked{Store: memstore.New(es.NewRegistry(customer.Register),
+		memstore.Staggered("customer"))}, vault: personal.NewMemory()}
 	s.Service = customer.New(customer.Deps{Store: s.store, Clock: clock.NewFake(noon), Vault: s.vault, Eraser: s.vault})
 	return s
 }
@@ -532,7 +533,8 @@ func TestVaultFails(t *testing.T) {
 	broken := errors.New("broken")
 	for name, vault := range map[string]brokenVault{"from the start": {err: broken}, "at the fingerprint": {Vault: personal.NewMemory(), err: broken}} {
 		t.Run(name, func(t *testing.T) {
-			store := &estest.Hooked{Store: memstore.New(es.NewRegistry(customer.Register))}
+			store := &estest.Hooked{Store: memstore.New(es.NewRegistry(customer.Register),
+				memstore.Staggered(t.Name()))}
 			s := customer.New(customer.Deps{Store: store, Clock: clock.NewFake(noon), Vault: vault})
 			_, err := s.Register(t.Context(), request("k1", "ada"), ada)
 			wantErr(t, err, broken)

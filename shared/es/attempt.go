@@ -52,17 +52,25 @@ type Attempt[S any] struct {
 	Refused func(*faults.Fault) any
 }
 
-// Do carries out the attempt id. plan is asked only while the attempt is open; a final fault from it, or from an effect at the append, is the
-// attempt's refusal. The answer to each later Do is the same as to the first: nil, the refusal, or ErrAttemptClosed once it was taken back.
+// Do carries out the attempt id. plan is asked only while the attempt is open; a final fault from
+// it, or from an effect at the append, is the attempt's refusal. The answer to each later Do is the
+// same as to the first: nil, the refusal, or ErrAttemptClosed once it was taken back.
 //
-// The id of the commit is "do:" and the request's CommitID, and History.Commit finds it by that. Where that commit is there with another fingerprint the
-// answer is ErrKeyReused; once RetryConflicts gives up it is an ErrConflict. Any other error is plan's, Fold's or the store's, as it is. The state beside
-// an error is the last that was read.
-func (a Attempt[S]) Do(ctx context.Context, id string, req Request, plan func(context.Context) (Plan, error)) (S, error) {
-	return a.settle(ctx, id, "do:", req, func(ctx context.Context, state S) (*Plan, error) {
+// plan reads streams from what it is given, and from nowhere else: see Reads. So a refusal is one
+// of the attempt and those streams as they were together, and never of what a twin of this very
+// request has changed while its own attempt could not be seen yet.
+//
+// The id of the commit is "do:" and the request's CommitID, and History.Commit finds it by that.
+// Where that commit is there with another fingerprint the answer is ErrKeyReused; once
+// RetryConflicts gives up it is an ErrConflict. Any other error is plan's, Fold's or the store's,
+// as it is. The state beside an error is the last that was read.
+func (a Attempt[S]) Do(
+	ctx context.Context, id string, req Request, plan func(context.Context, *Reads) (Plan, error),
+) (S, error) {
+	return a.settle(ctx, id, "do:", req, func(ctx context.Context, from *Reads, state S) (*Plan, error) {
 		switch status := a.Status(state); status {
 		case AttemptOpen:
-			p, err := plan(ctx)
+			p, err := plan(ctx, from)
 			return &p, err
 		case AttemptDone:
 			return nil, nil
@@ -79,13 +87,15 @@ func (a Attempt[S]) Do(ctx context.Context, id string, req Request, plan func(co
 //
 // The id of the commit is "undo:" and the request's CommitID, so the request may be that of the Do. Errors are as with Do, but for the refusals: a fault
 // from plan, or from an effect of it, is not recorded, and leaves the attempt done.
-func (a Attempt[S]) Undo(ctx context.Context, id string, req Request, voided any, plan func(context.Context, S) (Plan, error)) (S, error) {
-	return a.settle(ctx, id, "undo:", req, func(ctx context.Context, state S) (*Plan, error) {
+func (a Attempt[S]) Undo(
+	ctx context.Context, id string, req Request, voided any, plan func(context.Context, *Reads, S) (Plan, error),
+) (S, error) {
+	return a.settle(ctx, id, "undo:", req, func(ctx context.Context, from *Reads, state S) (*Plan, error) {
 		switch a.Status(state) {
 		case AttemptOpen:
 			return &Plan{Event: voided}, nil
 		case AttemptDone:
-			p, err := plan(ctx, state)
+			p, err := plan(ctx, from, state)
 			return &p, err
 		default:
 			return nil, nil
@@ -106,7 +116,7 @@ func (a Attempt[S]) Get(ctx context.Context, id string) (S, error) {
 // settle loads, plans and appends until the attempt's stream tells the answer by itself: after each append the stream is read again.
 // command goes ahead of the request's commit id, so that a Do and an Undo of one request are two commits.
 func (a Attempt[S]) settle(ctx context.Context, id, command string, req Request,
-	plan func(context.Context, S) (*Plan, error), refused func(*faults.Fault) any,
+	plan func(context.Context, *Reads, S) (*Plan, error), refused func(*faults.Fault) any,
 ) (S, error) {
 	var state S
 	if req.CommitID == "" { // with the command before it, no store would miss it
@@ -115,7 +125,8 @@ func (a Attempt[S]) settle(ctx context.Context, id, command string, req Request,
 	req.CommitID = command + req.CommitID
 	err := RetryConflicts(ctx, a.Clock, func(ctx context.Context) error {
 		for {
-			history, err := a.Store.Load(ctx, NewStreamID(a.Category, id), 0)
+			from := &Reads{store: a.Store}
+			history, err := from.Load(ctx, NewStreamID(a.Category, id), 0)
 			if err != nil {
 				return err
 			}
@@ -132,7 +143,7 @@ func (a Attempt[S]) settle(ctx context.Context, id, command string, req Request,
 					return err
 				}
 			}
-			p, err := plan(ctx, state)
+			p, err := plan(ctx, from, state)
 			if err == nil && p == nil {
 				return nil
 			}
@@ -145,19 +156,12 @@ func (a Attempt[S]) settle(ctx context.Context, id, command string, req Request,
 				err = a.append(ctx, history.Head, req, *p)
 			}
 			fault, ok := faults.As(err)
-			switch {
-			case !ok || !faults.Final(err) || p == nil: // p == nil: the fault is the attempt's answer
-			case refused != nil && a.Status(state) == AttemptOpen:
-				err = a.append(ctx, history.Head, req, Plan{Event: refused(fault)})
-			default:
-				// No append tells whether the refusal is out of date: plan may have looked at what a twin of this very request has changed.
-				latest, loadErr := a.Store.Load(ctx, history.Head.stream, 0)
-				if loadErr != nil {
-					return loadErr
+			if ok && faults.Final(err) && p != nil { // p == nil: the fault is the attempt's answer
+				var record any
+				if refused != nil && a.Status(state) == AttemptOpen {
+					record = refused(fault)
 				}
-				if latest.Head != history.Head {
-					continue
-				}
+				err = a.refuse(ctx, history.Head, req, from, record, err)
 			}
 			if err != nil {
 				return err
@@ -168,6 +172,21 @@ func (a Attempt[S]) settle(ctx context.Context, id, command string, req Request,
 		return state, fmt.Errorf("attempt %s: %w", NewStreamID(a.Category, id), err)
 	}
 	return state, err
+}
+
+// refuse records a refusal, or answers with it where record is nil, once all that it was decided on
+// is known to have been so at one moment. Where that is the attempt's stream alone, the append of
+// the record tells as much.
+func (a Attempt[S]) refuse(ctx context.Context, head Head, req Request, from *Reads, record any, refusal error) error {
+	if record == nil || from.several() {
+		if err := from.confirm(ctx); err != nil {
+			return err
+		}
+	}
+	if record == nil {
+		return refusal
+	}
+	return a.append(ctx, head, req, Plan{Event: record})
 }
 
 func (a Attempt[S]) append(ctx context.Context, head Head, req Request, p Plan) error {

@@ -33,8 +33,9 @@ type (
 )
 
 var (
-	errEmpty = faults.Declare(faults.Rule, "box.empty")
-	errBusy  = faults.Declare(faults.Unavailable, "box.busy")
+	errEmpty  = faults.Declare(faults.Rule, "box.empty")
+	errBusy   = faults.Declare(faults.Unavailable, "box.busy")
+	errSealed = faults.Declare(faults.Conflict, "box.sealed")
 )
 
 func registerHold(r *es.Registry) {
@@ -68,45 +69,46 @@ func foldHold(h es.History) (hold, error) {
 }
 
 // box is the world: balls that are left, and how often one was taken and given back.
-type box struct {
-	mu                  sync.Mutex
-	balls, taken, given int
+type box struct{ rows memstore.Rows[contents] }
+
+type contents struct{ balls, taken, given int }
+
+func newBox(balls int) *box {
+	b := &box{}
+	b.fill(balls)
+	return b
 }
 
 func (b *box) counts() (balls, taken, given int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.balls, b.taken, b.given
+	in, _ := b.rows.Get("box")
+	return in.balls, in.taken, in.given
 }
 
 func (b *box) fill(n int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.balls += n
-}
-
-type take struct {
-	*box
-	back bool
-}
-
-func (e take) EffectName() string { return "take a ball" }
-
-func (e take) Check() error {
-	if balls, _, _ := e.counts(); balls == 0 && !e.back {
-		return errEmpty.New("no ball is left")
+	add := func(rows map[string]contents) error {
+		in := rows["box"]
+		in.balls += n
+		rows["box"] = in
+		return nil
 	}
-	return nil
+	for errors.Is(b.rows.Update([]string{"box"}, add), es.ErrConflict) {
+	}
 }
 
-func (e take) Apply() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.back {
-		e.balls, e.given = e.balls+1, e.given+1
-	} else {
-		e.balls, e.taken = e.balls-1, e.taken+1
-	}
+func (b *box) take(back bool) es.Effect {
+	return b.rows.Effect("take a ball", []string{"box"}, func(rows map[string]contents) error {
+		in := rows["box"]
+		switch {
+		case back:
+			in.balls, in.given = in.balls+1, in.given+1
+		case in.balls == 0:
+			return errEmpty.New("no ball is left")
+		default:
+			in.balls, in.taken = in.balls-1, in.taken+1
+		}
+		rows["box"] = in
+		return nil
+	})
 }
 
 const ledger = es.StreamID("ledger/1")
@@ -119,7 +121,7 @@ type holds struct {
 }
 
 func newHolds(s es.Store, balls int) *holds {
-	return &holds{box: &box{balls: balls}, Attempt: es.Attempt[hold]{
+	return &holds{box: newBox(balls), Attempt: es.Attempt[hold]{
 		Category: "hold", Store: s, Clock: clock.NewFake(time.Now()), Fold: foldHold,
 		Status:  func(s hold) es.AttemptStatus { return s.status },
 		Fault:   func(s hold) *faults.Fault { return s.fault },
@@ -127,13 +129,15 @@ func newHolds(s es.Store, balls int) *holds {
 	}}
 }
 
-func (h *holds) write(ctx context.Context, req es.Request, event any, n int64, effect es.Effect) (es.Plan, error) {
+func (h *holds) write(
+	ctx context.Context, from *es.Reads, req es.Request, event any, n int64, effect es.Effect,
+) (es.Plan, error) {
 	if h.plan != nil {
 		if err := h.plan(); err != nil {
 			return es.Plan{}, err
 		}
 	}
-	account, err := h.Store.Load(ctx, ledger, 0)
+	account, err := from.Load(ctx, ledger, 0)
 	if err != nil {
 		return es.Plan{}, err
 	}
@@ -142,21 +146,28 @@ func (h *holds) write(ctx context.Context, req es.Request, event any, n int64, e
 }
 
 func (h *holds) do(ctx context.Context, id string, req es.Request) (hold, error) {
-	return h.Do(ctx, id, req, func(ctx context.Context) (es.Plan, error) { return h.write(ctx, req, taken{}, -1, take{h.box, false}) })
-}
-
-func (h *holds) undo(ctx context.Context, id string, req es.Request) (hold, error) {
-	return h.Undo(ctx, id, req, forgone{}, func(ctx context.Context, s hold) (es.Plan, error) {
-		if s.status != es.AttemptDone {
-			return es.Plan{}, fmt.Errorf("asked to undo what is %s", s.status)
-		}
-		return h.write(ctx, req, given{}, 1, take{h.box, true})
+	return h.Do(ctx, id, req, func(ctx context.Context, from *es.Reads) (es.Plan, error) {
+		return h.write(ctx, from, req, taken{}, -1, h.box.take(false))
 	})
 }
 
-func newHold(balls int) (*holds, *estest.Hooked) {
-	s := &estest.Hooked{Store: memstore.New(es.NewRegistry(registerHold))}
+func (h *holds) undo(ctx context.Context, id string, req es.Request) (hold, error) {
+	return h.Undo(ctx, id, req, forgone{}, func(ctx context.Context, from *es.Reads, s hold) (es.Plan, error) {
+		if s.status != es.AttemptDone {
+			return es.Plan{}, fmt.Errorf("asked to undo what is %s", s.status)
+		}
+		return h.write(ctx, from, req, given{}, 1, h.box.take(true))
+	})
+}
+
+func newHold(balls int, options ...memstore.Option) (*holds, *estest.Hooked) {
+	s := &estest.Hooked{Store: memstore.New(es.NewRegistry(registerHold), options...)}
 	return newHolds(s, balls), s
+}
+
+func balls(h *holds) int {
+	n, _, _ := h.box.counts()
+	return n
 }
 
 // moved is the ledger's sum.
@@ -430,7 +441,7 @@ func TestAttemptProperty(t *testing.T) {
 		es.AttemptDone: {es.AttemptDone, es.AttemptUndone}, es.AttemptRefused: {es.AttemptRefused}, es.AttemptUndone: {es.AttemptUndone}, es.AttemptVoided: {es.AttemptVoided},
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		h, s := newHold(0)
+		h, s := newHold(0, memstore.Staggered(fmt.Sprint(rapid.Uint64().Draw(t, "seed"))))
 		filled := 0
 		status := es.AttemptOpen
 		var answer error // of the first do that was answered for good
@@ -499,7 +510,7 @@ func TestAttemptProperty(t *testing.T) {
 // TestAttemptRace: doing and undoing at once, by several requests each.
 func TestAttemptRace(t *testing.T) {
 	for round := range 20 {
-		h, s := newHold(1)
+		h, s := newHold(1, memstore.Staggered(fmt.Sprint(round)))
 		const each = 4
 		var wg sync.WaitGroup
 		start := make(chan struct{})
@@ -549,12 +560,179 @@ func TestAttemptNeedsARequest(t *testing.T) {
 				t.Errorf("%v, want one that %s", err, want)
 			}
 		}
-		if got, err := h.Get(t.Context(), "1"); err != nil || got.status != es.AttemptOpen || h.box.balls != 1 {
-			t.Errorf("%+v, %v, %d balls", got, err, h.box.balls)
+		if got, err := h.Get(t.Context(), "1"); err != nil || got.status != es.AttemptOpen || balls(h) != 1 {
+			t.Errorf("%+v, %v, %d balls", got, err, balls(h))
 		}
 		_, err := things(s).Handle(t.Context(), "1", req, 1)
 		if err == nil || s.Appends.Load() != 1 || estest.Load(t, s, "thing/1", 0).Head.Version() != 0 {
 			t.Errorf("handled: %v", err)
 		}
+	}
+}
+
+var errPoor = faults.Declare(faults.Rule, "purse.empty")
+
+// pay takes 1 out of a purse, which is the ledger's stream, where there is as much: decided on two
+// streams, and written on both.
+func pay(ctx context.Context, s es.Store, id string, refused func(*faults.Fault) any) (hold, error) {
+	payments := newHolds(s, 0).Attempt
+	payments.Refused = refused
+	return payments.Do(ctx, id, request("pay"), func(ctx context.Context, from *es.Reads) (es.Plan, error) {
+		h, err := from.Load(ctx, ledger, 0)
+		if err != nil {
+			return es.Plan{}, err
+		}
+		left := int64(0)
+		for _, e := range h.Events {
+			left += e.Data.(movement).N
+		}
+		if left < 1 {
+			return es.Plan{}, errPoor.New("nothing is left")
+		}
+		commit := request("pay:"+id).Commit(h.Head, movement{-1})
+		return es.Plan{Event: taken{}, Commits: []es.Commit{commit}}, nil
+	})
+}
+
+func purse(t *testing.T, n int64) *memstore.Store {
+	s := memstore.New(es.NewRegistry(registerHold))
+	estest.Append(t, s, estest.Load(t, s, ledger, 0).Head, "first", movement{n})
+	return s
+}
+
+// TestTwinIsNotRefused: whoever reads the purse after a twin of theirs has emptied it, and their
+// own payment's stream before its commit can be seen there, is not told that the purse is empty.
+func TestTwinIsNotRefused(t *testing.T) {
+	recorded := func(f *faults.Fault) any { return refused{f.Code, f.Detail} }
+	for name, record := range map[string]func(*faults.Fault) any{"recorded": recorded, "not recorded": nil} {
+		t.Run(name, func(t *testing.T) {
+			estest.Twins(t, 2, func(t *testing.T) (*memstore.Store, func() (string, error)) {
+				s := purse(t, 1)
+				return s, func() (string, error) {
+					got, err := pay(t.Context(), s, "1", record)
+					return got.status.String(), err
+				}
+			})
+		})
+	}
+}
+
+// TestRefusalOfThePast: an append that can be seen on the one stream of two is answered by then to
+// somebody. A refusal that counts without it would stay for ever.
+func TestRefusalOfThePast(t *testing.T) {
+	for name, order := range map[string][]int{"the gift first": {0, 1}, "the purse first": {1, 0}} {
+		t.Run(name, func(t *testing.T) {
+			s := purse(t, 0)
+			seen := 0
+			s.Meanwhile(order, func() {
+				if seen++; seen != 2 {
+					return
+				}
+				got, err := pay(t.Context(), s, "1", func(f *faults.Fault) any { return refused{f.Code, f.Detail} })
+				if err != nil || got.status != es.AttemptDone {
+					t.Errorf("%s, %v", got.status, err)
+				}
+			})
+			gift := es.NewStreamID("hold", "gift")
+			_, err := s.Append(t.Context(), []es.Commit{
+				estest.Commit(estest.Load(t, s, gift, 0).Head, "gift", given{}),
+				estest.Commit(estest.Load(t, s, ledger, 0).Head, "gift", movement{1}),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// TestRefusalsCost: a refusal costs one Confirm where it can't be told otherwise that it is true,
+// and a payment none.
+func TestRefusalsCost(t *testing.T) {
+	record := func(f *faults.Fault) any { return refused{f.Code, f.Detail} }
+	for name, tt := range map[string]struct {
+		do       func(context.Context, es.Store) error
+		confirms int64
+	}{
+		"done": {func(ctx context.Context, s es.Store) error { _, err := pay(ctx, s, "1", nil); return err }, 0},
+		"refused": {func(ctx context.Context, s es.Store) error {
+			_, err := pay(ctx, s, "1", nil)
+			_, err2 := pay(ctx, s, "2", nil)
+			return errors.Join(err, unless(err2, errPoor))
+		}, 1},
+		"refused for good": {func(ctx context.Context, s es.Store) error {
+			_, err := pay(ctx, s, "1", record)
+			_, err2 := pay(ctx, s, "2", record)
+			_, err3 := pay(ctx, s, "2", record)
+			return errors.Join(err, unless(err2, errPoor), unless(err3, errPoor))
+		}, 1},
+		"refused for good by an effect, on the attempt alone": {func(ctx context.Context, s es.Store) error {
+			h := newHolds(s, 0)
+			_, err := h.Do(ctx, "3", request("a"), func(context.Context, *es.Reads) (es.Plan, error) {
+				return es.Plan{Event: taken{}, Effects: []es.Effect{h.box.take(false)}}, nil
+			})
+			return unless(err, errEmpty)
+		}, 0},
+		"not undone": {func(ctx context.Context, s es.Store) error {
+			h := newHolds(s, 1)
+			_, err := h.do(ctx, "4", request("a"))
+			_, err2 := h.Undo(ctx, "4", request("a"), forgone{},
+				func(context.Context, *es.Reads, hold) (es.Plan, error) {
+					return es.Plan{}, errSealed.New("it is too late")
+				})
+			return errors.Join(err, unless(err2, errSealed))
+		}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &estest.Hooked{Store: purse(t, 1)}
+			if err := tt.do(t.Context(), s); err != nil || s.Confirms.Load() != tt.confirms {
+				t.Errorf("%v, after %d confirms", err, s.Confirms.Load())
+			}
+		})
+	}
+}
+
+// unless is nil where an error is the one that is wanted.
+func unless(err, want error) error {
+	if errors.Is(err, want) {
+		return nil
+	}
+	return fmt.Errorf("%w, not %w", err, want)
+}
+
+// TestPlansReadEnds: what doesn't give the end of a stream gives a refusal nothing to be held
+// against.
+func TestPlansReadEnds(t *testing.T) {
+	h, s := newHold(1)
+	_, err := h.Do(t.Context(), "1", request("a"), func(ctx context.Context, from *es.Reads) (es.Plan, error) {
+		if _, err := from.At(ctx, ledger, 0); err == nil {
+			t.Error("a version was taken for an end")
+		}
+		for _, err := range from.Read(ctx, ledger, es.Range{}) {
+			return es.Plan{}, err
+		}
+		return es.Plan{}, nil
+	})
+	if err == nil || s.Appends.Load() > 0 {
+		t.Errorf("%v, after %d appends", err, s.Appends.Load())
+	}
+}
+
+// TestStreamThatMovesUnderAPlan: a stream that the plan reads twice, with two ends, is no ground
+// for a refusal.
+func TestStreamThatMovesUnderAPlan(t *testing.T) {
+	h, s := newHold(1)
+	tries := 0
+	_, err := h.Do(t.Context(), "1", request("a"), func(ctx context.Context, from *es.Reads) (es.Plan, error) {
+		tries++
+		first, err := from.Load(ctx, ledger, 0)
+		if err != nil || tries > 1 {
+			return es.Plan{}, errors.Join(err, errEmpty.New("twice the same"))
+		}
+		estest.Append(t, s, first.Head, "meanwhile", movement{1})
+		_, err = from.Since(ctx, first.Head)
+		return es.Plan{}, errors.Join(err, errEmpty.New("between two"))
+	})
+	if f, ok := faults.As(err); !ok || f.Detail != "twice the same" || tries != 2 {
+		t.Errorf("%v, after %d tries", err, tries)
 	}
 }

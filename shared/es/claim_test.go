@@ -142,7 +142,7 @@ func TestClaimOfAnAttempt(t *testing.T) {
 	}
 	for i, command := range []func(id string, req es.Request) error{
 		func(id string, req es.Request) error {
-			_, err := attempt.Do(t.Context(), id, req, func(context.Context) (es.Plan, error) {
+			_, err := attempt.Do(t.Context(), id, req, func(context.Context, *es.Reads) (es.Plan, error) {
 				return es.Plan{Event: taken{}}, nil
 			})
 			return err

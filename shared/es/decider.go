@@ -19,7 +19,7 @@ func (d Decider[C, S, E]) Fold(h History) (S, error) {
 }
 
 // Repository gives the states of the streams of a category, without snapshots.
-func (d Decider[C, S, E]) Repository(category string, store Store) Repository[S, E] {
+func (d Decider[C, S, E]) Repository(category string, store Reader) Repository[S, E] {
 	return Repository[S, E]{Category: category, Initial: d.Initial, Evolve: d.Evolve, Store: store}
 }
 

@@ -134,8 +134,9 @@ type Range struct {
 	Limit     int  // of events, where it is above 0: from the side on which Read begins
 }
 
-// Store keeps streams. Each implementation passes the suite in estest.
-type Store interface {
+// Reader reads streams, each by itself: what one append wrote on two of them may be seen on the one
+// and not yet on the other, until that append is answered. Store.Confirm tells of several at once.
+type Reader interface {
 	// Load reads the events of a stream whose version is above after, in order and complete, and consistent with every append that was answered before.
 	// With 0 it reads all; the Head is the stream's end whatever after is. A stream without events is not an error: its Head has version 0.
 	// An event that can't be read is an ErrCorrupt or an *UnknownTypeError; a store that can't be asked at present is an ErrUnavailable, here as everywhere.
@@ -150,6 +151,17 @@ type Store interface {
 	// At gives the Head for a version that came from outside (If-Match), 0 for a stream without events. It is a *ConflictError where the stream does
 	// not end there.
 	At(ctx context.Context, stream StreamID, version int64) (Head, error)
+}
+
+// Store keeps streams. Each implementation passes the suite in estest.
+type Store interface {
+	Reader
+	// Confirm reports whether each of the heads is the end of its stream, all of them at one moment
+	// between the call and its answer: nil where they are. It is a *ConflictError where one is not,
+	// and where a write to one of the streams is under way. It sees whole appends alone, however
+	// many streams and effects they have. Ahead of any request come what CheckHeads says, and a
+	// *LimitError.
+	Confirm(ctx context.Context, heads ...Head) error
 	// Append writes the commits and the effects, all or none. A *ConflictError (errors.Is ErrConflict) says that somebody else has
 	// appended since the Head was loaded; a *LimitError, before any write, that a limit of the store would be passed. Ahead of any write come, too,
 	// what CheckCommits says, and the refusal of an event that is not registered.
@@ -226,6 +238,25 @@ func CheckCommits(commits []Commit) error {
 			return fmt.Errorf("es: two commits on %s in one append", c.Head.stream)
 		}
 		seen[c.Head.stream] = true
+	}
+	return nil
+}
+
+// CheckHeads refuses what no store can confirm: no heads, two of one stream, one of no valid
+// stream. Every store asks it before it reads.
+func CheckHeads(heads []Head) error {
+	if len(heads) == 0 {
+		return errors.New("es: nothing to confirm")
+	}
+	seen := make(map[StreamID]bool, len(heads))
+	for _, h := range heads {
+		switch {
+		case !h.stream.Valid():
+			return fmt.Errorf("es: %q is no stream: its Head comes from no store", h.stream)
+		case seen[h.stream]:
+			return fmt.Errorf("es: two heads of %s", h.stream)
+		}
+		seen[h.stream] = true
 	}
 	return nil
 }

@@ -125,9 +125,9 @@ func ExampleAttempt() {
 		},
 	}
 	ctx, req := context.Background(), es.Request{CommitID: "birthday", Time: time.Now()}
-	plan := func(own any, change jarEvent) func(context.Context) (es.Plan, error) {
-		return func(ctx context.Context) (es.Plan, error) {
-			jar, err := store.Load(ctx, "jar/kitchen", 0)
+	plan := func(own any, change jarEvent) func(context.Context, *es.Reads) (es.Plan, error) {
+		return func(ctx context.Context, from *es.Reads) (es.Plan, error) {
+			jar, err := from.Load(ctx, "jar/kitchen", 0)
 			commit := req.Commit(jar.Head, change)
 			commit.ID = fmt.Sprintf("birthday:%T", change)
 			return es.Plan{Event: own, Commits: []es.Commit{commit}}, err
@@ -136,9 +136,11 @@ func ExampleAttempt() {
 	for range 2 { // the second finds the first done
 		fmt.Println(gifts.Do(ctx, "ada", req, plan(given{}, coinsTaken{3})))
 	}
-	fmt.Println(gifts.Undo(ctx, "ada", req, never{}, func(ctx context.Context, _ es.AttemptStatus) (es.Plan, error) {
-		return plan(back{}, coinsAdded{3})(ctx)
-	}))
+	takeBack := plan(back{}, coinsAdded{3})
+	fmt.Println(gifts.Undo(ctx, "ada", req, never{},
+		func(ctx context.Context, from *es.Reads, _ es.AttemptStatus) (es.Plan, error) {
+			return takeBack(ctx, from)
+		}))
 	_, err := gifts.Do(ctx, "ada", req, plan(given{}, coinsTaken{3}))
 	fault, _ := faults.As(err)
 	fmt.Println(fault)

@@ -16,7 +16,7 @@ type Repository[S, E any] struct {
 	Category string // of the streams
 	Initial  func() S
 	Evolve   func(S, E) S
-	Store    Store
+	Store    Reader
 
 	// Snapshots, Fold and Every are there together, or none is, and then each state is folded from the stream's first event.
 	Snapshots Snapshots
@@ -172,6 +172,12 @@ func (r Repository[S, E]) snapshot(ctx context.Context, stream StreamID) (f fold
 		return r.initial(), Head{}, true, nil // it costs a replay
 	}
 	return f, s.Head, false, nil
+}
+
+// From is the same repository, which reads from elsewhere: in a plan, from what the plan was given.
+func (r Repository[S, E]) From(reader Reader) Repository[S, E] {
+	r.Store = reader
+	return r
 }
 
 func (r Repository[S, E]) initial() folded[S] { return folded[S]{state: r.Initial()} }

@@ -85,7 +85,7 @@ func TestRetryConflictsWithoutAClock(t *testing.T) {
 	holds := newHolds(newHooked(), 1)
 	holds.Clock = nil
 	_, handled := h.Handle(t.Context(), "1", request("a"), 1)
-	_, done := holds.Do(t.Context(), "1", request("a"), func(context.Context) (es.Plan, error) {
+	_, done := holds.Do(t.Context(), "1", request("a"), func(context.Context, *es.Reads) (es.Plan, error) {
 		t.Error("the plan was asked")
 		return es.Plan{}, nil
 	})

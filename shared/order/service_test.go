@@ -29,7 +29,8 @@ func TestErrorsTellNothing(t *testing.T) {
 	if err := vault.Enrol(t.Context(), "ada"); err != nil {
 		t.Fatal(err)
 	}
-	service := order.New(order.Deps{Store: memstore.New(es.NewRegistry(order.Register)), Clock: clock.System{}, Vault: vault, Customers: nobody{}})
+	service := order.New(order.Deps{Store: memstore.New(es.NewRegistry(order.Register), memstore.Staggered(t.Name())),
+		Clock: clock.System{}, Vault: vault, Customers: nobody{}})
 	t.Run("a customer that nobody knows", func(t *testing.T) {
 		_, err := service.Place(t.Context(), es.Request{CommitID: "c"}, order.PlaceInput{
 			OrderID: "o", CustomerID: "ada", Lines: []order.Line{{SKU: "cd-1", Quantity: 1, UnitPrice: money.Money{Amount: 1, Currency: "USD"}}},
@@ -79,7 +80,8 @@ func TestCancelOfAConfirmedOrder(t *testing.T) {
 		{"another's", "s1", "", order.ErrShipmentUnderWay, order.StatusConfirmed, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			store, shipments := memstore.New(es.NewRegistry(order.Register)), &carrier{taken: tc.taken}
+			store, shipments := memstore.New(es.NewRegistry(order.Register), memstore.Staggered(t.Name())),
+				&carrier{taken: tc.taken}
 			head, err := store.At(t.Context(), "order/o", 0)
 			if err != nil {
 				t.Fatal(err)

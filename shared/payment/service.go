@@ -48,12 +48,12 @@ type Charge struct {
 // even if the account could pay by then. A payment that was taken back is es.ErrAttemptClosed.
 func (s Service) Charge(ctx context.Context, req es.Request, c Charge) (State, error) {
 	id := ID(c.OrderID, c.Revision)
-	return s.attempt(id, c.OrderID).Do(ctx, id, req, func(ctx context.Context) (es.Plan, error) {
+	return s.attempt(id, c.OrderID).Do(ctx, id, req, func(ctx context.Context, from *es.Reads) (es.Plan, error) {
 		plan := es.Plan{Event: Processed{PaymentID: id, OrderID: c.OrderID, AccountID: c.AccountID, Amount: c.Amount}}
 		if c.Amount.Amount == 0 {
 			return plan, nil
 		}
-		_, commit, err := account.Plan(ctx, s.accounts, req, c.AccountID,
+		_, commit, err := account.Plan(ctx, s.accounts.From(from), req, c.AccountID,
 			account.Charge{CustomerID: c.CustomerID, Amount: c.Amount, Reference: reference(id)})
 		plan.Commits = []es.Commit{commit}
 		return plan, err
@@ -64,16 +64,21 @@ func (s Service) Charge(ctx context.Context, req es.Request, c Charge) (State, e
 // taken back before, is left as it is. The state tells which it was.
 func (s Service) Refund(ctx context.Context, req es.Request, orderID string, revision int64) (State, error) {
 	id := ID(orderID, revision)
-	return s.attempt(id, orderID).Undo(ctx, id, req, Voided{PaymentID: id, OrderID: orderID}, func(ctx context.Context, paid State) (es.Plan, error) {
-		plan := es.Plan{Event: Refunded{PaymentID: id, OrderID: orderID, AccountID: paid.AccountID, Amount: paid.Amount}}
-		if paid.Amount.Amount == 0 {
-			return plan, nil
-		}
-		// The payment's own event says what to give back, so an order that has changed since can't change it.
-		_, commit, err := account.Plan(ctx, s.accounts, req, paid.AccountID, account.Refund{Amount: paid.Amount, Reference: reference(id)})
-		plan.Commits = []es.Commit{commit}
-		return plan, err
-	})
+	voided := Voided{PaymentID: id, OrderID: orderID}
+	return s.attempt(id, orderID).Undo(ctx, id, req, voided,
+		func(ctx context.Context, from *es.Reads, paid State) (es.Plan, error) {
+			plan := es.Plan{Event: Refunded{PaymentID: id, OrderID: orderID, AccountID: paid.AccountID,
+				Amount: paid.Amount}}
+			if paid.Amount.Amount == 0 {
+				return plan, nil
+			}
+			// The payment's own event says what to give back, so an order that has changed since
+			// can't change it.
+			_, commit, err := account.Plan(ctx, s.accounts.From(from), req, paid.AccountID,
+				account.Refund{Amount: paid.Amount, Reference: reference(id)})
+			plan.Commits = []es.Commit{commit}
+			return plan, err
+		})
 }
 
 // Get folds the payment for a revision of an order. One that nobody tried is open.

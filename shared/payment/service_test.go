@@ -46,7 +46,12 @@ func newStand(store es.Store, c clock.Clock) *stand {
 	return s
 }
 
-func inMemory() *stand { return newStand(memstore.New(registry()), clock.NewFake(noon)) }
+// inMemory is on a store that shows what one append writes one by one, in the order that the test's
+// name makes.
+func inMemory(t testing.TB) *stand {
+	t.Helper()
+	return newStand(memstore.New(registry(), memstore.Staggered(t.Name())), clock.NewFake(noon))
+}
 
 func request(id string) es.Request { return es.Request{CommitID: id, Time: noon} }
 
@@ -110,7 +115,7 @@ func wantErr(t *testing.T, err, want error) {
 }
 
 func TestChargeAndRefund(t *testing.T) {
-	s := inMemory().funded(t, 1000)
+	s := inMemory(t).funded(t, 1000)
 	id := payment.ID(s.order, 1)
 	reference := "payment/" + id
 	paid, err := s.charge(t.Context(), "run 1", 300)
@@ -164,7 +169,7 @@ func TestDeclined(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := inMemory().funded(t, 1000)
+			s := inMemory(t).funded(t, 1000)
 			c := payment.Charge{OrderID: s.order, Revision: 1, CustomerID: s.customer, AccountID: s.account, Amount: eur(10)}
 			tt.change(&c)
 			_, first := s.payments.Charge(t.Context(), request("run 1"), c)
@@ -199,7 +204,7 @@ func TestDeclined(t *testing.T) {
 
 // TestFree: nothing is paid without touching an account, even one that isn't there.
 func TestFree(t *testing.T) {
-	s := inMemory()
+	s := inMemory(t)
 	paid, err := s.charge(t.Context(), "run", 0)
 	if err != nil || paid.Status != payment.StatusProcessed || paid.Amount != eur(0) {
 		t.Fatalf("charge: %+v, %v", paid, err)
@@ -217,7 +222,7 @@ func TestFree(t *testing.T) {
 
 // TestLateCharge arrives after the payment was taken back.
 func TestLateCharge(t *testing.T) {
-	s := inMemory().funded(t, 1000)
+	s := inMemory(t).funded(t, 1000)
 	for _, by := range []string{"run 1", "run 1", "run 2"} {
 		if back, err := s.refund(t.Context(), by); err != nil || back.Status != payment.StatusVoided || back.ID != payment.ID(s.order, 1) {
 			t.Fatalf("refund by %s: %+v, %v", by, back, err)
@@ -232,7 +237,7 @@ func TestLateCharge(t *testing.T) {
 
 // TestLostAnswers: each append arrives and its answer does not; the next try finds what the first did.
 func TestLostAnswers(t *testing.T) {
-	s := inMemory().funded(t, 1000)
+	s := inMemory(t).funded(t, 1000)
 	lost := errors.New("lost")
 	lose := func(es.Appended, error) (es.Appended, error) { return es.Appended{}, lost }
 	s.store.After = lose
@@ -257,7 +262,7 @@ func TestLostAnswers(t *testing.T) {
 func TestTwinsDecideDifferently(t *testing.T) {
 	for _, firstDeclines := range []bool{true, false} {
 		t.Run(fmt.Sprintf("first declines %v", firstDeclines), func(t *testing.T) {
-			s := inMemory().funded(t, 100)
+			s := inMemory(t).funded(t, 100)
 			charge := func() error {
 				_, err := s.charge(t.Context(), "run", 300)
 				return err
@@ -293,7 +298,67 @@ func TestTwinsDecideDifferently(t *testing.T) {
 	}
 }
 
-func TestSuite(t *testing.T) { paymenttest.Run(t, memstore.New(registry()), clock.NewFake(noon)) }
+func TestSuite(t *testing.T) {
+	for i := range 2 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			paymenttest.Run(t, memstore.New(registry(), memstore.Staggered(t.Name())), clock.NewFake(noon))
+		})
+	}
+}
+
+// TestTwinWhileOneByOneBecomesVisible: a charge that empties the account, and its refund, are the
+// same for a twin that meets them half done.
+func TestTwinWhileOneByOneBecomesVisible(t *testing.T) {
+	for name, do := range map[string]func(context.Context, *stand) (payment.State, error){
+		"charge": func(ctx context.Context, s *stand) (payment.State, error) { return s.charge(ctx, "run", 600) },
+		"refund": func(ctx context.Context, s *stand) (payment.State, error) { return s.refund(ctx, "run") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			estest.Twins(t, 2, func(t *testing.T) (*memstore.Store, func() (string, error)) {
+				store := memstore.New(registry())
+				s := newStand(store, clock.NewFake(noon)).funded(t, 1000)
+				if name == "refund" {
+					if _, err := s.charge(t.Context(), "run", 600); err != nil {
+						t.Fatal(err)
+					}
+				}
+				return store, func() (string, error) {
+					answer, err := do(t.Context(), s)
+					return fmt.Sprintf("%+v", answer), err
+				}
+			})
+		})
+	}
+}
+
+// TestChargeAfterAnAnsweredDeposit: a deposit of which its sender was told counts at once, though
+// the account's stream does not show it yet. A charge that is declined stays so.
+func TestChargeAfterAnAnsweredDeposit(t *testing.T) {
+	store := memstore.New(registry())
+	s := newStand(store, clock.NewFake(noon)).funded(t, 100)
+	deposit := func(ctx context.Context) error {
+		_, err := s.accounts.Deposit(ctx, request("second"), s.account, "second", eur(500))
+		return err
+	}
+	seen, charged := 0, false
+	store.Meanwhile([]int{0, 1}, func() {
+		if seen++; seen != 2 {
+			return
+		}
+		if err := deposit(t.Context()); err != nil {
+			t.Errorf("the client's own repeat: %v", err)
+		}
+		if _, err := s.charge(t.Context(), "run", 600); err != nil {
+			t.Errorf("the charge: %v", err)
+		}
+		charged = true
+	})
+	if err := deposit(t.Context()); err != nil || !charged {
+		t.Errorf("%v, charged: %t", err, charged)
+	}
+	store.Meanwhile(nil, nil)
+	s.want(t, payment.StatusProcessed, 0)
+}
 
 // TestRevisionsAndOrdersApart: ids that look alike joined up are different payments.
 func TestRevisionsAndOrdersApart(t *testing.T) {
@@ -308,7 +373,7 @@ func TestRevisionsAndOrdersApart(t *testing.T) {
 
 // TestCommitIDs: the two movements of one payment are two commits of the account.
 func TestCommitIDs(t *testing.T) {
-	s := inMemory().funded(t, 100)
+	s := inMemory(t).funded(t, 100)
 	if _, err := s.charge(t.Context(), "run", 60); err != nil {
 		t.Fatal(err)
 	}
@@ -342,7 +407,7 @@ func (b bySnapshot) Load(ctx context.Context, stream es.StreamID, after int64) (
 
 // TestRepeatsBehindASnapshot: what a payment did to its account is told by its own stream, although the account's commits are in a snapshot.
 func TestRepeatsBehindASnapshot(t *testing.T) {
-	s, snapshots, now := inMemory(), &memstore.Snapshots{}, clock.NewFake(noon)
+	s, snapshots, now := inMemory(t), &memstore.Snapshots{}, clock.NewFake(noon)
 	s.payments = payment.New(payment.Deps{Store: s.store, Clock: now, Snapshots: snapshots})
 	s.accounts = account.New(account.Deps{
 		Store: s.store, Clock: now, Customers: accounttest.Everybody{}, Snapshots: snapshots,

@@ -9,7 +9,9 @@ import (
 )
 
 func TestService(t *testing.T) {
-	producttest.Run(t, func(_ *testing.T, registry *es.Registry) producttest.Backend {
-		return producttest.Backend{Store: memstore.New(registry), Rows: producttest.NewRows()}
+	producttest.Run(t, func(t *testing.T, registry *es.Registry) producttest.Backend {
+		return producttest.Backend{
+			Store: memstore.New(registry, memstore.Staggered(t.Name())), Rows: producttest.NewRows(), Contended: true,
+		}
 	})
 }

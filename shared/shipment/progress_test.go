@@ -10,8 +10,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/es/estest"
+	"orderflow/shared/personal"
 	"orderflow/shared/shipment"
 	"orderflow/shared/shipment/shipmenttest"
 )
@@ -198,5 +200,51 @@ func TestDispatchRacesCancel(t *testing.T) {
 				t.Errorf("left %v: dispatch %v, cancel %v", hasLeft, left[i], stopped[i])
 			}
 		}
+	}
+}
+
+// overtaken is a vault that is asked for an address too late: meanwhile a twin of the request has
+// been through.
+type overtaken struct {
+	personal.Vault
+	meanwhile func()
+}
+
+func (o *overtaken) Open(ctx context.Context, subject, field string, sealed personal.Sealed) ([]byte, error) {
+	if f := o.meanwhile; f != nil {
+		o.meanwhile = nil
+		f()
+	}
+	return o.Vault.Open(ctx, subject, field, sealed)
+}
+
+// TestDispatchOvertakenByItsTwin: the twin dispatched the shipment, and its customer was erased
+// after that. It is dispatched, and not refused.
+func TestDispatchOvertakenByItsTwin(t *testing.T) {
+	d, id := newDispatch(t), shipment.ID("o", 1)
+	schedule := shipment.Schedule{OrderID: "o", Revision: 1, CustomerID: "ada", Address: d.home}
+	if _, err := d.service.Schedule(t.Context(), request(), schedule); err != nil {
+		t.Fatal(err)
+	}
+	prepared := shipment.Copy{
+		OrderID: "o", Sequence: 3, Status: "confirmed", Revision: 1, CustomerID: "ada", Address: d.home,
+		Lines: []shipment.Item{{SKU: "cd-1", Quantity: 1}},
+	}
+	if _, err := d.service.Prepare(t.Context(), request(), id, prepared); err != nil {
+		t.Fatal(err)
+	}
+	req := request()
+	late := &overtaken{Vault: d.vault, meanwhile: func() {
+		if _, err := d.service.Dispatch(t.Context(), req, id); err != nil {
+			t.Error(err)
+		}
+		if err := d.vault.Erase(t.Context(), "ada"); err != nil {
+			t.Error(err)
+		}
+	}}
+	slow := shipment.New(shipment.Deps{Store: d.store, Clock: clock.NewFake(estest.Start), Vault: late,
+		Serves: shipment.Served("GB,NL")})
+	if res, err := slow.Dispatch(t.Context(), req, id); err != nil || res.State.Status != shipment.StatusDispatched {
+		t.Errorf("%+v, %v", res.State, err)
 	}
 }

@@ -78,7 +78,7 @@ func (s Service) Schedule(ctx context.Context, req es.Request, c Schedule) (Stat
 	attempts.Refused = func(f *faults.Fault) any {
 		return Refused{ShipmentID: id, OrderID: c.OrderID, Code: f.Code, Detail: f.Detail}
 	}
-	return attempts.Do(ctx, id, req, func(ctx context.Context) (es.Plan, error) {
+	return attempts.Do(ctx, id, req, func(ctx context.Context, _ *es.Reads) (es.Plan, error) {
 		address, err := s.readable(ctx, State{OrderID: c.OrderID, CustomerID: c.CustomerID, Address: c.Address})
 		if err != nil {
 			return es.Plan{}, err
@@ -129,7 +129,8 @@ type Cancel struct {
 // refused or cancelled is left as it is. ErrDispatched where it has left.
 func (s Service) Cancel(ctx context.Context, req es.Request, c Cancel) (State, error) {
 	id := ID(c.OrderID, c.Revision)
-	return s.attempts.Undo(ctx, id, req, Voided{ShipmentID: id, OrderID: c.OrderID}, func(_ context.Context, state State) (es.Plan, error) {
+	voided := Voided{ShipmentID: id, OrderID: c.OrderID}
+	return s.attempts.Undo(ctx, id, req, voided, func(_ context.Context, _ *es.Reads, state State) (es.Plan, error) {
 		if state.Status == StatusDispatched || state.Status == StatusDelivered {
 			return es.Plan{}, ErrDispatched.New("the shipment is %s", state.Status)
 		}
@@ -185,9 +186,10 @@ func (s Service) Deliver(ctx context.Context, req es.Request, shipmentID string)
 	return s.move(ctx, req, shipmentID, deliver{}, func(State) error { return nil }, s.alone)
 }
 
-// move carries out a command on the very state that check has nothing against, by that append.
-// Whoever asks for it, it continues the order that the shipment is of: what it writes has the
-// correlation id of the stream's first event.
+// move carries out a command on the very state that check has nothing against, by that append. What
+// check refuses has to be so while the shipment is in that state still: it looks elsewhere, and a
+// twin of the request may have been through before. Whoever asks for it, it continues the order
+// that the shipment is of: what it writes has the correlation id of the stream's first event.
 func (s Service) move(
 	ctx context.Context, req es.Request, shipmentID string, c command, check func(State) error,
 	appendTo func(context.Context, es.Request, State, []es.Commit) (es.Appended, error),
@@ -213,7 +215,9 @@ func (s Service) move(
 			if err != nil {
 				return err
 			}
-			if err := check(res.State); err != nil {
+			if err := check(res.State); faults.Final(err) {
+				return cmp.Or(s.deps.Store.Confirm(ctx, history.Head), err)
+			} else if err != nil {
 				return err
 			}
 			events, err := decider.Decide(c, res.State)

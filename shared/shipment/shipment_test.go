@@ -70,8 +70,9 @@ type dispatch struct {
 
 func newDispatch(t testing.TB) *dispatch {
 	d := &dispatch{
-		store: &estest.Hooked{Store: memstore.New(es.NewRegistry(shipment.Register, stock.Register))}, vault: personal.NewMemory(),
-		clock: clock.NewFake(estest.Start),
+		store: &estest.Hooked{Store: memstore.New(es.NewRegistry(shipment.Register, stock.Register),
+			memstore.Staggered(t.Name()))},
+		vault: personal.NewMemory(), clock: clock.NewFake(estest.Start),
 	}
 	d.stock = stock.New(stock.Deps{Store: d.store, Clock: d.clock, Counters: stocktest.NewCounters()})
 	d.service = shipment.New(shipment.Deps{

@@ -79,7 +79,7 @@ func (s Service) Reserve(ctx context.Context, req es.Request, r Reservation) (Re
 	attempts.Refused = func(f *faults.Fault) any {
 		return Refused{ReservationID: id, OrderID: r.OrderID, Code: f.Code, Detail: f.Detail}
 	}
-	return attempts.Do(ctx, id, req, func(context.Context) (es.Plan, error) {
+	return attempts.Do(ctx, id, req, func(context.Context, *es.Reads) (es.Plan, error) {
 		items, err := demand(r.Items)
 		if err != nil {
 			return es.Plan{}, err
@@ -95,7 +95,9 @@ func (s Service) Reserve(ctx context.Context, req es.Request, r Reservation) (Re
 // will be refused should it still come; one that was refused or released is left as it is. ErrCommitted where the items have left.
 func (s Service) Release(ctx context.Context, req es.Request, orderID string, revision int64) (ReservationState, error) {
 	id := ReservationID(orderID, revision)
-	return s.attempts.Undo(ctx, id, req, Voided{ReservationID: id, OrderID: orderID}, func(_ context.Context, state ReservationState) (es.Plan, error) {
+	voided := Voided{ReservationID: id, OrderID: orderID}
+	return s.attempts.Undo(ctx, id, req, voided, func(_ context.Context, _ *es.Reads, state ReservationState) (es.Plan,
+		error) {
 		if state.Departed {
 			return es.Plan{}, ErrCommitted.New("the reserved items have left the warehouse")
 		}

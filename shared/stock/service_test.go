@@ -10,6 +10,7 @@ import (
 
 func TestService(t *testing.T) {
 	stocktest.Run(t, func(_ *testing.T, registry *es.Registry) stocktest.Backend {
-		return stocktest.Backend{Store: memstore.New(registry), Counters: stocktest.NewCounters()}
+		return stocktest.Backend{Store: memstore.New(registry, memstore.Staggered(t.Name())),
+			Counters: stocktest.NewCounters()}
 	})
 }

@@ -56,6 +56,21 @@ func (m *metered) TransactWriteItems(
 	return out, err
 }
 
+func (m *metered) TransactGetItems(
+	ctx context.Context, in *dynamodb.TransactGetItemsInput, f ...func(*dynamodb.Options),
+) (*dynamodb.TransactGetItemsOutput, error) {
+	m.count["TransactGetItems"]++
+	asked := *in
+	asked.ReturnConsumedCapacity = types.ReturnConsumedCapacityTotal
+	out, err := m.client.TransactGetItems(ctx, &asked, f...)
+	if err == nil {
+		for _, table := range out.ConsumedCapacity {
+			m.read += aws.ToFloat64(table.CapacityUnits)
+		}
+	}
+	return out, err
+}
+
 func (m *metered) GetItem(ctx context.Context, in *dynamodb.GetItemInput, f ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
 	m.count["GetItem"]++
 	asked := *in
@@ -231,6 +246,16 @@ func TestCost(t *testing.T) {
 			{"read the last ten", "[Query:1]", "1 read", read(es.Range{Backwards: true, Limit: 10}, 10)},
 			{"at", "[Query:1]", "1 read", func() {
 				if _, err := s.At(t.Context(), stream, 101); err != nil {
+					t.Error(err)
+				}
+			}},
+			{"confirm a head", "[TransactGetItems:1]", "4 read", func() {
+				if err := s.Confirm(t.Context(), head); err != nil {
+					t.Error(err)
+				}
+			}},
+			{"confirm that an attempt is open and an account at its end", "[TransactGetItems:1]", "6 read", func() {
+				if err := s.Confirm(t.Context(), es.StoreHead(estest.Stream(), 0, 0, ""), head); err != nil {
 					t.Error(err)
 				}
 			}},

@@ -22,6 +22,7 @@ import (
 type fakeAPI struct {
 	put      func(*dynamodb.PutItemInput) error
 	transact func(*dynamodb.TransactWriteItemsInput) error
+	joint    func(*dynamodb.TransactGetItemsInput) ([]types.ItemResponse, error)
 	query    func(*dynamodb.QueryInput) (*dynamodb.QueryOutput, error)
 	scan     func(*dynamodb.ScanInput) (*dynamodb.ScanOutput, error)
 }
@@ -42,6 +43,16 @@ func (f fakeAPI) TransactWriteItems(
 		return nil, errUnexpected
 	}
 	return &dynamodb.TransactWriteItemsOutput{}, f.transact(in)
+}
+
+func (f fakeAPI) TransactGetItems(
+	_ context.Context, in *dynamodb.TransactGetItemsInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.TransactGetItemsOutput, error) {
+	if f.joint == nil {
+		return nil, errUnexpected
+	}
+	found, err := f.joint(in)
+	return &dynamodb.TransactGetItemsOutput{Responses: found}, err
 }
 
 func (f fakeAPI) Query(_ context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {

@@ -46,6 +46,7 @@ func TestFaults(t *testing.T) {
 		{"trouble that may pass", trouble},
 		{"throttled transactions", throttledTransaction},
 		{"contention", contention},
+		{"contention of reads", contendedConfirm},
 		{"refused", refused},
 		{"a spent quota", spentQuota},
 		{"late requests", lateRequests},
@@ -244,6 +245,9 @@ func (tb *tables) operations() []operation {
 				t.Errorf("%d of 2 commits", found)
 			}
 			return nil
+		}},
+		{name: "confirm heads", api: "TransactGetItems", one: 2, ask: func(t *testing.T, f *faulty, sc scene) error {
+			return f.Confirm(t.Context(), sc.head, es.StoreHead(sc.two, 0, 0, ""))
 		}},
 		{name: "the newest snapshot", api: "GetItem", one: 2, ask: func(t *testing.T, f *faulty, sc scene) error {
 			if err := tb.direct.snapshots.Keep(t.Context(), sc.snapshot(sc.first)); err != nil {
@@ -456,6 +460,26 @@ func contention(t *testing.T, tb *tables) {
 			}
 			tb.holds(t, sc, one, two, counter)
 		})
+	}
+}
+
+// contendedConfirm: a write is under way on one of the items that are read together. It is the
+// caller's to ask again.
+func contendedConfirm(t *testing.T, tb *tables) {
+	f, sc := tb.behind(t), tb.scene(t)
+	f.Inject(t, awstest.Fault{Operation: "TransactGetItems", Times: 2,
+		Error: cancelled("None", "None", "TransactionConflict")})
+	confirm := func(ctx context.Context) error { return f.Confirm(ctx, sc.head, es.StoreHead(sc.two, 0, 0, "")) }
+	var conflict *es.ConflictError
+	if err := confirm(t.Context()); !errors.As(err, &conflict) ||
+		*conflict != (es.ConflictError{Stream: sc.two, Actual: -1}) {
+		t.Error(err)
+	}
+	if n := f.Happened(t); n[0] != 1 {
+		t.Errorf("%d requests", n[0])
+	}
+	if err := es.RetryConflicts(t.Context(), clock.System{}, confirm); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -29,11 +29,15 @@ import (
 	"orderflow/shared/es"
 )
 
-// API is what the store needs of a DynamoDB client: Scan for Store.Scan only, TransactWriteItems for appends of more than one item.
+// API is what the store needs of a DynamoDB client: Scan for Store.Scan only, TransactWriteItems
+// for appends of more than one item, TransactGetItems for Store.Confirm.
 type API interface {
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
 	Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error)
+	TransactGetItems(
+		context.Context, *dynamodb.TransactGetItemsInput, ...func(*dynamodb.Options),
+	) (*dynamodb.TransactGetItemsOutput, error)
 	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
 }
 

@@ -36,7 +36,8 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{T: t, store: &estest.Hooked{Store: memstore.New(es.NewRegistry(stock.Register))}, counters: stocktest.NewCounters()}
+	w := &world{T: t, store: &estest.Hooked{Store: memstore.New(es.NewRegistry(stock.Register),
+		memstore.Staggered(t.Name()))}, counters: stocktest.NewCounters()}
 	now := clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	w.stock = stock.New(stock.Deps{Store: w.store, Clock: now, Counters: w.counters})
 	w.handler = inventoryqueue.Handler{Stock: w.stock, Clock: now, Tokens: w}

@@ -30,7 +30,8 @@ func stand(t *testing.T) (ordertask.Tasks, order.Service, string) {
 		t.Fatal(err)
 	}
 	fake := clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
-	orders := order.New(order.Deps{Store: memstore.New(es.NewRegistry(order.Register)), Clock: fake, Vault: vault, Customers: everybody{}})
+	orders := order.New(order.Deps{Store: memstore.New(es.NewRegistry(order.Register), memstore.Staggered(t.Name())),
+		Clock: fake, Vault: vault, Customers: everybody{}})
 	price := money.Money{Amount: 150, Currency: "EUR"}
 	_, err := orders.Place(t.Context(), es.Request{CommitID: "place", Time: fake.Now(), Metadata: es.Metadata{CorrelationID: "corr"}}, order.PlaceInput{
 		OrderID: "o1", CustomerID: "c1", AccountID: "a1",

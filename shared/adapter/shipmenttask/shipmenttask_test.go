@@ -16,7 +16,8 @@ import (
 
 func newTasks(t *testing.T) (tasks shipmenttask.Tasks, store *estest.Hooked, address personal.Sealed) {
 	t.Helper()
-	store, vault, now := &estest.Hooked{Store: memstore.New(es.NewRegistry(shipment.Register))}, personal.NewMemory(), clock.NewFake(estest.Start)
+	store, vault, now := &estest.Hooked{Store: memstore.New(es.NewRegistry(shipment.Register),
+		memstore.Staggered(t.Name()))}, personal.NewMemory(), clock.NewFake(estest.Start)
 	if err := vault.Enrol(t.Context(), "ada"); err != nil {
 		t.Fatal(err)
 	}

@@ -114,7 +114,7 @@ type Hooked struct {
 	// After, where it is set, replaces the answer of each append that got as far as the store: an error in place of success is a lost answer.
 	After func(es.Appended, error) (es.Appended, error)
 
-	Loads, Appends atomic.Int64
+	Loads, Appends, Confirms atomic.Int64
 }
 
 // ErrLost is the answer in place of one that Inject loses.
@@ -175,4 +175,10 @@ func (h *Hooked) Append(ctx context.Context, commits []es.Commit, effects ...es.
 		return h.After(appended, err)
 	}
 	return appended, err
+}
+
+// Confirm implements es.Store.
+func (h *Hooked) Confirm(ctx context.Context, heads ...es.Head) error {
+	h.Confirms.Add(1)
+	return h.Store.Confirm(ctx, heads...)
 }

@@ -45,7 +45,9 @@ func model(t *testing.T, b Backend) {
 			}
 			m.heads[s] = []es.Head{h.Head}
 		}
-		rt.Repeat(map[string]func(*rapid.T){"append": m.append, "load": m.load, "at": m.at, "since": m.since, "read": m.read})
+		rt.Repeat(map[string]func(*rapid.T){
+			"append": m.append, "load": m.load, "at": m.at, "since": m.since, "read": m.read, "confirm": m.confirm,
+		})
 		for _, s := range m.streams {
 			m.compare(rt, s, 0)
 		}

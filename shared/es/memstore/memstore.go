@@ -24,10 +24,13 @@ type Store struct {
 
 type contents struct {
 	mu      sync.Mutex
-	streams map[es.StreamID][]es.StoredCommit
+	streams map[es.StreamID][]es.StoredCommit // whole appends
+	isolation
 }
 
-// Effect is what this store needs of an es.Effect. Check and Apply run under the store's lock, Apply only if everything else of the append is sure.
+// Effect is what this store needs of an es.Effect. Check and Apply run under the store's lock,
+// Apply only if everything else of the append is sure. Rows make Effects whose rows become visible
+// one by one in a Staggered store; what another one does is visible at once.
 type Effect interface {
 	es.Effect
 	// Check refuses, or says that Apply may come. It sees none of the other effects of the append.
@@ -37,8 +40,13 @@ type Effect interface {
 }
 
 // New makes an empty store. It has no limits, so no append is a *LimitError.
-func New(registry *es.Registry) *Store {
-	return &Store{registry: registry, contents: &contents{streams: map[es.StreamID][]es.StoredCommit{}}}
+func New(registry *es.Registry, options ...Option) *Store {
+	c := &contents{streams: map[es.StreamID][]es.StoredCommit{}}
+	c.hidden = map[item]*pending{}
+	for _, o := range options {
+		o(c)
+	}
+	return &Store{registry: registry, contents: c}
 }
 
 // Reopen gives the same streams to a program with another registry, so that a test can let releases of two schemas meet.
@@ -51,9 +59,19 @@ func (s *Store) Load(ctx context.Context, stream es.StreamID, after int64) (es.H
 	if err := ctx.Err(); err != nil {
 		return es.History{}, err
 	}
+	return s.history(stream, s.read(stream), after)
+}
+
+// read is what a single read sees of a stream. Commits never change and the slice only grows, so
+// the view stays true without the lock.
+func (s *Store) read(stream es.StreamID) []es.StoredCommit {
 	s.mu.Lock()
-	commits := s.streams[stream] // commits never change and the slice only grows, so the view stays true without the lock
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	s.reading()
+	return s.visible(stream)
+}
+
+func (s *Store) history(stream es.StreamID, commits []es.StoredCommit, after int64) (es.History, error) {
 	h := es.History{Head: head(stream, commits)}
 	for _, c := range commits {
 		events, err := s.registry.DecodeCommit(c, after)
@@ -70,13 +88,14 @@ func (s *Store) Since(ctx context.Context, at es.Head) (es.History, error) {
 	if at.Version() == 0 {
 		return s.Load(ctx, at.Stream(), 0)
 	}
-	s.mu.Lock()
-	known := slices.ContainsFunc(s.streams[at.Stream()], func(c es.StoredCommit) bool { return c.Head() == at })
-	s.mu.Unlock()
-	if !known {
+	if err := ctx.Err(); err != nil {
+		return es.History{}, err
+	}
+	commits := s.read(at.Stream())
+	if !slices.ContainsFunc(commits, func(c es.StoredCommit) bool { return c.Head() == at }) {
 		return es.History{}, fmt.Errorf("memstore: %s@%d: %w", at.Stream(), at.Version(), es.ErrUnknownHead)
 	}
-	return s.Load(ctx, at.Stream(), at.Version())
+	return s.history(at.Stream(), commits, at.Version())
 }
 
 // Read implements es.Store.
@@ -86,9 +105,7 @@ func (s *Store) Read(ctx context.Context, stream es.StreamID, r es.Range) iter.S
 			yield(es.Recorded{}, err)
 			return
 		}
-		s.mu.Lock()
-		commits := slices.Clone(s.streams[stream])
-		s.mu.Unlock()
+		commits := slices.Clone(s.read(stream))
 		if r.Backwards {
 			slices.Reverse(commits)
 		}
@@ -130,11 +147,12 @@ func (s *Store) Scan(ctx context.Context, segment, segments int, from string) it
 		}
 		var commits []es.StoredCommit
 		s.mu.Lock()
-		for stream, all := range s.streams {
+		s.reading()
+		for stream := range s.streams {
 			sum := fnv.New32a()
 			_, _ = sum.Write([]byte(stream))
 			if int(sum.Sum32()%uint32(segments)) == segment { //nolint:gosec // segments are few, and more than none
-				commits = append(commits, all...)
+				commits = append(commits, s.visible(stream)...)
 			}
 		}
 		s.mu.Unlock()
@@ -174,9 +192,7 @@ func (s *Store) At(ctx context.Context, stream es.StreamID, version int64) (es.H
 	if err := ctx.Err(); err != nil {
 		return es.Head{}, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	h := head(stream, s.streams[stream])
+	h := head(stream, s.read(stream))
 	if h.Version() != version {
 		return es.Head{}, &es.ConflictError{Stream: stream, Expected: version, Actual: h.Version()}
 	}
@@ -200,6 +216,23 @@ func (s *Store) Append(ctx context.Context, commits []es.Commit, effects ...es.E
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.ended()
+	items := make([]item, len(stored))
+	for i, c := range stored {
+		items[i] = item{stream: c.Stream, first: c.First}
+	}
+	show := map[item]func(){}
+	for _, e := range effects {
+		if rows, ok := e.(staged); ok {
+			for _, r := range rows.rows(s.contents) {
+				items, show[r.item] = append(items, r.item), r.show
+			}
+		}
+	}
+	contended := &es.ConflictError{Stream: commits[0].Head.Stream(), Expected: commits[0].Head.Version(), Actual: -1}
+	if s.underWay(items...) {
+		return es.Appended{}, contended
+	}
 	if heads, all := s.recognise(commits); all {
 		return es.Appended{Heads: heads, Recognised: true}, nil
 	}
@@ -227,7 +260,34 @@ func (s *Store) Append(ctx context.Context, commits []es.Commit, effects ...es.E
 	for _, e := range applied {
 		e.Apply()
 	}
+	if missed := s.reveal(ctx, items, show); missed {
+		return es.Appended{}, contended
+	}
 	return es.Appended{Heads: heads}, nil
+}
+
+// Confirm implements es.Store.
+func (s *Store) Confirm(ctx context.Context, heads ...es.Head) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := es.CheckHeads(heads); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended()
+	for _, h := range heads {
+		if s.underWay(item{stream: h.Stream(), first: h.First()}, item{stream: h.Stream(), first: h.Version() + 1}) {
+			return &es.ConflictError{Stream: h.Stream(), Expected: h.Version(), Actual: -1}
+		}
+	}
+	for _, h := range heads {
+		if actual := head(h.Stream(), s.streams[h.Stream()]); actual != h {
+			return &es.ConflictError{Stream: h.Stream(), Expected: h.Version(), Actual: actual.Version()}
+		}
+	}
+	return nil
 }
 
 // recognise finds the commits where their Heads would put them, with their own ids.

@@ -2,43 +2,46 @@
 package producttest
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 
 	"orderflow/shared/es"
+	"orderflow/shared/es/memstore"
 	"orderflow/shared/product"
 )
 
 // Rows are rows in memory, for the appends of a memstore. They are safe for concurrent use.
 type Rows struct {
-	mu   sync.Mutex
-	rows map[string]product.Product
+	rows memstore.Rows[product.Product]
 }
 
 // NewRows makes rows of nothing.
-func NewRows() *Rows { return &Rows{rows: map[string]product.Product{}} }
+func NewRows() *Rows { return &Rows{} }
 
 // Put implements product.Rows.
 func (r *Rows) Put(p product.Product, before int64) es.Effect {
-	return &put{rows: r, product: p, before: before}
+	return r.rows.Effect("write product", []string{p.SKU}, func(rows map[string]product.Product) error {
+		if there := rows[p.SKU].Version; there != before {
+			return &es.ConflictError{Stream: es.NewStreamID(product.Category, p.SKU), Expected: before, Actual: there}
+		}
+		rows[p.SKU] = p
+		return nil
+	})
 }
 
 // Row implements product.Rows.
 func (r *Rows) Row(ctx context.Context, sku string) (product.Product, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.rows[sku], ctx.Err()
+	row, _ := r.rows.Get(sku)
+	return row, ctx.Err()
 }
 
 // Batch implements product.Rows.
 func (r *Rows) Batch(ctx context.Context, skus []string) (found []product.Product, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	for _, sku := range skus {
-		if row, ok := r.rows[sku]; ok {
+		if row, ok := r.rows.Get(sku); ok {
 			found = append(found, row)
 		}
 	}
@@ -47,9 +50,9 @@ func (r *Rows) Batch(ctx context.Context, skus []string) (found []product.Produc
 
 // List implements product.Rows.
 func (r *Rows) List(ctx context.Context, withdrawn bool, after string, limit int) (page []product.Product, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, row := range slices.SortedFunc(maps.Values(r.rows), func(a, b product.Product) int { return strings.Compare(a.SKU, b.SKU) }) {
+	rows := slices.Collect(maps.Values(r.rows.All()))
+	slices.SortFunc(rows, func(a, b product.Product) int { return strings.Compare(a.SKU, b.SKU) })
+	for _, row := range rows {
 		if row.Withdrawn == withdrawn && row.SKU > after && len(page) < limit {
 			page = append(page, row)
 		}
@@ -59,42 +62,16 @@ func (r *Rows) List(ctx context.Context, withdrawn bool, after string, limit int
 
 // Mend implements product.Rows.
 func (r *Rows) Mend(ctx context.Context, sku string, p product.Product, before int64) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch there := r.rows[sku].Version; {
-	case there != before:
-		return &es.ConflictError{Stream: es.NewStreamID(product.Category, sku), Expected: before, Actual: there}
-	case p.Known():
-		r.rows[sku] = p
-	default:
-		delete(r.rows, sku)
-	}
-	return ctx.Err()
-}
-
-// put is a memstore.Effect. The store's lock keeps effects apart; the rows' own is for those who read meanwhile.
-type put struct {
-	rows    *Rows
-	product product.Product
-	before  int64
-}
-
-// EffectName implements es.Effect.
-func (*put) EffectName() string { return "write product" }
-
-// Check implements memstore.Effect.
-func (e *put) Check() error {
-	e.rows.mu.Lock()
-	defer e.rows.mu.Unlock()
-	if there := e.rows.rows[e.product.SKU].Version; there != e.before {
-		return &es.ConflictError{Stream: es.NewStreamID(product.Category, e.product.SKU), Expected: e.before, Actual: there}
-	}
-	return nil
-}
-
-// Apply implements memstore.Effect.
-func (e *put) Apply() {
-	e.rows.mu.Lock()
-	defer e.rows.mu.Unlock()
-	e.rows.rows[e.product.SKU] = e.product
+	err := r.rows.Update([]string{sku}, func(rows map[string]product.Product) error {
+		switch there := rows[sku].Version; {
+		case there != before:
+			return &es.ConflictError{Stream: es.NewStreamID(product.Category, sku), Expected: before, Actual: there}
+		case p.Known():
+			rows[sku] = p
+		default:
+			delete(rows, sku)
+		}
+		return nil
+	})
+	return cmp.Or(err, ctx.Err())
 }

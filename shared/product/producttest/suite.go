@@ -26,6 +26,8 @@ import (
 type Backend struct {
 	Store es.Store
 	Rows  product.Rows
+	// Contended says that appends meet others under way, so that some are tried more than once.
+	Contended bool
 }
 
 // Run puts the product service through the suite. open is called once, with a registry that knows the products' events.
@@ -379,7 +381,7 @@ func longStream(t *testing.T, s *shop) {
 	for version := range int64(n) {
 		s.must(t, sku, at(Eur(version)), version)
 	}
-	if hooked.Loads.Load() > 0 || hooked.Appends.Load() != n {
+	if hooked.Loads.Load() > 0 || hooked.Appends.Load() != n && !s.Contended {
 		t.Errorf("%d changes loaded the stream %d times and appended %d times", n, hooked.Loads.Load(), hooked.Appends.Load())
 	}
 	s.want(t, product.Product{SKU: sku, Version: n, Prices: []product.Price{Eur(n - 1)}})

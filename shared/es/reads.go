@@ -1,0 +1,79 @@
+package es
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync"
+)
+
+// Reads is what a plan reads streams from: a Store's, one after the other, each up to its end. It
+// remembers the ends that it gave out, so that a refusal can be held against all of them together,
+// those that a Repository was given snapshots for included (Repository.From). It is safe for
+// concurrent use.
+type Reads struct {
+	store Store
+	mu    sync.Mutex
+	ends  []Head
+	moved error // a stream that was read twice, with two ends
+}
+
+// Load implements Reader.
+func (r *Reads) Load(ctx context.Context, stream StreamID, after int64) (History, error) {
+	h, err := r.store.Load(ctx, stream, after)
+	return h, r.note(h.Head, err)
+}
+
+// Since implements Reader.
+func (r *Reads) Since(ctx context.Context, head Head) (History, error) {
+	h, err := r.store.Since(ctx, head)
+	return h, r.note(h.Head, err)
+}
+
+// errNoEnd is the answer to reads that don't give a stream's end, against which a refusal is held.
+var errNoEnd = errors.New("es: a plan decides on streams up to their ends: Load them")
+
+// At implements Reader, with an error: a version that is not the stream's is no end.
+func (r *Reads) At(context.Context, StreamID, int64) (Head, error) { return Head{}, errNoEnd }
+
+// Read implements Reader, with an error: a part of a stream doesn't say where it ends.
+func (r *Reads) Read(context.Context, StreamID, Range) iter.Seq2[Recorded, error] {
+	return func(yield func(Recorded, error) bool) { yield(Recorded{}, errNoEnd) }
+}
+
+// note remembers an end, and gives back the error of the read that it comes from.
+func (r *Reads) note(end Head, err error) error {
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, known := range r.ends {
+		switch {
+		case known == end:
+			return nil
+		case known.stream == end.stream:
+			r.moved = &ConflictError{Stream: end.stream, Expected: known.version, Actual: end.version}
+			return nil
+		}
+	}
+	r.ends = append(r.ends, end)
+	return nil
+}
+
+// several reports whether there is more than one end.
+func (r *Reads) several() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.ends) > 1
+}
+
+// confirm is nil where the ends were all there at one moment.
+func (r *Reads) confirm(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.moved != nil {
+		return r.moved
+	}
+	return r.store.Confirm(ctx, r.ends...)
+}
