@@ -47,25 +47,39 @@ type Result[S any] struct {
 // and the claim's commit goes with the command's own. The error is an ErrConflict once
 // RetryConflicts gives up. Any other is the store's, Fold's or Decide's, as it is.
 func (h Handler[C, S, E]) Handle(ctx context.Context, id string, req Request, command C) (Result[S], error) {
-	var res Result[S]
-	err := RetryConflicts(ctx, h.Clock, func(ctx context.Context) error {
-		for {
-			var again bool
-			var err error
-			res, again, err = h.once(ctx, id, req, command, nil)
-			if err != nil || !again {
-				return err
-			}
+	return h.handle(ctx, id, req, func(_ context.Context, state S) ([]E, error) { return h.Decider.Decide(command, state) })
+}
+
+// HandlePrepared is Handle for a command that is made of more than the caller gave: of what another table says. prepare
+// runs only for a request that was not carried out before, so that a repeated one has its answer whatever the
+// table says by now. Its errors come back as Decide's do.
+//
+// What prepare reads is newer than the stream as it was loaded. Where the request is refused, the stream is read once
+// more: if another try of the same request has arrived meanwhile, its answer counts.
+func (h Handler[C, S, E]) HandlePrepared(
+	ctx context.Context, id string, req Request, prepare func(context.Context, S) (C, error),
+) (Result[S], error) {
+	var refusal error
+	res, err := h.handle(ctx, id, req, func(ctx context.Context, state S) (events []E, err error) {
+		command, err := prepare(ctx, state)
+		if err == nil {
+			events, err = h.Decider.Decide(command, state)
 		}
+		refusal = err
+		return events, err
 	})
-	return res, err
+	if err == nil || refusal == nil {
+		return res, err
+	}
+	return h.handle(ctx, id, req, func(context.Context, S) ([]E, error) { return nil, refusal })
 }
 
 // HandleAt is Handle for a caller that names the version on which it decided (If-Match), 0 for a stream without events: any other is a *ConflictError
 // and is not tried again. A request that was carried out before is answered as by Handle, whatever the version is now.
 func (h Handler[C, S, E]) HandleAt(ctx context.Context, id string, version int64, req Request, command C) (Result[S], error) {
+	decide := func(_ context.Context, state S) ([]E, error) { return h.Decider.Decide(command, state) }
 	for {
-		res, again, err := h.once(ctx, id, req, command, &version)
+		res, again, err := h.once(ctx, id, req, decide, &version)
 		if err != nil || !again {
 			return res, err
 		}
@@ -83,9 +97,28 @@ func (h Handler[C, S, E]) AsOf(ctx context.Context, id string, p Point) (Past[S]
 	return h.Decider.Repository(h.Category, h.Store).AsOf(ctx, id, p)
 }
 
+func (h Handler[C, S, E]) handle(
+	ctx context.Context, id string, req Request, decide func(context.Context, S) ([]E, error),
+) (Result[S], error) {
+	var res Result[S]
+	err := RetryConflicts(ctx, h.Clock, func(ctx context.Context) error {
+		for {
+			var again bool
+			var err error
+			res, again, err = h.once(ctx, id, req, decide, nil)
+			if err != nil || !again {
+				return err
+			}
+		}
+	})
+	return res, err
+}
+
 // once is one try; want is the version that the stream must have, nil where any will do.
 // again means that an earlier try's commit was met at the append: what it decided is read next time.
-func (h Handler[C, S, E]) once(ctx context.Context, id string, req Request, command C, want *int64) (res Result[S], again bool, err error) {
+func (h Handler[C, S, E]) once(
+	ctx context.Context, id string, req Request, decide func(context.Context, S) ([]E, error), want *int64,
+) (res Result[S], again bool, err error) {
 	history, err := h.Store.Load(ctx, NewStreamID(h.Category, id), 0)
 	if err != nil {
 		return res, false, err
@@ -109,7 +142,7 @@ func (h Handler[C, S, E]) once(ctx context.Context, id string, req Request, comm
 	if want != nil && history.Head.version != *want {
 		return res, false, &ConflictError{Stream: history.Head.stream, Expected: *want, Actual: history.Head.version}
 	}
-	events, err := h.Decider.Decide(command, state)
+	events, err := decide(ctx, state)
 	if err != nil || len(events) == 0 {
 		return res, false, err
 	}

@@ -99,6 +99,63 @@ func TestHandle(t *testing.T) {
 	}
 }
 
+// TestHandlePrepared: a command is made once for a request that is new, and not at all for one that was carried out before. A
+// refusal is the answer only where no other try of the request has arrived by then.
+func TestHandlePrepared(t *testing.T) {
+	errGone := errors.New("gone")
+	for _, tt := range []struct {
+		name     string
+		before   []int // commands c0, c1, … that came first
+		req      es.Request
+		twin     *es.Request // arrives while the command is made
+		make     int
+		err      error // of the preparation
+		state    int
+		repeated bool
+		want     error
+		prepared int
+		loads    int64
+	}{
+		{name: "new", before: []int{3}, req: request("x"), make: 4, state: 7, prepared: 1, loads: 1},
+		{name: "again", before: []int{3, 4}, req: request("c0"), err: errGone, state: 7, repeated: true, loads: 1},
+		{name: "again, with another request", before: []int{3}, req: es.Request{CommitID: "c0", Fingerprint: "other", Time: estest.Start}, err: errGone,
+			state: 3, repeated: true, want: es.ErrKeyReused, loads: 1},
+		{name: "nothing to do", before: []int{3}, req: request("x"), state: 3, prepared: 1, loads: 1},
+		{name: "not prepared", before: []int{3}, req: request("x"), err: errGone, state: 3, want: errGone, prepared: 1, loads: 2},
+		{name: "refused", before: []int{3}, req: request("x"), make: 9, state: 3, want: errTooMuch, prepared: 1, loads: 2},
+		{name: "not prepared, and a twin was", before: []int{3}, req: request("x"), twin: new(request("x")), err: errGone, state: 5, repeated: true, prepared: 1, loads: 3},
+		{name: "refused, and a twin was not", before: []int{3}, req: request("x"), twin: new(request("x")), make: 9, state: 5, repeated: true, prepared: 1, loads: 3},
+		{name: "not prepared, and another was", before: []int{3}, req: request("x"), twin: new(request("y")), err: errGone, state: 5, want: errGone, prepared: 1, loads: 3},
+		{name: "prepared, and so was a twin", before: []int{3}, req: request("x"), twin: new(request("x")), make: 2, state: 5, repeated: true, prepared: 1, loads: 3},
+		{name: "prepared, and another arrived", before: []int{3}, req: request("x"), twin: new(request("y")), make: 2, state: 7, prepared: 2, loads: 3},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newHooked()
+			h := things(s)
+			for i, n := range tt.before {
+				if _, err := h.Handle(t.Context(), "1", request(fmt.Sprintf("c%d", i)), n); err != nil {
+					t.Fatal(err)
+				}
+			}
+			loads, prepared := s.Loads.Load(), 0
+			got, err := h.HandlePrepared(t.Context(), "1", tt.req, func(ctx context.Context, _ int) (int, error) {
+				if prepared++; prepared == 1 && tt.twin != nil {
+					if _, err := h.Handle(ctx, "1", *tt.twin, 2); err != nil {
+						t.Error(err)
+					}
+				}
+				return tt.make, tt.err
+			})
+			if !errors.Is(err, tt.want) || got.State != tt.state || got.Repeated != tt.repeated {
+				t.Errorf("%+v, %v", got, err)
+			}
+			if prepared != tt.prepared || s.Loads.Load()-loads != tt.loads {
+				t.Errorf("prepared %d times over %d loads", prepared, s.Loads.Load()-loads)
+			}
+		})
+	}
+}
+
 // intrude makes a Before hook that lets somebody else append one event ahead of the first n appends.
 func intrude(t *testing.T, s es.Store, n int) func([]es.Commit) error {
 	return func(commits []es.Commit) error {
