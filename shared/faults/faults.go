@@ -113,6 +113,23 @@ func (f *Fault) Is(target error) bool {
 	return ok && s.code == f.Code
 }
 
+// Place is a place in the request, and what is wrong there.
+type Place struct{ Field, Detail string }
+
+// Several is a fault in several places of the request.
+type Several struct {
+	*Fault         // of the first place
+	Places []Place // all of them
+}
+
+// Unwrap gives the fault of the first place.
+func (s *Several) Unwrap() error { return s.Fault }
+
+// Several makes the fault of what is wrong in at least one place.
+func (s *Spec) Several(places []Place) *Several {
+	return &Several{Fault: s.Field(places[0].Field, "%s", places[0].Detail), Places: places}
+}
+
 // As finds the Fault in err's chain.
 func As(err error) (*Fault, bool) {
 	var f *Fault
