@@ -37,20 +37,27 @@ func main() {
 	vault := keyvault.New(tables, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
 	customers := customer.New(customer.Deps{Store: store, Clock: now, Vault: vault, Eraser: vault})
 	stocks := stock.New(stock.Deps{Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE"))})
+	rows := producttable.New(tables, awsenv.Env("PRODUCTS_TABLE"), now)
+	products := product.New(product.Deps{Store: store, Clock: now, Rows: rows})
 	shipments := shipment.New(shipment.Deps{Store: store, Clock: now, Vault: vault, Books: stocks})
 	accounts := account.New(account.Deps{
 		Store: store, Clock: now, Customers: customers,
 		Snapshots: dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE")),
 	})
 	lambda.Start(httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{
-		Auth:        httpapi.Auth{CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE"), CarrierScope: awsenv.Env("CARRIER_SCOPE")},
-		Clock:       now,
-		Log:         log,
-		Orders:      order.New(order.Deps{Store: store, Clock: now, Vault: vault, Customers: customers, Shipments: shipments}),
+		Auth: httpapi.Auth{
+			CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE"),
+			CarrierScope: awsenv.Env("CARRIER_SCOPE"), PricingScope: awsenv.Env("PRICING_SCOPE"),
+		},
+		Clock: now,
+		Log:   log,
+		Orders: order.New(order.Deps{
+			Store: store, Clock: now, Vault: vault, Customers: customers, Prices: products, Shipments: shipments,
+		}),
 		Customers:   customers,
 		Accounts:    accounts,
 		Stock:       stocks,
-		Products:    product.New(product.Deps{Store: store, Clock: now, Rows: producttable.New(tables, awsenv.Env("PRODUCTS_TABLE"), now)}),
+		Products:    products,
 		Shipments:   shipments,
 		DeadLetters: deadletter.Desk{Table: deadlettertable.New(tables, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: now},
 	})))

@@ -37,7 +37,10 @@ func main() {
 	vault := keyvault.New(tables, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
 	views := viewtable.New(tables, awsenv.Env("VIEWS_TABLE"))
 	lambda.Start(httpapi.Lambda(httpapi.NewQueries(httpapi.Queries{
-		Auth:        httpapi.Auth{CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE"), CarrierScope: awsenv.Env("CARRIER_SCOPE")},
+		Auth: httpapi.Auth{
+			CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE"),
+			CarrierScope: awsenv.Env("CARRIER_SCOPE"), PricingScope: awsenv.Env("PRICING_SCOPE"),
+		},
 		Clock:       now,
 		Log:         log,
 		Orders:      order.New(order.Deps{Store: store, Clock: now, Vault: vault}),

@@ -16,8 +16,8 @@ var kit = []string{"shared/backoff", "shared/clock", "shared/decimal", "shared/e
 var contexts = map[string][]string{
 	"shared/account":  nil,
 	"shared/customer": nil,
-	"shared/order":    {"shared/shipment"}, // the address
-	"shared/payment":  {"shared/account"},  // one transaction over the attempt and the account
+	"shared/order":    {"shared/product", "shared/shipment"}, // the offer, the address
+	"shared/payment":  {"shared/account"},                    // one transaction over the attempt and the account
 	"shared/product":  nil,
 	"shared/request":  nil,
 	"shared/shipment": nil,
@@ -150,6 +150,22 @@ func packageNames(files []source) (found findings) {
 	return found
 }
 
+// lineRule: what a line comes to is computed in one place. Who multiplies a price elsewhere forgets a discount.
+func lineRule(files []source) (found findings) {
+	for _, f := range files {
+		if f.forTests() || f.dir() == "shared/money" || f.name == "shared/order/line.go" {
+			continue
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			if s, ok := n.(*ast.SelectorExpr); ok && s.Sel.Name == "Times" {
+				found.addf("%s:%d multiplies an amount: what a line comes to is order.Line.Amount", f.name, f.line(n))
+			}
+			return true
+		})
+	}
+	return found
+}
+
 // declaredFaults lists the codes of all calls of faults.Declare outside of tests. A code that is not a literal can't be found by people either.
 func declaredFaults(files []source) (codes []string, found findings) {
 	for _, f := range files {
@@ -197,6 +213,7 @@ var sourceRules = map[string]func([]source) findings{
 	"adapter imports": adapterImports,
 	"heads":           heads,
 	"package names":   packageNames,
+	"line rule":       lineRule,
 	"wiring":          wiring,
 	"times":           times,
 	"fault codes": func(files []source) findings {
@@ -235,6 +252,8 @@ func TestSourceRulesFind(t *testing.T) {
 		"a parameter that is a time": {"times", "shared/adapter/httpapi/x.go", "package httpapi; type in struct { A time.Time `query:\"a\"` }", "parameter of type time.Time"},
 		"a date":                     {"times", "cmd/orderflow/x.go", `package main; var t, _ = time.Parse(time.DateOnly, ""); var u, _ = time.Parse("20060102", "")`, ""},
 		"the one parser":             {"times", "shared/clock/x.go", `package clock; var t, _ = time.Parse(time.RFC3339, "")`, ""},
+		"a price multiplied":         {"line rule", "shared/notification/x.go", "package notification\nvar price, err = line.UnitPrice.Times(line.Quantity)", "x.go:2 multiplies an amount"},
+		"the rule itself":            {"line rule", "shared/order/line.go", "package order\nvar price, err = line.UnitPrice.Times(line.Quantity)", ""},
 		"an empty name":              {"package names", "shared/utils/x.go", `package utils`, "package utils"},
 		"a code that is computed":    {"fault codes", "shared/order/x.go", `package order; import "orderflow/shared/faults"; var e = faults.Declare(faults.Rule, "order."+x)`, "written out"},
 		"a branch in the wiring":     {"wiring", "functions/do-it/main.go", "package main\nfunc main() {\n\tif true {\n\t}\n}", "main.go:3"},

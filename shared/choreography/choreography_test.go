@@ -29,6 +29,7 @@ import (
 	"orderflow/shared/ident"
 	"orderflow/shared/money"
 	"orderflow/shared/order"
+	"orderflow/shared/order/ordertest"
 	"orderflow/shared/payment"
 	"orderflow/shared/personal"
 	"orderflow/shared/saga"
@@ -91,7 +92,10 @@ func newWorld(t testing.TB) *world {
 	w.store = &estest.Hooked{Store: w.kept}
 	w.stock = stock.New(stock.Deps{Store: w.store, Clock: w.clock, Counters: w.counters})
 	w.shipments = shipment.New(shipment.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Serves: shipment.Served("GB"), Books: w.stock})
-	w.orders = order.New(order.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Customers: registered{}, Shipments: w.shipments})
+	line := order.Line{SKU: sku, Quantity: ordered, UnitPrice: money.Money{Amount: price, Currency: "USD"}}
+	w.orders = order.New(order.Deps{
+		Store: w.store, Clock: w.clock, Vault: w.vault, Customers: registered{}, Prices: ordertest.PricesOf(line), Shipments: w.shipments,
+	})
 	w.payments = payment.New(payment.Deps{Store: w.store, Clock: w.clock})
 	w.accounts = account.New(account.Deps{Store: w.store, Clock: w.clock, Customers: accounttest.Everybody{}})
 	w.account = account.ID(customerID, "USD")
@@ -103,7 +107,7 @@ func newWorld(t testing.TB) *world {
 	place := w.request()
 	w.correlation = place.Metadata.CorrelationID
 	_, errPlace := w.orders.Place(ctx, place, order.PlaceInput{
-		OrderID: orderID, CustomerID: customerID, AccountID: w.account, Lines: []order.Line{{SKU: sku, Quantity: ordered, UnitPrice: money.Money{Amount: price, Currency: "USD"}}},
+		OrderID: orderID, CustomerID: customerID, AccountID: w.account, Currency: "USD", Lines: ordertest.Inputs(line),
 		Address: shipment.Address{Recipient: "Ada Lovelace", Line1: "12 St James's Square", PostalCode: "SW1Y 4LB", City: "London", Country: "GB"},
 	})
 	if err := errors.Join(errOpen, errDeposit, errStock, errEnrol, errPlace); err != nil {

@@ -61,7 +61,11 @@ type line struct {
 	SKU              string
 	Quantity         int64
 	UnitPrice, Price string
+	Adjustments      []adjustment
 }
+
+// adjustment is a line's discount, which is below zero, or its tax.
+type adjustment struct{ Name, Rate, Amount string }
 
 // language is the one that the templates are written in. The layout has no words.
 const language = "en"
@@ -138,13 +142,39 @@ func show(c Content) (shown, error) {
 		s.Reason = ourReason
 	}
 	for _, l := range c.Lines {
-		price, err := l.UnitPrice.Times(l.Quantity)
+		price, err := l.Amount()
 		if err != nil {
 			return shown{}, err
 		}
-		s.Lines = append(s.Lines, line{SKU: oneLine(l.SKU), Quantity: l.Quantity, UnitPrice: l.UnitPrice.String(), Price: price.String()})
+		s.Lines = append(s.Lines, line{
+			SKU: oneLine(l.SKU), Quantity: l.Quantity, UnitPrice: l.UnitPrice.String(), Price: price.String(), Adjustments: adjustments(l),
+		})
 	}
 	return s, nil
+}
+
+func adjustments(l order.Line) (out []adjustment) {
+	if d := l.Discount; d != nil {
+		off := d.Amount
+		off.Amount = -off.Amount
+		out = append(out, adjustment{Name: oneLine(d.Name), Rate: percent(d.RatePPM), Amount: off.String()})
+	}
+	if t := l.Tax; t != nil {
+		out = append(out, adjustment{Name: oneLine(t.Name), Rate: percent(t.RatePPM), Amount: t.Amount.String()})
+	}
+	return out
+}
+
+// percent writes parts per million with as many decimals as they need: "8.875 %". "" for no rate.
+func percent(ppm *int64) string {
+	if ppm == nil {
+		return ""
+	}
+	whole, rest := *ppm/10_000, *ppm%10_000
+	if rest == 0 {
+		return fmt.Sprintf("%d %%", whole)
+	}
+	return strings.TrimRight(fmt.Sprintf("%d.%04d", whole, rest), "0") + " %"
 }
 
 // oneLine makes a text one that can't break out of its line: control characters and line separators become spaces, runs of spaces one. Marks that turn the

@@ -32,6 +32,13 @@ func content(k notification.Kind) notification.Content {
 	if k != notification.Welcome {
 		c.OrderID, c.Tracking, c.Total, c.Reason = "924a0ed6-c797-5b84-82cb-36e13b188d6c", "OF-5YDT-7H2K", usd(3853), "account.insufficient-funds"
 		c.Lines = []order.Line{{SKU: "CD-0042", Quantity: 2, UnitPrice: usd(1177)}, {SKU: "CD-0107", Quantity: 1, UnitPrice: usd(1499)}}
+		if k == notification.OrderPlaced { // one with all that a line may have
+			rate := int64(88_750)
+			c.Lines[0] = order.Line{
+				SKU: "CD-0042", Quantity: 2, UnitPrice: usd(1250), Discount: &order.Adjustment{Name: "Voucher", Amount: usd(338)},
+				Tax: &order.Adjustment{Name: "Sales tax", Amount: usd(192), RatePPM: &rate},
+			}
+		}
 	}
 	return c
 }
@@ -112,6 +119,9 @@ func TestContentStaysContent(t *testing.T) {
 		c.Shop, c.Name, c.Tracking, c.Reason = evil.Draw(t, "shop"), evil.Draw(t, "name"), evil.Draw(t, "tracking"), order.Reason(evil.Draw(t, "reason"))
 		if len(c.Lines) > 0 {
 			c.Lines[0].SKU, c.OrderID = evil.Draw(t, "sku"), evil.Draw(t, "order")
+			if c.Lines[0].Tax != nil {
+				c.Lines[0].Tax.Name, c.Lines[0].Discount.Name = evil.Draw(t, "tax"), evil.Draw(t, "discount")
+			}
 		}
 		m, err := notification.Render(k, "ada@example.com", c)
 		if err != nil {
@@ -143,6 +153,22 @@ func TestNameIsShown(t *testing.T) {
 		}
 		if !strings.Contains(m.Text, "Hello "+want+",") || !strings.Contains(wellFormed(t, m.HTML), "Hello "+want+",") {
 			t.Errorf("%q is shown as %q and %q, want %q", name, m.Text, m.HTML, want)
+		}
+	}
+}
+
+// A line is shown with what it comes to, and not with quantity × price, and a rate with the decimals that it has.
+func TestAdjustmentsAreShown(t *testing.T) {
+	for ppm, want := range map[int64]string{0: "0 %", 190_000: "19 %", 88_750: "8.875 %", 99_750: "9.975 %", 1: "0.0001 %", 1_000_000: "100 %"} {
+		c := content(notification.OrderPlaced)
+		c.Lines[0].Tax.RatePPM = &ppm
+		m, err := notification.Render(notification.OrderPlaced, "ada@example.com", c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := "  2 × CD-0042 at USD 12.50, Voucher USD -3.38, Sales tax (" + want + ") USD 1.92: USD 23.54\n"
+		if !strings.Contains(m.Text, line) {
+			t.Errorf("no %q in %s", line, m.Text)
 		}
 	}
 }

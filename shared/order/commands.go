@@ -3,16 +3,16 @@ package order
 import (
 	"time"
 
-	"orderflow/shared/money"
 	"orderflow/shared/personal"
+	"orderflow/shared/product"
 )
 
 // Limits of an order.
 const (
-	MaxLines     = 100           // lines
-	MaxSKUs      = 40            // distinct SKUs: they are reserved in one TransactWriteItems, which takes 100 items
-	MaxQuantity  = 100_000       // of one line
-	MaxUnitPrice = 1_000_000_000 // minor units: ten million of a currency with cents
+	MaxLines     = 100              // lines
+	MaxSKUs      = 40               // distinct SKUs: they are reserved in one TransactWriteItems, which takes 100 items
+	MaxQuantity  = 100_000          // of one line
+	MaxUnitPrice = product.MaxPrice // minor units
 	// MaxTotal is the most that an order comes to, in minor units, as much as one deposit may bring. The saga's JSONata, and many a
 	// reader of the JSON, compute in doubles, which have each whole number up to 2^53 (9e15) only: up to here no amount of an order is ever rounded.
 	MaxTotal = 1_000_000_000_000
@@ -50,6 +50,7 @@ type Place struct {
 	CustomerID string
 	AccountID  string
 	Lines      []Line
+	PricedBy   string
 	Address    personal.Sealed
 	Now        time.Time
 }
@@ -105,44 +106,3 @@ func (Cancel) orderCommand()   {}
 func (FailUndo) orderCommand() {}
 func (Ship) orderCommand()     {}
 func (Deliver) orderCommand()  {}
-
-// Total checks the lines and adds them up: one currency, 0 to MaxTotal.
-func Total(lines []Line) (money.Money, error) {
-	if len(lines) == 0 {
-		return money.Money{}, ErrInvalidLines.Field("body.lines", "an order has at least one line")
-	}
-	if len(lines) > MaxLines {
-		return money.Money{}, ErrInvalidLines.Field("body.lines", "an order has at most %d lines, this one has %d", MaxLines, len(lines))
-	}
-	skus := map[string]bool{}
-	var total money.Money
-	for i, l := range lines {
-		if l.SKU == "" {
-			return money.Money{}, ErrInvalidLines.Field(lineField(i, "sku"), "a line names a SKU")
-		}
-		if l.Quantity < 1 || l.Quantity > MaxQuantity {
-			return money.Money{}, ErrInvalidLines.Field(lineField(i, "quantity"), "a quantity is 1 to %d, not %d", MaxQuantity, l.Quantity)
-		}
-		if l.UnitPrice.Amount < 0 || l.UnitPrice.Amount > MaxUnitPrice {
-			return money.Money{}, ErrInvalidLines.Field(lineField(i, "unitPrice.amount"), "a unit price is 0 to %d minor units, not %d", MaxUnitPrice, l.UnitPrice.Amount)
-		}
-		if err := money.CheckCurrency(l.UnitPrice.Currency); err != nil {
-			return money.Money{}, inField(err, lineField(i, "unitPrice.currency"))
-		}
-		amount, err := l.UnitPrice.Times(l.Quantity)
-		if err == nil {
-			total, err = total.Add(amount)
-		}
-		if err != nil {
-			return money.Money{}, inField(err, lineField(i, "unitPrice"))
-		}
-		skus[l.SKU] = true
-	}
-	if len(skus) > MaxSKUs {
-		return money.Money{}, ErrInvalidLines.Field("body.lines", "an order names at most %d SKUs, this one names %d", MaxSKUs, len(skus))
-	}
-	if total.Amount > MaxTotal {
-		return money.Money{}, ErrInvalidLines.Field("body.lines", "an order comes to at most %d minor units, this one to %d", int64(MaxTotal), total.Amount)
-	}
-	return total, nil
-}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"orderflow/shared/es"
-	"orderflow/shared/faults"
 	"orderflow/shared/money"
 	"orderflow/shared/personal"
 )
@@ -50,6 +49,7 @@ type State struct {
 	Address        personal.Sealed
 	Revision       int64
 	PlacedAt       string
+	PricedBy       string
 	SagaID         string
 	Saga           SagaState
 	PaymentID      string
@@ -74,7 +74,7 @@ func Evolve(s State, e Event) State {
 	case Placed:
 		s = State{
 			ID: e.OrderID, CustomerID: e.CustomerID, AccountID: e.AccountID, Status: StatusPlaced, Lines: e.Lines, Total: e.Total, Address: e.Address,
-			Revision: e.Revision, PlacedAt: e.PlacedAt, Saga: SagaPending,
+			Revision: e.Revision, PlacedAt: e.PlacedAt, PricedBy: e.PricedBy, Saga: SagaPending,
 		}
 	case Started:
 		s.SagaID, s.Saga = e.SagaID, SagaRunning
@@ -134,7 +134,7 @@ func place(c Place, s State) ([]Event, error) {
 	}
 	return []Event{Placed{
 		OrderID: c.OrderID, CustomerID: c.CustomerID, AccountID: c.AccountID, Lines: c.Lines, Total: total, Address: c.Address, Revision: 1,
-		PlacedAt: c.Now.UTC().Format(time.RFC3339Nano),
+		PlacedAt: c.Now.UTC().Format(time.RFC3339Nano), PricedBy: c.PricedBy,
 	}}, nil
 }
 
@@ -231,14 +231,4 @@ func onItsWay(shipmentID string, s State) error {
 		return ErrCancelling.New("the order is %s", s.Status)
 	}
 	return ErrNotConfirmed.New("the order is %s", s.Status)
-}
-
-func lineField(i int, name string) string { return fmt.Sprintf("body.lines[%d].%s", i, name) }
-
-// inField says of a fault where in the request it arose.
-func inField(err error, field string) error {
-	if f, ok := faults.As(err); ok {
-		f.Field = field
-	}
-	return err
 }

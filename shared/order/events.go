@@ -10,13 +10,6 @@ import (
 // Category is the first part of an order's stream id.
 const Category = "order"
 
-// Line is one line of an order. The same SKU may stand on several lines.
-type Line struct {
-	SKU       string      `json:"sku"`
-	Quantity  int64       `json:"quantity"`
-	UnitPrice money.Money `json:"unitPrice"`
-}
-
 // Event is one of the events below.
 type Event interface{ orderEvent() }
 
@@ -30,6 +23,9 @@ type Placed struct {
 	Address    personal.Sealed `json:"address"`  // a shipment.Address under the customer's data key
 	Revision   int64           `json:"revision"` // names the attempts at stock, payment and shipment; an amendment raises it
 	PlacedAt   string          `json:"placedAt"` // RFC 3339, for people; the commit's time orders things
+	// PricedBy says whose prices the lines have: PricedByCatalogue, or the actor who named one, or a discount
+	// or a tax. "" in events of releases in which every caller named the prices.
+	PricedBy string `json:"pricedBy,omitempty"`
 }
 
 // Started: a run of the saga took the order.

@@ -17,7 +17,11 @@ var (
 	// ErrShipmentUnderWay: a person may close a confirmed order only after its shipment is taken back.
 	ErrShipmentUnderWay = faults.Declare(faults.Conflict, "order.shipment-under-way")
 	ErrOtherShipment    = faults.Declare(faults.Conflict, "order.other-shipment") // what left or arrived is not the order's
-	ErrUnknownCustomer  = faults.Declare(faults.Rule, "order.unknown-customer")
+	// ErrPriceChanged: something costs another amount than the caller expects. It comes as a *PriceChangedError.
+	ErrPriceChanged    = faults.Declare(faults.Conflict, "order.price-changed")
+	ErrNotForSale      = faults.Declare(faults.Rule, "order.not-for-sale") // unlisted, withdrawn, or without a price in the currency
+	ErrCurrencyMissing = faults.Declare(faults.Invalid, "order.currency-missing")
+	ErrUnknownCustomer = faults.Declare(faults.Rule, "order.unknown-customer")
 )
 
 // ErrNobodyStopped says of a confirmed order that its shipment was taken back by nobody who may close it.

@@ -37,6 +37,7 @@ type Deps struct {
 	Clock     clock.Clock
 	Vault     personal.Vault
 	Customers Customers
+	Prices    Prices
 	Shipments Shipments
 }
 
@@ -46,54 +47,9 @@ type Service struct {
 	handler es.Handler[Command, State, Event]
 }
 
-// New makes the service. Who only runs commands needs neither Vault nor Customers; Shipments are for who cancels.
+// New makes the service. Who only runs commands needs neither Vault nor Customers nor Prices; Shipments are for who cancels.
 func New(deps Deps) Service {
 	return Service{deps: deps, handler: es.Handler[Command, State, Event]{Category: Category, Decider: Decider, Store: deps.Store, Clock: deps.Clock}}
-}
-
-// PlaceInput is an order as a customer gives it.
-type PlaceInput struct {
-	OrderID    string
-	EarlierID  string // that earlier releases gave the order of this request, or ""
-	CustomerID string
-	AccountID  string
-	Lines      []Line
-	Address    shipment.Address
-}
-
-// Place orders. Everything that can be refused is refused before anything is written. personal.ErrErased where the customer was erased, also to a
-// request that was carried out before. The request's fingerprint is stored as one under the customer's key, since it follows from the address.
-func (s Service) Place(ctx context.Context, req es.Request, in PlaceInput) (es.Result[State], error) {
-	if _, err := Total(in.Lines); err != nil {
-		return es.Result[State]{}, err
-	}
-	if err := in.Address.Validate(); err != nil {
-		return es.Result[State]{}, err
-	}
-	known, err := s.deps.Customers.Registered(ctx, in.CustomerID)
-	if err != nil {
-		return es.Result[State]{}, fmt.Errorf("order: look up customer: %w", err)
-	}
-	if !known {
-		return es.Result[State]{}, ErrUnknownCustomer.Field("body.customerId", "the customer is not registered")
-	}
-	plain, err := json.Marshal(in.Address)
-	if err != nil {
-		return es.Result[State]{}, fmt.Errorf("order: encode address: %w", err)
-	}
-	address, err := s.deps.Vault.Seal(ctx, in.CustomerID, AddressField, plain)
-	if err != nil {
-		return es.Result[State]{}, fmt.Errorf("order: seal address: %w", err)
-	}
-	if req.Fingerprint, err = s.deps.Vault.Fingerprint(ctx, in.CustomerID, req.Fingerprint); err != nil {
-		return es.Result[State]{}, fmt.Errorf("order: fingerprint request: %w", err)
-	}
-	if res, found, err := s.earlier(ctx, req, in.EarlierID); found || err != nil {
-		return res, err
-	}
-	return s.handler.Handle(ctx, in.OrderID, req, Place{
-		OrderID: in.OrderID, CustomerID: in.CustomerID, AccountID: in.AccountID, Lines: in.Lines, Address: address, Now: req.Time,
-	})
 }
 
 // CancelInput says who wants an order cancelled, and why.

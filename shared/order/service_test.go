@@ -33,7 +33,7 @@ func TestErrorsTellNothing(t *testing.T) {
 		Clock: clock.System{}, Vault: vault, Customers: nobody{}})
 	t.Run("a customer that nobody knows", func(t *testing.T) {
 		_, err := service.Place(t.Context(), es.Request{CommitID: "c"}, order.PlaceInput{
-			OrderID: "o", CustomerID: "ada", Lines: []order.Line{{SKU: "cd-1", Quantity: 1, UnitPrice: money.Money{Amount: 1, Currency: "USD"}}},
+			OrderID: "o", CustomerID: "ada", Currency: "USD", Lines: []order.LineInput{{SKU: "cd-1", Quantity: 1}},
 			Address: shipment.Address{Recipient: "Ada Lovelace", Line1: "12 St James's Square", PostalCode: "SW1Y 4LB", City: "London", Country: "GB"},
 		})
 		if !errors.Is(err, order.ErrUnknownCustomer) || strings.Contains(err.Error(), "ada") {

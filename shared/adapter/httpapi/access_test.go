@@ -17,13 +17,15 @@ func TestAccess(t *testing.T) {
 	type want struct{ none, owner, other, operator int }
 	// What a carrier may do; everything else that is not for anybody is refused.
 	carriers := []string{"dispatch ada's shipment", "deliver ada's shipment", "read ada's shipment"}
+	// What a pricing system may do.
+	pricing := []string{"order for ada", "read a product", "list products"}
 	for _, c := range []struct {
 		name string
 		when func(s *shop, who caller) request
 		want want
 	}{
 		{"register oneself or a new customer", func(_ *shop, who caller) request {
-			if who.scopes != nil || who.claims["sub"] == operator.claims["sub"] {
+			if who.claims["sub"] == operator.claims["sub"] || who.claims["sub"] == pricer.claims["sub"] {
 				return post(who, "/customers", set(person(), "customerId", "eve"))
 			}
 			return post(who, "/customers", person())
@@ -90,11 +92,15 @@ func TestAccess(t *testing.T) {
 		if c.want.none == http.StatusOK || slices.Contains(carriers, c.name) {
 			byCarrier = c.want.operator
 		}
+		byPricing := http.StatusForbidden
+		if c.want.none == http.StatusOK || slices.Contains(pricing, c.name) {
+			byPricing = c.want.operator
+		}
 		for _, as := range []struct {
 			name string
 			who  caller
 			want int
-		}{{"carrier", carrier, byCarrier}, {"none", nobody, c.want.none}, {"owner", ada, c.want.owner}, {"other", bob, c.want.other}, {"operator", operator, c.want.operator}} {
+		}{{"carrier", carrier, byCarrier}, {"pricing", quotes, byPricing}, {"operator who prices", pricer, c.want.operator}, {"none", nobody, c.want.none}, {"owner", ada, c.want.owner}, {"other", bob, c.want.other}, {"operator", operator, c.want.operator}} {
 			t.Run(c.name+"/"+as.name, func(t *testing.T) {
 				t.Parallel()
 				s := newShop(t)
@@ -151,6 +157,8 @@ func TestIdentity(t *testing.T) {
 		{"operator by claim", operator, "/orders/{ada's}", 200, ""},
 		{"operator who is a carrier too", caller{claims: map[string]string{"sub": "o", "scope": carrierScope + " " + scope}}, "/orders/{ada's}", 200, ""},
 		{"carrier by the authorizer's scopes", caller{claims: map[string]string{"sub": "c", "username": "ada"}, scopes: []string{carrierScope}}, "/orders/{ada's}", 403, "auth.forbidden"},
+		{"pricing by the authorizer's scopes", caller{claims: map[string]string{"sub": "q", "username": "ada"}, scopes: []string{pricingScope}}, "/orders/{ada's}", 403, "auth.forbidden"},
+		{"operator who prices too", pricer, "/orders/{ada's}", 200, ""},
 		{"a scope that only looks like it", caller{claims: map[string]string{"sub": "x", "username": "bob", "scope": scope + "s x" + scope}}, "/orders/{ada's}", 404, "order.not-found"},
 		{"no customer", caller{claims: map[string]string{"sub": "x", "scope": "openid"}}, "/stock/cd-1", 403, "auth.no-customer"},
 		{"an e-mail address for a customer", caller{claims: map[string]string{"sub": "x", "username": "ada@example.com"}}, "/stock/cd-1", 403, "auth.no-customer"},

@@ -172,8 +172,12 @@ func (s *server) commands(c Commands) {
 			"is nobody's again. Customers erase themselves; operators erase anybody. Sent again, it has the same answer.",
 		Errors: []int{http.StatusNotFound},
 	}, c.eraseCustomer)
-	register(s, accessSignedIn, post("placeOrder", "/orders", "Place an order",
-		"Accepted means stored: stock, payment and shipment follow. Follow the order at Location until its saga's state is completed or failed.",
+	register(s, accessOrdering, post("placeOrder", "/orders", "Place an order",
+		"The catalogue names the prices, as they are when the order is placed; they stand in it for ever. Where a line's unitPrice is another one than the "+
+			"catalogue's, 409 order.price-changed says in lines what each line costs now. 422 order.not-for-sale names each line whose SKU is not listed, is withdrawn, or has no price in the order's currency. "+
+			"Either way nothing is stored and the key is free: sent again under it with other prices, there is one order at most. "+
+			"Callers with the scope for it name prices, discounts and taxes themselves, of SKUs that are listed, for the customer whom they name. "+
+			"Accepted means stored: stock, payment and shipment follow. Follow the order at Location until its saga's state is completed or failed.",
 		http.StatusAccepted), c.placeOrder)
 	register(s, accessSignedIn, post("cancelOrder", "/orders/{id}/cancel", "Cancel an order",
 		"Possible until the order's shipment is dispatched. What was done for the order is undone: its status is cancelling, and then cancelled. "+
@@ -244,13 +248,13 @@ func (s *server) queries(q Queries) {
 		q.getStatistics)
 	register(s, accessCarrier, get("getShipment", "/shipments/{id}", "Read a shipment", "For operators and the carrier: where it stands, what is packed, and where it goes. The carrier sees no address once it is delivered or cancelled."), q.getShipment)
 	register(s, accessSignedIn, get("getStock", "/stock/{sku}", "Read what is in stock", ""), q.getStock)
-	register(s, accessSignedIn, get("getProduct", "/products/{sku}", "Read a product",
+	register(s, accessOrdering, get("getProduct", "/products/{sku}", "Read a product",
 		"Always shows what was set last. Who is no operator is answered 404 while none of its prices has come into force."), q.getProduct)
 	products := get("listProducts", "/products", "List the products that are for sale",
 		"By SKU, page by page. It follows the products within moments. A page may have fewer products than limit, and others follow all the same: next says so. "+
 			"What has no price in force yet is listed for operators only.")
 	products.Errors = nil
-	register(s, accessSignedIn, products, q.listProducts)
+	register(s, accessOrdering, products, q.listProducts)
 	register(s, accessSignedIn, get("getAccount", "/accounts/{id}", "Read an account", "Always shows the caller's own writes. asOf shows how it was."+aboutPast), q.getAccount)
 	register(s, accessSignedIn, get("findAccount", "/accounts", "Find a customer's account in a currency",
 		"Always shows the caller's own writes. 404 where the customer has none in that currency. "+

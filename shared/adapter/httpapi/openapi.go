@@ -33,7 +33,8 @@ func config(auth Auth) huma.Config {
 					"jwt": {
 						Type: "http", Scheme: "bearer", BearerFormat: "JWT",
 						Description: "A token of the stack's issuer. Customers see and move their own things only; operators have the scope " + auth.OperatorScope +
-							", and carriers, who see and move shipments only, the scope " + auth.CarrierScope + ".",
+							", and carriers, who see and move shipments only, the scope " + auth.CarrierScope +
+							". A pricing system has the scope " + auth.PricingScope + ": it reads the catalogue, places orders at prices that it names, and does nothing else; an operator who has it as well names prices too.",
 					},
 				},
 			},
@@ -72,7 +73,7 @@ func describe(auth Auth) huma.API {
 	schemas := s.api.OpenAPI().Components.Schemas.Map()
 	listCurrencies(schemas)
 	for name, schema := range schemas {
-		if strings.HasSuffix(name, "Answer") {
+		if strings.HasSuffix(name, "Answer") || name == "Problem" {
 			schema.AdditionalProperties = nil // an answer may gain fields; a client passes over those that it doesn't know
 		}
 	}

@@ -4,29 +4,12 @@ import (
 	"context"
 	"errors"
 
-	"orderflow/shared/account"
 	"orderflow/shared/es"
 	"orderflow/shared/money"
 	"orderflow/shared/order"
 	"orderflow/shared/personal"
 	"orderflow/shared/shipment"
 )
-
-// price is what one piece costs. Its limit is order.MaxUnitPrice.
-type price struct {
-	Amount   int64        `json:"amount" minimum:"0" maximum:"1000000000" doc:"Minor units: cents of a dollar, yen of a yen" example:"1999"`
-	Currency currencyCode `json:"currency" example:"USD"`
-}
-
-func (p price) money() money.Money {
-	return money.Money{Amount: p.Amount, Currency: string(p.Currency)}
-}
-
-type orderLine struct {
-	SKU       string `json:"sku" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" example:"CD-0042"`
-	Quantity  int64  `json:"quantity" minimum:"1" maximum:"100000" example:"2"`
-	UnitPrice price  `json:"unitPrice"`
-}
 
 type address struct {
 	Recipient  string `json:"recipient" minLength:"1" maxLength:"100" example:"Ada Lovelace"`
@@ -43,9 +26,10 @@ type address struct {
 func (a address) shipTo() shipment.Address { return shipment.Address(a).Trimmed() }
 
 type placeOrderBody struct {
-	CustomerID      string      `json:"customerId,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"Who orders. Operators name it; customers may leave it out."`
-	Lines           []orderLine `json:"lines" minItems:"1" maxItems:"100" doc:"In one currency, of at most 40 different SKUs. A SKU may stand on several lines. They come to at most 1000000000000 minor units."`
-	ShippingAddress address     `json:"shippingAddress"`
+	CustomerID      string       `json:"customerId,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"Who orders. Operators and pricing systems name it; customers may leave it out."`
+	Currency        currencyCode `json:"currency,omitempty" doc:"What is paid in. Required where no line names a unit price; those that do agree with it." example:"USD"`
+	Lines           []orderLine  `json:"lines" minItems:"1" maxItems:"100" doc:"Of at most 40 different SKUs. A SKU may stand on several lines. They come to at most 1000000000000 minor units."`
+	ShippingAddress address      `json:"shippingAddress"`
 }
 
 type placeOrderInput struct {
@@ -65,12 +49,6 @@ type cancelOrderInput struct {
 	Keyed
 	ID   string `path:"id" format:"uuid" doc:"The order's id"`
 	Body cancelOrderBody
-}
-
-type lineAnswer struct {
-	SKU       string      `json:"sku"`
-	Quantity  int64       `json:"quantity"`
-	UnitPrice money.Money `json:"unitPrice"`
 }
 
 type addressAnswer struct {
@@ -122,7 +100,8 @@ type orderAnswer struct {
 	AccountID       string              `json:"accountId" doc:"The account that pays"`
 	Status          order.Status        `json:"status" enum:"placed,confirmed,cancelling,cancelled,shipped,delivered"`
 	Lines           []lineAnswer        `json:"lines"`
-	Total           money.Money         `json:"total"`
+	Total           money.Money         `json:"total" doc:"The sum of the lines' amounts: what is charged"`
+	PricedBy        string              `json:"pricedBy,omitempty" doc:"Whose prices they are: catalogue, or the actor who named one, or a discount or a tax. Absent of releases in which every caller named prices." example:"catalogue"`
 	ShippingAddress *addressAnswer      `json:"shippingAddress" doc:"null where the customer is erased"`
 	Erased          bool                `json:"erased" doc:"The customer is erased: nobody can read the shipping address any more, nor a note"`
 	PlacedAt        string              `json:"placedAt" format:"date-time"`
@@ -165,17 +144,19 @@ func (c Commands) placeOrder(ctx context.Context, id identity, in *placeOrderInp
 		OrderID: order.ID(id.actor(), in.Key), EarlierID: order.EarlierID(customerID, in.Key),
 		CustomerID: customerID, Address: to,
 	}
-	for _, l := range in.Body.Lines {
-		place.Lines = append(place.Lines, order.Line{SKU: l.SKU, Quantity: l.Quantity, UnitPrice: l.UnitPrice.money()})
+	if err := in.Body.price(id, &place); err != nil {
+		return nil, err
 	}
-	// The order's lines have one currency, or Place refuses them: the first one's names the account.
-	place.AccountID = account.ID(customerID, string(in.Body.Lines[0].UnitPrice.Currency))
 	res, err := c.Orders.Place(ctx, req, place)
 	if err != nil {
 		return nil, err
 	}
 	// The same key was sent with the same body, or Place has refused it: the address is the stored one, and need not be decrypted.
-	return accepted(answerOrder(res.State, res.Head.Version(), &to, "")), nil
+	answer, err := answerOrder(res.State, res.Head.Version(), &to, "")
+	if err != nil {
+		return nil, err
+	}
+	return accepted(answer), nil
 }
 
 func (c Commands) cancelOrder(ctx context.Context, id identity, in *cancelOrderInput) (*orderAccepted, error) {
@@ -257,18 +238,20 @@ func openOrder(ctx context.Context, orders order.Service, s order.State, version
 	if err != nil && !errors.Is(err, personal.ErrErased) {
 		return orderAnswer{}, err
 	}
-	answer := answerOrder(s, version, to, note)
-	answer.Erased = erased || errors.Is(err, personal.ErrErased)
-	return answer, nil
+	erased = erased || errors.Is(err, personal.ErrErased)
+	answer, err := answerOrder(s, version, to, note)
+	answer.Erased = erased
+	return answer, err
 }
 
-func answerOrder(s order.State, version int64, to *shipment.Address, note string) orderAnswer {
-	a := orderAnswer{
-		ID: s.ID, CustomerID: s.CustomerID, AccountID: s.AccountID, Status: s.Status, Lines: make([]lineAnswer, len(s.Lines)), Total: s.Total,
-		PlacedAt: s.PlacedAt, Saga: sagaAnswer{ID: s.SagaID, State: s.Saga}, Version: version,
+func answerOrder(s order.State, version int64, to *shipment.Address, note string) (orderAnswer, error) {
+	lines, err := answerLines(s.Lines)
+	if err != nil {
+		return orderAnswer{}, err
 	}
-	for i, l := range s.Lines {
-		a.Lines[i] = lineAnswer(l)
+	a := orderAnswer{
+		ID: s.ID, CustomerID: s.CustomerID, AccountID: s.AccountID, Status: s.Status, Lines: lines, Total: s.Total, PricedBy: s.PricedBy,
+		PlacedAt: s.PlacedAt, Saga: sagaAnswer{ID: s.SagaID, State: s.Saga}, Version: version,
 	}
 	if to != nil {
 		a.ShippingAddress = answerAddress(*to)
@@ -282,5 +265,5 @@ func answerOrder(s order.State, version int64, to *shipment.Address, note string
 	if s.Reason != "" {
 		a.Cancellation = &cancellationAnswer{Reason: s.Reason, Detail: s.Detail, Note: note, By: s.ClosedBy}
 	}
-	return a
+	return a, nil
 }

@@ -18,6 +18,8 @@ import (
 	"orderflow/shared/customer"
 	"orderflow/shared/es"
 	"orderflow/shared/faults"
+	"orderflow/shared/money"
+	"orderflow/shared/order"
 	"orderflow/shared/personal"
 	"orderflow/shared/product"
 	"orderflow/shared/stock"
@@ -51,12 +53,13 @@ const internalDetail = "Something went wrong on our side. The correlation id nam
 // problem is the answer to every request that fails: RFC 9457, with a code for programs and the places in the request for forms.
 // It is made here and nowhere else.
 type problem struct {
-	Type   string       `json:"type" format:"uri" doc:"URI of the kind of problem; it ends with the code" example:"urn:problem-type:orderflow:order.dispatched"`
-	Title  string       `json:"title" doc:"The HTTP status in words" example:"Conflict"`
-	Status int          `json:"status" doc:"The HTTP status" example:"409"`
-	Detail string       `json:"detail,omitempty" doc:"What went wrong, for people"`
-	Code   string       `json:"code" doc:"What went wrong, for programs" example:"order.dispatched"`
-	Errors []fieldError `json:"errors,omitempty" doc:"The places in the request that are wrong"`
+	Type   string            `json:"type" format:"uri" doc:"URI of the kind of problem; it ends with the code" example:"urn:problem-type:orderflow:order.dispatched"`
+	Title  string            `json:"title" doc:"The HTTP status in words" example:"Conflict"`
+	Status int               `json:"status" doc:"The HTTP status" example:"409"`
+	Detail string            `json:"detail,omitempty" doc:"What went wrong, for people"`
+	Code   string            `json:"code" doc:"What went wrong, for programs" example:"order.dispatched"`
+	Errors []fieldError      `json:"errors,omitempty" doc:"The places in the request that are wrong"`
+	Lines  []linePriceAnswer `json:"lines,omitempty" doc:"Of order.price-changed alone: what the catalogue asks for a piece of each line of the order, those included that are as expected"`
 
 	headers http.Header
 }
@@ -64,6 +67,12 @@ type problem struct {
 type fieldError struct {
 	Location string `json:"location" doc:"Path to the place in the request" example:"body.lines[2].quantity"`
 	Message  string `json:"message" doc:"What is wrong there"`
+}
+
+type linePriceAnswer struct {
+	Index     int64       `json:"index" doc:"The line's place in the order, from 0" example:"2"`
+	SKU       string      `json:"sku"`
+	UnitPrice money.Money `json:"unitPrice"`
 }
 
 func newProblem(status int, code, detail string, places ...fieldError) *problem {
@@ -141,6 +150,10 @@ func translate(err error) *problem {
 	if errors.As(err, &p) {
 		return p
 	}
+	var several *faults.Several
+	if errors.As(err, &several) {
+		return ofSeveral(err, several)
+	}
 	if f, ok := faults.As(err); ok {
 		return ofFault(f)
 	}
@@ -171,6 +184,22 @@ func ofFault(f *faults.Fault) *problem {
 		p.headers.Set("WWW-Authenticate", "Bearer")
 	case faults.Unavailable:
 		return p.retryAfter(1)
+	}
+	return p
+}
+
+// ofSeveral names every place that a fault is about, and with prices that have changed the present ones.
+func ofSeveral(err error, several *faults.Several) *problem {
+	p := ofFault(several.Fault)
+	p.Errors = nil
+	for _, place := range several.Places {
+		p.Errors = append(p.Errors, fieldError{Location: place.Field, Message: place.Detail})
+	}
+	var changed *order.PriceChangedError
+	if errors.As(err, &changed) {
+		for _, l := range changed.Lines {
+			p.Lines = append(p.Lines, linePriceAnswer{Index: int64(l.Line), SKU: l.SKU, UnitPrice: l.UnitPrice})
+		}
 	}
 	return p
 }

@@ -20,6 +20,10 @@ func TestRepeat(t *testing.T) {
 		{"register", func(*shop) request { return post(customerCaller("eve"), "/customers", person()) }},
 		{"order", func(*shop) request { return post(ada, "/orders", anOrder()) }},
 		{"operator's order", func(*shop) request { return post(operator, "/orders", set(anOrder(), "customerId", "ada")) }},
+		{"order at the catalogue's prices", func(*shop) request {
+			return post(ada, "/orders", set(anOrder(object{"sku": "cd-1", "quantity": 1}), "currency", "USD"))
+		}},
+		{"quoted order", func(*shop) request { return post(quotes, "/orders", quotedOrder()) }},
 		{"cancel", func(s *shop) request { return post(ada, "/orders/"+s.order+"/cancel", object{"reason": "late"}) }},
 		{"cancel what is confirmed", func(s *shop) request {
 			s.ship(shipment.StatusPrepared)

@@ -42,9 +42,9 @@ import (
 	"orderflow/shared/view/orders"
 )
 
-const scope, carrierScope = "orderflow/operator", "orderflow/carrier"
+const scope, carrierScope, pricingScope = "orderflow/operator", "orderflow/carrier", "orderflow/pricing"
 
-var auth = httpapi.Auth{CustomerClaim: "username", OperatorScope: scope, CarrierScope: carrierScope}
+var auth = httpapi.Auth{CustomerClaim: "username", OperatorScope: scope, CarrierScope: carrierScope, PricingScope: pricingScope}
 
 // world is the edge on the real services over a store in memory.
 type world struct {
@@ -60,6 +60,7 @@ type world struct {
 	orders    order.Service
 	customers customer.Service
 	shipments shipment.Service
+	products  product.Service
 	lists     orderLists
 	stats     statistics
 	figures   analyticstest.Memory
@@ -81,9 +82,9 @@ func newWorld(t testing.TB) *world {
 	w.customers = customer.New(customer.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Eraser: w.vault})
 	accounts := account.New(account.Deps{Store: w.store, Clock: w.clock, Customers: w.customers})
 	w.stocks = stock.New(stock.Deps{Store: w.store, Clock: w.clock, Counters: w.counters})
-	products := product.New(product.Deps{Store: w.store, Clock: w.clock, Rows: w.rows})
+	w.products = product.New(product.Deps{Store: w.store, Clock: w.clock, Rows: w.rows})
 	w.shipments = shipment.New(shipment.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Serves: shipment.Served("GB"), Books: w.stocks})
-	w.orders = order.New(order.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Customers: w.customers, Shipments: w.shipments})
+	w.orders = order.New(order.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Customers: w.customers, Prices: w.products, Shipments: w.shipments})
 	w.lists = func(_ context.Context, customerID string, q orders.Query) (orders.Page, error) {
 		_, _, err := q.Check(customerID)
 		return orders.Page{}, err
@@ -97,11 +98,11 @@ func newWorld(t testing.TB) *world {
 		return customers.Row{Profile: customers.Profile{CustomerID: customerID, Registered: known}}, err
 	}
 	w.commands = httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{
-		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts, Stock: w.stocks, Products: products, Shipments: w.shipments,
+		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts, Stock: w.stocks, Products: w.products, Shipments: w.shipments,
 		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock},
 	}))
 	w.queries = httpapi.Lambda(httpapi.NewQueries(httpapi.Queries{
-		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Accounts: accounts, Stock: w.stocks, Products: products, Shipments: w.shipments,
+		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Accounts: accounts, Stock: w.stocks, Products: w.products, Shipments: w.shipments,
 		Lists:       orderLists(func(ctx context.Context, id string, q orders.Query) (orders.Page, error) { return w.lists(ctx, id, q) }),
 		Statistics:  statistics(func(ctx context.Context, id string) (customers.Row, error) { return w.stats(ctx, id) }),
 		Figures:     analytics.Reports{Table: &w.figures, Calendar: analytics.MustCalendar("Europe/Amsterdam")},
@@ -123,6 +124,8 @@ var (
 	operator = caller{claims: map[string]string{"sub": "operator-1", "scope": "openid " + scope}}
 	// carrier names a customer too, as tokens of some issuers do.
 	carrier = caller{claims: map[string]string{"sub": "carrier-1", "username": "ada", "scope": carrierScope}}
+	quotes  = caller{claims: map[string]string{"sub": "quotes-1", "username": "ada", "scope": pricingScope}}
+	pricer  = caller{claims: map[string]string{"sub": "operator-2", "scope": scope + " " + pricingScope}} // an operator who may name prices
 )
 
 func customerCaller(id string) caller {
@@ -316,6 +319,34 @@ func set(o object, path string, value any) object {
 	return copied
 }
 
+// list puts an article on sale, where its version is that one, 0 for a new one: for so many minor units, of dollars where no currency is named.
+func (w *world) list(sku string, version, price int64, currencies ...string) {
+	w.t.Helper()
+	if len(currencies) == 0 {
+		currencies = []string{"USD"}
+	}
+	prices := make([]object, len(currencies))
+	for i, c := range currencies {
+		prices[i] = object{"amount": price, "currency": c}
+	}
+	w.setProduct(sku, version, object{"prices": prices})
+}
+
+// withdraw takes an article of that version off sale.
+func (w *world) withdraw(sku string, version int64) {
+	w.t.Helper()
+	w.setProduct(sku, version, object{"withdrawn": true})
+}
+
+func (w *world) setProduct(sku string, version int64, body object) {
+	w.t.Helper()
+	if version == 0 {
+		w.must(http.StatusOK, putProduct(operator, sku, body, "If-None-Match", "*"))
+		return
+	}
+	w.must(http.StatusOK, putProduct(operator, sku, body, "If-Match", fmt.Sprintf("%q", fmt.Sprint(version))))
+}
+
 // erase erases a customer.
 func (w *world) erase(customerID string) {
 	w.t.Helper()
@@ -338,6 +369,8 @@ func newShop(t testing.TB) *shop {
 	w.must(http.StatusCreated, post(operator, "/accounts/"+opened.text("id")+"/deposits", object{"amount": usd(5000)}))
 	bobs := w.must(http.StatusCreated, post(bob, "/accounts", object{"currency": "USD"}))
 	w.must(http.StatusOK, put(operator, "/stock/cd-1", 10, "If-None-Match", "*"))
+	w.list("cd-1", 0, 1050)
+	w.list("cd-2", 0, 999)
 	placed := w.must(http.StatusAccepted, post(ada, "/orders", anOrder()))
 	return &shop{world: w, order: placed.text("id"), account: opened.text("id"), bobs: bobs.text("id")}
 }

@@ -14,6 +14,7 @@ import (
 	"orderflow/shared/faults"
 	"orderflow/shared/money"
 	"orderflow/shared/order"
+	"orderflow/shared/order/ordertest"
 	"orderflow/shared/personal"
 	"orderflow/shared/shipment"
 )
@@ -30,12 +31,14 @@ func stand(t *testing.T) (ordertask.Tasks, order.Service, string) {
 		t.Fatal(err)
 	}
 	fake := clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
-	orders := order.New(order.Deps{Store: memstore.New(es.NewRegistry(order.Register), memstore.Staggered(t.Name())),
-		Clock: fake, Vault: vault, Customers: everybody{}})
 	price := money.Money{Amount: 150, Currency: "EUR"}
+	lines := []order.Line{{SKU: "b", Quantity: 1, UnitPrice: price}, {SKU: "a", Quantity: 2, UnitPrice: price}, {SKU: "b", Quantity: 3, UnitPrice: price}}
+	orders := order.New(order.Deps{
+		Store: memstore.New(es.NewRegistry(order.Register), memstore.Staggered(t.Name())),
+		Clock: fake, Vault: vault, Customers: everybody{}, Prices: ordertest.PricesOf(lines...),
+	})
 	_, err := orders.Place(t.Context(), es.Request{CommitID: "place", Time: fake.Now(), Metadata: es.Metadata{CorrelationID: "corr"}}, order.PlaceInput{
-		OrderID: "o1", CustomerID: "c1", AccountID: "a1",
-		Lines:   []order.Line{{SKU: "b", Quantity: 1, UnitPrice: price}, {SKU: "a", Quantity: 2, UnitPrice: price}, {SKU: "b", Quantity: 3, UnitPrice: price}},
+		OrderID: "o1", CustomerID: "c1", AccountID: "a1", Currency: "EUR", Lines: ordertest.Inputs(lines...),
 		Address: shipment.Address{Recipient: "A Customer", Line1: "Street 1", PostalCode: "1000 AA", City: "Amsterdam", Country: "NL"},
 	})
 	if err != nil {

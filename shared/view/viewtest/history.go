@@ -39,6 +39,10 @@ func DrawOrder(t *rapid.T, orderID, customerID string) [][]any {
 	lines := make([]order.Line, rapid.IntRange(1, 3).Draw(t, "lines"))
 	for i := range lines {
 		lines[i] = order.Line{SKU: fmt.Sprint("sku-", i), Quantity: rapid.Int64Range(1, 5).Draw(t, "quantity"), UnitPrice: price}
+		if rapid.Bool().Draw(t, "is taxed") {
+			tax := money.Money{Amount: rapid.Int64Range(0, 1000).Draw(t, "tax"), Currency: price.Currency}
+			lines[i].Tax = &order.Adjustment{Name: "VAT", Amount: tax}
+		}
 	}
 	commands := append([]order.Command{order.Place{OrderID: orderID, CustomerID: customerID, Lines: lines, Now: Epoch}},
 		rapid.SliceOfN(rapid.SampledFrom(Commands()), 0, 10).Draw(t, "commands")...)
