@@ -10,9 +10,19 @@ import (
 
 // OrderLine is one line of an order.
 type OrderLine struct {
-	SKU       string `json:"sku" doc:"What is ordered. The same SKU may stand on several lines." minLength:"1"`
-	Quantity  int64  `json:"quantity" doc:"Pieces." minimum:"1"`
-	UnitPrice Money  `json:"unitPrice" doc:"Price of one piece."`
+	SKU       string           `json:"sku" doc:"What is ordered. The same SKU may stand on several lines." minLength:"1"`
+	Quantity  int64            `json:"quantity" doc:"Pieces." minimum:"1"`
+	UnitPrice Money            `json:"unitPrice" doc:"Price of one piece."`
+	Discount  *OrderAdjustment `json:"discount,omitempty" doc:"Taken off the line, where there is one."`
+	Tax       *OrderAdjustment `json:"tax,omitempty" doc:"Added to the line, where there is one: not a tax that the unit price includes."`
+	Amount    *Money           `json:"amount,omitempty" doc:"What the line comes to: quantity times unit price, less the discount, plus the tax. Missing of releases that had neither."`
+}
+
+// OrderAdjustment is a discount or a tax of a line.
+type OrderAdjustment struct {
+	Name    string `json:"name" doc:"What it is, for people." minLength:"1"`
+	Amount  Money  `json:"amount" doc:"For the whole line, 0 or more."`
+	RatePPM *int64 `json:"ratePpm,omitempty" doc:"The rate that the amount comes from, for people, in parts per million: 88750 is 8.875 %. Nothing is computed from it." minimum:"0" maximum:"1000000"`
 }
 
 // OrderPlaced is order.placed. It has no address: who needs it asks for it, with the right to read it.
@@ -20,7 +30,8 @@ type OrderPlaced struct {
 	OrderID    string      `json:"orderId" doc:"The order." minLength:"1"`
 	CustomerID string      `json:"customerId" doc:"Who ordered, as a pseudonym." minLength:"1"`
 	Lines      []OrderLine `json:"lines" doc:"What is ordered." minItems:"1" nullable:"false"`
-	Total      Money       `json:"total" doc:"Sum of the lines."`
+	Total      Money       `json:"total" doc:"What the order comes to: the sum of its lines' amounts. It is what is charged."`
+	PricedBy   string      `json:"pricedBy,omitempty" doc:"Whose prices they are: catalogue, or the actor who named one, or a discount or a tax, as a pseudonym. Missing of releases in which every caller named prices."`
 }
 
 // OrderStarted is order.started.
@@ -109,7 +120,8 @@ type OrderUpdated struct {
 	Status         string      `json:"status" doc:"placed, confirmed, cancelling, cancelled, shipped or delivered." minLength:"1"`
 	Revision       int64       `json:"revision" doc:"Names the attempts at stock, payment and shipment." minimum:"1"`
 	Lines          []OrderLine `json:"lines" doc:"What is ordered." minItems:"1" nullable:"false"`
-	Total          Money       `json:"total" doc:"Sum of the lines."`
+	Total          Money       `json:"total" doc:"What the order comes to: the sum of its lines' amounts."`
+	PricedBy       string      `json:"pricedBy,omitempty" doc:"Whose prices they are, as in order.placed."`
 	Address        string      `json:"address" doc:"Where it goes: ciphertext under the customer's data key, which opens for shipping alone." minLength:"1"`
 	PlacedAt       string      `json:"placedAt" doc:"When it was placed, RFC 3339." minLength:"1"`
 	PaymentID      string      `json:"paymentId,omitempty" doc:"The payment, once the order is confirmed."`
@@ -139,9 +151,21 @@ func Updated(last es.Recorded, state order.State) ([]es.Envelope, error) {
 func orderLines(of []order.Line) []OrderLine {
 	lines := make([]OrderLine, len(of))
 	for i, l := range of {
-		lines[i] = OrderLine{SKU: l.SKU, Quantity: l.Quantity, UnitPrice: amount(l.UnitPrice)}
+		lines[i] = OrderLine{
+			SKU: l.SKU, Quantity: l.Quantity, UnitPrice: amount(l.UnitPrice), Discount: adjustment(l.Discount), Tax: adjustment(l.Tax),
+		}
+		if comesTo, err := l.Amount(); err == nil { // of what was placed it always is
+			lines[i].Amount = new(amount(comesTo))
+		}
 	}
 	return lines
+}
+
+func adjustment(a *order.Adjustment) *OrderAdjustment {
+	if a == nil {
+		return nil
+	}
+	return &OrderAdjustment{Name: a.Name, Amount: amount(a.Amount), RatePPM: a.RatePPM}
 }
 
 func orderTypes() []entry {
@@ -155,7 +179,7 @@ func orderTypes() []entry {
 	}
 	return []entry{
 		publish(of("order.placed", "A customer ordered."), func(_ es.Recorded, e order.Placed) OrderPlaced {
-			return OrderPlaced{OrderID: e.OrderID, CustomerID: e.CustomerID, Lines: orderLines(e.Lines), Total: amount(e.Total)}
+			return OrderPlaced{OrderID: e.OrderID, CustomerID: e.CustomerID, Lines: orderLines(e.Lines), Total: amount(e.Total), PricedBy: e.PricedBy}
 		}),
 		publish(of("order.started", "A run of the saga took the order."), func(r es.Recorded, e order.Started) OrderStarted {
 			return OrderStarted{OrderID: r.Stream.ID(), SagaID: e.SagaID}
@@ -186,7 +210,7 @@ func orderTypes() []entry {
 		publish(of(OrderUpdatedType, "The whole order, after whatever happened to it."), func(_ es.Recorded, s order.State) OrderUpdated {
 			return OrderUpdated{
 				OrderID: s.ID, CustomerID: s.CustomerID, AccountID: s.AccountID, Status: string(s.Status), Revision: s.Revision, Lines: orderLines(s.Lines),
-				Total: amount(s.Total), Address: string(s.Address), PlacedAt: s.PlacedAt, PaymentID: s.PaymentID, ShipmentID: s.ShipmentID,
+				Total: amount(s.Total), PricedBy: s.PricedBy, Address: string(s.Address), PlacedAt: s.PlacedAt, PaymentID: s.PaymentID, ShipmentID: s.ShipmentID,
 				TrackingNumber: s.TrackingNumber, Reason: string(s.Reason), Detail: s.Detail, Note: string(s.Note), Origin: string(s.ClosedBy),
 				SagaID: s.SagaID, SagaState: string(s.Saga), FailedSteps: s.FailedSteps,
 			}

@@ -73,8 +73,20 @@ func drawLife(t *rapid.T, id string) life {
 	for range rapid.IntRange(1, 4).Draw(t, "lines") {
 		sku := fmt.Sprint("sku-", rapid.IntRange(1, 5).Draw(t, "sku"))
 		unit := money.Money{Amount: rapid.Int64Range(0, 1000).Draw(t, "price"), Currency: l.total.Currency}
-		l.lines = append(l.lines, order.Line{SKU: sku, Quantity: rapid.Int64Range(1, 9).Draw(t, "quantity"), UnitPrice: unit})
-		l.total.Amount += l.lines[len(l.lines)-1].Quantity * unit.Amount
+		line := order.Line{SKU: sku, Quantity: rapid.Int64Range(1, 9).Draw(t, "quantity"), UnitPrice: unit}
+		adjustment := func(name string, most int64) *order.Adjustment {
+			if !rapid.Bool().Draw(t, name) {
+				return nil
+			}
+			amount := money.Money{Amount: rapid.Int64Range(0, most).Draw(t, name+" amount"), Currency: unit.Currency}
+			return &order.Adjustment{Name: name, Amount: amount}
+		}
+		line.Discount, line.Tax = adjustment("discount", unit.Amount), adjustment("tax", 1000)
+		l.lines = append(l.lines, line)
+	}
+	var err error
+	if l.total, err = order.Total(l.lines); err != nil {
+		t.Fatal(err)
 	}
 	if rapid.Bool().Draw(t, "is confirmed") {
 		l.confirmed = at("confirmed", l.placed)

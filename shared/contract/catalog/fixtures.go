@@ -87,6 +87,16 @@ func orderFixtures() []fixture {
 			Lines: []order.Line{{SKU: "CD-0042", Quantity: 2, UnitPrice: usd(1177)}, {SKU: "CD-0107", Quantity: 1, UnitPrice: usd(1499)}},
 			Total: usd(3853), Address: sealed, Revision: 1, PlacedAt: "2026-03-02T09:30:01Z",
 		}},
+		{stream, 1, order.Placed{
+			OrderID: orderID, CustomerID: customerID, AccountID: accountID, Lines: []order.Line{
+				{
+					SKU: "CD-0042", Quantity: 2, UnitPrice: usd(1250), Discount: &order.Adjustment{Name: "Voucher", Amount: usd(338)},
+					Tax: &order.Adjustment{Name: "Sales tax", Amount: usd(192), RatePPM: new(int64(88_750))},
+				},
+				{SKU: "CD-0107", Quantity: 1, UnitPrice: usd(1499)},
+			},
+			Total: usd(3853), Address: sealed, Revision: 1, PlacedAt: "2026-03-02T09:30:01Z", PricedBy: "pricing/" + ident.Derive("sample", "pricing"),
+		}},
 		{stream, 2, order.Started{SagaID: sagaARN + orderID}},
 		{stream, 3, order.Confirmed{SagaID: sagaARN + orderID, PaymentID: paymentID, ShipmentID: shipmentID, TrackingNumber: shipment.TrackingNumber(shipmentID)}},
 		{stream, 4, order.Shipped{ShipmentID: shipmentID}},
