@@ -34,7 +34,7 @@ func importCommand(stack *stackFlag) *cobra.Command {
 		Use:   "cdnow FILE",
 		Short: "Places the purchases of CDNOW's log as orders, follows each to its end, and checks the books",
 		Long: "Places the purchases of CDNOW's log (CDNOW_sample.txt or CDNOW_master.txt) as orders over HTTP: registers the customers, opens and funds their\n" +
-			"accounts, stocks the catalogue, places each purchase, follows it to its final state, and compares views and streams with totals computed from the\n" +
+			"accounts, lists the items at the file's prices, stocks them, places each purchase by SKU and quantity, follows it to its final state, and compares views and streams with totals computed from the\n" +
 			"file alone. Some accounts, one item and some addresses are set up so that orders fail at each step and are undone. Where the deployment has a simulated carrier, what is\n" +
 			"confirmed is followed until it is delivered, and out of stock. Each run has ids of its own.",
 		Args: needsOne("FILE"),
@@ -125,6 +125,7 @@ func (i *importer) importPlan(ctx context.Context, plan cdnow.Plan) error {
 	if err != nil {
 		return fmt.Errorf("set up: %w", err)
 	}
+	i.printf("Catalogue: %d items listed at the file's prices; the orders name SKU and quantity alone.\n", len(plan.Prices))
 	began := i.clock.Now()
 	orders, err := i.placeAll(ctx, plan)
 	if err != nil {
@@ -153,7 +154,7 @@ func (i *importer) importPlan(ctx context.Context, plan cdnow.Plan) error {
 	return nil
 }
 
-// setUp registers and funds the customers and stocks the items; it gives the accounts by customer.
+// setUp registers and funds the customers, and lists and stocks the items; it gives the accounts by customer.
 func (i *importer) setUp(ctx context.Context, plan cdnow.Plan) (map[string]string, error) {
 	bar := i.bar("Setting up", len(plan.Customers)+len(plan.Stock))
 	accounts := make(map[string]string, len(plan.Customers))
@@ -183,6 +184,9 @@ func (i *importer) setUp(ctx context.Context, plan cdnow.Plan) (map[string]strin
 	}
 	for sku, onHand := range plan.Stock {
 		g.Go(func() error {
+			if err := i.client.ListProduct(ctx, i.sku(sku), dollars(plan.Prices[sku])); err != nil {
+				return err
+			}
 			if err := i.client.NewStock(ctx, i.sku(sku), onHand); err != nil {
 				return err
 			}
@@ -221,10 +225,10 @@ func (i *importer) follow(ctx context.Context, o cdnow.Order, country string) (f
 	f := followed{Order: o}
 	lines := make([]shop.Line, 0, len(o.Lines))
 	for _, l := range o.Lines {
-		lines = append(lines, shop.Line{SKU: i.sku(l.SKU), Quantity: l.Quantity, UnitPrice: dollars(l.Price)})
+		lines = append(lines, shop.Line{SKU: i.sku(l.SKU), Quantity: l.Quantity})
 	}
 	var err error
-	f.placed, err = i.client.PlaceOrder(ctx, i.customerID(o.Customer), lines, shop.Address{
+	f.placed, err = i.client.PlaceOrder(ctx, i.customerID(o.Customer), cdnow.Currency, lines, shop.Address{
 		Recipient: "Customer " + o.Customer, Line1: "1 Main Street", PostalCode: "10001", City: "New York", State: "NY",
 		Country: country,
 	})
@@ -352,6 +356,9 @@ func (i *importer) check(ctx context.Context, plan cdnow.Plan, orders []followed
 		if got := outcome(o.final); got != o.Outcome {
 			differ(fmt.Sprintf("order %s (purchase %d) is %v, the file says %v", o.final.ID, o.Number, got, o.Outcome))
 		}
+		if o.final.Total != dollars(o.Total) {
+			differ(fmt.Sprintf("order %s (purchase %d) comes to %s, the file says %s", o.final.ID, o.Number, o.final.Total, dollars(o.Total)))
+		}
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(i.concurrency)
@@ -402,7 +409,7 @@ func (i *importer) check(ctx context.Context, plan cdnow.Plan, orders []followed
 		i.printf("DIFFERENT: %s\n", d)
 	}
 	if len(differences) == 0 {
-		i.printf("\nBooks checked against the file: %d customers (orders, confirmed money), %d accounts, %d items in stock, %d orders: all equal.\n",
+		i.printf("\nBooks checked against the file: %d customers (orders, confirmed money), %d accounts, %d items in stock, %d orders and their totals: all equal.\n",
 			len(plan.Customers), len(accounts), len(plan.Stock), len(orders))
 	}
 	return differences, nil

@@ -9,15 +9,15 @@ import (
 
 func tokenCommand(stack *stackFlag) *cobra.Command {
 	var customer string
-	var operator, carrier bool
+	var operator, carrier, pricing bool
 	cmd := &cobra.Command{
-		Use:   "token --customer ID | --operator | --carrier",
+		Use:   "token --customer ID | --operator | --carrier | --pricing",
 		Short: "Prints a signed access token for the API",
-		Long: "Prints a signed access token for the API, from the stack's own user pool.\nAn operator's token works everywhere, a carrier's for shipments; a customer's is made on an emulator on this machine only, " +
+		Long: "Prints a signed access token for the API, from the stack's own user pool.\nAn operator's token works everywhere, a carrier's for shipments, a pricing system's for orders at prices that it names; a customer's is made on an emulator on this machine only, " +
 			"since making one sets the customer's password.",
 		Args: needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkWho(cmd, customer, operator, carrier); err != nil {
+			if err := checkWho(cmd, customer, operator, carrier, pricing); err != nil {
 				return fmt.Errorf("token: %w; see --help", err)
 			}
 			d, err := stack.find(cmd.Context())
@@ -30,6 +30,8 @@ func tokenCommand(stack *stackFlag) *cobra.Command {
 				token, err = d.OperatorToken(cmd.Context())
 			case carrier:
 				token, err = d.CarrierToken(cmd.Context())
+			case pricing:
+				token, err = d.PricingToken(cmd.Context())
 			default:
 				token, err = d.CustomerToken(cmd.Context(), customer)
 			}
@@ -43,13 +45,14 @@ func tokenCommand(stack *stackFlag) *cobra.Command {
 	cmd.Flags().StringVar(&customer, "customer", "", "id of the customer to act as")
 	cmd.Flags().BoolVar(&operator, "operator", false, "act as an operator")
 	cmd.Flags().BoolVar(&carrier, "carrier", false, "act as the carrier")
+	cmd.Flags().BoolVar(&pricing, "pricing", false, "act as a checkout or quote system that names prices")
 	return cmd
 }
 
 // checkWho refuses what names nobody or more than one, as with an unset variable, before anything is asked of AWS.
-func checkWho(cmd *cobra.Command, customer string, operator, carrier bool) error {
+func checkWho(cmd *cobra.Command, customer string, operator, carrier, pricing bool) error {
 	given := 0
-	for name, says := range map[string]bool{"customer": customer != "", "operator": operator, "carrier": carrier} {
+	for name, says := range map[string]bool{"customer": customer != "", "operator": operator, "carrier": carrier, "pricing": pricing} {
 		switch {
 		case says:
 			given++
@@ -58,7 +61,7 @@ func checkWho(cmd *cobra.Command, customer string, operator, carrier bool) error
 		}
 	}
 	if given != 1 {
-		return errors.New("give one of --customer, --operator and --carrier")
+		return errors.New("give one of --customer, --operator, --carrier and --pricing")
 	}
 	return nil
 }

@@ -12,12 +12,14 @@ func TestTokenFlags(t *testing.T) {
 		args []string
 		says string
 	}{
-		{nil, "token: give one of --customer, --operator and --carrier; see --help"},
+		{nil, "token: give one of --customer, --operator, --carrier and --pricing; see --help"},
 		{[]string{"--customer", ""}, `token: invalid argument "" for "--customer" flag`},
 		{[]string{"--operator=false"}, "token: --operator names nobody"},
 		{[]string{"--carrier=false"}, "token: --carrier names nobody"},
 		{[]string{"--operator", "--customer", ""}, `token: invalid argument "" for "--customer" flag`},
 		{[]string{"--operator", "--carrier"}, "give one of"},
+		{[]string{"--operator", "--pricing"}, "give one of"},
+		{[]string{"--pricing=false"}, "token: --pricing names nobody"},
 		{[]string{"--customer", "ada", "--operator"}, "give one of"},
 		{[]string{"ada"}, `token: takes no arguments, not "ada"`},
 		{[]string{"--operator=maybe"}, `token: invalid argument "maybe" for "--operator" flag`},

@@ -139,6 +139,7 @@ type Customer struct {
 // Plan is everything to set up, everything to place, and what must be true afterwards, all from the log alone.
 type Plan struct {
 	Customers []Customer
+	Prices    map[string]int64 // the catalogue: cents a piece, by SKU
 	Stock     map[string]int64 // on hand before the first order
 	Orders    []Order
 }
@@ -146,7 +147,7 @@ type Plan struct {
 // NewPlan decides what goes wrong so that every undo really runs, and so that timing has no say in it: some customers' funds are below their smallest order,
 // one SKU's stock is below its smallest line, some customers live where no carrier goes. Everybody else can pay, and every other SKU covers, all that is asked for at once.
 func NewPlan(purchases []Purchase) Plan {
-	p := Plan{Stock: map[string]int64{}}
+	p := Plan{Prices: map[string]int64{}, Stock: map[string]int64{}}
 	positions := map[string]int{}
 	smallest := map[string]int64{}     // by customer
 	smallestLine := map[string]int64{} // by SKU
@@ -164,6 +165,7 @@ func NewPlan(purchases []Purchase) Plan {
 		p.Customers[at].Orders++
 		o := Order{Number: i + 1, Customer: purchase.Customer, Lines: split(purchase), Total: purchase.Total}
 		for _, l := range o.Lines {
+			p.Prices[l.SKU] = l.Price
 			p.Stock[l.SKU] += l.Quantity
 			popularity[l.SKU]++
 			if n, ok := smallestLine[l.SKU]; !ok || l.Quantity < n {

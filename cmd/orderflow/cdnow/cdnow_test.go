@@ -104,6 +104,9 @@ func TestPlanProperties(t *testing.T) {
 				if l.Quantity < 1 || l.Price < 0 {
 					t.Fatalf("line %+v", l)
 				}
+				if listed, ok := p.Prices[l.SKU]; !ok || listed != l.Price {
+					t.Fatalf("%s is listed at %d, and bought at %d", l.SKU, listed, l.Price)
+				}
 				if short := p.Stock[l.SKU] < l.Quantity; short && o.Outcome != OutOfStock {
 					t.Fatalf("order %d lacks stock and ends %v", o.Number, o.Outcome)
 				}

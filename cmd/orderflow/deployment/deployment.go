@@ -101,6 +101,11 @@ func (d *Deployment) CarrierToken(ctx context.Context) (string, error) {
 	return d.scopedToken(ctx, "CarrierClientId", "orderflow/carrier")
 }
 
+// PricingToken gets a token with a pricing system's scope from the stack's own user pool.
+func (d *Deployment) PricingToken(ctx context.Context) (string, error) {
+	return d.scopedToken(ctx, "PricingClientId", "orderflow/pricing")
+}
+
 // scopedToken gets a token by the credentials of the client that an output names (RFC 6749, 4.4).
 func (d *Deployment) scopedToken(ctx context.Context, output, scope string) (string, error) {
 	pool, client, err := d.poolClient(output)

@@ -78,9 +78,9 @@ func (o Order) Final() bool {
 
 // Line is a line of an order to place.
 type Line struct {
-	SKU       string      `json:"sku"`
-	Quantity  int64       `json:"quantity"`
-	UnitPrice money.Money `json:"unitPrice"`
+	SKU       string       `json:"sku"`
+	Quantity  int64        `json:"quantity"`
+	UnitPrice *money.Money `json:"unitPrice,omitempty"` // what is expected, nil for whatever the catalogue says
 }
 
 // Address is where an order goes.
@@ -161,6 +161,12 @@ func (c *Client) Balance(ctx context.Context, accountID string) (money.Money, er
 	return out.Balance, err
 }
 
+// ListProduct puts a SKU on sale that was never listed, at one price.
+func (c *Client) ListProduct(ctx context.Context, sku string, price money.Money) error {
+	body := map[string][]money.Money{"prices": {price}}
+	return c.send(ctx, http.MethodPut, "/products/"+url.PathEscape(sku), http.Header{"If-None-Match": {"*"}}, body, nil)
+}
+
 // NewStock sets the stock of a SKU that has none yet.
 func (c *Client) NewStock(ctx context.Context, sku string, onHand int64) error {
 	return c.send(ctx, http.MethodPut, "/stock/"+url.PathEscape(sku), http.Header{"If-None-Match": {"*"}}, map[string]int64{"onHand": onHand}, nil)
@@ -173,10 +179,10 @@ func (c *Client) Stock(ctx context.Context, sku string) (Stock, error) {
 	return out, err
 }
 
-// PlaceOrder places an order; the answer comes when it is accepted, not when it is final.
-func (c *Client) PlaceOrder(ctx context.Context, customerID string, lines []Line, to Address) (Order, error) {
+// PlaceOrder places an order in a currency; the answer comes when it is accepted, not when it is final.
+func (c *Client) PlaceOrder(ctx context.Context, customerID, currency string, lines []Line, to Address) (Order, error) {
 	var out Order
-	err := c.post(ctx, "/orders", map[string]any{"customerId": customerID, "lines": lines, "shippingAddress": to}, &out)
+	err := c.post(ctx, "/orders", map[string]any{"customerId": customerID, "currency": currency, "lines": lines, "shippingAddress": to}, &out)
 	return out, err
 }
 
