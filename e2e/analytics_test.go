@@ -98,7 +98,7 @@ func TestFiguresOfOrders(t *testing.T) {
 
 	place := func(pieces int64) string {
 		t.Helper()
-		return buyer.place(t, shop.Line{SKU: sku, Quantity: pieces, UnitPrice: money.Money{Amount: 1, Currency: currency}}).ID
+		return buyer.place(t, shop.Line{SKU: sku, Quantity: pieces, UnitPrice: &money.Money{Amount: 1, Currency: currency}}).ID
 	}
 	kept, cancelled := place(70_000), place(60_000)
 	buyer.ends(t, kept, "confirmed")

@@ -39,7 +39,7 @@ func TestKeyPlacesOneOrder(t *testing.T) {
 	t.Parallel()
 	c := newCustomer(t, 10_000)
 	sku := newStock(t, 100)
-	place := post(c.token, "/orders", anOrder(line(sku, 1, 500)))
+	place := post(c.token, "/orders", anOrder(onSale(t, line(sku, 1, 500))...))
 	answers := make([]answer, 8)
 	inParallel(len(answers), func(i int) { answers[i] = send(t, place) })
 	id := decode[order](t, answers[0].body).ID
@@ -348,7 +348,7 @@ func TestBadInput(t *testing.T) {
 	t.Parallel()
 	c := newCustomer(t, 1_000)
 	sku := newStock(t, 10)
-	good := func() object { return anOrder(line(sku, 1, 100)) }
+	good := func() object { return anOrder(onSale(t, line(sku, 1, 100))...) }
 	correlation := "e2e-" + ident.New()
 	place := func(body any) request { return post(c.token, "/orders", body) }
 	many := func(n int, sku func(int) string) []shop.Line {
@@ -379,10 +379,10 @@ func TestBadInput(t *testing.T) {
 			400, "request.invalid", "body.lines[0].unitPrice.amount",
 		},
 		{
-			"mixed currencies", place(anOrder(line(sku, 1, 1), shop.Line{SKU: sku, Quantity: 1, UnitPrice: money.Money{Amount: 1, Currency: "EUR"}})),
+			"mixed currencies", place(anOrder(line(sku, 1, 1), shop.Line{SKU: sku, Quantity: 1, UnitPrice: &money.Money{Amount: 1, Currency: "EUR"}})),
 			400, "money.mixed-currencies", "body.lines[1].unitPrice",
 		},
-		{"oversize body", place(with(good(), "customerId", strings.Repeat("x", 64<<10))), 413, "request.too-large", ""},
+		{"oversize body", place(with(good(), "customerId", strings.Repeat("x", 128<<10))), 413, "request.too-large", ""},
 		{"malformed body", place(`{"lines":`), 400, "request.malformed", "body"},
 		{"no key", place(good()).with("Idempotency-Key", ""), 400, "idempotency.key-required", "header.Idempotency-Key"},
 		{"key with a comma", place(good()).with("Idempotency-Key", "a,b"), 400, "idempotency.key-invalid", "header.Idempotency-Key"},

@@ -125,7 +125,7 @@ func TestErasure(t *testing.T) {
 	c.deposit(t, 10_000)
 	sku := newStock(t, 10)
 	place := func(address object) order {
-		return must[order](t, http.StatusAccepted, post(c.token, "/orders", with(anOrder(line(sku, 1, 100)), "shippingAddress", address)))
+		return must[order](t, http.StatusAccepted, post(c.token, "/orders", with(anOrder(onSale(t, line(sku, 1, 100))...), "shippingAddress", address)))
 	}
 	kept, waiting, cancelled, refusedOrder := place(s.address("NL")), place(s.address("NL")), place(s.address("NL")), place(s.address("AQ"))
 	_, parcel := c.prepared(t, kept.ID)

@@ -196,7 +196,7 @@ func TestMails(t *testing.T) {
 	must[object](t, http.StatusAccepted, post(buyer.token, "/orders/"+first.ID+"/cancel", object{"reason": "a private matter"}))
 	buyer.ends(t, first.ID, "cancelled")
 	box.gets(t, "Your order "+short+" was cancelled", append(lines, "You asked for it.")...)
-	second := buyer.place(t, line(sku, 99, 1))
+	second := buyer.place(t, line(sku, 99, 1_177))
 	buyer.ends(t, second.ID, "cancelled")
 	box.gets(t, "Your order "+second.ID[:8]+" was cancelled", "not everything in it was in stock")
 

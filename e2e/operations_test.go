@@ -530,7 +530,7 @@ func (c customer) inTurn(t *testing.T, l shop.Line) (ids []string) {
 		for orders.Slot(ordering.ID("customer/"+c.id, key)) != slot {
 			key = ident.New()
 		}
-		ids = append(ids, must[order](t, http.StatusAccepted, post(c.token, "/orders", anOrder(l)).with("Idempotency-Key", key)).ID)
+		ids = append(ids, must[order](t, http.StatusAccepted, post(c.token, "/orders", anOrder(onSale(t, l)...)).with("Idempotency-Key", key)).ID)
 	}
 	return ids
 }

@@ -45,7 +45,7 @@ func TestPersonalDataIsNowhereInClear(t *testing.T) {
 	must[object](t, http.StatusCreated, post(c.token, "/customers", object{"name": name, "email": email + "@example.com"}))
 	c.account, _ = must[object](t, http.StatusCreated, post(c.token, "/accounts", object{"currency": "USD"}))["id"].(string)
 	c.deposit(t, 1_000)
-	body := with(anOrder(line(newStock(t, 1), 1, 100)), "shippingAddress", object{
+	body := with(anOrder(onSale(t, line(newStock(t, 1), 1, 100))...), "shippingAddress", object{
 		"recipient": recipient, "line1": street, "line2": floor, "postalCode": code, "city": city,
 		"state": state, "country": "US", "phone": phone,
 	})

@@ -21,6 +21,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -340,6 +341,10 @@ type problem struct {
 		Location string `json:"location"`
 		Message  string `json:"message"`
 	} `json:"errors"`
+	Lines []struct {
+		SKU       string      `json:"sku"`
+		UnitPrice money.Money `json:"unitPrice"`
+	} `json:"lines"`
 }
 
 // refused sends a request that is to be answered with a problem.
@@ -364,6 +369,7 @@ type order struct {
 	Status          string        `json:"status"`
 	Lines           []shop.Line   `json:"lines"`
 	Total           money.Money   `json:"total"`
+	PricedBy        string        `json:"pricedBy"`
 	ShippingAddress *shop.Address `json:"shippingAddress"`
 	PlacedAt        time.Time     `json:"placedAt"`
 	Saga            struct {
@@ -474,7 +480,7 @@ func (c customer) order(t *testing.T, id string) order {
 // place places an order to a country that is served.
 func (c customer) place(t *testing.T, lines ...shop.Line) order {
 	t.Helper()
-	return must[order](t, http.StatusAccepted, post(c.token, "/orders", anOrder(lines...)))
+	return must[order](t, http.StatusAccepted, post(c.token, "/orders", anOrder(onSale(t, lines...)...)))
 }
 
 // ends waits for the end of an order's saga.
@@ -510,7 +516,28 @@ func anOrder(lines ...shop.Line) object {
 }
 
 func line(sku string, quantity, cents int64) shop.Line {
-	return shop.Line{SKU: sku, Quantity: quantity, UnitPrice: usd(cents)}
+	return shop.Line{SKU: sku, Quantity: quantity, UnitPrice: new(usd(cents))}
+}
+
+// listed are the articles that tests have put on sale, and their prices.
+var listed sync.Map
+
+// onSale puts what stands on lines on sale, at the prices that are expected there.
+func onSale(t *testing.T, lines ...shop.Line) []shop.Line {
+	t.Helper()
+	for _, l := range lines {
+		if price, known := listed.Load(l.SKU); known {
+			if price != *l.UnitPrice {
+				t.Fatalf("%s is on sale for %v, and not for %v", l.SKU, price, *l.UnitPrice)
+			}
+			continue
+		}
+		// Where two do so at once, the API takes the second request for the first one sent again.
+		list := request{method: http.MethodPut, path: "/products/" + l.SKU, token: stack.operator, body: object{"prices": []money.Money{*l.UnitPrice}}}
+		must[object](t, http.StatusOK, list.with("If-None-Match", "*"))
+		listed.Store(l.SKU, *l.UnitPrice)
+	}
+	return lines
 }
 
 // newStock stocks an article of the test's own.

@@ -41,6 +41,7 @@ import (
 	"orderflow/shared/adapter/inventoryqueue"
 	"orderflow/shared/adapter/ordertask"
 	"orderflow/shared/adapter/paymenttask"
+	"orderflow/shared/adapter/producttable"
 	"orderflow/shared/adapter/queue"
 	"orderflow/shared/adapter/sfntask"
 	"orderflow/shared/adapter/shipmenttask"
@@ -54,6 +55,7 @@ import (
 	"orderflow/shared/order"
 	"orderflow/shared/payment"
 	"orderflow/shared/personal"
+	"orderflow/shared/product"
 	"orderflow/shared/saga"
 	"orderflow/shared/shipment"
 	"orderflow/shared/stock"
@@ -71,6 +73,9 @@ const (
 	quantity  = 2   // of the case's one SKU, on two lines
 	stocked   = 10  // on hand where the case does not lack any
 	unitPrice = 250 // cents
+	discount  = 30  // of the one line
+	tax       = 17  // of the other
+	total     = quantity*unitPrice - discount + tax
 	funded    = 10_000
 )
 
@@ -92,6 +97,7 @@ type stand struct {
 	store       es.Store
 	orders      order.Service
 	customers   customer.Service
+	products    product.Service
 	accounts    account.Service
 	stock       stock.Service
 	payments    payment.Service
@@ -112,7 +118,7 @@ func newStand(t *testing.T) *stand {
 	t.Helper()
 	cfg := awstest.Config(t)
 	db := dynamodb.NewFromConfig(cfg)
-	registry := es.NewRegistry(order.Register, customer.Register, account.Register, payment.Register, stock.Register, shipment.Register)
+	registry := es.NewRegistry(order.Register, customer.Register, account.Register, payment.Register, stock.Register, shipment.Register, product.Register)
 	s := &stand{
 		clock: clock.System{}, store: dynamostore.New(db, awstest.Table(t, awstest.EventsTable()), registry), runs: sfn.NewFromConfig(cfg), queues: sqs.NewFromConfig(cfg),
 		functions: lambda.NewFromConfig(cfg), handlers: map[string]handler{}, relays: map[string]string{}, cases: map[string]*running{},
@@ -123,7 +129,10 @@ func newStand(t *testing.T) *stand {
 	s.payments = payment.New(payment.Deps{Store: s.store, Clock: s.clock})
 	s.stock = stock.New(stock.Deps{Store: s.store, Clock: s.clock, Counters: stocktable.New(db, awstest.Table(t, awstest.Key("sku:S")))})
 	s.shipments = shipment.New(shipment.Deps{Store: s.store, Clock: s.clock, Vault: vault, Serves: func(country string) bool { return country == "NL" }})
-	s.orders = order.New(order.Deps{Store: s.store, Clock: s.clock, Vault: vault, Customers: s.customers, Shipments: s.shipments})
+	s.products = product.New(product.Deps{Store: s.store, Clock: s.clock, Rows: producttable.New(db, awstest.Table(t, awstest.Key("sku:S")), s.clock)})
+	s.orders = order.New(order.Deps{
+		Store: s.store, Clock: s.clock, Vault: vault, Customers: s.customers, Prices: s.products, Shipments: s.shipments,
+	})
 
 	orderTasks := ordertask.Tasks{Orders: s.orders, Clock: s.clock}
 	s.handlers["advance-order"] = sfntask.Router{
@@ -576,7 +585,7 @@ func (s *stand) run(t *testing.T, spec caseSpec, w want) {
 		case reserve:
 			onHand = quantity - 1
 		case charge:
-			balance = quantity*unitPrice - 1
+			balance = total - 1
 		case schedule:
 			country = "US"
 		}
@@ -586,9 +595,15 @@ func (s *stand) run(t *testing.T, spec caseSpec, w want) {
 	must(err)
 	_, err = s.stock.Set(ctx, s.request(id, "stock"), sku, onHand, stock.Match{MustBeNew: true})
 	must(err)
-	line := order.Line{SKU: sku, Quantity: quantity / 2, UnitPrice: money.Money{Amount: unitPrice, Currency: "EUR"}}
+	eur := func(amount int64) money.Money { return money.Money{Amount: amount, Currency: "EUR"} }
+	line := order.LineInput{SKU: sku, Quantity: quantity / 2}
+	discounted, taxed := line, line
+	discounted.Discount = &order.Adjustment{Name: "Sale", Amount: eur(discount)}
+	taxed.Tax = &order.Adjustment{Name: "VAT", Amount: eur(tax)}
+	_, err = s.products.Set(ctx, s.request(id, "list"), sku, product.Desired{Prices: []product.Price{{Money: eur(unitPrice)}}}, product.Match{})
+	must(err)
 	_, err = s.orders.Place(ctx, s.request(id, "place"), order.PlaceInput{
-		OrderID: id, CustomerID: customerID, AccountID: opened.State.ID, Lines: []order.Line{line, line},
+		OrderID: id, CustomerID: customerID, AccountID: opened.State.ID, Currency: "EUR", Lines: []order.LineInput{discounted, taxed}, NamedBy: "pricing/quotes",
 		Address: shipment.Address{Recipient: "A Customer", Line1: "Street 1", PostalCode: "1000 AA", City: "Amsterdam", Country: country},
 	})
 	must(err)
@@ -687,7 +702,7 @@ func (s *stand) compare(ctx context.Context, t *testing.T, c *running, w want, s
 		t.Fatal(err)
 	}
 	if w.charged {
-		balance -= quantity * unitPrice
+		balance -= total
 	}
 	if money.State.Balance != balance {
 		t.Errorf("balance is %d, want %d", money.State.Balance, balance)
