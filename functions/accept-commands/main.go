@@ -37,8 +37,9 @@ func main() {
 	vault := keyvault.New(tables, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
 	customers := customer.New(customer.Deps{Store: store, Clock: now, Vault: vault, Eraser: vault})
 	stocks := stock.New(stock.Deps{Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE"))})
-	rows := producttable.New(tables, awsenv.Env("PRODUCTS_TABLE"), now)
-	products := product.New(product.Deps{Store: store, Clock: now, Rows: rows})
+	products := product.New(product.Deps{
+		Store: store, Clock: now, Rows: producttable.New(tables, awsenv.Env("PRODUCTS_TABLE"), now),
+	})
 	shipments := shipment.New(shipment.Deps{Store: store, Clock: now, Vault: vault, Books: stocks})
 	accounts := account.New(account.Deps{
 		Store: store, Clock: now, Customers: customers,
@@ -49,16 +50,11 @@ func main() {
 			CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE"),
 			CarrierScope: awsenv.Env("CARRIER_SCOPE"), PricingScope: awsenv.Env("PRICING_SCOPE"),
 		},
-		Clock: now,
-		Log:   log,
+		Clock: now, Log: log,
 		Orders: order.New(order.Deps{
 			Store: store, Clock: now, Vault: vault, Customers: customers, Prices: products, Shipments: shipments,
 		}),
-		Customers:   customers,
-		Accounts:    accounts,
-		Stock:       stocks,
-		Products:    products,
-		Shipments:   shipments,
+		Customers: customers, Accounts: accounts, Stock: stocks, Products: products, Shipments: shipments,
 		DeadLetters: deadletter.Desk{Table: deadlettertable.New(tables, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: now},
 	})))
 }
