@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"orderflow/shared/analytics"
 	"orderflow/shared/analytics/analyticstest"
@@ -265,6 +268,26 @@ func TestPeriods(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The pattern, which stands in the API's document, and the parser say the same but of the days of a
+// month.
+func TestDatePattern(t *testing.T) {
+	pattern := regexp.MustCompile(analytics.DatePattern)
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(
+			rapid.StringMatching(`[0-9]{4}-[01][0-9]-[0-3][0-9]`),
+			rapid.StringMatching(`(1969|1970|9998|9999|2024|2026)-(02|04|12|00|13)-(28|29|30|31|00|32)`),
+			rapid.StringMatching(`[0-9]{3,5}[-/ ][0-9]{1,2}-[0-9]{1,2}[ Z]?`),
+		).Draw(t, "text")
+		_, err := analytics.ParseDate(text)
+		switch matches := pattern.MatchString(text); {
+		case !matches && err == nil:
+			t.Fatalf("%q is a date", text)
+		case matches && err != nil && text[8:] < "29":
+			t.Fatalf("%q is none: %v", text, err)
+		}
+	})
 }
 
 func TestParseDate(t *testing.T) {

@@ -16,6 +16,11 @@ const (
 	LastYear  = 9998
 )
 
+// DatePattern is the form of the dates that ParseDate reads. It has no calendar: ParseDate refuses
+// a day that its month does not have besides.
+const DatePattern = `^(19[7-9][0-9]|[2-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])` +
+	`-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$`
+
 // ParseDate reads a date. It must be written in full, be in the calendar, and of the years that there are figures of.
 func ParseDate(text string) (Date, error) {
 	if t, err := time.Parse(time.DateOnly, text); err != nil || t.Year() < FirstYear || t.Year() > LastYear {

@@ -141,3 +141,14 @@ func withoutSeparators(re *syntax.Regexp) *syntax.Regexp {
 	}
 	return re
 }
+
+// Countries lists the codes of the countries that there are, in their order.
+func Countries() []string {
+	var codes []string
+	for line := range strings.Lines(countries) {
+		if code, _, _ := strings.Cut(line, "\t"); validCountry(code) {
+			codes = append(codes, code)
+		}
+	}
+	return codes
+}

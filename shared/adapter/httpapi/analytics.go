@@ -12,29 +12,29 @@ import (
 )
 
 type dailyInput struct {
-	From  string `query:"from" required:"true" doc:"The first day" example:"2026-03-01"`
-	To    string `query:"to" required:"true" doc:"The last day, at most 92 with the first" example:"2026-03-31"`
-	Hours bool   `query:"hours" doc:"Shows the hours of each day too; of at most 7 days"`
-	Top   int    `query:"top" minimum:"0" maximum:"100" default:"10" doc:"SKUs shown of each day"`
-
-	from, to analytics.Date
+	From  Day  `query:"from" required:"true" doc:"The first day" example:"2026-03-01"`
+	To    Day  `query:"to" required:"true" doc:"The last day, at most 92 with the first" example:"2026-03-31"`
+	Hours bool `query:"hours" doc:"Shows the hours of each day too; of at most 7 days"`
+	Top   int  `query:"top" minimum:"0" maximum:"100" default:"10" doc:"SKUs shown of each day"`
 }
 
-// Resolve implements huma.Resolver.
-func (in *dailyInput) Resolve(ctx huma.Context) (errs []error) {
-	u := ctx.URL()
-	query := u.Query()
-	for name, into := range map[string]*analytics.Date{"from": &in.from, "to": &in.to} {
-		given := query.Get(name)
-		if !query.Has(name) {
-			continue // huma says that it is required
-		}
-		var err error
-		if *into, err = analytics.ParseDate(given); err != nil {
-			errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: fmt.Sprintf("expected a date of the calendar, written 2006-01-02, of the years %d to %d", analytics.FirstYear, analytics.LastYear), Value: given})
-		}
+// Day is a date in a request.
+type Day struct{ date analytics.Date }
+
+// Schema implements huma.SchemaProvider.
+func (Day) Schema(huma.Registry) *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeString, Format: "date", Pattern: analytics.DatePattern}
+	s.PrecomputeMessages()
+	return s
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Day) UnmarshalText(text []byte) (err error) {
+	if d.date, err = analytics.ParseDate(string(text)); err != nil {
+		return fmt.Errorf("expected a date of the calendar, written 2006-01-02, of the years %d to %d",
+			analytics.FirstYear, analytics.LastYear)
 	}
-	return errs
+	return nil
 }
 
 // FiguresAnswer is the figures of an hour or a day. It is exported because huma passes over unexported embedded fields.
@@ -73,7 +73,7 @@ type dailyAnswer struct {
 type dailyOutput struct{ Body dailyAnswer }
 
 func (q Queries) getDailyFigures(ctx context.Context, _ identity, in *dailyInput) (*dailyOutput, error) {
-	days, err := q.Figures.Daily(ctx, analytics.Query{From: in.from, To: in.to, Hours: in.Hours, Best: in.Top})
+	days, err := q.Figures.Daily(ctx, analytics.Query{From: in.From.date, To: in.To.date, Hours: in.Hours, Best: in.Top})
 	if err != nil {
 		return nil, err
 	}

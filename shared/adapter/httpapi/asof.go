@@ -4,7 +4,6 @@ import (
 	"errors"
 	"regexp"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -31,16 +30,21 @@ type AsOf struct{ point es.Point }
 // Schema implements huma.SchemaProvider. No stream has a version of more than 18 digits, and every
 // number of 18 digits is an int64.
 func (AsOf) Schema(huma.Registry) *huma.Schema {
-	s := &huma.Schema{Type: huma.TypeString, Pattern: `^([1-9][0-9]{0,17}|` + strings.Trim(clock.TimePattern, "^$") + `)$`}
+	s := &huma.Schema{Type: huma.TypeString, AnyOf: []*huma.Schema{
+		{Type: huma.TypeString, Pattern: versionPattern},
+		{Type: huma.TypeString, Format: "date-time", Pattern: clock.TimePattern},
+	}}
 	s.PrecomputeMessages()
 	return s
 }
 
-var versionOnly = regexp.MustCompile(`^[1-9][0-9]{0,17}$`)
+const versionPattern = `^[1-9][0-9]{0,17}$`
+
+var pastVersion = regexp.MustCompile(versionPattern)
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (a *AsOf) UnmarshalText(text []byte) error {
-	if versionOnly.Match(text) {
+	if pastVersion.Match(text) {
 		version, err := strconv.ParseInt(string(text), 10, 64)
 		a.point.Version = version
 		return err

@@ -190,6 +190,7 @@ func TestBadInput(t *testing.T) {
 		{"no content type", func(*shop) request { return post(ada, "/orders", text).with("Content-Type", "") }, 415, "request.unsupported-media-type", ""},
 
 		{"no key", func(*shop) request { return post(ada, "/orders", text).with("Idempotency-Key", "") }, 400, "idempotency.key-required", "header.Idempotency-Key"},
+		{"empty key", func(*shop) request { return post(ada, "/orders", text).with("Idempotency-Key", empty) }, 400, "idempotency.key-required", "header.Idempotency-Key"},
 		{"key too long", func(*shop) request {
 			return post(ada, "/orders", text).with("Idempotency-Key", strings.Repeat("k", 201))
 		}, 400, "idempotency.key-invalid", "header.Idempotency-Key"},

@@ -21,7 +21,7 @@ func newCursor(c any) (string, error) {
 
 // parseCursor reads what newCursor has made, and nothing else.
 func parseCursor(text string, into any) error {
-	plain, err := base64.RawURLEncoding.DecodeString(text)
+	plain, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil {
 		return err
 	}

@@ -5,17 +5,23 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"regexp"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"orderflow/shared/clock"
 	"orderflow/shared/deadletter"
+	"orderflow/shared/ident"
 	"orderflow/shared/personal"
 )
 
-// placeForm is the form of an entry's place, which a cursor holds (deadletter.Entry.Place).
-var placeForm = regexp.MustCompile(`^[0-9TZ:.-]{30}#[0-9a-f-]{36}$`)
+// isPlace knows the form of an entry's place, which a cursor holds (deadletter.Entry.Place).
+func isPlace(text string) bool {
+	at, id, _ := strings.Cut(text, "#")
+	_, err := clock.ParseTime(at)
+	return err == nil && len(at) == len("2006-01-02T15:04:05.000000000Z") && ident.Valid(id)
+}
 
 type listDeadLettersInput struct {
 	Consumer string            `query:"consumer" maxLength:"256" doc:"The function, or the queue that it takes from" example:"start-saga"`
@@ -116,9 +122,9 @@ func (s *server) deadLetterQueries(q Queries) {
 }
 
 func (q Queries) listDeadLetters(ctx context.Context, _ identity, in *listDeadLettersInput) (*listDeadLettersOutput, error) {
-	after, err := base64.RawURLEncoding.DecodeString(in.Cursor)
-	if err != nil || len(after) > 0 && !placeForm.Match(after) {
-		return nil, ErrInvalid.Field("query.cursor", "expected next of the page before")
+	after, err := base64.RawURLEncoding.Strict().DecodeString(in.Cursor)
+	if err != nil || in.Cursor != "" && !isPlace(string(after)) {
+		return nil, badCursor()
 	}
 	page, err := q.DeadLetters.List(ctx, deadletter.Query{
 		Consumer: in.Consumer, Topic: in.Topic, Status: in.Status, Error: in.Error, Before: in.Before.Time, After: string(after), Limit: in.Limit,

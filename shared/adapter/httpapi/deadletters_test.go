@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -42,6 +43,11 @@ func listed(r response) string {
 	return strings.Join(ids, " ")
 }
 
+// place is a cursor that names a place in the list.
+func place(at string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(at + "#" + ident.Derive("letter", "1")))
+}
+
 func TestListDeadLetters(t *testing.T) {
 	w := newWorld(t)
 	ids, zone := w.addLetters(5, nil), time.FixedZone("", 3600)
@@ -65,7 +71,10 @@ func TestListDeadLetters(t *testing.T) {
 		t.Errorf("pages %s | %s, next %q", listed(first), listed(second), second.text("next"))
 	}
 	for _, bad := range []string{
-		"?status=lost", "?limit=0", "?limit=101", "?cursor=%21", "?cursor=YWJj", "?before=monday", "?colour=red",
+		"?status=lost", "?limit=0", "?limit=101", "?cursor=%21", "?cursor=YWJj",
+		"?cursor=" + place("2026-03-01T12:00:00.00000000,Z"),
+		"?cursor=" + place("2026-99-01T12:00:00.000000000Z"), "?cursor=" + place("2026-03-01T12:00:00.00000000Z"),
+		"?cursor=" + first.text("next") + "%0A", "?before=monday", "?colour=red",
 		"?before=2026-03-01T00:00:00,5Z", "?before=2026-03-01T1:00:00Z", "?before=2026-03-01T00:00:00%2B24:00",
 		"?before=2026-03-01t00:00:00z", "?before=2026-02-30T00:00:00Z",
 	} {

@@ -120,6 +120,7 @@ func newServer(auth Auth, c clock.Clock, log *slog.Logger) *server {
 	e := &edge{mux: mux, access: map[string]access{}, takes: map[string]parameters{}, auth: auth, clock: c, log: log}
 	settings := config(auth)
 	settings.OnAddOperation = append(settings.OnAddOperation, func(doc *huma.OpenAPI, op *huma.Operation) {
+		tighten(op, doc.Components.Schemas)
 		e.takes[op.Method+" "+op.Path] = parametersOf(op, doc.Components.Schemas)
 		op.Parameters = append(op.Parameters, &huma.Param{Ref: "#/components/parameters/" + correlationParameter})
 	})

@@ -5,6 +5,7 @@ package httpapi
 import (
 	"encoding/json"
 	"net/http"
+	"reflect"
 	"strings"
 	"sync"
 
@@ -16,9 +17,15 @@ import (
 const about = `Orders of a shop, from placing to delivery or to a clean undo. An order that is confirmed is prepared by itself; that it leaves and arrives, the carrier
 or an operator tells its shipment, and the order follows.
 
-Amounts are whole minor units of an ISO 4217 currency. Every POST carries an Idempotency-Key and may be sent again. Every failure is an
-application/problem+json document whose code is for programs; only what the gateway refuses by itself (401 for a token that it does not trust, 404 for a
-path that there is not, 429) is {"message": …}. Every answer carries X-Correlation-ID; a client may send its own.`
+Amounts are whole minor units of an ISO 4217 currency. Every POST carries an Idempotency-Key and may be sent again.
+
+A query parameter or a header is given once and is not empty; an unknown query parameter is refused. Numbers are
+decimal digits: 010, +5, 1.0 and 1e2 are refused. In JSON no name stands twice in an object, and null is no value.
+
+Every failure is an application/problem+json document whose code is for programs. What API Gateway answers by
+itself is application/json, {"message": …}: 401 for a token that it does not trust, 403, 404 for an unknown path,
+413, 429, and 500 or 503 where no function answered. Every answer of a function carries X-Correlation-ID; a client
+may send its own.`
 
 // config is huma's, without its documentation pages, its links to schemas and its negotiation: there is one form of answer.
 func config(auth Auth) huma.Config {
@@ -72,6 +79,9 @@ func describe(auth Auth) huma.API {
 	s.deadLetterQueries(Queries{})
 	schemas := s.api.OpenAPI().Components.Schemas.Map()
 	listCurrencies(schemas)
+	refine(schemas)
+	gateway := s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[gatewayAnswer](), true, "")
+	describeGateway(s.api.OpenAPI(), gateway)
 	for name, schema := range schemas {
 		if strings.HasSuffix(name, "Answer") || name == "Problem" {
 			schema.AdditionalProperties = nil // an answer may gain fields; a client passes over those that it doesn't know

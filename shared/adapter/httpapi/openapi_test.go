@@ -57,8 +57,9 @@ func TestOpenAPIContents(t *testing.T) {
 				Name     string
 				Required bool
 			}
-			Security  []map[string][]string
-			Responses map[string]struct{ Content map[string]any }
+			RequestBody map[string]any
+			Security    []map[string][]string
+			Responses   map[string]struct{ Content map[string]any }
 		}
 		Components struct {
 			Parameters map[string]struct{ Name string }
@@ -92,6 +93,17 @@ func TestOpenAPIContents(t *testing.T) {
 			for _, status := range []string{"400", "401", "403", "500", "503"} {
 				if op.Responses[status].Content["application/problem+json"] == nil {
 					t.Errorf("%s: %s is no problem document", name, status)
+				}
+			}
+			gateway := []string{"401", "403", "404", "429", "500", "503"}
+			if op.RequestBody != nil {
+				gateway = append(gateway, "413")
+			}
+			for _, status := range gateway {
+				said, _ := op.Responses[status].Content["application/json"].(map[string]any)
+				schema, _ := said["schema"].(map[string]any)
+				if schema["$ref"] != "#/components/schemas/GatewayAnswer" {
+					t.Errorf("%s: the document lacks API Gateway's own %s", name, status)
 				}
 			}
 		}

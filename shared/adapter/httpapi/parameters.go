@@ -77,7 +77,7 @@ func (p parameters) check(r *http.Request) (errs []error) {
 		case len(values) > 1:
 			refuse(location, "expected one value, got "+strconv.Itoa(len(values)))
 		case values[0] == "":
-			refuse(location, "expected a value; leave the parameter out if there is none")
+			refuse(location, "its value is missing; leave the parameter out if there is none")
 		case !utf8.ValidString(values[0]):
 			refuse(location, "expected UTF-8")
 		case schema.Type == huma.TypeInteger && !decimal.IsWhole(values[0]):
@@ -92,7 +92,7 @@ func (p parameters) check(r *http.Request) (errs []error) {
 		case len(values) > 1:
 			refuse("header."+name, "expected one value without a comma")
 		case len(values) == 1 && values[0] == "":
-			refuse("header."+name, "expected a value; leave the header out if there is none")
+			refuse("header."+name, "its value is missing; leave the header out if there is none")
 		}
 	}
 	if values := r.Header.Values(correlationHeader); len(values) > 0 && !correlated(values) {

@@ -5,19 +5,26 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// strictJSON reads what encoding/json would read in more than one way: it refuses bytes that are not UTF-8 (which would be replaced), a name that
-// stands twice in one object (of which the last would win), a null (which would leave a field as if it were absent), and numbers that are no int64
+// strictJSON reads what encoding/json would read in more than one way: it refuses bytes that are
+// not UTF-8 and halves of a surrogate pair (which would be replaced), a name that stands twice in
+// one object (of which the last would win), a null (which would leave a field as if it were
+// absent), and numbers that are no int64
 // where one is wanted. Its errors name no Go types.
 var strictJSON = huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: unmarshalStrict}
 
 func unmarshalStrict(data []byte, v any) error {
 	if !utf8.Valid(data) {
 		return errors.New("the body is not UTF-8")
+	}
+	if hasHalfPair(data) {
+		return errors.New(`the body has half a surrogate pair: a character is whole, as in "\ud83d\ude00"`)
 	}
 	if _, generic := v.(*any); generic { // huma decodes twice: first into any, to validate
 		d := json.NewDecoder(bytes.NewReader(data))
@@ -61,6 +68,39 @@ func withoutNull(v any) any {
 		}
 	}
 	return v
+}
+
+// hasHalfPair finds an escape like \ud83d without the other half, which no text has.
+func hasHalfPair(data []byte) bool {
+	for i := 0; i+1 < len(data); i++ {
+		if data[i] != '\\' {
+			continue
+		}
+		i++
+		first, ok := escaped(data[i:])
+		if !ok || !utf16.IsSurrogate(first) {
+			continue
+		}
+		i += len("u0000")
+		if i >= len(data) || data[i] != '\\' {
+			return true
+		}
+		second, _ := escaped(data[i+1:])
+		if utf16.DecodeRune(first, second) == utf8.RuneError {
+			return true
+		}
+		i += len("u0000")
+	}
+	return false
+}
+
+// escaped is the code unit of an escape behind its backslash: u0041.
+func escaped(data []byte) (rune, bool) {
+	if len(data) < len("u0000") || data[0] != 'u' {
+		return 0, false
+	}
+	unit, err := strconv.ParseUint(string(data[1:len("u0000")]), 16, 16)
+	return rune(unit), err == nil
 }
 
 // maxDepth bounds recursion. The deepest body of the API has five levels.

@@ -359,6 +359,8 @@ type shop struct {
 	order   string
 	account string // ada's
 	bobs    string // bob's account
+
+	letter, shipment string // where a test has made them
 }
 
 func newShop(t testing.TB) *shop {
