@@ -20,6 +20,7 @@ import (
 	"orderflow/shared/adapter/viewtable"
 	"orderflow/shared/analytics"
 	"orderflow/shared/clock"
+	"orderflow/shared/customer"
 	"orderflow/shared/deadletter"
 	"orderflow/shared/es"
 	"orderflow/shared/order"
@@ -33,7 +34,8 @@ import (
 func main() {
 	log, config, now := awsenv.Logger(), awsenv.Config(context.Background()), clock.System{}
 	tables := dynamodb.NewFromConfig(config)
-	store := dynamostore.New(tables, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register, account.Register, stock.Register, shipment.Register))
+	store := dynamostore.New(tables, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(
+		order.Register, customer.Register, account.Register, stock.Register, shipment.Register))
 	vault := keyvault.New(tables, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
 	views := viewtable.New(tables, awsenv.Env("VIEWS_TABLE"))
 	lambda.Start(httpapi.Lambda(httpapi.NewQueries(httpapi.Queries{
@@ -44,6 +46,7 @@ func main() {
 		Clock:       now,
 		Log:         log,
 		Orders:      order.New(order.Deps{Store: store, Clock: now, Vault: vault}),
+		Customers:   customer.New(customer.Deps{Store: store, Clock: now, Vault: vault}),
 		Accounts:    account.New(account.Deps{Store: store, Clock: now, Snapshots: dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE"))}),
 		Stock:       stock.New(stock.Deps{Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE"))}),
 		Products:    product.New(product.Deps{Clock: now, Rows: producttable.New(tables, awsenv.Env("PRODUCTS_TABLE"), now)}),

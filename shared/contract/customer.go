@@ -13,6 +13,13 @@ type CustomerRegistered struct {
 	Email      string `json:"email" doc:"Ciphertext under the customer's data key, bound to the field customer.email." minLength:"1"`
 }
 
+// CustomerChanged is customer.changed. What is sealed in it opens as in CustomerRegistered.
+type CustomerChanged struct {
+	CustomerID string `json:"customerId" doc:"The customer, as a pseudonym." minLength:"1"`
+	Name       string `json:"name,omitempty" doc:"The new name: ciphertext under the customer's data key, bound to the field customer.name. Absent where the name stays." minLength:"1"`
+	Email      string `json:"email,omitempty" doc:"The new address of mail: ciphertext under the customer's data key, bound to the field customer.email. Absent where the address stays." minLength:"1"`
+}
+
 // CustomerErased is customer.erased. From then on nothing opens any more that is sealed for the customer. A consumer that keeps personal data of
 // theirs in clear has to delete it.
 type CustomerErased struct {
@@ -25,6 +32,13 @@ func customerTypes() []entry {
 		publish(Type{Name: "customer.registered", Version: 1, Context: "customer", Subject: "customer/{customerId}", Description: "A customer is known and may order."},
 			func(_ es.Recorded, e customer.Registered) CustomerRegistered {
 				return CustomerRegistered{CustomerID: e.CustomerID, Name: string(e.Name), Email: string(e.Email)}
+			}),
+		publish(Type{
+			Name: "customer.changed", Version: 1, Context: "customer", Subject: "customer/{customerId}",
+			Description: "A customer's name or address of mail is another.",
+		},
+			func(_ es.Recorded, e customer.Changed) CustomerChanged {
+				return CustomerChanged{CustomerID: e.CustomerID, Name: string(e.Name), Email: string(e.Email)}
 			}),
 		publish(Type{Name: "customer.erased", Version: 1, Context: "customer", Subject: "customer/{customerId}", Description: "A customer is erased: what was stored of them in person can't be read any more."},
 			func(_ es.Recorded, e customer.Erased) CustomerErased { return CustomerErased(e) }),

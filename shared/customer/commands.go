@@ -28,13 +28,21 @@ type Join struct {
 	Email      personal.Sealed
 }
 
+// Change gives a customer another name or address, or both: "" for what stays. It is for what
+// differs from what is stored, which only who can open both knows.
+type Change struct {
+	Name  personal.Sealed
+	Email personal.Sealed
+}
+
 // Erase erases a customer.
 type Erase struct {
 	Now time.Time
 }
 
-func (Join) customerCommand()  {}
-func (Erase) customerCommand() {}
+func (Join) customerCommand()   {}
+func (Change) customerCommand() {}
+func (Erase) customerCommand()  {}
 
 // RegisterInput is a customer in the clear, as they give it.
 type RegisterInput struct {
@@ -47,13 +55,44 @@ var validID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
 // Validate says what of the input can't be. Its faults name the field and never its content.
 func (in RegisterInput) Validate() error {
-	switch {
-	case !validID.MatchString(in.CustomerID):
+	if !validID.MatchString(in.CustomerID) {
 		return ErrInvalid.Field("body.customerId", "a customer id is 1 to 64 letters, digits, _ and -, and starts with a letter or digit")
-	case !utf8.ValidString(in.Name) || strings.TrimSpace(in.Name) == "" || utf8.RuneCountInString(in.Name) > MaxName || hasControl(in.Name):
+	}
+	if err := validName(in.Name); err != nil {
+		return err
+	}
+	return validEmail(in.Email)
+}
+
+// ChangeInput is what a customer wants changed, in the clear: "" for what stays.
+type ChangeInput struct {
+	Name  string // as in RegisterInput
+	Email string // as in RegisterInput
+}
+
+// Validate says what of the input can't be, like RegisterInput's.
+func (in ChangeInput) Validate() error {
+	if in.Name != "" {
+		if err := validName(in.Name); err != nil {
+			return err
+		}
+	}
+	if in.Email != "" {
+		return validEmail(in.Email)
+	}
+	return nil
+}
+
+func validName(name string) error {
+	blank := strings.TrimSpace(name) == ""
+	if !utf8.ValidString(name) || blank || utf8.RuneCountInString(name) > MaxName || hasControl(name) {
 		return ErrInvalid.Field("body.name", "a name is 1 to %d characters, without control characters", MaxName)
 	}
-	if rule := brokenRule(in.Email); rule != "" {
+	return nil
+}
+
+func validEmail(email string) error {
+	if rule := brokenRule(email); rule != "" {
 		return ErrInvalid.Field("body.email", "an e-mail address %s", rule)
 	}
 	return nil

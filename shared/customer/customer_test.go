@@ -38,6 +38,20 @@ func TestDecide(t *testing.T) {
 		{"register twice", []customer.Event{registered}, join, nil, customer.ErrAlreadyRegistered},
 		{"register with other data", []customer.Event{registered}, customer.Join{CustomerID: "c1", Name: "pd1:x"}, nil, customer.ErrAlreadyRegistered},
 		{"register after the erasure", []customer.Event{registered, erased}, join, nil, customer.ErrErased},
+		{
+			"change the name", []customer.Event{registered}, customer.Change{Name: "pd1:m"},
+			[]customer.Event{customer.Changed{CustomerID: "c1", Name: "pd1:m"}}, nil,
+		},
+		{
+			"change both", []customer.Event{registered}, customer.Change{Name: "pd1:m", Email: "pd1:f"},
+			[]customer.Event{customer.Changed{CustomerID: "c1", Name: "pd1:m", Email: "pd1:f"}}, nil,
+		},
+		{"change nothing", []customer.Event{registered}, customer.Change{}, nil, nil},
+		{"change nobody", nil, customer.Change{Name: "pd1:m"}, nil, customer.ErrNotFound},
+		{
+			"change one who is erased", []customer.Event{registered, erased}, customer.Change{Name: "pd1:m"},
+			nil, customer.ErrErased,
+		},
 		{"erase", []customer.Event{registered}, erase, []customer.Event{erased}, nil},
 		{"erase twice", []customer.Event{registered, erased}, customer.Erase{Now: noon.Add(time.Hour)}, nil, nil},
 		{"erase nobody", nil, erase, nil, customer.ErrNotFound},

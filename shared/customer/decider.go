@@ -1,6 +1,7 @@
 package customer
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -30,6 +31,8 @@ func Evolve(s State, e Event) State {
 	switch e := e.(type) {
 	case Registered:
 		s = State{ID: e.CustomerID, Name: e.Name, Email: e.Email}
+	case Changed:
+		s.Name, s.Email = cmp.Or(e.Name, s.Name), cmp.Or(e.Email, s.Email)
 	case Erased:
 		s = State{ID: e.CustomerID, ErasedAt: e.ErasedAt}
 	}
@@ -40,6 +43,8 @@ func decide(c Command, s State) ([]Event, error) {
 	switch c := c.(type) {
 	case Join:
 		return join(c, s)
+	case Change:
+		return change(c, s)
 	case Erase:
 		return erase(c, s)
 	}
@@ -55,6 +60,18 @@ func join(c Join, s State) ([]Event, error) {
 		return nil, ErrAlreadyRegistered.Field("body.customerId", "the customer is registered already")
 	}
 	return []Event{Registered(c)}, nil
+}
+
+func change(c Change, s State) ([]Event, error) {
+	switch {
+	case !s.Exists():
+		return nil, ErrNotFound.New("there is no such customer")
+	case s.Erased():
+		return nil, erased()
+	case c == Change{}:
+		return nil, nil
+	}
+	return []Event{Changed{CustomerID: s.ID, Name: c.Name, Email: c.Email}}, nil
 }
 
 func erase(c Erase, s State) ([]Event, error) {

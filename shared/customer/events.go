@@ -25,6 +25,13 @@ type Registered struct {
 	Email      personal.Sealed `json:"email"`
 }
 
+// Changed: the customer's name or address of mail is another, or both are. What stays is not in it.
+type Changed struct {
+	CustomerID string          `json:"customerId"`
+	Name       personal.Sealed `json:"name,omitempty"`
+	Email      personal.Sealed `json:"email,omitempty"`
+}
+
 // Erased: nobody can read any more what the customer said of themselves, and nobody gets their id again. It holds nothing personal.
 type Erased struct {
 	CustomerID string `json:"customerId"`
@@ -32,10 +39,12 @@ type Erased struct {
 }
 
 func (Registered) customerEvent() {}
+func (Changed) customerEvent()    {}
 func (Erased) customerEvent()     {}
 
 // Register adds the customer's events to a registry.
 func Register(r *es.Registry) {
 	es.Register[Registered](r, "customer.registered", 1)
+	es.Register[Changed](r, "customer.changed", 1)
 	es.Register[Erased](r, "customer.erased", 1)
 }

@@ -7,6 +7,7 @@ import (
 
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
+	"orderflow/shared/ident"
 	"orderflow/shared/personal"
 )
 
@@ -65,6 +66,83 @@ func (s Service) Register(ctx context.Context, req es.Request, in RegisterInput)
 		return es.Result[State]{}, erased()
 	}
 	return res, err
+}
+
+// Change gives the customer of a version another name or address, or both, and leaves a customer as
+// they are who has them already. ErrVersionMismatch where the version is another, ErrNotFound where
+// nobody was registered by that id, and ErrErased where they are erased.
+//
+// The request's commit id names who asks, and on which version. What they ask for is added to it as
+// a fingerprint under the customer's key, so that the same request again is known until somebody
+// changes something else, and nothing that is stored confirms a guess at it.
+func (s Service) Change(
+	ctx context.Context, req es.Request, customerID string, version int64, in ChangeInput,
+) (es.Result[State], error) {
+	if err := in.Validate(); err != nil {
+		return es.Result[State]{}, err
+	}
+	current, err := s.Get(ctx, customerID)
+	switch {
+	case err != nil:
+		return es.Result[State]{}, err
+	case current.State.Erased():
+		return es.Result[State]{}, erased()
+	}
+	asked, err := s.deps.Vault.Fingerprint(ctx, customerID, fmt.Sprintf("change %q %q", in.Name, in.Email))
+	var change Change
+	if err == nil && current.Head.Version() == version {
+		change, err = s.differing(ctx, current.State, in)
+	}
+	switch {
+	case errors.Is(err, personal.ErrErased):
+		return es.Result[State]{}, erased()
+	case err != nil:
+		return es.Result[State]{}, fmt.Errorf("customer %s: %w", customerID, err)
+	}
+	req.CommitID = ident.Derive(req.CommitID, asked)
+	var res es.Result[State]
+	err = es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) error {
+		res, err = s.handler.HandleAt(ctx, customerID, version, req, change)
+		var conflict *es.ConflictError
+		if errors.As(err, &conflict) && conflict.Actual >= 0 && conflict.Actual != version {
+			return s.passed(ctx, customerID, version)
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return es.Result[State]{}, err
+	case res.State.Erased():
+		return es.Result[State]{}, erased()
+	case res.Repeated && res.Head.CommitID() != req.CommitID:
+		return es.Result[State]{}, s.passed(ctx, customerID, version)
+	}
+	return res, nil
+}
+
+// passed says why a version is not the customer's any more.
+func (s Service) passed(ctx context.Context, customerID string, version int64) error {
+	now, err := s.Get(ctx, customerID)
+	switch {
+	case err != nil:
+		return err
+	case now.State.Erased():
+		return erased()
+	}
+	return ErrVersionMismatch.New("the customer's version is %d, not %d", now.Head.Version(), version)
+}
+
+// differing seals what is asked for and is not so yet.
+func (s Service) differing(ctx context.Context, current State, in ChangeInput) (Change, error) {
+	var change Change
+	name, email, err := s.Open(ctx, current)
+	if err == nil && in.Name != "" && in.Name != name {
+		change.Name, err = s.deps.Vault.Seal(ctx, current.ID, NameField, []byte(in.Name))
+	}
+	if err == nil && in.Email != "" && in.Email != email {
+		change.Email, err = s.deps.Vault.Seal(ctx, current.ID, EmailField, []byte(in.Email))
+	}
+	return change, err
 }
 
 // Erase erases a customer: customer.erased is appended, and then the data key is destroyed, so that from the answer on nobody can read what is stored of
@@ -133,6 +211,9 @@ func (s Service) Get(ctx context.Context, customerID string) (es.Result[State], 
 
 // Open decrypts name and address. personal.ErrErased where the customer was erased.
 func (s Service) Open(ctx context.Context, customer State) (name, email string, err error) {
+	if customer.Erased() { // whether their key is destroyed yet or not
+		return "", "", personal.ErrErased
+	}
 	plainName, err := s.deps.Vault.Open(ctx, customer.ID, NameField, customer.Name)
 	if err != nil {
 		return "", "", fmt.Errorf("customer %s: open name: %w", customer.ID, err)

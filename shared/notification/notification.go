@@ -144,8 +144,7 @@ func (n Notifier) write(ctx context.Context, e es.Envelope, data any) (Mail, err
 		if err := about(e, customer.Category, data.CustomerID); err != nil {
 			return Mail{}, err
 		}
-		who := customer.State{ID: data.CustomerID, Name: personal.Sealed(data.Name), Email: personal.Sealed(data.Email)}
-		return n.render(ctx, e, Welcome, who, Content{})
+		return n.writeTo(ctx, e, Welcome, data.CustomerID, Content{})
 	case contract.OrderPlaced:
 		return n.writeOf(ctx, e, OrderPlaced, data.OrderID, Content{})
 	case contract.OrderConfirmed:
@@ -169,11 +168,17 @@ func (n Notifier) writeOf(ctx context.Context, e es.Envelope, k Kind, orderID st
 	if err != nil {
 		return Mail{}, fmt.Errorf("notification: %s: %w", e.ID, err)
 	}
-	who, err := n.deps.Customers.Get(ctx, of.State.CustomerID)
+	c.OrderID, c.Lines, c.Total, c.Tracking = orderID, of.State.Lines, of.State.Total, of.State.TrackingNumber
+	return n.writeTo(ctx, e, k, of.State.CustomerID, c)
+}
+
+// writeTo makes a mail to a customer as they are now: under the name and to the address that their
+// own stream has, whatever the event says. One who is erased gets none.
+func (n Notifier) writeTo(ctx context.Context, e es.Envelope, k Kind, customerID string, c Content) (Mail, error) {
+	who, err := n.deps.Customers.Get(ctx, customerID)
 	if err != nil {
 		return Mail{}, fmt.Errorf("notification: %s: %w", e.ID, err)
 	}
-	c.OrderID, c.Lines, c.Total, c.Tracking = orderID, of.State.Lines, of.State.Total, of.State.TrackingNumber
 	return n.render(ctx, e, k, who.State, c)
 }
 

@@ -91,6 +91,36 @@ func (w *world) run(id string, c order.Command) {
 	}
 }
 
+// append stores an event behind a stream's last.
+func (w *world) append(stream es.StreamID, event any) {
+	w.t.Helper()
+	h, err := w.store.Load(w.t.Context(), stream, 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	id := fmt.Sprint("append-", h.Head.Version())
+	if _, err := w.store.Append(w.t.Context(), []es.Commit{w.request(id).Commit(h.Head, event)}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// change gives ada another name and address.
+func (w *world) change(name, email string) {
+	w.t.Helper()
+	changed := customer.Changed{CustomerID: "ada"}
+	for field, of := range map[string]struct {
+		text string
+		into *personal.Sealed
+	}{customer.NameField: {name, &changed.Name}, customer.EmailField: {email, &changed.Email}} {
+		sealed, err := w.vault.Seal(w.t.Context(), "ada", field, []byte(of.text))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		*of.into = sealed
+	}
+	w.append(registered, changed)
+}
+
 // message is what EventBridge delivers of a stream's event with that version.
 func (w *world) message(stream es.StreamID, version int64) []byte {
 	w.t.Helper()
@@ -533,6 +563,47 @@ func TestReadsFail(t *testing.T) {
 	wantErr(t, lost.Handle(t.Context(), notification.Delivery{Body: m}), customer.ErrNotFound)
 	wantErr(t, w.handle(m), nil)
 	// Sealed data that doesn't open is no erased customer.
-	other := strings.Replace(string(w.message(registered, 1)), `"email":"pd1:`, `"email":"pd1:AAAA`, 1)
-	wantErr(t, w.handle([]byte(other)), personal.ErrUnreadable)
+	w.append(registered, customer.Changed{CustomerID: "ada", Email: "pd1:AAAA"})
+	wantErr(t, w.handle(w.message(registered, 1)), personal.ErrUnreadable)
+}
+
+// A mail goes to whom the customer is when it is sent: also the welcome, whose event has the first
+// address, and one that was tried before the change.
+func TestMailsGoToTheNewAddress(t *testing.T) {
+	quiet(t)
+	w := newWorld(t)
+	w.mailer.before = fmt.Errorf("%w: throttled", inbox.ErrNotDone)
+	for _, m := range [][]byte{w.message(registered, 1), w.message(placed, 1)} {
+		wantErr(t, w.handle(m), inbox.ErrNotDone)
+	}
+	w.change("Ada King", "king@example.com")
+	w.mailer.before = nil
+	for range 2 {
+		for _, m := range [][]byte{w.message(registered, 1), w.message(placed, 1)} {
+			wantErr(t, w.handle(m), nil)
+		}
+	}
+	if len(w.mailer.sent) != 2 {
+		t.Fatalf("%d mails", len(w.mailer.sent))
+	}
+	for _, m := range w.mailer.sent {
+		if m.To != "king@example.com" || !strings.Contains(m.Text, "Hello Ada King,") {
+			t.Errorf("%q goes to %s: %s", m.Subject, m.To, m.Text)
+		}
+	}
+}
+
+// Nobody writes to a customer who was erased before the mail was written, whether their key is
+// destroyed yet or not.
+func TestNoMailToTheErased(t *testing.T) {
+	quiet(t)
+	w := newWorld(t)
+	w.change("Ada King", "king@example.com")
+	w.append(registered, customer.Erased{CustomerID: "ada", ErasedAt: "2026-03-01T12:00:00Z"})
+	for _, m := range [][]byte{w.message(registered, 1), w.message(placed, 1)} {
+		wantErr(t, w.handle(m), nil)
+	}
+	if len(w.mailer.sent) != 0 {
+		t.Errorf("sent %+v", w.mailer.sent)
+	}
 }

@@ -31,6 +31,10 @@ func TestAccess(t *testing.T) {
 			return post(who, "/customers", person())
 		}, want{401, 409, 409, 201}},
 		{"register another", func(_ *shop, who caller) request { return post(who, "/customers", set(person(), "customerId", "eve")) }, want{401, 403, 403, 201}},
+		{"read ada", func(_ *shop, who caller) request { return get(who, "/customers/ada") }, want{401, 200, 404, 200}},
+		{"change ada", func(_ *shop, who caller) request {
+			return patch(who, "/customers/ada", `"1"`, object{"name": "Ada King"})
+		}, want{401, 200, 404, 200}},
 		{"erase ada", func(_ *shop, who caller) request { return remove(who, "/customers/ada") }, want{401, 200, 404, 200}},
 		{"order for ada", func(_ *shop, who caller) request { return post(who, "/orders", set(anOrder(), "customerId", "ada")) }, want{401, 202, 403, 202}},
 		{"cancel ada's order", func(s *shop, who caller) request { return post(who, "/orders/"+s.order+"/cancel", object{}) }, want{401, 202, 404, 202}},
@@ -135,6 +139,9 @@ func TestSomebodyElsesIsLikeUnknown(t *testing.T) {
 			post(bob, "/accounts/"+unknown+"/transfers", object{"toAccountId": s.bobs, "amount": usd(5)}),
 		},
 		{get(bob, "/customers/ada/statistics"), get(bob, "/customers/nobody/statistics")},
+		{get(bob, "/customers/ada"), get(bob, "/customers/nobody")},
+		{patch(bob, "/customers/ada", `"1"`, person()), patch(bob, "/customers/nobody", `"1"`, person())},
+		{patch(bob, "/customers/ada", "", person()), patch(bob, "/customers/nobody", "", person())},
 		{remove(bob, "/customers/ada"), remove(bob, "/customers/nobody")},
 		{post(bob, "/orders/"+s.order+"/cancel", object{}), post(bob, "/orders/"+unknown+"/cancel", object{})},
 	} {

@@ -2,8 +2,10 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"orderflow/shared/customer"
@@ -11,6 +13,7 @@ import (
 	"orderflow/shared/ident"
 	"orderflow/shared/money"
 	"orderflow/shared/order"
+	"orderflow/shared/personal"
 	"orderflow/shared/request"
 	"orderflow/shared/view/orders"
 )
@@ -56,6 +59,83 @@ func (c Commands) registerCustomer(ctx context.Context, id identity, in *registe
 	}
 	version := res.Head.Version()
 	return &customerOutput{ETag: etag(version), Body: customerAnswer{ID: customerID, Version: version}}, nil
+}
+
+type changeCustomerBody struct {
+	Name  string `json:"name,omitempty" minLength:"1" maxLength:"200" doc:"Left out, the name stays" example:"Ada King"`
+	Email string `json:"email,omitempty" minLength:"3" maxLength:"254" pattern:"^[^@\\s]+@[^@\\s]+$" doc:"Left out, the address stays; else as for a new customer" example:"king@example.com"`
+}
+
+type changeCustomerInput struct {
+	ID      string `path:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"The customer's id"`
+	IfMatch string `header:"If-Match" doc:"The ETag of the customer that is to be changed" example:"\"1\""`
+	Body    changeCustomerBody
+}
+
+type personAnswer struct {
+	ID       string  `json:"id"`
+	Name     *string `json:"name" nullable:"true" doc:"null where the customer is erased"`
+	Email    *string `json:"email" nullable:"true" doc:"null where the customer is erased"`
+	Erased   bool    `json:"erased" doc:"Nobody can read name and e-mail address any more"`
+	ErasedAt string  `json:"erasedAt,omitempty" format:"date-time" doc:"When the customer was erased, first"`
+	Version  int64   `json:"version" doc:"Number of the customer's last event"`
+}
+
+type personOutput struct {
+	ETag string `header:"ETag"`
+	Body personAnswer
+}
+
+func (q Queries) getCustomer(ctx context.Context, id identity, in *customerPath) (*personOutput, error) {
+	if !id.sees(in.ID) {
+		return nil, customer.ErrNotFound.New("there is no such customer")
+	}
+	res, err := q.Customers.Get(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return answerPerson(ctx, q.Customers, res)
+}
+
+func (c Commands) changeCustomer(ctx context.Context, id identity, in *changeCustomerInput) (*personOutput, error) {
+	if !id.sees(in.ID) {
+		return nil, customer.ErrNotFound.New("there is no such customer")
+	}
+	version, err := expectedVersion(in.IfMatch, "", customer.ErrVersionRequired.Field("header.If-Match",
+		"name the version that you change in If-Match, as GET gives it in ETag"))
+	if err != nil {
+		return nil, err
+	}
+	// A PATCH needs no key: the caller, the version and what they ask for name it.
+	req := es.Request{
+		CommitID: ident.Derive("change-customer", id.actor(), in.ID, strconv.FormatInt(version, 10)),
+		Time:     c.Clock.Now(), Metadata: metadata(ctx),
+	}
+	wanted := customer.ChangeInput{Name: in.Body.Name, Email: in.Body.Email}
+	res, err := c.Customers.Change(ctx, req, in.ID, version, wanted)
+	if err != nil {
+		return nil, err
+	}
+	return answerPerson(ctx, c.Customers, res)
+}
+
+// answerPerson decrypts what the customer says of themselves. Of one who is erased there is
+// nothing.
+func answerPerson(
+	ctx context.Context, customers customer.Service, res es.Result[customer.State],
+) (*personOutput, error) {
+	s, version := res.State, res.Head.Version()
+	out := &personOutput{ETag: etag(version), Body: personAnswer{ID: s.ID, ErasedAt: s.ErasedAt, Version: version}}
+	name, email, err := customers.Open(ctx, s)
+	switch {
+	case errors.Is(err, personal.ErrErased):
+		out.Body.Erased = true
+	case err != nil:
+		return nil, err
+	default:
+		out.Body.Name, out.Body.Email = &name, &email
+	}
+	return out, nil
 }
 
 type erasedCustomerAnswer struct {

@@ -50,6 +50,7 @@ type Queries struct {
 	Clock       clock.Clock
 	Log         *slog.Logger
 	Orders      order.Service
+	Customers   customer.Service
 	Accounts    account.Service
 	Stock       stock.Service
 	Products    product.Service
@@ -164,6 +165,18 @@ func (s *server) commands(c Commands) {
 	register(s, accessSignedIn, post("registerCustomer", "/customers", "Register a customer",
 		"Name and e-mail address are stored encrypted under a key of the customer's own.", http.StatusCreated), c.registerCustomer)
 	register(s, accessSignedIn, huma.Operation{
+		OperationID: "changeCustomer", Method: http.MethodPatch, Path: "/customers/{id}",
+		Summary: "Change a customer's name or e-mail address",
+		Description: "For the customer and operators. What is left out stays, and null is refused. If-Match names the " +
+			"version that is changed. Mails that are written from then on go to the new address. What is so already " +
+			"changes nothing, and the version stays. Sent again by the same caller, the request is recognised until somebody " +
+			"changes something else.",
+		Errors: []int{
+			http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
+			http.StatusNotFound, http.StatusPreconditionFailed, http.StatusPreconditionRequired,
+		},
+	}, c.changeCustomer)
+	register(s, accessSignedIn, huma.Operation{
 		OperationID: "eraseCustomer", Method: http.MethodDelete, Path: "/customers/{id}", Summary: "Erase a customer for good",
 		Description: "The customer's data key is destroyed before this is answered: nobody can read name, e-mail address, shipping addresses and notes any more, wherever they are " +
 			"stored. Orders, accounts and balances stay, under the pseudonym. From then on nothing but " +
@@ -244,6 +257,9 @@ func (s *server) queries(q Queries) {
 	}
 	register(s, accessSignedIn, get("getOrder", "/orders/{id}", "Read an order", "Always shows the caller's own writes. asOf shows how it was."+aboutPast), q.getOrder)
 	register(s, accessSignedIn, get("getOrderHistory", "/orders/{id}/history", "Read all that happened to an order", ""), q.getHistory)
+	register(s, accessSignedIn, get("getCustomer", "/customers/{id}", "Read a customer",
+		"For the customer and operators: name and e-mail address. Always shows the caller's own writes. "+
+			"Of a customer who is erased both are null."), q.getCustomer)
 	register(s, accessSignedIn, get("listOrders", "/customers/{id}/orders", "List a customer's orders", "Newest first, page by page."), q.listOrders)
 	register(s, accessSignedIn, get("getStatistics", "/customers/{id}/statistics", "Read a customer's totals", "A view: it follows the orders within about a second."),
 		q.getStatistics)

@@ -108,7 +108,7 @@ func TestOpenAPIContents(t *testing.T) {
 			}
 		}
 	}
-	if len(ids) != 29 {
+	if len(ids) != 31 {
 		t.Errorf("%d operations: %v", len(ids), ids)
 	}
 	for _, c := range []struct {
@@ -126,6 +126,10 @@ func TestOpenAPIContents(t *testing.T) {
 		{"Address", "line2", "maxLength", shipment.MaxAddressLine},
 		{"Address", "city", "maxLength", shipment.MaxAddressLine},
 		{"Address", "postalCode", "maxLength", shipment.MaxPostalCode},
+		{"Address", "state", "maxLength", shipment.MaxAddressLine},
+		{"Address", "phone", "maxLength", shipment.MaxPhone},
+		{"ChangeCustomerBody", "name", "maxLength", customer.MaxName},
+		{"ChangeCustomerBody", "email", "maxLength", customer.MaxEmail},
 		{"RegisterCustomerBody", "name", "maxLength", customer.MaxName},
 		{"RegisterCustomerBody", "email", "maxLength", customer.MaxEmail},
 		{"InterestBody", "rateBasisPoints", "maximum", account.MaxRate},

@@ -172,7 +172,8 @@ func translate(err error) *problem {
 
 func ofFault(f *faults.Fault) *problem {
 	status := statusOf(f.Kind)
-	if errors.Is(f, stock.ErrVersionRequired) || errors.Is(f, product.ErrVersionRequired) {
+	if errors.Is(f, stock.ErrVersionRequired) || errors.Is(f, product.ErrVersionRequired) ||
+		errors.Is(f, customer.ErrVersionRequired) {
 		status = http.StatusPreconditionRequired
 	}
 	p := newProblem(status, f.Code, f.Detail)

@@ -102,7 +102,8 @@ func newWorld(t testing.TB) *world {
 		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock},
 	}))
 	w.queries = httpapi.Lambda(httpapi.NewQueries(httpapi.Queries{
-		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Accounts: accounts, Stock: w.stocks, Products: w.products, Shipments: w.shipments,
+		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts, Stock: w.stocks,
+		Products: w.products, Shipments: w.shipments,
 		Lists:       orderLists(func(ctx context.Context, id string, q orders.Query) (orders.Page, error) { return w.lists(ctx, id, q) }),
 		Statistics:  statistics(func(ctx context.Context, id string) (customers.Row, error) { return w.stats(ctx, id) }),
 		Figures:     analytics.Reports{Table: &w.figures, Calendar: analytics.MustCalendar("Europe/Amsterdam")},
@@ -248,6 +249,11 @@ func post(who caller, path string, body any) request {
 
 func put(who caller, path string, onHand int, header, value string) request {
 	return request{who: who, method: http.MethodPut, path: path, body: map[string]any{"onHand": onHand}, headers: map[string]string{header: value}}
+}
+
+func patch(who caller, path, ifMatch string, body any) request {
+	r := request{who: who, method: http.MethodPatch, path: path, body: body}
+	return r.with("If-Match", ifMatch)
 }
 
 func get(who caller, path string) request {

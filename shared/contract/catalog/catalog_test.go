@@ -52,7 +52,7 @@ func TestSamples(t *testing.T) {
 			if compact(t, e.Data) != compact(t, again) {
 				t.Errorf("the sample has more than the contract: %s, %s", e.Data, again)
 			}
-			needed := []string{"customer.registered", contract.OrderUpdatedType, "shipment.cancelled"}
+			needed := []string{"customer.registered", "customer.changed", contract.OrderUpdatedType, "shipment.cancelled"}
 			if strings.Contains(string(text), "pd1:") && !slices.Contains(needed, c.Name) {
 				t.Error("sealed data is published that nobody needs")
 			}

@@ -113,6 +113,10 @@ func orderFixtures() []fixture {
 func customerFixtures() []fixture {
 	return []fixture{
 		{es.NewStreamID(customer.Category, customerID), 1, customer.Registered{CustomerID: customerID, Name: sealed, Email: sealed}},
+		{
+			es.NewStreamID(customer.Category, customerID), 2,
+			customer.Changed{CustomerID: customerID, Name: sealed, Email: sealed},
+		},
 		{es.NewStreamID(customer.Category, customerID), 2, customer.Erased{CustomerID: customerID, ErasedAt: "2026-03-02T09:30:02Z"}},
 	}
 }

@@ -1,0 +1,58 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"net/http"
+	"testing"
+
+	"orderflow/shared/ident"
+)
+
+// person is a customer as the API shows them. Name and Email are "" of one who is erased.
+type person struct {
+	ID      string `json:"id"`
+	Name    string `json:"name"`
+	Email   string `json:"email"`
+	Erased  bool   `json:"erased"`
+	Version int64  `json:"version"`
+}
+
+func change(token, customerID, ifMatch string, body object) request {
+	return request{method: http.MethodPatch, path: "/customers/" + customerID, token: token, body: body}.with("If-Match", ifMatch)
+}
+
+// A customer reads themselves and changes their address, and mails go there from then on.
+func TestCustomerChangesTheirAddress(t *testing.T) {
+	t.Parallel()
+	c := newCustomer(t, 1_000)
+	path := "/customers/" + c.id
+	was := must[person](t, http.StatusOK, get(c.token, path))
+	if was.Name != "Test Person" || was.Email != c.id+"@example.com" || was.Erased || was.Version != 1 {
+		t.Errorf("the customer is %+v", was)
+	}
+	old, now := customerMailbox{c.id}, customerMailbox{"new-" + c.id}
+	old.gets(t, "Welcome to orderflow")
+
+	refused(t, http.StatusPreconditionRequired, "customer.version-required", change(c.token, c.id, "", object{"email": now.address()}))
+	refused(t, http.StatusPreconditionFailed, "customer.version-mismatch", change(c.token, c.id, `"2"`, object{"email": now.address()}))
+	stranger := newCustomer(t, 1_000)
+	refused(t, http.StatusNotFound, "customer.not-found", change(stranger.token, c.id, `"1"`, object{"email": now.address()}))
+	refused(t, http.StatusNotFound, "customer.not-found", get(stranger.token, path))
+	refused(t, http.StatusNotFound, "customer.not-found", get(stack.operator, "/customers/e2e-"+ident.New()))
+
+	want := person{ID: c.id, Name: "Test Person", Email: now.address(), Version: 2}
+	for range 2 { // the second is the first one again, whose answer was lost
+		if got := must[person](t, http.StatusOK, change(c.token, c.id, `"1"`, object{"email": now.address()})); got != want {
+			t.Errorf("changed to %+v", got)
+		}
+	}
+	if got := must[person](t, http.StatusOK, get(stack.operator, path)); got != want {
+		t.Errorf("the operator reads %+v", got)
+	}
+	placed := c.place(t, line(newStock(t, 1), 1, 100))
+	now.gets(t, "We received your order "+placed.ID[:8])
+	if n := old.count(t, "order"); n != 1 { // the welcome, to orderflow
+		t.Errorf("%d mails went to the address of before", n)
+	}
+}
