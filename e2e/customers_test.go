@@ -19,7 +19,8 @@ type person struct {
 }
 
 func change(token, customerID, ifMatch string, body object) request {
-	return request{method: http.MethodPatch, path: "/customers/" + customerID, token: token, body: body}.with("If-Match", ifMatch)
+	r := request{method: http.MethodPatch, path: "/customers/" + customerID, token: token, body: body}
+	return r.with("If-Match", ifMatch)
 }
 
 // A customer reads themselves and changes their address, and mails go there from then on.
@@ -34,10 +35,12 @@ func TestCustomerChangesTheirAddress(t *testing.T) {
 	old, now := customerMailbox{c.id}, customerMailbox{"new-" + c.id}
 	old.gets(t, "Welcome to orderflow")
 
-	refused(t, http.StatusPreconditionRequired, "customer.version-required", change(c.token, c.id, "", object{"email": now.address()}))
-	refused(t, http.StatusPreconditionFailed, "customer.version-mismatch", change(c.token, c.id, `"2"`, object{"email": now.address()}))
+	email := object{"email": now.address()}
+	unnamed := request{method: http.MethodPatch, path: path, token: c.token, body: email}
+	refused(t, http.StatusPreconditionRequired, "customer.version-required", unnamed)
+	refused(t, http.StatusPreconditionFailed, "customer.version-mismatch", change(c.token, c.id, `"2"`, email))
 	stranger := newCustomer(t, 1_000)
-	refused(t, http.StatusNotFound, "customer.not-found", change(stranger.token, c.id, `"1"`, object{"email": now.address()}))
+	refused(t, http.StatusNotFound, "customer.not-found", change(stranger.token, c.id, `"1"`, email))
 	refused(t, http.StatusNotFound, "customer.not-found", get(stranger.token, path))
 	refused(t, http.StatusNotFound, "customer.not-found", get(stack.operator, "/customers/e2e-"+ident.New()))
 

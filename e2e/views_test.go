@@ -161,7 +161,7 @@ func TestViewsAreRebuilt(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = killed.Wait() // it was killed
-	for _, name := range []string{"orders", "customers"} {
+	for _, name := range []string{"orders", "all-orders", "customers"} {
 		if out, failed := command(t, program, "views", "rebuild", name, accept); failed || !strings.Contains(out, "of "+name+" serves") {
 			t.Fatalf("rebuild of %s: %s", name, out)
 		}
@@ -176,7 +176,7 @@ func TestViewsAreRebuilt(t *testing.T) {
 		t.Errorf("%d orders were placed and %d lists read meanwhile", n, reads.Load())
 	}
 	c.counts(t, first+n, 0)
-	for _, name := range []string{"orders", "customers"} {
+	for _, name := range []string{"orders", "all-orders", "customers"} {
 		if found := findings(t, program, name); len(found) > 0 {
 			t.Errorf("%s: %+v", name, found)
 		}

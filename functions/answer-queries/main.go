@@ -27,6 +27,7 @@ import (
 	"orderflow/shared/product"
 	"orderflow/shared/shipment"
 	"orderflow/shared/stock"
+	"orderflow/shared/view/allorders"
 	"orderflow/shared/view/customers"
 	"orderflow/shared/view/orders"
 )
@@ -38,6 +39,7 @@ func main() {
 		order.Register, customer.Register, account.Register, stock.Register, shipment.Register))
 	vault := keyvault.New(tables, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
 	views := viewtable.New(tables, awsenv.Env("VIEWS_TABLE"))
+	statistics := customers.NewStatistics(views, now)
 	lambda.Start(httpapi.Lambda(httpapi.NewQueries(httpapi.Queries{
 		Auth: httpapi.Auth{
 			CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE"),
@@ -52,7 +54,9 @@ func main() {
 		Products:    product.New(product.Deps{Clock: now, Rows: producttable.New(tables, awsenv.Env("PRODUCTS_TABLE"), now)}),
 		Shipments:   shipment.New(shipment.Deps{Store: store, Clock: now, Vault: vault}),
 		Lists:       orders.NewLists(views, now),
-		Statistics:  customers.NewStatistics(views, now),
+		AllOrders:   allorders.NewLists(views, now),
+		Statistics:  statistics,
+		Everybody:   statistics,
 		Figures:     analytics.NewReports(analyticstable.New(tables, awsenv.Env("ANALYTICS_TABLE"), awsenv.Env("ANALYTICS_GENERATION")), awsenv.Env("TIME_ZONE")),
 		DeadLetters: deadletter.Desk{Table: deadlettertable.New(tables, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: now},
 	})))

@@ -95,7 +95,9 @@ func TestChange(t *testing.T) {
 // TestChangeNothing: what is so already is no event, whatever else is asked for.
 func TestChangeNothing(t *testing.T) {
 	ctx, s := t.Context(), registered(t)
-	for _, in := range []customer.ChangeInput{{}, {Name: ada.Name}, {Email: ada.Email}, {Name: ada.Name, Email: ada.Email}} {
+	for _, in := range []customer.ChangeInput{
+		{}, {Name: ada.Name}, {Email: ada.Email}, {Name: ada.Name, Email: ada.Email},
+	} {
 		if res, err := s.change(ctx, 1, in); err != nil || res.Head.Version() != 1 {
 			t.Errorf("%+v: %+v, %v", in, res, err)
 		}
@@ -173,7 +175,9 @@ func TestChangeAndErase(t *testing.T) {
 		}
 		erase(t, s)
 		changed, _ := s.events(t)[1].Data.(customer.Changed)
-		for field, sealed := range map[string]personal.Sealed{customer.NameField: changed.Name, customer.EmailField: changed.Email} {
+		for field, sealed := range map[string]personal.Sealed{
+			customer.NameField: changed.Name, customer.EmailField: changed.Email,
+		} {
 			if _, err := s.vault.Open(t.Context(), "c1", field, sealed); !errors.Is(err, personal.ErrErased) {
 				t.Errorf("%s opens: %v", field, err)
 			}

@@ -68,8 +68,9 @@ func (r *Reader[R]) Tally(ctx context.Context, name, id string) (map[string]int6
 
 // Listed is a row of a list with the id of its stream.
 type Listed[R any] struct {
-	ID  string
-	Row R
+	ID   string
+	Row  R
+	Sort string // its place in the list
 }
 
 // List reads a part of a list as the caller goes on. A caller that takes long goes on in the generation that serves then: a row's place in a list is the same in all.
@@ -85,13 +86,13 @@ func (r *Reader[R]) List(ctx context.Context, q Query) iter.Seq2[Listed[R], erro
 			for item, err := range r.source.List(ctx, g, q) {
 				var listed Listed[R]
 				if err == nil {
-					listed.ID = item.ID
+					listed.ID, listed.Sort = item.ID, q.place(item)
 					listed.Row, err = r.definition.decode(item)
 				}
 				if !yield(listed, err) || err != nil {
 					return
 				}
-				if q.behind(item) {
+				if q.behind(listed.Sort) {
 					now, err := r.serving(ctx)
 					if err != nil {
 						yield(Listed[R]{}, err)
@@ -109,20 +110,78 @@ func (r *Reader[R]) List(ctx context.Context, q Query) iter.Seq2[Listed[R], erro
 	}
 }
 
-// behind moves the query's beginning behind a row that it gave, if the row says where that is.
-func (q *Query) behind(item Item) bool {
+// place is where the query's list has a row, "" where the row doesn't say.
+func (q *Query) place(item Item) string {
 	for _, k := range item.Keys {
 		if k.Index == q.Index && k.Partition == q.Partition {
-			if q.Descending {
-				q.Before = k.Sort
-			} else {
-				q.After = k.Sort
-			}
-			return true
+			return k.Sort
 		}
 	}
-	return false
+	return ""
 }
+
+// behind moves the query's beginning behind a row that it gave, if the row says where that is.
+func (q *Query) behind(sort string) bool {
+	switch {
+	case sort == "":
+		return false
+	case q.Descending:
+		q.Before = sort
+	default:
+		q.After = sort
+	}
+	return true
+}
+
+// Spread reads lists that are one list spread over partitions, in the order of the whole:
+// q.Partition names none of them. Each is read ahead by its share of q.Limit, all at once, and
+// further as the caller goes on.
+func (r *Reader[R]) Spread(ctx context.Context, q Query, partitions []string) iter.Seq2[Listed[R], error] {
+	return func(yield func(Listed[R], error) bool) {
+		heads := make([]head[R], len(partitions))
+		var first sync.WaitGroup
+		for i, partition := range partitions {
+			part := q
+			part.Partition = partition
+			if q.Limit > 0 { // and some more, since shares differ and a second page costs more than rows
+				share := (q.Limit + len(partitions) - 1) / len(partitions)
+				part.Limit = share + share/4 + 1
+			}
+			next, stop := iter.Pull2(r.List(ctx, part))
+			defer stop()
+			heads[i].next = next
+			first.Go(heads[i].move)
+		}
+		first.Wait()
+		for {
+			best := -1
+			for i, h := range heads {
+				switch {
+				case h.err != nil:
+					yield(Listed[R]{}, h.err)
+					return
+				case !h.there:
+				case best < 0, (h.listed.Sort < heads[best].listed.Sort) != q.Descending:
+					best = i
+				}
+			}
+			if best < 0 || !yield(heads[best].listed, nil) {
+				return
+			}
+			heads[best].move()
+		}
+	}
+}
+
+// head is the row at which one of several lists stands.
+type head[R any] struct {
+	next   func() (Listed[R], error, bool)
+	listed Listed[R]
+	err    error
+	there  bool
+}
+
+func (h *head[R]) move() { h.listed, h.err, h.there = h.next() }
 
 // serving is the generation that serves, as read less than CacheFor ago by the time of day: a process that was frozen meanwhile must notice.
 func (r *Reader[R]) serving(ctx context.Context) (Generation, error) {

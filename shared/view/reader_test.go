@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -129,5 +130,80 @@ func TestReaderFailures(t *testing.T) {
 	}
 	if _, err := view.NewReader(listed, table, clock.NewFake(start)).Row(context.Background(), "a"); !errors.Is(err, es.ErrCorrupt) {
 		t.Errorf("a row that can't be read: %v", err)
+	}
+}
+
+// spread puts rows into a list of three partitions, and reads them as one.
+func spread(t *testing.T, hook func(request string) error, q view.Query, want ...string) error {
+	t.Helper()
+	table := viewtest.NewMemory()
+	for i, id := range []string{"a", "b", "c", "d", "e", "f", "g"} {
+		partition := []string{"0", "1", "0", "0", "2", "2", "1"}[i]
+		item := view.Item{
+			ID: id, Sequence: 1, Data: []byte(`{}`),
+			Keys: []view.Key{{Index: view.Index2, Partition: partition, Sort: id}},
+		}
+		if err := table.Put(context.Background(), generation(1), 0, item, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask := func(_ context.Context, request string, _ bool) error { return hook(request) }
+	source := viewtest.Hooked{Table: table, Hook: ask}
+	reader := view.NewReader(listed, source, clock.NewFake(start))
+	var got []string
+	q.Index = view.Index2
+	for listed, err := range reader.Spread(context.Background(), q, []string{"0", "1", "2", "nothing"}) {
+		if err != nil {
+			return err
+		}
+		if listed.Sort != listed.ID {
+			t.Errorf("%s is at %q", listed.ID, listed.Sort)
+		}
+		if got = append(got, listed.ID); len(got) == q.Limit {
+			break
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%+v gives %v, want %v", q, got, want)
+	}
+	return nil
+}
+
+// A list that is spread over partitions is read in the order of the whole, between the same ends,
+// and each partition is asked once.
+func TestSpread(t *testing.T) {
+	for _, tt := range []struct {
+		query view.Query
+		want  []string
+	}{
+		{view.Query{}, []string{"a", "b", "c", "d", "e", "f", "g"}},
+		{view.Query{Descending: true}, []string{"g", "f", "e", "d", "c", "b", "a"}},
+		{view.Query{Descending: true, Limit: 3}, []string{"g", "f", "e"}},
+		{view.Query{After: "b", Before: "f"}, []string{"c", "d", "e"}},
+		{view.Query{Descending: true, Before: "a"}, nil},
+	} {
+		var mu sync.Mutex
+		asked := map[string]int{}
+		if err := spread(t, func(request string) error {
+			mu.Lock()
+			defer mu.Unlock()
+			asked[request]++
+			return nil
+		}, tt.query, tt.want...); err != nil {
+			t.Error(err)
+		}
+		if asked["List"] != 4 || asked["Control"] != 1 {
+			t.Errorf("%+v asks %v", tt.query, asked)
+		}
+	}
+	broken := errors.New("broken")
+	err := spread(t, func(request string) error {
+		if request == "List" {
+			return broken
+		}
+		return nil
+	}, view.Query{})
+	if !errors.Is(err, broken) {
+		t.Errorf("error %v", err)
 	}
 }

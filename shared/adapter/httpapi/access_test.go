@@ -64,6 +64,8 @@ func TestAccess(t *testing.T) {
 		{"read ada's order", func(s *shop, who caller) request { return get(who, "/orders/"+s.order) }, want{401, 200, 404, 200}},
 		{"read how it was", func(s *shop, who caller) request { return get(who, "/orders/"+s.order+"?asOf=1") }, want{401, 200, 404, 200}},
 		{"read its history", func(s *shop, who caller) request { return get(who, "/orders/"+s.order+"/history") }, want{401, 200, 404, 200}},
+		{"list all orders", func(_ *shop, who caller) request { return get(who, "/orders") }, want{401, 403, 403, 200}},
+		{"list all customers", func(_ *shop, who caller) request { return get(who, "/customers") }, want{401, 403, 403, 200}},
 		{"list ada's orders", func(_ *shop, who caller) request { return get(who, "/customers/ada/orders") }, want{401, 200, 404, 200}},
 		{"read ada's statistics", func(_ *shop, who caller) request { return get(who, "/customers/ada/statistics") }, want{401, 200, 404, 200}},
 		{"read stock", func(_ *shop, who caller) request { return get(who, "/stock/cd-1") }, want{401, 200, 200, 200}},

@@ -15,6 +15,8 @@ import (
 	"orderflow/shared/order"
 	"orderflow/shared/personal"
 	"orderflow/shared/request"
+	"orderflow/shared/view/allorders"
+	"orderflow/shared/view/customers"
 	"orderflow/shared/view/orders"
 )
 
@@ -199,11 +201,72 @@ func (q Queries) listOrders(ctx context.Context, id identity, in *listOrdersInpu
 	if err != nil {
 		return nil, err
 	}
+	return answerList(page), nil
+}
+
+func answerList(page orders.Page) *listOrdersOutput {
 	out := &listOrdersOutput{Body: listOrdersAnswer{Orders: make([]listedOrderAnswer, len(page.Rows)), Next: page.Next}}
 	for i, r := range page.Rows {
 		out.Body.Orders[i] = listedOrderAnswer{
 			ID: r.OrderID, CustomerID: r.CustomerID, Status: r.Status, Total: r.Total, LineCount: r.LineCount, PlacedAt: r.PlacedAt.UTC(),
 			UpdatedAt: r.UpdatedAt.UTC(), Saga: sagaAnswer(r.Saga), Reason: r.Reason, TrackingNumber: r.TrackingNumber, Version: r.Sequence,
+		}
+	}
+	return out
+}
+
+type listAllOrdersInput struct {
+	Status       order.Status `query:"status" enum:"placed,confirmed,cancelling,cancelled,shipped,delivered" doc:"Only orders with this status"`
+	CustomerID   string       `query:"customer" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"Only orders of this customer"`
+	PlacedAfter  Instant      `query:"placedAfter" doc:"Only orders that were placed then or later, so that one window begins where another ends"`
+	PlacedBefore Instant      `query:"placedBefore" doc:"Only orders that were placed before then"`
+	Limit        int          `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Orders a page"`
+	Cursor       string       `query:"cursor" maxLength:"1024" doc:"next of the page before; opaque, and of a list with the same filters"`
+}
+
+func (q Queries) listAllOrders(ctx context.Context, _ identity, in *listAllOrdersInput) (*listOrdersOutput, error) {
+	page, err := q.AllOrders.List(ctx, allorders.Query{
+		Status: in.Status, CustomerID: in.CustomerID, After: in.PlacedAfter.Time, Before: in.PlacedBefore.Time,
+		Limit: in.Limit, Cursor: in.Cursor,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return answerList(page), nil
+}
+
+type listCustomersInput struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Customers a page"`
+	Cursor string `query:"cursor" maxLength:"1024" doc:"next of the page before; opaque"`
+}
+
+type listedCustomerAnswer struct {
+	ID           string `json:"id"`
+	RegisteredAt string `json:"registeredAt" format:"date-time"`
+	Erased       bool   `json:"erased"`
+	ErasedAt     string `json:"erasedAt,omitempty" format:"date-time"`
+	Version      int64  `json:"version" doc:"Number of the last event that the view has seen"`
+}
+
+type listCustomersAnswer struct {
+	Customers []listedCustomerAnswer `json:"customers" doc:"Who registered last first, erased ones too. A view: it follows the customers themselves within about a second."`
+	Next      string                 `json:"next,omitempty" doc:"cursor of the next page; absent on the last one"`
+}
+
+type listCustomersOutput struct{ Body listCustomersAnswer }
+
+func (q Queries) listCustomers(ctx context.Context, _ identity, in *listCustomersInput) (*listCustomersOutput, error) {
+	page, err := q.Everybody.List(ctx, customers.Query{Limit: in.Limit, Cursor: in.Cursor})
+	if err != nil {
+		return nil, err
+	}
+	out := &listCustomersOutput{Body: listCustomersAnswer{
+		Customers: make([]listedCustomerAnswer, len(page.Rows)), Next: page.Next,
+	}}
+	for i, r := range page.Rows {
+		out.Body.Customers[i] = listedCustomerAnswer{
+			ID: r.CustomerID, RegisteredAt: moment(r.RegisteredAt), Erased: !r.ErasedAt.IsZero(), ErasedAt: moment(r.ErasedAt),
+			Version: r.Sequence,
 		}
 	}
 	return out, nil

@@ -26,6 +26,7 @@ import (
 	"orderflow/shared/product"
 	"orderflow/shared/shipment"
 	"orderflow/shared/stock"
+	"orderflow/shared/view/allorders"
 	"orderflow/shared/view/customers"
 	"orderflow/shared/view/orders"
 )
@@ -56,7 +57,9 @@ type Queries struct {
 	Products    product.Service
 	Shipments   shipment.Service
 	Lists       orders.Reader
+	AllOrders   allorders.Reader
 	Statistics  customers.Reader
+	Everybody   customers.Lister
 	Figures     analytics.Reader
 	DeadLetters deadletter.Desk
 }
@@ -260,6 +263,17 @@ func (s *server) queries(q Queries) {
 	register(s, accessSignedIn, get("getCustomer", "/customers/{id}", "Read a customer",
 		"For the customer and operators: name and e-mail address. Always shows the caller's own writes. "+
 			"Of a customer who is erased both are null."), q.getCustomer)
+	list := func(id, path, summary, description string) huma.Operation {
+		op := get(id, path, summary, description)
+		op.Errors = nil
+		return op
+	}
+	register(s, accessOperator, list("listCustomers", "/customers", "List all customers",
+		"For operators. It has nothing personal: names and addresses are read one by one."), q.listCustomers)
+	register(s, accessOperator, list("listAllOrders", "/orders", "List the orders of all customers",
+		"For operators. Newest first, page by page. An order that is in the list from the first page to the last "+
+			"is on one page."),
+		q.listAllOrders)
 	register(s, accessSignedIn, get("listOrders", "/customers/{id}/orders", "List a customer's orders", "Newest first, page by page."), q.listOrders)
 	register(s, accessSignedIn, get("getStatistics", "/customers/{id}/statistics", "Read a customer's totals", "A view: it follows the orders within about a second."),
 		q.getStatistics)

@@ -38,8 +38,10 @@ import (
 	"orderflow/shared/shipment"
 	"orderflow/shared/stock"
 	"orderflow/shared/stock/stocktest"
+	"orderflow/shared/view/allorders"
 	"orderflow/shared/view/customers"
 	"orderflow/shared/view/orders"
+	"orderflow/shared/view/viewtest"
 )
 
 const scope, carrierScope, pricingScope = "orderflow/operator", "orderflow/carrier", "orderflow/pricing"
@@ -62,6 +64,7 @@ type world struct {
 	shipments shipment.Service
 	products  product.Service
 	lists     orderLists
+	views     *viewtest.Memory
 	stats     statistics
 	figures   analyticstest.Memory
 	commands  func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error)
@@ -78,6 +81,7 @@ func newWorld(t testing.TB) *world {
 		t: t, store: &spyStore{Store: memstore.New(registry)}, counters: stocktest.NewCounters(), rows: producttest.NewRows(), vault: personal.NewMemory(),
 		clock: clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), log: &syncBuffer{},
 	}
+	w.views = viewtest.NewMemory()
 	log := slog.New(slog.NewJSONHandler(w.log, nil))
 	w.customers = customer.New(customer.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Eraser: w.vault})
 	accounts := account.New(account.Deps{Store: w.store, Clock: w.clock, Customers: w.customers})
@@ -104,7 +108,8 @@ func newWorld(t testing.TB) *world {
 	w.queries = httpapi.Lambda(httpapi.NewQueries(httpapi.Queries{
 		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts, Stock: w.stocks,
 		Products: w.products, Shipments: w.shipments,
-		Lists:       orderLists(func(ctx context.Context, id string, q orders.Query) (orders.Page, error) { return w.lists(ctx, id, q) }),
+		Lists:     orderLists(func(ctx context.Context, id string, q orders.Query) (orders.Page, error) { return w.lists(ctx, id, q) }),
+		AllOrders: allorders.NewLists(w.views, w.clock), Everybody: customers.NewStatistics(w.views, w.clock),
 		Statistics:  statistics(func(ctx context.Context, id string) (customers.Row, error) { return w.stats(ctx, id) }),
 		Figures:     analytics.Reports{Table: &w.figures, Calendar: analytics.MustCalendar("Europe/Amsterdam")},
 		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock},

@@ -3,6 +3,7 @@ package catalog
 
 import (
 	"orderflow/shared/view"
+	"orderflow/shared/view/allorders"
 	"orderflow/shared/view/customers"
 	"orderflow/shared/view/orders"
 )
@@ -11,6 +12,7 @@ import (
 func Views() []view.View {
 	return []view.View{
 		orders.View.View(),
+		allorders.View.View(),
 		customers.View.View(),
 	}
 }

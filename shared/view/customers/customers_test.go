@@ -3,6 +3,7 @@ package customers_test
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"orderflow/shared/customer"
 	"orderflow/shared/es"
@@ -20,8 +21,16 @@ func TestProfile(t *testing.T) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	// One who is erased was registered, and their statistics stay.
-	got = customers.Evolve(got, es.Recorded{Stream: "customer/c1", Version: 2, Data: customer.Erased{CustomerID: "c1", ErasedAt: "2026-03-01T12:00:00Z"}})
+	changed := customer.Changed{CustomerID: "c1", Name: "pd1:n"}
+	got = customers.Evolve(got, es.Recorded{Stream: "customer/c1", Version: 2, Data: changed})
 	if want.Sequence = 2; got != want {
+		t.Errorf("changed: got %+v, want %+v", got, want)
+	}
+	later := viewtest.Epoch.Add(time.Hour)
+	erased := customer.Erased{CustomerID: "c1", ErasedAt: "2026-03-01T12:00:00Z"}
+	got = customers.Evolve(got, es.Recorded{Stream: "customer/c1", Version: 3, Time: later, Data: erased})
+	want.ErasedAt = later
+	if want.Sequence = 3; got != want {
 		t.Errorf("erased: got %+v, want %+v", got, want)
 	}
 }

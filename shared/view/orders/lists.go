@@ -2,7 +2,6 @@ package orders
 
 import (
 	"context"
-	"hash/fnv"
 	"iter"
 	"strconv"
 	"time"
@@ -34,11 +33,7 @@ func waiting(slot int) string { return standingWaiting + strconv.Itoa(slot) }
 func shipped(slot int) string { return standingShipped + strconv.Itoa(slot) }
 
 // Slot is the one that an order has while it waits or is on its way.
-func Slot(id string) int {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(id)) // it never fails
-	return int(h.Sum32() % Slots)
-}
+func Slot(id string) int { return view.Slot(id, Slots) }
 
 func statusList(customerID string, s order.Status) string { return customerID + "#" + string(s) }
 
@@ -79,15 +74,12 @@ func (l Lists) List(ctx context.Context, customerID string, q Query) (Page, erro
 	if err != nil {
 		return Page{}, err
 	}
-	list := view.Query{Index: byCustomer, Partition: customerID, Descending: true, Limit: limit + 1}
-	if q.Status != "" {
-		list.Index, list.Partition = byCustomerStatus, statusList(customerID, q.Status)
-	}
+	list := view.Query{Descending: true, Limit: limit + 1}
 	if from != (Position{}) {
 		list.Before = view.TimeKey(from.PlacedAt, from.OrderID)
 	}
 	var rows []Row
-	for listed, err := range l.rows.List(ctx, list) {
+	for listed, err := range l.Of(ctx, customerID, q.Status, list) {
 		if err != nil {
 			return Page{}, err
 		}
@@ -96,6 +88,17 @@ func (l Lists) List(ctx context.Context, customerID string, q Query) (Page, erro
 		}
 	}
 	return q.NewPage(customerID, limit, rows), nil
+}
+
+// Of reads a customer's orders of a status, "" for all, by the time when they were placed. Which
+// list it is that part is of follows from that.
+func (l Lists) Of(
+	ctx context.Context, customerID string, status order.Status, part view.Query,
+) iter.Seq2[view.Listed[Row], error] {
+	if part.Index, part.Partition = byCustomer, customerID; status != "" {
+		part.Index, part.Partition = byCustomerStatus, statusList(customerID, status)
+	}
+	return l.rows.List(ctx, part)
 }
 
 // Open gives the ids of the orders on which the saga is not through and which nothing has changed since before, the longest unchanged first. It reads as

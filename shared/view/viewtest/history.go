@@ -70,6 +70,7 @@ func DrawOrder(t *rapid.T, orderID, customerID string) [][]any {
 type World struct {
 	Store   *memstore.Store
 	Streams []es.StreamID
+	Base    time.Time // before the first commit
 
 	prefix  string
 	waiting map[es.StreamID][][]any
@@ -78,11 +79,18 @@ type World struct {
 
 // DrawWorld draws some customers, registered or not, and their orders. Nothing is stored yet. The ids begin with prefix.
 func DrawWorld(t *rapid.T, prefix string) *World {
-	w := &World{Store: memstore.New(Registry()), prefix: prefix, waiting: map[es.StreamID][][]any{}}
+	w := &World{Store: memstore.New(Registry()), Base: Epoch, prefix: prefix, waiting: map[es.StreamID][][]any{}}
 	customerIDs := []string{prefix + "ada", prefix + "bob", prefix + "cy"}[:rapid.IntRange(1, 3).Draw(t, "customers")]
 	for _, id := range customerIDs {
 		if rapid.Bool().Draw(t, "registered") {
-			w.add(es.NewStreamID(customer.Category, id), [][]any{{customer.Registered{CustomerID: id, Name: "pd1:a", Email: "pd1:b"}}})
+			life := [][]any{{customer.Registered{CustomerID: id, Name: "pd1:a", Email: "pd1:b"}}}
+			if rapid.Bool().Draw(t, "changed") {
+				life = append(life, []any{customer.Changed{CustomerID: id, Name: "pd1:c"}})
+			}
+			if rapid.Bool().Draw(t, "erased") {
+				life = append(life, []any{customer.Erased{CustomerID: id, ErasedAt: "2026-03-01T00:00:00Z"}})
+			}
+			w.add(es.NewStreamID(customer.Category, id), life)
 		} else {
 			w.add(es.NewStreamID(customer.Category, id), nil)
 		}
@@ -111,7 +119,8 @@ func (w *World) Grow(ctx context.Context, stream es.StreamID) (es.StoredCommit, 
 	}
 	w.commits++
 	c := es.Commit{
-		Head: history.Head, ID: fmt.Sprint("commit-", w.commits), Time: Epoch.Add(time.Duration(w.commits) * 333_333_333 * time.Nanosecond),
+		Head: history.Head, ID: fmt.Sprint("commit-", w.commits),
+		Time:   w.Base.Add(time.Duration(w.commits) * 333_333_333 * time.Nanosecond),
 		Events: w.waiting[stream][0],
 	}
 	w.waiting[stream] = w.waiting[stream][1:]

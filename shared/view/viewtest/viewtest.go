@@ -24,6 +24,7 @@ import (
 	"orderflow/shared/money"
 	"orderflow/shared/order"
 	"orderflow/shared/view"
+	"orderflow/shared/view/allorders"
 	"orderflow/shared/view/catalog"
 	"orderflow/shared/view/customers"
 	"orderflow/shared/view/orders"
@@ -51,10 +52,14 @@ type tables struct {
 	view.Table
 	orders.Lists
 	customers.Statistics
+	all allorders.Lists
 }
 
 func newTables(table view.Table) tables {
-	return tables{table, orders.NewLists(table, clock.System{}), customers.NewStatistics(table, clock.System{})}
+	return tables{
+		table, orders.NewLists(table, clock.System{}), customers.NewStatistics(table, clock.System{}),
+		allorders.NewLists(table, clock.System{}),
+	}
 }
 
 // The generations that serve where nothing was rebuilt.
@@ -96,6 +101,8 @@ func Deliver(t *testing.T, table view.Table) {
 	tables := newTables(table)
 	t.Run("any order of delivery", func(t *testing.T) { rapid.Check(t, func(t *rapid.T) { anyOrder(t, tables) }) })
 	t.Run("many projectors", func(t *testing.T) { rapid.Check(t, func(t *rapid.T) { many(t, tables) }) })
+	t.Run("paging under changes", func(t *testing.T) { rapid.Check(t, func(t *rapid.T) { paging(t, tables) }) })
+	t.Run("paging customers", func(t *testing.T) { rapid.Check(t, func(t *rapid.T) { pagingCustomers(t, tables) }) })
 }
 
 // fault makes one write fail, before or after it is done. Like a process that dies: what it has done stays, but nobody hears of it.
@@ -237,6 +244,9 @@ func compare(t *rapid.T, tables tables, w *World, seen map[es.StreamID]int64) {
 			}
 			if profile.Sequence > 0 {
 				row.Registered, row.RegisteredAt, row.Sequence = true, history.Events[0].Time, profile.Sequence
+				if last := history.Events[profile.Sequence-1]; last.Type == "customer.erased" {
+					row.ErasedAt = last.Time
+				}
 			}
 			want[stream.ID()] = row
 			continue
