@@ -21,7 +21,7 @@ import (
 
 func ordersCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{Use: "orders", Short: "Looks at orders", Args: cobra.ArbitraryArgs, RunE: needsSubcommand}
-	cmd.AddCommand(&cobra.Command{
+	cmd.AddCommand(listOrdersCommand(stack), &cobra.Command{
 		Use:   "show ID",
 		Short: "Shows an order and its timeline: its events and the steps of its saga",
 		Args:  needsOne("order id"),

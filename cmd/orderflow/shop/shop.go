@@ -71,6 +71,30 @@ type Order struct {
 	} `json:"cancellation"`
 }
 
+// ListedOrder is an order as the list of all orders has it.
+type ListedOrder struct {
+	ID         string      `json:"id"`
+	CustomerID string      `json:"customerId"`
+	Status     string      `json:"status"`
+	Total      money.Money `json:"total"`
+	LineCount  int         `json:"lineCount"`
+	PlacedAt   time.Time   `json:"placedAt"`
+}
+
+// Orders reads a page of all orders, newest first. The query's names are the API's: status,
+// customer, placedAfter, placedBefore, limit, cursor; an empty cursor is none.
+func (c *Client) Orders(ctx context.Context, query url.Values) (orders []ListedOrder, next string, err error) {
+	if query.Get("cursor") == "" {
+		query.Del("cursor")
+	}
+	var out struct {
+		Orders []ListedOrder `json:"orders"`
+		Next   string        `json:"next"`
+	}
+	err = c.get(ctx, "/orders?"+query.Encode(), &out)
+	return out.Orders, out.Next, err
+}
+
 // Final reports whether the saga has nothing left to do for the order.
 func (o Order) Final() bool {
 	return o.Status == "confirmed" || o.Status == "cancelled" || o.Status == "shipped" || o.Status == "delivered"

@@ -106,7 +106,8 @@ func TestListAllOrders(t *testing.T) {
 	}
 	other := w.must(http.StatusOK, get(operator, "/customers?limit=1"))
 	for query, place := range map[string]string{
-		"?status=lost": "query.status", "?customer=a%2Fb": "query.customer", "?limit=0": "query.limit", "?limit=101": "query.limit",
+		"?status=lost": "query.status", "?customer=a%2Fb": "query.customer", "?limit=0": "query.limit",
+		"?limit=101":          "query.limit",
 		"?placedAfter=monday": "query.placedAfter", "?placedBefore=2026-03-01T12:00:00,5Z": "query.placedBefore",
 		"?placedAfter=" + at(2) + "&placedBefore=" + at(2): "query.placedBefore", "?cursor=x": "query.cursor",
 		"?status=placed&cursor=" + res.text("next"): "query.cursor", "?cursor=" + other.text("next") + "x": "query.cursor",
@@ -135,7 +136,9 @@ func TestListCustomers(t *testing.T) {
 	for _, id := range all {
 		w.project(es.NewStreamID("customer", id))
 	}
-	for query, want := range map[string][][]string{"": {all}, "?limit=2": {all[:2], all[2:4], all[4:]}, "?limit=5": {all}} {
+	for query, want := range map[string][][]string{
+		"": {all}, "?limit=2": {all[:2], all[2:4], all[4:]}, "?limit=5": {all},
+	} {
 		if diff := cmp.Diff(want, w.walk("/customers"+query, "customers")); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", query, diff)
 		}
@@ -143,7 +146,10 @@ func TestListCustomers(t *testing.T) {
 	res := w.must(http.StatusOK, get(operator, "/customers"))
 	rows, _ := res.body["customers"].([]any)
 	want := []object{
-		{"id": "cy", "registeredAt": "2026-03-01T12:02:00Z", "erased": true, "erasedAt": "2026-03-01T12:05:00Z", "version": 2.0},
+		{
+			"id": "cy", "registeredAt": "2026-03-01T12:02:00Z", "erased": true, "erasedAt": "2026-03-01T12:05:00Z",
+			"version": 2.0,
+		},
 		{"id": "bob", "registeredAt": "2026-03-01T12:01:00Z", "erased": false, "version": 2.0},
 	}
 	for i, at := range []int{slices.Index(all, "cy"), slices.Index(all, "bob")} {
@@ -157,7 +163,9 @@ func TestListCustomers(t *testing.T) {
 		}
 	}
 	orders := w.must(http.StatusOK, get(operator, "/orders"))
-	for _, query := range []string{"?limit=0", "?cursor=x", "?cursor=" + orders.text("next") + "x", "?cursor=", "?name=Ada"} {
+	for _, query := range []string{
+		"?limit=0", "?cursor=x", "?cursor=" + orders.text("next") + "x", "?cursor=", "?name=Ada",
+	} {
 		w.must(http.StatusBadRequest, get(operator, "/customers"+query))
 	}
 }

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"orderflow/cmd/orderflow/shop"
+	"orderflow/shared/clock"
+)
+
+// pageOfOrders is the largest page that the API gives.
+const pageOfOrders = 100
+
+// orderList is what somebody asks for of all orders.
+type orderList struct {
+	status, customer, after, before string
+	limit                           int
+	json                            bool
+}
+
+func listOrdersCommand(stack *stackFlag) *cobra.Command {
+	l := &orderList{}
+	cmd := &cobra.Command{
+		Use: "list", Short: "Lists the orders of all customers, newest first",
+		Long: "Lists the orders of all customers, newest first.\n\nIt reads a view, which follows the orders within about a second.",
+		Args: needsNone,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			query, err := l.query()
+			if err != nil {
+				return fmt.Errorf("orders list: %w", err)
+			}
+			d, err := stack.find(cmd.Context())
+			if err != nil {
+				return err
+			}
+			client, err := operatorClient(cmd.Context(), d)
+			if err != nil {
+				return err
+			}
+			return l.list(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), client, query)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&l.status, "status", "", "that are placed, confirmed, cancelling, cancelled, shipped or delivered")
+	f.StringVar(&l.customer, "customer", "", "of this customer")
+	f.StringVar(&l.after, "placed-after", "", "that were placed then or later, as 2026-03-01T12:00:00Z")
+	f.StringVar(&l.before, "placed-before", "", "that were placed before then")
+	f.IntVar(&l.limit, "limit", 50, "how many at most; 0 for all")
+	f.BoolVar(&l.json, "json", false, "print JSON")
+	return cmd
+}
+
+// query refuses what can't be meant, before anything is asked of anybody. What a status is, the API
+// knows.
+func (l *orderList) query() (url.Values, error) {
+	query := url.Values{}
+	for name, value := range map[string]string{"status": l.status, "customer": l.customer} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	for _, bound := range []struct{ flag, name, value string }{
+		{"--placed-after", "placedAfter", l.after}, {"--placed-before", "placedBefore", l.before},
+	} {
+		if bound.value == "" {
+			continue
+		}
+		if _, err := clock.ParseTime(bound.value); err != nil {
+			return nil, fmt.Errorf("%s: %w", bound.flag, err)
+		}
+		query.Set(bound.name, bound.value)
+	}
+	if l.limit < 0 {
+		return nil, fmt.Errorf("--limit is 0 or more, not %d", l.limit)
+	}
+	return query, nil
+}
+
+func (l *orderList) list(ctx context.Context, out, hints io.Writer, client *shop.Client, query url.Values) error {
+	found, more := []shop.ListedOrder{}, false
+	for more = true; more && (l.limit == 0 || len(found) < l.limit); {
+		size := pageOfOrders
+		if l.limit > 0 {
+			size = min(size, l.limit-len(found))
+		}
+		query.Set("limit", strconv.Itoa(size))
+		page, next, err := client.Orders(ctx, query)
+		if err != nil {
+			return err
+		}
+		found = append(found, page...)
+		more = next != ""
+		query.Set("cursor", next)
+	}
+	if err := l.print(out, found); err != nil {
+		return err
+	}
+	if more {
+		_, err := fmt.Fprintln(hints, "There are more; --limit 0 shows all.")
+		return err
+	}
+	return nil
+}
+
+func (l *orderList) print(out io.Writer, found []shop.ListedOrder) error {
+	if l.json {
+		text, err := json.MarshalIndent(found, "", "  ")
+		if err == nil {
+			_, err = fmt.Fprintln(out, string(text))
+		}
+		return err
+	}
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.AppendHeader(table.Row{"order", "customer", "status", "total", "lines", "placed"})
+	for _, o := range found {
+		t.AppendRow(table.Row{o.ID, o.CustomerID, o.Status, o.Total, o.LineCount, o.PlacedAt.Format(time.RFC3339)})
+	}
+	_, err := fmt.Fprintln(out, t.Render())
+	return err
+}
