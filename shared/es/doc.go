@@ -17,6 +17,7 @@
 //
 // A [Handler] runs the commands of one aggregate on a [Store]. Beside each command comes a [Request], which says when it was taken and for whom. Its
 // CommitID follows from the command, so that one that is sent again finds its own commit and is answered, not carried out again.
+// Where a client chooses both the key and the target, a [Claim] keeps the key to one target.
 //
 // An [Attempt] takes the Handler's place where a command changes more than its own stream, and may have to be taken back: a payment, a reservation.
 // It has a stream of its own that says what became of it, and its [Plan] holds what is written together with that: commits on other streams, and each
