@@ -4,15 +4,18 @@
 package stock_test
 
 import (
+	"context"
 	"flag"
 	"os"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"orderflow/shared/adapter/awstest"
 	"orderflow/shared/adapter/dynamostore"
 	"orderflow/shared/adapter/stocktable"
+	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/stock/stocktest"
 )
@@ -27,10 +30,17 @@ func TestMain(m *testing.M) {
 
 func TestService(t *testing.T) {
 	stocktest.Run(t, func(t *testing.T, registry *es.Registry) stocktest.Backend {
-		client := dynamodb.NewFromConfig(awstest.Config(t))
+		client, table := dynamodb.NewFromConfig(awstest.Config(t)), awstest.Table(t, awstest.Key("sku:S"))
 		return stocktest.Backend{
 			Store:    dynamostore.New(client, awstest.Table(t, awstest.EventsTable()), registry),
-			Counters: stocktable.New(client, awstest.Table(t, awstest.Key("sku:S"))),
+			Counters: stocktable.New(client, table),
+			Rows:     stocktable.NewRows(client, table, clock.System{}),
+			Lose: func(ctx context.Context, sku string) error {
+				_, err := client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+					TableName: &table, Key: map[string]types.AttributeValue{"sku": &types.AttributeValueMemberS{Value: sku}},
+				})
+				return err
+			},
 		}
 	})
 }

@@ -573,8 +573,8 @@ func TestCountedBeforeItIsBooked(t *testing.T) {
 // unheard are books that a dispatch tells nothing, as in earlier releases.
 type unheard struct{}
 
-func (unheard) Depart(context.Context, es.Request, string, int64) ([]es.Commit, []es.Effect, error) {
-	return nil, nil, nil
+func (unheard) Departure(string, int64) func(context.Context, es.Request) ([]es.Commit, []es.Effect, error) {
+	return func(context.Context, es.Request) ([]es.Commit, []es.Effect, error) { return nil, nil, nil }
 }
 
 // TestDispatchOfAnEarlierRelease: pieces that a dispatch took from no books leave them with the

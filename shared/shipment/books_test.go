@@ -35,8 +35,10 @@ func packed(t *testing.T, reserved bool) (d *dispatch, id string) {
 // books stand in for those of stock: they answer so, or their effect is refused so.
 type books struct{ answer, effect error }
 
-func (b books) Depart(context.Context, es.Request, string, int64) ([]es.Commit, []es.Effect, error) {
-	return nil, []es.Effect{b}, b.answer
+func (b books) Departure(string, int64) func(context.Context, es.Request) ([]es.Commit, []es.Effect, error) {
+	return func(context.Context, es.Request) ([]es.Commit, []es.Effect, error) {
+		return nil, []es.Effect{b}, b.answer
+	}
 }
 
 func (books) EffectName() string { return "books" }

@@ -44,10 +44,10 @@ type Deps struct {
 
 // Books are changed at the very moment at which a shipment leaves.
 type Books interface {
-	// Depart gives what the append of a dispatch writes besides, by the same request: nothing where
-	// the books have heard of it. A fault, from it or from an effect of it, says that they can't
-	// follow.
-	Depart(ctx context.Context, req es.Request, orderID string, revision int64) ([]es.Commit, []es.Effect, error)
+	// Departure gives, at each try, what the append of a dispatch writes besides, by the same
+	// request: nothing where the books have heard of it. A fault, from it or from an effect of it,
+	// says that they can't follow.
+	Departure(orderID string, revision int64) func(context.Context, es.Request) ([]es.Commit, []es.Effect, error)
 }
 
 // Service schedules and cancels shipments, and says how far they have come.
@@ -157,22 +157,28 @@ func (s Service) Dispatch(ctx context.Context, req es.Request, shipmentID string
 		_, err := s.readable(ctx, state)
 		return err
 	}
-	return s.move(ctx, req, shipmentID, dispatch{at: req.Time}, readable, s.depart)
+	return s.move(ctx, req, shipmentID, dispatch{at: req.Time}, readable, s.departing())
 }
 
-// depart appends a dispatch with what goes with it, and what the books have to say of it.
-func (s Service) depart(ctx context.Context, req es.Request, of State, dispatched []es.Commit) (es.Appended, error) {
-	var appended es.Appended
-	commits, effects, err := s.deps.Books.Depart(ctx, req, of.OrderID, of.Revision)
-	if err == nil {
-		appended, err = s.deps.Store.Append(ctx, slices.Concat(dispatched, commits), effects...)
+// departing appends a dispatch with what goes with it, and what the books have to say of it.
+func (s Service) departing() func(context.Context, es.Request, State, []es.Commit) (es.Appended, error) {
+	var departure func(context.Context, es.Request) ([]es.Commit, []es.Effect, error)
+	return func(ctx context.Context, req es.Request, of State, dispatched []es.Commit) (appended es.Appended, err error) {
+		if departure == nil {
+			departure = s.deps.Books.Departure(of.OrderID, of.Revision)
+		}
+		commits, effects, err := departure(ctx, req)
+		if err == nil {
+			appended, err = s.deps.Store.Append(ctx, slices.Concat(dispatched, commits), effects...)
+		}
+		if !faults.Final(err) {
+			return appended, err
+		}
+		slog.ErrorContext(ctx, "a shipment leaves, and the books of stock can't follow", "shipment", of.ID,
+			"orderId", of.OrderID, "revision", of.Revision,
+			"correlationId", req.Metadata.CorrelationID, "error", err.Error())
+		return s.alone(ctx, req, of, dispatched)
 	}
-	if !faults.Final(err) {
-		return appended, err
-	}
-	slog.ErrorContext(ctx, "a shipment leaves, and the books of stock can't follow", "shipment", of.ID,
-		"orderId", of.OrderID, "revision", of.Revision, "correlationId", req.Metadata.CorrelationID, "error", err.Error())
-	return s.alone(ctx, req, of, dispatched)
 }
 
 // alone appends the commits and nothing else.

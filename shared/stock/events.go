@@ -26,6 +26,7 @@ type Reserved struct {
 	ReservationID string `json:"reservationId"`
 	OrderID       string `json:"orderId"`
 	Items         []Item `json:"items"` // one an SKU, ordered by SKU
+	Marks         Marks  `json:"marks,omitempty"`
 }
 
 // Refused: the items could not be reserved, and will not be for this revision of the order.
@@ -41,6 +42,7 @@ type Released struct {
 	ReservationID string `json:"reservationId"`
 	OrderID       string `json:"orderId"`
 	Items         []Item `json:"items"` // exactly those of Reserved
+	Marks         Marks  `json:"marks,omitempty"`
 }
 
 // Departed: the items have left the warehouse, in the transaction of their shipment's dispatch.
@@ -49,6 +51,7 @@ type Departed struct {
 	ReservationID string `json:"reservationId"`
 	OrderID       string `json:"orderId"`
 	Items         []Item `json:"items"` // exactly those of Reserved
+	Marks         Marks  `json:"marks,omitempty"`
 }
 
 // Committed: the order is shipped, and the reservation closed.
@@ -62,6 +65,7 @@ type Committed struct {
 	// CountedOff are SKUs of an earlier release, which took their pieces out of what is reserved
 	// and left what is on hand as it was. No release writes them any more.
 	CountedOff []string `json:"countedOff,omitempty"`
+	Marks      Marks    `json:"marks,omitempty"`
 }
 
 // Voided: the reservation was taken back before it came. Should it come late, it is refused.
@@ -85,6 +89,7 @@ type Restocked struct {
 	SKU     string `json:"sku"`
 	Delta   int64  `json:"delta"`   // against what was on hand before: what was counted then, less what has left since
 	Counted int64  `json:"counted"` // on hand: what is available and what is reserved
+	Marks   Marks  `json:"marks,omitempty"`
 }
 
 func (Restocked) stockEvent() {}

@@ -26,21 +26,24 @@ func (l Level) Counts() int64 { return l.Version - l.Departed }
 
 // Counters are the rows that say how much of each SKU is available and reserved. The effects are
 // for the appends of one es.Store, which performs them together with the commits or not at all.
+// Each refuses, with an es.ErrConflict, where a row has another mark than marks say, and notes it
+// there.
 type Counters interface {
 	// Reserve moves the items from available to reserved. The append is refused with Insufficient,
 	// naming each SKU that is short, where too few are available or nobody has counted the SKU.
-	Reserve(items []Item) es.Effect
+	Reserve(items []Item, marks Marks) es.Effect
 	// Release moves the items from reserved back to available. ErrInconsistent where fewer are
 	// reserved.
-	Release(items []Item) es.Effect
+	Release(items []Item, marks Marks) es.Effect
 	// Depart takes the items out of reserved for good, and adds one to what has departed of each
 	// SKU. ErrInconsistent where fewer are reserved.
-	Depart(items []Item) es.Effect
-	// Restock adds delta to what is available, and says that the SKU's stream is then at version.
-	// The append is refused with ErrInsufficient where less than -delta is available, and with an
-	// es.ErrConflict where another number of parcels has departed: then delta was taken from a
-	// level that is past.
-	Restock(sku string, delta, version, departed int64) es.Effect
+	Depart(items []Item, marks Marks) es.Effect
+	// Restock adds delta, which was taken from a level, to what is available, and says that the
+	// SKU's stream is then at version. The append is refused with ErrInconsistent where the row is
+	// of another version than the one before that, with an es.ErrConflict where somebody has
+	// counted or a parcel has departed since the level was read, and with ErrInsufficient where
+	// less than -delta is available.
+	Restock(from Level, delta, version int64, marks Marks) es.Effect
 	// Level reads a row, consistently with every append that was answered before. found is false
 	// where nobody has counted the SKU.
 	Level(ctx context.Context, sku string) (level Level, found bool, err error)
@@ -75,7 +78,7 @@ func New(deps Deps) Service {
 // the answer for this revision of the order, whatever is counted later. es.ErrAttemptClosed where the reservation was released before it came.
 func (s Service) Reserve(ctx context.Context, req es.Request, r Reservation) (ReservationState, error) {
 	id := ReservationID(r.OrderID, r.Revision)
-	attempts := s.attempts
+	attempts, marks := s.attempts, Marks{}
 	attempts.Refused = func(f *faults.Fault) any {
 		return Refused{ReservationID: id, OrderID: r.OrderID, Code: f.Code, Detail: f.Detail}
 	}
@@ -85,8 +88,8 @@ func (s Service) Reserve(ctx context.Context, req es.Request, r Reservation) (Re
 			return es.Plan{}, err
 		}
 		return es.Plan{
-			Event:   Reserved{ReservationID: id, OrderID: r.OrderID, Items: items},
-			Effects: []es.Effect{s.deps.Counters.Reserve(items)},
+			Event:   Reserved{ReservationID: id, OrderID: r.OrderID, Items: items, Marks: marks.of(items)},
+			Effects: []es.Effect{s.deps.Counters.Reserve(items, marks)},
 		}, nil
 	})
 }
@@ -94,49 +97,59 @@ func (s Service) Reserve(ctx context.Context, req es.Request, r Reservation) (Re
 // Release takes the reservation of one revision of an order back: exactly the items that its own event names. One that never came is voided, and
 // will be refused should it still come; one that was refused or released is left as it is. ErrCommitted where the items have left.
 func (s Service) Release(ctx context.Context, req es.Request, orderID string, revision int64) (ReservationState, error) {
-	id := ReservationID(orderID, revision)
-	voided := Voided{ReservationID: id, OrderID: orderID}
-	return s.attempts.Undo(ctx, id, req, voided, func(_ context.Context, _ *es.Reads, state ReservationState) (es.Plan,
-		error) {
+	id, marks := ReservationID(orderID, revision), Marks{}
+	release := func(_ context.Context, _ *es.Reads, state ReservationState) (es.Plan, error) {
 		if state.Departed {
 			return es.Plan{}, ErrCommitted.New("the reserved items have left the warehouse")
 		}
 		return es.Plan{
-			Event:   Released{ReservationID: id, OrderID: orderID, Items: state.Items},
-			Effects: []es.Effect{s.deps.Counters.Release(state.Items)},
+			Event: Released{
+				ReservationID: id, OrderID: orderID, Items: state.Items, Marks: marks.of(state.Items),
+			},
+			Effects: []es.Effect{s.deps.Counters.Release(state.Items, marks)},
 		}, nil
-	})
-}
-
-// Depart gives what the append of a dispatch writes besides, so that the books of what is reserved
-// for one revision of an order change at the very moment at which its parcel leaves: a count that
-// was made before it meets another version from then on. Nothing is to be written where the items
-// have left before. ErrNotReserved where nothing is reserved; the append is refused with
-// ErrInconsistent where the counters can't follow.
-func (s Service) Depart(
-	ctx context.Context, req es.Request, orderID string, revision int64,
-) ([]es.Commit, []es.Effect, error) {
-	state, history, err := s.reservation(ctx, orderID, revision)
-	if err != nil || state.Departed {
-		return nil, nil, err
 	}
-	return s.departure(req, history.Head, state)
+	return s.attempts.Undo(ctx, id, req, Voided{ReservationID: id, OrderID: orderID}, release)
 }
 
-// departure is what Depart gives for items that have not left.
-func (s Service) departure(req es.Request, head es.Head, state ReservationState) ([]es.Commit, []es.Effect, error) {
+// Departure gives, at each try, what the append of a dispatch writes besides, so that the books of
+// what is reserved for one revision of an order change at the very moment at which its parcel
+// leaves: a count that was made before it meets another version from then on. Nothing is to be
+// written where the items have left before. ErrNotReserved where nothing is reserved; the append is
+// refused with ErrInconsistent where the counters can't follow, and with an es.ErrConflict where
+// another try is due.
+func (s Service) Departure(
+	orderID string, revision int64,
+) func(context.Context, es.Request) ([]es.Commit, []es.Effect, error) {
+	marks := Marks{}
+	return func(ctx context.Context, req es.Request) ([]es.Commit, []es.Effect, error) {
+		state, history, err := s.reservation(ctx, orderID, revision)
+		if err != nil || state.Departed {
+			return nil, nil, err
+		}
+		return s.departure(req, history.Head, state, marks)
+	}
+}
+
+// departure is what Departure gives for items that have not left.
+func (s Service) departure(
+	req es.Request, head es.Head, state ReservationState, marks Marks,
+) ([]es.Commit, []es.Effect, error) {
 	if state.Status != es.AttemptDone {
 		return nil, nil, ErrNotReserved.New("the reservation is %s", state.Status)
 	}
-	event := Departed{ReservationID: state.ID, OrderID: state.OrderID, Items: state.Items}
-	return []es.Commit{req.Commit(head, event)}, []es.Effect{s.deps.Counters.Depart(state.Items)}, nil
+	event := Departed{
+		ReservationID: state.ID, OrderID: state.OrderID, Items: state.Items, Marks: marks.of(state.Items),
+	}
+	return []es.Commit{req.Commit(head, event)}, []es.Effect{s.deps.Counters.Depart(state.Items, marks)}, nil
 }
 
 // Leave says that the items have left, where their shipment's dispatch did not say so to the books:
 // one of a release whose dispatches told them nothing, or one that the counters could not follow.
 // first reports whether it was this request that made them leave, now, at an earlier try, or by a
-// dispatch with the same commit id. The errors are Depart's.
+// dispatch with the same commit id. The errors are Departure's.
 func (s Service) Leave(ctx context.Context, req es.Request, orderID string, revision int64) (first bool, err error) {
+	marks := Marks{}
 	err = es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) error {
 		state, history, err := s.reservation(ctx, orderID, revision)
 		if err != nil {
@@ -145,7 +158,7 @@ func (s Service) Leave(ctx context.Context, req es.Request, orderID string, revi
 		if _, first = history.Commit(req.CommitID); first || state.Departed {
 			return nil
 		}
-		commits, effects, err := s.departure(req, history.Head, state)
+		commits, effects, err := s.departure(req, history.Head, state, marks)
 		if err != nil {
 			return err
 		}
@@ -162,6 +175,7 @@ func (s Service) Leave(ctx context.Context, req es.Request, orderID string, revi
 // counters can't follow.
 func (s Service) Commit(ctx context.Context, req es.Request, orderID string, revision int64) (ReservationState, error) {
 	var state ReservationState
+	marks := Marks{}
 	err := es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) error {
 		var history es.History
 		var err error
@@ -177,7 +191,8 @@ func (s Service) Commit(ctx context.Context, req es.Request, orderID string, rev
 		event := Committed{ReservationID: state.ID, OrderID: orderID, Items: state.Items, Departed: state.Departed}
 		var effects []es.Effect
 		if !state.Departed {
-			effects = append(effects, s.deps.Counters.Depart(state.Items))
+			event.Marks = marks.of(state.Items)
+			effects = append(effects, s.deps.Counters.Depart(state.Items, marks))
 		}
 		commits := []es.Commit{req.Commit(history.Head, event)}
 		if _, err = s.deps.Store.Append(ctx, commits, effects...); err != nil {
@@ -246,7 +261,10 @@ func (s Service) Set(
 			want++
 		}
 	}
-	err = es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) error { return s.count(ctx, req, c, want) })
+	marks := Marks{}
+	err = es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) error {
+		return s.count(ctx, req, c, want, marks)
+	})
 	if err != nil {
 		return Level{}, err
 	}
@@ -312,8 +330,8 @@ func (s Service) leave(ctx context.Context, req es.Request, p Parcel) (first boo
 
 // leaving is the request by which a count says of a parcel that it has left.
 func leaving(req es.Request, p Parcel) es.Request {
-	req.CommitID = ident.Derive("stock-left", req.CommitID, ReservationID(p.OrderID, p.Revision))
-	return req
+	id := ident.Derive("stock-left", req.CommitID, ReservationID(p.OrderID, p.Revision))
+	return es.Request{CommitID: id, Time: req.Time, Metadata: req.Metadata}
 }
 
 // mismatch is nil where the level has that version.
@@ -332,51 +350,55 @@ func moreReserved(sku string, onHand int64) error {
 	return ErrInsufficient.Field("body.onHand", "more of %s are reserved than %d", quote(sku), onHand)
 }
 
-// count is one try of Set.
-func (s Service) count(ctx context.Context, req es.Request, c adjustment, want int64) error {
-	history, err := s.deps.Store.Load(ctx, es.NewStreamID(Category, c.SKU), 0)
-	if err != nil {
-		return err
-	}
-	state, err := Decider.Fold(history)
-	if err != nil {
-		return err
-	}
-	if fingerprint, found := history.Commit(req.CommitID); found {
-		switch {
-		case fingerprint != req.Fingerprint:
-			return es.ErrKeyReused
-		case history.Head.CommitID() != req.CommitID:
-			return ErrVersionMismatch.New("%s was counted again since: its version is %d", quote(c.SKU), history.Head.Version())
-		}
-		return nil
-	}
+// count is one try of Set. It reads the row and the stream's end, however often the SKU was
+// counted: the row is what the stream would be folded to.
+func (s Service) count(ctx context.Context, req es.Request, c adjustment, want int64, marks Marks) error {
 	level, _, err := s.deps.Counters.Level(ctx, c.SKU)
 	if err != nil {
 		return fmt.Errorf("stock: read level: %w", err)
 	}
-	if level.Counts() != history.Head.Version() {
-		// The row changes together with the stream, so somebody has counted between the two reads.
-		return &es.ConflictError{Stream: history.Head.Stream(), Expected: history.Head.Version(), Actual: level.Counts()}
-	}
-	if err := mismatch(level, c.SKU, want); err != nil {
+	level.SKU = c.SKU
+	head, err := s.end(ctx, es.NewStreamID(Category, c.SKU), level.Counts())
+	if err != nil {
 		return err
 	}
 	c.Before = level.OnHand
-	events, err := Decider.Decide(c, state)
-	if err != nil || len(events) == 0 {
-		return err
-	}
-	commit := req.Commit(history.Head)
+	events := []Event{Restocked{SKU: c.SKU, Delta: c.OnHand - c.Before, Counted: c.OnHand}}
+	if head.Version() == level.Counts() {
+		if head.CommitID() == req.CommitID {
+			return nil
+		}
+		if err := mismatch(level, c.SKU, want); err != nil {
+			return err
+		}
+		if events, err = Decider.Decide(c, State{Known: head.Version() > 0}); err != nil || len(events) == 0 {
+			return err
+		}
+	} // else the append can't succeed; it tells whether somebody counts just now, or the row is broken
+	commit := req.Commit(head)
 	for _, e := range events {
-		commit.Events = append(commit.Events, e)
+		restocked := e.(Restocked) // there is no other event of a SKU
+		restocked.Marks = marks.of([]Item{{SKU: c.SKU}})
+		commit.Events = append(commit.Events, restocked)
 	}
-	effect := s.deps.Counters.Restock(c.SKU, c.OnHand-c.Before, history.Head.Version()+int64(len(events)), level.Departed)
+	version := head.Version() + int64(len(events))
+	effect := s.deps.Counters.Restock(level, c.OnHand-c.Before, version, marks)
 	_, err = s.deps.Store.Append(ctx, []es.Commit{commit}, effect)
 	if errors.Is(err, ErrInsufficient) {
 		return moreReserved(c.SKU, c.OnHand)
 	}
 	return err
+}
+
+// end gives the end of a stream that is thought to be at version, with one read of its last commit
+// where it is, and two where not.
+func (s Service) end(ctx context.Context, stream es.StreamID, version int64) (es.Head, error) {
+	head, err := s.deps.Store.At(ctx, stream, version)
+	var other *es.ConflictError
+	if errors.As(err, &other) {
+		head, err = s.deps.Store.At(ctx, stream, other.Actual)
+	}
+	return head, err
 }
 
 // Get reads how much there is of a SKU: it always shows one's own write. ErrNotFound where nobody has counted it.
@@ -388,7 +410,7 @@ func (s Service) Get(ctx context.Context, sku string) (Level, error) {
 	if err != nil {
 		return Level{}, fmt.Errorf("stock: read level: %w", err)
 	}
-	if !found {
+	if !found || level.Counts() == 0 {
 		return Level{}, ErrNotFound.New("nobody has counted %s", quote(sku))
 	}
 	return level, nil

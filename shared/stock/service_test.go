@@ -10,7 +10,9 @@ import (
 
 func TestService(t *testing.T) {
 	stocktest.Run(t, func(_ *testing.T, registry *es.Registry) stocktest.Backend {
-		return stocktest.Backend{Store: memstore.New(registry, memstore.Staggered(t.Name())),
-			Counters: stocktest.NewCounters()}
+		counters := stocktest.NewCounters()
+		return stocktest.Backend{
+			Store: memstore.New(registry, memstore.Staggered(t.Name())), Counters: counters, Rows: counters, Lose: counters.Lose,
+		}
 	})
 }

@@ -116,12 +116,20 @@ const (
 func TestRefusals(t *testing.T) {
 	counters := stocktable.New(&table{}, "stock")
 	items := []stock.Item{{SKU: "cd-1", Quantity: 2}, {SKU: "cd-2", Quantity: 1}, {SKU: "cd-3", Quantity: 1}}
-	reserve, release := effectOf(t, counters.Reserve(items), 3), effectOf(t, counters.Release(items), 3)
-	restock, first := effectOf(t, counters.Restock("cd-1", -3, 5, 0), 1), effectOf(t, counters.Restock("cd-1", 3, 1, 0), 1)
-	depart, departed := effectOf(t, counters.Depart(items), 3), effectOf(t, counters.Restock("cd-1", -3, 5, 2), 1)
+	none := stock.Marks{}
+	level := func(version, departed int64) stock.Level {
+		return stock.Level{SKU: "cd-1", OnHand: 5, Available: 2, Reserved: 3, Version: version, Departed: departed}
+	}
+	restocked := func(from stock.Level, delta, version int64) storeEffect {
+		return effectOf(t, counters.Restock(from, delta, version, none), 1)
+	}
+	reserve, release := effectOf(t, counters.Reserve(items, none), 3), effectOf(t, counters.Release(items, none), 3)
+	depart := effectOf(t, counters.Depart(items, none), 3)
+	restock, departed := restocked(level(4, 0), -3, 5), restocked(level(6, 2), -3, 5)
+	first, behind := restocked(stock.Level{SKU: "cd-1"}, 3, 1), restocked(level(3, 0), -3, 5)
 	at := func(rev string, others ...string) []types.CancellationReason {
 		out := reasons(append([]string{refused}, others...)...)
-		out[0].Item = map[string]types.AttributeValue{"available": n("2"), "rev": n(rev)}
+		out[0].Item = map[string]types.AttributeValue{"available": n("2"), "reserved": n("3"), "rev": n(rev)}
 		return out
 	}
 	left := func(rev, departed string) []types.CancellationReason {
@@ -150,15 +158,59 @@ func TestRefusals(t *testing.T) {
 		{"restock: the others' fault", restock, reasons(fine), false, ""},
 		{"restock: another write under way", restock, reasons(conflict), false, ""},
 		{"restock: below what is reserved", restock, at("4"), true, "stock.insufficient"},
+		{"restock: somebody has counted meanwhile", behind, at("4"), false, "expected version 3, found 4"},
+		{"restock: what was read is not the stream's", behind, at("3"), true, "they are at version 3 before version 5"},
 		{"restock: a row that is behind", restock, at("3"), true, "not what its events say"},
 		{"restock: a row that is ahead", restock, at("5"), true, "not what its events say"},
 		{"restock: a row that is gone", restock, reasons(refused), true, "not what its events say"},
+		{"restock: a row that can't be read", restock, func() []types.CancellationReason {
+			out := at("4")
+			out[0].Item["reserved"] = &types.AttributeValueMemberS{Value: "3"}
+			return out
+		}(), false, "reserved is no number"},
 		{"first count: a row is there", first, at("1"), true, "not what its events say"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			err := tc.effect.Refusal(tc.reasons)
 			if (err == nil) != (tc.text == "") || err != nil && !strings.Contains(err.Error(), tc.text) || faults.Final(err) != tc.final {
 				t.Errorf("got %v, want %q", err, tc.text)
+			}
+		})
+	}
+}
+
+// TestMarks: a row that begins or ends being rebuilt sends whoever changes it back once, and is
+// reckoned with then.
+func TestMarks(t *testing.T) {
+	counters := stocktable.New(&table{}, "stock")
+	items := []stock.Item{{SKU: "cd-1", Quantity: 2}, {SKU: "cd-2", Quantity: 1}}
+	from := stock.Level{SKU: "cd-2", OnHand: 5, Available: 5, Version: 4}
+	for name, effect := range map[string]func(stock.Marks) es.Effect{
+		"reserve": func(m stock.Marks) es.Effect { return counters.Reserve(items, m) },
+		"release": func(m stock.Marks) es.Effect { return counters.Release(items, m) },
+		"depart":  func(m stock.Marks) es.Effect { return counters.Depart(items, m) },
+		"restock": func(m stock.Marks) es.Effect { return counters.Restock(from, 3, 5, m) },
+		"first":   func(m stock.Marks) es.Effect { return counters.Restock(stock.Level{SKU: "cd-2"}, 3, 1, m) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			marks := stock.Marks{}
+			for _, mark := range []string{"r-1", "r-2", ""} {
+				own := 2
+				if name == "restock" || name == "first" {
+					own = 1
+				}
+				why := reasons(refused, refused)[:own]
+				why[own-1].Item = map[string]types.AttributeValue{"available": n("0"), "reserved": n("0"), "rev": n("4")}
+				if mark != "" {
+					why[own-1].Item["rebuild"] = &types.AttributeValueMemberS{Value: mark}
+				}
+				err := effectOf(t, effect(marks), own).Refusal(why)
+				if !errors.Is(err, es.ErrConflict) || marks["cd-2"] != mark || len(marks) > 1 {
+					t.Fatalf("a row with mark %q: %v, and then %v", mark, err, marks)
+				}
+				if err := effectOf(t, effect(marks), own).Refusal(why); errors.Is(err, es.ErrConflict) || err == nil {
+					t.Errorf("reckoned with: %v", err)
+				}
 			}
 		})
 	}
