@@ -104,7 +104,10 @@ func root() *cobra.Command {
 		}
 		return err
 	})
-	cmd.AddCommand(importCommand(stack), tokenCommand(stack), ordersCommand(stack), eventsCommand(stack), viewsCommand(stack), customersCommand(stack), deadLettersCommand(stack))
+	cmd.AddCommand(
+		importCommand(stack), tokenCommand(stack), ordersCommand(stack), eventsCommand(stack), viewsCommand(stack),
+		customersCommand(stack), deadLettersCommand(stack), stockCommand(stack),
+	)
 	strict(cmd)
 	return cmd
 }

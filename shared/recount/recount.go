@@ -49,6 +49,9 @@ type Rows interface {
 // ErrMarked says of a row that another rebuild is at it, or has been since.
 var ErrMarked = errors.New("another rebuild is at the counters, or they were unmarked")
 
+// MaxSegments is in how many parts a store is read at most.
+const MaxSegments = 1000
+
 // workers is how many rows are written side by side, where nothing else is said.
 const workers = 16
 

@@ -1,0 +1,371 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
+
+	"orderflow/cmd/orderflow/deployment"
+	"orderflow/shared/adapter/dynamostore"
+	"orderflow/shared/adapter/marktable"
+	"orderflow/shared/adapter/stocktable"
+	"orderflow/shared/audit"
+	"orderflow/shared/clock"
+	"orderflow/shared/es"
+	"orderflow/shared/ident"
+	"orderflow/shared/recount"
+	"orderflow/shared/resume"
+	"orderflow/shared/stock"
+)
+
+func stockCommand(stack *stackFlag) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "stock", Short: "Compares and repairs the counters of stock", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
+	}
+	cmd.AddCommand(stockVerifyCommand(stack), stockRebuildCommand(stack))
+	return cmd
+}
+
+// stockTools are a stack's store, and its rows of counters.
+type stockTools struct {
+	stack    string // its id
+	api      *dynamodb.Client
+	events   string // the table
+	store    *dynamostore.Store
+	registry *es.Registry
+	rows     stocktable.Rows
+	marks    marktable.Table
+}
+
+func openStock(d *deployment.Deployment) (stockTools, error) {
+	var names [3]string
+	for i, output := range []string{"EventsTable", "StockTable", "MarksTable"} {
+		var err error
+		if names[i], err = d.Output(output); err != nil {
+			return stockTools{}, err
+		}
+	}
+	api := dynamodb.NewFromConfig(d.Config(), func(o *dynamodb.Options) { o.Retryer = viewRetryer() })
+	registry := es.NewRegistry(stock.Register)
+	return stockTools{
+		stack: d.ID, api: api, events: names[0], registry: registry,
+		store: dynamostore.New(api, names[0], registry),
+		rows:  stocktable.NewRows(api, names[1], clock.System{}),
+		marks: marktable.New(api, names[2], clock.System{}),
+	}, nil
+}
+
+// checkSKUs refuses what no SKU can be.
+func checkSKUs(skus []string) error {
+	for _, sku := range skus {
+		if !stock.ValidSKU(sku) {
+			return fmt.Errorf("--sku: no SKU has the form of %q", sku)
+		}
+	}
+	return nil
+}
+
+// checkSegments refuses more parts of the store than there can be.
+func checkSegments(n int) error {
+	if n < 1 || n > recount.MaxSegments {
+		return fmt.Errorf("--segments: expected 1 to %d, got %d", recount.MaxSegments, n)
+	}
+	return nil
+}
+
+const stockVerifyLong = `Compares the counters of each SKU with what the events come to, while orders go on changing
+both. It changes nothing. A row that differs is looked at again, with what was stored since, until
+--patience ends. Ends with 1 where anything differs, or can't be read.
+
+It reads the whole store: nothing else finds the reservations of a SKU. See docs/stock.md.`
+
+func stockVerifyCommand(stack *stackFlag) *cobra.Command {
+	v := recount.Verify{Clock: clock.System{}}
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "verify", Short: "Compares the counters of stock with the events", Long: stockVerifyLong, Args: needsNone,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := errors.Join(checkSegments(v.Segments), checkSKUs(v.SKUs)); err != nil {
+				return fmt.Errorf("stock verify: %w", err)
+			}
+			d, err := stack.find(cmd.Context())
+			if err != nil {
+				return err
+			}
+			tools, err := openStock(d)
+			if err != nil {
+				return err
+			}
+			v.Store, v.Registry, v.Rows = tools.store, tools.registry, tools.rows
+			v.Recent = recently(tools.marks, v.Clock)
+			bar := progressBar(cmd.ErrOrStderr(), "Comparing", int(commitsIn(cmd.Context(), tools.api, tools.events)))
+			v.Progress = func(commits int64) { _ = bar.Set64(commits) } // a bar that can't be drawn stops nothing
+			report, err := v.Run(cmd.Context())
+			_ = bar.Exit()
+			if err != nil {
+				return stoppedBy(cmd.Context(), err, "nothing was changed")
+			}
+			return printStockReport(cmd.OutOrStdout(), report, asJSON)
+		},
+	}
+	f := cmd.Flags()
+	f.StringSliceVar(&v.SKUs, "sku", nil, "a SKU to compare, or several; without it, all")
+	f.IntVar(&v.Segments, "segments", 8, "parts of the store that are read side by side")
+	f.DurationVar(&v.Patience, "patience", 30*time.Second, "how long a row that differs is looked at again")
+	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
+	return cmd
+}
+
+// recently gives the streams that got events since a time, as the loss audit's index has them.
+func recently(marks audit.Index, c clock.Clock) func(context.Context, time.Time) iter.Seq2[recount.Changed, error] {
+	return func(ctx context.Context, since time.Time) iter.Seq2[recount.Changed, error] {
+		return func(yield func(recount.Changed, error) bool) {
+			for hour := since.UTC().Truncate(time.Hour); !hour.After(c.Now()); hour = hour.Add(time.Hour) {
+				for shard := range audit.Shards {
+					if !changedIn(ctx, marks, hour, shard, yield) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// changedIn gives those of a part of an hour, and reports whether more is wanted.
+func changedIn(
+	ctx context.Context, marks audit.Index, hour time.Time, shard int, yield func(recount.Changed, error) bool,
+) bool {
+	const page = 100
+	for after := es.StreamID(""); ; {
+		changed, next, err := marks.Changed(ctx, hour, shard, after, page)
+		if err != nil && !errors.Is(err, audit.ErrUnreadable) {
+			return yield(recount.Changed{}, err)
+		}
+		for _, m := range changed {
+			if !yield(recount.Changed{Stream: m.Stream, Version: m.Seen}, nil) {
+				return false
+			}
+		}
+		if after = next; after == "" {
+			return true
+		}
+	}
+}
+
+func printStockReport(out io.Writer, r recount.Report, asJSON bool) error {
+	if asJSON {
+		if err := printJSON(out, r); err != nil {
+			return err
+		}
+	} else {
+		lines := differences(r.Differences, r.Unreadable)
+		const summary = "%d rows compared with %d commits; %d differ"
+		lines = append(lines, fmt.Sprintf(summary, r.Rows, r.Commits, len(r.Differences)))
+		if _, err := fmt.Fprintln(out, strings.Join(lines, "\n")); err != nil {
+			return err
+		}
+	}
+	if n := len(r.Differences) + len(r.Unreadable); n > 0 {
+		return fmt.Errorf("stock: %d rows differ from their events, %d commits can't be read; "+
+			"orderflow stock rebuild repairs rows (docs/stock.md)", len(r.Differences), len(r.Unreadable))
+	}
+	return nil
+}
+
+// differences are a table of the rows that differ, and a line for each commit that can't be read.
+func differences(rows []recount.Difference, unreadable []string) (lines []string) {
+	if len(rows) > 0 {
+		t := table.NewWriter()
+		t.SetStyle(table.StyleLight)
+		t.AppendHeader(table.Row{"SKU", "", "available", "reserved", "counts", "departed", ""})
+		t.SetColumnConfigs([]table.ColumnConfig{
+			{Number: 3, Align: text.AlignRight}, {Number: 4, Align: text.AlignRight},
+			{Number: 5, Align: text.AlignRight}, {Number: 6, Align: text.AlignRight},
+		})
+		for _, d := range rows {
+			row := func(sku, what string, n stock.Numbers, note string) {
+				t.AppendRow(table.Row{sku, what, n.Available, n.Reserved, n.Counts, n.Departed, note})
+			}
+			row(d.SKU, "row", d.Row, d.Note)
+			row("", "events", d.Events, oversold(d))
+		}
+		lines = append(lines, t.Render())
+	}
+	for _, u := range unreadable {
+		lines = append(lines, "can't be read: "+u)
+	}
+	return lines
+}
+
+// oversold says that more is promised than is there.
+func oversold(d recount.Difference) string {
+	if d.Events.Available >= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d more are reserved than are on hand", -d.Events.Available)
+}
+
+func printJSON(out io.Writer, v any) error {
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+const stockRebuildLong = `Makes the counters of each SKU what the events come to, while orders go on. It marks the rows, reads
+the whole store, and adds to each row what it lacked when it was marked; so what orders change
+meanwhile is neither lost nor counted twice. Until it is through, each order that changes a marked row
+takes a second try, so don't leave it lying: given again, it goes on where it was; --cancel gives it up.
+
+Don't rebuild while another release is being deployed: releases from before this command don't know
+the marks. See docs/stock.md for what its credentials have to allow, and what it costs.`
+
+// stockRebuild is a rebuild as it is asked for.
+type stockRebuild struct {
+	arguments recount.Arguments
+	accept    bool
+	cancel    bool
+	folder    string
+	json      bool
+
+	out, progress io.Writer
+}
+
+func stockRebuildCommand(stack *stackFlag) *cobra.Command {
+	r := &stockRebuild{}
+	cmd := &cobra.Command{
+		Use: "rebuild", Short: "Makes the counters of stock anew from the events", Long: stockRebuildLong, Args: needsNone,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := errors.Join(checkSegments(r.arguments.Segments), checkSKUs(r.arguments.SKUs)); err != nil {
+				return fmt.Errorf("stock rebuild: %w", err)
+			}
+			d, err := stack.find(cmd.Context())
+			if err != nil {
+				return err
+			}
+			tools, err := openStock(d)
+			if err != nil {
+				return err
+			}
+			r.out, r.progress = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			r.arguments.Deployment = tools.stack
+			slices.Sort(r.arguments.SKUs)
+			if r.cancel {
+				return r.giveUp(cmd.Context(), tools)
+			}
+			return r.run(cmd.Context(), tools)
+		},
+	}
+	f := cmd.Flags()
+	f.StringSliceVar(&r.arguments.SKUs, "sku", nil, "a SKU to rebuild, or several; without it, all")
+	f.IntVar(&r.arguments.Segments, "segments", 8, "parts of the store that are read side by side")
+	f.BoolVar(&r.arguments.DryRun, "dry-run", false,
+		"compare exactly, and correct nothing; ends with 1 where anything differs")
+	f.BoolVar(&r.accept, "accept-unreadable", false, "correct rows although some of the store can't be read")
+	f.BoolVar(&r.cancel, "cancel", false, "take the marks of all rebuilds off, and correct nothing")
+	f.StringVar(&r.folder, "state", "",
+		"folder of the file that says how far it has come (default: orderflow/stock in the user's cache)")
+	f.BoolVar(&r.json, "json", false, "print the result as JSON")
+	return cmd
+}
+
+// file is where the rebuild keeps how far it has come.
+func (r *stockRebuild) file() (resume.File[recount.State], error) {
+	folder, err := stateFolder(r.folder, "stock")
+	return resume.File[recount.State]{Path: filepath.Join(folder, r.arguments.Name()+".json")}, err
+}
+
+func (r *stockRebuild) giveUp(ctx context.Context, tools stockTools) error {
+	file, err := r.file()
+	if err != nil {
+		return fmt.Errorf("stock rebuild: %w", err)
+	}
+	marked, err := recount.Cancel(ctx, tools.rows)
+	if err != nil {
+		return stoppedBy(ctx, err, "the same command takes the rest of the marks off")
+	}
+	if err := file.Remove(); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(r.out, "%d rows had a mark, and have none any more; nothing was corrected.\n", marked)
+	return err
+}
+
+func (r *stockRebuild) run(ctx context.Context, tools stockTools) error {
+	file, err := r.file()
+	if err != nil {
+		return fmt.Errorf("stock rebuild: %w", err)
+	}
+	state, going, err := file.Load(func(s recount.State) bool { return s.Fits(r.arguments) })
+	switch {
+	case err != nil:
+		return fmt.Errorf("stock rebuild: %w", err)
+	case going:
+		_, _ = fmt.Fprintf(r.progress, "Going on with the rebuild %s: %d commits so far\n", state.Mark, state.Commits)
+	default:
+		if state, err = recount.Begin(r.arguments, ident.New()); err != nil {
+			return err
+		}
+	}
+	bar := progressBar(r.progress, "Reading", int(commitsIn(ctx, tools.api, tools.events)))
+	result, err := recount.Rebuild{
+		Scanner: tools.store, Registry: tools.registry, Rows: tools.rows, Clock: clock.System{},
+		State: state, Keeper: file,
+		AcceptUnreadable: r.accept,
+		Progress:         func(commits int64) { _ = bar.Set64(commits) }, // a bar that can't be drawn stops nothing
+	}.Run(ctx)
+	_ = bar.Exit()
+	return r.end(ctx, file, result, err)
+}
+
+// end forgets a rebuild that can't go on, and says what it came to.
+func (r *stockRebuild) end(
+	ctx context.Context, file resume.File[recount.State], result recount.Result, err error,
+) error {
+	const again = "orderflow stock rebuild, given again, goes on where it was; --cancel gives it up"
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return &stoppedError{err: err, hint: again}
+	case errors.Is(err, recount.ErrMarked):
+		return fmt.Errorf("%w\norderflow stock rebuild --cancel takes the marks of all rebuilds off; then begin again",
+			errors.Join(err, file.Remove()))
+	case errors.Is(err, recount.ErrUnreadable):
+		return errors.Join(r.print(result), fmt.Errorf("%w: nothing was corrected; give the command again with a program "+
+			"that can read it, or with --accept-unreadable", errors.Join(err, file.Remove())))
+	case err != nil:
+		return fmt.Errorf("%w\n%s", err, again)
+	}
+	if err := errors.Join(file.Remove(), r.print(result)); err != nil {
+		return err
+	}
+	if r.arguments.DryRun && len(result.Corrections) > 0 {
+		return fmt.Errorf("stock: %d of %d rows differ from their events", len(result.Corrections), result.Rows)
+	}
+	return nil
+}
+
+func (r *stockRebuild) print(result recount.Result) error {
+	if r.json {
+		return printJSON(r.out, result)
+	}
+	lines := differences(result.Corrections, result.Unreadable)
+	what := "were made what the events come to"
+	if r.arguments.DryRun || len(result.Unreadable) > 0 && !r.accept {
+		what = "differ; nothing was corrected"
+	}
+	const summary = "%d commits read; %d of %d rows %s"
+	lines = append(lines, fmt.Sprintf(summary, result.Commits, len(result.Corrections), result.Rows, what))
+	_, err := fmt.Fprintln(r.out, strings.Join(lines, "\n"))
+	return err
+}

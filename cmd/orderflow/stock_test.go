@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"orderflow/shared/audit"
+	"orderflow/shared/clock"
+	"orderflow/shared/es"
+	"orderflow/shared/es/estest"
+	"orderflow/shared/recount"
+	"orderflow/shared/resume"
+	"orderflow/shared/stock"
+)
+
+// TestStockIsAskedForProperly: what can't be meant is refused before anything is asked of AWS.
+func TestStockIsAskedForProperly(t *testing.T) {
+	for _, command := range []string{"verify", "rebuild"} {
+		refused(t, []string{"--segments"}, "stock", command, "--segments", "0")
+		refused(t, []string{"--segments"}, "stock", command, "--segments", "1001")
+		refused(t, []string{"--sku", `"a b"`}, "stock", command, "--sku", "a b")
+		refused(t, []string{"--sku"}, "stock", command, "--sku", "")
+	}
+}
+
+// difference is a row that lost a count and sold what it had not.
+var difference = recount.Difference{
+	SKU:    "cd-1",
+	Row:    stock.Numbers{Available: 4, Reserved: 2, Counts: 1},
+	Events: stock.Numbers{Available: -3, Reserved: 5, Counts: 2},
+}
+
+func TestStockReport(t *testing.T) {
+	var out bytes.Buffer
+	report := recount.Report{
+		Rows: 2, Commits: 9, Differences: []recount.Difference{difference}, Unreadable: []string{"order/o@1: no"},
+	}
+	err := printStockReport(&out, report, false)
+	if err == nil || !strings.Contains(err.Error(), "1 rows differ") || !strings.Contains(err.Error(), "rebuild") {
+		t.Errorf("ends with %v", err)
+	}
+	for _, want := range []string{
+		"cd-1", "row", "events", "-3", "3 more are reserved than are on hand", "can't be read: order/o@1: no",
+		"2 rows compared",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s doesn't say %q", out.String(), want)
+		}
+	}
+	out.Reset()
+	if err := printStockReport(&out, report, true); err == nil {
+		t.Error("ends well")
+	}
+	var again recount.Report
+	err = json.Unmarshal(out.Bytes(), &again)
+	if err != nil || len(again.Differences) != 1 || again.Differences[0] != difference {
+		t.Errorf("%s: %v", out.String(), err)
+	}
+	out.Reset()
+	if err := printStockReport(&out, recount.Report{Rows: 2}, false); err != nil || !strings.Contains(out.String(), "0 differ") {
+		t.Errorf("%s, %v", out.String(), err)
+	}
+}
+
+// TestEndOfARebuild: what can be gone on with is kept, and what can't is forgotten.
+func TestEndOfARebuild(t *testing.T) {
+	result := recount.Result{Rows: 2, Corrections: []recount.Difference{difference}}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, tc := range map[string]struct {
+		ctx    context.Context
+		dryRun bool
+		err    error
+		kept   bool
+		says   string // the error, "" for none
+	}{
+		"done":               {ctx: t.Context()},
+		"compared":           {ctx: t.Context(), dryRun: true, says: "1 of 2 rows differ"},
+		"interrupted":        {ctx: cancelled, err: context.Canceled, kept: true, says: "canceled"},
+		"no answer":          {ctx: t.Context(), err: errors.New("no answer"), kept: true, says: "goes on where it was"},
+		"another's rows":     {ctx: t.Context(), err: recount.ErrMarked, says: "--cancel takes the marks"},
+		"what can't be read": {ctx: t.Context(), err: recount.ErrUnreadable, says: "--accept-unreadable"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			r := stockRebuild{arguments: recount.Arguments{Segments: 1, DryRun: tc.dryRun}, out: &out}
+			state, err := recount.Begin(r.arguments, "m")
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := resume.File[recount.State]{Path: filepath.Join(t.TempDir(), "state.json")}
+			if err := file.Save(state); err != nil {
+				t.Fatal(err)
+			}
+			err = r.end(tc.ctx, file, result, tc.err)
+			if (err == nil) != (tc.says == "") || err != nil && !strings.Contains(err.Error(), tc.says) ||
+				tc.err != nil && !errors.Is(err, tc.err) {
+				t.Errorf("ends with %v", err)
+			}
+			if _, statErr := os.Stat(file.Path); (statErr == nil) != tc.kept {
+				t.Errorf("the state: %v", statErr)
+			}
+			if stopped := (*stoppedError)(nil); (name == "interrupted") != errors.As(err, &stopped) {
+				t.Errorf("%v is %T", err, err)
+			}
+		})
+	}
+}
+
+// index is the loss audit's, of three streams in the first shard of each hour.
+type index struct {
+	audit.Index
+	hours map[time.Time]int
+	fails bool
+}
+
+func (i *index) Changed(
+	_ context.Context, hour time.Time, shard int, after es.StreamID, _ int,
+) ([]audit.Mark, es.StreamID, error) {
+	i.hours[hour]++
+	switch {
+	case i.fails:
+		return nil, "", errors.New("no index")
+	case shard > 0:
+		return nil, "", nil
+	case after == "":
+		return []audit.Mark{{Stream: "order/1", Seen: 2}, {Stream: "stock/cd-1", Seen: 3}}, "stock/cd-1", audit.ErrUnreadable
+	}
+	return []audit.Mark{{Stream: "reservation/1", Seen: 1}}, "", nil
+}
+
+// TestRecently: the streams of each hour are asked for, page by page, whatever of them can't be
+// read.
+func TestRecently(t *testing.T) {
+	now := clock.NewFake(estest.Start.Add(90 * time.Minute))
+	i := &index{hours: map[time.Time]int{}}
+	var streams []es.StreamID
+	for c, err := range recently(i, now)(t.Context(), estest.Start.Add(10*time.Minute)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		streams = append(streams, c.Stream)
+	}
+	if len(streams) != 6 || streams[2] != "reservation/1" || len(i.hours) != 2 {
+		t.Errorf("streams %v, hours %v", streams, i.hours)
+	}
+	for range recently(i, now)(t.Context(), estest.Start) {
+		break // who has enough is not given more
+	}
+	i.fails = true
+	failed := false
+	for _, err := range recently(i, now)(t.Context(), estest.Start) {
+		failed = failed || err != nil
+	}
+	if !failed {
+		t.Error("an index that doesn't answer is taken for an empty one")
+	}
+}
