@@ -70,9 +70,16 @@ func TestChoreography(t *testing.T) {
 	}{
 		// Either event finds the other there: the second one, and whichever comes again.
 		"prepare-shipments": {preparer.Handle, []string{"prepare " + shipmentID + " with 2 lines"}},
-		"follow-shipments":  {choreography.Follower{Orders: a, Clock: now}.Handle, []string{"order.Ship " + orderID}},
-		"commit-stock":      {choreography.Committer{Stock: a, Clock: now}.Handle, []string{"commit " + orderID + ", revision 1"}},
-		"simulate-carrier":  {choreography.Carrier{Shipments: a, Clock: now}.Handle, []string{"dispatch " + shipmentID, "deliver " + shipmentID}},
+		"follow-shipments": {
+			choreography.Follower{Orders: a, Stock: a, Clock: now}.Handle, []string{"order.Ship " + orderID},
+		},
+		"commit-stock": {
+			choreography.Committer{Stock: a, Clock: now}.Handle, []string{"commit " + orderID + ", revision 1"},
+		},
+		"simulate-carrier": {
+			choreography.Carrier{Shipments: a, Clock: now}.Handle,
+			[]string{"dispatch " + shipmentID, "deliver " + shipmentID},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for file, failures := range map[string]int{name: 0, name + "-poison": 1} {

@@ -11,18 +11,26 @@ import (
 	"orderflow/shared/adapter/deadlettertable"
 	"orderflow/shared/adapter/dynamostore"
 	"orderflow/shared/adapter/queue"
+	"orderflow/shared/adapter/stocktable"
 	"orderflow/shared/choreography"
 	"orderflow/shared/clock"
 	"orderflow/shared/deadletter"
 	"orderflow/shared/es"
 	"orderflow/shared/order"
+	"orderflow/shared/stock"
 )
 
 func main() {
 	awsenv.Logger()
 	db := dynamodb.NewFromConfig(awsenv.Config(context.Background()))
-	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register))
-	follower := choreography.Follower{Orders: order.New(order.Deps{Store: store, Clock: clock.System{}}), Clock: clock.System{}}
+	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register, stock.Register))
+	follower := choreography.Follower{
+		Orders: order.New(order.Deps{Store: store, Clock: clock.System{}}),
+		Stock: stock.New(stock.Deps{
+			Store: store, Clock: clock.System{}, Counters: stocktable.New(db, awsenv.Env("STOCK_TABLE")),
+		}),
+		Clock: clock.System{},
+	}
 	journal := deadletter.Journal{Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{}}
 	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return follower.Handle(ctx, m.Body) }, journal))
 }

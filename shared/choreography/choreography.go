@@ -19,6 +19,7 @@ import (
 	"orderflow/shared/clock"
 	"orderflow/shared/contract"
 	"orderflow/shared/es"
+	"orderflow/shared/faults"
 	"orderflow/shared/ident"
 	"orderflow/shared/order"
 	"orderflow/shared/personal"
@@ -145,15 +146,46 @@ type Orders interface {
 	CloseStopped(ctx context.Context, req es.Request, orderID string, by order.Stopped) (es.Result[order.State], error)
 }
 
+// Arrival is an order that arrives.
+type Arrival struct {
+	Orders Orders
+	Stock  Stock
+}
+
+// Deliver says that an order has arrived. It is final from then on, and nobody looks at it again:
+// so it is shipped and its reservation closed before, whether anybody has heard of order.shipped or
+// not. Books that can't follow keep back no arrival; why they can't is the error behind it, each
+// time.
+func (a Arrival) Deliver(
+	ctx context.Context, req es.Request, orderID string, d order.Deliver,
+) (es.Result[order.State], error) {
+	ship := req
+	ship.CommitID = ident.Derive("ship", req.CommitID)
+	res, err := a.Orders.Run(ctx, ship, orderID, order.Ship(d))
+	if err != nil {
+		return res, err
+	}
+	_, closed := a.Stock.Commit(ctx, req, orderID, max(res.State.Revision, 1))
+	if closed != nil {
+		closed = fmt.Errorf("commit the stock of order %s: %w", orderID, closed)
+	}
+	if closed != nil && !faults.Final(closed) {
+		return res, closed
+	}
+	res, err = a.Orders.Run(ctx, req, orderID, d)
+	return res, errors.Join(err, closed)
+}
+
 // Follower is the order following its shipment.
 type Follower struct {
 	Orders Orders
+	Stock  Stock
 	Clock  clock.Clock
 }
 
 // Handle takes shipment.dispatched, shipment.delivered and shipment.cancelled, in any order and any number of times. The last closes a confirmed order whose
 // cancellation got no further than the shipment. Another message is an ErrUnfit; any fault of the order is an error, for the shipment and the order would
-// disagree.
+// disagree, and one of the stock's, for the order left without stock that was reserved.
 func (f Follower) Handle(ctx context.Context, body []byte) error {
 	envelope, data, err := open(body)
 	if err != nil {
@@ -170,7 +202,8 @@ func (f Follower) Handle(ctx context.Context, body []byte) error {
 	case contract.ShipmentDelivered:
 		shipmentID, orderID = e.ShipmentID, e.OrderID
 		follow = func(req es.Request) (es.Result[order.State], error) {
-			return f.Orders.Run(ctx, req, e.OrderID, order.Deliver{ShipmentID: e.ShipmentID, DispatchedAt: e.DispatchedAt})
+			arrived := order.Deliver{ShipmentID: e.ShipmentID, DispatchedAt: e.DispatchedAt}
+			return Arrival{Orders: f.Orders, Stock: f.Stock}.Deliver(ctx, req, e.OrderID, arrived)
 		}
 	case contract.ShipmentCancelled:
 		shipmentID, orderID = e.ShipmentID, e.OrderID
@@ -191,7 +224,7 @@ func (f Follower) Handle(ctx context.Context, body []byte) error {
 	return nil
 }
 
-// Stock is what Committer asks of the stock.
+// Stock is what Committer and Arrival ask of the stock.
 type Stock interface {
 	Commit(ctx context.Context, req es.Request, orderID string, revision int64) (stock.ReservationState, error)
 }

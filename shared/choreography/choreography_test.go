@@ -227,7 +227,7 @@ func (w *world) step(r *run) {
 func (w *world) consumers(copies shipment.Copies) map[string]func([]byte) error {
 	ctx := context.Background()
 	preparer := choreography.Preparer{Copies: copies, Shipments: w.shipments, Clock: w.clock}
-	follower := choreography.Follower{Orders: w.orders, Clock: w.clock}
+	follower := choreography.Follower{Orders: w.orders, Stock: w.stock, Clock: w.clock}
 	committer := choreography.Committer{Stock: w.stock, Clock: w.clock}
 	return map[string]func([]byte) error{
 		"prepare": func(body []byte) error { return preparer.Handle(ctx, body) },
@@ -655,7 +655,8 @@ func TestNobodyTookItBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	cancelled := delivered(t, envelopeOf(t, w, "shipment.cancelled"))
-	if err := (choreography.Follower{Orders: w.orders, Clock: w.clock}).Handle(t.Context(), cancelled); err == nil || errors.Is(err, choreography.ErrUnfit) {
+	follower := choreography.Follower{Orders: w.orders, Stock: w.stock, Clock: w.clock}
+	if err := follower.Handle(t.Context(), cancelled); err == nil || errors.Is(err, choreography.ErrUnfit) {
 		t.Errorf("followed: %v", err)
 	}
 }
@@ -889,7 +890,7 @@ func TestUnfit(t *testing.T) {
 	ctx := t.Context()
 	preparer := choreography.Preparer{Copies: shipmenttest.NewCopies(), Shipments: w.shipments, Clock: w.clock}
 	handlers := map[string]func(context.Context, []byte) error{
-		"prepare": preparer.Handle, "follow": choreography.Follower{Orders: w.orders, Clock: w.clock}.Handle,
+		"prepare": preparer.Handle, "follow": choreography.Follower{Orders: w.orders, Stock: w.stock, Clock: w.clock}.Handle,
 		"commit": choreography.Committer{Stock: w.stock, Clock: w.clock}.Handle, "carry": choreography.Carrier{Shipments: w.shipments, Clock: w.clock}.Handle,
 	}
 	bodies := map[string][]byte{
