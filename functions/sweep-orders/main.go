@@ -13,12 +13,15 @@ import (
 	"orderflow/shared/adapter/dynamostore"
 	"orderflow/shared/adapter/metrics"
 	"orderflow/shared/adapter/sfnstart"
+	"orderflow/shared/adapter/stocktable"
+	"orderflow/shared/adapter/sweeptable"
 	"orderflow/shared/adapter/viewtable"
 	"orderflow/shared/clock"
 	"orderflow/shared/customer"
 	"orderflow/shared/es"
 	"orderflow/shared/order"
 	"orderflow/shared/shipment"
+	"orderflow/shared/stock"
 	"orderflow/shared/sweep"
 	"orderflow/shared/view/orders"
 )
@@ -27,16 +30,21 @@ func main() {
 	awsenv.Logger()
 	config := awsenv.Config(context.Background())
 	db, counts, stack := dynamodb.NewFromConfig(config), metrics.New(os.Stdout, clock.System{}), awsenv.Env("STACK")
-	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(customer.Register, order.Register, shipment.Register))
+	registry := es.NewRegistry(customer.Register, order.Register, shipment.Register, stock.Register)
+	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), registry)
 	shipments := shipment.New(shipment.Deps{Store: store, Clock: clock.System{}})
 	lambda.Start(sweep.Sweeper{
 		Rows:      orders.NewLists(viewtable.New(db, awsenv.Env("VIEWS_TABLE")), clock.System{}),
 		Orders:    order.New(order.Deps{Store: store, Clock: clock.System{}, Shipments: shipments}),
 		Shipments: shipments,
 		Customers: customer.New(customer.Deps{Store: store, Clock: clock.System{}}),
-		Runs:      sfnstart.New(sfn.NewFromConfig(config), awsenv.Env("SAGA_ARN"), clock.System{}),
-		Clock:     clock.System{},
-		Budget:    sweep.Budget(awsenv.Env("ORDER_BUDGET_SECONDS")),
-		Count:     func(metric string, orders int64) { counts.Count(metric, orders, metrics.Dimensions{"Stack": stack}) },
+		Stock: stock.New(stock.Deps{
+			Store: store, Clock: clock.System{}, Counters: stocktable.New(db, awsenv.Env("STOCK_TABLE")),
+		}),
+		Rounds: sweeptable.New(db, awsenv.Env("MARKS_TABLE")),
+		Runs:   sfnstart.New(sfn.NewFromConfig(config), awsenv.Env("SAGA_ARN"), clock.System{}),
+		Clock:  clock.System{},
+		Budget: sweep.Budget(awsenv.Env("ORDER_BUDGET_SECONDS")),
+		Count:  func(metric string, orders int64) { counts.Count(metric, orders, metrics.Dimensions{"Stack": stack}) },
 	}.Sweep)
 }

@@ -11,7 +11,8 @@
 //	undo failed                   count: people have to look
 //	confirmed or shipped          compare with the shipment: close the order of one that was taken back, have it follow one that left or arrived, cancel
 //	                              what has not left where the customer is erased, and count those that nobody has prepared, and those that say what
-//	                              can't be true of their shipment: people have to look
+//	                              can't be true of their shipment or their stock: people have to look
+//	shipped                       close its reservation; an order is delivered once that is closed
 //	final, or in no stream        the view is wrong; log
 //	not to be read                count: people have to look
 //
@@ -27,6 +28,7 @@ import (
 	"iter"
 	"log/slog"
 	"math"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"sync"
@@ -34,6 +36,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"orderflow/shared/choreography"
 	"orderflow/shared/clock"
 	"orderflow/shared/customer"
 	"orderflow/shared/decimal"
@@ -42,19 +45,22 @@ import (
 	"orderflow/shared/order"
 	"orderflow/shared/saga"
 	"orderflow/shared/shipment"
+	"orderflow/shared/stock"
 	"orderflow/shared/view/orders"
 )
 
-// Rows says where to look. All give orders that nothing has changed since before, the longest unchanged first, and read as the caller goes on.
+// Rows says where to look. All give the orders with the oldest date first, and read as the caller
+// goes on. One whose row can't be read is an es.ErrCorrupt, behind which they go on.
 type Rows interface {
 	// Open gives the orders on which the saga is not through.
-	Open(ctx context.Context, before time.Time) iter.Seq2[string, error]
+	Open(ctx context.Context, dated orders.Dated) iter.Seq2[orders.Listed, error]
 	// Failed gives the orders whose undo has failed.
-	Failed(ctx context.Context, before time.Time) iter.Seq2[string, error]
-	// Waiting gives the orders of a slot that are confirmed. There are orders.Slots slots.
-	Waiting(ctx context.Context, slot int, before time.Time) iter.Seq2[string, error]
-	// Shipped gives the orders of a slot that are shipped.
-	Shipped(ctx context.Context, slot int, before time.Time) iter.Seq2[string, error]
+	Failed(ctx context.Context, dated orders.Dated) iter.Seq2[orders.Listed, error]
+	// Waiting gives the orders of a slot that are confirmed, behind a place or from the beginning.
+	// There are orders.Slots slots.
+	Waiting(ctx context.Context, slot int, dated orders.Dated, after string) iter.Seq2[orders.Listed, error]
+	// Shipped gives the orders of a slot that are shipped, like Waiting.
+	Shipped(ctx context.Context, slot int, dated orders.Dated, after string) iter.Seq2[orders.Listed, error]
 }
 
 // Orders is what the sweep needs of order.Service.
@@ -74,6 +80,12 @@ type Customers interface {
 // Shipments says how far shipments are. shipment.Service is one.
 type Shipments interface {
 	Get(ctx context.Context, orderID string, revision int64) (shipment.State, error)
+}
+
+// Stock closes reservations. stock.Service is one.
+type Stock interface {
+	Reservation(ctx context.Context, orderID string, revision int64) (stock.ReservationState, error)
+	Commit(ctx context.Context, req es.Request, orderID string, revision int64) (stock.ReservationState, error)
 }
 
 // Runs starts runs of the saga.
@@ -96,6 +108,7 @@ const (
 	StageFailed       Stage = "failed"       // the undo has failed
 	StageStopped      Stage = "stopped"      // confirmed, and its shipment is taken back
 	StageLeft         Stage = "left"         // its shipment has left or arrived, and it doesn't say so
+	StageUnbooked     Stage = "unbooked"     // shipped, and its reservation is still open
 	StageErased       Stage = "erased"       // confirmed and not left, and its customer is erased
 	StageUnprepared   Stage = "unprepared"   // confirmed, and nobody has prepared its shipment
 	StageAtOdds       Stage = "at-odds"      // what it and its shipment say can't both be true
@@ -115,6 +128,7 @@ const (
 	ActionResumed   Action = "resumed"   // the undoing run
 	ActionFollowed  Action = "followed"  // its shipment
 	ActionCancelled Action = "cancelled" // as an operator would
+	ActionCommitted Action = "committed" // its stock
 	ActionLeft      Action = "left"      // to a run that still goes, or to one that another sweep has started
 	ActionPostponed Action = "postponed" // to the next sweep: this one had acted on MaxActions
 )
@@ -125,7 +139,8 @@ const (
 	MetricFailed = "OrdersUndoFailed"   // orders whose undo has failed and that wait for people
 	// MetricUnprepared counts confirmed orders whose shipment nobody has prepared, among those that the sweep has looked at.
 	MetricUnprepared = "OrdersUnprepared"
-	// MetricAtOdds counts, among the same, those that say what can't be true of their shipment.
+	// MetricAtOdds counts, among the same, those that say what can't be true of their shipment or of
+	// their stock.
 	MetricAtOdds = "OrdersAtOdds"
 )
 
@@ -138,20 +153,24 @@ func Budget(seconds string) time.Duration {
 	return time.Duration(n) * time.Second
 }
 
-// Slot is the one of the orders that wait whose turn it is then.
-func Slot(now time.Time) int { return int(now.Unix() / int64(turn.Seconds()) % orders.Slots) }
-
 // Limits of one sweep.
 const (
-	// MaxActions is how many orders one sweep acts on; the rest is only looked at and counted, and waits for the next. Those under way when it is met
-	// come on top.
+	// MaxActions is how many orders one sweep acts on of those that stand still, and once more of
+	// those that wait; the rest waits for the next, of the former looked at and counted. Those under
+	// way when it is met come on top.
 	MaxActions = 500
+	// SlotsASweep is how many slots of the orders that wait, and of those on their way, one sweep
+	// looks through: with sweeps five minutes apart each has its turn every half an hour, and once an
+	// hour though half of the sweeps are late, fail or never come.
+	SlotsASweep = 2
 	// workers is how many orders are looked at side by side.
 	workers = 8
 	// margin is kept back before the deadline, so that a sweep ends by itself and says what it did.
 	margin = 5 * time.Second
-	// turn is how often sweeps come: each looks at the next slot of the orders that wait, so that each of those is looked at once an hour.
-	turn = 5 * time.Minute
+	// keeping is what of that is kept for saying how far it came, once nothing else is under way.
+	keeping = 2 * time.Second
+	// skew is how far clocks may differ. What is dated further ahead has no date.
+	skew = 5 * time.Minute
 )
 
 // Sweeper sweeps.
@@ -160,7 +179,9 @@ type Sweeper struct {
 	Orders    Orders
 	Shipments Shipments
 	Customers Customers
+	Stock     Stock
 	Runs      Runs
+	Rounds    Rounds
 	Clock     clock.Clock
 	Budget    time.Duration // an order that is not final and has not changed for so long stands still; above zero
 	// Count takes each metric once a sweep, also where it is 0.
@@ -194,18 +215,17 @@ func (s Sweeper) Sweep(ctx context.Context) (Summary, error) {
 		return Summary{}, fmt.Errorf("sweep: a budget of %s", s.Budget)
 	}
 	run := &run{Sweeper: s, summary: Summary{Found: map[Stage]int{}, Actions: map[Action]int{}}}
-	looking := ctx
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		looking, cancel = context.WithDeadline(ctx, deadline.Add(-margin))
-		defer cancel()
-	}
+	work, cancel := ahead(ctx, keeping)
+	defer cancel()
+	looking, cancel := ahead(ctx, margin)
+	defer cancel()
 	now := s.Clock.Now()
-	before := now.Add(-s.Budget)
-	run.through(ctx, looking, s.Rows.Failed(looking, before), run.one) // first: it costs little, and what the others take must not hide it
-	run.through(ctx, looking, s.Rows.Open(looking, before), run.one)
-	run.through(ctx, looking, s.Rows.Waiting(looking, Slot(now), before), run.waiting)
-	run.through(ctx, looking, s.Rows.Shipped(looking, Slot(now), before), run.waiting) // last: those whose arrival nobody reports are ever more
+	dated := orders.Dated{Before: now.Add(-s.Budget), After: now.Add(skew)}
+	// Those of which the undo failed are first: it costs little, and what the others take must not
+	// hide it.
+	run.through(work, looking, s.Rows.Failed(looking, dated), run.one, run.never)
+	run.through(work, looking, s.Rows.Open(looking, dated), run.one, run.never)
+	run.rounds(ctx, work, looking, dated)
 
 	summary, err := run.summary, errors.Join(run.errs...)
 	s.Count(MetricFound, int64(summary.Standing()))
@@ -228,37 +248,89 @@ type run struct {
 	acted   int
 	summary Summary
 	errs    []error
+	blind   bool // the position can't be kept
 }
+
+// acts are the actions that MaxActions counts.
+var acts = []Action{ActionStarted, ActionClosed, ActionResumed, ActionFollowed, ActionCancelled, ActionCommitted}
 
 // maxErrs is how many errors a sweep returns in full; the log has them all.
 const maxErrs = 10
 
-// through looks at the orders of a list by look, some side by side, and begins none once looking is done.
-func (r *run) through(ctx, looking context.Context, ids iter.Seq2[string, error], look func(context.Context, string) (Stage, Action, error)) {
-	var group errgroup.Group
-	group.SetLimit(workers)
-	for id, err := range ids {
-		if r.stop(looking) {
+// ahead is ctx with a deadline that is earlier by so much, where it has one.
+func ahead(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(ctx, deadline.Add(-by))
+	}
+	return context.WithCancel(ctx)
+}
+
+// page is how many orders of a list are looked at before it is noted how far that came.
+const page = 8 * workers
+
+// through looks at the orders of a list by look, some side by side, and begins none once looking is
+// done or full says so. place is behind which it would go on, "" where it came to none, and done
+// says that it came to the end.
+func (r *run) through(
+	ctx, looking context.Context, list iter.Seq2[orders.Listed, error],
+	look func(context.Context, string) (Stage, Action, error), full func() bool,
+) (place string, done bool) {
+	var group *errgroup.Group
+	begun, next := 0, ""
+	settle := func() (ok bool) {
+		if group != nil {
+			_ = group.Wait() // the errors are noted
+		}
+		if group = nil; ctx.Err() != nil { // some were cut off
+			return false
+		}
+		place = next
+		return true
+	}
+	done = true
+	for listed, err := range list {
+		if r.stop(looking) || full() {
+			done = false
 			break
+		}
+		if unreadable(err) {
+			r.unreadable(ctx, listed.ID, err)
+			continue
 		}
 		if err != nil {
-			r.failed(ctx, id, err)
+			r.failed(ctx, listed.ID, err)
+			done = false
 			break
 		}
-		group.Go(func() error {
-			stage, action, err := look(ctx, id)
-			if unreadable(err) {
-				r.unreadable(ctx, id, err)
-				return nil
-			}
-			if err != nil {
-				r.failed(ctx, id, err)
-			}
-			r.note(ctx, id, stage, action)
-			return nil
-		})
+		if group == nil {
+			group = &errgroup.Group{}
+			group.SetLimit(workers)
+		}
+		group.Go(func() error { r.look(ctx, listed.ID, look); return nil })
+		if begun, next = begun+1, listed.Place; begun%page == 0 && !settle() {
+			return place, false
+		}
 	}
-	_ = group.Wait() // the errors are noted
+	done = settle() && done
+	return place, done
+}
+
+// look looks at an order. One that breaks the program keeps back no other.
+func (r *run) look(ctx context.Context, id string, look func(context.Context, string) (Stage, Action, error)) {
+	defer func() {
+		if broken := recover(); broken != nil {
+			r.failed(ctx, id, fmt.Errorf("panic: %v\n%s", broken, debug.Stack()))
+		}
+	}()
+	stage, action, err := look(ctx, id)
+	if unreadable(err) {
+		r.unreadable(ctx, id, err)
+		return
+	}
+	if err != nil {
+		r.failed(ctx, id, err)
+	}
+	r.note(ctx, id, stage, action)
 }
 
 // unreadable reports whether an order's stream can't be read, now or later.
@@ -278,6 +350,9 @@ func (r *run) stop(looking context.Context) bool {
 	return true
 }
 
+// never is full of a list that is looked through whatever is acted on.
+func (r *run) never() bool { return false }
+
 // full reports whether the sweep has acted on as many orders as it may.
 func (r *run) full() bool {
 	r.mu.Lock()
@@ -293,9 +368,22 @@ func (r *run) failed(ctx context.Context, id string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	slog.ErrorContext(ctx, "sweep: order failed", "orderId", id, "error", err.Error())
+	r.fail(fmt.Errorf("sweep: order %q: %w", id, err))
+}
+
+// fail counts an error.
+func (r *run) fail(err error) {
 	if r.summary.Errors++; len(r.errs) < maxErrs {
-		r.errs = append(r.errs, fmt.Errorf("sweep: order %q: %w", id, err))
+		r.errs = append(r.errs, err)
 	}
+}
+
+// broken notes what is wrong with no order.
+func (r *run) broken(ctx context.Context, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	slog.ErrorContext(ctx, "sweep: the rounds fail", "error", err.Error())
+	r.fail(fmt.Errorf("sweep: %w", err))
 }
 
 func (r *run) unreadable(ctx context.Context, id string, err error) {
@@ -316,7 +404,7 @@ func (r *run) note(ctx context.Context, id string, stage Stage, action Action) {
 	if action != "" {
 		r.summary.Actions[action]++
 	}
-	if slices.Contains([]Action{ActionStarted, ActionClosed, ActionResumed, ActionFollowed, ActionCancelled}, action) {
+	if slices.Contains(acts, action) {
 		r.acted++
 	}
 	slog.WarnContext(ctx, "sweep: order stands still", "orderId", id, "stage", string(stage), "action", string(cmp.Or(action, "failed")))
@@ -331,7 +419,7 @@ func (r *run) one(ctx context.Context, id string) (Stage, Action, error) {
 	if err != nil {
 		return "", "", err
 	}
-	if o.budgets < 1 {
+	if !o.stands() {
 		return "", "", nil // it has moved on
 	}
 	stage, act := StageRunning, r.close
@@ -344,6 +432,8 @@ func (r *run) one(ctx context.Context, id string) (Stage, Action, error) {
 		stage, act = StageCompensating, r.resumeUndo
 	case o.state.Saga == order.SagaPending:
 		stage, act = StagePending, r.startOrClose
+	case o.undated:
+		act = r.closeIfGone
 	}
 	if r.full() {
 		return stage, ActionPostponed, nil
@@ -359,7 +449,7 @@ func (r *run) waiting(ctx context.Context, id string) (Stage, Action, error) {
 	if errors.Is(err, order.ErrNotFound) {
 		return StageUnknown, ActionNone, nil
 	}
-	if err != nil || o.budgets < 1 || o.state.Status != order.StatusConfirmed && o.state.Status != order.StatusShipped {
+	if err != nil || !o.stands() || o.state.Status != order.StatusConfirmed && o.state.Status != order.StatusShipped {
 		return "", "", err
 	}
 	s, err := r.Shipments.Get(ctx, id, o.state.Revision)
@@ -369,10 +459,11 @@ func (r *run) waiting(ctx context.Context, id string) (Stage, Action, error) {
 	switch {
 	case s.Status == shipment.StatusDelivered:
 		return r.follow(ctx, o, StageLeft, func(req es.Request) (es.Result[order.State], error) {
-			return r.Orders.Run(ctx, req, id, order.Deliver{ShipmentID: s.ID, DispatchedAt: s.DispatchedAt})
+			arrival := choreography.Arrival{Orders: r.Orders, Stock: r.Stock}
+			return arrival.Deliver(ctx, req, id, order.Deliver{ShipmentID: s.ID, DispatchedAt: s.DispatchedAt})
 		})
 	case o.state.Status == order.StatusShipped:
-		return "", "", nil // with the carrier: that may take days
+		return r.shipped(ctx, o) // it is with the carrier: that may take days
 	case s.Status == shipment.StatusDispatched:
 		return r.follow(ctx, o, StageLeft, func(req es.Request) (es.Result[order.State], error) {
 			return r.Orders.Run(ctx, req, id, order.Ship{ShipmentID: s.ID, DispatchedAt: s.DispatchedAt})
@@ -395,21 +486,37 @@ func (r *run) waiting(ctx context.Context, id string) (Stage, Action, error) {
 	return StageUnprepared, ActionNone, nil
 }
 
+// shipped compares an order that has left with its reservation, which order.shipped closes.
+func (r *run) shipped(ctx context.Context, o found) (Stage, Action, error) {
+	revision := max(o.state.Revision, 1) // where none is told, nothing could amend orders yet
+	reservation, err := r.Stock.Reservation(ctx, o.id, revision)
+	if err != nil || reservation.Committed {
+		return "", "", err
+	}
+	_, err = r.Stock.Commit(ctx, o.request(r.Clock, "sweep-commit"), o.id, revision)
+	return settled(ctx, o, StageUnbooked, ActionCommitted, err)
+}
+
 // follow carries out what an order's shipment has come to.
 func (r *run) follow(ctx context.Context, o found, stage Stage, command func(es.Request) (es.Result[order.State], error)) (Stage, Action, error) {
-	if r.full() {
-		return stage, ActionPostponed, nil
-	}
 	_, err := command(o.request(r.Clock, "sweep-follow"))
 	return settled(ctx, o, stage, ActionFollowed, err)
+}
+
+// contradictions are the faults of a command that what an order's shipment or stock says rules out.
+var contradictions = []error{
+	order.ErrNobodyStopped, order.ErrOtherShipment, order.ErrShipmentUnderWay, stock.ErrNotReserved, stock.ErrInconsistent,
 }
 
 // settled is what came of a command that an order's shipment calls for. Where the two contradict each other it is the same in each sweep: that is counted and told
 // of, and no error, which would hide the next one.
 func settled(ctx context.Context, o found, stage Stage, did Action, err error) (Stage, Action, error) {
-	if errors.Is(err, order.ErrNobodyStopped) || errors.Is(err, order.ErrOtherShipment) || errors.Is(err, order.ErrShipmentUnderWay) {
-		slog.ErrorContext(ctx, "sweep: order and shipment contradict each other", "orderId", o.id, "error", err.Error())
-		return StageAtOdds, ActionNone, nil
+	for _, contradiction := range contradictions {
+		if errors.Is(err, contradiction) {
+			slog.ErrorContext(ctx, "sweep: an order contradicts its shipment or its stock",
+				"orderId", o.id, "error", err.Error())
+			return StageAtOdds, ActionNone, nil
+		}
 	}
 	did, err = action(did, err)
 	return stage, did, err
@@ -418,9 +525,6 @@ func settled(ctx context.Context, o found, stage Stage, did Action, err error) (
 // erased cancels an order whose customer is erased, as finish-erasure does for those that the list of the customer's orders showed it: nobody can say any more
 // where it goes. One that leaves at the same time is the carrier's, and follows its shipment.
 func (r *run) erased(ctx context.Context, o found) (Stage, Action, error) {
-	if r.full() {
-		return StageErased, ActionPostponed, nil
-	}
 	_, err := r.Orders.Cancel(ctx, o.request(r.Clock, "sweep-erased"), o.id, order.CancelInput{Origin: order.OriginOperator, Reason: order.ReasonErased})
 	if errors.Is(err, order.ErrDispatched) {
 		return StageErased, ActionNone, nil
@@ -434,10 +538,15 @@ type found struct {
 	state       order.State
 	version     int64
 	changed     time.Time // when it came to be so: the time of its newest event
-	budgets     int64     // that have passed since
+	undated     bool      // that lies ahead: the clock of who wrote it was wrong, and nobody knows when it was
+	budgets     int64     // that have passed since, or where that is not known, since a time that is the same for all
 	closedAt    int64     // version of order.cancelling, 0 where there is none
 	correlation string
 }
+
+// stands reports whether nothing has come of the order for a budget. Of one that is undated nobody
+// knows, and what is done about it needs another sign.
+func (o found) stands() bool { return o.undated || o.budgets >= 1 }
 
 // request identifies a command on the order as it stands still.
 func (o found) request(c clock.Clock, command string) es.Request {
@@ -471,7 +580,12 @@ func (r *run) load(ctx context.Context, id string) (found, error) {
 			o.closedAt = e.Version
 		}
 	}
-	o.budgets = int64(r.Clock.Now().Sub(o.changed) / r.Budget)
+	now := r.Clock.Now()
+	if o.undated = o.changed.After(now.Add(skew)); o.undated {
+		o.budgets = now.UnixNano() / int64(r.Budget)
+	} else {
+		o.budgets = int64(now.Sub(o.changed) / r.Budget)
+	}
 	return o, nil
 }
 
@@ -501,6 +615,15 @@ func (r *run) leave(ctx context.Context, name string) (Action, error) {
 		return action(ActionLeft, err)
 	}
 	return "", nil
+}
+
+// closeIfGone closes an order that a run has taken, unless the run still goes: Step Functions ends
+// it in time by a clock of its own.
+func (r *run) closeIfGone(ctx context.Context, o found) (Action, error) {
+	if left, err := r.leave(ctx, o.state.SagaID); err != nil || left != "" {
+		return left, err
+	}
+	return r.close(ctx, o)
 }
 
 // close asks the arbiter, and starts the undo where the order is closed by now. The commit's id names the version that stood still, so that two sweeps

@@ -28,7 +28,11 @@ import (
 	"orderflow/shared/order"
 	"orderflow/shared/saga"
 	"orderflow/shared/shipment"
+	"orderflow/shared/stock"
+	"orderflow/shared/stock/stocktest"
 	"orderflow/shared/sweep"
+	"orderflow/shared/sweep/sweeptest"
+	"orderflow/shared/view"
 	"orderflow/shared/view/orders"
 )
 
@@ -53,14 +57,25 @@ type world struct {
 	rows  map[string]orders.Row // as the view has them: only what project was called for
 	// counted is what each metric was given, a number a sweep.
 	counted map[string][]int64
-	mu      sync.Mutex // of slots: sweeps run side by side
-	slots   []string   // that were looked at
+	rounds  sweep.Rounds
+	// counters are the rows of stock.
+	counters *stocktest.Counters
+	mu       sync.Mutex // of slots: sweeps run side by side
+	slots    []string   // that were looked at
 }
 
+// newWorld is one in which it is the turn of the orders that wait in one slot with o1.
 func newWorld() *world {
+	registry := es.NewRegistry(customer.Register, order.Register, shipment.Register, stock.Register)
+	rounds, turn := &sweeptest.Memory{}, sweep.Place{Slot: orders.Slot("o1")}
+	at := sweep.Position{Waiting: turn, Shipped: turn}
+	if _, saved, err := rounds.Save(context.Background(), at); err != nil || !saved {
+		panic(fmt.Sprint("no position is kept: ", err))
+	}
 	return &world{
-		clock: clock.NewFake(start), store: memstore.New(es.NewRegistry(customer.Register, order.Register, shipment.Register)), runs: &runs{names: map[string]bool{}}, rows: map[string]orders.Row{},
-		counted: map[string][]int64{},
+		clock: clock.NewFake(start), store: memstore.New(registry),
+		runs: &runs{names: map[string]bool{}}, rows: map[string]orders.Row{}, counted: map[string][]int64{},
+		rounds: rounds, counters: stocktest.NewCounters(),
 	}
 }
 
@@ -68,7 +83,9 @@ func (w *world) sweeper() sweep.Sweeper {
 	shipments := shipment.New(shipment.Deps{Store: w.store, Clock: w.clock})
 	return sweep.Sweeper{
 		Rows: w, Orders: order.New(order.Deps{Store: w.store, Clock: w.clock, Shipments: shipments}), Shipments: shipments,
-		Customers: customer.New(customer.Deps{Store: w.store, Clock: w.clock}), Runs: w.runs, Clock: w.clock, Budget: budget,
+		Customers: customer.New(customer.Deps{Store: w.store, Clock: w.clock}),
+		Runs:      w.runs, Rounds: w.rounds, Clock: w.clock, Budget: budget,
+		Stock: stock.New(stock.Deps{Store: w.store, Clock: w.clock, Counters: w.counters}),
 		Count: func(metric string, n int64) { w.counted[metric] = append(w.counted[metric], n) },
 	}
 }
@@ -120,12 +137,16 @@ func (w *world) state(t fataler, id string) order.State {
 	return s
 }
 
-func (w *world) Open(_ context.Context, before time.Time) iter.Seq2[string, error] {
-	return w.list(before, func(r orders.Row) bool { return !r.Status.Final() && r.Saga.State != order.SagaFailed })
+func (w *world) Open(_ context.Context, dated orders.Dated) iter.Seq2[orders.Listed, error] {
+	return w.list(dated, "", func(_ string, r orders.Row) bool {
+		return !r.Status.Final() && r.Saga.State != order.SagaFailed
+	})
 }
 
-func (w *world) Failed(_ context.Context, before time.Time) iter.Seq2[string, error] {
-	return w.list(before, func(r orders.Row) bool { return !r.Status.Final() && r.Saga.State == order.SagaFailed })
+func (w *world) Failed(_ context.Context, dated orders.Dated) iter.Seq2[orders.Listed, error] {
+	return w.list(dated, "", func(_ string, r orders.Row) bool {
+		return !r.Status.Final() && r.Saga.State == order.SagaFailed
+	})
 }
 
 func (w *world) looksAt(slot string) {
@@ -134,26 +155,35 @@ func (w *world) looksAt(slot string) {
 	w.slots = append(w.slots, slot)
 }
 
-func (w *world) Waiting(_ context.Context, slot int, before time.Time) iter.Seq2[string, error] {
+func (w *world) Waiting(_ context.Context, slot int, dated orders.Dated, after string) iter.Seq2[orders.Listed, error] {
 	w.looksAt(fmt.Sprint("waiting ", slot))
-	return w.list(before, func(r orders.Row) bool { return r.Status == order.StatusConfirmed })
+	return w.list(dated, after, func(id string, r orders.Row) bool {
+		return r.Status == order.StatusConfirmed && orders.Slot(id) == slot
+	})
 }
 
-func (w *world) Shipped(_ context.Context, slot int, before time.Time) iter.Seq2[string, error] {
+func (w *world) Shipped(_ context.Context, slot int, dated orders.Dated, after string) iter.Seq2[orders.Listed, error] {
 	w.looksAt(fmt.Sprint("shipped ", slot))
-	return w.list(before, func(r orders.Row) bool { return r.Status == order.StatusShipped })
+	return w.list(dated, after, func(id string, r orders.Row) bool {
+		return r.Status == order.StatusShipped && orders.Slot(id) == slot
+	})
 }
 
-func (w *world) list(before time.Time, match func(orders.Row) bool) iter.Seq2[string, error] {
-	var ids []string
+func (w *world) list(
+	dated orders.Dated, after string, match func(string, orders.Row) bool,
+) iter.Seq2[orders.Listed, error] {
+	var list []orders.Listed
 	for _, id := range w.ids {
-		if r := w.rows[id]; match(r) && r.UpdatedAt.Before(before) {
-			ids = append(ids, id)
+		r := w.rows[id]
+		place := view.TimeKey(r.UpdatedAt, id)
+		if match(id, r) && (r.UpdatedAt.Before(dated.Before) || r.UpdatedAt.After(dated.After)) && place > after {
+			list = append(list, orders.Listed{ID: id, Place: place})
 		}
 	}
-	return func(yield func(string, error) bool) {
-		for _, id := range ids {
-			if !yield(id, nil) {
+	slices.SortFunc(list, func(a, b orders.Listed) int { return strings.Compare(a.Place, b.Place) })
+	return func(yield func(orders.Listed, error) bool) {
+		for _, listed := range list {
+			if !yield(listed, nil) {
 				return
 			}
 		}
@@ -380,29 +410,92 @@ func TestWaiting(t *testing.T) {
 	shipped := order.Shipped{ShipmentID: id, Revision: 1, DispatchedAt: "2026-01-02T03:00:00Z"}
 	arrived := order.Delivered{ShipmentID: id}
 	closed := order.Cancelling{Reason: order.ReasonErased, Note: "pd1:n", From: order.StatusConfirmed, Origin: order.OriginOperator}
+	items := []stock.Item{{SKU: "s1", Quantity: 2}}
+	reservationID := stock.ReservationID("o1", 1)
+	reserved := stock.Reserved{ReservationID: reservationID, OrderID: "o1", Items: items}
+	departed := stock.Departed{ReservationID: reservationID, OrderID: "o1", Items: items}
+	booked := stock.Committed{ReservationID: reservationID, OrderID: "o1", Items: items, Departed: true}
+	late := stock.Committed{ReservationID: reservationID, OrderID: "o1", Items: items}
+	released := stock.Released{ReservationID: reservationID, OrderID: "o1", Items: items}
+	left := append(slices.Clone(ordered), shipped)
 	for name, tt := range map[string]struct {
 		order    []any
 		shipment []any
 		stage    sweep.Stage
 		action   sweep.Action
 		then     []any // the order's further events
+		stock    []any // the reservation's, reserved and departed where it is nil
+		booked   any   // its further one
 	}{
-		"never prepared":                  {ordered, []any{scheduled}, sweep.StageUnprepared, sweep.ActionNone, nil},
-		"waits for the carrier":           {ordered, []any{scheduled, prepared}, "", "", nil},
-		"left":                            {ordered, []any{scheduled, prepared, dispatched}, sweep.StageLeft, sweep.ActionFollowed, []any{shipped}},
-		"arrived":                         {ordered, []any{scheduled, prepared, dispatched, delivered}, sweep.StageLeft, sweep.ActionFollowed, []any{shipped, arrived}},
-		"on its way":                      {append(slices.Clone(ordered), shipped), []any{scheduled, prepared, dispatched}, "", "", nil},
-		"arrived, and known to have left": {append(slices.Clone(ordered), shipped), []any{scheduled, prepared, dispatched, delivered}, sweep.StageLeft, sweep.ActionFollowed, []any{arrived}},
-		"taken back by a person":          {ordered, []any{scheduled, prepared, stopped(order.OriginOperator)}, sweep.StageStopped, sweep.ActionFollowed, []any{closed}},
-		"taken back by nobody who may":    {ordered, []any{scheduled, stopped(order.OriginSaga)}, sweep.StageAtOdds, sweep.ActionNone, nil},
-		"another's left":                  {others, []any{scheduled, prepared, dispatched}, sweep.StageAtOdds, sweep.ActionNone, nil},
-		"another's arrived":               {others, []any{scheduled, prepared, dispatched, delivered}, sweep.StageAtOdds, sweep.ActionNone, nil},
-		"another's taken back":            {others, []any{scheduled, stopped(order.OriginOperator)}, sweep.StageAtOdds, sweep.ActionNone, nil},
+		"never prepared": {
+			order: ordered, shipment: []any{scheduled}, stage: sweep.StageUnprepared, action: sweep.ActionNone,
+		},
+		"waits for the carrier": {order: ordered, shipment: []any{scheduled, prepared}},
+		"left": {
+			order: ordered, shipment: []any{scheduled, prepared, dispatched},
+			stage: sweep.StageLeft, action: sweep.ActionFollowed, then: []any{shipped},
+		},
+		"arrived": {
+			order: ordered, shipment: []any{scheduled, prepared, dispatched, delivered},
+			stage: sweep.StageLeft, action: sweep.ActionFollowed, then: []any{shipped, arrived}, booked: booked,
+		},
+		"on its way": {
+			order: left, shipment: []any{scheduled, prepared, dispatched}, stock: []any{reserved, departed, booked},
+		},
+		"arrived, and known to have left": {
+			order: left, shipment: []any{scheduled, prepared, dispatched, delivered}, stock: []any{reserved, departed, booked},
+			stage: sweep.StageLeft, action: sweep.ActionFollowed, then: []any{arrived},
+		},
+		"arrived, and its stock is open": {
+			order: left, shipment: []any{scheduled, prepared, dispatched, delivered},
+			stage: sweep.StageLeft, action: sweep.ActionFollowed, then: []any{arrived}, booked: booked,
+		},
+		"on its way, and its stock is open": {
+			order: left, shipment: []any{scheduled, prepared, dispatched},
+			stage: sweep.StageUnbooked, action: sweep.ActionCommitted, booked: booked,
+		},
+		"on its way since an earlier release": {
+			order: left, shipment: []any{scheduled, prepared, dispatched}, stock: []any{reserved},
+			stage: sweep.StageUnbooked, action: sweep.ActionCommitted, booked: late,
+		},
+		"on its way, and its stock is released": {
+			order: left, shipment: []any{scheduled, prepared, dispatched}, stock: []any{reserved, released},
+			stage: sweep.StageAtOdds, action: sweep.ActionNone,
+		},
+		"arrived, and its stock is released": {
+			order: left, shipment: []any{scheduled, prepared, dispatched, delivered}, stock: []any{reserved, released},
+			stage: sweep.StageAtOdds, action: sweep.ActionNone, then: []any{arrived},
+		},
+		"taken back by a person": {
+			order: ordered, shipment: []any{scheduled, prepared, stopped(order.OriginOperator)}, stock: []any{reserved},
+			stage: sweep.StageStopped, action: sweep.ActionFollowed, then: []any{closed},
+		},
+		"taken back by nobody who may": {
+			order: ordered, shipment: []any{scheduled, stopped(order.OriginSaga)},
+			stage: sweep.StageAtOdds, action: sweep.ActionNone,
+		},
+		"another's left": {
+			order: others, shipment: []any{scheduled, prepared, dispatched}, stage: sweep.StageAtOdds, action: sweep.ActionNone,
+		},
+		"another's arrived": {
+			order: others, shipment: []any{scheduled, prepared, dispatched, delivered},
+			stage: sweep.StageAtOdds, action: sweep.ActionNone,
+		},
+		"another's taken back": {
+			order: others, shipment: []any{scheduled, stopped(order.OriginOperator)},
+			stage: sweep.StageAtOdds, action: sweep.ActionNone,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
 			w.do(t, "o1", tt.order...)
-			w.append(t, es.NewStreamID(shipment.Category, id), tt.shipment...)
+			w.append(t, es.NewStreamID(shipment.Category, id), nil, tt.shipment...)
+			if tt.stock == nil {
+				tt.stock = []any{reserved, departed}
+			}
+			counted := stock.Restocked{SKU: "s1", Delta: 5, Counted: 5}
+			w.append(t, es.NewStreamID(stock.Category, "s1"), w.counters.Restock(stock.Level{SKU: "s1"}, 5, 1, stock.Marks{}), counted)
+			w.append(t, es.NewStreamID(stock.ReservationCategory, reservationID), w.counters.Reserve(items, stock.Marks{}), tt.stock...)
 			w.clock.Advance(budget + time.Second)
 			summary, err := w.sweeper().Sweep(t.Context())
 			want := sweep.Summary{Found: map[sweep.Stage]int{}, Actions: map[sweep.Action]int{}}
@@ -426,16 +519,51 @@ func TestWaiting(t *testing.T) {
 			if diff := cmp.Diff(tt.then, then); diff != "" {
 				t.Errorf("the order's further events: (-want +got)\n%s", diff)
 			}
+			reservation, err := w.store.Load(t.Context(), es.NewStreamID(stock.ReservationCategory, reservationID), 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var further any
+			for _, e := range reservation.Events[len(tt.stock):] {
+				further = e.Data
+			}
+			if diff := cmp.Diff(tt.booked, further); diff != "" || len(reservation.Events) > len(tt.stock)+1 {
+				t.Errorf("the reservation's further event: (-want +got)\n%s", diff)
+			}
+			// The next turn finds nothing more to do but what is for people.
+			w.project(t, "o1")
+			w.clock.Advance(budget + time.Second)
+			again, err := w.turn("o1").Sweep(t.Context())
+			acted := again.Actions[sweep.ActionFollowed] + again.Actions[sweep.ActionCommitted]
+			if acted > 0 && tt.booked != nil || err != nil {
+				t.Errorf("again: %+v, %v", again, err)
+			}
 		})
 	}
 }
 
-// append puts events into a stream that has none.
-func (w *world) append(t *testing.T, stream es.StreamID, events ...any) {
+// turn is a sweeper whose turn it is to look at an order that waits.
+func (w *world) turn(id string) sweep.Sweeper {
+	at := sweep.Place{Slot: orders.Slot(id)}
+	w.rounds = &sweeptest.Memory{}
+	position := sweep.Position{Waiting: at, Shipped: at}
+	if _, saved, err := w.rounds.Save(context.Background(), position); err != nil || !saved {
+		panic(fmt.Sprint("no position is kept: ", err))
+	}
+	return w.sweeper()
+}
+
+// append puts events into a stream that has none, with an effect or nil.
+func (w *world) append(t *testing.T, stream es.StreamID, effect es.Effect, events ...any) {
 	t.Helper()
 	head, err := w.store.At(t.Context(), stream, 0)
 	if err == nil {
-		_, err = w.store.Append(t.Context(), []es.Commit{{Head: head, ID: "given", Time: w.clock.Now(), Events: events}})
+		var effects []es.Effect
+		if effect != nil {
+			effects = append(effects, effect)
+		}
+		commit := es.Commit{Head: head, ID: "given", Time: w.clock.Now(), Events: events}
+		_, err = w.store.Append(t.Context(), []es.Commit{commit}, effects...)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -468,8 +596,8 @@ func TestErased(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
 			w.do(t, "o1", order.Placed{OrderID: "o1", CustomerID: "c1", Revision: 1}, started, order.Confirmed{SagaID: "o1", PaymentID: "p1", ShipmentID: id})
-			w.append(t, es.NewStreamID(customer.Category, "c1"), tt.customer...)
-			w.append(t, es.NewStreamID(shipment.Category, id), tt.shipment...)
+			w.append(t, es.NewStreamID(customer.Category, "c1"), nil, tt.customer...)
+			w.append(t, es.NewStreamID(shipment.Category, id), nil, tt.shipment...)
 			w.clock.Advance(budget + time.Second)
 			if memory := w.store; tt.leaves {
 				w.store = &hooked{Store: memory, before: func() {
@@ -516,30 +644,11 @@ func TestErasedOrNot(t *testing.T) {
 	}
 }
 
-// TestEachSlotHasItsTurn: sweeps five minutes apart go through all of them.
-func TestEachSlotHasItsTurn(t *testing.T) {
-	w := newWorld()
-	for range orders.Slots {
-		if _, err := w.sweeper().Sweep(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		w.clock.Advance(5 * time.Minute)
-	}
-	for slot := range orders.Slots {
-		if want := []string{fmt.Sprint("waiting ", slot), fmt.Sprint("shipped ", slot)}; !slices.Contains(w.slots, want[0]) || !slices.Contains(w.slots, want[1]) {
-			t.Errorf("looked at %q, and not at %q", w.slots, want)
-		}
-	}
-	if want := 2 * orders.Slots; len(w.slots) != want {
-		t.Errorf("looked at %d slots, want %d", len(w.slots), want)
-	}
-}
-
 // unreported are lists with orders on their way that take all the time there is.
 type unreported struct{ *world }
 
-func (unreported) Shipped(ctx context.Context, _ int, _ time.Time) iter.Seq2[string, error] {
-	return endless{}.Open(ctx, time.Time{})
+func (unreported) Shipped(ctx context.Context, _ int, _ orders.Dated, _ string) iter.Seq2[orders.Listed, error] {
+	return endless{}.Open(ctx, orders.Dated{})
 }
 
 // However many orders are on their way for ever, those that wait to leave have their turn.
@@ -888,23 +997,23 @@ type lists struct {
 	open, failed bool
 }
 
-func (l lists) Open(ctx context.Context, before time.Time) iter.Seq2[string, error] {
-	return breaking(l.world.Open(ctx, before), l.open)
+func (l lists) Open(ctx context.Context, dated orders.Dated) iter.Seq2[orders.Listed, error] {
+	return breaking(l.world.Open(ctx, dated), l.open)
 }
 
-func (l lists) Failed(ctx context.Context, before time.Time) iter.Seq2[string, error] {
-	return breaking(l.world.Failed(ctx, before), l.failed)
+func (l lists) Failed(ctx context.Context, dated orders.Dated) iter.Seq2[orders.Listed, error] {
+	return breaking(l.world.Failed(ctx, dated), l.failed)
 }
 
-func breaking(ids iter.Seq2[string, error], breaks bool) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		for id, err := range ids {
-			if !yield(id, err) {
+func breaking(list iter.Seq2[orders.Listed, error], breaks bool) iter.Seq2[orders.Listed, error] {
+	return func(yield func(orders.Listed, error) bool) {
+		for listed, err := range list {
+			if !yield(listed, err) {
 				return
 			}
 		}
 		if breaks {
-			yield("", errDown)
+			yield(orders.Listed{}, errDown)
 		}
 	}
 }
@@ -1033,10 +1142,10 @@ func TestDeadline(t *testing.T) {
 // endless is a list of open orders that takes all the time there is.
 type endless struct{ *world }
 
-func (endless) Open(ctx context.Context, _ time.Time) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
+func (endless) Open(ctx context.Context, _ orders.Dated) iter.Seq2[orders.Listed, error] {
+	return func(yield func(orders.Listed, error) bool) {
 		<-ctx.Done()
-		yield("", ctx.Err())
+		yield(orders.Listed{}, ctx.Err())
 	}
 }
 

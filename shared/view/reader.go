@@ -2,12 +2,14 @@ package view
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"sync"
 	"time"
 
 	"orderflow/shared/clock"
+	"orderflow/shared/es"
 )
 
 // How long readers go on with a generation that does not serve any more.
@@ -73,7 +75,9 @@ type Listed[R any] struct {
 	Sort string // its place in the list
 }
 
-// List reads a part of a list as the caller goes on. A caller that takes long goes on in the generation that serves then: a row's place in a list is the same in all.
+// List reads a part of a list as the caller goes on. A caller that takes long goes on in the
+// generation that serves then: a row's place in a list is the same in all. A row that can't be
+// read, an es.ErrCorrupt, keeps back none behind it; any other error is the last that comes.
 func (r *Reader[R]) List(ctx context.Context, q Query) iter.Seq2[Listed[R], error] {
 	return func(yield func(Listed[R], error) bool) {
 		for {
@@ -89,7 +93,7 @@ func (r *Reader[R]) List(ctx context.Context, q Query) iter.Seq2[Listed[R], erro
 					listed.ID, listed.Sort = item.ID, q.place(item)
 					listed.Row, err = r.definition.decode(item)
 				}
-				if !yield(listed, err) || err != nil {
+				if !yield(listed, err) || err != nil && !errors.Is(err, es.ErrCorrupt) {
 					return
 				}
 				if q.behind(listed.Sort) {

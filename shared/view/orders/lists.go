@@ -2,11 +2,13 @@ package orders
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"strconv"
 	"time"
 
 	"orderflow/shared/clock"
+	"orderflow/shared/es"
 	"orderflow/shared/order"
 	"orderflow/shared/view"
 )
@@ -101,32 +103,56 @@ func (l Lists) Of(
 	return l.rows.List(ctx, part)
 }
 
-// Open gives the ids of the orders on which the saga is not through and which nothing has changed since before, the longest unchanged first. It reads as
-// the caller goes on. The list lags, so the order itself may have moved on.
-func (l Lists) Open(ctx context.Context, before time.Time) iter.Seq2[string, error] {
-	return l.standing(ctx, standingOpen, before)
+// Dated says which orders of a list are meant, by the date of the last change of each: those that
+// were changed before one time, and those whose change is dated after another. That is in the
+// future: the clock that dated it was wrong, and nobody knows when it was.
+type Dated struct{ Before, After time.Time }
+
+// Listed is an order in a list.
+type Listed struct {
+	ID    string
+	Place string // in the list, to go on after
 }
 
-// Failed gives the ids of the orders whose undo has failed, the longest unchanged first, like Open.
-func (l Lists) Failed(ctx context.Context, before time.Time) iter.Seq2[string, error] {
-	return l.standing(ctx, standingFailed, before)
+// Open gives the orders on which the saga is not through, those with the oldest date first. It
+// reads as the caller goes on. The list lags, so the order itself may have moved on. A row that
+// can't be read is an es.ErrCorrupt, behind which it goes on.
+func (l Lists) Open(ctx context.Context, dated Dated) iter.Seq2[Listed, error] {
+	return l.standing(ctx, standingOpen, dated, "")
 }
 
-// Waiting gives the ids of the orders of a slot, 0 to Slots-1, that are confirmed, the longest unchanged first, like Open.
-func (l Lists) Waiting(ctx context.Context, slot int, before time.Time) iter.Seq2[string, error] {
-	return l.standing(ctx, waiting(slot), before)
+// Failed gives the orders whose undo has failed, like Open.
+func (l Lists) Failed(ctx context.Context, dated Dated) iter.Seq2[Listed, error] {
+	return l.standing(ctx, standingFailed, dated, "")
 }
 
-// Shipped gives the ids of the orders of a slot that are shipped, the longest unchanged first, like Open.
-func (l Lists) Shipped(ctx context.Context, slot int, before time.Time) iter.Seq2[string, error] {
-	return l.standing(ctx, shipped(slot), before)
+// Waiting gives the orders of a slot, 0 to Slots-1, that are confirmed, behind a place or from the
+// beginning, like Open.
+func (l Lists) Waiting(ctx context.Context, slot int, dated Dated, after string) iter.Seq2[Listed, error] {
+	return l.standing(ctx, waiting(slot), dated, after)
 }
 
-func (l Lists) standing(ctx context.Context, list string, before time.Time) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		for listed, err := range l.rows.List(ctx, view.Query{Index: standing, Partition: list, Before: view.Time(before)}) {
-			if !yield(listed.ID, err) {
-				return
+// Shipped gives the orders of a slot that are shipped, like Waiting.
+func (l Lists) Shipped(ctx context.Context, slot int, dated Dated, after string) iter.Seq2[Listed, error] {
+	return l.standing(ctx, shipped(slot), dated, after)
+}
+
+// standing reads both parts of a list, a query each.
+func (l Lists) standing(ctx context.Context, list string, dated Dated, after string) iter.Seq2[Listed, error] {
+	before, ahead := view.Time(dated.Before), view.Time(dated.After)
+	parts := []view.Query{
+		{Index: standing, Partition: list, After: after, Before: before},
+		{Index: standing, Partition: list, After: max(after, ahead)},
+	}
+	if after >= before {
+		parts = parts[1:]
+	}
+	return func(yield func(Listed, error) bool) {
+		for _, q := range parts {
+			for listed, err := range l.rows.List(ctx, q) {
+				if !yield(Listed{ID: listed.ID, Place: listed.Sort}, err) || err != nil && !errors.Is(err, es.ErrCorrupt) {
+					return
+				}
 			}
 		}
 	}

@@ -528,11 +528,14 @@ func refused(t *testing.T, tables tables) {
 }
 
 // everySlot goes through a list of each slot.
-func everySlot(ctx context.Context, list func(context.Context, int, time.Time) iter.Seq2[string, error], before time.Time) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
+func everySlot(
+	ctx context.Context, list func(context.Context, int, orders.Dated, string) iter.Seq2[orders.Listed, error],
+	dated orders.Dated,
+) iter.Seq2[orders.Listed, error] {
+	return func(yield func(orders.Listed, error) bool) {
 		for slot := range orders.Slots {
-			for id, err := range list(ctx, slot, before) {
-				if !yield(id, err) {
+			for listed, err := range list(ctx, slot, dated, "") {
+				if !yield(listed, err) {
 					return
 				}
 			}
@@ -555,23 +558,24 @@ func standing(t *testing.T, tables tables) {
 			t.Fatal(err)
 		}
 	}
-	check := func(before time.Time, open, failed, waiting, shipped []int) {
+	lists := func(dated orders.Dated, open, failed, waiting, shipped []int) {
 		t.Helper()
 		for _, tt := range []struct {
 			name string
-			ids  iter.Seq2[string, error]
+			list iter.Seq2[orders.Listed, error]
 			want []int
 		}{
-			{"open", tables.Open(ctx, before), open}, {"failed", tables.Failed(ctx, before), failed},
-			{"waiting", everySlot(ctx, tables.Waiting, before), waiting}, {"shipped", everySlot(ctx, tables.Shipped, before), shipped},
+			{"open", tables.Open(ctx, dated), open}, {"failed", tables.Failed(ctx, dated), failed},
+			{"waiting", everySlot(ctx, tables.Waiting, dated), waiting},
+			{"shipped", everySlot(ctx, tables.Shipped, dated), shipped},
 		} {
 			got, want := []string{}, []string{}
-			for orderID, err := range tt.ids {
+			for listed, err := range tt.list {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if strings.HasPrefix(orderID, id) {
-					got = append(got, orderID)
+				if strings.HasPrefix(listed.ID, id) {
+					got = append(got, listed.ID)
 				}
 			}
 			for _, n := range tt.want {
@@ -581,6 +585,11 @@ func standing(t *testing.T, tables tables) {
 				t.Errorf("%s: (-want +got)\n%s", tt.name, diff)
 			}
 		}
+	}
+	never := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	check := func(before time.Time, open, failed, waiting, shipped []int) {
+		t.Helper()
+		lists(orders.Dated{Before: before, After: never}, open, failed, waiting, shipped)
 	}
 	check(rows[6].UpdatedAt, []int{0, 2, 5}, []int{3}, []int{1}, nil)
 	check(rows[6].UpdatedAt.Add(time.Nanosecond), []int{0, 2, 5, 6}, []int{3}, []int{1}, nil)
@@ -605,11 +614,60 @@ func standing(t *testing.T, tables tables) {
 		t.Fatal(err)
 	}
 	check(shipped.UpdatedAt.Add(time.Hour), []int{2, 5, 6, 0}, nil, nil, nil)
-	for _, err := range tables.Open(ctx, moved.UpdatedAt.Add(time.Minute)) {
+	// What is dated ahead comes behind what is old, and what lies between does not come.
+	behind := rows[5].UpdatedAt.Add(time.Nanosecond)
+	lists(orders.Dated{Before: rows[2].UpdatedAt.Add(time.Nanosecond), After: behind}, []int{2, 6, 0}, nil, nil, nil)
+	lists(orders.Dated{Before: rows[0].UpdatedAt, After: behind}, []int{6, 0}, nil, nil, nil)
+	lists(orders.Dated{Before: rows[0].UpdatedAt, After: never}, nil, nil, nil, nil)
+	places(t, tables)
+	for _, err := range tables.Open(ctx, orders.Dated{Before: moved.UpdatedAt.Add(time.Minute), After: never}) {
 		if err != nil {
 			t.Error(err)
 		}
 		break // whoever has seen enough may stop
+	}
+}
+
+// places: who goes on behind the place of an order that a slot gave comes to the next one, in
+// either part of the list, and to none twice.
+func places(t *testing.T, tables tables) {
+	ctx := context.Background()
+	id := newCustomer()
+	slot := -1
+	var want []string
+	for n := 0; len(want) < 6; n++ {
+		r := row(id, n, order.StatusConfirmed, 1)
+		if slot < 0 {
+			slot = orders.Slot(r.OrderID)
+		}
+		if orders.Slot(r.OrderID) != slot {
+			continue
+		}
+		if len(want) >= 3 {
+			r.UpdatedAt = r.UpdatedAt.AddDate(1000, 0, 0)
+		}
+		if err := tables.put(ctx, orders.Row{}, r); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, r.OrderID)
+	}
+	dated := orders.Dated{Before: Epoch.AddDate(1, 0, 0), After: Epoch.AddDate(999, 0, 0)}
+	got, after := []string{}, ""
+	for more := true; more; {
+		more = false
+		for listed, err := range tables.Waiting(ctx, slot, dated, after) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			after, more = listed.Place, true
+			if strings.HasPrefix(listed.ID, id) {
+				got = append(got, listed.ID)
+				break
+			}
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("one by one: (-want +got)\n%s", diff)
 	}
 }
 
