@@ -182,9 +182,9 @@ func (r *replayer) fromStore(ctx context.Context, sender *consumerqueue.Sender) 
 	run := replay.Replay{Consumer: sender, Pace: rate.NewLimiter(rate.Limit(r.rate), replay.MaxBatch), State: state}
 	total, orders := int64(-1), order.Decider.Repository(order.Category, store)
 	if r.stream != "" {
-		run.Source = replay.FromStream(store, orders, es.StreamID(r.stream), state.Selection())
+		run.Source = replay.FromStream(store, orders, es.StreamID(r.stream), state.Selection(r.clock))
 	} else {
-		run.Source = replay.FromStore(store, contract.Registry(), orders, r.segments, state.Selection())
+		run.Source = replay.FromStore(store, contract.Registry(), orders, r.segments, state.Selection(r.clock))
 		total = commitsIn(ctx, client, tableName)
 	}
 	what := "Replaying"

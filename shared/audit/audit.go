@@ -417,7 +417,7 @@ func (r *run) missing(ctx context.Context, m Mark) (lost, error) {
 				if done = c.Time.Before(r.state.Since) || newer.Sub(c.Time) > MaxAge; !done && gaps.Meets(Of(c)) {
 					l.abandoned = l.abandoned.Add(Of(c))
 				}
-			case gaps.Meets(Of(c)) && !c.Time.After(r.now.Add(-r.Settle)):
+			case gaps.Meets(Of(c)) && !met(c, m).After(r.now.Add(-r.Settle)):
 				l.commits = append(l.commits, c)
 				done = r.take() // the rest is still missing in the next audit
 			}
@@ -439,6 +439,16 @@ func (r *run) missing(ctx context.Context, m Mark) (lost, error) {
 	}
 	l.rest = gaps.And(unread)
 	return l, nil
+}
+
+// met is when a commit was there at the latest: when it says that it was decided, or when the other
+// consumer met the newest version of its stream. The first is the word of whichever machine decided
+// it, and one that is dated ahead must not hide that it is lost.
+func met(c es.StoredCommit, m Mark) time.Time {
+	if !m.SeenAt.IsZero() && m.SeenAt.Before(c.Time) {
+		return m.SeenAt
+	}
+	return c.Time
 }
 
 // take counts a commit that is published again, and reports whether it was the last one for this audit.

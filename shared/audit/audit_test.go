@@ -326,6 +326,24 @@ func TestAudit(t *testing.T) {
 	}
 }
 
+// A commit that a wrong clock has dated a week ahead is found like any other, once it had its time
+// to settle since the other consumer met it. One that nobody dated ahead has that time from its
+// date.
+func TestDatedAhead(t *testing.T) {
+	w := newWorld()
+	const week = 7 * 24 * time.Hour
+	w.clock.Advance(week)
+	ahead := w.store("order/a", 2)
+	w.clock.Advance(-week)
+	w.meets(t, false, ahead)
+	w.meets(t, false, w.store("order/b", 1))
+	w.clock.Advance(settle - time.Second)
+	wants(t, w.audits(t), 0, 0, 0)
+	w.clock.Advance(time.Second)
+	wants(t, w.audits(t), 3, 3, 0)
+	wants(t, w.audits(t), 0, 0, 0)
+}
+
 // What can never be published is told once, whatever else the stream holds, and leaves the mark once it is published all the same.
 func TestUnpublishable(t *testing.T) {
 	for name, set := range map[string]func(w *world, bad es.StoredCommit){
@@ -667,6 +685,17 @@ func TestCanary(t *testing.T) {
 		}
 		if s := w.audits(t); s.CanaryMissing != 0 {
 			t.Errorf("it is told again: %+v", s)
+		}
+	})
+	t.Run("is lost, and was sent by a clock that is ahead", func(t *testing.T) {
+		w := newWorld()
+		w.lossy = true
+		w.clock.Advance(24 * time.Hour)
+		w.audits(t)
+		w.clock.Advance(settle - 24*time.Hour)
+		w.lossy = false
+		if s := w.audits(t); s.CanaryMissing != 1 {
+			t.Errorf("%+v", s)
 		}
 	})
 	if err := (audit.Canary{ID: "x", At: start}).Envelope().Validate(); err != nil {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"time"
 
+	"orderflow/shared/clock"
 	"orderflow/shared/contract"
 	"orderflow/shared/es"
 	"orderflow/shared/ident"
@@ -90,7 +91,7 @@ func (r *run) canary(ctx context.Context) (all []Arrival, err error) {
 	waiting := r.state.Canaries
 	r.state.Canaries = nil
 	for _, c := range waiting {
-		if r.now.Sub(c.At) <= r.Settle {
+		if r.now.Sub(c.At) <= r.Settle && !clock.Ahead(c.At, r.now) { // one dated ahead would be waited for until then
 			r.state.Canaries = append(r.state.Canaries, c)
 			continue
 		}

@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"orderflow/shared/clock"
 	"orderflow/shared/contract"
 	"orderflow/shared/es"
 	"orderflow/shared/poison"
@@ -55,6 +56,9 @@ type Selection struct {
 	Types []string  // published types; none: all of them
 	From  time.Time // of the commits that are meant, this one included; zero: from the first
 	To    time.Time // of the commits that are not meant any more
+	// Ahead, where it is not nil, tells the time by which a commit is dated ahead, by a clock that is
+	// wrong. Such a one is meant as well: it is no younger for that.
+	Ahead clock.Clock
 }
 
 // Validate names a type that there is not, with those that there are, and a window in which no time is.
@@ -82,7 +86,9 @@ func publishedTypes() []string {
 	return slices.Compact(names)
 }
 
-func (s Selection) during(t time.Time) bool { return !t.Before(s.From) && t.Before(s.To) }
+func (s Selection) during(t time.Time) bool {
+	return !t.Before(s.From) && (t.Before(s.To) || s.Ahead != nil && clock.Ahead(t, s.Ahead.Now()))
+}
 
 func (s Selection) named(eventType string) bool {
 	return len(s.Types) == 0 || slices.Contains(s.Types, eventType)

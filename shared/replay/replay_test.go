@@ -19,6 +19,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"orderflow/shared/clock"
 	"orderflow/shared/contract"
 	"orderflow/shared/contract/publish"
 	"orderflow/shared/es"
@@ -177,6 +178,9 @@ func (j *journal) state(t failer) replay.State {
 	return s
 }
 
+// began is the clock when the replay begins.
+var began = clock.NewFake(noon.Add(time.Hour))
+
 func begin(t failer, a replay.Arguments) replay.State {
 	t.Helper()
 	a.Segments = max(a.Segments, 1)
@@ -230,7 +234,7 @@ func TestWhatIsSent(t *testing.T) {
 			}
 			state := begin(t, tc.args)
 			run := replay.Replay{
-				Source: replay.FromStore(all, contract.Registry(), orders{}, 1, state.Selection()), Consumer: to, Pace: paced, State: state, Journal: kept,
+				Source: replay.FromStore(all, contract.Registry(), orders{}, 1, state.Selection(began)), Consumer: to, Pace: paced, State: state, Journal: kept,
 			}
 			if err := run.Run(t.Context()); err != nil {
 				t.Fatal(err)
@@ -257,6 +261,43 @@ func TestWhatIsSent(t *testing.T) {
 	}
 }
 
+// A commit that a wrong clock has dated ahead was there before the replay, and is in it as long as
+// nobody said up to when. What is made meanwhile is not, however long the replay takes: it is
+// delivered anyway.
+func TestDatedAhead(t *testing.T) {
+	const minute, week = 1, 7 * 24 * 60
+	all := store{{{Commits: []es.StoredCommit{
+		commit(t, "order/a", 1, 10, order.Started{SagaID: "s"}), commit(t, "order/b", 1, 60+week, order.Started{SagaID: "s"}),
+		commit(t, "order/c", 1, 60+2*minute, order.Started{SagaID: "s"}),
+		commit(t, "order/d", 1, 60+90*minute, order.Started{SagaID: "s"}),
+	}}}}
+	for name, tc := range map[string]struct {
+		to    string
+		takes time.Duration
+		want  string
+	}{
+		"at once":             {want: "order/a@1 order/b@1 order/d@1"}, // of d nobody knows yet that it is of the time after
+		"hours later":         {takes: 2 * time.Hour, want: "order/a@1 order/b@1"},
+		"up to a time":        {to: "2026-11-01T12:30:00Z", want: "order/a@1"},
+		"up to one of a week": {to: "2026-11-08T13:00:00Z", takes: 2 * time.Hour, want: "order/a@1 order/c@1 order/d@1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			state, to := begin(t, replay.Arguments{To: tc.to}), &consumer{}
+			now := clock.NewFake(noon.Add(time.Hour + tc.takes))
+			run := replay.Replay{
+				Source: replay.FromStore(all, contract.Registry(), orders{}, 1, state.Selection(now)), Consumer: to, Pace: &pace{},
+				State: state, Journal: &journal{},
+			}
+			if err := run.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(to.ids(), " "); got != tc.want {
+				t.Errorf("sent %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
 // What is sent is what publish-events publishes of the same commit, from either source, id and all, and each version where there are two.
 func TestEnvelopesAreThePublished(t *testing.T) {
 	events := []any{order.Started{SagaID: "s"}, order.Cancelled{SagaID: "s", Reason: order.ReasonExpired}}
@@ -275,8 +316,8 @@ func TestEnvelopesAreThePublished(t *testing.T) {
 	}
 	state := begin(t, replay.Arguments{})
 	for name, source := range map[string]replay.Source{
-		"the store":  replay.FromStore(store{{{Commits: []es.StoredCommit{c}}}}, contract.Registry(), orders{}, 1, state.Selection()),
-		"the stream": replay.FromStream(kept, orders{}, c.Stream, state.Selection()),
+		"the store":  replay.FromStore(store{{{Commits: []es.StoredCommit{c}}}}, contract.Registry(), orders{}, 1, state.Selection(began)),
+		"the stream": replay.FromStream(kept, orders{}, c.Stream, state.Selection(began)),
 	} {
 		to := &consumer{}
 		run := replay.Replay{Source: source, Consumer: to, Pace: &pace{}, State: begin(t, replay.Arguments{}), Journal: &journal{}}
@@ -311,8 +352,8 @@ func TestUpdated(t *testing.T) {
 	repository := order.Decider.Repository(order.Category, kept)
 	state := begin(t, replay.Arguments{Types: []string{contract.OrderUpdatedType}})
 	for name, source := range map[string]replay.Source{
-		"store":  replay.FromStore(kept, contract.Registry(), repository, 1, state.Selection()),
-		"stream": replay.FromStream(kept, repository, id, state.Selection()),
+		"store":  replay.FromStore(kept, contract.Registry(), repository, 1, state.Selection(began)),
+		"stream": replay.FromStream(kept, repository, id, state.Selection(began)),
 	} {
 		to := &consumer{}
 		run := replay.Replay{Source: source, Consumer: to, Pace: &pace{}, State: begin(t, replay.Arguments{Types: []string{contract.OrderUpdatedType}}), Journal: &journal{}}
@@ -332,7 +373,7 @@ func TestCorrupt(t *testing.T) {
 	to, state, kept := &consumer{}, begin(t, replay.Arguments{}), &journal{}
 	run := replay.Replay{
 		Source: replay.FromStore(store{{{Commits: []es.StoredCommit{{Stream: "order/a", ID: unreadable}, {Stream: "order/b", ID: unreadable}}}, {Commits: []es.StoredCommit{good}}}},
-			contract.Registry(), orders{}, 1, state.Selection()),
+			contract.Registry(), orders{}, 1, state.Selection(began)),
 		Consumer: to, Pace: &pace{}, State: state, Journal: kept,
 	}
 	if err := run.Run(t.Context()); err != nil {
@@ -351,7 +392,7 @@ func TestDryRun(t *testing.T) {
 	c := commit(t, "order/a", 1, 0, order.Started{SagaID: "s"}, order.Shipped{ShipmentID: "s"})
 	var told []int64
 	run := replay.Replay{
-		Source: replay.FromStore(store{{{}, {Commits: []es.StoredCommit{c}}}}, contract.Registry(), orders{}, 1, state.Selection()), Consumer: to, State: state,
+		Source: replay.FromStore(store{{{}, {Commits: []es.StoredCommit{c}}}}, contract.Registry(), orders{}, 1, state.Selection(began)), Consumer: to, State: state,
 		Progress: func(c replay.Counts) { told = append(told, c.Commits) },
 	}
 	if err := run.Run(t.Context()); err != nil {
@@ -405,7 +446,7 @@ func TestResume(t *testing.T) {
 				}
 			}
 			run := replay.Replay{
-				Source: replay.FromStore(all, contract.Registry(), orders{}, segments, state.Selection()), Consumer: to, Pace: &pace{}, State: state, Journal: kept,
+				Source: replay.FromStore(all, contract.Registry(), orders{}, segments, state.Selection(began)), Consumer: to, Pace: &pace{}, State: state, Journal: kept,
 			}
 			err := run.Run(context.Background())
 			touched := map[string]bool{}
@@ -449,7 +490,7 @@ func TestBatches(t *testing.T) {
 	}
 	to, state := &consumer{}, begin(t, replay.Arguments{})
 	run := replay.Replay{
-		Source: replay.FromStore(store{{page}}, contract.Registry(), orders{}, 1, state.Selection()), Consumer: to, Pace: &pace{}, State: state, Journal: &journal{},
+		Source: replay.FromStore(store{{page}}, contract.Registry(), orders{}, 1, state.Selection(began)), Consumer: to, Pace: &pace{}, State: state, Journal: &journal{},
 	}
 	if err := run.Run(t.Context()); err != nil || !slices.Equal(to.batches, []int{10, 10, 3}) {
 		t.Errorf("batches %v, %v", to.batches, err)
@@ -473,7 +514,7 @@ func TestMemstore(t *testing.T) {
 	}
 	to, state := &consumer{}, begin(t, replay.Arguments{Segments: 3})
 	run := replay.Replay{
-		Source: replay.FromStore(kept, contract.Registry(), orders{}, 3, state.Selection()), Consumer: to, Pace: &pace{}, State: state, Journal: &journal{},
+		Source: replay.FromStore(kept, contract.Registry(), orders{}, 3, state.Selection(began)), Consumer: to, Pace: &pace{}, State: state, Journal: &journal{},
 	}
 	if err := run.Run(t.Context()); err != nil {
 		t.Fatal(err)
@@ -508,7 +549,7 @@ func TestStream(t *testing.T) {
 	state := begin(t, replay.Arguments{Stream: string(id), Types: []string{"order.shipped"}, From: from.Format(time.RFC3339)})
 	to, journal := &consumer{busy: 9}, &journal{} // each page has 50 of the type, so that the second is cut off
 	for try := range 2 {
-		run := replay.Replay{Source: replay.FromStream(kept, order.Decider.Repository(order.Category, kept), id, state.Selection()), Consumer: to, Pace: &pace{}, State: state, Journal: journal}
+		run := replay.Replay{Source: replay.FromStream(kept, order.Decider.Repository(order.Category, kept), id, state.Selection(began)), Consumer: to, Pace: &pace{}, State: state, Journal: journal}
 		if err := run.Run(t.Context()); (err != nil) != (try == 0) {
 			t.Fatal(err)
 		}
@@ -532,7 +573,7 @@ func TestStream(t *testing.T) {
 		t.Error("the stream came out of its order")
 	}
 	state.Segments[0] = resume.Segment{Next: "x"}
-	run := replay.Replay{Source: replay.FromStream(kept, order.Decider.Repository(order.Category, kept), id, state.Selection()), Consumer: to, Pace: &pace{}, State: state, Journal: journal}
+	run := replay.Replay{Source: replay.FromStream(kept, order.Decider.Repository(order.Category, kept), id, state.Selection(began)), Consumer: to, Pace: &pace{}, State: state, Journal: journal}
 	if err := run.Run(t.Context()); err == nil {
 		t.Error("a position that is none passes")
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"orderflow/shared/clock"
 	"orderflow/shared/resume"
 )
 
@@ -73,12 +74,17 @@ func Begin(name string, a Arguments, now time.Time) (State, error) {
 			return State{}, fmt.Errorf("replay: to %w", err)
 		}
 	}
-	return s, s.Selection().Validate()
+	return s, s.Selection(nil).Validate()
 }
 
-// Selection is what the replay is of.
-func (s State) Selection() Selection {
-	return Selection{Types: s.Arguments.Types, From: s.From, To: s.To}
+// Selection is what the replay is of. Where nobody said up to when, it is also of what is dated
+// ahead of that clock: such a commit was there before the replay, and would be in none.
+func (s State) Selection(now clock.Clock) Selection {
+	of := Selection{Types: s.Arguments.Types, From: s.From, To: s.To}
+	if s.Arguments.To == "" {
+		of.Ahead = now
+	}
+	return of
 }
 
 // Journal keeps a State.

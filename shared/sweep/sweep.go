@@ -169,8 +169,6 @@ const (
 	margin = 5 * time.Second
 	// keeping is what of that is kept for saying how far it came, once nothing else is under way.
 	keeping = 2 * time.Second
-	// skew is how far clocks may differ. What is dated further ahead has no date.
-	skew = 5 * time.Minute
 )
 
 // Sweeper sweeps.
@@ -220,7 +218,7 @@ func (s Sweeper) Sweep(ctx context.Context) (Summary, error) {
 	looking, cancel := ahead(ctx, margin)
 	defer cancel()
 	now := s.Clock.Now()
-	dated := orders.Dated{Before: now.Add(-s.Budget), After: now.Add(skew)}
+	dated := orders.Dated{Before: now.Add(-s.Budget), After: now.Add(clock.Skew)}
 	// Those of which the undo failed are first: it costs little, and what the others take must not
 	// hide it.
 	run.through(work, looking, s.Rows.Failed(looking, dated), run.one, run.never)
@@ -581,7 +579,7 @@ func (r *run) load(ctx context.Context, id string) (found, error) {
 		}
 	}
 	now := r.Clock.Now()
-	if o.undated = o.changed.After(now.Add(skew)); o.undated {
+	if o.undated = clock.Ahead(o.changed, now); o.undated {
 		o.budgets = now.UnixNano() / int64(r.Budget)
 	} else {
 		o.budgets = int64(now.Sub(o.changed) / r.Budget)

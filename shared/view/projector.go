@@ -143,8 +143,12 @@ func (l *batchLag) add(now time.Time, folded []es.Recorded) {
 	l.at, l.events = now, l.events+int64(len(folded))
 	for _, e := range folded {
 		l.age = max(l.age, now.Sub(e.Time))
-		if e.Time.After(l.newest) {
-			l.newest = e.Time
+		at := e.Time
+		if at.After(now) { // dated by a clock that is ahead: nothing newer would be noted until then
+			at = now
+		}
+		if at.After(l.newest) {
+			l.newest = at
 		}
 	}
 }

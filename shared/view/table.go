@@ -47,7 +47,7 @@ type Controls interface {
 
 // Checkpoint says how far a view's rows have come.
 type Checkpoint struct {
-	Newest time.Time     // of all commits that were folded, when the newest was made
+	Newest time.Time     // of all commits that were folded, when the newest was made; not after At, whatever it says
 	Events int64         // how many events were folded into the serving rows. A projector that dies between row and checkpoint leaves some uncounted
 	Lag    time.Duration // age of the oldest event that the last batch brought, when it was folded
 	At     time.Time     // when the last batch was folded

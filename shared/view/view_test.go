@@ -311,6 +311,27 @@ func TestLagAndCheckpoint(t *testing.T) {
 	}
 }
 
+// An event that is dated a week ahead hides nothing that is folded after it.
+func TestCheckpointOfAnEventDatedAhead(t *testing.T) {
+	store, _, commits := setup(t)
+	table, now := newTable(), clock.NewFake(start.Add(7*time.Second))
+	p := view.NewProjector(store, table, now, nil, sums.View())
+	commits = slices.Clone(commits)
+	for i := range commits[:2] {
+		now.Advance(time.Second)
+		if commits[i].Time = now.Now(); i == 0 {
+			commits[i].Time = start.Add(7 * 24 * time.Hour)
+		}
+		if err := p.HandleBatch(t.Context(), commits[i:i+1])[0]; err != nil {
+			t.Fatal(err)
+		}
+		got, err := table.Checkpoints(t.Context())
+		if err != nil || !got["sums"].At.Equal(now.Now()) || got["sums"].Newest.After(now.Now()) {
+			t.Errorf("after %d: %+v, %v", i+1, got["sums"], err)
+		}
+	}
+}
+
 // A checkpoint that can't be written fails no commit, and a clock that is behind gives no negative lag.
 func TestCheckpointThatFails(t *testing.T) {
 	store, _, commits := setup(t)

@@ -289,6 +289,18 @@ func TestState(t *testing.T) {
 		if _, taken := take(); !taken {
 			t.Error("nobody has it, and nobody gets it")
 		}
+		// Who takes it by a clock that is a week ahead, and dies, keeps nobody out for a week.
+		now.Advance(7 * 24 * time.Hour)
+		if _, taken := take(); !taken {
+			t.Error("its time is up, and nobody gets it")
+		}
+		now.Advance(-7 * 24 * time.Hour)
+		if _, taken := take(); !taken {
+			t.Error("it is kept from everybody for a week")
+		}
+		if _, taken := take(); taken {
+			t.Error("two have it")
+		}
 		kept := audit.State{Since: start, Hour: start, Shard: 3, After: "order/ä", Canaries: []audit.Canary{{ID: "x", At: start}}}
 		if err := marks.Keep(t.Context(), kept); err != nil {
 			t.Fatal(err)

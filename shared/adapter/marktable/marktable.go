@@ -286,15 +286,22 @@ func (t Table) Mark(ctx context.Context, stream es.StreamID) (audit.Mark, error)
 	return markOf(stream, out.Item)
 }
 
+// free is the condition on which the state can be taken.
+const free = "attribute_not_exists(#lease) OR #lease < :now OR #lease > :most OR #holder = :holder"
+
 // Take implements audit.States with one conditional update.
 func (t Table) Take(ctx context.Context, until time.Time) (state audit.State, taken bool, err error) {
 	out, err := t.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &t.table, Key: key(keyState),
-		UpdateExpression:          aws.String("SET #lease = :until, #holder = :holder"),
-		ConditionExpression:       aws.String("attribute_not_exists(#lease) OR #lease < :now OR #holder = :holder"),
-		ExpressionAttributeNames:  map[string]string{"#lease": attrLease, "#holder": attrHolder},
-		ExpressionAttributeValues: attributes{":until": number(until.UnixMilli()), ":now": number(t.clock.Now().UnixMilli()), ":holder": text(ident.New())},
-		ReturnValues:              types.ReturnValueAllNew,
+		UpdateExpression:         aws.String("SET #lease = :until, #holder = :holder"),
+		ConditionExpression:      aws.String(free),
+		ExpressionAttributeNames: map[string]string{"#lease": attrLease, "#holder": attrHolder},
+		ExpressionAttributeValues: attributes{
+			":until": number(until.UnixMilli()), ":now": number(t.clock.Now().UnixMilli()), ":holder": text(ident.New()),
+			// No lease ends so late: whoever took it had a clock that is wrong, and died.
+			":most": number(until.Add(clock.Skew).UnixMilli()),
+		},
+		ReturnValues: types.ReturnValueAllNew,
 	})
 	if busy := (*types.ConditionalCheckFailedException)(nil); errors.As(err, &busy) {
 		return audit.State{}, false, nil

@@ -119,7 +119,7 @@ func (w *Whole) page(ctx context.Context, page Page) (Report, error) {
 	streams := map[es.StreamID][]es.StoredCommit{}
 	for _, c := range page.Commits {
 		switch {
-		case c.Time.Before(w.State.Asked), !c.Time.Before(w.State.To):
+		case c.Time.Before(w.State.Asked), !c.Time.Before(w.State.To) && !w.undated(c):
 		case c.Time.Before(w.from):
 			part.Unjudged++
 		default:
@@ -146,6 +146,12 @@ func (w *Whole) page(ctx context.Context, page Page) (Report, error) {
 		part.find(s.Finding)
 	}
 	return part, nil
+}
+
+// undated reports whether a commit is dated ahead, where nobody said up to when: it is no younger
+// for that, and would be judged in no comparison before.
+func (w *Whole) undated(c es.StoredCommit) bool {
+	return w.State.Arguments.To == "" && clock.Ahead(c.Time, w.Clock.Now())
 }
 
 // suspects are the commits with which something is the matter, stream by stream and in order. Marks that may be old say of which streams to read the mark

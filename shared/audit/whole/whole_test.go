@@ -410,6 +410,18 @@ func TestWindow(t *testing.T) {
 	})
 }
 
+// A commit that a wrong clock has dated ahead is judged like any other, as long as nobody said up
+// to when: it would be in no comparison before its date.
+func TestDatedAhead(t *testing.T) {
+	const week = 7 * 24 * time.Hour
+	w := newWorld()
+	w.meets(t, false, true, w.stores(t, "number/a", 1, -week))
+	w.meets(t, true, true, w.stores(t, "number/b", 1, -week))
+	w.meets(t, false, true, w.stores(t, "number/c", 1, -time.Minute)) // clocks differ by so much: it is too young
+	wants(t, w.finds(t, month), "number/a@1 unpublished")
+	wants(t, w.finds(t, with(func(a *whole.Arguments) { a.To = "1h" })))
+}
+
 // What can't be published is listed each time, and tried again only where that is asked for.
 func TestRefused(t *testing.T) {
 	w := newWorld()
