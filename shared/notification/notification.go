@@ -105,22 +105,24 @@ func (n Notifier) Handle(ctx context.Context, d Delivery) error {
 		return unfit(fmt.Errorf("%s is %s old", envelope.ID, age.Truncate(time.Minute)))
 	}
 	log := slog.With("event", envelope.ID, "correlationId", envelope.CorrelationID)
-	mail, err := n.write(ctx, envelope, data)
-	if errors.Is(err, personal.ErrErased) {
-		log.InfoContext(ctx, "no mail: the customer is erased")
-		return nil
-	}
-	if err != nil {
-		return err
-	}
 	payload, err := payloadOf(envelope, data)
 	if err != nil {
 		return err
 	}
-	id, fresh, err := n.inbox.Do(ctx, inbox.Event{ID: envelope.ID, Payload: payload, TakeOver: d.TakeOver}, func(ctx context.Context) (string, error) {
+	event, subject := inbox.Event{ID: envelope.ID, Payload: payload, TakeOver: d.TakeOver}, ""
+	// The mail is written behind the claim and right before it is sent: nothing lies between asking
+	// who is erased and sending but the opening of name and address.
+	id, fresh, err := n.inbox.Do(ctx, event, func(ctx context.Context) (string, error) {
+		mail, err := n.write(ctx, envelope, data)
+		if err != nil {
+			return "", fmt.Errorf("%w: %w", inbox.ErrNotDone, err)
+		}
+		subject = mail.Subject
 		return n.deps.Mailer.Send(ctx, mail)
 	})
 	switch {
+	case errors.Is(err, personal.ErrErased):
+		log.InfoContext(ctx, "no mail: the customer is erased")
 	case errors.Is(err, inbox.ErrOutcomeUnknown):
 		return poison.Hold(fmt.Errorf("notification: %s: %w", envelope.ID, err))
 	case errors.Is(err, inbox.ErrRefused), errors.Is(err, inbox.ErrTampered):
@@ -130,7 +132,7 @@ func (n Notifier) Handle(ctx context.Context, d Delivery) error {
 	case !fresh:
 		log.InfoContext(ctx, "no mail: it was sent before", "mail", id)
 	default:
-		log.InfoContext(ctx, "mail sent", "mail", id, "subject", mail.Subject)
+		log.InfoContext(ctx, "mail sent", "mail", id, "subject", subject)
 	}
 	return nil
 }
