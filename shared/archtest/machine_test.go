@@ -296,6 +296,10 @@ func stepTimes(m machine, t template) (found findings) {
 				continue
 			}
 			id := target(at(sagaProperty(t, "DefinitionSubstitutions"), match[1]))
+			tries := numberAt(at(t.prop(id, "RedrivePolicy"), "maxReceiveCount"))
+			if given := tries * numberAt(t.prop(id, "VisibilityTimeout")); given >= s.TimeoutSeconds {
+				found.addf("%s waits %v s, and its queue tries a message for %v s by itself", name, s.TimeoutSeconds, given)
+			}
 			for _, f := range t.ofType(serverlessFunction) {
 				if f != id && !slices.Contains(queuesOf(t, f), id) {
 					continue
