@@ -1,4 +1,4 @@
-// orderflow is the operator's command line: it puts orders in, looks at them, replays events, audits whether they were published, keeps views right, sees to dead
+// orderflow is the operator's command line: it puts orders in, looks at them, replays events, audits whether they were published, keeps views and catalogue right, sees to dead
 // letters, erases customers, and gets tokens.
 package main
 
@@ -106,7 +106,7 @@ func root() *cobra.Command {
 	})
 	cmd.AddCommand(
 		importCommand(stack), tokenCommand(stack), ordersCommand(stack), eventsCommand(stack), viewsCommand(stack),
-		customersCommand(stack), deadLettersCommand(stack), stockCommand(stack),
+		customersCommand(stack), deadLettersCommand(stack), stockCommand(stack), productsCommand(stack),
 	)
 	strict(cmd)
 	return cmd

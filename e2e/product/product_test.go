@@ -1,6 +1,7 @@
 //go:build integration || e2e
 
-// Package product_test puts the product service through its suite on the tables that it has on AWS: rows and events in one transaction.
+// Package product_test puts the product service through its suite on the tables that it has on AWS:
+// rows and events in one transaction.
 package product_test
 
 import (
@@ -25,7 +26,8 @@ import (
 	"orderflow/shared/product/producttest"
 )
 
-// TestMain makes the suite's random runs fewer than in memory: each of their steps is some requests here.
+// TestMain makes the suite's random runs fewer than in memory: each of their steps is some requests
+// here.
 func TestMain(m *testing.M) {
 	if err := flag.Set("rapid.checks", "20"); err != nil {
 		panic(err)
@@ -39,12 +41,21 @@ func table() *dynamodb.CreateTableInput {
 	input.AttributeDefinitions = append(input.AttributeDefinitions, types.AttributeDefinition{
 		AttributeName: aws.String("status"), AttributeType: types.ScalarAttributeTypeS,
 	})
-	input.GlobalSecondaryIndexes = []types.GlobalSecondaryIndex{{
-		IndexName: aws.String(producttable.IndexByStatus), Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
-		KeySchema: []types.KeySchemaElement{
-			{AttributeName: aws.String("status"), KeyType: types.KeyTypeHash}, {AttributeName: aws.String("sku"), KeyType: types.KeyTypeRange},
+	input.GlobalSecondaryIndexes = []types.GlobalSecondaryIndex{
+		{
+			IndexName: aws.String(
+				producttable.IndexByStatus,
+			),
+			Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
+			KeySchema: []types.KeySchemaElement{
+				{
+					AttributeName: aws.String("status"),
+					KeyType:       types.KeyTypeHash,
+				},
+				{AttributeName: aws.String("sku"), KeyType: types.KeyTypeRange},
+			},
 		},
-	}}
+	}
 	return input
 }
 
@@ -66,22 +77,38 @@ type counting struct {
 	made map[string]int
 }
 
-func (c counting) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, o ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+func (c counting) BatchGetItem(
+	ctx context.Context,
+	in *dynamodb.BatchGetItemInput,
+	o ...func(*dynamodb.Options),
+) (*dynamodb.BatchGetItemOutput, error) {
 	c.made["BatchGetItem"]++
 	return c.Client.BatchGetItem(ctx, in, o...)
 }
 
-func (c counting) GetItem(ctx context.Context, in *dynamodb.GetItemInput, o ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+func (c counting) GetItem(
+	ctx context.Context,
+	in *dynamodb.GetItemInput,
+	o ...func(*dynamodb.Options),
+) (*dynamodb.GetItemOutput, error) {
 	c.made["GetItem"]++
 	return c.Client.GetItem(ctx, in, o...)
 }
 
-func (c counting) Query(ctx context.Context, in *dynamodb.QueryInput, o ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+func (c counting) Query(
+	ctx context.Context,
+	in *dynamodb.QueryInput,
+	o ...func(*dynamodb.Options),
+) (*dynamodb.QueryOutput, error) {
 	c.made["Query"]++
 	return c.Client.Query(ctx, in, o...)
 }
 
-func (c counting) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, o ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
+func (c counting) TransactWriteItems(
+	ctx context.Context,
+	in *dynamodb.TransactWriteItemsInput,
+	o ...func(*dynamodb.Options),
+) (*dynamodb.TransactWriteItemsOutput, error) {
 	c.made["TransactWriteItems"]++
 	return c.Client.TransactWriteItems(ctx, in, o...)
 }
@@ -90,13 +117,24 @@ func (c counting) TransactWriteItems(ctx context.Context, in *dynamodb.TransactW
 func TestRequests(t *testing.T) {
 	client := counting{Client: dynamodb.NewFromConfig(awstest.Config(t)), made: map[string]int{}}
 	service := product.New(product.Deps{
-		Store: dynamostore.New(client, awstest.Table(t, awstest.EventsTable()), es.NewRegistry(product.Register)), Clock: clock.System{},
-		Rows: producttable.New(client, awstest.Table(t, table()), clock.System{}),
+		Store: dynamostore.New(
+			client,
+			awstest.Table(t, awstest.EventsTable()),
+			es.NewRegistry(product.Register),
+		),
+		Clock: clock.System{},
+		Rows:  producttable.New(client, awstest.Table(t, table()), clock.System{}),
 	})
 	set := func(sku string, version int64, id string) func() error {
 		return func() error {
 			price := product.Price{Money: money.Money{Amount: version, Currency: "EUR"}}
-			_, err := service.Set(t.Context(), es.Request{CommitID: id, Time: estest.Start}, sku, product.Desired{Prices: []product.Price{price}}, product.Match{Version: version})
+			_, err := service.Set(
+				t.Context(),
+				es.Request{CommitID: id, Time: estest.Start},
+				sku,
+				product.Desired{Prices: []product.Price{price}},
+				product.Match{Version: version},
+			)
 			return err
 		}
 	}
@@ -115,9 +153,17 @@ func TestRequests(t *testing.T) {
 	}{
 		"list":    {set("cd-1", 0, "first"), map[string]int{"GetItem": 1, "Query": 1, "TransactWriteItems": 1}},
 		"reprice": {set("cd-0", 5, "sixth"), map[string]int{"GetItem": 1, "Query": 1, "TransactWriteItems": 1}},
-		"read":    {func() error { _, err := service.Get(t.Context(), "cd-0"); return err }, map[string]int{"GetItem": 1}},
-		"a page":  {func() error { _, err := service.List(t.Context(), false, "", 100); return err }, map[string]int{"Query": 1}},
-		"offers":  {func() error { _, err := service.Offers(t.Context(), skus, estest.Start); return err }, map[string]int{"BatchGetItem": 1}},
+		"read": {
+			func() error { _, err := service.Get(t.Context(), "cd-0"); return err }, map[string]int{"GetItem": 1},
+		},
+		"a page": {
+			func() error { _, err := service.List(t.Context(), false, "", 100); return err },
+			map[string]int{"Query": 1},
+		},
+		"offers": {
+			func() error { _, err := service.Offers(t.Context(), skus, estest.Start); return err },
+			map[string]int{"BatchGetItem": 1},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clear(client.made)

@@ -47,14 +47,23 @@ func productTypes() []entry {
 		return Type{Name: name, Version: 1, Context: "product", Subject: "product/{sku}", Description: description}
 	}
 	return []entry{
-		publish(of("product.listed", "A SKU is for sale, for the first time or again."), func(_ es.Recorded, e product.Listed) ProductListed {
-			return ProductListed{SKU: e.SKU, Prices: prices(e.Prices)}
-		}),
-		publish(of("product.repriced", "A SKU has other prices, now or from a time on."), func(_ es.Recorded, e product.Repriced) ProductRepriced {
-			return ProductRepriced{SKU: e.SKU, Prices: prices(e.Prices)}
-		}),
-		publish(of("product.withdrawn", "A SKU is not for sale any more."), func(_ es.Recorded, e product.Withdrawn) ProductWithdrawn {
-			return ProductWithdrawn{SKU: e.SKU}
-		}),
+		publish(
+			of("product.listed", "A SKU is for sale, for the first time or again."),
+			func(_ es.Recorded, e product.Listed) ProductListed {
+				return ProductListed{SKU: e.SKU, Prices: prices(e.Prices)}
+			},
+		),
+		publish(
+			of("product.repriced", "A SKU has other prices, now or from a time on."),
+			func(_ es.Recorded, e product.Repriced) ProductRepriced {
+				return ProductRepriced{SKU: e.SKU, Prices: prices(e.Prices)}
+			},
+		),
+		publish(
+			of("product.withdrawn", "A SKU is not for sale any more."),
+			func(_ es.Recorded, e product.Withdrawn) ProductWithdrawn {
+				return ProductWithdrawn{SKU: e.SKU}
+			},
+		),
 	}
 }

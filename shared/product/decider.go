@@ -12,7 +12,8 @@ const maxSKU = 64
 
 var skuForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-// ValidSKU reports whether a SKU has the form that all have: 1 to 64 letters, digits, dots, underscores and hyphens, the first a letter or digit.
+// ValidSKU reports whether a SKU has the form that all have: 1 to 64 letters, digits, dots,
+// underscores and hyphens, the first a letter or digit.
 func ValidSKU(sku string) bool { return skuForm.MatchString(sku) }
 
 // quote is a SKU as a detail shows it, cut where it is too long to be one.
@@ -20,29 +21,33 @@ func quote(sku string) string { return fmt.Sprintf("%.*q", maxSKU, sku) }
 
 // Product is a product, folded. The zero Product is one that nobody ever listed.
 type Product struct {
-	SKU       string
-	Version   int64   // of its stream, which each change makes longer by one
-	Withdrawn bool    // it was for sale once
-	Prices    []Price // by currency and then by ValidFrom; none where it is withdrawn
+	SKU       string  `json:"sku"`
+	Version   int64   `json:"version"`   // of its stream, which each change makes longer by one
+	Withdrawn bool    `json:"withdrawn"` // it was for sale once
+	Prices    []Price `json:"prices"`    // by currency and then by ValidFrom; none where it is withdrawn
 }
 
 // Known reports whether the product was ever listed.
 func (p Product) Known() bool { return p.Version > 0 }
 
-// Desired is a product as somebody wants it to be, whatever it is now.
+// Desired is the whole state that a product is to have.
 type Desired struct {
 	Withdrawn bool
 	Prices    []Price // all of them, in any order; none of a product that is withdrawn
 }
 
-// set wants a SKU to be as desired. Its prices are sorted.
+// set is the command to bring a SKU into the desired state. Its prices are sorted.
 type set struct {
 	sku  string
 	want Desired
 }
 
 // Decider decides for a product.
-var Decider = es.Decider[set, Product, Event]{Initial: func() Product { return Product{} }, Decide: decide, Evolve: Evolve}
+var Decider = es.Decider[set, Product, Event]{
+	Initial: func() Product { return Product{} },
+	Decide:  decide,
+	Evolve:  Evolve,
+}
 
 // Evolve folds an event into a product.
 func Evolve(p Product, e Event) Product {

@@ -1,7 +1,9 @@
-// Package product is the shop's catalogue: which SKUs are for sale, and what each costs in each currency, now and from a time on.
+// Package product is the shop's catalogue: which SKUs are for sale, and what each costs in each
+// currency, now and later.
 //
-// A SKU has a stream of its own (product/<sku>). A row beside it holds what the stream folds to. The row changes in the same transaction as the stream,
-// so whoever places an order reads the prices of all its SKUs with one batch read and folds nothing.
+// Each SKU has a stream (product/<sku>) and a row with the fold of the stream. Both are written in one
+// transaction. So placing an order reads the prices of all its SKUs with one batch read, and folds no
+// stream.
 package product
 
 import (
@@ -17,7 +19,8 @@ const Category = "product"
 // Price is what one piece costs in a currency.
 type Price struct {
 	money.Money
-	// ValidFrom is when the price comes into force, in UTC. The zero time says that it always was.
+	// ValidFrom is when the price comes into force, in UTC. A price with the zero time is in force
+	// until another one in its currency is.
 	ValidFrom time.Time `json:"validFrom,omitzero"`
 }
 

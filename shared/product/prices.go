@@ -12,20 +12,20 @@ import (
 
 // Limits of a product.
 const (
-	// MaxPrices is how many prices a product has, in all currencies, those of the past and of the future included. A row then has at most about 7 KB, and
-	// the rows of an order's 40 SKUs stay far below the 16 MB of a batch read.
+	// MaxPrices is how many prices a product has at most, over all currencies, past and scheduled
+	// ones included. A row then has at most about 7 KB.
 	MaxPrices = 100
 	// MaxPrice is the highest price in minor units: ten million of a currency with cents.
 	MaxPrice = 1_000_000_000
 )
 
-// The times from which a price can be valid: those that RFC 3339 can write in UTC.
+// The bounds of ValidFrom: RFC 3339 can write no other times in UTC.
 var (
-	minValidFrom = time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC) // the zero time has another meaning
+	minValidFrom = time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC) // the zero time stands for no ValidFrom
 	maxValidFrom = time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC)
 )
 
-// sorted gives the prices in the order that all have, by currency and then by ValidFrom, with times in UTC.
+// sorted orders prices by currency and then by ValidFrom, and gives their times in UTC.
 func sorted(prices []Price) []Price {
 	out := slices.Clone(prices)
 	for i := range out {
@@ -44,14 +44,15 @@ func samePrices(a, b []Price) bool {
 	return slices.EqualFunc(a, b, func(p, q Price) bool { return p.Money == q.Money && p.ValidFrom.Equal(q.ValidFrom) })
 }
 
-// check refuses prices that a product can't have, and names the place as the caller sent it. Two prices of a currency from the same time would leave open
-// which of them is in force, so there are none.
+// check refuses prices that a product can't have, and names the field of the request. No two prices
+// have currency and ValidFrom in common, so that at any time one price of a currency is in force at
+// most.
 func check(prices []Price) error {
 	switch {
 	case len(prices) == 0:
-		return ErrInvalidPrices.Field("body.prices", "a product that is for sale has at least one price")
+		return ErrInvalidPrices.Field("body.prices", "a product that is for sale needs at least one price")
 	case len(prices) > MaxPrices:
-		return ErrInvalidPrices.Field("body.prices", "a product has at most %d prices, not %d", MaxPrices, len(prices))
+		return ErrInvalidPrices.Field("body.prices", "expected at most %d prices, got %d", MaxPrices, len(prices))
 	}
 	type key struct {
 		currency string
@@ -61,17 +62,18 @@ func check(prices []Price) error {
 	first := make(map[key]int, len(prices))
 	for i, p := range prices {
 		if p.Amount < 0 || p.Amount > MaxPrice {
-			return ErrInvalidPrices.Field(priceField(i, "amount"), "a price is 0 to %d minor units, not %d", MaxPrice, p.Amount)
+			return ErrInvalidPrices.Field(priceField(i, "amount"), "expected 0 to %d minor units, got %d", MaxPrice, p.Amount)
 		}
 		if err := money.CheckCurrency(p.Currency); err != nil {
 			return inField(err, priceField(i, "currency"))
 		}
 		if !p.ValidFrom.IsZero() && (p.ValidFrom.Before(minValidFrom) || p.ValidFrom.After(maxValidFrom)) {
-			return ErrInvalidPrices.Field(priceField(i, "validFrom"), "a price is valid from a time in the years 1 to 9999 in UTC")
+			return ErrInvalidPrices.Field(priceField(i, "validFrom"), "expected a time in the years 1 to 9999 in UTC")
 		}
 		at := key{currency: p.Currency, from: p.ValidFrom.Unix(), nanos: p.ValidFrom.Nanosecond()}
 		if j, twice := first[at]; twice {
-			return ErrInvalidPrices.Field(priceField(i, "validFrom"), "prices[%d] is in %s and valid from the same time: which one counts?", j, p.Currency)
+			return ErrInvalidPrices.Field(priceField(i, "validFrom"),
+				"prices[%d] is in %s too, and valid from the same time: leave one of the two out", j, p.Currency)
 		}
 		first[at] = i
 	}
@@ -84,10 +86,10 @@ func priceField(i int, name string) string { return fmt.Sprintf("body.prices[%d]
 type Offer struct {
 	SKU     string
 	Version int64         // of the product that it was read from
-	Prices  []money.Money // one a currency, by currency; never empty
+	Prices  []money.Money // one per currency, ordered by currency; never empty
 }
 
-// Price is what one piece costs in that currency. It is false where the shop names no price in it.
+// Price is what one piece costs in that currency. It is false if there is no price in it.
 func (o Offer) Price(currency string) (money.Money, bool) {
 	i := slices.IndexFunc(o.Prices, func(m money.Money) bool { return m.Currency == currency })
 	if i < 0 {
@@ -96,7 +98,8 @@ func (o Offer) Price(currency string) (money.Money, bool) {
 	return o.Prices[i], true
 }
 
-// Current gives the prices in force at a time, one a currency, by currency: of each currency the one that is valid from the latest time that is not after it.
+// Current gives the prices in force at a time, one per currency, ordered by currency: of each
+// currency, the price with the latest ValidFrom that is not after that time.
 func (p Product) Current(at time.Time) []money.Money {
 	var current []money.Money
 	for _, price := range p.Prices {
@@ -111,7 +114,8 @@ func (p Product) Current(at time.Time) []money.Money {
 	return current
 }
 
-// Offer is what the shop asks at a time. It is false where the SKU is not for sale then: never listed, withdrawn, or without a price in force.
+// Offer is what the shop asks at a time. It is false if the SKU is not for sale then: never listed,
+// withdrawn, or without a price in force.
 func (p Product) Offer(at time.Time) (Offer, bool) {
 	current := p.Current(at)
 	return Offer{SKU: p.SKU, Version: p.Version, Prices: current}, len(current) > 0

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ func (p Price) from(at time.Time) Price {
 }
 
 func TestCheck(t *testing.T) {
+	zone := time.FixedZone("", 3600)
 	many := func(n int) []Price {
 		prices := make([]Price, n)
 		for i := range prices {
@@ -44,8 +46,14 @@ func TestCheck(t *testing.T) {
 		{"the highest", []Price{price(MaxPrice, "EUR")}, nil, ""},
 		{"one a currency", []Price{price(999, "EUR"), price(1099, "USD"), price(120, "JPY")}, nil, ""},
 		{"scheduled only", []Price{price(999, "EUR").from(noon)}, nil, ""},
-		{"now, then, and then", []Price{price(999, "EUR"), price(899, "EUR").from(noon), price(799, "EUR").from(noon.Add(1))}, nil, ""},
-		{"the same time of two currencies", []Price{price(999, "EUR").from(noon), price(999, "USD").from(noon)}, nil, ""},
+		{
+			"now, then, and then",
+			[]Price{price(999, "EUR"), price(899, "EUR").from(noon), price(799, "EUR").from(noon.Add(1))}, nil, "",
+		},
+		{
+			"the same time of two currencies", []Price{price(999, "EUR").from(noon), price(999, "USD").from(noon)},
+			nil, "",
+		},
 		{"as many as may be", many(MaxPrices), nil, ""},
 		{"the first moment", []Price{price(1, "EUR").from(minValidFrom)}, nil, ""},
 		{"the last moment", []Price{price(1, "EUR").from(maxValidFrom)}, nil, ""},
@@ -57,14 +65,20 @@ func TestCheck(t *testing.T) {
 		{"no currency", []Price{price(999, "")}, money.ErrCurrency, "body.prices[0].currency"},
 		{"unknown currency", []Price{price(999, "ZZZ")}, money.ErrCurrency, "body.prices[0].currency"},
 		{"a currency that was given up", []Price{price(999, "DEM")}, money.ErrCurrency, "body.prices[0].currency"},
-		{"twice now", []Price{price(999, "EUR"), price(999, "USD"), price(899, "EUR")}, ErrInvalidPrices, "body.prices[2].validFrom"},
 		{
-			"twice then, in two zones", []Price{price(999, "EUR").from(noon), price(999, "EUR").from(noon.In(time.FixedZone("", 3600)))},
+			"twice now", []Price{price(999, "EUR"), price(999, "USD"), price(899, "EUR")}, ErrInvalidPrices,
+			"body.prices[2].validFrom",
+		},
+		{
+			"twice then, in two zones", []Price{price(999, "EUR").from(noon), price(999, "EUR").from(noon.In(zone))},
 			ErrInvalidPrices, "body.prices[1].validFrom",
 		},
-		{"before our era", []Price{price(1, "EUR").from(time.Date(0, 12, 31, 23, 0, 0, 0, time.UTC))}, ErrInvalidPrices, "body.prices[0].validFrom"},
 		{
-			"after the years of four digits", []Price{price(1, "EUR").from(time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -3600)))},
+			"before our era", []Price{price(1, "EUR").from(time.Date(0, 12, 31, 23, 0, 0, 0, time.UTC))},
+			ErrInvalidPrices, "body.prices[0].validFrom",
+		},
+		{
+			"after the years of four digits", []Price{price(1, "EUR").from(maxValidFrom.Add(1))},
 			ErrInvalidPrices, "body.prices[0].validFrom",
 		},
 	} {
@@ -86,7 +100,10 @@ func TestCheck(t *testing.T) {
 // drawPrices draws prices that a product can have: few currencies and times, so that they meet.
 func drawPrices(t *rapid.T) []Price {
 	all := rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) Price {
-		p := price(rapid.Int64Range(0, 9).Draw(t, "amount"), rapid.SampledFrom([]string{"EUR", "JPY", "USD"}).Draw(t, "currency"))
+		p := price(
+			rapid.Int64Range(0, 9).Draw(t, "amount"),
+			rapid.SampledFrom([]string{"EUR", "JPY", "USD"}).Draw(t, "currency"),
+		)
 		if minutes := rapid.IntRange(-1, 4).Draw(t, "minutes"); minutes >= 0 {
 			zone := time.FixedZone("", rapid.IntRange(-12, 12).Draw(t, "zone")*3600)
 			p = p.from(noon.Add(time.Duration(minutes) * time.Minute).In(zone))
@@ -96,8 +113,8 @@ func drawPrices(t *rapid.T) []Price {
 	return all.Draw(t, "prices")
 }
 
-// TestInForce: whatever prices a product has, in whatever order they were sent, at most one of each currency is in force at a time, and it is the one with the
-// latest ValidFrom that is not after it.
+// TestInForce: whatever prices a product has, in whatever order they were sent, at most one of each
+// currency is in force at a time, and it is the one with the latest ValidFrom that is not after it.
 func TestInForce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		prices := drawPrices(t)
@@ -112,15 +129,17 @@ func TestInForce(t *testing.T) {
 		at := noon.Add(time.Duration(rapid.IntRange(-2, 10).Draw(t, "half minutes")) * 30 * time.Second)
 		want := map[string]Price{}
 		for _, price := range prices {
-			if last, there := want[price.Currency]; !price.ValidFrom.After(at) && (!there || price.ValidFrom.After(last.ValidFrom)) {
+			if last, there := want[price.Currency]; !price.ValidFrom.After(at) &&
+				(!there || price.ValidFrom.After(last.ValidFrom)) {
 				want[price.Currency] = price
 			}
 		}
 		offer, offered := p.Offer(at)
-		if offered != (len(want) > 0) || len(offer.Prices) != len(want) || offer.SKU != p.SKU || offer.Version != p.Version {
+		if offered != (len(want) > 0) || len(offer.Prices) != len(want) || offer.SKU != p.SKU ||
+			offer.Version != p.Version {
 			t.Fatalf("offered %v: %v, want %v", offered, offer, want)
 		}
-		if !slices.IsSortedFunc(offer.Prices, func(a, b money.Money) int { return cmpText(a.Currency, b.Currency) }) {
+		if !slices.IsSortedFunc(offer.Prices, func(a, b money.Money) int { return strings.Compare(a.Currency, b.Currency) }) {
 			t.Fatalf("not by currency: %v", offer.Prices)
 		}
 		for _, currency := range []string{"EUR", "JPY", "USD", ""} {
@@ -135,16 +154,6 @@ func TestInForce(t *testing.T) {
 			t.Fatalf("the offer changed at %s, when no price comes into force: %v, %v", at, before, offer)
 		}
 	})
-}
-
-func cmpText(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // TestDecide: what follows from what is wanted, and what is so already.
@@ -163,11 +172,17 @@ func TestDecide(t *testing.T) {
 		{"list again", []Event{listed}, sale, nil, nil},
 		{"reprice", []Event{listed}, Desired{Prices: other}, []Event{Repriced{SKU: "cd-1", Prices: other}}, nil},
 		{"reprice again", []Event{listed, Repriced{SKU: "cd-1", Prices: other}}, Desired{Prices: other}, nil, nil},
-		{"back to the first price", []Event{listed, Repriced{SKU: "cd-1", Prices: other}}, sale, []Event{Repriced{SKU: "cd-1", Prices: one}}, nil},
+		{
+			"back to the first price", []Event{listed, Repriced{SKU: "cd-1", Prices: other}}, sale,
+			[]Event{Repriced{SKU: "cd-1", Prices: one}}, nil,
+		},
 		{"withdraw", []Event{listed}, end, []Event{Withdrawn{SKU: "cd-1"}}, nil},
 		{"withdraw again", []Event{listed, Withdrawn{SKU: "cd-1"}}, end, nil, nil},
 		{"withdraw what nobody listed", nil, end, nil, ErrNotFound},
-		{"list what is withdrawn, at the price that it had", []Event{listed, Withdrawn{SKU: "cd-1"}}, sale, []Event{listed}, nil},
+		{
+			"list what is withdrawn, at the price that it had", []Event{listed, Withdrawn{SKU: "cd-1"}}, sale,
+			[]Event{listed}, nil,
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p := Decider.Initial()
@@ -185,7 +200,8 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// TestDesired: after a decision the product is as it was wanted, and the same again yields no event.
+// TestDesired: after a decision the product is as it was wanted, and the same again yields no
+// event.
 func TestDesired(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := Decider.Initial()
@@ -208,7 +224,8 @@ func TestDesired(t *testing.T) {
 			for _, e := range events {
 				p = Evolve(p, e)
 			}
-			if p.SKU != "cd-1" || p.Version != version || p.Withdrawn != want.Withdrawn || !samePrices(p.Prices, want.Prices) {
+			if p.SKU != "cd-1" || p.Version != version || p.Withdrawn != want.Withdrawn ||
+				!samePrices(p.Prices, want.Prices) {
 				t.Fatalf("%+v, want version %d of %+v", p, version, want)
 			}
 			if again, err := Decider.Decide(set{sku: "cd-1", want: want}, p); err != nil || len(again) > 0 {
@@ -219,12 +236,12 @@ func TestDesired(t *testing.T) {
 }
 
 func TestValidSKU(t *testing.T) {
-	for _, sku := range []string{"a", "CD-0042", "0", "a.b_c-d", "x123456789012345678901234567890123456789012345678901234567890abc"} {
+	for _, sku := range []string{"a", "CD-0042", "0", "a.b_c-d", strings.Repeat("x", maxSKU)} {
 		if !ValidSKU(sku) {
 			t.Errorf("%q is none", sku)
 		}
 	}
-	for _, sku := range []string{"", "-a", ".a", "a b", "a/b", "ä", "a\n", "x123456789012345678901234567890123456789012345678901234567890abcd"} {
+	for _, sku := range []string{"", "-a", ".a", "a b", "a/b", "ä", "a\n", strings.Repeat("x", maxSKU+1)} {
 		if ValidSKU(sku) {
 			t.Errorf("%q is one", sku)
 		}

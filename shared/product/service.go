@@ -11,27 +11,32 @@ import (
 	"orderflow/shared/es"
 )
 
-// Rows are what the streams fold to, a row a SKU. The effect is for the appends of one es.Store, which performs it together with the commit or not at all.
+// Rows hold the state of each product, one row per SKU. An effect is for the appends of one
+// es.Store, which performs it together with the commit or not at all.
 type Rows interface {
-	// Put writes the product's row. The append is refused with an es.ErrConflict where the row's version is not before, 0 for no row.
+	// Put writes the product's row. It is an es.ErrConflict if the version of the present row is
+	// not before; 0 stands for no row.
 	Put(p Product, before int64) es.Effect
-	// Row reads a row, consistently with every append that was answered before. Without a row it gives the zero Product.
+	// Row reads a row, consistently with every append that was answered before. It is the zero
+	// Product if there is none.
 	Row(ctx context.Context, sku string) (Product, error)
-	// Batch reads the rows that there are of at most MaxBatch SKUs, each named once, with one request, and more where the table is busy. Each row is consistent
-	// with every append that was answered before. It is an es.ErrUnavailable where the table stays too busy.
+	// Batch reads the rows of at most MaxBatch SKUs, each named once, with one request, or more if
+	// the table is busy. SKUs without a row are left out. Each row is consistent with every append
+	// that was answered before. It is an es.ErrUnavailable if the table stays busy.
 	Batch(ctx context.Context, skus []string) ([]Product, error)
-	// List gives rows in the order of their SKUs, as bytes compare: at most limit of those behind the SKU after, "" for the first ones. It may lag behind the
-	// appends by moments.
+	// List reads at most limit rows whose SKU follows after, in the order of their SKUs' bytes. It
+	// may lag behind the appends by moments.
 	List(ctx context.Context, withdrawn bool, after string, limit int) ([]Product, error)
-	// Mend writes the row of a product on its own, or takes it away where the product is one that nobody ever listed. It is an es.ErrConflict where the row's
-	// version is not before, 0 for no row.
+	// Mend writes a product's row outside of an append, or deletes it if the product was never
+	// listed. It is an es.ErrConflict if the version of the present row is not before; 0 stands
+	// for no row.
 	Mend(ctx context.Context, sku string, p Product, before int64) error
 }
 
 // Deps is what the service works with.
 type Deps struct {
 	Store es.Store
-	Clock clock.Clock // waits after a conflict; which price is in force is decided by the times that callers name
+	Clock clock.Clock // for waits after a conflict; callers name the time at which a price must be in force
 	Rows  Rows
 }
 
@@ -41,15 +46,19 @@ type Service struct{ deps Deps }
 // New makes the service.
 func New(deps Deps) Service { return Service{deps: deps} }
 
-// Match is the version that somebody decided on, as If-Match and If-None-Match tell it: 0 for a product that nobody has listed before.
+// Match is the version that a change was decided on (If-Match). 0 stands for a product that was
+// never listed (If-None-Match: *).
 type Match struct{ Version int64 }
 
-// Set makes a product as desired: the prices that are named take the place of all that there were, scheduled ones included. match is the version that
-// this was decided on; any other is ErrVersionMismatch. What the product is already changes nothing. ErrInvalidPrices and money.ErrCurrency name the price.
+// Set brings a product into the desired state. The desired prices replace all that there were,
+// scheduled ones included; a state that is there already writes nothing. ErrVersionMismatch if the
+// product's version is not match. ErrInvalidPrices and money.ErrCurrency name the price.
 //
-// A request that was carried out before, known by its commit id, is answered with the product while nobody has changed it since; later it is ErrVersionMismatch.
+// A duplicate of a request, known by its commit id, is answered like the first one until somebody
+// changes the product; after that it is ErrVersionMismatch.
 //
-// However long the stream is, it costs a read of the row, one of the stream's last commit, and the transaction over both.
+// It costs three requests, however long the stream is: the row, the stream's last commit, and the
+// transaction that writes both.
 func (s Service) Set(ctx context.Context, req es.Request, sku string, want Desired, match Match) (Product, error) {
 	switch {
 	case !ValidSKU(sku):
@@ -75,11 +84,13 @@ func (s Service) Set(ctx context.Context, req es.Request, sku string, want Desir
 	return product, err
 }
 
-// raceTries is how often row and stream may differ before that is taken for damage: while a transaction becomes visible, for moments, they may.
+// raceTries is how many tries may find row and stream at different versions before that counts as
+// damage. Both become visible within moments of each other. If a try mistakes such a moment for
+// damage, its answer is right all the same: it decides on the events.
 const raceTries = 4
 
-// once is one try of Set. damaged says that row and stream may be of different times for good: then the stream counts, from its first event on, and the row
-// is mended by what is written.
+// once is one try of Set. If damaged is true, row and stream may differ for good, as after a
+// restore. Then the try decides on the events, from the first one, and what it writes mends the row.
 func (s Service) once(ctx context.Context, req es.Request, command set, want int64, damaged bool) (Product, error) {
 	stream := es.NewStreamID(Category, command.sku)
 	row, err := s.deps.Rows.Row(ctx, command.sku)
@@ -113,7 +124,7 @@ func (s Service) once(ctx context.Context, req es.Request, command set, want int
 		product = Evolve(product, e)
 	}
 	appended, err := s.deps.Store.Append(ctx, []es.Commit{commit}, s.deps.Rows.Put(product, row.Version))
-	if err == nil && appended.Recognised { // an earlier try had arrived, and what it wrote is the answer
+	if err == nil && appended.Recognised { // by an earlier try, which decides the answer
 		err = &es.ConflictError{Stream: stream, Expected: want, Actual: appended.Heads[0].Version()}
 	}
 	return product, err
@@ -129,23 +140,28 @@ func (s Service) fold(ctx context.Context, stream es.StreamID) (Product, es.Head
 	return product, history.Head, err
 }
 
-// Drift is a row that is not what its stream folds to.
+// Drift is a row that differs from the fold of its stream.
 type Drift struct {
-	Row    Product // the zero Product where there is none
-	Folded Product // the zero Product where the stream has no events
+	Row    Product `json:"row"`    // the zero Product where there is none
+	Folded Product `json:"folded"` // the zero Product where the stream has no events
 }
 
-// Check compares a SKU's row with its stream, read from its first event, under changes. found says that they differ for good, and not since a change becomes visible.
+// Check compares a SKU's row with the fold of its stream, while both may change. found is true if
+// they differ for good, and not only while a change becomes visible. It reads the whole stream.
 func (s Service) Check(ctx context.Context, sku string) (drift Drift, found bool, err error) {
 	return s.compare(ctx, sku, func(context.Context, Drift) error { return nil })
 }
 
-// Mend is Check, and makes the row what the stream folds to where they differ. A change that comes at the same time wins.
+// Mend is Check, and corrects a row that differs. A change that is made at the same time wins.
 func (s Service) Mend(ctx context.Context, sku string) (drift Drift, found bool, err error) {
-	return s.compare(ctx, sku, func(ctx context.Context, d Drift) error { return s.deps.Rows.Mend(ctx, sku, d.Folded, d.Row.Version) })
+	return s.compare(ctx, sku, func(ctx context.Context, d Drift) error {
+		return s.deps.Rows.Mend(ctx, sku, d.Folded, d.Row.Version)
+	})
 }
 
-func (s Service) compare(ctx context.Context, sku string, mend func(context.Context, Drift) error) (d Drift, found bool, err error) {
+func (s Service) compare(
+	ctx context.Context, sku string, mend func(context.Context, Drift) error,
+) (d Drift, found bool, err error) {
 	stream, tries := es.NewStreamID(Category, sku), 0
 	err = es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) (err error) {
 		tries++
@@ -171,7 +187,8 @@ func same(a, b Product) bool {
 	return a.SKU == b.SKU && a.Version == b.Version && a.Withdrawn == b.Withdrawn && samePrices(a.Prices, b.Prices)
 }
 
-// Get reads a product: it always shows one's own write. ErrNotFound where nobody ever listed it.
+// Get reads a product. It sees every change that was answered before. ErrNotFound if it was never
+// listed.
 func (s Service) Get(ctx context.Context, sku string) (Product, error) {
 	if !ValidSKU(sku) {
 		return Product{}, ErrNotFound.New("no SKU has the form of %s", quote(sku))
@@ -186,7 +203,8 @@ func (s Service) Get(ctx context.Context, sku string) (Product, error) {
 	return row, nil
 }
 
-// List gives products in the order of their SKUs: those that are for sale, or those that are withdrawn; at most limit of those behind the SKU after.
+// List reads at most limit products whose SKU follows after, in the order of their SKUs: those for
+// sale, or those that are withdrawn.
 func (s Service) List(ctx context.Context, withdrawn bool, after string, limit int) ([]Product, error) {
 	if limit < 1 {
 		return nil, fmt.Errorf("product: no page has %d products", limit)
@@ -201,15 +219,17 @@ func (s Service) List(ctx context.Context, withdrawn bool, after string, limit i
 // MaxBatch is how many different SKUs Offers takes.
 const MaxBatch = 100
 
-// Offers says what each SKU costs at a time, by its SKU. One that is not for sale then is left out: never listed, withdrawn, or without a price in force. It
-// sees every change that was answered before. A SKU may be named more than once.
+// Offers gives what each SKU costs at a time, by SKU. It leaves out what is not for sale then: never
+// listed, withdrawn, or without a price in force. A SKU may be named more than once. Each offer is
+// consistent with every change that was answered before.
 //
-// The time is the caller's: who places an order names the moment at which it was placed, and whether a scheduled price is in force follows from that
-// moment and from what the operator wrote, not from a second machine's clock.
+// The caller names the time: the one at which the order is placed, by the clock that stamps the
+// order. It is compared with the validFrom that an operator wrote, and with no other machine's clock.
 func (s Service) Offers(ctx context.Context, skus []string, at time.Time) (map[string]Offer, error) {
 	wanted := slices.Clone(skus)
 	slices.Sort(wanted)
-	wanted = slices.DeleteFunc(slices.Compact(wanted), func(sku string) bool { return !ValidSKU(sku) }) // nobody can have listed such a one
+	// Nobody can have listed a SKU of another form.
+	wanted = slices.DeleteFunc(slices.Compact(wanted), func(sku string) bool { return !ValidSKU(sku) })
 	offers := make(map[string]Offer, len(wanted))
 	switch {
 	case len(wanted) == 0:

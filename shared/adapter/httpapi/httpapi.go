@@ -240,11 +240,11 @@ func (s *server) commands(c Commands) {
 	}, c.setStock)
 	register(s, accessOperator, huma.Operation{
 		OperationID: "setProduct", Method: http.MethodPut, Path: "/products/{sku}", Summary: "Say what a product costs, or withdraw it",
-		Description: "For operators. The body is the whole of what is wanted: its prices take the place of all that there were, scheduled ones included, and " +
-			"withdrawn takes the product off sale and its prices away. A withdrawn product is listed again by a body with prices. What is so already changes nothing. " +
-			"Orders that were placed keep the prices that they were placed at. " +
-			"If-Match names the version that this was decided on; If-None-Match: * lists a product that nobody has listed before. " +
-			"Sent again by the same caller, the request is recognised until somebody changes the product.",
+		Description: "For operators. The body is the whole desired state. Its prices replace all prices of the product, " +
+			"scheduled ones included. withdrawn takes the product off sale, with its prices; a body with prices lists it " +
+			"again. A body that changes nothing writes nothing. Orders keep the prices that they were placed at. If-Match " +
+			"names the version that you decided on; If-None-Match: * lists a product that was never listed. A duplicate " +
+			"of the same caller's request has the same answer, until somebody changes the product.",
 		Errors: []int{
 			http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
 			http.StatusNotFound, http.StatusPreconditionFailed, http.StatusPreconditionRequired,
@@ -280,10 +280,10 @@ func (s *server) queries(q Queries) {
 	register(s, accessCarrier, get("getShipment", "/shipments/{id}", "Read a shipment", "For operators and the carrier: where it stands, what is packed, and where it goes. The carrier sees no address once it is delivered or cancelled."), q.getShipment)
 	register(s, accessSignedIn, get("getStock", "/stock/{sku}", "Read what is in stock", ""), q.getStock)
 	register(s, accessOrdering, get("getProduct", "/products/{sku}", "Read a product",
-		"Always shows what was set last. Who is no operator is answered 404 while none of its prices has come into force."), q.getProduct)
+		"Always shows what was set last. Other callers than operators get 404 until one of its prices is in force."), q.getProduct)
 	products := get("listProducts", "/products", "List the products that are for sale",
-		"By SKU, page by page. It follows the products within moments. A page may have fewer products than limit, and others follow all the same: next says so. "+
-			"What has no price in force yet is listed for operators only.")
+		"Ordered by SKU, page by page. The list follows the products within moments. Only operators see products whose "+
+			"prices are all scheduled; for other callers a page may be shorter than limit. If there is a next, there are more.")
 	products.Errors = nil
 	register(s, accessOrdering, products, q.listProducts)
 	register(s, accessSignedIn, get("getAccount", "/accounts/{id}", "Read an account", "Always shows the caller's own writes. asOf shows how it was."+aboutPast), q.getAccount)

@@ -22,22 +22,22 @@ type productPath struct {
 type productPrice struct {
 	Amount    int64        `json:"amount" minimum:"0" maximum:"1000000000" doc:"Minor units: cents of a dollar, yen of a yen" example:"1999"`
 	Currency  currencyCode `json:"currency" example:"USD"`
-	ValidFrom Instant      `json:"validFrom,omitzero" doc:"When it comes into force. Without it, the price is in force until another one of its currency is. No two prices of a currency have it in common." example:"2026-11-27T00:00:00-05:00"`
+	ValidFrom Instant      `json:"validFrom,omitzero" doc:"When the price comes into force. A price without it applies until another one in its currency does. No two prices in one currency have the same." example:"2026-11-27T00:00:00-05:00"`
 }
 
 type setProductBody struct {
-	Prices    []productPrice `json:"prices,omitempty" maxItems:"100" nullable:"false" doc:"All prices, in any order. At least one, unless the product is withdrawn. Of each currency, the price with the latest validFrom that has come is in force."`
-	Withdrawn bool           `json:"withdrawn,omitempty" doc:"Takes the product off sale; then there are no prices"`
+	Prices    []productPrice `json:"prices,omitempty" maxItems:"100" nullable:"false" doc:"All prices, in any order. At least one, unless the product is withdrawn. In each currency, the price with the latest validFrom that has passed is in force."`
+	Withdrawn bool           `json:"withdrawn,omitempty" doc:"true takes the product off sale; leave prices out then"`
 }
 
 type setProductInput struct {
 	SKU         string `path:"sku" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" doc:"The article"`
-	IfMatch     string `header:"If-Match" doc:"The ETag of the product that this was decided on" example:"\"3\""`
-	IfNoneMatch string `header:"If-None-Match" doc:"* for a product that nobody has listed before"`
+	IfMatch     string `header:"If-Match" doc:"The ETag of the product that you decided on" example:"\"3\""`
+	IfNoneMatch string `header:"If-None-Match" doc:"* for a product that was never listed"`
 	Body        setProductBody
 }
 
-// productPriceAnswer is a price as it was set. Its currency may be one that was given up since.
+// productPriceAnswer is a price as it was set. Its currency may have been withdrawn since.
 type productPriceAnswer struct {
 	Amount    int64  `json:"amount"`
 	Currency  string `json:"currency"`
@@ -46,10 +46,10 @@ type productPriceAnswer struct {
 
 type productAnswer struct {
 	SKU       string               `json:"sku"`
-	Withdrawn bool                 `json:"withdrawn" doc:"It was for sale once"`
-	Current   []money.Money        `json:"current" doc:"What a piece costs now, one price a currency, by currency. An order names one of the currencies. Empty of a product that is withdrawn, or whose prices are all to come."`
-	Prices    []productPriceAnswer `json:"prices,omitempty" doc:"All prices as PUT takes them, those that are past or to come included. For operators."`
-	Version   int64                `json:"version" doc:"Grows with each change, not when a scheduled price comes into force"`
+	Withdrawn bool                 `json:"withdrawn" doc:"It was for sale, and is not any more"`
+	Current   []money.Money        `json:"current" doc:"What one piece costs now: one price per currency, ordered by currency. Empty for a product that is withdrawn or not on sale yet."`
+	Prices    []productPriceAnswer `json:"prices,omitempty" doc:"For operators: all prices as PUT takes them, past and scheduled ones included"`
+	Version   int64                `json:"version" doc:"Grows by one with each change, but not when a scheduled price comes into force"`
 }
 
 type productOutput struct {
@@ -58,8 +58,8 @@ type productOutput struct {
 }
 
 type listProductsInput struct {
-	Withdrawn bool   `query:"withdrawn" doc:"true lists those that are withdrawn, for operators"`
-	Limit     int    `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Products a page, at most"`
+	Withdrawn bool   `query:"withdrawn" doc:"For operators: true lists the withdrawn products"`
+	Limit     int    `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Products per page, at most"`
 	Cursor    string `query:"cursor" maxLength:"1024" doc:"next of the page before; opaque"`
 }
 
@@ -72,19 +72,22 @@ type productsOutput struct{ Body productsAnswer }
 
 func (c Commands) setProduct(ctx context.Context, id identity, in *setProductInput) (*productOutput, error) {
 	version, err := expectedVersion(in.IfMatch, in.IfNoneMatch, product.ErrVersionRequired.Field("header.If-Match",
-		"name the version that you decided on in If-Match, or say If-None-Match: * for a product that nobody has listed before"))
+		"send the version that you decided on in If-Match, or If-None-Match: * for a product that was never listed"))
 	if err != nil {
 		return nil, err
 	}
 	want := product.Desired{Withdrawn: in.Body.Withdrawn, Prices: make([]product.Price, len(in.Body.Prices))}
 	for i, p := range in.Body.Prices {
-		want.Prices[i] = product.Price{Money: money.Money{Amount: p.Amount, Currency: string(p.Currency)}, ValidFrom: p.ValidFrom.Time}
+		want.Prices[i] = product.Price{
+			Money: money.Money{Amount: p.Amount, Currency: string(p.Currency)}, ValidFrom: p.ValidFrom.Time,
+		}
 	}
 	body, err := json.Marshal(in.Body)
 	if err != nil {
 		return nil, fmt.Errorf("httpapi: encode request: %w", err)
 	}
-	// A PUT needs no key: the caller, the version and what is wanted name it, so that one whose answer was lost is recognised when it is sent again.
+	// A PUT needs no key: caller, version and body name it. So a duplicate, sent because the first
+	// answer was lost, has the same commit id.
 	req := es.Request{
 		CommitID: ident.Derive("set-product", id.actor(), in.SKU, strconv.FormatInt(version, 10), string(body)),
 		Time:     c.Clock.Now(), Metadata: metadata(ctx),
@@ -138,7 +141,8 @@ func (q Queries) listProducts(ctx context.Context, id identity, in *listProducts
 	return out, nil
 }
 
-// seesProduct: what comes on the market at a time to come is the shop's own business until then.
+// seesProduct reports whether the caller may know of a product. Only operators know of one that goes
+// on sale later.
 func (id identity) seesProduct(p product.Product, now time.Time) bool {
 	_, offered := p.Offer(now)
 	return offered || p.Withdrawn || id.isOperator()
@@ -162,7 +166,8 @@ func answerProduct(id identity, p product.Product, now time.Time) productAnswer 
 	return a
 }
 
-// productsCursor is what a cursor says: which of the two lists it belongs to, and the place in it. It is not signed: whoever may read the list may read all of it.
+// productsCursor names one of the two lists and a place in it. It is not signed: whoever may read the
+// list may read all of it. After may be the SKU of a product that is not on sale yet.
 type productsCursor struct {
 	Version   int    `json:"v"`
 	Withdrawn bool   `json:"w,omitempty"`
@@ -171,7 +176,7 @@ type productsCursor struct {
 
 const productsCursorVersion = 1
 
-// readProductsCursor gives the place that a cursor names, "" where there is none.
+// readProductsCursor gives the SKU after which a page begins, "" for the first page.
 func readProductsCursor(text string, withdrawn bool) (after string, err error) {
 	if text == "" {
 		return "", nil

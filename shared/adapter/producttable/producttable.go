@@ -1,8 +1,10 @@
-// Package producttable keeps the rows of the catalogue in a DynamoDB table: one row a SKU, written only by the transactions of the event store that write the
-// event that a change follows from, and by what mends a row that was lost.
+// Package producttable keeps the rows of the catalogue in a DynamoDB table, one row per SKU. The
+// event store writes a row in the transaction that appends the product's event; Mend corrects a row.
 //
-// The table's key is sku (S). A row has rev (N), the version of the stream product/<sku>, status (S), which is listed or withdrawn, and prices (L): maps of
-// amount (N), currency (S) and, where the price is valid from a time on, validFrom (S, RFC 3339 in UTC). The index by-status has all rows by status and sku.
+// The table's key is sku (S). A row has rev (N), the version of the stream product/<sku>; status (S),
+// listed or withdrawn; and prices (L), a list of maps with amount (N), currency (S) and, for a price
+// with a ValidFrom, validFrom (S, RFC 3339 in UTC). The index by-status has all rows, by status and
+// sku.
 package producttable
 
 import (
@@ -25,12 +27,14 @@ import (
 
 // API is what the table needs of a DynamoDB client: DeleteItem and PutItem for Mend only.
 type API interface {
-	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
-	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
-	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
-	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
-	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
+	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...option) (*dynamodb.BatchGetItemOutput, error)
+	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...option) (*dynamodb.DeleteItemOutput, error)
+	GetItem(context.Context, *dynamodb.GetItemInput, ...option) (*dynamodb.GetItemOutput, error)
+	PutItem(context.Context, *dynamodb.PutItemInput, ...option) (*dynamodb.PutItemOutput, error)
+	Query(context.Context, *dynamodb.QueryInput, ...option) (*dynamodb.QueryOutput, error)
 }
+
+type option = func(*dynamodb.Options)
 
 // IndexByStatus is the index of rows by status and SKU.
 const IndexByStatus = "by-status"
@@ -48,8 +52,10 @@ const (
 	statusWithdrawn = "withdrawn"
 )
 
-// pace of the tries at what a batch read left out.
-var pace = backoff.Pace{Base: 20 * time.Millisecond, Max: 500 * time.Millisecond, Margin: 500 * time.Millisecond, Tries: 20}
+// pace of the requests for keys that a batch read left unprocessed.
+var pace = backoff.Pace{
+	Base: 20 * time.Millisecond, Max: 500 * time.Millisecond, Margin: 500 * time.Millisecond, Tries: 20,
+}
 
 type attributes = map[string]types.AttributeValue
 
@@ -60,14 +66,16 @@ type Table struct {
 	clock clock.Clock
 }
 
-// New gives the rows in an existing table. How often a failed request is sent again is up to the client.
+// New gives the rows in an existing table. The client retries failed requests; the clock is for the
+// waits between the parts of a batch read.
 func New(api API, table string, c clock.Clock) Table { return Table{api: api, table: table, clock: c} }
 
 var _ product.Rows = Table{}
 
 // Row implements product.Rows, with one strongly consistent read.
 func (t Table) Row(ctx context.Context, sku string) (product.Product, error) {
-	out, err := t.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.table, Key: key(sku), ConsistentRead: aws.Bool(true)})
+	in := &dynamodb.GetItemInput{TableName: &t.table, Key: key(sku), ConsistentRead: aws.Bool(true)}
+	out, err := t.api.GetItem(ctx, in)
 	if err != nil {
 		return product.Product{}, fmt.Errorf("producttable: read %q: %w", sku, err)
 	}
@@ -77,7 +85,8 @@ func (t Table) Row(ctx context.Context, sku string) (product.Product, error) {
 	return decode(out.Item)
 }
 
-// Batch implements product.Rows, with one strongly consistent batch read. What DynamoDB leaves out is asked for again, until the deadline is near.
+// Batch implements product.Rows, with one strongly consistent batch read. It asks again for the keys
+// that DynamoDB leaves unprocessed, until the deadline is near.
 func (t Table) Batch(ctx context.Context, skus []string) ([]product.Product, error) {
 	keys := make([]map[string]types.AttributeValue, len(skus))
 	for i, sku := range skus {
@@ -102,7 +111,8 @@ func (t Table) Batch(ctx context.Context, skus []string) ([]product.Product, err
 			return products, nil
 		}
 		if !tries.Again(ctx) {
-			return nil, fmt.Errorf("producttable: %w: DynamoDB has left out %d of %d rows", es.ErrUnavailable, len(keys), len(skus))
+			return nil, fmt.Errorf("producttable: %w: the table is too busy to read %d of %d rows",
+				es.ErrUnavailable, len(keys), len(skus))
 		}
 	}
 }
@@ -110,7 +120,8 @@ func (t Table) Batch(ctx context.Context, skus []string) ([]product.Product, err
 // List implements product.Rows, with a query of the index for each MB of rows.
 func (t Table) List(ctx context.Context, withdrawn bool, after string, limit int) ([]product.Product, error) {
 	query := &dynamodb.QueryInput{
-		TableName: &t.table, IndexName: aws.String(IndexByStatus), Limit: aws.Int32(int32(min(limit, maxPage))), //nolint:gosec // at most maxPage
+		TableName: &t.table, IndexName: aws.String(IndexByStatus),
+		Limit:                     aws.Int32(int32(min(limit, maxPage))), //nolint:gosec // at most maxPage
 		KeyConditionExpression:    aws.String("#status = :status"),
 		ExpressionAttributeNames:  map[string]string{"#status": attrStatus},
 		ExpressionAttributeValues: attributes{":status": text(statusOf(withdrawn))},
@@ -141,7 +152,7 @@ func (t Table) List(ctx context.Context, withdrawn bool, after string, limit int
 	}
 }
 
-// maxPage is more rows than anybody lists at once.
+// maxPage is the most rows that a query asks for.
 const maxPage = 1000
 
 // Put implements product.Rows.
@@ -209,7 +220,7 @@ func (e put) Refusal(reasons []types.CancellationReason) error {
 	return conflict(e.product.SKU, e.before, reasons[0].Item)
 }
 
-// unknownVersion is a ConflictError's Actual where the row did not come with the answer.
+// unknownVersion is a ConflictError's Actual if DynamoDB did not return the row.
 const unknownVersion = -1
 
 func conflict(sku string, before int64, met attributes) error {
@@ -220,7 +231,7 @@ func conflict(sku string, before int64, met attributes) error {
 	return &es.ConflictError{Stream: es.NewStreamID(product.Category, sku), Expected: before, Actual: actual}
 }
 
-// asBefore is the condition that a row has the version before, 0 for no row.
+// asBefore is the condition that the row has the version before; 0 stands for no row.
 func asBefore(before int64) (condition string, names map[string]string, values attributes) {
 	if before == 0 {
 		return "attribute_not_exists(#sku)", map[string]string{"#sku": attrSKU}, nil
@@ -238,7 +249,8 @@ func encode(p product.Product) attributes {
 		prices[i] = &types.AttributeValueMemberM{Value: m}
 	}
 	return attributes{
-		attrSKU: text(p.SKU), attrRev: number(p.Version), attrStatus: text(statusOf(p.Withdrawn)), attrPrices: &types.AttributeValueMemberL{Value: prices},
+		attrSKU: text(p.SKU), attrRev: number(p.Version), attrStatus: text(statusOf(p.Withdrawn)),
+		attrPrices: &types.AttributeValueMemberL{Value: prices},
 	}
 }
 

@@ -36,7 +36,8 @@ var (
 	sale  = product.Price{Money: money.Money{Amount: 799, Currency: "EUR"}, ValidFrom: noon}
 )
 
-// row is the row of a product with the two prices, with what is changed; nil takes an attribute away.
+// row is the row of a product with the two prices, with what is changed; nil takes an attribute
+// away.
 func row(changed attributes) attributes {
 	r := attributes{
 		"sku": s("cd-1"), "rev": n("3"), "status": s("listed"), "prices": l(
@@ -62,17 +63,29 @@ type table struct {
 	removed *dynamodb.DeleteItemInput
 }
 
-func (t *table) GetItem(_ context.Context, in *dynamodb.GetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+func (t *table) GetItem(
+	_ context.Context,
+	in *dynamodb.GetItemInput,
+	_ ...func(*dynamodb.Options),
+) (*dynamodb.GetItemOutput, error) {
 	t.get = in
 	return &dynamodb.GetItemOutput{Item: t.row}, t.err
 }
 
-func (t *table) PutItem(_ context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+func (t *table) PutItem(
+	_ context.Context,
+	in *dynamodb.PutItemInput,
+	_ ...func(*dynamodb.Options),
+) (*dynamodb.PutItemOutput, error) {
 	t.put = in
 	return &dynamodb.PutItemOutput{}, t.err
 }
 
-func (t *table) DeleteItem(_ context.Context, in *dynamodb.DeleteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
+func (t *table) DeleteItem(
+	_ context.Context,
+	in *dynamodb.DeleteItemInput,
+	_ ...func(*dynamodb.Options),
+) (*dynamodb.DeleteItemOutput, error) {
 	t.removed = in
 	return &dynamodb.DeleteItemOutput{}, t.err
 }
@@ -91,27 +104,50 @@ func TestRow(t *testing.T) {
 		want  product.Product
 		text  string // of the error
 	}{
-		"a row":                    {table{row: row(nil)}, listed, ""},
-		"a row with more in it":    {table{row: row(attributes{"more": s("x")})}, listed, ""},
-		"withdrawn":                {table{row: row(attributes{"status": s("withdrawn"), "prices": l()})}, product.Product{SKU: "cd-1", Version: 3, Withdrawn: true}, ""},
-		"no row":                   {table{}, product.Product{}, ""},
-		"no answer":                {table{err: errors.New("no answer")}, product.Product{}, "no answer"},
-		"no version":               {table{row: row(attributes{"rev": nil})}, product.Product{}, "rev is no number"},
-		"a version in words":       {table{row: row(attributes{"rev": s("3")})}, product.Product{}, "rev is no number"},
-		"a version too large":      {table{row: row(attributes{"rev": n("1e30")})}, product.Product{}, "1e30"},
-		"no status":                {table{row: row(attributes{"status": nil})}, product.Product{}, "status is no text"},
-		"another status":           {table{row: row(attributes{"status": s("sold")})}, product.Product{}, `status is "sold"`},
-		"no prices":                {table{row: row(attributes{"prices": nil})}, product.Product{}, "prices is no list"},
-		"prices that are none":     {table{row: row(attributes{"prices": l(s("999 EUR"))})}, product.Product{}, "prices[0] is no map"},
-		"a price of no amount":     {table{row: row(price("amount", nil))}, product.Product{}, "prices[0]: amount is no number"},
-		"a price of a fraction":    {table{row: row(price("amount", n("9.99")))}, product.Product{}, "9.99"},
-		"a price of no currency":   {table{row: row(price("currency", nil))}, product.Product{}, "prices[0]: currency is no text"},
-		"a price from a number on": {table{row: row(price("validFrom", n("1")))}, product.Product{}, "prices[0]: validFrom is no text"},
-		"a price from noon on":     {table{row: row(price("validFrom", s("noon")))}, product.Product{}, "prices[0]: expected a time"},
+		"a row":                 {table{row: row(nil)}, listed, ""},
+		"a row with more in it": {table{row: row(attributes{"more": s("x")})}, listed, ""},
+		"withdrawn": {
+			table{row: row(attributes{"status": s("withdrawn"), "prices": l()})},
+			product.Product{SKU: "cd-1", Version: 3, Withdrawn: true}, "",
+		},
+		"no row":              {table{}, product.Product{}, ""},
+		"no answer":           {table{err: errors.New("no answer")}, product.Product{}, "no answer"},
+		"no version":          {table{row: row(attributes{"rev": nil})}, product.Product{}, "rev is no number"},
+		"a version in words":  {table{row: row(attributes{"rev": s("3")})}, product.Product{}, "rev is no number"},
+		"a version too large": {table{row: row(attributes{"rev": n("1e30")})}, product.Product{}, "1e30"},
+		"no status": {
+			table{row: row(attributes{"status": nil})}, product.Product{}, "status is no text",
+		},
+		"another status": {
+			table{row: row(attributes{"status": s("sold")})}, product.Product{}, `status is "sold"`,
+		},
+		"no prices": {
+			table{row: row(attributes{"prices": nil})}, product.Product{}, "prices is no list",
+		},
+		"prices that are none": {
+			table{row: row(attributes{"prices": l(s("999 EUR"))})}, product.Product{}, "prices[0] is no map",
+		},
+		"a price of no amount": {
+			table{row: row(price("amount", nil))}, product.Product{}, "prices[0]: amount is no number",
+		},
+		"a price of a fraction": {table{row: row(price("amount", n("9.99")))}, product.Product{}, "9.99"},
+		"a price of no currency": {
+			table{row: row(price("currency", nil))}, product.Product{}, "prices[0]: currency is no text",
+		},
+		"a price from a number on": {
+			table{row: row(price("validFrom", n("1")))}, product.Product{}, "prices[0]: validFrom is no text",
+		},
+		"a price from noon on": {
+			table{row: row(price("validFrom", s("noon")))}, product.Product{}, "prices[0]: expected a time",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := producttable.New(&tc.table, "products", clock.System{}).Row(t.Context(), "cd-1")
-			if diff := cmp.Diff(tc.want, got); diff != "" || (err == nil) != (tc.text == "") || err != nil && !strings.Contains(err.Error(), tc.text) {
+			if diff := cmp.Diff(
+				tc.want,
+				got,
+			); diff != "" || (err == nil) != (tc.text == "") ||
+				err != nil && !strings.Contains(err.Error(), tc.text) {
 				t.Errorf("%v, want %q (-want +got)\n%s", err, tc.text, diff)
 			}
 			if err != nil && tc.table.err == nil && !errors.Is(err, es.ErrCorrupt) {
@@ -142,7 +178,8 @@ func TestPut(t *testing.T) {
 		{0, "attribute_not_exists(#sku)", nil},
 		{2, "#rev = :before", attributes{":before": n("2")}},
 	} {
-		effect, ok := rows.Put(product.Product{SKU: "cd-1", Version: 3, Prices: []product.Price{euros, sale}}, tc.before).(storeEffect)
+		listed := product.Product{SKU: "cd-1", Version: 3, Prices: []product.Price{euros, sale}}
+		effect, ok := rows.Put(listed, tc.before).(storeEffect)
 		if !ok {
 			t.Fatal("it is no effect of the store")
 		}
@@ -154,7 +191,8 @@ func TestPut(t *testing.T) {
 		if diff := cmp.Diff(fmt.Sprint(show(row(nil))), fmt.Sprint(show(put.Item))); diff != "" {
 			t.Error(diff)
 		}
-		if *put.TableName != "products" || *put.ConditionExpression != tc.condition || show(put.ExpressionAttributeValues) != show(tc.values) {
+		if *put.TableName != "products" || *put.ConditionExpression != tc.condition ||
+			show(put.ExpressionAttributeValues) != show(tc.values) {
 			t.Errorf("%s with %s", *put.ConditionExpression, show(put.ExpressionAttributeValues))
 		}
 		for _, reason := range []struct {
@@ -180,7 +218,8 @@ func wantConflict(t *testing.T, err error, expected, actual int64) {
 		}
 		return
 	}
-	if !errors.As(err, &conflict) || *conflict != (es.ConflictError{Stream: "product/cd-1", Expected: expected, Actual: actual}) {
+	if !errors.As(err, &conflict) ||
+		*conflict != (es.ConflictError{Stream: "product/cd-1", Expected: expected, Actual: actual}) {
 		t.Errorf("got %v, want a conflict of %d with %d", err, expected, actual)
 	}
 }
@@ -223,12 +262,14 @@ func TestMend(t *testing.T) {
 		actual int64
 		text   string
 	}{
-		"fine":                     {nil, 0, ""},
-		"moved on":                 {moved, 7, ""},
-		"moved on, and not told":   {&types.ConditionalCheckFailedException{}, -1, ""},
-		"a transaction under way":  {&types.TransactionConflictException{}, -1, ""},
-		"something else":           {errors.New("no answer"), 0, "no answer"},
-		"something else, throttle": {&types.ProvisionedThroughputExceededException{}, 0, "ProvisionedThroughputExceeded"},
+		"fine":                    {nil, 0, ""},
+		"moved on":                {moved, 7, ""},
+		"moved on, and not told":  {&types.ConditionalCheckFailedException{}, -1, ""},
+		"a transaction under way": {&types.TransactionConflictException{}, -1, ""},
+		"something else":          {errors.New("no answer"), 0, "no answer"},
+		"something else, throttle": {
+			&types.ProvisionedThroughputExceededException{}, 0, "ProvisionedThroughputExceeded",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			api := &table{err: tc.err}
@@ -243,7 +284,8 @@ func TestMend(t *testing.T) {
 				}
 				wantConflict(t, err, 2, tc.actual)
 			}
-			if show(api.put.Item) != show(row(nil)) || *api.put.ConditionExpression != "#rev = :before" || *api.removed.ConditionExpression != "#rev = :before" {
+			if show(api.put.Item) != show(row(nil)) || *api.put.ConditionExpression != "#rev = :before" ||
+				*api.removed.ConditionExpression != "#rev = :before" {
 				t.Errorf("put %+v, removed %+v", api.put, api.removed)
 			}
 		})
@@ -258,9 +300,17 @@ type busy struct {
 	err   error
 }
 
-func (b *busy) BatchGetItem(_ context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+func (b *busy) BatchGetItem(
+	_ context.Context,
+	in *dynamodb.BatchGetItemInput,
+	_ ...func(*dynamodb.Options),
+) (*dynamodb.BatchGetItemOutput, error) {
 	request := in.RequestItems["products"]
-	if b.asked = append(b.asked, len(request.Keys)); !aws.ToBool(request.ConsistentRead) || len(in.RequestItems) != 1 {
+	if b.asked = append(
+		b.asked,
+		len(request.Keys),
+	); !aws.ToBool(request.ConsistentRead) ||
+		len(in.RequestItems) != 1 {
 		return nil, errors.New("not consistent")
 	}
 	now, later := request.Keys, []map[string]types.AttributeValue(nil)
@@ -273,7 +323,9 @@ func (b *busy) BatchGetItem(_ context.Context, in *dynamodb.BatchGetItemInput, _
 		out.Responses["products"] = append(out.Responses["products"], row(attributes{"sku": key["sku"]}))
 	}
 	if later != nil {
-		out.UnprocessedKeys = map[string]types.KeysAndAttributes{"products": {Keys: later, ConsistentRead: request.ConsistentRead}}
+		out.UnprocessedKeys = map[string]types.KeysAndAttributes{
+			"products": {Keys: later, ConsistentRead: request.ConsistentRead},
+		}
 	}
 	return out, b.err
 }
@@ -286,7 +338,8 @@ type until struct {
 
 func (u until) Deadline() (time.Time, bool) { return u.at, true }
 
-// TestBatch: what a busy table leaves out is asked for again, with waits, until the deadline is near.
+// TestBatch: what a busy table leaves out is asked for again, with waits, until the deadline is
+// near.
 func TestBatch(t *testing.T) {
 	skus := []string{"cd-1", "cd-2", "cd-3", "cd-4"}
 	now := clock.NewFake(noon)
@@ -301,12 +354,16 @@ func TestBatch(t *testing.T) {
 		{"at once", 0, nil, time.Minute, []int{4}, nil},
 		{"in three parts", 2, nil, time.Minute, []int{4, 2, 1}, nil},
 		{"no answer", 0, es.ErrCorrupt, time.Minute, []int{4}, es.ErrCorrupt},
-		{"busy for ever", 1000, nil, time.Minute, append([]int{4, 2}, slices.Repeat([]int{1}, 18)...), es.ErrUnavailable},
+		{
+			"busy for ever", 1000, nil, time.Minute, append([]int{4, 2}, slices.Repeat([]int{1}, 18)...),
+			es.ErrUnavailable,
+		},
 		{"busy at the end", 1000, nil, 400 * time.Millisecond, []int{4}, es.ErrUnavailable},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			api := &busy{times: tc.times, err: tc.err}
-			got, err := producttable.New(api, "products", now).Batch(until{t.Context(), now.Now().Add(tc.deadline)}, skus)
+			got, err := producttable.New(api, "products", now).
+				Batch(until{t.Context(), now.Now().Add(tc.deadline)}, skus)
 			if !errors.Is(err, tc.fails) || !slices.Equal(tc.asked, api.asked) {
 				t.Errorf("%v after asking for %v, want %v", err, api.asked, tc.asked)
 			}

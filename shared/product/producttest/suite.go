@@ -30,7 +30,8 @@ type Backend struct {
 	Contended bool
 }
 
-// Run puts the product service through the suite. open is called once, with a registry that knows the products' events.
+// Run puts the product service through the suite. open is called once, with a registry that knows
+// the products' events.
 func Run(t *testing.T, open func(t *testing.T, registry *es.Registry) Backend) {
 	t.Helper()
 	b := open(t, es.NewRegistry(product.Register))
@@ -53,7 +54,13 @@ func Run(t *testing.T, open func(t *testing.T, registry *es.Registry) Backend) {
 		{"as a simple model does", model},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			c.test(t, &shop{Backend: b, service: product.New(product.Deps{Store: b.Store, Clock: clock.System{}, Rows: b.Rows})})
+			c.test(
+				t,
+				&shop{
+					Backend: b,
+					service: product.New(product.Deps{Store: b.Store, Clock: clock.System{}, Rows: b.Rows}),
+				},
+			)
 		})
 	}
 }
@@ -74,7 +81,8 @@ type tester interface {
 // request is a command of its own.
 func request() es.Request { return es.Request{CommitID: ident.New(), Time: estest.Start} }
 
-// newSKU names a SKU that no other test uses. Those of one prefix are in the order in which they were made.
+// newSKU names a SKU that no other test uses. Those of one prefix are in the order in which they
+// were made.
 func newSKU() string { return "cd-" + ident.New() }
 
 // Eur is a price in euros that always was in force.
@@ -135,7 +143,14 @@ func (s *shop) events(t tester, sku string) (events []any) {
 
 func changes(t *testing.T, s *shop) {
 	sku := newSKU()
-	first, second := []product.Price{Eur(999), usd(1099)}, []product.Price{Eur(999), From(Eur(799), estest.Start), usd(1099)}
+	first, second := []product.Price{
+		Eur(999),
+		usd(1099),
+	}, []product.Price{
+		Eur(999),
+		From(Eur(799), estest.Start),
+		usd(1099),
+	}
 	set := func(want product.Desired, version int64, fault error, then product.Product) {
 		t.Helper()
 		got, err := s.service.Set(t.Context(), request(), sku, want, product.Match{Version: version})
@@ -167,7 +182,13 @@ func changes(t *testing.T, s *shop) {
 	set(at(second...), 0, product.ErrVersionMismatch, none)
 	set(at(second...), 3, nil, product.Product{Version: 4, Prices: second})
 	want := []any{
-		product.Listed{SKU: sku, Prices: first}, product.Repriced{SKU: sku, Prices: second}, product.Withdrawn{SKU: sku}, product.Listed{SKU: sku, Prices: second},
+		product.Listed{
+			SKU:    sku,
+			Prices: first,
+		},
+		product.Repriced{SKU: sku, Prices: second},
+		product.Withdrawn{SKU: sku},
+		product.Listed{SKU: sku, Prices: second},
 	}
 	if diff := cmp.Diff(want, s.events(t, sku)); diff != "" {
 		t.Error(diff)
@@ -178,7 +199,8 @@ func changes(t *testing.T, s *shop) {
 func refusals(t *testing.T, s *shop) {
 	sku := newSKU()
 	for _, want := range []product.Desired{
-		at(), at(Eur(-1)), at(Eur(product.MaxPrice + 1)), at(Eur(1), Eur(2)), at(product.Price{Money: money.Money{Amount: 1, Currency: "ZZZ"}}),
+		at(), at(Eur(-1)), at(Eur(product.MaxPrice + 1)), at(Eur(1), Eur(2)),
+		at(product.Price{Money: money.Money{Amount: 1, Currency: "ZZZ"}}),
 		{Withdrawn: true, Prices: []product.Price{Eur(1)}},
 	} {
 		if p, err := s.service.Set(t.Context(), request(), sku, want, product.Match{}); err == nil {
@@ -186,7 +208,16 @@ func refusals(t *testing.T, s *shop) {
 		}
 	}
 	for _, odd := range []string{"", "-x", "a b", "a/b", strings.Repeat("x", 65)} {
-		if _, err := s.service.Set(t.Context(), request(), odd, at(Eur(1)), product.Match{}); !errors.Is(err, product.ErrNotFound) {
+		if _, err := s.service.Set(
+			t.Context(),
+			request(),
+			odd,
+			at(Eur(1)),
+			product.Match{},
+		); !errors.Is(
+			err,
+			product.ErrNotFound,
+		) {
 			t.Errorf("%q: %v", odd, err)
 		}
 		if _, err := s.service.Get(t.Context(), odd); !errors.Is(err, product.ErrNotFound) {
@@ -255,7 +286,14 @@ func offers(t *testing.T, s *shop) {
 	s.must(t, skus[2], at(Eur(500)), 0)
 	s.must(t, skus[2], withdrawn, 1)
 	s.must(t, skus[3], at(sale), 0)
-	asked := append(slices.Clone(skus), skus[0], skus[1], "", "a b", strings.Repeat("x", 65)) // the last of skus nobody has listed
+	asked := append(
+		slices.Clone(skus),
+		skus[0],
+		skus[1],
+		"",
+		"a b",
+		strings.Repeat("x", 65),
+	) // the last of skus nobody has listed
 	want := func(when time.Time, want map[string][]money.Money) {
 		t.Helper()
 		got, err := s.service.Offers(t.Context(), asked, when)
@@ -273,7 +311,10 @@ func offers(t *testing.T, s *shop) {
 		}
 	}
 	euros := func(cents int64) money.Money { return Eur(cents).Money }
-	want(sale.ValidFrom.Add(-1), map[string][]money.Money{skus[0]: {euros(999), usd(1099).Money}, skus[1]: {euros(500)}})
+	want(
+		sale.ValidFrom.Add(-1),
+		map[string][]money.Money{skus[0]: {euros(999), usd(1099).Money}, skus[1]: {euros(500)}},
+	)
 	want(sale.ValidFrom.In(time.FixedZone("", 3600)), map[string][]money.Money{
 		skus[0]: {euros(799), usd(1099).Money}, skus[1]: {euros(500)}, skus[3]: {euros(799)},
 	})
@@ -309,7 +350,8 @@ func manyOffers(t *testing.T, s *shop) {
 }
 
 func lists(t *testing.T, s *shop) {
-	// SKUs sort as bytes do: Z before a. Others' are between them; these begin with what no other test's do.
+	// SKUs sort as bytes do: Z before a. Others' are between them; these begin with what no other
+	// test's do.
 	prefix := "LIST" + ident.New()[:8]
 	var forSale, gone []string
 	for _, name := range []string{"-Z", "-a", "-b", "-c", "-d", ".1", "_2"} {
@@ -348,7 +390,11 @@ func lists(t *testing.T, s *shop) {
 		eventually(t, func() error {
 			got, err1 := pages(false, limit)
 			taken, err2 := pages(true, limit)
-			if err := errors.Join(err1, err2); err != nil || !slices.Equal(got, forSale) || !slices.Equal(taken, gone) {
+			if err := errors.Join(
+				err1,
+				err2,
+			); err != nil || !slices.Equal(got, forSale) ||
+				!slices.Equal(taken, gone) {
 				return fmt.Errorf("pages of %d: for sale %v, withdrawn %v, %w", limit, got, taken, err)
 			}
 			return nil
@@ -372,7 +418,8 @@ func eventually(t *testing.T, ok func() error) {
 	}
 }
 
-// longStream: a change reads neither more nor other things however often the product was changed before.
+// longStream: a change reads neither more nor other things however often the product was changed
+// before.
 func longStream(t *testing.T, s *shop) {
 	hooked := &estest.Hooked{Store: s.Store}
 	s.service = product.New(product.Deps{Store: hooked, Clock: clock.System{}, Rows: s.Rows})
@@ -382,12 +429,18 @@ func longStream(t *testing.T, s *shop) {
 		s.must(t, sku, at(Eur(version)), version)
 	}
 	if hooked.Loads.Load() > 0 || hooked.Appends.Load() != n && !s.Contended {
-		t.Errorf("%d changes loaded the stream %d times and appended %d times", n, hooked.Loads.Load(), hooked.Appends.Load())
+		t.Errorf(
+			"%d changes loaded the stream %d times and appended %d times",
+			n,
+			hooked.Loads.Load(),
+			hooked.Appends.Load(),
+		)
 	}
 	s.want(t, product.Product{SKU: sku, Version: n, Prices: []product.Price{Eur(n - 1)}})
 }
 
-// damage: rows that were restored to another time than the events, or lost, are found and mended, and stop no change.
+// damage: rows that were restored to another time than the events, or lost, are found and mended,
+// and stop no change.
 func damage(t *testing.T, s *shop) {
 	older := product.Product{Version: 1, Prices: []product.Price{Eur(1)}}
 	for name, tc := range map[string]struct{ row product.Product }{
@@ -413,9 +466,14 @@ func damage(t *testing.T, s *shop) {
 			}
 			sku, row := broken()
 			whole := product.Product{SKU: sku, Version: 3, Prices: []product.Price{Eur(3)}}
-			for _, look := range []func(context.Context, string) (product.Drift, bool, error){s.service.Check, s.service.Mend} {
+			type look func(context.Context, string) (product.Drift, bool, error)
+			for _, look := range []look{s.service.Check, s.service.Mend} {
 				drift, found, err := look(t.Context(), sku)
-				if diff := cmp.Diff(product.Drift{Row: row, Folded: whole}, drift); diff != "" || !found || err != nil {
+				if diff := cmp.Diff(
+					product.Drift{Row: row, Folded: whole},
+					drift,
+				); diff != "" || !found ||
+					err != nil {
 					t.Errorf("found %v, %v, (-want +got)\n%s", found, err, diff)
 				}
 			}
@@ -427,7 +485,16 @@ func damage(t *testing.T, s *shop) {
 				return // it claims to be what the stream is at, and a change would trust it
 			}
 			sku, _ = broken()
-			if _, err := s.service.Set(t.Context(), request(), sku, at(Eur(4)), product.Match{Version: row.Version + 7}); !errors.Is(err, product.ErrVersionMismatch) {
+			if _, err := s.service.Set(
+				t.Context(),
+				request(),
+				sku,
+				at(Eur(4)),
+				product.Match{Version: row.Version + 7},
+			); !errors.Is(
+				err,
+				product.ErrVersionMismatch,
+			) {
 				t.Errorf("at a version that it doesn't have: %v", err)
 			}
 			p := s.must(t, sku, at(Eur(4)), 3)
@@ -524,7 +591,13 @@ func race(t *testing.T, s *shop) {
 		const n = 8
 		made := make([]product.Product, n)
 		together(n, func(i int) {
-			p, err := s.service.Set(context.Background(), request(), sku, at(Eur(100*version+int64(i))), product.Match{Version: version})
+			p, err := s.service.Set(
+				context.Background(),
+				request(),
+				sku,
+				at(Eur(100*version+int64(i))),
+				product.Match{Version: version},
+			)
 			if err != nil && !errors.Is(err, product.ErrVersionMismatch) {
 				t.Errorf("%d: %v", i, err)
 			}
@@ -538,8 +611,9 @@ func race(t *testing.T, s *shop) {
 	}
 }
 
-// everything lets changes, repeats, reads and repairs go on at once, with lost answers. What is offered was a version's at some time, versions never go back,
-// and in the end the rows are what the streams fold to.
+// everything lets changes, repeats, reads and repairs go on at once, with lost answers. What is
+// offered was a version's at some time, versions never go back, and in the end the rows are what
+// the streams fold to.
 func everything(t *testing.T, s *shop) {
 	skus := []string{newSKU(), newSKU()}
 	flaky := s.flaky()
@@ -562,7 +636,8 @@ func everything(t *testing.T, s *shop) {
 			case 1:
 				offers, err := s.service.Offers(ctx, skus, estest.Start)
 				offer, found := offers[sku]
-				if err != nil || !found && seen > 0 || found && (offer.Version < seen || offer.Prices[0].Amount != offer.Version) {
+				if err != nil || !found && seen > 0 ||
+					found && (offer.Version < seen || offer.Prices[0].Amount != offer.Version) {
 					t.Errorf("offer %+v after version %d, %v", offer, seen, err)
 				}
 				seen = offer.Version
@@ -594,7 +669,12 @@ func model(t *testing.T, s *shop) {
 			}
 			return p
 		})
-		prices := rapid.SliceOfNDistinct(price, 1, 5, func(p product.Price) string { return p.Currency + p.ValidFrom.String() })
+		prices := rapid.SliceOfNDistinct(
+			price,
+			1,
+			5,
+			func(p product.Price) string { return p.Currency + p.ValidFrom.String() },
+		)
 		type sent struct {
 			req     es.Request
 			sku     string
@@ -610,8 +690,20 @@ func model(t *testing.T, s *shop) {
 				if !want.Withdrawn {
 					want.Prices = prices.Draw(t, "prices")
 				}
-				last = sent{request(), sku, want, rapid.SampledFrom([]int64{was.Version, was.Version, was.Version, 0, was.Version + 1}).Draw(t, "version")}
-				got, err := s.service.Set(context.Background(), last.req, sku, want, product.Match{Version: last.version})
+				last = sent{
+					request(),
+					sku,
+					want,
+					rapid.SampledFrom([]int64{was.Version, was.Version, was.Version, 0, was.Version + 1}).
+						Draw(t, "version"),
+				}
+				got, err := s.service.Set(
+					context.Background(),
+					last.req,
+					sku,
+					want,
+					product.Match{Version: last.version},
+				)
 				if wantErr := refused(was, want, last.version); !errors.Is(err, wantErr) {
 					t.Fatalf("set %+v at %d of %+v: %v, want %v", want, last.version, was, err, wantErr)
 				}
@@ -627,7 +719,13 @@ func model(t *testing.T, s *shop) {
 					t.Skip("nothing was sent")
 				}
 				was, events := known[last.sku], len(s.events(t, last.sku))
-				got, err := s.service.Set(context.Background(), last.req, last.sku, last.want, product.Match{Version: last.version})
+				got, err := s.service.Set(
+					context.Background(),
+					last.req,
+					last.sku,
+					last.want,
+					product.Match{Version: last.version},
+				)
 				if len(s.events(t, last.sku)) != events || err == nil && !cmp.Equal(got, was) {
 					t.Fatalf("sent again it changes %+v into %+v, %v", was, got, err)
 				}
@@ -666,7 +764,12 @@ func refused(was product.Product, want product.Desired, version int64) error {
 
 // after is what the model makes of a change that is not refused.
 func after(was product.Product, sku string, want product.Desired) product.Product {
-	is := product.Product{SKU: sku, Version: was.Version, Withdrawn: want.Withdrawn, Prices: slices.Clone(want.Prices)}
+	is := product.Product{
+		SKU:       sku,
+		Version:   was.Version,
+		Withdrawn: want.Withdrawn,
+		Prices:    slices.Clone(want.Prices),
+	}
 	slices.SortFunc(is.Prices, func(a, b product.Price) int {
 		if a.Currency != b.Currency {
 			return strings.Compare(a.Currency, b.Currency)
