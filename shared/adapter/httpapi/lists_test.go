@@ -57,6 +57,8 @@ func (w *world) walk(path, list string) (pages [][]string) {
 // placed.
 func TestListAllOrders(t *testing.T) {
 	w := newWorld(t)
+	w.listed("cd-1", usd(1050))
+	w.listed("cd-2", usd(999))
 	start := w.clock.Now()
 	var all, adas []string // newest first
 	for i := range 6 {
