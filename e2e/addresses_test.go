@@ -36,7 +36,7 @@ func TestAddressesOfCountries(t *testing.T) {
 			t.Parallel()
 			to.Recipient = "Test Person"
 			c := newCustomer(t, 1_000)
-			body := with(anOrder(line(newStock(t, 1), 1, 100)), "shippingAddress", to)
+			body := with(anOrder(onSale(t, line(newStock(t, 1), 1, 100))...), "shippingAddress", to)
 			placed := must[order](t, http.StatusAccepted, post(c.token, "/orders", body))
 			o, packed := c.prepared(t, placed.ID)
 			for _, shown := range []*shop.Address{placed.ShippingAddress, o.ShippingAddress, packed.ShippingAddress} {

@@ -124,7 +124,7 @@ func TestKeysAreTheCallersOwn(t *testing.T) {
 	}
 	reused(withdraw(stack.operator, other.account))
 	// A customer and an operator order under one key: there are two orders.
-	lines := anOrder(line(sku, 1, 500))
+	lines := anOrder(onSale(t, line(sku, 1, 500))...)
 	first := must[order](t, http.StatusAccepted, under(post(c.token, "/orders", lines)))
 	lines["customerId"] = c.id
 	second := must[order](t, http.StatusAccepted, under(post(stack.operator, "/orders", lines)))

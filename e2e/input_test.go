@@ -43,11 +43,11 @@ func TestInputThroughTheGateway(t *testing.T) {
 	}
 	sku := newStock(t, 5)
 	for _, contentType := range []string{"APPLICATION/JSON", `Application/Json; Charset="UTF-8"`} {
-		place := post(c.token, "/orders", anOrder(line(sku, 1, 1)))
+		place := post(c.token, "/orders", anOrder(onSale(t, line(sku, 1, 1))...))
 		must[order](t, http.StatusAccepted, place.with("Content-Type", contentType))
 	}
 	refused(t, http.StatusUnsupportedMediaType, "request.unsupported-media-type",
-		post(c.token, "/orders", anOrder(line(sku, 1, 1))).with("Content-Type", "application/json; charset=latin1"))
+		post(c.token, "/orders", anOrder(onSale(t, line(sku, 1, 1))...)).with("Content-Type", "application/json; charset=latin1"))
 }
 
 // What API Gateway answers by itself is what the document says that it answers.

@@ -156,7 +156,7 @@ func TestOrderIsDelivered(t *testing.T) {
 		t.Errorf("shipped is caused by %s", history[3].CausationID)
 	}
 	belongs(t, history, correlation)
-	if got := categories(commits(t, correlation)); got["order"] != 5 || got["shipment"] != 4 || got["reservation"] != 2 {
+	if got := categories(commits(t, correlation)); got["order"] != 5 || got["shipment"] != 4 || got["reservation"] != 3 {
 		t.Errorf("what belongs together is %v", got)
 	}
 	if s := c.counts(t, 1, 0); s.Orders != 1 {
