@@ -85,8 +85,8 @@ func (l *orderList) query() (url.Values, error) {
 }
 
 func (l *orderList) list(ctx context.Context, out, hints io.Writer, client *shop.Client, query url.Values) error {
-	found, more := []shop.ListedOrder{}, false
-	for more = true; more && (l.limit == 0 || len(found) < l.limit); {
+	found, more := []shop.ListedOrder{}, true
+	for more && (l.limit == 0 || len(found) < l.limit) {
 		size := pageOfOrders
 		if l.limit > 0 {
 			size = min(size, l.limit-len(found))

@@ -105,8 +105,9 @@ func digit(r rune) rune {
 		}
 	}
 	for _, row := range unicode.Nd.R32 {
-		if rune(row.Lo) <= r && r <= rune(row.Hi) {
-			return (r - rune(row.Lo)) % 10
+		lo, hi := rune(row.Lo), rune(row.Hi) //nolint:gosec // a code point is at most 0x10ffff
+		if lo <= r && r <= hi {
+			return (r - lo) % 10
 		}
 	}
 	return 0

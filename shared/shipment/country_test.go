@@ -66,8 +66,8 @@ var letters = map[library.Field]string{
 	library.FieldLocality: "C", library.FieldRegion: "S", library.FieldPostalCode: "Z",
 }
 
-// real are addresses as people write them, each with all that its country needs and no more.
-var real = map[string]shipment.Address{
+// written are addresses as people write them, each with all that its country needs and no more.
+var written = map[string]shipment.Address{
 	"US": {Line1: "1600 Amphitheatre Parkway", City: "Mountain View", State: "CA", PostalCode: "94043"},
 	"CA": {Line1: "111 Wellington Street", City: "Ottawa", State: "ON", PostalCode: "K1A 0A9"},
 	"HK": {Line1: "G/F, 8 Finance Street", State: "Hong Kong Island"},
@@ -85,7 +85,7 @@ var real = map[string]shipment.Address{
 
 // TestEachCountryNeedsItsOwn takes each field from addresses that are good without any other.
 func TestEachCountryNeedsItsOwn(t *testing.T) {
-	for country, a := range real {
+	for country, a := range written {
 		t.Run(country, func(t *testing.T) {
 			a.Country, a.Recipient = country, "Ada Lovelace"
 			if err := a.Validate(); err != nil {
@@ -159,7 +159,7 @@ func TestPostalCodesAsPeopleWriteThem(t *testing.T) {
 		"LV": {[]string{"LV-1010", "LV1010", "lv 1010"}, []string{"LV-101"}},
 		"HK": {[]string{"999077", "n/a", "00000"}, nil}, // there are none, so any is a placeholder
 	} {
-		a := real[country]
+		a := written[country]
 		a.Recipient, a.Line1, a.City, a.State, a.Country = "Ada Lovelace", "1 Street", "City", "State", country
 		for _, a.PostalCode = range codes.good {
 			if err := a.Validate(); err != nil {
@@ -268,7 +268,7 @@ func TestPatternsCompile(t *testing.T) {
 }
 
 func TestPhone(t *testing.T) {
-	a := real["NL"]
+	a := written["NL"]
 	a.Recipient, a.Country = "Ada Lovelace", "NL"
 	for _, a.Phone = range []string{
 		"", "+31 20 555 0100", "020-5550100", "+1 (650) 253-0000", "+44 (0)20 7946 0958", "00 31 20 5550100", "11233",
@@ -315,7 +315,7 @@ func TestTrimmed(t *testing.T) {
 
 func TestUnknownCountries(t *testing.T) {
 	for _, code := range []string{"ZZ", "XX", "UK", "AA", "", "gb", "GBR", "#\t", "\nN"} {
-		a := real["GB"]
+		a := written["GB"]
 		a.Recipient, a.Country = "Ada Lovelace", code
 		wantField(t, a.Validate(), "country")
 	}

@@ -72,5 +72,5 @@ func isTimeKey(place string) bool {
 func Slot(id string, slots int) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(id)) // it never fails
-	return int(h.Sum32() % uint32(slots))
+	return int(h.Sum32()) % slots
 }

@@ -151,11 +151,14 @@ func (r *Reader[R]) Spread(ctx context.Context, q Query, partitions []string) it
 				share := (q.Limit + len(partitions) - 1) / len(partitions)
 				part.Limit = share + share/4 + 1
 			}
-			next, stop := iter.Pull2(r.List(ctx, part))
-			defer stop()
-			heads[i].next = next
+			heads[i].next, heads[i].stop = iter.Pull2(r.List(ctx, part))
 			first.Go(heads[i].move)
 		}
+		defer func() {
+			for _, h := range heads {
+				h.stop()
+			}
+		}()
 		first.Wait()
 		for {
 			best := -1
@@ -180,6 +183,7 @@ func (r *Reader[R]) Spread(ctx context.Context, q Query, partitions []string) it
 // head is the row at which one of several lists stands.
 type head[R any] struct {
 	next   func() (Listed[R], error, bool)
+	stop   func()
 	listed Listed[R]
 	err    error
 	there  bool
