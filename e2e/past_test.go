@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"testing"
 	"time"
 
@@ -34,7 +35,30 @@ type moment struct {
 
 func asOf(path string, point any) string { return path + "?asOf=" + url.QueryEscape(fmt.Sprint(point)) }
 
-// An account's balance as of a version and as of a time.
+// onceSettled asks about a time of the past, and again when that is settled: the API says when.
+func onceSettled(t *testing.T, r request) answer {
+	t.Helper()
+	for {
+		res := send(t, r)
+		if res.status != http.StatusConflict {
+			return res
+		}
+		refusal := decode[object](t, res.body)
+		wait, err := strconv.Atoi(res.header.Get("Retry-After"))
+		if refusal["code"] != "asof.not-settled" || err != nil || wait < 1 ||
+			time.Duration(wait)*time.Second > es.Settled {
+			t.Fatalf("not settled: %s", res)
+		}
+		select {
+		case <-time.After(time.Duration(wait) * time.Second):
+		case <-t.Context().Done():
+			t.Fatal(t.Context().Err())
+		}
+	}
+}
+
+// An account's balance as of a version, which is told at once, and as of a time, which is told once
+// it is settled.
 func TestBalanceOfThePast(t *testing.T) {
 	t.Parallel()
 	c := newCustomer(t, 1_000)
@@ -47,14 +71,15 @@ func TestBalanceOfThePast(t *testing.T) {
 	must[movement](t, http.StatusCreated, post(c.token, path+"/withdrawals", object{"amount": usd(300)}))
 	for point, want := range map[string]moment{
 		held.ChangedAt: held, before.ChangedAt: before, "2": held, "3": {Balance: usd(700), Version: 3},
-		time.Now().Add(time.Hour).UTC().Format(time.RFC3339): {Balance: usd(700), Version: 3},
 	} {
-		answer := send(t, get(c.token, asOf(path, point)))
+		answer := onceSettled(t, get(c.token, asOf(path, point)))
 		got := decode[moment](t, answer.body)
 		if got.Balance != want.Balance || got.Version != want.Version || got.ChangedAt == "" || answer.header.Get("ETag") != "" {
 			t.Errorf("as of %s: %s, want %+v", point, answer, want)
 		}
 	}
+	tomorrow := time.Now().Add(24 * time.Hour).UTC().Format(time.RFC3339)
+	refused(t, http.StatusConflict, "asof.not-settled", get(c.token, asOf(path, tomorrow)))
 	refused(t, http.StatusNotFound, "request.no-such-version", get(c.token, asOf(path, 4)))
 	refused(t, http.StatusNotFound, "account.not-found", get(c.token, asOf(path, "2020-01-01T00:00:00Z")))
 	refused(t, http.StatusBadRequest, "request.invalid", get(c.token, asOf(path, "yesterday")))
@@ -72,8 +97,8 @@ func TestOrderOfThePast(t *testing.T) {
 	if then.Status != "placed" || then.Payment != nil || then.Version != 1 {
 		t.Errorf("as of version 1: %+v", then)
 	}
-	if got := must[moment](t, http.StatusOK, get(stack.operator, asOf(path, then.ChangedAt))); got != then {
-		t.Errorf("as of %s: %+v, want %+v", then.ChangedAt, got, then)
+	if got := onceSettled(t, get(stack.operator, asOf(path, then.ChangedAt))); decode[moment](t, got.body) != then {
+		t.Errorf("as of %s: %s, want %+v", then.ChangedAt, got, then)
 	}
 	if got := must[moment](t, http.StatusOK, get(c.token, asOf(path, now.Version))); got.Status != "confirmed" || got.Payment == nil || got.Version != now.Version {
 		t.Errorf("as of version %d: %+v", now.Version, got)

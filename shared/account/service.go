@@ -34,7 +34,11 @@ type Service struct {
 }
 
 // New makes the service.
-func New(deps Deps) Service { return Service{deps: deps, states: States(deps.Store, deps.Snapshots)} }
+func New(deps Deps) Service {
+	states := States(deps.Store, deps.Snapshots)
+	states.Clock = deps.Clock
+	return Service{deps: deps, states: states}
+}
 
 // ByOperator is the service for an operator, who pays out also what an erased customer left.
 func (s Service) ByOperator() Service {

@@ -71,12 +71,14 @@ type Metadata struct {
 
 // Commit is what one decision writes: one or more events on one stream, all or none.
 type Commit struct {
-	Head        Head      // where it goes
-	ID          string    // derived from the command, so that a second try is recognised as the first one's own; never ""
-	Fingerprint string    // of the request, so that a key used again with another body is noticed; may be ""
-	Time        time.Time // when it was decided; never zero
-	Metadata    Metadata
-	Events      []any // at least one, each a value of a registered type
+	Head        Head   // where it goes
+	ID          string // derived from the command, so that a second try is recognised as the first one's own; never ""
+	Fingerprint string // of the request, so that a key used again with another body is noticed; may be ""
+	// Time is when it was decided; never zero. What is stored is the store's present time at the
+	// try that wrote it, where that is later: what was so at a moment that is settled stays so.
+	Time     time.Time
+	Metadata Metadata
+	Events   []any // at least one, each a value of a registered type
 }
 
 // Recorded is an event as it stands in a stream.
@@ -162,11 +164,17 @@ type Store interface {
 	// many streams and effects they have. Ahead of any request come what CheckHeads says, and a
 	// *LimitError.
 	Confirm(ctx context.Context, heads ...Head) error
-	// Append writes the commits and the effects, all or none. A *ConflictError (errors.Is ErrConflict) says that somebody else has
-	// appended since the Head was loaded; a *LimitError, before any write, that a limit of the store would be passed. Ahead of any write come, too,
-	// what CheckCommits says, and the refusal of an event that is not registered.
-	// The refusal of an Effect is returned as the effect gave it; where a Head is out of date as well, the conflict wins, since the caller decides again.
-	// Any other error leaves open whether the commits were written. No two effects of one append may touch the same thing.
+	// Append writes the commits and the effects, all or none. A *ConflictError (errors.Is
+	// ErrConflict) says that somebody else has appended since the Head was loaded; a *LimitError,
+	// before any write, that a limit of the store would be passed. Ahead of any write come, too,
+	// what CheckCommits says, and the refusal of an event that is not registered. The refusal of an
+	// Effect is returned as the effect gave it; where a Head is out of date as well, the conflict
+	// wins, since the caller decides again. Any other error leaves open whether the commits were
+	// written. No two effects of one append may touch the same thing.
+	//
+	// A store that has a clock stamps the commits with it right before each try to write them, and
+	// gives a try up within WriteLimit. A further try has a stamp of its own, and is recognised by
+	// the commits' ids.
 	Append(ctx context.Context, commits []Commit, effects ...Effect) (Appended, error)
 }
 

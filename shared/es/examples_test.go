@@ -43,7 +43,7 @@ func ExampleRange() {
 func ExampleRepository() {
 	ctx, store := context.Background(), newJars(5, 2, -3)
 	jars := jar.Repository("jar", store)
-	jars.Snapshots, jars.Fold, jars.Every = &memstore.Snapshots{}, "jar/1", 2
+	jars.Clock, jars.Snapshots, jars.Fold, jars.Every = clock.System{}, &memstore.Snapshots{}, "jar/1", 2
 	for page, err := range store.Scan(ctx, 0, 1, "") {
 		for _, commit := range page.Commits {
 			err = errors.Join(err, jars.Handle(ctx, commit))

@@ -94,7 +94,9 @@ func (h Handler[C, S, E]) Get(ctx context.Context, id string) (Result[S], error)
 
 // AsOf is Get for a moment of the past: see Repository.AsOf.
 func (h Handler[C, S, E]) AsOf(ctx context.Context, id string, p Point) (Past[S], error) {
-	return h.Decider.Repository(h.Category, h.Store).AsOf(ctx, id, p)
+	states := h.Decider.Repository(h.Category, h.Store)
+	states.Clock = h.Clock
+	return states.AsOf(ctx, id, p)
 }
 
 func (h Handler[C, S, E]) handle(

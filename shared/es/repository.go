@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"orderflow/shared/clock"
 )
 
 // Repository gives the state of one aggregate's streams: the present one, from the newest snapshot and the events since, and past ones.
@@ -17,6 +19,7 @@ type Repository[S, E any] struct {
 	Initial  func() S
 	Evolve   func(S, E) S
 	Store    Reader
+	Clock    clock.Clock // tells what is settled; what asks for no time of the past needs none
 
 	// Snapshots, Fold and Every are there together, or none is, and then each state is folded from the stream's first event.
 	Snapshots Snapshots
@@ -72,12 +75,22 @@ func (r Repository[S, E]) Get(ctx context.Context, id string) (Result[S], error)
 	return Result[S]{State: f.state, Head: head}, err
 }
 
-// AsOf gives the state at a Point. One that lies beyond the stream's end gives the present state: Past.Version says how far it goes.
-// It folds from the stream's first event, without a snapshot, and holds no more than a page of them. The errors are the store's and Fold's.
+// AsOf gives the state at a Point. A version beyond the stream's end gives the present state:
+// Past.Version says how far it goes. A time that is not settled is ErrNotSettled; the answer to one
+// that is stays the same for ever. It folds from the stream's first event, without a snapshot, and
+// holds no more than a page of them. The errors are the store's and Fold's.
 func (r Repository[S, E]) AsOf(ctx context.Context, id string, p Point) (Past[S], error) {
 	if p == (Point{}) {
 		f, _, _, err := r.present(ctx, id)
 		return f.past(), err
+	}
+	if !p.Settles().IsZero() {
+		if r.Clock == nil {
+			return Past[S]{}, errors.New("es: what was so at a time needs a Clock")
+		}
+		if err := p.settled(r.Clock.Now()); err != nil {
+			return Past[S]{}, err
+		}
 	}
 	f := r.initial()
 	for e, err := range r.Store.Read(ctx, NewStreamID(r.Category, id), Range{Through: max(p.Version, 0)}) {

@@ -1,18 +1,22 @@
 package es_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/es/estest"
 	"orderflow/shared/es/memstore"
+	"orderflow/shared/faults"
 )
 
 // asked is a store that counts what is read of it.
@@ -66,7 +70,8 @@ type digits struct {
 
 func digitsOf(store es.Store, snapshots es.Snapshots) es.Repository[digits, opened] {
 	return es.Repository[digits, opened]{
-		Category: "thing", Store: store, Snapshots: snapshots, Fold: "digits/1", Every: 5,
+		Category: "thing", Store: store, Clock: clock.NewFake(estest.Start.Add(24 * time.Hour)), Snapshots: snapshots,
+		Fold: "digits/1", Every: 5,
 		Initial: func() digits { return digits{} },
 		Evolve:  func(d digits, e opened) digits { return digits{d.Text + fmt.Sprint(e.N) + "."} },
 	}
@@ -309,6 +314,110 @@ func TestPast(t *testing.T) {
 		now, err := r.AsOf(ctx, "1", es.Point{})
 		if err != nil || now.State != upTo(end) || !now.Time.Equal(newest) {
 			t.Fatalf("now: %+v, %v", now, err)
+		}
+	})
+}
+
+// TestNotSettled: a time of which more may come, or that is yet to come, is refused, and a version
+// never.
+func TestNotSettled(t *testing.T) {
+	store := memstore.New(es.NewRegistry(register))
+	grow(t, store, "1", 2)
+	r := digitsOf(store, &shelf{})
+	for _, tt := range []struct {
+		name  string
+		now   time.Duration // after the commit
+		point es.Point
+		err   error
+	}{
+		{"the moment of the commit, at once", 0, es.Point{Time: estest.Start}, es.ErrNotSettled},
+		{"a moment before it settles", es.Settled - 1, es.Point{Time: estest.Start}, es.ErrNotSettled},
+		{"as it settles", es.Settled, es.Point{Time: estest.Start}, nil},
+		{"in another zone", es.Settled, es.Point{Time: estest.Start.In(time.FixedZone("", -7200))}, nil},
+		{"a time to come", time.Hour, es.Point{Time: estest.Start.Add(2 * time.Hour)}, es.ErrNotSettled},
+		{"a time before all", 0, es.Point{Time: estest.Start.Add(-time.Hour)}, nil},
+		{"a version, at once", 0, es.Point{Version: 2}, nil},
+		{"now", 0, es.Point{}, nil},
+	} {
+		r.Clock = clock.NewFake(estest.Start.Add(tt.now))
+		_, err := r.AsOf(t.Context(), "1", tt.point)
+		if fault, ok := faults.As(err); !errors.Is(err, tt.err) || ok != (tt.err != nil) || ok &&
+			fault.Kind != faults.Conflict {
+			t.Errorf("%s: %v, want %v", tt.name, err, tt.err)
+		}
+	}
+	if r.Clock = nil; func() error {
+		_, err := r.AsOf(t.Context(), "1",
+			es.Point{Time: estest.Start})
+		return err
+	}() == nil {
+		t.Error("a time without a clock")
+	}
+	if at := (es.Point{Time: estest.Start}).Settles(); !at.Equal(estest.Start.Add(es.Settled)) {
+		t.Errorf("it settles at %v", at)
+	}
+}
+
+// TestThePastStays: writers and readers whose clocks are off, writes that take as long as they may,
+// and arrive later still. What was answered about a moment is answered so for ever.
+func TestThePastStays(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		store, ctx := memstore.New(es.NewRegistry(register)), context.Background()
+		skew := rapid.OneOf(rapid.Int64Range(-int64(es.SkewLimit), int64(es.SkewLimit)),
+			rapid.SampledFrom([]int64{-int64(es.SkewLimit), int64(es.SkewLimit)}))
+		most := int64(es.WriteLimit + es.LateLimit)
+		type event struct {
+			at   time.Duration // by the true time
+			step func(now time.Time)
+		}
+		var events []event
+		moments := []time.Time{estest.Start}
+		for i := range rapid.IntRange(1, 8).Draw(t, "writes") {
+			stamped := time.Duration(rapid.Int64Range(0, int64(time.Minute)).Draw(t, "stamped"))
+			takes := time.Duration(rapid.OneOf(rapid.Int64Range(0, most), rapid.Just(most)).Draw(t, "takes"))
+			stamp := estest.Start.Add(stamped + time.Duration(skew.Draw(t, "writer's skew")))
+			moments = append(moments, stamp)
+			var head es.Head
+			events = append(events, event{stamped, func(time.Time) {
+				h, err := store.Load(ctx, "thing/1", 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				head = h.Head
+			}}, event{stamped + takes, func(time.Time) {
+				commit := es.Commit{Head: head, ID: fmt.Sprint(i), Time: stamp,
+					Events: []any{opened{int(head.Version()) + 1}}}
+				if _, err := store.Append(ctx, []es.Commit{commit}); err != nil && !errors.Is(err, es.ErrConflict) {
+					t.Fatal(err)
+				}
+			}})
+		}
+		answers := map[time.Time]es.Past[digits]{}
+		for range rapid.IntRange(1, 30).Draw(t, "reads") {
+			of := rapid.SampledFrom(moments).Draw(t, "of")
+			off := time.Duration(skew.Draw(t, "reader's skew"))
+			// By the reader's clock it settles at that time, or is about to, or did so long ago.
+			at := (es.Point{Time: of}).Settles().Sub(estest.Start) - off + rapid.SampledFrom([]time.Duration{
+				-3 * time.Second, -1, 0, 1, 3 * time.Second, 2 * time.Minute}).Draw(t, "at")
+			events = append(events, event{at, func(now time.Time) {
+				r := digitsOf(store, &shelf{})
+				r.Clock = clock.NewFake(now.Add(off))
+				got, err := r.AsOf(ctx, "1", es.Point{Time: of})
+				if errors.Is(err, es.ErrNotSettled) {
+					return
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if before, asked := answers[of]; asked && before != got {
+					t.Fatalf("as of %v was %+v, and is %+v", of, before, got)
+				}
+				answers[of] = got
+			}})
+		}
+		slices.SortStableFunc(events, func(a, b event) int { return cmp.Compare(a.at, b.at) })
+		for _, e := range events {
+			e.step(estest.Start.Add(e.at))
 		}
 	})
 }

@@ -23,7 +23,8 @@ func (c StoredCommit) Last() int64 { return c.First + int64(len(c.Events)) - 1 }
 // Head is the end of the stream when this commit was its last.
 func (c StoredCommit) Head() Head { return StoreHead(c.Stream, c.First, c.Last(), c.ID) }
 
-// EncodeCommit gives a commit's stored form. Its time is in UTC and without a monotonic reading, as every store gives it back. The errors are Encode's.
+// EncodeCommit gives a commit's stored form, but for the store's own time. Its time is in UTC and
+// without a monotonic reading, as every store gives it back. The errors are Encode's.
 func (r *Registry) EncodeCommit(c Commit) (StoredCommit, error) {
 	out := StoredCommit{
 		Stream: c.Head.stream, First: c.Head.version + 1, ID: c.ID, Fingerprint: c.Fingerprint, Time: c.Time.UTC().Round(0), Metadata: c.Metadata,

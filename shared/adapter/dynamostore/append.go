@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -42,6 +43,9 @@ type Effect interface {
 // Append implements es.Store: one PutItem for a commit without effects, else one TransactWriteItems. MaxEventsBytes, MaxCommitBytes, MaxItems and
 // MaxAppendBytes are checked ahead of the request. Throttling, and a service that did not answer, is an es.ErrUnavailable once the client's own tries are spent.
 //
+// What the client's tries have not written within es.WriteLimit is given up and tried again, with
+// another stamp, maxWrites times in all and as far as ctx has the time.
+//
 // The Actual of a *ConflictError is the end of the commit that was met in the place of the new one: the stream has it at least, and may have moved
 // on. It is -1 where another transaction was at work on one of the items. Reading the present end would cost a request that the caller, who loads
 // again, makes anyway.
@@ -52,6 +56,38 @@ func (s *Store) Append(ctx context.Context, commits []es.Commit, effects ...es.E
 	if err := es.CheckCommits(commits); err != nil {
 		return es.Appended{}, err
 	}
+	for writes := 1; ; writes++ {
+		limited, cancel := context.WithTimeout(ctx, es.WriteLimit)
+		appended, err := s.write(limited, s.stamped(commits), effects)
+		late := errors.Is(err, context.DeadlineExceeded) && limited.Err() != nil && ctx.Err() == nil
+		cancel()
+		switch {
+		case !late:
+			return appended, err
+		case writes == maxWrites:
+			return es.Appended{}, fmt.Errorf("dynamostore: %w: %w", es.ErrUnavailable, err)
+		}
+	}
+}
+
+// maxWrites is how often a write is tried that takes too long, where the caller's time doesn't end
+// it.
+const maxWrites = 3
+
+// stamped gives the commits the present time, where they don't have a later one.
+func (s *Store) stamped(commits []es.Commit) []es.Commit {
+	now := s.clock.Now()
+	out := slices.Clone(commits)
+	for i := range out {
+		if out[i].Time.Before(now) {
+			out[i].Time = now
+		}
+	}
+	return out
+}
+
+// write is one try.
+func (s *Store) write(ctx context.Context, commits []es.Commit, effects []es.Effect) (es.Appended, error) {
 	heads := make([]es.Head, len(commits))
 	items := make([]map[string]types.AttributeValue, len(commits))
 	total := 0

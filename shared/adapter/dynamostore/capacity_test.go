@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"orderflow/shared/adapter/awstest"
+	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/es/estest"
 )
@@ -306,7 +307,8 @@ func TestCost(t *testing.T) {
 func TestSizes(t *testing.T) {
 	config := awstest.DynamoDBLocal(t)
 	m := meter(config)
-	s := New(m, awstest.TableIn(t, config, awstest.EventsTable()), es.NewRegistry(estest.Register))
+	s := New(m, awstest.TableIn(t, config, awstest.EventsTable()), es.NewRegistry(estest.Register),
+		WithClock(clock.NewFake(estest.Start)))
 	for n := 800; n < 5000; n += 97 {
 		c := estest.Commit(es.StoreHead(estest.Stream(), 0, 0, ""), "c", estest.Noted{Text: estest.Text(int64(n), n)})
 		c.Metadata, c.Fingerprint, c.Time = es.Metadata{Actor: "a", CorrelationID: "c"}, "f", c.Time.Add(time.Duration(n))

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	smithy "github.com/aws/smithy-go"
 
+	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/es/estest"
 )
@@ -69,7 +70,9 @@ func (f fakeAPI) Scan(_ context.Context, in *dynamodb.ScanInput, _ ...func(*dyna
 	return f.scan(in)
 }
 
-func newStore(api API) *Store { return New(api, "events", es.NewRegistry(estest.Register)) }
+func newStore(api API) *Store {
+	return New(api, "events", es.NewRegistry(estest.Register), WithClock(clock.NewFake(estest.Start)))
+}
 
 const (
 	order   = es.StreamID("order/1")

@@ -89,9 +89,10 @@ func newTables(t *testing.T) *tables {
 }
 
 func (tb *tables) store(client *dynamodb.Client) *faulty {
+	now := dynamostore.WithClock(clock.NewFake(estest.Start))
 	return &faulty{
-		Store:     dynamostore.New(client, tb.events, es.NewRegistry(estest.Register)),
-		archive:   dynamostore.New(client, tb.archive, es.NewRegistry(estest.Register)),
+		Store:     dynamostore.New(client, tb.events, es.NewRegistry(estest.Register), now),
+		archive:   dynamostore.New(client, tb.archive, es.NewRegistry(estest.Register), now),
 		counters:  &counters{client: client, table: tb.numbers},
 		snapshots: dynamostore.NewSnapshots(client, tb.states),
 	}

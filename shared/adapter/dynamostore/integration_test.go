@@ -21,6 +21,7 @@ import (
 	"orderflow/shared/adapter/awsenv"
 	"orderflow/shared/adapter/awstest"
 	"orderflow/shared/adapter/dynamostore"
+	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/es/estest"
 )
@@ -32,8 +33,12 @@ func TestStore(t *testing.T) {
 		c := &counters{client: client, table: awstest.TableIn(t, config, awstest.Key("name:S"))}
 		estest.Run(t, func(t *testing.T, registry *es.Registry) estest.Backend {
 			table := awstest.TableIn(t, config, awstest.EventsTable())
-			open := func(registry *es.Registry) es.Store { return dynamostore.New(client, table, registry) }
-			return estest.Backend{Store: open(registry), Counters: c, Reopen: open, Limits: limits, Resends: true}
+			now := clock.NewFake(estest.Start)
+			open := func(registry *es.Registry) es.Store {
+				return dynamostore.New(client, table, registry, dynamostore.WithClock(now))
+			}
+			return estest.Backend{Store: open(registry), Counters: c, Clock: now, Reopen: open, Limits: limits,
+				Resends: true}
 		})
 	})
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 
+	"orderflow/shared/clock"
 	"orderflow/shared/es"
 )
 
@@ -46,12 +47,24 @@ type Store struct {
 	api      API
 	table    string
 	registry *es.Registry
+	clock    clock.Clock
 }
 
-// New makes a store on an existing table. It asks for nothing: a table that is missing, or has another key, is the error of the first call. How often a
-// failed request is sent again, and for how long, is up to the client.
-func New(api API, table string, registry *es.Registry) *Store {
-	return &Store{api: api, table: table, registry: registry}
+// Option changes a Store.
+type Option func(*Store)
+
+// WithClock stamps commits with that clock in place of the machine's.
+func WithClock(c clock.Clock) Option { return func(s *Store) { s.clock = c } }
+
+// New makes a store on an existing table. It asks for nothing: a table that is missing, or has
+// another key, is the error of the first call. How often a failed request is sent again is up to
+// the client, and for how long too, but for writes: they have es.WriteLimit a try.
+func New(api API, table string, registry *es.Registry, options ...Option) *Store {
+	s := &Store{api: api, table: table, registry: registry, clock: clock.System{}}
+	for _, o := range options {
+		o(s)
+	}
+	return s
 }
 
 // Load implements es.Store: one strongly consistent query for each MB of events, and one more where after is above 0, which finds the commit that

@@ -215,7 +215,7 @@ func (q Queries) getAccount(ctx context.Context, id identity, in *accountInput) 
 	}
 	past, err := q.Accounts.AsOf(ctx, in.ID, in.AsOf.point)
 	if err != nil {
-		return nil, err
+		return nil, in.failed(err, q.Clock.Now())
 	}
 	a := answerAccount(past.State, past.Version)
 	a.ChangedAt = changedAt(past.Time)

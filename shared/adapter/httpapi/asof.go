@@ -21,7 +21,7 @@ const asOfRule = "expected a version, a whole number from 1 of at most 18 digits
 
 // Past is the part of a query's input that names a moment of the past. It is exported because huma passes over unexported embedded fields.
 type Past struct {
-	AsOf AsOf `query:"asOf" doc:"Shows what was so then: a version, a whole number from 1, or a time with its zone (RFC 3339). A time to come shows the present." example:"2026-03-01T12:00:00Z"`
+	AsOf AsOf `query:"asOf" doc:"Shows what was so then: a version, a whole number from 1, or a time with its zone (RFC 3339) that is settled." example:"2026-03-01T12:00:00Z"`
 }
 
 // AsOf is a version or a time. The zero AsOf is the present.
@@ -67,6 +67,25 @@ func (p *Past) within(version int64) error {
 	}
 	return nil
 }
+
+// failed says of a moment that is not settled where it stands in the request, and when to ask
+// again.
+func (p *Past) failed(err error, now time.Time) error {
+	fault, ok := faults.As(err)
+	if !ok || !errors.Is(err, es.ErrNotSettled) {
+		return err
+	}
+	fault.Field = "query.asOf"
+	answer := ofFault(fault)
+	if wait := p.AsOf.point.Settles().Sub(now); wait <= maxWait {
+		answer.retryAfter(int((wait + time.Second - 1) / time.Second))
+	}
+	return answer
+}
+
+// maxWait is the longest wait that a client is asked for: who asks for next year means something
+// else.
+const maxWait = time.Hour
 
 // changedAt is a moment as answers tell it.
 func changedAt(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"orderflow/shared/es"
 	"orderflow/shared/order"
 	"orderflow/shared/shipment"
 )
@@ -17,6 +18,7 @@ func TestAccountOfThePast(t *testing.T) {
 	path := "/accounts/" + s.account
 	s.clock.Advance(time.Hour)
 	s.must(http.StatusCreated, post(ada, path+"/withdrawals", object{"amount": usd(1000)}))
+	s.clock.Advance(es.Settled)
 	for _, c := range []struct {
 		asOf      string
 		version   float64
@@ -30,7 +32,6 @@ func TestAccountOfThePast(t *testing.T) {
 		{"2026-03-01T13:00:00%2B01:00", 2, 5000, "2026-03-01T12:00:00Z"},
 		{"2026-03-01T12:59:59.999999999Z", 2, 5000, "2026-03-01T12:00:00Z"},
 		{"2026-03-01T08:00:00-05:00", 3, 4000, "2026-03-01T13:00:00Z"},
-		{"2999-01-01T00:00:00Z", 3, 4000, "2026-03-01T13:00:00Z"},
 	} {
 		res := s.must(http.StatusOK, get(ada, path+"?asOf="+c.asOf))
 		balance, _ := res.body["balance"].(object)
@@ -68,6 +69,7 @@ func TestOrderOfThePast(t *testing.T) {
 		t.Fatalf("%d versions", len(present))
 	}
 	for version, was := range present {
+		s.clock.Advance(es.Settled)
 		past := s.must(http.StatusOK, get(operator, path+"?asOf="+version))
 		since := past.text("changedAt")
 		byTime := s.must(http.StatusOK, get(ada, path+"?asOf="+since))
@@ -98,6 +100,7 @@ func encoded(t *testing.T, v any) string {
 // TestNotInThePast: what was not there then, and what names no moment. A stranger learns nothing from either.
 func TestNotInThePast(t *testing.T) {
 	s := newShop(t)
+	s.clock.Advance(es.Settled)
 	const unknown = "0b7c3c0e-6f57-5c3c-8a39-0a8b8e3f4f10"
 	for things, id := range map[string]string{"account": s.account, "order": s.order} {
 		path := "/" + things + "s/"
@@ -110,6 +113,9 @@ func TestNotInThePast(t *testing.T) {
 			{"999999999999999999", 404, "request.no-such-version"},
 			{"2026-03-01T11:59:59Z", 404, things + ".not-found"},
 			{"0001-01-01T00:00:00Z", 404, things + ".not-found"},
+			{"2026-03-01T12:00:00.000000001Z", 409, "asof.not-settled"},
+			{"2026-03-01T14:00:00%2B01:00", 409, "asof.not-settled"},
+			{"2999-01-01T00:00:00Z", 409, "asof.not-settled"},
 			{"", 400, "request.invalid"},
 			{"0", 400, "request.invalid"},
 			{"-1", 400, "request.invalid"},
@@ -139,10 +145,13 @@ func TestNotInThePast(t *testing.T) {
 			if res.status != c.status || res.text("code") != c.code {
 				t.Errorf("%s as of %q: %d %s", things, c.asOf, res.status, res.raw)
 			}
-			if c.code == "request.invalid" || c.code == "request.no-such-version" {
+			if c.status != http.StatusNotFound || c.code == "request.no-such-version" {
 				if places, _ := res.body["errors"].([]any); len(places) != 1 || places[0].(object)["location"] != "query.asOf" {
 					t.Errorf("%s as of %q: %s", things, c.asOf, res.raw)
 				}
+			}
+			if c.code == "asof.not-settled" {
+				c.status = http.StatusNotFound // to who may not know that it is there
 			}
 			theirs, none := s.send(get(bob, path+id+"?asOf="+c.asOf)), s.send(get(bob, path+unknown+"?asOf="+c.asOf))
 			if theirs.status != c.status || theirs.raw != none.raw {
@@ -150,4 +159,52 @@ func TestNotInThePast(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestWhenToAskAgain: a moment that is not settled says when it will be, and is answered then; of a
+// withdrawal that was sent before it and arrived after it nothing is ever seen there.
+func TestWhenToAskAgain(t *testing.T) {
+	s := newShop(t)
+	path := "/accounts/" + s.account
+	s.clock.Advance(time.Minute)
+	moment := s.clock.Now()
+	ask := func() response { return s.send(get(ada, path+"?asOf="+moment.Format(time.RFC3339))) }
+	for _, tt := range []struct {
+		after  time.Duration
+		status int
+		wait   string
+	}{
+		{1, 409, "20"}, {time.Second / 2, 409, "20"}, {19 * time.Second, 409, "1"}, {500 * time.Millisecond, 200, ""},
+		{time.Hour, 200, ""},
+	} {
+		s.clock.Advance(tt.after)
+		if tt.status == http.StatusOK {
+			balance, _ := ask().body["balance"].(object)
+			if balance["amount"] != 5000.0 {
+				t.Errorf("as of %v: %v", moment, balance)
+			}
+		}
+		if res := ask(); res.status != tt.status || res.headers["Retry-After"] != tt.wait {
+			t.Errorf("after another %v: %d, Retry-After %q: %s", tt.after, res.status, res.headers["Retry-After"],
+				res.raw)
+		}
+		s.late(func() { s.must(http.StatusCreated, post(ada, path+"/withdrawals", object{"amount": usd(1)})) })
+	}
+	s.clock.Advance(-time.Hour)
+	moment = s.clock.Now().Add(24 * time.Hour)
+	if res := ask(); res.status != http.StatusConflict || res.headers["Retry-After"] != "" {
+		t.Errorf("of tomorrow: %d, Retry-After %q", res.status, res.headers["Retry-After"])
+	}
+	moment = s.clock.Now().Add(30 * time.Minute)
+	if res := ask(); res.headers["Retry-After"] != "1820" {
+		t.Errorf("of soon: %d, Retry-After %q", res.status, res.headers["Retry-After"])
+	}
+}
+
+// late has a command take an hour from its request to its write.
+func (s *shop) late(f func()) {
+	s.store.fail(nil, func() error { s.clock.Advance(time.Hour); return nil })
+	s.clock.Advance(-time.Hour)
+	f()
+	s.store.fail(nil, nil)
 }

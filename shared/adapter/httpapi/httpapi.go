@@ -258,7 +258,12 @@ func (s *server) queries(q Queries) {
 			OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Description: description, Errors: []int{http.StatusNotFound},
 		}
 	}
-	register(s, accessSignedIn, get("getOrder", "/orders/{id}", "Read an order", "Always shows the caller's own writes. asOf shows how it was."+aboutPast), q.getOrder)
+	past := func(id, path, summary string) huma.Operation {
+		o := get(id, path, summary, "Always shows the caller's own writes. asOf shows how it was."+aboutPast)
+		o.Errors = append(o.Errors, http.StatusConflict)
+		return o
+	}
+	register(s, accessSignedIn, past("getOrder", "/orders/{id}", "Read an order"), q.getOrder)
 	register(s, accessSignedIn, get("getOrderHistory", "/orders/{id}/history", "Read all that happened to an order", ""), q.getHistory)
 	register(s, accessSignedIn, get("getCustomer", "/customers/{id}", "Read a customer",
 		"For the customer and operators: name and e-mail address. Always shows the caller's own writes. "+
@@ -286,7 +291,7 @@ func (s *server) queries(q Queries) {
 			"prices are all scheduled; for other callers a page may be shorter than limit. If there is a next, there are more.")
 	products.Errors = nil
 	register(s, accessOrdering, products, q.listProducts)
-	register(s, accessSignedIn, get("getAccount", "/accounts/{id}", "Read an account", "Always shows the caller's own writes. asOf shows how it was."+aboutPast), q.getAccount)
+	register(s, accessSignedIn, past("getAccount", "/accounts/{id}", "Read an account"), q.getAccount)
 	register(s, accessSignedIn, get("findAccount", "/accounts", "Find a customer's account in a currency",
 		"Always shows the caller's own writes. 404 where the customer has none in that currency. "+
 			"What an erased customer left is found as well."), q.findAccount)
@@ -299,7 +304,9 @@ func (s *server) queries(q Queries) {
 }
 
 // aboutPast says what a query for the past answers.
-const aboutPast = " Then changedAt is there, and no ETag; 404 where there is no such version, or was nothing yet by that time."
+const aboutPast = " Then changedAt is there, and no ETag; 404 where there is no such version, or was nothing " +
+	"yet by that time. A version is settled at once, and a time 20 seconds later: before that, and of a time to " +
+	"come, the answer is 409 asof.not-settled with Retry-After. What was answered for a time is answered so for ever."
 
 // etag is a version as an entity tag.
 func etag(version int64) string { return strconv.Quote(strconv.FormatInt(version, 10)) }

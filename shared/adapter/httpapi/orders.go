@@ -200,7 +200,7 @@ func (q Queries) getOrder(ctx context.Context, id identity, in *orderInput) (*or
 	}
 	past, err := q.Orders.AsOf(ctx, in.ID, in.AsOf.point)
 	if err != nil {
-		return nil, err
+		return nil, in.failed(err, q.Clock.Now())
 	}
 	answer, err := openOrder(ctx, q.Orders, past.State, past.Version)
 	if err != nil {

@@ -77,9 +77,10 @@ func newWorld(t testing.TB) *world {
 		order.Register, customer.Register, account.Register, stock.Register, shipment.Register, product.Register,
 		requests.Register,
 	)
+	now := clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	w := &world{
-		t: t, store: &spyStore{Store: memstore.New(registry)}, counters: stocktest.NewCounters(), rows: producttest.NewRows(), vault: personal.NewMemory(),
-		clock: clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), log: &syncBuffer{},
+		t: t, store: &spyStore{Store: memstore.New(registry, memstore.Clock(now))}, counters: stocktest.NewCounters(),
+		rows: producttest.NewRows(), vault: personal.NewMemory(), clock: now, log: &syncBuffer{},
 	}
 	w.views = viewtest.NewMemory()
 	log := slog.New(slog.NewJSONHandler(w.log, nil))

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/ident"
 )
@@ -25,6 +26,8 @@ type Backend struct {
 	Reopen func(registry *es.Registry) es.Store
 	// Limits are the store's; nil where it has none.
 	Limits *Limits
+	// Clock is what the store stamps commits with, at Start; nil for a store without a clock.
+	Clock *clock.Fake
 	// Resends says that the store's client sends a request again whose answer it missed, so that the first append may meet itself.
 	Resends bool
 	// Slow says that a request takes so long that what is tried in every combination is tried in some.

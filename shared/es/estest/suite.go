@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t *testing.T, registry *es.Registry) Backend) {
 		{"a scan of all", scan},
 		{"the head of a version", headAt},
 		{"streams are apart", streamsApart},
+		{"the time of an append", stamped},
 		{"heads together", confirm},
 		{"many heads together", confirmMany},
 		{"heads together while others append", confirmWhole},
@@ -321,6 +322,25 @@ func headAt(t *testing.T, b Backend) {
 }
 
 // streamsApart: no id is taken for another that it begins with, or that differs in its category.
+// stamped: what is appended has the store's time, where it was not decided later.
+func stamped(t *testing.T, b Backend) {
+	if b.Clock == nil {
+		t.Skip("this store has no clock")
+	}
+	one, two := Load(t, b.Store, Stream(), 0).Head, Load(t, b.Store, Stream(), 0).Head
+	earlier, later := Commit(one, "earlier", Noted{}), Commit(two, "later", Noted{})
+	earlier.Time, later.Time = Start.Add(-time.Hour), Start.Add(time.Hour)
+	if _, err := b.Store.Append(t.Context(), []es.Commit{earlier, later}); err != nil {
+		t.Fatal(err)
+	}
+	if at := Load(t, b.Store, one.Stream(), 0).Events[0].Time; !at.Equal(b.Clock.Now()) {
+		t.Errorf("decided an hour ago, and appended at %v", at)
+	}
+	if at := Load(t, b.Store, two.Stream(), 0).Events[0].Time; !at.Equal(later.Time) {
+		t.Errorf("decided in an hour, and appended at %v", at)
+	}
+}
+
 func streamsApart(t *testing.T, b Backend) {
 	one := Stream()
 	others := []es.StreamID{one + "0", one + "/1", es.NewStreamID("other", one.ID()), es.NewStreamID("test", strings.ToUpper(one.ID()+"a"))}

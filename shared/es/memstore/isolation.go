@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 
+	"orderflow/shared/clock"
 	"orderflow/shared/es"
 )
 
@@ -39,6 +40,10 @@ type isolation struct {
 
 // Option changes how a Store behaves.
 type Option func(*contents)
+
+// Clock stamps commits with the time that it tells, as a store of production does. Without it they
+// keep their own.
+func Clock(clk clock.Clock) Option { return func(c *contents) { c.clock = clk } }
 
 // Staggered makes a Store show what one append writes on several streams, and by effects made with
 // Rows, one item after the other, in any order. That is what DynamoDB promises no more of to single

@@ -12,7 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
+	"orderflow/shared/clock"
 	"orderflow/shared/es"
 )
 
@@ -25,6 +27,7 @@ type Store struct {
 type contents struct {
 	mu      sync.Mutex
 	streams map[es.StreamID][]es.StoredCommit // whole appends
+	clock   clock.Clock                       // nil where commits keep their times
 	isolation
 }
 
@@ -207,8 +210,15 @@ func (s *Store) Append(ctx context.Context, commits []es.Commit, effects ...es.E
 	if err := es.CheckCommits(commits); err != nil {
 		return es.Appended{}, err
 	}
+	var now time.Time
+	if s.clock != nil {
+		now = s.clock.Now()
+	}
 	stored := make([]es.StoredCommit, len(commits))
 	for i, c := range commits {
+		if c.Time.Before(now) {
+			c.Time = now
+		}
 		var err error
 		if stored[i], err = s.registry.EncodeCommit(c); err != nil {
 			return es.Appended{}, err

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/es/estest"
 	"orderflow/shared/es/memstore"
@@ -14,9 +15,11 @@ import (
 
 func TestStore(t *testing.T) {
 	estest.Run(t, func(_ *testing.T, registry *es.Registry) estest.Backend {
-		s := memstore.New(registry)
+		now := clock.NewFake(estest.Start)
+		s := memstore.New(registry, memstore.Clock(now))
 		return estest.Backend{
-			Store: s, Counters: &counters{}, Reopen: func(registry *es.Registry) es.Store { return s.Reopen(registry) },
+			Store: s, Counters: &counters{}, Clock: now,
+			Reopen: func(registry *es.Registry) es.Store { return s.Reopen(registry) },
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"context"
 	"time"
 
+	"orderflow/shared/clock"
 	"orderflow/shared/es"
 	"orderflow/shared/money"
 	"orderflow/shared/order"
@@ -25,7 +26,7 @@ type Row struct {
 	Saga           Saga         `json:"saga"`
 	Total          money.Money  `json:"total"`
 	LineCount      int          `json:"lineCount"`
-	PlacedAt       time.Time    `json:"placedAt"`         // of the first commit
+	PlacedAt       time.Time    `json:"placedAt"`         // as the order says
 	UpdatedAt      time.Time    `json:"updatedAt"`        // of the last commit that is folded in
 	Reason         order.Reason `json:"reason,omitempty"` // why it is cancelled
 	PaymentID      string       `json:"paymentId,omitempty"`
@@ -45,7 +46,7 @@ func Evolve(r Row, e es.Recorded) Row {
 	case order.Placed:
 		r = Row{
 			OrderID: d.OrderID, CustomerID: d.CustomerID, Status: order.StatusPlaced, Saga: Saga{State: order.SagaPending},
-			Total: d.Total, LineCount: len(d.Lines), PlacedAt: e.Time,
+			Total: d.Total, LineCount: len(d.Lines), PlacedAt: placedAt(d, e.Time),
 		}
 	case order.Started:
 		r.Saga = Saga{ID: d.SagaID, State: order.SagaRunning}
@@ -68,6 +69,15 @@ func Evolve(r Row, e es.Recorded) Row {
 	}
 	r.UpdatedAt, r.Sequence = e.Time, e.Version
 	return r
+}
+
+// placedAt is what the order itself says: its commit is written a moment later. One that says
+// nothing is as old as that.
+func placedAt(d order.Placed, written time.Time) time.Time {
+	if at, err := clock.ParseTime(d.PlacedAt); err == nil {
+		return at.UTC()
+	}
+	return written
 }
 
 // Reader lists orders.

@@ -34,10 +34,12 @@ func fold(events []es.Recorded) orders.Row {
 
 func TestEvolve(t *testing.T) {
 	total := money.Money{Amount: 1234, Currency: "EUR"}
-	placed := order.Placed{OrderID: "o1", CustomerID: "c1", AccountID: "a1", Lines: make([]order.Line, 3), Total: total, Revision: 1, PlacedAt: "2001-01-01T00:00:00Z"}
+	placed := order.Placed{OrderID: "o1", CustomerID: "c1", AccountID: "a1", Lines: make([]order.Line, 3), Total: total,
+		Revision: 1, PlacedAt: viewtest.Epoch.Add(-time.Second).Format(time.RFC3339Nano)}
 	confirmed := order.Confirmed{SagaID: "run", PaymentID: "p1", ShipmentID: "s1", TrackingNumber: "OF1"}
 	base := orders.Row{
-		OrderID: "o1", CustomerID: "c1", Status: order.StatusPlaced, Saga: orders.Saga{State: order.SagaPending}, Total: total, LineCount: 3, PlacedAt: viewtest.Epoch,
+		OrderID: "o1", CustomerID: "c1", Status: order.StatusPlaced, Saga: orders.Saga{State: order.SagaPending},
+		Total: total, LineCount: 3, PlacedAt: viewtest.Epoch.Add(-time.Second),
 	}
 	with := func(change func(*orders.Row)) orders.Row {
 		row := base

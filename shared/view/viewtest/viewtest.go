@@ -292,10 +292,14 @@ func RowOf(s order.State, events []es.Recorded) orders.Row {
 	if len(events) == 0 {
 		return orders.Row{}
 	}
-	last := events[len(events)-1]
+	last, placed := events[len(events)-1], events[0].Time
+	if at, err := time.Parse(time.RFC3339Nano, s.PlacedAt); err == nil {
+		placed = at
+	}
 	return orders.Row{
 		OrderID: s.ID, CustomerID: s.CustomerID, Status: s.Status, Saga: orders.Saga{ID: s.SagaID, State: s.Saga}, Total: s.Total, LineCount: len(s.Lines),
-		PlacedAt: events[0].Time, UpdatedAt: last.Time, Reason: s.Reason, PaymentID: s.PaymentID, TrackingNumber: s.TrackingNumber, Sequence: last.Version,
+		PlacedAt: placed, UpdatedAt: last.Time, Reason: s.Reason, PaymentID: s.PaymentID,
+		TrackingNumber: s.TrackingNumber, Sequence: last.Version,
 	}
 }
 
