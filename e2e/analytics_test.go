@@ -98,7 +98,8 @@ func TestFiguresOfOrders(t *testing.T) {
 
 	place := func(pieces int64) string {
 		t.Helper()
-		return buyer.place(t, shop.Line{SKU: sku, Quantity: pieces, UnitPrice: &money.Money{Amount: 1, Currency: currency}}).ID
+		unit := money.Money{Amount: 1, Currency: currency}
+		return buyer.place(t, shop.Line{SKU: sku, Quantity: pieces, UnitPrice: &unit}).ID
 	}
 	kept, cancelled := place(70_000), place(60_000)
 	buyer.ends(t, kept, "confirmed")

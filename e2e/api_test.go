@@ -359,6 +359,7 @@ func TestBadInput(t *testing.T) {
 		return lines
 	}
 	const unknown = "0b7c3c0e-6f57-5c3c-8a39-0a8b8e3f4f10"
+	inEuros := money.Money{Amount: 1, Currency: "EUR"}
 	for _, b := range []struct {
 		name     string
 		as       request
@@ -379,7 +380,8 @@ func TestBadInput(t *testing.T) {
 			400, "request.invalid", "body.lines[0].unitPrice.amount",
 		},
 		{
-			"mixed currencies", place(anOrder(line(sku, 1, 1), shop.Line{SKU: sku, Quantity: 1, UnitPrice: &money.Money{Amount: 1, Currency: "EUR"}})),
+			"mixed currencies",
+			place(anOrder(line(sku, 1, 1), shop.Line{SKU: sku, Quantity: 1, UnitPrice: &inEuros})),
 			400, "money.mixed-currencies", "body.lines[1].unitPrice",
 		},
 		{"oversize body", place(with(good(), "customerId", strings.Repeat("x", 128<<10))), 413, "request.too-large", ""},

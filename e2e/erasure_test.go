@@ -132,7 +132,8 @@ func TestErasure(t *testing.T) {
 	c.deposit(t, 10_000)
 	sku := newStock(t, 10)
 	place := func(address object) order {
-		return must[order](t, http.StatusAccepted, post(c.token, "/orders", with(anOrder(onSale(t, line(sku, 1, 100))...), "shippingAddress", address)))
+		body := with(anOrder(onSale(t, line(sku, 1, 100))...), "shippingAddress", address)
+		return must[order](t, http.StatusAccepted, post(c.token, "/orders", body))
 	}
 	kept, waiting, cancelled := place(s.address("HK")), place(s.address("HK")), place(s.address("HK"))
 	refusedOrder := place(s.address("AQ"))

@@ -42,7 +42,8 @@ func TestOrderIsConfirmed(t *testing.T) {
 	if got.Payment == nil || got.Payment.ID == "" || got.Shipment == nil || got.Shipment.ID == "" || got.Shipment.TrackingNumber == "" {
 		t.Fatalf("payment %+v, shipment %+v", got.Payment, got.Shipment)
 	}
-	if got.Cancellation != nil || !cmp.Equal(got.Lines, lines) || got.ShippingAddress == nil || got.ShippingAddress.City != "Amsterdam" {
+	if got.Cancellation != nil || !cmp.Equal(got.Lines, lines) || got.ShippingAddress == nil ||
+		got.ShippingAddress.City != "Amsterdam" {
 		t.Errorf("the order is %+v", got)
 	}
 	checkStock(t, records, shop.Stock{OnHand: 10, Available: 5, Reserved: 5})

@@ -96,8 +96,9 @@ func TestOrderIsDelivered(t *testing.T) {
 	c := newCustomer(t, 5_000)
 	records, books := newStock(t, 10), newStock(t, 5)
 	correlation := "e2e-" + ident.New()
+	lines := onSale(t, line(records, 2, 700), line(books, 1, 300), line(records, 1, 700))
 	placed := must[order](t, http.StatusAccepted,
-		post(c.token, "/orders", anOrder(onSale(t, line(records, 2, 700), line(books, 1, 300), line(records, 1, 700))...)).with("X-Correlation-ID", correlation))
+		post(c.token, "/orders", anOrder(lines...)).with("X-Correlation-ID", correlation))
 	confirmed, p := c.prepared(t, placed.ID)
 	if p.OrderID != placed.ID || p.TrackingNumber != confirmed.Shipment.TrackingNumber || p.ShippingAddress == nil || p.ShippingAddress.City != "Amsterdam" || len(p.Items) != 2 {
 		t.Errorf("prepared is %+v", p)

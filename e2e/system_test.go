@@ -533,7 +533,8 @@ func onSale(t *testing.T, lines ...shop.Line) []shop.Line {
 			continue
 		}
 		// Where two do so at once, the API takes the second request for the first one sent again.
-		list := request{method: http.MethodPut, path: "/products/" + l.SKU, token: stack.operator, body: object{"prices": []money.Money{*l.UnitPrice}}}
+		body := object{"prices": []money.Money{*l.UnitPrice}}
+		list := request{method: http.MethodPut, path: "/products/" + l.SKU, token: stack.operator, body: body}
 		must[object](t, http.StatusOK, list.with("If-None-Match", "*"))
 		listed.Store(l.SKU, *l.UnitPrice)
 	}

@@ -34,7 +34,8 @@ func importCommand(stack *stackFlag) *cobra.Command {
 		Use:   "cdnow FILE",
 		Short: "Places the purchases of CDNOW's log as orders, follows each to its end, and checks the books",
 		Long: "Places the purchases of CDNOW's log (CDNOW_sample.txt or CDNOW_master.txt) as orders over HTTP: registers the customers, opens and funds their\n" +
-			"accounts, lists the items at the file's prices, stocks them, places each purchase by SKU and quantity, follows it to its final state, and compares views and streams with totals computed from the\n" +
+			"accounts, lists the items at the file's prices, stocks them, places each purchase by SKU and quantity, follows\n" +
+			"it to its final state, and compares views and streams with totals computed from the\n" +
 			"file alone. Some accounts, one item and some addresses are set up so that orders fail at each step and are undone. Where the deployment has a simulated carrier, what is\n" +
 			"confirmed is followed until it is delivered, and out of stock. Each run has ids of its own.",
 		Args: needsOne("FILE"),
@@ -125,7 +126,8 @@ func (i *importer) importPlan(ctx context.Context, plan cdnow.Plan) error {
 	if err != nil {
 		return fmt.Errorf("set up: %w", err)
 	}
-	i.printf("Catalogue: %d items listed at the file's prices; the orders name SKU and quantity alone.\n", len(plan.Prices))
+	i.printf("Catalogue: %d items listed at the file's prices; the orders name SKU and quantity alone.\n",
+		len(plan.Prices))
 	began := i.clock.Now()
 	orders, err := i.placeAll(ctx, plan)
 	if err != nil {
@@ -357,7 +359,8 @@ func (i *importer) check(ctx context.Context, plan cdnow.Plan, orders []followed
 			differ(fmt.Sprintf("order %s (purchase %d) is %v, the file says %v", o.final.ID, o.Number, got, o.Outcome))
 		}
 		if o.final.Total != dollars(o.Total) {
-			differ(fmt.Sprintf("order %s (purchase %d) comes to %s, the file says %s", o.final.ID, o.Number, o.final.Total, dollars(o.Total)))
+			differ(fmt.Sprintf("order %s (purchase %d) comes to %s, the file says %s",
+				o.final.ID, o.Number, o.final.Total, dollars(o.Total)))
 		}
 	}
 	g, ctx := errgroup.WithContext(ctx)
@@ -409,7 +412,8 @@ func (i *importer) check(ctx context.Context, plan cdnow.Plan, orders []followed
 		i.printf("DIFFERENT: %s\n", d)
 	}
 	if len(differences) == 0 {
-		i.printf("\nBooks checked against the file: %d customers (orders, confirmed money), %d accounts, %d items in stock, %d orders and their totals: all equal.\n",
+		i.printf("\nBooks checked against the file: %d customers (orders, confirmed money), %d accounts, %d items in stock, "+
+			"%d orders and their totals: all equal.\n",
 			len(plan.Customers), len(accounts), len(plan.Stock), len(orders))
 	}
 	return differences, nil

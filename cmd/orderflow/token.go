@@ -13,7 +13,9 @@ func tokenCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token --customer ID | --operator | --carrier | --pricing",
 		Short: "Prints a signed access token for the API",
-		Long: "Prints a signed access token for the API, from the stack's own user pool.\nAn operator's token works everywhere, a carrier's for shipments, a pricing system's for orders at prices that it names; a customer's is made on an emulator on this machine only, " +
+		Long: "Prints a signed access token for the API, from the stack's own user pool.\n" +
+			"An operator's token works everywhere, a carrier's for shipments, a pricing system's for orders at prices\n" +
+			"that it names; a customer's is made on an emulator on this machine only, " +
 			"since making one sets the customer's password.",
 		Args: needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -52,7 +54,8 @@ func tokenCommand(stack *stackFlag) *cobra.Command {
 // checkWho refuses what names nobody or more than one, as with an unset variable, before anything is asked of AWS.
 func checkWho(cmd *cobra.Command, customer string, operator, carrier, pricing bool) error {
 	given := 0
-	for name, says := range map[string]bool{"customer": customer != "", "operator": operator, "carrier": carrier, "pricing": pricing} {
+	flags := map[string]bool{"customer": customer != "", "operator": operator, "carrier": carrier, "pricing": pricing}
+	for name, says := range flags {
 		switch {
 		case says:
 			given++

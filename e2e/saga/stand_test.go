@@ -118,7 +118,10 @@ func newStand(t *testing.T) *stand {
 	t.Helper()
 	cfg := awstest.Config(t)
 	db := dynamodb.NewFromConfig(cfg)
-	registry := es.NewRegistry(order.Register, customer.Register, account.Register, payment.Register, stock.Register, shipment.Register, product.Register)
+	registry := es.NewRegistry(
+		order.Register, customer.Register, account.Register, payment.Register, stock.Register, shipment.Register,
+		product.Register,
+	)
 	s := &stand{
 		clock: clock.System{}, store: dynamostore.New(db, awstest.Table(t, awstest.EventsTable()), registry), runs: sfn.NewFromConfig(cfg), queues: sqs.NewFromConfig(cfg),
 		functions: lambda.NewFromConfig(cfg), handlers: map[string]handler{}, relays: map[string]string{}, cases: map[string]*running{},
@@ -129,7 +132,8 @@ func newStand(t *testing.T) *stand {
 	s.payments = payment.New(payment.Deps{Store: s.store, Clock: s.clock})
 	s.stock = stock.New(stock.Deps{Store: s.store, Clock: s.clock, Counters: stocktable.New(db, awstest.Table(t, awstest.Key("sku:S")))})
 	s.shipments = shipment.New(shipment.Deps{Store: s.store, Clock: s.clock, Vault: vault, Serves: func(country string) bool { return country == "NL" }})
-	s.products = product.New(product.Deps{Store: s.store, Clock: s.clock, Rows: producttable.New(db, awstest.Table(t, awstest.Key("sku:S")), s.clock)})
+	rows := producttable.New(db, awstest.Table(t, awstest.Key("sku:S")), s.clock)
+	s.products = product.New(product.Deps{Store: s.store, Clock: s.clock, Rows: rows})
 	s.orders = order.New(order.Deps{
 		Store: s.store, Clock: s.clock, Vault: vault, Customers: s.customers, Prices: s.products, Shipments: s.shipments,
 	})
@@ -600,10 +604,12 @@ func (s *stand) run(t *testing.T, spec caseSpec, w want) {
 	discounted, taxed := line, line
 	discounted.Discount = &order.Adjustment{Name: "Sale", Amount: eur(discount)}
 	taxed.Tax = &order.Adjustment{Name: "VAT", Amount: eur(tax)}
-	_, err = s.products.Set(ctx, s.request(id, "list"), sku, product.Desired{Prices: []product.Price{{Money: eur(unitPrice)}}}, product.Match{})
+	want := product.Desired{Prices: []product.Price{{Money: eur(unitPrice)}}}
+	_, err = s.products.Set(ctx, s.request(id, "list"), sku, want, product.Match{})
 	must(err)
 	_, err = s.orders.Place(ctx, s.request(id, "place"), order.PlaceInput{
-		OrderID: id, CustomerID: customerID, AccountID: opened.State.ID, Currency: "EUR", Lines: []order.LineInput{discounted, taxed}, NamedBy: "pricing/quotes",
+		OrderID: id, CustomerID: customerID, AccountID: opened.State.ID, Currency: "EUR",
+		Lines: []order.LineInput{discounted, taxed}, NamedBy: "pricing/quotes",
 		Address: shipment.Address{Recipient: "A Customer", Line1: "Street 1", PostalCode: "1000 AA", City: "Amsterdam", Country: country},
 	})
 	must(err)

@@ -94,7 +94,8 @@ func newWorld(t testing.TB) *world {
 	w.shipments = shipment.New(shipment.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Serves: shipment.Served("GB"), Books: w.stock})
 	line := order.Line{SKU: sku, Quantity: ordered, UnitPrice: money.Money{Amount: price, Currency: "USD"}}
 	w.orders = order.New(order.Deps{
-		Store: w.store, Clock: w.clock, Vault: w.vault, Customers: registered{}, Prices: ordertest.PricesOf(line), Shipments: w.shipments,
+		Store: w.store, Clock: w.clock, Vault: w.vault, Customers: registered{}, Prices: ordertest.PricesOf(line),
+		Shipments: w.shipments,
 	})
 	w.payments = payment.New(payment.Deps{Store: w.store, Clock: w.clock})
 	w.accounts = account.New(account.Deps{Store: w.store, Clock: w.clock, Customers: accounttest.Everybody{}})

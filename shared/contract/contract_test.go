@@ -30,7 +30,9 @@ func TestMap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data := `{"orderId":"o1","customerId":"ada","lines":[{"sku":"s","quantity":2,"unitPrice":{"amount":5,"currency":"USD"},"amount":{"amount":10,"currency":"USD"}}],"total":{"amount":10,"currency":"USD"}}`
+	data := `{"orderId":"o1","customerId":"ada","lines":[{"sku":"s","quantity":2,` +
+		`"unitPrice":{"amount":5,"currency":"USD"},"amount":{"amount":10,"currency":"USD"}}],` +
+		`"total":{"amount":10,"currency":"USD"}}`
 	want := es.Envelope{
 		SpecVersion: "1.0", ID: "order/o1@1", Source: "order-service", Type: "order.placed", Subject: "order/o1", Time: time.Date(2026, 3, 1, 11, 0, 0, 5, time.UTC),
 		DataContentType: "application/json", DataSchema: "urn:orderflow:schema:order.placed:1", DataVersion: 1, Sequence: 1, CorrelationID: "c", CausationID: "r",

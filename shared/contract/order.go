@@ -152,7 +152,8 @@ func orderLines(of []order.Line) []OrderLine {
 	lines := make([]OrderLine, len(of))
 	for i, l := range of {
 		lines[i] = OrderLine{
-			SKU: l.SKU, Quantity: l.Quantity, UnitPrice: amount(l.UnitPrice), Discount: adjustment(l.Discount), Tax: adjustment(l.Tax),
+			SKU: l.SKU, Quantity: l.Quantity, UnitPrice: amount(l.UnitPrice),
+			Discount: adjustment(l.Discount), Tax: adjustment(l.Tax),
 		}
 		if comesTo, err := l.Amount(); err == nil { // of what was placed it always is
 			lines[i].Amount = new(amount(comesTo))
@@ -179,7 +180,10 @@ func orderTypes() []entry {
 	}
 	return []entry{
 		publish(of("order.placed", "A customer ordered."), func(_ es.Recorded, e order.Placed) OrderPlaced {
-			return OrderPlaced{OrderID: e.OrderID, CustomerID: e.CustomerID, Lines: orderLines(e.Lines), Total: amount(e.Total), PricedBy: e.PricedBy}
+			return OrderPlaced{
+				OrderID: e.OrderID, CustomerID: e.CustomerID, Lines: orderLines(e.Lines), Total: amount(e.Total),
+				PricedBy: e.PricedBy,
+			}
 		}),
 		publish(of("order.started", "A run of the saga took the order."), func(r es.Recorded, e order.Started) OrderStarted {
 			return OrderStarted{OrderID: r.Stream.ID(), SagaID: e.SagaID}
@@ -210,7 +214,8 @@ func orderTypes() []entry {
 		publish(of(OrderUpdatedType, "The whole order, after whatever happened to it."), func(_ es.Recorded, s order.State) OrderUpdated {
 			return OrderUpdated{
 				OrderID: s.ID, CustomerID: s.CustomerID, AccountID: s.AccountID, Status: string(s.Status), Revision: s.Revision, Lines: orderLines(s.Lines),
-				Total: amount(s.Total), PricedBy: s.PricedBy, Address: string(s.Address), PlacedAt: s.PlacedAt, PaymentID: s.PaymentID, ShipmentID: s.ShipmentID,
+				Total: amount(s.Total), PricedBy: s.PricedBy, Address: string(s.Address), PlacedAt: s.PlacedAt,
+				PaymentID: s.PaymentID, ShipmentID: s.ShipmentID,
 				TrackingNumber: s.TrackingNumber, Reason: string(s.Reason), Detail: s.Detail, Note: string(s.Note), Origin: string(s.ClosedBy),
 				SagaID: s.SagaID, SagaState: string(s.Saga), FailedSteps: s.FailedSteps,
 			}

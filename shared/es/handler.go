@@ -47,7 +47,7 @@ type Result[S any] struct {
 // and the claim's commit goes with the command's own. The error is an ErrConflict once
 // RetryConflicts gives up. Any other is the store's, Fold's or Decide's, as it is.
 func (h Handler[C, S, E]) Handle(ctx context.Context, id string, req Request, command C) (Result[S], error) {
-	return h.handle(ctx, id, req, func(_ context.Context, state S) ([]E, error) { return h.Decider.Decide(command, state) })
+	return h.handle(ctx, id, req, h.deciding(command))
 }
 
 // HandlePrepared is Handle for a command that is made of more than the caller gave: of what another table says. prepare
@@ -77,9 +77,8 @@ func (h Handler[C, S, E]) HandlePrepared(
 // HandleAt is Handle for a caller that names the version on which it decided (If-Match), 0 for a stream without events: any other is a *ConflictError
 // and is not tried again. A request that was carried out before is answered as by Handle, whatever the version is now.
 func (h Handler[C, S, E]) HandleAt(ctx context.Context, id string, version int64, req Request, command C) (Result[S], error) {
-	decide := func(_ context.Context, state S) ([]E, error) { return h.Decider.Decide(command, state) }
 	for {
-		res, again, err := h.once(ctx, id, req, decide, &version)
+		res, again, err := h.once(ctx, id, req, h.deciding(command), &version)
 		if err != nil || !again {
 			return res, err
 		}
@@ -97,6 +96,11 @@ func (h Handler[C, S, E]) AsOf(ctx context.Context, id string, p Point) (Past[S]
 	states := h.Decider.Repository(h.Category, h.Store)
 	states.Clock = h.Clock
 	return states.AsOf(ctx, id, p)
+}
+
+// deciding is the decision on a command that is there already.
+func (h Handler[C, S, E]) deciding(command C) func(context.Context, S) ([]E, error) {
+	return func(_ context.Context, state S) ([]E, error) { return h.Decider.Decide(command, state) }
 }
 
 func (h Handler[C, S, E]) handle(

@@ -99,10 +99,11 @@ func TestHandle(t *testing.T) {
 	}
 }
 
-// TestHandlePrepared: a command is made once for a request that is new, and not at all for one that was carried out before. A
-// refusal is the answer only where no other try of the request has arrived by then.
+// TestHandlePrepared: a command is made once for a request that is new, and not at all for one that was carried out
+// before. A refusal is the answer only where no other try of the request has arrived by then.
 func TestHandlePrepared(t *testing.T) {
 	errGone := errors.New("gone")
+	x, y := request("x"), request("y")
 	for _, tt := range []struct {
 		name     string
 		before   []int // commands c0, c1, … that came first
@@ -118,16 +119,20 @@ func TestHandlePrepared(t *testing.T) {
 	}{
 		{name: "new", before: []int{3}, req: request("x"), make: 4, state: 7, prepared: 1, loads: 1},
 		{name: "again", before: []int{3, 4}, req: request("c0"), err: errGone, state: 7, repeated: true, loads: 1},
-		{name: "again, with another request", before: []int{3}, req: es.Request{CommitID: "c0", Fingerprint: "other", Time: estest.Start}, err: errGone,
-			state: 3, repeated: true, want: es.ErrKeyReused, loads: 1},
+		{name: "again, with another request", before: []int{3}, req: es.Request{CommitID: "c0", Fingerprint: "other"},
+			err: errGone, state: 3, repeated: true, want: es.ErrKeyReused, loads: 1},
 		{name: "nothing to do", before: []int{3}, req: request("x"), state: 3, prepared: 1, loads: 1},
-		{name: "not prepared", before: []int{3}, req: request("x"), err: errGone, state: 3, want: errGone, prepared: 1, loads: 2},
+		{name: "not prepared", before: []int{3}, req: x, err: errGone, state: 3, want: errGone, prepared: 1, loads: 2},
 		{name: "refused", before: []int{3}, req: request("x"), make: 9, state: 3, want: errTooMuch, prepared: 1, loads: 2},
-		{name: "not prepared, and a twin was", before: []int{3}, req: request("x"), twin: new(request("x")), err: errGone, state: 5, repeated: true, prepared: 1, loads: 3},
-		{name: "refused, and a twin was not", before: []int{3}, req: request("x"), twin: new(request("x")), make: 9, state: 5, repeated: true, prepared: 1, loads: 3},
-		{name: "not prepared, and another was", before: []int{3}, req: request("x"), twin: new(request("y")), err: errGone, state: 5, want: errGone, prepared: 1, loads: 3},
-		{name: "prepared, and so was a twin", before: []int{3}, req: request("x"), twin: new(request("x")), make: 2, state: 5, repeated: true, prepared: 1, loads: 3},
-		{name: "prepared, and another arrived", before: []int{3}, req: request("x"), twin: new(request("y")), make: 2, state: 7, prepared: 2, loads: 3},
+		{name: "not prepared, and a twin was", before: []int{3}, req: x, twin: &x, err: errGone,
+			state: 5, repeated: true, prepared: 1, loads: 3},
+		{name: "refused, and a twin was not", before: []int{3}, req: x, twin: &x, make: 9,
+			state: 5, repeated: true, prepared: 1, loads: 3},
+		{name: "not prepared, and another was", before: []int{3}, req: x, twin: &y, err: errGone,
+			state: 5, want: errGone, prepared: 1, loads: 3},
+		{name: "prepared, and so was a twin", before: []int{3}, req: x, twin: &x, make: 2,
+			state: 5, repeated: true, prepared: 1, loads: 3},
+		{name: "prepared, and another arrived", before: []int{3}, req: x, twin: &y, make: 2, state: 7, prepared: 2, loads: 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newHooked()

@@ -41,6 +41,22 @@ func TestFault(t *testing.T) {
 	}
 }
 
+func TestSeveral(t *testing.T) {
+	s := errFull.Several([]Place{{"body.lines[1].sku", "none left of a"}, {"body.lines[3].sku", "none left of b"}})
+	wrapped := fmt.Errorf("order: %w", s)
+	f, ok := As(wrapped)
+	if !ok || f.Field != "body.lines[1].sku" || f.Detail != "none left of a" || !errors.Is(wrapped, errFull) {
+		t.Errorf("its fault is %+v", f)
+	}
+	var several *Several
+	if !errors.As(wrapped, &several) || len(several.Places) != 2 || !Final(wrapped) {
+		t.Errorf("%+v", several)
+	}
+	if one := errFull.Several([]Place{{"body.sku", "100 % full"}}); one.Detail != "100 % full" {
+		t.Errorf("%+v", one)
+	}
+}
+
 func TestFinal(t *testing.T) {
 	for name, tt := range map[string]struct {
 		err  error

@@ -147,7 +147,8 @@ func show(c Content) (shown, error) {
 			return shown{}, err
 		}
 		s.Lines = append(s.Lines, line{
-			SKU: oneLine(l.SKU), Quantity: l.Quantity, UnitPrice: l.UnitPrice.String(), Price: price.String(), Adjustments: adjustments(l),
+			SKU: oneLine(l.SKU), Quantity: l.Quantity, UnitPrice: l.UnitPrice.String(), Price: price.String(),
+			Adjustments: adjustments(l),
 		})
 	}
 	return s, nil

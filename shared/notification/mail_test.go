@@ -159,7 +159,9 @@ func TestNameIsShown(t *testing.T) {
 
 // A line is shown with what it comes to, and not with quantity × price, and a rate with the decimals that it has.
 func TestAdjustmentsAreShown(t *testing.T) {
-	for ppm, want := range map[int64]string{0: "0 %", 190_000: "19 %", 88_750: "8.875 %", 99_750: "9.975 %", 1: "0.0001 %", 1_000_000: "100 %"} {
+	for ppm, want := range map[int64]string{
+		0: "0 %", 190_000: "19 %", 88_750: "8.875 %", 99_750: "9.975 %", 1: "0.0001 %", 1_000_000: "100 %",
+	} {
 		c := content(notification.OrderPlaced)
 		c.Lines[0].Tax.RatePPM = &ppm
 		m, err := notification.Render(notification.OrderPlaced, "ada@example.com", c)

@@ -66,7 +66,9 @@ func newWorld(t *testing.T) *world {
 	}
 	customers := customer.New(customer.Deps{Store: w.store, Clock: w.clock, Vault: w.vault})
 	lines := content(notification.OrderPlaced).Lines
-	w.orders = order.New(order.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Customers: customers, Prices: ordertest.PricesOf(lines...)})
+	w.orders = order.New(order.Deps{
+		Store: w.store, Clock: w.clock, Vault: w.vault, Customers: customers, Prices: ordertest.PricesOf(lines...),
+	})
 	w.Notifier = notification.New(notification.Deps{
 		Inbox: w.inbox, Orders: w.orders, Customers: customers, Mailer: w.mailer, Clock: w.clock, Shop: "Analytical Engines",
 	})
@@ -74,7 +76,8 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	if _, err := w.orders.Place(t.Context(), w.request("place"), order.PlaceInput{
-		OrderID: "o1", CustomerID: "ada", AccountID: "a1", Currency: "USD", Lines: ordertest.Inputs(lines...), NamedBy: "pricing/quotes",
+		OrderID: "o1", CustomerID: "ada", AccountID: "a1", Currency: "USD", Lines: ordertest.Inputs(lines...),
+		NamedBy: "pricing/quotes",
 		Address: shipment.Address{Recipient: "Ada Lovelace", Line1: "Keizersgracht 1", PostalCode: "1015 CJ", City: "Amsterdam", Country: "NL"},
 	}); err != nil {
 		t.Fatal(err)
@@ -225,7 +228,8 @@ func TestMails(t *testing.T) {
 				t.Errorf("sent %q, want %q", got, want)
 			}
 			for _, m := range w.mailer.sent {
-				lines := strings.Contains(m.Text, "2 × CD-0042 at USD 12.50, Voucher USD -3.38, Sales tax (8.875 %) USD 1.92: USD 23.54") && strings.Contains(m.Text, "Total: USD 38.53")
+				const first = "2 × CD-0042 at USD 12.50, Voucher USD -3.38, Sales tax (8.875 %) USD 1.92: USD 23.54"
+				lines := strings.Contains(m.Text, first) && strings.Contains(m.Text, "Total: USD 38.53")
 				if strings.Contains(m.Subject, "confirmed") && (!lines || !strings.Contains(m.Text, "OF-1")) || strings.Contains(m.Subject, "received your") && !lines ||
 					strings.Contains(m.Subject, "was shipped") && !strings.Contains(m.Text, "OF-1") || strings.Contains(m.Subject, "cancelled") && !strings.Contains(m.Text, "in stock") {
 					t.Errorf("%s", m.Text)

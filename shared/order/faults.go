@@ -18,8 +18,9 @@ var (
 	ErrShipmentUnderWay = faults.Declare(faults.Conflict, "order.shipment-under-way")
 	ErrOtherShipment    = faults.Declare(faults.Conflict, "order.other-shipment") // what left or arrived is not the order's
 	// ErrPriceChanged: something costs another amount than the caller expects. It comes as a *PriceChangedError.
-	ErrPriceChanged    = faults.Declare(faults.Conflict, "order.price-changed")
-	ErrNotForSale      = faults.Declare(faults.Rule, "order.not-for-sale") // unlisted, withdrawn, or without a price in the currency
+	ErrPriceChanged = faults.Declare(faults.Conflict, "order.price-changed")
+	// ErrNotForSale: a SKU is not listed, is withdrawn, or has no price in the order's currency.
+	ErrNotForSale      = faults.Declare(faults.Rule, "order.not-for-sale")
 	ErrCurrencyMissing = faults.Declare(faults.Invalid, "order.currency-missing")
 	ErrUnknownCustomer = faults.Declare(faults.Rule, "order.unknown-customer")
 )

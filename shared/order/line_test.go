@@ -18,7 +18,8 @@ func ppm(n int64) *int64 { return &n }
 func adjusted(quantity, price, discount, tax int64) Line {
 	return Line{
 		SKU: "cd-1", Quantity: quantity, UnitPrice: eur(price),
-		Discount: &Adjustment{Name: "Sale", Amount: eur(discount)}, Tax: &Adjustment{Name: "VAT", Amount: eur(tax), RatePPM: ppm(190_000)},
+		Discount: &Adjustment{Name: "Sale", Amount: eur(discount)},
+		Tax:      &Adjustment{Name: "VAT", Amount: eur(tax), RatePPM: ppm(190_000)},
 	}
 }
 
@@ -28,6 +29,7 @@ func TestAmount(t *testing.T) {
 		change(&l)
 		return l
 	}
+	mixed := money.ErrMixedCurrency
 	for _, tt := range []struct {
 		name  string
 		line  Line
@@ -45,10 +47,10 @@ func TestAmount(t *testing.T) {
 		{"a discount of more than there is", adjusted(3, 1000, 3001, 500), 0, ErrInvalidLines, "discount.amount.amount"},
 		{"a discount below zero", adjusted(3, 1000, -1, 0), 0, ErrInvalidLines, "discount.amount.amount"},
 		{"a tax below zero", adjusted(3, 1000, 0, -1), 0, ErrInvalidLines, "tax.amount.amount"},
-		{"a discount in another currency", with(func(l *Line) { l.Discount.Amount.Currency = "USD" }), 0, money.ErrMixedCurrency, "discount.amount"},
-		{"a tax in another currency", with(func(l *Line) { l.Tax.Amount.Currency = "USD" }), 0, money.ErrMixedCurrency, "tax.amount"},
-		{"a discount in no currency", with(func(l *Line) { l.Discount.Amount = money.Money{} }), 0, money.ErrMixedCurrency, "discount.amount"},
-		{"a tax in no currency", with(func(l *Line) { l.Tax.Amount = money.Money{} }), 0, money.ErrMixedCurrency, "tax.amount"},
+		{"a discount in dollars", with(func(l *Line) { l.Discount.Amount.Currency = "USD" }), 0, mixed, "discount.amount"},
+		{"a tax in dollars", with(func(l *Line) { l.Tax.Amount.Currency = "USD" }), 0, mixed, "tax.amount"},
+		{"a discount in no currency", with(func(l *Line) { l.Discount.Amount = money.Money{} }), 0, mixed, "discount.amount"},
+		{"a tax in no currency", with(func(l *Line) { l.Tax.Amount = money.Money{} }), 0, mixed, "tax.amount"},
 		{"out of range", Line{Quantity: 1 << 40, UnitPrice: eur(1 << 40)}, 0, money.ErrOverflow, "unitPrice"},
 		{"out of range by its tax", adjusted(1<<31, 1<<31, 0, 1<<62), 0, money.ErrOverflow, "tax.amount"},
 	} {
@@ -73,6 +75,7 @@ func TestTotalOfAdjustments(t *testing.T) {
 		change(l.Tax)
 		return []Line{lines(1)[0], l}
 	}
+	long := strings.Repeat("x", MaxAdjustmentName+1)
 	for _, tt := range []struct {
 		name  string
 		lines []Line
@@ -88,7 +91,7 @@ func TestTotalOfAdjustments(t *testing.T) {
 		{"a name of two lines", with(func(a *Adjustment) { a.Name = "VAT\nTotal" }), "body.lines[1].tax.name"},
 		{"a name that turns the line around", with(func(a *Adjustment) { a.Name = "\u202eTAV" }), "body.lines[1].tax.name"},
 		{"a name that is no UTF-8", with(func(a *Adjustment) { a.Name = "\xff" }), "body.lines[1].tax.name"},
-		{"too long a name", with(func(a *Adjustment) { a.Name = strings.Repeat("x", MaxAdjustmentName+1) }), "body.lines[1].tax.name"},
+		{"too long a name", with(func(a *Adjustment) { a.Name = long }), "body.lines[1].tax.name"},
 		{"a rate below zero", with(func(a *Adjustment) { a.RatePPM = ppm(-1) }), "body.lines[1].tax.ratePpm"},
 		{"a rate above all", with(func(a *Adjustment) { a.RatePPM = ppm(MaxRatePPM + 1) }), "body.lines[1].tax.ratePpm"},
 		{"an absurd tax", with(func(a *Adjustment) { a.Amount.Amount = MaxTotal + 1 }), "body.lines[1].tax.amount.amount"},
@@ -112,10 +115,12 @@ func TestTotalOfAdjustments(t *testing.T) {
 // and such that every number of them is the same in a program that computes in doubles.
 func TestLineRule(t *testing.T) {
 	amount := func(most int64) *rapid.Generator[int64] {
-		return rapid.OneOf(rapid.Int64Range(-2, 2), rapid.Int64Range(0, most), rapid.Int64Range(most-2, most+2), rapid.Int64())
+		edge := rapid.Int64Range(most-2, most+2)
+		return rapid.OneOf(rapid.Int64Range(-2, 2), rapid.Int64Range(0, most), edge, rapid.Int64())
 	}
 	quantities := rapid.OneOf(rapid.Int64Range(1, 5), rapid.Int64Range(MaxQuantity-1, MaxQuantity))
-	prices := rapid.OneOf(rapid.Int64Range(0, 5), rapid.Int64Range(0, MaxUnitPrice), rapid.Int64Range(MaxUnitPrice-1, MaxUnitPrice))
+	dearest := rapid.Int64Range(MaxUnitPrice-1, MaxUnitPrice)
+	prices := rapid.OneOf(rapid.Int64Range(0, 5), rapid.Int64Range(0, MaxUnitPrice), dearest)
 	adjustment := func(t *rapid.T, name string, most int64) *Adjustment {
 		if !rapid.Bool().Draw(t, name) {
 			return nil

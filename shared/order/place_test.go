@@ -45,7 +45,8 @@ type checkout struct {
 func newCheckout(t *testing.T) *checkout {
 	t.Helper()
 	c := &checkout{t: t, clock: clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))}
-	c.store = &estest.Hooked{Store: memstore.New(es.NewRegistry(order.Register, product.Register))}
+	registry := es.NewRegistry(order.Register, product.Register)
+	c.store = &estest.Hooked{Store: memstore.New(registry, memstore.Staggered(t.Name()))}
 	c.products = product.New(product.Deps{Store: c.store, Clock: c.clock, Rows: producttest.NewRows()})
 	vault := personal.NewMemory()
 	if err := vault.Enrol(t.Context(), "ada"); err != nil {
@@ -95,7 +96,9 @@ func (c *checkout) Offers(ctx context.Context, skus []string, at time.Time) (map
 
 func (c *checkout) place(key, fingerprint string, in order.PlaceInput) (es.Result[order.State], error) {
 	in.OrderID, in.CustomerID, in.AccountID = "o-"+key, "ada", "a"
-	in.Address = shipment.Address{Recipient: "Ada Lovelace", Line1: "12 St James's Square", PostalCode: "SW1Y 4LB", City: "London", Country: "GB"}
+	in.Address = shipment.Address{
+		Recipient: "Ada Lovelace", Line1: "12 St James's Square", PostalCode: "SW1Y 4LB", City: "London", Country: "GB",
+	}
 	return c.Place(c.t.Context(), es.Request{CommitID: key, Fingerprint: fingerprint, Time: c.clock.Now()}, in)
 }
 
@@ -153,15 +156,16 @@ func TestPlaceAtPrices(t *testing.T) {
 			}, usd(1550), "catalogue", nil, nil,
 		},
 		{
-			"expected dearer", inDollars("", expected("cd-1", 1, usd(1051))), nil, usd(0), "", order.ErrPriceChanged,
-			[]string{"body.lines[0].unitPrice"},
+			"expected dearer", inDollars("", expected("cd-1", 1, usd(1051))), nil, usd(0), "",
+			order.ErrPriceChanged, []string{"body.lines[0].unitPrice"},
 		},
 		{
-			"for nothing", inDollars("", expected("cd-2", 1, usd(500)), expected("cd-1", 1, usd(0))), nil, usd(0), "", order.ErrPriceChanged,
-			[]string{"body.lines[1].unitPrice"},
+			"for nothing", inDollars("", expected("cd-2", 1, usd(500)), expected("cd-1", 1, usd(0))), nil, usd(0), "",
+			order.ErrPriceChanged, []string{"body.lines[1].unitPrice"},
 		},
 		{
-			"two at other prices", inDollars("", expected("cd-2", 1, usd(1)), plain("cd-1", 1), expected("cd-1", 1, usd(1))), nil, usd(0), "",
+			"two at other prices",
+			inDollars("", expected("cd-2", 1, usd(1)), plain("cd-1", 1), expected("cd-1", 1, usd(1))), nil, usd(0), "",
 			order.ErrPriceChanged, []string{"body.lines[0].unitPrice", "body.lines[2].unitPrice"},
 		},
 		{
@@ -181,29 +185,43 @@ func TestPlaceAtPrices(t *testing.T) {
 		},
 		{
 			"a discount and a tax on the catalogue's price", inDollars(quotes, quoted(nil)),
-			[]order.Line{{SKU: "cd-1", Quantity: 2, UnitPrice: usd(1050), ProductVersion: 1, Discount: sale, Tax: vat}}, usd(2380), quotes, nil, nil,
+			[]order.Line{{SKU: "cd-1", Quantity: 2, UnitPrice: usd(1050), ProductVersion: 1, Discount: sale, Tax: vat}},
+			usd(2380), quotes, nil, nil,
 		},
 		{
 			"and the amount that they come to", inDollars(quotes, quoted(&right)),
-			[]order.Line{{SKU: "cd-1", Quantity: 2, UnitPrice: usd(1050), ProductVersion: 1, Discount: sale, Tax: vat}}, usd(2380), quotes, nil, nil,
+			[]order.Line{{SKU: "cd-1", Quantity: 2, UnitPrice: usd(1050), ProductVersion: 1, Discount: sale, Tax: vat}},
+			usd(2380), quotes, nil, nil,
 		},
-		{"and another amount", inDollars(quotes, plain("cd-2", 1), quoted(&wrong)), nil, usd(0), "", order.ErrInvalidLines, []string{"body.lines[1].amount"}},
-		{"and another currency's", inDollars(quotes, quoted(&foreign)), nil, usd(0), "", order.ErrInvalidLines, []string{"body.lines[0].amount"}},
+		{
+			"and another amount", inDollars(quotes, plain("cd-2", 1), quoted(&wrong)), nil, usd(0), "",
+			order.ErrInvalidLines, []string{"body.lines[1].amount"},
+		},
+		{
+			"and another currency's", inDollars(quotes, quoted(&foreign)), nil, usd(0), "",
+			order.ErrInvalidLines, []string{"body.lines[0].amount"},
+		},
 		{
 			"nothing named by who may", inDollars(quotes, plain("cd-1", 1)),
 			[]order.Line{{SKU: "cd-1", Quantity: 1, UnitPrice: usd(1050), ProductVersion: 1}}, usd(1050), "catalogue", nil, nil,
 		},
 		{
-			"a named price where the catalogue has none", order.PlaceInput{Currency: "EUR", NamedBy: quotes, Lines: []order.LineInput{expected("cd-2", 1, eur(450))}},
+			"a named price where the catalogue has none",
+			order.PlaceInput{Currency: "EUR", NamedBy: quotes, Lines: []order.LineInput{expected("cd-2", 1, eur(450))}},
 			[]order.Line{{SKU: "cd-2", Quantity: 1, UnitPrice: eur(450)}}, eur(450), quotes, nil, nil,
 		},
 		{
-			"a named price of what is not listed", inDollars(quotes, expected("cd-3", 1, usd(7)), expected("gone", 1, usd(7))), nil, usd(0), "",
+			"a named price of what is not listed",
+			inDollars(quotes, expected("cd-3", 1, usd(7)), expected("gone", 1, usd(7))), nil, usd(0), "",
 			order.ErrNotForSale, []string{"body.lines[0].sku", "body.lines[1].sku"},
 		},
-		{"a named price below zero", inDollars(quotes, expected("cd-1", 1, usd(-1))), nil, usd(0), "", order.ErrInvalidLines, []string{"body.lines[0].unitPrice.amount"}},
 		{
-			"a discount of more than the line", inDollars(quotes, order.LineInput{SKU: "free", Quantity: 1, Discount: sale}), nil, usd(0), "",
+			"a named price below zero", inDollars(quotes, expected("cd-1", 1, usd(-1))), nil, usd(0), "",
+			order.ErrInvalidLines, []string{"body.lines[0].unitPrice.amount"},
+		},
+		{
+			"a discount of more than the line",
+			inDollars(quotes, order.LineInput{SKU: "free", Quantity: 1, Discount: sale}), nil, usd(0), "",
 			order.ErrInvalidLines, []string{"body.lines[0].discount.amount.amount"},
 		},
 	} {
@@ -213,7 +231,8 @@ func TestPlaceAtPrices(t *testing.T) {
 			got, err := c.place("1", "f", tt.in)
 			if tt.fault == nil {
 				want := order.State{Lines: tt.lines, Total: tt.total, PricedBy: tt.by}
-				if diff := cmp.Diff(want, order.State{Lines: got.State.Lines, Total: got.State.Total, PricedBy: got.State.PricedBy}); diff != "" || err != nil {
+				state := order.State{Lines: got.State.Lines, Total: got.State.Total, PricedBy: got.State.PricedBy}
+				if diff := cmp.Diff(want, state); diff != "" || err != nil {
 					t.Errorf("%v: %s", err, diff)
 				}
 				if len(c.read) != 1 || c.store.Appends.Load() != written+1 {
@@ -252,12 +271,16 @@ func placesOf(err error) (fields []string) {
 // TestPriceChangedSaysAll: the present price of each line, those included that are as expected.
 func TestPriceChangedSaysAll(t *testing.T) {
 	c := newCheckout(t)
-	_, err := c.place("1", "f", inDollars("", plain("cd-2", 1), expected("cd-1", 1, usd(1)), expected("cd-2", 3, usd(500))))
+	in := inDollars("", plain("cd-2", 1), expected("cd-1", 1, usd(1)), expected("cd-2", 3, usd(500)))
+	_, err := c.place("1", "f", in)
 	var changed *order.PriceChangedError
 	if !errors.As(err, &changed) {
 		t.Fatal(err)
 	}
-	want := []order.LinePrice{{Line: 0, SKU: "cd-2", UnitPrice: usd(500)}, {Line: 1, SKU: "cd-1", UnitPrice: usd(1050)}, {Line: 2, SKU: "cd-2", UnitPrice: usd(500)}}
+	want := []order.LinePrice{
+		{Line: 0, SKU: "cd-2", UnitPrice: usd(500)}, {Line: 1, SKU: "cd-1", UnitPrice: usd(1050)},
+		{Line: 2, SKU: "cd-2", UnitPrice: usd(500)},
+	}
 	if diff := cmp.Diff(want, changed.Lines); diff != "" {
 		t.Error(diff)
 	}
@@ -266,7 +289,7 @@ func TestPriceChangedSaysAll(t *testing.T) {
 	}
 }
 
-// TestPricesStand: what was placed is never priced again, neither when it is asked for nor when its request is repeated.
+// TestPricesStand: what was placed is never priced again, neither when it is read nor when its request comes again.
 func TestPricesStand(t *testing.T) {
 	for name, later := range map[string]func(*checkout){
 		"repriced":   func(c *checkout) { c.list("cd-1", 1, usd(2000)) },
@@ -300,8 +323,8 @@ func TestPricesStand(t *testing.T) {
 	}
 }
 
-// TestTwinThatArrivesMeanwhile: while a request that is sent again is on its way to the catalogue, the first one arrives, and
-// then the catalogue changes. The answer is what is stored, and not a refusal by what the catalogue says by now.
+// TestTwinThatArrivesMeanwhile: while a request that comes again is on its way to the catalogue, the first one arrives,
+// and then the catalogue changes. The answer is what is stored, and not a refusal by what the catalogue says by now.
 func TestTwinThatArrivesMeanwhile(t *testing.T) {
 	for name, change := range map[string]func(*checkout){
 		"and then the price changes":       func(c *checkout) { c.list("cd-1", 1, usd(2000)) },
@@ -356,9 +379,18 @@ func TestCurrency(t *testing.T) {
 		{"both", "EUR", []order.LineInput{expected("b", 1, eur(1))}, "EUR", nil, ""},
 		{"neither", "", []order.LineInput{plain("a", 1)}, "", order.ErrCurrencyMissing, "body.currency"},
 		{"none of this world", "ZZZ", []order.LineInput{plain("a", 1)}, "", money.ErrCurrency, "body.currency"},
-		{"a price's of no world", "", []order.LineInput{expected("a", 1, money.Money{Amount: 1, Currency: "ZZZ"})}, "", money.ErrCurrency, "body.lines[0].unitPrice.currency"},
-		{"one stated, another in a price", "USD", []order.LineInput{plain("a", 1), expected("b", 1, eur(1))}, "", money.ErrMixedCurrency, "body.lines[1].unitPrice"},
-		{"two in prices", "", []order.LineInput{expected("a", 1, eur(1)), expected("b", 1, usd(1))}, "", money.ErrMixedCurrency, "body.lines[1].unitPrice"},
+		{
+			"a price's of no world", "", []order.LineInput{expected("a", 1, money.Money{Amount: 1, Currency: "ZZZ"})}, "",
+			money.ErrCurrency, "body.lines[0].unitPrice.currency",
+		},
+		{
+			"one stated, another in a price", "USD", []order.LineInput{plain("a", 1), expected("b", 1, eur(1))}, "",
+			money.ErrMixedCurrency, "body.lines[1].unitPrice",
+		},
+		{
+			"two in prices", "", []order.LineInput{expected("a", 1, eur(1)), expected("b", 1, usd(1))}, "",
+			money.ErrMixedCurrency, "body.lines[1].unitPrice",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := order.Currency(tt.stated, tt.lines)

@@ -47,7 +47,8 @@ type Service struct {
 	handler es.Handler[Command, State, Event]
 }
 
-// New makes the service. Who only runs commands needs neither Vault nor Customers nor Prices; Shipments are for who cancels.
+// New makes the service. Who only runs commands needs neither Vault nor Customers nor Prices; Shipments are for who
+// cancels.
 func New(deps Deps) Service {
 	return Service{deps: deps, handler: es.Handler[Command, State, Event]{Category: Category, Decider: Decider, Store: deps.Store, Clock: deps.Clock}}
 }

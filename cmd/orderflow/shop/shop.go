@@ -206,7 +206,8 @@ func (c *Client) Stock(ctx context.Context, sku string) (Stock, error) {
 // PlaceOrder places an order in a currency; the answer comes when it is accepted, not when it is final.
 func (c *Client) PlaceOrder(ctx context.Context, customerID, currency string, lines []Line, to Address) (Order, error) {
 	var out Order
-	err := c.post(ctx, "/orders", map[string]any{"customerId": customerID, "currency": currency, "lines": lines, "shippingAddress": to}, &out)
+	body := map[string]any{"customerId": customerID, "currency": currency, "lines": lines, "shippingAddress": to}
+	err := c.post(ctx, "/orders", body, &out)
 	return out, err
 }
 

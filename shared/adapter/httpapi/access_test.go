@@ -106,7 +106,11 @@ func TestAccess(t *testing.T) {
 			name string
 			who  caller
 			want int
-		}{{"carrier", carrier, byCarrier}, {"pricing", quotes, byPricing}, {"operator who prices", pricer, c.want.operator}, {"none", nobody, c.want.none}, {"owner", ada, c.want.owner}, {"other", bob, c.want.other}, {"operator", operator, c.want.operator}} {
+		}{
+			{"none", nobody, c.want.none}, {"owner", ada, c.want.owner}, {"other", bob, c.want.other},
+			{"carrier", carrier, byCarrier}, {"pricing", quotes, byPricing},
+			{"operator", operator, c.want.operator}, {"operator who prices", pricer, c.want.operator},
+		} {
 			t.Run(c.name+"/"+as.name, func(t *testing.T) {
 				t.Parallel()
 				s := newShop(t)
@@ -166,7 +170,11 @@ func TestIdentity(t *testing.T) {
 		{"operator by claim", operator, "/orders/{ada's}", 200, ""},
 		{"operator who is a carrier too", caller{claims: map[string]string{"sub": "o", "scope": carrierScope + " " + scope}}, "/orders/{ada's}", 200, ""},
 		{"carrier by the authorizer's scopes", caller{claims: map[string]string{"sub": "c", "username": "ada"}, scopes: []string{carrierScope}}, "/orders/{ada's}", 403, "auth.forbidden"},
-		{"pricing by the authorizer's scopes", caller{claims: map[string]string{"sub": "q", "username": "ada"}, scopes: []string{pricingScope}}, "/orders/{ada's}", 403, "auth.forbidden"},
+		{
+			"pricing by the authorizer's scopes",
+			caller{claims: map[string]string{"sub": "q", "username": "ada"}, scopes: []string{pricingScope}},
+			"/orders/{ada's}", 403, "auth.forbidden",
+		},
 		{"operator who prices too", pricer, "/orders/{ada's}", 200, ""},
 		{"a scope that only looks like it", caller{claims: map[string]string{"sub": "x", "username": "bob", "scope": scope + "s x" + scope}}, "/orders/{ada's}", 404, "order.not-found"},
 		{"no customer", caller{claims: map[string]string{"sub": "x", "scope": "openid"}}, "/stock/cd-1", 403, "auth.no-customer"},

@@ -156,7 +156,7 @@ func TestBadInput(t *testing.T) {
 			"a state that is null", changed("shippingAddress.state", nil),
 			400, "request.invalid", "body.shippingAddress.state",
 		},
-		{"oversize body", place(set(anOrder(), "shippingAddress.line2", strings.Repeat("x", 128<<10))), 413, "request.too-large", ""},
+		{"oversize body", changed("shippingAddress.line2", strings.Repeat("x", 128<<10)), 413, "request.too-large", ""},
 		{"malformed body", raw(`{"lines":`), 400, "request.malformed", "body"},
 		{"text after the body", raw(text + `x`), 400, "request.malformed", "body"},
 		{"two bodies", raw(text + text), 400, "request.malformed", "body"},
@@ -487,7 +487,8 @@ func TestLargestOrder(t *testing.T) {
 		}
 		lines[i] = line(sku, 10, order.MaxUnitPrice)
 		for _, field := range []string{"discount", "tax"} {
-			lines[i][field] = object{"name": strings.Repeat("𝄞", order.MaxAdjustmentName), "amount": usd(10 * order.MaxUnitPrice), "ratePpm": order.MaxRatePPM}
+			name := strings.Repeat("𝄞", order.MaxAdjustmentName)
+			lines[i][field] = object{"name": name, "amount": usd(10 * order.MaxUnitPrice), "ratePpm": order.MaxRatePPM}
 		}
 		lines[i]["amount"] = usd(10 * order.MaxUnitPrice)
 	}

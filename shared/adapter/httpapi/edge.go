@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	maxBody        = 128 << 10              // bytes; an order of 100 lines has about 20 KB, with discounts and taxes up to 90 KB
+	maxBody        = 128 << 10              // bytes; an order of 100 lines has 20 KB, with discounts and taxes up to 90
 	deadlineMargin = 300 * time.Millisecond // kept back for the answer when a function's time runs out
 )
 

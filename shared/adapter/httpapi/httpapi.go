@@ -190,11 +190,14 @@ func (s *server) commands(c Commands) {
 		Errors: []int{http.StatusNotFound},
 	}, c.eraseCustomer)
 	register(s, accessOrdering, post("placeOrder", "/orders", "Place an order",
-		"The catalogue names the prices, as they are when the order is placed; they stand in it for ever. Where a line's unitPrice is another one than the "+
-			"catalogue's, 409 order.price-changed says in lines what each line costs now. 422 order.not-for-sale names each line whose SKU is not listed, is withdrawn, or has no price in the order's currency. "+
-			"Either way nothing is stored and the key is free: sent again under it with other prices, there is one order at most. "+
-			"Callers with the scope for it name prices, discounts and taxes themselves, of SKUs that are listed, for the customer whom they name. "+
-			"Accepted means stored: stock, payment and shipment follow. Follow the order at Location until its saga's state is completed or failed.",
+		"The catalogue names the prices, as they are when the order is placed; they stand in it for ever. "+
+			"Where a line's unitPrice is another one than the catalogue's, 409 order.price-changed says in lines what each "+
+			"line costs now. 422 order.not-for-sale names each line whose SKU is not listed, is withdrawn, or has no price in "+
+			"the order's currency. Either way nothing is stored and the key is free: sent again under it with other prices, "+
+			"there is one order at most. Callers with the scope for it name prices, discounts and taxes themselves, "+
+			"of SKUs that are listed, for the customer whom they name. "+
+			"Accepted means stored: stock, payment and shipment follow. Follow the order at Location until its saga's state is "+
+			"completed or failed.",
 		http.StatusAccepted), c.placeOrder)
 	register(s, accessSignedIn, post("cancelOrder", "/orders/{id}/cancel", "Cancel an order",
 		"Possible until the order's shipment is dispatched. What was done for the order is undone: its status is cancelling, and then cancelled. "+

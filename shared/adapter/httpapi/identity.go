@@ -56,7 +56,8 @@ func (a Auth) identify(ctx context.Context) (identity, error) {
 	}
 	id := identity{customer: jwt.Claims[a.CustomerClaim]}
 	if !customerForm.MatchString(id.customer) {
-		return identity{}, ErrNoCustomer.New("the token names neither a customer nor an operator, a carrier or a pricing system")
+		return identity{}, ErrNoCustomer.New(
+			"the token names neither a customer nor an operator, a carrier or a pricing system")
 	}
 	return id, nil
 }
@@ -107,11 +108,12 @@ const (
 	accessOperator               // operators
 )
 
-// allowed refuses a carrier everything but what carriers do, and a pricing system everything but to read the catalogue and to place orders.
+// allowed refuses a carrier everything but what carriers do, and a pricing system everything but to read the catalogue
+// and to place orders.
 func (id identity) allowed(a access) error {
 	switch {
-	case a == accessOpen, id.isOperator(), a == accessCarrier && id.carrier != "", a == accessSignedIn && id.customer != "",
-		a == accessOrdering && (id.customer != "" || id.pricing != ""):
+	case a == accessOpen, id.isOperator(), a == accessCarrier && id.carrier != "",
+		a == accessSignedIn && id.customer != "", a == accessOrdering && (id.customer != "" || id.pricing != ""):
 		return nil
 	case a == accessOperator:
 		return ErrForbidden.New("this is for operators")

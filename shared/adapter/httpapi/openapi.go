@@ -41,7 +41,8 @@ func config(auth Auth) huma.Config {
 						Type: "http", Scheme: "bearer", BearerFormat: "JWT",
 						Description: "A token of the stack's issuer. Customers see and move their own things only; operators have the scope " + auth.OperatorScope +
 							", and carriers, who see and move shipments only, the scope " + auth.CarrierScope +
-							". A pricing system has the scope " + auth.PricingScope + ": it reads the catalogue, places orders at prices that it names, and does nothing else; an operator who has it as well names prices too.",
+							". A pricing system has the scope " + auth.PricingScope + ": it reads the catalogue, places orders at prices " +
+							"that it names, and does nothing else; an operator who has it as well names prices too.",
 					},
 				},
 			},

@@ -250,8 +250,8 @@ func answerOrder(s order.State, version int64, to *shipment.Address, note string
 		return orderAnswer{}, err
 	}
 	a := orderAnswer{
-		ID: s.ID, CustomerID: s.CustomerID, AccountID: s.AccountID, Status: s.Status, Lines: lines, Total: s.Total, PricedBy: s.PricedBy,
-		PlacedAt: s.PlacedAt, Saga: sagaAnswer{ID: s.SagaID, State: s.Saga}, Version: version,
+		ID: s.ID, CustomerID: s.CustomerID, AccountID: s.AccountID, Status: s.Status, Lines: lines, Total: s.Total,
+		PricedBy: s.PricedBy, PlacedAt: s.PlacedAt, Saga: sagaAnswer{ID: s.SagaID, State: s.Saga}, Version: version,
 	}
 	if to != nil {
 		a.ShippingAddress = answerAddress(*to)

@@ -55,11 +55,13 @@ func TestNobodyInventsAPrice(t *testing.T) {
 				t.Parallel()
 				s := newShop(t)
 				before := s.store.commits.Load()
-				checkProblem(t, s.send(post(who, "/orders", order).with("Idempotency-Key", "k")), http.StatusConflict, "order.price-changed")
+				res := s.send(post(who, "/orders", order).with("Idempotency-Key", "k"))
+				checkProblem(t, res, http.StatusConflict, "order.price-changed")
 				if s.store.commits.Load() != before {
 					t.Error("something was written")
 				}
-				s.must(http.StatusAccepted, post(who, "/orders", inDollars(unpriced("cd-1", 1))).with("Idempotency-Key", "k"))
+				good := post(who, "/orders", inDollars(unpriced("cd-1", 1)))
+				s.must(http.StatusAccepted, good.with("Idempotency-Key", "k"))
 			})
 		}
 		for _, field := range []string{"discount", "tax", "amount"} {
@@ -97,8 +99,10 @@ func TestPriceChanged(t *testing.T) {
 	if got := locations(res); len(got) != 1 || got[0] != "body.lines[0].unitPrice" {
 		t.Errorf("errors at %v", got)
 	}
-	placed := s.must(http.StatusAccepted, post(ada, "/orders", set(order, "lines.0.unitPrice.amount", 1299)).with("Idempotency-Key", "k"))
-	if diff := cmp.Diff(asJSON(t, usd(1299+2100+1299)), placed.body["total"]); diff != "" || placed.text("pricedBy") != "catalogue" {
+	good := post(ada, "/orders", set(order, "lines.0.unitPrice.amount", 1299))
+	placed := s.must(http.StatusAccepted, good.with("Idempotency-Key", "k"))
+	diff := cmp.Diff(asJSON(t, usd(1299+2100+1299)), placed.body["total"])
+	if diff != "" || placed.text("pricedBy") != "catalogue" {
 		t.Errorf("%s: %s", placed.raw, diff)
 	}
 }
@@ -139,7 +143,8 @@ func TestOrderedPricesStand(t *testing.T) {
 	checkProblem(t, s.send(post(ada, "/orders", anOrder())), http.StatusUnprocessableEntity, "order.not-for-sale")
 }
 
-// TestQuotedOrder: who may name prices does, of what is listed, and the order says who it was, what each line comes to and why.
+// TestQuotedOrder: who may name prices does, of what is listed, and the order says who it was, what each line comes to
+// and why.
 func TestQuotedOrder(t *testing.T) {
 	for name, who := range map[string]caller{"pricing": quotes, "operator": pricer} {
 		t.Run(name, func(t *testing.T) {
@@ -148,16 +153,20 @@ func TestQuotedOrder(t *testing.T) {
 			by := name + "/" + ident.Derive("subject", "", who.claims["sub"])
 			want := []object{
 				{
-					"sku": "cd-1", "quantity": 2, "unitPrice": usd(900), "amount": usd(1853), "discount": object{"name": "Regular customer", "amount": usd(100)},
-					"tax": object{"name": "Sales tax", "amount": usd(153), "ratePpm": 90_000},
+					"sku": "cd-1", "quantity": 2, "unitPrice": usd(900), "amount": usd(1853),
+					"discount": object{"name": "Regular customer", "amount": usd(100)},
+					"tax":      object{"name": "Sales tax", "amount": usd(153), "ratePpm": 90_000},
 				},
 				{"sku": "cd-2", "quantity": 1, "unitPrice": usd(999), "amount": usd(999)},
 			}
 			if diff := cmp.Diff(asJSON(t, want), placed.body["lines"]); diff != "" {
 				t.Error(diff)
 			}
-			if diff := cmp.Diff(asJSON(t, usd(2852)), placed.body["total"]); diff != "" || placed.text("pricedBy") != by || placed.text("customerId") != "ada" {
-				t.Errorf("%s, priced by %s, want %s", diff, placed.text("pricedBy"), by)
+			if diff := cmp.Diff(asJSON(t, usd(2852)), placed.body["total"]); diff != "" {
+				t.Error(diff)
+			}
+			if placed.text("pricedBy") != by || placed.text("customerId") != "ada" {
+				t.Errorf("for %s, priced by %s, want %s", placed.text("customerId"), placed.text("pricedBy"), by)
 			}
 			// The customer sees it, as any order, and its history who priced it.
 			read := s.must(http.StatusOK, get(ada, "/orders/"+placed.text("id")))
@@ -165,8 +174,10 @@ func TestQuotedOrder(t *testing.T) {
 				t.Errorf("placed %s\nread   %s", placed.raw, read.raw)
 			}
 			history := s.must(http.StatusOK, get(ada, "/orders/"+placed.text("id")+"/history"))
-			if !strings.Contains(history.raw, `"pricedBy":"`+by+`"`) || !strings.Contains(history.raw, `"ratePpm":90000`) {
-				t.Errorf("history is %s", history.raw)
+			for _, part := range []string{`"pricedBy":"` + by + `"`, `"ratePpm":90000`} {
+				if !strings.Contains(history.raw, part) {
+					t.Errorf("history is %s", history.raw)
+				}
 			}
 		})
 	}

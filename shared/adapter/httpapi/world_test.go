@@ -46,7 +46,9 @@ import (
 
 const scope, carrierScope, pricingScope = "orderflow/operator", "orderflow/carrier", "orderflow/pricing"
 
-var auth = httpapi.Auth{CustomerClaim: "username", OperatorScope: scope, CarrierScope: carrierScope, PricingScope: pricingScope}
+var auth = httpapi.Auth{
+	CustomerClaim: "username", OperatorScope: scope, CarrierScope: carrierScope, PricingScope: pricingScope,
+}
 
 // world is the edge on the real services over a store in memory.
 type world struct {
@@ -89,7 +91,9 @@ func newWorld(t testing.TB) *world {
 	w.stocks = stock.New(stock.Deps{Store: w.store, Clock: w.clock, Counters: w.counters})
 	w.products = product.New(product.Deps{Store: w.store, Clock: w.clock, Rows: w.rows})
 	w.shipments = shipment.New(shipment.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Serves: shipment.Served("GB"), Books: w.stocks})
-	w.orders = order.New(order.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Customers: w.customers, Prices: w.products, Shipments: w.shipments})
+	w.orders = order.New(order.Deps{
+		Store: w.store, Clock: w.clock, Vault: w.vault, Customers: w.customers, Prices: w.products, Shipments: w.shipments,
+	})
 	w.lists = func(_ context.Context, customerID string, q orders.Query) (orders.Page, error) {
 		_, _, err := q.Check(customerID)
 		return orders.Page{}, err
@@ -103,7 +107,8 @@ func newWorld(t testing.TB) *world {
 		return customers.Row{Profile: customers.Profile{CustomerID: customerID, Registered: known}}, err
 	}
 	w.commands = httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{
-		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts, Stock: w.stocks, Products: w.products, Shipments: w.shipments,
+		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts, Stock: w.stocks,
+		Products: w.products, Shipments: w.shipments,
 		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock},
 	}))
 	w.queries = httpapi.Lambda(httpapi.NewQueries(httpapi.Queries{
@@ -132,7 +137,8 @@ var (
 	// carrier names a customer too, as tokens of some issuers do.
 	carrier = caller{claims: map[string]string{"sub": "carrier-1", "username": "ada", "scope": carrierScope}}
 	quotes  = caller{claims: map[string]string{"sub": "quotes-1", "username": "ada", "scope": pricingScope}}
-	pricer  = caller{claims: map[string]string{"sub": "operator-2", "scope": scope + " " + pricingScope}} // an operator who may name prices
+	// pricer is an operator who may name prices.
+	pricer = caller{claims: map[string]string{"sub": "operator-2", "scope": scope + " " + pricingScope}}
 )
 
 func customerCaller(id string) caller {
@@ -331,7 +337,8 @@ func set(o object, path string, value any) object {
 	return copied
 }
 
-// list puts an article on sale, where its version is that one, 0 for a new one: for so many minor units, of dollars where no currency is named.
+// list puts an article on sale, where its version is that one, 0 for a new one: for so many minor units, of dollars
+// where no currency is named.
 func (w *world) list(sku string, version, price int64, currencies ...string) {
 	w.t.Helper()
 	if len(currencies) == 0 {

@@ -32,7 +32,10 @@ func stand(t *testing.T) (ordertask.Tasks, order.Service, string) {
 	}
 	fake := clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	price := money.Money{Amount: 150, Currency: "EUR"}
-	lines := []order.Line{{SKU: "b", Quantity: 1, UnitPrice: price}, {SKU: "a", Quantity: 2, UnitPrice: price}, {SKU: "b", Quantity: 3, UnitPrice: price}}
+	lines := []order.Line{
+		{SKU: "b", Quantity: 1, UnitPrice: price}, {SKU: "a", Quantity: 2, UnitPrice: price},
+		{SKU: "b", Quantity: 3, UnitPrice: price},
+	}
 	orders := order.New(order.Deps{
 		Store: memstore.New(es.NewRegistry(order.Register), memstore.Staggered(t.Name())),
 		Clock: fake, Vault: vault, Customers: everybody{}, Prices: ordertest.PricesOf(lines...),

@@ -266,7 +266,8 @@ func TestUpdatedTellsAll(t *testing.T) {
 	}
 	unit := contract.Money{Amount: 1, Currency: "USD"}
 	want := contract.OrderUpdated{
-		OrderID: "a", CustomerID: "c", AccountID: "a", Status: "cancelling", Revision: 1, Lines: []contract.OrderLine{{SKU: "s", Quantity: 1, UnitPrice: unit, Amount: &unit}}, Total: unit,
+		OrderID: "a", CustomerID: "c", AccountID: "a", Status: "cancelling", Revision: 1, Total: unit,
+		Lines:   []contract.OrderLine{{SKU: "s", Quantity: 1, UnitPrice: unit, Amount: &unit}},
 		Address: "pd1:x", PlacedAt: "p", Reason: "customer.request", Detail: "d", Note: "pd1:n", Origin: "customer", SagaID: "run-1", SagaState: "compensating",
 	}
 	then := want

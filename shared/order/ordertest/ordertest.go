@@ -37,7 +37,9 @@ func (p Prices) Offers(_ context.Context, skus []string, _ time.Time) (map[strin
 func Inputs(lines ...order.Line) []order.LineInput {
 	inputs := make([]order.LineInput, len(lines))
 	for i, l := range lines {
-		inputs[i] = order.LineInput{SKU: l.SKU, Quantity: l.Quantity, UnitPrice: &lines[i].UnitPrice, Discount: l.Discount, Tax: l.Tax}
+		inputs[i] = order.LineInput{
+			SKU: l.SKU, Quantity: l.Quantity, UnitPrice: &lines[i].UnitPrice, Discount: l.Discount, Tax: l.Tax,
+		}
 	}
 	return inputs
 }
