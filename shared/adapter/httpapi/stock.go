@@ -19,7 +19,7 @@ type stockPath struct {
 
 type setStockBody struct {
 	OnHand int64    `json:"onHand" minimum:"0" maximum:"1000000000" doc:"Pieces on the shelf, with those that are reserved and packed"`
-	Left   []string `json:"left,omitempty" maxItems:"25" uniqueItems:"true" format:"uuid" nullable:"false" doc:"Shipments that were gone from the shelf when it was counted and that nobody may have said so of yet, as where the carrier's call is late. Each is dispatched by this."`
+	Left   []string `json:"left,omitempty" maxItems:"25" format:"uuid" nullable:"false" doc:"Shipments that were gone from the shelf when it was counted and that nobody may have said so of yet, as where the carrier's call is late. Each is dispatched by this."`
 }
 
 type setStockInput struct {
@@ -74,6 +74,9 @@ func (c Commands) setStock(ctx context.Context, id identity, in *setStockInput) 
 func (c Commands) parcels(ctx context.Context, left []string) ([]stock.Parcel, error) {
 	parcels := make([]stock.Parcel, len(left))
 	for i, id := range left {
+		if slices.Contains(left[:i], id) {
+			return nil, stock.ErrNotLeft.Field(fmt.Sprintf("body.left[%d]", i), "a shipment is named once")
+		}
 		res, err := c.Shipments.Find(ctx, id)
 		switch {
 		case errors.Is(err, shipment.ErrNotFound):

@@ -112,7 +112,7 @@ func TestLeftIsRefused(t *testing.T) {
 	}{
 		{"unknown", []string{id, other}, http.StatusUnprocessableEntity, "stock.not-left", "body.left[1]"},
 		{"no id", []string{"x"}, http.StatusBadRequest, "request.invalid", "body.left[0]"},
-		{"twice", []string{id, id}, http.StatusBadRequest, "request.invalid", "body.left"},
+		{"twice", []string{id, id}, http.StatusUnprocessableEntity, "stock.not-left", "body.left[1]"},
 		{"too many", many, http.StatusBadRequest, "request.invalid", "body.left"},
 	} {
 		res := s.counted(8, `"1"`, 0, tc.left...)
@@ -120,6 +120,11 @@ func TestLeftIsRefused(t *testing.T) {
 		if !slices.Contains(locations(res), tc.field) {
 			t.Errorf("%s: %s", tc.name, res.raw)
 		}
+	}
+	nested := put(operator, "/stock/cd-1", 8, "If-Match", `"1"`)
+	nested.body = object{"onHand": 8, "left": []any{[]any{nil}}}
+	if res := s.send(nested); res.status != http.StatusBadRequest || !slices.Contains(locations(res), "body.left[0]") {
+		t.Errorf("a list in the list: %s", res.raw)
 	}
 	scheduled := newShop(t)
 	res := scheduled.counted(8, `"1"`, 0, scheduled.ship(shipment.StatusScheduled))
