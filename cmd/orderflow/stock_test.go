@@ -151,7 +151,10 @@ func TestRecently(t *testing.T) {
 	if len(streams) != 6 || streams[2] != "reservation/1" || len(i.hours) != 2 {
 		t.Errorf("streams %v, hours %v", streams, i.hours)
 	}
-	for range recently(i, now)(t.Context(), estest.Start) {
+	for _, err := range recently(i, now)(t.Context(), estest.Start) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		break // who has enough is not given more
 	}
 	i.fails = true

@@ -20,21 +20,21 @@ func TestCheckoutOfAnotherUser(t *testing.T) {
 	language := strings.TrimSpace(strings.Split(readFile(t, "go.mod"), "\n")[2])
 	writeFile(t, filepath.Join(dir, "go.mod"), "module orderflow\n\n"+language+"\n")
 	const program = "package main\n\nfunc main() {}\n"
-	writeFile(t, filepath.Join(dir, "cmd/orderflow/main.go"), program)
-	writeFile(t, filepath.Join(dir, "functions/some/main.go"), program)
+	writeFile(t, filepath.Join(dir, filepath.FromSlash("cmd/orderflow/main.go")), program)
+	writeFile(t, filepath.Join(dir, filepath.FromSlash("functions/some/main.go")), program)
 	// In the place of SAM stands what its builder does: go build in the function's directory.
-	writeFile(t, filepath.Join(dir, "infra/local/requirements-sam.txt"), "")
-	writeFile(t, filepath.Join(dir, "infra/local/venv.sh"), "")
-	writeFile(t, filepath.Join(dir, ".tools/sam/bin/python"), "#!/bin/sh\n[ \"$3\" = build ] || exit 0\n"+
+	writeFile(t, filepath.Join(dir, filepath.FromSlash("infra/local/requirements-sam.txt")), "")
+	writeFile(t, filepath.Join(dir, filepath.FromSlash("infra/local/venv.sh")), "")
+	writeFile(t, filepath.Join(dir, filepath.FromSlash(".tools/sam/bin/python")), "#!/bin/sh\n[ \"$3\" = build ] || exit 0\n"+
 		"cd functions/some && go build -o ../../built .\n")
-	writeFile(t, filepath.Join(dir, ".tools/sam/installed"), "")
+	writeFile(t, filepath.Join(dir, filepath.FromSlash(".tools/sam/installed")), "")
 	for _, name := range []string{"infra/local/require.sh", "infra/local/deploy.sh", ".tools/sam/bin/python"} {
 		if err := os.Chmod(filepath.Join(dir, name), 0o700); err != nil { //nolint:gosec // a program of the test's own
 			t.Fatal(err)
 		}
 	}
 	run := func(name string, args ...string) (string, error) {
-		command := exec.CommandContext(t.Context(), name, args...) //nolint:gosec // the arguments are the test's own
+		command := exec.CommandContext(t.Context(), name, args...)
 		command.Dir = dir
 		// Git's own switch for tests: it takes every repository for another user's.
 		command.Env = append(os.Environ(), "GIT_TEST_ASSUME_DIFFERENT_OWNER=1", "GOFLAGS=", "GOENV=off",

@@ -105,13 +105,15 @@ func everyKind(t *testing.T) map[notification.Kind]func(*testing.T) (*world, []b
 			w.run("confirm", order.Confirm{SagaID: "s", PaymentID: "p", ShipmentID: "sh", TrackingNumber: "OF-1"})
 			w.run("ship", order.Ship{ShipmentID: "sh"})
 			w.run("deliver", order.Deliver{ShipmentID: "sh"})
-			return w, w.message(placed, version)
+			message := w.message(placed, version)
+			return w, message
 		}
 	}
 	return map[notification.Kind]func(*testing.T) (*world, []byte){
 		notification.Welcome: func(t *testing.T) (*world, []byte) {
 			w := newWorld(t)
-			return w, w.message(registered, 1)
+			message := w.message(registered, 1)
+			return w, message
 		},
 		notification.OrderPlaced: deliver(1), notification.OrderConfirmed: deliver(3),
 		notification.OrderShipped: deliver(4), notification.OrderDelivered: deliver(5),

@@ -57,7 +57,8 @@ func (i Inspection) Run(ctx context.Context) (Report, error) {
 			more = len(page) == inspectionPage
 		}
 	}
-	return report, i.compare(ctx, slices.Sorted(maps.Keys(skus)), &report)
+	err = i.compare(ctx, slices.Sorted(maps.Keys(skus)), &report)
+	return report, err
 }
 
 // inspectionPage is how many rows are listed at once.
@@ -66,7 +67,8 @@ const inspectionPage = 1000
 // One compares one product.
 func (i Inspection) One(ctx context.Context, sku string) (Report, error) {
 	report := Report{Drifts: []Drift{}, Unreadable: []string{}}
-	return report, i.compare(ctx, []string{sku}, &report)
+	err := i.compare(ctx, []string{sku}, &report)
+	return report, err
 }
 
 // streams lists the SKUs that have a stream.

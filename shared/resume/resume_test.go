@@ -29,7 +29,7 @@ func TestMoment(t *testing.T) {
 	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	for text, want := range map[string]time.Time{
 		"24h": now.Add(-24 * time.Hour), "0s": now, "2026-10-01T00:00:00+02:00": time.Date(2026, 9, 30, 22, 0, 0, 0, time.UTC),
-		"yesterday": {}, "-1h": {}, "": {}, "24": {}, "+24h": {}, "0": {}, "1h ": {},
+		"yesterday": {}, "-1h": {}, "": {}, "24": {}, "+24h": {}, "0": {}, "1 h": {},
 		"2026-10-01T00:00:00,5Z": {}, "2026-10-01T1:00:00Z": {}, "2026-10-01T00:00:00+24:00": {}, "2026-10-01": {}, "2026-10-01t00:00:00z": {},
 	} {
 		if got, err := resume.Moment(text, now); !got.Equal(want) || (err != nil) != want.IsZero() {

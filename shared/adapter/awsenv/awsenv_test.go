@@ -152,6 +152,7 @@ func TestLoggerHidesWhatIsSealed(t *testing.T) {
 	}
 	out := stdout(t, func() {
 		log := Logger().With("with", "of "+string(sealed))
+		//nolint:sloglint // a message with sealed text is what is tried
 		log.Error("of "+string(sealed), "sealed", sealed, "text", string(sealed),
 			"error", fmt.Errorf("unreadable: %s", string(sealed)),
 			"lines", []line{{sealed, "ring"}}, "n", 7, "found", map[string]int{"a": 1}, slog.Group("g", "text", string(sealed)))

@@ -78,7 +78,7 @@ func (p *Past) failed(err error, now time.Time) error {
 	fault.Field = "query.asOf"
 	answer := ofFault(fault)
 	if wait := p.AsOf.point.Settles().Sub(now); wait <= maxWait {
-		answer.retryAfter(int((wait + time.Second - 1) / time.Second))
+		answer = answer.retryAfter(int((wait + time.Second - 1) / time.Second))
 	}
 	return answer
 }

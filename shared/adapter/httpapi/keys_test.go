@@ -115,7 +115,7 @@ func keyedOperations() []keyed {
 			target: account(ownEuros, what, who, is(object{"amount": euros(5)})),
 		}.with(http.StatusCreated, true, by(operator2, first))
 	}
-	transfer := func(p *pair, from, to string, amount object) request {
+	transfer := func(_ *pair, from, to string, amount object) request {
 		return post(ada, "/accounts/"+from+"/transfers", object{"toAccountId": to, "amount": amount})
 	}
 	sent := func(p *pair) request { return transfer(p, p.account, p.bobs, usd(5)) }

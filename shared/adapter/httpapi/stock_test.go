@@ -22,7 +22,8 @@ func packed(t *testing.T) (s *shop, shipmentID string) {
 	if _, err := s.stocks.Reserve(context.Background(), s.own(), stock.Reservation{OrderID: s.order, Revision: 1, Items: items}); err != nil {
 		t.Fatal(err)
 	}
-	return s, s.ship(shipment.StatusPrepared)
+	shipmentID = s.ship(shipment.StatusPrepared)
+	return s, shipmentID
 }
 
 func (s *shop) own() es.Request { return es.Request{CommitID: ident.New(), Time: s.clock.Now()} }

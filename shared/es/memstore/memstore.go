@@ -227,9 +227,9 @@ func (s *Store) Append(ctx context.Context, commits []es.Commit, effects ...es.E
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended()
-	items := make([]item, len(stored))
-	for i, c := range stored {
-		items[i] = item{stream: c.Stream, first: c.First}
+	items := make([]item, 0, len(stored))
+	for _, c := range stored {
+		items = append(items, item{stream: c.Stream, first: c.First})
 	}
 	show := map[item]func(){}
 	for _, e := range effects {
