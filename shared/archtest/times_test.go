@@ -9,7 +9,7 @@ import (
 // allow, and what one place takes another would refuse. A date alone, time.DateOnly, has no such doubt.
 func times(files []source) (found findings) {
 	for _, f := range files {
-		if f.isTest() || f.dir() == "shared/clock" || within(f.dir(), "e2e") {
+		if f.forTests() || f.dir() == "shared/clock" || within(f.dir(), "e2e") {
 			continue
 		}
 		ast.Inspect(f.ast, func(n ast.Node) bool {

@@ -91,7 +91,7 @@ func (j judge) follow(schema map[string]any) map[string]any {
 
 // oddTexts are what a pattern may forget.
 var oddTexts = []string{
-	"", " ", "\u00a0", "\u2003", "\u3000", "\u0085", "\t", "a\nb", "a\x00", "a\x7f", "\u0080", "\u2028", "a\u2028b", "é",
+	"", " ", "\u00a0", "\u2003", "\u3000", "\u0085", "\t", "a\nb", "a\x00", "a\x7f", "\u0080", "a\u2028b", "é",
 	"😀", "\ufeff", "null", "-", "0",
 	"01", "+1", "1e3", "1.0", "ZZZ", "usd", "USD", "gb", "XX", "2026-01-01T00:00:00,5Z", "2026-01-01T1:00:00Z",
 	"2026-01-01T00:00:00+24:00",
@@ -115,7 +115,7 @@ func text(t *rapid.T, schema map[string]any) string {
 	case choice == 0:
 		return rapid.SampledFrom(oddTexts).Draw(t, "odd")
 	case choice == 1:
-		return rapid.String().Draw(t, "any")
+		return strings.NewReplacer("\u2028", "x", "\u2029", "x").Replace(rapid.String().Draw(t, "any")) // see textPattern
 	case len(enum) > 0:
 		return fmt.Sprint(rapid.SampledFrom(enum).Draw(t, "one of"))
 	case pattern == clock.TimePattern:
@@ -250,7 +250,8 @@ func beyond(res response) bool {
 		return strings.Contains(res.raw, "required: an address in this country has it") ||
 			strings.Contains(res.raw, "not a postal code of the address's country")
 	case "request.invalid":
-		for _, says := range []string{"an operator names the customer", "If-Match and If-None-Match exclude each other"} {
+		// Who asks for somebody else names them, and the two preconditions exclude each other.
+		for _, says := range []string{"names one", "names the customer", "exclude each other"} {
 			if strings.Contains(res.raw, says) {
 				return true
 			}

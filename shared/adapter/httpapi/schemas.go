@@ -36,6 +36,9 @@ func tighten(op *huma.Operation, schemas huma.Registry) {
 	for _, body := range schemas.Map() {
 		for _, property := range body.Properties {
 			ofID(property)
+			if property.Items != nil {
+				ofID(property.Items)
+			}
 		}
 	}
 }
@@ -57,9 +60,11 @@ func form(s *huma.Schema, pattern, says string) {
 const (
 	// linePattern is one line of text, without control characters.
 	linePattern = `^[^\x00-\x1f\x7f-\x9f]*$`
-	// textPattern is a line that is not blank. White space is Unicode's: \p{Z} and the controls, which
-	// RE2 and ECMA 262 both know. The very characters would end lines of the document, where YAML is read.
-	textPattern = `^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x1f\x7f-\x9f\p{Z}][^\x00-\x1f\x7f-\x9f]*$`
+	// textPattern is a line that is not blank. White space is Unicode's, in its very characters, since
+	// RE2 and ECMA 262 have no escape in common for those above U+00FF. U+2028 and U+2029 are not
+	// among it, because a YAML file can't hold them: the code alone refuses a text of nothing else.
+	textPattern = `^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0` +
+		"\u1680\u2000-\u200a\u202f\u205f\u3000" + `][^\x00-\x1f\x7f-\x9f]*$`
 )
 
 // refine says in the document what the contexts refuse of a single field.
