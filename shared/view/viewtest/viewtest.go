@@ -293,7 +293,7 @@ func RowOf(s order.State, events []es.Recorded) orders.Row {
 		return orders.Row{}
 	}
 	last, placed := events[len(events)-1], events[0].Time
-	if at, err := time.Parse(time.RFC3339Nano, s.PlacedAt); err == nil {
+	if at, err := clock.ParseTime(s.PlacedAt); err == nil {
 		placed = at
 	}
 	return orders.Row{
