@@ -36,12 +36,16 @@ import (
 	"github.com/aws/smithy-go"
 
 	"orderflow/cmd/orderflow/shop"
+	"orderflow/shared/adapter/dynamostore"
 	"orderflow/shared/adapter/metrics"
 	"orderflow/shared/adapter/stream"
 	"orderflow/shared/audit"
+	"orderflow/shared/clock"
 	"orderflow/shared/deadletter"
+	"orderflow/shared/es"
 	"orderflow/shared/ident"
 	"orderflow/shared/shipment"
+	"orderflow/shared/stock"
 	"orderflow/shared/sweep"
 	"orderflow/shared/view"
 )
@@ -582,43 +586,53 @@ func TestSweepFollowsTheShipment(t *testing.T) {
 	hasStock(t, sku, shop.Stock{OnHand: 4, Available: 4})
 }
 
-// shippedUnbooked is an order that is on its way and whose stock is reserved still: commit-stock never hears of it.
-func shippedUnbooked(t *testing.T, buyer customer, sku string) (placed order, p parcel) {
+// reservation is what stock has for an order, read from its stream: no answer of the API says whether it is closed.
+func reservation(t *testing.T, orderID string) stock.ReservationState {
+	t.Helper()
+	store := dynamostore.New(stack.tables, stack.Outputs["EventsTable"], es.NewRegistry(stock.Register))
+	state, err := stock.New(stock.Deps{Store: store, Clock: clock.System{}}).Reservation(t.Context(), orderID, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state
+}
+
+// unclosed is an order that is on its way and whose reservation is not closed: commit-stock never hears of it.
+func unclosed(t *testing.T, buyer customer) (placed order, p parcel) {
 	t.Helper()
 	resume := pause(t, "commit-stock")
-	placed = buyer.place(t, line(sku, 1, 100))
+	placed = buyer.place(t, line(newStock(t, 5), 1, 100))
 	_, p = buyer.prepared(t, placed.ID)
 	must[parcel](t, http.StatusOK, post(stack.operator, "/shipments/"+p.ID+"/dispatch", nil))
 	buyer.becomes(t, placed.ID, "shipped")
 	takeMessage(t, stack.Outputs["CommitStockQueueUrl"], placed.ID)
 	resume()
-	checkStock(t, sku, shop.Stock{OnHand: 5, Available: 4, Reserved: 1})
+	if got := reservation(t, placed.ID); !got.Departed || got.Committed {
+		t.Errorf("the reservation is %+v", got)
+	}
 	return placed, p
 }
 
-// Stock whose order.shipped was lost leaves the shelf by the sweep while the order is on its way.
-func TestSweepCommitsTheStockOfWhatIsOnItsWay(t *testing.T) {
+// A reservation whose order.shipped was lost is closed by the sweep while the order is on its way.
+func TestSweepClosesTheReservation(t *testing.T) {
 	buyer := newCustomer(t, 1_000)
-	sku := newStock(t, 5)
-	placed, _ := shippedUnbooked(t, buyer, sku)
+	placed, _ := unclosed(t, buyer)
 	shortBudget(t)
-	sweepsUntil(t, "committed the stock", func() bool {
-		return must[shop.Stock](t, http.StatusOK, get(stack.operator, "/stock/"+sku)).Reserved == 0
-	})
-	checkStock(t, sku, shop.Stock{OnHand: 4, Available: 4})
+	sweepsUntil(t, "closed the reservation", func() bool { return reservation(t, placed.ID).Committed })
 	if got := buyer.order(t, placed.ID); got.Status != "shipped" {
 		t.Errorf("the order is %+v", got)
 	}
 }
 
-// And it leaves the shelf with the arrival, where no sweep came in between: a delivered order is on no list of the sweep.
-func TestArrivalCommitsTheStock(t *testing.T) {
+// And it is closed by the arrival where no sweep came in between: a delivered order is on no list of the sweep.
+func TestArrivalClosesTheReservation(t *testing.T) {
 	buyer := newCustomer(t, 1_000)
-	sku := newStock(t, 5)
-	placed, p := shippedUnbooked(t, buyer, sku)
+	placed, p := unclosed(t, buyer)
 	must[parcel](t, http.StatusOK, post(stack.operator, "/shipments/"+p.ID+"/deliver", nil))
 	buyer.becomes(t, placed.ID, "delivered")
-	checkStock(t, sku, shop.Stock{OnHand: 4, Available: 4})
+	if got := reservation(t, placed.ID); !got.Committed {
+		t.Errorf("the reservation is %+v", got)
+	}
 }
 
 // An order whose start was lost is found by the sweep, and confirmed by the run that it starts.
