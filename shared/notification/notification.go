@@ -105,6 +105,10 @@ func (n Notifier) Handle(ctx context.Context, d Delivery) error {
 		return unfit(fmt.Errorf("%s is %s old", envelope.ID, age.Truncate(time.Minute)))
 	}
 	log := slog.With("event", envelope.ID, "correlationId", envelope.CorrelationID)
+	of, err := topicOf(envelope, data)
+	if err != nil {
+		return err
+	}
 	payload, err := payloadOf(envelope, data)
 	if err != nil {
 		return err
@@ -113,7 +117,7 @@ func (n Notifier) Handle(ctx context.Context, d Delivery) error {
 	// The mail is written behind the claim and right before it is sent: nothing lies between asking
 	// who is erased and sending but the opening of name and address.
 	id, fresh, err := n.inbox.Do(ctx, event, func(ctx context.Context) (string, error) {
-		mail, err := n.write(ctx, envelope, data)
+		mail, err := n.write(ctx, envelope, of)
 		if err != nil {
 			return "", fmt.Errorf("%w: %w", inbox.ErrNotDone, err)
 		}
@@ -139,39 +143,49 @@ func (n Notifier) Handle(ctx context.Context, d Delivery) error {
 
 func unfit(err error) error { return poison.Mark(fmt.Errorf("%w: %w", ErrUnfit, err)) }
 
-// write makes the mail that follows from an event.
-func (n Notifier) write(ctx context.Context, e es.Envelope, data any) (Mail, error) {
-	switch data := data.(type) {
-	case contract.CustomerRegistered:
-		if err := about(e, customer.Category, data.CustomerID); err != nil {
-			return Mail{}, err
-		}
-		return n.writeTo(ctx, e, Welcome, data.CustomerID, Content{})
-	case contract.OrderPlaced:
-		return n.writeOf(ctx, e, OrderPlaced, data.OrderID, Content{})
-	case contract.OrderConfirmed:
-		return n.writeOf(ctx, e, OrderConfirmed, data.OrderID, Content{})
-	case contract.OrderShipped:
-		return n.writeOf(ctx, e, OrderShipped, data.OrderID, Content{})
-	case contract.OrderDelivered:
-		return n.writeOf(ctx, e, OrderDelivered, data.OrderID, Content{})
-	case contract.OrderCancelled:
-		return n.writeOf(ctx, e, OrderCancelled, data.OrderID, Content{Reason: order.Reason(data.Reason)})
-	}
-	return Mail{}, unfit(fmt.Errorf("%s is a %s", e.ID, e.Type))
+// topic is what a mail is about: a customer, or an order, whose customer is then asked of it.
+type topic struct {
+	kind                Kind
+	customerID, orderID string
+	content             Content
 }
 
-// writeOf makes a mail about an order, to the one who ordered.
-func (n Notifier) writeOf(ctx context.Context, e es.Envelope, k Kind, orderID string, c Content) (Mail, error) {
-	if err := about(e, order.Category, orderID); err != nil {
-		return Mail{}, err
+// topicOf says what mail follows from an event, before anything is asked or claimed: an event that
+// none follows from, or that is of another stream than its data, is an ErrUnfit.
+func topicOf(e es.Envelope, data any) (topic, error) {
+	var of topic
+	switch data := data.(type) {
+	case contract.CustomerRegistered:
+		return topic{kind: Welcome, customerID: data.CustomerID}, about(e, customer.Category, data.CustomerID)
+	case contract.OrderPlaced:
+		of = topic{kind: OrderPlaced, orderID: data.OrderID}
+	case contract.OrderConfirmed:
+		of = topic{kind: OrderConfirmed, orderID: data.OrderID}
+	case contract.OrderShipped:
+		of = topic{kind: OrderShipped, orderID: data.OrderID}
+	case contract.OrderDelivered:
+		of = topic{kind: OrderDelivered, orderID: data.OrderID}
+	case contract.OrderCancelled:
+		content := Content{Reason: order.Reason(data.Reason)}
+		of = topic{kind: OrderCancelled, orderID: data.OrderID, content: content}
+	default:
+		return topic{}, unfit(fmt.Errorf("%s is a %s", e.ID, e.Type))
 	}
-	of, err := n.deps.Orders.Get(ctx, orderID)
+	return of, about(e, order.Category, of.orderID)
+}
+
+// write makes the mail about a topic.
+func (n Notifier) write(ctx context.Context, e es.Envelope, t topic) (Mail, error) {
+	if t.orderID == "" {
+		return n.writeTo(ctx, e, t.kind, t.customerID, t.content)
+	}
+	of, err := n.deps.Orders.Get(ctx, t.orderID)
 	if err != nil {
 		return Mail{}, fmt.Errorf("notification: %s: %w", e.ID, err)
 	}
-	c.OrderID, c.Lines, c.Total, c.Tracking = orderID, of.State.Lines, of.State.Total, of.State.TrackingNumber
-	return n.writeTo(ctx, e, k, of.State.CustomerID, c)
+	c := t.content
+	c.OrderID, c.Lines, c.Total, c.Tracking = t.orderID, of.State.Lines, of.State.Total, of.State.TrackingNumber
+	return n.writeTo(ctx, e, t.kind, of.State.CustomerID, c)
 }
 
 // writeTo makes a mail to a customer as they are now: under the name and to the address that their
