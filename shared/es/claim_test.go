@@ -186,3 +186,15 @@ func TestClaimCheck(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestTwinOfAClaim: of two deliveries of one request the one finds the claim without the command,
+// or the command without the claim.
+func TestTwinOfAClaim(t *testing.T) {
+	estest.Twins(t, 2, func(t *testing.T) (*memstore.Store, func() (string, error)) {
+		s := memstore.New(es.NewRegistry(register))
+		return s, func() (string, error) {
+			got, err := things(s).Handle(t.Context(), "1", claiming(1), 6) // twice would be too much
+			return fmt.Sprint(got.State, got.Head.Version()), err
+		}
+	})
+}

@@ -3,10 +3,12 @@ package shipment_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"orderflow/shared/es"
 	"orderflow/shared/es/estest"
+	"orderflow/shared/es/memstore"
 	"orderflow/shared/shipment"
 	"orderflow/shared/stock"
 )
@@ -124,4 +126,17 @@ func TestBooksThatCannotFollow(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTwinOfADispatch: of two deliveries of one dispatch the one finds what the other writes half
+// done, on the shipment, on the reservation and in the books, and both have one answer.
+func TestTwinOfADispatch(t *testing.T) {
+	estest.Twins(t, 3, func(t *testing.T) (*memstore.Store, func() (string, error)) {
+		d, id := packed(t, true)
+		req := request()
+		return d.store.Store.(*memstore.Store), func() (string, error) {
+			res, err := d.service.Dispatch(t.Context(), req, id)
+			return fmt.Sprintf("%+v", res.State), err
+		}
+	})
 }

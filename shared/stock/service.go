@@ -1,9 +1,12 @@
 package stock
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"orderflow/shared/clock"
 	"orderflow/shared/es"
@@ -247,8 +250,12 @@ func (s Service) Set(
 	if match.want() < 0 {
 		return Level{}, ErrVersionRequired.New("name the version that was counted against")
 	}
-	c, want := adjustment{SKU: sku, OnHand: onHand}, match.want()
-	open, err := s.open(ctx, req, c, &want, left)
+	c, want := adjustment{SKU: sku, OnHand: onHand}, expected{version: match.want()}
+	var open []Parcel
+	err := es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) (err error) {
+		open, want.left, err = s.open(ctx, req, c, want.version, left)
+		return err
+	})
 	if err != nil {
 		return Level{}, err
 	}
@@ -258,7 +265,7 @@ func (s Service) Set(
 			return Level{}, err
 		}
 		if first {
-			want++
+			want.left++
 		}
 	}
 	marks := Marks{}
@@ -271,51 +278,52 @@ func (s Service) Set(
 	return s.Get(ctx, sku)
 }
 
-// open gives those of the parcels that have not left, and raises want by those that left by this
-// very request, at an earlier try. It refuses all that can be refused before any of them is made to
-// leave.
+// open gives those of the parcels that have not left, and how many left by this very request, at an
+// earlier try. It refuses all that can be refused before any of them is made to leave, and nothing
+// on account of what a twin of the request does: what it refuses is so while the reservations are
+// as they were read.
 func (s Service) open(
-	ctx context.Context, req es.Request, c adjustment, want *int64, left []Parcel,
-) (open []Parcel, err error) {
-	if len(left) > MaxLeft {
-		return nil, ErrNotLeft.Field("body.left", "expected at most %d parcels, got %d", MaxLeft, len(left))
+	ctx context.Context, req es.Request, c adjustment, version int64, parcels []Parcel,
+) (open []Parcel, left int64, err error) {
+	if len(parcels) > MaxLeft {
+		return nil, 0, ErrNotLeft.Field("body.left", "expected at most %d parcels, got %d", MaxLeft, len(parcels))
 	}
-	pieces, seen := int64(0), map[string]bool{}
-	for i, p := range left {
+	pieces, ends, refused := int64(0), map[string]es.Head{}, error(nil)
+	for i, p := range parcels {
 		state, history, err := s.reservation(ctx, p.OrderID, p.Revision)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		quantity := state.quantity(c.SKU)
+		_, seen := ends[state.ID]
+		ends[state.ID] = history.Head
 		switch _, mine := history.Commit(leaving(req, p).CommitID); {
-		case seen[state.ID]:
+		case seen:
 		case state.Status != es.AttemptDone || quantity == 0:
-			return nil, ErrNotLeft.Field(fmt.Sprintf("body.left[%d]", i), "no pieces of %s are reserved for it", quote(c.SKU))
+			refused = cmp.Or[error](refused, ErrNotLeft.Field(fmt.Sprintf("body.left[%d]", i),
+				"no pieces of %s are reserved for it", quote(c.SKU)))
 		case mine:
-			*want++
+			left++
 		case state.Departed: // before the version that was counted against, or it is another by now
 		default:
 			open, pieces = append(open, p), pieces+quantity
 		}
-		seen[state.ID] = true
 	}
-	if len(open) == 0 {
-		return nil, nil
+	if len(open) > 0 && refused == nil {
+		level, _, err := s.deps.Counters.Level(ctx, c.SKU)
+		if err != nil {
+			return nil, 0, fmt.Errorf("stock: read level: %w", err)
+		}
+		refused = cmp.Or(mismatch(level, c.SKU, expected{version, left}), checkOnHand(c.OnHand))
+		if refused == nil && c.OnHand < level.Reserved-pieces {
+			refused = moreReserved(c.SKU, c.OnHand)
+		}
 	}
-	level, _, err := s.deps.Counters.Level(ctx, c.SKU)
-	if err != nil {
-		return nil, fmt.Errorf("stock: read level: %w", err)
+	if faults.Final(refused) {
+		heads := slices.Collect(maps.Values(ends))
+		return nil, 0, cmp.Or(s.deps.Store.Confirm(ctx, heads...), refused)
 	}
-	if err := mismatch(level, c.SKU, *want); err != nil {
-		return nil, err
-	}
-	if err := checkOnHand(c.OnHand); err != nil {
-		return nil, err
-	}
-	if c.OnHand < level.Reserved-pieces {
-		return nil, moreReserved(c.SKU, c.OnHand)
-	}
-	return open, nil
+	return open, left, refused
 }
 
 // leave makes a parcel leave that a count names.
@@ -334,15 +342,24 @@ func leaving(req es.Request, p Parcel) es.Request {
 	return es.Request{CommitID: id, Time: req.Time, Metadata: req.Metadata}
 }
 
-// mismatch is nil where the level has that version.
-func mismatch(level Level, sku string, want int64) error {
+// expected is the version that a level has to have: the one that was counted against, and one more
+// for each parcel that has left by the count.
+type expected struct{ version, left int64 }
+
+// mismatch is nil where the level has the version that is expected. It is an es.ErrConflict where
+// the row doesn't show yet what has left: reservation and row are written together, and seen one by
+// one.
+func mismatch(level Level, sku string, want expected) error {
 	switch {
-	case level.Version == want:
+	case level.Version == want.version+want.left:
 		return nil
-	case want == 0:
+	case want.version <= level.Version && level.Version < want.version+want.left:
+		stream := es.NewStreamID(Category, sku)
+		return &es.ConflictError{Stream: stream, Expected: want.version + want.left, Actual: level.Version}
+	case want.version == 0:
 		return ErrVersionMismatch.New("%s was counted before: its version is %d", quote(sku), level.Version)
 	default:
-		return ErrVersionMismatch.New("the version of %s is %d, not %d", quote(sku), level.Version, want)
+		return ErrVersionMismatch.New("the version of %s is %d, not %d", quote(sku), level.Version, want.version)
 	}
 }
 
@@ -352,7 +369,9 @@ func moreReserved(sku string, onHand int64) error {
 
 // count is one try of Set. It reads the row and the stream's end, however often the SKU was
 // counted: the row is what the stream would be folded to.
-func (s Service) count(ctx context.Context, req es.Request, c adjustment, want int64, marks Marks) error {
+func (s Service) count(
+	ctx context.Context, req es.Request, c adjustment, want expected, marks Marks,
+) error {
 	level, _, err := s.deps.Counters.Level(ctx, c.SKU)
 	if err != nil {
 		return fmt.Errorf("stock: read level: %w", err)

@@ -7,23 +7,24 @@ import (
 	"orderflow/shared/es/memstore"
 )
 
-// Twins carries out a command whose append has n items, and at one moment of that append a twin of
-// it: a second request of the same client, or the client's own repeat. Each order in which the
-// items become visible, and each moment before the last of them, is a test of its own, on what
+// Twins carries out a command whose appends have n items each, and at one moment of one of them a
+// twin of it: a second request of the same client, or the client's own repeat. Each order in which
+// the items become visible, and each moment before the last of them, is a test of its own, on what
 // scene gives: a store of its own, and the command, which tells its answer. Both get the same
 // answer, and no error.
 func Twins(t *testing.T, n int, scene func(t *testing.T) (*memstore.Store, func() (string, error))) {
 	t.Helper()
 	for _, order := range orders(n) {
-		for moment := range n {
-			t.Run(fmt.Sprintf("order %v, a twin when %d can be seen", order, moment), func(t *testing.T) {
+		for moment, met := 0, true; met; moment++ {
+			t.Run(fmt.Sprintf("order %v, moment %d", order, moment), func(t *testing.T) {
 				store, command := scene(t)
 				var twin string
 				var failed error
-				seen, ran := 0, false
+				seen := 0
+				met = false
 				store.Meanwhile(order, func() {
 					if seen == moment {
-						ran = true
+						met = true
 						twin, failed = command()
 					}
 					seen++
@@ -31,9 +32,9 @@ func Twins(t *testing.T, n int, scene func(t *testing.T) (*memstore.Store, func(
 				answer, err := command()
 				store.Meanwhile(nil, nil)
 				switch {
-				case !ran:
-					t.Errorf("the append has fewer than %d items", n)
-				case err != nil || failed != nil || answer != twin:
+				case !met && moment < n:
+					t.Errorf("no append has %d items", n)
+				case err != nil || met && (failed != nil || answer != twin):
 					t.Errorf("the answers are %q, %v, and to the twin %q, %v", answer, err, twin, failed)
 				}
 			})
