@@ -43,7 +43,7 @@ func main() {
 	shipments := shipment.New(shipment.Deps{Store: store, Clock: now, Vault: vault, Books: stocks})
 	accounts := account.New(account.Deps{
 		Store: store, Clock: now, Customers: customers,
-		Snapshots: dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE")),
+		Snapshots: dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE")), Mends: true,
 	})
 	lambda.Start(httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{
 		Auth: httpapi.Auth{

@@ -23,7 +23,9 @@ func main() {
 	db, now := dynamodb.NewFromConfig(config), clock.System{}
 	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(payment.Register, account.Register))
 	snapshots := dynamostore.NewSnapshots(db, awsenv.Env("SNAPSHOTS_TABLE"))
-	tasks := paymenttask.Tasks{Payments: payment.New(payment.Deps{Store: store, Clock: now, Snapshots: snapshots}), Clock: now}
+	tasks := paymenttask.Tasks{
+		Payments: payment.New(payment.Deps{Store: store, Clock: now, Snapshots: snapshots, Mends: true}), Clock: now,
+	}
 	lambda.Start(sfntask.Router{
 		"charge": sfntask.Task(tasks.Charge),
 		"refund": sfntask.Task(tasks.Refund),

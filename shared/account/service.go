@@ -23,6 +23,7 @@ type Deps struct {
 	Clock     clock.Clock
 	Customers Customers    // who only reads needs none
 	Snapshots es.Snapshots // of the accounts; nil where there are none
+	Mends     bool         // writes a snapshot where an account lacks it for long
 }
 
 // Service carries out the commands on accounts. An account whose customer is erased takes nothing
@@ -36,7 +37,7 @@ type Service struct {
 // New makes the service.
 func New(deps Deps) Service {
 	states := States(deps.Store, deps.Snapshots)
-	states.Clock = deps.Clock
+	states.Clock, states.Mends = deps.Clock, deps.Mends
 	return Service{deps: deps, states: states}
 }
 

@@ -702,18 +702,57 @@ func unless(err, want error) error {
 // TestPlansReadEnds: what doesn't give the end of a stream gives a refusal nothing to be held
 // against.
 func TestPlansReadEnds(t *testing.T) {
-	h, s := newHold(1)
-	_, err := h.Do(t.Context(), "1", request("a"), func(ctx context.Context, from *es.Reads) (es.Plan, error) {
-		if _, err := from.At(ctx, ledger, 0); err == nil {
-			t.Error("a version was taken for an end")
-		}
-		for _, err := range from.Read(ctx, ledger, es.Range{}) {
-			return es.Plan{}, err
-		}
-		return es.Plan{}, nil
-	})
-	if err == nil || s.Appends.Load() > 0 {
-		t.Errorf("%v, after %d appends", err, s.Appends.Load())
+	for name, tt := range map[string]struct {
+		read    func(ctx context.Context, from *es.Reads) error
+		refused bool // the refusal is answered
+	}{
+		"a version": {read: func(ctx context.Context, from *es.Reads) error {
+			_, err := from.At(ctx, ledger, 3)
+			return err
+		}},
+		"backwards": {read: func(ctx context.Context, from *es.Reads) error {
+			for _, err := range from.Read(ctx, ledger, es.Range{Backwards: true}) {
+				return err
+			}
+			return nil
+		}},
+		"in part": {read: func(ctx context.Context, from *es.Reads) error {
+			for _, err := range from.Read(ctx, ledger, es.Range{}) {
+				return err
+			}
+			return nil
+		}},
+		"to its end": {refused: true, read: func(ctx context.Context, from *es.Reads) error {
+			for _, err := range from.Read(ctx, ledger, es.Range{}) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+		"without any": {refused: true, read: func(ctx context.Context, from *es.Reads) error {
+			for _, err := range from.Read(ctx, "ledger/2", es.Range{}) {
+				return err
+			}
+			return nil
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, s := newHold(1)
+			h.Refused = nil
+			head := estest.Load(t, s, ledger, 0).Head
+			head = estest.Append(t, s, head, "a", movement{1}, movement{2})
+			estest.Append(t, s, head, "b", movement{3})
+			_, err := h.Do(t.Context(), "1", request("a"), func(ctx context.Context, from *es.Reads) (es.Plan, error) {
+				if err := tt.read(ctx, from); err != nil {
+					return es.Plan{}, err
+				}
+				return es.Plan{}, errEmpty.New("it is so")
+			})
+			if err == nil || errors.Is(err, errEmpty) != tt.refused {
+				t.Errorf("%v", err)
+			}
+		})
 	}
 }
 

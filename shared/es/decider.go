@@ -23,12 +23,17 @@ func (d Decider[C, S, E]) Repository(category string, store Reader) Repository[S
 	return Repository[S, E]{Category: category, Initial: d.Initial, Evolve: d.Evolve, Store: store}
 }
 
+// alien is the error of an event that is none of the aggregate's.
+func alien(e Recorded) error {
+	return fmt.Errorf("%w: %s is a %T, not an event of this stream", ErrCorrupt, e.ID(), e.Data)
+}
+
 // Fold folds recorded events into a state. An event that is no E is an ErrCorrupt: it is another aggregate's, or misses a method of the interface.
 func Fold[S, E any](state S, evolve func(S, E) S, events []Recorded) (S, error) {
 	for i := range events {
 		e, ok := events[i].Data.(E)
 		if !ok {
-			return state, fmt.Errorf("%w: %s is a %T, not an event of this stream", ErrCorrupt, events[i].ID(), events[i].Data)
+			return state, alien(events[i])
 		}
 		state = evolve(state, e)
 	}

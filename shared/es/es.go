@@ -130,7 +130,10 @@ type Appended struct {
 
 // Range is the part of a stream that Read gives: the events above version After, up to and with Through where that is above 0. The zero Range is the whole.
 type Range struct {
-	After     int64
+	After int64
+	// Since, where it is set, is a Head of the stream that was met before, in place of After:
+	// forwards, what came after it, as Store.Since does, page by page.
+	Since     Head
 	Through   int64
 	Backwards bool // the last event first
 	Limit     int  // of events, where it is above 0: from the side on which Read begins
@@ -148,7 +151,7 @@ type Reader interface {
 	Since(ctx context.Context, head Head) (History, error)
 	// Read gives a part of a stream, event by event, and reads from the store only as far as the caller goes on: who stops costs nothing more. What it
 	// gives is consistent with every append that was answered before the call; an append during it may be seen or not. After an error there is nothing more.
-	// The errors are Load's.
+	// The errors are Load's, and Since's where the Range has a Head.
 	Read(ctx context.Context, stream StreamID, r Range) iter.Seq2[Recorded, error]
 	// At gives the Head for a version that came from outside (If-Match), 0 for a stream without events. It is a *ConflictError where the stream does
 	// not end there.

@@ -3,6 +3,7 @@ package es
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"sync"
 )
@@ -15,7 +16,7 @@ type Reads struct {
 	store Store
 	mu    sync.Mutex
 	ends  []Head
-	moved error // a stream that was read twice, with two ends
+	moved error // why no refusal can be held against the ends: a stream was read twice, with two of them, or in part
 }
 
 // Load implements Reader.
@@ -36,9 +37,37 @@ var errNoEnd = errors.New("es: a plan decides on streams up to their ends: Load 
 // At implements Reader, with an error: a version that is not the stream's is no end.
 func (r *Reads) At(context.Context, StreamID, int64) (Head, error) { return Head{}, errNoEnd }
 
-// Read implements Reader, with an error: a part of a stream doesn't say where it ends.
-func (r *Reads) Read(context.Context, StreamID, Range) iter.Seq2[Recorded, error] {
-	return func(yield func(Recorded, error) bool) { yield(Recorded{}, errNoEnd) }
+// Read implements Reader, for what goes on from a Head, or from the beginning, to the stream's end.
+// Any other part is an error: it doesn't say where the stream ends. So is stopping before the end,
+// as far as a refusal goes.
+func (r *Reads) Read(ctx context.Context, stream StreamID, part Range) iter.Seq2[Recorded, error] {
+	return func(yield func(Recorded, error) bool) {
+		if part != (Range{Since: part.Since}) {
+			yield(Recorded{}, errNoEnd)
+			return
+		}
+		end := part.Since
+		if end.version == 0 {
+			end = Head{stream: stream}
+		}
+		for e, err := range r.store.Read(ctx, stream, part) {
+			if err == nil && end.commit != e.CommitID {
+				end = Head{stream: stream, first: e.Version, commit: e.CommitID}
+			}
+			if end.version = e.Version; !yield(e, err) || err != nil {
+				r.unread(stream)
+				return
+			}
+		}
+		_ = r.note(end, nil)
+	}
+}
+
+// unread remembers that a stream was not read to its end.
+func (r *Reads) unread(stream StreamID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.moved = fmt.Errorf("es: a plan read %s in part, and refused", stream)
 }
 
 // note remembers an end, and gives back the error of the read that it comes from.

@@ -28,7 +28,14 @@ type Repository[S, E any] struct {
 	Fold string
 	// Every is after how many events of a stream a snapshot is written.
 	Every int64
+	// Mends says that Get writes a snapshot where it had to fold far without one, more than
+	// farBehind times Every, or as far as it came in its time. It is for whoever may write, and
+	// can't do without.
+	Mends bool
 }
+
+// farBehind is how many snapshots a stream has to lack before a Get writes one.
+const farBehind = 10
 
 // Snapshot is a state as it was at an end that its stream once had.
 type Snapshot struct {
@@ -67,12 +74,43 @@ type Past[S any] struct {
 // snapshotWait is how long an answer about a snapshot is waited for: many times what one takes, and a fraction of what a request has.
 const snapshotWait = time.Second
 
-// Get gives the present state: with a snapshot for two reads, however long the stream is. A stream without events gives the initial state and a Head of
-// version 0. A snapshot that is lost, unreadable, of another fold or not of this stream costs a replay and no more, and so does a table of snapshots
-// that does not answer within a second, or is gone: it is Handle that says so. The errors are the store's and Fold's.
+// Get gives the present state: with a snapshot for two reads, however long the stream is. A stream
+// without events gives the initial state and a Head of version 0. A snapshot that is lost,
+// unreadable, of another fold or not of this stream costs a replay and no more, and so does a table
+// of snapshots that does not answer within a second, or is gone: it is Handle that says so. The
+// errors are the store's and Fold's.
+//
+// Where it Mends, a stream that is too long for the time that there is costs a few requests that
+// end in an ErrUnavailable: each goes on where the one before it came to.
 func (r Repository[S, E]) Get(ctx context.Context, id string) (Result[S], error) {
+	if r.Mends && r.Snapshots != nil {
+		return r.mended(ctx, NewStreamID(r.Category, id))
+	}
 	f, head, _, err := r.present(ctx, id)
 	return Result[S]{State: f.state, Head: head}, err
+}
+
+// mended is Get, page by page, and with a snapshot where there was none for long.
+func (r Repository[S, E]) mended(ctx context.Context, stream StreamID) (Result[S], error) {
+	reading, cancel := threeQuarters(ctx)
+	defer cancel()
+	f, from, end, useless, err := r.goOn(reading, stream)
+	late := err != nil && reading.Err() != nil && ctx.Err() == nil
+	if late && end != from || err == nil && end.version-from.version > farBehind*r.Every {
+		bounded, cancel := context.WithTimeout(ctx, snapshotWait)
+		defer cancel()
+		if err := r.keep(bounded, f, end, useless); err != nil && late {
+			return Result[S]{State: f.state}, err
+		} // else it costs the next one as much as this one
+	}
+	if late {
+		err = fmt.Errorf("%w: %s has more events than could be read: it was folded up to version %d: %w",
+			ErrUnavailable, stream, end.version, err)
+	}
+	if end.version == 0 {
+		end = Head{stream: stream}
+	}
+	return Result[S]{State: f.state, Head: end}, err
 }
 
 // AsOf gives the state at a Point. A version beyond the stream's end gives the present state:
@@ -107,9 +145,15 @@ func (r Repository[S, E]) AsOf(ctx context.Context, id string, p Point) (Past[S]
 	return f.past(), nil
 }
 
-// Handle writes a snapshot where the commit takes its stream across a multiple of Every; other commits, and those of other streams, cost nothing.
-// It is for whatever follows the store's commits, away from the requests. Commits may come in any order and more than once, and one that never comes
-// costs a longer replay. The errors are the stores' and Fold's.
+// Handle writes a snapshot where the commit takes its stream across a multiple of Every; other
+// commits, and those of other streams, cost nothing. It is for whatever follows the store's
+// commits, away from the requests. Commits may come in any order and more than once, and one that
+// never comes costs a longer replay. The errors are the stores' and Fold's.
+//
+// It goes on from the newest snapshot that there is, page by page. Where three quarters of ctx's
+// time are not enough, or something fails on the way, it writes how far it came, and the next one
+// goes on from there: so however long a stream is, and however little time there is for it, it
+// comes to have its snapshot.
 func (r Repository[S, E]) Handle(ctx context.Context, c StoredCommit) error {
 	if c.Stream.Category() != r.Category || r.Snapshots == nil {
 		return nil
@@ -120,18 +164,91 @@ func (r Repository[S, E]) Handle(ctx context.Context, c StoredCommit) error {
 	if (c.First-1)/r.Every == c.Last()/r.Every {
 		return nil
 	}
-	f, head, useless, err := r.present(ctx, c.Stream.ID())
-	if err != nil {
+	reading, cancel := threeQuarters(ctx)
+	defer cancel()
+	f, from, end, useless, err := r.goOn(reading, c.Stream)
+	switch {
+	case err != nil && reading.Err() != nil && ctx.Err() == nil && end != from:
+		err = nil // its time is up, and it came further
+	case err == nil && end.version < c.Last():
+		err = fmt.Errorf("%w: %s ends at version %d, before its commit %q", ErrCorrupt, c.Stream, end.version, c.ID)
+	}
+	if end == from {
 		return err
 	}
-	if head.version < c.Last() {
-		return fmt.Errorf("%w: %s ends at version %d, before its commit %q", ErrCorrupt, c.Stream, head.version, c.ID)
+	return errors.Join(err, r.keep(ctx, f, end, useless))
+}
+
+// goOn folds what came after the newest snapshot, from one Head to another. The state is as of the
+// latter, beside an error too. useless says that there is a snapshot of no use.
+func (r Repository[S, E]) goOn(ctx context.Context, stream StreamID) (f folded[S], from, end Head, useless bool,
+	err error) {
+	f, from, useless, err = r.snapshot(ctx, stream)
+	if err != nil {
+		return f, from, from, useless, err
 	}
+	end, err = r.advance(ctx, &f, stream, from)
+	if errors.Is(err, ErrUnknownHead) {
+		f, from, useless = r.initial(), Head{}, true
+		end, err = r.advance(ctx, &f, stream, from)
+	}
+	return f, from, end, useless, err
+}
+
+// threeQuarters of the time that ctx has are for reading, so that there is some left for writing.
+func threeQuarters(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-time.Until(deadline)/4))
+}
+
+// advance folds what came after a Head into the state, commit by commit, and gives the Head that it
+// came to. The two fit each other beside an error too.
+func (r Repository[S, E]) advance(ctx context.Context, f *folded[S], stream StreamID, from Head) (Head, error) {
+	end := from
+	var commit []Recorded // the one under way: where it ends shows only behind it
+	fold := func() error {
+		if len(commit) == 0 {
+			return nil
+		}
+		for i := range commit { // before the state has any of them
+			if _, ok := commit[i].Data.(E); !ok {
+				return alien(commit[i])
+			}
+		}
+		for _, e := range commit {
+			if err := add(f, r.Evolve, e); err != nil {
+				return err
+			}
+		}
+		end = Head{stream: stream, first: commit[0].Version, version: f.version, commit: commit[0].CommitID}
+		commit = commit[:0]
+		return nil
+	}
+	for e, err := range r.Store.Read(ctx, stream, Range{Since: from}) {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err == nil && len(commit) > 0 && commit[0].CommitID != e.CommitID {
+			err = fold()
+		}
+		if err != nil {
+			return end, err
+		}
+		commit = append(commit, e)
+	}
+	return end, fold()
+}
+
+// keep writes a snapshot, in the place of one that is of no use or of an older one.
+func (r Repository[S, E]) keep(ctx context.Context, f folded[S], at Head, useless bool) error {
 	state, err := json.Marshal(f.state)
 	if err != nil {
-		return fmt.Errorf("es: snapshot of %s: %w", c.Stream, err)
+		return fmt.Errorf("es: snapshot of %s: %w", at.stream, err)
 	}
-	snapshot := Snapshot{Head: head, Fold: r.Fold, Time: f.time, State: state}
+	snapshot := Snapshot{Head: at, Fold: r.Fold, Time: f.time, State: state}
 	if useless {
 		return r.Snapshots.Replace(ctx, snapshot)
 	}

@@ -117,15 +117,17 @@ func TestSnapshotsByPolicy(t *testing.T) {
 	store, kept := memstore.New(es.NewRegistry(register)), &shelf{}
 	r := digitsOf(store, kept)
 	wantDigits(t, r, 0)
-	commits := grow(t, store, "1", 3, 1, 2, 3, 5, 1, 11)
-	for i, wrote := range []bool{false, false, true, false, true, true, true} { // ends 3, 4, 6, 9, 14, 15, 26
+	var commits []es.StoredCommit
+	sizes := []int{3, 1, 2, 3, 5, 1, 11}
+	for i, wrote := range []int{0, 0, 1, 0, 1, 1, 1} { // ends 3, 4, 6, 9, 14, 15, 26
+		commits = append(commits, grow(t, store, "1", sizes[i])...)
 		puts := kept.puts
-		for range 2 { // each comes twice
+		for range 2 { // each comes twice, and the second time there is nothing to add
 			if err := r.Handle(t.Context(), commits[i]); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if (kept.puts > puts) != wrote {
+		if kept.puts-puts != wrote {
 			t.Errorf("versions %d to %d: %d snapshots", commits[i].First, commits[i].Last(), kept.puts-puts)
 		}
 	}

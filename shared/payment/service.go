@@ -17,6 +17,7 @@ type Deps struct {
 	Store     es.Store
 	Clock     clock.Clock
 	Snapshots es.Snapshots // of the accounts; nil where there are none
+	Mends     bool         // writes a snapshot where an account lacks it for long
 }
 
 // Service charges accounts and refunds them.
@@ -27,7 +28,9 @@ type Service struct {
 
 // New makes the service.
 func New(deps Deps) Service {
-	return Service{deps: deps, accounts: account.States(deps.Store, deps.Snapshots)}
+	accounts := account.States(deps.Store, deps.Snapshots)
+	accounts.Mends = deps.Mends
+	return Service{deps: deps, accounts: accounts}
 }
 
 // ID is the id of the payment for a revision of an order.

@@ -72,7 +72,8 @@ type ledger struct {
 // snapshot of each account is written between the steps.
 func conserve(ctx context.Context, t reporter, store es.Store, c clock.Clock, all []step) {
 	l := &ledger{ctx: ctx, clock: c, store: &estest.Hooked{Store: store}}
-	l.accounts = account.New(account.Deps{Store: l.store, Clock: c, Customers: Everybody{}, Snapshots: &l.snapshots})
+	l.accounts = account.New(account.Deps{Store: l.store, Clock: c, Customers: Everybody{}, Snapshots: &l.snapshots,
+		Mends: true})
 	for i := range l.actors {
 		l.actors[i] = "operator/" + ident.New()
 	}

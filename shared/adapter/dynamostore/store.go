@@ -91,19 +91,13 @@ func (s *Store) Since(ctx context.Context, head es.Head) (es.History, error) {
 		return es.History{}, err
 	}
 	var history es.History
-	for commit, err := range s.follow(ctx, head.Stream(), between(head.First(), maxVersion), anyVersion) {
+	for commit, err := range s.commits(ctx, head.Stream(), es.Range{Since: head}) {
 		if err != nil {
 			return es.History{}, err
-		}
-		if history.Head == (es.Head{}) && commit.Head() != head {
-			break
 		}
 		if err := s.add(&history, commit, head.Version()); err != nil {
 			return es.History{}, err
 		}
-	}
-	if history.Head == (es.Head{}) {
-		return es.History{}, fmt.Errorf("dynamostore: %s@%d: %w", head.Stream(), head.Version(), es.ErrUnknownHead)
 	}
 	return history, nil
 }
@@ -121,11 +115,13 @@ func (s *Store) add(history *es.History, commit es.StoredCommit, after int64) er
 	return nil
 }
 
-// Read implements es.Store, with Load's queries forwards, and without the one for the commit that holds After backwards. A query reads up to a MB ahead
-// of the caller, and with a Limit not more than that many commits.
+// Read implements es.Store, with Load's queries forwards, or those of Since, and without the one
+// for the commit that holds After backwards. A query reads up to a MB ahead of the caller, and with
+// a Limit not more than that many commits.
 func (s *Store) Read(ctx context.Context, stream es.StreamID, r es.Range) iter.Seq2[es.Recorded, error] {
 	return func(yield func(es.Recorded, error) bool) {
 		given := 0
+		r.After = max(r.After, r.Since.Version())
 		for commit, err := range s.commits(ctx, stream, r) {
 			var events []es.Recorded
 			if err == nil {
@@ -165,6 +161,14 @@ func (s *Store) commits(ctx context.Context, stream es.StreamID, r es.Range) ite
 			s.backwards(ctx, stream, r.After, between(1, through).of(r.Limit), yield)
 			return
 		}
+		if r.Since.Version() > 0 {
+			k := between(r.Since.First(), max(r.Since.First(), through))
+			if r.Limit > 0 {
+				k = k.of(r.Limit + 1) // the Head's own commit comes on top
+			}
+			s.behind(ctx, stream, r.Since, k, yield)
+			return
+		}
 		from, next := int64(1), int64(1)
 		if r.After > 0 {
 			// The commit that holds the version above After may begin below it.
@@ -180,6 +184,25 @@ func (s *Store) commits(ctx context.Context, stream es.StreamID, r es.Range) ite
 				return
 			}
 		}
+	}
+}
+
+// behind gives the commit that a head ends with, and those behind it. It is an es.ErrUnknownHead
+// where the stream has no such commit.
+func (s *Store) behind(
+	ctx context.Context, stream es.StreamID, head es.Head, k keys, yield func(es.StoredCommit, error) bool,
+) {
+	met := false
+	for commit, err := range s.follow(ctx, stream, k, anyVersion) {
+		if err == nil && !met && commit.Head() != head {
+			break
+		}
+		if met = true; !yield(commit, err) || err != nil {
+			return
+		}
+	}
+	if !met {
+		yield(es.StoredCommit{}, fmt.Errorf("dynamostore: %s@%d: %w", stream, head.Version(), es.ErrUnknownHead))
 	}
 }
 

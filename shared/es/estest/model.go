@@ -179,6 +179,11 @@ func (m *machine) read(t *rapid.T) {
 		After: bound.Draw(t, "after"), Through: bound.Draw(t, "through"), Backwards: rapid.Bool().Draw(t, "backwards"),
 		Limit: rapid.IntRange(-1, 9).Draw(t, "limit"),
 	}
+	if since := rapid.SampledFrom(append([]es.Head{{}}, m.heads[s]...)).Draw(t, "since"); since.Version() > 0 &&
+		!r.Backwards &&
+		(r.Through <= 0 || r.Through > since.Version()) {
+		r.Since, r.After = since, since.Version()
+	}
 	want := m.recorded(s, r.After)
 	want = slices.DeleteFunc(want, func(e es.Recorded) bool { return r.Through > 0 && e.Version > r.Through })
 	if r.Backwards {

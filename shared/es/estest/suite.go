@@ -176,11 +176,30 @@ func since(t *testing.T, b Backend) {
 		if wantVersions(t, h, head.Version()+1, 8); h.Head != heads[3] {
 			t.Errorf("since %d: head %+v, want %+v", head.Version(), h.Head, heads[3])
 		}
+		for through := int64(0); through <= 9; through++ {
+			var want []int64
+			for v := head.Version() + 1; v <= 8 && (through == 0 || v <= through); v++ {
+				want = append(want, v)
+			}
+			got := versionsOf(t, b.Store, stream, es.Range{Since: head, Through: through})
+			if !slices.Equal(got, want) {
+				t.Errorf("since %d, through %d: %v, want %v", head.Version(), through, got, want)
+			}
+		}
 	}
 	// Heads of another store, which has the same stream: it ended elsewhere, went on further, or held another commit there.
 	for _, head := range []es.Head{es.StoreHead(stream, 9, 9, "c3"), es.StoreHead(stream, 2, 6, "x"), es.StoreHead(stream, 2, 4, "c1"), es.StoreHead(Stream(), 1, 1, "c0")} {
 		if h, err := b.Store.Since(t.Context(), head); !errors.Is(err, es.ErrUnknownHead) {
 			t.Errorf("since %+v: %+v, %v", head, h, err)
+		}
+		read := 0
+		for e, err := range b.Store.Read(t.Context(), head.Stream(), es.Range{Since: head}) {
+			if read++; !errors.Is(err, es.ErrUnknownHead) {
+				t.Errorf("since %+v: %+v, %v", head, e, err)
+			}
+		}
+		if read != 1 {
+			t.Errorf("since %+v: %d events and errors", head, read)
 		}
 	}
 }

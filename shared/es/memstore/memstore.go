@@ -109,6 +109,13 @@ func (s *Store) Read(ctx context.Context, stream es.StreamID, r es.Range) iter.S
 			return
 		}
 		commits := slices.Clone(s.read(stream))
+		if r.Since.Version() > 0 {
+			r.After = r.Since.Version()
+			if !slices.ContainsFunc(commits, func(c es.StoredCommit) bool { return c.Head() == r.Since }) {
+				yield(es.Recorded{}, fmt.Errorf("memstore: %s@%d: %w", stream, r.After, es.ErrUnknownHead))
+				return
+			}
+		}
 		if r.Backwards {
 			slices.Reverse(commits)
 		}

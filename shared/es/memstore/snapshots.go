@@ -41,6 +41,13 @@ func (s *Snapshots) Replace(ctx context.Context, snapshot es.Snapshot) error {
 	return s.put(ctx, snapshot, func(es.Snapshot) bool { return true })
 }
 
+// Clear loses all of them.
+func (s *Snapshots) Clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.kept)
+}
+
 func (s *Snapshots) put(ctx context.Context, snapshot es.Snapshot, over func(kept es.Snapshot) bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
