@@ -22,8 +22,12 @@ func TestStockIsRebuilt(t *testing.T) {
 	program := cli(t)
 	c := newCustomer(t, 1_000_000)
 	behind, lost := newStock(t, 100), newStock(t, 100)
-	ordered := c.place(t, line(behind, 2, 100), line(lost, 1, 100)).ID
-	c.ends(t, ordered, "confirmed")
+	leaves := func(ordered string) {
+		t.Helper()
+		_, p := c.prepared(t, ordered)
+		must[parcel](t, http.StatusOK, post(stack.operator, "/shipments/"+p.ID+"/dispatch", nil))
+	}
+	leaves(c.place(t, line(behind, 2, 100), line(lost, 1, 100)).ID)
 	left := func(sku string) int64 {
 		return must[shop.Stock](t, http.StatusOK, get(stack.operator, "/stock/"+sku)).OnHand
 	}
@@ -58,7 +62,7 @@ func TestStockIsRebuilt(t *testing.T) {
 		t.Errorf("corrected %+v", found)
 	}
 	for _, id := range <-done {
-		c.ends(t, id, "confirmed")
+		leaves(id)
 	}
 	gone(93)
 	out, _ = command(t, program, append(rebuild, "--dry-run")...)
