@@ -327,9 +327,7 @@ type lost struct {
 
 // stream looks at a stream. The mark it begins with may be old, so what it lacks is asked for again.
 func (r *run) stream(ctx, ahead context.Context, m Mark) error {
-	r.mu.Lock()
-	r.summary.Streams++
-	r.mu.Unlock()
+	r.count(Summary{Streams: 1})
 	if len(m.Missing()) == 0 {
 		return nil
 	}
@@ -343,18 +341,19 @@ func (r *run) stream(ctx, ahead context.Context, m Mark) error {
 	}
 	var accepted, refused []Span
 	var errs []error
+	var published, refusals int64 // events
 	if l.older > m.Published {
 		accepted = append(accepted, Span{1, l.older})
 	}
-	if n := l.abandoned.events(); n > 0 {
+	if len(l.abandoned) > 0 {
 		slog.ErrorContext(ctx, "lost events are too old to be published", "stream", m.Stream, "versions", l.abandoned.String())
-		r.mu.Lock()
-		r.summary.Abandoned += n
-		r.mu.Unlock()
+	}
+	refuse := func(spans Spans, err error) {
+		slog.ErrorContext(ctx, "events can't be published", "stream", m.Stream, "versions", spans.String(), "error", err.Error())
+		refused, refusals = append(refused, spans...), refusals+spans.events()
 	}
 	if len(l.rest) > 0 {
-		r.refuse(ctx, m.Stream, l.rest, l.corrupt)
-		refused = append(refused, l.rest...)
+		refuse(l.rest, l.corrupt)
 	}
 	slices.Reverse(l.commits) // events are published in their order
 	for batch := range slices.Chunk(l.commits, page) {
@@ -368,23 +367,38 @@ func (r *run) stream(ctx, ahead context.Context, m Mark) error {
 			case Passed(results, i):
 				accepted = append(accepted, Of(c))
 				slog.WarnContext(ctx, "lost events are published", "stream", c.Stream, "firstSequence", c.First, "events", events, "time", c.Time)
-				r.add(events, events)
+				published += events
 			case poison.Is(results[i]):
-				refused = append(refused, Of(c))
-				r.refuse(ctx, c.Stream, Spans{Of(c)}, results[i])
+				refuse(Spans{Of(c)}, results[i])
 			default:
 				errs = append(errs, results[i])
-				r.add(events, 0)
+				r.count(Summary{Missing: events})
 			}
 		}
 	}
+	// What became of them counts once it is noted: what is not comes again in the next audit.
 	if len(accepted) > 0 {
-		errs = append(errs, r.Index.Accepted(ctx, m.Stream, accepted...))
+		err := r.Index.Accepted(ctx, m.Stream, accepted...)
+		errs = append(errs, err)
+		if err == nil || r.noted(ctx, m.Stream, func(m Mark) bool { return !slices.ContainsFunc(accepted, m.Lacks) }) {
+			r.count(Summary{Missing: published, Republished: published, Abandoned: l.abandoned.events()})
+		}
 	}
 	if len(refused) > 0 {
-		errs = append(errs, r.Index.Refused(ctx, m.Stream, refused...))
+		err := r.Index.Refused(ctx, m.Stream, refused...)
+		errs = append(errs, err)
+		if err == nil || r.noted(ctx, m.Stream, func(m Mark) bool { return len(Spans(refused).Minus(m.Refused...)) == 0 }) {
+			r.count(Summary{Unpublishable: refusals})
+		}
 	}
 	return errors.Join(errs...)
+}
+
+// noted reports whether a stream's mark says so, though the answer to noting it was an error. Where the mark
+// can't be read either it is true: an alarm had better go off twice than never.
+func (r *run) noted(ctx context.Context, stream es.StreamID, says func(Mark) bool) bool {
+	m, err := r.Index.Mark(ctx, stream)
+	return err != nil || says(m)
 }
 
 // publish leaves time for the marks.
@@ -459,17 +473,13 @@ func (r *run) take() (last bool) {
 	return r.commits >= MaxCommits
 }
 
-func (r *run) add(missing, republished int64) {
+// count adds streams that were looked at, and events by what became of them.
+func (r *run) count(more Summary) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.summary.Missing += missing
-	r.summary.Republished += republished
-}
-
-// refuse tells of what can't be published. It is told once: the mark keeps it from being met again.
-func (r *run) refuse(ctx context.Context, stream es.StreamID, spans Spans, err error) {
-	slog.ErrorContext(ctx, "events can't be published", "stream", stream, "versions", spans.String(), "error", err.Error())
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.summary.Unpublishable += spans.events()
+	r.summary.Streams += more.Streams
+	r.summary.Missing += more.Missing
+	r.summary.Republished += more.Republished
+	r.summary.Unpublishable += more.Unpublishable
+	r.summary.Abandoned += more.Abandoned
 }

@@ -40,6 +40,7 @@ type world struct {
 	published []string        // ids of commits, as often as each was published
 	never     map[string]bool // what the bus never takes
 	down      map[string]bool // what fails, by commit, stream or part
+	mute      map[string]bool // streams whose marks are changed, and nobody hears of it
 	breaks    map[string]bool // what breaks the publisher
 	unread    map[string]bool // commits that the store can't read, and streams whose marks can't be read
 	hangs     map[string]bool // "bus", "canary", "queue": what answers when its caller has given up
@@ -54,7 +55,7 @@ type world struct {
 func newWorld() *world {
 	return &world{
 		clock: clock.NewFake(start), stored: map[es.StreamID][]es.StoredCommit{}, marks: map[es.StreamID]audit.Mark{},
-		never: map[string]bool{}, down: map[string]bool{}, breaks: map[string]bool{}, unread: map[string]bool{}, hangs: map[string]bool{}, metrics: map[string]int64{},
+		never: map[string]bool{}, down: map[string]bool{}, mute: map[string]bool{}, breaks: map[string]bool{}, unread: map[string]bool{}, hangs: map[string]bool{}, metrics: map[string]int64{},
 	}
 }
 
@@ -132,6 +133,9 @@ func (w *world) change(stream es.StreamID, f func(audit.Mark) audit.Mark) error 
 	m := w.marks[stream]
 	m.Stream = stream
 	w.marks[stream] = f(m)
+	if w.mute[string(stream)] {
+		return errDown
+	}
 	return nil
 }
 
@@ -497,6 +501,76 @@ func TestWhatHangs(t *testing.T) {
 		})
 	}
 }
+
+// What became of an event counts once, whether the note of it fails before it is written or its answer is lost.
+func TestCountedOnce(t *testing.T) {
+	for name, set := range map[string]func(w *world, c es.StoredCommit){
+		"published": func(*world, es.StoredCommit) {},
+		"refused":   func(w *world, c es.StoredCommit) { w.never[id(c)] = true },
+		"abandoned": func(w *world, _ es.StoredCommit) {
+			w.state.Since = start.Add(-time.Hour)
+			w.clock.Advance(audit.MaxAge)
+			m := w.marks["order/a"]
+			m.SeenAt = w.clock.Now().Add(-settle)
+			w.marks["order/a"] = m
+		},
+	} {
+		for fault, fails := range map[string]func(w *world) map[string]bool{
+			"not written": func(w *world) map[string]bool { return w.down }, "answer lost": func(w *world) map[string]bool { return w.mute },
+		} {
+			t.Run(name+", "+fault, func(t *testing.T) {
+				w := newWorld()
+				c := w.store("order/a", 3)
+				w.meets(t, false, c)
+				w.clock.Advance(settle)
+				set(w, c)
+				fails(w)["order/a"] = true
+				if _, err := w.auditor().Audit(t.Context()); !errors.Is(err, errDown) {
+					t.Fatal(err)
+				}
+				clear(w.down)
+				clear(w.mute)
+				w.audits(t)
+				w.audits(t)
+				want := map[string][]int64{"published": {3, 3, 0, 0}, "refused": {0, 0, 3, 0}, "abandoned": {0, 0, 0, 3}}[name]
+				got := []int64{
+					w.metrics[audit.MetricMissing], w.metrics[audit.MetricRepublished],
+					w.metrics[audit.MetricUnpublishable], w.metrics[audit.MetricAbandoned],
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("missing, republished, unpublishable and abandoned are %v, want %v", got, want)
+				}
+			})
+		}
+	}
+	t.Run("nobody can tell", func(t *testing.T) {
+		w := newWorld()
+		c := w.store("order/a", 2)
+		w.never[id(c)] = true
+		w.meets(t, false, c)
+		w.clock.Advance(settle)
+		a := w.auditor()
+		a.Index = blind{w, new(int)}
+		if _, err := a.Audit(t.Context()); !errors.Is(err, errDown) || w.metrics[audit.MetricUnpublishable] != 2 {
+			t.Errorf("%v; %d unpublishable are told", err, w.metrics[audit.MetricUnpublishable])
+		}
+	})
+}
+
+// blind is marks of which only the first can be read, and none changed.
+type blind struct {
+	*world
+	reads *int
+}
+
+func (b blind) Mark(ctx context.Context, stream es.StreamID) (audit.Mark, error) {
+	if *b.reads++; *b.reads > 1 {
+		return audit.Mark{}, errDown
+	}
+	return b.world.Mark(ctx, stream)
+}
+
+func (blind) Refused(context.Context, es.StreamID, ...audit.Span) error { return errDown }
 
 // A stream that fails holds up no other, and the audit comes back to it however long that takes.
 func TestFailures(t *testing.T) {

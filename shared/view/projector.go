@@ -3,9 +3,11 @@ package view
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"orderflow/shared/clock"
@@ -155,7 +157,8 @@ func (l *batchLag) add(now time.Time, folded []es.Recorded) {
 
 func (p *Projector) report(ctx context.Context, lags map[string]*batchLag) {
 	for name, l := range lags {
-		if err := p.table.Advance(ctx, name, Checkpoint{Newest: l.newest, Events: l.events, Lag: l.age, At: l.at}); err != nil {
+		c := Checkpoint{Newest: l.newest, Events: l.events, Lag: l.age, At: l.at}
+		if err := p.table.Advance(ctx, name, token(), c); err != nil {
 			slog.WarnContext(ctx, "checkpoint of a view not written", "view", name, "error", err.Error())
 		}
 		if p.observe != nil {
@@ -174,18 +177,23 @@ type Folder struct {
 
 // Apply folds the events of one stream that are given, in order, into its row, with all that the row lacks before them; without any, all that the store
 // has. It returns what it folded: nothing where the row had it already. A conflict means that another writer was faster: the row is read again, and may
-// then be where it should be.
+// then be where it should be. So it may after a write of Apply's own whose answer was lost, which the row's Writers tell: what that write folded is returned.
 func (f Folder) Apply(ctx context.Context, v View, g Generation, stream es.StreamID, events []es.Recorded) (folded []es.Recorded, err error) {
+	writer := token()
 	err = es.RetryConflicts(ctx, f.Clock, func(ctx context.Context) error {
 		old, err := f.Rows.Row(ctx, g, stream.ID())
-		if err != nil {
+		if err != nil || slices.Contains(old.Writers, writer) {
 			return err
 		}
 		folded, err = f.pending(ctx, stream, old.Sequence, events)
 		if err != nil || len(folded) == 0 {
 			return err
 		}
-		return f.put(ctx, v, g, old, folded)
+		err = f.put(ctx, v, g, writer, old, folded)
+		if err != nil && !errors.Is(err, es.ErrConflict) && f.wrote(ctx, g, stream.ID(), writer) {
+			return nil
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -193,22 +201,32 @@ func (f Folder) Apply(ctx context.Context, v View, g Generation, stream es.Strea
 	return folded, nil
 }
 
+// wrote reports whether a row is known to have a write. A request that failed may have been carried out.
+func (f Folder) wrote(ctx context.Context, g Generation, id, writer string) bool {
+	row, err := f.Rows.Row(ctx, g, id)
+	return err == nil && slices.Contains(row.Writers, writer)
+}
+
+// token tells one write from all others, by 65 random bits.
+func token() string { return rand.Text()[:13] }
+
 // ApplyNew is Apply for a stream that most likely has no row yet: where the events begin with the stream's first, it writes without reading before. A row
 // that is there after all costs the write that was refused.
 func (f Folder) ApplyNew(ctx context.Context, v View, g Generation, stream es.StreamID, events []es.Recorded) (folded []es.Recorded, err error) {
 	if len(events) > 0 && events[0].Version == 1 {
-		if err := f.put(ctx, v, g, Item{ID: stream.ID()}, events); !errors.Is(err, es.ErrConflict) {
+		if err := f.put(ctx, v, g, token(), Item{ID: stream.ID()}, events); !errors.Is(err, es.ErrConflict) {
 			return events, err
 		}
 	}
 	return f.Apply(ctx, v, g, stream, events)
 }
 
-func (f Folder) put(ctx context.Context, v View, g Generation, old Item, events []es.Recorded) error {
+func (f Folder) put(ctx context.Context, v View, g Generation, writer string, old Item, events []es.Recorded) error {
 	next, err := v.fold(old, events)
 	if err != nil {
 		return err
 	}
+	next.Writers = append([]string{writer}, old.Writers[:min(len(old.Writers), MaxWriters-1)]...)
 	before, err := v.tallies(old)
 	if err != nil {
 		return err

@@ -53,10 +53,21 @@ type Checkpoint struct {
 	At     time.Time     // when the last batch was folded
 }
 
+// Add gives the checkpoint with one more: the sum of their events, and all else of the one that is newer.
+func (c Checkpoint) Add(more Checkpoint) Checkpoint {
+	events := c.Events + more.Events
+	if more.Newest.After(c.Newest) {
+		c = more
+	}
+	c.Events = events
+	return c
+}
+
 // Checkpoints keeps one checkpoint a view.
 type Checkpoints interface {
-	// Advance notes a batch: Events are added, the others replace what is there where Newest is newer.
-	Advance(ctx context.Context, view string, c Checkpoint) error
+	// Advance notes a batch: Events are added, the others replace what is there where Newest is newer. A batch that
+	// was noted before and is given again, as where the answer was lost, changes nothing.
+	Advance(ctx context.Context, view, batch string, c Checkpoint) error
 	// Checkpoints reads those of all views.
 	Checkpoints(ctx context.Context) (map[string]Checkpoint, error)
 }

@@ -87,7 +87,14 @@ type Item struct {
 	Sequence int64           // version of the last event that is folded in, 0 for none
 	Data     json.RawMessage // the row
 	Keys     []Key
+	// Writers are the last MaxWriters writes of the row, the newest first: by its token, whoever wrote and
+	// got no answer knows its own write again.
+	Writers []string
 }
+
+// MaxWriters is how many of a row's writes it names. A write that more than these have followed before
+// its writer looks again is taken for somebody else's.
+const MaxWriters = 3
 
 // View is a Definition whose row's type is hidden, so that views of all kinds are in one list.
 type View struct {

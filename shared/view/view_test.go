@@ -349,6 +349,59 @@ func TestCheckpointThatFails(t *testing.T) {
 	}
 }
 
+// What a write folded counts once though its answer was lost: whether the client has sent it again and met its
+// own row, or given up, and whoever has written the row since.
+func TestLostAnswers(t *testing.T) {
+	errLost := errors.New("no answer")
+	for name, tt := range map[string]struct {
+		written bool  // the first write is done
+		answer  error // and what is answered to it
+		others  int   // how many others have written the row since
+		counted int64 // events, of the six that the store has
+		fails   bool
+	}{
+		"sent again":                    {written: true, answer: es.ErrConflict, counted: 1},
+		"sent again, behind others":     {written: true, answer: es.ErrConflict, others: view.MaxWriters - 1, counted: 1},
+		"given up":                      {written: true, answer: errLost, counted: 1},
+		"given up, behind others":       {written: true, answer: errLost, others: view.MaxWriters - 1, counted: 1},
+		"never written":                 {answer: errLost, fails: true},
+		"a conflict":                    {answer: es.ErrConflict, counted: 1},
+		"somebody else was faster":      {answer: es.ErrConflict, others: 1},
+		"behind more than a row names":  {written: true, answer: es.ErrConflict, others: view.MaxWriters},
+		"given up, and nobody can tell": {written: true, answer: errLost, others: view.MaxWriters, fails: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store, registry, commits := setup(t)
+			ctx, table, lost := t.Context(), newTable(), true
+			hooked := viewtest.Hooked{Table: table, Hook: func(ctx context.Context, request string, after bool) error {
+				if request != "Put" || !lost || after != tt.written {
+					return nil
+				}
+				lost = false
+				for i := range tt.others {
+					history := mustLoad(t, store)
+					folder := view.Folder{Store: store, Registry: registry, Rows: table, Clock: clock.NewFake(start)}
+					_, err := folder.Apply(ctx, sums.View(), generation(1), stream, history.Events[:2+i])
+					if err != nil {
+						t.Error(err)
+					}
+				}
+				return tt.answer
+			}}
+			var counted int64
+			p := view.NewProjector(store, hooked, clock.NewFake(start), func(l view.Lag) { counted += l.Events }, sums.View())
+			err := p.HandleBatch(ctx, commits[:1])[0]
+			got, unread := table.Checkpoints(ctx)
+			if (err != nil) != tt.fails || counted != tt.counted || unread != nil || got["sums"].Events != tt.counted {
+				t.Errorf("%v; the metric says %d, the checkpoint %+v, %v; want %d", err, counted, got["sums"], unread, tt.counted)
+			}
+			if want := "123456"[:max(1, 1+tt.others)]; !tt.fails && table.at(1) != want {
+				t.Errorf("the row has %q, want %q", table.at(1), want)
+			}
+		})
+	}
+}
+
 func TestConflicts(t *testing.T) {
 	t.Run("are tried again", func(t *testing.T) {
 		store, _, commits := setup(t)

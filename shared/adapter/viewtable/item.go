@@ -25,6 +25,9 @@ func rowOf(g view.Generation, id string, item attributes) (view.Item, error) {
 	}
 	r := reader{item: item}
 	row.Sequence, row.Data = r.number(attrSequence), json.RawMessage(r.text(attrData))
+	if writers := r.text(attrWriters); writers != "" {
+		row.Writers = strings.Split(writers, " ")
+	}
 	for _, i := range view.Indexes() {
 		partition, sort := indexAttributes(i)
 		list, ok := strings.CutPrefix(r.text(partition), within(g, ""))

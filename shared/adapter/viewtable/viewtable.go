@@ -5,7 +5,7 @@
 //	<view>#<generation>#<id>  tally#<name>    counters that rows add to: revision and tally_<counter>
 //	<view>#<generation>#      position#<n>    a view.Position of the rebuild's segment n
 //	control                   <view>          a view.Control
-//	checkpoint                <view>          a view.Checkpoint
+//	checkpoint                <view>#<part>   a part of a view.Checkpoint, and the tokens of the batches that it took in last: batch0 (the newest), batch1, …
 //
 // The indexes gsi1, gsi2 and gsi3 have the keys gsi1pk and gsi1sk, and so on; a row is in one if it has a key for it:
 //
@@ -20,6 +20,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"iter"
 	"maps"
 	"slices"
@@ -53,6 +54,8 @@ const (
 	attrData     = "data"
 	attrSequence = "sequence"
 	attrRevision = "revision"
+	attrWriters  = "writers"
+	attrBatch    = "batch"
 	prefixTally  = "tally_"
 
 	pkControl    = "control"
@@ -104,6 +107,9 @@ func (t Table) Row(ctx context.Context, g view.Generation, id string) (view.Item
 func (t Table) Put(ctx context.Context, g view.Generation, old int64, next view.Item, differences []view.Tally) error {
 	item := key(within(g, next.ID), skRow)
 	item[attrData], item[attrSequence] = text(string(next.Data)), number(next.Sequence)
+	if len(next.Writers) > 0 {
+		item[attrWriters] = text(strings.Join(next.Writers, " "))
+	}
 	for _, k := range next.Keys {
 		partition, sort := indexAttributes(k.Index)
 		item[partition], item[sort] = text(within(g, k.Partition)), text(k.Sort)
@@ -250,30 +256,65 @@ func (t Table) Save(ctx context.Context, c view.Control) error {
 	return conflict(err, es.NewStreamID(pkControl, c.View), old)
 }
 
-// Advance implements view.Checkpoints: one write, and a second one where a batch beside it has brought something newer.
-func (t Table) Advance(ctx context.Context, name string, c view.Checkpoint) error {
+// Advance implements view.Checkpoints: one write, and a second one where a batch beside it has brought
+// something newer, or this one was noted before.
+func (t Table) Advance(ctx context.Context, name, batch string, c view.Checkpoint) error {
+	at := key(pkCheckpoint, name+"#"+strconv.Itoa(part(batch)))
+	values := attributes{":events": number(c.Events), ":batch": text(batch), ":none": text("")}
 	add := &dynamodb.UpdateItemInput{
-		TableName: &t.table, Key: key(pkCheckpoint, name), UpdateExpression: aws.String("ADD folded :events"),
-		ExpressionAttributeValues: attributes{":events": number(c.Events)},
+		TableName: &t.table, Key: at, UpdateExpression: aws.String("SET " + rememberBatch + " ADD folded :events"),
+		ConditionExpression: aws.String(batchUnknown), ExpressionAttributeValues: values,
 	}
 	replace := &dynamodb.UpdateItemInput{
-		TableName: add.TableName, Key: add.Key,
-		UpdateExpression:    aws.String("SET newest = :newest, lagMillis = :lag, foldedAt = :at ADD folded :events"),
-		ConditionExpression: aws.String("attribute_not_exists(newest) OR newest < :newest"),
-		ExpressionAttributeValues: attributes{
-			":events": number(c.Events), ":newest": text(view.Time(c.Newest)), ":lag": number(c.Lag.Milliseconds()), ":at": text(view.Time(c.At)),
-		},
+		TableName: &t.table, Key: at,
+		UpdateExpression: aws.String(
+			"SET newest = :newest, lagMillis = :lag, foldedAt = :at, " + rememberBatch + " ADD folded :events"),
+		ConditionExpression:       aws.String("(attribute_not_exists(newest) OR newest < :newest) AND (" + batchUnknown + ")"),
+		ExpressionAttributeValues: maps.Clone(values),
 	}
+	maps.Copy(replace.ExpressionAttributeValues, attributes{
+		":newest": text(view.Time(c.Newest)), ":lag": number(c.Lag.Milliseconds()), ":at": text(view.Time(c.At)),
+	})
 	_, err := t.api.UpdateItem(ctx, replace)
-	var older *types.ConditionalCheckFailedException
-	if errors.As(err, &older) {
-		_, err = t.api.UpdateItem(ctx, add)
+	var refused *types.ConditionalCheckFailedException
+	if errors.As(err, &refused) {
+		// That it has come to something newer may be its own doing: only the next refusal says for certain that
+		// the batch is noted.
+		if _, err = t.api.UpdateItem(ctx, add); errors.As(err, &refused) {
+			err = nil
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("viewtable: checkpoint of view %s: %w", name, err)
 	}
 	return nil
 }
+
+// A checkpoint is in parts, and each part names the batches that it took in last. A write whose answer was
+// lost is sent again within a second or two, and so meets its own name, though some hundred other batches
+// have been noted since.
+const (
+	checkpointParts = 16
+	batchesOfAPart  = 16
+)
+
+// part is which part of a checkpoint a batch is noted in.
+func part(batch string) int { return int(crc32.ChecksumIEEE([]byte(batch)) % checkpointParts) }
+
+// rememberBatch puts a batch in front of those that a part names, of which the last drops out, and
+// batchUnknown is the condition that the batch is not among them.
+var rememberBatch, batchUnknown = func() (update, condition string) {
+	first := attrBatch + "0"
+	sets, others := []string{first + " = :batch"}, []string{first + " <> :batch"}
+	for i := 1; i < batchesOfAPart; i++ {
+		name := attrBatch + strconv.Itoa(i)
+		sets = append(sets, name+" = if_not_exists("+attrBatch+strconv.Itoa(i-1)+", :none)")
+		others = append(others, name+" <> :batch")
+	}
+	// The oldest first: so it is right as well where the lines of an update are carried out one by one.
+	slices.Reverse(sets)
+	return strings.Join(sets, ", "), "attribute_not_exists(" + first + ") OR " + strings.Join(others, " AND ")
+}()
 
 // Checkpoints implements view.Checkpoints.
 func (t Table) Checkpoints(ctx context.Context) (map[string]view.Checkpoint, error) {
@@ -283,12 +324,15 @@ func (t Table) Checkpoints(ctx context.Context) (map[string]view.Checkpoint, err
 			return nil, fmt.Errorf("viewtable: read checkpoints: %w", err)
 		}
 		r := reader{item: item}
-		all[r.text(attrSK)] = view.Checkpoint{
+		// Releases before the parts kept a view's checkpoint in one item, by the view's name.
+		name, _, _ := strings.Cut(r.text(attrSK), "#")
+		c := view.Checkpoint{
 			Newest: r.time("newest"), Events: r.number("folded"), Lag: time.Duration(r.number("lagMillis")) * time.Millisecond, At: r.time("foldedAt"),
 		}
 		if r.err != nil {
 			return nil, r.err
 		}
+		all[name] = all[name].Add(c)
 	}
 	return all, nil
 }

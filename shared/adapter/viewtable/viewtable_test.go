@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -95,14 +97,14 @@ var (
 
 // thing is a row in two lists.
 func thing(id string) view.Item {
-	return view.Item{ID: id, Sequence: 7, Data: json.RawMessage(`{"colour":"red"}`), Keys: []view.Key{
+	return view.Item{ID: id, Sequence: 7, Data: json.RawMessage(`{"colour":"red"}`), Writers: []string{"w2", "w1"}, Keys: []view.Key{
 		{Index: view.Index1, Partition: "red", Sort: "a#" + id}, {Index: view.Index3, Partition: "all", Sort: "b"},
 	}}
 }
 
 func stored(id string) attributes {
 	return attributes{
-		"pk": text("things#3#" + id), "sk": text("row"), "data": text(`{"colour":"red"}`), "sequence": number(7),
+		"pk": text("things#3#" + id), "sk": text("row"), "data": text(`{"colour":"red"}`), "sequence": number(7), "writers": text("w2 w1"),
 		"gsi1pk": text("things#3#red"), "gsi1sk": text("a#" + id), "gsi3pk": text("things#3#all"), "gsi3sk": text("b"),
 	}
 }
@@ -322,26 +324,77 @@ func TestItemsThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// A batch that brought nothing newer than another one still counts its events.
+// A batch that brought nothing newer than another one still counts its events, and one that is noted already is
+// no error.
 func TestAdvance(t *testing.T) {
+	refused := &types.ConditionalCheckFailedException{}
 	for name, tt := range map[string]struct {
 		errs    []error
 		updates int
 		fails   bool
 	}{
 		"newer":                  {nil, 1, false},
-		"older":                  {[]error{&types.ConditionalCheckFailedException{}}, 2, false},
+		"older":                  {[]error{refused}, 2, false},
+		"noted before":           {[]error{refused, refused}, 2, false},
 		"down":                   {[]error{errDown}, 1, true},
-		"down for the second":    {[]error{&types.ConditionalCheckFailedException{}, errDown}, 2, true},
+		"down for the second":    {[]error{refused, errDown}, 2, true},
 		"another write, at once": {[]error{&types.TransactionConflictException{}}, 1, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			api := &fake{errs: tt.errs}
-			err := New(api, "views").Advance(context.Background(), "things", view.Checkpoint{Newest: at, Events: 3})
+			err := New(api, "views").Advance(context.Background(), "things", "b1", view.Checkpoint{Newest: at, Events: 3})
 			if (err != nil) != tt.fails || len(api.updates) != tt.updates {
 				t.Errorf("%v after %d updates", err, len(api.updates))
 			}
 		})
+	}
+}
+
+// Both of a batch's writes are of one part, and have the condition that the part doesn't name the batch.
+func TestPartsOfACheckpoint(t *testing.T) {
+	parts := map[string]int{}
+	for i := range 200 {
+		api := &fake{errs: []error{&types.ConditionalCheckFailedException{}}}
+		batch := "b" + strconv.Itoa(i)
+		if err := New(api, "views").Advance(t.Context(), "things", batch, view.Checkpoint{Newest: at}); err != nil {
+			t.Fatal(err)
+		}
+		first := api.updates[0]
+		if diff := cmp.Diff(first.Key, api.updates[1].Key, unexported); diff != "" {
+			t.Errorf("the second write is of another item (-first +second)\n%s", diff)
+		}
+		for _, in := range api.updates {
+			if !strings.Contains(*in.ConditionExpression, batchUnknown) || !strings.Contains(*in.UpdateExpression, rememberBatch) {
+				t.Errorf("%s on %s", *in.UpdateExpression, *in.ConditionExpression)
+			}
+			if got := in.ExpressionAttributeValues[":batch"].(*types.AttributeValueMemberS).Value; got != batch {
+				t.Errorf("it notes %s", got)
+			}
+		}
+		parts[first.Key["sk"].(*types.AttributeValueMemberS).Value]++
+	}
+	if len(parts) != checkpointParts || parts["things#0"] == 0 {
+		t.Errorf("%v", parts)
+	}
+}
+
+// A checkpoint is the sum of its parts and of what the releases before the parts kept, as of the newest.
+func TestCheckpoints(t *testing.T) {
+	item := func(sk string, newest time.Time, events int64) attributes {
+		return attributes{
+			"pk": text("checkpoint"), "sk": text(sk), "folded": number(events), "lagMillis": number(events),
+			"newest": text(view.Time(newest)), "foldedAt": text(view.Time(newest.Add(time.Minute))), "batch0": text("b"),
+		}
+	}
+	api := &fake{pages: []*dynamodb.QueryOutput{{Items: []attributes{
+		item("other#3", at.Add(time.Hour), 100), item("things", at, 20), item("things#11", at.Add(2), 3), item("things#9", at.Add(1), 4),
+	}}}}
+	got, err := New(api, "views").Checkpoints(t.Context())
+	want := view.Checkpoint{
+		Newest: at.Add(2), Events: 27, Lag: 3 * time.Millisecond, At: at.Add(2 + time.Minute),
+	}
+	if diff := cmp.Diff(want, got["things"]); err != nil || len(got) != 2 || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
 }
 

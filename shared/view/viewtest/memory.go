@@ -21,6 +21,7 @@ type Memory struct {
 	positions   map[view.Generation]map[int]view.Position
 	controls    map[string]view.Control
 	checkpoints map[string]view.Checkpoint
+	batches     map[string]bool
 }
 
 type tallyKey struct {
@@ -39,7 +40,7 @@ var _ view.Table = (*Memory)(nil)
 func NewMemory() *Memory {
 	return &Memory{
 		rows: map[view.Generation]map[string]view.Item{}, tallies: map[tallyKey]*tally{}, positions: map[view.Generation]map[int]view.Position{},
-		controls: map[string]view.Control{}, checkpoints: map[string]view.Checkpoint{},
+		controls: map[string]view.Control{}, checkpoints: map[string]view.Checkpoint{}, batches: map[string]bool{},
 	}
 }
 
@@ -146,16 +147,14 @@ func (m *Memory) Save(_ context.Context, c view.Control) error {
 }
 
 // Advance implements view.Checkpoints.
-func (m *Memory) Advance(_ context.Context, name string, c view.Checkpoint) error {
+func (m *Memory) Advance(_ context.Context, name, batch string, c view.Checkpoint) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	old := m.checkpoints[name]
-	events := old.Events + c.Events
-	if !c.Newest.After(old.Newest) {
-		c = old
+	if m.batches[batch] {
+		return nil
 	}
-	c.Events = events
-	m.checkpoints[name] = c
+	m.batches[batch] = true
+	m.checkpoints[name] = m.checkpoints[name].Add(c)
 	return nil
 }
 
@@ -198,13 +197,14 @@ func (m *Memory) Entries(_ context.Context, name string, segment, _ int) iter.Se
 	}
 }
 
-// All gives everything that is kept of a view's generations.
+// All gives everything that is kept of a view's generations, but for who wrote it.
 func (m *Memory) All(name string) []view.Entry {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var all []view.Entry
 	for g, rows := range m.rows {
 		for id, row := range rows {
+			row.Writers = nil
 			all = append(all, view.Entry{Generation: g, Kind: view.KindRow, ID: id, Row: row})
 		}
 	}
@@ -315,8 +315,8 @@ func (h Hooked) Save(ctx context.Context, c view.Control) error {
 }
 
 // Advance implements view.Checkpoints.
-func (h Hooked) Advance(ctx context.Context, name string, c view.Checkpoint) error {
-	return h.write(ctx, "Advance", func() error { return h.Table.Advance(ctx, name, c) })
+func (h Hooked) Advance(ctx context.Context, name, batch string, c view.Checkpoint) error {
+	return h.write(ctx, "Advance", func() error { return h.Table.Advance(ctx, name, batch, c) })
 }
 
 // SavePosition implements view.Table.

@@ -44,6 +44,8 @@ func Run(t *testing.T, table view.Table) {
 	t.Run("generations", func(t *testing.T) { generations(t, table) })
 	t.Run("controls", func(t *testing.T) { controls(t, table) })
 	t.Run("checkpoints", func(t *testing.T) { checkpoints(t, table) })
+	t.Run("checkpoints whose answers are lost", func(t *testing.T) { lateCheckpoints(t, table) })
+	t.Run("writers of a row", func(t *testing.T) { writers(t, table) })
 	t.Run("positions", func(t *testing.T) { positions(t, table) })
 }
 
@@ -855,14 +857,58 @@ func checkpoints(t *testing.T, table view.Table) {
 	newer := view.Checkpoint{Newest: Epoch.Add(time.Millisecond), Events: 4, Lag: 2 * time.Second, At: Epoch.Add(2 * time.Second)}
 	older := view.Checkpoint{Newest: Epoch.Add(-time.Hour), Events: 5, Lag: time.Hour, At: Epoch.Add(3 * time.Second)}
 	for _, c := range []view.Checkpoint{first, newer, older, newer} {
-		if err := table.Advance(ctx, name, c); err != nil {
-			t.Fatal(err)
+		batch := ident.New()
+		for range 2 { // the second time as where the first answer was lost
+			if err := table.Advance(ctx, name, batch, c); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	all, err := table.Checkpoints(ctx)
 	newer.Events = 16
 	if diff := cmp.Diff(newer, all[name]); err != nil || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+}
+
+// lateCheckpoints lets the answers of many batches be lost, and gives each again after some dozen others.
+func lateCheckpoints(t *testing.T, table view.Table) {
+	ctx := context.Background()
+	name := "v" + ident.New()[:8]
+	batches := make([]string, 60)
+	for i := range batches {
+		batches[i] = ident.New()
+	}
+	for i := range len(batches) + 12 {
+		for _, given := range []int{i, i - 12} {
+			if given < 0 || given >= len(batches) {
+				continue
+			}
+			c := view.Checkpoint{Newest: Epoch.Add(time.Duration(given) * time.Second), Events: 1 << (given % 8), At: Epoch.Add(time.Hour)}
+			if err := table.Advance(ctx, name, batches[given], c); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	all, err := table.Checkpoints(ctx)
+	want := view.Checkpoint{Newest: Epoch.Add(59 * time.Second), Events: 7*255 + 15, At: Epoch.Add(time.Hour)}
+	if diff := cmp.Diff(want, all[name]); err != nil || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+}
+
+// writers is that a row keeps the names of its writers, by which they know it again.
+func writers(t *testing.T, table view.Table) {
+	ctx := context.Background()
+	g, id := view.Generation{View: "v" + ident.New()[:8], Number: 1}, ident.New()
+	for sequence, names := range [][]string{{"a"}, {"b", "a"}, nil} {
+		item := view.Item{ID: id, Sequence: int64(sequence + 1), Data: []byte("{}"), Writers: names}
+		if err := table.Put(ctx, g, int64(sequence), item, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := table.Row(ctx, g, id); err != nil || !slices.Equal(got.Writers, names) {
+			t.Errorf("written by %q, %v; want %q", got.Writers, err, names)
+		}
 	}
 }
 
