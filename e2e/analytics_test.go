@@ -17,10 +17,10 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"orderflow/cmd/orderflow/shop"
-	"orderflow/shared/analytics/analyticstest"
-	"orderflow/shared/ident"
-	"orderflow/shared/money"
-	orders "orderflow/shared/order"
+	"orderflow/shared/kit/ident"
+	"orderflow/shared/read/analytics/analyticstest"
+	"orderflow/shared/shop/money"
+	orders "orderflow/shared/shop/order"
 )
 
 // figures are those of an hour or a day, as the API shows them.

@@ -16,8 +16,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"orderflow/cmd/orderflow/shop"
-	"orderflow/shared/ident"
-	"orderflow/shared/money"
+	"orderflow/shared/kit/ident"
+	"orderflow/shared/shop/money"
 )
 
 func inParallel(n int, do func(i int)) {

@@ -15,15 +15,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
-	"orderflow/shared/adapter/consumerqueue"
-	"orderflow/shared/adapter/marktable"
-	"orderflow/shared/adapter/viewtable"
-	"orderflow/shared/audit"
-	"orderflow/shared/audit/whole"
-	"orderflow/shared/clock"
-	"orderflow/shared/es"
-	"orderflow/shared/ident"
-	"orderflow/shared/view"
+	"orderflow/shared/aws/consumerqueue"
+	"orderflow/shared/aws/marktable"
+	"orderflow/shared/aws/viewtable"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/ident"
+	"orderflow/shared/ops/audit"
+	"orderflow/shared/ops/audit/whole"
+	"orderflow/shared/read/view"
 )
 
 // runAudit runs the audit. The stack's schedule may have one under way.

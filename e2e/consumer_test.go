@@ -21,8 +21,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"orderflow/shared/ident"
-	"orderflow/shared/shipment"
+	"orderflow/shared/kit/ident"
+	"orderflow/shared/shop/shipment"
 )
 
 // codeOf takes the one block of code in a language out of a page.

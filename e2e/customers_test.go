@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"testing"
 
-	"orderflow/shared/ident"
+	"orderflow/shared/kit/ident"
 )
 
 // person is a customer as the API shows them. Name and Email are "" of one who is erased.

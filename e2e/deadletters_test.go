@@ -26,8 +26,8 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"orderflow/cmd/orderflow/shop"
-	"orderflow/shared/deadletter"
-	"orderflow/shared/ident"
+	"orderflow/shared/kit/ident"
+	"orderflow/shared/ops/deadletter"
 )
 
 // redrives is how often tests have run the redrive.

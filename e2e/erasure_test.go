@@ -26,11 +26,11 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"orderflow/cmd/orderflow/shop"
-	"orderflow/shared/adapter/dynamostore"
-	domain "orderflow/shared/customer"
-	"orderflow/shared/es"
-	"orderflow/shared/ident"
-	"orderflow/shared/personal"
+	"orderflow/shared/kit/dynamostore"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/ident"
+	domain "orderflow/shared/shop/customer"
+	"orderflow/shared/shop/personal"
 )
 
 // secrets are texts that stand nowhere but where a test has put them, with letters outside of ASCII, which encodings tell apart.

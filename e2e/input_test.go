@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"orderflow/shared/ident"
+	"orderflow/shared/kit/ident"
 )
 
 // What API Gateway makes of a query and of headers before a function sees them changes nothing:

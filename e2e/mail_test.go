@@ -22,17 +22,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"orderflow/shared/adapter/dynamostore"
-	"orderflow/shared/adapter/inboxtable"
-	"orderflow/shared/adapter/keyvault"
-	"orderflow/shared/adapter/mail"
-	"orderflow/shared/clock"
-	customers "orderflow/shared/customer"
-	"orderflow/shared/es"
-	"orderflow/shared/ident"
-	"orderflow/shared/inbox"
-	"orderflow/shared/notification"
-	orders "orderflow/shared/order"
+	"orderflow/shared/aws/keyvault"
+	"orderflow/shared/aws/mail"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamostore"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/ident"
+	"orderflow/shared/kit/inbox"
+	"orderflow/shared/kit/inboxtable"
+	"orderflow/shared/process/notification"
+	customers "orderflow/shared/shop/customer"
+	orders "orderflow/shared/shop/order"
 )
 
 // sender is what the stack sends from where it runs on an emulator (samconfig.toml).

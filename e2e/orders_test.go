@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"orderflow/cmd/orderflow/shop"
-	"orderflow/shared/ident"
-	"orderflow/shared/money"
+	"orderflow/shared/kit/ident"
+	"orderflow/shared/shop/money"
 )
 
 // An order of several lines, two of them of one SKU, is confirmed; stock, money, views and history agree about it.

@@ -15,13 +15,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"orderflow/shared/account"
-	"orderflow/shared/account/accounttest"
-	"orderflow/shared/adapter/dynamostore"
-	"orderflow/shared/clock"
-	"orderflow/shared/es"
-	"orderflow/shared/ident"
-	"orderflow/shared/money"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamostore"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/ident"
+	"orderflow/shared/shop/account"
+	"orderflow/shared/shop/account/accounttest"
+	"orderflow/shared/shop/money"
 )
 
 // moment is what an answer about the past says of itself.

@@ -21,7 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/klauspost/compress/zstd"
 
-	"orderflow/shared/ident"
+	"orderflow/shared/kit/ident"
 )
 
 // What a person says of themselves can be read by those who may, and stands nowhere else in clear: not in a table, on the bus, in a run of the saga, in the

@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"orderflow/shared/ident"
+	"orderflow/shared/kit/ident"
 )
 
 // A record of the events' stream that can't be read ends with both consumers' dead letters; orders go on beside it.

@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"orderflow/cmd/orderflow/shop"
-	"orderflow/shared/ident"
-	"orderflow/shared/money"
+	"orderflow/shared/kit/ident"
+	"orderflow/shared/shop/money"
 )
 
 // reprice sets what an article costs, in place of the version that it has.

@@ -16,9 +16,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"orderflow/shared/adapter/consumerqueue"
-	"orderflow/shared/ident"
-	"orderflow/shared/money"
+	"orderflow/shared/aws/consumerqueue"
+	"orderflow/shared/kit/ident"
+	"orderflow/shared/shop/money"
 )
 
 // article is a product as the API shows it.

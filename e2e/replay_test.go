@@ -26,12 +26,12 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"orderflow/cmd/orderflow/shop"
-	"orderflow/shared/adapter/consumerqueue"
-	"orderflow/shared/es"
-	"orderflow/shared/ident"
-	"orderflow/shared/replay"
-	"orderflow/shared/resume"
-	"orderflow/shared/saga"
+	"orderflow/shared/aws/consumerqueue"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/ident"
+	"orderflow/shared/ops/replay"
+	"orderflow/shared/ops/resume"
+	"orderflow/shared/process/saga"
 )
 
 // newConsumer puts a consumer behind the stack's bus, as a shop does with a queue and a rule of its own. It returns its name and its queue.

@@ -18,11 +18,11 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"orderflow/cmd/orderflow/shop"
-	"orderflow/shared/adapter/consumerqueue"
-	"orderflow/shared/adapter/eventbus"
-	"orderflow/shared/es"
-	"orderflow/shared/ident"
-	"orderflow/shared/stock"
+	"orderflow/shared/aws/consumerqueue"
+	"orderflow/shared/aws/eventbus"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/ident"
+	"orderflow/shared/shop/stock"
 )
 
 // A consumer of each version of order.cancelled gets the event once, as it knows it, live and replayed; a rule that matches nothing gets nothing, and that is

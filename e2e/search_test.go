@@ -32,11 +32,11 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/klauspost/compress/zstd"
 
-	domain "orderflow/shared/customer"
-	"orderflow/shared/es"
-	"orderflow/shared/money"
-	ordering "orderflow/shared/order"
-	"orderflow/shared/personal"
+	"orderflow/shared/kit/es"
+	domain "orderflow/shared/shop/customer"
+	"orderflow/shared/shop/money"
+	ordering "orderflow/shared/shop/order"
+	"orderflow/shared/shop/personal"
 )
 
 type moneyOf = money.Money

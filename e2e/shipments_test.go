@@ -23,14 +23,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"orderflow/cmd/orderflow/shop"
-	"orderflow/shared/adapter/dynamostore"
-	"orderflow/shared/clock"
 	"orderflow/shared/contract"
-	"orderflow/shared/es"
-	"orderflow/shared/ident"
-	orders "orderflow/shared/order"
-	"orderflow/shared/shipment"
-	"orderflow/shared/stock"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamostore"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/ident"
+	orders "orderflow/shared/shop/order"
+	"orderflow/shared/shop/shipment"
+	"orderflow/shared/shop/stock"
 )
 
 // parcel is a shipment as the API shows it.

@@ -12,7 +12,7 @@ import (
 	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"orderflow/cmd/orderflow/shop"
-	"orderflow/shared/recount"
+	"orderflow/shared/ops/recount"
 )
 
 // TestStockIsRebuilt: a row as a backup from before its last count has it, and one that is lost,

@@ -38,8 +38,8 @@ import (
 
 	"orderflow/cmd/orderflow/deployment"
 	"orderflow/cmd/orderflow/shop"
-	"orderflow/shared/ident"
-	"orderflow/shared/money"
+	"orderflow/shared/kit/ident"
+	"orderflow/shared/shop/money"
 )
 
 const (

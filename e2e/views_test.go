@@ -20,8 +20,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"orderflow/shared/adapter/viewtable"
-	"orderflow/shared/view/verify"
+	"orderflow/shared/aws/viewtable"
+	"orderflow/shared/ops/verify"
 )
 
 // cli builds the command-line program.

@@ -9,14 +9,14 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
 
-	"orderflow/shared/adapter/queue"
-	"orderflow/shared/choreography"
-	"orderflow/shared/clock"
-	"orderflow/shared/es"
-	"orderflow/shared/order"
-	"orderflow/shared/shipment"
-	"orderflow/shared/shipment/shipmenttest"
-	"orderflow/shared/stock"
+	"orderflow/shared/inbound/queue"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/process/choreography"
+	"orderflow/shared/shop/order"
+	"orderflow/shared/shop/shipment"
+	"orderflow/shared/shop/shipment/shipmenttest"
+	"orderflow/shared/shop/stock"
 )
 
 // asked notes what consumers ask of the contexts.

@@ -11,14 +11,14 @@ import (
 	"testing"
 	"time"
 
-	"orderflow/shared/analytics"
-	"orderflow/shared/choreography"
-	"orderflow/shared/clock"
 	"orderflow/shared/contract"
-	"orderflow/shared/erasure"
-	"orderflow/shared/es"
-	"orderflow/shared/notification"
-	"orderflow/shared/saga/starter"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/process/choreography"
+	"orderflow/shared/process/erasure"
+	"orderflow/shared/process/notification"
+	"orderflow/shared/process/starter"
+	"orderflow/shared/read/analytics"
 )
 
 // consumers are the handlers of the queues behind the bus, with nothing behind them: what they refuse they refuse before they reach for anything.

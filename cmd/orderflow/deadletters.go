@@ -18,8 +18,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"orderflow/cmd/orderflow/shop"
-	"orderflow/shared/clock"
-	"orderflow/shared/deadletter"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/ops/deadletter"
 )
 
 func deadLettersCommand(stack *stackFlag) *cobra.Command {

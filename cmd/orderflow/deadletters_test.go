@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"orderflow/cmd/orderflow/shop"
-	"orderflow/shared/clock"
+	"orderflow/shared/kit/clock"
 )
 
 // What can't be meant is refused before anything is asked of anybody.

@@ -21,15 +21,15 @@ import (
 	"golang.org/x/time/rate"
 
 	"orderflow/cmd/orderflow/deployment"
-	"orderflow/shared/adapter/consumerqueue"
-	"orderflow/shared/adapter/dynamostore"
-	"orderflow/shared/adapter/eventarchive"
-	"orderflow/shared/clock"
+	"orderflow/shared/aws/consumerqueue"
+	"orderflow/shared/aws/eventarchive"
 	"orderflow/shared/contract"
-	"orderflow/shared/es"
-	"orderflow/shared/order"
-	"orderflow/shared/replay"
-	"orderflow/shared/resume"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamostore"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/ops/replay"
+	"orderflow/shared/ops/resume"
+	"orderflow/shared/shop/order"
 )
 
 func eventsCommand(stack *stackFlag) *cobra.Command {

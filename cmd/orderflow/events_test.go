@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"orderflow/shared/audit/whole"
+	"orderflow/shared/ops/audit/whole"
 )
 
 // What can't be meant is refused before anything is asked of AWS, and names its flag.

@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"orderflow/shared/clock"
-	"orderflow/shared/decimal"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/decimal"
 )
 
 // strict gives a command and those below it the one rule for what is typed. No flag and no argument

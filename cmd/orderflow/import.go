@@ -22,8 +22,8 @@ import (
 	"orderflow/cmd/orderflow/cdnow"
 	"orderflow/cmd/orderflow/deployment"
 	"orderflow/cmd/orderflow/shop"
-	"orderflow/shared/clock"
-	"orderflow/shared/money"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/shop/money"
 )
 
 func importCommand(stack *stackFlag) *cobra.Command {

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"orderflow/cmd/orderflow/shop"
-	"orderflow/shared/clock"
+	"orderflow/shared/kit/clock"
 )
 
 // pageOfOrders is the largest page that the API gives.

@@ -10,11 +10,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/spf13/cobra"
 
-	"orderflow/shared/adapter/dynamostore"
-	"orderflow/shared/adapter/producttable"
-	"orderflow/shared/clock"
-	"orderflow/shared/es"
-	"orderflow/shared/product"
+	"orderflow/shared/aws/producttable"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamostore"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/product"
 )
 
 func productsCommand(stack *stackFlag) *cobra.Command {

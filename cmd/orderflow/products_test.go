@@ -6,11 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"orderflow/shared/clock"
-	"orderflow/shared/es"
-	"orderflow/shared/es/memstore"
-	"orderflow/shared/product"
-	"orderflow/shared/product/producttest"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/es/memstore"
+	"orderflow/shared/shop/product"
+	"orderflow/shared/shop/product/producttest"
 )
 
 // TestInspectProducts finds what differs and leaves it, mends it when asked to, and finds nothing

@@ -18,16 +18,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"orderflow/cmd/orderflow/deployment"
-	"orderflow/shared/adapter/dynamostore"
-	"orderflow/shared/adapter/marktable"
-	"orderflow/shared/adapter/stocktable"
-	"orderflow/shared/audit"
-	"orderflow/shared/clock"
-	"orderflow/shared/es"
-	"orderflow/shared/ident"
-	"orderflow/shared/recount"
-	"orderflow/shared/resume"
-	"orderflow/shared/stock"
+	"orderflow/shared/aws/marktable"
+	"orderflow/shared/aws/stocktable"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamostore"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/ident"
+	"orderflow/shared/ops/audit"
+	"orderflow/shared/ops/recount"
+	"orderflow/shared/ops/resume"
+	"orderflow/shared/shop/stock"
 )
 
 func stockCommand(stack *stackFlag) *cobra.Command {

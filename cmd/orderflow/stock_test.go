@@ -11,13 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"orderflow/shared/audit"
-	"orderflow/shared/clock"
-	"orderflow/shared/es"
-	"orderflow/shared/es/estest"
-	"orderflow/shared/recount"
-	"orderflow/shared/resume"
-	"orderflow/shared/stock"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/es/estest"
+	"orderflow/shared/ops/audit"
+	"orderflow/shared/ops/recount"
+	"orderflow/shared/ops/resume"
+	"orderflow/shared/shop/stock"
 )
 
 // TestStockIsAskedForProperly: what can't be meant is refused before anything is asked of AWS.

@@ -20,15 +20,15 @@ import (
 	"golang.org/x/term"
 
 	"orderflow/cmd/orderflow/deployment"
-	"orderflow/shared/adapter/dynamostore"
-	"orderflow/shared/adapter/viewtable"
-	"orderflow/shared/clock"
-	"orderflow/shared/es"
-	"orderflow/shared/ident"
-	"orderflow/shared/view"
-	"orderflow/shared/view/catalog"
-	"orderflow/shared/view/rebuild"
-	"orderflow/shared/view/verify"
+	"orderflow/shared/aws/viewtable"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamostore"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/ident"
+	"orderflow/shared/ops/rebuild"
+	"orderflow/shared/ops/verify"
+	"orderflow/shared/read/view"
+	"orderflow/shared/read/view/catalog"
 )
 
 // viewAttempts is how often a request is sent in all: work over a whole table meets throttles, and has time.

@@ -15,16 +15,16 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	"golang.org/x/sync/errgroup"
 
-	"orderflow/shared/adapter/awstest"
-	"orderflow/shared/adapter/dynamostore"
-	"orderflow/shared/adapter/viewtable"
-	"orderflow/shared/clock"
-	"orderflow/shared/es"
-	"orderflow/shared/money"
-	"orderflow/shared/order"
-	"orderflow/shared/view"
-	"orderflow/shared/view/catalog"
-	"orderflow/shared/view/rebuild"
+	"orderflow/shared/aws/awstest"
+	"orderflow/shared/aws/viewtable"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamostore"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/ops/rebuild"
+	"orderflow/shared/read/view"
+	"orderflow/shared/read/view/catalog"
+	"orderflow/shared/shop/money"
+	"orderflow/shared/shop/order"
 )
 
 // The price of a million request units, on demand, in us-east-1, in US dollars: https://aws.amazon.com/dynamodb/pricing/on-demand/, standard table class.

@@ -14,15 +14,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"orderflow/shared/account"
-	"orderflow/shared/account/accounttest"
-	"orderflow/shared/adapter/awsenv"
-	"orderflow/shared/adapter/awstest"
-	"orderflow/shared/adapter/dynamostore"
-	"orderflow/shared/clock"
-	"orderflow/shared/es"
-	"orderflow/shared/payment"
-	"orderflow/shared/payment/paymenttest"
+	"orderflow/shared/aws/awsenv"
+	"orderflow/shared/aws/awstest"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamostore"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/account"
+	"orderflow/shared/shop/account/accounttest"
+	"orderflow/shared/shop/payment"
+	"orderflow/shared/shop/payment/paymenttest"
 )
 
 // TestMain makes the suites' random runs fewer than in memory: each of their steps is many requests here.

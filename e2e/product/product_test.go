@@ -15,15 +15,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"orderflow/shared/adapter/awstest"
-	"orderflow/shared/adapter/dynamostore"
-	"orderflow/shared/adapter/producttable"
-	"orderflow/shared/clock"
-	"orderflow/shared/es"
-	"orderflow/shared/es/estest"
-	"orderflow/shared/money"
-	"orderflow/shared/product"
-	"orderflow/shared/product/producttest"
+	"orderflow/shared/aws/awstest"
+	"orderflow/shared/aws/producttable"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamostore"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/es/estest"
+	"orderflow/shared/shop/money"
+	"orderflow/shared/shop/product"
+	"orderflow/shared/shop/product/producttest"
 )
 
 // TestMain makes the suite's random runs fewer than in memory: each of their steps is some requests

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"orderflow/shared/order"
+	"orderflow/shared/shop/order"
 )
 
 // fault is a way in which a step goes wrong.

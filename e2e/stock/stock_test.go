@@ -12,12 +12,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"orderflow/shared/adapter/awstest"
-	"orderflow/shared/adapter/dynamostore"
-	"orderflow/shared/adapter/stocktable"
-	"orderflow/shared/clock"
-	"orderflow/shared/es"
-	"orderflow/shared/stock/stocktest"
+	"orderflow/shared/aws/awstest"
+	"orderflow/shared/aws/stocktable"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamostore"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/stock/stocktest"
 )
 
 // TestMain makes the suite's random runs fewer than in memory: each of their steps is some requests here.

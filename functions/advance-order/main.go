@@ -7,13 +7,13 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"orderflow/shared/adapter/awsenv"
-	"orderflow/shared/adapter/dynamostore"
-	"orderflow/shared/adapter/ordertask"
-	"orderflow/shared/adapter/sfntask"
-	"orderflow/shared/clock"
-	"orderflow/shared/es"
-	"orderflow/shared/order"
+	"orderflow/shared/aws/awsenv"
+	"orderflow/shared/inbound/ordertask"
+	"orderflow/shared/inbound/sfntask"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamostore"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/order"
 )
 
 func main() {

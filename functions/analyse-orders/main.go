@@ -7,13 +7,13 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"orderflow/shared/adapter/analyticstable"
-	"orderflow/shared/adapter/awsenv"
-	"orderflow/shared/adapter/deadlettertable"
-	"orderflow/shared/adapter/queue"
-	"orderflow/shared/analytics"
-	"orderflow/shared/clock"
-	"orderflow/shared/deadletter"
+	"orderflow/shared/aws/analyticstable"
+	"orderflow/shared/aws/awsenv"
+	"orderflow/shared/aws/deadlettertable"
+	"orderflow/shared/inbound/queue"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/ops/deadletter"
+	"orderflow/shared/read/analytics"
 )
 
 func main() {

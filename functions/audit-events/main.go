@@ -11,17 +11,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"orderflow/shared/adapter/auditqueue"
-	"orderflow/shared/adapter/awsenv"
-	"orderflow/shared/adapter/dynamostore"
-	"orderflow/shared/adapter/eventbus"
-	"orderflow/shared/adapter/marktable"
-	"orderflow/shared/adapter/metrics"
-	"orderflow/shared/audit"
-	"orderflow/shared/clock"
+	"orderflow/shared/aws/auditqueue"
+	"orderflow/shared/aws/awsenv"
+	"orderflow/shared/aws/eventbus"
+	"orderflow/shared/aws/marktable"
+	"orderflow/shared/aws/metrics"
 	"orderflow/shared/contract"
 	"orderflow/shared/contract/publish"
-	"orderflow/shared/order"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamostore"
+	"orderflow/shared/ops/audit"
+	"orderflow/shared/shop/order"
 )
 
 func main() {

@@ -7,16 +7,16 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"orderflow/shared/adapter/awsenv"
-	"orderflow/shared/adapter/deadlettertable"
-	"orderflow/shared/adapter/dynamostore"
-	"orderflow/shared/adapter/queue"
-	"orderflow/shared/adapter/shippingtable"
-	"orderflow/shared/choreography"
-	"orderflow/shared/clock"
-	"orderflow/shared/deadletter"
-	"orderflow/shared/es"
-	"orderflow/shared/shipment"
+	"orderflow/shared/aws/awsenv"
+	"orderflow/shared/aws/deadlettertable"
+	"orderflow/shared/aws/shippingtable"
+	"orderflow/shared/inbound/queue"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamostore"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/ops/deadletter"
+	"orderflow/shared/process/choreography"
+	"orderflow/shared/shop/shipment"
 )
 
 func main() {

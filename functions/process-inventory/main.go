@@ -8,17 +8,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
-	"orderflow/shared/adapter/awsenv"
-	"orderflow/shared/adapter/deadlettertable"
-	"orderflow/shared/adapter/dynamostore"
-	"orderflow/shared/adapter/inventoryqueue"
-	"orderflow/shared/adapter/queue"
-	"orderflow/shared/adapter/stocktable"
-	"orderflow/shared/adapter/tasktoken"
-	"orderflow/shared/clock"
-	"orderflow/shared/deadletter"
-	"orderflow/shared/es"
-	"orderflow/shared/stock"
+	"orderflow/shared/aws/awsenv"
+	"orderflow/shared/aws/deadlettertable"
+	"orderflow/shared/aws/stocktable"
+	"orderflow/shared/aws/tasktoken"
+	"orderflow/shared/inbound/inventoryqueue"
+	"orderflow/shared/inbound/queue"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamostore"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/ops/deadletter"
+	"orderflow/shared/shop/stock"
 )
 
 func main() {

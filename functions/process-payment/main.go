@@ -7,14 +7,14 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"orderflow/shared/account"
-	"orderflow/shared/adapter/awsenv"
-	"orderflow/shared/adapter/dynamostore"
-	"orderflow/shared/adapter/paymenttask"
-	"orderflow/shared/adapter/sfntask"
-	"orderflow/shared/clock"
-	"orderflow/shared/es"
-	"orderflow/shared/payment"
+	"orderflow/shared/aws/awsenv"
+	"orderflow/shared/inbound/paymenttask"
+	"orderflow/shared/inbound/sfntask"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamostore"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/account"
+	"orderflow/shared/shop/payment"
 )
 
 func main() {

@@ -10,18 +10,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"orderflow/shared/adapter/awsenv"
-	"orderflow/shared/adapter/dynamostore"
-	"orderflow/shared/adapter/eventbus"
-	"orderflow/shared/adapter/marktable"
-	"orderflow/shared/adapter/metrics"
-	"orderflow/shared/adapter/stream"
-	"orderflow/shared/audit"
-	"orderflow/shared/clock"
+	"orderflow/shared/aws/awsenv"
+	"orderflow/shared/aws/eventbus"
+	"orderflow/shared/aws/marktable"
+	"orderflow/shared/aws/metrics"
 	"orderflow/shared/contract"
 	"orderflow/shared/contract/publish"
-	"orderflow/shared/es"
-	"orderflow/shared/order"
+	"orderflow/shared/inbound/stream"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamostore"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/ops/audit"
+	"orderflow/shared/shop/order"
 )
 
 func main() {

@@ -11,14 +11,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"orderflow/shared/adapter/awsenv"
-	"orderflow/shared/adapter/deadlettertable"
-	"orderflow/shared/adapter/metrics"
-	"orderflow/shared/adapter/redrive"
-	"orderflow/shared/adapter/sfnstart"
-	"orderflow/shared/adapter/topic"
-	"orderflow/shared/clock"
-	"orderflow/shared/deadletter"
+	"orderflow/shared/aws/awsenv"
+	"orderflow/shared/aws/deadlettertable"
+	"orderflow/shared/aws/metrics"
+	"orderflow/shared/aws/redrive"
+	"orderflow/shared/aws/sfnstart"
+	"orderflow/shared/aws/topic"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/ops/deadletter"
 )
 
 func main() {

@@ -8,14 +8,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
-	"orderflow/shared/adapter/awsenv"
-	"orderflow/shared/adapter/dynamostore"
-	"orderflow/shared/adapter/keyvault"
-	"orderflow/shared/adapter/sfntask"
-	"orderflow/shared/adapter/shipmenttask"
-	"orderflow/shared/clock"
-	"orderflow/shared/es"
-	"orderflow/shared/shipment"
+	"orderflow/shared/aws/awsenv"
+	"orderflow/shared/aws/keyvault"
+	"orderflow/shared/inbound/sfntask"
+	"orderflow/shared/inbound/shipmenttask"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamostore"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/shipment"
 )
 
 func main() {

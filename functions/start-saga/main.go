@@ -8,13 +8,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
-	"orderflow/shared/adapter/awsenv"
-	"orderflow/shared/adapter/deadlettertable"
-	"orderflow/shared/adapter/queue"
-	"orderflow/shared/adapter/sfnstart"
-	"orderflow/shared/clock"
-	"orderflow/shared/deadletter"
-	"orderflow/shared/saga/starter"
+	"orderflow/shared/aws/awsenv"
+	"orderflow/shared/aws/deadlettertable"
+	"orderflow/shared/aws/sfnstart"
+	"orderflow/shared/inbound/queue"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/ops/deadletter"
+	"orderflow/shared/process/starter"
 )
 
 func main() {

@@ -9,12 +9,12 @@ import (
 	"strings"
 	"testing"
 
-	"orderflow/shared/adapter/metrics"
-	"orderflow/shared/adapter/stream"
-	"orderflow/shared/audit"
-	"orderflow/shared/deadletter"
-	"orderflow/shared/sweep"
-	"orderflow/shared/view"
+	"orderflow/shared/aws/metrics"
+	"orderflow/shared/inbound/stream"
+	"orderflow/shared/ops/audit"
+	"orderflow/shared/ops/deadletter"
+	"orderflow/shared/process/sweep"
+	"orderflow/shared/read/view"
 )
 
 // An alarm as CloudWatch compares it: metric with dimension, statistic, threshold.
@@ -545,7 +545,7 @@ func main() {
 	} {
 		t.Run(name, func(t *testing.T) {
 			files := []source{
-				parseSource(t, "shared/sweep/sweep.go", tc.service.apply(t, service)), parseSource(t, "functions/sweep-orders/main.go", tc.wiring.apply(t, wiring)),
+				parseSource(t, "shared/process/sweep/sweep.go", tc.service.apply(t, service)), parseSource(t, "functions/sweep-orders/main.go", tc.wiring.apply(t, wiring)),
 			}
 			wantOne(t, measured([]alarm{counts(sweep.MetricFound, "Maximum", 0)}, emitted(files)), tc.service.want+tc.wiring.want)
 		})

@@ -43,7 +43,7 @@ func everyRule(t *testing.T, whole template, files []source) findings {
 		queues(whole), consumers(whole, files), handovers(whole), letters(whole, files), replays(whole, files), checked(whole, files), patterns(whole, rows), writers(categories(files), whole),
 		alarming(whole, inner), nested(whole, inner), measured(wanted(whole), emitted(files)),
 		routes(whole, operations(t, readFile(t, "docs/openapi.yaml"))), substitutions(machine, whole), stepTimes(parseMachine(t, machine), whole),
-		wiring(files), placed(files), domainImports(files), adapterImports(files), heads(files), packageNames(files), faults,
+		wiring(files), placed(files), imports(files), heads(files), packageNames(files), faults,
 	)
 }
 

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"orderflow/shared/deadletter"
+	"orderflow/shared/ops/deadletter"
 )
 
 const (

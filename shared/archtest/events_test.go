@@ -18,7 +18,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"orderflow/shared/audit"
+	"orderflow/shared/ops/audit"
 )
 
 // Stored events that nobody outside may see, each with the reason. None so far.
@@ -49,7 +49,7 @@ func parseCatalogue(t *testing.T, text string) []row {
 func storedEvents(files []source) map[string]string {
 	all := map[string]string{}
 	for _, f := range files {
-		if _, ok := contexts[f.dir()]; !ok || f.isTest() {
+		if contextOf(f.dir()) != f.dir() || f.isTest() {
 			continue
 		}
 		ast.Inspect(f.ast, func(n ast.Node) bool {
@@ -193,7 +193,7 @@ func checked(t template, files []source) (found findings) {
 func categories(files []source) map[string]string {
 	all := map[string]string{}
 	for _, f := range files {
-		if _, ok := contexts[f.dir()]; !ok || f.isTest() {
+		if contextOf(f.dir()) != f.dir() || f.isTest() {
 			continue
 		}
 		ast.Inspect(f.ast, func(n ast.Node) bool {
@@ -268,7 +268,7 @@ func TestEvents(t *testing.T) {
 
 func TestEventRulesFind(t *testing.T) {
 	const code = `package order
-import "orderflow/shared/es"
+import "orderflow/shared/kit/es"
 const (Category = "order")
 func Register(r *es.Registry) { es.Register[Placed](r, "order.placed", 1) }`
 	const catalogue = `events:
@@ -336,7 +336,7 @@ func Take(e es.Envelope) error { _, err := contract.Decode(e); return err }`
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := memoryFS(files, tc.without, tc.with)
-			order := []source{parseSource(t, "shared/order/events.go", tc.code.apply(t, code))}
+			order := []source{parseSource(t, "shared/shop/order/events.go", tc.code.apply(t, code))}
 			rows, whole := parseCatalogue(t, tc.catalogue.apply(t, catalogue)), tc.rule.template(t, rule)
 			function := []source{parseSource(t, "functions/take-orders/main.go", tc.main.apply(t, main)), parseSource(t, "shared/taker/taker.go", tc.taker.apply(t, taker))}
 			got := slices.Concat(catalogued(storedEvents(order), rows, folder), patterns(whole, rows), checked(whole, function), writers(categories(order), whole))

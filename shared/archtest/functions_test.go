@@ -121,7 +121,7 @@ func TestEnvironment(t *testing.T) { wantNone(t, environment(sources(t), mainTem
 
 func TestEnvironmentFinds(t *testing.T) {
 	const code = `package main
-import "orderflow/shared/adapter/awsenv"
+import "orderflow/shared/aws/awsenv"
 func main() { _ = awsenv.Env("EVENTS_TABLE") }`
 	const function = `
 Resources:

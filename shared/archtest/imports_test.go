@@ -9,37 +9,54 @@ import (
 	"testing"
 )
 
-// The packages that every other one may build on. They know nothing of orders.
-var kit = []string{"shared/backoff", "shared/clock", "shared/decimal", "shared/es", "shared/faults", "shared/ident", "shared/inbox", "shared/money", "shared/personal"}
-
-// The contexts, and the other contexts that each may know. Between contexts there are ids and ports; these few are values that both sides share.
-var contexts = map[string][]string{
-	"shared/account":  nil,
-	"shared/customer": nil,
-	"shared/order":    {"shared/product", "shared/shipment"}, // the offer, the address
-	"shared/payment":  {"shared/account"},                    // one transaction over the attempt and the account
-	"shared/product":  nil,
-	"shared/request":  nil,
-	"shared/shipment": nil,
-	"shared/stock":    nil,
+// folder is a folder of shared with what its packages may import of the others. Each imports itself, the
+// standard library, and what is named here.
+type folder struct {
+	name  string
+	below []string // the folders that it may import
+	plain bool     // no library, but for those that a package is there to wrap
+	aws   bool     // its packages speak to AWS or are called by it
+	apart bool     // its packages don't know each other
 }
 
-// Packages that stand between contexts, or beside them: they know contexts, and AWS no more than contexts do. Adapters are the only ones that know AWS.
-var others = []string{"shared/adapter", "shared/analytics", "shared/archtest", "shared/audit", "shared/choreography", "shared/contract", "shared/deadletter", "shared/erasure", "shared/notification", "shared/poison", "shared/recount", "shared/replay", "shared/resume", "shared/saga", "shared/sweep", "shared/view"}
+// The folders, from the bottom up. No arrow runs upward, and none between inbound and aws, which functions wire.
+var folders = []folder{
+	{name: "shared/kit", plain: true},
+	{name: "shared/shop", below: []string{"kit"}, plain: true},
+	{name: "shared/contract", below: []string{"kit", "shop"}},
+	{name: "shared/read", below: []string{"kit", "shop", "contract"}},
+	{name: "shared/process", below: []string{"kit", "shop", "contract", "read"}},
+	{name: "shared/ops", below: []string{"kit", "shop", "contract", "read", "process"}},
+	{name: "shared/inbound", below: []string{"kit", "shop", "contract", "read", "process", "ops"}, aws: true, apart: true},
+	{name: "shared/aws", below: []string{"kit", "shop", "contract", "read", "process", "ops"}, aws: true, apart: true},
+	{name: "shared/archtest", below: []string{"kit", "shop", "contract", "read", "process", "ops", "inbound", "aws"}, aws: true},
+}
+
+// contexts are those of the shop that know another one. Between contexts there are ids and ports; these few are
+// values that both sides share, or, of payment, one transaction over the attempt and the account.
+var contexts = map[string][]string{
+	"shared/shop/order":   {"shared/shop/product", "shared/shop/shipment"}, // the offer, the address
+	"shared/shop/payment": {"shared/shop/account"},
+}
+
+// words are what all contexts speak in.
+var words = []string{"shared/shop/money", "shared/shop/personal"}
 
 // The libraries that packages of the kit wrap, so that no other one has to know them.
-var libraries = map[string]string{
-	"shared/ident": "github.com/google/uuid",
+var libraries = map[string][]string{
+	"shared/kit/ident":       {"github.com/google/uuid"},
+	"shared/kit/dynamostore": {"github.com/aws/", "github.com/klauspost/compress/"},
+	"shared/kit/inboxtable":  {"github.com/aws/"},
 }
 
-// What the tests of kit and contexts use besides.
+// What tests use besides.
 var testLibraries = []string{"pgregory.net/rapid", "github.com/google/go-cmp/", "github.com/bojanz/address"}
 
-// What adapters' tests share: a real AWS to talk to, and the clients' settings that the functions have.
-var testAdapters = []string{"shared/adapter/awstest", "shared/adapter/awsenv"}
+// What the tests of packages that speak to AWS share: one to talk to, and the clients' settings that the functions have.
+var testAWS = []string{"shared/aws/awstest", "shared/aws/awsenv"}
 
 // Implementations of es.Store, the only ones that may make a Head.
-var stores = []string{"shared/es", "shared/es/memstore", "shared/adapter/dynamostore"}
+var stores = []string{"shared/kit/es", "shared/kit/es/memstore", "shared/kit/dynamostore"}
 
 // Names that say nothing of what is inside.
 var emptyNames = []string{"types", "models", "utils", "common", "helpers", "util", "misc", "base"}
@@ -53,76 +70,107 @@ func isAWS(importPath string) bool {
 	return strings.HasPrefix(importPath, "github.com/aws/") || strings.HasPrefix(importPath, "github.com/awslabs/")
 }
 
-func inKit(dir string) bool {
-	return slices.ContainsFunc(kit, func(k string) bool { return within(dir, k) })
-}
-
-// contextOf is the context that a folder belongs to, or "".
-func contextOf(dir string) string {
-	for c := range contexts {
-		if within(dir, c) {
-			return c
+// folderOf is the folder of shared that a package belongs to; ok is false for what is in none.
+func folderOf(dir string) (f folder, ok bool) {
+	for _, f := range folders {
+		if within(dir, f.name) {
+			return f, true
 		}
 	}
-	return ""
+	return folder{}, false
+}
+
+// contextOf is the context that a package belongs to, or "".
+func contextOf(dir string) string {
+	name, ok := strings.CutPrefix(dir, "shared/shop/")
+	if !ok {
+		return ""
+	}
+	name, _, _ = strings.Cut(name, "/")
+	return "shared/shop/" + name
+}
+
+// packageOf is the folder that a package and those below it share.
+func packageOf(f folder, dir string) string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(dir, f.name+"/"), "/")
+	return f.name + "/" + name
 }
 
 func within(dir, of string) bool { return dir == of || strings.HasPrefix(dir, of+"/") }
 
-// placed: every package under shared is one that the rules know where to put.
+// placed: every package under shared is in one of its folders.
 func placed(files []source) (found findings) {
 	for _, f := range files {
-		isOther := slices.ContainsFunc(others, func(o string) bool { return within(f.dir(), o) })
-		if within(f.dir(), "shared") && contextOf(f.dir()) == "" && !isOther && !inKit(f.dir()) {
-			found.addf("%s: is %s kit, a context or something else? This package's tables don't say", f.name, f.dir())
+		if _, ok := folderOf(f.dir()); !ok && within(f.dir(), "shared") {
+			found.addf("%s: %s is in none of the folders of shared that the rules know", f.name, f.dir())
 		}
 	}
 	return found
 }
 
-// domainImports: kit and contexts import the standard library, the kit, and what the table above names.
-func domainImports(files []source) (found findings) {
+// imports: a folder's packages import what its row says. Tests, and packages that only tests use, may look at the
+// other folders, but for what speaks to AWS.
+func imports(files []source) (found findings) {
 	for _, f := range files {
-		context := contextOf(f.dir())
-		if context == "" && !inKit(f.dir()) {
+		in, ok := folderOf(f.dir())
+		if !ok {
 			continue
 		}
 		for _, path := range f.imports() {
-			own, ours := strings.CutPrefix(path, module+"/")
-			switch {
-			case libraries[f.dir()] != "" && strings.HasPrefix(path, libraries[f.dir()]):
-			case isStandard(path), ours && inKit(own) && !forTests(own), ours && slices.Contains(contexts[context], own), ours && own == f.dir():
-			case f.forTests() && ours && !strings.HasPrefix(own, "shared/adapter/"):
-			case f.forTests() && slices.ContainsFunc(testLibraries, func(l string) bool { return strings.HasPrefix(path, l) }):
-			default:
-				found.addf("%s imports %s: kit and contexts import the standard library and each other as far as the table allows", f.name, path)
+			if own, ours := strings.CutPrefix(path, module+"/"); ours {
+				found.object(f.name, path, ownImport(f, in, own))
+			} else if !isStandard(path) {
+				found.object(f.name, path, libraryImport(f, in, path))
 			}
 		}
 	}
 	return found
 }
 
-// adapterImports: an adapter wraps one technology and doesn't know the others; nothing below shared knows an adapter, or AWS, unless it is one.
-func adapterImports(files []source) (found findings) {
-	for _, f := range files {
-		if !within(f.dir(), "shared") || f.dir() == "shared/archtest" {
-			continue
-		}
-		for _, path := range f.imports() {
-			own, _ := strings.CutPrefix(path, module+"/")
-			inAdapter := within(f.dir(), "shared/adapter")
-			switch {
-			case f.isTest() && slices.Contains(testAdapters, own):
-			case inAdapter && strings.HasPrefix(own, "shared/adapter/") && !within(own, f.dir()) && !within(f.dir(), own):
-				found.addf("%s imports %s: adapters don't know each other", f.name, path)
-			case !inAdapter && strings.HasPrefix(own, "shared/adapter/"):
-				found.addf("%s imports %s: only functions, commands and end-to-end tests wire adapters", f.name, path)
-			case !inAdapter && isAWS(path):
-				found.addf("%s imports %s: AWS is for adapters", f.name, path)
-			}
-		}
+// object adds a finding where there is an objection to an import.
+func (f *findings) object(name, path, objection string) {
+	if objection != "" {
+		f.addf("%s imports %s: %s", name, path, objection)
 	}
-	return found
+}
+
+// ownImport says what is wrong with an import of this module, "" where nothing is.
+func ownImport(f source, in folder, own string) string {
+	to, ok := folderOf(own)
+	context, other := contextOf(f.dir()), contextOf(own)
+	switch {
+	case f.isTest() && slices.Contains(testAWS, own):
+		return ""
+	case !ok:
+		return "shared builds on nothing outside of shared"
+	case to.name == in.name && in.apart && packageOf(in, f.dir()) != packageOf(to, own):
+		return "the packages of " + in.name + " don't know each other"
+	case f.forTests() && !to.aws && in.below != nil:
+		return ""
+	case forTests(own) && !f.forTests():
+		return "only tests import a package for tests"
+	case context != "" && other != "" && context != other && !slices.Contains(words, other) && !slices.Contains(contexts[context], other):
+		return "contexts know of each other what the table allows"
+	case to.name == in.name || slices.Contains(in.below, strings.TrimPrefix(to.name, "shared/")):
+		return ""
+	}
+	return in.name + " may not import " + to.name
+}
+
+// libraryImport says what is wrong with an import from another module, "" where nothing is.
+func libraryImport(f source, in folder, path string) string {
+	has := func(prefixes []string) bool {
+		return slices.ContainsFunc(prefixes, func(l string) bool { return strings.HasPrefix(path, l) })
+	}
+	switch {
+	case has(libraries[f.dir()]), f.forTests() && has(testLibraries):
+		return ""
+	case isAWS(path) && !in.aws:
+		return "AWS is for shared/aws, shared/inbound and the tables of the kit"
+	case in.plain:
+		return in.name + " needs the standard library alone"
+	}
+	return ""
 }
 
 // heads: es.StoreHead is called by stores alone, and by tests and packages for tests (named …test) that stand in for one, so that a Head can't be made up.
@@ -153,7 +201,7 @@ func packageNames(files []source) (found findings) {
 // lineRule: what a line comes to is computed in one place. Who multiplies a price elsewhere forgets a discount.
 func lineRule(files []source) (found findings) {
 	for _, f := range files {
-		if f.forTests() || f.dir() == "shared/money" || f.name == "shared/order/line.go" {
+		if f.forTests() || f.dir() == "shared/shop/money" || f.name == "shared/shop/order/line.go" {
 			continue
 		}
 		ast.Inspect(f.ast, func(n ast.Node) bool {
@@ -208,14 +256,13 @@ func TestSources(t *testing.T) {
 }
 
 var sourceRules = map[string]func([]source) findings{
-	"placed":          placed,
-	"domain imports":  domainImports,
-	"adapter imports": adapterImports,
-	"heads":           heads,
-	"package names":   packageNames,
-	"line rule":       lineRule,
-	"wiring":          wiring,
-	"times":           times,
+	"placed":        placed,
+	"imports":       imports,
+	"heads":         heads,
+	"package names": packageNames,
+	"line rule":     lineRule,
+	"wiring":        wiring,
+	"times":         times,
 	"fault codes": func(files []source) findings {
 		_, found := declaredFaults(files)
 		return found
@@ -226,36 +273,44 @@ func TestSourceRulesFind(t *testing.T) {
 	for name, tc := range map[string]struct {
 		rule, file, text, want string
 	}{
-		"a context knows AWS":        {"domain imports", "shared/stock/x.go", `package stock; import _ "github.com/aws/aws-sdk-go-v2/aws"`, "imports github.com/aws"},
-		"a context knows a library":  {"domain imports", "shared/stock/x.go", `package stock; import _ "pgregory.net/rapid"`, "imports pgregory.net/rapid"},
-		"a context knows another":    {"domain imports", "shared/stock/x.go", `package stock; import _ "orderflow/shared/order"`, "imports orderflow/shared/order"},
-		"the kit knows a context":    {"domain imports", "shared/es/x.go", `package es; import _ "orderflow/shared/order"`, "imports orderflow/shared/order"},
-		"a context's test, AWS":      {"domain imports", "shared/stock/x_test.go", `package stock; import _ "github.com/aws/aws-sdk-go-v2/aws"`, "imports github.com/aws"},
-		"a context's test, an ally":  {"domain imports", "shared/stock/x_test.go", `package stock; import _ "pgregory.net/rapid"`, ""},
-		"order knows addresses":      {"domain imports", "shared/order/x.go", `package order; import _ "orderflow/shared/shipment"`, ""},
-		"a store of the kit, AWS":    {"domain imports", "shared/es/memstore/x.go", `package memstore; import _ "github.com/aws/aws-sdk-go-v2/aws"`, "imports github.com/aws"},
-		"the kit knows its suite":    {"domain imports", "shared/es/x.go", `package es; import _ "orderflow/shared/es/estest"`, "imports orderflow/shared/es/estest"},
-		"the kit's suite, rapid":     {"domain imports", "shared/es/estest/x.go", `package estest; import _ "pgregory.net/rapid"`, ""},
-		"a package out of place":     {"placed", "shared/things/x.go", `package things`, "is shared/things kit, a context"},
-		"a context in its place":     {"placed", "shared/order/x.go", `package order`, ""},
-		"adapters know each other":   {"adapter imports", "shared/adapter/queue/x.go", `package queue; import _ "orderflow/shared/adapter/stream"`, "don't know each other"},
-		"an adapter's test helper":   {"adapter imports", "shared/adapter/queue/x_test.go", `package queue; import _ "orderflow/shared/adapter/awstest"`, ""},
-		"an adapter, AWS":            {"adapter imports", "shared/adapter/queue/x.go", `package queue; import _ "github.com/aws/aws-sdk-go-v2/aws"`, ""},
-		"a view knows AWS":           {"adapter imports", "shared/view/orders/x.go", `package orders; import _ "github.com/aws/aws-sdk-go-v2/aws"`, "AWS is for adapters"},
-		"a view knows an adapter":    {"adapter imports", "shared/view/orders/x.go", `package orders; import _ "orderflow/shared/adapter/viewtable"`, "wire adapters"},
-		"a head made up":             {"heads", "shared/order/x.go", `package order; import "orderflow/shared/es"; var h = es.StoreHead("a/b", 1, 1, "")`, "x.go:1 uses es.StoreHead"},
-		"a store makes heads":        {"heads", "shared/adapter/dynamostore/x.go", `package dynamostore; import "orderflow/shared/es"; var h = es.StoreHead("a/b", 1, 1, "")`, ""},
-		"a time read by Go":          {"times", "shared/order/x.go", `package order; var t, _ = time.Parse(time.RFC3339, "")`, "x.go:1 reads a time"},
+		"a context knows AWS":        {"imports", "shared/shop/stock/x.go", `package stock; import _ "github.com/aws/aws-sdk-go-v2/aws"`, "imports github.com/aws"},
+		"a context knows a library":  {"imports", "shared/shop/stock/x.go", `package stock; import _ "pgregory.net/rapid"`, "imports pgregory.net/rapid"},
+		"a context knows another":    {"imports", "shared/shop/stock/x.go", `package stock; import _ "orderflow/shared/shop/order"`, "imports orderflow/shared/shop/order"},
+		"the kit knows a context":    {"imports", "shared/kit/es/x.go", `package es; import _ "orderflow/shared/shop/order"`, "imports orderflow/shared/shop/order"},
+		"a context's test, AWS":      {"imports", "shared/shop/stock/x_test.go", `package stock; import _ "github.com/aws/aws-sdk-go-v2/aws"`, "imports github.com/aws"},
+		"a context's test, an ally":  {"imports", "shared/shop/stock/x_test.go", `package stock; import _ "pgregory.net/rapid"`, ""},
+		"order knows addresses":      {"imports", "shared/shop/order/x.go", `package order; import _ "orderflow/shared/shop/shipment"`, ""},
+		"a store of the kit, AWS":    {"imports", "shared/kit/es/memstore/x.go", `package memstore; import _ "github.com/aws/aws-sdk-go-v2/aws"`, "imports github.com/aws"},
+		"the kit knows its suite":    {"imports", "shared/kit/es/x.go", `package es; import _ "orderflow/shared/kit/es/estest"`, "imports orderflow/shared/kit/es/estest"},
+		"the kit's suite, rapid":     {"imports", "shared/kit/es/estest/x.go", `package estest; import _ "pgregory.net/rapid"`, ""},
+		"a package out of place":     {"placed", "shared/things/x.go", `package things`, "in none of the folders"},
+		"a context in its place":     {"placed", "shared/shop/order/x.go", `package order`, ""},
+		"an arrow upward":            {"imports", "shared/contract/catalog/x.go", `package catalog; import _ "orderflow/shared/process/saga"`, "shared/contract may not import shared/process"},
+		"an arrow upward, by a test": {"imports", "shared/contract/catalog/x_test.go", `package catalog; import _ "orderflow/shared/process/saga"`, ""},
+		"an arrow at the top":        {"imports", "shared/inbound/queue/x.go", `package queue; import _ "orderflow/shared/aws/viewtable"`, "shared/inbound may not import shared/aws"},
+		"an arrow out of shared":     {"imports", "shared/ops/audit/x.go", `package audit; import _ "orderflow/cmd/orderflow/shop"`, "nothing outside of shared"},
+		"the kit's test, a context":  {"imports", "shared/kit/es/x_test.go", `package es; import _ "orderflow/shared/shop/order"`, "shared/kit may not import shared/shop"},
+		"a context and its words":    {"imports", "shared/shop/stock/x.go", `package stock; import _ "orderflow/shared/shop/money"`, ""},
+		"a context in two folders":   {"imports", "shared/shop/stock/deep/x.go", `package deep; import _ "orderflow/shared/shop/stock"`, ""},
+		"a part of an adapter":       {"imports", "shared/inbound/httpapi/x.go", `package httpapi; import _ "orderflow/shared/inbound/httpapi/page"`, ""},
+		"adapters know each other":   {"imports", "shared/inbound/queue/x.go", `package queue; import _ "orderflow/shared/inbound/stream"`, "don't know each other"},
+		"an adapter's test helper":   {"imports", "shared/inbound/queue/x_test.go", `package queue; import _ "orderflow/shared/aws/awstest"`, ""},
+		"an adapter, AWS":            {"imports", "shared/inbound/queue/x.go", `package queue; import _ "github.com/aws/aws-sdk-go-v2/aws"`, ""},
+		"a view knows AWS":           {"imports", "shared/read/view/orders/x.go", `package orders; import _ "github.com/aws/aws-sdk-go-v2/aws"`, "AWS is for shared/aws"},
+		"a view knows an adapter":    {"imports", "shared/read/view/orders/x.go", `package orders; import _ "orderflow/shared/aws/viewtable"`, "shared/read may not import shared/aws"},
+		"a head made up":             {"heads", "shared/shop/order/x.go", `package order; import "orderflow/shared/kit/es"; var h = es.StoreHead("a/b", 1, 1, "")`, "x.go:1 uses es.StoreHead"},
+		"a store makes heads":        {"heads", "shared/kit/dynamostore/x.go", `package dynamostore; import "orderflow/shared/kit/es"; var h = es.StoreHead("a/b", 1, 1, "")`, ""},
+		"a time read by Go":          {"times", "shared/shop/order/x.go", `package order; var t, _ = time.Parse(time.RFC3339, "")`, "x.go:1 reads a time"},
 		"a time of a form of one's":  {"times", "cmd/orderflow/x.go", `package main; var t, _ = time.ParseInLocation("2006-01-02 15:04", "", nil)`, "reads a time"},
 		"a time by a constant":       {"times", "cmd/orderflow/x.go", `package main; var t, _ = time.Parse(layout, "")`, "reads a time"},
 		"a duration read by Go":      {"times", "cmd/orderflow/x.go", `package main; var t, _ = time.ParseDuration("")`, "reads a duration"},
-		"a parameter that is a time": {"times", "shared/adapter/httpapi/x.go", "package httpapi; type in struct { A time.Time `query:\"a\"` }", "parameter of type time.Time"},
+		"a parameter that is a time": {"times", "shared/inbound/httpapi/x.go", "package httpapi; type in struct { A time.Time `query:\"a\"` }", "parameter of type time.Time"},
 		"a date":                     {"times", "cmd/orderflow/x.go", `package main; var t, _ = time.Parse(time.DateOnly, ""); var u, _ = time.Parse("20060102", "")`, ""},
-		"the one parser":             {"times", "shared/clock/x.go", `package clock; var t, _ = time.Parse(time.RFC3339, "")`, ""},
-		"a price multiplied":         {"line rule", "shared/stock/x.go", "package stock; var a = b.Times(2)", "multiplies"},
-		"the rule itself":            {"line rule", "shared/order/line.go", "package order\nvar a, err = price.Times(2)", ""},
+		"the one parser":             {"times", "shared/kit/clock/x.go", `package clock; var t, _ = time.Parse(time.RFC3339, "")`, ""},
+		"a price multiplied":         {"line rule", "shared/shop/stock/x.go", "package stock; var a = b.Times(2)", "multiplies"},
+		"the rule itself":            {"line rule", "shared/shop/order/line.go", "package order\nvar a, err = price.Times(2)", ""},
 		"an empty name":              {"package names", "shared/utils/x.go", `package utils`, "package utils"},
-		"a code that is computed":    {"fault codes", "shared/order/x.go", `package order; import "orderflow/shared/faults"; var e = faults.Declare(faults.Rule, "order."+x)`, "written out"},
+		"a code that is computed":    {"fault codes", "shared/shop/order/x.go", `package order; import "orderflow/shared/kit/faults"; var e = faults.Declare(faults.Rule, "order."+x)`, "written out"},
 		"a branch in the wiring":     {"wiring", "functions/do-it/main.go", "package main\nfunc main() {\n\tif true {\n\t}\n}", "main.go:3"},
 		"a loop in the wiring":       {"wiring", "functions/do-it/main.go", "package main\nfunc main() {\n\tfor {\n\t}\n}", "main.go:3"},
 		"wiring that is too long":    {"wiring", "functions/do-it/main.go", "package main\nfunc main() {}\n" + strings.Repeat("\n", 80), "lines"},

@@ -13,10 +13,21 @@ import (
 	"testing"
 )
 
-// The packages that a team takes out of here as its event store and inbox: what docs/kit.md says, and nothing of the shop.
-var lifted = []string{
-	"shared/adapter/dynamostore", "shared/adapter/inboxtable", "shared/backoff", "shared/clock", "shared/es", "shared/es/estest", "shared/es/memstore", "shared/faults",
-	"shared/ident", "shared/inbox", "shared/inbox/inboxtest",
+// kit is what a team takes out of here as its event store and inbox: what docs/kit.md says, and nothing of the shop.
+const kit = "shared/kit"
+
+// lifted are the packages of the kit.
+func lifted(t *testing.T) (packages []string) {
+	t.Helper()
+	for _, f := range sources(t) {
+		if within(f.dir(), kit) && !slices.Contains(packages, f.dir()) {
+			packages = append(packages, f.dir())
+		}
+	}
+	if len(packages) < 10 {
+		t.Fatalf("the kit is %v", packages)
+	}
+	return packages
 }
 
 // listed is what go list says of a package.
@@ -74,11 +85,11 @@ func alone(packages []string, needs []listed, page string) (found findings) {
 }
 
 func TestKitStandsAlone(t *testing.T) {
-	wantNone(t, alone(lifted, dependencies(t, lifted), readFile(t, "docs/kit.md")))
+	wantNone(t, alone(lifted(t), dependencies(t, lifted(t)), readFile(t, "docs/kit.md")))
 }
 
 func TestAloneFinds(t *testing.T) {
-	const page = "`shared/es` and `example.com/module`"
+	const page = "`shared/kit/es` and `example.com/module`"
 	other := &struct{ Path, Version string }{"example.com/other", "v1.0.0"}
 	named := &struct{ Path, Version string }{"example.com/module", "v1.0.0"}
 	for name, tc := range map[string]struct {
@@ -86,13 +97,13 @@ func TestAloneFinds(t *testing.T) {
 		needs    []listed
 		want     string
 	}{
-		"all is well": {[]string{"shared/es"}, []listed{
-			{ImportPath: "orderflow/shared/es"}, {ImportPath: "orderflow/shared/es.test"}, {ImportPath: "example.com/module/x", Module: named},
-			{ImportPath: "orderflow/shared/es_test [orderflow/shared/es.test]", ForTest: "orderflow/shared/es"},
+		"all is well": {[]string{"shared/kit/es"}, []listed{
+			{ImportPath: "orderflow/shared/kit/es"}, {ImportPath: "orderflow/shared/kit/es.test"}, {ImportPath: "example.com/module/x", Module: named},
+			{ImportPath: "orderflow/shared/kit/es_test [orderflow/shared/kit/es.test]", ForTest: "orderflow/shared/kit/es"},
 		}, ""},
-		"a package of the shop":    {[]string{"shared/es"}, []listed{{ImportPath: "orderflow/shared/order"}}, "needs shared/order"},
-		"a module":                 {[]string{"shared/es"}, []listed{{ImportPath: "example.com/other/x", Module: other}}, "needs example.com/other"},
-		"a package that is unsung": {[]string{"shared/es", "shared/clock"}, nil, "nothing of shared/clock"},
+		"a package of the shop":    {[]string{"shared/kit/es"}, []listed{{ImportPath: "orderflow/shared/shop/order"}}, "needs shared/shop/order"},
+		"a module":                 {[]string{"shared/kit/es"}, []listed{{ImportPath: "example.com/other/x", Module: other}}, "needs example.com/other"},
+		"a package that is unsung": {[]string{"shared/kit/es", "shared/kit/clock"}, nil, "nothing of shared/kit/clock"},
 	} {
 		t.Run(name, func(t *testing.T) { wantOne(t, alone(tc.packages, tc.needs, page), tc.want) })
 	}
@@ -102,14 +113,15 @@ func TestAloneFinds(t *testing.T) {
 // the module cache. Whatever the kit needed of the shop would be missing there.
 func TestLift(t *testing.T) {
 	dir := t.TempDir()
-	rename := strings.NewReplacer(module+"/shared/", "example.com/kit/")
-	for _, p := range lifted {
-		copyPackage(t, p, filepath.Join(dir, "kit", strings.TrimPrefix(p, "shared/")), rename)
+	rename := strings.NewReplacer(module+"/"+kit+"/", "example.com/kit/")
+	packages := lifted(t)
+	for _, p := range packages {
+		copyPackage(t, p, filepath.Join(dir, "kit", strings.TrimPrefix(p, kit)), rename)
 	}
 	copyPackage(t, "shared/archtest/testdata/lending", filepath.Join(dir, "lending"), rename)
 
 	versions := map[string]string{}
-	for _, p := range dependencies(t, lifted) {
+	for _, p := range dependencies(t, packages) {
 		if p.Module != nil && p.Module.Path != module {
 			versions[p.Module.Path] = p.Module.Version
 		}

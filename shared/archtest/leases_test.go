@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"orderflow/shared/notification"
+	"orderflow/shared/process/notification"
 )
 
 // Functions that claim events in an inbox, each with the lease of its claims.

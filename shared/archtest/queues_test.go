@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"orderflow/shared/adapter/queue"
+	"orderflow/shared/inbound/queue"
 )
 
 const (

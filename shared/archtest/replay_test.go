@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"orderflow/shared/adapter/consumerqueue"
+	"orderflow/shared/aws/consumerqueue"
 )
 
 // tag is a tag of a resource, or "".

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"orderflow/shared/decimal"
-	"orderflow/shared/view"
+	"orderflow/shared/kit/decimal"
+	"orderflow/shared/read/view"
 )
 
 // mostResources is what a transformed template stays under; CloudFormation refuses more than 500.
@@ -372,7 +372,7 @@ func tables(t template) (found findings) {
 // whole one, and one that a function reads, is a String with a pattern, or one of a list.
 var fractions = []string{"ApiRateLimit"}
 
-// oddNumbers are texts that some program takes for a number, and that shared/decimal refuses.
+// oddNumbers are texts that some program takes for a number, and that shared/kit/decimal refuses.
 var oddNumbers = []string{"", "010", "0x10", "+5", "-5", "1_0", "1e1", " 5", "5 ", "5."}
 
 // parameters: each is explained or a choice, shown in a group, and whole where it has to be.

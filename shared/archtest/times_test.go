@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// times: shared/clock alone reads times and durations. Go's own parsers take more than RFC 3339 and a person's duration
+// times: shared/kit/clock alone reads times and durations. Go's own parsers take more than RFC 3339 and a person's duration
 // allow, and what one place takes another would refuse. A date alone, time.DateOnly, has no such doubt.
 func times(files []source) (found findings) {
 	for _, f := range files {
-		if f.forTests() || f.dir() == "shared/clock" || within(f.dir(), "e2e") {
+		if f.forTests() || f.dir() == "shared/kit/clock" || within(f.dir(), "e2e") {
 			continue
 		}
 		ast.Inspect(f.ast, func(n ast.Node) bool {

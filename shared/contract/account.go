@@ -1,8 +1,8 @@
 package contract
 
 import (
-	"orderflow/shared/account"
-	"orderflow/shared/es"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/account"
 )
 
 // AccountOpened is account.opened.

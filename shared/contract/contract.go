@@ -12,15 +12,15 @@ import (
 	"reflect"
 	"slices"
 
-	"orderflow/shared/account"
-	"orderflow/shared/customer"
-	"orderflow/shared/es"
-	"orderflow/shared/order"
-	"orderflow/shared/payment"
-	"orderflow/shared/product"
-	"orderflow/shared/request"
-	"orderflow/shared/shipment"
-	"orderflow/shared/stock"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/account"
+	"orderflow/shared/shop/customer"
+	"orderflow/shared/shop/order"
+	"orderflow/shared/shop/payment"
+	"orderflow/shared/shop/product"
+	"orderflow/shared/shop/request"
+	"orderflow/shared/shop/shipment"
+	"orderflow/shared/shop/stock"
 )
 
 //go:generate go run ./generate -root ../../events

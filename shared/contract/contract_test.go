@@ -11,9 +11,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"orderflow/shared/contract"
-	"orderflow/shared/es"
-	"orderflow/shared/money"
-	"orderflow/shared/order"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/money"
+	"orderflow/shared/shop/order"
 )
 
 var placed = es.Recorded{

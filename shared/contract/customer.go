@@ -1,8 +1,8 @@
 package contract
 
 import (
-	"orderflow/shared/customer"
-	"orderflow/shared/es"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/customer"
 )
 
 // CustomerRegistered is customer.registered. Name and address are sealed: whoever writes to the customer opens them with the right to, and

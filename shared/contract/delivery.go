@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"orderflow/shared/es"
+	"orderflow/shared/kit/es"
 )
 
 // delivery is EventBridge's JSON around an event. Fields that are not of interest are passed over; EventBridge may add to them.

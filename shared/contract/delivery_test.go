@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"orderflow/shared/contract"
-	"orderflow/shared/es"
-	"orderflow/shared/order"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/order"
 )
 
 // Handle hands over the events of its type alone, and says what is wrong with any other.

@@ -1,6 +1,6 @@
 package contract
 
-import "orderflow/shared/money"
+import "orderflow/shared/shop/money"
 
 // Money is an exact amount.
 type Money struct {

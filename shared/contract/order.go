@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"strings"
 
-	"orderflow/shared/es"
-	"orderflow/shared/order"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/order"
 )
 
 // OrderLine is one line of an order.

@@ -1,8 +1,8 @@
 package contract
 
 import (
-	"orderflow/shared/es"
-	"orderflow/shared/payment"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/payment"
 )
 
 // PaymentProcessed is payment.processed.

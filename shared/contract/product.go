@@ -3,8 +3,8 @@ package contract
 import (
 	"time"
 
-	"orderflow/shared/es"
-	"orderflow/shared/product"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/product"
 )
 
 // ProductPrice is what one piece costs in a currency.

@@ -1,8 +1,8 @@
 package contract
 
 import (
-	"orderflow/shared/es"
-	"orderflow/shared/request"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/request"
 )
 
 // RequestAccepted is request.accepted.

@@ -17,8 +17,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/validation"
 
-	"orderflow/shared/clock"
-	"orderflow/shared/es"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/es"
 )
 
 // maxReasons is how many ways in which data breaks its schema an error names. The others are counted.

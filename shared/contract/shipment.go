@@ -1,8 +1,8 @@
 package contract
 
 import (
-	"orderflow/shared/es"
-	"orderflow/shared/shipment"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/shipment"
 )
 
 // ShipmentScheduled is shipment.scheduled.

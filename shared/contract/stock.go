@@ -1,8 +1,8 @@
 package contract
 
 import (
-	"orderflow/shared/es"
-	"orderflow/shared/stock"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/stock"
 )
 
 // StockItem is a quantity of one SKU.

@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"orderflow/shared/es"
-	"orderflow/shared/order"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/order"
 )
 
 // TestUpdatedInEachVersion: the whole order is published as any other type is, once a second version of it is there.

@@ -14,8 +14,8 @@ import (
 
 	"github.com/hashicorp/go-retryablehttp"
 
-	"orderflow/shared/ident"
-	"orderflow/shared/money"
+	"orderflow/shared/kit/ident"
+	"orderflow/shared/shop/money"
 )
 
 // Client calls the API as one caller. It is safe for concurrent use.

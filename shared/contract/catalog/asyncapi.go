@@ -13,9 +13,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"orderflow/shared/contract"
-	"orderflow/shared/es"
-	"orderflow/shared/ident"
-	"orderflow/shared/saga"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/ident"
 )
 
 // AsyncAPI is the document's path under events/.
@@ -160,7 +159,7 @@ func asyncapi(types []contract.Type, receivers []consumer) ([]byte, error) {
 // closed to further properties, as the consumer is.
 func (a *asyncAPI) commands(messages, definitions tree) error {
 	components := huma.NewMapRegistry(schemas, huma.DefaultSchemaNamer)
-	s, err := plain(huma.SchemaFromType(components, reflect.TypeFor[saga.InventoryCommand]()))
+	s, err := plain(huma.SchemaFromType(components, reflect.TypeFor[contract.InventoryCommand]()))
 	if err != nil {
 		return err
 	}
@@ -175,13 +174,13 @@ func (a *asyncAPI) commands(messages, definitions tree) error {
 		"release.stock": {"command": tree{"const": "release.stock"}},
 		"reserve.stock": {"command": tree{"const": "reserve.stock"}, "items": tree{"type": "array", "minItems": 1}},
 	} {
-		name := messageName(command, saga.InventoryCommandVersion)
+		name := messageName(command, contract.InventoryCommandVersion)
 		example, err := plain(sampleCommand(command))
 		if err != nil {
 			return err
 		}
 		messages[name] = tree{
-			"name": command, "title": fmt.Sprintf("%s, version %d", command, saga.InventoryCommandVersion), "contentType": "application/json",
+			"name": command, "title": fmt.Sprintf("%s, version %d", command, contract.InventoryCommandVersion), "contentType": "application/json",
 			"summary":       "A run of the saga waits for the answer to its task token: the reservation's id, or the code of what forbade it.",
 			"payload":       tree{"allOf": []any{ref(schemas + "InventoryCommand"), tree{"type": "object", "properties": properties}}},
 			"correlationId": tree{"location": "$message.payload#/correlationId"},
@@ -198,10 +197,10 @@ func (a *asyncAPI) commands(messages, definitions tree) error {
 	return nil
 }
 
-func sampleCommand(command string) saga.InventoryCommand {
-	return saga.InventoryCommand{ // #nosec G101 -- a token of no run
-		Version: saga.InventoryCommandVersion, Command: command, TaskToken: "sample", OrderID: orderID, Revision: 1,
-		Items: []saga.InventoryItem{{SKU: "CD-0042", Quantity: 2}}, SagaID: orderID, CorrelationID: ident.Derive("sample-request", "order/"+orderID),
+func sampleCommand(command string) contract.InventoryCommand {
+	return contract.InventoryCommand{ // #nosec G101 -- a token of no run
+		Version: contract.InventoryCommandVersion, Command: command, TaskToken: "sample", OrderID: orderID, Revision: 1,
+		Items: []contract.InventoryItem{{SKU: "CD-0042", Quantity: 2}}, SagaID: orderID, CorrelationID: ident.Derive("sample-request", "order/"+orderID),
 	}
 }
 

@@ -14,8 +14,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"orderflow/shared/contract"
-	"orderflow/shared/es"
-	"orderflow/shared/order"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/order"
 )
 
 // Index is the catalogue's path under events/.

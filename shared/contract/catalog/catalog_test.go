@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"orderflow/shared/clock"
 	"orderflow/shared/contract"
-	"orderflow/shared/es"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/es"
 )
 
 const root = "../../../events"

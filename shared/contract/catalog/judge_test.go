@@ -14,7 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"orderflow/shared/contract"
-	"orderflow/shared/es"
+	"orderflow/shared/kit/es"
 )
 
 // What consumers take is what the published schemas allow, by the judgement of another implementation of JSON Schema than the one in use: whatever becomes of

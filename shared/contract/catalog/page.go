@@ -12,7 +12,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"orderflow/shared/contract"
-	"orderflow/shared/saga"
 )
 
 // Page is the browsable catalogue's path under events/.
@@ -113,7 +112,7 @@ func page(types []contract.Type, receivers []consumer) ([]byte, error) {
 
 func commandSection() (section, error) {
 	definitions := huma.NewMapRegistry(schemas, huma.DefaultSchemaNamer)
-	data := reflect.TypeFor[saga.InventoryCommand]()
+	data := reflect.TypeFor[contract.InventoryCommand]()
 	s := huma.SchemaFromType(definitions, data)
 	text, err := indent(sampleCommand("reserve.stock"))
 	return section{Fields: fields(data, s, definitions, ""), Example: string(text)}, err

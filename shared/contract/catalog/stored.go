@@ -16,7 +16,7 @@ import (
 	"strings"
 
 	"orderflow/shared/contract"
-	"orderflow/shared/es"
+	"orderflow/shared/kit/es"
 )
 
 // former says what the fixtures of older schema versions mean today, by their names: "order.placed/v1". There is no older version yet.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"orderflow/shared/es"
+	"orderflow/shared/kit/es"
 )
 
 // Each type and version that was ever stored has its fixture, as it was written, and that decodes to what it means.

@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"os"
 
-	"orderflow/shared/clock"
 	"orderflow/shared/contract/catalog"
+	"orderflow/shared/kit/clock"
 )
 
 func main() {

@@ -7,9 +7,9 @@ import (
 	"fmt"
 
 	"orderflow/shared/contract"
-	"orderflow/shared/es"
-	"orderflow/shared/order"
-	"orderflow/shared/poison"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/poison"
+	"orderflow/shared/shop/order"
 )
 
 // Bus takes envelopes and returns one result for each.

@@ -14,11 +14,11 @@ import (
 
 	"orderflow/shared/contract"
 	"orderflow/shared/contract/publish"
-	"orderflow/shared/es"
-	"orderflow/shared/es/memstore"
-	"orderflow/shared/money"
-	"orderflow/shared/order"
-	"orderflow/shared/poison"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/es/memstore"
+	"orderflow/shared/kit/poison"
+	"orderflow/shared/shop/money"
+	"orderflow/shared/shop/order"
 )
 
 var errBusy = errors.New("busy")

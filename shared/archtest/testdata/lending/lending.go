@@ -4,8 +4,8 @@ package lending
 import (
 	"errors"
 
-	"example.com/kit/adapter/dynamostore"
 	"example.com/kit/clock"
+	"example.com/kit/dynamostore"
 	"example.com/kit/es"
 )
 

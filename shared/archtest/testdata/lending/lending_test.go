@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"example.com/kit/adapter/dynamostore"
+	"example.com/kit/dynamostore"
 	"example.com/kit/es"
 	"example.com/kit/es/estest"
 	"example.com/kit/es/memstore"

@@ -1,0 +1,91 @@
+//go:build integration
+
+package keyvault_test
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
+
+	"orderflow/shared/aws/awstest"
+	"orderflow/shared/aws/keyvault"
+	"orderflow/shared/shop/personal"
+)
+
+// TestOnAWS runs the vault on a real table and KMS key; each vault is a process of its own.
+func TestOnAWS(t *testing.T) {
+	ctx := t.Context()
+	cfg := awstest.Config(t)
+	tables, keys := dynamodb.NewFromConfig(cfg), kms.NewFromConfig(cfg)
+	table := awstest.Table(t, awstest.Key("subject:S"))
+	made, err := keys.CreateKey(ctx, &kms.CreateKeyInput{Description: aws.String(awstest.Unique(t, "personal-data"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func() *keyvault.Vault { return keyvault.New(tables, keys, table, *made.KeyMetadata.Arn) }
+
+	if _, err := open().Seal(ctx, "c1", "f", nil); !errors.Is(err, personal.ErrErased) {
+		t.Errorf("seal for nobody: %v", err)
+	}
+	var wg sync.WaitGroup
+	sealed, fingerprints := make([]personal.Sealed, 8), make([]string, 8)
+	for i := range sealed {
+		wg.Go(func() {
+			v := open()
+			if err := v.Enrol(ctx, "c1"); err != nil {
+				t.Error(err)
+			}
+			var err error
+			if sealed[i], err = v.Seal(ctx, "c1", "f", []byte("Ada")); err != nil {
+				t.Error(err)
+			}
+			if fingerprints[i], err = v.Fingerprint(ctx, "c1", "Ada"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	reader := open()
+	for _, s := range sealed {
+		if plain, err := reader.Open(ctx, "c1", "f", s); err != nil || string(plain) != "Ada" {
+			t.Fatalf("opened %q, %v: enrolments at once end with one key", plain, err)
+		}
+	}
+	if fingerprints = slices.Compact(fingerprints); len(fingerprints) != 1 {
+		t.Errorf("fingerprints of one text are %s", fingerprints)
+	}
+
+	// A wrapped key in another's row: KMS refuses it for the encryption context.
+	row, err := tables.GetItem(ctx, &dynamodb.GetItemInput{TableName: &table, Key: map[string]types.AttributeValue{"subject": &types.AttributeValueMemberS{Value: "c1"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	row.Item["subject"] = &types.AttributeValueMemberS{Value: "c2"}
+	if _, err := tables.PutItem(ctx, &dynamodb.PutItemInput{TableName: &table, Item: row.Item}); err != nil {
+		t.Fatal(err)
+	}
+	var invalid *kmstypes.InvalidCiphertextException
+	if _, err := reader.Open(ctx, "c2", "f", sealed[0]); !errors.As(err, &invalid) {
+		t.Errorf("another's key: %v", err)
+	}
+
+	if err := open().Erase(ctx, "c1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reader.Open(ctx, "c1", "f", sealed[0]); !errors.Is(err, personal.ErrErased) {
+		t.Errorf("open after the erasure: %v", err)
+	}
+	if _, err := reader.Fingerprint(ctx, "c1", "Ada"); !errors.Is(err, personal.ErrErased) {
+		t.Errorf("fingerprint after the erasure: %v", err)
+	}
+	if err := open().Enrol(ctx, "c1"); !errors.Is(err, personal.ErrErased) {
+		t.Errorf("enrol after the erasure: %v", err)
+	}
+}

@@ -1,0 +1,282 @@
+// Package stocktable keeps the counters of stock in a DynamoDB table: one row a SKU, changed only
+// by the transactions of the event store that write the events that a change follows from.
+//
+// The table's key is sku (S). A row has available (N) and reserved (N), rev (N), the version of the
+// stream stock/<sku>, and departed (N), how many parcels have left with pieces of it; a row without
+// departed has 0. Rows of earlier releases may have counted (S) and countedRev (N), when somebody
+// counted last: nothing reads them any more.
+//
+// While a rebuild is at a row, it has rebuild (S), its mark, and the four numbers as they were when
+// it was marked: wasAvailable, wasReserved, wasRev and wasDeparted. rebuilt (S) is the mark of the
+// last rebuild that was through with it.
+package stocktable
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/stock"
+)
+
+// API is what the counters need of a DynamoDB client.
+type API interface {
+	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+}
+
+// Table keeps the counters. It is safe for concurrent use.
+type Table struct {
+	api  API
+	name string
+}
+
+// New makes counters on an existing table.
+func New(api API, table string) *Table { return &Table{api: api, name: table} }
+
+var _ stock.Counters = (*Table)(nil)
+
+// Level implements stock.Counters, with one strongly consistent read.
+func (t *Table) Level(ctx context.Context, sku string) (stock.Level, bool, error) {
+	out, err := t.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.name, Key: key(sku), ConsistentRead: aws.Bool(true)})
+	if err != nil {
+		return stock.Level{}, false, fmt.Errorf("stocktable: read %q: %w", sku, err)
+	}
+	if len(out.Item) == 0 {
+		return stock.Level{}, false, nil
+	}
+	level, err := levelOf(sku, out.Item)
+	return level, err == nil, err
+}
+
+// levelOf reads a row. One that is not there is of nothing.
+func levelOf(sku string, row map[string]types.AttributeValue) (stock.Level, error) {
+	if len(row) == 0 {
+		return stock.Level{SKU: sku}, nil
+	}
+	available, err1 := numberOf(row, "available")
+	reserved, err2 := numberOf(row, "reserved")
+	version, err3 := numberOf(row, "rev")
+	departed, err4 := departedOf(row)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		return stock.Level{}, fmt.Errorf("stocktable: row %q: %w", sku, err)
+	}
+	return stock.Level{
+		SKU: sku, OnHand: available + reserved, Available: available, Reserved: reserved,
+		Version: version + departed, Departed: departed,
+	}, nil
+}
+
+// Reserve implements stock.Counters.
+func (t *Table) Reserve(items []stock.Item, marks stock.Marks) es.Effect {
+	const set = "SET #available = #available - :q, #reserved = #reserved + :q"
+	updates := t.updates(items, marks, set, "#available >= :q")
+	return effect{name: "reserve stock", items: updates, refusal: refused(items, marks, func(failed []stock.Item) error {
+		short := make([]string, len(failed))
+		for i, item := range failed {
+			short[i] = item.SKU
+		}
+		return stock.Insufficient(short)
+	})}
+}
+
+// Release implements stock.Counters.
+func (t *Table) Release(items []stock.Item, marks stock.Marks) es.Effect {
+	const set = "SET #available = #available + :q, #reserved = #reserved - :q"
+	updates := t.updates(items, marks, set, "#reserved >= :q")
+	return effect{name: "release stock", items: updates, refusal: refused(items, marks, notReserved)}
+}
+
+// Depart implements stock.Counters.
+func (t *Table) Depart(items []stock.Item, marks stock.Marks) es.Effect {
+	updates := t.updates(items, marks, "SET #reserved = #reserved - :q ADD #departed :one", "#reserved >= :q")
+	for _, update := range updates {
+		update.Update.ExpressionAttributeNames = names("reserved", "departed", "rebuild")
+		update.Update.ExpressionAttributeValues[":one"] = number(1)
+	}
+	return effect{name: "depart stock", items: updates, refusal: refused(items, marks, notReserved)}
+}
+
+func notReserved(failed []stock.Item) error {
+	return stock.Inconsistent(failed[0].SKU, "fewer than %d are reserved", failed[0].Quantity)
+}
+
+// refused is why rows refused: their marks, or else what the items that failed come to.
+func refused(
+	items []stock.Item, marks stock.Marks, why func([]stock.Item) error,
+) func([]types.CancellationReason) error {
+	return func(reasons []types.CancellationReason) error {
+		var failed []stock.Item
+		var met error
+		for i, item := range items {
+			if !conditionFailed(reasons[i]) {
+				continue
+			}
+			failed = append(failed, item)
+			if !marks.Meet(item.SKU, markOf(reasons[i].Item)) {
+				met = stock.Met(item.SKU)
+			}
+		}
+		if met != nil || len(failed) == 0 {
+			return met
+		}
+		return why(failed)
+	}
+}
+
+// updates are the same update and condition for each of the items. Who needs other names than those
+// of the numbers says so.
+func (t *Table) updates(items []stock.Item, marks stock.Marks, update, condition string) []types.TransactWriteItem {
+	out := make([]types.TransactWriteItem, len(items))
+	for i, item := range items {
+		out[i].Update = &types.Update{
+			TableName: &t.name, Key: key(item.SKU), UpdateExpression: &update,
+			ExpressionAttributeNames:            names("available", "reserved", "rebuild"),
+			ExpressionAttributeValues:           map[string]types.AttributeValue{":q": number(item.Quantity)},
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		}
+		marked(out[i].Update, condition, marks[item.SKU])
+	}
+	return out
+}
+
+// marked adds to a condition that the row has a mark, "" for none.
+func marked(update *types.Update, condition, mark string) {
+	if mark == "" {
+		condition += " AND attribute_not_exists(#rebuild)"
+	} else {
+		condition += " AND #rebuild = :rebuild"
+		update.ExpressionAttributeValues[":rebuild"] = &types.AttributeValueMemberS{Value: mark}
+	}
+	update.ConditionExpression = &condition
+}
+
+// names are those of attributes in expressions.
+func names(attributes ...string) map[string]string {
+	out := make(map[string]string, len(attributes))
+	for _, a := range attributes {
+		out["#"+a] = a
+	}
+	return out
+}
+
+// Restock implements stock.Counters. A row is made with the stream's first event, and has the
+// version before this one from then on.
+func (t *Table) Restock(from stock.Level, delta, version int64, marks stock.Marks) es.Effect {
+	update := &types.Update{
+		TableName: &t.name, Key: key(from.SKU),
+		UpdateExpression:         aws.String("SET #available = #available + :delta, #rev = :version"),
+		ExpressionAttributeNames: names("available", "rev", "departed", "rebuild"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{
+			":delta": number(delta), ":version": number(version), ":before": number(version - 1),
+			":read": number(from.Counts()), ":departed": number(from.Departed), ":least": number(-delta),
+		},
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}
+	// What was read may be of another version than the stream: then the row is, or somebody counts
+	// just now, and no row satisfies this.
+	condition := "#rev = :before AND #rev = :read AND #departed = :departed AND #available >= :least"
+	if from.Departed == 0 {
+		condition = "#rev = :before AND #rev = :read AND (attribute_not_exists(#departed) OR #departed = :departed)" +
+			" AND #available >= :least"
+	}
+	if version == 1 && from.Counts() == 0 {
+		// There may be a row that a rebuild found no events for.
+		update.UpdateExpression = aws.String("SET #available = if_not_exists(#available, :zero) + :delta, " +
+			"#reserved = if_not_exists(#reserved, :zero), #rev = :version")
+		condition = "(attribute_not_exists(#rev) OR #rev = :before) AND " +
+			"(attribute_not_exists(#available) OR #available >= :least)"
+		update.ExpressionAttributeNames = names("available", "reserved", "rev", "rebuild")
+		update.ExpressionAttributeValues = map[string]types.AttributeValue{
+			":delta": number(delta), ":version": number(version), ":before": number(0), ":zero": number(0),
+			":least": number(-delta),
+		}
+	}
+	marked(update, condition, marks[from.SKU])
+	return effect{
+		name: "restock", items: []types.TransactWriteItem{{Update: update}},
+		refusal: func(reasons []types.CancellationReason) error {
+			if !conditionFailed(reasons[0]) {
+				return nil
+			}
+			return notRestocked(from, version, marks, reasons[0].Item)
+		},
+	}
+}
+
+// notRestocked is why a row refuses to be restocked.
+func notRestocked(from stock.Level, version int64, marks stock.Marks, row map[string]types.AttributeValue) error {
+	if !marks.Meet(from.SKU, markOf(row)) {
+		return stock.Met(from.SKU)
+	}
+	met, err := levelOf(from.SKU, row)
+	if err != nil {
+		return err
+	}
+	switch {
+	case met.Counts() != version-1:
+		return stock.Inconsistent(from.SKU, "they are at version %d before version %d of its stream", met.Counts(), version)
+	case met.Version != from.Version || met.Departed != from.Departed:
+		stream := es.NewStreamID(stock.Category, from.SKU)
+		return &es.ConflictError{Stream: stream, Expected: from.Version, Actual: met.Version}
+	}
+	return stock.Insufficient([]string{from.SKU})
+}
+
+// effect is a dynamostore.Effect.
+type effect struct {
+	name    string
+	items   []types.TransactWriteItem
+	refusal func([]types.CancellationReason) error
+}
+
+// EffectName implements es.Effect.
+func (e effect) EffectName() string { return e.name }
+
+// TransactItems implements dynamostore.Effect.
+func (e effect) TransactItems() ([]types.TransactWriteItem, error) { return e.items, nil }
+
+// Refusal implements dynamostore.Effect.
+func (e effect) Refusal(reasons []types.CancellationReason) error { return e.refusal(reasons) }
+
+func conditionFailed(r types.CancellationReason) bool {
+	return aws.ToString(r.Code) == "ConditionalCheckFailed"
+}
+
+func key(sku string) map[string]types.AttributeValue {
+	return map[string]types.AttributeValue{"sku": &types.AttributeValueMemberS{Value: sku}}
+}
+
+func number(n int64) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
+}
+
+// departedOf is 0 in a row of which nothing has left.
+func departedOf(item map[string]types.AttributeValue) (int64, error) {
+	if _, ok := item["departed"]; !ok {
+		return 0, nil
+	}
+	return numberOf(item, "departed")
+}
+
+// markOf is "" in a row that no rebuild is at.
+func markOf(row map[string]types.AttributeValue) string {
+	mark, _ := row["rebuild"].(*types.AttributeValueMemberS)
+	if mark == nil {
+		return ""
+	}
+	return mark.Value
+}
+
+func numberOf(item map[string]types.AttributeValue, name string) (int64, error) {
+	v, ok := item[name].(*types.AttributeValueMemberN)
+	if !ok {
+		return 0, fmt.Errorf("%s is no number", name)
+	}
+	return strconv.ParseInt(v.Value, 10, 64)
+}

@@ -1,0 +1,279 @@
+package httpapi_test
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"orderflow/shared/shop/order"
+	"orderflow/shared/shop/personal"
+	"orderflow/shared/shop/shipment"
+)
+
+// TestAccess: each route for each kind of caller. Somebody else's things are not there.
+func TestAccess(t *testing.T) {
+	type want struct{ none, owner, other, operator int }
+	// What a carrier may do; everything else that is not for anybody is refused.
+	carriers := []string{"dispatch ada's shipment", "deliver ada's shipment", "read ada's shipment"}
+	// What a pricing system may do.
+	pricing := []string{"order for ada", "read a product", "list products"}
+	for _, c := range []struct {
+		name string
+		when func(s *shop, who caller) request
+		want want
+	}{
+		{"register oneself or a new customer", func(_ *shop, who caller) request {
+			if who.claims["sub"] == operator.claims["sub"] || who.claims["sub"] == pricer.claims["sub"] {
+				return post(who, "/customers", set(person(), "customerId", "eve"))
+			}
+			return post(who, "/customers", person())
+		}, want{401, 409, 409, 201}},
+		{"register another", func(_ *shop, who caller) request { return post(who, "/customers", set(person(), "customerId", "eve")) }, want{401, 403, 403, 201}},
+		{"read ada", func(_ *shop, who caller) request { return get(who, "/customers/ada") }, want{401, 200, 404, 200}},
+		{"change ada", func(_ *shop, who caller) request {
+			return patch(who, "/customers/ada", `"1"`, object{"name": "Ada King"})
+		}, want{401, 200, 404, 200}},
+		{"erase ada", func(_ *shop, who caller) request { return remove(who, "/customers/ada") }, want{401, 200, 404, 200}},
+		{"order for ada", func(_ *shop, who caller) request { return post(who, "/orders", set(anOrder(), "customerId", "ada")) }, want{401, 202, 403, 202}},
+		{"cancel ada's order", func(s *shop, who caller) request { return post(who, "/orders/"+s.order+"/cancel", object{}) }, want{401, 202, 404, 202}},
+		{"open ada's account", func(_ *shop, who caller) request {
+			return post(who, "/accounts", object{"currency": "EUR", "customerId": "ada"})
+		}, want{401, 201, 403, 201}},
+		{"deposit to ada", func(s *shop, who caller) request {
+			return post(who, "/accounts/"+s.account+"/deposits", object{"amount": usd(5)})
+		}, want{401, 403, 403, 201}},
+		{"withdraw from ada", func(s *shop, who caller) request {
+			return post(who, "/accounts/"+s.account+"/withdrawals", object{"amount": usd(5)})
+		}, want{401, 201, 404, 201}},
+		{"send from ada to bob", func(s *shop, who caller) request {
+			return post(who, "/accounts/"+s.account+"/transfers", object{"toAccountId": s.bobs, "amount": usd(5)})
+		}, want{401, 201, 404, 201}},
+		{"apply interest to ada's", func(s *shop, who caller) request {
+			return post(who, "/accounts/"+s.account+"/interest", object{"rateBasisPoints": 500})
+		}, want{401, 403, 403, 201}},
+		{"set stock", func(_ *shop, who caller) request { return put(who, "/stock/cd-1", 9, "If-Match", `"1"`) }, want{401, 403, 403, 200}},
+		{"dispatch ada's shipment", func(s *shop, who caller) request {
+			return post(who, "/shipments/"+s.ship(shipment.StatusPrepared)+"/dispatch", nil)
+		}, want{401, 403, 403, 200}},
+		{"deliver ada's shipment", func(s *shop, who caller) request {
+			return post(who, "/shipments/"+s.ship(shipment.StatusDispatched)+"/deliver", nil)
+		}, want{401, 403, 403, 200}},
+		{"read ada's shipment", func(s *shop, who caller) request { return get(who, "/shipments/"+s.ship(shipment.StatusScheduled)) }, want{401, 403, 403, 200}},
+		{"read ada's order", func(s *shop, who caller) request { return get(who, "/orders/"+s.order) }, want{401, 200, 404, 200}},
+		{"read how it was", func(s *shop, who caller) request { return get(who, "/orders/"+s.order+"?asOf=1") }, want{401, 200, 404, 200}},
+		{"read its history", func(s *shop, who caller) request { return get(who, "/orders/"+s.order+"/history") }, want{401, 200, 404, 200}},
+		{"list all orders", func(_ *shop, who caller) request { return get(who, "/orders") }, want{401, 403, 403, 200}},
+		{"list all customers", func(_ *shop, who caller) request { return get(who, "/customers") }, want{401, 403, 403, 200}},
+		{"list ada's orders", func(_ *shop, who caller) request { return get(who, "/customers/ada/orders") }, want{401, 200, 404, 200}},
+		{"read ada's statistics", func(_ *shop, who caller) request { return get(who, "/customers/ada/statistics") }, want{401, 200, 404, 200}},
+		{"read stock", func(_ *shop, who caller) request { return get(who, "/stock/cd-1") }, want{401, 200, 200, 200}},
+		{"find ada's account", func(_ *shop, who caller) request {
+			return get(who, "/accounts?customerId=ada&currency=USD")
+		}, want{401, 200, 404, 200}},
+		{"read ada's account", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account) }, want{401, 200, 404, 200}},
+		{"read how the account was", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account+"?asOf=1") }, want{401, 200, 404, 200}},
+		{"read its statement", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account+"/statement") }, want{401, 200, 404, 200}},
+		{"list a product", func(_ *shop, who caller) request {
+			return putProduct(who, "cd-9", priced(eur(999)), "If-None-Match", "*")
+		}, want{401, 403, 403, 200}},
+		{"read a product", func(s *shop, who caller) request { return get(who, "/products/"+s.listed("cd-9", eur(999))) }, want{401, 200, 200, 200}},
+		{"list products", func(_ *shop, who caller) request { return get(who, "/products") }, want{401, 200, 200, 200}},
+		{"list withdrawn products", func(_ *shop, who caller) request { return get(who, "/products?withdrawn=true") }, want{401, 403, 403, 200}},
+		{"list dead letters", func(_ *shop, who caller) request { return get(who, "/dead-letters") }, want{401, 403, 403, 200}},
+		{"read a dead letter", func(s *shop, who caller) request { return get(who, "/dead-letters/"+s.addLetters(1, nil)[0]) }, want{401, 403, 403, 200}},
+		{"redrive a dead letter", func(s *shop, who caller) request {
+			return post(who, "/dead-letters/"+s.addLetters(1, nil)[0]+"/redrive", object{})
+		}, want{401, 403, 403, 202}},
+		{"discard a dead letter", func(s *shop, who caller) request {
+			return post(who, "/dead-letters/"+s.addLetters(1, nil)[0]+"/discard", object{})
+		}, want{401, 403, 403, 200}},
+		{"read the figures", func(_ *shop, who caller) request {
+			return get(who, "/analytics/daily?from=2026-03-01&to=2026-03-01")
+		}, want{401, 403, 403, 200}},
+		{"read the description", func(_ *shop, who caller) request { return get(who, "/openapi.json") }, want{200, 200, 200, 200}},
+	} {
+		byCarrier := http.StatusForbidden
+		if c.want.none == http.StatusOK || slices.Contains(carriers, c.name) {
+			byCarrier = c.want.operator
+		}
+		byPricing := http.StatusForbidden
+		if c.want.none == http.StatusOK || slices.Contains(pricing, c.name) {
+			byPricing = c.want.operator
+		}
+		for _, as := range []struct {
+			name string
+			who  caller
+			want int
+		}{
+			{"none", nobody, c.want.none}, {"owner", ada, c.want.owner}, {"other", bob, c.want.other},
+			{"carrier", carrier, byCarrier}, {"pricing", quotes, byPricing},
+			{"operator", operator, c.want.operator}, {"operator who prices", pricer, c.want.operator},
+		} {
+			t.Run(c.name+"/"+as.name, func(t *testing.T) {
+				t.Parallel()
+				s := newShop(t)
+				r := c.when(s, as.who)
+				before := s.store.commits.Load()
+				res := s.send(r)
+				if res.status != as.want {
+					t.Fatalf("%d, want %d: %s", res.status, as.want, res.raw)
+				}
+				if res.status >= 400 && s.store.commits.Load() != before {
+					t.Error("something was written")
+				}
+				if res.status == http.StatusUnauthorized && res.headers["Www-Authenticate"] != "Bearer" {
+					t.Errorf("headers are %v", res.headers)
+				}
+			})
+		}
+	}
+}
+
+// TestSomebodyElsesIsLikeUnknown: the two answers can't be told apart.
+func TestSomebodyElsesIsLikeUnknown(t *testing.T) {
+	s := newShop(t)
+	const unknown = "0b7c3c0e-6f57-5c3c-8a39-0a8b8e3f4f10"
+	for _, c := range []struct{ theirs, unknown request }{
+		{get(bob, "/orders/"+s.order), get(bob, "/orders/"+unknown)},
+		{get(bob, "/orders/"+s.order+"/history"), get(bob, "/orders/"+unknown+"/history")},
+		{get(bob, "/accounts/"+s.account), get(bob, "/accounts/"+unknown)},
+		{get(bob, "/accounts/"+s.account+"/statement"), get(bob, "/accounts/"+unknown+"/statement")},
+		{
+			post(bob, "/accounts/"+s.account+"/transfers", object{"toAccountId": s.bobs, "amount": usd(5)}),
+			post(bob, "/accounts/"+unknown+"/transfers", object{"toAccountId": s.bobs, "amount": usd(5)}),
+		},
+		{get(bob, "/customers/ada/statistics"), get(bob, "/customers/nobody/statistics")},
+		{get(bob, "/customers/ada"), get(bob, "/customers/nobody")},
+		{patch(bob, "/customers/ada", `"1"`, person()), patch(bob, "/customers/nobody", `"1"`, person())},
+		{patch(bob, "/customers/ada", "", person()), patch(bob, "/customers/nobody", "", person())},
+		{remove(bob, "/customers/ada"), remove(bob, "/customers/nobody")},
+		{post(bob, "/orders/"+s.order+"/cancel", object{}), post(bob, "/orders/"+unknown+"/cancel", object{})},
+	} {
+		if theirs, unknown := s.send(c.theirs), s.send(c.unknown); theirs.raw != unknown.raw || theirs.status != unknown.status {
+			t.Errorf("%s %s: %s, but unknown is %s", c.theirs.method, c.theirs.path, theirs.raw, unknown.raw)
+		}
+	}
+}
+
+// TestIdentity: what tokens say about their bearer.
+func TestIdentity(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		who  caller
+		path string
+		want int
+		code string
+	}{
+		{"operator by the authorizer's scopes", caller{claims: map[string]string{"sub": "o"}, scopes: []string{scope}}, "/orders/{ada's}", 200, ""},
+		{"operator by claim", operator, "/orders/{ada's}", 200, ""},
+		{"operator who is a carrier too", caller{claims: map[string]string{"sub": "o", "scope": carrierScope + " " + scope}}, "/orders/{ada's}", 200, ""},
+		{"carrier by the authorizer's scopes", caller{claims: map[string]string{"sub": "c", "username": "ada"}, scopes: []string{carrierScope}}, "/orders/{ada's}", 403, "auth.forbidden"},
+		{
+			"pricing by the authorizer's scopes",
+			caller{claims: map[string]string{"sub": "q", "username": "ada"}, scopes: []string{pricingScope}},
+			"/orders/{ada's}", 403, "auth.forbidden",
+		},
+		{"operator who prices too", pricer, "/orders/{ada's}", 200, ""},
+		{"a scope that only looks like it", caller{claims: map[string]string{"sub": "x", "username": "bob", "scope": scope + "s x" + scope}}, "/orders/{ada's}", 404, "order.not-found"},
+		{"no customer", caller{claims: map[string]string{"sub": "x", "scope": "openid"}}, "/stock/cd-1", 403, "auth.no-customer"},
+		{"an e-mail address for a customer", caller{claims: map[string]string{"sub": "x", "username": "ada@example.com"}}, "/stock/cd-1", 403, "auth.no-customer"},
+		{"no claims", caller{claims: map[string]string{}}, "/stock/cd-1", 401, "auth.required"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newShop(t)
+			path := c.path
+			if path == "/orders/{ada's}" {
+				path = "/orders/" + s.order
+			}
+			if res := s.send(get(c.who, path)); res.status != c.want || res.text("code") != c.code {
+				t.Errorf("%d, want %d %s: %s", res.status, c.want, c.code, res.raw)
+			}
+		})
+	}
+}
+
+// TestPersonalData: the owner reads address and note, the history shows neither, and an erased customer's read as nothing.
+func TestPersonalData(t *testing.T) {
+	s := newShop(t)
+	s.must(http.StatusAccepted, post(ada, "/orders/"+s.order+"/cancel", object{"reason": "moving house"}))
+	res := s.must(http.StatusOK, get(ada, "/orders/"+s.order))
+	address, _ := res.body["shippingAddress"].(object)
+	cancellation, _ := res.body["cancellation"].(object)
+	if address["city"] != "London" || res.body["erased"] != false || cancellation["note"] != "moving house" || cancellation["by"] != "customer" || cancellation["reason"] != "customer.request" {
+		t.Errorf("order is %s", res.raw)
+	}
+	history := s.must(http.StatusOK, get(ada, "/orders/"+s.order+"/history"))
+	list, _ := history.body["events"].([]any)
+	if len(list) != 2 {
+		t.Fatalf("history is %s", history.raw)
+	}
+	first, _ := list[0].(object)
+	data, _ := first["data"].(object)
+	if first["type"] != "order.placed" || first["sequence"] != 1.0 || first["id"] != "order/"+s.order+"@1" || first["causationId"] != "http/api-request" || data["customerId"] != "ada" {
+		t.Errorf("first event is %v", first)
+	}
+	for _, e := range list {
+		event, _ := e.(object)
+		data, _ := event["data"].(object)
+		for _, sealed := range []string{"address", "note"} {
+			if _, shown := data[sealed]; shown {
+				t.Errorf("%v shows %s", event["type"], sealed)
+			}
+		}
+	}
+	s.erase("ada")
+	res = s.must(http.StatusOK, get(operator, "/orders/"+s.order))
+	cancellation, _ = res.body["cancellation"].(object)
+	if res.body["shippingAddress"] != nil || res.body["erased"] != true || cancellation["note"] != nil {
+		t.Errorf("order of an erased customer is %s", res.raw)
+	}
+	if again := s.must(http.StatusOK, get(ada, "/orders/"+s.order+"/history")); again.raw != history.raw {
+		t.Errorf("history of an erased customer's order is %s", again.raw)
+	}
+}
+
+// TestErase: whoever asks, and however often, the answer is the first one's. What is not personal stays.
+func TestErase(t *testing.T) {
+	s := newShop(t)
+	first := s.must(http.StatusOK, remove(ada, "/customers/ada"))
+	if first.raw != "{\"id\":\"ada\",\"erasedAt\":\"2026-03-01T12:00:00Z\",\"version\":2}\n" || first.headers["Etag"] != `"2"` {
+		t.Errorf("answered is %q, %v", first.raw, first.headers)
+	}
+	if err := s.vault.Enrol(t.Context(), "ada"); !errors.Is(err, personal.ErrErased) {
+		t.Errorf("the key is there: %v", err)
+	}
+	commits := s.store.commits.Load()
+	s.clock.Advance(time.Hour)
+	for _, who := range []caller{ada, operator} {
+		if again := s.must(http.StatusOK, remove(who, "/customers/ada")); again.raw != first.raw {
+			t.Errorf("again it is %q", again.raw)
+		}
+	}
+	if s.store.commits.Load() != commits {
+		t.Error("something was written again")
+	}
+	balance, _ := s.must(http.StatusOK, get(ada, "/accounts/"+s.account)).body["balance"].(object)
+	if balance["amount"] != 5000.0 {
+		t.Errorf("the balance is %v", balance)
+	}
+	s.must(http.StatusOK, get(ada, "/customers/ada/statistics"))
+}
+
+// TestOrderAnswer: an order along its way.
+func TestOrderAnswer(t *testing.T) {
+	s := newShop(t)
+	res := s.must(http.StatusOK, get(ada, "/orders/"+s.order))
+	if res.text("status") != "placed" || res.body["payment"] != nil || res.body["shipment"] != nil || res.body["cancellation"] != nil || res.headers["Etag"] != `"1"` {
+		t.Errorf("placed order is %s", res.raw)
+	}
+	s.run(order.Start{SagaID: "run-1"}, order.Confirm{SagaID: "run-1", PaymentID: "p-1", ShipmentID: "h-1", TrackingNumber: "OF1"})
+	res = s.must(http.StatusOK, get(ada, "/orders/"+s.order))
+	payment, _ := res.body["payment"].(object)
+	shipment, _ := res.body["shipment"].(object)
+	saga, _ := res.body["saga"].(object)
+	if res.text("status") != "confirmed" || payment["id"] != "p-1" || shipment["trackingNumber"] != "OF1" || saga["state"] != "completed" || res.headers["Etag"] != `"3"` {
+		t.Errorf("confirmed order is %s", res.raw)
+	}
+}

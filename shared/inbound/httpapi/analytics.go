@@ -1,0 +1,99 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"orderflow/shared/read/analytics"
+	"orderflow/shared/shop/money"
+)
+
+type dailyInput struct {
+	From  Day  `query:"from" required:"true" doc:"The first day" example:"2026-03-01"`
+	To    Day  `query:"to" required:"true" doc:"The last day, at most 92 with the first" example:"2026-03-31"`
+	Hours bool `query:"hours" doc:"Shows the hours of each day too; of at most 7 days"`
+	Top   int  `query:"top" minimum:"0" maximum:"100" default:"10" doc:"SKUs shown of each day"`
+}
+
+// Day is a date in a request.
+type Day struct{ date analytics.Date }
+
+// Schema implements huma.SchemaProvider.
+func (Day) Schema(huma.Registry) *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeString, Format: "date", Pattern: analytics.DatePattern}
+	s.PrecomputeMessages()
+	return s
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Day) UnmarshalText(text []byte) (err error) {
+	if d.date, err = analytics.ParseDate(string(text)); err != nil {
+		return fmt.Errorf("expected a date of the calendar, written 2006-01-02, of the years %d to %d",
+			analytics.FirstYear, analytics.LastYear)
+	}
+	return nil
+}
+
+// FiguresAnswer is the figures of an hour or a day. It is exported because huma passes over unexported embedded fields.
+type FiguresAnswer struct {
+	Orders            int64            `json:"orders" doc:"Orders that were placed"`
+	Confirmed         int64            `json:"confirmed" doc:"Orders that were confirmed, whatever became of them later"`
+	Cancelled         int64            `json:"cancelled" doc:"Orders whose cancellation was completed"`
+	CancelledByKind   map[string]int64 `json:"cancelledByKind" doc:"By kind of reason: customer, operator, expired, payment, stock, shipment, failure"`
+	CancelledByReason map[string]int64 `json:"cancelledByReason" doc:"By the reason's code, as an order shows it"`
+	Revenue           []money.Money    `json:"revenue" doc:"What the confirmed orders came to, one entry a currency"`
+	Refunded          []money.Money    `json:"refunded" doc:"What confirmed orders came to whose cancellation was completed, whenever they were confirmed. It is not taken off revenue."`
+}
+
+type soldAnswer struct {
+	SKU    string `json:"sku"`
+	Pieces int64  `json:"pieces"`
+}
+
+type hourAnswer struct {
+	Start time.Time `json:"start" doc:"When the hour begins, in the time zone of the figures"`
+	FiguresAnswer
+}
+
+type dayAnswer struct {
+	Date string `json:"date" example:"2026-03-01"`
+	FiguresAnswer
+	TopSKUs []soldAnswer `json:"topSkus" doc:"The SKUs with the most pieces in the orders that were confirmed, the most first"`
+	Hours   []hourAnswer `json:"hours,omitempty" doc:"With hours=true: all hours of the day, 23 or 25 where the clocks are changed"`
+}
+
+type dailyAnswer struct {
+	TimeZone string      `json:"timeZone" doc:"Whose days and hours these are" example:"Europe/Amsterdam"`
+	Days     []dayAnswer `json:"days" doc:"Each day of the period, also those on which nothing happened. They follow the orders within seconds."`
+}
+
+type dailyOutput struct{ Body dailyAnswer }
+
+func (q Queries) getDailyFigures(ctx context.Context, _ identity, in *dailyInput) (*dailyOutput, error) {
+	days, err := q.Figures.Daily(ctx, analytics.Query{From: in.From.date, To: in.To.date, Hours: in.Hours, Best: in.Top})
+	if err != nil {
+		return nil, err
+	}
+	out := &dailyOutput{Body: dailyAnswer{TimeZone: q.Figures.Zone(), Days: make([]dayAnswer, len(days))}}
+	for i, d := range days {
+		day := dayAnswer{Date: string(d.Date), FiguresAnswer: figuresOf(d.Figures), TopSKUs: make([]soldAnswer, len(d.Best))}
+		for n, sku := range d.Best {
+			day.TopSKUs[n] = soldAnswer(sku)
+		}
+		for _, h := range d.Hours {
+			day.Hours = append(day.Hours, hourAnswer{Start: h.Start, FiguresAnswer: figuresOf(h.Figures)})
+		}
+		out.Body.Days[i] = day
+	}
+	return out, nil
+}
+
+func figuresOf(f analytics.Figures) FiguresAnswer {
+	return FiguresAnswer{
+		Orders: f.Orders, Confirmed: f.Confirmed, Cancelled: f.Cancelled, CancelledByKind: f.Kinds, CancelledByReason: f.Reasons,
+		Revenue: f.Revenue, Refunded: f.Refunded,
+	}
+}

@@ -1,0 +1,317 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/ident"
+	"orderflow/shared/read/view/allorders"
+	"orderflow/shared/read/view/customers"
+	"orderflow/shared/read/view/orders"
+	"orderflow/shared/shop/customer"
+	"orderflow/shared/shop/money"
+	"orderflow/shared/shop/order"
+	"orderflow/shared/shop/personal"
+	"orderflow/shared/shop/request"
+)
+
+type registerCustomerBody struct {
+	CustomerID string `json:"customerId,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"A pseudonym. Operators choose it; for customers it is the one in their token, and may be left out."`
+	Name       string `json:"name" minLength:"1" maxLength:"200" example:"Ada Lovelace"`
+	Email      string `json:"email" minLength:"3" maxLength:"254" pattern:"^[^@\\s]+@[^@\\s]+$" example:"ada@example.com" doc:"An address alone, in ASCII (an internationalised domain as xn--…), with a domain that has a dot."`
+}
+
+type registerCustomerInput struct {
+	Keyed
+	Body registerCustomerBody
+}
+
+type customerAnswer struct {
+	ID      string `json:"id"`
+	Version int64  `json:"version"`
+}
+
+type customerOutput struct {
+	ETag string `header:"ETag"`
+	Body customerAnswer
+}
+
+func (c Commands) registerCustomer(ctx context.Context, id identity, in *registerCustomerInput) (*customerOutput, error) {
+	customerID, err := id.actsFor(in.Body.CustomerID)
+	if err != nil {
+		return nil, err
+	}
+	in.Body.CustomerID = customerID
+	req, err := in.request(ctx, id, c.Clock.Now(), "register-customer", "", in.Body)
+	if err != nil {
+		return nil, err
+	}
+	if id.isOperator() { // a customer registers nobody but themselves: their own stream knows the key
+		target := string(es.NewStreamID(customer.Category, customerID))
+		req.Claim = request.Claim(req.CommitID, "register-customer", target)
+	}
+	res, err := c.Customers.Register(ctx, req, customer.RegisterInput{CustomerID: customerID, Name: in.Body.Name, Email: in.Body.Email})
+	if err != nil {
+		return nil, err
+	}
+	version := res.Head.Version()
+	return &customerOutput{ETag: etag(version), Body: customerAnswer{ID: customerID, Version: version}}, nil
+}
+
+type changeCustomerBody struct {
+	Name  string `json:"name,omitempty" minLength:"1" maxLength:"200" doc:"Left out, the name stays" example:"Ada King"`
+	Email string `json:"email,omitempty" minLength:"3" maxLength:"254" pattern:"^[^@\\s]+@[^@\\s]+$" doc:"Left out, the address stays; else as for a new customer" example:"king@example.com"`
+}
+
+type changeCustomerInput struct {
+	ID      string `path:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"The customer's id"`
+	IfMatch string `header:"If-Match" doc:"The ETag of the customer that is to be changed" example:"\"1\""`
+	Body    changeCustomerBody
+}
+
+type personAnswer struct {
+	ID       string  `json:"id"`
+	Name     *string `json:"name" nullable:"true" doc:"null where the customer is erased"`
+	Email    *string `json:"email" nullable:"true" doc:"null where the customer is erased"`
+	Erased   bool    `json:"erased" doc:"Nobody can read name and e-mail address any more"`
+	ErasedAt string  `json:"erasedAt,omitempty" format:"date-time" doc:"When the customer was erased, first"`
+	Version  int64   `json:"version" doc:"Number of the customer's last event"`
+}
+
+type personOutput struct {
+	ETag string `header:"ETag"`
+	Body personAnswer
+}
+
+func (q Queries) getCustomer(ctx context.Context, id identity, in *customerPath) (*personOutput, error) {
+	if !id.sees(in.ID) {
+		return nil, customer.ErrNotFound.New("there is no such customer")
+	}
+	res, err := q.Customers.Get(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return answerPerson(ctx, q.Customers, res)
+}
+
+func (c Commands) changeCustomer(ctx context.Context, id identity, in *changeCustomerInput) (*personOutput, error) {
+	if !id.sees(in.ID) {
+		return nil, customer.ErrNotFound.New("there is no such customer")
+	}
+	version, err := expectedVersion(in.IfMatch, "", customer.ErrVersionRequired.Field("header.If-Match",
+		"name the version that you change in If-Match, as GET gives it in ETag"))
+	if err != nil {
+		return nil, err
+	}
+	// A PATCH needs no key: the caller, the version and what they ask for name it.
+	req := es.Request{
+		CommitID: ident.Derive("change-customer", id.actor(), in.ID, strconv.FormatInt(version, 10)),
+		Time:     c.Clock.Now(), Metadata: metadata(ctx),
+	}
+	wanted := customer.ChangeInput{Name: in.Body.Name, Email: in.Body.Email}
+	res, err := c.Customers.Change(ctx, req, in.ID, version, wanted)
+	if err != nil {
+		return nil, err
+	}
+	return answerPerson(ctx, c.Customers, res)
+}
+
+// answerPerson decrypts what the customer says of themselves. Of one who is erased there is
+// nothing.
+func answerPerson(
+	ctx context.Context, customers customer.Service, res es.Result[customer.State],
+) (*personOutput, error) {
+	s, version := res.State, res.Head.Version()
+	out := &personOutput{ETag: etag(version), Body: personAnswer{ID: s.ID, ErasedAt: s.ErasedAt, Version: version}}
+	name, email, err := customers.Open(ctx, s)
+	switch {
+	case errors.Is(err, personal.ErrErased):
+		out.Body.Erased = true
+	case err != nil:
+		return nil, err
+	default:
+		out.Body.Name, out.Body.Email = &name, &email
+	}
+	return out, nil
+}
+
+type erasedCustomerAnswer struct {
+	ID       string `json:"id"`
+	ErasedAt string `json:"erasedAt" format:"date-time" doc:"When the customer was erased, first"`
+	Version  int64  `json:"version"`
+}
+
+type erasedCustomerOutput struct {
+	ETag string `header:"ETag"`
+	Body erasedCustomerAnswer
+}
+
+func (c Commands) eraseCustomer(ctx context.Context, id identity, in *customerPath) (*erasedCustomerOutput, error) {
+	if !id.sees(in.ID) {
+		return nil, customer.ErrNotFound.New("there is no such customer")
+	}
+	// A DELETE needs no key: a customer is erased once, whoever asks for it and however often.
+	req := es.Request{CommitID: ident.Derive("erase-customer", in.ID), Time: c.Clock.Now(), Metadata: metadata(ctx)}
+	res, err := c.Customers.Erase(ctx, req, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	version := res.Head.Version()
+	return &erasedCustomerOutput{ETag: etag(version), Body: erasedCustomerAnswer{ID: in.ID, ErasedAt: res.State.ErasedAt, Version: version}}, nil
+}
+
+type listOrdersInput struct {
+	ID     string       `path:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"The customer's id"`
+	Status order.Status `query:"status" enum:"placed,confirmed,cancelling,cancelled,shipped,delivered" doc:"Only orders with this status"`
+	Limit  int          `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Orders a page"`
+	Cursor string       `query:"cursor" maxLength:"1024" doc:"next of the page before; opaque"`
+}
+
+type listedOrderAnswer struct {
+	ID             string       `json:"id"`
+	CustomerID     string       `json:"customerId"`
+	Status         order.Status `json:"status" enum:"placed,confirmed,cancelling,cancelled,shipped,delivered"`
+	Total          money.Money  `json:"total"`
+	LineCount      int          `json:"lineCount"`
+	PlacedAt       time.Time    `json:"placedAt"`
+	UpdatedAt      time.Time    `json:"updatedAt"`
+	Saga           sagaAnswer   `json:"saga"`
+	Reason         order.Reason `json:"reason,omitempty" doc:"Why the order is cancelled"`
+	TrackingNumber string       `json:"trackingNumber,omitempty"`
+	Version        int64        `json:"version" doc:"Number of the last event that the view has seen"`
+}
+
+type listOrdersAnswer struct {
+	Orders []listedOrderAnswer `json:"orders" doc:"Newest first. A view: it follows the orders themselves within about a second."`
+	Next   string              `json:"next,omitempty" doc:"cursor of the next page; absent on the last one"`
+}
+
+type listOrdersOutput struct{ Body listOrdersAnswer }
+
+func (q Queries) listOrders(ctx context.Context, id identity, in *listOrdersInput) (*listOrdersOutput, error) {
+	if !id.sees(in.ID) {
+		return nil, customer.ErrNotFound.New("there is no such customer")
+	}
+	page, err := q.Lists.List(ctx, in.ID, orders.Query{Status: in.Status, Limit: in.Limit, Cursor: in.Cursor})
+	if err != nil {
+		return nil, err
+	}
+	return answerList(page), nil
+}
+
+func answerList(page orders.Page) *listOrdersOutput {
+	out := &listOrdersOutput{Body: listOrdersAnswer{Orders: make([]listedOrderAnswer, len(page.Rows)), Next: page.Next}}
+	for i, r := range page.Rows {
+		out.Body.Orders[i] = listedOrderAnswer{
+			ID: r.OrderID, CustomerID: r.CustomerID, Status: r.Status, Total: r.Total, LineCount: r.LineCount, PlacedAt: r.PlacedAt.UTC(),
+			UpdatedAt: r.UpdatedAt.UTC(), Saga: sagaAnswer(r.Saga), Reason: r.Reason, TrackingNumber: r.TrackingNumber, Version: r.Sequence,
+		}
+	}
+	return out
+}
+
+type listAllOrdersInput struct {
+	Status       order.Status `query:"status" enum:"placed,confirmed,cancelling,cancelled,shipped,delivered" doc:"Only orders with this status"`
+	CustomerID   string       `query:"customer" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"Only orders of this customer"`
+	PlacedAfter  Instant      `query:"placedAfter" doc:"Only orders that were placed then or later, so that one window begins where another ends"`
+	PlacedBefore Instant      `query:"placedBefore" doc:"Only orders that were placed before then"`
+	Limit        int          `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Orders a page"`
+	Cursor       string       `query:"cursor" maxLength:"1024" doc:"next of the page before; opaque, and of a list with the same filters"`
+}
+
+func (q Queries) listAllOrders(ctx context.Context, _ identity, in *listAllOrdersInput) (*listOrdersOutput, error) {
+	page, err := q.AllOrders.List(ctx, allorders.Query{
+		Status: in.Status, CustomerID: in.CustomerID, After: in.PlacedAfter.Time, Before: in.PlacedBefore.Time,
+		Limit: in.Limit, Cursor: in.Cursor,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return answerList(page), nil
+}
+
+type listCustomersInput struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Customers a page"`
+	Cursor string `query:"cursor" maxLength:"1024" doc:"next of the page before; opaque"`
+}
+
+type listedCustomerAnswer struct {
+	ID           string `json:"id"`
+	RegisteredAt string `json:"registeredAt" format:"date-time"`
+	Erased       bool   `json:"erased"`
+	ErasedAt     string `json:"erasedAt,omitempty" format:"date-time"`
+	Version      int64  `json:"version" doc:"Number of the last event that the view has seen"`
+}
+
+type listCustomersAnswer struct {
+	Customers []listedCustomerAnswer `json:"customers" doc:"Who registered last first, erased ones too. A view: it follows the customers themselves within about a second."`
+	Next      string                 `json:"next,omitempty" doc:"cursor of the next page; absent on the last one"`
+}
+
+type listCustomersOutput struct{ Body listCustomersAnswer }
+
+func (q Queries) listCustomers(ctx context.Context, _ identity, in *listCustomersInput) (*listCustomersOutput, error) {
+	page, err := q.Everybody.List(ctx, customers.Query{Limit: in.Limit, Cursor: in.Cursor})
+	if err != nil {
+		return nil, err
+	}
+	out := &listCustomersOutput{Body: listCustomersAnswer{
+		Customers: make([]listedCustomerAnswer, len(page.Rows)), Next: page.Next,
+	}}
+	for i, r := range page.Rows {
+		out.Body.Customers[i] = listedCustomerAnswer{
+			ID: r.CustomerID, RegisteredAt: moment(r.RegisteredAt), Erased: !r.ErasedAt.IsZero(), ErasedAt: moment(r.ErasedAt),
+			Version: r.Sequence,
+		}
+	}
+	return out, nil
+}
+
+type customerPath struct {
+	ID string `path:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"The customer's id"`
+}
+
+type statisticsAnswer struct {
+	CustomerID        string                 `json:"customerId"`
+	Orders            int64                  `json:"orders" doc:"All orders, however they ended"`
+	Open              int64                  `json:"open" doc:"Orders on which work goes on: placed or cancelling"`
+	Confirmed         int64                  `json:"confirmed" doc:"Orders that were confirmed and not cancelled since"`
+	Cancelled         int64                  `json:"cancelled"`
+	ByStatus          map[order.Status]int64 `json:"byStatus"`
+	CancelledByReason map[order.Reason]int64 `json:"cancelledByReason"`
+	ConfirmedTotal    []money.Money          `json:"confirmedTotal" doc:"Money of the confirmed orders, one entry a currency"`
+}
+
+type statisticsOutput struct{ Body statisticsAnswer }
+
+func (q Queries) getStatistics(ctx context.Context, id identity, in *customerPath) (*statisticsOutput, error) {
+	if !id.sees(in.ID) {
+		return nil, customer.ErrNotFound.New("there is no such customer")
+	}
+	row, err := q.Statistics.Statistics(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if !row.Registered && row.Orders == 0 {
+		return nil, customer.ErrNotFound.New("there is no such customer")
+	}
+	a := statisticsAnswer{
+		CustomerID: in.ID, Orders: row.Orders, Open: row.Open(), Confirmed: row.Confirmed(), Cancelled: row.Cancelled(),
+		ByStatus: row.ByStatus, CancelledByReason: row.CancelledByReason, ConfirmedTotal: []money.Money{},
+	}
+	if a.ByStatus == nil {
+		a.ByStatus = map[order.Status]int64{}
+	}
+	if a.CancelledByReason == nil {
+		a.CancelledByReason = map[order.Reason]int64{}
+	}
+	for _, code := range slices.Sorted(maps.Keys(row.ConfirmedTotal)) {
+		a.ConfirmedTotal = append(a.ConfirmedTotal, money.Money{Amount: row.ConfirmedTotal[code], Currency: code})
+	}
+	return &statisticsOutput{Body: a}, nil
+}

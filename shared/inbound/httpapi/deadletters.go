@@ -1,0 +1,197 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/ident"
+	"orderflow/shared/ops/deadletter"
+	"orderflow/shared/shop/personal"
+)
+
+// isPlace knows the form of an entry's place, which a cursor holds (deadletter.Entry.Place).
+func isPlace(text string) bool {
+	at, id, _ := strings.Cut(text, "#")
+	_, err := clock.ParseTime(at)
+	return err == nil && len(at) == len("2006-01-02T15:04:05.000000000Z") && ident.Valid(id)
+}
+
+type listDeadLettersInput struct {
+	Consumer string            `query:"consumer" maxLength:"256" doc:"The function, or the queue that it takes from" example:"start-saga"`
+	Topic    string            `query:"topic" maxLength:"256" doc:"An event's type, a command's name, or the category of a stored record that can't be read" example:"order.placed"`
+	Status   deadletter.Status `query:"status" enum:"open,redriving,resolved,spent,discarded"`
+	Error    string            `query:"error" maxLength:"200" doc:"A part of the error's text, in its very letters"`
+	Before   Instant           `query:"before" doc:"Recorded before this time"`
+	Limit    int               `query:"limit" default:"20" minimum:"1" maximum:"100"`
+	Cursor   string            `query:"cursor" maxLength:"200" doc:"next of the page before"`
+}
+
+type deadLetterPath struct {
+	ID string `path:"id" format:"uuid" doc:"The dead letter's id"`
+}
+
+type redriveBody struct {
+	TakeOver bool `json:"takeOver,omitempty" doc:"The effect may happen a second time. Needed where nobody knows whether it happened (held)."`
+}
+
+type redriveInput struct {
+	Keyed
+	ID   string `path:"id" format:"uuid" doc:"The dead letter's id"`
+	Body redriveBody
+}
+
+type discardBody struct {
+	Reason string `json:"reason,omitempty" maxLength:"500" doc:"Why it is not needed, without personal data"`
+}
+
+type discardInput struct {
+	Keyed
+	ID   string `path:"id" format:"uuid" doc:"The dead letter's id"`
+	Body discardBody
+}
+
+// deadLetterAnswer is an entry, in lists and after orders without its message.
+type deadLetterAnswer struct {
+	ID            string            `json:"id"`
+	Status        deadletter.Status `json:"status" enum:"open,redriving,resolved,spent,discarded"`
+	Consumer      string            `json:"consumer" doc:"Where it goes when it is redriven, and nowhere else"`
+	Topic         string            `json:"topic" doc:"Empty where the message doesn't say"`
+	CorrelationID string            `json:"correlationId" doc:"Empty where the message doesn't say"`
+	Kind          deadletter.Kind   `json:"kind" enum:"queue,record,invocation,undo,none" doc:"Its way back; none where there is none"`
+	Error         string            `json:"error" doc:"What the consumer failed of, the last time"`
+	Code          string            `json:"code,omitempty" doc:"Of the error, where it has one"`
+	RetryCount    int               `json:"retryCount" doc:"Tries that failed, in all"`
+	FirstFailure  string            `json:"firstFailure" format:"date-time"`
+	LastFailure   string            `json:"lastFailure" format:"date-time"`
+	RecordedAt    string            `json:"recordedAt" format:"date-time"`
+	Redrives      int               `json:"redrives" doc:"Attempts that were begun"`
+	RedriveError  string            `json:"redriveError,omitempty" doc:"Why the last redrive came to no answer of the consumer"`
+	NextRedriveAt string            `json:"nextRedriveAt,omitempty" format:"date-time" doc:"Absent where none is to come, or one is under way"`
+	Held          bool              `json:"held" doc:"Nobody knows whether the effect happened: only a person may redrive it"`
+	Hint          string            `json:"hint,omitempty" doc:"What to do where a redrive is of no use"`
+	ClosedAt      string            `json:"closedAt,omitempty" format:"date-time"`
+	ClosedBy      string            `json:"closedBy,omitempty" doc:"Who discarded it"`
+	Reason        string            `json:"reason,omitempty" doc:"Why it was discarded"`
+	Message       any               `json:"message,omitempty" doc:"The original message, where one dead letter is read: JSON where it is, else a string. Personal data in it is left out: (sealed) stands there."`
+	Attributes    map[string]string `json:"attributes,omitempty" doc:"Of the message, by its sender"`
+}
+
+type deadLettersAnswer struct {
+	DeadLetters []deadLetterAnswer `json:"deadLetters"`
+	Next        string             `json:"next,omitempty" doc:"cursor of the next page; absent on the last. A page may be shorter than its limit though more follow."`
+}
+
+type listDeadLettersOutput struct{ Body deadLettersAnswer }
+
+type deadLetterOutput struct{ Body deadLetterAnswer }
+
+type deadLetterAccepted struct {
+	Location string `header:"Location" doc:"Where to follow it"`
+	Body     deadLetterAnswer
+}
+
+func (s *server) deadLetterCommands(c Commands) {
+	post := func(id, path, summary, description string, status int) huma.Operation {
+		return huma.Operation{
+			OperationID: id, Method: http.MethodPost, Path: path, Summary: summary, Description: description, DefaultStatus: status,
+			Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType},
+		}
+	}
+	register(s, accessOperator, post("redriveDeadLetter", "/dead-letters/{id}/redrive", "Send a dead letter back to its consumer",
+		"Accepted means that the next run of the redrive, within a minute, sends it; its status then becomes resolved, or open or spent again. "+
+			"One that is due or under way already is answered as it stands, so that it is sent once however often it is asked for; one that was not answered within a quarter of an hour "+
+			"is sent anew. takeOver means nothing for a dead letter that is not held.", http.StatusAccepted), c.redriveDeadLetter)
+	register(s, accessOperator, post("discardDeadLetter", "/dead-letters/{id}/discard", "Close a dead letter that is not needed",
+		"One that is discarded already is answered as it stands. One that is under way may be discarded too: if its consumer handles it all the same, it becomes resolved.", http.StatusOK), c.discardDeadLetter)
+}
+
+func (s *server) deadLetterQueries(q Queries) {
+	register(s, accessOperator, huma.Operation{
+		OperationID: "listDeadLetters", Method: http.MethodGet, Path: "/dead-letters", Summary: "List dead letters", Description: "Last recorded first, page by page.",
+	}, q.listDeadLetters)
+	register(s, accessOperator, huma.Operation{
+		OperationID: "getDeadLetter", Method: http.MethodGet, Path: "/dead-letters/{id}", Summary: "Read a dead letter with its message", Errors: []int{http.StatusNotFound},
+	}, q.getDeadLetter)
+}
+
+func (q Queries) listDeadLetters(ctx context.Context, _ identity, in *listDeadLettersInput) (*listDeadLettersOutput, error) {
+	after, err := base64.RawURLEncoding.Strict().DecodeString(in.Cursor)
+	if err != nil || in.Cursor != "" && !isPlace(string(after)) {
+		return nil, badCursor()
+	}
+	page, err := q.DeadLetters.List(ctx, deadletter.Query{
+		Consumer: in.Consumer, Topic: in.Topic, Status: in.Status, Error: in.Error, Before: in.Before.Time, After: string(after), Limit: in.Limit,
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &listDeadLettersOutput{Body: deadLettersAnswer{DeadLetters: make([]deadLetterAnswer, len(page.Entries)), Next: base64.RawURLEncoding.EncodeToString([]byte(page.Next))}}
+	for i, e := range page.Entries {
+		out.Body.DeadLetters[i] = answerDeadLetter(e)
+	}
+	return out, nil
+}
+
+func (q Queries) getDeadLetter(ctx context.Context, _ identity, in *deadLetterPath) (*deadLetterOutput, error) {
+	e, m, err := q.DeadLetters.Get(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	answer := answerDeadLetter(e)
+	body := personal.Hide(string(m.Body)) // the message itself keeps it, and is what a redrive sends
+	answer.Message, answer.Attributes = body, m.Attributes
+	if json.Valid(m.Body) {
+		answer.Message = json.RawMessage(body)
+	}
+	return &deadLetterOutput{Body: answer}, nil
+}
+
+func (c Commands) redriveDeadLetter(ctx context.Context, id identity, in *redriveInput) (*deadLetterAccepted, error) {
+	req, err := in.request(ctx, id, c.Clock.Now(), "redrive-dead-letter", in.ID, in.Body)
+	if err != nil {
+		return nil, err
+	}
+	e, err := c.DeadLetters.Redrive(ctx, in.ID, deadletter.Order{Request: req, TakeOver: in.Body.TakeOver})
+	if err != nil {
+		return nil, err
+	}
+	return &deadLetterAccepted{Location: "/dead-letters/" + e.ID, Body: answerDeadLetter(e)}, nil
+}
+
+func (c Commands) discardDeadLetter(ctx context.Context, id identity, in *discardInput) (*deadLetterOutput, error) {
+	req, err := in.request(ctx, id, c.Clock.Now(), "discard-dead-letter", in.ID, in.Body)
+	if err != nil {
+		return nil, err
+	}
+	e, err := c.DeadLetters.Discard(ctx, in.ID, deadletter.Order{Request: req, Reason: in.Body.Reason})
+	if err != nil {
+		return nil, err
+	}
+	return &deadLetterOutput{Body: answerDeadLetter(e)}, nil
+}
+
+func answerDeadLetter(e deadletter.Entry) deadLetterAnswer {
+	a := deadLetterAnswer{
+		ID: e.ID, Status: e.Status, Consumer: e.Consumer, Topic: e.Topic, CorrelationID: e.CorrelationID, Kind: e.Kind, Error: e.Error, Code: e.Code,
+		RetryCount: e.Failures, FirstFailure: moment(e.FirstFailure), LastFailure: moment(e.LastFailure), RecordedAt: moment(e.RecordedAt), Redrives: e.Redrives,
+		RedriveError: e.RedriveError, Held: e.Held, Hint: e.Hint, ClosedAt: moment(e.Closed), ClosedBy: e.ClosedBy, Reason: e.Reason,
+	}
+	if e.Status == deadletter.StatusOpen && !e.Held {
+		a.NextRedriveAt = moment(e.Next)
+	}
+	return a
+}
+
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}

@@ -1,0 +1,207 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"mime"
+	"net/http"
+	"path"
+	"regexp"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/awslabs/aws-lambda-go-api-proxy/core"
+
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/ident"
+)
+
+const (
+	maxBody        = 128 << 10              // bytes; an order of 100 lines has 20 KB, with discounts and taxes up to 90
+	deadlineMargin = 300 * time.Millisecond // kept back for the answer when a function's time runs out
+)
+
+// edge is what every request passes: it gives the request its correlation id and its caller, finds its operation, turns a panic into a problem and
+// writes the access log.
+type edge struct {
+	mux    *http.ServeMux
+	access map[string]access     // by pattern of the mux
+	takes  map[string]parameters // by pattern of the mux
+	auth   Auth
+	clock  clock.Clock
+	log    *slog.Logger
+}
+
+// exchange is what is known about one request while it is served.
+type exchange struct {
+	correlationID string
+	requestID     string // API Gateway's
+	traceparent   string
+	caller        identity
+	code          string // of the problem that is answered
+	log           *slog.Logger
+}
+
+type exchangeKey struct{}
+
+func exchangeOf(ctx context.Context) *exchange {
+	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
+		return x
+	}
+	return &exchange{log: slog.Default()}
+}
+
+var traceparentForm = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
+
+func (e *edge) exchange(r *http.Request) *exchange {
+	x := &exchange{log: e.log}
+	if rc, ok := core.GetAPIGatewayV2ContextFromContext(r.Context()); ok {
+		x.requestID = rc.RequestID
+	}
+	if given := r.Header.Values(correlationHeader); correlated(given) {
+		x.correlationID = given[0]
+	} else {
+		x.correlationID = ident.New() // where the client's can't be used, the answer that refuses it has one too
+	}
+	// W3C Trace Context, 4.3: a traceparent that is malformed or repeated is ignored.
+	if given := r.Header.Values("Traceparent"); len(given) == 1 && traceparentForm.MatchString(given[0]) {
+		x.traceparent = given[0]
+	}
+	return x
+}
+
+// ServeHTTP implements http.Handler.
+func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := e.clock.Now()
+	x := e.exchange(r)
+	ctx := context.WithValue(r.Context(), exchangeKey{}, x)
+	if deadline, ok := ctx.Deadline(); ok {
+		// An answer "try again" that arrives is better than a function that is killed while it waits.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-deadlineMargin))
+		defer cancel()
+	}
+	r = r.WithContext(ctx)
+	r.Header.Set("Accept", "application/json") // the one form that answers have, whatever is asked for
+	handler, pattern := e.mux.Handler(r)
+	out := e.serve(r, x, handler, pattern)
+	out.header.Set(correlationHeader, x.correlationID)
+	out.sendTo(w)
+	e.log.InfoContext(ctx, "request", "method", r.Method, "route", route(pattern), "status", out.status, "code", x.code,
+		"durationMs", float64(e.clock.Now().Sub(start).Microseconds())/1000, "correlationId", x.correlationID, "apiRequestId", x.requestID)
+}
+
+// serve runs the operation into a buffer. If it panics, what it had written is dropped.
+func (e *edge) serve(r *http.Request, x *exchange, handler http.Handler, pattern string) (out *answer) {
+	out = newAnswer()
+	defer func() {
+		if cause := recover(); cause != nil {
+			e.log.ErrorContext(r.Context(), "panic", "correlationId", x.correlationID, "error", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			out = newAnswer()
+			x.code = codeInternal
+			newProblem(http.StatusInternalServerError, codeInternal, internalDetail).write(out)
+		}
+	}()
+	if p := e.admit(r, x, handler, pattern); p != nil {
+		x.code = p.Code
+		p.write(out)
+		return out
+	}
+	e.mux.ServeHTTP(out, r) // and not handler: only the mux itself sets the path's values
+	return out
+}
+
+// admit says why a request does not reach its operation.
+func (e *edge) admit(r *http.Request, x *exchange, handler http.Handler, pattern string) *problem {
+	// The mux would redirect a path like "/orders//1" to its clean form. Nothing of ours has such a path.
+	if pattern == "" || path.Clean(r.URL.Path) != r.URL.Path {
+		return noRoute(r, handler, pattern)
+	}
+	allowed, known := e.access[pattern]
+	if !known {
+		panic("httpapi: no access rule for " + pattern)
+	}
+	if allowed != accessOpen {
+		caller, err := e.auth.identify(r.Context())
+		if err == nil {
+			err = caller.allowed(allowed)
+		}
+		if err != nil {
+			return problemOf(r.Context(), e.log, err)
+		}
+		x.caller = caller
+	}
+	if errs := e.takes[pattern].check(r); len(errs) > 0 {
+		return rejection(http.StatusUnprocessableEntity, "", errs...)
+	}
+	if r.Method != http.MethodGet && r.ContentLength != 0 {
+		if !isJSON(r.Header.Get("Content-Type")) {
+			return rejection(http.StatusUnsupportedMediaType, "")
+		}
+		r.Header.Set("Content-Type", "application/json") // in the one spelling that huma knows
+	}
+	return nil
+}
+
+// noRoute asks the mux's own answer which of the two it is: no such path, or no such method on it.
+func noRoute(r *http.Request, handler http.Handler, pattern string) *problem {
+	if pattern == "" {
+		probe := newAnswer()
+		handler.ServeHTTP(probe, r)
+		if probe.status == http.StatusMethodNotAllowed {
+			p := newProblem(probe.status, codeMethod, r.Method+" is not possible here")
+			p.headers.Set("Allow", probe.header.Get("Allow"))
+			return p
+		}
+	}
+	return ofFault(ErrNoRoute.New("there is nothing at this path"))
+}
+
+// isJSON accepts application/json, in any case (RFC 9110, 8.3.1), and of parameters charset=utf-8.
+func isJSON(contentType string) bool {
+	media, params, err := mime.ParseMediaType(contentType)
+	if err != nil || media != "application/json" {
+		return false
+	}
+	charset, given := params["charset"]
+	return len(params) == 0 || len(params) == 1 && given && strings.EqualFold(charset, "utf-8")
+}
+
+// route is the part of a pattern that goes to the log: the path's pattern, never the path.
+func route(pattern string) string {
+	if _, p, ok := strings.Cut(pattern, " "); ok {
+		return p
+	}
+	return "none"
+}
+
+// answer is a response that is not sent yet.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func newAnswer() *answer { return &answer{header: http.Header{}, status: http.StatusOK} }
+
+// Header implements http.ResponseWriter.
+func (a *answer) Header() http.Header { return a.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (a *answer) WriteHeader(status int) { a.status = status }
+
+// Write implements http.ResponseWriter.
+func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
+
+func (a *answer) sendTo(w http.ResponseWriter) {
+	for name, values := range a.header {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.body.Bytes()) // the client may be gone; nobody is left to tell
+}

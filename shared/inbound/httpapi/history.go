@@ -1,0 +1,54 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"orderflow/shared/shop/personal"
+)
+
+type eventAnswer struct {
+	Sequence      int64          `json:"sequence" doc:"Position in the order's stream, from 1"`
+	ID            string         `json:"id" doc:"The same wherever the event is met"`
+	Type          string         `json:"type" example:"order.placed"`
+	Time          time.Time      `json:"time"`
+	CorrelationID string         `json:"correlationId,omitempty" doc:"Names all that followed from one request"`
+	CausationID   string         `json:"causationId,omitempty" doc:"What the event follows from directly"`
+	Data          map[string]any `json:"data" doc:"The event, without personal data"`
+}
+
+type historyAnswer struct {
+	Events []eventAnswer `json:"events" doc:"Oldest first"`
+}
+
+type historyOutput struct {
+	ETag string `header:"ETag"`
+	Body historyAnswer
+}
+
+func (q Queries) getHistory(ctx context.Context, id identity, in *orderPath) (*historyOutput, error) {
+	if _, err := visibleOrder(ctx, q.Orders, id, in.ID); err != nil {
+		return nil, err
+	}
+	events, err := q.Orders.History(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := &historyOutput{Body: historyAnswer{Events: make([]eventAnswer, len(events))}}
+	for i, e := range events {
+		shown, err := personal.Strip(e.Data)
+		if err != nil {
+			return nil, fmt.Errorf("httpapi: %s: %w", e.ID(), err)
+		}
+		data, ok := shown.(map[string]any)
+		if !ok {
+			return nil, fmt.Errorf("httpapi: %s: a %T is no object", e.ID(), e.Data)
+		}
+		out.Body.Events[i] = eventAnswer{
+			Sequence: e.Version, ID: e.ID(), Type: e.Type, Time: e.Time.UTC(), CorrelationID: e.Metadata.CorrelationID, CausationID: e.Metadata.CausationID, Data: data,
+		}
+		out.ETag = etag(e.Version)
+	}
+	return out, nil
+}

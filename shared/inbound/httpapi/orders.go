@@ -1,0 +1,269 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/money"
+	"orderflow/shared/shop/order"
+	"orderflow/shared/shop/personal"
+	"orderflow/shared/shop/shipment"
+)
+
+type address struct {
+	Recipient  string `json:"recipient" minLength:"1" maxLength:"100" example:"Ada Lovelace"`
+	Line1      string `json:"line1" minLength:"1" maxLength:"100" example:"12 St James's Square"`
+	Line2      string `json:"line2,omitempty" maxLength:"100"`
+	PostalCode string `json:"postalCode,omitempty" maxLength:"20" doc:"Required where the country has one. Of the country's form, in any case, with spaces and hyphens or without. Kept as written." example:"SW1Y 4LB"`
+	City       string `json:"city,omitempty" maxLength:"100" doc:"Required in most countries; HK and AE, for example, have a state in its place" example:"London"`
+	State      string `json:"state,omitempty" maxLength:"100" doc:"State, province, prefecture, area or emirate, in the customer's words. Required where the country's addresses have it, as in US, CA, JP, BR, HK and AE" example:"Greater London"`
+	Country    string `json:"country" pattern:"^[A-Z]{2}$" doc:"ISO 3166-1 alpha-2" example:"GB"`
+	Phone      string `json:"phone,omitempty" maxLength:"30" pattern:"^\\+?[ ()./-]*([0-9][ ()./-]*){5,15}$" doc:"For the carrier: 5 to 15 digits, with + before the country code, and spaces and ( ) . / - between them" example:"+44 20 7946 0958"`
+}
+
+// shipTo is an address as it is kept: what is stored and what is answered are the same.
+func (a address) shipTo() shipment.Address { return shipment.Address(a).Trimmed() }
+
+type placeOrderBody struct {
+	CustomerID      string       `json:"customerId,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"Who orders. Operators and pricing systems name it; customers may leave it out."`
+	Currency        currencyCode `json:"currency,omitempty" doc:"What is paid in. Required where no line names a unit price; those that do agree with it." example:"USD"`
+	Lines           []orderLine  `json:"lines" minItems:"1" maxItems:"100" doc:"Of at most 40 different SKUs. A SKU may stand on several lines. They come to at most 1000000000000 minor units."`
+	ShippingAddress address      `json:"shippingAddress"`
+}
+
+type placeOrderInput struct {
+	Keyed
+	Body placeOrderBody
+}
+
+type orderPath struct {
+	ID string `path:"id" format:"uuid" doc:"The order's id"`
+}
+
+type cancelOrderBody struct {
+	Reason string `json:"reason,omitempty" maxLength:"500" doc:"In the caller's own words. Kept encrypted, like an address."`
+}
+
+type cancelOrderInput struct {
+	Keyed
+	ID   string `path:"id" format:"uuid" doc:"The order's id"`
+	Body cancelOrderBody
+}
+
+type addressAnswer struct {
+	_          struct{} `nullable:"true"`
+	Recipient  string   `json:"recipient"`
+	Line1      string   `json:"line1"`
+	Line2      string   `json:"line2,omitempty"`
+	PostalCode string   `json:"postalCode" doc:"Empty where the country has none"`
+	City       string   `json:"city" doc:"Empty where the country's addresses have none"`
+	State      string   `json:"state,omitempty"`
+	Country    string   `json:"country"`
+	Phone      string   `json:"phone,omitempty"`
+}
+
+func answerAddress(to shipment.Address) *addressAnswer {
+	return &addressAnswer{
+		Recipient: to.Recipient, Line1: to.Line1, Line2: to.Line2, PostalCode: to.PostalCode, City: to.City, State: to.State,
+		Country: to.Country, Phone: to.Phone,
+	}
+}
+
+type sagaAnswer struct {
+	ID    string          `json:"id" doc:"The run of the state machine that has the order, empty before one took it"`
+	State order.SagaState `json:"state" enum:"pending,running,completed,compensating,failed"`
+}
+
+type paymentAnswer struct {
+	_  struct{} `nullable:"true"`
+	ID string   `json:"id"`
+}
+
+type shipmentAnswer struct {
+	_              struct{} `nullable:"true"`
+	ID             string   `json:"id"`
+	TrackingNumber string   `json:"trackingNumber"`
+}
+
+type cancellationAnswer struct {
+	_      struct{}     `nullable:"true"`
+	Reason order.Reason `json:"reason" doc:"customer.request, operator.request, customer.erased, order.expired, saga.step-failed, or the code of the fault that stopped the order" example:"stock.insufficient"`
+	Detail string       `json:"detail,omitempty"`
+	Note   string       `json:"note,omitempty" doc:"The words of the person who cancelled. Absent where there are none or the person is erased."`
+	By     order.Origin `json:"by" enum:"customer,operator,saga,sweep"`
+}
+
+type orderAnswer struct {
+	ID              string              `json:"id"`
+	CustomerID      string              `json:"customerId"`
+	AccountID       string              `json:"accountId" doc:"The account that pays"`
+	Status          order.Status        `json:"status" enum:"placed,confirmed,cancelling,cancelled,shipped,delivered"`
+	Lines           []lineAnswer        `json:"lines"`
+	Total           money.Money         `json:"total" doc:"The sum of the lines' amounts: what is charged"`
+	PricedBy        string              `json:"pricedBy,omitempty" doc:"Whose prices they are: catalogue, or the actor who named one, or a discount or a tax. Absent of releases in which every caller named prices." example:"catalogue"`
+	ShippingAddress *addressAnswer      `json:"shippingAddress" doc:"null where the customer is erased"`
+	Erased          bool                `json:"erased" doc:"The customer is erased: nobody can read the shipping address any more, nor a note"`
+	PlacedAt        string              `json:"placedAt" format:"date-time"`
+	Saga            sagaAnswer          `json:"saga"`
+	Payment         *paymentAnswer      `json:"payment" doc:"null before the order is confirmed"`
+	Shipment        *shipmentAnswer     `json:"shipment" doc:"null before the order is confirmed"`
+	Cancellation    *cancellationAnswer `json:"cancellation" doc:"null for an order that nobody cancelled"`
+	Version         int64               `json:"version" doc:"Number of the order's last event"`
+	ChangedAt       string              `json:"changedAt,omitempty" format:"date-time" doc:"Only with asOf: when the order came to be as it is shown"`
+}
+
+type orderAccepted struct {
+	Location string `header:"Location" doc:"Where to follow the order"`
+	ETag     string `header:"ETag"`
+	Body     orderAnswer
+}
+
+type orderInput struct {
+	Past
+	ID string `path:"id" format:"uuid" doc:"The order's id"`
+}
+
+type orderOutput struct {
+	ETag string `header:"ETag" doc:"The version. Absent with asOf: it would name a state that is past."`
+	Body orderAnswer
+}
+
+func (c Commands) placeOrder(ctx context.Context, id identity, in *placeOrderInput) (*orderAccepted, error) {
+	customerID, err := id.actsFor(in.Body.CustomerID)
+	if err != nil {
+		return nil, err
+	}
+	in.Body.CustomerID = customerID // named or left out, it is the same request
+	req, err := in.request(ctx, id, c.Clock.Now(), "place-order", "", in.Body)
+	if err != nil {
+		return nil, err
+	}
+	to := in.Body.ShippingAddress.shipTo()
+	place := order.PlaceInput{
+		OrderID: order.ID(id.actor(), in.Key), EarlierID: order.EarlierID(customerID, in.Key),
+		CustomerID: customerID, Address: to,
+	}
+	if err := in.Body.price(id, &place); err != nil {
+		return nil, err
+	}
+	res, err := c.Orders.Place(ctx, req, place)
+	if err != nil {
+		return nil, err
+	}
+	// The same key was sent with the same body, or Place has refused it: the address is the stored one, and need not be decrypted.
+	answer, err := answerOrder(res.State, res.Head.Version(), &to, "")
+	if err != nil {
+		return nil, err
+	}
+	return accepted(answer), nil
+}
+
+func (c Commands) cancelOrder(ctx context.Context, id identity, in *cancelOrderInput) (*orderAccepted, error) {
+	if _, err := visibleOrder(ctx, c.Orders, id, in.ID); err != nil {
+		return nil, err
+	}
+	req, err := in.claimed(ctx, id, c.Clock.Now(), "cancel-order", order.Category, in.ID, in.Body)
+	if err != nil {
+		return nil, err
+	}
+	cancel := order.CancelInput{Origin: order.OriginCustomer, Note: in.Body.Reason}
+	if id.isOperator() {
+		cancel.Origin = order.OriginOperator
+	}
+	res, err := c.Orders.Cancel(ctx, req, in.ID, cancel)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := openOrder(ctx, c.Orders, res.State, res.Head.Version())
+	if err != nil {
+		return nil, err
+	}
+	return accepted(answer), nil
+}
+
+// getOrder lets in by the present state, whatever is asked for: who may not see it learns nothing of its past.
+func (q Queries) getOrder(ctx context.Context, id identity, in *orderInput) (*orderOutput, error) {
+	res, err := visibleOrder(ctx, q.Orders, id, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if !in.asked() {
+		answer, err := openOrder(ctx, q.Orders, res.State, res.Head.Version())
+		if err != nil {
+			return nil, err
+		}
+		return &orderOutput{ETag: etag(answer.Version), Body: answer}, nil
+	}
+	if err := in.within(res.Head.Version()); err != nil {
+		return nil, err
+	}
+	past, err := q.Orders.AsOf(ctx, in.ID, in.AsOf.point)
+	if err != nil {
+		return nil, in.failed(err, q.Clock.Now())
+	}
+	answer, err := openOrder(ctx, q.Orders, past.State, past.Version)
+	if err != nil {
+		return nil, err
+	}
+	answer.ChangedAt = changedAt(past.Time)
+	return &orderOutput{Body: answer}, nil
+}
+
+func accepted(a orderAnswer) *orderAccepted {
+	return &orderAccepted{Location: "/orders/" + a.ID, ETag: etag(a.Version), Body: a}
+}
+
+// visibleOrder loads an order that the caller may see.
+func visibleOrder(ctx context.Context, orders order.Service, id identity, orderID string) (es.Result[order.State], error) {
+	res, err := orders.Get(ctx, orderID)
+	if err == nil && !id.sees(res.State.CustomerID) {
+		return es.Result[order.State]{}, order.ErrNotFound.New("there is no such order")
+	}
+	return res, err
+}
+
+// openOrder decrypts what belongs to the answer. What nobody can read any more is left out.
+func openOrder(ctx context.Context, orders order.Service, s order.State, version int64) (orderAnswer, error) {
+	var to *shipment.Address
+	opened, err := orders.OpenAddress(ctx, s)
+	erased := errors.Is(err, personal.ErrErased)
+	switch {
+	case err == nil:
+		to = &opened
+	case !erased:
+		return orderAnswer{}, err
+	}
+	note, err := orders.OpenNote(ctx, s)
+	if err != nil && !errors.Is(err, personal.ErrErased) {
+		return orderAnswer{}, err
+	}
+	erased = erased || errors.Is(err, personal.ErrErased)
+	answer, err := answerOrder(s, version, to, note)
+	answer.Erased = erased
+	return answer, err
+}
+
+func answerOrder(s order.State, version int64, to *shipment.Address, note string) (orderAnswer, error) {
+	lines, err := answerLines(s.Lines)
+	if err != nil {
+		return orderAnswer{}, err
+	}
+	a := orderAnswer{
+		ID: s.ID, CustomerID: s.CustomerID, AccountID: s.AccountID, Status: s.Status, Lines: lines, Total: s.Total,
+		PricedBy: s.PricedBy, PlacedAt: s.PlacedAt, Saga: sagaAnswer{ID: s.SagaID, State: s.Saga}, Version: version,
+	}
+	if to != nil {
+		a.ShippingAddress = answerAddress(*to)
+	}
+	if s.PaymentID != "" {
+		a.Payment = &paymentAnswer{ID: s.PaymentID}
+	}
+	if s.ShipmentID != "" {
+		a.Shipment = &shipmentAnswer{ID: s.ShipmentID, TrackingNumber: s.TrackingNumber}
+	}
+	if s.Reason != "" {
+		a.Cancellation = &cancellationAnswer{Reason: s.Reason, Detail: s.Detail, Note: note, By: s.ClosedBy}
+	}
+	return a, nil
+}

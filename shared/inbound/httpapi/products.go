@@ -1,0 +1,192 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/ident"
+	"orderflow/shared/read/view/orders"
+	"orderflow/shared/shop/money"
+	"orderflow/shared/shop/product"
+)
+
+type productPath struct {
+	SKU string `path:"sku" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" doc:"The article"`
+}
+
+// productPrice is a price as it is set. Its limits are product.MaxPrice and money.CheckCurrency.
+type productPrice struct {
+	Amount    int64        `json:"amount" minimum:"0" maximum:"1000000000" doc:"Minor units: cents of a dollar, yen of a yen" example:"1999"`
+	Currency  currencyCode `json:"currency" example:"USD"`
+	ValidFrom Instant      `json:"validFrom,omitzero" doc:"When the price comes into force. A price without it applies until another one in its currency does. No two prices in one currency have the same." example:"2026-11-27T00:00:00-05:00"`
+}
+
+type setProductBody struct {
+	Prices    []productPrice `json:"prices,omitempty" maxItems:"100" nullable:"false" doc:"All prices, in any order. At least one, unless the product is withdrawn. In each currency, the price with the latest validFrom that has passed is in force."`
+	Withdrawn bool           `json:"withdrawn,omitempty" doc:"true takes the product off sale; leave prices out then"`
+}
+
+type setProductInput struct {
+	SKU         string `path:"sku" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" doc:"The article"`
+	IfMatch     string `header:"If-Match" doc:"The ETag of the product that you decided on" example:"\"3\""`
+	IfNoneMatch string `header:"If-None-Match" doc:"* for a product that was never listed"`
+	Body        setProductBody
+}
+
+// productPriceAnswer is a price as it was set. Its currency may have been withdrawn since.
+type productPriceAnswer struct {
+	Amount    int64  `json:"amount"`
+	Currency  string `json:"currency"`
+	ValidFrom string `json:"validFrom,omitempty" format:"date-time"`
+}
+
+type productAnswer struct {
+	SKU       string               `json:"sku"`
+	Withdrawn bool                 `json:"withdrawn" doc:"It was for sale, and is not any more"`
+	Current   []money.Money        `json:"current" doc:"What one piece costs now: one price per currency, ordered by currency. Empty for a product that is withdrawn or not on sale yet."`
+	Prices    []productPriceAnswer `json:"prices,omitempty" doc:"For operators: all prices as PUT takes them, past and scheduled ones included"`
+	Version   int64                `json:"version" doc:"Grows by one with each change, but not when a scheduled price comes into force"`
+}
+
+type productOutput struct {
+	ETag string `header:"ETag"`
+	Body productAnswer
+}
+
+type listProductsInput struct {
+	Withdrawn bool   `query:"withdrawn" doc:"For operators: true lists the withdrawn products"`
+	Limit     int    `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Products per page, at most"`
+	Cursor    string `query:"cursor" maxLength:"1024" doc:"next of the page before; opaque"`
+}
+
+type productsAnswer struct {
+	Products []productAnswer `json:"products" doc:"By SKU"`
+	Next     string          `json:"next,omitempty" doc:"cursor of the next page; absent on the last one"`
+}
+
+type productsOutput struct{ Body productsAnswer }
+
+func (c Commands) setProduct(ctx context.Context, id identity, in *setProductInput) (*productOutput, error) {
+	version, err := expectedVersion(in.IfMatch, in.IfNoneMatch, product.ErrVersionRequired.Field("header.If-Match",
+		"send the version that you decided on in If-Match, or If-None-Match: * for a product that was never listed"))
+	if err != nil {
+		return nil, err
+	}
+	want := product.Desired{Withdrawn: in.Body.Withdrawn, Prices: make([]product.Price, len(in.Body.Prices))}
+	for i, p := range in.Body.Prices {
+		want.Prices[i] = product.Price{
+			Money: money.Money{Amount: p.Amount, Currency: string(p.Currency)}, ValidFrom: p.ValidFrom.Time,
+		}
+	}
+	body, err := json.Marshal(in.Body)
+	if err != nil {
+		return nil, fmt.Errorf("httpapi: encode request: %w", err)
+	}
+	// A PUT needs no key: caller, version and body name it. So a duplicate, sent because the first
+	// answer was lost, has the same commit id.
+	req := es.Request{
+		CommitID: ident.Derive("set-product", id.actor(), in.SKU, strconv.FormatInt(version, 10), string(body)),
+		Time:     c.Clock.Now(), Metadata: metadata(ctx),
+	}
+	p, err := c.Products.Set(ctx, req, in.SKU, want, product.Match{Version: version})
+	if err != nil {
+		return nil, err
+	}
+	return &productOutput{ETag: etag(p.Version), Body: answerProduct(id, p, c.Clock.Now())}, nil
+}
+
+func (q Queries) getProduct(ctx context.Context, id identity, in *productPath) (*productOutput, error) {
+	p, err := q.Products.Get(ctx, in.SKU)
+	if err != nil {
+		return nil, err
+	}
+	now := q.Clock.Now()
+	if !id.seesProduct(p, now) {
+		return nil, product.ErrNotFound.New("nobody has listed %q", in.SKU)
+	}
+	return &productOutput{ETag: etag(p.Version), Body: answerProduct(id, p, now)}, nil
+}
+
+func (q Queries) listProducts(ctx context.Context, id identity, in *listProductsInput) (*productsOutput, error) {
+	if in.Withdrawn && !id.isOperator() {
+		return nil, ErrForbidden.Field("query.withdrawn", "this is for operators")
+	}
+	after, err := readProductsCursor(in.Cursor, in.Withdrawn)
+	if err != nil {
+		return nil, err
+	}
+	products, err := q.Products.List(ctx, in.Withdrawn, after, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	out := &productsOutput{Body: productsAnswer{Products: []productAnswer{}}}
+	if len(products) > in.Limit {
+		products = products[:in.Limit]
+		if out.Body.Next, err = newCursor(productsCursor{
+			Version: productsCursorVersion, Withdrawn: in.Withdrawn, After: products[in.Limit-1].SKU,
+		}); err != nil {
+			return nil, err
+		}
+	}
+	now := q.Clock.Now()
+	for _, p := range products {
+		if id.seesProduct(p, now) {
+			out.Body.Products = append(out.Body.Products, answerProduct(id, p, now))
+		}
+	}
+	return out, nil
+}
+
+// seesProduct reports whether the caller may know of a product. Only operators know of one that goes
+// on sale later.
+func (id identity) seesProduct(p product.Product, now time.Time) bool {
+	_, offered := p.Offer(now)
+	return offered || p.Withdrawn || id.isOperator()
+}
+
+func answerProduct(id identity, p product.Product, now time.Time) productAnswer {
+	a := productAnswer{SKU: p.SKU, Withdrawn: p.Withdrawn, Current: p.Current(now), Version: p.Version}
+	if a.Current == nil {
+		a.Current = []money.Money{}
+	}
+	if !id.isOperator() {
+		return a
+	}
+	for _, price := range p.Prices {
+		set := productPriceAnswer{Amount: price.Amount, Currency: price.Currency}
+		if !price.ValidFrom.IsZero() {
+			set.ValidFrom = price.ValidFrom.UTC().Format(time.RFC3339Nano)
+		}
+		a.Prices = append(a.Prices, set)
+	}
+	return a
+}
+
+// productsCursor names one of the two lists and a place in it. It is not signed: whoever may read the
+// list may read all of it. After may be the SKU of a product that is not on sale yet.
+type productsCursor struct {
+	Version   int    `json:"v"`
+	Withdrawn bool   `json:"w,omitempty"`
+	After     string `json:"a"`
+}
+
+const productsCursorVersion = 1
+
+// readProductsCursor gives the SKU after which a page begins, "" for the first page.
+func readProductsCursor(text string, withdrawn bool) (after string, err error) {
+	if text == "" {
+		return "", nil
+	}
+	var c productsCursor
+	if err := parseCursor(text, &c); err != nil || c.Version != productsCursorVersion || !product.ValidSKU(c.After) {
+		return "", badCursor()
+	}
+	if c.Withdrawn != withdrawn {
+		return "", orders.ErrInvalidCursor.Field("query.cursor", "the cursor belongs to another list")
+	}
+	return c.After, nil
+}

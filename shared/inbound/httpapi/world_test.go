@@ -1,0 +1,545 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"orderflow/shared/inbound/httpapi"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/es/memstore"
+	"orderflow/shared/kit/ident"
+	"orderflow/shared/ops/deadletter"
+	"orderflow/shared/ops/deadletter/deadlettertest"
+	"orderflow/shared/read/analytics"
+	"orderflow/shared/read/analytics/analyticstest"
+	"orderflow/shared/read/view/allorders"
+	"orderflow/shared/read/view/customers"
+	"orderflow/shared/read/view/orders"
+	"orderflow/shared/read/view/viewtest"
+	"orderflow/shared/shop/account"
+	"orderflow/shared/shop/customer"
+	"orderflow/shared/shop/order"
+	"orderflow/shared/shop/personal"
+	"orderflow/shared/shop/product"
+	"orderflow/shared/shop/product/producttest"
+	requests "orderflow/shared/shop/request"
+	"orderflow/shared/shop/shipment"
+	"orderflow/shared/shop/stock"
+	"orderflow/shared/shop/stock/stocktest"
+)
+
+const scope, carrierScope, pricingScope = "orderflow/operator", "orderflow/carrier", "orderflow/pricing"
+
+var auth = httpapi.Auth{
+	CustomerClaim: "username", OperatorScope: scope, CarrierScope: carrierScope, PricingScope: pricingScope,
+}
+
+// world is the edge on the real services over a store in memory.
+type world struct {
+	letters   deadlettertest.Memory
+	t         testing.TB
+	store     *spyStore
+	counters  *stocktest.Counters
+	rows      *producttest.Rows
+	stocks    stock.Service
+	vault     *personal.Memory
+	clock     *clock.Fake
+	log       *syncBuffer
+	orders    order.Service
+	customers customer.Service
+	shipments shipment.Service
+	products  product.Service
+	lists     orderLists
+	views     *viewtest.Memory
+	stats     statistics
+	figures   analyticstest.Memory
+	commands  func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error)
+	queries   func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error)
+	keys      atomic.Int64
+}
+
+func newWorld(t testing.TB) *world {
+	registry := es.NewRegistry(
+		order.Register, customer.Register, account.Register, stock.Register, shipment.Register, product.Register,
+		requests.Register,
+	)
+	now := clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	w := &world{
+		t: t, store: &spyStore{Store: memstore.New(registry, memstore.Clock(now))}, counters: stocktest.NewCounters(),
+		rows: producttest.NewRows(), vault: personal.NewMemory(), clock: now, log: &syncBuffer{},
+	}
+	w.views = viewtest.NewMemory()
+	log := slog.New(slog.NewJSONHandler(w.log, nil))
+	w.customers = customer.New(customer.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Eraser: w.vault})
+	accounts := account.New(account.Deps{Store: w.store, Clock: w.clock, Customers: w.customers})
+	w.stocks = stock.New(stock.Deps{Store: w.store, Clock: w.clock, Counters: w.counters})
+	w.products = product.New(product.Deps{Store: w.store, Clock: w.clock, Rows: w.rows})
+	w.shipments = shipment.New(shipment.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Serves: shipment.Served("GB"), Books: w.stocks})
+	w.orders = order.New(order.Deps{
+		Store: w.store, Clock: w.clock, Vault: w.vault, Customers: w.customers, Prices: w.products, Shipments: w.shipments,
+	})
+	w.lists = func(_ context.Context, customerID string, q orders.Query) (orders.Page, error) {
+		_, _, err := q.Check(customerID)
+		return orders.Page{}, err
+	}
+	w.stats = func(ctx context.Context, customerID string) (customers.Row, error) {
+		_, err := w.customers.Get(ctx, customerID)
+		known := err == nil
+		if errors.Is(err, customer.ErrNotFound) {
+			err = nil
+		}
+		return customers.Row{Profile: customers.Profile{CustomerID: customerID, Registered: known}}, err
+	}
+	w.commands = httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{
+		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts, Stock: w.stocks,
+		Products: w.products, Shipments: w.shipments,
+		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock},
+	}))
+	w.queries = httpapi.Lambda(httpapi.NewQueries(httpapi.Queries{
+		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts, Stock: w.stocks,
+		Products: w.products, Shipments: w.shipments,
+		Lists:     orderLists(func(ctx context.Context, id string, q orders.Query) (orders.Page, error) { return w.lists(ctx, id, q) }),
+		AllOrders: allorders.NewLists(w.views, w.clock), Everybody: customers.NewStatistics(w.views, w.clock),
+		Statistics:  statistics(func(ctx context.Context, id string) (customers.Row, error) { return w.stats(ctx, id) }),
+		Figures:     analytics.Reports{Table: &w.figures, Calendar: analytics.MustCalendar("Europe/Amsterdam")},
+		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock},
+	}))
+	return w
+}
+
+// caller is who sends a request, as API Gateway's authorizer tells.
+type caller struct {
+	claims map[string]string
+	scopes []string
+}
+
+var (
+	nobody   = caller{}
+	ada      = customerCaller("ada")
+	bob      = customerCaller("bob")
+	operator = caller{claims: map[string]string{"sub": "operator-1", "scope": "openid " + scope}}
+	// carrier names a customer too, as tokens of some issuers do.
+	carrier = caller{claims: map[string]string{"sub": "carrier-1", "username": "ada", "scope": carrierScope}}
+	quotes  = caller{claims: map[string]string{"sub": "quotes-1", "username": "ada", "scope": pricingScope}}
+	// pricer is an operator who may name prices.
+	pricer = caller{claims: map[string]string{"sub": "operator-2", "scope": scope + " " + pricingScope}}
+)
+
+func customerCaller(id string) caller {
+	return caller{claims: map[string]string{"sub": "sub-" + id, "username": id, "scope": "openid"}}
+}
+
+// request is an HTTP request before API Gateway makes an event of it.
+type request struct {
+	who     caller
+	method  string
+	path    string            // with its query
+	headers map[string]string // besides Content-Type and, for a POST, Idempotency-Key; "" takes one away
+	body    any               // a string is sent as it stands, []byte as base64, anything else as JSON
+	ctx     context.Context
+}
+
+// empty is the value of a header that is sent and empty.
+const empty = "\x00"
+
+type response struct {
+	status  int
+	headers map[string]string
+	raw     string
+	body    map[string]any
+}
+
+func (w *world) send(r request) response {
+	w.t.Helper()
+	path, query, _ := strings.Cut(r.path, "?")
+	headers := map[string]string{}
+	if r.body != nil {
+		headers["content-type"] = "application/json"
+	}
+	if r.method == http.MethodPost {
+		headers["idempotency-key"] = fmt.Sprintf("key-%d", w.keys.Add(1))
+	}
+	for name, value := range r.headers {
+		headers[strings.ToLower(name)] = value
+	}
+	maps.DeleteFunc(headers, func(_, value string) bool { return value == "" })
+	for name, value := range headers {
+		if value == empty {
+			headers[name] = ""
+		}
+	}
+	event := events.APIGatewayV2HTTPRequest{
+		Version: "2.0", RawPath: path, RawQueryString: query, QueryStringParameters: joined(query), Headers: headers,
+		RequestContext: events.APIGatewayV2HTTPRequestContext{
+			RequestID: "api-request", DomainName: "api.example.com",
+			HTTP: events.APIGatewayV2HTTPRequestContextHTTPDescription{Method: r.method, Path: path},
+		},
+	}
+	if r.who.claims != nil {
+		event.RequestContext.Authorizer = &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{
+			JWT: &events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription{Claims: r.who.claims, Scopes: r.who.scopes},
+		}
+	}
+	switch b := r.body.(type) {
+	case nil:
+	case string:
+		event.Body = b
+	case []byte:
+		event.Body, event.IsBase64Encoded = base64.StdEncoding.EncodeToString(b), true
+	default:
+		text, err := json.Marshal(b)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		event.Body = string(text)
+	}
+	handler := w.commands
+	if r.method == http.MethodGet {
+		handler = w.queries
+	}
+	if r.ctx == nil {
+		r.ctx = context.Background()
+	}
+	out, err := handler(r.ctx, event)
+	if err != nil {
+		w.t.Fatalf("%s %s: the function failed: %v", r.method, r.path, err)
+	}
+	res := response{status: out.StatusCode, headers: out.Headers, raw: out.Body}
+	if err := json.Unmarshal([]byte(out.Body), &res.body); err != nil {
+		w.t.Fatalf("%s %s: %d answers no JSON: %q", r.method, r.path, out.StatusCode, out.Body)
+	}
+	return res
+}
+
+// joined is what API Gateway makes of a query besides passing it on: values joined by commas.
+func joined(query string) map[string]string {
+	values, err := url.ParseQuery(query)
+	if err != nil || len(values) == 0 {
+		return nil
+	}
+	of := map[string]string{}
+	for name, all := range values {
+		of[name] = strings.Join(all, ",")
+	}
+	return of
+}
+
+// must sends a request that has to succeed.
+func (w *world) must(status int, r request) response {
+	w.t.Helper()
+	res := w.send(r)
+	if res.status != status {
+		w.t.Fatalf("%s %s: %d, want %d: %s", r.method, r.path, res.status, status, res.raw)
+	}
+	return res
+}
+
+func (r response) text(name string) string {
+	value, _ := r.body[name].(string)
+	return value
+}
+
+func post(who caller, path string, body any) request {
+	return request{who: who, method: http.MethodPost, path: path, body: body}
+}
+
+func put(who caller, path string, onHand int, header, value string) request {
+	return request{who: who, method: http.MethodPut, path: path, body: map[string]any{"onHand": onHand}, headers: map[string]string{header: value}}
+}
+
+func patch(who caller, path, ifMatch string, body any) request {
+	r := request{who: who, method: http.MethodPatch, path: path, body: body}
+	return r.with("If-Match", ifMatch)
+}
+
+func get(who caller, path string) request {
+	return request{who: who, method: http.MethodGet, path: path}
+}
+
+func remove(who caller, path string) request {
+	return request{who: who, method: http.MethodDelete, path: path}
+}
+
+func (r request) with(name, value string) request {
+	headers := maps.Clone(r.headers)
+	if headers == nil {
+		headers = map[string]string{}
+	}
+	headers[name] = value
+	r.headers = headers
+	return r
+}
+
+type object = map[string]any
+
+func person() object { return object{"name": "Ada Lovelace", "email": "ada@example.com"} }
+
+func usd(amount int64) object { return object{"amount": amount, "currency": "USD"} }
+
+func line(sku string, quantity, price int64) object {
+	return object{"sku": sku, "quantity": quantity, "unitPrice": usd(price)}
+}
+
+func anOrder(lines ...object) object {
+	if len(lines) == 0 {
+		lines = []object{line("cd-1", 2, 1050), line("cd-2", 1, 999)}
+	}
+	return object{"lines": lines, "shippingAddress": object{
+		"recipient": "Ada Lovelace", "line1": "12 St James's Square", "postalCode": "SW1Y 4LB", "city": "London", "country": "GB",
+	}}
+}
+
+// abroad is an order to an address in another country, which has recipient, line1 and the fields.
+func abroad(country string, fields object) object {
+	to := object{"recipient": "Ada Lovelace", "line1": "1 Main Street", "country": country}
+	maps.Copy(to, fields)
+	o := anOrder()
+	o["shippingAddress"] = to
+	return o
+}
+
+// set changes a copy of an order at a path.
+func set(o object, path string, value any) object {
+	text, err := json.Marshal(o)
+	if err != nil {
+		panic(err)
+	}
+	var copied object
+	if err := json.Unmarshal(text, &copied); err != nil {
+		panic(err)
+	}
+	var at any = copied
+	steps := strings.Split(path, ".")
+	for _, step := range steps[:len(steps)-1] {
+		if list, ok := at.([]any); ok {
+			at = list[int(step[0]-'0')]
+			continue
+		}
+		at = at.(object)[step]
+	}
+	at.(object)[steps[len(steps)-1]] = value
+	return copied
+}
+
+// list puts an article on sale, where its version is that one, 0 for a new one: for so many minor units, of dollars
+// where no currency is named.
+func (w *world) list(sku string, version, price int64, currencies ...string) {
+	w.t.Helper()
+	if len(currencies) == 0 {
+		currencies = []string{"USD"}
+	}
+	prices := make([]object, len(currencies))
+	for i, c := range currencies {
+		prices[i] = object{"amount": price, "currency": c}
+	}
+	w.setProduct(sku, version, object{"prices": prices})
+}
+
+// withdraw takes an article of that version off sale.
+func (w *world) withdraw(sku string, version int64) {
+	w.t.Helper()
+	w.setProduct(sku, version, object{"withdrawn": true})
+}
+
+func (w *world) setProduct(sku string, version int64, body object) {
+	w.t.Helper()
+	if version == 0 {
+		w.must(http.StatusOK, putProduct(operator, sku, body, "If-None-Match", "*"))
+		return
+	}
+	w.must(http.StatusOK, putProduct(operator, sku, body, "If-Match", fmt.Sprintf("%q", fmt.Sprint(version))))
+}
+
+// erase erases a customer.
+func (w *world) erase(customerID string) {
+	w.t.Helper()
+	w.must(http.StatusOK, remove(operator, "/customers/"+customerID))
+}
+
+// shop is a world with ada and bob registered, ada's account funded with 50 dollars, bob's with nothing, one article and one order of ada's.
+type shop struct {
+	*world
+	order   string
+	account string // ada's
+	bobs    string // bob's account
+
+	letter, shipment string // where a test has made them
+}
+
+func newShop(t testing.TB) *shop {
+	w := newWorld(t)
+	w.must(http.StatusCreated, post(ada, "/customers", person()))
+	w.must(http.StatusCreated, post(bob, "/customers", person()))
+	opened := w.must(http.StatusCreated, post(ada, "/accounts", object{"currency": "USD"}))
+	w.must(http.StatusCreated, post(operator, "/accounts/"+opened.text("id")+"/deposits", object{"amount": usd(5000)}))
+	bobs := w.must(http.StatusCreated, post(bob, "/accounts", object{"currency": "USD"}))
+	w.must(http.StatusOK, put(operator, "/stock/cd-1", 10, "If-None-Match", "*"))
+	w.list("cd-1", 0, 1050)
+	w.list("cd-2", 0, 999)
+	placed := w.must(http.StatusAccepted, post(ada, "/orders", anOrder()))
+	return &shop{world: w, order: placed.text("id"), account: opened.text("id"), bobs: bobs.text("id")}
+}
+
+// ship confirms the order and takes its shipment as far as that: to the status scheduled or any behind it.
+func (s *shop) ship(to shipment.Status) (shipmentID string) {
+	s.t.Helper()
+	ctx, id := context.Background(), shipment.ID(s.order, 1)
+	step := func(name string) es.Request {
+		return es.Request{CommitID: ident.Derive("test", s.order, name), Time: s.clock.Now()}
+	}
+	placed, err := s.orders.Get(ctx, s.order)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := s.shipments.Schedule(ctx, step("schedule"), shipment.Schedule{OrderID: s.order, Revision: 1, CustomerID: "ada", Address: placed.State.Address}); err != nil {
+		s.t.Fatal(err)
+	}
+	s.run(order.Confirm{SagaID: "s", PaymentID: "p", ShipmentID: id, TrackingNumber: shipment.TrackingNumber(id)})
+	for _, next := range []struct {
+		status shipment.Status
+		move   func() error
+	}{
+		{shipment.StatusScheduled, func() error { return nil }},
+		{shipment.StatusPrepared, func() error {
+			_, err := s.shipments.Prepare(ctx, step("prepare"), id, shipment.Copy{
+				CustomerID: "ada", Address: placed.State.Address, Lines: []shipment.Item{{SKU: "cd-2", Quantity: 1}, {SKU: "cd-1", Quantity: 2}},
+			})
+			return err
+		}},
+		{shipment.StatusDispatched, func() error { _, err := s.shipments.Dispatch(ctx, step("dispatch"), id); return err }},
+		{shipment.StatusDelivered, func() error { _, err := s.shipments.Deliver(ctx, step("deliver"), id); return err }},
+	} {
+		if err := next.move(); err != nil {
+			s.t.Fatal(err)
+		}
+		if next.status == to {
+			return id
+		}
+	}
+	s.t.Fatalf("no shipment comes to be %s", to)
+	return ""
+}
+
+// follow carries out a command that follows from the shipment.
+func (s *shop) follow(c order.Command) {
+	s.t.Helper()
+	if _, err := s.orders.Run(context.Background(), es.Request{CommitID: ident.New(), Time: s.clock.Now()}, s.order, c); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// run carries out commands of the saga and of the carrier on the order.
+func (s *shop) run(commands ...order.Command) {
+	s.t.Helper()
+	for i, c := range commands {
+		req := es.Request{CommitID: ident.Derive("test", s.order, fmt.Sprint(i)), Time: s.clock.Now()}
+		if _, err := s.orders.Run(context.Background(), req, s.order, c); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// spyStore counts what is written, and fails when it is told to.
+type spyStore struct {
+	es.Store
+	commits atomic.Int64
+	loads   atomic.Int64
+
+	mu     sync.Mutex
+	load   func() error
+	append func() error
+	lost   error // in the place of an append's answer
+}
+
+// lose lets the answer of each append be that error, though it was carried out; nil brings the
+// answers back.
+func (s *spyStore) lose(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lost = err
+}
+
+func (s *spyStore) fail(onLoad, onAppend func() error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.load, s.append = onLoad, onAppend
+}
+
+func (s *spyStore) failure(of func() func() error) error {
+	s.mu.Lock()
+	f := of()
+	s.mu.Unlock()
+	if f == nil {
+		return nil
+	}
+	return f()
+}
+
+func (s *spyStore) Load(ctx context.Context, stream es.StreamID, after int64) (es.History, error) {
+	s.loads.Add(1)
+	if err := s.failure(func() func() error { return s.load }); err != nil {
+		return es.History{}, err
+	}
+	return s.Store.Load(ctx, stream, after)
+}
+
+func (s *spyStore) Append(ctx context.Context, commits []es.Commit, effects ...es.Effect) (es.Appended, error) {
+	if err := s.failure(func() func() error { return s.append }); err != nil {
+		return es.Appended{}, err
+	}
+	appended, err := s.Store.Append(ctx, commits, effects...)
+	if err == nil && !appended.Recognised {
+		s.commits.Add(int64(len(commits)))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil && s.lost != nil {
+		return es.Appended{}, s.lost
+	}
+	return appended, err
+}
+
+type orderLists func(context.Context, string, orders.Query) (orders.Page, error)
+
+func (f orderLists) List(ctx context.Context, id string, q orders.Query) (orders.Page, error) {
+	return f(ctx, id, q)
+}
+
+type statistics func(context.Context, string) (customers.Row, error)
+
+func (f statistics) Statistics(ctx context.Context, id string) (customers.Row, error) {
+	return f(ctx, id)
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}

@@ -1,0 +1,172 @@
+// Package ordertask speaks the order saga's language for the order itself: its inputs and outputs are what statemachines/order-saga.asl.json sends and reads.
+package ordertask
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/process/saga"
+	"orderflow/shared/shop/money"
+	"orderflow/shared/shop/order"
+	"orderflow/shared/shop/personal"
+)
+
+// Tasks carries out the order's steps of the saga.
+type Tasks struct {
+	Orders order.Service
+	Clock  clock.Clock
+}
+
+// Input is what every task gets. SagaID is the name of the run.
+type Input struct {
+	OrderID       string `json:"orderId"`
+	SagaID        string `json:"sagaId"`
+	CorrelationID string `json:"correlationId,omitempty"`
+}
+
+// Validate says what the input lacks.
+func (in Input) Validate() error {
+	switch {
+	case in.OrderID == "":
+		return errors.New("orderId is missing")
+	case in.SagaID == "":
+		return errors.New("sagaId is missing")
+	}
+	return nil
+}
+
+// Item is the quantity of one SKU in all of the order's lines.
+type Item struct {
+	SKU      string `json:"sku"`
+	Quantity int64  `json:"quantity"`
+}
+
+// Order is what the saga needs to know of an order; the run keeps it in $order.
+type Order struct {
+	OrderID       string          `json:"orderId"`
+	Status        order.Status    `json:"status"`
+	Revision      int64           `json:"revision"`
+	CustomerID    string          `json:"customerId"`
+	AccountID     string          `json:"accountId"`
+	Total         money.Money     `json:"total"`
+	Items         []Item          `json:"items"`
+	Address       personal.Sealed `json:"address"`
+	CorrelationID string          `json:"correlationId"`
+}
+
+// Status is the answer of the tasks that only move the order on.
+type Status struct {
+	OrderID string       `json:"orderId"`
+	Status  order.Status `json:"status"`
+}
+
+// Start takes an order for a run and answers with what the run needs of it.
+func (t Tasks) Start(ctx context.Context, in Input) (Order, error) {
+	return t.runFor(ctx, "start-order", in, order.Start{SagaID: in.SagaID})
+}
+
+// ConfirmInput brings what the steps before have answered.
+type ConfirmInput struct {
+	Input
+	PaymentID      string `json:"paymentId"`
+	ShipmentID     string `json:"shipmentId"`
+	TrackingNumber string `json:"trackingNumber"`
+}
+
+// Confirm confirms the order. order.ErrCancelling where somebody closed it before.
+func (t Tasks) Confirm(ctx context.Context, in ConfirmInput) (Status, error) {
+	return t.run(ctx, "confirm-order", in.Input, order.Confirm{
+		SagaID: in.SagaID, PaymentID: in.PaymentID, ShipmentID: in.ShipmentID, TrackingNumber: in.TrackingNumber,
+	})
+}
+
+// CloseInput says which step ended the fulfilment, and how.
+type CloseInput struct {
+	Input
+	Reason order.Reason `json:"reason"`
+	Step   string       `json:"step"`
+	Cause  string       `json:"cause"` // as Step Functions gives it
+}
+
+// Close asks the arbiter: the answer's status says whether the run undoes the order or finds it confirmed after all.
+func (t Tasks) Close(ctx context.Context, in CloseInput) (Order, error) {
+	return t.runFor(ctx, "close-order", in.Input, order.Close{Origin: order.OriginSaga, Reason: in.Reason, Detail: detail(in), SagaID: in.SagaID})
+}
+
+// Cancel says that everything is undone.
+func (t Tasks) Cancel(ctx context.Context, in Input) (Status, error) {
+	return t.run(ctx, "cancel-order", in, order.Cancel{SagaID: in.SagaID})
+}
+
+// FailUndoInput names the steps that could not be undone.
+type FailUndoInput struct {
+	Input
+	Steps []string `json:"steps"`
+}
+
+// FailUndo marks the order as one that people have to look at.
+func (t Tasks) FailUndo(ctx context.Context, in FailUndoInput) (Status, error) {
+	return t.run(ctx, "fail-undo", in.Input, order.FailUndo{SagaID: in.SagaID, Steps: in.Steps})
+}
+
+func (t Tasks) run(ctx context.Context, task string, in Input, c order.Command) (Status, error) {
+	res, err := t.Orders.Run(ctx, saga.Request(t.Clock, in.SagaID, task, in.OrderID, in.CorrelationID), in.OrderID, c)
+	if err != nil {
+		return Status{}, err
+	}
+	return Status{OrderID: in.OrderID, Status: res.State.Status}, nil
+}
+
+// runFor is run for the tasks that come before the run knows the order: they take the correlation id from its first event.
+func (t Tasks) runFor(ctx context.Context, task string, in Input, c order.Command) (Order, error) {
+	history, err := t.Orders.History(ctx, in.OrderID)
+	if err != nil {
+		return Order{}, err
+	}
+	correlation := history[0].Metadata.CorrelationID
+	res, err := t.Orders.Run(ctx, saga.Request(t.Clock, in.SagaID, task, in.OrderID, correlation), in.OrderID, c)
+	if err != nil {
+		return Order{}, err
+	}
+	s := res.State
+	return Order{
+		OrderID: s.ID, Status: s.Status, Revision: s.Revision, CustomerID: s.CustomerID, AccountID: s.AccountID, Total: s.Total,
+		Items: items(s.Lines), Address: s.Address, CorrelationID: correlation,
+	}, nil
+}
+
+// items adds up the lines of one SKU, ordered by SKU.
+func items(lines []order.Line) []Item {
+	quantities := map[string]int64{}
+	for _, l := range lines {
+		quantities[l.SKU] += l.Quantity
+	}
+	out := make([]Item, 0, len(quantities))
+	for sku, quantity := range quantities {
+		out = append(out, Item{SKU: sku, Quantity: quantity})
+	}
+	slices.SortFunc(out, func(a, b Item) int { return cmp.Compare(a.SKU, b.SKU) })
+	return out
+}
+
+// detail says in the order why it is cancelled. A business fault's own text is for the customer; any other cause is ours and only the step is named.
+func detail(in CloseInput) string {
+	if in.Reason != order.ReasonSaga && in.Reason != order.ReasonExpired {
+		var cause struct {
+			ErrorMessage string `json:"errorMessage"`
+		}
+		if json.Unmarshal([]byte(in.Cause), &cause) == nil && cause.ErrorMessage != "" {
+			return cause.ErrorMessage
+		}
+		return in.Cause
+	}
+	if in.Step == "" {
+		return ""
+	}
+	return fmt.Sprintf("could not %s", in.Step)
+}

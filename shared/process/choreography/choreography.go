@@ -1,0 +1,293 @@
+// Package choreography is what follows an order's confirmation: each context reacts to the events
+// of another, and nobody directs them.
+//
+//	order.confirmed, order.updated → shipping prepares → shipment.prepared → an operator or the carrier dispatches →
+//	  shipment.dispatched, stock.departed → order.shipped → stock is committed;  shipment.delivered → order.delivered
+//
+// Any event may come late, more than once and before another that caused it. Each reaction is a
+// command that changes nothing when it comes again, its commit's id derives from the event, and
+// what a command meets that it can't follow decides: a shipment that is cancelled is not prepared.
+// Nothing is undone here: undoing is the saga's alone (docs/sagas.md).
+package choreography
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"orderflow/shared/contract"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/faults"
+	"orderflow/shared/kit/ident"
+	"orderflow/shared/shop/order"
+	"orderflow/shared/shop/personal"
+	"orderflow/shared/shop/shipment"
+	"orderflow/shared/shop/stock"
+)
+
+// ErrUnfit says of a message that nothing follows from it: it isn't an event of the bus, or none that its consumer knows.
+var ErrUnfit = errors.New("choreography: nothing follows from the message")
+
+// open takes the event out of a message's body, which is EventBridge's JSON around the envelope.
+func open(body []byte) (es.Envelope, any, error) {
+	envelope, err := contract.Open(body)
+	if err != nil {
+		return envelope, nil, fmt.Errorf("%w: %w", ErrUnfit, err)
+	}
+	data, err := contract.Decode(envelope)
+	if err != nil {
+		return envelope, nil, fmt.Errorf("%w: %w", ErrUnfit, err)
+	}
+	return envelope, data, nil
+}
+
+// about checks that an event's data is about the thing whose stream it is of.
+func about(e es.Envelope, category, id string) error {
+	if stream := string(es.NewStreamID(category, id)); e.Subject != stream {
+		return fmt.Errorf("%w: %s is about %s and of %s", ErrUnfit, e.ID, stream, e.Subject)
+	}
+	return nil
+}
+
+// request identifies a consumer's command that follows from an event: the same event any number of times is one command.
+func request(c clock.Clock, e es.Envelope, consumer, command string) es.Request {
+	return es.Request{
+		CommitID: ident.Derive("choreography", consumer, command, e.ID),
+		Time:     c.Now(),
+		Metadata: es.Metadata{CorrelationID: e.CorrelationID, CausationID: e.ID, Traceparent: e.Traceparent, Actor: consumer},
+	}
+}
+
+// The consumers, as commits name who acted.
+const (
+	preparer  = "prepare-shipments"
+	follower  = "follow-shipments"
+	committer = "commit-stock"
+	carrier   = "simulate-carrier"
+)
+
+// Shipments is what the consumers ask of shipments.
+type Shipments interface {
+	Prepare(ctx context.Context, req es.Request, shipmentID string, of shipment.Copy) (es.Result[shipment.State], error)
+	Dispatch(ctx context.Context, req es.Request, shipmentID string) (es.Result[shipment.State], error)
+	Deliver(ctx context.Context, req es.Request, shipmentID string) (es.Result[shipment.State], error)
+}
+
+// Preparer is shipping: it keeps a copy of each order and prepares its shipment once the order is confirmed.
+type Preparer struct {
+	Copies    shipment.Copies
+	Shipments Shipments
+	Clock     clock.Clock
+}
+
+// Handle takes order.updated and order.confirmed, in any order and any number of times: each is kept, and whichever makes the other whole prepares the
+// shipment, as does every repeat of it. So nothing waits for anything. Another message is an ErrUnfit.
+func (p Preparer) Handle(ctx context.Context, body []byte) error {
+	envelope, data, err := open(body)
+	if err != nil {
+		return err
+	}
+	var known shipment.Known
+	switch e := data.(type) {
+	case contract.OrderUpdated:
+		if err := about(envelope, order.Category, e.OrderID); err != nil {
+			return err
+		}
+		var fresh bool
+		known, fresh, err = p.Copies.Put(ctx, copyOf(e, envelope.Sequence))
+		if err == nil && !fresh {
+			slog.InfoContext(ctx, "copy refused: there is one as new", "event", envelope.ID, "sequence", known.Copy.Sequence)
+		}
+	case contract.OrderConfirmed:
+		if err := about(envelope, order.Category, e.OrderID); err != nil {
+			return err
+		}
+		known, err = p.Copies.Confirm(ctx, shipment.Confirmation{OrderID: e.OrderID, Sequence: envelope.Sequence, ShipmentID: e.ShipmentID})
+	default:
+		return fmt.Errorf("%w: %s is a %s", ErrUnfit, envelope.ID, envelope.Type)
+	}
+	if err != nil {
+		return fmt.Errorf("choreography: %s: %w", envelope.ID, err)
+	}
+	if !known.Ready() {
+		return nil
+	}
+	// The order and not the event names the command: either event may bring it about, and a shipment is prepared once.
+	req := request(p.Clock, envelope, preparer, "prepare")
+	req.CommitID = ident.Derive("choreography", preparer, "prepare", known.Confirmation.ShipmentID)
+	_, err = p.Shipments.Prepare(ctx, req, known.Confirmation.ShipmentID, known.Copy)
+	if errors.Is(err, shipment.ErrCancelled) {
+		slog.InfoContext(ctx, "not prepared: the shipment is cancelled", "event", envelope.ID, "shipment", known.Confirmation.ShipmentID)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("choreography: %s: prepare shipment %s: %w", envelope.ID, known.Confirmation.ShipmentID, err)
+	}
+	return nil
+}
+
+// copyOf is what shipping keeps of an order: the prices are none of its business.
+func copyOf(e contract.OrderUpdated, sequence int64) shipment.Copy {
+	c := shipment.Copy{
+		OrderID: e.OrderID, Sequence: sequence, Status: e.Status, Revision: e.Revision, CustomerID: e.CustomerID, Address: personal.Sealed(e.Address),
+		Lines: make([]shipment.Item, len(e.Lines)),
+	}
+	for i, l := range e.Lines {
+		c.Lines[i] = shipment.Item{SKU: l.SKU, Quantity: l.Quantity}
+	}
+	return c
+}
+
+// Orders is what Follower asks of orders.
+type Orders interface {
+	Run(ctx context.Context, req es.Request, orderID string, c order.Command) (es.Result[order.State], error)
+	CloseStopped(ctx context.Context, req es.Request, orderID string, by order.Stopped) (es.Result[order.State], error)
+}
+
+// Arrival is an order that arrives.
+type Arrival struct {
+	Orders Orders
+	Stock  Stock
+}
+
+// Deliver says that an order has arrived. It is final from then on, and nobody looks at it again:
+// so it is shipped and its reservation closed before, whether anybody has heard of order.shipped or
+// not. Books that can't follow keep back no arrival; why they can't is the error behind it, each
+// time.
+func (a Arrival) Deliver(
+	ctx context.Context, req es.Request, orderID string, d order.Deliver,
+) (es.Result[order.State], error) {
+	ship := req
+	ship.CommitID = ident.Derive("ship", req.CommitID)
+	res, err := a.Orders.Run(ctx, ship, orderID, order.Ship(d))
+	if err != nil {
+		return res, err
+	}
+	_, closed := a.Stock.Commit(ctx, req, orderID, max(res.State.Revision, 1))
+	if closed != nil {
+		closed = fmt.Errorf("commit the stock of order %s: %w", orderID, closed)
+	}
+	if closed != nil && !faults.Final(closed) {
+		return res, closed
+	}
+	res, err = a.Orders.Run(ctx, req, orderID, d)
+	return res, errors.Join(err, closed)
+}
+
+// Follower is the order following its shipment.
+type Follower struct {
+	Orders Orders
+	Stock  Stock
+	Clock  clock.Clock
+}
+
+// Handle takes shipment.dispatched, shipment.delivered and shipment.cancelled, in any order and any number of times. The last closes a confirmed order whose
+// cancellation got no further than the shipment. Another message is an ErrUnfit; any fault of the order is an error, for the shipment and the order would
+// disagree, and one of the stock's, for the order left without stock that was reserved.
+func (f Follower) Handle(ctx context.Context, body []byte) error {
+	envelope, data, err := open(body)
+	if err != nil {
+		return err
+	}
+	var shipmentID, orderID string
+	var follow func(es.Request) (es.Result[order.State], error)
+	switch e := data.(type) {
+	case contract.ShipmentDispatched:
+		shipmentID, orderID = e.ShipmentID, e.OrderID
+		follow = func(req es.Request) (es.Result[order.State], error) {
+			return f.Orders.Run(ctx, req, e.OrderID, order.Ship{ShipmentID: e.ShipmentID, DispatchedAt: e.DispatchedAt})
+		}
+	case contract.ShipmentDelivered:
+		shipmentID, orderID = e.ShipmentID, e.OrderID
+		follow = func(req es.Request) (es.Result[order.State], error) {
+			arrived := order.Deliver{ShipmentID: e.ShipmentID, DispatchedAt: e.DispatchedAt}
+			return Arrival{Orders: f.Orders, Stock: f.Stock}.Deliver(ctx, req, e.OrderID, arrived)
+		}
+	case contract.ShipmentCancelled:
+		shipmentID, orderID = e.ShipmentID, e.OrderID
+		follow = func(req es.Request) (es.Result[order.State], error) {
+			return f.Orders.CloseStopped(ctx, req, e.OrderID, order.Stopped{
+				ShipmentID: e.ShipmentID, Origin: order.Origin(e.Origin), Reason: order.Reason(e.Reason), Note: personal.Sealed(e.Note),
+			})
+		}
+	default:
+		return fmt.Errorf("%w: %s is a %s", ErrUnfit, envelope.ID, envelope.Type)
+	}
+	if err := about(envelope, shipment.Category, shipmentID); err != nil {
+		return err
+	}
+	if _, err := follow(request(f.Clock, envelope, follower, envelope.Type)); err != nil {
+		return fmt.Errorf("choreography: %s: order %s: %w", envelope.ID, orderID, err)
+	}
+	return nil
+}
+
+// Stock is what Committer and Arrival ask of the stock.
+type Stock interface {
+	Commit(ctx context.Context, req es.Request, orderID string, revision int64) (stock.ReservationState, error)
+}
+
+// Committer is the inventory: it closes the reservation of an order that is shipped. The pieces
+// left its books with the shipment's dispatch; those of a dispatch that told it nothing leave them
+// now.
+type Committer struct {
+	Stock Stock
+	Clock clock.Clock
+}
+
+// Handle takes order.shipped, any number of times. Another message is an ErrUnfit; a fault is an
+// error, for the order left without stock that was reserved, or the books of it need repair.
+func (c Committer) Handle(ctx context.Context, body []byte) error {
+	envelope, data, err := open(body)
+	if err != nil {
+		return err
+	}
+	e, ok := data.(contract.OrderShipped)
+	if !ok {
+		return fmt.Errorf("%w: %s is a %s", ErrUnfit, envelope.ID, envelope.Type)
+	}
+	if err := about(envelope, order.Category, e.OrderID); err != nil {
+		return err
+	}
+	// Where no revision is told, nothing could amend orders yet.
+	req := request(c.Clock, envelope, committer, "commit")
+	if _, err := c.Stock.Commit(ctx, req, e.OrderID, max(e.Revision, 1)); err != nil {
+		return fmt.Errorf("choreography: %s: commit the stock of order %s: %w", envelope.ID, e.OrderID, err)
+	}
+	return nil
+}
+
+// Carrier stands in for one who comes at once and delivers at once. It says so by the same commands as everybody else.
+type Carrier struct {
+	Shipments Shipments
+	Clock     clock.Clock
+}
+
+// Handle takes shipment.prepared, any number of times. Another message is an ErrUnfit.
+func (c Carrier) Handle(ctx context.Context, body []byte) error {
+	envelope, data, err := open(body)
+	if err != nil {
+		return err
+	}
+	e, ok := data.(contract.ShipmentPrepared)
+	if !ok {
+		return fmt.Errorf("%w: %s is a %s", ErrUnfit, envelope.ID, envelope.Type)
+	}
+	if err := about(envelope, shipment.Category, e.ShipmentID); err != nil {
+		return err
+	}
+	_, err = c.Shipments.Dispatch(ctx, request(c.Clock, envelope, carrier, "dispatch"), e.ShipmentID)
+	if errors.Is(err, shipment.ErrCancelled) || errors.Is(err, shipment.ErrAddressUnreadable) {
+		slog.InfoContext(ctx, "nothing to carry", "event", envelope.ID, "shipment", e.ShipmentID, "reason", err.Error())
+		return nil
+	}
+	if err == nil {
+		_, err = c.Shipments.Deliver(ctx, request(c.Clock, envelope, carrier, "deliver"), e.ShipmentID)
+	}
+	if err != nil {
+		return fmt.Errorf("choreography: %s: carry shipment %s: %w", envelope.ID, e.ShipmentID, err)
+	}
+	return nil
+}

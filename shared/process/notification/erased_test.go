@@ -1,0 +1,165 @@
+package notification_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/inbox"
+	"orderflow/shared/process/notification"
+	"orderflow/shared/shop/customer"
+	"orderflow/shared/shop/order"
+	"orderflow/shared/shop/personal"
+)
+
+func (w *world) customers() customer.Service {
+	return customer.New(customer.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Eraser: w.vault})
+}
+
+// unopened are customers of whom nothing opens.
+type unopened struct{ customer.Service }
+
+func (unopened) Open(context.Context, customer.State) (name, email string, err error) {
+	return "", "", personal.ErrUnreadable
+}
+
+// claiming is an inbox in which something happens right behind a claim.
+type claiming struct {
+	inbox.Store
+	behind func()
+}
+
+func (c *claiming) Swap(ctx context.Context, next inbox.Entry, was string) (inbox.Entry, bool, error) {
+	there, swapped, err := c.Store.Swap(ctx, next, was)
+	if f := c.behind; next.State == inbox.Claimed && swapped && f != nil {
+		c.behind = nil
+		f()
+	}
+	return there, swapped, err
+}
+
+// Nobody writes to a customer who was erased before the mail was written, whatever it is about:
+// whether they were erased before the event came or while its mail was on its way to be sent, and
+// whether their key is destroyed yet or the stream alone says it. The event is done then, however
+// often it comes.
+func TestNoMailToWhoIsErased(t *testing.T) {
+	quiet(t)
+	streamAlone := func(w *world) {
+		history, err := w.store.Load(w.t.Context(), registered, 0)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		event := customer.Erased{CustomerID: "ada", ErasedAt: "2026-03-01T12:00:00Z"}
+		commit := w.request("erase").Commit(history.Head, event)
+		if _, err := w.store.Append(w.t.Context(), []es.Commit{commit}); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	whole := func(w *world) {
+		if _, err := w.customers().Erase(w.t.Context(), w.request("erase"), "ada"); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	for how, erase := range map[string]func(*world){"the stream says it": streamAlone, "the key is destroyed": whole} {
+		for _, late := range []bool{false, true} {
+			when := "before the event comes"
+			if late {
+				when = "behind the claim"
+			}
+			t.Run(how+", "+when, func(t *testing.T) {
+				for kind, message := range everyKind(t) {
+					w, body := message(t)
+					store := &claiming{Store: w.inbox}
+					if late {
+						store.behind = func() { erase(w) }
+					} else {
+						erase(w)
+					}
+					notifier := notification.New(notification.Deps{
+						Inbox: store, Orders: w.orders, Customers: w.customers(), Mailer: w.mailer, Clock: w.clock, Shop: "s",
+					})
+					for range 3 {
+						if err := notifier.Handle(t.Context(), notification.Delivery{Body: body}); err != nil {
+							t.Errorf("%s: %v", kind, err)
+						}
+					}
+					if len(w.mailer.sent) > 0 {
+						t.Errorf("%s: sent %+v", kind, w.mailer.sent)
+					}
+				}
+			})
+		}
+	}
+}
+
+// everyKind makes a message of each kind of mail.
+func everyKind(t *testing.T) map[notification.Kind]func(*testing.T) (*world, []byte) {
+	t.Helper()
+	deliver := func(version int64) func(*testing.T) (*world, []byte) {
+		return func(t *testing.T) (*world, []byte) {
+			t.Helper()
+			w := newWorld(t)
+			w.run("start", order.Start{SagaID: "s"})
+			w.run("confirm", order.Confirm{SagaID: "s", PaymentID: "p", ShipmentID: "sh", TrackingNumber: "OF-1"})
+			w.run("ship", order.Ship{ShipmentID: "sh"})
+			w.run("deliver", order.Deliver{ShipmentID: "sh"})
+			message := w.message(placed, version)
+			return w, message
+		}
+	}
+	return map[notification.Kind]func(*testing.T) (*world, []byte){
+		notification.Welcome: func(t *testing.T) (*world, []byte) {
+			w := newWorld(t)
+			message := w.message(registered, 1)
+			return w, message
+		},
+		notification.OrderPlaced: deliver(1), notification.OrderConfirmed: deliver(3),
+		notification.OrderShipped: deliver(4), notification.OrderDelivered: deliver(5),
+		notification.OrderCancelled: func(t *testing.T) (*world, []byte) {
+			w, m := cancelled(t)
+			return w, []byte(m)
+		},
+	}
+}
+
+// What can't be written now holds no claim, and whoever comes next writes it.
+func TestWritingFails(t *testing.T) {
+	quiet(t)
+	w := newWorld(t)
+	body := w.message(placed, 1)
+	for name, deps := range map[string]func(*notification.Deps){
+		"no order":    func(d *notification.Deps) { d.Orders = absent{} },
+		"no customer": func(d *notification.Deps) { d.Customers = nobody{} },
+		"not opened":  func(d *notification.Deps) { d.Customers = unopened{w.customers()} },
+	} {
+		d := notification.Deps{
+			Inbox: w.inbox, Orders: w.orders, Customers: w.customers(), Mailer: w.mailer, Clock: w.clock, Shop: "s",
+		}
+		deps(&d)
+		for range 2 {
+			err := notification.New(d).Handle(t.Context(), notification.Delivery{Body: body})
+			free := errors.Is(err, inbox.ErrNotDone) && !errors.Is(err, inbox.ErrInFlight)
+			if !free || strings.Contains(err.Error(), "Lovelace") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	wantErr(t, w.handle(body), nil)
+	if len(w.mailer.sent) != 1 {
+		t.Errorf("sent %v", w.mailer.sent)
+	}
+}
+
+type absent struct{}
+
+func (absent) Get(context.Context, string) (es.Result[order.State], error) {
+	return es.Result[order.State]{}, order.ErrNotFound.New("none")
+}
+
+type nobody struct{ customer.Service }
+
+func (nobody) Get(context.Context, string) (es.Result[customer.State], error) {
+	return es.Result[customer.State]{}, customer.ErrNotFound.New("none")
+}

@@ -1,0 +1,190 @@
+package notification
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	html "html/template"
+	"io"
+	"strings"
+	text "text/template"
+	"unicode"
+
+	"orderflow/shared/shop/account"
+	"orderflow/shared/shop/money"
+	"orderflow/shared/shop/order"
+	"orderflow/shared/shop/shipment"
+	"orderflow/shared/shop/stock"
+)
+
+// Mail is one e-mail to one person, ready to be sent. All of it is UTF-8.
+type Mail struct {
+	To      string // an address alone
+	Subject string // one line, without personal data: it stands in logs of mail servers
+	Text    string
+	HTML    string // the same for readers that show it
+}
+
+// Kind is what a mail is about. It names the mail's templates.
+type Kind string
+
+// The kinds.
+const (
+	Welcome        Kind = "welcome"
+	OrderPlaced    Kind = "order-placed"
+	OrderConfirmed Kind = "order-confirmed"
+	OrderShipped   Kind = "order-shipped"
+	OrderDelivered Kind = "order-delivered"
+	OrderCancelled Kind = "order-cancelled"
+)
+
+var kinds = []Kind{Welcome, OrderPlaced, OrderConfirmed, OrderShipped, OrderDelivered, OrderCancelled}
+
+// Content is what a mail says. What a kind's templates don't use may be missing.
+type Content struct {
+	Shop     string // as the customer knows it
+	Name     string // the customer's
+	OrderID  string
+	Lines    []order.Line
+	Total    money.Money
+	Tracking string       // the shipment's number for the customer
+	Reason   order.Reason // of a cancellation
+}
+
+// shown is a Content as the templates see it: each value is one line of text without control characters.
+type shown struct {
+	Language, Shop, Name, OrderID, Short, Total, Tracking, Reason string
+	Lines                                                         []line
+}
+
+type line struct {
+	SKU              string
+	Quantity         int64
+	UnitPrice, Price string
+	Adjustments      []adjustment
+}
+
+// adjustment is a line's discount, which is below zero, or its tax.
+type adjustment struct{ Name, Rate, Amount string }
+
+// language is the one that the templates are written in. The layout has no words.
+const language = "en"
+
+// reasons says why an order was cancelled, to the one who ordered, as of then: a mail may come late. What is not here is ours and not theirs.
+var reasons = map[order.Reason]string{
+	order.ReasonCustomer:                              "You asked for it.",
+	order.ReasonOperator:                              "We are sorry: we had to take it back.",
+	order.Reason(stock.ErrInsufficient.Code()):        "We are sorry: not everything in it was in stock.",
+	order.Reason(account.ErrInsufficientFunds.Code()): "Your account did not hold enough for it.",
+	order.Reason(account.ErrNotOpen.Code()):           "The account that was to pay for it was not open.",
+	order.Reason(account.ErrWrongCurrency.Code()):     "The account that was to pay for it was in another currency.",
+	order.Reason(account.ErrNotYours.Code()):          "The account that was to pay for it was not yours.",
+	order.Reason(shipment.ErrCountryNotServed.Code()): "We could not ship to the country of its address.",
+}
+
+const ourReason = "We are sorry: something went wrong on our side."
+
+//go:embed templates
+var files embed.FS
+
+// template is a kind's pair.
+type template struct {
+	html *html.Template
+	text *text.Template
+}
+
+var templates = parse()
+
+// parse reads the embedded templates. A template that can't be parsed, or one that names a field that there is not, is a mistake of the program.
+func parse() map[Kind]template {
+	all := map[Kind]template{}
+	for _, k := range kinds {
+		all[k] = template{
+			html: html.Must(html.New("").ParseFS(files, "templates/layout.html", "templates/lines.html", "templates/"+string(k)+".html")),
+			text: text.Must(text.New("").ParseFS(files, "templates/layout.txt", "templates/lines.txt", "templates/"+string(k)+".txt")),
+		}
+	}
+	return all
+}
+
+// Render makes a mail. Whatever stands in the content, it can neither add a line to the subject nor markup to the HTML.
+func Render(k Kind, to string, c Content) (Mail, error) {
+	t, ok := templates[k]
+	if !ok {
+		return Mail{}, fmt.Errorf("notification: no mail is called %q", k)
+	}
+	s, err := show(c)
+	if err != nil {
+		return Mail{}, fmt.Errorf("notification: %s: %w", k, err)
+	}
+	m := Mail{To: to}
+	for _, part := range []struct {
+		execute func(io.Writer, string, any) error
+		name    string
+		into    *string
+	}{{t.text.ExecuteTemplate, "subject", &m.Subject}, {t.text.ExecuteTemplate, "layout", &m.Text}, {t.html.ExecuteTemplate, "layout", &m.HTML}} {
+		var out bytes.Buffer
+		if err := part.execute(&out, part.name, s); err != nil {
+			return Mail{}, fmt.Errorf("notification: %s: %w", k, err)
+		}
+		*part.into = out.String()
+	}
+	return m, nil
+}
+
+func show(c Content) (shown, error) {
+	s := shown{
+		Language: language, Shop: oneLine(c.Shop), Name: oneLine(c.Name), OrderID: oneLine(c.OrderID), Total: c.Total.String(), Tracking: oneLine(c.Tracking),
+		Reason: reasons[c.Reason],
+	}
+	s.Short, _, _ = strings.Cut(s.OrderID, "-")
+	if s.Reason == "" {
+		s.Reason = ourReason
+	}
+	for _, l := range c.Lines {
+		price, err := l.Amount()
+		if err != nil {
+			return shown{}, err
+		}
+		s.Lines = append(s.Lines, line{
+			SKU: oneLine(l.SKU), Quantity: l.Quantity, UnitPrice: l.UnitPrice.String(), Price: price.String(),
+			Adjustments: adjustments(l),
+		})
+	}
+	return s, nil
+}
+
+func adjustments(l order.Line) (out []adjustment) {
+	if d := l.Discount; d != nil {
+		off := d.Amount
+		off.Amount = -off.Amount
+		out = append(out, adjustment{Name: oneLine(d.Name), Rate: percent(d.RatePPM), Amount: off.String()})
+	}
+	if t := l.Tax; t != nil {
+		out = append(out, adjustment{Name: oneLine(t.Name), Rate: percent(t.RatePPM), Amount: t.Amount.String()})
+	}
+	return out
+}
+
+// percent writes parts per million with as many decimals as they need: "8.875 %". "" for no rate.
+func percent(ppm *int64) string {
+	if ppm == nil {
+		return ""
+	}
+	whole, rest := *ppm/10_000, *ppm%10_000
+	if rest == 0 {
+		return fmt.Sprintf("%d %%", whole)
+	}
+	return strings.TrimRight(fmt.Sprintf("%d.%04d", whole, rest), "0") + " %"
+}
+
+// oneLine makes a text one that can't break out of its line: control characters and line separators become spaces, runs of spaces one. Marks that turn the
+// direction of what follows go, as they would turn the rest of the line too, and so does what Unicode keeps for no character.
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(strings.Map(func(r rune) rune {
+		if unicode.In(r, unicode.Bidi_Control, unicode.Noncharacter_Code_Point) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD")), func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }), " ")
+}

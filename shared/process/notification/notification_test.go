@@ -1,0 +1,613 @@
+package notification_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"orderflow/shared/contract"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/es/memstore"
+	"orderflow/shared/kit/inbox"
+	"orderflow/shared/kit/poison"
+	"orderflow/shared/process/notification"
+	"orderflow/shared/shop/customer"
+	"orderflow/shared/shop/order"
+	"orderflow/shared/shop/order/ordertest"
+	"orderflow/shared/shop/personal"
+	"orderflow/shared/shop/shipment"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// mailer keeps what was sent. before and after are its errors on either side of the sending.
+type mailer struct {
+	mu            sync.Mutex
+	sent          []notification.Mail
+	before, after error
+}
+
+func (m *mailer) Send(_ context.Context, mail notification.Mail) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.before != nil {
+		return "", m.before
+	}
+	m.sent = append(m.sent, mail)
+	return fmt.Sprintf("mail-%d", len(m.sent)), m.after
+}
+
+// world has a customer, ada, who placed the order o1.
+type world struct {
+	notification.Notifier
+	t      *testing.T
+	store  *memstore.Store
+	vault  *personal.Memory
+	inbox  *inbox.Memory
+	mailer *mailer
+	clock  *clock.Fake
+	orders order.Service
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{
+		t: t, store: memstore.New(es.NewRegistry(order.Register, customer.Register)), vault: personal.NewMemory(), inbox: inbox.NewMemory(), mailer: &mailer{},
+		clock: clock.NewFake(noon),
+	}
+	customers := customer.New(customer.Deps{Store: w.store, Clock: w.clock, Vault: w.vault})
+	lines := content(notification.OrderPlaced).Lines
+	w.orders = order.New(order.Deps{
+		Store: w.store, Clock: w.clock, Vault: w.vault, Customers: customers, Prices: ordertest.PricesOf(lines...),
+	})
+	w.Notifier = notification.New(notification.Deps{
+		Inbox: w.inbox, Orders: w.orders, Customers: customers, Mailer: w.mailer, Clock: w.clock, Shop: "Analytical Engines",
+	})
+	if _, err := customers.Register(t.Context(), w.request("register"), customer.RegisterInput{CustomerID: "ada", Name: "Ada Lovelace", Email: "ada@example.com"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.orders.Place(t.Context(), w.request("place"), order.PlaceInput{
+		OrderID: "o1", CustomerID: "ada", AccountID: "a1", Currency: "USD", Lines: ordertest.Inputs(lines...),
+		NamedBy: "pricing/quotes",
+		Address: shipment.Address{Recipient: "Ada Lovelace", Line1: "Keizersgracht 1", PostalCode: "1015 CJ", City: "Amsterdam", Country: "NL"},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *world) request(id string) es.Request { return es.Request{CommitID: id, Time: w.clock.Now()} }
+
+func (w *world) run(id string, c order.Command) {
+	w.t.Helper()
+	if _, err := w.orders.Run(w.t.Context(), w.request(id), "o1", c); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// append stores an event behind a stream's last.
+func (w *world) append(stream es.StreamID, event any) {
+	w.t.Helper()
+	h, err := w.store.Load(w.t.Context(), stream, 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	id := fmt.Sprint("append-", h.Head.Version())
+	if _, err := w.store.Append(w.t.Context(), []es.Commit{w.request(id).Commit(h.Head, event)}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// change gives ada another name and address.
+func (w *world) change(name, email string) {
+	w.t.Helper()
+	changed := customer.Changed{CustomerID: "ada"}
+	for field, of := range map[string]struct {
+		text string
+		into *personal.Sealed
+	}{customer.NameField: {name, &changed.Name}, customer.EmailField: {email, &changed.Email}} {
+		sealed, err := w.vault.Seal(w.t.Context(), "ada", field, []byte(of.text))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		*of.into = sealed
+	}
+	w.append(registered, changed)
+}
+
+// message is what EventBridge delivers of a stream's event with that version.
+func (w *world) message(stream es.StreamID, version int64) []byte {
+	w.t.Helper()
+	h, err := w.store.Load(w.t.Context(), stream, version-1)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	envelope, err := contract.Map(h.Events[0])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	body, err := json.Marshal(map[string]any{
+		"version": "0", "id": "1", "detail-type": envelope.Type, "source": envelope.Source, "time": "2026-03-01T12:00:00Z", "resources": []string{}, "detail": envelope,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return body
+}
+
+var (
+	registered = es.StreamID("customer/ada")
+	placed     = es.StreamID("order/o1")
+)
+
+func (w *world) handle(body []byte) error {
+	w.t.Helper()
+	return w.Handle(w.t.Context(), notification.Delivery{Body: body})
+}
+
+func (w *world) subjects() []string {
+	subjects := []string{}
+	for _, m := range w.mailer.sent {
+		subjects = append(subjects, m.Subject)
+		if m.To != "ada@example.com" || !strings.Contains(m.Text, "Hello Ada Lovelace,") || !strings.Contains(m.HTML, "Hello Ada Lovelace,") {
+			w.t.Errorf("sent %+v", m)
+		}
+	}
+	return subjects
+}
+
+func wantErr(t *testing.T, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("error %v, want %v", err, want)
+	}
+}
+
+// quiet gives what is logged in the test.
+func quiet(t *testing.T) *bytes.Buffer {
+	var log bytes.Buffer
+	old := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	t.Cleanup(func() { slog.SetDefault(old) })
+	return &log
+}
+
+// Each event that a customer cares about has its mail, once, in whatever order and how often the events come.
+func TestMails(t *testing.T) {
+	log := quiet(t)
+	for name, tt := range map[string]struct {
+		run  func(*world)
+		want []string
+	}{
+		"an order that is delivered": {func(w *world) {
+			w.run("start", order.Start{SagaID: "s"})
+			w.run("confirm", order.Confirm{SagaID: "s", PaymentID: "p", ShipmentID: "sh", TrackingNumber: "OF-1"})
+			w.run("ship", order.Ship{ShipmentID: "sh"})
+			w.run("deliver", order.Deliver{ShipmentID: "sh"})
+		}, []string{"We received your order o1", "Your order o1 was confirmed", "Your order o1 was shipped", "Your order o1 was delivered"}},
+		"an order that is cancelled": {func(w *world) {
+			w.run("start", order.Start{SagaID: "s"})
+			w.run("close", order.Close{Origin: order.OriginSaga, SagaID: "s", Reason: "stock.insufficient"})
+			w.run("cancel", order.Cancel{SagaID: "s"})
+		}, []string{"We received your order o1", "Your order o1 was cancelled"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			tt.run(w)
+			h, err := w.store.Load(t.Context(), placed, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			messages := [][]byte{w.message(registered, 1)}
+			for _, e := range h.Events {
+				if e.Type != "order.started" && e.Type != "order.cancelling" { // which the rule leaves out
+					messages = append(messages, w.message(placed, e.Version))
+				}
+			}
+			for range 3 {
+				slices.Reverse(messages)
+				for _, m := range messages {
+					if err := w.handle(m); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+			got, want := w.subjects(), append(slices.Clone(tt.want), "Welcome to Analytical Engines")
+			slices.Sort(got)
+			slices.Sort(want)
+			if !slices.Equal(got, want) {
+				t.Errorf("sent %q, want %q", got, want)
+			}
+			for _, m := range w.mailer.sent {
+				const first = "2 × CD-0042 at USD 12.50, Voucher USD -3.38, Sales tax (8.875 %) USD 1.92: USD 23.54"
+				lines := strings.Contains(m.Text, first) && strings.Contains(m.Text, "Total: USD 38.53")
+				if strings.Contains(m.Subject, "confirmed") && (!lines || !strings.Contains(m.Text, "OF-1")) || strings.Contains(m.Subject, "received your") && !lines ||
+					strings.Contains(m.Subject, "was shipped") && !strings.Contains(m.Text, "OF-1") || strings.Contains(m.Subject, "cancelled") && !strings.Contains(m.Text, "in stock") {
+					t.Errorf("%s", m.Text)
+				}
+			}
+		})
+	}
+	if text := log.String(); strings.Contains(text, "Lovelace") || strings.Contains(text, "ada@example") || !strings.Contains(text, "mail sent") || !strings.Contains(text, "sent before") {
+		t.Errorf("logged is %s", text)
+	}
+}
+
+// An event that comes to many at once has one mail.
+func TestAtOnce(t *testing.T) {
+	quiet(t)
+	w := newWorld(t)
+	m := w.message(registered, 1)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if err := w.handle(m); err != nil && !errors.Is(err, inbox.ErrInFlight) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := w.subjects(); len(got) != 1 {
+		t.Errorf("sent %q", got)
+	}
+}
+
+// Nobody writes to who is erased, whether the event or the stream tells the data, and before or after their key is gone from the stream's view.
+func TestErased(t *testing.T) {
+	log := quiet(t)
+	w := newWorld(t)
+	messages := [][]byte{w.message(registered, 1), w.message(placed, 1)}
+	if err := w.vault.Erase(t.Context(), "ada"); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range messages {
+		if err := w.handle(m); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(w.mailer.sent) != 0 || strings.Count(log.String(), "the customer is erased") != 2 {
+		t.Errorf("sent %v, logged %s", w.mailer.sent, log)
+	}
+	gone := notification.New(notification.Deps{
+		Inbox: w.inbox, Orders: w.orders, Customers: nameless{}, Mailer: w.mailer, Clock: w.clock, Shop: "s",
+	})
+	if err := gone.Handle(t.Context(), notification.Delivery{Body: messages[1]}); err != nil || len(w.mailer.sent) != 0 {
+		t.Error(err, w.mailer.sent)
+	}
+}
+
+// nameless knows customers of whom the stream has nothing any more, and can't open anything.
+type nameless struct{}
+
+func (nameless) Get(_ context.Context, id string) (es.Result[customer.State], error) {
+	return es.Result[customer.State]{State: customer.State{ID: id}}, nil
+}
+
+func (nameless) Open(context.Context, customer.State) (name, email string, err error) {
+	return "", "", personal.ErrUnreadable
+}
+
+// What the mail service says decides what becomes of the mail, now, when the event comes again, and when it comes again after the lease.
+func TestMailerFails(t *testing.T) {
+	boom := errors.New("boom")
+	for _, tt := range []struct {
+		name          string
+		before, after error
+		poison        bool
+		next, later   error // nil: the mail is sent
+		sent          int   // in all
+	}{
+		{"not taken now", errors.Join(inbox.ErrNotDone, boom), nil, false, nil, nil, 1},
+		{"refused for good", errors.Join(inbox.ErrRefused, boom), nil, true, nil, nil, 1},
+		{"unknown, and not sent", boom, nil, true, inbox.ErrInFlight, inbox.ErrOutcomeUnknown, 0},
+		{"unknown, and sent", nil, boom, true, inbox.ErrInFlight, inbox.ErrOutcomeUnknown, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			quiet(t)
+			w := newWorld(t)
+			m := w.message(registered, 1)
+			w.mailer.before, w.mailer.after = tt.before, tt.after
+			err := w.handle(m)
+			wantErr(t, err, boom)
+			if poison.Is(err) != tt.poison {
+				t.Errorf("poison %t: %v", !tt.poison, err)
+			}
+			w.mailer.before, w.mailer.after = nil, nil
+			wantErr(t, w.handle(m), tt.next)
+			w.clock.Advance(notification.Lease)
+			for range 3 {
+				err = w.handle(m)
+				wantErr(t, err, tt.later)
+				if tt.later != nil && !poison.Is(err) {
+					t.Errorf("no poison: %v", err)
+				}
+			}
+			if got := w.subjects(); len(got) != tt.sent {
+				t.Errorf("sent %q", got)
+			}
+		})
+	}
+}
+
+// panicky sends and dies.
+type panicky struct{ *mailer }
+
+func (p panicky) Send(ctx context.Context, m notification.Mail) (string, error) {
+	_, _ = p.mailer.Send(ctx, m)
+	panic("crash")
+}
+
+// A crash after the mail was sent and before that was noted: it is never sent again by itself, and only after the lease to whom a person says so.
+func TestCrash(t *testing.T) {
+	quiet(t)
+	w := newWorld(t)
+	m := w.message(registered, 1)
+	dying := notification.New(notification.Deps{
+		Inbox: w.inbox, Orders: w.orders, Customers: customer.New(customer.Deps{Store: w.store, Clock: w.clock, Vault: w.vault}), Mailer: panicky{w.mailer}, Clock: w.clock, Shop: "s",
+	})
+	func() {
+		defer func() { _ = recover() }()
+		_ = dying.Handle(t.Context(), notification.Delivery{Body: m})
+	}()
+	takeOver := func() error { return w.Handle(t.Context(), notification.Delivery{Body: m, TakeOver: "letter/1"}) }
+	wantErr(t, w.handle(m), inbox.ErrInFlight)
+	wantErr(t, takeOver(), inbox.ErrInFlight)
+	w.clock.Advance(notification.Lease)
+	wantErr(t, w.handle(m), inbox.ErrOutcomeUnknown)
+	if len(w.mailer.sent) != 1 {
+		t.Errorf("sent %v", w.mailer.sent)
+	}
+	for range 2 {
+		wantErr(t, takeOver(), nil)
+	}
+	if len(w.mailer.sent) != 2 {
+		t.Errorf("sent %v", w.mailer.sent)
+	}
+	wantErr(t, w.handle(m), nil)
+}
+
+// A message that a person lets be sent once more comes three times, as each message may: where nobody knows of that mail either, it is one more and not three.
+func TestTakeOverIsOneMail(t *testing.T) {
+	quiet(t)
+	w := newWorld(t)
+	m := w.message(registered, 1)
+	w.mailer.after = errors.New("no answer")
+	wantErr(t, w.handle(m), inbox.ErrOutcomeUnknown)
+	deliver := func(permit string) (mails int) {
+		t.Helper()
+		before := len(w.mailer.sent)
+		for range 3 {
+			w.clock.Advance(180 * time.Second)
+			err := w.Handle(t.Context(), notification.Delivery{Body: m, TakeOver: permit})
+			wantErr(t, err, inbox.ErrOutcomeUnknown)
+			if !poison.IsHeld(err) {
+				t.Errorf("not held: %v", err)
+			}
+		}
+		return len(w.mailer.sent) - before
+	}
+	for _, tt := range []struct {
+		permit string
+		mails  int
+	}{{"", 0}, {"letter/1", 1}, {"letter/1", 0}, {"letter/2", 1}, {"letter/1", 0}} {
+		if got := deliver(tt.permit); got != tt.mails {
+			t.Errorf("%d mails with the permit %q, want %d", got, tt.permit, tt.mails)
+		}
+	}
+}
+
+// A message from which no mail can follow.
+func TestUnfit(t *testing.T) {
+	quiet(t)
+	w := newWorld(t)
+	w.run("start", order.Start{SagaID: "s"})
+	good := string(w.message(registered, 1))
+	for name, body := range map[string]string{
+		"nothing":                 "",
+		"no JSON":                 "customer.registered",
+		"half a JSON":             good[:len(good)/2],
+		"no envelope":             `{"detail-type":"customer.registered","source":"customer-service","detail":{}}`,
+		"an unknown type":         strings.ReplaceAll(good, "customer.registered", "customer.abducted"),
+		"a version of the future": strings.Replace(good, `"dataversion":1`, `"dataversion":2`, 1),
+		"outside, another type":   strings.Replace(good, `"detail-type":"customer.registered"`, `"detail-type":"order.placed"`, 1),
+		"a field is missing":      strings.Replace(good, `"email":`, `"mail":`, 1),
+		"another's stream":        strings.Replace(good, `"subject":"customer/ada"`, `"subject":"customer/bob"`, 1),
+		"an order's, another":     strings.Replace(string(w.message(placed, 1)), `"subject":"order/o1"`, `"subject":"order/o2"`, 1),
+		"no mail follows":         string(w.message(placed, 2)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := w.handle([]byte(body))
+			wantErr(t, err, notification.ErrUnfit)
+			if !poison.Is(err) {
+				t.Errorf("no poison: %v", err)
+			}
+		})
+	}
+	if len(w.mailer.sent) != 0 {
+		t.Errorf("sent %v", w.mailer.sent)
+	}
+}
+
+// An event that is too old for the inbox to be sure of has no mail, and one just young enough has.
+func TestAge(t *testing.T) {
+	quiet(t)
+	if notification.Retention < notification.MaxAge+4*24*time.Hour || notification.Retention < 35*24*time.Hour {
+		t.Errorf("the inbox forgets after %s, and events are good for %s", notification.Retention, notification.MaxAge)
+	}
+	w := newWorld(t)
+	m := w.message(registered, 1)
+	w.clock.Advance(notification.MaxAge + time.Second)
+	err := w.handle(m)
+	wantErr(t, err, notification.ErrUnfit)
+	if !poison.Is(err) || len(w.mailer.sent) != 0 {
+		t.Error(err, w.mailer.sent)
+	}
+	w.clock.Advance(-time.Second)
+	wantErr(t, w.handle(m), nil)
+}
+
+// An event of the future would still be young when the inbox has forgotten its mail. Clocks that differ are none.
+func TestAhead(t *testing.T) {
+	quiet(t)
+	w := newWorld(t)
+	m := w.message(registered, 1)
+	w.clock.Advance(-notification.MaxAhead - time.Second)
+	err := w.handle(m)
+	wantErr(t, err, notification.ErrUnfit)
+	if !poison.Is(err) || len(w.mailer.sent) != 0 {
+		t.Error(err, w.mailer.sent)
+	}
+	w.clock.Advance(time.Second)
+	wantErr(t, w.handle(m), nil)
+}
+
+// cancelled is a world whose order is cancelled, and the message of that.
+func cancelled(t *testing.T) (*world, string) {
+	t.Helper()
+	w := newWorld(t)
+	w.run("start", order.Start{SagaID: "s"})
+	w.run("close", order.Close{Origin: order.OriginSaga, SagaID: "s", Reason: "stock.insufficient"})
+	w.run("cancel", order.Cancel{SagaID: "s"})
+	return w, string(w.message(placed, 4))
+}
+
+// The same event id with other data is nobody's but a forger's, also after the mail was sent. What no mail follows from may differ.
+func TestTampered(t *testing.T) {
+	quiet(t)
+	w, m := cancelled(t)
+	other := string(w.message(placed, 1))
+	wantErr(t, w.handle([]byte(m)), nil)
+	wantErr(t, w.handle([]byte(other)), nil)
+	for _, same := range []string{
+		strings.Replace(m, `"id":"1"`, `"id":"2"`, 1), strings.Replace(m, `"orderId":`, `"added":1,"orderId":`, 1), strings.Replace(m, `"data":{`, `"data":  {`, 1),
+		strings.Replace(other, `"quantity":2`, `"quantity":3`, 1), // the mail has what the order's stream says
+	} {
+		if same == m || same == other {
+			t.Fatal("nothing was changed")
+		}
+		wantErr(t, w.handle([]byte(same)), nil)
+	}
+	err := w.handle([]byte(strings.Replace(m, `"stock.insufficient"`, `"customer"`, 1)))
+	wantErr(t, err, inbox.ErrTampered)
+	if !poison.Is(err) || len(w.mailer.sent) != 2 {
+		t.Error(err, w.mailer.sent)
+	}
+	welcome := w.message(registered, 1)
+	wantErr(t, w.handle(welcome), nil)
+	name, email := sealed(t, welcome)
+	for field, was := range map[string]string{customer.NameField: name, customer.EmailField: email} {
+		others, err := w.vault.Seal(t.Context(), "ada", field, []byte("eve@example.com"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantErr(t, w.handle(bytes.Replace(welcome, []byte(was), []byte(others), 1)), inbox.ErrTampered)
+	}
+}
+
+// sealed is what a message has of a customer.
+func sealed(t *testing.T, message []byte) (name, email string) {
+	t.Helper()
+	var m struct {
+		Detail struct{ Data struct{ Name, Email string } }
+	}
+	if err := json.Unmarshal(message, &m); err != nil {
+		t.Fatal(err)
+	}
+	return m.Detail.Data.Name, m.Detail.Data.Email
+}
+
+// What the inbox keeps of an event says the same in every release: with another hash each mail that comes again after a deployment would be tampered with.
+func TestHashStays(t *testing.T) {
+	quiet(t)
+	w, m := cancelled(t)
+	wantErr(t, w.handle(w.message(placed, 1)), nil)
+	wantErr(t, w.handle([]byte(m)), nil)
+	body := w.message(registered, 1)
+	wantErr(t, w.handle(body), nil)
+	name, email := sealed(t, body)
+	for event, want := range map[string]string{
+		"order/o1@1":     "0547e7b848e143124bfc6bdad37ba6bf18f5c31741adb45a595a1c03c4be619c", // of ["order.placed","order/o1"]
+		"order/o1@4":     "fdc8f447c1c9aee994617a3b829ced071b766e1de93187545e1df90ed90b737c", // of ["order.cancelled","order/o1","stock.insufficient"]
+		"customer/ada@1": inbox.Hash(fmt.Appendf(nil, `["customer.registered","customer/ada","%s","%s"]`, name, email)),
+	} {
+		if got := w.inbox.Get(inbox.Key{Consumer: notification.Consumer, Event: event}).Payload; got != want {
+			t.Errorf("%s: the hash is %s, want %s", event, got, want)
+		}
+	}
+}
+
+// What can't be read now is no poison, and holds no claim.
+func TestReadsFail(t *testing.T) {
+	quiet(t)
+	w := newWorld(t)
+	m := w.message(placed, 1)
+	elsewhere := newWorld(t)
+	elsewhere.Notifier = notification.New(notification.Deps{
+		Inbox: w.inbox, Orders: order.New(order.Deps{Store: memstore.New(es.NewRegistry(order.Register)), Clock: w.clock}), Customers: nameless{},
+		Mailer: w.mailer, Clock: w.clock, Shop: "s",
+	})
+	err := elsewhere.handle(m)
+	wantErr(t, err, order.ErrNotFound)
+	if poison.Is(err) {
+		t.Error(err)
+	}
+	lost := notification.New(notification.Deps{
+		Inbox: w.inbox, Orders: w.orders, Customers: customer.New(customer.Deps{Store: memstore.New(es.NewRegistry(customer.Register)), Clock: w.clock}),
+		Mailer: w.mailer, Clock: w.clock, Shop: "s",
+	})
+	wantErr(t, lost.Handle(t.Context(), notification.Delivery{Body: m}), customer.ErrNotFound)
+	wantErr(t, w.handle(m), nil)
+	// Sealed data that doesn't open is no erased customer.
+	w.append(registered, customer.Changed{CustomerID: "ada", Email: "pd1:AAAA"})
+	wantErr(t, w.handle(w.message(registered, 1)), personal.ErrUnreadable)
+}
+
+// A mail goes to whom the customer is when it is sent: also the welcome, whose event has the first
+// address, and one that was tried before the change.
+func TestMailsGoToTheNewAddress(t *testing.T) {
+	quiet(t)
+	w := newWorld(t)
+	w.mailer.before = fmt.Errorf("%w: throttled", inbox.ErrNotDone)
+	for _, m := range [][]byte{w.message(registered, 1), w.message(placed, 1)} {
+		wantErr(t, w.handle(m), inbox.ErrNotDone)
+	}
+	w.change("Ada King", "king@example.com")
+	w.mailer.before = nil
+	for range 2 {
+		for _, m := range [][]byte{w.message(registered, 1), w.message(placed, 1)} {
+			wantErr(t, w.handle(m), nil)
+		}
+	}
+	if len(w.mailer.sent) != 2 {
+		t.Fatalf("%d mails", len(w.mailer.sent))
+	}
+	for _, m := range w.mailer.sent {
+		if m.To != "king@example.com" || !strings.Contains(m.Text, "Hello Ada King,") {
+			t.Errorf("%q goes to %s: %s", m.Subject, m.To, m.Text)
+		}
+	}
+}
+
+// Nobody writes to a customer who was erased before the mail was written, whether their key is
+// destroyed yet or not.
+func TestNoMailToTheErased(t *testing.T) {
+	quiet(t)
+	w := newWorld(t)
+	w.change("Ada King", "king@example.com")
+	w.append(registered, customer.Erased{CustomerID: "ada", ErasedAt: "2026-03-01T12:00:00Z"})
+	for _, m := range [][]byte{w.message(registered, 1), w.message(placed, 1)} {
+		wantErr(t, w.handle(m), nil)
+	}
+	if len(w.mailer.sent) != 0 {
+		t.Errorf("sent %+v", w.mailer.sent)
+	}
+}

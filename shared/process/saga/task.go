@@ -1,0 +1,43 @@
+package saga
+
+import (
+	"errors"
+	"fmt"
+
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/ident"
+)
+
+// Actor is who acts in the events that a run's tasks write.
+const Actor = "order-saga"
+
+// AttemptInput is what every task of a run is given that makes an attempt or takes one back.
+type AttemptInput struct {
+	OrderID       string `json:"orderId"`
+	Revision      int64  `json:"revision"`
+	SagaID        string `json:"sagaId"` // the name of the run
+	CorrelationID string `json:"correlationId,omitempty"`
+}
+
+// Validate says what the input lacks.
+func (in AttemptInput) Validate() error {
+	switch {
+	case in.OrderID == "":
+		return errors.New("orderId is missing")
+	case in.Revision < 1:
+		return fmt.Errorf("revision is %d, the first is 1", in.Revision)
+	case in.SagaID == "":
+		return errors.New("sagaId is missing")
+	}
+	return nil
+}
+
+// Request identifies one task of a run. The commit's id derives from run, task and order: Step Functions may send a task more than once.
+func Request(c clock.Clock, run, task, orderID, correlationID string) es.Request {
+	return es.Request{
+		CommitID: ident.Derive("saga-task", run, task, orderID),
+		Time:     c.Now(),
+		Metadata: es.Metadata{CorrelationID: correlationID, CausationID: run + "/" + task, Actor: Actor},
+	}
+}

@@ -1,0 +1,161 @@
+package analytics
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"orderflow/shared/kit/faults"
+)
+
+var (
+	// ErrInvalidPeriod is a period that no report is made of.
+	ErrInvalidPeriod = faults.Declare(faults.Invalid, "analytics.invalid-period")
+	// ErrNoTimeZone says that the stack's time zone is none, so that nobody knows which days and hours to show.
+	ErrNoTimeZone = faults.Declare(faults.Unavailable, "analytics.no-time-zone")
+)
+
+// What a report has at most.
+const (
+	MaxDays     = 92 // a quarter
+	MaxHourDays = 7  // with their hours
+	MaxBest     = 100
+)
+
+// reads is how many days are read side by side.
+const reads = 16
+
+// SKU is how many pieces of an SKU were sold on a day.
+type SKU struct {
+	SKU    string
+	Pieces int64
+}
+
+// Query asks for days.
+type Query struct {
+	From, To Date // both included
+	Hours    bool // their hours too
+	Best     int  // how many SKUs of each day
+}
+
+// Day is a day's figures.
+type Day struct {
+	Date Date
+	Figures
+	Best  []SKU  // those with the most pieces in the orders that were confirmed on the day, the most first
+	Hours []Hour // where they were asked for: all that the day has, 23 to 25
+}
+
+// Hour is an hour's figures.
+type Hour struct {
+	Start time.Time // in the calendar's zone
+	Figures
+}
+
+// Reader reads the figures.
+type Reader interface {
+	// Zone is the time zone whose days and hours the figures are of.
+	Zone() string
+	// Daily gives each day of a period, also those on which nothing happened. A period that is none is an ErrInvalidPeriod.
+	Daily(context.Context, Query) ([]Day, error)
+}
+
+// Reports reads the figures from a table.
+type Reports struct {
+	Table    Table
+	Calendar Calendar
+}
+
+// NewReports reads the figures by the days and hours of a time zone. Where there is no such zone, the figures are an ErrNoTimeZone: they alone lack it.
+func NewReports(table Table, zone string) Reader {
+	calendar, err := NewCalendar(zone)
+	if err != nil {
+		return noZone(zone)
+	}
+	return Reports{Table: table, Calendar: calendar}
+}
+
+// noZone is the Reader of a zone that there is not.
+type noZone string
+
+// Zone implements Reader.
+func (z noZone) Zone() string { return string(z) }
+
+// Daily implements Reader.
+func (z noZone) Daily(context.Context, Query) ([]Day, error) {
+	return nil, ErrNoTimeZone.New("the stack's parameter TimeZone is %q, which is no time zone of the IANA database, such as UTC or Europe/Amsterdam", string(z))
+}
+
+var _ Reader = Reports{}
+
+// Zone implements Reader.
+func (r Reports) Zone() string { return r.Calendar.Zone() }
+
+// Check says what is wrong with a query.
+func (q Query) Check() error {
+	days := q.From.daysUntil(q.To) + 1
+	switch {
+	case days < 1:
+		return ErrInvalidPeriod.Field("query.to", "the period ends before it begins")
+	case days > MaxDays:
+		return ErrInvalidPeriod.Field("query.to", "a period has at most %d days, this one has %d", MaxDays, days)
+	case q.Hours && days > MaxHourDays:
+		return ErrInvalidPeriod.Field("query.hours", "hours are shown of at most %d days, not of %d", MaxHourDays, days)
+	case q.Best < 0 || q.Best > MaxBest:
+		return ErrInvalidPeriod.Field("query.top", "0 to %d SKUs are shown, not %d", MaxBest, q.Best)
+	}
+	return nil
+}
+
+// Daily implements Reader: one query a month, one more a day for its SKUs, and one more for its hours.
+func (r Reports) Daily(ctx context.Context, q Query) ([]Day, error) {
+	if err := q.Check(); err != nil {
+		return nil, err
+	}
+	days := make([]Day, q.From.daysUntil(q.To)+1)
+	var counters map[Date]Counters
+	group, inner := errgroup.WithContext(ctx)
+	group.SetLimit(reads)
+	group.Go(func() (err error) {
+		counters, err = r.Table.Days(inner, q.From, q.To)
+		return err
+	})
+	for i := range days {
+		day := &days[i]
+		day.Date = q.From.Add(i)
+		if q.Best > 0 {
+			group.Go(func() (err error) {
+				day.Best, err = r.Table.Best(inner, day.Date, q.Best)
+				return err
+			})
+		}
+		if q.Hours {
+			group.Go(func() (err error) {
+				day.Hours, err = r.hours(inner, day.Date)
+				return err
+			})
+		}
+	}
+	if err := group.Wait(); err != nil {
+		return nil, fmt.Errorf("analytics: read %s to %s: %w", q.From, q.To, err)
+	}
+	for i := range days {
+		days[i].Figures = figuresOf(counters[days[i].Date])
+	}
+	return days, nil
+}
+
+func (r Reports) hours(ctx context.Context, day Date) ([]Hour, error) {
+	rows, err := r.Table.Hours(ctx, day)
+	if err != nil {
+		return nil, err
+	}
+	starts := r.Calendar.Hours(day)
+	hours := make([]Hour, len(starts))
+	for i, start := range starts {
+		hours[i] = Hour{Start: start, Figures: figuresOf(rows[start.UTC()])}
+	}
+	return hours, nil
+}

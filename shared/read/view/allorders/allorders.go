@@ -1,0 +1,167 @@
+// Package allorders is the read model that lists the orders of all customers for operators, newest
+// first.
+//
+// It is a view of its own beside package orders, with the same rows: each view has all indexes of
+// the table to itself, so the lists of all orders need no further index, which a deployed table
+// gets one at a time (docs/decisions/0071).
+package allorders
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"slices"
+	"strconv"
+	"time"
+
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/read/view"
+	"orderflow/shared/read/view/orders"
+	"orderflow/shared/shop/order"
+)
+
+// View is the read model.
+var View = view.Definition[orders.Row]{
+	Name: "all-orders", Category: order.Category, Events: order.Register, Evolve: orders.Evolve, Keys: keys,
+}
+
+// The lists, an index each. What an order is sorted by never changes, so an order changes its place
+// in the second one alone, by leaving one status's list for another's.
+const (
+	byTime   = view.Index1 // <slot>: <placedAt>#<order>
+	byStatus = view.Index2 // <status>#<slot>: <placedAt>#<order>
+)
+
+// slots is how many partitions each list is spread over. A page reads them all; they take 4,000
+// writes a second. Another number needs a rebuild.
+const slots = 4
+
+func keys(id string, r orders.Row) []view.Key {
+	if r.Status == "" {
+		return nil // the stream begins with something else than an order
+	}
+	placed, slot := view.TimeKey(r.PlacedAt, id), strconv.Itoa(view.Slot(id, slots))
+	return []view.Key{
+		{Index: byTime, Partition: slot, Sort: placed},
+		{Index: byStatus, Partition: string(r.Status) + "#" + slot, Sort: placed},
+	}
+}
+
+// Query says which orders to list.
+type Query struct {
+	Status     order.Status // "" for any
+	CustomerID string       // "" for anybody
+	After      time.Time    // placed then or later; zero for any
+	Before     time.Time    // placed before then; zero for any
+	Limit      int          // rows of a page, 1 to orders.MaxLimit; 0 is orders.DefaultLimit
+	Cursor     string       // the Next of the page before, "" for the first page
+}
+
+// Reader lists orders.
+type Reader interface {
+	// List gives orders, newest first. A query that can't be is orders.ErrInvalidQuery, a cursor
+	// that does not belong to it orders.ErrInvalidCursor. A row shows up a moment after its event.
+	// An order that the list has from its first page to its last is on one page.
+	List(ctx context.Context, q Query) (orders.Page, error)
+}
+
+// Lists is a Reader on a table of views.
+type Lists struct {
+	all        *view.Reader[orders.Row]
+	ofCustomer orders.Lists
+}
+
+// NewLists reads lists from a table of views.
+func NewLists(source view.Source, c clock.Clock) Lists {
+	return Lists{all: view.NewReader(View, source, c), ofCustomer: orders.NewLists(source, c)}
+}
+
+// List implements Reader.
+func (l Lists) List(ctx context.Context, q Query) (orders.Page, error) {
+	limit, after, before, err := q.Check()
+	if err != nil || before != "" && before <= after {
+		return orders.Page{}, err
+	}
+	var page orders.Page
+	last := ""
+	for listed, err := range l.rows(ctx, q, view.Query{After: after, Before: before, Descending: true, Limit: limit + 1}) {
+		if err != nil {
+			return orders.Page{}, err
+		}
+		if len(page.Rows) == limit {
+			page.Next = view.NewCursor(q.list(), last)
+			break
+		}
+		page.Rows, last = append(page.Rows, listed.Row), listed.Sort
+	}
+	return page, nil
+}
+
+// rows reads the list that a query means. A customer's are in one partition of their own.
+func (l Lists) rows(ctx context.Context, q Query, part view.Query) iter.Seq2[view.Listed[orders.Row], error] {
+	if q.CustomerID != "" {
+		return l.ofCustomer.Of(ctx, q.CustomerID, q.Status, part)
+	}
+	prefix := ""
+	if part.Index = byTime; q.Status != "" {
+		part.Index, prefix = byStatus, string(q.Status)+"#"
+	}
+	partitions := make([]string, slots)
+	for i := range partitions {
+		partitions[i] = prefix + strconv.Itoa(i)
+	}
+	return l.all.Spread(ctx, part, partitions)
+}
+
+// Check says what is wrong with a query; else it gives the limit that is meant, and the places of
+// the list between which the page lies, "" for no end.
+func (q Query) Check() (limit int, after, before string, err error) {
+	if q.Status != "" && !slices.Contains(orders.Statuses(), q.Status) {
+		return 0, "", "", orders.ErrInvalidQuery.Field("query.status", "%q is no status of an order", q.Status)
+	}
+	if limit = q.Limit; limit == 0 {
+		limit = orders.DefaultLimit
+	}
+	if limit < 1 || limit > orders.MaxLimit {
+		return 0, "", "", orders.ErrInvalidQuery.Field("query.limit", "expected 1 to %d, got %d", orders.MaxLimit, limit)
+	}
+	if !q.After.IsZero() {
+		after = view.Time(q.After)
+	}
+	if !q.Before.IsZero() {
+		before = view.Time(q.Before)
+	}
+	if before != "" && before <= after {
+		return 0, "", "", orders.ErrInvalidQuery.Field("query.placedBefore", "expected a time after placedAfter")
+	}
+	if q.Cursor == "" {
+		return limit, after, before, nil
+	}
+	place, err := view.ParseCursor(q.Cursor, q.list())
+	switch {
+	case errors.Is(err, view.ErrOtherCursor):
+		return 0, "", "", orders.ErrInvalidCursor.Field("query.cursor", "the cursor belongs to a list with another filter")
+	case err != nil:
+		return 0, "", "", orders.ErrInvalidCursor.Field("query.cursor", "the cursor is none that a page has given")
+	case before == "" || place < before:
+		before = place
+	}
+	return limit, after, before, nil
+}
+
+// list names the list of a query: all that it asks for but the page.
+func (q Query) list() string {
+	text, err := json.Marshal([]string{"orders", string(q.Status), q.CustomerID, bound(q.After), bound(q.Before)})
+	if err != nil {
+		panic("allorders: strings always encode: " + err.Error())
+	}
+	return string(text)
+}
+
+func bound(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return view.Time(t)
+}

@@ -1,0 +1,94 @@
+// Package orders is the read model of orders: one row an order, folded from the order's stream, for lists, for whoever looks for orders that stand still,
+// and with it what each customer's orders come to.
+//
+// The row is fed by the order's stream alone. It lags behind the stream by a moment; whoever must see their own write folds the stream instead.
+package orders
+
+import (
+	"context"
+	"time"
+
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/read/view"
+	"orderflow/shared/shop/money"
+	"orderflow/shared/shop/order"
+)
+
+// View is the read model: rows, the lists that they are in, and the counters of their customers.
+var View = view.Definition[Row]{Name: "orders", Category: order.Category, Events: order.Register, Evolve: Evolve, Keys: keys, Tallies: tallies}
+
+// Row is what lists show of an order. The zero Row is an order of which nothing is known.
+type Row struct {
+	OrderID        string       `json:"id"`
+	CustomerID     string       `json:"customerId"`
+	Status         order.Status `json:"status"`
+	Saga           Saga         `json:"saga"`
+	Total          money.Money  `json:"total"`
+	LineCount      int          `json:"lineCount"`
+	PlacedAt       time.Time    `json:"placedAt"`         // as the order says
+	UpdatedAt      time.Time    `json:"updatedAt"`        // of the last commit that is folded in
+	Reason         order.Reason `json:"reason,omitempty"` // why it is cancelled
+	PaymentID      string       `json:"paymentId,omitempty"`
+	TrackingNumber string       `json:"trackingNumber,omitempty"`
+	Sequence       int64        `json:"version"` // of the last event that is folded in, 0 for none
+}
+
+// Saga is the run that has the order, and where it stands.
+type Saga struct {
+	ID    string          `json:"id,omitempty"`
+	State order.SagaState `json:"state"`
+}
+
+// Evolve folds an event of an order's stream into its row. It makes no decision and never fails.
+func Evolve(r Row, e es.Recorded) Row {
+	switch d := e.Data.(type) {
+	case order.Placed:
+		r = Row{
+			OrderID: d.OrderID, CustomerID: d.CustomerID, Status: order.StatusPlaced, Saga: Saga{State: order.SagaPending},
+			Total: d.Total, LineCount: len(d.Lines), PlacedAt: placedAt(d, e.Time),
+		}
+	case order.Started:
+		r.Saga = Saga{ID: d.SagaID, State: order.SagaRunning}
+	case order.Confirmed:
+		r.Status, r.Saga = order.StatusConfirmed, Saga{ID: d.SagaID, State: order.SagaCompleted}
+		r.PaymentID, r.TrackingNumber = d.PaymentID, d.TrackingNumber
+	case order.Cancelling:
+		r.Status, r.Saga.State, r.Reason = order.StatusCancelling, order.SagaCompensating, d.Reason
+		if d.SagaID != "" {
+			r.Saga.ID = d.SagaID
+		}
+	case order.Cancelled:
+		r.Status, r.Saga = order.StatusCancelled, Saga{ID: d.SagaID, State: order.SagaCompleted}
+	case order.UndoFailed:
+		r.Saga = Saga{ID: d.SagaID, State: order.SagaFailed}
+	case order.Shipped:
+		r.Status = order.StatusShipped
+	case order.Delivered:
+		r.Status = order.StatusDelivered
+	}
+	r.UpdatedAt, r.Sequence = e.Time, e.Version
+	return r
+}
+
+// placedAt is what the order itself says: its commit is written a moment later. One that says
+// nothing is as old as that.
+func placedAt(d order.Placed, written time.Time) time.Time {
+	if at, err := clock.ParseTime(d.PlacedAt); err == nil {
+		return at.UTC()
+	}
+	return written
+}
+
+// Reader lists orders.
+type Reader interface {
+	// List gives a customer's orders, newest first. A query that can't be is ErrInvalidQuery, a cursor that does not belong to it ErrInvalidCursor.
+	// A row shows up a moment after its event; a page never shows one order twice.
+	List(ctx context.Context, customerID string, q Query) (Page, error)
+}
+
+// Page is a part of a list.
+type Page struct {
+	Rows []Row
+	Next string // the cursor of the next page, "" where this is the last
+}

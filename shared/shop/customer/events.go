@@ -1,0 +1,50 @@
+// Package customer is who orders. Their name and address of mail are stored as ciphertext only; the pseudonym that everything else names them by tells nothing.
+package customer
+
+import (
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/personal"
+)
+
+// Category is the first part of a customer's stream id.
+const Category = "customer"
+
+// The fields that a customer's sealed data is bound to.
+const (
+	NameField  = "customer.name"
+	EmailField = "customer.email"
+)
+
+// Event is one of the events below.
+type Event interface{ customerEvent() }
+
+// Registered: the customer is known, and may order.
+type Registered struct {
+	CustomerID string          `json:"customerId"`
+	Name       personal.Sealed `json:"name"`
+	Email      personal.Sealed `json:"email"`
+}
+
+// Changed: the customer's name or address of mail is another, or both are. What stays is not in it.
+type Changed struct {
+	CustomerID string          `json:"customerId"`
+	Name       personal.Sealed `json:"name,omitempty"`
+	Email      personal.Sealed `json:"email,omitempty"`
+}
+
+// Erased: nobody can read any more what the customer said of themselves, and nobody gets their id again. It holds nothing personal.
+type Erased struct {
+	CustomerID string `json:"customerId"`
+	ErasedAt   string `json:"erasedAt"` // RFC 3339, UTC
+}
+
+func (Registered) customerEvent() {}
+func (Changed) customerEvent()    {}
+func (Erased) customerEvent()     {}
+
+// Register adds the customer's events to a registry.
+func Register(r *es.Registry) {
+	es.Register[Registered](r, "customer.registered", 1)
+	es.Register[Changed](r, "customer.changed", 1)
+	es.Register[Erased](r, "customer.erased", 1)
+}

@@ -1,0 +1,108 @@
+package order
+
+import (
+	"time"
+
+	"orderflow/shared/shop/personal"
+	"orderflow/shared/shop/product"
+)
+
+// Limits of an order.
+const (
+	MaxLines     = 100              // lines
+	MaxSKUs      = 40               // distinct SKUs: they are reserved in one TransactWriteItems, which takes 100 items
+	MaxQuantity  = 100_000          // of one line
+	MaxUnitPrice = product.MaxPrice // minor units
+	// MaxTotal is the most that an order comes to, in minor units, as much as one deposit may bring. The saga's JSONata, and many a
+	// reader of the JSON, compute in doubles, which have each whole number up to 2^53 (9e15) only: up to here no amount of an order is ever rounded.
+	MaxTotal = 1_000_000_000_000
+)
+
+// Reason says why an order is cancelled: the code of the fault that stopped it, or one of those below.
+type Reason string
+
+// The reasons that are no fault's code.
+const (
+	ReasonCustomer Reason = "customer.request"
+	ReasonOperator Reason = "operator.request"
+	ReasonErased   Reason = "customer.erased"  // its customer was erased before it left
+	ReasonExpired  Reason = "order.expired"    // it stood still past its budget
+	ReasonSaga     Reason = "saga.step-failed" // a step failed for a reason that is ours, not the business's
+)
+
+// Origin says who closes an order. Only people may cancel a confirmed order; the saga and the sweep take a confirmed one for finished.
+type Origin string
+
+// The origins.
+const (
+	OriginCustomer Origin = "customer"
+	OriginOperator Origin = "operator"
+	OriginSaga     Origin = "saga"
+	OriginSweep    Origin = "sweep"
+)
+
+// Command is one of the commands below.
+type Command interface{ orderCommand() }
+
+// Place orders.
+type Place struct {
+	OrderID    string
+	CustomerID string
+	AccountID  string
+	Lines      []Line
+	PricedBy   string
+	Address    personal.Sealed
+	Now        time.Time
+}
+
+// Start says that a run of the saga takes the order.
+type Start struct{ SagaID string }
+
+// Confirm says that every step is done.
+type Confirm struct {
+	SagaID         string
+	PaymentID      string
+	ShipmentID     string
+	TrackingNumber string
+}
+
+// Close is the one command that ends an order's fulfilment. Everything that wants an order undone issues it.
+type Close struct {
+	Origin Origin
+	Reason Reason
+	Detail string
+	Note   personal.Sealed
+	SagaID string
+	// Stopped is the shipment that was taken back beforehand, without which a person's close of a confirmed order is ErrShipmentUnderWay.
+	Stopped string
+}
+
+// Cancel says that the undo is through.
+type Cancel struct{ SagaID string }
+
+// FailUndo says that steps of the undo are spent.
+type FailUndo struct {
+	SagaID string
+	Steps  []string
+}
+
+// Ship says that the shipment left, and when (RFC 3339, "" where nobody knows).
+type Ship struct {
+	ShipmentID   string
+	DispatchedAt string
+}
+
+// Deliver says that the shipment arrived. That it left at that time follows, should nobody have said so yet.
+type Deliver struct {
+	ShipmentID   string
+	DispatchedAt string
+}
+
+func (Place) orderCommand()    {}
+func (Start) orderCommand()    {}
+func (Confirm) orderCommand()  {}
+func (Close) orderCommand()    {}
+func (Cancel) orderCommand()   {}
+func (FailUndo) orderCommand() {}
+func (Ship) orderCommand()     {}
+func (Deliver) orderCommand()  {}

@@ -1,0 +1,234 @@
+package order
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/money"
+	"orderflow/shared/shop/personal"
+)
+
+// Status is where an order stands.
+type Status string
+
+// The statuses.
+const (
+	StatusPlaced     Status = "placed"
+	StatusConfirmed  Status = "confirmed"
+	StatusCancelling Status = "cancelling"
+	StatusCancelled  Status = "cancelled"
+	StatusShipped    Status = "shipped"
+	StatusDelivered  Status = "delivered"
+)
+
+// Final reports whether the saga has nothing left to do.
+func (s Status) Final() bool { return s != StatusPlaced && s != StatusCancelling && s != "" }
+
+// SagaState is where an order's saga stands.
+type SagaState string
+
+// The saga's states. A run that undid everything is completed too; the order's status tells which way it ended.
+const (
+	SagaPending      SagaState = "pending"      // placed, no run has taken it yet
+	SagaRunning      SagaState = "running"      // a run is fulfilling it
+	SagaCompensating SagaState = "compensating" // a run is undoing it
+	SagaCompleted    SagaState = "completed"    // confirmed, or cancelled and undone
+	SagaFailed       SagaState = "failed"       // a step of the undo is spent; people have to look
+)
+
+// State is an order, folded.
+type State struct {
+	ID             string
+	CustomerID     string
+	AccountID      string
+	Status         Status
+	Lines          []Line
+	Total          money.Money
+	Address        personal.Sealed
+	Revision       int64
+	PlacedAt       string
+	PricedBy       string
+	SagaID         string
+	Saga           SagaState
+	PaymentID      string
+	ShipmentID     string
+	TrackingNumber string
+	Reason         Reason
+	Detail         string
+	Note           personal.Sealed
+	ClosedBy       Origin
+	FailedSteps    []string
+}
+
+// Exists reports whether the order was placed.
+func (s State) Exists() bool { return s.Status != "" }
+
+// Decider decides for orders.
+var Decider = es.Decider[Command, State, Event]{Initial: func() State { return State{} }, Decide: decide, Evolve: Evolve}
+
+// Evolve folds an event into an order.
+func Evolve(s State, e Event) State {
+	switch e := e.(type) {
+	case Placed:
+		s = State{
+			ID: e.OrderID, CustomerID: e.CustomerID, AccountID: e.AccountID, Status: StatusPlaced, Lines: e.Lines, Total: e.Total, Address: e.Address,
+			Revision: e.Revision, PlacedAt: e.PlacedAt, PricedBy: e.PricedBy, Saga: SagaPending,
+		}
+	case Started:
+		s.SagaID, s.Saga = e.SagaID, SagaRunning
+	case Confirmed:
+		s.Status, s.Saga, s.SagaID = StatusConfirmed, SagaCompleted, e.SagaID
+		s.PaymentID, s.ShipmentID, s.TrackingNumber = e.PaymentID, e.ShipmentID, e.TrackingNumber
+	case Cancelling:
+		s.Status, s.Saga = StatusCancelling, SagaCompensating
+		s.Reason, s.Detail, s.Note, s.ClosedBy = e.Reason, e.Detail, e.Note, e.Origin
+		if e.SagaID != "" {
+			s.SagaID = e.SagaID
+		}
+	case Cancelled:
+		s.Status, s.Saga, s.SagaID, s.FailedSteps = StatusCancelled, SagaCompleted, e.SagaID, nil
+	case UndoFailed:
+		s.Saga, s.SagaID, s.FailedSteps = SagaFailed, e.SagaID, e.Steps
+	case Shipped:
+		s.Status = StatusShipped
+	case Delivered:
+		s.Status = StatusDelivered
+	}
+	return s
+}
+
+func decide(c Command, s State) ([]Event, error) {
+	if _, placing := c.(Place); !placing && !s.Exists() {
+		return nil, ErrNotFound.New("there is no such order")
+	}
+	switch c := c.(type) {
+	case Place:
+		return place(c, s)
+	case Start:
+		return start(c, s)
+	case Confirm:
+		return confirm(c, s)
+	case Close:
+		return closeOrder(c, s)
+	case Cancel:
+		return cancel(c, s)
+	case FailUndo:
+		return failUndo(c, s)
+	case Ship:
+		return ship(c, s)
+	case Deliver:
+		return deliver(c, s)
+	}
+	return nil, fmt.Errorf("order: unknown command %T", c)
+}
+
+func place(c Place, s State) ([]Event, error) {
+	if s.Exists() {
+		return nil, nil
+	}
+	total, err := Total(c.Lines)
+	if err != nil {
+		return nil, err
+	}
+	return []Event{Placed{
+		OrderID: c.OrderID, CustomerID: c.CustomerID, AccountID: c.AccountID, Lines: c.Lines, Total: total, Address: c.Address, Revision: 1,
+		PlacedAt: c.Now.UTC().Format(time.RFC3339Nano), PricedBy: c.PricedBy,
+	}}, nil
+}
+
+// start: whichever run asks may go on with an order that is still placed, since each of its steps is an attempt; one that is being undone is refused.
+func start(c Start, s State) ([]Event, error) {
+	switch {
+	case s.Status == StatusCancelling || s.Status == StatusCancelled:
+		return nil, ErrCancelling.New("the order is %s", s.Status)
+	case s.Status != StatusPlaced || s.SagaID == c.SagaID:
+		return nil, nil
+	}
+	return []Event{Started{SagaID: c.SagaID}}, nil
+}
+
+func confirm(c Confirm, s State) ([]Event, error) {
+	switch s.Status {
+	case StatusPlaced:
+		return []Event{Confirmed{SagaID: c.SagaID, PaymentID: c.PaymentID, ShipmentID: c.ShipmentID, TrackingNumber: c.TrackingNumber}}, nil
+	case StatusCancelling, StatusCancelled:
+		return nil, ErrCancelling.New("the order is %s", s.Status)
+	}
+	return nil, nil
+}
+
+// closeOrder is the arbiter between confirming and cancelling: whichever commit comes first on the order's stream decides. Between cancelling and dispatching
+// the shipment's stream decides: who closes a confirmed order has taken its shipment back before.
+func closeOrder(c Close, s State) ([]Event, error) {
+	person := c.Origin == OriginCustomer || c.Origin == OriginOperator
+	switch s.Status {
+	case StatusPlaced:
+	case StatusConfirmed:
+		if !person {
+			return nil, nil
+		}
+		if c.Stopped == "" || c.Stopped != s.ShipmentID {
+			return nil, ErrShipmentUnderWay.New("the order's shipment is not taken back")
+		}
+	case StatusShipped, StatusDelivered:
+		if !person {
+			return nil, nil
+		}
+		return nil, ErrDispatched.New("the order is %s and can't be cancelled any more", s.Status)
+	default:
+		return nil, nil
+	}
+	return []Event{Cancelling{Reason: c.Reason, Detail: c.Detail, Note: c.Note, From: s.Status, Origin: c.Origin, SagaID: c.SagaID}}, nil
+}
+
+func cancel(c Cancel, s State) ([]Event, error) {
+	switch s.Status {
+	case StatusCancelling:
+		return []Event{Cancelled{SagaID: c.SagaID, Reason: s.Reason}}, nil
+	case StatusCancelled:
+		return nil, nil
+	}
+	return nil, ErrNotClosed.New("the order is %s", s.Status)
+}
+
+func failUndo(c FailUndo, s State) ([]Event, error) {
+	switch {
+	case s.Status == StatusCancelled, s.Saga == SagaFailed && s.SagaID == c.SagaID && slices.Equal(s.FailedSteps, c.Steps):
+		return nil, nil
+	case s.Status != StatusCancelling:
+		return nil, ErrNotClosed.New("the order is %s", s.Status)
+	}
+	return []Event{UndoFailed{SagaID: c.SagaID, Steps: c.Steps}}, nil
+}
+
+func ship(c Ship, s State) ([]Event, error) {
+	if err := onItsWay(c.ShipmentID, s); err != nil || s.Status != StatusConfirmed {
+		return nil, err
+	}
+	return []Event{Shipped{ShipmentID: c.ShipmentID, Revision: s.Revision, DispatchedAt: c.DispatchedAt}}, nil
+}
+
+// deliver: what tells of the arrival may come before what tells of the departure.
+func deliver(c Deliver, s State) ([]Event, error) {
+	events, err := ship(Ship(c), s)
+	if err != nil || s.Status == StatusDelivered {
+		return nil, err
+	}
+	return append(events, Delivered{ShipmentID: c.ShipmentID}), nil
+}
+
+// onItsWay refuses what is said of a shipment that is not the order's, or of an order that is not confirmed.
+func onItsWay(shipmentID string, s State) error {
+	switch s.Status {
+	case StatusConfirmed, StatusShipped, StatusDelivered:
+		if shipmentID != s.ShipmentID {
+			return ErrOtherShipment.New("the order's shipment is %s, and not %s", s.ShipmentID, shipmentID)
+		}
+		return nil
+	case StatusCancelling, StatusCancelled:
+		return ErrCancelling.New("the order is %s", s.Status)
+	}
+	return ErrNotConfirmed.New("the order is %s", s.Status)
+}

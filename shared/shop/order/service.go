@@ -1,0 +1,193 @@
+package order
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/personal"
+	"orderflow/shared/shop/shipment"
+)
+
+// The fields that an order's sealed data is bound to.
+const (
+	AddressField = "order.address"
+	NoteField    = "order.note"
+)
+
+// Customers says who may order.
+type Customers interface {
+	// Registered reports whether the customer is known. A fault says why one who is known may not order.
+	Registered(ctx context.Context, customerID string) (bool, error)
+}
+
+// Shipments takes shipments back.
+type Shipments interface {
+	// Cancel takes the shipment of one revision of an order back. shipment.ErrDispatched where it has left.
+	Cancel(ctx context.Context, req es.Request, c shipment.Cancel) (shipment.State, error)
+}
+
+// Deps is what the service works with.
+type Deps struct {
+	Store     es.Store
+	Clock     clock.Clock
+	Vault     personal.Vault
+	Customers Customers
+	Prices    Prices
+	Shipments Shipments
+}
+
+// Service carries out the commands on orders.
+type Service struct {
+	deps    Deps
+	handler es.Handler[Command, State, Event]
+}
+
+// New makes the service. Who only runs commands needs neither Vault nor Customers nor Prices; Shipments are for who
+// cancels.
+func New(deps Deps) Service {
+	return Service{deps: deps, handler: es.Handler[Command, State, Event]{Category: Category, Decider: Decider, Store: deps.Store, Clock: deps.Clock}}
+}
+
+// CancelInput says who wants an order cancelled, and why.
+type CancelInput struct {
+	Origin Origin // OriginCustomer or OriginOperator
+	Reason Reason // "" for that it is what they want
+	Note   string // in their own words
+}
+
+// Cancel closes an order for a person. Of a confirmed one it takes the shipment back first: the shipment's stream decides between this and the dispatch. One
+// that is dispatched is ErrDispatched. An order that is closed already is left as it is: nothing is written, and the request's key may be used again.
+// personal.ErrErased where there is a note and the customer was erased. With a note the request's fingerprint is stored as one under the customer's key,
+// since it follows from the note. What it writes belongs to the order, and has the correlation id of the order's first event.
+//
+// Where it ends between the two, whoever follows shipments closes the order.
+func (s Service) Cancel(ctx context.Context, req es.Request, orderID string, in CancelInput) (es.Result[State], error) {
+	history, err := s.History(ctx, orderID)
+	if err != nil {
+		return es.Result[State]{}, err
+	}
+	req.Metadata.CorrelationID = cmp.Or(history[0].Metadata.CorrelationID, req.Metadata.CorrelationID)
+	command := Close{Origin: in.Origin, Reason: cmp.Or(in.Reason, in.Origin.reason())}
+	if in.Note != "" {
+		state, err := es.Fold(Decider.Initial(), Evolve, history)
+		if err != nil {
+			return es.Result[State]{}, err
+		}
+		if command.Note, err = s.deps.Vault.Seal(ctx, state.CustomerID, NoteField, []byte(in.Note)); err != nil {
+			return es.Result[State]{}, fmt.Errorf("order: seal note: %w", err)
+		}
+		if req.Fingerprint, err = s.deps.Vault.Fingerprint(ctx, state.CustomerID, req.Fingerprint); err != nil {
+			return es.Result[State]{}, fmt.Errorf("order: fingerprint request: %w", err)
+		}
+	}
+	res, err := s.handler.Handle(ctx, orderID, req, command)
+	if !errors.Is(err, ErrShipmentUnderWay) {
+		return res, err
+	}
+	stopped, err := s.deps.Shipments.Cancel(ctx, req, shipment.Cancel{
+		OrderID: orderID, Revision: res.State.Revision, Origin: string(in.Origin), Reason: string(command.Reason), Note: command.Note,
+	})
+	if errors.Is(err, shipment.ErrDispatched) {
+		return res, ErrDispatched.New("the order's shipment is dispatched, and the order can't be cancelled any more")
+	}
+	if err != nil {
+		return res, fmt.Errorf("order: take the shipment of order %s back: %w", orderID, err)
+	}
+	command.Stopped = stopped.ID
+	return s.handler.Handle(ctx, orderID, req, command)
+}
+
+// reason is why a person's order is cancelled.
+func (o Origin) reason() Reason {
+	if o == OriginOperator {
+		return ReasonOperator
+	}
+	return ReasonCustomer
+}
+
+// Stopped is what a shipment that was taken back says.
+type Stopped struct {
+	ShipmentID string
+	Origin     Origin // who wanted it
+	Reason     Reason // "" where it doesn't say
+	Note       personal.Sealed
+}
+
+// CloseStopped closes an order whose shipment was taken back for a person who may have got no further. The saga takes shipments back only of orders that
+// are closed: so it is with every order but a confirmed one, which is left as it is, and is ErrNobodyStopped.
+func (s Service) CloseStopped(ctx context.Context, req es.Request, orderID string, by Stopped) (es.Result[State], error) {
+	res, err := s.Get(ctx, orderID)
+	if err != nil || res.State.Status != StatusConfirmed {
+		return res, err
+	}
+	res, err = s.handler.Handle(ctx, orderID, req, Close{
+		Origin: by.Origin, Reason: cmp.Or(by.Reason, by.Origin.reason()), Note: by.Note, Stopped: by.ShipmentID,
+	})
+	if err == nil && res.State.Status == StatusConfirmed {
+		err = fmt.Errorf("%w: order %s, shipment %s, by %q", ErrNobodyStopped, orderID, by.ShipmentID, by.Origin)
+	}
+	return res, err
+}
+
+// Run carries out a command of the saga, the sweep or the carrier on an order.
+func (s Service) Run(ctx context.Context, req es.Request, orderID string, c Command) (es.Result[State], error) {
+	return s.handler.Handle(ctx, orderID, req, c)
+}
+
+// Get folds the order's stream: it always shows one's own write. ErrNotFound where there is none.
+func (s Service) Get(ctx context.Context, orderID string) (es.Result[State], error) {
+	res, err := s.handler.Get(ctx, orderID)
+	if err == nil && !res.State.Exists() {
+		err = ErrNotFound.New("there is no such order")
+	}
+	return res, err
+}
+
+// AsOf gives the order as it was. ErrNotFound where there was none by then.
+func (s Service) AsOf(ctx context.Context, orderID string, p es.Point) (es.Past[State], error) {
+	past, err := s.handler.AsOf(ctx, orderID, p)
+	if err == nil && !past.State.Exists() {
+		err = ErrNotFound.New("there was no such order by then")
+	}
+	return past, err
+}
+
+// History gives the events of an order, oldest first. ErrNotFound where there are none.
+func (s Service) History(ctx context.Context, orderID string) ([]es.Recorded, error) {
+	h, err := s.deps.Store.Load(ctx, es.NewStreamID(Category, orderID), 0)
+	if err == nil && len(h.Events) == 0 {
+		err = ErrNotFound.New("there is no such order")
+	}
+	return h.Events, err
+}
+
+// OpenAddress decrypts where the order goes. personal.ErrErased where the customer was erased.
+func (s Service) OpenAddress(ctx context.Context, order State) (shipment.Address, error) {
+	var address shipment.Address
+	plain, err := s.deps.Vault.Open(ctx, order.CustomerID, AddressField, order.Address)
+	if err != nil {
+		return address, fmt.Errorf("order %s: open address: %w", order.ID, err)
+	}
+	// The decoder's error may quote the address, and goes to a log.
+	if json.Unmarshal(plain, &address) != nil {
+		return address, fmt.Errorf("order %s: the address is no address", order.ID)
+	}
+	return address, nil
+}
+
+// OpenNote decrypts what the person who cancelled wrote, "" where they wrote nothing. personal.ErrErased where the customer was erased.
+func (s Service) OpenNote(ctx context.Context, order State) (string, error) {
+	if order.Note == "" {
+		return "", nil
+	}
+	plain, err := s.deps.Vault.Open(ctx, order.CustomerID, NoteField, order.Note)
+	if err != nil {
+		return "", fmt.Errorf("order %s: open note: %w", order.ID, err)
+	}
+	return string(plain), nil
+}

@@ -1,0 +1,81 @@
+package product
+
+import (
+	"fmt"
+	"regexp"
+
+	"orderflow/shared/kit/es"
+)
+
+// maxSKU is the length of a SKU.
+const maxSKU = 64
+
+var skuForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// ValidSKU reports whether a SKU has the form that all have: 1 to 64 letters, digits, dots,
+// underscores and hyphens, the first a letter or digit.
+func ValidSKU(sku string) bool { return skuForm.MatchString(sku) }
+
+// quote is a SKU as a detail shows it, cut where it is too long to be one.
+func quote(sku string) string { return fmt.Sprintf("%.*q", maxSKU, sku) }
+
+// Product is a product, folded. The zero Product is one that nobody ever listed.
+type Product struct {
+	SKU       string  `json:"sku"`
+	Version   int64   `json:"version"`   // of its stream, which each change makes longer by one
+	Withdrawn bool    `json:"withdrawn"` // it was for sale once
+	Prices    []Price `json:"prices"`    // by currency and then by ValidFrom; none where it is withdrawn
+}
+
+// Known reports whether the product was ever listed.
+func (p Product) Known() bool { return p.Version > 0 }
+
+// Desired is the whole state that a product is to have.
+type Desired struct {
+	Withdrawn bool
+	Prices    []Price // all of them, in any order; none of a product that is withdrawn
+}
+
+// set is the command to bring a SKU into the desired state. Its prices are sorted.
+type set struct {
+	sku  string
+	want Desired
+}
+
+// Decider decides for a product.
+var Decider = es.Decider[set, Product, Event]{
+	Initial: func() Product { return Product{} },
+	Decide:  decide,
+	Evolve:  Evolve,
+}
+
+// Evolve folds an event into a product.
+func Evolve(p Product, e Event) Product {
+	version := p.Version + 1
+	switch e := e.(type) {
+	case Listed:
+		return Product{SKU: e.SKU, Version: version, Prices: e.Prices}
+	case Repriced:
+		return Product{SKU: e.SKU, Version: version, Prices: e.Prices}
+	case Withdrawn:
+		return Product{SKU: e.SKU, Version: version, Withdrawn: true}
+	}
+	p.Version = version
+	return p
+}
+
+func decide(c set, p Product) ([]Event, error) {
+	switch {
+	case c.want.Withdrawn && !p.Known():
+		return nil, ErrNotFound.New("nobody has listed %s", quote(c.sku))
+	case c.want.Withdrawn && p.Withdrawn:
+		return nil, nil
+	case c.want.Withdrawn:
+		return []Event{Withdrawn{SKU: c.sku}}, nil
+	case !p.Known() || p.Withdrawn:
+		return []Event{Listed{SKU: c.sku, Prices: c.want.Prices}}, nil
+	case samePrices(p.Prices, c.want.Prices):
+		return nil, nil
+	}
+	return []Event{Repriced{SKU: c.sku, Prices: c.want.Prices}}, nil
+}

@@ -1,0 +1,106 @@
+// Package stock is what is in the warehouse: how much was counted of each SKU, and which orders have reserved how much of it.
+//
+// A reservation is an attempt with a stream of its own (reservation/<id>). The rows of counters beside the streams say how much of a SKU is available:
+// they change in the same transaction as the events that they follow from, and their conditions are what keeps stock from falling below zero.
+package stock
+
+import "orderflow/shared/kit/es"
+
+// Category is the first part of a SKU's stream id: what was counted of it.
+const Category = "stock"
+
+// ReservationCategory is the first part of a reservation's stream id.
+const ReservationCategory = "reservation"
+
+// Item is a quantity of one SKU.
+type Item struct {
+	SKU      string `json:"sku"`
+	Quantity int64  `json:"quantity"`
+}
+
+// ReservationEvent is an event of a reservation's stream.
+type ReservationEvent interface{ reservationEvent() }
+
+// Reserved: the items are the order's.
+type Reserved struct {
+	ReservationID string `json:"reservationId"`
+	OrderID       string `json:"orderId"`
+	Items         []Item `json:"items"` // one an SKU, ordered by SKU
+	Marks         Marks  `json:"marks,omitempty"`
+}
+
+// Refused: the items could not be reserved, and will not be for this revision of the order.
+type Refused struct {
+	ReservationID string `json:"reservationId"`
+	OrderID       string `json:"orderId"`
+	Code          string `json:"code"`   // of the fault
+	Detail        string `json:"detail"` // of the fault
+}
+
+// Released: the items are anybody's again.
+type Released struct {
+	ReservationID string `json:"reservationId"`
+	OrderID       string `json:"orderId"`
+	Items         []Item `json:"items"` // exactly those of Reserved
+	Marks         Marks  `json:"marks,omitempty"`
+}
+
+// Departed: the items have left the warehouse, in the transaction of their shipment's dispatch.
+// They are not on hand any more, and can't be released.
+type Departed struct {
+	ReservationID string `json:"reservationId"`
+	OrderID       string `json:"orderId"`
+	Items         []Item `json:"items"` // exactly those of Reserved
+	Marks         Marks  `json:"marks,omitempty"`
+}
+
+// Committed: the order is shipped, and the reservation closed.
+type Committed struct {
+	ReservationID string `json:"reservationId"`
+	OrderID       string `json:"orderId"`
+	Items         []Item `json:"items"` // exactly those of Reserved
+	// Departed: the items left by the event of that name. Without it they leave by this one, as in
+	// the releases that had no other.
+	Departed bool `json:"departed,omitempty"`
+	// CountedOff are SKUs of an earlier release, which took their pieces out of what is reserved
+	// and left what is on hand as it was. No release writes them any more.
+	CountedOff []string `json:"countedOff,omitempty"`
+	Marks      Marks    `json:"marks,omitempty"`
+}
+
+// Voided: the reservation was taken back before it came. Should it come late, it is refused.
+type Voided struct {
+	ReservationID string `json:"reservationId"`
+	OrderID       string `json:"orderId"`
+}
+
+func (Reserved) reservationEvent()  {}
+func (Refused) reservationEvent()   {}
+func (Released) reservationEvent()  {}
+func (Departed) reservationEvent()  {}
+func (Committed) reservationEvent() {}
+func (Voided) reservationEvent()    {}
+
+// Event is an event of a SKU's stream.
+type Event interface{ stockEvent() }
+
+// Restocked: somebody counted a SKU.
+type Restocked struct {
+	SKU     string `json:"sku"`
+	Delta   int64  `json:"delta"`   // against what was on hand before: what was counted then, less what has left since
+	Counted int64  `json:"counted"` // on hand: what is available and what is reserved
+	Marks   Marks  `json:"marks,omitempty"`
+}
+
+func (Restocked) stockEvent() {}
+
+// Register adds the events of stock and reservations to a registry.
+func Register(r *es.Registry) {
+	es.Register[Reserved](r, "stock.reserved", 1)
+	es.Register[Refused](r, "stock.refused", 1)
+	es.Register[Released](r, "stock.released", 1)
+	es.Register[Departed](r, "stock.departed", 1)
+	es.Register[Committed](r, "stock.committed", 1)
+	es.Register[Voided](r, "stock.voided", 1)
+	es.Register[Restocked](r, "stock.restocked", 1)
+}

@@ -1,0 +1,42 @@
+package stock
+
+import (
+	"fmt"
+	"strings"
+
+	"orderflow/shared/kit/faults"
+)
+
+// The faults of stock.
+var (
+	ErrInsufficient    = faults.Declare(faults.Rule, "stock.insufficient") // less is available than is asked for; nothing is of a SKU that nobody counted
+	ErrNotFound        = faults.Declare(faults.NotFound, "stock.not-found")
+	ErrInvalidQuantity = faults.Declare(faults.Rule, "stock.invalid-quantity") // no number of pieces that can be counted or reserved
+	ErrCommitted       = faults.Declare(faults.Conflict, "stock.committed")    // too late to release
+	ErrNotReserved     = faults.Declare(faults.Conflict, "stock.not-reserved") // only what is reserved can leave
+	ErrNotLeft         = faults.Declare(faults.Rule, "stock.not-left")         // no parcel that can have left with the SKU
+	ErrVersionRequired = faults.Declare(faults.Precondition, "stock.version-required")
+	ErrVersionMismatch = faults.Declare(faults.Precondition, "stock.version-mismatch")
+	// ErrInconsistent: a row of counters is not what its events say. No second try mends it;
+	// orderflow stock rebuild does.
+	ErrInconsistent = faults.Declare(faults.Conflict, "stock.inconsistent")
+)
+
+// Insufficient is the refusal of a reservation for want of those SKUs. It names them, and not how many there are: that is nobody's business who orders.
+func Insufficient(skus []string) *faults.Fault {
+	var list strings.Builder
+	for i, sku := range skus {
+		if i > 0 {
+			list.WriteString(", ")
+		}
+		list.WriteString(quote(sku))
+	}
+	return ErrInsufficient.New("not enough of %s", list.String())
+}
+
+// Inconsistent is the refusal of what would change a SKU's counters that are not what its events
+// say.
+func Inconsistent(sku, format string, args ...any) *faults.Fault {
+	return ErrInconsistent.New("the counters of %s are not what its events say: %s; an operator repairs them with "+
+		"orderflow stock rebuild", quote(sku), fmt.Sprintf(format, args...))
+}

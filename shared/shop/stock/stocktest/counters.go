@@ -1,0 +1,225 @@
+// Package stocktest is the suite that the stock service passes on every store, and counters in
+// memory. Only tests import it.
+package stocktest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+
+	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/es/memstore"
+	"orderflow/shared/ops/recount"
+	"orderflow/shared/shop/stock"
+)
+
+// Counters are rows of stock in memory, for the appends of a memstore, and of recount. They are
+// safe for concurrent use.
+type Counters struct{ rows memstore.Rows[recount.Row] }
+
+var (
+	_ stock.Counters = (*Counters)(nil)
+	_ recount.Rows   = (*Counters)(nil)
+)
+
+// NewCounters makes counters of nothing.
+func NewCounters() *Counters { return &Counters{} }
+
+// String shows every row, so that a test sees whether one has changed.
+func (c *Counters) String() string { return fmt.Sprint(c.rows.All()) }
+
+// Reserve implements stock.Counters.
+func (c *Counters) Reserve(items []stock.Item, marks stock.Marks) es.Effect {
+	return c.each("reserve stock", items, marks, func(rows map[string]recount.Row) error {
+		var short []string
+		for _, item := range items {
+			if rows[item.SKU].Available < item.Quantity {
+				short = append(short, item.SKU)
+			}
+		}
+		if len(short) > 0 {
+			return stock.Insufficient(short)
+		}
+		return nil
+	}, func(i stock.Item) stock.Numbers { return stock.Numbers{Available: -i.Quantity, Reserved: i.Quantity} })
+}
+
+// Release implements stock.Counters.
+func (c *Counters) Release(items []stock.Item, marks stock.Marks) es.Effect {
+	return c.each("release stock", items, marks, reserved(items), func(i stock.Item) stock.Numbers {
+		return stock.Numbers{Available: i.Quantity, Reserved: -i.Quantity}
+	})
+}
+
+// Depart implements stock.Counters.
+func (c *Counters) Depart(items []stock.Item, marks stock.Marks) es.Effect {
+	return c.each("depart stock", items, marks, reserved(items), func(i stock.Item) stock.Numbers {
+		return stock.Numbers{Reserved: -i.Quantity, Departed: 1}
+	})
+}
+
+// reserved refuses where fewer are reserved than are to be taken out of it.
+func reserved(items []stock.Item) func(map[string]recount.Row) error {
+	return func(rows map[string]recount.Row) error {
+		for _, item := range items {
+			if rows[item.SKU].Reserved < item.Quantity {
+				return stock.Inconsistent(item.SKU, "fewer than %d are reserved", item.Quantity)
+			}
+		}
+		return nil
+	}
+}
+
+// each adds to the rows of the items, whose marks are as they were reckoned with, unless they
+// refuse.
+func (c *Counters) each(
+	name string, items []stock.Item, marks stock.Marks, refuse func(map[string]recount.Row) error,
+	by func(stock.Item) stock.Numbers,
+) es.Effect {
+	skus := make([]string, len(items))
+	for i, item := range items {
+		skus[i] = item.SKU
+	}
+	return c.rows.Effect(name, skus, func(rows map[string]recount.Row) (err error) {
+		for _, sku := range skus {
+			if !marks.Meet(sku, rows[sku].Mark) {
+				err = stock.Met(sku)
+			}
+		}
+		if err == nil {
+			err = refuse(rows)
+		}
+		if err != nil {
+			return err
+		}
+		for _, item := range items {
+			row := rows[item.SKU]
+			row.Numbers = row.Numbers.Plus(by(item))
+			rows[item.SKU] = row
+		}
+		return nil
+	})
+}
+
+// Restock implements stock.Counters.
+func (c *Counters) Restock(from stock.Level, delta, version int64, marks stock.Marks) es.Effect {
+	return c.rows.Effect("restock", []string{from.SKU}, func(rows map[string]recount.Row) error {
+		row := rows[from.SKU]
+		met := level(from.SKU, row)
+		switch {
+		case !marks.Meet(from.SKU, row.Mark):
+			return stock.Met(from.SKU)
+		case met.Counts() != version-1:
+			return stock.Inconsistent(from.SKU, "they are at version %d before version %d of its stream", met.Counts(), version)
+		case met.Version != from.Version || met.Departed != from.Departed:
+			stream := es.NewStreamID(stock.Category, from.SKU)
+			return &es.ConflictError{Stream: stream, Expected: from.Version, Actual: met.Version}
+		case met.Available+delta < 0:
+			return stock.Insufficient([]string{from.SKU})
+		}
+		row.SKU, row.Available, row.Counts = from.SKU, row.Available+delta, version
+		rows[from.SKU] = row
+		return nil
+	})
+}
+
+// Level implements stock.Counters.
+func (c *Counters) Level(ctx context.Context, sku string) (stock.Level, bool, error) {
+	row, found := c.rows.Get(sku)
+	return level(sku, row), found, ctx.Err()
+}
+
+func level(sku string, row recount.Row) stock.Level {
+	return stock.Level{
+		SKU: sku, OnHand: row.Available + row.Reserved, Available: row.Available, Reserved: row.Reserved,
+		Version: row.Counts + row.Departed, Departed: row.Departed,
+	}
+}
+
+// Rows implements recount.Rows.
+func (c *Counters) Rows(ctx context.Context) iter.Seq2[[]recount.Row, error] {
+	return func(yield func([]recount.Row, error) bool) {
+		for _, sku := range slices.Sorted(maps.Keys(c.rows.All())) {
+			row, _, err := c.Row(ctx, sku)
+			if !yield([]recount.Row{row}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Row implements recount.Rows.
+func (c *Counters) Row(ctx context.Context, sku string) (recount.Row, bool, error) {
+	row, found := c.rows.Get(sku)
+	return row, found, ctx.Err()
+}
+
+// Mark implements recount.Rows.
+func (c *Counters) Mark(_ context.Context, sku, mark string) error {
+	return c.update(sku, func(rows map[string]recount.Row) error {
+		switch row, found := rows[sku]; {
+		case row.Mark == mark:
+		case !found || row.Mark != "":
+			return recount.ErrMarked
+		default:
+			row.Mark, row.Was = mark, row.Numbers
+			rows[sku] = row
+		}
+		return nil
+	})
+}
+
+// Correct implements recount.Rows.
+func (c *Counters) Correct(_ context.Context, sku, mark string, by stock.Numbers) error {
+	return c.update(sku, func(rows map[string]recount.Row) error {
+		row := rows[sku]
+		switch {
+		case row.Mark == mark:
+			rows[sku] = recount.Row{SKU: sku, Numbers: row.Numbers.Plus(by), Rebuilt: mark}
+		case row.Rebuilt != mark:
+			return recount.ErrMarked
+		}
+		return nil
+	})
+}
+
+// Create implements recount.Rows.
+func (c *Counters) Create(_ context.Context, sku, mark string, numbers stock.Numbers) error {
+	return c.update(sku, func(rows map[string]recount.Row) error {
+		if _, found := rows[sku]; !found {
+			rows[sku] = recount.Row{SKU: sku, Numbers: numbers, Rebuilt: mark}
+		}
+		return nil
+	})
+}
+
+// Unmark implements recount.Rows.
+func (c *Counters) Unmark(_ context.Context, sku string) error {
+	return c.update(sku, func(rows map[string]recount.Row) error {
+		if row, found := rows[sku]; found {
+			row.Mark, row.Was = "", stock.Numbers{}
+			rows[sku] = row
+		}
+		return nil
+	})
+}
+
+// Lose takes a row away, as who restores a table from a backup does.
+func (c *Counters) Lose(_ context.Context, sku string) error {
+	return c.update(sku, func(rows map[string]recount.Row) error {
+		delete(rows, sku)
+		return nil
+	})
+}
+
+// update changes a row beside the appends, when none is at it.
+func (c *Counters) update(sku string, change func(map[string]recount.Row) error) error {
+	for {
+		if err := c.rows.Update([]string{sku}, change); !errors.Is(err, es.ErrConflict) {
+			return err
+		}
+	}
+}

@@ -1,9 +1,0 @@
-package viewtest_test
-
-import (
-	"testing"
-
-	"orderflow/shared/view/viewtest"
-)
-
-func TestMemory(t *testing.T) { viewtest.Run(t, viewtest.NewMemory()) }
