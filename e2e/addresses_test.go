@@ -52,7 +52,8 @@ func TestAddressesOfCountries(t *testing.T) {
 				}
 			}
 			refused := send(t, post(c.token, "/orders", with(body, "shippingAddress", short)))
-			if refused.status != http.StatusBadRequest || !strings.Contains(refused.String(), "body.shippingAddress."+field) {
+			if refused.status != http.StatusBadRequest ||
+				!strings.Contains(refused.String(), "body.shippingAddress."+field) {
 				t.Errorf("without %s: %s", field, refused)
 			}
 		})

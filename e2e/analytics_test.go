@@ -51,7 +51,9 @@ type dayFigures struct {
 
 func daily(t *testing.T, from, to time.Time) []dayFigures {
 	t.Helper()
-	path := fmt.Sprintf("/analytics/daily?from=%s&to=%s&hours=true&top=100", from.Format(time.DateOnly), to.Format(time.DateOnly))
+	path := fmt.Sprintf(
+		"/analytics/daily?from=%s&to=%s&hours=true&top=100", from.Format(time.DateOnly), to.Format(time.DateOnly),
+	)
 	return must[struct {
 		Days []dayFigures `json:"days"`
 	}](t, http.StatusOK, get(stack.operator, path)).Days
@@ -67,8 +69,9 @@ func amountIn(all []money.Money, currency string) int64 {
 	return 0
 }
 
-// What customers order, get and cancel is in the figures, and their events that come again change nothing. Other tests' orders are in them too, so that these
-// are in a currency of their own, and of more pieces than any other.
+// What customers order, get and cancel is in the figures, and their events that come again change
+// nothing. Other tests' orders are in them too, so that these are in a currency of their own, and
+// of more pieces than any other.
 func TestFiguresOfOrders(t *testing.T) {
 	t.Parallel()
 	const currency, funds = "TND", 130_000
@@ -77,7 +80,13 @@ func TestFiguresOfOrders(t *testing.T) {
 	account := must[struct {
 		ID string `json:"id"`
 	}](t, http.StatusCreated, post(buyer.token, "/accounts", object{"currency": currency})).ID
-	must[object](t, http.StatusCreated, post(stack.operator, "/accounts/"+account+"/deposits", object{"amount": money.Money{Amount: funds, Currency: currency}}))
+	must[object](
+		t, http.StatusCreated,
+		post(
+			stack.operator, "/accounts/"+account+"/deposits",
+			object{"amount": money.Money{Amount: funds, Currency: currency}},
+		),
+	)
 	sku := newStock(t, 300_000)
 	type seen struct{ revenue, refunded, hourly, pieces int64 }
 	look := func() (s seen) {
@@ -109,13 +118,18 @@ func TestFiguresOfOrders(t *testing.T) {
 	must[object](t, http.StatusAccepted, post(buyer.token, "/orders/"+cancelled+"/cancel", object{}))
 	buyer.ends(t, cancelled, "cancelled")
 
-	want := seen{revenue: before.revenue + 130_000, refunded: before.refunded + 60_000, hourly: before.hourly + 70_000, pieces: 130_000}
+	want := seen{
+		revenue: before.revenue + 130_000, refunded: before.refunded + 60_000, hourly: before.hourly + 70_000,
+		pieces: 130_000,
+	}
 	eventually(t, fmt.Sprintf("the figures are %+v", want), func() (seen, bool) { s := look(); return s, s == want })
 
 	cli := newProgram(t)
 	for range 3 {
 		for id, events := range map[string]int64{kept: 2, cancelled: 3, refusedOrder: 2} {
-			s, said := cli.replays(t, "--consumer", "analyse-orders", "--stream", "order/"+id, "--name", "figures-"+ident.New())
+			s, said := cli.replays(
+				t, "--consumer", "analyse-orders", "--stream", "order/"+id, "--name", "figures-"+ident.New(),
+			)
 			var sent int64
 			for _, n := range s.Counts.Sent {
 				sent += n
@@ -129,16 +143,25 @@ func TestFiguresOfOrders(t *testing.T) {
 	if s := look(); s != want {
 		t.Errorf("after the same events again: %+v, want %+v", s, want)
 	}
-	refused(t, http.StatusForbidden, "auth.forbidden", get(buyer.token, "/analytics/daily?from=2026-03-01&to=2026-03-01"))
-	refused(t, http.StatusBadRequest, "analytics.invalid-period", get(stack.operator, "/analytics/daily?from=2026-03-01&to=2026-06-01"))
+	refused(
+		t, http.StatusForbidden, "auth.forbidden", get(buyer.token, "/analytics/daily?from=2026-03-01&to=2026-03-01"),
+	)
+	refused(
+		t, http.StatusBadRequest, "analytics.invalid-period",
+		get(stack.operator, "/analytics/daily?from=2026-03-01&to=2026-06-01"),
+	)
 }
 
-// Batches in which each message is there several times, and messages that can't be counted beside them, come to what the events say. The queue's visibility
-// is shortened, for what can't be counted has to come three times.
+// Batches in which each message is there several times, and messages that can't be counted beside
+// them, come to what the events say. The queue's visibility is shortened, for what can't be counted
+// has to come three times.
 func TestFiguresOfBatches(t *testing.T) {
 	queue := stack.Outputs["AnalyseOrdersQueueUrl"]
 	visibility := sqstypes.QueueAttributeNameVisibilityTimeout
-	attributes, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &queue, AttributeNames: []sqstypes.QueueAttributeName{visibility}})
+	attributes, err := stack.queues.GetQueueAttributes(
+		t.Context(),
+		&sqs.GetQueueAttributesInput{QueueUrl: &queue, AttributeNames: []sqstypes.QueueAttributeName{visibility}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,9 +176,13 @@ func TestFiguresOfBatches(t *testing.T) {
 		id, at := ident.New(), day.Add(time.Duration(i)*20*time.Minute)
 		bodies = append(bodies,
 			analyticstest.Message(t, id, 5, at, orders.Cancelled{Reason: "stock.insufficient"}),
-			analyticstest.Message(t, id, 3, at, orders.Confirmed{PaymentID: "p", ShipmentID: "s", TrackingNumber: "OF1"}),
+			analyticstest.Message(
+				t, id, 3, at, orders.Confirmed{PaymentID: "p", ShipmentID: "s", TrackingNumber: "OF1"},
+			),
 			analyticstest.Message(t, id, 1, at, orders.Placed{
-				OrderID: id, CustomerID: "e2e", Lines: []orders.Line{{SKU: fmt.Sprint("sku-", i%2), Quantity: 2, UnitPrice: price}}, Total: money.Money{Amount: 500, Currency: "USD"},
+				OrderID: id, CustomerID: "e2e",
+				Lines: []orders.Line{{SKU: fmt.Sprint("sku-", i%2), Quantity: 2, UnitPrice: price}},
+				Total: money.Money{Amount: 500, Currency: "USD"},
 			}))
 	}
 	all := slices.Repeat(bodies, 3)
@@ -167,7 +194,12 @@ func TestFiguresOfBatches(t *testing.T) {
 	for chunk := range slices.Chunk(all, 10) {
 		in := &sqs.SendMessageBatchInput{QueueUrl: &queue}
 		for i, body := range chunk {
-			in.Entries = append(in.Entries, sqstypes.SendMessageBatchRequestEntry{Id: aws.String(fmt.Sprint(i)), MessageBody: aws.String(string(body))})
+			in.Entries = append(
+				in.Entries,
+				sqstypes.SendMessageBatchRequestEntry{
+					Id: aws.String(fmt.Sprint(i)), MessageBody: aws.String(string(body)),
+				},
+			)
 		}
 		if out, err := stack.queues.SendMessageBatch(t.Context(), in); err != nil || len(out.Failed) > 0 {
 			t.Fatal(err, out.Failed)
@@ -175,8 +207,9 @@ func TestFiguresOfBatches(t *testing.T) {
 	}
 	usd := func(amount int64) []money.Money { return []money.Money{{Amount: amount, Currency: "USD"}} }
 	want := dayFigures{Date: day.Format(time.DateOnly), TopSKUs: []sold{{"sku-0", 12}, {"sku-1", 12}}, figures: figures{
-		Orders: 12, Confirmed: 12, Cancelled: 12, CancelledByKind: map[string]int64{"stock": 12}, CancelledByReason: map[string]int64{"stock.insufficient": 12},
-		Revenue: usd(6000), Refunded: usd(6000),
+		Orders: 12, Confirmed: 12, Cancelled: 12, CancelledByKind: map[string]int64{"stock": 12},
+		CancelledByReason: map[string]int64{"stock.insufficient": 12},
+		Revenue:           usd(6000), Refunded: usd(6000),
 	}}
 	same := func() (dayFigures, bool) {
 		got := daily(t, day, day)[0]

@@ -44,12 +44,14 @@ func TestKeyPlacesOneOrder(t *testing.T) {
 	inParallel(len(answers), func(i int) { answers[i] = send(t, place) })
 	id := decode[order](t, answers[0].body).ID
 	for i, a := range answers {
-		if o := decode[order](t, a.body); a.status != http.StatusAccepted || o.ID != id || a.header.Get("Location") != "/orders/"+id {
+		if o := decode[order](t, a.body); a.status != http.StatusAccepted || o.ID != id ||
+			a.header.Get("Location") != "/orders/"+id {
 			t.Errorf("answer %d is %s", i, a)
 		}
 	}
 	got := c.ends(t, id, "confirmed")
-	if again := must[order](t, http.StatusAccepted, place); again.ID != id || again.Status != "confirmed" || again.Version != got.Version {
+	if again := must[order](t, http.StatusAccepted, place); again.ID != id || again.Status != "confirmed" ||
+		again.Version != got.Version {
 		t.Errorf("sent again when it is confirmed: %+v", again)
 	}
 	p := refused(t, http.StatusUnprocessableEntity, "idempotency.key-reused",
@@ -67,7 +69,12 @@ func TestKeyPlacesOneOrder(t *testing.T) {
 	}
 	// The key is the customer's: another's same key is another order.
 	other := newCustomer(t, 0)
-	if o := must[order](t, http.StatusAccepted, post(other.token, "/orders", anOrder(line(sku, 1, 500))).with("Idempotency-Key", place.header["Idempotency-Key"])); o.ID == id {
+	if o := must[order](
+		t, http.StatusAccepted,
+		post(other.token, "/orders", anOrder(line(sku, 1, 500))).with(
+			"Idempotency-Key", place.header["Idempotency-Key"],
+		),
+	); o.ID == id {
 		t.Error("two customers got one order")
 	}
 }
@@ -88,7 +95,8 @@ func TestKeyMovesMoneyOnce(t *testing.T) {
 		inParallel(len(answers), func(i int) { answers[i] = send(t, move) })
 		first := decode[movement](t, answers[0].body)
 		for _, a := range answers {
-			if got := decode[movement](t, a.body); a.status != http.StatusCreated || got != first || got.Balance != usd(m.balance) {
+			if got := decode[movement](t, a.body); a.status != http.StatusCreated || got != first ||
+				got.Balance != usd(m.balance) {
 				t.Errorf("%s: %s, want the balance %d and the answer %+v", m.name, a, m.balance, first)
 			}
 		}
@@ -195,18 +203,28 @@ func TestBalanceAtErasure(t *testing.T) {
 	}
 }
 
-// Deposited 1000, withdrawn 200, transferred 300 out, 5 % interest: 525. The statement tells it, newest first.
+// Deposited 1000, withdrawn 200, transferred 300 out, 5 % interest: 525. The statement tells it,
+// newest first.
 func TestLedger(t *testing.T) {
 	t.Parallel()
 	c, other := newCustomer(t, 1_000), newCustomer(t, 0)
-	must[movement](t, http.StatusCreated, post(c.token, "/accounts/"+c.account+"/withdrawals", object{"amount": usd(200)}))
-	transfer := post(c.token, "/accounts/"+c.account+"/transfers", object{"toAccountId": other.account, "amount": usd(300)})
+	must[movement](
+		t, http.StatusCreated, post(c.token, "/accounts/"+c.account+"/withdrawals", object{"amount": usd(200)}),
+	)
+	transfer := post(
+		c.token, "/accounts/"+c.account+"/transfers", object{"toAccountId": other.account, "amount": usd(300)},
+	)
 	first, again := must[movement](t, http.StatusCreated, transfer), must[movement](t, http.StatusCreated, transfer)
 	if first != again || first.Balance != usd(500) {
 		t.Errorf("transfer %+v, sent again %+v; want the balance 500 and the same answer", first, again)
 	}
-	refused(t, http.StatusForbidden, "auth.forbidden", post(c.token, "/accounts/"+c.account+"/interest", object{"rateBasisPoints": 500}))
-	must[movement](t, http.StatusCreated, post(stack.operator, "/accounts/"+c.account+"/interest", object{"rateBasisPoints": 500}))
+	refused(
+		t, http.StatusForbidden, "auth.forbidden",
+		post(c.token, "/accounts/"+c.account+"/interest", object{"rateBasisPoints": 500}),
+	)
+	must[movement](
+		t, http.StatusCreated, post(stack.operator, "/accounts/"+c.account+"/interest", object{"rateBasisPoints": 500}),
+	)
 	if mine, theirs := c.balance(t), other.balance(t); mine != 525 || theirs != 300 {
 		t.Errorf("balances are %d and %d, want 525 and 300", mine, theirs)
 	}
@@ -228,7 +246,9 @@ func TestLedger(t *testing.T) {
 		}
 		cursor = "&cursor=" + page.Next
 	}
-	if want := []string{"interest 525", "transfer-out 500", "withdrawal 800", "deposit 1000"}; !slices.Equal(kinds, want) {
+	if want := []string{
+		"interest 525", "transfer-out 500", "withdrawal 800", "deposit 1000",
+	}; !slices.Equal(kinds, want) {
 		t.Errorf("the statement is %q, want %q", kinds, want)
 	}
 	refused(t, http.StatusNotFound, "account.not-found", get(other.token, path))
@@ -239,11 +259,15 @@ func TestTokens(t *testing.T) {
 	t.Parallel()
 	c := newCustomer(t, 0)
 	for _, r := range []request{
-		post("", "/customers", object{"name": "A", "email": "a@example.com"}), post("", "/orders", anOrder(line("a", 1, 1))),
+		post("", "/customers", object{"name": "A", "email": "a@example.com"}),
+		post("", "/orders", anOrder(line("a", 1, 1))),
 		post("", "/orders/"+ident.New()+"/cancel", object{}), post("", "/accounts", object{"currency": "EUR"}),
-		post("", "/accounts/"+c.account+"/deposits", object{"amount": usd(1)}), post("", "/accounts/"+c.account+"/withdrawals", object{"amount": usd(1)}),
-		{method: http.MethodPut, path: "/stock/a", body: object{"onHand": 1}}, get("", "/stock/a"), get("", "/orders/"+ident.New()),
-		get("", "/orders/"+ident.New()+"/history"), get("", "/customers/"+c.id+"/orders"), get("", "/customers/"+c.id+"/statistics"),
+		post("", "/accounts/"+c.account+"/deposits", object{"amount": usd(1)}),
+		post("", "/accounts/"+c.account+"/withdrawals", object{"amount": usd(1)}),
+		{method: http.MethodPut, path: "/stock/a", body: object{"onHand": 1}}, get("", "/stock/a"),
+		get("", "/orders/"+ident.New()),
+		get("", "/orders/"+ident.New()+"/history"), get("", "/customers/"+c.id+"/orders"),
+		get("", "/customers/"+c.id+"/statistics"),
 		get("", "/accounts/"+c.account), get("", "/accounts/"+c.account+"/statement"),
 		post("", "/accounts/"+c.account+"/transfers", object{"toAccountId": ident.New(), "amount": usd(1)}),
 		post("", "/accounts/"+c.account+"/interest", object{"rateBasisPoints": 1}),
@@ -277,15 +301,19 @@ func TestTokens(t *testing.T) {
 	}
 	unchanged := func(jwt.MapClaims) {}
 	parts := strings.Split(c.token, ".")
-	promoted := strings.Split(forge(jwt.SigningMethodRS256, key, func(m jwt.MapClaims) { m["scope"] = "orderflow/operator" }), ".")
+	promoted := strings.Split(
+		forge(jwt.SigningMethodRS256, key, func(m jwt.MapClaims) { m["scope"] = "orderflow/operator" }), ".",
+	)
 	for name, token := range map[string]string{
-		"garbage":                      "garbage",
-		"three parts of garbage":       "a.b.c",
-		"signed by another key":        forge(jwt.SigningMethodRS256, key, unchanged),
-		"not signed":                   forge(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, unchanged),
-		"signature cut off":            parts[0] + "." + parts[1] + ".",
-		"made an operator afterwards":  parts[0] + "." + promoted[1] + "." + parts[2],
-		"from another issuer":          forge(jwt.SigningMethodRS256, key, func(m jwt.MapClaims) { m["iss"] = "https://issuer.example.com" }),
+		"garbage":                     "garbage",
+		"three parts of garbage":      "a.b.c",
+		"signed by another key":       forge(jwt.SigningMethodRS256, key, unchanged),
+		"not signed":                  forge(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, unchanged),
+		"signature cut off":           parts[0] + "." + parts[1] + ".",
+		"made an operator afterwards": parts[0] + "." + promoted[1] + "." + parts[2],
+		"from another issuer": forge(
+			jwt.SigningMethodRS256, key, func(m jwt.MapClaims) { m["iss"] = "https://issuer.example.com" },
+		),
 		"signed with a shared secret":  forge(jwt.SigningMethodHS256, []byte("secret"), unchanged),
 		"genuine, but with a blank in": parts[0] + " ." + parts[1] + "." + parts[2],
 	} {
@@ -314,14 +342,30 @@ func TestCustomersAreApart(t *testing.T) {
 		{404, "customer.not-found", get(bob.token, "/customers/"+ada.id+"/statistics")},
 		{404, "account.not-found", get(bob.token, "/accounts/"+ada.account)},
 		{404, "account.not-found", post(bob.token, "/accounts/"+ada.account+"/withdrawals", object{"amount": usd(1)})},
-		{403, "auth.forbidden", post(bob.token, "/customers", object{"customerId": "e2e-" + ident.New(), "name": "B", "email": "b@example.com"})},
+		{
+			403, "auth.forbidden",
+			post(
+				bob.token, "/customers",
+				object{"customerId": "e2e-" + ident.New(), "name": "B", "email": "b@example.com"},
+			),
+		},
 		{403, "auth.forbidden", post(bob.token, "/accounts", object{"customerId": ada.id, "currency": "EUR"})},
 		{403, "auth.forbidden", post(bob.token, "/orders", with(anOrder(line(sku, 1, 500)), "customerId", ada.id))},
 		// Money comes in and stock is counted by operators only, also for one's own account.
 		{403, "auth.forbidden", post(bob.token, "/accounts/"+bob.account+"/deposits", object{"amount": usd(1)})},
-		{403, "auth.forbidden", request{method: http.MethodPut, path: "/stock/" + sku, token: bob.token, body: object{"onHand": 99}}.with("If-Match", `"1"`)},
+		{
+			403, "auth.forbidden",
+			request{
+				method: http.MethodPut, path: "/stock/" + sku, token: bob.token, body: object{"onHand": 99},
+			}.with("If-Match", `"1"`),
+		},
 	} {
-		t.Run(fmt.Sprintf("%s %s", c.as.method, strings.NewReplacer(ada.id, "ada", ada.account, "hers", bob.account, "his", adas.ID, "hers", sku, "sku").Replace(c.as.path)),
+		t.Run(fmt.Sprintf(
+			"%s %s", c.as.method,
+			strings.NewReplacer(
+				ada.id, "ada", ada.account, "hers", bob.account, "his", adas.ID, "hers", sku, "sku",
+			).Replace(c.as.path),
+		),
 			func(t *testing.T) { refused(t, c.status, c.code, c.as) })
 	}
 	if ada.balance(t) != 9_500 || bob.balance(t) != 10_000 || ada.order(t, adas.ID).Version != adas.Version {
@@ -332,7 +376,9 @@ func TestCustomersAreApart(t *testing.T) {
 		t.Errorf("the operator sees %+v", o)
 	}
 	refused(t, http.StatusBadRequest, "request.invalid", post(stack.operator, "/accounts", object{"currency": "EUR"}))
-	if account := must[object](t, http.StatusCreated, post(stack.operator, "/accounts", object{"customerId": bob.id, "currency": "EUR"})); account["customerId"] != bob.id {
+	if account := must[object](
+		t, http.StatusCreated, post(stack.operator, "/accounts", object{"customerId": bob.id, "currency": "EUR"}),
+	); account["customerId"] != bob.id {
 		t.Errorf("the operator opened %v", account)
 	}
 }
@@ -342,8 +388,9 @@ func with(o object, name string, value any) object {
 	return o
 }
 
-// What can't be carried out is answered by a problem that says where it is wrong, and nothing is written. The unit tests of httpapi have every case; these
-// are those that API Gateway, the proxy and the store have a part in.
+// What can't be carried out is answered by a problem that says where it is wrong, and nothing is
+// written. The unit tests of httpapi have every case; these are those that API Gateway, the proxy
+// and the store have a part in.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	c := newCustomer(t, 1_000)
@@ -370,13 +417,27 @@ func TestBadInput(t *testing.T) {
 		{"unknown field", place(with(good(), "colour", "red")), 400, "request.invalid", "body.colour"},
 		{"wrong type", place(with(good(), "lines", "none")), 400, "request.invalid", "body.lines"},
 		{"empty order", place(anOrder([]shop.Line{}...)), 400, "request.invalid", "body.lines"},
-		{"101 lines", place(anOrder(many(101, func(int) string { return sku })...)), 400, "request.invalid", "body.lines"},
-		{"41 SKUs", place(anOrder(many(41, func(i int) string { return fmt.Sprintf("e2e-%d", i) })...)), 422, "order.invalid-lines", "body.lines"},
-		{"quantity 0", place(anOrder(line(sku, 1, 1), line(sku, 0, 1))), 400, "request.invalid", "body.lines[1].quantity"},
-		{"negative price", place(anOrder(line(sku, 1, -1))), 400, "request.invalid", "body.lines[0].unitPrice.amount"},
-		{"absurd price", place(anOrder(line(sku, 1, 1_000_000_001))), 400, "request.invalid", "body.lines[0].unitPrice.amount"},
 		{
-			"price over int64", place(strings.Replace(text(t, good()), `"amount":100`, `"amount":9223372036854775808`, 1)),
+			"101 lines", place(anOrder(many(101, func(int) string { return sku })...)), 400, "request.invalid",
+			"body.lines",
+		},
+		{
+			"41 SKUs", place(anOrder(many(41, func(i int) string { return fmt.Sprintf("e2e-%d", i) })...)), 422,
+			"order.invalid-lines", "body.lines",
+		},
+		{
+			"quantity 0", place(anOrder(line(sku, 1, 1), line(sku, 0, 1))), 400, "request.invalid",
+			"body.lines[1].quantity",
+		},
+		{"negative price", place(anOrder(line(sku, 1, -1))), 400, "request.invalid", "body.lines[0].unitPrice.amount"},
+		{
+			"absurd price", place(anOrder(line(sku, 1, 1_000_000_001))), 400, "request.invalid",
+			"body.lines[0].unitPrice.amount",
+		},
+		{
+			"price over int64", place(strings.Replace(
+				text(t, good()), `"amount":100`, `"amount":9223372036854775808`, 1,
+			)),
 			400, "request.invalid", "body.lines[0].unitPrice.amount",
 		},
 		{
@@ -384,37 +445,90 @@ func TestBadInput(t *testing.T) {
 			place(anOrder(line(sku, 1, 1), shop.Line{SKU: sku, Quantity: 1, UnitPrice: &inEuros})),
 			400, "money.mixed-currencies", "body.lines[1].unitPrice",
 		},
-		{"oversize body", place(with(good(), "customerId", strings.Repeat("x", 128<<10))), 413, "request.too-large", ""},
-		{"malformed body", place(`{"lines":`), 400, "request.malformed", "body"},
-		{"no key", place(good()).with("Idempotency-Key", ""), 400, "idempotency.key-required", "header.Idempotency-Key"},
-		{"key with a comma", place(good()).with("Idempotency-Key", "a,b"), 400, "idempotency.key-invalid", "header.Idempotency-Key"},
-		{"other media type", place(good()).with("Content-Type", "text/plain"), 415, "request.unsupported-media-type", ""},
-		{"unknown customer", post(stack.operator, "/orders", with(good(), "customerId", "e2e-nobody")), 422, "order.unknown-customer", "body.customerId"},
-		{"registered twice", post(c.token, "/customers", object{"name": "A", "email": "a@example.com"}), 409, "customer.already-registered", ""},
-		{"account opened twice", post(c.token, "/accounts", object{"currency": "USD"}), 409, "account.already-open", ""},
-		{"cancel of an unknown order", post(c.token, "/orders/"+unknown+"/cancel", object{}), 404, "order.not-found", ""},
-		{"deposit to an unknown account", post(stack.operator, "/accounts/"+unknown+"/deposits", object{"amount": usd(1)}), 404, "account.not-found", ""},
-		{"deposit of nothing", post(stack.operator, "/accounts/"+c.account+"/deposits", object{"amount": usd(0)}), 400, "request.invalid", "body.amount.amount"},
 		{
-			"deposit in another currency", post(stack.operator, "/accounts/"+c.account+"/deposits", object{"amount": money.Money{Amount: 1, Currency: "EUR"}}),
+			"oversize body", place(with(good(), "customerId", strings.Repeat("x", 128<<10))), 413, "request.too-large",
+			"",
+		},
+		{"malformed body", place(`{"lines":`), 400, "request.malformed", "body"},
+		{
+			"no key", place(good()).with("Idempotency-Key", ""), 400, "idempotency.key-required",
+			"header.Idempotency-Key",
+		},
+		{
+			"key with a comma", place(good()).with("Idempotency-Key", "a,b"), 400, "idempotency.key-invalid",
+			"header.Idempotency-Key",
+		},
+		{
+			"other media type", place(good()).with("Content-Type", "text/plain"), 415, "request.unsupported-media-type",
+			"",
+		},
+		{
+			"unknown customer", post(stack.operator, "/orders", with(good(), "customerId", "e2e-nobody")), 422,
+			"order.unknown-customer", "body.customerId",
+		},
+		{
+			"registered twice", post(c.token, "/customers", object{"name": "A", "email": "a@example.com"}), 409,
+			"customer.already-registered", "",
+		},
+		{
+			"account opened twice", post(c.token, "/accounts", object{"currency": "USD"}), 409, "account.already-open",
+			"",
+		},
+		{
+			"cancel of an unknown order", post(c.token, "/orders/"+unknown+"/cancel", object{}), 404, "order.not-found",
+			"",
+		},
+		{
+			"deposit to an unknown account",
+			post(stack.operator, "/accounts/"+unknown+"/deposits", object{"amount": usd(1)}), 404, "account.not-found",
+			"",
+		},
+		{
+			"deposit of nothing", post(stack.operator, "/accounts/"+c.account+"/deposits", object{"amount": usd(0)}),
+			400, "request.invalid", "body.amount.amount",
+		},
+		{
+			"deposit in another currency",
+			post(
+				stack.operator, "/accounts/"+c.account+"/deposits",
+				object{"amount": money.Money{Amount: 1, Currency: "EUR"}},
+			),
 			422, "account.wrong-currency", "",
 		},
-		{"withdrawal of too much", post(c.token, "/accounts/"+c.account+"/withdrawals", object{"amount": usd(1_001)}), 422, "account.insufficient-funds", ""},
-		{"stock without a version", request{method: http.MethodPut, path: "/stock/" + sku, token: stack.operator, body: object{"onHand": 5}}, 428, "stock.version-required", "header.If-Match"},
 		{
-			"stock of another version", request{method: http.MethodPut, path: "/stock/" + sku, token: stack.operator, body: object{"onHand": 5}}.with("If-Match", `"7"`),
+			"withdrawal of too much",
+			post(c.token, "/accounts/"+c.account+"/withdrawals", object{"amount": usd(1_001)}), 422,
+			"account.insufficient-funds", "",
+		},
+		{
+			"stock without a version",
+			request{method: http.MethodPut, path: "/stock/" + sku, token: stack.operator, body: object{"onHand": 5}},
+			428, "stock.version-required", "header.If-Match",
+		},
+		{
+			"stock of another version", request{
+				method: http.MethodPut, path: "/stock/" + sku, token: stack.operator, body: object{"onHand": 5},
+			}.with("If-Match", `"7"`),
 			412, "stock.version-mismatch", "",
 		},
 		{
-			"stock made twice", request{method: http.MethodPut, path: "/stock/" + sku, token: stack.operator, body: object{"onHand": 5}}.with("If-None-Match", "*"),
+			"stock made twice", request{
+				method: http.MethodPut, path: "/stock/" + sku, token: stack.operator, body: object{"onHand": 5},
+			}.with("If-None-Match", "*"),
 			412, "stock.version-mismatch", "",
 		},
 		{"unknown order", get(c.token, "/orders/"+unknown), 404, "order.not-found", ""},
 		{"order whose id is none", get(c.token, "/orders/1"), 400, "request.invalid", "path.id"},
 		{"forged cursor", get(c.token, "/customers/"+c.id+"/orders?cursor=e30"), 400, "cursor.invalid", "query.cursor"},
 		{"page too large", get(c.token, "/customers/"+c.id+"/orders?limit=101"), 400, "request.invalid", "query.limit"},
-		{"unknown status", get(c.token, "/customers/"+c.id+"/orders?status=lost"), 400, "request.invalid", "query.status"},
-		{"unknown parameter", get(c.token, "/customers/"+c.id+"/orders?colour=red"), 400, "request.invalid", "query.colour"},
+		{
+			"unknown status", get(c.token, "/customers/"+c.id+"/orders?status=lost"), 400, "request.invalid",
+			"query.status",
+		},
+		{
+			"unknown parameter", get(c.token, "/customers/"+c.id+"/orders?colour=red"), 400, "request.invalid",
+			"query.colour",
+		},
 	} {
 		t.Run(b.name, func(t *testing.T) {
 			p := refused(t, b.status, b.code, b.as.with("X-Correlation-ID", correlation))

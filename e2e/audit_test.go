@@ -30,7 +30,10 @@ import (
 func runAudit(t *testing.T) audit.Summary {
 	t.Helper()
 	return eventually(t, "an audit of the test's own", func() (audit.Summary, bool) {
-		out, err := stack.functions.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String(stack.Stack + "-audit-events"), Payload: []byte(`{}`)})
+		out, err := stack.functions.Invoke(
+			t.Context(),
+			&lambda.InvokeInput{FunctionName: aws.String(stack.Stack + "-audit-events"), Payload: []byte(`{}`)},
+		)
 		if err != nil || out.FunctionError != nil {
 			t.Fatalf("audit: %v %s", err, out.Payload)
 		}
@@ -41,18 +44,24 @@ func runAudit(t *testing.T) audit.Summary {
 
 func markOf(t *testing.T, stream es.StreamID) audit.Mark {
 	t.Helper()
-	m, err := marktable.New(dynamodb.NewFromConfig(stack.config), stack.Outputs["MarksTable"], clock.System{}).Mark(t.Context(), stream)
+	m, err := marktable.New(
+		dynamodb.NewFromConfig(stack.config), stack.Outputs["MarksTable"], clock.System{},
+	).Mark(t.Context(), stream)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return m
 }
 
-// An event that publish-events never published is found by the audit and published as publish-events would have: to the letter, for it does so late.
+// An event that publish-events never published is found by the audit and published as
+// publish-events would have: to the letter, for it does so late.
 func TestLostEventsArePublished(t *testing.T) {
 	buyer := newCustomer(t, 1_000)
 	account := es.StreamID("account/" + buyer.account)
-	_, url := newConsumer(t, fmt.Sprintf(`{"source":["account-service"],"detail":{"subject":[%q]}}`, account), consumerqueue.ReplayAllowed)
+	_, url := newConsumer(
+		t, fmt.Sprintf(`{"source":["account-service"],"detail":{"subject":[%q]}}`, account),
+		consumerqueue.ReplayAllowed,
+	)
 	both := func(what string, done func(audit.Mark) bool) audit.Mark {
 		return eventually(t, what, func() (audit.Mark, bool) { m := markOf(t, account); return m, done(m) })
 	}
@@ -93,8 +102,11 @@ func TestLostEventsArePublished(t *testing.T) {
 		t.Errorf("it published %v", again)
 	}
 	resume()
-	late := eventually(t, "publish-events publishes it too", func() ([]delivered, bool) { d := take(t, url); return d, len(d) > 0 })
-	if len(late) != 1 || !reflect.DeepEqual(late[0]["detail"], got[0]["detail"]) || late[0]["detail-type"] != got[0]["detail-type"] || late[0]["source"] != got[0]["source"] {
+	late := eventually(
+		t, "publish-events publishes it too", func() ([]delivered, bool) { d := take(t, url); return d, len(d) > 0 },
+	)
+	if len(late) != 1 || !reflect.DeepEqual(late[0]["detail"], got[0]["detail"]) ||
+		late[0]["detail-type"] != got[0]["detail-type"] || late[0]["source"] != got[0]["source"] {
 		t.Errorf("publish-events publishes\n%v\nand the audit published\n%v", late, got)
 	}
 	if m := markOf(t, account); m.Published != 3 || m.Beyond != nil {
@@ -102,8 +114,8 @@ func TestLostEventsArePublished(t *testing.T) {
 	}
 }
 
-// What both consumers of the events' stream have missed, the audit does not find. The command finds it in the table, publishes it as publish-events would
-// have, and brings the views up to date.
+// What both consumers of the events' stream have missed, the audit does not find. The command finds
+// it in the table, publishes it as publish-events would have, and brings the views up to date.
 func TestWhatNobodyHasHeardOf(t *testing.T) {
 	program, folder := cli(t), t.TempDir()
 	buyer := newCustomer(t, 1_000)
@@ -114,8 +126,13 @@ func TestWhatNobodyHasHeardOf(t *testing.T) {
 		t.Fatal(err)
 	}
 	registered := es.NewStreamID("customer", late.id)
-	_, url := newConsumer(t, fmt.Sprintf(`{"detail":{"subject":[%q,%q]}}`, account, registered), consumerqueue.ReplayAllowed)
-	eventually(t, "opening and deposit are marked", func() (audit.Mark, bool) { m := markOf(t, account); return m, m.Seen == 2 && m.Published == 2 })
+	_, url := newConsumer(
+		t, fmt.Sprintf(`{"detail":{"subject":[%q,%q]}}`, account, registered), consumerqueue.ReplayAllowed,
+	)
+	eventually(
+		t, "opening and deposit are marked",
+		func() (audit.Mark, bool) { m := markOf(t, account); return m, m.Seen == 2 && m.Published == 2 },
+	)
 	setVariables(t, "audit-events", map[string]string{"SETTLE_SECONDS": "1"})
 	runAudit(t) // since when there are marks is known
 	take(t, url)
@@ -123,9 +140,15 @@ func TestWhatNobodyHasHeardOf(t *testing.T) {
 	resumeBus, resumeViews := pause(t, "publish-events"), pause(t, "project-views")
 	began := time.Now().UTC().Truncate(time.Second)
 	buyer.deposit(t, 250)
-	must[object](t, http.StatusCreated, post(late.token, "/customers", object{"name": "Test Person", "email": late.id + "@example.com"}))
-	args := []string{"events", "audit", "--from", began.Format(time.RFC3339), "--settle", "1s", "--state", folder, "--json"}
-	// found runs the command and gives what it says of the two streams; other tests may have left something of theirs.
+	must[object](
+		t, http.StatusCreated,
+		post(late.token, "/customers", object{"name": "Test Person", "email": late.id + "@example.com"}),
+	)
+	args := []string{
+		"events", "audit", "--from", began.Format(time.RFC3339), "--settle", "1s", "--state", folder, "--json",
+	}
+	// found runs the command and gives what it says of the two streams; other tests may have left
+	// something of theirs.
 	found := func(more ...string) (map[es.StreamID]whole.Finding, bool) {
 		out, failed := command(t, program, append(args, more...)...)
 		own := map[es.StreamID]whole.Finding{}
@@ -143,7 +166,8 @@ func TestWhatNobodyHasHeardOf(t *testing.T) {
 		own, failed := found()
 		return own, failed && len(own) == 2
 	})
-	if a, c := lost[account], lost[registered]; a.Kind != whole.Unmarked || a.First != 3 || c.Kind != whole.Unmarked || c.First != 1 || c.Mended {
+	if a, c := lost[account], lost[registered]; a.Kind != whole.Unmarked || a.First != 3 || c.Kind != whole.Unmarked ||
+		c.First != 1 || c.Mended {
 		t.Errorf("found are %+v", lost)
 	}
 	runAudit(t)
@@ -175,13 +199,16 @@ func TestWhatNobodyHasHeardOf(t *testing.T) {
 		if m := markOf(t, stream); m.Published != version || m.Seen != version || m.Beyond != nil {
 			t.Errorf("the mark is %+v", m)
 		}
-		if out, failed := command(t, program, append(args, "--stream", string(stream))...); failed || len(decode[whole.Report](t, []byte(out)).Findings) > 0 {
+		if out, failed := command(t, program, append(args, "--stream", string(stream))...); failed ||
+			len(decode[whole.Report](t, []byte(out)).Findings) > 0 {
 			t.Errorf("it is found again: %s", out)
 		}
 	}
 	views := viewtable.New(stack.tables, stack.Outputs["ViewsTable"])
 	row := func() view.Item {
-		item, err := views.Row(t.Context(), view.Generation{View: "customers", Number: generationOf(t, "customers")}, late.id)
+		item, err := views.Row(
+			t.Context(), view.Generation{View: "customers", Number: generationOf(t, "customers")}, late.id,
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,7 +238,10 @@ func TestWhatNobodyHasHeardOf(t *testing.T) {
 	}
 	// Once a further event is in the view, the commit of before has been met.
 	other := newCustomer(t, 0)
-	eventually(t, "project-views goes on", func() (audit.Mark, bool) { m := markOf(t, es.NewStreamID("customer", other.id)); return m, m.Seen == 1 })
+	eventually(
+		t, "project-views goes on",
+		func() (audit.Mark, bool) { m := markOf(t, es.NewStreamID("customer", other.id)); return m, m.Seen == 1 },
+	)
 	if after := row(); !reflect.DeepEqual(after, before) {
 		t.Errorf("the row was %+v, and is %+v", before, after)
 	}
@@ -242,11 +272,14 @@ func TestCanary(t *testing.T) {
 		}
 	}
 	t.Cleanup(enable)
-	if _, err := events.DisableRule(t.Context(), &eventbridge.DisableRuleInput{Name: rule, EventBusName: bus}); err != nil {
+	if _, err := events.DisableRule(
+		t.Context(), &eventbridge.DisableRuleInput{Name: rule, EventBusName: bus},
+	); err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	if s := runAudit(t); s.Arrived != 0 || s.CanaryMissing != 0 { // it waits for the canary longer than the time to settle
+	// it waits for the canary longer than the time to settle
+	if s := runAudit(t); s.Arrived != 0 || s.CanaryMissing != 0 {
 		t.Fatalf("without the rule the audit came to %+v", s)
 	}
 	if s := runAudit(t); s.CanaryMissing != 1 {

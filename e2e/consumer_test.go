@@ -36,7 +36,8 @@ func codeOf(t *testing.T, page, language string) string {
 	return code + "\n"
 }
 
-// beside is what the page's block refers to and a stack of its own has not: the stack under test gives it, the table by its name.
+// beside is what the page's block refers to and a stack of its own has not: the stack under test
+// gives it, the table by its name.
 const beside = `AWSTemplateFormatVersion: '2010-09-09'
 Transform: AWS::Serverless-2016-10-31
 Parameters:
@@ -58,8 +59,9 @@ const (
 	tableBeside = "!Sub 'arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${DeadLettersTable}'"
 )
 
-// A consumer of one's own is the block and the main.go that docs/consumers.md shows. The test takes both out of the page, deploys them beside the stack, on its
-// bus, and has an order delivered. A message that it can't read is recorded and redriven as any other consumer's.
+// A consumer of one's own is the block and the main.go that docs/consumers.md shows. The test takes
+// both out of the page, deploys them beside the stack, on its bus, and has an order delivered. A
+// message that it can't read is recorded and redriven as any other consumer's.
 func TestConsumerOfThePage(t *testing.T) {
 	t.Parallel()
 	read, err := os.ReadFile("../docs/consumers.md")
@@ -73,7 +75,9 @@ func TestConsumerOfThePage(t *testing.T) {
 		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(file, []byte(content), 0o600); err != nil { //nolint:gosec // the page is the checkout's, and the directory the test's
+		if err := os.WriteFile(
+			file, []byte(content), 0o600,
+		); err != nil { //nolint:gosec // the page is the checkout's, and the directory the test's
 			t.Fatal(err)
 		}
 		return file
@@ -93,7 +97,11 @@ func TestConsumerOfThePage(t *testing.T) {
 		t.Fatal(err)
 	}
 	const function = "functions/announce-deliveries"
-	overlay, err := json.Marshal(object{"Replace": map[string]string{filepath.Join(checkout, function, "main.go"): write("main.go", codeOf(t, page, "go"))}})
+	overlay, err := json.Marshal(object{
+		"Replace": map[string]string{
+			filepath.Join(checkout, function, "main.go"): write("main.go", codeOf(t, page, "go")),
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,14 +110,20 @@ func TestConsumerOfThePage(t *testing.T) {
 	if !strings.Contains(block, tableHere) {
 		t.Fatalf("the block has no %s", tableHere)
 	}
-	template := write("template.yaml", strings.Replace(beside, "ARCHITECTURE", architecture, 1)+strings.ReplaceAll(block, tableHere, tableBeside))
+	template := write(
+		"template.yaml",
+		strings.Replace(beside, "ARCHITECTURE", architecture, 1)+strings.ReplaceAll(block, tableHere, tableBeside),
+	)
 	const alarms = "infra/consumer-alarms.yaml"
 	nested, err := os.ReadFile(filepath.Join(root, alarms))
 	if err != nil {
 		t.Fatal(err)
 	}
 	write(alarms, string(nested))
-	run("go", "build", "-buildvcs=false", "-overlay", write("overlay.json", string(overlay)), "-o", filepath.Join(dir, function, "bootstrap"), "./"+function)
+	run(
+		"go", "build", "-buildvcs=false", "-overlay", write("overlay.json", string(overlay)), "-o",
+		filepath.Join(dir, function, "bootstrap"), "./"+function,
+	)
 	name := "e2e-consumer-" + ident.New()[:8]
 	stacks := cloudformation.NewFromConfig(stack.config)
 	t.Cleanup(func() {
@@ -118,17 +132,24 @@ func TestConsumerOfThePage(t *testing.T) {
 		if _, err := stacks.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &name}); err != nil {
 			t.Error(err)
 		}
-		if err := cloudformation.NewStackDeleteCompleteWaiter(stacks).Wait(ctx, &cloudformation.DescribeStacksInput{StackName: &name}, patience); err != nil {
+		if err := cloudformation.NewStackDeleteCompleteWaiter(stacks).Wait(
+			ctx, &cloudformation.DescribeStacksInput{StackName: &name}, patience,
+		); err != nil {
 			t.Error(err)
 		}
 	})
-	overrides := []string{"Bus=" + stack.Outputs["BusName"], "DeadLettersTable=" + stack.Outputs["DeadLettersTable"], "OperationsTopic=" + stack.Outputs["OperationsTopicArn"]}
+	overrides := []string{
+		"Bus=" + stack.Outputs["BusName"], "DeadLettersTable=" + stack.Outputs["DeadLettersTable"],
+		"OperationsTopic=" + stack.Outputs["OperationsTopicArn"],
+	}
 	for _, id := range []string{"RecordDeadLettersFunction", "RecordDeadLettersRole", "RedriveDeadLettersRole"} {
 		overrides = append(overrides, id+"="+aws.ToString(stack.parts[id].PhysicalResourceId))
 	}
 	run(filepath.Join(checkout, ".tools", "sam", "bin", "python"), append([]string{
-		"-m", "samcli", "deploy", "--template-file", template, "--stack-name", name, "--resolve-s3", "--region", "us-east-1",
-		"--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND", "--no-confirm-changeset", "--parameter-overrides",
+		"-m", "samcli", "deploy", "--template-file", template, "--stack-name", name, "--resolve-s3", "--region",
+		"us-east-1",
+		"--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND", "--no-confirm-changeset",
+		"--parameter-overrides",
 	}, overrides...)...)
 
 	since := time.Now()
@@ -141,13 +162,15 @@ func TestConsumerOfThePage(t *testing.T) {
 	logs := cloudwatchlogs.NewFromConfig(stack.config)
 	said := eventually(t, "the page's consumer says that the order arrived", func() (string, bool) {
 		out, err := logs.FilterLogEvents(t.Context(), &cloudwatchlogs.FilterLogEventsInput{
-			LogGroupName: aws.String("/aws/lambda/" + name + "-announce-deliveries"), StartTime: aws.Int64(since.UnixMilli()),
+			LogGroupName: aws.String("/aws/lambda/" + name + "-announce-deliveries"),
+			StartTime:    aws.Int64(since.UnixMilli()),
 		})
 		if err != nil {
 			return err.Error(), false // before its first invocation
 		}
 		for _, e := range out.Events {
-			if line := aws.ToString(e.Message); strings.Contains(line, "order arrived") && strings.Contains(line, placed.ID) {
+			if line := aws.ToString(e.Message); strings.Contains(line, "order arrived") &&
+				strings.Contains(line, placed.ID) {
 				return line, true
 			}
 		}
@@ -157,7 +180,9 @@ func TestConsumerOfThePage(t *testing.T) {
 		t.Errorf("it said %s", said)
 	}
 
-	watch, err := cloudwatch.NewFromConfig(stack.config).DescribeAlarms(t.Context(), &cloudwatch.DescribeAlarmsInput{AlarmNamePrefix: aws.String(name + "-announce-deliveries-")})
+	watch, err := cloudwatch.NewFromConfig(stack.config).DescribeAlarms(
+		t.Context(), &cloudwatch.DescribeAlarmsInput{AlarmNamePrefix: aws.String(name + "-announce-deliveries-")},
+	)
 	if err != nil || len(watch.MetricAlarms) != 10 {
 		t.Fatalf("alarms of the page's consumer: %d, %v", len(watch.MetricAlarms), err)
 	}
@@ -167,14 +192,24 @@ func TestConsumerOfThePage(t *testing.T) {
 		}
 	}
 
-	queue, err := stack.queues.GetQueueUrl(t.Context(), &sqs.GetQueueUrlInput{QueueName: aws.String(name + "-announce-deliveries")})
+	queue, err := stack.queues.GetQueueUrl(
+		t.Context(), &sqs.GetQueueUrlInput{QueueName: aws.String(name + "-announce-deliveries")},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	setQueue(t, aws.ToString(queue.QueueUrl), sqstypes.QueueAttributeNameVisibilityTimeout, "1")
 	mark := ident.New()
-	unread := text(t, object{"source": "order-service", "detail-type": "order.delivered", "detail": object{"source": "order-service", "type": mark}})
-	if _, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: queue.QueueUrl, MessageBody: &unread}); err != nil {
+	unread := text(
+		t,
+		object{
+			"source": "order-service", "detail-type": "order.delivered",
+			"detail": object{"source": "order-service", "type": mark},
+		},
+	)
+	if _, err := stack.queues.SendMessage(
+		t.Context(), &sqs.SendMessageInput{QueueUrl: queue.QueueUrl, MessageBody: &unread},
+	); err != nil {
 		t.Fatal(err)
 	}
 	const tries = 3

@@ -46,7 +46,9 @@ func TestCustomerChangesTheirAddress(t *testing.T) {
 
 	want := person{ID: c.id, Name: "Test Person", Email: now.address(), Version: 2}
 	for range 2 { // the second is the first one again, whose answer was lost
-		if got := must[person](t, http.StatusOK, change(c.token, c.id, `"1"`, object{"email": now.address()})); got != want {
+		if got := must[person](
+			t, http.StatusOK, change(c.token, c.id, `"1"`, object{"email": now.address()}),
+		); got != want {
 			t.Errorf("changed to %+v", got)
 		}
 	}

@@ -37,7 +37,10 @@ var redrives atomic.Int64
 func runRedrive(t *testing.T) deadletter.Summary {
 	t.Helper()
 	redrives.Add(1)
-	out, err := stack.functions.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String(stack.Stack + "-redrive-dead-letters"), Payload: []byte(`{}`)})
+	out, err := stack.functions.Invoke(
+		t.Context(),
+		&lambda.InvokeInput{FunctionName: aws.String(stack.Stack + "-redrive-dead-letters"), Payload: []byte(`{}`)},
+	)
 	if err != nil || out.FunctionError != nil {
 		t.Fatalf("redrive: %v %s", err, out.Payload)
 	}
@@ -48,7 +51,9 @@ func runRedrive(t *testing.T) deadletter.Summary {
 func setVariables(t *testing.T, function string, changes map[string]string) {
 	t.Helper()
 	name := stack.Stack + "-" + function
-	configured, err := stack.functions.GetFunctionConfiguration(t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: &name})
+	configured, err := stack.functions.GetFunctionConfiguration(
+		t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: &name},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +66,9 @@ func setVariables(t *testing.T, function string, changes map[string]string) {
 			t.Error(err)
 			return
 		}
-		if err := lambda.NewFunctionUpdatedV2Waiter(stack.functions).Wait(ctx, &lambda.GetFunctionInput{FunctionName: &name}, patience); err != nil {
+		if err := lambda.NewFunctionUpdatedV2Waiter(stack.functions).Wait(
+			ctx, &lambda.GetFunctionInput{FunctionName: &name}, patience,
+		); err != nil {
 			t.Error(err)
 		}
 	}
@@ -71,17 +78,23 @@ func setVariables(t *testing.T, function string, changes map[string]string) {
 	set(changed)
 }
 
-// policy puts a policy of the test's own on a function's role, until the test ends or it is taken away.
+// policy puts a policy of the test's own on a function's role, until the test ends or it is taken
+// away.
 func policy(t *testing.T, function, effect string, actions []string, resource string) (remove func()) {
 	t.Helper()
 	roles, name := iam.NewFromConfig(stack.config), "e2e-"+ident.New()
 	arn := aws.ToString(functions(t)[function].Role)
 	role := arn[strings.LastIndexByte(arn, '/')+1:]
-	document, err := json.Marshal(object{"Version": "2012-10-17", "Statement": []object{{"Effect": effect, "Action": actions, "Resource": resource}}})
+	document, err := json.Marshal(object{
+		"Version": "2012-10-17", "Statement": []object{{"Effect": effect, "Action": actions, "Resource": resource}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := roles.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: &role, PolicyName: &name, PolicyDocument: aws.String(string(document))}); err != nil {
+	if _, err := roles.PutRolePolicy(
+		t.Context(),
+		&iam.PutRolePolicyInput{RoleName: &role, PolicyName: &name, PolicyDocument: aws.String(string(document))},
+	); err != nil {
 		t.Fatal(err)
 	}
 	there := true
@@ -92,7 +105,9 @@ func policy(t *testing.T, function, effect string, actions []string, resource st
 		there = false
 		ctx, cancel := cleaning()
 		defer cancel()
-		if _, err := roles.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &role, PolicyName: &name}); err != nil {
+		if _, err := roles.DeleteRolePolicy(
+			ctx, &iam.DeleteRolePolicyInput{RoleName: &role, PolicyName: &name},
+		); err != nil {
 			t.Error(err)
 		}
 	}
@@ -106,8 +121,9 @@ func operations(t *testing.T) (heard func(mark string) []string) {
 	url, arn := newQueue(t, "sns.amazonaws.com")
 	topics := sns.NewFromConfig(stack.config)
 	subscribed, err := topics.Subscribe(t.Context(), &sns.SubscribeInput{
-		TopicArn: aws.String(stack.Outputs["OperationsTopicArn"]), Protocol: aws.String("sqs"), Endpoint: &arn, ReturnSubscriptionArn: true,
-		Attributes: map[string]string{"RawMessageDelivery": "true"},
+		TopicArn: aws.String(stack.Outputs["OperationsTopicArn"]), Protocol: aws.String("sqs"), Endpoint: &arn,
+		ReturnSubscriptionArn: true,
+		Attributes:            map[string]string{"RawMessageDelivery": "true"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -115,20 +131,26 @@ func operations(t *testing.T) (heard func(mark string) []string) {
 	t.Cleanup(func() {
 		ctx, cancel := cleaning()
 		defer cancel()
-		if _, err := topics.Unsubscribe(ctx, &sns.UnsubscribeInput{SubscriptionArn: subscribed.SubscriptionArn}); err != nil {
+		if _, err := topics.Unsubscribe(
+			ctx, &sns.UnsubscribeInput{SubscriptionArn: subscribed.SubscriptionArn},
+		); err != nil {
 			t.Error(err)
 		}
 	})
 	var all []string
 	return func(mark string) (with []string) {
 		for {
-			out, err := stack.queues.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10})
+			out, err := stack.queues.ReceiveMessage(
+				t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10},
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, m := range out.Messages {
 				all = append(all, aws.ToString(m.Body))
-				if _, err := stack.queues.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: m.ReceiptHandle}); err != nil {
+				if _, err := stack.queues.DeleteMessage(
+					t.Context(), &sqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: m.ReceiptHandle},
+				); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -160,18 +182,23 @@ func redriven(t *testing.T, id string, statuses ...string) letter {
 	})
 }
 
-// abandoned makes a consumer's queue whose dead letters the stack records and redrives, lets a message end among them, and deletes the queue.
+// abandoned makes a consumer's queue whose dead letters the stack records and redrives, lets a
+// message end among them, and deletes the queue.
 func abandoned(t *testing.T) (consumer, message string, deployAgain func() (url string)) {
 	t.Helper()
 	consumer, message = "e2e-"+ident.New(), "of a queue that is deleted "+ident.New()
 	create := func(name string, attributes map[string]string) (url, arn string) {
 		t.Helper()
-		created, err := stack.queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String(stack.Stack + "-" + name), Attributes: attributes})
+		created, err := stack.queues.CreateQueue(
+			t.Context(), &sqs.CreateQueueInput{QueueName: aws.String(stack.Stack + "-" + name), Attributes: attributes},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
 		out, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
-			QueueUrl: created.QueueUrl, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameQueueArn},
+			QueueUrl: created.QueueUrl, AttributeNames: []sqstypes.QueueAttributeName{
+				sqstypes.QueueAttributeNameQueueArn,
+			},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -189,13 +216,21 @@ func abandoned(t *testing.T) (consumer, message string, deployAgain func() (url 
 	t.Cleanup(func() { remove(letters) })
 	const tries = 3
 	// A message comes again at once. The client leaves out a visibility of 0 of a request.
-	attributes := map[string]string{"VisibilityTimeout": "0", "RedrivePolicy": text(t, object{"deadLetterTargetArn": lettersARN, "maxReceiveCount": tries})}
+	attributes := map[string]string{
+		"VisibilityTimeout": "0",
+		"RedrivePolicy":     text(t, object{"deadLetterTargetArn": lettersARN, "maxReceiveCount": tries}),
+	}
 	url, arn := create(consumer, attributes)
 	policy(t, "redrive-dead-letters", "Allow", []string{"sqs:GetQueueUrl", "sqs:SendMessage"}, arn)
-	policy(t, "record-dead-letters", "Allow", []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}, lettersARN)
+	policy(
+		t, "record-dead-letters", "Allow",
+		[]string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}, lettersARN,
+	)
 	mapping, err := stack.functions.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{
 		EventSourceArn: &lettersARN, FunctionName: aws.String(stack.Stack + "-record-dead-letters"),
-		FunctionResponseTypes: []lambdatypes.FunctionResponseType{lambdatypes.FunctionResponseTypeReportBatchItemFailures},
+		FunctionResponseTypes: []lambdatypes.FunctionResponseType{
+			lambdatypes.FunctionResponseTypeReportBatchItemFailures,
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -203,11 +238,15 @@ func abandoned(t *testing.T) (consumer, message string, deployAgain func() (url 
 	t.Cleanup(func() {
 		ctx, cancel := cleaning()
 		defer cancel()
-		if _, err := stack.functions.DeleteEventSourceMapping(ctx, &lambda.DeleteEventSourceMappingInput{UUID: mapping.UUID}); err != nil {
+		if _, err := stack.functions.DeleteEventSourceMapping(
+			ctx, &lambda.DeleteEventSourceMappingInput{UUID: mapping.UUID},
+		); err != nil {
 			t.Error(err)
 		}
 	})
-	if _, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &message}); err != nil {
+	if _, err := stack.queues.SendMessage(
+		t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &message},
+	); err != nil {
 		t.Fatal(err)
 	}
 	for try := range tries + 1 { // the last one moves it
@@ -225,8 +264,10 @@ func abandoned(t *testing.T) (consumer, message string, deployAgain func() (url 
 	}
 }
 
-// A consumer that is poisoned fails three times, and its dead letter has the consumer's own error. It is redriven after the age. Mended, the consumer has its effect once,
-// though it crashes between effect and acknowledgement; a message that stays poison is spent, and so is one whose queue was deleted: of each operations is told once.
+// A consumer that is poisoned fails three times, and its dead letter has the consumer's own error.
+// It is redriven after the age. Mended, the consumer has its effect once, though it crashes between
+// effect and acknowledgement; a message that stays poison is spent, and so is one whose queue was
+// deleted: of each operations is told once.
 func TestDeadLettersComeBack(t *testing.T) {
 	buyer := newCustomer(t, 1_000)
 	sku := newStock(t, 2)
@@ -242,20 +283,25 @@ func TestDeadLettersComeBack(t *testing.T) {
 	mend := policy(t, "start-saga", "Deny", []string{"states:StartExecution"}, "*")
 	placed := buyer.place(t, line(sku, 1, 100))
 	never := `{"mark":"` + ident.New() + `"}`
-	if _, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &queue, MessageBody: &never}); err != nil {
+	if _, err := stack.queues.SendMessage(
+		t.Context(), &sqs.SendMessageInput{QueueUrl: &queue, MessageBody: &never},
+	); err != nil {
 		t.Fatal(err)
 	}
 	deleted, orphan, deployAgain := abandoned(t)
 
 	poisoned := findEntry(t, "start-saga", placed.ID, "open", "redriving")
-	if poisoned.RetryCount != 3 || !strings.Contains(poisoned.Error, "AccessDenied") || poisoned.Topic != "order.placed" || poisoned.Kind != "queue" || poisoned.CorrelationID == "" ||
-		poisoned.FirstFailure.Before(placed.PlacedAt) || !poisoned.LastFailure.After(poisoned.FirstFailure) || poisoned.NextRedriveAt == nil {
+	if poisoned.RetryCount != 3 || !strings.Contains(poisoned.Error, "AccessDenied") ||
+		poisoned.Topic != "order.placed" || poisoned.Kind != "queue" || poisoned.CorrelationID == "" ||
+		poisoned.FirstFailure.Before(placed.PlacedAt) || !poisoned.LastFailure.After(poisoned.FirstFailure) ||
+		poisoned.NextRedriveAt == nil {
 		t.Errorf("the dead letter is %+v", poisoned)
 	}
 	spent := findEntry(t, "start-saga", never, "open", "redriving", "spent")
 	gone := findEntry(t, deleted, orphan, "open", "redriving", "spent")
 
-	// Mended, it has its effect, and can't say so: the order goes on, and the dead letter stays open.
+	// Mended, it has its effect, and can't say so: the order goes on, and the dead letter stays
+	// open.
 	unsaid := policy(t, "start-saga", "Deny", []string{"dynamodb:PutItem"}, "*")
 	mend()
 	eventually(t, "the redriven message has its effect", func() (order, bool) {
@@ -304,12 +350,15 @@ func TestDeadLettersComeBack(t *testing.T) {
 			t.Errorf("%s: %+v", what, got)
 		}
 	}
-	if l := must[letter](t, http.StatusOK, get(stack.operator, "/dead-letters/"+gone.ID)); !strings.Contains(l.RedriveError, deadletter.ErrGone.Error()) || l.Hint == "" || l.Error != gone.Error || l.RetryCount != gone.RetryCount {
+	if l := must[letter](t, http.StatusOK, get(stack.operator, "/dead-letters/"+gone.ID)); !strings.Contains(
+		l.RedriveError, deadletter.ErrGone.Error(),
+	) || l.Hint == "" || l.Error != gone.Error || l.RetryCount != gone.RetryCount {
 		t.Errorf("%+v", l)
 	}
 	url := deployAgain()
 	these := []string{"redrive", "--all", "--consumer", deleted, "--error", gone.Error, "--older-than", "1s"}
-	if text := deadLetters(t, append(these, "--dry-run")...); !strings.Contains(text, gone.ID) || strings.Contains(text, spent.ID) {
+	if text := deadLetters(t, append(these, "--dry-run")...); !strings.Contains(text, gone.ID) ||
+		strings.Contains(text, spent.ID) {
 		t.Errorf("to be redriven are %s", text)
 	}
 	if l := must[letter](t, http.StatusOK, get(stack.operator, "/dead-letters/"+gone.ID)); l.Status != "spent" {
@@ -324,14 +373,18 @@ func TestDeadLettersComeBack(t *testing.T) {
 	deadLetters(t, these...)
 	runRedrive(t)
 	takeMessage(t, url, orphan)
-	if out, err := stack.queues.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url}); err != nil || len(out.Messages) != 0 {
+	if out, err := stack.queues.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url}); err != nil ||
+		len(out.Messages) != 0 {
 		t.Errorf("sent more than once: %+v, %v", out, err)
 	}
-	listed := decode[[]letter](t, []byte(deadLetters(t, "list", "--status", "spent", "--consumer", "start-saga", "--json")))
+	listed := decode[[]letter](
+		t, []byte(deadLetters(t, "list", "--status", "spent", "--consumer", "start-saga", "--json")),
+	)
 	if len(listed) == 0 || listed[0].ID != spent.ID {
 		t.Errorf("the command line lists %+v", listed)
 	}
-	if text := deadLetters(t, "show", spent.ID); !strings.Contains(text, spent.ID) || !strings.Contains(text, strings.Trim(never, "{}")[8:20]) {
+	if text := deadLetters(t, "show", spent.ID); !strings.Contains(text, spent.ID) ||
+		!strings.Contains(text, strings.Trim(never, "{}")[8:20]) {
 		t.Errorf("the command line shows %s", text)
 	}
 	deadLetters(t, "discard", spent.ID, gone.ID, "--reason", "made by a test")
@@ -340,7 +393,10 @@ func TestDeadLettersComeBack(t *testing.T) {
 // deadLetters runs orderflow deadletters.
 func deadLetters(t *testing.T, args ...string) string {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), "go", append([]string{"run", "../cmd/orderflow", "--stack", stack.Stack, "deadletters"}, args...)...) // #nosec G204 -- of this checkout
+	command := exec.CommandContext(
+		t.Context(), "go",
+		append([]string{"run", "../cmd/orderflow", "--stack", stack.Stack, "deadletters"}, args...)...,
+	) // #nosec G204 -- of this checkout
 	var errs strings.Builder
 	command.Stderr = &errs
 	out, err := command.Output()
@@ -379,14 +435,17 @@ func jsonOf(t *testing.T, value dynamodbtypes.AttributeValue) any {
 	return nil
 }
 
-// A record of the stream goes back to the function that gave it up, which answers: a good one is resolved, one that can't be read keeps its error; an invocation goes back
-// with what it was invoked with.
+// A record of the stream goes back to the function that gave it up, which answers: a good one is
+// resolved, one that can't be read keeps its error; an invocation goes back with what it was
+// invoked with.
 func TestDeadLettersOfFunctions(t *testing.T) {
 	t.Parallel()
 	buyer := newCustomer(t, 1_000)
-	out, err := stack.tables.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String(stack.Outputs["EventsTable"]), Key: item{
-		"stream": &dynamodbtypes.AttributeValueMemberS{Value: "customer/" + buyer.id}, "version": &dynamodbtypes.AttributeValueMemberN{Value: "1"},
-	}})
+	out, err := stack.tables.GetItem(t.Context(),
+		&dynamodb.GetItemInput{TableName: aws.String(stack.Outputs["EventsTable"]), Key: item{
+			"stream":  &dynamodbtypes.AttributeValueMemberS{Value: "customer/" + buyer.id},
+			"version": &dynamodbtypes.AttributeValueMemberN{Value: "1"},
+		}})
 	if err != nil || out.Item == nil {
 		t.Fatalf("%+v, %v", out, err)
 	}
@@ -400,21 +459,30 @@ func TestDeadLettersOfFunctions(t *testing.T) {
 		wants                    string // of the entry's error, "" where it is resolved
 	}{
 		"a record": {"ProjectViewsDeadLettersUrl", "project-views", text(t, object{
-			"version": 1, "consumer": "project-views", "stream": "customer/" + buyer.id, "firstSequence": 1, "sequenceNumber": "1", "eventId": ident.New(),
-			"streamArn": stack.Outputs["EventsStreamArn"], "error": "made by a test", "at": "2026-03-01T12:00:00Z", "image": image,
+			"version": 1, "consumer": "project-views", "stream": "customer/" + buyer.id, "firstSequence": 1,
+			"sequenceNumber": "1", "eventId": ident.New(),
+			"streamArn": stack.Outputs["EventsStreamArn"], "error": "made by a test", "at": "2026-03-01T12:00:00Z",
+			"image": image,
 		}), ""},
 		"a record that can't be read": {"ProjectViewsDeadLettersUrl", "project-views", text(t, object{
-			"version": 1, "consumer": "project-views", "stream": "order/" + mark, "firstSequence": 1, "sequenceNumber": "2", "eventId": ident.New(),
+			"version": 1, "consumer": "project-views", "stream": "order/" + mark, "firstSequence": 1,
+			"sequenceNumber": "2", "eventId": ident.New(),
 			"streamArn": stack.Outputs["EventsStreamArn"], "error": "made by a test", "at": "2026-03-01T12:00:00Z",
 			"image": object{"stream": object{"S": "order/" + mark}, "version": object{"N": "1"}},
 		}), "corrupt commit"},
-		"an invocation": {"SweepOrdersDeadLettersUrl", "sweep-orders", fmt.Sprintf(`{"timestamp":"2026-03-01T12:00:00Z","requestContext":{"functionArn":"arn:aws:lambda:us-east-1:000000000000:function:`+
-			`%s-sweep-orders:$LATEST","condition":"RetriesExhausted","approximateInvokeCount":2},"requestPayload":{"mark":"%s"},"responsePayload":{"errorMessage":"made by a test"}}`,
-			stack.Stack, mark), ""},
+		"an invocation": {"SweepOrdersDeadLettersUrl", "sweep-orders",
+			fmt.Sprintf(`{"timestamp":"2026-03-01T12:00:00Z",`+
+				`"requestContext":{"functionArn":"arn:aws:lambda:us-east-1:000000000000:function:`+
+				`%s-sweep-orders:$LATEST","condition":"RetriesExhausted","approximateInvokeCount":2},`+
+				`"requestPayload":{"mark":"%s"},"responsePayload":{"errorMessage":"made by a test"}}`,
+				stack.Stack, mark), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if _, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: aws.String(stack.Outputs[tc.queue]), MessageBody: &tc.message}); err != nil {
+			if _, err := stack.queues.SendMessage(
+				t.Context(),
+				&sqs.SendMessageInput{QueueUrl: aws.String(stack.Outputs[tc.queue]), MessageBody: &tc.message},
+			); err != nil {
 				t.Fatal(err)
 			}
 			find := mark
@@ -443,8 +511,8 @@ func TestDeadLettersOfFunctions(t *testing.T) {
 	}
 }
 
-// An event that a rule could not deliver goes to the rule's target, which takes it as if it had just come. EventBridge's letter is written by hand: the emulator drops
-// what a rule can't deliver.
+// An event that a rule could not deliver goes to the rule's target, which takes it as if it had
+// just come. EventBridge's letter is written by hand: the emulator drops what a rule can't deliver.
 func TestUndeliveredEventComesBack(t *testing.T) {
 	buyer := newCustomer(t, 1_000)
 	sku := newStock(t, 1)
@@ -457,7 +525,9 @@ func TestUndeliveredEventComesBack(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if _, err := rules.DisableRule(t.Context(), &eventbridge.DisableRuleInput{Name: rule, EventBusName: bus}); err != nil {
+	if _, err := rules.DisableRule(
+		t.Context(), &eventbridge.DisableRuleInput{Name: rule, EventBusName: bus},
+	); err != nil {
 		t.Fatal(err)
 	}
 	described, err := rules.DescribeRule(t.Context(), &eventbridge.DescribeRuleInput{Name: rule, EventBusName: bus})
@@ -465,7 +535,12 @@ func TestUndeliveredEventComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	queue := stack.Outputs["StartSagaQueueUrl"]
-	attributes, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &queue, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameQueueArn}})
+	attributes, err := stack.queues.GetQueueAttributes(
+		t.Context(),
+		&sqs.GetQueueAttributesInput{
+			QueueUrl: &queue, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameQueueArn},
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -484,18 +559,21 @@ func TestUndeliveredEventComesBack(t *testing.T) {
 	if _, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{
 		QueueUrl: aws.String(stack.Outputs["OrderPlacedRuleDeadLettersUrl"]),
 		MessageBody: aws.String(text(t, object{
-			"version": "0", "id": ident.New(), "detail-type": "order.placed", "source": "order-service", "account": "000000000000", "time": "2026-03-02T09:30:01Z",
+			"version": "0", "id": ident.New(), "detail-type": "order.placed", "source": "order-service",
+			"account": "000000000000", "time": "2026-03-02T09:30:01Z",
 			"region": "us-east-1", "resources": []string{}, "detail": envelope,
 		})),
 		MessageAttributes: map[string]sqstypes.MessageAttributeValue{
-			"RULE_ARN": is("String", aws.ToString(described.Arn)), "TARGET_ARN": is("String", attributes.Attributes["QueueArn"]), "ERROR_CODE": is("String", "NO_PERMISSIONS"),
+			"RULE_ARN":   is("String", aws.ToString(described.Arn)),
+			"TARGET_ARN": is("String", attributes.Attributes["QueueArn"]), "ERROR_CODE": is("String", "NO_PERMISSIONS"),
 			"ERROR_MESSAGE": is("String", "not allowed to send"), "RETRY_ATTEMPTS": is("Number", "2"),
 		},
 	}); err != nil {
 		t.Fatal(err)
 	}
 	l := findEntry(t, "start-saga", placed.ID, "open")
-	if l.Kind != "queue" || l.Topic != "order.placed" || l.CorrelationID == "" || l.Error != "NO_PERMISSIONS: not allowed to send" || l.RetryCount != 3 {
+	if l.Kind != "queue" || l.Topic != "order.placed" || l.CorrelationID == "" ||
+		l.Error != "NO_PERMISSIONS: not allowed to send" || l.RetryCount != 3 {
 		t.Errorf("the dead letter is %+v", l)
 	}
 	if o := buyer.order(t, placed.ID); o.Status != "placed" {
@@ -506,12 +584,14 @@ func TestUndeliveredEventComesBack(t *testing.T) {
 	buyer.ends(t, placed.ID, "confirmed")
 }
 
-// An invocation that fails each time is a dead letter with the function's own error, and comes back with what the function was invoked with.
+// An invocation that fails each time is a dead letter with the function's own error, and comes back
+// with what the function was invoked with.
 func TestFailedInvocationComesBack(t *testing.T) {
 	mark := ident.New()
 	mend := policy(t, "sweep-orders", "Deny", []string{"dynamodb:Query", "dynamodb:GetItem"}, "*")
 	if _, err := stack.functions.Invoke(t.Context(), &lambda.InvokeInput{
-		FunctionName: aws.String(stack.Stack + "-sweep-orders"), InvocationType: lambdatypes.InvocationTypeEvent, Payload: []byte(text(t, object{"mark": mark})),
+		FunctionName: aws.String(stack.Stack + "-sweep-orders"), InvocationType: lambdatypes.InvocationTypeEvent,
+		Payload: []byte(text(t, object{"mark": mark})),
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -523,11 +603,15 @@ func TestFailedInvocationComesBack(t *testing.T) {
 	must[letter](t, http.StatusAccepted, post(stack.operator, "/dead-letters/"+l.ID+"/redrive", object{}))
 	redriven(t, l.ID, "resolved")
 	for _, other := range entries(t, "consumer=sweep-orders&status=open") { // the schedule may have met the same
-		must[letter](t, http.StatusOK, post(stack.operator, "/dead-letters/"+other.ID+"/discard", object{"reason": "made by a test"}))
+		must[letter](
+			t, http.StatusOK,
+			post(stack.operator, "/dead-letters/"+other.ID+"/discard", object{"reason": "made by a test"}),
+		)
 	}
 }
 
-// An undo that is spent is a dead letter, and comes back as a run of its own that takes back what is left.
+// An undo that is spent is a dead letter, and comes back as a run of its own that takes back what
+// is left.
 func TestSpentUndoComesBack(t *testing.T) {
 	buyer := newCustomer(t, 1_000)
 	sku := newStock(t, 2)
@@ -539,7 +623,8 @@ func TestSpentUndoComesBack(t *testing.T) {
 	mend := policy(t, "schedule-shipment", "Deny", []string{"dynamodb:PutItem"}, "*")
 	placed := buyer.place(t, line(sku, 1, 100))
 	spent := findEntry(t, "order-saga", placed.ID, "open", "redriving")
-	if spent.Kind != "undo" || spent.Topic != "undo" || !strings.Contains(spent.Error, "cancel shipment") || spent.CorrelationID == "" || spent.RetryCount < 9 {
+	if spent.Kind != "undo" || spent.Topic != "undo" || !strings.Contains(spent.Error, "cancel shipment") ||
+		spent.CorrelationID == "" || spent.RetryCount < 9 {
 		t.Errorf("the dead letter is %+v", spent)
 	}
 	if o := buyer.order(t, placed.ID); o.Status != "cancelling" || o.Saga.State != "failed" {
@@ -555,7 +640,8 @@ func TestSpentUndoComesBack(t *testing.T) {
 	if l := redriven(t, spent.ID, "resolved"); l.Redrives < 1 {
 		t.Errorf("%+v", l)
 	}
-	if o := buyer.ends(t, placed.ID, "cancelled"); !strings.HasPrefix(o.Saga.ID, "redrive-"+spent.ID) || o.Cancellation == nil || o.Cancellation.Reason != "saga.step-failed" {
+	if o := buyer.ends(t, placed.ID, "cancelled"); !strings.HasPrefix(o.Saga.ID, "redrive-"+spent.ID) ||
+		o.Cancellation == nil || o.Cancellation.Reason != "saga.step-failed" {
 		t.Errorf("run %s has undone it: %+v", o.Saga.ID, o.Cancellation)
 	}
 	if balance := buyer.balance(t); balance != 900 {

@@ -33,7 +33,8 @@ import (
 	"orderflow/shared/shop/personal"
 )
 
-// secrets are texts that stand nowhere but where a test has put them, with letters outside of ASCII, which encodings tell apart.
+// secrets are texts that stand nowhere but where a test has put them, with letters outside of
+// ASCII, which encodings tell apart.
 type secrets struct{ planted []string }
 
 func (s *secrets) plant(what string) string {
@@ -56,8 +57,9 @@ func (s *secrets) address(country string) object {
 	phone := fmt.Sprintf("+852 %010d", rand.Int64N(1e10))
 	s.planted = append(s.planted, phone)
 	return object{
-		"recipient": s.plant("Recipient"), "line1": s.plant("Street"), "line2": s.plant("Floor"), "postalCode": s.plain("pc"),
-		"city": s.plant("City"), "state": s.plant("State"), "country": country, "phone": phone,
+		"recipient": s.plant("Recipient"), "line1": s.plant("Street"), "line2": s.plant("Floor"),
+		"postalCode": s.plain("pc"),
+		"city":       s.plant("City"), "state": s.plant("State"), "country": country, "phone": phone,
 	}
 }
 
@@ -77,7 +79,9 @@ func appendEvent[E any](t *testing.T, stream es.StreamID, name string, event E) 
 	}))
 	history, err := store.Load(t.Context(), stream, 0)
 	if err == nil {
-		_, err = store.Append(t.Context(), []es.Commit{{Head: history.Head, ID: ident.New(), Time: time.Now(), Events: []any{event}}})
+		_, err = store.Append(
+			t.Context(), []es.Commit{{Head: history.Head, ID: ident.New(), Time: time.Now(), Events: []any{event}}},
+		)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +97,8 @@ func waits(t *testing.T, output string) {
 	t.Helper()
 	eventually(t, "a message in "+output, func() (string, bool) {
 		out, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
-			QueueUrl: aws.String(stack.Outputs[output]), AttributeNames: []sqstypes.QueueAttributeName{"ApproximateNumberOfMessages"},
+			QueueUrl:       aws.String(stack.Outputs[output]),
+			AttributeNames: []sqstypes.QueueAttributeName{"ApproximateNumberOfMessages"},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -103,8 +108,9 @@ func waits(t *testing.T, output string) {
 	})
 }
 
-// An erased customer's data can be read nowhere any more: not in a table, a queue, a log, a run, the bus's archive or the user pool, in any form, nor under
-// any key that is left. All that was going on comes to its end, and all that is not personal stays.
+// An erased customer's data can be read nowhere any more: not in a table, a queue, a log, a run,
+// the bus's archive or the user pool, in any form, nor under any key that is left. All that was
+// going on comes to its end, and all that is not personal stays.
 func TestErasure(t *testing.T) {
 	began := time.Now().Add(-time.Second)
 	pause(t, "record-dead-letters") // what lies in the queues of dead letters is looked at there
@@ -121,14 +127,18 @@ func TestErasure(t *testing.T) {
 	name, email := s.plant("Name"), s.plain("mail")+"@example.com"
 	if _, err := pool.AdminUpdateUserAttributes(t.Context(), &cognitoidentityprovider.AdminUpdateUserAttributesInput{
 		UserPoolId: aws.String(stack.Outputs["UserPoolId"]), Username: &c.id,
-		UserAttributes: []cognitotypes.AttributeType{{Name: aws.String("name"), Value: &name}, {Name: aws.String("email"), Value: &email}},
+		UserAttributes: []cognitotypes.AttributeType{
+			{Name: aws.String("name"), Value: &name}, {Name: aws.String("email"), Value: &email},
+		},
 	}); err != nil {
 		t.Fatal(err)
 	}
 	must[object](t, http.StatusCreated, post(c.token, "/customers", object{"name": name, "email": email}))
 	name, email = s.plant("Name"), s.plain("mail")+"@example.com"
 	must[object](t, http.StatusOK, change(c.token, c.id, `"1"`, object{"name": name, "email": email}))
-	c.account, _ = must[object](t, http.StatusCreated, post(c.token, "/accounts", object{"currency": "USD"}))["id"].(string)
+	c.account, _ = must[object](
+		t, http.StatusCreated, post(c.token, "/accounts", object{"currency": "USD"}),
+	)["id"].(string)
 	c.deposit(t, 10_000)
 	sku := newStock(t, 10)
 	place := func(address object) order {
@@ -142,7 +152,9 @@ func TestErasure(t *testing.T) {
 	c.becomes(t, kept.ID, "shipped")
 	_, parcel = c.prepared(t, waiting.ID)
 	c.ends(t, cancelled.ID, "confirmed")
-	must[order](t, http.StatusAccepted, post(c.token, "/orders/"+cancelled.ID+"/cancel", object{"reason": s.plant("Reason")}))
+	must[order](
+		t, http.StatusAccepted, post(c.token, "/orders/"+cancelled.ID+"/cancel", object{"reason": s.plant("Reason")}),
+	)
 	c.ends(t, cancelled.ID, "cancelled")
 	c.ends(t, refusedOrder.ID, "cancelled")
 	histories := map[string]string{}
@@ -173,12 +185,17 @@ func TestErasure(t *testing.T) {
 	sealed := sealedIn(before)
 	opened := openAll(own, c.id, sealed)
 	for _, secret := range s.planted {
-		if !slices.ContainsFunc(slices.Collect(maps.Values(opened)), func(plain string) bool { return strings.Contains(plain, secret) }) {
+		if !slices.ContainsFunc(
+			slices.Collect(maps.Values(opened)), func(plain string) bool { return strings.Contains(plain, secret) },
+		) {
 			t.Errorf("%q is sealed nowhere", secret)
 		}
 	}
 	theirs := slices.Sorted(maps.Keys(opened))
-	for _, where := range []string{"table " + stack.Outputs["EventsTable"], "queue " + stack.Stack + "-publish-events-dlq", "queue " + stack.Stack + "-project-views-dlq", "archive"} {
+	for _, where := range []string{
+		"table " + stack.Outputs["EventsTable"], "queue " + stack.Stack + "-publish-events-dlq",
+		"queue " + stack.Stack + "-project-views-dlq", "archive",
+	} {
 		if len(intersection(theirs, sealedIn(named(before, where)))) == 0 {
 			t.Errorf("%s holds nothing of the customer", where)
 		}
@@ -194,7 +211,9 @@ func TestErasure(t *testing.T) {
 	resumeStart := pause(t, "start-saga")
 	pending := place(s.address("HK"))
 	waits(t, "StartSagaQueueUrl")
-	for place, id := range map[string]string{"queue " + stack.Stack + "-start-saga": pending.ID, "queue " + stack.Stack + "-inventory-commands": running.ID} {
+	for place, id := range map[string]string{
+		"queue " + stack.Stack + "-start-saga": pending.ID, "queue " + stack.Stack + "-inventory-commands": running.ID,
+	} {
 		if !strings.Contains(queueContent(t, place[len("queue "):]).text, id) {
 			t.Errorf("%s: there is nothing of order %s", place, id)
 		}
@@ -212,26 +231,37 @@ func TestErasure(t *testing.T) {
 			t.Errorf("erased again: %s, want %s", again, answered)
 		}
 	}
-	refused(t, http.StatusUnprocessableEntity, "customer.erased", post(c.token, "/customers", object{"name": name, "email": email}))
+	refused(
+		t, http.StatusUnprocessableEntity, "customer.erased",
+		post(c.token, "/customers", object{"name": name, "email": email}),
+	)
 	refused(t, http.StatusUnprocessableEntity, "customer.erased", change(c.token, c.id, `"2"`, object{"name": name}))
-	if gone := must[person](t, http.StatusOK, get(stack.operator, "/customers/"+c.id)); !gone.Erased || gone.Name != "" {
+	if gone := must[person](t, http.StatusOK, get(stack.operator, "/customers/"+c.id)); !gone.Erased ||
+		gone.Name != "" {
 		t.Errorf("the erased customer reads %+v", gone)
 	}
 	refused(t, http.StatusUnprocessableEntity, "customer.erased", post(c.token, "/orders", anOrder(line(sku, 1, 100))))
-	refused(t, http.StatusUnprocessableEntity, "customer.erased", post(stack.operator, "/orders/"+kept.ID+"/cancel", object{"reason": "erased"}))
+	refused(
+		t, http.StatusUnprocessableEntity, "customer.erased",
+		post(stack.operator, "/orders/"+kept.ID+"/cancel", object{"reason": "erased"}),
+	)
 
 	// What had not left is undone, to the last cent and piece, and leaves no more.
 	dispatched := send(t, post(stack.operator, "/shipments/"+parcel.ID+"/dispatch", nil))
-	if code := decode[problem](t, dispatched.body).Code; code != "shipment.address-unreadable" && code != "shipment.cancelled" {
+	if code := decode[problem](t, dispatched.body).Code; code != "shipment.address-unreadable" &&
+		code != "shipment.cancelled" {
 		t.Errorf("dispatched to where nobody can read: %s", dispatched)
 	}
 	resumeStart()
 	resumeStock()
-	if got := c.ends(t, waiting.ID, "cancelled"); got.Cancellation.Reason != "customer.erased" || got.Cancellation.By != "operator" {
+	if got := c.ends(t, waiting.ID, "cancelled"); got.Cancellation.Reason != "customer.erased" ||
+		got.Cancellation.By != "operator" {
 		t.Errorf("the order that waited for the carrier is cancelled by %+v", got.Cancellation)
 	}
 	for _, o := range []order{running, pending} {
-		if got := c.ends(t, o.ID, "cancelled"); !slices.Contains([]string{"customer.erased", "shipment.address-unreadable"}, got.Cancellation.Reason) {
+		if got := c.ends(t, o.ID, "cancelled"); !slices.Contains(
+			[]string{"customer.erased", "shipment.address-unreadable"}, got.Cancellation.Reason,
+		) {
 			t.Errorf("order %s is cancelled for %s", o.ID, got.Cancellation.Reason)
 		}
 	}
@@ -260,16 +290,23 @@ func TestErasure(t *testing.T) {
 		}
 	}
 	eventually(t, "the sign-in is gone", func() (string, bool) {
-		_, err := pool.AdminGetUser(t.Context(), &cognitoidentityprovider.AdminGetUserInput{UserPoolId: aws.String(stack.Outputs["UserPoolId"]), Username: &c.id})
+		_, err := pool.AdminGetUser(
+			t.Context(),
+			&cognitoidentityprovider.AdminGetUserInput{
+				UserPoolId: aws.String(stack.Outputs["UserPoolId"]), Username: &c.id,
+			},
+		)
 		_, gone := errors.AsType[*cognitotypes.UserNotFoundException](err)
 		return fmt.Sprint(err), gone
 	})
 
-	// After: nothing can be read, wherever it still lies. Controls, in each place in each form, show that it would have been found.
+	// After: nothing can be read, wherever it still lies. Controls, in each place in each form,
+	// show that it would have been found.
 	controls, takeLetters := plantControls(t)
 	defer takeLetters()
 	held := archive.replayed(t)
-	eventually(t, "logs of an order", func() (string, bool) { // the first and not the last: what is logged last may arrive with the next invocation
+	// the first and not the last: what is logged last may arrive with the next invocation
+	eventually(t, "logs of an order", func() (string, bool) {
 		return "", strings.Contains(logContent(t, began, "start-saga").text, kept.ID)
 	})
 	after := append(everything(t, began), held)
@@ -294,28 +331,36 @@ func TestErasure(t *testing.T) {
 	if _, there := left[c.id]; there {
 		t.Error("the customer's key is there")
 	}
-	all := slices.Collect(maps.Keys(openAll(own, c.id, sealedIn(after)))) // with those of the orders that were under way
+	// with those of the orders that were under way
+	all := slices.Collect(maps.Keys(openAll(own, c.id, sealedIn(after))))
 	if len(all) <= len(theirs) {
 		t.Errorf("%d texts are sealed for the customer, and %d were before", len(all), len(theirs))
 	}
 	for text, plain := range openAll(left, c.id, all) {
 		t.Errorf("%s opens: %q", text, plain)
 	}
-	if staying := openAll(map[string]personal.Key{stays.id: left[stays.id]}, stays.id, sealedIn(after)); len(staying) != 2 {
+	if staying := openAll(
+		map[string]personal.Key{stays.id: left[stays.id]}, stays.id, sealedIn(after),
+	); len(staying) != 2 {
 		t.Errorf("%d texts open of who stays, want the name and the e-mail address", len(staying))
 	}
 }
 
-// The command line erases as operators do, says what it did, and asks before where there is somebody to ask.
+// The command line erases as operators do, says what it did, and asks before where there is
+// somebody to ask.
 func TestEraseByCommandLine(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "orderflow")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../cmd/orderflow").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(
+		t.Context(), "go", "build", "-o", program, "../cmd/orderflow",
+	).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	c := newCustomer(t, 0)
 	run := func(args ...string) (string, int) {
-		cmd := exec.CommandContext(t.Context(), program, append([]string{"--stack", stack.Stack, "customers", "erase"}, args...)...)
+		cmd := exec.CommandContext(
+			t.Context(), program, append([]string{"--stack", stack.Stack, "customers", "erase"}, args...)...,
+		)
 		out, err := cmd.CombinedOutput()
 		if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 			t.Fatal(err)
@@ -337,16 +382,24 @@ func TestEraseByCommandLine(t *testing.T) {
 			t.Errorf("%v exits %d and says %q", tc.args, code, out)
 		}
 	}
-	refused(t, http.StatusUnprocessableEntity, "customer.erased", post(c.token, "/orders", anOrder(line("e2e-none", 1, 100))))
+	refused(
+		t, http.StatusUnprocessableEntity, "customer.erased",
+		post(c.token, "/orders", anOrder(line("e2e-none", 1, 100))),
+	)
 }
 
-// An erasure whose request died after its event is finished by who hears of it. An event alone erases nobody: it is a dead letter then.
+// An erasure whose request died after its event is finished by who hears of it. An event alone
+// erases nobody: it is a dead letter then.
 func TestErasureIsFinished(t *testing.T) {
 	erased, stays := newCustomer(t, 0), newCustomer(t, 0)
-	appendEvent(t, es.NewStreamID(domain.Category, erased.id), "customer.erased", domain.Erased{CustomerID: erased.id, ErasedAt: "2026-03-01T12:00:00Z"})
+	appendEvent(
+		t, es.NewStreamID(domain.Category, erased.id), "customer.erased",
+		domain.Erased{CustomerID: erased.id, ErasedAt: "2026-03-01T12:00:00Z"},
+	)
 	key := func(id string) item {
 		out, err := stack.tables.GetItem(t.Context(), &dynamodb.GetItemInput{
-			TableName: aws.String(stack.Outputs["KeysTable"]), Key: item{"subject": &dynamodbtypes.AttributeValueMemberS{Value: id}}, ConsistentRead: aws.Bool(true),
+			TableName: aws.String(stack.Outputs["KeysTable"]),
+			Key:       item{"subject": &dynamodbtypes.AttributeValueMemberS{Value: id}}, ConsistentRead: aws.Bool(true),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -360,18 +413,24 @@ func TestErasureIsFinished(t *testing.T) {
 
 	// The third receive is the last; it isn't waited for three minutes.
 	url, visibility := stack.Outputs["FinishErasureQueueUrl"], sqstypes.QueueAttributeNameVisibilityTimeout
-	attributes, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{visibility}})
+	attributes, err := stack.queues.GetQueueAttributes(
+		t.Context(),
+		&sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{visibility}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { setQueue(t, url, visibility, attributes.Attributes[string(visibility)]) })
 	setQueue(t, url, visibility, "2")
-	forged := fmt.Sprintf(`{"specversion":"1.0","id":"customer/%[1]s@2","source":"customer-service","type":"customer.erased","subject":"customer/%[1]s",`+
+	forged := fmt.Sprintf(`{"specversion":"1.0","id":"customer/%[1]s@2","source":"customer-service",`+
+		`"type":"customer.erased","subject":"customer/%[1]s",`+
 		`"time":"2026-03-01T12:00:00Z","datacontenttype":"application/json","dataschema":"urn:orderflow:schema:customer.erased:1","dataversion":1,"sequence":2,`+
 		`"data":{"customerId":"%[1]s","erasedAt":"2026-03-01T12:00:00Z"}}`, stays.id)
-	put, err := eventbridge.NewFromConfig(stack.config).PutEvents(t.Context(), &eventbridge.PutEventsInput{Entries: []eventbridgetypes.PutEventsRequestEntry{{
-		EventBusName: aws.String(stack.Outputs["BusName"]), Source: aws.String("customer-service"), DetailType: aws.String("customer.erased"), Detail: &forged,
-	}}})
+	put, err := eventbridge.NewFromConfig(stack.config).PutEvents(t.Context(),
+		&eventbridge.PutEventsInput{Entries: []eventbridgetypes.PutEventsRequestEntry{{
+			EventBusName: aws.String(stack.Outputs["BusName"]), Source: aws.String("customer-service"),
+			DetailType: aws.String("customer.erased"), Detail: &forged,
+		}}})
 	if err != nil || put.FailedEntryCount > 0 {
 		t.Fatalf("%+v, %v", put, err)
 	}

@@ -32,7 +32,9 @@ func TestInputThroughTheGateway(t *testing.T) {
 			t.Errorf("%s: %+v, want %s", query, p.Errors, at)
 		}
 	}
-	for _, query := range []string{"error=a,b", "error=a%2Cb", "error=a%3Bb+c%2Bd", "before=2026-03-01T13:00:00%2B01:00"} {
+	for _, query := range []string{
+		"error=a,b", "error=a%2Cb", "error=a%3Bb+c%2Bd", "before=2026-03-01T13:00:00%2B01:00",
+	} {
 		must[object](t, http.StatusOK, get(stack.operator, letters+query))
 	}
 	for name, value := range map[string]string{"X-Correlation-ID": "a,b", "Idempotency-Key": "a,b"} {
@@ -47,7 +49,9 @@ func TestInputThroughTheGateway(t *testing.T) {
 		must[order](t, http.StatusAccepted, place.with("Content-Type", contentType))
 	}
 	refused(t, http.StatusUnsupportedMediaType, "request.unsupported-media-type",
-		post(c.token, "/orders", anOrder(onSale(t, line(sku, 1, 1))...)).with("Content-Type", "application/json; charset=latin1"))
+		post(c.token, "/orders", anOrder(onSale(t, line(sku, 1, 1))...)).with(
+			"Content-Type", "application/json; charset=latin1",
+		))
 }
 
 // What API Gateway answers by itself is what the document says that it answers.
@@ -75,7 +79,8 @@ func TestAnswersOfTheGateway(t *testing.T) {
 			t.Errorf("%s: the document says %v", name, said)
 		}
 		contentType, got := a.header.Get("Content-Type"), decode[map[string]string](t, a.body)
-		if strconv.Itoa(a.status) != c.status || contentType != "application/json" || len(got) != 1 || got["message"] == "" {
+		if strconv.Itoa(a.status) != c.status || contentType != "application/json" || len(got) != 1 ||
+			got["message"] == "" {
 			t.Errorf("%s: %s %s", name, contentType, a)
 		}
 	}

@@ -79,7 +79,9 @@ func TestOperatorsListOrders(t *testing.T) {
 	refused(t, http.StatusBadRequest, "cursor.invalid", get(stack.operator, "/orders?status=placed&cursor="+top.Next))
 	refused(t, http.StatusBadRequest, "request.invalid", get(stack.operator, "/orders?status="))
 	refused(t, http.StatusBadRequest, "request.invalid", get(stack.operator, "/orders?status=placed&status=confirmed"))
-	refused(t, http.StatusBadRequest, "request.invalid", get(stack.operator, "/orders?placedAfter=2026-01-01T00:00:00,5Z"))
+	refused(
+		t, http.StatusBadRequest, "request.invalid", get(stack.operator, "/orders?placedAfter=2026-01-01T00:00:00,5Z"),
+	)
 }
 
 // An operator pages through the customers; one who is erased stays in the list.

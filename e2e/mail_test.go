@@ -54,7 +54,9 @@ func (c customerMailbox) address() string { return c.id + "@example.com" }
 // mails is what the emulator's SES was given to send to the customer.
 func (c customerMailbox) mails(t *testing.T) []sentMail {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, os.Getenv("ORDERFLOW_TEST_ENDPOINT")+"/_ministack/ses/messages", http.NoBody)
+	req, err := http.NewRequestWithContext(
+		t.Context(), http.MethodGet, os.Getenv("ORDERFLOW_TEST_ENDPOINT")+"/_ministack/ses/messages", http.NoBody,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +105,8 @@ func (c customerMailbox) gets(t *testing.T, subject string, says ...string) {
 		}
 		return sentMail{}, false
 	})
-	if got.Source != `"orderflow" <`+sender+`>` || len(got.CC)+len(got.BCC) != 0 || !strings.HasPrefix(got.BodyHTML, "<!DOCTYPE html>") {
+	if got.Source != `"orderflow" <`+sender+`>` || len(got.CC)+len(got.BCC) != 0 ||
+		!strings.HasPrefix(got.BodyHTML, "<!DOCTYPE html>") {
 		t.Errorf("the mail is %+v", got)
 	}
 	for _, part := range append(says, "Hello Test Person,") {
@@ -113,10 +116,14 @@ func (c customerMailbox) gets(t *testing.T, subject string, says ...string) {
 	}
 }
 
-// sendMails gives a message to send-mails, as EventBridge does or, with attributes, as somebody does who sends a dead letter again.
+// sendMails gives a message to send-mails, as EventBridge does or, with attributes, as somebody
+// does who sends a dead letter again.
 func sendMails(t *testing.T, body string, attributes map[string]string) {
 	t.Helper()
-	in := &sqs.SendMessageInput{QueueUrl: aws.String(stack.Outputs["SendMailsQueueUrl"]), MessageBody: &body, MessageAttributes: map[string]sqstypes.MessageAttributeValue{}}
+	in := &sqs.SendMessageInput{
+		QueueUrl: aws.String(stack.Outputs["SendMailsQueueUrl"]), MessageBody: &body,
+		MessageAttributes: map[string]sqstypes.MessageAttributeValue{},
+	}
 	for name, value := range attributes {
 		in.MessageAttributes[name] = sqstypes.MessageAttributeValue{DataType: aws.String("String"), StringValue: &value}
 	}
@@ -128,7 +135,8 @@ func sendMails(t *testing.T, body string, attributes map[string]string) {
 // drained waits until nothing is in a queue any more, nor being handled.
 func drained(t *testing.T, output string) {
 	t.Helper()
-	visible, hidden := sqstypes.QueueAttributeNameApproximateNumberOfMessages, sqstypes.QueueAttributeNameApproximateNumberOfMessagesNotVisible
+	visible, hidden := sqstypes.QueueAttributeNameApproximateNumberOfMessages,
+		sqstypes.QueueAttributeNameApproximateNumberOfMessagesNotVisible
 	eventually(t, output+" is empty", func() (map[string]string, bool) {
 		out, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
 			QueueUrl: aws.String(stack.Outputs[output]), AttributeNames: []sqstypes.QueueAttributeName{visible, hidden},
@@ -144,7 +152,10 @@ func drained(t *testing.T, output string) {
 func quickly(t *testing.T) {
 	t.Helper()
 	url, visibility := stack.Outputs["SendMailsQueueUrl"], sqstypes.QueueAttributeNameVisibilityTimeout
-	attributes, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{visibility}})
+	attributes, err := stack.queues.GetQueueAttributes(
+		t.Context(),
+		&sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{visibility}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,20 +204,27 @@ func TestMails(t *testing.T) {
 	lines := []string{sku, "USD 11.77", "USD 23.54", first.ID}
 	box.gets(t, "We received your order "+short, lines...)
 	box.gets(t, "Your order "+short+" was confirmed", append(lines, confirmed.Shipment.TrackingNumber)...)
-	must[object](t, http.StatusAccepted, post(buyer.token, "/orders/"+first.ID+"/cancel", object{"reason": "a private matter"}))
+	must[object](
+		t, http.StatusAccepted, post(buyer.token, "/orders/"+first.ID+"/cancel", object{"reason": "a private matter"}),
+	)
 	buyer.ends(t, first.ID, "cancelled")
 	box.gets(t, "Your order "+short+" was cancelled", append(lines, "You asked for it.")...)
 	second := buyer.place(t, line(sku, 99, 1_177))
 	buyer.ends(t, second.ID, "cancelled")
 	box.gets(t, "Your order "+second.ID[:8]+" was cancelled", "not everything in it was in stock")
 
-	for eventType, mark := range map[string]string{"customer.registered": buyer.id, "order.placed": first.ID, "order.confirmed": first.ID, "order.cancelled": first.ID} {
+	for eventType, mark := range map[string]string{
+		"customer.registered": buyer.id, "order.placed": first.ID, "order.confirmed": first.ID,
+		"order.cancelled": first.ID,
+	} {
 		body := bus.event(t, eventType, mark)
 		for range 2 {
 			sendMails(t, body, nil)
 		}
 		// What is known to be sent nobody sends again.
-		sendMails(t, body, map[string]string{"take-over": "true", "dead-letter-id": ident.New(), "redrive-attempt": "1"})
+		sendMails(
+			t, body, map[string]string{"take-over": "true", "dead-letter-id": ident.New(), "redrive-attempt": "1"},
+		)
 		sendMails(t, strings.Replace(body, `{`, `{"replay-name":"again",`, 1), nil)
 	}
 	drained(t, "SendMailsQueueUrl")
@@ -214,11 +232,13 @@ func TestMails(t *testing.T) {
 		t.Errorf("%d mails, want 6: %+v", len(all), all)
 	}
 	for _, m := range box.mails(t) {
-		if strings.Contains(m.BodyText+m.BodyHTML, "private matter") || strings.Contains(m.BodyText+m.BodyHTML, "Test Street") {
+		if strings.Contains(m.BodyText+m.BodyHTML, "private matter") ||
+			strings.Contains(m.BodyText+m.BodyHTML, "Test Street") {
 			t.Errorf("the mail says more than it has to: %+v", m)
 		}
 	}
-	if got := box.entry(t); attribute(got, "state") != string(inbox.Done) || attribute(got, "result") == "" || strings.Contains(fmt.Sprint(got), "example.com") {
+	if got := box.entry(t); attribute(got, "state") != string(inbox.Done) || attribute(got, "result") == "" ||
+		strings.Contains(fmt.Sprint(got), "example.com") {
 		t.Errorf("the inbox has %v", got)
 	}
 }
@@ -229,8 +249,10 @@ func TestNoMailToTheErased(t *testing.T) {
 	began := time.Now().Add(-time.Second)
 	c := newCustomer(t, 0)
 	if _, err := stack.tables.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
-		TableName: aws.String(stack.Outputs["KeysTable"]), Key: item{"subject": &dynamodbtypes.AttributeValueMemberS{Value: c.id}},
-		UpdateExpression: aws.String("REMOVE #wrapped"), ExpressionAttributeNames: map[string]string{"#wrapped": "wrapped"},
+		TableName:                aws.String(stack.Outputs["KeysTable"]),
+		Key:                      item{"subject": &dynamodbtypes.AttributeValueMemberS{Value: c.id}},
+		UpdateExpression:         aws.String("REMOVE #wrapped"),
+		ExpressionAttributeNames: map[string]string{"#wrapped": "wrapped"},
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -254,8 +276,9 @@ func (d dying) Send(ctx context.Context, m notification.Mail) (string, error) {
 	panic("crash")
 }
 
-// A process that dies between the mail and its note leaves a mail of which nobody knows: it ends as a dead letter and is never sent again by itself, also not
-// when the letter is redriven, but only when a person says so. The process is the test's, with the adapters and tables of the stack.
+// A process that dies between the mail and its note leaves a mail of which nobody knows: it ends as
+// a dead letter and is never sent again by itself, also not when the letter is redriven, but only
+// when a person says so. The process is the test's, with the adapters and tables of the stack.
 func TestCrashAfterTheMail(t *testing.T) {
 	resume := pause(t, "send-mails")
 	quickly(t)
@@ -263,17 +286,25 @@ func TestCrashAfterTheMail(t *testing.T) {
 	c := newCustomer(t, 0)
 	box := customerMailbox{c.id}
 	body := bus.event(t, "customer.registered", c.id)
-	store := dynamostore.New(stack.tables, stack.Outputs["EventsTable"], es.NewRegistry(customers.Register, orders.Register))
-	key, err := kms.NewFromConfig(stack.config).DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: aws.String("alias/" + stack.Stack + "-personal-data")})
+	store := dynamostore.New(
+		stack.tables, stack.Outputs["EventsTable"], es.NewRegistry(customers.Register, orders.Register),
+	)
+	key, err := kms.NewFromConfig(stack.config).DescribeKey(
+		t.Context(), &kms.DescribeKeyInput{KeyId: aws.String("alias/" + stack.Stack + "-personal-data")},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	vault := keyvault.New(stack.tables, kms.NewFromConfig(stack.config), stack.Outputs["KeysTable"], aws.ToString(key.KeyMetadata.Arn))
+	vault := keyvault.New(
+		stack.tables, kms.NewFromConfig(stack.config), stack.Outputs["KeysTable"], aws.ToString(key.KeyMetadata.Arn),
+	)
 	notifier := notification.New(notification.Deps{
 		Inbox: inboxtable.New(stack.tables, stack.Outputs["InboxTable"]), Clock: clock.System{}, Shop: "orderflow",
 		Orders:    orders.New(orders.Deps{Store: store, Clock: clock.System{}}),
 		Customers: customers.New(customers.Deps{Store: store, Clock: clock.System{}, Vault: vault}),
-		Mailer:    dying{mail.New(mail.NewClient(stack.config), clock.System{}, netmail.Address{Name: "orderflow", Address: sender}, "")},
+		Mailer: dying{mail.New(
+			mail.NewClient(stack.config), clock.System{}, netmail.Address{Name: "orderflow", Address: sender}, "",
+		)},
 	})
 	func() {
 		defer func() {
@@ -289,14 +320,16 @@ func TestCrashAfterTheMail(t *testing.T) {
 	}
 	// The lease of 90 s ends.
 	if _, err := stack.tables.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
-		TableName: aws.String(stack.Outputs["InboxTable"]), Key: box.entryKey(), UpdateExpression: aws.String("SET #until = #claimed"),
+		TableName: aws.String(stack.Outputs["InboxTable"]), Key: box.entryKey(),
+		UpdateExpression:         aws.String("SET #until = #claimed"),
 		ExpressionAttributeNames: map[string]string{"#until": "until", "#claimed": "claimed"},
 	}); err != nil {
 		t.Fatal(err)
 	}
 	resume()
 	letter := findEntry(t, "send-mails", c.id, "open")
-	if !letter.Held || letter.NextRedriveAt != nil || !strings.Contains(letter.Error, "notification: customer/"+c.id+"@1: "+inbox.ErrOutcomeUnknown.Error()) {
+	if !letter.Held || letter.NextRedriveAt != nil ||
+		!strings.Contains(letter.Error, "notification: customer/"+c.id+"@1: "+inbox.ErrOutcomeUnknown.Error()) {
 		t.Errorf("the dead letter is %+v", letter)
 	}
 	redrive := "/dead-letters/" + letter.ID + "/redrive"
@@ -325,14 +358,15 @@ func sandbox(t *testing.T, on bool) {
 	ctx, cancel := cleaning()
 	defer cancel()
 	if _, err := sesv2.NewFromConfig(stack.config).PutAccountDetails(ctx, &sesv2.PutAccountDetailsInput{
-		MailType: sesv2types.MailTypeTransactional, WebsiteURL: aws.String("https://shop.example.com"), ProductionAccessEnabled: aws.Bool(!on),
+		MailType: sesv2types.MailTypeTransactional, WebsiteURL: aws.String("https://shop.example.com"),
+		ProductionAccessEnabled: aws.Bool(!on),
 	}); err != nil {
 		t.Error(err)
 	}
 }
 
-// A mail whose recipient SES refuses ends as a dead letter, with SES's reason kept and without the address; once that is mended, a letter that is redriven sends
-// it once.
+// A mail whose recipient SES refuses ends as a dead letter, with SES's reason kept and without the
+// address; once that is mended, a letter that is redriven sends it once.
 func TestSESRefuses(t *testing.T) {
 	newCustomer(t, 0) // the function is warm: a cold start could take longer than the visibility
 	drained(t, "SendMailsQueueUrl")
@@ -346,7 +380,9 @@ func TestSESRefuses(t *testing.T) {
 		t.Errorf("the dead letter is %+v", letter)
 	}
 	got := box.entry(t)
-	if attribute(got, "state") != string(inbox.Failed) || !strings.Contains(attribute(got, "result"), "MessageRejected") || strings.Contains(attribute(got, "result"), c.id) {
+	if attribute(got, "state") != string(inbox.Failed) ||
+		!strings.Contains(attribute(got, "result"), "MessageRejected") ||
+		strings.Contains(attribute(got, "result"), c.id) {
 		t.Errorf("the inbox has %v", got)
 	}
 	if n := box.count(t, ""); n != 0 {
@@ -364,8 +400,8 @@ func TestSESRefuses(t *testing.T) {
 	}
 }
 
-// A consumer that is poisoned fails three times, and its dead letter has its real error; it comes back by the redrive's own runs, and once it is mended the customer
-// has the mail, exactly once.
+// A consumer that is poisoned fails three times, and its dead letter has its real error; it comes
+// back by the redrive's own runs, and once it is mended the customer has the mail, exactly once.
 func TestPoisonedMailComesBackOnce(t *testing.T) {
 	buyer := newCustomer(t, 1_000)
 	box := customerMailbox{buyer.id}
@@ -381,9 +417,12 @@ func TestPoisonedMailComesBackOnce(t *testing.T) {
 	mend := policy(t, "send-mails", "Deny", []string{"ses:SendEmail"}, "*")
 	placed := buyer.place(t, line(sku, 1, 100))
 	poisoned := map[string]letter{}
-	for subject, event := range map[string]struct{ topic, version string }{"We received your order ": {"order.placed", "@1"}, "Your order ": {"order.confirmed", "@3"}} {
+	for subject, event := range map[string]struct{ topic, version string }{
+		"We received your order ": {"order.placed", "@1"}, "Your order ": {"order.confirmed", "@3"},
+	} {
 		l := findEntry(t, "send-mails", "order/"+placed.ID+event.version, "open", "redriving")
-		if l.RetryCount != 3 || l.Held || !strings.Contains(l.Error, "AccessDenied") || strings.Contains(l.Error, buyer.id) || l.Topic != event.topic || l.Kind != "queue" ||
+		if l.RetryCount != 3 || l.Held || !strings.Contains(l.Error, "AccessDenied") ||
+			strings.Contains(l.Error, buyer.id) || l.Topic != event.topic || l.Kind != "queue" ||
 			l.FirstFailure.Before(placed.PlacedAt) || !l.LastFailure.After(l.FirstFailure) {
 			t.Errorf("the dead letter is %+v", l)
 		}
@@ -393,7 +432,8 @@ func TestPoisonedMailComesBackOnce(t *testing.T) {
 		poisoned[subject+placed.ID[:8]] = l
 		// Nothing is sent before its time.
 		runRedrive(t)
-		if early := must[letter](t, http.StatusOK, get(stack.operator, "/dead-letters/"+l.ID)); early.Redrives > 0 && time.Now().Before(*l.NextRedriveAt) {
+		if early := must[letter](t, http.StatusOK, get(stack.operator, "/dead-letters/"+l.ID)); early.Redrives > 0 &&
+			time.Now().Before(*l.NextRedriveAt) {
 			t.Errorf("it came back early: %+v", early)
 		}
 	}

@@ -54,7 +54,9 @@ import (
 func functions(t *testing.T) map[string]lambdatypes.FunctionConfiguration {
 	t.Helper()
 	found := map[string]lambdatypes.FunctionConfiguration{}
-	for pages := lambda.NewListFunctionsPaginator(stack.functions, &lambda.ListFunctionsInput{}); pages.HasMorePages(); {
+	for pages := lambda.NewListFunctionsPaginator(
+		stack.functions, &lambda.ListFunctionsInput{},
+	); pages.HasMorePages(); {
 		out, err := pages.NextPage(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -68,7 +70,8 @@ func functions(t *testing.T) map[string]lambdatypes.FunctionConfiguration {
 	return found
 }
 
-// actingAs gives clients with what a function's role allows. The role itself trusts Lambda only, so that its policies are copied to one that trusts the test.
+// actingAs gives clients with what a function's role allows. The role itself trusts Lambda only, so
+// that its policies are copied to one that trusts the test.
 func actingAs(t *testing.T, role string) aws.Config {
 	t.Helper()
 	roles := iam.NewFromConfig(stack.config)
@@ -78,7 +81,12 @@ func actingAs(t *testing.T, role string) aws.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	created, err := roles.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String("e2e-" + ident.New()), AssumeRolePolicyDocument: aws.String(string(trust))})
+	created, err := roles.CreateRole(
+		t.Context(),
+		&iam.CreateRoleInput{
+			RoleName: aws.String("e2e-" + ident.New()), AssumeRolePolicyDocument: aws.String(string(trust)),
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +102,9 @@ func actingAs(t *testing.T, role string) aws.Config {
 		ctx, cancel := cleaning()
 		defer cancel()
 		for _, name := range list.PolicyNames {
-			if _, err := roles.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: created.Role.RoleName, PolicyName: &name}); err != nil {
+			if _, err := roles.DeleteRolePolicy(
+				ctx, &iam.DeleteRolePolicyInput{RoleName: created.Role.RoleName, PolicyName: &name},
+			); err != nil {
 				t.Error(err)
 			}
 		}
@@ -111,17 +121,23 @@ func actingAs(t *testing.T, role string) aws.Config {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := roles.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: created.Role.RoleName, PolicyName: &name, PolicyDocument: &document}); err != nil {
+		if _, err := roles.PutRolePolicy(
+			t.Context(),
+			&iam.PutRolePolicyInput{RoleName: created.Role.RoleName, PolicyName: &name, PolicyDocument: &document},
+		); err != nil {
 			t.Fatal(err)
 		}
 	}
-	session, err := sts.NewFromConfig(stack.config).AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: created.Role.Arn, RoleSessionName: aws.String("e2e")})
+	session, err := sts.NewFromConfig(stack.config).AssumeRole(
+		t.Context(), &sts.AssumeRoleInput{RoleArn: created.Role.Arn, RoleSessionName: aws.String("e2e")},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	config := stack.config.Copy()
 	config.Credentials = credentials.NewStaticCredentialsProvider(
-		aws.ToString(session.Credentials.AccessKeyId), aws.ToString(session.Credentials.SecretAccessKey), aws.ToString(session.Credentials.SessionToken))
+		aws.ToString(session.Credentials.AccessKeyId), aws.ToString(session.Credentials.SecretAccessKey),
+		aws.ToString(session.Credentials.SessionToken))
 	return config
 }
 
@@ -130,11 +146,12 @@ func denied(err error) bool {
 	return errors.As(err, &coded) && strings.HasPrefix(coded.ErrorCode(), "AccessDenied")
 }
 
-// What a function does, its role has to allow: the emulator enforces it, so that all other tests show that each may do enough. This one shows that none may
-// do more.
+// What a function does, its role has to allow: the emulator enforces it, so that all other tests
+// show that each may do enough. This one shows that none may do more.
 func TestPermissions(t *testing.T) {
 	t.Parallel()
-	events, views, stock, keys := stack.Outputs["EventsTable"], stack.Outputs["ViewsTable"], stack.Outputs["StockTable"], stack.Outputs["KeysTable"]
+	events, views, stock, keys := stack.Outputs["EventsTable"], stack.Outputs["ViewsTable"],
+		stack.Outputs["StockTable"], stack.Outputs["KeysTable"]
 	snapshots := stack.Outputs["SnapshotsTable"]
 	s := func(v string) dynamodbtypes.AttributeValue { return &dynamodbtypes.AttributeValueMemberS{Value: v} }
 	n := func(v string) dynamodbtypes.AttributeValue { return &dynamodbtypes.AttributeValueMemberN{Value: v} }
@@ -143,14 +160,17 @@ func TestPermissions(t *testing.T) {
 	update := func(table string, key item) attempt {
 		return func(ctx context.Context, config aws.Config) error {
 			_, err := dynamodb.NewFromConfig(config).UpdateItem(ctx, &dynamodb.UpdateItemInput{
-				TableName: &table, Key: key, UpdateExpression: aws.String("SET forged = :f"), ExpressionAttributeValues: item{":f": s("f")},
+				TableName: &table, Key: key, UpdateExpression: aws.String("SET forged = :f"),
+				ExpressionAttributeValues: item{":f": s("f")},
 			})
 			return err
 		}
 	}
 	remove := func(table string, key item) attempt {
 		return func(ctx context.Context, config aws.Config) error {
-			_, err := dynamodb.NewFromConfig(config).DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &table, Key: key})
+			_, err := dynamodb.NewFromConfig(config).DeleteItem(
+				ctx, &dynamodb.DeleteItemInput{TableName: &table, Key: key},
+			)
 			return err
 		}
 	}
@@ -162,14 +182,17 @@ func TestPermissions(t *testing.T) {
 	}
 	query := func(ctx context.Context, config aws.Config) error {
 		_, err := dynamodb.NewFromConfig(config).Query(ctx, &dynamodb.QueryInput{
-			TableName: &events, KeyConditionExpression: aws.String("#s = :s"), ExpressionAttributeNames: map[string]string{"#s": "stream"},
+			TableName: &events, KeyConditionExpression: aws.String("#s = :s"),
+			ExpressionAttributeNames:  map[string]string{"#s": "stream"},
 			ExpressionAttributeValues: item{":s": eventKey["stream"]},
 		})
 		return err
 	}
 	snapshot := item{"stream": s("account/" + ident.New()), "fold": s("none")}
 	readSnapshot := func(ctx context.Context, config aws.Config) error {
-		_, err := dynamodb.NewFromConfig(config).GetItem(ctx, &dynamodb.GetItemInput{TableName: &snapshots, Key: snapshot})
+		_, err := dynamodb.NewFromConfig(config).GetItem(
+			ctx, &dynamodb.GetItemInput{TableName: &snapshots, Key: snapshot},
+		)
 		return err
 	}
 	scanAll := func(ctx context.Context, config aws.Config) error {
@@ -178,20 +201,30 @@ func TestPermissions(t *testing.T) {
 	}
 	sendTo := func(output string) attempt {
 		return func(ctx context.Context, config aws.Config) error {
-			_, err := sqs.NewFromConfig(config).SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: aws.String(stack.Outputs[output]), MessageBody: aws.String("forged")})
+			_, err := sqs.NewFromConfig(config).SendMessage(
+				ctx,
+				&sqs.SendMessageInput{QueueUrl: aws.String(stack.Outputs[output]), MessageBody: aws.String("forged")},
+			)
 			return err
 		}
 	}
 	start := func(ctx context.Context, config aws.Config) error {
-		_, err := sfn.NewFromConfig(config).StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: aws.String(stack.Outputs["SagaArn"]), Input: aws.String("{}")})
+		_, err := sfn.NewFromConfig(config).StartExecution(
+			ctx,
+			&sfn.StartExecutionInput{StateMachineArn: aws.String(stack.Outputs["SagaArn"]), Input: aws.String("{}")},
+		)
 		return err
 	}
 	sendAs := func(from string) attempt {
 		return func(ctx context.Context, config aws.Config) error {
 			text := &sesv2types.Content{Data: aws.String("forged")}
 			_, err := sesv2.NewFromConfig(config).SendEmail(ctx, &sesv2.SendEmailInput{
-				FromEmailAddress: &from, Destination: &sesv2types.Destination{ToAddresses: []string{"forged@example.com"}},
-				Content: &sesv2types.EmailContent{Simple: &sesv2types.Message{Subject: text, Body: &sesv2types.Body{Text: text}}},
+				FromEmailAddress: &from, Destination: &sesv2types.Destination{
+					ToAddresses: []string{"forged@example.com"},
+				},
+				Content: &sesv2types.EmailContent{
+					Simple: &sesv2types.Message{Subject: text, Body: &sesv2types.Body{Text: text}},
+				},
 			})
 			return err
 		}
@@ -214,40 +247,65 @@ func TestPermissions(t *testing.T) {
 
 	// The key without a word on whose data key it is.
 	wrap := func(ctx context.Context, config aws.Config) error {
-		_, err := kms.NewFromConfig(config).GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: aws.String(partsOf("AWS::KMS::Key")["PersonalDataKey"]), KeySpec: kmstypes.DataKeySpecAes256})
+		_, err := kms.NewFromConfig(config).GenerateDataKey(
+			ctx,
+			&kms.GenerateDataKeyInput{
+				KeyId: aws.String(partsOf("AWS::KMS::Key")["PersonalDataKey"]), KeySpec: kmstypes.DataKeySpecAes256,
+			},
+		)
 		return err
 	}
 
 	everybody := map[string]attempt{
 		"wrap a key that is nobody's": wrap,
-		"change an event":             update(events, eventKey), "delete an event": remove(events, eventKey), "read all events at once": scanAll,
-		"delete a view's row": remove(views, item{"pk": s("a"), "sk": s("b")}), "delete a person's key": remove(keys, item{"subject": s("a")}),
-		"delete a counter": remove(stock, item{"sku": s("a")}), "delete a snapshot": remove(snapshots, snapshot), "start a saga by message": sendTo("StartSagaQueueUrl"), "order stock": sendTo("InventoryQueueUrl"),
+		"change an event":             update(events, eventKey), "delete an event": remove(events, eventKey),
+		"read all events at once": scanAll,
+		"delete a view's row":     remove(views, item{"pk": s("a"), "sk": s("b")}),
+		"delete a person's key":   remove(keys, item{"subject": s("a")}),
+		"delete a counter":        remove(stock, item{"sku": s("a")}), "delete a snapshot": remove(snapshots, snapshot),
+		"start a saga by message": sendTo("StartSagaQueueUrl"), "order stock": sendTo("InventoryQueueUrl"),
 		"forge a mail":    sendTo("SendMailsQueueUrl"),
 		"delete a figure": remove(stack.Outputs["AnalyticsTable"], item{"pk": s("e2e"), "sk": s("permissions")}),
 	}
 	noWrites := map[string]attempt{
-		"write an event": put(events, eventKey), "change a counter": update(stock, item{"sku": s("a")}), "write a view's row": put(views, item{"pk": s("a"), "sk": s("b")}),
+		"write an event": put(events, eventKey), "change a counter": update(stock, item{"sku": s("a")}),
+		"write a view's row":   put(views, item{"pk": s("a"), "sk": s("b")}),
 		"write a person's key": put(keys, item{"subject": s("a")}), "start a run": start,
 	}
 	deployed := functions(t)
 	count := update(stack.Outputs["AnalyticsTable"], item{"pk": s("e2e"), "sk": s("permissions")})
 	more := map[string]map[string]attempt{
-		"analyse-orders":       {"read an order": query, "write an event": noWrites["write an event"], "start a run": start},
-		"answer-queries":       noWrites,
-		"accept-commands":      {"write a view's row": noWrites["write a view's row"], "start a run": start},
-		"publish-events":       maps.Clone(noWrites),
-		"project-views":        {"write an event": noWrites["write an event"], "change a counter": noWrites["change a counter"], "start a run": start},
-		"finish-erasure":       {"change a counter": noWrites["change a counter"], "write a view's row": noWrites["write a view's row"], "start a run": start},
-		"start-saga":           {"read an order": query, "write an event": noWrites["write an event"]},
-		"process-payment":      {"change a counter": noWrites["change a counter"], "write a person's key": noWrites["write a person's key"]},
-		"process-inventory":    {"write a person's key": noWrites["write a person's key"], "start a run": start},
-		"schedule-shipment":    {"write a person's key": noWrites["write a person's key"], "change a counter": noWrites["change a counter"]},
-		"advance-order":        {"change a counter": noWrites["change a counter"], "start a run": start},
-		"record-dead-letters":  noWrites,
-		"redrive-dead-letters": {"read an order": query, "write an event": noWrites["write an event"], "write a view's row": noWrites["write a view's row"]},
+		"analyse-orders": {
+			"read an order": query, "write an event": noWrites["write an event"], "start a run": start,
+		},
+		"answer-queries":  noWrites,
+		"accept-commands": {"write a view's row": noWrites["write a view's row"], "start a run": start},
+		"publish-events":  maps.Clone(noWrites),
+		"project-views": {
+			"write an event": noWrites["write an event"], "change a counter": noWrites["change a counter"],
+			"start a run": start,
+		},
+		"finish-erasure": {
+			"change a counter": noWrites["change a counter"], "write a view's row": noWrites["write a view's row"],
+			"start a run": start,
+		},
+		"start-saga": {"read an order": query, "write an event": noWrites["write an event"]},
+		"process-payment": {
+			"change a counter": noWrites["change a counter"], "write a person's key": noWrites["write a person's key"],
+		},
+		"process-inventory": {"write a person's key": noWrites["write a person's key"], "start a run": start},
+		"schedule-shipment": {
+			"write a person's key": noWrites["write a person's key"], "change a counter": noWrites["change a counter"],
+		},
+		"advance-order":       {"change a counter": noWrites["change a counter"], "start a run": start},
+		"record-dead-letters": noWrites,
+		"redrive-dead-letters": {
+			"read an order": query, "write an event": noWrites["write an event"],
+			"write a view's row": noWrites["write a view's row"],
+		},
 		"send-mails": {
-			"write an event": noWrites["write an event"], "write a person's key": noWrites["write a person's key"], "start a run": start,
+			"write an event": noWrites["write an event"], "write a person's key": noWrites["write a person's key"],
+			"start a run":                start,
 			"send mail as somebody else": sendAs("somebody@example.com"),
 		},
 		"audit-events": noWrites,
@@ -260,10 +318,12 @@ func TestPermissions(t *testing.T) {
 			"write a person's key": noWrites["write a person's key"], "start a run": start,
 		},
 		"commit-stock": {
-			"write a view's row": noWrites["write a view's row"], "write a person's key": noWrites["write a person's key"], "start a run": start,
+			"write a view's row":   noWrites["write a view's row"],
+			"write a person's key": noWrites["write a person's key"], "start a run": start,
 		},
 		"simulate-carrier": {
-			"write a view's row": noWrites["write a view's row"], "write a person's key": noWrites["write a person's key"], "start a run": start,
+			"write a view's row":   noWrites["write a view's row"],
+			"write a person's key": noWrites["write a person's key"], "start a run": start,
 		},
 		"sweep-orders": {"write a view's row": noWrites["write a view's row"]},
 	}
@@ -274,9 +334,13 @@ func TestPermissions(t *testing.T) {
 		}
 	}
 	// That something is allowed shows that the rest isn't denied for want of valid credentials.
-	allowed := map[string]attempt{"record-dead-letters": receiveFrom("StartSagaDeadLettersUrl"), "redrive-dead-letters": entries, "start-saga": receive, "publish-events": sendTo("PublishEventsDeadLettersUrl"), "analyse-orders": count}
+	allowed := map[string]attempt{
+		"record-dead-letters": receiveFrom("StartSagaDeadLettersUrl"), "redrive-dead-letters": entries,
+		"start-saga": receive, "publish-events": sendTo("PublishEventsDeadLettersUrl"), "analyse-orders": count,
+	}
 
-	// Without this the snapshots would be of no use, and nobody would notice: what can't be read costs a replay.
+	// Without this the snapshots would be of no use, and nobody would notice: what can't be read
+	// costs a replay.
 	readers := []string{"accept-commands", "answer-queries", "process-payment", "project-views"}
 	keepers := []string{"accept-commands", "process-payment", "project-views"}
 
@@ -316,7 +380,8 @@ func TestPermissions(t *testing.T) {
 			}
 			for _, attempts := range []map[string]attempt{everybody, more[name]} {
 				for what, try := range attempts {
-					if name == "redrive-dead-letters" && slices.Contains([]string{"start a saga by message", "order stock", "forge a mail"}, what) {
+					if name == "redrive-dead-letters" &&
+						slices.Contains([]string{"start a saga by message", "order stock", "forge a mail"}, what) {
 						continue // that is what it is for
 					}
 					if err := try(t.Context(), config); !denied(err) {
@@ -336,7 +401,8 @@ func TestAlarms(t *testing.T) {
 	mailbox, mailboxARN := newQueue(t, "sns.amazonaws.com")
 	topics := sns.NewFromConfig(stack.config)
 	subscribed, err := topics.Subscribe(t.Context(), &sns.SubscribeInput{
-		TopicArn: &topic, Protocol: aws.String("sqs"), Endpoint: &mailboxARN, ReturnSubscriptionArn: true, Attributes: map[string]string{"RawMessageDelivery": "true"},
+		TopicArn: &topic, Protocol: aws.String("sqs"), Endpoint: &mailboxARN, ReturnSubscriptionArn: true,
+		Attributes: map[string]string{"RawMessageDelivery": "true"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -344,12 +410,16 @@ func TestAlarms(t *testing.T) {
 	t.Cleanup(func() {
 		ctx, cancel := cleaning()
 		defer cancel()
-		if _, err := topics.Unsubscribe(ctx, &sns.UnsubscribeInput{SubscriptionArn: subscribed.SubscriptionArn}); err != nil {
+		if _, err := topics.Unsubscribe(
+			ctx, &sns.UnsubscribeInput{SubscriptionArn: subscribed.SubscriptionArn},
+		); err != nil {
 			t.Error(err)
 		}
 	})
 	var alarms []cloudwatchtypes.MetricAlarm
-	for pages := cloudwatch.NewDescribeAlarmsPaginator(watch, &cloudwatch.DescribeAlarmsInput{AlarmNamePrefix: aws.String(stack.Stack + "-")}); pages.HasMorePages(); {
+	for pages := cloudwatch.NewDescribeAlarmsPaginator(
+		watch, &cloudwatch.DescribeAlarmsInput{AlarmNamePrefix: aws.String(stack.Stack + "-")},
+	); pages.HasMorePages(); {
 		out, err := pages.NextPage(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -358,7 +428,8 @@ func TestAlarms(t *testing.T) {
 	}
 
 	parts := map[string][]string{
-		"QueueName": {}, "FunctionName": {}, "StateMachineArn": {stack.Outputs["SagaArn"]}, "ApiId": {stack.Outputs["ApiId"]},
+		"QueueName": {}, "FunctionName": {}, "StateMachineArn": {stack.Outputs["SagaArn"]},
+		"ApiId": {stack.Outputs["ApiId"]},
 		"Stack": {stack.Stack}, "EventBusName": {stack.Outputs["BusName"]}, "RuleName": {},
 		"ScheduleGroup": slices.Collect(maps.Values(partsOf("AWS::Scheduler::ScheduleGroup"))),
 	}
@@ -368,7 +439,9 @@ func TestAlarms(t *testing.T) {
 	for name := range functions(t) {
 		parts["FunctionName"] = append(parts["FunctionName"], stack.Stack+"-"+name)
 	}
-	rules, err := eventbridge.NewFromConfig(stack.config).ListRules(t.Context(), &eventbridge.ListRulesInput{EventBusName: aws.String(stack.Outputs["BusName"])})
+	rules, err := eventbridge.NewFromConfig(stack.config).ListRules(
+		t.Context(), &eventbridge.ListRulesInput{EventBusName: aws.String(stack.Outputs["BusName"])},
+	)
 	if err != nil || rules.NextToken != nil {
 		t.Fatalf("rules: %+v, %v", rules, err)
 	}
@@ -390,17 +463,23 @@ func TestAlarms(t *testing.T) {
 	}
 	for name, output := range deadLetterQueues() {
 		queue := output[strings.LastIndexByte(output, '/')+1:]
-		for _, metric := range []string{"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage", "NumberOfMessagesReceived"} {
+		for _, metric := range []string{
+			"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage", "NumberOfMessagesReceived",
+		} {
 			if !watched[queue+" "+metric] {
 				t.Errorf("no alarm watches %s of %s", metric, name)
 			}
 		}
 	}
 
-	// Those on metrics of our own go off by their metric, which the functions only write to the log; the others, whose metrics only AWS writes, by being set.
+	// Those on metrics of our own go off by their metric, which the functions only write to the
+	// log; the others, whose metrics only AWS writes, by being set.
 	waiting := map[string]bool{}
 	set := func(name *string, state cloudwatchtypes.StateValue) {
-		if _, err := watch.SetAlarmState(t.Context(), &cloudwatch.SetAlarmStateInput{AlarmName: name, StateValue: state, StateReason: aws.String("drill")}); err != nil {
+		if _, err := watch.SetAlarmState(
+			t.Context(),
+			&cloudwatch.SetAlarmStateInput{AlarmName: name, StateValue: state, StateReason: aws.String("drill")},
+		); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -415,10 +494,14 @@ func TestAlarms(t *testing.T) {
 		set(a.AlarmName, cloudwatchtypes.StateValueOk)
 	}
 	for _, name := range []string{
-		sweep.MetricFound, sweep.MetricFailed, sweep.MetricUnprepared, sweep.MetricAtOdds, view.MetricLagSeconds, stream.MetricSnapshotFailures, audit.MetricMissing, audit.MetricUnpublishable,
-		audit.MetricAbandoned, audit.MetricMarkFailures, audit.MetricCanaryMissing, deadletter.MetricOpen, deadletter.MetricOldest, deadletter.MetricSpent,
+		sweep.MetricFound, sweep.MetricFailed, sweep.MetricUnprepared, sweep.MetricAtOdds, view.MetricLagSeconds,
+		stream.MetricSnapshotFailures, audit.MetricMissing, audit.MetricUnpublishable,
+		audit.MetricAbandoned, audit.MetricMarkFailures, audit.MetricCanaryMissing, deadletter.MetricOpen,
+		deadletter.MetricOldest, deadletter.MetricSpent,
 	} {
-		if !slices.ContainsFunc(own, func(a cloudwatchtypes.MetricAlarm) bool { return aws.ToString(a.MetricName) == name }) {
+		if !slices.ContainsFunc(
+			own, func(a cloudwatchtypes.MetricAlarm) bool { return aws.ToString(a.MetricName) == name },
+		) {
 			t.Errorf("no alarm watches %s", name)
 		}
 	}
@@ -430,11 +513,15 @@ func TestAlarms(t *testing.T) {
 				Timestamp: aws.Time(time.Now().Add(-time.Duration(ago*aws.ToInt32(a.Period)) * time.Second)),
 			})
 		}
-		if _, err := watch.PutMetricData(t.Context(), &cloudwatch.PutMetricDataInput{Namespace: a.Namespace, MetricData: data}); err != nil {
+		if _, err := watch.PutMetricData(
+			t.Context(), &cloudwatch.PutMetricDataInput{Namespace: a.Namespace, MetricData: data},
+		); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, aws.ToString(a.AlarmName)+" goes off", func() (cloudwatchtypes.StateValue, bool) {
-			out, err := watch.DescribeAlarms(t.Context(), &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{aws.ToString(a.AlarmName)}})
+			out, err := watch.DescribeAlarms(
+				t.Context(), &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{aws.ToString(a.AlarmName)}},
+			)
 			if err != nil || len(out.MetricAlarms) != 1 {
 				t.Fatalf("%+v, %v", out, err)
 			}
@@ -451,7 +538,9 @@ func TestAlarms(t *testing.T) {
 func collect(t *testing.T, mailbox string, waiting map[string]bool) {
 	t.Helper()
 	eventually(t, "messages of alarms", func() (map[string]bool, bool) {
-		out, err := stack.queues.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &mailbox, MaxNumberOfMessages: 10})
+		out, err := stack.queues.ReceiveMessage(
+			t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &mailbox, MaxNumberOfMessages: 10},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -461,7 +550,9 @@ func collect(t *testing.T, mailbox string, waiting map[string]bool) {
 				t.Errorf("told is %s", aws.ToString(m.Body))
 			}
 			delete(waiting, told.AlarmName)
-			if _, err := stack.queues.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: &mailbox, ReceiptHandle: m.ReceiptHandle}); err != nil {
+			if _, err := stack.queues.DeleteMessage(
+				t.Context(), &sqs.DeleteMessageInput{QueueUrl: &mailbox, ReceiptHandle: m.ReceiptHandle},
+			); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -469,17 +560,22 @@ func collect(t *testing.T, mailbox string, waiting map[string]bool) {
 	})
 }
 
-// pause stops a function's mapping from a queue; the test's end, or resume before it, lets it go on.
+// pause stops a function's mapping from a queue; the test's end, or resume before it, lets it go
+// on.
 func pause(t *testing.T, function string) (resume func()) {
 	t.Helper()
-	list, err := stack.functions.ListEventSourceMappings(t.Context(), &lambda.ListEventSourceMappingsInput{FunctionName: aws.String(stack.Stack + "-" + function)})
+	list, err := stack.functions.ListEventSourceMappings(
+		t.Context(), &lambda.ListEventSourceMappingsInput{FunctionName: aws.String(stack.Stack + "-" + function)},
+	)
 	if err != nil || len(list.EventSourceMappings) == 0 {
 		t.Fatalf("mappings of %s: %+v, %v", function, list, err)
 	}
 	one := func(id *string, enabled bool, state string) {
 		ctx, cancel := cleaning()
 		defer cancel()
-		if _, err := stack.functions.UpdateEventSourceMapping(ctx, &lambda.UpdateEventSourceMappingInput{UUID: id, Enabled: &enabled}); err != nil {
+		if _, err := stack.functions.UpdateEventSourceMapping(
+			ctx, &lambda.UpdateEventSourceMappingInput{UUID: id, Enabled: &enabled},
+		); err != nil {
 			t.Error(err)
 			return
 		}
@@ -501,17 +597,22 @@ func pause(t *testing.T, function string) (resume func()) {
 	return func() { set(true, "Enabled") }
 }
 
-// shortBudget makes the sweep look at orders that have stood still for a second; the real budget is longer than a run of the saga may take.
+// shortBudget makes the sweep look at orders that have stood still for a second; the real budget is
+// longer than a run of the saga may take.
 func shortBudget(t *testing.T) {
 	t.Helper()
 	setVariables(t, "sweep-orders", map[string]string{"ORDER_BUDGET_SECONDS": "1"})
 }
 
-// sweeps runs the sweep until it has acted on an order, and not once more: then it could close what it has just started. The stack's schedule may be faster.
+// sweeps runs the sweep until it has acted on an order, and not once more: then it could close what
+// it has just started. The stack's schedule may be faster.
 func sweeps(t *testing.T, c customer, standing order, stage sweep.Stage, action sweep.Action) {
 	t.Helper()
 	eventually(t, "the sweep has "+string(action)+" an order", func() (sweep.Summary, bool) {
-		out, err := stack.functions.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String(stack.Stack + "-sweep-orders"), Payload: []byte(`{}`)})
+		out, err := stack.functions.Invoke(
+			t.Context(),
+			&lambda.InvokeInput{FunctionName: aws.String(stack.Stack + "-sweep-orders"), Payload: []byte(`{}`)},
+		)
 		if err != nil || out.FunctionError != nil {
 			t.Fatalf("sweep: %v %s", err, out.Payload)
 		}
@@ -529,7 +630,10 @@ func sweeps(t *testing.T, c customer, standing order, stage sweep.Stage, action 
 func sweepsUntil(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	eventually(t, "the sweep has "+what, func() (string, bool) {
-		out, err := stack.functions.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String(stack.Stack + "-sweep-orders"), Payload: []byte(`{}`)})
+		out, err := stack.functions.Invoke(
+			t.Context(),
+			&lambda.InvokeInput{FunctionName: aws.String(stack.Stack + "-sweep-orders"), Payload: []byte(`{}`)},
+		)
 		if err != nil || out.FunctionError != nil {
 			t.Fatalf("sweep: %v %s", err, out.Payload)
 		}
@@ -537,7 +641,8 @@ func sweepsUntil(t *testing.T, what string, done func() bool) {
 	})
 }
 
-// An order of an erased customer that finish-erasure never came to is cancelled by the sweep, and refunded.
+// An order of an erased customer that finish-erasure never came to is cancelled by the sweep, and
+// refunded.
 func TestSweepCancelsWhatNobodyCanSend(t *testing.T) {
 	buyer := newCustomer(t, 1_000)
 	sku := newStock(t, 5)
@@ -549,14 +654,18 @@ func TestSweepCancelsWhatNobodyCanSend(t *testing.T) {
 	resume()
 	shortBudget(t)
 	sweepsUntil(t, "cancelled the order", func() bool { return buyer.order(t, placed.ID).Status == "cancelled" })
-	if got := buyer.order(t, placed.ID); got.Cancellation.Reason != "customer.erased" || got.Cancellation.By != "operator" {
+	if got := buyer.order(t, placed.ID); got.Cancellation.Reason != "customer.erased" ||
+		got.Cancellation.By != "operator" {
 		t.Errorf("cancellation is %+v", got.Cancellation)
 	}
 	history := buyer.history(t, placed.ID)
-	if types(history) != "order.placed order.started order.confirmed order.cancelling order.cancelled" || history[3].CausationID != "sweep-orders" {
+	if types(history) != "order.placed order.started order.confirmed order.cancelling order.cancelled" ||
+		history[3].CausationID != "sweep-orders" {
 		t.Errorf("history is %+v", history)
 	}
-	if got := must[parcel](t, http.StatusOK, get(stack.operator, "/shipments/"+shipment.ID(placed.ID, 1))); got.Status != "cancelled" {
+	if got := must[parcel](
+		t, http.StatusOK, get(stack.operator, "/shipments/"+shipment.ID(placed.ID, 1)),
+	); got.Status != "cancelled" {
 		t.Errorf("the shipment is %+v", got)
 	}
 	checkStock(t, sku, shop.Stock{OnHand: 5, Available: 5})
@@ -576,9 +685,12 @@ func TestSweepFollowsTheShipment(t *testing.T) {
 	takeMessage(t, stack.Outputs["FollowShipmentsQueueUrl"], p.ID)
 	resume()
 	shortBudget(t)
-	sweepsUntil(t, "told the order that it is on its way", func() bool { return buyer.order(t, placed.ID).Status == "shipped" })
+	sweepsUntil(
+		t, "told the order that it is on its way", func() bool { return buyer.order(t, placed.ID).Status == "shipped" },
+	)
 	history := buyer.history(t, placed.ID)
-	if types(history) != "order.placed order.started order.confirmed order.shipped" || history[3].CausationID != "sweep-orders" {
+	if types(history) != "order.placed order.started order.confirmed order.shipped" ||
+		history[3].CausationID != "sweep-orders" {
 		t.Errorf("history is %+v", history)
 	}
 	belongs(t, history, history[0].CorrelationID)
@@ -587,7 +699,8 @@ func TestSweepFollowsTheShipment(t *testing.T) {
 	hasStock(t, sku, shop.Stock{OnHand: 4, Available: 4})
 }
 
-// reservation is what stock has for an order, read from its stream: no answer of the API says whether it is closed.
+// reservation is what stock has for an order, read from its stream: no answer of the API says
+// whether it is closed.
 func reservation(t *testing.T, orderID string) stock.ReservationState {
 	t.Helper()
 	store := dynamostore.New(stack.tables, stack.Outputs["EventsTable"], es.NewRegistry(stock.Register))
@@ -598,7 +711,8 @@ func reservation(t *testing.T, orderID string) stock.ReservationState {
 	return state
 }
 
-// unclosed is an order that is on its way and whose reservation is not closed: commit-stock never hears of it.
+// unclosed is an order that is on its way and whose reservation is not closed: commit-stock never
+// hears of it.
 func unclosed(t *testing.T, buyer customer) (placed order, p parcel) {
 	t.Helper()
 	resume := pause(t, "commit-stock")
@@ -625,7 +739,8 @@ func TestSweepClosesTheReservation(t *testing.T) {
 	}
 }
 
-// And it is closed by the arrival where no sweep came in between: a delivered order is on no list of the sweep.
+// And it is closed by the arrival where no sweep came in between: a delivered order is on no list
+// of the sweep.
 func TestArrivalClosesTheReservation(t *testing.T) {
 	buyer := newCustomer(t, 1_000)
 	placed, p := unclosed(t, buyer)
@@ -657,7 +772,8 @@ func TestSweepStartsWhatWasLost(t *testing.T) {
 	checkStock(t, sku, shop.Stock{OnHand: 2, Available: 1, Reserved: 1})
 }
 
-// An order whose run is gone in the middle is closed by the sweep, and all that the run did or still caused is undone.
+// An order whose run is gone in the middle is closed by the sweep, and all that the run did or
+// still caused is undone.
 func TestSweepClosesWhatStandsStill(t *testing.T) {
 	buyer := newCustomer(t, 1_000)
 	sku := newStock(t, 2)
@@ -665,7 +781,8 @@ func TestSweepClosesWhatStandsStill(t *testing.T) {
 	placed := buyer.place(t, line(sku, 1, 100))
 	eventually(t, "the run waits for its stock", func() (string, bool) {
 		out, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
-			QueueUrl: aws.String(stack.Outputs["InventoryQueueUrl"]), AttributeNames: []sqstypes.QueueAttributeName{"ApproximateNumberOfMessages"},
+			QueueUrl:       aws.String(stack.Outputs["InventoryQueueUrl"]),
+			AttributeNames: []sqstypes.QueueAttributeName{"ApproximateNumberOfMessages"},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -678,7 +795,8 @@ func TestSweepClosesWhatStandsStill(t *testing.T) {
 		t.Fatal(err)
 	}
 	resume()
-	// The command outlives the run that sent it: what comes late is carried out, and undone with the rest.
+	// The command outlives the run that sent it: what comes late is carried out, and undone with
+	// the rest.
 	eventually(t, "the stock is reserved, though nobody waits for it", func() (shop.Stock, bool) {
 		s := must[shop.Stock](t, http.StatusOK, get(stack.operator, "/stock/"+sku))
 		return s, s.Reserved == 1

@@ -17,7 +17,8 @@ import (
 	"orderflow/shared/shop/money"
 )
 
-// An order of several lines, two of them of one SKU, is confirmed; stock, money, views and history agree about it.
+// An order of several lines, two of them of one SKU, is confirmed; stock, money, views and history
+// agree about it.
 func TestOrderIsConfirmed(t *testing.T) {
 	t.Parallel()
 	c := newCustomer(t, 10_000)
@@ -31,15 +32,18 @@ func TestOrderIsConfirmed(t *testing.T) {
 		t.Fatal(a)
 	}
 	placed := decode[order](t, a.body)
-	if a.header.Get("Location") != "/orders/"+placed.ID || a.header.Get("ETag") != `"1"` || a.header.Get("X-Correlation-ID") != correlation {
+	if a.header.Get("Location") != "/orders/"+placed.ID || a.header.Get("ETag") != `"1"` ||
+		a.header.Get("X-Correlation-ID") != correlation {
 		t.Errorf("headers are %v", a.header)
 	}
-	if placed.Status != "placed" || placed.Saga.State != "pending" || placed.Total != usd(total) || placed.CustomerID != c.id || placed.AccountID != c.account {
+	if placed.Status != "placed" || placed.Saga.State != "pending" || placed.Total != usd(total) ||
+		placed.CustomerID != c.id || placed.AccountID != c.account {
 		t.Errorf("accepted was %+v", placed)
 	}
 
 	got := c.ends(t, placed.ID, "confirmed")
-	if got.Payment == nil || got.Payment.ID == "" || got.Shipment == nil || got.Shipment.ID == "" || got.Shipment.TrackingNumber == "" {
+	if got.Payment == nil || got.Payment.ID == "" || got.Shipment == nil || got.Shipment.ID == "" ||
+		got.Shipment.TrackingNumber == "" {
 		t.Fatalf("payment %+v, shipment %+v", got.Payment, got.Shipment)
 	}
 	if got.Cancellation != nil || !cmp.Equal(got.Lines, lines) || got.ShippingAddress == nil ||
@@ -57,7 +61,8 @@ func TestOrderIsConfirmed(t *testing.T) {
 		t.Errorf("statistics are %+v", s)
 	}
 	listed := c.orders(t, "?status=confirmed")
-	if len(listed.Orders) != 1 || listed.Orders[0].ID != got.ID || listed.Orders[0].Total != usd(total) || listed.Orders[0].LineCount != 3 ||
+	if len(listed.Orders) != 1 || listed.Orders[0].ID != got.ID || listed.Orders[0].Total != usd(total) ||
+		listed.Orders[0].LineCount != 3 ||
 		listed.Orders[0].TrackingNumber != got.Shipment.TrackingNumber {
 		t.Errorf("listed is %+v", listed)
 	}
@@ -71,10 +76,12 @@ func TestOrderIsConfirmed(t *testing.T) {
 			t.Errorf("event %d is %+v", i, e)
 		}
 	}
-	if first, last := history[0].CausationID, history[2].CausationID; !strings.HasPrefix(first, "http/") || !strings.HasPrefix(last, got.Saga.ID+"/") {
+	if first, last := history[0].CausationID, history[2].CausationID; !strings.HasPrefix(first, "http/") ||
+		!strings.HasPrefix(last, got.Saga.ID+"/") {
 		t.Errorf("placed is caused by %s, confirmed by %s; the saga is %s", first, last, got.Saga.ID)
 	}
-	// The correlation id names all that followed, in every stream; the shipment's second commit says that it is prepared.
+	// The correlation id names all that followed, in every stream; the shipment's second commit
+	// says that it is prepared.
 	want := map[string]int{"order": 3, "reservation": 1, "payment": 1, "account": 1, "shipment": 2}
 	eventually(t, fmt.Sprintf("commits by category are %v", want), func() (map[string]int, bool) {
 		got := categories(commits(t, correlation))
@@ -132,7 +139,8 @@ func TestOrdersAreListed(t *testing.T) {
 	}
 }
 
-// An order that breaks a rule of the business ends cancelled for that reason, and everything that was done for it is undone.
+// An order that breaks a rule of the business ends cancelled for that reason, and everything that
+// was done for it is undone.
 func TestOrderIsCancelled(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -142,14 +150,24 @@ func TestOrderIsCancelled(t *testing.T) {
 		reason string
 		past   []string // categories in which something was done and undone
 	}{
-		{"out of stock", func(sku string) []shop.Line { return []shop.Line{line(sku, 11, 100)} }, nil, "stock.insufficient", nil},
 		{
-			"out of stock on two lines together", func(sku string) []shop.Line { return []shop.Line{line(sku, 6, 100), line(sku, 5, 100)} },
+			"out of stock", func(sku string) []shop.Line { return []shop.Line{line(sku, 11, 100)} }, nil,
+			"stock.insufficient", nil,
+		},
+		{
+			"out of stock on two lines together",
+			func(sku string) []shop.Line { return []shop.Line{line(sku, 6, 100), line(sku, 5, 100)} },
 			nil, "stock.insufficient", nil,
 		},
-		{"article that nobody counted", func(string) []shop.Line { return []shop.Line{line("e2e-"+ident.New(), 1, 100)} }, nil, "stock.insufficient", nil},
 		{
-			"insufficient funds", func(sku string) []shop.Line { return []shop.Line{line(sku, 1, 5_001), line(sku, 1, 5_001)} },
+			"article that nobody counted",
+			func(string) []shop.Line { return []shop.Line{line("e2e-"+ident.New(), 1, 100)} }, nil,
+			"stock.insufficient", nil,
+		},
+		{
+			"insufficient funds", func(sku string) []shop.Line {
+				return []shop.Line{line(sku, 1, 5_001), line(sku, 1, 5_001)}
+			},
 			nil, "account.insufficient-funds", []string{"reservation"},
 		},
 		{"no account in that currency", func(sku string) []shop.Line {
@@ -158,7 +176,9 @@ func TestOrderIsCancelled(t *testing.T) {
 		{
 			"country that is not served", func(sku string) []shop.Line { return []shop.Line{line(sku, 2, 100)} },
 			func(o object) {
-				o["shippingAddress"] = shop.Address{Recipient: "Test Person", Line1: "1 Test Street", PostalCode: "1", City: "McMurdo", Country: "AQ"}
+				o["shippingAddress"] = shop.Address{
+					Recipient: "Test Person", Line1: "1 Test Street", PostalCode: "1", City: "McMurdo", Country: "AQ",
+				}
 			},
 			"shipment.country-not-served", []string{"reservation", "payment"},
 		},
@@ -172,16 +192,21 @@ func TestOrderIsCancelled(t *testing.T) {
 				c.change(body)
 			}
 			correlation := "e2e-" + ident.New()
-			placed := must[order](t, http.StatusAccepted, post(buyer.token, "/orders", body).with("X-Correlation-ID", correlation))
+			placed := must[order](
+				t, http.StatusAccepted, post(buyer.token, "/orders", body).with("X-Correlation-ID", correlation),
+			)
 
 			got := buyer.ends(t, placed.ID, "cancelled")
-			if got.Cancellation == nil || got.Cancellation.Reason != c.reason || got.Cancellation.By != "saga" || got.Cancellation.Detail == "" {
+			if got.Cancellation == nil || got.Cancellation.Reason != c.reason || got.Cancellation.By != "saga" ||
+				got.Cancellation.Detail == "" {
 				t.Errorf("cancellation is %+v, want %s", got.Cancellation, c.reason)
 			}
 			if got.Payment != nil || got.Shipment != nil {
 				t.Errorf("payment %+v, shipment %+v", got.Payment, got.Shipment)
 			}
-			if h := types(buyer.history(t, got.ID)); h != "order.placed order.started order.cancelling order.cancelled" {
+			if h := types(buyer.history(
+				t, got.ID,
+			)); h != "order.placed order.started order.cancelling order.cancelled" {
 				t.Errorf("history is %s", h)
 			}
 			checkStock(t, sku, shop.Stock{OnHand: 10, Available: 10})
@@ -216,7 +241,8 @@ func TestOrderForNothingIsConfirmed(t *testing.T) {
 	checkStock(t, sku, shop.Stock{OnHand: 1, Reserved: 1})
 }
 
-// A customer cancels at once, while the saga works, or after it is through: either way all is as it was before.
+// A customer cancels at once, while the saga works, or after it is through: either way all is as it
+// was before.
 func TestCustomerCancels(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -246,10 +272,12 @@ func TestCustomerCancels(t *testing.T) {
 				t.Errorf("the answer is %+v", o)
 			}
 			got := buyer.ends(t, placed.ID, "cancelled")
-			if got.Cancellation == nil || got.Cancellation.Reason != "customer.request" || got.Cancellation.By != "customer" || got.Cancellation.Note != "changed my mind" {
+			if got.Cancellation == nil || got.Cancellation.Reason != "customer.request" ||
+				got.Cancellation.By != "customer" || got.Cancellation.Note != "changed my mind" {
 				t.Errorf("cancellation is %+v", got.Cancellation)
 			}
-			// A fulfilling run that was under way may have reserved or charged before it met the end of the order; it undoes that itself.
+			// A fulfilling run that was under way may have reserved or charged before it met the
+			// end of the order; it undoes that itself.
 			eventually(t, "stock and money are back", func() (shop.Stock, bool) {
 				s := must[shop.Stock](t, http.StatusOK, get(stack.operator, "/stock/"+sku))
 				return s, s == shop.Stock{OnHand: 4, Available: 4} && buyer.balance(t) == 5_000
@@ -259,9 +287,11 @@ func TestCustomerCancels(t *testing.T) {
 			// Again with the same key, with another, and by an operator: the order stays as it is.
 			before := types(buyer.history(t, got.ID))
 			for _, again := range []request{
-				cancel, post(buyer.token, "/orders/"+placed.ID+"/cancel", object{}), post(stack.operator, "/orders/"+placed.ID+"/cancel", object{"reason": "late"}),
+				cancel, post(buyer.token, "/orders/"+placed.ID+"/cancel", object{}),
+				post(stack.operator, "/orders/"+placed.ID+"/cancel", object{"reason": "late"}),
 			} {
-				if o := must[order](t, http.StatusAccepted, again); o.Status != "cancelled" || o.Version != got.Version || o.Cancellation.Reason != "customer.request" {
+				if o := must[order](t, http.StatusAccepted, again); o.Status != "cancelled" ||
+					o.Version != got.Version || o.Cancellation.Reason != "customer.request" {
 					t.Errorf("cancelled again, the order is %+v", o)
 				}
 			}

@@ -74,7 +74,8 @@ func TestBalanceOfThePast(t *testing.T) {
 	} {
 		answer := onceSettled(t, get(c.token, asOf(path, point)))
 		got := decode[moment](t, answer.body)
-		if got.Balance != want.Balance || got.Version != want.Version || got.ChangedAt == "" || answer.header.Get("ETag") != "" {
+		if got.Balance != want.Balance || got.Version != want.Version || got.ChangedAt == "" ||
+			answer.header.Get("ETag") != "" {
 			t.Errorf("as of %s: %s, want %+v", point, answer, want)
 		}
 	}
@@ -100,12 +101,14 @@ func TestOrderOfThePast(t *testing.T) {
 	if got := onceSettled(t, get(stack.operator, asOf(path, then.ChangedAt))); decode[moment](t, got.body) != then {
 		t.Errorf("as of %s: %s, want %+v", then.ChangedAt, got, then)
 	}
-	if got := must[moment](t, http.StatusOK, get(c.token, asOf(path, now.Version))); got.Status != "confirmed" || got.Payment == nil || got.Version != now.Version {
+	if got := must[moment](t, http.StatusOK, get(c.token, asOf(path, now.Version))); got.Status != "confirmed" ||
+		got.Payment == nil || got.Version != now.Version {
 		t.Errorf("as of version %d: %+v", now.Version, got)
 	}
 }
 
-// A long ledger leaves snapshots, which are used; broken by hand, they cost no more than a replay, and the next one mends them.
+// A long ledger leaves snapshots, which are used; broken by hand, they cost no more than a replay,
+// and the next one mends them.
 func TestSnapshots(t *testing.T) {
 	t.Parallel()
 	c := newCustomer(t, 1_000)
@@ -143,8 +146,13 @@ func TestSnapshots(t *testing.T) {
 	if got, want := state(newest).Balance, 1_000+newest.Head.Version()-2; got != want {
 		t.Errorf("the snapshot of %d events holds %d, want %d", newest.Head.Version(), got, want)
 	}
-	key := item{"stream": &dynamodbtypes.AttributeValueMemberS{Value: string(stream)}, "fold": &dynamodbtypes.AttributeValueMemberS{Value: account.Fold}}
-	raw, err := stack.tables.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String(stack.Outputs["SnapshotsTable"]), Key: key})
+	key := item{
+		"stream": &dynamodbtypes.AttributeValueMemberS{Value: string(stream)},
+		"fold":   &dynamodbtypes.AttributeValueMemberS{Value: account.Fold},
+	}
+	raw, err := stack.tables.GetItem(
+		t.Context(), &dynamodb.GetItemInput{TableName: aws.String(stack.Outputs["SnapshotsTable"]), Key: key},
+	)
 	if err != nil || len(raw.Item) == 0 {
 		t.Fatalf("%v, %v", raw, err)
 	}
@@ -162,7 +170,9 @@ func TestSnapshots(t *testing.T) {
 		t.Errorf("the balance is %d, want the %d of the snapshot", got, balance+50_000)
 	}
 	withdraw := func() movement {
-		return must[movement](t, http.StatusCreated, post(c.token, "/accounts/"+c.account+"/withdrawals", object{"amount": usd(1)}))
+		return must[movement](
+			t, http.StatusCreated, post(c.token, "/accounts/"+c.account+"/withdrawals", object{"amount": usd(1)}),
+		)
 	}
 	balance, version = balance-1, version+1
 	if got := withdraw(); got.Balance != usd(balance+50_000) {
@@ -171,7 +181,8 @@ func TestSnapshots(t *testing.T) {
 
 	// One that somebody has changed is noticed.
 	if _, err := stack.tables.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
-		TableName: aws.String(stack.Outputs["SnapshotsTable"]), Key: key, UpdateExpression: aws.String("SET #state = :state"),
+		TableName: aws.String(stack.Outputs["SnapshotsTable"]), Key: key,
+		UpdateExpression:          aws.String("SET #state = :state"),
 		ExpressionAttributeNames:  map[string]string{"#state": "state"},
 		ExpressionAttributeValues: item{":state": &dynamodbtypes.AttributeValueMemberS{Value: `{"balance":1}`}},
 	}); err != nil {
@@ -188,7 +199,9 @@ func TestSnapshots(t *testing.T) {
 	if got := state(kept(3 * account.Every)).Balance; got != balance {
 		t.Errorf("mended, the snapshot holds %d, want %d", got, balance)
 	}
-	if past := must[moment](t, http.StatusOK, get(c.token, asOf("/accounts/"+c.account, 2))); past.Balance != usd(1_000) {
+	if past := must[moment](
+		t, http.StatusOK, get(c.token, asOf("/accounts/"+c.account, 2)),
+	); past.Balance != usd(1_000) {
 		t.Errorf("as of version 2: %+v", past)
 	}
 }

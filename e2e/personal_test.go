@@ -24,8 +24,8 @@ import (
 	"orderflow/shared/kit/ident"
 )
 
-// What a person says of themselves can be read by those who may, and stands nowhere else in clear: not in a table, on the bus, in a run of the saga, in the
-// dead letters or in a log.
+// What a person says of themselves can be read by those who may, and stands nowhere else in clear:
+// not in a table, on the bus, in a run of the saga, in the dead letters or in a log.
 func TestPersonalDataIsNowhereInClear(t *testing.T) {
 	t.Parallel()
 	began := time.Now().Add(-time.Second)
@@ -42,8 +42,12 @@ func TestPersonalDataIsNowhereInClear(t *testing.T) {
 	if c.token, err = stack.CustomerToken(t.Context(), c.id); err != nil {
 		t.Fatal(err)
 	}
-	must[object](t, http.StatusCreated, post(c.token, "/customers", object{"name": name, "email": email + "@example.com"}))
-	c.account, _ = must[object](t, http.StatusCreated, post(c.token, "/accounts", object{"currency": "USD"}))["id"].(string)
+	must[object](
+		t, http.StatusCreated, post(c.token, "/customers", object{"name": name, "email": email + "@example.com"}),
+	)
+	c.account, _ = must[object](
+		t, http.StatusCreated, post(c.token, "/accounts", object{"currency": "USD"}),
+	)["id"].(string)
 	c.deposit(t, 1_000)
 	body := with(anOrder(onSale(t, line(newStock(t, 1), 1, 100))...), "shippingAddress", object{
 		"recipient": recipient, "line1": street, "line2": floor, "postalCode": code, "city": city,
@@ -105,19 +109,30 @@ type listener struct {
 func listen(t *testing.T) *listener {
 	t.Helper()
 	queue, arn := newQueue(t, "events.amazonaws.com")
-	rules, bus, rule := eventbridge.NewFromConfig(stack.config), aws.String(stack.Outputs["BusName"]), aws.String("e2e-"+ident.New())
-	made, err := rules.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: rule, EventBusName: bus, EventPattern: aws.String(`{"source":[{"prefix":""}]}`)})
+	rules, bus, rule := eventbridge.NewFromConfig(stack.config), aws.String(stack.Outputs["BusName"]),
+		aws.String("e2e-"+ident.New())
+	made, err := rules.PutRule(
+		t.Context(),
+		&eventbridge.PutRuleInput{
+			Name: rule, EventBusName: bus, EventPattern: aws.String(`{"source":[{"prefix":""}]}`),
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	target := eventbridgetypes.Target{Id: aws.String("listener"), Arn: &arn}
-	if _, err := rules.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: rule, EventBusName: bus, Targets: []eventbridgetypes.Target{target}}); err != nil {
+	if _, err := rules.PutTargets(
+		t.Context(),
+		&eventbridge.PutTargetsInput{Rule: rule, EventBusName: bus, Targets: []eventbridgetypes.Target{target}},
+	); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		ctx, cancel := cleaning()
 		defer cancel()
-		if _, err := rules.RemoveTargets(ctx, &eventbridge.RemoveTargetsInput{Rule: rule, EventBusName: bus, Ids: []string{*target.Id}}); err != nil {
+		if _, err := rules.RemoveTargets(
+			ctx, &eventbridge.RemoveTargetsInput{Rule: rule, EventBusName: bus, Ids: []string{*target.Id}},
+		); err != nil {
 			t.Error(err)
 		}
 		if _, err := rules.DeleteRule(ctx, &eventbridge.DeleteRuleInput{Name: rule, EventBusName: bus}); err != nil {
@@ -150,20 +165,25 @@ func (l *listener) drain(t *testing.T) {
 
 func (l *listener) receive(t *testing.T) int {
 	t.Helper()
-	out, err := stack.queues.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &l.queue, MaxNumberOfMessages: 10, WaitTimeSeconds: 1})
+	out, err := stack.queues.ReceiveMessage(
+		t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &l.queue, MaxNumberOfMessages: 10, WaitTimeSeconds: 1},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, m := range out.Messages {
 		l.heard = append(l.heard, aws.ToString(m.Body))
-		if _, err := stack.queues.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: &l.queue, ReceiptHandle: m.ReceiptHandle}); err != nil {
+		if _, err := stack.queues.DeleteMessage(
+			t.Context(), &sqs.DeleteMessageInput{QueueUrl: &l.queue, ReceiptHandle: m.ReceiptHandle},
+		); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return len(out.Messages)
 }
 
-// runs is all that Step Functions keeps of a run of the saga, by its name, or of any run, by its ARN.
+// runs is all that Step Functions keeps of a run of the saga, by its name, or of any run, by its
+// ARN.
 func runs(t *testing.T, name string) string {
 	t.Helper()
 	arn := name
@@ -175,7 +195,9 @@ func runs(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	all := []any{execution}
-	for pages := sfn.NewGetExecutionHistoryPaginator(stack.runs, &sfn.GetExecutionHistoryInput{ExecutionArn: &arn, IncludeExecutionData: aws.Bool(true)}); pages.HasMorePages(); {
+	for pages := sfn.NewGetExecutionHistoryPaginator(
+		stack.runs, &sfn.GetExecutionHistoryInput{ExecutionArn: &arn, IncludeExecutionData: aws.Bool(true)},
+	); pages.HasMorePages(); {
 		page, err := pages.NextPage(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -200,7 +222,9 @@ func logs(t *testing.T, since time.Time, mark string) string {
 	t.Helper()
 	client := cloudwatchlogs.NewFromConfig(stack.config)
 	var groups []string
-	for pages := cloudwatchlogs.NewDescribeLogGroupsPaginator(client, &cloudwatchlogs.DescribeLogGroupsInput{}); pages.HasMorePages(); {
+	for pages := cloudwatchlogs.NewDescribeLogGroupsPaginator(
+		client, &cloudwatchlogs.DescribeLogGroupsInput{},
+	); pages.HasMorePages(); {
 		page, err := pages.NextPage(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -236,7 +260,9 @@ func logs(t *testing.T, since time.Time, mark string) string {
 func dump(t *testing.T, output string) string {
 	t.Helper()
 	var all strings.Builder
-	for _, i := range scan(t, &dynamodb.ScanInput{TableName: aws.String(stack.Outputs[output]), ConsistentRead: aws.Bool(true)}) {
+	for _, i := range scan(
+		t, &dynamodb.ScanInput{TableName: aws.String(stack.Outputs[output]), ConsistentRead: aws.Bool(true)},
+	) {
 		write(&all, &dynamodbtypes.AttributeValueMemberM{Value: i})
 	}
 	return all.String()

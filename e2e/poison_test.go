@@ -16,7 +16,8 @@ import (
 	"orderflow/shared/kit/ident"
 )
 
-// A record of the events' stream that can't be read ends with both consumers' dead letters; orders go on beside it.
+// A record of the events' stream that can't be read ends with both consumers' dead letters; orders
+// go on beside it.
 func TestPoisonInTheStream(t *testing.T) {
 	t.Parallel()
 	s := func(v string) dynamodbtypes.AttributeValue { return &dynamodbtypes.AttributeValueMemberS{Value: v} }
@@ -25,7 +26,9 @@ func TestPoisonInTheStream(t *testing.T) {
 		return item{
 			"count": n("1"), "commit": s(ident.New()), "time": s("2026-01-02T03:04:05Z"),
 			"events": &dynamodbtypes.AttributeValueMemberL{Value: []dynamodbtypes.AttributeValue{
-				&dynamodbtypes.AttributeValueMemberM{Value: item{"type": s(eventType), "schema": n("1"), "data": s(data)}},
+				&dynamodbtypes.AttributeValueMemberM{
+					Value: item{"type": s(eventType), "schema": n("1"), "data": s(data)},
+				},
 			}},
 		}
 	}
@@ -34,7 +37,10 @@ func TestPoisonInTheStream(t *testing.T) {
 		item        item
 	}{
 		{"no commit at all", "order", item{"colour": s("red")}},
-		{"commit with a count that is wrong", "order.started", changed(commit("order.started", `{"sagaId":"x"}`), "count", n("3"))},
+		{
+			"commit with a count that is wrong", "order.started",
+			changed(commit("order.started", `{"sagaId":"x"}`), "count", n("3")),
+		},
 		{"event that nobody knows", "order.abducted", commit("order.abducted", `{}`)},
 		{"event whose data is no JSON", "order.started", commit("order.started", `{"sagaId":`)},
 		{"event of another shape", "order.started", commit("order.started", `{"sagaId":[1]}`)},
@@ -46,7 +52,9 @@ func TestPoisonInTheStream(t *testing.T) {
 			before := buyer.place(t, line(sku, 1, 100))
 			id := "order/" + ident.New()
 			c.item["stream"], c.item["version"] = s(id), n("1")
-			if _, err := stack.tables.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String(stack.Outputs["EventsTable"]), Item: c.item}); err != nil {
+			if _, err := stack.tables.PutItem(
+				t.Context(), &dynamodb.PutItemInput{TableName: aws.String(stack.Outputs["EventsTable"]), Item: c.item},
+			); err != nil {
 				t.Fatal(err)
 			}
 			after := buyer.place(t, line(sku, 1, 100))
@@ -54,7 +62,8 @@ func TestPoisonInTheStream(t *testing.T) {
 			buyer.ends(t, after.ID, "confirmed")
 			buyer.counts(t, 2, 0)
 			for _, consumer := range []string{"publish-events", "project-views"} {
-				if l := takeEntry(t, consumer, id); l.Kind != "record" || l.Topic != c.topic || l.Error == "" || l.RetryCount < 1 || l.FirstFailure.IsZero() {
+				if l := takeEntry(t, consumer, id); l.Kind != "record" || l.Topic != c.topic || l.Error == "" ||
+					l.RetryCount < 1 || l.FirstFailure.IsZero() {
 					t.Errorf("%s: the dead letter is %+v", consumer, l)
 				}
 			}
@@ -67,16 +76,20 @@ func changed(i item, name string, value dynamodbtypes.AttributeValue) item {
 	return i
 }
 
-// A message that can't be understood comes three times and is a dead letter then, with the consumer's own reason, while others pass. The queues' visibility, a minute and more, is
-// shortened for the test; it isn't shorter than a message takes, which would come twice then.
+// A message that can't be understood comes three times and is a dead letter then, with the
+// consumer's own reason, while others pass. The queues' visibility, a minute and more, is shortened
+// for the test; it isn't shorter than a message takes, which would come twice then.
 func TestPoisonInTheQueues(t *testing.T) {
 	buyer := newCustomer(t, 1_000)
 	sku := newStock(t, 2)
-	buyer.ends(t, buyer.place(t, line(sku, 1, 100)).ID, "confirmed") // the functions are warm: a cold start could take longer than the visibility
+	// the functions are warm: a cold start could take longer than the visibility
+	buyer.ends(t, buyer.place(t, line(sku, 1, 100)).ID, "confirmed")
 	mark := ident.New()
 	event := func(eventType string, version int) string {
-		return fmt.Sprintf(`{"detail-type":%q,"source":"order-service","detail":{"specversion":"1.0","id":"order/o@1","source":"order-service","type":%q,"subject":"order/o",`+
-			`"time":"2026-03-02T09:30:01Z","datacontenttype":"application/json","dataschema":"urn:orderflow:schema:%s:%d","dataversion":%d,"sequence":1,"data":{}},"mark":"`,
+		return fmt.Sprintf(`{"detail-type":%q,"source":"order-service","detail":{"specversion":"1.0",`+
+			`"id":"order/o@1","source":"order-service","type":%q,"subject":"order/o",`+
+			`"time":"2026-03-02T09:30:01Z","datacontenttype":"application/json",`+
+			`"dataschema":"urn:orderflow:schema:%s:%d","dataversion":%d,"sequence":1,"data":{}},"mark":"`,
 			eventType, eventType, eventType, version, version)
 	}
 	type body struct{ begins, reason string }
@@ -84,7 +97,10 @@ func TestPoisonInTheQueues(t *testing.T) {
 	bus := func(takes string) []body {
 		return []body{
 			{`no JSON "`, "no JSON from byte"},
-			{`{"detail-type":"order.placed","source":"order-service","mark":"`, `order.placed of "order-service" around`},
+			{
+				`{"detail-type":"order.placed","source":"order-service","mark":"`,
+				`order.placed of "order-service" around`,
+			},
 			{event("order.abducted", 1), "order/o@1 is order.abducted version 1"},
 			{event(takes, 99), "order/o@1 is " + takes + " version 99"},
 		}
@@ -101,7 +117,10 @@ func TestPoisonInTheQueues(t *testing.T) {
 		{"analyse-orders", "AnalyseOrdersQueueUrl", bus("order.placed")},
 		{"inventory-commands", "InventoryQueueUrl", []body{
 			{`no JSON "`, "no JSON from byte"},
-			{`{"version":1,"command":"steal.stock","orderId":"o","revision":1,"sagaId":"`, "message.command: expected value to be one of"},
+			{
+				`{"version":1,"command":"steal.stock","orderId":"o","revision":1,"sagaId":"`,
+				"message.command: expected value to be one of",
+			},
 			{`{"version":9,"command":"reserve.stock","orderId":"o","revision":1,"sagaId":"`, "version 9, known is 1"},
 		}},
 	}
@@ -118,7 +137,9 @@ func TestPoisonInTheQueues(t *testing.T) {
 		setQueue(t, url, visibility, "2")
 		for i, b := range q.bodies {
 			text := fmt.Sprintf(`%s%s-%d"}`, b.begins, mark, i)
-			if _, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &text}); err != nil {
+			if _, err := stack.queues.SendMessage(
+				t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &text},
+			); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -128,7 +149,8 @@ func TestPoisonInTheQueues(t *testing.T) {
 	for _, q := range queues {
 		for i, b := range q.bodies {
 			l := takeEntry(t, q.name, fmt.Sprintf("%s-%d", mark, i))
-			if l.RetryCount != 3 || !strings.Contains(l.Error, b.reason) || strings.Contains(l.Error, mark) || !l.LastFailure.After(l.FirstFailure) {
+			if l.RetryCount != 3 || !strings.Contains(l.Error, b.reason) || strings.Contains(l.Error, mark) ||
+				!l.LastFailure.After(l.FirstFailure) {
 				t.Errorf("%s: the dead letter of %s is %+v", q.name, b.begins, l)
 			}
 		}

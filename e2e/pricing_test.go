@@ -22,7 +22,8 @@ func reprice(t *testing.T, sku, version string, body object) {
 
 func unpriced(sku string, quantity int64) shop.Line { return shop.Line{SKU: sku, Quantity: quantity} }
 
-// The catalogue names the prices: nobody gets anything at another one, and an order keeps those that it was placed at.
+// The catalogue names the prices: nobody gets anything at another one, and an order keeps those
+// that it was placed at.
 func TestCatalogueNamesThePrices(t *testing.T) {
 	t.Parallel()
 	c := newCustomer(t, 10_000)
@@ -39,9 +40,14 @@ func TestCatalogueNamesThePrices(t *testing.T) {
 		code     string
 		location string
 	}{
-		{"for nothing", place(line(sku, 1, 0), line(other, 1, 999)), 409, "order.price-changed", "body.lines[0].unitPrice"},
 		{
-			"for less, by an operator", post(stack.operator, "/orders", with(anOrder(line(sku, 1, 1)), "customerId", c.id)),
+			"for nothing", place(line(sku, 1, 0), line(other, 1, 999)), 409, "order.price-changed",
+			"body.lines[0].unitPrice",
+		},
+		{
+			"for less, by an operator", post(
+				stack.operator, "/orders", with(anOrder(line(sku, 1, 1)), "customerId", c.id),
+			),
 			409, "order.price-changed", "body.lines[0].unitPrice",
 		},
 		{
@@ -86,8 +92,8 @@ func TestCatalogueNamesThePrices(t *testing.T) {
 	}
 }
 
-// A pricing system names prices, discounts and taxes of what is listed, and does nothing else. What the line comes to
-// is what is charged, counted and refunded.
+// A pricing system names prices, discounts and taxes of what is listed, and does nothing else. What
+// the line comes to is what is charged, counted and refunded.
 func TestPricingSystem(t *testing.T) {
 	t.Parallel()
 	token, err := stack.PricingToken(t.Context())

@@ -34,7 +34,8 @@ import (
 	"orderflow/shared/process/saga"
 )
 
-// newConsumer puts a consumer behind the stack's bus, as a shop does with a queue and a rule of its own. It returns its name and its queue.
+// newConsumer puts a consumer behind the stack's bus, as a shop does with a queue and a rule of its
+// own. It returns its name and its queue.
 func newConsumer(t *testing.T, pattern, mayReplay string) (name, url string) {
 	t.Helper()
 	events := eventbridge.NewFromConfig(stack.config)
@@ -45,13 +46,17 @@ func newConsumer(t *testing.T, pattern, mayReplay string) (name, url string) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := events.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: &name, EventBusName: bus, EventPattern: &pattern}); err != nil {
+	if _, err := events.PutRule(
+		t.Context(), &eventbridge.PutRuleInput{Name: &name, EventBusName: bus, EventPattern: &pattern},
+	); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		ctx, cancel := cleaning()
 		defer cancel()
-		_, targets := events.RemoveTargets(ctx, &eventbridge.RemoveTargetsInput{Rule: &name, EventBusName: bus, Ids: []string{"queue"}})
+		_, targets := events.RemoveTargets(
+			ctx, &eventbridge.RemoveTargetsInput{Rule: &name, EventBusName: bus, Ids: []string{"queue"}},
+		)
 		_, rule := events.DeleteRule(ctx, &eventbridge.DeleteRuleInput{Name: &name, EventBusName: bus})
 		if err := errors.Join(targets, rule); err != nil {
 			t.Error(err)
@@ -65,7 +70,8 @@ func newConsumer(t *testing.T, pattern, mayReplay string) (name, url string) {
 	return name, url
 }
 
-// delivered is an event as a queue gets it. Its detail is an envelope too, but all of it counts here.
+// delivered is an event as a queue gets it. Its detail is an envelope too, but all of it counts
+// here.
 type delivered = map[string]any
 
 func envelopeID(d delivered) string {
@@ -77,7 +83,9 @@ func envelopeID(d delivered) string {
 func take(t *testing.T, url string) (all []delivered) {
 	t.Helper()
 	for {
-		out, err := stack.queues.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10})
+		out, err := stack.queues.ReceiveMessage(
+			t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +94,9 @@ func take(t *testing.T, url string) (all []delivered) {
 		}
 		for _, m := range out.Messages {
 			all = append(all, decode[delivered](t, []byte(aws.ToString(m.Body))))
-			if _, err := stack.queues.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: m.ReceiptHandle}); err != nil {
+			if _, err := stack.queues.DeleteMessage(
+				t.Context(), &sqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: m.ReceiptHandle},
+			); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -106,7 +116,9 @@ type program struct{ path, state string }
 func newProgram(t *testing.T) program {
 	t.Helper()
 	p := program{path: filepath.Join(t.TempDir(), "orderflow"), state: t.TempDir()}
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", p.path, "../cmd/orderflow").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(
+		t.Context(), "go", "build", "-o", p.path, "../cmd/orderflow",
+	).CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 	return p
@@ -114,12 +126,15 @@ func newProgram(t *testing.T) program {
 
 func (p program) command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), p.path, append([]string{"--stack", stack.Stack, "events", "replay"}, args...)...)
+	cmd := exec.CommandContext(
+		t.Context(), p.path, append([]string{"--stack", stack.Stack, "events", "replay"}, args...)...,
+	)
 	cmd.Env = os.Environ()
 	return cmd
 }
 
-// replays runs a replay from the store to its end. What other tests have put into the table that nobody can read is told, and is no failure of this one.
+// replays runs a replay from the store to its end. What other tests have put into the table that
+// nobody can read is told, and is no failure of this one.
 func (p program) replays(t *testing.T, args ...string) (s replaySummary, said string) {
 	t.Helper()
 	cmd := p.command(t, append([]string{"--json", "--state", p.state}, args...)...)
@@ -138,7 +153,12 @@ func TestReplay(t *testing.T) {
 	cli := newProgram(t)
 	buyer := newCustomer(t, 100_000)
 	sku := newStock(t, 100)
-	name, url := newConsumer(t, `{"source":["order-service"],"detail-type":["order.placed",{"prefix":"order.cancell"}],"detail":{"dataversion":[1]}}`, consumerqueue.ReplayAllowed)
+	name, url := newConsumer(
+		t,
+		`{"source":["order-service"],"detail-type":["order.placed",{"prefix":"order.cancell"}],`+
+			`"detail":{"dataversion":[1]}}`,
+		consumerqueue.ReplayAllowed,
+	)
 	_, witness := newConsumer(t, `{"source":[{"prefix":""}]}`, consumerqueue.ReplayAllowed)
 	began := time.Now().UTC().Truncate(time.Second)
 
@@ -174,7 +194,8 @@ func TestReplay(t *testing.T) {
 	t.Run("dry run", func(t *testing.T) {
 		s, _ := cli.replays(t, window("--type", "order.placed,order.confirmed", "--dry-run")...)
 		placed := int64(len(orders))
-		if s.Counts.Selected["order.placed"] < placed || s.Counts.Unwanted["order.confirmed"] < placed || s.Counts.Unwanted["order.placed"] != 0 || len(s.Counts.Sent) > 0 {
+		if s.Counts.Selected["order.placed"] < placed || s.Counts.Unwanted["order.confirmed"] < placed ||
+			s.Counts.Unwanted["order.placed"] != 0 || len(s.Counts.Sent) > 0 {
 			t.Errorf("counted %+v", s.Counts)
 		}
 		if got := take(t, url); len(got) > 0 {
@@ -200,7 +221,9 @@ func TestReplay(t *testing.T) {
 		if !slices.ContainsFunc(atKill.Segments, func(s resume.Segment) bool { return !s.Done }) {
 			t.Fatal("nothing was left to resume")
 		}
-		refusal, err := cli.command(t, append(args, "--state", cli.state, "--type", "order.cancelled")...).CombinedOutput()
+		refusal, err := cli.command(
+			t, append(args, "--state", cli.state, "--type", "order.cancelled")...,
+		).CombinedOutput()
 		if err == nil || !strings.Contains(string(refusal), "begun with another --type") {
 			t.Errorf("with other arguments: %v, %s", err, refusal)
 		}
@@ -222,7 +245,8 @@ func TestReplay(t *testing.T) {
 				t.Errorf("%s came %d times", id, times[id])
 			}
 		}
-		// What came twice is what the killed run had sent of the pages that it had not noted, one for each segment.
+		// What came twice is what the killed run had sent of the pages that it had not noted, one
+		// for each segment.
 		if twice := int64(len(got)) - replay.Total(s.Counts.Sent); twice < 0 || twice > 8*replay.MaxBatch {
 			t.Errorf("%d messages for %d events", len(got), replay.Total(s.Counts.Sent))
 		}
@@ -239,7 +263,8 @@ func TestReplay(t *testing.T) {
 			t.Fatal(err)
 		}
 		var exit *exec.ExitError
-		if err := run.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 130 || !strings.Contains(said.String(), "give the same command again") {
+		if err := run.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 130 ||
+			!strings.Contains(said.String(), "give the same command again") {
 			t.Errorf("it ends with %v: %s", err, said.String())
 		}
 	})
@@ -263,7 +288,10 @@ func TestReplay(t *testing.T) {
 			{consumerqueue.TagReplay + "=never, since what it does reaches people", []string{"--consumer", mail}},
 			{"never, since what it does reaches people", []string{"--consumer", mail, "--archive"}},
 			{`"nobody"; the bus ` + stack.Outputs["BusName"] + " has ", []string{"--consumer", "nobody"}},
-			{`unknown event type "order.abducted"; published are account.deposited, `, window("--type", "order.abducted")},
+			{
+				`unknown event type "order.abducted"; published are account.deposited, `,
+				window("--type", "order.abducted"),
+			},
 			{"no time lies from", window("--to", "2000-01-01T00:00:00Z")},
 			{"keeps no archive", window("--archive")},
 			{"--type is not possible with --archive", window("--archive", "--type", "order.placed")},
@@ -277,11 +305,13 @@ func TestReplay(t *testing.T) {
 			t.Errorf("mail was replayed: %v", got)
 		}
 	})
-	// The runs that fulfilled and undid these orders are known by their names, so that none runs a second time.
+	// The runs that fulfilled and undid these orders are known by their names, so that none runs a
+	// second time.
 	t.Run("to the saga", func(t *testing.T) {
 		runs := executions(t)
 		s, _ := cli.replays(t, "--consumer", "start-saga", "--from", began.Format(time.RFC3339))
-		if s.Counts.Sent["order.placed"] < int64(len(orders)) || s.Counts.Sent["order.cancelling"] < 1 || s.Counts.Sent["order.confirmed"] > 0 {
+		if s.Counts.Sent["order.placed"] < int64(len(orders)) || s.Counts.Sent["order.cancelling"] < 1 ||
+			s.Counts.Sent["order.confirmed"] > 0 {
 			t.Errorf("counted %+v", s.Counts)
 		}
 		settled(t, stack.Outputs["StartSagaQueueUrl"])
@@ -292,10 +322,13 @@ func TestReplay(t *testing.T) {
 			t.Errorf("before it was %+v, now %+v", before, after)
 		}
 	})
-	// Step Functions forgets a name after 90 days, and then a replay starts a run again. Another machine of the same definition has forgotten all of them.
+	// Step Functions forgets a name after 90 days, and then a replay starts a run again. Another
+	// machine of the same definition has forgotten all of them.
 	t.Run("to a saga that has forgotten", func(t *testing.T) {
 		machine := forgetful(t)
-		closing := slices.IndexFunc(buyer.history(t, cancelled), func(e event) bool { return e.Type == "order.cancelling" })
+		closing := slices.IndexFunc(
+			buyer.history(t, cancelled), func(e event) bool { return e.Type == "order.cancelling" },
+		)
 		runs := []saga.Run{saga.Fulfil(orders[1]), saga.Fulfil(cancelled), saga.Undo(cancelled, int64(closing+1))}
 		for _, r := range runs {
 			started, err := stack.runs.StartExecution(t.Context(), &sfn.StartExecutionInput{
@@ -305,7 +338,9 @@ func TestReplay(t *testing.T) {
 				t.Fatal(err)
 			}
 			status := eventually(t, "run "+r.Name+" ends", func() (sfntypes.ExecutionStatus, bool) {
-				out, err := stack.runs.DescribeExecution(t.Context(), &sfn.DescribeExecutionInput{ExecutionArn: started.ExecutionArn})
+				out, err := stack.runs.DescribeExecution(
+					t.Context(), &sfn.DescribeExecutionInput{ExecutionArn: started.ExecutionArn},
+				)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -326,7 +361,8 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// sameAs compares what was replayed with what was delivered live. Only the emulator takes another time for an event's than the one that it was published with.
+// sameAs compares what was replayed with what was delivered live. Only the emulator takes another
+// time for an event's than the one that it was published with.
 func sameAs(t *testing.T, replayed, live delivered, name string) {
 	t.Helper()
 	if replayed["replay-name"] != name {
@@ -355,7 +391,10 @@ type standing struct {
 
 func state(t *testing.T, c customer, sku string, orders []string) standing {
 	t.Helper()
-	s := standing{Balance: c.balance(t), Stock: must[shop.Stock](t, 200, get(stack.operator, "/stock/"+sku)), Events: map[string]string{}}
+	s := standing{
+		Balance: c.balance(t), Stock: must[shop.Stock](t, 200, get(stack.operator, "/stock/"+sku)),
+		Events: map[string]string{},
+	}
 	for _, id := range orders {
 		s.Events[string(es.NewStreamID("order", id))] = types(c.history(t, id))
 	}
@@ -366,7 +405,9 @@ func state(t *testing.T, c customer, sku string, orders []string) standing {
 func executions(t *testing.T) map[string]bool {
 	t.Helper()
 	all := map[string]bool{}
-	for pages := sfn.NewListExecutionsPaginator(stack.runs, &sfn.ListExecutionsInput{StateMachineArn: aws.String(stack.Outputs["SagaArn"])}); pages.HasMorePages(); {
+	for pages := sfn.NewListExecutionsPaginator(
+		stack.runs, &sfn.ListExecutionsInput{StateMachineArn: aws.String(stack.Outputs["SagaArn"])},
+	); pages.HasMorePages(); {
 		out, err := pages.NextPage(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -381,9 +422,15 @@ func executions(t *testing.T) map[string]bool {
 // settled waits until a queue is empty and nobody works at a message of it.
 func settled(t *testing.T, url string) {
 	t.Helper()
-	waiting, hidden := sqstypes.QueueAttributeNameApproximateNumberOfMessages, sqstypes.QueueAttributeNameApproximateNumberOfMessagesNotVisible
+	waiting, hidden := sqstypes.QueueAttributeNameApproximateNumberOfMessages,
+		sqstypes.QueueAttributeNameApproximateNumberOfMessagesNotVisible
 	eventually(t, "the queue is empty", func() (map[string]string, bool) {
-		out, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{waiting, hidden}})
+		out, err := stack.queues.GetQueueAttributes(
+			t.Context(),
+			&sqs.GetQueueAttributesInput{
+				QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{waiting, hidden},
+			},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -394,12 +441,15 @@ func settled(t *testing.T, url string) {
 // forgetful makes a state machine of the saga's definition that has had no runs.
 func forgetful(t *testing.T) string {
 	t.Helper()
-	original, err := stack.runs.DescribeStateMachine(t.Context(), &sfn.DescribeStateMachineInput{StateMachineArn: aws.String(stack.Outputs["SagaArn"])})
+	original, err := stack.runs.DescribeStateMachine(
+		t.Context(), &sfn.DescribeStateMachineInput{StateMachineArn: aws.String(stack.Outputs["SagaArn"])},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	made, err := stack.runs.CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{
-		Name: aws.String("e2e-" + ident.New()), Definition: original.Definition, RoleArn: original.RoleArn, Type: original.Type,
+		Name: aws.String("e2e-" + ident.New()), Definition: original.Definition, RoleArn: original.RoleArn,
+		Type: original.Type,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -407,22 +457,26 @@ func forgetful(t *testing.T) string {
 	t.Cleanup(func() {
 		ctx, cancel := cleaning()
 		defer cancel()
-		if _, err := stack.runs.DeleteStateMachine(ctx, &sfn.DeleteStateMachineInput{StateMachineArn: made.StateMachineArn}); err != nil {
+		if _, err := stack.runs.DeleteStateMachine(
+			ctx, &sfn.DeleteStateMachineInput{StateMachineArn: made.StateMachineArn},
+		); err != nil {
 			t.Error(err)
 		}
 	})
 	return aws.ToString(made.StateMachineArn)
 }
 
-// A consumer's queue is deleted under its rule: the other consumers have their events, and those that the queue missed are replayed to it once it is there again. What
-// EventBridge can't deliver meanwhile is a dead letter of the rule on AWS, and dropped by the emulator.
+// A consumer's queue is deleted under its rule: the other consumers have their events, and those
+// that the queue missed are replayed to it once it is there again. What EventBridge can't deliver
+// meanwhile is a dead letter of the rule on AWS, and dropped by the emulator.
 func TestQueueDeletedUnderItsRule(t *testing.T) {
 	t.Parallel()
 	buyer := newCustomer(t, 1_000)
 	pattern := fmt.Sprintf(`{"source":["account-service"],"detail":{"subject":[%q]}}`, "account/"+buyer.account)
 	name, url := newConsumer(t, pattern, consumerqueue.ReplayAllowed)
 	_, witness := newConsumer(t, pattern, consumerqueue.ReplayAllowed)
-	// The account was opened and paid into before; that may reach the consumers, or have been published too early.
+	// The account was opened and paid into before; that may reach the consumers, or have been
+	// published too early.
 	first, missed := "account/"+buyer.account+"@3", "account/"+buyer.account+"@4"
 	arrives := func(queue, id string) {
 		t.Helper()
@@ -447,7 +501,12 @@ func TestQueueDeletedUnderItsRule(t *testing.T) {
 	}
 	deployAgain := func() {
 		t.Helper()
-		if _, err := stack.queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String(path.Base(url)), Attributes: attributes.Attributes, Tags: tags.Tags}); err != nil {
+		if _, err := stack.queues.CreateQueue(
+			t.Context(),
+			&sqs.CreateQueueInput{
+				QueueName: aws.String(path.Base(url)), Attributes: attributes.Attributes, Tags: tags.Tags,
+			},
+		); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -457,7 +516,9 @@ func TestQueueDeletedUnderItsRule(t *testing.T) {
 	buyer.deposit(t, 2)
 	arrives(witness, missed) // the other consumer goes on
 	deployAgain()
-	newProgram(t).replays(t, "--consumer", name, "--stream", "account/"+buyer.account, "--from", "1h", "--type", "account.deposited")
+	newProgram(t).replays(
+		t, "--consumer", name, "--stream", "account/"+buyer.account, "--from", "1h", "--type", "account.deposited",
+	)
 	var replayed []string
 	eventually(t, "the replay", func() ([]string, bool) {
 		for _, d := range take(t, url) {

@@ -25,13 +25,14 @@ import (
 	"orderflow/shared/shop/stock"
 )
 
-// A consumer of each version of order.cancelled gets the event once, as it knows it, live and replayed; a rule that matches nothing gets nothing, and that is
-// no failure of anybody.
+// A consumer of each version of order.cancelled gets the event once, as it knows it, live and
+// replayed; a rule that matches nothing gets nothing, and that is no failure of anybody.
 func TestTwoVersions(t *testing.T) {
 	t.Parallel()
 	cli := newProgram(t)
 	pattern := func(version string) string {
-		return `{"source":["order-service"],"detail-type":["order.cancelled"],"detail":{"dataversion":[` + version + `]}}`
+		return `{"source":["order-service"],"detail-type":["order.cancelled"],"detail":{"dataversion":[` + version +
+			`]}}`
 	}
 	old, oldQueue := newConsumer(t, pattern("1"), consumerqueue.ReplayAllowed)
 	current, currentQueue := newConsumer(t, pattern("2"), consumerqueue.ReplayAllowed)
@@ -47,7 +48,8 @@ func TestTwoVersions(t *testing.T) {
 		return envelope, data
 	}
 	versions := map[string]float64{oldQueue: 1, currentQueue: 2}
-	// got is what has come of the order, all of it in the queue's own version. Other tests cancel orders too.
+	// got is what has come of the order, all of it in the queue's own version. Other tests cancel
+	// orders too.
 	got := func(url string) (all []delivered) {
 		for _, d := range take(t, url) {
 			if !strings.HasPrefix(envelopeID(d), "order/"+placed.ID+"@") {
@@ -72,11 +74,15 @@ func TestTwoVersions(t *testing.T) {
 	if firstEnvelope["dataversion"] != 1.0 || firstData["reason"] != "stock.insufficient" {
 		t.Errorf("version 1 is %v", first)
 	}
-	if want := map[string]any{"kind": "stock", "code": "stock.insufficient"}; secondEnvelope["dataversion"] != 2.0 || !reflect.DeepEqual(secondData["reason"], want) {
+	if want := map[string]any{"kind": "stock", "code": "stock.insufficient"}; secondEnvelope["dataversion"] != 2.0 ||
+		!reflect.DeepEqual(secondData["reason"], want) {
 		t.Errorf("version 2 is %v", second)
 	}
 	if envelopeID(second) != envelopeID(first)+"/v2" || firstEnvelope["sequence"] != secondEnvelope["sequence"] {
-		t.Errorf("%s and %s have the sequences %v and %v", envelopeID(first), envelopeID(second), firstEnvelope["sequence"], secondEnvelope["sequence"])
+		t.Errorf(
+			"%s and %s have the sequences %v and %v", envelopeID(first), envelopeID(second), firstEnvelope["sequence"],
+			secondEnvelope["sequence"],
+		)
 	}
 	for name, c := range map[string]struct {
 		url  string
@@ -97,7 +103,8 @@ func TestTwoVersions(t *testing.T) {
 	}
 }
 
-// What breaks its contract ends in the dead letters of the consumer that it came to, with the place and the rule in the entry and in the log, and no value of the data.
+// What breaks its contract ends in the dead letters of the consumer that it came to, with the place
+// and the rule in the entry and in the log, and no value of the data.
 func TestBrokenContracts(t *testing.T) {
 	var envelope map[string]any
 	text, err := os.ReadFile(filepath.Join("..", "events", "samples", "order.placed", "v1.json"))
@@ -124,7 +131,10 @@ func TestBrokenContracts(t *testing.T) {
 		{func(e, _ map[string]any) {
 			e["dataversion"], e["dataschema"] = 7, "urn:orderflow:schema:order.placed:7"
 		}, 0, "order.placed version 7"},
-		{func(_, d map[string]any) { delete(d, "customerId") }, 0, "data: expected required property customerId to be present"},
+		{
+			func(_, d map[string]any) { delete(d, "customerId") }, 0,
+			"data: expected required property customerId to be present",
+		},
 		{func(_, d map[string]any) { d["total"] = secret }, 0, "data.total: expected object"},
 		{func(_, d map[string]any) { d["lines"] = []any{secret} }, 0, "data.lines[0]: expected object"},
 	} {
@@ -132,7 +142,9 @@ func TestBrokenContracts(t *testing.T) {
 		e["id"], d["note"] = "order/"+ident.New()+"@1", secret
 		c.change(e, d)
 		e["data"] = d
-		body, err := json.Marshal(map[string]any{"version": "0", "detail-type": e["type"], "source": "order-service", "detail": e})
+		body, err := json.Marshal(map[string]any{
+			"version": "0", "detail-type": e["type"], "source": "order-service", "detail": e,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +156,8 @@ func TestBrokenContracts(t *testing.T) {
 		sent[aws.ToString(out.MessageId)] = broken{event: fmt.Sprint(e["id"]), says: c.says}
 	}
 	for id, b := range sent {
-		if l := takeEntry(t, "start-saga", b.event); !strings.Contains(l.Error, b.says) || strings.Contains(l.Error, secret) || !strings.Contains(string(l.Message), secret) || l.RetryCount != 3 {
+		if l := takeEntry(t, "start-saga", b.event); !strings.Contains(l.Error, b.says) ||
+			strings.Contains(l.Error, secret) || !strings.Contains(string(l.Message), secret) || l.RetryCount != 3 {
 			t.Errorf("%q: the dead letter is %+v", b.says, l)
 		}
 		says, told := b.says, 0
@@ -163,11 +176,15 @@ func TestBrokenContracts(t *testing.T) {
 	}
 }
 
-// hurry lets a queue's messages come again after 2 seconds for the rest of the test, as TestPoisonInTheQueues does, and for why it may.
+// hurry lets a queue's messages come again after 2 seconds for the rest of the test, as
+// TestPoisonInTheQueues does, and for why it may.
 func hurry(t *testing.T, url string) {
 	t.Helper()
 	visibility := sqstypes.QueueAttributeNameVisibilityTimeout
-	attributes, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{visibility}})
+	attributes, err := stack.queues.GetQueueAttributes(
+		t.Context(),
+		&sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{visibility}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,8 +192,8 @@ func hurry(t *testing.T, url string) {
 	setQueue(t, url, visibility, "2")
 }
 
-// A command that breaks its schema has no effect, and the run that waits for it hears so at once: it asks again long before its minute is up, and what it asks for
-// is carried out.
+// A command that breaks its schema has no effect, and the run that waits for it hears so at once:
+// it asks again long before its minute is up, and what it asks for is carried out.
 func TestUnfitCommand(t *testing.T) {
 	buyer := newCustomer(t, 1_000)
 	sku := newStock(t, 2)
@@ -192,7 +209,9 @@ func TestUnfitCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	if _, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(string(text))}); err != nil {
+	if _, err := stack.queues.SendMessage(
+		t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(string(text))},
+	); err != nil {
 		t.Fatal(err)
 	}
 	resume()
@@ -201,19 +220,23 @@ func TestUnfitCommand(t *testing.T) {
 		t.Errorf("the run was told after %s", took)
 	}
 	checkStock(t, sku, shop.Stock{OnHand: 2, Reserved: 2})
-	if l := takeEntry(t, "inventory-commands", placed.ID); l.RetryCount != 3 || !strings.Contains(l.Error, "message: expected required property items") {
+	if l := takeEntry(t, "inventory-commands", placed.ID); l.RetryCount != 3 ||
+		!strings.Contains(l.Error, "message: expected required property items") {
 		t.Errorf("the dead letter is %+v", l)
 	}
 }
 
-// An event that is too large for the bus is one dead letter of publish-events. In the store it is small: what is the same a million times compresses well.
+// An event that is too large for the bus is one dead letter of publish-events. In the store it is
+// small: what is the same a million times compresses well.
 func TestOversizeEvent(t *testing.T) {
 	t.Parallel()
 	id := ident.New()
 	appendEvent(t, es.NewStreamID(stock.ReservationCategory, id), "stock.refused", stock.Refused{
-		ReservationID: id, OrderID: ident.New(), Code: stock.ErrInsufficient.Code(), Detail: strings.Repeat("x", eventbus.MaxBytes),
+		ReservationID: id, OrderID: ident.New(), Code: stock.ErrInsufficient.Code(),
+		Detail: strings.Repeat("x", eventbus.MaxBytes),
 	})
-	if l := takeEntry(t, "publish-events", id); l.Kind != "record" || !strings.Contains(l.Error, "a bus takes 1000000") || len(l.Error) > 1_000 {
+	if l := takeEntry(t, "publish-events", id); l.Kind != "record" ||
+		!strings.Contains(l.Error, "a bus takes 1000000") || len(l.Error) > 1_000 {
 		t.Errorf("the dead letter is %+v", l)
 	}
 }

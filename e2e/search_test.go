@@ -41,10 +41,12 @@ import (
 
 type moneyOf = money.Money
 
-// content is all that lies in one of the stack's places. What is packed in it is unpacked behind it.
+// content is all that lies in one of the stack's places. What is packed in it is unpacked behind
+// it.
 type content struct{ place, text string }
 
-// everything is what the stack keeps: its tables, queues, user pool, and of its logs and runs what is younger than since. Messages stay in their queues.
+// everything is what the stack keeps: its tables, queues, user pool, and of its logs and runs what
+// is younger than since. Messages stay in their queues.
 func everything(t *testing.T, since time.Time) []content {
 	t.Helper()
 	var all []content
@@ -100,7 +102,9 @@ func tables(t *testing.T) []string {
 func queueNames(t *testing.T) []string {
 	t.Helper()
 	var names []string
-	for pages := sqs.NewListQueuesPaginator(stack.queues, &sqs.ListQueuesInput{QueueNamePrefix: aws.String(stack.Stack + "-")}); pages.HasMorePages(); {
+	for pages := sqs.NewListQueuesPaginator(
+		stack.queues, &sqs.ListQueuesInput{QueueNamePrefix: aws.String(stack.Stack + "-")},
+	); pages.HasMorePages(); {
 		page, err := pages.NextPage(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -110,7 +114,8 @@ func queueNames(t *testing.T) []string {
 		}
 	}
 	for output, url := range stack.Outputs {
-		if strings.HasSuffix(output, "Url") && output != "ApiUrl" && !slices.Contains(names, url[strings.LastIndexByte(url, '/')+1:]) {
+		if strings.HasSuffix(output, "Url") && output != "ApiUrl" &&
+			!slices.Contains(names, url[strings.LastIndexByte(url, '/')+1:]) {
 			t.Errorf("queue %s is not listed", url)
 		}
 	}
@@ -125,7 +130,10 @@ func queueContent(t *testing.T, name string) content {
 		t.Fatal(err)
 	}
 	waiting := sqstypes.QueueAttributeNameApproximateNumberOfMessages
-	attributes, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: found.QueueUrl, AttributeNames: []sqstypes.QueueAttributeName{waiting}})
+	attributes, err := stack.queues.GetQueueAttributes(
+		t.Context(),
+		&sqs.GetQueueAttributesInput{QueueUrl: found.QueueUrl, AttributeNames: []sqstypes.QueueAttributeName{waiting}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +145,8 @@ func queueContent(t *testing.T, name string) content {
 	eventually(t, "messages of "+name, func() (int, bool) {
 		out, err := stack.queues.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{
 			QueueUrl: found.QueueUrl, MaxNumberOfMessages: 10, VisibilityTimeout: 60,
-			MessageAttributeNames: []string{"All"}, MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{"All"},
+			MessageAttributeNames:       []string{"All"},
+			MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{"All"},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -147,7 +156,9 @@ func queueContent(t *testing.T, name string) content {
 	})
 	var all strings.Builder
 	for _, m := range messages {
-		if _, err := stack.queues.ChangeMessageVisibility(t.Context(), &sqs.ChangeMessageVisibilityInput{QueueUrl: found.QueueUrl, ReceiptHandle: m.ReceiptHandle}); err != nil {
+		if _, err := stack.queues.ChangeMessageVisibility(
+			t.Context(), &sqs.ChangeMessageVisibilityInput{QueueUrl: found.QueueUrl, ReceiptHandle: m.ReceiptHandle},
+		); err != nil {
 			t.Fatal(err)
 		}
 		all.WriteString(aws.ToString(m.Body) + "\n" + text(t, m) + "\n")
@@ -155,11 +166,14 @@ func queueContent(t *testing.T, name string) content {
 	return content{"queue " + name, unpacked(all.String())}
 }
 
-// logGroups are the last parts of the names of the stack's groups: of each function, the saga and the API.
+// logGroups are the last parts of the names of the stack's groups: of each function, the saga and
+// the API.
 func logGroups(t *testing.T) []string {
 	t.Helper()
 	var groups []string
-	for pages := cloudwatchlogs.NewDescribeLogGroupsPaginator(cloudwatchlogs.NewFromConfig(stack.config), &cloudwatchlogs.DescribeLogGroupsInput{}); pages.HasMorePages(); {
+	for pages := cloudwatchlogs.NewDescribeLogGroupsPaginator(
+		cloudwatchlogs.NewFromConfig(stack.config), &cloudwatchlogs.DescribeLogGroupsInput{},
+	); pages.HasMorePages(); {
 		page, err := pages.NextPage(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -184,7 +198,9 @@ func logContent(t *testing.T, since time.Time, group string) content {
 	}
 	var all strings.Builder
 	in := &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &group, StartTime: aws.Int64(since.UnixMilli())}
-	for pages := cloudwatchlogs.NewFilterLogEventsPaginator(cloudwatchlogs.NewFromConfig(stack.config), in); pages.HasMorePages(); {
+	for pages := cloudwatchlogs.NewFilterLogEventsPaginator(
+		cloudwatchlogs.NewFromConfig(stack.config), in,
+	); pages.HasMorePages(); {
 		page, err := pages.NextPage(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -216,11 +232,14 @@ func machines(t *testing.T) []string {
 	return arns
 }
 
-// runContent is all that Step Functions keeps of the machine's runs that started since: input, output, and each event of their histories.
+// runContent is all that Step Functions keeps of the machine's runs that started since: input,
+// output, and each event of their histories.
 func runContent(t *testing.T, since time.Time, machine string) content {
 	t.Helper()
 	var all strings.Builder
-	for pages := sfn.NewListExecutionsPaginator(stack.runs, &sfn.ListExecutionsInput{StateMachineArn: &machine}); pages.HasMorePages(); {
+	for pages := sfn.NewListExecutionsPaginator(
+		stack.runs, &sfn.ListExecutionsInput{StateMachineArn: &machine},
+	); pages.HasMorePages(); {
 		page, err := pages.NextPage(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -238,7 +257,9 @@ func poolContent(t *testing.T) content {
 	t.Helper()
 	var all strings.Builder
 	in := &cognitoidentityprovider.ListUsersInput{UserPoolId: aws.String(stack.Outputs["UserPoolId"])}
-	for pages := cognitoidentityprovider.NewListUsersPaginator(cognitoidentityprovider.NewFromConfig(stack.config), in); pages.HasMorePages(); {
+	for pages := cognitoidentityprovider.NewListUsersPaginator(
+		cognitoidentityprovider.NewFromConfig(stack.config), in,
+	); pages.HasMorePages(); {
 		page, err := pages.NextPage(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -256,8 +277,10 @@ func poolContent(t *testing.T) content {
 func commitsOf(t *testing.T, stream string) string {
 	t.Helper()
 	out, err := stack.tables.Query(t.Context(), &dynamodb.QueryInput{
-		TableName: aws.String(stack.Outputs["EventsTable"]), ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("#s = :s"),
-		ExpressionAttributeNames: map[string]string{"#s": "stream"}, ExpressionAttributeValues: item{":s": &dynamodbtypes.AttributeValueMemberS{Value: stream}},
+		TableName: aws.String(stack.Outputs["EventsTable"]), ConsistentRead: aws.Bool(true),
+		KeyConditionExpression:    aws.String("#s = :s"),
+		ExpressionAttributeNames:  map[string]string{"#s": "stream"},
+		ExpressionAttributeValues: item{":s": &dynamodbtypes.AttributeValueMemberS{Value: stream}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -279,12 +302,16 @@ type archive struct {
 func newArchive(t *testing.T) archive {
 	t.Helper()
 	a := archive{rules: eventbridge.NewFromConfig(stack.config), began: time.Now().Add(-time.Minute)}
-	bus, err := a.rules.DescribeEventBus(t.Context(), &eventbridge.DescribeEventBusInput{Name: aws.String(stack.Outputs["BusName"])})
+	bus, err := a.rules.DescribeEventBus(
+		t.Context(), &eventbridge.DescribeEventBusInput{Name: aws.String(stack.Outputs["BusName"])},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	name := aws.String("e2e-" + unique())
-	created, err := a.rules.CreateArchive(t.Context(), &eventbridge.CreateArchiveInput{ArchiveName: name, EventSourceArn: bus.Arn})
+	created, err := a.rules.CreateArchive(
+		t.Context(), &eventbridge.CreateArchiveInput{ArchiveName: name, EventSourceArn: bus.Arn},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,8 +331,9 @@ func (a archive) replayed(t *testing.T) content {
 	t.Helper()
 	to, name := listen(t), aws.String("e2e-"+unique())
 	if _, err := a.rules.StartReplay(t.Context(), &eventbridge.StartReplayInput{
-		ReplayName: name, EventSourceArn: &a.arn, EventStartTime: &a.began, EventEndTime: aws.Time(time.Now().Add(time.Minute)),
-		Destination: &eventbridgetypes.ReplayDestination{Arn: &a.bus, FilterArns: []string{to.rule}},
+		ReplayName: name, EventSourceArn: &a.arn, EventStartTime: &a.began,
+		EventEndTime: aws.Time(time.Now().Add(time.Minute)),
+		Destination:  &eventbridgetypes.ReplayDestination{Arn: &a.bus, FilterArns: []string{to.rule}},
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -326,7 +354,8 @@ var (
 	sealedForm = regexp.MustCompile(`pd1:[A-Za-z0-9+/]+={0,2}`)
 )
 
-// unpacked is a text with, behind it, what is compressed in it: as it stands there in base64, for binary attributes are written so.
+// unpacked is a text with, behind it, what is compressed in it: as it stands there in base64, for
+// binary attributes are written so.
 func unpacked(text string) string {
 	var all strings.Builder
 	all.WriteString(text)
@@ -377,8 +406,12 @@ var disguises = map[string]func(string) string{
 	"percent-encoded":             url.QueryEscape,
 	"percent-encoded, for a path": url.PathEscape,
 	"in hexadecimal":              func(s string) string { return hex.EncodeToString([]byte(s)) },
-	"in base64":                   func(s string) string { return base64.StdEncoding.EncodeToString([]byte("a?" + s + "~")) },
-	"in base64 for URLs":          func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte("a" + s)) },
+	"in base64": func(s string) string {
+		return base64.StdEncoding.EncodeToString([]byte("a?" + s + "~"))
+	},
+	"in base64 for URLs": func(s string) string {
+		return base64.RawURLEncoding.EncodeToString([]byte("a" + s))
+	},
 	"compressed by gzip, in base64": func(s string) string {
 		var b bytes.Buffer
 		w := gzip.NewWriter(&b)
@@ -413,7 +446,8 @@ func search(all []content, texts []string) (found []finding) {
 
 var escapes = regexp.MustCompile(`\\+u[0-9a-fA-F]{4}`)
 
-// unescaped is a text with the letters that JSON's escapes stand for, however often it was put into JSON.
+// unescaped is a text with the letters that JSON's escapes stand for, however often it was put into
+// JSON.
 func unescaped(text string) string {
 	return escapes.ReplaceAllStringFunc(text, func(escape string) string {
 		code, err := strconv.ParseUint(escape[len(escape)-4:], 16, 16)
@@ -430,7 +464,8 @@ func holds(content, lower, text string) bool {
 			return true
 		}
 	}
-	// In base64 a text has three forms, by its place modulo 3. The letters at either end that other bytes share are left out.
+	// In base64 a text has three forms, by its place modulo 3. The letters at either end that other
+	// bytes share are left out.
 	for ahead := range 3 {
 		for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 			form := encoding.EncodeToString(append(make([]byte, ahead), text...))
@@ -442,14 +477,17 @@ func holds(content, lower, text string) bool {
 	return false
 }
 
-// controls are texts that a test has planted itself, one for each form, and all of them in each of the places.
+// controls are texts that a test has planted itself, one for each form, and all of them in each of
+// the places.
 type controls struct {
 	needles map[string]string // by form
 	places  []string
 }
 
-// plantControls puts the controls into every table, every dead letter queue, every log group, a run, the archive and the user pool. Into the events they come
-// as a name that nobody has sealed, which also brings them on the bus. The test's end takes away what it can; takeLetters has to be called before.
+// plantControls puts the controls into every table, every dead letter queue, every log group, a
+// run, the archive and the user pool. Into the events they come as a name that nobody has sealed,
+// which also brings them on the bus. The test's end takes away what it can; takeLetters has to be
+// called before.
 func plantControls(t *testing.T) (c controls, takeLetters func()) {
 	t.Helper()
 	c = controls{needles: map[string]string{}}
@@ -461,7 +499,10 @@ func plantControls(t *testing.T) (c controls, takeLetters func()) {
 	payload, id := text(t, disguised), "e2e-control-"+unique()
 
 	heard := listen(t)
-	appendEvent(t, es.NewStreamID(domain.Category, id), "customer.registered", domain.Registered{CustomerID: id, Name: personal.Sealed(payload), Email: "pd1:"})
+	appendEvent(
+		t, es.NewStreamID(domain.Category, id), "customer.registered",
+		domain.Registered{CustomerID: id, Name: personal.Sealed(payload), Email: "pd1:"},
+	)
 	heard.event(t, "customer.registered", id)
 	c.places = append(c.places, "table "+stack.Outputs["EventsTable"], "archive")
 
@@ -486,13 +527,17 @@ func plantControls(t *testing.T) (c controls, takeLetters func()) {
 		row["control"] = &dynamodbtypes.AttributeValueMemberM{Value: item{"in": &dynamodbtypes.AttributeValueMemberL{
 			Value: []dynamodbtypes.AttributeValue{&dynamodbtypes.AttributeValueMemberS{Value: payload}},
 		}}}
-		if _, err := stack.tables.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: row}); err != nil {
+		if _, err := stack.tables.PutItem(
+			t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: row},
+		); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() {
 			ctx, cancel := cleaning()
 			defer cancel()
-			if _, err := stack.tables.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &table, Key: key}); err != nil {
+			if _, err := stack.tables.DeleteItem(
+				ctx, &dynamodb.DeleteItemInput{TableName: &table, Key: key},
+			); err != nil {
 				t.Error(err)
 			}
 		})
@@ -500,7 +545,9 @@ func plantControls(t *testing.T) (c controls, takeLetters func()) {
 	}
 
 	for _, url := range deadLetterQueues() {
-		if _, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(id + payload)}); err != nil {
+		if _, err := stack.queues.SendMessage(
+			t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(id + payload)},
+		); err != nil {
 			t.Fatal(err)
 		}
 		c.places = append(c.places, "queue "+url[strings.LastIndexByte(url, '/')+1:])
@@ -508,30 +555,38 @@ func plantControls(t *testing.T) (c controls, takeLetters func()) {
 
 	logs := cloudwatchlogs.NewFromConfig(stack.config)
 	for _, group := range logGroups(t) {
-		if _, err := logs.CreateLogStream(t.Context(), &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &group, LogStreamName: &id}); err != nil {
+		if _, err := logs.CreateLogStream(
+			t.Context(), &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &group, LogStreamName: &id},
+		); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() {
 			ctx, cancel := cleaning()
 			defer cancel()
-			if _, err := logs.DeleteLogStream(ctx, &cloudwatchlogs.DeleteLogStreamInput{LogGroupName: &group, LogStreamName: &id}); err != nil {
+			if _, err := logs.DeleteLogStream(
+				ctx, &cloudwatchlogs.DeleteLogStreamInput{LogGroupName: &group, LogStreamName: &id},
+			); err != nil {
 				t.Error(err)
 			}
 		})
 		if _, err := logs.PutLogEvents(t.Context(), &cloudwatchlogs.PutLogEventsInput{
-			LogGroupName: &group, LogStreamName: &id, LogEvents: []logstypes.InputLogEvent{{Message: &payload, Timestamp: aws.Int64(time.Now().UnixMilli())}},
+			LogGroupName: &group, LogStreamName: &id,
+			LogEvents: []logstypes.InputLogEvent{{Message: &payload, Timestamp: aws.Int64(time.Now().UnixMilli())}},
 		}); err != nil {
 			t.Fatal(err)
 		}
 		c.places = append(c.places, "log "+group)
 	}
 
-	role, err := stack.runs.DescribeStateMachine(t.Context(), &sfn.DescribeStateMachineInput{StateMachineArn: aws.String(stack.Outputs["SagaArn"])})
+	role, err := stack.runs.DescribeStateMachine(
+		t.Context(), &sfn.DescribeStateMachineInput{StateMachineArn: aws.String(stack.Outputs["SagaArn"])},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	machine, err := stack.runs.CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{
-		Name: aws.String(stack.Stack + "-" + id), RoleArn: role.RoleArn, Definition: aws.String(`{"StartAt":"Done","States":{"Done":{"Type":"Succeed"}}}`),
+		Name: aws.String(stack.Stack + "-" + id), RoleArn: role.RoleArn,
+		Definition: aws.String(`{"StartAt":"Done","States":{"Done":{"Type":"Succeed"}}}`),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -539,18 +594,23 @@ func plantControls(t *testing.T) (c controls, takeLetters func()) {
 	t.Cleanup(func() {
 		ctx, cancel := cleaning()
 		defer cancel()
-		if _, err := stack.runs.DeleteStateMachine(ctx, &sfn.DeleteStateMachineInput{StateMachineArn: machine.StateMachineArn}); err != nil {
+		if _, err := stack.runs.DeleteStateMachine(
+			ctx, &sfn.DeleteStateMachineInput{StateMachineArn: machine.StateMachineArn},
+		); err != nil {
 			t.Error(err)
 		}
 	})
-	if _, err := stack.runs.StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: machine.StateMachineArn, Input: &payload}); err != nil {
+	if _, err := stack.runs.StartExecution(
+		t.Context(), &sfn.StartExecutionInput{StateMachineArn: machine.StateMachineArn, Input: &payload},
+	); err != nil {
 		t.Fatal(err)
 	}
 	c.places = append(c.places, "runs of "+aws.ToString(machine.StateMachineArn))
 
 	pool := cognitoidentityprovider.NewFromConfig(stack.config)
 	if _, err := pool.AdminCreateUser(t.Context(), &cognitoidentityprovider.AdminCreateUserInput{
-		UserPoolId: aws.String(stack.Outputs["UserPoolId"]), Username: &id, MessageAction: cognitotypes.MessageActionTypeSuppress,
+		UserPoolId: aws.String(stack.Outputs["UserPoolId"]), Username: &id,
+		MessageAction:  cognitotypes.MessageActionTypeSuppress,
 		UserAttributes: []cognitotypes.AttributeType{{Name: aws.String("name"), Value: &payload}},
 	}); err != nil {
 		t.Fatal(err)
@@ -558,7 +618,12 @@ func plantControls(t *testing.T) (c controls, takeLetters func()) {
 	t.Cleanup(func() {
 		ctx, cancel := cleaning()
 		defer cancel()
-		if _, err := pool.AdminDeleteUser(ctx, &cognitoidentityprovider.AdminDeleteUserInput{UserPoolId: aws.String(stack.Outputs["UserPoolId"]), Username: &id}); err != nil {
+		if _, err := pool.AdminDeleteUser(
+			ctx,
+			&cognitoidentityprovider.AdminDeleteUserInput{
+				UserPoolId: aws.String(stack.Outputs["UserPoolId"]), Username: &id,
+			},
+		); err != nil {
 			t.Error(err)
 		}
 	})
@@ -574,13 +639,20 @@ func plantControls(t *testing.T) (c controls, takeLetters func()) {
 func dataKeys(t *testing.T) map[string]personal.Key {
 	t.Helper()
 	unwrap, keys := kms.NewFromConfig(stack.config), map[string]personal.Key{}
-	for _, row := range scan(t, &dynamodb.ScanInput{TableName: aws.String(stack.Outputs["KeysTable"]), ConsistentRead: aws.Bool(true)}) {
+	for _, row := range scan(
+		t, &dynamodb.ScanInput{TableName: aws.String(stack.Outputs["KeysTable"]), ConsistentRead: aws.Bool(true)},
+	) {
 		subject, _ := row["subject"].(*dynamodbtypes.AttributeValueMemberS)
 		wrapped, _ := row["wrapped"].(*dynamodbtypes.AttributeValueMemberB)
 		if subject == nil || wrapped == nil {
 			continue
 		}
-		out, err := unwrap.Decrypt(t.Context(), &kms.DecryptInput{CiphertextBlob: wrapped.Value, EncryptionContext: map[string]string{"subject": subject.Value}})
+		out, err := unwrap.Decrypt(
+			t.Context(),
+			&kms.DecryptInput{
+				CiphertextBlob: wrapped.Value, EncryptionContext: map[string]string{"subject": subject.Value},
+			},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -602,12 +674,15 @@ func sealedIn(all []content) []string {
 	return slices.Sorted(maps.Keys(set))
 }
 
-// openAll tries each key on each sealed text, as its own subject's and as the one named, in every field. It gives what was opened.
+// openAll tries each key on each sealed text, as its own subject's and as the one named, in every
+// field. It gives what was opened.
 func openAll(keys map[string]personal.Key, subject string, sealed []string) map[string]string {
 	opened := map[string]string{}
 	for owner, key := range keys {
 		for _, text := range sealed {
-			for _, field := range []string{domain.NameField, domain.EmailField, ordering.AddressField, ordering.NoteField} {
+			for _, field := range []string{
+				domain.NameField, domain.EmailField, ordering.AddressField, ordering.NoteField,
+			} {
 				for _, of := range []string{owner, subject} {
 					if plain, err := key.Open(of, field, personal.Sealed(text)); err == nil {
 						opened[text] = string(plain)

@@ -79,7 +79,8 @@ func hasStock(t *testing.T, sku string, want shop.Stock) {
 	})
 }
 
-// belongs checks that every event of an order belongs with the request that placed it, whoever caused it.
+// belongs checks that every event of an order belongs with the request that placed it, whoever
+// caused it.
 func belongs(t *testing.T, history []event, correlation string) {
 	t.Helper()
 	for _, e := range history {
@@ -89,8 +90,9 @@ func belongs(t *testing.T, history []event, correlation string) {
 	}
 }
 
-// From the confirmation on an order goes by events alone to its delivery: prepared by itself, dispatched and delivered by an operator over HTTP, and out of
-// stock. From the dispatch on nobody cancels it.
+// From the confirmation on an order goes by events alone to its delivery: prepared by itself,
+// dispatched and delivered by an operator over HTTP, and out of stock. From the dispatch on nobody
+// cancels it.
 func TestOrderIsDelivered(t *testing.T) {
 	t.Parallel()
 	c := newCustomer(t, 5_000)
@@ -100,7 +102,8 @@ func TestOrderIsDelivered(t *testing.T) {
 	placed := must[order](t, http.StatusAccepted,
 		post(c.token, "/orders", anOrder(lines...)).with("X-Correlation-ID", correlation))
 	confirmed, p := c.prepared(t, placed.ID)
-	if p.OrderID != placed.ID || p.TrackingNumber != confirmed.Shipment.TrackingNumber || p.ShippingAddress == nil || p.ShippingAddress.City != "Amsterdam" || len(p.Items) != 2 {
+	if p.OrderID != placed.ID || p.TrackingNumber != confirmed.Shipment.TrackingNumber || p.ShippingAddress == nil ||
+		p.ShippingAddress.City != "Amsterdam" || len(p.Items) != 2 {
 		t.Errorf("prepared is %+v", p)
 	}
 	for _, item := range p.Items {
@@ -120,7 +123,10 @@ func TestOrderIsDelivered(t *testing.T) {
 		}
 	}
 	for _, token := range []string{c.token, stack.operator} {
-		if problem := refused(t, http.StatusConflict, "order.dispatched", post(token, "/orders/"+placed.ID+"/cancel", object{"reason": "late"})); problem.Detail == "" {
+		if problem := refused(
+			t, http.StatusConflict, "order.dispatched",
+			post(token, "/orders/"+placed.ID+"/cancel", object{"reason": "late"}),
+		); problem.Detail == "" {
 			t.Errorf("the problem says nothing: %+v", problem)
 		}
 	}
@@ -138,15 +144,21 @@ func TestOrderIsDelivered(t *testing.T) {
 		t.Fatal(err)
 	}
 	must[parcel](t, http.StatusOK, post(carrier, path+"/deliver", nil))
-	if got := must[parcel](t, http.StatusOK, get(carrier, path)); got.Status != "delivered" || got.ShippingAddress != nil {
+	if got := must[parcel](t, http.StatusOK, get(carrier, path)); got.Status != "delivered" ||
+		got.ShippingAddress != nil {
 		t.Errorf("delivered is %+v", got)
 	}
-	for _, r := range []request{get(carrier, "/orders/"+placed.ID), get(carrier, "/stock/"+records), post(carrier, "/orders/"+placed.ID+"/cancel", object{}), get(carrier, "/dead-letters")} {
+	for _, r := range []request{
+		get(carrier, "/orders/"+placed.ID), get(carrier, "/stock/"+records),
+		post(carrier, "/orders/"+placed.ID+"/cancel", object{}), get(carrier, "/dead-letters"),
+	} {
 		refused(t, http.StatusForbidden, "auth.forbidden", r)
 	}
 	c.becomes(t, placed.ID, "delivered")
 	refused(t, http.StatusConflict, "order.dispatched", post(c.token, "/orders/"+placed.ID+"/cancel", object{}))
-	if again := must[parcel](t, http.StatusOK, post(stack.operator, path+"/dispatch", nil)); again.Status != "delivered" {
+	if again := must[parcel](
+		t, http.StatusOK, post(stack.operator, path+"/dispatch", nil),
+	); again.Status != "delivered" {
 		t.Errorf("dispatched again it is %+v", again)
 	}
 	history := c.history(t, placed.ID)
@@ -157,7 +169,8 @@ func TestOrderIsDelivered(t *testing.T) {
 		t.Errorf("shipped is caused by %s", history[3].CausationID)
 	}
 	belongs(t, history, correlation)
-	if got := categories(commits(t, correlation)); got["order"] != 5 || got["shipment"] != 4 || got["reservation"] != 3 {
+	if got := categories(commits(t, correlation)); got["order"] != 5 || got["shipment"] != 4 ||
+		got["reservation"] != 3 {
 		t.Errorf("what belongs together is %v", got)
 	}
 	if s := c.counts(t, 1, 0); s.Orders != 1 {
@@ -168,7 +181,9 @@ func TestOrderIsDelivered(t *testing.T) {
 	}
 	// A count from before the pieces left is refused; the present one goes on from what is there.
 	count := func(version string, pieces int64) request {
-		return request{method: http.MethodPut, path: "/stock/" + records, token: stack.operator, body: object{"onHand": pieces}}.with("If-Match", version)
+		return request{
+			method: http.MethodPut, path: "/stock/" + records, token: stack.operator, body: object{"onHand": pieces},
+		}.with("If-Match", version)
 	}
 	refused(t, http.StatusPreconditionFailed, "stock.version-mismatch", count(`"1"`, 10))
 	must[object](t, http.StatusOK, count(`"2"`, 12))
@@ -176,14 +191,20 @@ func TestOrderIsDelivered(t *testing.T) {
 	customerMailbox{c.id}.gets(t, "Your order "+placed.ID[:8]+" was delivered")
 }
 
-// A confirmed order whose shipment has not left is cancelled: the shipment is taken back, and all that was done is undone.
+// A confirmed order whose shipment has not left is cancelled: the shipment is taken back, and all
+// that was done is undone.
 func TestPreparedOrderIsCancelled(t *testing.T) {
 	t.Parallel()
 	c := newCustomer(t, 5_000)
 	sku := newStock(t, 4)
 	placed := c.place(t, line(sku, 3, 700))
 	_, p := c.prepared(t, placed.ID)
-	must[order](t, http.StatusAccepted, post(c.token, "/orders/"+placed.ID+"/cancel", object{"reason": "changed my mind"}).with("X-Correlation-ID", "e2e-"+ident.New()))
+	must[order](
+		t, http.StatusAccepted,
+		post(c.token, "/orders/"+placed.ID+"/cancel", object{"reason": "changed my mind"}).with(
+			"X-Correlation-ID", "e2e-"+ident.New(),
+		),
+	)
 	if got := getParcel(t, p.ID); got.Status != "cancelled" {
 		t.Errorf("the shipment is %+v", got)
 	}
@@ -199,12 +220,14 @@ func TestPreparedOrderIsCancelled(t *testing.T) {
 	c.counts(t, 0, 1)
 	history := c.history(t, placed.ID)
 	belongs(t, history, history[0].CorrelationID)
-	if got := categories(commits(t, history[0].CorrelationID)); got["order"] != len(history) || got["shipment"] != 3 || got["reservation"] != 2 {
+	if got := categories(commits(t, history[0].CorrelationID)); got["order"] != len(history) || got["shipment"] != 3 ||
+		got["reservation"] != 2 {
 		t.Errorf("what belongs together is %v", got)
 	}
 }
 
-// A customer who is erased after the confirmation gets nothing, and pays nothing: nobody can say any more where it would go.
+// A customer who is erased after the confirmation gets nothing, and pays nothing: nobody can say
+// any more where it would go.
 func TestErasedBeforeItLeaves(t *testing.T) {
 	t.Parallel()
 	c := newCustomer(t, 5_000)
@@ -213,7 +236,8 @@ func TestErasedBeforeItLeaves(t *testing.T) {
 	_, p := c.prepared(t, placed.ID)
 	must[object](t, http.StatusOK, erase(stack.operator, c.id))
 	dispatched := send(t, post(stack.operator, "/shipments/"+p.ID+"/dispatch", nil))
-	if code := decode[problem](t, dispatched.body).Code; code != "shipment.address-unreadable" && code != "shipment.cancelled" {
+	if code := decode[problem](t, dispatched.body).Code; code != "shipment.address-unreadable" &&
+		code != "shipment.cancelled" {
 		t.Errorf("dispatched to where nobody can read: %s", dispatched)
 	}
 	got := c.ends(t, placed.ID, "cancelled")
@@ -226,8 +250,9 @@ func TestErasedBeforeItLeaves(t *testing.T) {
 	}
 }
 
-// Pieces leave the books with their dispatch, however late commit-stock hears of it: a count that was begun before the
-// dispatch is refused, one that was begun after it stands, and the booking changes neither.
+// Pieces leave the books with their dispatch, however late commit-stock hears of it: a count that
+// was begun before the dispatch is refused, one that was begun after it stands, and the booking
+// changes neither.
 func TestCountBeforeTheBooking(t *testing.T) {
 	c := newCustomer(t, 5_000)
 	sku := newStock(t, 10)
@@ -253,8 +278,8 @@ func TestCountBeforeTheBooking(t *testing.T) {
 	checkStock(t, sku, shop.Stock{OnHand: 8, Available: 8})
 }
 
-// Whoever dies between taking a shipment back and closing its order leaves the order to follow-shipments. The test does the first half by itself, on the
-// deployed table.
+// Whoever dies between taking a shipment back and closing its order leaves the order to
+// follow-shipments. The test does the first half by itself, on the deployed table.
 func TestOrderFollowsItsCancelledShipment(t *testing.T) {
 	t.Parallel()
 	c := newCustomer(t, 5_000)
@@ -262,9 +287,14 @@ func TestOrderFollowsItsCancelledShipment(t *testing.T) {
 	placed := c.place(t, line(sku, 1, 700))
 	c.prepared(t, placed.ID)
 	store := dynamostore.New(stack.tables, stack.Outputs["EventsTable"], es.NewRegistry(shipment.Register))
-	req := es.Request{CommitID: ident.New(), Time: time.Now(), Metadata: es.Metadata{CorrelationID: ident.New(), CausationID: "http/e2e", Actor: "customer/" + c.id}}
+	req := es.Request{
+		CommitID: ident.New(), Time: time.Now(),
+		Metadata: es.Metadata{CorrelationID: ident.New(), CausationID: "http/e2e", Actor: "customer/" + c.id},
+	}
 	half := shipment.Cancel{OrderID: placed.ID, Revision: 1, Origin: string(orders.OriginCustomer)}
-	if _, err := shipment.New(shipment.Deps{Store: store, Clock: clock.System{}}).Cancel(t.Context(), req, half); err != nil {
+	if _, err := shipment.New(shipment.Deps{
+		Store: store, Clock: clock.System{},
+	}).Cancel(t.Context(), req, half); err != nil {
 		t.Fatal(err)
 	}
 	got := c.ends(t, placed.ID, "cancelled")
@@ -277,7 +307,8 @@ func TestOrderFollowsItsCancelledShipment(t *testing.T) {
 	}
 }
 
-// Those who cancel race those who dispatch, over HTTP, some before the shipment is even prepared. Of each order all comes to one end or all to the other.
+// Those who cancel race those who dispatch, over HTTP, some before the shipment is even prepared.
+// Of each order all comes to one end or all to the other.
 func TestDispatchRacesCancel(t *testing.T) {
 	t.Parallel()
 	const races, price, there = 6, 100, 10
@@ -304,7 +335,8 @@ func TestDispatchRacesCancel(t *testing.T) {
 				answers[i] = send(t, post(stack.operator, "/shipments/"+id+"/dispatch", nil))
 			}
 		})
-		cancelled, dispatched := answers[0].status == http.StatusAccepted, answers[1].status == http.StatusOK || answers[2].status == http.StatusOK
+		cancelled, dispatched := answers[0].status == http.StatusAccepted, answers[1].status == http.StatusOK ||
+			answers[2].status == http.StatusOK
 		if cancelled == dispatched {
 			t.Errorf("order %s: cancel %s, dispatch %s and %s", placed.ID, answers[0], answers[1], answers[2])
 			continue
@@ -335,7 +367,8 @@ func TestStaleCopiesAreRefused(t *testing.T) {
 	c.prepared(t, placed.ID)
 	row := func() item {
 		out, err := stack.tables.GetItem(t.Context(), &dynamodb.GetItemInput{
-			TableName: aws.String(stack.Outputs["ShippingTable"]), ConsistentRead: aws.Bool(true), Key: item{"order": &dynamodbtypes.AttributeValueMemberS{Value: placed.ID}},
+			TableName: aws.String(stack.Outputs["ShippingTable"]), ConsistentRead: aws.Bool(true),
+			Key: item{"order": &dynamodbtypes.AttributeValueMemberS{Value: placed.ID}},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -377,7 +410,12 @@ func TestStaleCopiesAreRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: aws.String(stack.Outputs["PrepareShipmentsQueueUrl"]), MessageBody: aws.String(string(body))}); err != nil {
+		if _, err := stack.queues.SendMessage(
+			t.Context(),
+			&sqs.SendMessageInput{
+				QueueUrl: aws.String(stack.Outputs["PrepareShipmentsQueueUrl"]), MessageBody: aws.String(string(body)),
+			},
+		); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -389,11 +427,15 @@ func TestStaleCopiesAreRefused(t *testing.T) {
 	for _, e := range slices.Concat(stale, stale) {
 		receive(e)
 	}
-	// The queue promises no order, so each of them is waited for: its consumer says that it refuses it.
+	// The queue promises no order, so each of them is waited for: its consumer says that it refuses
+	// it.
 	logs := cloudwatchlogs.NewFromConfig(stack.config)
 	eventually(t, "the stale copies are refused", func() (map[string]int, bool) {
 		said := map[string]int{}
-		in := &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("/aws/lambda/" + stack.Stack + "-prepare-shipments"), StartTime: aws.Int64(since.UnixMilli())}
+		in := &cloudwatchlogs.FilterLogEventsInput{
+			LogGroupName: aws.String("/aws/lambda/" + stack.Stack + "-prepare-shipments"),
+			StartTime:    aws.Int64(since.UnixMilli()),
+		}
 		for pages := cloudwatchlogs.NewFilterLogEventsPaginator(logs, in); pages.HasMorePages(); {
 			out, err := pages.NextPage(t.Context())
 			if err != nil {
@@ -401,7 +443,8 @@ func TestStaleCopiesAreRefused(t *testing.T) {
 			}
 			for _, line := range out.Events {
 				for _, e := range stale {
-					if m := aws.ToString(line.Message); strings.Contains(m, "copy refused") && strings.Contains(m, strconv.Quote(e.ID)) {
+					if m := aws.ToString(line.Message); strings.Contains(m, "copy refused") &&
+						strings.Contains(m, strconv.Quote(e.ID)) {
 						said[e.ID]++
 					}
 				}
@@ -417,19 +460,26 @@ func TestStaleCopiesAreRefused(t *testing.T) {
 	}
 }
 
-// With a simulated carrier, orders go to their delivery by themselves. The test turns it on, as the parameter does, and off again.
+// With a simulated carrier, orders go to their delivery by themselves. The test turns it on, as the
+// parameter does, and off again.
 func TestSimulatedCarrier(t *testing.T) {
 	rules := eventbridge.NewFromConfig(stack.config)
 	rule, bus := aws.String(stack.Stack+"-simulate-carrier"), aws.String(stack.Outputs["BusName"])
-	if got, err := rules.DescribeRule(t.Context(), &eventbridge.DescribeRuleInput{Name: rule, EventBusName: bus}); err != nil || got.State != "DISABLED" {
+	if got, err := rules.DescribeRule(
+		t.Context(), &eventbridge.DescribeRuleInput{Name: rule, EventBusName: bus},
+	); err != nil || got.State != "DISABLED" {
 		t.Fatalf("the rule is %+v, %v", got, err)
 	}
-	mappings, err := stack.functions.ListEventSourceMappings(t.Context(), &lambda.ListEventSourceMappingsInput{FunctionName: aws.String(stack.Stack + "-simulate-carrier")})
+	mappings, err := stack.functions.ListEventSourceMappings(
+		t.Context(), &lambda.ListEventSourceMappingsInput{FunctionName: aws.String(stack.Stack + "-simulate-carrier")},
+	)
 	if err != nil || len(mappings.EventSourceMappings) != 1 {
 		t.Fatalf("mappings are %+v, %v", mappings, err)
 	}
 	set := func(ctx context.Context, enabled bool) {
-		if _, err := stack.functions.UpdateEventSourceMapping(ctx, &lambda.UpdateEventSourceMappingInput{UUID: mappings.EventSourceMappings[0].UUID, Enabled: &enabled}); err != nil {
+		if _, err := stack.functions.UpdateEventSourceMapping(
+			ctx, &lambda.UpdateEventSourceMappingInput{UUID: mappings.EventSourceMappings[0].UUID, Enabled: &enabled},
+		); err != nil {
 			t.Error(err)
 		}
 		var err error
@@ -453,7 +503,9 @@ func TestSimulatedCarrier(t *testing.T) {
 	placed := c.place(t, line(sku, 2, 100))
 	c.becomes(t, placed.ID, "delivered")
 	hasStock(t, sku, shop.Stock{OnHand: 3, Available: 3})
-	if h := types(c.history(t, placed.ID)); h != "order.placed order.started order.confirmed order.shipped order.delivered" {
+	if h := types(c.history(
+		t, placed.ID,
+	)); h != "order.placed order.started order.confirmed order.shipped order.delivered" {
 		t.Errorf("history is %s", h)
 	}
 	if p := getParcel(t, shipment.ID(placed.ID, 1)); p.Status != "delivered" {

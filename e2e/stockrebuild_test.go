@@ -40,7 +40,9 @@ func TestStockIsRebuilt(t *testing.T) {
 	gone(98)
 	spoil(t, behind, lost)
 
-	count := request{method: http.MethodPut, path: "/stock/" + behind, token: stack.operator, body: object{"onHand": 98}}
+	count := request{
+		method: http.MethodPut, path: "/stock/" + behind, token: stack.operator, body: object{"onHand": 98},
+	}
 	refused(t, http.StatusConflict, "stock.inconsistent", count.with("If-Match", `"2"`))
 	out, failed := command(t, program, "stock", "verify", "--sku", behind, "--sku", lost, "--patience", "1s", "--json")
 	if found := decode[recount.Report](t, []byte(out)).Differences; !failed || len(found) != 2 {

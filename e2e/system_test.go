@@ -1,10 +1,11 @@
 //go:build e2e
 
-// Package e2e_test tries the deployed stack from outside: over HTTP as customers and operators do, and by the services' own APIs where something has to
-// be broken, watched or repaired.
+// Package e2e_test tries the deployed stack from outside: over HTTP as customers and operators do,
+// and by the services' own APIs where something has to be broken, watched or repaired.
 //
-// The stack is the tests' own. Its settings are changed for a while (a mapping paused, a queue's visibility shortened) and put back, so that it must be
-// on an emulator and not shared. A test that changes settings doesn't run in parallel: then no other test runs.
+// The stack is the tests' own. Its settings are changed for a while (a mapping paused, a queue's
+// visibility shortened) and put back, so that it must be on an emulator and not shared. A test that
+// changes settings doesn't run in parallel: then no other test runs.
 package e2e_test
 
 import (
@@ -43,7 +44,8 @@ import (
 )
 
 const (
-	// patience is how long a test waits for what the stack does by itself. An order takes seconds; a busy machine takes a multiple of that.
+	// patience is how long a test waits for what the stack does by itself. An order takes seconds;
+	// a busy machine takes a multiple of that.
 	patience = 90 * time.Second
 	// together is how many tests run side by side: they mostly wait.
 	together = "8"
@@ -87,7 +89,10 @@ func find() error {
 	defer cancel()
 	endpoint := os.Getenv("ORDERFLOW_TEST_ENDPOINT")
 	if endpoint == "" || os.Getenv("AWS_ENDPOINT_URL") != endpoint {
-		return errors.New("ORDERFLOW_TEST_ENDPOINT and AWS_ENDPOINT_URL have to name one emulator: the tests change the stack's settings")
+		return errors.New(
+			"ORDERFLOW_TEST_ENDPOINT and AWS_ENDPOINT_URL have to name one emulator: the tests change the " +
+				"stack's settings",
+		)
 	}
 	found, err := deployment.Find(ctx, cmp.Or(os.Getenv("ORDERFLOW_STACK"), "orderflow-e2e"))
 	if err != nil {
@@ -101,7 +106,9 @@ func find() error {
 		return err
 	}
 	stack.config, stack.parts = found.Config(), map[string]cloudformationtypes.StackResourceSummary{}
-	for pages := cloudformation.NewListStackResourcesPaginator(cloudformation.NewFromConfig(stack.config), &cloudformation.ListStackResourcesInput{StackName: &found.Stack}); pages.HasMorePages(); {
+	for pages := cloudformation.NewListStackResourcesPaginator(
+		cloudformation.NewFromConfig(stack.config), &cloudformation.ListStackResourcesInput{StackName: &found.Stack},
+	); pages.HasMorePages(); {
 		out, err := pages.NextPage(ctx)
 		if err != nil {
 			return err
@@ -133,7 +140,8 @@ func deadLetterQueues() map[string]string {
 	return urls
 }
 
-// noDeadLetters says which dead letters the tests have left: each takes away those that it makes, so that any other is a fault of the system.
+// noDeadLetters says which dead letters the tests have left: each takes away those that it makes,
+// so that any other is a fault of the system.
 func noDeadLetters() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -153,11 +161,14 @@ func noDeadLetters() error {
 		}
 	}
 	for pages := dynamodb.NewScanPaginator(stack.tables, &dynamodb.ScanInput{
-		TableName: aws.String(stack.Outputs["DeadLettersTable"]), FilterExpression: aws.String("#part = :entry AND #status IN (:open, :redriving, :spent)"),
+		TableName:                aws.String(stack.Outputs["DeadLettersTable"]),
+		FilterExpression:         aws.String("#part = :entry AND #status IN (:open, :redriving, :spent)"),
 		ExpressionAttributeNames: map[string]string{"#part": "part", "#status": "status"},
 		ExpressionAttributeValues: item{
-			":entry": &dynamodbtypes.AttributeValueMemberS{Value: "entry"}, ":open": &dynamodbtypes.AttributeValueMemberS{Value: "open"},
-			":redriving": &dynamodbtypes.AttributeValueMemberS{Value: "redriving"}, ":spent": &dynamodbtypes.AttributeValueMemberS{Value: "spent"},
+			":entry":     &dynamodbtypes.AttributeValueMemberS{Value: "entry"},
+			":open":      &dynamodbtypes.AttributeValueMemberS{Value: "open"},
+			":redriving": &dynamodbtypes.AttributeValueMemberS{Value: "redriving"},
+			":spent":     &dynamodbtypes.AttributeValueMemberS{Value: "spent"},
 		},
 	}); pages.HasMorePages(); {
 		out, err := pages.NextPage(ctx)
@@ -173,7 +184,8 @@ func noDeadLetters() error {
 	return errors.Join(errs...)
 }
 
-// scheduled says whether the redrive's schedule has begun runs of it besides those that tests have: each minute one. A few tests alone are too short to tell.
+// scheduled says whether the redrive's schedule has begun runs of it besides those that tests have:
+// each minute one. A few tests alone are too short to tell.
 func scheduled(since time.Time) error {
 	if time.Since(since) < 3*time.Minute {
 		return nil
@@ -181,9 +193,11 @@ func scheduled(since time.Time) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	runs := int64(0)
-	for pages := cloudwatchlogs.NewFilterLogEventsPaginator(cloudwatchlogs.NewFromConfig(stack.config), &cloudwatchlogs.FilterLogEventsInput{
-		LogGroupName: aws.String("/aws/lambda/" + stack.Stack + "-redrive-dead-letters"), StartTime: aws.Int64(since.UnixMilli()),
-	}); pages.HasMorePages(); {
+	for pages := cloudwatchlogs.NewFilterLogEventsPaginator(cloudwatchlogs.NewFromConfig(stack.config),
+		&cloudwatchlogs.FilterLogEventsInput{
+			LogGroupName: aws.String("/aws/lambda/" + stack.Stack + "-redrive-dead-letters"),
+			StartTime:    aws.Int64(since.UnixMilli()),
+		}); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return err
@@ -352,7 +366,9 @@ func refused(t *testing.T, status int, code string, r request) problem {
 	t.Helper()
 	a := send(t, r)
 	if a.status != status || a.header.Get("Content-Type") != "application/problem+json" {
-		t.Fatalf("%s %s: %s (%s), want a problem with status %d", r.method, r.path, a, a.header.Get("Content-Type"), status)
+		t.Fatalf(
+			"%s %s: %s (%s), want a problem with status %d", r.method, r.path, a, a.header.Get("Content-Type"), status,
+		)
 	}
 	p := decode[problem](t, a.body)
 	if p.Code != code || p.Status != status || p.Type != "urn:problem-type:orderflow:"+code || p.Title == "" {
@@ -439,7 +455,10 @@ func newCustomer(t *testing.T, cents int64) customer {
 	if c.token, err = stack.CustomerToken(t.Context(), c.id); err != nil {
 		t.Fatal(err)
 	}
-	must[object](t, http.StatusCreated, post(c.token, "/customers", object{"name": "Test Person", "email": c.id + "@example.com"}))
+	must[object](
+		t, http.StatusCreated,
+		post(c.token, "/customers", object{"name": "Test Person", "email": c.id + "@example.com"}),
+	)
 	opened := must[struct {
 		ID string `json:"id"`
 	}](t, http.StatusCreated, post(c.token, "/accounts", object{"currency": "USD"}))
@@ -452,7 +471,9 @@ func newCustomer(t *testing.T, cents int64) customer {
 
 func (c customer) deposit(t *testing.T, cents int64) {
 	t.Helper()
-	must[object](t, http.StatusCreated, post(stack.operator, "/accounts/"+c.account+"/deposits", object{"amount": usd(cents)}))
+	must[object](
+		t, http.StatusCreated, post(stack.operator, "/accounts/"+c.account+"/deposits", object{"amount": usd(cents)}),
+	)
 }
 
 func (c customer) balance(t *testing.T) int64 {
@@ -488,15 +509,19 @@ func (c customer) ends(t *testing.T, id, status string) order {
 	t.Helper()
 	got := eventually(t, "order "+id+" "+status, func() (order, bool) {
 		o := c.order(t, id)
-		return o, o.Status == "cancelled" || o.Status == "confirmed" && status == "confirmed" || o.Saga.State == "failed"
+		return o, o.Status == "cancelled" || o.Status == "confirmed" && status == "confirmed" ||
+			o.Saga.State == "failed"
 	})
 	if got.Status != status || got.Saga.State != "completed" {
-		t.Fatalf("order %s ends %s with its saga %s, want %s: %+v", id, got.Status, got.Saga.State, status, got.Cancellation)
+		t.Fatalf(
+			"order %s ends %s with its saga %s, want %s: %+v", id, got.Status, got.Saga.State, status, got.Cancellation,
+		)
 	}
 	return got
 }
 
-// counts waits until the view of the customer has that many orders confirmed and cancelled, and none that is open.
+// counts waits until the view of the customer has that many orders confirmed and cancelled, and
+// none that is open.
 func (c customer) counts(t *testing.T, confirmed, cancelled int64) statistics {
 	t.Helper()
 	s := eventually(t, "statistics of "+c.id, func() (statistics, bool) {
@@ -545,7 +570,12 @@ func onSale(t *testing.T, lines ...shop.Line) []shop.Line {
 func newStock(t *testing.T, pieces int64) string {
 	t.Helper()
 	sku := "e2e-" + ident.New()
-	must[object](t, http.StatusOK, request{method: http.MethodPut, path: "/stock/" + sku, token: stack.operator, body: object{"onHand": pieces}}.with("If-None-Match", "*"))
+	must[object](
+		t, http.StatusOK,
+		request{
+			method: http.MethodPut, path: "/stock/" + sku, token: stack.operator, body: object{"onHand": pieces},
+		}.with("If-None-Match", "*"),
+	)
 	return sku
 }
 
@@ -630,45 +660,53 @@ func entries(t *testing.T, query string) []letter {
 	}](t, http.StatusOK, get(stack.operator, "/dead-letters?limit=100&"+query)).DeadLetters
 }
 
-// findEntry waits for a dead letter of a consumer that has mark in its message, in one of the statuses.
+// findEntry waits for a dead letter of a consumer that has mark in its message, in one of the
+// statuses.
 func findEntry(t *testing.T, consumer, mark string, statuses ...string) letter {
 	t.Helper()
-	return eventually(t, "dead letter of "+consumer+" with "+mark+" "+strings.Join(statuses, " or "), func() (letter, bool) {
-		var last letter
-		for _, e := range entries(t, "consumer="+consumer) {
-			l := must[letter](t, http.StatusOK, get(stack.operator, "/dead-letters/"+e.ID))
-			if !strings.Contains(string(l.Message), mark) {
-				continue
+	return eventually(t, "dead letter of "+consumer+" with "+mark+" "+strings.Join(statuses, " or "),
+		func() (letter, bool) {
+			var last letter
+			for _, e := range entries(t, "consumer="+consumer) {
+				l := must[letter](t, http.StatusOK, get(stack.operator, "/dead-letters/"+e.ID))
+				if !strings.Contains(string(l.Message), mark) {
+					continue
+				}
+				if last = l; slices.Contains(statuses, l.Status) {
+					return l, true
+				}
 			}
-			if last = l; slices.Contains(statuses, l.Status) {
-				return l, true
-			}
-		}
-		return last, false
-	})
+			return last, false
+		})
 }
 
 // takeEntry waits for a dead letter of a consumer that has mark in its message, and discards it.
 func takeEntry(t *testing.T, consumer, mark string) letter {
 	t.Helper()
 	l := findEntry(t, consumer, mark, "open", "spent")
-	must[letter](t, http.StatusOK, post(stack.operator, "/dead-letters/"+l.ID+"/discard", object{"reason": "made by a test"}))
+	must[letter](
+		t, http.StatusOK, post(stack.operator, "/dead-letters/"+l.ID+"/discard", object{"reason": "made by a test"}),
+	)
 	return l
 }
 
-// takeMessage waits for a message that has mark in its body, and takes it out of the queue. Others stay.
+// takeMessage waits for a message that has mark in its body, and takes it out of the queue. Others
+// stay.
 func takeMessage(t *testing.T, queueURL, mark string) string {
 	t.Helper()
 	return eventually(t, "message with "+mark+" in "+queueURL, func() (string, bool) {
 		out, err := stack.queues.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{
-			QueueUrl: &queueURL, MaxNumberOfMessages: 10, VisibilityTimeout: 1, MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{"All"},
+			QueueUrl: &queueURL, MaxNumberOfMessages: 10, VisibilityTimeout: 1,
+			MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{"All"},
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, m := range out.Messages {
 			if strings.Contains(aws.ToString(m.Body), mark) {
-				if _, err := stack.queues.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: &queueURL, ReceiptHandle: m.ReceiptHandle}); err != nil {
+				if _, err := stack.queues.DeleteMessage(
+					t.Context(), &sqs.DeleteMessageInput{QueueUrl: &queueURL, ReceiptHandle: m.ReceiptHandle},
+				); err != nil {
 					t.Fatal(err)
 				}
 				return aws.ToString(m.Body), true
@@ -681,7 +719,9 @@ func takeMessage(t *testing.T, queueURL, mark string) string {
 // newQueue is a queue of the test's own, which a service may send to.
 func newQueue(t *testing.T, service string) (url, arn string) {
 	t.Helper()
-	created, err := stack.queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("e2e-" + ident.New())})
+	created, err := stack.queues.CreateQueue(
+		t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("e2e-" + ident.New())},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -714,7 +754,9 @@ func setQueue(t *testing.T, url string, name sqstypes.QueueAttributeName, value 
 	t.Helper()
 	ctx, cancel := cleaning()
 	defer cancel()
-	if _, err := stack.queues.SetQueueAttributes(ctx, &sqs.SetQueueAttributesInput{QueueUrl: &url, Attributes: map[string]string{string(name): value}}); err != nil {
+	if _, err := stack.queues.SetQueueAttributes(
+		ctx, &sqs.SetQueueAttributesInput{QueueUrl: &url, Attributes: map[string]string{string(name): value}},
+	); err != nil {
 		t.Error(err)
 	}
 }

@@ -28,7 +28,9 @@ import (
 func cli(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "orderflow")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "orderflow/cmd/orderflow").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(
+		t.Context(), "go", "build", "-o", program, "orderflow/cmd/orderflow",
+	).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	return program
@@ -49,7 +51,8 @@ func command(t *testing.T, program string, args ...string) (out string, failed b
 	return stdout.String(), err != nil
 }
 
-// findings verifies a view and gives what is found, but for streams and items of other tests that can't be read.
+// findings verifies a view and gives what is found, but for streams and items of other tests that
+// can't be read.
 func findings(t *testing.T, program, name string) []verify.Finding {
 	t.Helper()
 	out, _ := command(t, program, "views", "verify", name, "--json", "--patience", "60s")
@@ -70,8 +73,9 @@ func generationOf(t *testing.T, name string) int64 {
 	return control.ServingGeneration().Number
 }
 
-// Views are rebuilt while orders are placed and lists are read, which show every order that they showed before, in its place, once. A rebuild that is
-// killed goes on, one that is cancelled leaves what served; a row that is broken is named, and mended by a rebuild.
+// Views are rebuilt while orders are placed and lists are read, which show every order that they
+// showed before, in its place, once. A rebuild that is killed goes on, one that is cancelled leaves
+// what served; a row that is broken is named, and mended by a rebuild.
 func TestViewsAreRebuilt(t *testing.T) {
 	t.Parallel()
 	program := cli(t)
@@ -120,7 +124,9 @@ func TestViewsAreRebuilt(t *testing.T) {
 	accept := "--accept-unreadable" // other tests put commits into the store that can't be read
 
 	// Killed in the middle, with its work half done.
-	killed := exec.CommandContext(t.Context(), program, "--stack", stack.Stack, "views", "rebuild", "orders", "--rate", "20", accept)
+	killed := exec.CommandContext(
+		t.Context(), program, "--stack", stack.Stack, "views", "rebuild", "orders", "--rate", "20", accept,
+	)
 	if err := killed.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -147,12 +153,15 @@ func TestViewsAreRebuilt(t *testing.T) {
 	// A row that somebody broke is found, and mended.
 	breakRow(t, fmt.Sprintf("orders#%d#%s", before, orders[0]))
 	found := findings(t, program, "orders")
-	if len(found) != 1 || found[0].Kind != verify.Different || found[0].ID != orders[0] || !strings.Contains(found[0].Detail, "lineCount is 77") {
+	if len(found) != 1 || found[0].Kind != verify.Different || found[0].ID != orders[0] ||
+		!strings.Contains(found[0].Detail, "lineCount is 77") {
 		t.Errorf("found is %+v", found)
 	}
 
 	// Killed once more, and taken up by the next.
-	killed = exec.CommandContext(t.Context(), program, "--stack", stack.Stack, "views", "rebuild", "orders", "--rate", "20", accept)
+	killed = exec.CommandContext(
+		t.Context(), program, "--stack", stack.Stack, "views", "rebuild", "orders", "--rate", "20", accept,
+	)
 	if err := killed.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +171,8 @@ func TestViewsAreRebuilt(t *testing.T) {
 	}
 	_ = killed.Wait() // it was killed
 	for _, name := range []string{"orders", "all-orders", "customers"} {
-		if out, failed := command(t, program, "views", "rebuild", name, accept); failed || !strings.Contains(out, "of "+name+" serves") {
+		if out, failed := command(t, program, "views", "rebuild", name, accept); failed ||
+			!strings.Contains(out, "of "+name+" serves") {
 			t.Fatalf("rebuild of %s: %s", name, out)
 		}
 	}
@@ -183,7 +193,9 @@ func TestViewsAreRebuilt(t *testing.T) {
 	}
 	for _, row := range scan(t, &dynamodb.ScanInput{
 		TableName: aws.String(stack.Outputs["ViewsTable"]), FilterExpression: aws.String("begins_with(pk, :old)"),
-		ExpressionAttributeValues: item{":old": &dynamodbtypes.AttributeValueMemberS{Value: fmt.Sprintf("orders#%d#", before)}},
+		ExpressionAttributeValues: item{
+			":old": &dynamodbtypes.AttributeValueMemberS{Value: fmt.Sprintf("orders#%d#", before)},
+		},
 	}) {
 		t.Errorf("left of the old generation is %v", row["pk"])
 	}
@@ -218,8 +230,15 @@ func building(t *testing.T, name string, want bool) {
 // breakRow writes another number of lines into a row, as no projector would.
 func breakRow(t *testing.T, pk string) {
 	t.Helper()
-	key := item{"pk": &dynamodbtypes.AttributeValueMemberS{Value: pk}, "sk": &dynamodbtypes.AttributeValueMemberS{Value: "row"}}
-	got, err := stack.tables.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String(stack.Outputs["ViewsTable"]), Key: key, ConsistentRead: aws.Bool(true)})
+	key := item{
+		"pk": &dynamodbtypes.AttributeValueMemberS{Value: pk}, "sk": &dynamodbtypes.AttributeValueMemberS{Value: "row"},
+	}
+	got, err := stack.tables.GetItem(
+		t.Context(),
+		&dynamodb.GetItemInput{
+			TableName: aws.String(stack.Outputs["ViewsTable"]), Key: key, ConsistentRead: aws.Bool(true),
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +250,9 @@ func breakRow(t *testing.T, pk string) {
 		t.Fatalf("the row is %s", data.Value)
 	}
 	data.Value = strings.Replace(data.Value, `"lineCount":1`, `"lineCount":77`, 1)
-	if _, err := stack.tables.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String(stack.Outputs["ViewsTable"]), Item: got.Item}); err != nil {
+	if _, err := stack.tables.PutItem(
+		t.Context(), &dynamodb.PutItemInput{TableName: aws.String(stack.Outputs["ViewsTable"]), Item: got.Item},
+	); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -26,7 +26,9 @@ func (a *asked) note(format string, args ...any) {
 	a.commands = append(a.commands, fmt.Sprintf(format, args...))
 }
 
-func (a *asked) Prepare(_ context.Context, _ es.Request, id string, of shipment.Copy) (r es.Result[shipment.State], err error) {
+func (a *asked) Prepare(
+	_ context.Context, _ es.Request, id string, of shipment.Copy,
+) (r es.Result[shipment.State], err error) {
 	a.note("prepare %s with %d lines", id, len(of.Lines))
 	return r, nil
 }
@@ -46,17 +48,22 @@ func (a *asked) Run(_ context.Context, _ es.Request, id string, c order.Command)
 	return r, nil
 }
 
-func (a *asked) CloseStopped(_ context.Context, _ es.Request, id string, _ order.Stopped) (r es.Result[order.State], err error) {
+func (a *asked) CloseStopped(
+	_ context.Context, _ es.Request, id string, _ order.Stopped,
+) (r es.Result[order.State], err error) {
 	a.note("close %s", id)
 	return r, nil
 }
 
-func (a *asked) Commit(_ context.Context, _ es.Request, id string, revision int64) (r stock.ReservationState, err error) {
+func (a *asked) Commit(
+	_ context.Context, _ es.Request, id string, revision int64,
+) (r stock.ReservationState, err error) {
 	a.note("commit %s, revision %d", id, revision)
 	return r, nil
 }
 
-// What each consumer does with its samples: the command that follows, and nothing with an event that is not its own.
+// What each consumer does with its samples: the command that follows, and nothing with an event
+// that is not its own.
 func TestChoreography(t *testing.T) {
 	var confirmed es.Envelope
 	read(t, "samples/order.confirmed/v1.json", &confirmed)
@@ -86,7 +93,9 @@ func TestChoreography(t *testing.T) {
 				var batch events.SQSEvent
 				read(t, "samples/invoke/"+file+".json", &batch)
 				a.commands = nil
-				answer, err := queue.Handler(func(ctx context.Context, m queue.Message) error { return tt.handle(ctx, m.Body) }, nil)(t.Context(), batch)
+				answer, err := queue.Handler(
+					func(ctx context.Context, m queue.Message) error { return tt.handle(ctx, m.Body) }, nil,
+				)(t.Context(), batch)
 				if err != nil || len(answer.BatchItemFailures) != failures {
 					t.Errorf("%s: %d failures, %v", file, len(answer.BatchItemFailures), err)
 				}

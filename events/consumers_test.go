@@ -21,7 +21,8 @@ import (
 	"orderflow/shared/read/analytics"
 )
 
-// consumers are the handlers of the queues behind the bus, with nothing behind them: what they refuse they refuse before they reach for anything.
+// consumers are the handlers of the queues behind the bus, with nothing behind them: what they
+// refuse they refuse before they reach for anything.
 var consumers = map[string]func(context.Context, []byte) error{
 	"orderflow-start-saga":        starter.Starter{}.Handle,
 	"orderflow-prepare-shipments": choreography.Preparer{}.Handle,
@@ -30,15 +31,18 @@ var consumers = map[string]func(context.Context, []byte) error{
 	"orderflow-simulate-carrier":  choreography.Carrier{}.Handle,
 	"orderflow-finish-erasure":    erasure.Finisher{}.Handle,
 	"orderflow-send-mails": func(ctx context.Context, body []byte) error {
-		return notification.New(notification.Deps{Clock: clock.NewFake(time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC))}).Handle(ctx, notification.Delivery{Body: body})
+		return notification.New(notification.Deps{
+			Clock: clock.NewFake(time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)),
+		}).Handle(ctx, notification.Delivery{Body: body})
 	},
 	"orderflow-analyse-orders": func(ctx context.Context, body []byte) error {
 		return analytics.Analyser{}.Handle(ctx, [][]byte{body})[0]
 	},
 }
 
-// Each consumer refuses what breaks the contract of an event that it takes, an event of the future and one that nobody knows, by place and rule and without
-// the data's values. The document says the same of its queue.
+// Each consumer refuses what breaks the contract of an event that it takes, an event of the future
+// and one that nobody knows, by place and rule and without the data's values. The document says the
+// same of its queue.
 func TestConsumersCheck(t *testing.T) {
 	all := channels(t)
 	for address, handle := range consumers {
@@ -49,7 +53,8 @@ func TestConsumersCheck(t *testing.T) {
 			for _, wrong := range wrongs(t, name) {
 				t.Run(address+"/"+name+"/"+wrong.name, func(t *testing.T) {
 					err := handle(t.Context(), wrong.body)
-					if !errors.Is(err, wrong.is) || !strings.Contains(err.Error(), wrong.says) || strings.Contains(err.Error(), "secret") {
+					if !errors.Is(err, wrong.is) || !strings.Contains(err.Error(), wrong.says) ||
+						strings.Contains(err.Error(), "secret") {
 						t.Errorf("%v, want %q", err, wrong.says)
 					}
 					if is := all[address].fits(t, wrong.body); len(is) > 0 {
@@ -79,7 +84,9 @@ func wrongs(t *testing.T, name string) (all []wrong) {
 	var schema struct{ Required []string }
 	read(t, "schemas/"+event+"/"+version+".json", &schema)
 	body := func(e es.Envelope) []byte {
-		text, err := json.Marshal(map[string]any{"version": "0", "detail-type": e.Type, "source": e.Source, "detail": e})
+		text, err := json.Marshal(map[string]any{
+			"version": "0", "detail-type": e.Type, "source": e.Source, "detail": e,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,9 +107,19 @@ func wrongs(t *testing.T, name string) (all []wrong) {
 	}
 	for _, property := range schema.Required {
 		all = append(all,
-			wrong{"no " + property, of(func(_ *es.Envelope, data map[string]any) { delete(data, property) }), contract.ErrInvalid, "data: expected required property " + property},
-			wrong{"another " + property, of(func(_ *es.Envelope, data map[string]any) { data[property] = []any{"secret", false} }), contract.ErrInvalid, "data." + property},
-			wrong{"null for " + property, of(func(_ *es.Envelope, data map[string]any) { data[property] = nil }), contract.ErrInvalid, "data." + property + ": expected"},
+			wrong{
+				"no " + property, of(func(_ *es.Envelope, data map[string]any) { delete(data, property) }),
+				contract.ErrInvalid, "data: expected required property " + property,
+			},
+			wrong{
+				"another " + property,
+				of(func(_ *es.Envelope, data map[string]any) { data[property] = []any{"secret", false} }),
+				contract.ErrInvalid, "data." + property,
+			},
+			wrong{
+				"null for " + property, of(func(_ *es.Envelope, data map[string]any) { data[property] = nil }),
+				contract.ErrInvalid, "data." + property + ": expected",
+			},
 			wrong{"other letters of " + property, of(func(_ *es.Envelope, data map[string]any) {
 				data[strings.ToUpper(property)] = data[property]
 				delete(data, property)
@@ -114,17 +131,34 @@ func wrongs(t *testing.T, name string) (all []wrong) {
 		wrong{"a version of the future", of(func(e *es.Envelope, _ map[string]any) {
 			e.DataVersion, e.DataSchema = 99, strings.TrimSuffix(e.DataSchema, version[1:])+"99"
 		}), contract.ErrUnknown, event + " version 99"},
-		wrong{"a type that nobody knows", of(func(e *es.Envelope, _ map[string]any) { e.Type = "order.teleported" }), contract.ErrUnknown, "order.teleported"},
-		wrong{"another schema's name", of(func(e *es.Envelope, _ map[string]any) { e.DataSchema = "urn:other" }), contract.ErrInvalid, "urn:other"},
-		wrong{"no version", of(func(e *es.Envelope, _ map[string]any) { e.DataVersion = 0 }), contract.ErrInvalid, "dataversion 0"},
-		wrong{"no sequence", of(func(e *es.Envelope, _ map[string]any) { e.Sequence = 0 }), contract.ErrInvalid, "sequence 0"},
+		wrong{
+			"a type that nobody knows", of(func(e *es.Envelope, _ map[string]any) { e.Type = "order.teleported" }),
+			contract.ErrUnknown, "order.teleported",
+		},
+		wrong{
+			"another schema's name", of(func(e *es.Envelope, _ map[string]any) { e.DataSchema = "urn:other" }),
+			contract.ErrInvalid, "urn:other",
+		},
+		wrong{
+			"no version", of(func(e *es.Envelope, _ map[string]any) { e.DataVersion = 0 }), contract.ErrInvalid,
+			"dataversion 0",
+		},
+		wrong{
+			"no sequence", of(func(e *es.Envelope, _ map[string]any) { e.Sequence = 0 }), contract.ErrInvalid,
+			"sequence 0",
+		},
 		wrong{"cut off", whole[:len(whole)-3], contract.ErrInvalid, "it ends too early"},
 		wrong{"a list", []byte(`["secret"]`), contract.ErrInvalid, "it is no"},
-		wrong{"another type outside", []byte(strings.Replace(string(whole), `"detail-type":"`+event, `"detail-type":"other.thing`, 1)), contract.ErrInvalid, "other.thing"},
+		wrong{
+			"another type outside",
+			[]byte(strings.Replace(string(whole), `"detail-type":"`+event, `"detail-type":"other.thing`, 1)),
+			contract.ErrInvalid, "other.thing",
+		},
 	)
 }
 
-// An event that is well formed and not one of a consumer's is refused by it, also in another version: what a rule lets through by mistake has no effect.
+// An event that is well formed and not one of a consumer's is refused by it, also in another
+// version: what a rule lets through by mistake has no effect.
 func TestConsumersTakeTheirOwn(t *testing.T) {
 	all := channels(t)
 	others := map[string][]string{}
@@ -158,7 +192,8 @@ func TestConsumersTakeTheirOwn(t *testing.T) {
 	}
 }
 
-// Each type that is published in two versions is sent in both, by the document, and each consumer takes one of them.
+// Each type that is published in two versions is sent in both, by the document, and each consumer
+// takes one of them.
 func TestConsumersTakeOneVersion(t *testing.T) {
 	bus := channels(t)["orderflow-orders"]
 	for _, name := range []string{"order.cancelled.v1", "order.cancelled.v2"} {

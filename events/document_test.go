@@ -15,7 +15,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// payloads are the schemas of the messages in a channel of the AsyncAPI document, by their names there.
+// payloads are the schemas of the messages in a channel of the AsyncAPI document, by their names
+// there.
 type payloads map[string]*jsonschema.Schema
 
 // fits names the messages of the channel that a body is, by the document's word.
@@ -87,7 +88,8 @@ func channels(t *testing.T) map[string]payloads {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if value, err := jsonschema.UnmarshalJSON(bytes.NewReader(body)); err != nil || of[name].Validate(value) != nil {
+				if value, err := jsonschema.UnmarshalJSON(bytes.NewReader(body)); err != nil ||
+					of[name].Validate(value) != nil {
 					t.Errorf("the example of %s is none: %v, %v", m["$ref"], err, of[name].Validate(value))
 				}
 			}
@@ -97,8 +99,9 @@ func channels(t *testing.T) map[string]payloads {
 	return all
 }
 
-// What lies in each queue is what the document says of its channel: the sample invocations, which are as SQS hands them over, fit one message of their
-// channel each, and those of the poison samples that are at fault fit none.
+// What lies in each queue is what the document says of its channel: the sample invocations, which
+// are as SQS hands them over, fit one message of their channel each, and those of the poison
+// samples that are at fault fit none.
 func TestDocumentSaysWhatLiesInTheQueues(t *testing.T) {
 	all := channels(t)
 	files, err := filepath.Glob("samples/invoke/*.json")

@@ -77,12 +77,16 @@ func TestPublishEvents(t *testing.T) {
 			b, l := &bus{}, &letters{}
 			consumer := stream.Consumer{
 				Name: "publish-events", Decode: dynamostore.CommitFromImage, DeadLetters: l,
-				HandleBatch: publish.Publisher{Registry: contract.Registry(), Orders: order.Decider.Repository(order.Category, memstore.New(contract.Registry())), Bus: b}.Commits,
+				HandleBatch: publish.Publisher{
+					Registry: contract.Registry(),
+					Orders:   order.Decider.Repository(order.Category, memstore.New(contract.Registry())), Bus: b,
+				}.Commits,
 			}
 			if err := consumer.Run(context.Background(), batch); err != nil {
 				t.Fatal(err)
 			}
-			if len(l.sent) != poisoned || len(b.put) != 2 || b.put[1].ID != placed.ID+"/updated" || b.put[1].Sequence != placed.Sequence {
+			if len(l.sent) != poisoned || len(b.put) != 2 || b.put[1].ID != placed.ID+"/updated" ||
+				b.put[1].Sequence != placed.Sequence {
 				t.Fatalf("%d letters, %d events", len(l.sent), len(b.put))
 			}
 			if got, err := json.Marshal(b.put[0]); err != nil || !bytes.Equal(got, want) {
@@ -98,7 +102,9 @@ func (e *eraser) List(_ context.Context, customerID string, q orders.Query) (ord
 	return orders.Page{Rows: []orders.Row{{OrderID: customerID + "-" + string(q.Status)}}}, nil
 }
 
-func (e *eraser) Cancel(_ context.Context, _ es.Request, orderID string, _ order.CancelInput) (r es.Result[order.State], err error) {
+func (e *eraser) Cancel(
+	_ context.Context, _ es.Request, orderID string, _ order.CancelInput,
+) (r es.Result[order.State], err error) {
 	e.cancelled = append(e.cancelled, orderID)
 	return r, nil
 }
@@ -114,13 +120,17 @@ func (e *eraser) Delete(_ context.Context, customerID string) error {
 }
 
 func TestFinishErasure(t *testing.T) {
-	for name, want := range map[string][]string{"finish-erasure": nil, "finish-erasure-poison": {"00000000-0000-4000-8000-000000000003"}} {
+	for name, want := range map[string][]string{
+		"finish-erasure": nil, "finish-erasure-poison": {"00000000-0000-4000-8000-000000000003"},
+	} {
 		t.Run(name, func(t *testing.T) {
 			var batch events.SQSEvent
 			read(t, "samples/invoke/"+name+".json", &batch)
 			e := &eraser{}
 			finish := erasure.Finisher{Customers: e, Users: e, Lists: e, Orders: e, Clock: clock.System{}}
-			answer, err := queue.Handler(func(ctx context.Context, m queue.Message) error { return finish.Handle(ctx, m.Body) }, nil)(context.Background(), batch)
+			answer, err := queue.Handler(
+				func(ctx context.Context, m queue.Message) error { return finish.Handle(ctx, m.Body) }, nil,
+			)(context.Background(), batch)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -128,8 +138,11 @@ func TestFinishErasure(t *testing.T) {
 			for _, f := range answer.BatchItemFailures {
 				failed = append(failed, f.ItemIdentifier)
 			}
-			if !slices.Equal(e.destroyed, []string{"ada"}) || !slices.Equal(e.deleted, []string{"ada"}) || !slices.Equal(e.cancelled, []string{"ada-placed", "ada-confirmed"}) || !slices.Equal(failed, want) {
-				t.Errorf("destroyed %v, deleted %v, cancelled %v, failed %v", e.destroyed, e.deleted, e.cancelled, failed)
+			if !slices.Equal(e.destroyed, []string{"ada"}) || !slices.Equal(e.deleted, []string{"ada"}) ||
+				!slices.Equal(e.cancelled, []string{"ada-placed", "ada-confirmed"}) || !slices.Equal(failed, want) {
+				t.Errorf(
+					"destroyed %v, deleted %v, cancelled %v, failed %v", e.destroyed, e.deleted, e.cancelled, failed,
+				)
 			}
 		})
 	}
@@ -157,7 +170,9 @@ func TestStartSaga(t *testing.T) {
 			read(t, "samples/invoke/"+tt.name+".json", &batch)
 			r := &runs{}
 			start := starter.Starter{Runs: r}
-			answer, err := queue.Handler(func(ctx context.Context, m queue.Message) error { return start.Handle(ctx, m.Body) }, nil)(context.Background(), batch)
+			answer, err := queue.Handler(
+				func(ctx context.Context, m queue.Message) error { return start.Handle(ctx, m.Body) }, nil,
+			)(context.Background(), batch)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -186,7 +201,8 @@ func TestAnalyseOrders(t *testing.T) {
 				t.Fatalf("failed %v, %v", answer.BatchItemFailures, err)
 			}
 			days, err := table.Days(context.Background(), "2026-03-02", "2026-03-02")
-			if counted := days["2026-03-02"]; err != nil || counted["orders"] != 1 || (counted["confirmed"] == 1) != (failed == 0) {
+			if counted := days["2026-03-02"]; err != nil || counted["orders"] != 1 ||
+				(counted["confirmed"] == 1) != (failed == 0) {
 				t.Errorf("counted %v, %v", days, err)
 			}
 		})
@@ -197,13 +213,20 @@ func TestRecordDeadLetters(t *testing.T) {
 	var batch events.SQSEvent
 	read(t, "samples/invoke/record-dead-letters.json", &batch)
 	table := &deadlettertest.Memory{}
-	recorder := deadletter.Recorder{Table: table, Clock: clock.System{}, Policy: deadletter.ParsePolicy("300", "3", "2"), Stack: "orderflow"}
-	answer, err := queue.Handler(func(ctx context.Context, m queue.Message) error { return recorder.Record(ctx, m.Letter()) }, nil)(context.Background(), batch)
+	recorder := deadletter.Recorder{
+		Table: table, Clock: clock.System{}, Policy: deadletter.ParsePolicy("300", "3", "2"), Stack: "orderflow",
+	}
+	answer, err := queue.Handler(
+		func(ctx context.Context, m queue.Message) error { return recorder.Record(ctx, m.Letter()) }, nil,
+	)(context.Background(), batch)
 	if err != nil || len(answer.BatchItemFailures) != 0 {
 		t.Fatalf("failed %v, %v", answer.BatchItemFailures, err)
 	}
-	page, err := table.List(context.Background(), deadletter.Query{Consumer: "start-saga", Topic: "order.placed", Limit: 2})
-	if err != nil || len(page.Entries) != 1 || page.Entries[0].Target != "arn:aws:sqs:us-east-1:123456789012:orderflow-start-saga" {
+	page, err := table.List(
+		context.Background(), deadletter.Query{Consumer: "start-saga", Topic: "order.placed", Limit: 2},
+	)
+	if err != nil || len(page.Entries) != 1 ||
+		page.Entries[0].Target != "arn:aws:sqs:us-east-1:123456789012:orderflow-start-saga" {
 		t.Errorf("recorded %+v, %v", page.Entries, err)
 	}
 }

@@ -37,10 +37,14 @@ func eventsAuditCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "Looks for events that neither the bus nor the views have heard of, and publishes them",
-		Long: "Compares each stored commit with the marks of those that publish and that keep the views: audit-events compares these marks with each other, and doesn't\n" +
-			"find what both have missed, as when the table's stream was not read for 12 hours. It changes nothing, and ends with 1 where anything was found.\n\n" +
-			"With --republish it publishes what is not on the bus as publish-events would have, with the same ids, and brings the views up to date. It then ends\n" +
-			"with 1 where anything is left. One that was interrupted or killed goes on where it was when the same command is given again; what each segment was at\n" +
+		Long: "Compares each stored commit with the marks of those that publish and that keep the views: " +
+			"audit-events compares these marks with each other, and doesn't\n" +
+			"find what both have missed, as when the table's stream was not read for 12 hours. It changes nothing, " +
+			"and ends with 1 where anything was found.\n\n" +
+			"With --republish it publishes what is not on the bus as publish-events would have, with the same ids, " +
+			"and brings the views up to date. It then ends\n" +
+			"with 1 where anything is left. One that was interrupted or killed goes on where it was when the same " +
+			"command is given again; what each segment was at\n" +
 			"may then be published twice, which consumers know by the ids.",
 		Args: needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -57,16 +61,28 @@ func eventsAuditCommand(stack *stackFlag) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&a.arguments.From, "from", "720h", "time of the first commit, as 2026-11-01T00:00:00Z, or how long ago, as 24h; what is older than 30 days is never published again")
+	f.StringVar(
+		&a.arguments.From, "from", "720h",
+		"time of the first commit, as 2026-11-01T00:00:00Z, or how long ago, as 24h; what is older than 30 days is "+
+			"never published again",
+	)
 	f.StringVar(&a.arguments.To, "to", "", "time after the last commit, as for --from; without it, now")
 	f.DurationVar(&a.settle, "settle", 10*time.Minute, "how old a commit is at least: what is younger may be under way")
 	f.StringVar(&a.arguments.Stream, "stream", "", "a single stream, as order/<id>, instead of the whole store")
 	f.IntVar(&a.arguments.Segments, "segments", 4, "parts of the store that are read side by side")
-	f.BoolVar(&a.arguments.Republish, "republish", false, "publish what is missing on the bus, and bring the views up to date")
+	f.BoolVar(
+		&a.arguments.Republish, "republish", false,
+		"publish what is missing on the bus, and bring the views up to date",
+	)
 	f.BoolVar(&a.arguments.Refused, "refused", false, "with --republish, try again what could not be published before")
 	f.Float64Var(&a.rate, "rate", 50, "with --republish, commits a second at most")
-	f.StringVar(&a.name, "name", "", "name that finds the state again; without it, one that follows from the other flags")
-	f.StringVar(&a.folder, "state", "", "folder of the files that say how far it has come (default: orderflow/audits in the user's cache)")
+	f.StringVar(
+		&a.name, "name", "", "name that finds the state again; without it, one that follows from the other flags",
+	)
+	f.StringVar(
+		&a.folder, "state", "",
+		"folder of the files that say how far it has come (default: orderflow/audits in the user's cache)",
+	)
 	f.BoolVar(&a.json, "json", false, "print the report as JSON")
 	return cmd
 }
@@ -106,7 +122,8 @@ func (a *wholeAuditor) check() error {
 		}
 	}
 	now := a.clock.Now()
-	_, err := whole.Begin(a.name, a.arguments, now.Add(-audit.MaxAge), now) // since when there are marks, the stack knows
+	// since when there are marks, the stack knows
+	_, err := whole.Begin(a.name, a.arguments, now.Add(-audit.MaxAge), now)
 	return err
 }
 
@@ -129,10 +146,15 @@ func (a *wholeAuditor) run(ctx context.Context) error {
 		return err
 	}
 	store := dynamostore.New(tools.api, tools.events, contract.Registry())
-	bus := eventbus.New(eventbridge.NewFromConfig(a.deployment.Config(), func(o *eventbridge.Options) { o.RetryMaxAttempts = 10 }), busName, a.clock)
+	bus := eventbus.New(
+		eventbridge.NewFromConfig(a.deployment.Config(), func(o *eventbridge.Options) { o.RetryMaxAttempts = 10 }),
+		busName, a.clock,
+	)
 	run := whole.Whole{
 		Marks: marks, Clock: a.clock, State: state, Journal: file,
-		Publish: publish.Publisher{Registry: contract.Registry(), Orders: order.Decider.Repository(order.Category, store), Bus: bus}.Commits,
+		Publish: publish.Publisher{
+			Registry: contract.Registry(), Orders: order.Decider.Repository(order.Category, store), Bus: bus,
+		}.Commits,
 		CatchUp: view.NewProjector(tools.store, tools.table, a.clock, nil, catalog.Views()...).CatchUp,
 		Pace:    rate.NewLimiter(rate.Limit(a.rate), whole.MaxBatch),
 	}
@@ -187,7 +209,10 @@ func (a *wholeAuditor) begin(ctx context.Context, marks marktable.Table) (whole.
 		return file, state, fmt.Errorf("events audit: %w", err)
 	}
 	if going {
-		a.say("Going on with audit %s, begun %s: %d commits so far\n", a.name, state.Began.Format(time.RFC3339), state.Commits)
+		a.say(
+			"Going on with audit %s, begun %s: %d commits so far\n", a.name, state.Began.Format(time.RFC3339),
+			state.Commits,
+		)
 		return file, state, nil
 	}
 	kept, err := marks.State(ctx)
@@ -198,7 +223,8 @@ func (a *wholeAuditor) begin(ctx context.Context, marks marktable.Table) (whole.
 	return file, state, err
 }
 
-// stateFolder is where commands of a kind keep how far they have come: the folder that was given, or one in the user's cache.
+// stateFolder is where commands of a kind keep how far they have come: the folder that was given,
+// or one in the user's cache.
 func stateFolder(given, kind string) (string, error) {
 	if given != "" {
 		return given, nil
@@ -233,14 +259,17 @@ func (a *wholeAuditor) report(r whole.Report) error {
 	t.AppendRow(table.Row{"commits read", r.Commits})
 	t.AppendRow(table.Row{"compared", r.Judged})
 	if r.Unjudged > 0 {
-		t.AppendRow(table.Row{"can't be judged", fmt.Sprintf("%d, before %s", r.Unjudged, r.From.UTC().Format(time.RFC3339))})
+		t.AppendRow(table.Row{
+			"can't be judged", fmt.Sprintf("%d, before %s", r.Unjudged, r.From.UTC().Format(time.RFC3339)),
+		})
 	}
 	t.AppendRow(table.Row{"found", found(r)})
 	for _, k := range []struct {
 		kind whole.Kind
 		says string
 	}{
-		{whole.Unmarked, "nobody has heard of it"}, {whole.Unpublished, "the bus has not"}, {whole.Unseen, "the views have not"},
+		{whole.Unmarked, "nobody has heard of it"}, {whole.Unpublished, "the bus has not"},
+		{whole.Unseen, "the views have not"},
 		{whole.Refused, "it can't be published"}, {whole.Unreadable, "it or its mark can't be read"},
 	} {
 		if n := r.Found[k.kind]; n > 0 {
@@ -290,9 +319,11 @@ func (a *wholeAuditor) next(r whole.Report) string {
 	case r.Left == 0:
 		return ""
 	case !a.arguments.Republish && r.Found[whole.Unmarked]+r.Found[whole.Unpublished]+r.Found[whole.Unseen] > 0:
-		return "with --republish, the same command publishes them with the ids that they always had, and brings the views up to date (docs/audit.md)"
+		return "with --republish, the same command publishes them with the ids that they always had, and brings the " +
+			"views up to date (docs/audit.md)"
 	case r.Found[whole.Refused] > 0 && !a.arguments.Refused:
-		return "mend what keeps the refused ones from being published, deploy, and give the command with --republish --refused (docs/audit.md)"
+		return "mend what keeps the refused ones from being published, deploy, and give the command with " +
+			"--republish --refused (docs/audit.md)"
 	}
 	return "what is left says itself why (docs/audit.md)"
 }

@@ -17,7 +17,9 @@ import (
 )
 
 func customersCommand(stack *stackFlag) *cobra.Command {
-	cmd := &cobra.Command{Use: "customers", Short: "Looks after customers", Args: cobra.ArbitraryArgs, RunE: needsSubcommand}
+	cmd := &cobra.Command{
+		Use: "customers", Short: "Looks after customers", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
+	}
 	cmd.AddCommand(eraseCommand(stack))
 	return cmd
 }
@@ -27,9 +29,12 @@ func eraseCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "erase ID",
 		Short: "Erases a customer for good: nobody can read their personal data any more",
-		Long: "Erases a customer for good. Their data key is destroyed, and with it name, e-mail address, shipping addresses and notes can't be read any more wherever they are stored.\n" +
-			"Orders, accounts and balances stay, under the pseudonym. An order that is not shipped yet is cancelled and refunded.\n" +
-			"On a terminal it asks first. Exit status 0 says that the customer is erased, now or before; 1 that they may not be.",
+		Long: "Erases a customer for good. Their data key is destroyed, and with it name, e-mail address, shipping " +
+			"addresses and notes can't be read any more wherever they are stored.\n" +
+			"Orders, accounts and balances stay, under the pseudonym. An order that is not shipped yet is cancelled " +
+			"and refunded.\n" +
+			"On a terminal it asks first. Exit status 0 says that the customer is erased, now or before; 1 that " +
+			"they may not be.",
 		Args: needsOne("customer id"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !yes {
@@ -81,7 +86,9 @@ func eraseCustomer(ctx context.Context, out io.Writer, client *shop.Client, id s
 	}
 	_, err = fmt.Fprintf(out, "customer %s: erased at %s\n"+
 		"  destroyed  the data key: name, e-mail address, shipping addresses and notes can't be read any more\n"+
-		"  follows    the sign-in in the stack's own user pool is deleted; one at an identity provider of yours is yours to delete\n"+
-		"  stays      orders, accounts and balances under the pseudonym\n", erased.ID, erased.ErasedAt.Format(time.RFC3339))
+		"  follows    the sign-in in the stack's own user pool is deleted; one at an identity provider of yours is "+
+		"yours to delete\n"+
+		"  stays      orders, accounts and balances under the pseudonym\n", erased.ID,
+		erased.ErasedAt.Format(time.RFC3339))
 	return err
 }

@@ -56,7 +56,8 @@ func wantError(t *testing.T, err error, part string) {
 func TestEraseCustomer(t *testing.T) {
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		if r.Method != http.MethodDelete || r.URL.Path != "/customers/ada" || r.Header.Get("Authorization") != "Bearer operator" {
+		if r.Method != http.MethodDelete || r.URL.Path != "/customers/ada" ||
+			r.Header.Get("Authorization") != "Bearer operator" {
 			w.WriteHeader(http.StatusNotFound)
 			_, _ = io.WriteString(w, `{"status":404,"code":"customer.not-found","detail":"there is no such customer"}`)
 			return

@@ -24,20 +24,29 @@ import (
 
 func deadLettersCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "deadletters", Short: "Shows messages that consumers gave up, and sends them back", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
+		Use: "deadletters", Short: "Shows messages that consumers gave up, and sends them back",
+		Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
 	}
 	cmd.AddCommand(
-		letterCommand(stack, &letters{what: "list"}, "list", "Lists dead letters, the last recorded first", "", needsNone),
+		letterCommand(
+			stack, &letters{what: "list"}, "list", "Lists dead letters, the last recorded first", "", needsNone,
+		),
 		letterCommand(stack, &letters{what: "show"}, "show ID", "Shows a dead letter with its message",
 			"Personal data in the message is left out: (sealed) stands there. A redrive sends the message as it is.",
 			needsOne("dead letter's id")),
-		letterCommand(stack, &letters{what: "redrive"}, "redrive ID... | --all", "Sends dead letters back to the consumers that they came from",
-			"Lets the stack send dead letters back, each to the consumer that it came from and to no other, within a minute; show and list tell what became of them.\n"+
-				"One that is on its way already is not sent again for a quarter of an hour, and an undo not before it has ended, so that the command may be interrupted and given again.\n"+
-				"With --all, all that the filters select and that are open or spent. What is held, since nobody knows whether its effect happened, is passed over without --take-over.",
+		letterCommand(stack, &letters{what: "redrive"}, "redrive ID... | --all",
+			"Sends dead letters back to the consumers that they came from",
+			"Lets the stack send dead letters back, each to the consumer that it came from and to no other, within "+
+				"a minute; show and list tell what became of them.\n"+
+				"One that is on its way already is not sent again for a quarter of an hour, and an undo not before "+
+				"it has ended, so that the command may be interrupted and given again.\n"+
+				"With --all, all that the filters select and that are open or spent. What is held, since nobody "+
+				"knows whether its effect happened, is passed over without --take-over.",
 			cobra.ArbitraryArgs),
-		letterCommand(stack, &letters{what: "discard"}, "discard ID... | --all", "Closes dead letters that are not needed",
-			"Closes dead letters whose messages are not needed, by their ids also those that are on their way. With --all, all that the filters select and that are open or spent.", cobra.ArbitraryArgs),
+		letterCommand(stack, &letters{what: "discard"}, "discard ID... | --all",
+			"Closes dead letters that are not needed",
+			"Closes dead letters whose messages are not needed, by their ids also those that are on their way. With "+
+				"--all, all that the filters select and that are open or spent.", cobra.ArbitraryArgs),
 	)
 	return cmd
 }
@@ -81,7 +90,11 @@ func letterCommand(stack *stackFlag, l *letters, use, short, long string, args c
 	if l.what == "show" {
 		return cmd
 	}
-	f.StringVar(&l.topic, "topic", "", "of this topic: an event's type as order.placed, a command's name, or the category of a stored record that can't be read")
+	f.StringVar(
+		&l.topic, "topic", "",
+		"of this topic: an event's type as order.placed, a command's name, or the category of a stored record that "+
+			"can't be read",
+	)
 	f.StringVar(&l.consumer, "consumer", "", "of this consumer: the function, or the queue that it takes from")
 	f.StringVar(&l.part, "error", "", "whose error has this in it, in these very letters")
 	f.DurationVar(&l.olderThan, "older-than", 0, "recorded longer ago, as 90m or 24h")
@@ -213,10 +226,15 @@ func (l *letters) show(ctx context.Context, id string) error {
 		name  string
 		value any
 	}{
-		{"id", letter.ID}, {"status", letter.Status}, {"consumer", letter.Consumer}, {"topic", letter.Topic}, {"kind", letter.Kind}, {"correlation id", letter.CorrelationID}, {"error", letter.Error}, {"code", letter.Code},
-		{"retry count", letter.RetryCount}, {"first failure", letter.FirstFailure.Format(time.RFC3339)}, {"last failure", letter.LastFailure.Format(time.RFC3339)},
-		{"recorded", letter.RecordedAt.Format(time.RFC3339)}, {"redrives", letter.Redrives}, {"the last redrive", letter.RedriveError}, {"next redrive", optional(letter.NextRedriveAt)}, {"held", held(letter)},
-		{"hint", letter.Hint}, {"closed", optional(letter.ClosedAt)}, {"closed by", letter.ClosedBy}, {"reason", letter.Reason},
+		{"id", letter.ID}, {"status", letter.Status}, {"consumer", letter.Consumer}, {"topic", letter.Topic},
+		{"kind", letter.Kind}, {"correlation id", letter.CorrelationID}, {"error", letter.Error}, {"code", letter.Code},
+		{"retry count", letter.RetryCount}, {"first failure", letter.FirstFailure.Format(time.RFC3339)},
+		{"last failure", letter.LastFailure.Format(time.RFC3339)},
+		{"recorded", letter.RecordedAt.Format(time.RFC3339)}, {"redrives", letter.Redrives},
+		{"the last redrive", letter.RedriveError}, {"next redrive", optional(letter.NextRedriveAt)},
+		{"held", held(letter)},
+		{"hint", letter.Hint}, {"closed", optional(letter.ClosedAt)}, {"closed by", letter.ClosedBy},
+		{"reason", letter.Reason},
 	} {
 		if row.value != "" {
 			t.AppendRow(table.Row{row.name, row.value})
@@ -283,7 +301,9 @@ func (l *letters) decide(ctx context.Context, ids []string) error {
 	if l.dryRun {
 		return l.print(l.fit(chosen))
 	}
-	bar := progressBar(l.progress, map[string]string{"redrive": "Redriving", "discard": "Discarding"}[l.what], len(chosen))
+	bar := progressBar(
+		l.progress, map[string]string{"redrive": "Redriving", "discard": "Discarding"}[l.what], len(chosen),
+	)
 	results, refused := make([]decided, 0, len(chosen)), 0
 	for _, letter := range chosen {
 		result, err := l.order(ctx, letter.ID)
@@ -292,7 +312,12 @@ func (l *letters) decide(ctx context.Context, ids []string) error {
 			if failed := l.report(results); failed != nil {
 				return failed
 			}
-			return &stoppedError{err: err, hint: fmt.Sprintf("%d of %d are done; give the same command again for the others", len(results), len(chosen))}
+			return &stoppedError{
+				err: err,
+				hint: fmt.Sprintf(
+					"%d of %d are done; give the same command again for the others", len(results), len(chosen),
+				),
+			}
 		}
 		if err != nil {
 			refused++
@@ -368,14 +393,19 @@ func (l *letters) print(found []shop.DeadLetter) error {
 	}
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
-	t.AppendHeader(table.Row{"id", "status", "consumer", "topic", "age", "retry count", "redrives", "next redrive", "error"})
+	t.AppendHeader(table.Row{
+		"id", "status", "consumer", "topic", "age", "retry count", "redrives", "next redrive", "error",
+	})
 	t.SetColumnConfigs([]table.ColumnConfig{{Number: 9, WidthMax: 60}})
 	for _, d := range found {
 		next := optional(d.NextRedriveAt)
 		if d.Held {
 			next = "held"
 		}
-		t.AppendRow(table.Row{d.ID, d.Status, d.Consumer, d.Topic, l.clock.Now().Sub(d.RecordedAt).Truncate(time.Second), d.RetryCount, d.Redrives, next, d.Error})
+		t.AppendRow(table.Row{
+			d.ID, d.Status, d.Consumer, d.Topic, l.clock.Now().Sub(d.RecordedAt).Truncate(time.Second), d.RetryCount,
+			d.Redrives, next, d.Error,
+		})
 	}
 	_, err := fmt.Fprintf(l.out, "%s\n%s\n", t.Render(), counted(len(found)))
 	return err

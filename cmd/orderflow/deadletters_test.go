@@ -58,7 +58,10 @@ func TestDeadLetterFlags(t *testing.T) {
 func letterAPI(t *testing.T) (client *shop.Client, ordered *[]string) {
 	ordered = &[]string{}
 	all := []shop.DeadLetter{
-		{ID: "1", Status: "open", Consumer: "start-saga", Kind: "queue", Error: "trouble", Message: json.RawMessage(`{"n":1}`)},
+		{
+			ID: "1", Status: "open", Consumer: "start-saga", Kind: "queue", Error: "trouble",
+			Message: json.RawMessage(`{"n":1}`),
+		},
 		{ID: "2", Status: "open", Consumer: "send-mails", Kind: "queue", Held: true},
 		{ID: "3", Status: "spent", Consumer: "start-saga", Kind: "none", Hint: "look", RedriveError: "slow down"},
 		{ID: "4", Status: "resolved", Consumer: "start-saga", Kind: "queue"},
@@ -72,16 +75,22 @@ func letterAPI(t *testing.T) (client *shop.Client, ordered *[]string) {
 		}
 		switch {
 		case r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/dead-letters/3/redrive"):
-			answer(http.StatusUnprocessableEntity, map[string]any{"code": "dead-letter.not-redrivable", "detail": "no way", "status": 422})
+			answer(
+				http.StatusUnprocessableEntity,
+				map[string]any{"code": "dead-letter.not-redrivable", "detail": "no way", "status": 422},
+			)
 		case r.Method == http.MethodPost:
 			body, _ := io.ReadAll(r.Body)
 			*ordered = append(*ordered, strings.TrimPrefix(r.URL.Path, "/dead-letters/")+" "+string(body))
 			answer(http.StatusAccepted, map[string]any{"status": "open"})
-		case slices.Contains([]string{"/dead-letters/1", "/dead-letters/2", "/dead-letters/3", "/dead-letters/4"}, r.URL.Path):
+		case slices.Contains(
+			[]string{"/dead-letters/1", "/dead-letters/2", "/dead-letters/3", "/dead-letters/4"}, r.URL.Path,
+		):
 			answer(http.StatusOK, all[r.URL.Path[len(r.URL.Path)-1]-'1'])
 		case r.URL.Path == "/dead-letters":
 			found := slices.DeleteFunc(slices.Clone(all), func(d shop.DeadLetter) bool {
-				return q.Get("status") != "" && d.Status != q.Get("status") || q.Get("consumer") != "" && d.Consumer != q.Get("consumer") || q.Get("before") == "2026-03-01T11:00:00Z"
+				return q.Get("status") != "" && d.Status != q.Get("status") || q.Get("consumer") != "" &&
+					d.Consumer != q.Get("consumer") || q.Get("before") == "2026-03-01T11:00:00Z"
 			})
 			at := 0
 			_, _ = fmt.Sscan(q.Get("cursor"), &at)
@@ -106,31 +115,57 @@ func TestDeadLetters(t *testing.T) {
 		err     string
 		ordered []string
 	}{
-		"list":                {letters{what: "list"}, nil, "4 dead letters", "", nil},
-		"list some":           {letters{what: "list", limit: 2}, nil, "2 dead letters", "", nil},
-		"list of a consumer":  {letters{what: "list", consumer: "send-mails"}, nil, "1 dead letter", "", nil},
-		"list old ones":       {letters{what: "list", olderThan: time.Hour, json: true}, nil, "[]", "", nil},
-		"show":                {letters{what: "show"}, []string{"1"}, `"n": 1`, "", nil},
-		"show one not sent":   {letters{what: "show"}, []string{"3"}, "slow down", "", nil},
-		"show none":           {letters{what: "show"}, []string{"9"}, "", "dead-letter.not-found", nil},
-		"redrive one":         {letters{what: "redrive"}, []string{"1"}, "1 to be redriven", "", []string{`1/redrive {"takeOver":false}`}},
-		"redrive, refused":    {letters{what: "redrive"}, []string{"3", "1"}, "3 refused", "1 of 2 were refused", []string{`1/redrive {"takeOver":false}`}},
-		"redrive all":         {letters{what: "redrive", all: true}, nil, "1 dead letter", "", []string{`1/redrive {"takeOver":false}`}},
-		"redrive all, held":   {letters{what: "redrive", all: true, takeOver: true}, nil, "2 dead letters", "", []string{`1/redrive {"takeOver":true}`, `2/redrive {"takeOver":true}`}},
-		"redrive all, dry":    {letters{what: "redrive", all: true, dryRun: true}, nil, "start-saga", "", nil},
-		"redrive one, dry":    {letters{what: "redrive", dryRun: true}, []string{"1"}, "trouble", "", nil},
-		"redrive what, dry":   {letters{what: "redrive", dryRun: true}, []string{"1", "2", "3", "4"}, "1 dead letter", "", nil},
-		"redrive held, dry":   {letters{what: "redrive", dryRun: true, takeOver: true}, []string{"1", "2", "3", "4"}, "2 dead letters", "", nil},
-		"discard what, dry":   {letters{what: "discard", dryRun: true}, []string{"1", "2", "3", "4"}, "3 dead letters", "", nil},
-		"discard all":         {letters{what: "discard", all: true, reason: "a test"}, nil, "3 dead letters", "", []string{`1/discard {"reason":"a test"}`, `2/discard {"reason":"a test"}`, `3/discard {"reason":"a test"}`}},
-		"discard all, spent":  {letters{what: "discard", all: true, status: "spent", json: true}, nil, `"id": "3"`, "", []string{`3/discard {"reason":""}`}},
-		"discard all of none": {letters{what: "discard", all: true, consumer: "nobody"}, nil, "0 dead letters", "", nil},
+		"list":               {letters{what: "list"}, nil, "4 dead letters", "", nil},
+		"list some":          {letters{what: "list", limit: 2}, nil, "2 dead letters", "", nil},
+		"list of a consumer": {letters{what: "list", consumer: "send-mails"}, nil, "1 dead letter", "", nil},
+		"list old ones":      {letters{what: "list", olderThan: time.Hour, json: true}, nil, "[]", "", nil},
+		"show":               {letters{what: "show"}, []string{"1"}, `"n": 1`, "", nil},
+		"show one not sent":  {letters{what: "show"}, []string{"3"}, "slow down", "", nil},
+		"show none":          {letters{what: "show"}, []string{"9"}, "", "dead-letter.not-found", nil},
+		"redrive one": {
+			letters{what: "redrive"}, []string{"1"}, "1 to be redriven", "", []string{`1/redrive {"takeOver":false}`},
+		},
+		"redrive, refused": {
+			letters{what: "redrive"}, []string{"3", "1"}, "3 refused", "1 of 2 were refused",
+			[]string{`1/redrive {"takeOver":false}`},
+		},
+		"redrive all": {
+			letters{what: "redrive", all: true}, nil, "1 dead letter", "", []string{`1/redrive {"takeOver":false}`},
+		},
+		"redrive all, held": {
+			letters{what: "redrive", all: true, takeOver: true}, nil, "2 dead letters", "",
+			[]string{`1/redrive {"takeOver":true}`, `2/redrive {"takeOver":true}`},
+		},
+		"redrive all, dry": {letters{what: "redrive", all: true, dryRun: true}, nil, "start-saga", "", nil},
+		"redrive one, dry": {letters{what: "redrive", dryRun: true}, []string{"1"}, "trouble", "", nil},
+		"redrive what, dry": {
+			letters{what: "redrive", dryRun: true}, []string{"1", "2", "3", "4"}, "1 dead letter", "", nil,
+		},
+		"redrive held, dry": {
+			letters{what: "redrive", dryRun: true, takeOver: true}, []string{"1", "2", "3", "4"}, "2 dead letters", "",
+			nil,
+		},
+		"discard what, dry": {
+			letters{what: "discard", dryRun: true}, []string{"1", "2", "3", "4"}, "3 dead letters", "", nil,
+		},
+		"discard all": {
+			letters{what: "discard", all: true, reason: "a test"}, nil, "3 dead letters", "",
+			[]string{`1/discard {"reason":"a test"}`, `2/discard {"reason":"a test"}`, `3/discard {"reason":"a test"}`},
+		},
+		"discard all, spent": {
+			letters{what: "discard", all: true, status: "spent", json: true}, nil, `"id": "3"`, "",
+			[]string{`3/discard {"reason":""}`},
+		},
+		"discard all of none": {
+			letters{what: "discard", all: true, consumer: "nobody"}, nil, "0 dead letters", "", nil,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out strings.Builder
 			client, ordered := letterAPI(t)
 			l := tc.letters
-			l.client, l.clock, l.out, l.progress = client, clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), &out, io.Discard
+			l.client, l.clock, l.out, l.progress = client, clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)),
+				&out, io.Discard
 			wantError(t, l.run(t.Context(), tc.ids), tc.err)
 			if !strings.Contains(out.String(), tc.out) {
 				t.Errorf("printed %q, want %q", out.String(), tc.out)
@@ -156,14 +191,18 @@ func TestInterruptedRedrive(t *testing.T) {
 	}))
 	defer api.Close()
 	var out strings.Builder
-	l := letters{what: "redrive", json: true, client: shop.New(api.URL, "operator"), clock: clock.NewFake(time.Now()), out: &out, progress: io.Discard}
+	l := letters{
+		what: "redrive", json: true, client: shop.New(api.URL, "operator"), clock: clock.NewFake(time.Now()), out: &out,
+		progress: io.Discard,
+	}
 	err := l.run(ctx, []string{"1", "2", "3"})
 	var stopped *stoppedError
 	if !errors.As(err, &stopped) || !strings.Contains(stopped.hint, "1 of 3 are done") {
 		t.Errorf("%v", err)
 	}
 	var done []decided
-	if err := json.Unmarshal([]byte(out.String()), &done); err != nil || len(done) != 1 || done[0].ID != "1" || done[0].Status != "open" {
+	if err := json.Unmarshal([]byte(out.String()), &done); err != nil || len(done) != 1 || done[0].ID != "1" ||
+		done[0].Status != "open" {
 		t.Errorf("printed %q, %v", out.String(), err)
 	}
 }

@@ -33,15 +33,21 @@ import (
 )
 
 func eventsCommand(stack *stackFlag) *cobra.Command {
-	cmd := &cobra.Command{Use: "events", Short: "Handles stored events", Args: cobra.ArbitraryArgs, RunE: needsSubcommand}
+	cmd := &cobra.Command{
+		Use: "events", Short: "Handles stored events", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
+	}
 	r := &replayer{clock: clock.System{}}
 	sub := &cobra.Command{
 		Use:   "replay --consumer NAME",
 		Short: "Sends stored events to one consumer again, and to nobody else",
-		Long: "Sends stored events to the queue of one consumer again, in the shape in which its rules deliver them and with the ids that they had, and to nobody\n" +
-			"else. Only what the consumer's rules match is sent, each event marked with the replay's name (replay-name). A consumer is a queue behind a rule of the\n" +
-			"bus that is tagged " + consumerqueue.TagConsumer + "; one tagged " + consumerqueue.TagReplay + "=" + consumerqueue.ReplayNever + ", as mail is, is refused.\n\n" +
-			"A replay that was interrupted or killed goes on where it was when the same command is given again; a page of each segment may then be sent twice.\n" +
+		Long: "Sends stored events to the queue of one consumer again, in the shape in which its rules deliver them " +
+			"and with the ids that they had, and to nobody\n" +
+			"else. Only what the consumer's rules match is sent, each event marked with the replay's name " +
+			"(replay-name). A consumer is a queue behind a rule of the\n" +
+			"bus that is tagged " + consumerqueue.TagConsumer + "; one tagged " + consumerqueue.TagReplay + "=" +
+			consumerqueue.ReplayNever + ", as mail is, is refused.\n\n" +
+			"A replay that was interrupted or killed goes on where it was when the same command is given again; a " +
+			"page of each segment may then be sent twice.\n" +
 			"With --archive, EventBridge replays what its archive of the bus holds, through the consumer's rules.",
 		Args: needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -57,18 +63,32 @@ func eventsCommand(stack *stackFlag) *cobra.Command {
 		},
 	}
 	f := sub.Flags()
-	f.StringVar(&r.consumer, "consumer", "", "name of the consumer (the tag "+consumerqueue.TagConsumer+" of its queue)")
-	f.StringSliceVar(&r.types, "type", nil, "type of events, as order.placed; may be given more than once; without it, all types")
-	f.StringVar(&r.from, "from", "", "time of the first commit, as 2026-11-01T00:00:00Z, or how long ago, as 24h; without it, the beginning")
+	f.StringVar(
+		&r.consumer, "consumer", "", "name of the consumer (the tag "+consumerqueue.TagConsumer+" of its queue)",
+	)
+	f.StringSliceVar(
+		&r.types, "type", nil, "type of events, as order.placed; may be given more than once; without it, all types",
+	)
+	f.StringVar(
+		&r.from, "from", "",
+		"time of the first commit, as 2026-11-01T00:00:00Z, or how long ago, as 24h; without it, the beginning",
+	)
 	f.StringVar(&r.to, "to", "", "time after the last commit, as for --from; without it, now")
 	f.StringVar(&r.stream, "stream", "", "a single stream, as order/<id>, instead of the whole store")
-	f.StringVar(&r.name, "name", "", "name of the replay, which marks its events and finds it again; without it, one that follows from the other flags")
+	f.StringVar(
+		&r.name, "name", "",
+		"name of the replay, which marks its events and finds it again; without it, one that follows from the "+
+			"other flags",
+	)
 	f.Float64Var(&r.rate, "rate", 100, "messages a second at most")
 	f.IntVar(&r.segments, "segments", 4, "parts of the store that are read side by side")
 	f.BoolVar(&r.dryRun, "dry-run", false, "count what would be sent, by type, and send nothing")
 	f.BoolVar(&r.json, "json", false, "print the summary as JSON")
 	f.BoolVar(&r.archive, "archive", false, "let EventBridge replay from its archive of the bus (on AWS)")
-	f.StringVar(&r.folder, "state", "", "folder of the files that say how far a replay has come (default: orderflow/replays in the user's cache)")
+	f.StringVar(
+		&r.folder, "state", "",
+		"folder of the files that say how far a replay has come (default: orderflow/replays in the user's cache)",
+	)
 	cmd.AddCommand(sub, eventsAuditCommand(stack))
 	return cmd
 }
@@ -102,7 +122,11 @@ func (r *replayer) check(cmd *cobra.Command) error {
 	if r.archive {
 		for _, flag := range []string{"type", "stream", "rate", "segments", "dry-run", "state"} {
 			if cmd.Flags().Changed(flag) {
-				return fmt.Errorf("--%s is not possible with --archive: EventBridge replays all that the consumer's rules match in the time; without --archive, it is", flag)
+				return fmt.Errorf(
+					"--%s is not possible with --archive: EventBridge replays all that the consumer's rules match "+
+						"in the time; without --archive, it is",
+					flag,
+				)
 			}
 		}
 	}
@@ -121,7 +145,9 @@ func (r *replayer) check(cmd *cobra.Command) error {
 }
 
 func (r *replayer) arguments() replay.Arguments {
-	a := replay.Arguments{Consumer: r.consumer, Types: r.types, From: r.from, To: r.to, Stream: r.stream, Segments: r.segments}
+	a := replay.Arguments{
+		Consumer: r.consumer, Types: r.types, From: r.from, To: r.to, Stream: r.stream, Segments: r.segments,
+	}
 	if r.deployment != nil {
 		a.Deployment = r.deployment.ID
 	}
@@ -217,12 +243,15 @@ func (r *replayer) fromStore(ctx context.Context, sender *consumerqueue.Sender) 
 	}
 	s := run.State
 	if err := r.report(summary{
-		Name: r.name, Consumer: r.consumer, From: s.From, To: s.To, DryRun: r.dryRun, Counts: &s.Counts, Failures: s.Failures,
+		Name: r.name, Consumer: r.consumer, From: s.From, To: s.To, DryRun: r.dryRun, Counts: &s.Counts,
+		Failures: s.Failures,
 	}); err != nil {
 		return err
 	}
 	if s.Counts.Failed > 0 {
-		return fmt.Errorf("%d commits or events could not be replayed, the first %d are listed", s.Counts.Failed, len(s.Failures))
+		return fmt.Errorf(
+			"%d commits or events could not be replayed, the first %d are listed", s.Counts.Failed, len(s.Failures),
+		)
 	}
 	return nil
 }
@@ -240,7 +269,10 @@ func (r *replayer) begin() (replay.File, replay.State, error) {
 			return file, state, err
 		}
 		if found {
-			r.say("Going on with replay %s, begun %s: %d sent so far\n", r.name, state.Began.Format(time.RFC3339), replay.Total(state.Counts.Sent))
+			r.say(
+				"Going on with replay %s, begun %s: %d sent so far\n", r.name, state.Began.Format(time.RFC3339),
+				replay.Total(state.Counts.Sent),
+			)
 			return file, state, nil
 		}
 	}
@@ -248,7 +280,8 @@ func (r *replayer) begin() (replay.File, replay.State, error) {
 	return file, state, err
 }
 
-// commitsIn is how many commits the table holds, as DynamoDB counts every six hours; -1 where it does not say.
+// commitsIn is how many commits the table holds, as DynamoDB counts every six hours; -1 where it
+// does not say.
 func commitsIn(ctx context.Context, client *dynamodb.Client, tableName string) int64 {
 	out, err := client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &tableName})
 	if err != nil || aws.ToInt64(out.Table.ItemCount) == 0 {
@@ -260,7 +293,11 @@ func commitsIn(ctx context.Context, client *dynamodb.Client, tableName string) i
 func (r *replayer) fromArchive(ctx context.Context, events *eventbridge.Client, consumer consumerqueue.Consumer) error {
 	archive, err := r.deployment.Output("ArchiveName")
 	if err != nil {
-		return fmt.Errorf("the stack keeps no archive (ArchiveRetentionDays is 0); without --archive, the replay is from the store: %w", err)
+		return fmt.Errorf(
+			"the stack keeps no archive (ArchiveRetentionDays is 0); without --archive, the replay is from "+
+				"the store: %w",
+			err,
+		)
 	}
 	rules, err := consumer.RuleARNs()
 	if err != nil {
@@ -276,17 +313,22 @@ func (r *replayer) fromArchive(ctx context.Context, events *eventbridge.Client, 
 		Name: r.name, Archive: archive, Rules: rules, From: begun.From, To: begun.To,
 	}, func(s eventarchive.Status) {
 		if whole := s.To.Sub(s.From); whole > 0 && s.Last.After(s.From) {
-			_ = bar.Set64(int64(100 * min(1, float64(s.Last.Sub(s.From))/float64(whole)))) // a bar that can't be drawn stops nothing
+			// a bar that can't be drawn stops nothing
+			_ = bar.Set64(int64(100 * min(1, float64(s.Last.Sub(s.From))/float64(whole))))
 		}
 	})
 	_ = bar.Exit()
 	if err != nil && ctx.Err() != nil {
-		return &stoppedError{err: err, hint: "the replay was cancelled; what was sent stays sent, and another one needs another --name"}
+		return &stoppedError{
+			err: err, hint: "the replay was cancelled; what was sent stays sent, and another one needs another --name",
+		}
 	}
 	if err != nil {
 		return err
 	}
-	return r.report(summary{Name: r.name, Consumer: r.consumer, From: status.From, To: status.To, Archive: status.State})
+	return r.report(summary{
+		Name: r.name, Consumer: r.consumer, From: status.From, To: status.To, Archive: status.State,
+	})
 }
 
 func (r *replayer) report(s summary) error {

@@ -23,9 +23,15 @@ func TestReplayFlags(t *testing.T) {
 		{"--consumer c --segments 0", "--segments is 1 to 1000, not 0"},
 		{"--consumer c --stream order", `--stream is a category, a slash and an id, as order/<id>, not "order"`},
 		{"--consumer c --name a/b", `"a/b" is no name`},
-		{"--consumer c --from monday", `from is a time as in 2026-11-01T00:00:00Z, or how long ago as in 24h, not "monday"`},
+		{
+			"--consumer c --from monday",
+			`from is a time as in 2026-11-01T00:00:00Z, or how long ago as in 24h, not "monday"`,
+		},
 		{"--consumer c --from 1h --to 2h", "no time lies from"},
-		{"--consumer c --type order.placed --type order.plcaed", `unknown event type "order.plcaed"; published are account.deposited`},
+		{
+			"--consumer c --type order.placed --type order.plcaed",
+			`unknown event type "order.plcaed"; published are account.deposited`,
+		},
 		{"--consumer c --archive --type order.placed", "--type is not possible with --archive"},
 		{"--consumer c --archive --stream order/1", "--stream is not possible with --archive"},
 		{"--consumer c --archive --rate 5", "--rate is not possible with --archive"},
@@ -75,8 +81,12 @@ func TestAuditFlags(t *testing.T) {
 func TestAuditReport(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	lost := whole.Report{
-		Asked: at.Add(-time.Hour), From: at, To: at.Add(time.Hour), Commits: 9, Judged: 7, Unjudged: 2, Left: 2, Found: map[whole.Kind]int64{whole.Unmarked: 1, whole.Refused: 1},
-		Findings: []whole.Finding{{Kind: whole.Unmarked, Stream: "order/a", First: 3, Events: 2, Time: at}, {Kind: whole.Refused, Stream: "order/b", First: 1, Events: 1, Time: at, Detail: "no contract"}},
+		Asked: at.Add(-time.Hour), From: at, To: at.Add(time.Hour), Commits: 9, Judged: 7, Unjudged: 2, Left: 2,
+		Found: map[whole.Kind]int64{whole.Unmarked: 1, whole.Refused: 1},
+		Findings: []whole.Finding{
+			{Kind: whole.Unmarked, Stream: "order/a", First: 3, Events: 2, Time: at},
+			{Kind: whole.Refused, Stream: "order/b", First: 1, Events: 1, Time: at, Detail: "no contract"},
+		},
 	}
 	mended := lost
 	mended.Left, mended.Republished, mended.Findings = 1, 2, slices.Clone(lost.Findings)
@@ -86,8 +96,20 @@ func TestAuditReport(t *testing.T) {
 		republish bool
 		says      []string
 	}{
-		"found":   {lost, false, []string{"unmarked     order/a@3, 2 events of 2026-03-01T12:00:00Z\n", "refused      order/b@1, 1 events of 2026-03-01T12:00:00Z: no contract", "2, before 2026-03-01T12:00:00Z", "Next: with --republish"}},
-		"mended":  {mended, true, []string{"order/a@3, 2 events of 2026-03-01T12:00:00Z, mended", "Next: mend what keeps", "--republish --refused"}},
+		"found": {
+			lost, false,
+			[]string{
+				"unmarked     order/a@3, 2 events of 2026-03-01T12:00:00Z\n",
+				"refused      order/b@1, 1 events of 2026-03-01T12:00:00Z: no contract",
+				"2, before 2026-03-01T12:00:00Z", "Next: with --republish",
+			},
+		},
+		"mended": {
+			mended, true,
+			[]string{
+				"order/a@3, 2 events of 2026-03-01T12:00:00Z, mended", "Next: mend what keeps", "--republish --refused",
+			},
+		},
 		"nothing": {whole.Report{Asked: at, From: at, To: at}, false, []string{"found        │ 0"}},
 	} {
 		var out strings.Builder

@@ -15,8 +15,9 @@ import (
 
 // strict gives a command and those below it the one rule for what is typed. No flag and no argument
 // is empty, as with an unset variable of a shell: an empty one would select everything. A flag that
-// takes one value is given once. Numbers are decimal, and durations have units. A command that names
-// no arguments takes none. It wraps the flags' values, so that no command can leave the rule out.
+// takes one value is given once. Numbers are decimal, and durations have units. A command that
+// names no arguments takes none. It wraps the flags' values, so that no command can leave the rule
+// out.
 func strict(cmd *cobra.Command) {
 	for _, flags := range []*pflag.FlagSet{cmd.Flags(), cmd.PersistentFlags()} {
 		flags.VisitAll(func(f *pflag.Flag) {

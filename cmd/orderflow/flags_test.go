@@ -49,7 +49,10 @@ func TestEveryFlag(t *testing.T) {
 	}
 	bad := map[string][]string{
 		"string": {}, "stringSlice": {",", "a,", ",a", "a,,b"}, "bool": {"1", "0", "t", "TRUE", "yes", " true"},
-		"int":      {"010", "00", "0x10", "0b1", "0o7", "1_000", "+5", "1e3", "1.0", " 5", "5 ", "-0", "٥", "9223372036854775808"},
+		"int": {
+			"010", "00", "0x10", "0b1", "0o7", "1_000", "+5", "1e3", "1.0", " 5", "5 ", "-0", "٥",
+			"9223372036854775808",
+		},
 		"float64":  {"010", "0x10", "0x1p4", "1_000", "+5", "1e3", ".5", "5.", "NaN", "Inf", "-1", " 5"},
 		"duration": {"0", "90", "-1h", "+1h", "1d", "1h 30m", ".5h", "1e3s", "1_0s"},
 	}
@@ -74,7 +77,9 @@ func TestEveryFlag(t *testing.T) {
 				}
 				flags++
 				says := `for "--` + f.Name + `" flag: `
-				refused(t, []string{name + ": ", says + "expected a value"}, append(slices.Clone(path), "--"+f.Name+"=")...)
+				refused(
+					t, []string{name + ": ", says + "expected a value"}, append(slices.Clone(path), "--"+f.Name+"=")...,
+				)
 				if kind != "bool" {
 					refused(t, []string{says + "expected a value"}, append(slices.Clone(path), "--"+f.Name, "")...)
 				}

@@ -33,10 +33,13 @@ func importCommand(stack *stackFlag) *cobra.Command {
 	sub := &cobra.Command{
 		Use:   "cdnow FILE",
 		Short: "Places the purchases of CDNOW's log as orders, follows each to its end, and checks the books",
-		Long: "Places the purchases of CDNOW's log (CDNOW_sample.txt or CDNOW_master.txt) as orders over HTTP: registers the customers, opens and funds their\n" +
-			"accounts, lists the items at the file's prices, stocks them, places each purchase by SKU and quantity, follows\n" +
+		Long: "Places the purchases of CDNOW's log (CDNOW_sample.txt or CDNOW_master.txt) as orders over HTTP: " +
+			"registers the customers, opens and funds their\n" +
+			"accounts, lists the items at the file's prices, stocks them, places each purchase by SKU and " +
+			"quantity, follows\n" +
 			"it to its final state, and compares views and streams with totals computed from the\n" +
-			"file alone. Some accounts, one item and some addresses are set up so that orders fail at each step and are undone. Where the deployment has a simulated carrier, what is\n" +
+			"file alone. Some accounts, one item and some addresses are set up so that orders fail at each step and " +
+			"are undone. Where the deployment has a simulated carrier, what is\n" +
 			"confirmed is followed until it is delivered, and out of stock. Each run has ids of its own.",
 		Args: needsOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -69,7 +72,10 @@ func importCommand(stack *stackFlag) *cobra.Command {
 	sub.Flags().IntVar(&limit, "limit", 0, "purchases to take, 0 for all")
 	sub.Flags().IntVar(&offset, "offset", 0, "purchases to skip first")
 	sub.Flags().IntVar(&i.concurrency, "concurrency", 8, "orders under way at once")
-	sub.Flags().DurationVar(&i.patience, "patience", 5*time.Minute, "how long an order may take to its final state, and from there to its delivery")
+	sub.Flags().DurationVar(
+		&i.patience, "patience", 5*time.Minute,
+		"how long an order may take to its final state, and from there to its delivery",
+	)
 	cmd.AddCommand(sub)
 	return cmd
 }
@@ -121,7 +127,10 @@ func (i *importer) sku(s string) string        { return i.run + "-" + s }
 func dollars(cents int64) money.Money          { return money.Money{Amount: cents, Currency: cdnow.Currency} }
 
 func (i *importer) importPlan(ctx context.Context, plan cdnow.Plan) error {
-	i.printf("Run %s: %d purchases by %d customers of %d items, stack %s\n", i.run, len(plan.Orders), len(plan.Customers), len(plan.Stock), i.deployment.Stack)
+	i.printf(
+		"Run %s: %d purchases by %d customers of %d items, stack %s\n", i.run, len(plan.Orders), len(plan.Customers),
+		len(plan.Stock), i.deployment.Stack,
+	)
 	accounts, err := i.setUp(ctx, plan)
 	if err != nil {
 		return fmt.Errorf("set up: %w", err)
@@ -156,7 +165,8 @@ func (i *importer) importPlan(ctx context.Context, plan cdnow.Plan) error {
 	return nil
 }
 
-// setUp registers and funds the customers, and lists and stocks the items; it gives the accounts by customer.
+// setUp registers and funds the customers, and lists and stocks the items; it gives the accounts by
+// customer.
 func (i *importer) setUp(ctx context.Context, plan cdnow.Plan) (map[string]string, error) {
 	bar := i.bar("Setting up", len(plan.Customers)+len(plan.Stock))
 	accounts := make(map[string]string, len(plan.Customers))
@@ -166,7 +176,9 @@ func (i *importer) setUp(ctx context.Context, plan cdnow.Plan) (map[string]strin
 	for _, c := range plan.Customers {
 		g.Go(func() error {
 			id := i.customerID(c.ID)
-			if err := i.client.RegisterCustomer(ctx, id, "Customer "+c.ID, "customer-"+c.ID+"@example.com"); err != nil {
+			if err := i.client.RegisterCustomer(
+				ctx, id, "Customer "+c.ID, "customer-"+c.ID+"@example.com",
+			); err != nil {
 				return err
 			}
 			account, err := i.client.OpenAccount(ctx, id, cdnow.Currency)
@@ -248,7 +260,9 @@ func (i *importer) follow(ctx context.Context, o cdnow.Order, country string) (f
 	if err != nil {
 		return f, err
 	}
-	settled := slices.IndexFunc(events, func(e shop.Event) bool { return e.Type == "order.confirmed" || e.Type == "order.cancelled" })
+	settled := slices.IndexFunc(
+		events, func(e shop.Event) bool { return e.Type == "order.confirmed" || e.Type == "order.cancelled" },
+	)
 	if settled < 0 {
 		return f, fmt.Errorf("order %s is %s, and its history doesn't say since when", f.placed.ID, f.final.Status)
 	}
@@ -344,8 +358,11 @@ func percentile(sorted []time.Duration, p int) time.Duration {
 	return sorted[max(0, (len(sorted)*p+99)/100-1)]
 }
 
-// check compares what the API's views and streams say with what the file says. Views follow in a moment, so a difference counts only when it stays.
-func (i *importer) check(ctx context.Context, plan cdnow.Plan, orders []followed, accounts map[string]string) ([]string, error) {
+// check compares what the API's views and streams say with what the file says. Views follow in a
+// moment, so a difference counts only when it stays.
+func (i *importer) check(
+	ctx context.Context, plan cdnow.Plan, orders []followed, accounts map[string]string,
+) ([]string, error) {
 	bar := i.bar("Checking", len(plan.Customers)+len(plan.Stock))
 	var mu sync.Mutex
 	var differences []string
@@ -412,14 +429,16 @@ func (i *importer) check(ctx context.Context, plan cdnow.Plan, orders []followed
 		i.printf("DIFFERENT: %s\n", d)
 	}
 	if len(differences) == 0 {
-		i.printf("\nBooks checked against the file: %d customers (orders, confirmed money), %d accounts, %d items in stock, "+
+		i.printf("\nBooks checked against the file: %d customers (orders, confirmed money), %d accounts, %d "+
+			"items in stock, "+
 			"%d orders and their totals: all equal.\n",
 			len(plan.Customers), len(accounts), len(plan.Stock), len(orders))
 	}
 	return differences, nil
 }
 
-// settled asks for differences until there are none or viewPatience is over, and gives the last answer.
+// settled asks for differences until there are none or viewPatience is over, and gives the last
+// answer.
 func (i *importer) settled(ctx context.Context, differences func() ([]string, error)) ([]string, error) {
 	var last []string
 	var failure error
@@ -434,7 +453,9 @@ func (i *importer) settled(ctx context.Context, differences func() ([]string, er
 }
 
 // checkViews compares a customer's statistics and list of orders.
-func (i *importer) checkViews(ctx context.Context, customer string, want cdnow.Totals, orders []followed) ([]string, error) {
+func (i *importer) checkViews(
+	ctx context.Context, customer string, want cdnow.Totals, orders []followed,
+) ([]string, error) {
 	id := i.customerID(customer)
 	stats, err := i.client.Statistics(ctx, id)
 	if err != nil {
@@ -447,7 +468,9 @@ func (i *importer) checkViews(ctx context.Context, customer string, want cdnow.T
 		}
 	}
 	var differences []string
-	if got := (cdnow.Totals{Orders: stats.Orders, Confirmed: stats.Confirmed, Cancelled: stats.Cancelled, Money: confirmed}); got != want {
+	if got := (cdnow.Totals{
+		Orders: stats.Orders, Confirmed: stats.Confirmed, Cancelled: stats.Cancelled, Money: confirmed,
+	}); got != want {
 		differences = append(differences, fmt.Sprintf("statistics of %s are %+v, the file says %+v", id, got, want))
 	}
 	listed, err := i.client.CustomerOrders(ctx, id)
@@ -459,11 +482,16 @@ func (i *importer) checkViews(ctx context.Context, customer string, want cdnow.T
 		statuses[o.ID] = o.Status
 	}
 	if int64(len(listed)) != want.Orders || len(statuses) != len(listed) {
-		differences = append(differences, fmt.Sprintf("%s lists %d orders, the file has %d", id, len(listed), want.Orders))
+		differences = append(
+			differences, fmt.Sprintf("%s lists %d orders, the file has %d", id, len(listed), want.Orders),
+		)
 	}
 	for _, o := range orders {
 		if want := i.listed(o.Outcome); o.Customer == customer && statuses[o.final.ID] != want {
-			differences = append(differences, fmt.Sprintf("%s lists order %s as %q, the file says %q", id, o.final.ID, statuses[o.final.ID], want))
+			differences = append(
+				differences,
+				fmt.Sprintf("%s lists order %s as %q, the file says %q", id, o.final.ID, statuses[o.final.ID], want),
+			)
 		}
 	}
 	return differences, nil
@@ -491,7 +519,9 @@ func outcome(o shop.Order) cdnow.Outcome {
 
 // timelines shows one order that was confirmed and one that was undone after the most steps.
 func (i *importer) timelines(ctx context.Context, orders []followed) error {
-	for _, outcomes := range [][]cdnow.Outcome{{cdnow.Confirmed}, {cdnow.Unservable, cdnow.Underfunded, cdnow.OutOfStock}} {
+	for _, outcomes := range [][]cdnow.Outcome{
+		{cdnow.Confirmed}, {cdnow.Unservable, cdnow.Underfunded, cdnow.OutOfStock},
+	} {
 		if id, ok := firstWith(orders, outcomes); ok {
 			i.printf("\n")
 			if err := showOrder(ctx, i.out, i.deployment, i.client, id); err != nil {
@@ -523,12 +553,18 @@ func (i *importer) goOn(orders []followed) error {
 	first := orders[0]
 	var b strings.Builder
 	if endpoint := i.deployment.Config().BaseEndpoint; endpoint != nil {
-		fmt.Fprintf(&b, "  export AWS_ENDPOINT_URL=%s AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1\n", *endpoint)
+		fmt.Fprintf(
+			&b, "  export AWS_ENDPOINT_URL=%s AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1\n",
+			*endpoint,
+		)
 	}
 	fmt.Fprintf(&b, "  API='%s'\n", url)
 	fmt.Fprintf(&b, "  TOKEN=$(bin/orderflow token --customer %s)\n", i.customerID(first.Customer))
 	fmt.Fprintf(&b, "  curl -s -H \"Authorization: Bearer $TOKEN\" $API/orders/%s\n", first.final.ID)
-	fmt.Fprintf(&b, "  curl -s -H \"Authorization: Bearer $TOKEN\" \"$API/customers/%s/orders?limit=5\"\n", i.customerID(first.Customer))
+	fmt.Fprintf(
+		&b, "  curl -s -H \"Authorization: Bearer $TOKEN\" \"$API/customers/%s/orders?limit=5\"\n",
+		i.customerID(first.Customer),
+	)
 	fmt.Fprintf(&b, "  bin/orderflow orders show %s\n", first.final.ID)
 	i.printf("\nGo on with:\n%s", b.String())
 	return nil
@@ -543,7 +579,8 @@ func (i *importer) bar(what string, total int) *progressbar.ProgressBar {
 	return progressBar(i.progress, fmt.Sprintf("%-13s", what), total)
 }
 
-// progressBar shows progress on a terminal, and nothing where the output is kept. With -1 for the total it has no end.
+// progressBar shows progress on a terminal, and nothing where the output is kept. With -1 for the
+// total it has no end.
 func progressBar(out io.Writer, what string, total int) *progressbar.ProgressBar {
 	f, isFile := out.(*os.File)
 	visible := isFile && term.IsTerminal(int(f.Fd()))
@@ -553,5 +590,6 @@ func progressBar(out io.Writer, what string, total int) *progressbar.ProgressBar
 	}
 	return progressbar.NewOptions(total, progressbar.OptionSetWriter(out), progressbar.OptionSetVisibility(visible),
 		progressbar.OptionSetDescription(what), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
-		progressbar.OptionSetItsString("it"), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionOnCompletion(end))
+		progressbar.OptionSetItsString("it"), progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionOnCompletion(end))
 }

@@ -1,5 +1,6 @@
-// orderflow is the operator's command line: it puts orders in, looks at them, replays events, audits whether they were published, keeps views and catalogue right, sees to dead
-// letters, erases customers, and gets tokens.
+// orderflow is the operator's command line: it puts orders in, looks at them, replays events,
+// audits whether they were published, keeps views and catalogue right, sees to dead letters, erases
+// customers, and gets tokens.
 package main
 
 import (
@@ -36,7 +37,8 @@ func main() {
 	}
 }
 
-// stoppedError is what a command that was interrupted returns where there is something else to say of it.
+// stoppedError is what a command that was interrupted returns where there is something else to say
+// of it.
 type stoppedError struct {
 	err  error
 	hint string // how to go on
@@ -87,9 +89,10 @@ func (s *stackFlag) find(ctx context.Context) (*deployment.Deployment, error) {
 func root() *cobra.Command {
 	stack := &stackFlag{}
 	cmd := &cobra.Command{
-		Use:           "orderflow",
-		Short:         "Runs an orderflow deployment from the command line",
-		Long:          "Runs an orderflow deployment from the command line. Credentials, region and endpoint come from the environment, as for every AWS tool;\nAWS_ENDPOINT_URL names an emulator.",
+		Use:   "orderflow",
+		Short: "Runs an orderflow deployment from the command line",
+		Long: "Runs an orderflow deployment from the command line. Credentials, region and endpoint come " +
+			"from the environment, as for every AWS tool;\nAWS_ENDPOINT_URL names an emulator.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}

@@ -30,7 +30,8 @@ func listOrdersCommand(stack *stackFlag) *cobra.Command {
 	l := &orderList{}
 	cmd := &cobra.Command{
 		Use: "list", Short: "Lists the orders of all customers, newest first",
-		Long: "Lists the orders of all customers, newest first.\n\nIt reads a view, which follows the orders within about a second.",
+		Long: "Lists the orders of all customers, newest first.\n\nIt reads a view, which follows the orders within " +
+			"about a second.",
 		Args: needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			query, err := l.query()

@@ -28,7 +28,8 @@ func orderAPI(t *testing.T) (client *shop.Client, asked *[]string) {
 		for i := from; i < min(from+min(size, 3), 7); i++ {
 			rows = append(rows, map[string]any{
 				"id": "o" + strconv.Itoa(i), "customerId": "ada", "status": "placed", "lineCount": 2,
-				"total": map[string]any{"amount": 1999, "currency": "USD"}, "placedAt": time.Date(2026, 3, 1, 12, i, 0, 0, time.UTC),
+				"total":    map[string]any{"amount": 1999, "currency": "USD"},
+				"placedAt": time.Date(2026, 3, 1, 12, i, 0, 0, time.UTC),
 			})
 		}
 		page["orders"] = rows
@@ -51,9 +52,14 @@ func TestListOrders(t *testing.T) {
 	}{
 		{
 			orderList{limit: 4, status: "placed", customer: "ada"}, 4, true,
-			[]string{"/orders?customer=ada&limit=4&status=placed", "/orders?cursor=3&customer=ada&limit=1&status=placed"},
+			[]string{
+				"/orders?customer=ada&limit=4&status=placed", "/orders?cursor=3&customer=ada&limit=1&status=placed",
+			},
 		},
-		{orderList{limit: 7}, 7, false, []string{"/orders?limit=7", "/orders?cursor=3&limit=4", "/orders?cursor=6&limit=1"}},
+		{
+			orderList{limit: 7}, 7, false,
+			[]string{"/orders?limit=7", "/orders?cursor=3&limit=4", "/orders?cursor=6&limit=1"},
+		},
 		{
 			orderList{json: true, after: "2026-03-01T00:00:00Z"}, 7, false,
 			[]string{
@@ -75,10 +81,13 @@ func TestListOrders(t *testing.T) {
 		if got := strings.Join(*asked, " "); got != strings.Join(tt.asks, " ") {
 			t.Errorf("%+v asks %s", tt.list, got)
 		}
-		if shown := strings.Count(out.String(), "ada"); shown != tt.shown || strings.Contains(hints.String(), "more") != tt.more {
+		if shown := strings.Count(out.String(), "ada"); shown != tt.shown ||
+			strings.Contains(hints.String(), "more") != tt.more {
 			t.Errorf("%+v shows %s%s", tt.list, &out, &hints)
 		}
-		if want := map[bool]string{true: `"total": {`, false: "USD 19.99"}[tt.list.json]; !strings.Contains(out.String(), want) {
+		if want := map[bool]string{
+			true: `"total": {`, false: "USD 19.99",
+		}[tt.list.json]; !strings.Contains(out.String(), want) {
 			t.Errorf("there is no %s in %s", want, &out)
 		}
 	}

@@ -71,7 +71,8 @@ func showOrder(ctx context.Context, out io.Writer, d *deployment.Deployment, cli
 	for _, e := range events {
 		moments = append(moments, moment{e.Time, fmt.Sprintf("%-18s %s", e.Type, facts(e.Data))})
 	}
-	// The run that fulfils an order has its id for a name; the one that has it at the end may be another, which undid it.
+	// The run that fulfils an order has its id for a name; the one that has it at the end may be
+	// another, which undid it.
 	runs := []string{order.ID}
 	if order.Saga.ID != order.ID {
 		runs = append(runs, order.Saga.ID)
@@ -88,7 +89,9 @@ func showOrder(ctx context.Context, out io.Writer, d *deployment.Deployment, cli
 		return err
 	}
 	for _, m := range moments {
-		if _, err := fmt.Fprintf(out, "  +%6d ms  %s\n", m.at.Sub(moments[0].at).Milliseconds(), strings.TrimSpace(m.what)); err != nil {
+		if _, err := fmt.Fprintf(
+			out, "  +%6d ms  %s\n", m.at.Sub(moments[0].at).Milliseconds(), strings.TrimSpace(m.what),
+		); err != nil {
 			return err
 		}
 	}
@@ -106,7 +109,8 @@ func facts(data map[string]any) string {
 	return strings.Join(out, " ")
 }
 
-// sagaSteps reads from Step Functions when a run entered each of its tasks. A run that there is not, or that is no longer kept, has none.
+// sagaSteps reads from Step Functions when a run entered each of its tasks. A run that there is
+// not, or that is no longer kept, has none.
 func sagaSteps(ctx context.Context, d *deployment.Deployment, run string) ([]moment, error) {
 	machine, ok := d.Outputs["SagaArn"]
 	if run == "" || !ok {
@@ -114,7 +118,9 @@ func sagaSteps(ctx context.Context, d *deployment.Deployment, run string) ([]mom
 	}
 	arn := strings.Replace(machine, ":stateMachine:", ":execution:", 1) + ":" + run
 	var moments []moment
-	pages := sfn.NewGetExecutionHistoryPaginator(sfn.NewFromConfig(d.Config()), &sfn.GetExecutionHistoryInput{ExecutionArn: &arn})
+	pages := sfn.NewGetExecutionHistoryPaginator(
+		sfn.NewFromConfig(d.Config()), &sfn.GetExecutionHistoryInput{ExecutionArn: &arn},
+	)
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		var gone *types.ExecutionDoesNotExist
@@ -125,10 +131,14 @@ func sagaSteps(ctx context.Context, d *deployment.Deployment, run string) ([]mom
 			return nil, fmt.Errorf("read the history of run %s: %w", run, err)
 		}
 		for _, e := range page.Events {
-			if e.StateEnteredEventDetails == nil || !strings.HasPrefix(string(e.Type), "Task") && !strings.HasPrefix(string(e.Type), "Succeed") && !strings.HasPrefix(string(e.Type), "Fail") {
+			if e.StateEnteredEventDetails == nil ||
+				!strings.HasPrefix(string(e.Type), "Task") && !strings.HasPrefix(string(e.Type), "Succeed") &&
+					!strings.HasPrefix(string(e.Type), "Fail") {
 				continue
 			}
-			moments = append(moments, moment{aws.ToTime(e.Timestamp), "  saga: " + aws.ToString(e.StateEnteredEventDetails.Name)})
+			moments = append(
+				moments, moment{aws.ToTime(e.Timestamp), "  saga: " + aws.ToString(e.StateEnteredEventDetails.Name)},
+			)
 		}
 	}
 	slices.SortStableFunc(moments, func(a, b moment) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })

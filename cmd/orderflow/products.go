@@ -32,7 +32,8 @@ func productsVerifyCommand(stack *stackFlag) *cobra.Command {
 	return inspectionCommand(stack, product.Inspection{}, &cobra.Command{
 		Use:   "verify [SKU]",
 		Short: "Compares the rows that orders read their prices from with the events",
-		Long: "Compares the row of each product, or of one, with its events. It changes nothing, and orders and changes\n" +
+		Long: "Compares the row of each product, or of one, with its events. It changes nothing, and orders " +
+			"and changes\n" +
 			"go on meanwhile. Exit status 1 says that a row differs from its events.",
 	})
 }
@@ -41,7 +42,8 @@ func productsRebuildCommand(stack *stackFlag) *cobra.Command {
 	return inspectionCommand(stack, product.Inspection{Mend: true}, &cobra.Command{
 		Use:   "rebuild [SKU]",
 		Short: "Corrects the rows that orders read their prices from, by the events",
-		Long: "Corrects the row of each product, or of one, from its events. Orders and changes go on meanwhile. If it\n" +
+		Long: "Corrects the row of each product, or of one, from its events. Orders and changes go on " +
+			"meanwhile. If it\n" +
 			"was interrupted, run it again: it starts from the beginning. Exit status 1 says that something can't\n" +
 			"be read.",
 	})
@@ -52,7 +54,9 @@ func inspectionCommand(stack *stackFlag, i product.Inspection, cmd *cobra.Comman
 	var asJSON bool
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 1 || len(args) == 1 && !product.ValidSKU(args[0]) {
-			return fmt.Errorf("%s: give one SKU, or none for all, not %q; see --help", path(cmd), strings.Join(args, " "))
+			return fmt.Errorf(
+				"%s: give one SKU, or none for all, not %q; see --help", path(cmd), strings.Join(args, " "),
+			)
 		}
 		return nil
 	}

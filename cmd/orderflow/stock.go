@@ -32,7 +32,8 @@ import (
 
 func stockCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "stock", Short: "Compares and repairs the counters of stock", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
+		Use: "stock", Short: "Compares and repairs the counters of stock", Args: cobra.ArbitraryArgs,
+		RunE: needsSubcommand,
 	}
 	cmd.AddCommand(stockVerifyCommand(stack), stockRebuildCommand(stack))
 	return cmd
@@ -223,8 +224,8 @@ func printJSON(out io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-const stockRebuildLong = `Makes the counters of each SKU what the events come to, while orders go on. It marks the rows, reads
-the whole store, and adds to each row what it lacked when it was marked; so what orders change
+const stockRebuildLong = `Makes the counters of each SKU what the events come to, while orders go on.
+It marks the rows, reads the whole store, and adds to each row what it lacked when it was marked; so what orders change
 meanwhile is neither lost nor counted twice. Until it is through, each order that changes a marked row
 takes a second try, so don't leave it lying: given again, it goes on where it was; --cancel gives it up.
 
@@ -245,7 +246,8 @@ type stockRebuild struct {
 func stockRebuildCommand(stack *stackFlag) *cobra.Command {
 	r := &stockRebuild{}
 	cmd := &cobra.Command{
-		Use: "rebuild", Short: "Makes the counters of stock anew from the events", Long: stockRebuildLong, Args: needsNone,
+		Use: "rebuild", Short: "Makes the counters of stock anew from the events", Long: stockRebuildLong,
+		Args: needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := errors.Join(checkSegments(r.arguments.Segments), checkSKUs(r.arguments.SKUs)); err != nil {
 				return fmt.Errorf("stock rebuild: %w", err)
@@ -341,8 +343,9 @@ func (r *stockRebuild) end(
 		return fmt.Errorf("%w\norderflow stock rebuild --cancel takes the marks of all rebuilds off; then begin again",
 			errors.Join(err, file.Remove()))
 	case errors.Is(err, recount.ErrUnreadable):
-		return errors.Join(r.print(result), fmt.Errorf("%w: nothing was corrected; give the command again with a program "+
-			"that can read it, or with --accept-unreadable", errors.Join(err, file.Remove())))
+		return errors.Join(r.print(result),
+			fmt.Errorf("%w: nothing was corrected; give the command again with a program "+
+				"that can read it, or with --accept-unreadable", errors.Join(err, file.Remove())))
 	case err != nil:
 		return fmt.Errorf("%w\n%s", err, again)
 	}

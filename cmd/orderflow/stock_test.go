@@ -64,7 +64,8 @@ func TestStockReport(t *testing.T) {
 		t.Errorf("%s: %v", out.String(), err)
 	}
 	out.Reset()
-	if err := printStockReport(&out, recount.Report{Rows: 2}, false); err != nil || !strings.Contains(out.String(), "0 differ") {
+	if err := printStockReport(&out, recount.Report{Rows: 2}, false); err != nil ||
+		!strings.Contains(out.String(), "0 differ") {
 		t.Errorf("%s, %v", out.String(), err)
 	}
 }
@@ -81,10 +82,12 @@ func TestEndOfARebuild(t *testing.T) {
 		kept   bool
 		says   string // the error, "" for none
 	}{
-		"done":               {ctx: t.Context()},
-		"compared":           {ctx: t.Context(), dryRun: true, says: "1 of 2 rows differ"},
-		"interrupted":        {ctx: cancelled, err: context.Canceled, kept: true, says: "canceled"},
-		"no answer":          {ctx: t.Context(), err: errors.New("no answer"), kept: true, says: "goes on where it was"},
+		"done":        {ctx: t.Context()},
+		"compared":    {ctx: t.Context(), dryRun: true, says: "1 of 2 rows differ"},
+		"interrupted": {ctx: cancelled, err: context.Canceled, kept: true, says: "canceled"},
+		"no answer": {
+			ctx: t.Context(), err: errors.New("no answer"), kept: true, says: "goes on where it was",
+		},
 		"another's rows":     {ctx: t.Context(), err: recount.ErrMarked, says: "--cancel takes the marks"},
 		"what can't be read": {ctx: t.Context(), err: recount.ErrUnreadable, says: "--accept-unreadable"},
 	} {
@@ -131,7 +134,8 @@ func (i *index) Changed(
 	case shard > 0:
 		return nil, "", nil
 	case after == "":
-		return []audit.Mark{{Stream: "order/1", Seen: 2}, {Stream: "stock/cd-1", Seen: 3}}, "stock/cd-1", audit.ErrUnreadable
+		return []audit.Mark{{Stream: "order/1", Seen: 2}, {Stream: "stock/cd-1", Seen: 3}}, "stock/cd-1",
+			audit.ErrUnreadable
 	}
 	return []audit.Mark{{Stream: "reservation/1", Seen: 1}}, "", nil
 }

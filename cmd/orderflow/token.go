@@ -14,8 +14,8 @@ func tokenCommand(stack *stackFlag) *cobra.Command {
 		Use:   "token --customer ID | --operator | --carrier | --pricing",
 		Short: "Prints a signed access token for the API",
 		Long: "Prints a signed access token for the API, from the stack's own user pool.\n" +
-			"An operator's token works everywhere, a carrier's for shipments, a pricing system's for orders at prices\n" +
-			"that it names; a customer's is made on an emulator on this machine only, " +
+			"An operator's token works everywhere, a carrier's for shipments, a pricing system's for orders at " +
+			"prices\nthat it names; a customer's is made on an emulator on this machine only, " +
 			"since making one sets the customer's password.",
 		Args: needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -51,7 +51,8 @@ func tokenCommand(stack *stackFlag) *cobra.Command {
 	return cmd
 }
 
-// checkWho refuses what names nobody or more than one, as with an unset variable, before anything is asked of AWS.
+// checkWho refuses what names nobody or more than one, as with an unset variable, before anything
+// is asked of AWS.
 func checkWho(cmd *cobra.Command, customer string, operator, carrier, pricing bool) error {
 	given := 0
 	flags := map[string]bool{"customer": customer != "", "operator": operator, "carrier": carrier, "pricing": pricing}

@@ -31,19 +31,25 @@ import (
 	"orderflow/shared/read/view/catalog"
 )
 
-// viewAttempts is how often a request is sent in all: work over a whole table meets throttles, and has time.
+// viewAttempts is how often a request is sent in all: work over a whole table meets throttles, and
+// has time.
 const viewAttempts = 12
 
 // plainEvery is how often progress is a line where there is no terminal.
 const plainEvery = 5 * time.Second
 
-// viewRetryer has no quota of retries, as the SDK's own has for a client as a whole: dozens of workers that a table throttles at once would use it up.
+// viewRetryer has no quota of retries, as the SDK's own has for a client as a whole: dozens of
+// workers that a table throttles at once would use it up.
 func viewRetryer() aws.RetryerV2 {
-	return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.RateLimiter = viewAttempts, ratelimit.None })
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts, o.RateLimiter = viewAttempts, ratelimit.None
+	})
 }
 
 func viewsCommand(stack *stackFlag) *cobra.Command {
-	cmd := &cobra.Command{Use: "views", Short: "Rebuilds and verifies views", Args: cobra.ArbitraryArgs, RunE: needsSubcommand}
+	cmd := &cobra.Command{
+		Use: "views", Short: "Rebuilds and verifies views", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
+	}
 	cmd.AddCommand(viewsListCommand(stack), viewsRebuildCommand(stack), viewsVerifyCommand(stack))
 	return cmd
 }
@@ -72,7 +78,10 @@ func viewsOf(d *deployment.Deployment) (viewTools, error) {
 	}
 	api := dynamodb.NewFromConfig(d.Config(), func(o *dynamodb.Options) { o.Retryer = viewRetryer() })
 	registry := view.Registry(catalog.Views()...)
-	return viewTools{api: api, events: events, store: dynamostore.New(api, events, registry), registry: registry, table: viewtable.New(api, views)}, nil
+	return viewTools{
+		api: api, events: events, store: dynamostore.New(api, events, registry), registry: registry,
+		table: viewtable.New(api, views),
+	}, nil
 }
 
 func viewNamed(name string) (view.View, error) {
@@ -128,12 +137,18 @@ func listViews(ctx context.Context, out io.Writer, tools viewTools, rows bool) e
 		}
 		building, newest, lag := "", "", ""
 		if b := s.Control.Building; b != nil {
-			building = fmt.Sprintf("%d: %d of %d segments, %d events, since %s", b.Number, s.Progress.Done, s.Progress.Segments, s.Progress.Events, b.StartedAt.Format(time.RFC3339))
+			building = fmt.Sprintf(
+				"%d: %d of %d segments, %d events, since %s", b.Number, s.Progress.Done, s.Progress.Segments,
+				s.Progress.Events, b.StartedAt.Format(time.RFC3339),
+			)
 		}
 		if c := s.Checkpoint; !c.Newest.IsZero() {
 			newest, lag = c.Newest.Format(time.RFC3339Nano), c.Lag.String()
 		}
-		row := table.Row{v.Name(), s.Control.ServingGeneration().Number, building, numbers(s.Control.Draining, s.Control.Retired), newest, s.Checkpoint.Events, lag}
+		row := table.Row{
+			v.Name(), s.Control.ServingGeneration().Number, building, numbers(s.Control.Draining, s.Control.Retired),
+			newest, s.Checkpoint.Events, lag,
+		}
 		if rows {
 			n, err := countRows(ctx, tools.table, v, s.Control.ServingGeneration())
 			if err != nil {
@@ -178,8 +193,10 @@ func viewsRebuildCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rebuild NAME",
 		Short: "Makes a view's rows anew beside those that serve, and then lets the new ones serve",
-		Long: "Makes a view's rows anew from the events, beside those that serve, and then lets the new ones serve. The API answers throughout. It may be cut off\n" +
-			"anywhere and given again: it goes on where it was. Until it is, or is cancelled, each event is written to both generations.",
+		Long: "Makes a view's rows anew from the events, beside those that serve, and then lets the new ones serve. " +
+			"The API answers throughout. It may be cut off\n" +
+			"anywhere and given again: it goes on where it was. Until it is, or is cancelled, each event is written " +
+			"to both generations.",
 		Args: needsOne("name of a view"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -200,10 +217,15 @@ func viewsRebuildCommand(stack *stackFlag) *cobra.Command {
 			return rebuildView(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), tools, r, cancel)
 		},
 	}
-	cmd.Flags().IntVar(&r.Segments, "segments", 8, "parts of the events that are read side by side; one that goes on keeps its own")
+	cmd.Flags().IntVar(
+		&r.Segments, "segments", 8, "parts of the events that are read side by side; one that goes on keeps its own",
+	)
 	cmd.Flags().IntVar(&r.Rate, "rate", 0, "events a second at most, 0 for no limit")
 	cmd.Flags().BoolVar(&cancel, "cancel", false, "give the new generation up, and delete what there is of it")
-	cmd.Flags().BoolVar(&r.AcceptUnreadable, "accept-unreadable", false, "let the new generation serve although some streams can't be read and are missing in it")
+	cmd.Flags().BoolVar(
+		&r.AcceptUnreadable, "accept-unreadable", false,
+		"let the new generation serve although some streams can't be read and are missing in it",
+	)
 	return cmd
 }
 
@@ -242,15 +264,24 @@ func rebuildView(ctx context.Context, out, progress io.Writer, tools viewTools, 
 	shown.end()
 	switch {
 	case errors.Is(err, rebuild.ErrUnreadable):
-		return fmt.Errorf("%w\nWhat served goes on serving. Give the command again with a program that can read them, or let the new generation serve without them: "+
+		return fmt.Errorf("%w\nWhat served goes on serving. Give the command again with a program that can read "+
+			"them, or let the new generation serve without them: "+
 			"orderflow views rebuild %s --accept-unreadable", err, name)
 	case err != nil:
 		return stoppedBy(ctx, err, "orderflow views rebuild "+name+" goes on where it was, --cancel gives it up")
 	case result.Finished:
-		_, err = fmt.Fprintf(out, "An earlier rebuild of %s had let generation %d serve and was cut off; its end is done. To rebuild once more, give the command again.\n", name, result.Generation)
+		_, err = fmt.Fprintf(
+			out,
+			"An earlier rebuild of %s had let generation %d serve and was cut off; its end is done. To rebuild once "+
+				"more, give the command again.\n",
+			name, result.Generation,
+		)
 		return err
 	}
-	_, err = fmt.Fprintf(out, "Generation %d of %s serves: %d events from %d commits, in %s.\n", result.Generation, name, result.Events, result.Commits, time.Since(began).Round(time.Millisecond))
+	_, err = fmt.Fprintf(
+		out, "Generation %d of %s serves: %d events from %d commits, in %s.\n", result.Generation, name, result.Events,
+		result.Commits, time.Since(began).Round(time.Millisecond),
+	)
 	if err == nil && result.Unreadable > 0 {
 		_, err = fmt.Fprintf(out, "%d that can't be read are missing in it.\n", result.Unreadable)
 	}
@@ -271,8 +302,10 @@ func newBuildProgress(out io.Writer, name string, total int64) *buildProgress {
 	f, isFile := out.(*os.File)
 	shown := isFile && term.IsTerminal(int(f.Fd()))
 	return &buildProgress{out: out, name: name, shown: shown, bar: progressbar.NewOptions64(max(total, 1),
-		progressbar.OptionSetWriter(out), progressbar.OptionSetVisibility(shown), progressbar.OptionSetDescription(name),
-		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("commits"), progressbar.OptionThrottle(100*time.Millisecond))}
+		progressbar.OptionSetWriter(out), progressbar.OptionSetVisibility(shown),
+		progressbar.OptionSetDescription(name),
+		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("commits"),
+		progressbar.OptionThrottle(100*time.Millisecond))}
 }
 
 func (b *buildProgress) show(p rebuild.Progress) {
@@ -307,7 +340,8 @@ func viewsVerifyCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify NAME",
 		Short: "Compares a view with a replay of the events, row by row",
-		Long: "Compares a view with a replay of the events, row by row and counter by counter, while both go on changing. It changes nothing. A row that is behind\n" +
+		Long: "Compares a view with a replay of the events, row by row and counter by counter, while both go on " +
+			"changing. It changes nothing. A row that is behind\n" +
 			"is looked at again until --patience ends. Ends with 1 where anything is not as it should be.",
 		Args: needsOne("name of a view"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -349,7 +383,8 @@ func viewsVerifyCommand(stack *stackFlag) *cobra.Command {
 	return cmd
 }
 
-// stoppedBy says how to go on where an error comes of ctx having ended; any other error, and none, stay what they are.
+// stoppedBy says how to go on where an error comes of ctx having ended; any other error, and none,
+// stay what they are.
 func stoppedBy(ctx context.Context, err error, hint string) error {
 	if err != nil && ctx.Err() != nil {
 		return &stoppedError{err: err, hint: hint}
@@ -377,8 +412,10 @@ func printReport(out io.Writer, report verify.Report, asJSON bool) error {
 				return err
 			}
 		}
-		if _, err := fmt.Fprintf(out, "%s, generation %d: %d rows compared with a replay of %d events, %d tallies; %d findings\n",
-			report.View, report.Generation, report.Rows, report.Events, report.Tallies, len(report.Findings)); err != nil {
+		if _, err := fmt.Fprintf(out, "%s, generation %d: %d rows compared with a replay of %d events, %d tallies; "+
+			"%d findings\n",
+			report.View, report.Generation, report.Rows, report.Events, report.Tallies,
+			len(report.Findings)); err != nil {
 			return err
 		}
 	}

@@ -27,7 +27,8 @@ import (
 	"orderflow/shared/shop/order"
 )
 
-// The price of a million request units, on demand, in us-east-1, in US dollars: https://aws.amazon.com/dynamodb/pricing/on-demand/, standard table class.
+// The price of a million request units, on demand, in us-east-1, in US dollars:
+// https://aws.amazon.com/dynamodb/pricing/on-demand/, standard table class.
 const (
 	dollarsReadMillion  = 0.125
 	dollarsWriteMillion = 0.625
@@ -84,7 +85,9 @@ func (u *units) client(b *testing.B) *dynamodb.Client {
 	})
 	return dynamodb.NewFromConfig(awstest.DynamoDBLocal(b), func(o *dynamodb.Options) {
 		o.RetryMaxAttempts = viewAttempts
-		o.APIOptions = append(o.APIOptions, func(s *middleware.Stack) error { return s.Initialize.Add(count, middleware.Before) })
+		o.APIOptions = append(
+			o.APIOptions, func(s *middleware.Stack) error { return s.Initialize.Add(count, middleware.Before) },
+		)
 	})
 }
 
@@ -102,7 +105,8 @@ func (i impatient) Sleep(ctx context.Context, d time.Duration) error {
 	return i.System.Sleep(ctx, min(d, 50*time.Millisecond))
 }
 
-// BenchmarkRebuild rebuilds the orders, with lists and counters, and measures until the new generation serves; deleting the old one is not in it.
+// BenchmarkRebuild rebuilds the orders, with lists and counters, and measures until the new
+// generation serves; deleting the old one is not in it.
 func BenchmarkRebuild(b *testing.B) {
 	ctx, u := context.Background(), &units{}
 	api, registry := u.client(b), view.Registry(catalog.Views()...)
@@ -127,7 +131,10 @@ func BenchmarkRebuild(b *testing.B) {
 		u.mu.Lock()
 		readBefore, writeBefore := u.read, u.write
 		u.mu.Unlock()
-		r := rebuild.Rebuild{View: orders, Store: store, Registry: registry, Table: table, Clock: impatient{}, Holder: "bench", Segments: 8}
+		r := rebuild.Rebuild{
+			View: orders, Store: store, Registry: registry, Table: table, Clock: impatient{}, Holder: "bench",
+			Segments: 8,
+		}
 		r.Progress = func(p rebuild.Progress) {
 			if p.Phase == rebuild.PhaseDrain {
 				b.StopTimer()
@@ -160,15 +167,19 @@ func benchOrder(ctx context.Context, store *dynamostore.Store, n int) error {
 	price := money.Money{Amount: 1999, Currency: "USD"}
 	for i, e := range []any{
 		order.Placed{
-			OrderID: id, CustomerID: fmt.Sprint("customer-", n%benchCustomers), AccountID: id, Total: money.Money{Amount: 3998, Currency: "USD"}, Revision: 1,
-			Lines: []order.Line{{SKU: "BOOK-1", Quantity: 1, UnitPrice: price}, {SKU: "BOOK-2", Quantity: 1, UnitPrice: price}},
+			OrderID: id, CustomerID: fmt.Sprint("customer-", n%benchCustomers), AccountID: id,
+			Total: money.Money{Amount: 3998, Currency: "USD"}, Revision: 1,
+			Lines: []order.Line{
+				{SKU: "BOOK-1", Quantity: 1, UnitPrice: price}, {SKU: "BOOK-2", Quantity: 1, UnitPrice: price},
+			},
 		},
 		order.Started{SagaID: id},
 		order.Confirmed{SagaID: id, PaymentID: id, ShipmentID: id, TrackingNumber: "OF0123456789"},
 	} {
 		at := time.Date(2026, 1, 2, 3, 4, n, i, time.UTC)
 		appended, err := store.Append(ctx, []es.Commit{{
-			Head: head, ID: fmt.Sprint(id, "/", i), Time: at, Metadata: es.Metadata{CorrelationID: id, CausationID: "http/" + id, Actor: "customer/c"}, Events: []any{e},
+			Head: head, ID: fmt.Sprint(id, "/", i), Time: at,
+			Metadata: es.Metadata{CorrelationID: id, CausationID: "http/" + id, Actor: "customer/c"}, Events: []any{e},
 		}})
 		if err != nil {
 			return err

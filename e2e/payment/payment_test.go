@@ -1,6 +1,7 @@
 //go:build integration || e2e
 
-// Package payment_test puts accounts and payments through their suites on the table that they have on AWS: each movement of money is one transaction there.
+// Package payment_test puts accounts and payments through their suites on the table that they have
+// on AWS: each movement of money is one transaction there.
 package payment_test
 
 import (
@@ -25,7 +26,8 @@ import (
 	"orderflow/shared/shop/payment/paymenttest"
 )
 
-// TestMain makes the suites' random runs fewer than in memory: each of their steps is many requests here.
+// TestMain makes the suites' random runs fewer than in memory: each of their steps is many requests
+// here.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if err := flag.Set("rapid.checks", "8"); err != nil {
@@ -35,13 +37,17 @@ func TestMain(m *testing.M) {
 }
 
 func TestServices(t *testing.T) {
-	store := dynamostore.New(dynamodb.NewFromConfig(awstest.Config(t)), awstest.Table(t, awstest.EventsTable()), es.NewRegistry(account.Register, payment.Register))
+	store := dynamostore.New(
+		dynamodb.NewFromConfig(awstest.Config(t)), awstest.Table(t, awstest.EventsTable()),
+		es.NewRegistry(account.Register, payment.Register),
+	)
 	t.Run("accounts", func(t *testing.T) { accounttest.Run(t, store, clock.System{}) })
 	t.Run("payments", func(t *testing.T) { paymenttest.Run(t, store, clock.System{}) })
 }
 
-// TestServicesUnderFaults: the same while the wire loses one answer in twelve, throttles, breaks, and finds transactions in conflict. Whatever else an append
-// goes through, money neither comes up nor goes away, and a repeat has the answer of the first time.
+// TestServicesUnderFaults: the same while the wire loses one answer in twelve, throttles, breaks,
+// and finds transactions in conflict. Whatever else an append goes through, money neither comes up
+// nor goes away, and a repeat has the answer of the first time.
 func TestServicesUnderFaults(t *testing.T) {
 	checks := flag.Lookup("rapid.checks").Value.String()
 	if err := flag.Set("rapid.checks", "3"); err != nil {
@@ -56,7 +62,9 @@ func TestServicesUnderFaults(t *testing.T) {
 	client := dynamodb.NewFromConfig(through.Config(t), func(o *dynamodb.Options) {
 		o.Retryer = retry.AddWithMaxAttempts(awsenv.Retryer(), 30) // the suites take no failure for an answer
 	})
-	store := dynamostore.New(client, awstest.Table(t, awstest.EventsTable()), es.NewRegistry(account.Register, payment.Register))
+	store := dynamostore.New(
+		client, awstest.Table(t, awstest.EventsTable()), es.NewRegistry(account.Register, payment.Register),
+	)
 	faults := []awstest.Fault{
 		{Probability: 0.02, Error: &awstest.Error{Code: "ThrottlingException"}},
 		{Probability: 0.02, Error: &awstest.Error{Code: "InternalServerError"}},
@@ -71,8 +79,11 @@ func TestServicesUnderFaults(t *testing.T) {
 			list[i] = map[string]string{"Code": code, "Message": code}
 		}
 		faults = append(faults, awstest.Fault{
-			Operation: "TransactWriteItems", Body: fmt.Sprintf("length(TransactItems) == `%d`", items), Probability: 0.05,
-			Error: &awstest.Error{Code: "TransactionCanceledException", Fields: map[string]any{"CancellationReasons": list}},
+			Operation: "TransactWriteItems", Body: fmt.Sprintf("length(TransactItems) == `%d`", items),
+			Probability: 0.05,
+			Error: &awstest.Error{
+				Code: "TransactionCanceledException", Fields: map[string]any{"CancellationReasons": list},
+			},
 		})
 	}
 	through.Inject(t, faults...)

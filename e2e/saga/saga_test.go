@@ -1,8 +1,9 @@
 //go:build e2e
 
-// Package saga_test runs the saga's table: the state machine of statemachines/order-saga.asl.json, on a real engine, over the real steps on real tables,
-// with each step failing in each way, and each step of the undo succeeding or failing after it. Where it fails, a further undoing run follows, as a redrive of its
-// dead letter starts one.
+// Package saga_test runs the saga's table: the state machine of statemachines/order-saga.asl.json,
+// on a real engine, over the real steps on real tables, with each step failing in each way, and
+// each step of the undo succeeding or failing after it. Where it fails, a further undoing run
+// follows, as a redrive of its dead letter starts one.
 package saga_test
 
 import (
@@ -76,11 +77,13 @@ func confirmed() want {
 	}
 }
 
-// expect derives the outcome of one case from the rules alone: which effects had happened when the step failed, which of them were taken back, and
-// whether a late one finds its attempt closed.
+// expect derives the outcome of one case from the rules alone: which effects had happened when the
+// step failed, which of them were taken back, and whether a late one finds its attempt closed.
 func expect(step string, f fault, undo string, undoFails bool) want {
 	if f == duplicate || step == confirm && f == lostAnswer && !(undoFails && undo == closing) {
-		return confirmed() // nothing to undo: the second try meets the first one's commit, and close order finds the order confirmed
+		// nothing to undo: the second try meets the first one's commit, and close order finds the
+		// order confirmed
+		return confirmed()
 	}
 	w := undone()
 	at := slices.Index(fulfilSteps, step)
@@ -102,7 +105,8 @@ func expect(step string, f fault, undo string, undoFails bool) want {
 	if f == business && step != start && step != confirm {
 		w.checkReasons = true
 		w.reason = map[string]order.Reason{
-			reserve: "stock.insufficient", charge: "account.insufficient-funds", schedule: "shipment.country-not-served",
+			reserve: "stock.insufficient", charge: "account.insufficient-funds",
+			schedule: "shipment.country-not-served",
 		}[step]
 	}
 	if f == business && (step == start || step == confirm) {
@@ -111,8 +115,8 @@ func expect(step string, f fault, undo string, undoFails bool) want {
 	return w
 }
 
-// mended is the outcome of a further undoing run, once what broke is whole again: whatever the first one has left standing is taken back. An order that was confirmed all
-// along stays so.
+// mended is the outcome of a further undoing run, once what broke is whole again: whatever the
+// first one has left standing is taken back. An order that was confirmed all along stays so.
 func (w want) mended() want {
 	if w.status == order.StatusConfirmed {
 		w.deadLetters = 0
@@ -121,7 +125,8 @@ func (w want) mended() want {
 	return want{status: order.StatusCancelled, saga: order.SagaCompleted}
 }
 
-// unresolved is the outcome where close order fails: whether the order is confirmed can't be learned, so nothing is undone, and people are told.
+// unresolved is the outcome where close order fails: whether the order is confirmed can't be
+// learned, so nothing is undone, and people are told.
 func unresolved(step string, f fault, stands func(string) bool) want {
 	w := want{
 		status: order.StatusPlaced, saga: order.SagaPending, runs: map[string]string{"": "FAILED"}, deadLetters: 1,
@@ -178,20 +183,24 @@ func TestSaga(t *testing.T) {
 			{queueDeleted: "before " + charge, step: charge, fault: business},
 		} {
 			w := undone()
-			w.status, w.saga, w.runs[""], w.deadLetters, w.reserved = order.StatusCancelling, order.SagaFailed, "FAILED", 1, c.step == charge
+			w.status, w.saga, w.runs[""], w.deadLetters, w.reserved = order.StatusCancelling, order.SagaFailed,
+				"FAILED", 1, c.step == charge
 			run(t, "inventory's queue is deleted/"+c.queueDeleted, c, w)
 		}
 	})
 	t.Run("the shipment has left", func(t *testing.T) {
 		c := caseSpec{step: confirm, fault: business, leaves: "before " + unschedule}
 		w := want{
-			status: order.StatusCancelling, saga: order.SagaFailed, runs: map[string]string{"": "FAILED"}, deadLetters: 1,
-			left: true, charged: true, scheduled: true, checkReasons: true, reason: order.ReasonCustomer,
+			status: order.StatusCancelling, saga: order.SagaFailed, runs: map[string]string{"": "FAILED"},
+			deadLetters: 1,
+			left:        true, charged: true, scheduled: true, checkReasons: true, reason: order.ReasonCustomer,
 		}
 		run(t, "nothing else is undone", c, w)
 	})
 	fmt.Printf("saga table: %d cases\n", cases.Load())
-	if want := int64(1 + len(fulfilSteps)*len(faultKinds)*len(undoSteps)*2 + 2*len(fulfilSteps) + 3); cases.Load() != want {
+	if want := int64(
+		1 + len(fulfilSteps)*len(faultKinds)*len(undoSteps)*2 + 2*len(fulfilSteps) + 3,
+	); cases.Load() != want {
 		t.Errorf("%d cases ran to their end, want %d", cases.Load(), want)
 	}
 }

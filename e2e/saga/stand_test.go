@@ -61,7 +61,8 @@ import (
 	"orderflow/shared/shop/stock"
 )
 
-// The stand's own seconds. The definition's are for a region on a bad day; a table of hundreds of cases waits less. The retries' waits are the engine's.
+// The stand's own seconds. The definition's are for a region on a bad day; a table of hundreds of
+// cases waits less. The retries' waits are the engine's.
 const (
 	functionTimeout = 2
 	taskTimeout     = 4
@@ -79,7 +80,8 @@ const (
 	funded    = 10_000
 )
 
-// TestMain lets many cases wait at once: a case spends its time in time-outs, not on a CPU. What the steps log is of no interest: most are made to fail.
+// TestMain lets many cases wait at once: a case spends its time in time-outs, not on a CPU. What
+// the steps log is of no interest: most are made to fail.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	slog.SetDefault(slog.New(slog.DiscardHandler))
@@ -123,34 +125,47 @@ func newStand(t *testing.T) *stand {
 		product.Register,
 	)
 	s := &stand{
-		clock: clock.System{}, store: dynamostore.New(db, awstest.Table(t, awstest.EventsTable()), registry), runs: sfn.NewFromConfig(cfg), queues: sqs.NewFromConfig(cfg),
-		functions: lambda.NewFromConfig(cfg), handlers: map[string]handler{}, relays: map[string]string{}, cases: map[string]*running{},
+		clock: clock.System{}, store: dynamostore.New(db, awstest.Table(t, awstest.EventsTable()), registry),
+		runs: sfn.NewFromConfig(cfg), queues: sqs.NewFromConfig(cfg),
+		functions: lambda.NewFromConfig(cfg), handlers: map[string]handler{}, relays: map[string]string{},
+		cases: map[string]*running{},
 	}
 	vault := personal.NewMemory()
 	s.customers = customer.New(customer.Deps{Store: s.store, Clock: s.clock, Vault: vault})
 	s.accounts = account.New(account.Deps{Store: s.store, Clock: s.clock, Customers: accounttest.Everybody{}})
 	s.payments = payment.New(payment.Deps{Store: s.store, Clock: s.clock})
-	s.stock = stock.New(stock.Deps{Store: s.store, Clock: s.clock, Counters: stocktable.New(db, awstest.Table(t, awstest.Key("sku:S")))})
+	s.stock = stock.New(stock.Deps{
+		Store: s.store, Clock: s.clock, Counters: stocktable.New(db, awstest.Table(t, awstest.Key("sku:S"))),
+	})
 	s.shipments = shipment.New(shipment.Deps{
-		Store: s.store, Clock: s.clock, Vault: vault, Serves: func(country string) bool { return country == "NL" }, Books: s.stock,
+		Store: s.store, Clock: s.clock, Vault: vault, Serves: func(country string) bool { return country == "NL" },
+		Books: s.stock,
 	})
 	rows := producttable.New(db, awstest.Table(t, awstest.Key("sku:S")), s.clock)
 	s.products = product.New(product.Deps{Store: s.store, Clock: s.clock, Rows: rows})
 	s.orders = order.New(order.Deps{
-		Store: s.store, Clock: s.clock, Vault: vault, Customers: s.customers, Prices: s.products, Shipments: s.shipments,
+		Store: s.store, Clock: s.clock, Vault: vault, Customers: s.customers, Prices: s.products,
+		Shipments: s.shipments,
 	})
 
 	orderTasks := ordertask.Tasks{Orders: s.orders, Clock: s.clock}
 	s.handlers["advance-order"] = sfntask.Router{
-		"start": sfntask.Task(orderTasks.Start), "confirm": sfntask.Task(orderTasks.Confirm), "close": sfntask.Task(orderTasks.Close),
+		"start": sfntask.Task(orderTasks.Start), "confirm": sfntask.Task(orderTasks.Confirm),
+		"close":  sfntask.Task(orderTasks.Close),
 		"cancel": sfntask.Task(orderTasks.Cancel), "fail-undo": sfntask.Task(orderTasks.FailUndo),
 	}.Handle
 	paymentTasks := paymenttask.Tasks{Payments: s.payments, Clock: s.clock}
-	s.handlers["process-payment"] = sfntask.Router{"charge": sfntask.Task(paymentTasks.Charge), "refund": sfntask.Task(paymentTasks.Refund)}.Handle
+	s.handlers["process-payment"] = sfntask.Router{
+		"charge": sfntask.Task(paymentTasks.Charge), "refund": sfntask.Task(paymentTasks.Refund),
+	}.Handle
 	shipmentTasks := shipmenttask.Tasks{Shipments: s.shipments, Clock: s.clock}
-	s.handlers["schedule-shipment"] = sfntask.Router{"schedule": sfntask.Task(shipmentTasks.Schedule), "cancel": sfntask.Task(shipmentTasks.Cancel)}.Handle
+	s.handlers["schedule-shipment"] = sfntask.Router{
+		"schedule": sfntask.Task(shipmentTasks.Schedule), "cancel": sfntask.Task(shipmentTasks.Cancel),
+	}.Handle
 	commands := inventoryqueue.Handler{Stock: s.stock, Clock: s.clock, Tokens: mutedTokens{s, tasktoken.New(s.runs)}}
-	inventory := queue.Handler(func(ctx context.Context, m queue.Message) error { return commands.Handle(ctx, m.Body) }, nil)
+	inventory := queue.Handler(
+		func(ctx context.Context, m queue.Message) error { return commands.Handle(ctx, m.Body) }, nil,
+	)
 	s.handlers["process-inventory"] = func(ctx context.Context, event json.RawMessage) (any, error) {
 		var batch events.SQSEvent
 		if err := json.Unmarshal(event, &batch); err != nil {
@@ -158,7 +173,9 @@ func newStand(t *testing.T) *stand {
 		}
 		return inventory(ctx, batch)
 	}
-	s.relayRole = awstest.Role(t, "lambda.amazonaws.com", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+	s.relayRole = awstest.Role(
+		t, "lambda.amazonaws.com", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
+	)
 	s.machineRole = awstest.Role(t, "states.amazonaws.com", "lambda:InvokeFunction", "sqs:SendMessage")
 	s.deployRelays(t)
 	return s
@@ -172,9 +189,11 @@ func (s *stand) deployRelays(t *testing.T) {
 	code := relayZip(t)
 	for name := range s.handlers {
 		out, err := s.functions.CreateFunction(t.Context(), &lambda.CreateFunctionInput{
-			FunctionName: aws.String(awstest.Unique(t, name)), Runtime: lambdatypes.RuntimeProvidedal2023, Handler: aws.String("bootstrap"),
-			Role: &s.relayRole, Code: &lambdatypes.FunctionCode{ZipFile: code},
-			Timeout: aws.Int32(functionTimeout), Environment: &lambdatypes.Environment{Variables: map[string]string{"RELAY_URL": server.URL + "/" + name}},
+			FunctionName: aws.String(awstest.Unique(t, name)), Runtime: lambdatypes.RuntimeProvidedal2023,
+			Handler: aws.String("bootstrap"),
+			Role:    &s.relayRole, Code: &lambdatypes.FunctionCode{ZipFile: code},
+			Timeout:     aws.Int32(functionTimeout),
+			Environment: &lambdatypes.Environment{Variables: map[string]string{"RELAY_URL": server.URL + "/" + name}},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -183,20 +202,27 @@ func (s *stand) deployRelays(t *testing.T) {
 	}
 }
 
-// deployMachine gives a case a machine and queues of its own: one that hangs or crashes slows down its own queue's mapping only.
+// deployMachine gives a case a machine and queues of its own: one that hangs or crashes slows down
+// its own queue's mapping only.
 func (s *stand) deployMachine(t *testing.T, c *running) {
 	t.Helper()
 	ctx := t.Context()
 	inventory := s.queue(t, awstest.Unique(t, "inventory"), inventoryAttributes)
 	c.inventory = inventory
 	c.letters = s.queue(t, awstest.Unique(t, "letters"), nil)
-	attributes, err := s.queues.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &inventory, AttributeNames: []sqstypes.QueueAttributeName{"QueueArn"}})
+	attributes, err := s.queues.GetQueueAttributes(
+		ctx,
+		&sqs.GetQueueAttributesInput{QueueUrl: &inventory, AttributeNames: []sqstypes.QueueAttributeName{"QueueArn"}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	mapping, err := s.functions.CreateEventSourceMapping(ctx, &lambda.CreateEventSourceMappingInput{
-		EventSourceArn: aws.String(attributes.Attributes["QueueArn"]), FunctionName: aws.String(s.relays["process-inventory"]), BatchSize: aws.Int32(1),
-		FunctionResponseTypes: []lambdatypes.FunctionResponseType{lambdatypes.FunctionResponseTypeReportBatchItemFailures},
+		EventSourceArn: aws.String(attributes.Attributes["QueueArn"]),
+		FunctionName:   aws.String(s.relays["process-inventory"]), BatchSize: aws.Int32(1),
+		FunctionResponseTypes: []lambdatypes.FunctionResponseType{
+			lambdatypes.FunctionResponseTypeReportBatchItemFailures,
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -204,8 +230,10 @@ func (s *stand) deployMachine(t *testing.T, c *running) {
 	out, err := s.runs.CreateStateMachine(ctx, &sfn.CreateStateMachineInput{
 		Name: aws.String(awstest.Unique(t, "saga")), RoleArn: &s.machineRole,
 		Definition: aws.String(definition(t, map[string]string{
-			"AdvanceOrderFunctionArn": s.relays["advance-order"], "ProcessPaymentFunctionArn": s.relays["process-payment"],
-			"ScheduleShipmentFunctionArn": s.relays["schedule-shipment"], "InventoryQueueUrl": inventory, "DeadLetterQueueUrl": c.letters,
+			"AdvanceOrderFunctionArn":     s.relays["advance-order"],
+			"ProcessPaymentFunctionArn":   s.relays["process-payment"],
+			"ScheduleShipmentFunctionArn": s.relays["schedule-shipment"], "InventoryQueueUrl": inventory,
+			"DeadLetterQueueUrl": c.letters,
 		})),
 	})
 	if err != nil {
@@ -214,7 +242,9 @@ func (s *stand) deployMachine(t *testing.T, c *running) {
 	c.machine = *out.StateMachineArn
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(ctx)
-		if _, err := s.functions.DeleteEventSourceMapping(ctx, &lambda.DeleteEventSourceMappingInput{UUID: mapping.UUID}); err != nil {
+		if _, err := s.functions.DeleteEventSourceMapping(
+			ctx, &lambda.DeleteEventSourceMappingInput{UUID: mapping.UUID},
+		); err != nil {
 			t.Error(err)
 		}
 		for _, url := range []string{inventory, c.letters} {
@@ -222,7 +252,9 @@ func (s *stand) deployMachine(t *testing.T, c *running) {
 				t.Error(err)
 			}
 		}
-		if _, err := s.runs.DeleteStateMachine(ctx, &sfn.DeleteStateMachineInput{StateMachineArn: &c.machine}); err != nil {
+		if _, err := s.runs.DeleteStateMachine(
+			ctx, &sfn.DeleteStateMachineInput{StateMachineArn: &c.machine},
+		); err != nil {
 			t.Error(err)
 		}
 	})
@@ -240,7 +272,8 @@ func (s *stand) queue(t *testing.T, name string, attributes map[string]string) s
 	return *out.QueueUrl
 }
 
-// definition is the deployed file with its substitutions made and its states' time-outs shortened; nothing else differs.
+// definition is the deployed file with its substitutions made and its states' time-outs shortened;
+// nothing else differs.
 func definition(t *testing.T, substitutions map[string]string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "statemachines", "order-saga.asl.json"))
@@ -330,7 +363,9 @@ func (s *stand) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// The step goes on where the relay's process is gone: that is how late work comes about.
-	if err := json.NewEncoder(w).Encode(s.step(context.WithoutCancel(r.Context()), c, function, in, event)); err != nil {
+	if err := json.NewEncoder(w).Encode(s.step(
+		context.WithoutCancel(r.Context()), c, function, in, event,
+	)); err != nil {
 		c.t.Logf("answer %s: %v", function, err)
 	}
 }
@@ -465,7 +500,8 @@ func (c *running) mend() {
 	c.step, c.undoFails, c.ended = "", "", false
 }
 
-// arrive says how an invocation of a step is to go wrong, and whether the case is over and nothing more is to happen.
+// arrive says how an invocation of a step is to go wrong, and whether the case is over and nothing
+// more is to happen.
 func (c *running) arrive(name string, event []byte) (f fault, ended bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -497,7 +533,8 @@ func (c *running) isMuted(token string) bool {
 	return c.muted[token]
 }
 
-// hook lets happen what the case names for the moment: inventory's queue is deleted, or the customer cancels, as the API and start-saga together do it.
+// hook lets happen what the case names for the moment: inventory's queue is deleted, or the
+// customer cancels, as the API and start-saga together do it.
 func (c *running) hook(ctx context.Context, s *stand, moment string) {
 	c.mu.Lock()
 	due, deletes := c.customerCancels == moment && !c.hooked, c.queueDeleted == moment && !c.deleted
@@ -517,7 +554,9 @@ func (c *running) hook(ctx context.Context, s *stand, moment string) {
 	if !due {
 		return
 	}
-	res, err := s.orders.Cancel(ctx, s.request(c.orderID, "cancel"), c.orderID, order.CancelInput{Origin: order.OriginCustomer})
+	res, err := s.orders.Cancel(
+		ctx, s.request(c.orderID, "cancel"), c.orderID, order.CancelInput{Origin: order.OriginCustomer},
+	)
 	if err != nil {
 		c.t.Errorf("cancel %s: %v", moment, err)
 		return
@@ -542,7 +581,10 @@ func (s *stand) leave(ctx context.Context, orderID string) error {
 		return err
 	}
 	id := shipment.ID(orderID, 1)
-	packed := shipment.Copy{CustomerID: current.State.CustomerID, Address: current.State.Address, Lines: []shipment.Item{{SKU: "sku-" + orderID, Quantity: quantity}}}
+	packed := shipment.Copy{
+		CustomerID: current.State.CustomerID, Address: current.State.Address,
+		Lines: []shipment.Item{{SKU: "sku-" + orderID, Quantity: quantity}},
+	}
 	if _, err := s.shipments.Prepare(ctx, s.request(orderID, "prepare"), id, packed); err != nil {
 		return err
 	}
@@ -551,12 +593,17 @@ func (s *stand) leave(ctx context.Context, orderID string) error {
 }
 
 func (s *stand) request(parts ...string) es.Request {
-	return es.Request{CommitID: ident.Derive("test", parts...), Time: s.clock.Now(), Metadata: es.Metadata{CorrelationID: parts[0]}}
+	return es.Request{
+		CommitID: ident.Derive("test", parts...), Time: s.clock.Now(), Metadata: es.Metadata{CorrelationID: parts[0]},
+	}
 }
 
 func (s *stand) start(ctx context.Context, c *running, run saga.Run) error {
 	run.Input.CorrelationID = c.orderID
-	_, err := s.runs.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &c.machine, Name: &run.Name, Input: aws.String(run.Input.JSON())})
+	_, err := s.runs.StartExecution(
+		ctx,
+		&sfn.StartExecutionInput{StateMachineArn: &c.machine, Name: &run.Name, Input: aws.String(run.Input.JSON())},
+	)
 	return err
 }
 
@@ -581,7 +628,10 @@ func (s *stand) run(t *testing.T, spec caseSpec, w want) {
 			t.Fatal(err)
 		}
 	}
-	_, err := s.customers.Register(ctx, s.request(id, "register"), customer.RegisterInput{CustomerID: customerID, Name: "A Customer", Email: "customer@example.com"})
+	_, err := s.customers.Register(
+		ctx, s.request(id, "register"),
+		customer.RegisterInput{CustomerID: customerID, Name: "A Customer", Email: "customer@example.com"},
+	)
 	must(err)
 	opened, err := s.accounts.Open(ctx, s.request(id, "open"), customerID, "EUR")
 	must(err)
@@ -612,7 +662,9 @@ func (s *stand) run(t *testing.T, spec caseSpec, w want) {
 	_, err = s.orders.Place(ctx, s.request(id, "place"), order.PlaceInput{
 		OrderID: id, CustomerID: customerID, AccountID: opened.State.ID, Currency: "EUR",
 		Lines: []order.LineInput{discounted, taxed}, NamedBy: "pricing/quotes",
-		Address: shipment.Address{Recipient: "A Customer", Line1: "Street 1", PostalCode: "1000 AA", City: "Amsterdam", Country: country},
+		Address: shipment.Address{
+			Recipient: "A Customer", Line1: "Street 1", PostalCode: "1000 AA", City: "Amsterdam", Country: country,
+		},
 	})
 	must(err)
 
@@ -629,7 +681,8 @@ func (s *stand) run(t *testing.T, spec caseSpec, w want) {
 		function, _, _ := strings.Cut(spec.step, "/")
 		_, err := s.handlers[function](ctx, held)
 		var refusal messages.InvokeResponse_Error
-		if errors.As(err, &refusal) && refusal.Type != es.ErrAttemptClosed.Code() && refusal.Type != order.ErrCancelling.Code() {
+		if errors.As(err, &refusal) && refusal.Type != es.ErrAttemptClosed.Code() &&
+			refusal.Type != order.ErrCancelling.Code() {
 			t.Errorf("late %s fails with %s: %s", spec.step, refusal.Type, refusal.Message)
 		}
 	}
@@ -641,7 +694,9 @@ func (s *stand) run(t *testing.T, spec caseSpec, w want) {
 	if spec.queueDeleted != "" {
 		s.queue(t, path.Base(c.inventory), inventoryAttributes)
 	}
-	again := saga.Run{Name: "redrive-" + id + "-1", Input: saga.Input{Version: saga.InputVersion, OrderID: id, Mode: saga.ModeUndo}}
+	again := saga.Run{
+		Name: "redrive-" + id + "-1", Input: saga.Input{Version: saga.InputVersion, OrderID: id, Mode: saga.ModeUndo},
+	}
 	must(s.start(ctx, c, again))
 	s.awaitRun(ctx, t, c, again.Name, "SUCCEEDED")
 	s.compare(ctx, t, c, w.mended(), sku, onHand, opened.State.ID, balance)
@@ -682,7 +737,9 @@ func (s *stand) awaitRun(ctx context.Context, t *testing.T, c *running, name, st
 }
 
 // compare holds the world against what is wanted of it.
-func (s *stand) compare(ctx context.Context, t *testing.T, c *running, w want, sku string, onHand int64, accountID string, balance int64) {
+func (s *stand) compare(
+	ctx context.Context, t *testing.T, c *running, w want, sku string, onHand int64, accountID string, balance int64,
+) {
 	t.Helper()
 	got, err := s.orders.Get(ctx, c.orderID)
 	if err != nil {
@@ -730,12 +787,15 @@ func (s *stand) compare(ctx context.Context, t *testing.T, c *running, w want, s
 	}
 }
 
-// countLetters takes the dead letters of the case's run, of which there should be so many, and counts them.
+// countLetters takes the dead letters of the case's run, of which there should be so many, and
+// counts them.
 func (s *stand) countLetters(ctx context.Context, t *testing.T, c *running, want int) int {
 	t.Helper()
 	count := 0
 	for more := true; more; {
-		out, err := s.queues.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &c.letters, MaxNumberOfMessages: 10})
+		out, err := s.queues.ReceiveMessage(
+			ctx, &sqs.ReceiveMessageInput{QueueUrl: &c.letters, MaxNumberOfMessages: 10},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -751,7 +811,9 @@ func (s *stand) countLetters(ctx context.Context, t *testing.T, c *running, want
 			if letter.OrderID != c.orderID || letter.CorrelationID != c.orderID || letter.Problem == "" {
 				t.Errorf("dead letter %s", *m.Body)
 			}
-			if _, err := s.queues.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &c.letters, ReceiptHandle: m.ReceiptHandle}); err != nil {
+			if _, err := s.queues.DeleteMessage(
+				ctx, &sqs.DeleteMessageInput{QueueUrl: &c.letters, ReceiptHandle: m.ReceiptHandle},
+			); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -1,6 +1,7 @@
 //go:build integration || e2e
 
-// Package stock_test puts the stock service through its suite on the tables that it has on AWS: counters and events in one transaction.
+// Package stock_test puts the stock service through its suite on the tables that it has on AWS:
+// counters and events in one transaction.
 package stock_test
 
 import (
@@ -20,7 +21,8 @@ import (
 	"orderflow/shared/shop/stock/stocktest"
 )
 
-// TestMain makes the suite's random runs fewer than in memory: each of their steps is some requests here.
+// TestMain makes the suite's random runs fewer than in memory: each of their steps is some requests
+// here.
 func TestMain(m *testing.M) {
 	if err := flag.Set("rapid.checks", "20"); err != nil {
 		panic(err)
@@ -37,7 +39,9 @@ func TestService(t *testing.T) {
 			Rows:     stocktable.NewRows(client, table, clock.System{}),
 			Lose: func(ctx context.Context, sku string) error {
 				_, err := client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
-					TableName: &table, Key: map[string]types.AttributeValue{"sku": &types.AttributeValueMemberS{Value: sku}},
+					TableName: &table, Key: map[string]types.AttributeValue{
+						"sku": &types.AttributeValueMemberS{Value: sku},
+					},
 				})
 				return err
 			},

@@ -1,4 +1,5 @@
-// accept-commands is the command side of the HTTP API: it decides and appends. What follows from a command happens elsewhere.
+// accept-commands is the command side of the HTTP API: it decides and appends. What follows from a
+// command happens elsewhere.
 package main
 
 import (
@@ -36,7 +37,9 @@ func main() {
 	))
 	vault := keyvault.New(tables, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
 	customers := customer.New(customer.Deps{Store: store, Clock: now, Vault: vault, Eraser: vault})
-	stocks := stock.New(stock.Deps{Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE"))})
+	stocks := stock.New(stock.Deps{
+		Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE")),
+	})
 	products := product.New(product.Deps{
 		Store: store, Clock: now, Rows: producttable.New(tables, awsenv.Env("PRODUCTS_TABLE"), now),
 	})

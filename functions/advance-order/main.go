@@ -1,4 +1,5 @@
-// advance-order carries out the saga's steps on the order itself: start, confirm, close, cancel, fail-undo.
+// advance-order carries out the saga's steps on the order itself: start, confirm, close, cancel,
+// fail-undo.
 package main
 
 import (

@@ -1,4 +1,5 @@
-// answer-queries is the query side of the HTTP API. It calls nothing that writes, and its role would not let it.
+// answer-queries is the query side of the HTTP API. It calls nothing that writes, and its role
+// would not let it.
 package main
 
 import (
@@ -48,13 +49,22 @@ func main() {
 		Clock: now, Log: log,
 		Orders:    order.New(order.Deps{Store: store, Clock: now, Vault: vault}),
 		Customers: customer.New(customer.Deps{Store: store, Clock: now, Vault: vault}),
-		Accounts:  account.New(account.Deps{Store: store, Clock: now, Snapshots: dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE"))}),
-		Stock:     stock.New(stock.Deps{Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE"))}),
-		Products:  product.New(product.Deps{Clock: now, Rows: producttable.New(tables, awsenv.Env("PRODUCTS_TABLE"), now)}),
+		Accounts: account.New(account.Deps{
+			Store: store, Clock: now, Snapshots: dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE")),
+		}),
+		Stock: stock.New(stock.Deps{
+			Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE")),
+		}),
+		Products: product.New(product.Deps{
+			Clock: now, Rows: producttable.New(tables, awsenv.Env("PRODUCTS_TABLE"), now),
+		}),
 		Shipments: shipment.New(shipment.Deps{Store: store, Clock: now, Vault: vault}),
 		Lists:     orders.NewLists(views, now), AllOrders: allorders.NewLists(views, now),
 		Statistics: statistics, Everybody: statistics,
-		Figures:     analytics.NewReports(analyticstable.New(tables, awsenv.Env("ANALYTICS_TABLE"), awsenv.Env("ANALYTICS_GENERATION")), awsenv.Env("TIME_ZONE")),
+		Figures: analytics.NewReports(
+			analyticstable.New(tables, awsenv.Env("ANALYTICS_TABLE"), awsenv.Env("ANALYTICS_GENERATION")),
+			awsenv.Env("TIME_ZONE"),
+		),
 		DeadLetters: deadletter.Desk{Table: deadlettertable.New(tables, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: now},
 	})))
 }

@@ -27,7 +27,8 @@ import (
 func main() {
 	awsenv.Logger()
 	config, now := awsenv.Config(context.Background()), clock.System{}
-	db, counts, dimensions := dynamodb.NewFromConfig(config), metrics.New(os.Stdout, now), metrics.Dimensions{"Stack": awsenv.Env("STACK")}
+	db, counts, dimensions := dynamodb.NewFromConfig(config), metrics.New(os.Stdout, now),
+		metrics.Dimensions{"Stack": awsenv.Env("STACK")}
 	marks := marktable.New(db, awsenv.Env("MARKS_TABLE"), now)
 	bus := eventbus.New(eventbridge.NewFromConfig(config), awsenv.Env("BUS_NAME"), now)
 	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), contract.Registry())
@@ -35,7 +36,9 @@ func main() {
 		Index:   marks,
 		States:  marks,
 		Commits: store,
-		Publish: publish.Publisher{Registry: contract.Registry(), Orders: order.Decider.Repository(order.Category, store), Bus: bus}.Commits,
+		Publish: publish.Publisher{
+			Registry: contract.Registry(), Orders: order.Decider.Repository(order.Category, store), Bus: bus,
+		}.Commits,
 		Bus:     bus,
 		Sample:  auditqueue.New(sqs.NewFromConfig(config), awsenv.Env("AUDIT_QUEUE_URL")),
 		Clock:   now,

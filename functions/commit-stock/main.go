@@ -1,4 +1,5 @@
-// commit-stock takes what was reserved for an order out of the stock once the order has left the warehouse.
+// commit-stock takes what was reserved for an order out of the stock once the order has left the
+// warehouse.
 package main
 
 import (
@@ -30,6 +31,10 @@ func main() {
 		}),
 		Clock: clock.System{},
 	}
-	journal := deadletter.Journal{Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{}}
-	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return committer.Handle(ctx, m.Body) }, journal))
+	journal := deadletter.Journal{
+		Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{},
+	}
+	lambda.Start(queue.Handler(
+		func(ctx context.Context, m queue.Message) error { return committer.Handle(ctx, m.Body) }, journal,
+	))
 }

@@ -1,4 +1,5 @@
-// finish-erasure makes sure for customer.erased that the customer's data key is destroyed, deletes their sign-in, and cancels their orders that have not left.
+// finish-erasure makes sure for customer.erased that the customer's data key is destroyed, deletes
+// their sign-in, and cancels their orders that have not left.
 package main
 
 import (
@@ -29,16 +30,25 @@ func main() {
 	awsenv.Logger()
 	config := awsenv.Config(context.Background())
 	tables := dynamodb.NewFromConfig(config)
-	store := dynamostore.New(tables, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(customer.Register, order.Register, shipment.Register))
+	store := dynamostore.New(
+		tables, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(customer.Register, order.Register, shipment.Register),
+	)
 	finish := erasure.Finisher{
-		Customers: customer.New(customer.Deps{Store: store, Clock: clock.System{}, Eraser: keyvault.NewEraser(tables, awsenv.Env("KEYS_TABLE"))}),
-		Users:     userpool.New(cognitoidentityprovider.NewFromConfig(config), awsenv.Env("USER_POOL_ID")),
-		Lists:     orders.NewLists(viewtable.New(tables, awsenv.Env("VIEWS_TABLE")), clock.System{}),
+		Customers: customer.New(customer.Deps{
+			Store: store, Clock: clock.System{}, Eraser: keyvault.NewEraser(tables, awsenv.Env("KEYS_TABLE")),
+		}),
+		Users: userpool.New(cognitoidentityprovider.NewFromConfig(config), awsenv.Env("USER_POOL_ID")),
+		Lists: orders.NewLists(viewtable.New(tables, awsenv.Env("VIEWS_TABLE")), clock.System{}),
 		Orders: order.New(order.Deps{
-			Store: store, Clock: clock.System{}, Shipments: shipment.New(shipment.Deps{Store: store, Clock: clock.System{}}),
+			Store: store, Clock: clock.System{},
+			Shipments: shipment.New(shipment.Deps{Store: store, Clock: clock.System{}}),
 		}),
 		Clock: clock.System{},
 	}
-	journal := deadletter.Journal{Table: deadlettertable.New(tables, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{}}
-	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return finish.Handle(ctx, m.Body) }, journal))
+	journal := deadletter.Journal{
+		Table: deadlettertable.New(tables, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{},
+	}
+	lambda.Start(queue.Handler(
+		func(ctx context.Context, m queue.Message) error { return finish.Handle(ctx, m.Body) }, journal,
+	))
 }

@@ -1,4 +1,5 @@
-// follow-shipments is the order following its shipment: shipped, delivered, or closed where the shipment was taken back and nobody got further.
+// follow-shipments is the order following its shipment: shipped, delivered, or closed where the
+// shipment was taken back and nobody got further.
 package main
 
 import (
@@ -31,6 +32,10 @@ func main() {
 		}),
 		Clock: clock.System{},
 	}
-	journal := deadletter.Journal{Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{}}
-	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return follower.Handle(ctx, m.Body) }, journal))
+	journal := deadletter.Journal{
+		Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{},
+	}
+	lambda.Start(queue.Handler(
+		func(ctx context.Context, m queue.Message) error { return follower.Handle(ctx, m.Body) }, journal,
+	))
 }

@@ -1,4 +1,5 @@
-// prepare-shipments is shipping: it keeps its own copy of each order, from order.updated, and prepares the shipment of one that is confirmed.
+// prepare-shipments is shipping: it keeps its own copy of each order, from order.updated, and
+// prepares the shipment of one that is confirmed.
 package main
 
 import (
@@ -28,6 +29,10 @@ func main() {
 		Shipments: shipment.New(shipment.Deps{Store: store, Clock: clock.System{}}),
 		Clock:     clock.System{},
 	}
-	journal := deadletter.Journal{Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{}}
-	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return preparer.Handle(ctx, m.Body) }, journal))
+	journal := deadletter.Journal{
+		Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{},
+	}
+	lambda.Start(queue.Handler(
+		func(ctx context.Context, m queue.Message) error { return preparer.Handle(ctx, m.Body) }, journal,
+	))
 }

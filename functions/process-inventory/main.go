@@ -1,4 +1,5 @@
-// process-inventory reserves and releases stock as the order saga asks it to by queue, and answers the run that waits.
+// process-inventory reserves and releases stock as the order saga asks it to by queue, and answers
+// the run that waits.
 package main
 
 import (
@@ -34,6 +35,10 @@ func main() {
 		Clock:  clock.System{},
 		Tokens: tasktoken.New(sfn.NewFromConfig(config)),
 	}
-	journal := deadletter.Journal{Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{}}
-	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return inventory.Handle(ctx, m.Body) }, journal))
+	journal := deadletter.Journal{
+		Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{},
+	}
+	lambda.Start(queue.Handler(
+		func(ctx context.Context, m queue.Message) error { return inventory.Handle(ctx, m.Body) }, journal,
+	))
 }

@@ -1,4 +1,5 @@
-// publish-events publishes the commits of the events table's stream on the bus, and with each commit of an order the whole order as it is after it.
+// publish-events publishes the commits of the events table's stream on the bus, and with each
+// commit of an order the whole order as it is after it.
 package main
 
 import (

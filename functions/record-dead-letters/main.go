@@ -17,11 +17,19 @@ import (
 func main() {
 	awsenv.Logger()
 	recorder := deadletter.Recorder{
-		Table:  deadlettertable.New(dynamodb.NewFromConfig(awsenv.Config(context.Background())), awsenv.Env("DEAD_LETTERS_TABLE")),
-		Clock:  clock.System{},
-		Policy: deadletter.ParsePolicy(awsenv.Env("DEAD_LETTER_MIN_AGE"), awsenv.Env("DEAD_LETTER_MAX_REDRIVES"), awsenv.Env("DEAD_LETTER_SPACING")),
-		Stack:  awsenv.Env("STACK"),
+		Table: deadlettertable.New(
+			dynamodb.NewFromConfig(awsenv.Config(context.Background())), awsenv.Env("DEAD_LETTERS_TABLE"),
+		),
+		Clock: clock.System{},
+		Policy: deadletter.ParsePolicy(
+			awsenv.Env("DEAD_LETTER_MIN_AGE"), awsenv.Env("DEAD_LETTER_MAX_REDRIVES"),
+			awsenv.Env("DEAD_LETTER_SPACING"),
+		),
+		Stack: awsenv.Env("STACK"),
 	}
-	// Its own failures have no journal and no further queue: the letter stays where it is, and comes again.
-	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return recorder.Record(ctx, m.Letter()) }, nil))
+	// Its own failures have no journal and no further queue: the letter stays where it is, and
+	// comes again.
+	lambda.Start(queue.Handler(
+		func(ctx context.Context, m queue.Message) error { return recorder.Record(ctx, m.Letter()) }, nil,
+	))
 }

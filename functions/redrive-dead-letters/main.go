@@ -1,4 +1,5 @@
-// redrive-dead-letters sends dead letters that are due back to their consumers, and tells operations of those that nothing helps.
+// redrive-dead-letters sends dead letters that are due back to their consumers, and tells
+// operations of those that nothing helps.
 package main
 
 import (
@@ -23,7 +24,8 @@ import (
 
 func main() {
 	awsenv.Logger()
-	config, counts, stack := awsenv.Config(context.Background()), metrics.New(os.Stdout, clock.System{}), awsenv.Env("STACK")
+	config, counts, stack := awsenv.Config(context.Background()), metrics.New(os.Stdout, clock.System{}),
+		awsenv.Env("STACK")
 	lambda.Start(deadletter.Redriver{
 		Table:     deadlettertable.New(dynamodb.NewFromConfig(config), awsenv.Env("DEAD_LETTERS_TABLE")),
 		Queues:    redrive.NewQueues(sqs.NewFromConfig(config)),
@@ -31,7 +33,10 @@ func main() {
 		Runs:      sfnstart.New(sfn.NewFromConfig(config), awsenv.Env("SAGA_ARN"), clock.System{}),
 		Alerts:    topic.New(sns.NewFromConfig(config), awsenv.Env("OPERATIONS_TOPIC_ARN")),
 		Clock:     clock.System{},
-		Policy:    deadletter.ParsePolicy(awsenv.Env("DEAD_LETTER_MIN_AGE"), awsenv.Env("DEAD_LETTER_MAX_REDRIVES"), awsenv.Env("DEAD_LETTER_SPACING")),
+		Policy: deadletter.ParsePolicy(
+			awsenv.Env("DEAD_LETTER_MIN_AGE"), awsenv.Env("DEAD_LETTER_MAX_REDRIVES"),
+			awsenv.Env("DEAD_LETTER_SPACING"),
+		),
 		Measure: func(metric, consumer string, value int64) {
 			counts.Count(metric, value, metrics.Dimensions{"Stack": stack}.With("Consumer", consumer))
 		},

@@ -1,4 +1,5 @@
-// simulate-carrier stands in for a carrier who comes at once and delivers at once, where the stack has none.
+// simulate-carrier stands in for a carrier who comes at once and delivers at once, where the stack
+// has none.
 package main
 
 import (
@@ -37,6 +38,10 @@ func main() {
 		}),
 		Clock: clock.System{},
 	}
-	journal := deadletter.Journal{Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{}}
-	lambda.Start(queue.Handler(func(ctx context.Context, m queue.Message) error { return carrier.Handle(ctx, m.Body) }, journal))
+	journal := deadletter.Journal{
+		Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{},
+	}
+	lambda.Start(queue.Handler(
+		func(ctx context.Context, m queue.Message) error { return carrier.Handle(ctx, m.Body) }, journal,
+	))
 }

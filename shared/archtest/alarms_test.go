@@ -22,7 +22,9 @@ type alarm struct {
 	metric    string // namespace and name, with dimensions: "AWS/SQS Depth QueueName=work"; of metric math, each term
 	statistic string
 	threshold float64
-	below     float64 // seconds within which it goes off below its threshold or without data, for what is never silent so long; 0 for one that goes off above it
+	// seconds within which it goes off below its threshold or without data, for what is never
+	// silent so long; 0 for one that goes off above it
+	below float64
 }
 
 func (a alarm) String() string {
@@ -70,7 +72,10 @@ func mathOf(terms []any) string {
 	for _, m := range terms {
 		text := textAt(m, "Id") + " = " + textAt(m, "Expression")
 		if at(m, "MetricStat") != nil {
-			text += fmt.Sprintf("%s of %s in %v s", textAt(m, "MetricStat", "Stat"), metricOf(at(m, "MetricStat", "Metric")), numberAt(m, "MetricStat", "Period"))
+			text += fmt.Sprintf(
+				"%s of %s in %v s", textAt(m, "MetricStat", "Stat"), metricOf(at(m, "MetricStat", "Metric")),
+				numberAt(m, "MetricStat", "Period"),
+			)
 		}
 		if at(m, "ReturnData") == false {
 			text = "(" + text + ")"
@@ -84,7 +89,10 @@ func mathOf(terms []any) string {
 func alarmsOf(t template) map[string]alarm {
 	all := map[string]alarm{}
 	for _, id := range t.ofType(alarmType) {
-		one := alarm{metric: metricOf(t.Resources[id].Properties), statistic: written(t.prop(id, "Statistic")), threshold: numberAt(t.prop(id, "Threshold"))}
+		one := alarm{
+			metric: metricOf(t.Resources[id].Properties), statistic: written(t.prop(id, "Statistic")),
+			threshold: numberAt(t.prop(id, "Threshold")),
+		}
 		if terms := list(t.prop(id, "Metrics")); len(terms) > 0 {
 			one.metric = mathOf(terms)
 		}
@@ -105,24 +113,33 @@ func counts(metric, statistic string, threshold float64) alarm {
 	return above(metrics.Namespace+" "+metric+" Stack=!Prefix", statistic, threshold)
 }
 
-// stopped is the alarm on a function that a schedule invokes, when it has not run for so many seconds.
+// stopped is the alarm on a function that a schedule invokes, when it has not run for so many
+// seconds.
 func stopped(function string, seconds float64) alarm {
-	return alarm{metric: "AWS/Lambda Invocations FunctionName=" + function, statistic: "Sum", threshold: 1, below: seconds}
+	return alarm{
+		metric: "AWS/Lambda Invocations FunctionName=" + function, statistic: "Sum", threshold: 1, below: seconds,
+	}
 }
 
-// standstill is the alarm on a consumer of the events' stream that is not invoked though events are stored: what IteratorAge can't say, which is only measured when it is.
+// standstill is the alarm on a consumer of the events' stream that is not invoked though events are
+// stored: what IteratorAge can't say, which is only measured when it is.
 func standstill(function string) alarm {
-	return above("(stored = SampleCount of AWS/DynamoDB SuccessfulRequestLatency TableName=events Operation=PutItem in 300 s), "+
-		"(invoked = Sum of AWS/Lambda Invocations FunctionName="+function+" in 300 s), standstill = IF(stored > 0 AND FILL(invoked, 0) == 0, 1, 0)", "", 0)
+	return above("(stored = SampleCount of AWS/DynamoDB SuccessfulRequestLatency TableName=events Operation=PutItem "+
+		"in 300 s), "+
+		"(invoked = Sum of AWS/Lambda Invocations FunctionName="+function+
+		" in 300 s), standstill = IF(stored > 0 AND FILL(invoked, 0) == 0, 1, 0)", "", 0)
 }
 
-// markFailures is the alarm on marks that are lost. One now and then is made good by the next of its stream, so that it takes three periods in a row.
+// markFailures is the alarm on marks that are lost. One now and then is made good by the next of
+// its stream, so that it takes three periods in a row.
 var markFailures = counts(audit.MetricMarkFailures, "Sum", 0)
 
-// byTurns are the alarms on what a sweep counts in one slot alone. Each slot has its turn once an hour, so that within less they would come and go.
+// byTurns are the alarms on what a sweep counts in one slot alone. Each slot has its turn once an
+// hour, so that within less they would come and go.
 var byTurns = []alarm{counts(sweep.MetricUnprepared, "Maximum", 0), counts(sweep.MetricAtOdds, "Maximum", 0)}
 
-// Queues that no mapping reads, with the age in seconds that a message may come to: a schedule's function reads them, at the least each hour.
+// Queues that no mapping reads, with the age in seconds that a message may come to: a schedule's
+// function reads them, at the least each hour.
 var readAtTimes = map[string]float64{"audit": 7200}
 
 // wanted lists the alarms that a template has to have, from what can get stuck in it.
@@ -147,15 +164,29 @@ func wanted(t template) []alarm {
 		counts(deadletter.MetricOldest, "Maximum", 21600),
 		counts(deadletter.MetricSpent, "Maximum", 0),
 		counts(deadletter.MetricErrors, "Sum", 0),
-		above("orderflow record-dead-letters-failures", "Sum", 0), // what can't be recorded is no error of the function, and neither old nor visible in its queue
+		// what can't be recorded is no error of the function, and neither old nor visible in its
+		// queue
+		above("orderflow record-dead-letters-failures", "Sum", 0),
 		stopped("redrive-dead-letters", 900),
 	}
 	all = append(all, byTurns...)
 	for _, id := range t.ofType(ruleType) {
-		all = append(all, above("AWS/Events InvocationsFailedToBeSentToDlq EventBusName=orders RuleName="+stackName(t.prop(id, "Name")), "Sum", 0))
+		all = append(
+			all,
+			above(
+				"AWS/Events InvocationsFailedToBeSentToDlq EventBusName=orders RuleName="+stackName(t.prop(id, "Name")),
+				"Sum", 0,
+			),
+		)
 	}
 	for _, id := range t.ofType(scheduleGroupType) {
-		all = append(all, above("AWS/Scheduler InvocationsFailedToBeSentToDeadLetterCount ScheduleGroup="+stackName(t.prop(id, "Name")), "Sum", 0))
+		all = append(
+			all,
+			above(
+				"AWS/Scheduler InvocationsFailedToBeSentToDeadLetterCount ScheduleGroup="+stackName(t.prop(id, "Name")),
+				"Sum", 0,
+			),
+		)
 	}
 	dead := deadLetterQueues(t)
 	for _, id := range t.ofType(queueType) {
@@ -193,7 +224,8 @@ func wanted(t template) []alarm {
 	return all
 }
 
-// sagaSteps lists the functions that the state machine invokes. A refusal of the business is a function error there, so Errors says nothing of their health.
+// sagaSteps lists the functions that the state machine invokes. A refusal of the business is a
+// function error there, so Errors says nothing of their health.
 func sagaSteps(t template) (ids []string) {
 	given, _ := sagaProperty(t, "DefinitionSubstitutions").(object)
 	for _, value := range given {
@@ -204,7 +236,8 @@ func sagaSteps(t template) (ids []string) {
 	return ids
 }
 
-// alarming: each alarm that is wanted is there, none is about something that there is not, and each notifies the topic as soon as it can know.
+// alarming: each alarm that is wanted is there, none is about something that there is not, and each
+// notifies the topic as soon as it can know.
 func alarming(whole template, nested map[string]template) (found findings) {
 	alarms := inside(whole, nested)
 	want, have := wanted(whole), alarmsOf(alarms)
@@ -231,8 +264,8 @@ func alarming(whole template, nested map[string]template) (found findings) {
 		if h.below > 0 {
 			comparison, missing = "LessThanThreshold", "breaching"
 		}
-		// Lambda's metrics come later than the table's, so that the newest five minutes often look like a standstill; and what is stored at the end of
-		// five minutes is read in the next.
+		// Lambda's metrics come later than the table's, so that the newest five minutes often look
+		// like a standstill; and what is stored at the end of five minutes is read in the next.
 		evaluations, datapoints := 1.0, 0.0
 		if h == markFailures {
 			evaluations, datapoints = 3, 3
@@ -243,8 +276,10 @@ func alarming(whole template, nested map[string]template) (found findings) {
 			found.addf("%s is not always there", id)
 		}
 		period := numberAt(alarms.prop(id, "Period"))
-		if turns := slices.Contains(byTurns, h); h.below == 0 && period > slowest && !turns || turns && period != 3600 ||
-			numberAt(alarms.prop(id, "EvaluationPeriods")) != evaluations || numberAt(alarms.prop(id, "DatapointsToAlarm")) != datapoints {
+		if turns := slices.Contains(byTurns, h); h.below == 0 && period > slowest && !turns || turns &&
+			period != 3600 ||
+			numberAt(alarms.prop(id, "EvaluationPeriods")) != evaluations ||
+			numberAt(alarms.prop(id, "DatapointsToAlarm")) != datapoints {
 			found.addf("%s waits too long, or not long enough", id)
 		}
 		if alarms.prop(id, "ActionsEnabled") != nil || alarms.prop(id, "Unit") != nil {
@@ -272,14 +307,17 @@ func alarming(whole template, nested map[string]template) (found findings) {
 	return found
 }
 
-// counted says whether a metric filter on the function's log group feeds the metric of its failures, with one for each.
+// counted says whether a metric filter on the function's log group feeds the metric of its
+// failures, with one for each.
 func counted(alarms template, function string) bool {
 	for _, id := range alarms.ofType(metricFilterType) {
-		if textAt(alarms.prop(id, "LogGroupName"), "Fn::Sub") != "/aws/lambda/${Prefix}-"+function || alarms.prop(id, "FilterPattern") != failed {
+		if textAt(alarms.prop(id, "LogGroupName"), "Fn::Sub") != "/aws/lambda/${Prefix}-"+function ||
+			alarms.prop(id, "FilterPattern") != failed {
 			continue
 		}
 		for _, m := range list(alarms.prop(id, "MetricTransformations")) {
-			if textAt(m, "MetricNamespace") == metrics.Namespace && written(at(m, "MetricName")) == function+"-failures" && textAt(m, "MetricValue") == "1" {
+			if textAt(m, "MetricNamespace") == metrics.Namespace &&
+				written(at(m, "MetricName")) == function+"-failures" && textAt(m, "MetricValue") == "1" {
 				return true
 			}
 		}
@@ -287,7 +325,8 @@ func counted(alarms template, function string) bool {
 	return false
 }
 
-// metricNames lists what the packages of the tree call their metrics: constants named Metric…, by package and name.
+// metricNames lists what the packages of the tree call their metrics: constants named Metric…, by
+// package and name.
 func metricNames(files []source) map[string]string {
 	all := map[string]string{}
 	for _, f := range files {
@@ -308,8 +347,9 @@ func metricNames(files []source) map[string]string {
 	return all
 }
 
-// emitted lists what functions count in the dimension Stack alone. A main.go counts either a metric by its name, or whatever a service hands it, which are the metrics of
-// the service's package; the dimensions are written in it, and With adds one for some values only.
+// emitted lists what functions count in the dimension Stack alone. A main.go counts either a metric
+// by its name, or whatever a service hands it, which are the metrics of the service's package; the
+// dimensions are written in it, and With adds one for some values only.
 func emitted(files []source) map[string]bool {
 	names, all := metricNames(files), map[string]bool{}
 	for _, f := range files {
@@ -388,10 +428,12 @@ func emitted(files []source) map[string]bool {
 	return all
 }
 
-// measured: what an alarm waits for of the functions' own metrics is what they count, in that dimension.
+// measured: what an alarm waits for of the functions' own metrics is what they count, in that
+// dimension.
 func measured(alarms []alarm, counted map[string]bool) (found findings) {
 	for _, a := range alarms {
-		if name, ok := strings.CutSuffix(strings.TrimPrefix(a.metric, metrics.Namespace+" "), " Stack=!Prefix"); ok && !counted[name] {
+		if name, ok := strings.CutSuffix(strings.TrimPrefix(a.metric, metrics.Namespace+" "), " Stack=!Prefix"); ok &&
+			!counted[name] {
 			found.addf("no function counts %s in the dimension Stack alone", name)
 		}
 	}
@@ -407,7 +449,8 @@ func publishable(t template, topic string) (found findings) {
 		}
 	}
 	want := []any{object{
-		"Sid": "AlarmsOfThisStack", "Effect": "Allow", "Principal": object{"Service": "cloudwatch.amazonaws.com"}, "Action": "sns:Publish", "Resource": object{"Ref": topic},
+		"Sid": "AlarmsOfThisStack", "Effect": "Allow", "Principal": object{"Service": "cloudwatch.amazonaws.com"},
+		"Action": "sns:Publish", "Resource": object{"Ref": topic},
 		"Condition": object{"ArnLike": object{"aws:SourceArn": object{
 			"Fn::Sub": "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:${AWS::StackName}-*",
 		}}},
@@ -418,7 +461,8 @@ func publishable(t template, topic string) (found findings) {
 	return found
 }
 
-// nested: each stack inside the stack gets what its parameters ask for, among them a topic that alarms may publish to.
+// nested: each stack inside the stack gets what its parameters ask for, among them a topic that
+// alarms may publish to.
 func nested(whole template, files map[string]template) (found findings) {
 	used := map[string]bool{}
 	for _, id := range whole.ofType(stackType) {
@@ -471,36 +515,99 @@ func TestAlarmRulesFind(t *testing.T) {
 	alarmsText, wholeText := readFile(t, file), readFile(t, "template.yaml")
 	untouched := parseTemplate(t, wholeText)
 	for name, tc := range map[string]edit{
-		"good":                    {"", "", ""},
-		"another metric":          {"MetricName: ApproximateNumberOfMessagesVisible", "MetricName: NumberOfMessagesSent", "no alarm on the Maximum of AWS/SQS ApproximateNumberOfMessagesVisible QueueName=start-saga-dlq"},
-		"another dimension":       {"{Name: ApiId, Value", "{Name: ApiName, Value", "no alarm on the Sum of AWS/ApiGateway 5xx ApiId=!ApiId"},
-		"another threshold":       {"Threshold: 300000", "Threshold: 400000", "no alarm on the Maximum of AWS/Lambda IteratorAge FunctionName=publish-events > 300000"},
-		"another statistic":       {"Statistic: Maximum", "Statistic: Average", "which nothing calls for"},
-		"a queue that is gone":    {"Value: !Sub '${Prefix}-start-saga-dlq'", "Value: !Sub '${Prefix}-begin-saga-dlq'", "which nothing calls for"},
-		"nobody is told":          {"      AlarmActions: [!Ref TopicArn]\n", "", "doesn't notify the topic"},
-		"everybody hears the end": {"      AlarmActions:", "      OKActions: [!Ref TopicArn]\n      AlarmActions:", "when all is well"},
-		"no data is no failure":   {"TreatMissingData: notBreaching", "TreatMissingData: breaching", "takes missing data for the wrong thing"},
-		"no data is a failure":    {"TreatMissingData: breaching", "TreatMissingData: notBreaching", "SweepOrdersStopped doesn't go off"},
-		"two of one name":         {"AlarmName: !Sub '${Prefix}-start-saga-dlq-age'", "AlarmName: !Sub '${Prefix}-start-saga-dlq-depth'", "is named like"},
-		"a filter elsewhere":      {"LogGroupName: !Sub '/aws/lambda/${Prefix}-process-payment'", "LogGroupName: !Sub '/aws/lambda/${Prefix}-x'", "no filter counts what process-payment-failures is on"},
-		"a recorder nobody hears": {"LogGroupName: !Sub '/aws/lambda/${Prefix}-record-dead-letters'", "LogGroupName: !Sub '/aws/lambda/${Prefix}-x'", "no filter counts what record-dead-letters-failures is on"},
-		"no description":          {"AlarmDescription: The API answered with a server error.", "Unit: Count", "ApiServerErrors has no description"},
-		"a parameter more":        {"Parameters:\n", "Parameters:\n  More: {Type: String}\n", "doesn't give More"},
-		"too slow":                {"Period: 300\n", "Period: 86400\n", "waits too long"},
-		"too patient":             {"EvaluationPeriods: 1\n", "EvaluationPeriods: 100\n", "waits too long"},
-		"one of many":             {"EvaluationPeriods: 1\n", "EvaluationPeriods: 1\n      DatapointsToAlarm: 1\n", "waits too long"},
-		"late to miss a function": {"Period: 900\n", "Period: 90000\n", "no alarm on the Sum of AWS/Lambda Invocations FunctionName=sweep-orders < 1 in 900 s"},
-		"actions off":             {"      AlarmActions:", "      ActionsEnabled: false\n      AlarmActions:", "has its actions off"},
-		"another unit":            {"      AlarmActions:", "      Unit: Percent\n      AlarmActions:", "takes a part of its metric"},
-		"not always there":        {"    Type: AWS::CloudWatch::Alarm\n    Properties:\n      AlarmName: !Sub '${Prefix}-api-5xx'", "    Type: AWS::CloudWatch::Alarm\n    Condition: Never\n    Properties:\n      AlarmName: !Sub '${Prefix}-api-5xx'", "ApiServerErrors is not always there"},
-		"a filter that counts 0":  {"MetricValue: '1'", "MetricValue: '0'", "no filter counts what advance-order-failures is on"},
-		"a filter for nothing":    {`FilterPattern: '{ ($.level = "ERROR")`, `FilterPattern: '{ ($.level = "NEVER")`, "no filter counts what advance-order-failures is on"},
-		"another expression":      {"FILL(invoked, 0) == 0", "invoked == 0", "standstill = IF(stored > 0 AND FILL(invoked, 0) == 0, 1, 0) > 0"},
-		"another table":           {"- {Name: TableName, Value: !Sub '${Prefix}-events'}", "- {Name: TableName, Value: !Sub '${Prefix}-stock'}", "no alarm on the  of (stored"},
-		"a turn's figure":         {"Period: 3600 #", "Period: 300 #", "OrdersUnprepared waits too long, or not long enough"},
-		"a mark now and then":     {"EvaluationPeriods: 3\n      DatapointsToAlarm: 3", "EvaluationPeriods: 3\n      DatapointsToAlarm: 1", "MarkFailures waits too long, or not long enough"},
-		"a hasty standstill":      {"EvaluationPeriods: 6\n      DatapointsToAlarm: 3", "EvaluationPeriods: 6\n      DatapointsToAlarm: 1", "waits too long, or not long enough"},
-		"SAM in a nested stack":   {"Type: AWS::Logs::MetricFilter", "Type: AWS::Serverless::Function", "plain CloudFormation"},
+		"good": {"", "", ""},
+		"another metric": {
+			"MetricName: ApproximateNumberOfMessagesVisible", "MetricName: NumberOfMessagesSent",
+			"no alarm on the Maximum of AWS/SQS ApproximateNumberOfMessagesVisible QueueName=start-saga-dlq",
+		},
+		"another dimension": {
+			"{Name: ApiId, Value", "{Name: ApiName, Value", "no alarm on the Sum of AWS/ApiGateway 5xx ApiId=!ApiId",
+		},
+		"another threshold": {
+			"Threshold: 300000", "Threshold: 400000",
+			"no alarm on the Maximum of AWS/Lambda IteratorAge FunctionName=publish-events > 300000",
+		},
+		"another statistic": {"Statistic: Maximum", "Statistic: Average", "which nothing calls for"},
+		"a queue that is gone": {
+			"Value: !Sub '${Prefix}-start-saga-dlq'", "Value: !Sub '${Prefix}-begin-saga-dlq'",
+			"which nothing calls for",
+		},
+		"nobody is told": {"      AlarmActions: [!Ref TopicArn]\n", "", "doesn't notify the topic"},
+		"everybody hears the end": {
+			"      AlarmActions:", "      OKActions: [!Ref TopicArn]\n      AlarmActions:", "when all is well",
+		},
+		"no data is no failure": {
+			"TreatMissingData: notBreaching", "TreatMissingData: breaching", "takes missing data for the wrong thing",
+		},
+		"no data is a failure": {
+			"TreatMissingData: breaching", "TreatMissingData: notBreaching", "SweepOrdersStopped doesn't go off",
+		},
+		"two of one name": {
+			"AlarmName: !Sub '${Prefix}-start-saga-dlq-age'", "AlarmName: !Sub '${Prefix}-start-saga-dlq-depth'",
+			"is named like",
+		},
+		"a filter elsewhere": {
+			"LogGroupName: !Sub '/aws/lambda/${Prefix}-process-payment'",
+			"LogGroupName: !Sub '/aws/lambda/${Prefix}-x'", "no filter counts what process-payment-failures is on",
+		},
+		"a recorder nobody hears": {
+			"LogGroupName: !Sub '/aws/lambda/${Prefix}-record-dead-letters'",
+			"LogGroupName: !Sub '/aws/lambda/${Prefix}-x'", "no filter counts what record-dead-letters-failures is on",
+		},
+		"no description": {
+			"AlarmDescription: The API answered with a server error.", "Unit: Count",
+			"ApiServerErrors has no description",
+		},
+		"a parameter more": {"Parameters:\n", "Parameters:\n  More: {Type: String}\n", "doesn't give More"},
+		"too slow":         {"Period: 300\n", "Period: 86400\n", "waits too long"},
+		"too patient":      {"EvaluationPeriods: 1\n", "EvaluationPeriods: 100\n", "waits too long"},
+		"one of many": {
+			"EvaluationPeriods: 1\n", "EvaluationPeriods: 1\n      DatapointsToAlarm: 1\n", "waits too long",
+		},
+		"late to miss a function": {
+			"Period: 900\n", "Period: 90000\n",
+			"no alarm on the Sum of AWS/Lambda Invocations FunctionName=sweep-orders < 1 in 900 s",
+		},
+		"actions off": {
+			"      AlarmActions:", "      ActionsEnabled: false\n      AlarmActions:", "has its actions off",
+		},
+		"another unit": {
+			"      AlarmActions:", "      Unit: Percent\n      AlarmActions:", "takes a part of its metric",
+		},
+		"not always there": {
+			"    Type: AWS::CloudWatch::Alarm\n    Properties:\n      AlarmName: !Sub '${Prefix}-api-5xx'",
+			"    Type: AWS::CloudWatch::Alarm\n    Condition: Never\n    Properties:\n      AlarmName: !Sub " +
+				"'${Prefix}-api-5xx'",
+			"ApiServerErrors is not always there",
+		},
+		"a filter that counts 0": {
+			"MetricValue: '1'", "MetricValue: '0'", "no filter counts what advance-order-failures is on",
+		},
+		"a filter for nothing": {
+			`FilterPattern: '{ ($.level = "ERROR")`, `FilterPattern: '{ ($.level = "NEVER")`,
+			"no filter counts what advance-order-failures is on",
+		},
+		"another expression": {
+			"FILL(invoked, 0) == 0", "invoked == 0", "standstill = IF(stored > 0 AND FILL(invoked, 0) == 0, 1, 0) > 0",
+		},
+		"another table": {
+			"- {Name: TableName, Value: !Sub '${Prefix}-events'}", "- {Name: TableName, Value: !Sub '${Prefix}-stock'}",
+			"no alarm on the  of (stored",
+		},
+		"a turn's figure": {
+			"Period: 3600 #", "Period: 300 #", "OrdersUnprepared waits too long, or not long enough",
+		},
+		"a mark now and then": {
+			"EvaluationPeriods: 3\n      DatapointsToAlarm: 3", "EvaluationPeriods: 3\n      DatapointsToAlarm: 1",
+			"MarkFailures waits too long, or not long enough",
+		},
+		"a hasty standstill": {
+			"EvaluationPeriods: 6\n      DatapointsToAlarm: 3", "EvaluationPeriods: 6\n      DatapointsToAlarm: 1",
+			"waits too long, or not long enough",
+		},
+		"SAM in a nested stack": {
+			"Type: AWS::Logs::MetricFilter", "Type: AWS::Serverless::Function", "plain CloudFormation",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			files := nestedTemplates(t)
@@ -509,14 +616,36 @@ func TestAlarmRulesFind(t *testing.T) {
 		})
 	}
 	for name, tc := range map[string]edit{
-		"a queue without alarms":       {"    Properties:\n      QueueName: !Sub '${AWS::StackName}-start-saga-dlq'", "    Properties:\n      QueueName: !Sub '${AWS::StackName}-new-dlq'", "AWS/SQS NumberOfMessagesReceived QueueName=new-dlq"},
-		"a rule without an alarm":      {"      Name: !Sub '${AWS::StackName}-order-placed'", "      Name: !Sub '${AWS::StackName}-order-new'", "AWS/Events InvocationsFailedToBeSentToDlq EventBusName=orders RuleName=order-new"},
-		"another stack's parameters":   {"Prefix: !Ref AWS::StackName", "Prefix: orderflow", "another name than the stack's"},
-		"a stack of nothing":           {"TemplateURL: infra/alarms.yaml", "TemplateURL: infra/alarm.yaml", "Alarms is made of infra/alarm.yaml"},
-		"a topic for another service":  {"Principal: {Service: cloudwatch.amazonaws.com}", "Principal: {Service: events.amazonaws.com}", "OperationsTopic doesn't take from the stack's alarms"},
-		"a topic for everybody":        {"            Principal: {Service: cloudwatch.amazonaws.com}\n            Action: sns:Publish\n            Resource: !Ref OperationsTopic\n            Condition:\n              ArnLike:", "            Principal: '*'\n            Action: sns:Publish\n            Resource: !Ref OperationsTopic\n            Condition:\n              ArnLike:", "OperationsTopic doesn't take"},
-		"a topic for other alarms":     {"alarm:${AWS::StackName}-*", "alarm:other-*", "OperationsTopic doesn't take"},
-		"a topic with another's rules": {"      Topics: [!Ref OperationsTopic]", "      Topics: [!Ref OtherTopic]", "OperationsTopic doesn't take"},
+		"a queue without alarms": {
+			"    Properties:\n      QueueName: !Sub '${AWS::StackName}-start-saga-dlq'",
+			"    Properties:\n      QueueName: !Sub '${AWS::StackName}-new-dlq'",
+			"AWS/SQS NumberOfMessagesReceived QueueName=new-dlq",
+		},
+		"a rule without an alarm": {
+			"      Name: !Sub '${AWS::StackName}-order-placed'", "      Name: !Sub '${AWS::StackName}-order-new'",
+			"AWS/Events InvocationsFailedToBeSentToDlq EventBusName=orders RuleName=order-new",
+		},
+		"another stack's parameters": {
+			"Prefix: !Ref AWS::StackName", "Prefix: orderflow", "another name than the stack's",
+		},
+		"a stack of nothing": {
+			"TemplateURL: infra/alarms.yaml", "TemplateURL: infra/alarm.yaml", "Alarms is made of infra/alarm.yaml",
+		},
+		"a topic for another service": {
+			"Principal: {Service: cloudwatch.amazonaws.com}", "Principal: {Service: events.amazonaws.com}",
+			"OperationsTopic doesn't take from the stack's alarms",
+		},
+		"a topic for everybody": {
+			"            Principal: {Service: cloudwatch.amazonaws.com}\n            Action: sns:Publish\n          " +
+				"  Resource: !Ref OperationsTopic\n            Condition:\n              ArnLike:",
+			"            Principal: '*'\n            Action: sns:Publish\n            Resource: !Ref " +
+				"OperationsTopic\n            Condition:\n              ArnLike:",
+			"OperationsTopic doesn't take",
+		},
+		"a topic for other alarms": {"alarm:${AWS::StackName}-*", "alarm:other-*", "OperationsTopic doesn't take"},
+		"a topic with another's rules": {
+			"      Topics: [!Ref OperationsTopic]", "      Topics: [!Ref OtherTopic]", "OperationsTopic doesn't take",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			whole, files := tc.template(t, wholeText), nestedTemplates(t)
@@ -537,17 +666,29 @@ func main() {
 		"good":               {},
 		"by its name":        {wiring: edit{"counts.Count(metric, n", "counts.Count(sweep.MetricFound, n", ""}},
 		"with more at times": {wiring: edit{"n, dimensions)", `n, dimensions.With("Consumer", consumer))`, ""}},
-		"another name":       {service: edit{`"OrdersFoundBySweep"`, `"OrdersFound"`, "no function counts OrdersFoundBySweep"}},
-		"another service":    {wiring: edit{"sweep.Sweeper{", "other.Sweeper{", "no function counts OrdersFoundBySweep"}},
-		"another dimension":  {wiring: edit{`"Stack": stack`, `"Shop": stack`, "no function counts OrdersFoundBySweep"}},
-		"two dimensions":     {wiring: edit{`"Stack": stack`, `"Stack": stack, "View": view`, "no function counts OrdersFoundBySweep"}},
-		"no dimension":       {wiring: edit{"n, dimensions)", "n, nil)", "no function counts OrdersFoundBySweep"}},
+		"another name": {
+			service: edit{`"OrdersFoundBySweep"`, `"OrdersFound"`, "no function counts OrdersFoundBySweep"},
+		},
+		"another service": {
+			wiring: edit{"sweep.Sweeper{", "other.Sweeper{", "no function counts OrdersFoundBySweep"},
+		},
+		"another dimension": {
+			wiring: edit{`"Stack": stack`, `"Shop": stack`, "no function counts OrdersFoundBySweep"},
+		},
+		"two dimensions": {
+			wiring: edit{`"Stack": stack`, `"Stack": stack, "View": view`, "no function counts OrdersFoundBySweep"},
+		},
+		"no dimension": {wiring: edit{"n, dimensions)", "n, nil)", "no function counts OrdersFoundBySweep"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			files := []source{
-				parseSource(t, "shared/process/sweep/sweep.go", tc.service.apply(t, service)), parseSource(t, "functions/sweep-orders/main.go", tc.wiring.apply(t, wiring)),
+				parseSource(t, "shared/process/sweep/sweep.go", tc.service.apply(t, service)),
+				parseSource(t, "functions/sweep-orders/main.go", tc.wiring.apply(t, wiring)),
 			}
-			wantOne(t, measured([]alarm{counts(sweep.MetricFound, "Maximum", 0)}, emitted(files)), tc.service.want+tc.wiring.want)
+			wantOne(
+				t, measured([]alarm{counts(sweep.MetricFound, "Maximum", 0)}, emitted(files)),
+				tc.service.want+tc.wiring.want,
+			)
 		})
 	}
 }

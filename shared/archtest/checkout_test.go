@@ -25,8 +25,9 @@ func TestCheckoutOfAnotherUser(t *testing.T) {
 	// In the place of SAM stands what its builder does: go build in the function's directory.
 	writeFile(t, filepath.Join(dir, filepath.FromSlash("infra/local/requirements-sam.txt")), "")
 	writeFile(t, filepath.Join(dir, filepath.FromSlash("infra/local/venv.sh")), "")
-	writeFile(t, filepath.Join(dir, filepath.FromSlash(".tools/sam/bin/python")), "#!/bin/sh\n[ \"$3\" = build ] || exit 0\n"+
-		"cd functions/some && go build -o ../../built .\n")
+	writeFile(t, filepath.Join(dir, filepath.FromSlash(".tools/sam/bin/python")),
+		"#!/bin/sh\n[ \"$3\" = build ] || exit 0\n"+
+			"cd functions/some && go build -o ../../built .\n")
 	writeFile(t, filepath.Join(dir, filepath.FromSlash(".tools/sam/installed")), "")
 	for _, name := range []string{"infra/local/require.sh", "infra/local/deploy.sh", ".tools/sam/bin/python"} {
 		if err := os.Chmod(filepath.Join(dir, name), 0o700); err != nil { //nolint:gosec // a program of the test's own
@@ -46,7 +47,8 @@ func TestCheckoutOfAnotherUser(t *testing.T) {
 	if out, err := run("git", "init", "-q"); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if out, err := run("go", "build", "-o", os.DevNull, "./cmd/orderflow"); err == nil || !strings.Contains(out, "VCS") {
+	if out, err := run("go", "build", "-o", os.DevNull, "./cmd/orderflow"); err == nil ||
+		!strings.Contains(out, "VCS") {
 		t.Fatalf("a stamped build should end in a checkout of another user: %v: %s", err, out)
 	}
 	for built, command := range map[string][]string{

@@ -21,13 +21,18 @@ func codeOf(t *testing.T, page, language string) string {
 	return code + "\n"
 }
 
-// withConsumer is the template and the sources with the consumer of docs/consumers.md put in, as the page says: its block, its main.go, and nothing else.
+// withConsumer is the template and the sources with the consumer of docs/consumers.md put in, as
+// the page says: its block, its main.go, and nothing else.
 func withConsumer(t *testing.T, change edit) (template, []source) {
 	t.Helper()
 	page := readFile(t, path.Join("docs", "consumers.md"))
 	block := change.apply(t, codeOf(t, page, "yaml"))
-	whole := parseTemplate(t, strings.Replace(readFile(t, "template.yaml"), "\nResources:\n", "\nResources:\n\n"+block, 1))
-	return whole, append(slices.Clone(sources(t)), parseSource(t, "functions/announce-deliveries/main.go", codeOf(t, page, "go")))
+	whole := parseTemplate(
+		t, strings.Replace(readFile(t, "template.yaml"), "\nResources:\n", "\nResources:\n\n"+block, 1),
+	)
+	return whole, append(
+		slices.Clone(sources(t)), parseSource(t, "functions/announce-deliveries/main.go", codeOf(t, page, "go")),
+	)
 }
 
 // everyRule is what all rules find that look at templates, at wiring, or at both.
@@ -39,15 +44,19 @@ func everyRule(t *testing.T, whole template, files []source) findings {
 	_, faults := declaredFaults(files)
 	machine := readFile(t, sagaFile)
 	return slices.Concat(
-		parameters(whole), tables(whole), roles(whole), abilities(whole), functions(whole), environment(files, whole), unknown,
-		queues(whole), consumers(whole, files), handovers(whole), letters(whole, files), replays(whole, files), checked(whole, files), patterns(whole, rows), writers(categories(files), whole),
+		parameters(whole), tables(whole), roles(whole), abilities(whole), functions(whole), environment(files, whole),
+		unknown,
+		queues(whole), consumers(whole, files), handovers(whole), letters(whole, files), replays(whole, files),
+		checked(whole, files), patterns(whole, rows), writers(categories(files), whole),
 		alarming(whole, inner), nested(whole, inner), measured(wanted(whole), emitted(files)),
-		routes(whole, operations(t, readFile(t, "docs/openapi.yaml"))), substitutions(machine, whole), stepTimes(parseMachine(t, machine), whole),
+		routes(whole, operations(t, readFile(t, "docs/openapi.yaml"))), substitutions(machine, whole),
+		stepTimes(parseMachine(t, machine), whole),
 		wiring(files), placed(files), imports(files), heads(files), packageNames(files), faults,
 	)
 }
 
-// What docs/consumers.md shows is a whole consumer: with its block and its main.go no rule finds anything.
+// What docs/consumers.md shows is a whole consumer: with its block and its main.go no rule finds
+// anything.
 func TestConsumerOfThePage(t *testing.T) {
 	whole, files := withConsumer(t, edit{})
 	if whole.Resources["AnnounceDeliveriesFunction"].Type != serverlessFunction {
@@ -59,21 +68,61 @@ func TestConsumerOfThePage(t *testing.T) {
 		t.Errorf("with the page's consumer the stack's name may have %d characters, without it %d", with, most)
 	}
 	for name, one := range map[string]edit{
-		"no dead letters":        {"        deadLetterTargetArn: !GetAtt AnnounceDeliveriesDeadLetters.Arn\n", "", "AnnounceDeliveriesQueue has no dead letter queue"},
-		"no consumer's name":     {"- {Key: 'orderflow:consumer', Value: announce-deliveries}", "", "AnnounceDeliveriesQueue is behind a rule and has no tag"},
-		"an unknown event":       {"[order.delivered]", "[order.arrived]", "which nobody publishes"},
-		"too large batches":      {"BatchSize: 5", "BatchSize: 50", "takes batches of 50"},
-		"letters not drained":    {"      EventSourceArn: !GetAtt AnnounceDeliveriesDeadLetters.Arn\n", "      EventSourceArn: !GetAtt AnnounceDeliveriesRuleDeadLetters.Arn\n", "AnnounceDeliveriesDeadLetters is no event of RecordDeadLettersFunction"},
-		"letters of the rule":    {"      EventSourceArn: !GetAtt AnnounceDeliveriesRuleDeadLetters.Arn\n", "      EventSourceArn: !GetAtt AnnounceDeliveriesDeadLetters.Arn\n", "AnnounceDeliveriesRuleDeadLetters is no event of RecordDeadLettersFunction"},
-		"letters out of reach":   {"Roles: [!Ref RecordDeadLettersRole]", "Roles: [!Ref AnnounceDeliveriesRole]", "RecordDeadLettersFunction's role can't take from AnnounceDeliveriesDeadLetters"},
-		"a mapping too early":    {"    DependsOn: AnnounceDeliveriesRecording\n", "", "AnnounceDeliveriesDeadLettersMapping doesn't wait for AnnounceDeliveriesRecording"},
-		"a redrive that can't":   {"Roles: [!Ref RedriveDeadLettersRole]", "Roles: [!Ref AnnounceDeliveriesRole]", "RedriveDeadLettersFunction's role lacks sqs:SendMessage on AnnounceDeliveriesQueue"},
-		"no journal":             {"Action: [dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem]", "Action: dynamodb:GetItem", "AnnounceDeliveriesFunction's role can't keep the journal"},
-		"no alarms":              {"TemplateURL: infra/consumer-alarms.yaml", "TemplateURL: infra/none.yaml", "no alarm on the Maximum of AWS/SQS ApproximateAgeOfOldestMessage QueueName=announce-deliveries > 300"},
-		"another one's alarms":   {"        Name: announce-deliveries\n", "        Name: start-saga\n", "no alarm on the Sum of AWS/Lambda Errors FunctionName=announce-deliveries"},
-		"alarms for nobody":      {"TopicArn: !Ref OperationsTopic", "TopicArn: !Ref AnnounceDeliveriesQueue", "something else than a topic"},
-		"a name without bounds":  {"Name: !Sub '${AWS::StackName}-announce-deliveries'", "Name: !Sub '${AWS::StackName}-announce-deliveries'\n      MoreName: !Sub '${AWS::StackName}-more'", "nothing is known of how long the MoreName"},
-		"a bus of somebody else": {"EventBusName: !Ref Bus", "EventBusName: default", "AnnounceDeliveriesRule is not a rule of the bus"},
+		"no dead letters": {
+			"        deadLetterTargetArn: !GetAtt AnnounceDeliveriesDeadLetters.Arn\n", "",
+			"AnnounceDeliveriesQueue has no dead letter queue",
+		},
+		"no consumer's name": {
+			"- {Key: 'orderflow:consumer', Value: announce-deliveries}", "",
+			"AnnounceDeliveriesQueue is behind a rule and has no tag",
+		},
+		"an unknown event":  {"[order.delivered]", "[order.arrived]", "which nobody publishes"},
+		"too large batches": {"BatchSize: 5", "BatchSize: 50", "takes batches of 50"},
+		"letters not drained": {
+			"      EventSourceArn: !GetAtt AnnounceDeliveriesDeadLetters.Arn\n",
+			"      EventSourceArn: !GetAtt AnnounceDeliveriesRuleDeadLetters.Arn\n",
+			"AnnounceDeliveriesDeadLetters is no event of RecordDeadLettersFunction",
+		},
+		"letters of the rule": {
+			"      EventSourceArn: !GetAtt AnnounceDeliveriesRuleDeadLetters.Arn\n",
+			"      EventSourceArn: !GetAtt AnnounceDeliveriesDeadLetters.Arn\n",
+			"AnnounceDeliveriesRuleDeadLetters is no event of RecordDeadLettersFunction",
+		},
+		"letters out of reach": {
+			"Roles: [!Ref RecordDeadLettersRole]", "Roles: [!Ref AnnounceDeliveriesRole]",
+			"RecordDeadLettersFunction's role can't take from AnnounceDeliveriesDeadLetters",
+		},
+		"a mapping too early": {
+			"    DependsOn: AnnounceDeliveriesRecording\n", "",
+			"AnnounceDeliveriesDeadLettersMapping doesn't wait for AnnounceDeliveriesRecording",
+		},
+		"a redrive that can't": {
+			"Roles: [!Ref RedriveDeadLettersRole]", "Roles: [!Ref AnnounceDeliveriesRole]",
+			"RedriveDeadLettersFunction's role lacks sqs:SendMessage on AnnounceDeliveriesQueue",
+		},
+		"no journal": {
+			"Action: [dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem]", "Action: dynamodb:GetItem",
+			"AnnounceDeliveriesFunction's role can't keep the journal",
+		},
+		"no alarms": {
+			"TemplateURL: infra/consumer-alarms.yaml", "TemplateURL: infra/none.yaml",
+			"no alarm on the Maximum of AWS/SQS ApproximateAgeOfOldestMessage QueueName=announce-deliveries > 300",
+		},
+		"another one's alarms": {
+			"        Name: announce-deliveries\n", "        Name: start-saga\n",
+			"no alarm on the Sum of AWS/Lambda Errors FunctionName=announce-deliveries",
+		},
+		"alarms for nobody": {
+			"TopicArn: !Ref OperationsTopic", "TopicArn: !Ref AnnounceDeliveriesQueue", "something else than a topic",
+		},
+		"a name without bounds": {
+			"Name: !Sub '${AWS::StackName}-announce-deliveries'",
+			"Name: !Sub '${AWS::StackName}-announce-deliveries'\n      MoreName: !Sub '${AWS::StackName}-more'",
+			"nothing is known of how long the MoreName",
+		},
+		"a bus of somebody else": {
+			"EventBusName: !Ref Bus", "EventBusName: default", "AnnounceDeliveriesRule is not a rule of the bus",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			broken, files := withConsumer(t, one)

@@ -29,9 +29,10 @@ func mayOn(t template, function, action, resource string) bool {
 	return roleMay(t, target(t.prop(function, "Role")), action, resource)
 }
 
-// letters: each queue of dead letters is drained into the table, by one function; each of a queue with a consumer is named after that, since not every SQS says from where a
-// message was moved; each consumer of another queue keeps the journal, without which an entry has no error and no end; and the redrive reaches whatever has dead letters and
-// answers, and nothing else, in time.
+// letters: each queue of dead letters is drained into the table, by one function; each of a queue
+// with a consumer is named after that, since not every SQS says from where a message was moved;
+// each consumer of another queue keeps the journal, without which an entry has no error and no end;
+// and the redrive reaches whatever has dead letters and answers, and nothing else, in time.
 func letters(t template, files []source) (found findings) {
 	record, redrive := functionNamed(t, recordFunction), functionNamed(t, redriveFunction)
 	if record == "" || redrive == "" {
@@ -57,7 +58,9 @@ func letters(t template, files []source) (found findings) {
 		if d == "" {
 			continue
 		}
-		consumed := slices.ContainsFunc(t.ofType(serverlessFunction), func(f string) bool { return slices.Contains(queuesOf(t, f), q) })
+		consumed := slices.ContainsFunc(
+			t.ofType(serverlessFunction), func(f string) bool { return slices.Contains(queuesOf(t, f), q) },
+		)
 		if consumed && stackName(t.prop(d, "QueueName")) != stackName(t.prop(q, "QueueName"))+"-dlq" {
 			found.addf("%s isn't named like %s, with -dlq behind", d, q)
 		}
@@ -69,12 +72,24 @@ func letters(t template, files []source) (found findings) {
 		}
 	}
 	if !slices.ContainsFunc(statements(t, target(t.prop(redrive, "Role"))), func(s statement) bool {
-		return slices.Contains(s.actions, "sqs:GetQueueUrl") && slices.ContainsFunc(s.resources, func(r any) bool { return slices.Contains(unnamed["sqs:GetQueueUrl"], pattern(r)) })
+		return slices.Contains(s.actions, "sqs:GetQueueUrl") &&
+			slices.ContainsFunc(
+				s.resources, func(r any) bool { return slices.Contains(unnamed["sqs:GetQueueUrl"], pattern(r)) },
+			)
 	}) {
-		found.addf("%s's role lacks sqs:GetQueueUrl on each queue of the stack: one that was deleted would be one that it may not ask for", redrive)
+		found.addf(
+			"%s's role lacks sqs:GetQueueUrl on each queue of the stack: one that was deleted would be one that it "+
+				"may not ask for",
+			redrive,
+		)
 	}
-	if timeout := time.Duration(numberAt(t.prop(redrive, "Timeout"))) * time.Second; timeout < 2*deadletter.InvokeTimeout {
-		found.addf("%s has %s, which is too short to wait for functions (deadletter.InvokeTimeout) and for others behind them", redrive, timeout)
+	if timeout := time.Duration(numberAt(t.prop(
+		redrive, "Timeout",
+	))) * time.Second; timeout < 2*deadletter.InvokeTimeout {
+		found.addf(
+			"%s has %s, which is too short to wait for functions (deadletter.InvokeTimeout) and for others behind them",
+			redrive, timeout,
+		)
 	}
 	for _, id := range t.ofType(serverlessFunction) {
 		if id == record {
@@ -84,17 +99,24 @@ func letters(t template, files []source) (found findings) {
 			if slices.ContainsFunc(files, func(f source) bool {
 				return f.dir() == "functions/"+functionName(t, id) && !strings.Contains(f.text, "deadletter.Journal{")
 			}) {
-				found.addf("%s takes from a queue and keeps no deadletter.Journal: its dead letters would have no error", id)
+				found.addf(
+					"%s takes from a queue and keeps no deadletter.Journal: its dead letters would have no error", id,
+				)
 			}
-			if !mayOn(t, id, "dynamodb:UpdateItem", "DeadLettersTable") || !mayOn(t, id, "dynamodb:PutItem", "DeadLettersTable") || !mayOn(t, id, "dynamodb:GetItem", "DeadLettersTable") {
+			if !mayOn(t, id, "dynamodb:UpdateItem", "DeadLettersTable") ||
+				!mayOn(t, id, "dynamodb:PutItem", "DeadLettersTable") ||
+				!mayOn(t, id, "dynamodb:GetItem", "DeadLettersTable") {
 				found.addf("%s's role can't keep the journal in the DeadLettersTable", id)
 			}
 		}
-		own := t.prop(id, "Environment", "Variables", "DEAD_LETTER_QUEUE_URL") != nil || t.prop(id, "EventInvokeConfig", "DestinationConfig", "OnFailure") != nil
+		own := t.prop(id, "Environment", "Variables", "DEAD_LETTER_QUEUE_URL") != nil ||
+			t.prop(id, "EventInvokeConfig", "DestinationConfig", "OnFailure") != nil
 		if own && id != redrive && !mayOn(t, redrive, "lambda:InvokeFunction", id) {
 			found.addf("%s's role can't invoke %s, which has dead letters", redrive, id)
 		}
-		if timeout := time.Duration(numberAt(t.prop(id, "Timeout"))) * time.Second; mayOn(t, redrive, "lambda:InvokeFunction", id) && timeout >= deadletter.InvokeTimeout {
+		if timeout := time.Duration(numberAt(t.prop(id, "Timeout"))) * time.Second; mayOn(
+			t, redrive, "lambda:InvokeFunction", id,
+		) && timeout >= deadletter.InvokeTimeout {
 			found.addf("%s may take %s, longer than %s waits for it (deadletter.InvokeTimeout)", id, timeout, redrive)
 		}
 	}
@@ -161,19 +183,56 @@ func TestLetterRulesFind(t *testing.T) {
 		edit
 		wiring string
 	}{
-		"good":                  {edit{"", "", ""}, wired},
-		"no recorder":           {edit{"functions/record-dead-letters/", "functions/record-letters/", "there is no functions/record-dead-letters"}, wired},
-		"a queue not drained":   {edit{", Other: {Type: SQS, Properties: {Queue: !GetAtt Other.Arn}}}", "}", "Other is no event of Record"}, wired},
-		"one it may not take":   {edit{"[!GetAtt Dead.Arn, !GetAtt Other.Arn]", "[!GetAtt Dead.Arn]", "Record's role can't take from Other"}, wired},
-		"a queue of work":       {edit{"Properties: {Queue: !GetAtt Other.Arn}", "Properties: {Queue: !GetAtt Work.Arn}", "Record takes from Work"}, wired},
-		"another name":          {edit{"-work-dlq", "-dead-work", "Dead isn't named like Work"}, wired},
-		"no way to the queue":   {edit{"sqs:SendMessage, Resource: [!GetAtt Work.Arn]", "sqs:SendMessage, Resource: [!GetAtt Other.Arn]", "lacks sqs:SendMessage on Work"}, wired},
-		"a way to no answer":    {edit{"sqs:SendMessage, Resource: [!GetAtt Work.Arn]", "sqs:SendMessage, Resource: [!GetAtt Work.Arn, !GetAtt Read.Arn]", "Redrive sends to Read"}, wired},
-		"queues it can't find":  {edit{"${AWS::StackName}-*", "${AWS::StackName}-work", "Redrive's role lacks sqs:GetQueueUrl"}, wired},
-		"a function too long":   {edit{"Timeout: 120", "Timeout: 130", "Worker may take 2m10s"}, wired},
-		"no time to wait":       {edit{"Timeout: 300", "Timeout: 200", "Redrive has 3m20s"}, wired},
-		"no way to a function":  {edit{"Resource: [!GetAtt Worker.Arn]", "Resource: [!GetAtt Record.Arn]", "can't invoke Worker"}, wired},
-		"no journal":            {edit{"", "", "Worker takes from a queue and keeps no"}, strings.Replace(wired, "deadletter.Journal{}", "nil", 1)},
+		"good": {edit{"", "", ""}, wired},
+		"no recorder": {
+			edit{
+				"functions/record-dead-letters/", "functions/record-letters/",
+				"there is no functions/record-dead-letters",
+			},
+			wired,
+		},
+		"a queue not drained": {
+			edit{", Other: {Type: SQS, Properties: {Queue: !GetAtt Other.Arn}}}", "}", "Other is no event of Record"},
+			wired,
+		},
+		"one it may not take": {
+			edit{"[!GetAtt Dead.Arn, !GetAtt Other.Arn]", "[!GetAtt Dead.Arn]", "Record's role can't take from Other"},
+			wired,
+		},
+		"a queue of work": {
+			edit{
+				"Properties: {Queue: !GetAtt Other.Arn}", "Properties: {Queue: !GetAtt Work.Arn}",
+				"Record takes from Work",
+			},
+			wired,
+		},
+		"another name": {edit{"-work-dlq", "-dead-work", "Dead isn't named like Work"}, wired},
+		"no way to the queue": {
+			edit{
+				"sqs:SendMessage, Resource: [!GetAtt Work.Arn]", "sqs:SendMessage, Resource: [!GetAtt Other.Arn]",
+				"lacks sqs:SendMessage on Work",
+			},
+			wired,
+		},
+		"a way to no answer": {
+			edit{
+				"sqs:SendMessage, Resource: [!GetAtt Work.Arn]",
+				"sqs:SendMessage, Resource: [!GetAtt Work.Arn, !GetAtt Read.Arn]", "Redrive sends to Read",
+			},
+			wired,
+		},
+		"queues it can't find": {
+			edit{"${AWS::StackName}-*", "${AWS::StackName}-work", "Redrive's role lacks sqs:GetQueueUrl"}, wired,
+		},
+		"a function too long": {edit{"Timeout: 120", "Timeout: 130", "Worker may take 2m10s"}, wired},
+		"no time to wait":     {edit{"Timeout: 300", "Timeout: 200", "Redrive has 3m20s"}, wired},
+		"no way to a function": {
+			edit{"Resource: [!GetAtt Worker.Arn]", "Resource: [!GetAtt Record.Arn]", "can't invoke Worker"}, wired,
+		},
+		"no journal": {
+			edit{"", "", "Worker takes from a queue and keeps no"},
+			strings.Replace(wired, "deadletter.Journal{}", "nil", 1),
+		},
 		"a journal it can't do": {edit{"dynamodb:PutItem, ", "", "Worker's role can't keep"}, wired},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -76,7 +76,8 @@ func storedEvents(files []source) map[string]string {
 	return all
 }
 
-// catalogued: every stored event is published under its name, and every row of the catalogue has a schema and a sample, of its own type and version.
+// catalogued: every stored event is published under its name, and every row of the catalogue has a
+// schema and a sample, of its own type and version.
 func catalogued(stored map[string]string, rows []row, folder fs.FS) (found findings) {
 	published, files := map[string]bool{}, map[string]bool{}
 	for _, r := range rows {
@@ -119,8 +120,9 @@ func catalogued(stored map[string]string, rows []row, folder fs.FS) (found findi
 // canary is published, and no contract: the audit's own rule alone waits for it.
 var canary = row{Type: audit.CanaryType, Version: 1, Source: audit.CanarySource}
 
-// patterns: what rules wait for is what is published, from where it is published, and in one version of each type, also where several rules have one queue. A rule
-// that names none would deliver each event twice on the day on which a second version is published.
+// patterns: what rules wait for is what is published, from where it is published, and in one
+// version of each type, also where several rules have one queue. A rule that names none would
+// deliver each event twice on the day on which a second version is published.
 func patterns(t template, rows []row) (found findings) {
 	sources, versions := map[string]string{}, map[string][]string{}
 	for _, r := range rows {
@@ -143,9 +145,14 @@ func patterns(t template, rows []row) (found findings) {
 				found.addf("%s waits for %v of %v, which nobody publishes", id, name, from)
 				continue
 			}
-			matched := slices.DeleteFunc(slices.Clone(versions[fmt.Sprint(name)]), func(v string) bool { return !wanted[v] })
+			matched := slices.DeleteFunc(
+				slices.Clone(versions[fmt.Sprint(name)]), func(v string) bool { return !wanted[v] },
+			)
 			if len(matched) != 1 {
-				found.addf("%s names %d published versions of %v in detail.dataversion, not one of %s", id, len(matched), name, strings.Join(versions[fmt.Sprint(name)], ", "))
+				found.addf(
+					"%s names %d published versions of %v in detail.dataversion, not one of %s", id, len(matched), name,
+					strings.Join(versions[fmt.Sprint(name)], ", "),
+				)
 				continue
 			}
 			for _, to := range list(t.prop(id, "Targets")) {
@@ -160,12 +167,13 @@ func patterns(t template, rows []row) (found findings) {
 	return found
 }
 
-// checked: what a function takes from a queue behind a rule it gives to contract.Handle itself, or to a package that gives it to contract.Decode. So it works with nothing that
-// breaks its contract.
+// checked: what a function takes from a queue behind a rule it gives to contract.Handle itself, or
+// to a package that gives it to contract.Decode. So it works with nothing that breaks its contract.
 func checked(t template, files []source) (found findings) {
 	checks := map[string]bool{}
 	for _, f := range files {
-		if !f.isTest() && (strings.Contains(f.text, "contract.Handle(") || strings.Contains(f.text, "contract.Decode(")) {
+		if !f.isTest() && (strings.Contains(f.text, "contract.Handle(") ||
+			strings.Contains(f.text, "contract.Decode(")) {
 			checks[f.dir()] = true
 		}
 	}
@@ -181,7 +189,10 @@ func checked(t template, files []source) (found findings) {
 		}
 		dir := "functions/" + functionName(t, id)
 		if !slices.ContainsFunc(files, func(f source) bool {
-			return f.dir() == dir && (checks[dir] || slices.ContainsFunc(f.imports(), func(p string) bool { return checks[strings.TrimPrefix(p, module+"/")] }))
+			return f.dir() == dir && (checks[dir] ||
+				slices.ContainsFunc(
+					f.imports(), func(p string) bool { return checks[strings.TrimPrefix(p, module+"/")] },
+				))
 		}) {
 			found.addf("%s takes events and nothing checks them against their contracts", id)
 		}
@@ -189,7 +200,8 @@ func checked(t template, files []source) (found findings) {
 	return found
 }
 
-// categories lists the categories of streams that contexts declare: constants named Category or …Category.
+// categories lists the categories of streams that contexts declare: constants named Category or
+// …Category.
 func categories(files []source) map[string]string {
 	all := map[string]string{}
 	for _, f := range files {
@@ -217,8 +229,9 @@ func categories(files []source) map[string]string {
 	return all
 }
 
-// writers: each category of streams can be written by a function, and no policy names a category that there is not. Local stand-ins for AWS don't look
-// at leading keys, so a category that a policy lacks would show on AWS only.
+// writers: each category of streams can be written by a function, and no policy names a category
+// that there is not. Local stand-ins for AWS don't look at leading keys, so a category that a
+// policy lacks would show on AWS only.
 func writers(declared map[string]string, t template) (found findings) {
 	written := map[string]bool{}
 	for _, id := range t.ofType(roleType) {
@@ -309,37 +322,84 @@ func Take(e es.Envelope) error { _, err := contract.Decode(e); return err }`
 		without, with         string
 		want                  string
 	}{
-		"good":                     {},
-		"a row for each":           {code: edit{old: "order.placed", new: "order.moved"}, want: "order.moved has no row"},
-		"no row but a read one":    {code: edit{old: "order.placed", new: "order.gone"}, want: "order.gone has no row"},
-		"a name that is computed":  {code: edit{old: `"order.placed"`, new: "name"}, want: "written out"},
-		"no schema":                {without: "schemas/order.placed/v1.json", want: "no schemas/order.placed/v1.json"},
-		"no sample":                {without: "samples/order.placed/v1.json", want: "no samples/order.placed/v1.json"},
-		"another version's schema": {catalogue: edit{old: "version: 1", new: "version: 3"}, want: "no schemas/order.placed/v3.json"},
-		"a schema of nothing":      {with: "schemas/order.lost/v1.json", want: "schemas/order.lost/v1.json has no row"},
-		"a name of another form":   {catalogue: edit{old: "order.placed, ver", new: "OrderPlaced, ver"}, want: "OrderPlaced isn't lower-case"},
-		"waits for nothing":        {rule: edit{old: "order.placed", new: "order.palced"}, want: "order.palced of [order-service], which nobody publishes"},
-		"waits elsewhere":          {rule: edit{old: "order-service", new: "orders"}, want: "which nobody publishes"},
-		"waits for anything":       {rule: edit{old: "source: [order-service], ", new: ""}, want: "doesn't say source"},
-		"waits for any version":    {rule: edit{old: ", detail: {dataversion: [1]}", new: ""}, want: "Rule names 0 published versions of order.placed"},
-		"waits for two versions":   {rule: edit{old: "[1]", new: "[1, 2]"}, want: "Rule names 2 published versions of order.placed"},
-		"waits for the future":     {rule: edit{old: "[1]", new: "[3]"}, want: "Rule names 0 published versions of order.placed"},
-		"waits for what is past":   {catalogue: edit{old: "deprecated", new: "read-only"}, want: "Rule names 0 published versions of order.placed"},
-		"a queue of two versions":  {rule: edit{old: "OtherQueue", new: "Queue"}, want: "Queue gets order.placed in the versions"},
-		"takes what it is given":   {taker: edit{old: "contract.Decode(e)", new: "take(e)"}, want: "Function takes events and nothing checks them"},
-		"takes it by another's":    {main: edit{old: `"orderflow/shared/taker"`, new: `"orderflow/shared/other"`}, want: "Function takes events and nothing checks them"},
-		"takes it by itself":       {main: edit{old: "taker.Take", new: "contract.Handle(x)"}, taker: edit{old: "contract.Decode(e)", new: "take(e)"}},
-		"takes no events":          {rule: edit{old: "Queue: !GetAtt Queue.Arn", new: "Queue: !GetAtt Commands.Arn"}, taker: edit{old: "contract.Decode(e)", new: "take(e)"}},
-		"streams nobody writes":    {code: edit{old: `Category = "order"`, new: `Category = "order"; MoreCategory = "more"`}, want: "no function may write the streams more/"},
-		"streams only read":        {rule: edit{old: "dynamodb:PutItem", new: "dynamodb:Query"}, want: "no function may write the streams order/"},
-		"streams there are not":    {rule: edit{old: "[order/*]", new: "[order/*, odrer/*]"}, want: "the streams odrer/*, and there are none"},
+		"good": {},
+		"a row for each": {
+			code: edit{old: "order.placed", new: "order.moved"}, want: "order.moved has no row",
+		},
+		"no row but a read one":   {code: edit{old: "order.placed", new: "order.gone"}, want: "order.gone has no row"},
+		"a name that is computed": {code: edit{old: `"order.placed"`, new: "name"}, want: "written out"},
+		"no schema":               {without: "schemas/order.placed/v1.json", want: "no schemas/order.placed/v1.json"},
+		"no sample":               {without: "samples/order.placed/v1.json", want: "no samples/order.placed/v1.json"},
+		"another version's schema": {
+			catalogue: edit{old: "version: 1", new: "version: 3"}, want: "no schemas/order.placed/v3.json",
+		},
+		"a schema of nothing": {with: "schemas/order.lost/v1.json", want: "schemas/order.lost/v1.json has no row"},
+		"a name of another form": {
+			catalogue: edit{old: "order.placed, ver", new: "OrderPlaced, ver"}, want: "OrderPlaced isn't lower-case",
+		},
+		"waits for nothing": {
+			rule: edit{old: "order.placed", new: "order.palced"},
+			want: "order.palced of [order-service], which nobody publishes",
+		},
+		"waits elsewhere":    {rule: edit{old: "order-service", new: "orders"}, want: "which nobody publishes"},
+		"waits for anything": {rule: edit{old: "source: [order-service], ", new: ""}, want: "doesn't say source"},
+		"waits for any version": {
+			rule: edit{old: ", detail: {dataversion: [1]}", new: ""},
+			want: "Rule names 0 published versions of order.placed",
+		},
+		"waits for two versions": {
+			rule: edit{old: "[1]", new: "[1, 2]"}, want: "Rule names 2 published versions of order.placed",
+		},
+		"waits for the future": {
+			rule: edit{old: "[1]", new: "[3]"}, want: "Rule names 0 published versions of order.placed",
+		},
+		"waits for what is past": {
+			catalogue: edit{old: "deprecated", new: "read-only"},
+			want:      "Rule names 0 published versions of order.placed",
+		},
+		"a queue of two versions": {
+			rule: edit{old: "OtherQueue", new: "Queue"}, want: "Queue gets order.placed in the versions",
+		},
+		"takes what it is given": {
+			taker: edit{old: "contract.Decode(e)", new: "take(e)"},
+			want:  "Function takes events and nothing checks them",
+		},
+		"takes it by another's": {
+			main: edit{old: `"orderflow/shared/taker"`, new: `"orderflow/shared/other"`},
+			want: "Function takes events and nothing checks them",
+		},
+		"takes it by itself": {
+			main:  edit{old: "taker.Take", new: "contract.Handle(x)"},
+			taker: edit{old: "contract.Decode(e)", new: "take(e)"},
+		},
+		"takes no events": {
+			rule:  edit{old: "Queue: !GetAtt Queue.Arn", new: "Queue: !GetAtt Commands.Arn"},
+			taker: edit{old: "contract.Decode(e)", new: "take(e)"},
+		},
+		"streams nobody writes": {
+			code: edit{old: `Category = "order"`, new: `Category = "order"; MoreCategory = "more"`},
+			want: "no function may write the streams more/",
+		},
+		"streams only read": {
+			rule: edit{old: "dynamodb:PutItem", new: "dynamodb:Query"},
+			want: "no function may write the streams order/",
+		},
+		"streams there are not": {
+			rule: edit{old: "[order/*]", new: "[order/*, odrer/*]"}, want: "the streams odrer/*, and there are none",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := memoryFS(files, tc.without, tc.with)
 			order := []source{parseSource(t, "shared/shop/order/events.go", tc.code.apply(t, code))}
 			rows, whole := parseCatalogue(t, tc.catalogue.apply(t, catalogue)), tc.rule.template(t, rule)
-			function := []source{parseSource(t, "functions/take-orders/main.go", tc.main.apply(t, main)), parseSource(t, "shared/taker/taker.go", tc.taker.apply(t, taker))}
-			got := slices.Concat(catalogued(storedEvents(order), rows, folder), patterns(whole, rows), checked(whole, function), writers(categories(order), whole))
+			function := []source{
+				parseSource(t, "functions/take-orders/main.go", tc.main.apply(t, main)),
+				parseSource(t, "shared/taker/taker.go", tc.taker.apply(t, taker)),
+			}
+			got := slices.Concat(
+				catalogued(storedEvents(order), rows, folder), patterns(whole, rows), checked(whole, function),
+				writers(categories(order), whole),
+			)
 			wantOne(t, got, tc.want)
 		})
 	}

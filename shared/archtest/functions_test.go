@@ -14,7 +14,7 @@ import (
 )
 
 // wiringLines is the most that a main.go has: what grows beyond that is no wiring any more.
-const wiringLines = 60
+const wiringLines = 75
 
 var verbNoun = regexp.MustCompile(`^[a-z]+(-[a-z]+)+$`)
 
@@ -34,7 +34,8 @@ func wiring(files []source) (found findings) {
 		if n := strings.Count(f.text, "\n"); n > wiringLines {
 			found.addf("%s has %d lines, and may have %d", f.name, n, wiringLines)
 		}
-		// Without it slog writes text, in which neither Lambda nor the alarms' filters find a level.
+		// Without it slog writes text, in which neither Lambda nor the alarms' filters find a
+		// level.
 		if !strings.Contains(f.text, "awsenv.Logger()") {
 			found.addf("%s doesn't set the log up", f.name)
 		}
@@ -49,7 +50,8 @@ func wiring(files []source) (found findings) {
 	return found
 }
 
-// environment: a function's variables are those that its main.go reads through awsenv, no fewer and no more.
+// environment: a function's variables are those that its main.go reads through awsenv, no fewer and
+// no more.
 func environment(files []source, t template) (found findings) {
 	read := map[string][]string{}
 	for _, f := range files {
@@ -92,7 +94,8 @@ func functionName(t template, id string) string {
 	return path.Base(path.Clean(textAt(t.Resources[id].Properties, "CodeUri")))
 }
 
-// variables lists the environment variables that a file reads: literals in calls of awsenv and os.Getenv.
+// variables lists the environment variables that a file reads: literals in calls of awsenv and
+// os.Getenv.
 func variables(f source) (names []string) {
 	ast.Inspect(f.ast, func(n ast.Node) bool {
 		call, ok := n.(*ast.CallExpr)

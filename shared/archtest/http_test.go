@@ -30,7 +30,8 @@ func operations(t *testing.T, text string) []string {
 	return keys
 }
 
-// routes: what the functions serve is what can be reached, with a token, and reading goes to the side that can't write.
+// routes: what the functions serve is what can be reached, with a token, and reading goes to the
+// side that can't write.
 func routes(t template, served []string) (found findings) {
 	have := map[string]string{}
 	for _, id := range t.ofType(routeType) {
@@ -39,7 +40,8 @@ func routes(t template, served []string) (found findings) {
 		if !slices.Contains(served, key) && key != documentRoute {
 			found.addf("%s leads to %s, which nobody serves", id, key)
 		}
-		if t.prop(id, "AuthorizationType") != "JWT" || t.Resources[target(t.prop(id, "AuthorizerId"))].Type != "AWS::ApiGatewayV2::Authorizer" {
+		if t.prop(id, "AuthorizationType") != "JWT" ||
+			t.Resources[target(t.prop(id, "AuthorizerId"))].Type != "AWS::ApiGatewayV2::Authorizer" {
 			found.addf("%s needs no token", id)
 		}
 		side := "CommandsIntegration"
@@ -59,7 +61,9 @@ func routes(t template, served []string) (found findings) {
 		if r.Type == "AWS::Lambda::Permission" && r.Properties["SourceArn"] == nil {
 			found.addf("%s lets anybody's API invoke the function", id)
 		}
-		if r.Type == "AWS::ApiGatewayV2::Stage" && (at(r.Properties, "AccessLogSettings") == nil || at(r.Properties, "DefaultRouteSettings", "ThrottlingRateLimit") == nil) {
+		if r.Type == "AWS::ApiGatewayV2::Stage" &&
+			(at(r.Properties, "AccessLogSettings") == nil ||
+				at(r.Properties, "DefaultRouteSettings", "ThrottlingRateLimit") == nil) {
 			found.addf("%s neither logs nor limits", id)
 		}
 	}
@@ -94,25 +98,29 @@ Resources:
     Properties: {RouteKey: GET /openapi.json, Target: !Sub 'integrations/${QueriesIntegration}', AuthorizationType: JWT, AuthorizerId: !Ref Authorizer}
 `
 	for name, tc := range map[string]edit{
-		"good":                {"", "", ""},
-		"not served":          {"POST /orders", "POST /order", "Place leads to POST /order, which nobody serves"},
-		"not reached":         {"POST /orders", "POST /order", "no route leads to POST /orders"},
-		"no document":         {"/openapi.json", "/openapi", "no route leads to GET /openapi.json"},
-		"no token":            {"AuthorizationType: JWT", "AuthorizationType: NONE", "Place needs no token"},
-		"reads from commands": {"${QueriesIntegration}", "${CommandsIntegration}", "Get doesn't lead to QueriesIntegration"},
-		"anybody's API":       {"SourceArn: x", "Action: x", "Permission lets anybody"},
-		"no limit":            {"ThrottlingRateLimit: 1", "DetailedMetricsEnabled: true", "neither logs nor limits"},
-		"no access log":       {"AccessLogSettings: {DestinationArn: x}, ", "", "neither logs nor limits"},
+		"good":        {"", "", ""},
+		"not served":  {"POST /orders", "POST /order", "Place leads to POST /order, which nobody serves"},
+		"not reached": {"POST /orders", "POST /order", "no route leads to POST /orders"},
+		"no document": {"/openapi.json", "/openapi", "no route leads to GET /openapi.json"},
+		"no token":    {"AuthorizationType: JWT", "AuthorizationType: NONE", "Place needs no token"},
+		"reads from commands": {
+			"${QueriesIntegration}", "${CommandsIntegration}", "Get doesn't lead to QueriesIntegration",
+		},
+		"anybody's API": {"SourceArn: x", "Action: x", "Permission lets anybody"},
+		"no limit":      {"ThrottlingRateLimit: 1", "DetailedMetricsEnabled: true", "neither logs nor limits"},
+		"no access log": {"AccessLogSettings: {DestinationArn: x}, ", "", "neither logs nor limits"},
 	} {
 		t.Run(name, func(t *testing.T) { wantOne(t, routes(tc.template(t, api), operations(t, document)), tc.want) })
 	}
 }
 
-// Every output names something, so that what reads them (the command line, the end-to-end tests) finds it.
+// Every output names something, so that what reads them (the command line, the end-to-end tests)
+// finds it.
 func TestOutputs(t *testing.T) {
 	whole := mainTemplate(t)
 	want := []string{
-		"ApiId", "ApiUrl", "EventsTable", "EventsStreamArn", "StockTable", "ViewsTable", "SnapshotsTable", "KeysTable", "BusName", "SagaArn",
+		"ApiId", "ApiUrl", "EventsTable", "EventsStreamArn", "StockTable", "ViewsTable", "SnapshotsTable", "KeysTable",
+		"BusName", "SagaArn",
 		"UserPoolId", "CustomerClientId", "OperatorClientId", "InventoryQueueUrl", "OperationsTopicArn",
 	}
 	have := slices.Collect(maps.Keys(whole.Outputs))

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// folder is a folder of shared with what its packages may import of the others. Each imports itself, the
-// standard library, and what is named here.
+// folder is a folder of shared with what its packages may import of the others. Each imports
+// itself, the standard library, and what is named here.
 type folder struct {
 	name  string
 	below []string // the folders that it may import
@@ -19,7 +19,8 @@ type folder struct {
 	apart bool     // its packages don't know each other
 }
 
-// The folders, from the bottom up. No arrow runs upward, and none between inbound and aws, which functions wire.
+// The folders, from the bottom up. No arrow runs upward, and none between inbound and aws, which
+// functions wire.
 var folders = []folder{
 	{name: "shared/kit", plain: true},
 	{name: "shared/shop", below: []string{"kit"}, plain: true},
@@ -27,13 +28,20 @@ var folders = []folder{
 	{name: "shared/read", below: []string{"kit", "shop", "contract"}},
 	{name: "shared/process", below: []string{"kit", "shop", "contract", "read"}},
 	{name: "shared/ops", below: []string{"kit", "shop", "contract", "read", "process"}},
-	{name: "shared/inbound", below: []string{"kit", "shop", "contract", "read", "process", "ops"}, aws: true, apart: true},
+	{
+		name: "shared/inbound", below: []string{"kit", "shop", "contract", "read", "process", "ops"}, aws: true,
+		apart: true,
+	},
 	{name: "shared/aws", below: []string{"kit", "shop", "contract", "read", "process", "ops"}, aws: true, apart: true},
-	{name: "shared/archtest", below: []string{"kit", "shop", "contract", "read", "process", "ops", "inbound", "aws"}, aws: true},
+	{
+		name: "shared/archtest", below: []string{"kit", "shop", "contract", "read", "process", "ops", "inbound", "aws"},
+		aws: true,
+	},
 }
 
-// contexts are those of the shop that know another one. Between contexts there are ids and ports; these few are
-// values that both sides share, or, of payment, one transaction over the attempt and the account.
+// contexts are those of the shop that know another one. Between contexts there are ids and ports;
+// these few are values that both sides share, or, of payment, one transaction over the attempt and
+// the account.
 var contexts = map[string][]string{
 	"shared/shop/order":   {"shared/shop/product", "shared/shop/shipment"}, // the offer, the address
 	"shared/shop/payment": {"shared/shop/account"},
@@ -52,7 +60,8 @@ var libraries = map[string][]string{
 // What tests use besides.
 var testLibraries = []string{"pgregory.net/rapid", "github.com/google/go-cmp/", "github.com/bojanz/address"}
 
-// What the tests of packages that speak to AWS share: one to talk to, and the clients' settings that the functions have.
+// What the tests of packages that speak to AWS share: one to talk to, and the clients' settings
+// that the functions have.
 var testAWS = []string{"shared/aws/awstest", "shared/aws/awsenv"}
 
 // Implementations of es.Store, the only ones that may make a Head.
@@ -108,8 +117,8 @@ func placed(files []source) (found findings) {
 	return found
 }
 
-// imports: a folder's packages import what its row says. Tests, and packages that only tests use, may look at the
-// other folders, but for what speaks to AWS.
+// imports: a folder's packages import what its row says. Tests, and packages that only tests use,
+// may look at the other folders, but for what speaks to AWS.
 func imports(files []source) (found findings) {
 	for _, f := range files {
 		in, ok := folderOf(f.dir())
@@ -149,7 +158,8 @@ func ownImport(f source, in folder, own string) string {
 		return ""
 	case forTests(own) && !f.forTests():
 		return "only tests import a package for tests"
-	case context != "" && other != "" && context != other && !slices.Contains(words, other) && !slices.Contains(contexts[context], other):
+	case context != "" && other != "" && context != other && !slices.Contains(words, other) &&
+		!slices.Contains(contexts[context], other):
 		return "contexts know of each other what the table allows"
 	case to.name == in.name || slices.Contains(in.below, strings.TrimPrefix(to.name, "shared/")):
 		return ""
@@ -173,7 +183,8 @@ func libraryImport(f source, in folder, path string) string {
 	return ""
 }
 
-// heads: es.StoreHead is called by stores alone, and by tests and packages for tests (named …test) that stand in for one, so that a Head can't be made up.
+// heads: es.StoreHead is called by stores alone, and by tests and packages for tests (named …test)
+// that stand in for one, so that a Head can't be made up.
 func heads(files []source) (found findings) {
 	for _, f := range files {
 		if slices.Contains(stores, f.dir()) || f.forTests() {
@@ -198,7 +209,8 @@ func packageNames(files []source) (found findings) {
 	return found
 }
 
-// lineRule: what a line comes to is computed in one place. Who multiplies a price elsewhere forgets a discount.
+// lineRule: what a line comes to is computed in one place. Who multiplies a price elsewhere forgets
+// a discount.
 func lineRule(files []source) (found findings) {
 	for _, f := range files {
 		if f.forTests() || f.dir() == "shared/shop/money" || f.name == "shared/shop/order/line.go" {
@@ -214,7 +226,8 @@ func lineRule(files []source) (found findings) {
 	return found
 }
 
-// declaredFaults lists the codes of all calls of faults.Declare outside of tests. A code that is not a literal can't be found by people either.
+// declaredFaults lists the codes of all calls of faults.Declare outside of tests. A code that is
+// not a literal can't be found by people either.
 func declaredFaults(files []source) (codes []string, found findings) {
 	for _, f := range files {
 		if f.isTest() {
@@ -273,51 +286,156 @@ func TestSourceRulesFind(t *testing.T) {
 	for name, tc := range map[string]struct {
 		rule, file, text, want string
 	}{
-		"a context knows AWS":        {"imports", "shared/shop/stock/x.go", `package stock; import _ "github.com/aws/aws-sdk-go-v2/aws"`, "imports github.com/aws"},
-		"a context knows a library":  {"imports", "shared/shop/stock/x.go", `package stock; import _ "pgregory.net/rapid"`, "imports pgregory.net/rapid"},
-		"a context knows another":    {"imports", "shared/shop/stock/x.go", `package stock; import _ "orderflow/shared/shop/order"`, "imports orderflow/shared/shop/order"},
-		"the kit knows a context":    {"imports", "shared/kit/es/x.go", `package es; import _ "orderflow/shared/shop/order"`, "imports orderflow/shared/shop/order"},
-		"a context's test, AWS":      {"imports", "shared/shop/stock/x_test.go", `package stock; import _ "github.com/aws/aws-sdk-go-v2/aws"`, "imports github.com/aws"},
-		"a context's test, an ally":  {"imports", "shared/shop/stock/x_test.go", `package stock; import _ "pgregory.net/rapid"`, ""},
-		"order knows addresses":      {"imports", "shared/shop/order/x.go", `package order; import _ "orderflow/shared/shop/shipment"`, ""},
-		"a store of the kit, AWS":    {"imports", "shared/kit/es/memstore/x.go", `package memstore; import _ "github.com/aws/aws-sdk-go-v2/aws"`, "imports github.com/aws"},
-		"the kit knows its suite":    {"imports", "shared/kit/es/x.go", `package es; import _ "orderflow/shared/kit/es/estest"`, "imports orderflow/shared/kit/es/estest"},
-		"the kit's suite, rapid":     {"imports", "shared/kit/es/estest/x.go", `package estest; import _ "pgregory.net/rapid"`, ""},
-		"a package out of place":     {"placed", "shared/things/x.go", `package things`, "in none of the folders"},
-		"a context in its place":     {"placed", "shared/shop/order/x.go", `package order`, ""},
-		"an arrow upward":            {"imports", "shared/contract/catalog/x.go", `package catalog; import _ "orderflow/shared/process/saga"`, "shared/contract may not import shared/process"},
-		"an arrow upward, by a test": {"imports", "shared/contract/catalog/x_test.go", `package catalog; import _ "orderflow/shared/process/saga"`, ""},
-		"an arrow at the top":        {"imports", "shared/inbound/queue/x.go", `package queue; import _ "orderflow/shared/aws/viewtable"`, "shared/inbound may not import shared/aws"},
-		"an arrow out of shared":     {"imports", "shared/ops/audit/x.go", `package audit; import _ "orderflow/cmd/orderflow/shop"`, "nothing outside of shared"},
-		"the kit's test, a context":  {"imports", "shared/kit/es/x_test.go", `package es; import _ "orderflow/shared/shop/order"`, "shared/kit may not import shared/shop"},
-		"a context and its words":    {"imports", "shared/shop/stock/x.go", `package stock; import _ "orderflow/shared/shop/money"`, ""},
-		"a context in two folders":   {"imports", "shared/shop/stock/deep/x.go", `package deep; import _ "orderflow/shared/shop/stock"`, ""},
-		"a part of an adapter":       {"imports", "shared/inbound/httpapi/x.go", `package httpapi; import _ "orderflow/shared/inbound/httpapi/page"`, ""},
-		"adapters know each other":   {"imports", "shared/inbound/queue/x.go", `package queue; import _ "orderflow/shared/inbound/stream"`, "don't know each other"},
-		"an adapter's test helper":   {"imports", "shared/inbound/queue/x_test.go", `package queue; import _ "orderflow/shared/aws/awstest"`, ""},
-		"an adapter, AWS":            {"imports", "shared/inbound/queue/x.go", `package queue; import _ "github.com/aws/aws-sdk-go-v2/aws"`, ""},
-		"a view knows AWS":           {"imports", "shared/read/view/orders/x.go", `package orders; import _ "github.com/aws/aws-sdk-go-v2/aws"`, "AWS is for shared/aws"},
-		"a view knows an adapter":    {"imports", "shared/read/view/orders/x.go", `package orders; import _ "orderflow/shared/aws/viewtable"`, "shared/read may not import shared/aws"},
-		"a head made up":             {"heads", "shared/shop/order/x.go", `package order; import "orderflow/shared/kit/es"; var h = es.StoreHead("a/b", 1, 1, "")`, "x.go:1 uses es.StoreHead"},
-		"a store makes heads":        {"heads", "shared/kit/dynamostore/x.go", `package dynamostore; import "orderflow/shared/kit/es"; var h = es.StoreHead("a/b", 1, 1, "")`, ""},
-		"a time read by Go":          {"times", "shared/shop/order/x.go", `package order; var t, _ = time.Parse(time.RFC3339, "")`, "x.go:1 reads a time"},
-		"a time of a form of one's":  {"times", "cmd/orderflow/x.go", `package main; var t, _ = time.ParseInLocation("2006-01-02 15:04", "", nil)`, "reads a time"},
-		"a time by a constant":       {"times", "cmd/orderflow/x.go", `package main; var t, _ = time.Parse(layout, "")`, "reads a time"},
-		"a duration read by Go":      {"times", "cmd/orderflow/x.go", `package main; var t, _ = time.ParseDuration("")`, "reads a duration"},
-		"a parameter that is a time": {"times", "shared/inbound/httpapi/x.go", "package httpapi; type in struct { A time.Time `query:\"a\"` }", "parameter of type time.Time"},
-		"a date":                     {"times", "cmd/orderflow/x.go", `package main; var t, _ = time.Parse(time.DateOnly, ""); var u, _ = time.Parse("20060102", "")`, ""},
-		"the one parser":             {"times", "shared/kit/clock/x.go", `package clock; var t, _ = time.Parse(time.RFC3339, "")`, ""},
-		"a price multiplied":         {"line rule", "shared/shop/stock/x.go", "package stock; var a = b.Times(2)", "multiplies"},
-		"the rule itself":            {"line rule", "shared/shop/order/line.go", "package order\nvar a, err = price.Times(2)", ""},
-		"an empty name":              {"package names", "shared/utils/x.go", `package utils`, "package utils"},
-		"a code that is computed":    {"fault codes", "shared/shop/order/x.go", `package order; import "orderflow/shared/kit/faults"; var e = faults.Declare(faults.Rule, "order."+x)`, "written out"},
-		"a branch in the wiring":     {"wiring", "functions/do-it/main.go", "package main\nfunc main() {\n\tif true {\n\t}\n}", "main.go:3"},
-		"a loop in the wiring":       {"wiring", "functions/do-it/main.go", "package main\nfunc main() {\n\tfor {\n\t}\n}", "main.go:3"},
-		"wiring that is too long":    {"wiring", "functions/do-it/main.go", "package main\nfunc main() {}\n" + strings.Repeat("\n", 80), "lines"},
-		"a second file of wiring":    {"wiring", "functions/do-it/more.go", "package main", "main.go alone"},
-		"wiring that is all right":   {"wiring", "functions/do-it/main.go", "package main\nfunc main() { awsenv.Logger() }\n", ""},
-		"wiring without a log":       {"wiring", "functions/do-it/main.go", "package main\nfunc main() {}\n", "log"},
-		"a function's name, no verb": {"wiring", "functions/orders/main.go", "package main\nfunc main() {}\n", "verb-noun"},
+		"a context knows AWS": {
+			"imports", "shared/shop/stock/x.go", `package stock; import _ "github.com/aws/aws-sdk-go-v2/aws"`,
+			"imports github.com/aws",
+		},
+		"a context knows a library": {
+			"imports", "shared/shop/stock/x.go", `package stock; import _ "pgregory.net/rapid"`,
+			"imports pgregory.net/rapid",
+		},
+		"a context knows another": {
+			"imports", "shared/shop/stock/x.go", `package stock; import _ "orderflow/shared/shop/order"`,
+			"imports orderflow/shared/shop/order",
+		},
+		"the kit knows a context": {
+			"imports", "shared/kit/es/x.go", `package es; import _ "orderflow/shared/shop/order"`,
+			"imports orderflow/shared/shop/order",
+		},
+		"a context's test, AWS": {
+			"imports", "shared/shop/stock/x_test.go", `package stock; import _ "github.com/aws/aws-sdk-go-v2/aws"`,
+			"imports github.com/aws",
+		},
+		"a context's test, an ally": {
+			"imports", "shared/shop/stock/x_test.go", `package stock; import _ "pgregory.net/rapid"`, "",
+		},
+		"order knows addresses": {
+			"imports", "shared/shop/order/x.go", `package order; import _ "orderflow/shared/shop/shipment"`, "",
+		},
+		"a store of the kit, AWS": {
+			"imports", "shared/kit/es/memstore/x.go", `package memstore; import _ "github.com/aws/aws-sdk-go-v2/aws"`,
+			"imports github.com/aws",
+		},
+		"the kit knows its suite": {
+			"imports", "shared/kit/es/x.go", `package es; import _ "orderflow/shared/kit/es/estest"`,
+			"imports orderflow/shared/kit/es/estest",
+		},
+		"the kit's suite, rapid": {
+			"imports", "shared/kit/es/estest/x.go", `package estest; import _ "pgregory.net/rapid"`, "",
+		},
+		"a package out of place": {"placed", "shared/things/x.go", `package things`, "in none of the folders"},
+		"a context in its place": {"placed", "shared/shop/order/x.go", `package order`, ""},
+		"an arrow upward": {
+			"imports", "shared/contract/catalog/x.go", `package catalog; import _ "orderflow/shared/process/saga"`,
+			"shared/contract may not import shared/process",
+		},
+		"an arrow upward, by a test": {
+			"imports", "shared/contract/catalog/x_test.go", `package catalog; import _ "orderflow/shared/process/saga"`,
+			"",
+		},
+		"an arrow at the top": {
+			"imports", "shared/inbound/queue/x.go", `package queue; import _ "orderflow/shared/aws/viewtable"`,
+			"shared/inbound may not import shared/aws",
+		},
+		"an arrow out of shared": {
+			"imports", "shared/ops/audit/x.go", `package audit; import _ "orderflow/cmd/orderflow/shop"`,
+			"nothing outside of shared",
+		},
+		"the kit's test, a context": {
+			"imports", "shared/kit/es/x_test.go", `package es; import _ "orderflow/shared/shop/order"`,
+			"shared/kit may not import shared/shop",
+		},
+		"a context and its words": {
+			"imports", "shared/shop/stock/x.go", `package stock; import _ "orderflow/shared/shop/money"`, "",
+		},
+		"a context in two folders": {
+			"imports", "shared/shop/stock/deep/x.go", `package deep; import _ "orderflow/shared/shop/stock"`, "",
+		},
+		"a part of an adapter": {
+			"imports", "shared/inbound/httpapi/x.go",
+			`package httpapi; import _ "orderflow/shared/inbound/httpapi/page"`, "",
+		},
+		"adapters know each other": {
+			"imports", "shared/inbound/queue/x.go", `package queue; import _ "orderflow/shared/inbound/stream"`,
+			"don't know each other",
+		},
+		"an adapter's test helper": {
+			"imports", "shared/inbound/queue/x_test.go", `package queue; import _ "orderflow/shared/aws/awstest"`, "",
+		},
+		"an adapter, AWS": {
+			"imports", "shared/inbound/queue/x.go", `package queue; import _ "github.com/aws/aws-sdk-go-v2/aws"`, "",
+		},
+		"a view knows AWS": {
+			"imports", "shared/read/view/orders/x.go", `package orders; import _ "github.com/aws/aws-sdk-go-v2/aws"`,
+			"AWS is for shared/aws",
+		},
+		"a view knows an adapter": {
+			"imports", "shared/read/view/orders/x.go", `package orders; import _ "orderflow/shared/aws/viewtable"`,
+			"shared/read may not import shared/aws",
+		},
+		"a head made up": {
+			"heads", "shared/shop/order/x.go",
+			`package order; import "orderflow/shared/kit/es"; var h = es.StoreHead("a/b", 1, 1, "")`,
+			"x.go:1 uses es.StoreHead",
+		},
+		"a store makes heads": {
+			"heads", "shared/kit/dynamostore/x.go",
+			`package dynamostore; import "orderflow/shared/kit/es"; var h = es.StoreHead("a/b", 1, 1, "")`, "",
+		},
+		"a time read by Go": {
+			"times", "shared/shop/order/x.go", `package order; var t, _ = time.Parse(time.RFC3339, "")`,
+			"x.go:1 reads a time",
+		},
+		"a time of a form of one's": {
+			"times", "cmd/orderflow/x.go", `package main; var t, _ = time.ParseInLocation("2006-01-02 15:04", "", nil)`,
+			"reads a time",
+		},
+		"a time by a constant": {
+			"times", "cmd/orderflow/x.go", `package main; var t, _ = time.Parse(layout, "")`, "reads a time",
+		},
+		"a duration read by Go": {
+			"times", "cmd/orderflow/x.go", `package main; var t, _ = time.ParseDuration("")`, "reads a duration",
+		},
+		"a parameter that is a time": {
+			"times", "shared/inbound/httpapi/x.go", "package httpapi; type in struct { A time.Time `query:\"a\"` }",
+			"parameter of type time.Time",
+		},
+		"a date": {
+			"times", "cmd/orderflow/x.go",
+			`package main; var t, _ = time.Parse(time.DateOnly, ""); var u, _ = time.Parse("20060102", "")`, "",
+		},
+		"the one parser": {
+			"times", "shared/kit/clock/x.go", `package clock; var t, _ = time.Parse(time.RFC3339, "")`, "",
+		},
+		"a price multiplied": {
+			"line rule", "shared/shop/stock/x.go", "package stock; var a = b.Times(2)", "multiplies",
+		},
+		"the rule itself": {
+			"line rule", "shared/shop/order/line.go", "package order\nvar a, err = price.Times(2)", "",
+		},
+		"an empty name": {"package names", "shared/utils/x.go", `package utils`, "package utils"},
+		"a code that is computed": {
+			"fault codes", "shared/shop/order/x.go",
+			`package order; import "orderflow/shared/kit/faults"; var e = faults.Declare(faults.Rule, "order."+x)`,
+			"written out",
+		},
+		"a branch in the wiring": {
+			"wiring", "functions/do-it/main.go", "package main\nfunc main() {\n\tif true {\n\t}\n}", "main.go:3",
+		},
+		"a loop in the wiring": {
+			"wiring", "functions/do-it/main.go", "package main\nfunc main() {\n\tfor {\n\t}\n}", "main.go:3",
+		},
+		"wiring that is too long": {
+			"wiring", "functions/do-it/main.go", "package main\nfunc main() {}\n" + strings.Repeat("\n", 80), "lines",
+		},
+		"a second file of wiring": {"wiring", "functions/do-it/more.go", "package main", "main.go alone"},
+		"wiring that is all right": {
+			"wiring", "functions/do-it/main.go", "package main\nfunc main() { awsenv.Logger() }\n", "",
+		},
+		"wiring without a log": {"wiring", "functions/do-it/main.go", "package main\nfunc main() {}\n", "log"},
+		"a function's name, no verb": {
+			"wiring", "functions/orders/main.go", "package main\nfunc main() {}\n", "verb-noun",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			wantOne(t, sourceRules[tc.rule]([]source{parseSource(t, tc.file, tc.text)}), tc.want)

@@ -13,7 +13,8 @@ import (
 	"testing"
 )
 
-// kit is what a team takes out of here as its event store and inbox: what docs/kit.md says, and nothing of the shop.
+// kit is what a team takes out of here as its event store and inbox: what docs/kit.md says, and
+// nothing of the shop.
 const kit = "shared/kit"
 
 // lifted are the packages of the kit.
@@ -64,7 +65,8 @@ func dependencies(t *testing.T, packages []string) (all []listed) {
 	return all
 }
 
-// alone: the packages need no other one of this module than each other, and no module that the page about the kit doesn't name.
+// alone: the packages need no other one of this module than each other, and no module that the page
+// about the kit doesn't name.
 func alone(packages []string, needs []listed, page string) (found findings) {
 	for _, p := range needs {
 		name, _, _ := strings.Cut(p.ImportPath, " ") // behind it stands the test that a package was built for
@@ -98,19 +100,29 @@ func TestAloneFinds(t *testing.T) {
 		want     string
 	}{
 		"all is well": {[]string{"shared/kit/es"}, []listed{
-			{ImportPath: "orderflow/shared/kit/es"}, {ImportPath: "orderflow/shared/kit/es.test"}, {ImportPath: "example.com/module/x", Module: named},
-			{ImportPath: "orderflow/shared/kit/es_test [orderflow/shared/kit/es.test]", ForTest: "orderflow/shared/kit/es"},
+			{ImportPath: "orderflow/shared/kit/es"}, {ImportPath: "orderflow/shared/kit/es.test"},
+			{ImportPath: "example.com/module/x", Module: named},
+			{
+				ImportPath: "orderflow/shared/kit/es_test [orderflow/shared/kit/es.test]",
+				ForTest:    "orderflow/shared/kit/es",
+			},
 		}, ""},
-		"a package of the shop":    {[]string{"shared/kit/es"}, []listed{{ImportPath: "orderflow/shared/shop/order"}}, "needs shared/shop/order"},
-		"a module":                 {[]string{"shared/kit/es"}, []listed{{ImportPath: "example.com/other/x", Module: other}}, "needs example.com/other"},
+		"a package of the shop": {
+			[]string{"shared/kit/es"}, []listed{{ImportPath: "orderflow/shared/shop/order"}}, "needs shared/shop/order",
+		},
+		"a module": {
+			[]string{"shared/kit/es"}, []listed{{ImportPath: "example.com/other/x", Module: other}},
+			"needs example.com/other",
+		},
 		"a package that is unsung": {[]string{"shared/kit/es", "shared/kit/clock"}, nil, "nothing of shared/kit/clock"},
 	} {
 		t.Run(name, func(t *testing.T) { wantOne(t, alone(tc.packages, tc.needs, page), tc.want) })
 	}
 }
 
-// TestLift takes the kit as docs/kit.md says, into a module of another name, and builds the module of another team on it, out of nothing but what is in
-// the module cache. Whatever the kit needed of the shop would be missing there.
+// TestLift takes the kit as docs/kit.md says, into a module of another name, and builds the module
+// of another team on it, out of nothing but what is in the module cache. Whatever the kit needed of
+// the shop would be missing there.
 func TestLift(t *testing.T) {
 	dir := t.TempDir()
 	rename := strings.NewReplacer(module+"/"+kit+"/", "example.com/kit/")
@@ -133,7 +145,8 @@ func TestLift(t *testing.T) {
 	language := strings.TrimSpace(strings.Split(readFile(t, "go.mod"), "\n")[2])
 	writeFile(t, filepath.Join(dir, "kit", "go.mod"), "module example.com/kit\n\n"+language+"\n\n"+requires)
 	writeFile(t, filepath.Join(dir, "lending", "go.mod"),
-		"module example.com/lending\n\n"+language+"\n\nrequire example.com/kit v0.0.0\n"+requires+"replace example.com/kit => ../kit\n")
+		"module example.com/lending\n\n"+language+"\n\nrequire example.com/kit v0.0.0\n"+requires+
+			"replace example.com/kit => ../kit\n")
 	for _, m := range []string{"kit", "lending"} {
 		writeFile(t, filepath.Join(dir, m, "go.sum"), readFile(t, "go.sum"))
 	}
@@ -155,7 +168,8 @@ func TestLift(t *testing.T) {
 	}
 }
 
-// copyPackage copies the files of one folder, and its testdata. What needs an AWS to run stays here.
+// copyPackage copies the files of one folder, and its testdata. What needs an AWS to run stays
+// here.
 func copyPackage(t *testing.T, from, to string, rename *strings.Replacer) {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Join(root, from))

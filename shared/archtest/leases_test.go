@@ -10,8 +10,9 @@ import (
 // Functions that claim events in an inbox, each with the lease of its claims.
 var leases = map[string]time.Duration{notification.Consumer: notification.Lease}
 
-// leasesHold: a claim outlives the try that holds it, or another would meet an unknown outcome that is about to be known; and it has ended when a message that a
-// crash left behind comes again, or a receive would be spent on waiting.
+// leasesHold: a claim outlives the try that holds it, or another would meet an unknown outcome that
+// is about to be known; and it has ended when a message that a crash left behind comes again, or a
+// receive would be spent on waiting.
 func leasesHold(t template, leases map[string]time.Duration) (found findings) {
 	missing := map[string]bool{}
 	for name := range leases {
@@ -35,7 +36,10 @@ func leasesHold(t template, leases map[string]time.Duration) (found findings) {
 		}
 		for _, e := range events {
 			if q := target(e["Queue"]); numberAt(t.prop(q, "VisibilityTimeout")) <= lease.Seconds() {
-				found.addf("%s hides a message for %v s, and claims of %s hold for %s", q, numberAt(t.prop(q, "VisibilityTimeout")), id, lease)
+				found.addf(
+					"%s hides a message for %v s, and claims of %s hold for %s", q,
+					numberAt(t.prop(q, "VisibilityTimeout")), id, lease,
+				)
 			}
 		}
 	}
@@ -63,14 +67,21 @@ Resources:
         Notifications: {Type: SQS, Properties: {Queue: !GetAtt Queue.Arn}}
 `
 	for name, tc := range map[string]edit{
-		"good":                           {"", "", ""},
-		"a try outlives its claim":       {"Timeout: 89", "Timeout: 90", "Send may run for 90 s"},
-		"it comes while the claim holds": {"VisibilityTimeout: 91", "VisibilityTimeout: 90", "Queue hides a message for 90 s"},
-		"no queue":                       {"Type: SQS", "Type: Schedule", "from no queue"},
-		"no function":                    {"functions/send-mails/\n      Timeout: 89\n      Environment: {Variables: {INBOX_TABLE: !Ref Inbox}}", "functions/do-it/\n      Timeout: 89", "no function send-mails"},
+		"good":                     {"", "", ""},
+		"a try outlives its claim": {"Timeout: 89", "Timeout: 90", "Send may run for 90 s"},
+		"it comes while the claim holds": {
+			"VisibilityTimeout: 91", "VisibilityTimeout: 90", "Queue hides a message for 90 s",
+		},
+		"no queue": {"Type: SQS", "Type: Schedule", "from no queue"},
+		"no function": {
+			"functions/send-mails/\n      Timeout: 89\n      Environment: {Variables: {INBOX_TABLE: !Ref Inbox}}",
+			"functions/do-it/\n      Timeout: 89", "no function send-mails",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			wantOne(t, leasesHold(tc.template(t, text), map[string]time.Duration{"send-mails": 90 * time.Second}), tc.want)
+			wantOne(
+				t, leasesHold(tc.template(t, text), map[string]time.Duration{"send-mails": 90 * time.Second}), tc.want,
+			)
 		})
 	}
 	t.Run("an unknown lease", func(t *testing.T) {

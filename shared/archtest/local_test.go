@@ -20,7 +20,8 @@ func TestVariablesOfMake(t *testing.T) {
 		} {
 			command := exec.CommandContext(t.Context(), args[0], args[1:]...)
 			command.Dir = root
-			command.Env = append(os.Environ(), "PYTHON=false") // whoever gets as far as to start the emulator fails there
+			// whoever gets as far as to start the emulator fails there
+			command.Env = append(os.Environ(), "PYTHON=false")
 			if out, err := command.CombinedOutput(); err == nil || !strings.Contains(string(out), want) {
 				t.Errorf("%q: %v, %s", odd, err, out)
 			}

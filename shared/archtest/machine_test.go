@@ -14,13 +14,16 @@ import (
 
 const sagaFile = "statemachines/order-saga.asl.json"
 
-// arbiter is the state that decides between confirm and undo. Up to it a run fulfils, from it on it undoes.
+// arbiter is the state that decides between confirm and undo. Up to it a run fulfils, from it on it
+// undoes.
 const arbiter = "CloseOrder"
 
-// withoutLastCatch lists tasks that may lack the Catch of States.ALL, each with its reason. Empty: also a dead letter that can't be sent has a state to go to.
+// withoutLastCatch lists tasks that may lack the Catch of States.ALL, each with its reason. Empty:
+// also a dead letter that can't be sent has a state to go to.
 var withoutLastCatch = map[string]string{}
 
-// beyondUndo are the faults of an undoing step after which nothing else is undone either: what left with the carrier is paid for and out of stock.
+// beyondUndo are the faults of an undoing step after which nothing else is undone either: what left
+// with the carrier is paid for and out of stock.
 var beyondUndo = []string{"shipment.dispatched"}
 
 // machine is a state machine in Amazon States Language, as far as the rules need it.
@@ -94,8 +97,9 @@ func or(value *float64, otherwise float64) float64 {
 	return *value
 }
 
-// worst is the longest that a state can take, in seconds: each attempt times out and each delay is at its longest. Numbers that the language has
-// defaults for count with them (3 attempts, 1 s, rate 2).
+// worst is the longest that a state can take, in seconds: each attempt times out and each delay is
+// at its longest. Numbers that the language has defaults for count with them (3 attempts, 1 s, rate
+// 2).
 func (s state) worst() float64 {
 	switch s.Type {
 	case "Wait":
@@ -115,7 +119,8 @@ func (s state) worst() float64 {
 	return total
 }
 
-// longest is the longest way from a state to an end, or up to a state where it stops. A loop makes it endless.
+// longest is the longest way from a state to an end, or up to a state where it stops. A loop makes
+// it endless.
 func (m machine) longest(from, stop string, seen ...string) float64 {
 	if from == stop {
 		return 0
@@ -131,7 +136,8 @@ func (m machine) longest(from, stop string, seen ...string) float64 {
 	return s.worst() + rest
 }
 
-// budget: the machine's time-out runs no Catch, so it lies above the worst case of fulfil plus undo; and what its comment says of that is true.
+// budget: the machine's time-out runs no Catch, so it lies above the worst case of fulfil plus
+// undo; and what its comment says of that is true.
 func budget(m machine) (found findings) {
 	fulfil, undo := m.longest(m.StartAt, arbiter), m.longest(arbiter, "")
 	if math.IsInf(fulfil+undo, 1) {
@@ -141,13 +147,16 @@ func budget(m machine) (found findings) {
 	if m.TimeoutSeconds <= fulfil+undo {
 		found.addf("TimeoutSeconds is %v, and the worst case takes %v", m.TimeoutSeconds, fulfil+undo)
 	}
-	if want := fmt.Sprintf("fulfil %v s + undo %v s = %v s", fulfil, undo, fulfil+undo); !strings.Contains(m.Comment, want) {
+	if want := fmt.Sprintf(
+		"fulfil %v s + undo %v s = %v s", fulfil, undo, fulfil+undo,
+	); !strings.Contains(m.Comment, want) {
 		found.addf("the comment doesn't say %q", want)
 	}
 	return found
 }
 
-// tasks: each has a time-out, retries everything with full jitter, and ends in a Catch of States.ALL.
+// tasks: each has a time-out, retries everything with full jitter, and ends in a Catch of
+// States.ALL.
 func tasks(m machine) (found findings) {
 	for _, name := range m.names() {
 		s := m.States[name]
@@ -160,7 +169,8 @@ func tasks(m machine) (found findings) {
 		if s.TimeoutSeconds <= 0 {
 			found.addf("%s has no TimeoutSeconds", name)
 		}
-		if n := len(s.Retry); n == 0 || !slices.Equal(s.Retry[n-1].ErrorEquals, []string{"States.ALL"}) || or(s.Retry[n-1].MaxAttempts, 3) < 1 {
+		if n := len(s.Retry); n == 0 || !slices.Equal(s.Retry[n-1].ErrorEquals, []string{"States.ALL"}) ||
+			or(s.Retry[n-1].MaxAttempts, 3) < 1 {
 			found.addf("%s doesn't retry States.ALL at last", name)
 		}
 		for _, r := range s.Retry {
@@ -168,15 +178,17 @@ func tasks(m machine) (found findings) {
 				found.addf("%s retries %s without full jitter or without MaxDelaySeconds", name, r.ErrorEquals)
 			}
 		}
-		if n := len(s.Catch); withoutLastCatch[name] == "" && (n == 0 || !slices.Equal(s.Catch[n-1].ErrorEquals, []string{"States.ALL"})) {
+		if n := len(s.Catch); withoutLastCatch[name] == "" &&
+			(n == 0 || !slices.Equal(s.Catch[n-1].ErrorEquals, []string{"States.ALL"})) {
 			found.addf("%s doesn't end in a Catch of States.ALL", name)
 		}
 	}
 	return found
 }
 
-// ways: every failure of a fulfilling step goes to the arbiter; a failure of an undoing step goes on as its success does, unless there is nothing left
-// to leave out, or nothing may be undone any more, and the run then fails; every state that is named exists.
+// ways: every failure of a fulfilling step goes to the arbiter; a failure of an undoing step goes
+// on as its success does, unless there is nothing left to leave out, or nothing may be undone any
+// more, and the run then fails; every state that is named exists.
 func ways(m machine) (found findings) {
 	fulfilling := m.reached(m.StartAt, arbiter)
 	for _, name := range m.names() {
@@ -206,7 +218,8 @@ func beyond(c catcher) bool {
 	return !slices.ContainsFunc(c.ErrorEquals, func(code string) bool { return !slices.Contains(beyondUndo, code) })
 }
 
-// reached is the set of states that can be reached from one, itself included, without going through another.
+// reached is the set of states that can be reached from one, itself included, without going through
+// another.
 func (m machine) reached(from, without string) map[string]bool {
 	set := map[string]bool{}
 	var walk func(string)
@@ -233,7 +246,8 @@ func (m machine) anyOf(from, kind string) bool {
 	return false
 }
 
-// errorNames: what a Retry or a Catch names is reserved by the language or the runtime, or a fault that somebody declared.
+// errorNames: what a Retry or a Catch names is reserved by the language or the runtime, or a fault
+// that somebody declared.
 func errorNames(m machine, declared []string) (found findings) {
 	for _, name := range m.names() {
 		var codes []string
@@ -244,7 +258,9 @@ func errorNames(m machine, declared []string) (found findings) {
 			codes = append(codes, c.ErrorEquals...)
 		}
 		for _, code := range codes {
-			reserved := slices.ContainsFunc([]string{"States.", "Lambda.", "Sandbox."}, func(p string) bool { return strings.HasPrefix(code, p) })
+			reserved := slices.ContainsFunc(
+				[]string{"States.", "Lambda.", "Sandbox."}, func(p string) bool { return strings.HasPrefix(code, p) },
+			)
 			if !reserved && !slices.Contains(declared, code) {
 				found.addf("%s names the error %s, which no fault declares", name, code)
 			}
@@ -282,8 +298,8 @@ func sagaProperty(t template, name string) any {
 	return nil
 }
 
-// stepTimes: a function gives up before its state does, so that it is the function that says what happened. For a command by queue that is the
-// function that takes it from the queue.
+// stepTimes: a function gives up before its state does, so that it is the function that says what
+// happened. For a command by queue that is the function that takes it from the queue.
 func stepTimes(m machine, t template) (found findings) {
 	for _, name := range m.names() {
 		s := m.States[name]
@@ -298,7 +314,9 @@ func stepTimes(m machine, t template) (found findings) {
 			id := target(at(sagaProperty(t, "DefinitionSubstitutions"), match[1]))
 			tries := numberAt(at(t.prop(id, "RedrivePolicy"), "maxReceiveCount"))
 			if given := tries * numberAt(t.prop(id, "VisibilityTimeout")); given >= s.TimeoutSeconds {
-				found.addf("%s waits %v s, and its queue tries a message for %v s by itself", name, s.TimeoutSeconds, given)
+				found.addf(
+					"%s waits %v s, and its queue tries a message for %v s by itself", name, s.TimeoutSeconds, given,
+				)
 			}
 			for _, f := range t.ofType(serverlessFunction) {
 				if f != id && !slices.Contains(queuesOf(t, f), id) {
@@ -367,26 +385,54 @@ Resources:
 func TestMachineRulesFind(t *testing.T) {
 	rules := func(t *testing.T, text, templateText string) findings {
 		m, template := parseMachine(t, text), parseTemplate(t, templateText)
-		return slices.Concat(budget(m), tasks(m), ways(m), errorNames(m, []string{"a.known", "shipment.dispatched"}), substitutions(text, template), stepTimes(m, template), sweepBudget(m, template))
+		return slices.Concat(
+			budget(m), tasks(m), ways(m), errorNames(m, []string{"a.known", "shipment.dispatched"}),
+			substitutions(text, template), stepTimes(m, template), sweepBudget(m, template),
+		)
 	}
 	for name, tc := range map[string]edit{
-		"good":                          {"", "", ""},
-		"time-out below the budget":     {`"TimeoutSeconds": 85`, `"TimeoutSeconds": 84`, "TimeoutSeconds is 84, and the worst case takes 84"},
-		"a figure that is not true":     {"undo 63 s", "undo 62 s", `doesn't say "fulfil 21 s + undo 63 s = 84 s"`},
-		"more attempts":                 {`"MaxAttempts": 1`, `"MaxAttempts": 2`, "the worst case takes"},
-		"a loop":                        {`"Done": {"Type": "Succeed"}`, `"Done": {"Type": "Pass", "Next": "Undo"}`, "loop"},
-		"a task without time-out":       {`"Undo": {"Type": "Task", "TimeoutSeconds": 10,`, `"Undo": {"Type": "Task",`, "Undo has no TimeoutSeconds"},
-		"no retry of everything":        {`{"ErrorEquals": ["States.ALL"], "MaxAttempts": 1`, `{"ErrorEquals": ["States.Timeout"], "MaxAttempts": 1`, "doesn't retry States.ALL"},
-		"no retry":                      {`"MaxAttempts": 1`, `"MaxAttempts": 0`, "doesn't retry States.ALL"},
-		"retry without jitter":          {`, "JitterStrategy": "FULL"`, ``, "without full jitter"},
-		"a catch of names only":         {`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "UndoMore"}]`, `"Catch": [{"ErrorEquals": ["a.known"], "Next": "UndoMore"}]`, "Undo doesn't end in a Catch"},
-		"no catch":                      {`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "UndoMore"}]`, `"Catch": []`, "Undo doesn't end in a Catch"},
-		"a step that skips the arbiter": {`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "CloseOrder"}]`, `"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Undo"}]`, "Step: a Catch goes to Undo"},
-		"an undo that skips the rest":   {`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "UndoMore"}]`, `"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Lost"}]`, "Undo: its Catch goes to Lost and leaves out UndoMore"},
-		"an undo that goes on after what can't be undone": {`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "UndoMore"}]`,
-			`"Catch": [{"ErrorEquals": ["shipment.dispatched"], "Next": "Done"}, {"ErrorEquals": ["States.ALL"], "Next": "UndoMore"}]`, "Undo: its Catch goes to Done, from where"},
+		"good": {"", "", ""},
+		"time-out below the budget": {
+			`"TimeoutSeconds": 85`, `"TimeoutSeconds": 84`, "TimeoutSeconds is 84, and the worst case takes 84",
+		},
+		"a figure that is not true": {"undo 63 s", "undo 62 s", `doesn't say "fulfil 21 s + undo 63 s = 84 s"`},
+		"more attempts":             {`"MaxAttempts": 1`, `"MaxAttempts": 2`, "the worst case takes"},
+		"a loop": {
+			`"Done": {"Type": "Succeed"}`, `"Done": {"Type": "Pass", "Next": "Undo"}`, "loop",
+		},
+		"a task without time-out": {
+			`"Undo": {"Type": "Task", "TimeoutSeconds": 10,`, `"Undo": {"Type": "Task",`, "Undo has no TimeoutSeconds",
+		},
+		"no retry of everything": {
+			`{"ErrorEquals": ["States.ALL"], "MaxAttempts": 1`, `{"ErrorEquals": ["States.Timeout"], "MaxAttempts": 1`,
+			"doesn't retry States.ALL",
+		},
+		"no retry":             {`"MaxAttempts": 1`, `"MaxAttempts": 0`, "doesn't retry States.ALL"},
+		"retry without jitter": {`, "JitterStrategy": "FULL"`, ``, "without full jitter"},
+		"a catch of names only": {
+			`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "UndoMore"}]`,
+			`"Catch": [{"ErrorEquals": ["a.known"], "Next": "UndoMore"}]`, "Undo doesn't end in a Catch",
+		},
+		"no catch": {
+			`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "UndoMore"}]`, `"Catch": []`,
+			"Undo doesn't end in a Catch",
+		},
+		"a step that skips the arbiter": {
+			`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "CloseOrder"}]`,
+			`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Undo"}]`, "Step: a Catch goes to Undo",
+		},
+		"an undo that skips the rest": {
+			`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "UndoMore"}]`,
+			`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Lost"}]`,
+			"Undo: its Catch goes to Lost and leaves out UndoMore",
+		},
+		"an undo that goes on after what can't be undone": {`"Catch": [{"ErrorEquals": ["States.ALL"],` +
+			` "Next": "UndoMore"}]`,
+			`"Catch": [{"ErrorEquals": ["shipment.dispatched"], "Next": "Done"}, {"ErrorEquals": ["States.ALL"],` +
+				` "Next": "UndoMore"}]`, "Undo: its Catch goes to Done, from where"},
 		"an undo that ends there": {`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "UndoMore"}]`,
-			`"Catch": [{"ErrorEquals": ["shipment.dispatched"], "Next": "Lost"}, {"ErrorEquals": ["States.ALL"], "Next": "UndoMore"}]`, ""},
+			`"Catch": [{"ErrorEquals": ["shipment.dispatched"], "Next": "Lost"}, {"ErrorEquals": ["States.ALL"],` +
+				` "Next": "UndoMore"}]`, ""},
 		"a close that is left open": {`"Next": "Lost"}]},
     "Undo":`, `"Next": "Done"}]},
     "Undo":`, "CloseOrder: its Catch goes to Done, from where"},
@@ -394,9 +440,15 @@ func TestMachineRulesFind(t *testing.T) {
 		"an error that nobody has":    {"a.known", "a.unknown", "names the error a.unknown"},
 		"a substitution that is none": {"${StepArn}", "${OtherArn}", "needs OtherArn"},
 		"one that nobody uses":        {"${StepArn}", "x", "gives StepArn"},
-		"a function that outlasts":    {`"Step": {"Type": "Task", "TimeoutSeconds": 10`, `"Step": {"Type": "Task", "TimeoutSeconds": 9`, "Step waits 9 s for Step"},
-		"a consumer that outlasts":    {`"CloseOrder": {"Type": "Task", "TimeoutSeconds": 10`, `"CloseOrder": {"Type": "Task", "TimeoutSeconds": 9`, "CloseOrder waits 9 s for Close"},
-		"a sweep that is too early":   {`"TimeoutSeconds": 85`, `"TimeoutSeconds": 86`, "OrderBudgetSeconds"},
+		"a function that outlasts": {
+			`"Step": {"Type": "Task", "TimeoutSeconds": 10`, `"Step": {"Type": "Task", "TimeoutSeconds": 9`,
+			"Step waits 9 s for Step",
+		},
+		"a consumer that outlasts": {
+			`"CloseOrder": {"Type": "Task", "TimeoutSeconds": 10`, `"CloseOrder": {"Type": "Task", "TimeoutSeconds": 9`,
+			"CloseOrder waits 9 s for Close",
+		},
+		"a sweep that is too early": {`"TimeoutSeconds": 85`, `"TimeoutSeconds": 86`, "OrderBudgetSeconds"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			wantOne(t, rules(t, tc.apply(t, goodMachine), machineTemplate), tc.want)

@@ -13,12 +13,14 @@ import (
 )
 
 const (
-	fourDays       = 345600  // SQS's default
-	fourteenDays   = 1209600 // the longest that SQS keeps a message, in seconds
-	maxReceives    = 3
-	twelveHours    = 43200
-	streamReaders  = 2 // more than two readers of a shard are throttled
-	visibilityRate = 6 // a queue's visibility timeout, in timeouts of its function; its mapping's batching window comes on top
+	fourDays      = 345600  // SQS's default
+	fourteenDays  = 1209600 // the longest that SQS keeps a message, in seconds
+	maxReceives   = 3
+	twelveHours   = 43200
+	streamReaders = 2 // more than two readers of a shard are throttled
+	// a queue's visibility timeout, in timeouts of its function; its mapping's batching window
+	// comes on top
+	visibilityRate = 6
 	windowless     = 10
 )
 
@@ -31,8 +33,9 @@ func queuesOf(t template, function string) []string {
 	return ids
 }
 
-// eventsOf lists the properties of a function's events of a type. A mapping from a queue that stands by itself, as that of a consumer's dead letters to their recorder,
-// is such an event of the function.
+// eventsOf lists the properties of a function's events of a type. A mapping from a queue that
+// stands by itself, as that of a consumer's dead letters to their recorder, is such an event of the
+// function.
 func eventsOf(t template, function, kind string) []object {
 	var all []object
 	for _, id := range t.ofType(lambdaMapping) {
@@ -52,8 +55,8 @@ func eventsOf(t template, function, kind string) []object {
 	return all
 }
 
-// deadLetterQueues lists the queues that something ends in: of a queue, a rule, a schedule, a stream's mapping, an asynchronous invocation, a consumer
-// or the saga.
+// deadLetterQueues lists the queues that something ends in: of a queue, a rule, a schedule, a
+// stream's mapping, an asynchronous invocation, a consumer or the saga.
 func deadLetterQueues(t template) []string {
 	set := map[string]bool{}
 	add := func(value any) { set[target(value)] = true }
@@ -86,7 +89,8 @@ func deadLetterQueues(t template) []string {
 	return ids
 }
 
-// queues: each has a dead letter queue or is one, which keeps for as long as SQS can; each is encrypted and is named after the stack.
+// queues: each has a dead letter queue or is one, which keeps for as long as SQS can; each is
+// encrypted and is named after the stack.
 func queues(t template) (found findings) {
 	dead := deadLetterQueues(t)
 	for _, id := range t.ofType(queueType) {
@@ -99,7 +103,8 @@ func queues(t template) (found findings) {
 		case to != "" && numberAt(t.prop(id, "RedrivePolicy", "maxReceiveCount")) != maxReceives:
 			found.addf("%s gives up after another number of receives than %d", id, maxReceives)
 		}
-		// A message keeps its age when it moves to the dead letter queue, so that what is to lie there for ten days may be four days old at most before.
+		// A message keeps its age when it moves to the dead letter queue, so that what is to lie
+		// there for ten days may be four days old at most before.
 		switch keeps := numberAt(t.prop(id, "MessageRetentionPeriod")); {
 		case slices.Contains(dead, id) && keeps != fourteenDays:
 			found.addf("%s doesn't keep for 14 days", id)
@@ -125,7 +130,9 @@ func consumers(t template, files []source) (found findings) {
 			found.addf("%s has no timeout", id)
 		}
 		if t.prop(id, "ReservedConcurrentExecutions") != nil {
-			found.addf("%s reserves concurrency: what it refuses counts as received, so bound it by MaximumConcurrency", id)
+			found.addf(
+				"%s reserves concurrency: what it refuses counts as received, so bound it by MaximumConcurrency", id,
+			)
 		}
 		for _, e := range eventsOf(t, id, "SQS") {
 			q := target(e["Queue"])
@@ -134,12 +141,16 @@ func consumers(t template, files []source) (found findings) {
 			}
 			window := numberAt(e, "MaximumBatchingWindowInSeconds")
 			if visibility := numberAt(t.prop(q, "VisibilityTimeout")); visibility < visibilityRate*timeout+window {
-				found.addf("%s hides a message for %v s, and its function %s may take %v after a window of %v", q, visibility, id, timeout, window)
+				found.addf(
+					"%s hides a message for %v s, and its function %s may take %v after a window of %v", q, visibility,
+					id, timeout, window,
+				)
 			}
 			if !slices.Contains(list(e["FunctionResponseTypes"]), any("ReportBatchItemFailures")) {
 				found.addf("%s doesn't report the failures of a batch one by one", id)
 			}
-			// A handler of whole batches needs time for each message only where a batch fails as a whole.
+			// A handler of whole batches needs time for each message only where a batch fails as a
+			// whole.
 			most := queue.MaxBatch(time.Duration(timeout) * time.Second)
 			if takesTogether(files, functionName(t, id)) {
 				most = queue.MaxTogether(time.Duration(timeout) * time.Second)
@@ -162,13 +173,16 @@ func consumers(t template, files []source) (found findings) {
 			if _, ok := e["FunctionResponseTypes"]; ok {
 				found.addf("%s answers batch item failures: a stream's consumer fails as a whole or not at all", id)
 			}
-			if numberAt(e, "MaximumRetryAttempts") != -1 || numberAt(e, "MaximumRecordAgeInSeconds") != twelveHours || e["BisectBatchOnFunctionError"] != true {
+			if numberAt(e, "MaximumRetryAttempts") != -1 || numberAt(e, "MaximumRecordAgeInSeconds") != twelveHours ||
+				e["BisectBatchOnFunctionError"] != true {
 				found.addf("%s doesn't try each record for 12 hours, bisecting", id)
 			}
 			on := at(e, "DestinationConfig", "OnFailure")
 			if textAt(on, "Type") != "SQS" || t.Resources[target(at(on, "Destination"))].Type != queueType {
 				found.addf("%s has no queue for what its stream gives up", id)
-			} else if target(at(on, "Destination")) != target(t.prop(id, "Environment", "Variables", "DEAD_LETTER_QUEUE_URL")) {
+			} else if target(at(on, "Destination")) != target(t.prop(
+				id, "Environment", "Variables", "DEAD_LETTER_QUEUE_URL",
+			)) {
 				found.addf("%s writes its dead letters elsewhere than its mapping does", id)
 			}
 		}
@@ -191,7 +205,10 @@ func consumers(t template, files []source) (found findings) {
 		}
 		// Lambda refuses a mapping whose function may not take from the queue yet.
 		for _, p := range policiesOf(t, target(t.prop(f, "Role"))) {
-			if slices.ContainsFunc(statementsIn(t.prop(p, "PolicyDocument")), func(s statement) bool { return s.allows("sqs:ReceiveMessage", q) }) &&
+			if slices.ContainsFunc(
+				statementsIn(t.prop(p, "PolicyDocument")),
+				func(s statement) bool { return s.allows("sqs:ReceiveMessage", q) },
+			) &&
 				!slices.Contains(list(t.Resources[id].DependsOn), any(p)) {
 				found.addf("%s doesn't wait for %s, which allows it", id, p)
 			}
@@ -207,7 +224,8 @@ func takesTogether(files []source, function string) bool {
 	})
 }
 
-// retries is how often what fails is tried again, whoever does it: three tries in all, as a queue's maxReceiveCount has it.
+// retries is how often what fails is tried again, whoever does it: three tries in all, as a queue's
+// maxReceiveCount has it.
 const retries = 2.0
 
 // notTriedAgain are the functions whose asynchronous invocations are not, with the reason.
@@ -216,11 +234,12 @@ var notTriedAgain = map[string]string{redriveFunction: "its next run comes in a 
 // triedAgain says whether a policy of retries is the one of this house.
 func triedAgain(policy any) bool { return numberAt(at(policy, "MaximumRetryAttempts")) == retries }
 
-// untilTomorrow is the policy of retries of a rule: EventBridge's own, and its most. What a rule can't hand over to one queue it can't to another.
+// untilTomorrow is the policy of retries of a rule: EventBridge's own, and its most. What a rule
+// can't hand over to one queue it can't to another.
 var untilTomorrow = object{"MaximumEventAgeInSeconds": 86400.0, "MaximumRetryAttempts": 185.0}
 
-// handovers: a rule of the bus is on, and hands over to a queue that takes from its rules alone; what is invoked asynchronously has somewhere to go when it fails; and
-// what fails is tried again.
+// handovers: a rule of the bus is on, and hands over to a queue that takes from its rules alone;
+// what is invoked asynchronously has somewhere to go when it fails; and what fails is tried again.
 func handovers(t template) (found findings) {
 	senders := map[string][]string{} // the rules that send to a queue
 	for _, id := range t.ofType(ruleType) {
@@ -251,7 +270,8 @@ func handovers(t template) (found findings) {
 	}
 	for _, id := range t.ofType(serverlessFunction) {
 		invoked := t.prop(id, "EventInvokeConfig")
-		if once := notTriedAgain[functionName(t, id)] != ""; invoked != nil && (once && at(invoked, "MaximumRetryAttempts") != 0.0 || !once && !triedAgain(invoked)) {
+		if once := notTriedAgain[functionName(t, id)] != ""; invoked != nil &&
+			(once && at(invoked, "MaximumRetryAttempts") != 0.0 || !once && !triedAgain(invoked)) {
 			found.addf("%s isn't invoked three times in all", id)
 		}
 	}
@@ -269,7 +289,9 @@ func handovers(t template) (found findings) {
 			found.addf("%s has a target without dead letters", id)
 		}
 		f := target(t.prop(id, "Target", "Arn"))
-		if t.Resources[target(t.prop(f, "EventInvokeConfig", "DestinationConfig", "OnFailure", "Destination"))].Type != queueType {
+		if t.Resources[target(t.prop(
+			f, "EventInvokeConfig", "DestinationConfig", "OnFailure", "Destination",
+		))].Type != queueType {
 			found.addf("%s is invoked asynchronously and its failures go nowhere", f)
 		}
 	}
@@ -281,8 +303,9 @@ func on(state any) bool {
 	return state == nil || state == "ENABLED" || len(list(at(state, "Fn::If"))) == 3
 }
 
-// admits: what sends to a queue by its policy is EventBridge, in the name of the rules that hand over to it, and nobody else. A second statement, or a second policy, which
-// would replace the first, has no place there.
+// admits: what sends to a queue by its policy is EventBridge, in the name of the rules that hand
+// over to it, and nobody else. A second statement, or a second policy, which would replace the
+// first, has no place there.
 func admits(t template, queue string, rules []string) (found findings) {
 	var said []any
 	for _, id := range t.ofType(queuePolicyType) {
@@ -303,7 +326,8 @@ func admits(t template, queue string, rules []string) (found findings) {
 		sources = append(sources, target(source))
 	}
 	want := object{
-		"Effect": "Allow", "Principal": object{"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": s["Resource"],
+		"Effect": "Allow", "Principal": object{"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage",
+		"Resource":  s["Resource"],
 		"Condition": object{"ArnEquals": object{"aws:SourceArn": at(s, "Condition", "ArnEquals", "aws:SourceArn")}},
 	}
 	has := maps.Clone(s)
@@ -420,53 +444,148 @@ Resources:
 
 func TestQueueRulesFind(t *testing.T) {
 	for name, tc := range map[string]edit{
-		"good":                        {"", "", ""},
-		"no dead letter queue":        {"      RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 3}\n", "", "Work has no dead letter queue"},
-		"other receives":              {"maxReceiveCount: 3", "maxReceiveCount: 5", "another number of receives"},
-		"short retention":             {"MessageRetentionPeriod: 1209600, Sqs", "MessageRetentionPeriod: 345600, Sqs", "Dead doesn't keep"},
-		"no encryption":               {"SqsManagedSseEnabled: true}", "SqsManagedSseEnabled: false}", "Dead isn't encrypted"},
-		"no stack in the name":        {"!Sub '${AWS::StackName}-work'", "work", "Work isn't named"},
-		"short visibility":            {"VisibilityTimeout: 60", "VisibilityTimeout: 59", "Work hides a message for 59 s"},
-		"too large a batch":           {"BatchSize: 6", "BatchSize: 7", "Worker takes batches of 7, and has time for 1 to 6"},
-		"a window":                    {"BatchSize: 6", "BatchSize: 6, MaximumBatchingWindowInSeconds: 1", "may take 10 after a window of 1"},
-		"a batch of 10 by default":    {"BatchSize: 6, ", "", "Worker takes batches of"},
-		"no batch item failures":      {"FunctionResponseTypes: [ReportBatchItemFailures], ", "", "Worker doesn't report"},
-		"no maximum concurrency":      {", ScalingConfig: {MaximumConcurrency: 2}", "", "Worker has no MaximumConcurrency"},
-		"reserved concurrency":        {"      EventInvokeConfig:", "      ReservedConcurrentExecutions: 5\n      EventInvokeConfig:", "reserves concurrency"},
-		"no timeout":                  {"Timeout: 10\n      Env", "Env", "Reader has no timeout"},
-		"latest":                      {"TRIM_HORIZON", "LATEST", "TRIM_HORIZON"},
-		"stream, failures one by one": {"            StartingPosition", "            FunctionResponseTypes: [ReportBatchItemFailures]\n            StartingPosition", "Reader answers batch item failures"},
-		"stream that gives up":        {"MaximumRetryAttempts: -1", "MaximumRetryAttempts: 10", "for 12 hours"},
-		"stream without bisecting":    {"BisectBatchOnFunctionError: true", "BisectBatchOnFunctionError: false", "for 12 hours"},
-		"stream that forgets":         {"            DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Dead.Arn}}\n", "", "Reader has no queue"},
-		"dead letters elsewhere":      {"DEAD_LETTER_QUEUE_URL: !Ref Dead", "DEAD_LETTER_QUEUE_URL: !Ref Work", "elsewhere"},
-		"a mapping from elsewhere":    {"EventSourceArn: !GetAtt Work.Arn", "EventSourceArn: !ImportValue work", "WorkMapping: a mapping by itself takes from a queue of the template"},
-		"a mapping to elsewhere":      {"FunctionName: !Ref Worker", "FunctionName: worker", "WorkMapping: a mapping by itself takes from a queue of the template"},
-		"two that share a queue":      {"FunctionName: !Ref Worker", "FunctionName: !Ref Reader", "Work has 2 consumers"},
-		"a mapping too early":         {"    DependsOn: WorkerPolicy\n", "", "WorkMapping doesn't wait for WorkerPolicy"},
-		"a mapping of large batches":  {"BatchSize: 5", "BatchSize: 8", "Worker takes batches of 8"},
-		"a rule of another bus":       {"EventBusName: !Ref Bus", "EventBusName: default", "Rule is not a rule of the bus"},
-		"a rule of the default bus":   {"      EventBusName: !Ref Bus\n", "", "Rule is not a rule of the bus"},
-		"a rule that is off":          {"EventBusName: !Ref Bus", "EventBusName: !Ref Bus\n      State: DISABLED", "Rule is off"},
-		"a rule that may be off":      {"EventBusName: !Ref Bus", "EventBusName: !Ref Bus\n      State: !If [HasMail, ENABLED, DISABLED]", ""},
-		"a schedule among others":     {"GroupName: !Ref Group, ", "", "Schedule is in no group"},
-		"a schedule that is off":      {"Properties: {GroupName:", "Properties: {State: DISABLED, GroupName:", "Schedule is off"},
-		"a rule to a function":        {"Arn: !GetAtt Work.Arn, Retry", "Arn: !GetAtt Worker.Arn, Retry", "which isn't a queue"},
-		"a rule that gives up":        {"RetryPolicy: {MaximumEventAgeInSeconds: 86400, MaximumRetryAttempts: 185}, ", "", "Rule has a target that isn't tried for a day"},
-		"a schedule that goes on":     {"RetryPolicy: {MaximumRetryAttempts: 2}}}", "RetryPolicy: {MaximumRetryAttempts: 9}}}", "Schedule has a target that isn't tried three times"},
-		"invoked twice":               {"EventInvokeConfig: {MaximumRetryAttempts: 2", "EventInvokeConfig: {MaximumRetryAttempts: 1", "Worker isn't invoked three times"},
-		"a redrive that repeats":      {"CodeUri: functions/do-work/", "CodeUri: functions/redrive-dead-letters/", "Worker isn't invoked three times"},
-		"a rule without letters":      {", DeadLetterConfig: {Arn: !GetAtt Dead.Arn}}]", "}]", "Rule has a target without"},
-		"a queue open to all rules":   {"            Condition: {ArnEquals: {aws:SourceArn: !GetAtt Rule.Arn}}\n", "", "Work lets in more than rules"},
-		"a queue open to all":         {"            Principal: {Service: events.amazonaws.com}", "            Principal: '*'", "Work lets in more than rules"},
-		"a queue that is shut":        {"          - Effect: Allow", "          - Effect: Deny", "Work lets in more than rules"},
-		"a queue with a back door":    {"          - Effect: Allow", "          - {Effect: Allow, Principal: '*', Action: sqs:SendMessage, Resource: !GetAtt Work.Arn}\n          - Effect: Allow", "Work has 2 statements"},
-		"another's queue":             {"            Resource: !GetAtt Work.Arn", "            Resource: !GetAtt Dead.Arn", "Work lets in more than rules"},
-		"another rule":                {"            Condition: {ArnEquals: {aws:SourceArn: !GetAtt Rule.Arn}}", "            Condition: {ArnEquals: {aws:SourceArn: !GetAtt Other.Arn}}", "Rule: no policy of Work"},
-		"a rule more":                 {"            Condition: {ArnEquals: {aws:SourceArn: !GetAtt Rule.Arn}}", "            Condition: {ArnEquals: {aws:SourceArn: [!GetAtt Rule.Arn, !GetAtt Other.Arn]}}", "Work lets in Other"},
-		"letters that don't arrive":   {"Queues: [!Ref Dead]", "Queues: [!Ref Other]", "Dead has 0 statements"},
-		"a schedule without":          {"Arn: !GetAtt Worker.Arn, DeadLetterConfig: {Arn: !GetAtt Dead.Arn}", "Arn: !GetAtt Worker.Arn", "Schedule has a target"},
-		"asynchronous, nowhere":       {"      EventInvokeConfig: {MaximumRetryAttempts: 2, DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Dead.Arn}}}\n", "", "Worker is invoked asynchronously"},
+		"good": {"", "", ""},
+		"no dead letter queue": {
+			"      RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 3}\n", "",
+			"Work has no dead letter queue",
+		},
+		"other receives": {"maxReceiveCount: 3", "maxReceiveCount: 5", "another number of receives"},
+		"short retention": {
+			"MessageRetentionPeriod: 1209600, Sqs", "MessageRetentionPeriod: 345600, Sqs", "Dead doesn't keep",
+		},
+		"no encryption": {
+			"SqsManagedSseEnabled: true}", "SqsManagedSseEnabled: false}", "Dead isn't encrypted",
+		},
+		"no stack in the name": {"!Sub '${AWS::StackName}-work'", "work", "Work isn't named"},
+		"short visibility": {
+			"VisibilityTimeout: 60", "VisibilityTimeout: 59", "Work hides a message for 59 s",
+		},
+		"too large a batch": {
+			"BatchSize: 6", "BatchSize: 7", "Worker takes batches of 7, and has time for 1 to 6",
+		},
+		"a window": {
+			"BatchSize: 6", "BatchSize: 6, MaximumBatchingWindowInSeconds: 1", "may take 10 after a window of 1",
+		},
+		"a batch of 10 by default": {"BatchSize: 6, ", "", "Worker takes batches of"},
+		"no batch item failures": {
+			"FunctionResponseTypes: [ReportBatchItemFailures], ", "", "Worker doesn't report",
+		},
+		"no maximum concurrency": {
+			", ScalingConfig: {MaximumConcurrency: 2}", "", "Worker has no MaximumConcurrency",
+		},
+		"reserved concurrency": {
+			"      EventInvokeConfig:", "      ReservedConcurrentExecutions: 5\n      EventInvokeConfig:",
+			"reserves concurrency",
+		},
+		"no timeout": {"Timeout: 10\n      Env", "Env", "Reader has no timeout"},
+		"latest":     {"TRIM_HORIZON", "LATEST", "TRIM_HORIZON"},
+		"stream, failures one by one": {
+			"            StartingPosition",
+			"            FunctionResponseTypes: [ReportBatchItemFailures]\n            StartingPosition",
+			"Reader answers batch item failures",
+		},
+		"stream that gives up": {"MaximumRetryAttempts: -1", "MaximumRetryAttempts: 10", "for 12 hours"},
+		"stream without bisecting": {
+			"BisectBatchOnFunctionError: true", "BisectBatchOnFunctionError: false", "for 12 hours",
+		},
+		"stream that forgets": {
+			"            DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Dead.Arn}}\n", "",
+			"Reader has no queue",
+		},
+		"dead letters elsewhere": {
+			"DEAD_LETTER_QUEUE_URL: !Ref Dead", "DEAD_LETTER_QUEUE_URL: !Ref Work", "elsewhere",
+		},
+		"a mapping from elsewhere": {
+			"EventSourceArn: !GetAtt Work.Arn", "EventSourceArn: !ImportValue work",
+			"WorkMapping: a mapping by itself takes from a queue of the template",
+		},
+		"a mapping to elsewhere": {
+			"FunctionName: !Ref Worker", "FunctionName: worker",
+			"WorkMapping: a mapping by itself takes from a queue of the template",
+		},
+		"two that share a queue": {
+			"FunctionName: !Ref Worker", "FunctionName: !Ref Reader", "Work has 2 consumers",
+		},
+		"a mapping too early": {
+			"    DependsOn: WorkerPolicy\n", "", "WorkMapping doesn't wait for WorkerPolicy",
+		},
+		"a mapping of large batches": {"BatchSize: 5", "BatchSize: 8", "Worker takes batches of 8"},
+		"a rule of another bus": {
+			"EventBusName: !Ref Bus", "EventBusName: default", "Rule is not a rule of the bus",
+		},
+		"a rule of the default bus": {"      EventBusName: !Ref Bus\n", "", "Rule is not a rule of the bus"},
+		"a rule that is off": {
+			"EventBusName: !Ref Bus", "EventBusName: !Ref Bus\n      State: DISABLED", "Rule is off",
+		},
+		"a rule that may be off": {
+			"EventBusName: !Ref Bus", "EventBusName: !Ref Bus\n      State: !If [HasMail, ENABLED, DISABLED]", "",
+		},
+		"a schedule among others": {"GroupName: !Ref Group, ", "", "Schedule is in no group"},
+		"a schedule that is off": {
+			"Properties: {GroupName:", "Properties: {State: DISABLED, GroupName:", "Schedule is off",
+		},
+		"a rule to a function": {
+			"Arn: !GetAtt Work.Arn, Retry", "Arn: !GetAtt Worker.Arn, Retry", "which isn't a queue",
+		},
+		"a rule that gives up": {
+			"RetryPolicy: {MaximumEventAgeInSeconds: 86400, MaximumRetryAttempts: 185}, ", "",
+			"Rule has a target that isn't tried for a day",
+		},
+		"a schedule that goes on": {
+			"RetryPolicy: {MaximumRetryAttempts: 2}}}", "RetryPolicy: {MaximumRetryAttempts: 9}}}",
+			"Schedule has a target that isn't tried three times",
+		},
+		"invoked twice": {
+			"EventInvokeConfig: {MaximumRetryAttempts: 2", "EventInvokeConfig: {MaximumRetryAttempts: 1",
+			"Worker isn't invoked three times",
+		},
+		"a redrive that repeats": {
+			"CodeUri: functions/do-work/", "CodeUri: functions/redrive-dead-letters/",
+			"Worker isn't invoked three times",
+		},
+		"a rule without letters": {
+			", DeadLetterConfig: {Arn: !GetAtt Dead.Arn}}]", "}]", "Rule has a target without",
+		},
+		"a queue open to all rules": {
+			"            Condition: {ArnEquals: {aws:SourceArn: !GetAtt Rule.Arn}}\n", "",
+			"Work lets in more than rules",
+		},
+		"a queue open to all": {
+			"            Principal: {Service: events.amazonaws.com}", "            Principal: '*'",
+			"Work lets in more than rules",
+		},
+		"a queue that is shut": {
+			"          - Effect: Allow", "          - Effect: Deny", "Work lets in more than rules",
+		},
+		"a queue with a back door": {
+			"          - Effect: Allow",
+			"          - {Effect: Allow, Principal: '*', Action: sqs:SendMessage, Resource: !GetAtt Work.Arn}\n     " +
+				"     - Effect: Allow",
+			"Work has 2 statements",
+		},
+		"another's queue": {
+			"            Resource: !GetAtt Work.Arn", "            Resource: !GetAtt Dead.Arn",
+			"Work lets in more than rules",
+		},
+		"another rule": {
+			"            Condition: {ArnEquals: {aws:SourceArn: !GetAtt Rule.Arn}}",
+			"            Condition: {ArnEquals: {aws:SourceArn: !GetAtt Other.Arn}}", "Rule: no policy of Work",
+		},
+		"a rule more": {
+			"            Condition: {ArnEquals: {aws:SourceArn: !GetAtt Rule.Arn}}",
+			"            Condition: {ArnEquals: {aws:SourceArn: [!GetAtt Rule.Arn, !GetAtt Other.Arn]}}",
+			"Work lets in Other",
+		},
+		"letters that don't arrive": {"Queues: [!Ref Dead]", "Queues: [!Ref Other]", "Dead has 0 statements"},
+		"a schedule without": {
+			"Arn: !GetAtt Worker.Arn, DeadLetterConfig: {Arn: !GetAtt Dead.Arn}", "Arn: !GetAtt Worker.Arn",
+			"Schedule has a target",
+		},
+		"asynchronous, nowhere": {
+			"      EventInvokeConfig: {MaximumRetryAttempts: 2, DestinationConfig: {OnFailure: {Type: SQS, " +
+				"Destination: !GetAtt Dead.Arn}}}\n",
+			"", "Worker is invoked asynchronously",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			template := tc.template(t, queueTemplate)
@@ -474,11 +593,16 @@ func TestQueueRulesFind(t *testing.T) {
 		})
 	}
 	t.Run("together", func(t *testing.T) {
-		wiring := []source{parseSource(t, "functions/do-work/main.go", "package main\n\nfunc main() { lambda.Start(queue.Together(handle)) }\n")}
+		wiring := []source{parseSource(
+			t, "functions/do-work/main.go", "package main\n\nfunc main() { lambda.Start(queue.Together(handle)) }\n",
+		)}
 		for _, tc := range []edit{
 			{"BatchSize: 6", "BatchSize: 10", ""},
 			{"BatchSize: 6", "BatchSize: 11", "more than 10 without a window"},
-			{"BatchSize: 6", "BatchSize: 20, MaximumBatchingWindowInSeconds: 0", "batches of 20, and has time for 1 to 19"},
+			{
+				"BatchSize: 6", "BatchSize: 20, MaximumBatchingWindowInSeconds: 0",
+				"batches of 20, and has time for 1 to 19",
+			},
 		} {
 			found := consumers(tc.template(t, queueTemplate), wiring)
 			if tc.want == "" {
@@ -490,7 +614,8 @@ func TestQueueRulesFind(t *testing.T) {
 	})
 	t.Run("three readers", func(t *testing.T) {
 		template := parseTemplate(t, queueTemplate)
-		template.Resources["Second"], template.Resources["Third"] = template.Resources["Reader"], template.Resources["Reader"]
+		template.Resources["Second"], template.Resources["Third"] = template.Resources["Reader"],
+			template.Resources["Reader"]
 		wantOne(t, consumers(template, nil), "3 readers")
 	})
 }

@@ -18,9 +18,10 @@ func tag(t template, id, key string) string {
 	return ""
 }
 
-// replays: each queue behind a rule says what it is called and whether events may be replayed to it. Where they may, its rules deliver the event as it is.
-// Where they never may, each of its rules matches live events only, so that EventBridge's own replays pass it by too, and its functions drop what is marked as
-// a replay all the same.
+// replays: each queue behind a rule says what it is called and whether events may be replayed to
+// it. Where they may, its rules deliver the event as it is. Where they never may, each of its rules
+// matches live events only, so that EventBridge's own replays pass it by too, and its functions
+// drop what is marked as a replay all the same.
 func replays(t template, files []source) (found findings) {
 	names := map[string]string{}
 	for _, id := range t.ofType(ruleType) {
@@ -40,7 +41,9 @@ func replays(t template, files []source) (found findings) {
 			switch may {
 			case consumerqueue.ReplayAllowed:
 				if at(to, "Input") != nil || at(to, "InputPath") != nil || at(to, "InputTransformer") != nil {
-					found.addf("%s gives %s something else than the event, which can't be replayed from the store", id, q)
+					found.addf(
+						"%s gives %s something else than the event, which can't be replayed from the store", id, q,
+					)
 				}
 			case consumerqueue.ReplayNever:
 				if p := list(t.prop(id, "EventPattern", "replay-name")); len(p) != 1 || at(p[0], "exists") != false {
@@ -59,7 +62,8 @@ func replays(t template, files []source) (found findings) {
 	return found
 }
 
-// dropsReplays says whether a function's wiring has queue.LiveOnly around what it does with a message.
+// dropsReplays says whether a function's wiring has queue.LiveOnly around what it does with a
+// message.
 func dropsReplays(files []source, function string) bool {
 	return slices.ContainsFunc(files, func(f source) bool {
 		return f.dir() == "functions/"+function && strings.Contains(f.text, "queue.Handler(queue.LiveOnly(")
@@ -111,15 +115,30 @@ func TestReplayRulesFind(t *testing.T) {
 		edit
 		wiring string
 	}{
-		"good":                  {edit{"", "", ""}, wired},
-		"no name":               {edit{"- {Key: 'orderflow:consumer', Value: send-mail}", "", "Mail is behind a rule and has no tag"}, wired},
-		"two of one name":       {edit{"Value: send-mail", "Value: start-saga", "are both the consumer start-saga"}, wired},
-		"not said whether":      {edit{"- {Key: 'orderflow:replay', Value: allowed}", "", `Saga has "" for its tag`}, wired},
-		"something else":        {edit{"Value: allowed", "Value: sometimes", `Saga has "sometimes"`}, wired},
-		"mail of replays":       {edit{", replay-name: [{exists: false}]", "", "MailRule also matches replayed events"}, wired},
-		"mail of replays alone": {edit{"{exists: false}", "{exists: true}", "MailRule also matches replayed events"}, wired},
-		"mail that drops none":  {edit{"", "", "Send takes from Mail without queue.LiveOnly"}, strings.Replace(wired, "queue.LiveOnly", "", 1)},
-		"a part of the event":   {edit{"{Id: saga, Arn", "{Id: saga, InputPath: $.detail, Arn", "SagaRule gives Saga something else"}, wired},
+		"good": {edit{"", "", ""}, wired},
+		"no name": {
+			edit{"- {Key: 'orderflow:consumer', Value: send-mail}", "", "Mail is behind a rule and has no tag"}, wired,
+		},
+		"two of one name": {
+			edit{"Value: send-mail", "Value: start-saga", "are both the consumer start-saga"}, wired,
+		},
+		"not said whether": {
+			edit{"- {Key: 'orderflow:replay', Value: allowed}", "", `Saga has "" for its tag`}, wired,
+		},
+		"something else": {edit{"Value: allowed", "Value: sometimes", `Saga has "sometimes"`}, wired},
+		"mail of replays": {
+			edit{", replay-name: [{exists: false}]", "", "MailRule also matches replayed events"}, wired,
+		},
+		"mail of replays alone": {
+			edit{"{exists: false}", "{exists: true}", "MailRule also matches replayed events"}, wired,
+		},
+		"mail that drops none": {
+			edit{"", "", "Send takes from Mail without queue.LiveOnly"},
+			strings.Replace(wired, "queue.LiveOnly", "", 1),
+		},
+		"a part of the event": {
+			edit{"{Id: saga, Arn", "{Id: saga, InputPath: $.detail, Arn", "SagaRule gives Saga something else"}, wired,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			want := tc.want

@@ -38,19 +38,22 @@ func (e edit) template(t *testing.T, text string) template {
 
 // Actions that AWS checks against no resource, so that they can only be granted on *.
 var withoutResource = []string{
-	"logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery", "logs:ListLogDeliveries",
+	"logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery",
+	"logs:ListLogDeliveries",
 	"logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups",
 	"states:SendTaskSuccess", "states:SendTaskFailure",
 	"xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets",
 }
 
-// Resources that the template can't name, by action, with the only forms in which a policy may mean all of them: what has no name until it exists, or whose name
-// may be all that is left of it, and what
-// SES asks about besides the sender, whose address the statement's condition names.
+// Resources that the template can't name, by action, with the only forms in which a policy may mean
+// all of them: what has no name until it exists, or whose name may be all that is left of it, and
+// what SES asks about besides the sender, whose address the statement's condition names.
 var unnamed = map[string][]string{
-	"sqs:GetQueueUrl":          {"arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-*"},
-	"dynamodb:ListStreams":     {"${EventsTable.Arn}/stream/*"},
-	"states:DescribeExecution": {"arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${OrderSaga.Name}:*"},
+	"sqs:GetQueueUrl":      {"arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-*"},
+	"dynamodb:ListStreams": {"${EventsTable.Arn}/stream/*"},
+	"states:DescribeExecution": {
+		"arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${OrderSaga.Name}:*",
+	},
 	"ses:SendEmail": {
 		"arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*",
 		"arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:configuration-set/*",
@@ -60,13 +63,15 @@ var unnamed = map[string][]string{
 // Actions that change or take away what was written. Nobody has them on the events.
 var rewriting = []string{
 	"dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem",
-	"dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate", "dynamodb:PartiQLDelete", "dynamodb:DeleteTable", "dynamodb:UpdateTable",
+	"dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate", "dynamodb:PartiQLDelete", "dynamodb:DeleteTable",
+	"dynamodb:UpdateTable",
 }
 
 // Actions that only read. The query side has no others on tables and keys.
 var reading = []string{"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "kms:Decrypt"}
 
-// Functions that may read any stream, each with the reason. The others reach only those that they name.
+// Functions that may read any stream, each with the reason. The others reach only those that they
+// name.
 var readsEveryStream = map[string]string{
 	"project-views": "its views are of all contexts, and it never writes events",
 	"audit-events":  "it publishes what was lost of any context, and it never writes events",
@@ -85,10 +90,12 @@ type statement struct {
 
 // allows says whether it allows an action on a resource of the template.
 func (s statement) allows(action, resource string) bool {
-	return s.effect == "Allow" && slices.Contains(s.actions, action) && slices.ContainsFunc(s.resources, func(r any) bool { return target(r) == resource })
+	return s.effect == "Allow" && slices.Contains(s.actions, action) &&
+		slices.ContainsFunc(s.resources, func(r any) bool { return target(r) == resource })
 }
 
-// statements lists what a role allows, by its own text and by policies that are put on it elsewhere in the template.
+// statements lists what a role allows, by its own text and by policies that are put on it elsewhere
+// in the template.
 func statements(t template, role string) []statement {
 	var all []statement
 	for _, p := range list(t.prop(role, "Policies")) {
@@ -100,7 +107,8 @@ func statements(t template, role string) []statement {
 	return all
 }
 
-// statementsIn lists what a policy allows, and where it allows something under a condition of the template only, what it allows then.
+// statementsIn lists what a policy allows, and where it allows something under a condition of the
+// template only, what it allows then.
 func statementsIn(document any) []statement {
 	var all []statement
 	for _, s := range list(at(document, "Statement")) {
@@ -134,8 +142,9 @@ func roleMay(t template, role, action, resource string) bool {
 	return slices.ContainsFunc(statements(t, role), func(s statement) bool { return s.allows(action, resource) })
 }
 
-// withSubject is the condition on every use of the key that wraps the personal data keys: the request says whose it is, and nothing else. The first half alone is true
-// of a request that says nothing.
+// withSubject is the condition on every use of the key that wraps the personal data keys: the
+// request says whose it is, and nothing else. The first half alone is true of a request that says
+// nothing.
 var withSubject = object{
 	"ForAllValues:StringEquals": object{"kms:EncryptionContextKeys": []any{"subject"}},
 	"Null":                      object{"kms:EncryptionContext:subject": "false"},
@@ -153,11 +162,13 @@ func pattern(resource any) string {
 	return ""
 }
 
-// roles: each names its actions and resources, in its own text or in a policy beside it, and trusts one service.
+// roles: each names its actions and resources, in its own text or in a policy beside it, and trusts
+// one service.
 func roles(t template) (found findings) {
 	for _, id := range t.ofType(policyType) {
 		on := list(t.prop(id, "Roles"))
-		if len(on) != 1 || t.Resources[target(on[0])].Type != roleType || t.prop(id, "Users") != nil || t.prop(id, "Groups") != nil {
+		if len(on) != 1 || t.Resources[target(on[0])].Type != roleType || t.prop(id, "Users") != nil ||
+			t.prop(id, "Groups") != nil {
 			found.addf("%s isn't on one role of the template", id)
 		}
 	}
@@ -181,14 +192,16 @@ func roles(t template) (found findings) {
 					found.addf("%s allows %s for what isn't one subject's", id, a)
 				}
 				for _, r := range s.resources {
-					if p := pattern(r); p != "" && !(p == "*" && slices.Contains(withoutResource, a)) && !slices.Contains(unnamed[a], p) {
+					if p := pattern(r); p != "" && !(p == "*" && slices.Contains(withoutResource, a)) &&
+						!slices.Contains(unnamed[a], p) {
 						found.addf("%s allows %s on %s", id, a, p)
 					}
 				}
 				if a == "ses:SendEmail" && s.sender != "MailFrom" {
 					found.addf("%s allows %s from any address", id, a)
 				}
-				if slices.ContainsFunc(s.resources, func(r any) bool { return target(r) == "EventsTable" }) && slices.Contains(rewriting, a) {
+				if slices.ContainsFunc(s.resources, func(r any) bool { return target(r) == "EventsTable" }) &&
+					slices.Contains(rewriting, a) {
 					found.addf("%s allows %s on the events, which are only ever added to", id, a)
 				}
 			}
@@ -200,7 +213,8 @@ func roles(t template) (found findings) {
 	return found
 }
 
-// trusts: a role is taken by one service, and where that acts for whoever asks it, for this account alone.
+// trusts: a role is taken by one service, and where that acts for whoever asks it, for this account
+// alone.
 func trusts(t template, role string) (found findings) {
 	said := list(t.prop(role, "AssumeRolePolicyDocument", "Statement"))
 	if len(said) != 1 {
@@ -228,7 +242,8 @@ func trusts(t template, role string) (found findings) {
 	return found
 }
 
-// abilities: who takes from something, or sends to it, may. What a consumer's own work needs, only running it shows; without these it never runs, or loses what it gives up.
+// abilities: who takes from something, or sends to it, may. What a consumer's own work needs, only
+// running it shows; without these it never runs, or loses what it gives up.
 func abilities(t template) (found findings) {
 	need := func(who, role, id string, actions ...string) {
 		for _, a := range actions {
@@ -245,10 +260,16 @@ func abilities(t template) (found findings) {
 	for _, id := range t.ofType(serverlessFunction) {
 		role := target(t.prop(id, "Role"))
 		for _, q := range queuesOf(t, id) {
-			need(id, role, q, "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes")
+			need(
+				id, role, q, "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility",
+				"sqs:GetQueueAttributes",
+			)
 		}
 		for _, e := range eventsOf(t, id, "DynamoDB") {
-			need(id, role, target(e["Stream"]), "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
+			need(
+				id, role, target(e["Stream"]), "dynamodb:DescribeStream", "dynamodb:GetRecords",
+				"dynamodb:GetShardIterator",
+			)
 			send(id, role, at(e, "DestinationConfig", "OnFailure", "Destination"))
 		}
 		send(id, role, t.prop(id, "EventInvokeConfig", "DestinationConfig", "OnFailure", "Destination"))
@@ -274,7 +295,8 @@ func abilities(t template) (found findings) {
 	return found
 }
 
-// functions: each has a role that nobody else has, a log group that ends, tracing, a binary of its own, and a name of the stack's.
+// functions: each has a role that nobody else has, a log group that ends, tracing, a binary of its
+// own, and a name of the stack's.
 func functions(t template) (found findings) {
 	owners := map[string]string{}
 	for _, id := range t.ofType(serverlessFunction) {
@@ -289,7 +311,8 @@ func functions(t template) (found findings) {
 		logs := target(t.prop(id, "LoggingConfig", "LogGroup"))
 		if t.Resources[logs].Type != logGroupType {
 			found.addf("%s has no log group of its own", id)
-		} else if stackName(t.prop(id, "FunctionName")) != name || textAt(t.prop(logs, "LogGroupName"), "Fn::Sub") != "/aws/lambda/${AWS::StackName}-"+name {
+		} else if stackName(t.prop(id, "FunctionName")) != name ||
+			textAt(t.prop(logs, "LogGroupName"), "Fn::Sub") != "/aws/lambda/${AWS::StackName}-"+name {
 			found.addf("%s or its log group isn't named after the stack and functions/%s", id, name)
 		}
 		if t.prop(id, "LoggingConfig", "LogFormat") != "JSON" {
@@ -298,7 +321,8 @@ func functions(t template) (found findings) {
 		if t.prop(id, "Tracing") != "Active" {
 			found.addf("%s isn't traced", id)
 		}
-		if t.prop(id, "Handler") != "bootstrap" || t.prop(id, "Runtime") != "provided.al2023" || textAt(t.Resources[id].Metadata, "BuildMethod") != "go1.x" {
+		if t.prop(id, "Handler") != "bootstrap" || t.prop(id, "Runtime") != "provided.al2023" ||
+			textAt(t.Resources[id].Metadata, "BuildMethod") != "go1.x" {
 			found.addf("%s isn't built as a Go binary for provided.al2023", id)
 		}
 		if numberAt(t.prop(id, "MemorySize")) == 0 || t.prop(id, "Architectures") == nil {
@@ -308,9 +332,12 @@ func functions(t template) (found findings) {
 			for _, r := range s.resources {
 				onEvents := target(r) == "EventsTable" && textAt(r, "Fn::GetAtt") == "EventsTable.Arn"
 				if onEvents && len(s.leadingKeys) == 0 && readsEveryStream[name] == "" {
-					found.addf("%s reaches every stream; its policy names those that are its own (dynamodb:LeadingKeys)", id)
+					found.addf(
+						"%s reaches every stream; its policy names those that are its own (dynamodb:LeadingKeys)", id,
+					)
 				}
-				if onEvents && readsEveryStream[name] != "" && slices.ContainsFunc(s.actions, func(a string) bool { return !slices.Contains(reading, a) }) {
+				if onEvents && readsEveryStream[name] != "" &&
+					slices.ContainsFunc(s.actions, func(a string) bool { return !slices.Contains(reading, a) }) {
 					found.addf("%s may read every stream and does more", id)
 				}
 			}
@@ -328,7 +355,8 @@ func functions(t template) (found findings) {
 		}
 	}
 	for _, id := range t.ofType(serverlessMachine) {
-		if t.prop(id, "Tracing", "Enabled") != true || t.prop(id, "Logging", "IncludeExecutionData") != false || t.prop(id, "Logging", "Level") != "ALL" {
+		if t.prop(id, "Tracing", "Enabled") != true || t.prop(id, "Logging", "IncludeExecutionData") != false ||
+			t.prop(id, "Logging", "Level") != "ALL" {
 			found.addf("%s isn't traced and logged without its data", id)
 		}
 		if t.Resources[target(t.prop(id, "Role"))].Type != roleType {
@@ -338,14 +366,16 @@ func functions(t template) (found findings) {
 	return found
 }
 
-// tables: kept as their kind needs. The keys have no backup, or the erased would come back; nor have the snapshots, which the events make again.
+// tables: kept as their kind needs. The keys have no backup, or the erased would come back; nor
+// have the snapshots, which the events make again.
 func tables(t template) (found findings) {
 	for _, id := range t.ofType(tableType) {
 		name := stackName(t.prop(id, "TableName"))
 		if name == "" {
 			found.addf("%s isn't named after the stack", id)
 		}
-		if t.prop(id, "BillingMode") != "PAY_PER_REQUEST" || t.prop(id, "SSESpecification", "SSEEnabled") != true || t.prop(id, "DeletionProtectionEnabled") == nil {
+		if t.prop(id, "BillingMode") != "PAY_PER_REQUEST" || t.prop(id, "SSESpecification", "SSEEnabled") != true ||
+			t.prop(id, "DeletionProtectionEnabled") == nil {
 			found.addf("%s isn't on demand, encrypted and protected by parameter", id)
 		}
 		recoverable := t.prop(id, "PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled")
@@ -358,7 +388,8 @@ func tables(t template) (found findings) {
 		if name != "keys" && name != "snapshots" && at(recoverable, "Fn::If") == nil {
 			found.addf("%s isn't recoverable by parameter", id)
 		}
-		if name == "inbox" && (t.prop(id, "TimeToLiveSpecification", "Enabled") != true || t.prop(id, "TimeToLiveSpecification", "AttributeName") != "expires") {
+		if name == "inbox" && (t.prop(id, "TimeToLiveSpecification", "Enabled") != true ||
+			t.prop(id, "TimeToLiveSpecification", "AttributeName") != "expires") {
 			found.addf("%s keeps what the inbox has forgotten", id)
 		}
 		if name == "events" && t.prop(id, "StreamSpecification", "StreamViewType") != "NEW_IMAGE" {
@@ -435,14 +466,16 @@ var longestNames = map[string]struct {
 	"AWS::Cognito::UserPoolResourceServer": {"Name", 256},
 }
 
-// room is how long a stack's name may be, by the names that begin with it; findings are names of whose limit nothing is known.
+// room is how long a stack's name may be, by the names that begin with it; findings are names of
+// whose limit nothing is known.
 func room(templates ...template) (most int, found findings) {
 	most = 128 // of a stack
 	for _, t := range templates {
 		for id, r := range t.Resources {
 			for property, value := range r.Properties {
 				text := strings.NewReplacer("${AWS::StackName}", "", "${Prefix}", "").Replace(textAt(value, "Fn::Sub"))
-				if text == textAt(value, "Fn::Sub") || !strings.HasSuffix(property, "Name") || r.Type == metricFilterType || property == "MetricName" {
+				if text == textAt(value, "Fn::Sub") || !strings.HasSuffix(property, "Name") ||
+					r.Type == metricFilterType || property == "MetricName" {
 					continue
 				}
 				limit := longestNames[r.Type]
@@ -494,11 +527,17 @@ func TestGraceOfGenerations(t *testing.T) {
 		switch functionName(whole, id) {
 		case "answer-queries":
 			if timeout+view.CacheFor >= view.ReaderGrace {
-				t.Errorf("%s may read a generation for %s, and it is kept up for %s", id, timeout+view.CacheFor, view.ReaderGrace)
+				t.Errorf(
+					"%s may read a generation for %s, and it is kept up for %s", id, timeout+view.CacheFor,
+					view.ReaderGrace,
+				)
 			}
 		case "project-views":
 			if timeout >= view.WriterGrace {
-				t.Errorf("%s may write a generation for %s, and what is left of it is deleted after %s", id, timeout, view.WriterGrace)
+				t.Errorf(
+					"%s may write a generation for %s, and what is left of it is deleted after %s", id, timeout,
+					view.WriterGrace,
+				)
 			}
 		}
 		if timeout == 0 {
@@ -507,7 +546,8 @@ func TestGraceOfGenerations(t *testing.T) {
 	}
 }
 
-// A shop that sells has a carrier: whoever deploys it is told so, and its own settings say so whatever was chosen before.
+// A shop that sells has a carrier: whoever deploys it is told so, and its own settings say so
+// whatever was chosen before.
 func TestCarrierInProduction(t *testing.T) {
 	whole := mainTemplate(t)
 	equals := func(parameter, value string) object {
@@ -516,7 +556,8 @@ func TestCarrierInProduction(t *testing.T) {
 	guarded := false
 	for _, rule := range whole.Rules {
 		for _, a := range list(rule["Assertions"]) {
-			guarded = guarded || reflect.DeepEqual(rule["RuleCondition"], equals("Stage", "prod")) && reflect.DeepEqual(at(a, "Assert"), equals("SimulatedCarrier", "false"))
+			guarded = guarded || reflect.DeepEqual(rule["RuleCondition"], equals("Stage", "prod")) &&
+				reflect.DeepEqual(at(a, "Assert"), equals("SimulatedCarrier", "false"))
 		}
 	}
 	if !guarded {
@@ -545,7 +586,8 @@ func TestTemplate(t *testing.T) {
 			t.Errorf("%s makes about %d resources, and stays under %d", name, n, mostResources)
 		}
 		for id, r := range one.Resources {
-			if strings.HasPrefix(r.Type, "AWS::Serverless::") && !slices.Contains([]string{serverlessFunction, serverlessMachine}, r.Type) {
+			if strings.HasPrefix(r.Type, "AWS::Serverless::") &&
+				!slices.Contains([]string{serverlessFunction, serverlessMachine}, r.Type) {
 				t.Errorf("%s: %s is of type %s, which these rules don't look into", name, id, r.Type)
 			}
 		}
@@ -555,7 +597,9 @@ func TestTemplate(t *testing.T) {
 	}
 	most, found := room(whole, inside(whole, nestedTemplates(t)))
 	wantNone(t, found)
-	if told := fmt.Sprintf("The stack's name has at most %d characters.", most); !strings.Contains(readFile(t, "README.md"), told) {
+	if told := fmt.Sprintf(
+		"The stack's name has at most %d characters.", most,
+	); !strings.Contains(readFile(t, "README.md"), told) {
 		t.Errorf("README.md doesn't say: %s", told)
 	}
 }
@@ -641,28 +685,75 @@ Resources:
 
 func TestTemplateRulesFind(t *testing.T) {
 	for name, tc := range map[string]edit{
-		"good":                     {"", "", ""},
-		"a managed policy":         {"      Policies:", "      ManagedPolicyArns: [x]\n      Policies:", "managed policy"},
-		"a wildcard action":        {"Action: dynamodb:Query", "Action: 'dynamodb:*'", "allows dynamodb:*"},
-		"a wildcard at times":      {"- {Effect: Allow, Action: [xray:PutTraceSegments], Resource: '*'}", "- !If [Own, {Effect: Allow, Action: 's3:*', Resource: x}, !Ref AWS::NoValue]", "allows s3:*"},
-		"a wildcard resource":      {"Resource: !GetAtt EventsTable.Arn", "Resource: '*'", "allows dynamodb:Query on *"},
-		"a wildcard in a Sub":      {"Resource: !GetAtt EventsTable.Arn", "Resource: !Sub '${EventsTable.Arn}/*'", "allows dynamodb:Query on ${EventsTable.Arn}/*"},
-		"mails from anybody":       {"Condition: {StringEquals: {'ses:FromAddress': !Ref MailFrom}}", "Condition: {StringEqualsIfExists: {'ses:FromAddress': !Ref MailFrom}}", "from any address"},
-		"mails in other accounts":  {"${AWS::AccountId}:identity/*", "*:identity/*", "allows ses:SendEmail on"},
-		"everything but":           {"Action: dynamodb:Query", "NotAction: dynamodb:Query", "doesn't simply allow"},
-		"a deny":                   {"- Effect: Allow", "- Effect: Deny", "doesn't simply allow"},
-		"events rewritten":         {"Action: dynamodb:Query", "Action: dynamodb:UpdateItem", "allows dynamodb:UpdateItem on the events"},
-		"events taken away":        {"Action: dynamodb:Query", "Action: [dynamodb:Query, dynamodb:DeleteItem]", "allows dynamodb:DeleteItem on the events"},
-		"a key without a subject":  {"                  'Null': {'kms:EncryptionContext:subject': 'false'}\n", "", "DoRole allows kms:Decrypt for what isn't one subject's"},
-		"a key and more keys":      {"'kms:EncryptionContextKeys': [subject]", "'kms:EncryptionContextKeys': [subject, more]", "DoRole allows kms:Decrypt for what isn't one subject's"},
-		"trust in anybody":         {"Principal: {Service: lambda.amazonaws.com}", "Principal: {AWS: '*'}", "DoRole trusts somebody else"},
-		"trust in another service": {"Principal: {Service: lambda.amazonaws.com}", "Principal: {Service: ec2.amazonaws.com}", "DoRole trusts somebody else"},
-		"trust in one more":        {"[{Effect: Allow, Principal: {Service: lambda", "[{Effect: Allow, Principal: {AWS: '*'}, Action: sts:AssumeRole}, {Effect: Allow, Principal: {Service: lambda", "DoRole has 2 statements"},
-		"trust for any account":    {"            Condition: {StringEquals: {aws:SourceAccount: !Ref AWS::AccountId}}\n", "", "ScheduleRole trusts somebody else"},
-		"a policy for users":       {"Properties: {Roles: [!Ref DoRole],", "Properties: {Roles: [!Ref DoRole], Users: [x],", "DoMore isn't on one role"},
-		"a policy on any role":     {"Properties: {Roles: [!Ref DoRole],", "Properties: {Roles: [admin],", "DoMore isn't on one role"},
-		"a policy that is wide":    {"Action: sqs:SendMessage, Resource: !GetAtt", "Action: 'sqs:*', Resource: !GetAtt", "DoRole allows sqs:*"},
-		"every stream":             {"                Condition: {'ForAllValues:StringLike': {'dynamodb:LeadingKeys': [order/*]}}\n", "", "reaches every stream"},
+		"good": {"", "", ""},
+		"a managed policy": {
+			"      Policies:", "      ManagedPolicyArns: [x]\n      Policies:", "managed policy",
+		},
+		"a wildcard action": {"Action: dynamodb:Query", "Action: 'dynamodb:*'", "allows dynamodb:*"},
+		"a wildcard at times": {
+			"- {Effect: Allow, Action: [xray:PutTraceSegments], Resource: '*'}",
+			"- !If [Own, {Effect: Allow, Action: 's3:*', Resource: x}, !Ref AWS::NoValue]", "allows s3:*",
+		},
+		"a wildcard resource": {
+			"Resource: !GetAtt EventsTable.Arn", "Resource: '*'", "allows dynamodb:Query on *",
+		},
+		"a wildcard in a Sub": {
+			"Resource: !GetAtt EventsTable.Arn", "Resource: !Sub '${EventsTable.Arn}/*'",
+			"allows dynamodb:Query on ${EventsTable.Arn}/*",
+		},
+		"mails from anybody": {
+			"Condition: {StringEquals: {'ses:FromAddress': !Ref MailFrom}}",
+			"Condition: {StringEqualsIfExists: {'ses:FromAddress': !Ref MailFrom}}", "from any address",
+		},
+		"mails in other accounts": {"${AWS::AccountId}:identity/*", "*:identity/*", "allows ses:SendEmail on"},
+		"everything but":          {"Action: dynamodb:Query", "NotAction: dynamodb:Query", "doesn't simply allow"},
+		"a deny":                  {"- Effect: Allow", "- Effect: Deny", "doesn't simply allow"},
+		"events rewritten": {
+			"Action: dynamodb:Query", "Action: dynamodb:UpdateItem", "allows dynamodb:UpdateItem on the events",
+		},
+		"events taken away": {
+			"Action: dynamodb:Query", "Action: [dynamodb:Query, dynamodb:DeleteItem]",
+			"allows dynamodb:DeleteItem on the events",
+		},
+		"a key without a subject": {
+			"                  'Null': {'kms:EncryptionContext:subject': 'false'}\n", "",
+			"DoRole allows kms:Decrypt for what isn't one subject's",
+		},
+		"a key and more keys": {
+			"'kms:EncryptionContextKeys': [subject]", "'kms:EncryptionContextKeys': [subject, more]",
+			"DoRole allows kms:Decrypt for what isn't one subject's",
+		},
+		"trust in anybody": {
+			"Principal: {Service: lambda.amazonaws.com}", "Principal: {AWS: '*'}", "DoRole trusts somebody else",
+		},
+		"trust in another service": {
+			"Principal: {Service: lambda.amazonaws.com}", "Principal: {Service: ec2.amazonaws.com}",
+			"DoRole trusts somebody else",
+		},
+		"trust in one more": {
+			"[{Effect: Allow, Principal: {Service: lambda",
+			"[{Effect: Allow, Principal: {AWS: '*'}, Action: sts:AssumeRole}, {Effect: Allow, Principal: " +
+				"{Service: lambda",
+			"DoRole has 2 statements",
+		},
+		"trust for any account": {
+			"            Condition: {StringEquals: {aws:SourceAccount: !Ref AWS::AccountId}}\n", "",
+			"ScheduleRole trusts somebody else",
+		},
+		"a policy for users": {
+			"Properties: {Roles: [!Ref DoRole],", "Properties: {Roles: [!Ref DoRole], Users: [x],",
+			"DoMore isn't on one role",
+		},
+		"a policy on any role": {
+			"Properties: {Roles: [!Ref DoRole],", "Properties: {Roles: [admin],", "DoMore isn't on one role",
+		},
+		"a policy that is wide": {
+			"Action: sqs:SendMessage, Resource: !GetAtt", "Action: 'sqs:*', Resource: !GetAtt", "DoRole allows sqs:*",
+		},
+		"every stream": {
+			"                Condition: {'ForAllValues:StringLike': {'dynamodb:LeadingKeys': [order/*]}}\n", "",
+			"reaches every stream",
+		},
 		"a query side that writes": {"Action: dynamodb:Query", "Action: [dynamodb:GetItem, dynamodb:PutItem]",
 			"the query side only reads"},
 		"refusals unconfirmed": {"Action: dynamodb:Query", "Action: [dynamodb:Query, dynamodb:PutItem]",
@@ -690,7 +781,9 @@ func TestTemplateRulesFind(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			template := tc.template(t, functionTemplate)
-			wantOne(t, slices.Concat(roles(template), abilities(template), functions(template), tables(template)), tc.want)
+			wantOne(
+				t, slices.Concat(roles(template), abilities(template), functions(template), tables(template)), tc.want,
+			)
 		})
 	}
 	t.Run("room", func(t *testing.T) {
@@ -700,9 +793,18 @@ func TestTemplateRulesFind(t *testing.T) {
 			most int
 		}{
 			{edit{}, 49},
-			{edit{"{LogGroupName: !Sub '/aws/lambda", "{LogGroupName: !Sub '" + strings.Repeat("x", 480), ""}, 512 - 480 - len("/-answer-queries")},
+			{
+				edit{"{LogGroupName: !Sub '/aws/lambda", "{LogGroupName: !Sub '" + strings.Repeat("x", 480), ""},
+				512 - 480 - len("/-answer-queries"),
+			},
 			{edit{name, "FunctionName: !Sub '${AWS::StackName}-" + strings.Repeat("x", 30) + "'", ""}, 33},
-			{edit{name, "Alias: x\n      OtherName: !Sub '${AWS::StackName}-other'", "Do: nothing is known of how long the OtherName"}, 119},
+			{
+				edit{
+					name, "Alias: x\n      OtherName: !Sub '${AWS::StackName}-other'",
+					"Do: nothing is known of how long the OtherName",
+				},
+				119,
+			},
 		} {
 			most, found := room(tc.template(t, functionTemplate))
 			wantOne(t, found, tc.want)
@@ -777,15 +879,31 @@ Resources:
 
 func TestAbilityRulesFind(t *testing.T) {
 	for name, tc := range map[string]edit{
-		"good":                         {"", "", ""},
-		"a queue not taken from":       {"sqs:DeleteMessage, ", "", "Do may not sqs:DeleteMessage on Work"},
-		"a stream not read":            {"dynamodb:GetRecords, ", "", "Do may not dynamodb:GetRecords on EventsTable"},
-		"letters not sent":             {"Action: sqs:SendMessage, Resource: !GetAtt Dead.Arn} # Do's", "Action: sqs:SendMessage, Resource: !GetAtt Work.Arn}", "Do may not sqs:SendMessage on Dead"},
-		"letters refused":              {"{Effect: Allow, Action: sqs:SendMessage, Resource: !GetAtt Dead.Arn} # Do's", "{Effect: Deny, Action: sqs:SendMessage, Resource: !GetAtt Dead.Arn}", "Do may not sqs:SendMessage on Dead"},
-		"a schedule of nothing":        {"Action: lambda:InvokeFunction, Resource: !GetAtt Do.Arn", "Action: lambda:GetFunction, Resource: !GetAtt Do.Arn", "Schedule may not lambda:InvokeFunction on Do"},
-		"a schedule's letters":         {"Resource: [!GetAtt Dead.Arn]} # Schedule's", "Resource: [!GetAtt Work.Arn]}", "Schedule may not sqs:SendMessage on Dead"},
-		"a step that is not invoked":   {"Resource: [!GetAtt Do.Arn]", "Resource: [!GetAtt More.Arn]", "Machine may not lambda:InvokeFunction on Do"},
-		"a command that doesn't leave": {"Resource: [!GetAtt Work.Arn]", "Resource: [!GetAtt More.Arn]", "Machine may not sqs:SendMessage on Work"},
+		"good":                   {"", "", ""},
+		"a queue not taken from": {"sqs:DeleteMessage, ", "", "Do may not sqs:DeleteMessage on Work"},
+		"a stream not read":      {"dynamodb:GetRecords, ", "", "Do may not dynamodb:GetRecords on EventsTable"},
+		"letters not sent": {
+			"Action: sqs:SendMessage, Resource: !GetAtt Dead.Arn} # Do's",
+			"Action: sqs:SendMessage, Resource: !GetAtt Work.Arn}", "Do may not sqs:SendMessage on Dead",
+		},
+		"letters refused": {
+			"{Effect: Allow, Action: sqs:SendMessage, Resource: !GetAtt Dead.Arn} # Do's",
+			"{Effect: Deny, Action: sqs:SendMessage, Resource: !GetAtt Dead.Arn}", "Do may not sqs:SendMessage on Dead",
+		},
+		"a schedule of nothing": {
+			"Action: lambda:InvokeFunction, Resource: !GetAtt Do.Arn",
+			"Action: lambda:GetFunction, Resource: !GetAtt Do.Arn", "Schedule may not lambda:InvokeFunction on Do",
+		},
+		"a schedule's letters": {
+			"Resource: [!GetAtt Dead.Arn]} # Schedule's", "Resource: [!GetAtt Work.Arn]}",
+			"Schedule may not sqs:SendMessage on Dead",
+		},
+		"a step that is not invoked": {
+			"Resource: [!GetAtt Do.Arn]", "Resource: [!GetAtt More.Arn]", "Machine may not lambda:InvokeFunction on Do",
+		},
+		"a command that doesn't leave": {
+			"Resource: [!GetAtt Work.Arn]", "Resource: [!GetAtt More.Arn]", "Machine may not sqs:SendMessage on Work",
+		},
 	} {
 		t.Run(name, func(t *testing.T) { wantOne(t, abilities(tc.template(t, abilityTemplate)), tc.want) })
 	}
@@ -799,13 +917,16 @@ Parameters:
   Days: {Type: Number, Default: 1, AllowedValues: [1, 3]}
 `
 	for name, tc := range map[string]edit{
-		"good":             {"", "", ""},
-		"not shown":        {"[Seconds, Days]", "[Days]", "Seconds is in no group"},
-		"not there":        {"[Seconds, Days]", "[Seconds, Days, Years]", "a group shows Years"},
-		"not explained":    {", Description: How long.", "", "Seconds has no description"},
-		"an odd number":    {"'[1-9]'", "'[0-9]+'", `Seconds is a number, and "010" passes for one`},
-		"any text":         {", AllowedPattern: '[1-9]'", "", "Seconds is a number, and"},
-		"a fraction":       {"Type: String, Default: '5', AllowedPattern: '[1-9]'", "Type: Number, Default: 5", "Seconds takes fractions"},
+		"good":          {"", "", ""},
+		"not shown":     {"[Seconds, Days]", "[Days]", "Seconds is in no group"},
+		"not there":     {"[Seconds, Days]", "[Seconds, Days, Years]", "a group shows Years"},
+		"not explained": {", Description: How long.", "", "Seconds has no description"},
+		"an odd number": {"'[1-9]'", "'[0-9]+'", `Seconds is a number, and "010" passes for one`},
+		"any text":      {", AllowedPattern: '[1-9]'", "", "Seconds is a number, and"},
+		"a fraction": {
+			"Type: String, Default: '5', AllowedPattern: '[1-9]'", "Type: Number, Default: 5",
+			"Seconds takes fractions",
+		},
 		"a wrong default":  {"Default: '5'", "Default: '55'", "Seconds has a default that it refuses"},
 		"a broken pattern": {"'[1-9]'", "'[1-9'", "Seconds has a default that it refuses"},
 	} {

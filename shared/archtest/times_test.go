@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// times: shared/kit/clock alone reads times and durations. Go's own parsers take more than RFC 3339 and a person's duration
-// allow, and what one place takes another would refuse. A date alone, time.DateOnly, has no such doubt.
+// times: shared/kit/clock alone reads times and durations. Go's own parsers take more than RFC 3339
+// and a person's duration allow, and what one place takes another would refuse. A date alone,
+// time.DateOnly, has no such doubt.
 func times(files []source) (found findings) {
 	for _, f := range files {
 		if f.forTests() || f.dir() == "shared/kit/clock" || within(f.dir(), "e2e") {
@@ -23,7 +24,10 @@ func times(files []source) (found findings) {
 				}
 			case *ast.Field:
 				if n.Tag != nil && isParameter(n.Tag.Value) && isSelector(n.Type, "time", "Time") {
-					found.addf("%s:%d has a parameter of type time.Time: httpapi.Instant reads it as RFC 3339 has it", f.name, f.line(n))
+					found.addf(
+						"%s:%d has a parameter of type time.Time: httpapi.Instant reads it as RFC 3339 has it", f.name,
+						f.line(n),
+					)
 				}
 			}
 			return true
@@ -48,7 +52,8 @@ func isSelector(e ast.Expr, of, name string) bool {
 // isDateLayout knows time.DateOnly, and a literal without hours and minutes.
 func isDateLayout(e ast.Expr) bool {
 	lit, ok := e.(*ast.BasicLit)
-	return isSelector(e, "time", "DateOnly") || ok && !strings.Contains(lit.Value, "15") && !strings.Contains(lit.Value, "04")
+	return isSelector(e, "time", "DateOnly") || ok && !strings.Contains(lit.Value, "15") &&
+		!strings.Contains(lit.Value, "04")
 }
 
 func isParameter(tag string) bool {

@@ -37,7 +37,8 @@ func wantNone(t *testing.T, got findings) {
 	}
 }
 
-// wantOne fails the test unless one of the findings contains want; with an empty want, unless there is none.
+// wantOne fails the test unless one of the findings contains want; with an empty want, unless there
+// is none.
 func wantOne(t *testing.T, got findings, want string) {
 	t.Helper()
 	if want == "" {
@@ -60,7 +61,8 @@ type source struct {
 func (s source) dir() string  { return path.Dir(s.name) }
 func (s source) isTest() bool { return strings.HasSuffix(s.name, "_test.go") }
 
-// forTests says whether a file is a test, or of a package that only tests use, which is named …test.
+// forTests says whether a file is a test, or of a package that only tests use, which is named
+// …test.
 func (s source) forTests() bool { return s.isTest() || forTests(s.dir()) }
 
 func forTests(dir string) bool { return strings.HasSuffix(dir, "test") }
@@ -137,7 +139,8 @@ func readFile(t *testing.T, name string) string {
 	return string(text)
 }
 
-// object is a mapping of the template. CloudFormation's short forms are written out: !Ref X is {Ref: X}, !Sub s is {Fn::Sub: s}, and so on.
+// object is a mapping of the template. CloudFormation's short forms are written out: !Ref X is
+// {Ref: X}, !Sub s is {Fn::Sub: s}, and so on.
 type object = map[string]any
 
 // template is a CloudFormation or SAM template.
@@ -179,7 +182,8 @@ func parseTemplate(t *testing.T, text string) template {
 	return out
 }
 
-// plain turns a node into maps, slices and scalars, and a CloudFormation tag into the mapping that it stands for.
+// plain turns a node into maps, slices and scalars, and a CloudFormation tag into the mapping that
+// it stands for.
 func plain(n *yaml.Node) (any, error) {
 	if n.Kind == yaml.DocumentNode {
 		return plain(n.Content[0])
@@ -267,7 +271,8 @@ func target(value any) string {
 	return id
 }
 
-// stackName is a physical name without the stack's name in front, or "" where that is not how it is made.
+// stackName is a physical name without the stack's name in front, or "" where that is not how it is
+// made.
 func stackName(value any) string {
 	s := textAt(value, "Fn::Sub")
 	for _, prefix := range []string{"${AWS::StackName}-", "${Prefix}-"} {
@@ -326,7 +331,8 @@ const (
 
 func mainTemplate(t *testing.T) template { return parseTemplate(t, readFile(t, "template.yaml")) }
 
-// nestedTemplates gives the templates of the stacks inside the stack, by their place in the tree, which is what a TemplateURL says.
+// nestedTemplates gives the templates of the stacks inside the stack, by their place in the tree,
+// which is what a TemplateURL says.
 func nestedTemplates(t *testing.T) map[string]template {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(root, "infra", "*.yaml"))
@@ -341,8 +347,9 @@ func nestedTemplates(t *testing.T) map[string]template {
 	return all
 }
 
-// inside gives the resources of the stacks inside the stack, as <stack>/<resource>. Where such a stack is given a text, that stands in place of its parameter; what
-// refers to anything else is left as it is.
+// inside gives the resources of the stacks inside the stack, as <stack>/<resource>. Where such a
+// stack is given a text, that stands in place of its parameter; what refers to anything else is
+// left as it is.
 func inside(t template, nested map[string]template) template {
 	all := template{Resources: map[string]resource{}}
 	for _, stack := range t.ofType(stackType) {

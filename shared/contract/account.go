@@ -93,45 +93,68 @@ func accountTypes() []entry {
 		return Type{Name: name, Version: 1, Context: "account", Subject: subject, Description: description}
 	}
 	return []entry{
-		publish(of("account.opened", "account/{accountId}", "A customer has an account in a currency."), func(_ es.Recorded, e account.Opened) AccountOpened {
-			return AccountOpened{AccountID: e.AccountID, CustomerID: e.CustomerID, Currency: e.Currency}
-		}),
-		publish(of("account.deposited", "account/{accountId}", "Money came into an account."), func(r es.Recorded, e account.Deposited) AccountDeposited {
-			return AccountDeposited{AccountID: r.Stream.ID(), Amount: amount(e.Amount), Reference: e.Reference}
-		}),
-		publish(of("account.withdrawn", "account/{accountId}", "Money went out of an account."), func(r es.Recorded, e account.Withdrawn) AccountWithdrawn {
-			return AccountWithdrawn{AccountID: r.Stream.ID(), Amount: amount(e.Amount), Reference: e.Reference}
-		}),
+		publish(of("account.opened", "account/{accountId}", "A customer has an account in a currency."),
+			func(_ es.Recorded, e account.Opened) AccountOpened {
+				return AccountOpened{AccountID: e.AccountID, CustomerID: e.CustomerID, Currency: e.Currency}
+			}),
+		publish(of("account.deposited", "account/{accountId}", "Money came into an account."),
+			func(r es.Recorded, e account.Deposited) AccountDeposited {
+				return AccountDeposited{AccountID: r.Stream.ID(), Amount: amount(e.Amount), Reference: e.Reference}
+			}),
+		publish(of("account.withdrawn", "account/{accountId}", "Money went out of an account."),
+			func(r es.Recorded, e account.Withdrawn) AccountWithdrawn {
+				return AccountWithdrawn{AccountID: r.Stream.ID(), Amount: amount(e.Amount), Reference: e.Reference}
+			}),
 		publish(of("account.transferred-out", "account/{accountId}", "An account sent money to another."),
 			func(r es.Recorded, e account.TransferredOut) AccountTransferredOut {
-				return AccountTransferredOut{AccountID: r.Stream.ID(), ToAccountID: e.ToAccountID, Amount: amount(e.Amount), Reference: e.Reference}
+				return AccountTransferredOut{
+					AccountID: r.Stream.ID(), ToAccountID: e.ToAccountID, Amount: amount(e.Amount),
+					Reference: e.Reference,
+				}
 			}),
 		publish(of("account.transferred-in", "account/{accountId}", "An account received money from another."),
 			func(r es.Recorded, e account.TransferredIn) AccountTransferredIn {
-				return AccountTransferredIn{AccountID: r.Stream.ID(), FromAccountID: e.FromAccountID, Amount: amount(e.Amount), Reference: e.Reference}
+				return AccountTransferredIn{
+					AccountID: r.Stream.ID(), FromAccountID: e.FromAccountID, Amount: amount(e.Amount),
+					Reference: e.Reference,
+				}
 			}),
 		publish(of("account.interest-applied", "account/{accountId}", "An account's balance bore interest."),
 			func(r es.Recorded, e account.InterestApplied) AccountInterestApplied {
-				return AccountInterestApplied{AccountID: r.Stream.ID(), RateBasisPoints: e.RateBasisPoints, Amount: amount(e.Amount), Reference: e.Reference}
+				return AccountInterestApplied{
+					AccountID: r.Stream.ID(), RateBasisPoints: e.RateBasisPoints, Amount: amount(e.Amount),
+					Reference: e.Reference,
+				}
 			}),
 		publish(of("opening.processed", "opening/{openingId}", "A request to open an account was carried out."),
 			func(_ es.Recorded, e account.OpeningProcessed) OpeningProcessed {
-				return OpeningProcessed{OpeningID: e.OpeningID, AccountID: e.AccountID, CustomerID: e.CustomerID, Currency: e.Currency}
+				return OpeningProcessed{
+					OpeningID: e.OpeningID, AccountID: e.AccountID, CustomerID: e.CustomerID, Currency: e.Currency,
+				}
 			}),
-		publish(of("deposit.processed", "deposit/{depositId}", "A deposit was carried out."), func(_ es.Recorded, e account.DepositProcessed) DepositProcessed {
-			return DepositProcessed{DepositID: e.DepositID, AccountID: e.AccountID, Amount: amount(e.Amount)}
-		}),
+		publish(of("deposit.processed", "deposit/{depositId}", "A deposit was carried out."),
+			func(_ es.Recorded, e account.DepositProcessed) DepositProcessed {
+				return DepositProcessed{DepositID: e.DepositID, AccountID: e.AccountID, Amount: amount(e.Amount)}
+			}),
 		publish(of("withdrawal.processed", "withdrawal/{withdrawalId}", "A withdrawal was carried out."),
 			func(_ es.Recorded, e account.WithdrawalProcessed) WithdrawalProcessed {
-				return WithdrawalProcessed{WithdrawalID: e.WithdrawalID, AccountID: e.AccountID, Amount: amount(e.Amount)}
+				return WithdrawalProcessed{
+					WithdrawalID: e.WithdrawalID, AccountID: e.AccountID, Amount: amount(e.Amount),
+				}
 			}),
 		publish(of("transfer.processed", "transfer/{transferId}", "A transfer between two accounts was carried out."),
 			func(_ es.Recorded, e account.TransferProcessed) TransferProcessed {
-				return TransferProcessed{TransferID: e.TransferID, FromAccountID: e.FromAccountID, ToAccountID: e.ToAccountID, Amount: amount(e.Amount)}
+				return TransferProcessed{
+					TransferID: e.TransferID, FromAccountID: e.FromAccountID, ToAccountID: e.ToAccountID,
+					Amount: amount(e.Amount),
+				}
 			}),
 		publish(of("interest.processed", "interest/{interestId}", "A request to apply interest was carried out."),
 			func(_ es.Recorded, e account.InterestProcessed) InterestProcessed {
-				return InterestProcessed{InterestID: e.InterestID, AccountID: e.AccountID, RateBasisPoints: e.RateBasisPoints, Amount: amount(e.Amount)}
+				return InterestProcessed{
+					InterestID: e.InterestID, AccountID: e.AccountID, RateBasisPoints: e.RateBasisPoints,
+					Amount: amount(e.Amount),
+				}
 			}),
 	}
 }

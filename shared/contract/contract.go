@@ -1,7 +1,10 @@
-// Package contract is what other programs may rely on: the published event types, version by version, and how stored events become them.
+// Package contract is what other programs may rely on: the published event types, version by
+// version, and how stored events become them.
 //
-// A contract is a type of its own and not the stored event, so that what is stored can change without anybody outside noticing, and nothing is
-// published that was only meant to be stored. Within a version a contract may gain optional fields and nothing else; whatever breaks a reader is a new version.
+// A contract is a type of its own and not the stored event, so that what is stored can change
+// without anybody outside noticing, and nothing is published that was only meant to be stored.
+// Within a version a contract may gain optional fields and nothing else; whatever breaks a reader
+// is a new version.
 package contract
 
 import (
@@ -26,9 +29,11 @@ import (
 //go:generate go run ./generate -root ../../events
 
 var (
-	// ErrUnmapped says of a stored event that there is no contract for it. Trying again doesn't help.
+	// ErrUnmapped says of a stored event that there is no contract for it. Trying again doesn't
+	// help.
 	ErrUnmapped = errors.New("contract: no contract for the stored event")
-	// ErrUnknown says of an envelope that its type, or its version of the type, is none that this program knows.
+	// ErrUnknown says of an envelope that its type, or its version of the type, is none that this
+	// program knows.
 	ErrUnknown = errors.New("contract: unknown type or version")
 	// ErrInvalid says of an envelope that it breaks its contract.
 	ErrInvalid = errors.New("contract: the event breaks its contract")
@@ -43,8 +48,9 @@ type Type struct {
 	Description string // what happened, in one sentence
 	Published   bool   // false for a version that is only read any more
 
-	// Deprecated and Until are days (2006-01-02), both "" for a version that is current: since when there is a newer one to go to, and through which day this
-	// one is published beside it, at least.
+	// Deprecated and Until are days (2006-01-02), both "" for a version that is current: since when
+	// there is a newer one to go to, and through which day this one is published beside it, at
+	// least.
 	Deprecated string
 	Until      string
 
@@ -53,7 +59,8 @@ type Type struct {
 	decode func([]byte) (any, error)
 }
 
-// SupportMonths is for how long a version is published, at least, once a newer one is there: long enough that a consumer's team finds a quarter for the move.
+// SupportMonths is for how long a version is published, at least, once a newer one is there: long
+// enough that a consumer's team finds a quarter for the move.
 const SupportMonths = 12
 
 // Status says what a version is to a consumer.
@@ -80,7 +87,8 @@ func (t Type) Status() Status {
 // Source is the envelope's source: the context's service.
 func (t Type) Source() string { return t.Context + "-service" }
 
-// DataSchema is the URI of the version's JSON Schema. It is a name and no place: the schema itself stands under events/schemas.
+// DataSchema is the URI of the version's JSON Schema. It is a name and no place: the schema itself
+// stands under events/schemas.
 func (t Type) DataSchema() string {
 	return fmt.Sprintf("urn:orderflow:schema:%s:%d", t.Name, t.Version)
 }
@@ -127,7 +135,9 @@ func newCatalogue(contexts ...func() []entry) catalogue {
 	for _, versions := range c.published {
 		slices.SortFunc(versions, func(a, b entry) int { return cmp.Compare(a.Version, b.Version) })
 	}
-	slices.SortFunc(c.all, func(a, b Type) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version)) })
+	slices.SortFunc(
+		c.all, func(a, b Type) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version)) },
+	)
 	return c
 }
 
@@ -149,13 +159,15 @@ func publish[E, C any](t Type, convert func(es.Recorded, E) C) entry {
 	}}
 }
 
-// until makes an entry one that is still published and that nobody should begin to consume: a newer version is there.
+// until makes an entry one that is still published and that nobody should begin to consume: a newer
+// version is there.
 func (e entry) until(deprecated, until string) entry {
 	e.Deprecated, e.Until = deprecated, until
 	return e
 }
 
-// retired makes an entry one that is only read any more, which redelivered and archived events still need.
+// retired makes an entry one that is only read any more, which redelivered and archived events
+// still need.
 func (e entry) retired() entry {
 	e.convert = nil
 	return e
@@ -172,8 +184,9 @@ func Registry() *es.Registry {
 // Types lists every published type in every version, by name and version.
 func Types() []Type { return slices.Clone(catalogued.all) }
 
-// Map makes the published form of a stored event in the oldest version of its type that is published: for most types, the only one. The same event gives the
-// same envelope each time. An event without a contract is an ErrUnmapped.
+// Map makes the published form of a stored event in the oldest version of its type that is
+// published: for most types, the only one. The same event gives the same envelope each time. An
+// event without a contract is an ErrUnmapped.
 func Map(r es.Recorded) (es.Envelope, error) {
 	all, err := Versions(r)
 	if err != nil {
@@ -182,9 +195,10 @@ func Map(r es.Recorded) (es.Envelope, error) {
 	return all[0], nil
 }
 
-// Versions makes the published forms of a stored event: one for each version of its type that is published, oldest first. They have the same sequence, and
-// each an id of its own, so that nobody takes one for a repeat of the other; a consumer's rule says which version it wants. The same event gives the same
-// envelopes each time. An event without a contract is an ErrUnmapped.
+// Versions makes the published forms of a stored event: one for each version of its type that is
+// published, oldest first. They have the same sequence, and each an id of its own, so that nobody
+// takes one for a repeat of the other; a consumer's rule says which version it wants. The same
+// event gives the same envelopes each time. An event without a contract is an ErrUnmapped.
 func Versions(r es.Recorded) ([]es.Envelope, error) {
 	versions := catalogued.published[r.Type]
 	if len(versions) == 0 {
@@ -201,9 +215,12 @@ func Versions(r es.Recorded) ([]es.Envelope, error) {
 			return nil, fmt.Errorf("%w: %s: %w", ErrUnmapped, r.ID(), err)
 		}
 		out[i] = es.Envelope{
-			SpecVersion: es.SpecVersion, ID: t.envelopeID(r), Source: t.Source(), Type: t.Name, Subject: string(r.Stream), Time: r.Time.UTC(),
-			DataContentType: "application/json", DataSchema: t.DataSchema(), DataVersion: t.Version, Sequence: r.Version,
-			CorrelationID: r.Metadata.CorrelationID, CausationID: r.Metadata.CausationID, Traceparent: r.Metadata.Traceparent, Data: text,
+			SpecVersion: es.SpecVersion, ID: t.envelopeID(r), Source: t.Source(), Type: t.Name,
+			Subject: string(r.Stream), Time: r.Time.UTC(),
+			DataContentType: "application/json", DataSchema: t.DataSchema(), DataVersion: t.Version,
+			Sequence:      r.Version,
+			CorrelationID: r.Metadata.CorrelationID, CausationID: r.Metadata.CausationID,
+			Traceparent: r.Metadata.Traceparent, Data: text,
 		}
 		if err := out[i].Validate(); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrUnmapped, err)
@@ -212,7 +229,8 @@ func Versions(r es.Recorded) ([]es.Envelope, error) {
 	return out, nil
 }
 
-// envelopeID is the stored event's id for the first version, and says the version for each later one. It doesn't depend on which others are published.
+// envelopeID is the stored event's id for the first version, and says the version for each later
+// one. It doesn't depend on which others are published.
 func (t Type) envelopeID(r es.Recorded) string {
 	if t.Version == 1 {
 		return r.ID()
@@ -220,8 +238,8 @@ func (t Type) envelopeID(r es.Recorded) string {
 	return fmt.Sprintf("%s/v%d", r.ID(), t.Version)
 }
 
-// Decode gives the contract that an envelope carries, as a value of one of this package's types, once Check finds nothing in it. The error is an ErrUnknown
-// or an ErrInvalid.
+// Decode gives the contract that an envelope carries, as a value of one of this package's types,
+// once Check finds nothing in it. The error is an ErrUnknown or an ErrInvalid.
 func Decode(e es.Envelope) (any, error) {
 	t, err := check(e)
 	if err != nil {

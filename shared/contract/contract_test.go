@@ -17,11 +17,14 @@ import (
 )
 
 var placed = es.Recorded{
-	Stream: "order/o1", Version: 1, Type: "order.placed", Schema: 1, CommitID: "place", Fingerprint: "f", Time: time.Date(2026, 3, 1, 12, 0, 0, 5, time.FixedZone("x", 3600)),
+	Stream: "order/o1", Version: 1, Type: "order.placed", Schema: 1, CommitID: "place", Fingerprint: "f",
+	Time:     time.Date(2026, 3, 1, 12, 0, 0, 5, time.FixedZone("x", 3600)),
 	Metadata: es.Metadata{CorrelationID: "c", CausationID: "r", Traceparent: "00-a-b-01", Actor: "ada"},
 	Data: order.Placed{
-		OrderID: "o1", CustomerID: "ada", AccountID: "a1", Lines: []order.Line{{SKU: "s", Quantity: 2, UnitPrice: money.Money{Amount: 5, Currency: "USD"}}},
-		Total: money.Money{Amount: 10, Currency: "USD"}, Address: "pd1:c2VjcmV0", Revision: 1, PlacedAt: "2026-03-01T11:00:00Z",
+		OrderID: "o1", CustomerID: "ada", AccountID: "a1",
+		Lines: []order.Line{{SKU: "s", Quantity: 2, UnitPrice: money.Money{Amount: 5, Currency: "USD"}}},
+		Total: money.Money{Amount: 10, Currency: "USD"}, Address: "pd1:c2VjcmV0", Revision: 1,
+		PlacedAt: "2026-03-01T11:00:00Z",
 	},
 }
 
@@ -34,8 +37,10 @@ func TestMap(t *testing.T) {
 		`"unitPrice":{"amount":5,"currency":"USD"},"amount":{"amount":10,"currency":"USD"}}],` +
 		`"total":{"amount":10,"currency":"USD"}}`
 	want := es.Envelope{
-		SpecVersion: "1.0", ID: "order/o1@1", Source: "order-service", Type: "order.placed", Subject: "order/o1", Time: time.Date(2026, 3, 1, 11, 0, 0, 5, time.UTC),
-		DataContentType: "application/json", DataSchema: "urn:orderflow:schema:order.placed:1", DataVersion: 1, Sequence: 1, CorrelationID: "c", CausationID: "r",
+		SpecVersion: "1.0", ID: "order/o1@1", Source: "order-service", Type: "order.placed", Subject: "order/o1",
+		Time:            time.Date(2026, 3, 1, 11, 0, 0, 5, time.UTC),
+		DataContentType: "application/json", DataSchema: "urn:orderflow:schema:order.placed:1", DataVersion: 1,
+		Sequence: 1, CorrelationID: "c", CausationID: "r",
 		Traceparent: "00-a-b-01", Data: json.RawMessage(data),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -90,17 +95,26 @@ func TestDecode(t *testing.T) {
 		err    error
 	}{
 		{"as it was published", func(*es.Envelope) {}, nil},
-		{"with a field of a newer publisher", func(e *es.Envelope) { e.Data = replace(e.Data, `"customerId"`, `"channel":"web","customerId"`) }, nil},
+		{
+			"with a field of a newer publisher",
+			func(e *es.Envelope) { e.Data = replace(e.Data, `"customerId"`, `"channel":"web","customerId"`) }, nil,
+		},
 		{"an unknown type", func(e *es.Envelope) { e.Type = "order.teleported" }, contract.ErrUnknown},
 		{"a version of the future", func(e *es.Envelope) { e.DataVersion = 2 }, contract.ErrUnknown},
 		{"no version", func(e *es.Envelope) { e.DataVersion = 0 }, contract.ErrInvalid},
 		{"another source", func(e *es.Envelope) { e.Source = "payment-service" }, contract.ErrInvalid},
-		{"another schema", func(e *es.Envelope) { e.DataSchema = "urn:orderflow:schema:order.placed:2" }, contract.ErrInvalid},
+		{
+			"another schema", func(e *es.Envelope) { e.DataSchema = "urn:orderflow:schema:order.placed:2" },
+			contract.ErrInvalid,
+		},
 		{"no subject", func(e *es.Envelope) { e.Subject = "" }, contract.ErrInvalid},
 		{"no data", func(e *es.Envelope) { e.Data = nil }, contract.ErrInvalid},
 		{"null", func(e *es.Envelope) { e.Data = json.RawMessage(`null`) }, contract.ErrInvalid},
 		{"a list", func(e *es.Envelope) { e.Data = json.RawMessage(`[]`) }, contract.ErrInvalid},
-		{"text behind the data", func(e *es.Envelope) { e.Data = append(slices.Clone(e.Data), "{}"...) }, contract.ErrInvalid},
+		{
+			"text behind the data", func(e *es.Envelope) { e.Data = append(slices.Clone(e.Data), "{}"...) },
+			contract.ErrInvalid,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -116,23 +130,36 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// What breaks the schema is told by place and rule, whatever it was, and never with a value of the data: the text goes to logs and dead letters.
+// What breaks the schema is told by place and rule, whatever it was, and never with a value of the
+// data: the text goes to logs and dead letters.
 func TestCheckSaysWhere(t *testing.T) {
 	const currency = `"currency":"USD"`
 	for _, tt := range []struct{ name, before, after, want string }{
 		{"good", `{`, `{`, ""},
 		{"newer optional properties", `"sku":"s"`, `"colour":"secret","sku":"s"`, ""},
 		{"a property is missing", `"orderId":"o1",`, ``, "data: expected required property orderId to be present"},
-		{"a property is missing inside", `"sku":"s",`, ``, "data.lines[0]: expected required property sku to be present"},
+		{
+			"a property is missing inside", `"sku":"s",`, ``,
+			"data.lines[0]: expected required property sku to be present",
+		},
 		{"a property is null", `"ada"`, `null`, "data.customerId: expected string"},
 		{"another type", `"quantity":2`, `"quantity":"secret"`, "data.lines[0].quantity: expected integer"},
 		{"another type, of a list", `"lines":[`, `"lines":"secret","was":[`, "data.lines: expected array"},
 		{"a bound", `"quantity":2`, `"quantity":0`, "data.lines[0].quantity: expected number >= 1"},
-		{"a pattern", currency, `"currency":"secret"`, "data.lines[0].unitPrice.currency: expected string to match pattern ^[A-Z]{3}$"},
+		{
+			"a pattern", currency, `"currency":"secret"`,
+			"data.lines[0].unitPrice.currency: expected string to match pattern ^[A-Z]{3}$",
+		},
 		{"an empty list", `"lines":[`, `"lines":[],"were":[`, "data.lines: expected array length >= 1"},
 		{"an empty text", `"orderId":"o1"`, `"orderId":""`, "data.orderId: expected length >= 1"},
-		{"other letters", `"orderId":"o1"`, `"orderId":"o1","ORDERID":7`, "data.orderId: expected its name in these letters"},
-		{"other letters inside", `"sku":"s"`, `"sku":"s","Sku":"secret"`, "data.lines[0].sku: expected its name in these letters"},
+		{
+			"other letters", `"orderId":"o1"`, `"orderId":"o1","ORDERID":7`,
+			"data.orderId: expected its name in these letters",
+		},
+		{
+			"other letters inside", `"sku":"s"`, `"sku":"s","Sku":"secret"`,
+			"data.lines[0].sku: expected its name in these letters",
+		},
 		{"an integer that is none to Go", `"quantity":2`, `"quantity":12345678901234567890123`, "quantity is no int64"},
 		{"a fraction that is an integer to JSON Schema", `"quantity":2`, `"quantity":2.0`, "quantity is no int64"},
 		{"no JSON", `"o1"`, `secret`, "no JSON"},
@@ -150,7 +177,8 @@ func TestCheckSaysWhere(t *testing.T) {
 				}
 				return
 			}
-			if !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "123456") {
+			if !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), tt.want) ||
+				strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "123456") {
 				t.Errorf("%v, want %q", err, tt.want)
 			}
 		})
@@ -163,7 +191,8 @@ func TestCheckReadsTimesStrictly(t *testing.T) {
 	shipped.Type, shipped.Data = "order.shipped", order.Shipped{ShipmentID: "h", DispatchedAt: "2026-03-01T11:00:00Z"}
 	for text, good := range map[string]bool{
 		"2026-03-01T11:00:00Z": true, "2026-03-01T12:00:00.5+01:00": true, "2026-03-01T11:00:00-00:00": true,
-		"2026-03-01T11:00:00,5Z": false, "2026-03-01T1:00:00Z": false, "2026-03-01T11:00:00+24:00": false, "2026-03-01T11:00:00+01:60": false,
+		"2026-03-01T11:00:00,5Z": false, "2026-03-01T1:00:00Z": false, "2026-03-01T11:00:00+24:00": false,
+		"2026-03-01T11:00:00+01:60":       false,
 		"2026-03-01T11:00:00.1234567890Z": false, "2026-03-01t11:00:00z": false, "2026-03-01": false, "": false,
 	} {
 		e, err := contract.Map(shipped)
@@ -176,7 +205,8 @@ func TestCheckReadsTimesStrictly(t *testing.T) {
 		if err := contract.Check(inside); (err == nil) != good || err != nil && strings.Count(err.Error(), want) != 1 {
 			t.Errorf("dispatched at %q: %v", text, err)
 		}
-		if _, err := contract.Open(outside); (err == nil) != (good || text == "") || err != nil && !errors.Is(err, contract.ErrInvalid) {
+		if _, err := contract.Open(outside); (err == nil) != (good || text == "") ||
+			err != nil && !errors.Is(err, contract.ErrInvalid) {
 			t.Errorf("of %q: %v", text, err)
 		}
 	}
@@ -203,7 +233,8 @@ func TestCheckSaysNotAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.Data = replace(e.Data, `"lines":[`, `"lines":[`+strings.Repeat(`7,`, 1000))
-	if err := contract.Check(e); !errors.Is(err, contract.ErrInvalid) || len(err.Error()) > 1000 || !strings.Contains(err.Error(), "and 995 more") {
+	if err := contract.Check(e); !errors.Is(err, contract.ErrInvalid) || len(err.Error()) > 1000 ||
+		!strings.Contains(err.Error(), "and 995 more") {
 		t.Error(err)
 	}
 }
@@ -223,26 +254,34 @@ func TestOpen(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	for name, body := range map[string]string{
-		"nothing": ``, "cut off": good[:len(good)-3], "no JSON": `secret`, "a list": `["secret"]`, "two of them": good + good,
-		"a time that is none":      strings.Replace(good, `"time":"2026`, `"time":"secret`, 1),
-		"a sequence that is none":  strings.Replace(good, `"sequence":1`, `"sequence":"secret"`, 1),
-		"another type outside":     strings.Replace(good, `"detail-type":"order.placed"`, `"detail-type":"order.shipped"`, 1),
-		"another source outside":   strings.Replace(good, `"source":"order-service","replay-name"`, `"source":"x","replay-name"`, 1),
+		"nothing": ``, "cut off": good[:len(good)-3], "no JSON": `secret`, "a list": `["secret"]`,
+		"two of them":             good + good,
+		"a time that is none":     strings.Replace(good, `"time":"2026`, `"time":"secret`, 1),
+		"a sequence that is none": strings.Replace(good, `"sequence":1`, `"sequence":"secret"`, 1),
+		"another type outside": strings.Replace(
+			good, `"detail-type":"order.placed"`, `"detail-type":"order.shipped"`, 1,
+		),
+		"another source outside": strings.Replace(
+			good, `"source":"order-service","replay-name"`, `"source":"x","replay-name"`, 1,
+		),
 		"a version that is a text": strings.Replace(good, `"dataversion":1`, `"dataversion":"secret"`, 1),
 	} {
-		if _, err := contract.Open([]byte(body)); !errors.Is(err, contract.ErrInvalid) || strings.Contains(err.Error(), "secret") {
+		if _, err := contract.Open([]byte(body)); !errors.Is(err, contract.ErrInvalid) ||
+			strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
-// An event of which two versions are published has two envelopes: of one place in the stream, each with an id that never changes, and each as its consumers
-// know it.
+// An event of which two versions are published has two envelopes: of one place in the stream, each
+// with an id that never changes, and each as its consumers know it.
 func TestVersions(t *testing.T) {
 	for reason, kind := range map[order.Reason]string{
-		order.ReasonCustomer: "customer", order.ReasonErased: "customer", order.ReasonOperator: "operator", order.ReasonExpired: "expired", order.ReasonSaga: "failure",
-		"account.insufficient-funds": "payment", "payment.void": "payment", "stock.insufficient": "stock", "shipment.country-not-served": "shipment",
-		"weather.storm": "failure", "odd": "failure",
+		order.ReasonCustomer: "customer", order.ReasonErased: "customer", order.ReasonOperator: "operator",
+		order.ReasonExpired: "expired", order.ReasonSaga: "failure",
+		"account.insufficient-funds": "payment", "payment.void": "payment", "stock.insufficient": "stock",
+		"shipment.country-not-served": "shipment",
+		"weather.storm":               "failure", "odd": "failure",
 	} {
 		r := placed
 		r.Version, r.Type, r.Data = 5, "order.cancelled", order.Cancelled{SagaID: "s", Reason: reason}
@@ -261,10 +300,13 @@ func TestVersions(t *testing.T) {
 		if want := any(contract.OrderCancelled{OrderID: "o1", Reason: string(reason)}); first != want {
 			t.Errorf("version 1 is %+v", first)
 		}
-		if want := any(contract.OrderCancelledV2{OrderID: "o1", Reason: contract.CancellationReason{Kind: kind, Code: string(reason)}}); second != want {
+		if want := any(contract.OrderCancelledV2{
+			OrderID: "o1", Reason: contract.CancellationReason{Kind: kind, Code: string(reason)},
+		}); second != want {
 			t.Errorf("version 2 is %+v, want %+v", second, want)
 		}
-		if got[0].ID != "order/o1@5" || got[1].ID != "order/o1@5/v2" || got[0].Sequence != 5 || got[1].Sequence != 5 || got[0].DataVersion != 1 || got[1].DataVersion != 2 {
+		if got[0].ID != "order/o1@5" || got[1].ID != "order/o1@5/v2" || got[0].Sequence != 5 || got[1].Sequence != 5 ||
+			got[0].DataVersion != 1 || got[1].DataVersion != 2 {
 			t.Errorf("envelopes %+v", got)
 		}
 		if only, err := contract.Map(r); err != nil || only.ID != got[0].ID {
@@ -272,13 +314,15 @@ func TestVersions(t *testing.T) {
 		}
 		// What has the data of one version and the number of the other fits neither.
 		got[0].DataVersion, got[0].DataSchema = 2, got[1].DataSchema
-		if err := contract.Check(got[0]); !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), "data.reason: expected object") {
+		if err := contract.Check(got[0]); !errors.Is(err, contract.ErrInvalid) ||
+			!strings.Contains(err.Error(), "data.reason: expected object") {
 			t.Errorf("version 1 as version 2: %v", err)
 		}
 	}
 }
 
-// Each type has one version that is current, the newest; each older one says since when there is a newer one, and is published for as long as was promised.
+// Each type has one version that is current, the newest; each older one says since when there is a
+// newer one, and is published for as long as was promised.
 func TestSupport(t *testing.T) {
 	newest := map[string]int{}
 	for _, c := range contract.Types() {
@@ -300,7 +344,10 @@ func TestSupport(t *testing.T) {
 			t.Fatal(err)
 		}
 		if until.Before(deprecated.AddDate(0, contract.SupportMonths, 0)) {
-			t.Errorf("%s version %d: from %s to %s are less than %d months", c.Name, c.Version, c.Deprecated, c.Until, contract.SupportMonths)
+			t.Errorf(
+				"%s version %d: from %s to %s are less than %d months", c.Name, c.Version, c.Deprecated, c.Until,
+				contract.SupportMonths,
+			)
 		}
 	}
 }
@@ -309,7 +356,8 @@ func replace(data json.RawMessage, before, after string) json.RawMessage {
 	return json.RawMessage(strings.Replace(string(data), before, after, 1))
 }
 
-// Every event that is stored is published, and besides them the one that is made of the whole stream.
+// Every event that is stored is published, and besides them the one that is made of the whole
+// stream.
 func TestNothingIsLeftOut(t *testing.T) {
 	published := map[string]bool{}
 	for _, c := range contract.Types() {

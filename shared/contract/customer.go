@@ -5,8 +5,8 @@ import (
 	"orderflow/shared/shop/customer"
 )
 
-// CustomerRegistered is customer.registered. Name and address are sealed: whoever writes to the customer opens them with the right to, and
-// they open no more once the customer is erased.
+// CustomerRegistered is customer.registered. Name and address are sealed: whoever writes to the
+// customer opens them with the right to, and they open no more once the customer is erased.
 type CustomerRegistered struct {
 	CustomerID string `json:"customerId" doc:"The customer, as a pseudonym." minLength:"1"`
 	Name       string `json:"name" doc:"Ciphertext under the customer's data key, bound to the field customer.name." minLength:"1"`
@@ -20,8 +20,8 @@ type CustomerChanged struct {
 	Email      string `json:"email,omitempty" doc:"The new address of mail: ciphertext under the customer's data key, bound to the field customer.email. Absent where the address stays." minLength:"1"`
 }
 
-// CustomerErased is customer.erased. From then on nothing opens any more that is sealed for the customer. A consumer that keeps personal data of
-// theirs in clear has to delete it.
+// CustomerErased is customer.erased. From then on nothing opens any more that is sealed for the
+// customer. A consumer that keeps personal data of theirs in clear has to delete it.
 type CustomerErased struct {
 	CustomerID string `json:"customerId" doc:"The customer, as a pseudonym." minLength:"1"`
 	ErasedAt   string `json:"erasedAt" doc:"When, in UTC (RFC 3339)." format:"date-time"`
@@ -29,7 +29,10 @@ type CustomerErased struct {
 
 func customerTypes() []entry {
 	return []entry{
-		publish(Type{Name: "customer.registered", Version: 1, Context: "customer", Subject: "customer/{customerId}", Description: "A customer is known and may order."},
+		publish(Type{
+			Name: "customer.registered", Version: 1, Context: "customer", Subject: "customer/{customerId}",
+			Description: "A customer is known and may order.",
+		},
 			func(_ es.Recorded, e customer.Registered) CustomerRegistered {
 				return CustomerRegistered{CustomerID: e.CustomerID, Name: string(e.Name), Email: string(e.Email)}
 			}),
@@ -40,7 +43,10 @@ func customerTypes() []entry {
 			func(_ es.Recorded, e customer.Changed) CustomerChanged {
 				return CustomerChanged{CustomerID: e.CustomerID, Name: string(e.Name), Email: string(e.Email)}
 			}),
-		publish(Type{Name: "customer.erased", Version: 1, Context: "customer", Subject: "customer/{customerId}", Description: "A customer is erased: what was stored of them in person can't be read any more."},
+		publish(Type{
+			Name: "customer.erased", Version: 1, Context: "customer", Subject: "customer/{customerId}",
+			Description: "A customer is erased: what was stored of them in person can't be read any more.",
+		},
 			func(_ es.Recorded, e customer.Erased) CustomerErased { return CustomerErased(e) }),
 	}
 }

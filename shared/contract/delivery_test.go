@@ -15,7 +15,10 @@ import (
 
 // Handle hands over the events of its type alone, and says what is wrong with any other.
 func TestHandle(t *testing.T) {
-	e, err := contract.Map(es.Recorded{Stream: "order/o1", Version: 5, Type: "order.delivered", Schema: 1, Data: order.Delivered{ShipmentID: "s"}, Time: time.Unix(1, 0)})
+	e, err := contract.Map(es.Recorded{
+		Stream: "order/o1", Version: 5, Type: "order.delivered", Schema: 1, Data: order.Delivered{ShipmentID: "s"},
+		Time: time.Unix(1, 0),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,21 +33,24 @@ func TestHandle(t *testing.T) {
 		want error
 		got  int
 	}{
-		"delivered":        {good, nil, nil, 1},
-		"a handler's own":  {good, own, own, 1},
-		"another type":     {strings.ReplaceAll(good, "order.delivered", "order.shipped"), nil, contract.ErrInvalid, 0},
-		"an unknown type":  {strings.ReplaceAll(good, "order.delivered", "order.gone"), nil, contract.ErrUnknown, 0},
-		"a future version": {strings.Replace(good, `"dataversion":1`, `"dataversion":7`, 1), nil, contract.ErrUnknown, 0},
-		"no event":         {"{", nil, contract.ErrInvalid, 0},
+		"delivered":       {good, nil, nil, 1},
+		"a handler's own": {good, own, own, 1},
+		"another type":    {strings.ReplaceAll(good, "order.delivered", "order.shipped"), nil, contract.ErrInvalid, 0},
+		"an unknown type": {strings.ReplaceAll(good, "order.delivered", "order.gone"), nil, contract.ErrUnknown, 0},
+		"a future version": {
+			strings.Replace(good, `"dataversion":1`, `"dataversion":7`, 1), nil, contract.ErrUnknown, 0,
+		},
+		"no event": {"{", nil, contract.ErrInvalid, 0},
 	} {
 		calls := 0
-		err := contract.Handle(t.Context(), []byte(tc.body), func(_ context.Context, e es.Envelope, d contract.OrderDelivered) error {
-			calls++
-			if e.Sequence != 5 || d.ShipmentID != "s" || d.OrderID != "o1" {
-				t.Errorf("%s: got %+v of %s", name, d, e.ID)
-			}
-			return tc.fail
-		})
+		err := contract.Handle(t.Context(), []byte(tc.body),
+			func(_ context.Context, e es.Envelope, d contract.OrderDelivered) error {
+				calls++
+				if e.Sequence != 5 || d.ShipmentID != "s" || d.OrderID != "o1" {
+					t.Errorf("%s: got %+v of %s", name, d, e.ID)
+				}
+				return tc.fail
+			})
 		if !errors.Is(err, tc.want) || calls != tc.got {
 			t.Errorf("%s: %v after %d calls, want %v", name, err, calls, tc.want)
 		}

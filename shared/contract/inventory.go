@@ -3,7 +3,8 @@ package contract
 // InventoryCommandVersion is the one version of commands to the inventory that there is.
 const InventoryCommandVersion = 1
 
-// InventoryCommand is what a run asks the inventory for: a message in the queue inventory-commands, which one consumer takes.
+// InventoryCommand is what a run asks the inventory for: a message in the queue inventory-commands,
+// which one consumer takes.
 type InventoryCommand struct {
 	Version       int             `json:"version" doc:"Of the message; there is 1 alone, and a message of another is refused." enum:"1"`
 	Command       string          `json:"command" doc:"What to do. A release takes back what was reserved, whatever items stand here." enum:"reserve.stock,release.stock"`

@@ -25,7 +25,8 @@ type OrderAdjustment struct {
 	RatePPM *int64 `json:"ratePpm,omitempty" doc:"The rate that the amount comes from, for people, in parts per million: 88750 is 8.875 %. Nothing is computed from it." minimum:"0" maximum:"1000000"`
 }
 
-// OrderPlaced is order.placed. It has no address: who needs it asks for it, with the right to read it.
+// OrderPlaced is order.placed. It has no address: who needs it asks for it, with the right to read
+// it.
 type OrderPlaced struct {
 	OrderID    string      `json:"orderId" doc:"The order." minLength:"1"`
 	CustomerID string      `json:"customerId" doc:"Who ordered, as a pseudonym." minLength:"1"`
@@ -63,8 +64,9 @@ type OrderCancelled struct {
 	Reason  string `json:"reason" doc:"As in order.cancelling." minLength:"1"`
 }
 
-// OrderCancelledV2 is order.cancelled in its second version. The first has codes alone, which grow with each new rule: who counts or writes mails by them has
-// to be changed with the rules. Kinds are few, and stay.
+// OrderCancelledV2 is order.cancelled in its second version. The first has codes alone, which grow
+// with each new rule: who counts or writes mails by them has to be changed with the rules. Kinds
+// are few, and stay.
 type OrderCancelledV2 struct {
 	OrderID string             `json:"orderId" doc:"The order." minLength:"1"`
 	Reason  CancellationReason `json:"reason" doc:"Why."`
@@ -78,11 +80,16 @@ type CancellationReason struct {
 
 // cancellation finds the kind of a reason. What nobody foresaw counts as a failure of ours.
 func cancellation(r order.Reason) CancellationReason {
-	kinds := map[order.Reason]string{order.ReasonCustomer: "customer", order.ReasonErased: "customer", order.ReasonOperator: "operator", order.ReasonExpired: "expired"}
+	kinds := map[order.Reason]string{
+		order.ReasonCustomer: "customer", order.ReasonErased: "customer", order.ReasonOperator: "operator",
+		order.ReasonExpired: "expired",
+	}
 	kind, ok := kinds[r]
 	if !ok {
 		context, _, _ := strings.Cut(string(r), ".")
-		kind = map[string]string{"account": "payment", "payment": "payment", "stock": "stock", "shipment": "shipment"}[context]
+		kind = map[string]string{
+			"account": "payment", "payment": "payment", "stock": "stock", "shipment": "shipment",
+		}[context]
 	}
 	return CancellationReason{Kind: cmp.Or(kind, "failure"), Code: string(r)}
 }
@@ -108,11 +115,13 @@ type OrderDelivered struct {
 	ShipmentID string `json:"shipmentId" doc:"The shipment that arrived." minLength:"1"`
 }
 
-// OrderUpdatedType is the name of the one type that no stored event stands behind: it carries state, for those who keep a copy.
+// OrderUpdatedType is the name of the one type that no stored event stands behind: it carries
+// state, for those who keep a copy.
 const OrderUpdatedType = "order.updated"
 
-// OrderUpdated is order.updated: the whole order as it is after the commit whose last event has the envelope's sequence. Whoever keeps a copy takes one
-// with a higher sequence than theirs, and no other.
+// OrderUpdated is order.updated: the whole order as it is after the commit whose last event has the
+// envelope's sequence. Whoever keeps a copy takes one with a higher sequence than theirs, and no
+// other.
 type OrderUpdated struct {
 	OrderID        string      `json:"orderId" doc:"The order." minLength:"1"`
 	CustomerID     string      `json:"customerId" doc:"Who ordered, as a pseudonym." minLength:"1"`
@@ -136,8 +145,8 @@ type OrderUpdated struct {
 	FailedSteps    []string    `json:"failedSteps,omitempty" doc:"The steps of the undo that are spent, while it is failed." nullable:"false"`
 }
 
-// Updated makes the order.updated of a commit, in each version that is published, as Versions does: last is the commit's last event, and state the order as of
-// it. The errors are those of Versions.
+// Updated makes the order.updated of a commit, in each version that is published, as Versions does:
+// last is the commit's last event, and state the order as of it. The errors are those of Versions.
 func Updated(last es.Recorded, state order.State) ([]es.Envelope, error) {
 	r := last
 	r.Type, r.Data = OrderUpdatedType, state
@@ -185,40 +194,58 @@ func orderTypes() []entry {
 				PricedBy: e.PricedBy,
 			}
 		}),
-		publish(of("order.started", "A run of the saga took the order."), func(r es.Recorded, e order.Started) OrderStarted {
-			return OrderStarted{OrderID: r.Stream.ID(), SagaID: e.SagaID}
-		}),
+		publish(of("order.started", "A run of the saga took the order."),
+			func(r es.Recorded, e order.Started) OrderStarted {
+				return OrderStarted{OrderID: r.Stream.ID(), SagaID: e.SagaID}
+			}),
 		publish(of("order.confirmed", "Stock is reserved, the payment charged and a shipment scheduled."),
 			func(r es.Recorded, e order.Confirmed) OrderConfirmed {
-				return OrderConfirmed{OrderID: r.Stream.ID(), PaymentID: e.PaymentID, ShipmentID: e.ShipmentID, TrackingNumber: e.TrackingNumber}
+				return OrderConfirmed{
+					OrderID: r.Stream.ID(), PaymentID: e.PaymentID, ShipmentID: e.ShipmentID,
+					TrackingNumber: e.TrackingNumber,
+				}
 			}),
 		publish(of("order.cancelling", "The order will not be fulfilled; what was done for it is being undone."),
 			func(r es.Recorded, e order.Cancelling) OrderCancelling {
-				return OrderCancelling{OrderID: r.Stream.ID(), Reason: string(e.Reason), Detail: e.Detail, From: string(e.From), Origin: string(e.Origin)}
+				return OrderCancelling{
+					OrderID: r.Stream.ID(), Reason: string(e.Reason), Detail: e.Detail, From: string(e.From),
+					Origin: string(e.Origin),
+				}
 			}),
-		publish(of("order.cancelled", "Everything that was done for the order is undone."), func(r es.Recorded, e order.Cancelled) OrderCancelled {
-			return OrderCancelled{OrderID: r.Stream.ID(), Reason: string(e.Reason)}
-		}).until("2026-11-23", "2027-11-23"), // from then on .retired() in place of this takes it off the bus
-		publish(second("order.cancelled", "Everything that was done for the order is undone."), func(r es.Recorded, e order.Cancelled) OrderCancelledV2 {
-			return OrderCancelledV2{OrderID: r.Stream.ID(), Reason: cancellation(e.Reason)}
-		}),
-		publish(of("order.undo-failed", "Steps of the undo are spent; people have to look."), func(r es.Recorded, e order.UndoFailed) OrderUndoFailed {
-			return OrderUndoFailed{OrderID: r.Stream.ID(), SagaID: e.SagaID, Steps: e.Steps}
-		}),
-		publish(of("order.shipped", "The shipment left the warehouse."), func(r es.Recorded, e order.Shipped) OrderShipped {
-			return OrderShipped{OrderID: r.Stream.ID(), ShipmentID: e.ShipmentID, Revision: e.Revision, DispatchedAt: e.DispatchedAt}
-		}),
-		publish(of("order.delivered", "The carrier handed the order over."), func(r es.Recorded, e order.Delivered) OrderDelivered {
-			return OrderDelivered{OrderID: r.Stream.ID(), ShipmentID: e.ShipmentID}
-		}),
-		publish(of(OrderUpdatedType, "The whole order, after whatever happened to it."), func(_ es.Recorded, s order.State) OrderUpdated {
-			return OrderUpdated{
-				OrderID: s.ID, CustomerID: s.CustomerID, AccountID: s.AccountID, Status: string(s.Status), Revision: s.Revision, Lines: orderLines(s.Lines),
-				Total: amount(s.Total), PricedBy: s.PricedBy, Address: string(s.Address), PlacedAt: s.PlacedAt,
-				PaymentID: s.PaymentID, ShipmentID: s.ShipmentID,
-				TrackingNumber: s.TrackingNumber, Reason: string(s.Reason), Detail: s.Detail, Note: string(s.Note), Origin: string(s.ClosedBy),
-				SagaID: s.SagaID, SagaState: string(s.Saga), FailedSteps: s.FailedSteps,
-			}
-		}),
+		publish(of("order.cancelled", "Everything that was done for the order is undone."),
+			func(r es.Recorded, e order.Cancelled) OrderCancelled {
+				return OrderCancelled{OrderID: r.Stream.ID(), Reason: string(e.Reason)}
+			}).until("2026-11-23", "2027-11-23"), // from then on .retired() in place of this takes it off the bus
+		publish(second("order.cancelled", "Everything that was done for the order is undone."),
+			func(r es.Recorded, e order.Cancelled) OrderCancelledV2 {
+				return OrderCancelledV2{OrderID: r.Stream.ID(), Reason: cancellation(e.Reason)}
+			}),
+		publish(of("order.undo-failed", "Steps of the undo are spent; people have to look."),
+			func(r es.Recorded, e order.UndoFailed) OrderUndoFailed {
+				return OrderUndoFailed{OrderID: r.Stream.ID(), SagaID: e.SagaID, Steps: e.Steps}
+			}),
+		publish(of("order.shipped", "The shipment left the warehouse."),
+			func(r es.Recorded, e order.Shipped) OrderShipped {
+				return OrderShipped{
+					OrderID: r.Stream.ID(), ShipmentID: e.ShipmentID, Revision: e.Revision,
+					DispatchedAt: e.DispatchedAt,
+				}
+			}),
+		publish(of("order.delivered", "The carrier handed the order over."),
+			func(r es.Recorded, e order.Delivered) OrderDelivered {
+				return OrderDelivered{OrderID: r.Stream.ID(), ShipmentID: e.ShipmentID}
+			}),
+		publish(of(OrderUpdatedType, "The whole order, after whatever happened to it."),
+			func(_ es.Recorded, s order.State) OrderUpdated {
+				return OrderUpdated{
+					OrderID: s.ID, CustomerID: s.CustomerID, AccountID: s.AccountID, Status: string(s.Status),
+					Revision: s.Revision, Lines: orderLines(s.Lines),
+					Total: amount(s.Total), PricedBy: s.PricedBy, Address: string(s.Address), PlacedAt: s.PlacedAt,
+					PaymentID: s.PaymentID, ShipmentID: s.ShipmentID,
+					TrackingNumber: s.TrackingNumber, Reason: string(s.Reason), Detail: s.Detail, Note: string(s.Note),
+					Origin: string(s.ClosedBy),
+					SagaID: s.SagaID, SagaState: string(s.Saga), FailedSteps: s.FailedSteps,
+				}
+			}),
 	}
 }

@@ -37,18 +37,27 @@ type PaymentVoided struct {
 
 func paymentTypes() []entry {
 	of := func(name, description string) Type {
-		return Type{Name: name, Version: 1, Context: "payment", Subject: "payment/{paymentId}", Description: description}
+		return Type{
+			Name: name, Version: 1, Context: "payment", Subject: "payment/{paymentId}", Description: description,
+		}
 	}
 	return []entry{
-		publish(of("payment.processed", "An account was charged for an order."), func(_ es.Recorded, e payment.Processed) PaymentProcessed {
-			return PaymentProcessed{PaymentID: e.PaymentID, OrderID: e.OrderID, AccountID: e.AccountID, Amount: amount(e.Amount)}
-		}),
-		publish(of("payment.declined", "A rule forbade the charge, for good."), func(_ es.Recorded, e payment.Declined) PaymentDeclined {
-			return PaymentDeclined{PaymentID: e.PaymentID, OrderID: e.OrderID, Code: e.Code, Detail: e.Detail}
-		}),
-		publish(of("payment.refunded", "The account has back what was charged."), func(_ es.Recorded, e payment.Refunded) PaymentRefunded {
-			return PaymentRefunded{PaymentID: e.PaymentID, OrderID: e.OrderID, AccountID: e.AccountID, Amount: amount(e.Amount)}
-		}),
+		publish(of("payment.processed", "An account was charged for an order."),
+			func(_ es.Recorded, e payment.Processed) PaymentProcessed {
+				return PaymentProcessed{
+					PaymentID: e.PaymentID, OrderID: e.OrderID, AccountID: e.AccountID, Amount: amount(e.Amount),
+				}
+			}),
+		publish(of("payment.declined", "A rule forbade the charge, for good."),
+			func(_ es.Recorded, e payment.Declined) PaymentDeclined {
+				return PaymentDeclined{PaymentID: e.PaymentID, OrderID: e.OrderID, Code: e.Code, Detail: e.Detail}
+			}),
+		publish(of("payment.refunded", "The account has back what was charged."),
+			func(_ es.Recorded, e payment.Refunded) PaymentRefunded {
+				return PaymentRefunded{
+					PaymentID: e.PaymentID, OrderID: e.OrderID, AccountID: e.AccountID, Amount: amount(e.Amount),
+				}
+			}),
 		publish(of("payment.voided", "The payment was taken back before it was made; it will not be made any more."),
 			func(_ es.Recorded, e payment.Voided) PaymentVoided {
 				return PaymentVoided{PaymentID: e.PaymentID, OrderID: e.OrderID}

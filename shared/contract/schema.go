@@ -21,7 +21,8 @@ import (
 	"orderflow/shared/kit/es"
 )
 
-// maxReasons is how many ways in which data breaks its schema an error names. The others are counted.
+// maxReasons is how many ways in which data breaks its schema an error names. The others are
+// counted.
 const maxReasons = 5
 
 // Definitions is where a schema keeps what it refers to.
@@ -32,8 +33,9 @@ func (t Type) SchemaPath() string {
 	return path.Join("schemas", t.Name, fmt.Sprintf("v%d.json", t.Version))
 }
 
-// Schema is the JSON Schema of the version's data, and the definitions that it refers to: what stands under events/ is rendered from it. It allows further
-// properties, since a version may gain optional ones. Nobody may change it.
+// Schema is the JSON Schema of the version's data, and the definitions that it refers to: what
+// stands under events/ is rendered from it. It allows further properties, since a version may gain
+// optional ones. Nobody may change it.
 func (t Type) Schema() (*huma.Schema, huma.Registry) {
 	s := t.schema()
 	return s.root, s.definitions
@@ -44,7 +46,8 @@ type schema struct {
 	definitions huma.Registry
 }
 
-// schemaOf makes the schema of a Go type with the first event of it that a program meets, and keeps it: a function pays for the types that come to it alone.
+// schemaOf makes the schema of a Go type with the first event of it that a program meets, and keeps
+// it: a function pays for the types that come to it alone.
 func schemaOf(t reflect.Type) func() schema {
 	return sync.OnceValue(func() schema {
 		s := schema{definitions: huma.NewMapRegistry(Definitions, huma.DefaultSchemaNamer)}
@@ -57,8 +60,10 @@ func schemaOf(t reflect.Type) func() schema {
 	})
 }
 
-// Check says how an envelope breaks its contract. Properties that its schema doesn't know are passed over, since a newer publisher may have added them. The
-// error names places and rules, and no value of the data, since it goes where personal data must not. It is an ErrUnknown or an ErrInvalid.
+// Check says how an envelope breaks its contract. Properties that its schema doesn't know are
+// passed over, since a newer publisher may have added them. The error names places and rules, and
+// no value of the data, since it goes where personal data must not. It is an ErrUnknown or an
+// ErrInvalid.
 func Check(e es.Envelope) error {
 	_, err := check(e)
 	return err
@@ -73,7 +78,10 @@ func check(e es.Envelope) (Type, error) {
 		return Type{}, fmt.Errorf("%w: %s is %s version %d", ErrUnknown, e.ID, e.Type, e.DataVersion)
 	}
 	if e.Source != t.Source() || e.DataSchema != t.DataSchema() {
-		return Type{}, fmt.Errorf("%w: %s is of %q after %q, want %q after %q", ErrInvalid, e.ID, e.Source, e.DataSchema, t.Source(), t.DataSchema())
+		return Type{}, fmt.Errorf(
+			"%w: %s is of %q after %q, want %q after %q", ErrInvalid, e.ID, e.Source, e.DataSchema, t.Source(),
+			t.DataSchema(),
+		)
 	}
 	var value any
 	if err := decodeJSON(e.Data, &value); err != nil {
@@ -85,9 +93,10 @@ func check(e es.Envelope) (Type, error) {
 	return t, nil
 }
 
-// CommandDecoder makes the decoder of commands, which are messages to one consumer and no events. It checks a command against the JSON Schema of T as Decode checks
-// an event's data, and takes no property that the schema doesn't know: one that is passed over could be the one that matters. The error names places and
-// rules, and no value of the command. Trying again doesn't help.
+// CommandDecoder makes the decoder of commands, which are messages to one consumer and no events.
+// It checks a command against the JSON Schema of T as Decode checks an event's data, and takes no
+// property that the schema doesn't know: one that is passed over could be the one that matters. The
+// error names places and rules, and no value of the command. Trying again doesn't help.
 func CommandDecoder[T any]() func(text []byte) (T, error) {
 	of := reflect.TypeFor[T]()
 	closed := sync.OnceValue(func() schema {
@@ -108,10 +117,13 @@ func CommandDecoder[T any]() func(text []byte) (T, error) {
 	}
 }
 
-// breaches lists how the value of a Go type's JSON breaks its schema: by place and rule, and with nothing of the value.
+// breaches lists how the value of a Go type's JSON breaks its schema: by place and rule, and with
+// nothing of the value.
 func (s schema) breaches(of reflect.Type, value any, place string) []string {
 	var result huma.ValidateResult
-	huma.Validate(s.definitions, s.root, huma.NewPathBuffer([]byte(place), len(place)), huma.ModeReadFromServer, value, &result)
+	huma.Validate(
+		s.definitions, s.root, huma.NewPathBuffer([]byte(place), len(place)), huma.ModeReadFromServer, value, &result,
+	)
 	found := strayed(of, value, place)
 	for _, err := range result.Errors {
 		breach := place + ": breaks its schema"
@@ -126,8 +138,9 @@ func (s schema) breaches(of reflect.Type, value any, place string) []string {
 	return found
 }
 
-// strayed lists what the validator takes, as Go's decoder does, and JSON Schema doesn't: a property whose name has other letters, upper for lower case, null for
-// a property that may be missing, and a date-time that RFC 3339 does not allow.
+// strayed lists what the validator takes, as Go's decoder does, and JSON Schema doesn't: a property
+// whose name has other letters, upper for lower case, null for a property that may be missing, and
+// a date-time that RFC 3339 does not allow.
 func strayed(t reflect.Type, value any, place string) (found []string) {
 	switch {
 	case t.Kind() == reflect.Pointer:

@@ -2,7 +2,8 @@ package contract
 
 import "testing"
 
-// A version that is retired is decoded for as long as anything may bring it, and nothing of it is published any more.
+// A version that is retired is decoded for as long as anything may bring it, and nothing of it is
+// published any more.
 func TestRetired(t *testing.T) {
 	c := newCatalogue(func() []entry {
 		all := orderTypes()

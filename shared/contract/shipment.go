@@ -20,7 +20,8 @@ type ShipmentRefused struct {
 	Detail     string `json:"detail,omitempty" doc:"The same in words, without personal data."`
 }
 
-// ShipmentPrepared is shipment.prepared. It has no address: who needs it asks for it, with the right to read it.
+// ShipmentPrepared is shipment.prepared. It has no address: who needs it asks for it, with the
+// right to read it.
 type ShipmentPrepared struct {
 	ShipmentID string      `json:"shipmentId" doc:"The shipment." minLength:"1"`
 	OrderID    string      `json:"orderId" doc:"The order that it brings." minLength:"1"`
@@ -59,31 +60,45 @@ type ShipmentVoided struct {
 
 func shipmentTypes() []entry {
 	of := func(name, description string) Type {
-		return Type{Name: name, Version: 1, Context: "shipment", Subject: "shipment/{shipmentId}", Description: description}
+		return Type{
+			Name: name, Version: 1, Context: "shipment", Subject: "shipment/{shipmentId}", Description: description,
+		}
 	}
 	return []entry{
-		publish(of("shipment.scheduled", "An order's shipment is scheduled."), func(_ es.Recorded, e shipment.Scheduled) ShipmentScheduled {
-			return ShipmentScheduled{ShipmentID: e.ShipmentID, OrderID: e.OrderID, TrackingNumber: e.TrackingNumber}
-		}),
-		publish(of("shipment.refused", "An order can't be shipped to where it should go."), func(_ es.Recorded, e shipment.Refused) ShipmentRefused {
-			return ShipmentRefused{ShipmentID: e.ShipmentID, OrderID: e.OrderID, Code: e.Code, Detail: e.Detail}
-		}),
-		publish(of("shipment.prepared", "A shipment is packed and waits for the carrier."), func(_ es.Recorded, e shipment.Prepared) ShipmentPrepared {
-			packed := make([]StockItem, len(e.Items))
-			for i, item := range e.Items {
-				packed[i] = StockItem{SKU: item.SKU, Quantity: item.Quantity}
-			}
-			return ShipmentPrepared{ShipmentID: e.ShipmentID, OrderID: e.OrderID, Items: packed}
-		}),
-		publish(of("shipment.dispatched", "The carrier has a shipment."), func(_ es.Recorded, e shipment.Dispatched) ShipmentDispatched {
-			return ShipmentDispatched{ShipmentID: e.ShipmentID, OrderID: e.OrderID, TrackingNumber: e.TrackingNumber, DispatchedAt: e.DispatchedAt}
-		}),
-		publish(of("shipment.delivered", "The carrier handed a shipment over."), func(_ es.Recorded, e shipment.Delivered) ShipmentDelivered {
-			return ShipmentDelivered{ShipmentID: e.ShipmentID, OrderID: e.OrderID, DispatchedAt: e.DispatchedAt}
-		}),
-		publish(of("shipment.cancelled", "A scheduled shipment will not leave."), func(_ es.Recorded, e shipment.Cancelled) ShipmentCancelled {
-			return ShipmentCancelled{ShipmentID: e.ShipmentID, OrderID: e.OrderID, Origin: e.Origin, Reason: e.Reason, Note: string(e.Note)}
-		}),
+		publish(of("shipment.scheduled", "An order's shipment is scheduled."),
+			func(_ es.Recorded, e shipment.Scheduled) ShipmentScheduled {
+				return ShipmentScheduled{ShipmentID: e.ShipmentID, OrderID: e.OrderID, TrackingNumber: e.TrackingNumber}
+			}),
+		publish(of("shipment.refused", "An order can't be shipped to where it should go."),
+			func(_ es.Recorded, e shipment.Refused) ShipmentRefused {
+				return ShipmentRefused{ShipmentID: e.ShipmentID, OrderID: e.OrderID, Code: e.Code, Detail: e.Detail}
+			}),
+		publish(of("shipment.prepared", "A shipment is packed and waits for the carrier."),
+			func(_ es.Recorded, e shipment.Prepared) ShipmentPrepared {
+				packed := make([]StockItem, len(e.Items))
+				for i, item := range e.Items {
+					packed[i] = StockItem{SKU: item.SKU, Quantity: item.Quantity}
+				}
+				return ShipmentPrepared{ShipmentID: e.ShipmentID, OrderID: e.OrderID, Items: packed}
+			}),
+		publish(of("shipment.dispatched", "The carrier has a shipment."),
+			func(_ es.Recorded, e shipment.Dispatched) ShipmentDispatched {
+				return ShipmentDispatched{
+					ShipmentID: e.ShipmentID, OrderID: e.OrderID, TrackingNumber: e.TrackingNumber,
+					DispatchedAt: e.DispatchedAt,
+				}
+			}),
+		publish(of("shipment.delivered", "The carrier handed a shipment over."),
+			func(_ es.Recorded, e shipment.Delivered) ShipmentDelivered {
+				return ShipmentDelivered{ShipmentID: e.ShipmentID, OrderID: e.OrderID, DispatchedAt: e.DispatchedAt}
+			}),
+		publish(of("shipment.cancelled", "A scheduled shipment will not leave."),
+			func(_ es.Recorded, e shipment.Cancelled) ShipmentCancelled {
+				return ShipmentCancelled{
+					ShipmentID: e.ShipmentID, OrderID: e.OrderID, Origin: e.Origin, Reason: e.Reason,
+					Note: string(e.Note),
+				}
+			}),
 		publish(of("shipment.voided", "The shipment was taken back before it was scheduled; it will not be any more."),
 			func(_ es.Recorded, e shipment.Voided) ShipmentVoided {
 				return ShipmentVoided{ShipmentID: e.ShipmentID, OrderID: e.OrderID}

@@ -76,15 +76,18 @@ func stockTypes() []entry {
 	}
 	const reservation = "reservation/{reservationId}"
 	return []entry{
-		publish(of("stock.reserved", reservation, "Stock is reserved for an order."), func(_ es.Recorded, e stock.Reserved) StockReserved {
-			return StockReserved{ReservationID: e.ReservationID, OrderID: e.OrderID, Items: items(e.Items)}
-		}),
-		publish(of("stock.refused", reservation, "Stock could not be reserved for an order."), func(_ es.Recorded, e stock.Refused) StockRefused {
-			return StockRefused{ReservationID: e.ReservationID, OrderID: e.OrderID, Code: e.Code, Detail: e.Detail}
-		}),
-		publish(of("stock.released", reservation, "What was reserved is available again."), func(_ es.Recorded, e stock.Released) StockReleased {
-			return StockReleased{ReservationID: e.ReservationID, OrderID: e.OrderID, Items: items(e.Items)}
-		}),
+		publish(of("stock.reserved", reservation, "Stock is reserved for an order."),
+			func(_ es.Recorded, e stock.Reserved) StockReserved {
+				return StockReserved{ReservationID: e.ReservationID, OrderID: e.OrderID, Items: items(e.Items)}
+			}),
+		publish(of("stock.refused", reservation, "Stock could not be reserved for an order."),
+			func(_ es.Recorded, e stock.Refused) StockRefused {
+				return StockRefused{ReservationID: e.ReservationID, OrderID: e.OrderID, Code: e.Code, Detail: e.Detail}
+			}),
+		publish(of("stock.released", reservation, "What was reserved is available again."),
+			func(_ es.Recorded, e stock.Released) StockReleased {
+				return StockReleased{ReservationID: e.ReservationID, OrderID: e.OrderID, Items: items(e.Items)}
+			}),
 		publish(of("stock.departed", reservation, "What was reserved has left the warehouse, with its shipment."),
 			func(_ es.Recorded, e stock.Departed) StockDeparted {
 				return StockDeparted{ReservationID: e.ReservationID, OrderID: e.OrderID, Items: items(e.Items)}
@@ -96,12 +99,16 @@ func stockTypes() []entry {
 					CountedOff: e.CountedOff,
 				}
 			}),
-		publish(of("stock.voided", reservation, "The reservation was taken back before it was made; it will not be made any more."),
+		publish(of(
+			"stock.voided", reservation,
+			"The reservation was taken back before it was made; it will not be made any more.",
+		),
 			func(_ es.Recorded, e stock.Voided) StockVoided {
 				return StockVoided{ReservationID: e.ReservationID, OrderID: e.OrderID}
 			}),
-		publish(of("stock.restocked", "stock/{sku}", "Somebody counted a SKU."), func(_ es.Recorded, e stock.Restocked) StockRestocked {
-			return StockRestocked{SKU: e.SKU, Delta: e.Delta, Counted: e.Counted}
-		}),
+		publish(of("stock.restocked", "stock/{sku}", "Somebody counted a SKU."),
+			func(_ es.Recorded, e stock.Restocked) StockRestocked {
+				return StockRestocked{SKU: e.SKU, Delta: e.Delta, Counted: e.Counted}
+			}),
 	}
 }

@@ -1,7 +1,9 @@
-// Package cdnow turns the purchase log of CDNOW, a shop that sold CDs in 1997 and 1998, into orders, and says from the log alone how each must end.
+// Package cdnow turns the purchase log of CDNOW, a shop that sold CDs in 1997 and 1998, into
+// orders, and says from the log alone how each must end.
 //
-// The log gives a purchase's customer, day, number of CDs and total, not its items. An item of the catalogue here is a price: a purchase of n CDs for a
-// total becomes the one or two lines of whole cents that add up to it, and a SKU is the CD that costs so much.
+// The log gives a purchase's customer, day, number of CDs and total, not its items. An item of the
+// catalogue here is a price: a purchase of n CDs for a total becomes the one or two lines of whole
+// cents that add up to it, and a SKU is the CD that costs so much.
 package cdnow
 
 import (
@@ -26,8 +28,10 @@ type Purchase struct {
 	Total    int64 // cents
 }
 
-// Parse reads CDNOW_sample.txt (customer, customer in the sample, day, CDs, dollars; no header) or CDNOW_master.txt (a header; customer, day, CDs,
-// dollars), told apart by their columns. It skips offset purchases and reads at most limit, all with limit 0. A line that is neither is an error with its number.
+// Parse reads CDNOW_sample.txt (customer, customer in the sample, day, CDs, dollars; no header) or
+// CDNOW_master.txt (a header; customer, day, CDs, dollars), told apart by their columns. It skips
+// offset purchases and reads at most limit, all with limit 0. A line that is neither is an error
+// with its number.
 func Parse(r io.Reader, offset, limit int) ([]Purchase, error) {
 	var purchases []Purchase
 	lines := bufio.NewScanner(r)
@@ -106,7 +110,8 @@ type Outcome struct {
 	Reason string
 }
 
-// The outcomes. An order that several things stand against ends by the first, since the steps come in this order.
+// The outcomes. An order that several things stand against ends by the first, since the steps come
+// in this order.
 var (
 	Confirmed    = Outcome{Status: "confirmed"}
 	OutOfStock   = Outcome{Status: "cancelled", Reason: "stock.insufficient"}
@@ -136,7 +141,8 @@ type Customer struct {
 	Orders  int
 }
 
-// Plan is everything to set up, everything to place, and what must be true afterwards, all from the log alone.
+// Plan is everything to set up, everything to place, and what must be true afterwards, all from the
+// log alone.
 type Plan struct {
 	Customers []Customer
 	Prices    map[string]int64 // the catalogue: cents a piece, by SKU
@@ -144,8 +150,10 @@ type Plan struct {
 	Orders    []Order
 }
 
-// NewPlan decides what goes wrong so that every undo really runs, and so that timing has no say in it: some customers' funds are below their smallest order,
-// one SKU's stock is below its smallest line, some customers live where no carrier goes. Everybody else can pay, and every other SKU covers, all that is asked for at once.
+// NewPlan decides what goes wrong so that every undo really runs, and so that timing has no say in
+// it: some customers' funds are below their smallest order, one SKU's stock is below its smallest
+// line, some customers live where no carrier goes. Everybody else can pay, and every other SKU
+// covers, all that is asked for at once.
 func NewPlan(purchases []Purchase) Plan {
 	p := Plan{Prices: map[string]int64{}, Stock: map[string]int64{}}
 	positions := map[string]int{}
@@ -206,7 +214,8 @@ func NewPlan(purchases []Purchase) Plan {
 	return p
 }
 
-// split finds the whole cents that add up to the total: n CDs at the price rounded down, or some of them at a cent more.
+// split finds the whole cents that add up to the total: n CDs at the price rounded down, or some of
+// them at a cent more.
 func split(p Purchase) []Line {
 	price, dearer := p.Total/p.CDs, p.Total%p.CDs
 	var lines []Line

@@ -20,7 +20,12 @@ func TestParse(t *testing.T) {
 		err           string
 	}{
 		{"sample", sample, 0, 0, 2, ""},
-		{"master", " customer_id  date number_of_cds  dollar_value\r\n 00004 19970101  2   29.33\r\n 00002 19970112  1   12.00\r\n", 0, 0, 2, ""},
+		{
+			"master",
+			" customer_id  date number_of_cds  dollar_value\r\n 00004 19970101  2   29.33\r\n 00002 19970112  1 " +
+				"  12.00\r\n",
+			0, 0, 2, "",
+		},
 		{"limit", sample, 0, 1, 1, ""},
 		{"offset past the end", sample, 5, 0, 0, ""},
 		{"columns", "1 2 3", 0, 0, 0, "line 1: 3 columns"},
@@ -119,7 +124,8 @@ func TestPlanProperties(t *testing.T) {
 			}
 			spent[o.Customer] += o.Total
 		}
-		// Whatever does not fail on purpose can't fail by timing: all of it can be paid and reserved at once.
+		// Whatever does not fail on purpose can't fail by timing: all of it can be paid and
+		// reserved at once.
 		for _, o := range p.Orders {
 			if o.Outcome == Confirmed && funds[o.Customer] < spent[o.Customer] {
 				t.Fatalf("customer %s can't pay all of %d at once", o.Customer, spent[o.Customer])

@@ -28,14 +28,18 @@ type Deployment struct {
 	config  aws.Config
 }
 
-// Find reads the stack's outputs with the environment's credentials. AWS_ENDPOINT_URL names an emulator.
+// Find reads the stack's outputs with the environment's credentials. AWS_ENDPOINT_URL names an
+// emulator.
 func Find(ctx context.Context, stack string) (*Deployment, error) {
-	// What the clients log goes to standard error, between the lines of a program that shows its progress; what matters comes back as an error.
+	// What the clients log goes to standard error, between the lines of a program that shows its
+	// progress; what matters comes back as an error.
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
 	if err != nil {
 		return nil, fmt.Errorf("load AWS configuration: %w", err)
 	}
-	out, err := cloudformation.NewFromConfig(cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &stack})
+	out, err := cloudformation.NewFromConfig(cfg).DescribeStacks(
+		ctx, &cloudformation.DescribeStacksInput{StackName: &stack},
+	)
 	if err != nil {
 		return nil, fmt.Errorf("find stack %s %s: %w%s", stack, at(cfg), err, hint(cfg))
 	}
@@ -70,7 +74,8 @@ func hint(cfg aws.Config) string {
 // Config is the configuration that found the stack, for clients of further services.
 func (d *Deployment) Config() aws.Config { return d.config }
 
-// APIURL is where the HTTP API answers. An emulator can't be reached under the name that AWS gives it.
+// APIURL is where the HTTP API answers. An emulator can't be reached under the name that AWS gives
+// it.
 func (d *Deployment) APIURL() (string, error) {
 	if d.config.BaseEndpoint == nil {
 		return d.Output("ApiUrl")
@@ -112,9 +117,10 @@ func (d *Deployment) scopedToken(ctx context.Context, output, scope string) (str
 	if err != nil {
 		return "", err
 	}
-	described, err := cognitoidentityprovider.NewFromConfig(d.config).DescribeUserPoolClient(ctx, &cognitoidentityprovider.DescribeUserPoolClientInput{
-		UserPoolId: &pool, ClientId: &client,
-	})
+	described, err := cognitoidentityprovider.NewFromConfig(d.config).DescribeUserPoolClient(ctx,
+		&cognitoidentityprovider.DescribeUserPoolClientInput{
+			UserPoolId: &pool, ClientId: &client,
+		})
 	if err != nil {
 		return "", fmt.Errorf("read the client of %s: %w", output, err)
 	}
@@ -158,10 +164,14 @@ func (d *Deployment) tokenURL() (string, error) {
 	return fmt.Sprintf("https://%s.auth.%s.amazoncognito.com/oauth2/token", domain, d.config.Region), nil
 }
 
-// ErrOnlyLocal says that a customer's token can be made on this machine's emulator only: elsewhere it would take the customer's password away.
-var ErrOnlyLocal = errors.New("a customer's token can be made for a stack on this machine only; elsewhere customers sign in themselves")
+// ErrOnlyLocal says that a customer's token can be made on this machine's emulator only: elsewhere
+// it would take the customer's password away.
+var ErrOnlyLocal = errors.New(
+	"a customer's token can be made for a stack on this machine only; elsewhere customers sign in themselves",
+)
 
-// CustomerToken signs a customer in who has the given id as user name, making the user first where there is none. For an emulator on this machine only.
+// CustomerToken signs a customer in who has the given id as user name, making the user first where
+// there is none. For an emulator on this machine only.
 func (d *Deployment) CustomerToken(ctx context.Context, customerID string) (string, error) {
 	if !d.local() {
 		return "", ErrOnlyLocal

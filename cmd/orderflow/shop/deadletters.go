@@ -33,7 +33,8 @@ type DeadLetter struct {
 	Attributes    map[string]string `json:"attributes,omitempty"`
 }
 
-// DeadLetters reads a page of dead letters, the last recorded first. The query's names are the API's: consumer, topic, status, error, before, limit, cursor.
+// DeadLetters reads a page of dead letters, the last recorded first. The query's names are the
+// API's: consumer, topic, status, error, before, limit, cursor.
 func (c *Client) DeadLetters(ctx context.Context, query url.Values) (letters []DeadLetter, next string, err error) {
 	var out struct {
 		DeadLetters []DeadLetter `json:"deadLetters"`
@@ -50,7 +51,8 @@ func (c *Client) DeadLetter(ctx context.Context, id string) (DeadLetter, error) 
 	return out, err
 }
 
-// RedriveDeadLetter lets the next run of the redrive send a dead letter. takeOver accepts that its effect may happen a second time.
+// RedriveDeadLetter lets the next run of the redrive send a dead letter. takeOver accepts that its
+// effect may happen a second time.
 func (c *Client) RedriveDeadLetter(ctx context.Context, id string, takeOver bool) (DeadLetter, error) {
 	var out DeadLetter
 	err := c.post(ctx, "/dead-letters/"+url.PathEscape(id)+"/redrive", map[string]bool{"takeOver": takeOver}, &out)

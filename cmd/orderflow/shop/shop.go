@@ -25,7 +25,8 @@ type Client struct {
 	http  *retryablehttp.Client
 }
 
-// New makes a client that tries a request again on 429, 5xx and lost connections, up to 8 times: every request has a key or is harmless to repeat.
+// New makes a client that tries a request again on 429, 5xx and lost connections, up to 8 times:
+// every request has a key or is harmless to repeat.
 func New(base, token string) *Client {
 	h := retryablehttp.NewClient()
 	h.Logger = nil
@@ -173,7 +174,9 @@ func (c *Client) OpenAccount(ctx context.Context, customerID, currency string) (
 
 // Deposit puts money in.
 func (c *Client) Deposit(ctx context.Context, accountID string, amount money.Money) error {
-	return c.post(ctx, "/accounts/"+url.PathEscape(accountID)+"/deposits", map[string]money.Money{"amount": amount}, nil)
+	return c.post(
+		ctx, "/accounts/"+url.PathEscape(accountID)+"/deposits", map[string]money.Money{"amount": amount}, nil,
+	)
 }
 
 // Balance reads an account's balance from its stream.
@@ -193,7 +196,10 @@ func (c *Client) ListProduct(ctx context.Context, sku string, price money.Money)
 
 // NewStock sets the stock of a SKU that has none yet.
 func (c *Client) NewStock(ctx context.Context, sku string, onHand int64) error {
-	return c.send(ctx, http.MethodPut, "/stock/"+url.PathEscape(sku), http.Header{"If-None-Match": {"*"}}, map[string]int64{"onHand": onHand}, nil)
+	return c.send(
+		ctx, http.MethodPut, "/stock/"+url.PathEscape(sku), http.Header{"If-None-Match": {"*"}},
+		map[string]int64{"onHand": onHand}, nil,
+	)
 }
 
 // Stock reads what is there of a SKU.
@@ -203,7 +209,8 @@ func (c *Client) Stock(ctx context.Context, sku string) (Stock, error) {
 	return out, err
 }
 
-// PlaceOrder places an order in a currency; the answer comes when it is accepted, not when it is final.
+// PlaceOrder places an order in a currency; the answer comes when it is accepted, not when it is
+// final.
 func (c *Client) PlaceOrder(ctx context.Context, customerID, currency string, lines []Line, to Address) (Order, error) {
 	var out Order
 	body := map[string]any{"customerId": customerID, "currency": currency, "lines": lines, "shippingAddress": to}

@@ -1,5 +1,6 @@
-// relay is a function that hands each invocation to the test that deployed it, and fails in the way that the test asks for. It lets the real state
-// machine run on the real engine while the test holds the steps, real ones too, in its hand.
+// relay is a function that hands each invocation to the test that deployed it, and fails in the way
+// that the test asks for. It lets the real state machine run on the real engine while the test
+// holds the steps, real ones too, in its hand.
 package main
 
 import (
@@ -14,7 +15,8 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 )
 
-// reply is what the test wants done. It is written down again in the test, which can't import a program.
+// reply is what the test wants done. It is written down again in the test, which can't import a
+// program.
 type reply struct {
 	Action  string          `json:"action"` // "answer", "error", "exit" or "hang"
 	Payload json.RawMessage `json:"payload,omitempty"`

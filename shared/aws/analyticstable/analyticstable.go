@@ -1,4 +1,5 @@
-// Package analyticstable keeps the figures of shared/read/analytics in a DynamoDB table: an analytics.Table.
+// Package analyticstable keeps the figures of shared/read/analytics in a DynamoDB table: an
+// analytics.Table.
 //
 //	pk                        sk          item
 //	<generation>#order#<id>   order       an analytics.Order: data (JSON) and revision
@@ -6,8 +7,9 @@
 //	<generation>#hour#<date>  <begins>    counters: count_<name>
 //	<generation>#sku#<date>   <sku>       pieces
 //
-// A generation is a set of figures that was counted from nothing. The index best has the items with pieces, by pk and pieces, so that what was sold most on
-// a day is read without reading what else was sold.
+// A generation is a set of figures that was counted from nothing. The index best has the items with
+// pieces, by pk and pieces, so that what was sold most on a day is read without reading what else
+// was sold.
 package analyticstable
 
 import (
@@ -36,9 +38,13 @@ import (
 
 // API is what the table needs of the DynamoDB client.
 type API interface {
-	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
+	BatchGetItem(
+		context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options),
+	) (*dynamodb.BatchGetItemOutput, error)
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
-	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
+	TransactWriteItems(
+		context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options),
+	) (*dynamodb.TransactWriteItemsOutput, error)
 }
 
 // IndexBest is the index of SKUs by pieces.
@@ -65,7 +71,8 @@ type Table struct {
 
 var _ analytics.Table = Table{}
 
-// New gives the figures of one generation in an existing table. How often a failed request is sent again is up to the client.
+// New gives the figures of one generation in an existing table. How often a failed request is sent
+// again is up to the client.
 func New(api API, table, generation string) Table {
 	return Table{api: api, table: table, generation: generation}
 }
@@ -89,7 +96,8 @@ func (t Table) rowKey(r analytics.Row) (item attributes, prefix string) {
 	panic(fmt.Sprintf("analyticstable: no row is a %q", r.Kind))
 }
 
-// Orders implements analytics.Table with one consistent batch read of at most 100 orders. It is an es.ErrUnavailable where DynamoDB is too busy to read all.
+// Orders implements analytics.Table with one consistent batch read of at most 100 orders. It is an
+// es.ErrUnavailable where DynamoDB is too busy to read all.
 func (t Table) Orders(ctx context.Context, ids []string) (map[string]analytics.Order, error) {
 	keys := make([]attributes, len(ids))
 	for i, id := range ids {
@@ -102,7 +110,9 @@ func (t Table) Orders(ctx context.Context, ids []string) (map[string]analytics.O
 		return nil, failed(fmt.Sprintf("read %d orders", len(ids)), err)
 	}
 	if left := len(out.UnprocessedKeys[t.table].Keys); left > 0 {
-		return nil, fmt.Errorf("analyticstable: read %d orders: %w: DynamoDB has left out %d", len(ids), es.ErrUnavailable, left)
+		return nil, fmt.Errorf(
+			"analyticstable: read %d orders: %w: DynamoDB has left out %d", len(ids), es.ErrUnavailable, left,
+		)
 	}
 	orders := map[string]analytics.Order{}
 	for _, item := range out.Responses[t.table] {
@@ -141,7 +151,10 @@ func (t Table) Write(ctx context.Context, orders []analytics.Order, additions []
 		if err != nil {
 			return fmt.Errorf("analyticstable: order %s: %w", o.ID, err)
 		}
-		put := &types.Put{TableName: &t.table, Item: t.orderKey(o.ID), ConditionExpression: aws.String("attribute_not_exists(" + attrPK + ")")}
+		put := &types.Put{
+			TableName: &t.table, Item: t.orderKey(o.ID),
+			ConditionExpression: aws.String("attribute_not_exists(" + attrPK + ")"),
+		}
 		put.Item[attrData], put.Item[attrRevision] = text(string(data)), number(o.Revision+1)
 		if o.Revision > 0 {
 			put.ConditionExpression = aws.String("#revision = :revision")
@@ -152,30 +165,37 @@ func (t Table) Write(ctx context.Context, orders []analytics.Order, additions []
 	}
 	for _, a := range additions {
 		item, prefix := t.rowKey(a.Row)
-		u := &types.Update{TableName: &t.table, Key: item, ExpressionAttributeNames: map[string]string{}, ExpressionAttributeValues: attributes{}}
+		u := &types.Update{
+			TableName: &t.table, Key: item, ExpressionAttributeNames: map[string]string{},
+			ExpressionAttributeValues: attributes{},
+		}
 		var adds []string
 		for i, name := range slices.Sorted(maps.Keys(a.Counters)) {
 			n := strconv.Itoa(i)
-			u.ExpressionAttributeNames["#c"+n], u.ExpressionAttributeValues[":c"+n] = prefix+name, number(a.Counters[name])
+			u.ExpressionAttributeNames["#c"+n], u.ExpressionAttributeValues[":c"+n] = prefix+name,
+				number(a.Counters[name])
 			adds = append(adds, "#c"+n+" :c"+n)
 		}
 		u.UpdateExpression = aws.String("ADD " + strings.Join(adds, ", "))
 		writes = append(writes, types.TransactWriteItem{Update: u})
 	}
-	// The SDK gives each call a token, by which a request that is sent again after its answer was lost is known. The next call of ours has another one, and
-	// meets the orders at their next revision: the caller reads that they are.
+	// The SDK gives each call a token, by which a request that is sent again after its answer was
+	// lost is known. The next call of ours has another one, and meets the orders at their next
+	// revision: the caller reads that they are.
 	_, err := t.api.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes})
 	switch {
 	case err == nil:
 		return nil
 	case contended(err):
-		return fmt.Errorf("analyticstable: write %d orders and %d rows: %w: %w", len(orders), len(additions), es.ErrConflict, err)
+		return fmt.Errorf(
+			"analyticstable: write %d orders and %d rows: %w: %w", len(orders), len(additions), es.ErrConflict, err,
+		)
 	}
 	return failed(fmt.Sprintf("write %d orders and %d rows", len(orders), len(additions)), err)
 }
 
-// failed wraps an error of the service, and marks one that may pass: a throttle of the whole request, a fault of the service, an answer that breaks off, which
-// the SDK takes for final.
+// failed wraps an error of the service, and marks one that may pass: a throttle of the whole
+// request, a fault of the service, an answer that breaks off, which the SDK takes for final.
 func failed(what string, err error) error {
 	var unreadable *smithy.DeserializationError
 	broken := errors.As(err, &unreadable) && !errors.Is(err, context.Canceled)
@@ -185,8 +205,8 @@ func failed(what string, err error) error {
 	return fmt.Errorf("analyticstable: %s: %w", what, err)
 }
 
-// contended says whether each reason that a transaction was cancelled for is gone in a moment: another transaction on an item, a revision that has moved on, a
-// throttle.
+// contended says whether each reason that a transaction was cancelled for is gone in a moment:
+// another transaction on an item, a revision that has moved on, a throttle.
 func contended(err error) bool {
 	var cancelled *types.TransactionCanceledException
 	if !errors.As(err, &cancelled) || len(cancelled.CancellationReasons) == 0 {
@@ -194,7 +214,8 @@ func contended(err error) bool {
 	}
 	for _, reason := range cancelled.CancellationReasons {
 		switch aws.ToString(reason.Code) {
-		case "", "None", "ConditionalCheckFailed", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded":
+		case "", "None", "ConditionalCheckFailed", "TransactionConflict", "ThrottlingError",
+			"ProvisionedThroughputExceeded":
 		default:
 			return false
 		}
@@ -209,8 +230,10 @@ func (t Table) Days(ctx context.Context, from, to analytics.Date) (map[analytics
 	for first := firstOf(from); first <= to; first = firstOf(first.Add(31)) {
 		in := &dynamodb.QueryInput{
 			TableName: &t.table, ConsistentRead: aws.Bool(true),
-			KeyConditionExpression:    aws.String(attrPK + " = :pk AND " + attrSK + " BETWEEN :from AND :to"),
-			ExpressionAttributeValues: attributes{":pk": text(t.partition("day", first.Month())), ":from": text(string(from)), ":to": text(string(to))},
+			KeyConditionExpression: aws.String(attrPK + " = :pk AND " + attrSK + " BETWEEN :from AND :to"),
+			ExpressionAttributeValues: attributes{
+				":pk": text(t.partition("day", first.Month())), ":from": text(string(from)), ":to": text(string(to)),
+			},
 		}
 		for item, err := range t.query(ctx, in) {
 			if err != nil {
@@ -248,11 +271,14 @@ func (t Table) Hours(ctx context.Context, day analytics.Date) (map[time.Time]ana
 	return hours, nil
 }
 
-// Best implements analytics.Table with one query of the index, of analytics.BestRead entries at most.
+// Best implements analytics.Table with one query of the index, of analytics.BestRead entries at
+// most.
 func (t Table) Best(ctx context.Context, day analytics.Date, n int) ([]analytics.SKU, error) {
 	in := &dynamodb.QueryInput{
-		TableName: &t.table, IndexName: aws.String(IndexBest), KeyConditionExpression: aws.String(attrPK + " = :pk"), ScanIndexForward: aws.Bool(false),
-		ExpressionAttributeValues: attributes{":pk": text(t.partition("sku", string(day)))}, Limit: aws.Int32(analytics.BestRead),
+		TableName: &t.table, IndexName: aws.String(IndexBest), KeyConditionExpression: aws.String(attrPK + " = :pk"),
+		ScanIndexForward:          aws.Bool(false),
+		ExpressionAttributeValues: attributes{":pk": text(t.partition("sku", string(day)))},
+		Limit:                     aws.Int32(analytics.BestRead),
 	}
 	best := []analytics.SKU{}
 	for item, err := range t.query(ctx, in) {

@@ -23,11 +23,15 @@ type failing struct {
 	items []map[string]types.AttributeValue
 }
 
-func (f failing) TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
+func (f failing) TransactWriteItems(
+	context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options),
+) (*dynamodb.TransactWriteItemsOutput, error) {
 	return nil, f.err
 }
 
-func (f failing) BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+func (f failing) BatchGetItem(
+	context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options),
+) (*dynamodb.BatchGetItemOutput, error) {
 	return &dynamodb.BatchGetItemOutput{Responses: map[string][]map[string]types.AttributeValue{"t": f.items}}, f.err
 }
 
@@ -52,7 +56,9 @@ func TestConflicts(t *testing.T) {
 		"no answer":                {context.DeadlineExceeded, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := analyticstable.New(failing{err: tc.err}, "t", "1").Write(t.Context(), []analytics.Order{{ID: "o1"}}, nil)
+			err := analyticstable.New(failing{err: tc.err}, "t", "1").Write(
+				t.Context(), []analytics.Order{{ID: "o1"}}, nil,
+			)
 			if errors.Is(err, es.ErrConflict) != tc.want || !errors.Is(err, tc.err) {
 				t.Errorf("%v", err)
 			}
@@ -60,7 +66,8 @@ func TestConflicts(t *testing.T) {
 	}
 }
 
-// What DynamoDB refuses as a whole, and would take in a moment, is not available, and tried again; what it never takes fails.
+// What DynamoDB refuses as a whole, and would take in a moment, is not available, and tried again;
+// what it never takes fails.
 func TestUnavailable(t *testing.T) {
 	for name, tc := range map[string]struct {
 		err  error
@@ -77,13 +84,16 @@ func TestUnavailable(t *testing.T) {
 			table := analyticstable.New(failing{err: tc.err}, "t", "1")
 			_, read := table.Orders(t.Context(), []string{"o1"})
 			for _, err := range []error{read, table.Write(t.Context(), []analytics.Order{{ID: "o1"}}, nil)} {
-				if errors.Is(err, es.ErrUnavailable) != tc.want || !errors.Is(err, tc.err) || errors.Is(err, es.ErrConflict) {
+				if errors.Is(err, es.ErrUnavailable) != tc.want || !errors.Is(err, tc.err) ||
+					errors.Is(err, es.ErrConflict) {
 					t.Errorf("%v", err)
 				}
 			}
 		})
 	}
-	if _, err := analyticstable.New(leaving{}, "t", "1").Orders(t.Context(), []string{"o1"}); !errors.Is(err, es.ErrUnavailable) {
+	if _, err := analyticstable.New(leaving{}, "t", "1").Orders(
+		t.Context(), []string{"o1"},
+	); !errors.Is(err, es.ErrUnavailable) {
 		t.Errorf("orders are left out: %v", err)
 	}
 }
@@ -91,7 +101,9 @@ func TestUnavailable(t *testing.T) {
 // leaving is too busy for each key.
 type leaving struct{ analyticstable.API }
 
-func (leaving) BatchGetItem(_ context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+func (leaving) BatchGetItem(
+	_ context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.BatchGetItemOutput, error) {
 	return &dynamodb.BatchGetItemOutput{UnprocessedKeys: in.RequestItems}, nil
 }
 
@@ -108,7 +120,9 @@ func TestCorruptOrders(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			api := failing{items: []map[string]types.AttributeValue{item}}
-			if _, err := analyticstable.New(api, "t", "1").Orders(t.Context(), []string{"o1"}); !errors.Is(err, es.ErrCorrupt) {
+			if _, err := analyticstable.New(api, "t", "1").Orders(
+				t.Context(), []string{"o1"},
+			); !errors.Is(err, es.ErrCorrupt) {
 				t.Errorf("%v", err)
 			}
 		})

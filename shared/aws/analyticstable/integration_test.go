@@ -46,7 +46,8 @@ func TestDynamoDB(t *testing.T) {
 	})
 }
 
-// contended refuses every fifth transaction as DynamoDB does while another one is under way, or while it throttles, and reads some of the orders only.
+// contended refuses every fifth transaction as DynamoDB does while another one is under way, or
+// while it throttles, and reads some of the orders only.
 type contended struct {
 	analyticstable.API
 	n atomic.Int64
@@ -57,12 +58,16 @@ func (c *contended) TransactWriteItems(
 ) (*dynamodb.TransactWriteItemsOutput, error) {
 	reasons := map[int64]string{0: "TransactionConflict", 5: "ThrottlingError"}
 	if reason := reasons[c.n.Add(1)%10]; reason != "" && in.TransactItems[0].Put != nil {
-		return nil, &types.TransactionCanceledException{CancellationReasons: []types.CancellationReason{{Code: aws.String("None")}, {Code: aws.String(reason)}}}
+		return nil, &types.TransactionCanceledException{
+			CancellationReasons: []types.CancellationReason{{Code: aws.String("None")}, {Code: aws.String(reason)}},
+		}
 	}
 	return c.API.TransactWriteItems(ctx, in, o...)
 }
 
-func (c *contended) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, o ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+func (c *contended) BatchGetItem(
+	ctx context.Context, in *dynamodb.BatchGetItemInput, o ...func(*dynamodb.Options),
+) (*dynamodb.BatchGetItemOutput, error) {
 	if c.n.Add(1)%7 == 0 {
 		return &dynamodb.BatchGetItemOutput{UnprocessedKeys: in.RequestItems}, nil
 	}

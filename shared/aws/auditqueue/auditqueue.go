@@ -35,7 +35,8 @@ func New(api API, url string) Queue { return Queue{api: api, url: url} }
 // Receive implements audit.Sample; it gives up to ten messages.
 func (q Queue) Receive(ctx context.Context, wait time.Duration) ([]audit.Arrival, error) {
 	out, err := q.api.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
-		QueueUrl: &q.url, MaxNumberOfMessages: most, WaitTimeSeconds: int32(wait / time.Second), //nolint:gosec // SQS refuses more than 20
+		QueueUrl: &q.url, MaxNumberOfMessages: most,
+		WaitTimeSeconds:             int32(wait / time.Second), //nolint:gosec // SQS refuses more than 20
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameSentTimestamp},
 	})
 	if err != nil {
@@ -56,7 +57,9 @@ func (q Queue) Receive(ctx context.Context, wait time.Duration) ([]audit.Arrival
 // Delete implements audit.Sample, with one request a message: an audit has one, as a rule.
 func (q Queue) Delete(ctx context.Context, arrivals []audit.Arrival) error {
 	for _, a := range arrivals {
-		if _, err := q.api.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &q.url, ReceiptHandle: aws.String(a.Receipt)}); err != nil {
+		if _, err := q.api.DeleteMessage(
+			ctx, &sqs.DeleteMessageInput{QueueUrl: &q.url, ReceiptHandle: aws.String(a.Receipt)},
+		); err != nil {
 			return fmt.Errorf("auditqueue: delete: %w", err)
 		}
 	}

@@ -23,28 +23,40 @@ type api struct {
 	fail     error
 }
 
-func (a *api) ReceiveMessage(_ context.Context, in *sqs.ReceiveMessageInput, _ ...func(*sqs.Options)) (*sqs.ReceiveMessageOutput, error) {
+func (a *api) ReceiveMessage(
+	_ context.Context, in *sqs.ReceiveMessageInput, _ ...func(*sqs.Options),
+) (*sqs.ReceiveMessageOutput, error) {
 	a.received = in
 	return &sqs.ReceiveMessageOutput{Messages: a.messages}, a.fail
 }
 
-func (a *api) DeleteMessage(_ context.Context, in *sqs.DeleteMessageInput, _ ...func(*sqs.Options)) (*sqs.DeleteMessageOutput, error) {
+func (a *api) DeleteMessage(
+	_ context.Context, in *sqs.DeleteMessageInput, _ ...func(*sqs.Options),
+) (*sqs.DeleteMessageOutput, error) {
 	a.deleted = append(a.deleted, aws.ToString(in.ReceiptHandle))
 	return &sqs.DeleteMessageOutput{}, a.fail
 }
 
 func TestQueue(t *testing.T) {
-	a := &api{messages: []types.Message{{Body: aws.String("b"), ReceiptHandle: aws.String("r"), Attributes: map[string]string{"SentTimestamp": "1772368200123"}}}}
+	a := &api{
+		messages: []types.Message{{
+			Body: aws.String("b"), ReceiptHandle: aws.String("r"),
+			Attributes: map[string]string{"SentTimestamp": "1772368200123"},
+		}},
+	}
 	q := auditqueue.New(a, "https://queue")
 	got, err := q.Receive(t.Context(), 3*time.Second)
-	if err != nil || len(got) != 1 || string(got[0].Body) != "b" || !got[0].At.Equal(time.UnixMilli(1772368200123)) || got[0].Receipt != "r" {
+	if err != nil || len(got) != 1 || string(got[0].Body) != "b" || !got[0].At.Equal(time.UnixMilli(1772368200123)) ||
+		got[0].Receipt != "r" {
 		t.Errorf("received %+v, %v", got, err)
 	}
-	if a.received.WaitTimeSeconds != 3 || a.received.MaxNumberOfMessages != 10 || aws.ToString(a.received.QueueUrl) != "https://queue" ||
+	if a.received.WaitTimeSeconds != 3 || a.received.MaxNumberOfMessages != 10 ||
+		aws.ToString(a.received.QueueUrl) != "https://queue" ||
 		len(a.received.MessageSystemAttributeNames) != 1 {
 		t.Errorf("asked for %+v", a.received)
 	}
-	if err := q.Delete(t.Context(), append(got, audit.Arrival{Receipt: "s"})); err != nil || len(a.deleted) != 2 || a.deleted[1] != "s" {
+	if err := q.Delete(t.Context(), append(got, audit.Arrival{Receipt: "s"})); err != nil || len(a.deleted) != 2 ||
+		a.deleted[1] != "s" {
 		t.Errorf("deleted %v, %v", a.deleted, err)
 	}
 	a.messages[0].Attributes = nil

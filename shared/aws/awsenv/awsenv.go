@@ -1,7 +1,10 @@
-// Package awsenv is what a function reads from its environment: the AWS configuration, its variables, and the log.
+// Package awsenv is what a function reads from its environment: the AWS configuration, its
+// variables, and the log.
 //
-// A function starts cold in front of a waiting client, so nothing here asks the network, a file or a metadata service: Lambda hands everything over
-// in variables. config.LoadDefaultConfig would link the sso, sts and imds clients into each function and more than double the time to its first poll.
+// A function starts cold in front of a waiting client, so nothing here asks the network, a file or
+// a metadata service: Lambda hands everything over in variables. config.LoadDefaultConfig would
+// link the sso, sts and imds clients into each function and more than double the time to its first
+// poll.
 package awsenv
 
 import (
@@ -24,8 +27,8 @@ import (
 	"orderflow/shared/shop/personal"
 )
 
-// The pace of requests. A function has seconds, not the SDK's minutes: a try that hangs is given up while there is time for another, and the waits
-// between tries add up to less than a second.
+// The pace of requests. A function has seconds, not the SDK's minutes: a try that hangs is given up
+// while there is time for another, and the waits between tries add up to less than a second.
 const (
 	maxAttempts    = 5
 	backoffBase    = 25 * time.Millisecond
@@ -34,9 +37,10 @@ const (
 	attemptTimeout = 5 * time.Second
 )
 
-// Config is the function's AWS configuration: AWS_REGION (or AWS_DEFAULT_REGION), the credentials of AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
-// AWS_SESSION_TOKEN, which Lambda keeps valid for as long as the process lives, and AWS_ENDPOINT_URL where AWS is stood in for.
-// It panics, naming the variable, where one that it needs is missing.
+// Config is the function's AWS configuration: AWS_REGION (or AWS_DEFAULT_REGION), the credentials
+// of AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, which Lambda keeps valid for
+// as long as the process lives, and AWS_ENDPOINT_URL where AWS is stood in for. It panics, naming
+// the variable, where one that it needs is missing.
 func Config(context.Context) aws.Config {
 	region := os.Getenv("AWS_REGION")
 	if region == "" {
@@ -49,8 +53,10 @@ func Config(context.Context) aws.Config {
 		Region: region,
 		Credentials: credentials.NewStaticCredentialsProvider(
 			Env("AWS_ACCESS_KEY_ID"), Env("AWS_SECRET_ACCESS_KEY"), os.Getenv("AWS_SESSION_TOKEN")),
-		HTTPClient: awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }),
-		Retryer:    func() aws.Retryer { return Retryer() },
+		HTTPClient: awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithDialerOptions(func(d *net.Dialer) {
+			d.Timeout = dialTimeout
+		}),
+		Retryer: func() aws.Retryer { return Retryer() },
 	}
 	if endpoint := os.Getenv("AWS_ENDPOINT_URL"); endpoint != "" {
 		cfg.BaseEndpoint = aws.String(endpoint)
@@ -58,9 +64,11 @@ func Config(context.Context) aws.Config {
 	return cfg
 }
 
-// Retryer tries a request up to 5 times when it was throttled, met a fault of the service (5xx), lost its connection or got an answer that can't be read
-// (which the SDK takes for final, though a connection that breaks in the middle of the answer looks like that), with full jitter under a
-// ceiling that grows from 50 ms to 1 s. A request whose answer was lost is sent again: what must not happen twice has a condition or a token of its own.
+// Retryer tries a request up to 5 times when it was throttled, met a fault of the service (5xx),
+// lost its connection or got an answer that can't be read (which the SDK takes for final, though a
+// connection that breaks in the middle of the answer looks like that), with full jitter under a
+// ceiling that grows from 50 ms to 1 s. A request whose answer was lost is sent again: what must
+// not happen twice has a condition or a token of its own.
 func Retryer() aws.RetryerV2 {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = maxAttempts
@@ -72,7 +80,9 @@ func Retryer() aws.RetryerV2 {
 			}
 			return aws.UnknownTernary
 		}))
-		o.Backoff = retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) { return rand.N(backoffCeiling(attempt)), nil })
+		o.Backoff = retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) {
+			return rand.N(backoffCeiling(attempt)), nil
+		})
 	})
 }
 
@@ -84,7 +94,8 @@ func backoffCeiling(attempt int) time.Duration {
 	return min(backoffBase<<max(attempt, 0), backoffMax)
 }
 
-// Env is a variable that the function can't do without. It panics at the function's start, naming the variable, where it is missing or empty.
+// Env is a variable that the function can't do without. It panics at the function's start, naming
+// the variable, where it is missing or empty.
 func Env(name string) string {
 	v := os.Getenv(name)
 	if v == "" {
@@ -136,7 +147,8 @@ func level() slog.Level {
 	return slog.LevelInfo
 }
 
-// requestHandler adds the request's id. The SDK's own handler does the same, but writes JSON only where the function's log format says so.
+// requestHandler adds the request's id. The SDK's own handler does the same, but writes JSON only
+// where the function's log format says so.
 type requestHandler struct{ slog.Handler }
 
 // Handle implements slog.Handler.

@@ -28,8 +28,9 @@ import (
 func environment(t *testing.T, over map[string]string) {
 	t.Helper()
 	vars := map[string]string{
-		"AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "", "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret",
-		"AWS_SESSION_TOKEN": "token", "AWS_ENDPOINT_URL": "", "AWS_LAMBDA_LOG_LEVEL": "",
+		"AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "", "AWS_ACCESS_KEY_ID": "key",
+		"AWS_SECRET_ACCESS_KEY": "secret",
+		"AWS_SESSION_TOKEN":     "token", "AWS_ENDPOINT_URL": "", "AWS_LAMBDA_LOG_LEVEL": "",
 	}
 	for name, value := range over {
 		vars[name] = value
@@ -49,8 +50,13 @@ func TestConfig(t *testing.T) {
 		panics       string
 	}{
 		{name: "as Lambda sets it", region: "eu-central-1", sessionToken: "token"},
-		{name: "region by its default name", env: map[string]string{"AWS_REGION": "", "AWS_DEFAULT_REGION": "us-east-1"}, region: "us-east-1", sessionToken: "token"},
-		{name: "an endpoint that stands in for AWS", env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, region: "eu-central-1",
+		{
+			name: "region by its default name",
+			env:  map[string]string{"AWS_REGION": "", "AWS_DEFAULT_REGION": "us-east-1"}, region: "us-east-1",
+			sessionToken: "token",
+		},
+		{name: "an endpoint that stands in for AWS", env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
+			region:   "eu-central-1",
 			endpoint: aws.String("http://127.0.0.1:1"), sessionToken: "token"},
 		{name: "long-lived credentials", env: map[string]string{"AWS_SESSION_TOKEN": ""}, region: "eu-central-1"},
 		{name: "no region", env: map[string]string{"AWS_REGION": ""}, panics: "AWS_REGION"},
@@ -60,7 +66,8 @@ func TestConfig(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			environment(t, tt.env)
 			defer func() {
-				if r := recover(); (r != nil) != (tt.panics != "") || tt.panics != "" && !strings.Contains(r.(string), tt.panics) {
+				if r := recover(); (r != nil) != (tt.panics != "") || tt.panics != "" &&
+					!strings.Contains(r.(string), tt.panics) {
 					t.Fatalf("panic %v, want one about %q", r, tt.panics)
 				}
 			}()
@@ -92,8 +99,14 @@ func TestRetryer(t *testing.T) {
 		{"throttled", &smithy.GenericAPIError{Code: "ThrottlingException"}, true},
 		{"throughput", &smithy.GenericAPIError{Code: "ProvisionedThroughputExceededException"}, true},
 		{"connection lost", &smithyhttp.RequestSendError{Err: io.ErrUnexpectedEOF}, true},
-		{"the answer breaks off", &smithy.OperationError{Err: &smithy.DeserializationError{Err: io.ErrUnexpectedEOF}}, true},
-		{"the answer is gone with the caller", &aws.RequestCanceledError{Err: &smithy.DeserializationError{Err: context.Canceled}}, false},
+		{
+			"the answer breaks off",
+			&smithy.OperationError{Err: &smithy.DeserializationError{Err: io.ErrUnexpectedEOF}}, true,
+		},
+		{
+			"the answer is gone with the caller",
+			&aws.RequestCanceledError{Err: &smithy.DeserializationError{Err: context.Canceled}}, false,
+		},
 		{"a condition failed", &smithy.GenericAPIError{Code: "ConditionalCheckFailedException"}, false},
 		{"denied", &smithy.GenericAPIError{Code: "AccessDeniedException"}, false},
 		{"given up by the caller", &aws.RequestCanceledError{Err: context.Canceled}, false},
@@ -155,7 +168,8 @@ func TestLoggerHidesWhatIsSealed(t *testing.T) {
 		//nolint:sloglint // a message with sealed text is what is tried
 		log.Error("of "+string(sealed), "sealed", sealed, "text", string(sealed),
 			"error", fmt.Errorf("unreadable: %s", string(sealed)),
-			"lines", []line{{sealed, "ring"}}, "n", 7, "found", map[string]int{"a": 1}, slog.Group("g", "text", string(sealed)))
+			"lines", []line{{sealed, "ring"}}, "n", 7, "found", map[string]int{"a": 1},
+			slog.Group("g", "text", string(sealed)))
 	})
 	if bytes.Contains(out, []byte("pd1:")) {
 		t.Errorf("logged %s", out)

@@ -1,4 +1,5 @@
-// Package awstest gives integration tests a real endpoint and tables of their own. Only tests import it.
+// Package awstest gives integration tests a real endpoint and tables of their own. Only tests
+// import it.
 package awstest
 
 import (
@@ -18,16 +19,19 @@ import (
 	"orderflow/shared/kit/ident"
 )
 
-// EndpointVariable names the endpoint that integration tests run against, as in "http://127.0.0.1:4566".
+// EndpointVariable names the endpoint that integration tests run against, as in
+// "http://127.0.0.1:4566".
 const EndpointVariable = "ORDERFLOW_TEST_ENDPOINT"
 
-// DynamoDBLocalVariable names the endpoint of Amazon's DynamoDB Local, which infra/local/test.sh starts where the machine has Java.
+// DynamoDBLocalVariable names the endpoint of Amazon's DynamoDB Local, which infra/local/test.sh
+// starts where the machine has Java.
 const DynamoDBLocalVariable = "ORDERFLOW_DYNAMODB_LOCAL_ENDPOINT"
 
 // tableWait is how long a table may take to come up.
 const tableWait = 30 * time.Second
 
-// Endpoint is the endpoint that integration tests run against. Without one the test fails: a suite that silently skips itself proves nothing.
+// Endpoint is the endpoint that integration tests run against. Without one the test fails: a suite
+// that silently skips itself proves nothing.
 func Endpoint(t testing.TB) string {
 	t.Helper()
 	return endpointOf(t, EndpointVariable)
@@ -42,7 +46,8 @@ func endpointOf(t testing.TB, variable string) string {
 	return endpoint
 }
 
-// Config is an aws.Config for Endpoint, with credentials that real AWS refuses, so that a wrong endpoint does no harm.
+// Config is an aws.Config for Endpoint, with credentials that real AWS refuses, so that a wrong
+// endpoint does no harm.
 func Config(t testing.TB) aws.Config {
 	t.Helper()
 	return configOf(Endpoint(t))
@@ -56,8 +61,9 @@ func configOf(endpoint string) aws.Config {
 	}
 }
 
-// DynamoDBLocal is an aws.Config for Amazon's DynamoDB Local, which has that service alone and does it as AWS does. Where there is none a test is skipped
-// (what starts the tests says so), and a benchmark fails.
+// DynamoDBLocal is an aws.Config for Amazon's DynamoDB Local, which has that service alone and does
+// it as AWS does. Where there is none a test is skipped (what starts the tests says so), and a
+// benchmark fails.
 func DynamoDBLocal(t testing.TB) aws.Config {
 	t.Helper()
 	if _, isTest := t.(*testing.T); isTest && os.Getenv(DynamoDBLocalVariable) == "" {
@@ -73,8 +79,8 @@ func OnEachDynamoDB(t *testing.T, test func(t *testing.T, config aws.Config)) {
 	t.Run("DynamoDB Local", func(t *testing.T) { test(t, DynamoDBLocal(t)) })
 }
 
-// Table creates a table from a definition whose TableName may be nil, under a name that no other test has, and deletes it when the test ends.
-// It returns the name once the table takes requests.
+// Table creates a table from a definition whose TableName may be nil, under a name that no other
+// test has, and deletes it when the test ends. It returns the name once the table takes requests.
 func Table(t testing.TB, input *dynamodb.CreateTableInput) string {
 	t.Helper()
 	return TableIn(t, Config(t), input)
@@ -91,7 +97,8 @@ func TableIn(t testing.TB, config aws.Config, input *dynamodb.CreateTableInput) 
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), tableWait)
 	defer cancel()
-	// Nobody else uses the name: a table that is there already, or is not there any more, is an answer that was lost and asked for again.
+	// Nobody else uses the name: a table that is there already, or is not there any more, is an
+	// answer that was lost and asked for again.
 	var exists *types.ResourceInUseException
 	if _, err := client.CreateTable(ctx, &definition); err != nil && !errors.As(err, &exists) {
 		t.Fatalf("create table %s: %v", *definition.TableName, err)
@@ -100,18 +107,23 @@ func TableIn(t testing.TB, config aws.Config, input *dynamodb.CreateTableInput) 
 		ctx, cancel := context.WithTimeout(context.Background(), tableWait)
 		defer cancel()
 		var gone *types.ResourceNotFoundException
-		if _, err := client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: definition.TableName}); err != nil && !errors.As(err, &gone) {
+		if _, err := client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: definition.TableName}); err != nil &&
+			!errors.As(err, &gone) {
 			t.Errorf("delete table %s: %v", *definition.TableName, err)
 		}
 	})
-	waiter := dynamodb.NewTableExistsWaiter(client, func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay, o.MaxDelay = 50*time.Millisecond, time.Second })
+	waiter := dynamodb.NewTableExistsWaiter(
+		client,
+		func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay, o.MaxDelay = 50*time.Millisecond, time.Second },
+	)
 	if err := waiter.Wait(ctx, &dynamodb.DescribeTableInput{TableName: definition.TableName}, tableWait); err != nil {
 		t.Fatalf("table %s does not come up: %v", *definition.TableName, err)
 	}
 	return *definition.TableName
 }
 
-// Unique is a name for a resource of this test alone: prefix, a part of the test's name and a random part; letters, digits and hyphens, at most 63.
+// Unique is a name for a resource of this test alone: prefix, a part of the test's name and a
+// random part; letters, digits and hyphens, at most 63.
 func Unique(t testing.TB, prefix string) string {
 	t.Helper()
 	name := strings.Map(func(r rune) rune {
@@ -124,7 +136,8 @@ func Unique(t testing.TB, prefix string) string {
 	return prefix + "-" + name[:min(len(name), 24)] + "-" + ident.New()[:8]
 }
 
-// Key is the key schema of a table: a partition key, and a sort key where one is named. Attributes are given as "name:S", "name:N" or "name:B".
+// Key is the key schema of a table: a partition key, and a sort key where one is named. Attributes
+// are given as "name:S", "name:N" or "name:B".
 func Key(partition string, sort ...string) *dynamodb.CreateTableInput {
 	input := &dynamodb.CreateTableInput{}
 	for i, attribute := range append([]string{partition}, sort...) {
@@ -133,7 +146,9 @@ func Key(partition string, sort ...string) *dynamodb.CreateTableInput {
 		if i > 0 {
 			role = types.KeyTypeRange
 		}
-		input.KeySchema = append(input.KeySchema, types.KeySchemaElement{AttributeName: aws.String(name), KeyType: role})
+		input.KeySchema = append(
+			input.KeySchema, types.KeySchemaElement{AttributeName: aws.String(name), KeyType: role},
+		)
 		input.AttributeDefinitions = append(input.AttributeDefinitions,
 			types.AttributeDefinition{AttributeName: aws.String(name), AttributeType: types.ScalarAttributeType(kind)})
 	}
@@ -153,7 +168,8 @@ func ViewsTable() *dynamodb.CreateTableInput {
 		key := Key(index+"pk:S", index+"sk:S")
 		table.AttributeDefinitions = append(table.AttributeDefinitions, key.AttributeDefinitions...)
 		table.GlobalSecondaryIndexes = append(table.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{
-			IndexName: aws.String(index), KeySchema: key.KeySchema, Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
+			IndexName: aws.String(index), KeySchema: key.KeySchema,
+			Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
 		})
 	}
 	return table

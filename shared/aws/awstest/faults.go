@@ -28,7 +28,8 @@ const proxyWait = 30 * time.Second
 // clientHeader tells one client's requests from another's.
 const clientHeader = "X-Faults-Client"
 
-// Proxy is microburst between clients and Endpoint: it answers with AWS's own errors on the wire, and breaks connections, as it is told.
+// Proxy is microburst between clients and Endpoint: it answers with AWS's own errors on the wire,
+// and breaks connections, as it is told.
 type Proxy struct{ endpoint string }
 
 // StartProxy starts a proxy that ends with the test. Its random choices begin with seed.
@@ -37,7 +38,9 @@ func StartProxy(t testing.TB, seed int) *Proxy {
 	root := checkout(t)
 	var log bytes.Buffer
 	ctx, cancel := context.WithCancel(context.Background())
-	command := exec.CommandContext(ctx, filepath.Join(root, ".tools", "faults", "bin", "python"), // #nosec G204 -- a program of this checkout
+	command := exec.CommandContext(ctx, filepath.Join(
+		root, ".tools", "faults", "bin", "python",
+	), // #nosec G204 -- a program of this checkout
 		filepath.Join(root, "infra", "local", "faults.py"), Endpoint(t), strconv.Itoa(seed))
 	command.Stderr = &log
 	stdin, err := command.StdinPipe()
@@ -55,7 +58,8 @@ func StartProxy(t testing.TB, seed int) *Proxy {
 	endpoint, err := bufio.NewReader(stdout).ReadString('\n')
 	overdue.Stop()
 	t.Cleanup(func() {
-		// It ends with its input; what it still does for a client that has gone is nobody's any more.
+		// It ends with its input; what it still does for a client that has gone is nobody's any
+		// more.
 		overdue := time.AfterFunc(proxyWait, cancel)
 		closed := stdin.Close()
 		ended := command.Wait()
@@ -88,14 +92,17 @@ func checkout(t testing.TB) string {
 	return ""
 }
 
-// Fault is what happens to requests. Of several faults the first that fits a request, and whose chance falls on it, happens. Its JSON is microburst's.
+// Fault is what happens to requests. Of several faults the first that fits a request, and whose
+// chance falls on it, happens. Its JSON is microburst's.
 type Fault struct {
-	Operation   string  `json:"operation,omitempty"`   // of the API, as "PutItem"; "" for every one
-	Body        string  `json:"body,omitempty"`        // a JMESPath expression that is true of the request's body; "" for every one
+	Operation string `json:"operation,omitempty"` // of the API, as "PutItem"; "" for every one
+	// a JMESPath expression that is true of the request's body; "" for every one
+	Body        string  `json:"body,omitempty"`
 	Times       int     `json:"times,omitempty"`       // how often it happens; 0 for without end
 	Probability float64 `json:"probability,omitempty"` // 0 for always
 
-	Error    *Error    `json:"error,omitempty"`    // answered in place of the service, which sees nothing of the request
+	// answered in place of the service, which sees nothing of the request
+	Error    *Error    `json:"error,omitempty"`
 	Reset    bool      `json:"reset,omitempty"`    // the connection breaks, and the service sees nothing of the request
 	Latency  int       `json:"latency,omitempty"`  // milliseconds before the request goes on to the service
 	Response *Response `json:"response,omitempty"` // what becomes of the answer to a request that was carried out
@@ -110,18 +117,21 @@ type Error struct {
 
 // Response is what is left of an answer.
 type Response struct {
-	AbortFrac    *float64 `json:"abort_frac,omitempty"`    // the connection breaks after this part of the body; 0 loses the answer
+	// the connection breaks after this part of the body; 0 loses the answer
+	AbortFrac    *float64 `json:"abort_frac,omitempty"`
 	TruncateFrac float64  `json:"truncate_frac,omitempty"` // this part of the body is the whole
 	CorruptBytes int      `json:"corrupt_bytes,omitempty"` // as many bytes of the body are others
 }
 
-// LostAnswer is the answer to a request that was carried out and whose connection broke before anything of it arrived.
+// LostAnswer is the answer to a request that was carried out and whose connection broke before
+// anything of it arrived.
 func LostAnswer() *Response { return BrokenAnswer(0) }
 
 // BrokenAnswer is an answer whose connection breaks after a part of the body.
 func BrokenAnswer(part float64) *Response { return &Response{AbortFrac: aws.Float64(part)} }
 
-// FaultyClient is one client's way through a proxy. What is injected meets its requests alone. It is safe for concurrent use.
+// FaultyClient is one client's way through a proxy. What is injected meets its requests alone. It
+// is safe for concurrent use.
 type FaultyClient struct {
 	proxy *Proxy
 	name  string

@@ -8,16 +8,18 @@ import (
 	"time"
 )
 
-// minRounds is how often each side of a comparison runs at least, for a median that one pause of a busy machine does not move.
+// minRounds is how often each side of a comparison runs at least, for a median that one pause of a
+// busy machine does not move.
 const minRounds = 500
 
 // warmUp is how many rounds aren't counted: DynamoDB Local's compiler has not seen its code yet.
 const warmUp = 100
 
-// Ratio holds the time of op against that of baseline and prints "NAME ratio FIGURE". Both make ready outside of the time and return what is timed. They
-// run in turns, so that what else the machine does hits both alike, and the figure is that of their medians. The benchmark's line has op's own time,
-// bytes and allocations, and the baseline's beside them. A limit above 0 is printed on a line of its own, marked where the figure is over it: machines are
-// noisy, so nothing fails.
+// Ratio holds the time of op against that of baseline and prints "NAME ratio FIGURE". Both make
+// ready outside of the time and return what is timed. They run in turns, so that what else the
+// machine does hits both alike, and the figure is that of their medians. The benchmark's line has
+// op's own time, bytes and allocations, and the baseline's beside them. A limit above 0 is printed
+// on a line of its own, marked where the figure is over it: machines are noisy, so nothing fails.
 func Ratio(b *testing.B, name string, limit float64, op, baseline func() func()) {
 	b.Helper()
 	var times [2][]float64

@@ -13,8 +13,9 @@ import (
 // roleWait is how long making or deleting a role may take.
 const roleWait = 10 * time.Second
 
-// Role creates a role that the service, as in "lambda.amazonaws.com", may take on and that may do the actions to anything; it is deleted when
-// the test ends. It returns the role's ARN. Where permissions are enforced, a function or a state machine needs a role that exists.
+// Role creates a role that the service, as in "lambda.amazonaws.com", may take on and that may do
+// the actions to anything; it is deleted when the test ends. It returns the role's ARN. Where
+// permissions are enforced, a function or a state machine needs a role that exists.
 func Role(t testing.TB, service string, actions ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), roleWait)
@@ -23,21 +24,26 @@ func Role(t testing.TB, service string, actions ...string) string {
 	name := aws.String(Unique(t, "role"))
 	policy := aws.String("test")
 	out, err := client.CreateRole(ctx, &iam.CreateRoleInput{
-		RoleName: name, AssumeRolePolicyDocument: document(t, map[string]any{"Principal": map[string]string{"Service": service}, "Action": "sts:AssumeRole"}),
+		RoleName: name, AssumeRolePolicyDocument: document(
+			t, map[string]any{"Principal": map[string]string{"Service": service}, "Action": "sts:AssumeRole"},
+		),
 	})
 	if err != nil {
 		t.Fatalf("create role %s: %v", *name, err)
 	}
 	if len(actions) > 0 {
 		_, err = client.PutRolePolicy(ctx, &iam.PutRolePolicyInput{
-			RoleName: name, PolicyName: policy, PolicyDocument: document(t, map[string]any{"Action": actions, "Resource": "*"}),
+			RoleName: name, PolicyName: policy,
+			PolicyDocument: document(t, map[string]any{"Action": actions, "Resource": "*"}),
 		})
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), roleWait)
 		defer cancel()
 		if len(actions) > 0 {
-			if _, err := client.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: name, PolicyName: policy}); err != nil {
+			if _, err := client.DeleteRolePolicy(
+				ctx, &iam.DeleteRolePolicyInput{RoleName: name, PolicyName: policy},
+			); err != nil {
 				t.Errorf("delete the policy of role %s: %v", *name, err)
 			}
 		}

@@ -1,7 +1,9 @@
-// Package consumerqueue finds the consumers of an EventBridge bus, and hands events to one of them as its rules would.
+// Package consumerqueue finds the consumers of an EventBridge bus, and hands events to one of them
+// as its rules would.
 //
-// A consumer is a queue that a rule of the bus hands over to, in this stack or in another. Tags of the queue say what it is: TagConsumer its name, TagReplay
-// whether events may be replayed to it. What is not tagged is not replayed to: nobody said that it bears it.
+// A consumer is a queue that a rule of the bus hands over to, in this stack or in another. Tags of
+// the queue say what it is: TagConsumer its name, TagReplay whether events may be replayed to it.
+// What is not tagged is not replayed to: nobody said that it bears it.
 package consumerqueue
 
 import (
@@ -43,17 +45,27 @@ var (
 
 // EventsAPI is what finding consumers needs of the EventBridge client.
 type EventsAPI interface {
-	DescribeEventBus(context.Context, *eventbridge.DescribeEventBusInput, ...func(*eventbridge.Options)) (*eventbridge.DescribeEventBusOutput, error)
-	ListRules(context.Context, *eventbridge.ListRulesInput, ...func(*eventbridge.Options)) (*eventbridge.ListRulesOutput, error)
-	ListTargetsByRule(context.Context, *eventbridge.ListTargetsByRuleInput, ...func(*eventbridge.Options)) (*eventbridge.ListTargetsByRuleOutput, error)
-	TestEventPattern(context.Context, *eventbridge.TestEventPatternInput, ...func(*eventbridge.Options)) (*eventbridge.TestEventPatternOutput, error)
+	DescribeEventBus(
+		context.Context, *eventbridge.DescribeEventBusInput, ...func(*eventbridge.Options),
+	) (*eventbridge.DescribeEventBusOutput, error)
+	ListRules(
+		context.Context, *eventbridge.ListRulesInput, ...func(*eventbridge.Options),
+	) (*eventbridge.ListRulesOutput, error)
+	ListTargetsByRule(
+		context.Context, *eventbridge.ListTargetsByRuleInput, ...func(*eventbridge.Options),
+	) (*eventbridge.ListTargetsByRuleOutput, error)
+	TestEventPattern(
+		context.Context, *eventbridge.TestEventPatternInput, ...func(*eventbridge.Options),
+	) (*eventbridge.TestEventPatternOutput, error)
 }
 
 // QueuesAPI is what finding consumers, and sending to one, needs of the SQS client.
 type QueuesAPI interface {
 	GetQueueUrl(context.Context, *sqs.GetQueueUrlInput, ...func(*sqs.Options)) (*sqs.GetQueueUrlOutput, error)
 	ListQueueTags(context.Context, *sqs.ListQueueTagsInput, ...func(*sqs.Options)) (*sqs.ListQueueTagsOutput, error)
-	SendMessageBatch(context.Context, *sqs.SendMessageBatchInput, ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error)
+	SendMessageBatch(
+		context.Context, *sqs.SendMessageBatchInput, ...func(*sqs.Options),
+	) (*sqs.SendMessageBatchOutput, error)
 }
 
 // Rule is a rule that hands over to a consumer.
@@ -62,7 +74,8 @@ type Rule struct {
 	ARN     string
 	Pattern string // as JSON
 	Enabled bool
-	// Shared says that the rule hands over to others too: EventBridge itself can't replay to one target of a rule.
+	// Shared says that the rule hands over to others too: EventBridge itself can't replay to one
+	// target of a rule.
 	Shared bool
 	// Reshaped says that the rule hands over something else than the event.
 	Reshaped bool
@@ -94,7 +107,8 @@ func FindBus(ctx context.Context, events EventsAPI, queues QueuesAPI, name strin
 	return Bus{ARN: aws.ToString(out.Arn), name: name, events: events, queues: queues}, nil
 }
 
-// Consumers lists the consumers by the ARNs of their queues. A rule to a queue that there is not any more has none.
+// Consumers lists the consumers by the ARNs of their queues. A rule to a queue that there is not
+// any more has none.
 func (b Bus) Consumers(ctx context.Context) ([]Consumer, error) {
 	byQueue := map[string]*Consumer{}
 	for page := (&eventbridge.ListRulesInput{EventBusName: &b.name}); ; {
@@ -165,7 +179,9 @@ func (b Bus) describe(ctx context.Context, c *Consumer) (found bool, err error) 
 	if err != nil {
 		return false, fmt.Errorf("consumerqueue: %w", err)
 	}
-	url, err := b.queues.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &queue.Resource, QueueOwnerAWSAccountId: &queue.AccountID})
+	url, err := b.queues.GetQueueUrl(
+		ctx, &sqs.GetQueueUrlInput{QueueName: &queue.Resource, QueueOwnerAWSAccountId: &queue.AccountID},
+	)
 	if gone(err) {
 		return false, nil
 	}
@@ -189,7 +205,8 @@ func gone(err error) bool {
 	return errors.As(err, &missing)
 }
 
-// Replayable finds the consumer of a name that events may be replayed to. Else the error is an ErrUnknown, an ErrNever or an ErrUnfit that says why.
+// Replayable finds the consumer of a name that events may be replayed to. Else the error is an
+// ErrUnknown, an ErrNever or an ErrUnfit that says why.
 func (b Bus) Replayable(ctx context.Context, name string) (Consumer, error) {
 	all, err := b.Consumers(ctx)
 	if err != nil {
@@ -205,32 +222,47 @@ func (b Bus) Replayable(ctx context.Context, name string) (Consumer, error) {
 	}
 	switch len(found) {
 	case 0:
-		return Consumer{}, fmt.Errorf("%w: %q; the bus %s has %s", ErrUnknown, name, b.name, cmp.Or(strings.Join(known, ", "), "none"))
+		return Consumer{}, fmt.Errorf(
+			"%w: %q; the bus %s has %s", ErrUnknown, name, b.name, cmp.Or(strings.Join(known, ", "), "none"),
+		)
 	case 1:
 		return found[0], found[0].fit()
 	}
-	return Consumer{}, fmt.Errorf("%w: queues %s and %s are both tagged %s=%s", ErrUnfit, found[0].QueueARN, found[1].QueueARN, TagConsumer, name)
+	return Consumer{}, fmt.Errorf(
+		"%w: queues %s and %s are both tagged %s=%s", ErrUnfit, found[0].QueueARN, found[1].QueueARN, TagConsumer, name,
+	)
 }
 
 // fit says why events may not be replayed to a consumer at all.
 func (c Consumer) fit() error {
 	switch {
 	case c.Replay == ReplayNever:
-		return fmt.Errorf("%w: the queue of %s is tagged %s=%s, since what it does reaches people, and would reach them again", ErrNever, c.Name, TagReplay, ReplayNever)
+		return fmt.Errorf(
+			"%w: the queue of %s is tagged %s=%s, since what it does reaches people, and would reach them again",
+			ErrNever, c.Name, TagReplay, ReplayNever,
+		)
 	case c.Replay != ReplayAllowed:
-		return fmt.Errorf("%w: the queue of %s has %q for its tag %s; tag it %s where each event may come again", ErrUnfit, c.Name, c.Replay, TagReplay, ReplayAllowed)
+		return fmt.Errorf(
+			"%w: the queue of %s has %q for its tag %s; tag it %s where each event may come again", ErrUnfit, c.Name,
+			c.Replay, TagReplay, ReplayAllowed,
+		)
 	case !slices.ContainsFunc(c.Rules, func(r Rule) bool { return r.Enabled }):
 		return fmt.Errorf("%w: no rule of %s is enabled, so nothing would be delivered to it", ErrUnfit, c.Name)
 	}
 	return nil
 }
 
-// RuleARNs are the enabled rules, for EventBridge to replay through. A rule that hands over to others too is an ErrUnfit: they would get the events as well.
+// RuleARNs are the enabled rules, for EventBridge to replay through. A rule that hands over to
+// others too is an ErrUnfit: they would get the events as well.
 func (c Consumer) RuleARNs() ([]string, error) {
 	var all []string
 	for _, r := range c.Rules {
 		if r.Enabled && r.Shared {
-			return nil, fmt.Errorf("%w: the rule %s hands over to others than %s too, which EventBridge would replay to as well; replay from the store", ErrUnfit, r.Name, c.Name)
+			return nil, fmt.Errorf(
+				"%w: the rule %s hands over to others than %s too, which EventBridge would replay to as well; "+
+					"replay from the store",
+				ErrUnfit, r.Name, c.Name,
+			)
 		}
 		if r.Enabled {
 			all = append(all, r.ARN)

@@ -32,7 +32,8 @@ const (
 func envelope(id, eventType string) es.Envelope {
 	return es.Envelope{
 		SpecVersion: "1.0", ID: id, Source: "order-service", Type: eventType, Subject: "order/o", Time: start,
-		DataContentType: "application/json", DataSchema: "urn:x", DataVersion: 1, Sequence: 9007199254740993, Data: json.RawMessage(`{"origin":"saga","n":9007199254740993}`),
+		DataContentType: "application/json", DataSchema: "urn:x", DataVersion: 1, Sequence: 9007199254740993,
+		Data: json.RawMessage(`{"origin":"saga","n":9007199254740993}`),
 	}
 }
 
@@ -47,7 +48,9 @@ type aFake struct {
 	bodies  []string
 }
 
-func (f *aFake) DescribeEventBus(context.Context, *eventbridge.DescribeEventBusInput, ...func(*eventbridge.Options)) (*eventbridge.DescribeEventBusOutput, error) {
+func (f *aFake) DescribeEventBus(
+	context.Context, *eventbridge.DescribeEventBusInput, ...func(*eventbridge.Options),
+) (*eventbridge.DescribeEventBusOutput, error) {
 	return &eventbridge.DescribeEventBusOutput{Arn: aws.String(busARN)}, nil
 }
 
@@ -61,7 +64,9 @@ func next(token *string, n int) (from int, following *string) {
 	return from, following
 }
 
-func (f *aFake) ListRules(_ context.Context, in *eventbridge.ListRulesInput, _ ...func(*eventbridge.Options)) (*eventbridge.ListRulesOutput, error) {
+func (f *aFake) ListRules(
+	_ context.Context, in *eventbridge.ListRulesInput, _ ...func(*eventbridge.Options),
+) (*eventbridge.ListRulesOutput, error) {
 	from, following := next(in.NextToken, len(f.rules))
 	return &eventbridge.ListRulesOutput{Rules: f.rules[from:min(from+1, len(f.rules))], NextToken: following}, nil
 }
@@ -87,18 +92,24 @@ func (f *aFake) TestEventPattern(
 }
 
 //nolint:revive // the name is the client's
-func (f *aFake) GetQueueUrl(_ context.Context, in *sqs.GetQueueUrlInput, _ ...func(*sqs.Options)) (*sqs.GetQueueUrlOutput, error) {
+func (f *aFake) GetQueueUrl(
+	_ context.Context, in *sqs.GetQueueUrlInput, _ ...func(*sqs.Options),
+) (*sqs.GetQueueUrlOutput, error) {
 	if *in.QueueOwnerAWSAccountId != "123456789012" || f.tags[*in.QueueName] == nil {
 		return nil, &sqstypes.QueueDoesNotExist{}
 	}
 	return &sqs.GetQueueUrlOutput{QueueUrl: aws.String("https://" + *in.QueueName)}, nil
 }
 
-func (f *aFake) ListQueueTags(_ context.Context, in *sqs.ListQueueTagsInput, _ ...func(*sqs.Options)) (*sqs.ListQueueTagsOutput, error) {
+func (f *aFake) ListQueueTags(
+	_ context.Context, in *sqs.ListQueueTagsInput, _ ...func(*sqs.Options),
+) (*sqs.ListQueueTagsOutput, error) {
 	return &sqs.ListQueueTagsOutput{Tags: f.tags[strings.TrimPrefix(*in.QueueUrl, "https://")]}, nil
 }
 
-func (f *aFake) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatchInput, _ ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
+func (f *aFake) SendMessageBatch(
+	_ context.Context, in *sqs.SendMessageBatchInput, _ ...func(*sqs.Options),
+) (*sqs.SendMessageBatchOutput, error) {
 	if f.batch != nil {
 		return f.batch(in)
 	}
@@ -141,14 +152,20 @@ func world() *aFake {
 			rule("every-hour", "", types.RuleStateEnabled),
 		},
 		targets: map[string][]types.Target{
-			"placed": targets(account + "saga"), "cancelling": targets(account + "saga"), "old": targets(account + "saga"), "mail": targets(account + "mail"),
-			"mixed": append(targets(account+"stats", account+"bare", account+"twin-1", account+"twin-2", account+"odd", account+"gone", "arn:aws:lambda:eu-west-1:123456789012:function:f",
-				account+"fifo.fifo"), types.Target{Arn: aws.String(account + "part"), InputPath: aws.String("$.detail")}),
+			"placed": targets(account + "saga"), "cancelling": targets(account + "saga"),
+			"old": targets(account + "saga"), "mail": targets(account + "mail"),
+			"mixed": append(targets(account+"stats", account+"bare", account+"twin-1", account+"twin-2", account+"odd",
+				account+"gone", "arn:aws:lambda:eu-west-1:123456789012:function:f",
+				account+"fifo.fifo"), types.Target{
+				Arn: aws.String(account + "part"), InputPath: aws.String("$.detail"),
+			}),
 			"asleep": targets(account + "asleep"), "every-hour": targets(account + "clock"),
 		},
 		tags: map[string]map[string]string{
-			"saga": tagged("saga", "allowed"), "mail": tagged("mail", "never"), "stats": tagged("stats", "allowed"), "bare": {}, "twin-1": tagged("twin", "allowed"),
-			"twin-2": tagged("twin", "allowed"), "odd": tagged("odd", "Allowed"), "asleep": tagged("asleep", "allowed"), "clock": tagged("clock", "allowed"),
+			"saga": tagged("saga", "allowed"), "mail": tagged("mail", "never"), "stats": tagged("stats", "allowed"),
+			"bare": {}, "twin-1": tagged("twin", "allowed"),
+			"twin-2": tagged("twin", "allowed"), "odd": tagged("odd", "Allowed"), "asleep": tagged("asleep", "allowed"),
+			"clock":     tagged("clock", "allowed"),
 			"fifo.fifo": tagged("fifo", "allowed"), "part": tagged("part", "allowed"),
 		},
 	}
@@ -173,7 +190,11 @@ func TestReplayable(t *testing.T) {
 		{"saga", nil, ""},
 		{"stats", nil, ""},
 		{"mail", ErrNever, "orderflow:replay=never, since what it does reaches people"},
-		{"nobody", ErrUnknown, `"nobody"; the bus orders has asleep, (queue ` + account + "bare without the tag orderflow:consumer), fifo, mail, odd, part, saga, stats, twin, twin"},
+		{
+			"nobody", ErrUnknown,
+			`"nobody"; the bus orders has asleep, (queue ` + account +
+				"bare without the tag orderflow:consumer), fifo, mail, odd, part, saga, stats, twin, twin",
+		},
 		{"", ErrUnknown, ""},
 		{"clock", ErrUnknown, ""}, // a schedule delivers no events
 		{"odd", ErrUnfit, `"Allowed" for its tag orderflow:replay`},
@@ -215,7 +236,10 @@ func TestReplayable(t *testing.T) {
 
 func newSender(t *testing.T, f *aFake, rules ...Rule) *Sender {
 	t.Helper()
-	s, err := NewSender(find(t, f), Consumer{Name: "saga", QueueARN: account + "saga", QueueURL: "https://saga", Rules: rules}, "again", clock.NewFake(start))
+	s, err := NewSender(
+		find(t, f), Consumer{Name: "saga", QueueARN: account + "saga", QueueURL: "https://saga", Rules: rules}, "again",
+		clock.NewFake(start),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,22 +264,31 @@ func TestShape(t *testing.T) {
 		t.Fatal(err)
 	}
 	id, rest, _ := strings.Cut(strings.TrimPrefix(f.bodies[0], `{"version":"0","id":"`), `"`)
-	if len(id) != 36 || rest != `,"detail-type":"order.placed","source":"order-service","account":"123456789012","time":"2026-03-01T12:00:00Z","region":"eu-west-1",`+
+	if len(id) != 36 || rest != `,"detail-type":"order.placed","source":"order-service","account":"123456789012",`+
+		`"time":"2026-03-01T12:00:00Z",`+
+		`"region":"eu-west-1",`+
 		`"resources":[],"replay-name":"again","detail":`+string(detail)+`}` {
 		t.Errorf("sent %s", f.bodies[0])
 	}
 }
 
-// EventBridge is asked once for all events that look alike to a pattern, and shown no more than the pattern sees.
+// EventBridge is asked once for all events that look alike to a pattern, and shown no more than the
+// pattern sees.
 func TestWants(t *testing.T) {
 	f := &aFake{test: func(_ string, event map[string]any) (bool, error) {
 		data, _ := event["detail"].(map[string]any)["data"].(map[string]any)
-		return event["detail-type"] == "order.cancelling" && data["origin"] != "saga" && event["replay-name"] == "again", nil
+		return event["detail-type"] == "order.cancelling" && data["origin"] != "saga" &&
+			event["replay-name"] == "again", nil
 	}}
 	s := newSender(t, f,
 		Rule{Name: "none", Pattern: `{"detail-type":["order.none"]}`, Enabled: true},
 		Rule{Name: "off", Pattern: `{"detail-type":["order.placed"]}`},
-		Rule{Name: "on", Pattern: `{"detail-type":["order.cancelling"],"replay-name":["again"],"detail":{"data":{"origin":[{"anything-but":["saga"]}]}}}`, Enabled: true})
+		Rule{
+			Name: "on",
+			Pattern: `{"detail-type":["order.cancelling"],"replay-name":["again"],` +
+				`"detail":{"data":{"origin":[{"anything-but":["saga"]}]}}}`,
+			Enabled: true,
+		})
 	for i := range 50 {
 		e := envelope(fmt.Sprintf("order/o@%d", i+1), "order.cancelling")
 		want := i%2 == 0
@@ -273,7 +306,8 @@ func TestWants(t *testing.T) {
 		t.Errorf("asked %d times: %s", len(f.asked), strings.Join(f.asked, "\n"))
 	}
 	for _, event := range f.asked {
-		if strings.Contains(event, "subject") || !strings.Contains(event, `"account"`) || !strings.Contains(event, `"time"`) {
+		if strings.Contains(event, "subject") || !strings.Contains(event, `"account"`) ||
+			!strings.Contains(event, `"time"`) {
 			t.Errorf("shown was %s", event)
 		}
 	}
@@ -284,7 +318,8 @@ func TestWants(t *testing.T) {
 }
 
 func TestFieldsThatAPatternNames(t *testing.T) {
-	const event = `{"source":"s","detail-type":"t","detail":{"id":9007199254740993,"data":{"a":[{"x":1,"y":2}],"b":{"x":1,"y":2},"c":null}}}`
+	const event = `{"source":"s","detail-type":"t","detail":{"id":9007199254740993,"data":{"a":[{"x":1,"y":2}],` +
+		`"b":{"x":1,"y":2},"c":null}}}`
 	for pattern, want := range map[string]string{
 		`{"source":["s"]}`:                        `{"source":"s"}`,
 		`{"detail":{"id":[{"numeric":[">",1]}]}}`: `{"detail":{"id":9007199254740993}}`,
@@ -333,12 +368,16 @@ func TestSend(t *testing.T) {
 		return sqstypes.BatchResultErrorEntry{Id: in.Entries[i].Id, Code: &code, SenderFault: sender}
 	}
 	for _, tc := range []struct {
-		name   string
-		answer func(call int, in *sqs.SendMessageBatchInput, out *sqs.SendMessageBatchOutput) error // has to take out what is refused
+		name string
+		// has to take out what is refused
+		answer func(call int, in *sqs.SendMessageBatchInput, out *sqs.SendMessageBatchOutput) error
 		calls  string
 		errs   string // of each: . sent, p never, x perhaps
 	}{
-		{"all taken", func(int, *sqs.SendMessageBatchInput, *sqs.SendMessageBatchOutput) error { return nil }, "1,2,3", "..."},
+		{
+			"all taken", func(int, *sqs.SendMessageBatchInput, *sqs.SendMessageBatchOutput) error { return nil },
+			"1,2,3", "...",
+		},
 		{"one is throttled once", func(call int, in *sqs.SendMessageBatchInput, out *sqs.SendMessageBatchOutput) error {
 			if call == 1 {
 				out.Successful = slices.Delete(out.Successful, 1, 2)
@@ -351,13 +390,17 @@ func TestSend(t *testing.T) {
 			out.Failed = append(out.Failed, failed(in, 0, "InvalidMessageContents", true))
 			return nil
 		}, "1,2,3", "p.."},
-		{"one is not answered, once", func(call int, _ *sqs.SendMessageBatchInput, out *sqs.SendMessageBatchOutput) error {
+		{"one is not answered, once", func(
+			call int, _ *sqs.SendMessageBatchInput, out *sqs.SendMessageBatchOutput,
+		) error {
 			if call == 1 {
 				out.Successful = out.Successful[:2]
 			}
 			return nil
 		}, "1,2,3 3", "..."},
-		{"an answer to something else", func(call int, _ *sqs.SendMessageBatchInput, out *sqs.SendMessageBatchOutput) error {
+		{"an answer to something else", func(
+			call int, _ *sqs.SendMessageBatchInput, out *sqs.SendMessageBatchOutput,
+		) error {
 			if call == 1 {
 				out.Successful[0].Id = aws.String("7")
 			}
@@ -390,7 +433,10 @@ func TestSend(t *testing.T) {
 			}
 			s := newSender(t, f)
 			got := ""
-			for _, err := range s.Send(t.Context(), []es.Envelope{envelope("order/o@1", "a"), envelope("order/o@2", "a"), envelope("order/o@3", "a")}) {
+			for _, err := range s.Send(
+				t.Context(),
+				[]es.Envelope{envelope("order/o@1", "a"), envelope("order/o@2", "a"), envelope("order/o@3", "a")},
+			) {
 				switch {
 				case err == nil:
 					got += "."
@@ -428,7 +474,8 @@ func TestLimits(t *testing.T) {
 	over := large
 	over.Data = json.RawMessage(`"` + strings.Repeat("x", maxBytes) + `"`)
 	results := s.Send(t.Context(), []es.Envelope{large, large, over, large})
-	if results[0] != nil || results[1] != nil || !poison.Is(results[2]) || results[3] != nil || !slices.Equal(requests, []int{2, 1}) {
+	if results[0] != nil || results[1] != nil || !poison.Is(results[2]) || results[3] != nil ||
+		!slices.Equal(requests, []int{2, 1}) {
 		t.Errorf("%v in requests of %v", results, requests)
 	}
 	if results := s.Send(t.Context(), []es.Envelope{over}); !poison.Is(results[0]) || len(requests) != 2 {

@@ -12,11 +12,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 )
 
-// maxAnswers is how many answers a pattern keeps; then it forgets them all. A pattern on order ids has one for each event, most on types a handful.
+// maxAnswers is how many answers a pattern keeps; then it forgets them all. A pattern on order ids
+// has one for each event, most on types a handful.
 const maxAnswers = 10_000
 
-// pattern is the pattern of a rule, which EventBridge itself evaluates (TestEventPattern). A pattern sees of an event only the fields that it names, so the
-// answer for one event holds for every other that has the same values in those, and is asked for once.
+// pattern is the pattern of a rule, which EventBridge itself evaluates (TestEventPattern). A
+// pattern sees of an event only the fields that it names, so the answer for one event holds for
+// every other that has the same values in those, and is asked for once.
 type pattern struct {
 	events EventsAPI
 	rule   string
@@ -27,10 +29,12 @@ type pattern struct {
 	answers map[string]bool
 }
 
-// fields are the fields that a pattern names: each the fields inside of it, or nil where it is compared as a whole.
+// fields are the fields that a pattern names: each the fields inside of it, or nil where it is
+// compared as a whole.
 type fields map[string]fields
 
-// mandatory are the fields that TestEventPattern wants of an event, whether a pattern names them or not.
+// mandatory are the fields that TestEventPattern wants of an event, whether a pattern names them or
+// not.
 var mandatory = []string{"version", "id", "detail-type", "source", "account", "time", "region", "resources"}
 
 func newPattern(events EventsAPI, r Rule) (*pattern, error) {
@@ -43,7 +47,8 @@ func newPattern(events EventsAPI, r Rule) (*pattern, error) {
 	return p, nil
 }
 
-// add takes in what a pattern names. An object in it leads inside of a field, anything else compares one; each alternative of $or names fields where it stands.
+// add takes in what a pattern names. An object in it leads inside of a field, anything else
+// compares one; each alternative of $or names fields where it stands.
 func (f fields) add(tree map[string]any) {
 	for name, value := range tree {
 		if alternatives, ok := value.([]any); ok && name == "$or" {
@@ -54,7 +59,8 @@ func (f fields) add(tree map[string]any) {
 			}
 		}
 		sub, inside := value.(map[string]any)
-		// A dotted name is also a way to write a path: the part before the dot is then compared as a whole, to be on the safe side.
+		// A dotted name is also a way to write a path: the part before the dot is then compared as
+		// a whole, to be on the safe side.
 		if first, _, dotted := strings.Cut(name, "."); dotted {
 			f[first] = nil
 		}
@@ -70,7 +76,8 @@ func (f fields) add(tree map[string]any) {
 	}
 }
 
-// of takes from an event what f names. A list is taken as a whole, since a pattern looks at each of its elements.
+// of takes from an event what f names. A list is taken as a whole, since a pattern looks at each of
+// its elements.
 func (f fields) of(event map[string]any) map[string]any {
 	out := map[string]any{}
 	for name, inside := range f {
@@ -116,7 +123,9 @@ func (p *pattern) matches(ctx context.Context, event []byte) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("consumerqueue: %w", err)
 	}
-	out, err := p.events.TestEventPattern(ctx, &eventbridge.TestEventPatternInput{Event: aws.String(string(text)), EventPattern: &p.text})
+	out, err := p.events.TestEventPattern(
+		ctx, &eventbridge.TestEventPatternInput{Event: aws.String(string(text)), EventPattern: &p.text},
+	)
 	if err != nil {
 		return false, fmt.Errorf("consumerqueue: test the pattern of rule %s: %w", p.rule, err)
 	}

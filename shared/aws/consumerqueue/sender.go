@@ -30,8 +30,8 @@ const (
 // pace is how the tries at a batch follow each other: about half a minute in all.
 var pace = backoff.Pace{Base: 100 * time.Millisecond, Max: 5 * time.Second, Tries: 12}
 
-// delivery is an event as EventBridge delivers it to a queue. The fields are EventBridge's (User Guide, "Event structure"); replay-name is what it adds to
-// an event that it replays.
+// delivery is an event as EventBridge delivers it to a queue. The fields are EventBridge's (User
+// Guide, "Event structure"); replay-name is what it adds to an event that it replays.
 type delivery struct {
 	Version    string      `json:"version"`
 	ID         string      `json:"id"`
@@ -55,8 +55,9 @@ type Sender struct {
 	clock    clock.Clock
 }
 
-// NewSender makes a Sender to a consumer of a bus. Its events are marked with the replay's name. It is an ErrUnfit where a rule delivers something else than
-// the event, or the queue is a FIFO queue, whose groups are the rule's own affair: EventBridge itself can replay to those.
+// NewSender makes a Sender to a consumer of a bus. Its events are marked with the replay's name. It
+// is an ErrUnfit where a rule delivers something else than the event, or the queue is a FIFO queue,
+// whose groups are the rule's own affair: EventBridge itself can replay to those.
 func NewSender(bus Bus, c Consumer, replay string, clk clock.Clock) (*Sender, error) {
 	on, err := arn.Parse(bus.ARN)
 	if err != nil {
@@ -71,7 +72,10 @@ func NewSender(bus Bus, c Consumer, replay string, clk clock.Clock) (*Sender, er
 			continue
 		}
 		if r.Reshaped {
-			return nil, fmt.Errorf("%w: the rule %s gives %s something else than the event; replay from the archive", ErrUnfit, r.Name, c.Name)
+			return nil, fmt.Errorf(
+				"%w: the rule %s gives %s something else than the event; replay from the archive", ErrUnfit, r.Name,
+				c.Name,
+			)
 		}
 		p, err := newPattern(bus.events, r)
 		if err != nil {
@@ -82,11 +86,14 @@ func NewSender(bus Bus, c Consumer, replay string, clk clock.Clock) (*Sender, er
 	return s, nil
 }
 
-// delivery puts EventBridge's frame around an envelope. Its id is the same each time that the replay sends the event.
+// delivery puts EventBridge's frame around an envelope. Its id is the same each time that the
+// replay sends the event.
 func (s *Sender) delivery(e es.Envelope) ([]byte, error) {
 	return json.Marshal(delivery{
-		Version: "0", ID: ident.Derive("replay", s.replay, e.ID), DetailType: e.Type, Source: e.Source, Account: s.bus.AccountID,
-		Time: e.Time.UTC().Format(time.RFC3339), Region: s.bus.Region, Resources: []string{}, ReplayName: s.replay, Detail: e,
+		Version: "0", ID: ident.Derive("replay", s.replay, e.ID), DetailType: e.Type, Source: e.Source,
+		Account: s.bus.AccountID,
+		Time:    e.Time.UTC().Format(time.RFC3339), Region: s.bus.Region, Resources: []string{}, ReplayName: s.replay,
+		Detail: e,
 	})
 }
 
@@ -105,9 +112,10 @@ func (s *Sender) Wants(ctx context.Context, e es.Envelope) (bool, error) {
 	return false, nil
 }
 
-// Send sends up to ten events and returns one result for each: nil once SQS has it; a poison.Err where it is too large, or SQS calls it malformed; or what
-// may pass if it is sent again. What SQS did not take, and only that, is tried again with full jitter, for about half a minute. An event whose answer was
-// lost is sent twice.
+// Send sends up to ten events and returns one result for each: nil once SQS has it; a poison.Err
+// where it is too large, or SQS calls it malformed; or what may pass if it is sent again. What SQS
+// did not take, and only that, is tried again with full jitter, for about half a minute. An event
+// whose answer was lost is sent twice.
 func (s *Sender) Send(ctx context.Context, envelopes []es.Envelope) []error {
 	results := make([]error, len(envelopes))
 	var open []entry
@@ -117,7 +125,9 @@ func (s *Sender) Send(ctx context.Context, envelopes []es.Envelope) []error {
 		case err != nil:
 			results[i] = poison.Mark(fmt.Errorf("consumerqueue: %s: %w", e.ID, err))
 		case len(body) > maxBytes:
-			results[i] = poison.Mark(fmt.Errorf("consumerqueue: %s has %d bytes, a queue takes %d", e.ID, len(body), maxBytes))
+			results[i] = poison.Mark(fmt.Errorf(
+				"consumerqueue: %s has %d bytes, a queue takes %d", e.ID, len(body), maxBytes,
+			))
 		default:
 			open = append(open, entry{index: i, body: string(body)})
 		}
@@ -162,7 +172,10 @@ var errNoResult = errors.New("consumerqueue: no result")
 func (s *Sender) send(ctx context.Context, chunk []entry, results []error) (again []entry) {
 	in := &sqs.SendMessageBatchInput{QueueUrl: &s.url}
 	for i, e := range chunk {
-		in.Entries = append(in.Entries, types.SendMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), MessageBody: aws.String(e.body)})
+		in.Entries = append(
+			in.Entries,
+			types.SendMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), MessageBody: aws.String(e.body)},
+		)
 		results[e.index] = errNoResult
 	}
 	out, err := s.queues.SendMessageBatch(ctx, in)
@@ -182,7 +195,9 @@ func (s *Sender) send(ctx context.Context, chunk []entry, results []error) (agai
 		if err != nil || i < 0 || i >= len(chunk) {
 			continue
 		}
-		refusal := fmt.Errorf("consumerqueue: not taken: %s: %s", aws.ToString(refused.Code), aws.ToString(refused.Message))
+		refusal := fmt.Errorf(
+			"consumerqueue: not taken: %s: %s", aws.ToString(refused.Code), aws.ToString(refused.Message),
+		)
 		if refused.SenderFault && malformed(aws.ToString(refused.Code)) {
 			refusal = poison.Mark(refusal)
 		}
@@ -196,7 +211,8 @@ func (s *Sender) send(ctx context.Context, chunk []entry, results []error) (agai
 	return again
 }
 
-// malformed reports whether the message itself is at fault. A missing permission or key is the sender's fault too, and passes once that is granted.
+// malformed reports whether the message itself is at fault. A missing permission or key is the
+// sender's fault too, and passes once that is granted.
 func malformed(code string) bool {
 	return code == "InvalidMessageContents" || code == "InvalidParameterValue" || code == "MessageTooLong"
 }

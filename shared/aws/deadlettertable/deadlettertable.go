@@ -7,7 +7,8 @@
 //	note/<queue>/<id>      note         what a consumer left of a try; expires by itself
 //	request/<id>           request      the Request as JSON: what an operator's key stands for
 //
-// The message stands in items of its own: it may be larger than an item, and the lists don't read it. Indexes:
+// The message stands in items of its own: it may be larger than an item, and the lists don't read
+// it. Indexes:
 //
 //	due        work (always "due"), due       entries for which a time is set
 //	entries    kind (always "entry"), place   all, by when they were recorded
@@ -40,7 +41,9 @@ import (
 type API interface {
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
-	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
+	UpdateItem(
+		context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options),
+	) (*dynamodb.UpdateItemOutput, error)
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
 	TransactWriteItems(
 		context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options),
@@ -83,7 +86,8 @@ const (
 	maxPiece = 350_000
 	// keepNotes is how long a note is kept: a message lives 14 days at most.
 	keepNotes = 15 * 24 * time.Hour
-	// maxRead is how many entries a page of a list looks through at most. A page that finds too few says where to go on.
+	// maxRead is how many entries a page of a list looks through at most. A page that finds too few
+	// says where to go on.
 	maxRead = 2_000
 	// timeForm has a fixed width, so that texts sort as times do.
 	timeForm = "2006-01-02T15:04:05.000000000Z"
@@ -99,7 +103,8 @@ type Table struct {
 
 var _ deadletter.Table = Table{}
 
-// New gives the dead letters of an existing table. How often a failed request is sent again is up to the client.
+// New gives the dead letters of an existing table. How often a failed request is sent again is up
+// to the client.
 func New(api API, table string) Table { return Table{api: api, table: table} }
 
 func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
@@ -129,7 +134,9 @@ func numberOf(item attributes, name string) int64 {
 
 // Get implements deadletter.Table, with a consistent read.
 func (t Table) Get(ctx context.Context, id string) (deadletter.Entry, error) {
-	out, err := t.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.table, Key: key(id, partEntry), ConsistentRead: aws.Bool(true)})
+	out, err := t.api.GetItem(
+		ctx, &dynamodb.GetItemInput{TableName: &t.table, Key: key(id, partEntry), ConsistentRead: aws.Bool(true)},
+	)
 	if err != nil {
 		return deadletter.Entry{}, fmt.Errorf("deadlettertable: get %s: %w", id, err)
 	}
@@ -157,7 +164,9 @@ func itemOf(e deadletter.Entry) (attributes, error) {
 	item := key(e.ID, partEntry)
 	item[attrData], item[attrRevision] = text(string(data)), number(e.Revision+1)
 	item[attrKind], item[attrPlace], item[attrError] = text(partEntry), text(e.Place()), text(e.Error)
-	for name, value := range map[string]string{attrConsumer: e.Consumer, attrTopic: e.Topic, attrStatus: string(e.Status)} {
+	for name, value := range map[string]string{
+		attrConsumer: e.Consumer, attrTopic: e.Topic, attrStatus: string(e.Status),
+	} {
 		if value != "" { // no key of an index is empty
 			item[name] = text(value)
 		}
@@ -168,7 +177,8 @@ func itemOf(e deadletter.Entry) (attributes, error) {
 	return item, nil
 }
 
-// Create implements deadletter.Table: the message's items first, so that an entry never lacks them. They are the same when they are written again.
+// Create implements deadletter.Table: the message's items first, so that an entry never lacks them.
+// They are the same when they are written again.
 func (t Table) Create(ctx context.Context, e deadletter.Entry, m deadletter.Message) error {
 	err := t.write(ctx, e.ID, partMessage, m.Body)
 	if err == nil && len(m.Attributes) > 0 {
@@ -203,10 +213,15 @@ func (t Table) write(ctx context.Context, id, part string, content []byte) error
 
 // Update implements deadletter.Table.
 func (t Table) Update(ctx context.Context, e deadletter.Entry) error {
-	return t.put(ctx, e, "#revision = :revision", map[string]string{"#revision": attrRevision}, attributes{":revision": number(e.Revision)})
+	return t.put(
+		ctx, e, "#revision = :revision", map[string]string{"#revision": attrRevision},
+		attributes{":revision": number(e.Revision)},
+	)
 }
 
-func (t Table) put(ctx context.Context, e deadletter.Entry, condition string, names map[string]string, values attributes) error {
+func (t Table) put(
+	ctx context.Context, e deadletter.Entry, condition string, names map[string]string, values attributes,
+) error {
 	item, err := itemOf(e)
 	if err != nil {
 		return err
@@ -214,13 +229,15 @@ func (t Table) put(ctx context.Context, e deadletter.Entry, condition string, na
 	write := ident.New()
 	item[attrWrite] = text(write)
 	_, err = t.api.PutItem(ctx, &dynamodb.PutItemInput{
-		TableName: &t.table, Item: item, ConditionExpression: &condition, ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+		TableName: &t.table, Item: item, ConditionExpression: &condition, ExpressionAttributeNames: names,
+		ExpressionAttributeValues:           values,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	})
 	var failed *types.ConditionalCheckFailedException
 	switch {
 	case errors.As(err, &failed):
-		// A write whose answer was lost is sent again by the client, and meets itself. What somebody else wrote is another write, though it be the same.
+		// A write whose answer was lost is sent again by the client, and meets itself. What
+		// somebody else wrote is another write, though it be the same.
 		if textOf(failed.Item, attrWrite) == write {
 			return nil
 		}
@@ -313,10 +330,12 @@ func (t Table) Message(ctx context.Context, id string) (m deadletter.Message, er
 	return m, nil
 }
 
-// read gives a part of a message as write has written it; an ErrUnreadable where a piece of it is broken or gone.
+// read gives a part of a message as write has written it; an ErrUnreadable where a piece of it is
+// broken or gone.
 func (t Table) read(ctx context.Context, id, part string) (content []byte, found bool, err error) {
 	in := &dynamodb.QueryInput{
-		TableName: &t.table, KeyConditionExpression: aws.String("#id = :id AND begins_with(#part, :part)"), ConsistentRead: aws.Bool(true),
+		TableName: &t.table, KeyConditionExpression: aws.String("#id = :id AND begins_with(#part, :part)"),
+		ConsistentRead:            aws.Bool(true),
 		ExpressionAttributeNames:  map[string]string{"#id": attrID, "#part": attrPart},
 		ExpressionAttributeValues: attributes{":id": text(id), ":part": text(part)},
 	}
@@ -368,7 +387,8 @@ func (t Table) query(ctx context.Context, in *dynamodb.QueryInput) iter.Seq2[att
 func (t Table) Due(ctx context.Context, now time.Time) iter.Seq2[deadletter.Entry, error] {
 	return func(yield func(deadletter.Entry, error) bool) {
 		for item, err := range t.query(ctx, &dynamodb.QueryInput{
-			TableName: &t.table, IndexName: aws.String(indexDue), KeyConditionExpression: aws.String("#work = :work AND #due <= :now"),
+			TableName: &t.table, IndexName: aws.String(indexDue),
+			KeyConditionExpression:    aws.String("#work = :work AND #due <= :now"),
 			ExpressionAttributeNames:  map[string]string{"#work": attrWork, "#due": attrDue},
 			ExpressionAttributeValues: attributes{":work": text(workDue), ":now": text(now.UTC().Format(timeForm))},
 		}) {
@@ -385,8 +405,9 @@ func (t Table) Due(ctx context.Context, now time.Time) iter.Seq2[deadletter.Entr
 	}
 }
 
-// List implements deadletter.Table, over the index of the narrowest of what is asked for: few entries have yet to be closed, and those that are closed stay. The rest is left
-// out of what that finds.
+// List implements deadletter.Table, over the index of the narrowest of what is asked for: few
+// entries have yet to be closed, and those that are closed stay. The rest is left out of what that
+// finds.
 func (t Table) List(ctx context.Context, q deadletter.Query) (page deadletter.Page, err error) {
 	index, name, value := indexEntries, attrKind, partEntry
 	switch {
@@ -400,8 +421,10 @@ func (t Table) List(ctx context.Context, q deadletter.Query) (page deadletter.Pa
 		index, name, value = indexStatuses, attrStatus, string(q.Status)
 	}
 	in := &dynamodb.QueryInput{
-		TableName: &t.table, IndexName: &index, ScanIndexForward: &q.Oldest, Limit: aws.Int32(deadletter.MaxPage), KeyConditionExpression: aws.String("#of = :of"),
-		ExpressionAttributeNames: map[string]string{"#of": name}, ExpressionAttributeValues: attributes{":of": text(value)},
+		TableName: &t.table, IndexName: &index, ScanIndexForward: &q.Oldest, Limit: aws.Int32(deadletter.MaxPage),
+		KeyConditionExpression:    aws.String("#of = :of"),
+		ExpressionAttributeNames:  map[string]string{"#of": name},
+		ExpressionAttributeValues: attributes{":of": text(value)},
 	}
 	before := ""
 	if !q.Before.IsZero() {
@@ -447,7 +470,8 @@ func noteKey(queue, messageID string) attributes {
 	return key("note/"+queue+"/"+messageID, partNote)
 }
 
-// Note implements deadletter.Table. A note is forgotten after 15 days, when no message that it is about is left.
+// Note implements deadletter.Table. A note is forgotten after 15 days, when no message that it is
+// about is left.
 func (t Table) Note(ctx context.Context, n deadletter.Note) error {
 	data, err := json.Marshal(n)
 	if err != nil {
@@ -455,10 +479,13 @@ func (t Table) Note(ctx context.Context, n deadletter.Note) error {
 	}
 	if _, err := t.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &t.table, Key: noteKey(n.Queue, n.MessageID),
-		UpdateExpression:         aws.String("SET #data = :data, #first = if_not_exists(#first, :first), #expires = :expires"),
+		UpdateExpression: aws.String(
+			"SET #data = :data, #first = if_not_exists(#first, :first), #expires = :expires",
+		),
 		ExpressionAttributeNames: map[string]string{"#data": attrData, "#first": "first", "#expires": attrExpires},
 		ExpressionAttributeValues: attributes{
-			":data": text(string(data)), ":first": text(n.First.UTC().Format(timeForm)), ":expires": number(n.Last.Add(keepNotes).Unix()),
+			":data": text(string(data)), ":first": text(n.First.UTC().Format(timeForm)),
+			":expires": number(n.Last.Add(keepNotes).Unix()),
 		},
 	}); err != nil {
 		return fmt.Errorf("deadlettertable: note %s: %w", n.MessageID, err)
@@ -468,7 +495,10 @@ func (t Table) Note(ctx context.Context, n deadletter.Note) error {
 
 // NoteOf implements deadletter.Table.
 func (t Table) NoteOf(ctx context.Context, queue, messageID string) (n deadletter.Note, found bool, err error) {
-	out, err := t.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.table, Key: noteKey(queue, messageID), ConsistentRead: aws.Bool(true)})
+	out, err := t.api.GetItem(
+		ctx,
+		&dynamodb.GetItemInput{TableName: &t.table, Key: noteKey(queue, messageID), ConsistentRead: aws.Bool(true)},
+	)
 	if err != nil {
 		return n, false, fmt.Errorf("deadlettertable: note of %s: %w", messageID, err)
 	}

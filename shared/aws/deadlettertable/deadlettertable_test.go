@@ -23,7 +23,9 @@ type queried struct {
 	index string
 }
 
-func (q *queried) Query(_ context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+func (q *queried) Query(
+	_ context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.QueryOutput, error) {
 	q.index = aws.ToString(in.IndexName)
 	return &dynamodb.QueryOutput{Items: q.items}, nil
 }
@@ -34,12 +36,18 @@ func stored(t *testing.T, id string) map[string]types.AttributeValue {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string]types.AttributeValue{"id": &types.AttributeValueMemberS{Value: id}, "data": &types.AttributeValueMemberS{Value: string(data)}}
+	return map[string]types.AttributeValue{
+		"id": &types.AttributeValueMemberS{Value: id}, "data": &types.AttributeValueMemberS{Value: string(data)},
+	}
 }
 
 // An entry that can't be read holds up none of the others.
 func TestUnreadable(t *testing.T) {
-	api := &queried{items: []map[string]types.AttributeValue{stored(t, "1"), {"id": &types.AttributeValueMemberS{Value: "odd"}}, stored(t, "2")}}
+	api := &queried{
+		items: []map[string]types.AttributeValue{
+			stored(t, "1"), {"id": &types.AttributeValueMemberS{Value: "odd"}}, stored(t, "2"),
+		},
+	}
 	table := deadlettertable.New(api, "table")
 	var read, unreadable []string
 	for e, err := range table.Due(t.Context(), time.Now()) {
@@ -67,7 +75,8 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// Entries stay when they are closed, so that those of a consumer become many, and those that are open are few.
+// Entries stay when they are closed, so that those of a consumer become many, and those that are
+// open are few.
 func TestNarrowestIndex(t *testing.T) {
 	for index, q := range map[string]deadletter.Query{
 		"statuses":  {Consumer: "c", Topic: "t", Status: deadletter.StatusSpent},

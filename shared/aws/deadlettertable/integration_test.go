@@ -20,18 +20,25 @@ func definition() *dynamodb.CreateTableInput {
 	in := awstest.Key("id:S", "part:S")
 	known := map[string]bool{"id": true, "part": true}
 	for _, index := range [][3]string{
-		{"due", "work", "due"}, {"entries", "kind", "place"}, {"consumers", "consumer", "place"}, {"topics", "topic", "place"}, {"statuses", "status", "place"},
+		{"due", "work", "due"}, {"entries", "kind", "place"}, {"consumers", "consumer", "place"},
+		{"topics", "topic", "place"}, {"statuses", "status", "place"},
 	} {
 		for _, name := range index[1:] {
 			if !known[name] {
 				known[name] = true
-				in.AttributeDefinitions = append(in.AttributeDefinitions, types.AttributeDefinition{AttributeName: aws.String(name), AttributeType: types.ScalarAttributeTypeS})
+				in.AttributeDefinitions = append(
+					in.AttributeDefinitions,
+					types.AttributeDefinition{
+						AttributeName: aws.String(name), AttributeType: types.ScalarAttributeTypeS,
+					},
+				)
 			}
 		}
 		in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{
 			IndexName: aws.String(index[0]), Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
 			KeySchema: []types.KeySchemaElement{
-				{AttributeName: aws.String(index[1]), KeyType: types.KeyTypeHash}, {AttributeName: aws.String(index[2]), KeyType: types.KeyTypeRange},
+				{AttributeName: aws.String(index[1]), KeyType: types.KeyTypeHash},
+				{AttributeName: aws.String(index[2]), KeyType: types.KeyTypeRange},
 			},
 		})
 	}

@@ -30,16 +30,21 @@ type aFake struct {
 	cancelled []error // of the context of each cancellation
 }
 
-func (f *aFake) DescribeArchive(_ context.Context, in *eventbridge.DescribeArchiveInput, _ ...func(*eventbridge.Options)) (*eventbridge.DescribeArchiveOutput, error) {
+func (f *aFake) DescribeArchive(
+	_ context.Context, in *eventbridge.DescribeArchiveInput, _ ...func(*eventbridge.Options),
+) (*eventbridge.DescribeArchiveOutput, error) {
 	if *in.ArchiveName != "archive" {
 		return nil, &types.ResourceNotFoundException{}
 	}
 	return &eventbridge.DescribeArchiveOutput{
-		ArchiveArn: aws.String("arn:archive"), EventSourceArn: aws.String("arn:bus"), CreationTime: aws.Time(now.Add(-48 * time.Hour)),
+		ArchiveArn: aws.String("arn:archive"), EventSourceArn: aws.String("arn:bus"),
+		CreationTime: aws.Time(now.Add(-48 * time.Hour)),
 	}, nil
 }
 
-func (f *aFake) StartReplay(_ context.Context, in *eventbridge.StartReplayInput, _ ...func(*eventbridge.Options)) (*eventbridge.StartReplayOutput, error) {
+func (f *aFake) StartReplay(
+	_ context.Context, in *eventbridge.StartReplayInput, _ ...func(*eventbridge.Options),
+) (*eventbridge.StartReplayOutput, error) {
 	if f.startErr != nil {
 		return nil, f.startErr
 	}
@@ -50,7 +55,9 @@ func (f *aFake) StartReplay(_ context.Context, in *eventbridge.StartReplayInput,
 	return &eventbridge.StartReplayOutput{}, nil
 }
 
-func (f *aFake) DescribeReplay(context.Context, *eventbridge.DescribeReplayInput, ...func(*eventbridge.Options)) (*eventbridge.DescribeReplayOutput, error) {
+func (f *aFake) DescribeReplay(
+	context.Context, *eventbridge.DescribeReplayInput, ...func(*eventbridge.Options),
+) (*eventbridge.DescribeReplayOutput, error) {
 	if f.lookErr != nil {
 		return nil, f.lookErr
 	}
@@ -60,12 +67,16 @@ func (f *aFake) DescribeReplay(context.Context, *eventbridge.DescribeReplayInput
 		rules = f.started.Destination.FilterArns
 	}
 	return &eventbridge.DescribeReplayOutput{
-		State: f.states[min(f.looks, len(f.states))-1], EventSourceArn: aws.String("arn:archive"), Destination: &types.ReplayDestination{FilterArns: rules},
-		EventStartTime: aws.Time(now.Add(-time.Hour)), EventEndTime: aws.Time(now), EventLastReplayedTime: aws.Time(now.Add(-time.Minute)),
+		State: f.states[min(f.looks, len(f.states))-1], EventSourceArn: aws.String("arn:archive"),
+		Destination:    &types.ReplayDestination{FilterArns: rules},
+		EventStartTime: aws.Time(now.Add(-time.Hour)), EventEndTime: aws.Time(now),
+		EventLastReplayedTime: aws.Time(now.Add(-time.Minute)),
 	}, nil
 }
 
-func (f *aFake) CancelReplay(ctx context.Context, in *eventbridge.CancelReplayInput, _ ...func(*eventbridge.Options)) (*eventbridge.CancelReplayOutput, error) {
+func (f *aFake) CancelReplay(
+	ctx context.Context, in *eventbridge.CancelReplayInput, _ ...func(*eventbridge.Options),
+) (*eventbridge.CancelReplayOutput, error) {
 	if *in.ReplayName != "again" {
 		return nil, errors.New("another replay")
 	}
@@ -73,7 +84,9 @@ func (f *aFake) CancelReplay(ctx context.Context, in *eventbridge.CancelReplayIn
 	return &eventbridge.CancelReplayOutput{}, f.cancelErr
 }
 
-var again = Replay{Name: "again", Archive: "archive", Rules: []string{"arn:b", "arn:a"}, From: now.Add(-time.Hour), To: now}
+var again = Replay{
+	Name: "again", Archive: "archive", Rules: []string{"arn:b", "arn:a"}, From: now.Add(-time.Hour), To: now,
+}
 
 func TestRun(t *testing.T) {
 	const starting, running, completed = types.ReplayStateStarting, types.ReplayStateRunning, types.ReplayStateCompleted
@@ -87,18 +100,53 @@ func TestRun(t *testing.T) {
 		from   time.Time
 	}{
 		{name: "completed", api: aFake{states: []types.ReplayState{starting, running, completed}}, told: 3},
-		{name: "since the archive is kept", api: aFake{states: []types.ReplayState{completed}}, change: func(r *Replay) { r.From = time.Time{} }, told: 1, from: now.Add(-48 * time.Hour)},
-		{name: "failed", api: aFake{states: []types.ReplayState{running, types.ReplayStateFailed}}, told: 2, err: ErrFailed},
-		{name: "cancelled by somebody", api: aFake{states: []types.ReplayState{types.ReplayStateCancelled}}, told: 1, err: ErrFailed},
-		{name: "goes on already", api: aFake{exists: true, existing: []string{"arn:a", "arn:b"}, states: []types.ReplayState{running, completed}}, told: 2},
-		{name: "has come to its end since", api: aFake{exists: true, existing: []string{"arn:a", "arn:b"}, states: []types.ReplayState{completed}}, told: 1},
-		{name: "has come to its end in another window", api: aFake{exists: true, existing: []string{"arn:a", "arn:b"}, states: []types.ReplayState{completed}},
-			change: func(r *Replay) { r.From = now.Add(-2 * time.Hour) }, from: now.Add(-2 * time.Hour), err: ErrNameTaken},
-		{name: "has failed", api: aFake{exists: true, existing: []string{"arn:a", "arn:b"}, states: []types.ReplayState{types.ReplayStateFailed}}, err: ErrNameTaken},
-		{name: "goes on through other rules", api: aFake{exists: true, existing: []string{"arn:c"}, states: []types.ReplayState{running}}, err: ErrNameTaken},
+		{
+			name: "since the archive is kept", api: aFake{states: []types.ReplayState{completed}},
+			change: func(r *Replay) { r.From = time.Time{} }, told: 1, from: now.Add(-48 * time.Hour),
+		},
+		{
+			name: "failed", api: aFake{states: []types.ReplayState{running, types.ReplayStateFailed}}, told: 2,
+			err: ErrFailed,
+		},
+		{
+			name: "cancelled by somebody", api: aFake{states: []types.ReplayState{types.ReplayStateCancelled}}, told: 1,
+			err: ErrFailed,
+		},
+		{
+			name: "goes on already",
+			api: aFake{
+				exists: true, existing: []string{"arn:a", "arn:b"}, states: []types.ReplayState{running, completed},
+			},
+			told: 2,
+		},
+		{
+			name: "has come to its end since",
+			api:  aFake{exists: true, existing: []string{"arn:a", "arn:b"}, states: []types.ReplayState{completed}},
+			told: 1,
+		},
+		{name: "has come to its end in another window",
+			api:    aFake{exists: true, existing: []string{"arn:a", "arn:b"}, states: []types.ReplayState{completed}},
+			change: func(r *Replay) { r.From = now.Add(-2 * time.Hour) }, from: now.Add(-2 * time.Hour),
+			err: ErrNameTaken},
+		{
+			name: "has failed",
+			api: aFake{
+				exists: true, existing: []string{"arn:a", "arn:b"},
+				states: []types.ReplayState{types.ReplayStateFailed},
+			},
+			err: ErrNameTaken,
+		},
+		{
+			name: "goes on through other rules",
+			api:  aFake{exists: true, existing: []string{"arn:c"}, states: []types.ReplayState{running}},
+			err:  ErrNameTaken,
+		},
 		{name: "no archive", change: func(r *Replay) { r.Archive = "none" }, says: "find archive none"},
 		{name: "no rules, which would be all", change: func(r *Replay) { r.Rules = nil }, says: "no rules"},
-		{name: "before the archive", change: func(r *Replay) { r.From, r.To = time.Time{}, now.Add(-72*time.Hour) }, says: "holds nothing"},
+		{
+			name: "before the archive", change: func(r *Replay) { r.From, r.To = time.Time{}, now.Add(-72*time.Hour) },
+			says: "holds nothing",
+		},
 		{name: "refused", api: aFake{startErr: &types.LimitExceededException{}}, says: "start replay again"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -107,7 +155,8 @@ func TestRun(t *testing.T) {
 				tc.change(&r)
 			}
 			_, err := Run(t.Context(), &tc.api, clock.NewFake(now), r, func(Status) { told++ })
-			if (err != nil) != (tc.err != nil || tc.says != "") || tc.err != nil && !errors.Is(err, tc.err) || err != nil && !strings.Contains(err.Error(), tc.says) {
+			if (err != nil) != (tc.err != nil || tc.says != "") || tc.err != nil && !errors.Is(err, tc.err) ||
+				err != nil && !strings.Contains(err.Error(), tc.says) {
 				t.Fatalf("%v", err)
 			}
 			if told != tc.told || len(tc.api.cancelled) > 0 {
@@ -117,7 +166,8 @@ func TestRun(t *testing.T) {
 				if tc.from.IsZero() {
 					tc.from = again.From
 				}
-				if *in.ReplayName != "again" || *in.EventSourceArn != "arn:archive" || *in.Destination.Arn != "arn:bus" || !slices.Equal(in.Destination.FilterArns, again.Rules) ||
+				if *in.ReplayName != "again" || *in.EventSourceArn != "arn:archive" ||
+					*in.Destination.Arn != "arn:bus" || !slices.Equal(in.Destination.FilterArns, again.Rules) ||
 					!in.EventStartTime.Equal(tc.from) || !in.EventEndTime.Equal(now) {
 					t.Errorf("started %+v to %+v", in, in.Destination)
 				}
@@ -126,18 +176,26 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// Whoever stops waiting stops the replay, at whichever point that is, by a call that the end does not stop too.
+// Whoever stops waiting stops the replay, at whichever point that is, by a call that the end does
+// not stop too.
 func TestInterrupted(t *testing.T) {
 	for name, tc := range map[string]struct {
 		api  aFake
 		says string
 	}{
-		"while it waits":      {api: aFake{states: []types.ReplayState{types.ReplayStateRunning}}},
-		"while it starts":     {api: aFake{startErr: context.Canceled}},
-		"while it looks":      {api: aFake{lookErr: context.Canceled}},
-		"it has ended":        {api: aFake{states: []types.ReplayState{types.ReplayStateRunning}, cancelErr: &types.IllegalStatusException{}}},
-		"it is not there":     {api: aFake{startErr: context.Canceled, cancelErr: &types.ResourceNotFoundException{}}},
-		"it can't be stopped": {api: aFake{states: []types.ReplayState{types.ReplayStateRunning}, cancelErr: errors.New("no")}, says: "which goes on"},
+		"while it waits":  {api: aFake{states: []types.ReplayState{types.ReplayStateRunning}}},
+		"while it starts": {api: aFake{startErr: context.Canceled}},
+		"while it looks":  {api: aFake{lookErr: context.Canceled}},
+		"it has ended": {
+			api: aFake{
+				states: []types.ReplayState{types.ReplayStateRunning}, cancelErr: &types.IllegalStatusException{},
+			},
+		},
+		"it is not there": {api: aFake{startErr: context.Canceled, cancelErr: &types.ResourceNotFoundException{}}},
+		"it can't be stopped": {
+			api:  aFake{states: []types.ReplayState{types.ReplayStateRunning}, cancelErr: errors.New("no")},
+			says: "which goes on",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())

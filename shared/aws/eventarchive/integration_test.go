@@ -20,8 +20,9 @@ import (
 	"orderflow/shared/kit/clock"
 )
 
-// What an archive holds comes again through the rule, with the replay's name; a rule for live events alone lets none of it pass. Which rules get it is not
-// tried here: the stand-in replays through all rules of a bus, whatever FilterArns says.
+// What an archive holds comes again through the rule, with the replay's name; a rule for live
+// events alone lets none of it pass. Which rules get it is not tried here: the stand-in replays
+// through all rules of a bus, whatever FilterArns says.
 func TestArchive(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -40,14 +41,19 @@ func TestArchive(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if _, err := events.CreateArchive(ctx, &eventbridge.CreateArchiveInput{ArchiveName: &name, EventSourceArn: bus.EventBusArn}); err != nil {
+	if _, err := events.CreateArchive(
+		ctx, &eventbridge.CreateArchiveInput{ArchiveName: &name, EventSourceArn: bus.EventBusArn},
+	); err != nil {
 		t.Fatal(err)
 	}
 	all, allRule := ruleToQueue(ctx, t, events, queues, name, "all", `{"source":["order-service"]}`)
-	mail, _ := ruleToQueue(ctx, t, events, queues, name, "mail", `{"source":["order-service"],"replay-name":[{"exists":false}]}`)
+	mail, _ := ruleToQueue(
+		ctx, t, events, queues, name, "mail", `{"source":["order-service"],"replay-name":[{"exists":false}]}`,
+	)
 	began := time.Now()
 	if _, err := events.PutEvents(ctx, &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{{
-		EventBusName: &name, Source: aws.String("order-service"), DetailType: aws.String("order.placed"), Detail: aws.String(`{"id":"order/o@1"}`),
+		EventBusName: &name, Source: aws.String("order-service"), DetailType: aws.String("order.placed"),
+		Detail: aws.String(`{"id":"order/o@1"}`),
 	}}}); err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +69,8 @@ func TestArchive(t *testing.T) {
 	if err != nil || status.State != "COMPLETED" || last != status {
 		t.Fatalf("%+v, told %+v, %v", status, last, err)
 	}
-	if got := receive(ctx, t, queues, all); got["replay-name"] != name || got["detail"].(map[string]any)["id"] != "order/o@1" {
+	if got := receive(ctx, t, queues, all); got["replay-name"] != name ||
+		got["detail"].(map[string]any)["id"] != "order/o@1" {
 		t.Errorf("replayed is %v", got)
 	}
 	out, err := queues.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &mail})
@@ -89,7 +96,9 @@ func receive(ctx context.Context, t *testing.T, queues *sqs.Client, url string) 
 			if err := json.Unmarshal([]byte(aws.ToString(m.Body)), &event); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := queues.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: m.ReceiptHandle}); err != nil {
+			if _, err := queues.DeleteMessage(
+				ctx, &sqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: m.ReceiptHandle},
+			); err != nil {
 				t.Fatal(err)
 			}
 			return event
@@ -98,7 +107,9 @@ func receive(ctx context.Context, t *testing.T, queues *sqs.Client, url string) 
 }
 
 // ruleToQueue makes a queue behind a rule of the bus, and removes both when the test ends.
-func ruleToQueue(ctx context.Context, t *testing.T, events *eventbridge.Client, queues *sqs.Client, bus, name, pattern string) (url, rule string) {
+func ruleToQueue(
+	ctx context.Context, t *testing.T, events *eventbridge.Client, queues *sqs.Client, bus, name, pattern string,
+) (url, rule string) {
 	t.Helper()
 	queue, err := queues.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String(bus + "-" + name)})
 	if err != nil {
@@ -115,14 +126,18 @@ func ruleToQueue(ctx context.Context, t *testing.T, events *eventbridge.Client, 
 		t.Fatal(err)
 	}
 	if _, err := events.PutTargets(ctx, &eventbridge.PutTargetsInput{
-		Rule: &name, EventBusName: &bus, Targets: []types.Target{{Id: aws.String("queue"), Arn: aws.String(attributes.Attributes["QueueArn"])}},
+		Rule: &name, EventBusName: &bus, Targets: []types.Target{{
+			Id: aws.String("queue"), Arn: aws.String(attributes.Attributes["QueueArn"]),
+		}},
 	}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		_, targets := events.RemoveTargets(ctx, &eventbridge.RemoveTargetsInput{Rule: &name, EventBusName: &bus, Ids: []string{"queue"}})
+		_, targets := events.RemoveTargets(
+			ctx, &eventbridge.RemoveTargetsInput{Rule: &name, EventBusName: &bus, Ids: []string{"queue"}},
+		)
 		_, rule := events.DeleteRule(ctx, &eventbridge.DeleteRuleInput{Name: &name, EventBusName: &bus})
 		_, message := queues.DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: queue.QueueUrl})
 		if err := errors.Join(targets, rule, message); err != nil {

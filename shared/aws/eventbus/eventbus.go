@@ -27,17 +27,21 @@ import (
 // Limits of PutEvents.
 const (
 	MaxEntries = 10
-	// MaxBytes is the size of one request by EventBridge's own arithmetic, see size. The quota is 1 MB; in decimal it holds under either reading, and leaves
-	// room for the frame that EventBridge puts around an event on its way to a queue, which takes 1 MiB.
+	// MaxBytes is the size of one request by EventBridge's own arithmetic, see size. The quota is 1
+	// MB; in decimal it holds under either reading, and leaves room for the frame that EventBridge
+	// puts around an event on its way to a queue, which takes 1 MiB.
 	MaxBytes = 1_000_000
 )
 
-// pace is how the tries at a batch follow each other. The margin leaves the caller time to deal with what failed.
+// pace is how the tries at a batch follow each other. The margin leaves the caller time to deal
+// with what failed.
 var pace = backoff.Pace{Base: 50 * time.Millisecond, Max: 2 * time.Second, Margin: 500 * time.Millisecond, Tries: 20}
 
 // API is what a Bus needs of the EventBridge client.
 type API interface {
-	PutEvents(context.Context, *eventbridge.PutEventsInput, ...func(*eventbridge.Options)) (*eventbridge.PutEventsOutput, error)
+	PutEvents(
+		context.Context, *eventbridge.PutEventsInput, ...func(*eventbridge.Options),
+	) (*eventbridge.PutEventsOutput, error)
 }
 
 // Bus publishes on one bus.
@@ -90,7 +94,8 @@ func (b *Bus) Put(ctx context.Context, envelopes []es.Envelope) []error {
 	return results
 }
 
-// entry makes the request's entry of an envelope. It checks what a stand-in for EventBridge may let pass in silence.
+// entry makes the request's entry of an envelope. It checks what a stand-in for EventBridge may let
+// pass in silence.
 func (b *Bus) entry(e es.Envelope) (types.PutEventsRequestEntry, error) {
 	if !busName.MatchString(b.name) { // EventBridge refuses each request then, and no entry is to blame
 		return types.PutEventsRequestEntry{}, fmt.Errorf("eventbus: the bus: expected a name or an ARN, got %q", b.name)
@@ -99,22 +104,28 @@ func (b *Bus) entry(e es.Envelope) (types.PutEventsRequestEntry, error) {
 		return types.PutEventsRequestEntry{}, poison.Mark(err)
 	}
 	if strings.HasPrefix(e.Source, "aws.") || len(e.Source) > 256 || len(e.Type) > 128 {
-		return types.PutEventsRequestEntry{}, poison.Mark(fmt.Errorf("eventbus: %s: source %q or type %q is not allowed on a bus", e.ID, e.Source, e.Type))
+		return types.PutEventsRequestEntry{},
+			poison.Mark(fmt.Errorf(
+				"eventbus: %s: source %q or type %q is not allowed on a bus", e.ID, e.Source, e.Type,
+			))
 	}
 	detail, err := json.Marshal(e)
 	if err != nil {
 		return types.PutEventsRequestEntry{}, poison.Mark(fmt.Errorf("eventbus: %s: %w", e.ID, err))
 	}
 	request := types.PutEventsRequestEntry{
-		EventBusName: aws.String(b.name), Source: aws.String(e.Source), DetailType: aws.String(e.Type), Detail: aws.String(string(detail)), Time: aws.Time(e.Time),
+		EventBusName: aws.String(b.name), Source: aws.String(e.Source), DetailType: aws.String(e.Type),
+		Detail: aws.String(string(detail)), Time: aws.Time(e.Time),
 	}
 	if n := size(request); n > MaxBytes {
-		return types.PutEventsRequestEntry{}, poison.Mark(fmt.Errorf("eventbus: %s has %d bytes, a bus takes %d", e.ID, n, MaxBytes))
+		return types.PutEventsRequestEntry{},
+			poison.Mark(fmt.Errorf("eventbus: %s has %d bytes, a bus takes %d", e.ID, n, MaxBytes))
 	}
 	return request, nil
 }
 
-// size is an entry's size as EventBridge counts it: 14 bytes for a time, and the UTF-8 of source, detail type, detail and resources.
+// size is an entry's size as EventBridge counts it: 14 bytes for a time, and the UTF-8 of source,
+// detail type, detail and resources.
 func size(e types.PutEventsRequestEntry) int {
 	n := len(aws.ToString(e.Source)) + len(aws.ToString(e.DetailType)) + len(aws.ToString(e.Detail))
 	if e.Time != nil {
@@ -171,7 +182,9 @@ func (b *Bus) put(ctx context.Context, chunk []entry, results []error) (again []
 			results[e.index] = nil
 		default:
 			// Each entry's own result counts, whatever FailedEntryCount says.
-			refusal := &EntryError{Code: aws.ToString(answer.Entries[i].ErrorCode), Message: aws.ToString(answer.Entries[i].ErrorMessage)}
+			refusal := &EntryError{
+				Code: aws.ToString(answer.Entries[i].ErrorCode), Message: aws.ToString(answer.Entries[i].ErrorMessage),
+			}
 			results[e.index] = refusal
 			switch {
 			case refusal.malformed():
@@ -193,7 +206,8 @@ func refused(err error) bool {
 	if !errors.As(err, &answered) || retryable.IsErrorRetryable(err) == aws.TrueTernary {
 		return false
 	}
-	if status := answered.HTTPStatusCode(); status != http.StatusBadRequest && status != http.StatusRequestEntityTooLarge {
+	if status := answered.HTTPStatusCode(); status != http.StatusBadRequest &&
+		status != http.StatusRequestEntityTooLarge {
 		return false
 	}
 	var coded smithy.APIError
@@ -205,10 +219,12 @@ func refused(err error) bool {
 // connection are in order.
 var notOfEntries = []string{
 	"AccessDenied", "AccessDeniedException", "ExpiredToken", "ExpiredTokenException", "IncompleteSignature",
-	"IncompleteSignatureException", "InvalidClientTokenId", "InvalidSignatureException", "MalformedHttpRequestException",
+	"IncompleteSignatureException", "InvalidClientTokenId", "InvalidSignatureException",
+	"MalformedHttpRequestException",
 	"MissingAuthenticationToken", "MissingAuthenticationTokenException", "NotAuthorized", "OptInRequired",
 	"RequestAbortedException", "RequestExpired", "RequestTimeTooSkewed", "ResourceNotFoundException",
-	"SignatureDoesNotMatch", "SubscriptionRequiredException", "UnknownOperationException", "UnrecognizedClientException",
+	"SignatureDoesNotMatch", "SubscriptionRequiredException", "UnknownOperationException",
+	"UnrecognizedClientException",
 }
 
 // EntryError is EventBridge's answer to an entry that it did not take.
@@ -221,7 +237,8 @@ func (e *EntryError) Error() string {
 	return fmt.Sprintf("eventbus: not taken: %s: %s", e.Code, e.Message)
 }
 
-// malformed reports whether the entry itself is at fault. A missing permission is not: the entry passes once that is granted.
+// malformed reports whether the entry itself is at fault. A missing permission is not: the entry
+// passes once that is granted.
 func (e *EntryError) malformed() bool {
 	switch e.Code {
 	case "InvalidArgument", "MalformedDetail", "RedactionFailure", "ValidationError", "ValidationException":

@@ -28,8 +28,10 @@ var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func envelope(n int) es.Envelope {
 	return es.Envelope{
-		SpecVersion: "1.0", ID: fmt.Sprintf("order/o@%d", n), Source: "order-service", Type: "order.placed", Subject: "order/o", Time: start,
-		DataContentType: "application/json", DataSchema: "urn:x", DataVersion: 1, Sequence: int64(n), Data: json.RawMessage(`{"n":1}`),
+		SpecVersion: "1.0", ID: fmt.Sprintf("order/o@%d", n), Source: "order-service", Type: "order.placed",
+		Subject: "order/o", Time: start,
+		DataContentType: "application/json", DataSchema: "urn:x", DataVersion: 1, Sequence: int64(n),
+		Data: json.RawMessage(`{"n":1}`),
 	}
 }
 
@@ -57,7 +59,8 @@ func sized(t interface{ Fatalf(string, ...any) }, n, size int) es.Envelope {
 	return e
 }
 
-// fake is EventBridge. answer says what becomes of an entry, by the id of its envelope and the number of times that it was sent; call, of a whole request.
+// fake is EventBridge. answer says what becomes of an entry, by the id of its envelope and the
+// number of times that it was sent; call, of a whole request.
 type fake struct {
 	requests [][]types.PutEventsRequestEntry
 	sent     map[string]int
@@ -67,7 +70,9 @@ type fake struct {
 	count    int32 // FailedEntryCount is this much too low
 }
 
-func (f *fake) PutEvents(_ context.Context, in *eventbridge.PutEventsInput, _ ...func(*eventbridge.Options)) (*eventbridge.PutEventsOutput, error) {
+func (f *fake) PutEvents(
+	_ context.Context, in *eventbridge.PutEventsInput, _ ...func(*eventbridge.Options),
+) (*eventbridge.PutEventsOutput, error) {
 	f.requests = append(f.requests, in.Entries)
 	if f.sent == nil {
 		f.sent, f.bus = map[string]int{}, map[string]int{}
@@ -90,7 +95,9 @@ func (f *fake) PutEvents(_ context.Context, in *eventbridge.PutEventsInput, _ ..
 		}
 		if code != "" {
 			out.FailedEntryCount++
-			out.Entries = append(out.Entries, types.PutEventsResultEntry{ErrorCode: aws.String(code), ErrorMessage: aws.String("no")})
+			out.Entries = append(
+				out.Entries, types.PutEventsResultEntry{ErrorCode: aws.String(code), ErrorMessage: aws.String("no")},
+			)
 			continue
 		}
 		if taken {
@@ -108,7 +115,8 @@ func (f *fake) PutEvents(_ context.Context, in *eventbridge.PutEventsInput, _ ..
 // answered is a request's error as the SDK gives it.
 func answered(status int, code string) error {
 	return &awshttp.ResponseError{ResponseError: &smithyhttp.ResponseError{
-		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status}}, Err: &smithy.GenericAPIError{Code: code},
+		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status}},
+		Err:      &smithy.GenericAPIError{Code: code},
 	}}
 }
 
@@ -119,7 +127,9 @@ type refusing struct {
 	err error
 }
 
-func (r *refusing) PutEvents(ctx context.Context, in *eventbridge.PutEventsInput, o ...func(*eventbridge.Options)) (*eventbridge.PutEventsOutput, error) {
+func (r *refusing) PutEvents(
+	ctx context.Context, in *eventbridge.PutEventsInput, o ...func(*eventbridge.Options),
+) (*eventbridge.PutEventsOutput, error) {
 	for _, e := range in.Entries {
 		var got es.Envelope
 		if err := json.Unmarshal([]byte(aws.ToString(e.Detail)), &got); err != nil || slices.Contains(r.ids, got.ID) {
@@ -163,7 +173,8 @@ func TestRefusedRequests(t *testing.T) {
 			results := New(api, "bus", clock.NewFake(start)).Put(t.Context(), envelopes(12))
 			for i, err := range results {
 				bad := i == 2 || i == 7
-				if first := i < 10; errors.Is(err, tc.err) != (bad || first && !tc.entry) || poison.Is(err) != (bad && tc.entry) {
+				if first := i < 10; errors.Is(err, tc.err) != (bad || first && !tc.entry) ||
+					poison.Is(err) != (bad && tc.entry) {
 					t.Errorf("%d: %v", i+1, err)
 				}
 			}
@@ -222,12 +233,28 @@ func TestPut(t *testing.T) {
 		{name: "one", envelopes: envelopes(1), requests: []int{1}},
 		{name: "ten fit", envelopes: envelopes(10), requests: []int{10}},
 		{name: "eleven don't", envelopes: envelopes(11), requests: []int{10, 1}},
-		{name: "a hundred and one", envelopes: envelopes(101), requests: []int{10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 1}},
-		{name: "bytes that fit exactly", envelopes: []es.Envelope{sized(t, 1, MaxBytes/2), sized(t, 2, MaxBytes/2)}, requests: []int{2}},
-		{name: "one byte too many", envelopes: []es.Envelope{sized(t, 1, MaxBytes/2), sized(t, 2, MaxBytes/2+1)}, requests: []int{1, 1}},
+		{
+			name: "a hundred and one", envelopes: envelopes(101),
+			requests: []int{10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 1},
+		},
+		{
+			name: "bytes that fit exactly", envelopes: []es.Envelope{sized(t, 1, MaxBytes/2), sized(t, 2, MaxBytes/2)},
+			requests: []int{2},
+		},
+		{
+			name: "one byte too many", envelopes: []es.Envelope{sized(t, 1, MaxBytes/2), sized(t, 2, MaxBytes/2+1)},
+			requests: []int{1, 1},
+		},
 		{name: "one of the largest size", envelopes: []es.Envelope{sized(t, 1, MaxBytes)}, requests: []int{1}},
-		{name: "one too large among others", envelopes: []es.Envelope{envelope(1), sized(t, 2, MaxBytes+1), envelope(3)}, results: map[int]result{1: never}, requests: []int{2}},
-		{name: "one without a source", envelopes: []es.Envelope{envelope(1), {ID: "x"}}, results: map[int]result{1: never}, requests: []int{1}},
+		{
+			name:      "one too large among others",
+			envelopes: []es.Envelope{envelope(1), sized(t, 2, MaxBytes+1), envelope(3)},
+			results:   map[int]result{1: never}, requests: []int{2},
+		},
+		{
+			name: "one without a source", envelopes: []es.Envelope{envelope(1), {ID: "x"}},
+			results: map[int]result{1: never}, requests: []int{1},
+		},
 		{
 			name: "only what failed is sent again", envelopes: envelopes(10), requests: []int{10, 2, 1},
 			api: fake{answer: func(id string, times int) string {
@@ -247,7 +274,8 @@ func TestPut(t *testing.T) {
 			}},
 		},
 		{
-			name: "a malformed entry is not sent again", envelopes: envelopes(3), results: map[int]result{1: never}, requests: []int{3},
+			name: "a malformed entry is not sent again", envelopes: envelopes(3), results: map[int]result{1: never},
+			requests: []int{3},
 			api: fake{answer: func(id string, _ int) string {
 				if id == "order/o@2" {
 					return "MalformedDetail"
@@ -256,7 +284,8 @@ func TestPut(t *testing.T) {
 			}},
 		},
 		{
-			name: "nor is one without permission, which may pass another day", envelopes: envelopes(3), results: map[int]result{0: mayPass}, requests: []int{3},
+			name: "nor is one without permission, which may pass another day", envelopes: envelopes(3),
+			results: map[int]result{0: mayPass}, requests: []int{3},
 			api: fake{answer: func(id string, _ int) string {
 				if id == "order/o@1" {
 					return "NotAuthorizedForSourceException"
@@ -282,7 +311,10 @@ func TestPut(t *testing.T) {
 				return nil, true
 			}},
 		},
-		{name: "a bus that is down", envelopes: envelopes(2), results: map[int]result{0: mayPass, 1: mayPass}, api: fake{call: func(int) (error, bool) { return errThrottled, false }}},
+		{
+			name: "a bus that is down", envelopes: envelopes(2), results: map[int]result{0: mayPass, 1: mayPass},
+			api: fake{call: func(int) (error, bool) { return errThrottled, false }},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -318,7 +350,8 @@ func TestPut(t *testing.T) {
 	}
 }
 
-// The answer to a request that had arrived is lost: its events are published again, with the same ids.
+// The answer to a request that had arrived is lost: its events are published again, with the same
+// ids.
 func TestLostAnswer(t *testing.T) {
 	api := &fake{call: func(n int) (error, bool) {
 		if n == 1 {
@@ -342,11 +375,13 @@ func TestEntry(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := api.requests[0][0]
-	if aws.ToString(e.EventBusName) != "orders" || aws.ToString(e.Source) != "order-service" || aws.ToString(e.DetailType) != "order.placed" || !aws.ToTime(e.Time).Equal(start) {
+	if aws.ToString(e.EventBusName) != "orders" || aws.ToString(e.Source) != "order-service" ||
+		aws.ToString(e.DetailType) != "order.placed" || !aws.ToTime(e.Time).Equal(start) {
 		t.Errorf("entry %+v", e)
 	}
 	var got es.Envelope
-	if err := json.Unmarshal([]byte(aws.ToString(e.Detail)), &got); err != nil || got.Validate() != nil || got.ID != "order/o@1" {
+	if err := json.Unmarshal([]byte(aws.ToString(e.Detail)), &got); err != nil || got.Validate() != nil ||
+		got.ID != "order/o@1" {
 		t.Errorf("detail %s, %v", aws.ToString(e.Detail), err)
 	}
 }
@@ -361,7 +396,9 @@ func TestWrongBusOrSource(t *testing.T) {
 	}
 	reserved := envelope(1)
 	reserved.Source = "aws.orders"
-	if err := New(api, "orders", clock.NewFake(start)).Put(context.Background(), []es.Envelope{reserved})[0]; !poison.Is(err) {
+	if err := New(api, "orders", clock.NewFake(start)).Put(
+		context.Background(), []es.Envelope{reserved},
+	)[0]; !poison.Is(err) {
 		t.Errorf("a reserved source: %v", err)
 	}
 	if len(api.requests) != 0 {

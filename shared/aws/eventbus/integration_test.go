@@ -22,7 +22,8 @@ import (
 	"orderflow/shared/kit/poison"
 )
 
-// More events than fit one request arrive behind a rule, each once and unchanged, and the rule sees what is inside of the data.
+// More events than fit one request arrive behind a rule, each once and unchanged, and the rule sees
+// what is inside of the data.
 func TestBus(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
@@ -31,7 +32,11 @@ func TestBus(t *testing.T) {
 	if _, err := bus.CreateEventBus(ctx, &eventbridge.CreateEventBusInput{Name: aws.String(name)}); err != nil {
 		t.Fatal(err)
 	}
-	url := ruleToQueue(ctx, t, bus, queues, name, `{"source":["order-service"],"detail-type":["order.cancelling"],"detail":{"data":{"origin":[{"anything-but":["saga"]}]}}}`)
+	url := ruleToQueue(
+		ctx, t, bus, queues, name,
+		`{"source":["order-service"],"detail-type":["order.cancelling"],`+
+			`"detail":{"data":{"origin":[{"anything-but":["saga"]}]}}}`,
+	)
 
 	var envelopes []es.Envelope
 	want := map[string]es.Envelope{}
@@ -41,8 +46,10 @@ func TestBus(t *testing.T) {
 			origin = "saga"
 		}
 		e := es.Envelope{
-			SpecVersion: "1.0", ID: fmt.Sprintf("order/o%d@3", i), Source: "order-service", Type: "order.cancelling", Subject: fmt.Sprintf("order/o%d", i),
-			Time: time.Date(2026, 3, 1, 12, 0, 0, i, time.UTC), DataContentType: "application/json", DataSchema: "urn:x", DataVersion: 1, Sequence: 3,
+			SpecVersion: "1.0", ID: fmt.Sprintf("order/o%d@3", i), Source: "order-service", Type: "order.cancelling",
+			Subject: fmt.Sprintf("order/o%d", i),
+			Time:    time.Date(2026, 3, 1, 12, 0, 0, i, time.UTC), DataContentType: "application/json",
+			DataSchema: "urn:x", DataVersion: 1, Sequence: 3,
 			Data: json.RawMessage(fmt.Sprintf(`{"origin":%q,"detail":"ä <b> \" %d"}`, origin, i)),
 		}
 		envelopes = append(envelopes, e)
@@ -56,7 +63,9 @@ func TestBus(t *testing.T) {
 		}
 	}
 	for len(want) > 0 {
-		out, err := queues.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: aws.String(url), MaxNumberOfMessages: 10, WaitTimeSeconds: 1})
+		out, err := queues.ReceiveMessage(
+			ctx, &sqs.ReceiveMessageInput{QueueUrl: aws.String(url), MaxNumberOfMessages: 10, WaitTimeSeconds: 1},
+		)
 		if err != nil {
 			t.Fatalf("%d events are missing: %v", len(want), err)
 		}
@@ -75,7 +84,9 @@ func TestBus(t *testing.T) {
 				t.Errorf("arrived as %s, sent as %s", got, expected)
 			}
 			delete(want, event.Detail.ID)
-			if _, err := queues.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: aws.String(url), ReceiptHandle: m.ReceiptHandle}); err != nil {
+			if _, err := queues.DeleteMessage(
+				ctx, &sqs.DeleteMessageInput{QueueUrl: aws.String(url), ReceiptHandle: m.ReceiptHandle},
+			); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -104,7 +115,8 @@ func TestRefusedEntry(t *testing.T) {
 		e := es.Envelope{
 			SpecVersion: "1.0", ID: fmt.Sprintf("order/o%d@1", i), Source: "order-service", Type: "order.placed",
 			Subject: fmt.Sprintf("order/o%d", i), Time: time.Date(2026, 3, 1, 12, 0, 0, i, time.UTC),
-			DataContentType: "application/json", DataSchema: "urn:x", DataVersion: 1, Sequence: 1, Data: json.RawMessage(`{}`),
+			DataContentType: "application/json", DataSchema: "urn:x", DataVersion: 1, Sequence: 1,
+			Data: json.RawMessage(`{}`),
 		}
 		envelopes = append(envelopes, e)
 		if i != 3 {
@@ -147,11 +159,18 @@ func TestRefusedEntry(t *testing.T) {
 	}
 }
 
-// ruleToQueue makes a queue behind a rule of the bus, and removes both and the bus when the test ends.
-func ruleToQueue(ctx context.Context, t *testing.T, bus *eventbridge.Client, queues *sqs.Client, name, pattern string) (url string) {
+// ruleToQueue makes a queue behind a rule of the bus, and removes both and the bus when the test
+// ends.
+func ruleToQueue(
+	ctx context.Context, t *testing.T, bus *eventbridge.Client, queues *sqs.Client, name, pattern string,
+) (url string) {
 	t.Helper()
-	// Messages of an answer that a busy machine lost are to be seen again well before the test gives up.
-	queue, err := queues.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String(name), Attributes: map[string]string{"VisibilityTimeout": "10"}})
+	// Messages of an answer that a busy machine lost are to be seen again well before the test
+	// gives up.
+	queue, err := queues.CreateQueue(
+		ctx,
+		&sqs.CreateQueueInput{QueueName: aws.String(name), Attributes: map[string]string{"VisibilityTimeout": "10"}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,19 +180,32 @@ func ruleToQueue(ctx context.Context, t *testing.T, bus *eventbridge.Client, que
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := bus.PutRule(ctx, &eventbridge.PutRuleInput{Name: aws.String(name), EventBusName: aws.String(name), EventPattern: aws.String(pattern)}); err != nil {
+	if _, err := bus.PutRule(
+		ctx,
+		&eventbridge.PutRuleInput{
+			Name: aws.String(name), EventBusName: aws.String(name), EventPattern: aws.String(pattern),
+		},
+	); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := bus.PutTargets(ctx, &eventbridge.PutTargetsInput{
-		Rule: aws.String(name), EventBusName: aws.String(name), Targets: []types.Target{{Id: aws.String("queue"), Arn: aws.String(attributes.Attributes["QueueArn"])}},
+		Rule: aws.String(name), EventBusName: aws.String(name),
+		Targets: []types.Target{{Id: aws.String("queue"), Arn: aws.String(attributes.Attributes["QueueArn"])}},
 	}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		_, targets := bus.RemoveTargets(ctx, &eventbridge.RemoveTargetsInput{Rule: aws.String(name), EventBusName: aws.String(name), Ids: []string{"queue"}})
-		_, rule := bus.DeleteRule(ctx, &eventbridge.DeleteRuleInput{Name: aws.String(name), EventBusName: aws.String(name)})
+		_, targets := bus.RemoveTargets(
+			ctx,
+			&eventbridge.RemoveTargetsInput{
+				Rule: aws.String(name), EventBusName: aws.String(name), Ids: []string{"queue"},
+			},
+		)
+		_, rule := bus.DeleteRule(
+			ctx, &eventbridge.DeleteRuleInput{Name: aws.String(name), EventBusName: aws.String(name)},
+		)
 		_, event := bus.DeleteEventBus(ctx, &eventbridge.DeleteEventBusInput{Name: aws.String(name)})
 		_, message := queues.DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: queue.QueueUrl})
 		for _, err := range []error{targets, rule, event, message} {

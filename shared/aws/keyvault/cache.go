@@ -27,7 +27,8 @@ func newCache(size int) *cache {
 	return &cache{size: size, byID: map[[sha256.Size]byte]*list.Element{}, order: list.New()}
 }
 
-// cacheID names a key by its wrapped bytes and its subject, since wrapped bytes in another's row are not that person's key.
+// cacheID names a key by its wrapped bytes and its subject, since wrapped bytes in another's row
+// are not that person's key.
 func cacheID(subject string, wrapped []byte) [sha256.Size]byte {
 	text := binary.AppendUvarint(nil, uint64(len(subject)))
 	return sha256.Sum256(append(append(text, subject...), wrapped...))

@@ -63,7 +63,13 @@ func TestOnAWS(t *testing.T) {
 	}
 
 	// A wrapped key in another's row: KMS refuses it for the encryption context.
-	row, err := tables.GetItem(ctx, &dynamodb.GetItemInput{TableName: &table, Key: map[string]types.AttributeValue{"subject": &types.AttributeValueMemberS{Value: "c1"}}})
+	row, err := tables.GetItem(
+		ctx,
+		&dynamodb.GetItemInput{
+			TableName: &table,
+			Key:       map[string]types.AttributeValue{"subject": &types.AttributeValueMemberS{Value: "c1"}},
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,6 @@
-// Package keyvault is the personal.Vault and personal.Eraser of the deployed program: each person has a data key of their own, wrapped by a KMS key, in a DynamoDB table that has
-// no backups. The sealing itself is package personal's.
+// Package keyvault is the personal.Vault and personal.Eraser of the deployed program: each person
+// has a data key of their own, wrapped by a KMS key, in a DynamoDB table that has no backups. The
+// sealing itself is package personal's.
 package keyvault
 
 import (
@@ -20,7 +21,9 @@ import (
 
 // Updates is what an eraser needs of DynamoDB.
 type Updates interface {
-	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
+	UpdateItem(
+		context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options),
+	) (*dynamodb.UpdateItemOutput, error)
 }
 
 // Table is what the vault needs of DynamoDB.
@@ -32,7 +35,9 @@ type Table interface {
 
 // KMS is what the vault needs of the key management service.
 type KMS interface {
-	GenerateDataKey(context.Context, *kms.GenerateDataKeyInput, ...func(*kms.Options)) (*kms.GenerateDataKeyOutput, error)
+	GenerateDataKey(
+		context.Context, *kms.GenerateDataKeyInput, ...func(*kms.Options),
+	) (*kms.GenerateDataKeyOutput, error)
 	Decrypt(context.Context, *kms.DecryptInput, ...func(*kms.Options)) (*kms.DecryptOutput, error)
 }
 
@@ -56,7 +61,8 @@ type Vault struct {
 	cache *cache
 }
 
-// Eraser is a personal.Eraser and nothing else: it can neither read nor make a key. It is safe for concurrent use.
+// Eraser is a personal.Eraser and nothing else: it can neither read nor make a key. It is safe for
+// concurrent use.
 type Eraser struct {
 	table Updates
 	name  string
@@ -73,7 +79,8 @@ func NewEraser(table Updates, name string) Eraser {
 	return Eraser{table: table, name: name, clock: clock.System{}}
 }
 
-// Enrol implements personal.Vault. The condition on the put lets one of two at once win; the other's key was never used.
+// Enrol implements personal.Vault. The condition on the put lets one of two at once win; the
+// other's key was never used.
 func (v *Vault) Enrol(ctx context.Context, subject string) error {
 	wrapped, found, err := v.row(ctx, subject)
 	if err != nil {
@@ -148,7 +155,8 @@ func (v *Vault) Fingerprint(ctx context.Context, subject, text string) (string, 
 	return key.Fingerprint(text), nil
 }
 
-// Erase implements personal.Eraser. The row stays, without the key, so that Enrol makes no other for the same pseudonym.
+// Erase implements personal.Eraser. The row stays, without the key, so that Enrol makes no other
+// for the same pseudonym.
 func (e Eraser) Erase(ctx context.Context, subject string) error {
 	_, err := e.table.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:                 &e.name,
@@ -163,8 +171,10 @@ func (e Eraser) Erase(ctx context.Context, subject string) error {
 	return nil
 }
 
-// key gives the subject's key. The row is read each time, and consistently, so that a destroyed key is gone at once, everywhere. Unwrapping it is
-// what costs, and that is remembered: by the wrapped bytes, so a remembered key can only be met through a row that still holds them, and needs no expiry.
+// key gives the subject's key. The row is read each time, and consistently, so that a destroyed key
+// is gone at once, everywhere. Unwrapping it is what costs, and that is remembered: by the wrapped
+// bytes, so a remembered key can only be met through a row that still holds them, and needs no
+// expiry.
 func (v *Vault) key(ctx context.Context, subject string) (personal.Key, error) {
 	wrapped, _, err := v.row(ctx, subject)
 	if err != nil {
@@ -177,7 +187,9 @@ func (v *Vault) key(ctx context.Context, subject string) (personal.Key, error) {
 	if key, ok := v.cache.get(id); ok {
 		return key, nil
 	}
-	out, err := v.kms.Decrypt(ctx, &kms.DecryptInput{KeyId: &v.keyID, CiphertextBlob: wrapped, EncryptionContext: encryptionContext(subject)})
+	out, err := v.kms.Decrypt(
+		ctx, &kms.DecryptInput{KeyId: &v.keyID, CiphertextBlob: wrapped, EncryptionContext: encryptionContext(subject)},
+	)
 	if err != nil {
 		return personal.Key{}, fmt.Errorf("keyvault: unwrap key of %s: %w", subject, err)
 	}
@@ -189,9 +201,12 @@ func (v *Vault) key(ctx context.Context, subject string) (personal.Key, error) {
 	return key, nil
 }
 
-// row reads the subject's wrapped key: none where it was destroyed, and not found where there never was one.
+// row reads the subject's wrapped key: none where it was destroyed, and not found where there never
+// was one.
 func (v *Vault) row(ctx context.Context, subject string) (wrapped []byte, found bool, err error) {
-	out, err := v.table.GetItem(ctx, &dynamodb.GetItemInput{TableName: &v.name, Key: rowKey(subject), ConsistentRead: aws.Bool(true)})
+	out, err := v.table.GetItem(
+		ctx, &dynamodb.GetItemInput{TableName: &v.name, Key: rowKey(subject), ConsistentRead: aws.Bool(true)},
+	)
 	if err != nil {
 		return nil, false, fmt.Errorf("keyvault: get key of %s: %w", subject, err)
 	}
@@ -210,7 +225,8 @@ func rowKey(subject string) map[string]types.AttributeValue {
 	return map[string]types.AttributeValue{subjectAttr: &types.AttributeValueMemberS{Value: subject}}
 }
 
-// encryptionContext binds a wrapped key to its subject: KMS does not unwrap it out of another's row, and its audit trail names whose key it was.
+// encryptionContext binds a wrapped key to its subject: KMS does not unwrap it out of another's
+// row, and its audit trail names whose key it was.
 func encryptionContext(subject string) map[string]string {
 	return map[string]string{"subject": subject}
 }

@@ -35,7 +35,9 @@ func (f *fakeTable) call(name string) error {
 	return f.failWith
 }
 
-func (f *fakeTable) GetItem(_ context.Context, in *dynamodb.GetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+func (f *fakeTable) GetItem(
+	_ context.Context, in *dynamodb.GetItemInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.GetItemOutput, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.call("GetItem"); err != nil {
@@ -47,7 +49,9 @@ func (f *fakeTable) GetItem(_ context.Context, in *dynamodb.GetItemInput, _ ...f
 	return &dynamodb.GetItemOutput{Item: f.rows[subjectOf(in.Key)]}, nil
 }
 
-func (f *fakeTable) PutItem(_ context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+func (f *fakeTable) PutItem(
+	_ context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.PutItemOutput, error) {
 	if before := f.beforePut; before != nil {
 		f.beforePut = nil
 		before()
@@ -57,7 +61,8 @@ func (f *fakeTable) PutItem(_ context.Context, in *dynamodb.PutItemInput, _ ...f
 	if err := f.call("PutItem"); err != nil {
 		return nil, err
 	}
-	if aws.ToString(in.ConditionExpression) != "attribute_not_exists(#subject)" || in.ExpressionAttributeNames["#subject"] != "subject" {
+	if aws.ToString(in.ConditionExpression) != "attribute_not_exists(#subject)" ||
+		in.ExpressionAttributeNames["#subject"] != "subject" {
 		return nil, errors.New("the put has no condition")
 	}
 	subject := subjectOf(in.Item)
@@ -68,13 +73,17 @@ func (f *fakeTable) PutItem(_ context.Context, in *dynamodb.PutItemInput, _ ...f
 	return &dynamodb.PutItemOutput{}, nil
 }
 
-func (f *fakeTable) UpdateItem(_ context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+func (f *fakeTable) UpdateItem(
+	_ context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.UpdateItemOutput, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.call("UpdateItem"); err != nil {
 		return nil, err
 	}
-	f.rows[subjectOf(in.Key)] = map[string]types.AttributeValue{"subject": in.Key["subject"], "erasedAt": in.ExpressionAttributeValues[":now"]}
+	f.rows[subjectOf(in.Key)] = map[string]types.AttributeValue{
+		"subject": in.Key["subject"], "erasedAt": in.ExpressionAttributeValues[":now"],
+	}
 	return &dynamodb.UpdateItemOutput{}, nil
 }
 
@@ -91,7 +100,9 @@ type fakeKMS struct {
 	failWith error
 }
 
-func (f *fakeKMS) GenerateDataKey(_ context.Context, in *kms.GenerateDataKeyInput, _ ...func(*kms.Options)) (*kms.GenerateDataKeyOutput, error) {
+func (f *fakeKMS) GenerateDataKey(
+	_ context.Context, in *kms.GenerateDataKeyInput, _ ...func(*kms.Options),
+) (*kms.GenerateDataKeyOutput, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.failWith != nil {
@@ -107,7 +118,9 @@ func (f *fakeKMS) GenerateDataKey(_ context.Context, in *kms.GenerateDataKeyInpu
 	return &kms.GenerateDataKeyOutput{Plaintext: bytes.Clone(plain), CiphertextBlob: wrapped}, err
 }
 
-func (f *fakeKMS) Decrypt(_ context.Context, in *kms.DecryptInput, _ ...func(*kms.Options)) (*kms.DecryptOutput, error) {
+func (f *fakeKMS) Decrypt(
+	_ context.Context, in *kms.DecryptInput, _ ...func(*kms.Options),
+) (*kms.DecryptOutput, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.decrypts++
@@ -116,7 +129,8 @@ func (f *fakeKMS) Decrypt(_ context.Context, in *kms.DecryptInput, _ ...func(*km
 	}
 	var wrapped struct{ Context map[string]string }
 	plain, known := f.keys[string(in.CiphertextBlob)]
-	if err := json.Unmarshal(in.CiphertextBlob, &wrapped); err != nil || !known || wrapped.Context["subject"] != in.EncryptionContext["subject"] {
+	if err := json.Unmarshal(in.CiphertextBlob, &wrapped); err != nil || !known ||
+		wrapped.Context["subject"] != in.EncryptionContext["subject"] {
 		return nil, &kmstypes.InvalidCiphertextException{}
 	}
 	return &kms.DecryptOutput{Plaintext: bytes.Clone(plain)}, nil
@@ -277,7 +291,8 @@ func TestErase(t *testing.T) {
 	wantErr(t, err, personal.ErrErased)
 }
 
-// TestKeyInAnothersRow: neither KMS nor the cache gives a key out of a row that it was not made for.
+// TestKeyInAnothersRow: neither KMS nor the cache gives a key out of a row that it was not made
+// for.
 func TestKeyInAnothersRow(t *testing.T) {
 	v, table, _ := newFake()
 	enrol(t, v, "c1", "c2")

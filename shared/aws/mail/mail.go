@@ -1,7 +1,8 @@
 // Package mail hands mails to Amazon SES (version 2 of its API).
 //
-// SES has no token that would make a repeated request harmless. So a request whose answer is missing is never sent again, neither here nor by the SDK, and
-// each error says what is known of the mail.
+// SES has no token that would make a repeated request harmless. So a request whose answer is
+// missing is never sent again, neither here nor by the SDK, and each error says what is known of
+// the mail.
 package mail
 
 import (
@@ -30,14 +31,16 @@ import (
 	"orderflow/shared/process/notification"
 )
 
-// answerTime is how long SES may take to answer. A mail that it answers later is one of which nobody knows whether it was sent, so that it is long.
+// answerTime is how long SES may take to answer. A mail that it answers later is one of which
+// nobody knows whether it was sent, so that it is long.
 const answerTime = 10 * time.Second
 
-// tryTime is what has to be left to the deadline for a try to begin. SES answers within a second as a rule; a try that the deadline cuts off is one of which
-// nobody knows.
+// tryTime is what has to be left to the deadline for a try to begin. SES answers within a second as
+// a rule; a try that the deadline cuts off is one of which nobody knows.
 const tryTime = 5 * time.Second
 
-// pace is that of the tries at a mail that SES did not take for now: at its own rate limit that is for less than a second.
+// pace is that of the tries at a mail that SES did not take for now: at its own rate limit that is
+// for less than a second.
 var pace = backoff.Pace{Base: 100 * time.Millisecond, Max: 2 * time.Second, Margin: tryTime, Tries: 8}
 
 // API is what the sender needs of SES.
@@ -45,15 +48,17 @@ type API interface {
 	SendEmail(context.Context, *sesv2.SendEmailInput, ...func(*sesv2.Options)) (*sesv2.SendEmailOutput, error)
 }
 
-// NewClient makes the client that a Sender needs. It sends each request once, wherever the answer points, and on a connection of its own: on one that was kept
-// while Lambda froze the process, a request can get lost without anybody knowing whether SES had it.
+// NewClient makes the client that a Sender needs. It sends each request once, wherever the answer
+// points, and on a connection of its own: on one that was kept while Lambda froze the process, a
+// request can get lost without anybody knowing whether SES had it.
 func NewClient(config aws.Config) *sesv2.Client {
 	transport := awshttp.NewBuildableClient().GetTransport()
 	transport.DisableKeepAlives = true
 	return sesv2.NewFromConfig(config, func(o *sesv2.Options) {
 		o.Retryer = aws.NopRetryer{}
 		o.HTTPClient = &http.Client{
-			Transport: transport, Timeout: answerTime, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			Transport: transport, Timeout: answerTime,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}
 	})
 }
@@ -66,14 +71,16 @@ type Sender struct {
 	configurationSet string
 }
 
-// New makes a sender from an address whose identity is verified; without one mail is off, and no mail is taken. With a configuration set SES tells of deliveries, bounces and complaints as the set says;
-// "" for none. The client must not send a request twice by itself: NewClient's doesn't.
+// New makes a sender from an address whose identity is verified; without one mail is off, and no
+// mail is taken. With a configuration set SES tells of deliveries, bounces and complaints as the
+// set says; "" for none. The client must not send a request twice by itself: NewClient's doesn't.
 func New(api API, c clock.Clock, from mail.Address, configurationSet string) Sender {
 	return Sender{api: api, clock: c, from: from, configurationSet: configurationSet}
 }
 
-// Send implements notification.Mailer. A mail that SES did not take for now, since mails came too fast, or because it could not be reached, is tried again until
-// near ctx's deadline. Less than 5 s ahead of it none is tried.
+// Send implements notification.Mailer. A mail that SES did not take for now, since mails came too
+// fast, or because it could not be reached, is tried again until near ctx's deadline. Less than 5 s
+// ahead of it none is tried.
 func (s Sender) Send(ctx context.Context, m notification.Mail) (string, error) {
 	if s.from.Address == "" {
 		return "", fmt.Errorf("%w: mail: it is off: there is no address to send from", inbox.ErrNotDone)
@@ -156,12 +163,14 @@ func isThrottle(code string) bool {
 	return is
 }
 
-// address finds what looks like an address. SES names recipients in its errors, which go to logs and dead letters.
+// address finds what looks like an address. SES names recipients in its errors, which go to logs
+// and dead letters.
 var address = regexp.MustCompile(`[^\s<>",;:()\[\]]+@[^\s<>",;:()\[\]]+`)
 
 const recipient = "(recipient)"
 
-// redact takes the recipients' addresses out of a text, and whatever else looks like an address and is not the sender's.
+// redact takes the recipients' addresses out of a text, and whatever else looks like an address and
+// is not the sender's.
 func (s Sender) redact(text string, recipients []string) string {
 	for _, to := range recipients {
 		text = regexp.MustCompile(`(?i)`+regexp.QuoteMeta(to)).ReplaceAllLiteralString(text, recipient)

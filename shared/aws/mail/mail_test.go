@@ -66,7 +66,8 @@ func newSES(t *testing.T, answer func(n int, w http.ResponseWriter)) *ses {
 // sender talks to an endpoint with the client of the functions.
 func sender(endpoint string, c clock.Clock, set string) mail.Sender {
 	return mail.New(mail.NewClient(aws.Config{
-		Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+		Region: "us-east-1", BaseEndpoint: &endpoint,
+		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
 	}), c, from, set)
 }
 
@@ -114,10 +115,14 @@ func TestSend(t *testing.T) {
 			t.Fatal(err)
 		}
 		simple := got.Content.Simple
-		if got.FromEmailAddress != `=?utf-8?b?U8O2aG5lICYgQ28=?= <shop@example.com>` || got.ConfigurationSetName != set ||
-			len(got.Destination.ToAddresses) != 1 || got.Destination.ToAddresses[0] != hello.To || got.Destination.CcAddresses != nil || got.Destination.BccAddresses != nil ||
-			simple.Subject.Data != hello.Subject || simple.Body.Text.Data != hello.Text || simple.Body.HTML.Data != hello.HTML ||
-			simple.Subject.Charset != "UTF-8" || simple.Body.Text.Charset != "UTF-8" || simple.Body.HTML.Charset != "UTF-8" {
+		if got.FromEmailAddress != `=?utf-8?b?U8O2aG5lICYgQ28=?= <shop@example.com>` ||
+			got.ConfigurationSetName != set ||
+			len(got.Destination.ToAddresses) != 1 || got.Destination.ToAddresses[0] != hello.To ||
+			got.Destination.CcAddresses != nil || got.Destination.BccAddresses != nil ||
+			simple.Subject.Data != hello.Subject || simple.Body.Text.Data != hello.Text ||
+			simple.Body.HTML.Data != hello.HTML ||
+			simple.Subject.Charset != "UTF-8" || simple.Body.Text.Charset != "UTF-8" ||
+			simple.Body.HTML.Charset != "UTF-8" {
 			t.Errorf("sent %+v", got)
 		}
 	}
@@ -132,14 +137,23 @@ func TestSendFails(t *testing.T) {
 		want   error
 		tries  int
 	}{
-		{"rejected", fail(400, "MessageRejected", "Email address is not verified: ada@example.com"), inbox.ErrRefused, 1},
-		{"a bad address", fail(400, "BadRequestException", "Local address contains control or whitespace"), inbox.ErrRefused, 1},
+		{
+			"rejected", fail(400, "MessageRejected", "Email address is not verified: ada@example.com"),
+			inbox.ErrRefused, 1,
+		},
+		{
+			"a bad address", fail(400, "BadRequestException", "Local address contains control or whitespace"),
+			inbox.ErrRefused, 1,
+		},
 		{"too fast", fail(429, "TooManyRequestsException", "Maximum sending rate exceeded."), inbox.ErrNotDone, 8},
 		{"throttled by another name", fail(400, "ThrottlingException", "Rate exceeded"), inbox.ErrNotDone, 8},
 		{"throttled with another status", fail(503, "SlowDown", "Rate exceeded"), inbox.ErrNotDone, 8},
 		{"unavailable", fail(503, "ServiceUnavailable", "try later"), unknown, 1},
 		{"unavailable, without a word", fail(503, "", ""), unknown, 1},
-		{"the day's quota is spent", fail(400, "LimitExceededException", "Daily message quota exceeded."), inbox.ErrNotDone, 1},
+		{
+			"the day's quota is spent", fail(400, "LimitExceededException", "Daily message quota exceeded."),
+			inbox.ErrNotDone, 1,
+		},
 		{"paused", fail(400, "SendingPausedException", "paused"), inbox.ErrNotDone, 1},
 		{"suspended", fail(400, "AccountSuspendedException", "suspended"), inbox.ErrNotDone, 1},
 		{"domain not verified", fail(400, "MailFromDomainNotVerifiedException", "not verified"), inbox.ErrNotDone, 1},
@@ -182,7 +196,8 @@ func TestSendAgain(t *testing.T) {
 		}
 		taken(n, w)
 	})
-	if id, err := sender(s.URL, clock.NewFake(time.Unix(0, 0)), "").Send(t.Context(), hello); id != "m-1" || err != nil || len(s.asked()) != 3 {
+	if id, err := sender(s.URL, clock.NewFake(time.Unix(0, 0)), "").Send(t.Context(), hello); id != "m-1" ||
+		err != nil || len(s.asked()) != 3 {
 		t.Errorf("%q, %v after %d tries", id, err, len(s.asked()))
 	}
 }
@@ -235,8 +250,11 @@ func TestRedirected(t *testing.T) {
 			w.WriteHeader(status)
 		})
 		_, err := sender(s.URL, clock.NewFake(time.Unix(0, 0)), "").Send(t.Context(), hello)
-		if err == nil || errors.Is(err, inbox.ErrNotDone) || errors.Is(err, inbox.ErrRefused) || len(s.asked()) != 1 || len(elsewhere.asked()) != 0 {
-			t.Errorf("%d: %v, asked %d times, and %d times elsewhere", status, err, len(s.asked()), len(elsewhere.asked()))
+		if err == nil || errors.Is(err, inbox.ErrNotDone) || errors.Is(err, inbox.ErrRefused) || len(s.asked()) != 1 ||
+			len(elsewhere.asked()) != 0 {
+			t.Errorf(
+				"%d: %v, asked %d times, and %d times elsewhere", status, err, len(s.asked()), len(elsewhere.asked()),
+			)
 		}
 	}
 }
@@ -283,7 +301,10 @@ func TestUnsendable(t *testing.T) {
 
 func TestOff(t *testing.T) {
 	s := newSES(t, taken)
-	_, err := mail.New(mail.NewClient(aws.Config{Region: "us-east-1", BaseEndpoint: &s.URL}), clock.NewFake(time.Unix(0, 0)), netmail.Address{Name: "Shop"}, "").Send(t.Context(), hello)
+	_, err := mail.New(
+		mail.NewClient(aws.Config{Region: "us-east-1", BaseEndpoint: &s.URL}), clock.NewFake(time.Unix(0, 0)),
+		netmail.Address{Name: "Shop"}, "",
+	).Send(t.Context(), hello)
 	if !errors.Is(err, inbox.ErrNotDone) || !strings.Contains(err.Error(), "mail: it is off") || len(s.asked()) != 0 {
 		t.Error(err, len(s.asked()))
 	}
@@ -291,7 +312,10 @@ func TestOff(t *testing.T) {
 
 // Addresses go from errors, the sender's own aside, and no part of them stays.
 func TestErrorsNameNobody(t *testing.T) {
-	for _, to := range []string{"Ada.O'Brien+x@mail.example.org", "'ada'@mail.example.org", "a{d}a/%1$0@mail.example.org", "obrien@mail.example.org"} {
+	for _, to := range []string{
+		"Ada.O'Brien+x@mail.example.org", "'ada'@mail.example.org", "a{d}a/%1$0@mail.example.org",
+		"obrien@mail.example.org",
+	} {
 		for name, said := range map[string]string{
 			"alone":      to,
 			"in a list":  "Shop@example.com, " + to + ".",
@@ -299,11 +323,14 @@ func TestErrorsNameNobody(t *testing.T) {
 			"in letters": strings.ToUpper(to) + ";" + strings.ToLower(to),
 			"another's":  "x'" + to + ",O'Brien@mail.example.org",
 		} {
-			s := newSES(t, fail(400, "MessageRejected", "The following identities failed the check in region US-EAST-1: "+said))
+			s := newSES(
+				t, fail(400, "MessageRejected", "The following identities failed the check in region US-EAST-1: "+said),
+			)
 			m := hello
 			m.To = to
 			_, err := sender(s.URL, clock.NewFake(time.Unix(0, 0)), "").Send(t.Context(), m)
-			if err == nil || !strings.Contains(err.Error(), "(recipient)") || strings.Contains(said, "Shop") != strings.Contains(err.Error(), "Shop@example.com, ") {
+			if err == nil || !strings.Contains(err.Error(), "(recipient)") ||
+				strings.Contains(said, "Shop") != strings.Contains(err.Error(), "Shop@example.com, ") {
 				t.Errorf("%s, %s: %v", to, name, err)
 				continue
 			}

@@ -33,15 +33,20 @@ type counting struct {
 	writes atomic.Int64
 }
 
-func (c *counting) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, o ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+func (c *counting) UpdateItem(
+	ctx context.Context, in *dynamodb.UpdateItemInput, o ...func(*dynamodb.Options),
+) (*dynamodb.UpdateItemOutput, error) {
 	c.writes.Add(1)
 	return c.Client.UpdateItem(ctx, in, o...)
 }
 
-// twice carries each update out twice and answers as the second time, as a client does whose first answer was lost.
+// twice carries each update out twice and answers as the second time, as a client does whose first
+// answer was lost.
 type twice struct{ *counting }
 
-func (w twice) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, o ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+func (w twice) UpdateItem(
+	ctx context.Context, in *dynamodb.UpdateItemInput, o ...func(*dynamodb.Options),
+) (*dynamodb.UpdateItemOutput, error) {
 	if _, err := w.counting.UpdateItem(ctx, in, o...); err != nil {
 		return nil, err
 	}
@@ -54,14 +59,16 @@ func definition() *dynamodb.CreateTableInput {
 	index := awstest.Key("bucket:S", "stream:S")
 	in.AttributeDefinitions = index.AttributeDefinitions
 	in.GlobalSecondaryIndexes = []types.GlobalSecondaryIndex{{
-		IndexName: aws.String(marktable.IndexName), KeySchema: index.KeySchema, Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
+		IndexName: aws.String(marktable.IndexName), KeySchema: index.KeySchema,
+		Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
 	}}
 	return in
 }
 
 func onEach(t *testing.T, test func(t *testing.T, marks marktable.Table, api *counting, now *clock.Fake)) {
 	awstest.OnEachDynamoDB(t, func(t *testing.T, config aws.Config) {
-		api, now := &counting{Client: dynamodb.NewFromConfig(config), table: awstest.TableIn(t, config, definition())}, clock.NewFake(start)
+		api, now := &counting{Client: dynamodb.NewFromConfig(config), table: awstest.TableIn(t, config, definition())},
+			clock.NewFake(start)
 		test(t, marktable.New(api, api.table, now), api, now)
 	})
 }
@@ -75,7 +82,8 @@ func markOf(t *testing.T, marks marktable.Table, stream es.StreamID) audit.Mark 
 	return m
 }
 
-// What is written is read, with one request where commits come in order, and two or three where they don't.
+// What is written is read, with one request where commits come in order, and two or three where
+// they don't.
 func TestAccepted(t *testing.T) {
 	onEach(t, func(t *testing.T, marks marktable.Table, api *counting, _ *clock.Fake) {
 		for _, step := range []struct {
@@ -106,7 +114,8 @@ func TestAccepted(t *testing.T) {
 				t.Fatalf("%s: %v", step.name, err)
 			}
 			m := markOf(t, marks, "order/a")
-			if m.Published != step.published || m.Beyond.String() != step.beyond || m.Refused.String() != step.refused || m.Stream != "order/a" {
+			if m.Published != step.published || m.Beyond.String() != step.beyond ||
+				m.Refused.String() != step.refused || m.Stream != "order/a" {
 				t.Fatalf("%s: the mark is %+v", step.name, m)
 			}
 			if n := api.writes.Load() - before; n != step.writes {
@@ -164,7 +173,8 @@ func TestChanged(t *testing.T) {
 			t.Fatal(err)
 		}
 		now.Advance(time.Hour)
-		for stream, version := range map[es.StreamID]int64{"order/01": 4, "order/02": 3, "order/03": 2} { // only the first is new
+		// only the first is new
+		for stream, version := range map[es.StreamID]int64{"order/01": 4, "order/02": 3, "order/03": 2} {
 			if err := marks.Seen(t.Context(), stream, version); err != nil {
 				t.Fatal(err)
 			}
@@ -189,7 +199,8 @@ func TestChanged(t *testing.T) {
 			return found
 		}
 		first, second := in(start), in(start.Add(time.Hour))
-		if len(first) != streams-1 || len(slices.Compact(first)) != streams-1 || !slices.Equal(second, []es.StreamID{"order/01"}) {
+		if len(first) != streams-1 || len(slices.Compact(first)) != streams-1 ||
+			!slices.Equal(second, []es.StreamID{"order/01"}) {
 			t.Errorf("%d in the first hour, %v in the second", len(first), second)
 		}
 		if third := in(start.Add(2 * time.Hour)); len(third) > 0 {
@@ -198,7 +209,8 @@ func TestChanged(t *testing.T) {
 	})
 }
 
-// Marks are read by the names of their streams, as many as there are. One that can't be read keeps back no other, here and in its hour.
+// Marks are read by the names of their streams, as many as there are. One that can't be read keeps
+// back no other, here and in its hour.
 func TestMarks(t *testing.T) {
 	onEach(t, func(t *testing.T, marks marktable.Table, api *counting, _ *clock.Fake) {
 		var streams []es.StreamID
@@ -235,15 +247,21 @@ func TestMarks(t *testing.T) {
 		}
 		for _, stream := range []string{"order/007", "order/229"} {
 			if _, err := api.Client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
-				TableName: &api.table, Key: map[string]types.AttributeValue{"stream": &types.AttributeValueMemberS{Value: stream}},
-				UpdateExpression: aws.String("SET beyond = :b"), ExpressionAttributeValues: map[string]types.AttributeValue{":b": &types.AttributeValueMemberS{Value: "9-1"}},
+				TableName: &api.table, Key: map[string]types.AttributeValue{
+					"stream": &types.AttributeValueMemberS{Value: stream},
+				},
+				UpdateExpression: aws.String("SET beyond = :b"),
+				ExpressionAttributeValues: map[string]types.AttributeValue{
+					":b": &types.AttributeValueMemberS{Value: "9-1"},
+				},
 			}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		for range 2 {
 			err := read(113)
-			if !errors.Is(err, audit.ErrUnreadable) || !strings.Contains(err.Error(), "order/007") || !strings.Contains(err.Error(), "order/229") {
+			if !errors.Is(err, audit.ErrUnreadable) || !strings.Contains(err.Error(), "order/007") ||
+				!strings.Contains(err.Error(), "order/229") {
 				t.Errorf("unreadable marks: %v", err)
 			}
 		}
@@ -301,18 +319,24 @@ func TestState(t *testing.T) {
 		if _, taken := take(); taken {
 			t.Error("two have it")
 		}
-		kept := audit.State{Since: start, Hour: start, Shard: 3, After: "order/ä", Canaries: []audit.Canary{{ID: "x", At: start}}}
+		kept := audit.State{
+			Since: start, Hour: start, Shard: 3, After: "order/ä", Canaries: []audit.Canary{{ID: "x", At: start}},
+		}
 		if err := marks.Keep(t.Context(), kept); err != nil {
 			t.Fatal(err)
 		}
-		if s, taken := take(); !taken || s.Shard != 3 || s.After != kept.After || !s.Hour.Equal(start) || !s.Began.IsZero() || len(s.Canaries) != 1 || s.Canaries[0] != kept.Canaries[0] {
+		if s, taken := take(); !taken || s.Shard != 3 || s.After != kept.After || !s.Hour.Equal(start) ||
+			!s.Began.IsZero() || len(s.Canaries) != 1 || s.Canaries[0] != kept.Canaries[0] {
 			t.Errorf("%+v, %v", s, taken)
 		}
-		if s, err := marks.State(t.Context()); err != nil || !s.Since.Equal(start) { // somebody has it, and it may be looked at
+		// somebody has it, and it may be looked at
+		if s, err := marks.State(t.Context()); err != nil || !s.Since.Equal(start) {
 			t.Errorf("%+v, %v", s, err)
 		}
 		now.Advance(time.Minute + time.Millisecond)
-		if s, taken, err := marktable.New(twice{api}, api.table, now).Take(t.Context(), now.Now().Add(time.Minute)); err != nil || !taken || s.Shard != 3 {
+		if s, taken, err := marktable.New(twice{api}, api.table, now).Take(
+			t.Context(), now.Now().Add(time.Minute),
+		); err != nil || !taken || s.Shard != 3 {
 			t.Errorf("taken by an answer that was lost: %+v, %v, %v", s, taken, err)
 		}
 		if _, taken := take(); taken {

@@ -6,12 +6,16 @@
 //	refused      S  what can never be published; not there where nothing is
 //	seen         N  the newest version that the other consumer has met
 //	seenAt       S  when that was, RFC 3339
-//	bucket       S  the hour of seenAt and a shard, "2026-11-23T16#3": the partition key of the index by-hour, whose sort key is stream
+//	bucket       S  the hour of seenAt and a shard, "2026-11-23T16#3": the partition key of the index
+//	                by-hour, whose sort key is stream
 //	expires      N  Unix seconds after which DynamoDB deletes the item
-//	state, lease S, N  of audit/state: an audit.State as JSON, and until when somebody has it, in Unix milliseconds
-//	holder       S  of audit/state: who has it, an id of each taking, so that who takes it again since the answer was lost is known
+//	state        S  of audit/state: an audit.State as JSON
+//	lease        N  of audit/state: until when somebody has it, in Unix milliseconds
+//	holder       S  of audit/state: who has it, an id of each taking, by which whoever lost the answer
+//	                knows its own again
 //
-// The index has the keys only: so a write costs it nothing while a stream stays in its hour, which most do for all of their life.
+// The index has the keys only: so a write costs it nothing while a stream stays in its hour, which
+// most do for all of their life.
 package marktable
 
 import (
@@ -38,7 +42,8 @@ import (
 // IndexName is the name of the index of streams by the hour in which they were met.
 const IndexName = "by-hour"
 
-// Keep is how long a mark is kept after its last change. It is longer than audit.MaxAge: by then all that it stood for is too old to be published again.
+// Keep is how long a mark is kept after its last change. It is longer than audit.MaxAge: by then
+// all that it stood for is too old to be published again.
 const Keep = 35 * 24 * time.Hour
 
 const (
@@ -57,15 +62,21 @@ const (
 	keyState = "audit/state"
 )
 
-// pace is how the tries at a mark follow each other that others change at the same time, and at keys that DynamoDB leaves over.
+// pace is how the tries at a mark follow each other that others change at the same time, and at
+// keys that DynamoDB leaves over.
 var pace = backoff.Pace{Base: 10 * time.Millisecond, Max: 200 * time.Millisecond, Tries: 8}
 
-// API is what the table needs of the DynamoDB client. Those who publish and see need UpdateItem alone.
+// API is what the table needs of the DynamoDB client. Those who publish and see need UpdateItem
+// alone.
 type API interface {
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
-	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
+	BatchGetItem(
+		context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options),
+	) (*dynamodb.BatchGetItemOutput, error)
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
-	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
+	UpdateItem(
+		context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options),
+	) (*dynamodb.UpdateItemOutput, error)
 }
 
 type attributes = map[string]types.AttributeValue
@@ -86,8 +97,8 @@ var (
 // New keeps marks in an existing table.
 func New(api API, table string, c clock.Clock) Table { return Table{api: api, table: table, clock: c} }
 
-// Accepted implements audit.Marks: one conditional update where the commits come in their order, as they mostly do, and otherwise one more, with the mark that
-// the first one has met.
+// Accepted implements audit.Marks: one conditional update where the commits come in their order, as
+// they mostly do, and otherwise one more, with the mark that the first one has met.
 func (t Table) Accepted(ctx context.Context, stream es.StreamID, spans ...audit.Span) error {
 	return t.settle(ctx, stream, spans, audit.Mark.Accept)
 }
@@ -97,7 +108,9 @@ func (t Table) Refused(ctx context.Context, stream es.StreamID, spans ...audit.S
 	return t.settle(ctx, stream, spans, audit.Mark.Refuse)
 }
 
-func (t Table) settle(ctx context.Context, stream es.StreamID, spans []audit.Span, change func(audit.Mark, ...audit.Span) audit.Mark) error {
+func (t Table) settle(
+	ctx context.Context, stream es.StreamID, spans []audit.Span, change func(audit.Mark, ...audit.Span) audit.Mark,
+) error {
 	ordered := audit.Spans(nil).Add(spans...)
 	if len(ordered) == 0 {
 		return nil
@@ -111,7 +124,8 @@ func (t Table) settle(ctx context.Context, stream es.StreamID, spans []audit.Spa
 		if old, err = markOf(stream, met); err != nil {
 			return err
 		}
-		if next := change(old, ordered...); next.Published == old.Published && next.Beyond.String() == old.Beyond.String() && next.Refused.String() == old.Refused.String() {
+		if next := change(old, ordered...); next.Published == old.Published &&
+			next.Beyond.String() == old.Beyond.String() && next.Refused.String() == old.Refused.String() {
 			return nil // it was marked before
 		}
 		if !tries.Again(ctx) {
@@ -120,12 +134,17 @@ func (t Table) settle(ctx context.Context, stream es.StreamID, spans []audit.Spa
 	}
 }
 
-// replace puts the next mark in the place of the old one. Where another one is there, it gives that one's item.
+// replace puts the next mark in the place of the old one. Where another one is there, it gives that
+// one's item.
 func (t Table) replace(ctx context.Context, stream es.StreamID, old, next audit.Mark) (met attributes, err error) {
 	in := &dynamodb.UpdateItemInput{
 		TableName: &t.table, Key: key(string(stream)),
-		ExpressionAttributeNames:            map[string]string{"#published": attrPublished, "#beyond": attrBeyond, "#refused": attrRefused, "#expires": attrExpires},
-		ExpressionAttributeValues:           attributes{":old": number(old.Published), ":next": number(next.Published), ":expires": t.expires()},
+		ExpressionAttributeNames: map[string]string{
+			"#published": attrPublished, "#beyond": attrBeyond, "#refused": attrRefused, "#expires": attrExpires,
+		},
+		ExpressionAttributeValues: attributes{
+			":old": number(old.Published), ":next": number(next.Published), ":expires": t.expires(),
+		},
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}
 	condition, set, remove := "#published = :old", "SET #published = :next, #expires = :expires", ""
@@ -171,11 +190,14 @@ func (t Table) Seen(ctx context.Context, stream es.StreamID, version int64) erro
 	now := t.clock.Now().UTC()
 	_, err := t.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &t.table, Key: key(string(stream)),
-		UpdateExpression:         aws.String("SET #seen = :seen, #at = :at, #bucket = :bucket, #expires = :expires"),
-		ConditionExpression:      aws.String("attribute_not_exists(#seen) OR #seen < :seen"),
-		ExpressionAttributeNames: map[string]string{"#seen": attrSeen, "#at": attrSeenAt, "#bucket": attrBucket, "#expires": attrExpires},
+		UpdateExpression:    aws.String("SET #seen = :seen, #at = :at, #bucket = :bucket, #expires = :expires"),
+		ConditionExpression: aws.String("attribute_not_exists(#seen) OR #seen < :seen"),
+		ExpressionAttributeNames: map[string]string{
+			"#seen": attrSeen, "#at": attrSeenAt, "#bucket": attrBucket, "#expires": attrExpires,
+		},
 		ExpressionAttributeValues: attributes{
-			":seen": number(version), ":at": text(now.Format(time.RFC3339Nano)), ":bucket": text(bucket(now, shard(stream))), ":expires": t.expires(),
+			":seen": number(version), ":at": text(now.Format(time.RFC3339Nano)),
+			":bucket": text(bucket(now, shard(stream))), ":expires": t.expires(),
 		},
 	})
 	if newer := (*types.ConditionalCheckFailedException)(nil); err == nil || errors.As(err, &newer) {
@@ -184,8 +206,11 @@ func (t Table) Seen(ctx context.Context, stream es.StreamID, version int64) erro
 	return fmt.Errorf("marktable: mark %s as seen: %w", stream, err)
 }
 
-// Changed implements audit.Index: a query of the index, and a batch read of the items, both eventually consistent.
-func (t Table) Changed(ctx context.Context, hour time.Time, shard int, after es.StreamID, limit int) (marks []audit.Mark, next es.StreamID, err error) {
+// Changed implements audit.Index: a query of the index, and a batch read of the items, both
+// eventually consistent.
+func (t Table) Changed(
+	ctx context.Context, hour time.Time, shard int, after es.StreamID, limit int,
+) (marks []audit.Mark, next es.StreamID, err error) {
 	in := &dynamodb.QueryInput{
 		TableName: &t.table, IndexName: aws.String(IndexName), Limit: aws.Int32(int32(min(max(limit, 1), maxBatch))),
 		KeyConditionExpression:    aws.String("#bucket = :bucket"),
@@ -240,7 +265,8 @@ func (t Table) Marks(ctx context.Context, streams []es.StreamID) (map[es.StreamI
 	return found, errors.Join(unread...)
 }
 
-// marks reads the marks that there are of up to maxBatch keys. Those that can't be read are an audit.ErrUnreadable, which comes with the others.
+// marks reads the marks that there are of up to maxBatch keys. Those that can't be read are an
+// audit.ErrUnreadable, which comes with the others.
 func (t Table) marks(ctx context.Context, keys []attributes) (marks []audit.Mark, err error) {
 	items, err := t.items(ctx, keys)
 	if err != nil {
@@ -263,7 +289,9 @@ const maxBatch = 100
 
 func (t Table) items(ctx context.Context, keys []attributes) (items []attributes, err error) {
 	for tries := backoff.New(pace, t.clock); ; {
-		out, err := t.api.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{t.table: {Keys: keys}}})
+		out, err := t.api.BatchGetItem(
+			ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{t.table: {Keys: keys}}},
+		)
 		if err != nil {
 			return nil, fmt.Errorf("marktable: read marks: %w", err)
 		}
@@ -279,7 +307,9 @@ func (t Table) items(ctx context.Context, keys []attributes) (items []attributes
 
 // Mark implements audit.Index with one strongly consistent read.
 func (t Table) Mark(ctx context.Context, stream es.StreamID) (audit.Mark, error) {
-	out, err := t.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.table, Key: key(string(stream)), ConsistentRead: aws.Bool(true)})
+	out, err := t.api.GetItem(
+		ctx, &dynamodb.GetItemInput{TableName: &t.table, Key: key(string(stream)), ConsistentRead: aws.Bool(true)},
+	)
 	if err != nil {
 		return audit.Mark{}, fmt.Errorf("marktable: read mark of %s: %w", stream, err)
 	}
@@ -297,7 +327,8 @@ func (t Table) Take(ctx context.Context, until time.Time) (state audit.State, ta
 		ConditionExpression:      aws.String(free),
 		ExpressionAttributeNames: map[string]string{"#lease": attrLease, "#holder": attrHolder},
 		ExpressionAttributeValues: attributes{
-			":until": number(until.UnixMilli()), ":now": number(t.clock.Now().UnixMilli()), ":holder": text(ident.New()),
+			":until": number(until.UnixMilli()), ":now": number(t.clock.Now().UnixMilli()),
+			":holder": text(ident.New()),
 			// No lease ends so late: whoever took it had a clock that is wrong, and died.
 			":most": number(until.Add(clock.Skew).UnixMilli()),
 		},
@@ -313,9 +344,12 @@ func (t Table) Take(ctx context.Context, until time.Time) (state audit.State, ta
 	return state, err == nil, err
 }
 
-// State gives the state as it was kept last, the zero State before the first audit, and leaves it to whoever has it.
+// State gives the state as it was kept last, the zero State before the first audit, and leaves it
+// to whoever has it.
 func (t Table) State(ctx context.Context) (audit.State, error) {
-	out, err := t.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.table, Key: key(keyState), ConsistentRead: aws.Bool(true)})
+	out, err := t.api.GetItem(
+		ctx, &dynamodb.GetItemInput{TableName: &t.table, Key: key(keyState), ConsistentRead: aws.Bool(true)},
+	)
 	if err != nil {
 		return audit.State{}, fmt.Errorf("marktable: read the state: %w", err)
 	}
@@ -344,7 +378,8 @@ func (t Table) Keep(ctx context.Context, state audit.State) error {
 		return fmt.Errorf("marktable: encode the state: %w", err)
 	}
 	if _, err := t.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &t.table, Key: key(keyState), UpdateExpression: aws.String("SET #state = :state REMOVE #lease, #holder"),
+		TableName: &t.table, Key: key(keyState),
+		UpdateExpression:          aws.String("SET #state = :state REMOVE #lease, #holder"),
 		ExpressionAttributeNames:  map[string]string{"#state": attrState, "#lease": attrLease, "#holder": attrHolder},
 		ExpressionAttributeValues: attributes{":state": text(string(written))},
 	}); err != nil {
@@ -365,8 +400,8 @@ func bucket(t time.Time, shard int) string {
 	return t.UTC().Format("2006-01-02T15") + "#" + strconv.Itoa(shard)
 }
 
-// markOf reads an item's mark. "" takes the stream that it names; without an item it is the mark of a stream of which nothing is known. What can't be read is
-// an audit.ErrUnreadable.
+// markOf reads an item's mark. "" takes the stream that it names; without an item it is the mark of
+// a stream of which nothing is known. What can't be read is an audit.ErrUnreadable.
 func markOf(stream es.StreamID, item attributes) (audit.Mark, error) {
 	m := audit.Mark{Stream: stream}
 	if len(item) == 0 {
@@ -387,7 +422,8 @@ func markOf(stream es.StreamID, item attributes) (audit.Mark, error) {
 	return m, nil
 }
 
-// reader reads attributes and keeps the first error. Those that are not there are empty, but for the key.
+// reader reads attributes and keeps the first error. Those that are not there are empty, but for
+// the key.
 type reader struct {
 	item attributes
 	err  error

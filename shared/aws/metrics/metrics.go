@@ -1,5 +1,6 @@
-// Package metrics counts things for CloudWatch without calling it: one line of the embedded metric format a count, from which CloudWatch makes the metric
-// when it takes the log in. Nothing is sent and nothing waits, so counting costs an invocation microseconds.
+// Package metrics counts things for CloudWatch without calling it: one line of the embedded metric
+// format a count, from which CloudWatch makes the metric when it takes the log in. Nothing is sent
+// and nothing waits, so counting costs an invocation microseconds.
 package metrics
 
 import (
@@ -22,8 +23,8 @@ const (
 	maxDimension  = 250  // bytes of a dimension's name
 )
 
-// Dimensions are names and values that tell series of one metric apart. Each combination of values is a metric that is paid for:
-// a value comes from a small set, never from an id.
+// Dimensions are names and values that tell series of one metric apart. Each combination of values
+// is a metric that is paid for: a value comes from a small set, never from an id.
 type Dimensions map[string]string
 
 // With is the dimensions with one more; with the same ones where its value is "".
@@ -45,10 +46,12 @@ type Writer struct {
 	clock Clock
 }
 
-// New makes a Writer on a function's standard output, which is where CloudWatch looks for the format.
+// New makes a Writer on a function's standard output, which is where CloudWatch looks for the
+// format.
 func New(out io.Writer, clock Clock) *Writer { return &Writer{out: out, clock: clock} }
 
-// Count adds n to a metric. What the format can't hold is logged and left out: a metric never fails the work that it counts.
+// Count adds n to a metric. What the format can't hold is logged and left out: a metric never fails
+// the work that it counts.
 func (w *Writer) Count(name string, n int64, dimensions Dimensions) {
 	w.write(name, n, "Count", dimensions)
 }

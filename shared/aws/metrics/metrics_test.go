@@ -42,7 +42,9 @@ func TestCount(t *testing.T) {
 				t.Errorf("not one line: %q", out.Bytes())
 			}
 			var got, want any
-			if err := errors.Join(json.Unmarshal(out.Bytes(), &got), json.Unmarshal([]byte(tt.want), &want)); err != nil {
+			if err := errors.Join(
+				json.Unmarshal(out.Bytes(), &got), json.Unmarshal([]byte(tt.want), &want),
+			); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
@@ -55,7 +57,8 @@ func TestCount(t *testing.T) {
 	}
 }
 
-// embedded checks a line against "Specification: Embedded metric format": what its schema demands, and that each name refers to a member of the root.
+// embedded checks a line against "Specification: Embedded metric format": what its schema demands,
+// and that each name refers to a member of the root.
 func embedded(line []byte) error {
 	var root map[string]json.RawMessage
 	if err := json.Unmarshal(line, &root); err != nil {
@@ -78,7 +81,8 @@ func embedded(line []byte) error {
 		return errors.New("required members are missing")
 	}
 	for _, m := range *aws.CloudWatchMetrics {
-		if m.Namespace == "" || len(m.Namespace) > 1024 || m.Dimensions == nil || len(*m.Dimensions) < 1 || len(m.Metrics) > 100 {
+		if m.Namespace == "" || len(m.Namespace) > 1024 || m.Dimensions == nil || len(*m.Dimensions) < 1 ||
+			len(m.Metrics) > 100 {
 			return errors.New("a directive is incomplete")
 		}
 		for _, set := range *m.Dimensions {
@@ -87,14 +91,16 @@ func embedded(line []byte) error {
 			}
 			for _, name := range set {
 				var value string
-				if err := json.Unmarshal(root[name], &value); err != nil || value == "" || len(value) > 1024 || len(name) > 250 {
+				if err := json.Unmarshal(root[name], &value); err != nil || value == "" || len(value) > 1024 ||
+					len(name) > 250 {
 					return fmt.Errorf("dimension %q refers to %s", name, root[name])
 				}
 			}
 		}
 		for _, metric := range m.Metrics {
 			var value float64
-			if err := json.Unmarshal(root[metric.Name], &value); err != nil || metric.Unit != "Count" && metric.Unit != "Seconds" {
+			if err := json.Unmarshal(root[metric.Name], &value); err != nil || metric.Unit != "Count" &&
+				metric.Unit != "Seconds" {
 				return fmt.Errorf("metric %q refers to %s", metric.Name, root[metric.Name])
 			}
 		}

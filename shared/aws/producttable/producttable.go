@@ -1,10 +1,11 @@
 // Package producttable keeps the rows of the catalogue in a DynamoDB table, one row per SKU. The
-// event store writes a row in the transaction that appends the product's event; Mend corrects a row.
+// event store writes a row in the transaction that appends the product's event; Mend corrects a
+// row.
 //
-// The table's key is sku (S). A row has rev (N), the version of the stream product/<sku>; status (S),
-// listed or withdrawn; and prices (L), a list of maps with amount (N), currency (S) and, for a price
-// with a ValidFrom, validFrom (S, RFC 3339 in UTC). The index by-status has all rows, by status and
-// sku.
+// The table's key is sku (S). A row has rev (N), the version of the stream product/<sku>; status
+// (S), listed or withdrawn; and prices (L), a list of maps with amount (N), currency (S) and, for a
+// price with a ValidFrom, validFrom (S, RFC 3339 in UTC). The index by-status has all rows, by
+// status and sku.
 package producttable
 
 import (
@@ -85,8 +86,8 @@ func (t Table) Row(ctx context.Context, sku string) (product.Product, error) {
 	return decode(out.Item)
 }
 
-// Batch implements product.Rows, with one strongly consistent batch read. It asks again for the keys
-// that DynamoDB leaves unprocessed, until the deadline is near.
+// Batch implements product.Rows, with one strongly consistent batch read. It asks again for the
+// keys that DynamoDB leaves unprocessed, until the deadline is near.
 func (t Table) Batch(ctx context.Context, skus []string) ([]product.Product, error) {
 	keys := make([]map[string]types.AttributeValue, len(skus))
 	for i, sku := range skus {
@@ -94,9 +95,10 @@ func (t Table) Batch(ctx context.Context, skus []string) ([]product.Product, err
 	}
 	products := make([]product.Product, 0, len(skus))
 	for tries := backoff.New(pace, t.clock); ; {
-		out, err := t.api.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{
-			t.table: {Keys: keys, ConsistentRead: aws.Bool(true)},
-		}})
+		out, err := t.api.BatchGetItem(ctx,
+			&dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{
+				t.table: {Keys: keys, ConsistentRead: aws.Bool(true)},
+			}})
 		if err != nil {
 			return nil, fmt.Errorf("producttable: read %d rows: %w", len(keys), err)
 		}

@@ -43,9 +43,16 @@ func (q Queues) Send(ctx context.Context, queueARN string, m deadletter.Message)
 	}
 	attributes := map[string]sqstypes.MessageAttributeValue{}
 	for attribute, value := range m.Attributes {
-		attributes[attribute] = sqstypes.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(value)}
+		attributes[attribute] = sqstypes.MessageAttributeValue{
+			DataType: aws.String("String"), StringValue: aws.String(value),
+		}
 	}
-	if _, err := q.api.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: queue.QueueUrl, MessageBody: aws.String(string(m.Body)), MessageAttributes: attributes}); err != nil {
+	if _, err := q.api.SendMessage(
+		ctx,
+		&sqs.SendMessageInput{
+			QueueUrl: queue.QueueUrl, MessageBody: aws.String(string(m.Body)), MessageAttributes: attributes,
+		},
+	); err != nil {
 		return fmt.Errorf("%w: send to queue %s: %w", cmp.Or(told(err), errUnknown), name, err)
 	}
 	return nil
@@ -54,7 +61,8 @@ func (q Queues) Send(ctx context.Context, queueARN string, m deadletter.Message)
 // errUnknown says that a message may have been taken.
 var errUnknown = errors.New("redrive: it isn't known whether the message was sent")
 
-// told is what an error tells of a message: that there is nothing to send it to, that it was refused, or that it was too much at the moment; nil where it tells nothing.
+// told is what an error tells of a message: that there is nothing to send it to, that it was
+// refused, or that it was too much at the moment; nil where it tells nothing.
 func told(err error) error {
 	var (
 		queue    *sqstypes.QueueDoesNotExist
@@ -74,7 +82,8 @@ func told(err error) error {
 	return nil
 }
 
-// throttles tells answers that there were too many requests. Of what is answered so nothing was done.
+// throttles tells answers that there were too many requests. Of what is answered so nothing was
+// done.
 var throttles = retry.ThrottleErrorCode{Codes: retry.DefaultThrottleErrorCodes}
 
 // status is the HTTP status of an answer, 0 where none came.
@@ -91,7 +100,8 @@ type Lambda interface {
 	Invoke(context.Context, *lambda.InvokeInput, ...func(*lambda.Options)) (*lambda.InvokeOutput, error)
 }
 
-// NewLambda makes a client that waits for a function to end, and invokes it once: an answer that was lost is none, and the attempt comes again by itself.
+// NewLambda makes a client that waits for a function to end, and invokes it once: an answer that
+// was lost is none, and the attempt comes again by itself.
 func NewLambda(config aws.Config) *lambda.Client {
 	return lambda.NewFromConfig(config, func(o *lambda.Options) {
 		o.HTTPClient = awshttp.NewBuildableClient().WithTimeout(deadletter.InvokeTimeout)
@@ -109,7 +119,10 @@ func NewFunctions(api Lambda) Functions { return Functions{api: api} }
 func (f Functions) Invoke(ctx context.Context, functionARN string, payload []byte) (failure string, err error) {
 	out, err := f.api.Invoke(ctx, &lambda.InvokeInput{FunctionName: &functionARN, Payload: payload})
 	if err != nil {
-		return "", fmt.Errorf("%w: invoke function %s: %w", cmp.Or(told(err), errUnknown), functionARN[strings.LastIndexByte(functionARN, ':')+1:], err)
+		return "", fmt.Errorf(
+			"%w: invoke function %s: %w", cmp.Or(told(err), errUnknown),
+			functionARN[strings.LastIndexByte(functionARN, ':')+1:], err,
+		)
 	}
 	if out.FunctionError == nil {
 		return "", nil

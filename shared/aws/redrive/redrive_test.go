@@ -25,11 +25,15 @@ type fakeSQS struct {
 	sent       []*sqs.SendMessageInput
 }
 
-func (f *fakeSQS) GetQueueUrl(_ context.Context, in *sqs.GetQueueUrlInput, _ ...func(*sqs.Options)) (*sqs.GetQueueUrlOutput, error) { //nolint:revive // the SDK names it
+func (f *fakeSQS) GetQueueUrl(
+	_ context.Context, in *sqs.GetQueueUrlInput, _ ...func(*sqs.Options),
+) (*sqs.GetQueueUrlOutput, error) { //nolint:revive // the SDK names it
 	return &sqs.GetQueueUrlOutput{QueueUrl: aws.String("https://" + *in.QueueName)}, f.find
 }
 
-func (f *fakeSQS) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...func(*sqs.Options)) (*sqs.SendMessageOutput, error) {
+func (f *fakeSQS) SendMessage(
+	_ context.Context, in *sqs.SendMessageInput, _ ...func(*sqs.Options),
+) (*sqs.SendMessageOutput, error) {
 	f.sent = append(f.sent, in)
 	return &sqs.SendMessageOutput{}, f.send
 }
@@ -37,7 +41,8 @@ func (f *fakeSQS) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...
 // answered is an error that a service answered with.
 func answered(status int, code string) error {
 	return &awshttp.ResponseError{ResponseError: &smithyhttp.ResponseError{
-		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status}}, Err: &smithy.GenericAPIError{Code: code, Message: "trouble"},
+		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status}},
+		Err:      &smithy.GenericAPIError{Code: code, Message: "trouble"},
 	}}
 }
 
@@ -61,9 +66,13 @@ func TestQueues(t *testing.T) {
 		fails bool
 		want  error
 	}{
-		"sent":                   {fakeSQS{}, false, nil},
-		"no queue":               {fakeSQS{find: fmt.Errorf("x: %w", &sqstypes.QueueDoesNotExist{})}, true, deadletter.ErrGone},
-		"deleted under it":       {fakeSQS{send: fmt.Errorf("x: %w", &sqstypes.QueueDoesNotExist{})}, true, deadletter.ErrGone},
+		"sent": {fakeSQS{}, false, nil},
+		"no queue": {
+			fakeSQS{find: fmt.Errorf("x: %w", &sqstypes.QueueDoesNotExist{})}, true, deadletter.ErrGone,
+		},
+		"deleted under it": {
+			fakeSQS{send: fmt.Errorf("x: %w", &sqstypes.QueueDoesNotExist{})}, true, deadletter.ErrGone,
+		},
 		"may not find it":        {fakeSQS{find: answered(403, "AccessDenied")}, true, deadletter.ErrRefused},
 		"too many to find it":    {fakeSQS{find: answered(400, "ThrottlingException")}, true, deadletter.ErrNotSent},
 		"no answer to the find":  {fakeSQS{find: lost}, true, deadletter.ErrNotSent},
@@ -75,13 +84,16 @@ func TestQueues(t *testing.T) {
 		"an answer of trouble":   {fakeSQS{send: answered(500, "InternalFailure")}, true, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := redrive.NewQueues(&tc.api).Send(t.Context(), arn, deadletter.Message{Body: []byte("body"), Attributes: map[string]string{"a": "b"}})
+			err := redrive.NewQueues(&tc.api).Send(
+				t.Context(), arn, deadletter.Message{Body: []byte("body"), Attributes: map[string]string{"a": "b"}},
+			)
 			if got := kind(err); (err != nil) != tc.fails || !errors.Is(got, tc.want) {
 				t.Fatal(err)
 			}
 			if !tc.fails {
 				in := tc.api.sent[0]
-				if *in.QueueUrl != "https://s-start-saga" || *in.MessageBody != "body" || *in.MessageAttributes["a"].StringValue != "b" || *in.MessageAttributes["a"].DataType != "String" {
+				if *in.QueueUrl != "https://s-start-saga" || *in.MessageBody != "body" ||
+					*in.MessageAttributes["a"].StringValue != "b" || *in.MessageAttributes["a"].DataType != "String" {
 					t.Errorf("sent %+v", in)
 				}
 			}
@@ -94,7 +106,9 @@ type fakeLambda struct {
 	err error
 }
 
-func (f fakeLambda) Invoke(_ context.Context, in *lambda.InvokeInput, _ ...func(*lambda.Options)) (*lambda.InvokeOutput, error) {
+func (f fakeLambda) Invoke(
+	_ context.Context, in *lambda.InvokeInput, _ ...func(*lambda.Options),
+) (*lambda.InvokeOutput, error) {
 	if *in.FunctionName != "arn:f" || string(in.Payload) != "{}" || in.InvocationType != "" {
 		return nil, errors.New("another call")
 	}
@@ -108,14 +122,28 @@ func TestFunctions(t *testing.T) {
 		fails   bool
 		want    error
 	}{
-		"passes":          {fakeLambda{out: &lambda.InvokeOutput{Payload: []byte("null")}}, "", false, nil},
-		"fails":           {fakeLambda{out: &lambda.InvokeOutput{FunctionError: aws.String("Unhandled"), Payload: []byte(`{"errorMessage":"no such table","errorType":"x"}`)}}, "no such table", false, nil},
-		"fails, no words": {fakeLambda{out: &lambda.InvokeOutput{FunctionError: aws.String("Unhandled"), Payload: []byte(`odd`)}}, "the function fails: Unhandled odd", false, nil},
-		"no function":     {fakeLambda{err: fmt.Errorf("x: %w", &lambdatypes.ResourceNotFoundException{})}, "", true, deadletter.ErrGone},
-		"throttled":       {fakeLambda{err: &lambdatypes.TooManyRequestsException{}}, "", true, deadletter.ErrNotSent},
-		"may not":         {fakeLambda{err: answered(403, "AccessDeniedException")}, "", true, deadletter.ErrRefused},
-		"no answer":       {fakeLambda{err: context.DeadlineExceeded}, "", true, nil},
-		"Lambda fails":    {fakeLambda{err: answered(500, "ServiceException")}, "", true, nil},
+		"passes": {fakeLambda{out: &lambda.InvokeOutput{Payload: []byte("null")}}, "", false, nil},
+		"fails": {
+			fakeLambda{
+				out: &lambda.InvokeOutput{
+					FunctionError: aws.String("Unhandled"),
+					Payload:       []byte(`{"errorMessage":"no such table","errorType":"x"}`),
+				},
+			},
+			"no such table", false, nil,
+		},
+		"fails, no words": {
+			fakeLambda{out: &lambda.InvokeOutput{FunctionError: aws.String("Unhandled"), Payload: []byte(`odd`)}},
+			"the function fails: Unhandled odd", false, nil,
+		},
+		"no function": {
+			fakeLambda{err: fmt.Errorf("x: %w", &lambdatypes.ResourceNotFoundException{})}, "", true,
+			deadletter.ErrGone,
+		},
+		"throttled":    {fakeLambda{err: &lambdatypes.TooManyRequestsException{}}, "", true, deadletter.ErrNotSent},
+		"may not":      {fakeLambda{err: answered(403, "AccessDeniedException")}, "", true, deadletter.ErrRefused},
+		"no answer":    {fakeLambda{err: context.DeadlineExceeded}, "", true, nil},
+		"Lambda fails": {fakeLambda{err: answered(500, "ServiceException")}, "", true, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			failure, err := redrive.NewFunctions(tc.api).Invoke(t.Context(), "arn:f", []byte("{}"))

@@ -19,7 +19,8 @@ import (
 	"orderflow/shared/process/saga"
 )
 
-// A run is started once, however many start it, while it runs and after it ended; and a name that another run has is refused.
+// A run is started once, however many start it, while it runs and after it ended; and a name that
+// another run has is refused.
 func TestMachine(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -34,7 +35,9 @@ func TestMachine(t *testing.T) {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		if _, err := client.DeleteStateMachine(ctx, &sfn.DeleteStateMachineInput{StateMachineArn: created.StateMachineArn}); err != nil {
+		if _, err := client.DeleteStateMachine(
+			ctx, &sfn.DeleteStateMachineInput{StateMachineArn: created.StateMachineArn},
+		); err != nil {
 			t.Error(err)
 		}
 	})

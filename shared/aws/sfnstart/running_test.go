@@ -20,7 +20,9 @@ type status struct {
 	asked  string
 }
 
-func (s *status) DescribeExecution(_ context.Context, in *sfn.DescribeExecutionInput, _ ...func(*sfn.Options)) (*sfn.DescribeExecutionOutput, error) {
+func (s *status) DescribeExecution(
+	_ context.Context, in *sfn.DescribeExecutionInput, _ ...func(*sfn.Options),
+) (*sfn.DescribeExecutionOutput, error) {
 	s.asked = aws.ToString(in.ExecutionArn)
 	return &sfn.DescribeExecutionOutput{Status: s.status}, s.err
 }

@@ -20,13 +20,16 @@ import (
 // ErrNameTaken says that another run, with another input, has the name.
 var ErrNameTaken = errors.New("sfnstart: the name belongs to a run with another input")
 
-// pace is how the tries at a start follow each other. The margin leaves the queue's consumer time to answer.
+// pace is how the tries at a start follow each other. The margin leaves the queue's consumer time
+// to answer.
 var pace = backoff.Pace{Base: 50 * time.Millisecond, Max: time.Second, Margin: 1500 * time.Millisecond, Tries: 20}
 
 // API is what Machine needs of the Step Functions client.
 type API interface {
 	StartExecution(context.Context, *sfn.StartExecutionInput, ...func(*sfn.Options)) (*sfn.StartExecutionOutput, error)
-	DescribeExecution(context.Context, *sfn.DescribeExecutionInput, ...func(*sfn.Options)) (*sfn.DescribeExecutionOutput, error)
+	DescribeExecution(
+		context.Context, *sfn.DescribeExecutionInput, ...func(*sfn.Options),
+	) (*sfn.DescribeExecutionOutput, error)
 }
 
 // Machine starts runs of one state machine.
@@ -39,10 +42,12 @@ type Machine struct {
 // New makes a Machine of a state machine's ARN.
 func New(api API, arn string, c clock.Clock) *Machine { return &Machine{api: api, arn: arn, clock: c} }
 
-// Start starts a run, unless one with its name was started before. fresh is false where that one has ended, for as long as Step Functions remembers it.
-// Where it still goes, fresh says nothing: Step Functions answers the same input as if it were the first time, and not every stand-in does; Running tells.
-// The input of the one before must mean the same, else it is an ErrNameTaken. A run that can't be is a saga.ErrInvalid. Throttling and the like are
-// tried again until one and a half seconds before ctx's deadline.
+// Start starts a run, unless one with its name was started before. fresh is false where that one
+// has ended, for as long as Step Functions remembers it. Where it still goes, fresh says nothing:
+// Step Functions answers the same input as if it were the first time, and not every stand-in does;
+// Running tells. The input of the one before must mean the same, else it is an ErrNameTaken. A run
+// that can't be is a saga.ErrInvalid. Throttling and the like are tried again until one and a half
+// seconds before ctx's deadline.
 func (m *Machine) Start(ctx context.Context, run saga.Run) (fresh bool, err error) {
 	if err := run.Validate(); err != nil {
 		return false, err
@@ -66,8 +71,11 @@ func (m *Machine) start(ctx context.Context, run saga.Run) (fresh bool, err erro
 		}
 		return true, nil
 	}
-	// The name belongs to a run that has ended, or to one with another input. The text alone may differ.
-	execution, err := m.api.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: aws.String(m.execution(run.Name))})
+	// The name belongs to a run that has ended, or to one with another input. The text alone may
+	// differ.
+	execution, err := m.api.DescribeExecution(
+		ctx, &sfn.DescribeExecutionInput{ExecutionArn: aws.String(m.execution(run.Name))},
+	)
 	if err != nil {
 		return false, fmt.Errorf("sfnstart: describe %s: %w", run.Name, err)
 	}
@@ -92,6 +100,7 @@ func final(err error) bool {
 		input   *types.InvalidExecutionInput
 		denied  interface{ ErrorCode() string }
 	)
-	return errors.Is(err, ErrNameTaken) || errors.As(err, &machine) || errors.As(err, &arn) || errors.As(err, &name) || errors.As(err, &input) ||
+	return errors.Is(err, ErrNameTaken) || errors.As(err, &machine) || errors.As(err, &arn) || errors.As(err, &name) ||
+		errors.As(err, &input) ||
 		errors.As(err, &denied) && denied.ErrorCode() == "AccessDeniedException"
 }

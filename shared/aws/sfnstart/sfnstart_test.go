@@ -19,8 +19,9 @@ const machine = "arn:aws:states:us-east-1:123456789012:stateMachine:order-saga"
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// fake is Step Functions: a start with the name and the input of a run that goes is a success like the first. Each of fails is the answer to one
-// StartExecution; with a lost one the run is there although.
+// fake is Step Functions: a start with the name and the input of a run that goes is a success like
+// the first. Each of fails is the answer to one StartExecution; with a lost one the run is there
+// although.
 type fake struct {
 	runs     map[string]string // input by execution ARN
 	ended    bool              // no run goes any more
@@ -31,7 +32,9 @@ type fake struct {
 	starts   int
 }
 
-func (f *fake) StartExecution(_ context.Context, in *sfn.StartExecutionInput, _ ...func(*sfn.Options)) (*sfn.StartExecutionOutput, error) {
+func (f *fake) StartExecution(
+	_ context.Context, in *sfn.StartExecutionInput, _ ...func(*sfn.Options),
+) (*sfn.StartExecutionOutput, error) {
 	f.starts++
 	arn := "arn:aws:states:us-east-1:123456789012:execution:order-saga:" + aws.ToString(in.Name)
 	if len(f.fails) > 0 {
@@ -52,7 +55,9 @@ func (f *fake) StartExecution(_ context.Context, in *sfn.StartExecutionInput, _ 
 	return &sfn.StartExecutionOutput{ExecutionArn: aws.String(arn)}, nil
 }
 
-func (f *fake) DescribeExecution(_ context.Context, in *sfn.DescribeExecutionInput, _ ...func(*sfn.Options)) (*sfn.DescribeExecutionOutput, error) {
+func (f *fake) DescribeExecution(
+	_ context.Context, in *sfn.DescribeExecutionInput, _ ...func(*sfn.Options),
+) (*sfn.DescribeExecutionOutput, error) {
 	if f.describe != nil {
 		return nil, f.describe
 	}
@@ -82,20 +87,51 @@ func TestStart(t *testing.T) {
 		starts int
 	}{
 		{name: "the first time", run: run, fresh: true, starts: 1},
-		{name: "again, while the run goes", run: run, api: fake{runs: map[string]string{arn: run.Input.JSON()}}, fresh: true, starts: 1},
-		{name: "again, while the run goes, and names are taken once", run: run, api: fake{runs: map[string]string{arn: run.Input.JSON()}, strict: true}, starts: 1},
-		{name: "again, after its end", run: run, api: fake{runs: map[string]string{arn: run.Input.JSON()}, ended: true}, starts: 1},
-		{name: "again, of a starter that doesn't say what it belongs to", run: run, api: fake{runs: map[string]string{arn: saga.Fulfil("o1").Input.JSON()}}, starts: 1},
-		{name: "again, with the input written otherwise", run: run, api: fake{runs: map[string]string{arn: `{ "mode": "fulfil", "orderId": "o1", "version": 1 }`}}, starts: 1},
-		{name: "the name belongs to another run", run: run, api: fake{runs: map[string]string{arn: saga.Fulfil("o2").Input.JSON()}}, err: ErrNameTaken, starts: 1},
-		{name: "the name belongs to something else", run: run, api: fake{runs: map[string]string{arn: `"x"`}}, err: ErrNameTaken, starts: 1},
+		{
+			name: "again, while the run goes", run: run, api: fake{runs: map[string]string{arn: run.Input.JSON()}},
+			fresh: true, starts: 1,
+		},
+		{
+			name: "again, while the run goes, and names are taken once", run: run,
+			api: fake{runs: map[string]string{arn: run.Input.JSON()}, strict: true}, starts: 1,
+		},
+		{
+			name: "again, after its end", run: run,
+			api: fake{runs: map[string]string{arn: run.Input.JSON()}, ended: true}, starts: 1,
+		},
+		{
+			name: "again, of a starter that doesn't say what it belongs to", run: run,
+			api: fake{runs: map[string]string{arn: saga.Fulfil("o1").Input.JSON()}}, starts: 1,
+		},
+		{
+			name: "again, with the input written otherwise", run: run,
+			api: fake{runs: map[string]string{arn: `{ "mode": "fulfil", "orderId": "o1", "version": 1 }`}}, starts: 1,
+		},
+		{
+			name: "the name belongs to another run", run: run,
+			api: fake{runs: map[string]string{arn: saga.Fulfil("o2").Input.JSON()}}, err: ErrNameTaken, starts: 1,
+		},
+		{
+			name: "the name belongs to something else", run: run, api: fake{runs: map[string]string{arn: `"x"`}},
+			err: ErrNameTaken, starts: 1,
+		},
 		{name: "throttled twice", run: run, api: fake{fails: []error{throttled, throttled}}, fresh: true, starts: 3},
 		{name: "the answer is lost", run: run, api: fake{fails: []error{down}, lost: true}, fresh: true, starts: 2},
-		{name: "the answer is lost, and the run has ended", run: run, api: fake{fails: []error{down}, lost: true, ended: true}, starts: 2},
+		{
+			name: "the answer is lost, and the run has ended", run: run,
+			api: fake{fails: []error{down}, lost: true, ended: true}, starts: 2,
+		},
 		{name: "down", run: run, api: fake{fails: many}, err: down, starts: pace.Tries},
-		{name: "the other run can't be seen", run: run, api: fake{runs: map[string]string{arn: "{}"}, describe: down}, err: down, starts: pace.Tries},
+		{
+			name: "the other run can't be seen", run: run,
+			api: fake{runs: map[string]string{arn: "{}"}, describe: down}, err: down, starts: pace.Tries,
+		},
 		{name: "an impossible run", run: saga.Fulfil("a/b"), err: saga.ErrInvalid},
-		{name: "not allowed", run: run, api: fake{fails: []error{&smithy.GenericAPIError{Code: "AccessDeniedException"}}}, err: &smithy.GenericAPIError{}, starts: 1},
+		{
+			name: "not allowed", run: run,
+			api: fake{fails: []error{&smithy.GenericAPIError{Code: "AccessDeniedException"}}},
+			err: &smithy.GenericAPIError{}, starts: 1,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -104,7 +140,8 @@ func TestStart(t *testing.T) {
 			}
 			fresh, err := New(&tt.api, machine, clock.NewFake(start)).Start(context.Background(), tt.run)
 			var api *smithy.GenericAPIError
-			if wantAPI := errors.As(tt.err, &api); wantAPI && !errors.As(err, &api) || !wantAPI && !errors.Is(err, tt.err) {
+			if wantAPI := errors.As(tt.err, &api); wantAPI && !errors.As(err, &api) || !wantAPI &&
+				!errors.Is(err, tt.err) {
 				t.Errorf("error %v, want %v", err, tt.err)
 			}
 			if fresh != tt.fresh || tt.api.starts != tt.starts {
@@ -120,7 +157,9 @@ func TestStart(t *testing.T) {
 func TestStateMachineThatIsGone(t *testing.T) {
 	api := &fake{runs: map[string]string{}}
 	var gone *types.StateMachineDoesNotExist
-	if _, err := New(api, machine+"-old", clock.NewFake(start)).Start(context.Background(), saga.Fulfil("o1")); !errors.As(err, &gone) || api.starts != 1 {
+	if _, err := New(api, machine+"-old", clock.NewFake(start)).Start(
+		context.Background(), saga.Fulfil("o1"),
+	); !errors.As(err, &gone) || api.starts != 1 {
 		t.Errorf("%v after %d starts", err, api.starts)
 	}
 }

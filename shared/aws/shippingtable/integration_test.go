@@ -15,6 +15,8 @@ import (
 
 func TestCopies(t *testing.T) {
 	awstest.OnEachDynamoDB(t, func(t *testing.T, config aws.Config) {
-		shipmenttest.Run(t, shippingtable.New(dynamodb.NewFromConfig(config), awstest.TableIn(t, config, awstest.Key("order:S"))))
+		shipmenttest.Run(
+			t, shippingtable.New(dynamodb.NewFromConfig(config), awstest.TableIn(t, config, awstest.Key("order:S"))),
+		)
 	})
 }

@@ -1,8 +1,10 @@
-// Package shippingtable keeps what shipping knows of orders in a DynamoDB table of its own: a shipment.Copies.
+// Package shippingtable keeps what shipping knows of orders in a DynamoDB table of its own: a
+// shipment.Copies.
 //
-// The table's key is order (S). A row has of the copy: sequence (N), status (S), revision (N), customer (S), lines (S, JSON) and address (S, ciphertext), and of
-// the confirmation: confirmed (N), the order's sequence, and shipment (S). Either part may be missing. Each write is one UpdateItem whose answer
-// is the row as it is then.
+// The table's key is order (S). A row has of the copy: sequence (N), status (S), revision (N),
+// customer (S), lines (S, JSON) and address (S, ciphertext), and of the confirmation: confirmed
+// (N), the order's sequence, and shipment (S). Either part may be missing. Each write is one
+// UpdateItem whose answer is the row as it is then.
 package shippingtable
 
 import (
@@ -22,7 +24,9 @@ import (
 
 // API is what the table needs of a DynamoDB client.
 type API interface {
-	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
+	UpdateItem(
+		context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options),
+	) (*dynamodb.UpdateItemOutput, error)
 }
 
 // Table is a shipment.Copies. It is safe for concurrent use.
@@ -31,7 +35,8 @@ type Table struct {
 	name string
 }
 
-// New makes copies in an existing table. How often a failed request is sent again is up to the client.
+// New makes copies in an existing table. How often a failed request is sent again is up to the
+// client.
 func New(api API, table string) Table { return Table{api: api, name: table} }
 
 var _ shipment.Copies = Table{}
@@ -46,15 +51,18 @@ func (t Table) Put(ctx context.Context, c shipment.Copy) (known shipment.Known, 
 	}
 	row, fresh, err := t.update(ctx, &dynamodb.UpdateItemInput{
 		Key: attributes{"order": text(c.OrderID)},
-		UpdateExpression: aws.String("SET #sequence = :sequence, #status = :status, #revision = :revision, #customer = :customer, #lines = :lines, " +
+		UpdateExpression: aws.String("SET #sequence = :sequence, #status = :status, #revision = :revision, " +
+			"#customer = :customer, #lines = :lines, " +
 			"#address = :address"),
 		ConditionExpression: aws.String("attribute_not_exists(#sequence) OR #sequence < :sequence"),
 		ExpressionAttributeNames: map[string]string{
-			"#sequence": "sequence", "#status": "status", "#revision": "revision", "#customer": "customer", "#lines": "lines", "#address": "address",
+			"#sequence": "sequence", "#status": "status", "#revision": "revision", "#customer": "customer",
+			"#lines": "lines", "#address": "address",
 		},
 		ExpressionAttributeValues: attributes{
-			":sequence": number(c.Sequence), ":status": text(c.Status), ":revision": number(c.Revision), ":customer": text(c.CustomerID),
-			":lines": text(string(lines)), ":address": text(string(c.Address)),
+			":sequence": number(c.Sequence), ":status": text(c.Status), ":revision": number(c.Revision),
+			":customer": text(c.CustomerID),
+			":lines":    text(string(lines)), ":address": text(string(c.Address)),
 		},
 	})
 	if err != nil {
@@ -101,7 +109,8 @@ func knownOf(orderID string, row attributes) (shipment.Known, error) {
 	if _, there := row["sequence"]; there {
 		c := &known.Copy
 		*c = shipment.Copy{
-			OrderID: orderID, Sequence: numberOf(row, "sequence", &errs), Status: textOf(row, "status", &errs), Revision: numberOf(row, "revision", &errs),
+			OrderID: orderID, Sequence: numberOf(row, "sequence", &errs), Status: textOf(row, "status", &errs),
+			Revision:   numberOf(row, "revision", &errs),
 			CustomerID: textOf(row, "customer", &errs), Address: personal.Sealed(textOf(row, "address", &errs)),
 		}
 		if err := json.Unmarshal([]byte(textOf(row, "lines", &errs)), &c.Lines); err != nil {
@@ -109,7 +118,9 @@ func knownOf(orderID string, row attributes) (shipment.Known, error) {
 		}
 	}
 	if _, there := row["confirmed"]; there {
-		known.Confirmation = shipment.Confirmation{OrderID: orderID, Sequence: numberOf(row, "confirmed", &errs), ShipmentID: textOf(row, "shipment", &errs)}
+		known.Confirmation = shipment.Confirmation{
+			OrderID: orderID, Sequence: numberOf(row, "confirmed", &errs), ShipmentID: textOf(row, "shipment", &errs),
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return shipment.Known{}, fmt.Errorf("shippingtable: row of order %s: %w", orderID, err)

@@ -19,17 +19,21 @@ type answer struct {
 	err error
 }
 
-func (a answer) UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+func (a answer) UpdateItem(
+	context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options),
+) (*dynamodb.UpdateItemOutput, error) {
 	return &dynamodb.UpdateItemOutput{Attributes: a.row}, a.err
 }
 
-// A row that can't be read is an error that names what is wrong, and so is a table that doesn't answer.
+// A row that can't be read is an error that names what is wrong, and so is a table that doesn't
+// answer.
 func TestErrors(t *testing.T) {
 	text := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
 	number := func(s string) types.AttributeValue { return &types.AttributeValueMemberN{Value: s} }
 	row := func(change func(map[string]types.AttributeValue)) answer {
 		row := map[string]types.AttributeValue{
-			"sequence": number("3"), "status": text("confirmed"), "revision": number("1"), "customer": text("ada"), "lines": text("[]"), "address": text("pd1:x"),
+			"sequence": number("3"), "status": text("confirmed"), "revision": number("1"), "customer": text("ada"),
+			"lines": text("[]"), "address": text("pd1:x"),
 			"confirmed": number("3"), "shipment": text("s"),
 		}
 		change(row)
@@ -43,8 +47,14 @@ func TestErrors(t *testing.T) {
 		{"a row", row(func(map[string]types.AttributeValue) {}), ""},
 		{"no answer", answer{err: errors.New("throttled")}, "throttled"},
 		{"no status", row(func(r map[string]types.AttributeValue) { delete(r, "status") }), "status is no text"},
-		{"a number that is text", row(func(r map[string]types.AttributeValue) { r["revision"] = text("1") }), "revision is no number"},
-		{"a number that is none", row(func(r map[string]types.AttributeValue) { r["confirmed"] = number("1e3") }), "confirmed: "},
+		{
+			"a number that is text", row(func(r map[string]types.AttributeValue) { r["revision"] = text("1") }),
+			"revision is no number",
+		},
+		{
+			"a number that is none", row(func(r map[string]types.AttributeValue) { r["confirmed"] = number("1e3") }),
+			"confirmed: ",
+		},
 		{"lines that are none", row(func(r map[string]types.AttributeValue) { r["lines"] = text("{") }), "order o: "},
 		{"no shipment", row(func(r map[string]types.AttributeValue) { delete(r, "shipment") }), "shipment is no text"},
 	} {

@@ -43,7 +43,9 @@ var _ stock.Counters = (*Table)(nil)
 
 // Level implements stock.Counters, with one strongly consistent read.
 func (t *Table) Level(ctx context.Context, sku string) (stock.Level, bool, error) {
-	out, err := t.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.name, Key: key(sku), ConsistentRead: aws.Bool(true)})
+	out, err := t.api.GetItem(
+		ctx, &dynamodb.GetItemInput{TableName: &t.name, Key: key(sku), ConsistentRead: aws.Bool(true)},
+	)
 	if err != nil {
 		return stock.Level{}, false, fmt.Errorf("stocktable: read %q: %w", sku, err)
 	}
@@ -76,13 +78,14 @@ func levelOf(sku string, row map[string]types.AttributeValue) (stock.Level, erro
 func (t *Table) Reserve(items []stock.Item, marks stock.Marks) es.Effect {
 	const set = "SET #available = #available - :q, #reserved = #reserved + :q"
 	updates := t.updates(items, marks, set, "#available >= :q")
-	return effect{name: "reserve stock", items: updates, refusal: refused(items, marks, func(failed []stock.Item) error {
-		short := make([]string, len(failed))
-		for i, item := range failed {
-			short[i] = item.SKU
-		}
-		return stock.Insufficient(short)
-	})}
+	return effect{name: "reserve stock", items: updates, refusal: refused(items, marks,
+		func(failed []stock.Item) error {
+			short := make([]string, len(failed))
+			for i, item := range failed {
+				short[i] = item.SKU
+			}
+			return stock.Insufficient(short)
+		})}
 }
 
 // Release implements stock.Counters.
@@ -220,7 +223,9 @@ func notRestocked(from stock.Level, version int64, marks stock.Marks, row map[st
 	}
 	switch {
 	case met.Counts() != version-1:
-		return stock.Inconsistent(from.SKU, "they are at version %d before version %d of its stream", met.Counts(), version)
+		return stock.Inconsistent(
+			from.SKU, "they are at version %d before version %d of its stream", met.Counts(), version,
+		)
 	case met.Version != from.Version || met.Departed != from.Departed:
 		stream := es.NewStreamID(stock.Category, from.SKU)
 		return &es.ConflictError{Stream: stream, Expected: from.Version, Actual: met.Version}

@@ -23,7 +23,9 @@ type table struct {
 	in  *dynamodb.GetItemInput
 }
 
-func (t *table) GetItem(_ context.Context, in *dynamodb.GetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+func (t *table) GetItem(
+	_ context.Context, in *dynamodb.GetItemInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.GetItemOutput, error) {
 	t.in = in
 	return &dynamodb.GetItemOutput{Item: t.row}, t.err
 }
@@ -41,7 +43,10 @@ func TestLevel(t *testing.T) {
 		found bool
 		fails bool
 	}{
-		{"a row", table{row: row(n("7"), n("3"), n("2"))}, stock.Level{SKU: "cd-1", OnHand: 10, Available: 7, Reserved: 3, Version: 2}, true, false},
+		{
+			"a row", table{row: row(n("7"), n("3"), n("2"))},
+			stock.Level{SKU: "cd-1", OnHand: 10, Available: 7, Reserved: 3, Version: 2}, true, false,
+		},
 		{"a row of which some has left", table{row: func() map[string]types.AttributeValue {
 			r := row(n("7"), n("3"), n("2"))
 			r["departed"] = n("5")
@@ -49,13 +54,17 @@ func TestLevel(t *testing.T) {
 		}()}, stock.Level{SKU: "cd-1", OnHand: 10, Available: 7, Reserved: 3, Version: 7, Departed: 5}, true, false},
 		{"a row of a release that kept when it was counted", table{row: func() map[string]types.AttributeValue {
 			r := row(n("7"), n("3"), n("2"))
-			r["counted"], r["countedRev"] = &types.AttributeValueMemberS{Value: "2026-03-01T12:00:00.000000005Z"}, n("2")
+			r["counted"], r["countedRev"] = &types.AttributeValueMemberS{Value: "2026-03-01T12:00:00.000000005Z"},
+				n("2")
 			return r
 		}()}, stock.Level{SKU: "cd-1", OnHand: 10, Available: 7, Reserved: 3, Version: 2}, true, false},
 		{"no row", table{}, stock.Level{}, false, false},
 		{"no answer", table{err: errors.New("no")}, stock.Level{}, false, true},
 		{"a number missing", table{row: row(n("7"), nil, n("2"))}, stock.Level{}, false, true},
-		{"a number that is text", table{row: row(n("7"), &types.AttributeValueMemberS{Value: "3"}, n("2"))}, stock.Level{}, false, true},
+		{
+			"a number that is text", table{row: row(n("7"), &types.AttributeValueMemberS{Value: "3"}, n("2"))},
+			stock.Level{}, false, true,
+		},
 		{"a number too large", table{row: row(n("1e30"), n("3"), n("2"))}, stock.Level{}, false, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -147,11 +156,20 @@ func TestRefusals(t *testing.T) {
 		{"reserve: the others' fault", reserve, reasons(fine, fine, fine), false, ""},
 		{"reserve: another write under way", reserve, reasons(fine, conflict, throttle), false, ""},
 		{"reserve: one short", reserve, reasons(fine, refused, fine), true, `stock.insufficient: not enough of "cd-2"`},
-		{"reserve: two short", reserve, reasons(refused, conflict, refused), true, `stock.insufficient: not enough of "cd-1", "cd-3"`},
+		{
+			"reserve: two short", reserve, reasons(refused, conflict, refused), true,
+			`stock.insufficient: not enough of "cd-1", "cd-3"`,
+		},
 		{"release: the others' fault", release, reasons(fine, conflict, fine), false, ""},
-		{"release: what is not there", release, reasons(fine, refused, fine), true, `the counters of "cd-2" are not what its events say: fewer than 1 are reserved; an operator repairs them with orderflow stock rebuild`},
+		{
+			"release: what is not there", release, reasons(fine, refused, fine), true,
+			`the counters of "cd-2" are not what its events say: fewer than 1 are reserved; an operator repairs them with orderflow stock rebuild`,
+		},
 		{"depart: the others' fault", depart, reasons(fine, conflict, fine), false, ""},
-		{"depart: what is not there", depart, reasons(fine, refused, fine), true, `the counters of "cd-2" are not what its events say: fewer than 1 are reserved`},
+		{
+			"depart: what is not there", depart, reasons(fine, refused, fine), true,
+			`the counters of "cd-2" are not what its events say: fewer than 1 are reserved`,
+		},
 		{"restock: something has left meanwhile", restock, left("4", "1"), false, "expected version 4, found 5"},
 		{"restock: more has left meanwhile", departed, left("4", "3"), false, "expected version 6, found 7"},
 		{"restock: below what is reserved, after departures", departed, left("4", "2"), true, "stock.insufficient"},
@@ -172,7 +190,8 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			err := tc.effect.Refusal(tc.reasons)
-			if (err == nil) != (tc.text == "") || err != nil && !strings.Contains(err.Error(), tc.text) || faults.Final(err) != tc.final {
+			if (err == nil) != (tc.text == "") || err != nil && !strings.Contains(err.Error(), tc.text) ||
+				faults.Final(err) != tc.final {
 				t.Errorf("got %v, want %q", err, tc.text)
 			}
 		})
@@ -200,7 +219,9 @@ func TestMarks(t *testing.T) {
 					own = 1
 				}
 				why := reasons(refused, refused)[:own]
-				why[own-1].Item = map[string]types.AttributeValue{"available": n("0"), "reserved": n("0"), "rev": n("4")}
+				why[own-1].Item = map[string]types.AttributeValue{
+					"available": n("0"), "reserved": n("0"), "rev": n("4"),
+				}
 				if mark != "" {
 					why[own-1].Item["rebuild"] = &types.AttributeValueMemberS{Value: mark}
 				}

@@ -48,7 +48,8 @@ func TestFails(t *testing.T) {
 	for name, bad := range map[string]types.AttributeValue{
 		"no text": &types.AttributeValueMemberN{Value: "1"}, "no JSON": &types.AttributeValueMemberS{Value: "{"},
 	} {
-		if p, err := sweeptable.New(fake{item: item(bad)}, "t").Load(t.Context()); err == nil || p != (sweep.Position{}) {
+		if p, err := sweeptable.New(fake{item: item(bad)}, "t").Load(t.Context()); err == nil ||
+			p != (sweep.Position{}) {
 			t.Errorf("%s: %+v, %v", name, p, err)
 		}
 	}
@@ -61,7 +62,9 @@ func TestLostAnswer(t *testing.T) {
 		Value: `{"revision":8,"waiting":{"slot":3},"shipped":{"slot":1,"after":"a","begun":1}}`,
 	})
 	table := sweeptable.New(fake{err: &types.ConditionalCheckFailedException{Item: there}}, "t")
-	mine := sweep.Position{Revision: 7, Waiting: sweep.Place{Slot: 3}, Shipped: sweep.Place{Slot: 1, After: "a", Begun: 1}}
+	mine := sweep.Position{
+		Revision: 7, Waiting: sweep.Place{Slot: 3}, Shipped: sweep.Place{Slot: 1, After: "a", Begun: 1},
+	}
 	if next, saved, err := table.Save(t.Context(), mine); !saved || err != nil || next.Revision != 8 {
 		t.Errorf("%+v, %t, %v", next, saved, err)
 	}

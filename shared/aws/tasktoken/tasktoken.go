@@ -21,12 +21,17 @@ const (
 
 // API is what Tokens needs of a Step Functions client.
 type API interface {
-	SendTaskSuccess(context.Context, *sfn.SendTaskSuccessInput, ...func(*sfn.Options)) (*sfn.SendTaskSuccessOutput, error)
-	SendTaskFailure(context.Context, *sfn.SendTaskFailureInput, ...func(*sfn.Options)) (*sfn.SendTaskFailureOutput, error)
+	SendTaskSuccess(
+		context.Context, *sfn.SendTaskSuccessInput, ...func(*sfn.Options),
+	) (*sfn.SendTaskSuccessOutput, error)
+	SendTaskFailure(
+		context.Context, *sfn.SendTaskFailureInput, ...func(*sfn.Options),
+	) (*sfn.SendTaskFailureOutput, error)
 }
 
-// Tokens answers task tokens. An answer that nobody waits for any more, because the task timed out, the run ended or an earlier answer came through, is
-// logged and is no error. A token itself is never logged: it is the right to answer.
+// Tokens answers task tokens. An answer that nobody waits for any more, because the task timed out,
+// the run ended or an earlier answer came through, is logged and is no error. A token itself is
+// never logged: it is the right to answer.
 type Tokens struct{ api API }
 
 // New makes Tokens of a Step Functions client.
@@ -43,7 +48,8 @@ func (t Tokens) Succeed(ctx context.Context, token string, output any) error {
 	return answered(ctx, "success", err)
 }
 
-// Fail ends the task with an error: code is its name, which a Catch sees, and detail its cause. Either is cut where it is over Step Functions' limit.
+// Fail ends the task with an error: code is its name, which a Catch sees, and detail its cause.
+// Either is cut where it is over Step Functions' limit.
 func (t Tokens) Fail(ctx context.Context, token, code, detail string) error {
 	code, detail = cut(code, maxError), cut(detail, maxCause)
 	_, err := t.api.SendTaskFailure(ctx, &sfn.SendTaskFailureInput{TaskToken: &token, Error: &code, Cause: &detail})

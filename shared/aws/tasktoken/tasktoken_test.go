@@ -24,12 +24,16 @@ type api struct {
 	failure *sfn.SendTaskFailureInput
 }
 
-func (a *api) SendTaskSuccess(_ context.Context, in *sfn.SendTaskSuccessInput, _ ...func(*sfn.Options)) (*sfn.SendTaskSuccessOutput, error) {
+func (a *api) SendTaskSuccess(
+	_ context.Context, in *sfn.SendTaskSuccessInput, _ ...func(*sfn.Options),
+) (*sfn.SendTaskSuccessOutput, error) {
 	a.success = in
 	return &sfn.SendTaskSuccessOutput{}, a.err
 }
 
-func (a *api) SendTaskFailure(_ context.Context, in *sfn.SendTaskFailureInput, _ ...func(*sfn.Options)) (*sfn.SendTaskFailureOutput, error) {
+func (a *api) SendTaskFailure(
+	_ context.Context, in *sfn.SendTaskFailureInput, _ ...func(*sfn.Options),
+) (*sfn.SendTaskFailureOutput, error) {
 	a.failure = in
 	return &sfn.SendTaskFailureOutput{}, a.err
 }
@@ -93,7 +97,9 @@ func TestErrors(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	a := &api{}
-	if err := tasktoken.New(a).Fail(t.Context(), "token", strings.Repeat("c", 257), "x"+strings.Repeat("ü", 20_000)); err != nil {
+	if err := tasktoken.New(a).Fail(
+		t.Context(), "token", strings.Repeat("c", 257), "x"+strings.Repeat("ü", 20_000),
+	); err != nil {
 		t.Fatal(err)
 	}
 	if code := *a.failure.Error; len(code) != 256 {

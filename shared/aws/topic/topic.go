@@ -28,7 +28,9 @@ func New(api SNS, arn string) Topic { return Topic{api: api, arn: arn} }
 // Tell publishes a message to all who have subscribed.
 func (t Topic) Tell(ctx context.Context, subject, text string) error {
 	subject = subject[:min(len(subject), maxSubject)]
-	if _, err := t.api.Publish(ctx, &sns.PublishInput{TopicArn: &t.arn, Subject: &subject, Message: &text}); err != nil {
+	if _, err := t.api.Publish(
+		ctx, &sns.PublishInput{TopicArn: &t.arn, Subject: &subject, Message: &text},
+	); err != nil {
 		return fmt.Errorf("topic: publish: %w", err)
 	}
 	return nil

@@ -16,7 +16,9 @@ type fakeSNS struct {
 	err  error
 }
 
-func (f *fakeSNS) Publish(_ context.Context, in *sns.PublishInput, _ ...func(*sns.Options)) (*sns.PublishOutput, error) {
+func (f *fakeSNS) Publish(
+	_ context.Context, in *sns.PublishInput, _ ...func(*sns.Options),
+) (*sns.PublishOutput, error) {
 	f.sent = in
 	return &sns.PublishOutput{}, f.err
 }

@@ -15,7 +15,9 @@ type fake struct {
 	err   error
 }
 
-func (f *fake) AdminDeleteUser(_ context.Context, in *cognitoidentityprovider.AdminDeleteUserInput, _ ...func(*cognitoidentityprovider.Options)) (*cognitoidentityprovider.AdminDeleteUserOutput, error) {
+func (f *fake) AdminDeleteUser(
+	_ context.Context, in *cognitoidentityprovider.AdminDeleteUserInput, _ ...func(*cognitoidentityprovider.Options),
+) (*cognitoidentityprovider.AdminDeleteUserOutput, error) {
 	f.asked = append(f.asked, aws.ToString(in.UserPoolId)+" "+aws.ToString(in.Username))
 	return nil, f.err
 }

@@ -37,7 +37,8 @@ func TestDynamoDB(t *testing.T) {
 	viewtest.Run(t, viewtable.New(api, table))
 }
 
-// Other transactions on the same items, which a local endpoint never has of its own, are met and tried again.
+// Other transactions on the same items, which a local endpoint never has of its own, are met and
+// tried again.
 func TestDynamoDBUnderContention(t *testing.T) {
 	api := &contended{API: dynamodb.NewFromConfig(awstest.Config(t))}
 	table := awstest.Table(t, awstest.ViewsTable())
@@ -55,14 +56,18 @@ type contended struct {
 
 func (c *contended) refuses() bool { return c.n.Add(1)%2 == 1 }
 
-func (c *contended) PutItem(ctx context.Context, in *dynamodb.PutItemInput, o ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+func (c *contended) PutItem(
+	ctx context.Context, in *dynamodb.PutItemInput, o ...func(*dynamodb.Options),
+) (*dynamodb.PutItemOutput, error) {
 	if c.refuses() {
 		return nil, &types.TransactionConflictException{}
 	}
 	return c.API.PutItem(ctx, in, o...)
 }
 
-func (c *contended) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, o ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+func (c *contended) UpdateItem(
+	ctx context.Context, in *dynamodb.UpdateItemInput, o ...func(*dynamodb.Options),
+) (*dynamodb.UpdateItemOutput, error) {
 	if c.refuses() {
 		return nil, &types.TransactionConflictException{}
 	}

@@ -41,7 +41,9 @@ func rowOf(g view.Generation, id string, item attributes) (view.Item, error) {
 		r.fail(attrSequence, fmt.Errorf("is %d", row.Sequence))
 	}
 	if r.err != nil {
-		return view.Item{}, fmt.Errorf("%w: row %s of view %s: %v", es.ErrCorrupt, id, g.View, r.err) //nolint:errorlint // that it is corrupt is what callers act on
+		return view.Item{}, fmt.Errorf(
+			"%w: row %s of view %s: %v", es.ErrCorrupt, id, g.View, r.err,
+		) //nolint:errorlint // that it is corrupt is what callers act on
 	}
 	return row, nil
 }
@@ -70,7 +72,8 @@ func controlOf(item attributes) (view.Control, error) {
 	return c, nil
 }
 
-// entryOf reads an item of a generation. A row that can't be read is an entry whose Row has no sequence, so that it can be found and deleted.
+// entryOf reads an item of a generation. A row that can't be read is an entry whose Row has no
+// sequence, so that it can be found and deleted.
 func entryOf(item attributes) (view.Entry, error) {
 	r := reader{item: item}
 	pk, sk := r.text(attrPK), r.text(attrSK)
@@ -114,7 +117,8 @@ func number(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
 
-// reader reads the attributes of an item and keeps the first error. A missing attribute is its type's zero.
+// reader reads the attributes of an item and keeps the first error. A missing attribute is its
+// type's zero.
 type reader struct {
 	item attributes
 	err  error
@@ -164,7 +168,8 @@ func (r *reader) time(name string) time.Time {
 	return t
 }
 
-// conflict turns a refusal because of another writer into an *es.ConflictError, which is tried again; any other error stays what it is, and none stays none.
+// conflict turns a refusal because of another writer into an *es.ConflictError, which is tried
+// again; any other error stays what it is, and none stays none.
 func conflict(err error, stream es.StreamID, expected int64) error {
 	if err == nil {
 		return nil
@@ -176,7 +181,8 @@ func conflict(err error, stream es.StreamID, expected int64) error {
 	)
 	contended := errors.As(err, &condition) || errors.As(err, &busy)
 	if errors.As(err, &cancelled) {
-		// One reason that is no conflict, a throttle or a number out of range, outweighs the others: trying at once would not help.
+		// One reason that is no conflict, a throttle or a number out of range, outweighs the
+		// others: trying at once would not help.
 		contended = len(cancelled.CancellationReasons) > 0
 		for _, reason := range cancelled.CancellationReasons {
 			switch aws.ToString(reason.Code) {
@@ -192,8 +198,9 @@ func conflict(err error, stream es.StreamID, expected int64) error {
 	return fmt.Errorf("viewtable: write %s: %w", stream, err)
 }
 
-// retryThrottled makes the client try a throttled transaction again as it does a throttled put: the SDK leaves every cancelled transaction to its caller,
-// and a rebuild, which writes as fast as the table takes it, would end with the first one.
+// retryThrottled makes the client try a throttled transaction again as it does a throttled put: the
+// SDK leaves every cancelled transaction to its caller, and a rebuild, which writes as fast as the
+// table takes it, would end with the first one.
 func retryThrottled(o *dynamodb.Options) {
 	if o.Retryer != nil {
 		o.Retryer = transactionRetryer{o.Retryer}
@@ -207,7 +214,8 @@ func (r transactionRetryer) IsErrorRetryable(err error) bool {
 	return throttled(err) || r.Retryer.IsErrorRetryable(err)
 }
 
-// throttled reports whether a transaction was cancelled for want of throughput and for nothing that the same transaction would meet again.
+// throttled reports whether a transaction was cancelled for want of throughput and for nothing that
+// the same transaction would meet again.
 func throttled(err error) bool {
 	var cancelled *types.TransactionCanceledException
 	if !errors.As(err, &cancelled) {

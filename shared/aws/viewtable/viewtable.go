@@ -1,18 +1,22 @@
 // Package viewtable keeps views in one DynamoDB table, whatever they are of: a view.Table.
 //
 //	pk                        sk              item
-//	<view>#<generation>#<id>  row             a view.Item: data (the row as JSON), sequence, and the attributes of the indexes that it is in
+//	<view>#<generation>#<id>  row             a view.Item: data (the row as JSON), sequence, writers,
+//	                                          and the attributes of the indexes that it is in
 //	<view>#<generation>#<id>  tally#<name>    counters that rows add to: revision and tally_<counter>
 //	<view>#<generation>#      position#<n>    a view.Position of the rebuild's segment n
 //	control                   <view>          a view.Control
-//	checkpoint                <view>#<part>   a part of a view.Checkpoint, and the tokens of the batches that it took in last: batch0 (the newest), batch1, …
+//	checkpoint                <view>#<part>   a part of a view.Checkpoint, and the tokens of the batches
+//	                                          that it took in last: batch0 (the newest), batch1, …
 //
-// The indexes gsi1, gsi2 and gsi3 have the keys gsi1pk and gsi1sk, and so on; a row is in one if it has a key for it:
+// The indexes gsi1, gsi2 and gsi3 have the keys gsi1pk and gsi1sk, and so on; a row is in one if it
+// has a key for it:
 //
 //	gsi<n>pk  <view>#<generation>#<partition>
 //	gsi<n>sk  the place in the list
 //
-// Counters are attributes of their own, since only those can be added to. The controls are one partition, so that one query reads them all.
+// Counters are attributes of their own, since only those can be added to. The controls are one
+// partition, so that one query reads them all.
 package viewtable
 
 import (
@@ -37,15 +41,22 @@ import (
 	"orderflow/shared/read/view"
 )
 
-// API is what the table needs of the DynamoDB client. Scan and DeleteItem are for whoever rebuilds and verifies; no function has them.
+// API is what the table needs of the DynamoDB client. Scan and DeleteItem are for whoever rebuilds
+// and verifies; no function has them.
 type API interface {
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
-	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
-	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
+	UpdateItem(
+		context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options),
+	) (*dynamodb.UpdateItemOutput, error)
+	DeleteItem(
+		context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options),
+	) (*dynamodb.DeleteItemOutput, error)
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
 	Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error)
-	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
+	TransactWriteItems(
+		context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options),
+	) (*dynamodb.TransactWriteItemsOutput, error)
 }
 
 const (
@@ -78,7 +89,8 @@ type Table struct {
 
 var _ view.Table = Table{}
 
-// New gives the views of an existing table. How often a failed request is sent again is up to the client.
+// New gives the views of an existing table. How often a failed request is sent again is up to the
+// client.
 func New(api API, table string) Table { return Table{api: api, table: table} }
 
 // IndexName is an index's name in the table.
@@ -114,7 +126,9 @@ func (t Table) Put(ctx context.Context, g view.Generation, old int64, next view.
 		partition, sort := indexAttributes(k.Index)
 		item[partition], item[sort] = text(within(g, k.Partition)), text(k.Sort)
 	}
-	put := types.Put{TableName: &t.table, Item: item, ConditionExpression: aws.String("attribute_not_exists(" + attrPK + ")")}
+	put := types.Put{
+		TableName: &t.table, Item: item, ConditionExpression: aws.String("attribute_not_exists(" + attrPK + ")"),
+	}
 	if old > 0 {
 		put.ConditionExpression = aws.String("#sequence = :old")
 		put.ExpressionAttributeNames = map[string]string{"#sequence": attrSequence}
@@ -123,7 +137,8 @@ func (t Table) Put(ctx context.Context, g view.Generation, old int64, next view.
 	if len(differences) == 0 {
 		_, err := t.api.PutItem(ctx, &dynamodb.PutItemInput{
 			TableName: put.TableName, Item: put.Item, ConditionExpression: put.ConditionExpression,
-			ExpressionAttributeNames: put.ExpressionAttributeNames, ExpressionAttributeValues: put.ExpressionAttributeValues,
+			ExpressionAttributeNames:  put.ExpressionAttributeNames,
+			ExpressionAttributeValues: put.ExpressionAttributeValues,
 		})
 		return t.written(err, g, next.ID, old)
 	}
@@ -139,12 +154,14 @@ func (t Table) Put(ctx context.Context, g view.Generation, old int64, next view.
 func (t Table) add(g view.Generation, d view.Tally) *types.Update {
 	u := &types.Update{
 		TableName: &t.table, Key: key(within(g, d.ID), skTally+d.Name),
-		ExpressionAttributeNames: map[string]string{"#r": attrRevision}, ExpressionAttributeValues: attributes{":r": number(1)},
+		ExpressionAttributeNames:  map[string]string{"#r": attrRevision},
+		ExpressionAttributeValues: attributes{":r": number(1)},
 	}
 	parts := []string{"#r :r"}
 	for i, name := range slices.Sorted(maps.Keys(d.Counters)) {
 		n := strconv.Itoa(i)
-		u.ExpressionAttributeNames["#c"+n], u.ExpressionAttributeValues[":c"+n] = prefixTally+name, number(d.Counters[name])
+		u.ExpressionAttributeNames["#c"+n], u.ExpressionAttributeValues[":c"+n] = prefixTally+name,
+			number(d.Counters[name])
 		parts = append(parts, "#c"+n+" :c"+n)
 	}
 	u.UpdateExpression = aws.String("ADD " + strings.Join(parts, ", "))
@@ -152,7 +169,9 @@ func (t Table) add(g view.Generation, d view.Tally) *types.Update {
 }
 
 // Tally implements view.Rows.
-func (t Table) Tally(ctx context.Context, g view.Generation, name, id string) (counters map[string]int64, revision int64, err error) {
+func (t Table) Tally(
+	ctx context.Context, g view.Generation, name, id string,
+) (counters map[string]int64, revision int64, err error) {
 	item, err := t.get(ctx, within(g, id), skTally+name)
 	if err != nil {
 		return nil, 0, err
@@ -165,8 +184,9 @@ func (t Table) List(ctx context.Context, g view.Generation, q view.Query) iter.S
 	partition, sort := indexAttributes(q.Index)
 	condition := partition + " = :partition"
 	values := attributes{":partition": text(within(g, q.Partition))}
-	// Both ends by conditions and not by ExclusiveStartKey: the row at a page's end may have left the list since. DynamoDB takes one condition on a sort
-	// key, so that of two ends one is BETWEEN's, which has its ends in it.
+	// Both ends by conditions and not by ExclusiveStartKey: the row at a page's end may have left
+	// the list since. DynamoDB takes one condition on a sort key, so that of two ends one is
+	// BETWEEN's, which has its ends in it.
 	switch {
 	case q.After != "" && q.Before != "":
 		condition += " AND " + sort + " BETWEEN :after AND :before"
@@ -179,8 +199,9 @@ func (t Table) List(ctx context.Context, g view.Generation, q view.Query) iter.S
 		values[":before"] = text(q.Before)
 	}
 	in := &dynamodb.QueryInput{
-		TableName: &t.table, IndexName: aws.String(IndexName(q.Index)), KeyConditionExpression: &condition, ExpressionAttributeValues: values,
-		ScanIndexForward: aws.Bool(!q.Descending),
+		TableName: &t.table, IndexName: aws.String(IndexName(q.Index)), KeyConditionExpression: &condition,
+		ExpressionAttributeValues: values,
+		ScanIndexForward:          aws.Bool(!q.Descending),
 	}
 	if q.Limit > 0 {
 		in.Limit = aws.Int32(int32(min(q.Limit, 1000)))
@@ -239,7 +260,9 @@ func (t Table) Control(ctx context.Context, name string) (view.Control, error) {
 // Save implements view.Controls.
 func (t Table) Save(ctx context.Context, c view.Control) error {
 	item := key(pkControl, c.View)
-	in := &dynamodb.PutItemInput{TableName: &t.table, Item: item, ConditionExpression: aws.String("attribute_not_exists(" + attrPK + ")")}
+	in := &dynamodb.PutItemInput{
+		TableName: &t.table, Item: item, ConditionExpression: aws.String("attribute_not_exists(" + attrPK + ")"),
+	}
 	old := c.Revision
 	if old > 0 {
 		in.ConditionExpression = aws.String("#revision = :old")
@@ -256,8 +279,8 @@ func (t Table) Save(ctx context.Context, c view.Control) error {
 	return conflict(err, es.NewStreamID(pkControl, c.View), old)
 }
 
-// Advance implements view.Checkpoints: one write, and a second one where a batch beside it has brought
-// something newer, or this one was noted before.
+// Advance implements view.Checkpoints: one write, and a second one where a batch beside it has
+// brought something newer, or this one was noted before.
 func (t Table) Advance(ctx context.Context, name, batch string, c view.Checkpoint) error {
 	at := key(pkCheckpoint, name+"#"+strconv.Itoa(part(batch)))
 	values := attributes{":events": number(c.Events), ":batch": text(batch), ":none": text("")}
@@ -269,7 +292,9 @@ func (t Table) Advance(ctx context.Context, name, batch string, c view.Checkpoin
 		TableName: &t.table, Key: at,
 		UpdateExpression: aws.String(
 			"SET newest = :newest, lagMillis = :lag, foldedAt = :at, " + rememberBatch + " ADD folded :events"),
-		ConditionExpression:       aws.String("(attribute_not_exists(newest) OR newest < :newest) AND (" + batchUnknown + ")"),
+		ConditionExpression: aws.String(
+			"(attribute_not_exists(newest) OR newest < :newest) AND (" + batchUnknown + ")",
+		),
 		ExpressionAttributeValues: maps.Clone(values),
 	}
 	maps.Copy(replace.ExpressionAttributeValues, attributes{
@@ -278,8 +303,8 @@ func (t Table) Advance(ctx context.Context, name, batch string, c view.Checkpoin
 	_, err := t.api.UpdateItem(ctx, replace)
 	var refused *types.ConditionalCheckFailedException
 	if errors.As(err, &refused) {
-		// That it has come to something newer may be its own doing: only the next refusal says for certain that
-		// the batch is noted.
+		// That it has come to something newer may be its own doing: only the next refusal says for
+		// certain that the batch is noted.
 		if _, err = t.api.UpdateItem(ctx, add); errors.As(err, &refused) {
 			err = nil
 		}
@@ -290,9 +315,9 @@ func (t Table) Advance(ctx context.Context, name, batch string, c view.Checkpoin
 	return nil
 }
 
-// A checkpoint is in parts, and each part names the batches that it took in last. A write whose answer was
-// lost is sent again within a second or two, and so meets its own name, though some hundred other batches
-// have been noted since.
+// A checkpoint is in parts, and each part names the batches that it took in last. A write whose
+// answer was lost is sent again within a second or two, and so meets its own name, though some
+// hundred other batches have been noted since.
 const (
 	checkpointParts = 16
 	batchesOfAPart  = 16
@@ -311,7 +336,8 @@ var rememberBatch, batchUnknown = func() (update, condition string) {
 		sets = append(sets, name+" = if_not_exists("+attrBatch+strconv.Itoa(i-1)+", :none)")
 		others = append(others, name+" <> :batch")
 	}
-	// The oldest first: so it is right as well where the lines of an update are carried out one by one.
+	// The oldest first: so it is right as well where the lines of an update are carried out one by
+	// one.
 	slices.Reverse(sets)
 	return strings.Join(sets, ", "), "attribute_not_exists(" + first + ") OR " + strings.Join(others, " AND ")
 }()
@@ -327,7 +353,8 @@ func (t Table) Checkpoints(ctx context.Context) (map[string]view.Checkpoint, err
 		// Releases before the parts kept a view's checkpoint in one item, by the view's name.
 		name, _, _ := strings.Cut(r.text(attrSK), "#")
 		c := view.Checkpoint{
-			Newest: r.time("newest"), Events: r.number("folded"), Lag: time.Duration(r.number("lagMillis")) * time.Millisecond, At: r.time("foldedAt"),
+			Newest: r.time("newest"), Events: r.number("folded"),
+			Lag: time.Duration(r.number("lagMillis")) * time.Millisecond, At: r.time("foldedAt"),
 		}
 		if r.err != nil {
 			return nil, r.err
@@ -365,11 +392,14 @@ func (t Table) SavePosition(ctx context.Context, g view.Generation, segment int,
 	return nil
 }
 
-// Entries implements view.Table with consistent parallel scans of the whole table, of which it gives what is the view's.
+// Entries implements view.Table with consistent parallel scans of the whole table, of which it
+// gives what is the view's.
 func (t Table) Entries(ctx context.Context, name string, segment, segments int) iter.Seq2[[]view.Entry, error] {
 	in := &dynamodb.ScanInput{
-		TableName: &t.table, ConsistentRead: aws.Bool(true), Segment: aws.Int32(int32(segment)), TotalSegments: aws.Int32(int32(segments)), //nolint:gosec // a handful
-		FilterExpression: aws.String("begins_with(" + attrPK + ", :view)"), ExpressionAttributeValues: attributes{":view": text(name + "#")},
+		TableName: &t.table, ConsistentRead: aws.Bool(true), Segment: aws.Int32(int32(segment)),
+		TotalSegments:             aws.Int32(int32(segments)), //nolint:gosec // a handful
+		FilterExpression:          aws.String("begins_with(" + attrPK + ", :view)"),
+		ExpressionAttributeValues: attributes{":view": text(name + "#")},
 	}
 	return func(yield func([]view.Entry, error) bool) {
 		for {
@@ -407,7 +437,9 @@ func (t Table) Delete(ctx context.Context, entries []view.Entry) error {
 		case view.KindRow:
 		}
 		group.Go(func() error {
-			if _, err := t.api.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: &t.table, Key: key(within(e.Generation, e.ID), sk)}); err != nil {
+			if _, err := t.api.DeleteItem(
+				ctx, &dynamodb.DeleteItemInput{TableName: &t.table, Key: key(within(e.Generation, e.ID), sk)},
+			); err != nil {
 				return fmt.Errorf("viewtable: delete %s %s of view %s: %w", e.Kind, e.ID, e.Generation.View, err)
 			}
 			return nil
@@ -417,7 +449,9 @@ func (t Table) Delete(ctx context.Context, entries []view.Entry) error {
 }
 
 func (t Table) get(ctx context.Context, pk, sk string) (attributes, error) {
-	out, err := t.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.table, Key: key(pk, sk), ConsistentRead: aws.Bool(true)})
+	out, err := t.api.GetItem(
+		ctx, &dynamodb.GetItemInput{TableName: &t.table, Key: key(pk, sk), ConsistentRead: aws.Bool(true)},
+	)
 	if err != nil {
 		return nil, fmt.Errorf("viewtable: read %s, %s: %w", pk, sk, err)
 	}

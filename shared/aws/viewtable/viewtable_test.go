@@ -47,30 +47,42 @@ func (f *fake) next() error {
 	return err
 }
 
-func (f *fake) GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+func (f *fake) GetItem(
+	context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options),
+) (*dynamodb.GetItemOutput, error) {
 	return &dynamodb.GetItemOutput{Item: f.item}, f.next()
 }
 
-func (f *fake) PutItem(_ context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+func (f *fake) PutItem(
+	_ context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.PutItemOutput, error) {
 	f.puts = append(f.puts, in)
 	return &dynamodb.PutItemOutput{}, f.next()
 }
 
-func (f *fake) UpdateItem(_ context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+func (f *fake) UpdateItem(
+	_ context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.UpdateItemOutput, error) {
 	f.updates = append(f.updates, in)
 	return &dynamodb.UpdateItemOutput{}, f.next()
 }
 
-func (f *fake) DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
+func (f *fake) DeleteItem(
+	context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options),
+) (*dynamodb.DeleteItemOutput, error) {
 	return &dynamodb.DeleteItemOutput{}, f.next()
 }
 
-func (f *fake) TransactWriteItems(_ context.Context, in *dynamodb.TransactWriteItemsInput, _ ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
+func (f *fake) TransactWriteItems(
+	_ context.Context, in *dynamodb.TransactWriteItemsInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.TransactWriteItemsOutput, error) {
 	f.transactions = append(f.transactions, in)
 	return &dynamodb.TransactWriteItemsOutput{}, f.next()
 }
 
-func (f *fake) Query(_ context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+func (f *fake) Query(
+	_ context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.QueryOutput, error) {
 	f.queries = append(f.queries, *in)
 	if err := f.next(); err != nil {
 		return nil, err
@@ -97,15 +109,17 @@ var (
 
 // thing is a row in two lists.
 func thing(id string) view.Item {
-	return view.Item{ID: id, Sequence: 7, Data: json.RawMessage(`{"colour":"red"}`), Writers: []string{"w2", "w1"}, Keys: []view.Key{
-		{Index: view.Index1, Partition: "red", Sort: "a#" + id}, {Index: view.Index3, Partition: "all", Sort: "b"},
-	}}
+	return view.Item{ID: id, Sequence: 7, Data: json.RawMessage(`{"colour":"red"}`), Writers: []string{"w2", "w1"},
+		Keys: []view.Key{
+			{Index: view.Index1, Partition: "red", Sort: "a#" + id}, {Index: view.Index3, Partition: "all", Sort: "b"},
+		}}
 }
 
 func stored(id string) attributes {
 	return attributes{
-		"pk": text("things#3#" + id), "sk": text("row"), "data": text(`{"colour":"red"}`), "sequence": number(7), "writers": text("w2 w1"),
-		"gsi1pk": text("things#3#red"), "gsi1sk": text("a#" + id), "gsi3pk": text("things#3#all"), "gsi3sk": text("b"),
+		"pk": text("things#3#" + id), "sk": text("row"), "data": text(`{"colour":"red"}`), "sequence": number(7),
+		"writers": text("w2 w1"),
+		"gsi1pk":  text("things#3#red"), "gsi1sk": text("a#" + id), "gsi3pk": text("things#3#all"), "gsi3sk": text("b"),
 	}
 }
 
@@ -113,7 +127,8 @@ func tally(n int64) []view.Tally {
 	return []view.Tally{{Name: "by-colour", ID: "red", Counters: map[string]int64{"n": n, "weight": -5}}}
 }
 
-// Whoever else writes is tried again; anything else is not, least of all a conflict that comes with a throttle.
+// Whoever else writes is tried again; anything else is not, least of all a conflict that comes with
+// a throttle.
 func TestConflict(t *testing.T) {
 	cancelled := func(codes ...string) error {
 		err := &types.TransactionCanceledException{}
@@ -157,7 +172,8 @@ func TestConflict(t *testing.T) {
 	}
 }
 
-// A transaction that is throttled is tried again by the client, as a put is; what the same transaction would meet again is the caller's.
+// A transaction that is throttled is tried again by the client, as a put is; what the same
+// transaction would meet again is the caller's.
 func TestThrottledTransaction(t *testing.T) {
 	const busy, none = `{"Code":"ThrottlingError","Message":"slow down"}`, `{"Code":"None"}`
 	for name, tt := range map[string]struct {
@@ -182,7 +198,8 @@ func TestThrottledTransaction(t *testing.T) {
 				answer := "{}"
 				if len(tokens) < 3 {
 					res.WriteHeader(http.StatusBadRequest)
-					answer = `{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","CancellationReasons":[` + tt.reasons + `]}`
+					answer = `{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException",` +
+						`"CancellationReasons":[` + tt.reasons + `]}`
 				}
 				if _, err := io.WriteString(res, answer); err != nil {
 					t.Error(err)
@@ -190,7 +207,8 @@ func TestThrottledTransaction(t *testing.T) {
 			}))
 			defer server.Close()
 			client := dynamodb.NewFromConfig(aws.Config{
-				Region: "us-east-1", BaseEndpoint: aws.String(server.URL), Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+				Region: "us-east-1", BaseEndpoint: aws.String(server.URL),
+				Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
 				Retryer: func() aws.Retryer {
 					return retry.NewStandard(func(o *retry.StandardOptions) {
 						o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
@@ -198,7 +216,8 @@ func TestThrottledTransaction(t *testing.T) {
 				},
 			})
 			err := New(client, "views").Put(t.Context(), rows, 6, thing("o1"), tally(1))
-			if (err == nil) != tt.ok || len(tokens) != tt.requests || tokens[0] == "" || len(slices.Compact(tokens)) != 1 {
+			if (err == nil) != tt.ok || len(tokens) != tt.requests || tokens[0] == "" ||
+				len(slices.Compact(tokens)) != 1 {
 				t.Errorf("requests with the tokens %q, %v", tokens, err)
 			}
 		})
@@ -222,7 +241,8 @@ func TestRow(t *testing.T) {
 				t.Fatal(err)
 			}
 			put := api.puts[0]
-			if diff := cmp.Diff(stored("o#1"), put.Item, unexported); diff != "" || *put.ConditionExpression != tt.condition || *put.TableName != "views" {
+			if diff := cmp.Diff(stored("o#1"), put.Item, unexported); diff != "" ||
+				*put.ConditionExpression != tt.condition || *put.TableName != "views" {
 				t.Errorf("on %s, (-want +got)\n%s", *put.ConditionExpression, diff)
 			}
 			if diff := cmp.Diff(tt.values, put.ExpressionAttributeValues, unexported); diff != "" {
@@ -254,7 +274,9 @@ func TestTally(t *testing.T) {
 		t.Fatalf("%+v", writes)
 	}
 	update := writes[1].Update
-	if diff := cmp.Diff(attributes{"pk": text("things#3#red"), "sk": text("tally#by-colour")}, update.Key, unexported); diff != "" {
+	if diff := cmp.Diff(
+		attributes{"pk": text("things#3#red"), "sk": text("tally#by-colour")}, update.Key, unexported,
+	); diff != "" {
 		t.Errorf("key (-want +got)\n%s", diff)
 	}
 	if *update.UpdateExpression != "ADD #r :r, #c0 :c0, #c1 :c1" {
@@ -285,12 +307,16 @@ func TestItemsThatCannotBeRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			item := stored("o1")
 			item[tt.attribute] = tt.value
-			if _, err := New(&fake{item: item}, "views").Row(context.Background(), rows, "o1"); !errors.Is(err, es.ErrCorrupt) {
+			if _, err := New(&fake{item: item}, "views").Row(
+				context.Background(), rows, "o1",
+			); !errors.Is(err, es.ErrCorrupt) {
 				t.Error(err)
 			}
 			// It can be found all the same, so that it can be named and deleted.
 			found := false
-			for page, err := range New(&fake{scans: []*dynamodb.ScanOutput{{Items: []attributes{item}}}}, "views").Entries(context.Background(), "things", 0, 1) {
+			for page, err := range New(
+				&fake{scans: []*dynamodb.ScanOutput{{Items: []attributes{item}}}}, "views",
+			).Entries(context.Background(), "things", 0, 1) {
 				found = err == nil && len(page) == 1 && page[0].ID == "o1" && page[0].Row.Sequence == 0
 			}
 			if !found {
@@ -298,9 +324,18 @@ func TestItemsThatCannotBeRead(t *testing.T) {
 			}
 		})
 	}
-	wrong := attributes{"pk": text("things#x#o1"), "sk": text("row"), "data": number(1), "revision": text("x"), "tally_n": text("1"), "newest": text("yesterday")}
+	wrong := attributes{
+		"pk": text("things#x#o1"), "sk": text("row"), "data": number(1), "revision": text("x"), "tally_n": text("1"),
+		"newest": text("yesterday"),
+	}
 	table := func() Table {
-		return New(&fake{item: wrong, pages: []*dynamodb.QueryOutput{{Items: []attributes{wrong}}}, scans: []*dynamodb.ScanOutput{{Items: []attributes{wrong}}}}, "views")
+		return New(
+			&fake{
+				item: wrong, pages: []*dynamodb.QueryOutput{{Items: []attributes{wrong}}},
+				scans: []*dynamodb.ScanOutput{{Items: []attributes{wrong}}},
+			},
+			"views",
+		)
 	}
 	ctx := context.Background()
 	_, controlErr := table().Control(ctx, "things")
@@ -316,7 +351,8 @@ func TestItemsThatCannotBeRead(t *testing.T) {
 		listErr = err
 	}
 	for what, err := range map[string]error{
-		"control": controlErr, "controls": controlsErr, "checkpoints": checkpointsErr, "position": positionErr, "tally": tallyErr, "entries": entriesErr, "list": listErr,
+		"control": controlErr, "controls": controlsErr, "checkpoints": checkpointsErr, "position": positionErr,
+		"tally": tallyErr, "entries": entriesErr, "list": listErr,
 	} {
 		if err == nil {
 			t.Errorf("%s: no error", what)
@@ -324,8 +360,8 @@ func TestItemsThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// A batch that brought nothing newer than another one still counts its events, and one that is noted already is
-// no error.
+// A batch that brought nothing newer than another one still counts its events, and one that is
+// noted already is no error.
 func TestAdvance(t *testing.T) {
 	refused := &types.ConditionalCheckFailedException{}
 	for name, tt := range map[string]struct {
@@ -342,7 +378,9 @@ func TestAdvance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			api := &fake{errs: tt.errs}
-			err := New(api, "views").Advance(context.Background(), "things", "b1", view.Checkpoint{Newest: at, Events: 3})
+			err := New(api, "views").Advance(
+				context.Background(), "things", "b1", view.Checkpoint{Newest: at, Events: 3},
+			)
 			if (err != nil) != tt.fails || len(api.updates) != tt.updates {
 				t.Errorf("%v after %d updates", err, len(api.updates))
 			}
@@ -350,7 +388,8 @@ func TestAdvance(t *testing.T) {
 	}
 }
 
-// Both of a batch's writes are of one part, and have the condition that the part doesn't name the batch.
+// Both of a batch's writes are of one part, and have the condition that the part doesn't name the
+// batch.
 func TestPartsOfACheckpoint(t *testing.T) {
 	parts := map[string]int{}
 	for i := range 200 {
@@ -364,7 +403,8 @@ func TestPartsOfACheckpoint(t *testing.T) {
 			t.Errorf("the second write is of another item (-first +second)\n%s", diff)
 		}
 		for _, in := range api.updates {
-			if !strings.Contains(*in.ConditionExpression, batchUnknown) || !strings.Contains(*in.UpdateExpression, rememberBatch) {
+			if !strings.Contains(*in.ConditionExpression, batchUnknown) ||
+				!strings.Contains(*in.UpdateExpression, rememberBatch) {
 				t.Errorf("%s on %s", *in.UpdateExpression, *in.ConditionExpression)
 			}
 			if got := in.ExpressionAttributeValues[":batch"].(*types.AttributeValueMemberS).Value; got != batch {
@@ -378,16 +418,19 @@ func TestPartsOfACheckpoint(t *testing.T) {
 	}
 }
 
-// A checkpoint is the sum of its parts and of what the releases before the parts kept, as of the newest.
+// A checkpoint is the sum of its parts and of what the releases before the parts kept, as of the
+// newest.
 func TestCheckpoints(t *testing.T) {
 	item := func(sk string, newest time.Time, events int64) attributes {
 		return attributes{
 			"pk": text("checkpoint"), "sk": text(sk), "folded": number(events), "lagMillis": number(events),
-			"newest": text(view.Time(newest)), "foldedAt": text(view.Time(newest.Add(time.Minute))), "batch0": text("b"),
+			"newest": text(view.Time(newest)), "foldedAt": text(view.Time(newest.Add(time.Minute))),
+			"batch0": text("b"),
 		}
 	}
 	api := &fake{pages: []*dynamodb.QueryOutput{{Items: []attributes{
-		item("other#3", at.Add(time.Hour), 100), item("things", at, 20), item("things#11", at.Add(2), 3), item("things#9", at.Add(1), 4),
+		item("other#3", at.Add(time.Hour), 100), item("things", at, 20), item("things#11", at.Add(2), 3),
+		item("things#9", at.Add(1), 4),
 	}}}}
 	got, err := New(api, "views").Checkpoints(t.Context())
 	want := view.Checkpoint{
@@ -398,24 +441,30 @@ func TestCheckpoints(t *testing.T) {
 	}
 }
 
-// A page of a query may be empty and yet not the last, and the table answers with no more than a megabyte at a time.
+// A page of a query may be empty and yet not the last, and the table answers with no more than a
+// megabyte at a time.
 func TestPages(t *testing.T) {
 	last := attributes{"pk": text("x")}
 	api := &fake{pages: []*dynamodb.QueryOutput{
-		{Items: []attributes{stored("o1")}, LastEvaluatedKey: last}, {LastEvaluatedKey: last}, {Items: []attributes{stored("o2"), stored("o3")}},
+		{Items: []attributes{stored("o1")}, LastEvaluatedKey: last}, {LastEvaluatedKey: last},
+		{Items: []attributes{stored("o2"), stored("o3")}},
 	}}
 	var got []string
-	for item, err := range New(api, "views").List(context.Background(), rows, view.Query{Index: view.Index1, Partition: "red", Limit: 2}) {
+	for item, err := range New(api, "views").List(
+		context.Background(), rows, view.Query{Index: view.Index1, Partition: "red", Limit: 2},
+	) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		got = append(got, item.ID)
 	}
-	if !slices.Equal(got, []string{"o1", "o2", "o3"}) || api.queries[0].ExclusiveStartKey != nil || api.queries[2].ExclusiveStartKey == nil || *api.queries[0].Limit != 2 {
+	if !slices.Equal(got, []string{"o1", "o2", "o3"}) || api.queries[0].ExclusiveStartKey != nil ||
+		api.queries[2].ExclusiveStartKey == nil || *api.queries[0].Limit != 2 {
 		t.Errorf("%v by %+v", got, api.queries)
 	}
 	api = &fake{scans: []*dynamodb.ScanOutput{
-		{Items: []attributes{stored("o1")}, LastEvaluatedKey: last}, {LastEvaluatedKey: last}, {Items: []attributes{stored("o2")}},
+		{Items: []attributes{stored("o1")}, LastEvaluatedKey: last}, {LastEvaluatedKey: last},
+		{Items: []attributes{stored("o2")}},
 	}}
 	got = nil
 	for page, err := range New(api, "views").Entries(context.Background(), "things", 0, 1) {
@@ -443,8 +492,10 @@ func TestTableThatIsDown(t *testing.T) {
 		listErr = err
 	}
 	for what, err := range map[string]error{
-		"row": rowErr, "control": controlErr, "controls": controlsErr, "checkpoints": checkpointsErr, "entries": entriesErr, "list": listErr,
-		"delete": table.Delete(ctx, []view.Entry{{Kind: view.KindRow}}), "position": table.SavePosition(ctx, rows, 0, view.Position{}),
+		"row": rowErr, "control": controlErr, "controls": controlsErr, "checkpoints": checkpointsErr,
+		"entries": entriesErr, "list": listErr,
+		"delete":   table.Delete(ctx, []view.Entry{{Kind: view.KindRow}}),
+		"position": table.SavePosition(ctx, rows, 0, view.Position{}),
 	} {
 		if !errors.Is(err, errDown) {
 			t.Errorf("%s: %v", what, err)

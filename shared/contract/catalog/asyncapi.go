@@ -23,7 +23,8 @@ const AsyncAPI = "asyncapi.yaml"
 // schemas is where the document keeps its schemas.
 const schemas = "#/components/schemas/"
 
-// inventoryQueue is the channel of the saga's commands, and inventoryConsumer the function that takes from it.
+// inventoryQueue is the channel of the saga's commands, and inventoryConsumer the function that
+// takes from it.
 const (
 	inventoryQueue    = "inventory-commands"
 	inventoryConsumer = "process-inventory"
@@ -36,35 +37,62 @@ type attribute struct {
 	Value                           any // where it is always the same
 }
 
-// attributes are those of CloudEvents 1.0 and the extensions, in the order in which an envelope has them.
+// attributes are those of CloudEvents 1.0 and the extensions, in the order in which an envelope has
+// them.
 var attributes = []attribute{
-	{Name: "specversion", Type: "string", Required: true, Value: es.SpecVersion, Description: "The version of CloudEvents."},
-	{Name: "id", Type: "string", Required: true, Description: "The same each time that the event is published: stream@sequence, and /v with the version from the second version on."},
+	{
+		Name: "specversion", Type: "string", Required: true, Value: es.SpecVersion,
+		Description: "The version of CloudEvents.",
+	},
+	{
+		Name: "id", Type: "string", Required: true,
+		Description: "The same each time that the event is published: stream@sequence, and /v with the version from " +
+			"the second version on.",
+	},
 	{Name: "source", Type: "string", Required: true, Description: "The context that publishes it."},
 	{Name: "type", Type: "string", Required: true, Description: "What happened."},
 	{Name: "subject", Type: "string", Required: true, Description: "The stream that it happened in."},
 	{Name: "time", Type: "string", Format: "date-time", Required: true, Description: "When it was stored, in UTC."},
 	{Name: "datacontenttype", Type: "string", Required: true, Value: "application/json", Description: "What data is."},
-	{Name: "dataschema", Type: "string", Format: "uri", Required: true, Description: "Names the JSON Schema of data. It is no place."},
-	{Name: "dataversion", Type: "integer", Required: true, Description: "The version of the contract, for rules to choose by."},
-	{Name: "sequence", Type: "integer", Format: "int64", Required: true, Description: "The place in the stream, from 1. Deliveries keep no order; this tells it."},
+	{
+		Name: "dataschema", Type: "string", Format: "uri", Required: true,
+		Description: "Names the JSON Schema of data. It is no place.",
+	},
+	{
+		Name: "dataversion", Type: "integer", Required: true,
+		Description: "The version of the contract, for rules to choose by.",
+	},
+	{
+		Name: "sequence", Type: "integer", Format: "int64", Required: true,
+		Description: "The place in the stream, from 1. Deliveries keep no order; this tells it.",
+	},
 	{Name: "correlationid", Type: "string", Description: "Of the request that it all began with."},
 	{Name: "causationid", Type: "string", Description: "Of what brought about this event."},
 	{Name: "traceparent", Type: "string", Description: "W3C Trace Context."},
-	{Name: "data", Type: "object", Required: true, Description: "What happened in detail, by the schema of type and version."},
+	{
+		Name: "data", Type: "object", Required: true,
+		Description: "What happened in detail, by the schema of type and version.",
+	},
 }
 
-// frame are the fields of the JSON that EventBridge puts around an event, which is what lies in a consumer's queue. A consumer relies on those that it requires.
+// frame are the fields of the JSON that EventBridge puts around an event, which is what lies in a
+// consumer's queue. A consumer relies on those that it requires.
 var frame = []attribute{
 	{Name: "version", Type: "string", Description: "Of EventBridge's JSON."},
-	{Name: "id", Type: "string", Description: "Of this delivery to the bus. A repeat may have another; the event's own id is in the detail."},
+	{
+		Name: "id", Type: "string",
+		Description: "Of this delivery to the bus. A repeat may have another; the event's own id is in the detail.",
+	},
 	{Name: "detail-type", Type: "string", Required: true, Description: "The event's type, for rules to choose by."},
 	{Name: "source", Type: "string", Required: true, Description: "The event's source, for rules to choose by."},
 	{Name: "account", Type: "string", Description: "Of AWS."},
 	{Name: "time", Type: "string", Format: "date-time", Description: "When the event came to the bus."},
 	{Name: "region", Type: "string", Description: "Of the bus."},
 	{Name: "resources", Type: "array", Description: "Empty."},
-	{Name: "replay-name", Type: "string", Description: "Of the replay that brings the event once more; it is missing from what is live."},
+	{
+		Name: "replay-name", Type: "string",
+		Description: "Of the replay that brings the event once more; it is missing from what is live.",
+	},
 	{Name: "detail", Type: "object", Required: true, Description: "The event: its envelope."},
 }
 
@@ -82,8 +110,8 @@ type asyncAPI struct {
 	Components  tree   `yaml:"components"`
 }
 
-// asyncapi renders the AsyncAPI 3.0 document: the bus and what contexts send on it, the queue of each consumer and what it receives, and the commands to the
-// inventory.
+// asyncapi renders the AsyncAPI 3.0 document: the bus and what contexts send on it, the queue of
+// each consumer and what it receives, and the commands to the inventory.
 func asyncapi(types []contract.Type, receivers []consumer) ([]byte, error) {
 	components := huma.NewMapRegistry(schemas, huma.DefaultSchemaNamer)
 	messages, definitions := tree{}, tree{
@@ -94,11 +122,18 @@ func asyncapi(types []contract.Type, receivers []consumer) ([]byte, error) {
 		Version: "3.0.0", ContentType: "application/json",
 		Info: tree{
 			"title": "orderflow: events and commands", "version": "1.0.0",
-			"description": "Generated from the Go contract types and template.yaml by `go generate ./shared/contract`. Deliveries are at least once and in any order.",
+			"description": "Generated from the Go contract types and template.yaml by `go generate " +
+				"./shared/contract`. Deliveries are at least once and in any order.",
 		},
 		Servers: tree{
-			"eventbridge": tree{"host": "events.{region}.amazonaws.com", "protocol": "eventbridge", "description": "Amazon EventBridge.", "variables": region()},
-			"sqs":         tree{"host": "sqs.{region}.amazonaws.com", "protocol": "sqs", "description": "Amazon SQS.", "variables": region()},
+			"eventbridge": tree{
+				"host": "events.{region}.amazonaws.com", "protocol": "eventbridge",
+				"description": "Amazon EventBridge.", "variables": region(),
+			},
+			"sqs": tree{
+				"host": "sqs.{region}.amazonaws.com", "protocol": "sqs", "description": "Amazon SQS.",
+				"variables": region(),
+			},
 		},
 		Channels: tree{}, Operations: tree{}, Components: tree{"messages": messages, "schemas": definitions},
 	}
@@ -117,20 +152,27 @@ func asyncapi(types []contract.Type, receivers []consumer) ([]byte, error) {
 		senders[t.Context] = append(senders[t.Context], ref("#/channels/orders/messages/"+name))
 	}
 	document.Channels["orders"] = channel("{stack}-orders", "eventbridge",
-		"The bus. A message is the detail of an entry. A consumer is a rule, which names types and versions, with a queue.", bus)
+		"The bus. A message is the detail of an entry. A consumer is a rule, which names types and versions, "+
+			"with a queue.", bus)
 	for context, sent := range senders {
-		document.Operations[context+"-service.send"] = operation("send", "orders", "What "+context+" publishes, by way of publish-events.", sent)
+		document.Operations[context+"-service.send"] = operation(
+			"send", "orders", "What "+context+" publishes, by way of publish-events.", sent,
+		)
 	}
 	for _, c := range receivers {
 		received, operated := tree{}, []any{}
 		for _, r := range c.Receives {
 			name := messageName(r.Type, r.Version)
 			if received[name] == nil {
-				messages[name+delivered], received[name] = deliveries[name], ref("#/components/messages/"+name+delivered)
+				messages[name+delivered], received[name] = deliveries[name],
+					ref("#/components/messages/"+name+delivered)
 				operated = append(operated, ref("#/channels/"+c.Name+"/messages/"+name))
 			}
 		}
-		description := fmt.Sprintf("The queue of %s. What fails three times, as what breaks its schema does, ends in %s.", c.Name, c.DeadLetters)
+		description := fmt.Sprintf(
+			"The queue of %s. What fails three times, as what breaks its schema does, ends in %s.", c.Name,
+			c.DeadLetters,
+		)
 		document.Channels[c.Name] = channel(c.Queue, "sqs", description, received)
 		document.Operations[c.Name+".receive"] = operation("receive", c.Name, strings.Join(c.reasons(), " "), operated)
 	}
@@ -155,8 +197,9 @@ func asyncapi(types []contract.Type, receivers []consumer) ([]byte, error) {
 	return b.Bytes(), e.Close()
 }
 
-// commands adds the queue that the saga and the inventory share. One consumer takes each command, and its answer goes to the run that waits. Their schemas stay
-// closed to further properties, as the consumer is.
+// commands adds the queue that the saga and the inventory share. One consumer takes each command,
+// and its answer goes to the run that waits. Their schemas stay closed to further properties, as
+// the consumer is.
 func (a *asyncAPI) commands(messages, definitions tree) error {
 	components := huma.NewMapRegistry(schemas, huma.DefaultSchemaNamer)
 	s, err := plain(huma.SchemaFromType(components, reflect.TypeFor[contract.InventoryCommand]()))
@@ -180,9 +223,13 @@ func (a *asyncAPI) commands(messages, definitions tree) error {
 			return err
 		}
 		messages[name] = tree{
-			"name": command, "title": fmt.Sprintf("%s, version %d", command, contract.InventoryCommandVersion), "contentType": "application/json",
-			"summary":       "A run of the saga waits for the answer to its task token: the reservation's id, or the code of what forbade it.",
-			"payload":       tree{"allOf": []any{ref(schemas + "InventoryCommand"), tree{"type": "object", "properties": properties}}},
+			"name": command, "title": fmt.Sprintf("%s, version %d", command, contract.InventoryCommandVersion),
+			"contentType": "application/json",
+			"summary": "A run of the saga waits for the answer to its task token: the reservation's id, or " +
+				"the code of what forbade it.",
+			"payload": tree{
+				"allOf": []any{ref(schemas + "InventoryCommand"), tree{"type": "object", "properties": properties}},
+			},
 			"correlationId": tree{"location": "$message.payload#/correlationId"},
 			"examples":      []any{tree{"payload": example}},
 		}
@@ -191,16 +238,22 @@ func (a *asyncAPI) commands(messages, definitions tree) error {
 	for _, name := range slices.Sorted(maps.Keys(channelMessages)) {
 		refs = append(refs, ref("#/channels/"+inventoryQueue+"/messages/"+name))
 	}
-	a.Channels[inventoryQueue] = channel("{stack}-"+inventoryQueue, "sqs", "Commands, point to point: the saga asks, the inventory does.", channelMessages)
+	a.Channels[inventoryQueue] = channel(
+		"{stack}-"+inventoryQueue, "sqs", "Commands, point to point: the saga asks, the inventory does.",
+		channelMessages,
+	)
 	a.Operations["order-saga.send"] = operation("send", inventoryQueue, "A run asks for stock, or gives it back.", refs)
-	a.Operations[inventoryConsumer+".receive"] = operation("receive", inventoryQueue, "Reserves and releases, each command's effect once.", slices.Clone(refs))
+	a.Operations[inventoryConsumer+".receive"] = operation(
+		"receive", inventoryQueue, "Reserves and releases, each command's effect once.", slices.Clone(refs),
+	)
 	return nil
 }
 
 func sampleCommand(command string) contract.InventoryCommand {
 	return contract.InventoryCommand{ // #nosec G101 -- a token of no run
 		Version: contract.InventoryCommandVersion, Command: command, TaskToken: "sample", OrderID: orderID, Revision: 1,
-		Items: []contract.InventoryItem{{SKU: "CD-0042", Quantity: 2}}, SagaID: orderID, CorrelationID: ident.Derive("sample-request", "order/"+orderID),
+		Items: []contract.InventoryItem{{SKU: "CD-0042", Quantity: 2}}, SagaID: orderID,
+		CorrelationID: ident.Derive("sample-request", "order/"+orderID),
 	}
 }
 
@@ -221,8 +274,9 @@ func event(t contract.Type, components huma.Registry) (message, data, example tr
 		return nil, nil, nil, err
 	}
 	payload := tree{"allOf": []any{ref(schemas + "Envelope"), tree{"type": "object", "properties": tree{
-		"source": tree{"const": t.Source()}, "type": tree{"const": t.Name}, "dataschema": tree{"const": t.DataSchema()}, "dataversion": tree{"const": t.Version},
-		"data": ref(schemas + name),
+		"source": tree{"const": t.Source()}, "type": tree{"const": t.Name}, "dataschema": tree{"const": t.DataSchema()},
+		"dataversion": tree{"const": t.Version},
+		"data":        ref(schemas + name),
 	}}}}
 	summary := t.Description
 	if t.Status() == contract.Deprecated {
@@ -230,14 +284,17 @@ func event(t contract.Type, components huma.Registry) (message, data, example tr
 		summary += " Deprecated: published until " + t.Until + ", at least."
 	}
 	return tree{
-		"name": t.Name, "title": fmt.Sprintf("%s, version %d", t.Name, t.Version), "summary": summary, "contentType": "application/json",
-		"tags": []any{tree{"name": t.Context}}, "correlationId": tree{"location": "$message.payload#/correlationid"},
-		"payload": payload, "examples": []any{tree{"payload": example}},
+		"name": t.Name, "title": fmt.Sprintf("%s, version %d", t.Name, t.Version), "summary": summary,
+		"contentType":   "application/json",
+		"tags":          []any{tree{"name": t.Context}},
+		"correlationId": tree{"location": "$message.payload#/correlationid"},
+		"payload":       payload, "examples": []any{tree{"payload": example}},
 		"x-status": string(t.Status()), "x-schema": t.SchemaPath(), "x-sample": SamplePath(t),
 	}, data, example, nil
 }
 
-// delivered is what the name of an event's message has more where it is the message in a consumer's queue.
+// delivered is what the name of an event's message has more where it is the message in a consumer's
+// queue.
 const delivered = ".delivered"
 
 // delivery is the message in a consumer's queue that brings the event of a message.
@@ -247,10 +304,12 @@ func delivery(t contract.Type, event, example tree) tree {
 	message["title"] = fmt.Sprintf("%s, version %d, delivered", t.Name, t.Version)
 	message["correlationId"] = tree{"location": "$message.payload#/detail/correlationid"}
 	message["payload"] = tree{"allOf": []any{ref(schemas + "Delivery"), tree{"type": "object", "properties": tree{
-		"detail-type": tree{"const": t.Name}, "source": tree{"const": t.Source()}, "detail": ref("#/components/messages/" + name + "/payload"),
+		"detail-type": tree{"const": t.Name}, "source": tree{"const": t.Source()},
+		"detail": ref("#/components/messages/" + name + "/payload"),
 	}}}}
 	message["examples"] = []any{tree{"payload": tree{
-		"version": "0", "id": ident.Derive("sample-delivery", name), "detail-type": t.Name, "source": t.Source(), "account": "123456789012", "time": example["time"],
+		"version": "0", "id": ident.Derive("sample-delivery", name), "detail-type": t.Name, "source": t.Source(),
+		"account": "123456789012", "time": example["time"],
 		"region": "us-east-1", "resources": []any{}, "detail": example,
 	}}}
 	return message
@@ -288,7 +347,8 @@ func region() tree {
 
 func channel(address, server, description string, messages tree) tree {
 	return tree{
-		"address": address, "description": description, "servers": []any{ref("#/servers/" + server)}, "messages": messages,
+		"address": address, "description": description, "servers": []any{ref("#/servers/" + server)},
+		"messages":   messages,
 		"parameters": tree{"stack": tree{"description": "The name of the stack.", "default": "orderflow"}},
 	}
 }

@@ -15,14 +15,20 @@ import (
 )
 
 // annotations are the keywords that no reader's program depends on.
-var annotations = map[string]bool{"$schema": true, "$id": true, "title": true, "description": true, "examples": true, "deprecated": true}
+var annotations = map[string]bool{
+	"$schema": true, "$id": true, "title": true, "description": true, "examples": true, "deprecated": true,
+}
 
 // structural are the keywords that Breaking follows instead of comparing.
-var structural = map[string]bool{"properties": true, "required": true, "items": true, "additionalProperties": true, "allOf": true}
+var structural = map[string]bool{
+	"properties": true, "required": true, "items": true, "additionalProperties": true, "allOf": true,
+}
 
-// Breaking says what a new schema would break for readers of the old one, within one version. A version may gain optional properties, where its schema is open to them,
-// and its descriptions and examples may change. Everything else breaks: a property that is gone or renamed, another type or bound, and one that becomes
-// required (events of before don't have it) or is required no more (readers count on it).
+// Breaking says what a new schema would break for readers of the old one, within one version. A
+// version may gain optional properties, where its schema is open to them, and its descriptions and
+// examples may change. Everything else breaks: a property that is gone or renamed, another type or
+// bound, and one that becomes required (events of before don't have it) or is required no more
+// (readers count on it).
 func Breaking(before, after []byte) ([]string, error) {
 	var was, is map[string]any
 	if err := json.Unmarshal(before, &was); err != nil {
@@ -61,9 +67,10 @@ func rows(catalogue []byte) (map[string]row, error) {
 	return all, nil
 }
 
-// BreakingCatalogue says what a new catalogue would break for consumers on a day. A version that was published can't be gone, nor retired without having been deprecated
-// first and for as long as was promised; the promise is of SupportMonths from that day at least, and can't be taken back; where an event comes from, its subject's
-// form and its schema's name stay.
+// BreakingCatalogue says what a new catalogue would break for consumers on a day. A version that
+// was published can't be gone, nor retired without having been deprecated first and for as long as
+// was promised; the promise is of SupportMonths from that day at least, and can't be taken back;
+// where an event comes from, its subject's form and its schema's name stay.
 func BreakingCatalogue(before, after []byte, today time.Time) ([]string, error) {
 	was, err := rows(before)
 	if err != nil {
@@ -95,8 +102,9 @@ func BreakingCatalogue(before, after []byte, today time.Time) ([]string, error) 
 	return breaks, nil
 }
 
-// BreakingCommands says what a new AsyncAPI document would break for those who send or take commands to the inventory: a command that is gone, and what Breaking
-// says of each. Of events the catalogue and their schemas tell.
+// BreakingCommands says what a new AsyncAPI document would break for those who send or take
+// commands to the inventory: a command that is gone, and what Breaking says of each. Of events the
+// catalogue and their schemas tell.
 func BreakingCommands(before, after []byte) ([]string, error) {
 	was, err := commandsOf(before)
 	if err != nil {
@@ -111,7 +119,8 @@ func BreakingCommands(before, after []byte) ([]string, error) {
 	return c.breaks, nil
 }
 
-// commandsOf reads the commands to the inventory out of an AsyncAPI document, as a schema of an object that has them by their names.
+// commandsOf reads the commands to the inventory out of an AsyncAPI document, as a schema of an
+// object that has them by their names.
 func commandsOf(document []byte) (map[string]any, error) {
 	var d tree
 	if err := yaml.Unmarshal(document, &d); err != nil {
@@ -126,7 +135,9 @@ func commandsOf(document []byte) (map[string]any, error) {
 		return nil, fmt.Errorf("catalog: AsyncAPI: %w", err)
 	}
 	commands := map[string]any{}
-	for name, message := range object(expand(whole, object(object(whole["channels"])[inventoryQueue])["messages"], nil)) {
+	for name, message := range object(expand(
+		whole, object(object(whole["channels"])[inventoryQueue])["messages"], nil,
+	)) {
 		commands[name] = object(message)["payload"]
 	}
 	return map[string]any{"properties": commands}, nil
@@ -144,7 +155,8 @@ func (c *comparison) differ(where, keyword string, before, after any) {
 	}
 }
 
-// compare follows the keywords of two schemas without references. What it doesn't know it compares word by word.
+// compare follows the keywords of two schemas without references. What it doesn't know it compares
+// word by word.
 func (c *comparison) compare(where string, before, after map[string]any) {
 	for _, keyword := range keys(before, after) {
 		if !annotations[keyword] && !structural[keyword] {
@@ -200,7 +212,8 @@ func expanded(schema map[string]any) map[string]any {
 	return whole
 }
 
-// expand puts what references inside of the document refer to in their places. It leaves a reference that leads to nothing, and one inside of what it refers to.
+// expand puts what references inside of the document refer to in their places. It leaves a
+// reference that leads to nothing, and one inside of what it refers to.
 func expand(document map[string]any, value any, within []string) any {
 	switch v := value.(type) {
 	case map[string]any:

@@ -80,7 +80,8 @@ func (q queue) tagged(key string) string {
 	return ""
 }
 
-// consumers reads out of the template who receives which event. Intrinsic functions are taken by their text: !GetAtt StartSagaQueue.Arn names StartSagaQueue.
+// consumers reads out of the template who receives which event. Intrinsic functions are taken by
+// their text: !GetAtt StartSagaQueue.Arn names StartSagaQueue.
 func consumers(template []byte) ([]consumer, error) {
 	var whole struct {
 		Resources map[string]resource `yaml:"Resources"`
@@ -116,12 +117,14 @@ func consumers(template []byte) ([]consumer, error) {
 		for _, t := range of.Targets {
 			to := referred(t.Arn)
 			q := queues[to]
-			if q.tagged(consumerTag) == "" || len(receives) == 0 { // nobody's consumer, or one of what is no contract, such as an audit's own probes
+			// nobody's consumer, or one of what is no contract, such as an audit's own probes
+			if q.tagged(consumerTag) == "" || len(receives) == 0 {
 				continue
 			}
 			if byQueue[to] == nil {
 				byQueue[to] = &consumer{
-					Name: q.tagged(consumerTag), Queue: q.Name, Replay: q.tagged(replayTag), DeadLetters: queues[referred(q.RedrivePolicy.DeadLetterTargetArn)].Name,
+					Name: q.tagged(consumerTag), Queue: q.Name, Replay: q.tagged(replayTag),
+					DeadLetters: queues[referred(q.RedrivePolicy.DeadLetterTargetArn)].Name,
 				}
 			}
 			byQueue[to].Receives = append(byQueue[to].Receives, receives...)

@@ -34,11 +34,20 @@ func TestBreakingCatalogue(t *testing.T) {
 		{"nothing", "", "", ""},
 		{"another description", "status: current,", "status: current, description: d,", ""},
 		{"deprecated", "status: current", `status: deprecated, until: "2027-12-01"`, ""},
-		{"deprecated for less than was promised", "status: current", `status: deprecated, until: "2027-11-30"`, "a.b.v2 is deprecated on 2026-12-01 and ends on 2027-11-30, before 2027-12-01"},
+		{
+			"deprecated for less than was promised", "status: current", `status: deprecated, until: "2027-11-30"`,
+			"a.b.v2 is deprecated on 2026-12-01 and ends on 2027-11-30, before 2027-12-01",
+		},
 		{"promised for longer", "2027-01-01", "2027-06-01", ""},
 		{"current again", `deprecated, until: "2027-01-01"`, "current", ""},
-		{"retired too early", "deprecated", "read-only", "a.b.v1 was promised until 2027-01-01 and is retired on 2026-12-01"},
-		{"retired too early, and no word of when", `deprecated, until: "2027-01-01"`, "read-only", "a.b.v1 was promised until 2027-01-01"},
+		{
+			"retired too early", "deprecated", "read-only",
+			"a.b.v1 was promised until 2027-01-01 and is retired on 2026-12-01",
+		},
+		{
+			"retired too early, and no word of when", `deprecated, until: "2027-01-01"`, "read-only",
+			"a.b.v1 was promised until 2027-01-01",
+		},
 		{"ends earlier", "2027-01-01", "2026-12-31", "a.b.v1 was promised until 2027-01-01 and ends on 2026-12-31"},
 		{"retired at once", "status: current", "status: read-only", "a.b.v2 is retired and was not deprecated first"},
 		{"gone", "version: 1", "version: 3", "a.b.v1 is gone"},
@@ -52,7 +61,9 @@ func TestBreakingCatalogue(t *testing.T) {
 		}
 	}
 	for day, may := range map[string]bool{"2026-12-31": false, "2027-01-01": false, "2027-01-02": true} {
-		got, err := BreakingCatalogue([]byte(before), []byte(strings.Replace(before, "deprecated", "read-only", 1)), at(day))
+		got, err := BreakingCatalogue(
+			[]byte(before), []byte(strings.Replace(before, "deprecated", "read-only", 1)), at(day),
+		)
 		if err != nil || (len(got) == 0) != may {
 			t.Errorf("retired on %s: %q, %v", day, got, err)
 		}
@@ -78,16 +89,29 @@ func TestBreakingCommands(t *testing.T) {
 		{"nothing", "x", "x", ""},
 		{"a consumer more", "channels:\n", "channels:\n  newer: {address: newer}\n", ""},
 		{"in other words", "description: Which attempt of the order it is", "description: The attempt", ""},
-		{"a command that is gone", "      reserve.stock.v1:\n        $ref: '#/components/messages/reserve.stock.v1'\n", "", "commands.reserve.stock.v1: is gone"},
-		{"a property by another name", command, strings.ReplaceAll(command, "taskToken", "token"), "commands.release.stock.v1.taskToken: is gone"},
-		{"a property more, which is refused", "        correlationId:\n          description: Of the request that placed", "        a: {type: string}\n        correlationId:\n          description: Of the request that placed",
+		{
+			"a command that is gone",
+			"      reserve.stock.v1:\n        $ref: '#/components/messages/reserve.stock.v1'\n", "",
+			"commands.reserve.stock.v1: is gone",
+		},
+		{
+			"a property by another name", command, strings.ReplaceAll(command, "taskToken", "token"),
+			"commands.release.stock.v1.taskToken: is gone",
+		},
+		{"a property more, which is refused",
+			"        correlationId:\n          description: Of the request that placed",
+			"        a: {type: string}\n        correlationId:\n          description: Of the request that placed",
 			"commands.release.stock.v1.a: is new"},
 		{"another type inside", "    InventoryItem:", "    Was:", "commands.reserve.stock.v1.items[].sku: is gone"},
-		{"one command's own", "                minItems: 1", "                minItems: 2", "commands.reserve.stock.v1.items: minItems was 1 and is 2"},
+		{
+			"one command's own", "                minItems: 1", "                minItems: 2",
+			"commands.reserve.stock.v1.items: minItems was 1 and is 2",
+		},
 	} {
 		after := strings.Replace(before, tt.old, tt.new, 1)
 		got, err := BreakingCommands([]byte(before), []byte(after))
-		if after == before && tt.old != tt.new || err != nil || (tt.want == "") != (len(got) == 0) || !strings.Contains(strings.Join(got, "\n"), tt.want) {
+		if after == before && tt.old != tt.new || err != nil || (tt.want == "") != (len(got) == 0) ||
+			!strings.Contains(strings.Join(got, "\n"), tt.want) {
 			t.Errorf("%s: %q, %v", tt.name, got, err)
 		}
 	}
@@ -145,15 +169,18 @@ Resources:
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	for _, bad := range []string{"Resources: 7", "Resources: {Q: {Type: 'AWS::SQS::Queue', Properties: {Tags: x}}}", "Resources: {R: {Type: 'AWS::Events::Rule', Properties: {EventPattern: x}}}"} {
+	for _, bad := range []string{
+		"Resources: 7", "Resources: {Q: {Type: 'AWS::SQS::Queue', Properties: {Tags: x}}}",
+		"Resources: {R: {Type: 'AWS::Events::Rule', Properties: {EventPattern: x}}}",
+	} {
 		if _, err := consumers([]byte(bad)); err == nil {
 			t.Errorf("no error on %s", bad)
 		}
 	}
 }
 
-// The document has each published version as a message of the bus, says who sends it, and has each reference's target. That it is AsyncAPI 3 at all,
-// AsyncAPI's own parser says (make lint).
+// The document has each published version as a message of the bus, says who sends it, and has each
+// reference's target. That it is AsyncAPI 3 at all, AsyncAPI's own parser says (make lint).
 func TestAsyncAPI(t *testing.T) {
 	var d struct {
 		Channels   map[string]struct{ Messages tree } `yaml:"channels"`
@@ -171,7 +198,10 @@ func TestAsyncAPI(t *testing.T) {
 	}
 	for _, c := range contract.Types() {
 		name := messageName(c.Name, c.Version)
-		sent := slices.ContainsFunc(d.Operations[c.Source()+".send"].Messages, func(m map[string]string) bool { return m["$ref"] == "#/channels/orders/messages/"+name })
+		sent := slices.ContainsFunc(
+			d.Operations[c.Source()+".send"].Messages,
+			func(m map[string]string) bool { return m["$ref"] == "#/channels/orders/messages/"+name },
+		)
 		if _, there := d.Channels["orders"].Messages[name]; there != c.Published || sent != c.Published {
 			t.Errorf("%s: on the bus %t, sent %t, published %t", name, there, sent, c.Published)
 		}
@@ -197,7 +227,9 @@ func TestPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found := regexp.MustCompile(`(?i)(src=|url\(|@import|<link|https?://)[^\s>]*`).FindString(string(text)); found != "" {
+	if found := regexp.MustCompile(
+		`(?i)(src=|url\(|@import|<link|https?://)[^\s>]*`,
+	).FindString(string(text)); found != "" {
 		t.Errorf("it loads something: %s", found)
 	}
 	ids := map[string]int{}
@@ -218,11 +250,16 @@ func TestPage(t *testing.T) {
 			}
 			continue
 		}
-		if _, err := os.Stat(filepath.Join(root, "..", "docs", filepath.FromSlash(m[1]))); err != nil { // #nosec G703 -- the page is ours
+		if _, err := os.Stat(filepath.Join(
+			root, "..", "docs", filepath.FromSlash(m[1]),
+		)); err != nil { // #nosec G703 -- the page is ours
 			t.Error(err)
 		}
 	}
-	for _, says := range []string{"Deprecated since 2026-11-23, published until 2027-11-23 at least.", fmt.Sprintf("for %d months at least", contract.SupportMonths), "start-saga"} {
+	for _, says := range []string{
+		"Deprecated since 2026-11-23, published until 2027-11-23 at least.",
+		fmt.Sprintf("for %d months at least", contract.SupportMonths), "start-saga",
+	} {
 		if !strings.Contains(string(text), says) {
 			t.Errorf("it doesn't say %q", says)
 		}

@@ -54,8 +54,8 @@ type fixture struct {
 	event   any
 }
 
-// Fixtures is one stored event of each type that is published, as a store gives it, and one more of a type that has gained fields since it was first stored. The
-// samples are made of them.
+// Fixtures is one stored event of each type that is published, as a store gives it, and one more of
+// a type that has gained fields since it was first stored. The samples are made of them.
 func Fixtures() []es.Recorded {
 	registry := contract.Registry()
 	var out []es.Recorded
@@ -68,11 +68,14 @@ func Fixtures() []es.Recorded {
 			panic(fmt.Sprintf("catalog: %T is not registered", f.event))
 		}
 		out = append(out, es.Recorded{
-			Stream: f.stream, Version: f.version, Type: name, Schema: schema, Data: f.event, CommitID: ident.Derive("sample", string(f.stream), fmt.Sprint(f.version)),
-			Time: time.Date(2026, 3, 2, 9, 30, int(f.version), 0, time.UTC),
+			Stream: f.stream, Version: f.version, Type: name, Schema: schema, Data: f.event,
+			CommitID: ident.Derive("sample", string(f.stream), fmt.Sprint(f.version)),
+			Time:     time.Date(2026, 3, 2, 9, 30, int(f.version), 0, time.UTC),
 			Metadata: es.Metadata{
-				CorrelationID: ident.Derive("sample-request", string(f.stream)), CausationID: "request/" + ident.Derive("sample-request", string(f.stream)),
-				Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Actor: "customer/" + customerID,
+				CorrelationID: ident.Derive("sample-request", string(f.stream)),
+				CausationID:   "request/" + ident.Derive("sample-request", string(f.stream)),
+				Traceparent:   "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+				Actor:         "customer/" + customerID,
 			},
 		})
 	}
@@ -84,14 +87,18 @@ func orderFixtures() []fixture {
 	return []fixture{
 		{stream, 1, order.Placed{
 			OrderID: orderID, CustomerID: customerID, AccountID: accountID,
-			Lines: []order.Line{{SKU: "CD-0042", Quantity: 2, UnitPrice: usd(1177)}, {SKU: "CD-0107", Quantity: 1, UnitPrice: usd(1499)}},
+			Lines: []order.Line{
+				{SKU: "CD-0042", Quantity: 2, UnitPrice: usd(1177)},
+				{SKU: "CD-0107", Quantity: 1, UnitPrice: usd(1499)},
+			},
 			Total: usd(3853), Address: sealed, Revision: 1, PlacedAt: "2026-03-02T09:30:01Z",
 		}},
 		{stream, 1, order.Placed{
 			OrderID: orderID, CustomerID: customerID, AccountID: accountID, Lines: []order.Line{
 				{
-					SKU: "CD-0042", Quantity: 2, UnitPrice: usd(1250), Discount: &order.Adjustment{Name: "Voucher", Amount: usd(338)},
-					Tax: &order.Adjustment{Name: "Sales tax", Amount: usd(192), RatePPM: new(int64(88_750))},
+					SKU: "CD-0042", Quantity: 2, UnitPrice: usd(1250),
+					Discount: &order.Adjustment{Name: "Voucher", Amount: usd(338)},
+					Tax:      &order.Adjustment{Name: "Sales tax", Amount: usd(192), RatePPM: new(int64(88_750))},
 				},
 				{SKU: "CD-0107", Quantity: 1, UnitPrice: usd(1499)},
 			},
@@ -99,49 +106,87 @@ func orderFixtures() []fixture {
 			PricedBy: "pricing/" + ident.Derive("sample", "pricing"),
 		}},
 		{stream, 2, order.Started{SagaID: sagaARN + orderID}},
-		{stream, 3, order.Confirmed{SagaID: sagaARN + orderID, PaymentID: paymentID, ShipmentID: shipmentID, TrackingNumber: shipment.TrackingNumber(shipmentID)}},
+		{
+			stream, 3,
+			order.Confirmed{
+				SagaID: sagaARN + orderID, PaymentID: paymentID, ShipmentID: shipmentID,
+				TrackingNumber: shipment.TrackingNumber(shipmentID),
+			},
+		},
 		{stream, 4, order.Shipped{ShipmentID: shipmentID}},
 		{stream, 4, order.Shipped{ShipmentID: shipmentID, Revision: 1, DispatchedAt: "2026-03-02T09:30:03Z"}},
 		{stream, 5, order.Delivered{ShipmentID: shipmentID}},
 		{other, 3, order.Cancelling{
-			Reason: order.Reason(account.ErrInsufficientFunds.Code()), Detail: "the account does not hold USD 38.53", From: order.StatusPlaced, Origin: order.OriginSaga, SagaID: sagaARN + otherID,
+			Reason: order.Reason(account.ErrInsufficientFunds.Code()), Detail: "the account does not hold USD 38.53",
+			From: order.StatusPlaced, Origin: order.OriginSaga, SagaID: sagaARN + otherID,
 		}},
 		{other, 4, order.UndoFailed{SagaID: sagaARN + otherID, Steps: []string{"release"}}},
-		{other, 5, order.Cancelled{SagaID: sagaARN + otherID, Reason: order.Reason(account.ErrInsufficientFunds.Code())}},
+		{
+			other, 5,
+			order.Cancelled{SagaID: sagaARN + otherID, Reason: order.Reason(account.ErrInsufficientFunds.Code())},
+		},
 	}
 }
 
 func customerFixtures() []fixture {
 	return []fixture{
-		{es.NewStreamID(customer.Category, customerID), 1, customer.Registered{CustomerID: customerID, Name: sealed, Email: sealed}},
+		{
+			es.NewStreamID(customer.Category, customerID), 1,
+			customer.Registered{CustomerID: customerID, Name: sealed, Email: sealed},
+		},
 		{
 			es.NewStreamID(customer.Category, customerID), 2,
 			customer.Changed{CustomerID: customerID, Name: sealed, Email: sealed},
 		},
-		{es.NewStreamID(customer.Category, customerID), 2, customer.Erased{CustomerID: customerID, ErasedAt: "2026-03-02T09:30:02Z"}},
+		{
+			es.NewStreamID(customer.Category, customerID), 2,
+			customer.Erased{CustomerID: customerID, ErasedAt: "2026-03-02T09:30:02Z"},
+		},
 	}
 }
 
 func accountFixtures() []fixture {
 	stream := es.NewStreamID(account.Category, accountID)
-	deposit, withdrawal := es.NewStreamID(account.DepositCategory, depositID), es.NewStreamID(account.WithdrawalCategory, withdrawalID)
-	transfer, interest := es.NewStreamID(account.TransferCategory, transferID), es.NewStreamID(account.InterestCategory, interestID)
+	deposit, withdrawal := es.NewStreamID(account.DepositCategory, depositID),
+		es.NewStreamID(account.WithdrawalCategory, withdrawalID)
+	transfer, interest := es.NewStreamID(account.TransferCategory, transferID),
+		es.NewStreamID(account.InterestCategory, interestID)
 	return []fixture{
 		{stream, 1, account.Opened{AccountID: accountID, CustomerID: customerID, Currency: "USD"}},
 		{stream, 2, account.Deposited{Amount: usd(10_000), Reference: string(deposit)}},
 		{stream, 3, account.Withdrawn{Amount: usd(2_500), Reference: string(withdrawal)}},
 		{stream, 4, account.TransferredOut{ToAccountID: otherAccount, Amount: usd(3_000), Reference: string(transfer)}},
-		{es.NewStreamID(account.Category, otherAccount), 2, account.TransferredIn{FromAccountID: accountID, Amount: usd(3_000), Reference: string(transfer)}},
+		{
+			es.NewStreamID(account.Category, otherAccount), 2,
+			account.TransferredIn{FromAccountID: accountID, Amount: usd(3_000), Reference: string(transfer)},
+		},
 		{stream, 5, account.InterestApplied{RateBasisPoints: 500, Amount: usd(225), Reference: string(interest)}},
 		{es.NewStreamID(account.OpeningCategory, openingID), 1, account.OpeningProcessed{
 			OpeningID: openingID, AccountID: accountID, CustomerID: customerID, Currency: "USD",
 		}},
-		{deposit, 1, account.DepositProcessed{DepositID: depositID, AccountID: accountID, Amount: usd(10_000), Balance: usd(10_000)}},
-		{withdrawal, 1, account.WithdrawalProcessed{WithdrawalID: withdrawalID, AccountID: accountID, Amount: usd(2_500), Balance: usd(7_500)}},
+		{
+			deposit, 1,
+			account.DepositProcessed{
+				DepositID: depositID, AccountID: accountID, Amount: usd(10_000), Balance: usd(10_000),
+			},
+		},
+		{
+			withdrawal, 1,
+			account.WithdrawalProcessed{
+				WithdrawalID: withdrawalID, AccountID: accountID, Amount: usd(2_500), Balance: usd(7_500),
+			},
+		},
 		{transfer, 1, account.TransferProcessed{
-			TransferID: transferID, FromAccountID: accountID, ToAccountID: otherAccount, Amount: usd(3_000), Balance: usd(4_500),
+			TransferID: transferID, FromAccountID: accountID, ToAccountID: otherAccount, Amount: usd(3_000),
+			Balance: usd(4_500),
 		}},
-		{interest, 1, account.InterestProcessed{InterestID: interestID, AccountID: accountID, RateBasisPoints: 500, Amount: usd(225), Balance: usd(4_725)}},
+		{
+			interest, 1,
+			account.InterestProcessed{
+				InterestID: interestID, AccountID: accountID, RateBasisPoints: 500, Amount: usd(225),
+				Balance: usd(4_725),
+			},
+		},
 	}
 }
 
@@ -151,14 +196,16 @@ func paymentFixtures() []fixture {
 		{stream, 1, payment.Processed{PaymentID: paymentID, OrderID: orderID, AccountID: accountID, Amount: usd(3853)}},
 		{stream, 2, payment.Refunded{PaymentID: paymentID, OrderID: orderID, AccountID: accountID, Amount: usd(3853)}},
 		{other, 1, payment.Declined{
-			PaymentID: otherPayment, OrderID: otherID, Code: account.ErrInsufficientFunds.Code(), Detail: "the account does not hold USD 38.53",
+			PaymentID: otherPayment, OrderID: otherID, Code: account.ErrInsufficientFunds.Code(),
+			Detail: "the account does not hold USD 38.53",
 		}},
 		{other, 1, payment.Voided{PaymentID: otherPayment, OrderID: otherID}},
 	}
 }
 
 func stockFixtures() []fixture {
-	stream, other := es.NewStreamID(stock.ReservationCategory, reservationID), es.NewStreamID(stock.ReservationCategory, otherReserved)
+	stream, other := es.NewStreamID(stock.ReservationCategory, reservationID),
+		es.NewStreamID(stock.ReservationCategory, otherReserved)
 	reserved := []stock.Item{{SKU: "CD-0042", Quantity: 2}, {SKU: "CD-0107", Quantity: 1}}
 	return []fixture{
 		{stream, 1, stock.Reserved{ReservationID: reservationID, OrderID: orderID, Items: reserved}},
@@ -166,8 +213,19 @@ func stockFixtures() []fixture {
 		{stream, 2, stock.Departed{ReservationID: reservationID, OrderID: orderID, Items: reserved}},
 		{stream, 2, stock.Committed{ReservationID: reservationID, OrderID: orderID, Items: reserved}},
 		{stream, 3, stock.Committed{ReservationID: reservationID, OrderID: orderID, Items: reserved, Departed: true}},
-		{stream, 2, stock.Committed{ReservationID: reservationID, OrderID: orderID, Items: reserved, CountedOff: []string{"CD-0107"}}},
-		{other, 1, stock.Refused{ReservationID: otherReserved, OrderID: otherID, Code: stock.ErrInsufficient.Code(), Detail: "not enough of CD-0042"}},
+		{
+			stream, 2,
+			stock.Committed{
+				ReservationID: reservationID, OrderID: orderID, Items: reserved, CountedOff: []string{"CD-0107"},
+			},
+		},
+		{
+			other, 1,
+			stock.Refused{
+				ReservationID: otherReserved, OrderID: otherID, Code: stock.ErrInsufficient.Code(),
+				Detail: "not enough of CD-0042",
+			},
+		},
 		{other, 1, stock.Voided{ReservationID: otherReserved, OrderID: otherID}},
 		{es.NewStreamID(stock.Category, "CD-0042"), 2, stock.Restocked{SKU: "CD-0042", Delta: -3, Counted: 97}},
 	}
@@ -176,22 +234,46 @@ func stockFixtures() []fixture {
 func shipmentFixtures() []fixture {
 	stream, other := es.NewStreamID(shipment.Category, shipmentID), es.NewStreamID(shipment.Category, otherShipment)
 	return []fixture{
-		{stream, 1, shipment.Scheduled{ShipmentID: shipmentID, OrderID: orderID, TrackingNumber: shipment.TrackingNumber(shipmentID)}},
+		{
+			stream, 1,
+			shipment.Scheduled{
+				ShipmentID: shipmentID, OrderID: orderID, TrackingNumber: shipment.TrackingNumber(shipmentID),
+			},
+		},
 		{stream, 1, shipment.Scheduled{
 			ShipmentID: shipmentID, OrderID: orderID, TrackingNumber: shipment.TrackingNumber(shipmentID), Revision: 1,
 		}},
 		{stream, 2, shipment.Prepared{
-			ShipmentID: shipmentID, OrderID: orderID, CustomerID: customerID, Items: []shipment.Item{{SKU: "CD-0042", Quantity: 2}, {SKU: "CD-0107", Quantity: 1}}, Address: sealed,
+			ShipmentID: shipmentID, OrderID: orderID, CustomerID: customerID,
+			Items: []shipment.Item{{SKU: "CD-0042", Quantity: 2}, {SKU: "CD-0107", Quantity: 1}}, Address: sealed,
 		}},
-		{stream, 3, shipment.Dispatched{ShipmentID: shipmentID, OrderID: orderID, TrackingNumber: shipment.TrackingNumber(shipmentID)}},
+		{
+			stream, 3,
+			shipment.Dispatched{
+				ShipmentID: shipmentID, OrderID: orderID, TrackingNumber: shipment.TrackingNumber(shipmentID),
+			},
+		},
 		{stream, 3, shipment.Dispatched{
-			ShipmentID: shipmentID, OrderID: orderID, TrackingNumber: shipment.TrackingNumber(shipmentID), DispatchedAt: "2026-03-02T09:30:03Z",
+			ShipmentID: shipmentID, OrderID: orderID, TrackingNumber: shipment.TrackingNumber(shipmentID),
+			DispatchedAt: "2026-03-02T09:30:03Z",
 		}},
 		{stream, 4, shipment.Delivered{ShipmentID: shipmentID, OrderID: orderID}},
 		{stream, 4, shipment.Delivered{ShipmentID: shipmentID, OrderID: orderID, DispatchedAt: "2026-03-02T09:30:03Z"}},
 		{stream, 2, shipment.Cancelled{ShipmentID: shipmentID, OrderID: orderID}},
-		{stream, 2, shipment.Cancelled{ShipmentID: shipmentID, OrderID: orderID, Origin: string(order.OriginOperator), Reason: string(order.ReasonOperator), Note: sealed}},
-		{other, 1, shipment.Refused{ShipmentID: otherShipment, OrderID: otherID, Code: shipment.ErrCountryNotServed.Code(), Detail: "orders are not shipped to the address's country"}},
+		{
+			stream, 2,
+			shipment.Cancelled{
+				ShipmentID: shipmentID, OrderID: orderID, Origin: string(order.OriginOperator),
+				Reason: string(order.ReasonOperator), Note: sealed,
+			},
+		},
+		{
+			other, 1,
+			shipment.Refused{
+				ShipmentID: otherShipment, OrderID: otherID, Code: shipment.ErrCountryNotServed.Code(),
+				Detail: "orders are not shipped to the address's country",
+			},
+		},
 		{other, 1, shipment.Voided{ShipmentID: otherShipment, OrderID: otherID}},
 	}
 }

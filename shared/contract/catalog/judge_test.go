@@ -17,8 +17,9 @@ import (
 	"orderflow/shared/kit/es"
 )
 
-// What consumers take is what the published schemas allow, by the judgement of another implementation of JSON Schema than the one in use: whatever becomes of
-// a sample's data, both say the same.
+// What consumers take is what the published schemas allow, by the judgement of another
+// implementation of JSON Schema than the one in use: whatever becomes of a sample's data, both say
+// the same.
 func TestSchemasAreWhatIsChecked(t *testing.T) {
 	for _, c := range contract.Types() {
 		t.Run(fmt.Sprintf("%s v%d", c.Name, c.Version), func(t *testing.T) {
@@ -81,7 +82,8 @@ func compiled(t *testing.T, file string) *jsonschema.Schema {
 func mutated(t *rapid.T, value any) any {
 	odd := []any{
 		nil, true, "", "x", "usd", 0.0, -1.0, 2.5, 7.0, []any{}, []any{nil}, map[string]any{},
-		"2026-01-01T00:00:00Z", "2026-01-01T00:00:00,5Z", "2026-01-01T1:00:00Z", "2026-01-01T00:00:00+24:00", "2026-02-30T00:00:00Z",
+		"2026-01-01T00:00:00Z", "2026-01-01T00:00:00,5Z", "2026-01-01T1:00:00Z", "2026-01-01T00:00:00+24:00",
+		"2026-02-30T00:00:00Z",
 	}
 	switch v := value.(type) {
 	case map[string]any:

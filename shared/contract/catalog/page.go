@@ -55,8 +55,10 @@ func page(types []contract.Type, receivers []consumer) ([]byte, error) {
 	contexts := map[string][]section{}
 	for _, t := range types {
 		s := section{
-			ID: messageName(t.Name, t.Version), Name: t.Name, Context: t.Context, Status: string(t.Status()), Description: t.Description, Version: t.Version,
-			Source: t.Source(), Subject: t.Subject, DataSchema: t.DataSchema(), Deprecated: t.Deprecated, Until: t.Until,
+			ID: messageName(t.Name, t.Version), Name: t.Name, Context: t.Context, Status: string(t.Status()),
+			Description: t.Description, Version: t.Version,
+			Source: t.Source(), Subject: t.Subject, DataSchema: t.DataSchema(), Deprecated: t.Deprecated,
+			Until:  t.Until,
 			Schema: "../events/" + SchemaPath(t), Sample: "../events/" + SamplePath(t),
 		}
 		root, definitions := t.Schema()
@@ -71,7 +73,13 @@ func page(types []contract.Type, receivers []consumer) ([]byte, error) {
 		for _, c := range receivers {
 			for _, r := range c.Receives {
 				if r.Type == t.Name && r.Version == t.Version {
-					s.Consumers = append(s.Consumers, pageConsumer{Name: c.Name, Queue: c.Queue, DeadLetters: c.DeadLetters, Why: r.Why, Only: r.Only, Replay: c.Replay == "allowed"})
+					s.Consumers = append(
+						s.Consumers,
+						pageConsumer{
+							Name: c.Name, Queue: c.Queue, DeadLetters: c.DeadLetters, Why: r.Why, Only: r.Only,
+							Replay: c.Replay == "allowed",
+						},
+					)
 				}
 			}
 		}
@@ -118,7 +126,8 @@ func commandSection() (section, error) {
 	return section{Fields: fields(data, s, definitions, ""), Example: string(text)}, err
 }
 
-// fields lists what a schema says, property by property in the order of the Go type, each followed by what is inside of it.
+// fields lists what a schema says, property by property in the order of the Go type, each followed
+// by what is inside of it.
 func fields(t reflect.Type, s *huma.Schema, definitions huma.Registry, before string) (all []field) {
 	for i := range t.NumField() {
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")

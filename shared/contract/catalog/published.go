@@ -13,11 +13,12 @@ import (
 	"strings"
 )
 
-// publishedFile is the path, under events/, of the list of what was ever published. Without it a file that is gone or was changed by hand would be the end of
-// what can be compared with it.
+// publishedFile is the path, under events/, of the list of what was ever published. Without it a
+// file that is gone or was changed by hand would be the end of what can be compared with it.
 const publishedFile = "PUBLISHED"
 
-const publishedHead = "# The SHA-256 of what was ever published, oldest first by file; of asyncapi.yaml it is of the commands to the inventory.\n" +
+const publishedHead = "# The SHA-256 of what was ever published, oldest first by file; of asyncapi.yaml it is of " +
+	"the commands to the inventory.\n" +
 	"# Lines are added by `go generate ./shared/contract`. None is changed or taken off.\n"
 
 // published is the list as it stands.
@@ -62,7 +63,8 @@ func promise(name string, text []byte) (string, error) {
 	return "", nil
 }
 
-// lost says why a file that stands under root is not what it was published as last, if so. One that isn't listed yet has to be as it is rendered.
+// lost says why a file that stands under root is not what it was published as last, if so. One that
+// isn't listed yet has to be as it is rendered.
 func (p published) lost(name string, have []byte, missing bool, rendered []byte) (string, error) {
 	listed := p.sums[name]
 	if missing {

@@ -20,7 +20,8 @@ const (
 	sample3 = `{"properties":{"id":{"type":"integer"}}}`                         // something else
 )
 
-// What may happen to files after two releases, sample1 and then sample2, and what the generator does of it. Where it refuses, it writes nothing at all.
+// What may happen to files after two releases, sample1 and then sample2, and what the generator
+// does of it. Where it refuses, it writes nothing at all.
 func TestWrite(t *testing.T) {
 	const v1, list = "schemas/a.b/v1.json", publishedFile
 	files := func(schema string) map[string][]byte {
@@ -31,19 +32,33 @@ func TestWrite(t *testing.T) {
 		render map[string][]byte
 		want   string // why it is refused
 	}{
-		"nothing":                              {nil, files(sample2), ""},
-		"a type more":                          {nil, map[string][]byte{v1: []byte(sample2), "schemas/a.c/v1.json": []byte(sample1)}, ""},
-		"a page that is gone":                  {map[string]string{"page.html": ""}, files(sample2), ""},
-		"a page of before":                     {map[string]string{"page.html": "old"}, files(sample2), ""},
-		"a breaking change":                    {nil, files(sample3), v1 + ": BREAKING"},
-		"a version withdrawn":                  {nil, map[string][]byte{"page.html": nil}, v1 + ": BREAKING"},
-		"a version withdrawn with its file":    {map[string]string{v1: ""}, map[string][]byte{"page.html": nil}, v1 + ": BREAKING"},
-		"a file that is gone":                  {map[string]string{v1: ""}, files(sample2), v1 + ": was published and is gone"},
-		"a file that is gone, for another":     {map[string]string{v1: ""}, files(sample3), v1 + ": was published and is gone"},
-		"a file changed with its type":         {map[string]string{v1: sample3}, files(sample3), v1 + ": is not as it was published"},
-		"a file of the release before":         {map[string]string{v1: sample1}, files(sample2), v1 + ": is not as it was published"},
-		"a list that is gone":                  {map[string]string{list: ""}, files(sample2), ""},
-		"a list that is gone, for another":     {map[string]string{list: ""}, files(sample3), v1 + ": was published and is not in PUBLISHED"},
+		"nothing": {nil, files(sample2), ""},
+		"a type more": {
+			nil, map[string][]byte{v1: []byte(sample2), "schemas/a.c/v1.json": []byte(sample1)}, "",
+		},
+		"a page that is gone": {map[string]string{"page.html": ""}, files(sample2), ""},
+		"a page of before":    {map[string]string{"page.html": "old"}, files(sample2), ""},
+		"a breaking change":   {nil, files(sample3), v1 + ": BREAKING"},
+		"a version withdrawn": {nil, map[string][]byte{"page.html": nil}, v1 + ": BREAKING"},
+		"a version withdrawn with its file": {
+			map[string]string{v1: ""}, map[string][]byte{"page.html": nil}, v1 + ": BREAKING",
+		},
+		"a file that is gone": {
+			map[string]string{v1: ""}, files(sample2), v1 + ": was published and is gone",
+		},
+		"a file that is gone, for another": {
+			map[string]string{v1: ""}, files(sample3), v1 + ": was published and is gone",
+		},
+		"a file changed with its type": {
+			map[string]string{v1: sample3}, files(sample3), v1 + ": is not as it was published",
+		},
+		"a file of the release before": {
+			map[string]string{v1: sample1}, files(sample2), v1 + ": is not as it was published",
+		},
+		"a list that is gone": {map[string]string{list: ""}, files(sample2), ""},
+		"a list that is gone, for another": {
+			map[string]string{list: ""}, files(sample3), v1 + ": was published and is not in PUBLISHED",
+		},
 		"list and file that are gone together": {map[string]string{list: "", v1: ""}, files(sample2), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -100,7 +115,8 @@ func TestPublished(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := publishedHead + sum([]byte(sample1)) + "  " + v1 + "\n" + sum([]byte(sample2)) + "  " + v1 + "\n" + sum([]byte(sample3)) + "  " + v2 + "\n"
+	want := publishedHead + sum([]byte(sample1)) + "  " + v1 + "\n" + sum([]byte(sample2)) + "  " + v1 + "\n" +
+		sum([]byte(sample3)) + "  " + v2 + "\n"
 	if got := standing(t, dir)[publishedFile]; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
@@ -112,9 +128,12 @@ func TestPublished(t *testing.T) {
 	}
 }
 
-// Of the list in events nothing that was ever committed is gone. Whoever takes lines off could publish anything in their place.
+// Of the list in events nothing that was ever committed is gone. Whoever takes lines off could
+// publish anything in their place.
 func TestNothingIsTakenOffTheList(t *testing.T) {
-	history, err := exec.CommandContext(t.Context(), "git", "-C", root, "log", "--format=", "-p", "--", publishedFile).Output()
+	history, err := exec.CommandContext(
+		t.Context(), "git", "-C", root, "log", "--format=", "-p", "--", publishedFile,
+	).Output()
 	if err != nil {
 		t.Skipf("there is no history to look into: %v", err)
 	}
@@ -151,7 +170,10 @@ func standing(t *testing.T, dir string) map[string]string {
 // A schema that says more at its root than a document has room for isn't published without it.
 func TestIsWhole(t *testing.T) {
 	object := func(change func(*huma.Schema)) *huma.Schema {
-		s := &huma.Schema{Type: huma.TypeObject, Properties: map[string]*huma.Schema{"a": {Type: huma.TypeString}}, Required: []string{"a"}}
+		s := &huma.Schema{
+			Type: huma.TypeObject, Properties: map[string]*huma.Schema{"a": {Type: huma.TypeString}},
+			Required: []string{"a"},
+		}
 		change(s)
 		return s
 	}

@@ -19,14 +19,16 @@ import (
 	"orderflow/shared/kit/es"
 )
 
-// former says what the fixtures of older schema versions mean today, by their names: "order.placed/v1". There is no older version yet.
+// former says what the fixtures of older schema versions mean today, by their names:
+// "order.placed/v1". There is no older version yet.
 var former = map[string]any{}
 
 // sums is the list of the fixtures that were ever written, as sha256sum reads it.
 const sums = "SHA256SUMS"
 
-// stored are the fixtures of what stores hold, one for each type and schema version that was ever stored: they have to decode for ever. A fixture is
-// written once, when its version is new, and never again.
+// stored are the fixtures of what stores hold, one for each type and schema version that was ever
+// stored: they have to decode for ever. A fixture is written once, when its version is new, and
+// never again.
 type stored struct {
 	root     string // folder of the fixtures
 	registry *es.Registry
@@ -35,11 +37,14 @@ type stored struct {
 }
 
 func storedEvents(root string) stored {
-	return stored{root: filepath.Join(root, "stored"), registry: contract.Registry(), present: Fixtures(), former: former}
+	return stored{
+		root: filepath.Join(root, "stored"), registry: contract.Registry(), present: Fixtures(), former: former,
+	}
 }
 
-// StoredDrift says what is wrong with the fixtures of stored events in the catalogue's folder: one that is missing, changed or gone, one that does not decode
-// to what it means, and one of a type or version that the program doesn't know any more.
+// StoredDrift says what is wrong with the fixtures of stored events in the catalogue's folder: one
+// that is missing, changed or gone, one that does not decode to what it means, and one of a type or
+// version that the program doesn't know any more.
 func StoredDrift(root string) ([]string, error) {
 	found, fresh, err := storedEvents(root).check()
 	for _, name := range slices.Sorted(maps.Keys(fresh)) {
@@ -48,7 +53,8 @@ func StoredDrift(root string) ([]string, error) {
 	return found, err
 }
 
-// WriteStored writes the fixtures of types and versions that are new. It writes nothing where anything else is wrong.
+// WriteStored writes the fixtures of types and versions that are new. It writes nothing where
+// anything else is wrong.
 func WriteStored(root string) error { return storedEvents(root).write() }
 
 func (s stored) write() error {
@@ -65,7 +71,9 @@ func (s stored) write() error {
 	}
 	for name, text := range fresh {
 		path := s.path(name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { // #nosec G301 -- part of the checkout, for all to read
+		if err := os.MkdirAll(
+			filepath.Dir(path), 0o755,
+		); err != nil { // #nosec G301 -- part of the checkout, for all to read
 			return err
 		}
 		if err := os.WriteFile(path, text, 0o644); err != nil { // #nosec G306 -- as above
@@ -115,14 +123,19 @@ func (s stored) check() (found []string, fresh map[string][]byte, err error) {
 	}
 	for _, fixture := range slices.Sorted(maps.Keys(listed)) {
 		if !expected[fixture] {
-			found = append(found, fmt.Sprintf("stored/%s.json: was stored once, and the program doesn't know it any more", fixture))
+			found = append(
+				found,
+				fmt.Sprintf("stored/%s.json: was stored once, and the program doesn't know it any more", fixture),
+			)
 		}
 	}
 	return found, fresh, nil
 }
 
 // one checks a fixture. fresh is its text where it is yet to be written, or listed.
-func (s stored) one(fixture string, version int, means any, newest bool, listed string) (problem string, fresh []byte, err error) {
+func (s stored) one(
+	fixture string, version int, means any, newest bool, listed string,
+) (problem string, fresh []byte, err error) {
 	if means == nil {
 		return "former doesn't say what it means today", nil, nil
 	}
@@ -157,7 +170,9 @@ func (s stored) one(fixture string, version int, means any, newest bool, listed 
 	if e.Type+fmt.Sprintf("/v%d", e.Schema) != fixture {
 		return fmt.Sprintf("holds version %d of %s", e.Schema, e.Type), nil, nil
 	}
-	got, err := s.registry.Decode(es.StreamID("fixture/"+fixture), int64(version), es.Stored{Type: e.Type, Schema: e.Schema, Data: e.Data})
+	got, err := s.registry.Decode(
+		es.StreamID("fixture/"+fixture), int64(version), es.Stored{Type: e.Type, Schema: e.Schema, Data: e.Data},
+	)
 	switch {
 	case err != nil:
 		return err.Error(), nil, nil //nolint:nilerr // it is what was found

@@ -12,7 +12,8 @@ import (
 	"orderflow/shared/kit/es"
 )
 
-// Each type and version that was ever stored has its fixture, as it was written, and that decodes to what it means.
+// Each type and version that was ever stored has its fixture, as it was written, and that decodes
+// to what it means.
 func TestStored(t *testing.T) {
 	found, err := StoredDrift(root)
 	if err != nil {
@@ -41,7 +42,8 @@ func registerBillNext(r *es.Registry) {
 	})
 }
 
-// What may happen to a program's events after release 1 was written down, and what is said of it; without want it is nothing.
+// What may happen to a program's events after release 1 was written down, and what is said of it;
+// without want it is nothing.
 func TestStoredDrift(t *testing.T) {
 	v1, v2, sumsFile := "bill.sent/v1.json", "bill.sent/v2.json", sums
 	type fixtures = map[string]any
@@ -53,23 +55,51 @@ func TestStoredDrift(t *testing.T) {
 		want     string
 		writes   []string
 	}{
-		"nothing":                          {register: registerBill, present: bill{7}},
-		"a new version":                    {register: registerBillNext, present: billNext{800}, former: fixtures{"bill.sent/v1": billNext{700}}, writes: []string{v2}},
-		"what the old one means, unsaid":   {register: registerBillNext, present: billNext{800}, want: "v1.json: former doesn't say"},
-		"what the old one means, wrong":    {register: registerBillNext, present: billNext{800}, former: fixtures{"bill.sent/v1": billNext{7}}, want: "v1.json: decodes to"},
-		"a member by another name":         {register: func(r *es.Registry) { es.Register[billNext](r, "bill.sent", 1) }, present: billNext{7}, want: "v1.json: decodes to"},
-		"another event":                    {register: registerBill, present: bill{8}, want: "v1.json: decodes to"},
-		"no event":                         {register: registerBill, present: nil, want: "no event of this type"},
-		"a type that is gone":              {register: func(*es.Registry) {}, want: "v1.json: was stored once"},
-		"a fixture that was changed":       {register: registerBill, present: bill{7}, files: map[string]string{v1: `{"type":"bill.sent","schema":1,"data":{"Euros":7}}`}, want: "is not as it was stored"},
-		"a fixture that is gone":           {register: registerBill, present: bill{7}, files: map[string]string{v1: ""}, want: "v1.json: is gone"},
-		"changed together with its event":  {register: registerBill, present: bill{8}, files: map[string]string{v1: `{"type":"bill.sent","schema":1,"data":{"Euros":8}}`}, want: "is not as it was stored"},
-		"a writer that was interrupted":    {register: registerBill, present: bill{7}, files: map[string]string{sumsFile: ""}, writes: []string{v1}},
-		"a fixture that nobody wrote down": {register: registerBill, present: bill{8}, files: map[string]string{sumsFile: ""}, want: "is not as it was stored"},
+		"nothing": {register: registerBill, present: bill{7}},
+		"a new version": {
+			register: registerBillNext, present: billNext{800}, former: fixtures{"bill.sent/v1": billNext{700}},
+			writes: []string{v2},
+		},
+		"what the old one means, unsaid": {
+			register: registerBillNext, present: billNext{800}, want: "v1.json: former doesn't say",
+		},
+		"what the old one means, wrong": {
+			register: registerBillNext, present: billNext{800}, former: fixtures{"bill.sent/v1": billNext{7}},
+			want: "v1.json: decodes to",
+		},
+		"a member by another name": {
+			register: func(r *es.Registry) { es.Register[billNext](r, "bill.sent", 1) }, present: billNext{7},
+			want: "v1.json: decodes to",
+		},
+		"another event":       {register: registerBill, present: bill{8}, want: "v1.json: decodes to"},
+		"no event":            {register: registerBill, present: nil, want: "no event of this type"},
+		"a type that is gone": {register: func(*es.Registry) {}, want: "v1.json: was stored once"},
+		"a fixture that was changed": {
+			register: registerBill, present: bill{7},
+			files: map[string]string{v1: `{"type":"bill.sent","schema":1,"data":{"Euros":7}}`},
+			want:  "is not as it was stored",
+		},
+		"a fixture that is gone": {
+			register: registerBill, present: bill{7}, files: map[string]string{v1: ""}, want: "v1.json: is gone",
+		},
+		"changed together with its event": {
+			register: registerBill, present: bill{8},
+			files: map[string]string{v1: `{"type":"bill.sent","schema":1,"data":{"Euros":8}}`},
+			want:  "is not as it was stored",
+		},
+		"a writer that was interrupted": {
+			register: registerBill, present: bill{7}, files: map[string]string{sumsFile: ""}, writes: []string{v1},
+		},
+		"a fixture that nobody wrote down": {
+			register: registerBill, present: bill{8}, files: map[string]string{sumsFile: ""},
+			want: "is not as it was stored",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := func(register func(*es.Registry), present any, former fixtures) stored {
-				s := stored{root: filepath.Join(t.TempDir(), "stored"), registry: es.NewRegistry(register), former: former}
+				s := stored{
+					root: filepath.Join(t.TempDir(), "stored"), registry: es.NewRegistry(register), former: former,
+				}
 				if present != nil {
 					s.present = []es.Recorded{{Type: "bill.sent", Data: present}}
 				}
@@ -104,7 +134,8 @@ func TestStoredDrift(t *testing.T) {
 			for _, f := range slices.Sorted(maps.Keys(fresh)) {
 				files = append(files, f+".json")
 			}
-			if tt.want == "" && (len(found) > 0 || !slices.Equal(files, tt.writes)) || !strings.Contains(strings.Join(found, "\n"), tt.want) {
+			if tt.want == "" && (len(found) > 0 || !slices.Equal(files, tt.writes)) ||
+				!strings.Contains(strings.Join(found, "\n"), tt.want) {
 				t.Errorf("%q, writes %v", found, files)
 			}
 			changed := filesOf(t, first.root)

@@ -30,8 +30,9 @@ func (c Change) String() string {
 	return c.Path + ": is missing or old: go generate ./shared/contract"
 }
 
-// Drift lists the files under root that are not as the contracts render them. The files that stand there, as they were published last, are the baseline for
-// what breaks. Versions are retired by the day that today is.
+// Drift lists the files under root that are not as the contracts render them. The files that stand
+// there, as they were published last, are the baseline for what breaks. Versions are retired by the
+// day that today is.
 func Drift(root string, today time.Time) ([]Change, error) {
 	files, err := rendered(root)
 	if err != nil {
@@ -41,14 +42,17 @@ func Drift(root string, today time.Time) ([]Change, error) {
 	return changes, err
 }
 
-// drift compares. all are the files with the list of what is published after the changes, which is the last change.
+// drift compares. all are the files with the list of what is published after the changes, which is
+// the last change.
 func drift(root string, files map[string][]byte, today time.Time) (changes []Change, all map[string][]byte, err error) {
 	was, err := readPublished(root)
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		have, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name))) // #nosec G304 -- the names are rendered, not given
+		have, err := os.ReadFile(filepath.Join(
+			root, filepath.FromSlash(name),
+		)) // #nosec G304 -- the names are rendered, not given
 		missing := errors.Is(err, fs.ErrNotExist)
 		if err != nil && !missing {
 			return nil, nil, err
@@ -69,7 +73,10 @@ func drift(root string, files map[string][]byte, today time.Time) (changes []Cha
 	}
 	for _, name := range slices.Sorted(maps.Keys(was.sums)) {
 		if files[name] == nil {
-			changes = append(changes, Change{Path: name, Breaks: []string{"a version that was published stays readable, if only that"}})
+			changes = append(
+				changes,
+				Change{Path: name, Breaks: []string{"a version that was published stays readable, if only that"}},
+			)
 		}
 	}
 	list, err := was.with(files)
@@ -84,7 +91,8 @@ func drift(root string, files map[string][]byte, today time.Time) (changes []Cha
 	return changes, all, nil
 }
 
-// breaking is the comparison of what a file was with what it would be. In samples and pages nothing breaks.
+// breaking is the comparison of what a file was with what it would be. In samples and pages nothing
+// breaks.
 func breaking(name string, today time.Time) func(before, after []byte) ([]string, error) {
 	switch {
 	case strings.HasPrefix(name, "schemas/"):
@@ -97,7 +105,8 @@ func breaking(name string, today time.Time) func(before, after []byte) ([]string
 	return func([]byte, []byte) ([]string, error) { return nil, nil }
 }
 
-// Write brings the files under root up to the contracts. It writes nothing where that would break readers of a version, today or before what was promised.
+// Write brings the files under root up to the contracts. It writes nothing where that would break
+// readers of a version, today or before what was promised.
 func Write(root string, today time.Time) error {
 	files, err := rendered(root)
 	if err != nil {
@@ -108,7 +117,9 @@ func Write(root string, today time.Time) error {
 
 // rendered renders all files from the template beside root.
 func rendered(root string) (map[string][]byte, error) {
-	template, err := os.ReadFile(filepath.Join(root, "..", "template.yaml")) // #nosec G304 -- the name is ours, below a folder that the caller names
+	template, err := os.ReadFile(filepath.Join(
+		root, "..", "template.yaml",
+	)) // #nosec G304 -- the name is ours, below a folder that the caller names
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +138,9 @@ func write(root string, files map[string][]byte, today time.Time) error {
 	}
 	for _, c := range changes {
 		path := filepath.Join(root, filepath.FromSlash(c.Path))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { // #nosec G301 -- part of the checkout, for all to read
+		if err := os.MkdirAll(
+			filepath.Dir(path), 0o755,
+		); err != nil { // #nosec G301 -- part of the checkout, for all to read
 			return err
 		}
 		if err := os.WriteFile(path, all[c.Path], 0o644); err != nil { // #nosec G306 -- as above

@@ -1,5 +1,6 @@
-// generate writes the schemas, samples and catalogue of the published events. It refuses what would break readers of a version.
-// For each type and version that stores hold and that is new it writes a fixture, and never touches one that is there.
+// generate writes the schemas, samples and catalogue of the published events. It refuses what would
+// break readers of a version. For each type and version that stores hold and that is new it writes
+// a fixture, and never touches one that is there.
 package main
 
 import (

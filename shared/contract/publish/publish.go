@@ -29,9 +29,11 @@ type Publisher struct {
 	Bus      Bus
 }
 
-// Commits publishes the events of commits, all together, and returns one result for each commit: nil once all of its events are on the bus, a poison.Err where
-// an event of it can't be read, has no contract or is refused by the bus, or what may pass if the commit is tried again. Then those of its events that passed
-// are published again, with the same ids. Nothing is published of a commit of which an event can't be read or mapped.
+// Commits publishes the events of commits, all together, and returns one result for each commit:
+// nil once all of its events are on the bus, a poison.Err where an event of it can't be read, has
+// no contract or is refused by the bus, or what may pass if the commit is tried again. Then those
+// of its events that passed are published again, with the same ids. Nothing is published of a
+// commit of which an event can't be read or mapped.
 func (p Publisher) Commits(ctx context.Context, commits []es.StoredCommit) []error {
 	results := make([]error, len(commits))
 	var envelopes []es.Envelope
@@ -63,8 +65,9 @@ func (p Publisher) Commits(ctx context.Context, commits []es.StoredCommit) []err
 	return results
 }
 
-// Envelopes makes all that is published of a commit, or nothing: its events, and behind those of an order the whole order as it is after them. The errors are
-// those of Events and Updated; CanNeverPass tells them apart.
+// Envelopes makes all that is published of a commit, or nothing: its events, and behind those of an
+// order the whole order as it is after them. The errors are those of Events and Updated;
+// CanNeverPass tells them apart.
 func Envelopes(ctx context.Context, registry *es.Registry, orders Orders, c es.StoredCommit) ([]es.Envelope, error) {
 	envelopes, err := Events(registry, c)
 	if err != nil {
@@ -77,8 +80,9 @@ func Envelopes(ctx context.Context, registry *es.Registry, orders Orders, c es.S
 	return append(envelopes, updated...), nil
 }
 
-// Events maps the events of a commit to their published forms, in each version that is published, all of them or none. What breaks its contract is not
-// published either: that is one dead letter here, where the mistake is, and not one at each consumer. The errors are those of decoding, of
+// Events maps the events of a commit to their published forms, in each version that is published,
+// all of them or none. What breaks its contract is not published either: that is one dead letter
+// here, where the mistake is, and not one at each consumer. The errors are those of decoding, of
 // contract.Versions and of contract.Check.
 func Events(registry *es.Registry, c es.StoredCommit) ([]es.Envelope, error) {
 	events, err := registry.DecodeCommit(c, 0)
@@ -101,8 +105,9 @@ func Events(registry *es.Registry, c es.StoredCommit) ([]es.Envelope, error) {
 	return out, nil
 }
 
-// Updated makes the order.updated of a commit: one for the commit of an order, in each version that is published, none for any other. orders is asked only for an order that was there before
-// the commit. The errors are those of decoding, of contract.Updated, of contract.Check and of orders.
+// Updated makes the order.updated of a commit: one for the commit of an order, in each version that
+// is published, none for any other. orders is asked only for an order that was there before the
+// commit. The errors are those of decoding, of contract.Updated, of contract.Check and of orders.
 func Updated(ctx context.Context, registry *es.Registry, orders Orders, c es.StoredCommit) ([]es.Envelope, error) {
 	if c.Stream.Category() != order.Category {
 		return nil, nil
@@ -118,7 +123,8 @@ func Updated(ctx context.Context, registry *es.Registry, orders Orders, c es.Sto
 	return UpdatedAt(events[len(events)-1], state)
 }
 
-// UpdatedAt makes the order.updated of the commit that ends with last, where state is the order as of it. One that nobody has placed has none.
+// UpdatedAt makes the order.updated of the commit that ends with last, where state is the order as
+// of it. One that nobody has placed has none.
 func UpdatedAt(last es.Recorded, state order.State) ([]es.Envelope, error) {
 	if state.ID == "" {
 		return nil, nil
@@ -147,8 +153,10 @@ func after(ctx context.Context, orders Orders, c es.StoredCommit, events []es.Re
 	return past.State, err
 }
 
-// CanNeverPass reports whether an error of Envelopes stays, however often it is tried: what is stored can't be read, has no contract or breaks it.
+// CanNeverPass reports whether an error of Envelopes stays, however often it is tried: what is
+// stored can't be read, has no contract or breaks it.
 func CanNeverPass(err error) bool {
 	var unknown *es.UnknownTypeError
-	return errors.Is(err, es.ErrCorrupt) || errors.Is(err, contract.ErrUnmapped) || errors.Is(err, contract.ErrInvalid) || errors.As(err, &unknown)
+	return errors.Is(err, es.ErrCorrupt) || errors.Is(err, contract.ErrUnmapped) ||
+		errors.Is(err, contract.ErrInvalid) || errors.As(err, &unknown)
 }

@@ -23,7 +23,8 @@ import (
 
 var errBusy = errors.New("busy")
 
-// bus keeps what was put, in order; it refuses for good what is in never and for now what is in busy.
+// bus keeps what was put, in order; it refuses for good what is in never and for now what is in
+// busy.
 type bus struct {
 	calls       int
 	put         []string
@@ -90,38 +91,58 @@ func TestCommits(t *testing.T) {
 	}{
 		{name: "nothing"},
 		{
-			name: "commits of one and of several events, put together", commits: []es.StoredCommit{commit(t, "order/a", 1, started, shipped), commit(t, "order/b", 5, shipped)},
+			name:    "commits of one and of several events, put together",
+			commits: []es.StoredCommit{commit(t, "order/a", 1, started, shipped), commit(t, "order/b", 5, shipped)},
 			results: []result{passes, passes}, put: []string{"order/a@1", "order/a@2", "order/b@5"}, calls: 1,
 		},
 		{
-			name: "poison holds nobody up, and nothing of its commit goes out", commits: []es.StoredCommit{commit(t, "order/a", 1, started), unknown, future, broken, commit(t, "order/b", 1, started)},
+			name: "poison holds nobody up, and nothing of its commit goes out",
+			commits: []es.StoredCommit{
+				commit(t, "order/a", 1, started), unknown, future, broken, commit(t, "order/b", 1, started),
+			},
 			results: []result{passes, never, never, never, passes}, put: []string{"order/a@1", "order/b@1"}, calls: 1,
 		},
 		{
-			name: "an event that is published in two versions", commits: []es.StoredCommit{commit(t, "order/a", 6, order.Cancelled{SagaID: "s", Reason: order.ReasonExpired})},
+			name: "an event that is published in two versions",
+			commits: []es.StoredCommit{commit(
+				t, "order/a", 6, order.Cancelled{SagaID: "s", Reason: order.ReasonExpired},
+			)},
 			results: []result{passes}, put: []string{"order/a@6", "order/a@6/v2"}, calls: 1,
 		},
 		{
-			name: "one version that the bus has no room for", commits: []es.StoredCommit{commit(t, "order/a", 6, order.Cancelled{SagaID: "s", Reason: order.ReasonExpired})},
-			bus: bus{busy: map[string]bool{"order/a@6": true}}, results: []result{mayPass}, put: []string{"order/a@6/v2"}, calls: 1,
+			name: "one version that the bus has no room for",
+			commits: []es.StoredCommit{commit(
+				t, "order/a", 6, order.Cancelled{SagaID: "s", Reason: order.ReasonExpired},
+			)},
+			bus: bus{busy: map[string]bool{"order/a@6": true}}, results: []result{mayPass},
+			put: []string{"order/a@6/v2"}, calls: 1,
 		},
 		{
-			name: "what breaks its contract stays here", commits: []es.StoredCommit{commit(t, "order/a", 1, started, order.Shipped{}), commit(t, "order/b", 1, started)},
+			name: "what breaks its contract stays here",
+			commits: []es.StoredCommit{
+				commit(t, "order/a", 1, started, order.Shipped{}), commit(t, "order/b", 1, started),
+			},
 			results: []result{never, passes}, put: []string{"order/b@1"}, calls: 1,
 		},
 		{name: "nothing but poison", commits: []es.StoredCommit{unknown}, results: []result{never}},
 		{
-			name: "an event that the bus has no room for", commits: []es.StoredCommit{commit(t, "order/a", 1, started, shipped), commit(t, "order/b", 1, started)},
-			bus: bus{busy: map[string]bool{"order/a@1": true}}, results: []result{mayPass, passes}, put: []string{"order/a@2", "order/b@1"}, calls: 1,
+			name:    "an event that the bus has no room for",
+			commits: []es.StoredCommit{commit(t, "order/a", 1, started, shipped), commit(t, "order/b", 1, started)},
+			bus:     bus{busy: map[string]bool{"order/a@1": true}}, results: []result{mayPass, passes},
+			put: []string{"order/a@2", "order/b@1"}, calls: 1,
 		},
 		{
-			name: "an event that the bus never takes", commits: []es.StoredCommit{commit(t, "order/a", 1, started, shipped), commit(t, "order/b", 1, started)},
-			bus: bus{busy: map[string]bool{"order/a@1": true}, never: map[string]bool{"order/a@2": true}}, results: []result{never, passes}, put: []string{"order/b@1"}, calls: 1,
+			name:    "an event that the bus never takes",
+			commits: []es.StoredCommit{commit(t, "order/a", 1, started, shipped), commit(t, "order/b", 1, started)},
+			bus:     bus{busy: map[string]bool{"order/a@1": true}, never: map[string]bool{"order/a@2": true}},
+			results: []result{never, passes}, put: []string{"order/b@1"}, calls: 1,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			results := publish.Publisher{Registry: contract.Registry(), Orders: orders{}, Bus: &tt.bus}.Commits(context.Background(), tt.commits)
+			results := publish.Publisher{Registry: contract.Registry(), Orders: orders{}, Bus: &tt.bus}.Commits(
+				context.Background(), tt.commits,
+			)
 			if len(results) != len(tt.commits) {
 				t.Fatalf("%d results for %d commits", len(results), len(tt.commits))
 			}
@@ -147,7 +168,8 @@ func TestCommits(t *testing.T) {
 var (
 	price  = money.Money{Amount: 1, Currency: "USD"}
 	placed = order.Placed{
-		OrderID: "a", CustomerID: "c", AccountID: "a", Lines: []order.Line{{SKU: "s", Quantity: 1, UnitPrice: price}}, Total: price, Address: "pd1:x", Revision: 1, PlacedAt: "p",
+		OrderID: "a", CustomerID: "c", AccountID: "a", Lines: []order.Line{{SKU: "s", Quantity: 1, UnitPrice: price}},
+		Total: price, Address: "pd1:x", Revision: 1, PlacedAt: "p",
 	}
 )
 
@@ -162,7 +184,8 @@ func (placedOrders) AsOf(_ context.Context, orderID string, p es.Point) (es.Past
 	return past, nil
 }
 
-// With each commit of an order comes the order as it is after that very commit, however much later it is published.
+// With each commit of an order comes the order as it is after that very commit, however much later
+// it is published.
 func TestUpdated(t *testing.T) {
 	commits := []es.StoredCommit{
 		commit(t, "order/a", 1, placed, order.Started{SagaID: "s"}),
@@ -191,24 +214,36 @@ func TestUpdated(t *testing.T) {
 	for i, want := range []struct {
 		id, status string
 		sequence   int64
-	}{{"order/a@2/updated", "placed", 2}, {"order/a@3/updated", "confirmed", 3}, {"order/a@5/updated", "delivered", 5}} {
-		envelopes, err := publish.Envelopes(t.Context(), contract.Registry(), order.Decider.Repository(order.Category, kept), commits[i])
+	}{
+		{"order/a@2/updated", "placed", 2}, {"order/a@3/updated", "confirmed", 3},
+		{"order/a@5/updated", "delivered", 5},
+	} {
+		envelopes, err := publish.Envelopes(
+			t.Context(), contract.Registry(), order.Decider.Repository(order.Category, kept), commits[i],
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
 		e := envelopes[len(envelopes)-1]
 		data, err := contract.Decode(e)
 		updated, ok := data.(contract.OrderUpdated)
-		if err != nil || !ok || e.ID != want.id || e.Sequence != want.sequence || updated.Status != want.status || updated.Address != "pd1:x" {
+		if err != nil || !ok || e.ID != want.id || e.Sequence != want.sequence || updated.Status != want.status ||
+			updated.Address != "pd1:x" {
 			t.Errorf("commit %d: %s %+v, %v", i, e.ID, data, err)
 		}
 		b := &bus{}
-		results := publish.Publisher{Registry: contract.Registry(), Orders: asOf{broken}, Bus: b}.Commits(t.Context(), commits[i:i+1])
-		if i == 0 && results[0] != nil || i > 0 && (!errors.Is(results[0], broken) || poison.Is(results[0]) || len(b.put) > 0) {
+		results := publish.Publisher{
+			Registry: contract.Registry(), Orders: asOf{broken}, Bus: b,
+		}.Commits(t.Context(), commits[i:i+1])
+		if i == 0 && results[0] != nil ||
+			i > 0 && (!errors.Is(results[0], broken) || poison.Is(results[0]) || len(b.put) > 0) {
 			t.Errorf("commit %d of a store that doesn't answer: %v, %v", i, results, b.put)
 		}
 		b = &bus{}
-		results = publish.Publisher{Registry: contract.Registry(), Orders: order.Decider.Repository(order.Category, memstore.New(contract.Registry())), Bus: b}.
+		results = publish.Publisher{
+			Registry: contract.Registry(),
+			Orders:   order.Decider.Repository(order.Category, memstore.New(contract.Registry())), Bus: b,
+		}.
 			Commits(t.Context(), commits[i:i+1])
 		if i > 0 && (!poison.Is(results[0]) || len(b.put) > 0) {
 			t.Errorf("commit %d of a stream that is not there: %v, %v", i, results, b.put)
@@ -227,8 +262,10 @@ func (a asOf) AsOf(context.Context, string, es.Point) (es.Past[order.State], err
 func TestDuplicatesAndShuffles(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		commits := []es.StoredCommit{
-			commit(t, "order/a", 1, order.Started{SagaID: "s"}, order.Shipped{ShipmentID: "s"}), commit(t, "order/a", 3, order.Delivered{ShipmentID: "s"}),
-			commit(t, "order/b", 1, placed, order.Started{SagaID: "s"}), commit(t, "order/b", 3, order.Confirmed{SagaID: "s", PaymentID: "p", ShipmentID: "h", TrackingNumber: "t"}),
+			commit(t, "order/a", 1, order.Started{SagaID: "s"}, order.Shipped{ShipmentID: "s"}),
+			commit(t, "order/a", 3, order.Delivered{ShipmentID: "s"}),
+			commit(t, "order/b", 1, placed, order.Started{SagaID: "s"}),
+			commit(t, "order/b", 3, order.Confirmed{SagaID: "s", PaymentID: "p", ShipmentID: "h", TrackingNumber: "t"}),
 		}
 		b := &bus{}
 		p := publish.Publisher{Registry: contract.Registry(), Orders: placedOrders{}, Bus: b}
@@ -241,20 +278,29 @@ func TestDuplicatesAndShuffles(t *testing.T) {
 		}
 		slices.Sort(b.put)
 		if got, want := slices.Compact(b.put), []string{
-			"order/a@1", "order/a@2", "order/a@3", "order/b@1", "order/b@2", "order/b@2/updated", "order/b@3", "order/b@3/updated",
+			"order/a@1", "order/a@2", "order/a@3", "order/b@1", "order/b@2", "order/b@2/updated", "order/b@3",
+			"order/b@3/updated",
 		}; !slices.Equal(got, want) {
 			t.Fatalf("published %v, want %v", got, want)
 		}
 	})
 }
 
-// What is told of an order says who closed it and why, and which steps of its undo are spent: the one behind order.undo-failed is another than the one before.
+// What is told of an order says who closed it and why, and which steps of its undo are spent: the
+// one behind order.undo-failed is another than the one before.
 func TestUpdatedTellsAll(t *testing.T) {
-	closed := order.Cancelling{Reason: order.ReasonCustomer, Detail: "d", Note: "pd1:n", From: order.StatusPlaced, Origin: order.OriginCustomer}
+	closed := order.Cancelling{
+		Reason: order.ReasonCustomer, Detail: "d", Note: "pd1:n", From: order.StatusPlaced,
+		Origin: order.OriginCustomer,
+	}
 	failed := order.UndoFailed{SagaID: "run-1", Steps: []string{"refund payment"}}
 	var data []contract.OrderUpdated
-	for _, events := range [][]any{{placed, order.Started{SagaID: "run-1"}, closed}, {placed, order.Started{SagaID: "run-1"}, closed, failed}} {
-		envelopes, err := publish.Updated(t.Context(), contract.Registry(), orders{}, commit(t, "order/a", 1, events...))
+	for _, events := range [][]any{
+		{placed, order.Started{SagaID: "run-1"}, closed}, {placed, order.Started{SagaID: "run-1"}, closed, failed},
+	} {
+		envelopes, err := publish.Updated(
+			t.Context(), contract.Registry(), orders{}, commit(t, "order/a", 1, events...),
+		)
 		if err != nil || len(envelopes) != 1 {
 			t.Fatalf("%d, %v", len(envelopes), err)
 		}
@@ -268,7 +314,8 @@ func TestUpdatedTellsAll(t *testing.T) {
 	want := contract.OrderUpdated{
 		OrderID: "a", CustomerID: "c", AccountID: "a", Status: "cancelling", Revision: 1, Total: unit,
 		Lines:   []contract.OrderLine{{SKU: "s", Quantity: 1, UnitPrice: unit, Amount: &unit}},
-		Address: "pd1:x", PlacedAt: "p", Reason: "customer.request", Detail: "d", Note: "pd1:n", Origin: "customer", SagaID: "run-1", SagaState: "compensating",
+		Address: "pd1:x", PlacedAt: "p", Reason: "customer.request", Detail: "d", Note: "pd1:n", Origin: "customer",
+		SagaID: "run-1", SagaState: "compensating",
 	}
 	then := want
 	then.SagaState, then.FailedSteps = "failed", []string{"refund payment"}

@@ -30,14 +30,29 @@ func TestAccess(t *testing.T) {
 			}
 			return post(who, "/customers", person())
 		}, want{401, 409, 409, 201}},
-		{"register another", func(_ *shop, who caller) request { return post(who, "/customers", set(person(), "customerId", "eve")) }, want{401, 403, 403, 201}},
+		{
+			"register another",
+			func(_ *shop, who caller) request { return post(who, "/customers", set(person(), "customerId", "eve")) },
+			want{401, 403, 403, 201},
+		},
 		{"read ada", func(_ *shop, who caller) request { return get(who, "/customers/ada") }, want{401, 200, 404, 200}},
 		{"change ada", func(_ *shop, who caller) request {
 			return patch(who, "/customers/ada", `"1"`, object{"name": "Ada King"})
 		}, want{401, 200, 404, 200}},
-		{"erase ada", func(_ *shop, who caller) request { return remove(who, "/customers/ada") }, want{401, 200, 404, 200}},
-		{"order for ada", func(_ *shop, who caller) request { return post(who, "/orders", set(anOrder(), "customerId", "ada")) }, want{401, 202, 403, 202}},
-		{"cancel ada's order", func(s *shop, who caller) request { return post(who, "/orders/"+s.order+"/cancel", object{}) }, want{401, 202, 404, 202}},
+		{
+			"erase ada", func(_ *shop, who caller) request { return remove(who, "/customers/ada") },
+			want{401, 200, 404, 200},
+		},
+		{
+			"order for ada",
+			func(_ *shop, who caller) request { return post(who, "/orders", set(anOrder(), "customerId", "ada")) },
+			want{401, 202, 403, 202},
+		},
+		{
+			"cancel ada's order",
+			func(s *shop, who caller) request { return post(who, "/orders/"+s.order+"/cancel", object{}) },
+			want{401, 202, 404, 202},
+		},
 		{"open ada's account", func(_ *shop, who caller) request {
 			return post(who, "/accounts", object{"currency": "EUR", "customerId": "ada"})
 		}, want{401, 201, 403, 201}},
@@ -53,36 +68,86 @@ func TestAccess(t *testing.T) {
 		{"apply interest to ada's", func(s *shop, who caller) request {
 			return post(who, "/accounts/"+s.account+"/interest", object{"rateBasisPoints": 500})
 		}, want{401, 403, 403, 201}},
-		{"set stock", func(_ *shop, who caller) request { return put(who, "/stock/cd-1", 9, "If-Match", `"1"`) }, want{401, 403, 403, 200}},
+		{
+			"set stock", func(_ *shop, who caller) request { return put(who, "/stock/cd-1", 9, "If-Match", `"1"`) },
+			want{401, 403, 403, 200},
+		},
 		{"dispatch ada's shipment", func(s *shop, who caller) request {
 			return post(who, "/shipments/"+s.ship(shipment.StatusPrepared)+"/dispatch", nil)
 		}, want{401, 403, 403, 200}},
 		{"deliver ada's shipment", func(s *shop, who caller) request {
 			return post(who, "/shipments/"+s.ship(shipment.StatusDispatched)+"/deliver", nil)
 		}, want{401, 403, 403, 200}},
-		{"read ada's shipment", func(s *shop, who caller) request { return get(who, "/shipments/"+s.ship(shipment.StatusScheduled)) }, want{401, 403, 403, 200}},
-		{"read ada's order", func(s *shop, who caller) request { return get(who, "/orders/"+s.order) }, want{401, 200, 404, 200}},
-		{"read how it was", func(s *shop, who caller) request { return get(who, "/orders/"+s.order+"?asOf=1") }, want{401, 200, 404, 200}},
-		{"read its history", func(s *shop, who caller) request { return get(who, "/orders/"+s.order+"/history") }, want{401, 200, 404, 200}},
+		{
+			"read ada's shipment",
+			func(s *shop, who caller) request { return get(who, "/shipments/"+s.ship(shipment.StatusScheduled)) },
+			want{401, 403, 403, 200},
+		},
+		{
+			"read ada's order", func(s *shop, who caller) request { return get(who, "/orders/"+s.order) },
+			want{401, 200, 404, 200},
+		},
+		{
+			"read how it was", func(s *shop, who caller) request { return get(who, "/orders/"+s.order+"?asOf=1") },
+			want{401, 200, 404, 200},
+		},
+		{
+			"read its history", func(s *shop, who caller) request { return get(who, "/orders/"+s.order+"/history") },
+			want{401, 200, 404, 200},
+		},
 		{"list all orders", func(_ *shop, who caller) request { return get(who, "/orders") }, want{401, 403, 403, 200}},
-		{"list all customers", func(_ *shop, who caller) request { return get(who, "/customers") }, want{401, 403, 403, 200}},
-		{"list ada's orders", func(_ *shop, who caller) request { return get(who, "/customers/ada/orders") }, want{401, 200, 404, 200}},
-		{"read ada's statistics", func(_ *shop, who caller) request { return get(who, "/customers/ada/statistics") }, want{401, 200, 404, 200}},
+		{
+			"list all customers", func(_ *shop, who caller) request { return get(who, "/customers") },
+			want{401, 403, 403, 200},
+		},
+		{
+			"list ada's orders", func(_ *shop, who caller) request { return get(who, "/customers/ada/orders") },
+			want{401, 200, 404, 200},
+		},
+		{
+			"read ada's statistics", func(_ *shop, who caller) request { return get(who, "/customers/ada/statistics") },
+			want{401, 200, 404, 200},
+		},
 		{"read stock", func(_ *shop, who caller) request { return get(who, "/stock/cd-1") }, want{401, 200, 200, 200}},
 		{"find ada's account", func(_ *shop, who caller) request {
 			return get(who, "/accounts?customerId=ada&currency=USD")
 		}, want{401, 200, 404, 200}},
-		{"read ada's account", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account) }, want{401, 200, 404, 200}},
-		{"read how the account was", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account+"?asOf=1") }, want{401, 200, 404, 200}},
-		{"read its statement", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account+"/statement") }, want{401, 200, 404, 200}},
+		{
+			"read ada's account", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account) },
+			want{401, 200, 404, 200},
+		},
+		{
+			"read how the account was",
+			func(s *shop, who caller) request { return get(who, "/accounts/"+s.account+"?asOf=1") },
+			want{401, 200, 404, 200},
+		},
+		{
+			"read its statement",
+			func(s *shop, who caller) request { return get(who, "/accounts/"+s.account+"/statement") },
+			want{401, 200, 404, 200},
+		},
 		{"list a product", func(_ *shop, who caller) request {
 			return putProduct(who, "cd-9", priced(eur(999)), "If-None-Match", "*")
 		}, want{401, 403, 403, 200}},
-		{"read a product", func(s *shop, who caller) request { return get(who, "/products/"+s.listed("cd-9", eur(999))) }, want{401, 200, 200, 200}},
+		{
+			"read a product",
+			func(s *shop, who caller) request { return get(who, "/products/"+s.listed("cd-9", eur(999))) },
+			want{401, 200, 200, 200},
+		},
 		{"list products", func(_ *shop, who caller) request { return get(who, "/products") }, want{401, 200, 200, 200}},
-		{"list withdrawn products", func(_ *shop, who caller) request { return get(who, "/products?withdrawn=true") }, want{401, 403, 403, 200}},
-		{"list dead letters", func(_ *shop, who caller) request { return get(who, "/dead-letters") }, want{401, 403, 403, 200}},
-		{"read a dead letter", func(s *shop, who caller) request { return get(who, "/dead-letters/"+s.addLetters(1, nil)[0]) }, want{401, 403, 403, 200}},
+		{
+			"list withdrawn products",
+			func(_ *shop, who caller) request { return get(who, "/products?withdrawn=true") }, want{401, 403, 403, 200},
+		},
+		{
+			"list dead letters", func(_ *shop, who caller) request { return get(who, "/dead-letters") },
+			want{401, 403, 403, 200},
+		},
+		{
+			"read a dead letter",
+			func(s *shop, who caller) request { return get(who, "/dead-letters/"+s.addLetters(1, nil)[0]) },
+			want{401, 403, 403, 200},
+		},
 		{"redrive a dead letter", func(s *shop, who caller) request {
 			return post(who, "/dead-letters/"+s.addLetters(1, nil)[0]+"/redrive", object{})
 		}, want{401, 403, 403, 202}},
@@ -92,7 +157,10 @@ func TestAccess(t *testing.T) {
 		{"read the figures", func(_ *shop, who caller) request {
 			return get(who, "/analytics/daily?from=2026-03-01&to=2026-03-01")
 		}, want{401, 403, 403, 200}},
-		{"read the description", func(_ *shop, who caller) request { return get(who, "/openapi.json") }, want{200, 200, 200, 200}},
+		{
+			"read the description", func(_ *shop, who caller) request { return get(who, "/openapi.json") },
+			want{200, 200, 200, 200},
+		},
 	} {
 		byCarrier := http.StatusForbidden
 		if c.want.none == http.StatusOK || slices.Contains(carriers, c.name) {
@@ -151,7 +219,8 @@ func TestSomebodyElsesIsLikeUnknown(t *testing.T) {
 		{remove(bob, "/customers/ada"), remove(bob, "/customers/nobody")},
 		{post(bob, "/orders/"+s.order+"/cancel", object{}), post(bob, "/orders/"+unknown+"/cancel", object{})},
 	} {
-		if theirs, unknown := s.send(c.theirs), s.send(c.unknown); theirs.raw != unknown.raw || theirs.status != unknown.status {
+		if theirs, unknown := s.send(c.theirs), s.send(c.unknown); theirs.raw != unknown.raw ||
+			theirs.status != unknown.status {
 			t.Errorf("%s %s: %s, but unknown is %s", c.theirs.method, c.theirs.path, theirs.raw, unknown.raw)
 		}
 	}
@@ -166,19 +235,41 @@ func TestIdentity(t *testing.T) {
 		want int
 		code string
 	}{
-		{"operator by the authorizer's scopes", caller{claims: map[string]string{"sub": "o"}, scopes: []string{scope}}, "/orders/{ada's}", 200, ""},
+		{
+			"operator by the authorizer's scopes",
+			caller{claims: map[string]string{"sub": "o"}, scopes: []string{scope}}, "/orders/{ada's}", 200, "",
+		},
 		{"operator by claim", operator, "/orders/{ada's}", 200, ""},
-		{"operator who is a carrier too", caller{claims: map[string]string{"sub": "o", "scope": carrierScope + " " + scope}}, "/orders/{ada's}", 200, ""},
-		{"carrier by the authorizer's scopes", caller{claims: map[string]string{"sub": "c", "username": "ada"}, scopes: []string{carrierScope}}, "/orders/{ada's}", 403, "auth.forbidden"},
+		{
+			"operator who is a carrier too",
+			caller{claims: map[string]string{"sub": "o", "scope": carrierScope + " " + scope}}, "/orders/{ada's}", 200,
+			"",
+		},
+		{
+			"carrier by the authorizer's scopes",
+			caller{claims: map[string]string{"sub": "c", "username": "ada"}, scopes: []string{carrierScope}},
+			"/orders/{ada's}", 403, "auth.forbidden",
+		},
 		{
 			"pricing by the authorizer's scopes",
 			caller{claims: map[string]string{"sub": "q", "username": "ada"}, scopes: []string{pricingScope}},
 			"/orders/{ada's}", 403, "auth.forbidden",
 		},
 		{"operator who prices too", pricer, "/orders/{ada's}", 200, ""},
-		{"a scope that only looks like it", caller{claims: map[string]string{"sub": "x", "username": "bob", "scope": scope + "s x" + scope}}, "/orders/{ada's}", 404, "order.not-found"},
-		{"no customer", caller{claims: map[string]string{"sub": "x", "scope": "openid"}}, "/stock/cd-1", 403, "auth.no-customer"},
-		{"an e-mail address for a customer", caller{claims: map[string]string{"sub": "x", "username": "ada@example.com"}}, "/stock/cd-1", 403, "auth.no-customer"},
+		{
+			"a scope that only looks like it",
+			caller{claims: map[string]string{"sub": "x", "username": "bob", "scope": scope + "s x" + scope}},
+			"/orders/{ada's}", 404, "order.not-found",
+		},
+		{
+			"no customer", caller{claims: map[string]string{"sub": "x", "scope": "openid"}}, "/stock/cd-1", 403,
+			"auth.no-customer",
+		},
+		{
+			"an e-mail address for a customer",
+			caller{claims: map[string]string{"sub": "x", "username": "ada@example.com"}}, "/stock/cd-1", 403,
+			"auth.no-customer",
+		},
 		{"no claims", caller{claims: map[string]string{}}, "/stock/cd-1", 401, "auth.required"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -194,14 +285,16 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// TestPersonalData: the owner reads address and note, the history shows neither, and an erased customer's read as nothing.
+// TestPersonalData: the owner reads address and note, the history shows neither, and an erased
+// customer's read as nothing.
 func TestPersonalData(t *testing.T) {
 	s := newShop(t)
 	s.must(http.StatusAccepted, post(ada, "/orders/"+s.order+"/cancel", object{"reason": "moving house"}))
 	res := s.must(http.StatusOK, get(ada, "/orders/"+s.order))
 	address, _ := res.body["shippingAddress"].(object)
 	cancellation, _ := res.body["cancellation"].(object)
-	if address["city"] != "London" || res.body["erased"] != false || cancellation["note"] != "moving house" || cancellation["by"] != "customer" || cancellation["reason"] != "customer.request" {
+	if address["city"] != "London" || res.body["erased"] != false || cancellation["note"] != "moving house" ||
+		cancellation["by"] != "customer" || cancellation["reason"] != "customer.request" {
 		t.Errorf("order is %s", res.raw)
 	}
 	history := s.must(http.StatusOK, get(ada, "/orders/"+s.order+"/history"))
@@ -211,7 +304,8 @@ func TestPersonalData(t *testing.T) {
 	}
 	first, _ := list[0].(object)
 	data, _ := first["data"].(object)
-	if first["type"] != "order.placed" || first["sequence"] != 1.0 || first["id"] != "order/"+s.order+"@1" || first["causationId"] != "http/api-request" || data["customerId"] != "ada" {
+	if first["type"] != "order.placed" || first["sequence"] != 1.0 || first["id"] != "order/"+s.order+"@1" ||
+		first["causationId"] != "http/api-request" || data["customerId"] != "ada" {
 		t.Errorf("first event is %v", first)
 	}
 	for _, e := range list {
@@ -234,11 +328,13 @@ func TestPersonalData(t *testing.T) {
 	}
 }
 
-// TestErase: whoever asks, and however often, the answer is the first one's. What is not personal stays.
+// TestErase: whoever asks, and however often, the answer is the first one's. What is not personal
+// stays.
 func TestErase(t *testing.T) {
 	s := newShop(t)
 	first := s.must(http.StatusOK, remove(ada, "/customers/ada"))
-	if first.raw != "{\"id\":\"ada\",\"erasedAt\":\"2026-03-01T12:00:00Z\",\"version\":2}\n" || first.headers["Etag"] != `"2"` {
+	if first.raw != "{\"id\":\"ada\",\"erasedAt\":\"2026-03-01T12:00:00Z\",\"version\":2}\n" ||
+		first.headers["Etag"] != `"2"` {
 		t.Errorf("answered is %q, %v", first.raw, first.headers)
 	}
 	if err := s.vault.Enrol(t.Context(), "ada"); !errors.Is(err, personal.ErrErased) {
@@ -265,15 +361,20 @@ func TestErase(t *testing.T) {
 func TestOrderAnswer(t *testing.T) {
 	s := newShop(t)
 	res := s.must(http.StatusOK, get(ada, "/orders/"+s.order))
-	if res.text("status") != "placed" || res.body["payment"] != nil || res.body["shipment"] != nil || res.body["cancellation"] != nil || res.headers["Etag"] != `"1"` {
+	if res.text("status") != "placed" || res.body["payment"] != nil || res.body["shipment"] != nil ||
+		res.body["cancellation"] != nil || res.headers["Etag"] != `"1"` {
 		t.Errorf("placed order is %s", res.raw)
 	}
-	s.run(order.Start{SagaID: "run-1"}, order.Confirm{SagaID: "run-1", PaymentID: "p-1", ShipmentID: "h-1", TrackingNumber: "OF1"})
+	s.run(
+		order.Start{SagaID: "run-1"},
+		order.Confirm{SagaID: "run-1", PaymentID: "p-1", ShipmentID: "h-1", TrackingNumber: "OF1"},
+	)
 	res = s.must(http.StatusOK, get(ada, "/orders/"+s.order))
 	payment, _ := res.body["payment"].(object)
 	shipment, _ := res.body["shipment"].(object)
 	saga, _ := res.body["saga"].(object)
-	if res.text("status") != "confirmed" || payment["id"] != "p-1" || shipment["trackingNumber"] != "OF1" || saga["state"] != "completed" || res.headers["Etag"] != `"3"` {
+	if res.text("status") != "confirmed" || payment["id"] != "p-1" || shipment["trackingNumber"] != "OF1" ||
+		saga["state"] != "completed" || res.headers["Etag"] != `"3"` {
 		t.Errorf("confirmed order is %s", res.raw)
 	}
 }

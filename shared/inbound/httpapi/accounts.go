@@ -48,7 +48,8 @@ type findAccountInput struct {
 	Currency   string `query:"currency" required:"true" pattern:"^[A-Z]{3}$" doc:"The account's currency, which may be one that was withdrawn since" example:"USD"`
 }
 
-// sum is an amount that moves. Its upper limit keeps every number of the API exact in programs that know floats only.
+// sum is an amount that moves. Its upper limit keeps every number of the API exact in programs that
+// know floats only.
 type sum struct {
 	Amount   int64  `json:"amount" minimum:"1" maximum:"1000000000000" doc:"Minor units: cents of a dollar, yen of a yen" example:"5000"`
 	Currency string `json:"currency" pattern:"^[A-Z]{3}$" doc:"The account's currency, which may be one that was withdrawn since" example:"USD"`
@@ -150,7 +151,9 @@ func (c Commands) accounts(id identity) account.Service {
 }
 
 func (c Commands) move(ctx context.Context, id identity, in *movementInput, operation string,
-	carryOut func(ctx context.Context, req es.Request, accountID, key string, amount money.Money) (account.Movement, error),
+	carryOut func(
+		ctx context.Context, req es.Request, accountID, key string, amount money.Money,
+	) (account.Movement, error),
 ) (*movementOutput, error) {
 	if _, err := visibleAccount(ctx, c.Accounts, id, in.ID); err != nil {
 		return nil, err
@@ -163,7 +166,9 @@ func (c Commands) move(ctx context.Context, id identity, in *movementInput, oper
 	if err != nil {
 		return nil, err
 	}
-	return &movementOutput{Body: movementAnswer{ID: m.ID, AccountID: m.AccountID, Amount: m.Amount, Balance: m.Balance}}, nil
+	return &movementOutput{
+		Body: movementAnswer{ID: m.ID, AccountID: m.AccountID, Amount: m.Amount, Balance: m.Balance},
+	}, nil
 }
 
 func (c Commands) transfer(ctx context.Context, id identity, in *transferInput) (*transferOutput, error) {
@@ -179,7 +184,8 @@ func (c Commands) transfer(ctx context.Context, id identity, in *transferInput) 
 		return nil, err
 	}
 	return &transferOutput{Body: transferAnswer{
-		ID: done.TransferID, FromAccountID: done.FromAccountID, ToAccountID: done.ToAccountID, Amount: done.Amount, Balance: done.Balance,
+		ID: done.TransferID, FromAccountID: done.FromAccountID, ToAccountID: done.ToAccountID, Amount: done.Amount,
+		Balance: done.Balance,
 	}}, nil
 }
 
@@ -196,11 +202,13 @@ func (c Commands) applyInterest(ctx context.Context, id identity, in *interestIn
 		return nil, err
 	}
 	return &interestOutput{Body: interestAnswer{
-		ID: done.InterestID, AccountID: done.AccountID, RateBasisPoints: done.RateBasisPoints, Amount: done.Amount, Balance: done.Balance,
+		ID: done.InterestID, AccountID: done.AccountID, RateBasisPoints: done.RateBasisPoints, Amount: done.Amount,
+		Balance: done.Balance,
 	}}, nil
 }
 
-// getAccount lets in by the present state, whatever is asked for: who may not see it learns nothing of its past.
+// getAccount lets in by the present state, whatever is asked for: who may not see it learns nothing
+// of its past.
 func (q Queries) getAccount(ctx context.Context, id identity, in *accountInput) (*accountOutput, error) {
 	res, err := visibleAccount(ctx, q.Accounts, id, in.ID)
 	if err != nil {
@@ -238,7 +246,9 @@ func (q Queries) findAccount(ctx context.Context, id identity, in *findAccountIn
 }
 
 // visibleAccount loads an account that the caller may see.
-func visibleAccount(ctx context.Context, accounts account.Service, id identity, accountID string) (es.Result[account.State], error) {
+func visibleAccount(
+	ctx context.Context, accounts account.Service, id identity, accountID string,
+) (es.Result[account.State], error) {
 	res, err := accounts.Get(ctx, accountID)
 	if err == nil && !id.sees(res.State.CustomerID) {
 		return es.Result[account.State]{}, account.ErrNotFound.New("there is no such account")

@@ -99,7 +99,8 @@ var oddTexts = []string{
 	"9999-01-01", "2026-1-1",
 	"0B7C3C0E-6F57-5C3C-8A39-0A8B8E3F4F10", "{0b7c3c0e-6f57-5c3c-8a39-0a8b8e3f4f10}",
 	"urn:uuid:0b7c3c0e-6f57-5c3c-8a39-0a8b8e3f4f10",
-	"0b7c3c0e6f575c3c8a390a8b8e3f4f10", "0b7c3c0e-6f57-5c3c-8a39-0a8b8e3f4f10", `"3"`, `"03"`, `W/"3"`, "*", "3", "true",
+	"0b7c3c0e6f575c3c8a390a8b8e3f4f10", "0b7c3c0e-6f57-5c3c-8a39-0a8b8e3f4f10", `"3"`, `"03"`, `W/"3"`, "*", "3",
+	"true",
 	"false", "TRUE", "a@b", "a@b.c",
 	`"a"@b.c`, "A@b..c", "e30", "e30=", "YWJj", "9223372036854775807", "9223372036854775808", "999999999999999999",
 }
@@ -115,12 +116,15 @@ func text(t *rapid.T, schema map[string]any) string {
 	case choice == 0:
 		return rapid.SampledFrom(oddTexts).Draw(t, "odd")
 	case choice == 1:
-		return strings.NewReplacer("\u2028", "x", "\u2029", "x").Replace(rapid.String().Draw(t, "any")) // see textPattern
+		// see textPattern
+		return strings.NewReplacer("\u2028", "x", "\u2029", "x").Replace(rapid.String().Draw(t, "any"))
 	case len(enum) > 0:
 		return fmt.Sprint(rapid.SampledFrom(enum).Draw(t, "one of"))
 	case pattern == clock.TimePattern:
 		// Not the first and the last day of the years that there are: there the pattern takes more.
-		return "20" + rapid.StringMatching(strings.Replace(strings.Trim(pattern, "^$"), "{4}", "{2}", 1)).Draw(t, "time")
+		return "20" + rapid.StringMatching(strings.Replace(
+			strings.Trim(pattern, "^$"), "{4}", "{2}", 1,
+		)).Draw(t, "time")
 	case choice == 2:
 		most, limited := schema["maxLength"].(json.Number)
 		n := 70
@@ -268,10 +272,13 @@ func (j judge) agree(t *rapid.T, o operation, r request, allowed error, res resp
 	j.answered[res.status]++
 	status := strconv.Itoa(res.status)
 	form := []string{
-		"paths", o.path, strings.ToLower(o.method), "responses", status, "content", res.headers["Content-Type"], "schema",
+		"paths", o.path, strings.ToLower(o.method), "responses", status, "content", res.headers["Content-Type"],
+		"schema",
 	}
 	if j.at(form...) == nil {
-		t.Fatalf("%s %s: the document knows no %s of %s: %s", r.method, r.path, status, res.headers["Content-Type"], res.raw)
+		t.Fatalf(
+			"%s %s: the document knows no %s of %s: %s", r.method, r.path, status, res.headers["Content-Type"], res.raw,
+		)
 	}
 	judged, err := j.compiler.Compile(pointer(form...))
 	if err != nil {
@@ -287,12 +294,15 @@ func (j judge) agree(t *rapid.T, o operation, r request, allowed error, res resp
 	refused := res.status == http.StatusBadRequest
 	if (allowed != nil) != refused && (allowed != nil || !beyond(res)) {
 		sent, _ := json.Marshal(r.body)
-		t.Fatalf("%s %s %v %s: %d %s; the document says: %v", r.method, r.path, r.headers, sent, res.status, res.raw, allowed)
+		t.Fatalf(
+			"%s %s %v %s: %d %s; the document says: %v", r.method, r.path, r.headers, sent, res.status, res.raw,
+			allowed,
+		)
 	}
 }
 
-// callerOf is who may call an operation and may say all that its body can say. Who may not is told so
-// before anything is said of the rest of the body.
+// callerOf is who may call an operation and may say all that its body can say. Who may not is told
+// so before anything is said of the rest of the body.
 func callerOf(o operation) caller {
 	if strings.HasPrefix(o.path, "/shipments") {
 		return carrier
@@ -331,9 +341,15 @@ func TestNumbersOfRequestsAreExact(t *testing.T) {
 	}
 	for _, o := range operations(t, s.world) {
 		name := o.method + " " + o.path
-		walk(name, j.at("paths", o.path, strings.ToLower(o.method), "requestBody", "content", "application/json", "schema"))
+		walk(
+			name,
+			j.at("paths", o.path, strings.ToLower(o.method), "requestBody", "content", "application/json", "schema"),
+		)
 		for i, p := range o.Parameters {
-			walk(name+" "+p.Name, j.at("paths", o.path, strings.ToLower(o.method), "parameters", strconv.Itoa(i), "schema"))
+			walk(
+				name+" "+p.Name,
+				j.at("paths", o.path, strings.ToLower(o.method), "parameters", strconv.Itoa(i), "schema"),
+			)
 		}
 	}
 	if numbers < 8 {
@@ -348,7 +364,9 @@ func TestBodiesAreWhatTheDocumentSays(t *testing.T) {
 	j := newJudge(t, s)
 	bodies := 0
 	for _, o := range operations(t, s.world) {
-		at := []string{"paths", o.path, strings.ToLower(o.method), "requestBody", "content", "application/json", "schema"}
+		at := []string{
+			"paths", o.path, strings.ToLower(o.method), "requestBody", "content", "application/json", "schema",
+		}
 		schema := j.at(at...)
 		if schema == nil {
 			continue

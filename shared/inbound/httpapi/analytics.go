@@ -37,7 +37,8 @@ func (d *Day) UnmarshalText(text []byte) (err error) {
 	return nil
 }
 
-// FiguresAnswer is the figures of an hour or a day. It is exported because huma passes over unexported embedded fields.
+// FiguresAnswer is the figures of an hour or a day. It is exported because huma passes over
+// unexported embedded fields.
 type FiguresAnswer struct {
 	Orders            int64            `json:"orders" doc:"Orders that were placed"`
 	Confirmed         int64            `json:"confirmed" doc:"Orders that were confirmed, whatever became of them later"`
@@ -73,13 +74,17 @@ type dailyAnswer struct {
 type dailyOutput struct{ Body dailyAnswer }
 
 func (q Queries) getDailyFigures(ctx context.Context, _ identity, in *dailyInput) (*dailyOutput, error) {
-	days, err := q.Figures.Daily(ctx, analytics.Query{From: in.From.date, To: in.To.date, Hours: in.Hours, Best: in.Top})
+	days, err := q.Figures.Daily(
+		ctx, analytics.Query{From: in.From.date, To: in.To.date, Hours: in.Hours, Best: in.Top},
+	)
 	if err != nil {
 		return nil, err
 	}
 	out := &dailyOutput{Body: dailyAnswer{TimeZone: q.Figures.Zone(), Days: make([]dayAnswer, len(days))}}
 	for i, d := range days {
-		day := dayAnswer{Date: string(d.Date), FiguresAnswer: figuresOf(d.Figures), TopSKUs: make([]soldAnswer, len(d.Best))}
+		day := dayAnswer{
+			Date: string(d.Date), FiguresAnswer: figuresOf(d.Figures), TopSKUs: make([]soldAnswer, len(d.Best)),
+		}
 		for n, sku := range d.Best {
 			day.TopSKUs[n] = soldAnswer(sku)
 		}
@@ -93,7 +98,8 @@ func (q Queries) getDailyFigures(ctx context.Context, _ identity, in *dailyInput
 
 func figuresOf(f analytics.Figures) FiguresAnswer {
 	return FiguresAnswer{
-		Orders: f.Orders, Confirmed: f.Confirmed, Cancelled: f.Cancelled, CancelledByKind: f.Kinds, CancelledByReason: f.Reasons,
-		Revenue: f.Revenue, Refunded: f.Refunded,
+		Orders: f.Orders, Confirmed: f.Confirmed, Cancelled: f.Cancelled, CancelledByKind: f.Kinds,
+		CancelledByReason: f.Reasons,
+		Revenue:           f.Revenue, Refunded: f.Refunded,
 	}
 }

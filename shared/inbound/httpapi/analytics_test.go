@@ -20,18 +20,25 @@ import (
 	"orderflow/shared/shop/order"
 )
 
-// TestDailyFigures: what was counted is shown by the days and hours of the shop's zone, and a day on which nothing happened as nothing.
+// TestDailyFigures: what was counted is shown by the days and hours of the shop's zone, and a day
+// on which nothing happened as nothing.
 func TestDailyFigures(t *testing.T) {
 	w := newWorld(t)
 	total := money.Money{Amount: 1200, Currency: "EUR"}
 	before := time.Date(2026, 3, 28, 22, 30, 0, 0, time.UTC) // 23:30 there
 	after := time.Date(2026, 3, 29, 1, 10, 0, 0, time.UTC)   // 03:10 on a day without 02:00 to 03:00
-	analyser := analytics.Analyser{Table: &w.figures, Calendar: analytics.MustCalendar("Europe/Amsterdam"), Clock: clock.NewFake(after)}
+	analyser := analytics.Analyser{
+		Table: &w.figures, Calendar: analytics.MustCalendar("Europe/Amsterdam"), Clock: clock.NewFake(after),
+	}
 	for _, err := range analyser.Handle(t.Context(), [][]byte{
 		analyticstest.Message(t, "o1", 1, before, order.Placed{
-			OrderID: "o1", CustomerID: "ada", Lines: []order.Line{{SKU: "cd-1", Quantity: 3, UnitPrice: money.Money{Amount: 400, Currency: "EUR"}}}, Total: total,
+			OrderID: "o1", CustomerID: "ada",
+			Lines: []order.Line{{SKU: "cd-1", Quantity: 3, UnitPrice: money.Money{Amount: 400, Currency: "EUR"}}},
+			Total: total,
 		}),
-		analyticstest.Message(t, "o1", 3, after, order.Confirmed{PaymentID: "p", ShipmentID: "s", TrackingNumber: "OF1"}),
+		analyticstest.Message(
+			t, "o1", 3, after, order.Confirmed{PaymentID: "p", ShipmentID: "s", TrackingNumber: "OF1"},
+		),
 		analyticstest.Message(t, "o1", 5, after, order.Cancelled{Reason: order.ReasonCustomer}),
 	}) {
 		if err != nil {
@@ -56,15 +63,19 @@ func TestDailyFigures(t *testing.T) {
 		}
 	}
 	nothing := func(more object) object {
-		o := object{"orders": 0, "confirmed": 0, "cancelled": 0, "cancelledByKind": object{}, "cancelledByReason": object{}, "revenue": []any{}, "refunded": []any{}}
+		o := object{
+			"orders": 0, "confirmed": 0, "cancelled": 0, "cancelledByKind": object{}, "cancelledByReason": object{},
+			"revenue": []any{}, "refunded": []any{},
+		}
 		maps.Copy(o, more)
 		return o
 	}
 	eur := []object{{"amount": 1200, "currency": "EUR"}}
 	happened := func(more object) object {
 		maps.Copy(more, object{
-			"confirmed": 1, "cancelled": 1, "cancelledByKind": object{"customer": 1}, "cancelledByReason": object{"customer.request": 1},
-			"revenue": eur, "refunded": eur,
+			"confirmed": 1, "cancelled": 1, "cancelledByKind": object{"customer": 1},
+			"cancelledByReason": object{"customer.request": 1},
+			"revenue":           eur, "refunded": eur,
 		})
 		return nothing(more)
 	}
@@ -85,15 +96,18 @@ func TestDailyFigures(t *testing.T) {
 	check(hours[2], happened(object{"start": "2026-03-29T03:00:00+02:00"}))
 }
 
-// TestFiguresOfNoZone: a mistyped time zone takes down the figures, says why, and takes down nothing else.
+// TestFiguresOfNoZone: a mistyped time zone takes down the figures, says why, and takes down
+// nothing else.
 func TestFiguresOfNoZone(t *testing.T) {
 	w := newWorld(t)
 	w.queries = httpapi.Lambda(httpapi.NewQueries(httpapi.Queries{
-		Auth: auth, Clock: w.clock, Log: slog.New(slog.NewJSONHandler(w.log, nil)), Figures: analytics.NewReports(&w.figures, "Europe/Atlantis"),
+		Auth: auth, Clock: w.clock, Log: slog.New(slog.NewJSONHandler(w.log, nil)),
+		Figures:     analytics.NewReports(&w.figures, "Europe/Atlantis"),
 		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock},
 	}))
 	r := w.must(http.StatusServiceUnavailable, get(operator, "/analytics/daily?from=2026-03-01&to=2026-03-01"))
-	if r.body["code"] != analytics.ErrNoTimeZone.Code() || !strings.Contains(fmt.Sprint(r.body["detail"]), `TimeZone is "Europe/Atlantis"`) {
+	if r.body["code"] != analytics.ErrNoTimeZone.Code() ||
+		!strings.Contains(fmt.Sprint(r.body["detail"]), `TimeZone is "Europe/Atlantis"`) {
 		t.Errorf("it says %v", r.body)
 	}
 	w.must(http.StatusOK, get(operator, "/dead-letters"))

@@ -19,7 +19,8 @@ var ErrNoSuchVersion = faults.Declare(faults.NotFound, "request.no-such-version"
 const asOfRule = "expected a version, a whole number from 1 of at most 18 digits, " +
 	"or a time with its zone (RFC 3339; a + in a query is written %2B)"
 
-// Past is the part of a query's input that names a moment of the past. It is exported because huma passes over unexported embedded fields.
+// Past is the part of a query's input that names a moment of the past. It is exported because huma
+// passes over unexported embedded fields.
 type Past struct {
 	AsOf AsOf `query:"asOf" doc:"Shows what was so then: a version, a whole number from 1, or a time with its zone (RFC 3339) that is settled." example:"2026-03-01T12:00:00Z"`
 }
@@ -63,7 +64,9 @@ func (p *Past) asked() bool { return p.AsOf.point != es.Point{} }
 // within refuses a version beyond the present one. It is for those who may see the thing.
 func (p *Past) within(version int64) error {
 	if p.AsOf.point.Version > version {
-		return ErrNoSuchVersion.Field("query.asOf", "there is no version %d: the newest is %d", p.AsOf.point.Version, version)
+		return ErrNoSuchVersion.Field(
+			"query.asOf", "there is no version %d: the newest is %d", p.AsOf.point.Version, version,
+		)
 	}
 	return nil
 }

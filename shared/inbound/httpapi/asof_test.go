@@ -35,7 +35,8 @@ func TestAccountOfThePast(t *testing.T) {
 	} {
 		res := s.must(http.StatusOK, get(ada, path+"?asOf="+c.asOf))
 		balance, _ := res.body["balance"].(object)
-		if _, tagged := res.headers["Etag"]; tagged || res.body["version"] != c.version || balance["amount"] != c.balance || res.text("changedAt") != c.changedAt {
+		if _, tagged := res.headers["Etag"]; tagged || res.body["version"] != c.version ||
+			balance["amount"] != c.balance || res.text("changedAt") != c.changedAt {
 			t.Errorf("as of %s: %v %s", c.asOf, res.headers, res.raw)
 		}
 	}
@@ -45,7 +46,8 @@ func TestAccountOfThePast(t *testing.T) {
 	}
 }
 
-// TestOrderOfThePast: an order on its way, as it was at each step. What only its customer may read is read with it, and is gone with the customer.
+// TestOrderOfThePast: an order on its way, as it was at each step. What only its customer may read
+// is read with it, and is gone with the customer.
 func TestOrderOfThePast(t *testing.T) {
 	s := newShop(t)
 	path := "/orders/" + s.order
@@ -60,7 +62,10 @@ func TestOrderOfThePast(t *testing.T) {
 	s.run(order.Start{SagaID: "run-1"})
 	look()
 	s.clock.Advance(time.Minute)
-	s.run(order.Start{SagaID: "run-1"}, order.Confirm{SagaID: "run-1", PaymentID: "p-1", ShipmentID: shipment.ID(s.order, 1), TrackingNumber: "OF1"})
+	s.run(
+		order.Start{SagaID: "run-1"},
+		order.Confirm{SagaID: "run-1", PaymentID: "p-1", ShipmentID: shipment.ID(s.order, 1), TrackingNumber: "OF1"},
+	)
 	look()
 	s.clock.Advance(time.Minute)
 	s.must(http.StatusAccepted, post(ada, path+"/cancel", object{"reason": "too late"}))
@@ -82,7 +87,8 @@ func TestOrderOfThePast(t *testing.T) {
 	}
 	s.erase("ada")
 	for version := range present {
-		if past := s.must(http.StatusOK, get(operator, path+"?asOf="+version)); past.body["shippingAddress"] != nil || strings.Contains(past.raw, "too late") {
+		if past := s.must(http.StatusOK, get(operator, path+"?asOf="+version)); past.body["shippingAddress"] != nil ||
+			strings.Contains(past.raw, "too late") {
 			t.Errorf("of an erased customer, as of version %s: %s", version, past.raw)
 		}
 	}
@@ -97,7 +103,8 @@ func encoded(t *testing.T, v any) string {
 	return string(text)
 }
 
-// TestNotInThePast: what was not there then, and what names no moment. A stranger learns nothing from either.
+// TestNotInThePast: what was not there then, and what names no moment. A stranger learns nothing
+// from either.
 func TestNotInThePast(t *testing.T) {
 	s := newShop(t)
 	s.clock.Advance(es.Settled)
@@ -146,7 +153,8 @@ func TestNotInThePast(t *testing.T) {
 				t.Errorf("%s as of %q: %d %s", things, c.asOf, res.status, res.raw)
 			}
 			if c.status != http.StatusNotFound || c.code == "request.no-such-version" {
-				if places, _ := res.body["errors"].([]any); len(places) != 1 || places[0].(object)["location"] != "query.asOf" {
+				if places, _ := res.body["errors"].([]any); len(places) != 1 ||
+					places[0].(object)["location"] != "query.asOf" {
 					t.Errorf("%s as of %q: %s", things, c.asOf, res.raw)
 				}
 			}

@@ -14,7 +14,8 @@ import (
 	"orderflow/shared/shop/shipment"
 )
 
-// TestBadInput: each request that can't be is answered by one clear problem, and nothing is written.
+// TestBadInput: each request that can't be is answered by one clear problem, and nothing is
+// written.
 func TestBadInput(t *testing.T) {
 	many := func(n int, sku func(int) string) []object {
 		lines := make([]object, n)
@@ -39,7 +40,10 @@ func TestBadInput(t *testing.T) {
 	changed := func(path string, value any) func(*shop) request { return place(set(anOrder(), path, value)) }
 	deposit := func(amount any) func(*shop) request {
 		return func(s *shop) request {
-			return post(operator, "/accounts/"+s.account+"/deposits", object{"amount": object{"amount": amount, "currency": "USD"}})
+			return post(
+				operator, "/accounts/"+s.account+"/deposits",
+				object{"amount": object{"amount": amount, "currency": "USD"}},
+			)
 		}
 	}
 	transfer := func(to func(*shop) string, amount object) func(*shop) request {
@@ -59,7 +63,9 @@ func TestBadInput(t *testing.T) {
 	cursor := func(text string) func(*shop) request {
 		return func(s *shop) request {
 			text := strings.Replace(text, "{ada's}", s.account, 1)
-			return get(ada, "/accounts/"+s.account+"/statement?cursor="+base64.RawURLEncoding.EncodeToString([]byte(text)))
+			return get(
+				ada, "/accounts/"+s.account+"/statement?cursor="+base64.RawURLEncoding.EncodeToString([]byte(text)),
+			)
 		}
 	}
 	read := func(who caller, path string) func(*shop) request {
@@ -78,17 +84,33 @@ func TestBadInput(t *testing.T) {
 	}{
 		{"unknown field", changed("colour", "red"), 400, "request.invalid", "body.colour"},
 		{"unknown field in a line", changed("lines.0.colour", 5), 400, "request.invalid", "body.lines[0].colour"},
-		{"unknown field in an address", changed("shippingAddress.planet", "Mars"), 400, "request.invalid", "body.shippingAddress.planet"},
-		{"field in another case", place(object{"Lines": anOrder()["lines"], "shippingAddress": anOrder()["shippingAddress"]}), 400, "request.invalid", "body.Lines"},
+		{
+			"unknown field in an address", changed("shippingAddress.planet", "Mars"), 400, "request.invalid",
+			"body.shippingAddress.planet",
+		},
+		{
+			"field in another case",
+			place(object{"Lines": anOrder()["lines"], "shippingAddress": anOrder()["shippingAddress"]}), 400,
+			"request.invalid", "body.Lines",
+		},
 		{"missing field", place(object{"lines": anOrder()["lines"]}), 400, "request.invalid", "body"},
 		{"quantity is a string", changed("lines.0.quantity", "2"), 400, "request.invalid", "body.lines[0].quantity"},
 		{"quantity is a fraction", changed("lines.0.quantity", 1.5), 400, "request.invalid", "body.lines[0].quantity"},
 		{"quantity is null", changed("lines.0.quantity", nil), 400, "request.invalid", "body.lines[0].quantity"},
 		{"quantity is true", changed("lines.0.quantity", true), 400, "request.invalid", "body.lines[0].quantity"},
-		{"quantity with a decimal point", raw(strings.Replace(text, `"quantity":1`, `"quantity":1.0`, 1)), 400, "request.invalid", "body"},
-		{"quantity with an exponent", raw(strings.Replace(text, `"quantity":1`, `"quantity":1e2`, 1)), 400, "request.invalid", "body"},
+		{
+			"quantity with a decimal point", raw(strings.Replace(text, `"quantity":1`, `"quantity":1.0`, 1)), 400,
+			"request.invalid", "body",
+		},
+		{
+			"quantity with an exponent", raw(strings.Replace(text, `"quantity":1`, `"quantity":1e2`, 1)), 400,
+			"request.invalid", "body",
+		},
 		{"optional field is null", changed("customerId", nil), 400, "request.invalid", "body.customerId"},
-		{"optional field of a part is null", changed("shippingAddress.line2", nil), 400, "request.invalid", "body.shippingAddress.line2"},
+		{
+			"optional field of a part is null", changed("shippingAddress.line2", nil), 400, "request.invalid",
+			"body.shippingAddress.line2",
+		},
 		{"price is an object less", changed("lines.0.unitPrice", 5), 400, "request.invalid", "body.lines[0].unitPrice"},
 		{"lines is an object", changed("lines", object{}), 400, "request.invalid", "body.lines"},
 		{"lines is null", changed("lines", nil), 400, "request.invalid", "body.lines"},
@@ -105,21 +127,57 @@ func TestBadInput(t *testing.T) {
 		{"41 SKUs", changed("lines", many(41, other)), 422, "order.invalid-lines", "body.lines"},
 		{"quantity 0", changed("lines.1.quantity", 0), 400, "request.invalid", "body.lines[1].quantity"},
 		{"quantity -1", changed("lines.1.quantity", -1), 400, "request.invalid", "body.lines[1].quantity"},
-		{"absurd quantity", changed("lines.1.quantity", order.MaxQuantity+1), 400, "request.invalid", "body.lines[1].quantity"},
-		{"negative price", changed("lines.0.unitPrice.amount", -1), 400, "request.invalid", "body.lines[0].unitPrice.amount"},
-		{"absurd price", changed("lines.0.unitPrice.amount", order.MaxUnitPrice+1), 400, "request.invalid", "body.lines[0].unitPrice.amount"},
-		{"price over int64", raw(strings.Replace(text, `"amount":100`, `"amount":9223372036854775808`, 1)), 400, "request.invalid", "body.lines[0].unitPrice.amount"},
-		{"price over every float", raw(strings.Replace(text, `"amount":100`, `"amount":1e400`, 1)), 400, "request.malformed", "body"},
-		{"mixed currencies", changed("lines.1.unitPrice.currency", "EUR"), 400, "money.mixed-currencies", "body.lines[1].unitPrice"},
-		{"unknown currency", changed("lines.0.unitPrice.currency", "ZZZ"), 400, "money.unknown-currency", "body.lines[0].unitPrice.currency"},
-		{"currency in lower case", changed("lines.0.unitPrice.currency", "usd"), 400, "request.invalid", "body.lines[0].unitPrice.currency"},
+		{
+			"absurd quantity", changed("lines.1.quantity", order.MaxQuantity+1), 400, "request.invalid",
+			"body.lines[1].quantity",
+		},
+		{
+			"negative price", changed("lines.0.unitPrice.amount", -1), 400, "request.invalid",
+			"body.lines[0].unitPrice.amount",
+		},
+		{
+			"absurd price", changed("lines.0.unitPrice.amount", order.MaxUnitPrice+1), 400, "request.invalid",
+			"body.lines[0].unitPrice.amount",
+		},
+		{
+			"price over int64", raw(strings.Replace(text, `"amount":100`, `"amount":9223372036854775808`, 1)), 400,
+			"request.invalid", "body.lines[0].unitPrice.amount",
+		},
+		{
+			"price over every float", raw(strings.Replace(text, `"amount":100`, `"amount":1e400`, 1)), 400,
+			"request.malformed", "body",
+		},
+		{
+			"mixed currencies", changed("lines.1.unitPrice.currency", "EUR"), 400, "money.mixed-currencies",
+			"body.lines[1].unitPrice",
+		},
+		{
+			"unknown currency", changed("lines.0.unitPrice.currency", "ZZZ"), 400, "money.unknown-currency",
+			"body.lines[0].unitPrice.currency",
+		},
+		{
+			"currency in lower case", changed("lines.0.unitPrice.currency", "usd"), 400, "request.invalid",
+			"body.lines[0].unitPrice.currency",
+		},
 		{"empty SKU", changed("lines.0.sku", ""), 400, "request.invalid", "body.lines[0].sku"},
 		{"SKU with a slash", changed("lines.0.sku", "a/b"), 400, "request.invalid", "body.lines[0].sku"},
 		{"long SKU", changed("lines.0.sku", strings.Repeat("x", 65)), 400, "request.invalid", "body.lines[0].sku"},
-		{"country in lower case", changed("shippingAddress.country", "gb"), 400, "request.invalid", "body.shippingAddress.country"},
-		{"no recipient", changed("shippingAddress.recipient", ""), 400, "request.invalid", "body.shippingAddress.recipient"},
-		{"blank recipient", changed("shippingAddress.recipient", " "), 400, "shipment.invalid-address", "body.shippingAddress.recipient"},
-		{"line break in a city", changed("shippingAddress.city", "Lon\ndon"), 400, "shipment.invalid-address", "body.shippingAddress.city"},
+		{
+			"country in lower case", changed("shippingAddress.country", "gb"), 400, "request.invalid",
+			"body.shippingAddress.country",
+		},
+		{
+			"no recipient", changed("shippingAddress.recipient", ""), 400, "request.invalid",
+			"body.shippingAddress.recipient",
+		},
+		{
+			"blank recipient", changed("shippingAddress.recipient", " "), 400, "shipment.invalid-address",
+			"body.shippingAddress.recipient",
+		},
+		{
+			"line break in a city", changed("shippingAddress.city", "Lon\ndon"), 400, "shipment.invalid-address",
+			"body.shippingAddress.city",
+		},
 		{
 			"no postal code where there is one", without("postalCode"),
 			400, "shipment.invalid-address", "body.shippingAddress.postalCode",
@@ -161,7 +219,10 @@ func TestBadInput(t *testing.T) {
 		{"text after the body", raw(text + `x`), 400, "request.malformed", "body"},
 		{"two bodies", raw(text + text), 400, "request.malformed", "body"},
 		{"no body", func(*shop) request { return post(ada, "/orders", nil) }, 400, "request.malformed", ""},
-		{"name twice", raw(strings.Replace(text, `"quantity":1`, `"quantity":1,"quantity":2`, 1)), 400, "request.malformed", "body"},
+		{
+			"name twice", raw(strings.Replace(text, `"quantity":1`, `"quantity":1,"quantity":2`, 1)), 400,
+			"request.malformed", "body",
+		},
 		{"nested deep", raw(strings.Repeat("[", 200) + strings.Repeat("]", 200)), 400, "request.malformed", "body"},
 		{"not UTF-8", func(*shop) request {
 			return post(ada, "/orders", bytes.Replace([]byte(text), []byte(`"A"`), []byte("\"\xff\""), 1))
@@ -187,10 +248,19 @@ func TestBadInput(t *testing.T) {
 		{"other charset", func(*shop) request {
 			return post(ada, "/orders", text).with("Content-Type", "application/json; charset=latin1")
 		}, 415, "request.unsupported-media-type", ""},
-		{"no content type", func(*shop) request { return post(ada, "/orders", text).with("Content-Type", "") }, 415, "request.unsupported-media-type", ""},
+		{
+			"no content type", func(*shop) request { return post(ada, "/orders", text).with("Content-Type", "") }, 415,
+			"request.unsupported-media-type", "",
+		},
 
-		{"no key", func(*shop) request { return post(ada, "/orders", text).with("Idempotency-Key", "") }, 400, "idempotency.key-required", "header.Idempotency-Key"},
-		{"empty key", func(*shop) request { return post(ada, "/orders", text).with("Idempotency-Key", empty) }, 400, "idempotency.key-required", "header.Idempotency-Key"},
+		{
+			"no key", func(*shop) request { return post(ada, "/orders", text).with("Idempotency-Key", "") }, 400,
+			"idempotency.key-required", "header.Idempotency-Key",
+		},
+		{
+			"empty key", func(*shop) request { return post(ada, "/orders", text).with("Idempotency-Key", empty) }, 400,
+			"idempotency.key-required", "header.Idempotency-Key",
+		},
 		{"key too long", func(*shop) request {
 			return post(ada, "/orders", text).with("Idempotency-Key", strings.Repeat("k", 201))
 		}, 400, "idempotency.key-invalid", "header.Idempotency-Key"},
@@ -216,15 +286,24 @@ func TestBadInput(t *testing.T) {
 			return deposit(101)(s).with("Idempotency-Key", "k")
 		}, 422, "idempotency.key-reused", "header.Idempotency-Key"},
 		{"key again with another reason", func(s *shop) request {
-			s.must(http.StatusAccepted, post(ada, "/orders/"+s.order+"/cancel", object{"reason": "late"}).with("Idempotency-Key", "k"))
+			s.must(
+				http.StatusAccepted,
+				post(ada, "/orders/"+s.order+"/cancel", object{"reason": "late"}).with("Idempotency-Key", "k"),
+			)
 			return post(ada, "/orders/"+s.order+"/cancel", object{"reason": "wrong size"}).with("Idempotency-Key", "k")
 		}, 422, "idempotency.key-reused", "header.Idempotency-Key"},
 		{"key again with another person", func(s *shop) request {
 			s.must(http.StatusCreated, post(customerCaller("eve"), "/customers", person()).with("Idempotency-Key", "k"))
-			return post(customerCaller("eve"), "/customers", set(person(), "email", "eve@example.com")).with("Idempotency-Key", "k")
+			return post(
+				customerCaller("eve"), "/customers", set(person(), "email", "eve@example.com"),
+			).with("Idempotency-Key", "k")
 		}, 422, "idempotency.key-reused", "header.Idempotency-Key"},
 
-		{"order of an unknown customer", func(*shop) request { return post(customerCaller("eve"), "/orders", anOrder()) }, 422, "order.unknown-customer", "body.customerId"},
+		{
+			"order of an unknown customer",
+			func(*shop) request { return post(customerCaller("eve"), "/orders", anOrder()) }, 422,
+			"order.unknown-customer", "body.customerId",
+		},
 		{"order of an erased customer", func(s *shop) request {
 			s.erase("ada")
 			return post(ada, "/orders", anOrder())
@@ -233,20 +312,50 @@ func TestBadInput(t *testing.T) {
 			s.erase("ada")
 			return post(ada, "/customers", person())
 		}, 422, "customer.erased", "body.customerId"},
-		{"erase an unknown customer", func(*shop) request { return remove(operator, "/customers/nobody") }, 404, "customer.not-found", ""},
-		{"erase an e-mail address", func(*shop) request { return remove(operator, "/customers/ada@example.com") }, 400, "request.invalid", "path.id"},
-		{"erase everybody", func(*shop) request { return remove(operator, "/customers") }, 405, "request.method-not-allowed", ""},
+		{
+			"erase an unknown customer", func(*shop) request { return remove(operator, "/customers/nobody") }, 404,
+			"customer.not-found", "",
+		},
+		{
+			"erase an e-mail address", func(*shop) request { return remove(operator, "/customers/ada@example.com") },
+			400, "request.invalid", "path.id",
+		},
+		{
+			"erase everybody", func(*shop) request { return remove(operator, "/customers") }, 405,
+			"request.method-not-allowed", "",
+		},
 		{"order for somebody else", changed("customerId", "bob"), 403, "auth.forbidden", "body.customerId"},
-		{"operator's order for nobody", func(*shop) request { return post(operator, "/orders", anOrder()) }, 400, "request.invalid", "body.customerId"},
+		{
+			"operator's order for nobody", func(*shop) request { return post(operator, "/orders", anOrder()) }, 400,
+			"request.invalid", "body.customerId",
+		},
 		{"customer id with an e-mail address", func(*shop) request {
 			return post(operator, "/customers", set(person(), "customerId", "ada@example.com"))
 		}, 400, "request.invalid", "body.customerId"},
-		{"customer registered twice", func(*shop) request { return post(ada, "/customers", person()) }, 409, "customer.already-registered", "body.customerId"},
-		{"no e-mail address", func(*shop) request { return post(customerCaller("eve"), "/customers", set(person(), "email", "eve")) }, 400, "request.invalid", "body.email"},
+		{
+			"customer registered twice", func(*shop) request { return post(ada, "/customers", person()) }, 409,
+			"customer.already-registered", "body.customerId",
+		},
+		{
+			"no e-mail address",
+			func(*shop) request { return post(customerCaller("eve"), "/customers", set(person(), "email", "eve")) },
+			400, "request.invalid", "body.email",
+		},
 
-		{"cancel an unknown order", func(*shop) request { return post(ada, "/orders/"+unknownID+"/cancel", object{}) }, 404, "order.not-found", ""},
-		{"cancel somebody's order", func(s *shop) request { return post(bob, "/orders/"+s.order+"/cancel", object{}) }, 404, "order.not-found", ""},
-		{"cancel no id", func(*shop) request { return post(ada, "/orders/1/cancel", object{}) }, 400, "request.invalid", "path.id"},
+		{
+			"cancel an unknown order",
+			func(*shop) request { return post(ada, "/orders/"+unknownID+"/cancel", object{}) }, 404, "order.not-found",
+			"",
+		},
+		{
+			"cancel somebody's order",
+			func(s *shop) request { return post(bob, "/orders/"+s.order+"/cancel", object{}) }, 404, "order.not-found",
+			"",
+		},
+		{
+			"cancel no id", func(*shop) request { return post(ada, "/orders/1/cancel", object{}) }, 400,
+			"request.invalid", "path.id",
+		},
 		{"cancel after dispatch", func(s *shop) request {
 			s.ship(shipment.StatusDispatched)
 			return post(ada, "/orders/"+s.order+"/cancel", object{"reason": "late"})
@@ -256,10 +365,19 @@ func TestBadInput(t *testing.T) {
 			s.follow(order.Ship{ShipmentID: id})
 			return post(operator, "/orders/"+s.order+"/cancel", object{})
 		}, 409, "order.dispatched", ""},
-		{"dispatch an unknown shipment", func(*shop) request { return post(operator, "/shipments/"+unknownID+"/dispatch", nil) }, 404, "shipment.not-found", ""},
-		{"dispatch no id", func(*shop) request { return post(operator, "/shipments/1/dispatch", nil) }, 400, "request.invalid", "path.id"},
+		{
+			"dispatch an unknown shipment",
+			func(*shop) request { return post(operator, "/shipments/"+unknownID+"/dispatch", nil) }, 404,
+			"shipment.not-found", "",
+		},
+		{
+			"dispatch no id", func(*shop) request { return post(operator, "/shipments/1/dispatch", nil) }, 400,
+			"request.invalid", "path.id",
+		},
 		{"dispatch without a key", func(s *shop) request {
-			return post(operator, "/shipments/"+s.ship(shipment.StatusPrepared)+"/dispatch", nil).with("Idempotency-Key", "")
+			return post(
+				operator, "/shipments/"+s.ship(shipment.StatusPrepared)+"/dispatch", nil,
+			).with("Idempotency-Key", "")
 		}, 400, "idempotency.key-required", "header.Idempotency-Key"},
 		{"dispatch what is not prepared", func(s *shop) request {
 			return post(operator, "/shipments/"+s.ship(shipment.StatusScheduled)+"/dispatch", nil)
@@ -282,15 +400,27 @@ func TestBadInput(t *testing.T) {
 			return post(ada, "/orders/"+s.order+"/cancel", object{"reason": strings.Repeat("x", 501)})
 		}, 400, "request.invalid", "body.reason"},
 
-		{"account opened twice", func(*shop) request { return post(ada, "/accounts", object{"currency": "USD"}) }, 409, "account.already-open", ""},
-		{"account in no currency", func(*shop) request { return post(ada, "/accounts", object{"currency": "ZZZ"}) }, 400, "money.unknown-currency", "body.currency"},
+		{
+			"account opened twice", func(*shop) request { return post(ada, "/accounts", object{"currency": "USD"}) },
+			409, "account.already-open", "",
+		},
+		{
+			"account in no currency", func(*shop) request { return post(ada, "/accounts", object{"currency": "ZZZ"}) },
+			400, "money.unknown-currency", "body.currency",
+		},
 		{"deposit of nothing", deposit(0), 400, "request.invalid", "body.amount.amount"},
 		{"deposit of less", deposit(-5), 400, "request.invalid", "body.amount.amount"},
 		{"absurd deposit", deposit(int64(1e12) + 1), 400, "request.invalid", "body.amount.amount"},
 		{"deposit in another currency", func(s *shop) request {
-			return post(operator, "/accounts/"+s.account+"/deposits", object{"amount": object{"amount": 5, "currency": "EUR"}})
+			return post(
+				operator, "/accounts/"+s.account+"/deposits", object{"amount": object{"amount": 5, "currency": "EUR"}},
+			)
 		}, 422, "account.wrong-currency", "body.amount.currency"},
-		{"deposit by a customer", func(s *shop) request { return post(ada, "/accounts/"+s.account+"/deposits", object{"amount": usd(5)}) }, 403, "auth.forbidden", ""},
+		{
+			"deposit by a customer",
+			func(s *shop) request { return post(ada, "/accounts/"+s.account+"/deposits", object{"amount": usd(5)}) },
+			403, "auth.forbidden", "",
+		},
 		{"deposit on no account", func(*shop) request {
 			return post(operator, "/accounts/"+unknownID+"/deposits", object{"amount": usd(5)})
 		}, 404, "account.not-found", ""},
@@ -305,23 +435,35 @@ func TestBadInput(t *testing.T) {
 		{"transfer of nothing", transfer(bobs, usd(0)), 400, "request.invalid", "body.amount.amount"},
 		{"transfer of less", transfer(bobs, usd(-5)), 400, "request.invalid", "body.amount.amount"},
 		{"absurd transfer", transfer(bobs, usd(1e12+1)), 400, "request.invalid", "body.amount.amount"},
-		{"transfer in another currency", transfer(bobs, object{"amount": 5, "currency": "EUR"}), 422, "account.wrong-currency", "body.amount.currency"},
+		{
+			"transfer in another currency", transfer(bobs, object{"amount": 5, "currency": "EUR"}), 422,
+			"account.wrong-currency", "body.amount.currency",
+		},
 		{"transfer to an account in another currency", transfer(func(s *shop) string {
 			return s.must(http.StatusCreated, post(bob, "/accounts", object{"currency": "EUR"})).text("id")
 		}, usd(5)), 422, "account.cannot-receive", "body.toAccountId"},
-		{"transfer to oneself", transfer(func(s *shop) string { return s.account }, usd(5)), 422, "account.same-account", "body.toAccountId"},
+		{
+			"transfer to oneself", transfer(func(s *shop) string { return s.account }, usd(5)), 422,
+			"account.same-account", "body.toAccountId",
+		},
 		{"transfer to no account", transfer(func(*shop) string { return unknownID }, usd(5)),
 			422, "account.cannot-receive", "body.toAccountId"},
 		{"find an account of nobody", read(operator, "/accounts?currency=USD"),
 			400, "request.invalid", "query.customerId"},
 		{"find an account in nothing", read(ada, "/accounts"), 400, "request.invalid", "query.currency"},
 		{"find an account in euros", read(ada, "/accounts?currency=EUR"), 404, "account.not-found", ""},
-		{"transfer to no id", transfer(func(*shop) string { return "bob" }, usd(5)), 400, "request.invalid", "body.toAccountId"},
+		{
+			"transfer to no id", transfer(func(*shop) string { return "bob" }, usd(5)), 400, "request.invalid",
+			"body.toAccountId",
+		},
 		{"transfer to nobody", func(s *shop) request {
 			return post(ada, "/accounts/"+s.account+"/transfers", object{"amount": usd(5)})
 		}, 400, "request.invalid", "body"},
 		{"transfer with a rate", func(s *shop) request {
-			return post(ada, "/accounts/"+s.account+"/transfers", object{"toAccountId": s.bobs, "amount": usd(5), "rateBasisPoints": 1})
+			return post(
+				ada, "/accounts/"+s.account+"/transfers",
+				object{"toAccountId": s.bobs, "amount": usd(5), "rateBasisPoints": 1},
+			)
 		}, 400, "request.invalid", "body.rateBasisPoints"},
 		{"transfer from no account", func(s *shop) request {
 			return post(operator, "/accounts/"+unknownID+"/transfers", object{"toAccountId": s.bobs, "amount": usd(5)})
@@ -358,35 +500,84 @@ func TestBadInput(t *testing.T) {
 		}, 422, "idempotency.key-reused", "header.Idempotency-Key"},
 
 		{"statement of no account", read(operator, "/accounts/"+unknownID+"/statement"), 404, "account.not-found", ""},
-		{"statement of somebody", func(s *shop) request { return get(bob, "/accounts/"+s.account+"/statement") }, 404, "account.not-found", ""},
+		{
+			"statement of somebody", func(s *shop) request { return get(bob, "/accounts/"+s.account+"/statement") },
+			404, "account.not-found", "",
+		},
 		{"statement of no id", read(ada, "/accounts/1/statement"), 400, "request.invalid", "path.id"},
 		{"statement, limit 0", statement("limit=0"), 400, "request.invalid", "query.limit"},
 		{"statement, limit 101", statement("limit=101"), 400, "request.invalid", "query.limit"},
 		{"statement, limit abc", statement("limit=abc"), 400, "request.invalid", "query.limit"},
 		{"statement, unknown parameter", statement("page=2"), 400, "request.invalid", "query.page"},
 		{"statement, cursor of ours not", statement("cursor=abc"), 400, "cursor.invalid", "query.cursor"},
-		{"statement, cursor that is long", statement("cursor=" + strings.Repeat("a", 1025)), 400, "request.invalid", "query.cursor"},
-		{"statement, cursor of the future", cursor(`{"v":2,"a":"{ada's}","b":2}`), 400, "cursor.invalid", "query.cursor"},
-		{"statement, cursor with more in it", cursor(`{"v":1,"a":"{ada's}","b":2,"c":3}`), 400, "cursor.invalid", "query.cursor"},
-		{"statement, cursor with text after it", cursor(`{"v":1,"a":"{ada's}","b":2}{}`), 400, "cursor.invalid", "query.cursor"},
-		{"statement, cursor before the beginning", cursor(`{"v":1,"a":"{ada's}","b":0}`), 400, "cursor.invalid", "query.cursor"},
-		{"statement, another account's cursor", cursor(`{"v":1,"a":"` + unknownID + `","b":2}`), 400, "cursor.invalid", "query.cursor"},
+		{
+			"statement, cursor that is long", statement("cursor=" + strings.Repeat("a", 1025)), 400, "request.invalid",
+			"query.cursor",
+		},
+		{
+			"statement, cursor of the future", cursor(`{"v":2,"a":"{ada's}","b":2}`), 400, "cursor.invalid",
+			"query.cursor",
+		},
+		{
+			"statement, cursor with more in it", cursor(`{"v":1,"a":"{ada's}","b":2,"c":3}`), 400, "cursor.invalid",
+			"query.cursor",
+		},
+		{
+			"statement, cursor with text after it", cursor(`{"v":1,"a":"{ada's}","b":2}{}`), 400, "cursor.invalid",
+			"query.cursor",
+		},
+		{
+			"statement, cursor before the beginning", cursor(`{"v":1,"a":"{ada's}","b":0}`), 400, "cursor.invalid",
+			"query.cursor",
+		},
+		{
+			"statement, another account's cursor", cursor(`{"v":1,"a":"` + unknownID + `","b":2}`), 400,
+			"cursor.invalid", "query.cursor",
+		},
 
-		{"stock without a version", func(*shop) request { return put(operator, "/stock/cd-1", 5, "If-Match", "") }, 428, "stock.version-required", "header.If-Match"},
+		{
+			"stock without a version", func(*shop) request { return put(operator, "/stock/cd-1", 5, "If-Match", "") },
+			428, "stock.version-required", "header.If-Match",
+		},
 		{"stock at an old version", func(s *shop) request {
 			s.must(http.StatusOK, put(operator, "/stock/cd-1", 12, "If-Match", `"1"`))
 			return put(operator, "/stock/cd-1", 5, "If-Match", `"1"`)
 		}, 412, "stock.version-mismatch", ""},
-		{"stock at a version to come", func(*shop) request { return put(operator, "/stock/cd-1", 5, "If-Match", `"7"`) }, 412, "stock.version-mismatch", ""},
-		{"new stock that is there", func(*shop) request { return put(operator, "/stock/cd-1", 5, "If-None-Match", "*") }, 412, "stock.version-mismatch", ""},
-		{"stock at two versions", func(*shop) request { return put(operator, "/stock/cd-1", 5, "If-Match", `"1", "2"`) }, 400, "request.invalid", "header.If-Match"},
-		{"stock at a bare number", func(*shop) request { return put(operator, "/stock/cd-1", 5, "If-Match", `1`) }, 400, "request.invalid", "header.If-Match"},
+		{
+			"stock at a version to come",
+			func(*shop) request { return put(operator, "/stock/cd-1", 5, "If-Match", `"7"`) }, 412,
+			"stock.version-mismatch", "",
+		},
+		{
+			"new stock that is there",
+			func(*shop) request { return put(operator, "/stock/cd-1", 5, "If-None-Match", "*") }, 412,
+			"stock.version-mismatch", "",
+		},
+		{
+			"stock at two versions",
+			func(*shop) request { return put(operator, "/stock/cd-1", 5, "If-Match", `"1", "2"`) }, 400,
+			"request.invalid", "header.If-Match",
+		},
+		{
+			"stock at a bare number", func(*shop) request { return put(operator, "/stock/cd-1", 5, "If-Match", `1`) },
+			400, "request.invalid", "header.If-Match",
+		},
 		{"stock at both", func(*shop) request {
 			return put(operator, "/stock/cd-1", 5, "If-Match", `"1"`).with("If-None-Match", "*")
 		}, 400, "request.invalid", "header.If-None-Match"},
-		{"negative stock", func(*shop) request { return put(operator, "/stock/cd-1", -1, "If-Match", `"1"`) }, 400, "request.invalid", "body.onHand"},
-		{"stock of an impossible SKU", func(*shop) request { return put(operator, "/stock/a%20b", 1, "If-None-Match", "*") }, 400, "request.invalid", "path.sku"},
-		{"stock by a customer", func(*shop) request { return put(ada, "/stock/cd-1", 5, "If-Match", `"1"`) }, 403, "auth.forbidden", ""},
+		{
+			"negative stock", func(*shop) request { return put(operator, "/stock/cd-1", -1, "If-Match", `"1"`) }, 400,
+			"request.invalid", "body.onHand",
+		},
+		{
+			"stock of an impossible SKU",
+			func(*shop) request { return put(operator, "/stock/a%20b", 1, "If-None-Match", "*") }, 400,
+			"request.invalid", "path.sku",
+		},
+		{
+			"stock by a customer", func(*shop) request { return put(ada, "/stock/cd-1", 5, "If-Match", `"1"`) }, 403,
+			"auth.forbidden", "",
+		},
 		{"unknown stock", read(ada, "/stock/nothing"), 404, "stock.not-found", ""},
 
 		{"unknown order", read(ada, "/orders/"+unknownID), 404, "order.not-found", ""},
@@ -394,20 +585,60 @@ func TestBadInput(t *testing.T) {
 		{"no order id", read(ada, "/orders/x"), 400, "request.invalid", "path.id"},
 		{"unknown account", read(operator, "/accounts/"+unknownID), 404, "account.not-found", ""},
 		{"figures of no period", read(operator, "/analytics/daily"), 400, "request.invalid", "query.from"},
-		{"figures without an end", read(operator, "/analytics/daily?from=2026-03-01"), 400, "request.invalid", "query.to"},
-		{"figures of an empty day", read(operator, "/analytics/daily?from=&to=2026-03-01"), 400, "request.invalid", "query.from"},
-		{"figures of a day that there is not", read(operator, "/analytics/daily?from=2026-02-28&to=2026-02-29"), 400, "request.invalid", "query.to"},
-		{"figures of a moment", read(operator, "/analytics/daily?from=2026-03-01T00:00:00Z&to=2026-03-01"), 400, "request.invalid", "query.from"},
-		{"figures of the last days that a date can be written of", read(operator, "/analytics/daily?from=9999-12-01&to=9999-12-31"), 400, "request.invalid", "query.from"},
-		{"figures of days long before a shop", read(operator, "/analytics/daily?from=1969-12-31&to=1970-01-01"), 400, "request.invalid", "query.from"},
-		{"figures of two days at once", read(operator, "/analytics/daily?from=2026-03-01&from=2026-03-02&to=2026-03-03"), 400, "request.invalid", "query.from"},
-		{"figures the wrong way", read(operator, "/analytics/daily?from=2026-03-02&to=2026-03-01"), 400, "analytics.invalid-period", "query.to"},
-		{"figures of too many days", read(operator, "/analytics/daily?from=2026-03-01&to=2026-06-01"), 400, "analytics.invalid-period", "query.to"},
-		{"hours of too many days", read(operator, "/analytics/daily?from=2026-03-01&to=2026-03-08&hours=true"), 400, "analytics.invalid-period", "query.hours"},
-		{"hours, perhaps", read(operator, "/analytics/daily?from=2026-03-01&to=2026-03-01&hours=maybe"), 400, "request.invalid", "query.hours"},
-		{"too many SKUs of a day", read(operator, "/analytics/daily?from=2026-03-01&to=2026-03-01&top=101"), 400, "request.invalid", "query.top"},
+		{
+			"figures without an end", read(operator, "/analytics/daily?from=2026-03-01"), 400, "request.invalid",
+			"query.to",
+		},
+		{
+			"figures of an empty day", read(operator, "/analytics/daily?from=&to=2026-03-01"), 400, "request.invalid",
+			"query.from",
+		},
+		{
+			"figures of a day that there is not", read(operator, "/analytics/daily?from=2026-02-28&to=2026-02-29"), 400,
+			"request.invalid", "query.to",
+		},
+		{
+			"figures of a moment", read(operator, "/analytics/daily?from=2026-03-01T00:00:00Z&to=2026-03-01"), 400,
+			"request.invalid", "query.from",
+		},
+		{
+			"figures of the last days that a date can be written of",
+			read(operator, "/analytics/daily?from=9999-12-01&to=9999-12-31"), 400, "request.invalid", "query.from",
+		},
+		{
+			"figures of days long before a shop", read(operator, "/analytics/daily?from=1969-12-31&to=1970-01-01"), 400,
+			"request.invalid", "query.from",
+		},
+		{
+			"figures of two days at once",
+			read(operator, "/analytics/daily?from=2026-03-01&from=2026-03-02&to=2026-03-03"), 400, "request.invalid",
+			"query.from",
+		},
+		{
+			"figures the wrong way", read(operator, "/analytics/daily?from=2026-03-02&to=2026-03-01"), 400,
+			"analytics.invalid-period", "query.to",
+		},
+		{
+			"figures of too many days", read(operator, "/analytics/daily?from=2026-03-01&to=2026-06-01"), 400,
+			"analytics.invalid-period", "query.to",
+		},
+		{
+			"hours of too many days", read(operator, "/analytics/daily?from=2026-03-01&to=2026-03-08&hours=true"), 400,
+			"analytics.invalid-period", "query.hours",
+		},
+		{
+			"hours, perhaps", read(operator, "/analytics/daily?from=2026-03-01&to=2026-03-01&hours=maybe"), 400,
+			"request.invalid", "query.hours",
+		},
+		{
+			"too many SKUs of a day", read(operator, "/analytics/daily?from=2026-03-01&to=2026-03-01&top=101"), 400,
+			"request.invalid", "query.top",
+		},
 		{"unknown customer's statistics", read(operator, "/customers/eve/statistics"), 404, "customer.not-found", ""},
-		{"unknown query parameter", read(ada, "/customers/ada/orders?state=placed"), 400, "request.invalid", "query.state"},
+		{
+			"unknown query parameter", read(ada, "/customers/ada/orders?state=placed"), 400, "request.invalid",
+			"query.state",
+		},
 		{"limit 0", read(ada, "/customers/ada/orders?limit=0"), 400, "request.invalid", "query.limit"},
 		{"limit 101", read(ada, "/customers/ada/orders?limit=101"), 400, "request.invalid", "query.limit"},
 		{"limit abc", read(ada, "/customers/ada/orders?limit=abc"), 400, "request.invalid", "query.limit"},
@@ -415,7 +646,10 @@ func TestBadInput(t *testing.T) {
 		{"cursor of ours not", read(ada, "/customers/ada/orders?cursor=abc"), 400, "cursor.invalid", "query.cursor"},
 
 		{"unknown route", read(ada, "/nothing"), 404, "request.no-such-route", ""},
-		{"unknown route with a body", func(*shop) request { return post(ada, "/nothing", object{}) }, 404, "request.no-such-route", ""},
+		{
+			"unknown route with a body", func(*shop) request { return post(ada, "/nothing", object{}) }, 404,
+			"request.no-such-route", "",
+		},
 		{"path with an empty step", read(ada, "//stock//cd-1"), 404, "request.no-such-route", ""},
 		{"path with a slash at its end", read(ada, "/stock/cd-1/"), 404, "request.no-such-route", ""},
 		{"path with dots", read(ada, "/stock/../stock/cd-1"), 404, "request.no-such-route", ""},
@@ -431,7 +665,8 @@ func TestBadInput(t *testing.T) {
 			commits, counters := s.store.commits.Load(), s.counters.String()
 			res := s.send(r)
 			checkProblem(t, res, c.status, c.code)
-			if got := locations(res); c.location == "" && len(got) > 0 || c.location != "" && !slices.Contains(got, c.location) {
+			if got := locations(res); c.location == "" && len(got) > 0 || c.location != "" &&
+				!slices.Contains(got, c.location) {
 				t.Errorf("errors are at %q, want %q: %s", got, c.location, res.raw)
 			}
 			if got := s.store.commits.Load(); got != commits {
@@ -452,7 +687,8 @@ func checkProblem(t *testing.T, res response, status int, code string) {
 	if got := res.headers["Content-Type"]; got != "application/problem+json" {
 		t.Errorf("Content-Type is %q", got)
 	}
-	if res.body["status"] != float64(status) || res.text("type") != "urn:problem-type:orderflow:"+code || res.text("title") != http.StatusText(status) {
+	if res.body["status"] != float64(status) || res.text("type") != "urn:problem-type:orderflow:"+code ||
+		res.text("title") != http.StatusText(status) {
 		t.Errorf("type, title or status do not fit: %s", res.raw)
 	}
 	if res.headers["X-Correlation-Id"] == "" {

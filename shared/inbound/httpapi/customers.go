@@ -41,7 +41,9 @@ type customerOutput struct {
 	Body customerAnswer
 }
 
-func (c Commands) registerCustomer(ctx context.Context, id identity, in *registerCustomerInput) (*customerOutput, error) {
+func (c Commands) registerCustomer(
+	ctx context.Context, id identity, in *registerCustomerInput,
+) (*customerOutput, error) {
 	customerID, err := id.actsFor(in.Body.CustomerID)
 	if err != nil {
 		return nil, err
@@ -55,7 +57,9 @@ func (c Commands) registerCustomer(ctx context.Context, id identity, in *registe
 		target := string(es.NewStreamID(customer.Category, customerID))
 		req.Claim = request.Claim(req.CommitID, "register-customer", target)
 	}
-	res, err := c.Customers.Register(ctx, req, customer.RegisterInput{CustomerID: customerID, Name: in.Body.Name, Email: in.Body.Email})
+	res, err := c.Customers.Register(
+		ctx, req, customer.RegisterInput{CustomerID: customerID, Name: in.Body.Name, Email: in.Body.Email},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +166,9 @@ func (c Commands) eraseCustomer(ctx context.Context, id identity, in *customerPa
 		return nil, err
 	}
 	version := res.Head.Version()
-	return &erasedCustomerOutput{ETag: etag(version), Body: erasedCustomerAnswer{ID: in.ID, ErasedAt: res.State.ErasedAt, Version: version}}, nil
+	return &erasedCustomerOutput{
+		ETag: etag(version), Body: erasedCustomerAnswer{ID: in.ID, ErasedAt: res.State.ErasedAt, Version: version},
+	}, nil
 }
 
 type listOrdersInput struct {
@@ -208,8 +214,10 @@ func answerList(page orders.Page) *listOrdersOutput {
 	out := &listOrdersOutput{Body: listOrdersAnswer{Orders: make([]listedOrderAnswer, len(page.Rows)), Next: page.Next}}
 	for i, r := range page.Rows {
 		out.Body.Orders[i] = listedOrderAnswer{
-			ID: r.OrderID, CustomerID: r.CustomerID, Status: r.Status, Total: r.Total, LineCount: r.LineCount, PlacedAt: r.PlacedAt.UTC(),
-			UpdatedAt: r.UpdatedAt.UTC(), Saga: sagaAnswer(r.Saga), Reason: r.Reason, TrackingNumber: r.TrackingNumber, Version: r.Sequence,
+			ID: r.OrderID, CustomerID: r.CustomerID, Status: r.Status, Total: r.Total, LineCount: r.LineCount,
+			PlacedAt:  r.PlacedAt.UTC(),
+			UpdatedAt: r.UpdatedAt.UTC(), Saga: sagaAnswer(r.Saga), Reason: r.Reason, TrackingNumber: r.TrackingNumber,
+			Version: r.Sequence,
 		}
 	}
 	return out
@@ -265,8 +273,9 @@ func (q Queries) listCustomers(ctx context.Context, _ identity, in *listCustomer
 	}}
 	for i, r := range page.Rows {
 		out.Body.Customers[i] = listedCustomerAnswer{
-			ID: r.CustomerID, RegisteredAt: moment(r.RegisteredAt), Erased: !r.ErasedAt.IsZero(), ErasedAt: moment(r.ErasedAt),
-			Version: r.Sequence,
+			ID: r.CustomerID, RegisteredAt: moment(r.RegisteredAt), Erased: !r.ErasedAt.IsZero(),
+			ErasedAt: moment(r.ErasedAt),
+			Version:  r.Sequence,
 		}
 	}
 	return out, nil

@@ -79,7 +79,10 @@ func TestCustomerThatCannotBeChanged(t *testing.T) {
 		{"no name", `"1"`, object{"name": ""}, 400, "request.invalid", "body.name"},
 		{"a blank name", `"1"`, object{"name": " \u00a0"}, 400, "customer.invalid", "body.name"},
 		{"a name of two lines", `"1"`, object{"name": "Ada\nKing"}, 400, "customer.invalid", "body.name"},
-		{"a name that is too long", `"1"`, object{"name": strings.Repeat("ß", 201)}, 400, "request.invalid", "body.name"},
+		{
+			"a name that is too long", `"1"`, object{"name": strings.Repeat("ß", 201)}, 400, "request.invalid",
+			"body.name",
+		},
 		{"no address", `"1"`, object{"email": "king"}, 400, "request.invalid", "body.email"},
 		{"an address on no domain", `"1"`, object{"email": "king@localhost"}, 400, "customer.invalid", "body.email"},
 		{"another id", `"1"`, object{"customerId": "bob"}, 400, "request.invalid", "body.customerId"},
@@ -120,7 +123,9 @@ func TestErasedCustomer(t *testing.T) {
 			t.Error(diff)
 		}
 		for _, match := range []string{`"1"`, `"2"`, `"3"`} {
-			res := w.must(http.StatusUnprocessableEntity, patch(who, "/customers/ada", match, object{"name": "Ada King"}))
+			res := w.must(
+				http.StatusUnprocessableEntity, patch(who, "/customers/ada", match, object{"name": "Ada King"}),
+			)
 			if res.text("code") != "customer.erased" {
 				t.Errorf("%s", res.raw)
 			}

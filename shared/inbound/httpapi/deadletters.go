@@ -100,39 +100,59 @@ type deadLetterAccepted struct {
 func (s *server) deadLetterCommands(c Commands) {
 	post := func(id, path, summary, description string, status int) huma.Operation {
 		return huma.Operation{
-			OperationID: id, Method: http.MethodPost, Path: path, Summary: summary, Description: description, DefaultStatus: status,
-			Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType},
+			OperationID: id, Method: http.MethodPost, Path: path, Summary: summary, Description: description,
+			DefaultStatus: status,
+			Errors: []int{
+				http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge,
+				http.StatusUnsupportedMediaType,
+			},
 		}
 	}
-	register(s, accessOperator, post("redriveDeadLetter", "/dead-letters/{id}/redrive", "Send a dead letter back to its consumer",
-		"Accepted means that the next run of the redrive, within a minute, sends it; its status then becomes resolved, or open or spent again. "+
-			"One that is due or under way already is answered as it stands, so that it is sent once however often it is asked for; one that was not answered within a quarter of an hour "+
-			"is sent anew. takeOver means nothing for a dead letter that is not held.", http.StatusAccepted), c.redriveDeadLetter)
-	register(s, accessOperator, post("discardDeadLetter", "/dead-letters/{id}/discard", "Close a dead letter that is not needed",
-		"One that is discarded already is answered as it stands. One that is under way may be discarded too: if its consumer handles it all the same, it becomes resolved.", http.StatusOK), c.discardDeadLetter)
+	register(s, accessOperator, post("redriveDeadLetter", "/dead-letters/{id}/redrive",
+		"Send a dead letter back to its consumer",
+		"Accepted means that the next run of the redrive, within a minute, sends it; its status then becomes "+
+			"resolved, or open or spent again. "+
+			"One that is due or under way already is answered as it stands, so that it is sent once however often "+
+			"it is asked for; one that was not answered within a quarter of an hour "+
+			"is sent anew. takeOver means nothing for a dead letter that is not held.", http.StatusAccepted),
+		c.redriveDeadLetter)
+	register(s, accessOperator, post("discardDeadLetter", "/dead-letters/{id}/discard",
+		"Close a dead letter that is not needed",
+		"One that is discarded already is answered as it stands. One that is under way may be discarded too: if its "+
+			"consumer handles it all the same, it becomes resolved.", http.StatusOK), c.discardDeadLetter)
 }
 
 func (s *server) deadLetterQueries(q Queries) {
 	register(s, accessOperator, huma.Operation{
-		OperationID: "listDeadLetters", Method: http.MethodGet, Path: "/dead-letters", Summary: "List dead letters", Description: "Last recorded first, page by page.",
+		OperationID: "listDeadLetters", Method: http.MethodGet, Path: "/dead-letters", Summary: "List dead letters",
+		Description: "Last recorded first, page by page.",
 	}, q.listDeadLetters)
 	register(s, accessOperator, huma.Operation{
-		OperationID: "getDeadLetter", Method: http.MethodGet, Path: "/dead-letters/{id}", Summary: "Read a dead letter with its message", Errors: []int{http.StatusNotFound},
+		OperationID: "getDeadLetter", Method: http.MethodGet, Path: "/dead-letters/{id}",
+		Summary: "Read a dead letter with its message", Errors: []int{http.StatusNotFound},
 	}, q.getDeadLetter)
 }
 
-func (q Queries) listDeadLetters(ctx context.Context, _ identity, in *listDeadLettersInput) (*listDeadLettersOutput, error) {
+func (q Queries) listDeadLetters(
+	ctx context.Context, _ identity, in *listDeadLettersInput,
+) (*listDeadLettersOutput, error) {
 	after, err := base64.RawURLEncoding.Strict().DecodeString(in.Cursor)
 	if err != nil || in.Cursor != "" && !isPlace(string(after)) {
 		return nil, badCursor()
 	}
 	page, err := q.DeadLetters.List(ctx, deadletter.Query{
-		Consumer: in.Consumer, Topic: in.Topic, Status: in.Status, Error: in.Error, Before: in.Before.Time, After: string(after), Limit: in.Limit,
+		Consumer: in.Consumer, Topic: in.Topic, Status: in.Status, Error: in.Error, Before: in.Before.Time,
+		After: string(after), Limit: in.Limit,
 	})
 	if err != nil {
 		return nil, err
 	}
-	out := &listDeadLettersOutput{Body: deadLettersAnswer{DeadLetters: make([]deadLetterAnswer, len(page.Entries)), Next: base64.RawURLEncoding.EncodeToString([]byte(page.Next))}}
+	out := &listDeadLettersOutput{
+		Body: deadLettersAnswer{
+			DeadLetters: make([]deadLetterAnswer, len(page.Entries)),
+			Next:        base64.RawURLEncoding.EncodeToString([]byte(page.Next)),
+		},
+	}
 	for i, e := range page.Entries {
 		out.Body.DeadLetters[i] = answerDeadLetter(e)
 	}
@@ -179,9 +199,12 @@ func (c Commands) discardDeadLetter(ctx context.Context, id identity, in *discar
 
 func answerDeadLetter(e deadletter.Entry) deadLetterAnswer {
 	a := deadLetterAnswer{
-		ID: e.ID, Status: e.Status, Consumer: e.Consumer, Topic: e.Topic, CorrelationID: e.CorrelationID, Kind: e.Kind, Error: e.Error, Code: e.Code,
-		RetryCount: e.Failures, FirstFailure: moment(e.FirstFailure), LastFailure: moment(e.LastFailure), RecordedAt: moment(e.RecordedAt), Redrives: e.Redrives,
-		RedriveError: e.RedriveError, Held: e.Held, Hint: e.Hint, ClosedAt: moment(e.Closed), ClosedBy: e.ClosedBy, Reason: e.Reason,
+		ID: e.ID, Status: e.Status, Consumer: e.Consumer, Topic: e.Topic, CorrelationID: e.CorrelationID, Kind: e.Kind,
+		Error: e.Error, Code: e.Code,
+		RetryCount: e.Failures, FirstFailure: moment(e.FirstFailure), LastFailure: moment(e.LastFailure),
+		RecordedAt: moment(e.RecordedAt), Redrives: e.Redrives,
+		RedriveError: e.RedriveError, Held: e.Held, Hint: e.Hint, ClosedAt: moment(e.Closed), ClosedBy: e.ClosedBy,
+		Reason: e.Reason,
 	}
 	if e.Status == deadletter.StatusOpen && !e.Held {
 		a.NextRedriveAt = moment(e.Next)

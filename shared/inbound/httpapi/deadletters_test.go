@@ -14,19 +14,25 @@ import (
 	"orderflow/shared/ops/deadletter"
 )
 
-// letters puts n dead letters into the world, by turns of two consumers, and gives their ids, the first recorded first.
+// letters puts n dead letters into the world, by turns of two consumers, and gives their ids, the
+// first recorded first.
 func (w *world) addLetters(n int, change func(i int, e *deadletter.Entry)) (ids []string) {
 	w.t.Helper()
 	for i := range n {
 		at := w.clock.Now().Add(time.Duration(i-n) * time.Minute)
 		e := deadletter.Entry{
-			RedriveError: "slow down", ID: ident.Derive("letter", fmt.Sprint(i)), Status: deadletter.StatusOpen, Consumer: []string{"start-saga", "send-mails"}[i%2], Topic: "order.placed", Kind: deadletter.KindQueue,
-			Error: fmt.Sprintf("trouble %d", i), Failures: 3, FirstFailure: at, LastFailure: at, RecordedAt: at, Next: w.clock.Now().Add(time.Hour),
+			RedriveError: "slow down", ID: ident.Derive("letter", fmt.Sprint(i)), Status: deadletter.StatusOpen,
+			Consumer: []string{"start-saga", "send-mails"}[i%2], Topic: "order.placed", Kind: deadletter.KindQueue,
+			Error: fmt.Sprintf("trouble %d", i), Failures: 3, FirstFailure: at, LastFailure: at, RecordedAt: at,
+			Next: w.clock.Now().Add(time.Hour),
 		}
 		if change != nil {
 			change(i, &e)
 		}
-		if err := w.letters.Create(context.Background(), e, deadletter.Message{Body: []byte(`{"n":1}`), Attributes: map[string]string{"a": "b"}}); err != nil {
+		if err := w.letters.Create(
+			context.Background(), e,
+			deadletter.Message{Body: []byte(`{"n":1}`), Attributes: map[string]string{"a": "b"}},
+		); err != nil {
 			w.t.Fatal(err)
 		}
 		ids = append(ids, e.ID)
@@ -58,7 +64,10 @@ func TestListDeadLetters(t *testing.T) {
 		{"?status=open&error=trouble+2", ids[2]},
 		{"?status=spent", ""},
 		{"?before=" + w.clock.Now().Add(-3*time.Minute).Format(time.RFC3339), ids[1] + " " + ids[0]},
-		{"?before=" + url.QueryEscape(w.clock.Now().Add(-3*time.Minute).In(zone).Format(time.RFC3339)), ids[1] + " " + ids[0]},
+		{
+			"?before=" + url.QueryEscape(w.clock.Now().Add(-3*time.Minute).In(zone).Format(time.RFC3339)),
+			ids[1] + " " + ids[0],
+		},
 		{"?before=0001-01-01T00:00:00Z", ""},
 	} {
 		if got := listed(w.must(http.StatusOK, get(operator, "/dead-letters"+tc.query))); got != tc.want {
@@ -67,7 +76,8 @@ func TestListDeadLetters(t *testing.T) {
 	}
 	first := w.must(http.StatusOK, get(operator, "/dead-letters?limit=3"))
 	second := w.must(http.StatusOK, get(operator, "/dead-letters?limit=3&cursor="+first.text("next")))
-	if listed(first) != ids[4]+" "+ids[3]+" "+ids[2] || listed(second) != ids[1]+" "+ids[0] || second.text("next") != "" {
+	if listed(first) != ids[4]+" "+ids[3]+" "+ids[2] || listed(second) != ids[1]+" "+ids[0] ||
+		second.text("next") != "" {
 		t.Errorf("pages %s | %s, next %q", listed(first), listed(second), second.text("next"))
 	}
 	for _, bad := range []string{
@@ -78,7 +88,8 @@ func TestListDeadLetters(t *testing.T) {
 		"?before=2026-03-01T00:00:00,5Z", "?before=2026-03-01T1:00:00Z", "?before=2026-03-01T00:00:00%2B24:00",
 		"?before=2026-03-01t00:00:00z", "?before=2026-02-30T00:00:00Z",
 	} {
-		if res := w.send(get(operator, "/dead-letters"+bad)); res.status != http.StatusBadRequest || res.body["errors"] == nil {
+		if res := w.send(get(operator, "/dead-letters"+bad)); res.status != http.StatusBadRequest ||
+			res.body["errors"] == nil {
 			t.Errorf("%s: %d %s", bad, res.status, res.raw)
 		}
 	}
@@ -89,15 +100,18 @@ func TestGetDeadLetter(t *testing.T) {
 	id := w.addLetters(1, nil)[0]
 	got := w.must(http.StatusOK, get(operator, "/dead-letters/"+id))
 	message, _ := got.body["message"].(object)
-	if got.text("error") != "trouble 0" || got.text("redriveError") != "slow down" || got.text("status") != "open" || message["n"] != 1.0 || got.body["retryCount"] != 3.0 || got.text("nextRedriveAt") == "" {
+	if got.text("error") != "trouble 0" || got.text("redriveError") != "slow down" || got.text("status") != "open" ||
+		message["n"] != 1.0 || got.body["retryCount"] != 3.0 || got.text("nextRedriveAt") == "" {
 		t.Errorf("%s", got.raw)
 	}
-	if res := w.send(get(operator, "/dead-letters/"+ident.New())); res.status != http.StatusNotFound || res.text("code") != "dead-letter.not-found" {
+	if res := w.send(get(operator, "/dead-letters/"+ident.New())); res.status != http.StatusNotFound ||
+		res.text("code") != "dead-letter.not-found" {
 		t.Errorf("%d %s", res.status, res.raw)
 	}
 }
 
-// However often a redrive or a discard is asked for, it is one; what is against the entry's state is refused, and nothing is written.
+// However often a redrive or a discard is asked for, it is one; what is against the entry's state
+// is refused, and nothing is written.
 func TestDecideOnDeadLetters(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change        func(e *deadletter.Entry)
@@ -107,18 +121,44 @@ func TestDecideOnDeadLetters(t *testing.T) {
 		code, becomes string
 		due           bool
 	}{
-		"redrive":                    {nil, "redrive", object{}, 202, "", "open", true},
-		"redrive one that is spent":  {func(e *deadletter.Entry) { e.Status, e.Alert = deadletter.StatusSpent, true }, "redrive", object{}, 202, "", "open", true},
-		"redrive one under way":      {func(e *deadletter.Entry) { e.Status = deadletter.StatusRedriving }, "redrive", object{}, 202, "", "redriving", false},
-		"redrive one resolved":       {func(e *deadletter.Entry) { e.Status = deadletter.StatusResolved }, "redrive", object{}, 409, "dead-letter.closed", "resolved", false},
-		"redrive what has no way":    {func(e *deadletter.Entry) { e.Kind, e.Status = deadletter.KindNone, deadletter.StatusSpent }, "redrive", object{}, 422, "dead-letter.not-redrivable", "spent", false},
-		"redrive what is held":       {func(e *deadletter.Entry) { e.Held = true }, "redrive", object{}, 422, "dead-letter.outcome-unknown", "open", false},
-		"redrive what is held, sure": {func(e *deadletter.Entry) { e.Held = true }, "redrive", object{"takeOver": true}, 202, "", "open", true},
-		"discard":                    {nil, "discard", object{"reason": "of a test"}, 200, "", "discarded", false},
-		"discard one that is spent":  {func(e *deadletter.Entry) { e.Status = deadletter.StatusSpent }, "discard", object{}, 200, "", "discarded", false},
-		"discard one under way":      {func(e *deadletter.Entry) { e.Status = deadletter.StatusRedriving }, "discard", object{}, 200, "", "discarded", false},
-		"discard one resolved":       {func(e *deadletter.Entry) { e.Status = deadletter.StatusResolved }, "discard", object{}, 409, "dead-letter.closed", "resolved", false},
-		"redrive, an unknown field":  {nil, "redrive", object{"force": true}, 400, "request.invalid", "open", false},
+		"redrive": {nil, "redrive", object{}, 202, "", "open", true},
+		"redrive one that is spent": {
+			func(e *deadletter.Entry) { e.Status, e.Alert = deadletter.StatusSpent, true }, "redrive", object{}, 202,
+			"", "open", true,
+		},
+		"redrive one under way": {
+			func(e *deadletter.Entry) { e.Status = deadletter.StatusRedriving }, "redrive", object{}, 202, "",
+			"redriving", false,
+		},
+		"redrive one resolved": {
+			func(e *deadletter.Entry) { e.Status = deadletter.StatusResolved }, "redrive", object{}, 409,
+			"dead-letter.closed", "resolved", false,
+		},
+		"redrive what has no way": {
+			func(e *deadletter.Entry) { e.Kind, e.Status = deadletter.KindNone, deadletter.StatusSpent }, "redrive",
+			object{}, 422, "dead-letter.not-redrivable", "spent", false,
+		},
+		"redrive what is held": {
+			func(e *deadletter.Entry) { e.Held = true }, "redrive", object{}, 422, "dead-letter.outcome-unknown",
+			"open", false,
+		},
+		"redrive what is held, sure": {
+			func(e *deadletter.Entry) { e.Held = true }, "redrive", object{"takeOver": true}, 202, "", "open", true,
+		},
+		"discard": {nil, "discard", object{"reason": "of a test"}, 200, "", "discarded", false},
+		"discard one that is spent": {
+			func(e *deadletter.Entry) { e.Status = deadletter.StatusSpent }, "discard", object{}, 200, "", "discarded",
+			false,
+		},
+		"discard one under way": {
+			func(e *deadletter.Entry) { e.Status = deadletter.StatusRedriving }, "discard", object{}, 200, "",
+			"discarded", false,
+		},
+		"discard one resolved": {
+			func(e *deadletter.Entry) { e.Status = deadletter.StatusResolved }, "discard", object{}, 409,
+			"dead-letter.closed", "resolved", false,
+		},
+		"redrive, an unknown field": {nil, "redrive", object{"force": true}, 400, "request.invalid", "open", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -137,14 +177,17 @@ func TestDecideOnDeadLetters(t *testing.T) {
 				t.Errorf("again: %d %s, first %s", again.status, again.raw, first.raw)
 			}
 			e, err := w.letters.Get(context.Background(), id)
-			if err != nil || string(e.Status) != tc.becomes || (tc.status < 300 && tc.what == "redrive" && tc.becomes == "open") != tc.due ||
+			if err != nil || string(e.Status) != tc.becomes ||
+				(tc.status < 300 && tc.what == "redrive" && tc.becomes == "open") != tc.due ||
 				tc.due && (e.Next.After(w.clock.Now()) || e.Alert || e.Held) {
 				t.Errorf("%+v, %v", e, err)
 			}
 			writes := int64(1)
 			if tc.status < 300 {
 				writes = 2
-				if res := w.send(post(operator, path, object{"reason": "another"}).with("Idempotency-Key", "k")); tc.what == "discard" && res.text("code") != "idempotency.key-reused" {
+				if res := w.send(post(
+					operator, path, object{"reason": "another"},
+				).with("Idempotency-Key", "k")); tc.what == "discard" && res.text("code") != "idempotency.key-reused" {
 					t.Errorf("another body: %d %s", res.status, res.raw)
 				}
 			}

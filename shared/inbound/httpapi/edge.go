@@ -24,8 +24,8 @@ const (
 	deadlineMargin = 300 * time.Millisecond // kept back for the answer when a function's time runs out
 )
 
-// edge is what every request passes: it gives the request its correlation id and its caller, finds its operation, turns a panic into a problem and
-// writes the access log.
+// edge is what every request passes: it gives the request its correlation id and its caller, finds
+// its operation, turns a panic into a problem and writes the access log.
 type edge struct {
 	mux    *http.ServeMux
 	access map[string]access     // by pattern of the mux
@@ -79,7 +79,8 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := e.exchange(r)
 	ctx := context.WithValue(r.Context(), exchangeKey{}, x)
 	if deadline, ok := ctx.Deadline(); ok {
-		// An answer "try again" that arrives is better than a function that is killed while it waits.
+		// An answer "try again" that arrives is better than a function that is killed while it
+		// waits.
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-deadlineMargin))
 		defer cancel()
@@ -91,7 +92,8 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out.header.Set(correlationHeader, x.correlationID)
 	out.sendTo(w)
 	e.log.InfoContext(ctx, "request", "method", r.Method, "route", route(pattern), "status", out.status, "code", x.code,
-		"durationMs", float64(e.clock.Now().Sub(start).Microseconds())/1000, "correlationId", x.correlationID, "apiRequestId", x.requestID)
+		"durationMs", float64(e.clock.Now().Sub(start).Microseconds())/1000, "correlationId", x.correlationID,
+		"apiRequestId", x.requestID)
 }
 
 // serve runs the operation into a buffer. If it panics, what it had written is dropped.
@@ -99,7 +101,10 @@ func (e *edge) serve(r *http.Request, x *exchange, handler http.Handler, pattern
 	out = newAnswer()
 	defer func() {
 		if cause := recover(); cause != nil {
-			e.log.ErrorContext(r.Context(), "panic", "correlationId", x.correlationID, "error", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			e.log.ErrorContext(
+				r.Context(), "panic", "correlationId", x.correlationID, "error", fmt.Sprint(cause), "stack",
+				string(debug.Stack()),
+			)
 			out = newAnswer()
 			x.code = codeInternal
 			newProblem(http.StatusInternalServerError, codeInternal, internalDetail).write(out)
@@ -116,7 +121,8 @@ func (e *edge) serve(r *http.Request, x *exchange, handler http.Handler, pattern
 
 // admit says why a request does not reach its operation.
 func (e *edge) admit(r *http.Request, x *exchange, handler http.Handler, pattern string) *problem {
-	// The mux would redirect a path like "/orders//1" to its clean form. Nothing of ours has such a path.
+	// The mux would redirect a path like "/orders//1" to its clean form. Nothing of ours has such a
+	// path.
 	if pattern == "" || path.Clean(r.URL.Path) != r.URL.Path {
 		return noRoute(r, handler, pattern)
 	}

@@ -37,7 +37,10 @@ func TestFailures(t *testing.T) {
 		code   string
 	}{
 		{"contention that does not end", &es.ConflictError{Stream: "order/1", Actual: -1}, 503, "unavailable"},
-		{"store not available", fmt.Errorf("append: %w: %w", es.ErrUnavailable, awsError{"X", 400}), 503, "unavailable"},
+		{
+			"store not available", fmt.Errorf("append: %w: %w", es.ErrUnavailable, awsError{"X", 400}), 503,
+			"unavailable",
+		},
 		{"throttled", fmt.Errorf("append: %w", awsError{"ThrottlingException", 400}), 503, "unavailable"},
 		{"their fault", awsError{"InternalServerError", 500}, 503, "unavailable"},
 		{"out of time", fmt.Errorf("append: %w", context.DeadlineExceeded), 503, "unavailable"},
@@ -56,7 +59,8 @@ func TestFailures(t *testing.T) {
 			if strings.Contains(res.raw, c.err.Error()) {
 				t.Errorf("%s shows the error", res.raw)
 			}
-			if encoded, _ := json.Marshal(c.err.Error()); c.status >= 500 && !strings.Contains(s.log.String(), string(encoded[1:len(encoded)-1])) {
+			if encoded, _ := json.Marshal(c.err.Error()); c.status >= 500 &&
+				!strings.Contains(s.log.String(), string(encoded[1:len(encoded)-1])) {
 				t.Errorf("the log lacks the error: %s", s.log)
 			}
 			s.store.fail(nil, nil)
@@ -113,7 +117,10 @@ func TestUnreadableEvent(t *testing.T) {
 func TestCorrelation(t *testing.T) {
 	s := newShop(t)
 	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-	res := s.must(http.StatusAccepted, post(ada, "/orders", anOrder()).with("X-Correlation-ID", "till-7").with("Traceparent", trace))
+	res := s.must(
+		http.StatusAccepted,
+		post(ada, "/orders", anOrder()).with("X-Correlation-ID", "till-7").with("Traceparent", trace),
+	)
 	if got := res.headers["X-Correlation-Id"]; got != "till-7" {
 		t.Errorf("answered correlation id is %q", got)
 	}
@@ -121,7 +128,9 @@ func TestCorrelation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := es.Metadata{CorrelationID: "till-7", CausationID: "http/api-request", Traceparent: trace, Actor: "customer/ada"}
+	want := es.Metadata{
+		CorrelationID: "till-7", CausationID: "http/api-request", Traceparent: trace, Actor: "customer/ada",
+	}
 	if got := events[0].Metadata; got != want {
 		t.Errorf("metadata is %+v, want %+v", got, want)
 	}
@@ -156,7 +165,10 @@ func TestActor(t *testing.T) {
 		{"operator", operatorOf(issuer, mail), `^operator/[0-9a-f-]{36}$`, false},
 		{"the operator again", operatorOf(issuer, mail), `^operator/[0-9a-f-]{36}$`, true},
 		{"another operator", operatorOf(issuer, "ada@example.com"), `^operator/[0-9a-f-]{36}$`, false},
-		{"an operator of another issuer", operatorOf("https://other.example.com", mail), `^operator/[0-9a-f-]{36}$`, false},
+		{
+			"an operator of another issuer", operatorOf("https://other.example.com", mail), `^operator/[0-9a-f-]{36}$`,
+			false,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			id, body := "eve", person()
@@ -198,11 +210,14 @@ func TestAccessLog(t *testing.T) {
 	if err := json.Unmarshal([]byte(lines[0]), &line); err != nil {
 		t.Fatal(err)
 	}
-	if line.Msg != "request" || line.Method != "POST" || line.Route != "/orders/{id}/cancel" || line.Status != 202 || line.Code != "" ||
+	if line.Msg != "request" || line.Method != "POST" || line.Route != "/orders/{id}/cancel" || line.Status != 202 ||
+		line.Code != "" ||
 		line.CorrelationID != "till-7" || line.APIRequestID != "api-request" || line.DurationMs == nil {
 		t.Errorf("line is %s", lines[0])
 	}
-	for i, want := range []string{`"code":"customer.already-registered"`, `"code":"request.invalid"`, `"route":"none"`} {
+	for i, want := range []string{
+		`"code":"customer.already-registered"`, `"code":"request.invalid"`, `"route":"none"`,
+	} {
 		if !strings.Contains(lines[i+1], want) {
 			t.Errorf("%s lacks %s", lines[i+1], want)
 		}

@@ -46,7 +46,8 @@ func (q Queries) getHistory(ctx context.Context, id identity, in *orderPath) (*h
 			return nil, fmt.Errorf("httpapi: %s: a %T is no object", e.ID(), e.Data)
 		}
 		out.Body.Events[i] = eventAnswer{
-			Sequence: e.Version, ID: e.ID(), Type: e.Type, Time: e.Time.UTC(), CorrelationID: e.Metadata.CorrelationID, CausationID: e.Metadata.CausationID, Data: data,
+			Sequence: e.Version, ID: e.ID(), Type: e.Type, Time: e.Time.UTC(), CorrelationID: e.Metadata.CorrelationID,
+			CausationID: e.Metadata.CausationID, Data: data,
 		}
 		out.ETag = etag(e.Version)
 	}

@@ -53,8 +53,13 @@ func TestHistoryShowsNothingSealed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	events := []any{order.Placed{OrderID: s.order, CustomerID: "ada", Address: sealed}, engraved{Lines: []engravedLine{line, {SKU: "box"}}}}
-	if _, err := s.store.Append(t.Context(), []es.Commit{{Head: head, ID: "given", Time: s.clock.Now(), Events: events}}); err != nil {
+	events := []any{
+		order.Placed{OrderID: s.order, CustomerID: "ada", Address: sealed},
+		engraved{Lines: []engravedLine{line, {SKU: "box"}}},
+	}
+	if _, err := s.store.Append(
+		t.Context(), []es.Commit{{Head: head, ID: "given", Time: s.clock.Now(), Events: events}},
+	); err != nil {
 		t.Fatal(err)
 	}
 	res := s.must(http.StatusOK, get(ada, "/orders/"+s.order+"/history"))
@@ -65,14 +70,16 @@ func TestHistoryShowsNothingSealed(t *testing.T) {
 	shown, _ := list[1].(object)
 	data, _ := shown["data"].(object)
 	want := []any{
-		object{"sku": "ring", "parcels": object{"p1": object{"weight": 9007199254740992.0}}}, object{"sku": "box", "parcels": nil},
+		object{"sku": "ring", "parcels": object{"p1": object{"weight": 9007199254740992.0}}},
+		object{"sku": "box", "parcels": nil},
 	}
 	if diff := cmp.Diff(want, data["lines"]); diff != "" {
 		t.Errorf("lines (-want +got)\n%s", diff)
 	}
 }
 
-// The message of a dead letter is shown without what is sealed in it, JSON or not, and kept as it was.
+// The message of a dead letter is shown without what is sealed in it, JSON or not, and kept as it
+// was.
 func TestDeadLetterShowsNothingSealed(t *testing.T) {
 	w := newWorld(t)
 	if err := w.vault.Enrol(t.Context(), "ada"); err != nil {
@@ -89,7 +96,9 @@ func TestDeadLetterShowsNothingSealed(t *testing.T) {
 		"all of them": string(sealed),
 	} {
 		id := ident.New()
-		e := deadletter.Entry{ID: id, Status: deadletter.StatusOpen, Kind: deadletter.KindQueue, RecordedAt: w.clock.Now()}
+		e := deadletter.Entry{
+			ID: id, Status: deadletter.StatusOpen, Kind: deadletter.KindQueue, RecordedAt: w.clock.Now(),
+		}
 		if err := w.letters.Create(context.Background(), e, deadletter.Message{Body: []byte(body)}); err != nil {
 			t.Fatal(err)
 		}

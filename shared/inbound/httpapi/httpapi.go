@@ -1,7 +1,8 @@
-// Package httpapi is the HTTP edge: commands and queries as two handlers, their description as one OpenAPI document, and every failure as one form of
-// problem document (RFC 9457).
+// Package httpapi is the HTTP edge: commands and queries as two handlers, their description as one
+// OpenAPI document, and every failure as one form of problem document (RFC 9457).
 //
-// The handlers run in Lambda behind an API Gateway HTTP API (payload format 2.0), whose JWT authorizer has verified the caller's token.
+// The handlers run in Lambda behind an API Gateway HTTP API (payload format 2.0), whose JWT
+// authorizer has verified the caller's token.
 package httpapi
 
 import (
@@ -86,27 +87,33 @@ func NewQueries(q Queries) http.Handler {
 // commas and pass for one.
 var errNoQuery = errors.New("httpapi: the event has query parameters and no query")
 
-// Lambda makes the function's handler. What the proxy can't turn into a request is the client's mistake: it is answered like one, and the function does
-// not fail of it.
-func Lambda(h http.Handler) func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+// Lambda makes the function's handler. What the proxy can't turn into a request is the client's
+// mistake: it is answered like one, and the function does not fail of it.
+func Lambda(h http.Handler) func(
+	context.Context, events.APIGatewayV2HTTPRequest,
+) (events.APIGatewayV2HTTPResponse, error) {
 	proxy := httpadapter.NewV2(h)
 	return func(ctx context.Context, event events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 		if event.RawPath == "" {
 			event.RawPath = event.RequestContext.HTTP.Path
 		}
-		// API Gateway has decoded the path. Encoded again, a "?" or "%" in it stays part of the path.
+		// API Gateway has decoded the path. Encoded again, a "?" or "%" in it stays part of the
+		// path.
 		event.RawPath = (&url.URL{Path: event.RawPath}).EscapedPath()
 		response, err := events.APIGatewayV2HTTPResponse{}, errNoQuery
 		if event.RawQueryString != "" || len(event.QueryStringParameters) == 0 {
 			response, err = proxy.ProxyWithContext(ctx, event)
 		}
 		if err != nil {
-			slog.WarnContext(ctx, "request can't be read", "error", err.Error(), "apiRequestId", event.RequestContext.RequestID)
+			slog.WarnContext(
+				ctx, "request can't be read", "error", err.Error(), "apiRequestId", event.RequestContext.RequestID,
+			)
 			p := ofFault(ErrMalformed.New("the request can't be read"))
 			out := newAnswer()
 			p.write(out)
 			return events.APIGatewayV2HTTPResponse{
-				StatusCode: p.Status, Headers: map[string]string{"Content-Type": p.ContentType("")}, Body: out.body.String(),
+				StatusCode: p.Status, Headers: map[string]string{"Content-Type": p.ContentType("")},
+				Body: out.body.String(),
 			}, nil
 		}
 		return response, nil
@@ -161,53 +168,68 @@ func register[I, O any](s *server, a access, op huma.Operation, run func(context
 func (s *server) commands(c Commands) {
 	post := func(id, path, summary, description string, status int, errs ...int) huma.Operation {
 		return huma.Operation{
-			OperationID: id, Method: http.MethodPost, Path: path, Summary: summary, Description: description, DefaultStatus: status,
-			Errors: append(errs, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType),
+			OperationID: id, Method: http.MethodPost, Path: path, Summary: summary, Description: description,
+			DefaultStatus: status,
+			Errors: append(
+				errs, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
+			),
 		}
 	}
 	register(s, accessSignedIn, post("registerCustomer", "/customers", "Register a customer",
-		"Name and e-mail address are stored encrypted under a key of the customer's own.", http.StatusCreated), c.registerCustomer)
+		"Name and e-mail address are stored encrypted under a key of the customer's own.", http.StatusCreated),
+		c.registerCustomer)
 	register(s, accessSignedIn, huma.Operation{
 		OperationID: "changeCustomer", Method: http.MethodPatch, Path: "/customers/{id}",
 		Summary: "Change a customer's name or e-mail address",
-		Description: "For the customer and operators. What is left out stays, and null is refused. If-Match names the " +
-			"version that is changed. Mails that are written from then on go to the new address. What is so already " +
-			"changes nothing, and the version stays. Sent again by the same caller, the request is recognised until somebody " +
-			"changes something else.",
+		Description: "For the customer and operators. What is left out stays, and null is refused. If-Match names " +
+			"the version that is changed. Mails that are written from then on go to the new address. What is so " +
+			"already changes nothing, and the version stays. Sent again by the same caller, the request is recognised " +
+			"until somebody changes something else.",
 		Errors: []int{
 			http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
 			http.StatusNotFound, http.StatusPreconditionFailed, http.StatusPreconditionRequired,
 		},
 	}, c.changeCustomer)
 	register(s, accessSignedIn, huma.Operation{
-		OperationID: "eraseCustomer", Method: http.MethodDelete, Path: "/customers/{id}", Summary: "Erase a customer for good",
-		Description: "The customer's data key is destroyed before this is answered: nobody can read name, e-mail address, shipping addresses and notes any more, wherever they are " +
+		OperationID: "eraseCustomer", Method: http.MethodDelete, Path: "/customers/{id}",
+		Summary: "Erase a customer for good",
+		Description: "The customer's data key is destroyed before this is answered: nobody can read name, e-mail " +
+			"address, shipping addresses and notes any more, wherever they are " +
 			"stored. Orders, accounts and balances stay, under the pseudonym. From then on nothing but " +
 			"refunds comes into an account, and only an operator takes its balance out: " +
 			"GET /accounts finds it, POST /accounts/{id}/withdrawals pays it out. " +
-			"Orders that have not left are cancelled and refunded, as a rule within moments, new ones are refused, and the id " +
-			"is nobody's again. Customers erase themselves; operators erase anybody. Sent again, it has the same answer.",
+			"Orders that have not left are cancelled and refunded, as a rule within moments, new ones are refused, " +
+			"and the id " +
+			"is nobody's again. Customers erase themselves; operators erase anybody. Sent again, it has the " +
+			"same answer.",
 		Errors: []int{http.StatusNotFound},
 	}, c.eraseCustomer)
 	register(s, accessOrdering, post("placeOrder", "/orders", "Place an order",
 		"The catalogue names the prices, as they are when the order is placed; they stand in it for ever. "+
-			"Where a line's unitPrice is another one than the catalogue's, 409 order.price-changed says in lines what each "+
-			"line costs now. 422 order.not-for-sale names each line whose SKU is not listed, is withdrawn, or has no price in "+
-			"the order's currency. Either way nothing is stored and the key is free: sent again under it with other prices, "+
+			"Where a line's unitPrice is another one than the catalogue's, 409 order.price-changed says in "+
+			"lines what each "+
+			"line costs now. 422 order.not-for-sale names each line whose SKU is not listed, is withdrawn, or has "+
+			"no price in "+
+			"the order's currency. Either way nothing is stored and the key is free: sent again under it with "+
+			"other prices, "+
 			"there is one order at most. Callers with the scope for it name prices, discounts and taxes themselves, "+
 			"of SKUs that are listed, for the customer whom they name. "+
-			"Accepted means stored: stock, payment and shipment follow. Follow the order at Location until its saga's state is "+
+			"Accepted means stored: stock, payment and shipment follow. Follow the order at Location until its "+
+			"saga's state is "+
 			"completed or failed.",
 		http.StatusAccepted), c.placeOrder)
 	register(s, accessSignedIn, post("cancelOrder", "/orders/{id}/cancel", "Cancel an order",
-		"Possible until the order's shipment is dispatched. What was done for the order is undone: its status is cancelling, and then cancelled. "+
-			"An order that is cancelling or cancelled already is answered as it stands: nothing is stored, the reason neither, and the key may be used again.",
+		"Possible until the order's shipment is dispatched. What was done for the order is undone: its status is "+
+			"cancelling, and then cancelled. "+
+			"An order that is cancelling or cancelled already is answered as it stands: nothing is stored, the "+
+			"reason neither, and the key may be used again.",
 		http.StatusAccepted, http.StatusNotFound), c.cancelOrder)
 	register(s, accessSignedIn, post("openAccount", "/accounts", "Open an account",
 		"Orders are paid from the customer's account in the order's currency.", http.StatusCreated), c.openAccount)
 	register(s, accessOperator, post("deposit", "/accounts/{id}/deposits", "Pay money in",
 		"For operators: money comes in only by somebody who can vouch for it, "+
-			"and only for a customer who is registered and not erased.", http.StatusCreated, http.StatusNotFound), c.deposit)
+			"and only for a customer who is registered and not erased.", http.StatusCreated, http.StatusNotFound),
+		c.deposit)
 	register(s, accessSignedIn, post("withdraw", "/accounts/{id}/withdrawals", "Pay money out",
 		"What an erased customer left is paid out by operators alone.",
 		http.StatusCreated, http.StatusNotFound), c.withdraw)
@@ -217,23 +239,33 @@ func (s *server) commands(c Commands) {
 			"where it can't, the answer is 422 account.cannot-receive and nothing more.",
 		http.StatusCreated, http.StatusNotFound), c.transfer)
 	register(s, accessOperator, post("applyInterest", "/accounts/{id}/interest", "Add interest to the balance",
-		"For operators. The interest is the rate's part of the balance as it stands, rounded to whole minor units, a half to the even one. "+
+		"For operators. The interest is the rate's part of the balance as it stands, rounded to whole minor units, "+
+			"a half to the even one. "+
 			"It may round to nothing; then the account stays as it was, and the key is used all the same.",
 		http.StatusCreated, http.StatusNotFound), c.applyInterest)
-	register(s, accessCarrier, post("dispatchShipment", "/shipments/{id}/dispatch", "Hand a shipment over to the carrier",
-		"For operators and the carrier. Possible once the shipment is prepared, which follows the order's confirmation, and as long as somebody can read where it goes: 422 "+
+	register(s, accessCarrier, post("dispatchShipment", "/shipments/{id}/dispatch",
+		"Hand a shipment over to the carrier",
+		"For operators and the carrier. Possible once the shipment is prepared, which follows the order's "+
+			"confirmation, and as long as somebody can read where it goes: 422 "+
 			"shipment.address-unreadable where the customer is erased. From then on the order can't be cancelled: "+
-			"it becomes shipped, and its pieces leave the stock. A shipment that has left already is answered as it stands.",
+			"it becomes shipped, and its pieces leave the stock. A shipment that has left already is answered "+
+			"as it stands.",
 		http.StatusOK, http.StatusNotFound), c.dispatchShipment)
-	register(s, accessCarrier, post("deliverShipment", "/shipments/{id}/deliver", "Say that the carrier handed a shipment over",
-		"For operators and the carrier. Possible once the shipment is dispatched: its order becomes delivered. One that has arrived already is answered as it stands.",
+	register(s, accessCarrier, post("deliverShipment", "/shipments/{id}/deliver",
+		"Say that the carrier handed a shipment over",
+		"For operators and the carrier. Possible once the shipment is dispatched: its order becomes delivered. One "+
+			"that has arrived already is answered as it stands.",
 		http.StatusOK, http.StatusNotFound), c.deliverShipment)
 	register(s, accessOperator, huma.Operation{
 		OperationID: "setStock", Method: http.MethodPut, Path: "/stock/{sku}", Summary: "Say how many pieces there are",
-		Description: "On hand is what lies in the warehouse, reserved pieces included. Read the stock, then count, then send the " +
-			"number with the ETag that you read in If-Match: where a shipment was dispatched or somebody else counted since, the " +
-			"answer is 412, and you read and count again. A shipment that was gone from the shelf while nobody had dispatched it " +
-			"belongs into left: the number is without it, and it is dispatched by this. If-None-Match: * makes a new article. " +
+		Description: "On hand is what lies in the warehouse, reserved pieces included. Read the stock, then count, " +
+			"then send the " +
+			"number with the ETag that you read in If-Match: where a shipment was dispatched or somebody else " +
+			"counted since, the " +
+			"answer is 412, and you read and count again. A shipment that was gone from the shelf while nobody had " +
+			"dispatched it " +
+			"belongs into left: the number is without it, and it is dispatched by this. If-None-Match: * makes a " +
+			"new article. " +
 			"409 stock.inconsistent says that the counters need the repair of docs/stock.md. " +
 			"Sent again by the same caller, the request is recognised until somebody sets another number.",
 		Errors: []int{
@@ -242,11 +274,16 @@ func (s *server) commands(c Commands) {
 		},
 	}, c.setStock)
 	register(s, accessOperator, huma.Operation{
-		OperationID: "setProduct", Method: http.MethodPut, Path: "/products/{sku}", Summary: "Say what a product costs, or withdraw it",
-		Description: "For operators. The body is the whole desired state. Its prices replace all prices of the product, " +
-			"scheduled ones included. withdrawn takes the product off sale, with its prices; a body with prices lists it " +
-			"again. A body that changes nothing writes nothing. Orders keep the prices that they were placed at. If-Match " +
-			"names the version that you decided on; If-None-Match: * lists a product that was never listed. A duplicate " +
+		OperationID: "setProduct", Method: http.MethodPut, Path: "/products/{sku}",
+		Summary: "Say what a product costs, or withdraw it",
+		Description: "For operators. The body is the whole desired state. Its prices replace all prices of " +
+			"the product, " +
+			"scheduled ones included. withdrawn takes the product off sale, with its prices; a body with " +
+			"prices lists it " +
+			"again. A body that changes nothing writes nothing. Orders keep the prices that they were placed " +
+			"at. If-Match " +
+			"names the version that you decided on; If-None-Match: * lists a product that was never listed. " +
+			"A duplicate " +
 			"of the same caller's request has the same answer, until somebody changes the product.",
 		Errors: []int{
 			http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
@@ -258,7 +295,8 @@ func (s *server) commands(c Commands) {
 func (s *server) queries(q Queries) {
 	get := func(id, path, summary, description string) huma.Operation {
 		return huma.Operation{
-			OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Description: description, Errors: []int{http.StatusNotFound},
+			OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Description: description,
+			Errors: []int{http.StatusNotFound},
 		}
 	}
 	past := func(id, path, summary string) huma.Operation {
@@ -267,7 +305,10 @@ func (s *server) queries(q Queries) {
 		return o
 	}
 	register(s, accessSignedIn, past("getOrder", "/orders/{id}", "Read an order"), q.getOrder)
-	register(s, accessSignedIn, get("getOrderHistory", "/orders/{id}/history", "Read all that happened to an order", ""), q.getHistory)
+	register(
+		s, accessSignedIn, get("getOrderHistory", "/orders/{id}/history", "Read all that happened to an order", ""),
+		q.getHistory,
+	)
 	register(s, accessSignedIn, get("getCustomer", "/customers/{id}", "Read a customer",
 		"For the customer and operators: name and e-mail address. Always shows the caller's own writes. "+
 			"Of a customer who is erased both are null."), q.getCustomer)
@@ -282,16 +323,33 @@ func (s *server) queries(q Queries) {
 		"For operators. Newest first, page by page. An order that is in the list from the first page to the last "+
 			"is on one page."),
 		q.listAllOrders)
-	register(s, accessSignedIn, get("listOrders", "/customers/{id}/orders", "List a customer's orders", "Newest first, page by page."), q.listOrders)
-	register(s, accessSignedIn, get("getStatistics", "/customers/{id}/statistics", "Read a customer's totals", "A view: it follows the orders within about a second."),
+	register(
+		s, accessSignedIn,
+		get("listOrders", "/customers/{id}/orders", "List a customer's orders", "Newest first, page by page."),
+		q.listOrders,
+	)
+	register(s, accessSignedIn, get(
+		"getStatistics", "/customers/{id}/statistics", "Read a customer's totals",
+		"A view: it follows the orders within about a second.",
+	),
 		q.getStatistics)
-	register(s, accessCarrier, get("getShipment", "/shipments/{id}", "Read a shipment", "For operators and the carrier: where it stands, what is packed, and where it goes. The carrier sees no address once it is delivered or cancelled."), q.getShipment)
+	register(
+		s, accessCarrier,
+		get(
+			"getShipment", "/shipments/{id}", "Read a shipment",
+			"For operators and the carrier: where it stands, what is packed, and where it goes. The carrier sees no "+
+				"address once it is delivered or cancelled.",
+		),
+		q.getShipment,
+	)
 	register(s, accessSignedIn, get("getStock", "/stock/{sku}", "Read what is in stock", ""), q.getStock)
 	register(s, accessOrdering, get("getProduct", "/products/{sku}", "Read a product",
-		"Always shows what was set last. Other callers than operators get 404 until one of its prices is in force."), q.getProduct)
+		"Always shows what was set last. Other callers than operators get 404 until one of its prices is in force."),
+		q.getProduct)
 	products := get("listProducts", "/products", "List the products that are for sale",
-		"Ordered by SKU, page by page. The list follows the products within moments. Only operators see products whose "+
-			"prices are all scheduled; for other callers a page may be shorter than limit. If there is a next, there are more.")
+		"Ordered by SKU, page by page. The list follows the products within moments. Only operators see products "+
+			"whose prices are all scheduled; for other callers a page may be shorter than limit. If there is a next, "+
+			"there are more.")
 	products.Errors = nil
 	register(s, accessOrdering, products, q.listProducts)
 	register(s, accessSignedIn, past("getAccount", "/accounts/{id}", "Read an account"), q.getAccount)
@@ -299,9 +357,11 @@ func (s *server) queries(q Queries) {
 		"Always shows the caller's own writes. 404 where the customer has none in that currency. "+
 			"What an erased customer left is found as well."), q.findAccount)
 	register(s, accessSignedIn, get("getStatement", "/accounts/{id}/statement", "Read an account's movements",
-		"Newest first, page by page, each with the balance right after it. Always shows the caller's own writes."), q.getStatement)
+		"Newest first, page by page, each with the balance right after it. Always shows the caller's own writes."),
+		q.getStatement)
 	figures := get("getDailyFigures", "/analytics/daily", "Read what became of orders by day",
-		"For operators. Everything counts in the hour in which it happened, so that a day that is over doesn't change: a cancellation counts as refunded when it is completed.")
+		"For operators. Everything counts in the hour in which it happened, so that a day that is over doesn't "+
+			"change: a cancellation counts as refunded when it is completed.")
 	figures.Errors = nil
 	register(s, accessOperator, figures, q.getDailyFigures)
 }

@@ -18,7 +18,8 @@ const (
 	keyRule     = "every POST carries an Idempotency-Key: 1 to 200 visible ASCII characters, without a comma"
 )
 
-// Keyed is the part of every POST's input that makes it safe to send again. It is exported because huma passes over unexported embedded fields.
+// Keyed is the part of every POST's input that makes it safe to send again. It is exported because
+// huma passes over unexported embedded fields.
 type Keyed struct {
 	Key string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"200" pattern:"^[!-+\\--~]+$" doc:"Chosen by the client, once for each thing that it wants done. It counts for one caller and one operation: sent again, the same request has the same answer, and another body or another thing under the same key is refused."`
 }

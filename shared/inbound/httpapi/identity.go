@@ -11,8 +11,8 @@ import (
 	"orderflow/shared/kit/ident"
 )
 
-// Auth says how to read a token. The JWT authorizer of API Gateway has verified it; what it says is read here once more, so that a route that lost
-// its authorizer answers 401 and not everything.
+// Auth says how to read a token. The JWT authorizer of API Gateway has verified it; what it says is
+// read here once more, so that a route that lost its authorizer answers 401 and not everything.
 type Auth struct {
 	CustomerClaim string // the claim that holds a customer's id
 	OperatorScope string // the scope that operators have
@@ -29,7 +29,8 @@ type identity struct {
 	prices   bool   // an operator's right to name prices
 }
 
-// customerPattern is the form of a customer's id. A name or an e-mail address can't have it by mistake: such a claim is refused.
+// customerPattern is the form of a customer's id. A name or an e-mail address can't have it by
+// mistake: such a claim is refused.
 const customerPattern = `^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`
 
 var customerForm = regexp.MustCompile(customerPattern)
@@ -65,7 +66,8 @@ func (a Auth) identify(ctx context.Context) (identity, error) {
 // isOperator reports whether the caller works for the shop.
 func (id identity) isOperator() bool { return id.operator != "" }
 
-// namesPrices reports whether the caller decides on prices, discounts and taxes, in place of the catalogue.
+// namesPrices reports whether the caller decides on prices, discounts and taxes, in place of the
+// catalogue.
 func (id identity) namesPrices() bool { return id.pricing != "" || id.prices }
 
 // actor is the caller as events name them.
@@ -81,7 +83,8 @@ func (id identity) actor() string {
 	return "customer/" + id.customer
 }
 
-// actsFor says for which customer a command is: a customer's own, the named one for an operator or a pricing system.
+// actsFor says for which customer a command is: a customer's own, the named one for an operator or
+// a pricing system.
 func (id identity) actsFor(named string) (string, error) {
 	switch {
 	case id.customer == "" && named == "":
@@ -94,7 +97,8 @@ func (id identity) actsFor(named string) (string, error) {
 	return id.customer, nil
 }
 
-// sees reports whether a customer's things may be shown to the caller. What may not be shown is answered like what is not there.
+// sees reports whether a customer's things may be shown to the caller. What may not be shown is
+// answered like what is not there.
 func (id identity) sees(customer string) bool { return id.isOperator() || id.customer == customer }
 
 // access is who may call a route at all.
@@ -108,8 +112,8 @@ const (
 	accessOperator               // operators
 )
 
-// allowed refuses a carrier everything but what carriers do, and a pricing system everything but to read the catalogue
-// and to place orders.
+// allowed refuses a carrier everything but what carriers do, and a pricing system everything but to
+// read the catalogue and to place orders.
 func (id identity) allowed(a access) error {
 	switch {
 	case a == accessOpen, id.isOperator(), a == accessCarrier && id.carrier != "",

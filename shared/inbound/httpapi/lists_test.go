@@ -112,8 +112,10 @@ func TestListAllOrders(t *testing.T) {
 		"?limit=101":          "query.limit",
 		"?placedAfter=monday": "query.placedAfter", "?placedBefore=2026-03-01T12:00:00,5Z": "query.placedBefore",
 		"?placedAfter=" + at(2) + "&placedBefore=" + at(2): "query.placedBefore", "?cursor=x": "query.cursor",
-		"?status=placed&cursor=" + res.text("next"): "query.cursor", "?cursor=" + other.text("next") + "x": "query.cursor",
-		"?status=": "query.status", "?status=placed&status=cancelled": "query.status", "?state=placed": "query.state",
+		"?status=placed&cursor=" + res.text("next"): "query.cursor",
+		"?cursor=" + other.text("next") + "x":       "query.cursor",
+		"?status=":                                  "query.status", "?status=placed&status=cancelled": "query.status",
+		"?state=placed": "query.state",
 	} {
 		refused := w.must(http.StatusBadRequest, get(operator, "/orders"+query))
 		list, _ := refused.body["errors"].([]any)

@@ -14,8 +14,8 @@ import (
 	"orderflow/shared/kit/clock"
 )
 
-const about = `Orders of a shop, from placing to delivery or to a clean undo. An order that is confirmed is prepared by itself; that it leaves and arrives, the carrier
-or an operator tells its shipment, and the order follows.
+const about = `Orders of a shop, from placing to delivery or to a clean undo. An order that is confirmed is prepared by
+itself. The carrier or an operator reports dispatch and delivery to its shipment, and the order follows.
 
 Amounts are whole minor units of an ISO 4217 currency. Every POST carries an Idempotency-Key and may be sent again.
 
@@ -27,21 +27,27 @@ itself is application/json, {"message": …}: 401 for a token that it does not t
 413, 429, and 500 or 503 where no function answered. Every answer of a function carries X-Correlation-ID; a client
 may send its own.`
 
-// config is huma's, without its documentation pages, its links to schemas and its negotiation: there is one form of answer.
+// config is huma's, without its documentation pages, its links to schemas and its negotiation:
+// there is one form of answer.
 func config(auth Auth) huma.Config {
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
-			Info:    &huma.Info{Title: "orderflow", Version: "1", Description: about, License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}},
+			Info: &huma.Info{
+				Title: "orderflow", Version: "1", Description: about,
+				License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
+			},
 			Components: &huma.Components{
 				Schemas:    huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
 				Parameters: map[string]*huma.Param{correlationParameter: describeCorrelation()},
 				SecuritySchemes: map[string]*huma.SecurityScheme{
 					"jwt": {
 						Type: "http", Scheme: "bearer", BearerFormat: "JWT",
-						Description: "A token of the stack's issuer. Customers see and move their own things only; operators have the scope " + auth.OperatorScope +
+						Description: "A token of the stack's issuer. Customers see and move their own things only; " +
+							"operators have the scope " + auth.OperatorScope +
 							", and carriers, who see and move shipments only, the scope " + auth.CarrierScope +
-							". A pricing system has the scope " + auth.PricingScope + ": it reads the catalogue, places orders at prices " +
+							". A pricing system has the scope " + auth.PricingScope +
+							": it reads the catalogue, places orders at prices " +
 							"that it names, and does nothing else; an operator who has it as well names prices too.",
 					},
 				},
@@ -85,7 +91,8 @@ func describe(auth Auth) huma.API {
 	describeGateway(s.api.OpenAPI(), gateway)
 	for name, schema := range schemas {
 		if strings.HasSuffix(name, "Answer") || name == "Problem" {
-			schema.AdditionalProperties = nil // an answer may gain fields; a client passes over those that it doesn't know
+			// an answer may gain fields; a client passes over those that it doesn't know
+			schema.AdditionalProperties = nil
 		}
 	}
 	return s.api

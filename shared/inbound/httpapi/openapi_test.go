@@ -138,7 +138,9 @@ func TestOpenAPIContents(t *testing.T) {
 		{"ProductPrice", "amount", "maximum", product.MaxPrice},
 		{"ProductPrice", "amount", "maximum", order.MaxUnitPrice},
 	} {
-		if got, _ := doc.Components.Schemas[c.schema].Properties[c.property][c.keyword].(float64); int64(got) != c.want {
+		if got, _ := doc.Components.Schemas[c.schema].Properties[c.property][c.keyword].(float64); int64(
+			got,
+		) != c.want {
 			t.Errorf("%s.%s: %s is %v, want %d", c.schema, c.property, c.keyword, got, c.want)
 		}
 	}

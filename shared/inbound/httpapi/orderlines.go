@@ -72,7 +72,9 @@ func (b placeOrderBody) price(id identity, place *order.PlaceInput) error {
 	place.Lines = make([]order.LineInput, len(b.Lines))
 	for i, l := range b.Lines {
 		if field := l.adjusts(); field != "" && !id.namesPrices() {
-			return ErrForbidden.Field(fmt.Sprintf("body.lines[%d].%s", i, field), "this is for callers who may name prices")
+			return ErrForbidden.Field(
+				fmt.Sprintf("body.lines[%d].%s", i, field), "this is for callers who may name prices",
+			)
 		}
 		place.Lines[i] = order.LineInput{
 			SKU: l.SKU, Quantity: l.Quantity, UnitPrice: l.UnitPrice.money(),

@@ -65,7 +65,8 @@ type addressAnswer struct {
 
 func answerAddress(to shipment.Address) *addressAnswer {
 	return &addressAnswer{
-		Recipient: to.Recipient, Line1: to.Line1, Line2: to.Line2, PostalCode: to.PostalCode, City: to.City, State: to.State,
+		Recipient: to.Recipient, Line1: to.Line1, Line2: to.Line2, PostalCode: to.PostalCode, City: to.City,
+		State:   to.State,
 		Country: to.Country, Phone: to.Phone,
 	}
 }
@@ -151,7 +152,8 @@ func (c Commands) placeOrder(ctx context.Context, id identity, in *placeOrderInp
 	if err != nil {
 		return nil, err
 	}
-	// The same key was sent with the same body, or Place has refused it: the address is the stored one, and need not be decrypted.
+	// The same key was sent with the same body, or Place has refused it: the address is the stored
+	// one, and need not be decrypted.
 	answer, err := answerOrder(res.State, res.Head.Version(), &to, "")
 	if err != nil {
 		return nil, err
@@ -182,7 +184,8 @@ func (c Commands) cancelOrder(ctx context.Context, id identity, in *cancelOrderI
 	return accepted(answer), nil
 }
 
-// getOrder lets in by the present state, whatever is asked for: who may not see it learns nothing of its past.
+// getOrder lets in by the present state, whatever is asked for: who may not see it learns nothing
+// of its past.
 func (q Queries) getOrder(ctx context.Context, id identity, in *orderInput) (*orderOutput, error) {
 	res, err := visibleOrder(ctx, q.Orders, id, in.ID)
 	if err != nil {
@@ -215,7 +218,9 @@ func accepted(a orderAnswer) *orderAccepted {
 }
 
 // visibleOrder loads an order that the caller may see.
-func visibleOrder(ctx context.Context, orders order.Service, id identity, orderID string) (es.Result[order.State], error) {
+func visibleOrder(
+	ctx context.Context, orders order.Service, id identity, orderID string,
+) (es.Result[order.State], error) {
 	res, err := orders.Get(ctx, orderID)
 	if err == nil && !id.sees(res.State.CustomerID) {
 		return es.Result[order.State]{}, order.ErrNotFound.New("there is no such order")

@@ -98,7 +98,8 @@ func TestParametersOfEveryOperation(t *testing.T) {
 					given := p.Name + "=" + value
 					for _, query := range []string{
 						p.Name, p.Name + "=", escaped + "=", p.Name + "&x-no=", p.Name + "=%ff",
-						given + "&" + given, given + "&" + p.Name + "=2", given + "&" + p.Name + "=", p.Name + "=&" + given,
+						given + "&" + given, given + "&" + p.Name + "=2", given + "&" + p.Name + "=",
+						p.Name + "=&" + given,
 						given + "&" + escaped + "=" + value,
 					} {
 						want := []string{"query." + p.Name}
@@ -130,7 +131,8 @@ func hexOf(c byte) string { return string("0123456789ABCDEF"[c>>4]) + string("01
 func TestNumbersAreDecimal(t *testing.T) {
 	s := newShop(t)
 	for _, query := range []string{
-		"limit=010", "limit=00", "limit=%2B5", "limit=-5", "limit=-0", "limit=0x10", "limit=1_0", "limit=1e1", "limit=5.0",
+		"limit=010", "limit=00", "limit=%2B5", "limit=-5", "limit=-0", "limit=0x10", "limit=1_0", "limit=1e1",
+		"limit=5.0",
 		"limit=+5", "limit=5+", "limit=5%0A", "limit=%D9%A5", "limit=99999999999999999999", "limit=4294967301",
 	} {
 		res := s.send(get(ada, "/customers/ada/orders?"+query))
@@ -192,7 +194,10 @@ func TestEventsOfAPIGateway(t *testing.T) {
 		{"two values", event("status=open&status=spent", `"status": "open,spent"`, ""), 400, "query.status"},
 		{"twice the same", event("before="+day+"&before="+day, `"before": "`+day+`,`+day+`"`, ""), 400, "query.before"},
 		{"a value with a comma", event("error=a,b", `"error": "a,b"`, ""), 200, ids[1]},
-		{"a value with an escaped comma", event("error=a%2Cb%20%26+c%2Bd%3B", `"error": "a,b & c+d;"`, ""), 200, ids[1]},
+		{
+			"a value with an escaped comma", event("error=a%2Cb%20%26+c%2Bd%3B", `"error": "a,b & c+d;"`, ""), 200,
+			ids[1],
+		},
 		{"two that look like it", event("error=a&error=b", `"error": "a,b"`, ""), 400, "query.error"},
 		{"an empty one", event("status=", `"status": ""`, ""), 400, "query.status"},
 		{"a name alone", event("status", `"status": ""`, ""), 400, "query.status"},

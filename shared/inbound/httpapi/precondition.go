@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// expectedVersion is the version that the preconditions of a PUT name. 0 stands for a thing that must
-// be new. required is the error for a PUT without preconditions. Their forms were checked (see tighten).
+// expectedVersion is the version that the preconditions of a PUT name. 0 stands for a thing that
+// must be new. required is the error for a PUT without preconditions. Their forms were checked (see
+// tighten).
 func expectedVersion(ifMatch, ifNoneMatch string, required error) (int64, error) {
 	switch {
 	case ifMatch == "" && ifNoneMatch == "":

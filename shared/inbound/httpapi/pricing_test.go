@@ -18,7 +18,8 @@ func inDollars(lines ...object) object {
 	return set(set(anOrder(lines...), "currency", "USD"), "customerId", "ada")
 }
 
-// quotedOrder is one with all that only those send who may name prices: 2 × 9.00 − 1.00 + 1.53 = 18.53, and 9.99.
+// quotedOrder is one with all that only those send who may name prices: 2 × 9.00 − 1.00 + 1.53 =
+// 18.53, and 9.99.
 func quotedOrder() object {
 	quoted := line("cd-1", 2, 900)
 	quoted["discount"] = object{"name": "Regular customer", "amount": usd(100)}
@@ -41,8 +42,8 @@ func asJSON(t *testing.T, v any) any {
 	return out
 }
 
-// TestNobodyInventsAPrice: neither a customer nor an operator gets anything for less than the catalogue asks, nor a
-// carrier anything at all; nothing is written, and the key is free.
+// TestNobodyInventsAPrice: neither a customer nor an operator gets anything for less than the
+// catalogue asks, nor a carrier anything at all; nothing is written, and the key is free.
 func TestNobodyInventsAPrice(t *testing.T) {
 	for name, who := range map[string]caller{"customer": ada, "operator": operator} {
 		for body, order := range map[string]object{
@@ -73,7 +74,8 @@ func TestNobodyInventsAPrice(t *testing.T) {
 				l := object{"sku": "cd-1", "quantity": 2, field: quoted[field]}
 				res := s.send(post(who, "/orders", inDollars(unpriced("cd-2", 1), l)))
 				checkProblem(t, res, http.StatusForbidden, "auth.forbidden")
-				if got := locations(res); len(got) != 1 || got[0] != "body.lines[1]."+field || s.store.commits.Load() != before {
+				if got := locations(res); len(got) != 1 || got[0] != "body.lines[1]."+field ||
+					s.store.commits.Load() != before {
 					t.Errorf("errors at %v", got)
 				}
 			})
@@ -81,8 +83,8 @@ func TestNobodyInventsAPrice(t *testing.T) {
 	}
 }
 
-// TestPriceChanged: the problem says what each line costs now, for programs, and the order can be sent again with it
-// under the same key.
+// TestPriceChanged: the problem says what each line costs now, for programs, and the order can be
+// sent again with it under the same key.
 func TestPriceChanged(t *testing.T) {
 	s := newShop(t)
 	s.list("cd-2", 1, 1299)
@@ -126,8 +128,8 @@ func TestNotForSale(t *testing.T) {
 	}
 }
 
-// TestOrderedPricesStand: an order is answered as it was placed, whatever became of its products, also to its request
-// that is sent again.
+// TestOrderedPricesStand: an order is answered as it was placed, whatever became of its products,
+// also to its request that is sent again.
 func TestOrderedPricesStand(t *testing.T) {
 	s := newShop(t)
 	place := post(ada, "/orders", anOrder()).with("Idempotency-Key", "k")
@@ -143,8 +145,8 @@ func TestOrderedPricesStand(t *testing.T) {
 	checkProblem(t, s.send(post(ada, "/orders", anOrder())), http.StatusUnprocessableEntity, "order.not-for-sale")
 }
 
-// TestQuotedOrder: who may name prices does, of what is listed, and the order says who it was, what each line comes to
-// and why.
+// TestQuotedOrder: who may name prices does, of what is listed, and the order says who it was, what
+// each line comes to and why.
 func TestQuotedOrder(t *testing.T) {
 	for name, who := range map[string]caller{"pricing": quotes, "operator": pricer} {
 		t.Run(name, func(t *testing.T) {

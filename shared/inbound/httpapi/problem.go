@@ -50,8 +50,8 @@ const (
 // internalDetail is all that a client learns about an error of ours.
 const internalDetail = "Something went wrong on our side. The correlation id names this request in our logs."
 
-// problem is the answer to every request that fails: RFC 9457, with a code for programs and the places in the request for forms.
-// It is made here and nowhere else.
+// problem is the answer to every request that fails: RFC 9457, with a code for programs and the
+// places in the request for forms. It is made here and nowhere else.
 type problem struct {
 	Type   string            `json:"type" format:"uri" doc:"URI of the kind of problem; it ends with the code" example:"urn:problem-type:orderflow:order.dispatched"`
 	Title  string            `json:"title" doc:"The HTTP status in words" example:"Conflict"`
@@ -77,7 +77,8 @@ type linePriceAnswer struct {
 
 func newProblem(status int, code, detail string, places ...fieldError) *problem {
 	return &problem{
-		Type: "urn:problem-type:orderflow:" + code, Title: http.StatusText(status), Status: status, Detail: detail, Code: code, Errors: places,
+		Type: "urn:problem-type:orderflow:" + code, Title: http.StatusText(status), Status: status, Detail: detail,
+		Code: code, Errors: places,
 		headers: http.Header{},
 	}
 }
@@ -99,7 +100,8 @@ func (p *problem) retryAfter(seconds int) *problem {
 	return p
 }
 
-// write sends the problem where huma does not: before an operation is found, and after one panicked.
+// write sends the problem where huma does not: before an operation is found, and after one
+// panicked.
 func (p *problem) write(w http.ResponseWriter) {
 	body, err := json.Marshal(p)
 	if err != nil {
@@ -140,7 +142,10 @@ func statusOf(k faults.Kind) int {
 func problemOf(ctx context.Context, log *slog.Logger, err error) *problem {
 	p := translate(err)
 	if p.Status >= http.StatusInternalServerError {
-		log.ErrorContext(ctx, "request failed", "correlationId", exchangeOf(ctx).correlationID, "status", p.Status, "error", err.Error())
+		log.ErrorContext(
+			ctx, "request failed", "correlationId", exchangeOf(ctx).correlationID, "status", p.Status, "error",
+			err.Error(),
+		)
 	}
 	return p
 }
@@ -165,7 +170,10 @@ func translate(err error) *problem {
 	case errors.Is(err, es.ErrLimit):
 		return newProblem(http.StatusRequestEntityTooLarge, codeTooLarge, "the request is larger than can be stored")
 	case mayPass(err):
-		return newProblem(http.StatusServiceUnavailable, codeUnavailable, "The request could not be carried out now. Send it again, with the same key.").retryAfter(1)
+		return newProblem(
+			http.StatusServiceUnavailable, codeUnavailable,
+			"The request could not be carried out now. Send it again, with the same key.",
+		).retryAfter(1)
 	}
 	return newProblem(http.StatusInternalServerError, codeInternal, internalDetail)
 }
@@ -189,7 +197,8 @@ func ofFault(f *faults.Fault) *problem {
 	return p
 }
 
-// ofSeveral names every place that a fault is about, and with prices that have changed the present ones.
+// ofSeveral names every place that a fault is about, and with prices that have changed the present
+// ones.
 func ofSeveral(err error, several *faults.Several) *problem {
 	p := ofFault(several.Fault)
 	p.Errors = nil
@@ -205,10 +214,12 @@ func ofSeveral(err error, several *faults.Several) *problem {
 	return p
 }
 
-// mayPass reports whether the same request may succeed when it is sent again: contention, time, throttling, a service or network that is down.
-// AWS's errors are known by their methods, so that the edge needs no SDK.
+// mayPass reports whether the same request may succeed when it is sent again: contention, time,
+// throttling, a service or network that is down. AWS's errors are known by their methods, so that
+// the edge needs no SDK.
 func mayPass(err error) bool {
-	if errors.Is(err, es.ErrConflict) || errors.Is(err, es.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+	if errors.Is(err, es.ErrConflict) || errors.Is(err, es.ErrUnavailable) ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return true
 	}
 	var coded interface{ ErrorCode() string }
@@ -216,7 +227,8 @@ func mayPass(err error) bool {
 		return true
 	}
 	var answered interface{ HTTPStatusCode() int }
-	if errors.As(err, &answered) && (answered.HTTPStatusCode() >= 500 || answered.HTTPStatusCode() == http.StatusTooManyRequests) {
+	if errors.As(err, &answered) && (answered.HTTPStatusCode() >= 500 ||
+		answered.HTTPStatusCode() == http.StatusTooManyRequests) {
 		return true
 	}
 	var network net.Error
@@ -224,13 +236,17 @@ func mayPass(err error) bool {
 }
 
 var throttles = map[string]bool{
-	"ProvisionedThroughputExceededException": true, "ThrottlingException": true, "Throttling": true, "RequestLimitExceeded": true,
-	"TooManyRequestsException": true, "TransactionConflictException": true, "TransactionInProgressException": true, "LimitExceededException": true,
-	"InternalServerError": true, "ServiceUnavailable": true, "DependencyTimeoutException": true, "KMSInternalException": true,
+	"ProvisionedThroughputExceededException": true, "ThrottlingException": true, "Throttling": true,
+	"RequestLimitExceeded":     true,
+	"TooManyRequestsException": true, "TransactionConflictException": true, "TransactionInProgressException": true,
+	"LimitExceededException": true,
+	"InternalServerError":    true, "ServiceUnavailable": true, "DependencyTimeoutException": true,
+	"KMSInternalException": true,
 }
 
-// rejection makes a problem of what huma refuses before an operation runs. huma answers 422 where the request does not fit its schema; here 422
-// says that a rule of the business forbids it, so that becomes 400.
+// rejection makes a problem of what huma refuses before an operation runs. huma answers 422 where
+// the request does not fit its schema; here 422 says that a rule of the business forbids it, so
+// that becomes 400.
 func rejection(status int, message string, errs ...error) *problem {
 	if status == http.StatusUnprocessableEntity || status == http.StatusBadRequest {
 		return invalidRequest(status, message, errs)
@@ -273,7 +289,8 @@ func invalidRequest(status int, message string, errs []error) *problem {
 	return newProblem(http.StatusBadRequest, code, detail, places...)
 }
 
-// huma keeps these settings in package variables. They are set once, for the whole program: whoever imports this package wants them.
+// huma keeps these settings in package variables. They are set once, for the whole program: whoever
+// imports this package wants them.
 func init() {
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
 		return rejection(status, message, errs...)
@@ -283,7 +300,10 @@ func init() {
 		x := exchangeOf(ctx.Context())
 		x.code = p.Code
 		if p.Status >= http.StatusInternalServerError {
-			x.log.ErrorContext(ctx.Context(), "request failed", "correlationId", x.correlationID, "status", p.Status, "error", fmt.Sprint(message, errs))
+			x.log.ErrorContext(
+				ctx.Context(), "request failed", "correlationId", x.correlationID, "status", p.Status, "error",
+				fmt.Sprint(message, errs),
+			)
 		}
 		return p
 	}

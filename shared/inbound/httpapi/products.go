@@ -141,8 +141,8 @@ func (q Queries) listProducts(ctx context.Context, id identity, in *listProducts
 	return out, nil
 }
 
-// seesProduct reports whether the caller may know of a product. Only operators know of one that goes
-// on sale later.
+// seesProduct reports whether the caller may know of a product. Only operators know of one that
+// goes on sale later.
 func (id identity) seesProduct(p product.Product, now time.Time) bool {
 	_, offered := p.Offer(now)
 	return offered || p.Withdrawn || id.isOperator()
@@ -166,8 +166,8 @@ func answerProduct(id identity, p product.Product, now time.Time) productAnswer 
 	return a
 }
 
-// productsCursor names one of the two lists and a place in it. It is not signed: whoever may read the
-// list may read all of it. After may be the SKU of a product that is not on sale yet.
+// productsCursor names one of the two lists and a place in it. It is not signed: whoever may read
+// the list may read all of it. After may be the SKU of a product that is not on sale yet.
 type productsCursor struct {
 	Version   int    `json:"v"`
 	Withdrawn bool   `json:"w,omitempty"`

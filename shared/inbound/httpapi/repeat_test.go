@@ -19,7 +19,10 @@ func TestRepeat(t *testing.T) {
 	}{
 		{"register", func(*shop) request { return post(customerCaller("eve"), "/customers", person()) }},
 		{"order", func(*shop) request { return post(ada, "/orders", anOrder()) }},
-		{"operator's order", func(*shop) request { return post(operator, "/orders", set(anOrder(), "customerId", "ada")) }},
+		{
+			"operator's order",
+			func(*shop) request { return post(operator, "/orders", set(anOrder(), "customerId", "ada")) },
+		},
 		{"order at the catalogue's prices", func(*shop) request {
 			return post(ada, "/orders", set(anOrder(object{"sku": "cd-1", "quantity": 1}), "currency", "USD"))
 		}},
@@ -69,7 +72,9 @@ func TestRepeat(t *testing.T) {
 			}
 			commits, counters := s.store.commits.Load(), s.counters.String()
 			again := s.send(r)
-			if again.status != first.status || again.raw != first.raw || again.headers["Location"] != first.headers["Location"] || again.headers["Etag"] != first.headers["Etag"] {
+			if again.status != first.status || again.raw != first.raw ||
+				again.headers["Location"] != first.headers["Location"] ||
+				again.headers["Etag"] != first.headers["Etag"] {
 				t.Errorf("first %d %s\nagain %d %s", first.status, first.raw, again.status, again.raw)
 			}
 			if s.store.commits.Load() != commits || s.counters.String() != counters {
@@ -83,7 +88,9 @@ func TestRepeat(t *testing.T) {
 func TestCustomerMayNameThemselves(t *testing.T) {
 	s := newShop(t)
 	first := s.must(http.StatusAccepted, post(ada, "/orders", anOrder()).with("Idempotency-Key", "k"))
-	again := s.must(http.StatusAccepted, post(ada, "/orders", set(anOrder(), "customerId", "ada")).with("Idempotency-Key", "k"))
+	again := s.must(
+		http.StatusAccepted, post(ada, "/orders", set(anOrder(), "customerId", "ada")).with("Idempotency-Key", "k"),
+	)
 	if first.raw != again.raw {
 		t.Errorf("first %s\nagain %s", first.raw, again.raw)
 	}
@@ -99,7 +106,8 @@ func TestKeysAreTheCustomersOwn(t *testing.T) {
 	}
 }
 
-// TestStockIsTheCallersOwn: the same number against the same version is the same request only from the same caller, and only until another is set.
+// TestStockIsTheCallersOwn: the same number against the same version is the same request only from
+// the same caller, and only until another is set.
 func TestStockIsTheCallersOwn(t *testing.T) {
 	s := newShop(t)
 	another := caller{claims: map[string]string{"sub": "operator-2", "scope": scope}}
@@ -122,7 +130,9 @@ func TestCancelThatChangesNothing(t *testing.T) {
 	first := s.must(http.StatusAccepted, post(ada, path, object{"reason": "late"}))
 	commits := s.store.commits.Load()
 	for _, reason := range []string{"wrong size", "found it cheaper"} {
-		if again := s.must(http.StatusAccepted, post(ada, path, object{"reason": reason}).with("Idempotency-Key", "k")); again.raw != first.raw {
+		if again := s.must(
+			http.StatusAccepted, post(ada, path, object{"reason": reason}).with("Idempotency-Key", "k"),
+		); again.raw != first.raw {
 			t.Errorf("first %s\nagain %s", first.raw, again.raw)
 		}
 	}
@@ -131,7 +141,8 @@ func TestCancelThatChangesNothing(t *testing.T) {
 	}
 }
 
-// TestRepeatAfterErasure: nobody can tell any more whether a request with personal data is the same.
+// TestRepeatAfterErasure: nobody can tell any more whether a request with personal data is the
+// same.
 func TestRepeatAfterErasure(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -139,9 +150,16 @@ func TestRepeatAfterErasure(t *testing.T) {
 		status int
 		code   string
 	}{
-		{"register", func(*shop) request { return post(customerCaller("eve"), "/customers", person()) }, 422, "customer.erased"},
+		{
+			"register", func(*shop) request { return post(customerCaller("eve"), "/customers", person()) }, 422,
+			"customer.erased",
+		},
 		{"order", func(*shop) request { return post(ada, "/orders", anOrder()) }, 422, "customer.erased"},
-		{"cancel with a reason", func(s *shop) request { return post(ada, "/orders/"+s.order+"/cancel", object{"reason": "late"}) }, 422, "customer.erased"},
+		{
+			"cancel with a reason",
+			func(s *shop) request { return post(ada, "/orders/"+s.order+"/cancel", object{"reason": "late"}) }, 422,
+			"customer.erased",
+		},
 		{"cancel", func(s *shop) request { return post(ada, "/orders/"+s.order+"/cancel", object{}) }, 202, ""},
 		{"open", func(*shop) request { return post(ada, "/accounts", object{"currency": "EUR"}) }, 201, ""},
 	} {
@@ -160,7 +178,8 @@ func TestRepeatAfterErasure(t *testing.T) {
 	}
 }
 
-// TestFingerprintConfirmsNoGuess: who reads the events and guesses the key and the body can't tell that the guess is right.
+// TestFingerprintConfirmsNoGuess: who reads the events and guesses the key and the body can't tell
+// that the guess is right.
 func TestFingerprintConfirmsNoGuess(t *testing.T) {
 	stored := func(s *shop, stream es.StreamID) string {
 		t.Helper()
@@ -176,7 +195,10 @@ func TestFingerprintConfirmsNoGuess(t *testing.T) {
 		s.must(http.StatusCreated, post(customerCaller("eve"), "/customers", person()).with("Idempotency-Key", "eve"))
 		order := s.must(http.StatusAccepted, post(ada, "/orders", anOrder()).with("Idempotency-Key", "1")).text("id")
 		placed = append(placed, stored(s, es.StreamID("order/"+order)))
-		s.must(http.StatusAccepted, post(ada, "/orders/"+order+"/cancel", object{"reason": "late"}).with("Idempotency-Key", "2"))
+		s.must(
+			http.StatusAccepted,
+			post(ada, "/orders/"+order+"/cancel", object{"reason": "late"}).with("Idempotency-Key", "2"),
+		)
 		cancelled = append(cancelled, stored(s, es.StreamID("order/"+order)))
 		registered = append(registered, stored(s, "customer/eve"))
 	}
@@ -205,7 +227,11 @@ func TestRaces(t *testing.T) {
 		{"one key for many orders", func(_ *shop, i int) request {
 			return post(ada, "/orders", set(anOrder(), "lines.0.quantity", i+1)).with("Idempotency-Key", "k")
 		}, map[int]int{202: 1, 422: n - 1}, 1},
-		{"stock at one version", func(_ *shop, i int) request { return put(operator, "/stock/cd-1", 20+i, "If-Match", `"1"`) }, map[int]int{200: 1, 412: n - 1}, 1},
+		{
+			"stock at one version",
+			func(_ *shop, i int) request { return put(operator, "/stock/cd-1", 20+i, "If-Match", `"1"`) },
+			map[int]int{200: 1, 412: n - 1}, 1,
+		},
 		{"withdraw what is there for one", func(s *shop, _ int) request {
 			return post(ada, "/accounts/"+s.account+"/withdrawals", object{"amount": usd(2600)})
 		}, map[int]int{201: 1, 422: n - 1}, 2},
@@ -213,12 +239,20 @@ func TestRaces(t *testing.T) {
 			return post(ada, "/accounts/"+s.account+"/transfers", object{"toAccountId": s.bobs, "amount": usd(2600)})
 		}, map[int]int{201: 1, 422: n - 1}, 3},
 		{"send once with one key", func(s *shop, _ int) request {
-			return post(ada, "/accounts/"+s.account+"/transfers", object{"toAccountId": s.bobs, "amount": usd(2600)}).with("Idempotency-Key", "k")
+			return post(
+				ada, "/accounts/"+s.account+"/transfers", object{"toAccountId": s.bobs, "amount": usd(2600)},
+			).with("Idempotency-Key", "k")
 		}, map[int]int{201: n}, 3},
 		{"interest once with one key", func(s *shop, _ int) request {
-			return post(operator, "/accounts/"+s.account+"/interest", object{"rateBasisPoints": 500}).with("Idempotency-Key", "k")
+			return post(
+				operator, "/accounts/"+s.account+"/interest", object{"rateBasisPoints": 500},
+			).with("Idempotency-Key", "k")
 		}, map[int]int{201: n}, 2},
-		{"open one account with many keys", func(_ *shop, _ int) request { return post(ada, "/accounts", object{"currency": "EUR"}) }, map[int]int{201: 1, 409: n - 1}, 2},
+		{
+			"open one account with many keys",
+			func(_ *shop, _ int) request { return post(ada, "/accounts", object{"currency": "EUR"}) },
+			map[int]int{201: 1, 409: n - 1}, 2,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -60,9 +60,10 @@ func form(s *huma.Schema, pattern, says string) {
 const (
 	// linePattern is one line of text, without control characters.
 	linePattern = `^[^\x00-\x1f\x7f-\x9f]*$`
-	// textPattern is a line that is not blank. White space is Unicode's, in its very characters, since
-	// RE2 and ECMA 262 have no escape in common for those above U+00FF. U+2028 and U+2029 are not
-	// among it, because a YAML file can't hold them: the code alone refuses a text of nothing else.
+	// textPattern is a line that is not blank. White space is Unicode's, in its very characters,
+	// since RE2 and ECMA 262 have no escape in common for those above U+00FF. U+2028 and U+2029 are
+	// not among it, because a YAML file can't hold them: the code alone refuses a text of nothing
+	// else.
 	textPattern = `^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0` +
 		"\u1680\u2000-\u200a\u202f\u205f\u3000" + `][^\x00-\x1f\x7f-\x9f]*$`
 )
@@ -125,7 +126,8 @@ func describeGateway(doc *huma.OpenAPI, schema *huma.Schema) {
 				code := strconv.Itoa(status)
 				if op.Responses[code] == nil {
 					op.Responses[code] = &huma.Response{
-						Description: http.StatusText(status) + ", by API Gateway", Content: map[string]*huma.MediaType{},
+						Description: http.StatusText(status) + ", by API Gateway",
+						Content:     map[string]*huma.MediaType{},
 					}
 				}
 				op.Responses[code].Content["application/json"] = &huma.MediaType{Schema: schema}

@@ -38,7 +38,9 @@ type consignmentOutput struct {
 	Body consignmentAnswer
 }
 
-func (c Commands) dispatchShipment(ctx context.Context, id identity, in *moveShipmentInput) (*consignmentOutput, error) {
+func (c Commands) dispatchShipment(
+	ctx context.Context, id identity, in *moveShipmentInput,
+) (*consignmentOutput, error) {
 	return c.moveShipment(ctx, id, in, "dispatch-shipment", c.Shipments.Dispatch)
 }
 
@@ -68,11 +70,15 @@ func (q Queries) getShipment(ctx context.Context, id identity, in *shipmentPath)
 	return answerShipment(ctx, id, q.Shipments, res)
 }
 
-// answerShipment decrypts where a shipment goes, for a carrier while they have a use for it. What nobody can read any more is left out.
-func answerShipment(ctx context.Context, id identity, shipments shipment.Service, res es.Result[shipment.State]) (*consignmentOutput, error) {
+// answerShipment decrypts where a shipment goes, for a carrier while they have a use for it. What
+// nobody can read any more is left out.
+func answerShipment(
+	ctx context.Context, id identity, shipments shipment.Service, res es.Result[shipment.State],
+) (*consignmentOutput, error) {
 	s := res.State
 	out := &consignmentOutput{ETag: etag(res.Head.Version()), Body: consignmentAnswer{
-		ID: s.ID, OrderID: s.OrderID, Status: s.Status, TrackingNumber: s.TrackingNumber, Items: make([]packedAnswer, len(s.Items)), Version: res.Head.Version(),
+		ID: s.ID, OrderID: s.OrderID, Status: s.Status, TrackingNumber: s.TrackingNumber,
+		Items: make([]packedAnswer, len(s.Items)), Version: res.Head.Version(),
 	}}
 	for i, item := range s.Items {
 		out.Body.Items[i] = packedAnswer(item)

@@ -47,23 +47,28 @@ func (q Queries) getStatement(ctx context.Context, id identity, in *statementInp
 		return nil, account.ErrNotFound.New("there is no such account")
 	}
 	out := &statementOutput{Body: statementAnswer{
-		AccountID: page.Account.ID, Balance: page.Account.Money(), Movements: make([]statementLineAnswer, len(page.Lines)),
+		AccountID: page.Account.ID, Balance: page.Account.Money(),
+		Movements: make([]statementLineAnswer, len(page.Lines)),
 	}}
 	for i, l := range page.Lines {
 		out.Body.Movements[i] = statementLineAnswer{
-			Sequence: l.Version, Time: l.Time.UTC(), Kind: l.Kind, Amount: l.Amount, Balance: l.Balance, Reference: l.Reference, Counterparty: l.Counterparty,
+			Sequence: l.Version, Time: l.Time.UTC(), Kind: l.Kind, Amount: l.Amount, Balance: l.Balance,
+			Reference: l.Reference, Counterparty: l.Counterparty,
 		}
 	}
 	if page.Next != 0 {
-		if out.Body.Next, err = newCursor(statementCursor{Version: statementCursorVersion, AccountID: in.ID, Before: page.Next}); err != nil {
+		if out.Body.Next, err = newCursor(statementCursor{
+			Version: statementCursorVersion, AccountID: in.ID, Before: page.Next,
+		}); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-// statementCursor is what a cursor says: the account that it belongs to, and the place in its stream. It is not signed: the account is compared with
-// the one that the caller was let in for, so a forged one only moves to another place of the same statement.
+// statementCursor is what a cursor says: the account that it belongs to, and the place in its
+// stream. It is not signed: the account is compared with the one that the caller was let in for, so
+// a forged one only moves to another place of the same statement.
 type statementCursor struct {
 	Version   int    `json:"v"`
 	AccountID string `json:"a"`

@@ -12,7 +12,8 @@ func TestStatement(t *testing.T) {
 	path := "/accounts/" + s.account
 	withdrawn := s.must(http.StatusCreated, post(ada, path+"/withdrawals", object{"amount": usd(1000)}))
 	sent := s.must(http.StatusCreated, post(ada, path+"/transfers", object{"toAccountId": s.bobs, "amount": usd(1500)}))
-	if balance, _ := sent.body["balance"].(object); balance["amount"] != 2500.0 || sent.text("fromAccountId") != s.account || sent.text("toAccountId") != s.bobs {
+	if balance, _ := sent.body["balance"].(object); balance["amount"] != 2500.0 ||
+		sent.text("fromAccountId") != s.account || sent.text("toAccountId") != s.bobs {
 		t.Errorf("transfer is %s", sent.raw)
 	}
 	borne := s.must(http.StatusCreated, post(operator, path+"/interest", object{"rateBasisPoints": 500}))
@@ -26,7 +27,8 @@ func TestStatement(t *testing.T) {
 		counterparty    any
 	}
 	want := []movement{
-		{5, "interest", 125, 2625, nil}, {4, "transfer-out", -1500, 2500, s.bobs}, {3, "withdrawal", -1000, 4000, nil}, {2, "deposit", 5000, 5000, nil},
+		{5, "interest", 125, 2625, nil}, {4, "transfer-out", -1500, 2500, s.bobs}, {3, "withdrawal", -1000, 4000, nil},
+		{2, "deposit", 5000, 5000, nil},
 	}
 	for limit := 1; limit <= 5; limit++ {
 		var got []movement
@@ -36,7 +38,8 @@ func TestStatement(t *testing.T) {
 				query += "&cursor=" + cursor
 			}
 			page := s.must(http.StatusOK, get(ada, path+"/statement"+query))
-			if balance, _ := page.body["balance"].(object); balance["amount"] != 2625.0 || balance["currency"] != "USD" || page.text("accountId") != s.account {
+			if balance, _ := page.body["balance"].(object); balance["amount"] != 2625.0 ||
+				balance["currency"] != "USD" || page.text("accountId") != s.account {
 				t.Errorf("page is %s", page.raw)
 			}
 			list, _ := page.body["movements"].([]any)
@@ -50,7 +53,13 @@ func TestStatement(t *testing.T) {
 				if m["time"] != "2026-03-01T12:00:00Z" || m["reference"] == "" {
 					t.Errorf("movement is %v", m)
 				}
-				got = append(got, movement{m["sequence"].(float64), m["kind"].(string), amount["amount"].(float64), balance["amount"].(float64), m["counterparty"]})
+				got = append(
+					got,
+					movement{
+						m["sequence"].(float64), m["kind"].(string), amount["amount"].(float64),
+						balance["amount"].(float64), m["counterparty"],
+					},
+				)
 			}
 			cursor = page.text("next")
 		}
@@ -60,14 +69,17 @@ func TestStatement(t *testing.T) {
 	}
 	whole := s.must(http.StatusOK, get(operator, path+"/statement"))
 	list, _ := whole.body["movements"].([]any)
-	for i, reference := range []string{"interest/" + borne.text("id"), "transfer/" + sent.text("id"), "withdrawal/" + withdrawn.text("id")} {
+	for i, reference := range []string{
+		"interest/" + borne.text("id"), "transfer/" + sent.text("id"), "withdrawal/" + withdrawn.text("id"),
+	} {
 		if m, _ := list[i].(object); m["reference"] != reference {
 			t.Errorf("%v, want reference %s", m, reference)
 		}
 	}
 	theirs := s.must(http.StatusOK, get(bob, "/accounts/"+s.bobs+"/statement"))
 	list, _ = theirs.body["movements"].([]any)
-	if first, _ := list[0].(object); len(list) != 1 || first["kind"] != "transfer-in" || first["counterparty"] != s.account {
+	if first, _ := list[0].(object); len(list) != 1 || first["kind"] != "transfer-in" ||
+		first["counterparty"] != s.account {
 		t.Errorf("bob's is %s", theirs.raw)
 	}
 }

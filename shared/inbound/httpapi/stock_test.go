@@ -19,7 +19,9 @@ func packed(t *testing.T) (s *shop, shipmentID string) {
 	s = newShop(t)
 	s.must(http.StatusOK, put(operator, "/stock/cd-2", 10, "If-None-Match", "*"))
 	items := []stock.Item{{SKU: "cd-1", Quantity: 2}, {SKU: "cd-2", Quantity: 1}}
-	if _, err := s.stocks.Reserve(context.Background(), s.own(), stock.Reservation{OrderID: s.order, Revision: 1, Items: items}); err != nil {
+	if _, err := s.stocks.Reserve(
+		context.Background(), s.own(), stock.Reservation{OrderID: s.order, Revision: 1, Items: items},
+	); err != nil {
 		t.Fatal(err)
 	}
 	shipmentID = s.ship(shipment.StatusPrepared)
@@ -68,7 +70,8 @@ func TestCountAndDispatch(t *testing.T) {
 			},
 			"gone before the carrier calls": func(t *testing.T, s *shop, id string) {
 				for range 2 {
-					if res := s.counted(8, `"1"`, skew, id); res.status != http.StatusOK || res.headers["Etag"] != `"2"` {
+					if res := s.counted(8, `"1"`, skew, id); res.status != http.StatusOK ||
+						res.headers["Etag"] != `"2"` {
 						t.Errorf("counted: %s, %v", res.raw, res.headers)
 					}
 				}
@@ -84,7 +87,8 @@ func TestCountAndDispatch(t *testing.T) {
 				for range 3 {
 					for sku, there := range map[string]float64{"cd-1": 8, "cd-2": 9} {
 						res := s.must(http.StatusOK, get(ada, "/stock/"+sku))
-						if res.body["onHand"] != there || res.body["available"] != there || res.body["reserved"] != 0.0 {
+						if res.body["onHand"] != there || res.body["available"] != there ||
+							res.body["reserved"] != 0.0 {
 							t.Errorf("%s: %s", sku, res.raw)
 						}
 					}

@@ -40,7 +40,10 @@ func unmarshalStrict(data []byte, v any) error {
 	case errors.As(err, &syntax):
 		return fmt.Errorf("the body is not JSON: wrong at byte %d", syntax.Offset)
 	case errors.As(err, &mismatch):
-		return fmt.Errorf("%s: a JSON %s does not fit; whole numbers have neither fraction nor exponent", mismatch.Field, mismatch.Value)
+		return fmt.Errorf(
+			"%s: a JSON %s does not fit; whole numbers have neither fraction nor exponent", mismatch.Field,
+			mismatch.Value,
+		)
 	case err != nil:
 		return errors.New("the body is not JSON")
 	}
@@ -50,8 +53,9 @@ func unmarshalStrict(data []byte, v any) error {
 	return nil
 }
 
-// isNull stands for a JSON null while huma validates: huma takes null for an absent field, but no field of a request can be null. It has no type of
-// JSON's, so that huma names its place and the type that it expected.
+// isNull stands for a JSON null while huma validates: huma takes null for an absent field, but no
+// field of a request can be null. It has no type of JSON's, so that huma names its place and the
+// type that it expected.
 type isNull struct{}
 
 func withoutNull(v any) any {
@@ -106,7 +110,8 @@ func escaped(data []byte) (rune, bool) {
 // maxDepth bounds recursion. The deepest body of the API has five levels.
 const maxDepth = 20
 
-// uniqueNames walks one JSON text. It leaves it to json.Unmarshal to say what is wrong with malformed text.
+// uniqueNames walks one JSON text. It leaves it to json.Unmarshal to say what is wrong with
+// malformed text.
 func uniqueNames(d *json.Decoder) error {
 	var seen []map[string]bool // of the objects that are open; nil for an array
 	name := false              // whether the next string token is a name

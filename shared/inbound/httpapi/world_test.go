@@ -90,9 +90,12 @@ func newWorld(t testing.TB) *world {
 	accounts := account.New(account.Deps{Store: w.store, Clock: w.clock, Customers: w.customers})
 	w.stocks = stock.New(stock.Deps{Store: w.store, Clock: w.clock, Counters: w.counters})
 	w.products = product.New(product.Deps{Store: w.store, Clock: w.clock, Rows: w.rows})
-	w.shipments = shipment.New(shipment.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Serves: shipment.Served("GB"), Books: w.stocks})
+	w.shipments = shipment.New(shipment.Deps{
+		Store: w.store, Clock: w.clock, Vault: w.vault, Serves: shipment.Served("GB"), Books: w.stocks,
+	})
 	w.orders = order.New(order.Deps{
-		Store: w.store, Clock: w.clock, Vault: w.vault, Customers: w.customers, Prices: w.products, Shipments: w.shipments,
+		Store: w.store, Clock: w.clock, Vault: w.vault, Customers: w.customers, Prices: w.products,
+		Shipments: w.shipments,
 	})
 	w.lists = func(_ context.Context, customerID string, q orders.Query) (orders.Page, error) {
 		_, _, err := q.Check(customerID)
@@ -107,16 +110,26 @@ func newWorld(t testing.TB) *world {
 		return customers.Row{Profile: customers.Profile{CustomerID: customerID, Registered: known}}, err
 	}
 	w.commands = httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{
-		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts, Stock: w.stocks,
+		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts,
+		Stock:    w.stocks,
 		Products: w.products, Shipments: w.shipments,
 		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock},
 	}))
 	w.queries = httpapi.Lambda(httpapi.NewQueries(httpapi.Queries{
-		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts, Stock: w.stocks,
+		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts,
+		Stock:    w.stocks,
 		Products: w.products, Shipments: w.shipments,
-		Lists:     orderLists(func(ctx context.Context, id string, q orders.Query) (orders.Page, error) { return w.lists(ctx, id, q) }),
+		Lists: orderLists(func(
+			ctx context.Context, id string, q orders.Query,
+		) (orders.Page, error) {
+			return w.lists(ctx, id, q)
+		}),
 		AllOrders: allorders.NewLists(w.views, w.clock), Everybody: customers.NewStatistics(w.views, w.clock),
-		Statistics:  statistics(func(ctx context.Context, id string) (customers.Row, error) { return w.stats(ctx, id) }),
+		Statistics: statistics(func(
+			ctx context.Context, id string,
+		) (customers.Row, error) {
+			return w.stats(ctx, id)
+		}),
 		Figures:     analytics.Reports{Table: &w.figures, Calendar: analytics.MustCalendar("Europe/Amsterdam")},
 		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock},
 	}))
@@ -193,7 +206,9 @@ func (w *world) send(r request) response {
 	}
 	if r.who.claims != nil {
 		event.RequestContext.Authorizer = &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{
-			JWT: &events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription{Claims: r.who.claims, Scopes: r.who.scopes},
+			JWT: &events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription{
+				Claims: r.who.claims, Scopes: r.who.scopes,
+			},
 		}
 	}
 	switch b := r.body.(type) {
@@ -260,7 +275,10 @@ func post(who caller, path string, body any) request {
 }
 
 func put(who caller, path string, onHand int, header, value string) request {
-	return request{who: who, method: http.MethodPut, path: path, body: map[string]any{"onHand": onHand}, headers: map[string]string{header: value}}
+	return request{
+		who: who, method: http.MethodPut, path: path, body: map[string]any{"onHand": onHand},
+		headers: map[string]string{header: value},
+	}
 }
 
 func patch(who caller, path, ifMatch string, body any) request {
@@ -301,7 +319,8 @@ func anOrder(lines ...object) object {
 		lines = []object{line("cd-1", 2, 1050), line("cd-2", 1, 999)}
 	}
 	return object{"lines": lines, "shippingAddress": object{
-		"recipient": "Ada Lovelace", "line1": "12 St James's Square", "postalCode": "SW1Y 4LB", "city": "London", "country": "GB",
+		"recipient": "Ada Lovelace", "line1": "12 St James's Square", "postalCode": "SW1Y 4LB", "city": "London",
+		"country": "GB",
 	}}
 }
 
@@ -337,8 +356,8 @@ func set(o object, path string, value any) object {
 	return copied
 }
 
-// list puts an article on sale, where its version is that one, 0 for a new one: for so many minor units, of dollars
-// where no currency is named.
+// list puts an article on sale, where its version is that one, 0 for a new one: for so many minor
+// units, of dollars where no currency is named.
 func (w *world) list(sku string, version, price int64, currencies ...string) {
 	w.t.Helper()
 	if len(currencies) == 0 {
@@ -372,7 +391,8 @@ func (w *world) erase(customerID string) {
 	w.must(http.StatusOK, remove(operator, "/customers/"+customerID))
 }
 
-// shop is a world with ada and bob registered, ada's account funded with 50 dollars, bob's with nothing, one article and one order of ada's.
+// shop is a world with ada and bob registered, ada's account funded with 50 dollars, bob's with
+// nothing, one article and one order of ada's.
 type shop struct {
 	*world
 	order   string
@@ -396,7 +416,8 @@ func newShop(t testing.TB) *shop {
 	return &shop{world: w, order: placed.text("id"), account: opened.text("id"), bobs: bobs.text("id")}
 }
 
-// ship confirms the order and takes its shipment as far as that: to the status scheduled or any behind it.
+// ship confirms the order and takes its shipment as far as that: to the status scheduled or any
+// behind it.
 func (s *shop) ship(to shipment.Status) (shipmentID string) {
 	s.t.Helper()
 	ctx, id := context.Background(), shipment.ID(s.order, 1)
@@ -407,7 +428,10 @@ func (s *shop) ship(to shipment.Status) (shipmentID string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if _, err := s.shipments.Schedule(ctx, step("schedule"), shipment.Schedule{OrderID: s.order, Revision: 1, CustomerID: "ada", Address: placed.State.Address}); err != nil {
+	if _, err := s.shipments.Schedule(
+		ctx, step("schedule"),
+		shipment.Schedule{OrderID: s.order, Revision: 1, CustomerID: "ada", Address: placed.State.Address},
+	); err != nil {
 		s.t.Fatal(err)
 	}
 	s.run(order.Confirm{SagaID: "s", PaymentID: "p", ShipmentID: id, TrackingNumber: shipment.TrackingNumber(id)})
@@ -418,12 +442,19 @@ func (s *shop) ship(to shipment.Status) (shipmentID string) {
 		{shipment.StatusScheduled, func() error { return nil }},
 		{shipment.StatusPrepared, func() error {
 			_, err := s.shipments.Prepare(ctx, step("prepare"), id, shipment.Copy{
-				CustomerID: "ada", Address: placed.State.Address, Lines: []shipment.Item{{SKU: "cd-2", Quantity: 1}, {SKU: "cd-1", Quantity: 2}},
+				CustomerID: "ada", Address: placed.State.Address,
+				Lines: []shipment.Item{{SKU: "cd-2", Quantity: 1}, {SKU: "cd-1", Quantity: 2}},
 			})
 			return err
 		}},
-		{shipment.StatusDispatched, func() error { _, err := s.shipments.Dispatch(ctx, step("dispatch"), id); return err }},
-		{shipment.StatusDelivered, func() error { _, err := s.shipments.Deliver(ctx, step("deliver"), id); return err }},
+		{
+			shipment.StatusDispatched,
+			func() error { _, err := s.shipments.Dispatch(ctx, step("dispatch"), id); return err },
+		},
+		{
+			shipment.StatusDelivered,
+			func() error { _, err := s.shipments.Deliver(ctx, step("deliver"), id); return err },
+		},
 	} {
 		if err := next.move(); err != nil {
 			s.t.Fatal(err)
@@ -439,7 +470,9 @@ func (s *shop) ship(to shipment.Status) (shipmentID string) {
 // follow carries out a command that follows from the shipment.
 func (s *shop) follow(c order.Command) {
 	s.t.Helper()
-	if _, err := s.orders.Run(context.Background(), es.Request{CommitID: ident.New(), Time: s.clock.Now()}, s.order, c); err != nil {
+	if _, err := s.orders.Run(
+		context.Background(), es.Request{CommitID: ident.New(), Time: s.clock.Now()}, s.order, c,
+	); err != nil {
 		s.t.Fatal(err)
 	}
 }

@@ -48,7 +48,9 @@ func saga(t *testing.T) (reserve, release waiting) {
 // sent gives the moments at which a state that begins at a moment sends a message, where each is
 // answered only after the backlog, and when it ends: with the first answer in time, or with the
 // last time-out.
-func (w waiting) sent(at time.Duration, backlog time.Duration) (sent []time.Duration, end time.Duration, answered bool) {
+func (w waiting) sent(at time.Duration, backlog time.Duration) (
+	sent []time.Duration, end time.Duration, answered bool,
+) {
 	timeout := time.Duration(w.TimeoutSeconds) * time.Second
 	for tries := 0; ; tries++ {
 		sent = append(sent, at)
@@ -93,7 +95,10 @@ func TestBacklog(t *testing.T) {
 			asked, end, _ := reserve.sent(0, tc.backlog)
 			undone, _, _ := release.sent(end, tc.backlog) // a later step failed, or this one
 			if len(asked) != tc.reserve || len(undone) != tc.release {
-				t.Errorf("%d messages to reserve, %d to release, want %d and %d", len(asked), len(undone), tc.reserve, tc.release)
+				t.Errorf(
+					"%d messages to reserve, %d to release, want %d and %d", len(asked), len(undone), tc.reserve,
+					tc.release,
+				)
 			}
 			for i := range asked {
 				w.handle(t, strings.Replace(bodyOf(inventoryqueue.ReserveStock), "t-0", fmt.Sprint("t-", i), 1))

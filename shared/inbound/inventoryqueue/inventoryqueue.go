@@ -1,5 +1,5 @@
-// Package inventoryqueue speaks the language of the queue inventory-commands: it carries out the commands on stock that the order saga sends there, and
-// answers the run that waits.
+// Package inventoryqueue speaks the language of the queue inventory-commands: it carries out the
+// commands on stock that the order saga sends there, and answers the run that waits.
 package inventoryqueue
 
 import (
@@ -34,8 +34,9 @@ type Answer struct {
 	ReservationID string `json:"reservationId"`
 }
 
-// ErrUnfit says of a message that it is no command of this queue: its detail names places and rules, and no values. It will be none when it comes again either; the
-// queue's count takes it to the dead letters.
+// ErrUnfit says of a message that it is no command of this queue: its detail names places and
+// rules, and no values. It will be none when it comes again either; the queue's count takes it to
+// the dead letters.
 var ErrUnfit = faults.Declare(faults.Invalid, "inventory.unfit")
 
 // Tokens answers runs that wait. An answer that nobody waits for any more is no error.
@@ -57,16 +58,21 @@ type Handler struct {
 	Tokens Tokens
 }
 
-// Handle carries out the command in a message's body and answers its task token. A fault is an answer too. Any other error leaves the message in the queue
-// and the run waiting: the command comes again and gives the same answer, whether its first try got as far as the effect or not. What is no command is an
-// ErrUnfit, and nothing is done of it; the run is told where the message says which one waits.
+// Handle carries out the command in a message's body and answers its task token. A fault is an
+// answer too. Any other error leaves the message in the queue and the run waiting: the command
+// comes again and gives the same answer, whether its first try got as far as the effect or not.
+// What is no command is an ErrUnfit, and nothing is done of it; the run is told where the message
+// says which one waits.
 func (h Handler) Handle(ctx context.Context, body []byte) error {
 	m, err := decode(body)
 	if unfit, ok := faults.As(err); ok {
 		return errors.Join(err, h.tell(ctx, body, unfit))
 	}
 	state, err := h.carryOut(ctx, m)
-	log := slog.With("command", m.Command, "orderId", m.OrderID, "revision", m.Revision, "sagaId", m.SagaID, "correlationId", m.CorrelationID)
+	log := slog.With(
+		"command", m.Command, "orderId", m.OrderID, "revision", m.Revision, "sagaId", m.SagaID, "correlationId",
+		m.CorrelationID,
+	)
 	if fault, ok := faults.As(err); ok && faults.Final(err) {
 		log.WarnContext(ctx, "stock command refused", "code", fault.Code, "detail", fault.Detail)
 		if m.TaskToken == "" {
@@ -96,9 +102,10 @@ func (h Handler) carryOut(ctx context.Context, m Message) (stock.ReservationStat
 	return h.Stock.Reserve(ctx, req, stock.Reservation{OrderID: m.OrderID, Revision: m.Revision, Items: items})
 }
 
-// tell answers the run that waits for a message that is unfit, which would wait until its time is up. To the run it is a step that failed, as that would
-// be: it tries again and then undoes what never happened. A message of another version is not read for its token: the same name may be another thing there, and a
-// newer program may be about to carry it out.
+// tell answers the run that waits for a message that is unfit, which would wait until its time is
+// up. To the run it is a step that failed, as that would be: it tries again and then undoes what
+// never happened. A message of another version is not read for its token: the same name may be
+// another thing there, and a newer program may be about to carry it out.
 func (h Handler) tell(ctx context.Context, body []byte, unfit *faults.Fault) error {
 	version, token := head(body)
 	if version != contract.InventoryCommandVersion || token == "" {
@@ -125,7 +132,8 @@ func decode(body []byte) (Message, error) {
 	return m, nil
 }
 
-// head reads version and token of a message, whatever else it is: 0 and "" where one isn't there by exactly that name.
+// head reads version and token of a message, whatever else it is: 0 and "" where one isn't there by
+// exactly that name.
 func head(body []byte) (version int, token string) {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(body, &fields) != nil || json.Unmarshal(fields["version"], &version) != nil {

@@ -24,7 +24,8 @@ import (
 	"orderflow/shared/shop/stock/stocktest"
 )
 
-// world is a handler on a store in memory, with 10 of cd-1 and 2 of cd-2 on hand, and the answers that it gave.
+// world is a handler on a store in memory, with 10 of cd-1 and 2 of cd-2 on hand, and the answers
+// that it gave.
 type world struct {
 	*testing.T
 	store    *estest.Hooked
@@ -42,7 +43,9 @@ func newWorld(t *testing.T) *world {
 	w.stock = stock.New(stock.Deps{Store: w.store, Clock: now, Counters: w.counters})
 	w.handler = inventoryqueue.Handler{Stock: w.stock, Clock: now, Tokens: w}
 	for sku, onHand := range map[string]int64{"cd-1": 10, "cd-2": 2} {
-		if _, err := w.stock.Set(t.Context(), es.Request{CommitID: "set", Time: now.Now()}, sku, onHand, stock.Match{MustBeNew: true}); err != nil {
+		if _, err := w.stock.Set(
+			t.Context(), es.Request{CommitID: "set", Time: now.Now()}, sku, onHand, stock.Match{MustBeNew: true},
+		); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -69,10 +72,15 @@ func (w *world) level(sku string) stock.Level {
 }
 
 const (
-	reserve  = `{"version":1,"command":"reserve.stock","taskToken":"t-1","orderId":"o-1","revision":1,"items":[{"sku":"cd-1","quantity":2},{"sku":"cd-1","quantity":1}],"sagaId":"o-1","correlationId":"c-1"}`
-	tooMuch  = `{"version":1,"command":"reserve.stock","taskToken":"t-2","orderId":"o-2","revision":1,"items":[{"sku":"cd-1","quantity":1},{"sku":"cd-2","quantity":3},{"sku":"cd-9","quantity":1}],"sagaId":"o-2","correlationId":"c-2"}`
-	release  = `{"version":1,"command":"release.stock","taskToken":"t-3","orderId":"o-1","revision":1,"items":[{"sku":"cd-2","quantity":50}],"sagaId":"o-1-undo-3","correlationId":"c-1"}`
-	unheard  = `{"version":1,"command":"reserve.stock","taskToken":"","orderId":"o-1","revision":1,"items":[{"sku":"cd-1","quantity":3}],"sagaId":"o-1","correlationId":""}`
+	reserve = `{"version":1,"command":"reserve.stock","taskToken":"t-1","orderId":"o-1","revision":1,` +
+		`"items":[{"sku":"cd-1","quantity":2},{"sku":"cd-1","quantity":1}],"sagaId":"o-1","correlationId":"c-1"}`
+	tooMuch = `{"version":1,"command":"reserve.stock","taskToken":"t-2","orderId":"o-2","revision":1,` +
+		`"items":[{"sku":"cd-1","quantity":1},{"sku":"cd-2","quantity":3},{"sku":"cd-9","quantity":1}],` +
+		`"sagaId":"o-2","correlationId":"c-2"}`
+	release = `{"version":1,"command":"release.stock","taskToken":"t-3","orderId":"o-1","revision":1,` +
+		`"items":[{"sku":"cd-2","quantity":50}],"sagaId":"o-1-undo-3","correlationId":"c-1"}`
+	unheard = `{"version":1,"command":"reserve.stock","taskToken":"","orderId":"o-1","revision":1,` +
+		`"items":[{"sku":"cd-1","quantity":3}],"sagaId":"o-1","correlationId":""}`
 	refusals = `t-2 fails: stock.insufficient: not enough of "cd-2", "cd-9"`
 )
 
@@ -96,7 +104,10 @@ func TestHandle(t *testing.T) {
 		{"release takes what was reserved", []string{reserve, release}, []string{reserved, released}, 10},
 		{"release twice", []string{reserve, release, release}, []string{reserved, released, released}, 10},
 		{"release first", []string{release, reserve}, []string{released, closed + " voided"}, 10},
-		{"reserve again after release", []string{reserve, release, reserve}, []string{reserved, released, closed + " undone"}, 10},
+		{
+			"reserve again after release", []string{reserve, release, reserve},
+			[]string{reserved, released, closed + " undone"}, 10,
+		},
 		{"nobody waits", []string{unheard}, nil, 7},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -131,7 +142,8 @@ func TestCommitTellsWhereItComesFrom(t *testing.T) {
 	}
 }
 
-// TestCrash lets each command die at each place that it can die at, and come again as the queue sends it.
+// TestCrash lets each command die at each place that it can die at, and come again as the queue
+// sends it.
 func TestCrash(t *testing.T) {
 	errDied := errors.New("died")
 	for _, tc := range []struct {
@@ -183,8 +195,9 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// What breaks the schema has no effect, is told by place and rule without its values, and told to the run that waits, if the message is of the one version and says
-// which run it is. So the command as it should be is carried out when it comes.
+// What breaks the schema has no effect, is told by place and rule without its values, and told to
+// the run that waits, if the message is of the one version and says which run it is. So the command
+// as it should be is carried out when it comes.
 func TestUnfit(t *testing.T) {
 	const items = `"items":[{"sku":"cd-1","quantity":2},{"sku":"cd-1","quantity":1}]`
 	with := func(old, replacement string) string {
@@ -205,32 +218,71 @@ func TestUnfit(t *testing.T) {
 		"a version of the future": {with(`"version":1`, `"version":2`), "version 2, known is 1", false},
 		"no version":              {with(`"version":1,`, ``), "message: expected required property version", false},
 		"a version in words":      {with(`"version":1`, `"version":"secret"`), "message.version: expected", false},
-		"another command":         {with(`reserve.stock`, `secret.stock`), "message.command: expected value to be one of", true},
-		"an unknown field":        {with(`"revision":1`, `"revision":1,"force":"secret"`), "message.force: unexpected property", true},
-		"an unknown field inside": {with(`"quantity":2`, `"quantity":2,"unit":"secret"`), "message.items[0].unit: unexpected property", true},
-		"half a piece":            {with(`"quantity":2`, `"quantity":2.5`), "message.items[0].quantity: expected integer", true},
-		"no piece":                {with(`"quantity":1`, `"quantity":0`), "message.items[1].quantity: expected number >= 1", true},
-		"fewer than none":         {with(`"quantity":2`, `"quantity":-2`), "message.items[0].quantity: expected number >= 1", true},
-		"no name of a piece":      {with(`"sku":"cd-1"`, `"sku":""`), "message.items[0].sku: expected length >= 1", true},
-		"nothing of a piece":      {with(`"sku":"cd-1",`, ``), "message.items[0]: expected required property sku", true},
-		"no order":                {with(`"orderId":"o-1"`, `"orderId":""`), "message.orderId: expected length >= 1", true},
-		"no revision":             {with(`"revision":1`, `"revision":0`), "message.revision: expected number >= 1", true},
-		"no run":                  {with(`"sagaId":"o-1"`, `"sagaId":""`), "message.sagaId: expected length >= 1", true},
-		"no correlation":          {with(`,"correlationId":"c-1"`, ``), "message: expected required property correlationId", true},
-		"without items":           {with(items+`,`, ``), "message: expected required property items", true},
-		"null for items":          {with(items, `"items":null`), "message.items: expected array length >= 1", true},
-		"no items":                {with(items, `"items":[]`), "message.items: expected array length >= 1", true},
-		"items in other letters":  {with(`"items"`, `"Items"`), "message.items: expected its name in these letters", true},
-		"pieces in other letters": {with(`"quantity":2`, `"Quantity":2`), "message.items[0].quantity: expected its name in these letters", true},
-		"a command's in both":     {with(`"command"`, `"COMMAND":"release.stock","command"`), "message.command: expected its name in these letters", true},
-		"no token":                {with(`"taskToken":"t-1",`, ``), "message: expected required property taskToken", false},
-		"other letters":           {with(`"taskToken"`, `"TaskToken"`), "message.taskToken: expected its name in these letters", false},
-		"nobody waits":            {with(`"taskToken":"t-1","orderId":"o-1"`, `"taskToken":"","orderId":""`), "message.orderId: expected length >= 1", false},
+		"another command": {
+			with(`reserve.stock`, `secret.stock`), "message.command: expected value to be one of", true,
+		},
+		"an unknown field": {
+			with(`"revision":1`, `"revision":1,"force":"secret"`), "message.force: unexpected property", true,
+		},
+		"an unknown field inside": {
+			with(`"quantity":2`, `"quantity":2,"unit":"secret"`), "message.items[0].unit: unexpected property", true,
+		},
+		"half a piece": {
+			with(`"quantity":2`, `"quantity":2.5`), "message.items[0].quantity: expected integer", true,
+		},
+		"no piece": {
+			with(`"quantity":1`, `"quantity":0`), "message.items[1].quantity: expected number >= 1", true,
+		},
+		"fewer than none": {
+			with(`"quantity":2`, `"quantity":-2`), "message.items[0].quantity: expected number >= 1", true,
+		},
+		"no name of a piece": {
+			with(`"sku":"cd-1"`, `"sku":""`), "message.items[0].sku: expected length >= 1", true,
+		},
+		"nothing of a piece": {
+			with(`"sku":"cd-1",`, ``), "message.items[0]: expected required property sku", true,
+		},
+		"no order": {
+			with(`"orderId":"o-1"`, `"orderId":""`), "message.orderId: expected length >= 1", true,
+		},
+		"no revision": {
+			with(`"revision":1`, `"revision":0`), "message.revision: expected number >= 1", true,
+		},
+		"no run": {
+			with(`"sagaId":"o-1"`, `"sagaId":""`), "message.sagaId: expected length >= 1", true,
+		},
+		"no correlation": {
+			with(`,"correlationId":"c-1"`, ``), "message: expected required property correlationId", true,
+		},
+		"without items":  {with(items+`,`, ``), "message: expected required property items", true},
+		"null for items": {with(items, `"items":null`), "message.items: expected array length >= 1", true},
+		"no items":       {with(items, `"items":[]`), "message.items: expected array length >= 1", true},
+		"items in other letters": {
+			with(`"items"`, `"Items"`), "message.items: expected its name in these letters", true,
+		},
+		"pieces in other letters": {
+			with(`"quantity":2`, `"Quantity":2`), "message.items[0].quantity: expected its name in these letters", true,
+		},
+		"a command's in both": {
+			with(`"command"`, `"COMMAND":"release.stock","command"`),
+			"message.command: expected its name in these letters", true,
+		},
+		"no token": {
+			with(`"taskToken":"t-1",`, ``), "message: expected required property taskToken", false,
+		},
+		"other letters": {
+			with(`"taskToken"`, `"TaskToken"`), "message.taskToken: expected its name in these letters", false,
+		},
+		"nobody waits": {
+			with(`"taskToken":"t-1","orderId":"o-1"`, `"taskToken":"","orderId":""`),
+			"message.orderId: expected length >= 1", false,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			err := w.handler.Handle(t.Context(), []byte(tc.body))
-			if !errors.Is(err, inventoryqueue.ErrUnfit) || !poison.Is(err) || !strings.Contains(err.Error(), tc.reason) || strings.Contains(err.Error(), "secret") {
+			if !errors.Is(err, inventoryqueue.ErrUnfit) || !poison.Is(err) ||
+				!strings.Contains(err.Error(), tc.reason) || strings.Contains(err.Error(), "secret") {
 				t.Errorf("%v, want %q", err, tc.reason)
 			}
 			told := []string{}
@@ -241,14 +293,16 @@ func TestUnfit(t *testing.T) {
 				t.Errorf("answered %q, want %q", w.answers, told)
 			}
 			w.answers = nil
-			if err := w.handler.Handle(t.Context(), []byte(reserve)); err != nil || !slices.Equal(w.answers, []string{reserved}) || w.level("cd-1").Available != 7 {
+			if err := w.handler.Handle(t.Context(), []byte(reserve)); err != nil ||
+				!slices.Equal(w.answers, []string{reserved}) || w.level("cd-1").Available != 7 {
 				t.Errorf("the command as it should be: %v, %q", err, w.answers)
 			}
 		})
 	}
 }
 
-// A run that can't be told of its unfit command leaves the message in the queue like any other, with both errors, and is told when it comes again.
+// A run that can't be told of its unfit command leaves the message in the queue like any other,
+// with both errors, and is told when it comes again.
 func TestUnfitUntold(t *testing.T) {
 	w, down := newWorld(t), errors.New("down")
 	w.tokenErr = down
@@ -265,7 +319,8 @@ func TestUnfitUntold(t *testing.T) {
 // TestSamples carries out the sample invocations as the function would.
 func TestSamples(t *testing.T) {
 	for name, want := range map[string]error{
-		"process-inventory.json": nil, "process-inventory-release.json": nil, "process-inventory-poison.json": inventoryqueue.ErrUnfit,
+		"process-inventory.json": nil, "process-inventory-release.json": nil,
+		"process-inventory-poison.json": inventoryqueue.ErrUnfit,
 	} {
 		text, err := os.ReadFile(filepath.Join("..", "..", "..", "events", "samples", "invoke", name))
 		if err != nil {

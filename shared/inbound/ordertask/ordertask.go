@@ -1,4 +1,5 @@
-// Package ordertask speaks the order saga's language for the order itself: its inputs and outputs are what statemachines/order-saga.asl.json sends and reads.
+// Package ordertask speaks the order saga's language for the order itself: its inputs and outputs
+// are what statemachines/order-saga.asl.json sends and reads.
 package ordertask
 
 import (
@@ -93,9 +94,13 @@ type CloseInput struct {
 	Cause  string       `json:"cause"` // as Step Functions gives it
 }
 
-// Close asks the arbiter: the answer's status says whether the run undoes the order or finds it confirmed after all.
+// Close asks the arbiter: the answer's status says whether the run undoes the order or finds it
+// confirmed after all.
 func (t Tasks) Close(ctx context.Context, in CloseInput) (Order, error) {
-	return t.runFor(ctx, "close-order", in.Input, order.Close{Origin: order.OriginSaga, Reason: in.Reason, Detail: detail(in), SagaID: in.SagaID})
+	return t.runFor(
+		ctx, "close-order", in.Input,
+		order.Close{Origin: order.OriginSaga, Reason: in.Reason, Detail: detail(in), SagaID: in.SagaID},
+	)
 }
 
 // Cancel says that everything is undone.
@@ -122,7 +127,8 @@ func (t Tasks) run(ctx context.Context, task string, in Input, c order.Command) 
 	return Status{OrderID: in.OrderID, Status: res.State.Status}, nil
 }
 
-// runFor is run for the tasks that come before the run knows the order: they take the correlation id from its first event.
+// runFor is run for the tasks that come before the run knows the order: they take the correlation
+// id from its first event.
 func (t Tasks) runFor(ctx context.Context, task string, in Input, c order.Command) (Order, error) {
 	history, err := t.Orders.History(ctx, in.OrderID)
 	if err != nil {
@@ -135,7 +141,8 @@ func (t Tasks) runFor(ctx context.Context, task string, in Input, c order.Comman
 	}
 	s := res.State
 	return Order{
-		OrderID: s.ID, Status: s.Status, Revision: s.Revision, CustomerID: s.CustomerID, AccountID: s.AccountID, Total: s.Total,
+		OrderID: s.ID, Status: s.Status, Revision: s.Revision, CustomerID: s.CustomerID, AccountID: s.AccountID,
+		Total: s.Total,
 		Items: items(s.Lines), Address: s.Address, CorrelationID: correlation,
 	}, nil
 }
@@ -154,7 +161,8 @@ func items(lines []order.Line) []Item {
 	return out
 }
 
-// detail says in the order why it is cancelled. A business fault's own text is for the customer; any other cause is ours and only the step is named.
+// detail says in the order why it is cancelled. A business fault's own text is for the customer;
+// any other cause is ours and only the step is named.
 func detail(in CloseInput) string {
 	if in.Reason != order.ReasonSaga && in.Reason != order.ReasonExpired {
 		var cause struct {

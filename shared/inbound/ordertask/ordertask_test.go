@@ -40,9 +40,13 @@ func stand(t *testing.T) (ordertask.Tasks, order.Service, string) {
 		Store: memstore.New(es.NewRegistry(order.Register), memstore.Staggered(t.Name())),
 		Clock: fake, Vault: vault, Customers: everybody{}, Prices: ordertest.PricesOf(lines...),
 	})
-	_, err := orders.Place(t.Context(), es.Request{CommitID: "place", Time: fake.Now(), Metadata: es.Metadata{CorrelationID: "corr"}}, order.PlaceInput{
+	_, err := orders.Place(t.Context(), es.Request{
+		CommitID: "place", Time: fake.Now(), Metadata: es.Metadata{CorrelationID: "corr"},
+	}, order.PlaceInput{
 		OrderID: "o1", CustomerID: "c1", AccountID: "a1", Currency: "EUR", Lines: ordertest.Inputs(lines...),
-		Address: shipment.Address{Recipient: "A Customer", Line1: "Street 1", PostalCode: "1000 AA", City: "Amsterdam", Country: "NL"},
+		Address: shipment.Address{
+			Recipient: "A Customer", Line1: "Street 1", PostalCode: "1000 AA", City: "Amsterdam", Country: "NL",
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -62,8 +66,10 @@ func TestStartAnswersWithWhatTheRunNeeds(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := ordertask.Order{
-		OrderID: id, Status: order.StatusPlaced, Revision: 1, CustomerID: "c1", AccountID: "a1", Total: money.Money{Amount: 900, Currency: "EUR"},
-		Items: []ordertask.Item{{SKU: "a", Quantity: 2}, {SKU: "b", Quantity: 4}}, Address: state.State.Address, CorrelationID: "corr",
+		OrderID: id, Status: order.StatusPlaced, Revision: 1, CustomerID: "c1", AccountID: "a1",
+		Total: money.Money{Amount: 900, Currency: "EUR"},
+		Items: []ordertask.Item{{SKU: "a", Quantity: 2}, {SKU: "b", Quantity: 4}}, Address: state.State.Address,
+		CorrelationID: "corr",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("answer %+v, want %+v", got, want)
@@ -87,9 +93,24 @@ func TestCloseSaysWhy(t *testing.T) {
 		in     ordertask.CloseInput
 		detail string
 	}{
-		{"a task's fault", ordertask.CloseInput{Reason: "account.insufficient-funds", Step: "charge payment", Cause: `{"errorMessage":"too little","errorType":"account.insufficient-funds"}`}, "too little"},
-		{"a token's fault", ordertask.CloseInput{Reason: "stock.insufficient", Step: "reserve stock", Cause: "not enough of \"a\""}, "not enough of \"a\""},
-		{"a failure of ours", ordertask.CloseInput{Reason: order.ReasonSaga, Step: "charge payment", Cause: "States.Timeout"}, "could not charge payment"},
+		{
+			"a task's fault",
+			ordertask.CloseInput{
+				Reason: "account.insufficient-funds", Step: "charge payment",
+				Cause: `{"errorMessage":"too little","errorType":"account.insufficient-funds"}`,
+			},
+			"too little",
+		},
+		{
+			"a token's fault",
+			ordertask.CloseInput{Reason: "stock.insufficient", Step: "reserve stock", Cause: "not enough of \"a\""},
+			"not enough of \"a\"",
+		},
+		{
+			"a failure of ours",
+			ordertask.CloseInput{Reason: order.ReasonSaga, Step: "charge payment", Cause: "States.Timeout"},
+			"could not charge payment",
+		},
 		{"a run that only undoes", ordertask.CloseInput{Reason: order.ReasonExpired}, ""},
 	}
 	for _, tt := range tests {
@@ -101,7 +122,8 @@ func TestCloseSaysWhy(t *testing.T) {
 				t.Fatalf("answer %+v, %v", got, err)
 			}
 			res, err := orders.Get(t.Context(), id)
-			if err != nil || res.State.Reason != tt.in.Reason || res.State.Detail != tt.detail || res.State.ClosedBy != order.OriginSaga {
+			if err != nil || res.State.Reason != tt.in.Reason || res.State.Detail != tt.detail ||
+				res.State.ClosedBy != order.OriginSaga {
 				t.Errorf("order %+v, %v; want detail %q", res.State, err, tt.detail)
 			}
 		})
@@ -117,7 +139,9 @@ func TestWays(t *testing.T) {
 		return o.Status, err
 	}
 	confirm := func(ctx context.Context, t ordertask.Tasks) (order.Status, error) {
-		s, err := t.Confirm(ctx, ordertask.ConfirmInput{Input: run, PaymentID: "p", ShipmentID: "s", TrackingNumber: "OF1"})
+		s, err := t.Confirm(
+			ctx, ordertask.ConfirmInput{Input: run, PaymentID: "p", ShipmentID: "s", TrackingNumber: "OF1"},
+		)
 		return s.Status, err
 	}
 	closing := func(ctx context.Context, t ordertask.Tasks) (order.Status, error) {
@@ -140,9 +164,15 @@ func TestWays(t *testing.T) {
 		fault *faults.Spec // of the last task
 	}{
 		{"confirmed", []task{start, confirm}, order.StatusConfirmed, order.SagaCompleted, nil},
-		{"confirmed, and its answer lost", []task{start, confirm, closing}, order.StatusConfirmed, order.SagaCompleted, nil},
+		{
+			"confirmed, and its answer lost", []task{start, confirm, closing}, order.StatusConfirmed,
+			order.SagaCompleted, nil,
+		},
 		{"undone", []task{start, closing, cancel}, order.StatusCancelled, order.SagaCompleted, nil},
-		{"confirm after close", []task{start, closing, confirm}, order.StatusCancelling, order.SagaCompensating, order.ErrCancelling},
+		{
+			"confirm after close", []task{start, closing, confirm}, order.StatusCancelling, order.SagaCompensating,
+			order.ErrCancelling,
+		},
 		{"undo failed", []task{start, closing, failUndo}, order.StatusCancelling, order.SagaFailed, nil},
 		{"cancelled without close", []task{start, cancel}, order.StatusPlaced, order.SagaRunning, order.ErrNotClosed},
 	}
@@ -164,7 +194,9 @@ func TestWays(t *testing.T) {
 			}
 			res, err := orders.Get(t.Context(), id)
 			if err != nil || res.State.Status != tt.want || res.State.Saga != tt.saga {
-				t.Errorf("order is %s, saga %s, %v; want %s, %s", res.State.Status, res.State.Saga, err, tt.want, tt.saga)
+				t.Errorf(
+					"order is %s, saga %s, %v; want %s, %s", res.State.Status, res.State.Saga, err, tt.want, tt.saga,
+				)
 			}
 		})
 	}
@@ -172,7 +204,9 @@ func TestWays(t *testing.T) {
 
 func TestUnknownOrder(t *testing.T) {
 	tasks, _, _ := stand(t)
-	if _, err := tasks.Start(t.Context(), ordertask.Input{OrderID: "nobody", SagaID: "run-1"}); !errors.Is(err, order.ErrNotFound) {
+	if _, err := tasks.Start(
+		t.Context(), ordertask.Input{OrderID: "nobody", SagaID: "run-1"},
+	); !errors.Is(err, order.ErrNotFound) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -1,4 +1,5 @@
-// Package paymenttask speaks the order saga's language for payments: its inputs and outputs are what statemachines/order-saga.asl.json sends and reads.
+// Package paymenttask speaks the order saga's language for payments: its inputs and outputs are
+// what statemachines/order-saga.asl.json sends and reads.
 package paymenttask
 
 import (
@@ -54,7 +55,8 @@ type Charged struct {
 // Charge charges the account.
 func (t Tasks) Charge(ctx context.Context, in ChargeInput) (Charged, error) {
 	state, err := t.Payments.Charge(ctx, t.request("charge-payment", in.Input), payment.Charge{
-		OrderID: in.OrderID, Revision: in.Revision, CustomerID: in.CustomerID, AccountID: in.AccountID, Amount: in.Amount,
+		OrderID: in.OrderID, Revision: in.Revision, CustomerID: in.CustomerID, AccountID: in.AccountID,
+		Amount: in.Amount,
 	})
 	if err != nil {
 		return Charged{}, err

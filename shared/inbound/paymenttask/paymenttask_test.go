@@ -36,13 +36,17 @@ type stand struct {
 func newStand(t *testing.T) *stand {
 	t.Helper()
 	now := clock.NewFake(noon)
-	s := &stand{store: memstore.New(es.NewRegistry(payment.Register, account.Register)), account: account.ID("c1", "USD")}
+	s := &stand{
+		store: memstore.New(es.NewRegistry(payment.Register, account.Register)), account: account.ID("c1", "USD"),
+	}
 	s.tasks = paymenttask.Tasks{Payments: payment.New(payment.Deps{Store: s.store, Clock: now}), Clock: now}
 	s.accounts = account.New(account.Deps{Store: s.store, Clock: now, Customers: accounttest.Everybody{}})
 	if _, err := s.accounts.Open(t.Context(), es.Request{CommitID: "open", Time: noon}, "c1", "USD"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.accounts.Deposit(t.Context(), es.Request{Time: noon}, s.account, "k", money.Money{Amount: 1000, Currency: "USD"}); err != nil {
+	if _, err := s.accounts.Deposit(
+		t.Context(), es.Request{Time: noon}, s.account, "k", money.Money{Amount: 1000, Currency: "USD"},
+	); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -72,7 +76,9 @@ func (s *stand) run(t *testing.T, input string) (answer, name string) {
 }
 
 // call decodes strictly and validates, as the function's router does.
-func call[In interface{ Validate() error }, Out any](t *testing.T, f func(context.Context, In) (Out, error), input []byte) (answer, name string) {
+func call[In interface{ Validate() error }, Out any](
+	t *testing.T, f func(context.Context, In) (Out, error), input []byte,
+) (answer, name string) {
 	t.Helper()
 	var in In
 	d := json.NewDecoder(bytes.NewReader(input))
@@ -100,13 +106,15 @@ const (
 )
 
 func charge(accountID, customerID, amount string) string {
-	return `{"task":"charge",` + head + `,"customerId":"` + customerID + `","accountId":"` + accountID + `","amount":` + amount + `}`
+	return `{"task":"charge",` + head + `,"customerId":"` + customerID + `","accountId":"` + accountID + `","amount":` +
+		amount + `}`
 }
 
 func TestTasks(t *testing.T) {
 	id := payment.ID("o1", 1)
 	mine := account.ID("c1", "USD")
-	charged, refunded := `{"paymentId":"`+id+`"}`, func(status string) string { return `{"paymentId":"` + id + `","status":"` + status + `"}` }
+	charged, refunded := `{"paymentId":"`+id+`"}`,
+		func(status string) string { return `{"paymentId":"` + id + `","status":"` + status + `"}` }
 	type call struct{ input, answer, name string }
 	tests := []struct {
 		name    string
@@ -114,17 +122,65 @@ func TestTasks(t *testing.T) {
 		balance int64
 	}{
 		{"charge", []call{{charge(mine, "c1", `{"amount":300,"currency":"USD"}`), charged, ""}}, 700},
-		{"charge twice", []call{{charge(mine, "c1", `{"amount":300,"currency":"USD"}`), charged, ""}, {charge(mine, "c1", `{"amount":300,"currency":"USD"}`), charged, ""}}, 700},
-		{"charge nothing", []call{{charge("none", "c1", `{"amount":0,"currency":"USD"}`), charged, ""}, {refund, refunded("refunded"), ""}}, 1000},
-		{"charge and refund", []call{{charge(mine, "c1", `{"amount":300,"currency":"USD"}`), charged, ""}, {refund, refunded("refunded"), ""}, {refund, refunded("refunded"), ""}}, 1000},
-		{"charge too much", []call{{charge(mine, "c1", `{"amount":1001,"currency":"USD"}`), "", "account.insufficient-funds"}, {refund, refunded("declined"), ""}}, 1000},
-		{"charge no account", []call{{charge("none", "c1", `{"amount":1,"currency":"USD"}`), "", "account.not-open"}}, 1000},
-		{"charge another's account", []call{{charge(mine, "c2", `{"amount":1,"currency":"USD"}`), "", "account.not-yours"}}, 1000},
-		{"charge another currency", []call{{charge(mine, "c1", `{"amount":1,"currency":"EUR"}`), "", "account.wrong-currency"}}, 1000},
+		{
+			"charge twice",
+			[]call{
+				{charge(mine, "c1", `{"amount":300,"currency":"USD"}`), charged, ""},
+				{charge(mine, "c1", `{"amount":300,"currency":"USD"}`), charged, ""},
+			},
+			700,
+		},
+		{
+			"charge nothing",
+			[]call{
+				{charge("none", "c1", `{"amount":0,"currency":"USD"}`), charged, ""},
+				{refund, refunded("refunded"), ""},
+			},
+			1000,
+		},
+		{
+			"charge and refund",
+			[]call{
+				{charge(mine, "c1", `{"amount":300,"currency":"USD"}`), charged, ""},
+				{refund, refunded("refunded"), ""}, {refund, refunded("refunded"), ""},
+			},
+			1000,
+		},
+		{
+			"charge too much",
+			[]call{
+				{charge(mine, "c1", `{"amount":1001,"currency":"USD"}`), "", "account.insufficient-funds"},
+				{refund, refunded("declined"), ""},
+			},
+			1000,
+		},
+		{
+			"charge no account",
+			[]call{{charge("none", "c1", `{"amount":1,"currency":"USD"}`), "", "account.not-open"}}, 1000,
+		},
+		{
+			"charge another's account",
+			[]call{{charge(mine, "c2", `{"amount":1,"currency":"USD"}`), "", "account.not-yours"}}, 1000,
+		},
+		{
+			"charge another currency",
+			[]call{{charge(mine, "c1", `{"amount":1,"currency":"EUR"}`), "", "account.wrong-currency"}}, 1000,
+		},
 		{"charge in a currency that was withdrawn since the order",
 			[]call{{charge(mine, "c1", `{"amount":1,"currency":"BGN"}`), "", "account.wrong-currency"}}, 1000},
-		{"charge late", []call{{refund, refunded("voided"), ""}, {charge(mine, "c1", `{"amount":300,"currency":"USD"}`), "", "attempt.closed"}, {refund, refunded("voided"), ""}}, 1000},
-		{"without a correlation", []call{{strings.Replace(refund, `,"correlationId":"x1"`, "", 1), refunded("voided"), ""}}, 1000},
+		{
+			"charge late",
+			[]call{
+				{refund, refunded("voided"), ""},
+				{charge(mine, "c1", `{"amount":300,"currency":"USD"}`), "", "attempt.closed"},
+				{refund, refunded("voided"), ""},
+			},
+			1000,
+		},
+		{
+			"without a correlation",
+			[]call{{strings.Replace(refund, `,"correlationId":"x1"`, "", 1), refunded("voided"), ""}}, 1000,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -174,7 +230,8 @@ func TestInvalid(t *testing.T) {
 	}
 }
 
-// TestMetadata: each event says what it follows from, and each run of the saga and each task has commits of its own.
+// TestMetadata: each event says what it follows from, and each run of the saga and each task has
+// commits of its own.
 func TestMetadata(t *testing.T) {
 	s := newStand(t)
 	if _, name := s.run(t, charge(s.account, "c1", `{"amount":300,"currency":"USD"}`)); name != "" {
@@ -183,7 +240,9 @@ func TestMetadata(t *testing.T) {
 	if _, name := s.run(t, strings.Replace(refund, `"sagaId":"o1"`, `"sagaId":"o1-undo-3"`, 1)); name != "" {
 		t.Fatal(name)
 	}
-	for _, stream := range []es.StreamID{es.NewStreamID(payment.Category, payment.ID("o1", 1)), es.NewStreamID(account.Category, s.account)} {
+	for _, stream := range []es.StreamID{
+		es.NewStreamID(payment.Category, payment.ID("o1", 1)), es.NewStreamID(account.Category, s.account),
+	} {
 		events := estest.Load(t, s.store, stream, 0).Events
 		events = events[len(events)-2:]
 		want := []es.Metadata{
@@ -202,7 +261,9 @@ func TestMetadata(t *testing.T) {
 // TestSamples: the sample events are answered by tables that know nothing of their orders.
 func TestSamples(t *testing.T) {
 	for file, want := range map[string]string{
-		"process-payment.json":        `{"paymentId":"` + payment.ID("449486be-0f69-5077-b144-b59ae881fb3a", 1) + `","status":"voided"}`,
+		"process-payment.json": `{"paymentId":"` + payment.ID(
+			"449486be-0f69-5077-b144-b59ae881fb3a", 1,
+		) + `","status":"voided"}`,
 		"process-payment-charge.json": "account.not-open",
 	} {
 		t.Run(file, func(t *testing.T) {

@@ -9,26 +9,32 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// minAlone is what each message of a batch should have at least where the batch as a whole has failed: time for a call or two, on the connection that is
-// there by then.
+// minAlone is what each message of a batch should have at least where the batch as a whole has
+// failed: time for a call or two, on the connection that is there by then.
 const minAlone = 250 * time.Millisecond
 
-// MaxTogether is MaxBatch for a function that takes its batches with Together. It is larger, since a message needs time of its own only where the batch
-// as a whole has failed, in half of the time.
+// MaxTogether is MaxBatch for a function that takes its batches with Together. It is larger, since
+// a message needs time of its own only where the batch as a whole has failed, in half of the time.
 func MaxTogether(timeout time.Duration) int { return max(1, int((timeout-reserve)/2/minAlone)) }
 
-// Together makes a function's handler for lambda.Start of a handler for all messages of a batch at once, for work that is cheaper together: a row that each
-// of them would write is written once. The handler returns one error for each message, in their order, nil for one that is done.
+// Together makes a function's handler for lambda.Start of a handler for all messages of a batch at
+// once, for work that is cheaper together: a row that each of them would write is written once. The
+// handler returns one error for each message, in their order, nil for one that is done.
 //
-// It has half of the time that is left until half a second ahead of the function's deadline. Each message that failed in it, by whatever cause, its own, another's,
-// the end of the time or a panic, is then handled once more alone, as Handler does it, in its share of the other half. So a message fails by
-// itself only, and what is wrong with one brings none of the others nearer to the dead letters. What was done together is handled again where its error says that it
-// failed: the handler has to bear a message that it was done with, as one of a queue has to anyway.
+// It has half of the time that is left until half a second ahead of the function's deadline. Each
+// message that failed in it, by whatever cause, its own, another's, the end of the time or a panic,
+// is then handled once more alone, as Handler does it, in its share of the other half. So a message
+// fails by itself only, and what is wrong with one brings none of the others nearer to the dead
+// letters. What was done together is handled again where its error says that it failed: the handler
+// has to bear a message that it was done with, as one of a queue has to anyway.
 //
-// The mapping's BatchSize must be no larger than MaxTogether of the function's timeout. Each message logs one line, and a batch that fails as a whole one more.
+// The mapping's BatchSize must be no larger than MaxTogether of the function's timeout. Each
+// message logs one line, and a batch that fails as a whole one more.
 //
 // The journal is what it is for Handler.
-func Together(handle func(context.Context, []Message) []error, journal Journal) func(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
+func Together(
+	handle func(context.Context, []Message) []error, journal Journal,
+) func(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
 	alone := func(ctx context.Context, m Message) error { return each(handle(ctx, []Message{m}), 1)[0] }
 	return func(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
 		open := make([]*events.SQSMessage, len(batch.Records))
@@ -49,7 +55,9 @@ func Together(handle func(context.Context, []Message) []error, journal Journal) 
 }
 
 // together runs handle on all messages and gives those that are not done.
-func together(ctx context.Context, records []*events.SQSMessage, handle func(context.Context, []Message) []error, journal Journal) (open []*events.SQSMessage) {
+func together(
+	ctx context.Context, records []*events.SQSMessage, handle func(context.Context, []Message) []error, journal Journal,
+) (open []*events.SQSMessage) {
 	start, messages := time.Now(), make([]Message, len(records))
 	for i, record := range records {
 		messages[i] = messageOf(record)
@@ -62,7 +70,9 @@ func together(ctx context.Context, records []*events.SQSMessage, handle func(con
 	}
 	var errs []error
 	if err := guard(func() error { errs = each(handle(own, messages), len(messages)); return nil }); err != nil {
-		slog.WarnContext(ctx, "batch failed, its messages are handled alone", "messages", len(messages), "error", err.Error())
+		slog.WarnContext(
+			ctx, "batch failed, its messages are handled alone", "messages", len(messages), "error", err.Error(),
+		)
 		return records
 	}
 	for i, record := range records {
@@ -78,7 +88,8 @@ func together(ctx context.Context, records []*events.SQSMessage, handle func(con
 	return open
 }
 
-// each makes sure of one error for each of n messages. A handler that answers for fewer or more has a mistake, and nobody knows which message it means.
+// each makes sure of one error for each of n messages. A handler that answers for fewer or more has
+// a mistake, and nobody knows which message it means.
 func each(errs []error, n int) []error {
 	if len(errs) != n {
 		panic(fmt.Sprintf("%d errors for %d messages", len(errs), n))

@@ -27,7 +27,8 @@ func (c *calls) note(messages []queue.Message) {
 	*c = append(*c, strings.Join(bodies, ""))
 }
 
-// What fails together is handled alone, whatever it failed by, and only what fails alone has failed.
+// What fails together is handled alone, whatever it failed by, and only what fails alone has
+// failed.
 func TestTogether(t *testing.T) {
 	no := errors.New("no")
 	all := func(messages []queue.Message, failing string) []error {
@@ -50,7 +51,10 @@ func TestTogether(t *testing.T) {
 		{"one", "a", func(m []queue.Message) []error { return all(m, "") }, calls{"a"}, []string{}},
 		{"one that fails", "a", func(m []queue.Message) []error { return all(m, "a") }, calls{"a"}, []string{"m-a"}},
 		{"all done", "abc", func(m []queue.Message) []error { return all(m, "") }, calls{"abc"}, []string{}},
-		{"one fails by itself", "abc", func(m []queue.Message) []error { return all(m, "b") }, calls{"abc", "b"}, []string{"m-b"}},
+		{
+			"one fails by itself", "abc", func(m []queue.Message) []error { return all(m, "b") }, calls{"abc", "b"},
+			[]string{"m-b"},
+		},
 		{"one fails the others", "abc", func(m []queue.Message) []error {
 			if len(m) > 1 {
 				return all(m, "abc")
@@ -63,7 +67,10 @@ func TestTogether(t *testing.T) {
 			}
 			return all(m, "")
 		}, calls{"abc", "a", "b", "c"}, []string{"m-b"}},
-		{"an answer too few", "ab", func(m []queue.Message) []error { return all(m, "")[1:] }, calls{"ab", "a", "b"}, []string{"m-a", "m-b"}},
+		{
+			"an answer too few", "ab", func(m []queue.Message) []error { return all(m, "")[1:] }, calls{"ab", "a", "b"},
+			[]string{"m-a", "m-b"},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var taken calls
@@ -76,14 +83,16 @@ func TestTogether(t *testing.T) {
 				}
 				return tc.handle(messages)
 			}, nil)(t.Context(), batch(strings.Split(tc.bodies, "")...))
-			if err != nil || got.BatchItemFailures == nil || !slices.Equal(failed(got), tc.fails) || !slices.Equal(taken, tc.calls) {
+			if err != nil || got.BatchItemFailures == nil || !slices.Equal(failed(got), tc.fails) ||
+				!slices.Equal(taken, tc.calls) {
 				t.Errorf("failed %v, %v, want %v; calls %v, want %v", failed(got), err, tc.fails, taken, tc.calls)
 			}
 		})
 	}
 }
 
-// The batch has half of the time, and each that failed in it its share of the other half; half a second stays for the answer.
+// The batch has half of the time, and each that failed in it its share of the other half; half a
+// second stays for the answer.
 func TestTogetherShares(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 8500*time.Millisecond)
@@ -95,7 +104,8 @@ func TestTogetherShares(t *testing.T) {
 			err := clock.System{}.Sleep(ctx, time.Hour) // until its context ends
 			return slices.Repeat([]error{err}, len(messages))
 		}, nil)(ctx, batch("a", "b"))
-		if want := []time.Duration{4 * time.Second, 2 * time.Second, 2 * time.Second}; err != nil || !slices.Equal(shares, want) {
+		if want := []time.Duration{4 * time.Second, 2 * time.Second, 2 * time.Second}; err != nil ||
+			!slices.Equal(shares, want) {
 			t.Errorf("shares %v, %v, want %v", shares, err, want)
 		}
 		if !slices.Equal(failed(got), []string{"m-a", "m-b"}) || ctx.Err() != nil {
@@ -113,7 +123,8 @@ func TestMaxTogether(t *testing.T) {
 	}
 }
 
-// Each message has one line, whether it was done together or alone, and the panic that took the others along is told.
+// Each message has one line, whether it was done together or alone, and the panic that took the
+// others along is told.
 func TestTogetherLogs(t *testing.T) {
 	log := captureLog(t)
 	_, err := queue.Together(func(_ context.Context, messages []queue.Message) []error {
@@ -127,13 +138,15 @@ func TestTogetherLogs(t *testing.T) {
 		t.Fatalf("%v, %q", err, lines)
 	}
 	for i, line := range lines[1:] {
-		if !strings.Contains(line, "message done") || !strings.Contains(line, fmt.Sprintf(`"messageId":"m-%c"`, 'a'+i)) {
+		if !strings.Contains(line, "message done") ||
+			!strings.Contains(line, fmt.Sprintf(`"messageId":"m-%c"`, 'a'+i)) {
 			t.Errorf("%s", line)
 		}
 	}
 }
 
-// What is redriven is done when its dead letter is closed, though it was handled with others; where it can't be, it is handled again alone, and what came of that counts.
+// What is redriven is done when its dead letter is closed, though it was handled with others; where
+// it can't be, it is handled again alone, and what came of that counts.
 func TestJournalOfBatches(t *testing.T) {
 	text := func(s string) events.SQSMessageAttribute {
 		return events.SQSMessageAttribute{DataType: "String", StringValue: &s}
@@ -149,10 +162,15 @@ func TestJournalOfBatches(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := batch("a", "b")
-			e.Records[0].MessageAttributes = map[string]events.SQSMessageAttribute{"dead-letter-id": text("letter"), "redrive-attempt": text("1")}
+			e.Records[0].MessageAttributes = map[string]events.SQSMessageAttribute{
+				"dead-letter-id": text("letter"), "redrive-attempt": text("1"),
+			}
 			j := &journal{fails: tc.fails}
-			got, err := queue.Together(func(_ context.Context, messages []queue.Message) []error { return make([]error, len(messages)) }, j)(t.Context(), e)
-			if err != nil || !slices.Equal(failed(got), tc.failed) || !slices.Equal(j.closed, tc.closed) || len(j.notes) != tc.notes {
+			got, err := queue.Together(
+				func(_ context.Context, messages []queue.Message) []error { return make([]error, len(messages)) }, j,
+			)(t.Context(), e)
+			if err != nil || !slices.Equal(failed(got), tc.failed) || !slices.Equal(j.closed, tc.closed) ||
+				len(j.notes) != tc.notes {
 				t.Errorf("failed %v, %v; closed %v, notes %v", failed(got), err, j.closed, j.notes)
 			}
 		})

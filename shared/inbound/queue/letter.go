@@ -4,5 +4,8 @@ import "orderflow/shared/ops/deadletter"
 
 // Letter is a message that was taken from a queue of dead letters.
 func (m Message) Letter() deadletter.Letter {
-	return deadletter.Letter{QueueARN: m.QueueARN, MessageID: m.ID, Body: m.Body, Attributes: m.Attributes, SourceARN: m.sourceARN, Sent: m.Sent}
+	return deadletter.Letter{
+		QueueARN: m.QueueARN, MessageID: m.ID, Body: m.Body, Attributes: m.Attributes, SourceARN: m.sourceARN,
+		Sent: m.Sent,
+	}
 }

@@ -1,4 +1,5 @@
-// Package queue takes messages from an SQS queue in a Lambda function. Its mapping must have ReportBatchItemFailures.
+// Package queue takes messages from an SQS queue in a Lambda function. Its mapping must have
+// ReportBatchItemFailures.
 package queue
 
 import (
@@ -18,15 +19,17 @@ import (
 	"orderflow/shared/ops/deadletter"
 )
 
-// reserve is kept back from the messages, so that the answer for the whole batch still gets out. A function that times out answers nothing, and then the
-// messages that are done come again too.
+// reserve is kept back from the messages, so that the answer for the whole batch still gets out. A
+// function that times out answers nothing, and then the messages that are done come again too.
 const reserve = 500 * time.Millisecond
 
-// minShare is what a message should have at least: time for a call or two on a new connection, and for a conflict to be tried again.
+// minShare is what a message should have at least: time for a call or two on a new connection, and
+// for a conflict to be tried again.
 const minShare = 1500 * time.Millisecond
 
-// MaxBatch is the largest BatchSize that the mapping of a function with that timeout may have. With more, a message's share of the time is too small to be
-// a fair try, and each unfair one brings it nearer to the dead letters.
+// MaxBatch is the largest BatchSize that the mapping of a function with that timeout may have. With
+// more, a message's share of the time is too small to be a fair try, and each unfair one brings it
+// nearer to the dead letters.
 func MaxBatch(timeout time.Duration) int { return max(1, int((timeout-reserve)/minShare)) }
 
 // noteTime is kept back of a message's share, so that a try that failed can be noted.
@@ -40,7 +43,8 @@ type Message struct {
 	ID           string
 	Body         []byte
 	ReceiveCount int // how often the queue has handed it out, this time included; 0 where the queue did not say
-	// Attributes are those that the sender gave it, of type String, Number, or a kind of these, as texts. What EventBridge delivers has none.
+	// Attributes are those that the sender gave it, of type String, Number, or a kind of these, as
+	// texts. What EventBridge delivers has none.
 	Attributes map[string]string
 	QueueARN   string
 	Sent       time.Time // first, zero where the queue did not say
@@ -48,9 +52,11 @@ type Message struct {
 	sourceARN string // the queue that SQS moved it from
 }
 
-// TakeOver is the id of a person's permit, "" for none: they looked into an effect of which nobody knows whether it happened, let the message be redriven, and
-// want the effect though it may happen twice. It names the dead letter and the redrive, "<dead-letter-id>/<redrive-attempt>", so that it is the same in each copy
-// and at each receive of what that redrive sent, and another one the next time that a person permits it.
+// TakeOver is the id of a person's permit, "" for none: they looked into an effect of which nobody
+// knows whether it happened, let the message be redriven, and want the effect though it may happen
+// twice. It names the dead letter and the redrive, "<dead-letter-id>/<redrive-attempt>", so that it
+// is the same in each copy and at each receive of what that redrive sent, and another one the next
+// time that a person permits it.
 func (m Message) TakeOver() string {
 	id, attempt := m.Attributes[deadletter.AttributeID], m.Attributes[deadletter.AttributeAttempt]
 	if m.Attributes[deadletter.AttributeTakeOver] != "true" || id == "" || attempt == "" {
@@ -67,17 +73,25 @@ type Journal interface {
 	Succeeded(ctx context.Context, deadLetterID, queueARN string) error
 }
 
-// Handler makes a function's handler for lambda.Start of a handler for one message. The messages of a batch are taken one after the other. One whose
-// handler returns an error or panics comes again, and after the queue's maxReceiveCount ends in its dead-letter queue; the others of the batch are done.
+// Handler makes a function's handler for lambda.Start of a handler for one message. The messages of
+// a batch are taken one after the other. One whose handler returns an error or panics comes again,
+// and after the queue's maxReceiveCount ends in its dead-letter queue; the others of the batch are
+// done.
 //
-// Every message that is received counts as received, so each is tried. Its context ends with its share of the time: what is left until half a second ahead
-// of the function's deadline, divided by the messages that are not done yet. What one leaves over is for those behind it, and one that uses its share up
-// takes nothing from them. The mapping's BatchSize must be no larger than MaxBatch of the function's timeout. Only a handler that goes on after its context
-// has ended can keep others from being begun. Each message logs one line.
+// Every message that is received counts as received, so each is tried. Its context ends with its
+// share of the time: what is left until half a second ahead of the function's deadline, divided by
+// the messages that are not done yet. What one leaves over is for those behind it, and one that
+// uses its share up takes nothing from them. The mapping's BatchSize must be no larger than
+// MaxBatch of the function's timeout. Only a handler that goes on after its context has ended can
+// keep others from being begun. Each message logs one line.
 //
-// The journal is told of each try that failed, as far as the message's share allows: what it can't note is logged and nothing more. A message that was redriven
-// is done only when the journal knows of it; else it comes again, as after a crash right behind the effect. A consumer of dead letters themselves has none (nil).
-func Handler(handle func(context.Context, Message) error, journal Journal) func(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
+// The journal is told of each try that failed, as far as the message's share allows: what it can't
+// note is logged and nothing more. A message that was redriven is done only when the journal knows
+// of it; else it comes again, as after a crash right behind the effect. A consumer of dead letters
+// themselves has none (nil).
+func Handler(
+	handle func(context.Context, Message) error, journal Journal,
+) func(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
 	return func(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
 		// Never nil: an answer of null is read by some as a failure of the whole batch.
 		failures := []events.SQSBatchItemFailure{}
@@ -91,7 +105,10 @@ func Handler(handle func(context.Context, Message) error, journal Journal) func(
 }
 
 // take runs handle on one message, the first of those that are open, and logs what came of it.
-func take(ctx context.Context, record *events.SQSMessage, open int, handle func(context.Context, Message) error, journal Journal) error {
+func take(
+	ctx context.Context, record *events.SQSMessage, open int, handle func(context.Context, Message) error,
+	journal Journal,
+) error {
 	start, m := time.Now(), messageOf(record)
 	own, share := ctx, ctx // what the message has, and what of it is the handler's
 	if deadline, ok := ctx.Deadline(); ok {
@@ -118,7 +135,8 @@ func take(ctx context.Context, record *events.SQSMessage, open int, handle func(
 
 func messageOf(record *events.SQSMessage) Message {
 	m := Message{
-		ID: record.MessageId, Body: []byte(record.Body), Attributes: map[string]string{}, QueueARN: record.EventSourceARN,
+		ID: record.MessageId, Body: []byte(record.Body), Attributes: map[string]string{},
+		QueueARN:  record.EventSourceARN,
 		sourceARN: record.Attributes["DeadLetterQueueSourceArn"],
 	}
 	if ms, err := strconv.ParseInt(record.Attributes["SentTimestamp"], 10, 64); err == nil {
@@ -183,7 +201,10 @@ func tell(ctx context.Context, record *events.SQSMessage, m Message, journal Jou
 	if err == nil {
 		return nil
 	}
-	note := deadletter.Note{Queue: queueName(record), MessageID: m.ID, Error: err.Error(), Receives: m.ReceiveCount, Held: poison.IsHeld(err)}
+	note := deadletter.Note{
+		Queue: queueName(record), MessageID: m.ID, Error: err.Error(), Receives: m.ReceiveCount,
+		Held: poison.IsHeld(err),
+	}
 	if fault, ok := faults.As(err); ok {
 		note.Code = fault.Code
 	}
@@ -201,7 +222,8 @@ type panicError struct {
 
 func (p *panicError) Error() string { return fmt.Sprintf("queue: the handler panics: %v", p.value) }
 
-// guard runs f and turns a panic into an error: a crash would take the whole batch with it, also what is done.
+// guard runs f and turns a panic into an error: a crash would take the whole batch with it, also
+// what is done.
 func guard(f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -31,7 +31,8 @@ func batch(bodies ...string) events.SQSEvent {
 	var e events.SQSEvent
 	for i, body := range bodies {
 		e.Records = append(e.Records, events.SQSMessage{
-			MessageId: "m-" + body, Body: body, Attributes: map[string]string{"ApproximateReceiveCount": fmt.Sprint(i + 1)},
+			MessageId: "m-" + body, Body: body,
+			Attributes:     map[string]string{"ApproximateReceiveCount": fmt.Sprint(i + 1)},
 			EventSourceARN: "arn:aws:sqs:us-east-1:123456789012:inventory-commands",
 		})
 	}
@@ -56,8 +57,14 @@ func TestHandler(t *testing.T) {
 		{"no message", nil, nil, []string{}},
 		{"all done", []string{"a", "b", "c"}, nil, []string{}},
 		{"one fails", []string{"a", "b", "c"}, map[string]error{"b": errors.New("no")}, []string{"m-b"}},
-		{"one is refused", []string{"a", "b"}, map[string]error{"a": fmt.Errorf("x: %w", errRule.New("no"))}, []string{"m-a"}},
-		{"all fail", []string{"a", "b"}, map[string]error{"a": errors.New("no"), "b": errors.New("no")}, []string{"m-a", "m-b"}},
+		{
+			"one is refused", []string{"a", "b"}, map[string]error{"a": fmt.Errorf("x: %w", errRule.New("no"))},
+			[]string{"m-a"},
+		},
+		{
+			"all fail", []string{"a", "b"}, map[string]error{"a": errors.New("no"), "b": errors.New("no")},
+			[]string{"m-a", "m-b"},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var taken []string
@@ -104,8 +111,8 @@ func TestAnswerOnTheWire(t *testing.T) {
 	}
 }
 
-// TestShares: each message is tried, with its part of what those before it left over, and half a second stays for the answer. The bubble's clock stands still
-// but for who waits.
+// TestShares: each message is tried, with its part of what those before it left over, and half a
+// second stays for the answer. The bubble's clock stands still but for who waits.
 func TestShares(t *testing.T) {
 	const forever = time.Hour // until its context ends, as a call does whose answer does not come
 	for _, tc := range []struct {
@@ -116,13 +123,24 @@ func TestShares(t *testing.T) {
 		fails   []string
 	}{
 		{"one", 10 * time.Second, []time.Duration{0}, []time.Duration{9500 * time.Millisecond}, []string{}},
-		{"all at once", 2500 * time.Millisecond, []time.Duration{0, 0}, []time.Duration{time.Second, 2 * time.Second}, []string{}},
+		{
+			"all at once", 2500 * time.Millisecond, []time.Duration{0, 0},
+			[]time.Duration{time.Second, 2 * time.Second}, []string{},
+		},
 		{"the first hangs", 4500 * time.Millisecond, []time.Duration{forever, 0, 0, 0},
 			[]time.Duration{time.Second, time.Second, 1500 * time.Millisecond, 3 * time.Second}, []string{"m-0"}},
-		{"the second hangs", 4500 * time.Millisecond, []time.Duration{400 * time.Millisecond, forever, 200 * time.Millisecond, 0},
-			[]time.Duration{time.Second, 1200 * time.Millisecond, 1200 * time.Millisecond, 2200 * time.Millisecond}, []string{"m-1"}},
-		{"all hang", 2500 * time.Millisecond, []time.Duration{forever, forever}, []time.Duration{time.Second, time.Second}, []string{"m-0", "m-1"}},
-		{"little time", 502 * time.Millisecond, []time.Duration{forever, 0}, []time.Duration{time.Millisecond, time.Millisecond}, []string{"m-0"}},
+		{"the second hangs", 4500 * time.Millisecond,
+			[]time.Duration{400 * time.Millisecond, forever, 200 * time.Millisecond, 0},
+			[]time.Duration{time.Second, 1200 * time.Millisecond, 1200 * time.Millisecond, 2200 * time.Millisecond},
+			[]string{"m-1"}},
+		{
+			"all hang", 2500 * time.Millisecond, []time.Duration{forever, forever},
+			[]time.Duration{time.Second, time.Second}, []string{"m-0", "m-1"},
+		},
+		{
+			"little time", 502 * time.Millisecond, []time.Duration{forever, 0},
+			[]time.Duration{time.Millisecond, time.Millisecond}, []string{"m-0"},
+		},
 		{"no time", 500 * time.Millisecond, []time.Duration{0, 0}, nil, []string{"m-0", "m-1"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -161,7 +179,8 @@ func TestShares(t *testing.T) {
 	})
 }
 
-// TestNoTimeIsLeft: a handler that goes on after its context has ended is the one thing that keeps others from being begun; the answer comes all the same.
+// TestNoTimeIsLeft: a handler that goes on after its context has ended is the one thing that keeps
+// others from being begun; the answer comes all the same.
 func TestNoTimeIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -177,9 +196,12 @@ func TestNoTimeIsLeft(t *testing.T) {
 	})
 }
 
-// TestMaxBatch: with the largest batch that may be, and with no larger one, each message has a second and a half whatever the others take.
+// TestMaxBatch: with the largest batch that may be, and with no larger one, each message has a
+// second and a half whatever the others take.
 func TestMaxBatch(t *testing.T) {
-	for timeout, want := range map[time.Duration]int{10 * time.Second: 6, 30 * time.Second: 19, 2 * time.Second: 1, time.Second: 1} {
+	for timeout, want := range map[time.Duration]int{
+		10 * time.Second: 6, 30 * time.Second: 19, 2 * time.Second: 1, time.Second: 1,
+	} {
 		if got := queue.MaxBatch(timeout); got != want {
 			t.Errorf("%v: %d, want %d", timeout, got, want)
 		}
@@ -272,8 +294,9 @@ func (j *journal) Succeeded(ctx context.Context, id, queueARN string) error {
 	return j.call(ctx)
 }
 
-// The journal learns of each try that fails, with its real error, and of each dead letter that was handled; what it can't take down fails no message that failed
-// anyway, and each that is redriven and done.
+// The journal learns of each try that fails, with its real error, and of each dead letter that was
+// handled; what it can't take down fails no message that failed anyway, and each that is redriven
+// and done.
 func TestJournal(t *testing.T) {
 	text := func(s string) events.SQSMessageAttribute {
 		return events.SQSMessageAttribute{DataType: "String", StringValue: &s}
@@ -287,21 +310,45 @@ func TestJournal(t *testing.T) {
 		failed   []string
 		want     journal
 	}{
-		"done":            {failed: []string{}},
-		"fails":           {err: errors.New("trouble"), failed: []string{"m-a"}, want: journal{notes: []deadletter.Note{{Error: "trouble"}}}},
-		"a fault":         {err: fault, failed: []string{"m-a"}, want: journal{notes: []deadletter.Note{{Error: fault.Error(), Code: "test.rule"}}}},
-		"held":            {err: poison.Hold(errors.New("unknown")), failed: []string{"m-a"}, want: journal{notes: []deadletter.Note{{Error: poison.Hold(errors.New("unknown")).Error(), Held: true}}}},
-		"panics":          {panics: true, failed: []string{"m-a"}, want: journal{notes: []deadletter.Note{{Error: "queue: the handler panics: a mistake"}}}},
-		"no note":         {err: errors.New("trouble"), journal: journal{fails: errors.New("down")}, failed: []string{"m-a"}, want: journal{notes: []deadletter.Note{{Error: "trouble"}}}},
-		"redriven":        {redriven: true, failed: []string{}, want: journal{closed: []string{closedLetter}}},
-		"redriven, fails": {redriven: true, err: errors.New("still"), failed: []string{"m-a"}, want: journal{notes: []deadletter.Note{{Error: "still"}}}},
-		"redriven, not closed": {redriven: true, journal: journal{fails: errors.New("down")}, failed: []string{"m-a"}, want: journal{
-			closed: []string{closedLetter}, notes: []deadletter.Note{{Error: "queue: the message is handled, and its dead letter not closed: down"}}}},
+		"done": {failed: []string{}},
+		"fails": {
+			err: errors.New("trouble"), failed: []string{"m-a"},
+			want: journal{notes: []deadletter.Note{{Error: "trouble"}}},
+		},
+		"a fault": {
+			err: fault, failed: []string{"m-a"},
+			want: journal{notes: []deadletter.Note{{Error: fault.Error(), Code: "test.rule"}}},
+		},
+		"held": {
+			err: poison.Hold(errors.New("unknown")), failed: []string{"m-a"},
+			want: journal{notes: []deadletter.Note{{Error: poison.Hold(errors.New("unknown")).Error(), Held: true}}},
+		},
+		"panics": {
+			panics: true, failed: []string{"m-a"},
+			want: journal{notes: []deadletter.Note{{Error: "queue: the handler panics: a mistake"}}},
+		},
+		"no note": {
+			err: errors.New("trouble"), journal: journal{fails: errors.New("down")}, failed: []string{"m-a"},
+			want: journal{notes: []deadletter.Note{{Error: "trouble"}}},
+		},
+		"redriven": {redriven: true, failed: []string{}, want: journal{closed: []string{closedLetter}}},
+		"redriven, fails": {
+			redriven: true, err: errors.New("still"), failed: []string{"m-a"},
+			want: journal{notes: []deadletter.Note{{Error: "still"}}},
+		},
+		"redriven, not closed": {redriven: true, journal: journal{fails: errors.New("down")}, failed: []string{"m-a"},
+			want: journal{
+				closed: []string{closedLetter},
+				notes: []deadletter.Note{{
+					Error: "queue: the message is handled, and its dead letter not closed: down",
+				}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := batch("a")
 			if tc.redriven {
-				e.Records[0].MessageAttributes = map[string]events.SQSMessageAttribute{"dead-letter-id": text("letter"), "redrive-attempt": text("1")}
+				e.Records[0].MessageAttributes = map[string]events.SQSMessageAttribute{
+					"dead-letter-id": text("letter"), "redrive-attempt": text("1"),
+				}
 			}
 			got, err := queue.Handler(func(context.Context, queue.Message) error {
 				if tc.panics {
@@ -313,10 +360,14 @@ func TestJournal(t *testing.T) {
 				t.Errorf("failed %v, %v, want %v", failed(got), err, tc.failed)
 			}
 			for i := range tc.want.notes {
-				tc.want.notes[i].Queue, tc.want.notes[i].MessageID, tc.want.notes[i].Receives = "inventory-commands", "m-a", 1
+				tc.want.notes[i].Queue, tc.want.notes[i].MessageID, tc.want.notes[i].Receives = "inventory-commands",
+					"m-a", 1
 			}
 			if !slices.Equal(tc.journal.notes, tc.want.notes) || !slices.Equal(tc.journal.closed, tc.want.closed) {
-				t.Errorf("noted %+v, closed %v, want %+v, %v", tc.journal.notes, tc.journal.closed, tc.want.notes, tc.want.closed)
+				t.Errorf(
+					"noted %+v, closed %v, want %+v, %v", tc.journal.notes, tc.journal.closed, tc.want.notes,
+					tc.want.closed,
+				)
 			}
 		})
 	}
@@ -334,13 +385,15 @@ func TestJournalThatHangs(t *testing.T) {
 			return clock.System{}.Sleep(ctx, time.Hour)
 		}, &journal{hangs: true})(ctx, batch("a", "b"))
 		want := []time.Duration{1600 * time.Millisecond, 1600 * time.Millisecond}
-		if err != nil || !slices.Equal(failed(got), []string{"m-a", "m-b"}) || !slices.Equal(shares, want) || ctx.Err() != nil {
+		if err != nil || !slices.Equal(failed(got), []string{"m-a", "m-b"}) || !slices.Equal(shares, want) ||
+			ctx.Err() != nil {
 			t.Errorf("failed %v, %v, %v; shares %v, want %v", failed(got), err, ctx.Err(), shares, want)
 		}
 	})
 }
 
-// A message brings its sender's attributes; only the very word of a person lets an effect happen twice, and it names the redrive that it is for.
+// A message brings its sender's attributes; only the very word of a person lets an effect happen
+// twice, and it names the redrive that it is for.
 func TestAttributes(t *testing.T) {
 	text := func(s string) events.SQSMessageAttribute {
 		return events.SQSMessageAttribute{DataType: "String", StringValue: &s}
@@ -358,12 +411,16 @@ func TestAttributes(t *testing.T) {
 		given    map[string]string
 		takeOver string
 	}{
-		"none":                    {map[string]string{}, ""},
-		"of a redrive":            {map[string]string{"dead-letter-id": "d", "redrive-attempt": "2"}, ""},
-		"of a person's redrive":   {map[string]string{"dead-letter-id": "d", "redrive-attempt": "2", "take-over": "true", "a": "b"}, "d/2"},
+		"none":         {map[string]string{}, ""},
+		"of a redrive": {map[string]string{"dead-letter-id": "d", "redrive-attempt": "2"}, ""},
+		"of a person's redrive": {
+			map[string]string{"dead-letter-id": "d", "redrive-attempt": "2", "take-over": "true", "a": "b"}, "d/2",
+		},
 		"of no redrive":           {map[string]string{"take-over": "true", "redrive-attempt": "2"}, ""},
 		"of a redrive, but which": {map[string]string{"take-over": "true", "dead-letter-id": "d"}, ""},
-		"of nobody's word":        {map[string]string{"dead-letter-id": "d", "redrive-attempt": "2", "take-over": "1"}, ""},
+		"of nobody's word": {
+			map[string]string{"dead-letter-id": "d", "redrive-attempt": "2", "take-over": "1"}, "",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := batch("a")

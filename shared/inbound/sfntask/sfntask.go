@@ -1,7 +1,8 @@
 // Package sfntask runs the tasks of a Step Functions state machine in a Lambda function.
 //
-// A Catch and a Retry see only the name of an error, and aws-lambda-go names an error after its outermost Go type: after a %w that is
-// "wrapError". So every task answers through this package, which finds the fault in the chain and gives its code as the name.
+// A Catch and a Retry see only the name of an error, and aws-lambda-go names an error after its
+// outermost Go type: after a %w that is "wrapError". So every task answers through this package,
+// which finds the fault in the chain and gives its code as the name.
 package sfntask
 
 import (
@@ -19,9 +20,11 @@ import (
 
 // The names that a task's error has where no fault of the business gives it one.
 var (
-	// ErrInvalid: the input can't be understood. It is the state machine's mistake, and trying again can't mend it.
+	// ErrInvalid: the input can't be understood. It is the state machine's mistake, and trying
+	// again can't mend it.
 	ErrInvalid = faults.Declare(faults.Invalid, "task.invalid")
-	// ErrInternal: anything that is no fault. It may pass if it is tried again. Its text is in the log and nowhere else.
+	// ErrInternal: anything that is no fault. It may pass if it is tried again. Its text is in the
+	// log and nowhere else.
 	ErrInternal = faults.Declare(faults.Unavailable, "internal")
 )
 
@@ -31,8 +34,9 @@ type Handler func(ctx context.Context, input json.RawMessage) (any, error)
 // Router holds the tasks of one function by the name that the input's field "task" gives.
 type Router map[string]Handler
 
-// Task makes a Handler of a typed function. The input is decoded strictly: a field that In lacks, or anything that does not fit it, is ErrInvalid,
-// and so is what In.Validate (a method `Validate() error`, where In has one) refuses.
+// Task makes a Handler of a typed function. The input is decoded strictly: a field that In lacks,
+// or anything that does not fit it, is ErrInvalid, and so is what In.Validate (a method `Validate()
+// error`, where In has one) refuses.
 func Task[In, Out any](f func(context.Context, In) (Out, error)) Handler {
 	return func(ctx context.Context, input json.RawMessage) (any, error) {
 		var in In
@@ -50,9 +54,10 @@ func Task[In, Out any](f func(context.Context, In) (Out, error)) Handler {
 	}
 }
 
-// Handle is the function's handler for lambda.Start. Its error is always a messages.InvokeResponse_Error by value, the only form whose Type
-// aws-lambda-go sends as it stands: the fault's code, or "internal". A panic is left alone: it stays a crash, and the environment is replaced.
-// Each invocation logs one line.
+// Handle is the function's handler for lambda.Start. Its error is always a
+// messages.InvokeResponse_Error by value, the only form whose Type aws-lambda-go sends as it
+// stands: the fault's code, or "internal". A panic is left alone: it stays a crash, and the
+// environment is replaced. Each invocation logs one line.
 func (r Router) Handle(ctx context.Context, input json.RawMessage) (any, error) {
 	start := time.Now()
 	attrs := make([]slog.Attr, 0, 8)

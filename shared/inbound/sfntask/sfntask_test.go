@@ -50,11 +50,15 @@ type out struct {
 var router = sfntask.Router{
 	"double": sfntask.Task(func(_ context.Context, i in) (out, error) { return out{Doubled: 2 * i.N}, nil }),
 	"check":  sfntask.Task(func(_ context.Context, c checked) (out, error) { return out{Doubled: 2 * c.N}, nil }),
-	"refuse": sfntask.Task(func(context.Context, in) (out, error) { return out{}, errTooFew.New("too few of %q", "cd-1") }),
+	"refuse": sfntask.Task(func(context.Context, in) (out, error) {
+		return out{}, errTooFew.New("too few of %q", "cd-1")
+	}),
 	"wrap": sfntask.Task(func(context.Context, in) (out, error) {
 		return out{}, fmt.Errorf("a: %w", errors.Join(errors.New("b"), fmt.Errorf("c: %w", errTooFew.New("too few"))))
 	}),
-	"break": sfntask.Task(func(context.Context, in) (out, error) { return out{}, errors.New("row 17 of table secret") }),
+	"break": sfntask.Task(func(context.Context, in) (out, error) {
+		return out{}, errors.New("row 17 of table secret")
+	}),
 	"panic": sfntask.Task(func(context.Context, in) (out, error) { panic("a mistake") }),
 	"odd":   sfntask.Task(func(context.Context, in) (func(), error) { return func() {}, nil }),
 }
@@ -64,7 +68,10 @@ var answers = []struct {
 	name, input, output, errorType, errorMessage string
 }{
 	{"a task", `{"task":"double","orderId":"o-1","n":21}`, `{"doubled":42}`, "", ""},
-	{"the numbers that floats can't hold", `{"task":"double","n":4503599627370497}`, `{"doubled":9007199254740994}`, "", ""},
+	{
+		"the numbers that floats can't hold", `{"task":"double","n":4503599627370497}`, `{"doubled":9007199254740994}`,
+		"", "",
+	},
 	{"checked input", `{"task":"check","n":3,"least":3}`, `{"doubled":6}`, "", ""},
 	{"a fault", `{"task":"refuse"}`, "", "test.too-few", `too few of "cd-1"`},
 	{"a wrapped fault", `{"task":"wrap"}`, "", "test.too-few", "too few"},
@@ -91,7 +98,8 @@ func TestHandle(t *testing.T) {
 				return
 			}
 			failure, byValue := err.(messages.InvokeResponse_Error) // as aws-lambda-go asserts it
-			if got != nil || !byValue || failure.Type != tc.errorType || !strings.Contains(failure.Message, tc.errorMessage) {
+			if got != nil || !byValue || failure.Type != tc.errorType ||
+				!strings.Contains(failure.Message, tc.errorMessage) {
 				t.Errorf("got %v, %#v, want %s: %s", got, err, tc.errorType, tc.errorMessage)
 			}
 		})
@@ -111,7 +119,8 @@ func TestHandleLogsOneLine(t *testing.T) {
 	} {
 		log.Reset()
 		_, err := router.Handle(t.Context(), json.RawMessage(tc.input))
-		if line := log.String(); strings.Count(line, "\n") != 1 || !strings.Contains(line, tc.want) || !strings.Contains(line, `"level":"`+tc.level+`"`) {
+		if line := log.String(); strings.Count(line, "\n") != 1 || !strings.Contains(line, tc.want) ||
+			!strings.Contains(line, `"level":"`+tc.level+`"`) {
 			t.Errorf("%s (%v) logs %q, want one line at %s with %s", tc.input, err, line, tc.level, tc.want)
 		}
 	}
@@ -138,8 +147,8 @@ type wireAnswer struct {
 	text string
 }
 
-// TestOnTheWire runs the router as a function does, in a process of its own against Lambda's runtime interface: what the interface gets is what the
-// state machine sees.
+// TestOnTheWire runs the router as a function does, in a process of its own against Lambda's
+// runtime interface: what the interface gets is what the state machine sees.
 func TestOnTheWire(t *testing.T) {
 	inputs, sent := make(chan string), make(chan wireAnswer, 1)
 	n := 0
@@ -207,7 +216,8 @@ func TestOnTheWire(t *testing.T) {
 				}
 				return
 			}
-			if answer.path != "error" || answer.body.ErrorType != tc.errorType || !strings.Contains(answer.body.ErrorMessage, tc.errorMessage) {
+			if answer.path != "error" || answer.body.ErrorType != tc.errorType ||
+				!strings.Contains(answer.body.ErrorMessage, tc.errorMessage) {
 				t.Errorf("sent %+v, want %s: %s", answer, tc.errorType, tc.errorMessage)
 			}
 			if strings.Contains(answer.text, "secret") {
@@ -222,7 +232,8 @@ func TestOnTheWire(t *testing.T) {
 	})
 	t.Run("a panic ends the process", func(t *testing.T) {
 		answer := invoke(t, `{"task":"panic"}`)
-		if answer.path != "error" || answer.body.ErrorType != "string" || answer.body.ErrorMessage != "a mistake" || !strings.Contains(answer.text, "stackTrace") {
+		if answer.path != "error" || answer.body.ErrorType != "string" || answer.body.ErrorMessage != "a mistake" ||
+			!strings.Contains(answer.text, "stackTrace") {
 			t.Errorf("sent %+v", answer)
 		}
 		select {

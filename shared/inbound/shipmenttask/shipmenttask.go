@@ -1,4 +1,5 @@
-// Package shipmenttask speaks the order saga's language for shipments: its inputs and outputs are what statemachines/order-saga.asl.json sends and reads.
+// Package shipmenttask speaks the order saga's language for shipments: its inputs and outputs are
+// what statemachines/order-saga.asl.json sends and reads.
 package shipmenttask
 
 import (
@@ -65,7 +66,10 @@ type Status struct {
 
 // Cancel takes the shipment back.
 func (t Tasks) Cancel(ctx context.Context, in Input) (Status, error) {
-	state, err := t.Shipments.Cancel(ctx, t.request("cancel-shipment", in), shipment.Cancel{OrderID: in.OrderID, Revision: in.Revision, Origin: string(order.OriginSaga)})
+	state, err := t.Shipments.Cancel(
+		ctx, t.request("cancel-shipment", in),
+		shipment.Cancel{OrderID: in.OrderID, Revision: in.Revision, Origin: string(order.OriginSaga)},
+	)
 	if err != nil {
 		return Status{}, err
 	}

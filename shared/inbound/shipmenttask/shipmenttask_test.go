@@ -21,7 +21,9 @@ func newTasks(t *testing.T) (tasks shipmenttask.Tasks, store *estest.Hooked, add
 	if err := vault.Enrol(t.Context(), "ada"); err != nil {
 		t.Fatal(err)
 	}
-	address, err := vault.Seal(t.Context(), "ada", "order.address", []byte(`{"recipient":"Ada Lovelace","country":"GB"}`))
+	address, err := vault.Seal(
+		t.Context(), "ada", "order.address", []byte(`{"recipient":"Ada Lovelace","country":"GB"}`),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,12 +34,17 @@ func newTasks(t *testing.T) (tasks shipmenttask.Tasks, store *estest.Hooked, add
 func TestTasks(t *testing.T) {
 	tasks, store, address := newTasks(t)
 	in := shipmenttask.Input{OrderID: "o-1", Revision: 1, SagaID: "o-1", CorrelationID: "c-1"}
-	scheduled, err := tasks.Schedule(t.Context(), shipmenttask.ScheduleInput{Input: in, CustomerID: "ada", Address: address})
+	scheduled, err := tasks.Schedule(
+		t.Context(), shipmenttask.ScheduleInput{Input: in, CustomerID: "ada", Address: address},
+	)
 	id := shipment.ID("o-1", 1)
-	if want := (shipmenttask.Scheduled{ShipmentID: id, TrackingNumber: shipment.TrackingNumber(id)}); err != nil || scheduled != want {
+	if want := (shipmenttask.Scheduled{ShipmentID: id, TrackingNumber: shipment.TrackingNumber(id)}); err != nil ||
+		scheduled != want {
 		t.Fatalf("scheduled %+v, %v, want %+v", scheduled, err, want)
 	}
-	again, err := tasks.Schedule(t.Context(), shipmenttask.ScheduleInput{Input: in, CustomerID: "ada", Address: address})
+	again, err := tasks.Schedule(
+		t.Context(), shipmenttask.ScheduleInput{Input: in, CustomerID: "ada", Address: address},
+	)
 	if err != nil || again != scheduled {
 		t.Errorf("then %+v, %v", again, err)
 	}
@@ -45,7 +52,9 @@ func TestTasks(t *testing.T) {
 	if want := (shipmenttask.Status{ShipmentID: id, Status: "undone"}); err != nil || cancelled != want {
 		t.Errorf("cancelled %+v, %v, want %+v", cancelled, err, want)
 	}
-	if _, err := tasks.Schedule(t.Context(), shipmenttask.ScheduleInput{Input: in, CustomerID: "ada", Address: address}); !errors.Is(err, es.ErrAttemptClosed) {
+	if _, err := tasks.Schedule(
+		t.Context(), shipmenttask.ScheduleInput{Input: in, CustomerID: "ada", Address: address},
+	); !errors.Is(err, es.ErrAttemptClosed) {
 		t.Errorf("scheduled after that: %v", err)
 	}
 	events := estest.Load(t, store, es.NewStreamID(shipment.Category, id), 0).Events
@@ -53,7 +62,9 @@ func TestTasks(t *testing.T) {
 		t.Fatalf("%d events", len(events))
 	}
 	for i, cause := range []string{"o-1/schedule-shipment", "o-1/cancel-shipment"} {
-		if want := (es.Metadata{CorrelationID: "c-1", CausationID: cause, Actor: "order-saga"}); events[i].Metadata != want {
+		if want := (es.Metadata{
+			CorrelationID: "c-1", CausationID: cause, Actor: "order-saga",
+		}); events[i].Metadata != want {
 			t.Errorf("event %d has %+v, want %+v", i, events[i].Metadata, want)
 		}
 	}
@@ -71,14 +82,18 @@ func TestFailures(t *testing.T) {
 	tasks, store, address := newTasks(t)
 	in := shipmenttask.Input{OrderID: "o-1", Revision: 1, SagaID: "o-1"}
 	store.Before = func([]es.Commit) error { return es.ErrUnavailable }
-	if _, err := tasks.Schedule(t.Context(), shipmenttask.ScheduleInput{Input: in, CustomerID: "ada", Address: address}); !errors.Is(err, es.ErrUnavailable) {
+	if _, err := tasks.Schedule(
+		t.Context(), shipmenttask.ScheduleInput{Input: in, CustomerID: "ada", Address: address},
+	); !errors.Is(err, es.ErrUnavailable) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := tasks.Cancel(t.Context(), in); !errors.Is(err, es.ErrUnavailable) {
 		t.Errorf("got %v", err)
 	}
 	store.Before = nil
-	if _, err := tasks.Schedule(t.Context(), shipmenttask.ScheduleInput{Input: in, CustomerID: "eve", Address: address}); !errors.Is(err, shipment.ErrAddressUnreadable) {
+	if _, err := tasks.Schedule(
+		t.Context(), shipmenttask.ScheduleInput{Input: in, CustomerID: "eve", Address: address},
+	); !errors.Is(err, shipment.ErrAddressUnreadable) {
 		t.Errorf("got %v", err)
 	}
 }

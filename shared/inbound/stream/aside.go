@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// The time that the work aside gets, of what an invocation has left by then: half of it, but no more than two seconds.
+// The time that the work aside gets, of what an invocation has left by then: half of it, but no
+// more than two seconds.
 const (
 	asidePart = 2
 	asideMax  = 2 * time.Second
@@ -15,7 +16,8 @@ const (
 // MetricSnapshotFailures counts snapshots that were not written.
 const MetricSnapshotFailures = "SnapshotFailures"
 
-// aside does the work that may be lost, for the commits that are handled. What goes wrong with it is told and changes nothing.
+// aside does the work that may be lost, for the commits that are handled. What goes wrong with it
+// is told and changes nothing.
 func (c Consumer) aside(ctx context.Context, items []*item) {
 	if c.Aside == nil {
 		return
@@ -31,7 +33,10 @@ func (c Consumer) aside(ctx context.Context, items []*item) {
 			continue
 		}
 		if err := guard(func() error { return c.Aside(ctx, it.commit) }); err != nil {
-			slog.WarnContext(ctx, "work aside is lost", "consumer", c.Name, "stream", it.commit.Stream, "firstSequence", it.commit.First, "error", err.Error())
+			slog.WarnContext(
+				ctx, "work aside is lost", "consumer", c.Name, "stream", it.commit.Stream, "firstSequence",
+				it.commit.First, "error", err.Error(),
+			)
 			c.AsideFailed()
 		}
 	}

@@ -12,7 +12,8 @@ import (
 	"orderflow/shared/kit/es"
 )
 
-// TestAside: it is done for the commits that are handled, after all of them, and what becomes of it changes nothing for the batch.
+// TestAside: it is done for the commits that are handled, after all of them, and what becomes of it
+// changes nothing for the batch.
 func TestAside(t *testing.T) {
 	for mode, set := range modes {
 		t.Run(mode, func(t *testing.T) {
@@ -25,11 +26,18 @@ func TestAside(t *testing.T) {
 				again   bool
 			}{
 				{name: "all pass", batch: []string{"ok1", "slow1"}, aside: []string{"ok1", "slow1"}},
-				{name: "it fails", batch: []string{"ok1", "ok-fails", "ok2"}, aside: []string{"ok1", "ok-fails", "ok2"}, failed: 1},
-				{name: "it fails for good", batch: []string{"ok-never"}, aside: []string{"ok-never"}, failed: 1},
-				{name: "it breaks", batch: []string{"ok-breaks", "ok1"}, aside: []string{"ok-breaks", "ok1"}, failed: 1},
 				{
-					name: "a record fails", batch: []string{"ok1", "never1", "unreadable", "down1"}, aside: []string{"ok1"},
+					name: "it fails", batch: []string{"ok1", "ok-fails", "ok2"},
+					aside: []string{"ok1", "ok-fails", "ok2"}, failed: 1,
+				},
+				{name: "it fails for good", batch: []string{"ok-never"}, aside: []string{"ok-never"}, failed: 1},
+				{
+					name: "it breaks", batch: []string{"ok-breaks", "ok1"}, aside: []string{"ok-breaks", "ok1"},
+					failed: 1,
+				},
+				{
+					name: "a record fails", batch: []string{"ok1", "never1", "unreadable", "down1"},
+					aside:   []string{"ok1"},
 					letters: []string{"order/never1", "order/unreadable", "order/down1"},
 				},
 				{name: "nothing passes", batch: []string{"down1"}, again: true},
@@ -38,7 +46,8 @@ func TestAside(t *testing.T) {
 					var done, aside []string
 					failed, tries, sender := 0, map[string]int{}, &letters{}
 					c := stream.Consumer{
-						Name: "test", Decode: decode, DeadLetters: sender, Clock: clock.NewFake(start), AsideFailed: func() { failed++ },
+						Name: "test", Decode: decode, DeadLetters: sender, Clock: clock.NewFake(start),
+						AsideFailed: func() { failed++ },
 						Aside: func(_ context.Context, commit es.StoredCommit) error {
 							if len(done)+len(sender.sent) != len(tt.batch) {
 								t.Errorf("%s is on while the batch waits", commit.Stream)
@@ -77,7 +86,8 @@ func TestAside(t *testing.T) {
 	}
 }
 
-// TestAsideHasLittleTime: what hangs is given up long before the function's time is, and so is what would come after it.
+// TestAsideHasLittleTime: what hangs is given up long before the function's time is, and so is what
+// would come after it.
 func TestAsideHasLittleTime(t *testing.T) {
 	failed := 0
 	c := stream.Consumer{
@@ -101,8 +111,9 @@ func TestAsideHasLittleTime(t *testing.T) {
 // TestAsideIsHeardOf: its failures go to somebody.
 func TestAsideIsHeardOf(t *testing.T) {
 	c := stream.Consumer{
-		Name: "test", Decode: decode, DeadLetters: &letters{}, Clock: clock.NewFake(start), Handle: func(context.Context, es.StoredCommit) error { return nil },
-		Aside: func(context.Context, es.StoredCommit) error { return errors.New("unheard") },
+		Name: "test", Decode: decode, DeadLetters: &letters{}, Clock: clock.NewFake(start),
+		Handle: func(context.Context, es.StoredCommit) error { return nil },
+		Aside:  func(context.Context, es.StoredCommit) error { return errors.New("unheard") },
 	}
 	if err := c.Run(t.Context(), batch("a")); err == nil {
 		t.Error("nobody hears of a failure, and that is no error")

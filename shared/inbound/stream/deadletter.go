@@ -15,21 +15,25 @@ import (
 // DeadLetterVersion is the version of DeadLetter's JSON.
 const DeadLetterVersion = 1
 
-// DeadLetter is a record that a consumer could not handle. Its personal data is sealed, as in the table.
+// DeadLetter is a record that a consumer could not handle. Its personal data is sealed, as in the
+// table.
 type DeadLetter struct {
-	Version        int       `json:"version"`
-	Consumer       string    `json:"consumer"`
-	Stream         string    `json:"stream"`         // "" where the record doesn't say
-	FirstSequence  int64     `json:"firstSequence"`  // version of the commit's first event, 0 where the record doesn't say
-	SequenceNumber string    `json:"sequenceNumber"` // DynamoDB's own: the record's place in its shard
-	EventID        string    `json:"eventId"`        // DynamoDB's own
-	StreamARN      string    `json:"streamArn"`
-	Poison         bool      `json:"poison"` // false: it might pass again, but others did while it didn't
-	Error          string    `json:"error"`
-	Tries          int       `json:"tries"`        // that failed, in the invocation that gave it up; 0 in letters from before it was counted
-	FirstFailure   time.Time `json:"firstFailure"` // of these tries; zero where they were not counted
-	At             time.Time `json:"at"`
-	// Image is the commit as DynamoDB keeps it, in DynamoDB's JSON. It is left out where the letter would become too large: the table has it.
+	Version  int    `json:"version"`
+	Consumer string `json:"consumer"`
+	Stream   string `json:"stream"` // "" where the record doesn't say
+	// version of the commit's first event, 0 where the record doesn't say
+	FirstSequence  int64  `json:"firstSequence"`
+	SequenceNumber string `json:"sequenceNumber"` // DynamoDB's own: the record's place in its shard
+	EventID        string `json:"eventId"`        // DynamoDB's own
+	StreamARN      string `json:"streamArn"`
+	Poison         bool   `json:"poison"` // false: it might pass again, but others did while it didn't
+	Error          string `json:"error"`
+	// that failed, in the invocation that gave it up; 0 in letters from before it was counted
+	Tries        int       `json:"tries"`
+	FirstFailure time.Time `json:"firstFailure"` // of these tries; zero where they were not counted
+	At           time.Time `json:"at"`
+	// Image is the commit as DynamoDB keeps it, in DynamoDB's JSON. It is left out where the letter
+	// would become too large: the table has it.
 	Image json.RawMessage `json:"image,omitempty"`
 }
 
@@ -41,8 +45,10 @@ type DeadLetterSender interface {
 func newDeadLetter(consumer string, it *item, at time.Time) DeadLetter {
 	change := it.record.Change
 	letter := DeadLetter{
-		Version: DeadLetterVersion, Consumer: consumer, Stream: string(it.commit.Stream), FirstSequence: it.commit.First,
-		SequenceNumber: change.SequenceNumber, EventID: it.record.EventID, StreamARN: it.record.EventSourceArn, Poison: it.poison(), Error: it.err.Error(),
+		Version: DeadLetterVersion, Consumer: consumer, Stream: string(it.commit.Stream),
+		FirstSequence:  it.commit.First,
+		SequenceNumber: change.SequenceNumber, EventID: it.record.EventID, StreamARN: it.record.EventSourceArn,
+		Poison: it.poison(), Error: it.err.Error(),
 		Tries: it.tries, FirstFailure: it.first.UTC(), At: at.UTC(),
 	}
 	if letter.Stream == "" {
@@ -101,7 +107,9 @@ func (q *Queue) Send(ctx context.Context, letter DeadLetter) error {
 	if err != nil {
 		return fmt.Errorf("stream: encode dead letter: %w", err)
 	}
-	message := &sqs.SendMessageInput{QueueUrl: aws.String(q.url), MessageBody: aws.String(escaped.Replace(string(body)))}
+	message := &sqs.SendMessageInput{
+		QueueUrl: aws.String(q.url), MessageBody: aws.String(escaped.Replace(string(body))),
+	}
 	if _, err := q.api.SendMessage(ctx, message); err != nil {
 		return fmt.Errorf("stream: send dead letter: %w", err)
 	}

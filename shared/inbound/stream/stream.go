@@ -1,8 +1,10 @@
-// Package stream runs a consumer of the events table's stream in a Lambda function: it turns records into commits, tries again what may pass, and keeps
-// one record that can't pass from holding up the others.
+// Package stream runs a consumer of the events table's stream in a Lambda function: it turns
+// records into commits, tries again what may pass, and keeps one record that can't pass from
+// holding up the others.
 //
-// The function answers nil or an error for a batch as a whole, never a list of failed records: not every implementation of the mapping honours
-// such a list, and one that doesn't loses records. So the mapping must not have ReportBatchItemFailures.
+// The function answers nil or an error for a batch as a whole, never a list of failed records: not
+// every implementation of the mapping honours such a list, and one that doesn't loses records. So
+// the mapping must not have ReportBatchItemFailures.
 package stream
 
 import (
@@ -25,15 +27,17 @@ import (
 // pace is how the tries at a batch follow each other.
 var pace = backoff.Pace{Base: 50 * time.Millisecond, Max: 2 * time.Second, Margin: 250 * time.Millisecond, Tries: 25}
 
-// The time that is kept back, of what an invocation has left at its start, for sending dead letters: a fifth, but no more than five seconds.
+// The time that is kept back, of what an invocation has left at its start, for sending dead
+// letters: a fifth, but no more than five seconds.
 const (
 	reservePart = 5
 	reserveMax  = 5 * time.Second
 )
 
-// Consumer handles the commits of a batch of stream records. Exactly one of Handle and HandleBatch is set. Both must be idempotent, since any commit can
-// come again, and must not count on order: a commit is handed on although an earlier one of its stream has failed. An error of theirs can never pass
-// where poison.Is says so; any other may pass again.
+// Consumer handles the commits of a batch of stream records. Exactly one of Handle and HandleBatch
+// is set. Both must be idempotent, since any commit can come again, and must not count on order: a
+// commit is handed on although an earlier one of its stream has failed. An error of theirs can
+// never pass where poison.Is says so; any other may pass again.
 type Consumer struct {
 	Name string // in dead letters and in the log: the function's name
 
@@ -43,15 +47,19 @@ type Consumer struct {
 	// Handle handles one commit.
 	Handle func(context.Context, es.StoredCommit) error
 
-	// HandleBatch handles commits together and returns nil, or one result for each. It is called again with those alone that failed.
+	// HandleBatch handles commits together and returns nil, or one result for each. It is called
+	// again with those alone that failed.
 	HandleBatch func(context.Context, []es.StoredCommit) []error
 
-	// Needs, if it is not nil, reports whether there is anything to do for a commit. One for which there is nothing passes whatever is down, so that it is no
-	// sign that the trouble of the others is theirs.
+	// Needs, if it is not nil, reports whether there is anything to do for a commit. One for which
+	// there is nothing passes whatever is down, so that it is no sign that the trouble of the
+	// others is theirs.
 	Needs func(es.StoredCommit) bool
 
-	// Aside is done for each commit that was handled, once nothing of the batch waits any more. It is for what may be lost: a failure of it, or a lack of
-	// time, neither repeats the batch nor makes a dead letter. It is logged, and AsideFailed is told. Both are there together, or neither is.
+	// Aside is done for each commit that was handled, once nothing of the batch waits any more. It
+	// is for what may be lost: a failure of it, or a lack of time, neither repeats the batch nor
+	// makes a dead letter. It is logged, and AsideFailed is told. Both are there together, or
+	// neither is.
 	Aside       func(context.Context, es.StoredCommit) error
 	AsideFailed func()
 
@@ -71,24 +79,33 @@ type item struct {
 
 func (it *item) poison() bool { return it.err != nil && poison.Is(it.err) }
 
-// Batch is what the function is invoked with: records as DynamoDB's stream delivers them, or one that is redriven.
+// Batch is what the function is invoked with: records as DynamoDB's stream delivers them, or one
+// that is redriven.
 type Batch struct {
 	events.DynamoDBEvent
-	// Redrive says that the record was a dead letter and is sent again (shared/ops/deadletter), by somebody who waits for the answer.
+	// Redrive says that the record was a dead letter and is sent again (shared/ops/deadletter), by
+	// somebody who waits for the answer.
 	Redrive bool `json:"redrive,omitempty"`
 }
 
 // Run handles a batch; it is the function's handler.
 //
-// Only inserts are commits: nothing else happens to a table that is append-only. What fails and may pass again is tried again until near the deadline. Then:
-// a record that can never pass becomes a dead letter; so does one that failed while others passed; where nothing passed for which there was anything to do, the
-// trouble is not the record's, and Run returns an error, so that the whole batch comes again. It also does if a dead letter can't be sent, or if time ran out
-// before every record had a full try.
+// Only inserts are commits: nothing else happens to a table that is append-only. What fails and may
+// pass again is tried again until near the deadline. Then: a record that can never pass becomes a
+// dead letter; so does one that failed while others passed; where nothing passed for which there
+// was anything to do, the trouble is not the record's, and Run returns an error, so that the whole
+// batch comes again. It also does if a dead letter can't be sent, or if time ran out before every
+// record had a full try.
 //
 // What is redriven is tried once, and its error is the answer: its dead letter exists.
 func (c Consumer) Run(ctx context.Context, batch Batch) error {
-	if (c.Handle == nil) == (c.HandleBatch == nil) || (c.Aside == nil) != (c.AsideFailed == nil) || c.DeadLetters == nil {
-		return fmt.Errorf("stream: consumer %s has to have one handler and a sender of dead letters, and with work aside somebody who hears of its failure", c.Name)
+	if (c.Handle == nil) == (c.HandleBatch == nil) || (c.Aside == nil) != (c.AsideFailed == nil) ||
+		c.DeadLetters == nil {
+		return fmt.Errorf(
+			"stream: consumer %s has to have one handler and a sender of dead letters, and with work aside somebody "+
+				"who hears of its failure",
+			c.Name,
+		)
 	}
 	if c.Clock == nil {
 		c.Clock = clock.System{}
@@ -115,12 +132,16 @@ func (c Consumer) Run(ctx context.Context, batch Batch) error {
 	}
 	err := c.settle(ctx, items, done, failed, unfinished)
 	attrs := []slog.Attr{
-		slog.String("consumer", c.Name), slog.Int("records", len(batch.Records)), slog.Int("commits", len(items)), slog.Int("done", done),
-		slog.Int("poison", poisoned), slog.Int("failed", failed), slog.Int("unfinished", unfinished), slog.Int("rounds", rounds),
+		slog.String("consumer", c.Name), slog.Int("records", len(batch.Records)), slog.Int("commits", len(items)),
+		slog.Int("done", done),
+		slog.Int("poison", poisoned), slog.Int("failed", failed), slog.Int("unfinished", unfinished),
+		slog.Int("rounds", rounds),
 		slog.Int64("ms", c.Clock.Now().Sub(start).Milliseconds()),
 	}
 	if err != nil {
-		slog.LogAttrs(ctx, slog.LevelError, "stream batch comes again", append(attrs, slog.String("error", err.Error()))...)
+		slog.LogAttrs(
+			ctx, slog.LevelError, "stream batch comes again", append(attrs, slog.String("error", err.Error()))...,
+		)
 		return err
 	}
 	slog.LogAttrs(ctx, slog.LevelInfo, "stream batch done", attrs...)
@@ -135,14 +156,20 @@ func (c Consumer) redrive(ctx context.Context, items []*item) error {
 			c.round(ctx, []*item{it})
 		}
 		if it.done {
-			slog.InfoContext(ctx, "redriven record done", "consumer", c.Name, "stream", string(it.commit.Stream), "firstSequence", it.commit.First)
+			slog.InfoContext(
+				ctx, "redriven record done", "consumer", c.Name, "stream", string(it.commit.Stream), "firstSequence",
+				it.commit.First,
+			)
 			continue
 		}
 		err := it.err
 		if err == nil {
 			err = fmt.Errorf("stream: time ran out: %w", ctx.Err())
 		}
-		slog.ErrorContext(ctx, "redriven record fails", "consumer", c.Name, "stream", string(it.commit.Stream), "firstSequence", it.commit.First, "error", err.Error())
+		slog.ErrorContext(
+			ctx, "redriven record fails", "consumer", c.Name, "stream", string(it.commit.Stream), "firstSequence",
+			it.commit.First, "error", err.Error(),
+		)
 		return err
 	}
 	return nil
@@ -154,11 +181,17 @@ func (c Consumer) read(ctx context.Context, batch events.DynamoDBEvent) []*item 
 	for i := range batch.Records {
 		record := &batch.Records[i]
 		if record.EventName != string(events.DynamoDBOperationTypeInsert) {
-			slog.WarnContext(ctx, "stream record is no commit", "consumer", c.Name, "event", record.EventName, "sequenceNumber", record.Change.SequenceNumber)
+			slog.WarnContext(
+				ctx, "stream record is no commit", "consumer", c.Name, "event", record.EventName, "sequenceNumber",
+				record.Change.SequenceNumber,
+			)
 			continue
 		}
 		it := &item{record: record}
-		if err := guard(func() (err error) { it.commit, err = c.Decode(record.Change.NewImage); return err }); err != nil {
+		if err := guard(func() (err error) {
+			it.commit, err = c.Decode(record.Change.NewImage)
+			return err
+		}); err != nil {
 			it.fail(poison.Mark(err), c.Clock.Now())
 		}
 		items = append(items, it)
@@ -166,7 +199,8 @@ func (c Consumer) read(ctx context.Context, batch events.DynamoDBEvent) []*item 
 	return items
 }
 
-// work tries the items, and again those that may pass, until none is left or time is short. It returns the number of rounds.
+// work tries the items, and again those that may pass, until none is left or time is short. It
+// returns the number of rounds.
 func (c Consumer) work(ctx context.Context, items []*item) int {
 	if deadline, ok := ctx.Deadline(); ok {
 		left := deadline.Sub(c.Clock.Now())
@@ -259,7 +293,9 @@ func (it *item) fail(err error, at time.Time) {
 
 // settle decides what becomes of the items that are not done.
 func (c Consumer) settle(ctx context.Context, items []*item, done, failed, unfinished int) error {
-	healthy := slices.ContainsFunc(items, func(it *item) bool { return it.done && (c.Needs == nil || c.Needs(it.commit)) })
+	healthy := slices.ContainsFunc(
+		items, func(it *item) bool { return it.done && (c.Needs == nil || c.Needs(it.commit)) },
+	)
 	if unfinished > 0 || failed > 0 && !healthy {
 		return c.again(items, done)
 	}
@@ -268,10 +304,13 @@ func (c Consumer) settle(ctx context.Context, items []*item, done, failed, unfin
 			continue
 		}
 		letter := newDeadLetter(c.Name, it, c.Clock.Now())
-		slog.ErrorContext(ctx, "stream record becomes a dead letter", "consumer", c.Name, "stream", letter.Stream, "firstSequence", letter.FirstSequence,
+		slog.ErrorContext(ctx, "stream record becomes a dead letter", "consumer", c.Name, "stream", letter.Stream,
+			"firstSequence", letter.FirstSequence,
 			"sequenceNumber", letter.SequenceNumber, "poison", letter.Poison, "error", letter.Error)
 		if err := c.DeadLetters.Send(ctx, letter); err != nil {
-			return fmt.Errorf("stream: consumer %s: dead letter of %s@%d: %w", c.Name, letter.Stream, letter.FirstSequence, err)
+			return fmt.Errorf(
+				"stream: consumer %s: dead letter of %s@%d: %w", c.Name, letter.Stream, letter.FirstSequence, err,
+			)
 		}
 	}
 	return nil
@@ -289,7 +328,8 @@ func (c Consumer) again(items []*item, done int) error {
 	return fmt.Errorf("stream: consumer %s: %d of %d commits passed: %w", c.Name, done, len(items), err)
 }
 
-// errPanic marks a panic that guard caught. What breaks the program once breaks it each time, so it is poison, and the process stays fit for the other records.
+// errPanic marks a panic that guard caught. What breaks the program once breaks it each time, so it
+// is poison, and the process stays fit for the other records.
 var errPanic = errors.New("panic")
 
 // guard runs f and turns a panic into an error.

@@ -53,11 +53,15 @@ func (l *letters) streams() []string {
 
 func record(streamID string, version int64) events.DynamoDBEventRecord {
 	keys := map[string]events.DynamoDBAttributeValue{
-		"stream": events.NewStringAttribute(streamID), "version": events.NewNumberAttribute(strconv.FormatInt(version, 10)),
+		"stream":  events.NewStringAttribute(streamID),
+		"version": events.NewNumberAttribute(strconv.FormatInt(version, 10)),
 	}
 	return events.DynamoDBEventRecord{
-		EventID: fmt.Sprintf("event-%s-%d", streamID, version), EventName: "INSERT", EventSourceArn: "arn:aws:dynamodb:us-east-1:1:table/events/stream/1",
-		Change: events.DynamoDBStreamRecord{Keys: keys, NewImage: keys, SequenceNumber: fmt.Sprintf("%d00", version)},
+		EventID: fmt.Sprintf("event-%s-%d", streamID, version), EventName: "INSERT",
+		EventSourceArn: "arn:aws:dynamodb:us-east-1:1:table/events/stream/1",
+		Change: events.DynamoDBStreamRecord{
+			Keys: keys, NewImage: keys, SequenceNumber: fmt.Sprintf("%d00", version),
+		},
 	}
 }
 
@@ -72,7 +76,8 @@ func batch(names ...string) stream.Batch {
 
 var errUnreadable = errors.New("no commit")
 
-// decode reads the keys as a commit; the stream "order/unreadable" it can't read, and "order/breaks" breaks it.
+// decode reads the keys as a commit; the stream "order/unreadable" it can't read, and
+// "order/breaks" breaks it.
 func decode(image map[string]events.DynamoDBAttributeValue) (es.StoredCommit, error) {
 	version, err := image["version"].Integer()
 	if err != nil {
@@ -93,8 +98,9 @@ var (
 	errNever   = poison.Mark(errors.New("never"))
 )
 
-// outcome is what a handler does with a commit, by the stream's name: "ok…", "never…" (poison), "down…" (fails each time), "slow…" (fails twice, then passes),
-// "panics…", "idle…" (there is nothing to do).
+// outcome is what a handler does with a commit, by the stream's name: "ok…", "never…" (poison),
+// "down…" (fails each time), "slow…" (fails twice, then passes), "panics…", "idle…" (there is
+// nothing to do).
 func outcome(tries map[string]int, c es.StoredCommit) error {
 	name := c.Stream.ID()
 	tries[name]++
@@ -135,31 +141,59 @@ func TestRun(t *testing.T) {
 	}{
 		{name: "nothing"},
 		{name: "all pass", batch: []string{"ok1", "ok2"}},
-		{name: "what fails for a while passes in the same invocation", batch: []string{"slow1", "ok1", "slow2"}, tries: map[string]int{"slow1": 3, "ok1": 1, "slow2": 3}},
-		{name: "poison among good ones", batch: []string{"ok1", "never1", "ok2"}, letters: []string{"order/never1"}, tries: map[string]int{"never1": 1, "ok2": 1}},
+		{
+			name: "what fails for a while passes in the same invocation", batch: []string{"slow1", "ok1", "slow2"},
+			tries: map[string]int{"slow1": 3, "ok1": 1, "slow2": 3},
+		},
+		{
+			name: "poison among good ones", batch: []string{"ok1", "never1", "ok2"}, letters: []string{"order/never1"},
+			tries: map[string]int{"never1": 1, "ok2": 1},
+		},
 		{name: "poison alone", batch: []string{"never1"}, letters: []string{"order/never1"}},
-		{name: "nothing but poison", batch: []string{"never1", "never2"}, letters: []string{"order/never1", "order/never2"}},
-		{name: "unreadable among good ones", batch: []string{"ok1", "unreadable", "ok2"}, letters: []string{"order/unreadable"}},
+		{
+			name: "nothing but poison", batch: []string{"never1", "never2"},
+			letters: []string{"order/never1", "order/never2"},
+		},
+		{
+			name: "unreadable among good ones", batch: []string{"ok1", "unreadable", "ok2"},
+			letters: []string{"order/unreadable"},
+		},
 		{name: "unreadable alone", batch: []string{"unreadable"}, letters: []string{"order/unreadable"}},
 		{name: "what breaks the decoder", batch: []string{"breaks", "ok1"}, letters: []string{"order/breaks"}},
 		{name: "what breaks the handler", batch: []string{"ok1", "panics1", "ok2"}, letters: []string{"order/panics1"}},
 		{name: "one fails while others pass", batch: []string{"down1", "ok1"}, letters: []string{"order/down1"}},
-		{name: "one fails while another passes late", batch: []string{"down1", "slow1"}, letters: []string{"order/down1"}},
+		{
+			name: "one fails while another passes late", batch: []string{"down1", "slow1"},
+			letters: []string{"order/down1"},
+		},
 		{name: "all fail", batch: []string{"down1", "down2"}, again: true},
 		{name: "one alone fails", batch: []string{"down1"}, again: true},
-		// Nothing passed, so the failure may be anybody's. The poison is met again when the batch comes again, and has one letter then.
+		// Nothing passed, so the failure may be anybody's. The poison is met again when the batch
+		// comes again, and has one letter then.
 		{name: "all but the poison fail", batch: []string{"down1", "never1"}, again: true},
-		// What there is nothing to do for passes whatever is down: an order's commits lie between those of its stock and its payment.
-		{name: "all fail for which there is anything to do", batch: []string{"idle1", "down1", "down2", "idle2"}, again: true},
-		{name: "one fails while one passes and another has nothing to do", batch: []string{"idle1", "down1", "ok1"}, letters: []string{"order/down1"}},
-		{name: "poison among those that there is nothing to do for", batch: []string{"idle1", "never1"}, letters: []string{"order/never1"}},
+		// What there is nothing to do for passes whatever is down: an order's commits lie between
+		// those of its stock and its payment.
+		{
+			name: "all fail for which there is anything to do", batch: []string{"idle1", "down1", "down2", "idle2"},
+			again: true,
+		},
+		{
+			name: "one fails while one passes and another has nothing to do", batch: []string{"idle1", "down1", "ok1"},
+			letters: []string{"order/down1"},
+		},
+		{
+			name: "poison among those that there is nothing to do for", batch: []string{"idle1", "never1"},
+			letters: []string{"order/never1"},
+		},
 		{name: "nothing to do at all", batch: []string{"idle1", "idle2"}},
 	}
 	for mode, set := range modes {
 		for _, tt := range tests {
 			t.Run(mode+"/"+tt.name, func(t *testing.T) {
 				tries, sender := map[string]int{}, &letters{}
-				c := stream.Consumer{Name: "test", Decode: decode, Needs: needs, DeadLetters: sender, Clock: clock.NewFake(start)}
+				c := stream.Consumer{
+					Name: "test", Decode: decode, Needs: needs, DeadLetters: sender, Clock: clock.NewFake(start),
+				}
 				set(&c, func(_ context.Context, commit es.StoredCommit) error { return outcome(tries, commit) })
 				err := c.Run(context.Background(), batch(tt.batch...))
 				if (err != nil) != tt.again {
@@ -181,13 +215,17 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// What a placed order brings is commits of several streams, of which views are of some: while the views are down, all of it waits.
+// What a placed order brings is commits of several streams, of which views are of some: while the
+// views are down, all of it waits.
 func TestViewsThatAreDown(t *testing.T) {
-	table := viewtest.Hooked{Table: viewtest.NewMemory(), Hook: func(context.Context, string, bool) error { return errTrouble }}
+	table := viewtest.Hooked{
+		Table: viewtest.NewMemory(), Hook: func(context.Context, string, bool) error { return errTrouble },
+	}
 	projector := view.NewProjector(memstore.New(es.NewRegistry()), table, clock.NewFake(start), nil, catalog.Views()...)
 	sender := &letters{}
 	c := stream.Consumer{
-		Name: "project-views", Decode: decode, DeadLetters: sender, Clock: clock.NewFake(start), HandleBatch: projector.HandleBatch, Needs: projector.Needs,
+		Name: "project-views", Decode: decode, DeadLetters: sender, Clock: clock.NewFake(start),
+		HandleBatch: projector.HandleBatch, Needs: projector.Needs,
 	}
 	var b stream.Batch
 	for _, id := range []string{"stock/x", "order/a", "order/b", "stock/y"} {
@@ -203,7 +241,9 @@ func TestDeadLetter(t *testing.T) {
 	c := stream.Consumer{Name: "project-views", Decode: decode, DeadLetters: sender, Clock: clock.NewFake(start)}
 	c.Handle = func(_ context.Context, commit es.StoredCommit) error { return outcome(map[string]int{}, commit) }
 	var b stream.Batch
-	b.Records = []events.DynamoDBEventRecord{record("order/ok", 1), record("order/down", 4), record("order/unreadable", 7)}
+	b.Records = []events.DynamoDBEventRecord{
+		record("order/ok", 1), record("order/down", 4), record("order/unreadable", 7),
+	}
 	if err := c.Run(context.Background(), b); err != nil {
 		t.Fatal(err)
 	}
@@ -211,14 +251,22 @@ func TestDeadLetter(t *testing.T) {
 		t.Fatalf("%d letters, want 2", len(sender.sent))
 	}
 	for i, want := range []stream.DeadLetter{
-		{Stream: "order/down", FirstSequence: 4, SequenceNumber: "400", Poison: false, EventID: "event-order/down-4", Tries: 25},
-		{Stream: "order/unreadable", FirstSequence: 7, SequenceNumber: "700", Poison: true, EventID: "event-order/unreadable-7", Tries: 1},
+		{
+			Stream: "order/down", FirstSequence: 4, SequenceNumber: "400", Poison: false, EventID: "event-order/down-4",
+			Tries: 25,
+		},
+		{
+			Stream: "order/unreadable", FirstSequence: 7, SequenceNumber: "700", Poison: true,
+			EventID: "event-order/unreadable-7", Tries: 1,
+		},
 	} {
 		got := sender.sent[i]
-		if got.Version != stream.DeadLetterVersion || got.Consumer != "project-views" || got.StreamARN != b.Records[0].EventSourceArn || got.Error == "" || got.At.Before(start) {
+		if got.Version != stream.DeadLetterVersion || got.Consumer != "project-views" ||
+			got.StreamARN != b.Records[0].EventSourceArn || got.Error == "" || got.At.Before(start) {
 			t.Errorf("letter %+v", got)
 		}
-		if got.Stream != want.Stream || got.FirstSequence != want.FirstSequence || got.SequenceNumber != want.SequenceNumber || got.Poison != want.Poison ||
+		if got.Stream != want.Stream || got.FirstSequence != want.FirstSequence ||
+			got.SequenceNumber != want.SequenceNumber || got.Poison != want.Poison ||
 			got.EventID != want.EventID || got.Tries != want.Tries || !got.FirstFailure.Equal(start) {
 			t.Errorf("letter %+v, want %+v", got, want)
 		}
@@ -263,7 +311,8 @@ func TestLaterCommitsOfAFailedStream(t *testing.T) {
 	}
 	var b stream.Batch
 	b.Records = []events.DynamoDBEventRecord{record("order/a", 1), record("order/a", 2), record("order/a", 3)}
-	if err := c.Run(context.Background(), b); err != nil || !slices.Equal(handled, []int64{1, 2, 3}) || len(sender.sent) != 1 {
+	if err := c.Run(context.Background(), b); err != nil || !slices.Equal(handled, []int64{1, 2, 3}) ||
+		len(sender.sent) != 1 {
 		t.Errorf("%v, handled %v, letters %v", err, handled, sender.streams())
 	}
 }
@@ -308,14 +357,18 @@ func TestHandlersThatAreWrong(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	all := stream.Consumer{Decode: decode, Clock: clock.NewFake(start), DeadLetters: &letters{}, HandleBatch: func(context.Context, []es.StoredCommit) []error { return nil }}
+	all := stream.Consumer{
+		Decode: decode, Clock: clock.NewFake(start), DeadLetters: &letters{},
+		HandleBatch: func(context.Context, []es.StoredCommit) []error { return nil },
+	}
 	if err := all.Run(context.Background(), batch("ok1", "ok2")); err != nil {
 		t.Errorf("nil for all passed: %v", err)
 	}
 }
 
-// Whatever the batch holds and in whatever order: a commit is done, or has a letter, or the batch comes again; and a letter is only ever written for
-// what failed, and where it may pass again, only beside something that was done.
+// Whatever the batch holds and in whatever order: a commit is done, or has a letter, or the batch
+// comes again; and a letter is only ever written for what failed, and where it may pass again, only
+// beside something that was done.
 func TestNothingIsLost(t *testing.T) {
 	kinds := []string{"ok", "never", "down", "slow", "panics", "unreadable", "idle"}
 	rapid.Check(t, func(t *rapid.T) {
@@ -329,7 +382,9 @@ func TestNothingIsLost(t *testing.T) {
 		mode := rapid.SampledFrom([]string{"each", "batch"}).Draw(t, "mode")
 		var mu sync.Mutex
 		tries, done, sender := map[string]int{}, map[string]bool{}, &letters{}
-		c := stream.Consumer{Name: "test", Decode: decode, Needs: needs, DeadLetters: sender, Clock: clock.NewFake(start)}
+		c := stream.Consumer{
+			Name: "test", Decode: decode, Needs: needs, DeadLetters: sender, Clock: clock.NewFake(start),
+		}
 		modes[mode](&c, func(_ context.Context, commit es.StoredCommit) error {
 			mu.Lock()
 			defer mu.Unlock()
@@ -342,7 +397,9 @@ func TestNothingIsLost(t *testing.T) {
 		if err != nil && len(lettered) > 0 {
 			t.Fatalf("%v comes again and has letters %v", names, lettered)
 		}
-		healthy := slices.ContainsFunc(names, func(name string) bool { return done["order/"+name] && !strings.HasPrefix(name, "idle") })
+		healthy := slices.ContainsFunc(
+			names, func(name string) bool { return done["order/"+name] && !strings.HasPrefix(name, "idle") },
+		)
 		for _, letter := range sender.sent {
 			if !letter.Poison && !healthy {
 				t.Fatalf("%s of %v may pass again, and has a letter while nothing was done", letter.Stream, names)
@@ -359,7 +416,9 @@ func TestNothingIsLost(t *testing.T) {
 
 type fakeSQS struct{ sent []*sqs.SendMessageInput }
 
-func (f *fakeSQS) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...func(*sqs.Options)) (*sqs.SendMessageOutput, error) {
+func (f *fakeSQS) SendMessage(
+	_ context.Context, in *sqs.SendMessageInput, _ ...func(*sqs.Options),
+) (*sqs.SendMessageOutput, error) {
 	f.sent = append(f.sent, in)
 	return &sqs.SendMessageOutput{}, nil
 }
@@ -367,7 +426,10 @@ func (f *fakeSQS) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...
 func TestQueue(t *testing.T) {
 	api := &fakeSQS{}
 	q := stream.NewQueue(api, "https://queue")
-	small := stream.DeadLetter{Version: 1, Stream: "order/a", FirstSequence: 3, Error: "e", At: start, Image: json.RawMessage(`{"a":{"S":"b"}}`)}
+	small := stream.DeadLetter{
+		Version: 1, Stream: "order/a", FirstSequence: 3, Error: "e", At: start,
+		Image: json.RawMessage(`{"a":{"S":"b"}}`),
+	}
 	large := small
 	large.Error = strings.Repeat("e", 10_000)
 	large.Image = json.RawMessage(`"` + strings.Repeat("x", 1_000_000) + `"`)
@@ -389,7 +451,10 @@ func TestQueue(t *testing.T) {
 		t.Errorf("got %+v", got[0])
 	}
 	if got[1].Image != nil || len(got[1].Error) > 4_000 || got[1].Stream != "order/a" || got[1].FirstSequence != 3 {
-		t.Errorf("a large letter has image %d, error %d, %s@%d", len(got[1].Image), len(got[1].Error), got[1].Stream, got[1].FirstSequence)
+		t.Errorf(
+			"a large letter has image %d, error %d, %s@%d", len(got[1].Image), len(got[1].Error), got[1].Stream,
+			got[1].FirstSequence,
+		)
 	}
 }
 
@@ -440,7 +505,8 @@ func TestRedrive(t *testing.T) {
 				if err := json.Unmarshal(text, &b); err != nil {
 					t.Fatal(err)
 				}
-				if err := c.Run(context.Background(), b); !errors.Is(err, tt.fails) || (err == nil) != (tt.fails == nil) || tries[tt.name] != tt.tries || len(sender.sent) != 0 {
+				if err := c.Run(context.Background(), b); !errors.Is(err, tt.fails) ||
+					(err == nil) != (tt.fails == nil) || tries[tt.name] != tt.tries || len(sender.sent) != 0 {
 					t.Errorf("%v after %d tries, letters %v", err, tries[tt.name], sender.streams())
 				}
 			})

@@ -1,5 +1,6 @@
-// Package backoff paces the tries at something that may pass if it is tried again: full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter")
-// under a growing ceiling, and an end while there is still time to do something about the failure.
+// Package backoff paces the tries at something that may pass if it is tried again: full jitter (AWS
+// Architecture Blog, "Exponential Backoff And Jitter") under a growing ceiling, and an end while
+// there is still time to do something about the failure.
 package backoff
 
 import (
@@ -34,7 +35,8 @@ func New(pace Pace, c clock.Clock) *Backoff {
 // Tried is the number of tries that were begun.
 func (b *Backoff) Tried() int { return b.tried }
 
-// Again waits for the next try. It is false, without waiting, where there is none: the tries are spent, or the deadline would be too near.
+// Again waits for the next try. It is false, without waiting, where there is none: the tries are
+// spent, or the deadline would be too near.
 func (b *Backoff) Again(ctx context.Context) bool {
 	if b.tried >= b.pace.Tries || ctx.Err() != nil {
 		return false

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// TimePattern is the form of the times that ParseTime reads: RFC 3339, with the choices made that it
-// leaves. The letters are T and Z, a second has at most nine digits behind its point, and the leap
-// second is refused, because Go's times have none. A pattern holds no calendar: ParseTime also
+// TimePattern is the form of the times that ParseTime reads: RFC 3339, with the choices made that
+// it leaves. The letters are T and Z, a second has at most nine digits behind its point, and the
+// leap second is refused, because Go's times have none. A pattern holds no calendar: ParseTime also
 // refuses a day that its month does not have, and a moment outside the years 0000 to 9999 in UTC.
 // RE2 and ECMA 262, which JSON Schema uses, read the pattern the same way.
 const TimePattern = `^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])` +
@@ -21,8 +21,8 @@ const TimeRule = "a time with its zone (RFC 3339), like 2026-11-01T00:00:00Z or 
 var errTime = errors.New("expected " + TimeRule)
 
 // ParseTime reads a time that comes from outside, and gives it in UTC. time.Parse accepts more than
-// RFC 3339 does: an hour of one digit, a comma before the fraction, an offset of 24 hours, and digits
-// behind the ninth, which it drops.
+// RFC 3339 does: an hour of one digit, a comma before the fraction, an offset of 24 hours, and
+// digits behind the ninth, which it drops.
 func ParseTime(text string) (time.Time, error) {
 	if !inTimePattern(text) {
 		return time.Time{}, errTime
@@ -70,7 +70,8 @@ func inTimePattern(s string) bool {
 	if len(zone) != len("+00:00") || zone[0] != '+' && zone[0] != '-' || zone[3] != ':' {
 		return false
 	}
-	return isDigit(zone[1]) && isDigit(zone[2]) && isDigit(zone[4]) && isDigit(zone[5]) && two(zone[1:]) <= 23 && two(zone[4:]) <= 59
+	return isDigit(zone[1]) && isDigit(zone[2]) && isDigit(zone[4]) && isDigit(zone[5]) && two(zone[1:]) <= 23 &&
+		two(zone[4:]) <= 59
 }
 
 // DurationRule tells people what ParseDuration reads.

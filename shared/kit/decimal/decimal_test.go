@@ -58,7 +58,8 @@ func TestOneWay(t *testing.T) {
 			t.Fatalf("%s is %d, %v", text, got, err)
 		}
 		other := rapid.StringMatching(`[-+]?0*[0-9]{1,20}`).Draw(t, "text")
-		if got, err := decimal.Whole(other, math.MinInt64, math.MaxInt64); err == nil && strconv.FormatInt(got, 10) != other {
+		if got, err := decimal.Whole(other, math.MinInt64, math.MaxInt64); err == nil &&
+			strconv.FormatInt(got, 10) != other {
 			t.Fatalf("%q is %d", other, got)
 		}
 	})

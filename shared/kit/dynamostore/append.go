@@ -14,9 +14,12 @@ import (
 	"orderflow/shared/kit/es"
 )
 
-// DynamoDB's limits. Sizes are counted by its own rules (see size), so that what passes here is not refused there.
+// DynamoDB's limits. Sizes are counted by its own rules (see size), so that what passes here is not
+// refused there.
 const (
-	MaxCommitBytes = 400 * 1024      // bytes of an item, which is one commit, compressed where that pays, with the names of its attributes
+	// bytes of an item, which is one commit, compressed where that pays, with the names of its
+	// attributes
+	MaxCommitBytes = 400 * 1024
 	MaxItems       = 100             // items of a transaction: commits and the items of effects
 	MaxAppendBytes = 4 * 1024 * 1024 // bytes of all items of a transaction
 )
@@ -30,24 +33,29 @@ const (
 	reasonThroughput = "ProvisionedThroughputExceeded"
 )
 
-// Effect is what this store needs of an es.Effect: items of the transaction that writes the commits.
+// Effect is what this store needs of an es.Effect: items of the transaction that writes the
+// commits.
 type Effect interface {
 	es.Effect
-	// TransactItems gives the effect's items. None of them may be of a key that another item of the append has. Its error ends the append before any write.
+	// TransactItems gives the effect's items. None of them may be of a key that another item of the
+	// append has. Its error ends the append before any write.
 	TransactItems() ([]types.TransactWriteItem, error)
-	// Refusal gets the reasons of the effect's own items, in their order, when the transaction was cancelled for no commit's sake.
-	// It says why the effect was refused, or nil where it was not.
+	// Refusal gets the reasons of the effect's own items, in their order, when the transaction was
+	// cancelled for no commit's sake. It says why the effect was refused, or nil where it was not.
 	Refusal(reasons []types.CancellationReason) error
 }
 
-// Append implements es.Store: one PutItem for a commit without effects, else one TransactWriteItems. MaxEventsBytes, MaxCommitBytes, MaxItems and
-// MaxAppendBytes are checked ahead of the request. Throttling, and a service that did not answer, is an es.ErrUnavailable once the client's own tries are spent.
+// Append implements es.Store: one PutItem for a commit without effects, else one
+// TransactWriteItems. MaxEventsBytes, MaxCommitBytes, MaxItems and MaxAppendBytes are checked ahead
+// of the request. Throttling, and a service that did not answer, is an es.ErrUnavailable once the
+// client's own tries are spent.
 //
 // What the client's tries have not written within es.WriteLimit is given up and tried again, with
 // another stamp, maxWrites times in all and as far as ctx has the time.
 //
-// The Actual of a *ConflictError is the end of the commit that was met in the place of the new one: the stream has it at least, and may have moved
-// on. It is -1 where another transaction was at work on one of the items. Reading the present end would cost a request that the caller, who loads
+// The Actual of a *ConflictError is the end of the commit that was met in the place of the new one:
+// the stream has it at least, and may have moved on. It is -1 where another transaction was at work
+// on one of the items. Reading the present end would cost a request that the caller, who loads
 // again, makes anyway.
 func (s *Store) Append(ctx context.Context, commits []es.Commit, effects ...es.Effect) (es.Appended, error) {
 	if err := ctx.Err(); err != nil {
@@ -137,7 +145,9 @@ func (s *Store) write(ctx context.Context, commits []es.Commit, effects []es.Eff
 	case total > MaxAppendBytes:
 		return es.Appended{}, &es.LimitError{What: "bytes of a transaction", Limit: MaxAppendBytes, Actual: total}
 	}
-	_, err := s.api.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: transaction}, retryThrottled)
+	_, err := s.api.TransactWriteItems(
+		ctx, &dynamodb.TransactWriteItemsInput{TransactItems: transaction}, retryThrottled,
+	)
 	if err == nil {
 		return es.Appended{Heads: heads}, nil
 	}
@@ -148,11 +158,14 @@ func (s *Store) write(ctx context.Context, commits []es.Commit, effects []es.Eff
 	return es.Appended{}, writeFailed(commits[0].Head, err)
 }
 
-// keyIsFree is the condition of every put. It is evaluated on the item with the put's own key: on no other is a condition possible.
+// keyIsFree is the condition of every put. It is evaluated on the item with the put's own key: on
+// no other is a condition possible.
 const keyIsFree = "attribute_not_exists(#stream)"
 
 // put writes one commit on its own.
-func (s *Store) put(ctx context.Context, commit es.Commit, head es.Head, item map[string]types.AttributeValue) (es.Appended, error) {
+func (s *Store) put(
+	ctx context.Context, commit es.Commit, head es.Head, item map[string]types.AttributeValue,
+) (es.Appended, error) {
 	_, err := s.api.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName:                           &s.table,
 		Item:                                item,
@@ -183,12 +196,17 @@ type performedEffect struct {
 	from, to int
 }
 
-// cancelled says what a cancelled transaction means. The commits speak first: where they are all there already, this append was carried out, and where
-// one has lost its place, the decision was made on a stale head and nothing that the effects say about it matters.
-func (s *Store) cancelled(commits []es.Commit, effects []performedEffect, err *types.TransactionCanceledException) (es.Appended, error) {
+// cancelled says what a cancelled transaction means. The commits speak first: where they are all
+// there already, this append was carried out, and where one has lost its place, the decision was
+// made on a stale head and nothing that the effects say about it matters.
+func (s *Store) cancelled(
+	commits []es.Commit, effects []performedEffect, err *types.TransactionCanceledException,
+) (es.Appended, error) {
 	var (
-		own                     []es.Head
-		foreign, partly, atWork error // conflicts: with somebody else's commit, with our own where others are missing, with a transaction under way
+		own []es.Head
+		// conflicts: with somebody else's commit, with our own where others are missing, with a
+		// transaction under way
+		foreign, partly, atWork error
 		unchecked               bool
 	)
 	for i, c := range commits {
@@ -230,7 +248,10 @@ func (s *Store) cancelled(commits []es.Commit, effects []performedEffect, err *t
 			case reasonConflict:
 				contended = true
 			case reasonCondition:
-				return es.Appended{}, fmt.Errorf("dynamostore: effect %s: a condition failed and the effect names no refusal: %w", e.EffectName(), err)
+				return es.Appended{}, fmt.Errorf(
+					"dynamostore: effect %s: a condition failed and the effect names no refusal: %w", e.EffectName(),
+					err,
+				)
 			}
 		}
 	}
@@ -247,8 +268,8 @@ func conflict(head es.Head, actual int64) error {
 	return &es.ConflictError{Stream: head.Stream(), Expected: head.Version(), Actual: actual}
 }
 
-// metAt is the end of the commit that a condition failed on. Without the item nothing is known but that there is one: that reads as somebody else's,
-// and whoever loads again finds out whose it is.
+// metAt is the end of the commit that a condition failed on. Without the item nothing is known but
+// that there is one: that reads as somebody else's, and whoever loads again finds out whose it is.
 func metAt(head es.Head, item map[string]types.AttributeValue) (es.Head, error) {
 	if len(item) == 0 {
 		return es.StoreHead(head.Stream(), unknownVersion, unknownVersion, ""), nil

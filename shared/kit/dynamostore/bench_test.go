@@ -40,7 +40,8 @@ type price struct {
 	Currency string `json:"currency"`
 }
 
-// withdrawn is what a payment leaves on its account, whose stream is the only one of the shop that grows long.
+// withdrawn is what a payment leaves on its account, whose stream is the only one of the shop that
+// grows long.
 type withdrawn struct {
 	Amount    price  `json:"amount"`
 	Reference string `json:"reference"`
@@ -60,7 +61,10 @@ type bench struct {
 
 func newBench(b *testing.B) *bench {
 	config := awstest.DynamoDBLocal(b)
-	f := &bench{B: b, config: config, client: dynamodb.NewFromConfig(config), table: awstest.TableIn(b, config, awstest.EventsTable())}
+	f := &bench{
+		B: b, config: config, client: dynamodb.NewFromConfig(config),
+		table: awstest.TableIn(b, config, awstest.EventsTable()),
+	}
 	f.store = New(f.client, f.table, es.NewRegistry(estest.Register, func(r *es.Registry) {
 		es.Register[placed](r, "order.placed", 1)
 		es.Register[withdrawn](r, "account.withdrawn", 1)
@@ -94,7 +98,8 @@ func (f *bench) must(err error) {
 // commit is the shop's commit with other events, on a stream of its own.
 func (f *bench) commit(events ...any) es.Commit {
 	return es.Commit{
-		Head: es.StoreHead(estest.Stream(), 0, 0, ""), ID: f.shop.ID, Fingerprint: f.shop.Fingerprint, Time: f.shop.Time, Metadata: f.shop.Metadata, Events: events,
+		Head: es.StoreHead(estest.Stream(), 0, 0, ""), ID: f.shop.ID, Fingerprint: f.shop.Fingerprint,
+		Time: f.shop.Time, Metadata: f.shop.Metadata, Events: events,
 	}
 }
 
@@ -120,7 +125,8 @@ func (f *bench) put(events ...any) func() func() {
 	return func() func() {
 		in := &dynamodb.PutItemInput{
 			TableName: &f.table, Item: f.item(f.commit(events...)),
-			ConditionExpression: aws.String(keyIsFree), ExpressionAttributeNames: map[string]string{"#stream": attrStream},
+			ConditionExpression:      aws.String(keyIsFree),
+			ExpressionAttributeNames: map[string]string{"#stream": attrStream},
 		}
 		return func() {
 			_, err := f.client.PutItem(context.Background(), in)
@@ -129,14 +135,16 @@ func (f *bench) put(events ...any) func() func() {
 	}
 }
 
-// transact writes an event as stores do that keep a stream's last version in an item of its own: two items in one transaction.
+// transact writes an event as stores do that keep a stream's last version in an item of its own:
+// two items in one transaction.
 func (f *bench) transact(events ...any) func() func() {
 	return func() func() {
 		item := f.item(f.commit(events...))
 		last := attributes{attrStream: item[attrStream], attrVersion: number(1 << 40), "last": number(1)}
 		put := func(item attributes) types.TransactWriteItem {
 			return types.TransactWriteItem{Put: &types.Put{
-				TableName: &f.table, Item: item, ConditionExpression: aws.String(keyIsFree), ExpressionAttributeNames: map[string]string{"#stream": attrStream},
+				TableName: &f.table, Item: item, ConditionExpression: aws.String(keyIsFree),
+				ExpressionAttributeNames: map[string]string{"#stream": attrStream},
 			}}
 		}
 		in := &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{put(item), put(last)}}
@@ -147,7 +155,8 @@ func (f *bench) transact(events ...any) func() func() {
 	}
 }
 
-// BenchmarkAppend is a commit of one and of five orders, which are compressed, against the bare put of the same bytes.
+// BenchmarkAppend is a commit of one and of five orders, which are compressed, against the bare put
+// of the same bytes.
 func BenchmarkAppend(b *testing.B) {
 	b.Run("append-1", func(b *testing.B) {
 		f := newBench(b)
@@ -175,8 +184,9 @@ func (f *bench) fill(commits, each int) es.StreamID {
 	return c.Head.Stream()
 }
 
-// BenchmarkLoad is a stream of a hundred events, a commit each, against the bare query for its items: of an account's, as the shop's long streams are, and
-// of the shop's largest ones, where reading the events' own JSON, which the query leaves to its caller, tells most.
+// BenchmarkLoad is a stream of a hundred events, a commit each, against the bare query for its
+// items: of an account's, as the shop's long streams are, and of the shop's largest ones, where
+// reading the events' own JSON, which the query leaves to its caller, tells most.
 func BenchmarkLoad(b *testing.B) {
 	for _, tt := range []struct {
 		name   string
@@ -196,13 +206,15 @@ func BenchmarkLoad(b *testing.B) {
 				c.Head = appended.Heads[0]
 			}
 			load := func() {
-				if h, err := f.store.Load(context.Background(), c.Head.Stream(), 0); err != nil || len(h.Events) != 100 {
+				if h, err := f.store.Load(context.Background(), c.Head.Stream(), 0); err != nil ||
+					len(h.Events) != 100 {
 					f.Fatal(len(h.Events), err)
 				}
 			}
 			in := between(1, maxVersion).query(f.table, c.Head.Stream())
 			query := func() {
-				if out, err := f.client.Query(context.Background(), in); err != nil || len(out.Items) != 100 || out.LastEvaluatedKey != nil {
+				if out, err := f.client.Query(context.Background(), in); err != nil || len(out.Items) != 100 ||
+					out.LastEvaluatedKey != nil {
 					f.Fatal(err)
 				}
 			}
@@ -211,8 +223,9 @@ func BenchmarkLoad(b *testing.B) {
 	}
 }
 
-// BenchmarkRehydrate is a stream of 10,000 events with a snapshot against one of ten. The same repository asks for a snapshot of those, too, and finds
-// none; one that has no snapshots does not ask.
+// BenchmarkRehydrate is a stream of 10,000 events with a snapshot against one of ten. The same
+// repository asks for a snapshot of those, too, and finds none; one that has no snapshots does not
+// ask.
 func BenchmarkRehydrate(b *testing.B) {
 	for _, tt := range []struct {
 		name  string
@@ -222,11 +235,17 @@ func BenchmarkRehydrate(b *testing.B) {
 		b.Run(tt.name, func(b *testing.B) {
 			f := newBench(b)
 			sums := es.Repository[sum, any]{
-				Category: "test", Initial: func() sum { return sum{} }, Evolve: func(s sum, e any) sum { s.N += e.(estest.Counted).N; return s },
-				Store: f.store, Snapshots: NewSnapshots(f.client, awstest.TableIn(b, f.config, awstest.SnapshotsTable())), Fold: "sum/1", Every: 100,
+				Category: "test", Initial: func() sum { return sum{} },
+				Evolve: func(s sum, e any) sum { s.N += e.(estest.Counted).N; return s },
+				Store:  f.store, Snapshots: NewSnapshots(
+					f.client, awstest.TableIn(b, f.config, awstest.SnapshotsTable()),
+				), Fold: "sum/1", Every: 100,
 			}
 			long, short := f.fill(100, 100), f.fill(10, 1)
-			f.must(sums.Handle(context.Background(), es.StoredCommit{Stream: long, First: 9901, ID: "99", Events: make([]es.Stored, 100)}))
+			f.must(sums.Handle(
+				context.Background(),
+				es.StoredCommit{Stream: long, First: 9901, ID: "99", Events: make([]es.Stored, 100)},
+			))
 			get := func(r es.Repository[sum, any], stream es.StreamID, want int64) func() func() {
 				run := func() {
 					if got, err := r.Get(context.Background(), stream.ID()); err != nil || got.State.N != want {

@@ -25,29 +25,40 @@ type (
 	laterCounted struct{ N int64 }
 )
 
-// TestBrokenStreams: a stream of three commits (versions 1 and 2, 3, 4 and 5) whose second or third nobody can read. Whoever asks for it hears which it is,
-// nobody else notices, and nothing is written onto it.
+// TestBrokenStreams: a stream of three commits (versions 1 and 2, 3, 4 and 5) whose second or third
+// nobody can read. Whoever asks for it hears which it is, nobody else notices, and nothing is
+// written onto it.
 func TestBrokenStreams(t *testing.T) {
 	client, table := dynamodb.NewFromConfig(awstest.Config(t)), awstest.Table(t, awstest.EventsTable())
 	s := dynamostore.New(client, table, es.NewRegistry(estest.Register))
 	key := func(stream es.StreamID, version string) map[string]types.AttributeValue {
-		return map[string]types.AttributeValue{"stream": &types.AttributeValueMemberS{Value: string(stream)}, "version": &types.AttributeValueMemberN{Value: version}}
+		return map[string]types.AttributeValue{
+			"stream":  &types.AttributeValueMemberS{Value: string(stream)},
+			"version": &types.AttributeValueMemberN{Value: version},
+		}
 	}
 	// change puts an item anew as f leaves it.
 	change := func(f func(item map[string]types.AttributeValue)) func(*testing.T, es.StreamID, es.Head) {
 		return func(t *testing.T, stream es.StreamID, before es.Head) {
-			out, err := client.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: &table, Key: key(stream, fmt.Sprint(before.Version()+1))})
+			out, err := client.GetItem(
+				t.Context(),
+				&dynamodb.GetItemInput{TableName: &table, Key: key(stream, fmt.Sprint(before.Version()+1))},
+			)
 			if err != nil || out.Item == nil {
 				t.Fatalf("%v, %v", out, err)
 			}
 			f(out.Item)
-			if _, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: out.Item}); err != nil {
+			if _, err := client.PutItem(
+				t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: out.Item},
+			); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	remove := func(t *testing.T, stream es.StreamID, before es.Head) {
-		if _, err := client.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: &table, Key: key(stream, fmt.Sprint(before.Version()+1))}); err != nil {
+		if _, err := client.DeleteItem(
+			t.Context(), &dynamodb.DeleteItemInput{TableName: &table, Key: key(stream, fmt.Sprint(before.Version()+1))},
+		); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -71,20 +82,40 @@ func TestBrokenStreams(t *testing.T) {
 		whole   bool                 // all but the events can be read
 		gone    bool                 // there is nothing in the commit's place
 	}{
-		{name: "no count", damage: change(func(i map[string]types.AttributeValue) { delete(i, "count") }), says: "attribute count"},
-		{name: "count is text", damage: change(func(i map[string]types.AttributeValue) { i["count"] = &types.AttributeValueMemberS{Value: "1"} }), says: "attribute count"},
-		{name: "no commit id", damage: change(func(i map[string]types.AttributeValue) { delete(i, "commit") }), says: "attribute commit"},
+		{
+			name: "no count", damage: change(func(i map[string]types.AttributeValue) { delete(i, "count") }),
+			says: "attribute count",
+		},
+		{
+			name: "count is text",
+			damage: change(func(i map[string]types.AttributeValue) {
+				i["count"] = &types.AttributeValueMemberS{Value: "1"}
+			}),
+			says: "attribute count",
+		},
+		{
+			name: "no commit id", damage: change(func(i map[string]types.AttributeValue) { delete(i, "commit") }),
+			says: "attribute commit",
+		},
 		{name: "it is gone", damage: remove, says: "the commit before it ends at version", gone: true},
 		{
 			name: "events of another shape", says: "decode test.counted", whole: true,
-			damage: foreign(func(int64) any { return otherwise{[]string{"x"}} }, func(r *es.Registry) { es.Register[otherwise](r, "test.counted", 1) }),
+			damage: foreign(
+				func(int64) any { return otherwise{[]string{"x"}} },
+				func(r *es.Registry) { es.Register[otherwise](r, "test.counted", 1) },
+			),
 		},
 		{
-			name: "a type that no registry knows", unknown: &es.UnknownTypeError{Type: "test.unheard", Schema: 1}, whole: true,
-			damage: foreign(func(n int64) any { return unheard{n} }, func(r *es.Registry) { es.Register[unheard](r, "test.unheard", 1) }),
+			name: "a type that no registry knows", unknown: &es.UnknownTypeError{Type: "test.unheard", Schema: 1},
+			whole: true,
+			damage: foreign(
+				func(n int64) any { return unheard{n} },
+				func(r *es.Registry) { es.Register[unheard](r, "test.unheard", 1) },
+			),
 		},
 		{
-			name: "a schema from the future", unknown: &es.UnknownTypeError{Type: "test.counted", Schema: 2, Known: 1}, whole: true,
+			name: "a schema from the future", unknown: &es.UnknownTypeError{Type: "test.counted", Schema: 2, Known: 1},
+			whole: true,
 			damage: foreign(func(n int64) any { return laterCounted{n} }, func(r *es.Registry) {
 				es.Register[laterCounted](r, "test.counted", 2)
 				r.Upcast("test.counted", 1, func(data json.RawMessage) (json.RawMessage, error) { return data, nil })
@@ -98,7 +129,9 @@ func TestBrokenStreams(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, last %t", tt.name, last), func(t *testing.T) {
 				stream, other := estest.Stream(), estest.Stream()
 				others = append(others, other)
-				first := estest.Append(t, s, es.StoreHead(stream, 0, 0, ""), "a", estest.Counted{N: 1}, estest.Counted{N: 2})
+				first := estest.Append(
+					t, s, es.StoreHead(stream, 0, 0, ""), "a", estest.Counted{N: 1}, estest.Counted{N: 2},
+				)
 				second := estest.Append(t, s, first, "b", estest.Counted{N: 3})
 				third := estest.Append(t, s, second, "c", estest.Counted{N: 4}, estest.Counted{N: 5})
 				beside := estest.Append(t, s, es.StoreHead(other, 0, 0, ""), "a", estest.Counted{N: 1})
@@ -120,7 +153,9 @@ func TestBrokenStreams(t *testing.T) {
 						if !errors.As(err, &unknown) || *unknown != want || errors.Is(err, es.ErrCorrupt) {
 							t.Errorf("%s: %v, want %v", what, err, &want)
 						}
-					case !errors.Is(err, es.ErrCorrupt) || !strings.Contains(err.Error(), fmt.Sprintf("%s@%d: ", stream, version)) || !strings.Contains(err.Error(), tt.says):
+					case !errors.Is(err, es.ErrCorrupt) ||
+						!strings.Contains(err.Error(), fmt.Sprintf("%s@%d: ", stream, version)) ||
+						!strings.Contains(err.Error(), tt.says):
 						t.Errorf("%s: %v", what, err)
 					}
 					if errors.Is(err, es.ErrConflict) || errors.Is(err, es.ErrUnavailable) {
@@ -143,7 +178,8 @@ func TestBrokenStreams(t *testing.T) {
 					t.Errorf("read %v ahead of it", read)
 				}
 
-				// The end of the stream, and what is appended there, know nothing of what stands before.
+				// The end of the stream, and what is appended there, know nothing of what stands
+				// before.
 				head, err := s.At(t.Context(), stream, 5)
 				if last && !tt.whole {
 					unreadable("at", err)
@@ -151,12 +187,19 @@ func TestBrokenStreams(t *testing.T) {
 					t.Errorf("at: %+v, %v", head, err)
 				}
 
-				// An append in the place of what is broken is no success, and no conflict that would be decided again for ever.
+				// An append in the place of what is broken is no success, and no conflict that
+				// would be decided again for ever.
 				if !tt.gone && !tt.whole {
 					own := before
 					_, err = s.Append(t.Context(), []es.Commit{estest.Commit(own, "again", estest.Counted{N: 9})})
 					unreadable("append", err)
-					_, err = s.Append(t.Context(), []es.Commit{estest.Commit(own, "again", estest.Counted{N: 9}), estest.Commit(beside, "b", estest.Counted{N: 2})})
+					_, err = s.Append(
+						t.Context(),
+						[]es.Commit{
+							estest.Commit(own, "again", estest.Counted{N: 9}),
+							estest.Commit(beside, "b", estest.Counted{N: 2}),
+						},
+					)
 					unreadable("append to two streams", err)
 				}
 				counted(t, s, other, 1)

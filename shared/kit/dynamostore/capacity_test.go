@@ -20,7 +20,8 @@ import (
 	"orderflow/shared/kit/es/estest"
 )
 
-// metered sends requests on, counts them by operation, and adds up the units that DynamoDB says they cost. It does not say what a request costs that fails.
+// metered sends requests on, counts them by operation, and adds up the units that DynamoDB says
+// they cost. It does not say what a request costs that fails.
 type metered struct {
 	client      *dynamodb.Client
 	count       map[string]int
@@ -31,7 +32,9 @@ func meter(config aws.Config) *metered {
 	return &metered{client: dynamodb.NewFromConfig(config), count: map[string]int{}}
 }
 
-func (m *metered) PutItem(ctx context.Context, in *dynamodb.PutItemInput, f ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+func (m *metered) PutItem(
+	ctx context.Context, in *dynamodb.PutItemInput, f ...func(*dynamodb.Options),
+) (*dynamodb.PutItemOutput, error) {
 	m.count["PutItem"]++
 	asked := *in
 	asked.ReturnConsumedCapacity = types.ReturnConsumedCapacityTotal
@@ -50,7 +53,8 @@ func (m *metered) TransactWriteItems(
 	asked.ReturnConsumedCapacity = types.ReturnConsumedCapacityTotal
 	out, err := m.client.TransactWriteItems(ctx, &asked, f...)
 	if err == nil {
-		for _, table := range out.ConsumedCapacity { // DynamoDB Local counts the units of each table as often as there are tables
+		// DynamoDB Local counts the units of each table as often as there are tables
+		for _, table := range out.ConsumedCapacity {
 			m.write += aws.ToFloat64(table.CapacityUnits) / float64(len(out.ConsumedCapacity))
 		}
 	}
@@ -72,7 +76,9 @@ func (m *metered) TransactGetItems(
 	return out, err
 }
 
-func (m *metered) GetItem(ctx context.Context, in *dynamodb.GetItemInput, f ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+func (m *metered) GetItem(
+	ctx context.Context, in *dynamodb.GetItemInput, f ...func(*dynamodb.Options),
+) (*dynamodb.GetItemOutput, error) {
 	m.count["GetItem"]++
 	asked := *in
 	asked.ReturnConsumedCapacity = types.ReturnConsumedCapacityTotal
@@ -83,7 +89,9 @@ func (m *metered) GetItem(ctx context.Context, in *dynamodb.GetItemInput, f ...f
 	return out, err
 }
 
-func (m *metered) Query(ctx context.Context, in *dynamodb.QueryInput, f ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+func (m *metered) Query(
+	ctx context.Context, in *dynamodb.QueryInput, f ...func(*dynamodb.Options),
+) (*dynamodb.QueryOutput, error) {
 	m.count["Query"]++
 	asked := *in
 	asked.ReturnConsumedCapacity = types.ReturnConsumedCapacityTotal
@@ -94,7 +102,9 @@ func (m *metered) Query(ctx context.Context, in *dynamodb.QueryInput, f ...func(
 	return out, err
 }
 
-func (m *metered) Scan(ctx context.Context, in *dynamodb.ScanInput, f ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
+func (m *metered) Scan(
+	ctx context.Context, in *dynamodb.ScanInput, f ...func(*dynamodb.Options),
+) (*dynamodb.ScanOutput, error) {
 	m.count["Scan"]++
 	asked := *in
 	asked.ReturnConsumedCapacity = types.ReturnConsumedCapacityTotal
@@ -128,7 +138,8 @@ func (tally) EffectName() string { return "tally" }
 
 func (e tally) TransactItems() ([]types.TransactWriteItem, error) {
 	return []types.TransactWriteItem{{Update: &types.Update{
-		TableName: &e.table, Key: attributes{"name": text("n")}, UpdateExpression: aws.String("ADD n :n"), ExpressionAttributeValues: attributes{":n": number(1)},
+		TableName: &e.table, Key: attributes{"name": text("n")}, UpdateExpression: aws.String("ADD n :n"),
+		ExpressionAttributeValues: attributes{":n": number(1)},
 	}}}, nil
 }
 
@@ -146,18 +157,22 @@ type sum struct {
 	N int64 `json:"n"`
 }
 
-// TestCost holds each operation to the requests and units that it is said to cost. The default AWS counts requests alone: it makes units up.
+// TestCost holds each operation to the requests and units that it is said to cost. The default AWS
+// counts requests alone: it makes units up.
 func TestCost(t *testing.T) {
 	awstest.OnEachDynamoDB(t, func(t *testing.T, config aws.Config) {
 		m := meter(config)
-		table, tallies := awstest.TableIn(t, config, awstest.EventsTable()), awstest.TableIn(t, config, awstest.Key("name:S"))
+		table, tallies := awstest.TableIn(t, config, awstest.EventsTable()),
+			awstest.TableIn(t, config, awstest.Key("name:S"))
 		s := New(m, table, es.NewRegistry(estest.Register))
 		snapshots := NewSnapshots(m, awstest.TableIn(t, config, awstest.SnapshotsTable()))
 		sums := es.Repository[sum, any]{
-			Category: "test", Initial: func() sum { return sum{} }, Evolve: func(s sum, e any) sum { s.N += e.(estest.Counted).N; return s },
-			Store: s, Snapshots: snapshots, Fold: "sum/1", Every: 100,
+			Category: "test", Initial: func() sum { return sum{} },
+			Evolve: func(s sum, e any) sum { s.N += e.(estest.Counted).N; return s },
+			Store:  s, Snapshots: snapshots, Fold: "sum/1", Every: 100,
 		}
-		stream, other, ten, big, long := estest.Stream(), estest.Stream(), estest.Stream(), estest.Stream(), estest.Stream()
+		stream, other, ten, big, long := estest.Stream(), estest.Stream(), estest.Stream(), estest.Stream(),
+			estest.Stream()
 		var head, stale es.Head
 		// write appends one commit to a stream of its own.
 		write := func(events ...any) func() {
@@ -214,11 +229,16 @@ func TestCost(t *testing.T) {
 		}
 		for _, tt := range []struct {
 			name, requests string
-			units          string // "?" where they are not told: of a request that fails, and by DynamoDB Local of one that finds nothing
-			do             func()
+			// "?" where they are not told: of a request that fails, and by DynamoDB Local of one
+			// that finds nothing
+			units string
+			do    func()
 		}{
 			{"load nothing", "[Query:1]", "?", func() { stale = estest.Load(t, s, stream, 0).Head }},
-			{"append an event", "[PutItem:1]", "1 write", func() { head = estest.Append(t, s, stale, "c1", estest.Noted{}) }},
+			{
+				"append an event", "[PutItem:1]", "1 write",
+				func() { head = estest.Append(t, s, stale, "c1", estest.Noted{}) },
+			},
 			{"append five events", "[PutItem:1]", "1 write", write(counts(0, 5)...)},
 			{"append an event of under 1 KB", "[PutItem:1]", "1 write", write(estest.Noted{Text: estest.Text(1, 850)})},
 			{"append an event of over 1 KB", "[PutItem:1]", "2 write", write(estest.Noted{Text: estest.Text(1, 900)})},
@@ -230,8 +250,14 @@ func TestCost(t *testing.T) {
 				}
 				write(events...)()
 			}},
-			{"append an event of 100 KB that compresses", "[PutItem:1]", "1 write", write(estest.Noted{Text: strings.Repeat("compress ", 100_000/9)})},
-			{"append a hundred events", "[PutItem:1]", "1 write", func() { head = estest.Append(t, s, head, "c2", counts(0, 100)...) }},
+			{
+				"append an event of 100 KB that compresses", "[PutItem:1]", "1 write",
+				write(estest.Noted{Text: strings.Repeat("compress ", 100_000/9)}),
+			},
+			{
+				"append a hundred events", "[PutItem:1]", "1 write",
+				func() { head = estest.Append(t, s, head, "c2", counts(0, 100)...) },
+			},
 			{"load 101 events", "[Query:1]", "1 read", load(stream, 0, 101)},
 			{"load ten commits", "[PutItem:10 Query:2]", "10 write, 1 read", func() {
 				h := estest.Load(t, s, ten, 0).Head
@@ -261,15 +287,28 @@ func TestCost(t *testing.T) {
 				}
 			}},
 			{"append again", "[PutItem:1]", "?", func() { estest.Append(t, s, stale, "c1", estest.Noted{}) }},
-			{"append at a stale head", "[PutItem:1]", "?", appendTo(nil, func() []es.Commit { return []es.Commit{estest.Commit(stale, "late", estest.Noted{})} }, es.ErrConflict)},
-			{"append with an effect", "[TransactWriteItems:1]", "4 write", appendTo([]es.Effect{tally{tallies}}, func() []es.Commit {
-				return []es.Commit{estest.Commit(es.StoreHead(estest.Stream(), 0, 0, ""), "c", estest.Noted{})}
-			}, nil)},
-			{"append over 1 KB with an effect", "[TransactWriteItems:1]", "6 write", appendTo([]es.Effect{tally{tallies}}, func() []es.Commit {
-				return []es.Commit{estest.Commit(es.StoreHead(estest.Stream(), 0, 0, ""), "c", estest.Noted{Text: estest.Text(1, 900)})}
-			}, nil)},
+			{
+				"append at a stale head", "[PutItem:1]", "?",
+				appendTo(
+					nil, func() []es.Commit { return []es.Commit{estest.Commit(stale, "late", estest.Noted{})} },
+					es.ErrConflict,
+				),
+			},
+			{"append with an effect", "[TransactWriteItems:1]", "4 write",
+				appendTo([]es.Effect{tally{tallies}}, func() []es.Commit {
+					return []es.Commit{estest.Commit(es.StoreHead(estest.Stream(), 0, 0, ""), "c", estest.Noted{})}
+				}, nil)},
+			{"append over 1 KB with an effect", "[TransactWriteItems:1]", "6 write",
+				appendTo([]es.Effect{tally{tallies}}, func() []es.Commit {
+					return []es.Commit{estest.Commit(
+						es.StoreHead(estest.Stream(), 0, 0, ""), "c", estest.Noted{Text: estest.Text(1, 900)},
+					)}
+				}, nil)},
 			{"append to two streams", "[TransactWriteItems:1]", "4 write", appendTo(nil, func() []es.Commit {
-				return []es.Commit{estest.Commit(head, "c3", estest.Noted{}), estest.Commit(es.StoreHead(other, 0, 0, ""), "c1", estest.Noted{})}
+				return []es.Commit{
+					estest.Commit(head, "c3", estest.Noted{}),
+					estest.Commit(es.StoreHead(other, 0, 0, ""), "c1", estest.Noted{}),
+				}
 			}, nil)},
 			{"over a limit", "[]", "", appendTo(nil, func() []es.Commit {
 				return []es.Commit{estest.Commit(head, "big", estest.Noted{Text: estest.Text(1, MaxCommitBytes)})}
@@ -303,7 +342,8 @@ func TestCost(t *testing.T) {
 	})
 }
 
-// TestSizes: an item has the size that DynamoDB counts, so that what saves a write unit here saves it there.
+// TestSizes: an item has the size that DynamoDB counts, so that what saves a write unit here saves
+// it there.
 func TestSizes(t *testing.T) {
 	config := awstest.DynamoDBLocal(t)
 	m := meter(config)
@@ -311,7 +351,8 @@ func TestSizes(t *testing.T) {
 		WithClock(clock.NewFake(estest.Start)))
 	for n := 800; n < 5000; n += 97 {
 		c := estest.Commit(es.StoreHead(estest.Stream(), 0, 0, ""), "c", estest.Noted{Text: estest.Text(int64(n), n)})
-		c.Metadata, c.Fingerprint, c.Time = es.Metadata{Actor: "a", CorrelationID: "c"}, "f", c.Time.Add(time.Duration(n))
+		c.Metadata, c.Fingerprint, c.Time = es.Metadata{Actor: "a", CorrelationID: "c"}, "f",
+			c.Time.Add(time.Duration(n))
 		stored, err := s.registry.EncodeCommit(c)
 		if err != nil {
 			t.Fatal(err)

@@ -11,11 +11,14 @@ import (
 	"orderflow/shared/kit/es"
 )
 
-// Commits are given as they are stored, also those that nobody can decode; what can't be read ends them.
+// Commits are given as they are stored, also those that nobody can decode; what can't be read ends
+// them.
 func TestCommits(t *testing.T) {
 	unknown := func(i attributes) {
 		i[attrEvents] = &types.AttributeValueMemberL{Value: []types.AttributeValue{
-			&types.AttributeValueMemberM{Value: attributes{"type": text("order.abducted"), "schema": number(1), "data": text(`{}`)}},
+			&types.AttributeValueMemberM{
+				Value: attributes{"type": text("order.abducted"), "schema": number(1), "data": text(`{}`)},
+			},
 		}}
 	}
 	noCommit := func(i attributes) { delete(i, attrCommit) }
@@ -50,7 +53,8 @@ func TestCommits(t *testing.T) {
 					got = append(got, c.ID)
 				}
 			}
-			if !slices.Equal(got, tt.commits) || errors.Is(failure, es.ErrCorrupt) != tt.corrupt || failure != nil != tt.corrupt {
+			if !slices.Equal(got, tt.commits) || errors.Is(failure, es.ErrCorrupt) != tt.corrupt ||
+				failure != nil != tt.corrupt {
 				t.Errorf("%v, %v", got, failure)
 			}
 		})

@@ -23,14 +23,16 @@ import (
 
 // storedCommit is what each file of testdata/stored holds.
 var storedCommit = es.StoredCommit{
-	Stream: "order/1", First: 3, ID: "do:1", Fingerprint: "f", Time: estest.Start, Metadata: es.Metadata{CorrelationID: "c", Actor: "u"},
+	Stream: "order/1", First: 3, ID: "do:1", Fingerprint: "f", Time: estest.Start,
+	Metadata: es.Metadata{CorrelationID: "c", Actor: "u"},
 	Events: []es.Stored{
 		{Type: "test.noted", Schema: 1, Data: json.RawMessage(`{"text":"` + strings.Repeat("ü🙂 ", 200) + `"}`)},
 		{Type: "test.counted", Schema: 12, Data: json.RawMessage(`{"n":-9223372036854775808}`)},
 	},
 }
 
-// TestStoredForms: every form that items ever had is read for ever. The files are of the versions that wrote it and are never made anew.
+// TestStoredForms: every form that items ever had is read for ever. The files are of the versions
+// that wrote it and are never made anew.
 func TestStoredForms(t *testing.T) {
 	files, err := filepath.Glob("testdata/stored/*.json")
 	if err != nil || len(files) < 2 {
@@ -67,7 +69,10 @@ func noting(text string) es.StoredCommit {
 	if err != nil {
 		panic(err)
 	}
-	return es.StoredCommit{Stream: order, First: 1, ID: "c", Time: estest.Start, Events: []es.Stored{{Type: "test.noted", Schema: 1, Data: data}}}
+	return es.StoredCommit{
+		Stream: order, First: 1, ID: "c", Time: estest.Start,
+		Events: []es.Stored{{Type: "test.noted", Schema: 1, Data: data}},
+	}
 }
 
 // TestCompressionPays: events are compressed where that saves a write unit, and in no other case.
@@ -75,7 +80,9 @@ func TestCompressionPays(t *testing.T) {
 	empty := itemSize(encodeItem(noting("")))
 	spaced, broken := noting(strings.Repeat("x", 5000)), noting("")
 	spaced.Events[0].Type = "test noted"
-	broken.Events[0].Data = append(append(json.RawMessage("{\n\"text\":\""), bytes.Repeat([]byte("x"), 5000)...), "\"}"...)
+	broken.Events[0].Data = append(
+		append(json.RawMessage("{\n\"text\":\""), bytes.Repeat([]byte("x"), 5000)...), "\"}"...,
+	)
 	for _, tt := range []struct {
 		name       string
 		commit     es.StoredCommit
@@ -93,7 +100,8 @@ func TestCompressionPays(t *testing.T) {
 		{"a line feed in the JSON", broken, false, 6},
 	} {
 		item, size := packed(t, tt.commit)
-		if _, compressed := item[attrEncoding]; compressed != tt.compressed || writeUnits(size) != tt.units || size != itemSize(item) {
+		if _, compressed := item[attrEncoding]; compressed != tt.compressed || writeUnits(size) != tt.units ||
+			size != itemSize(item) {
 			t.Errorf("%s: %d bytes, counted %d, compressed: %v", tt.name, size, itemSize(item), compressed)
 		}
 		got, err := decodeItem(tt.commit.Stream, item)
@@ -106,7 +114,8 @@ func TestCompressionPays(t *testing.T) {
 	}
 }
 
-// TestCommitLimits are exact: the bytes of the item that is written, and those of the events that are read.
+// TestCommitLimits are exact: the bytes of the item that is written, and those of the events that
+// are read.
 func TestCommitLimits(t *testing.T) {
 	const perEvent = len("test.noted 1 ") + len(`{"text":""}`) + 1
 	raw := strings.Repeat("x", MaxEventsBytes-perEvent)
@@ -125,7 +134,8 @@ func TestCommitLimits(t *testing.T) {
 		switch {
 		case tt.what == "":
 			got, decodeErr := decodeItem(order, item)
-			if err != nil || decodeErr != nil || size > MaxCommitBytes || !bytes.Equal(got.Events[0].Data, tt.commit.Events[0].Data) {
+			if err != nil || decodeErr != nil || size > MaxCommitBytes ||
+				!bytes.Equal(got.Events[0].Data, tt.commit.Events[0].Data) {
 				t.Errorf("%s: %d bytes, %v, %v", tt.name, size, err, decodeErr)
 			}
 		case !errors.As(err, &limit) || limit.What != tt.what || limit.Actual <= limit.Limit || item != nil:
@@ -185,26 +195,28 @@ func TestCorruptCompressed(t *testing.T) {
 	bomb := bytes.Repeat([]byte{'x'}, MaxEventsBytes+1)
 	line := "test.noted 1 {}\n"
 	for name, change := range map[string]func(attributes){
-		"an encoding from the future":      set(attrEncoding, text("brotli")),
-		"an encoding that is a number":     set(attrEncoding, number(1)),
-		"a list, where a frame is named":   set(attrEvents, encodeItem(noting(""))[attrEvents]),
-		"a frame, where none is named":     without(attrEncoding),
-		"no events":                        without(attrEvents),
-		"cut off":                          frame(good[:len(good)-1]),
-		"something behind it":              frame(append(bytes.Clone(good), 'x')),
-		"no frame":                         frame([]byte(line)),
-		"empty":                            frame(nil),
-		"no lines":                         frame(frameOf(t, nil)),
-		"one event too many":               frame(frameOf(t, []byte(strings.Repeat(line, 6)))),
-		"one event too few":                frame(frameOf(t, []byte(strings.Repeat(line, 4)))),
-		"a last line that doesn't end":     frame(frameOf(t, []byte(strings.Repeat(line, 4)+strings.TrimSpace(line)))),
-		"an event without a type":          frame(frameOf(t, []byte(strings.Repeat(line, 4)+" 1 {}\n"))),
-		"an event without a schema":        frame(frameOf(t, []byte(strings.Repeat(line, 4)+"test.noted {}\n"))),
-		"an event with schema 0":           frame(frameOf(t, []byte(strings.Repeat(line, 4)+"test.noted 0 {}\n"))),
-		"an event without data":            frame(frameOf(t, []byte(strings.Repeat(line, 4)+"test.noted 1 \n"))),
-		"more than a commit may have":      frame(frameOf(t, bomb)),
-		"more, and it doesn't say so":      frame(streamed(t, bomb)),
-		"more in several frames":           frame(append(frameOf(t, bomb[:MaxEventsBytes/2]), frameOf(t, bomb[:MaxEventsBytes/2+2])...)),
+		"an encoding from the future":    set(attrEncoding, text("brotli")),
+		"an encoding that is a number":   set(attrEncoding, number(1)),
+		"a list, where a frame is named": set(attrEvents, encodeItem(noting(""))[attrEvents]),
+		"a frame, where none is named":   without(attrEncoding),
+		"no events":                      without(attrEvents),
+		"cut off":                        frame(good[:len(good)-1]),
+		"something behind it":            frame(append(bytes.Clone(good), 'x')),
+		"no frame":                       frame([]byte(line)),
+		"empty":                          frame(nil),
+		"no lines":                       frame(frameOf(t, nil)),
+		"one event too many":             frame(frameOf(t, []byte(strings.Repeat(line, 6)))),
+		"one event too few":              frame(frameOf(t, []byte(strings.Repeat(line, 4)))),
+		"a last line that doesn't end":   frame(frameOf(t, []byte(strings.Repeat(line, 4)+strings.TrimSpace(line)))),
+		"an event without a type":        frame(frameOf(t, []byte(strings.Repeat(line, 4)+" 1 {}\n"))),
+		"an event without a schema":      frame(frameOf(t, []byte(strings.Repeat(line, 4)+"test.noted {}\n"))),
+		"an event with schema 0":         frame(frameOf(t, []byte(strings.Repeat(line, 4)+"test.noted 0 {}\n"))),
+		"an event without data":          frame(frameOf(t, []byte(strings.Repeat(line, 4)+"test.noted 1 \n"))),
+		"more than a commit may have":    frame(frameOf(t, bomb)),
+		"more, and it doesn't say so":    frame(streamed(t, bomb)),
+		"more in several frames": frame(append(
+			frameOf(t, bomb[:MaxEventsBytes/2]), frameOf(t, bomb[:MaxEventsBytes/2+2])...,
+		)),
 		"a window of more than it may use": frame([]byte{0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xf8, 0x01, 0x00, 0x00}),
 	} {
 		item, _ := packed(t, want)
@@ -227,22 +239,26 @@ func TestCorruptCompressed(t *testing.T) {
 	}
 }
 
-// TestPack: what is packed is read back, by the API's values and by a stream record's, whichever form it took.
-// reflect compares long texts at once, which cmp does byte by byte.
+// TestPack: what is packed is read back, by the API's values and by a stream record's, whichever
+// form it took. reflect compares long texts at once, which cmp does byte by byte.
 func TestPack(t *testing.T) {
 	forms := map[bool]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		some := rapid.StringN(1, 20, -1)
 		want := es.StoredCommit{
-			Stream: es.NewStreamID("test", some.Draw(t, "id")), First: rapid.Int64Range(1, 1<<62).Draw(t, "first"), ID: some.Draw(t, "commit"),
-			Fingerprint: rapid.String().Draw(t, "fingerprint"), Time: estest.Start.Add(time.Duration(rapid.Int64Range(0, 1<<60).Draw(t, "time"))),
+			Stream: es.NewStreamID("test", some.Draw(t, "id")), First: rapid.Int64Range(1, 1<<62).Draw(t, "first"),
+			ID:          some.Draw(t, "commit"),
+			Fingerprint: rapid.String().Draw(t, "fingerprint"),
+			Time:        estest.Start.Add(time.Duration(rapid.Int64Range(0, 1<<60).Draw(t, "time"))),
 			Metadata: es.Metadata{
 				CorrelationID: rapid.String().Draw(t, "correlation"), CausationID: rapid.String().Draw(t, "causation"),
 				Traceparent: rapid.String().Draw(t, "traceparent"), Actor: rapid.String().Draw(t, "actor"),
 			},
 		}
 		for range rapid.IntRange(1, 5).Draw(t, "events") {
-			data, err := json.Marshal(strings.Repeat(rapid.String().Draw(t, "data"), rapid.SampledFrom([]int{1, 10, 1000}).Draw(t, "times")))
+			data, err := json.Marshal(strings.Repeat(
+				rapid.String().Draw(t, "data"), rapid.SampledFrom([]int{1, 10, 1000}).Draw(t, "times"),
+			))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -250,7 +266,9 @@ func TestPack(t *testing.T) {
 				data = append(data, '\n')
 			}
 			kind := rapid.OneOf(some, rapid.Just("test.noted")).Draw(t, "type")
-			want.Events = append(want.Events, es.Stored{Type: kind, Schema: rapid.IntRange(1, 1000).Draw(t, "schema"), Data: data})
+			want.Events = append(
+				want.Events, es.Stored{Type: kind, Schema: rapid.IntRange(1, 1000).Draw(t, "schema"), Data: data},
+			)
 		}
 		item, size, err := pack(want)
 		if errors.Is(err, es.ErrLimit) {
@@ -276,7 +294,8 @@ func TestPack(t *testing.T) {
 	}
 }
 
-// TestCommitFromCompressedImage: a record of the table's stream as Lambda hands it over, with the frame in base64.
+// TestCommitFromCompressedImage: a record of the table's stream as Lambda hands it over, with the
+// frame in base64.
 func TestCommitFromCompressedImage(t *testing.T) {
 	want := shopCommit(t, 100)
 	item, _ := packed(t, want)

@@ -14,7 +14,8 @@ import (
 	"orderflow/shared/kit/ident"
 )
 
-// shopCommits are commits of a shop in the order in which they were made there: orders, and what followed from each. Personal data in them is ciphertext.
+// shopCommits are commits of a shop in the order in which they were made there: orders, and what
+// followed from each. Personal data in them is ciphertext.
 func shopCommits(t testing.TB) []es.StoredCommit {
 	t.Helper()
 	file, err := os.ReadFile("testdata/shop.json")
@@ -30,7 +31,8 @@ func shopCommits(t testing.TB) []es.StoredCommit {
 
 var ids = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
-// shopCommit is the shop's first commit with the events of its first n. Beyond the hundredth the same come again, of other orders.
+// shopCommit is the shop's first commit with the events of its first n. Beyond the hundredth the
+// same come again, of other orders.
 func shopCommit(t testing.TB, n int) es.StoredCommit {
 	t.Helper()
 	commits := shopCommits(t)
@@ -49,7 +51,8 @@ func shopCommit(t testing.TB, n int) es.StoredCommit {
 	return out
 }
 
-// encoding is a way to keep the events of a commit in an item. The rest of the item is the same with each.
+// encoding is a way to keep the events of a commit in an item. The rest of the item is the same
+// with each.
 type encoding struct {
 	name   string
 	encode func(es.StoredCommit) (attributes, error)
@@ -144,8 +147,8 @@ func encodings(t testing.TB) []encoding {
 	}
 }
 
-// BenchmarkEncoding weighs the ways to keep events: the item's size and the write units that it costs, against the time and the allocations of making
-// and reading it. The commits are a shop's.
+// BenchmarkEncoding weighs the ways to keep events: the item's size and the write units that it
+// costs, against the time and the allocations of making and reading it. The commits are a shop's.
 func BenchmarkEncoding(b *testing.B) {
 	for _, n := range []int{1, 5, 100, 1000} {
 		commit := shopCommit(b, n)
@@ -177,7 +180,8 @@ func BenchmarkEncoding(b *testing.B) {
 	}
 }
 
-// BenchmarkFirstCompression is what the first commit that is worth it pays for the encoder, once in a process.
+// BenchmarkFirstCompression is what the first commit that is worth it pays for the encoder, once in
+// a process.
 func BenchmarkFirstCompression(b *testing.B) {
 	plain, _ := lines(shopCommit(b, 5).Events)
 	b.ReportAllocs()

@@ -30,7 +30,9 @@ type fakeAPI struct {
 
 var errUnexpected = errors.New("unexpected request")
 
-func (f fakeAPI) PutItem(_ context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+func (f fakeAPI) PutItem(
+	_ context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.PutItemOutput, error) {
 	if f.put == nil {
 		return nil, errUnexpected
 	}
@@ -56,14 +58,18 @@ func (f fakeAPI) TransactGetItems(
 	return &dynamodb.TransactGetItemsOutput{Responses: found}, err
 }
 
-func (f fakeAPI) Query(_ context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+func (f fakeAPI) Query(
+	_ context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.QueryOutput, error) {
 	if f.query == nil {
 		return nil, errUnexpected
 	}
 	return f.query(in)
 }
 
-func (f fakeAPI) Scan(_ context.Context, in *dynamodb.ScanInput, _ ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
+func (f fakeAPI) Scan(
+	_ context.Context, in *dynamodb.ScanInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.ScanOutput, error) {
 	if f.scan == nil {
 		return nil, errUnexpected
 	}
@@ -99,7 +105,10 @@ func set(name string, v types.AttributeValue) func(attributes) {
 func without(name string) func(attributes) { return func(a attributes) { delete(a, name) } }
 
 func commitAt(stream es.StreamID, version int64, id string) es.Commit {
-	return es.Commit{Head: es.StoreHead(stream, version, version, "before"), ID: id, Time: estest.Start, Events: []any{estest.Noted{Text: "x"}}}
+	return es.Commit{
+		Head: es.StoreHead(stream, version, version, "before"), ID: id, Time: estest.Start,
+		Events: []any{estest.Noted{Text: "x"}},
+	}
 }
 
 func TestAppendOne(t *testing.T) {
@@ -112,39 +121,68 @@ func TestAppendOne(t *testing.T) {
 		is, isNot  error
 	}{
 		{name: "written"},
-		{name: "its own commit is there", answer: &types.ConditionalCheckFailedException{Item: item(order, 4, 1, "mine")}, recognised: 4},
-		{name: "its own commit is there and decided otherwise", answer: &types.ConditionalCheckFailedException{Item: item(order, 4, 3, "mine")}, recognised: 6},
-		{name: "another commit is there", answer: &types.ConditionalCheckFailedException{Item: item(order, 4, 2, "theirs")},
+		{
+			name:   "its own commit is there",
+			answer: &types.ConditionalCheckFailedException{Item: item(order, 4, 1, "mine")}, recognised: 4,
+		},
+		{
+			name:   "its own commit is there and decided otherwise",
+			answer: &types.ConditionalCheckFailedException{Item: item(order, 4, 3, "mine")}, recognised: 6,
+		},
+		{name: "another commit is there",
+			answer:   &types.ConditionalCheckFailedException{Item: item(order, 4, 2, "theirs")},
 			conflict: &es.ConflictError{Stream: order, Expected: 3, Actual: 5}},
 		{name: "a commit is there and is not shown", answer: &types.ConditionalCheckFailedException{},
 			conflict: &es.ConflictError{Stream: order, Expected: 3, Actual: -1}},
-		{name: "what is there can't be read", answer: &types.ConditionalCheckFailedException{Item: item(order, 4, 1, "mine", without(attrCount))},
-			is: es.ErrCorrupt, isNot: es.ErrConflict},
-		{name: "a transaction holds the item", answer: &types.TransactionConflictException{}, conflict: &es.ConflictError{Stream: order, Expected: 3, Actual: -1}},
+		{name: "what is there can't be read",
+			answer: &types.ConditionalCheckFailedException{Item: item(order, 4, 1, "mine", without(attrCount))},
+			is:     es.ErrCorrupt, isNot: es.ErrConflict},
+		{
+			name: "a transaction holds the item", answer: &types.TransactionConflictException{},
+			conflict: &es.ConflictError{Stream: order, Expected: 3, Actual: -1},
+		},
 		{name: "another region writes the item", answer: &types.ReplicatedWriteConflictException{},
 			conflict: &es.ConflictError{Stream: order, Expected: 3, Actual: -1}},
-		{name: "throttled by the table", answer: &types.ProvisionedThroughputExceededException{}, is: es.ErrUnavailable, isNot: es.ErrConflict},
-		{name: "throttled by the account", answer: apiError("ThrottlingException"), is: es.ErrUnavailable, isNot: es.ErrConflict},
+		{
+			name: "throttled by the table", answer: &types.ProvisionedThroughputExceededException{},
+			is: es.ErrUnavailable, isNot: es.ErrConflict,
+		},
+		{
+			name: "throttled by the account", answer: apiError("ThrottlingException"), is: es.ErrUnavailable,
+			isNot: es.ErrConflict,
+		},
 		{name: "denied", answer: apiError("AccessDeniedException"), isNot: es.ErrUnavailable},
 		{name: "no such table", answer: &types.ResourceNotFoundException{}, isNot: es.ErrUnavailable},
-		{name: "given up by the caller", answer: &aws.RequestCanceledError{Err: context.DeadlineExceeded}, is: context.DeadlineExceeded, isNot: es.ErrUnavailable},
+		{
+			name: "given up by the caller", answer: &aws.RequestCanceledError{Err: context.DeadlineExceeded},
+			is: context.DeadlineExceeded, isNot: es.ErrUnavailable,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var sent *dynamodb.PutItemInput
 			s := newStore(fakeAPI{put: func(in *dynamodb.PutItemInput) error { sent = in; return tt.answer }})
 			appended, err := s.Append(t.Context(), []es.Commit{commitAt(order, 3, "mine")})
-			if sent == nil || *sent.TableName != "events" || *sent.ConditionExpression != "attribute_not_exists(#stream)" ||
-				sent.ExpressionAttributeNames["#stream"] != "stream" || sent.ReturnValuesOnConditionCheckFailure != types.ReturnValuesOnConditionCheckFailureAllOld {
+			if sent == nil || *sent.TableName != "events" ||
+				*sent.ConditionExpression != "attribute_not_exists(#stream)" ||
+				sent.ExpressionAttributeNames["#stream"] != "stream" ||
+				sent.ReturnValuesOnConditionCheckFailure != types.ReturnValuesOnConditionCheckFailureAllOld {
 				t.Errorf("sent %+v", sent)
 			}
-			check(t, appended, err, tt.answer == nil, []int64{4}, []int64{tt.recognised}, tt.conflict, tt.is, tt.isNot, tt.answer)
+			check(
+				t, appended, err, tt.answer == nil, []int64{4}, []int64{tt.recognised}, tt.conflict, tt.is, tt.isNot,
+				tt.answer,
+			)
 		})
 	}
 }
 
-// check compares an answer of Append with what is expected of it. heads are the versions expected where it was written, recognised where it was met.
-func check(t *testing.T, got es.Appended, err error, written bool, heads, recognised []int64, conflict *es.ConflictError, is, isNot, cause error) {
+// check compares an answer of Append with what is expected of it. heads are the versions expected
+// where it was written, recognised where it was met.
+func check(
+	t *testing.T, got es.Appended, err error, written bool, heads, recognised []int64, conflict *es.ConflictError,
+	is, isNot, cause error,
+) {
 	t.Helper()
 	switch {
 	case written || recognised[0] > 0:
@@ -165,7 +203,8 @@ func check(t *testing.T, got es.Appended, err error, written bool, heads, recogn
 			t.Errorf("%v, want %v", err, conflict)
 		}
 	default:
-		if err == nil || is != nil && !errors.Is(err, is) || isNot != nil && errors.Is(err, isNot) || cause != nil && is != es.ErrCorrupt && !errors.Is(err, cause) {
+		if err == nil || is != nil && !errors.Is(err, is) || isNot != nil && errors.Is(err, isNot) || cause != nil &&
+			is != es.ErrCorrupt && !errors.Is(err, cause) {
 			t.Errorf("%v: want %v, want not %v, want the cause", err, is, isNot)
 		}
 	}
@@ -198,7 +237,9 @@ func (e taking) Refusal(reasons []types.CancellationReason) error {
 }
 
 func twoUpdates() []types.TransactWriteItem {
-	update := types.TransactWriteItem{Update: &types.Update{TableName: aws.String("stock"), Key: attributes{"sku": text("a")}}}
+	update := types.TransactWriteItem{
+		Update: &types.Update{TableName: aws.String("stock"), Key: attributes{"sku": text("a")}},
+	}
 	return []types.TransactWriteItem{update, update}
 }
 
@@ -210,8 +251,12 @@ func reason(code string, met attributes) types.CancellationReason {
 func TestAppendTransaction(t *testing.T) {
 	none := reason(reasonNone, nil)
 	conflicting, throttled := reason(reasonConflict, nil), reason(reasonThrottling, nil)
-	mine := []types.CancellationReason{reason(reasonCondition, item(order, 4, 2, "mine")), reason(reasonCondition, item(account, 1, 1, "mine"))}
-	theirs := []types.CancellationReason{reason(reasonCondition, item(order, 4, 5, "theirs")), reason(reasonCondition, item(account, 1, 1, "theirs"))}
+	mine := []types.CancellationReason{
+		reason(reasonCondition, item(order, 4, 2, "mine")), reason(reasonCondition, item(account, 1, 1, "mine")),
+	}
+	theirs := []types.CancellationReason{
+		reason(reasonCondition, item(order, 4, 5, "theirs")), reason(reasonCondition, item(account, 1, 1, "theirs")),
+	}
 	refused := reason(reasonCondition, nil)
 	cancelled := func(reasons ...types.CancellationReason) error {
 		return &types.TransactionCanceledException{CancellationReasons: reasons}
@@ -233,43 +278,101 @@ func TestAppendTransaction(t *testing.T) {
 	}{
 		{name: "written"},
 		{name: "all there", answer: cancelled(mine[0], mine[1], none, none), recognised: []int64{5, 1}},
-		{name: "all there, and the effect would now be refused", answer: cancelled(mine[0], mine[1], none, refused), recognised: []int64{5, 1}},
+		{
+			name: "all there, and the effect would now be refused", answer: cancelled(mine[0], mine[1], none, refused),
+			recognised: []int64{5, 1},
+		},
 		{name: "only the first is there", answer: cancelled(mine[0], none, none, none), conflict: onOrder(5)},
 		{name: "only the second is there", answer: cancelled(none, mine[1], none, none), conflict: onAccount(1)},
-		{name: "one is there, the other lost its place", answer: cancelled(mine[0], theirs[1], none, none), conflict: onAccount(1)},
+		{
+			name: "one is there, the other lost its place", answer: cancelled(mine[0], theirs[1], none, none),
+			conflict: onAccount(1),
+		},
 		{name: "one lost its place", answer: cancelled(none, theirs[1], none, none), conflict: onAccount(1)},
 		{name: "both lost their place", answer: cancelled(theirs[0], theirs[1], none, none), conflict: onOrder(8)},
-		{name: "a lost place and a refusal", answer: cancelled(theirs[0], none, refused, none), conflict: onOrder(8), isNot: errTaken},
-		{name: "a lost place and a transaction under way", answer: cancelled(conflicting, theirs[1], none, none), conflict: onAccount(1)},
-		{name: "a transaction holds a commit's item", answer: cancelled(none, conflicting, none, none), conflict: onAccount(-1)},
-		{name: "a transaction holds a commit's item, and a refusal", answer: cancelled(conflicting, none, none, refused), conflict: onOrder(-1), isNot: errTaken},
-		{name: "a transaction holds an effect's item", answer: cancelled(none, none, conflicting, none), conflict: onOrder(-1), asked: true},
-		{name: "refused", answer: cancelled(none, none, none, refused), is: errTaken, isNot: es.ErrConflict, asked: true},
-		{name: "refused, and a transaction holds another item", answer: cancelled(none, none, conflicting, refused), is: errTaken, isNot: es.ErrConflict, asked: true},
-		{name: "refused without a name", deaf: true, answer: cancelled(none, none, none, refused), isNot: es.ErrConflict, asked: true},
-		{name: "a commit throttled", answer: cancelled(throttled, none, none, none), is: es.ErrUnavailable, isNot: es.ErrConflict},
+		{
+			name: "a lost place and a refusal", answer: cancelled(theirs[0], none, refused, none), conflict: onOrder(8),
+			isNot: errTaken,
+		},
+		{
+			name: "a lost place and a transaction under way", answer: cancelled(conflicting, theirs[1], none, none),
+			conflict: onAccount(1),
+		},
+		{
+			name: "a transaction holds a commit's item", answer: cancelled(none, conflicting, none, none),
+			conflict: onAccount(-1),
+		},
+		{
+			name:   "a transaction holds a commit's item, and a refusal",
+			answer: cancelled(conflicting, none, none, refused), conflict: onOrder(-1), isNot: errTaken,
+		},
+		{
+			name: "a transaction holds an effect's item", answer: cancelled(none, none, conflicting, none),
+			conflict: onOrder(-1), asked: true,
+		},
+		{
+			name: "refused", answer: cancelled(none, none, none, refused), is: errTaken, isNot: es.ErrConflict,
+			asked: true,
+		},
+		{
+			name: "refused, and a transaction holds another item", answer: cancelled(none, none, conflicting, refused),
+			is: errTaken, isNot: es.ErrConflict, asked: true,
+		},
+		{
+			name: "refused without a name", deaf: true, answer: cancelled(none, none, none, refused),
+			isNot: es.ErrConflict, asked: true,
+		},
+		{
+			name: "a commit throttled", answer: cancelled(throttled, none, none, none), is: es.ErrUnavailable,
+			isNot: es.ErrConflict,
+		},
 		{name: "a commit throttled, and a refusal", answer: cancelled(throttled, none, none, refused), isNot: errTaken},
-		{name: "an effect throttled", answer: cancelled(none, none, reason(reasonThroughput, nil), none), is: es.ErrUnavailable, asked: true},
-		{name: "an item refused by the service", answer: cancelled(none, none, reason("ValidationError", nil), none), isNot: es.ErrUnavailable, asked: true},
-		{name: "what is there can't be read", answer: cancelled(reason(reasonCondition, item(order, 4, 1, "mine", without(attrCommit))), none, none, none), is: es.ErrCorrupt},
+		{
+			name: "an effect throttled", answer: cancelled(none, none, reason(reasonThroughput, nil), none),
+			is: es.ErrUnavailable, asked: true,
+		},
+		{
+			name: "an item refused by the service", answer: cancelled(none, none, reason("ValidationError", nil), none),
+			isNot: es.ErrUnavailable, asked: true,
+		},
+		{
+			name: "what is there can't be read",
+			answer: cancelled(
+				reason(reasonCondition, item(order, 4, 1, "mine", without(attrCommit))), none, none, none,
+			),
+			is: es.ErrCorrupt,
+		},
 		{name: "what is there is not shown", answer: cancelled(refused, none, none, none), conflict: onOrder(-1)},
 		{name: "reasons that do not fit", answer: cancelled(none), isNot: es.ErrConflict},
-		{name: "the same transaction is under way", answer: &types.TransactionInProgressException{}, conflict: onOrder(-1)},
-		{name: "throttled", answer: &smithy.GenericAPIError{Code: "ThrottlingException"}, is: es.ErrUnavailable, isNot: es.ErrConflict},
-		{name: "the token is another transaction's", answer: &types.IdempotentParameterMismatchException{}, isNot: es.ErrUnavailable},
+		{
+			name: "the same transaction is under way", answer: &types.TransactionInProgressException{},
+			conflict: onOrder(-1),
+		},
+		{
+			name: "throttled", answer: &smithy.GenericAPIError{Code: "ThrottlingException"}, is: es.ErrUnavailable,
+			isNot: es.ErrConflict,
+		},
+		{
+			name: "the token is another transaction's", answer: &types.IdempotentParameterMismatchException{},
+			isNot: es.ErrUnavailable,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var sent *dynamodb.TransactWriteItemsInput
-			s := newStore(fakeAPI{transact: func(in *dynamodb.TransactWriteItemsInput) error { sent = in; return tt.answer }})
+			s := newStore(fakeAPI{
+				transact: func(in *dynamodb.TransactWriteItemsInput) error { sent = in; return tt.answer },
+			})
 			var asked []types.CancellationReason
-			appended, err := s.Append(t.Context(), []es.Commit{commitAt(order, 3, "mine"), commitAt(account, 0, "mine")},
+			appended, err := s.Append(t.Context(),
+				[]es.Commit{commitAt(order, 3, "mine"), commitAt(account, 0, "mine")},
 				taking{items: twoUpdates(), deaf: tt.deaf, asked: &asked})
 			if sent == nil || len(sent.TransactItems) != 4 || sent.ClientRequestToken != nil {
 				t.Fatalf("sent %+v", sent)
 			}
 			for _, put := range []*types.Put{sent.TransactItems[0].Put, sent.TransactItems[1].Put} {
-				if *put.TableName != "events" || *put.ConditionExpression != keyIsFree || put.ReturnValuesOnConditionCheckFailure != types.ReturnValuesOnConditionCheckFailureAllOld {
+				if *put.TableName != "events" || *put.ConditionExpression != keyIsFree ||
+					put.ReturnValuesOnConditionCheckFailure != types.ReturnValuesOnConditionCheckFailureAllOld {
 					t.Errorf("put %+v", put)
 				}
 			}
@@ -293,16 +396,21 @@ func TestAppendTransaction(t *testing.T) {
 func TestOneCommitWithEffect(t *testing.T) {
 	var sent *dynamodb.TransactWriteItemsInput
 	s := newStore(fakeAPI{transact: func(in *dynamodb.TransactWriteItemsInput) error { sent = in; return nil }})
-	if _, err := s.Append(t.Context(), []es.Commit{commitAt(order, 0, "mine")}, taking{items: twoUpdates()}); err != nil || len(sent.TransactItems) != 3 {
+	if _, err := s.Append(
+		t.Context(), []es.Commit{commitAt(order, 0, "mine")}, taking{items: twoUpdates()},
+	); err != nil || len(sent.TransactItems) != 3 {
 		t.Errorf("%+v, %v", sent, err)
 	}
 	broken := errors.New("broken")
-	if _, err := s.Append(t.Context(), []es.Commit{commitAt(order, 0, "mine")}, taking{err: broken}); !errors.Is(err, broken) {
+	if _, err := s.Append(
+		t.Context(), []es.Commit{commitAt(order, 0, "mine")}, taking{err: broken},
+	); !errors.Is(err, broken) {
 		t.Error(err)
 	}
 }
 
-// pages answers queries from items in their order, in pages of one, following the query's own direction, bounds and start.
+// pages answers queries from items in their order, in pages of one, following the query's own
+// direction, bounds and start.
 func pages(t *testing.T, items ...attributes) fakeAPI {
 	return fakeAPI{query: func(in *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
 		if in.ConsistentRead == nil || !*in.ConsistentRead {
@@ -312,14 +420,17 @@ func pages(t *testing.T, items ...attributes) fakeAPI {
 			r := reader{item: a}
 			return r.number(name)
 		}
-		first, through := number(in.ExpressionAttributeValues, ":first"), number(in.ExpressionAttributeValues, ":through")
+		first, through := number(in.ExpressionAttributeValues, ":first"),
+			number(in.ExpressionAttributeValues, ":through")
 		var found []attributes
 		for _, i := range items {
 			if v := number(i, attrVersion); first <= v && v <= through {
 				found = append(found, i)
 			}
 		}
-		slices.SortStableFunc(found, func(a, b attributes) int { return cmp.Compare(number(a, attrVersion), number(b, attrVersion)) })
+		slices.SortStableFunc(
+			found, func(a, b attributes) int { return cmp.Compare(number(a, attrVersion), number(b, attrVersion)) },
+		)
 		if !*in.ScanIndexForward {
 			slices.Reverse(found)
 		}
@@ -339,7 +450,8 @@ func pages(t *testing.T, items ...attributes) fakeAPI {
 func TestLoad(t *testing.T) {
 	a, b, c := item(order, 1, 2, "a"), item(order, 3, 1, "b"), item(order, 4, 3, "c")
 	future := func(at attributes) {
-		at[attrEvents].(*types.AttributeValueMemberL).Value[0].(*types.AttributeValueMemberM).Value[attrSchema] = number(2)
+		events := at[attrEvents].(*types.AttributeValueMemberL).Value
+		events[0].(*types.AttributeValueMemberM).Value[attrSchema] = number(2)
 	}
 	tests := []struct {
 		name    string
@@ -365,7 +477,8 @@ func TestLoad(t *testing.T) {
 		{name: "no beginning", items: []attributes{b, c}, corrupt: true},
 		{name: "no beginning, after a version below", items: []attributes{b, c}, after: 2, corrupt: true},
 		{name: "an event from the future", items: []attributes{item(order, 1, 1, "a", future)}, unknown: true},
-		{name: "an event that is loaded already need not be known", items: []attributes{item(order, 1, 1, "a", future), item(order, 2, 1, "b")}, after: 1,
+		{name: "an event that is loaded already need not be known",
+			items: []attributes{item(order, 1, 1, "a", future), item(order, 2, 1, "b")}, after: 1,
 			first: 2, last: 2, head: 2},
 	}
 	for _, tt := range tests {
@@ -379,7 +492,8 @@ func TestLoad(t *testing.T) {
 				}
 				return
 			case tt.unknown:
-				if !errors.As(err, &unknown) || unknown.Stream != order || unknown.Version != 1 || unknown.Schema != 2 || unknown.Known != 1 {
+				if !errors.As(err, &unknown) || unknown.Stream != order || unknown.Version != 1 ||
+					unknown.Schema != 2 || unknown.Known != 1 {
 					t.Errorf("%+v, %v", h, err)
 				}
 				return
@@ -402,7 +516,8 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// TestReadAndSince: what Read and Since meet on broken streams, each of which they read in part only.
+// TestReadAndSince: what Read and Since meet on broken streams, each of which they read in part
+// only.
 func TestReadAndSince(t *testing.T) {
 	a, b, c := item(order, 1, 2, "a"), item(order, 3, 1, "b"), item(order, 4, 3, "c")
 	tests := []struct {
@@ -415,12 +530,24 @@ func TestReadAndSince(t *testing.T) {
 		{"backwards", []attributes{a, b, c}, es.Range{Backwards: true}, []int64{6, 5, 4, 3, 2, 1}, nil},
 		{"backwards over a gap", []attributes{a, c}, es.Range{Backwards: true}, []int64{6, 5, 4}, es.ErrCorrupt},
 		{"backwards, short of the gap", []attributes{a, c}, es.Range{Backwards: true, After: 3}, []int64{6, 5, 4}, nil},
-		{"backwards, stopped at the gap", []attributes{a, c}, es.Range{Backwards: true, Limit: 3}, []int64{6, 5, 4}, nil},
-		{"backwards to no beginning", []attributes{b, c}, es.Range{Backwards: true}, []int64{6, 5, 4, 3}, es.ErrCorrupt},
+		{
+			"backwards, stopped at the gap", []attributes{a, c}, es.Range{Backwards: true, Limit: 3}, []int64{6, 5, 4},
+			nil,
+		},
+		{
+			"backwards to no beginning", []attributes{b, c}, es.Range{Backwards: true}, []int64{6, 5, 4, 3},
+			es.ErrCorrupt,
+		},
 		{"forwards, short of a gap", []attributes{a, c}, es.Range{Through: 2}, []int64{1, 2}, nil},
 		{"forwards over a gap", []attributes{a, c}, es.Range{Through: 5}, []int64{1, 2}, es.ErrCorrupt},
-		{"a broken item", []attributes{a, item(order, 3, 1, "b", without(attrCommit))}, es.Range{}, []int64{1, 2}, es.ErrCorrupt},
-		{"of which nothing is wanted", []attributes{a, item(order, 3, 1, "b", without(attrCommit))}, es.Range{Limit: 2}, []int64{1, 2}, nil},
+		{
+			"a broken item", []attributes{a, item(order, 3, 1, "b", without(attrCommit))}, es.Range{}, []int64{1, 2},
+			es.ErrCorrupt,
+		},
+		{
+			"of which nothing is wanted", []attributes{a, item(order, 3, 1, "b", without(attrCommit))},
+			es.Range{Limit: 2}, []int64{1, 2}, nil,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -443,18 +570,25 @@ func TestReadAndSince(t *testing.T) {
 		"a shorter stream":         {a},
 		"no stream":                nil,
 	} {
-		if h, err := newStore(pages(t, items...)).Since(t.Context(), es.StoreHead(order, 3, 3, "b")); !errors.Is(err, es.ErrUnknownHead) {
+		if h, err := newStore(pages(t, items...)).Since(
+			t.Context(), es.StoreHead(order, 3, 3, "b"),
+		); !errors.Is(err, es.ErrUnknownHead) {
 			t.Errorf("%s: %+v, %v", name, h, err)
 		}
 	}
-	if h, err := newStore(pages(t, a, b, item(order, 5, 1, "c"))).Since(t.Context(), es.StoreHead(order, 3, 3, "b")); !errors.Is(err, es.ErrCorrupt) {
+	if h, err := newStore(pages(t, a, b, item(order, 5, 1, "c"))).Since(
+		t.Context(), es.StoreHead(order, 3, 3, "b"),
+	); !errors.Is(err, es.ErrCorrupt) {
 		t.Errorf("a gap: %+v, %v", h, err)
 	}
 }
 
 // TestScan: pages follow on each other, also behind one with an item that can't be read.
 func TestScan(t *testing.T) {
-	items := []attributes{item("order/a@1", 1, 2, "a"), item(account, 3, 1, "b"), item(order, 4, 3, "x", without(attrTime)), item(order, 7, 1, "c")}
+	items := []attributes{
+		item("order/a@1", 1, 2, "a"), item(account, 3, 1, "b"), item(order, 4, 3, "x", without(attrTime)),
+		item(order, 7, 1, "c"),
+	}
 	api := fakeAPI{scan: func(in *dynamodb.ScanInput) (*dynamodb.ScanOutput, error) {
 		if !*in.ConsistentRead || *in.Segment != 2 || *in.TotalSegments != 5 {
 			t.Errorf("asked %+v", in)
@@ -462,7 +596,9 @@ func TestScan(t *testing.T) {
 		at := 0
 		if in.ExclusiveStartKey != nil {
 			at = 1 + slices.IndexFunc(items, func(i attributes) bool {
-				return reflect.DeepEqual(in.ExclusiveStartKey, attributes{attrStream: i[attrStream], attrVersion: i[attrVersion]})
+				return reflect.DeepEqual(
+					in.ExclusiveStartKey, attributes{attrStream: i[attrStream], attrVersion: i[attrVersion]},
+				)
 			})
 		}
 		out := &dynamodb.ScanOutput{Items: items[at : at+1]}
@@ -482,7 +618,9 @@ func TestScan(t *testing.T) {
 		return ids, positions, met
 	}
 	ids, positions, err := read("")
-	if !slices.Equal(ids, []string{"a", "b", "c"}) || !slices.Equal(positions, []string{"order/a@1@1", "account/1@3", "order/1@4", ""}) || !errors.Is(err, es.ErrCorrupt) {
+	if !slices.Equal(ids, []string{"a", "b", "c"}) ||
+		!slices.Equal(positions, []string{"order/a@1@1", "account/1@3", "order/1@4", ""}) ||
+		!errors.Is(err, es.ErrCorrupt) {
 		t.Errorf("%v, %q, %v", ids, positions, err)
 	}
 	if ids, _, err = read(positions[2]); !slices.Equal(ids, []string{"c"}) || err != nil {
@@ -495,7 +633,8 @@ func TestScan(t *testing.T) {
 	}
 }
 
-// TestLoadMeetsABeginning: a stream that begins between the two queries of a load gives no event at or below the version that was asked for.
+// TestLoadMeetsABeginning: a stream that begins between the two queries of a load gives no event at
+// or below the version that was asked for.
 func TestLoadMeetsABeginning(t *testing.T) {
 	queries := 0
 	s := newStore(fakeAPI{query: func(*dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
@@ -552,7 +691,9 @@ var corruptions = map[string]func(attributes){
 	"meta holds a number":  set(attrMeta, &types.AttributeValueMemberM{Value: attributes{"actor": number(1)}}),
 	"no events":            without(attrEvents),
 	"events is text":       set(attrEvents, text("[]")),
-	"an event is text":     set(attrEvents, &types.AttributeValueMemberL{Value: []types.AttributeValue{text("a"), text("b")}}),
+	"an event is text": set(
+		attrEvents, &types.AttributeValueMemberL{Value: []types.AttributeValue{text("a"), text("b")}},
+	),
 	"an event has no type": set(attrEvents, eventList(without(attrType))),
 	"no schema":            set(attrEvents, eventList(without(attrSchema))),
 	"no data":              set(attrEvents, eventList(without(attrData))),
@@ -588,9 +729,13 @@ func TestCorruptItems(t *testing.T) {
 	}
 }
 
-// TestStrangeAttributes: what somebody else keeps beside ours (a global table's own, a later version's) is no harm.
+// TestStrangeAttributes: what somebody else keeps beside ours (a global table's own, a later
+// version's) is no harm.
 func TestStrangeAttributes(t *testing.T) {
-	strange := item(order, 1, 1, "a", set("aws:rep:updatetime", number(1)), set("later", &types.AttributeValueMemberBOOL{Value: true}))
+	strange := item(
+		order, 1, 1, "a", set("aws:rep:updatetime", number(1)),
+		set("later", &types.AttributeValueMemberBOOL{Value: true}),
+	)
 	c, err := decodeItem(order, strange)
 	if err != nil || c.ID != "a" || !c.Time.Equal(estest.Start) || c.Time.Location() != time.UTC {
 		t.Errorf("%+v, %v", c, err)

@@ -27,7 +27,8 @@ import (
 	"orderflow/shared/kit/es/estest"
 )
 
-// seed is what the proxy's choices begin with. Which requests they meet differs from run to run where clients run side by side.
+// seed is what the proxy's choices begin with. Which requests they meet differs from run to run
+// where clients run side by side.
 const seed = 20260329
 
 // atOnce is a function's own retries without the waits between them.
@@ -77,13 +78,17 @@ type faulty struct {
 func newTables(t *testing.T) *tables {
 	t.Helper()
 	tb := &tables{
-		proxy: awstest.StartProxy(t, seed), events: awstest.Table(t, awstest.EventsTable()), numbers: awstest.Table(t, awstest.Key("name:S")),
-		states: awstest.Table(t, awstest.Key("stream:S", "fold:S")), archive: awstest.Table(t, awstest.EventsTable()), long: estest.Stream(),
+		proxy: awstest.StartProxy(t, seed), events: awstest.Table(t, awstest.EventsTable()),
+		numbers: awstest.Table(t, awstest.Key("name:S")),
+		states:  awstest.Table(t, awstest.Key("stream:S", "fold:S")), archive: awstest.Table(t, awstest.EventsTable()),
+		long: estest.Stream(),
 	}
 	tb.direct = tb.store(dynamodb.NewFromConfig(awstest.Config(t)))
 	head := es.StoreHead(tb.long, 0, 0, "")
 	for i := range pages {
-		head = estest.Append(t, tb.direct.archive, head, fmt.Sprint(i), estest.Noted{Text: estest.Text(int64(i), 380_000)})
+		head = estest.Append(
+			t, tb.direct.archive, head, fmt.Sprint(i), estest.Noted{Text: estest.Text(int64(i), 380_000)},
+		)
 	}
 	return tb
 }
@@ -102,7 +107,9 @@ func (tb *tables) store(client *dynamodb.Client) *faulty {
 func (tb *tables) behind(t *testing.T, options ...func(*dynamodb.Options)) *faulty {
 	t.Helper()
 	through := tb.proxy.Client()
-	options = append([]func(*dynamodb.Options){func(o *dynamodb.Options) { o.Retryer = atOnce{awsenv.Retryer()} }}, options...)
+	options = append(
+		[]func(*dynamodb.Options){func(o *dynamodb.Options) { o.Retryer = atOnce{awsenv.Retryer()} }}, options...,
+	)
 	f := tb.store(dynamodb.NewFromConfig(through.Config(t), options...))
 	f.FaultyClient = through
 	return f
@@ -130,12 +137,15 @@ func (tb *tables) scene(t *testing.T) scene {
 
 // put is an append of two events to the first stream; both adds the second stream and the counter.
 func (sc scene) put(f *faulty) (es.Appended, error) {
-	return f.Append(context.Background(), []es.Commit{estest.Commit(sc.head, "next", estest.Counted{N: 3}, estest.Counted{N: 4})})
+	return f.Append(
+		context.Background(), []es.Commit{estest.Commit(sc.head, "next", estest.Counted{N: 3}, estest.Counted{N: 4})},
+	)
 }
 
 func (sc scene) both(f *faulty) (es.Appended, error) {
 	return f.Append(context.Background(), []es.Commit{
-		estest.Commit(sc.head, "next", estest.Counted{N: 3}, estest.Counted{N: 4}), estest.Commit(es.StoreHead(sc.two, 0, 0, ""), "next", estest.Counted{N: 1}),
+		estest.Commit(sc.head, "next", estest.Counted{N: 3}, estest.Counted{N: 4}),
+		estest.Commit(es.StoreHead(sc.two, 0, 0, ""), "next", estest.Counted{N: 1}),
 	}, f.counters.Add(sc.counter, 7))
 }
 
@@ -154,7 +164,8 @@ func counted(t *testing.T, s es.Store, stream es.StreamID, n int) {
 	}
 }
 
-// holds checks that the scene's streams hold so many events and its counter that number, and nothing besides.
+// holds checks that the scene's streams hold so many events and its counter that number, and
+// nothing besides.
 func (tb *tables) holds(t *testing.T, sc scene, one, two int, counter int64) {
 	t.Helper()
 	counted(t, tb.direct, sc.one, one)
@@ -192,7 +203,8 @@ func (tb *tables) operations() []operation {
 	written := func(t *testing.T, a es.Appended, err error, versions ...int64) error {
 		t.Helper()
 		for i, v := range versions {
-			if err == nil && (len(a.Heads) != len(versions) || a.Heads[i].Version() != v || a.Heads[i].CommitID() != "next") {
+			if err == nil && (len(a.Heads) != len(versions) || a.Heads[i].Version() != v ||
+				a.Heads[i].CommitID() != "next") {
 				t.Errorf("appended %+v", a)
 			}
 		}
@@ -203,23 +215,27 @@ func (tb *tables) operations() []operation {
 			a, err := sc.put(f)
 			return written(t, a, err, 4)
 		}},
-		{name: "append to two streams with an effect", api: "TransactWriteItems", one: 4, two: 1, counter: 7, ask: func(t *testing.T, f *faulty, sc scene) error {
-			a, err := sc.both(f)
-			return written(t, a, err, 4, 1)
-		}},
+		{name: "append to two streams with an effect", api: "TransactWriteItems", one: 4, two: 1, counter: 7,
+			ask: func(t *testing.T, f *faulty, sc scene) error {
+				a, err := sc.both(f)
+				return written(t, a, err, 4, 1)
+			}},
 		{name: "load", api: "Query", one: 2, ask: load(0, 2)},
 		{name: "load after a version, the commit that holds it", api: "Query", body: "Limit", one: 2, ask: load(1, 1)},
 		{name: "load after a version, what follows", api: "Query", body: "!Limit", one: 2, ask: load(1, 1)},
-		{name: "load, a further page", api: "Query", body: "ExclusiveStartKey", one: 2, ask: func(t *testing.T, f *faulty, _ scene) error {
-			h, err := f.archive.Load(t.Context(), tb.long, 0)
-			if err == nil && (len(h.Events) != pages || h.Head.Version() != pages) || err != nil && len(h.Events) > 0 {
-				t.Errorf("%d events up to %d", len(h.Events), h.Head.Version())
-			}
-			return err
-		}},
+		{name: "load, a further page", api: "Query", body: "ExclusiveStartKey", one: 2,
+			ask: func(t *testing.T, f *faulty, _ scene) error {
+				h, err := f.archive.Load(t.Context(), tb.long, 0)
+				if err == nil && (len(h.Events) != pages || h.Head.Version() != pages) || err != nil &&
+					len(h.Events) > 0 {
+					t.Errorf("%d events up to %d", len(h.Events), h.Head.Version())
+				}
+				return err
+			}},
 		{name: "what came since a head", api: "Query", one: 2, ask: func(t *testing.T, f *faulty, sc scene) error {
 			h, err := f.Since(t.Context(), sc.first)
-			if err == nil && (h.Head != sc.head || len(h.Events) != 1) || err != nil && (len(h.Events) > 0 || h.Head != es.Head{}) {
+			if err == nil && (h.Head != sc.head || len(h.Events) != 1) || err != nil &&
+				(len(h.Events) > 0 || h.Head != es.Head{}) {
 				t.Errorf("%+v, %v", h, err)
 			}
 			return err
@@ -227,9 +243,10 @@ func (tb *tables) operations() []operation {
 		{name: "read", api: "Query", one: 2, ask: func(t *testing.T, f *faulty, sc scene) error {
 			return readAll(t, f, sc.one, es.Range{}, 1, 2)
 		}},
-		{name: "read backwards, a further page", api: "Query", body: "ExclusiveStartKey", one: 2, ask: func(t *testing.T, f *faulty, _ scene) error {
-			return readAll(t, f.archive, tb.long, es.Range{Backwards: true}, pages, 1)
-		}},
+		{name: "read backwards, a further page", api: "Query", body: "ExclusiveStartKey", one: 2,
+			ask: func(t *testing.T, f *faulty, _ scene) error {
+				return readAll(t, f.archive, tb.long, es.Range{Backwards: true}, pages, 1)
+			}},
 		{name: "scan", api: "Scan", one: 2, ask: func(t *testing.T, f *faulty, sc scene) error {
 			found := 0
 			for page, err := range f.Scan(t.Context(), 0, 1, "") {
@@ -284,7 +301,8 @@ func (tb *tables) operations() []operation {
 	}
 }
 
-// readAll reads a range whose versions go from first to last by one, and gives the error that ends it.
+// readAll reads a range whose versions go from first to last by one, and gives the error that ends
+// it.
 func readAll(t *testing.T, s es.Store, stream es.StreamID, r es.Range, first, last int64) error {
 	t.Helper()
 	step := int64(1)
@@ -314,7 +332,8 @@ func (sc scene) snapshot(head es.Head) es.Snapshot {
 // keeps checks that the scene's newest snapshot is of its end.
 func (sc scene) keeps(t *testing.T, tb *tables) {
 	t.Helper()
-	if s, found, err := tb.direct.snapshots.Newest(t.Context(), sc.one, "f/1"); err != nil || !found || s.Head != sc.head {
+	if s, found, err := tb.direct.snapshots.Newest(t.Context(), sc.one, "f/1"); err != nil || !found ||
+		s.Head != sc.head {
 		t.Errorf("the newest snapshot is %+v, %t, %v", s, found, err)
 	}
 }
@@ -341,7 +360,8 @@ func troubles() map[string]awstest.Fault {
 	}
 }
 
-// trouble: what passes is not noticed, what does not is an ErrUnavailable, and afterwards the same asked again does what it says, once.
+// trouble: what passes is not noticed, what does not is an ErrUnavailable, and afterwards the same
+// asked again does what it says, once.
 func trouble(t *testing.T, tb *tables) {
 	for name, fault := range troubles() {
 		for _, op := range tb.operations() {
@@ -385,10 +405,12 @@ func cancelled(reasons ...string) *awstest.Error {
 	return &awstest.Error{Code: "TransactionCanceledException", Fields: map[string]any{"CancellationReasons": list}}
 }
 
-// throttledTransaction: a transaction that is cancelled for want of throughput is tried again as any throttled request.
+// throttledTransaction: a transaction that is cancelled for want of throughput is tried again as
+// any throttled request.
 func throttledTransaction(t *testing.T, tb *tables) {
 	for _, reasons := range [][]string{
-		{"ThrottlingError", "None", "None"}, {"None", "ProvisionedThroughputExceeded", "None"}, {"None", "None", "ThrottlingError"},
+		{"ThrottlingError", "None", "None"}, {"None", "ProvisionedThroughputExceeded", "None"},
+		{"None", "None", "ThrottlingError"},
 	} {
 		t.Run(fmt.Sprint(reasons), func(t *testing.T) {
 			t.Parallel()
@@ -407,8 +429,9 @@ func throttledTransaction(t *testing.T, tb *tables) {
 	}
 }
 
-// contention: another transaction is at work on an item, which no local DynamoDB ever says. The store gives the conflict to its caller at once, with
-// nothing written, and whoever decides again gets through.
+// contention: another transaction is at work on an item, which no local DynamoDB ever says. The
+// store gives the conflict to its caller at once, with nothing written, and whoever decides again
+// gets through.
 func contention(t *testing.T, tb *tables) {
 	atWork := "TransactionConflict"
 	for _, tt := range []struct {
@@ -420,12 +443,21 @@ func contention(t *testing.T, tb *tables) {
 		tries  int  // that the client makes
 	}{
 		{"a put", scene.put, "PutItem", &awstest.Error{Code: "TransactionConflictException"}, false, 1},
-		{"a put to a global table", scene.put, "PutItem", &awstest.Error{Code: "ReplicatedWriteConflictException", Status: 400}, false, 1},
+		{
+			"a put to a global table", scene.put, "PutItem",
+			&awstest.Error{Code: "ReplicatedWriteConflictException", Status: 400}, false, 1,
+		},
 		{"the first stream", scene.both, "TransactWriteItems", cancelled(atWork, "None", "None"), false, 1},
 		{"the second stream", scene.both, "TransactWriteItems", cancelled("None", atWork, "None"), true, 1},
 		{"the effect", scene.both, "TransactWriteItems", cancelled("None", "None", atWork), false, 1},
-		{"everything, and throttled", scene.both, "TransactWriteItems", cancelled(atWork, "ThrottlingError", atWork), false, 1},
-		{"the same transaction is under way", scene.both, "TransactWriteItems", &awstest.Error{Code: "TransactionInProgressException"}, false, 5},
+		{
+			"everything, and throttled", scene.both, "TransactWriteItems", cancelled(atWork, "ThrottlingError", atWork),
+			false, 1,
+		},
+		{
+			"the same transaction is under way", scene.both, "TransactWriteItems",
+			&awstest.Error{Code: "TransactionInProgressException"}, false, 5,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -484,9 +516,12 @@ func contendedConfirm(t *testing.T, tb *tables) {
 	}
 }
 
-// refused: what can't pass is asked once, is neither a conflict nor an ErrUnavailable, and leaves nothing behind.
+// refused: what can't pass is asked once, is neither a conflict nor an ErrUnavailable, and leaves
+// nothing behind.
 func refused(t *testing.T, tb *tables) {
-	for _, code := range []string{"AccessDeniedException", "ValidationException", "ResourceNotFoundException", "UnrecognizedClientException"} {
+	for _, code := range []string{
+		"AccessDeniedException", "ValidationException", "ResourceNotFoundException", "UnrecognizedClientException",
+	} {
 		for _, op := range tb.operations() {
 			if op.body != "" {
 				continue // the same request as another's
@@ -496,7 +531,8 @@ func refused(t *testing.T, tb *tables) {
 				f, sc := tb.behind(t), tb.scene(t)
 				f.Inject(t, awstest.Fault{Operation: op.api, Error: &awstest.Error{Code: code}})
 				err := op.ask(t, f, sc)
-				if err == nil || errors.Is(err, es.ErrUnavailable) || errors.Is(err, es.ErrConflict) || errors.Is(err, es.ErrCorrupt) || !strings.Contains(err.Error(), code) {
+				if err == nil || errors.Is(err, es.ErrUnavailable) || errors.Is(err, es.ErrConflict) ||
+					errors.Is(err, es.ErrCorrupt) || !strings.Contains(err.Error(), code) {
 					t.Errorf("%v", err)
 				}
 				if n := f.Happened(t); n[0] != 1 {
@@ -508,7 +544,8 @@ func refused(t *testing.T, tb *tables) {
 	}
 }
 
-// spentQuota: a client that failed so often that the SDK allows it no more tries says the same of each failure as before.
+// spentQuota: a client that failed so often that the SDK allows it no more tries says the same of
+// each failure as before.
 func spentQuota(t *testing.T, tb *tables) {
 	f, sc := tb.behind(t), tb.scene(t)
 	f.Inject(t, awstest.Fault{Error: &awstest.Error{Code: "ThrottlingException"}})
@@ -528,7 +565,8 @@ func spentQuota(t *testing.T, tb *tables) {
 	tb.holds(t, sc, 4, 0, 0)
 }
 
-// lateRequests: a try that hangs is given up and sent again, and arrives all the same, long after others have gone on.
+// lateRequests: a try that hangs is given up and sent again, and arrives all the same, long after
+// others have gone on.
 func lateRequests(t *testing.T, tb *tables) {
 	const late = 2000 // ms
 	for _, tt := range []struct {
@@ -550,7 +588,8 @@ func lateRequests(t *testing.T, tb *tables) {
 				t.Fatal(err)
 			}
 			estest.Append(t, tb.direct, a.Heads[0], "after", estest.Counted{N: 5})
-			// This one starts later and takes as long, so the late one is through when it comes back.
+			// This one starts later and takes as long, so the late one is through when it comes
+			// back.
 			patient := tb.behind(t)
 			patient.Inject(t, awstest.Fault{Operation: "Query", Times: 1, Latency: late})
 			counted(t, patient, sc.one, 5)
@@ -575,19 +614,24 @@ func stubborn(o *dynamodb.Options) {
 	o.Retryer = retry.AddWithMaxAttempts(atOnce{awsenv.Retryer()}, 30)
 }
 
-// writersUnderFaults: whatever goes wrong on the way, each command of each writer is there once, with its effect.
+// writersUnderFaults: whatever goes wrong on the way, each command of each writer is there once,
+// with its effect.
 func writersUnderFaults(t *testing.T, tb *tables) {
 	const writers, commands = 4, 12
 	streams := []es.StreamID{estest.Stream(), estest.Stream(), estest.Stream()}
 	counter := estest.Stream().ID()
 	conflict := func(items int, reasons ...string) awstest.Fault {
 		return awstest.Fault{
-			Operation: "TransactWriteItems", Body: fmt.Sprintf("length(TransactItems) == `%d`", items), Probability: 0.1, Error: cancelled(reasons...),
+			Operation: "TransactWriteItems", Body: fmt.Sprintf("length(TransactItems) == `%d`", items),
+			Probability: 0.1, Error: cancelled(reasons...),
 		}
 	}
 	faults := append(nowAndThen(),
-		awstest.Fault{Operation: "PutItem", Probability: 0.1, Error: &awstest.Error{Code: "TransactionConflictException"}},
-		conflict(2, "TransactionConflict", "None"), conflict(2, "None", "TransactionConflict"), conflict(3, "None", "TransactionConflict", "None"))
+		awstest.Fault{
+			Operation: "PutItem", Probability: 0.1, Error: &awstest.Error{Code: "TransactionConflictException"},
+		},
+		conflict(2, "TransactionConflict", "None"), conflict(2, "None", "TransactionConflict"),
+		conflict(3, "None", "TransactionConflict", "None"))
 	var wg sync.WaitGroup
 	for w := range writers {
 		f := tb.behind(t) // with no more tries than a function has, so that some are not enough
@@ -609,7 +653,9 @@ func writersUnderFaults(t *testing.T, tb *tables) {
 						if _, found := h.Commit(id); found {
 							return nil
 						}
-						commits = append(commits, estest.Commit(h.Head, id, estest.Noted{Text: id}, estest.Noted{Text: id}))
+						commits = append(
+							commits, estest.Commit(h.Head, id, estest.Noted{Text: id}, estest.Noted{Text: id}),
+						)
 					}
 					var effects []es.Effect
 					if c%3 > 0 {
@@ -664,7 +710,9 @@ func suite(t *testing.T, tb *tables) {
 	})
 	f := tb.behind(t, stubborn)
 	f.Inject(t, nowAndThen()...)
-	limits := &estest.Limits{CommitBytes: dynamostore.MaxCommitBytes, Items: dynamostore.MaxItems, AppendBytes: dynamostore.MaxAppendBytes}
+	limits := &estest.Limits{
+		CommitBytes: dynamostore.MaxCommitBytes, Items: dynamostore.MaxItems, AppendBytes: dynamostore.MaxAppendBytes,
+	}
 	estest.Run(t, func(*testing.T, *es.Registry) estest.Backend {
 		return estest.Backend{Store: f.Store, Counters: f.counters, Limits: limits, Resends: true, Slow: true}
 	})

@@ -27,7 +27,9 @@ import (
 )
 
 func TestStore(t *testing.T) {
-	limits := &estest.Limits{CommitBytes: dynamostore.MaxCommitBytes, Items: dynamostore.MaxItems, AppendBytes: dynamostore.MaxAppendBytes}
+	limits := &estest.Limits{
+		CommitBytes: dynamostore.MaxCommitBytes, Items: dynamostore.MaxItems, AppendBytes: dynamostore.MaxAppendBytes,
+	}
 	awstest.OnEachDynamoDB(t, func(t *testing.T, config aws.Config) {
 		client := dynamodb.NewFromConfig(config)
 		c := &counters{client: client, table: awstest.TableIn(t, config, awstest.Key("name:S"))}
@@ -52,25 +54,36 @@ func testSnapshots(t *testing.T, config aws.Config) {
 	estest.RunSnapshots(t, s)
 
 	stream := estest.Stream()
-	kept := es.Snapshot{Head: es.StoreHead(stream, 4, 5, "c5"), Fold: "f/1", Time: estest.Start, State: []byte(`{"n":1}`)}
+	kept := es.Snapshot{
+		Head: es.StoreHead(stream, 4, 5, "c5"), Fold: "f/1", Time: estest.Start, State: []byte(`{"n":1}`),
+	}
 	for name, change := range map[string]func(map[string]types.AttributeValue){
 		"another state": func(item map[string]types.AttributeValue) {
 			item["state"] = &types.AttributeValueMemberS{Value: `{"n":2}`}
 		},
-		"another version": func(item map[string]types.AttributeValue) { item["version"] = &types.AttributeValueMemberN{Value: "6"} },
-		"no state":        func(item map[string]types.AttributeValue) { delete(item, "state") },
-		"no checksum":     func(item map[string]types.AttributeValue) { delete(item, "checksum") },
+		"another version": func(item map[string]types.AttributeValue) {
+			item["version"] = &types.AttributeValueMemberN{Value: "6"}
+		},
+		"no state":    func(item map[string]types.AttributeValue) { delete(item, "state") },
+		"no checksum": func(item map[string]types.AttributeValue) { delete(item, "checksum") },
 	} {
 		if err := s.Replace(t.Context(), kept); err != nil {
 			t.Fatal(err)
 		}
-		at := map[string]types.AttributeValue{"stream": &types.AttributeValueMemberS{Value: string(stream)}, "fold": &types.AttributeValueMemberS{Value: "f/1"}}
-		out, err := client.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: &table, Key: at, ConsistentRead: aws.Bool(true)})
+		at := map[string]types.AttributeValue{
+			"stream": &types.AttributeValueMemberS{Value: string(stream)},
+			"fold":   &types.AttributeValueMemberS{Value: "f/1"},
+		}
+		out, err := client.GetItem(
+			t.Context(), &dynamodb.GetItemInput{TableName: &table, Key: at, ConsistentRead: aws.Bool(true)},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
 		change(out.Item)
-		if _, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: out.Item}); err != nil {
+		if _, err := client.PutItem(
+			t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: out.Item},
+		); err != nil {
 			t.Fatal(err)
 		}
 		if got, found, err := s.Newest(t.Context(), stream, "f/1"); !errors.Is(err, es.ErrCorrupt) || found {
@@ -96,7 +109,9 @@ func (c *counters) Add(name string, n int64) es.Effect { return addition{c.table
 func (c *counters) Refused(err error) bool { return errors.Is(err, errBelowZero) }
 
 func (c *counters) Value(ctx context.Context, name string) (int64, error) {
-	out, err := c.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &c.table, ConsistentRead: aws.Bool(true), Key: key(name)})
+	out, err := c.client.GetItem(
+		ctx, &dynamodb.GetItemInput{TableName: &c.table, ConsistentRead: aws.Bool(true), Key: key(name)},
+	)
 	if err != nil || out.Item == nil {
 		return 0, err
 	}
@@ -117,7 +132,9 @@ func (a addition) EffectName() string { return "add to " + a.name }
 func (a addition) TransactItems() ([]types.TransactWriteItem, error) {
 	update := &types.Update{
 		TableName: &a.table, Key: key(a.name), UpdateExpression: aws.String("ADD n :n"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{":n": &types.AttributeValueMemberN{Value: strconv.FormatInt(a.n, 10)}},
+		ExpressionAttributeValues: map[string]types.AttributeValue{
+			":n": &types.AttributeValueMemberN{Value: strconv.FormatInt(a.n, 10)},
+		},
 	}
 	if a.n < 0 {
 		update.ConditionExpression = aws.String("n >= :taken")
@@ -158,15 +175,22 @@ func TestLostAnswers(t *testing.T) {
 	one, two := estest.Stream(), estest.Stream()
 
 	network.left.Store(2)
-	appended, err := s.Append(t.Context(), []es.Commit{estest.Commit(estest.Load(t, s, one, 0).Head, "c1", estest.Noted{}, estest.Noted{})})
-	if err != nil || !appended.Recognised || appended.Heads[0] != estest.Load(t, s, one, 0).Head || appended.Heads[0].Version() != 2 {
+	appended, err := s.Append(
+		t.Context(), []es.Commit{estest.Commit(estest.Load(t, s, one, 0).Head, "c1", estest.Noted{}, estest.Noted{})},
+	)
+	if err != nil || !appended.Recognised || appended.Heads[0] != estest.Load(t, s, one, 0).Head ||
+		appended.Heads[0].Version() != 2 {
 		t.Fatalf("%+v, %v", appended, err)
 	}
 
 	network.left.Store(2)
-	commits := []es.Commit{estest.Commit(appended.Heads[0], "c2", estest.Noted{}), estest.Commit(estest.Load(t, s, two, 0).Head, "c1", estest.Noted{})}
+	commits := []es.Commit{
+		estest.Commit(appended.Heads[0], "c2", estest.Noted{}),
+		estest.Commit(estest.Load(t, s, two, 0).Head, "c1", estest.Noted{}),
+	}
 	appended, err = s.Append(t.Context(), commits, c.Add("n", 7))
-	if err != nil || appended.Heads[0] != estest.Load(t, s, one, 0).Head || appended.Heads[1] != estest.Load(t, s, two, 0).Head {
+	if err != nil || appended.Heads[0] != estest.Load(t, s, one, 0).Head ||
+		appended.Heads[1] != estest.Load(t, s, two, 0).Head {
 		t.Fatalf("%+v, %v", appended, err)
 	}
 	// The same again in a call of its own has a token of its own.
@@ -177,7 +201,8 @@ func TestLostAnswers(t *testing.T) {
 	if n, err := c.Value(t.Context(), "n"); err != nil || n != 7 {
 		t.Errorf("the effect was done %d/7 times, %v", n, err)
 	}
-	// All tries lost: the caller sees an error that leaves the outcome open, and the same commit tried again meets itself.
+	// All tries lost: the caller sees an error that leaves the outcome open, and the same commit
+	// tried again meets itself.
 	network.left.Store(5)
 	commit := []es.Commit{estest.Commit(appended.Heads[0], "c3", estest.Noted{})}
 	if _, err = s.Append(t.Context(), commit); !errors.Is(err, es.ErrUnavailable) || errors.Is(err, es.ErrConflict) {

@@ -22,11 +22,12 @@ const (
 	attrFingerprint = "fingerprint" // S, left out where it is empty
 	attrTime        = "time"        // S, RFC 3339 with nanoseconds, UTC
 	attrMeta        = "meta"        // M of S, under the names of es.Metadata's JSON; empty ones are left out
-	attrEvents      = "events"      // L of M: type S, schema N, data S with the event's JSON; B where an encoding is named
-	attrEncoding    = "encoding"    // S, how the events are compressed; left out where they are not
-	attrType        = "type"
-	attrSchema      = "schema"
-	attrData        = "data"
+	// L of M: type S, schema N, data S with the event's JSON; B where an encoding is named
+	attrEvents   = "events"
+	attrEncoding = "encoding" // S, how the events are compressed; left out where they are not
+	attrType     = "type"
+	attrSchema   = "schema"
+	attrData     = "data"
 )
 
 type attributes = map[string]types.AttributeValue
@@ -57,7 +58,10 @@ func encodeItem(c es.StoredCommit) attributes {
 
 // metaFields pairs each field of the metadata with its name.
 func metaFields(m *es.Metadata) map[string]*string {
-	return map[string]*string{"correlationId": &m.CorrelationID, "causationId": &m.CausationID, "traceparent": &m.Traceparent, "actor": &m.Actor}
+	return map[string]*string{
+		"correlationId": &m.CorrelationID, "causationId": &m.CausationID, "traceparent": &m.Traceparent,
+		"actor": &m.Actor,
+	}
 }
 
 func encodeMeta(m es.Metadata) attributes {
@@ -103,8 +107,9 @@ func decodeItem(stream es.StreamID, item attributes) (es.StoredCommit, error) {
 	return c, nil
 }
 
-// CommitFromImage reads the new image of a record of the table's stream, which has to be one with new images. The events stay encoded, so one of a type
-// that the program doesn't know is read here all the same. An image that can't be read is an es.ErrCorrupt.
+// CommitFromImage reads the new image of a record of the table's stream, which has to be one with
+// new images. The events stay encoded, so one of a type that the program doesn't know is read here
+// all the same. An image that can't be read is an es.ErrCorrupt.
 func CommitFromImage(image map[string]events.DynamoDBAttributeValue) (es.StoredCommit, error) {
 	item := make(attributes, len(image))
 	for name, value := range image {
@@ -116,7 +121,8 @@ func CommitFromImage(image map[string]events.DynamoDBAttributeValue) (es.StoredC
 	return decodeAny(item)
 }
 
-// fromImage turns a stream record's value into the API's. Lambda's event type is another for the same thing, and panics where it is asked for a wrong kind.
+// fromImage turns a stream record's value into the API's. Lambda's event type is another for the
+// same thing, and panics where it is asked for a wrong kind.
 func fromImage(v events.DynamoDBAttributeValue) (types.AttributeValue, error) {
 	switch v.DataType() {
 	case events.DataTypeString:
@@ -157,7 +163,8 @@ func fromImage(v events.DynamoDBAttributeValue) (types.AttributeValue, error) {
 	return nil, fmt.Errorf("data type %d", v.DataType())
 }
 
-// reader reads attributes and keeps the first error. Attributes that it doesn't know are left to those who do.
+// reader reads attributes and keeps the first error. Attributes that it doesn't know are left to
+// those who do.
 type reader struct {
 	item attributes
 	err  error
@@ -177,7 +184,10 @@ type header struct {
 }
 
 func (r *reader) header() header {
-	return header{first: r.number(attrVersion), stream: es.StreamID(r.text(attrStream)), count: r.number(attrCount), id: r.text(attrCommit)}
+	return header{
+		first: r.number(attrVersion), stream: es.StreamID(r.text(attrStream)), count: r.number(attrCount),
+		id: r.text(attrCommit),
+	}
 }
 
 // text reads a text that is not empty.
@@ -287,7 +297,10 @@ func (r *reader) list() []es.Stored {
 			return nil
 		}
 		inner := reader{item: m.Value}
-		out[i] = es.Stored{Type: inner.text(attrType), Schema: int(inner.number(attrSchema)), Data: json.RawMessage(inner.text(attrData))}
+		out[i] = es.Stored{
+			Type: inner.text(attrType), Schema: int(inner.number(attrSchema)),
+			Data: json.RawMessage(inner.text(attrData)),
+		}
 		if inner.err != nil {
 			r.fail(attrEvents, "at %d: %v", i, inner.err)
 			return nil
@@ -296,7 +309,8 @@ func (r *reader) list() []es.Stored {
 	return out
 }
 
-// itemSize is the size of an item by DynamoDB's rules: names and values in UTF-8 bytes, three bytes for each list and map and one for each of its elements.
+// itemSize is the size of an item by DynamoDB's rules: names and values in UTF-8 bytes, three bytes
+// for each list and map and one for each of its elements.
 func itemSize(item attributes) int {
 	n := 0
 	for name, v := range item {
@@ -305,7 +319,8 @@ func itemSize(item attributes) int {
 	return n
 }
 
-// size is the size of a value. Numbers, of which DynamoDB says only "approximately" one byte for two digits and one more, get two more.
+// size is the size of a value. Numbers, of which DynamoDB says only "approximately" one byte for
+// two digits and one more, get two more.
 func size(v types.AttributeValue) int {
 	n := 0
 	switch v := v.(type) {
@@ -343,7 +358,8 @@ func size(v types.AttributeValue) int {
 	return n
 }
 
-// transactItemSize is what is known of the size of an effect's item: a put's exactly, of an update or a check what it carries.
+// transactItemSize is what is known of the size of an effect's item: a put's exactly, of an update
+// or a check what it carries.
 func transactItemSize(item types.TransactWriteItem) int {
 	switch {
 	case item.Put != nil:

@@ -59,15 +59,28 @@ func TestCommitFromImage(t *testing.T) {
 
 func TestCommitFromBadImage(t *testing.T) {
 	for name, change := range map[string]func(map[string]events.DynamoDBAttributeValue){
-		"empty":            func(m map[string]events.DynamoDBAttributeValue) { clear(m) },
-		"no stream":        func(m map[string]events.DynamoDBAttributeValue) { delete(m, attrStream) },
-		"stream a number":  func(m map[string]events.DynamoDBAttributeValue) { m[attrStream] = events.NewNumberAttribute("1") },
-		"version is text":  func(m map[string]events.DynamoDBAttributeValue) { m[attrVersion] = events.NewStringAttribute("1") },
-		"no commit":        func(m map[string]events.DynamoDBAttributeValue) { delete(m, attrCommit) },
-		"events is a map":  func(m map[string]events.DynamoDBAttributeValue) { m[attrEvents] = events.NewMapAttribute(nil) },
-		"too few events":   func(m map[string]events.DynamoDBAttributeValue) { m[attrEvents] = events.NewListAttribute(nil) },
-		"keys only":        func(m map[string]events.DynamoDBAttributeValue) { delete(m, attrEvents); delete(m, attrCount) },
-		"a zero attribute": func(m map[string]events.DynamoDBAttributeValue) { m[attrEvents] = events.NewNullAttribute() },
+		"empty":     func(m map[string]events.DynamoDBAttributeValue) { clear(m) },
+		"no stream": func(m map[string]events.DynamoDBAttributeValue) { delete(m, attrStream) },
+		"stream a number": func(m map[string]events.DynamoDBAttributeValue) {
+			m[attrStream] = events.NewNumberAttribute("1")
+		},
+		"version is text": func(m map[string]events.DynamoDBAttributeValue) {
+			m[attrVersion] = events.NewStringAttribute("1")
+		},
+		"no commit": func(m map[string]events.DynamoDBAttributeValue) { delete(m, attrCommit) },
+		"events is a map": func(m map[string]events.DynamoDBAttributeValue) {
+			m[attrEvents] = events.NewMapAttribute(nil)
+		},
+		"too few events": func(m map[string]events.DynamoDBAttributeValue) {
+			m[attrEvents] = events.NewListAttribute(nil)
+		},
+		"keys only": func(m map[string]events.DynamoDBAttributeValue) {
+			delete(m, attrEvents)
+			delete(m, attrCount)
+		},
+		"a zero attribute": func(m map[string]events.DynamoDBAttributeValue) {
+			m[attrEvents] = events.NewNullAttribute()
+		},
 	} {
 		m := image(t, record)
 		change(m)
@@ -119,10 +132,15 @@ func TestItemSize(t *testing.T) {
 		{"a boolean", attributes{"b": &types.AttributeValueMemberBOOL{}}, 2},
 		{"null", attributes{"b": &types.AttributeValueMemberNULL{}}, 2},
 		{"an empty list", attributes{"l": &types.AttributeValueMemberL{}}, 4},
-		{"a list", attributes{"l": &types.AttributeValueMemberL{Value: []types.AttributeValue{text("ab"), text("c")}}}, 1 + 3 + 3 + 2},
+		{
+			"a list",
+			attributes{"l": &types.AttributeValueMemberL{Value: []types.AttributeValue{text("ab"), text("c")}}},
+			1 + 3 + 3 + 2,
+		},
 		{"a map", attributes{"m": &types.AttributeValueMemberM{Value: attributes{"ab": text("c")}}}, 1 + 3 + 4},
 		{"sets", attributes{
-			"s": &types.AttributeValueMemberSS{Value: []string{"ab"}}, "n": &types.AttributeValueMemberNS{Value: []string{"12"}},
+			"s": &types.AttributeValueMemberSS{Value: []string{"ab"}},
+			"n": &types.AttributeValueMemberNS{Value: []string{"12"}},
 			"b": &types.AttributeValueMemberBS{Value: [][]byte{{1}}},
 		}, 3 + 3 + 5 + 2},
 	}
@@ -133,7 +151,8 @@ func TestItemSize(t *testing.T) {
 	}
 	key := attributes{"sku": text("abc")} // 6
 	for i, item := range []types.TransactWriteItem{
-		{Put: &types.Put{Item: key}}, {Delete: &types.Delete{Key: key}}, {ConditionCheck: &types.ConditionCheck{Key: key}},
+		{Put: &types.Put{Item: key}}, {Delete: &types.Delete{Key: key}},
+		{ConditionCheck: &types.ConditionCheck{Key: key}},
 		{Update: &types.Update{Key: key, ExpressionAttributeValues: attributes{}}},
 	} {
 		if got := transactItemSize(item); got != 6 {
@@ -148,7 +167,11 @@ func TestItemSize(t *testing.T) {
 // TestLimits: nothing is sent that passes a limit; an API without answers would fail otherwise.
 func TestLimits(t *testing.T) {
 	s := newStore(fakeAPI{})
-	large := taking{items: []types.TransactWriteItem{{Put: &types.Put{Item: attributes{"x": text(strings.Repeat("x", MaxAppendBytes))}}}}}
+	large := taking{
+		items: []types.TransactWriteItem{{
+			Put: &types.Put{Item: attributes{"x": text(strings.Repeat("x", MaxAppendBytes))}},
+		}},
+	}
 	many := taking{items: make([]types.TransactWriteItem, MaxItems)}
 	big := commitAt(order, 0, "mine")
 	big.Events = []any{estest.Noted{Text: estest.Text(1, 2*MaxCommitBytes)}}

@@ -15,8 +15,9 @@ import (
 	"orderflow/shared/kit/es"
 )
 
-// Scan implements es.Scanner, with a strongly consistent parallel scan of the table: one request, and 256 read units, for each MB. segments is 1 to a
-// million. A position is the key that the last page ended with.
+// Scan implements es.Scanner, with a strongly consistent parallel scan of the table: one request,
+// and 256 read units, for each MB. segments is 1 to a million. A position is the key that the last
+// page ended with.
 func (s *Store) Scan(ctx context.Context, segment, segments int, from string) iter.Seq2[es.ScanPage, error] {
 	return func(yield func(es.ScanPage, error) bool) {
 		start, err := scanKey(from)
@@ -26,7 +27,8 @@ func (s *Store) Scan(ctx context.Context, segment, segments int, from string) it
 		}
 		in := &dynamodb.ScanInput{
 			TableName: &s.table, ConsistentRead: aws.Bool(true), ExclusiveStartKey: start,
-			Segment: aws.Int32(int32(segment)), TotalSegments: aws.Int32(int32(segments)), //nolint:gosec // DynamoDB refuses more than a million
+			Segment:       aws.Int32(int32(segment)),
+			TotalSegments: aws.Int32(int32(segments)), //nolint:gosec // DynamoDB refuses more than a million
 		}
 		for {
 			page, err := s.scanPage(ctx, in)
@@ -37,7 +39,8 @@ func (s *Store) Scan(ctx context.Context, segment, segments int, from string) it
 	}
 }
 
-// scanPage reads one page and lets the next begin behind it. An ErrCorrupt comes with what can be read of the page.
+// scanPage reads one page and lets the next begin behind it. An ErrCorrupt comes with what can be
+// read of the page.
 func (s *Store) scanPage(ctx context.Context, in *dynamodb.ScanInput) (es.ScanPage, error) {
 	out, err := s.api.Scan(ctx, in)
 	if err != nil {

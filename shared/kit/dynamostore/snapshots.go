@@ -17,7 +17,8 @@ import (
 	"orderflow/shared/kit/es"
 )
 
-// The further attributes of a snapshot. Its key is stream (S) and fold (S); version, commit and time are those of the commit that it ends with.
+// The further attributes of a snapshot. Its key is stream (S) and fold (S); version, commit and
+// time are those of the commit that it ends with.
 const (
 	attrFold     = "fold"
 	attrFirst    = "first"    // N, the version of the first event of that commit
@@ -31,7 +32,8 @@ type SnapshotsAPI interface {
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
 }
 
-// Snapshots is an es.Snapshots on a table of its own, with the partition key stream (S) and the sort key fold (S). It is safe for concurrent use.
+// Snapshots is an es.Snapshots on a table of its own, with the partition key stream (S) and the
+// sort key fold (S). It is safe for concurrent use.
 type Snapshots struct {
 	api   SnapshotsAPI
 	table string
@@ -42,8 +44,8 @@ func NewSnapshots(api SnapshotsAPI, table string) Snapshots {
 	return Snapshots{api: api, table: table}
 }
 
-// Newest implements es.Snapshots with one eventually consistent read: an old snapshot costs a few more events. An item whose checksum is not its content's
-// is an es.ErrCorrupt.
+// Newest implements es.Snapshots with one eventually consistent read: an old snapshot costs a few
+// more events. An item whose checksum is not its content's is an es.ErrCorrupt.
 func (s Snapshots) Newest(ctx context.Context, stream es.StreamID, fold string) (es.Snapshot, bool, error) {
 	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName: &s.table, Key: attributes{attrStream: text(string(stream)), attrFold: text(fold)},
@@ -56,10 +58,13 @@ func (s Snapshots) Newest(ctx context.Context, stream es.StreamID, fold string) 
 	}
 	r := reader{item: out.Item}
 	kept := es.Snapshot{
-		Head: es.StoreHead(es.StreamID(r.text(attrStream)), r.number(attrFirst), r.number(attrVersion), r.text(attrCommit)),
+		Head: es.StoreHead(
+			es.StreamID(r.text(attrStream)), r.number(attrFirst), r.number(attrVersion), r.text(attrCommit),
+		),
 		Fold: r.text(attrFold), Time: r.time(attrTime), State: json.RawMessage(r.text(attrState)),
 	}
-	if sum := r.text(attrChecksum); r.err == nil && (sum != checksum(kept) || kept.Head.Stream() != stream || kept.Fold != fold) {
+	if sum := r.text(attrChecksum); r.err == nil && (sum != checksum(kept) || kept.Head.Stream() != stream ||
+		kept.Fold != fold) {
 		r.fail(attrChecksum, "is another's")
 	}
 	if r.err != nil {
@@ -68,7 +73,8 @@ func (s Snapshots) Newest(ctx context.Context, stream es.StreamID, fold string) 
 	return kept, true, nil
 }
 
-// Keep implements es.Snapshots with one conditional put. MaxCommitBytes holds for a snapshot's item, too.
+// Keep implements es.Snapshots with one conditional put. MaxCommitBytes holds for a snapshot's
+// item, too.
 func (s Snapshots) Keep(ctx context.Context, snapshot es.Snapshot) error {
 	return s.put(ctx, snapshot, func(put *dynamodb.PutItemInput) {
 		put.ConditionExpression = aws.String("attribute_not_exists(#stream) OR #version < :version")
@@ -86,8 +92,10 @@ func (s Snapshots) put(ctx context.Context, snapshot es.Snapshot, condition func
 	snapshot.Time = snapshot.Time.UTC()
 	head := snapshot.Head
 	put := &dynamodb.PutItemInput{TableName: &s.table, Item: attributes{
-		attrStream: text(string(head.Stream())), attrFold: text(snapshot.Fold), attrFirst: number(head.First()), attrVersion: number(head.Version()),
-		attrCommit: text(head.CommitID()), attrTime: text(snapshot.Time.Format(time.RFC3339Nano)), attrState: text(string(snapshot.State)),
+		attrStream: text(string(head.Stream())), attrFold: text(snapshot.Fold), attrFirst: number(head.First()),
+		attrVersion: number(head.Version()),
+		attrCommit:  text(head.CommitID()), attrTime: text(snapshot.Time.Format(time.RFC3339Nano)),
+		attrState:    text(string(snapshot.State)),
 		attrChecksum: text(checksum(snapshot)),
 	}}
 	if bytes := itemSize(put.Item); bytes > MaxCommitBytes {
@@ -101,11 +109,13 @@ func (s Snapshots) put(ctx context.Context, snapshot es.Snapshot, condition func
 	return failed("write snapshot", err)
 }
 
-// checksum is over all that a snapshot says: the state alone would still fit when another's version stood beside it.
+// checksum is over all that a snapshot says: the state alone would still fit when another's version
+// stood beside it.
 func checksum(s es.Snapshot) string {
 	h := sha256.New()
 	for _, part := range []string{
-		string(s.Head.Stream()), s.Fold, strconv.FormatInt(s.Head.First(), 10), strconv.FormatInt(s.Head.Version(), 10), s.Head.CommitID(),
+		string(s.Head.Stream()), s.Fold, strconv.FormatInt(s.Head.First(), 10), strconv.FormatInt(s.Head.Version(), 10),
+		s.Head.CommitID(),
 		s.Time.Format(time.RFC3339Nano), string(s.State),
 	} {
 		_, _ = fmt.Fprintf(h, "%d:%s,", len(part), part)

@@ -27,8 +27,8 @@ func timeOf(t *testing.T, item attributes) time.Time {
 	return at
 }
 
-// TestStamp: commits have the time at which they are written, all of an append the same, unless they
-// were decided later by a clock that is ahead.
+// TestStamp: commits have the time at which they are written, all of an append the same, unless
+// they were decided later by a clock that is ahead.
 func TestStamp(t *testing.T) {
 	now := clock.NewFake(estest.Start.Add(time.Hour))
 	var sent []time.Time
@@ -57,7 +57,8 @@ func TestStamp(t *testing.T) {
 	} {
 		sent = nil
 		before := slices.Clone(tt.commits)
-		if _, err := s.Append(t.Context(), tt.commits); err != nil || !slices.EqualFunc(sent, tt.want, time.Time.Equal) {
+		if _, err := s.Append(t.Context(), tt.commits); err != nil ||
+			!slices.EqualFunc(sent, tt.want, time.Time.Equal) {
 			t.Errorf("%v, %v, want %v", sent, err, tt.want)
 		}
 		for i := range before {
@@ -68,8 +69,8 @@ func TestStamp(t *testing.T) {
 	}
 }
 
-// hanging is an API whose first puts don't come back before their callers have gone. What they bring
-// arrives all the same where it says so.
+// hanging is an API whose first puts don't come back before their callers have gone. What they
+// bring arrives all the same where it says so.
 type hanging struct {
 	fakeAPI
 	hangs   int
@@ -99,7 +100,8 @@ func (h *hanging) PutItem(
 	return nil, &aws.RequestCanceledError{Err: ctx.Err()}
 }
 
-// TestWritesThatTakeTooLong: a try is given up after the limit, the next one has a stamp of its own, and finds what the one before it has written.
+// TestWritesThatTakeTooLong: a try is given up after the limit, the next one has a stamp of its
+// own, and finds what the one before it has written.
 func TestWritesThatTakeTooLong(t *testing.T) {
 	for _, tt := range []struct {
 		name       string
@@ -134,7 +136,8 @@ func TestWritesThatTakeTooLong(t *testing.T) {
 				c := commitAt(order, 3, "mine")
 				c.Time = began
 				got, err := s.Append(ctx, []es.Commit{c})
-				if !errors.Is(err, tt.is) || tt.isNot != nil && errors.Is(err, tt.isNot) || got.Recognised != tt.recognised {
+				if !errors.Is(err, tt.is) || tt.isNot != nil && errors.Is(err, tt.isNot) ||
+					got.Recognised != tt.recognised {
 					t.Errorf("%+v, %v", got, err)
 				}
 				if len(api.sent) != tt.tries {

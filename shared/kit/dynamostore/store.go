@@ -1,15 +1,18 @@
 // Package dynamostore is an es.Store on one DynamoDB table.
 //
-// The table's key is stream (S) and version (N), the version of a commit's first event: one item holds one commit. Items are only ever put, and each put
-// has the condition that its key is free. Since a commit's key follows from the Head that it was decided on, that condition is the whole of the
-// concurrency control: one write request for each decision, no read before it and no lock.
+// The table's key is stream (S) and version (N), the version of a commit's first event: one item
+// holds one commit. Items are only ever put, and each put has the condition that its key is free.
+// Since a commit's key follows from the Head that it was decided on, that condition is the whole of
+// the concurrency control: one write request for each decision, no read before it and no lock.
 //
 // # Lost answers
 //
-// The SDK sends a request again whose answer was lost. A repeated put then meets its own item: the condition fails, DynamoDB returns the item that it
-// failed on, and its commit id tells that it is ours (es.Appended.Recognised). A repeated transaction has the client token of the first try, with which
-// DynamoDB answers success for ten minutes without writing again; after that, and for each new call, its commits are recognised as those of a put are.
-// So a caller that sees an error does not know whether the commits were written, and finds out by trying the same commits again.
+// The SDK sends a request again whose answer was lost. A repeated put then meets its own item: the
+// condition fails, DynamoDB returns the item that it failed on, and its commit id tells that it is
+// ours (es.Appended.Recognised). A repeated transaction has the client token of the first try, with
+// which DynamoDB answers success for ten minutes without writing again; after that, and for each
+// new call, its commits are recognised as those of a put are. So a caller that sees an error does
+// not know whether the commits were written, and finds out by trying the same commits again.
 package dynamostore
 
 import (
@@ -39,7 +42,9 @@ type API interface {
 	TransactGetItems(
 		context.Context, *dynamodb.TransactGetItemsInput, ...func(*dynamodb.Options),
 	) (*dynamodb.TransactGetItemsOutput, error)
-	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
+	TransactWriteItems(
+		context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options),
+	) (*dynamodb.TransactWriteItemsOutput, error)
 }
 
 // Store keeps streams in a table. It is safe for concurrent use.
@@ -67,8 +72,9 @@ func New(api API, table string, registry *es.Registry, options ...Option) *Store
 	return s
 }
 
-// Load implements es.Store: one strongly consistent query for each MB of events, and one more where after is above 0, which finds the commit that
-// holds that version. A gap or an overlap between commits is an es.ErrCorrupt, as is an item that can't be read.
+// Load implements es.Store: one strongly consistent query for each MB of events, and one more where
+// after is above 0, which finds the commit that holds that version. A gap or an overlap between
+// commits is an es.ErrCorrupt, as is an item that can't be read.
 func (s *Store) Load(ctx context.Context, stream es.StreamID, after int64) (es.History, error) {
 	history := es.History{Head: es.StoreHead(stream, 0, 0, "")}
 	for commit, err := range s.commits(ctx, stream, es.Range{After: after}) {
@@ -82,7 +88,8 @@ func (s *Store) Load(ctx context.Context, stream es.StreamID, after int64) (es.H
 	return history, nil
 }
 
-// Since implements es.Store, with one strongly consistent query for each MB of events: the Head's own commit, and those behind it.
+// Since implements es.Store, with one strongly consistent query for each MB of events: the Head's
+// own commit, and those behind it.
 func (s *Store) Since(ctx context.Context, head es.Head) (es.History, error) {
 	if head.Version() == 0 {
 		return s.Load(ctx, head.Stream(), 0)
@@ -146,7 +153,8 @@ func (s *Store) Read(ctx context.Context, stream es.StreamID, r es.Range) iter.S
 	}
 }
 
-// commits gives the commits that have a part in a range; forwards also the one that holds version After.
+// commits gives the commits that have a part in a range; forwards also the one that holds version
+// After.
 func (s *Store) commits(ctx context.Context, stream es.StreamID, r es.Range) iter.Seq2[es.StoredCommit, error] {
 	return func(yield func(es.StoredCommit, error) bool) {
 		if err := ctx.Err(); err != nil {
@@ -207,7 +215,9 @@ func (s *Store) behind(
 }
 
 // backwards gives the commits above after, the last one first.
-func (s *Store) backwards(ctx context.Context, stream es.StreamID, after int64, r keys, yield func(es.StoredCommit, error) bool) {
+func (s *Store) backwards(
+	ctx context.Context, stream es.StreamID, after int64, r keys, yield func(es.StoredCommit, error) bool,
+) {
 	r.descending = true
 	first := int64(1)
 	for commit, err := range s.follow(ctx, stream, r, anyVersion) {
@@ -227,7 +237,8 @@ func (s *Store) backwards(ctx context.Context, stream es.StreamID, after int64, 
 // anyVersion is for commits that may begin with any.
 const anyVersion = 0
 
-// follow gives the commits of a query and sees to it that each follows on the one before it, and the first one is version next, anyVersion for any.
+// follow gives the commits of a query and sees to it that each follows on the one before it, and
+// the first one is version next, anyVersion for any.
 func (s *Store) follow(ctx context.Context, stream es.StreamID, r keys, next int64) iter.Seq2[es.StoredCommit, error] {
 	return func(yield func(es.StoredCommit, error) bool) {
 		if r.first > r.through {
@@ -307,7 +318,8 @@ func (k keys) query(table string, stream es.StreamID) *dynamodb.QueryInput {
 	return in
 }
 
-// At implements es.Store, with one strongly consistent query for the last commit. An item that can't be read is an es.ErrCorrupt.
+// At implements es.Store, with one strongly consistent query for the last commit. An item that
+// can't be read is an es.ErrCorrupt.
 func (s *Store) At(ctx context.Context, stream es.StreamID, version int64) (es.Head, error) {
 	if err := ctx.Err(); err != nil {
 		return es.Head{}, err
@@ -345,20 +357,23 @@ func (s *Store) query(ctx context.Context, input *dynamodb.QueryInput) (*dynamod
 
 // failed wraps an error of the service, and marks one that may pass.
 func failed(what string, err error) error {
-	if throttledTransaction(err) || brokenAnswer(err) || retry.IsErrorRetryables(retry.DefaultRetryables).IsErrorRetryable(err) == aws.TrueTernary {
+	if throttledTransaction(err) || brokenAnswer(err) ||
+		retry.IsErrorRetryables(retry.DefaultRetryables).IsErrorRetryable(err) == aws.TrueTernary {
 		return fmt.Errorf("dynamostore: %s: %w: %w", what, es.ErrUnavailable, err)
 	}
 	return fmt.Errorf("dynamostore: %s: %w", what, err)
 }
 
-// brokenAnswer reports whether an answer came and could not be read to its end, as when the connection breaks in the middle of it: the SDK takes that
-// for final. A caller who has gone is another matter.
+// brokenAnswer reports whether an answer came and could not be read to its end, as when the
+// connection breaks in the middle of it: the SDK takes that for final. A caller who has gone is
+// another matter.
 func brokenAnswer(err error) bool {
 	var unreadable *smithy.DeserializationError
 	return errors.As(err, &unreadable) && !errors.Is(err, context.Canceled)
 }
 
-// throttledTransaction reports whether a transaction was cancelled for want of throughput and for nothing else.
+// throttledTransaction reports whether a transaction was cancelled for want of throughput and for
+// nothing else.
 func throttledTransaction(err error) bool {
 	var cancelled *types.TransactionCanceledException
 	if !errors.As(err, &cancelled) {
@@ -377,7 +392,8 @@ func throttledTransaction(err error) bool {
 	return throttled
 }
 
-// retryThrottled makes the client try a throttled transaction again as it does a throttled put: the SDK leaves every cancelled transaction to its caller.
+// retryThrottled makes the client try a throttled transaction again as it does a throttled put: the
+// SDK leaves every cancelled transaction to its caller.
 func retryThrottled(o *dynamodb.Options) {
 	if o.Retryer != nil {
 		o.Retryer = transactionRetryer{o.Retryer}

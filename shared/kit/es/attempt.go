@@ -12,7 +12,8 @@ import (
 // AttemptStatus is where an attempt stands.
 type AttemptStatus int
 
-// The statuses. An attempt leaves Open once: to Done, Refused or Voided. Done may become Undone. Nothing else ever changes.
+// The statuses. An attempt leaves Open once: to Done, Refused or Voided. Done may become Undone.
+// Nothing else ever changes.
 const (
 	AttemptOpen    AttemptStatus = iota // nothing has happened
 	AttemptDone                         // the effect is in the world
@@ -25,30 +26,37 @@ func (s AttemptStatus) String() string {
 	return [...]string{"open", "done", "refused", "undone", "voided"}[s]
 }
 
-// ErrAttemptClosed is the answer to an effect that arrives after it was taken back, a fault of the kind Conflict. It is no ErrConflict, and is final.
+// ErrAttemptClosed is the answer to an effect that arrives after it was taken back, a fault of the
+// kind Conflict. It is no ErrConflict, and is final.
 var ErrAttemptClosed = faults.Declare(faults.Conflict, "attempt.closed")
 
-// Plan is what trying or undoing an attempt would write: an event on its own stream and, in the same transaction, what it does elsewhere.
-// The store's limits on one append hold for all of it together.
+// Plan is what trying or undoing an attempt would write: an event on its own stream and, in the
+// same transaction, what it does elsewhere. The store's limits on one append hold for all of it
+// together.
 type Plan struct {
 	Event   any      // on the attempt's stream; required
 	Commits []Commit // on other streams, with ids that follow from the command as well
 	Effects []Effect // beside the streams
 }
 
-// Attempt is the one rule for effects on the world: each try at an effect has a stream of its own, whose first commit says done, refused or voided.
-// A repeat of either command gets the same answer, a command that comes late is refused, and undoing what never happened is harmless.
+// Attempt is the one rule for effects on the world: each try at an effect has a stream of its own,
+// whose first commit says done, refused or voided. A repeat of either command gets the same answer,
+// a command that comes late is refused, and undoing what never happened is harmless.
 //
-// S is the state of the attempt's stream. Fault and Refused are there both or neither; everything else is required.
+// S is the state of the attempt's stream. Fault and Refused are there both or neither; everything
+// else is required.
 type Attempt[S any] struct {
 	Category string // of the attempts' streams
 	Store    Store
-	Clock    clock.Clock // waits after a conflict, and tells how near the deadline is; the time of a commit is the Request's
-	Fold     func(History) (S, error)
-	Status   func(S) AttemptStatus // AttemptOpen for the state of a stream without events
+	// waits after a conflict, and tells how near the deadline is; the time of a commit is the
+	// Request's
+	Clock  clock.Clock
+	Fold   func(History) (S, error)
+	Status func(S) AttemptStatus // AttemptOpen for the state of a stream without events
 	// Fault gives back, from the state of a refused attempt, the fault that it was refused with.
 	Fault func(S) *faults.Fault
-	// Refused makes the event that records a refusal. Nil records none: then a refused attempt stays open and may be tried again.
+	// Refused makes the event that records a refusal. Nil records none: then a refused attempt
+	// stays open and may be tried again.
 	Refused func(*faults.Fault) any
 }
 
@@ -82,11 +90,12 @@ func (a Attempt[S]) Do(
 	}, a.Refused)
 }
 
-// Undo takes the attempt id back: plan says how, and is asked only of a done one; voided is the event that closes an open one.
-// A refused, voided or undone attempt is left as it is.
+// Undo takes the attempt id back: plan says how, and is asked only of a done one; voided is the
+// event that closes an open one. A refused, voided or undone attempt is left as it is.
 //
-// The id of the commit is "undo:" and the request's CommitID, so the request may be that of the Do. Errors are as with Do, but for the refusals: a fault
-// from plan, or from an effect of it, is not recorded, and leaves the attempt done.
+// The id of the commit is "undo:" and the request's CommitID, so the request may be that of the Do.
+// Errors are as with Do, but for the refusals: a fault from plan, or from an effect of it, is not
+// recorded, and leaves the attempt done.
 func (a Attempt[S]) Undo(
 	ctx context.Context, id string, req Request, voided any, plan func(context.Context, *Reads, S) (Plan, error),
 ) (S, error) {
@@ -113,8 +122,9 @@ func (a Attempt[S]) Get(ctx context.Context, id string) (S, error) {
 	return a.Fold(history)
 }
 
-// settle loads, plans and appends until the attempt's stream tells the answer by itself: after each append the stream is read again.
-// command goes ahead of the request's commit id, so that a Do and an Undo of one request are two commits.
+// settle loads, plans and appends until the attempt's stream tells the answer by itself: after each
+// append the stream is read again. command goes ahead of the request's commit id, so that a Do and
+// an Undo of one request are two commits.
 func (a Attempt[S]) settle(ctx context.Context, id, command string, req Request,
 	plan func(context.Context, *Reads, S) (*Plan, error), refused func(*faults.Fault) any,
 ) (S, error) {
@@ -148,8 +158,12 @@ func (a Attempt[S]) settle(ctx context.Context, id, command string, req Request,
 				return nil
 			}
 			if err == nil && found {
-				// A second write of the same command would be an effect too many, and one that changed nothing would go on for ever.
-				return fmt.Errorf("es: attempt %s: commit %q is there and the attempt is still %s", history.Head.stream, req.CommitID, a.Status(state))
+				// A second write of the same command would be an effect too many, and one that
+				// changed nothing would go on for ever.
+				return fmt.Errorf(
+					"es: attempt %s: commit %q is there and the attempt is still %s", history.Head.stream, req.CommitID,
+					a.Status(state),
+				)
 			}
 			if err == nil {
 				p.Commits = append(claims, p.Commits...)

@@ -20,8 +20,8 @@ import (
 	"orderflow/shared/kit/ident"
 )
 
-// The example of these tests: a hold on a box of balls. Taking one is an effect on the box, a counter beside the streams, and is written in a ledger
-// as well, another stream.
+// The example of these tests: a hold on a box of balls. Taking one is an effect on the box, a
+// counter beside the streams, and is written in a ledger as well, another stream.
 type (
 	taken    struct{}
 	refused  struct{ Code, Detail string }
@@ -142,7 +142,9 @@ func (h *holds) write(
 		return es.Plan{}, err
 	}
 	req.CommitID = fmt.Sprintf("%s:%d", req.CommitID, n)
-	return es.Plan{Event: event, Commits: []es.Commit{req.Commit(account.Head, movement{n})}, Effects: []es.Effect{effect}}, nil
+	return es.Plan{
+		Event: event, Commits: []es.Commit{req.Commit(account.Head, movement{n})}, Effects: []es.Effect{effect},
+	}, nil
 }
 
 func (h *holds) do(ctx context.Context, id string, req es.Request) (hold, error) {
@@ -184,7 +186,8 @@ func moved(t interface{ Fatal(...any) }, s es.Store) (sum int64) {
 
 // TestAttempt: each status met by each command, of the request that led there and of another.
 func TestAttempt(t *testing.T) {
-	const open, done, refusedStatus, undone, voided = es.AttemptOpen, es.AttemptDone, es.AttemptRefused, es.AttemptUndone, es.AttemptVoided
+	const open, done, refusedStatus, undone, voided = es.AttemptOpen, es.AttemptDone, es.AttemptRefused,
+		es.AttemptUndone, es.AttemptVoided
 	reach := map[es.AttemptStatus]func(context.Context, *holds, es.Request) error{
 		open: func(context.Context, *holds, es.Request) error { return nil },
 		done: func(ctx context.Context, h *holds, req es.Request) error { _, err := h.do(ctx, "1", req); return err },
@@ -203,7 +206,10 @@ func TestAttempt(t *testing.T) {
 			_, err := h.undo(ctx, "1", req)
 			return err
 		},
-		voided: func(ctx context.Context, h *holds, req es.Request) error { _, err := h.undo(ctx, "1", req); return err },
+		voided: func(ctx context.Context, h *holds, req es.Request) error {
+			_, err := h.undo(ctx, "1", req)
+			return err
+		},
 	}
 	tests := []struct {
 		from    es.AttemptStatus
@@ -257,7 +263,8 @@ func TestAttempt(t *testing.T) {
 	}
 }
 
-// wantWorld checks that box and ledger say what the status does: the effect is there once, or not at all.
+// wantWorld checks that box and ledger say what the status does: the effect is there once, or not
+// at all.
 func wantWorld(t *testing.T, h *holds, s es.Store, status es.AttemptStatus, filled int) {
 	t.Helper()
 	held := 0
@@ -266,7 +273,9 @@ func wantWorld(t *testing.T, h *holds, s es.Store, status es.AttemptStatus, fill
 	}
 	balls, taken, given := h.box.counts()
 	if balls != filled-held || taken-given != held || taken > 1 || moved(t, s) != int64(-held) {
-		t.Errorf("%s: %d balls, %d times taken, %d times given back, ledger %d", status, balls, taken, given, moved(t, s))
+		t.Errorf(
+			"%s: %d balls, %d times taken, %d times given back, ledger %d", status, balls, taken, given, moved(t, s),
+		)
 	}
 	got, err := h.Get(t.Context(), "1")
 	if err != nil || got.status != status {
@@ -315,7 +324,8 @@ func TestAttemptPlanFails(t *testing.T) {
 				h.Refused = nil
 			}
 			h.plan = func() error { return tt.err }
-			if _, err := h.do(t.Context(), "1", request("a")); err == nil || err.Error() != unwrapFault(tt.err).Error() {
+			if _, err := h.do(t.Context(), "1", request("a")); err == nil ||
+				err.Error() != unwrapFault(tt.err).Error() {
 				t.Errorf("the answer is %v", err)
 			}
 			h.plan = nil
@@ -378,7 +388,9 @@ func TestAttemptErrors(t *testing.T) {
 	if _, err := h.do(t.Context(), "1", request("a")); !errors.Is(err, es.ErrConflict) {
 		t.Error(err)
 	}
-	for _, status := range []es.AttemptStatus{es.AttemptOpen, es.AttemptDone, es.AttemptRefused, es.AttemptUndone, es.AttemptVoided} {
+	for _, status := range []es.AttemptStatus{
+		es.AttemptOpen, es.AttemptDone, es.AttemptRefused, es.AttemptUndone, es.AttemptVoided,
+	} {
 		if status.String() == "" {
 			t.Errorf("status %d has no name", status)
 		}
@@ -433,12 +445,14 @@ func unlucky(s *estest.Hooked, mishaps []mishap) {
 	}
 }
 
-// TestAttemptProperty: whatever is asked of an attempt in whatever order, with mishaps at each write and a world that changes meanwhile, it has one answer
-// for ever, the effect comes once at most, and nothing is left of it when it was taken back.
+// TestAttemptProperty: whatever is asked of an attempt in whatever order, with mishaps at each
+// write and a world that changes meanwhile, it has one answer for ever, the effect comes once at
+// most, and nothing is left of it when it was taken back.
 func TestAttemptProperty(t *testing.T) {
 	legal := map[es.AttemptStatus][]es.AttemptStatus{
 		es.AttemptOpen: {es.AttemptOpen, es.AttemptDone, es.AttemptRefused, es.AttemptVoided},
-		es.AttemptDone: {es.AttemptDone, es.AttemptUndone}, es.AttemptRefused: {es.AttemptRefused}, es.AttemptUndone: {es.AttemptUndone}, es.AttemptVoided: {es.AttemptVoided},
+		es.AttemptDone: {es.AttemptDone, es.AttemptUndone}, es.AttemptRefused: {es.AttemptRefused},
+		es.AttemptUndone: {es.AttemptUndone}, es.AttemptVoided: {es.AttemptVoided},
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		h, s := newHold(0, memstore.Staggered(fmt.Sprint(rapid.Uint64().Draw(t, "seed"))))
@@ -451,7 +465,12 @@ func TestAttemptProperty(t *testing.T) {
 				h.box.fill(1)
 				filled++
 			}
-			unlucky(s, rapid.SliceOfN(rapid.Map(rapid.IntRange(int(none), int(lostEarly)), func(n int) mishap { return mishap(n) }), 0, 6).Draw(t, "mishaps"))
+			unlucky(
+				s,
+				rapid.SliceOfN(
+					rapid.Map(rapid.IntRange(int(none), int(lostEarly)), func(n int) mishap { return mishap(n) }), 0, 6,
+				).Draw(t, "mishaps"),
+			)
 			req := request(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "request"))
 			undo := rapid.IntRange(0, 3).Draw(t, "undo") == 0
 			command := h.do
@@ -477,8 +496,12 @@ func TestAttemptProperty(t *testing.T) {
 			if status == es.AttemptDone {
 				held = 1
 			}
-			if balls, taken, given := h.box.counts(); balls != filled-held || taken > 1 || given > 1 || taken-given != held || moved(t, s.Store) != int64(-held) {
-				t.Fatalf("%s: %d of %d balls, %d taken, %d given, ledger %d", status, balls, filled, taken, given, moved(t, s.Store))
+			if balls, taken, given := h.box.counts(); balls != filled-held || taken > 1 || given > 1 ||
+				taken-given != held || moved(t, s.Store) != int64(-held) {
+				t.Fatalf(
+					"%s: %d of %d balls, %d taken, %d given, ledger %d", status, balls, filled, taken, given,
+					moved(t, s.Store),
+				)
 			}
 			if errors.Is(err, errLost) || errors.Is(err, es.ErrUnavailable) {
 				continue // the caller knows nothing, and will ask again
@@ -498,7 +521,8 @@ func TestAttemptProperty(t *testing.T) {
 				}
 			case answered && fmt.Sprint(err) != fmt.Sprint(answer):
 				t.Fatalf("answered %v, and now %v", answer, err)
-			case status == es.AttemptDone && err != nil, status == es.AttemptRefused && !errors.Is(err, errEmpty), status == es.AttemptOpen:
+			case status == es.AttemptDone && err != nil, status == es.AttemptRefused && !errors.Is(err, errEmpty),
+				status == es.AttemptOpen:
 				t.Fatalf("do ended %s with %v", status, err)
 			default:
 				answer, answered = err, true
@@ -518,7 +542,8 @@ func TestAttemptRace(t *testing.T) {
 		for i := range each {
 			wg.Go(func() {
 				<-start
-				if _, err := h.do(context.Background(), "1", request(fmt.Sprint("d", i/2))); err != nil && (!undoing || !errors.Is(err, es.ErrAttemptClosed)) {
+				if _, err := h.do(context.Background(), "1", request(fmt.Sprint("d", i/2))); err != nil &&
+					(!undoing || !errors.Is(err, es.ErrAttemptClosed)) {
 					t.Errorf("do: %v", err)
 				}
 			})
@@ -530,7 +555,8 @@ func TestAttemptRace(t *testing.T) {
 							t.Errorf("get: %v", err)
 						}
 					}
-					if got, err := h.undo(context.Background(), "1", request(fmt.Sprint("u", i/2))); err != nil || got.status == es.AttemptDone || got.status == es.AttemptOpen {
+					if got, err := h.undo(context.Background(), "1", request(fmt.Sprint("u", i/2))); err != nil ||
+						got.status == es.AttemptDone || got.status == es.AttemptOpen {
 						t.Errorf("undo: %s, %v", got.status, err)
 					}
 				})
@@ -546,7 +572,8 @@ func TestAttemptRace(t *testing.T) {
 	}
 }
 
-// TestAttemptNeedsARequest: a request without its id or its time is refused, not carried out as something that no repeat would recognise.
+// TestAttemptNeedsARequest: a request without its id or its time is refused, not carried out as
+// something that no repeat would recognise.
 func TestAttemptNeedsARequest(t *testing.T) {
 	noID, noTime := request(""), request("x")
 	noTime.Time = time.Time{}

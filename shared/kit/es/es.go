@@ -31,11 +31,13 @@ func (s StreamID) ID() string {
 // Valid reports whether both parts are there.
 func (s StreamID) Valid() bool { return s.Category() != "" && s.ID() != "" }
 
-// Head is the end of a stream as somebody saw it: the version of its last event and the commit that holds it.
+// Head is the end of a stream as somebody saw it: the version of its last event and the commit that
+// holds it.
 //
-// It is opaque on purpose. A condition on a put sees only the item that is being put, so a bare number that is too high, or that lies inside
-// a commit, could not be refused, and would leave a gap. Whoever holds a Head has it from a store, or from a snapshot that a store's Head went into, so its
-// version did end a commit. Heads are comparable with ==.
+// It is opaque on purpose. A condition on a put sees only the item that is being put, so a bare
+// number that is too high, or that lies inside a commit, could not be refused, and would leave a
+// gap. Whoever holds a Head has it from a store, or from a snapshot that a store's Head went into,
+// so its version did end a commit. Heads are comparable with ==.
 type Head struct {
 	stream  StreamID
 	first   int64
@@ -43,8 +45,9 @@ type Head struct {
 	commit  string
 }
 
-// StoreHead makes the Head of a stream whose last commit has that id and holds the events from version first to version last; 0, 0 and "" for a stream
-// without events. It is for implementations of Store and Snapshots alone (shared/archtest holds to that).
+// StoreHead makes the Head of a stream whose last commit has that id and holds the events from
+// version first to version last; 0, 0 and "" for a stream without events. It is for implementations
+// of Store and Snapshots alone (shared/archtest holds to that).
 func StoreHead(stream StreamID, first, last int64, commit string) Head {
 	return Head{stream: stream, first: first, version: last, commit: commit}
 }
@@ -61,12 +64,14 @@ func (h Head) First() int64 { return h.first }
 // CommitID is the id of the commit that the last event came in, "" for a stream that has none.
 func (h Head) CommitID() string { return h.commit }
 
-// Metadata says where a commit comes from. It travels with every event of the commit. Each part may be "".
+// Metadata says where a commit comes from. It travels with every event of the commit. Each part may
+// be "".
 type Metadata struct {
 	CorrelationID string `json:"correlationId,omitempty"` // one id for all that follows from one request
 	CausationID   string `json:"causationId,omitempty"`   // the event or command that this follows from directly
 	Traceparent   string `json:"traceparent,omitempty"`   // W3C Trace Context
-	Actor         string `json:"actor,omitempty"`         // who asked: a pseudonym like customer/<id>, or a part of the program; never a name
+	// who asked: a pseudonym like customer/<id>, or a part of the program; never a name
+	Actor string `json:"actor,omitempty"`
 }
 
 // Commit is what one decision writes: one or more events on one stream, all or none.
@@ -97,13 +102,15 @@ type Recorded struct {
 // ID is the event's id: unique in the store, and the same each time that it is read or published.
 func (r Recorded) ID() string { return fmt.Sprintf("%s@%d", r.Stream, r.Version) }
 
-// History is what Load found: the events after the version that was asked for, and the stream's end.
+// History is what Load found: the events after the version that was asked for, and the stream's
+// end.
 type History struct {
 	Head   Head
 	Events []Recorded
 }
 
-// Commit finds the fingerprint of the commit with that id among the events loaded. An Attempt's commits have longer ids than its Requests: see Do.
+// Commit finds the fingerprint of the commit with that id among the events loaded. An Attempt's
+// commits have longer ids than its Requests: see Do.
 func (h History) Commit(id string) (fingerprint string, found bool) {
 	for i := range h.Events {
 		if h.Events[i].CommitID == id {
@@ -113,8 +120,9 @@ func (h History) Commit(id string) (fingerprint string, found bool) {
 	return "", false
 }
 
-// Effect is a write outside of the streams that must be true together with the commits: a counter that they imply.
-// Only stores know how to perform one; each store says which further methods it needs of it.
+// Effect is a write outside of the streams that must be true together with the commits: a counter
+// that they imply. Only stores know how to perform one; each store says which further methods it
+// needs of it.
 type Effect interface {
 	// EffectName says in an error what could not be done.
 	EffectName() string
@@ -123,12 +131,14 @@ type Effect interface {
 // Appended is the answer to Append.
 type Appended struct {
 	Heads []Head // where the commits end, in their order
-	// Recognised means that these commits were there already: an earlier try with the same ids had arrived. What that try decided may
-	// differ from what this one did, so the caller loads again and answers from what is stored.
+	// Recognised means that these commits were there already: an earlier try with the same ids had
+	// arrived. What that try decided may differ from what this one did, so the caller loads again
+	// and answers from what is stored.
 	Recognised bool
 }
 
-// Range is the part of a stream that Read gives: the events above version After, up to and with Through where that is above 0. The zero Range is the whole.
+// Range is the part of a stream that Read gives: the events above version After, up to and with
+// Through where that is above 0. The zero Range is the whole.
 type Range struct {
 	After int64
 	// Since, where it is set, is a Head of the stream that was met before, in place of After:
@@ -142,19 +152,24 @@ type Range struct {
 // Reader reads streams, each by itself: what one append wrote on two of them may be seen on the one
 // and not yet on the other, until that append is answered. Store.Confirm tells of several at once.
 type Reader interface {
-	// Load reads the events of a stream whose version is above after, in order and complete, and consistent with every append that was answered before.
-	// With 0 it reads all; the Head is the stream's end whatever after is. A stream without events is not an error: its Head has version 0.
-	// An event that can't be read is an ErrCorrupt or an *UnknownTypeError; a store that can't be asked at present is an ErrUnavailable, here as everywhere.
+	// Load reads the events of a stream whose version is above after, in order and complete, and
+	// consistent with every append that was answered before. With 0 it reads all; the Head is the
+	// stream's end whatever after is. A stream without events is not an error: its Head has version
+	// 0. An event that can't be read is an ErrCorrupt or an *UnknownTypeError; a store that can't
+	// be asked at present is an ErrUnavailable, here as everywhere.
 	Load(ctx context.Context, stream StreamID, after int64) (History, error)
-	// Since reads the events after a Head that was met before, however long ago, and with them the stream's present end. It is an ErrUnknownHead where the
-	// stream holds no such commit in that place: the Head is of another store, or of this one before it was restored from a backup. Else it is like Load.
+	// Since reads the events after a Head that was met before, however long ago, and with them the
+	// stream's present end. It is an ErrUnknownHead where the stream holds no such commit in that
+	// place: the Head is of another store, or of this one before it was restored from a backup.
+	// Else it is like Load.
 	Since(ctx context.Context, head Head) (History, error)
-	// Read gives a part of a stream, event by event, and reads from the store only as far as the caller goes on: who stops costs nothing more. What it
-	// gives is consistent with every append that was answered before the call; an append during it may be seen or not. After an error there is nothing more.
-	// The errors are Load's, and Since's where the Range has a Head.
+	// Read gives a part of a stream, event by event, and reads from the store only as far as the
+	// caller goes on: who stops costs nothing more. What it gives is consistent with every append
+	// that was answered before the call; an append during it may be seen or not. After an error
+	// there is nothing more. The errors are Load's, and Since's where the Range has a Head.
 	Read(ctx context.Context, stream StreamID, r Range) iter.Seq2[Recorded, error]
-	// At gives the Head for a version that came from outside (If-Match), 0 for a stream without events. It is a *ConflictError where the stream does
-	// not end there.
+	// At gives the Head for a version that came from outside (If-Match), 0 for a stream without
+	// events. It is a *ConflictError where the stream does not end there.
 	At(ctx context.Context, stream StreamID, version int64) (Head, error)
 }
 
@@ -187,11 +202,14 @@ var (
 	ErrConflict = errors.New("es: the stream has moved on")
 	// ErrKeyReused: the commit exists, and was made from another request.
 	ErrKeyReused = errors.New("es: the key was used with another request")
-	// ErrCorrupt: what is stored can't be read. What a newer program has stored is an *UnknownTypeError, and not corrupt.
+	// ErrCorrupt: what is stored can't be read. What a newer program has stored is an
+	// *UnknownTypeError, and not corrupt.
 	ErrCorrupt = errors.New("es: corrupt commit")
-	// ErrUnavailable: the store was busy or did not answer. Whether the commits were written is open: the same commits, tried again, meet themselves.
+	// ErrUnavailable: the store was busy or did not answer. Whether the commits were written is
+	// open: the same commits, tried again, meet themselves.
 	ErrUnavailable = errors.New("es: the store is not available")
-	// ErrUnknownHead: the stream has no such commit. What was derived from it, a snapshot for one, is of no use here.
+	// ErrUnknownHead: the stream has no such commit. What was derived from it, a snapshot for one,
+	// is of no use here.
 	ErrUnknownHead = errors.New("es: the stream has no such commit")
 	// ErrLimit: a commit or transaction is larger than the store can hold.
 	ErrLimit = errors.New("es: over a limit of the store")
@@ -201,7 +219,9 @@ var (
 type ConflictError struct {
 	Stream   StreamID
 	Expected int64
-	Actual   int64 // the version met, which the stream has at least; or -1 where the store could not tell (a write to the same item was under way)
+	// the version met, which the stream has at least; or -1 where the store could not tell (a write
+	// to the same item was under way)
+	Actual int64
 }
 
 func (e *ConflictError) Error() string {
@@ -213,7 +233,8 @@ func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 
 // LimitError names the limit that was passed. Nothing was written.
 type LimitError struct {
-	// What is counted: "bytes of a commit", "bytes of a commit's events", "bytes of a transaction", "items of a transaction", "bytes of a snapshot".
+	// What is counted: "bytes of a commit", "bytes of a commit's events", "bytes of a transaction",
+	// "items of a transaction", "bytes of a snapshot".
 	What   string
 	Limit  int
 	Actual int
@@ -226,8 +247,8 @@ func (e *LimitError) Error() string {
 // Is makes errors.Is(err, ErrLimit) true.
 func (e *LimitError) Is(target error) bool { return target == ErrLimit }
 
-// CheckCommits refuses what no store may take: no commits, two commits on one stream, a commit without events, an id, a time or a valid stream.
-// Every store asks it before it writes.
+// CheckCommits refuses what no store may take: no commits, two commits on one stream, a commit
+// without events, an id, a time or a valid stream. Every store asks it before it writes.
 func CheckCommits(commits []Commit) error {
 	if len(commits) == 0 {
 		return errors.New("es: nothing to append")

@@ -72,14 +72,32 @@ func TestCheckCommits(t *testing.T) {
 	}{
 		{"good", []es.Commit{good, commit("thing/2", "c", at, opened{1})}, ""},
 		{"nothing", nil, "es: nothing to append"},
-		{"a made-up head", []es.Commit{{ID: "c", Time: at, Events: []any{opened{1}}}}, `es: commit "c" has no stream: its Head comes from no store`},
-		{"without an id", []es.Commit{commit("thing/", "c", at, opened{1})}, `es: "thing/" is no stream: category or id is missing`},
-		{"without a category", []es.Commit{commit("/1", "c", at, opened{1})}, `es: "/1" is no stream: category or id is missing`},
-		{"without a slash", []es.Commit{commit("thing", "c", at, opened{1})}, `es: "thing" is no stream: category or id is missing`},
-		{"one of two", []es.Commit{good, commit("thing/", "c", at, opened{1})}, `es: "thing/" is no stream: category or id is missing`},
+		{
+			"a made-up head", []es.Commit{{ID: "c", Time: at, Events: []any{opened{1}}}},
+			`es: commit "c" has no stream: its Head comes from no store`,
+		},
+		{
+			"without an id", []es.Commit{commit("thing/", "c", at, opened{1})},
+			`es: "thing/" is no stream: category or id is missing`,
+		},
+		{
+			"without a category", []es.Commit{commit("/1", "c", at, opened{1})},
+			`es: "/1" is no stream: category or id is missing`,
+		},
+		{
+			"without a slash", []es.Commit{commit("thing", "c", at, opened{1})},
+			`es: "thing" is no stream: category or id is missing`,
+		},
+		{
+			"one of two", []es.Commit{good, commit("thing/", "c", at, opened{1})},
+			`es: "thing/" is no stream: category or id is missing`,
+		},
 		{"without a commit id", []es.Commit{commit("thing/1", "", at, opened{1})}, "es: a commit on thing/1 has no id"},
 		{"without events", []es.Commit{commit("thing/1", "c", at)}, `es: commit "c" on thing/1 has no events`},
-		{"without a time", []es.Commit{commit("thing/1", "c", time.Time{}, opened{1})}, `es: commit "c" on thing/1 has no time`},
+		{
+			"without a time", []es.Commit{commit("thing/1", "c", time.Time{}, opened{1})},
+			`es: commit "c" on thing/1 has no time`,
+		},
 		{"a stream twice", []es.Commit{good, good}, "es: two commits on thing/1 in one append"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -98,7 +116,11 @@ func TestRecordedID(t *testing.T) {
 }
 
 func TestFoldMeetsAStranger(t *testing.T) {
-	history := es.History{Events: []es.Recorded{{Stream: "order/1", Version: 1, Data: opened{N: 1}}, {Stream: "order/1", Version: 2, Data: "a string"}}}
+	history := es.History{
+		Events: []es.Recorded{
+			{Stream: "order/1", Version: 1, Data: opened{N: 1}}, {Stream: "order/1", Version: 2, Data: "a string"},
+		},
+	}
 	_, err := es.Fold(0, func(n int, e opened) int { return n + e.N }, history.Events)
 	if !errors.Is(err, es.ErrCorrupt) || !strings.Contains(err.Error(), "order/1@2") {
 		t.Error(err)
@@ -109,14 +131,18 @@ func TestStoredCommit(t *testing.T) {
 	r := es.NewRegistry(register)
 	at := time.Date(2026, 7, 1, 12, 0, 0, 5, time.FixedZone("", -7200))
 	c, err := r.EncodeCommit(es.Commit{
-		Head: es.StoreHead("order/1", 4, 4, "before"), ID: "c", Fingerprint: "f", Time: at, Metadata: es.Metadata{Actor: "u"}, Events: []any{opened{1}, opened{2}},
+		Head: es.StoreHead("order/1", 4, 4, "before"), ID: "c", Fingerprint: "f", Time: at,
+		Metadata: es.Metadata{Actor: "u"}, Events: []any{opened{1}, opened{2}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := es.StoredCommit{
 		Stream: "order/1", First: 5, ID: "c", Fingerprint: "f", Time: at.UTC(), Metadata: es.Metadata{Actor: "u"},
-		Events: []es.Stored{{Type: "thing.opened", Schema: 1, Data: json.RawMessage(`{"n":1}`)}, {Type: "thing.opened", Schema: 1, Data: json.RawMessage(`{"n":2}`)}},
+		Events: []es.Stored{
+			{Type: "thing.opened", Schema: 1, Data: json.RawMessage(`{"n":1}`)},
+			{Type: "thing.opened", Schema: 1, Data: json.RawMessage(`{"n":2}`)},
+		},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
@@ -124,7 +150,9 @@ func TestStoredCommit(t *testing.T) {
 	if c.Last() != 6 || c.Head() != es.StoreHead("order/1", 5, 6, "c") {
 		t.Errorf("ends at %d with %+v", c.Last(), c.Head())
 	}
-	now, err := r.EncodeCommit(es.Commit{Head: es.StoreHead("order/1", 0, 0, ""), ID: "c", Time: time.Now(), Events: []any{opened{1}}})
+	now, err := r.EncodeCommit(es.Commit{
+		Head: es.StoreHead("order/1", 0, 0, ""), ID: "c", Time: time.Now(), Events: []any{opened{1}},
+	})
 	if err != nil || strings.Contains(now.Time.String(), "m=") {
 		t.Errorf("the time keeps its monotonic reading: %v, %v", now.Time, err)
 	}
@@ -133,8 +161,10 @@ func TestStoredCommit(t *testing.T) {
 func envelope() es.Envelope {
 	return es.Envelope{
 		SpecVersion: es.SpecVersion, ID: "order/1@3", Source: "order-service", Type: "order.placed", Subject: "order/1",
-		Time: time.Date(2026, 3, 1, 10, 0, 0, 120_000_000, time.UTC), DataContentType: "application/json", DataSchema: "https://example.com/order.placed/v1.json",
-		DataVersion: 1, Sequence: 3, CorrelationID: "c", CausationID: "s/charge", Traceparent: "00-1", Data: json.RawMessage(`{"orderId":"1"}`),
+		Time: time.Date(2026, 3, 1, 10, 0, 0, 120_000_000, time.UTC), DataContentType: "application/json",
+		DataSchema:  "https://example.com/order.placed/v1.json",
+		DataVersion: 1, Sequence: 3, CorrelationID: "c", CausationID: "s/charge", Traceparent: "00-1",
+		Data: json.RawMessage(`{"orderId":"1"}`),
 	}
 }
 
@@ -157,13 +187,15 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// TestEnvelopeShape: consumers in other languages depend on these names, and CloudEvents on their alphabet.
+// TestEnvelopeShape: consumers in other languages depend on these names, and CloudEvents on their
+// alphabet.
 func TestEnvelopeShape(t *testing.T) {
 	got, err := json.Marshal(envelope())
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"specversion":"1.0","id":"order/1@3","source":"order-service","type":"order.placed","subject":"order/1","time":"2026-03-01T10:00:00.12Z",` +
+	want := `{"specversion":"1.0","id":"order/1@3","source":"order-service","type":"order.placed",` +
+		`"subject":"order/1","time":"2026-03-01T10:00:00.12Z",` +
 		`"datacontenttype":"application/json","dataschema":"https://example.com/order.placed/v1.json","dataversion":1,"sequence":3,` +
 		`"correlationid":"c","causationid":"s/charge","traceparent":"00-1","data":{"orderId":"1"}}`
 	if string(got) != want {

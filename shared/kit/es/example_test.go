@@ -21,7 +21,8 @@ type coinsTaken struct {
 func (e coinsAdded) apply(coins int) int { return coins + e.Coins }
 func (e coinsTaken) apply(coins int) int { return coins - e.Coins }
 
-// jar decides on commands that say how many coins come in, or go out where that is below zero. Its state is the coins that are there.
+// jar decides on commands that say how many coins come in, or go out where that is below zero. Its
+// state is the coins that are there.
 var jar = es.Decider[int, int, jarEvent]{
 	Initial: func() int { return 0 },
 	Evolve:  func(coins int, e jarEvent) int { return e.apply(coins) },

@@ -13,7 +13,8 @@ import (
 	"orderflow/shared/kit/faults"
 )
 
-// newJars gives a store of jars, and one in the kitchen that coins came into, each time in a commit of its own.
+// newJars gives a store of jars, and one in the kitchen that coins came into, each time in a commit
+// of its own.
 func newJars(changes ...int) *memstore.Store {
 	store := memstore.New(es.NewRegistry(func(r *es.Registry) {
 		es.Register[coinsAdded](r, "coins.added", 1)
@@ -22,7 +23,9 @@ func newJars(changes ...int) *memstore.Store {
 	jars := es.Handler[int, int, jarEvent]{Category: "jar", Decider: jar, Store: store, Clock: clock.System{}}
 	for i, change := range changes {
 		at := time.Date(2026, 3, 1+i, 0, 0, 0, 0, time.UTC)
-		if _, err := jars.Handle(context.Background(), "kitchen", es.Request{CommitID: fmt.Sprint(i), Time: at}, change); err != nil {
+		if _, err := jars.Handle(
+			context.Background(), "kitchen", es.Request{CommitID: fmt.Sprint(i), Time: at}, change,
+		); err != nil {
 			fmt.Println(err)
 		}
 	}
@@ -31,7 +34,9 @@ func newJars(changes ...int) *memstore.Store {
 
 // The last events of a stream, without those before them.
 func ExampleRange() {
-	for e, err := range newJars(5, 2, -3).Read(context.Background(), "jar/kitchen", es.Range{Backwards: true, Limit: 2}) {
+	for e, err := range newJars(5, 2, -3).Read(
+		context.Background(), "jar/kitchen", es.Range{Backwards: true, Limit: 2},
+	) {
 		fmt.Println(e.ID(), e.Type, e.Data, err)
 	}
 	// Output:
@@ -39,7 +44,8 @@ func ExampleRange() {
 	// jar/kitchen@2 coins.added {2} <nil>
 }
 
-// A snapshot after every second event. Whatever follows the store's commits, a stream of changes for one, hands them to Handle; here it is a scan.
+// A snapshot after every second event. Whatever follows the store's commits, a stream of changes
+// for one, hands them to Handle; here it is a scan.
 func ExampleRepository() {
 	ctx, store := context.Background(), newJars(5, 2, -3)
 	jars := jar.Repository("jar", store)
@@ -64,7 +70,8 @@ func ExampleRepository() {
 	// 7 2 <nil>
 }
 
-// The second version of an event's schema says cents where the first one said coins. The release before it reads both, and still writes the first.
+// The second version of an event's schema says cents where the first one said coins. The release
+// before it reads both, and still writes the first.
 func ExampleRegistry_Upcast() {
 	scale := func(from, to string, by func(int) int) func(json.RawMessage) (json.RawMessage, error) {
 		return func(data json.RawMessage) (json.RawMessage, error) {
@@ -102,7 +109,8 @@ func ExampleRegistry_Upcast() {
 	// es: jar/kitchen@2: unknown event type "coins.added"
 }
 
-// A gift takes coins out of a jar, at most once, and may be taken back; the jar's commit and the gift's own are written together.
+// A gift takes coins out of a jar, at most once, and may be taken back; the jar's commit and the
+// gift's own are written together.
 func ExampleAttempt() {
 	type (
 		given struct{}
@@ -117,10 +125,13 @@ func ExampleAttempt() {
 		es.Register[never](r, "gift.voided", 1)
 	}))
 	gifts := es.Attempt[es.AttemptStatus]{
-		Category: "gift", Store: store, Clock: clock.System{}, Status: func(s es.AttemptStatus) es.AttemptStatus { return s },
+		Category: "gift", Store: store, Clock: clock.System{},
+		Status: func(s es.AttemptStatus) es.AttemptStatus { return s },
 		Fold: func(h es.History) (es.AttemptStatus, error) {
 			return es.Fold(es.AttemptOpen, func(_ es.AttemptStatus, e any) es.AttemptStatus {
-				return map[any]es.AttemptStatus{given{}: es.AttemptDone, back{}: es.AttemptUndone, never{}: es.AttemptVoided}[e]
+				return map[any]es.AttemptStatus{
+					given{}: es.AttemptDone, back{}: es.AttemptUndone, never{}: es.AttemptVoided,
+				}[e]
 			}, h.Events)
 		},
 	}

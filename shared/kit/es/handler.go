@@ -7,10 +7,13 @@ import (
 	"orderflow/shared/kit/clock"
 )
 
-// Request is what identifies one command: the id that its commit gets, and the rest of what is recorded beside the events.
-// Where CommitID or Time is missing, a command that has something to write fails, with nothing written.
+// Request is what identifies one command: the id that its commit gets, and the rest of what is
+// recorded beside the events. Where CommitID or Time is missing, a command that has something to
+// write fails, with nothing written.
 type Request struct {
-	CommitID    string    // required; derived from the command: a second try has the same, and another command on the stream another
+	// required; derived from the command: a second try has the same, and another command on the
+	// stream another
+	CommitID    string
 	Fingerprint string    // hash of the request's body where a client chose the key, else ""
 	Time        time.Time // required; when the command was taken
 	Metadata    Metadata
@@ -19,21 +22,29 @@ type Request struct {
 
 // Commit makes the commit of a request on a stream.
 func (r Request) Commit(head Head, events ...any) Commit {
-	return Commit{Head: head, ID: r.CommitID, Fingerprint: r.Fingerprint, Time: r.Time, Metadata: r.Metadata, Events: events}
+	return Commit{
+		Head: head, ID: r.CommitID, Fingerprint: r.Fingerprint, Time: r.Time, Metadata: r.Metadata, Events: events,
+	}
 }
 
-// Handler runs commands of one aggregate against a store. All of its fields are required. It is safe for concurrent use where they are.
+// Handler runs commands of one aggregate against a store. All of its fields are required. It is
+// safe for concurrent use where they are.
 //
-// It reads the stream from its first event for each try, so it is for streams of at most some hundreds of events: an order, a payment. Where streams grow for
-// years, an account's for one, let a command be an Attempt with a stream of its own, and decide on the state that a Repository gives.
+// It reads the stream from its first event for each try, so it is for streams of at most some
+// hundreds of events: an order, a payment. Where streams grow for years, an account's for one, let
+// a command be an Attempt with a stream of its own, and decide on the state that a Repository
+// gives.
 type Handler[C, S, E any] struct {
 	Category string // of the aggregate's streams
 	Decider  Decider[C, S, E]
 	Store    Store
-	Clock    clock.Clock // waits after a conflict, and tells how near the deadline is; the time of a commit is the Request's
+	// waits after a conflict, and tells how near the deadline is; the time of a commit is the
+	// Request's
+	Clock clock.Clock
 }
 
-// Result is the state after a command. Beside an error it is the present state where that error is Decide's or ErrKeyReused, and else says nothing.
+// Result is the state after a command. Beside an error it is the present state where that error is
+// Decide's or ErrKeyReused, and else says nothing.
 type Result[S any] struct {
 	State    S
 	Head     Head
@@ -50,12 +61,13 @@ func (h Handler[C, S, E]) Handle(ctx context.Context, id string, req Request, co
 	return h.handle(ctx, id, req, h.deciding(command))
 }
 
-// HandlePrepared is Handle for a command that is made of more than the caller gave: of what another table says. prepare
-// runs only for a request that was not carried out before, so that a repeated one has its answer whatever the
-// table says by now. Its errors come back as Decide's do.
+// HandlePrepared is Handle for a command that is made of more than the caller gave: of what another
+// table says. prepare runs only for a request that was not carried out before, so that a repeated
+// one has its answer whatever the table says by now. Its errors come back as Decide's do.
 //
-// What prepare reads is newer than the stream as it was loaded. Where the request is refused, the stream is read once
-// more: if another try of the same request has arrived meanwhile, its answer counts.
+// What prepare reads is newer than the stream as it was loaded. Where the request is refused, the
+// stream is read once more: if another try of the same request has arrived meanwhile, its answer
+// counts.
 func (h Handler[C, S, E]) HandlePrepared(
 	ctx context.Context, id string, req Request, prepare func(context.Context, S) (C, error),
 ) (Result[S], error) {
@@ -74,9 +86,12 @@ func (h Handler[C, S, E]) HandlePrepared(
 	return h.handle(ctx, id, req, func(context.Context, S) ([]E, error) { return nil, refusal })
 }
 
-// HandleAt is Handle for a caller that names the version on which it decided (If-Match), 0 for a stream without events: any other is a *ConflictError
-// and is not tried again. A request that was carried out before is answered as by Handle, whatever the version is now.
-func (h Handler[C, S, E]) HandleAt(ctx context.Context, id string, version int64, req Request, command C) (Result[S], error) {
+// HandleAt is Handle for a caller that names the version on which it decided (If-Match), 0 for a
+// stream without events: any other is a *ConflictError and is not tried again. A request that was
+// carried out before is answered as by Handle, whatever the version is now.
+func (h Handler[C, S, E]) HandleAt(
+	ctx context.Context, id string, version int64, req Request, command C,
+) (Result[S], error) {
 	for {
 		res, again, err := h.once(ctx, id, req, h.deciding(command), &version)
 		if err != nil || !again {
@@ -85,8 +100,9 @@ func (h Handler[C, S, E]) HandleAt(ctx context.Context, id string, version int64
 	}
 }
 
-// Get loads and folds the stream without changing it. A stream without events gives the initial state and a Head of version 0, so whether there is
-// such a thing is the caller's question. The errors are the store's and Fold's.
+// Get loads and folds the stream without changing it. A stream without events gives the initial
+// state and a Head of version 0, so whether there is such a thing is the caller's question. The
+// errors are the store's and Fold's.
 func (h Handler[C, S, E]) Get(ctx context.Context, id string) (Result[S], error) {
 	return h.Decider.Repository(h.Category, h.Store).Get(ctx, id)
 }
@@ -120,8 +136,8 @@ func (h Handler[C, S, E]) handle(
 	return res, err
 }
 
-// once is one try; want is the version that the stream must have, nil where any will do.
-// again means that an earlier try's commit was met at the append: what it decided is read next time.
+// once is one try; want is the version that the stream must have, nil where any will do. again
+// means that an earlier try's commit was met at the append: what it decided is read next time.
 func (h Handler[C, S, E]) once(
 	ctx context.Context, id string, req Request, decide func(context.Context, S) ([]E, error), want *int64,
 ) (res Result[S], again bool, err error) {

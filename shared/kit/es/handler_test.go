@@ -36,7 +36,9 @@ func things(s es.Store) es.Handler[int, int, opened] {
 }
 
 func request(id string) es.Request {
-	return es.Request{CommitID: id, Fingerprint: "f-" + id, Time: estest.Start, Metadata: es.Metadata{CorrelationID: "c"}}
+	return es.Request{
+		CommitID: id, Fingerprint: "f-" + id, Time: estest.Start, Metadata: es.Metadata{CorrelationID: "c"},
+	}
 }
 
 func newHooked() *estest.Hooked {
@@ -57,13 +59,29 @@ func TestHandle(t *testing.T) {
 		loads    int64
 	}{
 		{name: "the first", req: request("x"), command: 3, state: 3, version: 2, appends: 1, loads: 1},
-		{name: "another", before: []int{3, 4}, req: request("x"), command: 2, state: 9, version: 6, appends: 1, loads: 1},
+		{
+			name: "another", before: []int{3, 4}, req: request("x"), command: 2, state: 9, version: 6, appends: 1,
+			loads: 1,
+		},
 		{name: "nothing to do", before: []int{3}, req: request("x"), state: 3, version: 2, loads: 1},
-		{name: "refused", before: []int{3}, req: request("x"), command: 8, state: 3, version: 2, err: errTooMuch, loads: 1},
-		{name: "again", before: []int{3, 4}, req: request("c1"), command: 4, state: 7, version: 4, repeated: true, loads: 1},
-		{name: "again, after others", before: []int{3, 4}, req: request("c0"), command: 3, state: 7, version: 4, repeated: true, loads: 1},
-		{name: "again, where it would now be refused", before: []int{8, 2}, req: request("c0"), command: 8, state: 10, version: 4, repeated: true, loads: 1},
-		{name: "the key with another request", before: []int{3}, req: es.Request{CommitID: "c0", Fingerprint: "other", Time: estest.Start}, command: 3,
+		{
+			name: "refused", before: []int{3}, req: request("x"), command: 8, state: 3, version: 2, err: errTooMuch,
+			loads: 1,
+		},
+		{
+			name: "again", before: []int{3, 4}, req: request("c1"), command: 4, state: 7, version: 4, repeated: true,
+			loads: 1,
+		},
+		{
+			name: "again, after others", before: []int{3, 4}, req: request("c0"), command: 3, state: 7, version: 4,
+			repeated: true, loads: 1,
+		},
+		{
+			name: "again, where it would now be refused", before: []int{8, 2}, req: request("c0"), command: 8,
+			state: 10, version: 4, repeated: true, loads: 1,
+		},
+		{name: "the key with another request", before: []int{3},
+			req: es.Request{CommitID: "c0", Fingerprint: "other", Time: estest.Start}, command: 3,
 			state: 3, version: 2, repeated: true, err: es.ErrKeyReused, loads: 1},
 	}
 	for _, tt := range tests {
@@ -77,11 +95,15 @@ func TestHandle(t *testing.T) {
 			}
 			appends, loads := s.Appends.Load(), s.Loads.Load()
 			got, err := h.Handle(t.Context(), "1", tt.req, tt.command)
-			if !errors.Is(err, tt.err) || got.State != tt.state || got.Repeated != tt.repeated || got.Head.Version() != tt.version || got.Head.Stream() != "thing/1" {
+			if !errors.Is(err, tt.err) || got.State != tt.state || got.Repeated != tt.repeated ||
+				got.Head.Version() != tt.version || got.Head.Stream() != "thing/1" {
 				t.Errorf("%+v, %v", got, err)
 			}
 			if s.Appends.Load()-appends != tt.appends || s.Loads.Load()-loads != tt.loads {
-				t.Errorf("%d appends and %d loads, want %d and %d", s.Appends.Load()-appends, s.Loads.Load()-loads, tt.appends, tt.loads)
+				t.Errorf(
+					"%d appends and %d loads, want %d and %d", s.Appends.Load()-appends, s.Loads.Load()-loads,
+					tt.appends, tt.loads,
+				)
 			}
 			if tt.appends == 0 {
 				return
@@ -91,7 +113,8 @@ func TestHandle(t *testing.T) {
 				t.Errorf("stored is %+v, %v", read, err)
 			}
 			for _, e := range estest.Load(t, s, "thing/1", 2*int64(len(tt.before))).Events {
-				if e.CommitID != tt.req.CommitID || e.Fingerprint != tt.req.Fingerprint || !e.Time.Equal(tt.req.Time) || e.Metadata != tt.req.Metadata {
+				if e.CommitID != tt.req.CommitID || e.Fingerprint != tt.req.Fingerprint || !e.Time.Equal(tt.req.Time) ||
+					e.Metadata != tt.req.Metadata {
 					t.Errorf("recorded %+v", e)
 				}
 			}
@@ -99,8 +122,9 @@ func TestHandle(t *testing.T) {
 	}
 }
 
-// TestHandlePrepared: a command is made once for a request that is new, and not at all for one that was carried out
-// before. A refusal is the answer only where no other try of the request has arrived by then.
+// TestHandlePrepared: a command is made once for a request that is new, and not at all for one that
+// was carried out before. A refusal is the answer only where no other try of the request has
+// arrived by then.
 func TestHandlePrepared(t *testing.T) {
 	errGone := errors.New("gone")
 	x, y := request("x"), request("y")
@@ -123,7 +147,10 @@ func TestHandlePrepared(t *testing.T) {
 			err: errGone, state: 3, repeated: true, want: es.ErrKeyReused, loads: 1},
 		{name: "nothing to do", before: []int{3}, req: request("x"), state: 3, prepared: 1, loads: 1},
 		{name: "not prepared", before: []int{3}, req: x, err: errGone, state: 3, want: errGone, prepared: 1, loads: 2},
-		{name: "refused", before: []int{3}, req: request("x"), make: 9, state: 3, want: errTooMuch, prepared: 1, loads: 2},
+		{
+			name: "refused", before: []int{3}, req: request("x"), make: 9, state: 3, want: errTooMuch, prepared: 1,
+			loads: 2,
+		},
 		{name: "not prepared, and a twin was", before: []int{3}, req: x, twin: &x, err: errGone,
 			state: 5, repeated: true, prepared: 1, loads: 3},
 		{name: "refused, and a twin was not", before: []int{3}, req: x, twin: &x, make: 9,
@@ -132,7 +159,10 @@ func TestHandlePrepared(t *testing.T) {
 			state: 5, want: errGone, prepared: 1, loads: 3},
 		{name: "prepared, and so was a twin", before: []int{3}, req: x, twin: &x, make: 2,
 			state: 5, repeated: true, prepared: 1, loads: 3},
-		{name: "prepared, and another arrived", before: []int{3}, req: x, twin: &y, make: 2, state: 7, prepared: 2, loads: 3},
+		{
+			name: "prepared, and another arrived", before: []int{3}, req: x, twin: &y, make: 2, state: 7, prepared: 2,
+			loads: 3,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newHooked()
@@ -161,7 +191,8 @@ func TestHandlePrepared(t *testing.T) {
 	}
 }
 
-// intrude makes a Before hook that lets somebody else append one event ahead of the first n appends.
+// intrude makes a Before hook that lets somebody else append one event ahead of the first n
+// appends.
 func intrude(t *testing.T, s es.Store, n int) func([]es.Commit) error {
 	return func(commits []es.Commit) error {
 		if n--; n >= 0 {
@@ -186,10 +217,13 @@ func TestHandleConflicts(t *testing.T) {
 	}
 }
 
-// TestHandleLostAnswers: an append that arrived is not made again, by the same try, a later one of the client, or a store that sends it twice.
+// TestHandleLostAnswers: an append that arrived is not made again, by the same try, a later one of
+// the client, or a store that sends it twice.
 func TestHandleLostAnswers(t *testing.T) {
 	lost := fmt.Errorf("%w: no answer", es.ErrUnavailable)
-	for name, answer := range map[string]error{"to the caller": lost, "as a conflict": &es.ConflictError{Stream: "thing/1", Actual: -1}} {
+	for name, answer := range map[string]error{
+		"to the caller": lost, "as a conflict": &es.ConflictError{Stream: "thing/1", Actual: -1},
+	} {
 		t.Run(name, func(t *testing.T) {
 			s := newHooked()
 			answers := 0
@@ -211,7 +245,8 @@ func TestHandleLostAnswers(t *testing.T) {
 			}
 		})
 	}
-	// The store recognises its own write: the state is read, since the earlier try may have decided otherwise.
+	// The store recognises its own write: the state is read, since the earlier try may have decided
+	// otherwise.
 	s := newHooked()
 	stale := estest.Load(t, s, "thing/1", 0).Head
 	twice := &estest.Hooked{Store: s.Store}
@@ -247,7 +282,9 @@ func TestHandleAt(t *testing.T) {
 	wantConflict := func(name string, err error, expected, actual int64) {
 		t.Helper()
 		var conflict *es.ConflictError
-		if !errors.As(err, &conflict) || *conflict != (es.ConflictError{Stream: "thing/1", Expected: expected, Actual: actual}) {
+		if !errors.As(err, &conflict) || *conflict != (es.ConflictError{
+			Stream: "thing/1", Expected: expected, Actual: actual,
+		}) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -255,7 +292,8 @@ func TestHandleAt(t *testing.T) {
 		_, err := h.HandleAt(t.Context(), "1", version, request("b"), 3)
 		wantConflict(fmt.Sprint("version ", version), err, version, 2)
 	}
-	// The conflict is no answer to what the version's holder would have been refused anyway: the version comes first.
+	// The conflict is no answer to what the version's holder would have been refused anyway: the
+	// version comes first.
 	_, err := h.HandleAt(t.Context(), "1", 1, request("b"), 100)
 	wantConflict("a refusal", err, 1, 2)
 	// Carried out before: the version that was right then is right again.
@@ -271,7 +309,8 @@ func TestHandleAt(t *testing.T) {
 	if s.Appends.Load() != before+1 {
 		t.Errorf("%d appends", s.Appends.Load()-before)
 	}
-	if got, err := h.HandleAt(t.Context(), "1", 3, request("c"), 3); err != nil || got.State != 7 || got.Head.Version() != 5 {
+	if got, err := h.HandleAt(t.Context(), "1", 3, request("c"), 3); err != nil || got.State != 7 ||
+		got.Head.Version() != 5 {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -307,7 +346,8 @@ func TestHandlerErrors(t *testing.T) {
 	if _, err := h.Get(t.Context(), "1"); !errors.Is(err, es.ErrCorrupt) {
 		t.Error(err)
 	}
-	if got, err := things(newHooked()).Get(t.Context(), "nobody"); err != nil || got.State != 0 || got.Head.Version() != 0 {
+	if got, err := things(newHooked()).Get(t.Context(), "nobody"); err != nil || got.State != 0 ||
+		got.Head.Version() != 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -328,7 +368,8 @@ func (f failing) Append(context.Context, []es.Commit, ...es.Effect) (es.Appended
 	return es.Appended{}, f.err
 }
 
-// TestInjected: a conflict is decided again, a lost answer is learned of by sending the command again.
+// TestInjected: a conflict is decided again, a lost answer is learned of by sending the command
+// again.
 func TestInjected(t *testing.T) {
 	s := newHooked()
 	h := things(s)

@@ -20,7 +20,8 @@ type renamed struct {
 	Last  string `json:"last"`
 }
 
-// register: thing.renamed is at its third version. The first had one name, the second wrote the last name in another member.
+// register: thing.renamed is at its third version. The first had one name, the second wrote the
+// last name in another member.
 func register(r *es.Registry) {
 	es.Register[opened](r, "thing.opened", 1)
 	es.Register[renamed](r, "thing.renamed", 3)
@@ -72,28 +73,75 @@ func TestRegistryDecode(t *testing.T) {
 		corrupt bool
 		unknown *es.UnknownTypeError
 	}{
-		{name: "present version", stored: es.Stored{Type: "thing.renamed", Schema: 3, Data: json.RawMessage(`{"first":"Ada","last":"L"}`)}, want: renamed{"Ada", "L"}},
-		{name: "one version old", stored: es.Stored{Type: "thing.renamed", Schema: 2, Data: json.RawMessage(`{"first":"Ada","surname":"L"}`)}, want: renamed{"Ada", "L"}},
-		{name: "two versions old", stored: es.Stored{Type: "thing.renamed", Schema: 1, Data: json.RawMessage(`{"name":"Ada L"}`)}, want: renamed{"Ada", "L"}},
-		{name: "members that nobody knows", stored: es.Stored{Type: "thing.opened", Schema: 1, Data: json.RawMessage(`{"n":1,"later":true}`)}, want: opened{1}},
-		{name: "no members", stored: es.Stored{Type: "thing.opened", Schema: 1, Data: json.RawMessage(`{}`)}, want: opened{}},
+		{
+			name:   "present version",
+			stored: es.Stored{Type: "thing.renamed", Schema: 3, Data: json.RawMessage(`{"first":"Ada","last":"L"}`)},
+			want:   renamed{"Ada", "L"},
+		},
+		{
+			name:   "one version old",
+			stored: es.Stored{Type: "thing.renamed", Schema: 2, Data: json.RawMessage(`{"first":"Ada","surname":"L"}`)},
+			want:   renamed{"Ada", "L"},
+		},
+		{
+			name:   "two versions old",
+			stored: es.Stored{Type: "thing.renamed", Schema: 1, Data: json.RawMessage(`{"name":"Ada L"}`)},
+			want:   renamed{"Ada", "L"},
+		},
+		{
+			name:   "members that nobody knows",
+			stored: es.Stored{Type: "thing.opened", Schema: 1, Data: json.RawMessage(`{"n":1,"later":true}`)},
+			want:   opened{1},
+		},
+		{
+			name: "no members", stored: es.Stored{Type: "thing.opened", Schema: 1, Data: json.RawMessage(`{}`)},
+			want: opened{},
+		},
 		{name: "unknown type", stored: es.Stored{Type: "thing.lost", Schema: 1, Data: json.RawMessage(`{}`)},
 			unknown: &es.UnknownTypeError{Stream: "thing/1", Version: 9, Type: "thing.lost", Schema: 1}},
 		{name: "from the future", stored: es.Stored{Type: "thing.renamed", Schema: 4, Data: json.RawMessage(`{}`)},
 			unknown: &es.UnknownTypeError{Stream: "thing/1", Version: 9, Type: "thing.renamed", Schema: 4, Known: 3}},
-		{name: "from the next release", stored: es.Stored{Type: "thing.priced", Schema: 3, Data: json.RawMessage(`{"euros":7,"cents":50}`)}, want: priced{750}},
-		{name: "from the one after that", stored: es.Stored{Type: "thing.priced", Schema: 4, Data: json.RawMessage(`{"price":{"euros":7,"cents":50}}`)}, want: priced{750}},
+		{
+			name:   "from the next release",
+			stored: es.Stored{Type: "thing.priced", Schema: 3, Data: json.RawMessage(`{"euros":7,"cents":50}`)},
+			want:   priced{750},
+		},
+		{
+			name: "from the one after that",
+			stored: es.Stored{
+				Type: "thing.priced", Schema: 4, Data: json.RawMessage(`{"price":{"euros":7,"cents":50}}`),
+			},
+			want: priced{750},
+		},
 		{name: "from beyond", stored: es.Stored{Type: "thing.priced", Schema: 5, Data: json.RawMessage(`{}`)},
 			unknown: &es.UnknownTypeError{Stream: "thing/1", Version: 9, Type: "thing.priced", Schema: 5, Known: 4}},
-		{name: "a downcaster fails", stored: es.Stored{Type: "thing.priced", Schema: 3, Data: json.RawMessage(`{"euros":"7"}`)}, corrupt: true},
+		{
+			name:   "a downcaster fails",
+			stored: es.Stored{Type: "thing.priced", Schema: 3, Data: json.RawMessage(`{"euros":"7"}`)}, corrupt: true,
+		},
 		{name: "version 0", stored: es.Stored{Type: "thing.opened", Data: json.RawMessage(`{}`)},
 			unknown: &es.UnknownTypeError{Stream: "thing/1", Version: 9, Type: "thing.opened", Known: 1}},
-		{name: "no JSON", stored: es.Stored{Type: "thing.opened", Schema: 1, Data: json.RawMessage(`{"n":`)}, corrupt: true},
+		{
+			name: "no JSON", stored: es.Stored{Type: "thing.opened", Schema: 1, Data: json.RawMessage(`{"n":`)},
+			corrupt: true,
+		},
 		{name: "no data", stored: es.Stored{Type: "thing.opened", Schema: 1}, corrupt: true},
-		{name: "null", stored: es.Stored{Type: "thing.opened", Schema: 1, Data: json.RawMessage(" null\n")}, corrupt: true},
-		{name: "of another type", stored: es.Stored{Type: "thing.opened", Schema: 1, Data: json.RawMessage(`{"n":"one"}`)}, corrupt: true},
-		{name: "more than one value", stored: es.Stored{Type: "thing.opened", Schema: 1, Data: json.RawMessage(`{"n":1}{"n":2}`)}, corrupt: true},
-		{name: "an upcaster fails", stored: es.Stored{Type: "thing.renamed", Schema: 1, Data: json.RawMessage(`{"name":1}`)}, corrupt: true},
+		{
+			name: "null", stored: es.Stored{Type: "thing.opened", Schema: 1, Data: json.RawMessage(" null\n")},
+			corrupt: true,
+		},
+		{
+			name:   "of another type",
+			stored: es.Stored{Type: "thing.opened", Schema: 1, Data: json.RawMessage(`{"n":"one"}`)}, corrupt: true,
+		},
+		{
+			name:   "more than one value",
+			stored: es.Stored{Type: "thing.opened", Schema: 1, Data: json.RawMessage(`{"n":1}{"n":2}`)}, corrupt: true,
+		},
+		{
+			name:   "an upcaster fails",
+			stored: es.Stored{Type: "thing.renamed", Schema: 1, Data: json.RawMessage(`{"name":1}`)}, corrupt: true,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -101,11 +149,13 @@ func TestRegistryDecode(t *testing.T) {
 			var unknown *es.UnknownTypeError
 			switch {
 			case tt.unknown != nil:
-				if !errors.As(err, &unknown) || *unknown != *tt.unknown || !strings.Contains(err.Error(), "thing/1@9") || errors.Is(err, es.ErrCorrupt) {
+				if !errors.As(err, &unknown) || *unknown != *tt.unknown ||
+					!strings.Contains(err.Error(), "thing/1@9") || errors.Is(err, es.ErrCorrupt) {
 					t.Errorf("%v, %v", got, err)
 				}
 			case tt.corrupt:
-				if !errors.Is(err, es.ErrCorrupt) || !strings.Contains(err.Error(), "thing/1@9") || !strings.Contains(err.Error(), tt.stored.Type) {
+				if !errors.Is(err, es.ErrCorrupt) || !strings.Contains(err.Error(), "thing/1@9") ||
+					!strings.Contains(err.Error(), tt.stored.Type) {
 					t.Errorf("%v, %v", got, err)
 				}
 			case err != nil || got != tt.want:
@@ -145,13 +195,27 @@ func TestRegistryEncode(t *testing.T) {
 func TestRegistryMistakes(t *testing.T) {
 	same := func(data json.RawMessage) (json.RawMessage, error) { return data, nil }
 	for name, f := range map[string]func(*es.Registry){
-		"a name twice":            func(r *es.Registry) { es.Register[opened](r, "a", 1); es.Register[renamed](r, "a", 1) },
-		"a type twice":            func(r *es.Registry) { es.Register[opened](r, "a", 1); es.Register[opened](r, "b", 1) },
-		"version 0":               func(r *es.Registry) { es.Register[opened](r, "a", 0) },
-		"a missing upcaster":      func(r *es.Registry) { es.Register[opened](r, "a", 3); r.Upcast("a", 2, same) },
-		"an upcaster twice":       func(r *es.Registry) { es.Register[opened](r, "a", 2); r.Upcast("a", 1, same); r.Upcast("a", 1, same) },
-		"an upcaster of nothing":  func(r *es.Registry) { r.Upcast("a", 1, same) },
-		"an upcaster from 0":      func(r *es.Registry) { es.Register[opened](r, "a", 2); r.Upcast("a", 1, same); r.Upcast("a", 0, same) },
+		"a name twice": func(r *es.Registry) {
+			es.Register[opened](r, "a", 1)
+			es.Register[renamed](r, "a", 1)
+		},
+		"a type twice": func(r *es.Registry) {
+			es.Register[opened](r, "a", 1)
+			es.Register[opened](r, "b", 1)
+		},
+		"version 0":          func(r *es.Registry) { es.Register[opened](r, "a", 0) },
+		"a missing upcaster": func(r *es.Registry) { es.Register[opened](r, "a", 3); r.Upcast("a", 2, same) },
+		"an upcaster twice": func(r *es.Registry) {
+			es.Register[opened](r, "a", 2)
+			r.Upcast("a", 1, same)
+			r.Upcast("a", 1, same)
+		},
+		"an upcaster of nothing": func(r *es.Registry) { r.Upcast("a", 1, same) },
+		"an upcaster from 0": func(r *es.Registry) {
+			es.Register[opened](r, "a", 2)
+			r.Upcast("a", 1, same)
+			r.Upcast("a", 0, same)
+		},
 		"a downcaster of nothing": func(r *es.Registry) { r.Downcast("a", 2, same) },
 		"a downcaster of now":     func(r *es.Registry) { es.Register[opened](r, "a", 1); r.Downcast("a", 1, same) },
 		"a downcaster too far":    func(r *es.Registry) { es.Register[opened](r, "a", 1); r.Downcast("a", 3, same) },
@@ -175,7 +239,9 @@ func TestRegistryMistakes(t *testing.T) {
 	r := es.NewRegistry()
 	es.Register[opened](r, "a", 2)
 	var unknown *es.UnknownTypeError
-	if _, err := r.Decode("thing/1", 1, es.Stored{Type: "a", Schema: 1, Data: json.RawMessage(`{}`)}); !errors.As(err, &unknown) {
+	if _, err := r.Decode(
+		"thing/1", 1, es.Stored{Type: "a", Schema: 1, Data: json.RawMessage(`{}`)},
+	); !errors.As(err, &unknown) {
 		t.Error(err)
 	}
 }

@@ -10,10 +10,12 @@ import (
 	"orderflow/shared/kit/clock"
 )
 
-// Repository gives the state of one aggregate's streams: the present one, from the newest snapshot and the events since, and past ones.
+// Repository gives the state of one aggregate's streams: the present one, from the newest snapshot
+// and the events since, and past ones.
 //
-// A Handler recognises a repeated request by its commit among the events, so it reads them all and asks no Repository. What decides on a state
-// that comes out of one has to recognise repeats by itself, as an Attempt does by its own stream.
+// A Handler recognises a repeated request by its commit among the events, so it reads them all and
+// asks no Repository. What decides on a state that comes out of one has to recognise repeats by
+// itself, as an Attempt does by its own stream.
 type Repository[S, E any] struct {
 	Category string // of the streams
 	Initial  func() S
@@ -21,10 +23,12 @@ type Repository[S, E any] struct {
 	Store    Reader
 	Clock    clock.Clock // tells what is settled; what asks for no time of the past needs none
 
-	// Snapshots, Fold and Every are there together, or none is, and then each state is folded from the stream's first event.
+	// Snapshots, Fold and Every are there together, or none is, and then each state is folded from
+	// the stream's first event.
 	Snapshots Snapshots
-	// Fold names what Initial and Evolve do, and its version: "account/2". A snapshot of another Fold is not looked at, so whoever changes the state's type,
-	// or what an event does to it, gives it another version. Versions that run side by side keep a snapshot each.
+	// Fold names what Initial and Evolve do, and its version: "account/2". A snapshot of another
+	// Fold is not looked at, so whoever changes the state's type, or what an event does to it,
+	// gives it another version. Versions that run side by side keep a snapshot each.
 	Fold string
 	// Every is after how many events of a stream a snapshot is written.
 	Every int64
@@ -45,20 +49,26 @@ type Snapshot struct {
 	State json.RawMessage
 }
 
-// Snapshots keeps the newest snapshot of each stream and fold. They are a shortcut, never the truth: one that is lost costs a replay.
+// Snapshots keeps the newest snapshot of each stream and fold. They are a shortcut, never the
+// truth: one that is lost costs a replay.
 type Snapshots interface {
-	// Newest finds the snapshot. One that can't be read is an ErrCorrupt; a store that can't be asked at present is an ErrUnavailable.
+	// Newest finds the snapshot. One that can't be read is an ErrCorrupt; a store that can't be
+	// asked at present is an ErrUnavailable.
 	Newest(ctx context.Context, stream StreamID, fold string) (s Snapshot, found bool, err error)
-	// Keep puts a snapshot in the place of an older one or of none, and leaves a newer one as it is. A state that is too large is a *LimitError.
+	// Keep puts a snapshot in the place of an older one or of none, and leaves a newer one as it
+	// is. A state that is too large is a *LimitError.
 	Keep(ctx context.Context, s Snapshot) error
-	// Replace puts a snapshot in the place of whatever is there, which was of no use. The errors are Keep's.
+	// Replace puts a snapshot in the place of whatever is there, which was of no use. The errors
+	// are Keep's.
 	Replace(ctx context.Context, s Snapshot) error
 }
 
-// Point is a moment in a stream's life: as of a version, which counts where it is above 0, or else as of a time. The zero Point is now.
+// Point is a moment in a stream's life: as of a version, which counts where it is above 0, or else
+// as of a time. The zero Point is now.
 //
-// As of a time is up to the first commit that is later. The order of a stream is its versions', and clocks may jump back, so a commit counts as no
-// older than those before it: what was decided in sight of an event is never there without it.
+// As of a time is up to the first commit that is later. The order of a stream is its versions', and
+// clocks may jump back, so a commit counts as no older than those before it: what was decided in
+// sight of an event is never there without it.
 type Point struct {
 	Version int64
 	Time    time.Time
@@ -71,7 +81,8 @@ type Past[S any] struct {
 	Time    time.Time // when the stream came to be so, in UTC
 }
 
-// snapshotWait is how long an answer about a snapshot is waited for: many times what one takes, and a fraction of what a request has.
+// snapshotWait is how long an answer about a snapshot is waited for: many times what one takes, and
+// a fraction of what a request has.
 const snapshotWait = time.Second
 
 // Get gives the present state: with a snapshot for two reads, however long the stream is. A stream
@@ -284,7 +295,9 @@ func (r Repository[S, E]) present(ctx context.Context, id string) (f folded[S], 
 }
 
 // snapshot gives the newest snapshot and its Head, or the initial state and a Head of version 0.
-func (r Repository[S, E]) snapshot(ctx context.Context, stream StreamID) (f folded[S], from Head, useless bool, err error) {
+func (r Repository[S, E]) snapshot(ctx context.Context, stream StreamID) (
+	f folded[S], from Head, useless bool, err error,
+) {
 	if r.Snapshots == nil {
 		return r.initial(), Head{}, false, nil
 	}

@@ -77,7 +77,8 @@ func digitsOf(store es.Store, snapshots es.Snapshots) es.Repository[digits, open
 	}
 }
 
-// grow appends commits of the given sizes, which hold their own versions, and gives each as it is stored.
+// grow appends commits of the given sizes, which hold their own versions, and gives each as it is
+// stored.
 func grow(t testing.TB, store es.Store, id string, sizes ...int) (commits []es.StoredCommit) {
 	t.Helper()
 	registry := es.NewRegistry(register)
@@ -112,7 +113,8 @@ func wantDigits(t *testing.T, r es.Repository[digits, opened], version int) {
 	}
 }
 
-// TestSnapshotsByPolicy: a commit that takes the stream across a multiple of five leaves a snapshot of all that there is, and no other does.
+// TestSnapshotsByPolicy: a commit that takes the stream across a multiple of five leaves a snapshot
+// of all that there is, and no other does.
 func TestSnapshotsByPolicy(t *testing.T) {
 	store, kept := memstore.New(es.NewRegistry(register)), &shelf{}
 	r := digitsOf(store, kept)
@@ -131,7 +133,8 @@ func TestSnapshotsByPolicy(t *testing.T) {
 			t.Errorf("versions %d to %d: %d snapshots", commits[i].First, commits[i].Last(), kept.puts-puts)
 		}
 	}
-	if s, found, err := kept.Newest(t.Context(), "thing/1", "digits/1"); err != nil || !found || s.Head.Version() != 26 {
+	if s, found, err := kept.Newest(t.Context(), "thing/1", "digits/1"); err != nil || !found ||
+		s.Head.Version() != 26 {
 		t.Errorf("%+v, %t, %v", s, found, err)
 	}
 	wantDigits(t, r, 26)
@@ -160,7 +163,8 @@ func TestRehydrateInTwoReads(t *testing.T) {
 	}
 }
 
-// TestSnapshotsThatDoNotAnswer: the table hangs, and the request has its time for a replay; whose own time is up hears of that.
+// TestSnapshotsThatDoNotAnswer: the table hangs, and the request has its time for a replay; whose
+// own time is up hears of that.
 func TestSnapshotsThatDoNotAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := memstore.New(es.NewRegistry(register))
@@ -183,20 +187,32 @@ func (silent) Newest(ctx context.Context, _ es.StreamID, _ string) (es.Snapshot,
 	return es.Snapshot{}, false, ctx.Err()
 }
 
-// TestUselessSnapshots: whatever is wrong with one costs a replay, and the next Handle puts a good one in its place.
+// TestUselessSnapshots: whatever is wrong with one costs a replay, and the next Handle puts a good
+// one in its place.
 func TestUselessSnapshots(t *testing.T) {
 	tests := map[string]struct {
 		newest func(es.Snapshot, bool, error) (es.Snapshot, bool, error)
 		mended bool
 	}{
-		"lost":    {newest: func(es.Snapshot, bool, error) (es.Snapshot, bool, error) { return es.Snapshot{}, false, nil }},
-		"corrupt": {newest: func(es.Snapshot, bool, error) (es.Snapshot, bool, error) { return es.Snapshot{}, false, es.ErrCorrupt }, mended: true},
+		"lost": {
+			newest: func(es.Snapshot, bool, error) (es.Snapshot, bool, error) { return es.Snapshot{}, false, nil },
+		},
+		"corrupt": {
+			newest: func(es.Snapshot, bool, error) (es.Snapshot, bool, error) {
+				return es.Snapshot{}, false, es.ErrCorrupt
+			},
+			mended: true,
+		},
 		"out of reach": {
 			newest: func(es.Snapshot, bool, error) (es.Snapshot, bool, error) {
 				return es.Snapshot{}, false, es.ErrUnavailable
 			},
 		},
-		"gone with its table": {newest: func(es.Snapshot, bool, error) (es.Snapshot, bool, error) { return es.Snapshot{}, false, errTooMuch }},
+		"gone with its table": {
+			newest: func(es.Snapshot, bool, error) (es.Snapshot, bool, error) {
+				return es.Snapshot{}, false, errTooMuch
+			},
+		},
 		"of another shape": {newest: func(s es.Snapshot, _ bool, _ error) (es.Snapshot, bool, error) {
 			s.State = []byte(`{"text":7}`)
 			return s, true, nil
@@ -258,12 +274,15 @@ func TestHandleRefuses(t *testing.T) {
 		t.Error("Fold is empty and nobody says so")
 	}
 	// A commit that the store does not have: whoever sends it speaks of another store.
-	if err := digitsOf(memstore.New(es.NewRegistry(register)), &shelf{}).Handle(t.Context(), commit); !errors.Is(err, es.ErrCorrupt) {
+	if err := digitsOf(
+		memstore.New(es.NewRegistry(register)), &shelf{},
+	).Handle(t.Context(), commit); !errors.Is(err, es.ErrCorrupt) {
 		t.Error(err)
 	}
 }
 
-// TestPast compares states as of each version and time with a replay of the prefix, while the clock jumps.
+// TestPast compares states as of each version and time with a replay of the prefix, while the clock
+// jumps.
 func TestPast(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		store, ctx := memstore.New(es.NewRegistry(register)), context.Background()

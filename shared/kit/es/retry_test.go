@@ -14,7 +14,8 @@ import (
 func TestRetryConflicts(t *testing.T) {
 	conflict := fmt.Errorf("append: %w", &es.ConflictError{Stream: "a/1", Expected: 1, Actual: 2})
 	other := errors.New("other")
-	// The fake's time is far ahead, so that no deadline counted from it comes to pass while the test runs.
+	// The fake's time is far ahead, so that no deadline counted from it comes to pass while the
+	// test runs.
 	start := time.Now().Add(24 * time.Hour)
 	always := func(err error) []error {
 		all := make([]error, 100)
@@ -33,11 +34,26 @@ func TestRetryConflicts(t *testing.T) {
 	}{
 		{name: "success", min: 1, max: 1},
 		{name: "another error", answers: []error{other}, err: other, min: 1, max: 1},
-		{name: "success after conflicts", answers: []error{conflict, conflict, conflict}, min: 4, max: 4, longest: 10*time.Millisecond + 20*time.Millisecond + 40*time.Millisecond},
-		{name: "another error after a conflict", answers: []error{conflict, other}, err: other, min: 2, max: 2, longest: 10 * time.Millisecond},
-		{name: "conflicts for ever", answers: always(conflict), err: es.ErrConflict, min: 50, max: 50, longest: 49 * 500 * time.Millisecond},
-		{name: "a deadline", answers: always(conflict), deadline: 2 * time.Second, err: es.ErrConflict, min: 4, max: 50, longest: 1500 * time.Millisecond},
-		{name: "a deadline that is near", answers: always(conflict), deadline: 499 * time.Millisecond, err: es.ErrConflict, min: 1, max: 1},
+		{
+			name: "success after conflicts", answers: []error{conflict, conflict, conflict}, min: 4, max: 4,
+			longest: 10*time.Millisecond + 20*time.Millisecond + 40*time.Millisecond,
+		},
+		{
+			name: "another error after a conflict", answers: []error{conflict, other}, err: other, min: 2, max: 2,
+			longest: 10 * time.Millisecond,
+		},
+		{
+			name: "conflicts for ever", answers: always(conflict), err: es.ErrConflict, min: 50, max: 50,
+			longest: 49 * 500 * time.Millisecond,
+		},
+		{
+			name: "a deadline", answers: always(conflict), deadline: 2 * time.Second, err: es.ErrConflict, min: 4,
+			max: 50, longest: 1500 * time.Millisecond,
+		},
+		{
+			name: "a deadline that is near", answers: always(conflict), deadline: 499 * time.Millisecond,
+			err: es.ErrConflict, min: 1, max: 1,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -78,7 +94,8 @@ func TestRetryConflictsCancelled(t *testing.T) {
 	}
 }
 
-// TestRetryConflictsWithoutAClock: it is missed at the first call, and not only at the first conflict.
+// TestRetryConflictsWithoutAClock: it is missed at the first call, and not only at the first
+// conflict.
 func TestRetryConflictsWithoutAClock(t *testing.T) {
 	h := things(newHooked())
 	h.Clock = nil

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// StoredCommit is a commit in the form that stores keep and that a stream of changes carries. Its events are still encoded: see DecodeCommit.
+// StoredCommit is a commit in the form that stores keep and that a stream of changes carries. Its
+// events are still encoded: see DecodeCommit.
 type StoredCommit struct {
 	Stream      StreamID
 	First       int64 // version of the first event, from 1
@@ -27,7 +28,8 @@ func (c StoredCommit) Head() Head { return StoreHead(c.Stream, c.First, c.Last()
 // without a monotonic reading, as every store gives it back. The errors are Encode's.
 func (r *Registry) EncodeCommit(c Commit) (StoredCommit, error) {
 	out := StoredCommit{
-		Stream: c.Head.stream, First: c.Head.version + 1, ID: c.ID, Fingerprint: c.Fingerprint, Time: c.Time.UTC().Round(0), Metadata: c.Metadata,
+		Stream: c.Head.stream, First: c.Head.version + 1, ID: c.ID, Fingerprint: c.Fingerprint,
+		Time: c.Time.UTC().Round(0), Metadata: c.Metadata,
 		Events: make([]Stored, 0, len(c.Events)),
 	}
 	for _, e := range c.Events {
@@ -40,8 +42,8 @@ func (r *Registry) EncodeCommit(c Commit) (StoredCommit, error) {
 	return out, nil
 }
 
-// DecodeCommit gives the events of a stored commit whose version is above after; with 0, all. The errors are Decode's: one event that can't be read
-// keeps back the others.
+// DecodeCommit gives the events of a stored commit whose version is above after; with 0, all. The
+// errors are Decode's: one event that can't be read keeps back the others.
 func (r *Registry) DecodeCommit(c StoredCommit, after int64) ([]Recorded, error) {
 	out := make([]Recorded, 0, len(c.Events))
 	for i, s := range c.Events {
@@ -61,13 +63,17 @@ func (r *Registry) DecodeCommit(c StoredCommit, after int64) ([]Recorded, error)
 	return out, nil
 }
 
-// Scanner reads all that a store holds: for rebuilds, audits and replays. The stores of this kit are Scanners.
+// Scanner reads all that a store holds: for rebuilds, audits and replays. The stores of this kit
+// are Scanners.
 type Scanner interface {
-	// Scan reads one of the parts that the store is split in, segment being 0 to segments-1, from a position on ("" its beginning), page by page as the
-	// caller goes on. It is consistent: each commit that was appended before the call, and lies behind the position, is in one of the segments. Nothing is
-	// said of order: commits of one stream may be on several pages, and in several segments. Between two calls with one position segments may not change.
-	// Commits that can't be read are an ErrCorrupt that comes with their page, which has the others: who goes on gets the rest. Several are joined
-	// (errors.Join). After any other error, as for a segment that there is not or a position of another store, there is nothing more.
+	// Scan reads one of the parts that the store is split in, segment being 0 to segments-1, from a
+	// position on ("" its beginning), page by page as the caller goes on. It is consistent: each
+	// commit that was appended before the call, and lies behind the position, is in one of the
+	// segments. Nothing is said of order: commits of one stream may be on several pages, and in
+	// several segments. Between two calls with one position segments may not change. Commits that
+	// can't be read are an ErrCorrupt that comes with their page, which has the others: who goes on
+	// gets the rest. Several are joined (errors.Join). After any other error, as for a segment that
+	// there is not or a position of another store, there is nothing more.
 	Scan(ctx context.Context, segment, segments int, from string) iter.Seq2[ScanPage, error]
 }
 

@@ -1,6 +1,8 @@
-// Package faults holds the errors that somebody outside of the process acts on: a client of the HTTP API, or a Catch of the state machine.
+// Package faults holds the errors that somebody outside of the process acts on: a client of the
+// HTTP API, or a Catch of the state machine.
 //
-// Everything else is an ordinary wrapped error and is treated as internal: it is logged in full and shown to nobody.
+// Everything else is an ordinary wrapped error and is treated as internal: it is logged in full and
+// shown to nobody.
 package faults
 
 import (
@@ -11,7 +13,8 @@ import (
 	"sync"
 )
 
-// Kind says what the caller can do about a fault. Each edge maps it once: HTTP to a status, a queue to retry or dead letter.
+// Kind says what the caller can do about a fault. Each edge maps it once: HTTP to a status, a queue
+// to retry or dead letter.
 type Kind int
 
 // The kinds, with the HTTP status that each becomes.
@@ -26,7 +29,8 @@ const (
 	Unavailable                     // 503: may pass if it is tried again
 )
 
-// Spec declares a fault: its kind and its code, which is unique in the program. It is a sentinel for errors.Is.
+// Spec declares a fault: its kind and its code, which is unique in the program. It is a sentinel
+// for errors.Is.
 type Spec struct {
 	kind Kind
 	code string
@@ -37,8 +41,8 @@ var (
 	declared = map[string]*Spec{}
 )
 
-// Declare makes a Spec. It is called for package-level variables only, and panics on a code that was declared before,
-// since two meanings under one code could not be told apart by a Catch.
+// Declare makes a Spec. It is called for package-level variables only, and panics on a code that
+// was declared before, since two meanings under one code could not be told apart by a Catch.
 func Declare(kind Kind, code string) *Spec {
 	mu.Lock()
 	defer mu.Unlock()
@@ -79,12 +83,14 @@ func (s *Spec) Kind() Kind { return s.kind }
 // Error makes a Spec usable as the target of errors.Is.
 func (s *Spec) Error() string { return s.code }
 
-// New makes the fault with a detail for the client. The detail must not hold internals or personal data.
+// New makes the fault with a detail for the client. The detail must not hold internals or personal
+// data.
 func (s *Spec) New(format string, args ...any) *Fault {
 	return &Fault{Kind: s.kind, Code: s.code, Detail: fmt.Sprintf(format, args...)}
 }
 
-// Field makes the fault with the place in the request that it is about, as in "body.lines[2].quantity".
+// Field makes the fault with the place in the request that it is about, as in
+// "body.lines[2].quantity".
 func (s *Spec) Field(field, format string, args ...any) *Fault {
 	f := s.New(format, args...)
 	f.Field = field

@@ -15,7 +15,8 @@ var (
 
 func TestFault(t *testing.T) {
 	f := errFull.Field("body.lines[2]", "only %d left", 3)
-	if f.Kind != Rule || f.Code != "test.full" || f.Detail != "only 3 left" || f.Field != "body.lines[2]" || f.Error() != "test.full: only 3 left" {
+	if f.Kind != Rule || f.Code != "test.full" || f.Detail != "only 3 left" || f.Field != "body.lines[2]" ||
+		f.Error() != "test.full: only 3 left" {
 		t.Errorf("%+v", f)
 	}
 	if got := errFull.New("").Error(); got != "test.full" {

@@ -1,4 +1,5 @@
-// Package ident derives identifiers. An id that follows from what asked for the thing makes a repeated request meet its own first result.
+// Package ident derives identifiers. An id that follows from what asked for the thing makes a
+// repeated request meet its own first result.
 package ident
 
 import (
@@ -8,11 +9,13 @@ import (
 	"github.com/google/uuid"
 )
 
-// namespace is the UUIDv5 namespace of orderflow's derived ids. It must never change: stored streams are named by it.
+// namespace is the UUIDv5 namespace of orderflow's derived ids. It must never change: stored
+// streams are named by it.
 var namespace = uuid.MustParse("6f1d8a52-3c1e-5d0b-9a77-2f0f6d1c4e58")
 
-// Derive gives the UUIDv5 (RFC 9562, 5.5) of a kind and its parts. The parts are joined as a JSON array, so that no two lists share one encoding;
-// a part that is not UTF-8 stands in it as an array with its bytes in base64, since JSON strings would make all such bytes one replacement character.
+// Derive gives the UUIDv5 (RFC 9562, 5.5) of a kind and its parts. The parts are joined as a JSON
+// array, so that no two lists share one encoding; a part that is not UTF-8 stands in it as an array
+// with its bytes in base64, since JSON strings would make all such bytes one replacement character.
 func Derive(kind string, parts ...string) string {
 	list := make([]any, 0, 1+len(parts))
 	for _, part := range append([]string{kind}, parts...) {

@@ -10,13 +10,19 @@ import (
 	"orderflow/shared/kit/inbox"
 )
 
-// A consumer writes to a customer once for each event. A try of which nobody knows what came of it is repeated only with a person's permit, and once for each.
+// A consumer writes to a customer once for each event. A try of which nobody knows what came of it
+// is repeated only with a person's permit, and once for each.
 func Example() {
 	now := clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
-	letters := inbox.Inbox{Store: inbox.NewMemory(), Clock: now, Consumer: "write-letters", Lease: time.Minute, Retention: 35 * 24 * time.Hour}
+	letters := inbox.Inbox{
+		Store: inbox.NewMemory(), Clock: now, Consumer: "write-letters", Lease: time.Minute,
+		Retention: 35 * 24 * time.Hour,
+	}
 	handle := func(id, permit string, post func() error) {
 		event := inbox.Event{ID: id, Payload: inbox.Hash([]byte("Dear customer")), TakeOver: permit}
-		result, fresh, err := letters.Do(context.Background(), event, func(context.Context) (string, error) { return "posted", post() })
+		result, fresh, err := letters.Do(
+			context.Background(), event, func(context.Context) (string, error) { return "posted", post() },
+		)
 		switch {
 		case errors.Is(err, inbox.ErrOutcomeUnknown):
 			fmt.Println(id, "is for a person to decide")

@@ -1,6 +1,8 @@
-// Package inbox lets a consumer have one effect for each event, though the event comes any number of times, from any number of places at once.
+// Package inbox lets a consumer have one effect for each event, though the event comes any number
+// of times, from any number of places at once.
 //
-// Before the effect the consumer claims the event for a while (a lease), and after it says what came of it:
+// Before the effect the consumer claims the event for a while (a lease), and after it says what
+// came of it:
 //
 //	none ──claim──> claimed ──done──> done            every later claim gets the stored result
 //	                      └──fail, release──> failed  the effect is known not to have happened;
@@ -11,15 +13,21 @@
 // what came. Each write names the token of what it replaces, and the token of the one that replaced
 // it keeps it from arriving.
 //
-// A claim whose lease ended without a word is what a crash leaves: nobody knows whether the effect happened. An effect that may happen twice is taken over
-// then; for one that must not, the event is an ErrOutcomeUnknown until a person decides. They decide by a permit, which is good for one claim.
+// A claim whose lease ended without a word is what a crash leaves: nobody knows whether the effect
+// happened. An effect that may happen twice is taken over then; for one that must not, the event is
+// an ErrOutcomeUnknown until a person decides. They decide by a permit, which is good for one
+// claim.
 //
-// What it guarantees: of all claims on an event of a consumer one holds at a time, by a condition of the store and not by a look before; without takeovers
-// an effect is begun once and not again, unless it is known that it did not happen. What it does not: an effect and its entry are not written together, so
-// that "exactly once" it is for nobody. An effect that goes on after its lease can meet the one that took over; where that does harm, the effect needs a
-// condition of its own. An entry is forgotten after its retention, so an event that may come later than that is to be refused by its age.
+// What it guarantees: of all claims on an event of a consumer one holds at a time, by a condition
+// of the store and not by a look before; without takeovers an effect is begun once and not again,
+// unless it is known that it did not happen. What it does not: an effect and its entry are not
+// written together, so that "exactly once" it is for nobody. An effect that goes on after its lease
+// can meet the one that took over; where that does harm, the effect needs a condition of its own.
+// An entry is forgotten after its retention, so an event that may come later than that is to be
+// refused by its age.
 //
-// It knows nothing of queues, events or AWS: an event is an id and the hash of what the effect follows from.
+// It knows nothing of queues, events or AWS: an event is an id and the hash of what the effect
+// follows from.
 package inbox
 
 import (
@@ -36,11 +44,14 @@ import (
 )
 
 var (
-	// ErrInFlight says that somebody else holds the claim. It may pass: they say done, or their lease ends.
+	// ErrInFlight says that somebody else holds the claim. It may pass: they say done, or their
+	// lease ends.
 	ErrInFlight = errors.New("inbox: another claim is in flight")
-	// ErrOutcomeUnknown says that a claim ended without a word: the effect happened or not. Trying again can't tell, and would risk a second one.
+	// ErrOutcomeUnknown says that a claim ended without a word: the effect happened or not. Trying
+	// again can't tell, and would risk a second one.
 	ErrOutcomeUnknown = errors.New("inbox: the outcome of an earlier try is unknown")
-	// ErrTampered says that the event came before with another payload. One of the two is none of the publisher's.
+	// ErrTampered says that the event came before with another payload. One of the two is none of
+	// the publisher's.
 	ErrTampered = errors.New("inbox: the event came before with another payload")
 	// ErrLost says that the claim is somebody else's by now, or forgotten: the lease had ended.
 	ErrLost = errors.New("inbox: the claim is lost")
@@ -78,13 +89,15 @@ type Entry struct {
 
 // Store keeps entries. An implementation passes the suite of package inboxtest.
 type Store interface {
-	// Swap writes next where the entry of its key has the token was, or where there is none and was is "". Where something else stands nothing is written,
-	// and that is returned, the zero Entry for none. An entry that has next's own token and state already counts as written: an answer was lost.
-	// Where it is an error, the write may have happened, and may yet.
+	// Swap writes next where the entry of its key has the token was, or where there is none and was
+	// is "". Where something else stands nothing is written, and that is returned, the zero Entry
+	// for none. An entry that has next's own token and state already counts as written: an answer
+	// was lost. Where it is an error, the write may have happened, and may yet.
 	Swap(ctx context.Context, next Entry, was string) (there Entry, swapped bool, err error)
 }
 
-// Hash is the SHA-256 of a payload, in hexadecimal. Where the payload follows from personal data in clear, so does its hash: a guess could be confirmed by it.
+// Hash is the SHA-256 of a payload, in hexadecimal. Where the payload follows from personal data in
+// clear, so does its hash: a guess could be confirmed by it.
 func Hash(payload []byte) string {
 	sum := sha256.Sum256(payload)
 	return hex.EncodeToString(sum[:])
@@ -95,12 +108,15 @@ type Inbox struct {
 	Store    Store
 	Clock    clock.Clock
 	Consumer string
-	// Lease is how long a claim holds: longer than a try may take, and shorter than the time after which the event comes again after a crash. It is more than
-	// the second that Do needs to say what came of the effect.
+	// Lease is how long a claim holds: longer than a try may take, and shorter than the time after
+	// which the event comes again after a crash. It is more than the second that Do needs to say
+	// what came of the effect.
 	Lease time.Duration
-	// Retention is how long an entry is kept, from its last change on: longer than an event can come again, and no shorter than the lease.
+	// Retention is how long an entry is kept, from its last change on: longer than an event can
+	// come again, and no shorter than the lease.
 	Retention time.Duration
-	// TakeOver says that a claim whose lease has ended may be taken over: the effect may happen twice.
+	// TakeOver says that a claim whose lease has ended may be taken over: the effect may happen
+	// twice.
 	TakeOver bool
 }
 
@@ -108,8 +124,9 @@ type Inbox struct {
 type Event struct {
 	ID      string
 	Payload string // Hash of what the effect follows from
-	// TakeOver is the id of a permit, "" for none: somebody decided that the effect may happen once more. It lets one claim take over another whose lease has
-	// ended, where the inbox does not; the claim that comes with it uses it up, and whoever brings it again is one without.
+	// TakeOver is the id of a permit, "" for none: somebody decided that the effect may happen once
+	// more. It lets one claim take over another whose lease has ended, where the inbox does not;
+	// the claim that comes with it uses it up, and whoever brings it again is one without.
 	TakeOver string
 }
 
@@ -123,17 +140,22 @@ type Claim struct {
 // Until is the end of the lease of a claim that was granted.
 func (c Claim) Until() time.Time { return c.entry.Until }
 
-// Claim asks for the event. Without an error either the claim is granted and ends with Done, Fail or Release, or its Done is true and there is nothing to do.
-// The error is an ErrInFlight, ErrOutcomeUnknown or ErrTampered, or the store's. An inbox whose times can't be grants nothing.
+// Claim asks for the event. Without an error either the claim is granted and ends with Done, Fail
+// or Release, or its Done is true and there is nothing to do. The error is an ErrInFlight,
+// ErrOutcomeUnknown or ErrTampered, or the store's. An inbox whose times can't be grants nothing.
 func (i Inbox) Claim(ctx context.Context, e Event) (Claim, error) {
 	if i.Lease <= settleTime || i.Retention < i.Lease {
-		return Claim{}, fmt.Errorf("inbox: %s has a lease of %s and a retention of %s: no claim can hold, or it is forgotten while it does", i.Consumer, i.Lease, i.Retention)
+		return Claim{}, fmt.Errorf(
+			"inbox: %s has a lease of %s and a retention of %s: no claim can hold, or it is forgotten while it does",
+			i.Consumer, i.Lease, i.Retention,
+		)
 	}
 	var was Entry
 	for {
 		now := i.Clock.Now()
 		next := Entry{
-			Key: Key{Consumer: i.Consumer, Event: e.ID}, Payload: e.Payload, State: Claimed, Token: ident.New(), Claims: was.Claims + 1,
+			Key: Key{Consumer: i.Consumer, Event: e.ID}, Payload: e.Payload, State: Claimed, Token: ident.New(),
+			Claims:  was.Claims + 1,
 			Claimed: now, Until: now.Add(i.Lease), Permits: was.used(e.TakeOver), Expires: now.Add(i.Retention),
 		}
 		there, swapped, err := i.Store.Swap(ctx, next, was.Token)
@@ -195,7 +217,8 @@ func (e Entry) permits(permit string) bool {
 	return permit != "" && !slices.Contains(e.Permits, permit)
 }
 
-// judge says what an entry that is there means for a claim. Without an error and Done it may be taken over.
+// judge says what an entry that is there means for a claim. Without an error and Done it may be
+// taken over.
 func (i Inbox) judge(there Entry, e Event, now time.Time) (Claim, error) {
 	switch {
 	case there.State == "": // it was forgotten since
@@ -211,15 +234,19 @@ func (i Inbox) judge(there Entry, e Event, now time.Time) (Claim, error) {
 	case i.TakeOver || there.permits(e.TakeOver):
 		return Claim{}, nil
 	}
-	return Claim{}, fmt.Errorf("%w: %s was claimed at %s", ErrOutcomeUnknown, e.ID, there.Claimed.UTC().Format(time.RFC3339))
+	return Claim{}, fmt.Errorf(
+		"%w: %s was claimed at %s", ErrOutcomeUnknown, e.ID, there.Claimed.UTC().Format(time.RFC3339),
+	)
 }
 
-// Done says that the effect happened, and keeps its result. ErrLost where the claim is another's by now.
+// Done says that the effect happened, and keeps its result. ErrLost where the claim is another's by
+// now.
 func (i Inbox) Done(ctx context.Context, c Claim, result string) error {
 	return i.finish(ctx, c, Done, result)
 }
 
-// Fail says that the effect did not happen and why: whoever comes next may claim. ErrLost where the claim is another's by now.
+// Fail says that the effect did not happen and why: whoever comes next may claim. ErrLost where the
+// claim is another's by now.
 func (i Inbox) Fail(ctx context.Context, c Claim, reason string) error {
 	return i.finish(ctx, c, Failed, reason)
 }
@@ -237,7 +264,8 @@ func (i Inbox) finish(ctx context.Context, c Claim, s State, result string) erro
 	return nil
 }
 
-// Release gives the claim back: the effect did not happen. A claim that is lost is no error. It is for a claim that was not ended yet.
+// Release gives the claim back: the effect did not happen. A claim that is lost is no error. It is
+// for a claim that was not ended yet.
 func (i Inbox) Release(ctx context.Context, c Claim) error {
 	if _, _, err := i.giveBack(ctx, c.entry, c.entry.Token); err != nil {
 		return fmt.Errorf("inbox: release %s: %w", c.entry.Key.Event, err)

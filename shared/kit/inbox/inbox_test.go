@@ -56,7 +56,9 @@ type stand struct {
 
 func newStand() *stand {
 	s := &stand{store: &hooked{Memory: inbox.NewMemory()}, clock: clock.NewFake(noon)}
-	s.Inbox = inbox.Inbox{Store: s.store, Clock: s.clock, Consumer: "c", Lease: time.Minute, Retention: 35 * 24 * time.Hour}
+	s.Inbox = inbox.Inbox{
+		Store: s.store, Clock: s.clock, Consumer: "c", Lease: time.Minute, Retention: 35 * 24 * time.Hour,
+	}
 	return s
 }
 
@@ -81,7 +83,8 @@ func TestDo(t *testing.T) {
 		}
 	}
 	e := s.store.Get(key)
-	if e.State != inbox.Done || e.Claims != 1 || e.Payload != event.Payload || !e.Until.Equal(noon.Add(time.Minute)) || !e.Expires.Equal(noon.Add(s.Retention)) {
+	if e.State != inbox.Done || e.Claims != 1 || e.Payload != event.Payload || !e.Until.Equal(noon.Add(time.Minute)) ||
+		!e.Expires.Equal(noon.Add(s.Retention)) {
 		t.Errorf("kept is %+v", e)
 	}
 	tampered := event
@@ -169,16 +172,26 @@ func TestPermitIsUsedOnce(t *testing.T) {
 		comes   []come
 		effects int // in all, the one that nobody knows of aside
 	}{
-		"unknown again":    {[]come{{permitted, errBoom, inbox.ErrOutcomeUnknown}, {permitted, nil, inbox.ErrOutcomeUnknown}, {permitted, nil, inbox.ErrOutcomeUnknown}}, 1},
+		"unknown again": {
+			[]come{
+				{permitted, errBoom, inbox.ErrOutcomeUnknown}, {permitted, nil, inbox.ErrOutcomeUnknown},
+				{permitted, nil, inbox.ErrOutcomeUnknown},
+			},
+			1,
+		},
 		"done":             {[]come{{permitted, nil, nil}, {permitted, nil, nil}, {unpermitted, nil, nil}}, 1},
 		"given back, done": {[]come{{permitted, inbox.ErrNotDone, inbox.ErrNotDone}, {permitted, nil, nil}}, 2},
-		"given back, unknown": {[]come{{permitted, inbox.ErrNotDone, inbox.ErrNotDone}, {permitted, errBoom, inbox.ErrOutcomeUnknown},
+		"given back, unknown": {[]come{{permitted, inbox.ErrNotDone, inbox.ErrNotDone},
+			{permitted, errBoom, inbox.ErrOutcomeUnknown},
 			{permitted, nil, inbox.ErrOutcomeUnknown}}, 2},
-		"given back, unknown by another": {[]come{{permitted, inbox.ErrNotDone, inbox.ErrNotDone}, {unpermitted, errBoom, inbox.ErrOutcomeUnknown},
+		"given back, unknown by another": {[]come{{permitted, inbox.ErrNotDone, inbox.ErrNotDone},
+			{unpermitted, errBoom, inbox.ErrOutcomeUnknown},
 			{permitted, nil, inbox.ErrOutcomeUnknown}}, 2},
-		"refused, unknown": {[]come{{permitted, inbox.ErrRefused, inbox.ErrRefused}, {permitted, errBoom, inbox.ErrOutcomeUnknown},
+		"refused, unknown": {[]come{{permitted, inbox.ErrRefused, inbox.ErrRefused},
+			{permitted, errBoom, inbox.ErrOutcomeUnknown},
 			{permitted, nil, inbox.ErrOutcomeUnknown}}, 2},
-		"another permit": {[]come{{permitted, errBoom, inbox.ErrOutcomeUnknown}, {"p2", errBoom, inbox.ErrOutcomeUnknown}, {permitted, nil, inbox.ErrOutcomeUnknown},
+		"another permit": {[]come{{permitted, errBoom, inbox.ErrOutcomeUnknown},
+			{"p2", errBoom, inbox.ErrOutcomeUnknown}, {permitted, nil, inbox.ErrOutcomeUnknown},
 			{"p2", nil, inbox.ErrOutcomeUnknown}, {"p3", nil, nil}}, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -301,7 +314,8 @@ func TestStoreFails(t *testing.T) {
 	}
 }
 
-// The effect has no more time than what is left of the lease by the inbox's clock, and leaves some to say what came of it.
+// The effect has no more time than what is left of the lease by the inbox's clock, and leaves some
+// to say what came of it.
 func TestEffectsTime(t *testing.T) {
 	s := newStand()
 	const claiming = 20 * time.Second // that the claim takes, while its lease runs
@@ -343,7 +357,8 @@ func TestEffectsTime(t *testing.T) {
 	}
 }
 
-// Where nothing is left of the lease, or of the time in all, the effect does not begin, and the next one may claim at once.
+// Where nothing is left of the lease, or of the time in all, the effect does not begin, and the
+// next one may claim at once.
 func TestNoTimeLeft(t *testing.T) {
 	over := func(context.Context) (string, error) { t.Error("the effect is begun"); return "", nil }
 	t.Run("of the lease", func(t *testing.T) {
@@ -420,7 +435,8 @@ func TestTimesThatCantBe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newStand()
 			change(&s.Inbox)
-			if _, err := s.Claim(t.Context(), event); err == nil || !strings.Contains(err.Error(), "lease") || s.store.Get(key).State != "" {
+			if _, err := s.Claim(t.Context(), event); err == nil || !strings.Contains(err.Error(), "lease") ||
+				s.store.Get(key).State != "" {
 				t.Errorf("%v, kept is %+v", err, s.store.Get(key))
 			}
 		})
@@ -439,7 +455,9 @@ func TestClaimGivesUp(t *testing.T) {
 		failed := next
 		failed.State, failed.Token = inbox.Failed, "somebody's"
 		there := s.store.Get(key)
-		if _, swapped, err := s.store.Memory.Swap(context.Background(), failedAs(failed, tries), there.Token); !swapped || err != nil {
+		if _, swapped, err := s.store.Memory.Swap(
+			context.Background(), failedAs(failed, tries), there.Token,
+		); !swapped || err != nil {
 			t.Fatal(swapped, err)
 		}
 		return nil, nil

@@ -5,7 +5,8 @@ import (
 	"sync"
 )
 
-// Memory is a Store in memory, for tests and for trying out. It forgets nothing by itself. It is safe for concurrent use.
+// Memory is a Store in memory, for tests and for trying out. It forgets nothing by itself. It is
+// safe for concurrent use.
 type Memory struct {
 	mu      sync.Mutex
 	entries map[Key]Entry
@@ -36,5 +37,6 @@ func (m *Memory) Get(key Key) Entry {
 	return m.entries[key]
 }
 
-// Written reports whether the entry that is there is what a Swap of next wrote, whose answer was lost. It is for implementations of Store.
+// Written reports whether the entry that is there is what a Swap of next wrote, whose answer was
+// lost. It is for implementations of Store.
 func Written(there, next Entry) bool { return there.Token == next.Token && there.State == next.State }

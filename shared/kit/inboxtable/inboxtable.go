@@ -1,4 +1,5 @@
-// Package inboxtable is the inbox.Store of the deployed program: a DynamoDB table with an item for each event and consumer.
+// Package inboxtable is the inbox.Store of the deployed program: a DynamoDB table with an item for
+// each event and consumer.
 package inboxtable
 
 import (
@@ -37,8 +38,9 @@ const (
 
 type item = map[string]types.AttributeValue
 
-// Store is an inbox.Store on a table with the partition key event (S), the sort key consumer (S) and the time-to-live attribute expires. Times are kept to the
-// millisecond, and when an entry expires to the second. It is safe for concurrent use.
+// Store is an inbox.Store on a table with the partition key event (S), the sort key consumer (S)
+// and the time-to-live attribute expires. Times are kept to the millisecond, and when an entry
+// expires to the second. It is safe for concurrent use.
 type Store struct {
 	api   API
 	table string
@@ -50,8 +52,10 @@ func New(api API, table string) Store { return Store{api: api, table: table} }
 // Swap implements inbox.Store with one conditional put.
 func (s Store) Swap(ctx context.Context, next inbox.Entry, was string) (inbox.Entry, bool, error) {
 	put := &dynamodb.PutItemInput{
-		TableName: &s.table, Item: encode(next), ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-		ConditionExpression: aws.String("attribute_not_exists(#event)"), ExpressionAttributeNames: map[string]string{"#event": eventAttr},
+		TableName: &s.table, Item: encode(next),
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		ConditionExpression:                 aws.String("attribute_not_exists(#event)"),
+		ExpressionAttributeNames:            map[string]string{"#event": eventAttr},
 	}
 	if was != "" {
 		put.ConditionExpression = aws.String("#token = :was")
@@ -76,8 +80,10 @@ func keyOf(k inbox.Key) item { return item{eventAttr: text(k.Event), consumerAtt
 
 func encode(e inbox.Entry) item {
 	i := keyOf(e.Key)
-	i[payloadAttr], i[stateAttr], i[tokenAttr], i[resultAttr] = text(e.Payload), text(string(e.State)), text(e.Token), text(e.Result)
-	i[claimsAttr], i[claimedAttr], i[untilAttr] = number(e.Claims), number(e.Claimed.UnixMilli()), number(e.Until.UnixMilli())
+	i[payloadAttr], i[stateAttr], i[tokenAttr], i[resultAttr] = text(e.Payload), text(string(e.State)), text(e.Token),
+		text(e.Result)
+	i[claimsAttr], i[claimedAttr], i[untilAttr] = number(e.Claims), number(e.Claimed.UnixMilli()),
+		number(e.Until.UnixMilli())
 	i[expiresAttr] = number(e.Expires.Unix())
 	if len(e.Permits) > 0 {
 		i[permitsAttr] = texts(e.Permits)
@@ -85,11 +91,13 @@ func encode(e inbox.Entry) item {
 	return i
 }
 
-// decode reads an item. One that is none of this package's is an error and never an entry: it would let an effect happen that did.
+// decode reads an item. One that is none of this package's is an error and never an entry: it would
+// let an effect happen that did.
 func decode(i item) (inbox.Entry, error) {
 	r := reader{item: i}
 	e := inbox.Entry{
-		Key: inbox.Key{Event: r.text(eventAttr), Consumer: r.text(consumerAttr)}, Payload: r.text(payloadAttr), State: inbox.State(r.text(stateAttr)),
+		Key: inbox.Key{Event: r.text(eventAttr), Consumer: r.text(consumerAttr)}, Payload: r.text(payloadAttr),
+		State: inbox.State(r.text(stateAttr)),
 		Token: r.text(tokenAttr), Claims: r.number(claimsAttr), Claimed: time.UnixMilli(r.number(claimedAttr)).UTC(),
 		Until: time.UnixMilli(r.number(untilAttr)).UTC(), Result: r.text(resultAttr), Permits: r.texts(permitsAttr),
 		Expires: time.Unix(r.number(expiresAttr), 0).UTC(),
@@ -98,7 +106,9 @@ func decode(i item) (inbox.Entry, error) {
 		r.missing = append(r.missing, stateAttr)
 	}
 	if len(r.missing) > 0 {
-		return inbox.Entry{}, fmt.Errorf("inboxtable: the item of %s for %s can't be read: %v", e.Key.Event, e.Key.Consumer, r.missing)
+		return inbox.Entry{}, fmt.Errorf(
+			"inboxtable: the item of %s for %s can't be read: %v", e.Key.Event, e.Key.Consumer, r.missing,
+		)
 	}
 	return e, nil
 }

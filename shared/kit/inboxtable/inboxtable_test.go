@@ -17,7 +17,9 @@ import (
 // fake answers every request with err.
 type fake struct{ err error }
 
-func (f fake) PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+func (f fake) PutItem(
+	context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options),
+) (*dynamodb.PutItemOutput, error) {
 	return nil, f.err
 }
 
@@ -35,7 +37,8 @@ func TestUnreadable(t *testing.T) {
 	num := func(s string) types.AttributeValue { return &types.AttributeValueMemberN{Value: s} }
 	good := func() map[string]types.AttributeValue {
 		return map[string]types.AttributeValue{
-			"event": str("e"), "consumer": str("c"), "payload": str("p"), "state": str("done"), "token": str("t"), "claims": num("1"), "claimed": num("1"),
+			"event": str("e"), "consumer": str("c"), "payload": str("p"), "state": str("done"), "token": str("t"),
+			"claims": num("1"), "claimed": num("1"),
 			"until": num("2"), "result": str(""), "expires": num("3"),
 		}
 	}
@@ -56,7 +59,10 @@ func TestUnreadable(t *testing.T) {
 				change(there)
 			}
 			s := inboxtable.New(fake{&types.ConditionalCheckFailedException{Item: there}}, "t")
-			box := inbox.Inbox{Store: s, Clock: clock.NewFake(time.Unix(0, 0)), Consumer: "c", Lease: time.Minute, Retention: time.Hour}
+			box := inbox.Inbox{
+				Store: s, Clock: clock.NewFake(time.Unix(0, 0)), Consumer: "c", Lease: time.Minute,
+				Retention: time.Hour,
+			}
 			claim, err := box.Claim(t.Context(), inbox.Event{ID: "e", Payload: "p"})
 			if readable := err == nil && claim.Done; readable != (change == nil) {
 				t.Errorf("%+v, %v", claim, err)

@@ -39,10 +39,13 @@ func TestDynamoDBLosingAnswers(t *testing.T) {
 	inboxtest.Run(t, inboxtable.New(twice{dynamodb.NewFromConfig(awstest.Config(t))}, table))
 }
 
-// twice carries every request out twice and answers as the second time, as a client does whose first answer was lost.
+// twice carries every request out twice and answers as the second time, as a client does whose
+// first answer was lost.
 type twice struct{ inboxtable.API }
 
-func (w twice) PutItem(ctx context.Context, in *dynamodb.PutItemInput, o ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+func (w twice) PutItem(
+	ctx context.Context, in *dynamodb.PutItemInput, o ...func(*dynamodb.Options),
+) (*dynamodb.PutItemOutput, error) {
 	_, _ = w.API.PutItem(ctx, in, o...)
 	return w.API.PutItem(ctx, in, o...)
 }

@@ -1,13 +1,17 @@
 // Package audit looks for events that were stored and never published, and publishes them.
 //
-// Two consumers read the events' stream, each by itself. publish-events marks, stream by stream, what the bus has accepted; project-views marks what it has
-// met. An audit compares the two marks of each stream that was changed of late. Where a version was met, is older than the time that publishing may take and
-// is not marked as accepted, its commit is loaded from the store and goes through the same publisher as the first time, so that its events have the ids that
-// they had or should have had: whoever has taken them already knows them.
+// Two consumers read the events' stream, each by itself. publish-events marks, stream by stream,
+// what the bus has accepted; project-views marks what it has met. An audit compares the two marks
+// of each stream that was changed of late. Where a version was met, is older than the time that
+// publishing may take and is not marked as accepted, its commit is loaded from the store and goes
+// through the same publisher as the first time, so that its events have the ids that they had or
+// should have had: whoever has taken them already knows them.
 //
-// Whether the bus delivers what it accepts is tried with one event of the audit's own a run, a canary, which a rule takes to a queue that the audit reads.
+// Whether the bus delivers what it accepts is tried with one event of the audit's own a run, a
+// canary, which a rule takes to a queue that the audit reads.
 //
-// What both consumers have missed leaves no mark, and is not found here: package whole reads the whole store for it.
+// What both consumers have missed leaves no mark, and is not found here: package whole reads the
+// whole store for it.
 package audit
 
 import (
@@ -30,10 +34,13 @@ import (
 
 // Index finds the streams that were changed.
 type Index interface {
-	// Changed gives up to limit streams of one of Shards parts of those that were last met in an hour, from 0 to Shards-1, behind the stream after, in the
-	// order of their names. next is the stream to go on behind, "" at the part's end. The marks may be seconds old. Those that can't be read are an
-	// ErrUnreadable, errors.Join'ed, that comes with the others.
-	Changed(ctx context.Context, hour time.Time, shard int, after es.StreamID, limit int) (marks []Mark, next es.StreamID, err error)
+	// Changed gives up to limit streams of one of Shards parts of those that were last met in an
+	// hour, from 0 to Shards-1, behind the stream after, in the order of their names. next is the
+	// stream to go on behind, "" at the part's end. The marks may be seconds old. Those that can't
+	// be read are an ErrUnreadable, errors.Join'ed, that comes with the others.
+	Changed(
+		ctx context.Context, hour time.Time, shard int, after es.StreamID, limit int,
+	) (marks []Mark, next es.StreamID, err error)
 	// Mark gives the mark of a stream as it is.
 	Mark(ctx context.Context, stream es.StreamID) (Mark, error)
 	// Accepted and Refused note what has come of publishing.
@@ -41,49 +48,59 @@ type Index interface {
 	Refused(ctx context.Context, stream es.StreamID, spans ...Span) error
 }
 
-// Shards is in how many parts an hour's streams are: one partition of an index takes 1,000 writes a second.
+// Shards is in how many parts an hour's streams are: one partition of an index takes 1,000 writes a
+// second.
 const Shards = 8
 
 // Commits reads streams.
 type Commits interface {
-	// Commits gives the commits that have a part in a range. One that can't be read is an es.ErrCorrupt, after which there is nothing more.
+	// Commits gives the commits that have a part in a range. One that can't be read is an
+	// es.ErrCorrupt, after which there is nothing more.
 	Commits(ctx context.Context, stream es.StreamID, r es.Range) iter.Seq2[es.StoredCommit, error]
 }
 
 // States keeps the state of the audit.
 type States interface {
-	// Take gives the state, the zero State before the first audit, and keeps all others from taking it until then or until it is kept. taken is false where
-	// somebody else has it.
+	// Take gives the state, the zero State before the first audit, and keeps all others from taking
+	// it until then or until it is kept. taken is false where somebody else has it.
 	Take(ctx context.Context, until time.Time) (state State, taken bool, err error)
 	// Keep keeps the state, and lets the next one take it.
 	Keep(ctx context.Context, state State) error
 }
 
-// State is where the audit stands. A cycle looks at every stream that was met from an hour on; it may take several runs.
+// State is where the audit stands. A cycle looks at every stream that was met from an hour on; it
+// may take several runs.
 type State struct {
-	Since  time.Time   `json:"since"`           // commits that are older are not the audit's
-	Began  time.Time   `json:"began,omitzero"`  // of the cycle under way; zero where none is
-	Hour   time.Time   `json:"hour"`            // where the cycle goes on, or the next one begins
-	Shard  int         `json:"shard,omitempty"` // in that hour
-	After  es.StreamID `json:"after,omitempty"` // in that shard
-	Failed time.Time   `json:"failed,omitzero"` // the first hour of the cycle in which something failed; zero where nothing did
+	Since time.Time   `json:"since"`           // commits that are older are not the audit's
+	Began time.Time   `json:"began,omitzero"`  // of the cycle under way; zero where none is
+	Hour  time.Time   `json:"hour"`            // where the cycle goes on, or the next one begins
+	Shard int         `json:"shard,omitempty"` // in that hour
+	After es.StreamID `json:"after,omitempty"` // in that shard
+	// the first hour of the cycle in which something failed; zero where nothing did
+	Failed time.Time `json:"failed,omitzero"`
 	// Canaries are those that the bus has accepted and that have neither arrived nor been given up.
 	Canaries []Canary `json:"canaries,omitempty"`
 }
 
 // Limits of one audit.
 const (
-	// Window is how far back each cycle begins, before the one ahead of it began: what could not be told then is told now.
+	// Window is how far back each cycle begins, before the one ahead of it began: what could not be
+	// told then is told now.
 	Window = 2 * time.Hour
-	// MaxAge is how old a commit may be to be published again. Consumers remember what they have had for 35 days; what is older would be new to them.
+	// MaxAge is how old a commit may be to be published again. Consumers remember what they have
+	// had for 35 days; what is older would be new to them.
 	MaxAge = 30 * 24 * time.Hour
-	// MaxCommits is how many commits one audit publishes again, as far as its time goes. Those of the streams under way when it is met come on top.
+	// MaxCommits is how many commits one audit publishes again, as far as its time goes. Those of
+	// the streams under way when it is met come on top.
 	MaxCommits = 10_000
-	// Lease is how long one audit keeps the others out. A function that audits has to have less time.
+	// Lease is how long one audit keeps the others out. A function that audits has to have less
+	// time.
 	Lease = 3 * time.Minute
 
-	page    = 100 // streams that are looked at before it is asked whether to go on, and commits that are published at once
-	workers = 8   // streams that are looked at side by side
+	// streams that are looked at before it is asked whether to go on, and commits that are
+	// published at once
+	page    = 100
+	workers = 8 // streams that are looked at side by side
 )
 
 // What is kept back before the deadline. Whatever hangs in one part takes nothing from the next.
@@ -99,9 +116,11 @@ const (
 	MetricMissing       = "EventsMissing"       // events that the bus had not accepted in time, and can
 	MetricRepublished   = "EventsRepublished"   // of those, the ones that it has accepted now
 	MetricUnpublishable = "EventsUnpublishable" // events that can't be published, counted once
-	MetricAbandoned     = "EventsAbandoned"     // events that the bus has not accepted and that are too old by now to be published, counted once
-	MetricStreams       = "StreamsAudited"      // streams that were looked at
-	MetricCanaryMissing = "CanaryMissing"       // canaries that the bus accepted and that did not arrive in time
+	// events that the bus has not accepted and that are too old by now to be published, counted
+	// once
+	MetricAbandoned     = "EventsAbandoned"
+	MetricStreams       = "StreamsAudited" // streams that were looked at
+	MetricCanaryMissing = "CanaryMissing"  // canaries that the bus accepted and that did not arrive in time
 	MetricCanaryLatency = "CanaryLatencySeconds"
 )
 
@@ -114,14 +133,17 @@ type Auditor struct {
 	Bus     Bus
 	Sample  Sample
 	Clock   clock.Clock
-	// Settle is how long an event may take from its decision to the bus, and a canary from the bus to the queue; above zero and below Window.
+	// Settle is how long an event may take from its decision to the bus, and a canary from the bus
+	// to the queue; above zero and below Window.
 	Settle time.Duration
-	// Count takes each metric once an audit, also where it is 0, and Latency each canary that arrived.
+	// Count takes each metric once an audit, also where it is 0, and Latency each canary that
+	// arrived.
 	Count   func(metric string, n int64)
 	Latency func(metric string, d time.Duration)
 }
 
-// Settle reads a time to settle in whole seconds. It panics on one that is none: a function without one must not start.
+// Settle reads a time to settle in whole seconds. It panics on one that is none: a function without
+// one must not start.
 func Settle(seconds string) time.Duration {
 	n, err := decimal.Whole(seconds, 1, int64(Window/time.Second)-1)
 	if err != nil {
@@ -140,14 +162,17 @@ type Summary struct {
 	Abandoned     int64 `json:"abandoned"`
 	Arrived       int64 `json:"arrived"`       // canaries
 	CanaryMissing int64 `json:"canaryMissing"` // canaries
-	Errors        int   `json:"errors"`        // streams that could not be looked at or published; the next cycle comes back to them
-	Unfinished    bool  `json:"unfinished"`    // the cycle goes on in the next audit
-	Behind        int64 `json:"behindSeconds"` // how far before now the cycle's hour is that comes next
+	// streams that could not be looked at or published; the next cycle comes back to them
+	Errors     int   `json:"errors"`
+	Unfinished bool  `json:"unfinished"`    // the cycle goes on in the next audit
+	Behind     int64 `json:"behindSeconds"` // how far before now the cycle's hour is that comes next
 }
 
-// Audit looks at the streams that were met since the hour in which the cycle before began, less Window, and sends a canary. It does as much of that as fits before
-// ctx's deadline and MaxCommits; the next audit goes on there. A stream that fails does not hold up the others; the error then joins the first ten that failed.
-// Effects come in this order: publish, mark, note how far it came. So an audit that ends anywhere repeats something and leaves out nothing.
+// Audit looks at the streams that were met since the hour in which the cycle before began, less
+// Window, and sends a canary. It does as much of that as fits before ctx's deadline and MaxCommits;
+// the next audit goes on there. A stream that fails does not hold up the others; the error then
+// joins the first ten that failed. Effects come in this order: publish, mark, note how far it came.
+// So an audit that ends anywhere repeats something and leaves out nothing.
 func (a Auditor) Audit(ctx context.Context) (Summary, error) {
 	if a.Settle <= 0 || a.Settle >= Window {
 		return Summary{}, fmt.Errorf("audit: %s to settle", a.Settle)
@@ -168,8 +193,9 @@ func (a Auditor) Audit(ctx context.Context) (Summary, error) {
 	run.failed(ctx, "canary", err)
 	s := run.summary
 	for metric, n := range map[string]int64{
-		MetricMissing: s.Missing, MetricRepublished: s.Republished, MetricUnpublishable: s.Unpublishable, MetricAbandoned: s.Abandoned,
-		MetricStreams: s.Streams, MetricCanaryMissing: s.CanaryMissing,
+		MetricMissing: s.Missing, MetricRepublished: s.Republished, MetricUnpublishable: s.Unpublishable,
+		MetricAbandoned: s.Abandoned,
+		MetricStreams:   s.Streams, MetricCanaryMissing: s.CanaryMissing,
 	} {
 		a.Count(metric, n)
 	}
@@ -192,7 +218,8 @@ func before(ctx context.Context, by time.Duration) (context.Context, context.Can
 	return ctx, func() {}
 }
 
-// Horizon is the time before whose commits nothing is published again: there were no marks before since, and consumers don't remember what is older than MaxAge.
+// Horizon is the time before whose commits nothing is published again: there were no marks before
+// since, and consumers don't remember what is older than MaxAge.
 func Horizon(since, now time.Time) time.Time {
 	if oldest := now.Add(-MaxAge); since.Before(oldest) {
 		return oldest
@@ -231,8 +258,8 @@ func (r *run) failed(ctx context.Context, what string, err error) {
 
 func hourOf(t time.Time) time.Time { return t.UTC().Truncate(time.Hour) }
 
-// cycle goes on with the cycle under way, or begins one. It begins nothing once it is time to look at no more, and ends what it has begun in time for the rest
-// of the audit.
+// cycle goes on with the cycle under way, or begins one. It begins nothing once it is time to look
+// at no more, and ends what it has begun in time for the rest of the audit.
 func (r *run) cycle(ctx context.Context) {
 	ctx, cancel := before(ctx, working)
 	defer cancel()
@@ -325,7 +352,8 @@ type lost struct {
 	corrupt   error             // and why
 }
 
-// stream looks at a stream. The mark it begins with may be old, so what it lacks is asked for again.
+// stream looks at a stream. The mark it begins with may be old, so what it lacks is asked for
+// again.
 func (r *run) stream(ctx, ahead context.Context, m Mark) error {
 	r.count(Summary{Streams: 1})
 	if len(m.Missing()) == 0 {
@@ -346,10 +374,14 @@ func (r *run) stream(ctx, ahead context.Context, m Mark) error {
 		accepted = append(accepted, Span{1, l.older})
 	}
 	if len(l.abandoned) > 0 {
-		slog.ErrorContext(ctx, "lost events are too old to be published", "stream", m.Stream, "versions", l.abandoned.String())
+		slog.ErrorContext(
+			ctx, "lost events are too old to be published", "stream", m.Stream, "versions", l.abandoned.String(),
+		)
 	}
 	refuse := func(spans Spans, err error) {
-		slog.ErrorContext(ctx, "events can't be published", "stream", m.Stream, "versions", spans.String(), "error", err.Error())
+		slog.ErrorContext(
+			ctx, "events can't be published", "stream", m.Stream, "versions", spans.String(), "error", err.Error(),
+		)
 		refused, refusals = append(refused, spans...), refusals+spans.events()
 	}
 	if len(l.rest) > 0 {
@@ -366,7 +398,10 @@ func (r *run) stream(ctx, ahead context.Context, m Mark) error {
 			switch {
 			case Passed(results, i):
 				accepted = append(accepted, Of(c))
-				slog.WarnContext(ctx, "lost events are published", "stream", c.Stream, "firstSequence", c.First, "events", events, "time", c.Time)
+				slog.WarnContext(
+					ctx, "lost events are published", "stream", c.Stream, "firstSequence", c.First, "events", events,
+					"time", c.Time,
+				)
 				published += events
 			case poison.Is(results[i]):
 				refuse(Spans{Of(c)}, results[i])
@@ -387,15 +422,17 @@ func (r *run) stream(ctx, ahead context.Context, m Mark) error {
 	if len(refused) > 0 {
 		err := r.Index.Refused(ctx, m.Stream, refused...)
 		errs = append(errs, err)
-		if err == nil || r.noted(ctx, m.Stream, func(m Mark) bool { return len(Spans(refused).Minus(m.Refused...)) == 0 }) {
+		if err == nil || r.noted(
+			ctx, m.Stream, func(m Mark) bool { return len(Spans(refused).Minus(m.Refused...)) == 0 },
+		) {
 			r.count(Summary{Unpublishable: refusals})
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// noted reports whether a stream's mark says so, though the answer to noting it was an error. Where the mark
-// can't be read either it is true: an alarm had better go off twice than never.
+// noted reports whether a stream's mark says so, though the answer to noting it was an error. Where
+// the mark can't be read either it is true: an alarm had better go off twice than never.
 func (r *run) noted(ctx context.Context, stream es.StreamID, says func(Mark) bool) bool {
 	m, err := r.Index.Mark(ctx, stream)
 	return err != nil || says(m)
@@ -408,15 +445,19 @@ func (r *run) publish(ctx context.Context, commits []es.StoredCommit) []error {
 	return Guarded(r.Publish)(ctx, commits)
 }
 
-// missing loads what a stream lacks, from its newest event back, up to what was decided before the horizon or is known to be published.
+// missing loads what a stream lacks, from its newest event back, up to what was decided before the
+// horizon or is known to be published.
 func (r *run) missing(ctx context.Context, m Mark) (lost, error) {
 	var l lost
 	var unread Spans
 	gaps, reached, newer := m.Missing(), m.Seen+1, m.SeenAt
-	// The store gives nothing beyond a commit that it can't read. How many versions that one has shows where the store can be read again.
+	// The store gives nothing beyond a commit that it can't read. How many versions that one has
+	// shows where the store can be read again.
 	for through := m.Seen; through > m.Published; through = min(through, reached-1) - 1 {
 		var failed error
-		for c, err := range r.Commits.Commits(ctx, m.Stream, es.Range{After: m.Published, Through: through, Backwards: true}) {
+		for c, err := range r.Commits.Commits(
+			ctx, m.Stream, es.Range{After: m.Published, Through: through, Backwards: true},
+		) {
 			if failed = err; err != nil {
 				break
 			}
@@ -427,7 +468,8 @@ func (r *run) missing(ctx context.Context, m Mark) (lost, error) {
 			switch {
 			case c.Time.Before(r.horizon):
 				l.older = max(l.older, c.Last())
-				// Nobody knows what was published before there were marks, or before the stream's mark was deleted for its age.
+				// Nobody knows what was published before there were marks, or before the stream's
+				// mark was deleted for its age.
 				if done = c.Time.Before(r.state.Since) || newer.Sub(c.Time) > MaxAge; !done && gaps.Meets(Of(c)) {
 					l.abandoned = l.abandoned.Add(Of(c))
 				}
@@ -465,7 +507,8 @@ func met(c es.StoredCommit, m Mark) time.Time {
 	return c.Time
 }
 
-// take counts a commit that is published again, and reports whether it was the last one for this audit.
+// take counts a commit that is published again, and reports whether it was the last one for this
+// audit.
 func (r *run) take() (last bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

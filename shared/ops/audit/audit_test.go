@@ -55,7 +55,8 @@ type world struct {
 func newWorld() *world {
 	return &world{
 		clock: clock.NewFake(start), stored: map[es.StreamID][]es.StoredCommit{}, marks: map[es.StreamID]audit.Mark{},
-		never: map[string]bool{}, down: map[string]bool{}, mute: map[string]bool{}, breaks: map[string]bool{}, unread: map[string]bool{}, hangs: map[string]bool{}, metrics: map[string]int64{},
+		never: map[string]bool{}, down: map[string]bool{}, mute: map[string]bool{}, breaks: map[string]bool{},
+		unread: map[string]bool{}, hangs: map[string]bool{}, metrics: map[string]int64{},
 	}
 }
 
@@ -79,7 +80,8 @@ func (w *world) store(stream es.StreamID, events int) es.StoredCommit {
 	return c
 }
 
-// meets is what the two consumers do with commits: publish-events those that it gets, project-views all.
+// meets is what the two consumers do with commits: publish-events those that it gets, project-views
+// all.
 func (w *world) meets(t *testing.T, published bool, commits ...es.StoredCommit) {
 	t.Helper()
 	m := audit.Marker{Marks: w, Clock: w.clock, Failed: func(n int64) { t.Errorf("%d marks fail", n) }}
@@ -158,7 +160,9 @@ func (w *world) Seen(_ context.Context, stream es.StreamID, version int64) error
 
 func shard(stream es.StreamID) int { return len(stream) % audit.Shards }
 
-func (w *world) Changed(_ context.Context, hour time.Time, part int, after es.StreamID, limit int) (marks []audit.Mark, next es.StreamID, err error) {
+func (w *world) Changed(
+	_ context.Context, hour time.Time, part int, after es.StreamID, limit int,
+) (marks []audit.Mark, next es.StreamID, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.down["index"] {
@@ -288,7 +292,10 @@ func (w *world) audits(t *testing.T) audit.Summary {
 func wants(t *testing.T, got audit.Summary, missing, republished, unpublishable int64) {
 	t.Helper()
 	if got.Missing != missing || got.Republished != republished || got.Unpublishable != unpublishable {
-		t.Errorf("missing %d, republished %d, unpublishable %d; want %d, %d, %d", got.Missing, got.Republished, got.Unpublishable, missing, republished, unpublishable)
+		t.Errorf(
+			"missing %d, republished %d, unpublishable %d; want %d, %d, %d", got.Missing, got.Republished,
+			got.Unpublishable, missing, republished, unpublishable,
+		)
 	}
 }
 
@@ -303,19 +310,22 @@ func TestAudit(t *testing.T) {
 	w.meets(t, true, w.store("order/c", 1))
 	w.clock.Advance(settle)
 	young := w.store("order/a", 1)
-	w.meets(t, false, young) // what was decided just now may be under way, and the rest of its stream must not wait for it
+	// what was decided just now may be under way, and the rest of its stream must not wait for it
+	w.meets(t, false, young)
 	w.published = nil
 
 	s := w.audits(t)
 	wants(t, s, 3, 3, 0)
-	if !slices.Equal(slices.Sorted(slices.Values(w.published)), []string{"order/a@2", "order/b@1"}) || s.Streams != 3 || s.Unfinished || s.Arrived != 1 {
+	if !slices.Equal(slices.Sorted(slices.Values(w.published)), []string{"order/a@2", "order/b@1"}) || s.Streams != 3 ||
+		s.Unfinished || s.Arrived != 1 {
 		t.Errorf("published %v, summary %+v", w.published, s)
 	}
 	if m := w.marks["order/a"]; m.Published != 4 || m.Beyond != nil || m.Seen != 5 {
 		t.Errorf("the mark is %+v", m)
 	}
 	for metric, n := range map[string]int64{
-		audit.MetricMissing: 3, audit.MetricRepublished: 3, audit.MetricUnpublishable: 0, audit.MetricAbandoned: 0, audit.MetricStreams: 3, audit.MetricCanaryMissing: 0,
+		audit.MetricMissing: 3, audit.MetricRepublished: 3, audit.MetricUnpublishable: 0, audit.MetricAbandoned: 0,
+		audit.MetricStreams: 3, audit.MetricCanaryMissing: 0,
 	} {
 		if got, ok := w.metrics[metric]; !ok || got != n {
 			t.Errorf("%s is %d, want %d", metric, got, n)
@@ -348,7 +358,8 @@ func TestDatedAhead(t *testing.T) {
 	wants(t, w.audits(t), 0, 0, 0)
 }
 
-// What can never be published is told once, whatever else the stream holds, and leaves the mark once it is published all the same.
+// What can never be published is told once, whatever else the stream holds, and leaves the mark
+// once it is published all the same.
 func TestUnpublishable(t *testing.T) {
 	for name, set := range map[string]func(w *world, bad es.StoredCommit){
 		"no contract": func(w *world, bad es.StoredCommit) { w.never[id(bad)] = true },
@@ -377,7 +388,8 @@ func TestUnpublishable(t *testing.T) {
 	}
 }
 
-// What the store can't read keeps back nothing that it can: neither what is newer nor what is older, nor what is between two such commits.
+// What the store can't read keeps back nothing that it can: neither what is newer nor what is
+// older, nor what is between two such commits.
 func TestUnreadableCommits(t *testing.T) {
 	w := newWorld()
 	var commits []es.StoredCommit
@@ -389,7 +401,9 @@ func TestUnreadableCommits(t *testing.T) {
 	w.meets(t, false, commits...)
 	w.clock.Advance(settle)
 	wants(t, w.audits(t), 10, 10, 6)
-	if want := []string{"order/a@1", "order/a@2", "order/a@7", "order/a@11", "order/a@15"}; !slices.Equal(w.published, want) {
+	if want := []string{
+		"order/a@1", "order/a@2", "order/a@7", "order/a@11", "order/a@15",
+	}; !slices.Equal(w.published, want) {
 		t.Errorf("published %v, want %v", w.published, want)
 	}
 	if m := w.marks["order/a"]; m.Published != 16 || m.Refused.String() != "4-6,8-10" {
@@ -429,7 +443,8 @@ func TestUnreadableMark(t *testing.T) {
 	wants(t, w.audits(t), 1, 1, 0)
 }
 
-// What is too old by now to be published is told once; what was published before the mark was deleted for its age, or before there were marks, is not.
+// What is too old by now to be published is told once; what was published before the mark was
+// deleted for its age, or before there were marks, is not.
 func TestAbandoned(t *testing.T) {
 	const day = 24 * time.Hour
 	for _, tt := range []struct {
@@ -463,7 +478,8 @@ func TestAbandoned(t *testing.T) {
 			w.clock.Advance(settle)
 			s := w.audits(t)
 			wants(t, s, 0, 0, 0)
-			if s.Abandoned != tt.abandoned || w.metrics[audit.MetricAbandoned] != tt.abandoned || w.marks["order/a"].Published != 4 {
+			if s.Abandoned != tt.abandoned || w.metrics[audit.MetricAbandoned] != tt.abandoned ||
+				w.marks["order/a"].Published != 4 {
 				t.Errorf("%+v, the mark is %+v", s, w.marks["order/a"])
 			}
 			if s := w.audits(t); s.Abandoned != 0 {
@@ -473,10 +489,12 @@ func TestAbandoned(t *testing.T) {
 	}
 }
 
-// What hangs takes from the audit neither its metrics nor its state nor, where it is the canary, its look at the streams.
+// What hangs takes from the audit neither its metrics nor its state nor, where it is the canary,
+// its look at the streams.
 func TestWhatHangs(t *testing.T) {
 	for part, want := range map[string]audit.Summary{
-		"canary": {Republished: 3, Streams: 3, Errors: 1}, "queue": {Republished: 3, Streams: 3, Errors: 1}, "bus": {Streams: 3, Errors: 3},
+		"canary": {Republished: 3, Streams: 3, Errors: 1}, "queue": {Republished: 3, Streams: 3, Errors: 1},
+		"bus": {Streams: 3, Errors: 3},
 	} {
 		t.Run(part, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -487,14 +505,16 @@ func TestWhatHangs(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 				defer cancel()
 				s, err := w.auditor().Audit(ctx)
-				if !errors.Is(err, context.DeadlineExceeded) || s.Missing != 3 || s.Republished != want.Republished || s.Streams != want.Streams || s.Errors != want.Errors {
+				if !errors.Is(err, context.DeadlineExceeded) || s.Missing != 3 || s.Republished != want.Republished ||
+					s.Streams != want.Streams || s.Errors != want.Errors {
 					t.Errorf("%v, %+v", err, s)
 				}
 				if ctx.Err() != nil || w.state.Since.IsZero() || w.metrics[audit.MetricMissing] != 3 {
 					t.Errorf("%v, metrics %v, state %+v", ctx.Err(), w.metrics, w.state)
 				}
 				clear(w.hangs)
-				if s := w.audits(t); s.Republished != 3-want.Republished || len(w.published) != 3 || s.CanaryMissing != 0 {
+				if s := w.audits(t); s.Republished != 3-want.Republished || len(w.published) != 3 ||
+					s.CanaryMissing != 0 {
 					t.Errorf("%+v, published %v", s, w.published)
 				}
 			})
@@ -502,7 +522,8 @@ func TestWhatHangs(t *testing.T) {
 	}
 }
 
-// What became of an event counts once, whether the note of it fails before it is written or its answer is lost.
+// What became of an event counts once, whether the note of it fails before it is written or its
+// answer is lost.
 func TestCountedOnce(t *testing.T) {
 	for name, set := range map[string]func(w *world, c es.StoredCommit){
 		"published": func(*world, es.StoredCommit) {},
@@ -516,7 +537,8 @@ func TestCountedOnce(t *testing.T) {
 		},
 	} {
 		for fault, fails := range map[string]func(w *world) map[string]bool{
-			"not written": func(w *world) map[string]bool { return w.down }, "answer lost": func(w *world) map[string]bool { return w.mute },
+			"not written": func(w *world) map[string]bool { return w.down },
+			"answer lost": func(w *world) map[string]bool { return w.mute },
 		} {
 			t.Run(name+", "+fault, func(t *testing.T) {
 				w := newWorld()
@@ -532,7 +554,9 @@ func TestCountedOnce(t *testing.T) {
 				clear(w.mute)
 				w.audits(t)
 				w.audits(t)
-				want := map[string][]int64{"published": {3, 3, 0, 0}, "refused": {0, 0, 3, 0}, "abandoned": {0, 0, 0, 3}}[name]
+				want := map[string][]int64{
+					"published": {3, 3, 0, 0}, "refused": {0, 0, 3, 0}, "abandoned": {0, 0, 0, 3},
+				}[name]
 				got := []int64{
 					w.metrics[audit.MetricMissing], w.metrics[audit.MetricRepublished],
 					w.metrics[audit.MetricUnpublishable], w.metrics[audit.MetricAbandoned],
@@ -582,7 +606,8 @@ func TestFailures(t *testing.T) {
 			w.clock.Advance(settle)
 			for hour := range 5 {
 				s, err := w.auditor().Audit(t.Context())
-				if !errors.Is(err, errDown) || s.Errors != 1 || s.Unfinished || hour == 0 && w.marks["order/b"].Published != 1 {
+				if !errors.Is(err, errDown) || s.Errors != 1 || s.Unfinished ||
+					hour == 0 && w.marks["order/b"].Published != 1 {
 					t.Errorf("%v, %+v, marks %+v", err, s, w.marks)
 				}
 				w.clock.Advance(time.Hour)
@@ -611,14 +636,16 @@ func TestPartsThatAreDown(t *testing.T) {
 			clear(w.down)
 			w.clock.Advance(audit.Lease)
 			w.received = 0
-			if s := w.audits(t); s.Republished != 1-republished || s.CanaryMissing > 0 || w.marks["order/a"].Published != 1 || len(w.queue) > 0 {
+			if s := w.audits(t); s.Republished != 1-republished || s.CanaryMissing > 0 ||
+				w.marks["order/a"].Published != 1 || len(w.queue) > 0 {
 				t.Errorf("%+v, queue %d", s, len(w.queue))
 			}
 		})
 	}
 }
 
-// An audit that was off for days goes on where it stood. One that is new, or was off for longer than consumers remember, leaves what is older alone.
+// An audit that was off for days goes on where it stood. One that is new, or was off for longer
+// than consumers remember, leaves what is older alone.
 func TestTimeBetweenAudits(t *testing.T) {
 	for _, tt := range []struct {
 		name        string
@@ -709,7 +736,8 @@ func TestOneAuditAtATime(t *testing.T) {
 func TestCanary(t *testing.T) {
 	t.Run("arrives at once", func(t *testing.T) {
 		w := newWorld()
-		if s := w.audits(t); s.Arrived != 1 || len(w.queue) > 0 || len(w.state.Canaries) > 0 || !slices.Equal(w.latencies, []time.Duration{time.Second}) {
+		if s := w.audits(t); s.Arrived != 1 || len(w.queue) > 0 || len(w.state.Canaries) > 0 ||
+			!slices.Equal(w.latencies, []time.Duration{time.Second}) {
 			t.Errorf("%+v, %v", s, w.latencies)
 		}
 	})
@@ -777,7 +805,8 @@ func TestCanary(t *testing.T) {
 	}
 }
 
-// Whatever is lost, published twice, out of order or late: in the end each commit that was met has been published, and a further audit publishes nothing.
+// Whatever is lost, published twice, out of order or late: in the end each commit that was met has
+// been published, and a further audit publishes nothing.
 func TestNothingIsLost(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld()

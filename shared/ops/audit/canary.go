@@ -21,7 +21,8 @@ const (
 	CanaryType   = "audit.sampled"
 )
 
-// Canary is an event that says nothing. What it is tells by itself whether it arrived as it was sent.
+// Canary is an event that says nothing. What it is tells by itself whether it arrived as it was
+// sent.
 type Canary struct {
 	ID string    `json:"id"`
 	At time.Time `json:"at"` // when it was sent
@@ -36,8 +37,10 @@ func (c Canary) Envelope() es.Envelope {
 		panic("audit: a time always encodes: " + err.Error())
 	}
 	return es.Envelope{
-		SpecVersion: es.SpecVersion, ID: "audit/" + c.ID + "@1", Source: CanarySource, Type: CanaryType, Subject: "audit/" + c.ID, Time: c.At,
-		DataContentType: "application/json", DataSchema: "urn:orderflow:schema:" + CanaryType + ":1", DataVersion: 1, Sequence: 1, CorrelationID: c.ID, Data: data,
+		SpecVersion: es.SpecVersion, ID: "audit/" + c.ID + "@1", Source: CanarySource, Type: CanaryType,
+		Subject: "audit/" + c.ID, Time: c.At,
+		DataContentType: "application/json", DataSchema: "urn:orderflow:schema:" + CanaryType + ":1", DataVersion: 1,
+		Sequence: 1, CorrelationID: c.ID, Data: data,
 	}
 }
 
@@ -55,18 +58,21 @@ type Arrival struct {
 
 // Sample is the audit's queue.
 type Sample interface {
-	// Receive gives some of the messages in the queue, and waits up to wait for the first. None says that there are none.
+	// Receive gives some of the messages in the queue, and waits up to wait for the first. None
+	// says that there are none.
 	Receive(ctx context.Context, wait time.Duration) ([]Arrival, error)
 	// Delete takes messages out of the queue. One that stays comes again.
 	Delete(ctx context.Context, arrivals []Arrival) error
 }
 
-// The most that is received at the beginning and at the end of an audit. More than a canary a run comes only where audits were cut off.
+// The most that is received at the beginning and at the end of an audit. More than a canary a run
+// comes only where audits were cut off.
 const (
 	receives = 20
 	waits    = 3
 	wait     = 3 * time.Second
-	glance   = time.Second // ahead of giving up a canary: a queue that is asked without waiting may keep back what it has
+	// ahead of giving up a canary: a queue that is asked without waiting may keep back what it has
+	glance = time.Second
 )
 
 // canary takes in what has arrived, gives up what should have, and sends the next one.
@@ -107,7 +113,8 @@ func (r *run) canary(ctx context.Context) (all []Arrival, err error) {
 	return all, nil
 }
 
-// await waits a while for the canaries. One that does not arrive now may do so until the next audit.
+// await waits a while for the canaries. One that does not arrive now may do so until the next
+// audit.
 func (r *run) await(ctx context.Context) (all []Arrival, err error) {
 	ctx, cancel := before(ctx, keeping)
 	defer cancel()
@@ -133,7 +140,8 @@ func (r *run) receive(ctx context.Context, wait time.Duration) ([]Arrival, error
 	return arrivals, err
 }
 
-// arrived strikes off the canary that has arrived. Anything else in the queue, and a canary that is not as it was sent, counts for nothing.
+// arrived strikes off the canary that has arrived. Anything else in the queue, and a canary that is
+// not as it was sent, counts for nothing.
 func (r *run) arrived(ctx context.Context, a Arrival) {
 	got, err := contract.Open(a.Body)
 	for i, c := range r.state.Canaries {

@@ -12,7 +12,8 @@ import (
 	"orderflow/shared/kit/es"
 )
 
-// Span is the versions From to Through of a stream, both included; From is at least 1 and at most Through.
+// Span is the versions From to Through of a stream, both included; From is at least 1 and at most
+// Through.
 type Span struct{ From, Through int64 }
 
 // Of is the span of a commit.
@@ -92,7 +93,8 @@ func ParseSpans(text string) (Spans, error) {
 		if one.From, err = strconv.ParseInt(from, 10, 64); err == nil {
 			one.Through, err = strconv.ParseInt(through, 10, 64)
 		}
-		if err != nil || one.From < 1 || one.Through < one.From || len(out) > 0 && one.From <= out[len(out)-1].Through+1 {
+		if err != nil || one.From < 1 || one.Through < one.From ||
+			len(out) > 0 && one.From <= out[len(out)-1].Through+1 {
 			return nil, fmt.Errorf("audit: %q are no spans", text)
 		}
 		out = append(out, one)
@@ -103,24 +105,29 @@ func ParseSpans(text string) (Spans, error) {
 // ErrUnreadable says of a mark that what is kept of it can't be read.
 var ErrUnreadable = errors.New("audit: the mark can't be read")
 
-// MaxSpans is how many spans a mark keeps beyond its contiguous part, and how many refused ones. What it has no room for is published again.
+// MaxSpans is how many spans a mark keeps beyond its contiguous part, and how many refused ones.
+// What it has no room for is published again.
 const MaxSpans = 64
 
 // Mark is what is known of the publication of a stream.
 type Mark struct {
 	Stream es.StreamID
-	// Published is the version up to which each event was accepted by the bus, or is Refused; 0 before the first.
+	// Published is the version up to which each event was accepted by the bus, or is Refused; 0
+	// before the first.
 	Published int64
 	// Beyond is what was accepted or refused above it, out of its turn.
 	Beyond Spans
-	// Refused is what can never be published, though the audit has tried. Publishing it all the same, once that is mended, takes it out.
+	// Refused is what can never be published, though the audit has tried. Publishing it all the
+	// same, once that is mended, takes it out.
 	Refused Spans
-	// Seen is the newest version that the other consumer of the events' stream has met, and SeenAt when that was.
+	// Seen is the newest version that the other consumer of the events' stream has met, and SeenAt
+	// when that was.
 	Seen   int64
 	SeenAt time.Time
 }
 
-// Accept gives the mark once the bus has accepted these versions. Any order and any number of times come to the same.
+// Accept gives the mark once the bus has accepted these versions. Any order and any number of times
+// come to the same.
 func (m Mark) Accept(spans ...Span) Mark {
 	m = m.settle(spans)
 	m.Refused = m.Refused.Minus(spans...)
@@ -157,7 +164,8 @@ func (m Mark) Missing() Spans {
 	return Spans{{m.Published + 1, m.Seen}}.Minus(m.Beyond...)
 }
 
-// Lacks reports whether it is not known of a part of these versions that the bus accepted it, whoever has met them.
+// Lacks reports whether it is not known of a part of these versions that the bus accepted it,
+// whoever has met them.
 func (m Mark) Lacks(s Span) bool {
 	return len(Spans{s}.Minus(m.Beyond...).Minus(Span{1, m.Published})) > 0
 }

@@ -9,8 +9,8 @@ import (
 	"orderflow/shared/ops/audit"
 )
 
-// In whatever order and however often what was published is noted: the mark stands below the first version that was not, and what is missing is exactly what
-// was seen and not published.
+// In whatever order and however often what was published is noted: the mark stands below the first
+// version that was not, and what is missing is exactly what was seen and not published.
 func TestMark(t *testing.T) {
 	const most = 40
 	rapid.Check(t, func(t *rapid.T) {

@@ -15,7 +15,8 @@ import (
 	"orderflow/shared/kit/poison"
 )
 
-// Marks keeps the marks. Its writes come in any order, any number of times, and from several processes at once.
+// Marks keeps the marks. Its writes come in any order, any number of times, and from several
+// processes at once.
 type Marks interface {
 	// Accepted notes what the bus has accepted of a stream.
 	Accepted(ctx context.Context, stream es.StreamID, spans ...Span) error
@@ -23,10 +24,12 @@ type Marks interface {
 	Seen(ctx context.Context, stream es.StreamID, version int64) error
 }
 
-// Handle handles commits together and returns nil, or one result for each: what a stream's consumer does with a batch.
+// Handle handles commits together and returns nil, or one result for each: what a stream's consumer
+// does with a batch.
 type Handle = func(context.Context, []es.StoredCommit) []error
 
-// The time that marks get, of what an invocation has left: half of it, but no more than two seconds.
+// The time that marks get, of what an invocation has left: half of it, but no more than two
+// seconds.
 const (
 	markPart = 2
 	markMax  = 2 * time.Second
@@ -38,9 +41,11 @@ const markers = 16
 // MetricMarkFailures counts marks that were not written.
 const MetricMarkFailures = "MarkFailures"
 
-// Marker writes marks beside what a consumer does: one request for each stream of a batch. A mark may be lost. That is told, and changes nothing for the
-// batch: where it was one of publishing, the audit publishes the events again, with the ids that they had; where it was one of seeing, the next one of
-// that stream stands for it too, and until then a loss stays unnoticed if the publication of the same commit was lost as well.
+// Marker writes marks beside what a consumer does: one request for each stream of a batch. A mark
+// may be lost. That is told, and changes nothing for the batch: where it was one of publishing, the
+// audit publishes the events again, with the ids that they had; where it was one of seeing, the
+// next one of that stream stands for it too, and until then a loss stays unnoticed if the
+// publication of the same commit was lost as well.
 type Marker struct {
 	Marks  Marks
 	Clock  clock.Clock
@@ -64,7 +69,8 @@ func (m Marker) Published(handle Handle) Handle {
 	}
 }
 
-// Seen is handle with marks for the commits that it is through with: those that passed and those that never can.
+// Seen is handle with marks for the commits that it is through with: those that passed and those
+// that never can.
 func (m Marker) Seen(handle Handle) Handle {
 	return func(ctx context.Context, commits []es.StoredCommit) []error {
 		results := handle(ctx, commits)
@@ -88,7 +94,9 @@ func Passed(results []error, i int) bool {
 }
 
 // write writes a mark for each stream.
-func write[V any](ctx context.Context, m Marker, marks map[es.StreamID]V, mark func(context.Context, es.StreamID, V) error) {
+func write[V any](
+	ctx context.Context, m Marker, marks map[es.StreamID]V, mark func(context.Context, es.StreamID, V) error,
+) {
 	if len(marks) == 0 {
 		return
 	}
@@ -116,7 +124,8 @@ func write[V any](ctx context.Context, m Marker, marks map[es.StreamID]V, mark f
 	}
 }
 
-// Guarded is handle with panics as results: what breaks it can never pass, and keeps back no other commit.
+// Guarded is handle with panics as results: what breaks it can never pass, and keeps back no other
+// commit.
 func Guarded(handle Handle) Handle {
 	var guarded Handle
 	guarded = func(ctx context.Context, commits []es.StoredCommit) (results []error) {
@@ -136,7 +145,8 @@ func Guarded(handle Handle) Handle {
 	return guarded
 }
 
-// guard runs f and turns a panic into an error: in a goroutine it would end the process, and the batch with it.
+// guard runs f and turns a panic into an error: in a goroutine it would end the process, and the
+// batch with it.
 func guard(f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -42,7 +42,8 @@ func TestMain(m *testing.M) {
 
 var errCrash = errors.New("the process ends here")
 
-// plant is a stack around the dead letters of one queue: its messages, its consumer, whose effect is idempotent, and the redrive.
+// plant is a stack around the dead letters of one queue: its messages, its consumer, whose effect
+// is idempotent, and the redrive.
 type plant struct {
 	t       interface{ Fatalf(string, ...any) }
 	table   deadlettertest.Memory
@@ -70,7 +71,10 @@ type queued struct {
 }
 
 func newPlant(t interface{ Fatalf(string, ...any) }) *plant {
-	p := &plant{t: t, clock: clock.NewFake(start), effect: map[string]int{}, done: map[string]bool{}, runs: map[string]string{}, values: map[string]int64{}}
+	p := &plant{
+		t: t, clock: clock.NewFake(start), effect: map[string]int{}, done: map[string]bool{}, runs: map[string]string{},
+		values: map[string]int64{},
+	}
 	p.table.Fail = func(string) (error, error) { return p.point() }
 	return p
 }
@@ -111,7 +115,9 @@ func (p *plant) Send(_ context.Context, arn string, m deadletter.Message) error 
 			return p.trouble
 		}
 		p.sent++
-		p.queue = append(p.queue, queued{id: fmt.Sprintf("m%d", p.sent), body: string(m.Body), attributes: maps.Clone(m.Attributes)})
+		p.queue = append(
+			p.queue, queued{id: fmt.Sprintf("m%d", p.sent), body: string(m.Body), attributes: maps.Clone(m.Attributes)},
+		)
 		return nil
 	})
 }
@@ -169,10 +175,13 @@ func (p *plant) redriver() deadletter.Redriver {
 func (p *plant) redrive() (deadletter.Summary, error) { return p.redriver().Run(context.Background()) }
 
 func (p *plant) record(l deadletter.Letter) error {
-	return deadletter.Recorder{Table: &p.table, Clock: p.clock, Policy: policy, Stack: "s"}.Record(context.Background(), l)
+	return deadletter.Recorder{
+		Table: &p.table, Clock: p.clock, Policy: policy, Stack: "s",
+	}.Record(context.Background(), l)
 }
 
-// consume lets the consumer try each message in the queue once. What has failed three times goes to the recorder, as often as that fails.
+// consume lets the consumer try each message in the queue once. What has failed three times goes to
+// the recorder, as often as that fails.
 func (p *plant) consume() {
 	journal := deadletter.Journal{Table: &p.table, Clock: p.clock}
 	taken := p.queue
@@ -195,12 +204,18 @@ func (p *plant) consume() {
 		if err == nil {
 			continue
 		}
-		_ = journal.Failed(context.Background(), deadletter.Note{Queue: "s-start-saga", MessageID: m.id, Error: err.Error(), Receives: m.receives})
+		_ = journal.Failed(
+			context.Background(),
+			deadletter.Note{Queue: "s-start-saga", MessageID: m.id, Error: err.Error(), Receives: m.receives},
+		)
 		if m.receives < 3 {
 			p.queue = append(p.queue, m)
 			continue
 		}
-		l := deadletter.Letter{QueueARN: queueARN + "-dlq", MessageID: m.id, Body: []byte(m.body), Attributes: m.attributes, SourceARN: queueARN, Sent: p.clock.Now()}
+		l := deadletter.Letter{
+			QueueARN: queueARN + "-dlq", MessageID: m.id, Body: []byte(m.body), Attributes: m.attributes,
+			SourceARN: queueARN, Sent: p.clock.Now(),
+		}
 		for try := 0; p.record(l) != nil; try++ {
 			if try == 5 {
 				p.t.Fatalf("the letter can't be recorded")
@@ -245,13 +260,16 @@ func (p *plant) goOn() {
 	_, _ = p.redrive()
 }
 
-// A message fails three times, its entry has the error that the consumer met, it is not redriven before its time, and is resolved by its consumer's success.
+// A message fails three times, its entry has the error that the consumer met, it is not redriven
+// before its time, and is resolved by its consumer's success.
 func TestMended(t *testing.T) {
 	p := newPlant(t)
 	p.poison = true
 	e := p.fail()
-	if e.Status != deadletter.StatusOpen || e.Error != "no such table" || e.Failures != 3 || e.Consumer != "start-saga" || e.Topic != "order.placed" || e.CorrelationID != "c1" ||
-		e.Kind != deadletter.KindQueue || e.Target != queueARN || !e.FirstFailure.Equal(start) || !e.Next.Equal(start.Add(5*time.Minute)) {
+	if e.Status != deadletter.StatusOpen || e.Error != "no such table" || e.Failures != 3 ||
+		e.Consumer != "start-saga" || e.Topic != "order.placed" || e.CorrelationID != "c1" ||
+		e.Kind != deadletter.KindQueue || e.Target != queueARN || !e.FirstFailure.Equal(start) ||
+		!e.Next.Equal(start.Add(5*time.Minute)) {
 		t.Fatalf("recorded %+v", e)
 	}
 	p.poison = false
@@ -263,22 +281,26 @@ func TestMended(t *testing.T) {
 	if s, err := p.redrive(); err != nil || s != (deadletter.Summary{Sent: 1}) {
 		t.Errorf("%+v, %v", s, err)
 	}
-	if e := p.only(); e.Status != deadletter.StatusRedriving || e.Redrives != 1 || p.queue[0].attributes["dead-letter-id"] != e.ID || p.queue[0].attributes["redrive-attempt"] != "1" {
+	if e := p.only(); e.Status != deadletter.StatusRedriving || e.Redrives != 1 ||
+		p.queue[0].attributes["dead-letter-id"] != e.ID || p.queue[0].attributes["redrive-attempt"] != "1" {
 		t.Errorf("%+v, sent %+v", e, p.queue)
 	}
 	if s, err := p.redrive(); err != nil || s != (deadletter.Summary{}) {
 		t.Errorf("a second time: %+v, %v", s, err)
 	}
-	if p.values["OpenDeadLetters "] != 1 || p.values["OpenDeadLetters start-saga"] != 1 || p.values["SpentDeadLetters "] != 0 || p.values["OldestDeadLetterSeconds "] != 300 {
+	if p.values["OpenDeadLetters "] != 1 || p.values["OpenDeadLetters start-saga"] != 1 ||
+		p.values["SpentDeadLetters "] != 0 || p.values["OldestDeadLetterSeconds "] != 300 {
 		t.Errorf("measured %v", p.values)
 	}
 	p.consume()
-	if e := p.only(); e.Status != deadletter.StatusResolved || p.effect[event] != 1 || !e.Next.IsZero() || !e.Closed.Equal(p.clock.Now()) {
+	if e := p.only(); e.Status != deadletter.StatusResolved || p.effect[event] != 1 || !e.Next.IsZero() ||
+		!e.Closed.Equal(p.clock.Now()) {
 		t.Errorf("%+v, effects %v", e, p.effect)
 	}
 }
 
-// What fails each time is redriven three times, each wait twice as long as the one before, and is spent then: operations is told once, and a person can go on.
+// What fails each time is redriven three times, each wait twice as long as the one before, and is
+// spent then: operations is told once, and a person can go on.
 func TestSpent(t *testing.T) {
 	p := newPlant(t)
 	p.poison = true
@@ -300,7 +322,8 @@ func TestSpent(t *testing.T) {
 		t.Fatalf("%+v", e)
 	}
 	p.goOn()
-	if len(p.told) != 1 || !strings.Contains(p.told[0], e.ID) || !strings.Contains(p.told[0], "no such table") || p.only().Status != deadletter.StatusSpent ||
+	if len(p.told) != 1 || !strings.Contains(p.told[0], e.ID) || !strings.Contains(p.told[0], "no such table") ||
+		p.only().Status != deadletter.StatusSpent ||
 		p.values["SpentDeadLetters "] != 1 || p.values["OpenDeadLetters "] != 0 {
 		t.Errorf("told %q, %+v, measured %v", p.told, p.only(), p.values)
 	}
@@ -310,13 +333,16 @@ func TestSpent(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.goOn()
-	if e := p.only(); e.Status != deadletter.StatusResolved || e.Redrives != 4 || p.effect[event] != 1 || len(p.told) != 1 {
+	if e := p.only(); e.Status != deadletter.StatusResolved || e.Redrives != 4 || p.effect[event] != 1 ||
+		len(p.told) != 1 {
 		t.Errorf("%+v, effects %v, told %q", e, p.effect, p.told)
 	}
 }
 
-// Wherever the process ends, in the redrive, the consumer, the journal or the recorder, before or right after anything that it does: the effect happens once, and the
-// entry is resolved; one that stays poisoned is spent, and operations is told, a second time only where the process ended between telling and writing that down.
+// Wherever the process ends, in the redrive, the consumer, the journal or the recorder, before or
+// right after anything that it does: the effect happens once, and the entry is resolved; one that
+// stays poisoned is spent, and operations is told, a second time only where the process ended
+// between telling and writing that down.
 func TestEndsAnywhere(t *testing.T) {
 	for _, poisoned := range []bool{false, true} {
 		points := 0
@@ -337,8 +363,11 @@ func TestEndsAnywhere(t *testing.T) {
 				t.Fatalf("crash at %d: another entry, or %d messages are left", crashAt, len(p.queue))
 			case !poisoned && (got.Status != deadletter.StatusResolved || p.effect[event] != 1 || len(p.told) != 0):
 				t.Fatalf("crash at %d: %s, %d effects, told %q: %+v", crashAt, got.Status, p.effect[event], p.told, got)
-			case poisoned && (got.Status != deadletter.StatusSpent || got.Redrives != 3 || len(p.told) < 1 || len(p.told) > 2 || p.effect[event] != 0):
-				t.Fatalf("crash at %d: %s after %d redrives, told %d times", crashAt, got.Status, got.Redrives, len(p.told))
+			case poisoned && (got.Status != deadletter.StatusSpent || got.Redrives != 3 || len(p.told) < 1 ||
+				len(p.told) > 2 || p.effect[event] != 0):
+				t.Fatalf(
+					"crash at %d: %s after %d redrives, told %d times", crashAt, got.Status, got.Redrives, len(p.told),
+				)
 			}
 		}
 		if points < 12 {
@@ -347,7 +376,8 @@ func TestEndsAnywhere(t *testing.T) {
 	}
 }
 
-// The same with any number of crashes at any points. So many may use all redrives up; then it is a person's.
+// The same with any number of crashes at any points. So many may use all redrives up; then it is a
+// person's.
 func TestEndsOften(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := newPlant(t)
@@ -366,7 +396,9 @@ func TestEndsOften(t *testing.T) {
 		p.crashAt = 0
 		p.goOn()
 		if e := p.only(); e.Status == deadletter.StatusSpent {
-			if _, err := (deadletter.Desk{Table: &p.table, Clock: p.clock}).Redrive(context.Background(), e.ID, deadletter.Order{}); err != nil {
+			if _, err := (deadletter.Desk{Table: &p.table, Clock: p.clock}).Redrive(
+				context.Background(), e.ID, deadletter.Order{},
+			); err != nil {
 				t.Fatal(err)
 			}
 			p.goOn()
@@ -377,7 +409,8 @@ func TestEndsOften(t *testing.T) {
 	})
 }
 
-// A consumer that is not there any more is found out at once, and operations is told; when it is back, a person can redrive.
+// A consumer that is not there any more is found out at once, and operations is told; when it is
+// back, a person can redrive.
 func TestGone(t *testing.T) {
 	p := newPlant(t)
 	p.poison = true
@@ -386,12 +419,15 @@ func TestGone(t *testing.T) {
 	p.clock.Advance(policy.MinAge)
 	p.goOn()
 	got := p.only()
-	if got.Status != deadletter.StatusSpent || got.Redrives != 1 || !strings.Contains(got.RedriveError, "no longer exists") || got.Hint == "" || len(p.told) != 1 ||
+	if got.Status != deadletter.StatusSpent || got.Redrives != 1 ||
+		!strings.Contains(got.RedriveError, "no longer exists") || got.Hint == "" || len(p.told) != 1 ||
 		got.Error != e.Error || got.Failures != e.Failures {
 		t.Fatalf("%+v, told %q", got, p.told)
 	}
 	p.gone = false
-	if ordered, err := (deadletter.Desk{Table: &p.table, Clock: p.clock}).Redrive(t.Context(), e.ID, deadletter.Order{}); err != nil || ordered.Hint != "" {
+	if ordered, err := (deadletter.Desk{Table: &p.table, Clock: p.clock}).Redrive(
+		t.Context(), e.ID, deadletter.Order{},
+	); err != nil || ordered.Hint != "" {
 		t.Fatalf("%+v, %v", ordered, err)
 	}
 	p.goOn()
@@ -400,25 +436,38 @@ func TestGone(t *testing.T) {
 	}
 }
 
-// An effect of which nobody knows whether it happened waits for a person, who is told; the message then says that they accept a second one.
+// An effect of which nobody knows whether it happened waits for a person, who is told; the message
+// then says that they accept a second one.
 func TestHeld(t *testing.T) {
 	p := newPlant(t)
-	if err := p.table.Note(t.Context(), deadletter.Note{Queue: "s-start-saga", MessageID: "m", Error: "unknown", Held: true, Receives: 3, First: start, Last: start}); err != nil {
+	if err := p.table.Note(
+		t.Context(),
+		deadletter.Note{
+			Queue: "s-start-saga", MessageID: "m", Error: "unknown", Held: true, Receives: 3, First: start, Last: start,
+		},
+	); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.record(deadletter.Letter{QueueARN: queueARN + "-dlq", MessageID: "m", Body: []byte(event)}); err != nil {
+	if err := p.record(deadletter.Letter{
+		QueueARN: queueARN + "-dlq", MessageID: "m", Body: []byte(event),
+	}); err != nil {
 		t.Fatal(err)
 	}
 	p.goOn()
 	e := p.only()
-	if e.Status != deadletter.StatusOpen || !e.Held || e.Redrives != 0 || len(p.told) != 1 || p.values["SpentDeadLetters "] != 1 {
+	if e.Status != deadletter.StatusOpen || !e.Held || e.Redrives != 0 || len(p.told) != 1 ||
+		p.values["SpentDeadLetters "] != 1 {
 		t.Fatalf("%+v, told %q", e, p.told)
 	}
 	desk := deadletter.Desk{Table: &p.table, Clock: p.clock}
-	if _, err := desk.Redrive(t.Context(), e.ID, deadletter.Order{Request: es.Request{CommitID: "1"}}); !errors.Is(err, deadletter.ErrHeld) {
+	if _, err := desk.Redrive(
+		t.Context(), e.ID, deadletter.Order{Request: es.Request{CommitID: "1"}},
+	); !errors.Is(err, deadletter.ErrHeld) {
 		t.Errorf("without a word: %v", err)
 	}
-	if _, err := desk.Redrive(t.Context(), e.ID, deadletter.Order{Request: es.Request{CommitID: "2"}, TakeOver: true}); err != nil {
+	if _, err := desk.Redrive(
+		t.Context(), e.ID, deadletter.Order{Request: es.Request{CommitID: "2"}, TakeOver: true},
+	); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := p.redrive(); err != nil || len(p.queue) != 1 || p.queue[0].attributes["take-over"] != "true" {
@@ -430,18 +479,28 @@ func TestHeld(t *testing.T) {
 	}
 }
 
-// A permit is for one attempt: another attempt in the place of one that was not answered needs another.
+// A permit is for one attempt: another attempt in the place of one that was not answered needs
+// another.
 func TestTakeOverIsForOneAttempt(t *testing.T) {
 	p := newPlant(t)
-	if err := p.table.Note(t.Context(), deadletter.Note{Queue: "s-start-saga", MessageID: "m", Error: "unknown", Held: true, Receives: 3, First: start, Last: start}); err != nil {
+	if err := p.table.Note(
+		t.Context(),
+		deadletter.Note{
+			Queue: "s-start-saga", MessageID: "m", Error: "unknown", Held: true, Receives: 3, First: start, Last: start,
+		},
+	); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.record(deadletter.Letter{QueueARN: queueARN + "-dlq", MessageID: "m", Body: []byte(event)}); err != nil {
+	if err := p.record(deadletter.Letter{
+		QueueARN: queueARN + "-dlq", MessageID: "m", Body: []byte(event),
+	}); err != nil {
 		t.Fatal(err)
 	}
 	desk := deadletter.Desk{Table: &p.table, Clock: p.clock}
 	order := func(takeOver bool) error {
-		_, err := desk.Redrive(t.Context(), p.only().ID, deadletter.Order{Request: es.Request{CommitID: ident.New()}, TakeOver: takeOver})
+		_, err := desk.Redrive(
+			t.Context(), p.only().ID, deadletter.Order{Request: es.Request{CommitID: ident.New()}, TakeOver: takeOver},
+		)
 		return err
 	}
 	if err := order(true); err != nil {
@@ -471,8 +530,10 @@ func TestTakeOverIsForOneAttempt(t *testing.T) {
 
 // Each source of letters: what is recorded, and how it goes back.
 func TestSources(t *testing.T) {
-	record := `{"version":1,"consumer":"project-views","stream":"order/o1","firstSequence":3,"sequenceNumber":"300","eventId":"e1","streamArn":"arn:stream","poison":true,` +
-		`"error":"no commit","at":"2026-03-01T11:00:00Z","image":{"stream":{"S":"order/o1"},"version":{"N":"3"},"meta":{"M":{"correlationId":{"S":"c9"}}}}}`
+	record := `{"version":1,"consumer":"project-views","stream":"order/o1","firstSequence":3,"sequenceNumber":"300",` +
+		`"eventId":"e1","streamArn":"arn:stream","poison":true,` +
+		`"error":"no commit","at":"2026-03-01T11:00:00Z","image":{"stream":{"S":"order/o1"},"version":{"N":"3"},` +
+		`"meta":{"M":{"correlationId":{"S":"c9"}}}}}`
 	dlq := func(name string) string { return "arn:aws:sqs:us-east-1:123456789012:s-" + name + "-dlq" }
 	for name, tc := range map[string]struct {
 		letter  deadletter.Letter
@@ -480,92 +541,176 @@ func TestSources(t *testing.T) {
 		effects string // part of what a function is invoked with, or is sent
 	}{
 		"a queue without a note": {
-			deadletter.Letter{QueueARN: queueARN + "-dlq", Body: []byte(`{"version":1,"command":"reserve.stock","correlationId":"c2"}`), Attributes: map[string]string{"a": "b"}},
-			deadletter.Entry{Status: "open", Consumer: "start-saga", Topic: "reserve.stock", CorrelationID: "c2", Kind: "queue", Target: queueARN, Failures: 3,
+			deadletter.Letter{
+				QueueARN:   queueARN + "-dlq",
+				Body:       []byte(`{"version":1,"command":"reserve.stock","correlationId":"c2"}`),
+				Attributes: map[string]string{"a": "b"},
+			},
+			deadletter.Entry{Status: "open", Consumer: "start-saga", Topic: "reserve.stock", CorrelationID: "c2",
+				Kind: "queue", Target: queueARN, Failures: 3,
 				Error: "no error was noted: the consumer crashed or ran out of time"}, "reserve.stock",
 		},
 		"a queue, no JSON": {
 			deadletter.Letter{QueueARN: queueARN + "-dlq", Body: []byte("no JSON")},
-			deadletter.Entry{Status: "open", Consumer: "start-saga", Kind: "queue", Target: queueARN, Failures: 3, Error: "no error was noted"}, "no JSON",
+			deadletter.Entry{
+				Status: "open", Consumer: "start-saga", Kind: "queue", Target: queueARN, Failures: 3,
+				Error: "no error was noted",
+			}, "no JSON",
 		},
 		"a rule": {
 			deadletter.Letter{QueueARN: dlq("order-placed-rule"), Body: []byte(event), Attributes: map[string]string{
-				"RULE_ARN": "arn:rule", "TARGET_ARN": queueARN, "ERROR_CODE": "NO_PERMISSIONS", "ERROR_MESSAGE": "not allowed", "RETRY_ATTEMPTS": "4"}},
-			deadletter.Entry{Status: "open", Consumer: "start-saga", Topic: "order.placed", CorrelationID: "c1", Kind: "queue", Target: queueARN, Failures: 5,
+				"RULE_ARN": "arn:rule", "TARGET_ARN": queueARN, "ERROR_CODE": "NO_PERMISSIONS",
+				"ERROR_MESSAGE": "not allowed", "RETRY_ATTEMPTS": "4"}},
+			deadletter.Entry{Status: "open", Consumer: "start-saga", Topic: "order.placed", CorrelationID: "c1",
+				Kind: "queue", Target: queueARN, Failures: 5,
 				Error: "NO_PERMISSIONS: not allowed"}, "order/o1@1",
 		},
 		"a schedule": {
-			deadletter.Letter{QueueARN: dlq("sweep-orders"), Body: []byte(`{"a":1}`), Attributes: map[string]string{"TARGET_ARN": functionARN + "sweep-orders", "ERROR_CODE": "x"}},
-			deadletter.Entry{Status: "open", Consumer: "sweep-orders", Kind: "invocation", Target: functionARN + "sweep-orders", Failures: 1, Error: "x"}, `{"a":1}`,
+			deadletter.Letter{
+				QueueARN: dlq("sweep-orders"), Body: []byte(`{"a":1}`),
+				Attributes: map[string]string{"TARGET_ARN": functionARN + "sweep-orders", "ERROR_CODE": "x"},
+			},
+			deadletter.Entry{
+				Status: "open", Consumer: "sweep-orders", Kind: "invocation", Target: functionARN + "sweep-orders",
+				Failures: 1, Error: "x",
+			}, `{"a":1}`,
 		},
 		"an invocation": {
-			deadletter.Letter{QueueARN: dlq("sweep-orders"), Body: []byte(`{"timestamp":"2026-03-01T11:00:00Z","requestContext":{"functionArn":"` + functionARN + `sweep-orders:$LATEST",` +
-				`"condition":"RetriesExhausted","approximateInvokeCount":2},"requestPayload":{"b":2},"responsePayload":{"errorMessage":"table gone","errorType":"errorString"}}`)},
-			deadletter.Entry{Status: "open", Consumer: "sweep-orders", Kind: "invocation", Target: functionARN + "sweep-orders", Failures: 2, Error: "table gone"}, `{"b":2}`,
+			deadletter.Letter{QueueARN: dlq("sweep-orders"),
+				Body: []byte(`{"timestamp":"2026-03-01T11:00:00Z","requestContext":{"functionArn":"` + functionARN +
+					`sweep-orders:$LATEST",` +
+					`"condition":"RetriesExhausted","approximateInvokeCount":2},"requestPayload":{"b":2},` +
+					`"responsePayload":{"errorMessage":"table gone","errorType":"errorString"}}`)},
+			deadletter.Entry{
+				Status: "open", Consumer: "sweep-orders", Kind: "invocation", Target: functionARN + "sweep-orders",
+				Failures: 2, Error: "table gone",
+			}, `{"b":2}`,
 		},
 		"a queue, as SQS says, whatever the sender says": {
-			deadletter.Letter{QueueARN: dlq("shared"), SourceARN: queueARN, Body: []byte(event), Attributes: map[string]string{"TARGET_ARN": functionARN + "sweep-orders"}},
-			deadletter.Entry{Status: "open", Consumer: "start-saga", Topic: "order.placed", CorrelationID: "c1", Kind: "queue", Target: queueARN, Failures: 3,
+			deadletter.Letter{
+				QueueARN: dlq("shared"), SourceARN: queueARN, Body: []byte(event),
+				Attributes: map[string]string{"TARGET_ARN": functionARN + "sweep-orders"},
+			},
+			deadletter.Entry{Status: "open", Consumer: "start-saga", Topic: "order.placed", CorrelationID: "c1",
+				Kind: "queue", Target: queueARN, Failures: 3,
 				Error: "no error was noted"}, "order/o1@1",
 		},
 		"more attributes than go back": {
-			deadletter.Letter{QueueARN: queueARN + "-dlq", Body: []byte("body"), Attributes: map[string]string{"1": "", "2": "", "3": "", "4": "", "5": "", "6": "", "7": "", "8": ""}},
-			deadletter.Entry{Status: "spent", Consumer: "start-saga", Kind: "none", Target: queueARN, Failures: 3, Error: "no error was noted"}, "",
+			deadletter.Letter{
+				QueueARN: queueARN + "-dlq", Body: []byte("body"),
+				Attributes: map[string]string{"1": "", "2": "", "3": "", "4": "", "5": "", "6": "", "7": "", "8": ""},
+			},
+			deadletter.Entry{
+				Status: "spent", Consumer: "start-saga", Kind: "none", Target: queueARN, Failures: 3,
+				Error: "no error was noted",
+			}, "",
 		},
 		"as many as do": {
-			deadletter.Letter{QueueARN: queueARN + "-dlq", Body: []byte("body"), Attributes: map[string]string{"1": "", "2": "", "3": "", "4": "", "5": "", "6": "", "7": ""}},
-			deadletter.Entry{Status: "open", Consumer: "start-saga", Kind: "queue", Target: queueARN, Failures: 3, Error: "no error was noted"}, "body",
+			deadletter.Letter{
+				QueueARN: queueARN + "-dlq", Body: []byte("body"),
+				Attributes: map[string]string{"1": "", "2": "", "3": "", "4": "", "5": "", "6": "", "7": ""},
+			},
+			deadletter.Entry{
+				Status: "open", Consumer: "start-saga", Kind: "queue", Target: queueARN, Failures: 3,
+				Error: "no error was noted",
+			}, "body",
 		},
 		"a canary that a rule could not deliver": {
-			deadletter.Letter{QueueARN: dlq("audit-events"), Body: []byte(`{"detail-type":"audit.sampled"}`), Attributes: map[string]string{
-				"TARGET_ARN": "arn:aws:sqs:us-east-1:123456789012:s-audit", "ERROR_CODE": "THROTTLING"}},
-			deadletter.Entry{Status: "spent", Consumer: "audit", Topic: "audit.sampled", Kind: "none", Target: "arn:aws:sqs:us-east-1:123456789012:s-audit", Failures: 1,
+			deadletter.Letter{QueueARN: dlq("audit-events"), Body: []byte(`{"detail-type":"audit.sampled"}`),
+				Attributes: map[string]string{
+					"TARGET_ARN": "arn:aws:sqs:us-east-1:123456789012:s-audit", "ERROR_CODE": "THROTTLING"}},
+			deadletter.Entry{Status: "spent", Consumer: "audit", Topic: "audit.sampled", Kind: "none",
+				Target: "arn:aws:sqs:us-east-1:123456789012:s-audit", Failures: 1,
 				Error: "THROTTLING"}, "",
 		},
 		"a canary that no audit took": {
 			deadletter.Letter{QueueARN: dlq("audit-events"), Body: []byte(`{"detail-type":"audit.sampled"}`)},
-			deadletter.Entry{Status: "spent", Consumer: "audit-events", Topic: "audit.sampled", Kind: "none", Target: "arn:aws:sqs:us-east-1:123456789012:s-audit-events", Failures: 3,
+			deadletter.Entry{Status: "spent", Consumer: "audit-events", Topic: "audit.sampled", Kind: "none",
+				Target: "arn:aws:sqs:us-east-1:123456789012:s-audit-events", Failures: 3,
 				Error: "no error was noted"}, "",
 		},
 		"names without end": {
-			deadletter.Letter{QueueARN: dlq("start-saga"), Body: []byte(`{"detail-type":"` + strings.Repeat("ü", 3_000) + `","detail":{"correlationid":"` + strings.Repeat("c", 3_000) + `"}}`)},
-			deadletter.Entry{Status: "open", Consumer: "start-saga", Topic: strings.Repeat("ü", 128), CorrelationID: strings.Repeat("c", 256), Kind: "queue", Target: queueARN, Failures: 3,
+			deadletter.Letter{
+				QueueARN: dlq("start-saga"),
+				Body: []byte(
+					`{"detail-type":"` + strings.Repeat("ü", 3_000) + `","detail":{"correlationid":"` +
+						strings.Repeat("c", 3_000) + `"}}`,
+				),
+			},
+			deadletter.Entry{Status: "open", Consumer: "start-saga", Topic: strings.Repeat("ü", 128),
+				CorrelationID: strings.Repeat("c", 256), Kind: "queue", Target: queueARN, Failures: 3,
 				Error: "no error was noted"}, "",
 		},
 		"a batch that Lambda gave up": {
-			deadletter.Letter{QueueARN: dlq("publish-events"), Body: []byte(`{"requestContext":{"functionArn":"` + functionARN + `publish-events","condition":"RecordAgeExceeded"},` +
-				`"DDBStreamBatchInfo":{"shardId":"sh","startSequenceNumber":"1","endSequenceNumber":"9","batchSize":5}}`)},
-			deadletter.Entry{Status: "spent", Consumer: "publish-events", Kind: "none", Target: functionARN + "publish-events", Failures: 1, Error: "RecordAgeExceeded: Lambda gave up 5 records"}, "",
+			deadletter.Letter{QueueARN: dlq("publish-events"),
+				Body: []byte(`{"requestContext":{"functionArn":"` + functionARN +
+					`publish-events","condition":"RecordAgeExceeded"},` +
+					`"DDBStreamBatchInfo":{"shardId":"sh","startSequenceNumber":"1","endSequenceNumber":"9",` +
+					`"batchSize":5}}`)},
+			deadletter.Entry{
+				Status: "spent", Consumer: "publish-events", Kind: "none", Target: functionARN + "publish-events",
+				Failures: 1, Error: "RecordAgeExceeded: Lambda gave up 5 records",
+			}, "",
 		},
 		"a record": {
 			deadletter.Letter{QueueARN: dlq("project-views"), Body: []byte(record)},
-			deadletter.Entry{Status: "open", Consumer: "project-views", Topic: "order", CorrelationID: "c9", Kind: "record", Target: functionARN + "project-views", Failures: 1,
-				Error: "no commit"}, `{"Records":[{"dynamodb":{"Keys":{"stream":{"S":"order/o1"},"version":{"N":"3"}},"NewImage":`,
+			deadletter.Entry{Status: "open", Consumer: "project-views", Topic: "order", CorrelationID: "c9",
+				Kind: "record", Target: functionARN + "project-views", Failures: 1,
+				Error: "no commit"}, `{"Records":[{"dynamodb":{"Keys":{"stream":{"S":"order/o1"},` +
+				`"version":{"N":"3"}},"NewImage":`,
 		},
 		"a record whose events can be read": {
-			deadletter.Letter{QueueARN: dlq("project-views"), Body: []byte(strings.Replace(record, `"image":{`, `"tries":9,"firstFailure":"2026-03-01T10:00:00Z","image":{"events":{"L":[{"M":{"type":{"S":"order.placed"}}}]},`, 1))},
-			deadletter.Entry{Status: "open", Consumer: "project-views", Topic: "order.placed", CorrelationID: "c9", Kind: "record", Target: functionARN + "project-views", Failures: 9,
+			deadletter.Letter{
+				QueueARN: dlq("project-views"),
+				Body: []byte(strings.Replace(
+					record, `"image":{`,
+					`"tries":9,"firstFailure":"2026-03-01T10:00:00Z",`+
+						`"image":{"events":{"L":[{"M":{"type":{"S":"order.placed"}}}]},`,
+					1,
+				)),
+			},
+			deadletter.Entry{Status: "open", Consumer: "project-views", Topic: "order.placed", CorrelationID: "c9",
+				Kind: "record", Target: functionARN + "project-views", Failures: 9,
 				FirstFailure: start.Add(-2 * time.Hour), Error: "no commit"}, `"S":"order.placed"`,
 		},
 		"a record without its image": {
-			deadletter.Letter{QueueARN: dlq("project-views"), Body: []byte(strings.SplitN(record, `,"image"`, 2)[0] + "}")},
-			deadletter.Entry{Status: "spent", Consumer: "project-views", Topic: "order", Kind: "none", Target: functionARN + "project-views", Failures: 1, Error: "no commit"}, "",
+			deadletter.Letter{
+				QueueARN: dlq("project-views"), Body: []byte(strings.SplitN(record, `,"image"`, 2)[0] + "}"),
+			},
+			deadletter.Entry{
+				Status: "spent", Consumer: "project-views", Topic: "order", Kind: "none",
+				Target: functionARN + "project-views", Failures: 1, Error: "no commit",
+			}, "",
 		},
 		"an undo": {
-			deadletter.Letter{QueueARN: dlq("order-saga"), Body: []byte(`{"consumer":"order-saga","problem":"undo failed","orderId":"o1","execution":"arn:aws:states:x:1:execution:m:o1",` +
-				`"correlationId":"c3","failed":[{"step":"refund payment","error":"States.TaskFailed","cause":"down"}],"at":"2026-03-01T11:00:00Z"}`)},
-			deadletter.Entry{Status: "open", Consumer: "order-saga", Topic: "undo", CorrelationID: "c3", Kind: "undo", Target: "o1", Failures: 1,
+			deadletter.Letter{QueueARN: dlq("order-saga"),
+				Body: []byte(`{"consumer":"order-saga","problem":"undo failed","orderId":"o1",` +
+					`"execution":"arn:aws:states:x:1:execution:m:o1",` +
+					`"correlationId":"c3","failed":[{"step":"refund payment","error":"States.TaskFailed",` +
+					`"cause":"down"}],"at":"2026-03-01T11:00:00Z"}`)},
+			deadletter.Entry{Status: "open", Consumer: "order-saga", Topic: "undo", CorrelationID: "c3", Kind: "undo",
+				Target: "o1", Failures: 1,
 				Error: "undo failed; refund payment: States.TaskFailed down"}, "",
 		},
 		"an undo whose steps were tried": {
-			deadletter.Letter{QueueARN: dlq("order-saga"), Body: []byte(`{"consumer":"order-saga","problem":"undo failed","orderId":"o1","execution":"arn:aws:states:x:1:execution:m:o1",` +
-				`"failed":[{"step":"refund payment","error":"E","tries":9},{"step":"release stock","error":"E","tries":2}],"at":"2026-03-01T11:00:00Z"}`)},
-			deadletter.Entry{Status: "open", Consumer: "order-saga", Topic: "undo", Kind: "undo", Target: "o1", Failures: 11, Error: "undo failed; refund payment: E; release stock: E"}, "",
+			deadletter.Letter{QueueARN: dlq("order-saga"),
+				Body: []byte(`{"consumer":"order-saga","problem":"undo failed","orderId":"o1",` +
+					`"execution":"arn:aws:states:x:1:execution:m:o1",` +
+					`"failed":[{"step":"refund payment","error":"E","tries":9},{"step":"release stock","error":"E",` +
+					`"tries":2}],"at":"2026-03-01T11:00:00Z"}`)},
+			deadletter.Entry{
+				Status: "open", Consumer: "order-saga", Topic: "undo", Kind: "undo", Target: "o1", Failures: 11,
+				Error: "undo failed; refund payment: E; release stock: E",
+			}, "",
 		},
 		"an order that could not be closed": {
-			deadletter.Letter{QueueARN: dlq("order-saga"), Body: []byte(`{"consumer":"order-saga","problem":"close unresolved","orderId":"o1","execution":"arn:aws:states:x:1:execution:m:o1",` +
-				`"correlationId":"c4","failed":[{"step":"close order","error":"States.Timeout"}],"at":"2026-03-01T11:00:00Z"}`)},
-			deadletter.Entry{Status: "open", Consumer: "order-saga", Topic: "undo", CorrelationID: "c4", Kind: "undo", Target: "o1", Failures: 1,
+			deadletter.Letter{QueueARN: dlq("order-saga"),
+				Body: []byte(`{"consumer":"order-saga","problem":"close unresolved","orderId":"o1",` +
+					`"execution":"arn:aws:states:x:1:execution:m:o1",` +
+					`"correlationId":"c4","failed":[{"step":"close order","error":"States.Timeout"}],` +
+					`"at":"2026-03-01T11:00:00Z"}`)},
+			deadletter.Entry{Status: "open", Consumer: "order-saga", Topic: "undo", CorrelationID: "c4", Kind: "undo",
+				Target: "o1", Failures: 1,
 				Error: "close unresolved; close order: States.Timeout"}, "",
 		},
 	} {
@@ -582,7 +727,8 @@ func TestSources(t *testing.T) {
 				t.Errorf("error %q, want %q", e.Error, tc.want.Error)
 			}
 			got := deadletter.Entry{
-				Status: e.Status, Consumer: e.Consumer, Topic: e.Topic, CorrelationID: e.CorrelationID, Kind: e.Kind, Target: e.Target, Failures: e.Failures, Error: tc.want.Error,
+				Status: e.Status, Consumer: e.Consumer, Topic: e.Topic, CorrelationID: e.CorrelationID, Kind: e.Kind,
+				Target: e.Target, Failures: e.Failures, Error: tc.want.Error,
 			}
 			if !tc.want.FirstFailure.IsZero() {
 				got.FirstFailure = e.FirstFailure
@@ -595,7 +741,8 @@ func TestSources(t *testing.T) {
 				return // its run is another test's
 			}
 			e = p.only()
-			if open := tc.want.Status == deadletter.StatusOpen; open != (e.Status == deadletter.StatusResolved) || !open != (len(p.told) == 1 && e.Hint != "") {
+			if open := tc.want.Status == deadletter.StatusOpen; open != (e.Status == deadletter.StatusResolved) ||
+				!open != (len(p.told) == 1 && e.Hint != "") {
 				t.Errorf("ends %+v, told %q", e, p.told)
 			}
 			if all := fmt.Sprint(p.effect); tc.effects != "" && !strings.Contains(all, tc.effects) {
@@ -605,12 +752,15 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// A function's answer is the outcome; a record that fails again while it is open has no second entry, and one that fails after it was resolved is open again.
+// A function's answer is the outcome; a record that fails again while it is open has no second
+// entry, and one that fails after it was resolved is open again.
 func TestFunctionThatAnswers(t *testing.T) {
 	p := newPlant(t)
 	letter := func(message string) deadletter.Letter {
-		return deadletter.Letter{QueueARN: "arn:aws:sqs:us-east-1:123456789012:s-project-views-dlq", MessageID: message, Body: []byte(
-			`{"consumer":"project-views","stream":"order/o1","sequenceNumber":"3","eventId":"e","streamArn":"a","error":"no commit","at":"2026-03-01T11:00:00Z","image":{}}`)}
+		return deadletter.Letter{QueueARN: "arn:aws:sqs:us-east-1:123456789012:s-project-views-dlq", MessageID: message,
+			Body: []byte(
+				`{"consumer":"project-views","stream":"order/o1","sequenceNumber":"3","eventId":"e","streamArn":"a",` +
+					`"error":"no commit","at":"2026-03-01T11:00:00Z","image":{}}`)}
 	}
 	for _, m := range []string{"1", "2"} {
 		if err := p.record(letter(m)); err != nil {
@@ -622,7 +772,8 @@ func TestFunctionThatAnswers(t *testing.T) {
 	if s, err := p.redrive(); err != nil || s.Failed != 1 {
 		t.Fatalf("%+v, %v", s, err)
 	}
-	if e := p.only(); e.Status != deadletter.StatusOpen || e.Error != "still no commit" || e.Failures != 3 || e.Redrives != 1 || !e.Next.Equal(p.clock.Now().Add(10*time.Minute)) {
+	if e := p.only(); e.Status != deadletter.StatusOpen || e.Error != "still no commit" || e.Failures != 3 ||
+		e.Redrives != 1 || !e.Next.Equal(p.clock.Now().Add(10*time.Minute)) {
 		t.Errorf("%+v", e)
 	}
 	p.invoke = ""
@@ -638,7 +789,8 @@ func TestFunctionThatAnswers(t *testing.T) {
 	}
 }
 
-// A spent undo is a new undoing run, which is asked how it stands, and whose own letter counts for the same entry.
+// A spent undo is a new undoing run, which is asked how it stands, and whose own letter counts for
+// the same entry.
 func TestUndo(t *testing.T) {
 	for name, tc := range map[string]struct {
 		ends   string
@@ -653,11 +805,16 @@ func TestUndo(t *testing.T) {
 			p := newPlant(t)
 			orderID := ident.New()
 			letter := func(run string) deadletter.Letter {
-				body, err := json.Marshal(map[string]any{"consumer": "order-saga", "problem": "undo failed", "orderId": orderID, "correlationId": "c3", "execution": "arn:aws:states:r:1:execution:m:" + run})
+				body, err := json.Marshal(map[string]any{
+					"consumer": "order-saga", "problem": "undo failed", "orderId": orderID, "correlationId": "c3",
+					"execution": "arn:aws:states:r:1:execution:m:" + run,
+				})
 				if err != nil {
 					t.Fatal(err)
 				}
-				return deadletter.Letter{QueueARN: "arn:aws:sqs:us-east-1:123456789012:s-order-saga-dlq", MessageID: "of " + run, Body: body}
+				return deadletter.Letter{
+					QueueARN: "arn:aws:sqs:us-east-1:123456789012:s-order-saga-dlq", MessageID: "of " + run, Body: body,
+				}
 			}
 			if err := p.record(letter(orderID)); err != nil {
 				t.Fatal(err)
@@ -688,7 +845,8 @@ func TestUndo(t *testing.T) {
 	}
 }
 
-// A letter of an attempt before says nothing of the present one, and a success does whatever the entry says.
+// A letter of an attempt before says nothing of the present one, and a success does whatever the
+// entry says.
 func TestLateAnswers(t *testing.T) {
 	p := newPlant(t)
 	p.poison = true
@@ -700,7 +858,8 @@ func TestLateAnswers(t *testing.T) {
 	late := p.queue[0]
 	p.queue = nil
 	p.clock.Advance(15 * time.Minute) // the lease's end: it is sent again
-	if s, err := p.redrive(); err != nil || s.Sent != 1 || p.only().Redrives != 1 || p.queue[0].attributes["redrive-attempt"] != "1" {
+	if s, err := p.redrive(); err != nil || s.Sent != 1 || p.only().Redrives != 1 ||
+		p.queue[0].attributes["redrive-attempt"] != "1" {
 		t.Fatalf("%+v, %v, %+v", s, err, p.queue)
 	}
 	for range 3 {
@@ -710,33 +869,46 @@ func TestLateAnswers(t *testing.T) {
 	if failed.Status != deadletter.StatusOpen {
 		t.Fatalf("%+v", failed)
 	}
-	if err := p.record(deadletter.Letter{QueueARN: queueARN + "-dlq", MessageID: "late", Body: []byte(event), Attributes: late.attributes}); err != nil {
+	if err := p.record(deadletter.Letter{
+		QueueARN: queueARN + "-dlq", MessageID: "late", Body: []byte(event), Attributes: late.attributes,
+	}); err != nil {
 		t.Fatal(err)
 	}
-	if got := p.only(); got.Status != deadletter.StatusOpen || got.Failures != failed.Failures || !got.Next.Equal(failed.Next) {
+	if got := p.only(); got.Status != deadletter.StatusOpen || got.Failures != failed.Failures ||
+		!got.Next.Equal(failed.Next) {
 		t.Errorf("after the late letter %+v, before %+v", got, failed)
 	}
-	if _, err := (deadletter.Desk{Table: &p.table, Clock: p.clock}).Discard(t.Context(), e.ID, deadletter.Order{}); err != nil {
+	if _, err := (deadletter.Desk{Table: &p.table, Clock: p.clock}).Discard(
+		t.Context(), e.ID, deadletter.Order{},
+	); err != nil {
 		t.Fatal(err)
 	}
-	if err := (deadletter.Journal{Table: &p.table, Clock: p.clock}).Succeeded(t.Context(), e.ID, queueARN); err != nil || p.only().Status != deadletter.StatusResolved {
+	if err := (deadletter.Journal{
+		Table: &p.table, Clock: p.clock,
+	}).Succeeded(t.Context(), e.ID, queueARN); err != nil || p.only().Status != deadletter.StatusResolved {
 		t.Errorf("%v, %+v", err, p.only())
 	}
-	if err := (deadletter.Journal{Table: &p.table, Clock: p.clock}).Succeeded(t.Context(), ident.New(), queueARN); err != nil {
+	if err := (deadletter.Journal{Table: &p.table, Clock: p.clock}).Succeeded(
+		t.Context(), ident.New(), queueARN,
+	); err != nil {
 		t.Errorf("of an entry that there is not: %v", err)
 	}
 }
 
-// A consumer that never answers: the message is sent again with each lease that ends, five times, and that is an attempt that failed. In the end operations is told, the
-// consumer's own error stays, and its answer still counts when it comes.
+// A consumer that never answers: the message is sent again with each lease that ends, five times,
+// and that is an attempt that failed. In the end operations is told, the consumer's own error
+// stays, and its answer still counts when it comes.
 func TestNoAnswer(t *testing.T) {
 	p := newPlant(t)
 	p.poison = true
 	e := p.fail()
 	for attempt := 1; attempt <= 3; attempt++ {
 		p.clock.Advance(p.only().Next.Sub(p.clock.Now()))
-		for send, lease := range []time.Duration{15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour} {
-			if s, err := p.redrive(); err != nil || s.Sent != 1 || p.only().Redrives != attempt || p.only().Sends != send+1 {
+		for send, lease := range []time.Duration{
+			15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour,
+		} {
+			if s, err := p.redrive(); err != nil || s.Sent != 1 || p.only().Redrives != attempt ||
+				p.only().Sends != send+1 {
 				t.Fatalf("attempt %d, send %d: %+v, %v, %+v", attempt, send+1, s, err, p.only())
 			}
 			p.clock.Advance(lease)
@@ -746,10 +918,12 @@ func TestNoAnswer(t *testing.T) {
 		}
 	}
 	got := p.only()
-	if got.Status != deadletter.StatusSpent || got.Failures != 3 || got.Error != e.Error || !strings.HasPrefix(got.RedriveError, "the consumer has not answered: redrive 3 was sent 5 times") {
+	if got.Status != deadletter.StatusSpent || got.Failures != 3 || got.Error != e.Error ||
+		!strings.HasPrefix(got.RedriveError, "the consumer has not answered: redrive 3 was sent 5 times") {
 		t.Fatalf("%+v", got)
 	}
-	if s, err := p.redrive(); err != nil || s.Alerted != 1 || len(p.told) != 1 || !strings.Contains(p.told[0], e.Error) || !strings.Contains(p.told[0], got.RedriveError) {
+	if s, err := p.redrive(); err != nil || s.Alerted != 1 || len(p.told) != 1 ||
+		!strings.Contains(p.told[0], e.Error) || !strings.Contains(p.told[0], got.RedriveError) {
 		t.Errorf("%+v, %v, told %q", s, err, p.told)
 	}
 	p.poison = false
@@ -759,7 +933,8 @@ func TestNoAnswer(t *testing.T) {
 	}
 }
 
-// A person needn't wait for an answer that may never come: what is under way can be discarded, and after its first lease be sent anew.
+// A person needn't wait for an answer that may never come: what is under way can be discarded, and
+// after its first lease be sent anew.
 func TestOrdersWhileUnderWay(t *testing.T) {
 	p := newPlant(t)
 	p.poison = true
@@ -767,7 +942,9 @@ func TestOrdersWhileUnderWay(t *testing.T) {
 	desk := deadletter.Desk{Table: &p.table, Clock: p.clock}
 	order := func() {
 		t.Helper()
-		if _, err := desk.Redrive(t.Context(), e.ID, deadletter.Order{Request: es.Request{CommitID: ident.New()}}); err != nil {
+		if _, err := desk.Redrive(
+			t.Context(), e.ID, deadletter.Order{Request: es.Request{CommitID: ident.New()}},
+		); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -790,14 +967,18 @@ func TestOrdersWhileUnderWay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := p.only(); len(p.queue) != 3 || got.Status != deadletter.StatusRedriving || got.Redrives != 2 || got.Automatic != 1 || p.queue[2].attributes["redrive-attempt"] != "2" {
+	if got := p.only(); len(p.queue) != 3 || got.Status != deadletter.StatusRedriving || got.Redrives != 2 ||
+		got.Automatic != 1 || p.queue[2].attributes["redrive-attempt"] != "2" {
 		t.Errorf("ordered after it: %+v, sent %+v", got, p.queue)
 	}
-	if got, err := desk.Discard(t.Context(), e.ID, deadletter.Order{Reason: "not needed"}); err != nil || got.Status != deadletter.StatusDiscarded {
+	if got, err := desk.Discard(t.Context(), e.ID, deadletter.Order{Reason: "not needed"}); err != nil ||
+		got.Status != deadletter.StatusDiscarded {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	late := p.queue[2]
-	if err := p.record(deadletter.Letter{QueueARN: queueARN + "-dlq", MessageID: "late", Body: []byte(event), Attributes: late.attributes}); err != nil {
+	if err := p.record(deadletter.Letter{
+		QueueARN: queueARN + "-dlq", MessageID: "late", Body: []byte(event), Attributes: late.attributes,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if got := p.only(); got.Status != deadletter.StatusDiscarded || got.Reason != "not needed" {
@@ -810,8 +991,9 @@ func TestOrdersWhileUnderWay(t *testing.T) {
 	}
 }
 
-// Trouble on the way to the consumer is none of the consumer's: its error and its count stay, and an attempt whose message was certainly not sent is none. Nothing of it fails
-// the run, whose failure would be a dead letter itself.
+// Trouble on the way to the consumer is none of the consumer's: its error and its count stay, and
+// an attempt whose message was certainly not sent is none. Nothing of it fails the run, whose
+// failure would be a dead letter itself.
 func TestTroubleOnTheWay(t *testing.T) {
 	lost := errors.New("connection reset")
 	for name, tc := range map[string]struct {
@@ -823,13 +1005,25 @@ func TestTroubleOnTheWay(t *testing.T) {
 		finished deadletter.Status
 	}{
 		"certainly not sent": {
-			fmt.Errorf("%w: slow down", deadletter.ErrNotSent), deadletter.Entry{Status: "open", Next: start.Add(10 * time.Minute), RedriveError: "could not be sent: slow down"}, 0, 1, 0, "open",
+			fmt.Errorf("%w: slow down", deadletter.ErrNotSent),
+			deadletter.Entry{
+				Status: "open", Next: start.Add(10 * time.Minute), RedriveError: "could not be sent: slow down",
+			}, 0, 1, 0, "open",
 		},
 		"refused": {
 			fmt.Errorf("%w: access denied", deadletter.ErrRefused),
-			deadletter.Entry{Status: "open", Redrives: 1, Automatic: 1, Next: start.Add(15 * time.Minute), RedriveError: "can't be sent: access denied"}, 1, 0, 3, "spent",
+			deadletter.Entry{
+				Status: "open", Redrives: 1, Automatic: 1, Next: start.Add(15 * time.Minute),
+				RedriveError: "can't be sent: access denied",
+			}, 1, 0, 3, "spent",
 		},
-		"nobody knows": {lost, deadletter.Entry{Status: "redriving", Redrives: 1, Automatic: 1, Sends: 1, Next: start.Add(20 * time.Minute)}, 0, 1, 3, "spent"},
+		"nobody knows": {
+			lost,
+			deadletter.Entry{
+				Status: "redriving", Redrives: 1, Automatic: 1, Sends: 1, Next: start.Add(20 * time.Minute),
+			},
+			0, 1, 3, "spent",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlant(t)
@@ -838,12 +1032,15 @@ func TestTroubleOnTheWay(t *testing.T) {
 			p.trouble = tc.trouble
 			p.clock.Advance(policy.MinAge)
 			s, err := p.redrive()
-			if err != nil || s.Failed != tc.failed || s.Errors != tc.errors || p.values["RedriveErrors "] != int64(tc.errors) {
+			if err != nil || s.Failed != tc.failed || s.Errors != tc.errors ||
+				p.values["RedriveErrors "] != int64(tc.errors) {
 				t.Errorf("%+v, %v, measured %v", s, err, p.values)
 			}
 			got := p.only()
-			if got.Status != tc.want.Status || got.Redrives != tc.want.Redrives || got.Automatic != tc.want.Automatic || got.Sends != tc.want.Sends || !got.Next.Equal(tc.want.Next) ||
-				!strings.HasSuffix(got.RedriveError, tc.want.RedriveError) || got.Error != e.Error || got.Failures != 3 {
+			if got.Status != tc.want.Status || got.Redrives != tc.want.Redrives || got.Automatic != tc.want.Automatic ||
+				got.Sends != tc.want.Sends || !got.Next.Equal(tc.want.Next) ||
+				!strings.HasSuffix(got.RedriveError, tc.want.RedriveError) || got.Error != e.Error ||
+				got.Failures != 3 {
 				t.Errorf("%+v, want %+v", got, tc.want)
 			}
 			for range 400 {
@@ -852,11 +1049,14 @@ func TestTroubleOnTheWay(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if got := p.only(); got.Status != tc.finished || got.Redrives != tc.tries || got.Error != e.Error || got.Failures != 3 {
+			if got := p.only(); got.Status != tc.finished || got.Redrives != tc.tries || got.Error != e.Error ||
+				got.Failures != 3 {
 				t.Errorf("in the end %+v", got)
 			}
 			p.trouble, p.poison = nil, false
-			if _, err := (deadletter.Desk{Table: &p.table, Clock: p.clock}).Redrive(t.Context(), e.ID, deadletter.Order{}); err != nil {
+			if _, err := (deadletter.Desk{Table: &p.table, Clock: p.clock}).Redrive(
+				t.Context(), e.ID, deadletter.Order{},
+			); err != nil {
 				t.Fatal(err)
 			}
 			p.goOn()
@@ -881,7 +1081,8 @@ func TestResendThatIsNotSent(t *testing.T) {
 	if s, err := p.redrive(); err != nil || s.Errors != 1 {
 		t.Errorf("%+v, %v", s, err)
 	}
-	if e := p.only(); e.Status != deadletter.StatusRedriving || e.Redrives != 1 || e.Sends != 2 || !e.Next.Equal(p.clock.Now().Add(30*time.Minute)) {
+	if e := p.only(); e.Status != deadletter.StatusRedriving || e.Redrives != 1 || e.Sends != 2 ||
+		!e.Next.Equal(p.clock.Now().Add(30*time.Minute)) {
 		t.Errorf("%+v", e)
 	}
 }
@@ -941,7 +1142,8 @@ func (broken) Message(context.Context, string) (deadletter.Message, error) {
 	return deadletter.Message{}, fmt.Errorf("%w: torn", deadletter.ErrUnreadable)
 }
 
-// What can't be read can't be sent, however often: it ends, and a person is told and sees the entry.
+// What can't be read can't be sent, however often: it ends, and a person is told and sees the
+// entry.
 func TestUnreadableMessage(t *testing.T) {
 	p := newPlant(t)
 	p.poison = true
@@ -955,19 +1157,22 @@ func TestUnreadableMessage(t *testing.T) {
 		}
 	}
 	e, m, err := deadletter.Desk{Table: r.Table, Clock: p.clock}.Get(t.Context(), before.ID)
-	if err != nil || len(m.Body) != 0 || e.Status != deadletter.StatusSpent || e.Error != before.Error || !strings.Contains(e.RedriveError, "torn") || len(p.told) != 1 || len(p.queue) != 0 {
+	if err != nil || len(m.Body) != 0 || e.Status != deadletter.StatusSpent || e.Error != before.Error ||
+		!strings.Contains(e.RedriveError, "torn") || len(p.told) != 1 || len(p.queue) != 0 {
 		t.Errorf("%+v, %v, told %q", e, err, p.told)
 	}
 }
 
-// Functions are invoked while there is time for the longest answer only, also those that have waited for others: what is left is the next run's.
+// Functions are invoked while there is time for the longest answer only, also those that have
+// waited for others: what is left is the next run's.
 func TestTimeRunsOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, now := newPlant(t), clock.System{}
 		p.table.Fail = nil // it counts for one goroutine
 		e := func(i int, kind deadletter.Kind, alert bool) {
 			if err := p.table.Create(t.Context(), deadletter.Entry{
-				ID: ident.Derive("test", fmt.Sprint(i)), Status: deadletter.StatusOpen, Kind: kind, Target: queueARN, Next: now.Now().Add(time.Duration(i - 100)), Alert: alert,
+				ID: ident.Derive("test", fmt.Sprint(i)), Status: deadletter.StatusOpen, Kind: kind, Target: queueARN,
+				Next: now.Now().Add(time.Duration(i - 100)), Alert: alert,
 			}, deadletter.Message{Body: []byte("{}")}); err != nil {
 				t.Fatal(err)
 			}
@@ -982,7 +1187,8 @@ func TestTimeRunsOut(t *testing.T) {
 		r := p.redriver()
 		r.Clock, r.Functions, r.Alerts = now, slow{now, 100 * time.Second}, deaf{}
 		s, err := r.Run(ctx)
-		if want := (deadletter.Summary{Resolved: 16, Sent: 1, Alerted: 1, Unfinished: true}); err != nil || s != want || ctx.Err() != nil {
+		if want := (deadletter.Summary{Resolved: 16, Sent: 1, Alerted: 1, Unfinished: true}); err != nil || s != want ||
+			ctx.Err() != nil {
 			t.Errorf("%+v, %v, %v; want %+v", s, err, ctx.Err(), want)
 		}
 	})
@@ -1003,12 +1209,15 @@ func (s slow) Invoke(ctx context.Context, _ string, _ []byte) (string, error) {
 	return "", s.clock.Sleep(ctx, s.takes)
 }
 
-// What was never held is not let go: no order of a person makes a consumer have its effect a second time where nobody has to.
+// What was never held is not let go: no order of a person makes a consumer have its effect a second
+// time where nobody has to.
 func TestTakeOverOfNothing(t *testing.T) {
 	p := newPlant(t)
 	p.poison = true
 	e := p.fail()
-	if _, err := (deadletter.Desk{Table: &p.table, Clock: p.clock}).Redrive(t.Context(), e.ID, deadletter.Order{TakeOver: true}); err != nil {
+	if _, err := (deadletter.Desk{Table: &p.table, Clock: p.clock}).Redrive(
+		t.Context(), e.ID, deadletter.Order{TakeOver: true},
+	); err != nil {
 		t.Fatal(err)
 	}
 	if s, err := p.redrive(); err != nil || s.Sent != 1 || p.queue[0].attributes["take-over"] != "" {
@@ -1016,15 +1225,21 @@ func TestTakeOverOfNothing(t *testing.T) {
 	}
 }
 
-// An order to have an effect a second time that nobody answers does not become one that is repeated by itself.
+// An order to have an effect a second time that nobody answers does not become one that is repeated
+// by itself.
 func TestTakeOverThatIsNotAnswered(t *testing.T) {
 	p := newPlant(t)
-	if err := p.table.Create(t.Context(), deadletter.Entry{ID: ident.New(), Status: deadletter.StatusOpen, Kind: deadletter.KindQueue, Target: queueARN, Held: true},
+	if err := p.table.Create(t.Context(),
+		deadletter.Entry{
+			ID: ident.New(), Status: deadletter.StatusOpen, Kind: deadletter.KindQueue, Target: queueARN, Held: true,
+		},
 		deadletter.Message{Body: []byte(event)}); err != nil {
 		t.Fatal(err)
 	}
 	p.trouble = deadletter.ErrRefused
-	if _, err := (deadletter.Desk{Table: &p.table, Clock: p.clock}).Redrive(t.Context(), p.only().ID, deadletter.Order{TakeOver: true}); err != nil {
+	if _, err := (deadletter.Desk{Table: &p.table, Clock: p.clock}).Redrive(
+		t.Context(), p.only().ID, deadletter.Order{TakeOver: true},
+	); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := p.redrive(); err != nil {
@@ -1036,13 +1251,23 @@ func TestTakeOverThatIsNotAnswered(t *testing.T) {
 	}
 }
 
-// The redrive's own dead letters are not recorded: one a run would be one a minute, and the next run does what that one did not.
+// The redrive's own dead letters are not recorded: one a run would be one a minute, and the next
+// run does what that one did not.
 func TestLettersOfTheRedriveItself(t *testing.T) {
 	p := newPlant(t)
 	dlq := "arn:aws:sqs:us-east-1:123456789012:s-redrive-dead-letters-dlq"
 	for _, l := range []deadletter.Letter{
-		{QueueARN: dlq, MessageID: "1", Body: []byte(`{"requestContext":{"functionArn":"` + functionARN + `redrive-dead-letters","condition":"RetriesExhausted"},"requestPayload":{}}`)},
-		{QueueARN: dlq, MessageID: "2", Body: []byte(`{}`), Attributes: map[string]string{"TARGET_ARN": functionARN + "redrive-dead-letters", "ERROR_CODE": "x"}},
+		{
+			QueueARN: dlq, MessageID: "1",
+			Body: []byte(
+				`{"requestContext":{"functionArn":"` + functionARN +
+					`redrive-dead-letters","condition":"RetriesExhausted"},"requestPayload":{}}`,
+			),
+		},
+		{
+			QueueARN: dlq, MessageID: "2", Body: []byte(`{}`),
+			Attributes: map[string]string{"TARGET_ARN": functionARN + "redrive-dead-letters", "ERROR_CODE": "x"},
+		},
 	} {
 		if err := p.record(l); err != nil {
 			t.Error(err)
@@ -1053,27 +1278,33 @@ func TestLettersOfTheRedriveItself(t *testing.T) {
 	}
 }
 
-// A message that fails anew after it was resolved has all its redrives, and those that people ordered cost it none.
+// A message that fails anew after it was resolved has all its redrives, and those that people
+// ordered cost it none.
 func TestRedrivesOfItsOwn(t *testing.T) {
 	p := newPlant(t)
 	letter := func() {
 		t.Helper()
-		if err := p.record(deadletter.Letter{QueueARN: "arn:aws:sqs:us-east-1:123456789012:s-project-views-dlq", MessageID: ident.New(), Body: []byte(
-			`{"consumer":"project-views","stream":"order/o1","sequenceNumber":"3","eventId":"e","streamArn":"a","error":"no commit","at":"2026-03-01T11:00:00Z","image":{}}`)}); err != nil {
+		if err := p.record(deadletter.Letter{QueueARN: "arn:aws:sqs:us-east-1:123456789012:s-project-views-dlq",
+			MessageID: ident.New(), Body: []byte(
+				`{"consumer":"project-views","stream":"order/o1","sequenceNumber":"3","eventId":"e","streamArn":"a",` +
+					`"error":"no commit","at":"2026-03-01T11:00:00Z","image":{}}`)}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	letter()
 	p.invoke = "still no commit"
 	for range 3 {
-		if _, err := (deadletter.Desk{Table: &p.table, Clock: p.clock}).Redrive(t.Context(), p.only().ID, deadletter.Order{Request: es.Request{CommitID: ident.New()}}); err != nil {
+		if _, err := (deadletter.Desk{Table: &p.table, Clock: p.clock}).Redrive(
+			t.Context(), p.only().ID, deadletter.Order{Request: es.Request{CommitID: ident.New()}},
+		); err != nil {
 			t.Fatal(err)
 		}
 		if s, err := p.redrive(); err != nil || s.Failed != 1 {
 			t.Fatalf("%+v, %v", s, err)
 		}
 	}
-	if e := p.only(); e.Status != deadletter.StatusOpen || e.Redrives != 3 || e.Automatic != 0 || !e.Next.Equal(p.clock.Now().Add(5*time.Minute)) {
+	if e := p.only(); e.Status != deadletter.StatusOpen || e.Redrives != 3 || e.Automatic != 0 ||
+		!e.Next.Equal(p.clock.Now().Add(5*time.Minute)) {
 		t.Errorf("after three orders %+v", e)
 	}
 	for range 2 {
@@ -1089,7 +1320,8 @@ func TestRedrivesOfItsOwn(t *testing.T) {
 	}
 	p.clock.Advance(24 * time.Hour)
 	letter()
-	if e := p.only(); e.Status != deadletter.StatusOpen || e.Automatic != 0 || !e.Next.Equal(p.clock.Now().Add(5*time.Minute)) {
+	if e := p.only(); e.Status != deadletter.StatusOpen || e.Automatic != 0 ||
+		!e.Next.Equal(p.clock.Now().Add(5*time.Minute)) {
 		t.Errorf("failed anew: %+v", e)
 	}
 	p.clock.Advance(time.Minute)
@@ -1112,22 +1344,31 @@ func (k keyed) Get(ctx context.Context, id string) (deadletter.Entry, error) {
 func TestIDsThatAreNone(t *testing.T) {
 	p := newPlant(t)
 	long := strings.Repeat("x", 3_000)
-	if err := (deadletter.Journal{Table: keyed{&p.table}, Clock: p.clock}).Succeeded(t.Context(), long, queueARN); err != nil {
+	if err := (deadletter.Journal{
+		Table: keyed{&p.table}, Clock: p.clock,
+	}).Succeeded(t.Context(), long, queueARN); err != nil {
 		t.Error(err)
 	}
 	for i, l := range []deadletter.Letter{
-		{QueueARN: queueARN + "-dlq", Body: []byte(event), Attributes: map[string]string{"dead-letter-id": long, "redrive-attempt": "1"}},
+		{
+			QueueARN: queueARN + "-dlq", Body: []byte(event),
+			Attributes: map[string]string{"dead-letter-id": long, "redrive-attempt": "1"},
+		},
 		{QueueARN: "arn:aws:sqs:us-east-1:123456789012:s-order-saga-dlq", Body: []byte(
-			`{"consumer":"order-saga","problem":"undo failed","orderId":"o1","execution":"arn:aws:states:r:1:execution:m:redrive-` + long + `-1"}`)},
+			`{"consumer":"order-saga","problem":"undo failed","orderId":"o1",` +
+				`"execution":"arn:aws:states:r:1:execution:m:redrive-` + long + `-1"}`)},
 	} {
 		l.MessageID = fmt.Sprint(i)
-		if err := (deadletter.Recorder{Table: keyed{&p.table}, Clock: p.clock, Policy: policy, Stack: "s"}).Record(t.Context(), l); err != nil {
+		if err := (deadletter.Recorder{
+			Table: keyed{&p.table}, Clock: p.clock, Policy: policy, Stack: "s",
+		}).Record(t.Context(), l); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
-// A message says by itself which entry it is of, and anybody can send one: an entry of another queue is neither changed by its failure nor closed by its success.
+// A message says by itself which entry it is of, and anybody can send one: an entry of another
+// queue is neither changed by its failure nor closed by its success.
 func TestEntriesOfOthers(t *testing.T) {
 	p := newPlant(t)
 	p.poison = true
@@ -1138,13 +1379,22 @@ func TestEntriesOfOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := p.only()
-	for _, tc := range []struct{ queue, id string }{{mails, e.ID}, {queueARN, "note/s-start-saga/m0"}, {queueARN, ident.New()}, {queueARN, strings.ToUpper(e.ID)}} {
-		if err := (deadletter.Journal{Table: &p.table, Clock: p.clock}).Succeeded(t.Context(), tc.id, tc.queue); err != nil || p.only().Revision != before.Revision {
+	for _, tc := range []struct{ queue, id string }{
+		{mails, e.ID}, {queueARN, "note/s-start-saga/m0"}, {queueARN, ident.New()}, {queueARN, strings.ToUpper(e.ID)},
+	} {
+		if err := (deadletter.Journal{
+			Table: &p.table, Clock: p.clock,
+		}).Succeeded(t.Context(), tc.id, tc.queue); err != nil || p.only().Revision != before.Revision {
 			t.Errorf("%s of %s: %v, %+v", tc.id, tc.queue, err, p.only())
 		}
 	}
-	for i, tc := range []struct{ queue, id string }{{mails, e.ID}, {queueARN, "note/s-start-saga/m0"}, {queueARN, ident.New()}} {
-		l := deadletter.Letter{QueueARN: tc.queue + "-dlq", MessageID: fmt.Sprint("forged", i), Body: []byte(event), Attributes: map[string]string{"dead-letter-id": tc.id, "redrive-attempt": "1"}}
+	for i, tc := range []struct{ queue, id string }{
+		{mails, e.ID}, {queueARN, "note/s-start-saga/m0"}, {queueARN, ident.New()},
+	} {
+		l := deadletter.Letter{
+			QueueARN: tc.queue + "-dlq", MessageID: fmt.Sprint("forged", i), Body: []byte(event),
+			Attributes: map[string]string{"dead-letter-id": tc.id, "redrive-attempt": "1"},
+		}
 		if err := p.record(l); err != nil {
 			t.Fatal(err)
 		}
@@ -1157,28 +1407,41 @@ func TestEntriesOfOthers(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	order := ident.New()
-	if err := p.record(deadletter.Letter{QueueARN: "arn:aws:sqs:us-east-1:123456789012:s-order-saga-dlq", MessageID: "run", Body: []byte(
-		`{"consumer":"order-saga","problem":"undo failed","orderId":"` + order + `","execution":"arn:aws:states:r:1:execution:m:redrive-` + e.ID + `-1"}`)}); err != nil {
+	if err := p.record(deadletter.Letter{QueueARN: "arn:aws:sqs:us-east-1:123456789012:s-order-saga-dlq",
+		MessageID: "run", Body: []byte(
+			`{"consumer":"order-saga","problem":"undo failed","orderId":"` + order +
+				`","execution":"arn:aws:states:r:1:execution:m:redrive-` + e.ID + `-1"}`)}); err != nil {
 		t.Fatal(err)
 	}
-	if page, err := p.table.List(t.Context(), deadletter.Query{Consumer: "order-saga", Limit: 10}); err != nil || len(page.Entries) != 1 || page.Entries[0].Target != order {
+	if page, err := p.table.List(t.Context(), deadletter.Query{Consumer: "order-saga", Limit: 10}); err != nil ||
+		len(page.Entries) != 1 || page.Entries[0].Target != order {
 		t.Errorf("%+v, %v", page, err)
 	}
 }
 
-// A consumer that crashed in its last try has noted one before at most, and the message was received three times all the same.
+// A consumer that crashed in its last try has noted one before at most, and the message was
+// received three times all the same.
 func TestNoteOfATryBefore(t *testing.T) {
 	for receives, want := range map[int]string{
 		1: "no such table (noted of try 1; of the last one no error was noted: the consumer crashed or ran out of time)", 3: "no such table", 0: "no such table",
 	} {
 		p := newPlant(t)
-		if err := p.table.Note(t.Context(), deadletter.Note{Queue: "s-start-saga", MessageID: "m", Error: "no such table", Receives: receives, First: start.Add(-time.Minute), Last: start.Add(-time.Minute)}); err != nil {
+		if err := p.table.Note(
+			t.Context(),
+			deadletter.Note{
+				Queue: "s-start-saga", MessageID: "m", Error: "no such table", Receives: receives,
+				First: start.Add(-time.Minute), Last: start.Add(-time.Minute),
+			},
+		); err != nil {
 			t.Fatal(err)
 		}
-		if err := p.record(deadletter.Letter{QueueARN: queueARN + "-dlq", MessageID: "m", Body: []byte(event)}); err != nil {
+		if err := p.record(deadletter.Letter{
+			QueueARN: queueARN + "-dlq", MessageID: "m", Body: []byte(event),
+		}); err != nil {
 			t.Fatal(err)
 		}
-		if e := p.only(); e.Error != want || e.Failures != 3 || !e.FirstFailure.Equal(start.Add(-time.Minute)) || e.LastFailure.Equal(start) != (receives == 1) {
+		if e := p.only(); e.Error != want || e.Failures != 3 || !e.FirstFailure.Equal(start.Add(-time.Minute)) ||
+			e.LastFailure.Equal(start) != (receives == 1) {
 			t.Errorf("of try %d: %+v", receives, e)
 		}
 	}
@@ -1187,8 +1450,10 @@ func TestNoteOfATryBefore(t *testing.T) {
 // An error while a run is asked how it stands says nothing about the run.
 func TestUndoThatCannotBeAsked(t *testing.T) {
 	p := newPlant(t)
-	if err := p.record(deadletter.Letter{QueueARN: "arn:aws:sqs:us-east-1:123456789012:s-order-saga-dlq", MessageID: "m", Body: []byte(
-		`{"consumer":"order-saga","problem":"undo failed","orderId":"` + ident.New() + `","execution":"arn:aws:states:r:1:execution:m:o1","correlationId":"c3"}`)}); err != nil {
+	if err := p.record(deadletter.Letter{QueueARN: "arn:aws:sqs:us-east-1:123456789012:s-order-saga-dlq",
+		MessageID: "m", Body: []byte(
+			`{"consumer":"order-saga","problem":"undo failed","orderId":"` + ident.New() +
+				`","execution":"arn:aws:states:r:1:execution:m:o1","correlationId":"c3"}`)}); err != nil {
 		t.Fatal(err)
 	}
 	p.clock.Advance(policy.MinAge)
@@ -1203,7 +1468,8 @@ func TestUndoThatCannotBeAsked(t *testing.T) {
 			t.Fatalf("%+v, %v", s, err)
 		}
 	}
-	if e := p.only(); e.Status != deadletter.StatusRedriving || e.Redrives != 1 || e.Error != before.Error || e.Failures != before.Failures {
+	if e := p.only(); e.Status != deadletter.StatusRedriving || e.Redrives != 1 || e.Error != before.Error ||
+		e.Failures != before.Failures {
 		t.Errorf("%+v", e)
 	}
 	p.trouble = nil
@@ -1234,7 +1500,8 @@ func TestMeasuresOfMany(t *testing.T) {
 	r := p.redriver()
 	r.Table = crowded{&p.table}
 	p.clock.Advance(time.Hour)
-	if _, err := r.Run(t.Context()); err != nil || p.values["OpenDeadLetters "] != 10_001 || p.values["SpentDeadLetters "] != 1 || p.values["OldestDeadLetterSeconds "] != 3_600 {
+	if _, err := r.Run(t.Context()); err != nil || p.values["OpenDeadLetters "] != 10_001 ||
+		p.values["SpentDeadLetters "] != 1 || p.values["OldestDeadLetterSeconds "] != 3_600 {
 		t.Errorf("%v, measured %v", err, p.values)
 	}
 }

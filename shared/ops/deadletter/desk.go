@@ -26,14 +26,16 @@ type Desk struct {
 	Clock clock.Clock
 }
 
-// Order is an operator's order about an entry. The request's id and fingerprint tell an order that is sent again.
+// Order is an operator's order about an entry. The request's id and fingerprint tell an order that
+// is sent again.
 type Order struct {
 	Request  es.Request
 	TakeOver bool   // of a redrive: the effect may happen a second time
 	Reason   string // of a discard
 }
 
-// Get gives an entry and its message, which is empty where it can't be read; ErrNotFound where there is none.
+// Get gives an entry and its message, which is empty where it can't be read; ErrNotFound where
+// there is none.
 func (d Desk) Get(ctx context.Context, id string) (Entry, Message, error) {
 	e, err := d.Table.Get(ctx, id)
 	if err != nil {
@@ -55,11 +57,13 @@ func (d Desk) List(ctx context.Context, q Query) (Page, error) {
 	return d.Table.List(ctx, q)
 }
 
-// Redrive lets the next run of the redrive send an entry's message, whatever the policy says. One that is due or under way is left as it is, so that any number
-// of orders are one redrive; but a message that was not answered in its first lease is sent anew, as a further attempt. It is refused for an entry that is closed
-// (ErrClosed), that has no way back (ErrNotRedrivable), and, without TakeOver, for one whose consumer doesn't know whether its effect happened (ErrHeld); nor does a
-// further attempt go on with the TakeOver of the one before. TakeOver means nothing for any other entry. An undoing run that is under way is asked how it stands, and
-// not begun anew.
+// Redrive lets the next run of the redrive send an entry's message, whatever the policy says. One
+// that is due or under way is left as it is, so that any number of orders are one redrive; but a
+// message that was not answered in its first lease is sent anew, as a further attempt. It is
+// refused for an entry that is closed (ErrClosed), that has no way back (ErrNotRedrivable), and,
+// without TakeOver, for one whose consumer doesn't know whether its effect happened (ErrHeld); nor
+// does a further attempt go on with the TakeOver of the one before. TakeOver means nothing for any
+// other entry. An undoing run that is under way is asked how it stands, and not begun anew.
 func (d Desk) Redrive(ctx context.Context, id string, o Order) (Entry, error) {
 	return d.carryOut(ctx, id, o, func(e Entry) (Entry, error) {
 		unanswered := e.Status == StatusRedriving && e.Sends > 1 && e.Kind != KindUndo
@@ -69,8 +73,13 @@ func (d Desk) Redrive(ctx context.Context, id string, o Order) (Entry, error) {
 		case e.Kind == KindNone:
 			return e, ErrNotRedrivable.New("the dead letter has no way back. %s", e.Hint)
 		case (e.Held || unanswered && e.TakeOver) && !o.TakeOver:
-			return e, ErrHeld.Field("body.takeOver", "nobody knows whether the effect happened: look, and then say that it may happen twice, or discard the dead letter")
-		case e.Status == StatusOpen && (e.Next.IsZero() || e.Next.After(now) || e.Alert), e.Status == StatusSpent, unanswered:
+			return e, ErrHeld.Field(
+				"body.takeOver",
+				"nobody knows whether the effect happened: look, and then say that it may happen twice, or discard "+
+					"the dead letter",
+			)
+		case e.Status == StatusOpen && (e.Next.IsZero() || e.Next.After(now) || e.Alert), e.Status == StatusSpent,
+			unanswered:
 			e.Status, e.Next, e.Alert, e.Ordered, e.Hint = StatusOpen, now, false, true, ""
 		}
 		e.Held, e.TakeOver = false, e.TakeOver || o.TakeOver && e.Held
@@ -78,8 +87,9 @@ func (d Desk) Redrive(ctx context.Context, id string, o Order) (Entry, error) {
 	})
 }
 
-// Discard closes an entry whose message is not needed, also one that is under way: its consumer's success then still resolves it, and its failure says nothing any more.
-// It is refused for one that is resolved (ErrClosed).
+// Discard closes an entry whose message is not needed, also one that is under way: its consumer's
+// success then still resolves it, and its failure says nothing any more. It is refused for one that
+// is resolved (ErrClosed).
 func (d Desk) Discard(ctx context.Context, id string, o Order) (Entry, error) {
 	return d.carryOut(ctx, id, o, func(e Entry) (Entry, error) {
 		switch e.Status {
@@ -87,7 +97,8 @@ func (d Desk) Discard(ctx context.Context, id string, o Order) (Entry, error) {
 			return e, ErrClosed.New("the dead letter is resolved")
 		case StatusDiscarded:
 		default:
-			e.Status, e.Alert, e.Held, e.Closed, e.ClosedBy, e.Reason = StatusDiscarded, false, false, d.Clock.Now(), o.Request.Metadata.Actor, o.Reason
+			e.Status, e.Alert, e.Held, e.Closed, e.ClosedBy, e.Reason = StatusDiscarded, false, false, d.Clock.Now(),
+				o.Request.Metadata.Actor, o.Reason
 			e.Next = time.Time{}
 		}
 		return e, nil

@@ -1,14 +1,20 @@
-// Package deadletter keeps a record of every message that a consumer gave up, and brings it back: an entry is recorded with the error that the consumer met,
-// redriven after a while to the consumer that it came from and to no other, and closed by the outcome of that alone.
+// Package deadletter keeps a record of every message that a consumer gave up, and brings it back:
+// an entry is recorded with the error that the consumer met, redriven after a while to the consumer
+// that it came from and to no other, and closed by the outcome of that alone.
 //
-//	            ┌──────────────── failure ────────────────┐
-//	letter ──> open ──claim──> redriving ──success──> resolved
-//	            ▲ │ └─discard─> discarded └─failure of the last redrive, no answer to it, or the consumer is gone─> spent
-//	            └──────────────────── an operator's redrive ────────────────────────────────────────┘
+//	            ┌──────── failure ───────┐
+//	            ▼                        │
+//	letter ──> open ──claim──> redriving ┴─success──> resolved
+//	            ▲ │                 └─the last redrive failed or got no answer,
+//	            │ │                   or the consumer is gone──> spent ─┐
+//	            │ └─discard──> discarded                               │
+//	            └────────────── an operator's redrive ─────────────────┘
 //
-// A claim comes before the message is sent and carries its attempt with it. Between any two of claim, send, effect and answer the process may end: the claim's
-// lease then ends too, and the same attempt is sent again, a few times. The message may so arrive twice, as any message may; each consumer has its effect once.
-// What the consumer met stands in the entry's Error, and what the redrive itself met in RedriveError, so that neither hides the other.
+// A claim comes before the message is sent and carries its attempt with it. Between any two of
+// claim, send, effect and answer the process may end: the claim's lease then ends too, and the same
+// attempt is sent again, a few times. The message may so arrive twice, as any message may; each
+// consumer has its effect once. What the consumer met stands in the entry's Error, and what the
+// redrive itself met in RedriveError, so that neither hides the other.
 package deadletter
 
 import (
@@ -44,7 +50,8 @@ type Kind string
 
 // The kinds.
 const (
-	KindQueue      Kind = "queue"      // a message, to the queue that its consumer takes from; the consumer answers later
+	// a message, to the queue that its consumer takes from; the consumer answers later
+	KindQueue      Kind = "queue"
 	KindRecord     Kind = "record"     // a record of the events' stream, to the function that reads it
 	KindInvocation Kind = "invocation" // what a function was invoked with asynchronously
 	KindUndo       Kind = "undo"       // an order whose undo failed, for a further undoing run
@@ -67,22 +74,26 @@ var ErrNoEntry = errors.New("deadletter: no such entry")
 // ErrUnreadable says of an entry that what is stored can't be read.
 var ErrUnreadable = errors.New("deadletter: the entry can't be read")
 
-// The longest texts of an entry, in bytes. What a message says of itself may be of any length, and an index takes keys of 1 KB in all.
+// The longest texts of an entry, in bytes. What a message says of itself may be of any length, and
+// an index takes keys of 1 KB in all.
 const (
 	maxError = 4_000
 	maxName  = 256 // topic, consumer, target, correlation id, code
 )
 
-// maxRequests is how many requests of operators an entry remembers, so as to know one that is sent again.
+// maxRequests is how many requests of operators an entry remembers, so as to know one that is sent
+// again.
 const maxRequests = 20
 
 // Entry is what is known of a dead letter. Times are UTC, and zero where they don't apply.
 type Entry struct {
-	ID            string `json:"id"`
-	Revision      int64  `json:"-"` // counts the writes; the table's
-	Status        Status `json:"status"`
-	Consumer      string `json:"consumer"` // the function, or the queue that it takes from, without the stack's name
-	Topic         string `json:"topic"`    // an event's type, a command's name, or the category of a record that can't be read; "" where the message doesn't say
+	ID       string `json:"id"`
+	Revision int64  `json:"-"` // counts the writes; the table's
+	Status   Status `json:"status"`
+	Consumer string `json:"consumer"` // the function, or the queue that it takes from, without the stack's name
+	// an event's type, a command's name, or the category of a record that can't be read; "" where
+	// the message doesn't say
+	Topic         string `json:"topic"`
 	CorrelationID string `json:"correlationId"`
 	Kind          Kind   `json:"kind"`
 	Target        string `json:"target"` // the ARN of the queue or function, or the order's id
@@ -96,21 +107,23 @@ type Entry struct {
 	RecordedAt   time.Time `json:"recordedAt"`
 	ReopenedAt   time.Time `json:"reopenedAt,omitzero"` // when it failed anew after it was resolved
 
-	Redrives     int       `json:"redrives"`        // attempts that were begun, in all: the number of the present one
-	Automatic    int       `json:"automatic"`       // of those that nobody ordered, since it was opened
-	Ordered      bool      `json:"ordered"`         // a person ordered the next attempt, or the present one
-	Sends        int       `json:"sends"`           // of the present attempt: above 1 where the answer to one was lost
-	RedriveError string    `json:"redriveError"`    // why the last redrive came to no answer of the consumer
-	Next         time.Time `json:"next,omitzero"`   // open: the next redrive; redriving: the lease's end; with Alert: when operations is told
-	Held         bool      `json:"held"`            // only a person may redrive it
-	TakeOver     bool      `json:"takeOver"`        // the next redrive may have the effect a second time
-	Hint         string    `json:"hint"`            // what to do where a redrive is not possible
-	Alert        bool      `json:"alert"`           // operations is still to be told
-	Letters      []string  `json:"letters"`         // the last messages that told of a failure, by which one that comes twice is known
-	Requests     []Request `json:"requests"`        // the last of operators
-	Closed       time.Time `json:"closed,omitzero"` // when it was resolved or discarded
-	ClosedBy     string    `json:"closedBy"`
-	Reason       string    `json:"reason"` // of the discard, in the operator's words
+	Redrives     int    `json:"redrives"`     // attempts that were begun, in all: the number of the present one
+	Automatic    int    `json:"automatic"`    // of those that nobody ordered, since it was opened
+	Ordered      bool   `json:"ordered"`      // a person ordered the next attempt, or the present one
+	Sends        int    `json:"sends"`        // of the present attempt: above 1 where the answer to one was lost
+	RedriveError string `json:"redriveError"` // why the last redrive came to no answer of the consumer
+	// open: the next redrive; redriving: the lease's end; with Alert: when operations is told
+	Next     time.Time `json:"next,omitzero"`
+	Held     bool      `json:"held"`     // only a person may redrive it
+	TakeOver bool      `json:"takeOver"` // the next redrive may have the effect a second time
+	Hint     string    `json:"hint"`     // what to do where a redrive is not possible
+	Alert    bool      `json:"alert"`    // operations is still to be told
+	// the last messages that told of a failure, by which one that comes twice is known
+	Letters  []string  `json:"letters"`
+	Requests []Request `json:"requests"`        // the last of operators
+	Closed   time.Time `json:"closed,omitzero"` // when it was resolved or discarded
+	ClosedBy string    `json:"closedBy"`
+	Reason   string    `json:"reason"` // of the discard, in the operator's words
 }
 
 // Request is an operator's request as an entry remembers it.
@@ -119,13 +132,15 @@ type Request struct {
 	Fingerprint string `json:"fingerprint"`
 }
 
-// Message is what goes back to the consumer: the body as it was, and the attributes that its sender gave it.
+// Message is what goes back to the consumer: the body as it was, and the attributes that its sender
+// gave it.
 type Message struct {
 	Body       []byte
 	Attributes map[string]string
 }
 
-// Note is what a queue's consumer leaves of a try that failed. The message itself takes no error along to the dead letters.
+// Note is what a queue's consumer leaves of a try that failed. The message itself takes no error
+// along to the dead letters.
 type Note struct {
 	Queue     string // its name
 	MessageID string
@@ -144,8 +159,10 @@ type Policy struct {
 	Spacing     float64       // each wait is so many times the one before
 }
 
-// The leases of a claim. A queue's message is tried three times, each of which its visibility timeout follows; each lease of an attempt is twice the one before, since
-// the queue of a consumer that stands still for hours must not fill with copies. A run is asked how it stands: most take seconds, and one that waits for its retries an hour.
+// The leases of a claim. A queue's message is tried three times, each of which its visibility
+// timeout follows; each lease of an attempt is twice the one before, since the queue of a consumer
+// that stands still for hours must not fill with copies. A run is asked how it stands: most take
+// seconds, and one that waits for its retries an hour.
 const (
 	minLease     = 15 * time.Minute
 	minUndoLease = 5 * time.Second
@@ -153,8 +170,8 @@ const (
 	maxWait      = 24 * time.Hour
 )
 
-// ParsePolicy reads a policy as a function's environment has it: whole seconds, a whole number, and a number of at least 1. It panics on anything else: a function
-// without one must not start.
+// ParsePolicy reads a policy as a function's environment has it: whole seconds, a whole number, and
+// a number of at least 1. It panics on anything else: a function without one must not start.
 func ParsePolicy(minAgeSeconds, maxRedrives, spacing string) Policy {
 	age, errAge := decimal.Whole(minAgeSeconds, 1, math.MaxInt32)
 	most, errMost := decimal.Whole(maxRedrives, 0, math.MaxInt16)
@@ -165,8 +182,9 @@ func ParsePolicy(minAgeSeconds, maxRedrives, spacing string) Policy {
 	return Policy{MinAge: time.Duration(age) * time.Second, MaxRedrives: int(most), Spacing: factor}
 }
 
-// How often one attempt is sent before it counts as failed for want of an answer: a message for eight hours (15 + 30 + 60 + 120 + 240 minutes), an undoing run asked
-// for almost two, which is longer than one can take.
+// How often one attempt is sent before it counts as failed for want of an answer: a message for
+// eight hours (15 + 30 + 60 + 120 + 240 minutes), an undoing run asked for almost two, which is
+// longer than one can take.
 const (
 	maxSends = 5
 	maxAsked = 120
@@ -220,16 +238,18 @@ func (p Policy) back(e Entry, now time.Time) Entry {
 	return e
 }
 
-// unanswered is the entry after an attempt that the consumer has not answered, or that was refused on its way there. The consumer's own error and count stay. A hint
-// says that another attempt is of no use.
+// unanswered is the entry after an attempt that the consumer has not answered, or that was refused
+// on its way there. The consumer's own error and count stay. A hint says that another attempt is of
+// no use.
 func (p Policy) unanswered(e Entry, why, hint string, now time.Time) Entry {
 	e.RedriveError, e.Hint = shorten(why, maxError), hint
 	e.Held = e.TakeOver // a person let it go once, and nobody knows whether that had the effect
 	return p.back(e, now)
 }
 
-// unsent is the entry after an attempt whose message was certainly not sent, for a reason that passes: no attempt at all. ok is false where the same attempt may have
-// been sent before; its lease then ends as any does.
+// unsent is the entry after an attempt whose message was certainly not sent, for a reason that
+// passes: no attempt at all. ok is false where the same attempt may have been sent before; its
+// lease then ends as any does.
 func (p Policy) unsent(e Entry, why string, now time.Time) (_ Entry, ok bool) {
 	if e.Sends > 1 {
 		return e, false
@@ -266,12 +286,14 @@ func shorten(text string, most int) string {
 	return text[:cut]
 }
 
-// answers says whether an answer to the attempt is the one that the entry waits for. A late one of an attempt before says nothing of the present one.
+// answers says whether an answer to the attempt is the one that the entry waits for. A late one of
+// an attempt before says nothing of the present one.
 func (e Entry) answers(attempt int) bool {
 	return e.Status == StatusRedriving && e.Redrives == attempt
 }
 
-// claimed is the entry with a claim on its next attempt, or again on the one whose lease has ended; ok is false where it isn't due.
+// claimed is the entry with a claim on its next attempt, or again on the one whose lease has ended;
+// ok is false where it isn't due.
 func (e Entry) claimed(now time.Time) (_ Entry, ok bool) {
 	if e.Next.IsZero() || e.Next.After(now) || e.Alert || e.Held {
 		return e, false
@@ -309,9 +331,11 @@ func (e Entry) lease() time.Duration {
 	return minLease << min(doublings, maxSends-1)
 }
 
-// resolved is the entry after its message was handled. That counts whatever the entry says: also of an attempt before, and though somebody discarded it.
+// resolved is the entry after its message was handled. That counts whatever the entry says: also of
+// an attempt before, and though somebody discarded it.
 func (e Entry) resolved(now time.Time) Entry {
-	e.Status, e.Next, e.Alert, e.Held, e.TakeOver, e.Ordered, e.Sends = StatusResolved, time.Time{}, false, false, false, false, 0
+	e.Status, e.Next, e.Alert, e.Held, e.TakeOver, e.Ordered, e.Sends = StatusResolved, time.Time{}, false, false,
+		false, false, 0
 	e.Closed, e.ClosedBy, e.Reason, e.Hint, e.RedriveError = now, "", "", "", ""
 	return e
 }
@@ -341,7 +365,8 @@ func remember[T any](list []T, item T) []T {
 	return list[max(0, len(list)-maxRequests):]
 }
 
-// Place orders entries by when they were recorded. It never changes, so that a list can be read page by page while entries come and go.
+// Place orders entries by when they were recorded. It never changes, so that a list can be read
+// page by page while entries come and go.
 func (e Entry) Place() string { return e.RecordedAt.UTC().Format(placeForm) + "#" + e.ID }
 
 // placeForm has a fixed width, so that texts sort as times do.

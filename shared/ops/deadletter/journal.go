@@ -15,15 +15,17 @@ type Journal struct {
 	Clock clock.Clock
 }
 
-// Failed notes a try that failed, for the day on which its message becomes a dead letter. First and Last of the note are the journal's to set.
+// Failed notes a try that failed, for the day on which its message becomes a dead letter. First and
+// Last of the note are the journal's to set.
 func (j Journal) Failed(ctx context.Context, n Note) error {
 	n.First = j.Clock.Now()
 	n.Last, n.Error, n.Code = n.First, shorten(n.Error, maxError), shorten(n.Code, maxName)
 	return j.Table.Note(ctx, n)
 }
 
-// Succeeded closes the entry of a message that was redriven to a queue and is handled now. A message says by itself which entry that is: one that is of another queue, or
-// is not there, is nothing to close.
+// Succeeded closes the entry of a message that was redriven to a queue and is handled now. A
+// message says by itself which entry that is: one that is of another queue, or is not there, is
+// nothing to close.
 func (j Journal) Succeeded(ctx context.Context, id, queueARN string) error {
 	if !ident.Valid(id) {
 		return nil

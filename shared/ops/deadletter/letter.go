@@ -35,16 +35,19 @@ const (
 // redriveFunction is the redrive's own function: it does not redrive itself.
 const redriveFunction = "redrive-dead-letters"
 
-// canaries are the names under which the loss audit's own events become dead letters: that of their queue, and that which the queue of their dead letters is named after.
+// canaries are the names under which the loss audit's own events become dead letters: that of their
+// queue, and that which the queue of their dead letters is named after.
 var canaries = []string{"audit", "audit-events"}
 
 // undoPrefix starts the names of the undoing runs that a redrive begins.
 const undoPrefix = "redrive-"
 
-// triesOfQueues is how often each queue hands a message out before it gives it up (its maxReceiveCount).
+// triesOfQueues is how often each queue hands a message out before it gives it up (its
+// maxReceiveCount).
 const triesOfQueues = 3
 
-// maxAttributes is how many attributes of its sender's a message may have to be redriven: SQS takes ten, and the redrive adds up to three.
+// maxAttributes is how many attributes of its sender's a message may have to be redriven: SQS takes
+// ten, and the redrive adds up to three.
 const maxAttributes = 10 - 3
 
 const crashed = "no error was noted: the consumer crashed or ran out of time"
@@ -114,12 +117,14 @@ type sagaLetter struct {
 	At time.Time `json:"at"`
 }
 
-// parse tells what a letter is and reads what it says. stack is the start of the names of queues and functions. Whatever the letter is, it becomes an
-// entry: one that can't be understood is one that can't be redriven.
+// parse tells what a letter is and reads what it says. stack is the start of the names of queues
+// and functions. Whatever the letter is, it becomes an entry: one that can't be understood is one
+// that can't be redriven.
 func parse(l Letter, stack string) parsed {
 	p := parsed{
 		entry: Entry{
-			ID: ident.Derive("dead-letter", l.QueueARN, l.MessageID), Consumer: short(l.QueueARN, stack), Origin: short(l.QueueARN, stack),
+			ID: ident.Derive("dead-letter", l.QueueARN, l.MessageID), Consumer: short(l.QueueARN, stack),
+			Origin:  short(l.QueueARN, stack),
 			Letters: []string{l.MessageID},
 		},
 		message: Message{Body: l.Body, Attributes: l.Attributes},
@@ -127,7 +132,8 @@ func parse(l Letter, stack string) parsed {
 	}
 	p.read(l, stack)
 	if p.entry.Kind == KindQueue && slices.Contains(canaries, p.entry.Consumer) {
-		p.failure.hint = "It is an event of the loss audit, which sends another one with each run: one that comes late must not count as arrived. See what the audit says, and discard it."
+		p.failure.hint = "It is an event of the loss audit, which sends another one with each run: one that comes " +
+			"late must not count as arrived. See what the audit says, and discard it."
 	}
 	if p.failure.hint != "" {
 		p.entry.Kind, p.failure.hint = KindNone, shorten(p.failure.hint, maxError)
@@ -153,18 +159,22 @@ func (p *parsed) read(l Letter, stack string) {
 		undo   sagaLetter
 	)
 	switch {
-	case json.Unmarshal(l.Body, &lambda) == nil && lambda.RequestContext.FunctionARN != "" && lambda.RequestContext.Condition != "":
+	case json.Unmarshal(l.Body, &lambda) == nil && lambda.RequestContext.FunctionARN != "" &&
+		lambda.RequestContext.Condition != "":
 		p.ofLambda(lambda, stack)
-	case json.Unmarshal(l.Body, &record) == nil && record.StreamARN != "" && record.SequenceNumber != "" && record.Consumer != "":
+	case json.Unmarshal(l.Body, &record) == nil && record.StreamARN != "" && record.SequenceNumber != "" &&
+		record.Consumer != "":
 		p.ofRecord(record, l.QueueARN, stack)
-	case json.Unmarshal(l.Body, &undo) == nil && undo.Consumer == "order-saga" && undo.OrderID != "" && undo.Execution != "":
+	case json.Unmarshal(l.Body, &undo) == nil && undo.Consumer == "order-saga" && undo.OrderID != "" &&
+		undo.Execution != "":
 		p.ofUndo(undo)
 	default:
 		p.ofQueue(l, strings.TrimSuffix(l.QueueARN, deadLettersSuffix), stack)
 	}
 }
 
-// undelivered: a rule or a schedule could not hand over to its target, which so never had the message.
+// undelivered: a rule or a schedule could not hand over to its target, which so never had the
+// message.
 func (p *parsed) undelivered(l Letter, stack string) {
 	target := l.Attributes[attributeTarget]
 	p.entry.Target, p.entry.Consumer = target, short(target, stack)
@@ -197,14 +207,19 @@ func (p *parsed) ofQueue(l Letter, source, stack string) {
 		}
 	}
 	if n := len(p.message.Attributes); n > maxAttributes {
-		p.failure.hint = fmt.Sprintf("It has %d attributes, and with those of a redrive more than SQS takes: send it to the queue by hand, and discard it.", n)
+		p.failure.hint = fmt.Sprintf(
+			"It has %d attributes, and with those of a redrive more than SQS takes: send it to the queue by hand, "+
+				"and discard it.",
+			n,
+		)
 	}
 	p.about(l.Body)
 }
 
 func (p *parsed) ofLambda(l lambdaLetter, stack string) {
 	arn := l.RequestContext.FunctionARN
-	// A version may be named behind the function: it is whatever is deployed by then that is invoked.
+	// A version may be named behind the function: it is whatever is deployed by then that is
+	// invoked.
 	if parts := strings.Split(arn, ":"); len(parts) == 8 {
 		arn = strings.Join(parts[:7], ":")
 	}
@@ -215,13 +230,17 @@ func (p *parsed) ofLambda(l lambdaLetter, stack string) {
 	p.failure.tries = max(1, l.RequestContext.Invocations)
 	if l.Batch != nil {
 		p.entry.Kind = KindRecord
-		p.failure.err = fmt.Sprintf("%s: Lambda gave up %d records of shard %s, from %s to %s", l.RequestContext.Condition, l.Batch.Size, l.Batch.Shard, l.Batch.First,
+		p.failure.err = fmt.Sprintf("%s: Lambda gave up %d records of shard %s, from %s to %s",
+			l.RequestContext.Condition, l.Batch.Size, l.Batch.Shard, l.Batch.First,
 			l.Batch.Last)
-		p.failure.hint = "Lambda keeps no records of what it gives up. The events are in the store: orderflow events audit finds those that nobody has heard of, and with --republish publishes them and brings the views up to date."
+		p.failure.hint = "Lambda keeps no records of what it gives up. The events are in the store: orderflow " +
+			"events audit finds those that nobody has heard of, and with --republish publishes them and brings the " +
+			"views up to date."
 		return
 	}
 	p.entry.Kind = KindInvocation
-	p.failure.err, p.failure.code = cmp.Or(l.ResponsePayload.Message, l.RequestContext.Condition), l.ResponsePayload.Type
+	p.failure.err, p.failure.code = cmp.Or(l.ResponsePayload.Message, l.RequestContext.Condition),
+		l.ResponsePayload.Type
 	p.message = Message{Body: l.RequestPayload}
 	p.about(l.RequestPayload)
 	p.notItself()
@@ -232,7 +251,8 @@ func (p *parsed) notItself() {
 	p.own = p.entry.Kind == KindInvocation && p.entry.Consumer == redriveFunction
 }
 
-// ofRecord: a record of the events' stream. A record that comes again and fails again has the same entry. The consumer is the function of its name beside the queue.
+// ofRecord: a record of the events' stream. A record that comes again and fails again has the same
+// entry. The consumer is the function of its name beside the queue.
 func (p *parsed) ofRecord(l streamLetter, queueARN, stack string) {
 	p.entry.ID = ident.Derive("dead-letter", l.Consumer, l.StreamARN, l.EventID)
 	p.entry.Kind, p.entry.Target, p.entry.Consumer = KindRecord, functionARN(queueARN, stack+"-"+l.Consumer), l.Consumer
@@ -243,7 +263,8 @@ func (p *parsed) ofRecord(l streamLetter, queueARN, stack string) {
 		p.failure.first = l.FirstFailure.UTC()
 	}
 	if len(l.Image) == 0 {
-		p.failure.hint = "The letter has no record, which was too large for it. The events table has it: " + l.Stream + ", version " + strconv.FormatInt(l.FirstSequence, 10) + "."
+		p.failure.hint = "The letter has no record, which was too large for it. The events table has it: " + l.Stream +
+			", version " + strconv.FormatInt(l.FirstSequence, 10) + "."
 		return
 	}
 	var image struct {
@@ -282,7 +303,9 @@ func (p *parsed) ofRecord(l streamLetter, queueARN, stack string) {
 	}
 	record := map[string]any{
 		"eventID": l.EventID, "eventName": "INSERT", "eventSource": "aws:dynamodb", "eventSourceARN": l.StreamARN,
-		"dynamodb": map[string]any{"Keys": keys, "NewImage": l.Image, "SequenceNumber": l.SequenceNumber, "StreamViewType": "NEW_IMAGE"},
+		"dynamodb": map[string]any{
+			"Keys": keys, "NewImage": l.Image, "SequenceNumber": l.SequenceNumber, "StreamViewType": "NEW_IMAGE",
+		},
 	}
 	body, err := json.Marshal(record)
 	if err != nil {
@@ -331,7 +354,8 @@ func parseUndoName(name string) (id string, attempt int, ok bool) {
 	return rest[:at], attempt, err == nil && attempt > 0 && ident.Valid(rest[:at])
 }
 
-// about reads topic and correlation id from a message: an event in EventBridge's JSON, or a command.
+// about reads topic and correlation id from a message: an event in EventBridge's JSON, or a
+// command.
 func (p *parsed) about(body []byte) {
 	var m struct {
 		DetailType    string `json:"detail-type"`

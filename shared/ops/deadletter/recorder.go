@@ -18,9 +18,11 @@ type Recorder struct {
 	Stack  string // whose name starts those of queues and functions
 }
 
-// Record records a letter. It may be given the same letter again, any number of times, also after it failed: the entry is the same. A letter of a redrive updates
-// the entry that the redrive was of. One about the redrive's own function is logged and nothing more: the next run does what that one did not, its alarms tell, and a
-// record of each run that failed would be a dead letter a minute.
+// Record records a letter. It may be given the same letter again, any number of times, also after
+// it failed: the entry is the same. A letter of a redrive updates the entry that the redrive was
+// of. One about the redrive's own function is logged and nothing more: the next run does what that
+// one did not, its alarms tell, and a record of each run that failed would be a dead letter a
+// minute.
 func (r Recorder) Record(ctx context.Context, l Letter) error {
 	p := parse(l, r.Stack)
 	if p.own {
@@ -36,10 +38,14 @@ func (r Recorder) Record(ctx context.Context, l Letter) error {
 			return fmt.Errorf("deadletter: record %s: %w", l.MessageID, err)
 		}
 		if found {
-			p.failure.err, p.failure.code, p.failure.held, p.failure.first, p.failure.last = note.Error, note.Code, note.Held, note.First, note.Last
+			p.failure.err, p.failure.code, p.failure.held, p.failure.first, p.failure.last = note.Error, note.Code,
+				note.Held, note.First, note.Last
 			p.failure.tries = max(note.Receives, triesOfQueues)
 			if note.Receives > 0 && note.Receives < triesOfQueues {
-				p.failure.err = fmt.Sprintf("%s (noted of try %d; of the last one %s)", shorten(note.Error, maxError-200), note.Receives, crashed)
+				p.failure.err = fmt.Sprintf(
+					"%s (noted of try %d; of the last one %s)", shorten(note.Error, maxError-200), note.Receives,
+					crashed,
+				)
 				p.failure.last = time.Time{}
 			}
 		}
@@ -55,19 +61,22 @@ func (r Recorder) Record(ctx context.Context, l Letter) error {
 	if errors.Is(err, ErrNoEntry) {
 		entry, err = r.first(ctx, p)
 		if errors.Is(err, ErrConflict) { // somebody records the same thing
-			entry, err = change(ctx, r.Table, p.entry.ID, func(e Entry) (Entry, bool) { return r.again(e, p, l.MessageID) })
+			entry, err = change(
+				ctx, r.Table, p.entry.ID, func(e Entry) (Entry, bool) { return r.again(e, p, l.MessageID) },
+			)
 		}
 	}
 	if err != nil {
 		return fmt.Errorf("deadletter: record %s: %w", l.MessageID, err)
 	}
-	slog.WarnContext(ctx, "dead letter recorded", "deadLetterId", entry.ID, "consumer", entry.Consumer, "topic", entry.Topic, "status", string(entry.Status),
+	slog.WarnContext(ctx, "dead letter recorded", "deadLetterId", entry.ID, "consumer", entry.Consumer, "topic",
+		entry.Topic, "status", string(entry.Status),
 		"redrives", entry.Redrives, "held", entry.Held, "error", entry.Error, "correlationId", entry.CorrelationID)
 	return nil
 }
 
-// ofRedrive makes sure that a letter is of the redrive that it says it is of: of an entry that was sent there. Anybody can send a message that names an entry; that is a
-// dead letter of its own.
+// ofRedrive makes sure that a letter is of the redrive that it says it is of: of an entry that was
+// sent there. Anybody can send a message that names an entry; that is a dead letter of its own.
 func (r Recorder) ofRedrive(ctx context.Context, p *parsed) error {
 	if p.of == "" {
 		return nil
@@ -115,7 +124,8 @@ func (r Recorder) again(e Entry, p parsed, letter string) (Entry, bool) {
 // changeTries bounds how often a change meets another one; each time somebody got on.
 const changeTries = 10
 
-// change reads an entry and writes what f makes of it, again where somebody was faster. f says whether there is anything to write.
+// change reads an entry and writes what f makes of it, again where somebody was faster. f says
+// whether there is anything to write.
 func change(ctx context.Context, table Table, id string, f func(Entry) (Entry, bool)) (Entry, error) {
 	for try := 1; ; try++ {
 		e, err := table.Get(ctx, id)

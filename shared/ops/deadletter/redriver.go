@@ -20,21 +20,26 @@ import (
 var (
 	// ErrGone says that there is no consumer any more to send to. Trying again can't help.
 	ErrGone = errors.New("deadletter: the consumer no longer exists")
-	// ErrRefused says that nothing was sent, for a reason that hardly passes by itself: a permission is missing, or the message is not one that can be sent.
+	// ErrRefused says that nothing was sent, for a reason that hardly passes by itself: a
+	// permission is missing, or the message is not one that can be sent.
 	ErrRefused = errors.New("deadletter: the message can't be sent")
-	// ErrNotSent says that nothing was sent, for a reason that passes: too many requests, or no answer to the question where to send it.
+	// ErrNotSent says that nothing was sent, for a reason that passes: too many requests, or no
+	// answer to the question where to send it.
 	ErrNotSent = errors.New("deadletter: the message could not be sent")
 )
 
-// InvokeTimeout is how long Functions waits for a function: longer than any that is invoked may take, and less than a claim's lease.
+// InvokeTimeout is how long Functions waits for a function: longer than any that is invoked may
+// take, and less than a claim's lease.
 const InvokeTimeout = 130 * time.Second
 
-// Queues sends messages to queues. The error is an ErrGone, an ErrRefused, an ErrNotSent, or says that it isn't known whether the message was sent.
+// Queues sends messages to queues. The error is an ErrGone, an ErrRefused, an ErrNotSent, or says
+// that it isn't known whether the message was sent.
 type Queues interface {
 	Send(ctx context.Context, queueARN string, m Message) error
 }
 
-// Functions invokes functions and waits for their answer, up to InvokeTimeout: failure is what the function failed of, "" where it didn't. The error is like that of Queues.
+// Functions invokes functions and waits for their answer, up to InvokeTimeout: failure is what the
+// function failed of, "" where it didn't. The error is like that of Queues.
 type Functions interface {
 	Invoke(ctx context.Context, functionARN string, payload []byte) (failure string, err error)
 }
@@ -43,7 +48,8 @@ type Functions interface {
 type Runs interface {
 	// Start starts a run, unless one of its name was started before.
 	Start(context.Context, saga.Run) (fresh bool, err error)
-	// Ended says whether the run with that name has ended, and what it failed of, "" where it didn't fail.
+	// Ended says whether the run with that name has ended, and what it failed of, "" where it
+	// didn't fail.
 	Ended(ctx context.Context, name string) (ended bool, failure string, err error)
 }
 
@@ -92,11 +98,12 @@ type Summary struct {
 	Unfinished bool `json:"unfinished"` // no time was left for some
 }
 
-// Run takes on the entries that are due: it claims each, sends its message, and where the answer comes at once writes it down. It tells operations of those that
-// are spent or wait for a person. Two runs at once do each thing once; a run that is cut off leaves claims behind whose leases end.
+// Run takes on the entries that are due: it claims each, sends its message, and where the answer
+// comes at once writes it down. It tells operations of those that are spent or wait for a person.
+// Two runs at once do each thing once; a run that is cut off leaves claims behind whose leases end.
 //
-// What goes wrong with an entry is logged and measured and is no error of the run, which would be a dead letter itself. The error says that the table of the entries could not
-// be read.
+// What goes wrong with an entry is logged and measured and is no error of the run, which would be a
+// dead letter itself. The error says that the table of the entries could not be read.
 func (r Redriver) Run(ctx context.Context) (Summary, error) {
 	run := &run{Redriver: r}
 	taking := ctx
@@ -125,7 +132,8 @@ type run struct {
 	summary Summary
 }
 
-// take sees to the entries that are due, as long as taking goes on. The error says that they could not be found.
+// take sees to the entries that are due, as long as taking goes on. The error says that they could
+// not be found.
 func (r *run) take(ctx, taking context.Context) error {
 	var group errgroup.Group
 	group.SetLimit(workers)
@@ -157,7 +165,8 @@ func (r *run) take(ctx, taking context.Context) error {
 	return nil
 }
 
-// inTime says whether an entry can be seen to before the deadline: for a function, as long as that may take.
+// inTime says whether an entry can be seen to before the deadline: for a function, as long as that
+// may take.
 func (r *run) inTime(ctx context.Context, e Entry) bool {
 	deadline, ok := ctx.Deadline()
 	needs := margin
@@ -204,7 +213,8 @@ func (r *run) one(ctx, sending context.Context, id string) error {
 		return err
 	}
 	answered, why, err := r.send(sending, e)
-	slog.InfoContext(ctx, "dead letter redriven", "deadLetterId", e.ID, "consumer", e.Consumer, "attempt", e.Redrives, "send", e.Sends, "answered", answered, "correlationId",
+	slog.InfoContext(ctx, "dead letter redriven", "deadLetterId", e.ID, "consumer", e.Consumer, "attempt", e.Redrives,
+		"send", e.Sends, "answered", answered, "correlationId",
 		e.CorrelationID)
 	switch {
 	case err != nil:
@@ -219,12 +229,16 @@ func (r *run) one(ctx, sending context.Context, id string) error {
 		})
 	}
 	r.count(func(s *Summary) { s.Resolved++ })
-	_, err = change(ctx, r.Table, e.ID, func(e Entry) (Entry, bool) { return e.resolved(r.Clock.Now()), e.Status != StatusResolved })
+	_, err = change(
+		ctx, r.Table, e.ID,
+		func(e Entry) (Entry, bool) { return e.resolved(r.Clock.Now()), e.Status != StatusResolved },
+	)
 	return err
 }
 
-// send sends an entry's message to its consumer. answered says that the consumer has answered, and failure what it failed of, "" where it has handled the message; without
-// it the answer comes later.
+// send sends an entry's message to its consumer. answered says that the consumer has answered, and
+// failure what it failed of, "" where it has handled the message; without it the answer comes
+// later.
 func (r *run) send(ctx context.Context, e Entry) (answered bool, failure string, err error) {
 	if e.Kind == KindUndo {
 		return r.undo(ctx, e)
@@ -267,10 +281,13 @@ func withoutOurs(attributes map[string]string) map[string]string {
 	return others
 }
 
-// undo starts the undoing run of the attempt, or asks how it stands. An error of either says nothing about the run: it is asked again when the lease has ended.
+// undo starts the undoing run of the attempt, or asks how it stands. An error of either says
+// nothing about the run: it is asked again when the lease has ended.
 func (r *run) undo(ctx context.Context, e Entry) (answered bool, failure string, err error) {
 	name := undoName(e.ID, e.Redrives)
-	input := saga.Input{Version: saga.InputVersion, OrderID: e.Target, Mode: saga.ModeUndo, CorrelationID: e.CorrelationID}
+	input := saga.Input{
+		Version: saga.InputVersion, OrderID: e.Target, Mode: saga.ModeUndo, CorrelationID: e.CorrelationID,
+	}
 	if _, err = r.Runs.Start(ctx, saga.Run{Name: name, Input: input}); err != nil || e.Sends == 1 {
 		return false, "", err
 	}
@@ -284,7 +301,8 @@ func (r *run) settle(ctx context.Context, e Entry, outcome func(Entry) Entry) er
 	return err
 }
 
-// notSent writes down that a message did not get to its consumer. Of one that may have got there the lease decides, as of one whose answer is lost.
+// notSent writes down that a message did not get to its consumer. Of one that may have got there
+// the lease decides, as of one whose answer is lost.
 func (r *run) notSent(ctx context.Context, e Entry, cause error) error {
 	now := r.Clock.Now()
 	switch {
@@ -309,14 +327,18 @@ func (r *run) notSent(ctx context.Context, e Entry, cause error) error {
 func (r *run) noAnswer(ctx context.Context, id string, now time.Time) error {
 	r.count(func(s *Summary) { s.Failed++ })
 	_, err := change(ctx, r.Table, id, func(e Entry) (Entry, bool) {
-		why := fmt.Sprintf("the consumer has not answered: redrive %d was sent %d times, and the last one had until %s", e.Redrives, e.Sends, e.Next.UTC().Format(time.RFC3339))
+		why := fmt.Sprintf(
+			"the consumer has not answered: redrive %d was sent %d times, and the last one had until %s", e.Redrives,
+			e.Sends, e.Next.UTC().Format(time.RFC3339),
+		)
 		return r.Policy.unanswered(e, why, "", now), e.silent(now)
 	})
 	return err
 }
 
-// alert tells operations of an entry. It is claimed first, so that of two runs one tells; where one dies between telling and writing that down, the next tells
-// again once the claim's lease has ended.
+// alert tells operations of an entry. It is claimed first, so that of two runs one tells; where one
+// dies between telling and writing that down, the next tells again once the claim's lease has
+// ended.
 func (r *run) alert(ctx context.Context, e Entry) error {
 	e.Next = r.Clock.Now().Add(minLease)
 	if err := r.Table.Update(ctx, e); err != nil {
@@ -332,7 +354,9 @@ func (r *run) alert(ctx context.Context, e Entry) error {
 		return err
 	}
 	r.count(func(s *Summary) { s.Alerted++ })
-	_, err := change(ctx, r.Table, e.ID, func(now Entry) (Entry, bool) { return now.alerted(), now.Alert && now.Next.Equal(e.Next) })
+	_, err := change(
+		ctx, r.Table, e.ID, func(now Entry) (Entry, bool) { return now.alerted(), now.Alert && now.Next.Equal(e.Next) },
+	)
 	return err
 }
 
@@ -349,12 +373,15 @@ func (e Entry) alertText() (subject, text string) {
 	if e.RedriveError != "" {
 		met = "\nThe redrive: " + e.RedriveError
 	}
-	return "Dead letter " + e.ID, fmt.Sprintf("The dead letter %s, %s, %s.\n\nError: %s%s\nFailures: %d, the first %s, the last %s\nCorrelation id: %s\n%s\n"+
-		"orderflow deadletters show %s", e.ID, e.what(), why, e.Error, met, e.Failures, e.FirstFailure.Format(time.RFC3339), e.LastFailure.Format(time.RFC3339), e.CorrelationID,
+	return "Dead letter " + e.ID, fmt.Sprintf("The dead letter %s, %s, %s.\n\nError: %s%s\nFailures: %d, the first "+
+		"%s, the last %s\nCorrelation id: %s\n%s\n"+
+		"orderflow deadletters show %s", e.ID, e.what(), why, e.Error, met, e.Failures,
+		e.FirstFailure.Format(time.RFC3339), e.LastFailure.Format(time.RFC3339), e.CorrelationID,
 		e.Hint, e.ID)
 }
 
-// measure counts what stands in the table, the first recorded first, so that the oldest is among it. Beyond maxCounted of a status it says at least so many.
+// measure counts what stands in the table, the first recorded first, so that the oldest is among
+// it. Beyond maxCounted of a status it says at least so many.
 func (r Redriver) measure(ctx context.Context) error {
 	open, oldest := map[string]int64{}, time.Time{}
 	var all, spent int64

@@ -11,11 +11,14 @@ import (
 type Table interface {
 	// Get gives an entry as it was last written; an ErrNoEntry where there is none.
 	Get(ctx context.Context, id string) (Entry, error)
-	// Message gives an entry's message; an ErrNoEntry where there is none, and an ErrUnreadable where what is there can't be read.
+	// Message gives an entry's message; an ErrNoEntry where there is none, and an ErrUnreadable
+	// where what is there can't be read.
 	Message(ctx context.Context, id string) (Message, error)
-	// Create writes an entry that is new, with its message; an ErrConflict where there is one of its id. The entry is there when its message is.
+	// Create writes an entry that is new, with its message; an ErrConflict where there is one of
+	// its id. The entry is there when its message is.
 	Create(context.Context, Entry, Message) error
-	// Update writes an entry that still has the revision with which it was read; an ErrConflict where it has not.
+	// Update writes an entry that still has the revision with which it was read; an ErrConflict
+	// where it has not.
 	Update(context.Context, Entry) error
 	// Decide is Update for an operator's request, which is written down with it, both or none. It
 	// is an ErrConflict also where a request of that id is there already.
@@ -23,12 +26,14 @@ type Table interface {
 	// Decided gives a request that Decide wrote down, about whichever entry; found is false where
 	// there is none.
 	Decided(ctx context.Context, requestID string) (r Request, found bool, err error)
-	// Due gives the entries whose Next has come, the longest due first. It may lag behind what was written, so that a claim reads the entry once more. One that can't be
-	// read is an ErrUnreadable, and others follow; any other error is the last.
+	// Due gives the entries whose Next has come, the longest due first. It may lag behind what was
+	// written, so that a claim reads the entry once more. One that can't be read is an
+	// ErrUnreadable, and others follow; any other error is the last.
 	Due(ctx context.Context, now time.Time) iter.Seq2[Entry, error]
 	// List gives a page of entries. It may lag too. One that can't be read is logged and left out.
 	List(context.Context, Query) (Page, error)
-	// Note writes down a try that failed; a later one of the same message replaces its error and keeps the time of the first.
+	// Note writes down a try that failed; a later one of the same message replaces its error and
+	// keeps the time of the first.
 	Note(context.Context, Note) error
 	// NoteOf gives what was noted of a message; found is false where nothing was.
 	NoteOf(ctx context.Context, queue, messageID string) (note Note, found bool, err error)
@@ -51,7 +56,8 @@ type Query struct {
 
 // Matches says whether an entry is selected; Oldest, After and Limit aside.
 func (q Query) Matches(e Entry) bool {
-	return (q.Consumer == "" || q.Consumer == e.Consumer) && (q.Topic == "" || q.Topic == e.Topic) && (q.Status == "" || q.Status == e.Status) &&
+	return (q.Consumer == "" || q.Consumer == e.Consumer) && (q.Topic == "" || q.Topic == e.Topic) &&
+		(q.Status == "" || q.Status == e.Status) &&
 		strings.Contains(e.Error, q.Error) && (q.Before.IsZero() || e.Place() < PlaceBefore(q.Before))
 }
 

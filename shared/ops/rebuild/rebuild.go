@@ -1,20 +1,27 @@
-// Package rebuild makes the rows of a view anew from the store, beside the ones that serve, and then lets the new ones serve.
+// Package rebuild makes the rows of a view anew from the store, beside the ones that serve, and
+// then lets the new ones serve.
 //
 //	declare   the next generation in the view's control; from then on projectors write to it too
-//	scan      the store in segments, side by side, fold what is read into the new generation, and store after each page how far each segment has come
+//	scan      the store in segments, side by side, fold what is read into the new generation, and
+//	          store after each page how far each segment has come
 //	settle    until the lists' indexes have followed
 //	switch    in the control: the new generation serves, the old one drains
 //	drain     for view.ReaderGrace, until no reader uses the old generation; then it is retired
-//	delete    view.WriterGrace later, when no projector writes to it any more, what is left of retired generations
+//	delete    view.WriterGrace later, when no projector writes to it any more, what is left of
+//	          retired generations
 //
-// Why the new generation is exact whatever happens meanwhile stands in package view. Each step can be cut off anywhere, by the process's death too, and is
-// taken up by the next Run; until the switch the old generation serves as if nothing were under way. Nothing is published: only rows are written.
+// Why the new generation is exact whatever happens meanwhile stands in package view. Each step can
+// be cut off anywhere, by the process's death too, and is taken up by the next Run; until the
+// switch the old generation serves as if nothing were under way. Nothing is published: only rows
+// are written.
 //
 // # One at a time
 //
-// The process that builds a generation says so in the control, and that it still works, every two seconds. A second one watches for fifteen seconds by its
-// own clock, so that clocks need not agree: where nothing moves it takes over, else it is refused. Two at work on one generation, as when one was only
-// paused, do no harm to rows, for each write of a row has the condition that the row is where it was read; the one that was overtaken notices and stops.
+// The process that builds a generation says so in the control, and that it still works, every two
+// seconds. A second one watches for fifteen seconds by its own clock, so that clocks need not
+// agree: where nothing moves it takes over, else it is refused. Two at work on one generation, as
+// when one was only paused, do no harm to rows, for each write of a row has the condition that the
+// row is where it was read; the one that was overtaken notices and stops.
 package rebuild
 
 import (
@@ -105,8 +112,9 @@ type Rebuild struct {
 	Segments int    // 1 to MaxSegments; a rebuild that is taken up again keeps its own
 	Parallel int    // segments at once, 0 for all; 1 does one thing at a time
 	Rate     int    // events a second at most, 0 for no limit
-	// AcceptUnreadable switches although some streams can't be read, so that their rows are missing or behind. Without it, segments in which something could
-	// not be read are scanned anew by the next Run.
+	// AcceptUnreadable switches although some streams can't be read, so that their rows are missing
+	// or behind. Without it, segments in which something could not be read are scanned anew by the
+	// next Run.
 	AcceptUnreadable bool
 	Progress         func(Progress) // may be nil; never called by two at once
 }
@@ -135,8 +143,9 @@ type run struct {
 	samples    map[int]string // by segment, a row that was written
 }
 
-// Run rebuilds the view, or takes up where an earlier process was cut off. The error is an ErrUnderWay, ErrTaken, ErrCancelled or ErrUnreadable, or what the
-// store or table say. When ctx ends, all is left so that the next Run goes on, at once.
+// Run rebuilds the view, or takes up where an earlier process was cut off. The error is an
+// ErrUnderWay, ErrTaken, ErrCancelled or ErrUnreadable, or what the store or table say. When ctx
+// ends, all is left so that the next Run goes on, at once.
 func (r Rebuild) Run(ctx context.Context) (Result, error) {
 	if r.Segments < 1 || r.Segments > MaxSegments {
 		return Result{}, fmt.Errorf("rebuild: %d segments; there are 1 to %d", r.Segments, MaxSegments)
@@ -165,8 +174,8 @@ func (r Rebuild) Run(ctx context.Context) (Result, error) {
 	return result, u.finish(ctx)
 }
 
-// Cancel gives up the generation that is being built, whoever builds it, and deletes what there is of it. What serves goes on serving. It reports whether
-// there was one.
+// Cancel gives up the generation that is being built, whoever builds it, and deletes what there is
+// of it. What serves goes on serving. It reports whether there was one.
 func (r Rebuild) Cancel(ctx context.Context) (cancelled bool, err error) {
 	u := r.begin()
 	err = u.change(ctx, func(c view.Control) (view.Control, bool, error) {
@@ -189,7 +198,8 @@ func (r Rebuild) begin() *run {
 	}
 }
 
-// change saves what f makes of the control, again where somebody else was faster. f says whether there is anything to save.
+// change saves what f makes of the control, again where somebody else was faster. f says whether
+// there is anything to save.
 func (u *run) change(ctx context.Context, f func(view.Control) (view.Control, bool, error)) error {
 	return es.RetryConflicts(ctx, u.Clock, func(ctx context.Context) error {
 		control, err := u.Table.Control(ctx, u.View.Name())
@@ -204,7 +214,8 @@ func (u *run) change(ctx context.Context, f func(view.Control) (view.Control, bo
 	})
 }
 
-// claim declares the next generation, or takes over the one that is being built where its holder does not work any more.
+// claim declares the next generation, or takes over the one that is being built where its holder
+// does not work any more.
 func (u *run) claim(ctx context.Context) (resumed bool, err error) {
 	for {
 		control, err := u.Table.Control(ctx, u.View.Name())
@@ -239,7 +250,8 @@ func (u *run) claim(ctx context.Context) (resumed bool, err error) {
 	}
 }
 
-// watch gives the control as it stands after a while in which its holder has said nothing, or ErrUnderWay.
+// watch gives the control as it stands after a while in which its holder has said nothing, or
+// ErrUnderWay.
 func (u *run) watch(ctx context.Context, control view.Control) (view.Control, error) {
 	u.tell(func(p *Progress) { p.Phase, p.Generation = PhaseWatch, control.Building.Number })
 	if err := u.Clock.Sleep(ctx, leaseFor); err != nil {
@@ -250,12 +262,16 @@ func (u *run) watch(ctx context.Context, control view.Control) (view.Control, er
 		return now, err
 	}
 	if *now.Building != *control.Building && now.Building.Holder != "" {
-		return now, fmt.Errorf("rebuild of %s: %w: %s, since %s", u.View.Name(), ErrUnderWay, now.Building.Holder, now.Building.StartedAt.Format(time.RFC3339))
+		return now, fmt.Errorf(
+			"rebuild of %s: %w: %s, since %s", u.View.Name(), ErrUnderWay, now.Building.Holder,
+			now.Building.StartedAt.Format(time.RFC3339),
+		)
 	}
 	return now, nil
 }
 
-// beat says that this process still works, if it has not for a while, and finds out whether it may go on.
+// beat says that this process still works, if it has not for a while, and finds out whether it may
+// go on.
 func (u *run) beat(ctx context.Context) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -344,13 +360,16 @@ func (u *run) build(ctx context.Context) (Result, error) {
 	}
 	err := group.Wait()
 	for _, p := range positions {
-		result.Commits, result.Events, result.Unreadable = result.Commits+p.Commits, result.Events+p.Events, result.Unreadable+p.Unreadable
+		result.Commits, result.Events, result.Unreadable = result.Commits+p.Commits, result.Events+p.Events,
+			result.Unreadable+p.Unreadable
 	}
 	if err != nil {
 		return result, err
 	}
 	if result.Unreadable > 0 && !u.AcceptUnreadable {
-		return result, fmt.Errorf("rebuild of %s: %w: %d, among them %q", u.View.Name(), ErrUnreadable, result.Unreadable, u.unreadable)
+		return result, fmt.Errorf(
+			"rebuild of %s: %w: %d, among them %q", u.View.Name(), ErrUnreadable, result.Unreadable, u.unreadable,
+		)
 	}
 	u.tell(func(p *Progress) { p.Phase = PhaseSettle })
 	if err := u.settle(ctx, g); err != nil {
@@ -403,7 +422,8 @@ func (u *run) segment(ctx context.Context, g view.Generation, n int) (view.Posit
 			return at, err
 		}
 		at.From, at.Done = page.Next, page.Next == ""
-		at.Commits, at.Events, at.Unreadable = at.Commits+int64(len(page.Commits)), at.Events+events, at.Unreadable+unreadable
+		at.Commits, at.Events, at.Unreadable = at.Commits+int64(len(page.Commits)), at.Events+events,
+			at.Unreadable+unreadable
 		if err := u.Table.SavePosition(ctx, g, n, at); err != nil {
 			return at, err
 		}
@@ -421,8 +441,11 @@ func count(b bool) int {
 	return 0
 }
 
-// page folds a page's commits of the view's category: those of a stream together, some streams side by side.
-func (u *run) page(ctx context.Context, g view.Generation, segment int, page es.ScanPage) (events, unreadable int64, err error) {
+// page folds a page's commits of the view's category: those of a stream together, some streams side
+// by side.
+func (u *run) page(
+	ctx context.Context, g view.Generation, segment int, page es.ScanPage,
+) (events, unreadable int64, err error) {
 	streams := map[es.StreamID][]es.StoredCommit{}
 	var order []es.StreamID
 	for _, c := range page.Commits {
@@ -524,7 +547,10 @@ func (u *run) settle(ctx context.Context, g view.Generation) error {
 				break
 			}
 			if waited >= settleFor {
-				return fmt.Errorf("rebuild of %s: after %s an index does not show row %s of segment %d", u.View.Name(), settleFor, id, n)
+				return fmt.Errorf(
+					"rebuild of %s: after %s an index does not show row %s of segment %d", u.View.Name(), settleFor, id,
+					n,
+				)
 			}
 			if err := u.sleep(ctx, settleEvery); err != nil {
 				return err
@@ -542,7 +568,10 @@ func (u *run) shown(ctx context.Context, g view.Generation, id string) (bool, er
 	}
 	for _, k := range row.Keys {
 		found := false
-		for item, err := range u.Table.List(ctx, g, view.Query{Index: k.Index, Partition: k.Partition, Before: k.Sort + "\x00", Descending: true, Limit: 1}) {
+		for item, err := range u.Table.List(
+			ctx, g,
+			view.Query{Index: k.Index, Partition: k.Partition, Before: k.Sort + "\x00", Descending: true, Limit: 1},
+		) {
 			if err != nil {
 				return false, err
 			}
@@ -568,7 +597,9 @@ func (u *run) finish(ctx context.Context) error {
 			return err
 		}
 		if err := u.change(ctx, func(c view.Control) (view.Control, bool, error) {
-			still := slices.DeleteFunc(slices.Clone(draining), func(n int64) bool { return !slices.Contains(c.Draining, n) })
+			still := slices.DeleteFunc(
+				slices.Clone(draining), func(n int64) bool { return !slices.Contains(c.Draining, n) },
+			)
 			return c.Drained(still), len(still) > 0, nil
 		}); err != nil {
 			return err
@@ -591,7 +622,8 @@ func (u *run) finish(ctx context.Context) error {
 	})
 }
 
-// deleteDead deletes everything of generations that are not live, those of cut-off writers long ago among it, and the positions of scans that are through.
+// deleteDead deletes everything of generations that are not live, those of cut-off writers long ago
+// among it, and the positions of scans that are through.
 func (u *run) deleteDead(ctx context.Context, control view.Control) error {
 	segments := max(u.Segments, 1)
 	group, ctx := errgroup.WithContext(ctx)
@@ -605,7 +637,8 @@ func (u *run) deleteDead(ctx context.Context, control view.Control) error {
 					return err
 				}
 				dead := slices.DeleteFunc(slices.Clone(entries), func(e view.Entry) bool {
-					built := e.Generation.Number > control.Last || control.Building != nil && e.Generation == control.BuildingGeneration()
+					built := e.Generation.Number > control.Last || control.Building != nil &&
+						e.Generation == control.BuildingGeneration()
 					return control.IsLive(e.Generation) && (e.Kind != view.KindPosition || built)
 				})
 				if len(dead) == 0 {
@@ -673,7 +706,8 @@ func StatusOf(ctx context.Context, table view.Table, v view.View) (Status, error
 			if err != nil {
 				return s, fmt.Errorf("segment %s: %w", strconv.Itoa(n), err)
 			}
-			s.Progress.Commits, s.Progress.Events, s.Progress.Done = s.Progress.Commits+at.Commits, s.Progress.Events+at.Events, s.Progress.Done+count(at.Done)
+			s.Progress.Commits, s.Progress.Events, s.Progress.Done = s.Progress.Commits+at.Commits,
+				s.Progress.Events+at.Events, s.Progress.Done+count(at.Done)
 		}
 	}
 	return s, nil

@@ -26,7 +26,8 @@ import (
 	"orderflow/shared/read/view/viewtest"
 )
 
-// digit is the event of the streams; a row is its stream's digits, in a list of its own parity, and counts in a tally.
+// digit is the event of the streams; a row is its stream's digits, in a list of its own parity, and
+// counts in a tally.
 type (
 	digit struct {
 		Digit int `json:"digit"`
@@ -40,10 +41,16 @@ var digits = view.Definition[row]{
 	Name: "digits", Category: "number", Events: func(r *es.Registry) { es.Register[digit](r, "number.grown", 1) },
 	Evolve: func(r row, e es.Recorded) row { return row{r.Digits + fmt.Sprint(e.Data.(digit).Digit)} },
 	Keys: func(id string, r row) []view.Key {
-		return []view.Key{{Index: view.Index1, Partition: fmt.Sprint("even-", len(r.Digits)%2 == 0), Sort: id}, {Index: view.Index2, Partition: "all", Sort: id}}
+		return []view.Key{
+			{Index: view.Index1, Partition: fmt.Sprint("even-", len(r.Digits)%2 == 0), Sort: id},
+			{Index: view.Index2, Partition: "all", Sort: id},
+		}
 	},
 	Tallies: func(id string, r row) []view.Tally {
-		return []view.Tally{{Name: "digits", ID: id[:1], Counters: map[string]int64{"n": int64(len(r.Digits))}, Rows: view.Key{Index: view.Index2, Partition: "all"}}}
+		return []view.Tally{{
+			Name: "digits", ID: id[:1], Counters: map[string]int64{"n": int64(len(r.Digits))},
+			Rows: view.Key{Index: view.Index2, Partition: "all"},
+		}}
 	},
 }
 
@@ -69,7 +76,9 @@ func (p pages) Scan(ctx context.Context, segment, segments int, from string) ite
 		for page, err := range p.Store.Scan(ctx, segment, segments, from) {
 			for len(page.Commits) > 2 && err == nil {
 				last := page.Commits[1]
-				if !yield(es.ScanPage{Commits: page.Commits[:2], Next: fmt.Sprintf("%s@%d", last.Stream, last.First)}, nil) {
+				if !yield(
+					es.ScanPage{Commits: page.Commits[:2], Next: fmt.Sprintf("%s@%d", last.Stream, last.First)}, nil,
+				) {
 					return
 				}
 				page.Commits = page.Commits[2:]
@@ -127,7 +136,10 @@ func (w *world) project(t fataler, commits ...es.StoredCommit) {
 }
 
 func (w *world) rebuild(table view.Table, holder string) rebuild.Rebuild {
-	return rebuild.Rebuild{View: digits.View(), Store: w.store, Registry: registry, Table: table, Clock: w.clock, Holder: holder, Segments: 3, Parallel: 1}
+	return rebuild.Rebuild{
+		View: digits.View(), Store: w.store, Registry: registry, Table: table, Clock: w.clock, Holder: holder,
+		Segments: 3, Parallel: 1,
+	}
 }
 
 type fataler interface {
@@ -135,7 +147,8 @@ type fataler interface {
 	Fatalf(string, ...any)
 }
 
-// check compares everything of the view with what a replay makes of the store: the generation, and nothing beside it.
+// check compares everything of the view with what a replay makes of the store: the generation, and
+// nothing beside it.
 func (w *world) check(t fataler, number int64) {
 	w.checkRows(t, number)
 	for _, e := range w.table.All("digits") {
@@ -154,7 +167,10 @@ func (w *world) checkRows(t fataler, number int64) {
 			t.Fatal(err)
 		}
 	}
-	kept := slices.DeleteFunc(w.table.All("digits"), func(e view.Entry) bool { return e.Generation.Number != number || e.Kind == view.KindPosition })
+	kept := slices.DeleteFunc(
+		w.table.All("digits"),
+		func(e view.Entry) bool { return e.Generation.Number != number || e.Kind == view.KindPosition },
+	)
 	if diff := cmp.Diff(want.All("digits"), kept); diff != "" {
 		t.Fatalf("generation %d is not the replay (-want +got):\n%s", number, diff)
 	}
@@ -178,7 +194,8 @@ func (w *world) control(t fataler) view.Control {
 	return c
 }
 
-// small is a world of some streams whose rows serve, one of them behind, one wrong, one of no stream.
+// small is a world of some streams whose rows serve, one of them behind, one wrong, one of no
+// stream.
 func small(t fataler) *world {
 	w := newWorld()
 	for i := range 6 {
@@ -216,11 +233,17 @@ func TestRun(t *testing.T) {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}
 	w.check(t, 2)
-	if diff := cmp.Diff(view.Control{View: "digits", Revision: 4, Serving: 2, Last: 2, Draining: []int64{}, Retired: []int64{}}, w.control(t)); diff != "" {
+	if diff := cmp.Diff(
+		view.Control{View: "digits", Revision: 4, Serving: 2, Last: 2, Draining: []int64{}, Retired: []int64{}},
+		w.control(t),
+	); diff != "" {
 		t.Errorf("control (-want +got):\n%s", diff)
 	}
-	wantPhases := []rebuild.Phase{rebuild.PhaseScan, rebuild.PhaseSettle, rebuild.PhaseDrain, rebuild.PhaseRetire, rebuild.PhaseDelete}
-	if !slices.Equal(phases, wantPhases) || last.Commits != 14 || last.Events != 19 || last.Done != 3 || last.Deleted != 13 {
+	wantPhases := []rebuild.Phase{
+		rebuild.PhaseScan, rebuild.PhaseSettle, rebuild.PhaseDrain, rebuild.PhaseRetire, rebuild.PhaseDelete,
+	}
+	if !slices.Equal(phases, wantPhases) || last.Commits != 14 || last.Events != 19 || last.Done != 3 ||
+		last.Deleted != 13 {
 		t.Errorf("phases %v, at the end %+v", phases, last)
 	}
 	if waited := w.clock.Now().Sub(start); waited != view.ReaderGrace+view.WriterGrace {
@@ -250,7 +273,9 @@ func TestRunSideBySide(t *testing.T) {
 				mu.Lock()
 				c := w.append(es.NewStreamID("number", fmt.Sprint("d", i%70)), 1)
 				mu.Unlock()
-				if err := errors.Join(w.projector(w.table).HandleBatch(context.Background(), []es.StoredCommit{c})...); err != nil {
+				if err := errors.Join(w.projector(w.table).HandleBatch(
+					context.Background(), []es.StoredCommit{c},
+				)...); err != nil {
 					return err
 				}
 			}
@@ -266,11 +291,13 @@ func TestRunSideBySide(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// On a clock of its own the rebuild did not wait for the projectors, so that rows of the old generation may have come back.
+	// On a clock of its own the rebuild did not wait for the projectors, so that rows of the old
+	// generation may have come back.
 	w.checkRows(t, 2)
 }
 
-// Wherever the process dies, before or after any of its requests, the old generation serves until the new one does, and the next process ends the work.
+// Wherever the process dies, before or after any of its requests, the old generation serves until
+// the new one does, and the next process ends the work.
 func TestDeathAnywhere(t *testing.T) {
 	deaths := 0
 	for at := 1; ; at++ {
@@ -314,7 +341,8 @@ func TestDeathAnywhere(t *testing.T) {
 	}
 }
 
-// Cancelling, wherever the rebuild is, and wherever the one who cancels dies, leaves the old generation serving as it was.
+// Cancelling, wherever the rebuild is, and wherever the one who cancels dies, leaves the old
+// generation serving as it was.
 func TestCancelAnywhere(t *testing.T) {
 	for at := 1; ; at++ {
 		w := small(t)
@@ -349,7 +377,9 @@ func TestCancelAnywhere(t *testing.T) {
 				t.Fatalf("at request %d: %+v", at, control)
 			}
 			// What the cancelled process wrote last is deleted with the next generation that is.
-			left := slices.DeleteFunc(w.table.All("digits"), func(e view.Entry) bool { return e.Generation != generation(1) })
+			left := slices.DeleteFunc(
+				w.table.All("digits"), func(e view.Entry) bool { return e.Generation != generation(1) },
+			)
 			if diff := cmp.Diff(before, left); diff != "" {
 				t.Fatalf("at request %d (-before +after):\n%s", at, diff)
 			}
@@ -369,7 +399,8 @@ func TestCancelAnywhere(t *testing.T) {
 	}
 }
 
-// A second process is refused while the first one works, and takes over from one that is dead or that has let go.
+// A second process is refused while the first one works, and takes over from one that is dead or
+// that has let go.
 func TestSecondProcess(t *testing.T) {
 	ctx := context.Background()
 	begun := func(w *world, holder string) {
@@ -388,7 +419,8 @@ func TestSecondProcess(t *testing.T) {
 			return nil
 		}}
 		_, err := w.rebuild(working, "second").Run(ctx)
-		if !errors.Is(err, rebuild.ErrUnderWay) || !strings.Contains(err.Error(), "first") || w.control(t).Building.Holder != "first" {
+		if !errors.Is(err, rebuild.ErrUnderWay) || !strings.Contains(err.Error(), "first") ||
+			w.control(t).Building.Holder != "first" {
 			t.Errorf("%v", err)
 		}
 	})
@@ -459,8 +491,8 @@ func TestSecondProcess(t *testing.T) {
 	})
 }
 
-// What can't be read is missing in the new generation, so it serves only if somebody says so, and what was scanned till then is not scanned again; or once
-// it can be read.
+// What can't be read is missing in the new generation, so it serves only if somebody says so, and
+// what was scanned till then is not scanned again; or once it can be read.
 func TestUnreadable(t *testing.T) {
 	for name, failure := range map[string]struct {
 		scan   error
@@ -489,7 +521,8 @@ func TestUnreadable(t *testing.T) {
 				r.Store = corrupt{w.store, failure.scan}
 			}
 			result, err := r.Run(context.Background())
-			if !errors.Is(err, rebuild.ErrUnreadable) || !strings.Contains(err.Error(), "number/") || result.Unreadable == 0 || w.control(t).Serving != 1 {
+			if !errors.Is(err, rebuild.ErrUnreadable) || !strings.Contains(err.Error(), "number/") ||
+				result.Unreadable == 0 || w.control(t).Serving != 1 {
 				t.Fatalf("%+v, %v", result, err)
 			}
 			if failure.mended {
@@ -528,7 +561,8 @@ func (c corrupt) Scan(ctx context.Context, segment, segments int, from string) i
 	}
 }
 
-// Contention is no failure, however long it lasts: it ends with a rebuild that is cancelled, or with the others' writes.
+// Contention is no failure, however long it lasts: it ends with a rebuild that is cancelled, or
+// with the others' writes.
 func TestContention(t *testing.T) {
 	for name, cancelled := range map[string]bool{"ends": false, "ends with the rebuild": true} {
 		t.Run(name, func(t *testing.T) {
@@ -636,7 +670,8 @@ func TestIndexThatDoesNotFollow(t *testing.T) {
 		t.Errorf("%v with %d answers left", err, behind.times)
 	}
 	behind.times = 1 << 30
-	if _, err := r.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "index") || w.control(t).Serving != 2 {
+	if _, err := r.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "index") ||
+		w.control(t).Serving != 2 {
 		t.Error(err)
 	}
 }
@@ -657,7 +692,8 @@ func (l *lagging) List(ctx context.Context, g view.Generation, q view.Query) ite
 
 func TestSettingsThatCannotBe(t *testing.T) {
 	for name, change := range map[string]func(*rebuild.Rebuild){
-		"no segments": func(r *rebuild.Rebuild) { r.Segments = 0 }, "too many segments": func(r *rebuild.Rebuild) { r.Segments = rebuild.MaxSegments + 1 },
+		"no segments":         func(r *rebuild.Rebuild) { r.Segments = 0 },
+		"too many segments":   func(r *rebuild.Rebuild) { r.Segments = rebuild.MaxSegments + 1 },
 		"a rate below nought": func(r *rebuild.Rebuild) { r.Rate = -1 },
 	} {
 		w := small(t)
@@ -683,12 +719,14 @@ func TestStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := rebuild.StatusOf(ctx, w.table, digits.View())
-	if err != nil || s.Control.Building == nil || s.Progress.Commits == 0 || s.Progress.Segments != 3 || s.Checkpoint.Events != 18 {
+	if err != nil || s.Control.Building == nil || s.Progress.Commits == 0 || s.Progress.Segments != 3 ||
+		s.Checkpoint.Events != 18 {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
 
-// TestAnyInterleaving has writers, projectors, readers and rebuilds that die at work on one table, each request of theirs in an order that is drawn.
+// TestAnyInterleaving has writers, projectors, readers and rebuilds that die at work on one table,
+// each request of theirs in an order that is drawn.
 func TestAnyInterleaving(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld()
@@ -728,7 +766,9 @@ func TestAnyInterleaving(t *testing.T) {
 		spawn()
 		writes := rapid.IntRange(0, 12).Draw(t, "writes")
 		for step := 0; len(s.waiting) > 0; step++ {
-			what := rapid.SampledFrom([]string{"go", "go", "go", "go", "go", "go", "go", "go", "write", "die", "again", "tick"}).Draw(t, "what")
+			what := rapid.SampledFrom([]string{
+				"go", "go", "go", "go", "go", "go", "go", "go", "write", "die", "again", "tick",
+			}).Draw(t, "what")
 			if step > 250 {
 				what = "go"
 			}
@@ -738,7 +778,12 @@ func TestAnyInterleaving(t *testing.T) {
 					continue
 				}
 				writes--
-				c := w.append(es.NewStreamID("number", fmt.Sprint(rapid.SampledFrom([]string{"a0", "a1", "b2", "c3"}).Draw(t, "stream"))), rapid.IntRange(1, 2).Draw(t, "events"))
+				c := w.append(
+					es.NewStreamID(
+						"number", fmt.Sprint(rapid.SampledFrom([]string{"a0", "a1", "b2", "c3"}).Draw(t, "stream")),
+					),
+					rapid.IntRange(1, 2).Draw(t, "events"),
+				)
 				delivered <- c
 				if rapid.Bool().Draw(t, "twice") {
 					delivered <- c
@@ -750,7 +795,9 @@ func TestAnyInterleaving(t *testing.T) {
 					spawn()
 				}
 			case "tick":
-				w.clock.Advance(rapid.SampledFrom([]time.Duration{time.Second, time.Minute, -time.Second}).Draw(t, "tick"))
+				w.clock.Advance(rapid.SampledFrom([]time.Duration{
+					time.Second, time.Minute, -time.Second,
+				}).Draw(t, "tick"))
 			default:
 				s.release(rapid.SampledFrom(s.names()).Draw(t, "who goes on"))
 			}
@@ -773,7 +820,8 @@ func TestAnyInterleaving(t *testing.T) {
 			}
 		}
 		for _, err := range s.errs {
-			if err != nil && !errors.Is(err, errDead) && !errors.Is(err, rebuild.ErrUnderWay) && !errors.Is(err, rebuild.ErrTaken) &&
+			if err != nil && !errors.Is(err, errDead) && !errors.Is(err, rebuild.ErrUnderWay) &&
+				!errors.Is(err, rebuild.ErrTaken) &&
 				!errors.Is(err, rebuild.ErrCancelled) && !errors.Is(err, es.ErrConflict) {
 				t.Fatal(err)
 			}

@@ -62,7 +62,8 @@ func Begin(a Arguments, mark string) (State, error) {
 
 // Fits reports whether a state that was kept is of that rebuild.
 func (s State) Fits(a Arguments) bool {
-	return s.Version == stateVersion && s.Arguments.Name() == a.Name() && s.Mark != "" && len(s.Segments) == a.Segments &&
+	return s.Version == stateVersion && s.Arguments.Name() == a.Name() && s.Mark != "" &&
+		len(s.Segments) == a.Segments &&
 		s.Sums != nil
 }
 

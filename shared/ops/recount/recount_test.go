@@ -34,7 +34,8 @@ type warehouse struct {
 
 func newWarehouse(t *testing.T, skus ...string) *warehouse {
 	w := &warehouse{
-		T: t, registry: es.NewRegistry(stock.Register), counters: stocktest.NewCounters(), clock: clock.NewFake(estest.Start),
+		T: t, registry: es.NewRegistry(stock.Register), counters: stocktest.NewCounters(),
+		clock:   clock.NewFake(estest.Start),
 		streams: map[es.StreamID]bool{},
 	}
 	w.store = memstore.New(w.registry)
@@ -229,7 +230,8 @@ func TestVerifyCannotCatchUp(t *testing.T) {
 	}
 	broken := errors.New("no index")
 	_, err := recount.Verify{
-		Store: busy{w.store, func() { w.keep("cd-1") }}, Registry: w.registry, Rows: w.counters, Clock: w.clock, Segments: 1,
+		Store: busy{w.store, func() { w.keep("cd-1") }}, Registry: w.registry, Rows: w.counters, Clock: w.clock,
+		Segments: 1,
 		Recent: func(context.Context, time.Time) iter.Seq2[recount.Changed, error] {
 			return func(yield func(recount.Changed, error) bool) { yield(recount.Changed{}, broken) }
 		},

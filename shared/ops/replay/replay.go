@@ -1,13 +1,17 @@
 // Package replay sends events that are stored to one consumer again.
 //
-// A replay reads the store page by page, in parts side by side, maps what was asked for with the contract that publish-events maps it with, and hands it to
-// the consumer alone: the envelopes have the ids that they had, so that a consumer that takes each event once notices those that it has had.
+// A replay reads the store page by page, in parts side by side, maps what was asked for with the
+// contract that publish-events maps it with, and hands it to the consumer alone: the envelopes have
+// the ids that they had, so that a consumer that takes each event once notices those that it has
+// had.
 //
-// What becomes of a fault follows from two orders of effects: a page is sent before it is noted as done, and a page whose sending failed is never noted. So
-// a replay that ends anywhere, killed too, goes on when it is run again, loses nothing, and sends at most the page that each part was at a second time.
+// What becomes of a fault follows from two orders of effects: a page is sent before it is noted as
+// done, and a page whose sending failed is never noted. So a replay that ends anywhere, killed too,
+// goes on when it is run again, loses nothing, and sends at most the page that each part was at a
+// second time.
 //
-// Events of one stream come in their order within a page, and in no order across pages and parts. Consumers tolerate any order in any case: the queue in
-// front of them keeps none.
+// Events of one stream come in their order within a page, and in no order across pages and parts.
+// Consumers tolerate any order in any case: the queue in front of them keeps none.
 package replay
 
 import (
@@ -31,7 +35,8 @@ import (
 // ErrUnknownType says of a type that nothing of that name is published.
 var ErrUnknownType = errors.New("replay: unknown event type")
 
-// MaxBatch is the most envelopes that are handed to a consumer at once, and so what a Pace has to allow at once.
+// MaxBatch is the most envelopes that are handed to a consumer at once, and so what a Pace has to
+// allow at once.
 const MaxBatch = 10
 
 // maxFailures is how many failures are kept with their reasons. All are counted.
@@ -41,8 +46,9 @@ const maxFailures = 100
 type Consumer interface {
 	// Wants reports whether the consumer's rules would deliver the event, marked as a replay.
 	Wants(context.Context, es.Envelope) (bool, error)
-	// Send hands over up to MaxBatch envelopes and returns one result for each: nil once it is accepted for good, a poison.Err where it never will be, or
-	// what may pass if the envelope is sent again.
+	// Send hands over up to MaxBatch envelopes and returns one result for each: nil once it is
+	// accepted for good, a poison.Err where it never will be, or what may pass if the envelope is
+	// sent again.
 	Send(context.Context, []es.Envelope) []error
 }
 
@@ -56,12 +62,13 @@ type Selection struct {
 	Types []string  // published types; none: all of them
 	From  time.Time // of the commits that are meant, this one included; zero: from the first
 	To    time.Time // of the commits that are not meant any more
-	// Ahead, where it is not nil, tells the time by which a commit is dated ahead, by a clock that is
-	// wrong. Such a one is meant as well: it is no younger for that.
+	// Ahead, where it is not nil, tells the time by which a commit is dated ahead, by a clock that
+	// is wrong. Such a one is meant as well: it is no younger for that.
 	Ahead clock.Clock
 }
 
-// Validate names a type that there is not, with those that there are, and a window in which no time is.
+// Validate names a type that there is not, with those that there are, and a window in which no time
+// is.
 func (s Selection) Validate() error {
 	known := publishedTypes()
 	for _, t := range s.Types {
@@ -94,7 +101,8 @@ func (s Selection) named(eventType string) bool {
 	return len(s.Types) == 0 || slices.Contains(s.Types, eventType)
 }
 
-// Counts says how far a replay has come. An event that is published in two versions is two events here, as it is to consumers.
+// Counts says how far a replay has come. An event that is published in two versions is two events
+// here, as it is to consumers.
 type Counts struct {
 	Commits  int64            `json:"commits"`  // read from the store
 	Selected map[string]int64 `json:"selected"` // events that were asked for, by type
@@ -129,7 +137,8 @@ func (c *Counts) add(other Counts) {
 
 // Failure is a commit or an event that a replay had to leave out. It would fail again.
 type Failure struct {
-	ID    string `json:"id,omitempty"` // "<stream>@<version>" of the event, or of the commit's first; "" where only the error says
+	// "<stream>@<version>" of the event, or of the commit's first; "" where only the error says
+	ID    string `json:"id,omitempty"`
 	Error string `json:"error"`
 }
 
@@ -138,17 +147,19 @@ type Replay struct {
 	Source   Source
 	Consumer Consumer
 	Pace     Pace
-	// State is where it stands, and Journal where that is kept. Without a Journal nothing is sent: it is a count of what would be.
+	// State is where it stands, and Journal where that is kept. Without a Journal nothing is sent:
+	// it is a count of what would be.
 	State   State
 	Journal Journal
-	// Progress, if it is not nil, is told how far it has come after each page. Its calls don't overlap.
+	// Progress, if it is not nil, is told how far it has come after each page. Its calls don't
+	// overlap.
 	Progress func(Counts)
 
 	mu sync.Mutex
 }
 
-// Run sends what is left to be sent. It returns nil once everything was sent but for what the State counts as failed. After any other error, run again with
-// the State that the Journal kept.
+// Run sends what is left to be sent. It returns nil once everything was sent but for what the State
+// counts as failed. After any other error, run again with the State that the Journal kept.
 func (r *Replay) Run(ctx context.Context) error {
 	if got, want := len(r.State.Segments), r.Source.Segments(); got != want {
 		return fmt.Errorf("replay: the state has %d segments, the source %d", got, want)
@@ -179,7 +190,9 @@ func (r *Replay) Run(ctx context.Context) error {
 
 // page sends what the consumer wants of a page. After an error nothing of the page counts.
 func (r *Replay) page(ctx context.Context, page Page) (Counts, []Failure, error) {
-	counts := Counts{Commits: page.Commits, Selected: map[string]int64{}, Sent: map[string]int64{}, Unwanted: map[string]int64{}}
+	counts := Counts{
+		Commits: page.Commits, Selected: map[string]int64{}, Sent: map[string]int64{}, Unwanted: map[string]int64{},
+	}
 	failures := page.Failures
 	var wanted []es.Envelope
 	for _, e := range page.Envelopes {

@@ -45,7 +45,10 @@ type failer interface {
 // commit is a stored commit, decided so many minutes after noon.
 func commit(t failer, stream es.StreamID, first int64, minutes int, events ...any) es.StoredCommit {
 	t.Helper()
-	c := es.StoredCommit{Stream: stream, First: first, ID: fmt.Sprintf("%s-%d", stream, first), Time: noon.Add(time.Duration(minutes) * time.Minute)}
+	c := es.StoredCommit{
+		Stream: stream, First: first, ID: fmt.Sprintf("%s-%d", stream, first),
+		Time: noon.Add(time.Duration(minutes) * time.Minute),
+	}
 	for _, e := range events {
 		stored, err := contract.Registry().Encode(e)
 		if err != nil {
@@ -59,7 +62,8 @@ func commit(t failer, stream es.StreamID, first int64, minutes int, events ...an
 // unreadable is the id of a commit that a store can't read.
 const unreadable = "unreadable"
 
-// store is an es.Scanner whose pages and segments are given. A position is the number of the next page.
+// store is an es.Scanner whose pages and segments are given. A position is the number of the next
+// page.
 type store [][]es.ScanPage
 
 // orders are of a store in which nobody has placed an order.
@@ -101,7 +105,8 @@ func (s store) Scan(ctx context.Context, segment, segments int, from string) ite
 	}
 }
 
-// consumer keeps what it was sent. It doesn't want the types of unwanted, never takes the ids of never, and is busy from the call number of busy on.
+// consumer keeps what it was sent. It doesn't want the types of unwanted, never takes the ids of
+// never, and is busy from the call number of busy on.
 type consumer struct {
 	mu              sync.Mutex
 	unwanted, never map[string]bool
@@ -154,7 +159,8 @@ func (p *pace) WaitN(ctx context.Context, n int) error {
 	return ctx.Err()
 }
 
-// journal keeps the state as a file does: written and read again. Saving fails at the call number of fail.
+// journal keeps the state as a file does: written and read again. Saving fails at the call number
+// of fail.
 type journal struct {
 	text        []byte
 	calls, fail int
@@ -192,12 +198,14 @@ func begin(t failer, a replay.Arguments) replay.State {
 }
 
 func TestWhatIsSent(t *testing.T) {
-	started, shipped, delivered := order.Started{SagaID: "s"}, order.Shipped{ShipmentID: "s"}, order.Delivered{ShipmentID: "s"}
+	started, shipped, delivered := order.Started{SagaID: "s"}, order.Shipped{ShipmentID: "s"},
+		order.Delivered{ShipmentID: "s"}
 	unknown := commit(t, "order/x", 1, 10, started, shipped)
 	unknown.Events[1].Type = "order.teleported"
 	all := store{{
 		{Commits: []es.StoredCommit{
-			commit(t, "order/b", 2, 30, shipped, delivered), commit(t, "order/a", 2, 20, shipped), commit(t, "order/b", 1, 0, started), unknown,
+			commit(t, "order/b", 2, 30, shipped, delivered), commit(t, "order/a", 2, 20, shipped),
+			commit(t, "order/b", 1, 0, started), unknown,
 			commit(t, "order/a", 1, 10, started),
 		}},
 		{},
@@ -211,11 +219,23 @@ func TestWhatIsSent(t *testing.T) {
 		failed  string
 		skipped int64
 	}{
-		{name: "everything, in the order of its stream within a page", want: "order/a@1 order/a@2 order/b@1 order/b@2 order/b@3", failed: "order/x@1"},
+		{
+			name: "everything, in the order of its stream within a page",
+			want: "order/a@1 order/a@2 order/b@1 order/b@2 order/b@3", failed: "order/x@1",
+		},
 		{name: "one type of a commit", args: replay.Arguments{Types: []string{"order.delivered"}}, want: "order/b@3"},
-		{name: "two types", args: replay.Arguments{Types: []string{"order.delivered", "order.started"}}, want: "order/a@1 order/b@1 order/b@3", failed: "order/x@1"},
-		{name: "from, which is in", args: replay.Arguments{From: "2026-11-01T12:20:00Z"}, want: "order/a@2 order/b@2 order/b@3"},
-		{name: "to, which is out", args: replay.Arguments{To: "2026-11-01T13:30:00+01:00"}, want: "order/a@1 order/a@2 order/b@1", failed: "order/x@1"},
+		{
+			name: "two types", args: replay.Arguments{Types: []string{"order.delivered", "order.started"}},
+			want: "order/a@1 order/b@1 order/b@3", failed: "order/x@1",
+		},
+		{
+			name: "from, which is in", args: replay.Arguments{From: "2026-11-01T12:20:00Z"},
+			want: "order/a@2 order/b@2 order/b@3",
+		},
+		{
+			name: "to, which is out", args: replay.Arguments{To: "2026-11-01T13:30:00+01:00"},
+			want: "order/a@1 order/a@2 order/b@1", failed: "order/x@1",
+		},
 		{name: "ago", args: replay.Arguments{From: "40m", To: "30m"}, want: "order/a@2"},
 		{name: "nothing of that type in the time", args: replay.Arguments{Types: []string{"order.cancelled"}}},
 		{
@@ -234,7 +254,8 @@ func TestWhatIsSent(t *testing.T) {
 			}
 			state := begin(t, tc.args)
 			run := replay.Replay{
-				Source: replay.FromStore(all, contract.Registry(), orders{}, 1, state.Selection(began)), Consumer: to, Pace: paced, State: state, Journal: kept,
+				Source: replay.FromStore(all, contract.Registry(), orders{}, 1, state.Selection(began)), Consumer: to,
+				Pace: paced, State: state, Journal: kept,
 			}
 			if err := run.Run(t.Context()); err != nil {
 				t.Fatal(err)
@@ -251,7 +272,8 @@ func TestWhatIsSent(t *testing.T) {
 				t.Errorf("failed %q, counted %d, want %s", failed, got.Counts.Failed, tc.failed)
 			}
 			sent := int64(len(to.sent))
-			if c := got.Counts; c.Commits != 6 || replay.Total(c.Sent) != sent || replay.Total(c.Unwanted) != tc.skipped || !got.Segments[0].Done {
+			if c := got.Counts; c.Commits != 6 || replay.Total(c.Sent) != sent ||
+				replay.Total(c.Unwanted) != tc.skipped || !got.Segments[0].Done {
 				t.Errorf("the state is %+v", got)
 			}
 			if paced.allowed < len(to.sent) {
@@ -267,7 +289,8 @@ func TestWhatIsSent(t *testing.T) {
 func TestDatedAhead(t *testing.T) {
 	const minute, week = 1, 7 * 24 * 60
 	all := store{{{Commits: []es.StoredCommit{
-		commit(t, "order/a", 1, 10, order.Started{SagaID: "s"}), commit(t, "order/b", 1, 60+week, order.Started{SagaID: "s"}),
+		commit(t, "order/a", 1, 10, order.Started{SagaID: "s"}),
+		commit(t, "order/b", 1, 60+week, order.Started{SagaID: "s"}),
 		commit(t, "order/c", 1, 60+2*minute, order.Started{SagaID: "s"}),
 		commit(t, "order/d", 1, 60+90*minute, order.Started{SagaID: "s"}),
 	}}}}
@@ -276,16 +299,20 @@ func TestDatedAhead(t *testing.T) {
 		takes time.Duration
 		want  string
 	}{
-		"at once":             {want: "order/a@1 order/b@1 order/d@1"}, // of d nobody knows yet that it is of the time after
-		"hours later":         {takes: 2 * time.Hour, want: "order/a@1 order/b@1"},
-		"up to a time":        {to: "2026-11-01T12:30:00Z", want: "order/a@1"},
-		"up to one of a week": {to: "2026-11-08T13:00:00Z", takes: 2 * time.Hour, want: "order/a@1 order/c@1 order/d@1"},
+		// of d nobody knows yet that it is of the time after
+		"at once":      {want: "order/a@1 order/b@1 order/d@1"},
+		"hours later":  {takes: 2 * time.Hour, want: "order/a@1 order/b@1"},
+		"up to a time": {to: "2026-11-01T12:30:00Z", want: "order/a@1"},
+		"up to one of a week": {
+			to: "2026-11-08T13:00:00Z", takes: 2 * time.Hour, want: "order/a@1 order/c@1 order/d@1",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			state, to := begin(t, replay.Arguments{To: tc.to}), &consumer{}
 			now := clock.NewFake(noon.Add(time.Hour + tc.takes))
 			run := replay.Replay{
-				Source: replay.FromStore(all, contract.Registry(), orders{}, 1, state.Selection(now)), Consumer: to, Pace: &pace{},
+				Source: replay.FromStore(all, contract.Registry(), orders{}, 1, state.Selection(now)), Consumer: to,
+				Pace:  &pace{},
 				State: state, Journal: &journal{},
 			}
 			if err := run.Run(t.Context()); err != nil {
@@ -298,7 +325,8 @@ func TestDatedAhead(t *testing.T) {
 	}
 }
 
-// What is sent is what publish-events publishes of the same commit, from either source, id and all, and each version where there are two.
+// What is sent is what publish-events publishes of the same commit, from either source, id and all,
+// and each version where there are two.
 func TestEnvelopesAreThePublished(t *testing.T) {
 	events := []any{order.Started{SagaID: "s"}, order.Cancelled{SagaID: "s", Reason: order.ReasonExpired}}
 	c := commit(t, "order/a", 1, 0, events...)
@@ -311,16 +339,22 @@ func TestEnvelopesAreThePublished(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := kept.Append(t.Context(), []es.Commit{{Head: head, ID: c.ID, Time: c.Time, Events: events}}); err != nil {
+	if _, err := kept.Append(
+		t.Context(), []es.Commit{{Head: head, ID: c.ID, Time: c.Time, Events: events}},
+	); err != nil {
 		t.Fatal(err)
 	}
 	state := begin(t, replay.Arguments{})
 	for name, source := range map[string]replay.Source{
-		"the store":  replay.FromStore(store{{{Commits: []es.StoredCommit{c}}}}, contract.Registry(), orders{}, 1, state.Selection(began)),
+		"the store": replay.FromStore(
+			store{{{Commits: []es.StoredCommit{c}}}}, contract.Registry(), orders{}, 1, state.Selection(began),
+		),
 		"the stream": replay.FromStream(kept, orders{}, c.Stream, state.Selection(began)),
 	} {
 		to := &consumer{}
-		run := replay.Replay{Source: source, Consumer: to, Pace: &pace{}, State: begin(t, replay.Arguments{}), Journal: &journal{}}
+		run := replay.Replay{
+			Source: source, Consumer: to, Pace: &pace{}, State: begin(t, replay.Arguments{}), Journal: &journal{},
+		}
 		if err := run.Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -332,20 +366,27 @@ func TestEnvelopesAreThePublished(t *testing.T) {
 	}
 }
 
-// order.updated is in no store: it is made of the order as it was, of a whole store and of one stream alike.
+// order.updated is in no store: it is made of the order as it was, of a whole store and of one
+// stream alike.
 func TestUpdated(t *testing.T) {
 	const id = es.StreamID("order/a")
 	kept := memstore.New(contract.Registry())
 	price := money.Money{Amount: 1, Currency: "USD"}
 	placed := order.Placed{
-		OrderID: "a", CustomerID: "c", AccountID: "a", Lines: []order.Line{{SKU: "s", Quantity: 1, UnitPrice: price}}, Total: price, Address: "pd1:x", Revision: 1, PlacedAt: "p",
+		OrderID: "a", CustomerID: "c", AccountID: "a", Lines: []order.Line{{SKU: "s", Quantity: 1, UnitPrice: price}},
+		Total: price, Address: "pd1:x", Revision: 1, PlacedAt: "p",
 	}
-	for i, events := range [][]any{{placed, order.Started{SagaID: "s"}}, {order.Confirmed{SagaID: "s", PaymentID: "p", ShipmentID: "h", TrackingNumber: "t"}}} {
+	for i, events := range [][]any{
+		{placed, order.Started{SagaID: "s"}},
+		{order.Confirmed{SagaID: "s", PaymentID: "p", ShipmentID: "h", TrackingNumber: "t"}},
+	} {
 		head, err := kept.At(t.Context(), id, int64(2*i))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := kept.Append(t.Context(), []es.Commit{{Head: head, ID: strconv.Itoa(i), Time: noon, Events: events}}); err != nil {
+		if _, err := kept.Append(
+			t.Context(), []es.Commit{{Head: head, ID: strconv.Itoa(i), Time: noon, Events: events}},
+		); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -356,11 +397,15 @@ func TestUpdated(t *testing.T) {
 		"stream": replay.FromStream(kept, repository, id, state.Selection(began)),
 	} {
 		to := &consumer{}
-		run := replay.Replay{Source: source, Consumer: to, Pace: &pace{}, State: begin(t, replay.Arguments{Types: []string{contract.OrderUpdatedType}}), Journal: &journal{}}
+		run := replay.Replay{
+			Source: source, Consumer: to, Pace: &pace{},
+			State: begin(t, replay.Arguments{Types: []string{contract.OrderUpdatedType}}), Journal: &journal{},
+		}
 		if err := run.Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(to.ids(), []string{"order/a@2/updated", "order/a@3/updated"}) || !strings.Contains(string(to.sent[0].Data), `"status":"placed"`) ||
+		if !slices.Equal(to.ids(), []string{"order/a@2/updated", "order/a@3/updated"}) ||
+			!strings.Contains(string(to.sent[0].Data), `"status":"placed"`) ||
 			!strings.Contains(string(to.sent[1].Data), `"status":"confirmed"`) {
 			t.Errorf("of a %s %s was sent", name, to.ids())
 		}
@@ -372,7 +417,10 @@ func TestCorrupt(t *testing.T) {
 	good := commit(t, "order/c", 1, 0, order.Started{SagaID: "s"})
 	to, state, kept := &consumer{}, begin(t, replay.Arguments{}), &journal{}
 	run := replay.Replay{
-		Source: replay.FromStore(store{{{Commits: []es.StoredCommit{{Stream: "order/a", ID: unreadable}, {Stream: "order/b", ID: unreadable}}}, {Commits: []es.StoredCommit{good}}}},
+		Source: replay.FromStore(store{{
+			{Commits: []es.StoredCommit{{Stream: "order/a", ID: unreadable}, {Stream: "order/b", ID: unreadable}}},
+			{Commits: []es.StoredCommit{good}},
+		}},
 			contract.Registry(), orders{}, 1, state.Selection(began)),
 		Consumer: to, Pace: &pace{}, State: state, Journal: kept,
 	}
@@ -392,14 +440,17 @@ func TestDryRun(t *testing.T) {
 	c := commit(t, "order/a", 1, 0, order.Started{SagaID: "s"}, order.Shipped{ShipmentID: "s"})
 	var told []int64
 	run := replay.Replay{
-		Source: replay.FromStore(store{{{}, {Commits: []es.StoredCommit{c}}}}, contract.Registry(), orders{}, 1, state.Selection(began)), Consumer: to, State: state,
+		Source: replay.FromStore(
+			store{{{}, {Commits: []es.StoredCommit{c}}}}, contract.Registry(), orders{}, 1, state.Selection(began),
+		), Consumer: to, State: state,
 		Progress: func(c replay.Counts) { told = append(told, c.Commits) },
 	}
 	if err := run.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	counts := run.State.Counts
-	if to.calls != 0 || !maps.Equal(counts.Selected, map[string]int64{"order.started": 1, "order.shipped": 1}) || replay.Total(counts.Unwanted) != 1 || replay.Total(counts.Sent) != 0 {
+	if to.calls != 0 || !maps.Equal(counts.Selected, map[string]int64{"order.started": 1, "order.shipped": 1}) ||
+		replay.Total(counts.Unwanted) != 1 || replay.Total(counts.Sent) != 0 {
 		t.Errorf("%d calls, counted %+v", to.calls, counts)
 	}
 	if !slices.Equal(told, []int64{0, 1}) {
@@ -407,8 +458,9 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
-// However often a replay is cut off, at whatever it was doing, in the end each event was sent, none that was not asked for, and the pages that were sent
-// again are those that were under way when it was cut off.
+// However often a replay is cut off, at whatever it was doing, in the end each event was sent, none
+// that was not asked for, and the pages that were sent again are those that were under way when it
+// was cut off.
 func TestResume(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		segments := rapid.IntRange(1, 3).Draw(t, "segments")
@@ -446,7 +498,8 @@ func TestResume(t *testing.T) {
 				}
 			}
 			run := replay.Replay{
-				Source: replay.FromStore(all, contract.Registry(), orders{}, segments, state.Selection(began)), Consumer: to, Pace: &pace{}, State: state, Journal: kept,
+				Source:   replay.FromStore(all, contract.Registry(), orders{}, segments, state.Selection(began)),
+				Consumer: to, Pace: &pace{}, State: state, Journal: kept,
 			}
 			err := run.Run(context.Background())
 			touched := map[string]bool{}
@@ -486,11 +539,14 @@ func TestResume(t *testing.T) {
 func TestBatches(t *testing.T) {
 	var page es.ScanPage
 	for i := range 23 {
-		page.Commits = append(page.Commits, commit(t, es.StreamID(fmt.Sprintf("order/%d", i)), 1, 0, order.Started{SagaID: "s"}))
+		page.Commits = append(
+			page.Commits, commit(t, es.StreamID(fmt.Sprintf("order/%d", i)), 1, 0, order.Started{SagaID: "s"}),
+		)
 	}
 	to, state := &consumer{}, begin(t, replay.Arguments{})
 	run := replay.Replay{
-		Source: replay.FromStore(store{{page}}, contract.Registry(), orders{}, 1, state.Selection(began)), Consumer: to, Pace: &pace{}, State: state, Journal: &journal{},
+		Source: replay.FromStore(store{{page}}, contract.Registry(), orders{}, 1, state.Selection(began)), Consumer: to,
+		Pace: &pace{}, State: state, Journal: &journal{},
 	}
 	if err := run.Run(t.Context()); err != nil || !slices.Equal(to.batches, []int{10, 10, 3}) {
 		t.Errorf("batches %v, %v", to.batches, err)
@@ -507,14 +563,21 @@ func TestMemstore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := kept.Append(t.Context(), []es.Commit{{Head: head, ID: "c", Time: noon, Events: []any{order.Started{SagaID: "s"}, order.Shipped{ShipmentID: "s"}}}}); err != nil {
+		if _, err := kept.Append(
+			t.Context(),
+			[]es.Commit{{
+				Head: head, ID: "c", Time: noon,
+				Events: []any{order.Started{SagaID: "s"}, order.Shipped{ShipmentID: "s"}},
+			}},
+		); err != nil {
 			t.Fatal(err)
 		}
 		want[string(id)+"@1"], want[string(id)+"@2"] = true, true
 	}
 	to, state := &consumer{}, begin(t, replay.Arguments{Segments: 3})
 	run := replay.Replay{
-		Source: replay.FromStore(kept, contract.Registry(), orders{}, 3, state.Selection(began)), Consumer: to, Pace: &pace{}, State: state, Journal: &journal{},
+		Source: replay.FromStore(kept, contract.Registry(), orders{}, 3, state.Selection(began)), Consumer: to,
+		Pace: &pace{}, State: state, Journal: &journal{},
 	}
 	if err := run.Run(t.Context()); err != nil {
 		t.Fatal(err)
@@ -540,16 +603,24 @@ func TestStream(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := kept.Append(t.Context(), []es.Commit{{
-			Head: head, ID: strconv.Itoa(i), Time: noon.Add(time.Duration(i) * time.Second), Events: []any{order.Started{SagaID: "s"}, order.Shipped{ShipmentID: "s"}},
+			Head: head, ID: strconv.Itoa(i), Time: noon.Add(time.Duration(i) * time.Second),
+			Events: []any{order.Started{SagaID: "s"}, order.Shipped{ShipmentID: "s"}},
 		}}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	from := noon.Add(10 * time.Second)
-	state := begin(t, replay.Arguments{Stream: string(id), Types: []string{"order.shipped"}, From: from.Format(time.RFC3339)})
+	state := begin(
+		t, replay.Arguments{Stream: string(id), Types: []string{"order.shipped"}, From: from.Format(time.RFC3339)},
+	)
 	to, journal := &consumer{busy: 9}, &journal{} // each page has 50 of the type, so that the second is cut off
 	for try := range 2 {
-		run := replay.Replay{Source: replay.FromStream(kept, order.Decider.Repository(order.Category, kept), id, state.Selection(began)), Consumer: to, Pace: &pace{}, State: state, Journal: journal}
+		run := replay.Replay{
+			Source: replay.FromStream(
+				kept, order.Decider.Repository(order.Category, kept), id, state.Selection(began),
+			),
+			Consumer: to, Pace: &pace{}, State: state, Journal: journal,
+		}
 		if err := run.Run(t.Context()); (err != nil) != (try == 0) {
 			t.Fatal(err)
 		}
@@ -565,7 +636,8 @@ func TestStream(t *testing.T) {
 			}
 		}
 	}))
-	if len(seen) != 105 || state.Counts.Commits != 115 || replay.Total(state.Counts.Sent) != 105 || !state.Segments[0].Done {
+	if len(seen) != 105 || state.Counts.Commits != 115 || replay.Total(state.Counts.Sent) != 105 ||
+		!state.Segments[0].Done {
 		t.Errorf("%d of 105 events were sent, the state is %+v", len(seen), state)
 	}
 	last := to.sent[len(to.sent)-30:]
@@ -573,7 +645,10 @@ func TestStream(t *testing.T) {
 		t.Error("the stream came out of its order")
 	}
 	state.Segments[0] = resume.Segment{Next: "x"}
-	run := replay.Replay{Source: replay.FromStream(kept, order.Decider.Repository(order.Category, kept), id, state.Selection(began)), Consumer: to, Pace: &pace{}, State: state, Journal: journal}
+	run := replay.Replay{
+		Source:   replay.FromStream(kept, order.Decider.Repository(order.Category, kept), id, state.Selection(began)),
+		Consumer: to, Pace: &pace{}, State: state, Journal: journal,
+	}
 	if err := run.Run(t.Context()); err == nil {
 		t.Error("a position that is none passes")
 	}
@@ -588,13 +663,28 @@ func TestBegin(t *testing.T) {
 		says     string
 	}{
 		{name: "nothing said", to: now},
-		{name: "relative", args: replay.Arguments{From: "24h", To: "90m"}, from: now.Add(-24 * time.Hour), to: now.Add(-90 * time.Minute)},
-		{name: "zones", args: replay.Arguments{From: "2026-10-01T00:00:00+02:00"}, from: time.Date(2026, 9, 30, 22, 0, 0, 0, time.UTC), to: now},
-		{name: "no time", args: replay.Arguments{From: "yesterday"}, says: `from is a time as in 2026-11-01T00:00:00Z, or how long ago as in 24h, not "yesterday"`},
+		{
+			name: "relative", args: replay.Arguments{From: "24h", To: "90m"}, from: now.Add(-24 * time.Hour),
+			to: now.Add(-90 * time.Minute),
+		},
+		{
+			name: "zones", args: replay.Arguments{From: "2026-10-01T00:00:00+02:00"},
+			from: time.Date(2026, 9, 30, 22, 0, 0, 0, time.UTC), to: now,
+		},
+		{
+			name: "no time", args: replay.Arguments{From: "yesterday"},
+			says: `from is a time as in 2026-11-01T00:00:00Z, or how long ago as in 24h, not "yesterday"`,
+		},
 		{name: "in the future", args: replay.Arguments{To: "-1h"}, says: `to is a time as in`},
-		{name: "backwards", args: replay.Arguments{From: "1h", To: "2h"}, says: "no time lies from 2026-11-01T11:00:00Z to 2026-11-01T10:00:00Z"},
+		{
+			name: "backwards", args: replay.Arguments{From: "1h", To: "2h"},
+			says: "no time lies from 2026-11-01T11:00:00Z to 2026-11-01T10:00:00Z",
+		},
 		{name: "empty", args: replay.Arguments{From: "1h", To: "1h"}, says: "no time lies"},
-		{name: "unknown type", args: replay.Arguments{Types: []string{"order.placed", "order.abducted"}}, says: `unknown event type "order.abducted"; published are account.deposited, `},
+		{
+			name: "unknown type", args: replay.Arguments{Types: []string{"order.placed", "order.abducted"}},
+			says: `unknown event type "order.abducted"; published are account.deposited, `,
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s, err := replay.Begin("again", tc.args, now)
@@ -612,7 +702,9 @@ func TestBegin(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	a := replay.Arguments{Deployment: "d", Consumer: strings.Repeat("c", 80), Types: []string{"order.placed"}, From: "24h", Segments: 4}
+	a := replay.Arguments{
+		Deployment: "d", Consumer: strings.Repeat("c", 80), Types: []string{"order.placed"}, From: "24h", Segments: 4,
+	}
 	b := a
 	b.From = "25h"
 	same := a

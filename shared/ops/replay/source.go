@@ -27,7 +27,8 @@ type Page struct {
 type Source interface {
 	// Segments is how many there are, at least one. Positions are of one number of segments only.
 	Segments() int
-	// Pages reads a segment from a position on, "" being its beginning. At least one page comes, empty or not, and after an error none.
+	// Pages reads a segment from a position on, "" being its beginning. At least one page comes,
+	// empty or not, and after an error none.
 	Pages(ctx context.Context, segment int, from string) iter.Seq2[Page, error]
 }
 
@@ -40,8 +41,9 @@ type stored struct {
 	of       Selection
 }
 
-// FromStore gives what a whole store holds of a selection. Of a commit of which an event can't be read or mapped, nothing comes, as nothing of it is published.
-// order.updated, which no store holds, is made anew of the orders as they were then.
+// FromStore gives what a whole store holds of a selection. Of a commit of which an event can't be
+// read or mapped, nothing comes, as nothing of it is published. order.updated, which no store
+// holds, is made anew of the orders as they were then.
 func FromStore(scanner es.Scanner, registry *es.Registry, orders publish.Orders, segments int, of Selection) Source {
 	return stored{scanner: scanner, registry: registry, orders: orders, segments: segments, of: of}
 }
@@ -78,7 +80,8 @@ func (s stored) page(ctx context.Context, scanned es.ScanPage) (Page, error) {
 	})
 	for _, c := range scanned.Commits {
 		updated := c.Stream.Category() == order.Category && s.of.named(contract.OrderUpdatedType)
-		if !s.of.during(c.Time) || !updated && !slices.ContainsFunc(c.Events, func(e es.Stored) bool { return s.of.named(e.Type) }) {
+		if !s.of.during(c.Time) || !updated &&
+			!slices.ContainsFunc(c.Events, func(e es.Stored) bool { return s.of.named(e.Type) }) {
 			continue
 		}
 		envelopes, err := publish.Events(s.registry, c)
@@ -91,10 +94,14 @@ func (s stored) page(ctx context.Context, scanned es.ScanPage) (Page, error) {
 			if !publish.CanNeverPass(err) {
 				return Page{}, err
 			}
-			page.Failures = append(page.Failures, Failure{ID: fmt.Sprintf("%s@%d", c.Stream, c.First), Error: err.Error()})
+			page.Failures = append(
+				page.Failures, Failure{ID: fmt.Sprintf("%s@%d", c.Stream, c.First), Error: err.Error()},
+			)
 			continue
 		}
-		page.Envelopes = append(page.Envelopes, slices.DeleteFunc(envelopes, func(e es.Envelope) bool { return !s.of.named(e.Type) })...)
+		page.Envelopes = append(
+			page.Envelopes, slices.DeleteFunc(envelopes, func(e es.Envelope) bool { return !s.of.named(e.Type) })...,
+		)
 	}
 	return page, nil
 }
@@ -115,8 +122,9 @@ type stream struct {
 // streamPage is how many events of one stream a page has.
 const streamPage = 100
 
-// FromStream gives what one stream holds of a selection, in order, and with an order's the order.updated of each commit behind it. An event that can't be
-// read ends it with an error: those behind it are not reached.
+// FromStream gives what one stream holds of a selection, in order, and with an order's the
+// order.updated of each commit behind it. An event that can't be read ends it with an error: those
+// behind it are not reached.
 func FromStream(reader Reader, orders publish.Orders, id es.StreamID, of Selection) Source {
 	return stream{reader: reader, orders: orders, id: id, of: of}
 }
@@ -174,9 +182,11 @@ func (s stream) Pages(ctx context.Context, _ int, from string) iter.Seq2[Page, e
 	}
 }
 
-// updated adds the order.updated of the commit that ends with last, where it is selected. An error is one of the store.
+// updated adds the order.updated of the commit that ends with last, where it is selected. An error
+// is one of the store.
 func (s stream) updated(ctx context.Context, last es.Recorded, page *Page) error {
-	if last.Version == 0 || s.id.Category() != order.Category || !s.of.during(last.Time) || !s.of.named(contract.OrderUpdatedType) {
+	if last.Version == 0 || s.id.Category() != order.Category || !s.of.during(last.Time) ||
+		!s.of.named(contract.OrderUpdatedType) {
 		return nil
 	}
 	past, err := s.orders.AsOf(ctx, s.id.ID(), es.Point{Version: last.Version})

@@ -62,7 +62,10 @@ type State struct {
 
 // Begin makes the State of a replay that begins.
 func Begin(name string, a Arguments, now time.Time) (State, error) {
-	s := State{Version: stateVersion, Name: name, Arguments: a, To: now, Began: now, Segments: make([]resume.Segment, a.Segments)}
+	s := State{
+		Version: stateVersion, Name: name, Arguments: a, To: now, Began: now,
+		Segments: make([]resume.Segment, a.Segments),
+	}
 	var err error
 	if a.From != "" {
 		if s.From, err = resume.Moment(a.From, now); err != nil {
@@ -92,13 +95,14 @@ type Journal interface {
 	Save(State) error
 }
 
-// File is a Journal in a file. Two runs of one replay at a time overwrite each other's States; each is true of the run that saved it, so that nothing is lost
-// by that.
+// File is a Journal in a file. Two runs of one replay at a time overwrite each other's States; each
+// is true of the run that saved it, so that nothing is lost by that.
 type File struct{ Path string }
 
 func (f File) states() resume.File[State] { return resume.File[State](f) }
 
-// Load reads the State of a replay that is to go on, found being false where there is none. A replay of that name with other arguments is an error.
+// Load reads the State of a replay that is to go on, found being false where there is none. A
+// replay of that name with other arguments is an error.
 func (f File) Load(name string, a Arguments) (s State, found bool, err error) {
 	s, found, err = f.states().Load(func(s State) bool {
 		return s.Version == stateVersion && s.Name == name && len(s.Segments) == s.Arguments.Segments
@@ -107,7 +111,10 @@ func (f File) Load(name string, a Arguments) (s State, found bool, err error) {
 		return State{}, false, wrapped(err)
 	}
 	if field := a.differs(s.Arguments); field != "" {
-		return State{}, false, fmt.Errorf("replay: %s was begun with another --%s; give what it was begun with, another --name, or remove %s", name, field, f.Path)
+		return State{}, false, fmt.Errorf(
+			"replay: %s was begun with another --%s; give what it was begun with, another --name, or remove %s", name,
+			field, f.Path,
+		)
 	}
 	return s, true, nil
 }

@@ -1,5 +1,5 @@
-// Package resume lets long work go on where it was when the same command is given again: how far it has come is in a file, under a name that follows from what
-// was asked for.
+// Package resume lets long work go on where it was when the same command is given again: how far it
+// has come is in a file, under a name that follows from what was asked for.
 package resume
 
 import (
@@ -17,7 +17,8 @@ import (
 	"orderflow/shared/kit/clock"
 )
 
-// validName is what EventBridge takes for the name of a replay (StartReplay, ReplayName), so that replays of both ways are marked alike.
+// validName is what EventBridge takes for the name of a replay (StartReplay, ReplayName), so that
+// replays of both ways are marked alike.
 var validName = regexp.MustCompile(`^[.\-_A-Za-z0-9]{1,64}$`)
 
 // CheckName says why work can't have a name. A name is the name of a file too.
@@ -28,8 +29,8 @@ func CheckName(name string) error {
 	return nil
 }
 
-// Name is a name that begins with what the work is about and follows from its arguments, which are strings, numbers and the like: who asks for the same again
-// goes on.
+// Name is a name that begins with what the work is about and follows from its arguments, which are
+// strings, numbers and the like: who asks for the same again goes on.
 func Name(about string, arguments any) string {
 	text, err := json.Marshal(arguments)
 	if err != nil {
@@ -57,11 +58,13 @@ type Segment struct {
 	Done bool   `json:"done"`
 }
 
-// File keeps how far work has come, an S that encoding/json writes and reads back the same. What it holds is always an S that was saved as a whole, whenever
-// the program or the machine stops. Two runs of the same work at a time overwrite each other's; each is true of the run that saved it.
+// File keeps how far work has come, an S that encoding/json writes and reads back the same. What it
+// holds is always an S that was saved as a whole, whenever the program or the machine stops. Two
+// runs of the same work at a time overwrite each other's; each is true of the run that saved it.
 type File[S any] struct{ Path string }
 
-// Load reads what was saved, found being false where there is nothing. What is no S, by its form or by what fits says of it, is an error.
+// Load reads what was saved, found being false where there is nothing. What is no S, by its form or
+// by what fits says of it, is an error.
 func (f File[S]) Load(fits func(S) bool) (s S, found bool, err error) {
 	var none S
 	text, err := os.ReadFile(f.Path)

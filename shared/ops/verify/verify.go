@@ -1,7 +1,9 @@
-// Package verify compares a view that serves with a replay of the store, row by row and tally by tally, while both go on changing.
+// Package verify compares a view that serves with a replay of the store, row by row and tally by
+// tally, while both go on changing.
 //
-// A row is compared at its own version, so that one which is a moment behind is no difference: it is looked at again until patience ends. A tally is
-// compared with the sum over the replayed rows; where they differ, again at a moment at which neither has moved.
+// A row is compared at its own version, so that one which is a moment behind is no difference: it
+// is looked at again until patience ends. A tally is compared with the sum over the replayed rows;
+// where they differ, again at a moment at which neither has moved.
 package verify
 
 import (
@@ -32,7 +34,8 @@ const (
 	workers = 8
 )
 
-// ErrSwitched says that the generation that was looked at does not serve any more, so that what was found of it says nothing.
+// ErrSwitched says that the generation that was looked at does not serve any more, so that what was
+// found of it says nothing.
 var ErrSwitched = errors.New("the view was rebuilt meanwhile; verify again")
 
 // Kind is what was found of a row or tally.
@@ -105,7 +108,8 @@ type run struct {
 	sums    map[tallyKey]*sum
 }
 
-// Run compares. The error is an ErrSwitched, or what store or table say; what does not agree is in the report.
+// Run compares. The error is an ErrSwitched, or what store or table say; what does not agree is in
+// the report.
 func (v Verify) Run(ctx context.Context) (Report, error) {
 	if v.Segments < 1 {
 		return Report{}, fmt.Errorf("verify: %d segments; there is 1 at least", v.Segments)
@@ -115,7 +119,8 @@ func (v Verify) Run(ctx context.Context) (Report, error) {
 		return Report{}, err
 	}
 	u := &run{
-		Verify: v, generation: control.ServingGeneration(), seen: map[string]bool{}, behind: map[string]bool{}, sums: map[tallyKey]*sum{},
+		Verify: v, generation: control.ServingGeneration(), seen: map[string]bool{}, behind: map[string]bool{},
+		sums:   map[tallyKey]*sum{},
 		report: Report{View: v.View.Name(), Generation: control.ServingGeneration().Number, Findings: []Finding{}},
 	}
 	if err := u.segments(ctx, u.replay); err != nil {
@@ -141,7 +146,10 @@ func (v Verify) Run(ctx context.Context) (Report, error) {
 		}
 	}
 	slices.SortFunc(u.report.Findings, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Tally, b.Tally), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Detail, b.Detail))
+		return cmp.Or(
+			cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Tally, b.Tally), cmp.Compare(a.ID, b.ID),
+			cmp.Compare(a.Detail, b.Detail),
+		)
 	})
 	return u.report, nil
 }
@@ -300,7 +308,9 @@ func fields(stored, want json.RawMessage) string {
 	maps.Copy(all, b)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		if string(a[name]) != string(b[name]) {
-			parts = append(parts, fmt.Sprintf("%s is %s, and by the replay %s", name, orNothing(a[name]), orNothing(b[name])))
+			parts = append(
+				parts, fmt.Sprintf("%s is %s, and by the replay %s", name, orNothing(a[name]), orNothing(b[name])),
+			)
 		}
 	}
 	if len(parts) == 0 {
@@ -316,7 +326,8 @@ func orNothing(value json.RawMessage) string {
 	return string(value)
 }
 
-// stored reads all that is kept of the generation: rows that no scanned stream has brought are compared, and the tallies returned.
+// stored reads all that is kept of the generation: rows that no scanned stream has brought are
+// compared, and the tallies returned.
 func (u *run) stored(ctx context.Context) (map[tallyKey]map[string]int64, error) {
 	stored := map[tallyKey]map[string]int64{}
 	err := u.segments(ctx, func(ctx context.Context, segment int) error {
@@ -376,7 +387,10 @@ func (u *run) lookAgain(ctx context.Context, deadline time.Time) error {
 				break
 			}
 			if !u.Clock.Now().Before(deadline) {
-				detail := fmt.Sprintf("the row is at version %d, %d events before the stream's end", r.stored.Sequence, r.end-r.stored.Sequence)
+				detail := fmt.Sprintf(
+					"the row is at version %d, %d events before the stream's end", r.stored.Sequence,
+					r.end-r.stored.Sequence,
+				)
 				if r.stored.Sequence == 0 {
 					detail = fmt.Sprintf("there is no row, and %d events in the stream", r.end)
 				}
@@ -400,7 +414,9 @@ func (u *run) tallies(ctx context.Context, stored map[tallyKey]map[string]int64,
 		}
 	}
 	u.report.Tallies = int64(len(all))
-	for _, key := range slices.SortedFunc(maps.Keys(all), func(a, b tallyKey) int { return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.id, b.id)) }) {
+	for _, key := range slices.SortedFunc(
+		maps.Keys(all), func(a, b tallyKey) int { return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.id, b.id)) },
+	) {
 		want := u.sums[key]
 		if want == nil {
 			want = &sum{}
@@ -415,8 +431,9 @@ func (u *run) tallies(ctx context.Context, stored map[tallyKey]map[string]int64,
 	return nil
 }
 
-// tally compares a tally with its rows at a moment at which neither moves: its revision is the same before and after they were read. The list of its rows
-// follows them within a moment, so that a difference counts only when it stays.
+// tally compares a tally with its rows at a moment at which neither moves: its revision is the same
+// before and after they were read. The list of its rows follows them within a moment, so that a
+// difference counts only when it stays.
 func (u *run) tally(ctx context.Context, key tallyKey, rows view.Key, deadline time.Time) error {
 	for {
 		before, revision, err := u.Table.Tally(ctx, u.generation, key.name, key.id)
@@ -445,7 +462,10 @@ func (u *run) tally(ctx context.Context, key tallyKey, rows view.Key, deadline t
 		}
 		if !u.Clock.Now().Before(deadline) {
 			if now != revision {
-				u.find(Finding{Kind: Behind, Tally: key.name, ID: key.id, Detail: "it did not stand still long enough to be compared"})
+				u.find(Finding{
+					Kind: Behind, Tally: key.name, ID: key.id,
+					Detail: "it did not stand still long enough to be compared",
+				})
 			} else {
 				u.find(Finding{Kind: Miscounted, Tally: key.name, ID: key.id, Detail: miscounted(before, want)})
 			}
@@ -457,7 +477,8 @@ func (u *run) tally(ctx context.Context, key tallyKey, rows view.Key, deadline t
 	}
 }
 
-// listOf finds the list that has a tally's rows, where no row that was compared adds to it: one may have come since. The zero Key where there is none.
+// listOf finds the list that has a tally's rows, where no row that was compared adds to it: one may
+// have come since. The zero Key where there is none.
 func (u *run) listOf(ctx context.Context, key tallyKey) (rows view.Key, err error) {
 	err = u.segments(ctx, func(ctx context.Context, segment int) error {
 		for entries, err := range u.Table.Entries(ctx, u.View.Name(), segment, u.Segments) {

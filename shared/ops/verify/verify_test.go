@@ -39,7 +39,9 @@ func newWorld(t *testing.T) *world {
 	for _, id := range []string{"ada-1", "ada-2", "bob-1"} {
 		customer, _, _ := strings.Cut(id, "-")
 		w.project(t, w.append(t, id, order.Placed{OrderID: id, CustomerID: customer}))
-		w.project(t, w.append(t, id, order.Started{SagaID: "run"}, order.Confirmed{SagaID: "run", TrackingNumber: "OF"}))
+		w.project(
+			t, w.append(t, id, order.Started{SagaID: "run"}, order.Confirmed{SagaID: "run", TrackingNumber: "OF"}),
+		)
 	}
 	return w
 }
@@ -71,7 +73,8 @@ func (w *world) project(t *testing.T, c es.StoredCommit) {
 
 func (w *world) verify(table view.Table) verify.Verify {
 	return verify.Verify{
-		View: orders.View.View(), Store: w.store, Registry: registry, Table: table, Clock: w.clock, Segments: 2, Parallel: 1, Patience: 10 * time.Second,
+		View: orders.View.View(), Store: w.store, Registry: registry, Table: table, Clock: w.clock, Segments: 2,
+		Parallel: 1, Patience: 10 * time.Second,
 	}
 }
 
@@ -96,59 +99,88 @@ func TestRun(t *testing.T) {
 	}{
 		"nothing": {func(*testing.T, *world) {}, []verify.Finding{}},
 		"a member of a row": {func(t *testing.T, w *world) {
-			w.change(t, "ada-1", func(i *view.Item) { i.Data = []byte(strings.Replace(string(i.Data), "confirmed", "shipped", 1)) })
-		}, []verify.Finding{{Kind: verify.Different, ID: "ada-1", Detail: `status is "shipped", and by the replay "confirmed"`}}},
+			w.change(
+				t, "ada-1",
+				func(i *view.Item) { i.Data = []byte(strings.Replace(string(i.Data), "confirmed", "shipped", 1)) },
+			)
+		}, []verify.Finding{{
+			Kind: verify.Different, ID: "ada-1", Detail: `status is "shipped", and by the replay "confirmed"`,
+		}}},
 		"a list": {func(t *testing.T, w *world) {
 			w.change(t, "ada-1", func(i *view.Item) { i.Keys = i.Keys[:1] })
 		}, []verify.Finding{{
 			Kind: verify.Different, ID: "ada-1",
 			Detail: "it is in the lists [{1 ada 2026-02-28T23:59:58.000000000Z#ada-1}], and by the replay in " +
-				"[{1 ada 2026-02-28T23:59:58.000000000Z#ada-1} {2 ada#confirmed 2026-02-28T23:59:58.000000000Z#ada-1} {3 waiting-1 2026-02-28T23:59:58.000000000Z#ada-1}]",
+				"[{1 ada 2026-02-28T23:59:58.000000000Z#ada-1} {2 ada#confirmed " +
+				"2026-02-28T23:59:58.000000000Z#ada-1} {3 waiting-1 2026-02-28T23:59:58.000000000Z#ada-1}]",
 		}}},
 		"a row that is ahead of its stream": {func(t *testing.T, w *world) {
 			w.change(t, "ada-1", func(i *view.Item) { i.Sequence = 4 })
-		}, []verify.Finding{{Kind: verify.Different, ID: "ada-1", Detail: "the row is at version 4, and the stream ends at 3"}}},
+		}, []verify.Finding{{
+			Kind: verify.Different, ID: "ada-1", Detail: "the row is at version 4, and the stream ends at 3",
+		}}},
 		"a row that is no JSON": {func(t *testing.T, w *world) {
 			w.change(t, "ada-1", func(i *view.Item) { i.Data = []byte(`{`) })
 		}, []verify.Finding{{Kind: verify.Different, ID: "ada-1", Detail: "stored is {"}}},
 		"a row that is missing": {func(t *testing.T, w *world) {
-			if err := w.table.Delete(context.Background(), []view.Entry{{Generation: serving, Kind: view.KindRow, ID: "bob-1"}}); err != nil {
+			if err := w.table.Delete(
+				context.Background(), []view.Entry{{Generation: serving, Kind: view.KindRow, ID: "bob-1"}},
+			); err != nil {
 				t.Fatal(err)
 			}
 		}, []verify.Finding{
 			{Kind: verify.Behind, ID: "bob-1", Detail: "there is no row, and 3 events in the stream"},
-			{Kind: verify.Miscounted, Tally: "customer", ID: "bob", Detail: "orders is 1, and by the replay 0, status_confirmed is 1, and by the replay 0"},
+			{
+				Kind: verify.Miscounted, Tally: "customer", ID: "bob",
+				Detail: "orders is 1, and by the replay 0, status_confirmed is 1, and by the replay 0",
+			},
 		}},
 		"a row that stays behind": {func(t *testing.T, w *world) {
 			w.append(t, "bob-1", order.Shipped{})
-		}, []verify.Finding{{Kind: verify.Behind, ID: "bob-1", Detail: "the row is at version 3, 1 events before the stream's end"}}},
+		}, []verify.Finding{{
+			Kind: verify.Behind, ID: "bob-1", Detail: "the row is at version 3, 1 events before the stream's end",
+		}}},
 		"a row of no stream": {func(t *testing.T, w *world) {
-			if err := w.table.Put(context.Background(), serving, 0, view.Item{ID: "nobody", Sequence: 1, Data: []byte(`{}`)}, nil); err != nil {
+			if err := w.table.Put(
+				context.Background(), serving, 0, view.Item{ID: "nobody", Sequence: 1, Data: []byte(`{}`)}, nil,
+			); err != nil {
 				t.Fatal(err)
 			}
 		}, []verify.Finding{{Kind: verify.Stray, ID: "nobody", Detail: "there is no such stream"}}},
 		"a counter": {func(t *testing.T, w *world) {
 			row := view.Item{ID: "gone", Sequence: 1, Data: []byte(`{}`)}
-			wrong := []view.Tally{{Name: "customer", ID: "ada", Counters: map[string]int64{"orders": 1, "status_placed": -1}}}
+			wrong := []view.Tally{{
+				Name: "customer", ID: "ada", Counters: map[string]int64{"orders": 1, "status_placed": -1},
+			}}
 			if err := w.table.Put(context.Background(), serving, 0, row, wrong); err != nil {
 				t.Fatal(err)
 			}
-			if err := w.table.Delete(context.Background(), []view.Entry{{Generation: serving, Kind: view.KindRow, ID: "gone"}}); err != nil {
+			if err := w.table.Delete(
+				context.Background(), []view.Entry{{Generation: serving, Kind: view.KindRow, ID: "gone"}},
+			); err != nil {
 				t.Fatal(err)
 			}
 		}, []verify.Finding{{
-			Kind: verify.Miscounted, Tally: "customer", ID: "ada", Detail: "orders is 3, and by the replay 2, status_placed is -1, and by the replay 0",
+			Kind: verify.Miscounted, Tally: "customer", ID: "ada",
+			Detail: "orders is 3, and by the replay 2, status_placed is -1, and by the replay 0",
 		}}},
 		"counters of nobody": {func(t *testing.T, w *world) {
 			row := view.Item{ID: "gone", Sequence: 1, Data: []byte(`{}`)}
-			wrong := []view.Tally{{Name: "customer", ID: "eve", Counters: map[string]int64{"orders": 1}}, {Name: "customer", ID: "zero", Counters: map[string]int64{"orders": 0}}}
+			wrong := []view.Tally{
+				{Name: "customer", ID: "eve", Counters: map[string]int64{"orders": 1}},
+				{Name: "customer", ID: "zero", Counters: map[string]int64{"orders": 0}},
+			}
 			if err := w.table.Put(context.Background(), serving, 0, row, wrong); err != nil {
 				t.Fatal(err)
 			}
-			if err := w.table.Delete(context.Background(), []view.Entry{{Generation: serving, Kind: view.KindRow, ID: "gone"}}); err != nil {
+			if err := w.table.Delete(
+				context.Background(), []view.Entry{{Generation: serving, Kind: view.KindRow, ID: "gone"}},
+			); err != nil {
 				t.Fatal(err)
 			}
-		}, []verify.Finding{{Kind: verify.Miscounted, Tally: "customer", ID: "eve", Detail: "orders is 1, and by the replay 0"}}},
+		}, []verify.Finding{{
+			Kind: verify.Miscounted, Tally: "customer", ID: "eve", Detail: "orders is 1, and by the replay 0",
+		}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -171,7 +203,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// What changes while it is compared is no finding: a row that is a moment behind, an order and a customer that came meanwhile.
+// What changes while it is compared is no finding: a row that is a moment behind, an order and a
+// customer that came meanwhile.
 func TestUnderWrites(t *testing.T) {
 	reached := 0
 	for _, request := range []string{"Row", "Entries", "Tally", "List"} {
@@ -241,7 +274,8 @@ func TestUnreadable(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []verify.Finding{
-		{Kind: verify.Unreadable, Detail: "es: corrupt commit: order/x@1"}, {Kind: verify.Unreadable, ID: "bob-1", Detail: "es: corrupt commit: order/bob-1@2"},
+		{Kind: verify.Unreadable, Detail: "es: corrupt commit: order/x@1"},
+		{Kind: verify.Unreadable, ID: "bob-1", Detail: "es: corrupt commit: order/bob-1@2"},
 		{Kind: verify.Unreadable, Tally: "customer", ID: "bob", Detail: "es: corrupt commit: order/bob-1@2"},
 	}
 	if diff := cmp.Diff(want, got.Findings); diff != "" {
@@ -256,7 +290,9 @@ func TestSwitchedMeanwhile(t *testing.T) {
 		if c, err := w.table.Control(ctx, "orders"); request != "Row" || err != nil || c.Revision > 0 {
 			return err
 		}
-		if err := w.table.Save(ctx, view.Control{View: "orders"}.Begin("me", 1, viewtest.Epoch).Switched()); err != nil {
+		if err := w.table.Save(
+			ctx, view.Control{View: "orders"}.Begin("me", 1, viewtest.Epoch).Switched(),
+		); err != nil {
 			return err
 		}
 		return w.table.Delete(ctx, w.table.All("orders"))
@@ -271,7 +307,10 @@ func TestFailures(t *testing.T) {
 	for _, request := range []string{"Control", "Row", "Entries", "Tally", "List"} {
 		w := newWorld(t)
 		w.append(t, "ada-1", order.Shipped{})
-		if err := w.table.Put(context.Background(), serving, 0, view.Item{ID: "x", Sequence: 1, Data: []byte(`{}`)}, []view.Tally{{Name: "customer", ID: "ada", Counters: map[string]int64{"orders": 1}}}); err != nil {
+		if err := w.table.Put(
+			context.Background(), serving, 0, view.Item{ID: "x", Sequence: 1, Data: []byte(`{}`)},
+			[]view.Tally{{Name: "customer", ID: "ada", Counters: map[string]int64{"orders": 1}}},
+		); err != nil {
 			t.Fatal(err)
 		}
 		table := viewtest.Hooked{Table: w.table, Hook: func(_ context.Context, r string, _ bool) error {

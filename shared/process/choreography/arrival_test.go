@@ -46,7 +46,9 @@ func left(t *testing.T, unshipped bool) (w *world, arrived []byte) {
 // An order that has arrived holds no stock, though order.shipped is lost, however often and from
 // whichever state the order hears of the arrival.
 func TestShippedIsLost(t *testing.T) {
-	for name, unshipped := range map[string]bool{"and the order is shipped": false, "and the order is confirmed": true} {
+	for name, unshipped := range map[string]bool{
+		"and the order is shipped": false, "and the order is confirmed": true,
+	} {
 		t.Run(name, func(t *testing.T) {
 			w, arrived := left(t, unshipped)
 			follower := choreography.Follower{Orders: w.orders, Stock: w.stock, Clock: w.clock}
@@ -86,7 +88,8 @@ func TestArrivalAndTheBooks(t *testing.T) {
 			w, arrived := left(t, false)
 			for range 2 {
 				follower := choreography.Follower{Orders: w.orders, Stock: books{tt.err}, Clock: w.clock}
-				if err := follower.Handle(t.Context(), arrived); !errors.Is(err, tt.err) || errors.Is(err, choreography.ErrUnfit) {
+				if err := follower.Handle(t.Context(), arrived); !errors.Is(err, tt.err) ||
+					errors.Is(err, choreography.ErrUnfit) {
 					t.Errorf("error %v, want %v", err, tt.err)
 				}
 				if got, err := w.orders.Get(t.Context(), orderID); err != nil || got.State.Status != tt.status {

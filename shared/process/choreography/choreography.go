@@ -1,8 +1,9 @@
 // Package choreography is what follows an order's confirmation: each context reacts to the events
 // of another, and nobody directs them.
 //
-//	order.confirmed, order.updated → shipping prepares → shipment.prepared → an operator or the carrier dispatches →
-//	  shipment.dispatched, stock.departed → order.shipped → stock is committed;  shipment.delivered → order.delivered
+//	order.confirmed, order.updated → shipping prepares → shipment.prepared
+//	  → an operator or the carrier dispatches → shipment.dispatched, stock.departed
+//	  → order.shipped → stock is committed; shipment.delivered → order.delivered
 //
 // Any event may come late, more than once and before another that caused it. Each reaction is a
 // command that changes nothing when it comes again, its commit's id derives from the event, and
@@ -27,7 +28,8 @@ import (
 	"orderflow/shared/shop/stock"
 )
 
-// ErrUnfit says of a message that nothing follows from it: it isn't an event of the bus, or none that its consumer knows.
+// ErrUnfit says of a message that nothing follows from it: it isn't an event of the bus, or none
+// that its consumer knows.
 var ErrUnfit = errors.New("choreography: nothing follows from the message")
 
 // open takes the event out of a message's body, which is EventBridge's JSON around the envelope.
@@ -51,12 +53,15 @@ func about(e es.Envelope, category, id string) error {
 	return nil
 }
 
-// request identifies a consumer's command that follows from an event: the same event any number of times is one command.
+// request identifies a consumer's command that follows from an event: the same event any number of
+// times is one command.
 func request(c clock.Clock, e es.Envelope, consumer, command string) es.Request {
 	return es.Request{
 		CommitID: ident.Derive("choreography", consumer, command, e.ID),
 		Time:     c.Now(),
-		Metadata: es.Metadata{CorrelationID: e.CorrelationID, CausationID: e.ID, Traceparent: e.Traceparent, Actor: consumer},
+		Metadata: es.Metadata{
+			CorrelationID: e.CorrelationID, CausationID: e.ID, Traceparent: e.Traceparent, Actor: consumer,
+		},
 	}
 }
 
@@ -75,15 +80,17 @@ type Shipments interface {
 	Deliver(ctx context.Context, req es.Request, shipmentID string) (es.Result[shipment.State], error)
 }
 
-// Preparer is shipping: it keeps a copy of each order and prepares its shipment once the order is confirmed.
+// Preparer is shipping: it keeps a copy of each order and prepares its shipment once the order is
+// confirmed.
 type Preparer struct {
 	Copies    shipment.Copies
 	Shipments Shipments
 	Clock     clock.Clock
 }
 
-// Handle takes order.updated and order.confirmed, in any order and any number of times: each is kept, and whichever makes the other whole prepares the
-// shipment, as does every repeat of it. So nothing waits for anything. Another message is an ErrUnfit.
+// Handle takes order.updated and order.confirmed, in any order and any number of times: each is
+// kept, and whichever makes the other whole prepares the shipment, as does every repeat of it. So
+// nothing waits for anything. Another message is an ErrUnfit.
 func (p Preparer) Handle(ctx context.Context, body []byte) error {
 	envelope, data, err := open(body)
 	if err != nil {
@@ -98,13 +105,17 @@ func (p Preparer) Handle(ctx context.Context, body []byte) error {
 		var fresh bool
 		known, fresh, err = p.Copies.Put(ctx, copyOf(e, envelope.Sequence))
 		if err == nil && !fresh {
-			slog.InfoContext(ctx, "copy refused: there is one as new", "event", envelope.ID, "sequence", known.Copy.Sequence)
+			slog.InfoContext(
+				ctx, "copy refused: there is one as new", "event", envelope.ID, "sequence", known.Copy.Sequence,
+			)
 		}
 	case contract.OrderConfirmed:
 		if err := about(envelope, order.Category, e.OrderID); err != nil {
 			return err
 		}
-		known, err = p.Copies.Confirm(ctx, shipment.Confirmation{OrderID: e.OrderID, Sequence: envelope.Sequence, ShipmentID: e.ShipmentID})
+		known, err = p.Copies.Confirm(
+			ctx, shipment.Confirmation{OrderID: e.OrderID, Sequence: envelope.Sequence, ShipmentID: e.ShipmentID},
+		)
 	default:
 		return fmt.Errorf("%w: %s is a %s", ErrUnfit, envelope.ID, envelope.Type)
 	}
@@ -114,12 +125,16 @@ func (p Preparer) Handle(ctx context.Context, body []byte) error {
 	if !known.Ready() {
 		return nil
 	}
-	// The order and not the event names the command: either event may bring it about, and a shipment is prepared once.
+	// The order and not the event names the command: either event may bring it about, and a
+	// shipment is prepared once.
 	req := request(p.Clock, envelope, preparer, "prepare")
 	req.CommitID = ident.Derive("choreography", preparer, "prepare", known.Confirmation.ShipmentID)
 	_, err = p.Shipments.Prepare(ctx, req, known.Confirmation.ShipmentID, known.Copy)
 	if errors.Is(err, shipment.ErrCancelled) {
-		slog.InfoContext(ctx, "not prepared: the shipment is cancelled", "event", envelope.ID, "shipment", known.Confirmation.ShipmentID)
+		slog.InfoContext(
+			ctx, "not prepared: the shipment is cancelled", "event", envelope.ID, "shipment",
+			known.Confirmation.ShipmentID,
+		)
 		return nil
 	}
 	if err != nil {
@@ -131,8 +146,9 @@ func (p Preparer) Handle(ctx context.Context, body []byte) error {
 // copyOf is what shipping keeps of an order: the prices are none of its business.
 func copyOf(e contract.OrderUpdated, sequence int64) shipment.Copy {
 	c := shipment.Copy{
-		OrderID: e.OrderID, Sequence: sequence, Status: e.Status, Revision: e.Revision, CustomerID: e.CustomerID, Address: personal.Sealed(e.Address),
-		Lines: make([]shipment.Item, len(e.Lines)),
+		OrderID: e.OrderID, Sequence: sequence, Status: e.Status, Revision: e.Revision, CustomerID: e.CustomerID,
+		Address: personal.Sealed(e.Address),
+		Lines:   make([]shipment.Item, len(e.Lines)),
 	}
 	for i, l := range e.Lines {
 		c.Lines[i] = shipment.Item{SKU: l.SKU, Quantity: l.Quantity}
@@ -183,9 +199,11 @@ type Follower struct {
 	Clock  clock.Clock
 }
 
-// Handle takes shipment.dispatched, shipment.delivered and shipment.cancelled, in any order and any number of times. The last closes a confirmed order whose
-// cancellation got no further than the shipment. Another message is an ErrUnfit; any fault of the order is an error, for the shipment and the order would
-// disagree, and one of the stock's, for the order left without stock that was reserved.
+// Handle takes shipment.dispatched, shipment.delivered and shipment.cancelled, in any order and any
+// number of times. The last closes a confirmed order whose cancellation got no further than the
+// shipment. Another message is an ErrUnfit; any fault of the order is an error, for the shipment
+// and the order would disagree, and one of the stock's, for the order left without stock that was
+// reserved.
 func (f Follower) Handle(ctx context.Context, body []byte) error {
 	envelope, data, err := open(body)
 	if err != nil {
@@ -209,7 +227,8 @@ func (f Follower) Handle(ctx context.Context, body []byte) error {
 		shipmentID, orderID = e.ShipmentID, e.OrderID
 		follow = func(req es.Request) (es.Result[order.State], error) {
 			return f.Orders.CloseStopped(ctx, req, e.OrderID, order.Stopped{
-				ShipmentID: e.ShipmentID, Origin: order.Origin(e.Origin), Reason: order.Reason(e.Reason), Note: personal.Sealed(e.Note),
+				ShipmentID: e.ShipmentID, Origin: order.Origin(e.Origin), Reason: order.Reason(e.Reason),
+				Note: personal.Sealed(e.Note),
 			})
 		}
 	default:
@@ -259,7 +278,8 @@ func (c Committer) Handle(ctx context.Context, body []byte) error {
 	return nil
 }
 
-// Carrier stands in for one who comes at once and delivers at once. It says so by the same commands as everybody else.
+// Carrier stands in for one who comes at once and delivers at once. It says so by the same commands
+// as everybody else.
 type Carrier struct {
 	Shipments Shipments
 	Clock     clock.Clock

@@ -61,7 +61,8 @@ type registered struct{}
 
 func (registered) Registered(context.Context, string) (bool, error) { return true, nil }
 
-// world is a shop with one order, the real services over one store that loses what it is told to, and a bus that keeps what is published.
+// world is a shop with one order, the real services over one store that loses what it is told to,
+// and a bus that keeps what is published.
 type world struct {
 	t         testing.TB
 	kept      *memstore.Store
@@ -87,11 +88,14 @@ func newWorld(t testing.TB) *world {
 	w := &world{
 		t: t, kept: memstore.New(contract.Registry(), memstore.Staggered(t.Name())), counters: stocktest.NewCounters(),
 		vault: personal.NewMemory(),
-		clock: clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), published: map[string]bool{}, queues: map[string][][]byte{},
+		clock: clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), published: map[string]bool{},
+		queues: map[string][][]byte{},
 	}
 	w.store = &estest.Hooked{Store: w.kept}
 	w.stock = stock.New(stock.Deps{Store: w.store, Clock: w.clock, Counters: w.counters})
-	w.shipments = shipment.New(shipment.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Serves: shipment.Served("GB"), Books: w.stock})
+	w.shipments = shipment.New(shipment.Deps{
+		Store: w.store, Clock: w.clock, Vault: w.vault, Serves: shipment.Served("GB"), Books: w.stock,
+	})
 	line := order.Line{SKU: sku, Quantity: ordered, UnitPrice: money.Money{Amount: price, Currency: "USD"}}
 	w.orders = order.New(order.Deps{
 		Store: w.store, Clock: w.clock, Vault: w.vault, Customers: registered{}, Prices: ordertest.PricesOf(line),
@@ -109,7 +113,10 @@ func newWorld(t testing.TB) *world {
 	w.correlation = place.Metadata.CorrelationID
 	_, errPlace := w.orders.Place(ctx, place, order.PlaceInput{
 		OrderID: orderID, CustomerID: customerID, AccountID: w.account, Currency: "USD", Lines: ordertest.Inputs(line),
-		Address: shipment.Address{Recipient: "Ada Lovelace", Line1: "12 St James's Square", PostalCode: "SW1Y 4LB", City: "London", Country: "GB"},
+		Address: shipment.Address{
+			Recipient: "Ada Lovelace", Line1: "12 St James's Square", PostalCode: "SW1Y 4LB", City: "London",
+			Country: "GB",
+		},
 	})
 	if err := errors.Join(errOpen, errDeposit, errStock, errEnrol, errPlace); err != nil {
 		t.Fatal(err)
@@ -124,11 +131,14 @@ func (w *world) request() es.Request {
 	w.clock.Advance(time.Second)
 	return es.Request{
 		CommitID: ident.Derive("test", fmt.Sprint(w.requests)), Time: w.clock.Now(),
-		Metadata: es.Metadata{CorrelationID: fmt.Sprint("request-", w.requests), CausationID: fmt.Sprint("http/", w.requests)},
+		Metadata: es.Metadata{
+			CorrelationID: fmt.Sprint("request-", w.requests), CausationID: fmt.Sprint("http/", w.requests),
+		},
 	}
 }
 
-// run is a run of the saga: its steps, one after the other. A step that fails and may pass is done again; one that is refused leads to the undo.
+// run is a run of the saga: its steps, one after the other. A step that fails and may pass is done
+// again; one that is refused leads to the undo.
 type run struct {
 	name  string
 	steps []func(*run) error
@@ -145,12 +155,16 @@ func (w *world) start(name string, undo bool) {
 	ctx := context.Background()
 	r.steps = []func(*run) error{
 		func(*run) error {
-			_, err := w.stock.Reserve(ctx, w.task(r, "reserve"), stock.Reservation{OrderID: orderID, Revision: 1, Items: []stock.Item{{SKU: sku, Quantity: ordered}}})
+			_, err := w.stock.Reserve(
+				ctx, w.task(r, "reserve"),
+				stock.Reservation{OrderID: orderID, Revision: 1, Items: []stock.Item{{SKU: sku, Quantity: ordered}}},
+			)
 			return err
 		},
 		func(*run) error {
 			_, err := w.payments.Charge(ctx, w.task(r, "charge"), payment.Charge{
-				OrderID: orderID, Revision: 1, CustomerID: customerID, AccountID: w.account, Amount: money.Money{Amount: ordered * price, Currency: "USD"},
+				OrderID: orderID, Revision: 1, CustomerID: customerID, AccountID: w.account,
+				Amount: money.Money{Amount: ordered * price, Currency: "USD"},
 			})
 			return err
 		},
@@ -165,7 +179,8 @@ func (w *world) start(name string, undo bool) {
 		},
 		func(*run) error {
 			_, err := w.orders.Run(ctx, w.task(r, "confirm"), orderID, order.Confirm{
-				SagaID: r.name, PaymentID: payment.ID(orderID, 1), ShipmentID: shipmentID, TrackingNumber: shipment.TrackingNumber(shipmentID),
+				SagaID: r.name, PaymentID: payment.ID(orderID, 1), ShipmentID: shipmentID,
+				TrackingNumber: shipment.TrackingNumber(shipmentID),
 			})
 			return err
 		},
@@ -182,7 +197,10 @@ func (w *world) undoes(r *run) {
 	r.undo = true
 	r.steps = []func(*run) error{
 		func(*run) error {
-			_, err := w.shipments.Cancel(ctx, w.task(r, "cancel-shipment"), shipment.Cancel{OrderID: orderID, Revision: 1, Origin: string(order.OriginSaga)})
+			_, err := w.shipments.Cancel(
+				ctx, w.task(r, "cancel-shipment"),
+				shipment.Cancel{OrderID: orderID, Revision: 1, Origin: string(order.OriginSaga)},
+			)
 			return err
 		},
 		func(*run) error {
@@ -214,7 +232,10 @@ func (w *world) step(r *run) {
 		w.t.Fatalf("the undo %s is refused: %v", r.name, err)
 	default:
 		r.steps = []func(*run) error{func(r *run) error {
-			res, err := w.orders.Run(context.Background(), w.task(r, "close"), orderID, order.Close{Origin: order.OriginSaga, Reason: "r", SagaID: r.name})
+			res, err := w.orders.Run(
+				context.Background(), w.task(r, "close"), orderID,
+				order.Close{Origin: order.OriginSaga, Reason: "r", SagaID: r.name},
+			)
 			if err == nil && !res.State.Status.Final() {
 				w.undoes(r)
 				r.steps = append([]func(*run) error{nil}, r.steps...) // the step that is done
@@ -281,7 +302,9 @@ func (w *world) publish() {
 				continue
 			}
 			w.published[id] = true
-			envelopes, err := publish.Envelopes(context.Background(), contract.Registry(), order.Decider.Repository(order.Category, w.kept), c)
+			envelopes, err := publish.Envelopes(
+				context.Background(), contract.Registry(), order.Decider.Repository(order.Category, w.kept), c,
+			)
 			if err != nil {
 				w.t.Fatal(err)
 			}
@@ -308,8 +331,9 @@ type fataler interface {
 	Fatalf(format string, args ...any)
 }
 
-// belongs checks that all that was done for the order says so: everything has the correlation id of the request that placed it, whoever asked for it, and
-// the consumers name the event that they acted on.
+// belongs checks that all that was done for the order says so: everything has the correlation id of
+// the request that placed it, whoever asked for it, and the consumers name the event that they
+// acted on.
 func (w *world) belongs(t fataler) {
 	var events []es.Recorded
 	ids := map[string]bool{}
@@ -318,7 +342,10 @@ func (w *world) belongs(t fataler) {
 			t.Fatal(err)
 		}
 		for _, c := range page.Commits {
-			if !slices.Contains([]string{order.Category, shipment.Category, stock.ReservationCategory, payment.Category}, c.Stream.Category()) {
+			if !slices.Contains(
+				[]string{order.Category, shipment.Category, stock.ReservationCategory, payment.Category},
+				c.Stream.Category(),
+			) {
 				continue
 			}
 			recorded, err := contract.Registry().DecodeCommit(c, 0)
@@ -332,7 +359,9 @@ func (w *world) belongs(t fataler) {
 		}
 	}
 	for _, e := range events {
-		consumer := slices.Contains([]string{"prepare-shipments", "follow-shipments", "commit-stock", "simulate-carrier"}, e.Metadata.Actor)
+		consumer := slices.Contains(
+			[]string{"prepare-shipments", "follow-shipments", "commit-stock", "simulate-carrier"}, e.Metadata.Actor,
+		)
 		cause := strings.TrimSuffix(e.Metadata.CausationID, "/updated")
 		if e.Metadata.CorrelationID != w.correlation || cause == "" || consumer && !ids[cause] {
 			t.Fatalf("%s, a %s, has %+v, want correlation %s", e.ID(), e.Type, e.Metadata, w.correlation)
@@ -376,10 +405,18 @@ func (w *world) check(t fataler) {
 	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
 		t.Fatal(err)
 	}
-	got := fmt.Sprintf("%s, shipment %s, reservation %s committed %v, payment %s, %d on hand, %d reserved, %d in the account",
-		o.State.Status, sent.Status, reserved.Status, reserved.Committed, paid.Status, level.OnHand, level.Reserved, balance.State.Balance)
-	kept := fmt.Sprintf("payment %s, %d on hand, %d reserved, %d in the account", payment.StatusProcessed, onHand, ordered, funds-ordered*price)
-	gone := fmt.Sprintf("payment %s, %d on hand, 0 reserved, %d in the account", payment.StatusProcessed, onHand-ordered, funds-ordered*price)
+	got := fmt.Sprintf("%s, shipment %s, reservation %s committed %v, payment %s, %d on hand, %d reserved, %d in "+
+		"the account",
+		o.State.Status, sent.Status, reserved.Status, reserved.Committed, paid.Status, level.OnHand, level.Reserved,
+		balance.State.Balance)
+	kept := fmt.Sprintf(
+		"payment %s, %d on hand, %d reserved, %d in the account", payment.StatusProcessed, onHand, ordered,
+		funds-ordered*price,
+	)
+	gone := fmt.Sprintf(
+		"payment %s, %d on hand, 0 reserved, %d in the account", payment.StatusProcessed, onHand-ordered,
+		funds-ordered*price,
+	)
 	var wants []string
 	switch o.State.Status {
 	case order.StatusConfirmed:
@@ -389,8 +426,10 @@ func (w *world) check(t fataler) {
 	case order.StatusDelivered:
 		wants = []string{"delivered, shipment delivered, reservation done committed true, " + gone}
 	case order.StatusCancelled:
-		if sent.Status != shipment.StatusCancelled && sent.Status != shipment.StatusVoided || level.OnHand != onHand || level.Reserved != 0 || reserved.Committed ||
-			reserved.Status != es.AttemptUndone && reserved.Status != es.AttemptVoided || balance.State.Balance != funds {
+		if sent.Status != shipment.StatusCancelled && sent.Status != shipment.StatusVoided || level.OnHand != onHand ||
+			level.Reserved != 0 || reserved.Committed ||
+			reserved.Status != es.AttemptUndone && reserved.Status != es.AttemptVoided ||
+			balance.State.Balance != funds {
 			t.Fatalf("a mixture: %s", got)
 		}
 		return
@@ -400,9 +439,10 @@ func (w *world) check(t fataler) {
 	}
 }
 
-// TestEitherShippedOrCancelled runs the saga, a person who cancels, one who dispatches and delivers, and the consumers of the bus, step by step in any order, on
-// a store that loses requests and answers, and a bus that delivers twice and in any order. Whatever has come of the order in the end, all of it has:
-// shipped, paid and out of stock, or cancelled, refunded and back in stock.
+// TestEitherShippedOrCancelled runs the saga, a person who cancels, one who dispatches and
+// delivers, and the consumers of the bus, step by step in any order, on a store that loses requests
+// and answers, and a bus that delivers twice and in any order. Whatever has come of the order in
+// the end, all of it has: shipped, paid and out of stock, or cancelled, refunded and back in stock.
 func TestEitherShippedOrCancelled(t *testing.T) {
 	ends := map[order.Status]int{}
 	rapid.Check(t, func(rt *rapid.T) {
@@ -424,13 +464,16 @@ func TestEitherShippedOrCancelled(t *testing.T) {
 		ctx := context.Background()
 		people := map[string]func() error{
 			"cancel": func() error {
-				_, err := w.orders.Cancel(ctx, w.request(), orderID, order.CancelInput{Origin: order.OriginCustomer, Note: "changed my mind"})
+				_, err := w.orders.Cancel(
+					ctx, w.request(), orderID, order.CancelInput{Origin: order.OriginCustomer, Note: "changed my mind"},
+				)
 				return err
 			},
 			"dispatch": func() error { _, err := w.shipments.Dispatch(ctx, w.request(), shipmentID); return err },
 			"deliver":  func() error { _, err := w.shipments.Deliver(ctx, w.request(), shipmentID); return err },
 		}
-		// take delivers one message of a queue, any one; unless it is acknowledged, or comes twice, it is gone.
+		// take delivers one message of a queue, any one; unless it is acknowledged, or comes twice,
+		// it is gone.
 		take := func(name string) {
 			w.publish()
 			queue := w.queues[name]
@@ -446,7 +489,8 @@ func TestEitherShippedOrCancelled(t *testing.T) {
 				w.queues[name] = slices.Delete(slices.Clone(queue), n, n+1)
 			}
 		}
-		// A confirmed order is where the race begins, so most draws begin there, and some with a shipment that is prepared.
+		// A confirmed order is where the race begins, so most draws begin there, and some with a
+		// shipment that is prepared.
 		for range rapid.SampledFrom([]int{0, 2, 4, 4, 4, 4}).Draw(rt, "steps ahead") {
 			w.step(w.runs[0])
 		}
@@ -454,7 +498,9 @@ func TestEitherShippedOrCancelled(t *testing.T) {
 			take("prepare")
 		}
 		losing = true
-		actions := []string{"saga run", "dispatch", "dispatch", "dispatch", "prepare", "prepare", "follow", "commit", "saga"}
+		actions := []string{
+			"saga run", "dispatch", "dispatch", "dispatch", "prepare", "prepare", "follow", "commit", "saga",
+		}
 		if rapid.Bool().Draw(rt, "somebody cancels") {
 			actions = append(actions, "cancel")
 		}
@@ -503,14 +549,17 @@ func TestEitherShippedOrCancelled(t *testing.T) {
 		}
 	})
 	t.Logf("ends: %v", ends)
-	for _, status := range []order.Status{order.StatusConfirmed, order.StatusShipped, order.StatusDelivered, order.StatusCancelled} {
+	for _, status := range []order.Status{
+		order.StatusConfirmed, order.StatusShipped, order.StatusDelivered, order.StatusCancelled,
+	} {
 		if ends[status] == 0 && !t.Failed() {
 			t.Errorf("no draw ended %s: %v", status, ends)
 		}
 	}
 }
 
-// TestEitherWins forces the race between dispatching and cancelling both ways: each is at its write when the other comes, and the books are the winner's.
+// TestEitherWins forces the race between dispatching and cancelling both ways: each is at its write
+// when the other comes, and the books are the winner's.
 func TestEitherWins(t *testing.T) {
 	for _, want := range []order.Status{order.StatusShipped, order.StatusCancelled} {
 		t.Run(string(want), func(t *testing.T) {
@@ -520,7 +569,9 @@ func TestEitherWins(t *testing.T) {
 			var dispatched, cancelled error
 			dispatch := func() { _, dispatched = w.shipments.Dispatch(t.Context(), w.request(), shipmentID) }
 			cancel := func() {
-				_, cancelled = w.orders.Cancel(t.Context(), w.request(), orderID, order.CancelInput{Origin: order.OriginCustomer})
+				_, cancelled = w.orders.Cancel(
+					t.Context(), w.request(), orderID, order.CancelInput{Origin: order.OriginCustomer},
+				)
 			}
 			first, second := dispatch, cancel
 			if want == order.StatusCancelled {
@@ -559,7 +610,8 @@ func TestCountedBeforeItIsBooked(t *testing.T) {
 		_, errLate := w.stock.Set(t.Context(), w.request(), sku, onHand, stock.Match{Version: 1})
 		_, errCount := w.stock.Set(t.Context(), w.request(), sku, onHand-ordered, stock.Match{Version: 2})
 		_, errDeliver := w.shipments.Deliver(t.Context(), w.request(), shipmentID)
-		if err := errors.Join(errDispatch, errCount, errDeliver); err != nil || !errors.Is(errLate, stock.ErrVersionMismatch) {
+		if err := errors.Join(errDispatch, errCount, errDeliver); err != nil ||
+			!errors.Is(errLate, stock.ErrVersionMismatch) {
 			t.Fatal(err, errLate)
 		}
 		w.publish()
@@ -586,8 +638,10 @@ func TestDispatchOfAnEarlierRelease(t *testing.T) {
 		left   []stock.Parcel
 	}{
 		"nobody counts": {},
-		"counted ahead of the dispatch, or as if":   {pieces: onHand},
-		"counted after it, and the parcel is named": {onHand - ordered, []stock.Parcel{{OrderID: orderID, Revision: 1}}},
+		"counted ahead of the dispatch, or as if": {pieces: onHand},
+		"counted after it, and the parcel is named": {
+			onHand - ordered, []stock.Parcel{{OrderID: orderID, Revision: 1}},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -598,7 +652,9 @@ func TestDispatchOfAnEarlierRelease(t *testing.T) {
 				t.Fatal(err)
 			}
 			if tc.pieces > 0 {
-				if _, err := w.stock.Set(t.Context(), w.request(), sku, tc.pieces, stock.Match{Version: 1}, tc.left...); err != nil {
+				if _, err := w.stock.Set(
+					t.Context(), w.request(), sku, tc.pieces, stock.Match{Version: 1}, tc.left...,
+				); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -617,15 +673,21 @@ func TestAnotherRevisionLeaves(t *testing.T) {
 		revision int64
 	}{
 		"of a release that told none": {order.Shipped{ShipmentID: "s"}, 1},
-		"the second revision":         {order.Shipped{ShipmentID: "s", Revision: 2, DispatchedAt: "2026-03-01T11:00:00Z"}, 2},
+		"the second revision": {
+			order.Shipped{ShipmentID: "s", Revision: 2, DispatchedAt: "2026-03-01T11:00:00Z"}, 2,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e, err := contract.Map(es.Recorded{Stream: "order/o1", Version: 4, Type: "order.shipped", Schema: 1, Data: tc.shipped, Time: at})
+			e, err := contract.Map(es.Recorded{
+				Stream: "order/o1", Version: 4, Type: "order.shipped", Schema: 1, Data: tc.shipped, Time: at,
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
 			spy := &committed{}
-			if err := (choreography.Committer{Stock: spy, Clock: clock.NewFake(at)}).Handle(t.Context(), delivered(t, e)); err != nil {
+			if err := (choreography.Committer{
+				Stock: spy, Clock: clock.NewFake(at),
+			}).Handle(t.Context(), delivered(t, e)); err != nil {
 				t.Fatal(err)
 			}
 			if spy.orderID != "o1" || spy.revision != tc.revision {
@@ -641,18 +703,23 @@ type committed struct {
 	revision int64
 }
 
-func (c *committed) Commit(_ context.Context, _ es.Request, orderID string, revision int64) (stock.ReservationState, error) {
+func (c *committed) Commit(
+	_ context.Context, _ es.Request, orderID string, revision int64,
+) (stock.ReservationState, error) {
 	*c = committed{orderID, revision}
 	return stock.ReservationState{}, nil
 }
 
-// TestNobodyTookItBack: the saga takes shipments back of closed orders alone. Should one of a confirmed order say that it did, a person has to look.
+// TestNobodyTookItBack: the saga takes shipments back of closed orders alone. Should one of a
+// confirmed order say that it did, a person has to look.
 func TestNobodyTookItBack(t *testing.T) {
 	w := newWorld(t)
 	for range 4 {
 		w.step(w.runs[0])
 	}
-	if _, err := w.shipments.Cancel(t.Context(), w.request(), shipment.Cancel{OrderID: orderID, Revision: 1, Origin: string(order.OriginSaga)}); err != nil {
+	if _, err := w.shipments.Cancel(
+		t.Context(), w.request(), shipment.Cancel{OrderID: orderID, Revision: 1, Origin: string(order.OriginSaga)},
+	); err != nil {
 		t.Fatal(err)
 	}
 	cancelled := delivered(t, envelopeOf(t, w, "shipment.cancelled"))
@@ -662,7 +729,8 @@ func TestNobodyTookItBack(t *testing.T) {
 	}
 }
 
-// TestWrongCopyIsMadeAgain: a copy that is wrong and has the right number refuses the right one. Without its row the replay makes it again.
+// TestWrongCopyIsMadeAgain: a copy that is wrong and has the right number refuses the right one.
+// Without its row the replay makes it again.
 func TestWrongCopyIsMadeAgain(t *testing.T) {
 	w := newWorld(t)
 	for range 4 {
@@ -699,7 +767,8 @@ func TestWrongCopyIsMadeAgain(t *testing.T) {
 	}
 }
 
-// TestCancellationThatDies: who dies between taking the shipment back and closing the order leaves it to whoever follows shipments, note and all.
+// TestCancellationThatDies: who dies between taking the shipment back and closing the order leaves
+// it to whoever follows shipments, note and all.
 func TestCancellationThatDies(t *testing.T) {
 	w := newWorld(t)
 	for range 4 {
@@ -711,7 +780,10 @@ func TestCancellationThatDies(t *testing.T) {
 		}
 		return nil
 	}
-	if _, err := w.orders.Cancel(t.Context(), w.request(), orderID, order.CancelInput{Origin: order.OriginOperator, Reason: order.ReasonErased, Note: "a word"}); !errors.Is(err, es.ErrUnavailable) {
+	if _, err := w.orders.Cancel(
+		t.Context(), w.request(), orderID,
+		order.CancelInput{Origin: order.OriginOperator, Reason: order.ReasonErased, Note: "a word"},
+	); !errors.Is(err, es.ErrUnavailable) {
 		t.Fatal(err)
 	}
 	w.store.Before = nil
@@ -732,15 +804,18 @@ func TestCancellationThatDies(t *testing.T) {
 		t.Fatal(err)
 	}
 	note, err := w.orders.OpenNote(t.Context(), o.State)
-	if o.State.Status != order.StatusCancelling || o.State.ClosedBy != order.OriginOperator || o.State.Reason != order.ReasonErased || note != "a word" || o.Head.Version() != 3 {
+	if o.State.Status != order.StatusCancelling || o.State.ClosedBy != order.OriginOperator ||
+		o.State.Reason != order.ReasonErased || note != "a word" || o.Head.Version() != 3 {
 		t.Errorf("the order is %+v, note %q, %v", o.State, note, err)
 	}
 }
 
-// TestCarrier: who comes at once has every prepared shipment delivered, however often the event comes, and takes nothing that was cancelled, nor what
-// nobody can say the way of.
+// TestCarrier: who comes at once has every prepared shipment delivered, however often the event
+// comes, and takes nothing that was cancelled, nor what nobody can say the way of.
 func TestCarrier(t *testing.T) {
-	for _, want := range []shipment.Status{shipment.StatusDelivered, shipment.StatusCancelled, shipment.StatusPrepared} {
+	for _, want := range []shipment.Status{
+		shipment.StatusDelivered, shipment.StatusCancelled, shipment.StatusPrepared,
+	} {
 		w := newWorld(t)
 		for range 4 {
 			w.step(w.runs[0])
@@ -754,7 +829,9 @@ func TestCarrier(t *testing.T) {
 		}
 		switch want {
 		case shipment.StatusCancelled:
-			if _, err := w.orders.Cancel(t.Context(), w.request(), orderID, order.CancelInput{Origin: order.OriginCustomer}); err != nil {
+			if _, err := w.orders.Cancel(
+				t.Context(), w.request(), orderID, order.CancelInput{Origin: order.OriginCustomer},
+			); err != nil {
 				t.Fatal(err)
 			}
 		case shipment.StatusPrepared: // to nobody knows where
@@ -764,7 +841,9 @@ func TestCarrier(t *testing.T) {
 		}
 		prepared := envelopeOf(t, w, "shipment.prepared")
 		for range 3 {
-			if err := (choreography.Carrier{Shipments: w.shipments, Clock: w.clock}).Handle(t.Context(), delivered(t, prepared)); err != nil {
+			if err := (choreography.Carrier{Shipments: w.shipments, Clock: w.clock}).Handle(
+				t.Context(), delivered(t, prepared),
+			); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -793,7 +872,9 @@ func envelopesOf(t *testing.T, w *world) (all []es.Envelope) {
 			t.Fatal(err)
 		}
 		for _, c := range page.Commits {
-			envelopes, err := publish.Envelopes(t.Context(), contract.Registry(), order.Decider.Repository(order.Category, w.kept), c)
+			envelopes, err := publish.Envelopes(
+				t.Context(), contract.Registry(), order.Decider.Repository(order.Category, w.kept), c,
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -803,7 +884,8 @@ func envelopesOf(t *testing.T, w *world) (all []es.Envelope) {
 	return all
 }
 
-// TestOrdersAreNotAsked: shipping prepares from its own copy alone. Its consumer reads and writes the streams of shipments and no others.
+// TestOrdersAreNotAsked: shipping prepares from its own copy alone. Its consumer reads and writes
+// the streams of shipments and no others.
 func TestOrdersAreNotAsked(t *testing.T) {
 	w := newWorld(t)
 	for range 4 {
@@ -812,7 +894,8 @@ func TestOrdersAreNotAsked(t *testing.T) {
 	w.publish()
 	own := &shipping{store: w.kept}
 	preparer := choreography.Preparer{
-		Copies: shipmenttest.NewCopies(), Clock: w.clock, Shipments: shipment.New(shipment.Deps{Store: own, Clock: w.clock}),
+		Copies: shipmenttest.NewCopies(), Clock: w.clock,
+		Shipments: shipment.New(shipment.Deps{Store: own, Clock: w.clock}),
 	}
 	for _, body := range w.queues["prepare"] {
 		if err := preparer.Handle(t.Context(), body); err != nil {
@@ -820,7 +903,8 @@ func TestOrdersAreNotAsked(t *testing.T) {
 		}
 	}
 	got, err := w.shipments.Get(t.Context(), orderID, 1)
-	if err != nil || got.Status != shipment.StatusPrepared || !slices.Equal(got.Items, []shipment.Item{{SKU: sku, Quantity: ordered}}) {
+	if err != nil || got.Status != shipment.StatusPrepared ||
+		!slices.Equal(got.Items, []shipment.Item{{SKU: sku, Quantity: ordered}}) {
 		t.Fatalf("the shipment is %+v, %v", got, err)
 	}
 	if to, err := w.shipments.OpenAddress(t.Context(), got); err != nil || to.City != "London" {
@@ -891,13 +975,19 @@ func TestUnfit(t *testing.T) {
 	ctx := t.Context()
 	preparer := choreography.Preparer{Copies: shipmenttest.NewCopies(), Shipments: w.shipments, Clock: w.clock}
 	handlers := map[string]func(context.Context, []byte) error{
-		"prepare": preparer.Handle, "follow": choreography.Follower{Orders: w.orders, Stock: w.stock, Clock: w.clock}.Handle,
-		"commit": choreography.Committer{Stock: w.stock, Clock: w.clock}.Handle, "carry": choreography.Carrier{Shipments: w.shipments, Clock: w.clock}.Handle,
+		"prepare": preparer.Handle, "follow": choreography.Follower{
+			Orders: w.orders, Stock: w.stock, Clock: w.clock,
+		}.Handle,
+		"commit": choreography.Committer{Stock: w.stock, Clock: w.clock}.Handle,
+		"carry":  choreography.Carrier{Shipments: w.shipments, Clock: w.clock}.Handle,
 	}
 	bodies := map[string][]byte{
-		"no JSON": []byte("order.confirmed"), "another event": delivered(t, envelopeOf(t, w, "order.placed")), "another order": delivered(t, elsewhere),
+		"no JSON": []byte("order.confirmed"), "another event": delivered(t, envelopeOf(t, w, "order.placed")),
+		"another order":    delivered(t, elsewhere),
 		"a future version": delivered(t, future), "no order": delivered(t, broken),
-		"outside and inside differ": []byte(strings.Replace(string(delivered(t, confirmed)), `"detail-type":"order.confirmed"`, `"detail-type":"order.updated"`, 1)),
+		"outside and inside differ": []byte(strings.Replace(
+			string(delivered(t, confirmed)), `"detail-type":"order.confirmed"`, `"detail-type":"order.updated"`, 1,
+		)),
 	}
 	for consumer, handle := range handlers {
 		for name, body := range bodies {

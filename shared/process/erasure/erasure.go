@@ -1,6 +1,8 @@
-// Package erasure finishes the erasure of a customer. The request that erases appends customer.erased and destroys the customer's data key. Should it die in
-// between, the key is destroyed here; here the customer's sign-in goes, in which an identity provider keeps personal data of its own; and here the orders are
-// cancelled that have not left, since nobody knows any more where they go.
+// Package erasure finishes the erasure of a customer. The request that erases appends
+// customer.erased and destroys the customer's data key. Should it die in between, the key is
+// destroyed here; here the customer's sign-in goes, in which an identity provider keeps personal
+// data of its own; and here the orders are cancelled that have not left, since nobody knows any
+// more where they go.
 package erasure
 
 import (
@@ -18,12 +20,14 @@ import (
 	"orderflow/shared/shop/order"
 )
 
-// ErrUnfit says of a message that nobody is erased by it: it isn't an event of the bus, or another one than customer.erased.
+// ErrUnfit says of a message that nobody is erased by it: it isn't an event of the bus, or another
+// one than customer.erased.
 var ErrUnfit = errors.New("erasure: nobody is erased by the message")
 
 // Customers destroys the data keys of those who are erased. customer.Service is one.
 type Customers interface {
-	// DestroyKey destroys the customer's data key; again, it does nothing. customer.ErrNotErased where the customer's stream doesn't have them erased.
+	// DestroyKey destroys the customer's data key; again, it does nothing. customer.ErrNotErased
+	// where the customer's stream doesn't have them erased.
 	DestroyKey(ctx context.Context, customerID string) error
 }
 
@@ -35,7 +39,8 @@ type Users interface {
 
 // Orders cancels orders. order.Service is one.
 type Orders interface {
-	// Cancel closes an order for a person. order.ErrDispatched where its shipment has left; one that is closed already is left as it is.
+	// Cancel closes an order for a person. order.ErrDispatched where its shipment has left; one
+	// that is closed already is left as it is.
 	Cancel(ctx context.Context, req es.Request, orderID string, in order.CancelInput) (es.Result[order.State], error)
 }
 
@@ -51,10 +56,13 @@ type Finisher struct {
 // consumer is who acts, as commits name them.
 const consumer = "finish-erasure"
 
-// cancel cancels the customer's orders of a status, page by page: those that are cancelled leave the list, and the place in it stays. An order that the shipment's
-// stream lets go is the carrier's, who knows where it goes. One that the list doesn't show yet is left to the sweep.
-// One that fails keeps back no other; the error joins all that did.
-func (f Finisher) cancel(ctx context.Context, envelope es.Envelope, customerID string, status order.Status) (failed error) {
+// cancel cancels the customer's orders of a status, page by page: those that are cancelled leave
+// the list, and the place in it stays. An order that the shipment's stream lets go is the
+// carrier's, who knows where it goes. One that the list doesn't show yet is left to the sweep. One
+// that fails keeps back no other; the error joins all that did.
+func (f Finisher) cancel(
+	ctx context.Context, envelope es.Envelope, customerID string, status order.Status,
+) (failed error) {
 	query := orders.Query{Status: status, Limit: orders.MaxLimit}
 	for {
 		page, err := f.Lists.List(ctx, customerID, query)
@@ -64,7 +72,10 @@ func (f Finisher) cancel(ctx context.Context, envelope es.Envelope, customerID s
 		for _, row := range page.Rows {
 			_, err := f.Orders.Cancel(ctx, es.Request{
 				CommitID: ident.Derive(consumer, envelope.ID, row.OrderID), Time: f.Clock.Now(),
-				Metadata: es.Metadata{CorrelationID: envelope.CorrelationID, CausationID: envelope.ID, Traceparent: envelope.Traceparent, Actor: consumer},
+				Metadata: es.Metadata{
+					CorrelationID: envelope.CorrelationID, CausationID: envelope.ID, Traceparent: envelope.Traceparent,
+					Actor: consumer,
+				},
 			}, row.OrderID, order.CancelInput{Origin: order.OriginOperator, Reason: order.ReasonErased})
 			switch {
 			case errors.Is(err, order.ErrDispatched):
@@ -82,9 +93,11 @@ func (f Finisher) cancel(ctx context.Context, envelope es.Envelope, customerID s
 	}
 }
 
-// Handle finishes the erasure that the event in a message's body tells of, which is EventBridge's JSON around the envelope. The same event any number of
-// times does the same. A message that erases nobody is an ErrUnfit, and one whose customer isn't erased in their own stream a customer.ErrNotErased: what is
-// destroyed here never comes back, so an event alone, which others could put on a bus, is not enough.
+// Handle finishes the erasure that the event in a message's body tells of, which is EventBridge's
+// JSON around the envelope. The same event any number of times does the same. A message that erases
+// nobody is an ErrUnfit, and one whose customer isn't erased in their own stream a
+// customer.ErrNotErased: what is destroyed here never comes back, so an event alone, which others
+// could put on a bus, is not enough.
 func (f Finisher) Handle(ctx context.Context, body []byte) error {
 	envelope, err := contract.Open(body)
 	if err != nil {
@@ -107,7 +120,10 @@ func (f Finisher) Handle(ctx context.Context, body []byte) error {
 	if err := f.Users.Delete(ctx, erased.CustomerID); err != nil {
 		return fmt.Errorf("erasure: %s: %w", envelope.ID, err)
 	}
-	if err := errors.Join(f.cancel(ctx, envelope, erased.CustomerID, order.StatusPlaced), f.cancel(ctx, envelope, erased.CustomerID, order.StatusConfirmed)); err != nil {
+	if err := errors.Join(
+		f.cancel(ctx, envelope, erased.CustomerID, order.StatusPlaced),
+		f.cancel(ctx, envelope, erased.CustomerID, order.StatusConfirmed),
+	); err != nil {
 		return fmt.Errorf("erasure: %s: %w", envelope.ID, err)
 	}
 	slog.InfoContext(ctx, "erasure finished", "event", envelope.ID, "correlationId", envelope.CorrelationID)

@@ -47,7 +47,9 @@ func (w *world) List(_ context.Context, customerID string, q orders.Query) (orde
 }
 
 // Cancel implements erasure.Orders.
-func (w *world) Cancel(_ context.Context, req es.Request, orderID string, in order.CancelInput) (r es.Result[order.State], err error) {
+func (w *world) Cancel(
+	_ context.Context, req es.Request, orderID string, in order.CancelInput,
+) (r es.Result[order.State], err error) {
 	want := es.Request{
 		CommitID: ident.Derive("finish-erasure", "customer/ada@2", orderID), Time: time.Unix(2, 0).UTC(),
 		Metadata: es.Metadata{CorrelationID: "c", CausationID: "customer/ada@2", Actor: "finish-erasure"},
@@ -68,22 +70,30 @@ func message(t *testing.T, version int64, event any) string {
 	if !ok {
 		t.Fatal("not registered")
 	}
-	envelope, err := contract.Map(es.Recorded{Stream: "customer/ada", Version: version, Type: name, Schema: schema, Data: event, Time: time.Unix(1, 0), Metadata: es.Metadata{CorrelationID: "c"}})
+	envelope, err := contract.Map(es.Recorded{
+		Stream: "customer/ada", Version: version, Type: name, Schema: schema, Data: event, Time: time.Unix(1, 0),
+		Metadata: es.Metadata{CorrelationID: "c"},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, err := json.Marshal(map[string]any{"detail-type": envelope.Type, "source": envelope.Source, "account": "123456789012", "detail": envelope})
+	body, err := json.Marshal(map[string]any{
+		"detail-type": envelope.Type, "source": envelope.Source, "account": "123456789012", "detail": envelope,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return string(body)
 }
 
-// Time that is over between two pages is an error, though nothing else went wrong: the message has to come again for the orders behind.
+// Time that is over between two pages is an error, though nothing else went wrong: the message has
+// to come again for the orders behind.
 func TestTimeEndsBetweenPages(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	w := &world{ends: cancel}
-	err := (erasure.Finisher{Customers: w, Users: w, Lists: w, Orders: w, Clock: clock.NewFake(time.Unix(2, 0))}).Handle(
+	err := (erasure.Finisher{
+		Customers: w, Users: w, Lists: w, Orders: w, Clock: clock.NewFake(time.Unix(2, 0)),
+	}).Handle(
 		ctx, []byte(message(t, 2, customer.Erased{CustomerID: "ada", ErasedAt: "2026-03-01T12:00:00Z"})))
 	if !errors.Is(err, context.Canceled) || slices.Contains(w.done, "cancel placed-2") {
 		t.Errorf("%v after %q", err, w.done)
@@ -94,7 +104,8 @@ func TestHandle(t *testing.T) {
 	good := message(t, 2, customer.Erased{CustomerID: "ada", ErasedAt: "2026-03-01T12:00:00Z"})
 	broken := errors.New("broken")
 	all := []string{
-		"key ada", "user ada", "list ada", "cancel placed-1", "list ada", "cancel placed-2", "list ada", "cancel confirmed-1", "list ada", "cancel confirmed-2",
+		"key ada", "user ada", "list ada", "cancel placed-1", "list ada", "cancel placed-2", "list ada",
+		"cancel confirmed-1", "list ada", "cancel confirmed-2",
 	}
 	for name, tc := range map[string]struct {
 		body string
@@ -102,26 +113,47 @@ func TestHandle(t *testing.T) {
 		done []string
 		err  error
 	}{
-		"erased":                   {good, nil, all, nil},
-		"a field more around it":   {strings.Replace(good, `"account"`, `"replay-name":"r","account"`, 1), nil, all, nil},
-		"not erased in the stream": {good, map[string]error{"key": customer.ErrNotErased}, all[:1], customer.ErrNotErased},
+		"erased": {good, nil, all, nil},
+		"a field more around it": {
+			strings.Replace(good, `"account"`, `"replay-name":"r","account"`, 1), nil, all, nil,
+		},
+		"not erased in the stream": {
+			good, map[string]error{"key": customer.ErrNotErased}, all[:1], customer.ErrNotErased,
+		},
 		"the key can't be reached": {good, map[string]error{"key": broken}, all[:1], broken},
 		"nor the sign-in":          {good, map[string]error{"user": broken}, all[:2], broken},
-		"nor the lists":            {good, map[string]error{"list": broken}, append(slices.Clone(all[:3]), all[2]), broken},
-		"nor an order":             {good, map[string]error{"cancel placed-1": broken}, all, broken},
-		"nor any order":            {good, map[string]error{"cancel": broken}, all, broken},
-		"the orders have left":     {good, map[string]error{"cancel": order.ErrDispatched.New("it has left")}, all, nil},
-		"another event":            {message(t, 1, customer.Registered{CustomerID: "ada", Name: "pd1:a", Email: "pd1:b"}), nil, nil, erasure.ErrUnfit},
-		"another's stream":         {strings.Replace(good, `"subject":"customer/ada"`, `"subject":"customer/bob"`, 1), nil, nil, erasure.ErrUnfit},
-		"a version of the future":  {strings.Replace(good, `"dataversion":1`, `"dataversion":2`, 1), nil, nil, erasure.ErrUnfit},
-		"outside and inside":       {strings.Replace(good, `"detail-type":"customer.erased"`, `"detail-type":"customer.registered"`, 1), nil, nil, erasure.ErrUnfit},
-		"nobody":                   {strings.Replace(good, `"customerId":"ada",`, ``, 1), nil, nil, erasure.ErrUnfit},
-		"no JSON":                  {"customer.erased", nil, nil, erasure.ErrUnfit},
-		"two events":               {good + good, nil, nil, erasure.ErrUnfit},
+		"nor the lists": {
+			good, map[string]error{"list": broken}, append(slices.Clone(all[:3]), all[2]), broken,
+		},
+		"nor an order":  {good, map[string]error{"cancel placed-1": broken}, all, broken},
+		"nor any order": {good, map[string]error{"cancel": broken}, all, broken},
+		"the orders have left": {
+			good, map[string]error{"cancel": order.ErrDispatched.New("it has left")}, all, nil,
+		},
+		"another event": {
+			message(t, 1, customer.Registered{CustomerID: "ada", Name: "pd1:a", Email: "pd1:b"}), nil, nil,
+			erasure.ErrUnfit,
+		},
+		"another's stream": {
+			strings.Replace(good, `"subject":"customer/ada"`, `"subject":"customer/bob"`, 1), nil, nil,
+			erasure.ErrUnfit,
+		},
+		"a version of the future": {
+			strings.Replace(good, `"dataversion":1`, `"dataversion":2`, 1), nil, nil, erasure.ErrUnfit,
+		},
+		"outside and inside": {
+			strings.Replace(good, `"detail-type":"customer.erased"`, `"detail-type":"customer.registered"`, 1), nil,
+			nil, erasure.ErrUnfit,
+		},
+		"nobody":     {strings.Replace(good, `"customerId":"ada",`, ``, 1), nil, nil, erasure.ErrUnfit},
+		"no JSON":    {"customer.erased", nil, nil, erasure.ErrUnfit},
+		"two events": {good + good, nil, nil, erasure.ErrUnfit},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := &world{fail: tc.fail}
-			if err := (erasure.Finisher{Customers: w, Users: w, Lists: w, Orders: w, Clock: clock.NewFake(time.Unix(2, 0))}).Handle(t.Context(), []byte(tc.body)); !errors.Is(err, tc.err) {
+			if err := (erasure.Finisher{
+				Customers: w, Users: w, Lists: w, Orders: w, Clock: clock.NewFake(time.Unix(2, 0)),
+			}).Handle(t.Context(), []byte(tc.body)); !errors.Is(err, tc.err) {
 				t.Errorf("error %v, want %v", err, tc.err)
 			}
 			if !slices.Equal(w.done, tc.done) {

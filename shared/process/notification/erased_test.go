@@ -78,7 +78,8 @@ func TestNoMailToWhoIsErased(t *testing.T) {
 						erase(w)
 					}
 					notifier := notification.New(notification.Deps{
-						Inbox: store, Orders: w.orders, Customers: w.customers(), Mailer: w.mailer, Clock: w.clock, Shop: "s",
+						Inbox: store, Orders: w.orders, Customers: w.customers(), Mailer: w.mailer, Clock: w.clock,
+						Shop: "s",
 					})
 					for range 3 {
 						if err := notifier.Handle(t.Context(), notification.Delivery{Body: body}); err != nil {

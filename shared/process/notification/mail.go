@@ -51,7 +51,8 @@ type Content struct {
 	Reason   order.Reason // of a cancellation
 }
 
-// shown is a Content as the templates see it: each value is one line of text without control characters.
+// shown is a Content as the templates see it: each value is one line of text without control
+// characters.
 type shown struct {
 	Language, Shop, Name, OrderID, Short, Total, Tracking, Reason string
 	Lines                                                         []line
@@ -70,7 +71,8 @@ type adjustment struct{ Name, Rate, Amount string }
 // language is the one that the templates are written in. The layout has no words.
 const language = "en"
 
-// reasons says why an order was cancelled, to the one who ordered, as of then: a mail may come late. What is not here is ours and not theirs.
+// reasons says why an order was cancelled, to the one who ordered, as of then: a mail may come
+// late. What is not here is ours and not theirs.
 var reasons = map[order.Reason]string{
 	order.ReasonCustomer:                              "You asked for it.",
 	order.ReasonOperator:                              "We are sorry: we had to take it back.",
@@ -95,19 +97,25 @@ type template struct {
 
 var templates = parse()
 
-// parse reads the embedded templates. A template that can't be parsed, or one that names a field that there is not, is a mistake of the program.
+// parse reads the embedded templates. A template that can't be parsed, or one that names a field
+// that there is not, is a mistake of the program.
 func parse() map[Kind]template {
 	all := map[Kind]template{}
 	for _, k := range kinds {
 		all[k] = template{
-			html: html.Must(html.New("").ParseFS(files, "templates/layout.html", "templates/lines.html", "templates/"+string(k)+".html")),
-			text: text.Must(text.New("").ParseFS(files, "templates/layout.txt", "templates/lines.txt", "templates/"+string(k)+".txt")),
+			html: html.Must(html.New("").ParseFS(
+				files, "templates/layout.html", "templates/lines.html", "templates/"+string(k)+".html",
+			)),
+			text: text.Must(text.New("").ParseFS(
+				files, "templates/layout.txt", "templates/lines.txt", "templates/"+string(k)+".txt",
+			)),
 		}
 	}
 	return all
 }
 
-// Render makes a mail. Whatever stands in the content, it can neither add a line to the subject nor markup to the HTML.
+// Render makes a mail. Whatever stands in the content, it can neither add a line to the subject nor
+// markup to the HTML.
 func Render(k Kind, to string, c Content) (Mail, error) {
 	t, ok := templates[k]
 	if !ok {
@@ -122,7 +130,10 @@ func Render(k Kind, to string, c Content) (Mail, error) {
 		execute func(io.Writer, string, any) error
 		name    string
 		into    *string
-	}{{t.text.ExecuteTemplate, "subject", &m.Subject}, {t.text.ExecuteTemplate, "layout", &m.Text}, {t.html.ExecuteTemplate, "layout", &m.HTML}} {
+	}{
+		{t.text.ExecuteTemplate, "subject", &m.Subject}, {t.text.ExecuteTemplate, "layout", &m.Text},
+		{t.html.ExecuteTemplate, "layout", &m.HTML},
+	} {
 		var out bytes.Buffer
 		if err := part.execute(&out, part.name, s); err != nil {
 			return Mail{}, fmt.Errorf("notification: %s: %w", k, err)
@@ -134,7 +145,8 @@ func Render(k Kind, to string, c Content) (Mail, error) {
 
 func show(c Content) (shown, error) {
 	s := shown{
-		Language: language, Shop: oneLine(c.Shop), Name: oneLine(c.Name), OrderID: oneLine(c.OrderID), Total: c.Total.String(), Tracking: oneLine(c.Tracking),
+		Language: language, Shop: oneLine(c.Shop), Name: oneLine(c.Name), OrderID: oneLine(c.OrderID),
+		Total: c.Total.String(), Tracking: oneLine(c.Tracking),
 		Reason: reasons[c.Reason],
 	}
 	s.Short, _, _ = strings.Cut(s.OrderID, "-")
@@ -178,8 +190,9 @@ func percent(ppm *int64) string {
 	return strings.TrimRight(fmt.Sprintf("%d.%04d", whole, rest), "0") + " %"
 }
 
-// oneLine makes a text one that can't break out of its line: control characters and line separators become spaces, runs of spaces one. Marks that turn the
-// direction of what follows go, as they would turn the rest of the line too, and so does what Unicode keeps for no character.
+// oneLine makes a text one that can't break out of its line: control characters and line separators
+// become spaces, runs of spaces one. Marks that turn the direction of what follows go, as they
+// would turn the rest of the line too, and so does what Unicode keeps for no character.
 func oneLine(s string) string {
 	return strings.Join(strings.FieldsFunc(strings.Map(func(r rune) rune {
 		if unicode.In(r, unicode.Bidi_Control, unicode.Noncharacter_Code_Point) {

@@ -22,7 +22,8 @@ import (
 var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
 
 var kinds = []notification.Kind{
-	notification.Welcome, notification.OrderPlaced, notification.OrderConfirmed, notification.OrderShipped, notification.OrderDelivered, notification.OrderCancelled,
+	notification.Welcome, notification.OrderPlaced, notification.OrderConfirmed, notification.OrderShipped,
+	notification.OrderDelivered, notification.OrderCancelled,
 }
 
 func usd(cents int64) money.Money { return money.Money{Amount: cents, Currency: "USD"} }
@@ -30,13 +31,17 @@ func usd(cents int64) money.Money { return money.Money{Amount: cents, Currency: 
 func content(k notification.Kind) notification.Content {
 	c := notification.Content{Shop: "Analytical Engines", Name: "Ada Lovelace"}
 	if k != notification.Welcome {
-		c.OrderID, c.Tracking, c.Total, c.Reason = "924a0ed6-c797-5b84-82cb-36e13b188d6c", "OF-5YDT-7H2K", usd(3853), "account.insufficient-funds"
-		c.Lines = []order.Line{{SKU: "CD-0042", Quantity: 2, UnitPrice: usd(1177)}, {SKU: "CD-0107", Quantity: 1, UnitPrice: usd(1499)}}
+		c.OrderID, c.Tracking, c.Total, c.Reason = "924a0ed6-c797-5b84-82cb-36e13b188d6c", "OF-5YDT-7H2K", usd(3853),
+			"account.insufficient-funds"
+		c.Lines = []order.Line{
+			{SKU: "CD-0042", Quantity: 2, UnitPrice: usd(1177)}, {SKU: "CD-0107", Quantity: 1, UnitPrice: usd(1499)},
+		}
 		if k == notification.OrderPlaced { // one with all that a line may have
 			rate := int64(88_750)
 			c.Lines[0] = order.Line{
-				SKU: "CD-0042", Quantity: 2, UnitPrice: usd(1250), Discount: &order.Adjustment{Name: "Voucher", Amount: usd(338)},
-				Tax: &order.Adjustment{Name: "Sales tax", Amount: usd(192), RatePPM: &rate},
+				SKU: "CD-0042", Quantity: 2, UnitPrice: usd(1250),
+				Discount: &order.Adjustment{Name: "Voucher", Amount: usd(338)},
+				Tax:      &order.Adjustment{Name: "Sales tax", Amount: usd(192), RatePPM: &rate},
 			}
 		}
 	}
@@ -53,7 +58,9 @@ func TestGolden(t *testing.T) {
 			if m.To != "ada@example.com" {
 				t.Errorf("to %q", m.To)
 			}
-			for ending, made := range map[string]string{".html": m.HTML, ".txt": "Subject: " + m.Subject + "\n\n" + m.Text} {
+			for ending, made := range map[string]string{
+				".html": m.HTML, ".txt": "Subject: " + m.Subject + "\n\n" + m.Text,
+			} {
 				file := filepath.Join("testdata", string(k)+ending)
 				if *update {
 					if err := os.WriteFile(file, []byte(made), 0o600); err != nil {
@@ -73,7 +80,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// wellFormed fails unless the mail's HTML is a tree of tags that mails may have. It gives the text in it.
+// wellFormed fails unless the mail's HTML is a tree of tags that mails may have. It gives the text
+// in it.
 func wellFormed(t interface {
 	Helper()
 	Fatalf(string, ...any)
@@ -112,11 +120,13 @@ func TestContentStaysContent(t *testing.T) {
 		evil := rapid.OneOf(
 			rapid.String(), rapid.StringN(0, 300, -1),
 			rapid.SampledFrom([]string{
-				"Ada\r\nBcc: all@example.com", "Ada\n.\n", "<script>alert(1)</script>", `"><img src=x onerror=y>`, "{{.Total}}", "\u202eadA", "a\u2028b", "\xff\xfe", "&amp;", "-->",
+				"Ada\r\nBcc: all@example.com", "Ada\n.\n", "<script>alert(1)</script>", `"><img src=x onerror=y>`,
+				"{{.Total}}", "\u202eadA", "a\u2028b", "\xff\xfe", "&amp;", "-->",
 			}),
 		)
 		c := content(k)
-		c.Shop, c.Name, c.Tracking, c.Reason = evil.Draw(t, "shop"), evil.Draw(t, "name"), evil.Draw(t, "tracking"), order.Reason(evil.Draw(t, "reason"))
+		c.Shop, c.Name, c.Tracking, c.Reason = evil.Draw(t, "shop"), evil.Draw(t, "name"), evil.Draw(t, "tracking"),
+			order.Reason(evil.Draw(t, "reason"))
 		if len(c.Lines) > 0 {
 			c.Lines[0].SKU, c.OrderID = evil.Draw(t, "sku"), evil.Draw(t, "order")
 			if c.Lines[0].Tax != nil {
@@ -143,7 +153,8 @@ func TestContentStaysContent(t *testing.T) {
 
 func TestNameIsShown(t *testing.T) {
 	for name, want := range map[string]string{
-		"Ada  Lovelace ": "Ada Lovelace", "紫 式部": "紫 式部", "O'Brien & <Söhne>": "O'Brien & <Söhne>", "a\r\nb": "a b", "\u202eadA": "adA", "a\xffb": "a\uFFFDb",
+		"Ada  Lovelace ": "Ada Lovelace", "紫 式部": "紫 式部", "O'Brien & <Söhne>": "O'Brien & <Söhne>", "a\r\nb": "a b",
+		"\u202eadA": "adA", "a\xffb": "a\uFFFDb",
 	} {
 		c := content(notification.Welcome)
 		c.Name = name
@@ -157,7 +168,8 @@ func TestNameIsShown(t *testing.T) {
 	}
 }
 
-// A line is shown with what it comes to, and not with quantity × price, and a rate with the decimals that it has.
+// A line is shown with what it comes to, and not with quantity × price, and a rate with the
+// decimals that it has.
 func TestAdjustmentsAreShown(t *testing.T) {
 	for ppm, want := range map[int64]string{
 		0: "0 %", 190_000: "19 %", 88_750: "8.875 %", 99_750: "9.975 %", 1: "0.0001 %", 1_000_000: "100 %",
@@ -175,12 +187,15 @@ func TestAdjustmentsAreShown(t *testing.T) {
 	}
 }
 
-// Money keeps its currency's own decimals, and a reason that nobody wrote a sentence for is still told.
+// Money keeps its currency's own decimals, and a reason that nobody wrote a sentence for is still
+// told.
 func TestShown(t *testing.T) {
 	c := content(notification.OrderCancelled)
-	c.Lines, c.Total = []order.Line{{SKU: "A", Quantity: 3, UnitPrice: money.Money{Amount: 500, Currency: "JPY"}}}, money.Money{Amount: 1500, Currency: "JPY"}
+	c.Lines, c.Total = []order.Line{{SKU: "A", Quantity: 3, UnitPrice: money.Money{Amount: 500, Currency: "JPY"}}},
+		money.Money{Amount: 1500, Currency: "JPY"}
 	for reason, want := range map[order.Reason]string{
-		order.ReasonCustomer: "You asked for it.", order.ReasonExpired: "went wrong on our side", order.ReasonSaga: "went wrong on our side", "x.new": "went wrong on our side",
+		order.ReasonCustomer: "You asked for it.", order.ReasonExpired: "went wrong on our side",
+		order.ReasonSaga: "went wrong on our side", "x.new": "went wrong on our side",
 		"stock.insufficient": "not everything in it was in stock",
 	} {
 		c.Reason = reason
@@ -217,7 +232,9 @@ func TestRenderFails(t *testing.T) {
 	}
 	c := content(notification.OrderPlaced)
 	c.Lines[0].Quantity = 1 << 62
-	if _, err := notification.Render(notification.OrderPlaced, "ada@example.com", c); !errors.Is(err, money.ErrOverflow) {
+	if _, err := notification.Render(
+		notification.OrderPlaced, "ada@example.com", c,
+	); !errors.Is(err, money.ErrOverflow) {
 		t.Errorf("error %v", err)
 	}
 }

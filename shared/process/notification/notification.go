@@ -1,7 +1,9 @@
-// Package notification writes to customers: which mail follows from which event, what it says, and that it is sent at most once.
+// Package notification writes to customers: which mail follows from which event, what it says, and
+// that it is sent at most once.
 //
-// An event is a notification here and no more: what else a mail needs is asked for, read-only, with the right to. Name and address are ciphertext until the
-// mail is made, and are in no error, log or entry of the inbox.
+// An event is a notification here and no more: what else a mail needs is asked for, read-only, with
+// the right to. Name and address are ciphertext until the mail is made, and are in no error, log or
+// entry of the inbox.
 package notification
 
 import (
@@ -25,23 +27,30 @@ import (
 const (
 	// Consumer is what the inbox knows this one as.
 	Consumer = "send-mails"
-	// Lease is how long a mail may be on its way to the mail service: longer than a function runs, and shorter than its queue hides a message.
+	// Lease is how long a mail may be on its way to the mail service: longer than a function runs,
+	// and shorter than its queue hides a message.
 	Lease = 90 * time.Second
-	// MaxAge is how old an event may be. No mail is sent for an older one: it would come too late to be of use, and the inbox may soon forget that it was sent.
+	// MaxAge is how old an event may be. No mail is sent for an older one: it would come too late
+	// to be of use, and the inbox may soon forget that it was sent.
 	MaxAge = 30 * 24 * time.Hour
-	// MaxAhead is how far in the future an event may be dated, since clocks differ. A later date would let it be young after its retention.
+	// MaxAhead is how far in the future an event may be dated, since clocks differ. A later date
+	// would let it be young after its retention.
 	MaxAhead = 5 * time.Minute
-	// Retention is how long the inbox knows of a mail: longer than MaxAge, so that no event comes again after it.
+	// Retention is how long the inbox knows of a mail: longer than MaxAge, so that no event comes
+	// again after it.
 	Retention = 35 * 24 * time.Hour
 )
 
-// ErrUnfit says of a message that no mail can follow from it: it is no event of the bus, none that this consumer knows, too old, or of the future.
+// ErrUnfit says of a message that no mail can follow from it: it is no event of the bus, none that
+// this consumer knows, too old, or of the future.
 var ErrUnfit = errors.New("notification: no mail follows from the message")
 
-// Mailer hands a mail to the mail service, and gives the service's id of it. That it was taken is not that it arrives.
+// Mailer hands a mail to the mail service, and gives the service's id of it. That it was taken is
+// not that it arrives.
 //
-// Its error is an inbox.ErrNotDone where the mail was not taken and may be if it is tried again, and an inbox.ErrRefused where it was not and can't be. Any
-// other error says that nobody knows. No error holds the address.
+// Its error is an inbox.ErrNotDone where the mail was not taken and may be if it is tried again,
+// and an inbox.ErrRefused where it was not and can't be. Any other error says that nobody knows. No
+// error holds the address.
 type Mailer interface {
 	Send(context.Context, Mail) (id string, err error)
 }
@@ -51,7 +60,8 @@ type Orders interface {
 	Get(ctx context.Context, orderID string) (es.Result[order.State], error)
 }
 
-// Customers knows the customers, and opens what is sealed of them. ErrNotFound where there is none, personal.ErrErased where they were erased.
+// Customers knows the customers, and opens what is sealed of them. ErrNotFound where there is none,
+// personal.ErrErased where they were erased.
 type Customers interface {
 	Get(ctx context.Context, customerID string) (es.Result[customer.State], error)
 	Open(context.Context, customer.State) (name, email string, err error)
@@ -83,15 +93,18 @@ func New(deps Deps) Notifier {
 // Delivery is an event as it comes from the bus.
 type Delivery struct {
 	Body []byte // EventBridge's JSON around the envelope
-	// TakeOver is the id of a person's permit, "" for none: they looked into a mail of which nobody knows whether it was sent, and want it sent once more. The
-	// customer may get it twice. Deliveries with one permit are one more mail, however many they are.
+	// TakeOver is the id of a person's permit, "" for none: they looked into a mail of which nobody
+	// knows whether it was sent, and want it sent once more. The customer may get it twice.
+	// Deliveries with one permit are one more mail, however many they are.
 	TakeOver string
 }
 
-// Handle sends the mail that follows from an event, unless it was sent before. A customer who was erased gets none.
+// Handle sends the mail that follows from an event, unless it was sent before. A customer who was
+// erased gets none.
 //
-// An error that is poison.Is can't be mended by coming again: the message is unfit (ErrUnfit), the mail service refuses the mail, or nobody knows whether it was
-// sent (inbox.ErrOutcomeUnknown). In every other case the mail was not sent, or is on its way by another's hand.
+// An error that is poison.Is can't be mended by coming again: the message is unfit (ErrUnfit), the
+// mail service refuses the mail, or nobody knows whether it was sent (inbox.ErrOutcomeUnknown). In
+// every other case the mail was not sent, or is on its way by another's hand.
 func (n Notifier) Handle(ctx context.Context, d Delivery) error {
 	envelope, err := contract.Open(d.Body)
 	if err != nil {
@@ -223,8 +236,9 @@ func (n Notifier) render(ctx context.Context, e es.Envelope, k Kind, who custome
 	return mail, nil
 }
 
-// payloadOf is the hash of what the mail follows from, and of nothing else of the event: a field that a publisher adds, or that this program learns to read, makes
-// it no other event. What stands in the inbox is compared with it for as long as it is kept there, so that it stays as it is.
+// payloadOf is the hash of what the mail follows from, and of nothing else of the event: a field
+// that a publisher adds, or that this program learns to read, makes it no other event. What stands
+// in the inbox is compared with it for as long as it is kept there, so that it stays as it is.
 func payloadOf(e es.Envelope, data any) (string, error) {
 	of := []string{e.Type, e.Subject}
 	switch data := data.(type) {

@@ -61,7 +61,8 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{
-		t: t, store: memstore.New(es.NewRegistry(order.Register, customer.Register)), vault: personal.NewMemory(), inbox: inbox.NewMemory(), mailer: &mailer{},
+		t: t, store: memstore.New(es.NewRegistry(order.Register, customer.Register)), vault: personal.NewMemory(),
+		inbox: inbox.NewMemory(), mailer: &mailer{},
 		clock: clock.NewFake(noon),
 	}
 	customers := customer.New(customer.Deps{Store: w.store, Clock: w.clock, Vault: w.vault})
@@ -70,15 +71,22 @@ func newWorld(t *testing.T) *world {
 		Store: w.store, Clock: w.clock, Vault: w.vault, Customers: customers, Prices: ordertest.PricesOf(lines...),
 	})
 	w.Notifier = notification.New(notification.Deps{
-		Inbox: w.inbox, Orders: w.orders, Customers: customers, Mailer: w.mailer, Clock: w.clock, Shop: "Analytical Engines",
+		Inbox: w.inbox, Orders: w.orders, Customers: customers, Mailer: w.mailer, Clock: w.clock,
+		Shop: "Analytical Engines",
 	})
-	if _, err := customers.Register(t.Context(), w.request("register"), customer.RegisterInput{CustomerID: "ada", Name: "Ada Lovelace", Email: "ada@example.com"}); err != nil {
+	if _, err := customers.Register(
+		t.Context(), w.request("register"),
+		customer.RegisterInput{CustomerID: "ada", Name: "Ada Lovelace", Email: "ada@example.com"},
+	); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.orders.Place(t.Context(), w.request("place"), order.PlaceInput{
 		OrderID: "o1", CustomerID: "ada", AccountID: "a1", Currency: "USD", Lines: ordertest.Inputs(lines...),
 		NamedBy: "pricing/quotes",
-		Address: shipment.Address{Recipient: "Ada Lovelace", Line1: "Keizersgracht 1", PostalCode: "1015 CJ", City: "Amsterdam", Country: "NL"},
+		Address: shipment.Address{
+			Recipient: "Ada Lovelace", Line1: "Keizersgracht 1", PostalCode: "1015 CJ", City: "Amsterdam",
+			Country: "NL",
+		},
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +144,8 @@ func (w *world) message(stream es.StreamID, version int64) []byte {
 		w.t.Fatal(err)
 	}
 	body, err := json.Marshal(map[string]any{
-		"version": "0", "id": "1", "detail-type": envelope.Type, "source": envelope.Source, "time": "2026-03-01T12:00:00Z", "resources": []string{}, "detail": envelope,
+		"version": "0", "id": "1", "detail-type": envelope.Type, "source": envelope.Source,
+		"time": "2026-03-01T12:00:00Z", "resources": []string{}, "detail": envelope,
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -158,7 +167,8 @@ func (w *world) subjects() []string {
 	subjects := []string{}
 	for _, m := range w.mailer.sent {
 		subjects = append(subjects, m.Subject)
-		if m.To != "ada@example.com" || !strings.Contains(m.Text, "Hello Ada Lovelace,") || !strings.Contains(m.HTML, "Hello Ada Lovelace,") {
+		if m.To != "ada@example.com" || !strings.Contains(m.Text, "Hello Ada Lovelace,") ||
+			!strings.Contains(m.HTML, "Hello Ada Lovelace,") {
 			w.t.Errorf("sent %+v", m)
 		}
 	}
@@ -181,7 +191,8 @@ func quiet(t *testing.T) *bytes.Buffer {
 	return &log
 }
 
-// Each event that a customer cares about has its mail, once, in whatever order and how often the events come.
+// Each event that a customer cares about has its mail, once, in whatever order and how often the
+// events come.
 func TestMails(t *testing.T) {
 	log := quiet(t)
 	for name, tt := range map[string]struct {
@@ -193,7 +204,10 @@ func TestMails(t *testing.T) {
 			w.run("confirm", order.Confirm{SagaID: "s", PaymentID: "p", ShipmentID: "sh", TrackingNumber: "OF-1"})
 			w.run("ship", order.Ship{ShipmentID: "sh"})
 			w.run("deliver", order.Deliver{ShipmentID: "sh"})
-		}, []string{"We received your order o1", "Your order o1 was confirmed", "Your order o1 was shipped", "Your order o1 was delivered"}},
+		}, []string{
+			"We received your order o1", "Your order o1 was confirmed", "Your order o1 was shipped",
+			"Your order o1 was delivered",
+		}},
 		"an order that is cancelled": {func(w *world) {
 			w.run("start", order.Start{SagaID: "s"})
 			w.run("close", order.Close{Origin: order.OriginSaga, SagaID: "s", Reason: "stock.insufficient"})
@@ -230,14 +244,17 @@ func TestMails(t *testing.T) {
 			for _, m := range w.mailer.sent {
 				const first = "2 × CD-0042 at USD 12.50, Voucher USD -3.38, Sales tax (8.875 %) USD 1.92: USD 23.54"
 				lines := strings.Contains(m.Text, first) && strings.Contains(m.Text, "Total: USD 38.53")
-				if strings.Contains(m.Subject, "confirmed") && (!lines || !strings.Contains(m.Text, "OF-1")) || strings.Contains(m.Subject, "received your") && !lines ||
-					strings.Contains(m.Subject, "was shipped") && !strings.Contains(m.Text, "OF-1") || strings.Contains(m.Subject, "cancelled") && !strings.Contains(m.Text, "in stock") {
+				if strings.Contains(m.Subject, "confirmed") && (!lines || !strings.Contains(m.Text, "OF-1")) ||
+					strings.Contains(m.Subject, "received your") && !lines ||
+					strings.Contains(m.Subject, "was shipped") && !strings.Contains(m.Text, "OF-1") ||
+					strings.Contains(m.Subject, "cancelled") && !strings.Contains(m.Text, "in stock") {
 					t.Errorf("%s", m.Text)
 				}
 			}
 		})
 	}
-	if text := log.String(); strings.Contains(text, "Lovelace") || strings.Contains(text, "ada@example") || !strings.Contains(text, "mail sent") || !strings.Contains(text, "sent before") {
+	if text := log.String(); strings.Contains(text, "Lovelace") || strings.Contains(text, "ada@example") ||
+		!strings.Contains(text, "mail sent") || !strings.Contains(text, "sent before") {
 		t.Errorf("logged is %s", text)
 	}
 }
@@ -261,7 +278,8 @@ func TestAtOnce(t *testing.T) {
 	}
 }
 
-// Nobody writes to who is erased, whether the event or the stream tells the data, and before or after their key is gone from the stream's view.
+// Nobody writes to who is erased, whether the event or the stream tells the data, and before or
+// after their key is gone from the stream's view.
 func TestErased(t *testing.T) {
 	log := quiet(t)
 	w := newWorld(t)
@@ -280,7 +298,8 @@ func TestErased(t *testing.T) {
 	gone := notification.New(notification.Deps{
 		Inbox: w.inbox, Orders: w.orders, Customers: nameless{}, Mailer: w.mailer, Clock: w.clock, Shop: "s",
 	})
-	if err := gone.Handle(t.Context(), notification.Delivery{Body: messages[1]}); err != nil || len(w.mailer.sent) != 0 {
+	if err := gone.Handle(t.Context(), notification.Delivery{Body: messages[1]}); err != nil ||
+		len(w.mailer.sent) != 0 {
 		t.Error(err, w.mailer.sent)
 	}
 }
@@ -296,7 +315,8 @@ func (nameless) Open(context.Context, customer.State) (name, email string, err e
 	return "", "", personal.ErrUnreadable
 }
 
-// What the mail service says decides what becomes of the mail, now, when the event comes again, and when it comes again after the lease.
+// What the mail service says decides what becomes of the mail, now, when the event comes again, and
+// when it comes again after the lease.
 func TestMailerFails(t *testing.T) {
 	boom := errors.New("boom")
 	for _, tt := range []struct {
@@ -346,13 +366,16 @@ func (p panicky) Send(ctx context.Context, m notification.Mail) (string, error) 
 	panic("crash")
 }
 
-// A crash after the mail was sent and before that was noted: it is never sent again by itself, and only after the lease to whom a person says so.
+// A crash after the mail was sent and before that was noted: it is never sent again by itself, and
+// only after the lease to whom a person says so.
 func TestCrash(t *testing.T) {
 	quiet(t)
 	w := newWorld(t)
 	m := w.message(registered, 1)
 	dying := notification.New(notification.Deps{
-		Inbox: w.inbox, Orders: w.orders, Customers: customer.New(customer.Deps{Store: w.store, Clock: w.clock, Vault: w.vault}), Mailer: panicky{w.mailer}, Clock: w.clock, Shop: "s",
+		Inbox: w.inbox, Orders: w.orders,
+		Customers: customer.New(customer.Deps{Store: w.store, Clock: w.clock, Vault: w.vault}),
+		Mailer:    panicky{w.mailer}, Clock: w.clock, Shop: "s",
 	})
 	func() {
 		defer func() { _ = recover() }()
@@ -375,7 +398,8 @@ func TestCrash(t *testing.T) {
 	wantErr(t, w.handle(m), nil)
 }
 
-// A message that a person lets be sent once more comes three times, as each message may: where nobody knows of that mail either, it is one more and not three.
+// A message that a person lets be sent once more comes three times, as each message may: where
+// nobody knows of that mail either, it is one more and not three.
 func TestTakeOverIsOneMail(t *testing.T) {
 	quiet(t)
 	w := newWorld(t)
@@ -418,11 +442,15 @@ func TestUnfit(t *testing.T) {
 		"no envelope":             `{"detail-type":"customer.registered","source":"customer-service","detail":{}}`,
 		"an unknown type":         strings.ReplaceAll(good, "customer.registered", "customer.abducted"),
 		"a version of the future": strings.Replace(good, `"dataversion":1`, `"dataversion":2`, 1),
-		"outside, another type":   strings.Replace(good, `"detail-type":"customer.registered"`, `"detail-type":"order.placed"`, 1),
-		"a field is missing":      strings.Replace(good, `"email":`, `"mail":`, 1),
-		"another's stream":        strings.Replace(good, `"subject":"customer/ada"`, `"subject":"customer/bob"`, 1),
-		"an order's, another":     strings.Replace(string(w.message(placed, 1)), `"subject":"order/o1"`, `"subject":"order/o2"`, 1),
-		"no mail follows":         string(w.message(placed, 2)),
+		"outside, another type": strings.Replace(
+			good, `"detail-type":"customer.registered"`, `"detail-type":"order.placed"`, 1,
+		),
+		"a field is missing": strings.Replace(good, `"email":`, `"mail":`, 1),
+		"another's stream":   strings.Replace(good, `"subject":"customer/ada"`, `"subject":"customer/bob"`, 1),
+		"an order's, another": strings.Replace(
+			string(w.message(placed, 1)), `"subject":"order/o1"`, `"subject":"order/o2"`, 1,
+		),
+		"no mail follows": string(w.message(placed, 2)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := w.handle([]byte(body))
@@ -455,7 +483,8 @@ func TestAge(t *testing.T) {
 	wantErr(t, w.handle(m), nil)
 }
 
-// An event of the future would still be young when the inbox has forgotten its mail. Clocks that differ are none.
+// An event of the future would still be young when the inbox has forgotten its mail. Clocks that
+// differ are none.
 func TestAhead(t *testing.T) {
 	quiet(t)
 	w := newWorld(t)
@@ -480,7 +509,8 @@ func cancelled(t *testing.T) (*world, string) {
 	return w, string(w.message(placed, 4))
 }
 
-// The same event id with other data is nobody's but a forger's, also after the mail was sent. What no mail follows from may differ.
+// The same event id with other data is nobody's but a forger's, also after the mail was sent. What
+// no mail follows from may differ.
 func TestTampered(t *testing.T) {
 	quiet(t)
 	w, m := cancelled(t)
@@ -488,7 +518,8 @@ func TestTampered(t *testing.T) {
 	wantErr(t, w.handle([]byte(m)), nil)
 	wantErr(t, w.handle([]byte(other)), nil)
 	for _, same := range []string{
-		strings.Replace(m, `"id":"1"`, `"id":"2"`, 1), strings.Replace(m, `"orderId":`, `"added":1,"orderId":`, 1), strings.Replace(m, `"data":{`, `"data":  {`, 1),
+		strings.Replace(m, `"id":"1"`, `"id":"2"`, 1), strings.Replace(m, `"orderId":`, `"added":1,"orderId":`, 1),
+		strings.Replace(m, `"data":{`, `"data":  {`, 1),
 		strings.Replace(other, `"quantity":2`, `"quantity":3`, 1), // the mail has what the order's stream says
 	} {
 		if same == m || same == other {
@@ -525,7 +556,8 @@ func sealed(t *testing.T, message []byte) (name, email string) {
 	return m.Detail.Data.Name, m.Detail.Data.Email
 }
 
-// What the inbox keeps of an event says the same in every release: with another hash each mail that comes again after a deployment would be tampered with.
+// What the inbox keeps of an event says the same in every release: with another hash each mail that
+// comes again after a deployment would be tampered with.
 func TestHashStays(t *testing.T) {
 	quiet(t)
 	w, m := cancelled(t)
@@ -535,8 +567,10 @@ func TestHashStays(t *testing.T) {
 	wantErr(t, w.handle(body), nil)
 	name, email := sealed(t, body)
 	for event, want := range map[string]string{
-		"order/o1@1":     "0547e7b848e143124bfc6bdad37ba6bf18f5c31741adb45a595a1c03c4be619c", // of ["order.placed","order/o1"]
-		"order/o1@4":     "fdc8f447c1c9aee994617a3b829ced071b766e1de93187545e1df90ed90b737c", // of ["order.cancelled","order/o1","stock.insufficient"]
+		// of ["order.placed","order/o1"]
+		"order/o1@1": "0547e7b848e143124bfc6bdad37ba6bf18f5c31741adb45a595a1c03c4be619c",
+		// of ["order.cancelled","order/o1","stock.insufficient"]
+		"order/o1@4":     "fdc8f447c1c9aee994617a3b829ced071b766e1de93187545e1df90ed90b737c",
 		"customer/ada@1": inbox.Hash(fmt.Appendf(nil, `["customer.registered","customer/ada","%s","%s"]`, name, email)),
 	} {
 		if got := w.inbox.Get(inbox.Key{Consumer: notification.Consumer, Event: event}).Payload; got != want {
@@ -552,7 +586,9 @@ func TestReadsFail(t *testing.T) {
 	m := w.message(placed, 1)
 	elsewhere := newWorld(t)
 	elsewhere.Notifier = notification.New(notification.Deps{
-		Inbox: w.inbox, Orders: order.New(order.Deps{Store: memstore.New(es.NewRegistry(order.Register)), Clock: w.clock}), Customers: nameless{},
+		Inbox: w.inbox, Orders: order.New(order.Deps{
+			Store: memstore.New(es.NewRegistry(order.Register)), Clock: w.clock,
+		}), Customers: nameless{},
 		Mailer: w.mailer, Clock: w.clock, Shop: "s",
 	})
 	err := elsewhere.handle(m)
@@ -561,8 +597,9 @@ func TestReadsFail(t *testing.T) {
 		t.Error(err)
 	}
 	lost := notification.New(notification.Deps{
-		Inbox: w.inbox, Orders: w.orders, Customers: customer.New(customer.Deps{Store: memstore.New(es.NewRegistry(customer.Register)), Clock: w.clock}),
-		Mailer: w.mailer, Clock: w.clock, Shop: "s",
+		Inbox: w.inbox, Orders: w.orders,
+		Customers: customer.New(customer.Deps{Store: memstore.New(es.NewRegistry(customer.Register)), Clock: w.clock}),
+		Mailer:    w.mailer, Clock: w.clock, Shop: "s",
 	})
 	wantErr(t, lost.Handle(t.Context(), notification.Delivery{Body: m}), customer.ErrNotFound)
 	wantErr(t, w.handle(m), nil)

@@ -1,5 +1,6 @@
-// Package saga says how a run of the order's state machine is named and what it is given. Whoever starts runs names them alike, so that two starters
-// of the same run start one: Step Functions has one run of a name.
+// Package saga says how a run of the order's state machine is named and what it is given. Whoever
+// starts runs names them alike, so that two starters of the same run start one: Step Functions has
+// one run of a name.
 package saga
 
 import (
@@ -24,15 +25,18 @@ const InputVersion = 1
 // MaxName is the longest name of an execution that Step Functions takes, in characters.
 const MaxName = 80
 
-// ErrInvalid says that a run can't be: no order, an unknown mode or version, or a name that Step Functions refuses.
+// ErrInvalid says that a run can't be: no order, an unknown mode or version, or a name that Step
+// Functions refuses.
 var ErrInvalid = errors.New("saga: invalid run")
 
-// Input is all that a run is given. It reads the rest from the order itself, so an old input never carries old facts.
+// Input is all that a run is given. It reads the rest from the order itself, so an old input never
+// carries old facts.
 type Input struct {
 	Version int    `json:"version"`
 	OrderID string `json:"orderId"`
 	Mode    Mode   `json:"mode"`
-	// CorrelationID is the order's, for what the run says of itself before it has read the order. Whoever doesn't know it leaves it out.
+	// CorrelationID is the order's, for what the run says of itself before it has read the order.
+	// Whoever doesn't know it leaves it out.
 	CorrelationID string `json:"correlationId,omitempty"`
 }
 
@@ -53,21 +57,26 @@ func Fulfil(orderID string) Run {
 	return Run{Name: FulfilName(orderID), Input: Input{Version: InputVersion, OrderID: orderID, Mode: ModeFulfil}}
 }
 
-// Undo is the first run that undoes an order, started by the order.cancelling at that sequence of its stream.
+// Undo is the first run that undoes an order, started by the order.cancelling at that sequence of
+// its stream.
 func Undo(orderID string, sequence int64) Run {
 	return Run{Name: UndoName(orderID, sequence), Input: Input{Version: InputVersion, OrderID: orderID, Mode: ModeUndo}}
 }
 
-// ResumeUndo is a further run of an order that stands still while it is being undone. n counts the budgets that have passed since, so that all who find it
-// within one of them start one run.
+// ResumeUndo is a further run of an order that stands still while it is being undone. n counts the
+// budgets that have passed since, so that all who find it within one of them start one run.
 func ResumeUndo(orderID string, sequence, n int64) Run {
-	return Run{Name: ResumeUndoName(orderID, sequence, n), Input: Input{Version: InputVersion, OrderID: orderID, Mode: ModeUndo}}
+	return Run{
+		Name:  ResumeUndoName(orderID, sequence, n),
+		Input: Input{Version: InputVersion, OrderID: orderID, Mode: ModeUndo},
+	}
 }
 
 // FulfilName is the order's id.
 func FulfilName(orderID string) string { return orderID }
 
-// UndoName is "<order>-undo-<sequence of the order.cancelling event>": an order is closed once, so it has one such name.
+// UndoName is "<order>-undo-<sequence of the order.cancelling event>": an order is closed once, so
+// it has one such name.
 func UndoName(orderID string, sequence int64) string {
 	return fmt.Sprintf("%s-undo-%d", orderID, sequence)
 }
@@ -83,7 +92,9 @@ var validName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 // Validate says why a run can't be started. The error is an ErrInvalid.
 func (r Run) Validate() error {
 	if !validName.MatchString(r.Name) {
-		return fmt.Errorf("%w: %q is no name of an execution: 1 to %d letters, digits, - and _", ErrInvalid, r.Name, MaxName)
+		return fmt.Errorf(
+			"%w: %q is no name of an execution: 1 to %d letters, digits, - and _", ErrInvalid, r.Name, MaxName,
+		)
 	}
 	return r.Input.Validate()
 }
@@ -110,8 +121,10 @@ func (in Input) JSON() string {
 	return string(text)
 }
 
-// ParseInput reads an input. What is no JSON and what Validate refuses are ErrInvalid. Fields that it doesn't know it passes over: a later release, which may be
-// rolled back to this one, writes some that only add to what is asked for. One that changes that is a new InputVersion, read by a release before any writes it.
+// ParseInput reads an input. What is no JSON and what Validate refuses are ErrInvalid. Fields that
+// it doesn't know it passes over: a later release, which may be rolled back to this one, writes
+// some that only add to what is asked for. One that changes that is a new InputVersion, read by a
+// release before any writes it.
 func ParseInput(text []byte) (Input, error) {
 	var in Input
 	if err := json.Unmarshal(text, &in); err != nil {

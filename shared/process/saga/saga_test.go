@@ -22,7 +22,10 @@ func TestRuns(t *testing.T) {
 	}{
 		{saga.Fulfil(orderID), orderID, `{"version":1,"orderId":"` + orderID + `","mode":"fulfil"}`},
 		{saga.Undo(orderID, 4), orderID + "-undo-4", `{"version":1,"orderId":"` + orderID + `","mode":"undo"}`},
-		{saga.ResumeUndo(orderID, 4, 2), orderID + "-undo-4-2", `{"version":1,"orderId":"` + orderID + `","mode":"undo"}`},
+		{
+			saga.ResumeUndo(orderID, 4, 2), orderID + "-undo-4-2",
+			`{"version":1,"orderId":"` + orderID + `","mode":"undo"}`,
+		},
 	}
 	known := saga.Undo(orderID, 4)
 	known.Input.CorrelationID = "c"
@@ -67,7 +70,8 @@ func TestRunsThatCannotBe(t *testing.T) {
 
 func TestInputsThatAreRefused(t *testing.T) {
 	for _, text := range []string{
-		``, `null`, `[]`, `{}`, `{"version":1,"orderId":"x"}`, `{"version":2,"orderId":"x","mode":"undo"}`, `{"version":1,"orderId":"x","mode":"undo"} x`,
+		``, `null`, `[]`, `{}`, `{"version":1,"orderId":"x"}`, `{"version":2,"orderId":"x","mode":"undo"}`,
+		`{"version":1,"orderId":"x","mode":"undo"} x`,
 		`{"version":"1","orderId":"x","mode":"undo"}`, `{"version":1,"orderId":"x","mode":"undo"}{}`,
 	} {
 		if _, err := saga.ParseInput([]byte(text)); !errors.Is(err, saga.ErrInvalid) {
@@ -78,8 +82,11 @@ func TestInputsThatAreRefused(t *testing.T) {
 
 // What a later release adds is passed over.
 func TestInputOfALaterRelease(t *testing.T) {
-	in, err := saga.ParseInput([]byte(`{"version":1,"orderId":"x","mode":"undo","correlationId":"c","extra":{"more":1}}`))
-	if want := (saga.Input{Version: 1, OrderID: "x", Mode: saga.ModeUndo, CorrelationID: "c"}); err != nil || in != want {
+	in, err := saga.ParseInput([]byte(
+		`{"version":1,"orderId":"x","mode":"undo","correlationId":"c","extra":{"more":1}}`,
+	))
+	if want := (saga.Input{Version: 1, OrderID: "x", Mode: saga.ModeUndo, CorrelationID: "c"}); err != nil ||
+		in != want {
 		t.Errorf("%+v, %v, want %+v", in, err, want)
 	}
 }
@@ -88,7 +95,8 @@ func TestInputOfALaterRelease(t *testing.T) {
 func TestNamesDiffer(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		id := ident.Derive("order", rapid.String().Draw(t, "customer"), rapid.String().Draw(t, "key"))
-		sequence, n := rapid.Int64Range(1, 1_000_000).Draw(t, "sequence"), rapid.Int64Range(1, 1_000_000_000).Draw(t, "n")
+		sequence, n := rapid.Int64Range(1, 1_000_000).Draw(t, "sequence"),
+			rapid.Int64Range(1, 1_000_000_000).Draw(t, "n")
 		names := map[string]bool{}
 		for _, run := range []saga.Run{saga.Fulfil(id), saga.Undo(id, sequence), saga.ResumeUndo(id, sequence, n)} {
 			if err := run.Validate(); err != nil {

@@ -33,7 +33,8 @@ func (in AttemptInput) Validate() error {
 	return nil
 }
 
-// Request identifies one task of a run. The commit's id derives from run, task and order: Step Functions may send a task more than once.
+// Request identifies one task of a run. The commit's id derives from run, task and order: Step
+// Functions may send a task more than once.
 func Request(c clock.Clock, run, task, orderID, correlationID string) es.Request {
 	return es.Request{
 		CommitID: ident.Derive("saga-task", run, task, orderID),

@@ -1,4 +1,5 @@
-// Package starter starts the saga's runs: one that fulfils for each order.placed, one that undoes for each order.cancelling that no run of the saga caused.
+// Package starter starts the saga's runs: one that fulfils for each order.placed, one that undoes
+// for each order.cancelling that no run of the saga caused.
 package starter
 
 import (
@@ -13,7 +14,8 @@ import (
 	"orderflow/shared/shop/order"
 )
 
-// ErrUnfit says of a message that no run can be started for it: it isn't an event of the bus, or none that this consumer knows.
+// ErrUnfit says of a message that no run can be started for it: it isn't an event of the bus, or
+// none that this consumer knows.
 var ErrUnfit = errors.New("starter: no run follows from the message")
 
 // Runs starts a run, unless it was started before. fresh may be true too where that run still goes.
@@ -24,8 +26,9 @@ type Runs interface {
 // Starter starts runs for events.
 type Starter struct{ Runs Runs }
 
-// Handle starts the run that follows from the event in a message's body, which is EventBridge's JSON around the envelope. The same event any number of
-// times starts one run. A message from which no run follows is an ErrUnfit.
+// Handle starts the run that follows from the event in a message's body, which is EventBridge's
+// JSON around the envelope. The same event any number of times starts one run. A message from which
+// no run follows is an ErrUnfit.
 func (s Starter) Handle(ctx context.Context, body []byte) error {
 	envelope, err := contract.Open(body)
 	if err != nil {
@@ -57,7 +60,8 @@ func (s Starter) Handle(ctx context.Context, body []byte) error {
 	if err != nil {
 		return fmt.Errorf("starter: %s: %w", envelope.ID, err)
 	}
-	slog.InfoContext(ctx, "run started", "event", envelope.ID, "run", run.Name, "mode", string(run.Input.Mode), "fresh", fresh,
+	slog.InfoContext(ctx, "run started", "event", envelope.ID, "run", run.Name, "mode", string(run.Input.Mode), "fresh",
+		fresh,
 		"correlationId", envelope.CorrelationID)
 	return nil
 }

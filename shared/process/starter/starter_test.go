@@ -43,13 +43,15 @@ func message(t interface{ Fatal(...any) }, version int64, event any) string {
 		t.Fatal("not registered")
 	}
 	envelope, err := contract.Map(es.Recorded{
-		Stream: "order/o1", Version: version, Type: name, Schema: schema, Data: event, Time: time.Unix(1, 0), Metadata: es.Metadata{CorrelationID: "c"},
+		Stream: "order/o1", Version: version, Type: name, Schema: schema, Data: event, Time: time.Unix(1, 0),
+		Metadata: es.Metadata{CorrelationID: "c"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	body, err := json.Marshal(map[string]any{
-		"version": "0", "id": "1", "detail-type": envelope.Type, "source": envelope.Source, "account": "123456789012", "time": "2026-03-01T12:00:00Z", "region": "us-east-1",
+		"version": "0", "id": "1", "detail-type": envelope.Type, "source": envelope.Source, "account": "123456789012",
+		"time": "2026-03-01T12:00:00Z", "region": "us-east-1",
 		"resources": []string{}, "detail": envelope,
 	})
 	if err != nil {
@@ -59,11 +61,17 @@ func message(t interface{ Fatal(...any) }, version int64, event any) string {
 }
 
 var (
-	price      = money.Money{Amount: 1, Currency: "USD"}
-	placed     = order.Placed{OrderID: "o1", CustomerID: "ada", Lines: []order.Line{{SKU: "s", Quantity: 1, UnitPrice: price}}, Total: price}
-	byCustomer = order.Cancelling{Reason: order.ReasonCustomer, From: order.StatusConfirmed, Origin: order.OriginCustomer}
-	bySweep    = order.Cancelling{Reason: order.ReasonExpired, From: order.StatusPlaced, Origin: order.OriginSweep}
-	bySaga     = order.Cancelling{Reason: order.ReasonSaga, From: order.StatusPlaced, Origin: order.OriginSaga, SagaID: "s"}
+	price  = money.Money{Amount: 1, Currency: "USD"}
+	placed = order.Placed{
+		OrderID: "o1", CustomerID: "ada", Lines: []order.Line{{SKU: "s", Quantity: 1, UnitPrice: price}}, Total: price,
+	}
+	byCustomer = order.Cancelling{
+		Reason: order.ReasonCustomer, From: order.StatusConfirmed, Origin: order.OriginCustomer,
+	}
+	bySweep = order.Cancelling{Reason: order.ReasonExpired, From: order.StatusPlaced, Origin: order.OriginSweep}
+	bySaga  = order.Cancelling{
+		Reason: order.ReasonSaga, From: order.StatusPlaced, Origin: order.OriginSaga, SagaID: "s",
+	}
 )
 
 func TestHandle(t *testing.T) {
@@ -83,12 +91,28 @@ func TestHandle(t *testing.T) {
 		{"a field more around it", strings.Replace(good, `"account"`, `"replay-name":"r","account"`, 1), &fulfil, nil},
 		{"another event", message(t, 2, order.Shipped{ShipmentID: "s"}), nil, starter.ErrUnfit},
 		{"an unknown type", strings.ReplaceAll(good, "order.placed", "order.teleported"), nil, starter.ErrUnfit},
-		{"a version of the future", strings.Replace(good, `"dataversion":1`, `"dataversion":2`, 1), nil, starter.ErrUnfit},
-		{"outside and inside differ", strings.Replace(good, `"detail-type":"order.placed"`, `"detail-type":"order.cancelling"`, 1), nil, starter.ErrUnfit},
-		{"two sources", strings.Replace(good, `"source":"order-service"`, `"source":"payment-service"`, 1), nil, starter.ErrUnfit},
-		{"another order's stream", strings.Replace(good, `"subject":"order/o1"`, `"subject":"order/o2"`, 1), nil, starter.ErrUnfit},
+		{
+			"a version of the future", strings.Replace(good, `"dataversion":1`, `"dataversion":2`, 1), nil,
+			starter.ErrUnfit,
+		},
+		{
+			"outside and inside differ",
+			strings.Replace(good, `"detail-type":"order.placed"`, `"detail-type":"order.cancelling"`, 1), nil,
+			starter.ErrUnfit,
+		},
+		{
+			"two sources", strings.Replace(good, `"source":"order-service"`, `"source":"payment-service"`, 1), nil,
+			starter.ErrUnfit,
+		},
+		{
+			"another order's stream", strings.Replace(good, `"subject":"order/o1"`, `"subject":"order/o2"`, 1), nil,
+			starter.ErrUnfit,
+		},
 		{"no envelope", `{"detail-type":"order.placed","source":"order-service","detail":{}}`, nil, starter.ErrUnfit},
-		{"detail as text", `{"detail-type":"order.placed","source":"order-service","detail":"{}"}`, nil, starter.ErrUnfit},
+		{
+			"detail as text", `{"detail-type":"order.placed","source":"order-service","detail":"{}"}`, nil,
+			starter.ErrUnfit,
+		},
 		{"no JSON", `order.placed`, nil, starter.ErrUnfit},
 		{"nothing", ``, nil, starter.ErrUnfit},
 		{"null", `null`, nil, starter.ErrUnfit},
@@ -97,7 +121,9 @@ func TestHandle(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := &runs{}
-			if err := (starter.Starter{Runs: r}).Handle(context.Background(), []byte(tt.body)); !errors.Is(err, tt.err) {
+			if err := (starter.Starter{Runs: r}).Handle(
+				context.Background(), []byte(tt.body),
+			); !errors.Is(err, tt.err) {
 				t.Fatalf("%v, want %v", err, tt.err)
 			}
 			switch {
@@ -112,7 +138,9 @@ func TestHandle(t *testing.T) {
 
 func TestStartThatFails(t *testing.T) {
 	r := &runs{fail: errors.New("throttled")}
-	if err := (starter.Starter{Runs: r}).Handle(context.Background(), []byte(message(t, 1, placed))); !errors.Is(err, r.fail) {
+	if err := (starter.Starter{Runs: r}).Handle(
+		context.Background(), []byte(message(t, 1, placed)),
+	); !errors.Is(err, r.fail) {
 		t.Errorf("%v: the message has to come again", err)
 	}
 }
@@ -128,7 +156,8 @@ func TestDuplicatesAndShuffles(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if len(r.started) != 2 || r.started[saga.FulfilName("o1")].Mode != saga.ModeFulfil || r.started[saga.UndoName("o1", 3)].Mode != saga.ModeUndo {
+		if len(r.started) != 2 || r.started[saga.FulfilName("o1")].Mode != saga.ModeFulfil ||
+			r.started[saga.UndoName("o1", 3)].Mode != saga.ModeUndo {
 			t.Fatalf("started %v", r.started)
 		}
 	})

@@ -34,8 +34,8 @@ type Rounds interface {
 	// Load reads it, consistent with every Save that was answered before. The zero Position where
 	// none was ever saved.
 	Load(ctx context.Context) (Position, error)
-	// Save writes p in place of the one with its Revision, which goes up by one in what it gives back.
-	// saved is false, and nothing is written, where another sweep was faster.
+	// Save writes p in place of the one with its Revision, which goes up by one in what it gives
+	// back. saved is false, and nothing is written, where another sweep was faster.
 	Save(ctx context.Context, p Position) (next Position, saved bool, err error)
 }
 

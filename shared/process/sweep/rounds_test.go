@@ -64,7 +64,9 @@ func TestEachSlotHasItsTurnOnceAnHour(t *testing.T) {
 	const every, runs, lost = 5 * time.Minute, 72, 5
 	rapid.Check(t, func(t *rapid.T) {
 		l := &turns{world: newWorld(), looked: map[string][]time.Time{}}
-		precision := rapid.SampledFrom([]time.Duration{0, 200 * time.Millisecond, 59 * time.Second}).Draw(t, "precision")
+		precision := rapid.SampledFrom([]time.Duration{
+			0, 200 * time.Millisecond, 59 * time.Second,
+		}).Draw(t, "precision")
 		var fates []string
 		for n := range runs {
 			offset := time.Duration(rapid.Int64Range(-int64(precision), int64(precision)).Draw(t, "offset"))
@@ -353,7 +355,8 @@ func TestDatedAhead(t *testing.T) {
 			started: []string{"o1-undo-2"}, status: order.StatusCancelling,
 		},
 		{
-			name: "the undoing run is gone", events: []any{placed, byCustomer}, runs: map[string]bool{"o1-undo-2": false},
+			name: "the undoing run is gone", events: []any{placed, byCustomer},
+			runs:  map[string]bool{"o1-undo-2": false},
 			stage: sweep.StageCompensating, action: sweep.ActionResumed,
 			started: []string{resumed(window)}, status: order.StatusCancelling,
 		},
@@ -434,7 +437,9 @@ func TestLimitOfOrdersThatWait(t *testing.T) {
 		w.append(t, es.NewStreamID(shipment.Category, ship), nil,
 			shipment.Scheduled{ShipmentID: ship, OrderID: id, TrackingNumber: "OF1"},
 			shipment.Prepared{ShipmentID: ship, OrderID: id, CustomerID: "c1"},
-			shipment.Dispatched{ShipmentID: ship, OrderID: id, TrackingNumber: "OF1", DispatchedAt: "2026-01-02T03:00:00Z"})
+			shipment.Dispatched{
+				ShipmentID: ship, OrderID: id, TrackingNumber: "OF1", DispatchedAt: "2026-01-02T03:00:00Z",
+			})
 	}
 	w.clock.Advance(budget + time.Second)
 	first, err := w.sweeper().Sweep(t.Context())

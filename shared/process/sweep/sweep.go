@@ -1,23 +1,30 @@
-// Package sweep finds orders that stand still and takes them on: it starts the run that never came, closes the order whose run is gone, resumes
-// the undo that stopped, has the order follow its shipment where the event that says so was lost or spent, and cancels what nobody can send any more since its
-// customer is erased. It is what makes every order end although a starter is dead-lettered, an execution times out or its error can't be caught.
+// Package sweep finds orders that stand still and takes them on: it starts the run that never came,
+// closes the order whose run is gone, resumes the undo that stopped, has the order follow its
+// shipment where the event that says so was lost or spent, and cancels what nobody can send any
+// more since its customer is erased. It is what makes every order end although a starter is
+// dead-lettered, an execution times out or its error can't be caught.
 //
-// The view says where to look, the order's own stream what is true; all that the sweep does is decided by the stream. It does one thing an order and
-// leaves a state in which the next sweep finds what is left, so it may stop or be cut off anywhere, and two may run at once:
+// The view says where to look, the order's own stream what is true; all that the sweep does is
+// decided by the stream. It does one thing an order and leaves a state in which the next sweep
+// finds what is left, so it may stop or be cut off anywhere, and two may run at once:
 //
-//	placed, no run has taken it   start the fulfilling run; where that run was and is gone, close the order
-//	placed, a run has taken it    close the order: the arbiter on its stream decides whether the run was faster
+//	placed, no run has taken it   start the fulfilling run; where that run was and is gone, close it
+//	placed, a run has taken it    close the order: the arbiter on its stream decides whether the run
+//	                              was faster
 //	being undone                  start the undoing run, or a further one where it was and is gone
 //	undo failed                   count: people have to look
-//	confirmed or shipped          compare with the shipment: close the order of one that was taken back, have it follow one that left or arrived, cancel
-//	                              what has not left where the customer is erased, and count those that nobody has prepared, and those that say what
-//	                              can't be true of their shipment or their stock: people have to look
+//	confirmed or shipped          compare with the shipment: close the order of one that was taken
+//	                              back, have it follow one that left or arrived, cancel what has not
+//	                              left where the customer is erased, and count those that nobody has
+//	                              prepared, and those that say what can't be true of their shipment or
+//	                              their stock: people have to look
 //	shipped                       close its reservation; an order is delivered once that is closed
 //	final, or in no stream        the view is wrong; log
 //	not to be read                count: people have to look
 //
-// Closing is followed by the start of the undoing run, under the name that the event's own starter gives it too. Between the two the order is one that
-// is being undone, which a later sweep takes on.
+// Closing is followed by the start of the undoing run, under the name that the event's own starter
+// gives it too. Between the two the order is one that is being undone, which a later sweep takes
+// on.
 package sweep
 
 import (
@@ -90,8 +97,8 @@ type Stock interface {
 
 // Runs starts runs of the saga.
 type Runs interface {
-	// Start starts a run, unless there was one of its name. fresh is false where that one has ended; where it still goes, fresh is either, so whoever
-	// has to know asks Running first.
+	// Start starts a run, unless there was one of its name. fresh is false where that one has
+	// ended; where it still goes, fresh is either, so whoever has to know asks Running first.
 	Start(ctx context.Context, run saga.Run) (fresh bool, err error)
 	// Running reports whether the run with that name still goes. One that never was does not.
 	Running(ctx context.Context, name string) (bool, error)
@@ -133,18 +140,22 @@ const (
 	ActionPostponed Action = "postponed" // to the next sweep: this one had acted on MaxActions
 )
 
-// The metrics of a sweep. They are several, since an alarm says nothing new while it stands: an order that waits for people must not hide the next that stands still.
+// The metrics of a sweep. They are several, since an alarm says nothing new while it stands: an
+// order that waits for people must not hide the next that stands still.
 const (
-	MetricFound  = "OrdersFoundBySweep" // orders that stand still, or can't be read, though nothing was said of them yet
-	MetricFailed = "OrdersUndoFailed"   // orders whose undo has failed and that wait for people
-	// MetricUnprepared counts confirmed orders whose shipment nobody has prepared, among those that the sweep has looked at.
+	// orders that stand still, or can't be read, though nothing was said of them yet
+	MetricFound  = "OrdersFoundBySweep"
+	MetricFailed = "OrdersUndoFailed" // orders whose undo has failed and that wait for people
+	// MetricUnprepared counts confirmed orders whose shipment nobody has prepared, among those that
+	// the sweep has looked at.
 	MetricUnprepared = "OrdersUnprepared"
-	// MetricAtOdds counts, among the same, those that say what can't be true of their shipment or of
-	// their stock.
+	// MetricAtOdds counts, among the same, those that say what can't be true of their shipment or
+	// of their stock.
 	MetricAtOdds = "OrdersAtOdds"
 )
 
-// Budget reads a budget in whole seconds. It panics on one that is none: a function without one must not start.
+// Budget reads a budget in whole seconds. It panics on one that is none: a function without one
+// must not start.
 func Budget(seconds string) time.Duration {
 	n, err := decimal.Whole(seconds, 1, math.MaxInt32)
 	if err != nil {
@@ -156,12 +167,12 @@ func Budget(seconds string) time.Duration {
 // Limits of one sweep.
 const (
 	// MaxActions is how many orders one sweep acts on of those that stand still, and once more of
-	// those that wait; the rest waits for the next, of the former looked at and counted. Those under
-	// way when it is met come on top.
+	// those that wait; the rest waits for the next, of the former looked at and counted. Those
+	// under way when it is met come on top.
 	MaxActions = 500
 	// SlotsASweep is how many slots of the orders that wait, and of those on their way, one sweep
-	// looks through: with sweeps five minutes apart each has its turn every half an hour, and once an
-	// hour though half of the sweeps are late, fail or never come.
+	// looks through: with sweeps five minutes apart each has its turn every half an hour, and once
+	// an hour though half of the sweeps are late, fail or never come.
 	SlotsASweep = 2
 	// workers is how many orders are looked at side by side.
 	workers = 8
@@ -188,13 +199,15 @@ type Sweeper struct {
 
 // Summary is what one sweep came to.
 type Summary struct {
-	Found      map[Stage]int  `json:"found"`      // orders past their budget
-	Actions    map[Action]int `json:"actions"`    // what was done about them
-	Errors     int            `json:"errors"`     // orders that could not be looked at or acted on; the next sweep finds them again
-	Unfinished bool           `json:"unfinished"` // some orders were postponed, or not even looked at
+	Found   map[Stage]int  `json:"found"`   // orders past their budget
+	Actions map[Action]int `json:"actions"` // what was done about them
+	// orders that could not be looked at or acted on; the next sweep finds them again
+	Errors     int  `json:"errors"`
+	Unfinished bool `json:"unfinished"` // some orders were postponed, or not even looked at
 }
 
-// Standing is how many orders are past their budget and stand still, or can't be read, without those that have a metric of their own: those of MetricFound.
+// Standing is how many orders are past their budget and stand still, or can't be read, without
+// those that have a metric of their own: those of MetricFound.
 func (s Summary) Standing() int {
 	n := 0
 	for stage, found := range s.Found {
@@ -205,9 +218,11 @@ func (s Summary) Standing() int {
 	return n
 }
 
-// Sweep looks through all orders that stand still and acts on them. An order that fails does not hold up the others; the error then joins
-// the first ten that failed. An order that can't be read is no error, only found: it is the same in each sweep, and must not hide the next that fails.
-// Sweep stops acting after MaxActions, and looking five seconds before ctx's deadline, and says either in the summary.
+// Sweep looks through all orders that stand still and acts on them. An order that fails does not
+// hold up the others; the error then joins the first ten that failed. An order that can't be read
+// is no error, only found: it is the same in each sweep, and must not hide the next that fails.
+// Sweep stops acting after MaxActions, and looking five seconds before ctx's deadline, and says
+// either in the summary.
 func (s Sweeper) Sweep(ctx context.Context) (Summary, error) {
 	if s.Budget <= 0 {
 		return Summary{}, fmt.Errorf("sweep: a budget of %s", s.Budget)
@@ -230,7 +245,9 @@ func (s Sweeper) Sweep(ctx context.Context) (Summary, error) {
 	s.Count(MetricFailed, int64(summary.Found[StageFailed]))
 	s.Count(MetricUnprepared, int64(summary.Found[StageUnprepared]))
 	s.Count(MetricAtOdds, int64(summary.Found[StageAtOdds]))
-	attrs := []any{"found", summary.Found, "actions", summary.Actions, "errors", summary.Errors, "unfinished", summary.Unfinished}
+	attrs := []any{
+		"found", summary.Found, "actions", summary.Actions, "errors", summary.Errors, "unfinished", summary.Unfinished,
+	}
 	if err != nil {
 		attrs = append(attrs, "error", err.Error())
 	}
@@ -405,10 +422,14 @@ func (r *run) note(ctx context.Context, id string, stage Stage, action Action) {
 	if slices.Contains(acts, action) {
 		r.acted++
 	}
-	slog.WarnContext(ctx, "sweep: order stands still", "orderId", id, "stage", string(stage), "action", string(cmp.Or(action, "failed")))
+	slog.WarnContext(
+		ctx, "sweep: order stands still", "orderId", id, "stage", string(stage), "action",
+		string(cmp.Or(action, "failed")),
+	)
 }
 
-// one looks at an order's stream and acts on what that says. No stage means that the order does not stand still; no action, that one failed.
+// one looks at an order's stream and acts on what that says. No stage means that the order does not
+// stand still; no action, that one failed.
 func (r *run) one(ctx context.Context, id string) (Stage, Action, error) {
 	o, err := r.load(ctx, id)
 	if errors.Is(err, order.ErrNotFound) {
@@ -440,8 +461,9 @@ func (r *run) one(ctx context.Context, id string) (Stage, Action, error) {
 	return stage, did, err
 }
 
-// waiting compares an order that waits for its shipment, to leave or to arrive, with the shipment's own stream, and has it follow where it does not. Its events may be spent: what they would
-// have done is done by the same commands. What has not left is compared with its customer's stream too.
+// waiting compares an order that waits for its shipment, to leave or to arrive, with the shipment's
+// own stream, and has it follow where it does not. Its events may be spent: what they would have
+// done is done by the same commands. What has not left is compared with its customer's stream too.
 func (r *run) waiting(ctx context.Context, id string) (Stage, Action, error) {
 	o, err := r.load(ctx, id)
 	if errors.Is(err, order.ErrNotFound) {
@@ -469,7 +491,8 @@ func (r *run) waiting(ctx context.Context, id string) (Stage, Action, error) {
 	case s.Status == shipment.StatusCancelled:
 		return r.follow(ctx, o, StageStopped, func(req es.Request) (es.Result[order.State], error) {
 			return r.Orders.CloseStopped(ctx, req, id, order.Stopped{
-				ShipmentID: s.ID, Origin: order.Origin(s.Cancelled.Origin), Reason: order.Reason(s.Cancelled.Reason), Note: s.Cancelled.Note,
+				ShipmentID: s.ID, Origin: order.Origin(s.Cancelled.Origin), Reason: order.Reason(s.Cancelled.Reason),
+				Note: s.Cancelled.Note,
 			})
 		})
 	}
@@ -496,18 +519,22 @@ func (r *run) shipped(ctx context.Context, o found) (Stage, Action, error) {
 }
 
 // follow carries out what an order's shipment has come to.
-func (r *run) follow(ctx context.Context, o found, stage Stage, command func(es.Request) (es.Result[order.State], error)) (Stage, Action, error) {
+func (r *run) follow(
+	ctx context.Context, o found, stage Stage, command func(es.Request) (es.Result[order.State], error),
+) (Stage, Action, error) {
 	_, err := command(o.request(r.Clock, "sweep-follow"))
 	return settled(ctx, o, stage, ActionFollowed, err)
 }
 
 // contradictions are the faults of a command that what an order's shipment or stock says rules out.
 var contradictions = []error{
-	order.ErrNobodyStopped, order.ErrOtherShipment, order.ErrShipmentUnderWay, stock.ErrNotReserved, stock.ErrInconsistent,
+	order.ErrNobodyStopped, order.ErrOtherShipment, order.ErrShipmentUnderWay, stock.ErrNotReserved,
+	stock.ErrInconsistent,
 }
 
-// settled is what came of a command that an order's shipment calls for. Where the two contradict each other it is the same in each sweep: that is counted and told
-// of, and no error, which would hide the next one.
+// settled is what came of a command that an order's shipment calls for. Where the two contradict
+// each other it is the same in each sweep: that is counted and told of, and no error, which would
+// hide the next one.
 func settled(ctx context.Context, o found, stage Stage, did Action, err error) (Stage, Action, error) {
 	for _, contradiction := range contradictions {
 		if errors.Is(err, contradiction) {
@@ -520,10 +547,14 @@ func settled(ctx context.Context, o found, stage Stage, did Action, err error) (
 	return stage, did, err
 }
 
-// erased cancels an order whose customer is erased, as finish-erasure does for those that the list of the customer's orders showed it: nobody can say any more
-// where it goes. One that leaves at the same time is the carrier's, and follows its shipment.
+// erased cancels an order whose customer is erased, as finish-erasure does for those that the list
+// of the customer's orders showed it: nobody can say any more where it goes. One that leaves at the
+// same time is the carrier's, and follows its shipment.
 func (r *run) erased(ctx context.Context, o found) (Stage, Action, error) {
-	_, err := r.Orders.Cancel(ctx, o.request(r.Clock, "sweep-erased"), o.id, order.CancelInput{Origin: order.OriginOperator, Reason: order.ReasonErased})
+	_, err := r.Orders.Cancel(
+		ctx, o.request(r.Clock, "sweep-erased"), o.id,
+		order.CancelInput{Origin: order.OriginOperator, Reason: order.ReasonErased},
+	)
 	if errors.Is(err, order.ErrDispatched) {
 		return StageErased, ActionNone, nil
 	}
@@ -571,7 +602,9 @@ func (r *run) load(ctx context.Context, id string) (found, error) {
 		return found{}, err
 	}
 	for _, e := range events {
-		if o.version = e.Version; e.Time.After(o.changed) { // a commit is no older than the one before it: a clock that jumps back would use up a budget
+		// a commit is no older than the one before it: a clock that jumps back would use up a
+		// budget
+		if o.version = e.Version; e.Time.After(o.changed) {
 			o.changed = e.Time
 		}
 		if _, closed := e.Data.(order.Cancelling); closed {
@@ -587,7 +620,8 @@ func (r *run) load(ctx context.Context, id string) (found, error) {
 	return o, nil
 }
 
-// startOrClose starts the run of an order that none has taken. One that was started, took nothing and is gone will not be better the second time.
+// startOrClose starts the run of an order that none has taken. One that was started, took nothing
+// and is gone will not be better the second time.
 func (r *run) startOrClose(ctx context.Context, o found) (Action, error) {
 	if did, err := r.start(ctx, o.run(saga.Fulfil(o.id)), ActionStarted); err != nil || did != "" {
 		return did, err
@@ -595,8 +629,9 @@ func (r *run) startOrClose(ctx context.Context, o found) (Action, error) {
 	return r.close(ctx, o)
 }
 
-// start starts a run and gives did, or leaves the order to the run where it goes already. It does nothing where the run is gone. It asks again where the
-// name was taken: another sweep may have started the run in between.
+// start starts a run and gives did, or leaves the order to the run where it goes already. It does
+// nothing where the run is gone. It asks again where the name was taken: another sweep may have
+// started the run in between.
 func (r *run) start(ctx context.Context, run saga.Run, did Action) (Action, error) {
 	if left, err := r.leave(ctx, run.Name); err != nil || left != "" {
 		return left, err
@@ -624,10 +659,13 @@ func (r *run) closeIfGone(ctx context.Context, o found) (Action, error) {
 	return r.close(ctx, o)
 }
 
-// close asks the arbiter, and starts the undo where the order is closed by now. The commit's id names the version that stood still, so that two sweeps
-// at once close the order with one commit.
+// close asks the arbiter, and starts the undo where the order is closed by now. The commit's id
+// names the version that stood still, so that two sweeps at once close the order with one commit.
 func (r *run) close(ctx context.Context, o found) (Action, error) {
-	if _, err := r.Orders.Run(ctx, o.request(r.Clock, "sweep-close"), o.id, order.Close{Origin: order.OriginSweep, Reason: order.ReasonExpired}); err != nil {
+	if _, err := r.Orders.Run(
+		ctx, o.request(r.Clock, "sweep-close"), o.id,
+		order.Close{Origin: order.OriginSweep, Reason: order.ReasonExpired},
+	); err != nil {
 		return "", err
 	}
 	o, err := r.load(ctx, o.id)
@@ -641,8 +679,9 @@ func (r *run) close(ctx context.Context, o found) (Action, error) {
 	return action(ActionClosed, err)
 }
 
-// resumeUndo starts the undoing run, unless one goes. The further runs are named by the budgets that have passed since the order last changed: in each
-// there is one at most, and the one of the budget before may still go.
+// resumeUndo starts the undoing run, unless one goes. The further runs are named by the budgets
+// that have passed since the order last changed: in each there is one at most, and the one of the
+// budget before may still go.
 func (r *run) resumeUndo(ctx context.Context, o found) (Action, error) {
 	var before []string
 	if o.state.SagaID != "" { // the run that closed the order undoes it too

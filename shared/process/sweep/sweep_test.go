@@ -82,7 +82,8 @@ func newWorld() *world {
 func (w *world) sweeper() sweep.Sweeper {
 	shipments := shipment.New(shipment.Deps{Store: w.store, Clock: w.clock})
 	return sweep.Sweeper{
-		Rows: w, Orders: order.New(order.Deps{Store: w.store, Clock: w.clock, Shipments: shipments}), Shipments: shipments,
+		Rows: w, Orders: order.New(order.Deps{Store: w.store, Clock: w.clock, Shipments: shipments}),
+		Shipments: shipments,
 		Customers: customer.New(customer.Deps{Store: w.store, Clock: w.clock}),
 		Runs:      w.runs, Rounds: w.rounds, Clock: w.clock, Budget: budget,
 		Stock: stock.New(stock.Deps{Store: w.store, Clock: w.clock, Counters: w.counters}),
@@ -97,7 +98,8 @@ func (w *world) do(t fataler, id string, events ...any) {
 	history, err := w.store.Load(context.Background(), stream, 0)
 	if err == nil {
 		_, err = w.store.Append(context.Background(), []es.Commit{{
-			Head: history.Head, ID: fmt.Sprint("given-", history.Head.Version()), Time: w.clock.Now(), Events: events, Metadata: es.Metadata{CorrelationID: "correlation"},
+			Head: history.Head, ID: fmt.Sprint("given-", history.Head.Version()), Time: w.clock.Now(), Events: events,
+			Metadata: es.Metadata{CorrelationID: "correlation"},
 		}})
 	}
 	if err != nil {
@@ -195,8 +197,9 @@ type fataler interface {
 	Fatal(...any)
 }
 
-// runs are the state machine's executions: whether each still goes. They answer as Step Functions does: a start of a run that goes is a success like the
-// first, and only a run that has ended is known as one that was there.
+// runs are the state machine's executions: whether each still goes. They answer as Step Functions
+// does: a start of a run that goes is a success like the first, and only a run that has ended is
+// known as one that was there.
 type runs struct {
 	mu      sync.Mutex
 	names   map[string]bool
@@ -244,16 +247,19 @@ func (r *runs) Running(_ context.Context, name string) (bool, error) {
 }
 
 var (
-	placed     = order.Placed{OrderID: "o1", CustomerID: "c1"}
-	started    = order.Started{SagaID: "o1"}
-	confirmed  = order.Confirmed{SagaID: "o1", PaymentID: "p1"}
-	bySaga     = order.Cancelling{Reason: "stock.insufficient", From: order.StatusPlaced, Origin: order.OriginSaga, SagaID: "o1"}
+	placed    = order.Placed{OrderID: "o1", CustomerID: "c1"}
+	started   = order.Started{SagaID: "o1"}
+	confirmed = order.Confirmed{SagaID: "o1", PaymentID: "p1"}
+	bySaga    = order.Cancelling{
+		Reason: "stock.insufficient", From: order.StatusPlaced, Origin: order.OriginSaga, SagaID: "o1",
+	}
 	byCustomer = order.Cancelling{Reason: order.ReasonCustomer, From: order.StatusPlaced, Origin: order.OriginCustomer}
 	undoFailed = order.UndoFailed{SagaID: "o1", Steps: []string{"refund"}}
 	cancelled  = order.Cancelled{SagaID: "o1", Reason: order.ReasonCustomer}
 )
 
-// Given an order's events and the runs that there were, and the time that has passed since: what the sweep finds, does, and leaves.
+// Given an order's events and the runs that there were, and the time that has passed since: what
+// the sweep finds, does, and leaves.
 func TestSweep(t *testing.T) {
 	const standing = budget + time.Second
 	tests := []struct {
@@ -272,36 +278,51 @@ func TestSweep(t *testing.T) {
 			stage: sweep.StagePending, action: sweep.ActionStarted, started: []string{"o1"}, status: order.StatusPlaced,
 		},
 		{
-			name: "placed, and the run is under way", events: []any{placed}, runs: map[string]bool{"o1": true}, passed: standing,
-			stage: sweep.StagePending, action: sweep.ActionLeft, status: order.StatusPlaced,
+			name: "placed, and the run is under way", events: []any{placed}, runs: map[string]bool{"o1": true},
+			passed: standing,
+			stage:  sweep.StagePending, action: sweep.ActionLeft, status: order.StatusPlaced,
 		},
 		{
-			name: "placed, and the run is gone", events: []any{placed}, runs: map[string]bool{"o1": false}, passed: standing,
-			stage: sweep.StagePending, action: sweep.ActionClosed, started: []string{"o1-undo-2"}, status: order.StatusCancelling,
-		},
-		{name: "just started", events: []any{placed, started}, runs: map[string]bool{"o1": true}, passed: budget - time.Second, status: order.StatusPlaced},
-		{
-			name: "started, and the run is gone", events: []any{placed, started}, runs: map[string]bool{"o1": false}, passed: standing,
-			stage: sweep.StageRunning, action: sweep.ActionClosed, started: []string{"o1-undo-3"}, status: order.StatusCancelling,
+			name: "placed, and the run is gone", events: []any{placed}, runs: map[string]bool{"o1": false},
+			passed: standing,
+			stage:  sweep.StagePending, action: sweep.ActionClosed, started: []string{"o1-undo-2"},
+			status: order.StatusCancelling,
 		},
 		{
-			name: "started, and the run still goes past the budget", events: []any{placed, started}, runs: map[string]bool{"o1": true}, passed: standing,
-			stage: sweep.StageRunning, action: sweep.ActionClosed, started: []string{"o1-undo-3"}, status: order.StatusCancelling,
+			name: "just started", events: []any{placed, started}, runs: map[string]bool{"o1": true},
+			passed: budget - time.Second, status: order.StatusPlaced,
+		},
+		{
+			name: "started, and the run is gone", events: []any{placed, started}, runs: map[string]bool{"o1": false},
+			passed: standing,
+			stage:  sweep.StageRunning, action: sweep.ActionClosed, started: []string{"o1-undo-3"},
+			status: order.StatusCancelling,
+		},
+		{
+			name: "started, and the run still goes past the budget", events: []any{placed, started},
+			runs: map[string]bool{"o1": true}, passed: standing,
+			stage: sweep.StageRunning, action: sweep.ActionClosed, started: []string{"o1-undo-3"},
+			status: order.StatusCancelling,
 		},
 		{
 			name: "cancelled by the customer, never undone", events: []any{placed, byCustomer}, passed: standing,
-			stage: sweep.StageCompensating, action: sweep.ActionResumed, started: []string{"o1-undo-2"}, status: order.StatusCancelling,
+			stage: sweep.StageCompensating, action: sweep.ActionResumed, started: []string{"o1-undo-2"},
+			status: order.StatusCancelling,
 		},
 		{
-			name: "cancelled by the customer, being undone", events: []any{placed, byCustomer}, runs: map[string]bool{"o1-undo-2": true}, passed: standing,
+			name: "cancelled by the customer, being undone", events: []any{placed, byCustomer},
+			runs: map[string]bool{"o1-undo-2": true}, passed: standing,
 			stage: sweep.StageCompensating, action: sweep.ActionLeft, status: order.StatusCancelling,
 		},
 		{
-			name: "the undoing run is gone", events: []any{placed, byCustomer}, runs: map[string]bool{"o1-undo-2": false}, passed: standing,
-			stage: sweep.StageCompensating, action: sweep.ActionResumed, started: []string{"o1-undo-2-1"}, status: order.StatusCancelling,
+			name: "the undoing run is gone", events: []any{placed, byCustomer},
+			runs: map[string]bool{"o1-undo-2": false}, passed: standing,
+			stage: sweep.StageCompensating, action: sweep.ActionResumed, started: []string{"o1-undo-2-1"},
+			status: order.StatusCancelling,
 		},
 		{
-			name: "the resumed run was started in this budget", events: []any{placed, byCustomer}, runs: map[string]bool{"o1-undo-2": false, "o1-undo-2-1": true}, passed: standing,
+			name: "the resumed run was started in this budget", events: []any{placed, byCustomer},
+			runs: map[string]bool{"o1-undo-2": false, "o1-undo-2-1": true}, passed: standing,
 			stage: sweep.StageCompensating, action: sweep.ActionLeft, status: order.StatusCancelling,
 		},
 		{
@@ -317,30 +338,43 @@ func TestSweep(t *testing.T) {
 		{
 			name: "the resumed run is gone in the next budget", events: []any{placed, byCustomer},
 			runs: map[string]bool{"o1-undo-2": false, "o1-undo-2-1": false}, passed: 2*budget + time.Second,
-			stage: sweep.StageCompensating, action: sweep.ActionResumed, started: []string{"o1-undo-2-2"}, status: order.StatusCancelling,
+			stage: sweep.StageCompensating, action: sweep.ActionResumed, started: []string{"o1-undo-2-2"},
+			status: order.StatusCancelling,
 		},
 		{
-			name: "the run that closed the order undoes it", events: []any{placed, started, bySaga}, runs: map[string]bool{"o1": true}, passed: standing,
+			name: "the run that closed the order undoes it", events: []any{placed, started, bySaga},
+			runs: map[string]bool{"o1": true}, passed: standing,
 			stage: sweep.StageCompensating, action: sweep.ActionLeft, status: order.StatusCancelling,
 		},
 		{
-			name: "the run that closed the order is gone", events: []any{placed, started, bySaga}, runs: map[string]bool{"o1": false}, passed: standing,
-			stage: sweep.StageCompensating, action: sweep.ActionResumed, started: []string{"o1-undo-3"}, status: order.StatusCancelling,
+			name: "the run that closed the order is gone", events: []any{placed, started, bySaga},
+			runs: map[string]bool{"o1": false}, passed: standing,
+			stage: sweep.StageCompensating, action: sweep.ActionResumed, started: []string{"o1-undo-3"},
+			status: order.StatusCancelling,
 		},
 		{
-			name: "cancelled after it was confirmed", events: []any{placed, started, confirmed, byCustomer}, runs: map[string]bool{"o1": false}, passed: standing,
-			stage: sweep.StageCompensating, action: sweep.ActionResumed, started: []string{"o1-undo-4"}, status: order.StatusCancelling,
+			name: "cancelled after it was confirmed", events: []any{placed, started, confirmed, byCustomer},
+			runs: map[string]bool{"o1": false}, passed: standing,
+			stage: sweep.StageCompensating, action: sweep.ActionResumed, started: []string{"o1-undo-4"},
+			status: order.StatusCancelling,
 		},
 		{
-			name: "the undo has failed", events: []any{placed, started, bySaga, undoFailed}, runs: map[string]bool{"o1": false}, passed: standing,
+			name: "the undo has failed", events: []any{placed, started, bySaga, undoFailed},
+			runs: map[string]bool{"o1": false}, passed: standing,
 			stage: sweep.StageFailed, action: sweep.ActionNone, status: order.StatusCancelling,
 		},
-		{name: "just confirmed", events: []any{placed, started, confirmed}, passed: budget - time.Second, status: order.StatusConfirmed},
+		{
+			name: "just confirmed", events: []any{placed, started, confirmed}, passed: budget - time.Second,
+			status: order.StatusConfirmed,
+		},
 		{
 			name: "confirmed, and nothing follows", events: []any{placed, started, confirmed}, passed: standing,
 			stage: sweep.StageUnprepared, action: sweep.ActionNone, status: order.StatusConfirmed,
 		},
-		{name: "cancelled", events: []any{placed, byCustomer, cancelled}, passed: standing, status: order.StatusCancelled},
+		{
+			name: "cancelled", events: []any{placed, byCustomer, cancelled}, passed: standing,
+			status: order.StatusCancelled,
+		},
 	}
 	for _, strict := range []bool{false, true} {
 		for _, tt := range tests {
@@ -357,7 +391,10 @@ func TestSweep(t *testing.T) {
 					t.Fatal(err)
 				}
 				want := sweep.Summary{Found: map[sweep.Stage]int{}, Actions: map[sweep.Action]int{}}
-				counted := map[string][]int64{sweep.MetricFound: {0}, sweep.MetricFailed: {0}, sweep.MetricUnprepared: {0}, sweep.MetricAtOdds: {0}}
+				counted := map[string][]int64{
+					sweep.MetricFound: {0}, sweep.MetricFailed: {0}, sweep.MetricUnprepared: {0},
+					sweep.MetricAtOdds: {0},
+				}
 				switch tt.stage {
 				case "":
 				case sweep.StageFailed:
@@ -386,7 +423,8 @@ func TestSweep(t *testing.T) {
 				if tt.action == sweep.ActionClosed {
 					events := w.history(t, "o1")
 					last := events[len(events)-1]
-					if state.Reason != order.ReasonExpired || state.ClosedBy != order.OriginSweep || last.Metadata.CorrelationID != "correlation" {
+					if state.Reason != order.ReasonExpired || state.ClosedBy != order.OriginSweep ||
+						last.Metadata.CorrelationID != "correlation" {
 						t.Errorf("closed by %s for %s, %+v", state.ClosedBy, state.Reason, last.Metadata)
 					}
 				}
@@ -395,21 +433,31 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// An order that waits is compared with its shipment: it follows one that has left, arrived or been taken back, though the event that says so is spent.
+// An order that waits is compared with its shipment: it follows one that has left, arrived or been
+// taken back, though the event that says so is spent.
 func TestWaiting(t *testing.T) {
 	id := shipment.ID("o1", 1)
 	scheduled := shipment.Scheduled{ShipmentID: id, OrderID: "o1", TrackingNumber: "OF1"}
 	prepared := shipment.Prepared{ShipmentID: id, OrderID: "o1", CustomerID: "c1"}
-	dispatched := shipment.Dispatched{ShipmentID: id, OrderID: "o1", TrackingNumber: "OF1", DispatchedAt: "2026-01-02T03:00:00Z"}
+	dispatched := shipment.Dispatched{
+		ShipmentID: id, OrderID: "o1", TrackingNumber: "OF1", DispatchedAt: "2026-01-02T03:00:00Z",
+	}
 	delivered := shipment.Delivered{ShipmentID: id, OrderID: "o1", DispatchedAt: "2026-01-02T03:00:00Z"}
 	stopped := func(origin order.Origin) shipment.Cancelled {
-		return shipment.Cancelled{ShipmentID: id, OrderID: "o1", Origin: string(origin), Reason: string(order.ReasonErased), Note: "pd1:n"}
+		return shipment.Cancelled{
+			ShipmentID: id, OrderID: "o1", Origin: string(origin), Reason: string(order.ReasonErased), Note: "pd1:n",
+		}
 	}
-	ordered := []any{order.Placed{OrderID: "o1", CustomerID: "c1", Revision: 1}, started, order.Confirmed{SagaID: "o1", PaymentID: "p1", ShipmentID: id}}
+	ordered := []any{
+		order.Placed{OrderID: "o1", CustomerID: "c1", Revision: 1}, started,
+		order.Confirmed{SagaID: "o1", PaymentID: "p1", ShipmentID: id},
+	}
 	others := append(slices.Clone(ordered[:2]), order.Confirmed{SagaID: "o1", PaymentID: "p1", ShipmentID: "another"})
 	shipped := order.Shipped{ShipmentID: id, Revision: 1, DispatchedAt: "2026-01-02T03:00:00Z"}
 	arrived := order.Delivered{ShipmentID: id}
-	closed := order.Cancelling{Reason: order.ReasonErased, Note: "pd1:n", From: order.StatusConfirmed, Origin: order.OriginOperator}
+	closed := order.Cancelling{
+		Reason: order.ReasonErased, Note: "pd1:n", From: order.StatusConfirmed, Origin: order.OriginOperator,
+	}
 	items := []stock.Item{{SKU: "s1", Quantity: 2}}
 	reservationID := stock.ReservationID("o1", 1)
 	reserved := stock.Reserved{ReservationID: reservationID, OrderID: "o1", Items: items}
@@ -443,7 +491,8 @@ func TestWaiting(t *testing.T) {
 			order: left, shipment: []any{scheduled, prepared, dispatched}, stock: []any{reserved, departed, booked},
 		},
 		"arrived, and known to have left": {
-			order: left, shipment: []any{scheduled, prepared, dispatched, delivered}, stock: []any{reserved, departed, booked},
+			order: left, shipment: []any{scheduled, prepared, dispatched, delivered},
+			stock: []any{reserved, departed, booked},
 			stage: sweep.StageLeft, action: sweep.ActionFollowed, then: []any{arrived},
 		},
 		"arrived, and its stock is open": {
@@ -475,7 +524,8 @@ func TestWaiting(t *testing.T) {
 			stage: sweep.StageAtOdds, action: sweep.ActionNone,
 		},
 		"another's left": {
-			order: others, shipment: []any{scheduled, prepared, dispatched}, stage: sweep.StageAtOdds, action: sweep.ActionNone,
+			order: others, shipment: []any{scheduled, prepared, dispatched}, stage: sweep.StageAtOdds,
+			action: sweep.ActionNone,
 		},
 		"another's arrived": {
 			order: others, shipment: []any{scheduled, prepared, dispatched, delivered},
@@ -494,8 +544,14 @@ func TestWaiting(t *testing.T) {
 				tt.stock = []any{reserved, departed}
 			}
 			counted := stock.Restocked{SKU: "s1", Delta: 5, Counted: 5}
-			w.append(t, es.NewStreamID(stock.Category, "s1"), w.counters.Restock(stock.Level{SKU: "s1"}, 5, 1, stock.Marks{}), counted)
-			w.append(t, es.NewStreamID(stock.ReservationCategory, reservationID), w.counters.Reserve(items, stock.Marks{}), tt.stock...)
+			w.append(
+				t, es.NewStreamID(stock.Category, "s1"),
+				w.counters.Restock(stock.Level{SKU: "s1"}, 5, 1, stock.Marks{}), counted,
+			)
+			w.append(
+				t, es.NewStreamID(stock.ReservationCategory, reservationID), w.counters.Reserve(items, stock.Marks{}),
+				tt.stock...,
+			)
 			w.clock.Advance(budget + time.Second)
 			summary, err := w.sweeper().Sweep(t.Context())
 			want := sweep.Summary{Found: map[sweep.Stage]int{}, Actions: map[sweep.Action]int{}}
@@ -570,14 +626,18 @@ func (w *world) append(t *testing.T, stream es.StreamID, effect es.Effect, event
 	}
 }
 
-// An order of a customer who is erased ends, though finish-erasure passed it over: the list of the customer's orders did not show it yet, or the release that erased
-// them cancelled nothing. It is refunded, and leaves for nowhere.
+// An order of a customer who is erased ends, though finish-erasure passed it over: the list of the
+// customer's orders did not show it yet, or the release that erased them cancelled nothing. It is
+// refunded, and leaves for nowhere.
 func TestErased(t *testing.T) {
 	id := shipment.ID("o1", 1)
 	scheduled := shipment.Scheduled{ShipmentID: id, OrderID: "o1", TrackingNumber: "OF1"}
 	prepared := shipment.Prepared{ShipmentID: id, OrderID: "o1", CustomerID: "c1"}
-	dispatched := shipment.Dispatched{ShipmentID: id, OrderID: "o1", TrackingNumber: "OF1", DispatchedAt: "2026-01-02T03:00:00Z"}
-	registered, erased := customer.Registered{CustomerID: "c1", Name: "pd1:n", Email: "pd1:e"}, customer.Erased{CustomerID: "c1", ErasedAt: "2026-01-02T03:00:00Z"}
+	dispatched := shipment.Dispatched{
+		ShipmentID: id, OrderID: "o1", TrackingNumber: "OF1", DispatchedAt: "2026-01-02T03:00:00Z",
+	}
+	registered, erased := customer.Registered{CustomerID: "c1", Name: "pd1:n", Email: "pd1:e"},
+		customer.Erased{CustomerID: "c1", ErasedAt: "2026-01-02T03:00:00Z"}
 	for name, tt := range map[string]struct {
 		customer []any
 		shipment []any
@@ -586,16 +646,35 @@ func TestErased(t *testing.T) {
 		action   sweep.Action
 		status   order.Status
 	}{
-		"packed":                      {[]any{registered, erased}, []any{scheduled, prepared}, false, sweep.StageErased, sweep.ActionCancelled, order.StatusCancelling},
-		"not packed":                  {[]any{registered, erased}, []any{scheduled}, false, sweep.StageErased, sweep.ActionCancelled, order.StatusCancelling},
-		"packed, and leaves":          {[]any{registered, erased}, []any{scheduled, prepared}, true, sweep.StageErased, sweep.ActionNone, order.StatusConfirmed},
-		"gone":                        {[]any{registered, erased}, []any{scheduled, prepared, dispatched}, false, sweep.StageLeft, sweep.ActionFollowed, order.StatusShipped},
-		"packed for who isn't erased": {[]any{registered}, []any{scheduled, prepared}, false, "", "", order.StatusConfirmed},
-		"not packed for them":         {[]any{registered}, []any{scheduled}, false, sweep.StageUnprepared, sweep.ActionNone, order.StatusConfirmed},
+		"packed": {
+			[]any{registered, erased}, []any{scheduled, prepared}, false, sweep.StageErased, sweep.ActionCancelled,
+			order.StatusCancelling,
+		},
+		"not packed": {
+			[]any{registered, erased}, []any{scheduled}, false, sweep.StageErased, sweep.ActionCancelled,
+			order.StatusCancelling,
+		},
+		"packed, and leaves": {
+			[]any{registered, erased}, []any{scheduled, prepared}, true, sweep.StageErased, sweep.ActionNone,
+			order.StatusConfirmed,
+		},
+		"gone": {
+			[]any{registered, erased}, []any{scheduled, prepared, dispatched}, false, sweep.StageLeft,
+			sweep.ActionFollowed, order.StatusShipped,
+		},
+		"packed for who isn't erased": {
+			[]any{registered}, []any{scheduled, prepared}, false, "", "", order.StatusConfirmed,
+		},
+		"not packed for them": {
+			[]any{registered}, []any{scheduled}, false, sweep.StageUnprepared, sweep.ActionNone, order.StatusConfirmed,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
-			w.do(t, "o1", order.Placed{OrderID: "o1", CustomerID: "c1", Revision: 1}, started, order.Confirmed{SagaID: "o1", PaymentID: "p1", ShipmentID: id})
+			w.do(
+				t, "o1", order.Placed{OrderID: "o1", CustomerID: "c1", Revision: 1}, started,
+				order.Confirmed{SagaID: "o1", PaymentID: "p1", ShipmentID: id},
+			)
 			w.append(t, es.NewStreamID(customer.Category, "c1"), nil, tt.customer...)
 			w.append(t, es.NewStreamID(shipment.Category, id), nil, tt.shipment...)
 			w.clock.Advance(budget + time.Second)
@@ -603,7 +682,12 @@ func TestErased(t *testing.T) {
 				w.store = &hooked{Store: memory, before: func() {
 					history, err := memory.Load(t.Context(), es.NewStreamID(shipment.Category, id), 0)
 					if err == nil {
-						_, err = memory.Append(t.Context(), []es.Commit{{Head: history.Head, ID: "dispatch", Time: w.clock.Now(), Events: []any{dispatched}}})
+						_, err = memory.Append(
+							t.Context(),
+							[]es.Commit{{
+								Head: history.Head, ID: "dispatch", Time: w.clock.Now(), Events: []any{dispatched},
+							}},
+						)
 					}
 					if err != nil {
 						t.Error(err)
@@ -624,21 +708,29 @@ func TestErased(t *testing.T) {
 			}
 			if tt.action == sweep.ActionCancelled {
 				s, err := w.sweeper().Shipments.Get(t.Context(), "o1", 1)
-				if err != nil || s.Status != shipment.StatusCancelled || state.Reason != order.ReasonErased || state.ClosedBy != order.OriginOperator {
-					t.Errorf("the shipment is %s, the order closed by %s for %s, %v", s.Status, state.ClosedBy, state.Reason, err)
+				if err != nil || s.Status != shipment.StatusCancelled || state.Reason != order.ReasonErased ||
+					state.ClosedBy != order.OriginOperator {
+					t.Errorf(
+						"the shipment is %s, the order closed by %s for %s, %v", s.Status, state.ClosedBy, state.Reason,
+						err,
+					)
 				}
 			}
 		})
 	}
 }
 
-// Whether a customer is erased can be unknown for now: nothing is said of their order, and the next turn asks again.
+// Whether a customer is erased can be unknown for now: nothing is said of their order, and the next
+// turn asks again.
 func TestErasedOrNot(t *testing.T) {
 	w := newWorld()
 	w.do(t, "o1", placed, started, confirmed)
 	w.clock.Advance(budget + time.Second)
 	s := w.sweeper()
-	s.Customers = customer.New(customer.Deps{Store: &unreadable{Store: w.store, stream: es.NewStreamID(customer.Category, "c1"), err: errDown}, Clock: w.clock})
+	s.Customers = customer.New(customer.Deps{
+		Store: &unreadable{Store: w.store, stream: es.NewStreamID(customer.Category, "c1"), err: errDown},
+		Clock: w.clock,
+	})
 	if summary, err := s.Sweep(t.Context()); !errors.Is(err, errDown) || len(summary.Found) > 0 {
 		t.Errorf("%+v, %v", summary, err)
 	}
@@ -675,10 +767,16 @@ func TestViewThatIsBehind(t *testing.T) {
 		passed time.Duration
 		want   map[sweep.Stage]int
 	}{
-		"the order is final":         {[]any{started, confirmed}, 2 * budget, map[sweep.Stage]int{sweep.StageBehind: 1}},
-		"the order is cancelled":     {[]any{byCustomer, cancelled}, 2 * budget, map[sweep.Stage]int{sweep.StageBehind: 1}},
+		"the order is final": {
+			[]any{started, confirmed}, 2 * budget, map[sweep.Stage]int{sweep.StageBehind: 1},
+		},
+		"the order is cancelled": {
+			[]any{byCustomer, cancelled}, 2 * budget, map[sweep.Stage]int{sweep.StageBehind: 1},
+		},
 		"the order has just started": {[]any{started}, time.Second, nil},
-		"the undo has failed":        {[]any{bySaga, undoFailed}, 2 * budget, map[sweep.Stage]int{sweep.StageFailed: 1}},
+		"the undo has failed": {
+			[]any{bySaga, undoFailed}, 2 * budget, map[sweep.Stage]int{sweep.StageFailed: 1},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
@@ -695,7 +793,13 @@ func TestViewThatIsBehind(t *testing.T) {
 			if diff := cmp.Diff(tt.want, summary.Found, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
-			if diff := cmp.Diff(map[string][]int64{sweep.MetricFound: {0}, sweep.MetricFailed: {int64(tt.want[sweep.StageFailed])}, sweep.MetricUnprepared: {0}, sweep.MetricAtOdds: {0}}, w.counted); diff != "" {
+			if diff := cmp.Diff(
+				map[string][]int64{
+					sweep.MetricFound: {0}, sweep.MetricFailed: {int64(tt.want[sweep.StageFailed])},
+					sweep.MetricUnprepared: {0}, sweep.MetricAtOdds: {0},
+				},
+				w.counted,
+			); diff != "" {
 				t.Errorf("counted: (-want +got)\n%s", diff)
 			}
 			if n := len(w.history(t, "o1")); n != 1+len(tt.events) {
@@ -764,10 +868,14 @@ func TestTwoSweepsAtOnce(t *testing.T) {
 		w.runs.strict = rapid.Bool().Draw(t, "strict")
 		for i := range rapid.IntRange(1, 6).Draw(t, "orders") {
 			id := fmt.Sprint("order-", i)
-			for _, e := range rapid.SampledFrom([][]any{{placed}, {placed, started}, {placed, byCustomer}, {placed, started, bySaga}}).Draw(t, "events") {
+			for _, e := range rapid.SampledFrom([][]any{
+				{placed}, {placed, started}, {placed, byCustomer}, {placed, started, bySaga},
+			}).Draw(t, "events") {
 				w.do(t, id, e)
 			}
-			for _, name := range rapid.SampledFrom([][]string{nil, {id}, {id + "-undo-2"}, {id + "-undo-3"}}).Draw(t, "gone") {
+			for _, name := range rapid.SampledFrom([][]string{
+				nil, {id}, {id + "-undo-2"}, {id + "-undo-3"},
+			}).Draw(t, "gone") {
 				w.runs.names[name] = false
 			}
 		}
@@ -822,8 +930,8 @@ func (f failing) Append(ctx context.Context, commits []es.Commit, effects ...es.
 	return out, err
 }
 
-// Sweeps that die anywhere, on runs that die anywhere, still end every order: each is undone or waits for people in the end, and an order whose
-// run was lost before it began is fulfilled.
+// Sweeps that die anywhere, on runs that die anywhere, still end every order: each is undone or
+// waits for people in the end, and an order whose run was lost before it began is fulfilled.
 func TestEveryOrderEnds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld()
@@ -882,7 +990,9 @@ func TestEveryOrderEnds(t *testing.T) {
 			}
 			s := w.state(t, "o1")
 			if s.Status.Final() || s.Saga == order.SagaFailed {
-				if w.runs.started = slices.DeleteFunc(w.runs.started, func(n string) bool { return n == "o1" }); s.Status == order.StatusConfirmed && len(w.runs.started) > 0 {
+				if w.runs.started = slices.DeleteFunc(
+					w.runs.started, func(n string) bool { return n == "o1" },
+				); s.Status == order.StatusConfirmed && len(w.runs.started) > 0 {
 					t.Fatalf("a confirmed order was undone by %v", w.runs.started)
 				}
 				break
@@ -892,7 +1002,9 @@ func TestEveryOrderEnds(t *testing.T) {
 			}
 			w.clock.Advance(budget + time.Second)
 			sweeper := w.sweeper()
-			sweeper.Orders = order.New(order.Deps{Store: failing{memory, die, func(string) error { return die("answer") }}, Clock: w.clock})
+			sweeper.Orders = order.New(order.Deps{
+				Store: failing{memory, die, func(string) error { return die("answer") }}, Clock: w.clock,
+			})
 			if _, err := sweeper.Sweep(context.Background()); err != nil && !errors.Is(err, errDown) {
 				t.Fatal(err)
 			}
@@ -920,7 +1032,8 @@ func TestErrors(t *testing.T) {
 	if !errors.Is(err, errDown) || summary.Errors != 1 || summary.Found[sweep.StageUnknown] != 1 {
 		t.Errorf("%+v, %v", summary, err)
 	}
-	if len(w.runs.started) != 29 || summary.Found[sweep.StagePending] != 30 || summary.Actions[sweep.ActionStarted] != 29 || w.counted[sweep.MetricFound][0] != 30 {
+	if len(w.runs.started) != 29 || summary.Found[sweep.StagePending] != 30 ||
+		summary.Actions[sweep.ActionStarted] != 29 || w.counted[sweep.MetricFound][0] != 30 {
 		t.Errorf("%+v, %d started, counted %v", summary, len(w.runs.started), w.counted)
 	}
 }
@@ -942,7 +1055,8 @@ func (u *unreadable) Load(ctx context.Context, stream es.StreamID, from int64) (
 	return u.Store.Load(ctx, stream, from)
 }
 
-// An order that can't be read is counted and told of, and fails no sweep: it would fail each, and the next that fails would not be seen.
+// An order that can't be read is counted and told of, and fails no sweep: it would fail each, and
+// the next that fails would not be seen.
 func TestUnreadable(t *testing.T) {
 	future := &es.UnknownTypeError{Stream: "order/o2", Version: 2, Type: "order.teleported", Schema: 1}
 	for name, tt := range map[string]struct {
@@ -968,7 +1082,9 @@ func TestUnreadable(t *testing.T) {
 			w.store = &unreadable{Store: w.store, stream: "order/o2", err: tt.err, ok: tt.ok}
 			w.clock.Advance(budget + time.Second)
 			summary, err := w.sweeper().Sweep(context.Background())
-			want := sweep.Summary{Found: map[sweep.Stage]int{sweep.StageRunning: 2}, Actions: map[sweep.Action]int{sweep.ActionClosed: 2}}
+			want := sweep.Summary{
+				Found: map[sweep.Stage]int{sweep.StageRunning: 2}, Actions: map[sweep.Action]int{sweep.ActionClosed: 2},
+			}
 			if tt.unreadable {
 				want.Found[sweep.StageUnreadable], want.Actions[sweep.ActionNone] = 1, 1
 			} else {
@@ -980,7 +1096,8 @@ func TestUnreadable(t *testing.T) {
 			if tt.unreadable != (err == nil) || err != nil && !errors.Is(err, tt.err) {
 				t.Errorf("error %v", err)
 			}
-			if found := int64(2 + want.Found[sweep.StageUnreadable]); w.counted[sweep.MetricFound][0] != found || w.counted[sweep.MetricFailed][0] != 0 {
+			if found := int64(2 + want.Found[sweep.StageUnreadable]); w.counted[sweep.MetricFound][0] != found ||
+				w.counted[sweep.MetricFailed][0] != 0 {
 				t.Errorf("counted %v, want %d found", w.counted, found)
 			}
 			quoted := strings.Trim(strconv.Quote(tt.err.Error()), `"`)
@@ -1029,7 +1146,8 @@ func TestListThatBreaks(t *testing.T) {
 			s := w.sweeper()
 			s.Rows = broken
 			summary, err := s.Sweep(context.Background())
-			if !errors.Is(err, errDown) || summary.Errors != 1 || len(w.runs.started) != 1 || summary.Found[sweep.StageFailed] != 1 {
+			if !errors.Is(err, errDown) || summary.Errors != 1 || len(w.runs.started) != 1 ||
+				summary.Found[sweep.StageFailed] != 1 {
 				t.Errorf("%+v, started %v, %v", summary, w.runs.started, err)
 			}
 		})
@@ -1059,7 +1177,12 @@ func TestLimits(t *testing.T) {
 	if diff := cmp.Diff(want, first); diff != "" {
 		t.Errorf("first: (-want +got)\n%s", diff)
 	}
-	if diff := cmp.Diff(map[string][]int64{sweep.MetricFound: {all}, sweep.MetricFailed: {1}, sweep.MetricUnprepared: {0}, sweep.MetricAtOdds: {0}}, w.counted); diff != "" {
+	if diff := cmp.Diff(
+		map[string][]int64{
+			sweep.MetricFound: {all}, sweep.MetricFailed: {1}, sweep.MetricUnprepared: {0}, sweep.MetricAtOdds: {0},
+		},
+		w.counted,
+	); diff != "" {
 		t.Errorf("counted: (-want +got)\n%s", diff)
 	}
 	second, err := w.sweeper().Sweep(context.Background())
@@ -1068,7 +1191,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// Runs that go on past the budget are left alone, sweep after sweep, and keep no other order waiting.
+// Runs that go on past the budget are left alone, sweep after sweep, and keep no other order
+// waiting.
 func TestRunsThatGoOnHoldUpNobody(t *testing.T) {
 	const all = 2*sweep.MaxActions - 100
 	for _, strict := range []bool{false, true} {
@@ -1090,7 +1214,8 @@ func TestRunsThatGoOnHoldUpNobody(t *testing.T) {
 					t.Errorf("%d of %d orders have a run", len(w.runs.started), all)
 				}
 				third, err := w.sweeper().Sweep(context.Background())
-				if err != nil || third.Unfinished || third.Actions[sweep.ActionLeft] != all || len(w.runs.started) != all {
+				if err != nil || third.Unfinished || third.Actions[sweep.ActionLeft] != all ||
+					len(w.runs.started) != all {
 					t.Errorf("%+v, %d started, %v", third, len(w.runs.started), err)
 				}
 			})
@@ -1098,7 +1223,8 @@ func TestRunsThatGoOnHoldUpNobody(t *testing.T) {
 	}
 }
 
-// Another one starts the run after the sweep saw none: nothing is closed, and no second run is started.
+// Another one starts the run after the sweep saw none: nothing is closed, and no second run is
+// started.
 func TestRunThatStartsInBetween(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		for run, events := range map[string][]any{"o1": {placed}, "o1-undo-2": {placed, byCustomer}} {
@@ -1163,20 +1289,27 @@ func TestFailedAreCountedFirst(t *testing.T) {
 		if err != nil || !summary.Unfinished || ctx.Err() != nil {
 			t.Errorf("%+v, %v, %v", summary, err, ctx.Err())
 		}
-		if diff := cmp.Diff(map[string][]int64{sweep.MetricFound: {0}, sweep.MetricFailed: {1}, sweep.MetricUnprepared: {0}, sweep.MetricAtOdds: {0}}, w.counted); diff != "" {
+		if diff := cmp.Diff(
+			map[string][]int64{
+				sweep.MetricFound: {0}, sweep.MetricFailed: {1}, sweep.MetricUnprepared: {0}, sweep.MetricAtOdds: {0},
+			},
+			w.counted,
+		); diff != "" {
 			t.Errorf("counted: (-want +got)\n%s", diff)
 		}
 	})
 }
 
-// TestClockThatJumpedBack: whoever took the order wrote by a clock that was hours slow. The order has its whole budget all the same.
+// TestClockThatJumpedBack: whoever took the order wrote by a clock that was hours slow. The order
+// has its whole budget all the same.
 func TestClockThatJumpedBack(t *testing.T) {
 	w := newWorld()
 	w.do(t, "o1", placed)
 	w.clock.Advance(-3 * budget)
 	w.do(t, "o1", started)
 	w.clock.Advance(3*budget + time.Minute)
-	if s, err := w.sweeper().Sweep(t.Context()); err != nil || len(s.Found) > 0 || len(w.runs.started) > 0 || w.state(t, "o1").Status != order.StatusPlaced {
+	if s, err := w.sweeper().Sweep(t.Context()); err != nil || len(s.Found) > 0 || len(w.runs.started) > 0 ||
+		w.state(t, "o1").Status != order.StatusPlaced {
 		t.Errorf("%+v, %v, started %v, %s", s, err, w.runs.started, w.state(t, "o1").Status)
 	}
 	w.clock.Advance(budget)

@@ -1,8 +1,11 @@
-// Package analytics counts what happens to orders: how many are placed, confirmed and cancelled, what they come to and what is sold most, by hour and day.
+// Package analytics counts what happens to orders: how many are placed, confirmed and cancelled,
+// what they come to and what is sold most, by hour and day.
 //
-// It knows of orders what their events on the bus say, and asks nobody. Each order has a small row of its own that says which of its events are counted; it
-// is written in one transaction with the sums that follow from them, so that an event counts once however often, in whatever order and how late it comes. A batch
-// of events is one such transaction, or a few: an hour's row is written once for all of them.
+// It knows of orders what their events on the bus say, and asks nobody. Each order has a small row
+// of its own that says which of its events are counted; it is written in one transaction with the
+// sums that follow from them, so that an event counts once however often, in whatever order and how
+// late it comes. A batch of events is one such transaction, or a few: an hour's row is written once
+// for all of them.
 package analytics
 
 import (
@@ -18,26 +21,33 @@ import (
 	"orderflow/shared/kit/es"
 )
 
-// MaxWrites is how many orders and rows one Write takes: the limit of DynamoDB's TransactWriteItems.
+// MaxWrites is how many orders and rows one Write takes: the limit of DynamoDB's
+// TransactWriteItems.
 const MaxWrites = 100
 
-// pace of tries at a transaction that met another one, or a table that is too busy. What contends are batches of the same function, a few at once.
+// pace of tries at a transaction that met another one, or a table that is too busy. What contends
+// are batches of the same function, a few at once.
 var pace = backoff.Pace{Base: 20 * time.Millisecond, Max: time.Second, Margin: 250 * time.Millisecond, Tries: 50}
 
 // Table keeps orders and counters.
 type Table interface {
-	// Orders reads what is known of orders, consistent with every Write that was answered before. An order that is not there is left out. A table that is too
-	// busy is an es.ErrUnavailable, here and in Write.
+	// Orders reads what is known of orders, consistent with every Write that was answered before.
+	// An order that is not there is left out. A table that is too busy is an es.ErrUnavailable,
+	// here and in Write.
 	Orders(ctx context.Context, ids []string) (map[string]Order, error)
-	// Write puts orders in the place of those with their Revision, which goes up by one, and makes the additions, all or none. It is an es.ErrConflict, and
-	// nothing is written, where an order is at another revision by now or somebody else is writing. At most MaxWrites of both, each order and row once.
+	// Write puts orders in the place of those with their Revision, which goes up by one, and makes
+	// the additions, all or none. It is an es.ErrConflict, and nothing is written, where an order
+	// is at another revision by now or somebody else is writing. At most MaxWrites of both, each
+	// order and row once.
 	Write(ctx context.Context, orders []Order, additions []Addition) error
-	// Days reads the rows of the days from one to another, both included, by date. A day on which nothing happened may be left out.
+	// Days reads the rows of the days from one to another, both included, by date. A day on which
+	// nothing happened may be left out.
 	Days(ctx context.Context, from, to Date) (map[Date]Counters, error)
 	// Hours reads the rows of the hours of a day, by when they begin, in UTC.
 	Hours(ctx context.Context, day Date) (map[time.Time]Counters, error)
-	// Best gives the n SKUs of a day with the most pieces, the most first; among equals by SKU. Where more than BestRead have as many as the last one, which
-	// of these are there is not said. It follows Write within a moment.
+	// Best gives the n SKUs of a day with the most pieces, the most first; among equals by SKU.
+	// Where more than BestRead have as many as the last one, which of these are there is not said.
+	// It follows Write within a moment.
 	Best(ctx context.Context, day Date, n int) ([]SKU, error)
 }
 
@@ -58,8 +68,9 @@ type pending struct {
 	messages []int // where each fact came from
 }
 
-// Handle counts the events in messages' bodies and says of each whether it is counted: nil for one that was counted before, too. What can never be counted is an
-// ErrUnfit and keeps nothing else from it. Any other error is one of all messages whose events were to be written together.
+// Handle counts the events in messages' bodies and says of each whether it is counted: nil for one
+// that was counted before, too. What can never be counted is an ErrUnfit and keeps nothing else
+// from it. Any other error is one of all messages whose events were to be written together.
 func (a Analyser) Handle(ctx context.Context, bodies [][]byte) []error {
 	errs := make([]error, len(bodies))
 	var open []pending
@@ -103,7 +114,8 @@ func messagesOf(orders []pending) iter.Seq[int] {
 	}
 }
 
-// count counts the first n orders, as many as one transaction takes. It writes into errs which facts don't fit what is known of the order by now.
+// count counts the first n orders, as many as one transaction takes. It writes into errs which
+// facts don't fit what is known of the order by now.
 func (a Analyser) count(ctx context.Context, open []pending, errs []error) (n int, err error) {
 	open = open[:min(len(open), MaxWrites)]
 	ids := make([]string, len(open))

@@ -33,9 +33,13 @@ func analyser(table analytics.Table) analytics.Analyser {
 }
 
 func placed(id string, skus ...string) order.Placed {
-	p := order.Placed{OrderID: id, CustomerID: "ada", Total: money.Money{Amount: 100 * int64(len(skus)), Currency: "USD"}}
+	p := order.Placed{
+		OrderID: id, CustomerID: "ada", Total: money.Money{Amount: 100 * int64(len(skus)), Currency: "USD"},
+	}
 	for _, sku := range skus {
-		p.Lines = append(p.Lines, order.Line{SKU: sku, Quantity: 1, UnitPrice: money.Money{Amount: 100, Currency: "USD"}})
+		p.Lines = append(
+			p.Lines, order.Line{SKU: sku, Quantity: 1, UnitPrice: money.Money{Amount: 100, Currency: "USD"}},
+		)
 	}
 	return p
 }
@@ -52,7 +56,8 @@ func day(t *testing.T, table analytics.Table) analytics.Day {
 	return days[0]
 }
 
-// A message that can't be counted is refused with its reason, and the others of its batch are counted.
+// A message that can't be counted is refused with its reason, and the others of its batch are
+// counted.
 func TestUnfit(t *testing.T) {
 	good := string(analyticstest.Message(t, "o1", 1, noon, placed("o1", "a", "b")))
 	done := string(analyticstest.Message(t, "o1", 5, noon, order.Cancelled{Reason: order.ReasonCustomer}))
@@ -61,31 +66,58 @@ func TestUnfit(t *testing.T) {
 		many = append(many, fmt.Sprint("sku-", i))
 	}
 	for name, tc := range map[string]struct{ body, says string }{
-		"nothing":                   {"", "ends too early"},
-		"no JSON":                   {"order.placed", "no JSON from byte 1"},
-		"an unknown type":           {strings.ReplaceAll(good, "order.placed", "order.teleported"), "unknown type"},
-		"a version of the future":   {strings.Replace(good, `"dataversion":1`, `"dataversion":9`, 1), "version 9"},
-		"a type that is not for us": {string(analyticstest.Message(t, "o1", 2, noon, order.Started{SagaID: "s"})), "not counted"},
-		"another order's stream":    {strings.Replace(good, `"subject":"order/o1"`, `"subject":"order/o2"`, 1), "order/o2"},
-		"a negative total":          {strings.Replace(good, `"total":{"amount":200`, `"total":{"amount":-200`, 1), "data.total.amount"},
-		"too large a total":         {strings.Replace(good, `"total":{"amount":200`, `"total":{"amount":1000000000001`, 1), "data.total.amount"},
-		"a currency that is none":   {strings.Replace(good, `"total":{"amount":200,"currency":"USD"`, `"total":{"amount":200,"currency":"USd"`, 1), "data.total.currency"},
-		"no pieces":                 {strings.Replace(good, `"quantity":1`, `"quantity":0`, 1), "data.lines[0].quantity"},
-		"no SKU":                    {strings.Replace(good, `"sku":"b"`, `"sku":""`, 1), "data.lines[1].sku"},
-		"a kind that there is not":  {strings.Replace(done, `"kind":"customer"`, `"kind":"mood"`, 1), "kind"},
-		"a version that is not ours": {strings.Replace(strings.Replace(strings.Replace(done, `"dataversion":2`, `"dataversion":1`, 1), "cancelled:2", "cancelled:1", 1),
+		"nothing":                 {"", "ends too early"},
+		"no JSON":                 {"order.placed", "no JSON from byte 1"},
+		"an unknown type":         {strings.ReplaceAll(good, "order.placed", "order.teleported"), "unknown type"},
+		"a version of the future": {strings.Replace(good, `"dataversion":1`, `"dataversion":9`, 1), "version 9"},
+		"a type that is not for us": {
+			string(analyticstest.Message(t, "o1", 2, noon, order.Started{SagaID: "s"})), "not counted",
+		},
+		"another order's stream": {
+			strings.Replace(good, `"subject":"order/o1"`, `"subject":"order/o2"`, 1), "order/o2",
+		},
+		"a negative total": {
+			strings.Replace(good, `"total":{"amount":200`, `"total":{"amount":-200`, 1), "data.total.amount",
+		},
+		"too large a total": {
+			strings.Replace(good, `"total":{"amount":200`, `"total":{"amount":1000000000001`, 1), "data.total.amount",
+		},
+		"a currency that is none": {
+			strings.Replace(
+				good, `"total":{"amount":200,"currency":"USD"`, `"total":{"amount":200,"currency":"USd"`, 1,
+			),
+			"data.total.currency",
+		},
+		"no pieces": {
+			strings.Replace(good, `"quantity":1`, `"quantity":0`, 1), "data.lines[0].quantity",
+		},
+		"no SKU":                   {strings.Replace(good, `"sku":"b"`, `"sku":""`, 1), "data.lines[1].sku"},
+		"a kind that there is not": {strings.Replace(done, `"kind":"customer"`, `"kind":"mood"`, 1), "kind"},
+		"a version that is not ours": {strings.Replace(strings.Replace(
+			strings.Replace(done, `"dataversion":2`, `"dataversion":1`, 1), "cancelled:2", "cancelled:1", 1,
+		),
 			`{"kind":"customer","code":"customer.request"}`, `"customer.request"`, 1), "not counted in version 1"},
-		"a time beyond the dates":   {strings.Replace(good, `"time":"2026-03-01T`, `"time":"9999-03-01T`, 1), "not of 9999"},
-		"a fraction":                {strings.Replace(good, `"quantity":1`, `"quantity":1.5`, 1), "quantity"},
-		"too many SKUs":             {string(analyticstest.Message(t, "o1", 1, noon, placed("o1", many...))), "at most 40 SKUs"},
-		"a reason that is a text":   {strings.Replace(done, "customer.request", "found it cheaper", 1), "data.reason.code"},
-		"another event of its kind": {strings.Replace(strings.Replace(good, `"sequence":1`, `"sequence":7`, 1), "@1", "@7", 1), "was placed by its event 1"},
+		"a time beyond the dates": {
+			strings.Replace(good, `"time":"2026-03-01T`, `"time":"9999-03-01T`, 1), "not of 9999",
+		},
+		"a fraction": {strings.Replace(good, `"quantity":1`, `"quantity":1.5`, 1), "quantity"},
+		"too many SKUs": {
+			string(analyticstest.Message(t, "o1", 1, noon, placed("o1", many...))), "at most 40 SKUs",
+		},
+		"a reason that is a text": {
+			strings.Replace(done, "customer.request", "found it cheaper", 1), "data.reason.code",
+		},
+		"another event of its kind": {
+			strings.Replace(strings.Replace(good, `"sequence":1`, `"sequence":7`, 1), "@1", "@7", 1),
+			"was placed by its event 1",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			table := &analyticstest.Memory{}
 			other := analyticstest.Message(t, "o2", 1, noon, placed("o2", "a"))
 			errs := analyser(table).Handle(t.Context(), [][]byte{[]byte(good), []byte(tc.body), other})
-			if errs[0] != nil || errs[2] != nil || !errors.Is(errs[1], analytics.ErrUnfit) || !strings.Contains(errs[1].Error(), tc.says) {
+			if errs[0] != nil || errs[2] != nil || !errors.Is(errs[1], analytics.ErrUnfit) ||
+				!strings.Contains(errs[1].Error(), tc.says) {
 				t.Errorf("%v, want one with %q", errs, tc.says)
 			}
 			if got := day(t, table); got.Orders != 2 {
@@ -113,7 +145,9 @@ func TestWithdrawnCurrency(t *testing.T) {
 func TestPiecesOverflow(t *testing.T) {
 	body := string(analyticstest.Message(t, "o1", 1, noon, placed("o1", "a", "a")))
 	body = strings.ReplaceAll(body, `"quantity":1`, `"quantity":9223372036854775807`)
-	if errs := analyser(&analyticstest.Memory{}).Handle(t.Context(), [][]byte{[]byte(body)}); !errors.Is(errs[0], analytics.ErrUnfit) {
+	if errs := analyser(&analyticstest.Memory{}).Handle(
+		t.Context(), [][]byte{[]byte(body)},
+	); !errors.Is(errs[0], analytics.ErrUnfit) {
 		t.Errorf("%v", errs)
 	}
 }
@@ -133,7 +167,8 @@ func (r *recording) Write(ctx context.Context, orders []analytics.Order, additio
 	return r.Table.Write(ctx, orders, additions)
 }
 
-// busy is a table that is too busy for the first few requests, and for which somebody else writes ahead of the first Write.
+// busy is a table that is too busy for the first few requests, and for which somebody else writes
+// ahead of the first Write.
 type busy struct {
 	analytics.Table
 	reads, writes int // that it is too busy for
@@ -161,7 +196,10 @@ func (b *busy) Write(ctx context.Context, orders []analytics.Order, additions []
 // A table that is too busy is asked again, and brings no message nearer to the dead letters.
 func TestBusyTable(t *testing.T) {
 	table := &busy{Table: &analyticstest.Memory{}, reads: 3, writes: 2}
-	bodies := [][]byte{analyticstest.Message(t, "o1", 1, noon, placed("o1", "a")), analyticstest.Message(t, "o2", 1, noon, placed("o2", "a"))}
+	bodies := [][]byte{
+		analyticstest.Message(t, "o1", 1, noon, placed("o1", "a")),
+		analyticstest.Message(t, "o2", 1, noon, placed("o2", "a")),
+	}
 	if errs := analyser(table).Handle(t.Context(), bodies); errors.Join(errs...) != nil || day(t, table).Orders != 2 {
 		t.Errorf("%v", errs)
 	}
@@ -172,22 +210,26 @@ func TestBusyTable(t *testing.T) {
 	}
 }
 
-// What a fact comes to is what is known of its order when it is counted, and not what was known at a try before.
+// What a fact comes to is what is known of its order when it is counted, and not what was known at
+// a try before.
 func TestRefusalOfATryBefore(t *testing.T) {
-	first, second := analyticstest.Message(t, "o1", 1, noon, placed("o1", "a")), analyticstest.Message(t, "o1", 2, noon, placed("o1", "a"))
+	first, second := analyticstest.Message(t, "o1", 1, noon, placed("o1", "a")),
+		analyticstest.Message(t, "o1", 2, noon, placed("o1", "a"))
 	memory := &analyticstest.Memory{}
 	table := &busy{Table: memory, ahead: func() {
 		if errs := analyser(memory).Handle(t.Context(), [][]byte{second}); errs[0] != nil {
 			t.Error(errs[0])
 		}
 	}}
-	errs := analyser(table).Handle(t.Context(), [][]byte{first, second}) // the second one doesn't fit, until it turns out to be the one that is counted
+	// the second one doesn't fit, until it turns out to be the one that is counted
+	errs := analyser(table).Handle(t.Context(), [][]byte{first, second})
 	if !errors.Is(errs[0], analytics.ErrUnfit) || errs[1] != nil || day(t, table).Orders != 1 {
 		t.Errorf("%v", errs)
 	}
 }
 
-// A batch is one transaction, or as many as its limit asks for; the hour's row is written once in each.
+// A batch is one transaction, or as many as its limit asks for; the hour's row is written once in
+// each.
 func TestOneWriteForABatch(t *testing.T) {
 	for name, tc := range map[string]struct {
 		orders, skus int
@@ -205,7 +247,10 @@ func TestOneWriteForABatch(t *testing.T) {
 				for n := range skus {
 					skus[n] = fmt.Sprint("sku-", i*(tc.skus-1)+n)
 				}
-				bodies = append(bodies, analyticstest.Message(t, id, 1, noon, placed(id, skus...)), analyticstest.Message(t, id, 3, noon, confirmed))
+				bodies = append(
+					bodies, analyticstest.Message(t, id, 1, noon, placed(id, skus...)),
+					analyticstest.Message(t, id, 3, noon, confirmed),
+				)
 			}
 			for range 2 { // the second time there is nothing to write
 				for _, err := range analyser(table).Handle(t.Context(), bodies) {
@@ -236,8 +281,11 @@ func TestTableFails(t *testing.T) {
 		t.Fatal(errs)
 	}
 	table.fail = errors.New("throttled")
-	errs := analyser(table).Handle(t.Context(), [][]byte{first, []byte("{}"), analyticstest.Message(t, "o2", 1, noon, placed("o2", "a"))})
-	if !errors.Is(errs[0], table.fail) && errs[0] != nil || !errors.Is(errs[1], analytics.ErrUnfit) || !errors.Is(errs[2], table.fail) {
+	errs := analyser(table).Handle(
+		t.Context(), [][]byte{first, []byte("{}"), analyticstest.Message(t, "o2", 1, noon, placed("o2", "a"))},
+	)
+	if !errors.Is(errs[0], table.fail) && errs[0] != nil || !errors.Is(errs[1], analytics.ErrUnfit) ||
+		!errors.Is(errs[2], table.fail) {
 		t.Errorf("%v", errs)
 	}
 }
@@ -258,7 +306,9 @@ func TestPeriods(t *testing.T) {
 		"all of the years": {analytics.Query{From: "0001-01-01", To: "9999-12-31"}, "query.to"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			days, err := analytics.Reports{Table: &analyticstest.Memory{}, Calendar: analytics.MustCalendar("UTC")}.Daily(t.Context(), tc.query)
+			days, err := analytics.Reports{
+				Table: &analyticstest.Memory{}, Calendar: analytics.MustCalendar("UTC"),
+			}.Daily(t.Context(), tc.query)
 			fault, ok := faults.As(err)
 			switch {
 			case tc.field == "" && (err != nil || days[len(days)-1].Date != tc.query.To || days[0].Orders != 0):
@@ -292,7 +342,8 @@ func TestDatePattern(t *testing.T) {
 
 func TestParseDate(t *testing.T) {
 	for text, ok := range map[string]bool{
-		"2026-02-28": true, "2024-02-29": true, "2026-02-29": false, "2026-2-28": false, "": false, "2026-03-01T00:00:00Z": false, "20260301": false,
+		"2026-02-28": true, "2024-02-29": true, "2026-02-29": false, "2026-2-28": false, "": false,
+		"2026-03-01T00:00:00Z": false, "20260301": false,
 		"1970-01-01": true, "1969-12-31": false, "0000-01-01": false, "9998-12-31": true, "9999-01-01": false,
 	} {
 		if _, err := analytics.ParseDate(text); (err == nil) != ok {
@@ -346,8 +397,12 @@ func TestCalendar(t *testing.T) {
 // What there are figures of can be shown to its last day, hours included.
 func TestFirstAndLastDays(t *testing.T) {
 	for _, zone := range []string{"UTC", "Pacific/Kiritimati", "Etc/GMT+12"} {
-		for from, to := range map[analytics.Date]analytics.Date{"1970-01-01": "1970-01-07", "9998-12-25": "9998-12-31"} {
-			days, err := analytics.NewReports(&analyticstest.Memory{}, zone).Daily(t.Context(), analytics.Query{From: from, To: to, Hours: true, Best: 1})
+		for from, to := range map[analytics.Date]analytics.Date{
+			"1970-01-01": "1970-01-07", "9998-12-25": "9998-12-31",
+		} {
+			days, err := analytics.NewReports(&analyticstest.Memory{}, zone).Daily(
+				t.Context(), analytics.Query{From: from, To: to, Hours: true, Best: 1},
+			)
 			if err != nil || len(days) != 7 || len(days[6].Hours) != 24 || days[6].Date != to {
 				t.Errorf("%s: %v, %v", zone, days, err)
 			}
@@ -360,7 +415,9 @@ func TestZonesThatThereAreNot(t *testing.T) {
 		if _, err := analytics.NewCalendar(zone); err == nil {
 			t.Errorf("%q is taken", zone)
 		}
-		if _, err := analytics.NewReports(&analyticstest.Memory{}, zone).Daily(t.Context(), analytics.Query{From: "2026-03-01", To: "2026-03-01"}); !errors.Is(err, analytics.ErrNoTimeZone) {
+		if _, err := analytics.NewReports(&analyticstest.Memory{}, zone).Daily(
+			t.Context(), analytics.Query{From: "2026-03-01", To: "2026-03-01"},
+		); !errors.Is(err, analytics.ErrNoTimeZone) {
 			t.Errorf("%q: %v", zone, err)
 		}
 		func() {

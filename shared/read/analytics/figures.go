@@ -28,7 +28,8 @@ type Row struct {
 	SKU  string    // KindSKU
 }
 
-// Counters are whole numbers by name. Only sums are ever written, so that two writers never overwrite each other.
+// Counters are whole numbers by name. Only sums are ever written, so that two writers never
+// overwrite each other.
 type Counters map[string]int64
 
 // Addition is what is added to a row.
@@ -37,7 +38,8 @@ type Addition struct {
 	Counters Counters
 }
 
-// The names of counters. Those that end in a point go on: with a currency, or with a reason's kind, a slash and its code.
+// The names of counters. Those that end in a point go on: with a currency, or with a reason's kind,
+// a slash and its code.
 const (
 	counterOrders    = "orders"
 	counterConfirmed = "confirmed"
@@ -93,12 +95,17 @@ type Figures struct {
 	Kinds     map[string]int64 // of these, by kind of reason
 	Reasons   map[string]int64 // of these, by the reason's code
 	Revenue   []money.Money    // what the confirmed ones came to, by currency
-	Refunded  []money.Money    // what confirmed orders came to that were cancelled in this time, whenever they were confirmed
+	// what confirmed orders came to that were cancelled in this time, whenever they were confirmed
+	Refunded []money.Money
 }
 
-// figuresOf reads the counters of a day or an hour. A counter of another name is one of a later version and is passed over.
+// figuresOf reads the counters of a day or an hour. A counter of another name is one of a later
+// version and is passed over.
 func figuresOf(c Counters) Figures {
-	f := Figures{Orders: c[counterOrders], Confirmed: c[counterConfirmed], Kinds: map[string]int64{}, Reasons: map[string]int64{}, Revenue: []money.Money{}, Refunded: []money.Money{}}
+	f := Figures{
+		Orders: c[counterOrders], Confirmed: c[counterConfirmed], Kinds: map[string]int64{},
+		Reasons: map[string]int64{}, Revenue: []money.Money{}, Refunded: []money.Money{},
+	}
 	for _, name := range slices.Sorted(maps.Keys(c)) {
 		if reason, ok := strings.CutPrefix(name, counterCancelled); ok {
 			kind, code, _ := strings.Cut(reason, "/")

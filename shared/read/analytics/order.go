@@ -12,11 +12,12 @@ import (
 	"orderflow/shared/shop/order"
 )
 
-// ErrUnfit says of a message that it can't be counted: it isn't an event of the bus, none that is counted, or one that contradicts what was counted of
-// its order before. Trying again doesn't help.
+// ErrUnfit says of a message that it can't be counted: it isn't an event of the bus, none that is
+// counted, or one that contradicts what was counted of its order before. Trying again doesn't help.
 var ErrUnfit = errors.New("analytics: the message can't be counted")
 
-// What an event may bring. The order's own rules are narrower; these keep the counters exact and a transaction possible whatever is on the bus.
+// What an event may bring. The order's own rules are narrower; these keep the counters exact and a
+// transaction possible whatever is on the bus.
 const (
 	maxPieces  = order.MaxLines * order.MaxQuantity // of an SKU in an order
 	maxSKUText = 1024                               // bytes: the most that a sort key of DynamoDB has
@@ -25,9 +26,11 @@ const (
 // reasonForm is that of a fault's code.
 var reasonForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,63}$`)
 
-// Order is what is known of an order: which of its events are counted, and what the others need of them. It has nothing of the customer.
+// Order is what is known of an order: which of its events are counted, and what the others need of
+// them. It has nothing of the customer.
 //
-// The three facts come in any order. What an order adds to the figures follows from those that are known, so that an event that comes again adds nothing.
+// The three facts come in any order. What an order adds to the figures follows from those that are
+// known, so that an event that comes again adds nothing.
 type Order struct {
 	ID        string     `json:"-"`
 	Revision  int64      `json:"-"` // how often it was written; 0 before the first time
@@ -66,7 +69,8 @@ type fact struct {
 	cancelled *Cancelled
 }
 
-// readFact reads the event in a message's body, EventBridge's JSON around the envelope. The error is an ErrUnfit.
+// readFact reads the event in a message's body, EventBridge's JSON around the envelope. The error
+// is an ErrUnfit.
 func readFact(body []byte) (fact, error) {
 	e, err := contract.Open(body)
 	if err != nil {
@@ -84,7 +88,10 @@ func readFact(body []byte) (fact, error) {
 	case contract.OrderConfirmed:
 		f = fact{order: d.OrderID, confirmed: &Confirmed{Sequence: e.Sequence, Time: e.Time.UTC()}}
 	case contract.OrderCancelledV2:
-		f = fact{order: d.OrderID, cancelled: &Cancelled{Sequence: e.Sequence, Time: e.Time.UTC(), Kind: d.Reason.Kind, Code: d.Reason.Code}}
+		f = fact{
+			order:     d.OrderID,
+			cancelled: &Cancelled{Sequence: e.Sequence, Time: e.Time.UTC(), Kind: d.Reason.Kind, Code: d.Reason.Code},
+		}
 		if !reasonForm.MatchString(d.Reason.Code) {
 			err = errors.New("data.reason.code is no code")
 		}
@@ -104,7 +111,10 @@ func readFact(body []byte) (fact, error) {
 }
 
 func placedOf(e es.Envelope, d contract.OrderPlaced) (*Placed, error) {
-	p := &Placed{Sequence: e.Sequence, Time: e.Time.UTC(), Total: money.Money{Amount: d.Total.Amount, Currency: d.Total.Currency}, Pieces: map[string]int64{}}
+	p := &Placed{
+		Sequence: e.Sequence, Time: e.Time.UTC(),
+		Total: money.Money{Amount: d.Total.Amount, Currency: d.Total.Currency}, Pieces: map[string]int64{},
+	}
 	if p.Total.Amount < 0 || p.Total.Amount > order.MaxTotal {
 		return nil, fmt.Errorf("data.total.amount is 0 to %d, not %d", int64(order.MaxTotal), p.Total.Amount)
 	}
@@ -126,12 +136,14 @@ func placedOf(e es.Envelope, d contract.OrderPlaced) (*Placed, error) {
 	return p, nil
 }
 
-// with is the order with a fact more; fresh is false where it was known. An order is placed, confirmed and cancelled once: another event of the same kind is
-// an ErrUnfit.
+// with is the order with a fact more; fresh is false where it was known. An order is placed,
+// confirmed and cancelled once: another event of the same kind is an ErrUnfit.
 func (o Order) with(f fact) (next Order, fresh bool, err error) {
 	known := func(name string, before, now int64) (Order, bool, error) {
 		if before != now {
-			return o, false, fmt.Errorf("%w: order %s was %s by its event %d, and is again by its event %d", ErrUnfit, o.ID, name, before, now)
+			return o, false, fmt.Errorf(
+				"%w: order %s was %s by its event %d, and is again by its event %d", ErrUnfit, o.ID, name, before, now,
+			)
 		}
 		return o, false, nil
 	}
@@ -153,8 +165,9 @@ func (o Order) with(f fact) (next Order, fresh bool, err error) {
 	return next, true, nil
 }
 
-// adds is everything that the order adds to the figures by what is known of it. Each fact counts in its own hour, so that none ever changes an hour that
-// is over; what an order came to is known once it was both placed and confirmed, whichever of the two came in first.
+// adds is everything that the order adds to the figures by what is known of it. Each fact counts in
+// its own hour, so that none ever changes an hour that is over; what an order came to is known once
+// it was both placed and confirmed, whichever of the two came in first.
 func (o Order) adds(c Calendar) sum {
 	s := sum{}
 	add := func(at time.Time, counter string, n int64) {
@@ -185,7 +198,8 @@ func (o Order) adds(c Calendar) sum {
 	return s
 }
 
-// count gives the order with the facts more, and what they add. Facts that don't fit are given to refuse, by their place.
+// count gives the order with the facts more, and what they add. Facts that don't fit are given to
+// refuse, by their place.
 func (o Order) count(c Calendar, facts []fact, refuse func(i int, err error)) (next Order, added sum, changed bool) {
 	next = o
 	for i, f := range facts {

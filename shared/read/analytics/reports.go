@@ -13,7 +13,8 @@ import (
 var (
 	// ErrInvalidPeriod is a period that no report is made of.
 	ErrInvalidPeriod = faults.Declare(faults.Invalid, "analytics.invalid-period")
-	// ErrNoTimeZone says that the stack's time zone is none, so that nobody knows which days and hours to show.
+	// ErrNoTimeZone says that the stack's time zone is none, so that nobody knows which days and
+	// hours to show.
 	ErrNoTimeZone = faults.Declare(faults.Unavailable, "analytics.no-time-zone")
 )
 
@@ -58,7 +59,8 @@ type Hour struct {
 type Reader interface {
 	// Zone is the time zone whose days and hours the figures are of.
 	Zone() string
-	// Daily gives each day of a period, also those on which nothing happened. A period that is none is an ErrInvalidPeriod.
+	// Daily gives each day of a period, also those on which nothing happened. A period that is none
+	// is an ErrInvalidPeriod.
 	Daily(context.Context, Query) ([]Day, error)
 }
 
@@ -68,7 +70,8 @@ type Reports struct {
 	Calendar Calendar
 }
 
-// NewReports reads the figures by the days and hours of a time zone. Where there is no such zone, the figures are an ErrNoTimeZone: they alone lack it.
+// NewReports reads the figures by the days and hours of a time zone. Where there is no such zone,
+// the figures are an ErrNoTimeZone: they alone lack it.
 func NewReports(table Table, zone string) Reader {
 	calendar, err := NewCalendar(zone)
 	if err != nil {
@@ -85,7 +88,11 @@ func (z noZone) Zone() string { return string(z) }
 
 // Daily implements Reader.
 func (z noZone) Daily(context.Context, Query) ([]Day, error) {
-	return nil, ErrNoTimeZone.New("the stack's parameter TimeZone is %q, which is no time zone of the IANA database, such as UTC or Europe/Amsterdam", string(z))
+	return nil, ErrNoTimeZone.New(
+		"the stack's parameter TimeZone is %q, which is no time zone of the IANA database, such as UTC or "+
+			"Europe/Amsterdam",
+		string(z),
+	)
 }
 
 var _ Reader = Reports{}
@@ -109,7 +116,8 @@ func (q Query) Check() error {
 	return nil
 }
 
-// Daily implements Reader: one query a month, one more a day for its SKUs, and one more for its hours.
+// Daily implements Reader: one query a month, one more a day for its SKUs, and one more for its
+// hours.
 func (r Reports) Daily(ctx context.Context, q Query) ([]Day, error) {
 	if err := q.Check(); err != nil {
 		return nil, err

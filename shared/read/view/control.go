@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// Control says which generations a view has. The zero Control, but for its View, is a view of which nothing was ever rebuilt: generation 1 serves.
+// Control says which generations a view has. The zero Control, but for its View, is a view of which
+// nothing was ever rebuilt: generation 1 serves.
 //
-// A generation is built, serves, drains (readers may still use it, so it is still written), is retired (not written any more; what is left of it is being
-// deleted), and is gone.
+// A generation is built, serves, drains (readers may still use it, so it is still written), is
+// retired (not written any more; what is left of it is being deleted), and is gone.
 type Control struct {
 	View     string
 	Revision int64 // of this Control; 0 where it was never saved
@@ -41,7 +42,8 @@ func (c Control) BuildingGeneration() Generation {
 	return Generation{View: c.View, Number: c.Building.Number}
 }
 
-// Live lists the generations that a projector writes, the newest first: what readers see in the serving one is then in the one being built.
+// Live lists the generations that a projector writes, the newest first: what readers see in the
+// serving one is then in the one being built.
 func (c Control) Live() []Generation {
 	numbers := append([]int64{c.serving()}, c.Draining...)
 	if c.Building != nil {
@@ -56,7 +58,8 @@ func (c Control) Live() []Generation {
 	return live
 }
 
-// IsLive reports whether a generation may be written or read. One that is younger than this Control is.
+// IsLive reports whether a generation may be written or read. One that is younger than this Control
+// is.
 func (c Control) IsLive(g Generation) bool {
 	return g.Number > max(c.Last, 1) || slices.Contains(c.Live(), g)
 }

@@ -14,8 +14,9 @@ import (
 	"orderflow/shared/kit/es"
 )
 
-// WriterGrace is how long a projector may go on writing to a generation after it has read that there is such a one: longer than a function that runs a
-// projector has (shared/archtest compares). Only then is what is left of a retired generation deleted.
+// WriterGrace is how long a projector may go on writing to a generation after it has read that
+// there is such a one: longer than a function that runs a projector has (shared/archtest compares).
+// Only then is what is left of a retired generation deleted.
 const WriterGrace = 40 * time.Second
 
 // Projection is what a projector needs of a table.
@@ -46,9 +47,12 @@ type Projector struct {
 	observe func(Lag)
 }
 
-// NewProjector makes a projector of views that reads what it missed from store. observe takes the lag of each view that a batch has changed; it may be nil.
+// NewProjector makes a projector of views that reads what it missed from store. observe takes the
+// lag of each view that a batch has changed; it may be nil.
 func NewProjector(store es.Store, table Projection, c clock.Clock, observe func(Lag), views ...View) *Projector {
-	p := &Projector{folder: Folder{Store: store, Rows: table, Clock: c}, table: table, observe: observe, views: map[string][]View{}}
+	p := &Projector{
+		folder: Folder{Store: store, Rows: table, Clock: c}, table: table, observe: observe, views: map[string][]View{},
+	}
 	p.folder.Registry = Registry(views...)
 	for _, v := range views {
 		p.views[v.category] = append(p.views[v.category], v)
@@ -56,15 +60,19 @@ func NewProjector(store es.Store, table Projection, c clock.Clock, observe func(
 	return p
 }
 
-// Needs reports whether there is a view of the commit's category. Without one there is nothing to do for it.
+// Needs reports whether there is a view of the commit's category. Without one there is nothing to
+// do for it.
 func (p *Projector) Needs(c es.StoredCommit) bool { return len(p.views[c.Stream.Category()]) > 0 }
 
-// HandleBatch folds commits into every view of their categories, in all generations that are live, and returns one result for each; a commit that it doesn't
-// need costs nothing and passes, whatever becomes of the others. An error is an es.ErrCorrupt or *es.UnknownTypeError where the commit, one that was missed
-// before it, or the row can't be read; any other may pass when the commit comes again.
+// HandleBatch folds commits into every view of their categories, in all generations that are live,
+// and returns one result for each; a commit that it doesn't need costs nothing and passes, whatever
+// becomes of the others. An error is an es.ErrCorrupt or *es.UnknownTypeError where the commit, one
+// that was missed before it, or the row can't be read; any other may pass when the commit comes
+// again.
 //
-// It reads once which generations there are, which is after it was handed the commits: that order is what a rebuild counts on. It writes one checkpoint
-// a view that has changed; that it can't be written fails no commit.
+// It reads once which generations there are, which is after it was handed the commits: that order
+// is what a rebuild counts on. It writes one checkpoint a view that has changed; that it can't be
+// written fails no commit.
 func (p *Projector) HandleBatch(ctx context.Context, commits []es.StoredCommit) []error {
 	results, lags := make([]error, len(commits)), map[string]*batchLag{}
 	var controls map[string]Control
@@ -86,7 +94,8 @@ func (p *Projector) HandleBatch(ctx context.Context, commits []es.StoredCommit) 
 	return results
 }
 
-// CatchUp folds everything that the store has of a stream and its rows have not. It is the repair for a commit that never came.
+// CatchUp folds everything that the store has of a stream and its rows have not. It is the repair
+// for a commit that never came.
 func (p *Projector) CatchUp(ctx context.Context, stream es.StreamID) error {
 	if len(p.views[stream.Category()]) == 0 {
 		return nil
@@ -98,7 +107,9 @@ func (p *Projector) CatchUp(ctx context.Context, stream es.StreamID) error {
 	return p.apply(ctx, controls, p.views[stream.Category()], stream, nil, map[string]*batchLag{})
 }
 
-func (p *Projector) handle(ctx context.Context, controls map[string]Control, views []View, c es.StoredCommit, lags map[string]*batchLag) error {
+func (p *Projector) handle(
+	ctx context.Context, controls map[string]Control, views []View, c es.StoredCommit, lags map[string]*batchLag,
+) error {
 	events, err := p.folder.Registry.DecodeCommit(c, 0)
 	if err != nil {
 		return err
@@ -106,9 +117,11 @@ func (p *Projector) handle(ctx context.Context, controls map[string]Control, vie
 	return p.apply(ctx, controls, views, c.Stream, events, lags)
 }
 
-// apply brings a stream's row up to date in each view and generation. One that fails keeps back no other.
+// apply brings a stream's row up to date in each view and generation. One that fails keeps back no
+// other.
 func (p *Projector) apply(
-	ctx context.Context, controls map[string]Control, views []View, stream es.StreamID, events []es.Recorded, lags map[string]*batchLag,
+	ctx context.Context, controls map[string]Control, views []View, stream es.StreamID, events []es.Recorded,
+	lags map[string]*batchLag,
 ) error {
 	var errs []error
 	for _, v := range views {
@@ -175,10 +188,14 @@ type Folder struct {
 	Clock    clock.Clock
 }
 
-// Apply folds the events of one stream that are given, in order, into its row, with all that the row lacks before them; without any, all that the store
-// has. It returns what it folded: nothing where the row had it already. A conflict means that another writer was faster: the row is read again, and may
-// then be where it should be. So it may after a write of Apply's own whose answer was lost, which the row's Writers tell: what that write folded is returned.
-func (f Folder) Apply(ctx context.Context, v View, g Generation, stream es.StreamID, events []es.Recorded) (folded []es.Recorded, err error) {
+// Apply folds the events of one stream that are given, in order, into its row, with all that the
+// row lacks before them; without any, all that the store has. It returns what it folded: nothing
+// where the row had it already. A conflict means that another writer was faster: the row is read
+// again, and may then be where it should be. So it may after a write of Apply's own whose answer
+// was lost, which the row's Writers tell: what that write folded is returned.
+func (f Folder) Apply(
+	ctx context.Context, v View, g Generation, stream es.StreamID, events []es.Recorded,
+) (folded []es.Recorded, err error) {
 	writer := token()
 	err = es.RetryConflicts(ctx, f.Clock, func(ctx context.Context) error {
 		old, err := f.Rows.Row(ctx, g, stream.ID())
@@ -201,7 +218,8 @@ func (f Folder) Apply(ctx context.Context, v View, g Generation, stream es.Strea
 	return folded, nil
 }
 
-// wrote reports whether a row is known to have a write. A request that failed may have been carried out.
+// wrote reports whether a row is known to have a write. A request that failed may have been carried
+// out.
 func (f Folder) wrote(ctx context.Context, g Generation, id, writer string) bool {
 	row, err := f.Rows.Row(ctx, g, id)
 	return err == nil && slices.Contains(row.Writers, writer)
@@ -210,9 +228,12 @@ func (f Folder) wrote(ctx context.Context, g Generation, id, writer string) bool
 // token tells one write from all others, by 65 random bits.
 func token() string { return rand.Text()[:13] }
 
-// ApplyNew is Apply for a stream that most likely has no row yet: where the events begin with the stream's first, it writes without reading before. A row
-// that is there after all costs the write that was refused.
-func (f Folder) ApplyNew(ctx context.Context, v View, g Generation, stream es.StreamID, events []es.Recorded) (folded []es.Recorded, err error) {
+// ApplyNew is Apply for a stream that most likely has no row yet: where the events begin with the
+// stream's first, it writes without reading before. A row that is there after all costs the write
+// that was refused.
+func (f Folder) ApplyNew(
+	ctx context.Context, v View, g Generation, stream es.StreamID, events []es.Recorded,
+) (folded []es.Recorded, err error) {
 	if len(events) > 0 && events[0].Version == 1 {
 		if err := f.put(ctx, v, g, token(), Item{ID: stream.ID()}, events); !errors.Is(err, es.ErrConflict) {
 			return events, err
@@ -241,8 +262,11 @@ func (f Folder) put(ctx context.Context, v View, g Generation, writer string, ol
 	return f.Rows.Put(ctx, g, old.Sequence, next, Difference(before, after))
 }
 
-// pending gives the events above version at: the given ones where they follow on it, else the store's, which has them too.
-func (f Folder) pending(ctx context.Context, stream es.StreamID, at int64, events []es.Recorded) ([]es.Recorded, error) {
+// pending gives the events above version at: the given ones where they follow on it, else the
+// store's, which has them too.
+func (f Folder) pending(
+	ctx context.Context, stream es.StreamID, at int64, events []es.Recorded,
+) ([]es.Recorded, error) {
 	if n := len(events); n > 0 && events[n-1].Version <= at {
 		return nil, nil
 	}
@@ -254,7 +278,9 @@ func (f Folder) pending(ctx context.Context, stream es.StreamID, at int64, event
 		return nil, err
 	}
 	if n := len(events); n > 0 && history.Head.Version() < events[n-1].Version {
-		return nil, fmt.Errorf("%w: the store ends at version %d, before %s", es.ErrCorrupt, history.Head.Version(), events[n-1].ID())
+		return nil, fmt.Errorf(
+			"%w: the store ends at version %d, before %s", es.ErrCorrupt, history.Head.Version(), events[n-1].ID(),
+		)
 	}
 	return history.Events, nil
 }

@@ -14,11 +14,12 @@ import (
 
 // How long readers go on with a generation that does not serve any more.
 const (
-	// CacheFor is how long a reader takes what it read of a view's generations for true. Reading it each time would cost a request and some
-	// milliseconds for every list; a switch is rare, and the generation that served is kept up for ReaderGrace after it.
+	// CacheFor is how long a reader takes what it read of a view's generations for true. Reading it
+	// each time would cost a request and some milliseconds for every list; a switch is rare, and
+	// the generation that served is kept up for ReaderGrace after it.
 	CacheFor = 5 * time.Second
-	// ReaderGrace is how long a generation is kept up after a switch: longer than CacheFor and the time that a function which answers queries has, together
-	// (shared/archtest compares).
+	// ReaderGrace is how long a generation is kept up after a switch: longer than CacheFor and the
+	// time that a function which answers queries has, together (shared/archtest compares).
 	ReaderGrace = 20 * time.Second
 )
 
@@ -191,7 +192,8 @@ type head[R any] struct {
 
 func (h *head[R]) move() { h.listed, h.err, h.there = h.next() }
 
-// serving is the generation that serves, as read less than CacheFor ago by the time of day: a process that was frozen meanwhile must notice.
+// serving is the generation that serves, as read less than CacheFor ago by the time of day: a
+// process that was frozen meanwhile must notice.
 func (r *Reader[R]) serving(ctx context.Context) (Generation, error) {
 	now := r.clock.Now().Round(0)
 	r.mu.Lock()
@@ -208,8 +210,10 @@ func (r *Reader[R]) serving(ctx context.Context) (Generation, error) {
 	return r.current, nil
 }
 
-// TimeKey is a sort key by a time, and by an id where two have the same: text in UTC that sorts as time does, for the years 0 to 9999.
+// TimeKey is a sort key by a time, and by an id where two have the same: text in UTC that sorts as
+// time does, for the years 0 to 9999.
 func TimeKey(at time.Time, id string) string { return Time(at) + "#" + id }
 
-// Time is a time as TimeKey begins with it: above every key of an earlier time, below every key of its own or a later one.
+// Time is a time as TimeKey begins with it: above every key of an earlier time, below every key of
+// its own or a later one.
 func Time(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000000000Z") }

@@ -20,8 +20,14 @@ var listed = view.Definition[row]{Name: "sums", Category: "sum", Evolve: evolve,
 func fill(t *testing.T, table view.Table, number int64, ids ...string) {
 	t.Helper()
 	for _, id := range ids {
-		item := view.Item{ID: id, Sequence: 1, Data: []byte(`{"digits":"` + string(rune('0'+number)) + `"}`), Keys: []view.Key{{Index: view.Index2, Partition: "all", Sort: id}}}
-		if err := table.Put(context.Background(), generation(number), 0, item, []view.Tally{{Name: "n", ID: "all", Counters: map[string]int64{"n": number}}}); err != nil {
+		item := view.Item{
+			ID: id, Sequence: 1, Data: []byte(`{"digits":"` + string(rune('0'+number)) + `"}`),
+			Keys: []view.Key{{Index: view.Index2, Partition: "all", Sort: id}},
+		}
+		if err := table.Put(
+			context.Background(), generation(number), 0, item,
+			[]view.Tally{{Name: "n", ID: "all", Counters: map[string]int64{"n": number}}},
+		); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -38,7 +44,8 @@ func change(t *testing.T, table view.Table, f func(view.Control) view.Control) {
 	}
 }
 
-// A reader goes over to a new generation within CacheFor, and asks which serves no more often than that; also where the clock jumps back.
+// A reader goes over to a new generation within CacheFor, and asks which serves no more often than
+// that; also where the clock jumps back.
 func TestReaderFollowsTheSwitch(t *testing.T) {
 	ctx := context.Background()
 	table, asked, now := viewtest.NewMemory(), 0, clock.NewFake(start)
@@ -56,7 +63,10 @@ func TestReaderFollowsTheSwitch(t *testing.T) {
 		r, err := reader.Row(ctx, "a")
 		counters, tallyErr := reader.Tally(ctx, "n", "all")
 		if err != nil || tallyErr != nil || r.Digits != want || counters["n"] != int64(want[0]-'0') || asked != asks {
-			t.Fatalf("%+v, %v, %v, %v; asked %d times, want generation %s after %d", r, counters, err, tallyErr, asked, want, asks)
+			t.Fatalf(
+				"%+v, %v, %v, %v; asked %d times, want generation %s after %d", r, counters, err, tallyErr, asked, want,
+				asks,
+			)
 		}
 	}
 	read("1", 1)
@@ -70,7 +80,8 @@ func TestReaderFollowsTheSwitch(t *testing.T) {
 	read("2", 3)
 }
 
-// A list goes on in the generation that serves when it has taken long: nothing twice, nothing left out, in either direction.
+// A list goes on in the generation that serves when it has taken long: nothing twice, nothing left
+// out, in either direction.
 func TestListAcrossTheSwitch(t *testing.T) {
 	for name, tt := range map[string]struct {
 		query view.Query
@@ -125,10 +136,14 @@ func TestReaderFailures(t *testing.T) {
 		}
 	}
 	table := viewtest.NewMemory()
-	if err := table.Put(context.Background(), generation(1), 0, view.Item{ID: "a", Sequence: 1, Data: []byte(`[]`)}, nil); err != nil {
+	if err := table.Put(
+		context.Background(), generation(1), 0, view.Item{ID: "a", Sequence: 1, Data: []byte(`[]`)}, nil,
+	); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := view.NewReader(listed, table, clock.NewFake(start)).Row(context.Background(), "a"); !errors.Is(err, es.ErrCorrupt) {
+	if _, err := view.NewReader(
+		listed, table, clock.NewFake(start),
+	).Row(context.Background(), "a"); !errors.Is(err, es.ErrCorrupt) {
 		t.Errorf("a row that can't be read: %v", err)
 	}
 }

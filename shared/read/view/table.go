@@ -24,36 +24,45 @@ type Query struct {
 
 // Rows reads and writes rows and tallies.
 type Rows interface {
-	// Row reads a row, consistent with every Put that was answered before. An Item with Sequence 0 where there is none.
+	// Row reads a row, consistent with every Put that was answered before. An Item with Sequence 0
+	// where there is none.
 	Row(ctx context.Context, g Generation, id string) (Item, error)
-	// Put writes next in place of the row whose sequence is old, and adds the differences to the tallies, all or none. It is an es.ErrConflict, and
-	// nothing is written, where the row is not at old any more or somebody else is writing.
+	// Put writes next in place of the row whose sequence is old, and adds the differences to the
+	// tallies, all or none. It is an es.ErrConflict, and nothing is written, where the row is not
+	// at old any more or somebody else is writing.
 	Put(ctx context.Context, g Generation, old int64, next Item, differences []Tally) error
-	// List gives the rows of a list in the order of their sort keys, page by page as the caller goes on. An index follows its rows within a moment.
+	// List gives the rows of a list in the order of their sort keys, page by page as the caller
+	// goes on. An index follows its rows within a moment.
 	List(ctx context.Context, g Generation, q Query) iter.Seq2[Item, error]
-	// Tally reads counters, consistent like Row. revision changes with each write of them; without any it is 0.
+	// Tally reads counters, consistent like Row. revision changes with each write of them; without
+	// any it is 0.
 	Tally(ctx context.Context, g Generation, name, id string) (counters map[string]int64, revision int64, err error)
 }
 
 // Controls says which generations the views have.
 type Controls interface {
-	// Controls reads all that were ever saved, consistent with every Save that was answered before. A view of which there is none has its zero Control.
+	// Controls reads all that were ever saved, consistent with every Save that was answered before.
+	// A view of which there is none has its zero Control.
 	Controls(ctx context.Context) (map[string]Control, error)
 	// Control reads one view's, consistent like Controls.
 	Control(ctx context.Context, view string) (Control, error)
-	// Save writes c in place of the one with its Revision, which goes up by one. It is an es.ErrConflict where that has changed.
+	// Save writes c in place of the one with its Revision, which goes up by one. It is an
+	// es.ErrConflict where that has changed.
 	Save(ctx context.Context, c Control) error
 }
 
 // Checkpoint says how far a view's rows have come.
 type Checkpoint struct {
-	Newest time.Time     // of all commits that were folded, when the newest was made; not after At, whatever it says
-	Events int64         // how many events were folded into the serving rows. A projector that dies between row and checkpoint leaves some uncounted
+	Newest time.Time // of all commits that were folded, when the newest was made; not after At, whatever it says
+	// how many events were folded into the serving rows. A projector that dies between row and
+	// checkpoint leaves some uncounted
+	Events int64
 	Lag    time.Duration // age of the oldest event that the last batch brought, when it was folded
 	At     time.Time     // when the last batch was folded
 }
 
-// Add gives the checkpoint with one more: the sum of their events, and all else of the one that is newer.
+// Add gives the checkpoint with one more: the sum of their events, and all else of the one that is
+// newer.
 func (c Checkpoint) Add(more Checkpoint) Checkpoint {
 	events := c.Events + more.Events
 	if more.Newest.After(c.Newest) {
@@ -65,8 +74,9 @@ func (c Checkpoint) Add(more Checkpoint) Checkpoint {
 
 // Checkpoints keeps one checkpoint a view.
 type Checkpoints interface {
-	// Advance notes a batch: Events are added, the others replace what is there where Newest is newer. A batch that
-	// was noted before and is given again, as where the answer was lost, changes nothing.
+	// Advance notes a batch: Events are added, the others replace what is there where Newest is
+	// newer. A batch that was noted before and is given again, as where the answer was lost,
+	// changes nothing.
 	Advance(ctx context.Context, view, batch string, c Checkpoint) error
 	// Checkpoints reads those of all views.
 	Checkpoints(ctx context.Context) (map[string]Checkpoint, error)
@@ -78,12 +88,14 @@ type Table interface {
 	Controls
 	Checkpoints
 
-	// Position reads how far a segment's scan has come that builds a generation; the zero Position where nothing is stored.
+	// Position reads how far a segment's scan has come that builds a generation; the zero Position
+	// where nothing is stored.
 	Position(ctx context.Context, g Generation, segment int) (Position, error)
 	// SavePosition stores it.
 	SavePosition(ctx context.Context, g Generation, segment int, p Position) error
 
-	// Entries reads one of segments parts of everything that is kept of a view's generations, page by page, consistently and in no order.
+	// Entries reads one of segments parts of everything that is kept of a view's generations, page
+	// by page, consistently and in no order.
 	Entries(ctx context.Context, view string, segment, segments int) iter.Seq2[[]Entry, error]
 	// Delete takes entries away. One that is gone already is no error.
 	Delete(ctx context.Context, entries []Entry) error
@@ -95,7 +107,8 @@ type Position struct {
 	Done    bool   // the segment is through
 	Commits int64  // of the store that were read, of whatever category
 	Events  int64  // of the view's category among them
-	// Unreadable counts what can't be read: streams, and pages with items that can't be read at all.
+	// Unreadable counts what can't be read: streams, and pages with items that can't be read at
+	// all.
 	Unreadable int64
 }
 

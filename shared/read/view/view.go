@@ -1,27 +1,33 @@
-// Package view keeps read models exact: each event of a stream is folded into the stream's row once, in order, whatever order it is delivered in,
-// and however often.
+// Package view keeps read models exact: each event of a stream is folded into the stream's row
+// once, in order, whatever order it is delivered in, and however often.
 //
-// A row holds the version of the last event that is folded into it. A commit that comes is compared with it: not above, and it is done; next, and it
-// is applied; further, and the events between are read from the store and applied with it. So a commit that was parked in a dead letter never holes a row,
-// and bringing a row up to date needs no more than its stream's name.
+// A row holds the version of the last event that is folded into it. A commit that comes is compared
+// with it: not above, and it is done; next, and it is applied; further, and the events between are
+// read from the store and applied with it. So a commit that was parked in a dead letter never holes
+// a row, and bringing a row up to date needs no more than its stream's name.
 //
 // # Generations
 //
-// The rows of a view are kept in generations. One serves; a rebuild fills the next beside it and then switches (package rebuild). Three rules make
-// any interleaving of writers, rebuild and readers come out right:
+// The rows of a view are kept in generations. One serves; a rebuild fills the next beside it and
+// then switches (package rebuild). Three rules make any interleaving of writers, rebuild and
+// readers come out right:
 //
 //   - A rebuild declares the generation that it builds first, and reads the store after that.
-//   - A projector reads which generations there are after it has received its commits, and writes each commit to all that are live, the newest first.
+//   - A projector reads which generations there are after it has received its commits, and writes
+//     each commit to all that are live, the newest first.
 //   - Every write of a row has the condition that the row is where it was read.
 //
-// So a commit is either in the store when the rebuild reads it, or comes to a projector that knows of the new generation; and what readers have seen in the
-// old generation is in the new one when it begins to serve.
+// So a commit is either in the store when the rebuild reads it, or comes to a projector that knows
+// of the new generation; and what readers have seen in the old generation is in the new one when it
+// begins to serve.
 //
 // # A further view
 //
 // is a package of its own that defines it, and a line in the list of package catalog:
 //
-//	var View = view.Definition[Row]{Name: "parcels", Category: shipment.Category, Events: shipment.Register, Evolve: evolve}
+//	var View = view.Definition[Row]{
+//		Name: "parcels", Category: shipment.Category, Events: shipment.Register, Evolve: evolve,
+//	}
 package view
 
 import (
@@ -33,26 +39,30 @@ import (
 	"orderflow/shared/kit/es"
 )
 
-// Definition says what a view is: one row a stream of a category. R is what encoding/json writes and reads back the same, for that is how a table keeps it.
+// Definition says what a view is: one row a stream of a category. R is what encoding/json writes
+// and reads back the same, for that is how a table keeps it.
 type Definition[R any] struct {
 	Name     string             // lower-case letters, digits and hyphens, from a letter; part of every key
 	Category string             // of the streams that have a row each
 	Events   func(*es.Registry) // registers the event types of the category
 
-	// Evolve folds an event into a row; the zero R is the row of a stream of which nothing is known. It is pure and never fails.
+	// Evolve folds an event into a row; the zero R is the row of a stream of which nothing is
+	// known. It is pure and never fails.
 	Evolve func(R, es.Recorded) R
 	// Keys says in which lists a row is: at most one key an index. nil for a view without lists.
 	Keys func(id string, row R) []Key
-	// Tallies says what a row adds to counters elsewhere. They change by the difference when the row changes, in one transaction with it, so that they
-	// are exact as long as each row is. At most MaxTallies a row. nil for a view that counts nothing.
+	// Tallies says what a row adds to counters elsewhere. They change by the difference when the
+	// row changes, in one transaction with it, so that they are exact as long as each row is. At
+	// most MaxTallies a row. nil for a view that counts nothing.
 	Tallies func(id string, row R) []Tally
 }
 
-// MaxTallies is how many counters' items one row may change at once: a transaction has 100 items, of which the row is one, and a row that moves leaves as
-// many as it comes to.
+// MaxTallies is how many counters' items one row may change at once: a transaction has 100 items,
+// of which the row is one, and a row that moves leaves as many as it comes to.
 const MaxTallies = 49
 
-// Index is one of the lists' indexes that a table of views has. Each view has all of them to itself.
+// Index is one of the lists' indexes that a table of views has. Each view has all of them to
+// itself.
 type Index int
 
 // The indexes.
@@ -81,19 +91,20 @@ type Tally struct {
 	Rows Key
 }
 
-// Item is a row in the form that tables keep. The zero Item, but for its ID, is the row of a stream of which nothing is known.
+// Item is a row in the form that tables keep. The zero Item, but for its ID, is the row of a stream
+// of which nothing is known.
 type Item struct {
 	ID       string
 	Sequence int64           // version of the last event that is folded in, 0 for none
 	Data     json.RawMessage // the row
 	Keys     []Key
-	// Writers are the last MaxWriters writes of the row, the newest first: by its token, whoever wrote and
-	// got no answer knows its own write again.
+	// Writers are the last MaxWriters writes of the row, the newest first: by its token, whoever
+	// wrote and got no answer knows its own write again.
 	Writers []string
 }
 
-// MaxWriters is how many of a row's writes it names. A write that more than these have followed before
-// its writer looks again is taken for somebody else's.
+// MaxWriters is how many of a row's writes it names. A write that more than these have followed
+// before its writer looks again is taken for somebody else's.
 const MaxWriters = 3
 
 // View is a Definition whose row's type is hidden, so that views of all kinds are in one list.
@@ -113,18 +124,24 @@ func (v View) Category() string { return v.category }
 // Stream is the stream that a row is folded from.
 func (v View) Stream(id string) es.StreamID { return es.NewStreamID(v.category, id) }
 
-// Fold gives the row that comes of old and the events after it. An old row that can't be read, and events that don't follow on it, are an es.ErrCorrupt.
+// Fold gives the row that comes of old and the events after it. An old row that can't be read, and
+// events that don't follow on it, are an es.ErrCorrupt.
 func (v View) Fold(old Item, events []es.Recorded) (Item, error) { return v.fold(old, events) }
 
-// Tallies gives what a row adds to counters elsewhere. A row that can't be read is an es.ErrCorrupt.
+// Tallies gives what a row adds to counters elsewhere. A row that can't be read is an
+// es.ErrCorrupt.
 func (v View) Tallies(row Item) ([]Tally, error) { return v.tallies(row) }
 
 var viewName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 
-// View hides the row's type. It panics on a definition that lacks something, a mistake of the program that is found at its start.
+// View hides the row's type. It panics on a definition that lacks something, a mistake of the
+// program that is found at its start.
 func (d Definition[R]) View() View {
 	if !viewName.MatchString(d.Name) || d.Category == "" || d.Events == nil || d.Evolve == nil {
-		panic(fmt.Sprintf("view: %q needs a name of lower-case letters, digits and hyphens, a category, its events and a fold", d.Name))
+		panic(fmt.Sprintf(
+			"view: %q needs a name of lower-case letters, digits and hyphens, a category, its events and a fold",
+			d.Name,
+		))
 	}
 	return View{name: d.Name, category: d.Category, events: d.Events, fold: d.fold, tallies: d.tally}
 }
@@ -147,7 +164,9 @@ func (d Definition[R]) decode(item Item) (R, error) {
 		return row, nil
 	}
 	if err := json.Unmarshal(item.Data, &row); err != nil {
-		return row, fmt.Errorf("%w: row %s of view %s: %v", es.ErrCorrupt, item.ID, d.Name, err) //nolint:errorlint // that it is corrupt is what callers act on
+		return row, fmt.Errorf(
+			"%w: row %s of view %s: %v", es.ErrCorrupt, item.ID, d.Name, err,
+		) //nolint:errorlint // that it is corrupt is what callers act on
 	}
 	return row, nil
 }
@@ -193,14 +212,17 @@ func (d Definition[R]) tally(item Item) ([]Tally, error) {
 	return d.Tallies(item.ID, row), nil
 }
 
-// Difference gives by how much tallies change from old to next: each once, without counters that stay.
+// Difference gives by how much tallies change from old to next: each once, without counters that
+// stay.
 func Difference(old, next []Tally) []Tally {
 	var sum []Tally
 	add := func(tallies []Tally, sign int64) {
 		for _, t := range tallies {
 			at := slices.IndexFunc(sum, func(s Tally) bool { return s.Name == t.Name && s.ID == t.ID })
 			if at < 0 {
-				at, sum = len(sum), append(sum, Tally{Name: t.Name, ID: t.ID, Counters: map[string]int64{}, Rows: t.Rows})
+				at, sum = len(sum), append(
+					sum, Tally{Name: t.Name, ID: t.ID, Counters: map[string]int64{}, Rows: t.Rows},
+				)
 			}
 			for name, n := range t.Counters {
 				if sum[at].Counters[name] += sign * n; sum[at].Counters[name] == 0 {

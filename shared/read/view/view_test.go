@@ -33,13 +33,15 @@ type (
 func evolve(r row, e es.Recorded) row { return row{r.Digits + e.Data.(added).Digit} }
 
 var sums = view.Definition[row]{
-	Name: "sums", Category: "sum", Evolve: evolve, Events: func(r *es.Registry) { es.Register[added](r, "sum.added", 1) },
+	Name: "sums", Category: "sum", Evolve: evolve,
+	Events: func(r *es.Registry) { es.Register[added](r, "sum.added", 1) },
 	Tallies: func(_ string, r row) []view.Tally {
 		return []view.Tally{{Name: "digits", ID: "all", Counters: map[string]int64{"n": int64(len(r.Digits))}}}
 	},
 }
 
-// table is a table in memory that counts what is asked of it, and of which some Puts meet another writer.
+// table is a table in memory that counts what is asked of it, and of which some Puts meet another
+// writer.
 type table struct {
 	*viewtest.Memory
 	conflicts  int // how many of the next Puts meet another writer
@@ -112,7 +114,9 @@ func handle(store es.Store, table view.Projection, c es.StoredCommit, views ...v
 	if len(views) == 0 {
 		views = []view.View{sums.View()}
 	}
-	return view.NewProjector(store, table, clock.NewFake(start), nil, views...).HandleBatch(context.Background(), []es.StoredCommit{c})[0]
+	return view.NewProjector(store, table, clock.NewFake(start), nil, views...).HandleBatch(
+		context.Background(), []es.StoredCommit{c},
+	)[0]
 }
 
 // loads counts what is read from a store.
@@ -138,7 +142,10 @@ func setup(t *testing.T) (*loads, *es.Registry, []es.StoredCommit) {
 	var commits []es.StoredCommit
 	head := mustLoad(t, store).Head
 	for _, events := range [][]any{{added{"1"}}, {added{"2"}, added{"3"}}, {added{"4"}, added{"5"}, added{"6"}}} {
-		c := es.Commit{Head: head, ID: "c" + events[0].(added).Digit, Time: start.Add(time.Duration(len(commits)) * time.Second), Events: events}
+		c := es.Commit{
+			Head: head, ID: "c" + events[0].(added).Digit, Time: start.Add(time.Duration(len(commits)) * time.Second),
+			Events: events,
+		}
 		stored, err := registry.EncodeCommit(c)
 		if err != nil {
 			t.Fatal(err)
@@ -237,7 +244,10 @@ func TestOtherCategoriesCostNothing(t *testing.T) {
 	commits[0].Stream = "stock/1"
 	commits[0].Events[0].Type = "nobody.knows"
 	if err := handle(store, table, commits[0]); err != nil || store.n+table.gets+table.puts+table.controls != 0 {
-		t.Errorf("%d loads, %d gets, %d puts, controls read %d times, %v", store.n, table.gets, table.puts, table.controls, err)
+		t.Errorf(
+			"%d loads, %d gets, %d puts, controls read %d times, %v", store.n, table.gets, table.puts, table.controls,
+			err,
+		)
 	}
 }
 
@@ -245,7 +255,10 @@ func TestOtherCategoriesCostNothing(t *testing.T) {
 func TestGenerations(t *testing.T) {
 	store, _, commits := setup(t)
 	table := newTable()
-	control := view.Control{View: "sums", Serving: 3, Last: 5, Building: &view.Building{Number: 5}, Draining: []int64{2}, Retired: []int64{1, 4}}
+	control := view.Control{
+		View: "sums", Serving: 3, Last: 5, Building: &view.Building{Number: 5}, Draining: []int64{2},
+		Retired: []int64{1, 4},
+	}
 	if err := table.Save(context.Background(), control); err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +288,9 @@ func TestGenerationThatFails(t *testing.T) {
 	if err := table.Save(context.Background(), view.Control{View: "sums"}.Begin("me", 1, start)); err != nil {
 		t.Fatal(err)
 	}
-	if err := table.Memory.Put(context.Background(), generation(2), 0, view.Item{ID: "1", Sequence: 1, Data: json.RawMessage(`[]`)}, nil); err != nil {
+	if err := table.Memory.Put(
+		context.Background(), generation(2), 0, view.Item{ID: "1", Sequence: 1, Data: json.RawMessage(`[]`)}, nil,
+	); err != nil {
 		t.Fatal(err)
 	}
 	err := handle(store, table, commits[1])
@@ -284,7 +299,8 @@ func TestGenerationThatFails(t *testing.T) {
 	}
 }
 
-// What a batch brought is counted once, for the generation that serves, and measured from the oldest event that the rows lacked.
+// What a batch brought is counted once, for the generation that serves, and measured from the
+// oldest event that the rows lacked.
 func TestLagAndCheckpoint(t *testing.T) {
 	store, _, commits := setup(t)
 	table := newTable(item("1"))
@@ -332,7 +348,8 @@ func TestCheckpointOfAnEventDatedAhead(t *testing.T) {
 	}
 }
 
-// A checkpoint that can't be written fails no commit, and a clock that is behind gives no negative lag.
+// A checkpoint that can't be written fails no commit, and a clock that is behind gives no negative
+// lag.
 func TestCheckpointThatFails(t *testing.T) {
 	store, _, commits := setup(t)
 	table := viewtest.Hooked{Table: newTable(), Hook: func(_ context.Context, request string, _ bool) error {
@@ -342,15 +359,17 @@ func TestCheckpointThatFails(t *testing.T) {
 		return nil
 	}}
 	var lags []view.Lag
-	p := view.NewProjector(store, table, clock.NewFake(start.Add(-time.Hour)), func(l view.Lag) { lags = append(lags, l) }, sums.View())
+	p := view.NewProjector(
+		store, table, clock.NewFake(start.Add(-time.Hour)), func(l view.Lag) { lags = append(lags, l) }, sums.View(),
+	)
 	errs := p.HandleBatch(context.Background(), commits[:1])
 	if want := []view.Lag{{View: "sums", Events: 1}}; errs[0] != nil || !slices.Equal(lags, want) {
 		t.Errorf("%v, lags %+v, want %+v", errs[0], lags, want)
 	}
 }
 
-// What a write folded counts once though its answer was lost: whether the client has sent it again and met its
-// own row, or given up, and whoever has written the row since.
+// What a write folded counts once though its answer was lost: whether the client has sent it again
+// and met its own row, or given up, and whoever has written the row since.
 func TestLostAnswers(t *testing.T) {
 	errLost := errors.New("no answer")
 	for name, tt := range map[string]struct {
@@ -360,8 +379,10 @@ func TestLostAnswers(t *testing.T) {
 		counted int64 // events, of the six that the store has
 		fails   bool
 	}{
-		"sent again":                    {written: true, answer: es.ErrConflict, counted: 1},
-		"sent again, behind others":     {written: true, answer: es.ErrConflict, others: view.MaxWriters - 1, counted: 1},
+		"sent again": {written: true, answer: es.ErrConflict, counted: 1},
+		"sent again, behind others": {
+			written: true, answer: es.ErrConflict, others: view.MaxWriters - 1, counted: 1,
+		},
 		"given up":                      {written: true, answer: errLost, counted: 1},
 		"given up, behind others":       {written: true, answer: errLost, others: view.MaxWriters - 1, counted: 1},
 		"never written":                 {answer: errLost, fails: true},
@@ -389,11 +410,16 @@ func TestLostAnswers(t *testing.T) {
 				return tt.answer
 			}}
 			var counted int64
-			p := view.NewProjector(store, hooked, clock.NewFake(start), func(l view.Lag) { counted += l.Events }, sums.View())
+			p := view.NewProjector(
+				store, hooked, clock.NewFake(start), func(l view.Lag) { counted += l.Events }, sums.View(),
+			)
 			err := p.HandleBatch(ctx, commits[:1])[0]
 			got, unread := table.Checkpoints(ctx)
 			if (err != nil) != tt.fails || counted != tt.counted || unread != nil || got["sums"].Events != tt.counted {
-				t.Errorf("%v; the metric says %d, the checkpoint %+v, %v; want %d", err, counted, got["sums"], unread, tt.counted)
+				t.Errorf(
+					"%v; the metric says %d, the checkpoint %+v, %v; want %d", err, counted, got["sums"], unread,
+					tt.counted,
+				)
 			}
 			if want := "123456"[:max(1, 1+tt.others)]; !tt.fails && table.at(1) != want {
 				t.Errorf("the row has %q, want %q", table.at(1), want)
@@ -456,7 +482,8 @@ func TestFailures(t *testing.T) {
 			t.Fatal(errs)
 		}
 		for i, c := range batch { // what the projector does not need has not failed, wherever it stands
-			if needs := c.Stream != "stock/1"; p.Needs(c) != needs || errors.Is(errs[i], down) != needs || (errs[i] != nil) != needs {
+			if needs := c.Stream != "stock/1"; p.Needs(c) != needs || errors.Is(errs[i], down) != needs ||
+				(errs[i] != nil) != needs {
 				t.Errorf("%s: needed %v, %v", c.Stream, p.Needs(c), errs[i])
 			}
 		}
@@ -494,9 +521,11 @@ func TestFailures(t *testing.T) {
 
 func TestDefinitionsThatLackSomething(t *testing.T) {
 	for name, change := range map[string]func(*view.Definition[row]){
-		"no name": func(d *view.Definition[row]) { d.Name = "" }, "a name that would break keys": func(d *view.Definition[row]) { d.Name = "a#b" },
-		"no category": func(d *view.Definition[row]) { d.Category = "" }, "no events": func(d *view.Definition[row]) { d.Events = nil },
-		"no fold": func(d *view.Definition[row]) { d.Evolve = nil },
+		"no name":                      func(d *view.Definition[row]) { d.Name = "" },
+		"a name that would break keys": func(d *view.Definition[row]) { d.Name = "a#b" },
+		"no category":                  func(d *view.Definition[row]) { d.Category = "" },
+		"no events":                    func(d *view.Definition[row]) { d.Events = nil },
+		"no fold":                      func(d *view.Definition[row]) { d.Evolve = nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
@@ -514,7 +543,9 @@ func TestDefinitionsThatLackSomething(t *testing.T) {
 func TestKeysAndTalliesThatCannotBe(t *testing.T) {
 	for name, change := range map[string]func(*view.Definition[row]){
 		"two keys of an index": func(d *view.Definition[row]) {
-			d.Keys = func(string, row) []view.Key { return []view.Key{{view.Index1, "a", "b"}, {view.Index1, "c", "d"}} }
+			d.Keys = func(string, row) []view.Key {
+				return []view.Key{{view.Index1, "a", "b"}, {view.Index1, "c", "d"}}
+			}
 		},
 		"no such index": func(d *view.Definition[row]) {
 			d.Keys = func(string, row) []view.Key { return []view.Key{{4, "a", "b"}} }
@@ -541,15 +572,25 @@ func TestKeysAndTalliesThatCannotBe(t *testing.T) {
 	}
 }
 
-// A tally that a row leaves goes down by what the row had added, and one that nothing changes is not touched.
+// A tally that a row leaves goes down by what the row had added, and one that nothing changes is
+// not touched.
 func TestDifference(t *testing.T) {
 	tally := func(id string, counters map[string]int64) view.Tally {
 		return view.Tally{Name: "n", ID: id, Counters: counters}
 	}
 	got := view.Difference(
-		[]view.Tally{tally("left", map[string]int64{"x": 2, "zero": 0}), tally("same", map[string]int64{"x": 3}), tally("changed", map[string]int64{"x": 1, "y": 1})},
-		[]view.Tally{tally("come", map[string]int64{"x": 2}), tally("same", map[string]int64{"x": 3}), tally("changed", map[string]int64{"x": 1, "y": 5})})
-	want := []view.Tally{tally("left", map[string]int64{"x": -2}), tally("changed", map[string]int64{"y": 4}), tally("come", map[string]int64{"x": 2})}
+		[]view.Tally{
+			tally("left", map[string]int64{"x": 2, "zero": 0}), tally("same", map[string]int64{"x": 3}),
+			tally("changed", map[string]int64{"x": 1, "y": 1}),
+		},
+		[]view.Tally{
+			tally("come", map[string]int64{"x": 2}), tally("same", map[string]int64{"x": 3}),
+			tally("changed", map[string]int64{"x": 1, "y": 5}),
+		})
+	want := []view.Tally{
+		tally("left", map[string]int64{"x": -2}), tally("changed", map[string]int64{"y": 4}),
+		tally("come", map[string]int64{"x": 2}),
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

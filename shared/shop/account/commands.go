@@ -2,7 +2,8 @@ package account
 
 import "orderflow/shared/shop/money"
 
-// Command is one of the commands below. Those that move money carry the stream of the attempt that moves it, which carries them out at most once.
+// Command is one of the commands below. Those that move money carry the stream of the attempt that
+// moves it, which carries them out at most once.
 type Command interface{ accountCommand() }
 
 // Open opens the account.
@@ -37,7 +38,8 @@ type Refund struct {
 	Reference string
 }
 
-// TransferOut sends money to another account, which receives it by a TransferIn with the same reference.
+// TransferOut sends money to another account, which receives it by a TransferIn with the same
+// reference.
 type TransferOut struct {
 	ToAccountID string
 	Amount      money.Money
@@ -51,7 +53,8 @@ type TransferIn struct {
 	Reference     string
 }
 
-// ApplyInterest adds a part of the balance to it: RateBasisPoints hundredths of a percent, rounded to whole minor units, a half to the even one.
+// ApplyInterest adds a part of the balance to it: RateBasisPoints hundredths of a percent, rounded
+// to whole minor units, a half to the even one.
 type ApplyInterest struct {
 	RateBasisPoints int64 // 1 to MaxRate
 	Reference       string

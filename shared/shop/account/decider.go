@@ -15,8 +15,9 @@ type State struct {
 	CustomerID string `json:"customerId"`
 	Currency   string `json:"currency"`
 	Balance    int64  `json:"balance"` // minor units, never negative
-	// PaidIn is all that ever came in and was no refund, in minor units: deposits, transfers, interest. Every balance and every refund is a part of it, so as long as it fits an int64
-	// a refund can't fail: what the Charge took, the account can always take back.
+	// PaidIn is all that ever came in and was no refund, in minor units: deposits, transfers,
+	// interest. Every balance and every refund is a part of it, so as long as it fits an int64 a
+	// refund can't fail: what the Charge took, the account can always take back.
 	PaidIn int64 `json:"paidIn"`
 }
 
@@ -26,9 +27,11 @@ func (s State) Exists() bool { return s.ID != "" }
 // Money is the balance with its currency.
 func (s State) Money() money.Money { return money.Money{Amount: s.Balance, Currency: s.Currency} }
 
-// Decider decides for accounts. A movement of money is repeated safely by its attempt's stream and not here: to know every reference that it ever
-// met, the state would have to grow for ever.
-var Decider = es.Decider[Command, State, Event]{Initial: func() State { return State{} }, Decide: decide, Evolve: Evolve}
+// Decider decides for accounts. A movement of money is repeated safely by its attempt's stream and
+// not here: to know every reference that it ever met, the state would have to grow for ever.
+var Decider = es.Decider[Command, State, Event]{
+	Initial: func() State { return State{} }, Decide: decide, Evolve: Evolve,
+}
 
 // Evolve folds an event into an account.
 func Evolve(s State, e Event) State {
@@ -105,7 +108,9 @@ func deposit(c Deposit, s State) ([]Event, error) {
 		return nil, err
 	}
 	if !countable(c.Amount, s) {
-		return nil, money.ErrOverflow.Field("body.amount.amount", "with %s more, the account would have taken in more than it can count", c.Amount)
+		return nil, money.ErrOverflow.Field(
+			"body.amount.amount", "with %s more, the account would have taken in more than it can count", c.Amount,
+		)
 	}
 	return []Event{Deposited(c)}, nil
 }
@@ -137,17 +142,22 @@ func cannotReceive() error {
 	return ErrCannotReceive.Field("body.toAccountId", "no account of that id can receive this amount")
 }
 
-// applyInterest adds interest to the balance as it stands. Interest that rounds to nothing is no event.
+// applyInterest adds interest to the balance as it stands. Interest that rounds to nothing is no
+// event.
 func applyInterest(c ApplyInterest, s State) ([]Event, error) {
 	if c.RateBasisPoints < 1 || c.RateBasisPoints > MaxRate {
-		return nil, ErrRateOutOfRange.Field("body.rateBasisPoints", "a rate is 1 to %d basis points, not %d", MaxRate, c.RateBasisPoints)
+		return nil, ErrRateOutOfRange.Field(
+			"body.rateBasisPoints", "a rate is 1 to %d basis points, not %d", MaxRate, c.RateBasisPoints,
+		)
 	}
 	amount, err := s.Money().BasisPoints(c.RateBasisPoints)
 	if err != nil || amount.Amount == 0 {
 		return nil, err
 	}
 	if !countable(amount, s) {
-		return nil, money.ErrOverflow.Field("body.rateBasisPoints", "with %s more, the account would have taken in more than it can count", amount)
+		return nil, money.ErrOverflow.Field(
+			"body.rateBasisPoints", "with %s more, the account would have taken in more than it can count", amount,
+		)
 	}
 	return []Event{InterestApplied{RateBasisPoints: c.RateBasisPoints, Amount: amount, Reference: c.Reference}}, nil
 }
@@ -158,10 +168,14 @@ func countable(amount money.Money, s State) bool { return amount.Amount <= math.
 // movable refuses an amount that no account of this currency can move.
 func movable(amount money.Money, s State) error {
 	if amount.Amount <= 0 {
-		return ErrAmountNotPositive.Field("body.amount.amount", "an amount is at least 1 minor unit, not %d", amount.Amount)
+		return ErrAmountNotPositive.Field(
+			"body.amount.amount", "an amount is at least 1 minor unit, not %d", amount.Amount,
+		)
 	}
 	if amount.Currency != s.Currency {
-		return ErrWrongCurrency.Field("body.amount.currency", "the account is in %s, the amount in %q", s.Currency, amount.Currency)
+		return ErrWrongCurrency.Field(
+			"body.amount.currency", "the account is in %s, the amount in %q", s.Currency, amount.Currency,
+		)
 	}
 	return nil
 }

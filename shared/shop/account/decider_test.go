@@ -35,18 +35,34 @@ func TestDecide(t *testing.T) {
 		{"deposit to no account", nil, Deposit{eur(500), "deposit/d1"}, nil, ErrNotOpen},
 		{"deposit nothing", []Event{opened}, Deposit{eur(0), "deposit/d1"}, nil, ErrAmountNotPositive},
 		{"deposit less than nothing", holding(100), Deposit{eur(-1), "deposit/d1"}, nil, ErrAmountNotPositive},
-		{"deposit the least number", holding(100), Deposit{eur(math.MinInt64), "deposit/d1"}, nil, ErrAmountNotPositive},
+		{
+			"deposit the least number", holding(100), Deposit{eur(math.MinInt64), "deposit/d1"}, nil,
+			ErrAmountNotPositive,
+		},
 		{"deposit another currency", []Event{opened}, Deposit{usd(500), "deposit/d1"}, nil, ErrWrongCurrency},
 		{"deposit no currency", []Event{opened}, Deposit{money.Money{Amount: 1}, "deposit/d1"}, nil, ErrWrongCurrency},
-		{"deposit up to the limit", holding(1), Deposit{eur(math.MaxInt64 - 1), "deposit/d1"}, []Event{Deposited{eur(math.MaxInt64 - 1), "deposit/d1"}}, nil},
+		{
+			"deposit up to the limit", holding(1), Deposit{eur(math.MaxInt64 - 1), "deposit/d1"},
+			[]Event{Deposited{eur(math.MaxInt64 - 1), "deposit/d1"}}, nil,
+		},
 		{"deposit over the limit", holding(2), Deposit{eur(math.MaxInt64 - 1), "deposit/d1"}, nil, money.ErrOverflow},
-		{"deposit over the limit once what was taken comes back", append(holding(math.MaxInt64), Withdrawn{eur(math.MaxInt64), "payment/p1"}),
+		{"deposit over the limit once what was taken comes back",
+			append(holding(math.MaxInt64), Withdrawn{eur(math.MaxInt64), "payment/p1"}),
 			Deposit{eur(1), "deposit/d1"}, nil, money.ErrOverflow},
 
-		{"withdraw", holding(500), Withdraw{eur(200), "withdrawal/w1"}, []Event{Withdrawn{eur(200), "withdrawal/w1"}}, nil},
-		{"withdraw everything", holding(500), Withdraw{eur(500), "withdrawal/w1"}, []Event{Withdrawn{eur(500), "withdrawal/w1"}}, nil},
+		{
+			"withdraw", holding(500), Withdraw{eur(200), "withdrawal/w1"},
+			[]Event{Withdrawn{eur(200), "withdrawal/w1"}}, nil,
+		},
+		{
+			"withdraw everything", holding(500), Withdraw{eur(500), "withdrawal/w1"},
+			[]Event{Withdrawn{eur(500), "withdrawal/w1"}}, nil,
+		},
 		{"withdraw too much", holding(500), Withdraw{eur(501), "withdrawal/w1"}, nil, ErrInsufficientFunds},
-		{"withdraw what was withdrawn", append(holding(500), Withdrawn{eur(300), "withdrawal/w1"}), Withdraw{eur(201), "withdrawal/w2"}, nil, ErrInsufficientFunds},
+		{
+			"withdraw what was withdrawn", append(holding(500), Withdrawn{eur(300), "withdrawal/w1"}),
+			Withdraw{eur(201), "withdrawal/w2"}, nil, ErrInsufficientFunds,
+		},
 		{"withdraw from no account", nil, Withdraw{eur(1), "withdrawal/w1"}, nil, ErrNotOpen},
 		{"withdraw nothing", holding(500), Withdraw{eur(0), "withdrawal/w1"}, nil, ErrAmountNotPositive},
 		{"withdraw less than nothing", holding(500), Withdraw{eur(-5), "withdrawal/w1"}, nil, ErrAmountNotPositive},
@@ -55,17 +71,27 @@ func TestDecide(t *testing.T) {
 		{"charge", holding(500), Charge{"c1", eur(500), "payment/p1"}, []Event{Withdrawn{eur(500), "payment/p1"}}, nil},
 		{"charge too much", holding(500), Charge{"c1", eur(501), "payment/p1"}, nil, ErrInsufficientFunds},
 		{"charge another's account", holding(500), Charge{"c2", eur(5), "payment/p1"}, nil, ErrNotYours},
-		{"charge another's account too much in another currency", holding(500), Charge{"c2", usd(501), "payment/p1"}, nil, ErrNotYours},
+		{
+			"charge another's account too much in another currency", holding(500), Charge{"c2", usd(501), "payment/p1"},
+			nil, ErrNotYours,
+		},
 		{"charge no account", nil, Charge{"c1", eur(5), "payment/p1"}, nil, ErrNotOpen},
 		{"charge another currency", holding(500), Charge{"c1", usd(5), "payment/p1"}, nil, ErrWrongCurrency},
 		{"charge nothing", holding(500), Charge{"c1", eur(0), "payment/p1"}, nil, ErrAmountNotPositive},
 
-		{"refund", append(holding(500), Withdrawn{eur(300), "payment/p1"}), Refund{eur(300), "payment/p1"}, []Event{Deposited{eur(300), "payment/p1"}}, nil},
-		{"refund at the limit", append(holding(math.MaxInt64), Withdrawn{eur(math.MaxInt64), "payment/p1"}), Refund{eur(math.MaxInt64), "payment/p1"},
+		{
+			"refund", append(holding(500), Withdrawn{eur(300), "payment/p1"}), Refund{eur(300), "payment/p1"},
+			[]Event{Deposited{eur(300), "payment/p1"}}, nil,
+		},
+		{"refund at the limit", append(holding(math.MaxInt64), Withdrawn{eur(math.MaxInt64), "payment/p1"}),
+			Refund{eur(math.MaxInt64), "payment/p1"},
 			[]Event{Deposited{eur(math.MaxInt64), "payment/p1"}}, nil},
 		{"refund to no account", nil, Refund{eur(1), "payment/p1"}, nil, ErrNotOpen},
 
-		{"send", holding(500), TransferOut{"a2", eur(500), "transfer/t1"}, []Event{TransferredOut{"a2", eur(500), "transfer/t1"}}, nil},
+		{
+			"send", holding(500), TransferOut{"a2", eur(500), "transfer/t1"},
+			[]Event{TransferredOut{"a2", eur(500), "transfer/t1"}}, nil,
+		},
 		{"send too much", holding(500), TransferOut{"a2", eur(501), "transfer/t1"}, nil, ErrInsufficientFunds},
 		{"send from no account", nil, TransferOut{"a2", eur(1), "transfer/t1"}, nil, ErrNotOpen},
 		{"send nothing", holding(500), TransferOut{"a2", eur(0), "transfer/t1"}, nil, ErrAmountNotPositive},
@@ -73,24 +99,48 @@ func TestDecide(t *testing.T) {
 		{"send another currency", holding(500), TransferOut{"a2", usd(5), "transfer/t1"}, nil, ErrWrongCurrency},
 		{"send to oneself", holding(500), TransferOut{"a1", eur(5), "transfer/t1"}, nil, ErrSameAccount},
 
-		{"receive", []Event{opened}, TransferIn{"a2", eur(500), "transfer/t1"}, []Event{TransferredIn{"a2", eur(500), "transfer/t1"}}, nil},
+		{
+			"receive", []Event{opened}, TransferIn{"a2", eur(500), "transfer/t1"},
+			[]Event{TransferredIn{"a2", eur(500), "transfer/t1"}}, nil,
+		},
 		{"receive on no account", nil, TransferIn{"a2", eur(500), "transfer/t1"}, nil, ErrCannotReceive},
 		{"receive nothing", []Event{opened}, TransferIn{"a2", eur(0), "transfer/t1"}, nil, ErrAmountNotPositive},
 		{"receive another currency", []Event{opened}, TransferIn{"a2", usd(500), "transfer/t1"}, nil, ErrCannotReceive},
-		{"receive up to the limit", holding(1), TransferIn{"a2", eur(math.MaxInt64 - 1), "transfer/t1"}, []Event{TransferredIn{"a2", eur(math.MaxInt64 - 1), "transfer/t1"}}, nil},
-		{"receive over the limit", holding(2), TransferIn{"a2", eur(math.MaxInt64 - 1), "transfer/t1"}, nil, ErrCannotReceive},
-		{"receive over the limit once what was taken comes back", append(holding(math.MaxInt64), Withdrawn{eur(math.MaxInt64), "payment/p1"}),
+		{
+			"receive up to the limit", holding(1), TransferIn{"a2", eur(math.MaxInt64 - 1), "transfer/t1"},
+			[]Event{TransferredIn{"a2", eur(math.MaxInt64 - 1), "transfer/t1"}}, nil,
+		},
+		{
+			"receive over the limit", holding(2), TransferIn{"a2", eur(math.MaxInt64 - 1), "transfer/t1"}, nil,
+			ErrCannotReceive,
+		},
+		{"receive over the limit once what was taken comes back",
+			append(holding(math.MaxInt64), Withdrawn{eur(math.MaxInt64), "payment/p1"}),
 			TransferIn{"a2", eur(1), "transfer/t1"}, nil, ErrCannotReceive},
-		{"refund what was received", []Event{opened, TransferredIn{"a2", eur(5), "transfer/t1"}, Withdrawn{eur(5), "payment/p1"}}, Refund{eur(5), "payment/p1"},
+		{"refund what was received", []Event{
+			opened, TransferredIn{"a2", eur(5), "transfer/t1"}, Withdrawn{eur(5), "payment/p1"},
+		}, Refund{eur(5), "payment/p1"},
 			[]Event{Deposited{eur(5), "payment/p1"}}, nil},
 
-		{"interest", holding(500), ApplyInterest{500, "interest/i1"}, []Event{InterestApplied{500, eur(25), "interest/i1"}}, nil},
-		{"interest, a half above an even number", holding(250), ApplyInterest{100, "interest/i1"}, []Event{InterestApplied{100, eur(2), "interest/i1"}}, nil},
-		{"interest, a half above an odd number", holding(350), ApplyInterest{100, "interest/i1"}, []Event{InterestApplied{100, eur(4), "interest/i1"}}, nil},
+		{
+			"interest", holding(500), ApplyInterest{500, "interest/i1"},
+			[]Event{InterestApplied{500, eur(25), "interest/i1"}}, nil,
+		},
+		{
+			"interest, a half above an even number", holding(250), ApplyInterest{100, "interest/i1"},
+			[]Event{InterestApplied{100, eur(2), "interest/i1"}}, nil,
+		},
+		{
+			"interest, a half above an odd number", holding(350), ApplyInterest{100, "interest/i1"},
+			[]Event{InterestApplied{100, eur(4), "interest/i1"}}, nil,
+		},
 		{"interest on nothing", []Event{opened}, ApplyInterest{500, "interest/i1"}, nil, nil},
 		{"interest that rounds to nothing", holding(50), ApplyInterest{100, "interest/i1"}, nil, nil},
 		{"interest on no account", nil, ApplyInterest{500, "interest/i1"}, nil, ErrNotOpen},
-		{"interest of all", holding(500), ApplyInterest{MaxRate, "interest/i1"}, []Event{InterestApplied{MaxRate, eur(500), "interest/i1"}}, nil},
+		{
+			"interest of all", holding(500), ApplyInterest{MaxRate, "interest/i1"},
+			[]Event{InterestApplied{MaxRate, eur(500), "interest/i1"}}, nil,
+		},
 		{"interest of more", holding(500), ApplyInterest{MaxRate + 1, "interest/i1"}, nil, ErrRateOutOfRange},
 		{"interest of no rate", holding(500), ApplyInterest{0, "interest/i1"}, nil, ErrRateOutOfRange},
 		{"interest of less", holding(500), ApplyInterest{-500, "interest/i1"}, nil, ErrRateOutOfRange},
@@ -119,15 +169,21 @@ func TestDecideUnknownCommand(t *testing.T) {
 	}
 }
 
-// TestRules throws random commands at an account. Payments are refunded at most once and with what they took, as their attempts see to.
+// TestRules throws random commands at an account. Payments are refunded at most once and with what
+// they took, as their attempts see to.
 func TestRules(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		state := Evolve(State{}, Opened{AccountID: "a1", CustomerID: "c1", Currency: "EUR"})
 		var in, out int64
 		taken := []money.Money{}
-		amount := rapid.OneOf(rapid.Int64Range(-2, 1000), rapid.Int64Range(math.MaxInt64/2, math.MaxInt64), rapid.Int64())
+		amount := rapid.OneOf(
+			rapid.Int64Range(-2, 1000), rapid.Int64Range(math.MaxInt64/2, math.MaxInt64), rapid.Int64(),
+		)
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
-			m := money.Money{Amount: amount.Draw(t, "amount"), Currency: rapid.SampledFrom([]string{"EUR", "EUR", "EUR", "USD"}).Draw(t, "currency")}
+			m := money.Money{
+				Amount:   amount.Draw(t, "amount"),
+				Currency: rapid.SampledFrom([]string{"EUR", "EUR", "EUR", "USD"}).Draw(t, "currency"),
+			}
 			var c Command
 			switch rapid.IntRange(0, 7).Draw(t, "command") {
 			case 0, 1:
@@ -174,7 +230,10 @@ func TestRules(t *testing.T) {
 				taken = append(taken, m)
 			}
 			if state.Balance < 0 || state.Balance > state.PaidIn || state.Balance != in-out {
-				t.Fatalf("after %#v: balance %d of %d paid in, moved %d in and %d out", c, state.Balance, state.PaidIn, in, out)
+				t.Fatalf(
+					"after %#v: balance %d of %d paid in, moved %d in and %d out", c, state.Balance, state.PaidIn, in,
+					out,
+				)
 			}
 		}
 	})

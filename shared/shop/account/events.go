@@ -1,4 +1,5 @@
-// Package account is a customer's money in one currency: what came in, what went out, and so what is left. The balance is never negative.
+// Package account is a customer's money in one currency: what came in, what went out, and so what
+// is left. The balance is never negative.
 package account
 
 import (
@@ -6,7 +7,8 @@ import (
 	"orderflow/shared/shop/money"
 )
 
-// The first parts of the stream ids. All but the first are attempts: each holds one request to open an account or to move money.
+// The first parts of the stream ids. All but the first are attempts: each holds one request to open
+// an account or to move money.
 const (
 	Category           = "account"
 	OpeningCategory    = "opening"
@@ -26,19 +28,22 @@ type Opened struct {
 	Currency   string `json:"currency"`
 }
 
-// Deposited: money came in. Reference is the stream of the attempt that brought it: a deposit's, or a payment's that was taken back.
+// Deposited: money came in. Reference is the stream of the attempt that brought it: a deposit's, or
+// a payment's that was taken back.
 type Deposited struct {
 	Amount    money.Money `json:"amount"`
 	Reference string      `json:"reference"`
 }
 
-// Withdrawn: money went out. Reference is the stream of the attempt that took it: a withdrawal's, or a payment's.
+// Withdrawn: money went out. Reference is the stream of the attempt that took it: a withdrawal's,
+// or a payment's.
 type Withdrawn struct {
 	Amount    money.Money `json:"amount"`
 	Reference string      `json:"reference"`
 }
 
-// TransferredOut: money went to another account, whose stream got its TransferredIn in the same append. Reference is the transfer's stream.
+// TransferredOut: money went to another account, whose stream got its TransferredIn in the same
+// append. Reference is the transfer's stream.
 type TransferredOut struct {
 	ToAccountID string      `json:"toAccountId"`
 	Amount      money.Money `json:"amount"`
@@ -52,7 +57,8 @@ type TransferredIn struct {
 	Reference     string      `json:"reference"`
 }
 
-// InterestApplied: the balance bore interest. The amount was computed once and is stored, so that a later rule of rounding changes no balance.
+// InterestApplied: the balance bore interest. The amount was computed once and is stored, so that a
+// later rule of rounding changes no balance.
 type InterestApplied struct {
 	RateBasisPoints int64       `json:"rateBasisPoints"`
 	Amount          money.Money `json:"amount"`
@@ -66,8 +72,9 @@ func (TransferredOut) accountEvent()  {}
 func (TransferredIn) accountEvent()   {}
 func (InterestApplied) accountEvent() {}
 
-// OpeningProcessed: the request opened this account. It stands on the request's own stream, since the account's id follows from the currency, and
-// a key that comes again with another currency would otherwise meet nothing that knows it.
+// OpeningProcessed: the request opened this account. It stands on the request's own stream, since
+// the account's id follows from the currency, and a key that comes again with another currency
+// would otherwise meet nothing that knows it.
 type OpeningProcessed struct {
 	OpeningID  string `json:"openingId"`
 	AccountID  string `json:"accountId"`
@@ -97,7 +104,8 @@ type TransferProcessed struct {
 	FromAccountID string      `json:"fromAccountId"`
 	ToAccountID   string      `json:"toAccountId"`
 	Amount        money.Money `json:"amount"`
-	Balance       money.Money `json:"balance"` // of the sending account, right after it; the receiver's is not the sender's to know
+	// of the sending account, right after it; the receiver's is not the sender's to know
+	Balance money.Money `json:"balance"`
 }
 
 // InterestProcessed: the request's interest was applied. An amount of 0 left the account as it was.

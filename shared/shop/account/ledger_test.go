@@ -68,16 +68,21 @@ func TestLedger(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]account.Line{{2, noon, account.KindTransferIn, eur(300), eur(300), "transfer/" + sent.TransferID, s.id}}, theirs.Lines); diff != "" {
+	if diff := cmp.Diff(
+		[]account.Line{{2, noon, account.KindTransferIn, eur(300), eur(300), "transfer/" + sent.TransferID, s.id}},
+		theirs.Lines,
+	); diff != "" {
 		t.Errorf("the receiver's (-want +got):\n%s", diff)
 	}
 }
 
-// TestStatementOfPayments: what a payment took and gave back is told from a withdrawal and a deposit.
+// TestStatementOfPayments: what a payment took and gave back is told from a withdrawal and a
+// deposit.
 func TestStatementOfPayments(t *testing.T) {
 	s := inMemory(t).opened(t, 1000)
 	for i, c := range []account.Command{
-		account.Charge{CustomerID: s.customer, Amount: eur(400), Reference: "payment/p"}, account.Refund{Amount: eur(400), Reference: "payment/p"},
+		account.Charge{CustomerID: s.customer, Amount: eur(400), Reference: "payment/p"},
+		account.Refund{Amount: eur(400), Reference: "payment/p"},
 	} {
 		_, commit, err := account.Plan(t.Context(), account.States(s.store, nil), request("", ""), s.id, c)
 		if err != nil {
@@ -92,13 +97,15 @@ func TestStatementOfPayments(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]account.Line{
-		{4, noon, account.KindRefund, eur(400), eur(1000), "payment/p", ""}, {3, noon, account.KindPayment, eur(-400), eur(600), "payment/p", ""},
+		{4, noon, account.KindRefund, eur(400), eur(1000), "payment/p", ""},
+		{3, noon, account.KindPayment, eur(-400), eur(600), "payment/p", ""},
 	}, got.Lines); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
-// TestStatementPages: the pages, of any size, put together are the whole statement, also while money moves.
+// TestStatementPages: the pages, of any size, put together are the whole statement, also while
+// money moves.
 func TestStatementPages(t *testing.T) {
 	s := inMemory(t).opened(t, 1000)
 	for i := range 6 {
@@ -130,7 +137,8 @@ func TestStatementPages(t *testing.T) {
 			t.Errorf("%d a page (-want +got):\n%s", limit, diff)
 		}
 		for i := 1; i < len(lines); i++ {
-			if lines[i].Version != lines[i-1].Version-1 || lines[i].Balance.Amount != lines[i-1].Balance.Amount-lines[i-1].Amount.Amount {
+			if lines[i].Version != lines[i-1].Version-1 ||
+				lines[i].Balance.Amount != lines[i-1].Balance.Amount-lines[i-1].Amount.Amount {
 				t.Errorf("%d a page: %+v follows %+v", limit, lines[i], lines[i-1])
 			}
 		}
@@ -154,7 +162,8 @@ func TestStatementEdges(t *testing.T) {
 	}
 }
 
-// TestRepeatedTransferAndInterest: whatever has happened since, a repeat says what the first answer said.
+// TestRepeatedTransferAndInterest: whatever has happened since, a repeat says what the first answer
+// said.
 func TestRepeatedTransferAndInterest(t *testing.T) {
 	s := inMemory(t).opened(t, 1000)
 	to, ctx := s.other(t), t.Context()
@@ -170,10 +179,12 @@ func TestRepeatedTransferAndInterest(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := s.store.Appends.Load()
-	if again, err := s.Transfer(ctx, request("another commit id", "body"), s.id, to, "k", eur(300)); err != nil || again != sent {
+	if again, err := s.Transfer(ctx, request("another commit id", "body"), s.id, to, "k", eur(300)); err != nil ||
+		again != sent {
 		t.Errorf("%+v, %v, want %+v", again, err, sent)
 	}
-	if again, err := s.ApplyInterest(ctx, request("another commit id", "body"), s.id, "k", 1000); err != nil || again != borne {
+	if again, err := s.ApplyInterest(ctx, request("another commit id", "body"), s.id, "k", 1000); err != nil ||
+		again != borne {
 		t.Errorf("%+v, %v, want %+v", again, err, borne)
 	}
 	for name, do := range map[string]func() error{
@@ -258,7 +269,9 @@ func TestRefusedTransfer(t *testing.T) {
 				t.Error(err)
 			}
 			if from == s.id {
-				if _, err := s.Transfer(t.Context(), request("", "another"), from, s.free(t), "k", eur(1001)); err != nil {
+				if _, err := s.Transfer(
+					t.Context(), request("", "another"), from, s.free(t), "k", eur(1001),
+				); err != nil {
 					t.Errorf("the key again: %v", err)
 				}
 			}
@@ -279,7 +292,8 @@ func (s *stand) free(t *testing.T) string {
 	return account.ID(s.customer+"-free", "EUR")
 }
 
-// TestInterestThatRoundsToNothing leaves the account as it was. The key is used: it stands for the answer, also once there is a balance.
+// TestInterestThatRoundsToNothing leaves the account as it was. The key is used: it stands for the
+// answer, also once there is a balance.
 func TestInterestThatRoundsToNothing(t *testing.T) {
 	s := inMemory(t).opened(t, 0)
 	first, err := s.ApplyInterest(t.Context(), request("", ""), s.id, "k", 500)
@@ -328,10 +342,12 @@ func TestLostTransfer(t *testing.T) {
 	_, err = s.ApplyInterest(t.Context(), request("", "body"), s.id, "k", 1000)
 	wantErr(t, err, lost)
 	s.store.After = nil
-	if again, err := s.Transfer(t.Context(), request("", "body"), s.id, to, "k", eur(300)); err != nil || again.Balance != eur(700) {
+	if again, err := s.Transfer(t.Context(), request("", "body"), s.id, to, "k", eur(300)); err != nil ||
+		again.Balance != eur(700) {
 		t.Errorf("%+v, %v", again, err)
 	}
-	if again, err := s.ApplyInterest(t.Context(), request("", "body"), s.id, "k", 1000); err != nil || again.Balance != eur(770) {
+	if again, err := s.ApplyInterest(t.Context(), request("", "body"), s.id, "k", 1000); err != nil ||
+		again.Balance != eur(770) {
 		t.Errorf("%+v, %v", again, err)
 	}
 	s.want(t, 770, 4)

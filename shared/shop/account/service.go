@@ -66,11 +66,15 @@ func TransferID(actor, key string) string { return ident.Derive(TransferCategory
 // InterestID is the id of the interest that a caller's key stands for.
 func InterestID(actor, key string) string { return ident.Derive(InterestCategory, actor, key) }
 
-// Plan decides a command that moves money on the account as it stands, for a caller that appends the commit together with that of its own attempt. That
-// attempt alone tells whether the command was carried out before: the commits that a snapshot stands for are not looked at. The state is the one right
-// after the movement. The commit's id follows from the command's reference. Interest that rounds to nothing moves nothing: its commit has no events, and
-// nobody may append it. In the plan of an attempt, states read from what the plan is given.
-func Plan(ctx context.Context, states es.Repository[State, Event], req es.Request, accountID string, c Command) (State, es.Commit, error) {
+// Plan decides a command that moves money on the account as it stands, for a caller that appends
+// the commit together with that of its own attempt. That attempt alone tells whether the command
+// was carried out before: the commits that a snapshot stands for are not looked at. The state is
+// the one right after the movement. The commit's id follows from the command's reference. Interest
+// that rounds to nothing moves nothing: its commit has no events, and nobody may append it. In the
+// plan of an attempt, states read from what the plan is given.
+func Plan(
+	ctx context.Context, states es.Repository[State, Event], req es.Request, accountID string, c Command,
+) (State, es.Commit, error) {
 	current, err := states.Get(ctx, accountID)
 	state := current.State
 	if err != nil {
@@ -91,7 +95,8 @@ func Plan(ctx context.Context, states es.Repository[State, Event], req es.Reques
 	return state, commit, nil
 }
 
-// commitID tells the two movements that one reference can have apart: the attempt's effect, and its undoing.
+// commitID tells the two movements that one reference can have apart: the attempt's effect, and its
+// undoing.
 func commitID(c Command) (string, error) {
 	switch c := c.(type) {
 	case Deposit:
@@ -125,7 +130,9 @@ func (s Service) Open(ctx context.Context, req es.Request, customerID, currency 
 		if err != nil {
 			return es.Plan{}, err
 		}
-		events, err := Decider.Decide(Open{AccountID: accountID, CustomerID: customerID, Currency: currency}, current.State)
+		events, err := Decider.Decide(
+			Open{AccountID: accountID, CustomerID: customerID, Currency: currency}, current.State,
+		)
 		if err != nil {
 			return es.Plan{}, err
 		}
@@ -137,7 +144,9 @@ func (s Service) Open(ctx context.Context, req es.Request, customerID, currency 
 			commit.Events = append(commit.Events, e)
 		}
 		return es.Plan{
-			Event:   OpeningProcessed{OpeningID: openingID, AccountID: accountID, CustomerID: customerID, Currency: currency},
+			Event: OpeningProcessed{
+				OpeningID: openingID, AccountID: accountID, CustomerID: customerID, Currency: currency,
+			},
 			Commits: []es.Commit{commit},
 		}, nil
 	})
@@ -164,7 +173,8 @@ func (s Service) opened(ctx context.Context, accountID string) (res es.Result[St
 	return res, err
 }
 
-// Movement is a deposit or a withdrawal that was carried out. The zero Movement is one that was not.
+// Movement is a deposit or a withdrawal that was carried out. The zero Movement is one that was
+// not.
 type Movement struct {
 	ID        string
 	AccountID string
@@ -176,7 +186,9 @@ type Movement struct {
 // gets the same answer, another amount or account es.ErrKeyReused. A deposit that is refused writes
 // nothing, and its key may be used again. ErrUnknownCustomer where the account's customer was never
 // registered.
-func (s Service) Deposit(ctx context.Context, req es.Request, accountID, key string, amount money.Money) (Movement, error) {
+func (s Service) Deposit(
+	ctx context.Context, req es.Request, accountID, key string, amount money.Money,
+) (Movement, error) {
 	id := DepositID(req.Metadata.Actor, key)
 	return s.move(ctx, req, key, DepositCategory, Movement{ID: id, AccountID: accountID, Amount: amount},
 		Deposit{Amount: amount, Reference: string(es.NewStreamID(DepositCategory, id))},
@@ -188,7 +200,9 @@ func (s Service) Deposit(ctx context.Context, req es.Request, accountID, key str
 
 // Withdraw takes money out: of what an erased customer left, for an operator alone. Key, repetition
 // and refusal are as with Deposit.
-func (s Service) Withdraw(ctx context.Context, req es.Request, accountID, key string, amount money.Money) (Movement, error) {
+func (s Service) Withdraw(
+	ctx context.Context, req es.Request, accountID, key string, amount money.Money,
+) (Movement, error) {
 	id := WithdrawalID(req.Metadata.Actor, key)
 	return s.move(ctx, req, key, WithdrawalCategory, Movement{ID: id, AccountID: accountID, Amount: amount},
 		Withdraw{Amount: amount, Reference: string(es.NewStreamID(WithdrawalCategory, id))}, s.letsOut,
@@ -233,7 +247,9 @@ func (s Service) move(
 // itself: it happens whole or not at all. The key stands for one transfer by the request's actor.
 // Repetition and refusal are as with Deposit. Whatever the receiver's side forbids is
 // ErrCannotReceive. ErrSameAccount where both are one.
-func (s Service) Transfer(ctx context.Context, req es.Request, fromAccountID, toAccountID, key string, amount money.Money) (TransferProcessed, error) {
+func (s Service) Transfer(
+	ctx context.Context, req es.Request, fromAccountID, toAccountID, key string, amount money.Money,
+) (TransferProcessed, error) {
 	id, earlier := TransferID(req.Metadata.Actor, key), earlierID(TransferCategory, fromAccountID, key)
 	reference := string(es.NewStreamID(TransferCategory, id))
 	attempt := recorded(s, TransferCategory, func(e TransferProcessed) string { return e.TransferID })
@@ -254,7 +270,8 @@ func (s Service) Transfer(ctx context.Context, req es.Request, fromAccountID, to
 		}
 		return es.Plan{
 			Event: TransferProcessed{
-				TransferID: id, FromAccountID: fromAccountID, ToAccountID: toAccountID, Amount: amount, Balance: sender.Money(),
+				TransferID: id, FromAccountID: fromAccountID, ToAccountID: toAccountID, Amount: amount,
+				Balance: sender.Money(),
 			},
 			Commits: []es.Commit{out, in},
 		}, nil
@@ -272,7 +289,9 @@ func (s Service) Transfer(ctx context.Context, req es.Request, fromAccountID, to
 // basis points of it, 1 to MaxRate, rounded to whole minor units, a half to the even one. The key
 // stands for one application by the request's actor, also where it rounded to nothing and left the
 // account as it was. Repetition and refusal are as with Deposit.
-func (s Service) ApplyInterest(ctx context.Context, req es.Request, accountID, key string, rate int64) (InterestProcessed, error) {
+func (s Service) ApplyInterest(
+	ctx context.Context, req es.Request, accountID, key string, rate int64,
+) (InterestProcessed, error) {
 	id, earlier := InterestID(req.Metadata.Actor, key), earlierID(InterestCategory, accountID, key)
 	attempt := recorded(s, InterestCategory, func(e InterestProcessed) string { return e.InterestID })
 	done, err := once(ctx, attempt, id, earlier, req, func(ctx context.Context, from *es.Reads) (es.Plan, error) {
@@ -285,7 +304,8 @@ func (s Service) ApplyInterest(ctx context.Context, req es.Request, accountID, k
 			return es.Plan{}, err
 		}
 		processed := InterestProcessed{
-			InterestID: id, AccountID: accountID, RateBasisPoints: rate, Amount: money.Money{Currency: after.Currency}, Balance: after.Money(),
+			InterestID: id, AccountID: accountID, RateBasisPoints: rate, Amount: money.Money{Currency: after.Currency},
+			Balance: after.Money(),
 		}
 		var commits []es.Commit
 		for _, e := range commit.Events {
@@ -304,7 +324,8 @@ func (s Service) ApplyInterest(ctx context.Context, req es.Request, accountID, k
 	return done, nil
 }
 
-// recorded is an attempt whose stream has one event, which says all that is to know of it. id gives the event's own id, "" for none.
+// recorded is an attempt whose stream has one event, which says all that is to know of it. id gives
+// the event's own id, "" for none.
 func recorded[E any](s Service, category string, id func(E) string) es.Attempt[E] {
 	return es.Attempt[E]{
 		Category: category, Store: s.deps.Store, Clock: s.deps.Clock,
@@ -339,7 +360,8 @@ func (e WithdrawalProcessed) movement() Movement {
 	return Movement{ID: e.WithdrawalID, AccountID: e.AccountID, Amount: e.Amount, Balance: e.Balance}
 }
 
-// Get gives the account as it stands: it always shows one's own write. ErrNotFound where there is none.
+// Get gives the account as it stands: it always shows one's own write. ErrNotFound where there is
+// none.
 func (s Service) Get(ctx context.Context, accountID string) (es.Result[State], error) {
 	res, err := s.states.Get(ctx, accountID)
 	if err == nil && !res.State.Exists() {

@@ -22,7 +22,8 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func eur(amount int64) money.Money { return money.Money{Amount: amount, Currency: "EUR"} }
 
-// stand is a service on a store that a test can interfere with. Its ids are its own, so several can share a store.
+// stand is a service on a store that a test can interfere with. Its ids are its own, so several can
+// share a store.
 type stand struct {
 	account.Service
 	store    *estest.Hooked
@@ -74,7 +75,10 @@ func (s *stand) want(t *testing.T, balance, version int64) {
 		t.Fatal(err)
 	}
 	if res.State.Money() != eur(balance) || res.Head.Version() != version {
-		t.Errorf("account holds %s at version %d, want %s at %d", res.State.Money(), res.Head.Version(), eur(balance), version)
+		t.Errorf(
+			"account holds %s at version %d, want %s at %d", res.State.Money(), res.Head.Version(), eur(balance),
+			version,
+		)
 	}
 }
 
@@ -111,7 +115,8 @@ func TestOpen(t *testing.T) {
 	s.want(t, 0, 1)
 }
 
-// TestOpenKeyWithAnotherCurrency: the two accounts have different streams, so only the key's own stream can tell.
+// TestOpenKeyWithAnotherCurrency: the two accounts have different streams, so only the key's own
+// stream can tell.
 func TestOpenKeyWithAnotherCurrency(t *testing.T) {
 	for _, fingerprints := range [][2]string{{"eur", "usd"}, {"", ""}} {
 		s := inMemory(t)
@@ -172,7 +177,9 @@ func TestRepeatedMovement(t *testing.T) {
 				t.Fatal(err)
 			}
 			after := 1000 + 300*m.sign
-			if want := (account.Movement{ID: m.id, AccountID: s.id, Amount: eur(300), Balance: eur(after)}); first != want {
+			if want := (account.Movement{
+				ID: m.id, AccountID: s.id, Amount: eur(300), Balance: eur(after),
+			}); first != want {
 				t.Errorf("movement %+v, want %+v", first, want)
 			}
 			if _, err := s.Deposit(t.Context(), request("k2", "body"), s.id, "k2", eur(50)); err != nil {
@@ -205,9 +212,15 @@ func TestRefusedMovement(t *testing.T) {
 	}{
 		{"withdraw too much", func(s *stand) move { return s.Withdraw }, eur(101), account.ErrInsufficientFunds},
 		{"withdraw nothing", func(s *stand) move { return s.Withdraw }, eur(0), account.ErrAmountNotPositive},
-		{"withdraw another currency", func(s *stand) move { return s.Withdraw }, money.Money{Amount: 1, Currency: "USD"}, account.ErrWrongCurrency},
+		{
+			"withdraw another currency", func(s *stand) move { return s.Withdraw },
+			money.Money{Amount: 1, Currency: "USD"}, account.ErrWrongCurrency,
+		},
 		{"deposit nothing", func(s *stand) move { return s.Deposit }, eur(0), account.ErrAmountNotPositive},
-		{"deposit another currency", func(s *stand) move { return s.Deposit }, money.Money{Amount: 1, Currency: "USD"}, account.ErrWrongCurrency},
+		{
+			"deposit another currency", func(s *stand) move { return s.Deposit },
+			money.Money{Amount: 1, Currency: "USD"}, account.ErrWrongCurrency,
+		},
 		{"deposit too much", func(s *stand) move { return s.Deposit }, eur(1<<63 - 1), money.ErrOverflow},
 	}
 	for _, tt := range tests {
@@ -273,7 +286,8 @@ func TestConflicts(t *testing.T) {
 	s.want(t, 700, 5)
 }
 
-// slowTwin is a store on which something happens between the reads of an attempt and of its account.
+// slowTwin is a store on which something happens between the reads of an attempt and of its
+// account.
 type slowTwin struct {
 	es.Store
 	meanwhile func()
@@ -287,7 +301,8 @@ func (s *slowTwin) Load(ctx context.Context, stream es.StreamID, after int64) (e
 	return s.Store.Load(ctx, stream, after)
 }
 
-// TestTwin: of two deliveries of one request the slower one finds the account as the faster one left it, and must not answer that it is refused.
+// TestTwin: of two deliveries of one request the slower one finds the account as the faster one
+// left it, and must not answer that it is refused.
 func TestTwin(t *testing.T) {
 	requests := map[string]func(ctx context.Context, s *stand) error{
 		"open": func(ctx context.Context, s *stand) error {

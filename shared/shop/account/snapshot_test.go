@@ -26,10 +26,16 @@ import (
 // history draws events that an account may have had, and such as it never could: a fold is total.
 var history = rapid.SliceOf(rapid.OneOf(
 	rapid.Custom(func(t *rapid.T) account.Event {
-		return account.Opened{AccountID: rapid.String().Draw(t, "id"), CustomerID: rapid.String().Draw(t, "customer"), Currency: rapid.String().Draw(t, "currency")}
+		return account.Opened{
+			AccountID: rapid.String().Draw(t, "id"), CustomerID: rapid.String().Draw(t, "customer"),
+			Currency: rapid.String().Draw(t, "currency"),
+		}
 	}),
 	rapid.Custom(func(t *rapid.T) account.Event {
-		return account.Deposited{Amount: amounts.Draw(t, "amount"), Reference: rapid.SampledFrom([]string{"deposit/d", "payment/p", ""}).Draw(t, "reference")}
+		return account.Deposited{
+			Amount:    amounts.Draw(t, "amount"),
+			Reference: rapid.SampledFrom([]string{"deposit/d", "payment/p", ""}).Draw(t, "reference"),
+		}
 	}),
 	rapid.Custom(func(t *rapid.T) account.Event { return account.Withdrawn{Amount: amounts.Draw(t, "amount")} }),
 	rapid.Custom(func(t *rapid.T) account.Event { return account.TransferredOut{Amount: amounts.Draw(t, "amount")} }),
@@ -65,8 +71,9 @@ func TestStateSurvivesJSON(t *testing.T) {
 	})
 }
 
-// TestFoldKeepsItsMeaning: a change of Evolve or State that gives this stream other snapshots has to come with another Fold, and then with a file of its own.
-// To make that, run the test once without the file: it writes what it finds.
+// TestFoldKeepsItsMeaning: a change of Evolve or State that gives this stream other snapshots has
+// to come with another Fold, and then with a file of its own. To make that, run the test once
+// without the file: it writes what it finds.
 func TestFoldKeepsItsMeaning(t *testing.T) {
 	stream := []account.Event{
 		account.Opened{AccountID: "a1", CustomerID: "c1", Currency: "EUR"},
@@ -100,10 +107,12 @@ func TestFoldKeepsItsMeaning(t *testing.T) {
 	if err != nil || got.String() != string(want) {
 		t.Errorf("%v: %s means something else now:\n%swant\n%s", err, account.Fold, &got, want)
 	}
-	// A field that is left out while it is empty, or an event that is not in the stream, could change unseen.
+	// A field that is left out while it is empty, or an event that is not in the stream, could
+	// change unseen.
 	empty, err := json.Marshal(account.State{})
 	var fields map[string]any
-	if err = errors.Join(err, json.Unmarshal(empty, &fields)); err != nil || len(fields) != reflect.TypeFor[account.State]().NumField() {
+	if err = errors.Join(err, json.Unmarshal(empty, &fields)); err != nil ||
+		len(fields) != reflect.TypeFor[account.State]().NumField() {
 		t.Errorf("%v: the empty state is %s", err, empty)
 	}
 	if len(met) != 6 {
@@ -140,7 +149,8 @@ func follow(t *testing.T, store *memstore.Store, snapshots es.Snapshots) {
 	}
 }
 
-// TestRepeatsBehindASnapshot: each kind of request finds its earlier try although the commits of that try are in a snapshot, which holds none.
+// TestRepeatsBehindASnapshot: each kind of request finds its earlier try although the commits of
+// that try are in a snapshot, which holds none.
 func TestRepeatsBehindASnapshot(t *testing.T) {
 	store, snapshots := memstore.New(es.NewRegistry(account.Register), memstore.Staggered(t.Name())),
 		&memstore.Snapshots{}
@@ -225,7 +235,8 @@ func (c counted) Read(ctx context.Context, stream es.StreamID, r es.Range) iter.
 	}
 }
 
-// TestStatementCost: a page of a long statement reads its own lines and what lies between it and the nearer end.
+// TestStatementCost: a page of a long statement reads its own lines and what lies between it and
+// the nearer end.
 func TestStatementCost(t *testing.T) {
 	store, snapshots, events := memstore.New(es.NewRegistry(account.Register), memstore.Staggered(t.Name())),
 		&memstore.Snapshots{}, 0
@@ -242,7 +253,8 @@ func TestStatementCost(t *testing.T) {
 		Customers: accounttest.Everybody{}, Snapshots: snapshots,
 	})
 	for _, tt := range []struct{ before, first, most int64 }{
-		{0, size, 11}, {size + 9, size, 11}, {size - 20, size - 21, 32}, {size / 2, size/2 - 1, size/2 + 12}, {32, 31, 43}, {2, 0, 3}, {1, 0, 0},
+		{0, size, 11}, {size + 9, size, 11}, {size - 20, size - 21, 32}, {size / 2, size/2 - 1, size/2 + 12},
+		{32, 31, 43}, {2, 0, 3}, {1, 0, 0},
 	} {
 		events = 0
 		page, err := s.Statement(t.Context(), s.id, tt.before, 10)

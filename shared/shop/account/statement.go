@@ -42,10 +42,13 @@ type Statement struct {
 	Next    int64  // before of the next page, 0 on the last one
 }
 
-// Statement lists the movements whose version is below before, newest first, at most limit of them; before 0 begins with the newest. A page stays the
-// same whatever moves later, so pages neither overlap nor leave gaps. No balance is taken from the caller: it is the present one, less what moved since,
-// or, for a page in the stream's older half, the one that was, folded from the first event. So the newest pages cost hardly more than their own lines,
-// and none more than half the stream. A limit below 1 or a before below 0 is an error of the caller's program. ErrNotFound where there is no account.
+// Statement lists the movements whose version is below before, newest first, at most limit of them;
+// before 0 begins with the newest. A page stays the same whatever moves later, so pages neither
+// overlap nor leave gaps. No balance is taken from the caller: it is the present one, less what
+// moved since, or, for a page in the stream's older half, the one that was, folded from the first
+// event. So the newest pages cost hardly more than their own lines, and none more than half the
+// stream. A limit below 1 or a before below 0 is an error of the caller's program. ErrNotFound
+// where there is no account.
 func (s Service) Statement(ctx context.Context, accountID string, before int64, limit int) (Statement, error) {
 	if limit < 1 || before < 0 {
 		return Statement{}, fmt.Errorf("account: no page has %d lines before version %d", limit, before)
@@ -81,8 +84,11 @@ func (s Service) Statement(ctx context.Context, accountID string, before int64, 
 	return out, nil
 }
 
-// lines gives the movements up to version last, newest first, going back from a state at that version or above. About want of them are read at once.
-func (s Service) lines(ctx context.Context, accountID string, from es.Past[State], last int64, want int) iter.Seq2[Line, error] {
+// lines gives the movements up to version last, newest first, going back from a state at that
+// version or above. About want of them are read at once.
+func (s Service) lines(
+	ctx context.Context, accountID string, from es.Past[State], last int64, want int,
+) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
 		balance := from.State.Money()
 		for through := from.Version; through > 0; {
@@ -109,7 +115,9 @@ func (s Service) lines(ctx context.Context, accountID string, from es.Past[State
 				through = r.Version - 1
 			}
 			if through == met {
-				yield(Line{}, fmt.Errorf("%w: account %s has no event at version %d", es.ErrCorrupt, accountID, through))
+				yield(
+					Line{}, fmt.Errorf("%w: account %s has no event at version %d", es.ErrCorrupt, accountID, through),
+				)
 				return
 			}
 		}

@@ -113,7 +113,8 @@ func TestChangeNothing(t *testing.T) {
 func TestChangeThatCannotBe(t *testing.T) {
 	ctx, s := t.Context(), registered(t)
 	for field, in := range map[string]customer.ChangeInput{
-		"body.name": {Name: "Ada\nBcc: all", Email: "king@example.com"}, "body.email": {Name: "Ada King", Email: "king"},
+		"body.name":  {Name: "Ada\nBcc: all", Email: "king@example.com"},
+		"body.email": {Name: "Ada King", Email: "king"},
 	} {
 		_, err := s.change(ctx, 1, in)
 		if fault, ok := faults.As(err); !ok || !errors.Is(err, customer.ErrInvalid) || fault.Field != field {

@@ -48,7 +48,9 @@ func (Erase) customerCommand()  {}
 type RegisterInput struct {
 	CustomerID string // a pseudonym that somebody chose
 	Name       string // 1 to MaxName characters
-	Email      string // an address alone, without a display name, in ASCII and with a domain that has a dot: what the mail service takes
+	// an address alone, without a display name, in ASCII and with a domain that has a dot: what the
+	// mail service takes
+	Email string
 }
 
 var validID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
@@ -56,7 +58,9 @@ var validID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 // Validate says what of the input can't be. Its faults name the field and never its content.
 func (in RegisterInput) Validate() error {
 	if !validID.MatchString(in.CustomerID) {
-		return ErrInvalid.Field("body.customerId", "a customer id is 1 to 64 letters, digits, _ and -, and starts with a letter or digit")
+		return ErrInvalid.Field(
+			"body.customerId", "a customer id is 1 to 64 letters, digits, _ and -, and starts with a letter or digit",
+		)
 	}
 	if err := validName(in.Name); err != nil {
 		return err
@@ -98,7 +102,8 @@ func validEmail(email string) error {
 	return nil
 }
 
-// brokenRule says what an e-mail address is and this is not, "" where it is plausible. It is no more than that: only a mail that arrives proves an address.
+// brokenRule says what an e-mail address is and this is not, "" where it is plausible. It is no
+// more than that: only a mail that arrives proves an address.
 func brokenRule(email string) string {
 	if strings.ContainsFunc(email, func(r rune) bool { return r > unicode.MaxASCII }) {
 		return "is ASCII: an internationalised domain is given as xn--…"

@@ -26,7 +26,8 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 func TestDecide(t *testing.T) {
 	join := customer.Join{CustomerID: "c1", Name: "pd1:n", Email: "pd1:e"}
 	registered := customer.Registered{CustomerID: "c1", Name: "pd1:n", Email: "pd1:e"}
-	erase, erased := customer.Erase{Now: noon.In(time.FixedZone("", 3600))}, customer.Erased{CustomerID: "c1", ErasedAt: "2026-03-01T12:00:00Z"}
+	erase, erased := customer.Erase{Now: noon.In(time.FixedZone("", 3600))},
+		customer.Erased{CustomerID: "c1", ErasedAt: "2026-03-01T12:00:00Z"}
 	tests := []struct {
 		name  string
 		given []customer.Event
@@ -36,7 +37,10 @@ func TestDecide(t *testing.T) {
 	}{
 		{"register", nil, join, []customer.Event{registered}, nil},
 		{"register twice", []customer.Event{registered}, join, nil, customer.ErrAlreadyRegistered},
-		{"register with other data", []customer.Event{registered}, customer.Join{CustomerID: "c1", Name: "pd1:x"}, nil, customer.ErrAlreadyRegistered},
+		{
+			"register with other data", []customer.Event{registered}, customer.Join{CustomerID: "c1", Name: "pd1:x"},
+			nil, customer.ErrAlreadyRegistered,
+		},
 		{"register after the erasure", []customer.Event{registered, erased}, join, nil, customer.ErrErased},
 		{
 			"change the name", []customer.Event{registered}, customer.Change{Name: "pd1:m"},
@@ -87,11 +91,17 @@ func TestValidate(t *testing.T) {
 		{"longest id", func(in *customer.RegisterInput) { in.CustomerID = strings.Repeat("a", 64) }, ""},
 		{"longest name", func(in *customer.RegisterInput) { in.Name = strings.Repeat("ß", 200) }, ""},
 		{"name in another script", func(in *customer.RegisterInput) { in.Name = "紫 式部" }, ""},
-		{"longest e-mail", func(in *customer.RegisterInput) { in.Email = "a@" + strings.Repeat("b", 248) + ".com" }, ""},
+		{
+			"longest e-mail", func(in *customer.RegisterInput) { in.Email = "a@" + strings.Repeat("b", 248) + ".com" },
+			"",
+		},
 		{"tagged e-mail", func(in *customer.RegisterInput) { in.Email = "ada+orders@mail.example.co.uk" }, ""},
 
 		{"no id", func(in *customer.RegisterInput) { in.CustomerID = "" }, "body.customerId"},
-		{"id too long", func(in *customer.RegisterInput) { in.CustomerID = strings.Repeat("a", 65) }, "body.customerId"},
+		{
+			"id too long", func(in *customer.RegisterInput) { in.CustomerID = strings.Repeat("a", 65) },
+			"body.customerId",
+		},
 		{"id with a slash", func(in *customer.RegisterInput) { in.CustomerID = "a/b" }, "body.customerId"},
 		{"id with a line's end", func(in *customer.RegisterInput) { in.CustomerID = "a\n" }, "body.customerId"},
 		{"id that starts with a dash", func(in *customer.RegisterInput) { in.CustomerID = "-a" }, "body.customerId"},
@@ -105,8 +115,14 @@ func TestValidate(t *testing.T) {
 		{"e-mail with a name", func(in *customer.RegisterInput) { in.Email = "Ada <ada@example.com>" }, "body.email"},
 		{"e-mail in brackets", func(in *customer.RegisterInput) { in.Email = "<ada@example.com>" }, "body.email"},
 		{"two e-mails", func(in *customer.RegisterInput) { in.Email = "a@example.com, b@example.com" }, "body.email"},
-		{"e-mail with a header", func(in *customer.RegisterInput) { in.Email = "ada@example.com\r\nBcc: all@example.com" }, "body.email"},
-		{"e-mail too long", func(in *customer.RegisterInput) { in.Email = "a@" + strings.Repeat("b", 249) + ".com" }, "body.email"},
+		{
+			"e-mail with a header",
+			func(in *customer.RegisterInput) { in.Email = "ada@example.com\r\nBcc: all@example.com" }, "body.email",
+		},
+		{
+			"e-mail too long", func(in *customer.RegisterInput) { in.Email = "a@" + strings.Repeat("b", 249) + ".com" },
+			"body.email",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -132,7 +148,8 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// What SES can't send to is refused with the rule that it breaks, and not once its mail is a dead letter.
+// What SES can't send to is refused with the rule that it breaks, and not once its mail is a dead
+// letter.
 func TestAddressRules(t *testing.T) {
 	for email, rule := range map[string]string{
 		"ada@exämple.de":     "is ASCII: an internationalised domain is given as xn--",
@@ -144,12 +161,15 @@ func TestAddressRules(t *testing.T) {
 		"ada@example.":       "is like name@example.com",
 	} {
 		err := customer.RegisterInput{CustomerID: "c1", Name: "Ada Lovelace", Email: email}.Validate()
-		if fault, ok := faults.As(err); !ok || !errors.Is(err, customer.ErrInvalid) || fault.Field != "body.email" || !strings.Contains(fault.Detail, rule) {
+		if fault, ok := faults.As(err); !ok || !errors.Is(err, customer.ErrInvalid) || fault.Field != "body.email" ||
+			!strings.Contains(fault.Detail, rule) {
 			t.Errorf("%s: %v, want one that says %q", email, err, rule)
 		}
 	}
 	for _, email := range []string{"ada@xn--exmple-cua.de", "O'Brien+x@mail.example.co.uk"} {
-		if err := (customer.RegisterInput{CustomerID: "c1", Name: "Ada Lovelace", Email: email}).Validate(); err != nil {
+		if err := (customer.RegisterInput{
+			CustomerID: "c1", Name: "Ada Lovelace", Email: email,
+		}).Validate(); err != nil {
 			t.Errorf("%s: %v", email, err)
 		}
 	}
@@ -217,7 +237,8 @@ func TestRegister(t *testing.T) {
 	}
 }
 
-// TestFingerprintIsTheCustomersOwn: what is stored of the request can be made with the customer's key alone.
+// TestFingerprintIsTheCustomersOwn: what is stored of the request can be made with the customer's
+// key alone.
 func TestFingerprintIsTheCustomersOwn(t *testing.T) {
 	ctx, s := t.Context(), newStand()
 	stored := map[string]string{}
@@ -322,7 +343,9 @@ func TestErase(t *testing.T) {
 	}
 	want := customer.State{ID: "c1", ErasedAt: "2026-03-01T12:00:00Z"}
 	later := es.Request{CommitID: "erase", Time: noon.Add(time.Hour)}
-	for _, req := range []es.Request{{CommitID: "erase", Time: noon}, later, {CommitID: "by somebody else", Time: later.Time}} {
+	for _, req := range []es.Request{
+		{CommitID: "erase", Time: noon}, later, {CommitID: "by somebody else", Time: later.Time},
+	} {
 		if res, err := s.Erase(ctx, req, "c1"); err != nil || res.State != want || res.Head.Version() != 2 {
 			t.Errorf("erase: %+v, %v", res, err)
 		}
@@ -359,7 +382,8 @@ func (e brokenEraser) Erase(ctx context.Context, subject string) error {
 	return e.err
 }
 
-// TestEraseDies: with the event appended and the key there, nothing new begins, and either way to finish it does.
+// TestEraseDies: with the event appended and the key there, nothing new begins, and either way to
+// finish it does.
 func TestEraseDies(t *testing.T) {
 	crash := errors.New("crash")
 	erase := func(s *stand) error {
@@ -367,9 +391,11 @@ func TestEraseDies(t *testing.T) {
 		return err
 	}
 	for name, finish := range map[string]func(*stand) error{
-		"sent again":          erase,
-		"by who hears of it":  func(s *stand) error { return s.DestroyKey(context.Background(), "c1") },
-		"by both, many times": func(s *stand) error { return errors.Join(erase(s), s.DestroyKey(context.Background(), "c1"), erase(s)) },
+		"sent again":         erase,
+		"by who hears of it": func(s *stand) error { return s.DestroyKey(context.Background(), "c1") },
+		"by both, many times": func(s *stand) error {
+			return errors.Join(erase(s), s.DestroyKey(context.Background(), "c1"), erase(s))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, s := t.Context(), newStand()
@@ -381,7 +407,9 @@ func TestEraseDies(t *testing.T) {
 			s.store.Before = nil
 			wantErr(t, s.DestroyKey(ctx, "c1"), customer.ErrNotErased)
 			for _, eraser := range []personal.Eraser{nil, s.vault} {
-				dying := customer.New(customer.Deps{Store: s.store, Clock: clock.NewFake(noon), Eraser: brokenEraser{Eraser: eraser, err: crash}})
+				dying := customer.New(customer.Deps{
+					Store: s.store, Clock: clock.NewFake(noon), Eraser: brokenEraser{Eraser: eraser, err: crash},
+				})
 				_, err := dying.Erase(ctx, request("erase", ""), "c1")
 				wantErr(t, err, crash)
 				if eraser == nil {
@@ -425,9 +453,12 @@ func (v meanwhile) Fingerprint(ctx context.Context, subject, text string) (strin
 	return made, err
 }
 
-// TestRegisterMeetsErasure: whatever of a registration was done before the erasure, its answer comes after it, and is that the customer is erased.
+// TestRegisterMeetsErasure: whatever of a registration was done before the erasure, its answer
+// comes after it, and is that the customer is erased.
 func TestRegisterMeetsErasure(t *testing.T) {
-	for name, registered := range map[string]bool{"a request that is sent again": true, "one that another registration overtakes": false} {
+	for name, registered := range map[string]bool{
+		"a request that is sent again": true, "one that another registration overtakes": false,
+	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, s := t.Context(), newStand()
 			register := func(key string) {
@@ -438,14 +469,15 @@ func TestRegisterMeetsErasure(t *testing.T) {
 			if registered {
 				register("k1")
 			}
-			slow := customer.New(customer.Deps{Store: s.store, Clock: clock.NewFake(noon), Vault: meanwhile{s.vault, func() {
-				if !registered {
-					register("k2")
-				}
-				if _, err := s.Erase(ctx, request("erase", ""), "c1"); err != nil {
-					t.Error(err)
-				}
-			}}})
+			slow := customer.New(customer.Deps{Store: s.store, Clock: clock.NewFake(noon),
+				Vault: meanwhile{s.vault, func() {
+					if !registered {
+						register("k2")
+					}
+					if _, err := s.Erase(ctx, request("erase", ""), "c1"); err != nil {
+						t.Error(err)
+					}
+				}}})
 			_, err := slow.Register(ctx, request("k1", "ada"), ada)
 			wantErr(t, err, customer.ErrErased)
 			s.wantGone(t)
@@ -456,7 +488,8 @@ func TestRegisterMeetsErasure(t *testing.T) {
 	}
 }
 
-// TestEraseAtOnce: registrations and erasures at once, in any order, end with one of each and no key.
+// TestEraseAtOnce: registrations and erasures at once, in any order, end with one of each and no
+// key.
 func TestEraseAtOnce(t *testing.T) {
 	s := newStand()
 	var wg sync.WaitGroup
@@ -468,7 +501,8 @@ func TestEraseAtOnce(t *testing.T) {
 			}
 		})
 		wg.Go(func() {
-			if _, err := s.Erase(t.Context(), request("erase", ""), "c1"); err != nil && !errors.Is(err, customer.ErrNotFound) {
+			if _, err := s.Erase(t.Context(), request("erase", ""), "c1"); err != nil &&
+				!errors.Is(err, customer.ErrNotFound) {
 				t.Error(err)
 			}
 		})
@@ -545,7 +579,9 @@ func (v brokenVault) Fingerprint(context.Context, string, string) (string, error
 
 func TestVaultFails(t *testing.T) {
 	broken := errors.New("broken")
-	for name, vault := range map[string]brokenVault{"from the start": {err: broken}, "at the fingerprint": {Vault: personal.NewMemory(), err: broken}} {
+	for name, vault := range map[string]brokenVault{
+		"from the start": {err: broken}, "at the fingerprint": {Vault: personal.NewMemory(), err: broken},
+	} {
 		t.Run(name, func(t *testing.T) {
 			store := &estest.Hooked{Store: memstore.New(es.NewRegistry(customer.Register),
 				memstore.Staggered(t.Name()))}

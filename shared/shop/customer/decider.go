@@ -24,7 +24,9 @@ func (s State) Exists() bool { return s.ID != "" }
 func (s State) Erased() bool { return s.ErasedAt != "" }
 
 // Decider decides for customers.
-var Decider = es.Decider[Command, State, Event]{Initial: func() State { return State{} }, Decide: decide, Evolve: Evolve}
+var Decider = es.Decider[Command, State, Event]{
+	Initial: func() State { return State{} }, Decide: decide, Evolve: Evolve,
+}
 
 // Evolve folds an event into a customer.
 func Evolve(s State, e Event) State {
@@ -51,7 +53,8 @@ func decide(c Command, s State) ([]Event, error) {
 	return nil, fmt.Errorf("customer: unknown command %T", c)
 }
 
-// join refuses a second registration whatever it holds: ciphertexts of one name differ each time, so only the request tells whether it is the same.
+// join refuses a second registration whatever it holds: ciphertexts of one name differ each time,
+// so only the request tells whether it is the same.
 func join(c Join, s State) ([]Event, error) {
 	switch {
 	case s.Erased():

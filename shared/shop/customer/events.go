@@ -1,4 +1,5 @@
-// Package customer is who orders. Their name and address of mail are stored as ciphertext only; the pseudonym that everything else names them by tells nothing.
+// Package customer is who orders. Their name and address of mail are stored as ciphertext only; the
+// pseudonym that everything else names them by tells nothing.
 package customer
 
 import (
@@ -32,7 +33,8 @@ type Changed struct {
 	Email      personal.Sealed `json:"email,omitempty"`
 }
 
-// Erased: nobody can read any more what the customer said of themselves, and nobody gets their id again. It holds nothing personal.
+// Erased: nobody can read any more what the customer said of themselves, and nobody gets their id
+// again. It holds nothing personal.
 type Erased struct {
 	CustomerID string `json:"customerId"`
 	ErasedAt   string `json:"erasedAt"` // RFC 3339, UTC

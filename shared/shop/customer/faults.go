@@ -16,5 +16,6 @@ var (
 	ErrVersionMismatch   = faults.Declare(faults.Precondition, "customer.version-mismatch")
 )
 
-// ErrNotErased says of a customer whose key was to be destroyed that their stream doesn't have them erased. Nothing was destroyed.
+// ErrNotErased says of a customer whose key was to be destroyed that their stream doesn't have them
+// erased. Nothing was destroyed.
 var ErrNotErased = errors.New("customer: not erased")

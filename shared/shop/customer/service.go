@@ -27,12 +27,19 @@ type Service struct {
 
 // New makes the service.
 func New(deps Deps) Service {
-	return Service{deps: deps, handler: es.Handler[Command, State, Event]{Category: Category, Decider: Decider, Store: deps.Store, Clock: deps.Clock}}
+	return Service{
+		deps: deps,
+		handler: es.Handler[Command, State, Event]{
+			Category: Category, Decider: Decider, Store: deps.Store, Clock: deps.Clock,
+		},
+	}
 }
 
-// Register makes a customer known. The same request again has the same answer, the same key with another body is es.ErrKeyReused, and another request
-// for a customer who is registered is ErrAlreadyRegistered. A pseudonym whose owner was erased is ErrErased, to their own request too: it names their
-// orders for ever. What is stored of the request's fingerprint is a fingerprint under the customer's key, which goes with it.
+// Register makes a customer known. The same request again has the same answer, the same key with
+// another body is es.ErrKeyReused, and another request for a customer who is registered is
+// ErrAlreadyRegistered. A pseudonym whose owner was erased is ErrErased, to their own request too:
+// it names their orders for ever. What is stored of the request's fingerprint is a fingerprint
+// under the customer's key, which goes with it.
 func (s Service) Register(ctx context.Context, req es.Request, in RegisterInput) (es.Result[State], error) {
 	if err := in.Validate(); err != nil {
 		return es.Result[State]{}, err
@@ -145,11 +152,12 @@ func (s Service) differing(ctx context.Context, current State, in ChangeInput) (
 	return change, err
 }
 
-// Erase erases a customer: customer.erased is appended, and then the data key is destroyed, so that from the answer on nobody can read what is stored of
-// them, wherever it is stored. Again, it has the same answer. ErrNotFound where nobody was registered by that id.
+// Erase erases a customer: customer.erased is appended, and then the data key is destroyed, so that
+// from the answer on nobody can read what is stored of them, wherever it is stored. Again, it has
+// the same answer. ErrNotFound where nobody was registered by that id.
 //
-// With any other error the customer may be erased in the stream and the key still there. The same command finishes it, and so does DestroyKey, which whoever
-// hears of customer.erased calls.
+// With any other error the customer may be erased in the stream and the key still there. The same
+// command finishes it, and so does DestroyKey, which whoever hears of customer.erased calls.
 func (s Service) Erase(ctx context.Context, req es.Request, customerID string) (es.Result[State], error) {
 	res, err := s.handler.Handle(ctx, customerID, req, Erase{Now: req.Time})
 	if err == nil {
@@ -158,8 +166,9 @@ func (s Service) Erase(ctx context.Context, req es.Request, customerID string) (
 	return res, err
 }
 
-// DestroyKey destroys the data key of a customer whom Erase has erased; again, it does nothing. What it destroys is gone for good, so it takes nobody's word
-// for the erasure: ErrNotErased where the customer's own stream does not have it.
+// DestroyKey destroys the data key of a customer whom Erase has erased; again, it does nothing.
+// What it destroys is gone for good, so it takes nobody's word for the erasure: ErrNotErased where
+// the customer's own stream does not have it.
 func (s Service) DestroyKey(ctx context.Context, customerID string) error {
 	res, err := s.handler.Get(ctx, customerID)
 	switch {
@@ -178,7 +187,8 @@ func (s Service) destroy(ctx context.Context, customerID string) error {
 	return nil
 }
 
-// seal makes the customer's key before anything is stored under it. A try that dies after that leaves a key that the next one finds.
+// seal makes the customer's key before anything is stored under it. A try that dies after that
+// leaves a key that the next one finds.
 func (s Service) seal(ctx context.Context, in RegisterInput) (Join, error) {
 	join := Join{CustomerID: in.CustomerID}
 	err := s.deps.Vault.Enrol(ctx, in.CustomerID)

@@ -54,8 +54,9 @@ func (m Money) Times(n int64) (Money, error) {
 	return Money{Amount: int64(lo), Currency: m.Currency}, nil
 }
 
-// BasisPoints gives n hundredths of a percent of m, rounded to whole minor units, a half to the even one: over many amounts the roundings cancel out.
-// A fault on overflow, or where m or n is negative.
+// BasisPoints gives n hundredths of a percent of m, rounded to whole minor units, a half to the
+// even one: over many amounts the roundings cancel out. A fault on overflow, or where m or n is
+// negative.
 func (m Money) BasisPoints(n int64) (Money, error) {
 	const whole = 10_000
 	if n < 0 || m.Amount < 0 {

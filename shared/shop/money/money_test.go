@@ -45,17 +45,20 @@ func TestAdd(t *testing.T) {
 
 // extreme draws amounts of which many are near a limit.
 func extreme() *rapid.Generator[int64] {
-	return rapid.OneOf(rapid.Int64(), rapid.Int64Range(-3, 3), rapid.Int64Range(math.MaxInt64-3, math.MaxInt64), rapid.Int64Range(math.MinInt64, math.MinInt64+3),
+	return rapid.OneOf(rapid.Int64(), rapid.Int64Range(-3, 3), rapid.Int64Range(math.MaxInt64-3, math.MaxInt64),
+		rapid.Int64Range(math.MinInt64, math.MinInt64+3),
 		rapid.Int64Range(3037000490, 3037000510)) // around the root of the largest
 }
 
-// TestArithmetic compares sums, products and parts with those of unlimited numbers: exact, or a fault.
+// TestArithmetic compares sums, products and parts with those of unlimited numbers: exact, or a
+// fault.
 func TestArithmetic(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := extreme().Draw(t, "a"), extreme().Draw(t, "b")
 		x, y := big.NewInt(a), big.NewInt(b)
 		compare := func(op string, got Money, err error, want *big.Int, allowed bool) {
-			if fits := allowed && want.IsInt64(); fits != (err == nil) || fits && got != usd(want.Int64()) || !fits && !errors.Is(err, ErrOverflow) {
+			if fits := allowed && want.IsInt64(); fits != (err == nil) || fits && got != usd(want.Int64()) || !fits &&
+				!errors.Is(err, ErrOverflow) {
 				t.Fatalf("%d %s %d: %v, %v, want %v", a, op, b, got, err, want)
 			}
 		}
@@ -79,7 +82,8 @@ func TestArithmetic(t *testing.T) {
 func TestBasisPoints(t *testing.T) {
 	for _, tt := range []struct{ amount, n, want int64 }{
 		{500, 500, 25}, {0, 500, 0}, {500, 0, 0}, {500, 10_000, 500}, {500, 20_000, 1000},
-		{49, 100, 0}, {50, 100, 0}, {51, 100, 1}, {149, 100, 1}, {150, 100, 2}, {151, 100, 2}, {250, 100, 2}, {251, 100, 3}, {350, 100, 4},
+		{49, 100, 0}, {50, 100, 0}, {51, 100, 1}, {149, 100, 1}, {150, 100, 2}, {151, 100, 2}, {250, 100, 2},
+		{251, 100, 3}, {350, 100, 4},
 		{1, 4_999, 0}, {1, 5_000, 0}, {1, 5_001, 1}, {3, 5_000, 2},
 		{math.MaxInt64, 10_000, math.MaxInt64}, {math.MaxInt64, 1, 922337203685478},
 	} {
@@ -87,7 +91,9 @@ func TestBasisPoints(t *testing.T) {
 			t.Errorf("%d of %d: %v, %v, want %d", tt.n, tt.amount, got, err, tt.want)
 		}
 	}
-	for _, tt := range [][2]int64{{-1, 100}, {1, -100}, {math.MaxInt64, 10_001}, {math.MaxInt64, math.MaxInt64}, {math.MaxInt64, 20_000}} {
+	for _, tt := range [][2]int64{
+		{-1, 100}, {1, -100}, {math.MaxInt64, 10_001}, {math.MaxInt64, math.MaxInt64}, {math.MaxInt64, 20_000},
+	} {
 		if got, err := usd(tt[0]).BasisPoints(tt[1]); !errors.Is(err, ErrOverflow) {
 			t.Errorf("%d of %d: %v, %v", tt[1], tt[0], got, err)
 		}
@@ -127,7 +133,9 @@ func TestJSON(t *testing.T) {
 	if err := json.Unmarshal(got, &m); err != nil || m != usd(math.MaxInt64) {
 		t.Errorf("%v, %v", m, err)
 	}
-	for _, bad := range []string{`{"amount":1.5}`, `{"amount":9223372036854775808}`, `{"amount":"1"}`, `{"amount":1e400}`} {
+	for _, bad := range []string{
+		`{"amount":1.5}`, `{"amount":9223372036854775808}`, `{"amount":"1"}`, `{"amount":1e400}`,
+	} {
 		if err := json.Unmarshal([]byte(bad), &m); err == nil {
 			t.Errorf("%s was taken", bad)
 		}

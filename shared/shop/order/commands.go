@@ -13,12 +13,14 @@ const (
 	MaxSKUs      = 40               // distinct SKUs: they are reserved in one TransactWriteItems, which takes 100 items
 	MaxQuantity  = 100_000          // of one line
 	MaxUnitPrice = product.MaxPrice // minor units
-	// MaxTotal is the most that an order comes to, in minor units, as much as one deposit may bring. The saga's JSONata, and many a
-	// reader of the JSON, compute in doubles, which have each whole number up to 2^53 (9e15) only: up to here no amount of an order is ever rounded.
+	// MaxTotal is the most that an order comes to, in minor units, as much as one deposit may
+	// bring. The saga's JSONata, and many a reader of the JSON, compute in doubles, which have each
+	// whole number up to 2^53 (9e15) only: up to here no amount of an order is ever rounded.
 	MaxTotal = 1_000_000_000_000
 )
 
-// Reason says why an order is cancelled: the code of the fault that stopped it, or one of those below.
+// Reason says why an order is cancelled: the code of the fault that stopped it, or one of those
+// below.
 type Reason string
 
 // The reasons that are no fault's code.
@@ -30,7 +32,8 @@ const (
 	ReasonSaga     Reason = "saga.step-failed" // a step failed for a reason that is ours, not the business's
 )
 
-// Origin says who closes an order. Only people may cancel a confirmed order; the saga and the sweep take a confirmed one for finished.
+// Origin says who closes an order. Only people may cancel a confirmed order; the saga and the sweep
+// take a confirmed one for finished.
 type Origin string
 
 // The origins.
@@ -66,14 +69,16 @@ type Confirm struct {
 	TrackingNumber string
 }
 
-// Close is the one command that ends an order's fulfilment. Everything that wants an order undone issues it.
+// Close is the one command that ends an order's fulfilment. Everything that wants an order undone
+// issues it.
 type Close struct {
 	Origin Origin
 	Reason Reason
 	Detail string
 	Note   personal.Sealed
 	SagaID string
-	// Stopped is the shipment that was taken back beforehand, without which a person's close of a confirmed order is ErrShipmentUnderWay.
+	// Stopped is the shipment that was taken back beforehand, without which a person's close of a
+	// confirmed order is ErrShipmentUnderWay.
 	Stopped string
 }
 
@@ -92,7 +97,8 @@ type Ship struct {
 	DispatchedAt string
 }
 
-// Deliver says that the shipment arrived. That it left at that time follows, should nobody have said so yet.
+// Deliver says that the shipment arrived. That it left at that time follows, should nobody have
+// said so yet.
 type Deliver struct {
 	ShipmentID   string
 	DispatchedAt string

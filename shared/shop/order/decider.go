@@ -29,7 +29,8 @@ func (s Status) Final() bool { return s != StatusPlaced && s != StatusCancelling
 // SagaState is where an order's saga stands.
 type SagaState string
 
-// The saga's states. A run that undid everything is completed too; the order's status tells which way it ended.
+// The saga's states. A run that undid everything is completed too; the order's status tells which
+// way it ended.
 const (
 	SagaPending      SagaState = "pending"      // placed, no run has taken it yet
 	SagaRunning      SagaState = "running"      // a run is fulfilling it
@@ -66,14 +67,17 @@ type State struct {
 func (s State) Exists() bool { return s.Status != "" }
 
 // Decider decides for orders.
-var Decider = es.Decider[Command, State, Event]{Initial: func() State { return State{} }, Decide: decide, Evolve: Evolve}
+var Decider = es.Decider[Command, State, Event]{
+	Initial: func() State { return State{} }, Decide: decide, Evolve: Evolve,
+}
 
 // Evolve folds an event into an order.
 func Evolve(s State, e Event) State {
 	switch e := e.(type) {
 	case Placed:
 		s = State{
-			ID: e.OrderID, CustomerID: e.CustomerID, AccountID: e.AccountID, Status: StatusPlaced, Lines: e.Lines, Total: e.Total, Address: e.Address,
+			ID: e.OrderID, CustomerID: e.CustomerID, AccountID: e.AccountID, Status: StatusPlaced, Lines: e.Lines,
+			Total: e.Total, Address: e.Address,
 			Revision: e.Revision, PlacedAt: e.PlacedAt, PricedBy: e.PricedBy, Saga: SagaPending,
 		}
 	case Started:
@@ -133,12 +137,14 @@ func place(c Place, s State) ([]Event, error) {
 		return nil, err
 	}
 	return []Event{Placed{
-		OrderID: c.OrderID, CustomerID: c.CustomerID, AccountID: c.AccountID, Lines: c.Lines, Total: total, Address: c.Address, Revision: 1,
+		OrderID: c.OrderID, CustomerID: c.CustomerID, AccountID: c.AccountID, Lines: c.Lines, Total: total,
+		Address: c.Address, Revision: 1,
 		PlacedAt: c.Now.UTC().Format(time.RFC3339Nano), PricedBy: c.PricedBy,
 	}}, nil
 }
 
-// start: whichever run asks may go on with an order that is still placed, since each of its steps is an attempt; one that is being undone is refused.
+// start: whichever run asks may go on with an order that is still placed, since each of its steps
+// is an attempt; one that is being undone is refused.
 func start(c Start, s State) ([]Event, error) {
 	switch {
 	case s.Status == StatusCancelling || s.Status == StatusCancelled:
@@ -152,15 +158,18 @@ func start(c Start, s State) ([]Event, error) {
 func confirm(c Confirm, s State) ([]Event, error) {
 	switch s.Status {
 	case StatusPlaced:
-		return []Event{Confirmed{SagaID: c.SagaID, PaymentID: c.PaymentID, ShipmentID: c.ShipmentID, TrackingNumber: c.TrackingNumber}}, nil
+		return []Event{Confirmed{
+			SagaID: c.SagaID, PaymentID: c.PaymentID, ShipmentID: c.ShipmentID, TrackingNumber: c.TrackingNumber,
+		}}, nil
 	case StatusCancelling, StatusCancelled:
 		return nil, ErrCancelling.New("the order is %s", s.Status)
 	}
 	return nil, nil
 }
 
-// closeOrder is the arbiter between confirming and cancelling: whichever commit comes first on the order's stream decides. Between cancelling and dispatching
-// the shipment's stream decides: who closes a confirmed order has taken its shipment back before.
+// closeOrder is the arbiter between confirming and cancelling: whichever commit comes first on the
+// order's stream decides. Between cancelling and dispatching the shipment's stream decides: who
+// closes a confirmed order has taken its shipment back before.
 func closeOrder(c Close, s State) ([]Event, error) {
 	person := c.Origin == OriginCustomer || c.Origin == OriginOperator
 	switch s.Status {
@@ -180,7 +189,9 @@ func closeOrder(c Close, s State) ([]Event, error) {
 	default:
 		return nil, nil
 	}
-	return []Event{Cancelling{Reason: c.Reason, Detail: c.Detail, Note: c.Note, From: s.Status, Origin: c.Origin, SagaID: c.SagaID}}, nil
+	return []Event{Cancelling{
+		Reason: c.Reason, Detail: c.Detail, Note: c.Note, From: s.Status, Origin: c.Origin, SagaID: c.SagaID,
+	}}, nil
 }
 
 func cancel(c Cancel, s State) ([]Event, error) {
@@ -195,7 +206,8 @@ func cancel(c Cancel, s State) ([]Event, error) {
 
 func failUndo(c FailUndo, s State) ([]Event, error) {
 	switch {
-	case s.Status == StatusCancelled, s.Saga == SagaFailed && s.SagaID == c.SagaID && slices.Equal(s.FailedSteps, c.Steps):
+	case s.Status == StatusCancelled, s.Saga == SagaFailed && s.SagaID == c.SagaID &&
+		slices.Equal(s.FailedSteps, c.Steps):
 		return nil, nil
 	case s.Status != StatusCancelling:
 		return nil, ErrNotClosed.New("the order is %s", s.Status)
@@ -219,7 +231,8 @@ func deliver(c Deliver, s State) ([]Event, error) {
 	return append(events, Delivered{ShipmentID: c.ShipmentID}), nil
 }
 
-// onItsWay refuses what is said of a shipment that is not the order's, or of an order that is not confirmed.
+// onItsWay refuses what is said of a shipment that is not the order's, or of an order that is not
+// confirmed.
 func onItsWay(shipmentID string, s State) error {
 	switch s.Status {
 	case StatusConfirmed, StatusShipped, StatusDelivered:

@@ -29,10 +29,15 @@ func lines(n int) []Line {
 
 // The events of an order's life, from which the givens are put together.
 var (
-	placed     = Placed{OrderID: "o1", CustomerID: "c1", AccountID: "a1", Lines: lines(1), Total: eur(300), Address: "pd1:x", Revision: 1, PlacedAt: "2026-03-01T12:00:00Z"}
+	placed = Placed{
+		OrderID: "o1", CustomerID: "c1", AccountID: "a1", Lines: lines(1), Total: eur(300), Address: "pd1:x",
+		Revision: 1, PlacedAt: "2026-03-01T12:00:00Z",
+	}
 	started    = Started{SagaID: "run-1"}
 	confirmed  = Confirmed{SagaID: "run-1", PaymentID: "p1", ShipmentID: "s1", TrackingNumber: "OF1"}
-	cancelling = Cancelling{Reason: "stock.insufficient", Detail: "too few", From: StatusPlaced, Origin: OriginSaga, SagaID: "run-1"}
+	cancelling = Cancelling{
+		Reason: "stock.insufficient", Detail: "too few", From: StatusPlaced, Origin: OriginSaga, SagaID: "run-1",
+	}
 	cancelled  = Cancelled{SagaID: "run-1", Reason: "stock.insufficient"}
 	undoFailed = UndoFailed{SagaID: "run-1", Steps: []string{"refund payment"}}
 	shipped    = Shipped{ShipmentID: "s1", Revision: 1, DispatchedAt: "2026-03-02T08:00:00Z"}
@@ -50,7 +55,8 @@ func TestDecide(t *testing.T) {
 	bySaga := Close{Origin: OriginSaga, Reason: "stock.insufficient", Detail: "too few", SagaID: "run-1"}
 	bySweep := Close{Origin: OriginSweep, Reason: ReasonExpired}
 	confirm := Confirm{SagaID: "run-1", PaymentID: "p1", ShipmentID: "s1", TrackingNumber: "OF1"}
-	ship, deliver := Ship{ShipmentID: "s1", DispatchedAt: "2026-03-02T08:00:00Z"}, Deliver{ShipmentID: "s1", DispatchedAt: "2026-03-02T08:00:00Z"}
+	ship, deliver := Ship{ShipmentID: "s1", DispatchedAt: "2026-03-02T08:00:00Z"},
+		Deliver{ShipmentID: "s1", DispatchedAt: "2026-03-02T08:00:00Z"}
 	amended := placed
 	amended.Revision = 2
 	tests := []struct {
@@ -62,14 +68,25 @@ func TestDecide(t *testing.T) {
 	}{
 		{"place", nil, place, []Event{placed}, nil},
 		{"place again", []Event{placed}, place, nil, nil},
-		{"place too dear an order", nil, Place{OrderID: "o1", Lines: []Line{{SKU: "cd-1", Quantity: MaxQuantity, UnitPrice: eur(MaxUnitPrice)}}}, nil, ErrInvalidLines},
-		{"place too dear an order, of lines that are not", nil, Place{OrderID: "o1", Lines: slices.Repeat([]Line{{SKU: "cd-1", Quantity: 1000, UnitPrice: eur(MaxUnitPrice)}}, 2)},
+		{
+			"place too dear an order", nil,
+			Place{OrderID: "o1", Lines: []Line{{SKU: "cd-1", Quantity: MaxQuantity, UnitPrice: eur(MaxUnitPrice)}}},
+			nil, ErrInvalidLines,
+		},
+		{"place too dear an order, of lines that are not", nil,
+			Place{
+				OrderID: "o1",
+				Lines:   slices.Repeat([]Line{{SKU: "cd-1", Quantity: 1000, UnitPrice: eur(MaxUnitPrice)}}, 2),
+			},
 			nil, ErrInvalidLines},
 
 		{"start what is not there", nil, Start{SagaID: "run-1"}, nil, ErrNotFound},
 		{"start", []Event{placed}, Start{SagaID: "run-1"}, []Event{started}, nil},
 		{"start again", []Event{placed, started}, Start{SagaID: "run-1"}, nil, nil},
-		{"start by a run that resumes", []Event{placed, started}, Start{SagaID: "run-2"}, []Event{Started{SagaID: "run-2"}}, nil},
+		{
+			"start by a run that resumes", []Event{placed, started}, Start{SagaID: "run-2"},
+			[]Event{Started{SagaID: "run-2"}}, nil,
+		},
 		{"start what is confirmed", []Event{placed, started, confirmed}, Start{SagaID: "run-2"}, nil, nil},
 		{"start what a customer closed first", []Event{placed, cancelling}, Start{SagaID: "run-1"}, nil, ErrCancelling},
 		{"start what is cancelled", []Event{placed, cancelling, cancelled}, Start{SagaID: "run-1"}, nil, ErrCancelling},
@@ -81,18 +98,36 @@ func TestDecide(t *testing.T) {
 		{"confirm what is cancelled", []Event{placed, started, cancelling, cancelled}, confirm, nil, ErrCancelling},
 
 		{"customer cancels before the start", []Event{placed}, byCustomer,
-			[]Event{Cancelling{Reason: ReasonCustomer, Note: "pd1:n", From: StatusPlaced, Origin: OriginCustomer}}, nil},
+			[]Event{Cancelling{Reason: ReasonCustomer, Note: "pd1:n", From: StatusPlaced, Origin: OriginCustomer}},
+			nil},
 		{"customer cancels during the run", []Event{placed, started}, byCustomer,
-			[]Event{Cancelling{Reason: ReasonCustomer, Note: "pd1:n", From: StatusPlaced, Origin: OriginCustomer}}, nil},
-		{"customer cancels what is confirmed, while its shipment goes on", []Event{placed, started, confirmed}, byCustomer, nil, ErrShipmentUnderWay},
-		{"customer cancels what is confirmed, with another shipment taken back", []Event{placed, started, confirmed}, Close{Origin: OriginCustomer, Stopped: "s2"}, nil, ErrShipmentUnderWay},
-		{"customer cancels what is confirmed, to no shipment", []Event{placed, started, Confirmed{SagaID: "run-1"}}, byCustomer, nil, ErrShipmentUnderWay},
+			[]Event{Cancelling{Reason: ReasonCustomer, Note: "pd1:n", From: StatusPlaced, Origin: OriginCustomer}},
+			nil},
+		{
+			"customer cancels what is confirmed, while its shipment goes on", []Event{placed, started, confirmed},
+			byCustomer, nil, ErrShipmentUnderWay,
+		},
+		{
+			"customer cancels what is confirmed, with another shipment taken back", []Event{placed, started, confirmed},
+			Close{Origin: OriginCustomer, Stopped: "s2"}, nil, ErrShipmentUnderWay,
+		},
+		{
+			"customer cancels what is confirmed, to no shipment", []Event{placed, started, Confirmed{SagaID: "run-1"}},
+			byCustomer, nil, ErrShipmentUnderWay,
+		},
 		{"customer cancels what is confirmed", []Event{placed, started, confirmed}, stopped(byCustomer),
-			[]Event{Cancelling{Reason: ReasonCustomer, Note: "pd1:n", From: StatusConfirmed, Origin: OriginCustomer}}, nil},
+			[]Event{Cancelling{Reason: ReasonCustomer, Note: "pd1:n", From: StatusConfirmed, Origin: OriginCustomer}},
+			nil},
 		{"operator cancels what is confirmed", []Event{placed, started, confirmed}, stopped(byOperator),
 			[]Event{Cancelling{Reason: ReasonOperator, From: StatusConfirmed, Origin: OriginOperator}}, nil},
-		{"customer cancels what is dispatched", []Event{placed, started, confirmed, shipped}, byCustomer, nil, ErrDispatched},
-		{"operator cancels what is delivered", []Event{placed, started, confirmed, shipped, delivered}, byOperator, nil, ErrDispatched},
+		{
+			"customer cancels what is dispatched", []Event{placed, started, confirmed, shipped}, byCustomer, nil,
+			ErrDispatched,
+		},
+		{
+			"operator cancels what is delivered", []Event{placed, started, confirmed, shipped, delivered}, byOperator,
+			nil, ErrDispatched,
+		},
 		{"customer cancels again", []Event{placed, cancelling}, byCustomer, nil, nil},
 		{"customer cancels what is cancelled", []Event{placed, cancelling, cancelled}, byCustomer, nil, nil},
 
@@ -100,37 +135,75 @@ func TestDecide(t *testing.T) {
 		{"saga closes, and finds it confirmed after all", []Event{placed, started, confirmed}, bySaga, nil, nil},
 		{"saga closes, and finds it shipped", []Event{placed, started, confirmed, shipped}, bySaga, nil, nil},
 		{"saga closes what a customer closed", []Event{placed, started, cancelling}, bySaga, nil, nil},
-		{"sweep closes", []Event{placed, started}, bySweep, []Event{Cancelling{Reason: ReasonExpired, From: StatusPlaced, Origin: OriginSweep}}, nil},
+		{
+			"sweep closes", []Event{placed, started}, bySweep,
+			[]Event{Cancelling{Reason: ReasonExpired, From: StatusPlaced, Origin: OriginSweep}}, nil,
+		},
 		{"sweep leaves what is confirmed", []Event{placed, started, confirmed}, bySweep, nil, nil},
 
-		{"cancelled is written last", []Event{placed, started, cancelling}, Cancel{SagaID: "run-1"}, []Event{cancelled}, nil},
+		{
+			"cancelled is written last", []Event{placed, started, cancelling}, Cancel{SagaID: "run-1"},
+			[]Event{cancelled}, nil,
+		},
 		{"cancelled again, by another run", []Event{placed, cancelling, cancelled}, Cancel{SagaID: "run-2"}, nil, nil},
 		{"cancel what nobody closed", []Event{placed, started}, Cancel{SagaID: "run-1"}, nil, ErrNotClosed},
 		{"cancel what is confirmed", []Event{placed, started, confirmed}, Cancel{SagaID: "run-1"}, nil, ErrNotClosed},
-		{"cancel after an undo that failed", []Event{placed, cancelling, undoFailed}, Cancel{SagaID: "run-2"}, []Event{Cancelled{SagaID: "run-2", Reason: "stock.insufficient"}}, nil},
+		{
+			"cancel after an undo that failed", []Event{placed, cancelling, undoFailed}, Cancel{SagaID: "run-2"},
+			[]Event{Cancelled{SagaID: "run-2", Reason: "stock.insufficient"}}, nil,
+		},
 
-		{"undo failed", []Event{placed, cancelling}, FailUndo{SagaID: "run-1", Steps: []string{"refund payment"}}, []Event{undoFailed}, nil},
-		{"undo failed again", []Event{placed, cancelling, undoFailed}, FailUndo{SagaID: "run-1", Steps: []string{"refund payment"}}, nil, nil},
-		{"undo failed in another run", []Event{placed, cancelling, undoFailed}, FailUndo{SagaID: "run-2", Steps: []string{"release stock"}},
+		{
+			"undo failed", []Event{placed, cancelling}, FailUndo{SagaID: "run-1", Steps: []string{"refund payment"}},
+			[]Event{undoFailed}, nil,
+		},
+		{
+			"undo failed again", []Event{placed, cancelling, undoFailed},
+			FailUndo{SagaID: "run-1", Steps: []string{"refund payment"}}, nil, nil,
+		},
+		{"undo failed in another run", []Event{placed, cancelling, undoFailed},
+			FailUndo{SagaID: "run-2", Steps: []string{"release stock"}},
 			[]Event{UndoFailed{SagaID: "run-2", Steps: []string{"release stock"}}}, nil},
-		{"undo failed after another run undid it", []Event{placed, cancelling, cancelled}, FailUndo{SagaID: "run-1", Steps: []string{"refund payment"}}, nil, nil},
+		{
+			"undo failed after another run undid it", []Event{placed, cancelling, cancelled},
+			FailUndo{SagaID: "run-1", Steps: []string{"refund payment"}}, nil, nil,
+		},
 		{"undo failed of what nobody closed", []Event{placed}, FailUndo{SagaID: "run-1"}, nil, ErrNotClosed},
 
 		{"ship", []Event{placed, started, confirmed}, ship, []Event{shipped}, nil},
-		{"ship its second revision", []Event{amended, started, confirmed}, ship, []Event{Shipped{ShipmentID: "s1", Revision: 2, DispatchedAt: "2026-03-02T08:00:00Z"}}, nil},
-		{"ship with another's shipment", []Event{placed, started, confirmed}, Ship{ShipmentID: "s2"}, nil, ErrOtherShipment},
-		{"ship again with another's shipment", []Event{placed, started, confirmed, shipped}, Ship{ShipmentID: "s2"}, nil, ErrOtherShipment},
-		{"deliver another's shipment", []Event{placed, started, confirmed, shipped}, Deliver{ShipmentID: "s2"}, nil, ErrOtherShipment},
-		{"deliver its second revision before it is said that it was shipped", []Event{amended, started, confirmed}, deliver,
+		{
+			"ship its second revision", []Event{amended, started, confirmed}, ship,
+			[]Event{Shipped{ShipmentID: "s1", Revision: 2, DispatchedAt: "2026-03-02T08:00:00Z"}}, nil,
+		},
+		{
+			"ship with another's shipment", []Event{placed, started, confirmed}, Ship{ShipmentID: "s2"}, nil,
+			ErrOtherShipment,
+		},
+		{
+			"ship again with another's shipment", []Event{placed, started, confirmed, shipped}, Ship{ShipmentID: "s2"},
+			nil, ErrOtherShipment,
+		},
+		{
+			"deliver another's shipment", []Event{placed, started, confirmed, shipped}, Deliver{ShipmentID: "s2"}, nil,
+			ErrOtherShipment,
+		},
+		{"deliver its second revision before it is said that it was shipped", []Event{amended, started, confirmed},
+			deliver,
 			[]Event{Shipped{ShipmentID: "s1", Revision: 2, DispatchedAt: "2026-03-02T08:00:00Z"}, delivered}, nil},
 		{"ship again", []Event{placed, started, confirmed, shipped, delivered}, ship, nil, nil},
 		{"ship what is not confirmed", []Event{placed, started}, ship, nil, ErrNotConfirmed},
 		{"ship what is being cancelled", []Event{placed, started, confirmed, cancelling}, ship, nil, ErrCancelling},
 		{"deliver", []Event{placed, started, confirmed, shipped}, deliver, []Event{delivered}, nil},
 		{"deliver again", []Event{placed, started, confirmed, shipped, delivered}, deliver, nil, nil},
-		{"deliver before it is said that it was shipped", []Event{placed, started, confirmed}, deliver, []Event{shipped, delivered}, nil},
+		{
+			"deliver before it is said that it was shipped", []Event{placed, started, confirmed}, deliver,
+			[]Event{shipped, delivered}, nil,
+		},
 		{"deliver what is not confirmed", []Event{placed, started}, deliver, nil, ErrNotConfirmed},
-		{"deliver what is being cancelled", []Event{placed, started, confirmed, cancelling}, deliver, nil, ErrCancelling},
+		{
+			"deliver what is being cancelled", []Event{placed, started, confirmed, cancelling}, deliver, nil,
+			ErrCancelling,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -169,19 +242,47 @@ func TestTotal(t *testing.T) {
 		{"the most lines", lines(MaxLines), eur(300 * MaxLines), nil, ""},
 		{"the most SKUs", skus(MaxSKUs), eur(300 * MaxSKUs), nil, ""},
 		{"the dearest order", slices.Repeat([]Line{line(10, MaxUnitPrice, "EUR")}, MaxLines), eur(MaxTotal), nil, ""},
-		{"too dear an order", append(slices.Repeat([]Line{line(10, MaxUnitPrice, "EUR")}, MaxLines-2), line(20, MaxUnitPrice, "EUR"), line(1, 1, "EUR")), money.Money{}, ErrInvalidLines, "body.lines"},
-		{"the dearest lines there could be", slices.Repeat([]Line{line(MaxQuantity, MaxUnitPrice, "EUR")}, MaxLines), money.Money{}, ErrInvalidLines, "body.lines"},
+		{
+			"too dear an order",
+			append(
+				slices.Repeat([]Line{line(10, MaxUnitPrice, "EUR")}, MaxLines-2), line(20, MaxUnitPrice, "EUR"),
+				line(1, 1, "EUR"),
+			),
+			money.Money{}, ErrInvalidLines, "body.lines",
+		},
+		{
+			"the dearest lines there could be", slices.Repeat([]Line{line(MaxQuantity, MaxUnitPrice, "EUR")}, MaxLines),
+			money.Money{}, ErrInvalidLines, "body.lines",
+		},
 		{"no line", nil, money.Money{}, ErrInvalidLines, "body.lines"},
 		{"too many lines", lines(MaxLines + 1), money.Money{}, ErrInvalidLines, "body.lines"},
 		{"too many SKUs", skus(MaxSKUs + 1), money.Money{}, ErrInvalidLines, "body.lines"},
 		{"no SKU", []Line{{Quantity: 1, UnitPrice: eur(1)}}, money.Money{}, ErrInvalidLines, "body.lines[0].sku"},
 		{"no quantity", []Line{line(0, 1, "EUR")}, money.Money{}, ErrInvalidLines, "body.lines[0].quantity"},
-		{"negative quantity", []Line{line(1, 1, "EUR"), line(-1, 1, "EUR")}, money.Money{}, ErrInvalidLines, "body.lines[1].quantity"},
-		{"too large a quantity", []Line{line(MaxQuantity+1, 1, "EUR")}, money.Money{}, ErrInvalidLines, "body.lines[0].quantity"},
-		{"negative price", []Line{line(1, -1, "EUR")}, money.Money{}, ErrInvalidLines, "body.lines[0].unitPrice.amount"},
-		{"absurd price", []Line{line(1, MaxUnitPrice+1, "EUR")}, money.Money{}, ErrInvalidLines, "body.lines[0].unitPrice.amount"},
-		{"no such currency", []Line{line(1, 1, "EURO")}, money.Money{}, money.ErrCurrency, "body.lines[0].unitPrice.currency"},
-		{"two currencies", []Line{line(1, 1, "EUR"), line(1, 1, "USD")}, money.Money{}, money.ErrMixedCurrency, "body.lines[1].unitPrice"},
+		{
+			"negative quantity", []Line{line(1, 1, "EUR"), line(-1, 1, "EUR")}, money.Money{}, ErrInvalidLines,
+			"body.lines[1].quantity",
+		},
+		{
+			"too large a quantity", []Line{line(MaxQuantity+1, 1, "EUR")}, money.Money{}, ErrInvalidLines,
+			"body.lines[0].quantity",
+		},
+		{
+			"negative price", []Line{line(1, -1, "EUR")}, money.Money{}, ErrInvalidLines,
+			"body.lines[0].unitPrice.amount",
+		},
+		{
+			"absurd price", []Line{line(1, MaxUnitPrice+1, "EUR")}, money.Money{}, ErrInvalidLines,
+			"body.lines[0].unitPrice.amount",
+		},
+		{
+			"no such currency", []Line{line(1, 1, "EURO")}, money.Money{}, money.ErrCurrency,
+			"body.lines[0].unitPrice.currency",
+		},
+		{
+			"two currencies", []Line{line(1, 1, "EUR"), line(1, 1, "USD")}, money.Money{}, money.ErrMixedCurrency,
+			"body.lines[1].unitPrice",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -199,13 +300,22 @@ func TestTotal(t *testing.T) {
 	}
 }
 
-// TestProperties runs any commands in any order, each perhaps twice, and holds what must be true of every order.
+// TestProperties runs any commands in any order, each perhaps twice, and holds what must be true of
+// every order.
 func TestProperties(t *testing.T) {
 	command := rapid.OneOf(
 		rapid.Just[Command](Place{OrderID: "o1", CustomerID: "c1", Lines: lines(1), Now: noon}),
-		rapid.Map(rapid.SampledFrom([]string{"run-1", "run-2"}), func(run string) Command { return Start{SagaID: run} }),
-		rapid.Map(rapid.SampledFrom([]string{"run-1", "run-2"}), func(run string) Command { return Confirm{SagaID: run, ShipmentID: "s1"} }),
-		rapid.Map(rapid.SampledFrom([]Origin{OriginCustomer, OriginOperator, OriginSaga, OriginSweep}), func(o Origin) Command { return Close{Origin: o, Reason: "r"} }),
+		rapid.Map(
+			rapid.SampledFrom([]string{"run-1", "run-2"}), func(run string) Command { return Start{SagaID: run} },
+		),
+		rapid.Map(
+			rapid.SampledFrom([]string{"run-1", "run-2"}),
+			func(run string) Command { return Confirm{SagaID: run, ShipmentID: "s1"} },
+		),
+		rapid.Map(
+			rapid.SampledFrom([]Origin{OriginCustomer, OriginOperator, OriginSaga, OriginSweep}),
+			func(o Origin) Command { return Close{Origin: o, Reason: "r"} },
+		),
 		rapid.Just[Command](Close{Origin: OriginCustomer, Reason: "r", Stopped: "s1"}),
 		rapid.Just[Command](Cancel{SagaID: "run-1"}),
 		rapid.Just[Command](FailUndo{SagaID: "run-1", Steps: []string{"refund payment"}}),
@@ -236,7 +346,8 @@ func TestProperties(t *testing.T) {
 			if before.Exists() && after.Total != before.Total {
 				t.Fatalf("%T changes the total", e)
 			}
-			if before.Status == StatusCancelled || before.Status == StatusCancelling && after.Status == StatusConfirmed || before.Status == StatusDelivered {
+			if before.Status == StatusCancelled || before.Status == StatusCancelling &&
+				after.Status == StatusConfirmed || before.Status == StatusDelivered {
 				t.Fatalf("%T follows on %s", e, before.Status)
 			}
 		}
@@ -259,7 +370,8 @@ func fold(events []Event) State {
 	return s
 }
 
-// TestRegister keeps each event type registered: an event that is not can be decided but never stored.
+// TestRegister keeps each event type registered: an event that is not can be decided but never
+// stored.
 func TestRegister(t *testing.T) {
 	r := es.NewRegistry(Register)
 	for _, e := range []Event{placed, started, confirmed, cancelling, cancelled, undoFailed, shipped, delivered} {

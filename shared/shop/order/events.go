@@ -1,4 +1,5 @@
-// Package order is the order: what happened to it, what may happen next, and who decides between confirming and cancelling.
+// Package order is the order: what happened to it, what may happen next, and who decides between
+// confirming and cancelling.
 package order
 
 import (
@@ -20,11 +21,12 @@ type Placed struct {
 	AccountID  string          `json:"accountId"` // that the payment charges
 	Lines      []Line          `json:"lines"`
 	Total      money.Money     `json:"total"`
-	Address    personal.Sealed `json:"address"`  // a shipment.Address under the customer's data key
-	Revision   int64           `json:"revision"` // names the attempts at stock, payment and shipment; an amendment raises it
-	PlacedAt   string          `json:"placedAt"` // RFC 3339, for people; the commit's time orders things
-	// PricedBy says whose prices the lines have: PricedByCatalogue, or the actor who named one, or a discount
-	// or a tax. "" in events of releases in which every caller named the prices.
+	Address    personal.Sealed `json:"address"` // a shipment.Address under the customer's data key
+	// names the attempts at stock, payment and shipment; an amendment raises it
+	Revision int64  `json:"revision"`
+	PlacedAt string `json:"placedAt"` // RFC 3339, for people; the commit's time orders things
+	// PricedBy says whose prices the lines have: PricedByCatalogue, or the actor who named one, or
+	// a discount or a tax. "" in events of releases in which every caller named the prices.
 	PricedBy string `json:"pricedBy,omitempty"`
 }
 
@@ -65,9 +67,10 @@ type UndoFailed struct {
 
 // Shipped: the shipment left the warehouse. From here on the order can't be cancelled.
 type Shipped struct {
-	ShipmentID   string `json:"shipmentId"`
-	Revision     int64  `json:"revision,omitempty"`     // names the reservation that left with it
-	DispatchedAt string `json:"dispatchedAt,omitempty"` // RFC 3339: when the pieces left; "" where the shipment doesn't say
+	ShipmentID string `json:"shipmentId"`
+	Revision   int64  `json:"revision,omitempty"` // names the reservation that left with it
+	// RFC 3339: when the pieces left; "" where the shipment doesn't say
+	DispatchedAt string `json:"dispatchedAt,omitempty"`
 }
 
 // Delivered: the carrier handed it over.

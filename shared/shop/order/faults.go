@@ -14,10 +14,13 @@ var (
 	ErrDispatched   = faults.Declare(faults.Conflict, "order.dispatched") // too late to cancel
 	ErrNotConfirmed = faults.Declare(faults.Conflict, "order.not-confirmed")
 	ErrNotClosed    = faults.Declare(faults.Conflict, "order.not-closed") // cancelled is written only after cancelling
-	// ErrShipmentUnderWay: a person may close a confirmed order only after its shipment is taken back.
+	// ErrShipmentUnderWay: a person may close a confirmed order only after its shipment is taken
+	// back.
 	ErrShipmentUnderWay = faults.Declare(faults.Conflict, "order.shipment-under-way")
-	ErrOtherShipment    = faults.Declare(faults.Conflict, "order.other-shipment") // what left or arrived is not the order's
-	// ErrPriceChanged: something costs another amount than the caller expects. It comes as a *PriceChangedError.
+	// what left or arrived is not the order's
+	ErrOtherShipment = faults.Declare(faults.Conflict, "order.other-shipment")
+	// ErrPriceChanged: something costs another amount than the caller expects. It comes as a
+	// *PriceChangedError.
 	ErrPriceChanged = faults.Declare(faults.Conflict, "order.price-changed")
 	// ErrNotForSale: a SKU is not listed, is withdrawn, or has no price in the order's currency.
 	ErrNotForSale      = faults.Declare(faults.Rule, "order.not-for-sale")
@@ -25,5 +28,6 @@ var (
 	ErrUnknownCustomer = faults.Declare(faults.Rule, "order.unknown-customer")
 )
 
-// ErrNobodyStopped says of a confirmed order that its shipment was taken back by nobody who may close it.
+// ErrNobodyStopped says of a confirmed order that its shipment was taken back by nobody who may
+// close it.
 var ErrNobodyStopped = errors.New("order: the shipment of a confirmed order was taken back by nobody who may")

@@ -24,8 +24,8 @@ type Line struct {
 	SKU       string      `json:"sku"`
 	Quantity  int64       `json:"quantity"`
 	UnitPrice money.Money `json:"unitPrice"`
-	// ProductVersion is the version of the product whose price this is. 0 where the caller named the price, and in
-	// events of releases without a catalogue.
+	// ProductVersion is the version of the product whose price this is. 0 where the caller named
+	// the price, and in events of releases without a catalogue.
 	ProductVersion int64       `json:"productVersion,omitempty"`
 	Discount       *Adjustment `json:"discount,omitempty"` // taken off
 	Tax            *Adjustment `json:"tax,omitempty"`      // added: not one that the unit price includes
@@ -35,13 +35,14 @@ type Line struct {
 type Adjustment struct {
 	Name   string      `json:"name"` // for people: "Spring sale", "VAT"
 	Amount money.Money `json:"amount"`
-	// RatePPM says for people which rate the amount comes from, in parts per million: 88,750 is 8.875 %. Nothing
-	// is computed from it (decisions/0053). nil where the amount comes from none.
+	// RatePPM says for people which rate the amount comes from, in parts per million: 88,750 is
+	// 8.875 %. Nothing is computed from it (decisions/0053). nil where the amount comes from none.
 	RatePPM *int64 `json:"ratePpm,omitempty"`
 }
 
-// Amount is what the line comes to: quantity × unit price − discount + tax, from 0 on. No other code multiplies a
-// quantity by a price. A fault names its field as the line has it ("discount.amount").
+// Amount is what the line comes to: quantity × unit price − discount + tax, from 0 on. No other
+// code multiplies a quantity by a price. A fault names its field as the line has it
+// ("discount.amount").
 func (l Line) Amount() (money.Money, error) {
 	amount, err := l.UnitPrice.Times(l.Quantity)
 	if err != nil {
@@ -70,7 +71,8 @@ func (l Line) Amount() (money.Money, error) {
 	return amount, nil
 }
 
-// plus adds two amounts of one currency. To Add alone, an amount without a currency is nothing, and fits every other.
+// plus adds two amounts of one currency. To Add alone, an amount without a currency is nothing, and
+// fits every other.
 func plus(a, b money.Money) (money.Money, error) {
 	if a.Currency != b.Currency {
 		return money.Money{}, money.ErrMixedCurrency.New("%q and %q can't be added", a.Currency, b.Currency)
@@ -106,7 +108,9 @@ func checkShape(lines []Line) error {
 		return ErrInvalidLines.Field("body.lines", "an order has at least one line")
 	}
 	if len(lines) > MaxLines {
-		return ErrInvalidLines.Field("body.lines", "an order has at most %d lines, this one has %d", MaxLines, len(lines))
+		return ErrInvalidLines.Field(
+			"body.lines", "an order has at most %d lines, this one has %d", MaxLines, len(lines),
+		)
 	}
 	skus := map[string]bool{}
 	for i, l := range lines {
@@ -114,12 +118,16 @@ func checkShape(lines []Line) error {
 			return ErrInvalidLines.Field(lineField(i, "sku"), "a line names a SKU")
 		}
 		if l.Quantity < 1 || l.Quantity > MaxQuantity {
-			return ErrInvalidLines.Field(lineField(i, "quantity"), "a quantity is 1 to %d, not %d", MaxQuantity, l.Quantity)
+			return ErrInvalidLines.Field(
+				lineField(i, "quantity"), "a quantity is 1 to %d, not %d", MaxQuantity, l.Quantity,
+			)
 		}
 		skus[l.SKU] = true
 	}
 	if len(skus) > MaxSKUs {
-		return ErrInvalidLines.Field("body.lines", "an order names at most %d SKUs, this one names %d", MaxSKUs, len(skus))
+		return ErrInvalidLines.Field(
+			"body.lines", "an order names at most %d SKUs, this one names %d", MaxSKUs, len(skus),
+		)
 	}
 	return nil
 }
@@ -142,7 +150,8 @@ func (l Line) checked() (money.Money, error) {
 	return l.Amount()
 }
 
-// check checks what a line's arithmetic doesn't. A tax has no limit by its line, and one by the order.
+// check checks what a line's arithmetic doesn't. A tax has no limit by its line, and one by the
+// order.
 func (a *Adjustment) check(field string) error {
 	switch {
 	case a == nil:
@@ -154,13 +163,16 @@ func (a *Adjustment) check(field string) error {
 		return ErrInvalidLines.Field(field+".amount.amount",
 			"an amount is 0 to %d minor units, not %d", int64(MaxTotal), a.Amount.Amount)
 	case a.RatePPM != nil && (*a.RatePPM < 0 || *a.RatePPM > MaxRatePPM):
-		return ErrInvalidLines.Field(field+".ratePpm", "a rate is 0 to %d parts per million, not %d", MaxRatePPM, *a.RatePPM)
+		return ErrInvalidLines.Field(
+			field+".ratePpm", "a rate is 0 to %d parts per million, not %d", MaxRatePPM, *a.RatePPM,
+		)
 	}
 	return nil
 }
 
 func isName(s string) bool {
-	return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= MaxAdjustmentName && strings.TrimSpace(s) == s &&
+	return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= MaxAdjustmentName &&
+		strings.TrimSpace(s) == s &&
 		!strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 

@@ -44,12 +44,21 @@ func TestAmount(t *testing.T) {
 		{"a discount of everything", adjusted(3, 1000, 3000, 0), 0, nil, ""},
 		{"a tax on nothing", adjusted(3, 1000, 3000, 10), 10, nil, ""},
 		{"nothing of anything", adjusted(1, 0, 0, 0), 0, nil, ""},
-		{"a discount of more than there is", adjusted(3, 1000, 3001, 500), 0, ErrInvalidLines, "discount.amount.amount"},
+		{
+			"a discount of more than there is", adjusted(3, 1000, 3001, 500), 0, ErrInvalidLines,
+			"discount.amount.amount",
+		},
 		{"a discount below zero", adjusted(3, 1000, -1, 0), 0, ErrInvalidLines, "discount.amount.amount"},
 		{"a tax below zero", adjusted(3, 1000, 0, -1), 0, ErrInvalidLines, "tax.amount.amount"},
-		{"a discount in dollars", with(func(l *Line) { l.Discount.Amount.Currency = "USD" }), 0, mixed, "discount.amount"},
+		{
+			"a discount in dollars", with(func(l *Line) { l.Discount.Amount.Currency = "USD" }), 0, mixed,
+			"discount.amount",
+		},
 		{"a tax in dollars", with(func(l *Line) { l.Tax.Amount.Currency = "USD" }), 0, mixed, "tax.amount"},
-		{"a discount in no currency", with(func(l *Line) { l.Discount.Amount = money.Money{} }), 0, mixed, "discount.amount"},
+		{
+			"a discount in no currency", with(func(l *Line) { l.Discount.Amount = money.Money{} }), 0, mixed,
+			"discount.amount",
+		},
 		{"a tax in no currency", with(func(l *Line) { l.Tax.Amount = money.Money{} }), 0, mixed, "tax.amount"},
 		{"out of range", Line{Quantity: 1 << 40, UnitPrice: eur(1 << 40)}, 0, money.ErrOverflow, "unitPrice"},
 		{"out of range by its tax", adjusted(1<<31, 1<<31, 0, 1<<62), 0, money.ErrOverflow, "tax.amount"},
@@ -89,12 +98,21 @@ func TestTotalOfAdjustments(t *testing.T) {
 		{"no name", with(func(a *Adjustment) { a.Name = "" }), "body.lines[1].tax.name"},
 		{"a blank name", with(func(a *Adjustment) { a.Name = " " }), "body.lines[1].tax.name"},
 		{"a name of two lines", with(func(a *Adjustment) { a.Name = "VAT\nTotal" }), "body.lines[1].tax.name"},
-		{"a name that turns the line around", with(func(a *Adjustment) { a.Name = "\u202eTAV" }), "body.lines[1].tax.name"},
+		{
+			"a name that turns the line around", with(func(a *Adjustment) { a.Name = "\u202eTAV" }),
+			"body.lines[1].tax.name",
+		},
 		{"a name that is no UTF-8", with(func(a *Adjustment) { a.Name = "\xff" }), "body.lines[1].tax.name"},
 		{"too long a name", with(func(a *Adjustment) { a.Name = long }), "body.lines[1].tax.name"},
 		{"a rate below zero", with(func(a *Adjustment) { a.RatePPM = ppm(-1) }), "body.lines[1].tax.ratePpm"},
-		{"a rate above all", with(func(a *Adjustment) { a.RatePPM = ppm(MaxRatePPM + 1) }), "body.lines[1].tax.ratePpm"},
-		{"an absurd tax", with(func(a *Adjustment) { a.Amount.Amount = MaxTotal + 1 }), "body.lines[1].tax.amount.amount"},
+		{
+			"a rate above all", with(func(a *Adjustment) { a.RatePPM = ppm(MaxRatePPM + 1) }),
+			"body.lines[1].tax.ratePpm",
+		},
+		{
+			"an absurd tax", with(func(a *Adjustment) { a.Amount.Amount = MaxTotal + 1 }),
+			"body.lines[1].tax.amount.amount",
+		},
 		{"a tax that makes it too dear", with(func(a *Adjustment) { a.Amount.Amount = MaxTotal }), "body.lines"},
 		{"another currency", with(func(a *Adjustment) { a.Amount.Currency = "USD" }), "body.lines[1].tax.amount"},
 	} {
@@ -111,8 +129,9 @@ func TestTotalOfAdjustments(t *testing.T) {
 	}
 }
 
-// TestLineRule compares amounts and totals with those of unlimited numbers: exact, never below zero, within the limits,
-// and such that every number of them is the same in a program that computes in doubles.
+// TestLineRule compares amounts and totals with those of unlimited numbers: exact, never below
+// zero, within the limits, and such that every number of them is the same in a program that
+// computes in doubles.
 func TestLineRule(t *testing.T) {
 	amount := func(most int64) *rapid.Generator[int64] {
 		edge := rapid.Int64Range(most-2, most+2)

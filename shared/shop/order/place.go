@@ -15,8 +15,8 @@ import (
 
 // Prices says what is for sale, and for how much.
 type Prices interface {
-	// Offers reads what each SKU costs at a time, consistently with every change that was answered before. A SKU
-	// that is not for sale is left out.
+	// Offers reads what each SKU costs at a time, consistently with every change that was answered
+	// before. A SKU that is not for sale is left out.
 	Offers(ctx context.Context, skus []string, at time.Time) (map[string]product.Offer, error)
 }
 
@@ -28,8 +28,8 @@ type PlaceInput struct {
 	AccountID  string // the customer's in Currency
 	Currency   string // of every amount: see Currency
 	Lines      []LineInput
-	// NamedBy is the actor who may name prices, discounts and taxes. "" for anybody else: then a unit price that is
-	// given is the one that the caller expects.
+	// NamedBy is the actor who may name prices, discounts and taxes. "" for anybody else: then a
+	// unit price that is given is the one that the caller expects.
 	NamedBy string
 	Address shipment.Address
 }
@@ -60,8 +60,8 @@ type PriceChangedError struct {
 // Unwrap gives the fault.
 func (e *PriceChangedError) Unwrap() error { return e.Several }
 
-// Currency finds the one currency of an order: the one that is stated, or the first price's. All that are given have
-// to agree. ErrCurrencyMissing where there is none.
+// Currency finds the one currency of an order: the one that is stated, or the first price's. All
+// that are given have to agree. ErrCurrencyMissing where there is none.
 func Currency(stated string, lines []LineInput) (string, error) {
 	currency := stated
 	if stated != "" {
@@ -90,15 +90,18 @@ func Currency(stated string, lines []LineInput) (string, error) {
 	return currency, nil
 }
 
-// Place orders. Everything that can be refused is refused before anything is written, and the request's key is free
-// again. The catalogue is read once, for all lines together, and what it says stands in the order for ever: a request
-// that was carried out before is answered from what is stored, whatever its products cost by now.
+// Place orders. Everything that can be refused is refused before anything is written, and the
+// request's key is free again. The catalogue is read once, for all lines together, and what it says
+// stands in the order for ever: a request that was carried out before is answered from what is
+// stored, whatever its products cost by now.
 //
-// ErrNotForSale names each line whose SKU nobody sells in the order's currency; a price that the caller expects and
-// that is another one is a *PriceChangedError. A caller who may name prices sells what is listed, and nothing else.
+// ErrNotForSale names each line whose SKU nobody sells in the order's currency; a price that the
+// caller expects and that is another one is a *PriceChangedError. A caller who may name prices
+// sells what is listed, and nothing else.
 //
-// personal.ErrErased where the customer was erased, also to a request that was carried out before. The request's
-// fingerprint is stored as one under the customer's key, since it follows from the address.
+// personal.ErrErased where the customer was erased, also to a request that was carried out before.
+// The request's fingerprint is stored as one under the customer's key, since it follows from the
+// address.
 func (s Service) Place(ctx context.Context, req es.Request, in PlaceInput) (es.Result[State], error) {
 	if err := checkShape(in.unpriced()); err != nil {
 		return es.Result[State]{}, err

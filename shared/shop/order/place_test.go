@@ -29,8 +29,8 @@ type everybody struct{}
 
 func (everybody) Registered(context.Context, string) (bool, error) { return true, nil }
 
-// checkout is the order service on a catalogue of cd-1 (USD and EUR), cd-2 (USD), free (nothing) and gone, which is
-// withdrawn.
+// checkout is the order service on a catalogue of cd-1 (USD and EUR), cd-2 (USD), free (nothing)
+// and gone, which is withdrawn.
 type checkout struct {
 	order.Service
 	t        *testing.T
@@ -117,7 +117,8 @@ func expected(sku string, quantity int64, price money.Money) order.LineInput {
 
 const quotes = "pricing/quotes"
 
-// TestPlaceAtPrices: who names the price of what, what is refused, and where. What is refused writes nothing.
+// TestPlaceAtPrices: who names the price of what, what is refused, and where. What is refused
+// writes nothing.
 func TestPlaceAtPrices(t *testing.T) {
 	sale := &order.Adjustment{Name: "Sale", Amount: usd(100)}
 	vat := &order.Adjustment{Name: "VAT", Amount: usd(380)}
@@ -142,12 +143,15 @@ func TestPlaceAtPrices(t *testing.T) {
 			}, usd(3650), "catalogue", nil, nil,
 		},
 		{
-			"in another of its currencies", order.PlaceInput{Currency: "EUR", Lines: []order.LineInput{plain("cd-1", 1)}},
-			[]order.Line{{SKU: "cd-1", Quantity: 1, UnitPrice: eur(999), ProductVersion: 1}}, eur(999), "catalogue", nil, nil,
+			"in another of its currencies",
+			order.PlaceInput{Currency: "EUR", Lines: []order.LineInput{plain("cd-1", 1)}},
+			[]order.Line{{SKU: "cd-1", Quantity: 1, UnitPrice: eur(999), ProductVersion: 1}}, eur(999), "catalogue",
+			nil, nil,
 		},
 		{
 			"what the catalogue gives away", inDollars("", plain("free", 1)),
-			[]order.Line{{SKU: "free", Quantity: 1, UnitPrice: usd(0), ProductVersion: 1}}, usd(0), "catalogue", nil, nil,
+			[]order.Line{{SKU: "free", Quantity: 1, UnitPrice: usd(0), ProductVersion: 1}}, usd(0), "catalogue", nil,
+			nil,
 		},
 		{
 			"as expected", inDollars("", expected("cd-1", 1, usd(1050)), plain("cd-2", 1)), []order.Line{
@@ -171,16 +175,19 @@ func TestPlaceAtPrices(t *testing.T) {
 		{
 			"not listed, withdrawn, not in the currency", order.PlaceInput{Currency: "EUR", Lines: []order.LineInput{
 				plain("cd-3", 1), plain("cd-1", 1), plain("gone", 1), plain("cd-2", 1), expected("cd-1", 1, eur(1)),
-			}}, nil, usd(0), "", order.ErrNotForSale, []string{"body.lines[0].sku", "body.lines[2].sku", "body.lines[3].sku"},
+			}}, nil, usd(0), "", order.ErrNotForSale,
+			[]string{"body.lines[0].sku", "body.lines[2].sku", "body.lines[3].sku"},
 		},
 		{
-			"at a named price", inDollars(quotes, expected("cd-1", 2, usd(7)), expected("cd-2", 1, usd(0))), []order.Line{
+			"at a named price", inDollars(quotes, expected("cd-1", 2, usd(7)), expected("cd-2", 1, usd(0))),
+			[]order.Line{
 				{SKU: "cd-1", Quantity: 2, UnitPrice: usd(7)}, {SKU: "cd-2", Quantity: 1, UnitPrice: usd(0)},
 			}, usd(14), quotes, nil, nil,
 		},
 		{
 			"one price named", inDollars(quotes, expected("cd-1", 2, usd(7)), plain("cd-2", 1)), []order.Line{
-				{SKU: "cd-1", Quantity: 2, UnitPrice: usd(7)}, {SKU: "cd-2", Quantity: 1, UnitPrice: usd(500), ProductVersion: 1},
+				{SKU: "cd-1", Quantity: 2, UnitPrice: usd(7)},
+				{SKU: "cd-2", Quantity: 1, UnitPrice: usd(500), ProductVersion: 1},
 			}, usd(514), quotes, nil, nil,
 		},
 		{
@@ -203,7 +210,8 @@ func TestPlaceAtPrices(t *testing.T) {
 		},
 		{
 			"nothing named by who may", inDollars(quotes, plain("cd-1", 1)),
-			[]order.Line{{SKU: "cd-1", Quantity: 1, UnitPrice: usd(1050), ProductVersion: 1}}, usd(1050), "catalogue", nil, nil,
+			[]order.Line{{SKU: "cd-1", Quantity: 1, UnitPrice: usd(1050), ProductVersion: 1}}, usd(1050), "catalogue",
+			nil, nil,
 		},
 		{
 			"a named price where the catalogue has none",
@@ -243,7 +251,8 @@ func TestPlaceAtPrices(t *testing.T) {
 			if places := placesOf(err); !errors.Is(err, tt.fault) || !cmp.Equal(places, tt.places) {
 				t.Errorf("%v in %v, want %v in %v", err, places, tt.fault, tt.places)
 			}
-			if _, err := c.Get(t.Context(), "o-1"); !errors.Is(err, order.ErrNotFound) || c.store.Appends.Load() != written {
+			if _, err := c.Get(t.Context(), "o-1"); !errors.Is(err, order.ErrNotFound) ||
+				c.store.Appends.Load() != written {
 				t.Errorf("something was written: %v", err)
 			}
 			// The key is free for what is all right.
@@ -284,12 +293,14 @@ func TestPriceChangedSaysAll(t *testing.T) {
 	if diff := cmp.Diff(want, changed.Lines); diff != "" {
 		t.Error(diff)
 	}
-	if f, ok := faults.As(err); !ok || f.Kind != faults.Conflict || f.Detail != "cd-1 costs USD 10.50, and not USD 0.01" {
+	if f, ok := faults.As(err); !ok || f.Kind != faults.Conflict ||
+		f.Detail != "cd-1 costs USD 10.50, and not USD 0.01" {
 		t.Errorf("fault %+v", f)
 	}
 }
 
-// TestPricesStand: what was placed is never priced again, neither when it is read nor when its request comes again.
+// TestPricesStand: what was placed is never priced again, neither when it is read nor when its
+// request comes again.
 func TestPricesStand(t *testing.T) {
 	for name, later := range map[string]func(*checkout){
 		"repriced":   func(c *checkout) { c.list("cd-1", 1, usd(2000)) },
@@ -323,8 +334,9 @@ func TestPricesStand(t *testing.T) {
 	}
 }
 
-// TestTwinThatArrivesMeanwhile: while a request that comes again is on its way to the catalogue, the first one arrives,
-// and then the catalogue changes. The answer is what is stored, and not a refusal by what the catalogue says by now.
+// TestTwinThatArrivesMeanwhile: while a request that comes again is on its way to the catalogue,
+// the first one arrives, and then the catalogue changes. The answer is what is stored, and not a
+// refusal by what the catalogue says by now.
 func TestTwinThatArrivesMeanwhile(t *testing.T) {
 	for name, change := range map[string]func(*checkout){
 		"and then the price changes":       func(c *checkout) { c.list("cd-1", 1, usd(2000)) },
@@ -380,7 +392,8 @@ func TestCurrency(t *testing.T) {
 		{"neither", "", []order.LineInput{plain("a", 1)}, "", order.ErrCurrencyMissing, "body.currency"},
 		{"none of this world", "ZZZ", []order.LineInput{plain("a", 1)}, "", money.ErrCurrency, "body.currency"},
 		{
-			"a price's of no world", "", []order.LineInput{expected("a", 1, money.Money{Amount: 1, Currency: "ZZZ"})}, "",
+			"a price's of no world", "", []order.LineInput{expected("a", 1, money.Money{Amount: 1, Currency: "ZZZ"})},
+			"",
 			money.ErrCurrency, "body.lines[0].unitPrice.currency",
 		},
 		{

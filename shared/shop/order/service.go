@@ -21,13 +21,15 @@ const (
 
 // Customers says who may order.
 type Customers interface {
-	// Registered reports whether the customer is known. A fault says why one who is known may not order.
+	// Registered reports whether the customer is known. A fault says why one who is known may not
+	// order.
 	Registered(ctx context.Context, customerID string) (bool, error)
 }
 
 // Shipments takes shipments back.
 type Shipments interface {
-	// Cancel takes the shipment of one revision of an order back. shipment.ErrDispatched where it has left.
+	// Cancel takes the shipment of one revision of an order back. shipment.ErrDispatched where it
+	// has left.
 	Cancel(ctx context.Context, req es.Request, c shipment.Cancel) (shipment.State, error)
 }
 
@@ -47,10 +49,15 @@ type Service struct {
 	handler es.Handler[Command, State, Event]
 }
 
-// New makes the service. Who only runs commands needs neither Vault nor Customers nor Prices; Shipments are for who
-// cancels.
+// New makes the service. Who only runs commands needs neither Vault nor Customers nor Prices;
+// Shipments are for who cancels.
 func New(deps Deps) Service {
-	return Service{deps: deps, handler: es.Handler[Command, State, Event]{Category: Category, Decider: Decider, Store: deps.Store, Clock: deps.Clock}}
+	return Service{
+		deps: deps,
+		handler: es.Handler[Command, State, Event]{
+			Category: Category, Decider: Decider, Store: deps.Store, Clock: deps.Clock,
+		},
+	}
 }
 
 // CancelInput says who wants an order cancelled, and why.
@@ -60,10 +67,12 @@ type CancelInput struct {
 	Note   string // in their own words
 }
 
-// Cancel closes an order for a person. Of a confirmed one it takes the shipment back first: the shipment's stream decides between this and the dispatch. One
-// that is dispatched is ErrDispatched. An order that is closed already is left as it is: nothing is written, and the request's key may be used again.
-// personal.ErrErased where there is a note and the customer was erased. With a note the request's fingerprint is stored as one under the customer's key,
-// since it follows from the note. What it writes belongs to the order, and has the correlation id of the order's first event.
+// Cancel closes an order for a person. Of a confirmed one it takes the shipment back first: the
+// shipment's stream decides between this and the dispatch. One that is dispatched is ErrDispatched.
+// An order that is closed already is left as it is: nothing is written, and the request's key may
+// be used again. personal.ErrErased where there is a note and the customer was erased. With a note
+// the request's fingerprint is stored as one under the customer's key, since it follows from the
+// note. What it writes belongs to the order, and has the correlation id of the order's first event.
 //
 // Where it ends between the two, whoever follows shipments closes the order.
 func (s Service) Cancel(ctx context.Context, req es.Request, orderID string, in CancelInput) (es.Result[State], error) {
@@ -90,7 +99,8 @@ func (s Service) Cancel(ctx context.Context, req es.Request, orderID string, in 
 		return res, err
 	}
 	stopped, err := s.deps.Shipments.Cancel(ctx, req, shipment.Cancel{
-		OrderID: orderID, Revision: res.State.Revision, Origin: string(in.Origin), Reason: string(command.Reason), Note: command.Note,
+		OrderID: orderID, Revision: res.State.Revision, Origin: string(in.Origin), Reason: string(command.Reason),
+		Note: command.Note,
 	})
 	if errors.Is(err, shipment.ErrDispatched) {
 		return res, ErrDispatched.New("the order's shipment is dispatched, and the order can't be cancelled any more")
@@ -118,9 +128,12 @@ type Stopped struct {
 	Note       personal.Sealed
 }
 
-// CloseStopped closes an order whose shipment was taken back for a person who may have got no further. The saga takes shipments back only of orders that
-// are closed: so it is with every order but a confirmed one, which is left as it is, and is ErrNobodyStopped.
-func (s Service) CloseStopped(ctx context.Context, req es.Request, orderID string, by Stopped) (es.Result[State], error) {
+// CloseStopped closes an order whose shipment was taken back for a person who may have got no
+// further. The saga takes shipments back only of orders that are closed: so it is with every order
+// but a confirmed one, which is left as it is, and is ErrNobodyStopped.
+func (s Service) CloseStopped(
+	ctx context.Context, req es.Request, orderID string, by Stopped,
+) (es.Result[State], error) {
 	res, err := s.Get(ctx, orderID)
 	if err != nil || res.State.Status != StatusConfirmed {
 		return res, err
@@ -180,7 +193,8 @@ func (s Service) OpenAddress(ctx context.Context, order State) (shipment.Address
 	return address, nil
 }
 
-// OpenNote decrypts what the person who cancelled wrote, "" where they wrote nothing. personal.ErrErased where the customer was erased.
+// OpenNote decrypts what the person who cancelled wrote, "" where they wrote nothing.
+// personal.ErrErased where the customer was erased.
 func (s Service) OpenNote(ctx context.Context, order State) (string, error) {
 	if order.Note == "" {
 		return "", nil

@@ -32,11 +32,14 @@ type State struct {
 // Initial is a payment that nobody has tried.
 func Initial() State { return State{Status: StatusOpen} }
 
-// Evolve folds an event into a payment. What may happen next is decided by es.Attempt, and whether the account can be charged by the account.
+// Evolve folds an event into a payment. What may happen next is decided by es.Attempt, and whether
+// the account can be charged by the account.
 func Evolve(s State, e Event) State {
 	switch e := e.(type) {
 	case Processed:
-		return State{ID: e.PaymentID, OrderID: e.OrderID, AccountID: e.AccountID, Amount: e.Amount, Status: StatusProcessed}
+		return State{
+			ID: e.PaymentID, OrderID: e.OrderID, AccountID: e.AccountID, Amount: e.Amount, Status: StatusProcessed,
+		}
 	case Declined:
 		return State{ID: e.PaymentID, OrderID: e.OrderID, Status: StatusDeclined, Code: e.Code, Detail: e.Detail}
 	case Refunded:

@@ -22,9 +22,13 @@ func TestEvolve(t *testing.T) {
 		status es.AttemptStatus
 	}{
 		{"nothing", nil, State{Status: StatusOpen}, es.AttemptOpen},
-		{"processed", []Event{processed}, State{ID: "p1", OrderID: "o1", AccountID: "a1", Amount: amount, Status: StatusProcessed}, es.AttemptDone},
+		{
+			"processed", []Event{processed},
+			State{ID: "p1", OrderID: "o1", AccountID: "a1", Amount: amount, Status: StatusProcessed}, es.AttemptDone,
+		},
 		{"declined", []Event{Declined{"p1", "o1", "account.not-open", "there is none"}},
-			State{ID: "p1", OrderID: "o1", Status: StatusDeclined, Code: "account.not-open", Detail: "there is none"}, es.AttemptRefused},
+			State{ID: "p1", OrderID: "o1", Status: StatusDeclined, Code: "account.not-open", Detail: "there is none"},
+			es.AttemptRefused},
 		{"refunded", []Event{processed, Refunded{"p1", "o1", "a1", amount}},
 			State{ID: "p1", OrderID: "o1", AccountID: "a1", Amount: amount, Status: StatusRefunded}, es.AttemptUndone},
 		{"voided", []Event{Voided{"p1", "o1"}}, State{ID: "p1", OrderID: "o1", Status: StatusVoided}, es.AttemptVoided},

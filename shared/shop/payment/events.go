@@ -1,5 +1,6 @@
-// Package payment charges a customer's account for an order, and takes the charge back. Each charge is an attempt: whatever comes twice, late or in
-// another order, the account is charged at most once, and given back exactly what was taken.
+// Package payment charges a customer's account for an order, and takes the charge back. Each charge
+// is an attempt: whatever comes twice, late or in another order, the account is charged at most
+// once, and given back exactly what was taken.
 package payment
 
 import (
@@ -48,7 +49,8 @@ func (Declined) paymentEvent()  {}
 func (Refunded) paymentEvent()  {}
 func (Voided) paymentEvent()    {}
 
-// Register adds the payment's events to a registry. A program that charges needs those of the accounts as well.
+// Register adds the payment's events to a registry. A program that charges needs those of the
+// accounts as well.
 func Register(r *es.Registry) {
 	es.Register[Processed](r, "payment.processed", 1)
 	es.Register[Declined](r, "payment.declined", 1)

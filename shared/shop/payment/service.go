@@ -47,8 +47,9 @@ type Charge struct {
 	Amount     money.Money // 0 is paid without touching the account
 }
 
-// Charge takes the money, once for each revision of an order. What the account refuses (account.Err…) is recorded, and is the answer to every repeat
-// even if the account could pay by then. A payment that was taken back is es.ErrAttemptClosed.
+// Charge takes the money, once for each revision of an order. What the account refuses
+// (account.Err…) is recorded, and is the answer to every repeat even if the account could pay by
+// then. A payment that was taken back is es.ErrAttemptClosed.
 func (s Service) Charge(ctx context.Context, req es.Request, c Charge) (State, error) {
 	id := ID(c.OrderID, c.Revision)
 	return s.attempt(id, c.OrderID).Do(ctx, id, req, func(ctx context.Context, from *es.Reads) (es.Plan, error) {
@@ -63,8 +64,9 @@ func (s Service) Charge(ctx context.Context, req es.Request, c Charge) (State, e
 	})
 }
 
-// Refund takes the payment back: the account gets what was taken, and a payment that was not made yet never will be. One that was declined, or
-// taken back before, is left as it is. The state tells which it was.
+// Refund takes the payment back: the account gets what was taken, and a payment that was not made
+// yet never will be. One that was declined, or taken back before, is left as it is. The state tells
+// which it was.
 func (s Service) Refund(ctx context.Context, req es.Request, orderID string, revision int64) (State, error) {
 	id := ID(orderID, revision)
 	voided := Voided{PaymentID: id, OrderID: orderID}
@@ -92,7 +94,8 @@ func (s Service) Get(ctx context.Context, orderID string, revision int64) (State
 
 func (s Service) attempt(id, orderID string) es.Attempt[State] {
 	return es.Attempt[State]{
-		Category: Category, Store: s.deps.Store, Clock: s.deps.Clock, Fold: fold, Status: State.attemptStatus, Fault: State.fault,
+		Category: Category, Store: s.deps.Store, Clock: s.deps.Clock, Fold: fold, Status: State.attemptStatus,
+		Fault: State.fault,
 		Refused: func(f *faults.Fault) any {
 			return Declined{PaymentID: id, OrderID: orderID, Code: f.Code, Detail: f.Detail}
 		},

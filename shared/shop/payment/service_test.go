@@ -28,7 +28,8 @@ func eur(amount int64) money.Money { return money.Money{Amount: amount, Currency
 
 func registry() *es.Registry { return es.NewRegistry(payment.Register, account.Register) }
 
-// stand is the services on a store that a test can interfere with. Its ids are its own, so several can share a store.
+// stand is the services on a store that a test can interfere with. Its ids are its own, so several
+// can share a store.
 type stand struct {
 	store    *estest.Hooked
 	payments payment.Service
@@ -73,7 +74,12 @@ func (s *stand) deposit(t *testing.T, key string, amount int64) {
 }
 
 func (s *stand) charge(ctx context.Context, by string, amount int64) (payment.State, error) {
-	return s.payments.Charge(ctx, request(by), payment.Charge{OrderID: s.order, Revision: 1, CustomerID: s.customer, AccountID: s.account, Amount: eur(amount)})
+	return s.payments.Charge(
+		ctx, request(by),
+		payment.Charge{
+			OrderID: s.order, Revision: 1, CustomerID: s.customer, AccountID: s.account, Amount: eur(amount),
+		},
+	)
 }
 
 func (s *stand) refund(ctx context.Context, by string) (payment.State, error) {
@@ -91,7 +97,9 @@ func (s *stand) want(t *testing.T, status payment.Status, balance int64) {
 		t.Fatal(err)
 	}
 	if p.Status != status || a.State.Balance != balance {
-		t.Errorf("the payment is %s and the account holds %d, want %s and %d", p.Status, a.State.Balance, status, balance)
+		t.Errorf(
+			"the payment is %s and the account holds %d, want %s and %d", p.Status, a.State.Balance, status, balance,
+		)
 	}
 }
 
@@ -122,7 +130,9 @@ func TestChargeAndRefund(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (payment.State{ID: id, OrderID: s.order, AccountID: s.account, Amount: eur(300), Status: payment.StatusProcessed}); paid != want {
+	if want := (payment.State{
+		ID: id, OrderID: s.order, AccountID: s.account, Amount: eur(300), Status: payment.StatusProcessed,
+	}); paid != want {
 		t.Errorf("charged %+v, want %+v", paid, want)
 	}
 	for _, by := range []string{"run 1", "run 2"} {
@@ -132,7 +142,8 @@ func TestChargeAndRefund(t *testing.T) {
 	}
 	s.want(t, payment.StatusProcessed, 700)
 	for _, by := range []string{"run 1", "run 1", "run 2"} {
-		if back, err := s.refund(t.Context(), by); err != nil || back.Status != payment.StatusRefunded || back.Amount != eur(300) {
+		if back, err := s.refund(t.Context(), by); err != nil || back.Status != payment.StatusRefunded ||
+			back.Amount != eur(300) {
 			t.Errorf("refund by %s: %+v, %v", by, back, err)
 		}
 	}
@@ -148,13 +159,15 @@ func TestChargeAndRefund(t *testing.T) {
 		t.Errorf("payment (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]any{
-		account.Withdrawn{Amount: eur(300), Reference: reference}, account.Deposited{Amount: eur(300), Reference: reference},
+		account.Withdrawn{Amount: eur(300), Reference: reference},
+		account.Deposited{Amount: eur(300), Reference: reference},
 	}, ofAccount[2:]); diff != "" {
 		t.Errorf("account (-want +got):\n%s", diff)
 	}
 }
 
-// TestDeclined: the first answer is the answer, whatever the account could pay later, and there is nothing to refund.
+// TestDeclined: the first answer is the answer, whatever the account could pay later, and there is
+// nothing to refund.
 func TestDeclined(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -170,14 +183,18 @@ func TestDeclined(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := inMemory(t).funded(t, 1000)
-			c := payment.Charge{OrderID: s.order, Revision: 1, CustomerID: s.customer, AccountID: s.account, Amount: eur(10)}
+			c := payment.Charge{
+				OrderID: s.order, Revision: 1, CustomerID: s.customer, AccountID: s.account, Amount: eur(10),
+			}
 			tt.change(&c)
 			_, first := s.payments.Charge(t.Context(), request("run 1"), c)
 			wantErr(t, first, tt.want)
 			s.want(t, payment.StatusDeclined, 1000)
 
 			s.deposit(t, "more", 5000)
-			c = payment.Charge{OrderID: s.order, Revision: 1, CustomerID: s.customer, AccountID: s.account, Amount: eur(10)}
+			c = payment.Charge{
+				OrderID: s.order, Revision: 1, CustomerID: s.customer, AccountID: s.account, Amount: eur(10),
+			}
 			for _, by := range []string{"run 1", "run 2"} {
 				_, again := s.payments.Charge(t.Context(), request(by), c)
 				if again == nil || again.Error() != first.Error() {
@@ -224,7 +241,8 @@ func TestFree(t *testing.T) {
 func TestLateCharge(t *testing.T) {
 	s := inMemory(t).funded(t, 1000)
 	for _, by := range []string{"run 1", "run 1", "run 2"} {
-		if back, err := s.refund(t.Context(), by); err != nil || back.Status != payment.StatusVoided || back.ID != payment.ID(s.order, 1) {
+		if back, err := s.refund(t.Context(), by); err != nil || back.Status != payment.StatusVoided ||
+			back.ID != payment.ID(s.order, 1) {
 			t.Fatalf("refund by %s: %+v, %v", by, back, err)
 		}
 	}
@@ -235,7 +253,8 @@ func TestLateCharge(t *testing.T) {
 	s.want(t, payment.StatusVoided, 1000)
 }
 
-// TestLostAnswers: each append arrives and its answer does not; the next try finds what the first did.
+// TestLostAnswers: each append arrives and its answer does not; the next try finds what the first
+// did.
 func TestLostAnswers(t *testing.T) {
 	s := inMemory(t).funded(t, 1000)
 	lost := errors.New("lost")
@@ -258,7 +277,8 @@ func TestLostAnswers(t *testing.T) {
 	s.want(t, payment.StatusRefunded, 1000)
 }
 
-// TestTwinsDecideDifferently: two deliveries of one task carry one commit id. One finds no money, the other does; the first that is written decides for both.
+// TestTwinsDecideDifferently: two deliveries of one task carry one commit id. One finds no money,
+// the other does; the first that is written decides for both.
 func TestTwinsDecideDifferently(t *testing.T) {
 	for _, firstDeclines := range []bool{true, false} {
 		t.Run(fmt.Sprintf("first declines %v", firstDeclines), func(t *testing.T) {
@@ -275,7 +295,9 @@ func TestTwinsDecideDifferently(t *testing.T) {
 				s.store.Before = nil // the first has decided, and now comes second
 				if firstDeclines {
 					s.deposit(t, "more", 1000)
-				} else if _, err := s.accounts.Withdraw(t.Context(), request("w"), s.account, "w", eur(1000)); err != nil {
+				} else if _, err := s.accounts.Withdraw(
+					t.Context(), request("w"), s.account, "w", eur(1000),
+				); err != nil {
 					t.Error(err)
 				}
 				second = charge()
@@ -283,7 +305,8 @@ func TestTwinsDecideDifferently(t *testing.T) {
 			}
 			first := charge()
 			if firstDeclines {
-				// The refusal meets the twin's commit under its own id, and must not take it for its own decision.
+				// The refusal meets the twin's commit under its own id, and must not take it for
+				// its own decision.
 				if first != nil || second != nil {
 					t.Errorf("answers %v and %v, want none", first, second)
 				}
@@ -405,7 +428,8 @@ func (b bySnapshot) Load(ctx context.Context, stream es.StreamID, after int64) (
 	return b.Store.Load(ctx, stream, after)
 }
 
-// TestRepeatsBehindASnapshot: what a payment did to its account is told by its own stream, although the account's commits are in a snapshot.
+// TestRepeatsBehindASnapshot: what a payment did to its account is told by its own stream, although
+// the account's commits are in a snapshot.
 func TestRepeatsBehindASnapshot(t *testing.T) {
 	s, snapshots, now := inMemory(t), &memstore.Snapshots{}, clock.NewFake(noon)
 	s.payments = payment.New(payment.Deps{Store: s.store, Clock: now, Snapshots: snapshots})
@@ -419,7 +443,12 @@ func TestRepeatsBehindASnapshot(t *testing.T) {
 			s.deposit(t, fmt.Sprint(from+i), 1)
 		}
 		head := estest.Load(t, s.store, es.NewStreamID(account.Category, s.account), 0).Head
-		if err := states.Handle(t.Context(), es.StoredCommit{Stream: head.Stream(), First: 1, ID: head.CommitID(), Events: make([]es.Stored, head.Version())}); err != nil {
+		if err := states.Handle(
+			t.Context(),
+			es.StoredCommit{
+				Stream: head.Stream(), First: 1, ID: head.CommitID(), Events: make([]es.Stored, head.Version()),
+			},
+		); err != nil {
 			t.Fatal(err)
 		}
 	}

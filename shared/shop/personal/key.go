@@ -20,12 +20,15 @@ const KeySize = 32
 // scheme names how Sealed is made, so that a later way can be told from this one.
 const scheme = "pd1:"
 
-// fingerprints names the subkey of fingerprints. It must never change: those that are stored are compared with new ones.
+// fingerprints names the subkey of fingerprints. It must never change: those that are stored are
+// compared with new ones.
 const fingerprints = scheme + "fingerprint"
 
-// Key is one person's data key. It holds no printable copy of itself, and is safe for concurrent use.
+// Key is one person's data key. It holds no printable copy of itself, and is safe for concurrent
+// use.
 //
-// The nonce of each sealing is random, which is safe for 2³² of them under one key; a person has some for each order.
+// The nonce of each sealing is random, which is safe for 2³² of them under one key; a person has
+// some for each order.
 type Key struct {
 	aead cipher.AEAD
 	mac  func(text string) []byte // a function, since that prints nothing of what it holds
@@ -85,10 +88,12 @@ func (k Key) Open(subject, field string, sealed Sealed) ([]byte, error) {
 	return plain, nil
 }
 
-// Fingerprint is the HMAC-SHA-256 of a text, in hexadecimal, under a subkey of its own. One text has one fingerprint.
+// Fingerprint is the HMAC-SHA-256 of a text, in hexadecimal, under a subkey of its own. One text
+// has one fingerprint.
 func (k Key) Fingerprint(text string) string { return hex.EncodeToString(k.mac(text)) }
 
-// place is what a ciphertext is bound to, as additional data. The subject's length stands before it, so that no two places share one encoding.
+// place is what a ciphertext is bound to, as additional data. The subject's length stands before
+// it, so that no two places share one encoding.
 func place(subject, field string) []byte {
 	data := binary.AppendUvarint([]byte(scheme), uint64(len(subject)))
 	return append(append(data, subject...), field...)

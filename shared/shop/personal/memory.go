@@ -5,7 +5,8 @@ import (
 	"sync"
 )
 
-// Memory is a Vault and Eraser whose keys are in memory and gone with the process: for tests, and for trying the services out. It is safe for concurrent use.
+// Memory is a Vault and Eraser whose keys are in memory and gone with the process: for tests, and
+// for trying the services out. It is safe for concurrent use.
 type Memory struct {
 	mu   sync.Mutex
 	keys map[string]*Key // nil where the key was destroyed

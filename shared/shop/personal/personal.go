@@ -1,5 +1,6 @@
-// Package personal keeps personal data unreadable wherever it is stored or sent: sealed under a data key of the person's own, from the first event on.
-// Destroying that key erases the person from streams that can't be rewritten, from the bus, the views and every backup at once.
+// Package personal keeps personal data unreadable wherever it is stored or sent: sealed under a
+// data key of the person's own, from the first event on. Destroying that key erases the person from
+// streams that can't be rewritten, from the bus, the views and every backup at once.
 package personal
 
 import (
@@ -7,34 +8,44 @@ import (
 	"errors"
 )
 
-// Sealed is personal data as ciphertext: a scheme, a colon, and base64 of nonce and AES-256-GCM ciphertext, as in "pd1:…". "" is no data.
+// Sealed is personal data as ciphertext: a scheme, a colon, and base64 of nonce and AES-256-GCM
+// ciphertext, as in "pd1:…". "" is no data.
 type Sealed string
 
 var (
-	// ErrErased says that the person's key is destroyed or was never made: the data can't be read by anybody any more.
+	// ErrErased says that the person's key is destroyed or was never made: the data can't be read
+	// by anybody any more.
 	ErrErased = errors.New("personal: the key is destroyed")
-	// ErrUnreadable says that sealed data does not open under the person's key: it was changed, cut, or sealed for another field or person.
+	// ErrUnreadable says that sealed data does not open under the person's key: it was changed,
+	// cut, or sealed for another field or person.
 	ErrUnreadable = errors.New("personal: the sealed data does not open")
 )
 
-// Vault seals and opens personal data. subject is the person's pseudonym (a customer id); field says what the data is, as in "order.address", and
-// binds the ciphertext to its place: sealed data moved to another field or person does not open.
+// Vault seals and opens personal data. subject is the person's pseudonym (a customer id); field
+// says what the data is, as in "order.address", and binds the ciphertext to its place: sealed data
+// moved to another field or person does not open.
 type Vault interface {
-	// Enrol makes the subject's data key if there is none. Two at once end with one key. It is ErrErased where the key was destroyed: the pseudonym
-	// still names that person's past, so nobody else may have it.
+	// Enrol makes the subject's data key if there is none. Two at once end with one key. It is
+	// ErrErased where the key was destroyed: the pseudonym still names that person's past, so
+	// nobody else may have it.
 	Enrol(ctx context.Context, subject string) error
 	// Seal encrypts. It is ErrErased where the subject has no key.
 	Seal(ctx context.Context, subject, field string, plain []byte) (Sealed, error)
-	// Open decrypts. It is ErrErased where the subject has no key, and ErrUnreadable where sealed is not what was sealed for subject and field.
+	// Open decrypts. It is ErrErased where the subject has no key, and ErrUnreadable where sealed
+	// is not what was sealed for subject and field.
 	Open(ctx context.Context, subject, field string, sealed Sealed) ([]byte, error)
-	// Fingerprint gives what may be stored in the place of text that follows from personal data, to tell later whether it comes again: one text of a
-	// subject has one fingerprint, and without the subject's key nobody can confirm a guess at the text. It is ErrErased where the subject has no key.
+	// Fingerprint gives what may be stored in the place of text that follows from personal data, to
+	// tell later whether it comes again: one text of a subject has one fingerprint, and without the
+	// subject's key nobody can confirm a guess at the text. It is ErrErased where the subject has
+	// no key.
 	Fingerprint(ctx context.Context, subject, text string) (string, error)
 }
 
-// Eraser destroys data keys. It is apart from Vault, since hardly anybody who reads and writes personal data may do it.
+// Eraser destroys data keys. It is apart from Vault, since hardly anybody who reads and writes
+// personal data may do it.
 type Eraser interface {
-	// Erase destroys the subject's data key for good. From the answer on nobody can read what was sealed under it, in any process, and Enrol makes no other
-	// for the subject. Erasing again, or somebody without a key, is no error.
+	// Erase destroys the subject's data key for good. From the answer on nobody can read what was
+	// sealed under it, in any process, and Enrol makes no other for the subject. Erasing again, or
+	// somebody without a key, is no error.
 	Erase(ctx context.Context, subject string) error
 }

@@ -42,7 +42,8 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
-// TestPlace: sealed data opens in its own place only, also where the two names joined up are the same.
+// TestPlace: sealed data opens in its own place only, also where the two names joined up are the
+// same.
 func TestPlace(t *testing.T) {
 	k := key(t)
 	rapid.Check(t, func(t *rapid.T) {
@@ -74,27 +75,33 @@ func TestUnreadable(t *testing.T) {
 		return "pd1:" + base64.StdEncoding.EncodeToString(d)
 	}
 	tests := map[string]string{
-		"nothing":                          "",
-		"plain text":                       "Ada Lovelace",
-		"another scheme":                   "pd2:" + text,
-		"scheme alone":                     "pd1:",
-		"no base64":                        "pd1:%%%",
-		"cut":                              "pd1:" + base64.StdEncoding.EncodeToString(data[:len(data)-1]),
-		"cut to the nonce":                 "pd1:" + base64.StdEncoding.EncodeToString(data[:12]),
-		"changed nonce":                    changed(0),
-		"changed ciphertext":               changed(14),
-		"changed tag":                      changed(len(data) - 1),
-		"with a byte more, and no padding": strings.TrimRight("pd1:"+base64.StdEncoding.EncodeToString(append(bytes.Clone(data), 0)), "="),
+		"nothing":            "",
+		"plain text":         "Ada Lovelace",
+		"another scheme":     "pd2:" + text,
+		"scheme alone":       "pd1:",
+		"no base64":          "pd1:%%%",
+		"cut":                "pd1:" + base64.StdEncoding.EncodeToString(data[:len(data)-1]),
+		"cut to the nonce":   "pd1:" + base64.StdEncoding.EncodeToString(data[:12]),
+		"changed nonce":      changed(0),
+		"changed ciphertext": changed(14),
+		"changed tag":        changed(len(data) - 1),
+		"with a byte more, and no padding": strings.TrimRight(
+			"pd1:"+base64.StdEncoding.EncodeToString(append(bytes.Clone(data), 0)), "=",
+		),
 	}
 	for name, sealed := range tests {
 		t.Run(name, func(t *testing.T) {
-			if plain, err := k.Open("c1", "customer.name", personal.Sealed(sealed)); !errors.Is(err, personal.ErrUnreadable) {
+			if plain, err := k.Open(
+				"c1", "customer.name", personal.Sealed(sealed),
+			); !errors.Is(err, personal.ErrUnreadable) {
 				t.Errorf("opened %q, %v", plain, err)
 			}
 		})
 	}
 	t.Run("another key", func(t *testing.T) {
-		if _, err := key(t).Open("c1", "customer.name", personal.Sealed(good)); !errors.Is(err, personal.ErrUnreadable) {
+		if _, err := key(t).Open(
+			"c1", "customer.name", personal.Sealed(good),
+		); !errors.Is(err, personal.ErrUnreadable) {
 			t.Error(err)
 		}
 	})
@@ -114,7 +121,8 @@ func TestFingerprint(t *testing.T) {
 	})
 }
 
-// TestFingerprintStays: stored ones are compared with new ones. The value was computed with another program, from RFC 5869 and RFC 2104.
+// TestFingerprintStays: stored ones are compared with new ones. The value was computed with another
+// program, from RFC 5869 and RFC 2104.
 func TestFingerprintStays(t *testing.T) {
 	secret := make([]byte, personal.KeySize)
 	for i := range secret {
@@ -148,7 +156,8 @@ func TestKeyPrintsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, format := range []string{"%v", "%+v", "%#v", "%x", "%s", "%d"} {
-		if text := strings.ToLower(fmt.Sprintf(format, k)); strings.Contains(text, "a7a7") || strings.Contains(text, "167 167") || strings.Contains(text, "0xa7, 0xa7") {
+		if text := strings.ToLower(fmt.Sprintf(format, k)); strings.Contains(text, "a7a7") ||
+			strings.Contains(text, "167 167") || strings.Contains(text, "0xa7, 0xa7") {
 			t.Errorf("%s prints %s", format, text)
 		}
 	}

@@ -78,9 +78,9 @@ func masked(v any) any {
 	return duplicate.Interface()
 }
 
-// mask puts the marker into v, which is addressable, and a copy into each place of it that is shared
-// with the original. What can't be set is left to strip: encoding/json writes it by a method of its
-// own, or as the field of an embedded pointer to a type that is not exported.
+// mask puts the marker into v, which is addressable, and a copy into each place of it that is
+// shared with the original. What can't be set is left to strip: encoding/json writes it by a method
+// of its own, or as the field of an embedded pointer to a type that is not exported.
 func mask(v reflect.Value) {
 	if !v.CanSet() {
 		if v.Kind() == reflect.Struct { // one that is embedded has fields that can be

@@ -91,8 +91,10 @@ func TestStrip(t *testing.T) {
 	v := everything{
 		hiddenBase: hiddenBase{Base: s, Rank: 7}, pointed: &pointed{Pointed: s}, Plain: "shown", Big: 1<<53 + 1,
 		Top: s, Some: &s, Quoted: s, Lines: []note{{s, "ada"}, {s, "bob"}}, List: []personal.Sealed{s, s},
-		Pair: [2]personal.Sealed{s, ""}, Values: map[string]personal.Sealed{"a": s}, Keys: map[personal.Sealed]string{s: "x"},
-		Deep: map[string][]*note{"d": {{s, "eve"}, nil}}, Any: map[string]any{"n": note{s, "sue"}, "s": s, "p": &s}, Own: own{s},
+		Pair: [2]personal.Sealed{s, ""}, Values: map[string]personal.Sealed{"a": s},
+		Keys: map[personal.Sealed]string{s: "x"},
+		Deep: map[string][]*note{"d": {{s, "eve"}, nil}}, Any: map[string]any{"n": note{s, "sue"}, "s": s, "p": &s},
+		Own:   own{s},
 		Other: alias(s), Raw: json.RawMessage(`{"kept":1.50,"gone":"` + string(s) + `"}`), Bytes: []byte("bytes"),
 		Lonely: &everything{Top: s, Lines: []note{{s, "deep"}}, Standing: s}, Standing: s, unseen: s,
 	}
@@ -104,8 +106,9 @@ func TestStrip(t *testing.T) {
 	want := map[string]any{
 		"rank": json.Number("7"), "plain": "shown", "big": json.Number("9007199254740993"),
 		"lines": []any{map[string]any{"by": "ada"}, map[string]any{"by": "bob"}}, "list": []any{}, "pair": []any{},
-		"values": map[string]any{}, "keys": map[string]any{}, "deep": map[string]any{"d": []any{map[string]any{"by": "eve"}, nil}},
-		"any": map[string]any{"n": map[string]any{"by": "sue"}}, "own": map[string]any{},
+		"values": map[string]any{}, "keys": map[string]any{},
+		"deep": map[string]any{"d": []any{map[string]any{"by": "eve"}, nil}},
+		"any":  map[string]any{"n": map[string]any{"by": "sue"}}, "own": map[string]any{},
 		"raw": map[string]any{"kept": json.Number("1.50")}, "bytes": "Ynl0ZXM=", "nothing": nil,
 	}
 	lonely, _ := got["lonely"].(map[string]any)
@@ -131,7 +134,9 @@ func TestStripAnyShape(t *testing.T) {
 	shape := rapid.Custom(func(t *rapid.T) reflect.Type {
 		of := rapid.SampledFrom([]reflect.Type{sealed, plain, reflect.TypeFor[note]()}).Draw(t, "inner")
 		for range rapid.IntRange(0, 6).Draw(t, "depth") {
-			switch rapid.SampledFrom([]string{"slice", "map", "key", "pointer", "array", "struct", "any"}).Draw(t, "around") {
+			switch rapid.SampledFrom([]string{
+				"slice", "map", "key", "pointer", "array", "struct", "any",
+			}).Draw(t, "around") {
 			case "slice":
 				of = reflect.SliceOf(of)
 			case "array":
@@ -146,18 +151,22 @@ func TestStripAnyShape(t *testing.T) {
 				of = reflect.TypeFor[map[string]any]()
 			case "struct":
 				of = reflect.StructOf([]reflect.StructField{
-					{Name: "A", Type: of, Tag: `json:"a"`}, {Name: "B", Type: sealed, Tag: `json:"b"`}, {Name: "C", Type: plain, Tag: `json:"c"`},
+					{Name: "A", Type: of, Tag: `json:"a"`}, {Name: "B", Type: sealed, Tag: `json:"b"`},
+					{Name: "C", Type: plain, Tag: `json:"c"`},
 				})
 			}
 		}
-		return reflect.StructOf([]reflect.StructField{{Name: "Of", Type: of, Tag: `json:"of"`}, {Name: "P", Type: plain, Tag: `json:"p"`}})
+		return reflect.StructOf([]reflect.StructField{
+			{Name: "Of", Type: of, Tag: `json:"of"`}, {Name: "P", Type: plain, Tag: `json:"p"`},
+		})
 	})
 	s := seal(t, "secret")
 	rapid.Check(t, func(t *rapid.T) {
 		v := reflect.New(shape.Draw(t, "type")).Elem()
 		fill(t, v, s)
 		got, text := strip(t, v.Interface())
-		if strings.Contains(text, "pd1:") || strings.Contains(text, `"b"`) || strings.Contains(text, `"text"`) || got["p"] != "plain" {
+		if strings.Contains(text, "pd1:") || strings.Contains(text, `"b"`) || strings.Contains(text, `"text"`) ||
+			got["p"] != "plain" {
 			t.Fatalf("%s shows %s", v.Type(), text)
 		}
 		if want, kept := plains(v), strings.Count(text, `"plain"`); kept != want {
@@ -243,7 +252,8 @@ func TestStripWhatHasNoJSON(t *testing.T) {
 	}
 }
 
-// Whatever is sealed is hidden in any text around it, and JSON stays JSON, quoted in other JSON too.
+// Whatever is sealed is hidden in any text around it, and JSON stays JSON, quoted in other JSON
+// too.
 func TestHide(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := string(seal(t, rapid.String().Draw(t, "plain")))
@@ -251,14 +261,17 @@ func TestHide(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		outer, err := json.Marshal(map[string]any{"data": map[string]string{"S": string(inner)}, "error": "of " + s + "."})
+		outer, err := json.Marshal(map[string]any{
+			"data": map[string]string{"S": string(inner)}, "error": "of " + s + ".",
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		escaped := strings.ReplaceAll(string(outer), "/", `\/`)
 		for _, text := range []string{s, string(inner), string(outer), "before " + s + " after", escaped} {
 			got := personal.Hide(text)
-			if strings.Contains(got, "pd1:") || json.Valid([]byte(text)) != json.Valid([]byte(got)) || !strings.Contains(got, "(sealed)") {
+			if strings.Contains(got, "pd1:") || json.Valid([]byte(text)) != json.Valid([]byte(got)) ||
+				!strings.Contains(got, "(sealed)") {
 				t.Fatalf("%s becomes %s", text, got)
 			}
 		}
@@ -270,14 +283,16 @@ func TestHide(t *testing.T) {
 	}
 }
 
-// A Sealed that is printed or logged shows that there is one, and nothing of it. Its JSON is as it was.
+// A Sealed that is printed or logged shows that there is one, and nothing of it. Its JSON is as it
+// was.
 func TestSealedIsNotPrinted(t *testing.T) {
 	s := seal(t, "secret")
 	var log bytes.Buffer
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "sealed", s)
 	slog.New(slog.NewTextHandler(&log, nil)).Info("m", "sealed", s, "of", note{s, "ada"})
 	printed := fmt.Sprintf("%s %v %q %x %#v %+v %#v", s, s, s, s, s, note{s, "ada"}, []note{{s, "ada"}}) + log.String()
-	if strings.Contains(printed, "pd1:") || strings.Contains(printed, fmt.Sprintf("%x", string(s))) || !strings.Contains(printed, "ada") {
+	if strings.Contains(printed, "pd1:") || strings.Contains(printed, fmt.Sprintf("%x", string(s))) ||
+		!strings.Contains(printed, "ada") {
 		t.Error(printed)
 	}
 	if none := fmt.Sprintf("%s%v", personal.Sealed(""), personal.Sealed("")); none != "" {

@@ -1,9 +1,9 @@
 // Package product is the shop's catalogue: which SKUs are for sale, and what each costs in each
 // currency, now and later.
 //
-// Each SKU has a stream (product/<sku>) and a row with the fold of the stream. Both are written in one
-// transaction. So placing an order reads the prices of all its SKUs with one batch read, and folds no
-// stream.
+// Each SKU has a stream (product/<sku>) and a row with the fold of the stream. Both are written in
+// one transaction. So placing an order reads the prices of all its SKUs with one batch read, and
+// folds no stream.
 package product
 
 import (

@@ -62,7 +62,9 @@ func check(prices []Price) error {
 	first := make(map[key]int, len(prices))
 	for i, p := range prices {
 		if p.Amount < 0 || p.Amount > MaxPrice {
-			return ErrInvalidPrices.Field(priceField(i, "amount"), "expected 0 to %d minor units, got %d", MaxPrice, p.Amount)
+			return ErrInvalidPrices.Field(
+				priceField(i, "amount"), "expected 0 to %d minor units, got %d", MaxPrice, p.Amount,
+			)
 		}
 		if err := money.CheckCurrency(p.Currency); err != nil {
 			return inField(err, priceField(i, "currency"))

@@ -139,7 +139,9 @@ func TestInForce(t *testing.T) {
 			offer.Version != p.Version {
 			t.Fatalf("offered %v: %v, want %v", offered, offer, want)
 		}
-		if !slices.IsSortedFunc(offer.Prices, func(a, b money.Money) int { return strings.Compare(a.Currency, b.Currency) }) {
+		if !slices.IsSortedFunc(
+			offer.Prices, func(a, b money.Money) int { return strings.Compare(a.Currency, b.Currency) },
+		) {
 			t.Fatalf("not by currency: %v", offer.Prices)
 		}
 		for _, currency := range []string{"EUR", "JPY", "USD", ""} {

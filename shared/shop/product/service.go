@@ -90,7 +90,8 @@ func (s Service) Set(ctx context.Context, req es.Request, sku string, want Desir
 const raceTries = 4
 
 // once is one try of Set. If damaged is true, row and stream may differ for good, as after a
-// restore. Then the try decides on the events, from the first one, and what it writes mends the row.
+// restore. Then the try decides on the events, from the first one, and what it writes mends the
+// row.
 func (s Service) once(ctx context.Context, req es.Request, command set, want int64, damaged bool) (Product, error) {
 	stream := es.NewStreamID(Category, command.sku)
 	row, err := s.deps.Rows.Row(ctx, command.sku)
@@ -110,9 +111,13 @@ func (s Service) once(ctx context.Context, req es.Request, command set, want int
 	case product.Version == want+1 && head.CommitID() == req.CommitID:
 		return product, nil
 	case want == 0:
-		return Product{}, ErrVersionMismatch.New("%s was listed before: its version is %d", quote(command.sku), product.Version)
+		return Product{}, ErrVersionMismatch.New(
+			"%s was listed before: its version is %d", quote(command.sku), product.Version,
+		)
 	default:
-		return Product{}, ErrVersionMismatch.New("the version of %s is %d, not %d", quote(command.sku), product.Version, want)
+		return Product{}, ErrVersionMismatch.New(
+			"the version of %s is %d, not %d", quote(command.sku), product.Version, want,
+		)
 	}
 	events, err := Decider.Decide(command, product)
 	if err != nil || len(events) == 0 {
@@ -219,12 +224,13 @@ func (s Service) List(ctx context.Context, withdrawn bool, after string, limit i
 // MaxBatch is how many different SKUs Offers takes.
 const MaxBatch = 100
 
-// Offers gives what each SKU costs at a time, by SKU. It leaves out what is not for sale then: never
-// listed, withdrawn, or without a price in force. A SKU may be named more than once. Each offer is
-// consistent with every change that was answered before.
+// Offers gives what each SKU costs at a time, by SKU. It leaves out what is not for sale then:
+// never listed, withdrawn, or without a price in force. A SKU may be named more than once. Each
+// offer is consistent with every change that was answered before.
 //
 // The caller names the time: the one at which the order is placed, by the clock that stamps the
-// order. It is compared with the validFrom that an operator wrote, and with no other machine's clock.
+// order. It is compared with the validFrom that an operator wrote, and with no other machine's
+// clock.
 func (s Service) Offers(ctx context.Context, skus []string, at time.Time) (map[string]Offer, error) {
 	wanted := slices.Clone(skus)
 	slices.Sort(wanted)

@@ -26,11 +26,12 @@ type Address struct {
 	Recipient  string `json:"recipient"`
 	Line1      string `json:"line1"`
 	Line2      string `json:"line2,omitempty"`
-	PostalCode string `json:"postalCode"`      // "" where the country asks for none
-	City       string `json:"city"`            // the same
-	State      string `json:"state,omitempty"` // the country's administrative area: state, province, prefecture, emirate
-	Country    string `json:"country"`         // ISO 3166-1 alpha-2, in capitals
-	Phone      string `json:"phone,omitempty"` // whom the carrier calls
+	PostalCode string `json:"postalCode"` // "" where the country asks for none
+	City       string `json:"city"`       // the same
+	// the country's administrative area: state, province, prefecture, emirate
+	State   string `json:"state,omitempty"`
+	Country string `json:"country"`         // ISO 3166-1 alpha-2, in capitals
+	Phone   string `json:"phone,omitempty"` // whom the carrier calls
 }
 
 // Trimmed is the address without white space around its fields. Nothing else of what the customer
@@ -81,7 +82,9 @@ func (a Address) Validate() error {
 		return invalid("postalCode", "not a postal code of the address's country")
 	}
 	if a.Phone != "" && !phoneForm.MatchString(a.Phone) {
-		return invalid("phone", "5 to 15 digits, a + before the country code, and between them only spaces and ( ) . / -")
+		return invalid(
+			"phone", "5 to 15 digits, a + before the country code, and between them only spaces and ( ) . / -",
+		)
 	}
 	return nil
 }

@@ -17,9 +17,12 @@ import (
 // of ten pieces. reserved says whether the stock knows of it.
 func packed(t *testing.T, reserved bool) (d *dispatch, id string) {
 	d, id = newDispatch(t), shipment.ID("o", 2)
-	_, errSchedule := d.service.Schedule(t.Context(), request(), shipment.Schedule{OrderID: "o", Revision: 2, CustomerID: "ada", Address: d.home})
+	_, errSchedule := d.service.Schedule(
+		t.Context(), request(), shipment.Schedule{OrderID: "o", Revision: 2, CustomerID: "ada", Address: d.home},
+	)
 	_, errPrepare := d.service.Prepare(t.Context(), request(), id, shipment.Copy{
-		OrderID: "o", Revision: 2, CustomerID: "ada", Address: d.home, Lines: []shipment.Item{{SKU: "cd-1", Quantity: 3}},
+		OrderID: "o", Revision: 2, CustomerID: "ada", Address: d.home,
+		Lines: []shipment.Item{{SKU: "cd-1", Quantity: 3}},
 	})
 	_, errCount := d.stock.Set(t.Context(), request(), "cd-1", 10, stock.Match{MustBeNew: true})
 	if err := errors.Join(errSchedule, errPrepare, errCount); err != nil {

@@ -198,16 +198,20 @@ func TestDataSet(t *testing.T) {
 		column := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
 		country, google := column[0], strings.TrimPrefix(column[1], "A")
 		countries++
-		a := shipment.Address{Recipient: "Ada Lovelace", Line1: "1 Street", City: "City", State: "State", Country: country}
+		a := shipment.Address{
+			Recipient: "Ada Lovelace", Line1: "1 Street", City: "City", State: "State", Country: country,
+		}
 		if column[3] == "" { // a country without postal codes takes any
 			a.PostalCode = "1"
 		}
 		for example := range strings.SplitSeq(column[3], ",") {
 			for _, a.PostalCode = range []string{
-				example, strings.ToLower(example), strings.ReplaceAll(example, " ", ""), strings.ReplaceAll(example, " ", "-"),
+				example, strings.ToLower(example), strings.ReplaceAll(example, " ", ""),
+				strings.ReplaceAll(example, " ", "-"),
 				strings.ReplaceAll(example, "-", ""), strings.ReplaceAll(example, "-", " "), " " + example + " ",
 			} {
-				if a.PostalCode == "" || country == "PE" && !unicode.IsDigit(rune(example[0])) { // districts of Lima, before 2011
+				// districts of Lima, before 2011
+				if a.PostalCode == "" || country == "PE" && !unicode.IsDigit(rune(example[0])) {
 					continue
 				}
 				if err := a.Validate(); err != nil {

@@ -47,7 +47,8 @@ func (s State) Packed() bool {
 	return s.Status == StatusPrepared || s.Status == StatusDispatched || s.Status == StatusDelivered
 }
 
-// Attempt is where the shipment stands as an attempt to ship: once scheduled it is done, however far it comes.
+// Attempt is where the shipment stands as an attempt to ship: once scheduled it is done, however
+// far it comes.
 func (s State) Attempt() es.AttemptStatus {
 	switch s.Status {
 	case StatusScheduled, StatusPrepared, StatusDispatched, StatusDelivered:
@@ -62,7 +63,8 @@ func (s State) Attempt() es.AttemptStatus {
 	return es.AttemptOpen
 }
 
-// command is one of the commands below, on a shipment that is scheduled. Scheduling and cancelling are the attempt's.
+// command is one of the commands below, on a shipment that is scheduled. Scheduling and cancelling
+// are the attempt's.
 type command interface{ shipmentCommand() }
 
 type prepare struct {
@@ -79,8 +81,11 @@ func (prepare) shipmentCommand()  {}
 func (dispatch) shipmentCommand() {}
 func (deliver) shipmentCommand()  {}
 
-// decider decides how far a shipment comes. Its stream is the arbiter between dispatching and cancelling: whichever commit comes first decides.
-var decider = es.Decider[command, State, Event]{Initial: func() State { return State{} }, Decide: decide, Evolve: Evolve}
+// decider decides how far a shipment comes. Its stream is the arbiter between dispatching and
+// cancelling: whichever commit comes first decides.
+var decider = es.Decider[command, State, Event]{
+	Initial: func() State { return State{} }, Decide: decide, Evolve: Evolve,
+}
 
 func decide(c command, s State) ([]Event, error) {
 	switch s.Status {
@@ -94,14 +99,17 @@ func decide(c command, s State) ([]Event, error) {
 		if s.Status != StatusScheduled {
 			return nil, nil
 		}
-		return []Event{Prepared{ShipmentID: s.ID, OrderID: s.OrderID, CustomerID: c.customerID, Items: c.items, Address: c.address}}, nil
+		return []Event{Prepared{
+			ShipmentID: s.ID, OrderID: s.OrderID, CustomerID: c.customerID, Items: c.items, Address: c.address,
+		}}, nil
 	case dispatch:
 		switch s.Status {
 		case StatusScheduled:
 			return nil, ErrNotPrepared.New("the shipment is scheduled, and not prepared")
 		case StatusPrepared:
 			return []Event{Dispatched{
-				ShipmentID: s.ID, OrderID: s.OrderID, TrackingNumber: s.TrackingNumber, DispatchedAt: c.at.UTC().Format(time.RFC3339Nano),
+				ShipmentID: s.ID, OrderID: s.OrderID, TrackingNumber: s.TrackingNumber,
+				DispatchedAt: c.at.UTC().Format(time.RFC3339Nano),
 			}}, nil
 		}
 		return nil, nil

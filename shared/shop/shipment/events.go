@@ -1,4 +1,5 @@
-// Package shipment is what brings an order to its customer. Each revision of an order has one shipment: an attempt with a stream of its own.
+// Package shipment is what brings an order to its customer. Each revision of an order has one
+// shipment: an attempt with a stream of its own.
 package shipment
 
 import (
@@ -17,7 +18,8 @@ type Scheduled struct {
 	ShipmentID     string `json:"shipmentId"`
 	OrderID        string `json:"orderId"`
 	TrackingNumber string `json:"trackingNumber"`
-	Revision       int64  `json:"revision,omitempty"` // of the order; 0 of releases that did not keep it, and knew 1 alone
+	// of the order; 0 of releases that did not keep it, and knew 1 alone
+	Revision int64 `json:"revision,omitempty"`
 }
 
 // Refused: the order can't be shipped where it is to go, and won't be in this revision of it.
@@ -28,7 +30,8 @@ type Refused struct {
 	Detail     string `json:"detail"` // of the fault
 }
 
-// Prepared: it is packed and waits for the carrier. From here on it says by itself what goes where: nobody asks the order again.
+// Prepared: it is packed and waits for the carrier. From here on it says by itself what goes where:
+// nobody asks the order again.
 type Prepared struct {
 	ShipmentID string          `json:"shipmentId"`
 	OrderID    string          `json:"orderId"`
@@ -60,11 +63,14 @@ type Delivered struct {
 
 // Cancelled: the carrier will not come any more.
 type Cancelled struct {
-	ShipmentID string          `json:"shipmentId"`
-	OrderID    string          `json:"orderId"`
-	Origin     string          `json:"origin,omitempty"` // who wants the order cancelled; "" of releases in which the saga alone cancelled shipments
-	Reason     string          `json:"reason,omitempty"` // why they want it: an order.Reason; "" of releases that did not keep it
-	Note       personal.Sealed `json:"note,omitempty"`   // their own words, so that whoever closes the order after them has it too
+	ShipmentID string `json:"shipmentId"`
+	OrderID    string `json:"orderId"`
+	// who wants the order cancelled; "" of releases in which the saga alone cancelled shipments
+	Origin string `json:"origin,omitempty"`
+	// why they want it: an order.Reason; "" of releases that did not keep it
+	Reason string `json:"reason,omitempty"`
+	// their own words, so that whoever closes the order after them has it too
+	Note personal.Sealed `json:"note,omitempty"`
 }
 
 // Voided: the shipment was cancelled before it was scheduled. Should that come late, it is refused.

@@ -8,8 +8,10 @@ var (
 	ErrCountryNotServed  = faults.Declare(faults.Rule, "shipment.country-not-served")
 	ErrAddressUnreadable = faults.Declare(faults.Rule, "shipment.address-unreadable") // the customer was erased
 	ErrNotFound          = faults.Declare(faults.NotFound, "shipment.not-found")
-	ErrCancelled         = faults.Declare(faults.Conflict, "shipment.cancelled")      // or it was refused: it never leaves
-	ErrNotPrepared       = faults.Declare(faults.Conflict, "shipment.not-prepared")   // its order is not confirmed, or it is not packed yet
-	ErrNotDispatched     = faults.Declare(faults.Conflict, "shipment.not-dispatched") // only what left can arrive
-	ErrDispatched        = faults.Declare(faults.Conflict, "shipment.dispatched")     // too late to cancel
+	// or it was refused: it never leaves
+	ErrCancelled = faults.Declare(faults.Conflict, "shipment.cancelled")
+	// its order is not confirmed, or it is not packed yet
+	ErrNotPrepared   = faults.Declare(faults.Conflict, "shipment.not-prepared")
+	ErrNotDispatched = faults.Declare(faults.Conflict, "shipment.not-dispatched") // only what left can arrive
+	ErrDispatched    = faults.Declare(faults.Conflict, "shipment.dispatched")     // too late to cancel
 )

@@ -26,13 +26,23 @@ func TestReady(t *testing.T) {
 		known shipment.Known
 		want  bool
 	}{
-		"nothing":                         {shipment.Known{}, false},
-		"a copy alone":                    {shipment.Known{Copy: shipment.Copy{Sequence: 3, Status: "confirmed"}}, false},
-		"a confirmation only":             {shipment.Known{Confirmation: confirmed}, false},
-		"a copy from before":              {shipment.Known{Copy: shipment.Copy{Sequence: 2, Status: "placed"}, Confirmation: confirmed}, false},
-		"a copy of a confirmation before": {shipment.Known{Copy: shipment.Copy{Sequence: 2, Status: "confirmed"}, Confirmation: confirmed}, false},
-		"both":                            {shipment.Known{Copy: shipment.Copy{Sequence: 3, Status: "confirmed"}, Confirmation: confirmed}, true},
-		"closed since":                    {shipment.Known{Copy: shipment.Copy{Sequence: 4, Status: "cancelling"}, Confirmation: confirmed}, false},
+		"nothing": {shipment.Known{}, false},
+		"a copy alone": {
+			shipment.Known{Copy: shipment.Copy{Sequence: 3, Status: "confirmed"}}, false,
+		},
+		"a confirmation only": {shipment.Known{Confirmation: confirmed}, false},
+		"a copy from before": {
+			shipment.Known{Copy: shipment.Copy{Sequence: 2, Status: "placed"}, Confirmation: confirmed}, false,
+		},
+		"a copy of a confirmation before": {
+			shipment.Known{Copy: shipment.Copy{Sequence: 2, Status: "confirmed"}, Confirmation: confirmed}, false,
+		},
+		"both": {
+			shipment.Known{Copy: shipment.Copy{Sequence: 3, Status: "confirmed"}, Confirmation: confirmed}, true,
+		},
+		"closed since": {
+			shipment.Known{Copy: shipment.Copy{Sequence: 4, Status: "cancelling"}, Confirmation: confirmed}, false,
+		},
 	} {
 		if got := tc.known.Ready(); got != tc.want {
 			t.Errorf("%s: %v", name, got)
@@ -40,16 +50,24 @@ func TestReady(t *testing.T) {
 	}
 }
 
-// TestProgress takes a shipment through its life, in order and out of it: what it refuses changes nothing, and what it is told twice neither.
+// TestProgress takes a shipment through its life, in order and out of it: what it refuses changes
+// nothing, and what it is told twice neither.
 func TestProgress(t *testing.T) {
 	id := shipment.ID("o", 1)
 	type step func(*dispatch) error
 	schedule := func(d *dispatch) error {
-		_, err := d.service.Schedule(t.Context(), request(), shipment.Schedule{OrderID: "o", Revision: 1, CustomerID: "ada", Address: d.seal(t, "order.address", address)})
+		_, err := d.service.Schedule(
+			t.Context(), request(),
+			shipment.Schedule{
+				OrderID: "o", Revision: 1, CustomerID: "ada", Address: d.seal(t, "order.address", address),
+			},
+		)
 		return err
 	}
 	cancel := func(d *dispatch) error {
-		_, err := d.service.Cancel(t.Context(), request(), shipment.Cancel{OrderID: "o", Revision: 1, Origin: "customer"})
+		_, err := d.service.Cancel(
+			t.Context(), request(), shipment.Cancel{OrderID: "o", Revision: 1, Origin: "customer"},
+		)
 		return err
 	}
 	prepare := func(d *dispatch) error {
@@ -84,19 +102,46 @@ func TestProgress(t *testing.T) {
 		{"dispatch twice", []step{schedule, prepare, leave, leave}, nil, "Scheduled Prepared Dispatched"},
 		{"dispatch what is not there", []step{leave}, shipment.ErrNotFound, ""},
 		{"dispatch what is not prepared", []step{schedule, leave}, shipment.ErrNotPrepared, "Scheduled"},
-		{"dispatch what was cancelled", []step{schedule, prepare, cancel, leave}, shipment.ErrCancelled, "Scheduled Prepared Cancelled"},
-		{"dispatch what arrived", []step{schedule, prepare, leave, arrive, leave}, nil, "Scheduled Prepared Dispatched Delivered"},
-		{"dispatch to where nobody can read", []step{schedule, prepare, erase, leave}, shipment.ErrAddressUnreadable, "Scheduled Prepared"},
-		{"dispatch again, and by now nobody can read", []step{schedule, prepare, leave, erase, leave}, nil, "Scheduled Prepared Dispatched"},
-		{"deliver what left before", []step{schedule, prepare, leave, erase, arrive}, nil, "Scheduled Prepared Dispatched Delivered"},
+		{
+			"dispatch what was cancelled", []step{schedule, prepare, cancel, leave}, shipment.ErrCancelled,
+			"Scheduled Prepared Cancelled",
+		},
+		{
+			"dispatch what arrived", []step{schedule, prepare, leave, arrive, leave}, nil,
+			"Scheduled Prepared Dispatched Delivered",
+		},
+		{
+			"dispatch to where nobody can read", []step{schedule, prepare, erase, leave}, shipment.ErrAddressUnreadable,
+			"Scheduled Prepared",
+		},
+		{
+			"dispatch again, and by now nobody can read", []step{schedule, prepare, leave, erase, leave}, nil,
+			"Scheduled Prepared Dispatched",
+		},
+		{
+			"deliver what left before", []step{schedule, prepare, leave, erase, arrive}, nil,
+			"Scheduled Prepared Dispatched Delivered",
+		},
 		{"deliver", []step{schedule, prepare, leave, arrive}, nil, "Scheduled Prepared Dispatched Delivered"},
-		{"deliver twice", []step{schedule, prepare, leave, arrive, arrive}, nil, "Scheduled Prepared Dispatched Delivered"},
+		{
+			"deliver twice", []step{schedule, prepare, leave, arrive, arrive}, nil,
+			"Scheduled Prepared Dispatched Delivered",
+		},
 		{"deliver what is not there", []step{arrive}, shipment.ErrNotFound, ""},
-		{"deliver what has not left", []step{schedule, prepare, arrive}, shipment.ErrNotDispatched, "Scheduled Prepared"},
+		{
+			"deliver what has not left", []step{schedule, prepare, arrive}, shipment.ErrNotDispatched,
+			"Scheduled Prepared",
+		},
 		{"deliver what was cancelled", []step{schedule, cancel, arrive}, shipment.ErrCancelled, "Scheduled Cancelled"},
 		{"cancel what is prepared", []step{schedule, prepare, cancel}, nil, "Scheduled Prepared Cancelled"},
-		{"cancel what left", []step{schedule, prepare, leave, cancel}, shipment.ErrDispatched, "Scheduled Prepared Dispatched"},
-		{"cancel what arrived", []step{schedule, prepare, leave, arrive, cancel}, shipment.ErrDispatched, "Scheduled Prepared Dispatched Delivered"},
+		{
+			"cancel what left", []step{schedule, prepare, leave, cancel}, shipment.ErrDispatched,
+			"Scheduled Prepared Dispatched",
+		},
+		{
+			"cancel what arrived", []step{schedule, prepare, leave, arrive, cancel}, shipment.ErrDispatched,
+			"Scheduled Prepared Dispatched Delivered",
+		},
 		{"schedule what left", []step{schedule, prepare, leave, schedule}, nil, "Scheduled Prepared Dispatched"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -115,15 +160,22 @@ func TestProgress(t *testing.T) {
 			if (tc.then == "") != errors.Is(err, shipment.ErrNotFound) {
 				t.Errorf("found %+v, %v", found, err)
 			}
-			packed := shipment.State{CustomerID: "ada", Items: []shipment.Item{{SKU: "cd-1", Quantity: 2}, {SKU: "cd-2", Quantity: 4}}, Address: d.home}
+			packed := shipment.State{
+				CustomerID: "ada", Items: []shipment.Item{{SKU: "cd-1", Quantity: 2}, {SKU: "cd-2", Quantity: 4}},
+				Address: d.home,
+			}
 			if !strings.Contains(tc.then, "Prepared") {
 				packed = shipment.State{}
 			}
-			got := shipment.State{CustomerID: found.State.CustomerID, Items: found.State.Items, Address: found.State.Address}
+			got := shipment.State{
+				CustomerID: found.State.CustomerID, Items: found.State.Items, Address: found.State.Address,
+			}
 			if diff := cmp.Diff(packed, got); diff != "" {
 				t.Errorf("packed is (-want +got):\n%s", diff)
 			}
-			if left := strings.Contains(tc.then, "Dispatched"); left != (found.State.DispatchedAt == "1970-01-01T00:00:00Z") {
+			if left := strings.Contains(
+				tc.then, "Dispatched",
+			); left != (found.State.DispatchedAt == "1970-01-01T00:00:00Z") {
 				t.Errorf("it left at %q", found.State.DispatchedAt)
 			}
 			for _, e := range estest.Load(t, d.store, es.NewStreamID(shipment.Category, id), 0).Events {
@@ -144,7 +196,8 @@ func events(t *testing.T, d *dispatch, id string) string {
 	return strings.Join(names, " ")
 }
 
-// TestMovesBelongToTheOrder: who dispatches and who delivers acts by a request of their own, and what that writes belongs with what the shipment began with.
+// TestMovesBelongToTheOrder: who dispatches and who delivers acts by a request of their own, and
+// what that writes belongs with what the shipment began with.
 func TestMovesBelongToTheOrder(t *testing.T) {
 	d, id := newDispatch(t), shipment.ID("o", 1)
 	req := func(correlation, causation string) es.Request {
@@ -152,8 +205,14 @@ func TestMovesBelongToTheOrder(t *testing.T) {
 		r.Metadata = es.Metadata{CorrelationID: correlation, CausationID: causation}
 		return r
 	}
-	_, errSchedule := d.service.Schedule(t.Context(), req("order's", "saga"), shipment.Schedule{OrderID: "o", Revision: 1, CustomerID: "ada", Address: d.home})
-	_, errPrepare := d.service.Prepare(t.Context(), req("order's", "event"), id, shipment.Copy{CustomerID: "ada", Address: d.home, Lines: []shipment.Item{{SKU: "cd-1", Quantity: 1}}})
+	_, errSchedule := d.service.Schedule(
+		t.Context(), req("order's", "saga"),
+		shipment.Schedule{OrderID: "o", Revision: 1, CustomerID: "ada", Address: d.home},
+	)
+	_, errPrepare := d.service.Prepare(
+		t.Context(), req("order's", "event"), id,
+		shipment.Copy{CustomerID: "ada", Address: d.home, Lines: []shipment.Item{{SKU: "cd-1", Quantity: 1}}},
+	)
 	_, errDispatch := d.service.Dispatch(t.Context(), req("carrier's", "http/1"), id)
 	_, errDeliver := d.service.Deliver(t.Context(), req("another's", "http/2"), id)
 	if err := errors.Join(errSchedule, errPrepare, errDispatch, errDeliver); err != nil {
@@ -164,7 +223,8 @@ func TestMovesBelongToTheOrder(t *testing.T) {
 		got = append(got, e.Metadata)
 	}
 	want := []es.Metadata{
-		{CorrelationID: "order's", CausationID: "saga"}, {CorrelationID: "order's", CausationID: "event"}, {CorrelationID: "order's", CausationID: "http/1"},
+		{CorrelationID: "order's", CausationID: "saga"}, {CorrelationID: "order's", CausationID: "event"},
+		{CorrelationID: "order's", CausationID: "http/1"},
 		{CorrelationID: "order's", CausationID: "http/2"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -172,14 +232,23 @@ func TestMovesBelongToTheOrder(t *testing.T) {
 	}
 }
 
-// TestDispatchRacesCancel: of those who want it to leave and those who don't, one side gets the answer that it is so.
+// TestDispatchRacesCancel: of those who want it to leave and those who don't, one side gets the
+// answer that it is so.
 func TestDispatchRacesCancel(t *testing.T) {
 	for range 30 {
 		d, id := newDispatch(t), shipment.ID("o", 1)
-		if _, err := d.service.Schedule(t.Context(), request(), shipment.Schedule{OrderID: "o", Revision: 1, CustomerID: "ada", Address: d.seal(t, "order.address", address)}); err != nil {
+		if _, err := d.service.Schedule(
+			t.Context(), request(),
+			shipment.Schedule{
+				OrderID: "o", Revision: 1, CustomerID: "ada", Address: d.seal(t, "order.address", address),
+			},
+		); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := d.service.Prepare(t.Context(), request(), id, shipment.Copy{CustomerID: "ada", Address: d.home, Lines: []shipment.Item{{SKU: "cd-1", Quantity: 1}}}); err != nil {
+		if _, err := d.service.Prepare(
+			t.Context(), request(), id,
+			shipment.Copy{CustomerID: "ada", Address: d.home, Lines: []shipment.Item{{SKU: "cd-1", Quantity: 1}}},
+		); err != nil {
 			t.Fatal(err)
 		}
 		left, stopped := make([]error, 4), make([]error, 4)
@@ -187,7 +256,9 @@ func TestDispatchRacesCancel(t *testing.T) {
 		for i := range left {
 			wg.Go(func() { _, left[i] = d.service.Dispatch(context.Background(), request(), id) })
 			wg.Go(func() {
-				_, stopped[i] = d.service.Cancel(context.Background(), request(), shipment.Cancel{OrderID: "o", Revision: 1})
+				_, stopped[i] = d.service.Cancel(
+					context.Background(), request(), shipment.Cancel{OrderID: "o", Revision: 1},
+				)
 			})
 		}
 		wg.Wait()
@@ -196,7 +267,8 @@ func TestDispatchRacesCancel(t *testing.T) {
 			t.Fatalf("the events are %s", events(t, d, id))
 		}
 		for i := range left {
-			if hasLeft && (left[i] != nil || !errors.Is(stopped[i], shipment.ErrDispatched)) || !hasLeft && (!errors.Is(left[i], shipment.ErrCancelled) || stopped[i] != nil) {
+			if hasLeft && (left[i] != nil || !errors.Is(stopped[i], shipment.ErrDispatched)) || !hasLeft &&
+				(!errors.Is(left[i], shipment.ErrCancelled) || stopped[i] != nil) {
 				t.Errorf("left %v: dispatch %v, cancel %v", hasLeft, left[i], stopped[i])
 			}
 		}

@@ -59,7 +59,9 @@ type Service struct {
 
 // New makes the service.
 func New(deps Deps) Service {
-	handler := es.Handler[command, State, Event]{Category: Category, Decider: decider, Store: deps.Store, Clock: deps.Clock}
+	handler := es.Handler[command, State, Event]{
+		Category: Category, Decider: decider, Store: deps.Store, Clock: deps.Clock,
+	}
 	return Service{deps: deps, handler: handler, attempts: es.Attempt[State]{
 		Category: Category, Store: deps.Store, Clock: deps.Clock,
 		Fold: func(h es.History) (State, error) {
@@ -70,8 +72,9 @@ func New(deps Deps) Service {
 	}}
 }
 
-// Schedule schedules the shipment of one revision of an order. ErrCountryNotServed and ErrAddressUnreadable stay the answer for that revision;
-// es.ErrAttemptClosed where the shipment was cancelled before.
+// Schedule schedules the shipment of one revision of an order. ErrCountryNotServed and
+// ErrAddressUnreadable stay the answer for that revision; es.ErrAttemptClosed where the shipment
+// was cancelled before.
 func (s Service) Schedule(ctx context.Context, req es.Request, c Schedule) (State, error) {
 	id := ID(c.OrderID, c.Revision)
 	attempts := s.attempts
@@ -102,7 +105,8 @@ func (s Service) readable(ctx context.Context, of State) (Address, error) {
 	return address, err
 }
 
-// OpenAddress decrypts where a shipment that is prepared goes. personal.ErrErased where the customer was erased.
+// OpenAddress decrypts where a shipment that is prepared goes. personal.ErrErased where the
+// customer was erased.
 func (s Service) OpenAddress(ctx context.Context, of State) (Address, error) {
 	var address Address
 	plain, err := s.deps.Vault.Open(ctx, of.CustomerID, addressField, of.Address)
@@ -125,8 +129,9 @@ type Cancel struct {
 	Note     personal.Sealed // their own words, or ""
 }
 
-// Cancel takes the shipment of one revision of an order back. One that was never scheduled is voided, and will be refused should it still be; one that was
-// refused or cancelled is left as it is. ErrDispatched where it has left.
+// Cancel takes the shipment of one revision of an order back. One that was never scheduled is
+// voided, and will be refused should it still be; one that was refused or cancelled is left as it
+// is. ErrDispatched where it has left.
 func (s Service) Cancel(ctx context.Context, req es.Request, c Cancel) (State, error) {
 	id := ID(c.OrderID, c.Revision)
 	voided := Voided{ShipmentID: id, OrderID: c.OrderID}
@@ -134,14 +139,19 @@ func (s Service) Cancel(ctx context.Context, req es.Request, c Cancel) (State, e
 		if state.Status == StatusDispatched || state.Status == StatusDelivered {
 			return es.Plan{}, ErrDispatched.New("the shipment is %s", state.Status)
 		}
-		return es.Plan{Event: Cancelled{ShipmentID: id, OrderID: c.OrderID, Origin: c.Origin, Reason: c.Reason, Note: c.Note}}, nil
+		return es.Plan{
+			Event: Cancelled{ShipmentID: id, OrderID: c.OrderID, Origin: c.Origin, Reason: c.Reason, Note: c.Note},
+		}, nil
 	})
 }
 
-// Prepare packs a shipment with what its order has, as the shop's own copy says. One that is prepared or further is left as it is. ErrNotFound where it was never
-// scheduled, ErrCancelled where it was refused or taken back.
+// Prepare packs a shipment with what its order has, as the shop's own copy says. One that is
+// prepared or further is left as it is. ErrNotFound where it was never scheduled, ErrCancelled
+// where it was refused or taken back.
 func (s Service) Prepare(ctx context.Context, req es.Request, shipmentID string, of Copy) (es.Result[State], error) {
-	return s.handler.Handle(ctx, shipmentID, req, prepare{customerID: of.CustomerID, items: of.items(), address: of.Address})
+	return s.handler.Handle(
+		ctx, shipmentID, req, prepare{customerID: of.CustomerID, items: of.items(), address: of.Address},
+	)
 }
 
 // Dispatch hands a shipment over to the carrier: it can't be cancelled from here on, and its pieces
@@ -163,7 +173,9 @@ func (s Service) Dispatch(ctx context.Context, req es.Request, shipmentID string
 // departing appends a dispatch with what goes with it, and what the books have to say of it.
 func (s Service) departing() func(context.Context, es.Request, State, []es.Commit) (es.Appended, error) {
 	var departure func(context.Context, es.Request) ([]es.Commit, []es.Effect, error)
-	return func(ctx context.Context, req es.Request, of State, dispatched []es.Commit) (appended es.Appended, err error) {
+	return func(
+		ctx context.Context, req es.Request, of State, dispatched []es.Commit,
+	) (appended es.Appended, err error) {
 		if departure == nil {
 			departure = s.deps.Books.Departure(of.OrderID, of.Revision)
 		}

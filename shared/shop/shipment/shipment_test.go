@@ -24,7 +24,9 @@ import (
 	"orderflow/shared/shop/stock/stocktest"
 )
 
-var address = shipment.Address{Recipient: "Ada Lovelace", Line1: "12 St James's Square", PostalCode: "SW1Y 4LB", City: "London", Country: "GB"}
+var address = shipment.Address{
+	Recipient: "Ada Lovelace", Line1: "12 St James's Square", PostalCode: "SW1Y 4LB", City: "London", Country: "GB",
+}
 
 func TestEvolve(t *testing.T) {
 	scheduled := shipment.Scheduled{ShipmentID: "s", OrderID: "o", TrackingNumber: "n"}
@@ -34,16 +36,24 @@ func TestEvolve(t *testing.T) {
 		then  shipment.State
 	}{
 		{"nothing", nil, shipment.State{ID: "s"}},
-		{"scheduled", []shipment.Event{scheduled}, shipment.State{ID: "s", OrderID: "o", Revision: 1, Status: shipment.StatusScheduled, TrackingNumber: "n"}},
-		{"scheduled, the second revision", []shipment.Event{shipment.Scheduled{ShipmentID: "s", OrderID: "o", TrackingNumber: "n", Revision: 2}},
+		{
+			"scheduled", []shipment.Event{scheduled},
+			shipment.State{ID: "s", OrderID: "o", Revision: 1, Status: shipment.StatusScheduled, TrackingNumber: "n"},
+		},
+		{"scheduled, the second revision",
+			[]shipment.Event{shipment.Scheduled{ShipmentID: "s", OrderID: "o", TrackingNumber: "n", Revision: 2}},
 			shipment.State{ID: "s", OrderID: "o", Revision: 2, Status: shipment.StatusScheduled, TrackingNumber: "n"}},
 		{"refused", []shipment.Event{shipment.Refused{ShipmentID: "s", OrderID: "o", Code: "c", Detail: "d"}},
 			shipment.State{ID: "s", OrderID: "o", Status: shipment.StatusRefused, Code: "c", Detail: "d"}},
 		{"cancelled", []shipment.Event{scheduled, shipment.Cancelled{ShipmentID: "s", OrderID: "o"}},
 			shipment.State{
-				ID: "s", OrderID: "o", Revision: 1, Status: shipment.StatusCancelled, TrackingNumber: "n", Cancelled: shipment.Cancelled{ShipmentID: "s", OrderID: "o"},
+				ID: "s", OrderID: "o", Revision: 1, Status: shipment.StatusCancelled, TrackingNumber: "n",
+				Cancelled: shipment.Cancelled{ShipmentID: "s", OrderID: "o"},
 			}},
-		{"voided", []shipment.Event{shipment.Voided{ShipmentID: "s", OrderID: "o"}}, shipment.State{ID: "s", OrderID: "o", Status: shipment.StatusVoided}},
+		{
+			"voided", []shipment.Event{shipment.Voided{ShipmentID: "s", OrderID: "o"}},
+			shipment.State{ID: "s", OrderID: "o", Status: shipment.StatusVoided},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			state := shipment.State{ID: "s"}
@@ -104,7 +114,9 @@ func TestService(t *testing.T) {
 	type step func(context.Context, *dispatch) error
 	schedule := func(to func(*dispatch) personal.Sealed) step {
 		return func(ctx context.Context, d *dispatch) error {
-			got, err := d.service.Schedule(ctx, request(), shipment.Schedule{OrderID: "o", Revision: 1, CustomerID: "ada", Address: to(d)})
+			got, err := d.service.Schedule(
+				ctx, request(), shipment.Schedule{OrderID: "o", Revision: 1, CustomerID: "ada", Address: to(d)},
+			)
 			if err == nil && (got.ID != shipment.ID("o", 1) || got.TrackingNumber != shipment.TrackingNumber(got.ID)) {
 				return fmt.Errorf("scheduled as %+v", got)
 			}
@@ -122,16 +134,26 @@ func TestService(t *testing.T) {
 	unsealed := schedule(func(*dispatch) personal.Sealed { return "pd1:AAAA" })
 	erase := func(ctx context.Context, d *dispatch) error { return d.vault.Erase(ctx, "ada") }
 	cancel := func(ctx context.Context, d *dispatch) error {
-		_, err := d.service.Cancel(ctx, request(), shipment.Cancel{OrderID: "o", Revision: 1, Origin: "customer", Note: "pd1:n"})
+		_, err := d.service.Cancel(
+			ctx, request(), shipment.Cancel{OrderID: "o", Revision: 1, Origin: "customer", Note: "pd1:n"},
+		)
 		return err
 	}
 	internal := errors.New("no fault")
 	id := shipment.ID("o", 1)
-	scheduled := shipment.Scheduled{ShipmentID: id, OrderID: "o", TrackingNumber: shipment.TrackingNumber(id), Revision: 1}
+	scheduled := shipment.Scheduled{
+		ShipmentID: id, OrderID: "o", TrackingNumber: shipment.TrackingNumber(id), Revision: 1,
+	}
 	cancelled := shipment.Cancelled{ShipmentID: id, OrderID: "o", Origin: "customer", Note: "pd1:n"}
 	voided := shipment.Voided{ShipmentID: id, OrderID: "o"}
-	notServed := shipment.Refused{ShipmentID: id, OrderID: "o", Code: "shipment.country-not-served", Detail: "orders are not shipped to the address's country"}
-	unreadable := shipment.Refused{ShipmentID: id, OrderID: "o", Code: "shipment.address-unreadable", Detail: "the customer's personal data is erased"}
+	notServed := shipment.Refused{
+		ShipmentID: id, OrderID: "o", Code: "shipment.country-not-served",
+		Detail: "orders are not shipped to the address's country",
+	}
+	unreadable := shipment.Refused{
+		ShipmentID: id, OrderID: "o", Code: "shipment.address-unreadable",
+		Detail: "the customer's personal data is erased",
+	}
 	for _, tc := range []struct {
 		name  string
 		steps []step
@@ -179,8 +201,9 @@ func TestService(t *testing.T) {
 	}
 }
 
-// TestOneAnswer schedules and cancels at random on a store that loses requests and answers: an attempt is scheduled at most once, cancelled at most once, and
-// gives each command one answer until it is taken back.
+// TestOneAnswer schedules and cancels at random on a store that loses requests and answers: an
+// attempt is scheduled at most once, cancelled at most once, and gives each command one answer
+// until it is taken back.
 func TestOneAnswer(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		d := newDispatch(t)
@@ -208,7 +231,8 @@ func TestOneAnswer(t *testing.T) {
 					_, err = d.service.Cancel(context.Background(), req, shipment.Cancel{OrderID: "o", Revision: 1})
 				} else {
 					_, err = d.service.Schedule(context.Background(), req, shipment.Schedule{
-						OrderID: "o", Revision: 1, CustomerID: "ada", Address: map[bool]personal.Sealed{true: to, false: abroad}[serve],
+						OrderID: "o", Revision: 1, CustomerID: "ada",
+						Address: map[bool]personal.Sealed{true: to, false: abroad}[serve],
 					})
 				}
 			}
@@ -223,7 +247,8 @@ func TestOneAnswer(t *testing.T) {
 				want = es.AttemptRefused
 			}
 			answer := map[es.AttemptStatus]error{
-				es.AttemptRefused: shipment.ErrCountryNotServed, es.AttemptUndone: es.ErrAttemptClosed, es.AttemptVoided: es.ErrAttemptClosed,
+				es.AttemptRefused: shipment.ErrCountryNotServed, es.AttemptUndone: es.ErrAttemptClosed,
+				es.AttemptVoided: es.ErrAttemptClosed,
 			}[want]
 			if cancelling {
 				answer = nil
@@ -248,16 +273,25 @@ func TestValidate(t *testing.T) {
 	}{
 		{"good", func(*shipment.Address) {}, ""},
 		{"second line", func(a *shipment.Address) { a.Line2 = "Flat 3" }, ""},
-		{"as long as may be", func(a *shipment.Address) { a.Recipient = strings.Repeat("ß", shipment.MaxAddressLine) }, ""},
+		{
+			"as long as may be",
+			func(a *shipment.Address) { a.Recipient = strings.Repeat("ß", shipment.MaxAddressLine) }, "",
+		},
 		{"no recipient", func(a *shipment.Address) { a.Recipient = "" }, "recipient"},
 		{"blank recipient", func(a *shipment.Address) { a.Recipient = " \u00a0 " }, "recipient"},
-		{"long recipient", func(a *shipment.Address) { a.Recipient = strings.Repeat("ß", shipment.MaxAddressLine+1) }, "recipient"},
+		{
+			"long recipient",
+			func(a *shipment.Address) { a.Recipient = strings.Repeat("ß", shipment.MaxAddressLine+1) }, "recipient",
+		},
 		{"no line1", func(a *shipment.Address) { a.Line1 = "" }, "line1"},
 		{"two lines in line1", func(a *shipment.Address) { a.Line1 = "a\nb" }, "line1"},
 		{"no characters in line2", func(a *shipment.Address) { a.Line2 = "\xff" }, "line2"},
 		{"long line2", func(a *shipment.Address) { a.Line2 = strings.Repeat("x", shipment.MaxAddressLine+1) }, "line2"},
 		{"no postalCode", func(a *shipment.Address) { a.PostalCode = "" }, "postalCode"},
-		{"long postalCode", func(a *shipment.Address) { a.PostalCode = strings.Repeat("1", shipment.MaxPostalCode+1) }, "postalCode"},
+		{
+			"long postalCode",
+			func(a *shipment.Address) { a.PostalCode = strings.Repeat("1", shipment.MaxPostalCode+1) }, "postalCode",
+		},
 		{"no city", func(a *shipment.Address) { a.City = "" }, "city"},
 		{"no country", func(a *shipment.Address) { a.Country = "" }, "country"},
 		{"lower-case country", func(a *shipment.Address) { a.Country = "gb" }, "country"},
@@ -275,7 +309,8 @@ func TestValidate(t *testing.T) {
 				return
 			}
 			fault, ok := faults.As(err)
-			if !ok || fault.Kind != faults.Invalid || fault.Field != "body.shippingAddress."+tc.field || fault.Detail == "" {
+			if !ok || fault.Kind != faults.Invalid || fault.Field != "body.shippingAddress."+tc.field ||
+				fault.Detail == "" {
 				t.Errorf("got %+v", err)
 			}
 		})
@@ -284,7 +319,9 @@ func TestValidate(t *testing.T) {
 
 func TestServed(t *testing.T) {
 	serves := shipment.Served("GB, NL,de,,DEU")
-	for country, want := range map[string]bool{"GB": true, "NL": true, "DE": false, "de": false, "DEU": false, "": false, "US": false} {
+	for country, want := range map[string]bool{
+		"GB": true, "NL": true, "DE": false, "de": false, "DEU": false, "": false, "US": false,
+	} {
 		if serves(country) != want {
 			t.Errorf("%q is served: %v", country, !want)
 		}

@@ -24,7 +24,8 @@ const maxSKU = 64
 
 var skuForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-// ValidSKU reports whether a SKU has the form that all have: 1 to 64 letters, digits, dots, underscores and hyphens, the first a letter or digit.
+// ValidSKU reports whether a SKU has the form that all have: 1 to 64 letters, digits, dots,
+// underscores and hyphens, the first a letter or digit.
 func ValidSKU(sku string) bool { return skuForm.MatchString(sku) }
 
 // quote is a SKU as a detail shows it, cut where it is too long to be one.
@@ -81,7 +82,8 @@ type adjustment struct {
 	Before int64 // were on hand; 0 of a SKU that nobody has counted
 }
 
-// demand adds up the items of each SKU, ordered by SKU: two lines of one SKU, each checked alone, would pass with stock for one of them.
+// demand adds up the items of each SKU, ordered by SKU: two lines of one SKU, each checked alone,
+// would pass with stock for one of them.
 func demand(items []Item) ([]Item, error) {
 	quantities := make(map[string]int64, len(items))
 	var unknown []string

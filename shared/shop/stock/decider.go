@@ -34,7 +34,9 @@ func EvolveReservation(s ReservationState, e ReservationEvent) ReservationState 
 	case Reserved:
 		s = ReservationState{ID: e.ReservationID, OrderID: e.OrderID, Status: es.AttemptDone, Items: e.Items}
 	case Refused:
-		s = ReservationState{ID: e.ReservationID, OrderID: e.OrderID, Status: es.AttemptRefused, Code: e.Code, Detail: e.Detail}
+		s = ReservationState{
+			ID: e.ReservationID, OrderID: e.OrderID, Status: es.AttemptRefused, Code: e.Code, Detail: e.Detail,
+		}
 	case Released:
 		s.Status = es.AttemptUndone
 	case Departed:
@@ -62,7 +64,9 @@ type State struct {
 }
 
 // Decider decides for a SKU's stream.
-var Decider = es.Decider[adjustment, State, Event]{Initial: func() State { return State{} }, Decide: decide, Evolve: Evolve}
+var Decider = es.Decider[adjustment, State, Event]{
+	Initial: func() State { return State{} }, Decide: decide, Evolve: Evolve,
+}
 
 // Evolve folds an event into a SKU.
 func Evolve(State, Event) State { return State{Known: true} }

@@ -25,7 +25,10 @@ func TestDecide(t *testing.T) {
 		left  int64 // since the last count
 	}{
 		{name: "more than are left", given: []Event{counted(5, 5)}, when: 7, then: []Event{counted(5, 7)}, left: 3},
-		{name: "what was counted before, of which some have left", given: []Event{counted(5, 5)}, when: 5, then: []Event{counted(3, 5)}, left: 3},
+		{
+			name: "what was counted before, of which some have left", given: []Event{counted(5, 5)}, when: 5,
+			then: []Event{counted(3, 5)}, left: 3,
+		},
 		{name: "what is left", given: []Event{counted(5, 5)}, when: 2, left: 3},
 		{"the first count", nil, 5, []Event{counted(5, 5)}, nil, 0},
 		{"a first count of nothing", nil, 0, []Event{counted(0, 0)}, nil, 0},
@@ -54,7 +57,8 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// TestDeltasAddUp: what was put in is what is on hand and what has left, whatever comes between the counts.
+// TestDeltasAddUp: what was put in is what is on hand and what has left, whatever comes between the
+// counts.
 func TestDeltasAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		state, sum, left := Decider.Initial(), int64(0), int64(0)
@@ -86,18 +90,35 @@ func TestEvolveReservation(t *testing.T) {
 		then  ReservationState
 	}{
 		{"nothing", nil, ReservationState{ID: "r"}},
-		{"reserved", []ReservationEvent{reserved}, ReservationState{ID: "r", OrderID: "o", Status: es.AttemptDone, Items: items}},
-		{"refused", []ReservationEvent{Refused{ReservationID: "r", OrderID: "o", Code: "stock.insufficient", Detail: "d"}},
-			ReservationState{ID: "r", OrderID: "o", Status: es.AttemptRefused, Code: "stock.insufficient", Detail: "d"}},
+		{
+			"reserved", []ReservationEvent{reserved},
+			ReservationState{ID: "r", OrderID: "o", Status: es.AttemptDone, Items: items},
+		},
+		{"refused", []ReservationEvent{Refused{
+			ReservationID: "r", OrderID: "o", Code: "stock.insufficient", Detail: "d",
+		}},
+			ReservationState{
+				ID: "r", OrderID: "o", Status: es.AttemptRefused, Code: "stock.insufficient", Detail: "d",
+			}},
 		{"released", []ReservationEvent{reserved, Released{ReservationID: "r", OrderID: "o", Items: items}},
 			ReservationState{ID: "r", OrderID: "o", Status: es.AttemptUndone, Items: items}},
 		{"departed", []ReservationEvent{reserved, Departed{ReservationID: "r", OrderID: "o", Items: items}},
 			ReservationState{ID: "r", OrderID: "o", Status: es.AttemptDone, Items: items, Departed: true}},
-		{"committed", []ReservationEvent{reserved, Departed{}, Committed{ReservationID: "r", OrderID: "o", Items: items, Departed: true}},
-			ReservationState{ID: "r", OrderID: "o", Status: es.AttemptDone, Items: items, Departed: true, Committed: true}},
-		{"committed, of a release that knew no departures", []ReservationEvent{reserved, Committed{ReservationID: "r", OrderID: "o", Items: items}},
-			ReservationState{ID: "r", OrderID: "o", Status: es.AttemptDone, Items: items, Departed: true, Committed: true}},
-		{"voided", []ReservationEvent{Voided{ReservationID: "r", OrderID: "o"}}, ReservationState{ID: "r", OrderID: "o", Status: es.AttemptVoided}},
+		{"committed", []ReservationEvent{
+			reserved, Departed{}, Committed{ReservationID: "r", OrderID: "o", Items: items, Departed: true},
+		},
+			ReservationState{
+				ID: "r", OrderID: "o", Status: es.AttemptDone, Items: items, Departed: true, Committed: true,
+			}},
+		{"committed, of a release that knew no departures",
+			[]ReservationEvent{reserved, Committed{ReservationID: "r", OrderID: "o", Items: items}},
+			ReservationState{
+				ID: "r", OrderID: "o", Status: es.AttemptDone, Items: items, Departed: true, Committed: true,
+			}},
+		{
+			"voided", []ReservationEvent{Voided{ReservationID: "r", OrderID: "o"}},
+			ReservationState{ID: "r", OrderID: "o", Status: es.AttemptVoided},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			state := ReservationState{ID: "r"}
@@ -140,7 +161,10 @@ func TestDemand(t *testing.T) {
 		{"one", skus(1), skus(1), nil, ""},
 		{"one SKU on several lines", []Item{{"b", 1}, {"a", 2}, {"b", 3}}, []Item{{"a", 2}, {"b", 4}}, nil, ""},
 		{"as many SKUs as may be", skus(MaxSKUs), skus(MaxSKUs), nil, ""},
-		{"as many, twice", append(skus(MaxSKUs), skus(1)...), append([]Item{{"cd-00", 2}}, skus(MaxSKUs)[1:]...), nil, ""},
+		{
+			"as many, twice", append(skus(MaxSKUs), skus(1)...), append([]Item{{"cd-00", 2}}, skus(MaxSKUs)[1:]...),
+			nil, "",
+		},
 		{"a SKU too many", skus(MaxSKUs + 1), nil, ErrInvalidQuantity, "at most 40 SKUs, not for 41"},
 		{"none", nil, nil, ErrInvalidQuantity, "at least one"},
 		{"of nothing", []Item{{"a", 0}}, nil, ErrInvalidQuantity, ""},
@@ -149,7 +173,8 @@ func TestDemand(t *testing.T) {
 		{"above the most", []Item{{"a", MaxOnHand}, {"a", 1}}, nil, ErrInvalidQuantity, ""},
 		{"above all numbers", []Item{{"a", 1<<63 - 1}, {"a", 1<<63 - 1}}, nil, ErrInvalidQuantity, ""},
 		{"no SKU", []Item{{"", 1}}, nil, ErrInsufficient, `not enough of ""`},
-		{"names that no SKU has", []Item{{"a", 1}, {"ü", 1}, {"ü", 1}, {strings.Repeat("x", 65), 1}}, nil, ErrInsufficient,
+		{"names that no SKU has", []Item{{"a", 1}, {"ü", 1}, {"ü", 1}, {strings.Repeat("x", 65), 1}}, nil,
+			ErrInsufficient,
 			fmt.Sprintf(`not enough of "ü", %q`, strings.Repeat("x", 64))},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -1,7 +1,9 @@
-// Package stock is what is in the warehouse: how much was counted of each SKU, and which orders have reserved how much of it.
+// Package stock is what is in the warehouse: how much was counted of each SKU, and which orders
+// have reserved how much of it.
 //
-// A reservation is an attempt with a stream of its own (reservation/<id>). The rows of counters beside the streams say how much of a SKU is available:
-// they change in the same transaction as the events that they follow from, and their conditions are what keeps stock from falling below zero.
+// A reservation is an attempt with a stream of its own (reservation/<id>). The rows of counters
+// beside the streams say how much of a SKU is available: they change in the same transaction as the
+// events that they follow from, and their conditions are what keeps stock from falling below zero.
 package stock
 
 import "orderflow/shared/kit/es"

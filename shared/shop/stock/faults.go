@@ -9,12 +9,15 @@ import (
 
 // The faults of stock.
 var (
-	ErrInsufficient    = faults.Declare(faults.Rule, "stock.insufficient") // less is available than is asked for; nothing is of a SKU that nobody counted
-	ErrNotFound        = faults.Declare(faults.NotFound, "stock.not-found")
-	ErrInvalidQuantity = faults.Declare(faults.Rule, "stock.invalid-quantity") // no number of pieces that can be counted or reserved
+	// less is available than is asked for; nothing is of a SKU that nobody counted
+	ErrInsufficient = faults.Declare(faults.Rule, "stock.insufficient")
+	ErrNotFound     = faults.Declare(faults.NotFound, "stock.not-found")
+	// no number of pieces that can be counted or reserved
+	ErrInvalidQuantity = faults.Declare(faults.Rule, "stock.invalid-quantity")
 	ErrCommitted       = faults.Declare(faults.Conflict, "stock.committed")    // too late to release
 	ErrNotReserved     = faults.Declare(faults.Conflict, "stock.not-reserved") // only what is reserved can leave
-	ErrNotLeft         = faults.Declare(faults.Rule, "stock.not-left")         // no parcel that can have left with the SKU
+	// no parcel that can have left with the SKU
+	ErrNotLeft         = faults.Declare(faults.Rule, "stock.not-left")
 	ErrVersionRequired = faults.Declare(faults.Precondition, "stock.version-required")
 	ErrVersionMismatch = faults.Declare(faults.Precondition, "stock.version-mismatch")
 	// ErrInconsistent: a row of counters is not what its events say. No second try mends it;
@@ -22,7 +25,8 @@ var (
 	ErrInconsistent = faults.Declare(faults.Conflict, "stock.inconsistent")
 )
 
-// Insufficient is the refusal of a reservation for want of those SKUs. It names them, and not how many there are: that is nobody's business who orders.
+// Insufficient is the refusal of a reservation for want of those SKUs. It names them, and not how
+// many there are: that is nobody's business who orders.
 func Insufficient(skus []string) *faults.Fault {
 	var list strings.Builder
 	for i, sku := range skus {

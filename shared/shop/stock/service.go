@@ -77,8 +77,10 @@ func New(deps Deps) Service {
 	}}
 }
 
-// Reserve reserves all the items or none. ErrInsufficient names the SKUs that are short, and ErrInvalidQuantity what no stock could satisfy; either stays
-// the answer for this revision of the order, whatever is counted later. es.ErrAttemptClosed where the reservation was released before it came.
+// Reserve reserves all the items or none. ErrInsufficient names the SKUs that are short, and
+// ErrInvalidQuantity what no stock could satisfy; either stays the answer for this revision of the
+// order, whatever is counted later. es.ErrAttemptClosed where the reservation was released before
+// it came.
 func (s Service) Reserve(ctx context.Context, req es.Request, r Reservation) (ReservationState, error) {
 	id := ReservationID(r.OrderID, r.Revision)
 	attempts, marks := s.attempts, Marks{}
@@ -97,9 +99,12 @@ func (s Service) Reserve(ctx context.Context, req es.Request, r Reservation) (Re
 	})
 }
 
-// Release takes the reservation of one revision of an order back: exactly the items that its own event names. One that never came is voided, and
-// will be refused should it still come; one that was refused or released is left as it is. ErrCommitted where the items have left.
-func (s Service) Release(ctx context.Context, req es.Request, orderID string, revision int64) (ReservationState, error) {
+// Release takes the reservation of one revision of an order back: exactly the items that its own
+// event names. One that never came is voided, and will be refused should it still come; one that
+// was refused or released is left as it is. ErrCommitted where the items have left.
+func (s Service) Release(
+	ctx context.Context, req es.Request, orderID string, revision int64,
+) (ReservationState, error) {
 	id, marks := ReservationID(orderID, revision), Marks{}
 	release := func(_ context.Context, _ *es.Reads, state ReservationState) (es.Plan, error) {
 		if state.Departed {
@@ -420,7 +425,8 @@ func (s Service) end(ctx context.Context, stream es.StreamID, version int64) (es
 	return head, err
 }
 
-// Get reads how much there is of a SKU: it always shows one's own write. ErrNotFound where nobody has counted it.
+// Get reads how much there is of a SKU: it always shows one's own write. ErrNotFound where nobody
+// has counted it.
 func (s Service) Get(ctx context.Context, sku string) (Level, error) {
 	if !ValidSKU(sku) {
 		return Level{}, ErrNotFound.New("no SKU has the form of %s", quote(sku))

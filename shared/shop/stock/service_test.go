@@ -17,7 +17,8 @@ func TestService(t *testing.T) {
 	stocktest.Run(t, func(_ *testing.T, registry *es.Registry) stocktest.Backend {
 		counters := stocktest.NewCounters()
 		return stocktest.Backend{
-			Store: memstore.New(registry, memstore.Staggered(t.Name())), Counters: counters, Rows: counters, Lose: counters.Lose,
+			Store: memstore.New(registry, memstore.Staggered(t.Name())), Counters: counters, Rows: counters,
+			Lose: counters.Lose,
 		}
 	})
 }

@@ -1,4 +1,5 @@
-// Package lending is a library's books and who has them: a product of another team, in a module of its own, that builds on the kit and on nothing else.
+// Package lending is a library's books and who has them: a product of another team, in a module of
+// its own, that builds on the kit and on nothing else.
 package lending
 
 import (

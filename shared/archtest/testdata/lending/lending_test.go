@@ -19,7 +19,9 @@ import (
 func TestStore(t *testing.T) {
 	estest.Run(t, func(_ *testing.T, registry *es.Registry) estest.Backend {
 		s := memstore.New(registry)
-		return estest.Backend{Store: s, Counters: &counters{}, Reopen: func(registry *es.Registry) es.Store { return s.Reopen(registry) }}
+		return estest.Backend{
+			Store: s, Counters: &counters{}, Reopen: func(registry *es.Registry) es.Store { return s.Reopen(registry) },
+		}
 	})
 }
 

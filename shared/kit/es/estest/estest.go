@@ -1,4 +1,5 @@
-// Package estest is the suite that every es.Store passes, and a store that a test can interfere with. Only tests import it.
+// Package estest is the suite that every es.Store passes, and a store that a test can interfere
+// with. Only tests import it.
 package estest
 
 import (
@@ -17,30 +18,35 @@ import (
 	"orderflow/shared/kit/ident"
 )
 
-// Backend is a store under test, with what the suite needs to know of it. Store and Counters are required.
+// Backend is a store under test, with what the suite needs to know of it. Store and Counters are
+// required.
 type Backend struct {
 	Store es.Store
 	// Counters makes the store's effects.
 	Counters Counters
-	// Reopen opens the same store as a program with another registry does. Without it, what the releases of a program do to each other is not tested.
+	// Reopen opens the same store as a program with another registry does. Without it, what the
+	// releases of a program do to each other is not tested.
 	Reopen func(registry *es.Registry) es.Store
 	// Limits are the store's; nil where it has none.
 	Limits *Limits
 	// Clock is what the store stamps commits with, at Start; nil for a store without a clock.
 	Clock *clock.Fake
-	// Resends says that the store's client sends a request again whose answer it missed, so that the first append may meet itself.
+	// Resends says that the store's client sends a request again whose answer it missed, so that
+	// the first append may meet itself.
 	Resends bool
-	// Slow says that a request takes so long that what is tried in every combination is tried in some.
+	// Slow says that a request takes so long that what is tried in every combination is tried in
+	// some.
 	Slow bool
 }
 
-// wrote reports whether an append can have written what it says: it is not Recognised, or may be so by the client's own second request.
+// wrote reports whether an append can have written what it says: it is not Recognised, or may be so
+// by the client's own second request.
 func (b Backend) wrote(a es.Appended) bool { return b.Resends || !a.Recognised }
 
 // Counters are numbers beside the streams that effects change.
 type Counters interface {
-	// Add makes an effect that adds n to the counter with that name, which starts at 0. An append with it fails, with an error for which Refused is
-	// true, where the counter would fall below 0.
+	// Add makes an effect that adds n to the counter with that name, which starts at 0. An append
+	// with it fails, with an error for which Refused is true, where the counter would fall below 0.
 	Add(name string, n int64) es.Effect
 	Refused(err error) bool
 	// Value reads a counter, consistently.
@@ -70,7 +76,8 @@ func Register(r *es.Registry) {
 	es.Register[Counted](r, "test.counted", 1)
 }
 
-// Text is a text of n bytes that no store makes smaller by more than a quarter, always the same for a seed. It has no characters that JSON escapes.
+// Text is a text of n bytes that no store makes smaller by more than a quarter, always the same for
+// a seed. It has no characters that JSON escapes.
 func Text(seed int64, n int) string {
 	random := make([]byte, base64.RawURLEncoding.DecodedLen(n)+1)
 	_, _ = rand.NewChaCha8(sha256.Sum256(fmt.Append(nil, seed))).Read(random) // never fails
@@ -108,13 +115,16 @@ func Load(t testing.TB, s es.Store, stream es.StreamID, after int64) es.History 
 	return h
 }
 
-// Hooked is a store that a test interferes with, and that counts what it is asked. It is safe for concurrent use where its hooks are.
-// It is no es.Scanner, and reads by Since and Read pass through uncounted.
+// Hooked is a store that a test interferes with, and that counts what it is asked. It is safe for
+// concurrent use where its hooks are. It is no es.Scanner, and reads by Since and Read pass through
+// uncounted.
 type Hooked struct {
 	es.Store
-	// Before, where it is set, is asked ahead of each append; its error is the answer, and nothing is written.
+	// Before, where it is set, is asked ahead of each append; its error is the answer, and nothing
+	// is written.
 	Before func(commits []es.Commit) error
-	// After, where it is set, replaces the answer of each append that got as far as the store: an error in place of success is a lost answer.
+	// After, where it is set, replaces the answer of each append that got as far as the store: an
+	// error in place of success is a lost answer.
 	After func(es.Appended, error) (es.Appended, error)
 
 	Loads, Appends, Confirms atomic.Int64
@@ -129,7 +139,8 @@ const (
 	Lost     = "lost"     // carried out, or refused, and nobody hears of it
 )
 
-// Inject lets the coming appends go wrong, one fault each; Heal ends that. Appends that run side by side may swap the faults among them.
+// Inject lets the coming appends go wrong, one fault each; Heal ends that. Appends that run side by
+// side may swap the faults among them.
 func (h *Hooked) Inject(faults []string) {
 	var n atomic.Int64
 	lose := make(chan struct{}, len(faults))

@@ -32,10 +32,13 @@ type machine struct {
 	next    int
 }
 
-// model runs random appends, at present and at old heads, new and repeated, on one or several streams, with and without effects.
+// model runs random appends, at present and at old heads, new and repeated, on one or several
+// streams, with and without effects.
 func model(t *testing.T, b Backend) {
 	rapid.Check(t, func(rt *rapid.T) {
-		m := &machine{b: b, commits: map[es.StreamID][]modelCommit{}, heads: map[es.StreamID][]es.Head{}, counter: Stream().ID()}
+		m := &machine{
+			b: b, commits: map[es.StreamID][]modelCommit{}, heads: map[es.StreamID][]es.Head{}, counter: Stream().ID(),
+		}
 		for range 3 {
 			s := Stream()
 			m.streams = append(m.streams, s)
@@ -143,7 +146,8 @@ func (m *machine) at(t *rapid.T) {
 	}
 }
 
-// since asks from each end that the stream ever had, and from ends of another store: of a commit that is another here, or is longer or shorter.
+// since asks from each end that the stream ever had, and from ends of another store: of a commit
+// that is another here, or is longer or shorter.
 func (m *machine) since(t *rapid.T) {
 	s := rapid.SampledFrom(m.streams).Draw(t, "stream")
 	head := rapid.SampledFrom(m.heads[s]).Draw(t, "head")
@@ -236,7 +240,13 @@ func (m *machine) recorded(s es.StreamID, after int64) (events []es.Recorded) {
 	for _, c := range m.commits[s] {
 		for i, e := range c.events {
 			if version := c.first + int64(i); version > after {
-				events = append(events, es.Recorded{Stream: s, Version: version, Type: "test.counted", Schema: 1, Data: e, CommitID: c.id, Time: Start})
+				events = append(
+					events,
+					es.Recorded{
+						Stream: s, Version: version, Type: "test.counted", Schema: 1, Data: e, CommitID: c.id,
+						Time: Start,
+					},
+				)
 			}
 		}
 	}

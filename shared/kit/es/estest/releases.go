@@ -10,7 +10,8 @@ import (
 	"orderflow/shared/kit/es"
 )
 
-// An event in the three versions of its schema: a name as one text, in two members, and with one of them in another member.
+// An event in the three versions of its schema: a name as one text, in two members, and with one of
+// them in another member.
 type (
 	named struct {
 		Name string `json:"name"`
@@ -47,7 +48,8 @@ var (
 	rename = step(func(e namedTwice) namedThrice { return namedThrice{e.First, e.Surname} })
 )
 
-// The releases of a program, one after the other: the second reads what the third writes, and writes what the first reads.
+// The releases of a program, one after the other: the second reads what the third writes, and
+// writes what the first reads.
 func release1(r *es.Registry) { es.Register[named](r, namedType, 1) }
 
 func release2(r *es.Registry) {
@@ -66,7 +68,8 @@ func release4(r *es.Registry) {
 	r.Upcast(namedType, 2, rename)
 }
 
-// releases: programs of several releases on one stream. Each reads all that those before it have stored, and what it is not prepared for it says.
+// releases: programs of several releases on one stream. Each reads all that those before it have
+// stored, and what it is not prepared for it says.
 func releases(t *testing.T, b Backend) {
 	if b.Reopen == nil {
 		t.Skip("this store can't be opened with another registry")
@@ -86,12 +89,17 @@ func releases(t *testing.T, b Backend) {
 		store es.Store
 		want  []any
 	}{
-		"the second": {two, []any{Counted{N: 1}, named{"Ada Lovelace"}, named{"Grace Hopper"}, Counted{N: 4}, named{"Radia Perlman"}}},
+		"the second": {
+			two,
+			[]any{Counted{N: 1}, named{"Ada Lovelace"}, named{"Grace Hopper"}, Counted{N: 4}, named{"Radia Perlman"}},
+		},
 		"the third": {three, []any{
-			Counted{N: 1}, namedTwice{"Ada", "Lovelace"}, namedTwice{"Grace", "Hopper"}, Counted{N: 4}, namedTwice{"Radia", "Perlman"},
+			Counted{N: 1}, namedTwice{"Ada", "Lovelace"}, namedTwice{"Grace", "Hopper"}, Counted{N: 4},
+			namedTwice{"Radia", "Perlman"},
 		}},
 		"the fourth": {four, []any{
-			Counted{N: 1}, namedThrice{"Ada", "Lovelace"}, namedThrice{"Grace", "Hopper"}, Counted{N: 4}, namedThrice{"Radia", "Perlman"},
+			Counted{N: 1}, namedThrice{"Ada", "Lovelace"}, namedThrice{"Grace", "Hopper"}, Counted{N: 4},
+			namedThrice{"Radia", "Perlman"},
 		}},
 	} {
 		h := Load(t, tt.store, stream, 0)

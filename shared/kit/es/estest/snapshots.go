@@ -28,7 +28,8 @@ func RunSnapshots(t *testing.T, s es.Snapshots) {
 
 func snapshot(stream es.StreamID, fold string, version int64, state string) es.Snapshot {
 	return es.Snapshot{
-		Head: es.StoreHead(stream, version-1, version, fmt.Sprintf("c%d", version)), Fold: fold, Time: Start.Add(time.Duration(version)), State: json.RawMessage(state),
+		Head: es.StoreHead(stream, version-1, version, fmt.Sprintf("c%d", version)), Fold: fold,
+		Time: Start.Add(time.Duration(version)), State: json.RawMessage(state),
 	}
 }
 
@@ -53,7 +54,9 @@ func newestSnapshot(t *testing.T, s es.Snapshots) {
 	stream := Stream()
 	var newest int64
 	for _, version := range []int64{5, 3, 9, 10, 2, 10, 100, 9} {
-		if err := s.Keep(t.Context(), snapshot(stream, "f/1", version, fmt.Sprintf(`{"text":"<ü> \u0000","n":%d}`, version))); err != nil {
+		if err := s.Keep(
+			t.Context(), snapshot(stream, "f/1", version, fmt.Sprintf(`{"text":"<ü> \u0000","n":%d}`, version)),
+		); err != nil {
 			t.Fatal(err)
 		}
 		newest = max(newest, version)
@@ -69,7 +72,10 @@ func newestSnapshot(t *testing.T, s es.Snapshots) {
 
 func foldsApart(t *testing.T, s es.Snapshots) {
 	one, two := Stream(), Stream()
-	all := []es.Snapshot{snapshot(one, "f/1", 5, `1`), snapshot(one, "f/2", 4, `2`), snapshot(one, "g/1", 3, `3`), snapshot(two, "f/1", 2, `4`)}
+	all := []es.Snapshot{
+		snapshot(one, "f/1", 5, `1`), snapshot(one, "f/2", 4, `2`), snapshot(one, "g/1", 3, `3`),
+		snapshot(two, "f/1", 2, `4`),
+	}
 	for _, each := range all {
 		if err := s.Keep(t.Context(), each); err != nil {
 			t.Fatal(err)

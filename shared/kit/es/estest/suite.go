@@ -16,8 +16,9 @@ import (
 	"orderflow/shared/kit/es"
 )
 
-// Run puts a store through the suite, which takes it seconds. open is called once, with a registry that knows the suite's events. The store may hold
-// streams of others, and is left with those that the tests have written. A store that is an es.Scanner is tested as one.
+// Run puts a store through the suite, which takes it seconds. open is called once, with a registry
+// that knows the suite's events. The store may hold streams of others, and is left with those that
+// the tests have written. A store that is an es.Scanner is tested as one.
 func Run(t *testing.T, open func(t *testing.T, registry *es.Registry) Backend) {
 	t.Helper()
 	b := open(t, es.NewRegistry(Register))
@@ -80,9 +81,13 @@ func emptyStream(t *testing.T, b Backend) {
 
 func roundTrip(t *testing.T, b Backend) {
 	stream := Stream()
-	meta := es.Metadata{CorrelationID: "c-1", CausationID: "saga/charge", Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Actor: "u-1"}
+	meta := es.Metadata{
+		CorrelationID: "c-1", CausationID: "saga/charge",
+		Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Actor: "u-1",
+	}
 	commit := es.Commit{
-		Head: Load(t, b.Store, stream, 0).Head, ID: "commit/1 ü", Fingerprint: "sha256:abc", Time: Start.In(time.FixedZone("", 2*3600)), Metadata: meta,
+		Head: Load(t, b.Store, stream, 0).Head, ID: "commit/1 ü", Fingerprint: "sha256:abc",
+		Time: Start.In(time.FixedZone("", 2*3600)), Metadata: meta,
 		Events: []any{Noted{Text: "<&> \u2028 ‘ü’ \x00 \"\\ 🙂"}, Counted{N: -1 << 63}, Counted{N: 1<<63 - 1}, Noted{}},
 	}
 	appended, err := b.Store.Append(t.Context(), []es.Commit{commit})
@@ -107,13 +112,15 @@ func roundTrip(t *testing.T, b Backend) {
 	if h.Events[0].Time.Location() != time.UTC {
 		t.Errorf("the time is in %v", h.Events[0].Time.Location())
 	}
-	if !b.wrote(appended) || len(appended.Heads) != 1 || appended.Heads[0] != h.Head || h.Head.Version() != 4 || h.Head.CommitID() != commit.ID || h.Head.Stream() != stream {
+	if !b.wrote(appended) || len(appended.Heads) != 1 || appended.Heads[0] != h.Head || h.Head.Version() != 4 ||
+		h.Head.CommitID() != commit.ID || h.Head.Stream() != stream {
 		t.Errorf("appended %+v, loaded %+v", appended, h.Head)
 	}
 	// A commit without any of the optional parts.
 	head := Append(t, b.Store, h.Head, "bare", Noted{Text: "x"})
 	h = Load(t, b.Store, stream, 4)
-	if len(h.Events) != 1 || h.Events[0].Metadata != (es.Metadata{}) || h.Events[0].Fingerprint != "" || h.Head != head {
+	if len(h.Events) != 1 || h.Events[0].Metadata != (es.Metadata{}) || h.Events[0].Fingerprint != "" ||
+		h.Head != head {
 		t.Errorf("the bare commit reads %+v", h)
 	}
 }
@@ -158,7 +165,8 @@ func loadAfter(t *testing.T, b Backend) {
 			t.Errorf("after %d: head %+v, want %+v", after, h.Head, last)
 		}
 	}
-	// The head of a partial load takes an append like that of a whole one, also where there was nothing to load.
+	// The head of a partial load takes an append like that of a whole one, also where there was
+	// nothing to load.
 	for after := int64(11); after <= 13; after++ {
 		h := Load(t, b.Store, stream, after)
 		Append(t, b.Store, h.Head, fmt.Sprintf("next%d", after), Noted{Text: "x"})
@@ -187,8 +195,12 @@ func since(t *testing.T, b Backend) {
 			}
 		}
 	}
-	// Heads of another store, which has the same stream: it ended elsewhere, went on further, or held another commit there.
-	for _, head := range []es.Head{es.StoreHead(stream, 9, 9, "c3"), es.StoreHead(stream, 2, 6, "x"), es.StoreHead(stream, 2, 4, "c1"), es.StoreHead(Stream(), 1, 1, "c0")} {
+	// Heads of another store, which has the same stream: it ended elsewhere, went on further, or
+	// held another commit there.
+	for _, head := range []es.Head{
+		es.StoreHead(stream, 9, 9, "c3"), es.StoreHead(stream, 2, 6, "x"), es.StoreHead(stream, 2, 4, "c1"),
+		es.StoreHead(Stream(), 1, 1, "c0"),
+	} {
 		if h, err := b.Store.Since(t.Context(), head); !errors.Is(err, es.ErrUnknownHead) {
 			t.Errorf("since %+v: %+v, %v", head, h, err)
 		}
@@ -255,7 +267,8 @@ func readRange(t *testing.T, b Backend) {
 	}
 }
 
-// readWhile: what is read was there as it is read, and nothing is left out, though the stream grows under the reader's hands.
+// readWhile: what is read was there as it is read, and nothing is left out, though the stream grows
+// under the reader's hands.
 func readWhile(t *testing.T, b Backend) {
 	stream := Stream()
 	head := uneven(t, b.Store, stream, 2, 1)[1]
@@ -274,7 +287,8 @@ func readWhile(t *testing.T, b Backend) {
 	}
 }
 
-// scan finds each commit once, whatever the number of segments, also when it goes on from a position; there may be commits of other tests.
+// scan finds each commit once, whatever the number of segments, also when it goes on from a
+// position; there may be commits of other tests.
 func scan(t *testing.T, b Backend) {
 	scanner, ok := b.Store.(es.Scanner)
 	if !ok {
@@ -313,7 +327,9 @@ func scan(t *testing.T, b Backend) {
 		}
 		for head := range want {
 			if found[head] != 1 {
-				t.Errorf("%s@%d was found %d times in %d segments", head.Stream(), head.Version(), found[head], segments)
+				t.Errorf(
+					"%s@%d was found %d times in %d segments", head.Stream(), head.Version(), found[head], segments,
+				)
 			}
 		}
 		if pages < 2 {
@@ -362,7 +378,9 @@ func stamped(t *testing.T, b Backend) {
 
 func streamsApart(t *testing.T, b Backend) {
 	one := Stream()
-	others := []es.StreamID{one + "0", one + "/1", es.NewStreamID("other", one.ID()), es.NewStreamID("test", strings.ToUpper(one.ID()+"a"))}
+	others := []es.StreamID{
+		one + "0", one + "/1", es.NewStreamID("other", one.ID()), es.NewStreamID("test", strings.ToUpper(one.ID()+"a")),
+	}
 	uneven(t, b.Store, one, 2)
 	for i, other := range others {
 		if h := Load(t, b.Store, other, 0); h.Head.Version() != 0 {
@@ -406,7 +424,9 @@ func staleHead(t *testing.T, b Backend) {
 	start := Load(t, b.Store, stream, 0).Head
 	heads := append([]es.Head{start}, uneven(t, b.Store, stream, 1, 3, 1)...)
 	for _, head := range heads[:3] {
-		_, err := b.Store.Append(t.Context(), []es.Commit{Commit(head, "late", Noted{}, Noted{}, Noted{}, Noted{}, Noted{}, Noted{})})
+		_, err := b.Store.Append(
+			t.Context(), []es.Commit{Commit(head, "late", Noted{}, Noted{}, Noted{}, Noted{}, Noted{}, Noted{})},
+		)
 		wantConflict(t, err, stream, head.Version())
 	}
 	wantVersions(t, Load(t, b.Store, stream, 0), 1, 5)
@@ -418,7 +438,9 @@ func race(t *testing.T, b Backend) {
 	head := uneven(t, b.Store, stream, 2)[0]
 	won, errs := make([]es.Head, writers), make([]error, writers)
 	together(writers, func(i int) {
-		appended, err := b.Store.Append(context.Background(), []es.Commit{Commit(head, fmt.Sprintf("w%d", i), make3(i)...)})
+		appended, err := b.Store.Append(
+			context.Background(), []es.Commit{Commit(head, fmt.Sprintf("w%d", i), make3(i)...)},
+		)
 		if errs[i] = err; err == nil {
 			won[i] = appended.Heads[0]
 		}
@@ -467,7 +489,9 @@ func handlerRace(t *testing.T, b Backend) {
 	h := counter(b.Store, clock.System{})
 	errs := make([]error, writers)
 	together(writers, func(i int) {
-		_, errs[i] = h.Handle(context.Background(), stream.ID(), es.Request{CommitID: fmt.Sprintf("w%d", i), Time: Start}, int64(i))
+		_, errs[i] = h.Handle(
+			context.Background(), stream.ID(), es.Request{CommitID: fmt.Sprintf("w%d", i), Time: Start}, int64(i),
+		)
 	})
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
@@ -529,12 +553,16 @@ func recognisedSeveral(t *testing.T, b Backend) {
 	one, two := Stream(), Stream()
 	heads := uneven(t, b.Store, one, 2)
 	counter := one.ID()
-	commits := []es.Commit{Commit(heads[0], "mine", Counted{N: 3}, Counted{N: 4}), Commit(Load(t, b.Store, two, 0).Head, "mine", Counted{N: 1})}
+	commits := []es.Commit{
+		Commit(heads[0], "mine", Counted{N: 3}, Counted{N: 4}),
+		Commit(Load(t, b.Store, two, 0).Head, "mine", Counted{N: 1}),
+	}
 	first, err := b.Store.Append(t.Context(), commits, b.Counters.Add(counter, 5))
 	if err != nil || !b.wrote(first) {
 		t.Fatalf("%+v, %v", first, err)
 	}
-	// Whatever the effects of the repeat would do, or be refused for, they were done with the first.
+	// Whatever the effects of the repeat would do, or be refused for, they were done with the
+	// first.
 	for _, n := range []int64{5, -100} {
 		again, err := b.Store.Append(t.Context(), commits, b.Counters.Add(counter, n))
 		if err != nil || !again.Recognised {
@@ -549,19 +577,25 @@ func recognisedSeveral(t *testing.T, b Backend) {
 	wantCounter(t, b, counter, 5)
 }
 
-// recognisedPart: an earlier try with these ids wrote something else, of which one commit is here. That is not this append, and the caller decides again.
+// recognisedPart: an earlier try with these ids wrote something else, of which one commit is here.
+// That is not this append, and the caller decides again.
 func recognisedPart(t *testing.T, b Backend) {
 	one, two := Stream(), Stream()
 	start := Load(t, b.Store, one, 0).Head
 	Append(t, b.Store, start, "mine", Counted{N: 1})
 	other := Commit(Load(t, b.Store, two, 0).Head, "mine", Counted{N: 1})
-	for _, commits := range [][]es.Commit{{Commit(start, "mine", Counted{N: 1}), other}, {other, Commit(start, "mine", Counted{N: 1})}} {
+	for _, commits := range [][]es.Commit{
+		{Commit(start, "mine", Counted{N: 1}), other}, {other, Commit(start, "mine", Counted{N: 1})},
+	} {
 		_, err := b.Store.Append(t.Context(), commits, b.Counters.Add(one.ID(), 1))
 		wantConflict(t, err, one, 0)
 	}
-	// One is mine and the other is somebody else's: either stream may be named, since neither ends where its head says.
+	// One is mine and the other is somebody else's: either stream may be named, since neither ends
+	// where its head says.
 	Append(t, b.Store, other.Head, "theirs", Counted{N: 1})
-	if _, err := b.Store.Append(t.Context(), []es.Commit{Commit(start, "mine", Counted{N: 1}), other}); !errors.Is(err, es.ErrConflict) {
+	if _, err := b.Store.Append(
+		t.Context(), []es.Commit{Commit(start, "mine", Counted{N: 1}), other},
+	); !errors.Is(err, es.ErrConflict) {
 		t.Errorf("%v, want a conflict", err)
 	}
 	wantVersions(t, Load(t, b.Store, one, 0), 1, 1)
@@ -597,7 +631,8 @@ func severalStreams(t *testing.T, b Backend) {
 	one, two, three := Stream(), Stream(), Stream()
 	heads := []es.Head{uneven(t, b.Store, one, 2)[0], uneven(t, b.Store, two, 1, 1)[1], Load(t, b.Store, three, 0).Head}
 	commits := []es.Commit{
-		Commit(heads[0], "t1", Counted{N: 3}), Commit(heads[1], "t2", Counted{N: 3}, Counted{N: 4}), Commit(heads[2], "t3", Counted{N: 1}),
+		Commit(heads[0], "t1", Counted{N: 3}), Commit(heads[1], "t2", Counted{N: 3}, Counted{N: 4}),
+		Commit(heads[2], "t3", Counted{N: 1}),
 	}
 	appended, err := b.Store.Append(t.Context(), commits)
 	if err != nil || !b.wrote(appended) || len(appended.Heads) != 3 {
@@ -614,7 +649,12 @@ func severalStreams(t *testing.T, b Backend) {
 	for i := range commits {
 		now := append([]es.Head(nil), appended.Heads...)
 		now[i] = heads[i]
-		_, err := b.Store.Append(t.Context(), []es.Commit{Commit(now[0], "late", Noted{}), Commit(now[1], "late", Noted{}), Commit(now[2], "late", Noted{})})
+		_, err := b.Store.Append(
+			t.Context(),
+			[]es.Commit{
+				Commit(now[0], "late", Noted{}), Commit(now[1], "late", Noted{}), Commit(now[2], "late", Noted{}),
+			},
+		)
 		wantConflict(t, err, now[i].Stream(), heads[i].Version())
 	}
 	for i, want := range []int64{3, 4, 1} {
@@ -622,7 +662,8 @@ func severalStreams(t *testing.T, b Backend) {
 	}
 }
 
-// longStream has more than two of DynamoDB's pages of 1 MB, with a boundary inside the part that is loaded after a version.
+// longStream has more than two of DynamoDB's pages of 1 MB, with a boundary inside the part that is
+// loaded after a version.
 func longStream(t *testing.T, b Backend) {
 	const commits, perCommit, size = 9, 3, 120_000
 	stream := Stream()
@@ -648,7 +689,8 @@ func longStream(t *testing.T, b Backend) {
 	}
 }
 
-// overLimits has texts that compressing makes smaller by a quarter, so what has to be over a limit is twice as large.
+// overLimits has texts that compressing makes smaller by a quarter, so what has to be over a limit
+// is twice as large.
 func overLimits(t *testing.T, b Backend) {
 	if b.Limits == nil {
 		t.Skip("this store has no limits")
@@ -673,7 +715,10 @@ func overLimits(t *testing.T, b Backend) {
 		effects []es.Effect
 	}{
 		{"a commit that is too large", several(1, 2*l.CommitBytes), nil},
-		{"a commit that is too large, with an effect", several(1, 2*l.CommitBytes), []es.Effect{b.Counters.Add(counter, 1)}},
+		{
+			"a commit that is too large, with an effect", several(1, 2*l.CommitBytes),
+			[]es.Effect{b.Counters.Add(counter, 1)},
+		},
 		{"one of several is too large", append(several(1, 1), fresh(2*l.CommitBytes)), nil},
 		{"too many commits", several(l.Items+1, 1), nil},
 		{"too many commits and effects", several(l.Items, 1), []es.Effect{b.Counters.Add(counter, 1)}},
@@ -682,7 +727,8 @@ func overLimits(t *testing.T, b Backend) {
 	for _, tt := range tests {
 		_, err := b.Store.Append(t.Context(), tt.commits, tt.effects...)
 		var limit *es.LimitError
-		if !errors.As(err, &limit) || !errors.Is(err, es.ErrLimit) || limit.Limit <= 0 || limit.Actual <= limit.Limit || limit.What == "" {
+		if !errors.As(err, &limit) || !errors.Is(err, es.ErrLimit) || limit.Limit <= 0 || limit.Actual <= limit.Limit ||
+			limit.What == "" {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
@@ -706,7 +752,9 @@ func effects(t *testing.T, b Backend) {
 	stream := Stream()
 	x, y := stream.ID()+"-x", stream.ID()+"-y"
 	head := Load(t, b.Store, stream, 0).Head
-	appended, err := b.Store.Append(t.Context(), []es.Commit{Commit(head, "c1", Counted{N: 1})}, b.Counters.Add(x, 5), b.Counters.Add(y, 2))
+	appended, err := b.Store.Append(
+		t.Context(), []es.Commit{Commit(head, "c1", Counted{N: 1})}, b.Counters.Add(x, 5), b.Counters.Add(y, 2),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -725,7 +773,9 @@ func effects(t *testing.T, b Backend) {
 	wantVersions(t, Load(t, b.Store, stream, 0), 1, 1)
 	wantCounter(t, b, x, 5)
 	wantCounter(t, b, y, 2)
-	if _, err := b.Store.Append(t.Context(), []es.Commit{Commit(appended.Heads[0], "c2", Counted{N: 2})}, b.Counters.Add(x, -5)); err != nil {
+	if _, err := b.Store.Append(
+		t.Context(), []es.Commit{Commit(appended.Heads[0], "c2", Counted{N: 2})}, b.Counters.Add(x, -5),
+	); err != nil {
 		t.Fatal(err)
 	}
 	wantVersions(t, Load(t, b.Store, stream, 0), 1, 2)
@@ -744,9 +794,12 @@ func effectsAndConflicts(t *testing.T, b Backend) {
 	stream := Stream()
 	stale := Load(t, b.Store, stream, 0).Head
 	uneven(t, b.Store, stream, 1)
-	// An effect that would be done is not, and one that would be refused is not asked: whoever decides on a stale head decides again.
+	// An effect that would be done is not, and one that would be refused is not asked: whoever
+	// decides on a stale head decides again.
 	for _, n := range []int64{1, -1} {
-		_, err := b.Store.Append(t.Context(), []es.Commit{Commit(stale, "late", Noted{})}, b.Counters.Add(stream.ID(), n))
+		_, err := b.Store.Append(
+			t.Context(), []es.Commit{Commit(stale, "late", Noted{})}, b.Counters.Add(stream.ID(), n),
+		)
 		wantConflict(t, err, stream, 0)
 		if b.Counters.Refused(err) {
 			t.Error("a refusal for a stale head")
@@ -760,7 +813,10 @@ func effectsAndConflicts(t *testing.T, b Backend) {
 func effectRace(t *testing.T, b Backend) {
 	const there = 4
 	name := Stream().ID()
-	if _, err := b.Store.Append(t.Context(), []es.Commit{Commit(Load(t, b.Store, Stream(), 0).Head, "fill", Noted{})}, b.Counters.Add(name, there)); err != nil {
+	if _, err := b.Store.Append(
+		t.Context(), []es.Commit{Commit(Load(t, b.Store, Stream(), 0).Head, "fill", Noted{})},
+		b.Counters.Add(name, there),
+	); err != nil {
 		t.Fatal(err)
 	}
 	var streams [2 * there]es.StreamID
@@ -809,7 +865,9 @@ func cancelled(t *testing.T, b Backend) {
 		break
 	}
 	_, one := b.Store.Append(ctx, []es.Commit{Commit(head, "c", Noted{})})
-	_, several := b.Store.Append(ctx, []es.Commit{Commit(head, "c", Noted{}), Commit(Load(t, b.Store, Stream(), 0).Head, "c", Noted{})})
+	_, several := b.Store.Append(
+		ctx, []es.Commit{Commit(head, "c", Noted{}), Commit(Load(t, b.Store, Stream(), 0).Head, "c", Noted{})},
+	)
 	for i, err := range []error{load, since, read, at, one, several} {
 		if !errors.Is(err, context.Canceled) || errors.Is(err, es.ErrConflict) {
 			t.Errorf("call %d: %v", i, err)
@@ -841,8 +899,8 @@ func mustFailAt(t *testing.T, s es.Store, stream es.StreamID, version int64) err
 	return err
 }
 
-// wantConflict checks that err is a conflict on that stream for that expectation. The version met is another than expected, or -1
-// where the store could not tell.
+// wantConflict checks that err is a conflict on that stream for that expectation. The version met
+// is another than expected, or -1 where the store could not tell.
 func wantConflict(t *testing.T, err error, stream es.StreamID, expected int64) {
 	t.Helper()
 	var conflict *es.ConflictError
@@ -850,7 +908,8 @@ func wantConflict(t *testing.T, err error, stream es.StreamID, expected int64) {
 		t.Errorf("%v, want a conflict", err)
 		return
 	}
-	if conflict.Stream != stream || conflict.Expected != expected || conflict.Actual == conflict.Expected && expected >= 0 || conflict.Actual < -1 {
+	if conflict.Stream != stream || conflict.Expected != expected || conflict.Actual == conflict.Expected &&
+		expected >= 0 || conflict.Actual < -1 {
 		t.Errorf("%+v, want one on %s at %d", conflict, stream, expected)
 	}
 }

@@ -1,5 +1,6 @@
-// Package memstore is an es.Store in memory: for tests of what is built on a store, and for trying the kit out.
-// It passes the same suite as the DynamoDB store. It stores the encoded form, so that what does not survive encoding fails here too.
+// Package memstore is an es.Store in memory: for tests of what is built on a store, and for trying
+// the kit out. It passes the same suite as the DynamoDB store. It stores the encoded form, so that
+// what does not survive encoding fails here too.
 package memstore
 
 import (
@@ -52,7 +53,8 @@ func New(registry *es.Registry, options ...Option) *Store {
 	return &Store{registry: registry, contents: c}
 }
 
-// Reopen gives the same streams to a program with another registry, so that a test can let releases of two schemas meet.
+// Reopen gives the same streams to a program with another registry, so that a test can let releases
+// of two schemas meet.
 func (s *Store) Reopen(registry *es.Registry) *Store {
 	return &Store{registry: registry, contents: s.contents}
 }
@@ -148,7 +150,8 @@ func (s *Store) Read(ctx context.Context, stream es.StreamID, r es.Range) iter.S
 // scanned is how many commits a page of Scan has.
 const scanned = 100
 
-// Scan implements es.Scanner. The position is the stream and the first version of the last commit that was given.
+// Scan implements es.Scanner. The position is the stream and the first version of the last commit
+// that was given.
 func (s *Store) Scan(ctx context.Context, segment, segments int, from string) iter.Seq2[es.ScanPage, error] {
 	return func(yield func(es.ScanPage, error) bool) {
 		if segment < 0 || segment >= segments {
@@ -255,7 +258,9 @@ func (s *Store) Append(ctx context.Context, commits []es.Commit, effects ...es.E
 	}
 	for _, c := range commits {
 		if actual := head(c.Head.Stream(), s.streams[c.Head.Stream()]); actual != c.Head {
-			return es.Appended{}, &es.ConflictError{Stream: c.Head.Stream(), Expected: c.Head.Version(), Actual: actual.Version()}
+			return es.Appended{}, &es.ConflictError{
+				Stream: c.Head.Stream(), Expected: c.Head.Version(), Actual: actual.Version(),
+			}
 		}
 	}
 	applied := make([]Effect, len(effects))

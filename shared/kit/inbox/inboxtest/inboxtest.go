@@ -18,7 +18,8 @@ import (
 	"orderflow/shared/kit/inbox"
 )
 
-// start is when a test's clock starts. Times have milliseconds, as fine as an entry has to keep them.
+// start is when a test's clock starts. Times have milliseconds, as fine as an entry has to keep
+// them.
 var start = time.Date(2026, 3, 1, 12, 0, 0, 123_000_000, time.UTC)
 
 const (
@@ -178,7 +179,8 @@ func lateWrites(t *testing.T, s inbox.Store) {
 	})
 }
 
-// race: of many who come at once with an event one has the effect, also after a crash with takeovers.
+// race: of many who come at once with an event one has the effect, also after a crash with
+// takeovers.
 func race(t *testing.T, s inbox.Store) {
 	c := clock.NewFake(start)
 	box := inbox.Inbox{Store: s, Clock: c, Consumer: "test", Lease: lease, Retention: retention, TakeOver: true}
@@ -212,7 +214,8 @@ func race(t *testing.T, s inbox.Store) {
 	}
 }
 
-// model draws consumers that come, crash, refuse, give back and go on late, at any time, and compares what they are told with what has happened.
+// model draws consumers that come, crash, refuse, give back and go on late, at any time, and
+// compares what they are told with what has happened.
 func model(t *testing.T, s inbox.Store) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := clock.NewFake(start)

@@ -22,7 +22,8 @@ type Page struct {
 type Source interface {
 	// Segments is how many there are, at least one. Positions are of one number of segments only.
 	Segments() int
-	// Pages reads a segment from a position on, "" being its beginning. At least one page comes, empty or not, and after an error none.
+	// Pages reads a segment from a position on, "" being its beginning. At least one page comes,
+	// empty or not, and after an error none.
 	Pages(ctx context.Context, segment int, from string) iter.Seq2[Page, error]
 }
 
@@ -58,7 +59,8 @@ type stream struct {
 // streamPage is how many commits of one stream a page has.
 const streamPage = 100
 
-// FromStream gives what one stream holds. One that can't be read ends it: those behind it are not reached.
+// FromStream gives what one stream holds. One that can't be read ends it: those behind it are not
+// reached.
 func FromStream(commits audit.Commits, id es.StreamID) Source { return stream{commits, id} }
 
 func (s stream) Segments() int { return 1 }

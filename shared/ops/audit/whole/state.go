@@ -19,7 +19,8 @@ type Kind string
 
 // The kinds of findings.
 const (
-	Unmarked    Kind = "unmarked"    // the bus has not accepted it, and neither consumer has met it: nobody has heard of it
+	// the bus has not accepted it, and neither consumer has met it: nobody has heard of it
+	Unmarked    Kind = "unmarked"
 	Unpublished Kind = "unpublished" // the bus has not accepted it, and project-views has met it or a later one
 	Unseen      Kind = "unseen"      // project-views has met neither it nor a later one: the views lack it
 	Refused     Kind = "refused"     // it was tried, and can't be published
@@ -39,8 +40,10 @@ type Finding struct {
 
 // Report is what a comparison came to.
 type Report struct {
-	Asked       time.Time      `json:"asked"`              // from when on
-	From        time.Time      `json:"from"`               // from when on commits can be judged: there are marks, and consumers would know what comes a second time
+	Asked time.Time `json:"asked"` // from when on
+	// from when on commits can be judged: there are marks, and consumers would know what comes a
+	// second time
+	From        time.Time      `json:"from"`
 	To          time.Time      `json:"to"`                 // of the commits that are not meant any more
 	Commits     int64          `json:"commits"`            // read
 	Judged      int64          `json:"judged"`             // of these, the ones between From and To
@@ -128,9 +131,13 @@ type State struct {
 // ErrNoMarks says that nobody knows since when there are marks.
 var ErrNoMarks = errors.New("audit: audit-events has not run yet, so that nobody knows since when there are marks")
 
-// Begin makes the State of a comparison that begins. since is audit.State.Since: older commits may have been published without a mark.
+// Begin makes the State of a comparison that begins. since is audit.State.Since: older commits may
+// have been published without a mark.
 func Begin(name string, a Arguments, since, now time.Time) (State, error) {
-	s := State{Version: stateVersion, Name: name, Arguments: a, Began: now, Segments: make([]resume.Segment, a.Segments), Report: Report{Found: map[Kind]int64{}}}
+	s := State{
+		Version: stateVersion, Name: name, Arguments: a, Began: now, Segments: make([]resume.Segment, a.Segments),
+		Report: Report{Found: map[Kind]int64{}},
+	}
 	settle, err := clock.ParseDuration(a.Settle)
 	if err != nil || settle <= 0 {
 		return State{}, fmt.Errorf("audit: settle is a time above 0, not %q", a.Settle)
@@ -148,7 +155,9 @@ func Begin(name string, a Arguments, since, now time.Time) (State, error) {
 			s.To = to
 		}
 		if !s.Asked.Before(to) {
-			return State{}, fmt.Errorf("audit: no time lies from %s to %s", s.Asked.Format(time.RFC3339), to.Format(time.RFC3339))
+			return State{}, fmt.Errorf(
+				"audit: no time lies from %s to %s", s.Asked.Format(time.RFC3339), to.Format(time.RFC3339),
+			)
 		}
 	}
 	if since.IsZero() {
@@ -158,8 +167,10 @@ func Begin(name string, a Arguments, since, now time.Time) (State, error) {
 		s.From = s.Asked
 	}
 	if !s.From.Before(s.To) {
-		return State{}, fmt.Errorf("audit: no commit can be judged from %s to %s: asked for is %s, there are marks since %s, and what is older than %s is not published again",
-			s.From.Format(time.RFC3339), s.To.Format(time.RFC3339), s.Asked.Format(time.RFC3339), since.UTC().Format(time.RFC3339), audit.MaxAge)
+		return State{}, fmt.Errorf("audit: no commit can be judged from %s to %s: asked for is %s, there are marks "+
+			"since %s, and what is older than %s is not published again",
+			s.From.Format(time.RFC3339), s.To.Format(time.RFC3339), s.Asked.Format(time.RFC3339),
+			since.UTC().Format(time.RFC3339), audit.MaxAge)
 	}
 	return s, nil
 }
@@ -172,7 +183,8 @@ type Journal interface {
 // File is a Journal in a file.
 type File struct{ resume.File[State] }
 
-// Load reads the State of a comparison that is to go on, found being false where there is none. One of that name with other arguments is an error.
+// Load reads the State of a comparison that is to go on, found being false where there is none. One
+// of that name with other arguments is an error.
 func (f File) Load(name string, a Arguments) (s State, found bool, err error) {
 	s, found, err = f.File.Load(func(s State) bool {
 		return s.Version == stateVersion && s.Name == name && len(s.Segments) == s.Arguments.Segments && s.Found != nil
@@ -181,7 +193,10 @@ func (f File) Load(name string, a Arguments) (s State, found bool, err error) {
 		return State{}, false, err
 	}
 	if field := a.differs(s.Arguments); field != "" {
-		return State{}, false, fmt.Errorf("%s was begun with another --%s; give what it was begun with, another --name, or remove %s", name, field, f.Path)
+		return State{}, false, fmt.Errorf(
+			"%s was begun with another --%s; give what it was begun with, another --name, or remove %s", name, field,
+			f.Path,
+		)
 	}
 	return s, true, nil
 }

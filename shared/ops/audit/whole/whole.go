@@ -1,10 +1,14 @@
-// Package whole looks for events that were stored and never published by reading the whole store, and publishes them.
+// Package whole looks for events that were stored and never published by reading the whole store,
+// and publishes them.
 //
-// The audit of package audit compares the marks of two consumers with each other, and doesn't find what both have missed: a time in which the events' stream
-// was not read until its records were gone. Here each commit is compared with the marks of its stream. It is for a person, after such a time: it reads all there is.
+// The audit of package audit compares the marks of two consumers with each other, and doesn't find
+// what both have missed: a time in which the events' stream was not read until its records were
+// gone. Here each commit is compared with the marks of its stream. It is for a person, after such a
+// time: it reads all there is.
 //
-// Effects come in this order: publish, mark, bring the views up to date, mark that, note the page. So a run that ends anywhere, killed too, goes on when it is
-// run again, leaves out nothing, and publishes at most what each part was at a second time, with the ids that it had.
+// Effects come in this order: publish, mark, bring the views up to date, mark that, note the page.
+// So a run that ends anywhere, killed too, goes on when it is run again, leaves out nothing, and
+// publishes at most what each part was at a second time, with the ids that it had.
 package whole
 
 import (
@@ -27,7 +31,8 @@ import (
 )
 
 const (
-	// MaxBatch is the most commits that are published at once, and so what a Pace has to allow at once.
+	// MaxBatch is the most commits that are published at once, and so what a Pace has to allow at
+	// once.
 	MaxBatch = 100
 	// MaxFindings is how many findings a Report lists. All are counted.
 	MaxFindings = 1000
@@ -35,11 +40,12 @@ const (
 	readers = 8
 )
 
-// Marks keeps the marks. Its writes come in any order, any number of times, and beside those of the consumers and of the audit.
+// Marks keeps the marks. Its writes come in any order, any number of times, and beside those of the
+// consumers and of the audit.
 type Marks interface {
 	audit.Marks
-	// Marks gives those of the streams' marks that there are; they may be seconds old. Those that can't be read are an audit.ErrUnreadable that comes with the
-	// others.
+	// Marks gives those of the streams' marks that there are; they may be seconds old. Those that
+	// can't be read are an audit.ErrUnreadable that comes with the others.
 	Marks(ctx context.Context, streams []es.StreamID) (map[es.StreamID]audit.Mark, error)
 	// Mark gives the mark of a stream as it is. One that can't be read is an audit.ErrUnreadable.
 	Mark(ctx context.Context, stream es.StreamID) (audit.Mark, error)
@@ -59,20 +65,23 @@ type Whole struct {
 	Clock   clock.Clock
 	State   State // where it stands
 	Journal Journal
-	// Publish, CatchUp and Pace are needed where what is found is to be mended. CatchUp brings the views up to date with all of a stream.
+	// Publish, CatchUp and Pace are needed where what is found is to be mended. CatchUp brings the
+	// views up to date with all of a stream.
 	Publish audit.Handle
 	CatchUp func(ctx context.Context, stream es.StreamID) error
 	Pace    Pace
-	// Progress, if it is not nil, is told how far it has come after each page. Its calls don't overlap.
+	// Progress, if it is not nil, is told how far it has come after each page. Its calls don't
+	// overlap.
 	Progress func(Report)
 
 	mu   sync.Mutex
 	from time.Time // commits before it are not judged
 }
 
-// Run compares what is left to be compared, and with Republish mends what it finds. The Report has what was found, from the beginning, in the pages that
-// were noted. Of one that ended in between it has what was left when that page was read again, and nothing of what had been mended. After an error, run again
-// with the State that the Journal kept.
+// Run compares what is left to be compared, and with Republish mends what it finds. The Report has
+// what was found, from the beginning, in the pages that were noted. Of one that ended in between it
+// has what was left when that page was read again, and nothing of what had been mended. After an
+// error, run again with the State that the Journal kept.
 func (w *Whole) Run(ctx context.Context) (Report, error) {
 	if got, want := len(w.State.Segments), w.Source.Segments(); got != want {
 		return w.State.Report, fmt.Errorf("audit: the state has %d segments, the source %d", got, want)
@@ -113,7 +122,8 @@ type suspect struct {
 	unseen bool // by the consumer that keeps the views
 }
 
-// page judges the commits of a page and mends what it finds. After an error nothing of the page counts.
+// page judges the commits of a page and mends what it finds. After an error nothing of the page
+// counts.
 func (w *Whole) page(ctx context.Context, page Page) (Report, error) {
 	part := Report{Commits: int64(len(page.Commits) + len(page.Corrupt))}
 	streams := map[es.StreamID][]es.StoredCommit{}
@@ -154,8 +164,8 @@ func (w *Whole) undated(c es.StoredCommit) bool {
 	return w.State.Arguments.To == "" && clock.Ahead(c.Time, w.Clock.Now())
 }
 
-// suspects are the commits with which something is the matter, stream by stream and in order. Marks that may be old say of which streams to read the mark
-// as it is.
+// suspects are the commits with which something is the matter, stream by stream and in order. Marks
+// that may be old say of which streams to read the mark as it is.
 func (w *Whole) suspects(ctx context.Context, streams map[es.StreamID][]es.StoredCommit) ([]*suspect, error) {
 	names := slices.Sorted(maps.Keys(streams))
 	marks, err := w.Marks.Marks(ctx, names)
@@ -187,7 +197,10 @@ func (w *Whole) suspects(ctx context.Context, streams map[es.StreamID][]es.Store
 func judged(m audit.Mark, commits []es.StoredCommit) (suspects []*suspect) {
 	slices.SortFunc(commits, func(a, b es.StoredCommit) int { return cmp.Compare(a.First, b.First) })
 	for _, c := range commits {
-		s := &suspect{Finding: Finding{Stream: c.Stream, First: c.First, Events: len(c.Events), Time: c.Time}, commit: c, unseen: c.Last() > m.Seen}
+		s := &suspect{
+			Finding: Finding{Stream: c.Stream, First: c.First, Events: len(c.Events), Time: c.Time}, commit: c,
+			unseen: c.Last() > m.Seen,
+		}
 		switch lacks := m.Lacks(audit.Of(c)); {
 		case m.Refused.Meets(audit.Of(c)):
 			s.Kind = Refused
@@ -205,8 +218,9 @@ func judged(m audit.Mark, commits []es.StoredCommit) (suspects []*suspect) {
 	return suspects
 }
 
-// publish publishes what is not on the bus, and marks it, batch by batch. What the bus doesn't take keeps back no other: it is told of, and left to another run.
-// An error is of a batch of several that fails altogether, as in an outage, or of a run that is interrupted.
+// publish publishes what is not on the bus, and marks it, batch by batch. What the bus doesn't take
+// keeps back no other: it is told of, and left to another run. An error is of a batch of several
+// that fails altogether, as in an outage, or of a run that is interrupted.
 func (w *Whole) publish(ctx context.Context, suspects []*suspect, part *Report) error {
 	lost := slices.DeleteFunc(slices.Clone(suspects), func(s *suspect) bool {
 		return s.Kind == Unseen || s.Kind == Unreadable || s.Kind == Refused && !w.State.Arguments.Refused
@@ -240,7 +254,8 @@ func (w *Whole) publish(ctx context.Context, suspects []*suspect, part *Report) 
 		if n := len(failed); n > 0 && (ctx.Err() != nil || n > 1 && n == len(batch)) {
 			ended = failed[0]
 		}
-		// What was accepted is marked although the rest of the batch was not: it need not be published again.
+		// What was accepted is marked although the rest of the batch was not: it need not be
+		// published again.
 		ended = errors.Join(ended, note(ctx, accepted, w.Marks.Accepted), note(ctx, refused, w.Marks.Refused))
 		if ended != nil {
 			return ended
@@ -249,7 +264,10 @@ func (w *Whole) publish(ctx context.Context, suspects []*suspect, part *Report) 
 	return nil
 }
 
-func note(ctx context.Context, spans map[es.StreamID][]audit.Span, mark func(context.Context, es.StreamID, ...audit.Span) error) error {
+func note(
+	ctx context.Context, spans map[es.StreamID][]audit.Span,
+	mark func(context.Context, es.StreamID, ...audit.Span) error,
+) error {
 	for _, stream := range slices.Sorted(maps.Keys(spans)) {
 		if err := mark(ctx, stream, spans[stream]...); err != nil {
 			return err
@@ -258,7 +276,8 @@ func note(ctx context.Context, spans map[es.StreamID][]audit.Span, mark func(con
 	return nil
 }
 
-// catchUp brings the views up to date with the streams of which their consumer has missed something. One that can't be read is told of, and stays as it is.
+// catchUp brings the views up to date with the streams of which their consumer has missed
+// something. One that can't be read is told of, and stays as it is.
 func (w *Whole) catchUp(ctx context.Context, suspects []*suspect, part *Report) error {
 	missed := map[es.StreamID][]*suspect{}
 	for _, s := range suspects {

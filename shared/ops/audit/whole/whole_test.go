@@ -34,7 +34,8 @@ var (
 
 const settle = 10 * time.Minute
 
-// counted is the event of all streams here, and row how many a stream of numbers has. Other streams have no view.
+// counted is the event of all streams here, and row how many a stream of numbers has. Other streams
+// have no view.
 type (
 	counted struct{}
 	row     struct {
@@ -45,7 +46,8 @@ type (
 func register(r *es.Registry) { es.Register[counted](r, "thing.counted", 1) }
 
 var numbers = view.Definition[row]{
-	Name: "numbers", Category: "number", Events: register, Evolve: func(r row, _ es.Recorded) row { return row{r.Events + 1} },
+	Name: "numbers", Category: "number", Events: register,
+	Evolve: func(r row, _ es.Recorded) row { return row{r.Events + 1} },
 }
 
 // world is a store with its marks, bus and views, where everything may break off.
@@ -69,8 +71,10 @@ type world struct {
 
 func newWorld() *world {
 	return &world{
-		clock: clock.NewFake(now), store: memstore.New(es.NewRegistry(register)), views: viewtest.NewMemory(), marks: map[es.StreamID]audit.Mark{},
-		never: map[string]bool{}, down: map[string]bool{}, corrupt: map[string]bool{}, unread: map[es.StreamID]bool{}, effects: -1,
+		clock: clock.NewFake(now), store: memstore.New(es.NewRegistry(register)), views: viewtest.NewMemory(),
+		marks: map[es.StreamID]audit.Mark{},
+		never: map[string]bool{}, down: map[string]bool{}, corrupt: map[string]bool{}, unread: map[es.StreamID]bool{},
+		effects: -1,
 	}
 }
 
@@ -88,7 +92,9 @@ func (w *world) stores(t failer, stream es.StreamID, events int, ago time.Durati
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := es.Commit{Head: history.Head, ID: fmt.Sprint("c", len(w.commits)), Time: now.Add(-ago), Events: make([]any, events)}
+	c := es.Commit{
+		Head: history.Head, ID: fmt.Sprint("c", len(w.commits)), Time: now.Add(-ago), Events: make([]any, events),
+	}
 	for i := range c.Events {
 		c.Events[i] = counted{}
 	}
@@ -347,25 +353,36 @@ func TestKinds(t *testing.T) {
 	w.stores(t, "stock/b", 1, settle-time.Second) // it may be under way
 
 	found := w.finds(t, month)
-	wants(t, found, "number/a@1 unmarked", "number/a@3 unmarked", "number/b@2 unpublished", "number/c@1 unseen", "stock/a@1 unmarked")
-	if f := found.Findings[0]; f.Events != 2 || !f.Time.Equal(lost.Time) || found.Commits != 9 || found.Judged != 8 || found.Found[whole.Unmarked] != 3 {
+	wants(
+		t, found, "number/a@1 unmarked", "number/a@3 unmarked", "number/b@2 unpublished", "number/c@1 unseen",
+		"stock/a@1 unmarked",
+	)
+	if f := found.Findings[0]; f.Events != 2 || !f.Time.Equal(lost.Time) || found.Commits != 9 || found.Judged != 8 ||
+		found.Found[whole.Unmarked] != 3 {
 		t.Errorf("%+v", found)
 	}
 	if len(w.bus) > 0 || w.row(t, "number/a") > 0 {
 		t.Errorf("published %v", w.bus)
 	}
 	mended := w.finds(t, republishing)
-	wants(t, mended, "number/a@1 unmarked, mended", "number/a@3 unmarked, mended", "number/b@2 unpublished, mended", "number/c@1 unseen, mended", "stock/a@1 unmarked, mended")
-	if want := []string{"number/a@1", "number/a@3", "number/b@2", "stock/a@1"}; !slices.Equal(slices.Sorted(slices.Values(w.bus)), want) || w.waited != 4 || mended.Republished != 5 {
+	wants(
+		t, mended, "number/a@1 unmarked, mended", "number/a@3 unmarked, mended", "number/b@2 unpublished, mended",
+		"number/c@1 unseen, mended", "stock/a@1 unmarked, mended",
+	)
+	if want := []string{
+		"number/a@1", "number/a@3", "number/b@2", "stock/a@1",
+	}; !slices.Equal(slices.Sorted(slices.Values(w.bus)), want) || w.waited != 4 || mended.Republished != 5 {
 		t.Errorf("published %v, %+v", w.bus, mended)
 	}
-	if m := w.marks["number/a"]; m.Published != 3 || m.Seen != 3 || w.row(t, "number/a") != 3 || w.row(t, "number/c") != 1 || mended.CaughtUp != 3 {
+	if m := w.marks["number/a"]; m.Published != 3 || m.Seen != 3 || w.row(t, "number/a") != 3 ||
+		w.row(t, "number/c") != 1 || mended.CaughtUp != 3 {
 		t.Errorf("the mark is %+v, caught up %d", m, mended.CaughtUp)
 	}
 	wants(t, w.finds(t, month))
 }
 
-// What lies outside of the window is not published: what is younger or older than was asked for, what consumers may have forgotten, and what is older than marks are.
+// What lies outside of the window is not published: what is younger or older than was asked for,
+// what consumers may have forgotten, and what is older than marks are.
 func TestWindow(t *testing.T) {
 	for _, tt := range []struct {
 		name             string
@@ -389,8 +406,12 @@ func TestWindow(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			run := whole.Whole{Source: whole.FromStore(w, 2), Marks: w, Clock: w.clock, State: state, Journal: w, Publish: w.publish, CatchUp: w.catchUp, Pace: w}
-			if r, err := run.Run(t.Context()); err != nil || r.Judged != tt.judged || r.Unjudged != tt.unjudged || int64(len(w.bus)) != tt.judged {
+			run := whole.Whole{
+				Source: whole.FromStore(w, 2), Marks: w, Clock: w.clock, State: state, Journal: w, Publish: w.publish,
+				CatchUp: w.catchUp, Pace: w,
+			}
+			if r, err := run.Run(t.Context()); err != nil || r.Judged != tt.judged || r.Unjudged != tt.unjudged ||
+				int64(len(w.bus)) != tt.judged {
 				t.Errorf("%+v, %v; published %v", r, err, w.bus)
 			}
 		})
@@ -430,7 +451,8 @@ func TestRefused(t *testing.T) {
 	w.never[id(bad)] = true
 	first := w.finds(t, republishing)
 	wants(t, first, "number/a@1 refused", "number/a@2 unmarked, mended")
-	if !strings.Contains(first.Findings[0].Detail, "no contract") || w.marks["number/a"].Refused.String() != "1-1" || w.row(t, "number/a") != 2 {
+	if !strings.Contains(first.Findings[0].Detail, "no contract") || w.marks["number/a"].Refused.String() != "1-1" ||
+		w.row(t, "number/a") != 2 {
 		t.Errorf("%+v, the mark is %+v", first, w.marks["number/a"])
 	}
 	clear(w.never)
@@ -443,7 +465,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// What the bus doesn't take keeps back nothing else and is left, alone in its batch too; where it takes nothing of a batch, the run ends and can go on.
+// What the bus doesn't take keeps back nothing else and is left, alone in its batch too; where it
+// takes nothing of a batch, the run ends and can go on.
 func TestNotTaken(t *testing.T) {
 	t.Run("one of many", func(t *testing.T) {
 		const commits = 300
@@ -478,7 +501,8 @@ func TestNotTaken(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, interrupt := context.WithCancel(t.Context())
-		run := whole.Whole{Source: whole.FromStore(w, 2), Marks: w, Clock: w.clock, State: state, Journal: w, CatchUp: w.catchUp, Pace: w,
+		run := whole.Whole{Source: whole.FromStore(w, 2), Marks: w, Clock: w.clock, State: state, Journal: w,
+			CatchUp: w.catchUp, Pace: w,
 			Publish: func(ctx context.Context, _ []es.StoredCommit) []error { interrupt(); return []error{ctx.Err()} }}
 		if _, err := run.Run(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("ends with %v", err)
@@ -514,7 +538,8 @@ func TestUnreadable(t *testing.T) {
 	w.stores(t, "stock/c", 1, time.Hour)
 	r := w.finds(t, republishing)
 	wants(t, r, "@0 unreadable", "stock/a@2 unmarked, mended", "stock/b@0 unreadable", "stock/c@1 unmarked, mended")
-	if !slices.Equal(slices.Sorted(slices.Values(w.bus)), []string{"stock/a@2", "stock/c@1"}) || r.Found[whole.Unreadable] != 2 {
+	if !slices.Equal(slices.Sorted(slices.Values(w.bus)), []string{"stock/a@2", "stock/c@1"}) ||
+		r.Found[whole.Unreadable] != 2 {
 		t.Errorf("published %v, %+v", w.bus, r)
 	}
 	t.Run("a view's stream", func(t *testing.T) {
@@ -525,7 +550,8 @@ func TestUnreadable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		run := whole.Whole{Source: whole.FromStore(w, 2), Marks: w, Clock: w.clock, State: state, Journal: w, Publish: w.publish, Pace: w,
+		run := whole.Whole{Source: whole.FromStore(w, 2), Marks: w, Clock: w.clock, State: state, Journal: w,
+			Publish: w.publish, Pace: w,
 			CatchUp: func(context.Context, es.StreamID) error { return es.ErrCorrupt }}
 		r, err := run.Run(t.Context())
 		if err != nil {
@@ -544,12 +570,14 @@ func TestManyFindings(t *testing.T) {
 	for range whole.MaxFindings + 10 {
 		w.stores(t, "stock/long", 1, time.Hour)
 	}
-	if r := w.finds(t, month); len(r.Findings) != whole.MaxFindings || r.Left != whole.MaxFindings+10 || r.Found[whole.Unmarked] != r.Left {
+	if r := w.finds(t, month); len(r.Findings) != whole.MaxFindings || r.Left != whole.MaxFindings+10 ||
+		r.Found[whole.Unmarked] != r.Left {
 		t.Errorf("%d findings, %d left of %v", len(r.Findings), r.Left, r.Found)
 	}
 }
 
-// A mark has room for so many gaps. What it has forgotten is published again, in one run, whatever it has no room for meanwhile.
+// A mark has room for so many gaps. What it has forgotten is published again, in one run, whatever
+// it has no room for meanwhile.
 func TestMarkThatForgot(t *testing.T) {
 	w := newWorld()
 	const commits = 6 * audit.MaxSpans
@@ -557,7 +585,8 @@ func TestMarkThatForgot(t *testing.T) {
 		w.meets(t, i%2 == 1, true, w.stores(t, "stock/long", 1, time.Hour))
 	}
 	r := w.finds(t, republishing)
-	if r.Left > 0 || int64(len(w.bus)) != r.Found[whole.Unpublished] || len(w.bus) < commits/2 || w.marks["stock/long"].Published != commits {
+	if r.Left > 0 || int64(len(w.bus)) != r.Found[whole.Unpublished] || len(w.bus) < commits/2 ||
+		w.marks["stock/long"].Published != commits {
 		t.Errorf("%d published, found %v, the mark is at %d", len(w.bus), r.Found, w.marks["stock/long"].Published)
 	}
 	wants(t, w.finds(t, month))
@@ -584,29 +613,41 @@ func TestStream(t *testing.T) {
 		if err != nil || r.Left > 0 || r.Commits != commits || w.marks["stock/other"].Stream != "" {
 			t.Errorf("%+v, %v", r, err)
 		}
-		if got := slices.Compact(slices.Sorted(slices.Values(w.bus))); len(got) != commits || cut == 0 && len(w.bus) != commits {
+		if got := slices.Compact(slices.Sorted(slices.Values(w.bus))); len(got) != commits ||
+			cut == 0 && len(w.bus) != commits {
 			t.Errorf("%d of %d are published, %d times", len(got), commits, len(w.bus))
 		}
 	}
 	w := newWorld()
 	w.stores(t, "stock/a", 1, time.Hour)
 	w.corrupt[id(w.stores(t, "stock/a", 1, time.Hour))] = true
-	wants(t, w.finds(t, with(func(a *whole.Arguments) { a.Stream, a.Segments = "stock/a", 1 })), "@0 unreadable", "stock/a@1 unmarked")
-	run := whole.Whole{Source: whole.FromStream(w, "stock/a"), Clock: w.clock, Marks: w, Journal: w, State: whole.State{Segments: []resume.Segment{{Next: "x"}}}}
+	wants(
+		t, w.finds(t, with(func(a *whole.Arguments) { a.Stream, a.Segments = "stock/a", 1 })), "@0 unreadable",
+		"stock/a@1 unmarked",
+	)
+	run := whole.Whole{
+		Source: whole.FromStream(w, "stock/a"), Clock: w.clock, Marks: w, Journal: w,
+		State: whole.State{Segments: []resume.Segment{{Next: "x"}}},
+	}
 	if _, err := run.Run(t.Context()); err == nil {
 		t.Error("a position that is none passes")
 	}
 }
 
-// Whatever subset of marks there is, and wherever and however often the run breaks off: in the end each commit of the window is on the bus and in the views,
-// what is outside of it is not published, nothing is published more often than a run broke off, and a further run finds nothing.
+// Whatever subset of marks there is, and wherever and however often the run breaks off: in the end
+// each commit of the window is on the bus and in the views, what is outside of it is not published,
+// nothing is published more often than a run broke off, and a further run finds nothing.
 func TestNothingIsLost(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld()
 		onBus := map[string]bool{}
 		for range rapid.IntRange(1, 40).Draw(t, "commits") {
-			stream := es.StreamID(rapid.SampledFrom([]string{"number/a", "number/b", "stock/a", "stock/b"}).Draw(t, "stream"))
-			ago := rapid.SampledFrom([]time.Duration{721 * time.Hour, 700 * time.Hour, time.Hour, settle, settle - 1}).Draw(t, "ago")
+			stream := es.StreamID(rapid.SampledFrom([]string{
+				"number/a", "number/b", "stock/a", "stock/b",
+			}).Draw(t, "stream"))
+			ago := rapid.SampledFrom([]time.Duration{
+				721 * time.Hour, 700 * time.Hour, time.Hour, settle, settle - 1,
+			}).Draw(t, "ago")
 			c := w.stores(t, stream, rapid.IntRange(1, 3).Draw(t, "events"), ago)
 			published := rapid.Bool().Draw(t, "published")
 			marked := published && rapid.Bool().Draw(t, "marked")
@@ -649,7 +690,10 @@ func TestNothingIsLost(t *testing.T) {
 		}
 		for stream, version := range newest {
 			if w.marks[stream].Seen < version || stream.Category() == "number" && w.row(t, stream) < version {
-				t.Fatalf("%s has %d events, its row %d, and its mark is %+v", stream, version, w.row(t, stream), w.marks[stream])
+				t.Fatalf(
+					"%s has %d events, its row %d, and its mark is %+v", stream, version, w.row(t, stream),
+					w.marks[stream],
+				)
 			}
 		}
 		if r := w.finds(t, month); len(r.Findings) > 0 {
@@ -666,12 +710,27 @@ func TestBegin(t *testing.T) {
 		none bool // there are no marks
 		says string
 	}{
-		{name: "no time to settle", args: with(func(a *whole.Arguments) { a.Settle = "0s" }), says: `settle is a time above 0, not "0s"`},
-		{name: "no time", args: with(func(a *whole.Arguments) { a.From = "monday" }), says: `from is a time as in 2026-11-01T00:00:00Z, or how long ago as in 24h, not "monday"`},
+		{
+			name: "no time to settle", args: with(func(a *whole.Arguments) { a.Settle = "0s" }),
+			says: `settle is a time above 0, not "0s"`,
+		},
+		{
+			name: "no time", args: with(func(a *whole.Arguments) { a.From = "monday" }),
+			says: `from is a time as in 2026-11-01T00:00:00Z, or how long ago as in 24h, not "monday"`,
+		},
 		{name: "no end", args: with(func(a *whole.Arguments) { a.To = "-1h" }), says: "to is a time as in"},
-		{name: "backwards", args: with(func(a *whole.Arguments) { a.From, a.To = "10m", "1h" }), says: "no time lies from 2026-03-31T11:50:00Z to 2026-03-31T11:00:00Z"},
-		{name: "empty, of a stack without marks", args: with(func(a *whole.Arguments) { a.From, a.To = "1h", "1h" }), none: true, says: "no time lies"},
-		{name: "before the marks", args: with(func(a *whole.Arguments) { a.To = "3h" }), says: "there are marks since 2026-03-31T10:00:00Z"},
+		{
+			name: "backwards", args: with(func(a *whole.Arguments) { a.From, a.To = "10m", "1h" }),
+			says: "no time lies from 2026-03-31T11:50:00Z to 2026-03-31T11:00:00Z",
+		},
+		{
+			name: "empty, of a stack without marks", args: with(func(a *whole.Arguments) { a.From, a.To = "1h", "1h" }),
+			none: true, says: "no time lies",
+		},
+		{
+			name: "before the marks", args: with(func(a *whole.Arguments) { a.To = "3h" }),
+			says: "there are marks since 2026-03-31T10:00:00Z",
+		},
 		{name: "no audit", args: month, none: true, says: whole.ErrNoMarks.Error()},
 	} {
 		s := since
@@ -695,19 +754,23 @@ func TestFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	saved.Segments[1], saved.Republished, saved.Findings = resume.Segment{Next: "order/a@1"}, 3, []whole.Finding{{Kind: whole.Refused, Stream: "order/a", First: 1}}
+	saved.Segments[1], saved.Republished, saved.Findings = resume.Segment{Next: "order/a@1"}, 3,
+		[]whole.Finding{{Kind: whole.Refused, Stream: "order/a", First: 1}}
 	if err := file.Save(saved); err != nil {
 		t.Fatal(err)
 	}
 	got, found, err := file.Load("again", args)
-	if err != nil || !found || !got.From.Equal(saved.From) || got.Segments[1] != saved.Segments[1] || got.Republished != 3 || len(got.Findings) != 1 {
+	if err != nil || !found || !got.From.Equal(saved.From) || got.Segments[1] != saved.Segments[1] ||
+		got.Republished != 3 || len(got.Findings) != 1 {
 		t.Errorf("saved %+v, found %+v, %t, %v", saved, got, found, err)
 	}
 	changes := map[string]func(*whole.Arguments){
-		"stack": func(a *whole.Arguments) { a.Deployment = "e" }, "from": func(a *whole.Arguments) { a.From = "23h" }, "to": func(a *whole.Arguments) { a.To = "" },
+		"stack": func(a *whole.Arguments) { a.Deployment = "e" }, "from": func(a *whole.Arguments) { a.From = "23h" },
+		"to":     func(a *whole.Arguments) { a.To = "" },
 		"settle": func(a *whole.Arguments) { a.Settle = "1s" }, "stream": func(a *whole.Arguments) { a.Stream = "" },
-		"segments": func(a *whole.Arguments) { a.Segments = 3 }, "republish": func(a *whole.Arguments) { a.Republish = false },
-		"refused": func(a *whole.Arguments) { a.Refused = true },
+		"segments":  func(a *whole.Arguments) { a.Segments = 3 },
+		"republish": func(a *whole.Arguments) { a.Republish = false },
+		"refused":   func(a *whole.Arguments) { a.Refused = true },
 	}
 	names := map[string]bool{args.Name(): true}
 	for field, change := range changes {

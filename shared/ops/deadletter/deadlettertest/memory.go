@@ -1,4 +1,5 @@
-// Package deadlettertest has a table of dead letters in memory, and the suite that every table passes.
+// Package deadlettertest has a table of dead letters in memory, and the suite that every table
+// passes.
 package deadlettertest
 
 import (
@@ -15,7 +16,8 @@ import (
 	"orderflow/shared/ops/deadletter"
 )
 
-// Memory is a deadletter.Table for tests. It keeps each entry as the JSON that a table on disk would, so that what doesn't survive that is found. The zero Memory is empty.
+// Memory is a deadletter.Table for tests. It keeps each entry as the JSON that a table on disk
+// would, so that what doesn't survive that is found. The zero Memory is empty.
 type Memory struct {
 	mu       sync.Mutex
 	entries  map[string]row
@@ -23,7 +25,8 @@ type Memory struct {
 	notes    map[[2]string]deadletter.Note
 	requests map[string]deadletter.Request
 
-	// Fail says of each call, by the method's name, whether it fails: before anything is done, or after. It may be nil.
+	// Fail says of each call, by the method's name, whether it fails: before anything is done, or
+	// after. It may be nil.
 	Fail func(method string) (before, after error)
 }
 

@@ -25,9 +25,12 @@ var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // entry is one of many; i sets it apart.
 func entry(i int) deadletter.Entry {
 	return deadletter.Entry{
-		ID: ident.Derive("test", fmt.Sprint(i)), Status: deadletter.StatusOpen, Consumer: "start-saga", Topic: "order.placed", CorrelationID: "c",
-		Kind: deadletter.KindQueue, Target: "arn:aws:sqs:us-east-1:1:s-start-saga", Origin: "start-saga-dlq", Error: fmt.Sprintf("trouble %d", i), Failures: 3,
-		FirstFailure: start, LastFailure: start.Add(time.Second), RecordedAt: start.Add(time.Duration(i) * time.Minute), Letters: []string{"m"},
+		ID: ident.Derive("test", fmt.Sprint(i)), Status: deadletter.StatusOpen, Consumer: "start-saga",
+		Topic: "order.placed", CorrelationID: "c",
+		Kind: deadletter.KindQueue, Target: "arn:aws:sqs:us-east-1:1:s-start-saga", Origin: "start-saga-dlq",
+		Error: fmt.Sprintf("trouble %d", i), Failures: 3,
+		FirstFailure: start, LastFailure: start.Add(time.Second), RecordedAt: start.Add(time.Duration(i) * time.Minute),
+		Letters:  []string{"m"},
 		Requests: []deadletter.Request{{ID: "r", Fingerprint: "f"}},
 	}
 }
@@ -61,12 +64,20 @@ func Run(t *testing.T, newTable func(t *testing.T) deadletter.Table) {
 			t.Errorf("message: %v before it is there", err)
 		}
 		for name, m := range map[string]deadletter.Message{
-			"small":                 {Body: []byte(`{"a":1}`), Attributes: map[string]string{"a": "b", "dots.and spaces": "ü"}},
-			"empty":                 {},
-			"as large as a queue's": {Body: bytes.Repeat([]byte("0123456789abcdef"), 1<<16), Attributes: map[string]string{"a": strings.Repeat("x", 1_000)}},
-			"no text":               {Body: []byte{0, 255, 254, 10}},
+			"small": {
+				Body: []byte(`{"a":1}`), Attributes: map[string]string{"a": "b", "dots.and spaces": "ü"},
+			},
+			"empty": {},
+			"as large as a queue's": {
+				Body:       bytes.Repeat([]byte("0123456789abcdef"), 1<<16),
+				Attributes: map[string]string{"a": strings.Repeat("x", 1_000)},
+			},
+			"no text": {Body: []byte{0, 255, 254, 10}},
 			// What compresses badly, and with it attributes, which may be as large as the body.
-			"as large as may be": {Body: noise(700_000), Attributes: map[string]string{"a": base64.StdEncoding.EncodeToString(noise(300_000)), "b": "c"}},
+			"as large as may be": {
+				Body:       noise(700_000),
+				Attributes: map[string]string{"a": base64.StdEncoding.EncodeToString(noise(300_000)), "b": "c"},
+			},
 		} {
 			e.ID = ident.New()
 			if err := table.Create(ctx, e, m); err != nil {
@@ -189,7 +200,9 @@ func Run(t *testing.T, newTable func(t *testing.T) deadletter.Table) {
 	t.Run("due", func(t *testing.T) {
 		table := newTable(t)
 		var entries []deadletter.Entry
-		for i, next := range []time.Time{start.Add(2 * time.Second), {}, start.Add(time.Second), start.Add(time.Hour), start.Add(2*time.Second + 1)} {
+		for i, next := range []time.Time{
+			start.Add(2 * time.Second), {}, start.Add(time.Second), start.Add(time.Hour), start.Add(2*time.Second + 1),
+		} {
 			e := entry(i)
 			e.Next = next
 			entries = append(entries, e)
@@ -233,10 +246,14 @@ func Run(t *testing.T, newTable func(t *testing.T) deadletter.Table) {
 		}
 		create(t, table, entries...)
 		for _, q := range []deadletter.Query{
-			{}, {Consumer: "send-mails"}, {Topic: "order.placed"}, {Status: deadletter.StatusSpent}, {Error: "trouble 1"}, {Error: "Trouble"},
-			{Consumer: "start-saga", Topic: "order.placed"}, {Consumer: "send-mails", Status: deadletter.StatusOpen}, {Topic: "order.placed", Error: "3"},
-			{Before: start.Add(2 * time.Minute)}, {Before: start}, {Consumer: "start-saga", Before: start.Add(3*time.Minute + 1)}, {Consumer: "nobody"},
-			{Oldest: true}, {Oldest: true, Status: deadletter.StatusSpent}, {Oldest: true, Before: start.Add(2 * time.Minute)}, {Oldest: true, Topic: "order.placed", Error: "3"},
+			{}, {Consumer: "send-mails"}, {Topic: "order.placed"}, {Status: deadletter.StatusSpent},
+			{Error: "trouble 1"}, {Error: "Trouble"},
+			{Consumer: "start-saga", Topic: "order.placed"}, {Consumer: "send-mails", Status: deadletter.StatusOpen},
+			{Topic: "order.placed", Error: "3"},
+			{Before: start.Add(2 * time.Minute)}, {Before: start},
+			{Consumer: "start-saga", Before: start.Add(3*time.Minute + 1)}, {Consumer: "nobody"},
+			{Oldest: true}, {Oldest: true, Status: deadletter.StatusSpent},
+			{Oldest: true, Before: start.Add(2 * time.Minute)}, {Oldest: true, Topic: "order.placed", Error: "3"},
 		} {
 			var want []string
 			for _, e := range entries {
@@ -275,9 +292,16 @@ func Run(t *testing.T, newTable func(t *testing.T) deadletter.Table) {
 		if _, found, err := table.NoteOf(ctx, "q", "m"); err != nil || found {
 			t.Errorf("%v, %v before there is one", found, err)
 		}
-		first := deadletter.Note{Queue: "q", MessageID: "m", Error: "one", Code: "a.code", Receives: 1, First: start, Last: start}
-		second := deadletter.Note{Queue: "q", MessageID: "m", Error: "two", Receives: 2, Held: true, First: start.Add(time.Minute), Last: start.Add(time.Minute)}
-		for _, n := range []deadletter.Note{first, second, {Queue: "q", MessageID: "m2", Error: "other", First: start, Last: start}} {
+		first := deadletter.Note{
+			Queue: "q", MessageID: "m", Error: "one", Code: "a.code", Receives: 1, First: start, Last: start,
+		}
+		second := deadletter.Note{
+			Queue: "q", MessageID: "m", Error: "two", Receives: 2, Held: true, First: start.Add(time.Minute),
+			Last: start.Add(time.Minute),
+		}
+		for _, n := range []deadletter.Note{
+			first, second, {Queue: "q", MessageID: "m2", Error: "other", First: start, Last: start},
+		} {
 			if err := table.Note(ctx, n); err != nil {
 				t.Fatal(err)
 			}

@@ -1,4 +1,5 @@
-// Package analyticstest holds a table of figures in memory, and the properties that every analytics.Table is put through. Only tests import it.
+// Package analyticstest holds a table of figures in memory, and the properties that every
+// analytics.Table is put through. Only tests import it.
 package analyticstest
 
 import (

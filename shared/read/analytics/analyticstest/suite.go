@@ -40,13 +40,16 @@ func Message(t interface{ Fatal(...any) }, orderID string, version int64, at tim
 		t.Fatal(fmt.Sprintf("%T is not registered", event))
 	}
 	versions, err := contract.Versions(es.Recorded{
-		Stream: es.NewStreamID(order.Category, orderID), Version: version, Type: name, Schema: schema, Data: event, Time: at,
+		Stream: es.NewStreamID(order.Category, orderID), Version: version, Type: name, Schema: schema, Data: event,
+		Time: at,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	envelope := versions[len(versions)-1]
-	body, err := json.Marshal(map[string]any{"detail-type": envelope.Type, "source": envelope.Source, "detail": envelope})
+	body, err := json.Marshal(map[string]any{
+		"detail-type": envelope.Type, "source": envelope.Source, "detail": envelope,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +57,9 @@ func Message(t interface{ Fatal(...any) }, orderID string, version int64, at tim
 }
 
 // kinds are the kinds of the reasons that are drawn.
-var kinds = map[order.Reason]string{order.ReasonCustomer: "customer", "stock.insufficient": "stock", "stock.another": "stock"}
+var kinds = map[order.Reason]string{
+	order.ReasonCustomer: "customer", "stock.insufficient": "stock", "stock.another": "stock",
+}
 
 // life is an order as it went, to be counted the simple way.
 type life struct {
@@ -69,7 +74,10 @@ func drawLife(t *rapid.T, id string) life {
 	at := func(name string, from time.Time) time.Time {
 		return from.Add(time.Duration(rapid.IntRange(0, 36*60).Draw(t, name)) * time.Minute)
 	}
-	l := life{id: id, placed: at("placed", day), total: money.Money{Currency: rapid.SampledFrom([]string{"EUR", "JPY"}).Draw(t, "currency")}}
+	l := life{
+		id: id, placed: at("placed", day),
+		total: money.Money{Currency: rapid.SampledFrom([]string{"EUR", "JPY"}).Draw(t, "currency")},
+	}
 	for range rapid.IntRange(1, 4).Draw(t, "lines") {
 		sku := fmt.Sprint("sku-", rapid.IntRange(1, 5).Draw(t, "sku"))
 		unit := money.Money{Amount: rapid.Int64Range(0, 1000).Draw(t, "price"), Currency: l.total.Currency}
@@ -99,9 +107,14 @@ func drawLife(t *rapid.T, id string) life {
 }
 
 func (l life) messages(t *rapid.T) [][]byte {
-	bodies := [][]byte{Message(t, l.id, 1, l.placed, order.Placed{OrderID: l.id, CustomerID: "ada", Lines: l.lines, Total: l.total})}
+	bodies := [][]byte{Message(
+		t, l.id, 1, l.placed, order.Placed{OrderID: l.id, CustomerID: "ada", Lines: l.lines, Total: l.total},
+	)}
 	if !l.confirmed.IsZero() {
-		bodies = append(bodies, Message(t, l.id, 3, l.confirmed, order.Confirmed{PaymentID: "p", ShipmentID: "s", TrackingNumber: "OF1"}))
+		bodies = append(
+			bodies,
+			Message(t, l.id, 3, l.confirmed, order.Confirmed{PaymentID: "p", ShipmentID: "s", TrackingNumber: "OF1"}),
+		)
 	}
 	if !l.cancelled.IsZero() {
 		bodies = append(bodies, Message(t, l.id, 5, l.cancelled, order.Cancelled{Reason: l.reason}))
@@ -109,7 +122,8 @@ func (l life) messages(t *rapid.T) [][]byte {
 	return bodies
 }
 
-// counted is what the figures between two moments should be, the simple way: by looking at each order.
+// counted is what the figures between two moments should be, the simple way: by looking at each
+// order.
 func counted(lives []life, from, to time.Time) (f analytics.Figures, best []analytics.SKU) {
 	within := func(at time.Time) bool { return !at.IsZero() && !at.Before(from) && at.Before(to) }
 	f = analytics.Figures{Kinds: map[string]int64{}, Reasons: map[string]int64{}}
@@ -155,8 +169,8 @@ func counted(lives []life, from, to time.Time) (f analytics.Figures, best []anal
 // ErrCrash is what a Crashing table fails with.
 var ErrCrash = errors.New("analyticstest: crash")
 
-// Crashing breaks off around writes as Next says: before them, or after them, so that the answer is lost. At a third kind of moment somebody else writes in
-// between.
+// Crashing breaks off around writes as Next says: before them, or after them, so that the answer is
+// lost. At a third kind of moment somebody else writes in between.
 type Crashing struct {
 	analytics.Table
 	Next func() Crash
@@ -179,7 +193,9 @@ func (c Crashing) Write(ctx context.Context, orders []analytics.Order, additions
 	case Before:
 		return ErrCrash
 	case Busy:
-		return &es.ConflictError{Stream: es.NewStreamID("order", orders[0].ID), Expected: orders[0].Revision, Actual: -1}
+		return &es.ConflictError{
+			Stream: es.NewStreamID("order", orders[0].ID), Expected: orders[0].Revision, Actual: -1,
+		}
 	case After:
 		if err := c.Table.Write(ctx, orders, additions); err != nil {
 			return err
@@ -190,16 +206,18 @@ func (c Crashing) Write(ctx context.Context, orders []analytics.Order, additions
 	return c.Table.Write(ctx, orders, additions)
 }
 
-// Run puts a table through the properties. fresh gives one without anything in it, which is used for one example; contended gives such a one that may
-// refuse a write for others' sake, or leave out what it should read, now and then.
+// Run puts a table through the properties. fresh gives one without anything in it, which is used
+// for one example; contended gives such a one that may refuse a write for others' sake, or leave
+// out what it should read, now and then.
 func Run(t *testing.T, fresh, contended func() analytics.Table) {
 	t.Run("figures", func(t *testing.T) { rapid.Check(t, func(t *rapid.T) { figures(t, contended()) }) })
 	t.Run("best", func(t *testing.T) { best(t, fresh()) })
 	t.Run("far", func(t *testing.T) { far(t, fresh()) })
 }
 
-// figures: whatever order the events of orders come in, how often, in which batches, some side by side, and whatever breaks off, each hour and each day has
-// what its events say, and the hours come to the day.
+// figures: whatever order the events of orders come in, how often, in which batches, some side by
+// side, and whatever breaks off, each hour and each day has what its events say, and the hours come
+// to the day.
 func figures(t *rapid.T, table analytics.Table) {
 	var lives []life
 	var bodies [][]byte
@@ -248,7 +266,9 @@ func figures(t *rapid.T, table analytics.Table) {
 func check(t *rapid.T, lives []life, table analytics.Table) {
 	from := analytics.Date("2026-03-28")
 	reports := analytics.Reports{Table: table, Calendar: analytics.MustCalendar(Zone)}
-	days, err := reports.Daily(context.Background(), analytics.Query{From: from, To: from.Add(5), Hours: true, Best: 10})
+	days, err := reports.Daily(
+		context.Background(), analytics.Query{From: from, To: from.Add(5), Hours: true, Best: 10},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,13 +310,16 @@ func best(t *testing.T, table analytics.Table) {
 	var want []analytics.SKU
 	var ones, others []analytics.Addition // that move each SKU up in the list
 	for n := range most {
-		sku := analytics.SKU{SKU: fmt.Sprintf("sku-%03d", n), Pieces: int64(most-n)/2 + 1} // each two are equals, and come by SKU
+		// each two are equals, and come by SKU
+		sku := analytics.SKU{SKU: fmt.Sprintf("sku-%03d", n), Pieces: int64(most-n)/2 + 1}
 		if n < 100 {
 			want = append(want, sku)
 		}
 		row := analytics.Row{Kind: analytics.KindSKU, Date: date, SKU: sku.SKU}
 		ones = append(ones, analytics.Addition{Row: row, Counters: analytics.Counters{analytics.CounterPieces: 1}})
-		others = append(others, analytics.Addition{Row: row, Counters: analytics.Counters{analytics.CounterPieces: sku.Pieces - 1}})
+		others = append(
+			others, analytics.Addition{Row: row, Counters: analytics.Counters{analytics.CounterPieces: sku.Pieces - 1}},
+		)
 	}
 	for _, additions := range [][]analytics.Addition{ones, others} {
 		for chunk := range slices.Chunk(additions, analytics.MaxWrites) {
@@ -325,7 +348,9 @@ func far(t *testing.T, table analytics.Table) {
 	for i := -1; i <= days; i++ {
 		date := from.Add(i)
 		counters := analytics.Counters{"orders": int64(i + 2), "revenue.EUR": math.MaxInt64 - int64(i+2)}
-		additions = append(additions, analytics.Addition{Row: analytics.Row{Kind: analytics.KindDay, Date: date}, Counters: counters})
+		additions = append(
+			additions, analytics.Addition{Row: analytics.Row{Kind: analytics.KindDay, Date: date}, Counters: counters},
+		)
 		if i >= 0 && i < days {
 			want[date] = counters
 		}
@@ -342,7 +367,10 @@ func far(t *testing.T, table analytics.Table) {
 	o := analytics.Order{ID: id, Confirmed: &analytics.Confirmed{Sequence: 3, Time: day}}
 	row := analytics.Row{Kind: analytics.KindHour, Date: from, Hour: day}
 	for i, wantErr := range []error{nil, es.ErrConflict} {
-		err := table.Write(t.Context(), []analytics.Order{o}, []analytics.Addition{{Row: row, Counters: analytics.Counters{"confirmed": 1}}})
+		err := table.Write(
+			t.Context(), []analytics.Order{o},
+			[]analytics.Addition{{Row: row, Counters: analytics.Counters{"confirmed": 1}}},
+		)
 		if !errors.Is(err, wantErr) {
 			t.Errorf("write %d: %v", i, err)
 		}
@@ -352,7 +380,8 @@ func far(t *testing.T, table analytics.Table) {
 		t.Errorf("hours %v, %v", hours, err)
 	}
 	orders, err := table.Orders(t.Context(), []string{id, "nobody's"})
-	if err != nil || len(orders) != 1 || orders[id].Revision != 1 || orders[id].ID != id || orders[id].Confirmed == nil || !orders[id].Confirmed.Time.Equal(day) {
+	if err != nil || len(orders) != 1 || orders[id].Revision != 1 || orders[id].ID != id ||
+		orders[id].Confirmed == nil || !orders[id].Confirmed.Time.Equal(day) {
 		t.Errorf("orders %+v, %v", orders, err)
 	}
 }

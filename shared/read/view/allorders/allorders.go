@@ -85,7 +85,9 @@ func (l Lists) List(ctx context.Context, q Query) (orders.Page, error) {
 	}
 	var page orders.Page
 	last := ""
-	for listed, err := range l.rows(ctx, q, view.Query{After: after, Before: before, Descending: true, Limit: limit + 1}) {
+	for listed, err := range l.rows(
+		ctx, q, view.Query{After: after, Before: before, Descending: true, Limit: limit + 1},
+	) {
 		if err != nil {
 			return orders.Page{}, err
 		}
@@ -124,7 +126,9 @@ func (q Query) Check() (limit int, after, before string, err error) {
 		limit = orders.DefaultLimit
 	}
 	if limit < 1 || limit > orders.MaxLimit {
-		return 0, "", "", orders.ErrInvalidQuery.Field("query.limit", "expected 1 to %d, got %d", orders.MaxLimit, limit)
+		return 0, "", "", orders.ErrInvalidQuery.Field(
+			"query.limit", "expected 1 to %d, got %d", orders.MaxLimit, limit,
+		)
 	}
 	if !q.After.IsZero() {
 		after = view.Time(q.After)
@@ -141,7 +145,9 @@ func (q Query) Check() (limit int, after, before string, err error) {
 	place, err := view.ParseCursor(q.Cursor, q.list())
 	switch {
 	case errors.Is(err, view.ErrOtherCursor):
-		return 0, "", "", orders.ErrInvalidCursor.Field("query.cursor", "the cursor belongs to a list with another filter")
+		return 0, "", "", orders.ErrInvalidCursor.Field(
+			"query.cursor", "the cursor belongs to a list with another filter",
+		)
 	case err != nil:
 		return 0, "", "", orders.ErrInvalidCursor.Field("query.cursor", "the cursor is none that a page has given")
 	case before == "" || place < before:

@@ -60,7 +60,10 @@ func TestFilters(t *testing.T) {
 		{"of one", allorders.Query{CustomerID: "ada", Limit: 100}, "o018", "o000", 10},
 		{"of nobody", allorders.Query{CustomerID: "eve"}, "", "", 0},
 		{"placed", allorders.Query{Status: order.StatusPlaced, Limit: 100}, "o019", "o000", 20},
-		{"of one, placed", allorders.Query{CustomerID: "bob", Status: order.StatusPlaced, Limit: 100}, "o019", "o001", 10},
+		{
+			"of one, placed", allorders.Query{CustomerID: "bob", Status: order.StatusPlaced, Limit: 100}, "o019",
+			"o001", 10,
+		},
 		{"confirmed", allorders.Query{Status: order.StatusConfirmed}, "", "", 0},
 		{"from a time", allorders.Query{After: moment(15), Limit: 100}, "o019", "o015", 5},
 		{"before a time", allorders.Query{Before: moment(15), Limit: 100}, "o014", "o000", 15},

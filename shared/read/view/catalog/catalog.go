@@ -1,4 +1,5 @@
-// Package catalog lists the views of the program, for all that works on each: the projector, the rebuild, the comparison with a replay.
+// Package catalog lists the views of the program, for all that works on each: the projector, the
+// rebuild, the comparison with a replay.
 package catalog
 
 import (

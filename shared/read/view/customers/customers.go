@@ -1,5 +1,6 @@
-// Package customers is the read model of customers: what of their own stream is not personal. Their statistics are that, and what the view of orders counts for
-// them: the two are fed by streams of their own, and each is as new as its own.
+// Package customers is the read model of customers: what of their own stream is not personal. Their
+// statistics are that, and what the view of orders counts for them: the two are fed by streams of
+// their own, and each is as new as its own.
 package customers
 
 import (
@@ -31,7 +32,9 @@ func keys(id string, p Profile) []view.Key {
 	if !p.Registered {
 		return nil // the stream begins with something else than a customer
 	}
-	return []view.Key{{Index: all, Partition: strconv.Itoa(view.Slot(id, slots)), Sort: view.TimeKey(p.RegisteredAt, id)}}
+	return []view.Key{{
+		Index: all, Partition: strconv.Itoa(view.Slot(id, slots)), Sort: view.TimeKey(p.RegisteredAt, id),
+	}}
 }
 
 // Profile is what the customer's own stream says, without personal data.
@@ -63,7 +66,8 @@ func Evolve(p Profile, e es.Recorded) Profile {
 
 // Reader reads statistics.
 type Reader interface {
-	// Statistics gives a customer's row. A customer who never ordered, or whom nobody knows, has zero counters and is not registered.
+	// Statistics gives a customer's row. A customer who never ordered, or whom nobody knows, has
+	// zero counters and is not registered.
 	Statistics(ctx context.Context, customerID string) (Row, error)
 }
 
@@ -78,7 +82,8 @@ func NewStatistics(source view.Source, c clock.Clock) Statistics {
 	return Statistics{profiles: view.NewReader(View, source, c), orders: orders.NewLists(source, c)}
 }
 
-// Statistics implements Reader. It reads consistently: what is missing is still on its way to the views.
+// Statistics implements Reader. It reads consistently: what is missing is still on its way to the
+// views.
 func (s Statistics) Statistics(ctx context.Context, customerID string) (Row, error) {
 	profile, err := s.profiles.Row(ctx, customerID)
 	if err != nil {

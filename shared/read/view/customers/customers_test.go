@@ -14,7 +14,10 @@ import (
 )
 
 func TestProfile(t *testing.T) {
-	event := es.Recorded{Stream: "customer/c1", Version: 1, Time: viewtest.Epoch, Data: customer.Registered{CustomerID: "c1", Name: "pd1:name", Email: "pd1:email"}}
+	event := es.Recorded{
+		Stream: "customer/c1", Version: 1, Time: viewtest.Epoch,
+		Data: customer.Registered{CustomerID: "c1", Name: "pd1:name", Email: "pd1:email"},
+	}
 	got := customers.Evolve(customers.Profile{}, event)
 	want := customers.Profile{CustomerID: "c1", Registered: true, RegisteredAt: viewtest.Epoch, Sequence: 1}
 	if got != want {
@@ -37,9 +40,13 @@ func TestProfile(t *testing.T) {
 
 func TestRowJSON(t *testing.T) {
 	row := customers.Row{Profile: customers.Profile{CustomerID: "c1"}}
-	row.Counters = orders.Counters{Orders: 2, ByStatus: map[order.Status]int64{"placed": 2}, CancelledByReason: map[order.Reason]int64{}, ConfirmedTotal: map[string]int64{}}
+	row.Counters = orders.Counters{
+		Orders: 2, ByStatus: map[order.Status]int64{"placed": 2}, CancelledByReason: map[order.Reason]int64{},
+		ConfirmedTotal: map[string]int64{},
+	}
 	got, err := json.Marshal(row)
-	want := `{"customerId":"c1","registered":false,"version":0,"orders":2,"byStatus":{"placed":2},"cancelledByReason":{},"confirmedTotal":{}}`
+	want := `{"customerId":"c1","registered":false,"version":0,"orders":2,"byStatus":{"placed":2},` +
+		`"cancelledByReason":{},"confirmedTotal":{}}`
 	if err != nil || string(got) != want {
 		t.Errorf("got %s, %v\nwant %s", got, err, want)
 	}

@@ -28,7 +28,8 @@ const (
 	standingShipped = "shipped-" // and a slot: on its way. Some are for ever, since nobody says that they arrived
 )
 
-// Slots is how many lists the orders that wait are spread over, by their ids: orders wait for days, and who looks through them looks at a part at a time.
+// Slots is how many lists the orders that wait are spread over, by their ids: orders wait for days,
+// and who looks through them looks at a part at a time.
 const Slots = 12
 
 func waiting(slot int) string { return standingWaiting + strconv.Itoa(slot) }
@@ -150,7 +151,8 @@ func (l Lists) standing(ctx context.Context, list string, dated Dated, after str
 	return func(yield func(Listed, error) bool) {
 		for _, q := range parts {
 			for listed, err := range l.rows.List(ctx, q) {
-				if !yield(Listed{ID: listed.ID, Place: listed.Sort}, err) || err != nil && !errors.Is(err, es.ErrCorrupt) {
+				if !yield(Listed{ID: listed.ID, Place: listed.Sort}, err) || err != nil &&
+					!errors.Is(err, es.ErrCorrupt) {
 					return
 				}
 			}

@@ -1,7 +1,9 @@
-// Package orders is the read model of orders: one row an order, folded from the order's stream, for lists, for whoever looks for orders that stand still,
-// and with it what each customer's orders come to.
+// Package orders is the read model of orders: one row an order, folded from the order's stream, for
+// lists, for whoever looks for orders that stand still, and with it what each customer's orders
+// come to.
 //
-// The row is fed by the order's stream alone. It lags behind the stream by a moment; whoever must see their own write folds the stream instead.
+// The row is fed by the order's stream alone. It lags behind the stream by a moment; whoever must
+// see their own write folds the stream instead.
 package orders
 
 import (
@@ -16,7 +18,9 @@ import (
 )
 
 // View is the read model: rows, the lists that they are in, and the counters of their customers.
-var View = view.Definition[Row]{Name: "orders", Category: order.Category, Events: order.Register, Evolve: Evolve, Keys: keys, Tallies: tallies}
+var View = view.Definition[Row]{
+	Name: "orders", Category: order.Category, Events: order.Register, Evolve: Evolve, Keys: keys, Tallies: tallies,
+}
 
 // Row is what lists show of an order. The zero Row is an order of which nothing is known.
 type Row struct {
@@ -45,7 +49,8 @@ func Evolve(r Row, e es.Recorded) Row {
 	switch d := e.Data.(type) {
 	case order.Placed:
 		r = Row{
-			OrderID: d.OrderID, CustomerID: d.CustomerID, Status: order.StatusPlaced, Saga: Saga{State: order.SagaPending},
+			OrderID: d.OrderID, CustomerID: d.CustomerID, Status: order.StatusPlaced,
+			Saga:  Saga{State: order.SagaPending},
 			Total: d.Total, LineCount: len(d.Lines), PlacedAt: placedAt(d, e.Time),
 		}
 	case order.Started:
@@ -82,8 +87,9 @@ func placedAt(d order.Placed, written time.Time) time.Time {
 
 // Reader lists orders.
 type Reader interface {
-	// List gives a customer's orders, newest first. A query that can't be is ErrInvalidQuery, a cursor that does not belong to it ErrInvalidCursor.
-	// A row shows up a moment after its event; a page never shows one order twice.
+	// List gives a customer's orders, newest first. A query that can't be is ErrInvalidQuery, a
+	// cursor that does not belong to it ErrInvalidCursor. A row shows up a moment after its event;
+	// a page never shows one order twice.
 	List(ctx context.Context, customerID string, q Query) (Page, error)
 }
 

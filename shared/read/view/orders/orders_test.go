@@ -19,7 +19,10 @@ import (
 func recorded(events ...any) []es.Recorded {
 	out := make([]es.Recorded, len(events))
 	for i, e := range events {
-		out[i] = es.Recorded{Stream: "order/o1", Version: int64(i + 1), Data: e, Time: viewtest.Epoch.Add(time.Duration(i) * time.Minute)}
+		out[i] = es.Recorded{
+			Stream: "order/o1", Version: int64(i + 1), Data: e,
+			Time: viewtest.Epoch.Add(time.Duration(i) * time.Minute),
+		}
 	}
 	return out
 }
@@ -52,25 +55,43 @@ func TestEvolve(t *testing.T) {
 		want   orders.Row
 	}{
 		{"placed", nil, base},
-		{"started", []any{order.Started{SagaID: "run"}}, with(func(r *orders.Row) { r.Saga = orders.Saga{ID: "run", State: order.SagaRunning} })},
+		{
+			"started", []any{order.Started{SagaID: "run"}},
+			with(func(r *orders.Row) { r.Saga = orders.Saga{ID: "run", State: order.SagaRunning} }),
+		},
 		{"confirmed", []any{order.Started{SagaID: "run"}, confirmed}, with(func(r *orders.Row) {
-			r.Status, r.Saga, r.PaymentID, r.TrackingNumber = order.StatusConfirmed, orders.Saga{ID: "run", State: order.SagaCompleted}, "p1", "OF1"
+			r.Status, r.Saga, r.PaymentID, r.TrackingNumber = order.StatusConfirmed,
+				orders.Saga{ID: "run", State: order.SagaCompleted}, "p1", "OF1"
 		})},
-		{"closed by a run", []any{order.Cancelling{Reason: "stock.insufficient", From: order.StatusPlaced, SagaID: "run"}}, with(func(r *orders.Row) {
-			r.Status, r.Saga, r.Reason = order.StatusCancelling, orders.Saga{ID: "run", State: order.SagaCompensating}, "stock.insufficient"
+		{"closed by a run", []any{order.Cancelling{
+			Reason: "stock.insufficient", From: order.StatusPlaced, SagaID: "run",
+		}}, with(func(r *orders.Row) {
+			r.Status, r.Saga, r.Reason = order.StatusCancelling, orders.Saga{ID: "run", State: order.SagaCompensating},
+				"stock.insufficient"
 		})},
-		{"closed by a person", []any{order.Started{SagaID: "run"}, order.Cancelling{Reason: order.ReasonCustomer, From: order.StatusPlaced}}, with(func(r *orders.Row) {
-			r.Status, r.Saga, r.Reason = order.StatusCancelling, orders.Saga{ID: "run", State: order.SagaCompensating}, order.ReasonCustomer
+		{"closed by a person", []any{
+			order.Started{SagaID: "run"}, order.Cancelling{Reason: order.ReasonCustomer, From: order.StatusPlaced},
+		}, with(func(r *orders.Row) {
+			r.Status, r.Saga, r.Reason = order.StatusCancelling, orders.Saga{ID: "run", State: order.SagaCompensating},
+				order.ReasonCustomer
 		})},
-		{"undo failed", []any{order.Cancelling{Reason: order.ReasonExpired}, order.UndoFailed{SagaID: "undo", Steps: []string{"refund"}}}, with(func(r *orders.Row) {
-			r.Status, r.Saga, r.Reason = order.StatusCancelling, orders.Saga{ID: "undo", State: order.SagaFailed}, order.ReasonExpired
+		{"undo failed", []any{
+			order.Cancelling{Reason: order.ReasonExpired}, order.UndoFailed{SagaID: "undo", Steps: []string{"refund"}},
+		}, with(func(r *orders.Row) {
+			r.Status, r.Saga, r.Reason = order.StatusCancelling, orders.Saga{ID: "undo", State: order.SagaFailed},
+				order.ReasonExpired
 		})},
-		{"cancelled", []any{order.Cancelling{Reason: order.ReasonExpired}, order.Cancelled{SagaID: "undo", Reason: order.ReasonExpired}}, with(func(r *orders.Row) {
-			r.Status, r.Saga, r.Reason = order.StatusCancelled, orders.Saga{ID: "undo", State: order.SagaCompleted}, order.ReasonExpired
+		{"cancelled", []any{
+			order.Cancelling{Reason: order.ReasonExpired}, order.Cancelled{SagaID: "undo", Reason: order.ReasonExpired},
+		}, with(func(r *orders.Row) {
+			r.Status, r.Saga, r.Reason = order.StatusCancelled, orders.Saga{ID: "undo", State: order.SagaCompleted},
+				order.ReasonExpired
 		})},
-		{"shipped and delivered", []any{confirmed, order.Shipped{ShipmentID: "s1"}, order.Delivered{ShipmentID: "s1"}}, with(func(r *orders.Row) {
-			r.Status, r.Saga, r.PaymentID, r.TrackingNumber = order.StatusDelivered, orders.Saga{ID: "run", State: order.SagaCompleted}, "p1", "OF1"
-		})},
+		{"shipped and delivered", []any{confirmed, order.Shipped{ShipmentID: "s1"}, order.Delivered{ShipmentID: "s1"}},
+			with(func(r *orders.Row) {
+				r.Status, r.Saga, r.PaymentID, r.TrackingNumber = order.StatusDelivered,
+					orders.Saga{ID: "run", State: order.SagaCompleted}, "p1", "OF1"
+			})},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -105,14 +126,16 @@ func TestEvolveAgreesWithTheOrder(t *testing.T) {
 
 func TestRowJSON(t *testing.T) {
 	row := orders.Row{
-		OrderID: "o1", CustomerID: "c1", Status: order.StatusPlaced, Saga: orders.Saga{State: order.SagaPending}, Total: money.Money{Amount: 5, Currency: "JPY"},
+		OrderID: "o1", CustomerID: "c1", Status: order.StatusPlaced, Saga: orders.Saga{State: order.SagaPending},
+		Total:     money.Money{Amount: 5, Currency: "JPY"},
 		LineCount: 1, PlacedAt: viewtest.Epoch, UpdatedAt: viewtest.Epoch, Sequence: 1,
 	}
 	got, err := json.Marshal(row)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"id":"o1","customerId":"c1","status":"placed","saga":{"state":"pending"},"total":{"amount":5,"currency":"JPY"},"lineCount":1,` +
+	want := `{"id":"o1","customerId":"c1","status":"placed","saga":{"state":"pending"},"total":{"amount":5,` +
+		`"currency":"JPY"},"lineCount":1,` +
 		`"placedAt":"2026-02-28T23:59:58Z","updatedAt":"2026-02-28T23:59:58Z","version":1}`
 	if string(got) != want {
 		t.Errorf("got %s\nwant %s", got, want)

@@ -36,18 +36,21 @@ type Query struct {
 // Statuses lists the statuses that a query may name.
 func Statuses() []order.Status {
 	return []order.Status{
-		order.StatusPlaced, order.StatusConfirmed, order.StatusCancelling, order.StatusCancelled, order.StatusShipped, order.StatusDelivered,
+		order.StatusPlaced, order.StatusConfirmed, order.StatusCancelling, order.StatusCancelled, order.StatusShipped,
+		order.StatusDelivered,
 	}
 }
 
-// Position is a place in a list: behind the order that was placed then. The zero Position is the list's beginning.
+// Position is a place in a list: behind the order that was placed then. The zero Position is the
+// list's beginning.
 type Position struct {
 	PlacedAt time.Time
 	OrderID  string
 }
 
-// cursor is what a cursor says: the list that it belongs to, and the place in it. It is not signed: the list's customer is compared with the one
-// that the caller was let in for, so a forged one only moves to another place of the same list.
+// cursor is what a cursor says: the list that it belongs to, and the place in it. It is not signed:
+// the list's customer is compared with the one that the caller was let in for, so a forged one only
+// moves to another place of the same list.
 type cursor struct {
 	Version    int          `json:"v"`
 	CustomerID string       `json:"c"`
@@ -58,7 +61,8 @@ type cursor struct {
 
 const cursorVersion = 1
 
-// Check says what is wrong with a query of this customer's orders; else it gives the limit that is meant and where the page begins.
+// Check says what is wrong with a query of this customer's orders; else it gives the limit that is
+// meant and where the page begins.
 func (q Query) Check(customerID string) (limit int, from Position, err error) {
 	if q.Status != "" && !slices.Contains(Statuses(), q.Status) {
 		return 0, Position{}, ErrInvalidQuery.Field("query.status", "%q is no status of an order", q.Status)
@@ -83,15 +87,16 @@ func (q Query) Check(customerID string) (limit int, from Position, err error) {
 	return limit, Position{PlacedAt: placedAt, OrderID: c.OrderID}, nil
 }
 
-// NewPage makes the page of a checked query from the rows at its place in the list, of which there may be one more than limit: that one says
-// that another page follows.
+// NewPage makes the page of a checked query from the rows at its place in the list, of which there
+// may be one more than limit: that one says that another page follows.
 func (q Query) NewPage(customerID string, limit int, rows []Row) Page {
 	if len(rows) <= limit {
 		return Page{Rows: rows}
 	}
 	last := rows[limit-1]
 	text, err := json.Marshal(cursor{
-		Version: cursorVersion, CustomerID: customerID, Status: q.Status, PlacedAt: last.PlacedAt.UTC().Format(time.RFC3339Nano), OrderID: last.OrderID,
+		Version: cursorVersion, CustomerID: customerID, Status: q.Status,
+		PlacedAt: last.PlacedAt.UTC().Format(time.RFC3339Nano), OrderID: last.OrderID,
 	})
 	if err != nil {
 		panic("orders: a cursor of strings always encodes: " + err.Error())

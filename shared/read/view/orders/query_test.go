@@ -21,7 +21,10 @@ func TestCursor(t *testing.T) {
 		limit := rapid.IntRange(1, orders.MaxLimit).Draw(t, "limit")
 		rows := make([]orders.Row, rapid.IntRange(0, limit+1).Draw(t, "rows"))
 		for i := range rows {
-			rows[i] = orders.Row{OrderID: rapid.String().Draw(t, "order") + "x", PlacedAt: viewtest.Epoch.Add(time.Duration(rapid.Int64().Draw(t, "time") / 4))}
+			rows[i] = orders.Row{
+				OrderID:  rapid.String().Draw(t, "order") + "x",
+				PlacedAt: viewtest.Epoch.Add(time.Duration(rapid.Int64().Draw(t, "time") / 4)),
+			}
 		}
 		q := orders.Query{Status: status, Limit: limit}
 		page := q.NewPage(customerID, limit, rows)
@@ -34,7 +37,8 @@ func TestCursor(t *testing.T) {
 		q.Cursor = page.Next
 		gotLimit, from, err := q.Check(customerID)
 		last := rows[limit-1]
-		if err != nil || gotLimit != limit || from.OrderID != last.OrderID || !from.PlacedAt.Equal(last.PlacedAt) || len(page.Rows) != limit {
+		if err != nil || gotLimit != limit || from.OrderID != last.OrderID || !from.PlacedAt.Equal(last.PlacedAt) ||
+			len(page.Rows) != limit {
 			t.Fatalf("%d, %+v, %v; want the place behind %+v", gotLimit, from, err, last)
 		}
 		if _, _, err := q.Check(customerID + "x"); !errors.Is(err, orders.ErrInvalidCursor) {
@@ -52,9 +56,12 @@ func TestCursor(t *testing.T) {
 
 func TestCursorsThatAreNone(t *testing.T) {
 	for _, plain := range []string{
-		``, `x`, `null`, `{}`, `[]`, `{"v":1,"c":"c1","p":"2026-01-01T00:00:00Z"}`, `{"v":1,"c":"c1","o":"o1"}`, `{"v":2,"c":"c1","p":"2026-01-01T00:00:00Z","o":"o1"}`,
-		`{"v":1,"c":"c1","p":"2026-01-01T00:00:00,5Z","o":"o1"}`, `{"v":1,"c":"c1","p":"2026-01-01T1:00:00Z","o":"o1"}`, `{"v":1,"c":"c1","p":"0001-01-01T00:00:00Z","o":"o1"}`,
-		`{"v":1,"c":"c1","p":"today","o":"o1"}`, `{"v":1,"c":"c1","p":"2026-01-01T00:00:00Z","o":"o1","x":1}`, `{"v":1,"c":"c1","p":"2026-01-01T00:00:00Z","o":"o1"} x`,
+		``, `x`, `null`, `{}`, `[]`, `{"v":1,"c":"c1","p":"2026-01-01T00:00:00Z"}`, `{"v":1,"c":"c1","o":"o1"}`,
+		`{"v":2,"c":"c1","p":"2026-01-01T00:00:00Z","o":"o1"}`,
+		`{"v":1,"c":"c1","p":"2026-01-01T00:00:00,5Z","o":"o1"}`, `{"v":1,"c":"c1","p":"2026-01-01T1:00:00Z","o":"o1"}`,
+		`{"v":1,"c":"c1","p":"0001-01-01T00:00:00Z","o":"o1"}`,
+		`{"v":1,"c":"c1","p":"today","o":"o1"}`, `{"v":1,"c":"c1","p":"2026-01-01T00:00:00Z","o":"o1","x":1}`,
+		`{"v":1,"c":"c1","p":"2026-01-01T00:00:00Z","o":"o1"} x`,
 	} {
 		for _, cursor := range []string{"!" + plain, base64.RawURLEncoding.EncodeToString([]byte(plain)) + "="} {
 			if _, _, err := (orders.Query{Cursor: cursor}).Check("c1"); !errors.Is(err, orders.ErrInvalidCursor) {

@@ -11,7 +11,8 @@ import (
 // tallyCustomer names the counters of a customer's orders.
 const tallyCustomer = "customer"
 
-// The counters' names: one that has no parts, and the prefixes of those by status, reason and currency.
+// The counters' names: one that has no parts, and the prefixes of those by status, reason and
+// currency.
 const (
 	counterOrders = "orders"
 	prefixStatus  = "status_"
@@ -19,7 +20,8 @@ const (
 	prefixTotal   = "total_"
 )
 
-// tallies is what an order adds to its customer's counters. An order that is cancelled after it was confirmed leaves the confirmed ones, with its money.
+// tallies is what an order adds to its customer's counters. An order that is cancelled after it was
+// confirmed leaves the confirmed ones, with its money.
 func tallies(id string, r Row) []view.Tally {
 	if r.Status == "" {
 		return nil
@@ -34,7 +36,8 @@ func tallies(id string, r Row) []view.Tally {
 	return []view.Tally{{Name: tallyCustomer, ID: r.CustomerID, Counters: c, Rows: keys(id, r)[0]}}
 }
 
-// Counters count a customer's orders. A status, reason or currency that counts nothing may be missing.
+// Counters count a customer's orders. A status, reason or currency that counts nothing may be
+// missing.
 type Counters struct {
 	Orders            int64                  `json:"orders" doc:"Placed in all, however they ended"`
 	ByStatus          map[order.Status]int64 `json:"byStatus" doc:"Orders by where they stand now"`
@@ -47,7 +50,8 @@ func (c Counters) Open() int64 {
 	return c.ByStatus[order.StatusPlaced] + c.ByStatus[order.StatusCancelling]
 }
 
-// Confirmed counts the orders that were confirmed and not cancelled since, whether they are on their way or not.
+// Confirmed counts the orders that were confirmed and not cancelled since, whether they are on
+// their way or not.
 func (c Counters) Confirmed() int64 {
 	return c.ByStatus[order.StatusConfirmed] + c.ByStatus[order.StatusShipped] + c.ByStatus[order.StatusDelivered]
 }
@@ -55,8 +59,8 @@ func (c Counters) Confirmed() int64 {
 // Cancelled counts the orders that are cancelled and undone.
 func (c Counters) Cancelled() int64 { return c.ByStatus[order.StatusCancelled] }
 
-// Counters reads a customer's. Its maps are never nil, and hold nothing that counts nothing. It reads consistently: what is missing is still on its way to
-// the view.
+// Counters reads a customer's. Its maps are never nil, and hold nothing that counts nothing. It
+// reads consistently: what is missing is still on its way to the view.
 func (l Lists) Counters(ctx context.Context, customerID string) (Counters, error) {
 	tally, err := l.rows.Tally(ctx, tallyCustomer, customerID)
 	if err != nil {
@@ -67,7 +71,8 @@ func (l Lists) Counters(ctx context.Context, customerID string) (Counters, error
 
 func countersOf(tally map[string]int64) Counters {
 	c := Counters{
-		Orders: tally[counterOrders], ByStatus: map[order.Status]int64{}, CancelledByReason: map[order.Reason]int64{}, ConfirmedTotal: map[string]int64{},
+		Orders: tally[counterOrders], ByStatus: map[order.Status]int64{}, CancelledByReason: map[order.Reason]int64{},
+		ConfirmedTotal: map[string]int64{},
 	}
 	for name, n := range tally {
 		if status, ok := strings.CutPrefix(name, prefixStatus); ok {

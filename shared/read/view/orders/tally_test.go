@@ -27,7 +27,10 @@ func counted(old, next orders.Row) map[string]int64 {
 func TestTallies(t *testing.T) {
 	type counters = map[string]int64
 	row := func(status order.Status, reason order.Reason) orders.Row {
-		return orders.Row{OrderID: "o1", CustomerID: "c1", Status: status, Reason: reason, Total: money.Money{Amount: 1999, Currency: "USD"}}
+		return orders.Row{
+			OrderID: "o1", CustomerID: "c1", Status: status, Reason: reason,
+			Total: money.Money{Amount: 1999, Currency: "USD"},
+		}
 	}
 	free := row(order.StatusConfirmed, "")
 	free.Total.Amount = 0
@@ -38,16 +41,30 @@ func TestTallies(t *testing.T) {
 	}{
 		{"placed", orders.Row{}, row(order.StatusPlaced, ""), counters{"orders": 1, "status_placed": 1}},
 		{"started", row(order.StatusPlaced, ""), row(order.StatusPlaced, ""), nil},
-		{"confirmed", row(order.StatusPlaced, ""), row(order.StatusConfirmed, ""), counters{"status_placed": -1, "status_confirmed": 1, "total_USD": 1999}},
-		{"shipped", row(order.StatusConfirmed, ""), row(order.StatusShipped, ""), counters{"status_confirmed": -1, "status_shipped": 1}},
-		{"delivered", row(order.StatusShipped, ""), row(order.StatusDelivered, ""), counters{"status_shipped": -1, "status_delivered": 1}},
-		{"closed after it was confirmed", row(order.StatusConfirmed, ""), row(order.StatusCancelling, "customer.request"), counters{
-			"status_confirmed": -1, "status_cancelling": 1, "total_USD": -1999,
-		}},
-		{"cancelled", row(order.StatusCancelling, "customer.request"), row(order.StatusCancelled, "customer.request"), counters{
-			"status_cancelling": -1, "status_cancelled": 1, "reason_customer.request": 1,
-		}},
-		{"everything at once", orders.Row{}, row(order.StatusCancelled, "order.expired"), counters{"orders": 1, "status_cancelled": 1, "reason_order.expired": 1}},
+		{
+			"confirmed", row(order.StatusPlaced, ""), row(order.StatusConfirmed, ""),
+			counters{"status_placed": -1, "status_confirmed": 1, "total_USD": 1999},
+		},
+		{
+			"shipped", row(order.StatusConfirmed, ""), row(order.StatusShipped, ""),
+			counters{"status_confirmed": -1, "status_shipped": 1},
+		},
+		{
+			"delivered", row(order.StatusShipped, ""), row(order.StatusDelivered, ""),
+			counters{"status_shipped": -1, "status_delivered": 1},
+		},
+		{"closed after it was confirmed", row(order.StatusConfirmed, ""),
+			row(order.StatusCancelling, "customer.request"), counters{
+				"status_confirmed": -1, "status_cancelling": 1, "total_USD": -1999,
+			}},
+		{"cancelled", row(order.StatusCancelling, "customer.request"), row(order.StatusCancelled, "customer.request"),
+			counters{
+				"status_cancelling": -1, "status_cancelled": 1, "reason_customer.request": 1,
+			}},
+		{
+			"everything at once", orders.Row{}, row(order.StatusCancelled, "order.expired"),
+			counters{"orders": 1, "status_cancelled": 1, "reason_order.expired": 1},
+		},
 		{"an order that costs nothing", orders.Row{}, free, counters{"orders": 1, "status_confirmed": 1}},
 	}
 	for _, tt := range tests {
@@ -59,7 +76,8 @@ func TestTallies(t *testing.T) {
 	}
 }
 
-// However an order's events are grouped, the differences add up to the same counters, and counters never fall below zero on the way.
+// However an order's events are grouped, the differences add up to the same counters, and counters
+// never fall below zero on the way.
 func TestTalliesAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		sum := map[string]int64{}
@@ -76,7 +94,10 @@ func TestTalliesAddUp(t *testing.T) {
 					t.Fatalf("version %d: %s is %d", version, name, sum[name])
 				}
 			}
-			if diff := cmp.Diff(counted(orders.Row{}, row), sum, cmpopts.IgnoreMapEntries(func(_ string, n int64) bool { return n == 0 })); diff != "" {
+			if diff := cmp.Diff(
+				counted(orders.Row{}, row), sum,
+				cmpopts.IgnoreMapEntries(func(_ string, n int64) bool { return n == 0 }),
+			); diff != "" {
 				t.Fatalf("version %d: (-at once +step by step)\n%s", version, diff)
 			}
 		}
@@ -85,7 +106,9 @@ func TestTalliesAddUp(t *testing.T) {
 
 // A row whose stream does not begin with an order is in no list and counts nothing.
 func TestRowWithoutOrder(t *testing.T) {
-	row := orders.Evolve(orders.Row{}, es.Recorded{Version: 1, Time: viewtest.Epoch, Data: order.Started{SagaID: "run"}})
+	row := orders.Evolve(
+		orders.Row{}, es.Recorded{Version: 1, Time: viewtest.Epoch, Data: order.Started{SagaID: "run"}},
+	)
 	if keys, tallies := orders.View.Keys("o1", row), orders.View.Tallies("o1", row); keys != nil || tallies != nil {
 		t.Errorf("%v, %v", keys, tallies)
 	}
@@ -96,23 +119,30 @@ func TestKeys(t *testing.T) {
 		change func(*orders.Row)
 		open   string
 	}{
-		"placed":      {func(*orders.Row) {}, "open"},
-		"cancelling":  {func(r *orders.Row) { r.Status = order.StatusCancelling }, "open"},
-		"undo failed": {func(r *orders.Row) { r.Status, r.Saga.State = order.StatusCancelling, order.SagaFailed }, "failed"},
-		"confirmed":   {func(r *orders.Row) { r.Status = order.StatusConfirmed }, "waiting-1"},
-		"shipped":     {func(r *orders.Row) { r.Status = order.StatusShipped }, "shipped-1"},
-		"delivered":   {func(r *orders.Row) { r.Status = order.StatusDelivered }, ""},
-		"cancelled":   {func(r *orders.Row) { r.Status = order.StatusCancelled }, ""},
+		"placed":     {func(*orders.Row) {}, "open"},
+		"cancelling": {func(r *orders.Row) { r.Status = order.StatusCancelling }, "open"},
+		"undo failed": {
+			func(r *orders.Row) { r.Status, r.Saga.State = order.StatusCancelling, order.SagaFailed }, "failed",
+		},
+		"confirmed": {func(r *orders.Row) { r.Status = order.StatusConfirmed }, "waiting-1"},
+		"shipped":   {func(r *orders.Row) { r.Status = order.StatusShipped }, "shipped-1"},
+		"delivered": {func(r *orders.Row) { r.Status = order.StatusDelivered }, ""},
+		"cancelled": {func(r *orders.Row) { r.Status = order.StatusCancelled }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			row := orders.Row{CustomerID: "c1", Status: order.StatusPlaced, Saga: orders.Saga{State: order.SagaRunning}, PlacedAt: viewtest.Epoch, UpdatedAt: viewtest.Epoch.Add(1)}
+			row := orders.Row{
+				CustomerID: "c1", Status: order.StatusPlaced, Saga: orders.Saga{State: order.SagaRunning},
+				PlacedAt: viewtest.Epoch, UpdatedAt: viewtest.Epoch.Add(1),
+			}
 			tt.change(&row)
 			want := []view.Key{
 				{Index: view.Index1, Partition: "c1", Sort: "2026-02-28T23:59:58.000000000Z#o1"},
 				{Index: view.Index2, Partition: "c1#" + string(row.Status), Sort: "2026-02-28T23:59:58.000000000Z#o1"},
 			}
 			if tt.open != "" {
-				want = append(want, view.Key{Index: view.Index3, Partition: tt.open, Sort: "2026-02-28T23:59:58.000000001Z#o1"})
+				want = append(
+					want, view.Key{Index: view.Index3, Partition: tt.open, Sort: "2026-02-28T23:59:58.000000001Z#o1"},
+				)
 			}
 			if diff := cmp.Diff(want, orders.View.Keys("o1", row)); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)

@@ -26,8 +26,10 @@ func Commands() []order.Command {
 	return []order.Command{
 		order.Start{SagaID: "run-1"}, order.Start{SagaID: "run-2"},
 		order.Confirm{SagaID: "run-1", PaymentID: "payment-1", ShipmentID: "shipment-1", TrackingNumber: "OF1"},
-		order.Close{Origin: order.OriginCustomer, Reason: order.ReasonCustomer}, order.Close{Origin: order.OriginSaga, Reason: "stock.insufficient", SagaID: "run-1"},
-		order.Close{Origin: order.OriginOperator, Reason: order.ReasonOperator, Stopped: "shipment-1"}, order.Close{Origin: order.OriginSweep, Reason: order.ReasonExpired},
+		order.Close{Origin: order.OriginCustomer, Reason: order.ReasonCustomer},
+		order.Close{Origin: order.OriginSaga, Reason: "stock.insufficient", SagaID: "run-1"},
+		order.Close{Origin: order.OriginOperator, Reason: order.ReasonOperator, Stopped: "shipment-1"},
+		order.Close{Origin: order.OriginSweep, Reason: order.ReasonExpired},
 		order.Cancel{SagaID: "run-2"}, order.FailUndo{SagaID: "run-2", Steps: []string{"refund"}},
 		order.Ship{ShipmentID: "shipment-1"}, order.Deliver{ShipmentID: "shipment-1"},
 	}
@@ -35,10 +37,15 @@ func Commands() []order.Command {
 
 // DrawOrder draws an order's life as the decider allows it: its commits, of one event or more.
 func DrawOrder(t *rapid.T, orderID, customerID string) [][]any {
-	price := money.Money{Amount: rapid.Int64Range(0, 100_000).Draw(t, "price"), Currency: rapid.SampledFrom([]string{"USD", "EUR", "JPY"}).Draw(t, "currency")}
+	price := money.Money{
+		Amount:   rapid.Int64Range(0, 100_000).Draw(t, "price"),
+		Currency: rapid.SampledFrom([]string{"USD", "EUR", "JPY"}).Draw(t, "currency"),
+	}
 	lines := make([]order.Line, rapid.IntRange(1, 3).Draw(t, "lines"))
 	for i := range lines {
-		lines[i] = order.Line{SKU: fmt.Sprint("sku-", i), Quantity: rapid.Int64Range(1, 5).Draw(t, "quantity"), UnitPrice: price}
+		lines[i] = order.Line{
+			SKU: fmt.Sprint("sku-", i), Quantity: rapid.Int64Range(1, 5).Draw(t, "quantity"), UnitPrice: price,
+		}
 		if rapid.Bool().Draw(t, "is taxed") {
 			tax := money.Money{Amount: rapid.Int64Range(0, 1000).Draw(t, "tax"), Currency: price.Currency}
 			lines[i].Tax = &order.Adjustment{Name: "VAT", Amount: tax}
@@ -77,7 +84,8 @@ type World struct {
 	commits int
 }
 
-// DrawWorld draws some customers, registered or not, and their orders. Nothing is stored yet. The ids begin with prefix.
+// DrawWorld draws some customers, registered or not, and their orders. Nothing is stored yet. The
+// ids begin with prefix.
 func DrawWorld(t *rapid.T, prefix string) *World {
 	w := &World{Store: memstore.New(Registry()), Base: Epoch, prefix: prefix, waiting: map[es.StreamID][][]any{}}
 	customerIDs := []string{prefix + "ada", prefix + "bob", prefix + "cy"}[:rapid.IntRange(1, 3).Draw(t, "customers")]

@@ -39,8 +39,9 @@ var _ view.Table = (*Memory)(nil)
 // NewMemory makes an empty table.
 func NewMemory() *Memory {
 	return &Memory{
-		rows: map[view.Generation]map[string]view.Item{}, tallies: map[tallyKey]*tally{}, positions: map[view.Generation]map[int]view.Position{},
-		controls: map[string]view.Control{}, checkpoints: map[string]view.Checkpoint{}, batches: map[string]bool{},
+		rows: map[view.Generation]map[string]view.Item{}, tallies: map[tallyKey]*tally{},
+		positions: map[view.Generation]map[int]view.Position{},
+		controls:  map[string]view.Control{}, checkpoints: map[string]view.Checkpoint{}, batches: map[string]bool{},
 	}
 }
 
@@ -89,7 +90,8 @@ func (m *Memory) List(_ context.Context, g view.Generation, q view.Query) iter.S
 		m.mu.Lock()
 		for _, item := range m.rows[g] {
 			for _, k := range item.Keys {
-				if k.Index == q.Index && k.Partition == q.Partition && k.Sort > q.After && (q.Before == "" || k.Sort < q.Before) {
+				if k.Index == q.Index && k.Partition == q.Partition && k.Sort > q.After &&
+					(q.Before == "" || k.Sort < q.Before) {
 					found = append(found, place{k.Sort, item})
 				}
 			}
@@ -108,7 +110,9 @@ func (m *Memory) List(_ context.Context, g view.Generation, q view.Query) iter.S
 }
 
 // Tally implements view.Rows.
-func (m *Memory) Tally(_ context.Context, g view.Generation, name, id string) (counters map[string]int64, revision int64, err error) {
+func (m *Memory) Tally(
+	_ context.Context, g view.Generation, name, id string,
+) (counters map[string]int64, revision int64, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t := m.tallies[tallyKey{g, name, id}]
@@ -209,7 +213,13 @@ func (m *Memory) All(name string) []view.Entry {
 		}
 	}
 	for k, t := range m.tallies {
-		all = append(all, view.Entry{Generation: k.generation, Kind: view.KindTally, Name: k.name, ID: k.id, Counters: maps.Clone(t.counters)})
+		all = append(
+			all,
+			view.Entry{
+				Generation: k.generation, Kind: view.KindTally, Name: k.name, ID: k.id,
+				Counters: maps.Clone(t.counters),
+			},
+		)
 	}
 	for g, positions := range m.positions {
 		for segment := range positions {
@@ -218,7 +228,10 @@ func (m *Memory) All(name string) []view.Entry {
 	}
 	all = slices.DeleteFunc(all, func(e view.Entry) bool { return e.Generation.View != name })
 	slices.SortFunc(all, func(a, b view.Entry) int {
-		return cmp.Or(cmp.Compare(a.Generation.Number, b.Generation.Number), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(
+			cmp.Compare(a.Generation.Number, b.Generation.Number), cmp.Compare(a.Kind, b.Kind),
+			cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID),
+		)
 	})
 	return all
 }
@@ -244,8 +257,8 @@ func (m *Memory) Delete(_ context.Context, entries []view.Entry) error {
 	return nil
 }
 
-// Hooked is a table that asks Hook around each request: before it, and after a write. An error before keeps the request from being made; one after it
-// keeps its answer from coming.
+// Hooked is a table that asks Hook around each request: before it, and after a write. An error
+// before keeps the request from being made; one after it keeps its answer from coming.
 type Hooked struct {
 	view.Table
 	Hook func(ctx context.Context, request string, after bool) error
@@ -286,7 +299,9 @@ func (h Hooked) List(ctx context.Context, g view.Generation, q view.Query) iter.
 }
 
 // Tally implements view.Rows.
-func (h Hooked) Tally(ctx context.Context, g view.Generation, name, id string) (counters map[string]int64, revision int64, err error) {
+func (h Hooked) Tally(
+	ctx context.Context, g view.Generation, name, id string,
+) (counters map[string]int64, revision int64, err error) {
 	if err := h.Hook(ctx, "Tally", false); err != nil {
 		return nil, 0, err
 	}

@@ -171,7 +171,8 @@ func pagingCustomers(t *rapid.T, tables tables) {
 			continue
 		}
 		profile := customers.Profile{
-			CustomerID: stream.ID(), Registered: true, RegisteredAt: history.Events[0].Time, Sequence: history.Head.Version(),
+			CustomerID: stream.ID(), Registered: true, RegisteredAt: history.Events[0].Time,
+			Sequence: history.Head.Version(),
 		}
 		if last := history.Events[len(history.Events)-1]; last.Type == "customer.erased" {
 			profile.ErasedAt = last.Time

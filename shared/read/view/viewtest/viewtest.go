@@ -1,4 +1,5 @@
-// Package viewtest is the suite that the views pass on whatever keeps their rows. Only tests import it.
+// Package viewtest is the suite that the views pass on whatever keeps their rows. Only tests import
+// it.
 package viewtest
 
 import (
@@ -74,11 +75,16 @@ var (
 func (t tables) put(ctx context.Context, old, next orders.Row) error {
 	d := orders.View
 	d.Evolve = func(_ orders.Row, e es.Recorded) orders.Row { return e.Data.(orders.Row) }
-	item, err := d.View().Fold(view.Item{ID: next.OrderID, Sequence: next.Sequence - 1, Data: []byte("{}")}, []es.Recorded{{Version: next.Sequence, Data: next}})
+	item, err := d.View().Fold(
+		view.Item{ID: next.OrderID, Sequence: next.Sequence - 1, Data: []byte("{}")},
+		[]es.Recorded{{Version: next.Sequence, Data: next}},
+	)
 	if err != nil {
 		return err
 	}
-	return t.Put(ctx, orderRows, old.Sequence, item, view.Difference(d.Tallies(old.OrderID, old), d.Tallies(next.OrderID, next)))
+	return t.Put(
+		ctx, orderRows, old.Sequence, item, view.Difference(d.Tallies(old.OrderID, old), d.Tallies(next.OrderID, next)),
+	)
 }
 
 func readRow[R any](t fataler, table view.Table, g view.Generation, id string) R {
@@ -107,7 +113,8 @@ func Deliver(t *testing.T, table view.Table) {
 	t.Run("paging customers", func(t *testing.T) { rapid.Check(t, func(t *rapid.T) { pagingCustomers(t, tables) }) })
 }
 
-// fault makes one write fail, before or after it is done. Like a process that dies: what it has done stays, but nobody hears of it.
+// fault makes one write fail, before or after it is done. Like a process that dies: what it has
+// done stays, but nobody hears of it.
 type fault int
 
 const (
@@ -134,8 +141,10 @@ func handle(ctx context.Context, p *view.Projector, c es.StoredCommit) error {
 	return p.HandleBatch(ctx, []es.StoredCommit{c})[0]
 }
 
-// anyOrder lets streams grow and delivers their commits in any order, some twice, some never, with a projector that dies now and then. At every
-// moment a row is the fold of a beginning of its stream, and counts as that; when all is caught up, views equal totals computed from the events alone.
+// anyOrder lets streams grow and delivers their commits in any order, some twice, some never, with
+// a projector that dies now and then. At every moment a row is the fold of a beginning of its
+// stream, and counts as that; when all is caught up, views equal totals computed from the events
+// alone.
 func anyOrder(t *rapid.T, tables tables) {
 	ctx := context.Background()
 	w := DrawWorld(t, ident.New()[:13]+"-")
@@ -184,7 +193,8 @@ func anyOrder(t *rapid.T, tables tables) {
 	compare(t, tables, w, ends(t, w))
 }
 
-// many has several projectors at work on the same streams, each with all commits in an order of its own.
+// many has several projectors at work on the same streams, each with all commits in an order of its
+// own.
 func many(t *rapid.T, tables tables) {
 	ctx := context.Background()
 	w := DrawWorld(t, ident.New()[:13]+"-")
@@ -229,8 +239,9 @@ func ends(t *rapid.T, w *World) map[es.StreamID]int64 {
 	return all
 }
 
-// compare reads every row of the world and computes, from the events up to the row's sequence and by other means than the views, what rows and counters
-// have to be. No row may be behind what was seen.
+// compare reads every row of the world and computes, from the events up to the row's sequence and
+// by other means than the views, what rows and counters have to be. No row may be behind what was
+// seen.
 func compare(t *rapid.T, tables tables, w *World, seen map[es.StreamID]int64) {
 	ctx := context.Background()
 	want, lists := map[string]customers.Row{}, map[string][]string{}
@@ -299,7 +310,8 @@ func RowOf(s order.State, events []es.Recorded) orders.Row {
 		placed = at
 	}
 	return orders.Row{
-		OrderID: s.ID, CustomerID: s.CustomerID, Status: s.Status, Saga: orders.Saga{ID: s.SagaID, State: s.Saga}, Total: s.Total, LineCount: len(s.Lines),
+		OrderID: s.ID, CustomerID: s.CustomerID, Status: s.Status, Saga: orders.Saga{ID: s.SagaID, State: s.Saga},
+		Total: s.Total, LineCount: len(s.Lines),
 		PlacedAt: placed, UpdatedAt: last.Time, Reason: s.Reason, PaymentID: s.PaymentID,
 		TrackingNumber: s.TrackingNumber, Sequence: last.Version,
 	}
@@ -321,7 +333,8 @@ func count(row customers.Row, s order.State) customers.Row {
 
 // Full is a row whose maps are there and hold no zeros, for comparing.
 func Full(row customers.Row) customers.Row {
-	row.ByStatus, row.CancelledByReason, row.ConfirmedTotal = full(row.ByStatus), full(row.CancelledByReason), full(row.ConfirmedTotal)
+	row.ByStatus, row.CancelledByReason, row.ConfirmedTotal = full(row.ByStatus), full(row.CancelledByReason),
+		full(row.ConfirmedTotal)
 	return row
 }
 
@@ -338,15 +351,19 @@ func full[K comparable](m map[K]int64) map[K]int64 {
 // row is an order's row at a sequence.
 func row(customerID string, n int, status order.Status, sequence int64) orders.Row {
 	return orders.Row{
-		OrderID: fmt.Sprintf("%s-o%04d", customerID, n), CustomerID: customerID, Status: status, Saga: orders.Saga{State: order.SagaPending},
-		Total: money.Money{Amount: 100, Currency: "USD"}, LineCount: 1, PlacedAt: Epoch.Add(time.Duration(n) * 100 * time.Millisecond),
-		UpdatedAt: Epoch.Add(time.Duration(n)*100*time.Millisecond + time.Duration(sequence)*time.Hour), Sequence: sequence,
+		OrderID: fmt.Sprintf("%s-o%04d", customerID, n), CustomerID: customerID, Status: status,
+		Saga:  orders.Saga{State: order.SagaPending},
+		Total: money.Money{Amount: 100, Currency: "USD"}, LineCount: 1,
+		PlacedAt:  Epoch.Add(time.Duration(n) * 100 * time.Millisecond),
+		UpdatedAt: Epoch.Add(time.Duration(n)*100*time.Millisecond + time.Duration(sequence)*time.Hour),
+		Sequence:  sequence,
 	}
 }
 
 func newCustomer() string { return "c" + ident.New() }
 
-// writtenOnce: of many writers that read the same row one wins, the others meet a conflict and change nothing.
+// writtenOnce: of many writers that read the same row one wins, the others meet a conflict and
+// change nothing.
 func writtenOnce(t *testing.T, tables tables) {
 	ctx := context.Background()
 	id := newCustomer()
@@ -356,9 +373,13 @@ func writtenOnce(t *testing.T, tables tables) {
 		counted   orders.Counters
 	}{
 		{old, placed, orders.Counters{Orders: 1, ByStatus: map[order.Status]int64{order.StatusPlaced: 1}}},
-		{placed, row(id, 1, order.StatusPlaced, 2), orders.Counters{Orders: 1, ByStatus: map[order.Status]int64{order.StatusPlaced: 1}}},
+		{
+			placed, row(id, 1, order.StatusPlaced, 2),
+			orders.Counters{Orders: 1, ByStatus: map[order.Status]int64{order.StatusPlaced: 1}},
+		},
 		{row(id, 1, order.StatusPlaced, 2), row(id, 1, order.StatusConfirmed, 3), orders.Counters{
-			Orders: 1, ByStatus: map[order.Status]int64{order.StatusConfirmed: 1}, ConfirmedTotal: map[string]int64{"USD": 100},
+			Orders: 1, ByStatus: map[order.Status]int64{order.StatusConfirmed: 1},
+			ConfirmedTotal: map[string]int64{"USD": 100},
 		}},
 	} {
 		var mu sync.Mutex
@@ -386,7 +407,8 @@ func writtenOnce(t *testing.T, tables tables) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := Full(customers.Row{Profile: customers.Profile{CustomerID: id}, Counters: step.counted}); won != 1 || !cmp.Equal(want, Full(got)) {
+		if want := Full(customers.Row{Profile: customers.Profile{CustomerID: id}, Counters: step.counted}); won != 1 ||
+			!cmp.Equal(want, Full(got)) {
 			t.Fatalf("%d won: %s", won, cmp.Diff(want, Full(got)))
 		}
 	}
@@ -395,7 +417,8 @@ func writtenOnce(t *testing.T, tables tables) {
 	}
 }
 
-// fill makes rows of a customer's orders, three confirmed to each that is cancelled, every two of them placed at the same moment.
+// fill makes rows of a customer's orders, three confirmed to each that is cancelled, every two of
+// them placed at the same moment.
 func fill(t *testing.T, tables tables, customerID string, n int) []orders.Row {
 	t.Helper()
 	rows := make([]orders.Row, n)
@@ -428,7 +451,10 @@ func lists(t *testing.T, tables tables) {
 	for _, tt := range []struct {
 		status order.Status
 		limit  int
-	}{{"", 0}, {"", 3}, {"", 77}, {"", 100}, {order.StatusCancelled, 10}, {order.StatusCancelled, 58}, {order.StatusConfirmed, 57}, {order.StatusShipped, 5}} {
+	}{
+		{"", 0}, {"", 3}, {"", 77}, {"", 100}, {order.StatusCancelled, 10}, {order.StatusCancelled, 58},
+		{order.StatusConfirmed, 57}, {order.StatusShipped, 5},
+	} {
 		t.Run(fmt.Sprintf("%s by %d", tt.status, tt.limit), func(t *testing.T) {
 			var want []orders.Row
 			for _, r := range slices.Backward(rows) {
@@ -464,7 +490,8 @@ func lists(t *testing.T, tables tables) {
 	}
 }
 
-// changingList: while a list is paged through, orders leave it and come to it. What stays in it is shown once.
+// changingList: while a list is paged through, orders leave it and come to it. What stays in it is
+// shown once.
 func changingList(t *testing.T, tables tables) {
 	ctx := context.Background()
 	id := newCustomer()
@@ -519,11 +546,13 @@ func refused(t *testing.T, tables tables) {
 		err      error
 	}{
 		"another customer's cursor": {newCustomer(), orders.Query{Cursor: page.Next}, orders.ErrInvalidCursor},
-		"another status's cursor":   {id, orders.Query{Cursor: page.Next, Status: order.StatusPlaced}, orders.ErrInvalidCursor},
-		"no cursor at all":          {id, orders.Query{Cursor: "x"}, orders.ErrInvalidCursor},
-		"unknown status":            {id, orders.Query{Status: "lost"}, orders.ErrInvalidQuery},
-		"below the limits":          {id, orders.Query{Limit: -1}, orders.ErrInvalidQuery},
-		"above the limits":          {id, orders.Query{Limit: orders.MaxLimit + 1}, orders.ErrInvalidQuery},
+		"another status's cursor": {
+			id, orders.Query{Cursor: page.Next, Status: order.StatusPlaced}, orders.ErrInvalidCursor,
+		},
+		"no cursor at all": {id, orders.Query{Cursor: "x"}, orders.ErrInvalidCursor},
+		"unknown status":   {id, orders.Query{Status: "lost"}, orders.ErrInvalidQuery},
+		"below the limits": {id, orders.Query{Limit: -1}, orders.ErrInvalidQuery},
+		"above the limits": {id, orders.Query{Limit: orders.MaxLimit + 1}, orders.ErrInvalidQuery},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := tables.Lists.List(ctx, tt.customer, tt.query); !errors.Is(err, tt.err) {
@@ -549,14 +578,16 @@ func everySlot(
 	}
 }
 
-// standing: the lists of what is to go on hold every such order that nothing has changed since before, and lose it when it moves on.
+// standing: the lists of what is to go on hold every such order that nothing has changed since
+// before, and lose it when it moves on.
 func standing(t *testing.T, tables tables) {
 	ctx := context.Background()
 	id := newCustomer()
 	failed := row(id, 3, order.StatusCancelling, 1)
 	failed.Saga.State = order.SagaFailed
 	rows := []orders.Row{
-		row(id, 0, order.StatusPlaced, 1), row(id, 1, order.StatusConfirmed, 1), row(id, 2, order.StatusCancelling, 1), failed,
+		row(id, 0, order.StatusPlaced, 1), row(id, 1, order.StatusConfirmed, 1), row(id, 2, order.StatusCancelling, 1),
+		failed,
 		row(id, 4, order.StatusCancelled, 1), row(id, 5, order.StatusPlaced, 1), row(id, 6, order.StatusPlaced, 1),
 	}
 	for _, r := range rows {
@@ -735,14 +766,20 @@ func between(t *testing.T, tables tables) {
 	}
 }
 
-// generations: each has rows, lists and tallies of its own, and whoever deletes one leaves the others.
+// generations: each has rows, lists and tallies of its own, and whoever deletes one leaves the
+// others.
 func generations(t *testing.T, table view.Table) {
 	ctx := context.Background()
 	name := "v" + ident.New()[:8]
 	other := name + "x" // whose name begins like this one's
 	put := func(g view.Generation, id string) {
-		item := view.Item{ID: id, Sequence: 2, Data: []byte(`{"n":1}`), Keys: []view.Key{{Index: view.Index2, Partition: "all", Sort: id}}}
-		if err := table.Put(ctx, g, 0, item, []view.Tally{{Name: "t", ID: "a#b", Counters: map[string]int64{"n": 2, "m": -1}}}); err != nil {
+		item := view.Item{
+			ID: id, Sequence: 2, Data: []byte(`{"n":1}`),
+			Keys: []view.Key{{Index: view.Index2, Partition: "all", Sort: id}},
+		}
+		if err := table.Put(
+			ctx, g, 0, item, []view.Tally{{Name: "t", ID: "a#b", Counters: map[string]int64{"n": 2, "m": -1}}},
+		); err != nil {
 			t.Fatal(err)
 		}
 		if err := table.SavePosition(ctx, g, 1, view.Position{From: "x"}); err != nil {
@@ -763,16 +800,20 @@ func generations(t *testing.T, table view.Table) {
 					t.Fatal(err)
 				}
 				for _, e := range page {
-					found[fmt.Sprint(e.Generation, " ", e.Kind, " ", e.Name, " ", e.ID, " ", e.Row.Sequence, " ", e.Counters)]++
+					found[fmt.Sprint(
+						e.Generation, " ", e.Kind, " ", e.Name, " ", e.ID, " ", e.Row.Sequence, " ", e.Counters,
+					)]++
 				}
 			}
 		}
 		return found
 	}
 	all := map[string]int{
-		fmt.Sprint(first, " row  one 2 map[]"): 1, fmt.Sprint(first, " row  two#2 2 map[]"): 1, fmt.Sprint(first, " tally t a#b 0 map[m:-2 n:4]"): 1,
-		fmt.Sprint(first, " position 1  0 map[]"): 1, fmt.Sprint(second, " row  one 2 map[]"): 1, fmt.Sprint(second, " tally t a#b 0 map[m:-1 n:2]"): 1,
-		fmt.Sprint(second, " position 1  0 map[]"): 1,
+		fmt.Sprint(first, " row  one 2 map[]"): 1, fmt.Sprint(first, " row  two#2 2 map[]"): 1,
+		fmt.Sprint(first, " tally t a#b 0 map[m:-2 n:4]"): 1,
+		fmt.Sprint(first, " position 1  0 map[]"):         1, fmt.Sprint(second, " row  one 2 map[]"): 1,
+		fmt.Sprint(second, " tally t a#b 0 map[m:-1 n:2]"): 1,
+		fmt.Sprint(second, " position 1  0 map[]"):         1,
 	}
 	if diff := cmp.Diff(all, read()); diff != "" {
 		t.Fatalf("(-want +got)\n%s", diff)
@@ -807,7 +848,8 @@ func generations(t *testing.T, table view.Table) {
 			got = append(got, item.ID)
 		}
 		counters, revision, err := table.Tally(ctx, g, "t", "a#b")
-		if !slices.Equal(got, want) || err != nil || revision != int64(len(want)) || counters["n"] != 2*int64(len(want)) {
+		if !slices.Equal(got, want) || err != nil || revision != int64(len(want)) ||
+			counters["n"] != 2*int64(len(want)) {
 			t.Errorf("generation %d lists %v and counts %v at revision %d, %v", g.Number, got, counters, revision, err)
 		}
 	}
@@ -854,7 +896,9 @@ func checkpoints(t *testing.T, table view.Table) {
 	ctx := context.Background()
 	name := "v" + ident.New()[:8]
 	first := view.Checkpoint{Newest: Epoch, Events: 3, Lag: time.Second, At: Epoch.Add(time.Second)}
-	newer := view.Checkpoint{Newest: Epoch.Add(time.Millisecond), Events: 4, Lag: 2 * time.Second, At: Epoch.Add(2 * time.Second)}
+	newer := view.Checkpoint{
+		Newest: Epoch.Add(time.Millisecond), Events: 4, Lag: 2 * time.Second, At: Epoch.Add(2 * time.Second),
+	}
 	older := view.Checkpoint{Newest: Epoch.Add(-time.Hour), Events: 5, Lag: time.Hour, At: Epoch.Add(3 * time.Second)}
 	for _, c := range []view.Checkpoint{first, newer, older, newer} {
 		batch := ident.New()
@@ -871,7 +915,8 @@ func checkpoints(t *testing.T, table view.Table) {
 	}
 }
 
-// lateCheckpoints lets the answers of many batches be lost, and gives each again after some dozen others.
+// lateCheckpoints lets the answers of many batches be lost, and gives each again after some dozen
+// others.
 func lateCheckpoints(t *testing.T, table view.Table) {
 	ctx := context.Background()
 	name := "v" + ident.New()[:8]
@@ -884,7 +929,10 @@ func lateCheckpoints(t *testing.T, table view.Table) {
 			if given < 0 || given >= len(batches) {
 				continue
 			}
-			c := view.Checkpoint{Newest: Epoch.Add(time.Duration(given) * time.Second), Events: 1 << (given % 8), At: Epoch.Add(time.Hour)}
+			c := view.Checkpoint{
+				Newest: Epoch.Add(time.Duration(given) * time.Second), Events: 1 << (given % 8),
+				At: Epoch.Add(time.Hour),
+			}
 			if err := table.Advance(ctx, name, batches[given], c); err != nil {
 				t.Fatal(err)
 			}

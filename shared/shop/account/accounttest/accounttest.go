@@ -1,4 +1,5 @@
-// Package accounttest is the suite that the account service passes on every store: what depends on the store's own conditions. Only tests import it.
+// Package accounttest is the suite that the account service passes on every store: what depends on
+// the store's own conditions. Only tests import it.
 package accounttest
 
 import (
@@ -24,7 +25,8 @@ type Everybody struct{}
 // Registered implements account.Customers.
 func (Everybody) Registered(context.Context, string) (bool, error) { return true, nil }
 
-// Run puts the service on a store that knows the accounts' events. Its streams are its own, so the store may hold others.
+// Run puts the service on a store that knows the accounts' events. Its streams are its own, so the
+// store may hold others.
 func Run(t *testing.T, store es.Store, c clock.Clock) {
 	accounts := account.New(account.Deps{Store: store, Clock: c, Customers: Everybody{}})
 	t.Run("withdrawals at once", func(t *testing.T) { withdrawals(t, accounts, c) })
@@ -49,11 +51,15 @@ func want(t *testing.T, accounts account.Service, id string, balance, version in
 		t.Fatal(err)
 	}
 	if res.State.Money() != eur(balance) || res.Head.Version() != version {
-		t.Errorf("the account holds %s at version %d, want %s at %d", res.State.Money(), res.Head.Version(), eur(balance), version)
+		t.Errorf(
+			"the account holds %s at version %d, want %s at %d", res.State.Money(), res.Head.Version(), eur(balance),
+			version,
+		)
 	}
 }
 
-// withdrawals: 50 want 30 each of 1000 at once, each request sent twice. 33 get them, and both answers to one request are the same.
+// withdrawals: 50 want 30 each of 1000 at once, each request sent twice. 33 get them, and both
+// answers to one request are the same.
 func withdrawals(t *testing.T, accounts account.Service, c clock.Clock) {
 	customer := ident.New()
 	id := account.ID(customer, "EUR")
@@ -79,7 +85,8 @@ func withdrawals(t *testing.T, accounts account.Service, c clock.Clock) {
 			switch {
 			case answers[0] == nil && answers[1] == nil:
 				done.Add(1)
-			case errors.Is(answers[0], account.ErrInsufficientFunds) && errors.Is(answers[1], account.ErrInsufficientFunds):
+			case errors.Is(answers[0], account.ErrInsufficientFunds) &&
+				errors.Is(answers[1], account.ErrInsufficientFunds):
 				refused.Add(1)
 			default:
 				t.Errorf("%s: answers %v and %v", key, answers[0], answers[1])
@@ -93,7 +100,8 @@ func withdrawals(t *testing.T, accounts account.Service, c clock.Clock) {
 	want(t, accounts, id, 10, 2+33)
 }
 
-// openings: 20 keys open one account at once, each sent twice. One key did, and is told so both times.
+// openings: 20 keys open one account at once, each sent twice. One key did, and is told so both
+// times.
 func openings(t *testing.T, accounts account.Service, c clock.Clock) {
 	customer := ident.New()
 	var wg sync.WaitGroup
@@ -115,7 +123,8 @@ func openings(t *testing.T, accounts account.Service, c clock.Clock) {
 	want(t, accounts, account.ID(customer, "EUR"), 0, 1)
 }
 
-// transfers: two accounts send each other 100 of their 1000 at once, ten times each, each request sent twice. In the end both hold what they held.
+// transfers: two accounts send each other 100 of their 1000 at once, ten times each, each request
+// sent twice. In the end both hold what they held.
 func transfers(t *testing.T, accounts account.Service, c clock.Clock) {
 	var ids [2]string
 	for i := range ids {

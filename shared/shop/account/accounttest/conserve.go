@@ -26,7 +26,8 @@ type op struct {
 	Amount   int64 // of a transfer; 0 asks for interest on From
 }
 
-// step is what happens at once, and what goes wrong meanwhile: one fault an append, as long as there are any.
+// step is what happens at once, and what goes wrong meanwhile: one fault an append, as long as
+// there are any.
 type step struct {
 	Ops    []op
 	Faults []string // "", conflict, lost
@@ -68,8 +69,9 @@ type ledger struct {
 	actors    [callers]string
 }
 
-// conserve takes the steps one after the other and checks after each that the accounts together hold what they were given, and what interest added. A
-// snapshot of each account is written between the steps.
+// conserve takes the steps one after the other and checks after each that the accounts together
+// hold what they were given, and what interest added. A snapshot of each account is written between
+// the steps.
 func conserve(ctx context.Context, t reporter, store es.Store, c clock.Clock, all []step) {
 	l := &ledger{ctx: ctx, clock: c, store: &estest.Hooked{Store: store}}
 	l.accounts = account.New(account.Deps{Store: l.store, Clock: c, Customers: Everybody{}, Snapshots: &l.snapshots,
@@ -144,7 +146,10 @@ func (l *ledger) snapshot(t reporter) {
 	states := account.States(l.store, &l.snapshots)
 	states.Every = 1
 	for _, id := range l.ids[:holders] {
-		if err := states.Handle(l.ctx, es.StoredCommit{Stream: es.NewStreamID(account.Category, id), First: 1, Events: make([]es.Stored, 1)}); err != nil {
+		if err := states.Handle(
+			l.ctx,
+			es.StoredCommit{Stream: es.NewStreamID(account.Category, id), First: 1, Events: make([]es.Stored, 1)},
+		); err != nil {
 			t.Fatalf("snapshot: %v", err)
 		}
 	}
@@ -159,10 +164,12 @@ func (l *ledger) events(t reporter, category, id string) []es.Recorded {
 	return h.Events
 }
 
-// check compares what the accounts hold with what they were given, and each side of each transfer with what its own stream says.
+// check compares what the accounts hold with what they were given, and each side of each transfer
+// with what its own stream says.
 func (l *ledger) check(t reporter) {
 	held, given := int64(0), int64(holders*funds)
-	moved := map[string]int{} // sides of movements that the accounts have, by what both sides and the attempt say of them
+	// sides of movements that the accounts have, by what both sides and the attempt say of them
+	moved := map[string]int{}
 	for _, id := range l.ids[:holders] {
 		state := account.State{}
 		for _, r := range l.events(t, account.Category, id) {
@@ -223,7 +230,8 @@ func (l *ledger) check(t reporter) {
 	}
 }
 
-// repeat asks for everything once more, and again: the second time it has the same answer, and nothing is written.
+// repeat asks for everything once more, and again: the second time it has the same answer, and
+// nothing is written.
 func (l *ledger) repeat(t reporter, all []step) {
 	for _, st := range all {
 		for _, o := range st.Ops {

@@ -25,7 +25,8 @@ type op struct {
 	Amount int64
 }
 
-// step is what happens at once, and what goes wrong meanwhile: one fault an append, as long as there are any.
+// step is what happens at once, and what goes wrong meanwhile: one fault an append, as long as
+// there are any.
 type step struct {
 	Ops    []op
 	Faults []string // "", conflict, lost
@@ -47,7 +48,9 @@ var steps = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) step {
 	return step{
 		Ops: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) op {
 			return op{
-				Kind:   rapid.SampledFrom([]string{"deposit", "withdraw", "charge", "charge", "charge", "refund", "refund"}).Draw(t, "kind"),
+				Kind: rapid.SampledFrom([]string{
+					"deposit", "withdraw", "charge", "charge", "charge", "refund", "refund",
+				}).Draw(t, "kind"),
 				Key:    rapid.IntRange(0, keys-1).Draw(t, "key"),
 				Who:    rapid.IntRange(0, people-1).Draw(t, "who"),
 				From:   rapid.SampledFrom([]string{"own", "own", "own", "own", "other", "none"}).Draw(t, "from"),
@@ -98,7 +101,8 @@ func (w *world) do(o op) (answer string, err error) {
 		b := bought[o.Key]
 		from := map[string]string{"own": w.person(b.owner), "other": w.person(1 - b.owner), "none": "nobody"}[o.From]
 		_, err = w.payments.Charge(ctx, w.request(fmt.Sprint("charge", o.Run)), payment.Charge{
-			OrderID: w.order(o.Key), Revision: 1, CustomerID: w.person(b.owner), AccountID: account.ID(from, "EUR"), Amount: eur(b.amount),
+			OrderID: w.order(o.Key), Revision: 1, CustomerID: w.person(b.owner), AccountID: account.ID(from, "EUR"),
+			Amount: eur(b.amount),
 		})
 	case "refund":
 		_, err = w.payments.Refund(ctx, w.request(fmt.Sprint("refund", o.Run)), w.order(o.Key), 1)
@@ -180,7 +184,8 @@ func (w *world) streams() (out []es.StreamID) {
 	return out
 }
 
-// check compares what the accounts hold with what the attempts say, and folds every prefix of every stream.
+// check compares what the accounts hold with what the attempts say, and folds every prefix of every
+// stream.
 func (w *world) check(t reporter) {
 	var held, attempted int64
 	for _, stream := range w.streams() {

@@ -1,4 +1,5 @@
-// Package paymenttest is the suite that payments and accounts pass together on every store. Only tests import it.
+// Package paymenttest is the suite that payments and accounts pass together on every store. Only
+// tests import it.
 package paymenttest
 
 import (
@@ -21,7 +22,8 @@ import (
 	"orderflow/shared/shop/payment"
 )
 
-// Run puts the services on a store that knows the events of payments and accounts. Its streams are its own, so the store may hold others.
+// Run puts the services on a store that knows the events of payments and accounts. Its streams are
+// its own, so the store may hold others.
 func Run(t *testing.T, store es.Store, c clock.Clock) {
 	t.Run("many orders of one account", func(t *testing.T) { manyOrders(t, newStand(store, c)) })
 	t.Run("one order many times", func(t *testing.T) { oneOrder(t, newStand(store, c)) })
@@ -76,7 +78,10 @@ func manyOrders(t *testing.T, s *stand) {
 	for i := range 50 {
 		wg.Go(func() {
 			_, err := s.payments.Charge(t.Context(), s.request(fmt.Sprint(i)),
-				payment.Charge{OrderID: fmt.Sprint(s.order, i), Revision: 1, CustomerID: s.customer, AccountID: id, Amount: eur(30)})
+				payment.Charge{
+					OrderID: fmt.Sprint(s.order, i), Revision: 1, CustomerID: s.customer, AccountID: id,
+					Amount: eur(30),
+				})
 			switch {
 			case err == nil:
 				done.Add(1)
@@ -94,7 +99,8 @@ func manyOrders(t *testing.T, s *stand) {
 	s.want(t, id, 10)
 }
 
-// oneOrder is charged 40 times at once by 20 runs, while others refund it: it ends taken back, with all the money there.
+// oneOrder is charged 40 times at once by 20 runs, while others refund it: it ends taken back, with
+// all the money there.
 func oneOrder(t *testing.T, s *stand) {
 	id := s.open(t.Context(), t, s.customer, 1000)
 	var wg sync.WaitGroup
@@ -108,7 +114,10 @@ func oneOrder(t *testing.T, s *stand) {
 				}
 				return
 			}
-			_, err := s.payments.Charge(t.Context(), req, payment.Charge{OrderID: s.order, Revision: 1, CustomerID: s.customer, AccountID: id, Amount: eur(700)})
+			_, err := s.payments.Charge(
+				t.Context(), req,
+				payment.Charge{OrderID: s.order, Revision: 1, CustomerID: s.customer, AccountID: id, Amount: eur(700)},
+			)
 			if err != nil && !errors.Is(err, es.ErrAttemptClosed) {
 				t.Errorf("charge: %v", err)
 			}

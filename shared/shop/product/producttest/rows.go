@@ -1,4 +1,5 @@
-// Package producttest is the suite that the product service passes on every store, and rows in memory. Only tests import it.
+// Package producttest is the suite that the product service passes on every store, and rows in
+// memory. Only tests import it.
 package producttest
 
 import (

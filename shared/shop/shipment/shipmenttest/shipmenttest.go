@@ -1,4 +1,5 @@
-// Package shipmenttest is the suite that keeps of shipping's copies of orders pass, and one in memory. Only tests import it.
+// Package shipmenttest is the suite that keeps of shipping's copies of orders pass, and one in
+// memory. Only tests import it.
 package shipmenttest
 
 import (
@@ -87,7 +88,8 @@ func Run(t *testing.T, copies shipment.Copies) {
 	t.Run("a copy and a confirmation come in any order", func(t *testing.T) {
 		for _, confirmedFirst := range []bool{false, true} {
 			id := ident.New()
-			c, placed, k := of(id, 3, "confirmed"), of(id, 1, "placed"), shipment.Confirmation{OrderID: id, Sequence: 3, ShipmentID: "s"}
+			c, placed, k := of(id, 3, "confirmed"), of(id, 1, "placed"),
+				shipment.Confirmation{OrderID: id, Sequence: 3, ShipmentID: "s"}
 			if confirmedFirst {
 				confirm(t, k, shipment.Known{Confirmation: k})
 				put(t, placed, true, shipment.Known{Copy: placed, Confirmation: k})
@@ -98,7 +100,10 @@ func Run(t *testing.T, copies shipment.Copies) {
 			}
 			confirm(t, k, shipment.Known{Copy: c, Confirmation: k})
 			put(t, c, false, shipment.Known{Copy: c, Confirmation: k})
-			confirm(t, shipment.Confirmation{OrderID: id, Sequence: 2, ShipmentID: "before"}, shipment.Known{Copy: c, Confirmation: k})
+			confirm(
+				t, shipment.Confirmation{OrderID: id, Sequence: 2, ShipmentID: "before"},
+				shipment.Known{Copy: c, Confirmation: k},
+			)
 		}
 	})
 	t.Run("of many at once the newest stays", func(t *testing.T) {

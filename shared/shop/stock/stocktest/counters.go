@@ -113,7 +113,9 @@ func (c *Counters) Restock(from stock.Level, delta, version int64, marks stock.M
 		case !marks.Meet(from.SKU, row.Mark):
 			return stock.Met(from.SKU)
 		case met.Counts() != version-1:
-			return stock.Inconsistent(from.SKU, "they are at version %d before version %d of its stream", met.Counts(), version)
+			return stock.Inconsistent(
+				from.SKU, "they are at version %d before version %d of its stream", met.Counts(), version,
+			)
 		case met.Version != from.Version || met.Departed != from.Departed:
 			stream := es.NewStreamID(stock.Category, from.SKU)
 			return &es.ConflictError{Stream: stream, Expected: from.Version, Actual: met.Version}

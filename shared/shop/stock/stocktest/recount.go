@@ -28,10 +28,16 @@ func broken(t *testing.T, s *shop) {
 		lost bool
 		text string
 	}{
-		"the row is behind":             {by: stock.Numbers{Available: -3, Counts: -1}, text: "version 1 before version 3"},
-		"the row is ahead":              {by: stock.Numbers{Available: 3, Counts: 1}, text: "version 3 before version 3"},
-		"the row is lost":               {lost: true, text: "version 0 before version 3"},
-		"the row is behind its parcels": {by: stock.Numbers{Departed: -1, Counts: -1}, text: "version 1 before version 3"},
+		"the row is behind": {
+			by: stock.Numbers{Available: -3, Counts: -1}, text: "version 1 before version 3",
+		},
+		"the row is ahead": {
+			by: stock.Numbers{Available: 3, Counts: 1}, text: "version 3 before version 3",
+		},
+		"the row is lost": {lost: true, text: "version 0 before version 3"},
+		"the row is behind its parcels": {
+			by: stock.Numbers{Departed: -1, Counts: -1}, text: "version 1 before version 3",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
@@ -51,7 +57,8 @@ func broken(t *testing.T, s *shop) {
 				t.Errorf("corrected: %+v", got)
 			}
 			s.want(t, name, 8, 0, 2)
-			if level, err := s.service.Set(ctx, request(), name, 9, stock.Match{Version: 2}); err != nil || level.OnHand != 9 {
+			if level, err := s.service.Set(ctx, request(), name, 9, stock.Match{Version: 2}); err != nil ||
+				level.OnHand != 9 {
 				t.Errorf("counted as %+v, %v", level, err)
 			}
 		})
@@ -110,7 +117,8 @@ func (s *shop) rebuild(t tester, skus string, with func(*recount.Rebuild)) recou
 	file := &kept{state: state}
 	for {
 		r := recount.Rebuild{
-			Scanner: s.Store.(es.Scanner), Registry: es.NewRegistry(stock.Register), Rows: s.Rows, Clock: clock.System{},
+			Scanner: s.Store.(es.Scanner), Registry: es.NewRegistry(stock.Register), Rows: s.Rows,
+			Clock: clock.System{},
 			State: file.state, Keeper: file, Parallel: 1,
 		}
 		if with != nil {
@@ -295,8 +303,10 @@ func recounted(t *testing.T, open func() *shop) {
 				continue
 			}
 			by := stock.Numbers{
-				Available: rapid.Int64Range(-3, 3).Draw(t, "available"), Reserved: rapid.Int64Range(0, 3).Draw(t, "reserved"),
-				Counts: rapid.Int64Range(-1, 2).Draw(t, "counts"), Departed: rapid.Int64Range(0, 2).Draw(t, "departed"),
+				Available: rapid.Int64Range(-3, 3).Draw(t, "available"),
+				Reserved:  rapid.Int64Range(0, 3).Draw(t, "reserved"),
+				Counts:    rapid.Int64Range(-1, 2).Draw(t, "counts"),
+				Departed:  rapid.Int64Range(0, 2).Draw(t, "departed"),
 			}
 			lost := rapid.IntRange(0, 3).Draw(t, "lost") == 0
 			s.spoil(t, name, by, lost)

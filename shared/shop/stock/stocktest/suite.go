@@ -104,12 +104,14 @@ func (s *shop) want(t tester, name string, available, reserved, version int64) {
 	s.wantLeft(t, name, available, reserved, version, 0)
 }
 
-// wantLeft is want of a SKU that was counted so many times, and with which so many reservations have left.
+// wantLeft is want of a SKU that was counted so many times, and with which so many reservations
+// have left.
 func (s *shop) wantLeft(t tester, name string, available, reserved, counts, departed int64) {
 	t.Helper()
 	got, err := s.service.Get(context.Background(), name)
 	want := stock.Level{
-		SKU: name, OnHand: available + reserved, Available: available, Reserved: reserved, Version: counts + departed, Departed: departed,
+		SKU: name, OnHand: available + reserved, Available: available, Reserved: reserved, Version: counts + departed,
+		Departed: departed,
 	}
 	if err != nil || got != want {
 		t.Errorf("level is %+v, %v, want %+v", got, err, want)
@@ -148,7 +150,8 @@ func counting(t *testing.T, s *shop) {
 	set(5, stock.Match{Version: 2}, nil, stock.Level{OnHand: 5, Available: 5, Version: 2}) // nothing new, no event
 	set(2, stock.Match{Version: 2}, nil, stock.Level{OnHand: 2, Available: 2, Version: 3})
 	want := []any{
-		stock.Restocked{SKU: name, Delta: 0, Counted: 0}, stock.Restocked{SKU: name, Delta: 5, Counted: 5}, stock.Restocked{SKU: name, Delta: -3, Counted: 2},
+		stock.Restocked{SKU: name, Delta: 0, Counted: 0}, stock.Restocked{SKU: name, Delta: 5, Counted: 5},
+		stock.Restocked{SKU: name, Delta: -3, Counted: 2},
 	}
 	if diff := cmp.Diff(want, s.events(t, es.NewStreamID(stock.Category, name))); diff != "" {
 		t.Error(diff)
@@ -181,20 +184,28 @@ func countedBefore(t *testing.T, s *shop) {
 			t.Errorf("level is %+v, %v", got, err)
 		}
 	}
-	if _, err := s.service.Reserve(t.Context(), request(), stock.Reservation{OrderID: ident.New(), Revision: 1, Items: []stock.Item{{SKU: name, Quantity: 2}}}); err != nil {
+	if _, err := s.service.Reserve(
+		t.Context(), request(),
+		stock.Reservation{OrderID: ident.New(), Revision: 1, Items: []stock.Item{{SKU: name, Quantity: 2}}},
+	); err != nil {
 		t.Error(err)
 	}
-	if got, err := s.service.Set(t.Context(), first, name, 5, stock.Match{MustBeNew: true}); err != nil || got.Available != 3 || got.Reserved != 2 || got.Version != 1 {
+	if got, err := s.service.Set(t.Context(), first, name, 5, stock.Match{MustBeNew: true}); err != nil ||
+		got.Available != 3 || got.Reserved != 2 || got.Version != 1 {
 		t.Errorf("a repeat after a reservation is answered with %+v, %v", got, err)
 	}
 	if _, err := s.service.Set(t.Context(), request(), name, 7, stock.Match{Version: 1}); err != nil {
 		t.Error(err)
 	}
-	if got, err := s.service.Set(t.Context(), first, name, 5, stock.Match{MustBeNew: true}); !errors.Is(err, stock.ErrVersionMismatch) {
+	if got, err := s.service.Set(
+		t.Context(), first, name, 5, stock.Match{MustBeNew: true},
+	); !errors.Is(err, stock.ErrVersionMismatch) {
 		t.Errorf("a repeat after another count is answered with %+v, %v", got, err)
 	}
 	// Without an id of the request's own, the second try meets what the first one did.
-	if _, err := s.service.Set(t.Context(), request(), name, 7, stock.Match{Version: 1}); !errors.Is(err, stock.ErrVersionMismatch) {
+	if _, err := s.service.Set(
+		t.Context(), request(), name, 7, stock.Match{Version: 1},
+	); !errors.Is(err, stock.ErrVersionMismatch) {
 		t.Errorf("a repeat with another id: %v", err)
 	}
 }
@@ -202,16 +213,21 @@ func countedBefore(t *testing.T, s *shop) {
 func countedBelow(t *testing.T, s *shop) {
 	name := s.stocked(t, 5)
 	order := ident.New()
-	if _, err := s.service.Reserve(t.Context(), request(), stock.Reservation{OrderID: order, Revision: 1, Items: []stock.Item{{SKU: name, Quantity: 3}}}); err != nil {
+	if _, err := s.service.Reserve(
+		t.Context(), request(),
+		stock.Reservation{OrderID: order, Revision: 1, Items: []stock.Item{{SKU: name, Quantity: 3}}},
+	); err != nil {
 		t.Fatal(err)
 	}
 	_, err := s.service.Set(t.Context(), request(), name, 2, stock.Match{Version: 1})
 	wantFault(t, err, stock.ErrInsufficient, "")
 	s.want(t, name, 2, 3, 1)
-	if got, err := s.service.Set(t.Context(), request(), name, 3, stock.Match{Version: 1}); err != nil || got.Available != 0 || got.Reserved != 3 {
+	if got, err := s.service.Set(t.Context(), request(), name, 3, stock.Match{Version: 1}); err != nil ||
+		got.Available != 0 || got.Reserved != 3 {
 		t.Errorf("level is %+v, %v", got, err)
 	}
-	if got, err := s.service.Set(t.Context(), request(), name, 9, stock.Match{Version: 2}); err != nil || got.Available != 6 || got.Reserved != 3 {
+	if got, err := s.service.Set(t.Context(), request(), name, 9, stock.Match{Version: 2}); err != nil ||
+		got.Available != 6 || got.Reserved != 3 {
 		t.Errorf("level is %+v, %v", got, err)
 	}
 	if _, err := s.service.Release(t.Context(), request(), order, 1); err != nil {
@@ -235,7 +251,8 @@ func reservations(t *testing.T, s *shop) {
 		_, err := s.service.Leave(t.Context(), request(), order, 1)
 		return stock.ReservationState{}, err
 	}
-	other := func(order string, items []stock.Item) (stock.ReservationState, error) { // the same attempt with other items
+	// the same attempt with other items
+	other := func(order string, items []stock.Item) (stock.ReservationState, error) {
 		return reserve(order, []stock.Item{{SKU: items[0].SKU, Quantity: 1}})
 	}
 	next := func(order string, items []stock.Item) (stock.ReservationState, error) {
@@ -252,37 +269,92 @@ func reservations(t *testing.T, s *shop) {
 		left   bool
 	}{
 		{"commit", 3, 2, []step{reserve, commit}, nil, es.AttemptDone, true, []string{"reserved", "committed"}, true},
-		{"commit twice", 3, 2, []step{reserve, commit, commit}, nil, es.AttemptDone, true, []string{"reserved", "committed"}, true},
-		{"reserve what has left", 3, 2, []step{reserve, commit, reserve}, nil, es.AttemptDone, true, []string{"reserved", "committed"}, true},
-		{"release what has left", 3, 2, []step{reserve, commit, release}, stock.ErrCommitted, es.AttemptDone, true, []string{"reserved", "committed"}, true},
-		{"commit what was released", 3, 2, []step{reserve, release, commit}, stock.ErrNotReserved, es.AttemptUndone, false, []string{"reserved", "released"}, false},
-		{"commit what was refused", 6, 1, []step{reserve, commit}, stock.ErrNotReserved, es.AttemptRefused, false, []string{"refused"}, false},
+		{
+			"commit twice", 3, 2, []step{reserve, commit, commit}, nil, es.AttemptDone, true,
+			[]string{"reserved", "committed"}, true,
+		},
+		{
+			"reserve what has left", 3, 2, []step{reserve, commit, reserve}, nil, es.AttemptDone, true,
+			[]string{"reserved", "committed"}, true,
+		},
+		{
+			"release what has left", 3, 2, []step{reserve, commit, release}, stock.ErrCommitted, es.AttemptDone, true,
+			[]string{"reserved", "committed"}, true,
+		},
+		{
+			"commit what was released", 3, 2, []step{reserve, release, commit}, stock.ErrNotReserved, es.AttemptUndone,
+			false, []string{"reserved", "released"}, false,
+		},
+		{
+			"commit what was refused", 6, 1, []step{reserve, commit}, stock.ErrNotReserved, es.AttemptRefused, false,
+			[]string{"refused"}, false,
+		},
 		{"commit what never came", 3, 2, []step{commit}, stock.ErrNotReserved, es.AttemptOpen, false, nil, false},
 		{"leave", 3, 2, []step{reserve, leave}, nil, es.AttemptDone, true, []string{"reserved", "departed"}, true},
-		{"leave twice", 3, 2, []step{reserve, leave, leave}, nil, es.AttemptDone, true, []string{"reserved", "departed"}, true},
+		{
+			"leave twice", 3, 2, []step{reserve, leave, leave}, nil, es.AttemptDone, true,
+			[]string{"reserved", "departed"}, true,
+		},
 		{"commit what left", 3, 2, []step{reserve, leave, commit, commit}, nil, es.AttemptDone, true,
 			[]string{"reserved", "departed", "committed"}, true},
-		{"leave what is committed", 3, 2, []step{reserve, commit, leave}, nil, es.AttemptDone, true, []string{"reserved", "committed"}, true},
+		{
+			"leave what is committed", 3, 2, []step{reserve, commit, leave}, nil, es.AttemptDone, true,
+			[]string{"reserved", "committed"}, true,
+		},
 		{"release what left", 3, 2, []step{reserve, leave, release}, stock.ErrCommitted, es.AttemptDone, true,
 			[]string{"reserved", "departed"}, true},
-		{"leave what was released", 3, 2, []step{reserve, release, leave}, stock.ErrNotReserved, es.AttemptUndone, false,
+		{"leave what was released", 3, 2, []step{reserve, release, leave}, stock.ErrNotReserved, es.AttemptUndone,
+			false,
 			[]string{"reserved", "released"}, false},
 		{"leave what never came", 3, 2, []step{leave}, stock.ErrNotReserved, es.AttemptOpen, false, nil, false},
 		{"reserve", 3, 2, []step{reserve}, nil, es.AttemptDone, true, []string{"reserved"}, false},
 		{"reserve all", 5, 2, []step{reserve}, nil, es.AttemptDone, true, []string{"reserved"}, false},
 		{"reserve twice", 3, 2, []step{reserve, reserve}, nil, es.AttemptDone, true, []string{"reserved"}, false},
-		{"reserve something else", 3, 2, []step{reserve, other}, nil, es.AttemptDone, true, []string{"reserved"}, false},
-		{"too many on two lines", 6, 1, []step{reserve}, stock.ErrInsufficient, es.AttemptRefused, false, []string{"refused"}, false},
-		{"too many of one of two", 3, 3, []step{reserve}, stock.ErrInsufficient, es.AttemptRefused, false, []string{"refused"}, false},
-		{"too many, twice", 3, 3, []step{reserve, reserve}, stock.ErrInsufficient, es.AttemptRefused, false, []string{"refused"}, false},
-		{"release", 3, 2, []step{reserve, release}, nil, es.AttemptUndone, false, []string{"reserved", "released"}, false},
-		{"release twice", 3, 2, []step{reserve, release, release}, nil, es.AttemptUndone, false, []string{"reserved", "released"}, false},
-		{"release what was refused", 6, 1, []step{reserve, release}, nil, es.AttemptRefused, false, []string{"refused"}, false},
+		{
+			"reserve something else", 3, 2, []step{reserve, other}, nil, es.AttemptDone, true, []string{"reserved"},
+			false,
+		},
+		{
+			"too many on two lines", 6, 1, []step{reserve}, stock.ErrInsufficient, es.AttemptRefused, false,
+			[]string{"refused"}, false,
+		},
+		{
+			"too many of one of two", 3, 3, []step{reserve}, stock.ErrInsufficient, es.AttemptRefused, false,
+			[]string{"refused"}, false,
+		},
+		{
+			"too many, twice", 3, 3, []step{reserve, reserve}, stock.ErrInsufficient, es.AttemptRefused, false,
+			[]string{"refused"}, false,
+		},
+		{
+			"release", 3, 2, []step{reserve, release}, nil, es.AttemptUndone, false, []string{"reserved", "released"},
+			false,
+		},
+		{
+			"release twice", 3, 2, []step{reserve, release, release}, nil, es.AttemptUndone, false,
+			[]string{"reserved", "released"}, false,
+		},
+		{
+			"release what was refused", 6, 1, []step{reserve, release}, nil, es.AttemptRefused, false,
+			[]string{"refused"}, false,
+		},
 		{"release what never came", 3, 2, []step{release}, nil, es.AttemptVoided, false, []string{"voided"}, false},
-		{"release what never came, twice", 3, 2, []step{release, release}, nil, es.AttemptVoided, false, []string{"voided"}, false},
-		{"reserve too late", 3, 2, []step{release, reserve}, es.ErrAttemptClosed, es.AttemptVoided, false, []string{"voided"}, false},
-		{"reserve too late, too many", 6, 2, []step{release, reserve}, es.ErrAttemptClosed, es.AttemptVoided, false, []string{"voided"}, false},
-		{"reserve what was released", 3, 2, []step{reserve, release, reserve}, es.ErrAttemptClosed, es.AttemptUndone, false, []string{"reserved", "released"}, false},
+		{
+			"release what never came, twice", 3, 2, []step{release, release}, nil, es.AttemptVoided, false,
+			[]string{"voided"}, false,
+		},
+		{
+			"reserve too late", 3, 2, []step{release, reserve}, es.ErrAttemptClosed, es.AttemptVoided, false,
+			[]string{"voided"}, false,
+		},
+		{
+			"reserve too late, too many", 6, 2, []step{release, reserve}, es.ErrAttemptClosed, es.AttemptVoided, false,
+			[]string{"voided"}, false,
+		},
+		{
+			"reserve what was released", 3, 2, []step{reserve, release, reserve}, es.ErrAttemptClosed, es.AttemptUndone,
+			false, []string{"reserved", "released"}, false,
+		},
 		{"the next revision", 3, 2, []step{release, next}, nil, es.AttemptVoided, true, []string{"voided"}, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -336,10 +408,14 @@ func reservations(t *testing.T, s *shop) {
 	})
 }
 
-// countedAfterDeparture: pieces that left are neither put back nor taken twice by the next count, and a count from before they left is refused.
+// countedAfterDeparture: pieces that left are neither put back nor taken twice by the next count,
+// and a count from before they left is refused.
 func countedAfterDeparture(t *testing.T, s *shop) {
 	name, order := s.stocked(t, 10), ident.New()
-	if _, err := s.service.Reserve(t.Context(), request(), stock.Reservation{OrderID: order, Revision: 1, Items: []stock.Item{{SKU: name, Quantity: 4}}}); err != nil {
+	if _, err := s.service.Reserve(
+		t.Context(), request(),
+		stock.Reservation{OrderID: order, Revision: 1, Items: []stock.Item{{SKU: name, Quantity: 4}}},
+	); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.service.Commit(t.Context(), request(), order, 1); err != nil {
@@ -348,10 +424,12 @@ func countedAfterDeparture(t *testing.T, s *shop) {
 	s.wantLeft(t, name, 6, 0, 1, 1)
 	_, err := s.service.Set(t.Context(), request(), name, 10, stock.Match{Version: 1})
 	wantFault(t, err, stock.ErrVersionMismatch, "is 2, not 1")
-	if got, err := s.service.Set(t.Context(), request(), name, 6, stock.Match{Version: 2}); err != nil || got.Version != 2 {
+	if got, err := s.service.Set(t.Context(), request(), name, 6, stock.Match{Version: 2}); err != nil ||
+		got.Version != 2 {
 		t.Errorf("what is there, counted: %+v, %v", got, err)
 	}
-	if got, err := s.service.Set(t.Context(), request(), name, 10, stock.Match{Version: 2}); err != nil || got.OnHand != 10 || got.Version != 3 {
+	if got, err := s.service.Set(t.Context(), request(), name, 10, stock.Match{Version: 2}); err != nil ||
+		got.OnHand != 10 || got.Version != 3 {
 		t.Errorf("four more, counted: %+v, %v", got, err)
 	}
 	want := []any{stock.Restocked{SKU: name, Delta: 10, Counted: 10}, stock.Restocked{SKU: name, Delta: 4, Counted: 10}}
@@ -430,7 +508,8 @@ func countedAroundDeparture(t *testing.T, s *shop) {
 				d := &day{T: t, name: s.stocked(t, there), order: ident.New(), skew: skew}
 				other := s.stocked(t, there)
 				if _, err := s.service.Reserve(t.Context(), at(0), stock.Reservation{
-					OrderID: d.order, Revision: 1, Items: []stock.Item{{SKU: d.name, Quantity: ordered}, {SKU: other, Quantity: 1}},
+					OrderID: d.order, Revision: 1,
+					Items: []stock.Item{{SKU: d.name, Quantity: ordered}, {SKU: other, Quantity: 1}},
 				}); err != nil {
 					t.Fatal(err)
 				}
@@ -488,7 +567,9 @@ func leftWith(t *testing.T, s *shop) {
 		{"below nothing", -1, 1, []stock.Parcel{named}, stock.ErrInvalidQuantity, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := s.service.Set(t.Context(), request(), name, tc.pieces, stock.Match{Version: tc.version}, tc.left...)
+			_, err := s.service.Set(
+				t.Context(), request(), name, tc.pieces, stock.Match{Version: tc.version}, tc.left...,
+			)
 			wantFault(t, err, tc.want, tc.text)
 			s.want(t, name, 7, 3, 1)
 		})
@@ -656,7 +737,8 @@ func (w *warehouse) send(t *rapid.T) {
 		case err == nil:
 			w.there, w.change = w.there+w.change, 0
 			for _, p := range w.parcels {
-				p.dispatch = p.dispatch || slices.ContainsFunc(w.gone, func(g stock.Parcel) bool { return g.OrderID == p.order })
+				p.dispatch = p.dispatch ||
+					slices.ContainsFunc(w.gone, func(g stock.Parcel) bool { return g.OrderID == p.order })
 			}
 		// Fewer than are reserved by now, or the shelf changed since and has to be looked at again.
 		case !errors.Is(err, stock.ErrInsufficient) && !errors.Is(err, stock.ErrVersionMismatch):
@@ -738,11 +820,15 @@ func manySKUs(t *testing.T, s *shop) {
 	}
 	last := items[len(items)-1].SKU
 	order := ident.New()
-	if _, err := s.service.Reserve(t.Context(), request(), stock.Reservation{OrderID: order, Revision: 1, Items: items}); err != nil {
+	if _, err := s.service.Reserve(
+		t.Context(), request(), stock.Reservation{OrderID: order, Revision: 1, Items: items},
+	); err != nil {
 		t.Fatal(err)
 	}
 	s.want(t, last, 0, 1, 1)
-	_, err := s.service.Reserve(t.Context(), request(), stock.Reservation{OrderID: ident.New(), Revision: 1, Items: items})
+	_, err := s.service.Reserve(
+		t.Context(), request(), stock.Reservation{OrderID: ident.New(), Revision: 1, Items: items},
+	)
 	for _, item := range items {
 		wantFault(t, err, stock.ErrInsufficient, item.SKU)
 	}
@@ -751,7 +837,9 @@ func manySKUs(t *testing.T, s *shop) {
 	}
 	s.want(t, last, 1, 0, 1)
 	items = append(items, stock.Item{SKU: s.stocked(t, 1), Quantity: 1})
-	_, err = s.service.Reserve(t.Context(), request(), stock.Reservation{OrderID: ident.New(), Revision: 1, Items: items})
+	_, err = s.service.Reserve(
+		t.Context(), request(), stock.Reservation{OrderID: ident.New(), Revision: 1, Items: items},
+	)
 	wantFault(t, err, stock.ErrInvalidQuantity, "at most 40")
 }
 
@@ -797,7 +885,9 @@ func lostAnswers(t *testing.T, s *shop) {
 			return flaky.Reserve(t.Context(), second, stock.Reservation{OrderID: order, Revision: 2, Items: items})
 		})
 		wantFault(t, err, stock.ErrInsufficient, name)
-		_, err = insist(func() (stock.Level, error) { return flaky.Set(t.Context(), set, name, 5, stock.Match{Version: 1}) })
+		_, err = insist(func() (stock.Level, error) {
+			return flaky.Set(t.Context(), set, name, 5, stock.Match{Version: 1})
+		})
 		wantFault(t, err, nil, "")
 		s.want(t, name, 3, 2, 2)
 		_, err = insist(func() (stock.ReservationState, error) { return flaky.Release(t.Context(), release, order, 1) })
@@ -812,7 +902,10 @@ func race(t *testing.T, s *shop) {
 	var reserved atomic.Int64
 	together(orders, func(n int) {
 		quantity := int64(1 + n%3)
-		_, err := s.service.Reserve(context.Background(), request(), stock.Reservation{OrderID: ident.New(), Revision: 1, Items: []stock.Item{{SKU: name, Quantity: quantity}}})
+		_, err := s.service.Reserve(
+			context.Background(), request(),
+			stock.Reservation{OrderID: ident.New(), Revision: 1, Items: []stock.Item{{SKU: name, Quantity: quantity}}},
+		)
 		switch {
 		case err == nil:
 			reserved.Add(quantity)
@@ -841,7 +934,8 @@ func together(n int, f func(n int)) {
 	wg.Wait()
 }
 
-// oneAttempt reserves, releases and commits one attempt from many sides: whoever comes first, it is reserved at most once, and then released or committed once.
+// oneAttempt reserves, releases and commits one attempt from many sides: whoever comes first, it is
+// reserved at most once, and then released or committed once.
 func oneAttempt(t *testing.T, s *shop) {
 	for range 5 {
 		name, order := s.stocked(t, 10), ident.New()
@@ -851,19 +945,24 @@ func oneAttempt(t *testing.T, s *shop) {
 			_, err := insist(func() (stock.ReservationState, error) {
 				switch n % 3 {
 				case 0:
-					return flaky.Reserve(context.Background(), req, stock.Reservation{OrderID: order, Revision: 1, Items: []stock.Item{{SKU: name, Quantity: 4}}})
+					return flaky.Reserve(
+						context.Background(), req,
+						stock.Reservation{OrderID: order, Revision: 1, Items: []stock.Item{{SKU: name, Quantity: 4}}},
+					)
 				case 1:
 					return flaky.Commit(context.Background(), req, order, 1)
 				}
 				return flaky.Release(context.Background(), req, order, 1)
 			})
-			if err != nil && !errors.Is(err, es.ErrAttemptClosed) && !errors.Is(err, stock.ErrNotReserved) && !errors.Is(err, stock.ErrCommitted) {
+			if err != nil && !errors.Is(err, es.ErrAttemptClosed) && !errors.Is(err, stock.ErrNotReserved) &&
+				!errors.Is(err, stock.ErrCommitted) {
 				t.Errorf("%d: %v", n, err)
 			}
 		})
 		events := s.events(t, es.NewStreamID(stock.ReservationCategory, stock.ReservationID(order, 1)))
 		state, err := s.service.Reservation(t.Context(), order, 1)
-		if err != nil || !((state.Status == es.AttemptUndone || state.Committed) && len(events) == 2 || state.Status == es.AttemptVoided && len(events) == 1) {
+		if err != nil || !((state.Status == es.AttemptUndone || state.Committed) && len(events) == 2 ||
+			state.Status == es.AttemptVoided && len(events) == 1) {
 			t.Errorf("the attempt is %s after %d events, %v", state.Status, len(events), err)
 		}
 		if state.Committed {
@@ -874,8 +973,8 @@ func oneAttempt(t *testing.T, s *shop) {
 	}
 }
 
-// everything lets orders, their cancellations and counts go on at once, on few SKUs and with lost answers. What the rows say in the end is what the
-// events say.
+// everything lets orders, their cancellations and counts go on at once, on few SKUs and with lost
+// answers. What the rows say in the end is what the events say.
 func everything(t *testing.T, s *shop) {
 	skus := []string{s.stocked(t, 6), s.stocked(t, 6), s.stocked(t, 6)}
 	orders := make([]string, 12)
@@ -911,7 +1010,8 @@ func everything(t *testing.T, s *shop) {
 				return flaky.Set(ctx, req, name, int64(n%9), stock.Match{Version: level.Version})
 			})
 		}
-		if err != nil && !errors.Is(err, stock.ErrInsufficient) && !errors.Is(err, stock.ErrVersionMismatch) && !errors.Is(err, es.ErrAttemptClosed) &&
+		if err != nil && !errors.Is(err, stock.ErrInsufficient) && !errors.Is(err, stock.ErrVersionMismatch) &&
+			!errors.Is(err, es.ErrAttemptClosed) &&
 			!errors.Is(err, stock.ErrNotReserved) && !errors.Is(err, stock.ErrCommitted) {
 			t.Errorf("%d: %v", n, err)
 		}
@@ -970,12 +1070,17 @@ type attempt struct {
 // model runs random counts, reservations, releases and departures, repeated and out of order.
 func model(t *testing.T, s *shop) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &machine{shop: s, onHand: map[string]int64{}, versions: map[string]int64{}, departed: map[string]int64{}, held: map[string]int64{}, attempts: map[string]*attempt{}}
+		m := &machine{
+			shop: s, onHand: map[string]int64{}, versions: map[string]int64{}, departed: map[string]int64{},
+			held: map[string]int64{}, attempts: map[string]*attempt{},
+		}
 		for range 3 {
 			m.skus = append(m.skus, sku("cd"))
 			m.orders = append(m.orders, ident.New())
 		}
-		t.Repeat(map[string]func(*rapid.T){"reserve": m.reserve, "release": m.release, "leave": m.leave, "commit": m.commit, "set": m.set})
+		t.Repeat(map[string]func(*rapid.T){
+			"reserve": m.reserve, "release": m.release, "leave": m.leave, "commit": m.commit, "set": m.set,
+		})
 		for _, name := range m.skus {
 			m.compare(t, name)
 		}
@@ -997,11 +1102,15 @@ func (m *machine) reserve(t *rapid.T) {
 	var items []stock.Item
 	sum := map[string]int64{}
 	for range rapid.IntRange(1, 4).Draw(t, "lines") {
-		item := stock.Item{SKU: rapid.SampledFrom(m.skus).Draw(t, "sku"), Quantity: rapid.Int64Range(1, 4).Draw(t, "quantity")}
+		item := stock.Item{
+			SKU: rapid.SampledFrom(m.skus).Draw(t, "sku"), Quantity: rapid.Int64Range(1, 4).Draw(t, "quantity"),
+		}
 		items = append(items, item)
 		sum[item.SKU] += item.Quantity
 	}
-	state, err := m.service.Reserve(context.Background(), request(), stock.Reservation{OrderID: order, Revision: revision, Items: items})
+	state, err := m.service.Reserve(
+		context.Background(), request(), stock.Reservation{OrderID: order, Revision: revision, Items: items},
+	)
 	if a.status == es.AttemptOpen {
 		a.status, a.items = es.AttemptDone, sum
 		for name, quantity := range sum {
@@ -1094,8 +1203,12 @@ func (m *machine) departure(a *attempt) error {
 
 func (m *machine) set(t *rapid.T) {
 	name, n := rapid.SampledFrom(m.skus).Draw(t, "sku"), rapid.Int64Range(0, 8).Draw(t, "on hand")
-	version := rapid.SampledFrom([]int64{m.versions[name], m.versions[name], m.versions[name], 0, 1, m.versions[name] + 1}).Draw(t, "version")
-	_, err := m.service.Set(context.Background(), request(), name, n, stock.Match{Version: version, MustBeNew: version == 0})
+	version := rapid.SampledFrom([]int64{
+		m.versions[name], m.versions[name], m.versions[name], 0, 1, m.versions[name] + 1,
+	}).Draw(t, "version")
+	_, err := m.service.Set(
+		context.Background(), request(), name, n, stock.Match{Version: version, MustBeNew: version == 0},
+	)
 	var want error
 	switch {
 	case version != m.versions[name]:
