@@ -183,8 +183,8 @@ func (s *server) commands(c Commands) {
 		Summary: "Change a customer's name or e-mail address",
 		Description: "For the customer and operators. What is left out stays, and null is refused. If-Match names " +
 			"the version that is changed. Mails that are written from then on go to the new address. What is so " +
-			"already changes nothing, and the version stays. Sent again by the same caller, the request is recognised " +
-			"until somebody changes something else.",
+			"already changes nothing, and the version stays. Sent again by the same caller, the request is " +
+			"recognised until somebody changes something else.",
 		Errors: []int{
 			http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
 			http.StatusNotFound, http.StatusPreconditionFailed, http.StatusPreconditionRequired,
