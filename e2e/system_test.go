@@ -39,6 +39,7 @@ import (
 
 	"orderflow/cmd/orderflow/deployment"
 	"orderflow/cmd/orderflow/shop"
+	"orderflow/shared/aws/deadlettertable"
 	"orderflow/shared/kit/ident"
 	"orderflow/shared/shop/money"
 )
@@ -157,9 +158,12 @@ func noDeadLetters() error {
 			continue
 		}
 		for _, m := range out.Messages {
-			errs = append(errs, fmt.Errorf("a dead letter that no test made is in %s: %s", name, aws.ToString(m.Body)))
+			if body := aws.ToString(m.Body); !sentTwice(body) {
+				errs = append(errs, fmt.Errorf("a dead letter that no test made is in %s: %s", name, body))
+			}
 		}
 	}
+	letters := deadlettertable.New(stack.tables, stack.Outputs["DeadLettersTable"])
 	for pages := dynamodb.NewScanPaginator(stack.tables, &dynamodb.ScanInput{
 		TableName:                aws.String(stack.Outputs["DeadLettersTable"]),
 		FilterExpression:         aws.String("#part = :entry AND #status IN (:open, :redriving, :spent)"),
@@ -176,12 +180,31 @@ func noDeadLetters() error {
 			return errors.Join(append(errs, err)...)
 		}
 		for _, i := range out.Items {
-			if data, ok := i["data"].(*dynamodbtypes.AttributeValueMemberS); ok {
-				errs = append(errs, fmt.Errorf("a dead letter that no test made: %s", data.Value))
+			id, _ := i["id"].(*dynamodbtypes.AttributeValueMemberS)
+			data, ok := i["data"].(*dynamodbtypes.AttributeValueMemberS)
+			if !ok || id == nil {
+				continue
+			}
+			m, err := letters.Message(ctx, id.Value)
+			if err != nil || !sentTwice(string(m.Body)) {
+				errs = append(errs, err, fmt.Errorf("a dead letter that no test made: %s", data.Value))
 			}
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// taken are the marks of the dead letters that tests have made and taken away.
+var taken sync.Map
+
+// sentTwice reports whether a message is one that a test has sent: where the answer to sending it is lost, the
+// client sends it again, and the queue has it twice.
+func sentTwice(body string) (twice bool) {
+	taken.Range(func(mark, _ any) bool {
+		twice = strings.Contains(body, mark.(string))
+		return !twice
+	})
+	return twice
 }
 
 // scheduled says whether the redrive's schedule has begun runs of it besides those that tests have:
@@ -684,6 +707,7 @@ func findEntry(t *testing.T, consumer, mark string, statuses ...string) letter {
 func takeEntry(t *testing.T, consumer, mark string) letter {
 	t.Helper()
 	l := findEntry(t, consumer, mark, "open", "spent")
+	taken.Store(mark, true)
 	must[letter](
 		t, http.StatusOK, post(stack.operator, "/dead-letters/"+l.ID+"/discard", object{"reason": "made by a test"}),
 	)
