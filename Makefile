@@ -1,4 +1,5 @@
-# make help lists what there is to do. Only Linux with Go >= 1.26, Python >= 3.10 with venv, and make are needed; all else is installed, pinned, into .tools/.
+# make help lists the targets. They need Linux with Go >= 1.26, Python >= 3.10 with venv, and make.
+# All else is installed, pinned, into .tools/.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -10,7 +11,7 @@ LIMIT ?= 200
 PYTHON ?= python3
 export PYTHON
 
-# No version control stamp: it would change all binaries with each commit, and where another user owns
+# No version control stamp: it would change all binaries with each commit. Where another user owns
 # the checkout, Git refuses Go an answer ("dubious ownership") and the build ends.
 export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 
@@ -25,7 +26,8 @@ asyncapi := .tools/asyncapi/installed
 dynamodb_local := .tools/dynamodb-local/installed
 golangci_lint := .tools/golangci-lint-$(GOLANGCI_LINT)/golangci-lint
 
-# Tests run against DynamoDB Local as well, on a machine that has what it needs. infra/local/test.sh says so where it hasn't.
+# Tests run against DynamoDB Local as well, where the machine has Java and Maven.
+# infra/local/test.sh says so where it hasn't.
 dynamodb_local_if_java = $(if $(shell infra/local/require.sh java 2>&1),,$(dynamodb_local))
 
 STACK_FILES = template.yaml $(wildcard infra/*.yaml)
@@ -35,21 +37,24 @@ MACHINES = $(wildcard statemachines/*.asl.json)
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z0-9\/-]*:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
-	@printf '\nVariables: PORT=%s of make run, LIMIT=%s purchases that it imports (0: all), PYTHON=%s\n' "$(PORT)" "$(LIMIT)" "$(PYTHON)"
+	@printf '\nVariables, with their values now:\n'
+	@printf '  %-23s %s\n' "PORT=$(PORT)" 'port of the local AWS' "LIMIT=$(LIMIT)" 'purchases that make run imports; 0 for all' \
+		"PYTHON=$(PYTHON)" 'Python that installs the tools and runs the local AWS'
+	@printf '\nBegin with make run, then docs/tutorials/first-order.md. All pages: docs/README.md\n'
 
-run: go-present linux $(emulator) $(sam) bin/orderflow ## start the local AWS, deploy to it, import purchases of a real shop
+run: go-present linux $(emulator) $(sam) bin/orderflow ## start the local AWS, deploy to it, import a real shop's purchases
 	@infra/local/run.sh "$(PORT)" "$(LIMIT)"
 
 stop: ## end what make run started, and nothing else
 	@$(PYTHON) infra/local/emulator.py stop $(if $(filter command environment,$(firstword $(origin PORT))),--port $(PORT))
 
-status: ## show what make run started
-	@$(PYTHON) infra/local/emulator.py status
+status: ## show what make run started; nothing running is no error
+	@$(PYTHON) infra/local/emulator.py status || { [ $$? = 1 ] && echo 'make run starts one'; }
 
 deploy-local: go-present linux $(emulator) $(sam) ## start the local AWS and deploy to it, no import
 	@endpoint=$$($(PYTHON) infra/local/emulator.py start --port "$(PORT)"); infra/local/deploy.sh "$$endpoint" orderflow-local SimulatedCarrier=true
 
-sam-local: go-present $(sam) ## call each function in its container, against what make run deployed
+sam-local: go-present $(sam) ## call each function in its container, against make run's stack; needs Docker
 	@.tools/sam/bin/python infra/local/sam_local.py "$(PORT)"
 
 bin/orderflow: go-present FORCE ## build the command-line program
@@ -70,16 +75,16 @@ test: go-present linux $(emulator) $(faults) $(sam) $$(dynamodb_local_if_java) #
 test-unit: go-present ## tests that need no emulator, in seconds
 	@go test -shuffle=on ./...
 
-test-integration: go-present linux $(emulator) $(faults) $$(dynamodb_local_if_java) ## adapters against the local AWS
+test-integration: go-present linux $(emulator) $(faults) $$(dynamodb_local_if_java) ## tests of the adapters against the local AWS
 	@infra/local/test.sh integration
 
-test-e2e: go-present linux $(emulator) $(faults) $(sam) ## a freshly deployed stack, over HTTP
+test-e2e: go-present linux $(emulator) $(faults) $(sam) ## tests of a freshly deployed stack, over HTTP
 	@infra/local/test.sh e2e
 
-bench: go-present linux $(dynamodb_local) ## the event store's speed, against DynamoDB Local alone; needs Java >= 17 and Maven
+bench: go-present linux $(dynamodb_local) ## measure the event store against DynamoDB Local; needs Java >= 17 and Maven
 	@infra/local/bench.sh
 
-lint: go-present $(sam) $(asl) $(asyncapi) $(golangci_lint) ## everything that can be checked without running it
+lint: go-present $(sam) $(asl) $(asyncapi) $(golangci_lint) ## all static checks: formatting, linters, templates, rules
 	@unformatted=$$(git ls-files -z --cached --others --exclude-standard '*.go' | xargs -0 gofmt -l); \
 		[ -z "$$unformatted" ] || { printf 'not formatted by gofmt:\n%s\n' "$$unformatted" >&2; exit 1; }
 	go vet -tags $(TAGS) ./...
@@ -102,7 +107,7 @@ distclean: stop clean ## remove the installed tools too
 
 ##@ Tools
 
-tools: $(emulator) $(faults) $(sam) $(asl) $(asyncapi) $(golangci_lint) ## install all of them now
+tools: $(emulator) $(faults) $(sam) $(asl) $(asyncapi) $(golangci_lint) ## install all tools now; each target installs what it needs by itself
 
 $(emulator): infra/local/requirements-emulator.txt infra/local/venv.sh
 	@infra/local/venv.sh .tools/emulator $<

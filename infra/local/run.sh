@@ -12,8 +12,12 @@ infra/local/deploy.sh "$endpoint" "$stack" SimulatedCarrier=true
 use_endpoint "$endpoint"
 export ORDERFLOW_STACK=$stack
 bin/orderflow import cdnow events/samples/cdnow/CDNOW_sample.txt --limit "$limit"
-printf '\nThe local AWS goes on running on %s; its log is .local/%s/emulator.log.\n' "$endpoint" "$port"
-printf '  %-26s %s\n' "make run PORT=$port" "deploy what changed, and import again" \
-  "make sam-local PORT=$port" "call each function in its container" \
+printf '  export AWS_DEFAULT_REGION=us-east-1   # for the AWS CLI, which does not read AWS_REGION everywhere\n'
+printf '\nEach new terminal needs the export lines: without them, bin/orderflow looks for the stack on AWS.\n'
+printf 'docs/tutorials/first-order.md places an order by hand. Mails to customers are shown, not sent:\n'
+printf '  curl -s %s/_ministack/ses/messages\n' "$endpoint"
+printf '\nThe local AWS keeps running on %s; its log is .local/%s/emulator.log.\n' "$endpoint" "$port"
+printf '  %-26s %s\n' "make status" "show what runs" \
+  "make run PORT=$port" "deploy what changed, and import again" \
+  "make sam-local PORT=$port" "call each function in its container (needs a Docker engine)" \
   "make stop PORT=$port" "end it; nothing is kept"
-printf 'The mails that would have gone to customers: curl -s %s/_ministack/ses/messages\n' "$endpoint"
