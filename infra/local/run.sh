@@ -12,7 +12,7 @@ infra/local/deploy.sh "$endpoint" "$stack" SimulatedCarrier=true
 use_endpoint "$endpoint"
 export ORDERFLOW_STACK=$stack
 bin/orderflow import cdnow events/samples/cdnow/CDNOW_sample.txt --limit "$limit"
-printf '  export AWS_DEFAULT_REGION=us-east-1   # for the AWS CLI, which does not read AWS_REGION everywhere\n'
+printf '  export AWS_DEFAULT_REGION=us-east-1   # the AWS CLI reads this one\n'
 printf '\nEach new terminal needs the export lines: without them, bin/orderflow looks for the stack on AWS.\n'
 printf 'docs/tutorials/first-order.md places an order by hand. Mails to customers are shown, not sent:\n'
 printf '  curl -s %s/_ministack/ses/messages\n' "$endpoint"
