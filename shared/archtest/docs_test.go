@@ -152,7 +152,7 @@ func text(t *testing.T, tree fs.FS, name string) string {
 }
 
 var (
-	codeBlock = regexp.MustCompile("(?ms)^```.*?^```$")
+	codeBlock = regexp.MustCompile("(?s)\n```.*?\n```")
 	codeSpan  = regexp.MustCompile("`[^`\n]*`")
 	link      = regexp.MustCompile(`\]\(([^()\s]+)\)`)
 	heading   = regexp.MustCompile(`(?m)^#{1,6} +(.*?) *$`)
