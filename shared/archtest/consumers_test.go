@@ -38,7 +38,9 @@ func withConsumer(t *testing.T, change edit) (template, []source) {
 	)
 	return whole, append(
 		slices.Clone(sources(t)),
-		parseSource(t, ownName.Replace("functions/announce-deliveries/main.go"), ownName.Replace(codeOf(t, page, "go"))),
+		parseSource(
+			t, ownName.Replace("functions/announce-deliveries/main.go"), ownName.Replace(codeOf(t, page, "go")),
+		),
 	)
 }
 

@@ -120,7 +120,7 @@ func TestAddAField(t *testing.T) {
 		writeFile(t, filepath.Join(dir, name), text)
 		changed[name] = true
 	}
-	writeFile(t, filepath.Join(dir, "shared/inbound/httpapi/warehouse_test.go"), codeOf(t, page, "go"))
+	writeFile(t, filepath.Join(dir, "shared", "inbound", "httpapi", "warehouse_test.go"), codeOf(t, page, "go"))
 	commands := blocks(page, "sh")
 	if len(changed) < 5 || len(commands) < 3 {
 		t.Fatalf("the page changes %d files and has %d blocks of commands", len(changed), len(commands))
