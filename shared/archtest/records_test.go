@@ -121,9 +121,9 @@ func related(all map[string]string) (found findings) {
 	return found
 }
 
-// indexed: the index has each record once, with its number and the beginning of its status, and
+// indexedRecords: the index has each record once, with its number and the beginning of its status, and
 // nothing else.
-func indexed(all map[string]string, index string) (found findings) {
+func indexedRecords(all map[string]string, index string) (found findings) {
 	missing := maps.Clone(all)
 	for _, row := range indexRow.FindAllStringSubmatch(index, -1) {
 		number, name, status := row[1], row[2], row[3]
@@ -150,7 +150,7 @@ func recorded(all map[string]string, index string) (found findings) {
 		found = append(found, formed(name, text)...)
 	}
 	found = append(found, related(all)...)
-	return append(found, indexed(all, index)...)
+	return append(found, indexedRecords(all, index)...)
 }
 
 func TestRecords(t *testing.T) { wantNone(t, recorded(records(t))) }
