@@ -107,68 +107,63 @@ func letterAPI(t *testing.T) (client *shop.Client, ordered *[]string) {
 	return shop.New(api.URL, "operator"), ordered
 }
 
+// deadLettersAt runs a command on dead letters against an API, at noon.
+func deadLettersAt(ctx context.Context, client *shop.Client, args ...string) (string, error) {
+	var out strings.Builder
+	noon := clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	cmd := deadLettersOf(noon, func(context.Context) (*shop.Client, error) { return client, nil })
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetOut(&out)
+	cmd.SetErr(io.Discard)
+	cmd.SetArgs(args)
+	err := cmd.ExecuteContext(ctx)
+	return out.String(), err
+}
+
 func TestDeadLetters(t *testing.T) {
 	for name, tc := range map[string]struct {
-		letters letters
-		ids     []string
+		args    string
 		out     string // a part of it
 		err     string
 		ordered []string
 	}{
-		"list":               {letters{what: "list"}, nil, "4 dead letters", "", nil},
-		"list some":          {letters{what: "list", limit: 2}, nil, "2 dead letters", "", nil},
-		"list of a consumer": {letters{what: "list", consumer: "send-mails"}, nil, "1 dead letter", "", nil},
-		"list old ones":      {letters{what: "list", olderThan: time.Hour, json: true}, nil, "[]", "", nil},
-		"show":               {letters{what: "show"}, []string{"1"}, `"n": 1`, "", nil},
-		"show one not sent":  {letters{what: "show"}, []string{"3"}, "slow down", "", nil},
-		"show none":          {letters{what: "show"}, []string{"9"}, "", "dead-letter.not-found", nil},
-		"redrive one": {
-			letters{what: "redrive"}, []string{"1"}, "1 to be redriven", "", []string{`1/redrive {"takeOver":false}`},
-		},
+		"list":               {"list", "4 dead letters", "", nil},
+		"list some":          {"list --limit 2", "2 dead letters", "", nil},
+		"list of a consumer": {"list --consumer send-mails", "1 dead letter", "", nil},
+		"list old ones":      {"list --older-than 1h --json", "[]", "", nil},
+		"show":               {"show 1", `"n": 1`, "", nil},
+		"show one not sent":  {"show 3", "slow down", "", nil},
+		"show none":          {"show 9", "", "dead-letter.not-found", nil},
+		"redrive one":        {"redrive 1", "1 to be redriven", "", []string{`1/redrive {"takeOver":false}`}},
 		"redrive, refused": {
-			letters{what: "redrive"}, []string{"3", "1"}, "3 refused", "1 of 2 were refused",
+			"redrive 3 1", "3 refused", "deadletters redrive: 1 of 2 were refused",
 			[]string{`1/redrive {"takeOver":false}`},
 		},
-		"redrive all": {
-			letters{what: "redrive", all: true}, nil, "1 dead letter", "", []string{`1/redrive {"takeOver":false}`},
-		},
+		"redrive all": {"redrive --all", "1 dead letter", "", []string{`1/redrive {"takeOver":false}`}},
 		"redrive all, held": {
-			letters{what: "redrive", all: true, takeOver: true}, nil, "2 dead letters", "",
+			"redrive --all --take-over", "2 dead letters", "",
 			[]string{`1/redrive {"takeOver":true}`, `2/redrive {"takeOver":true}`},
 		},
-		"redrive all, dry": {letters{what: "redrive", all: true, dryRun: true}, nil, "start-saga", "", nil},
-		"redrive one, dry": {letters{what: "redrive", dryRun: true}, []string{"1"}, "trouble", "", nil},
-		"redrive what, dry": {
-			letters{what: "redrive", dryRun: true}, []string{"1", "2", "3", "4"}, "1 dead letter", "", nil,
-		},
-		"redrive held, dry": {
-			letters{what: "redrive", dryRun: true, takeOver: true}, []string{"1", "2", "3", "4"}, "2 dead letters", "",
-			nil,
-		},
-		"discard what, dry": {
-			letters{what: "discard", dryRun: true}, []string{"1", "2", "3", "4"}, "3 dead letters", "", nil,
-		},
+		"redrive all, dry":  {"redrive --all --dry-run", "start-saga", "", nil},
+		"redrive one, dry":  {"redrive 1 --dry-run", "trouble", "", nil},
+		"redrive what, dry": {"redrive 1 2 3 4 --dry-run", "1 dead letter", "", nil},
+		"redrive held, dry": {"redrive 1 2 3 4 --dry-run --take-over", "2 dead letters", "", nil},
+		"discard what, dry": {"discard 1 2 3 4 --dry-run", "3 dead letters", "", nil},
 		"discard all": {
-			letters{what: "discard", all: true, reason: "a test"}, nil, "3 dead letters", "",
-			[]string{`1/discard {"reason":"a test"}`, `2/discard {"reason":"a test"}`, `3/discard {"reason":"a test"}`},
+			"discard --all --reason test", "3 dead letters", "",
+			[]string{`1/discard {"reason":"test"}`, `2/discard {"reason":"test"}`, `3/discard {"reason":"test"}`},
 		},
 		"discard all, spent": {
-			letters{what: "discard", all: true, status: "spent", json: true}, nil, `"id": "3"`, "",
-			[]string{`3/discard {"reason":""}`},
+			"discard --all --status spent --json", `"id": "3"`, "", []string{`3/discard {"reason":""}`},
 		},
-		"discard all of none": {
-			letters{what: "discard", all: true, consumer: "nobody"}, nil, "0 dead letters", "", nil,
-		},
+		"discard all of none": {"discard --all --consumer nobody", "0 dead letters", "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var out strings.Builder
 			client, ordered := letterAPI(t)
-			l := tc.letters
-			l.client, l.clock, l.out, l.progress = client, clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)),
-				&out, io.Discard
-			wantError(t, l.run(t.Context(), tc.ids), tc.err)
-			if !strings.Contains(out.String(), tc.out) {
-				t.Errorf("printed %q, want %q", out.String(), tc.out)
+			out, err := deadLettersAt(t.Context(), client, strings.Fields(tc.args)...)
+			wantError(t, err, tc.err)
+			if !strings.Contains(out, tc.out) {
+				t.Errorf("printed %q, want %q", out, tc.out)
 			}
 			if !slices.Equal(*ordered, tc.ordered) {
 				t.Errorf("ordered %q, want %q", *ordered, tc.ordered)
@@ -190,19 +185,14 @@ func TestInterruptedRedrive(t *testing.T) {
 		_, _ = io.WriteString(w, `{"status":"open"}`)
 	}))
 	defer api.Close()
-	var out strings.Builder
-	l := letters{
-		what: "redrive", json: true, client: shop.New(api.URL, "operator"), clock: clock.NewFake(time.Now()), out: &out,
-		progress: io.Discard,
-	}
-	err := l.run(ctx, []string{"1", "2", "3"})
+	out, err := deadLettersAt(ctx, shop.New(api.URL, "operator"), "redrive", "1", "2", "3", "--json")
 	var stopped *stoppedError
 	if !errors.As(err, &stopped) || !strings.Contains(stopped.hint, "1 of 3 are done") {
 		t.Errorf("%v", err)
 	}
 	var done []decided
-	if err := json.Unmarshal([]byte(out.String()), &done); err != nil || len(done) != 1 || done[0].ID != "1" ||
+	if err := json.Unmarshal([]byte(out), &done); err != nil || len(done) != 1 || done[0].ID != "1" ||
 		done[0].Status != "open" {
-		t.Errorf("printed %q, %v", out.String(), err)
+		t.Errorf("printed %q, %v", out, err)
 	}
 }
