@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -245,9 +244,7 @@ func found(r whole.Report) (n int64) {
 
 func (a *wholeAuditor) report(r whole.Report) error {
 	if a.json {
-		e := json.NewEncoder(a.out)
-		e.SetIndent("", "  ")
-		return e.Encode(struct {
+		return printJSON(a.out, struct {
 			Name      string `json:"name"`
 			Republish bool   `json:"republish"`
 			whole.Report

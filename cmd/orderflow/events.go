@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -333,9 +332,7 @@ func (r *replayer) fromArchive(ctx context.Context, events *eventbridge.Client, 
 
 func (r *replayer) report(s summary) error {
 	if r.json {
-		e := json.NewEncoder(r.out)
-		e.SetIndent("", "  ")
-		return e.Encode(s)
+		return printJSON(r.out, s)
 	}
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -29,95 +28,147 @@ func productsCommand(stack *stackFlag) *cobra.Command {
 }
 
 func productsVerifyCommand(stack *stackFlag) *cobra.Command {
-	return inspectionCommand(stack, product.Inspection{}, &cobra.Command{
+	var segments int
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "verify [SKU]",
 		Short: "Compares the rows that orders read their prices from with the events",
 		Long: "Compares the row of each product, or of one, with its events. It changes nothing, and orders " +
 			"and changes\n" +
 			"go on meanwhile. Exit status 1 says that a row differs from its events.",
-	})
-}
-
-func productsRebuildCommand(stack *stackFlag) *cobra.Command {
-	return inspectionCommand(stack, product.Inspection{Mend: true}, &cobra.Command{
-		Use:   "rebuild [SKU]",
-		Short: "Corrects the rows that orders read their prices from, by the events",
-		Long: "Corrects the row of each product, or of one, from its events. Orders and changes go on " +
-			"meanwhile. If it\n" +
-			"was interrupted, run it again: it starts from the beginning. Exit status 1 says that something can't\n" +
-			"be read.",
-	})
-}
-
-// inspectionCommand gives a command its flags and what it does.
-func inspectionCommand(stack *stackFlag, i product.Inspection, cmd *cobra.Command) *cobra.Command {
-	var asJSON bool
-	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if len(args) > 1 || len(args) == 1 && !product.ValidSKU(args[0]) {
-			return fmt.Errorf(
-				"%s: give one SKU, or none for all, not %q; see --help", path(cmd), strings.Join(args, " "),
-			)
-		}
-		return nil
+		Args: oneSKUOrNone,
+		RunE: func(cmd *cobra.Command, skus []string) error {
+			i, err := openInspection(cmd, stack, segments)
+			if err != nil {
+				return err
+			}
+			return verifyProducts(cmd.Context(), cmd.OutOrStdout(), i, skus, asJSON)
+		},
 	}
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if i.Segments < 1 || i.Segments > maxInspectionSegments {
-			return fmt.Errorf("%s: --segments is 1 to %d, not %d", path(cmd), maxInspectionSegments, i.Segments)
-		}
-		d, err := stack.find(cmd.Context())
-		if err != nil {
-			return err
-		}
-		events, err := d.Output("EventsTable")
-		if err != nil {
-			return err
-		}
-		rows, err := d.Output("ProductsTable")
-		if err != nil {
-			return err
-		}
-		api := dynamodb.NewFromConfig(d.Config(), func(o *dynamodb.Options) { o.Retryer = viewRetryer() })
-		store := dynamostore.New(api, events, es.NewRegistry(product.Register))
-		i.Scanner, i.Parallel = store, 4*i.Segments
-		i.Service = product.New(product.Deps{
-			Store: store, Clock: clock.System{}, Rows: producttable.New(api, rows, clock.System{}),
-		})
-		return inspect(cmd.Context(), cmd.OutOrStdout(), i, args, asJSON)
-	}
-	cmd.Flags().IntVar(&i.Segments, "segments", 4, "parts of the events that are read side by side")
+	cmd.Flags().IntVar(&segments, "segments", 4, "parts of the events that are read side by side")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return cmd
 }
 
-const maxInspectionSegments = 1000
-
-func inspect(ctx context.Context, out io.Writer, i product.Inspection, skus []string, asJSON bool) error {
-	run := i.Run
-	if len(skus) > 0 {
-		run = func(ctx context.Context) (product.Report, error) { return i.One(ctx, skus[0]) }
-	}
-	report, err := run(ctx)
+func verifyProducts(
+	ctx context.Context, out io.Writer, i product.Inspection, skus []string, asJSON bool,
+) error {
+	report, err := inspect(ctx, i, skus)
 	if err != nil {
-		return stoppedBy(ctx, err, "the same command starts from the beginning; what was corrected stays corrected")
-	}
-	if err := printInspection(out, i.Mend, report, asJSON); err != nil {
 		return err
 	}
-	switch {
-	case len(report.Unreadable) > 0:
-		return fmt.Errorf("%d things can't be read", len(report.Unreadable))
-	case len(report.Drifts) > 0 && !i.Mend:
+	if err := printInspection(out, "differ", report, asJSON); err != nil {
+		return err
+	}
+	if err := unreadableProducts(report); err != nil {
+		return err
+	}
+	if len(report.Drifts) > 0 {
 		return fmt.Errorf("%d of %d products differ from their events; orderflow products rebuild corrects them",
 			len(report.Drifts), report.Products)
 	}
 	return nil
 }
 
-func printInspection(out io.Writer, mended bool, report product.Report, asJSON bool) error {
+func productsRebuildCommand(stack *stackFlag) *cobra.Command {
+	var segments int
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "rebuild [SKU]",
+		Short: "Corrects the rows that orders read their prices from, by the events",
+		Long: "Corrects the row of each product, or of one, from its events. Orders and changes go on " +
+			"meanwhile. If it\n" +
+			"was interrupted, run it again: it starts from the beginning. Exit status 1 says that something can't\n" +
+			"be read.",
+		Args: oneSKUOrNone,
+		RunE: func(cmd *cobra.Command, skus []string) error {
+			i, err := openInspection(cmd, stack, segments)
+			if err != nil {
+				return err
+			}
+			return rebuildProducts(cmd.Context(), cmd.OutOrStdout(), i, skus, asJSON)
+		},
+	}
+	cmd.Flags().IntVar(&segments, "segments", 4, "parts of the events that are read side by side")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
+	return cmd
+}
+
+func rebuildProducts(
+	ctx context.Context, out io.Writer, i product.Inspection, skus []string, asJSON bool,
+) error {
+	i.Mend = true
+	report, err := inspect(ctx, i, skus)
+	if err != nil {
+		return err
+	}
+	if err := printInspection(out, "were mended", report, asJSON); err != nil {
+		return err
+	}
+	return unreadableProducts(report)
+}
+
+// oneSKUOrNone is for commands about one product or, without an argument, all.
+func oneSKUOrNone(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 || len(args) == 1 && !product.ValidSKU(args[0]) {
+		return fmt.Errorf("%s: give one SKU, or none for all, not %q; see --help", path(cmd), strings.Join(args, " "))
+	}
+	return nil
+}
+
+const maxInspectionSegments = 1000
+
+// openInspection is an inspection of a stack's products that mends nothing.
+func openInspection(cmd *cobra.Command, stack *stackFlag, segments int) (product.Inspection, error) {
+	if segments < 1 || segments > maxInspectionSegments {
+		return product.Inspection{}, fmt.Errorf(
+			"%s: --segments is 1 to %d, not %d", path(cmd), maxInspectionSegments, segments,
+		)
+	}
+	d, err := stack.find(cmd.Context())
+	if err != nil {
+		return product.Inspection{}, err
+	}
+	events, err := d.Output("EventsTable")
+	if err != nil {
+		return product.Inspection{}, err
+	}
+	rows, err := d.Output("ProductsTable")
+	if err != nil {
+		return product.Inspection{}, err
+	}
+	api := dynamodb.NewFromConfig(d.Config(), func(o *dynamodb.Options) { o.Retryer = viewRetryer() })
+	store := dynamostore.New(api, events, es.NewRegistry(product.Register))
+	return product.Inspection{
+		Scanner: store, Segments: segments, Parallel: 4 * segments,
+		Service: product.New(product.Deps{
+			Store: store, Clock: clock.System{}, Rows: producttable.New(api, rows, clock.System{}),
+		}),
+	}, nil
+}
+
+// inspect looks at one product or, without a SKU, at all.
+func inspect(ctx context.Context, i product.Inspection, skus []string) (product.Report, error) {
+	run := i.Run
+	if len(skus) > 0 {
+		run = func(ctx context.Context) (product.Report, error) { return i.One(ctx, skus[0]) }
+	}
+	report, err := run(ctx)
+	return report, stoppedBy(
+		ctx, err, "the same command starts from the beginning; what was corrected stays corrected",
+	)
+}
+
+func unreadableProducts(report product.Report) error {
+	if n := len(report.Unreadable); n > 0 {
+		return fmt.Errorf("%d things can't be read", n)
+	}
+	return nil
+}
+
+func printInspection(out io.Writer, verb string, report product.Report, asJSON bool) error {
 	if asJSON {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(report)
+		return printJSON(out, report)
 	}
 	var lines []string
 	for _, d := range report.Drifts {
@@ -125,10 +176,6 @@ func printInspection(out io.Writer, mended bool, report product.Report, asJSON b
 	}
 	for _, text := range report.Unreadable {
 		lines = append(lines, "unreadable  "+text)
-	}
-	verb := "differ"
-	if mended {
-		verb = "were mended"
 	}
 	_, err := fmt.Fprintf(out, "%s\n", strings.Join(append(lines,
 		fmt.Sprintf("%d products compared with their events; %d %s", report.Products, len(report.Drifts), verb)), "\n"))

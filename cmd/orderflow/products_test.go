@@ -56,9 +56,11 @@ func TestInspectProducts(t *testing.T) {
 		"different   cd-2: row: withdrawn at version 1; " + right
 	look := func(mend, asJSON bool, skus ...string) (string, error) {
 		var out strings.Builder
-		i := i
-		i.Mend = mend
-		err := inspect(t.Context(), &out, i, skus, asJSON)
+		run := verifyProducts
+		if mend {
+			run = rebuildProducts
+		}
+		err := run(t.Context(), &out, i, skus, asJSON)
 		return out.String(), err
 	}
 	for range 2 {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -216,12 +215,6 @@ func oversold(d recount.Difference) string {
 		return ""
 	}
 	return fmt.Sprintf("%d more are reserved than are on hand", -d.Events.Available)
-}
-
-func printJSON(out io.Writer, v any) error {
-	e := json.NewEncoder(out)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
 }
 
 const stockRebuildLong = `Makes the counters of each SKU what the events come to, while orders go on.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -394,9 +393,7 @@ func stoppedBy(ctx context.Context, err error, hint string) error {
 
 func printReport(out io.Writer, report verify.Report, asJSON bool) error {
 	if asJSON {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		if err := encoder.Encode(report); err != nil {
+		if err := printJSON(out, report); err != nil {
 			return err
 		}
 	} else {
