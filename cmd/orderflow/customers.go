@@ -20,11 +20,11 @@ func customersCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "customers", Short: "Looks after customers", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
 	}
-	cmd.AddCommand(eraseCommand(stack))
+	cmd.AddCommand(customersEraseCommand(stack))
 	return cmd
 }
 
-func eraseCommand(stack *stackFlag) *cobra.Command {
+func customersEraseCommand(stack *stackFlag) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "erase ID",

@@ -35,8 +35,13 @@ func eventsCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "events", Short: "Handles stored events", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
 	}
+	cmd.AddCommand(eventsReplayCommand(stack), eventsAuditCommand(stack))
+	return cmd
+}
+
+func eventsReplayCommand(stack *stackFlag) *cobra.Command {
 	r := &replayer{clock: clock.System{}}
-	sub := &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "replay --consumer NAME",
 		Short: "Sends stored events to one consumer again, and to nobody else",
 		Long: "Sends stored events to the queue of one consumer again, in the shape in which its rules deliver them " +
@@ -61,7 +66,7 @@ func eventsCommand(stack *stackFlag) *cobra.Command {
 			return r.run(cmd.Context())
 		},
 	}
-	f := sub.Flags()
+	f := cmd.Flags()
 	f.StringVar(
 		&r.consumer, "consumer", "", "name of the consumer (the tag "+consumerqueue.TagConsumer+" of its queue)",
 	)
@@ -88,7 +93,6 @@ func eventsCommand(stack *stackFlag) *cobra.Command {
 		&r.folder, "state", "",
 		"folder of the files that say how far a replay has come (default: orderflow/replays in the user's cache)",
 	)
-	cmd.AddCommand(sub, eventsAuditCommand(stack))
 	return cmd
 }
 

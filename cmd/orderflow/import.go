@@ -17,7 +17,6 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/term"
 
 	"orderflow/cmd/orderflow/cdnow"
 	"orderflow/cmd/orderflow/deployment"
@@ -28,9 +27,14 @@ import (
 
 func importCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{Use: "import", Short: "Puts orders in", Args: cobra.ArbitraryArgs, RunE: needsSubcommand}
+	cmd.AddCommand(importCDNOWCommand(stack))
+	return cmd
+}
+
+func importCDNOWCommand(stack *stackFlag) *cobra.Command {
 	i := &importer{clock: clock.System{}}
 	var limit, offset int
-	sub := &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "cdnow FILE",
 		Short: "Places the purchases of CDNOW's log as orders, follows each to its end, and checks the books",
 		Long: "Places the purchases of CDNOW's log (CDNOW_sample.txt or CDNOW_master.txt) as orders over HTTP: " +
@@ -69,14 +73,13 @@ func importCommand(stack *stackFlag) *cobra.Command {
 			return i.importPlan(cmd.Context(), cdnow.NewPlan(purchases))
 		},
 	}
-	sub.Flags().IntVar(&limit, "limit", 0, "purchases to take, 0 for all")
-	sub.Flags().IntVar(&offset, "offset", 0, "purchases to skip first")
-	sub.Flags().IntVar(&i.concurrency, "concurrency", 8, "orders under way at once")
-	sub.Flags().DurationVar(
+	cmd.Flags().IntVar(&limit, "limit", 0, "purchases to take, 0 for all")
+	cmd.Flags().IntVar(&offset, "offset", 0, "purchases to skip first")
+	cmd.Flags().IntVar(&i.concurrency, "concurrency", 8, "orders under way at once")
+	cmd.Flags().DurationVar(
 		&i.patience, "patience", 5*time.Minute,
 		"how long an order may take to its final state, and from there to its delivery",
 	)
-	cmd.AddCommand(sub)
 	return cmd
 }
 
@@ -577,19 +580,4 @@ func (i *importer) printf(format string, args ...any) {
 
 func (i *importer) bar(what string, total int) *progressbar.ProgressBar {
 	return progressBar(i.progress, fmt.Sprintf("%-13s", what), total)
-}
-
-// progressBar shows progress on a terminal, and nothing where the output is kept. With -1 for the
-// total it has no end.
-func progressBar(out io.Writer, what string, total int) *progressbar.ProgressBar {
-	f, isFile := out.(*os.File)
-	visible := isFile && term.IsTerminal(int(f.Fd()))
-	end := func() {}
-	if visible {
-		end = func() { _, _ = fmt.Fprintln(out) }
-	}
-	return progressbar.NewOptions(total, progressbar.OptionSetWriter(out), progressbar.OptionSetVisibility(visible),
-		progressbar.OptionSetDescription(what), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
-		progressbar.OptionSetItsString("it"), progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionOnCompletion(end))
 }

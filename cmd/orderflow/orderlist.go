@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
@@ -26,7 +25,7 @@ type orderList struct {
 	json                            bool
 }
 
-func listOrdersCommand(stack *stackFlag) *cobra.Command {
+func ordersListCommand(stack *stackFlag) *cobra.Command {
 	l := &orderList{}
 	cmd := &cobra.Command{
 		Use: "list", Short: "Lists the orders of all customers, newest first",
@@ -113,11 +112,7 @@ func (l *orderList) list(ctx context.Context, out, hints io.Writer, client *shop
 
 func (l *orderList) print(out io.Writer, found []shop.ListedOrder) error {
 	if l.json {
-		text, err := json.MarshalIndent(found, "", "  ")
-		if err == nil {
-			_, err = fmt.Fprintln(out, string(text))
-		}
-		return err
+		return printJSON(out, found)
 	}
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)

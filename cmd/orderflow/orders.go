@@ -21,7 +21,12 @@ import (
 
 func ordersCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{Use: "orders", Short: "Looks at orders", Args: cobra.ArbitraryArgs, RunE: needsSubcommand}
-	cmd.AddCommand(listOrdersCommand(stack), &cobra.Command{
+	cmd.AddCommand(ordersListCommand(stack), ordersShowCommand(stack))
+	return cmd
+}
+
+func ordersShowCommand(stack *stackFlag) *cobra.Command {
+	return &cobra.Command{
 		Use:   "show ID",
 		Short: "Shows an order and its timeline: its events and the steps of its saga",
 		Args:  needsOne("order id"),
@@ -36,8 +41,7 @@ func ordersCommand(stack *stackFlag) *cobra.Command {
 			}
 			return showOrder(cmd.Context(), cmd.OutOrStdout(), d, client, args[0])
 		},
-	})
-	return cmd
+	}
 }
 
 func operatorClient(ctx context.Context, d *deployment.Deployment) (*shop.Client, error) {

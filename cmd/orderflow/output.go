@@ -2,7 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
 )
 
 // printJSON prints what --json asks for.
@@ -10,4 +16,19 @@ func printJSON(out io.Writer, v any) error {
 	e := json.NewEncoder(out)
 	e.SetIndent("", "  ")
 	return e.Encode(v)
+}
+
+// progressBar shows progress on a terminal, and nothing where the output is kept. With -1 for the
+// total it has no end.
+func progressBar(out io.Writer, what string, total int) *progressbar.ProgressBar {
+	f, isFile := out.(*os.File)
+	visible := isFile && term.IsTerminal(int(f.Fd()))
+	end := func() {}
+	if visible {
+		end = func() { _, _ = fmt.Fprintln(out) }
+	}
+	return progressbar.NewOptions(total, progressbar.OptionSetWriter(out), progressbar.OptionSetVisibility(visible),
+		progressbar.OptionSetDescription(what), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
+		progressbar.OptionSetItsString("it"), progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionOnCompletion(end))
 }

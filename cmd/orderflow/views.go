@@ -213,7 +213,16 @@ func viewsRebuildCommand(stack *stackFlag) *cobra.Command {
 				return err
 			}
 			r.Store, r.Registry, r.Table, r.Holder = tools.store, tools.registry, tools.table, holder()
-			return rebuildView(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), tools, r, cancel)
+			total, err := tools.count(cmd.Context())
+			if err != nil {
+				return err
+			}
+			shown := newBuildProgress(cmd.ErrOrStderr(), r.View.Name(), total)
+			r.Progress = shown.show
+			if cancel {
+				return abandonRebuild(cmd.Context(), cmd.OutOrStdout(), r, shown)
+			}
+			return rebuildView(cmd.Context(), cmd.OutOrStdout(), r, shown)
 		},
 	}
 	cmd.Flags().IntVar(
@@ -237,27 +246,24 @@ func holder() string {
 	return fmt.Sprintf("%s, process %d (%s)", host, os.Getpid(), ident.New()[:8])
 }
 
-func rebuildView(ctx context.Context, out, progress io.Writer, tools viewTools, r rebuild.Rebuild, cancel bool) error {
+// abandonRebuild is rebuild --cancel.
+func abandonRebuild(ctx context.Context, out io.Writer, r rebuild.Rebuild, shown *buildProgress) error {
 	name := r.View.Name()
-	total, err := tools.count(ctx)
+	abandoned, err := r.Cancel(ctx)
+	shown.end()
 	if err != nil {
-		return err
+		return stoppedBy(ctx, err, "orderflow views rebuild "+name+" --cancel goes on with deleting")
 	}
-	shown := newBuildProgress(progress, name, total)
-	r.Progress = shown.show
-	if cancel {
-		cancelled, err := r.Cancel(ctx)
-		shown.end()
-		if err != nil {
-			return stoppedBy(ctx, err, "orderflow views rebuild "+name+" --cancel goes on with deleting")
-		}
-		if cancelled {
-			_, err = fmt.Fprintf(out, "The rebuild of %s is cancelled; what served goes on serving.\n", name)
-		} else {
-			_, err = fmt.Fprintf(out, "No rebuild of %s was under way.\n", name)
-		}
-		return err
+	if abandoned {
+		_, err = fmt.Fprintf(out, "The rebuild of %s is cancelled; what served goes on serving.\n", name)
+	} else {
+		_, err = fmt.Fprintf(out, "No rebuild of %s was under way.\n", name)
 	}
+	return err
+}
+
+func rebuildView(ctx context.Context, out io.Writer, r rebuild.Rebuild, shown *buildProgress) error {
+	name := r.View.Name()
 	began := time.Now()
 	result, err := r.Run(ctx)
 	shown.end()
