@@ -152,7 +152,7 @@ func newStand(t *testing.T) *stand {
 	s.handlers["advance-order"] = sfntask.Router{
 		"start": sfntask.Task(orderTasks.Start), "confirm": sfntask.Task(orderTasks.Confirm),
 		"close":  sfntask.Task(orderTasks.Close),
-		"cancel": sfntask.Task(orderTasks.Cancel), "fail-undo": sfntask.Task(orderTasks.FailUndo),
+		"cancel": sfntask.Task(orderTasks.FinishUndo), "fail-undo": sfntask.Task(orderTasks.FailUndo),
 	}.Handle
 	paymentTasks := paymenttask.Tasks{Payments: s.payments, Clock: s.clock}
 	s.handlers["process-payment"] = sfntask.Router{

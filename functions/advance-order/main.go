@@ -26,7 +26,7 @@ func main() {
 		"start":     sfntask.Task(tasks.Start),
 		"confirm":   sfntask.Task(tasks.Confirm),
 		"close":     sfntask.Task(tasks.Close),
-		"cancel":    sfntask.Task(tasks.Cancel),
+		"cancel":    sfntask.Task(tasks.FinishUndo),
 		"fail-undo": sfntask.Task(tasks.FailUndo),
 	}.Handle)
 }

@@ -103,9 +103,9 @@ func (t Tasks) Close(ctx context.Context, in CloseInput) (Order, error) {
 	)
 }
 
-// Cancel says that everything is undone.
-func (t Tasks) Cancel(ctx context.Context, in Input) (Status, error) {
-	return t.run(ctx, "cancel-order", in, order.Cancel{SagaID: in.SagaID})
+// FinishUndo says that everything is undone.
+func (t Tasks) FinishUndo(ctx context.Context, in Input) (Status, error) {
+	return t.run(ctx, "cancel-order", in, order.FinishUndo{SagaID: in.SagaID})
 }
 
 // FailUndoInput names the steps that could not be undone.

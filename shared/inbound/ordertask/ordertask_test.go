@@ -149,7 +149,7 @@ func TestWays(t *testing.T) {
 		return o.Status, err
 	}
 	cancel := func(ctx context.Context, t ordertask.Tasks) (order.Status, error) {
-		s, err := t.Cancel(ctx, run)
+		s, err := t.FinishUndo(ctx, run)
 		return s.Status, err
 	}
 	failUndo := func(ctx context.Context, t ordertask.Tasks) (order.Status, error) {

@@ -212,7 +212,7 @@ func (w *world) undoes(r *run) {
 			return err
 		},
 		func(*run) error {
-			_, err := w.orders.Run(ctx, w.task(r, "cancel"), orderID, order.Cancel{SagaID: r.name})
+			_, err := w.orders.Run(ctx, w.task(r, "cancel"), orderID, order.FinishUndo{SagaID: r.name})
 			return err
 		},
 	}

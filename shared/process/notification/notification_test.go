@@ -211,7 +211,7 @@ func TestMails(t *testing.T) {
 		"an order that is cancelled": {func(w *world) {
 			w.run("start", order.Start{SagaID: "s"})
 			w.run("close", order.Close{Origin: order.OriginSaga, SagaID: "s", Reason: "stock.insufficient"})
-			w.run("cancel", order.Cancel{SagaID: "s"})
+			w.run("cancel", order.FinishUndo{SagaID: "s"})
 		}, []string{"We received your order o1", "Your order o1 was cancelled"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -505,7 +505,7 @@ func cancelled(t *testing.T) (*world, string) {
 	w := newWorld(t)
 	w.run("start", order.Start{SagaID: "s"})
 	w.run("close", order.Close{Origin: order.OriginSaga, SagaID: "s", Reason: "stock.insufficient"})
-	w.run("cancel", order.Cancel{SagaID: "s"})
+	w.run("cancel", order.FinishUndo{SagaID: "s"})
 	return w, string(w.message(placed, 4))
 }
 

@@ -82,8 +82,8 @@ type Close struct {
 	Stopped string
 }
 
-// Cancel says that the undo is through.
-type Cancel struct{ SagaID string }
+// FinishUndo says that every step of the undo is done: the order is cancelled.
+type FinishUndo struct{ SagaID string }
 
 // FailUndo says that steps of the undo are spent.
 type FailUndo struct {
@@ -104,11 +104,11 @@ type Deliver struct {
 	DispatchedAt string
 }
 
-func (Place) orderCommand()    {}
-func (Start) orderCommand()    {}
-func (Confirm) orderCommand()  {}
-func (Close) orderCommand()    {}
-func (Cancel) orderCommand()   {}
-func (FailUndo) orderCommand() {}
-func (Ship) orderCommand()     {}
-func (Deliver) orderCommand()  {}
+func (Place) orderCommand()      {}
+func (Start) orderCommand()      {}
+func (Confirm) orderCommand()    {}
+func (Close) orderCommand()      {}
+func (FinishUndo) orderCommand() {}
+func (FailUndo) orderCommand()   {}
+func (Ship) orderCommand()       {}
+func (Deliver) orderCommand()    {}

@@ -116,8 +116,8 @@ func decide(c Command, s State) ([]Event, error) {
 		return confirm(c, s)
 	case Close:
 		return closeOrder(c, s)
-	case Cancel:
-		return cancel(c, s)
+	case FinishUndo:
+		return finishUndo(c, s)
 	case FailUndo:
 		return failUndo(c, s)
 	case Ship:
@@ -194,7 +194,7 @@ func closeOrder(c Close, s State) ([]Event, error) {
 	}}, nil
 }
 
-func cancel(c Cancel, s State) ([]Event, error) {
+func finishUndo(c FinishUndo, s State) ([]Event, error) {
 	switch s.Status {
 	case StatusCancelling:
 		return []Event{Cancelled{SagaID: c.SagaID, Reason: s.Reason}}, nil

@@ -142,14 +142,14 @@ func TestDecide(t *testing.T) {
 		{"sweep leaves what is confirmed", []Event{placed, started, confirmed}, bySweep, nil, nil},
 
 		{
-			"cancelled is written last", []Event{placed, started, cancelling}, Cancel{SagaID: "run-1"},
+			"cancelled is written last", []Event{placed, started, cancelling}, FinishUndo{SagaID: "run-1"},
 			[]Event{cancelled}, nil,
 		},
-		{"cancelled again, by another run", []Event{placed, cancelling, cancelled}, Cancel{SagaID: "run-2"}, nil, nil},
-		{"cancel what nobody closed", []Event{placed, started}, Cancel{SagaID: "run-1"}, nil, ErrNotClosed},
-		{"cancel what is confirmed", []Event{placed, started, confirmed}, Cancel{SagaID: "run-1"}, nil, ErrNotClosed},
+		{"cancelled again, by another run", []Event{placed, cancelling, cancelled}, FinishUndo{SagaID: "run-2"}, nil, nil},
+		{"cancel what nobody closed", []Event{placed, started}, FinishUndo{SagaID: "run-1"}, nil, ErrNotClosed},
+		{"cancel what is confirmed", []Event{placed, started, confirmed}, FinishUndo{SagaID: "run-1"}, nil, ErrNotClosed},
 		{
-			"cancel after an undo that failed", []Event{placed, cancelling, undoFailed}, Cancel{SagaID: "run-2"},
+			"cancel after an undo that failed", []Event{placed, cancelling, undoFailed}, FinishUndo{SagaID: "run-2"},
 			[]Event{Cancelled{SagaID: "run-2", Reason: "stock.insufficient"}}, nil,
 		},
 
@@ -317,7 +317,7 @@ func TestProperties(t *testing.T) {
 			func(o Origin) Command { return Close{Origin: o, Reason: "r"} },
 		),
 		rapid.Just[Command](Close{Origin: OriginCustomer, Reason: "r", Stopped: "s1"}),
-		rapid.Just[Command](Cancel{SagaID: "run-1"}),
+		rapid.Just[Command](FinishUndo{SagaID: "run-1"}),
 		rapid.Just[Command](FailUndo{SagaID: "run-1", Steps: []string{"refund payment"}}),
 		rapid.Just[Command](Ship{ShipmentID: "s1"}),
 		rapid.Just[Command](Deliver{ShipmentID: "s1"}),

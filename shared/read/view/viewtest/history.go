@@ -30,7 +30,7 @@ func Commands() []order.Command {
 		order.Close{Origin: order.OriginSaga, Reason: "stock.insufficient", SagaID: "run-1"},
 		order.Close{Origin: order.OriginOperator, Reason: order.ReasonOperator, Stopped: "shipment-1"},
 		order.Close{Origin: order.OriginSweep, Reason: order.ReasonExpired},
-		order.Cancel{SagaID: "run-2"}, order.FailUndo{SagaID: "run-2", Steps: []string{"refund"}},
+		order.FinishUndo{SagaID: "run-2"}, order.FailUndo{SagaID: "run-2", Steps: []string{"refund"}},
 		order.Ship{ShipmentID: "shipment-1"}, order.Deliver{ShipmentID: "shipment-1"},
 	}
 }
