@@ -257,7 +257,7 @@ func stockRebuildCommand(stack *stackFlag) *cobra.Command {
 			r.arguments.Deployment = tools.stack
 			slices.Sort(r.arguments.SKUs)
 			if r.cancel {
-				return r.giveUp(cmd.Context(), tools)
+				return r.cancelAll(cmd.Context(), tools)
 			}
 			return r.run(cmd.Context(), tools)
 		},
@@ -281,7 +281,7 @@ func (r *stockRebuild) file() (resume.File[recount.State], error) {
 	return resume.File[recount.State]{Path: filepath.Join(folder, r.arguments.Name()+".json")}, err
 }
 
-func (r *stockRebuild) giveUp(ctx context.Context, tools stockTools) error {
+func (r *stockRebuild) cancelAll(ctx context.Context, tools stockTools) error {
 	file, err := r.file()
 	if err != nil {
 		return fmt.Errorf("stock rebuild: %w", err)

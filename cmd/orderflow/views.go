@@ -220,7 +220,7 @@ func viewsRebuildCommand(stack *stackFlag) *cobra.Command {
 			shown := newBuildProgress(cmd.ErrOrStderr(), r.View.Name(), total)
 			r.Progress = shown.show
 			if cancel {
-				return abandonRebuild(cmd.Context(), cmd.OutOrStdout(), r, shown)
+				return cancelRebuild(cmd.Context(), cmd.OutOrStdout(), r, shown)
 			}
 			return rebuildView(cmd.Context(), cmd.OutOrStdout(), r, shown)
 		},
@@ -246,15 +246,15 @@ func holder() string {
 	return fmt.Sprintf("%s, process %d (%s)", host, os.Getpid(), ident.New()[:8])
 }
 
-// abandonRebuild is rebuild --cancel.
-func abandonRebuild(ctx context.Context, out io.Writer, r rebuild.Rebuild, shown *buildProgress) error {
+// cancelRebuild is rebuild --cancel.
+func cancelRebuild(ctx context.Context, out io.Writer, r rebuild.Rebuild, shown *buildProgress) error {
 	name := r.View.Name()
-	abandoned, err := r.Cancel(ctx)
+	cancelled, err := r.Cancel(ctx)
 	shown.end()
 	if err != nil {
 		return stoppedBy(ctx, err, "orderflow views rebuild "+name+" --cancel goes on with deleting")
 	}
-	if abandoned {
+	if cancelled {
 		_, err = fmt.Fprintf(out, "The rebuild of %s is cancelled; what served goes on serving.\n", name)
 	} else {
 		_, err = fmt.Fprintf(out, "No rebuild of %s was under way.\n", name)

@@ -174,8 +174,8 @@ func (r Rebuild) Run(ctx context.Context) (Result, error) {
 	return result, u.finish(ctx)
 }
 
-// Cancel gives up the generation that is being built, whoever builds it, and deletes what there is
-// of it. What serves goes on serving. It reports whether there was one.
+// Cancel cancels a rebuild of the view, whichever process runs it, and deletes the generation that
+// it was building. What serves goes on serving. It reports whether there was one.
 func (r Rebuild) Cancel(ctx context.Context) (cancelled bool, err error) {
 	u := r.begin()
 	err = u.change(ctx, func(c view.Control) (view.Control, bool, error) {

@@ -278,8 +278,8 @@ func (r *Rebuild) asked(ctx context.Context, do func(context.Context, Row) error
 	return counted.Load(), err
 }
 
-// Cancel takes the marks of all rebuilds off, and gives how many rows had one. A rebuild that is
-// still running ends with an ErrMarked, or has corrected what it was through with.
+// Cancel cancels all rebuilds: it takes their marks off, and gives how many rows had one. A rebuild
+// that is still running ends with an ErrMarked, or has corrected what it was through with.
 func Cancel(ctx context.Context, rows Rows) (marked int64, err error) {
 	var counted atomic.Int64
 	err = each(ctx, rows, workers, func(ctx context.Context, row Row) error {

@@ -67,12 +67,13 @@ type CancelInput struct {
 	Note   string // in their own words
 }
 
-// Cancel closes an order for a person. Of a confirmed one it takes the shipment back first: the
-// shipment's stream decides between this and the dispatch. One that is dispatched is ErrDispatched.
-// An order that is closed already is left as it is: nothing is written, and the request's key may
-// be used again. personal.ErrErased where there is a note and the customer was erased. With a note
-// the request's fingerprint is stored as one under the customer's key, since it follows from the
-// note. What it writes belongs to the order, and has the correlation id of the order's first event.
+// Cancel is a person's request to cancel an order: it closes the order by the command Close, and the
+// saga then undoes it. Of a confirmed order it takes the shipment back first: the shipment's stream
+// decides between this and the dispatch. ErrDispatched where the shipment is dispatched. An order
+// that is closed already is left as it is: nothing is written, and the request's key may be used
+// again. personal.ErrErased where there is a note and the customer was erased. With a note the
+// request's fingerprint is stored as one under the customer's key, since it follows from the note.
+// What it writes belongs to the order, and has the correlation id of the order's first event.
 //
 // Where it ends between the two, whoever follows shipments closes the order.
 func (s Service) Cancel(ctx context.Context, req es.Request, orderID string, in CancelInput) (es.Result[State], error) {
