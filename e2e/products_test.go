@@ -289,8 +289,8 @@ func TestRebuildProducts(t *testing.T) {
 	if said := run(
 		1,
 		"verify",
-	); !strings.Contains(said, one+": row: not there; events: listed at version 1") ||
-		!strings.Contains(said, other+": row: not there") {
+	); !strings.Contains(said, one+": row: missing; events: listed at version 1") ||
+		!strings.Contains(said, other+": row: missing") {
 		t.Errorf("verify says %s", said)
 	}
 	if said := run(
@@ -299,7 +299,7 @@ func TestRebuildProducts(t *testing.T) {
 		one,
 	); !strings.Contains(
 		said,
-		"1 products compared with their events; 1 were mended",
+		"1 products compared with their events; 1 corrected",
 	) {
 		t.Errorf("rebuild says %s", said)
 	}

@@ -228,7 +228,7 @@ func TestReplay(t *testing.T) {
 			t.Errorf("with other arguments: %v, %s", err, refusal)
 		}
 		s, said := cli.replays(t, args...)
-		if !strings.Contains(said, "Going on with replay resumed") {
+		if !strings.Contains(said, "Continuing replay resumed") {
 			t.Errorf("said %s", said)
 		}
 		if _, err := os.Stat(kept); !errors.Is(err, os.ErrNotExist) {
@@ -264,7 +264,7 @@ func TestReplay(t *testing.T) {
 		}
 		var exit *exec.ExitError
 		if err := run.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 130 ||
-			!strings.Contains(said.String(), "give the same command again") {
+			!strings.Contains(said.String(), "run the same command again") {
 			t.Errorf("it ends with %v: %s", err, said.String())
 		}
 	})

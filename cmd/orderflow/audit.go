@@ -35,16 +35,17 @@ func eventsAuditCommand(stack *stackFlag) *cobra.Command {
 	a := &wholeAuditor{clock: clock.System{}}
 	cmd := &cobra.Command{
 		Use:   "audit",
-		Short: "Looks for events that neither the bus nor the views have heard of, and publishes them",
-		Long: "Compares each stored commit with the marks of those that publish and that keep the views: " +
-			"audit-events compares these marks with each other, and doesn't\n" +
-			"find what both have missed, as when the table's stream was not read for 12 hours. It changes nothing, " +
-			"and ends with 1 where anything was found.\n\n" +
-			"With --republish it publishes what is not on the bus as publish-events would have, with the same ids, " +
-			"and brings the views up to date. It then ends\n" +
-			"with 1 where anything is left. One that was interrupted or killed goes on where it was when the same " +
-			"command is given again; what each segment was at\n" +
-			"may then be published twice, which consumers know by the ids.",
+		Short: "Finds events that are missing on the bus or in the views, and publishes them",
+		Long: "Compares each stored commit with the published position and the checkpoints of the views. The " +
+			"function audit-events compares these with each other only,\n" +
+			"and can't find an event that both missed, for example because the table's stream was not read for 12 " +
+			"hours.\n" +
+			"It changes nothing. Exit status 1: something is missing.\n\n" +
+			"With --republish, it publishes the missing events as publish-events does, with the same ids, and brings " +
+			"the views up to date.\n" +
+			"Exit status 1: something is still missing. After an interruption, run the same command again: it " +
+			"continues where it stopped. It may then publish\n" +
+			"a few events of each segment twice; consumers detect the duplicates by their ids.",
 		Args: needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := a.check(); err != nil {
@@ -62,31 +63,34 @@ func eventsAuditCommand(stack *stackFlag) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(
 		&a.arguments.From, "from", "720h",
-		"time of the first commit, as 2026-11-01T00:00:00Z, or how long ago, as 24h; what is older than 30 days is "+
-			"never published again",
+		"earliest commit: a time such as 2026-11-01T00:00:00Z, or an age such as 24h; commits older than 30 days "+
+			"are never republished",
 	)
-	f.StringVar(&a.arguments.To, "to", "", "time after the last commit, as for --from; without it, now")
-	f.DurationVar(&a.settle, "settle", 10*time.Minute, "how old a commit is at least: what is younger may be under way")
-	f.StringVar(&a.arguments.Stream, "stream", "", "a single stream, as order/<id>, instead of the whole store")
-	f.IntVar(&a.arguments.Segments, "segments", 4, "parts of the store that are read side by side")
+	f.StringVar(&a.arguments.To, "to", "", "end of the range, excluded, in the form of --from (default: now)")
+	f.DurationVar(&a.settle, "settle", 10*time.Minute, "minimum age of a commit; younger ones may still be in transit")
+	f.StringVar(&a.arguments.Stream, "stream", "", "one stream, for example order/<id>, instead of the whole store")
+	f.IntVar(&a.arguments.Segments, "segments", 4, "segments of the events table to read in parallel")
 	f.BoolVar(
 		&a.arguments.Republish, "republish", false,
-		"publish what is missing on the bus, and bring the views up to date",
+		"publish the events that are missing on the bus, and bring the views up to date",
 	)
-	f.BoolVar(&a.arguments.Refused, "refused", false, "with --republish, try again what could not be published before")
-	f.Float64Var(&a.rate, "rate", 50, "with --republish, commits a second at most")
+	f.BoolVar(
+		&a.arguments.Refused, "refused", false,
+		"with --republish, retry commits that could not be published before",
+	)
+	f.Float64Var(&a.rate, "rate", 50, "with --republish, maximum number of commits per second")
 	f.StringVar(
-		&a.name, "name", "", "name that finds the state again; without it, one that follows from the other flags",
+		&a.name, "name", "", "name that identifies the state (default: derived from the other flags)",
 	)
 	f.StringVar(
 		&a.folder, "state", "",
-		"folder of the files that say how far it has come (default: orderflow/audits in the user's cache)",
+		"folder for the state of audits (default: orderflow/audits in the user's cache folder)",
 	)
 	f.BoolVar(&a.json, "json", false, "print the report as JSON")
 	return cmd
 }
 
-// wholeAuditor compares a stack's whole store with its marks.
+// wholeAuditor compares a stack's whole store with its published positions and checkpoints.
 type wholeAuditor struct {
 	arguments    whole.Arguments
 	settle       time.Duration
@@ -100,17 +104,17 @@ type wholeAuditor struct {
 	progress   io.Writer
 }
 
-// check refuses what can't be meant, before anything is asked of AWS.
+// check checks the flags before the first request to AWS.
 func (a *wholeAuditor) check() error {
 	switch {
 	case !(a.rate > 0):
-		return fmt.Errorf("--rate is more than 0, not %v", a.rate)
+		return fmt.Errorf("--rate: expected more than 0, got %v", a.rate)
 	case a.arguments.Segments < 1 || a.arguments.Segments > 1000:
-		return fmt.Errorf("--segments is 1 to 1000, not %d", a.arguments.Segments)
+		return fmt.Errorf("--segments: expected 1 to 1000, got %d", a.arguments.Segments)
 	case a.arguments.Stream != "" && !es.StreamID(a.arguments.Stream).Valid():
-		return fmt.Errorf("--stream is a category, a slash and an id, as order/<id>, not %q", a.arguments.Stream)
+		return fmt.Errorf("--stream: expected a stream such as order/<id>, got %q", a.arguments.Stream)
 	case a.arguments.Refused && !a.arguments.Republish:
-		return errors.New("--refused is for --republish; what was refused is found without it")
+		return errors.New("--refused: expected with --republish only")
 	}
 	if a.arguments.Settle = a.settle.String(); a.arguments.Stream != "" {
 		a.arguments.Segments = 1
@@ -121,7 +125,7 @@ func (a *wholeAuditor) check() error {
 		}
 	}
 	now := a.clock.Now()
-	// since when there are marks, the stack knows
+	// the stack knows since when there are marks; here, any time will do
 	_, err := whole.Begin(a.name, a.arguments, now.Add(-audit.MaxAge), now)
 	return err
 }
@@ -166,20 +170,20 @@ func (a *wholeAuditor) run(ctx context.Context) error {
 	}
 	bar := progressBar(a.progress, "Comparing", int(total))
 	run.Progress = func(r whole.Report) {
-		if total > 0 && r.Commits > total { // it is counted every six hours
+		if total > 0 && r.Commits > total { // DynamoDB updates its count every six hours
 			total = r.Commits
 			bar.ChangeMax64(total)
 		}
 		bar.Describe(fmt.Sprintf("Comparing, %d found", found(r)))
-		_ = bar.Set64(r.Commits) // a bar that can't be drawn stops nothing
+		_ = bar.Set64(r.Commits) // a failing progress bar stops nothing
 	}
 	report, err := run.Run(ctx)
 	_ = bar.Exit()
 	if err != nil && ctx.Err() != nil {
-		return &stoppedError{err: err, hint: "give the same command again, and it goes on where it was"}
+		return &stoppedError{err: err, hint: "run the same command again to continue the audit"}
 	}
 	if err != nil {
-		return fmt.Errorf("%w\nThe same command given again goes on where it was", err)
+		return fmt.Errorf("%w\nRun the same command again to continue", err)
 	}
 	if err := file.Remove(); err != nil {
 		return err
@@ -188,12 +192,14 @@ func (a *wholeAuditor) run(ctx context.Context) error {
 		return err
 	}
 	if report.Left > 0 {
-		return fmt.Errorf("%d of %d commits are not where they should be", report.Left, report.Judged)
+		return fmt.Errorf(
+			"%d of %d commits are missing on the bus or in the views, or can't be read", report.Left, report.Judged,
+		)
 	}
 	return nil
 }
 
-// begin finds the state to go on from, or makes the first one.
+// begin loads the state of an interrupted audit, or makes a new one.
 func (a *wholeAuditor) begin(ctx context.Context, marks marktable.Table) (whole.File, whole.State, error) {
 	if a.name == "" {
 		a.name = a.arguments.Name()
@@ -209,7 +215,7 @@ func (a *wholeAuditor) begin(ctx context.Context, marks marktable.Table) (whole.
 	}
 	if going {
 		a.say(
-			"Going on with audit %s, begun %s: %d commits so far\n", a.name, state.Began.Format(time.RFC3339),
+			"Continuing audit %s, begun %s: %d commits so far\n", a.name, state.Began.Format(time.RFC3339),
 			state.Commits,
 		)
 		return file, state, nil
@@ -222,15 +228,15 @@ func (a *wholeAuditor) begin(ctx context.Context, marks marktable.Table) (whole.
 	return file, state, err
 }
 
-// stateFolder is where commands of a kind keep how far they have come: the folder that was given,
-// or one in the user's cache.
+// stateFolder is where commands of a kind keep their state: the given folder, or one in the user's
+// cache folder.
 func stateFolder(given, kind string) (string, error) {
 	if given != "" {
 		return given, nil
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("give --state: %w", err)
+		return "", fmt.Errorf("there is no cache folder, give --state: %w", err)
 	}
 	return filepath.Join(cache, "orderflow", kind), nil
 }
@@ -257,7 +263,7 @@ func (a *wholeAuditor) report(r whole.Report) error {
 	t.AppendRow(table.Row{"compared", r.Judged})
 	if r.Unjudged > 0 {
 		t.AppendRow(table.Row{
-			"can't be judged", fmt.Sprintf("%d, before %s", r.Unjudged, r.From.UTC().Format(time.RFC3339)),
+			"not checked", fmt.Sprintf("%d, before %s", r.Unjudged, r.From.UTC().Format(time.RFC3339)),
 		})
 	}
 	t.AppendRow(table.Row{"found", found(r)})
@@ -265,9 +271,9 @@ func (a *wholeAuditor) report(r whole.Report) error {
 		kind whole.Kind
 		says string
 	}{
-		{whole.Unmarked, "nobody has heard of it"}, {whole.Unpublished, "the bus has not"},
-		{whole.Unseen, "the views have not"},
-		{whole.Refused, "it can't be published"}, {whole.Unreadable, "it or its mark can't be read"},
+		{whole.Unmarked, "missing on the bus and in the views"}, {whole.Unpublished, "missing on the bus"},
+		{whole.Unseen, "missing in the views"},
+		{whole.Refused, "can't be published"}, {whole.Unreadable, "the commit or its mark can't be read"},
 	} {
 		if n := r.Found[k.kind]; n > 0 {
 			t.AppendRow(table.Row{"  " + string(k.kind), fmt.Sprintf("%d: %s", n, k.says)})
@@ -275,7 +281,7 @@ func (a *wholeAuditor) report(r whole.Report) error {
 	}
 	if a.arguments.Republish {
 		t.AppendRow(table.Row{"events published", r.Republished})
-		t.AppendRow(table.Row{"streams brought up to date in the views", r.CaughtUp})
+		t.AppendRow(table.Row{"streams updated in the views", r.CaughtUp})
 		t.AppendRow(table.Row{"left", r.Left})
 	}
 	lines := []string{t.Render()}
@@ -292,7 +298,7 @@ func (a *wholeAuditor) report(r whole.Report) error {
 	return err
 }
 
-// line is a finding as a person reads it.
+// line is a finding for people.
 func line(f whole.Finding) string {
 	text := fmt.Sprintf("%-11s", f.Kind)
 	if f.Stream != "" {
@@ -302,7 +308,7 @@ func line(f whole.Finding) string {
 		text += fmt.Sprintf("@%d, %d events of %s", f.First, f.Events, f.Time.UTC().Format(time.RFC3339))
 	}
 	if f.Mended {
-		text += ", mended"
+		text += ", repaired"
 	}
 	if f.Detail != "" {
 		text += ": " + f.Detail
@@ -310,22 +316,22 @@ func line(f whole.Finding) string {
 	return text
 }
 
-// next is what a person does about what is left.
+// next tells people what to do about the findings that are left.
 func (a *wholeAuditor) next(r whole.Report) string {
 	switch {
 	case r.Left == 0:
 		return ""
 	case !a.arguments.Republish && r.Found[whole.Unmarked]+r.Found[whole.Unpublished]+r.Found[whole.Unseen] > 0:
-		return "with --republish, the same command publishes them with the ids that they always had, and brings the " +
+		return "run the same command with --republish, which publishes them with their original ids and brings the " +
 			"views up to date (docs/audit.md)"
 	case r.Found[whole.Refused] > 0 && !a.arguments.Refused:
-		return "mend what keeps the refused ones from being published, deploy, and give the command with " +
+		return "fix what prevents the refused commits from being published, deploy, and run the command with " +
 			"--republish --refused (docs/audit.md)"
 	}
-	return "what is left says itself why (docs/audit.md)"
+	return "see the details of each finding above (docs/audit.md)"
 }
 
-// say tells a person what happens, beside the result.
+// say writes a note for people, apart from the result.
 func (a *wholeAuditor) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(a.progress, format, args...) // what can't be printed has nobody who could be told
+	_, _ = fmt.Fprintf(a.progress, format, args...) // there is no other place to report a failure to
 }

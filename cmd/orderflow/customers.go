@@ -18,7 +18,7 @@ import (
 
 func customersCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "customers", Short: "Looks after customers", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
+		Use: "customers", Short: "Manages customers", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
 	}
 	cmd.AddCommand(customersEraseCommand(stack))
 	return cmd
@@ -28,13 +28,13 @@ func customersEraseCommand(stack *stackFlag) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "erase ID",
-		Short: "Erases a customer for good: nobody can read their personal data any more",
-		Long: "Erases a customer for good. Their data key is destroyed, and with it name, e-mail address, shipping " +
-			"addresses and notes can't be read any more wherever they are stored.\n" +
-			"Orders, accounts and balances stay, under the pseudonym. An order that is not shipped yet is cancelled " +
+		Short: "Permanently erases a customer's personal data",
+		Long: "Permanently erases a customer's personal data. It destroys the customer's data key: name, e-mail " +
+			"address, shipping addresses and notes become unreadable wherever they are stored.\n" +
+			"Orders, accounts and balances stay under the pseudonym. Orders that are not yet shipped are cancelled " +
 			"and refunded.\n" +
-			"On a terminal it asks first. Exit status 0 says that the customer is erased, now or before; 1 that " +
-			"they may not be.",
+			"On a terminal the command asks for confirmation. Exit status 0: the customer is erased, now or earlier. " +
+			"Exit status 1: the customer is possibly not erased.",
 		Args: needsOne("customer id"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !yes {
@@ -53,20 +53,20 @@ func customersEraseCommand(stack *stackFlag) *cobra.Command {
 			return eraseCustomer(cmd.Context(), cmd.OutOrStdout(), client, args[0])
 		},
 	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")
+	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask for confirmation")
 	return cmd
 }
 
-// confirmErasure asks for the customer's id again: whoever meant another one notices.
+// confirmErasure asks for the customer's id again, which catches a mistyped one.
 func confirmErasure(in io.Reader, out io.Writer, id string) error {
 	if f, ok := in.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
-		return errors.New("customers erase: nobody can be asked here; say --yes if you are sure")
+		return errors.New("customers erase: can't ask for confirmation without a terminal; give --yes to confirm")
 	}
 	return askForID(in, out, id)
 }
 
 func askForID(in io.Reader, out io.Writer, id string) error {
-	if _, err := fmt.Fprintf(out, "This can't be undone. To erase customer %s, type their id again: ", id); err != nil {
+	if _, err := fmt.Fprintf(out, "This can't be undone. To erase customer %s, type the id again: ", id); err != nil {
 		return fmt.Errorf("customers erase: ask: %w", err)
 	}
 	line, err := bufio.NewReader(in).ReadString('\n')
@@ -74,7 +74,7 @@ func askForID(in io.Reader, out io.Writer, id string) error {
 		return fmt.Errorf("customers erase: read the answer: %w", err)
 	}
 	if strings.TrimSpace(line) != id {
-		return errors.New("customers erase: that is another id; nothing was erased")
+		return errors.New("customers erase: expected the same id, got another one; nothing was erased")
 	}
 	return nil
 }
@@ -85,10 +85,10 @@ func eraseCustomer(ctx context.Context, out io.Writer, client *shop.Client, id s
 		return err
 	}
 	_, err = fmt.Fprintf(out, "customer %s: erased at %s\n"+
-		"  destroyed  the data key: name, e-mail address, shipping addresses and notes can't be read any more\n"+
-		"  follows    the sign-in in the stack's own user pool is deleted; one at an identity provider of yours is "+
-		"yours to delete\n"+
-		"  stays      orders, accounts and balances under the pseudonym\n", erased.ID,
+		"  destroyed  the data key: name, e-mail address, shipping addresses and notes are unreadable now\n"+
+		"  follows    the stack deletes the sign-in from its own user pool; if you use another identity provider, "+
+		"delete the sign-in there\n"+
+		"  stays      orders, accounts and balances, under the pseudonym\n", erased.ID,
 		erased.ErasedAt.Format(time.RFC3339))
 	return err
 }

@@ -18,14 +18,14 @@ func deadLettersRedriveCommand(c clock.Clock, connect connectFunc) *cobra.Comman
 	var asJSON, takeOver bool
 	cmd := &cobra.Command{
 		Use:   "redrive ID... | --all",
-		Short: "Sends dead letters back to the consumers that they came from",
-		Long: "Sends dead letters back to the consumers that they came from.\n\n" +
-			"Lets the stack send dead letters back, each to the consumer that it came from and to no other, within " +
-			"a minute; show and list tell what became of them.\n" +
-			"One that is on its way already is not sent again for a quarter of an hour, and an undo not before " +
-			"it has ended, so that the command may be interrupted and given again.\n" +
-			"With --all, all that the filters select and that are open or spent. What is held, since nobody " +
-			"knows whether its effect happened, is passed over without --take-over.",
+		Short: "Sends dead-letter entries back to their consumers",
+		Long: "Sends dead-letter entries back to their consumers.\n\n" +
+			"The stack sends each entry within a minute, to the consumer that it came from and to no other. " +
+			"Use show or list to see the result.\n" +
+			"An entry that is already being redriven is not sent again for 15 minutes, and an undo not before its " +
+			"execution has ended: you can interrupt the command and run it again.\n" +
+			"--all selects all entries that match the filters and are open or spent (their retries are exhausted). " +
+			"An entry is held if it is unknown whether its effect happened; it is skipped without --take-over.",
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if err := chosen.check(cmd, ids); err != nil {
@@ -36,7 +36,7 @@ func deadLettersRedriveCommand(c clock.Clock, connect connectFunc) *cobra.Comman
 				return err
 			}
 			return d.carryOut(cmd.Context(), chosen, ids, asJSON, entryOrder{
-				command: path(cmd), doing: "Redriving", done: "to be redriven within a minute",
+				command: path(cmd), doing: "Redriving", done: "will be redriven within a minute",
 				passesOver: func(l shop.DeadLetter) bool {
 					return closed(l) || l.Kind == string(deadletter.KindNone) || l.Held && !takeOver
 				},
@@ -47,7 +47,7 @@ func deadLettersRedriveCommand(c clock.Clock, connect connectFunc) *cobra.Comman
 		},
 	}
 	chosen.addTo(cmd)
-	cmd.Flags().BoolVar(&takeOver, "take-over", false, "also what is held: its effect may happen a second time")
+	cmd.Flags().BoolVar(&takeOver, "take-over", false, "also redrive held entries, whose effects may then happen twice")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
@@ -58,10 +58,10 @@ func deadLettersDiscardCommand(c clock.Clock, connect connectFunc) *cobra.Comman
 	var reason string
 	cmd := &cobra.Command{
 		Use:   "discard ID... | --all",
-		Short: "Closes dead letters that are not needed",
-		Long: "Closes dead letters that are not needed.\n\n" +
-			"Closes dead letters whose messages are not needed, by their ids also those that are on their way. With " +
-			"--all, all that the filters select and that are open or spent.",
+		Short: "Closes dead-letter entries that are no longer needed",
+		Long: "Closes dead-letter entries whose messages are no longer needed.\n\n" +
+			"By id, it also closes entries that are being redriven. --all selects all entries that match the filters " +
+			"and are open or spent (their retries are exhausted).",
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if err := chosen.check(cmd, ids); err != nil {
@@ -80,24 +80,24 @@ func deadLettersDiscardCommand(c clock.Clock, connect connectFunc) *cobra.Comman
 		},
 	}
 	chosen.addTo(cmd)
-	cmd.Flags().StringVar(&reason, "reason", "", "why they are not needed, without personal data")
+	cmd.Flags().StringVar(&reason, "reason", "", "why the entries are not needed; no personal data")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
-// closed says of a dead letter that nothing is left to do about it.
+// closed reports whether an entry needs no further work.
 func closed(l shop.DeadLetter) bool {
 	return l.Status == string(deadletter.StatusResolved) || l.Status == string(deadletter.StatusDiscarded)
 }
 
-// selection is which dead letters an order is for: those with the ids that are given, or all that
-// a filter selects.
+// selection is the entries that a command works on: those with the given ids, or all that a filter
+// selects.
 type selection struct {
 	filter      entryFilter
 	all, dryRun bool
 }
 
-// newSelection is for orders, which are for what is neither closed nor under way.
+// newSelection selects among the entries that are neither closed nor being redriven.
 func newSelection() *selection {
 	return &selection{filter: entryFilter{
 		statuses: []deadletter.Status{deadletter.StatusOpen, deadletter.StatusSpent},
@@ -106,11 +106,11 @@ func newSelection() *selection {
 
 func (s *selection) addTo(cmd *cobra.Command) {
 	s.filter.addTo(cmd)
-	cmd.Flags().BoolVar(&s.all, "all", false, "all that the filters select")
-	cmd.Flags().BoolVar(&s.dryRun, "dry-run", false, "show which it would be, and change nothing")
+	cmd.Flags().BoolVar(&s.all, "all", false, "all entries that the filters select")
+	cmd.Flags().BoolVar(&s.dryRun, "dry-run", false, "show the selected entries, and change nothing")
 }
 
-// check refuses what can't be meant, before anything is asked of anybody.
+// check checks the flags and arguments before the first request.
 func (s *selection) check(cmd *cobra.Command, ids []string) error {
 	if err := s.filter.check(cmd); err != nil {
 		return err
@@ -121,31 +121,31 @@ func (s *selection) check(cmd *cobra.Command, ids []string) error {
 	}
 	switch {
 	case s.all && len(ids) > 0:
-		return errors.New("give either ids or --all")
+		return errors.New("expected either ids or --all, got both")
 	case !s.all && len(ids) == 0:
-		return errors.New("give ids, or --all; see --help")
+		return errors.New("expected ids, or --all; see --help")
 	case !s.all && filtered:
-		return errors.New("filters go with --all")
+		return errors.New("filters: expected with --all only")
 	}
 	return nil
 }
 
-// entryOrder is what is done with each of the dead letters that were selected.
+// entryOrder is what happens to each selected entry.
 type entryOrder struct {
 	command     string // in errors
-	doing, done string // in the progress, and beside each of them
+	doing, done string // for the progress bar, and for each entry
 	passesOver  func(shop.DeadLetter) bool
 	give        func(ctx context.Context, id string) (shop.DeadLetter, error)
 }
 
-// decided is what became of one dead letter.
+// decided is the result for one entry.
 type decided struct {
 	ID     string `json:"id"`
-	Status string `json:"status,omitempty"` // after the order
-	Error  string `json:"error,omitempty"`  // why it was refused
+	Status string `json:"status,omitempty"` // after the command
+	Error  string `json:"error,omitempty"`  // why the API rejected it
 }
 
-// carryOut gives the order for each selected entry. One that is refused holds up no other.
+// carryOut applies the order to each selected entry. A rejected one doesn't stop the others.
 func (d *deadLetters) carryOut(
 	ctx context.Context, s *selection, ids []string, asJSON bool, o entryOrder,
 ) error {
@@ -171,7 +171,7 @@ func (d *deadLetters) carryOut(
 			return &stoppedError{
 				err: err,
 				hint: fmt.Sprintf(
-					"%d of %d are done; give the same command again for the others", len(results), len(selected),
+					"%d of %d are done; run the same command again for the rest", len(results), len(selected),
 				),
 			}
 		}
@@ -181,20 +181,19 @@ func (d *deadLetters) carryOut(
 			result = decided{ID: entry.ID, Error: err.Error()}
 		}
 		results = append(results, result)
-		_ = bar.Add(1) // a bar that can't be drawn stops nothing
+		_ = bar.Add(1) // a failing progress bar stops nothing
 	}
 	_ = bar.Exit()
 	if err := d.report(results, o.done, asJSON); err != nil {
 		return err
 	}
 	if refused > 0 {
-		return fmt.Errorf("%s: %d of %d were refused", o.command, refused, len(selected))
+		return fmt.Errorf("%s: %d of %d were rejected", o.command, refused, len(selected))
 	}
 	return nil
 }
 
-// selected are the dead letters that an order is for. Those that are given by their ids are read
-// for a dry run only.
+// selected finds the entries. Those given by id are read for a dry run only.
 func (d *deadLetters) selected(ctx context.Context, s *selection, ids []string) ([]shop.DeadLetter, error) {
 	if s.all {
 		of := s.filter.names()
@@ -205,25 +204,24 @@ func (d *deadLetters) selected(ctx context.Context, s *selection, ids []string) 
 	}
 	var found []shop.DeadLetter
 	for _, id := range ids {
-		letter := shop.DeadLetter{ID: id}
+		entry := shop.DeadLetter{ID: id}
 		if s.dryRun {
 			var err error
-			if letter, err = d.client.DeadLetter(ctx, id); err != nil {
+			if entry, err = d.client.DeadLetter(ctx, id); err != nil {
 				return nil, err
 			}
 		}
-		found = append(found, letter)
+		found = append(found, entry)
 	}
 	return found, nil
 }
 
-// leaveOut leaves out those that the order would be refused for or was carried out for before, and
-// says how many.
+// leaveOut drops the entries that the API would reject or that are done already, and says how many.
 func (d *deadLetters) leaveOut(found []shop.DeadLetter, passesOver func(shop.DeadLetter) bool) []shop.DeadLetter {
 	all := len(found)
 	found = slices.DeleteFunc(found, passesOver)
 	if passed := all - len(found); passed > 0 {
-		d.say("%s passed over: closed already, held, or without a way back.", counted(passed))
+		d.say("%s skipped: closed already, held, or not redrivable.", counted(passed))
 	}
 	return found
 }
@@ -236,9 +234,9 @@ func (d *deadLetters) report(results []decided, done string, asJSON bool) error 
 		text := done
 		switch {
 		case r.Error != "":
-			text = "refused: " + r.Error
+			text = "rejected: " + r.Error
 		case r.Status == string(deadletter.StatusRedriving):
-			text = "on its way already"
+			text = "already being redriven"
 		}
 		if _, err := fmt.Fprintln(d.out, r.ID, text); err != nil {
 			return err

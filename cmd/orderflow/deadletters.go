@@ -31,10 +31,10 @@ func deadLettersCommand(stack *stackFlag) *cobra.Command {
 	})
 }
 
-// deadLettersOf is the command over an API, which is connected to once the flags are known to fit.
+// deadLettersOf is the command over an API. It connects once the flags are checked.
 func deadLettersOf(c clock.Clock, connect connectFunc) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "deadletters", Short: "Shows messages that consumers gave up, and sends them back",
+		Use: "deadletters", Short: "Shows, redrives and discards dead-letter entries",
 		Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
 	}
 	cmd.AddCommand(
@@ -59,9 +59,9 @@ func openDeadLetters(cmd *cobra.Command, c clock.Clock, connect connectFunc) (*d
 	return &deadLetters{client: client, clock: c, out: cmd.OutOrStdout(), progress: cmd.ErrOrStderr()}, err
 }
 
-// say tells a person something beside the result.
+// say writes a note for people, apart from the result.
 func (d *deadLetters) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(d.progress, format+"\n", args...) // what can't be printed has nobody who could be told
+	_, _ = fmt.Fprintf(d.progress, format+"\n", args...) // there is no other place to report a failure to
 }
 
 func deadLettersListCommand(c clock.Clock, connect connectFunc) *cobra.Command {
@@ -69,14 +69,14 @@ func deadLettersListCommand(c clock.Clock, connect connectFunc) *cobra.Command {
 	var limit int
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "list", Short: "Lists dead letters, the last recorded first",
-		Long: "Lists dead letters, the last recorded first.", Args: needsNone,
+		Use: "list", Short: "Lists dead-letter entries, newest first",
+		Long: "Lists dead-letter entries, newest first.", Args: needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := filter.check(cmd); err != nil {
 				return fmt.Errorf("%s: %w", path(cmd), err)
 			}
 			if limit < 0 {
-				return fmt.Errorf("%s: --limit is 0 or more, not %d", path(cmd), limit)
+				return fmt.Errorf("%s: --limit: expected 0 or more, got %d", path(cmd), limit)
 			}
 			d, err := openDeadLetters(cmd, c, connect)
 			if err != nil {
@@ -86,7 +86,7 @@ func deadLettersListCommand(c clock.Clock, connect connectFunc) *cobra.Command {
 		},
 	}
 	filter.addTo(cmd)
-	cmd.Flags().IntVar(&limit, "limit", 50, "how many at most; 0 for all")
+	cmd.Flags().IntVar(&limit, "limit", 50, "maximum number of entries; 0 for all")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
@@ -108,7 +108,7 @@ func (d *deadLetters) list(ctx context.Context, filter entryFilter, limit int, a
 		return err
 	}
 	if more {
-		d.say("There are more; --limit 0 shows all.")
+		d.say("There are more entries; --limit 0 shows all.")
 	}
 	return nil
 }
@@ -116,10 +116,10 @@ func (d *deadLetters) list(ctx context.Context, filter entryFilter, limit int, a
 func deadLettersShowCommand(c clock.Clock, connect connectFunc) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "show ID", Short: "Shows a dead letter with its message",
-		Long: "Shows a dead letter with its message.\n\n" +
-			"Personal data in the message is left out: (sealed) stands there. A redrive sends the message as it is.",
-		Args: needsOne("dead letter's id"),
+		Use: "show ID", Short: "Shows a dead-letter entry with its message",
+		Long: "Shows a dead-letter entry with its message.\n\n" +
+			"Personal data in the message is shown as (sealed). A redrive sends the original message.",
+		Args: needsOne("entry id"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			d, err := openDeadLetters(cmd, c, connect)
 			if err != nil {
@@ -133,12 +133,12 @@ func deadLettersShowCommand(c clock.Clock, connect connectFunc) *cobra.Command {
 }
 
 func (d *deadLetters) show(ctx context.Context, id string, asJSON bool) error {
-	letter, err := d.client.DeadLetter(ctx, id)
+	entry, err := d.client.DeadLetter(ctx, id)
 	if err != nil {
 		return err
 	}
 	if asJSON {
-		return printJSON(d.out, letter)
+		return printJSON(d.out, entry)
 	}
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
@@ -146,27 +146,27 @@ func (d *deadLetters) show(ctx context.Context, id string, asJSON bool) error {
 		name  string
 		value any
 	}{
-		{"id", letter.ID}, {"status", letter.Status}, {"consumer", letter.Consumer}, {"topic", letter.Topic},
-		{"kind", letter.Kind}, {"correlation id", letter.CorrelationID}, {"error", letter.Error}, {"code", letter.Code},
-		{"retry count", letter.RetryCount}, {"first failure", letter.FirstFailure.Format(time.RFC3339)},
-		{"last failure", letter.LastFailure.Format(time.RFC3339)},
-		{"recorded", letter.RecordedAt.Format(time.RFC3339)}, {"redrives", letter.Redrives},
-		{"the last redrive", letter.RedriveError}, {"next redrive", optional(letter.NextRedriveAt)},
-		{"held", held(letter)},
-		{"hint", letter.Hint}, {"closed", optional(letter.ClosedAt)}, {"closed by", letter.ClosedBy},
-		{"reason", letter.Reason},
+		{"id", entry.ID}, {"status", entry.Status}, {"consumer", entry.Consumer}, {"topic", entry.Topic},
+		{"kind", entry.Kind}, {"correlation id", entry.CorrelationID}, {"error", entry.Error}, {"code", entry.Code},
+		{"retry count", entry.RetryCount}, {"first failure", entry.FirstFailure.Format(time.RFC3339)},
+		{"last failure", entry.LastFailure.Format(time.RFC3339)},
+		{"recorded", entry.RecordedAt.Format(time.RFC3339)}, {"redrives", entry.Redrives},
+		{"redrive error", entry.RedriveError}, {"next redrive", optional(entry.NextRedriveAt)},
+		{"held", held(entry)},
+		{"hint", entry.Hint}, {"closed", optional(entry.ClosedAt)}, {"closed by", entry.ClosedBy},
+		{"reason", entry.Reason},
 	} {
 		if row.value != "" {
 			t.AppendRow(table.Row{row.name, row.value})
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(letter.Attributes)) {
-		t.AppendRow(table.Row{"attribute " + name, letter.Attributes[name]})
+	for _, name := range slices.Sorted(maps.Keys(entry.Attributes)) {
+		t.AppendRow(table.Row{"attribute " + name, entry.Attributes[name]})
 	}
 	t.SetColumnConfigs([]table.ColumnConfig{{Number: 2, WidthMax: 120}})
 	var message bytes.Buffer
-	if json.Indent(&message, letter.Message, "", "  ") != nil {
-		message.Write(letter.Message)
+	if json.Indent(&message, entry.Message, "", "  ") != nil {
+		message.Write(entry.Message)
 	}
 	_, err = fmt.Fprintf(d.out, "%s\n%s\n", t.Render(), message.String())
 	return err
@@ -179,18 +179,18 @@ func optional(t *time.Time) string {
 	return t.Format(time.RFC3339)
 }
 
-func held(letter shop.DeadLetter) string {
-	if !letter.Held {
+func held(entry shop.DeadLetter) string {
+	if !entry.Held {
 		return ""
 	}
-	return "nobody knows whether the effect happened: redrive --take-over, or discard"
+	return "it is unknown whether the effect happened: redrive with --take-over, or discard"
 }
 
-// entryFilter selects dead letters by what they are about.
+// entryFilter selects dead-letter entries.
 type entryFilter struct {
 	topic, consumer, part, status string
 	olderThan                     time.Duration
-	statuses                      []deadletter.Status // that the command is about
+	statuses                      []deadletter.Status // that the command works on
 }
 
 // filterFlags are the names of the flags that addTo adds.
@@ -200,16 +200,16 @@ func (e *entryFilter) addTo(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(
 		&e.topic, "topic", "",
-		"of this topic: an event's type as order.placed, a command's name, or the category of a stored record that "+
-			"can't be read",
+		"entries of this topic: an event type such as order.placed, a command's name, or the category of a stored "+
+			"record that can't be read",
 	)
-	f.StringVar(&e.consumer, "consumer", "", "of this consumer: the function, or the queue that it takes from")
-	f.StringVar(&e.part, "error", "", "whose error has this in it, in these very letters")
-	f.DurationVar(&e.olderThan, "older-than", 0, "recorded longer ago, as 90m or 24h")
-	f.StringVar(&e.status, "status", "", "that are "+strings.Join(e.names(), ", "))
+	f.StringVar(&e.consumer, "consumer", "", "entries of this consumer: the function, or the queue that it reads")
+	f.StringVar(&e.part, "error", "", "entries whose error contains this text; case matters")
+	f.DurationVar(&e.olderThan, "older-than", 0, "entries recorded longer ago than this, for example 90m or 24h")
+	f.StringVar(&e.status, "status", "", "entries in this status: "+strings.Join(e.names(), ", "))
 }
 
-// names are the statuses that the command is about.
+// names are the statuses that the command works on.
 func (e *entryFilter) names() (names []string) {
 	for _, s := range e.statuses {
 		names = append(names, string(s))
@@ -217,13 +217,13 @@ func (e *entryFilter) names() (names []string) {
 	return names
 }
 
-// check refuses what can't be meant, before anything is asked of anybody.
+// check checks the flags before the first request.
 func (e *entryFilter) check(cmd *cobra.Command) error {
 	switch {
 	case e.status != "" && !slices.Contains(e.names(), e.status):
-		return fmt.Errorf("--status is one of %s, not %q", strings.Join(e.names(), ", "), e.status)
+		return fmt.Errorf("--status: expected one of %s, got %q", strings.Join(e.names(), ", "), e.status)
 	case e.olderThan <= 0 && cmd.Flags().Changed("older-than"):
-		return fmt.Errorf("--older-than is a time as 90m, not %s", e.olderThan)
+		return fmt.Errorf("--older-than: expected a duration above 0, for example 90m, got %s", e.olderThan)
 	}
 	return nil
 }
@@ -296,7 +296,7 @@ func (d *deadLetters) printEntries(found []shop.DeadLetter, asJSON bool) error {
 
 func counted(n int) string {
 	if n == 1 {
-		return "1 dead letter"
+		return "1 entry"
 	}
-	return fmt.Sprintf("%d dead letters", n)
+	return fmt.Sprintf("%d entries", n)
 }

@@ -17,26 +17,26 @@ import (
 	"orderflow/shared/kit/clock"
 )
 
-// What can't be meant is refused before anything is asked of anybody.
+// TestDeadLetterFlags: wrong flags are rejected before the first request.
 func TestDeadLetterFlags(t *testing.T) {
-	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1") // whoever asks all the same is refused there
+	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1") // nothing answers there
 	for _, tc := range []struct{ args, says string }{
-		{"list --status lost", "--status is one of open, redriving, resolved, spent, discarded, not \"lost\""},
+		{"list --status lost", `--status: expected one of open, redriving, resolved, spent, discarded, got "lost"`},
 		{"list --older-than -1h", `invalid argument "-1h" for "--older-than" flag`},
-		{"list --older-than 0s", "--older-than is a time"},
+		{"list --older-than 0s", "--older-than: expected a duration above 0"},
 		{"list --consumer=", `invalid argument "" for "--consumer" flag`},
 		{"discard --all --consumer=", `invalid argument "" for "--consumer" flag`},
 		{"discard --all --status=", `invalid argument "" for "--status" flag`},
 		{"show ''", "deadletters show: argument 1 is empty"},
 		{"redrive 1 ''", "deadletters redrive: argument 2 is empty"},
-		{"list --limit -1", "--limit is 0 or more"},
-		{"list extra", `deadletters list: takes no arguments, not "extra"`},
-		{"show", "give one dead letter's id"},
-		{"redrive", "give ids, or --all"},
-		{"redrive a --all", "give either ids or --all"},
-		{"redrive a --consumer c", "filters go with --all"},
-		{"redrive --all --status resolved", "--status is one of open, spent, not \"resolved\""},
-		{"discard", "give ids, or --all"},
+		{"list --limit -1", "--limit: expected 0 or more, got -1"},
+		{"list extra", `deadletters list: expected no arguments, got "extra"`},
+		{"show", "expected one entry id"},
+		{"redrive", "expected ids, or --all"},
+		{"redrive a --all", "expected either ids or --all, got both"},
+		{"redrive a --consumer c", "filters: expected with --all only"},
+		{"redrive --all --status resolved", `--status: expected one of open, spent, got "resolved"`},
+		{"discard", "expected ids, or --all"},
 		{"discard --all --take-over", "unknown flag"},
 		{"mend", "unknown command"},
 	} {
@@ -54,7 +54,7 @@ func TestDeadLetterFlags(t *testing.T) {
 	}
 }
 
-// letterAPI serves four letters, a page each, and takes orders down.
+// letterAPI serves four entries, a page each, and records what it is asked to do.
 func letterAPI(t *testing.T) (client *shop.Client, ordered *[]string) {
 	ordered = &[]string{}
 	all := []shop.DeadLetter{
@@ -127,36 +127,36 @@ func TestDeadLetters(t *testing.T) {
 		err     string
 		ordered []string
 	}{
-		"list":               {"list", "4 dead letters", "", nil},
-		"list some":          {"list --limit 2", "2 dead letters", "", nil},
-		"list of a consumer": {"list --consumer send-mails", "1 dead letter", "", nil},
+		"list":               {"list", "4 entries", "", nil},
+		"list some":          {"list --limit 2", "2 entries", "", nil},
+		"list of a consumer": {"list --consumer send-mails", "1 entry", "", nil},
 		"list old ones":      {"list --older-than 1h --json", "[]", "", nil},
 		"show":               {"show 1", `"n": 1`, "", nil},
 		"show one not sent":  {"show 3", "slow down", "", nil},
 		"show none":          {"show 9", "", "dead-letter.not-found", nil},
-		"redrive one":        {"redrive 1", "1 to be redriven", "", []string{`1/redrive {"takeOver":false}`}},
+		"redrive one":        {"redrive 1", "1 will be redriven", "", []string{`1/redrive {"takeOver":false}`}},
 		"redrive, refused": {
-			"redrive 3 1", "3 refused", "deadletters redrive: 1 of 2 were refused",
+			"redrive 3 1", "3 rejected", "deadletters redrive: 1 of 2 were rejected",
 			[]string{`1/redrive {"takeOver":false}`},
 		},
-		"redrive all": {"redrive --all", "1 dead letter", "", []string{`1/redrive {"takeOver":false}`}},
+		"redrive all": {"redrive --all", "1 entry", "", []string{`1/redrive {"takeOver":false}`}},
 		"redrive all, held": {
-			"redrive --all --take-over", "2 dead letters", "",
+			"redrive --all --take-over", "2 entries", "",
 			[]string{`1/redrive {"takeOver":true}`, `2/redrive {"takeOver":true}`},
 		},
 		"redrive all, dry":  {"redrive --all --dry-run", "start-saga", "", nil},
 		"redrive one, dry":  {"redrive 1 --dry-run", "trouble", "", nil},
-		"redrive what, dry": {"redrive 1 2 3 4 --dry-run", "1 dead letter", "", nil},
-		"redrive held, dry": {"redrive 1 2 3 4 --dry-run --take-over", "2 dead letters", "", nil},
-		"discard what, dry": {"discard 1 2 3 4 --dry-run", "3 dead letters", "", nil},
+		"redrive what, dry": {"redrive 1 2 3 4 --dry-run", "1 entry", "", nil},
+		"redrive held, dry": {"redrive 1 2 3 4 --dry-run --take-over", "2 entries", "", nil},
+		"discard what, dry": {"discard 1 2 3 4 --dry-run", "3 entries", "", nil},
 		"discard all": {
-			"discard --all --reason test", "3 dead letters", "",
+			"discard --all --reason test", "3 entries", "",
 			[]string{`1/discard {"reason":"test"}`, `2/discard {"reason":"test"}`, `3/discard {"reason":"test"}`},
 		},
 		"discard all, spent": {
 			"discard --all --status spent --json", `"id": "3"`, "", []string{`3/discard {"reason":""}`},
 		},
-		"discard all of none": {"discard --all --consumer nobody", "0 dead letters", "", nil},
+		"discard all of none": {"discard --all --consumer nobody", "0 entries", "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client, ordered := letterAPI(t)
@@ -172,7 +172,7 @@ func TestDeadLetters(t *testing.T) {
 	}
 }
 
-// Whoever interrupts a redrive is told what was done until then.
+// TestInterruptedRedrive: an interrupted redrive reports what it did.
 func TestInterruptedRedrive(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ordered := 0

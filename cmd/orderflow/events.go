@@ -33,7 +33,7 @@ import (
 
 func eventsCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "events", Short: "Handles stored events", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
+		Use: "events", Short: "Replays and audits stored events", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
 	}
 	cmd.AddCommand(eventsReplayCommand(stack), eventsAuditCommand(stack))
 	return cmd
@@ -43,16 +43,17 @@ func eventsReplayCommand(stack *stackFlag) *cobra.Command {
 	r := &replayer{clock: clock.System{}}
 	cmd := &cobra.Command{
 		Use:   "replay --consumer NAME",
-		Short: "Sends stored events to one consumer again, and to nobody else",
-		Long: "Sends stored events to the queue of one consumer again, in the shape in which its rules deliver them " +
-			"and with the ids that they had, and to nobody\n" +
-			"else. Only what the consumer's rules match is sent, each event marked with the replay's name " +
-			"(replay-name). A consumer is a queue behind a rule of the\n" +
-			"bus that is tagged " + consumerqueue.TagConsumer + "; one tagged " + consumerqueue.TagReplay + "=" +
-			consumerqueue.ReplayNever + ", as mail is, is refused.\n\n" +
-			"A replay that was interrupted or killed goes on where it was when the same command is given again; a " +
-			"page of each segment may then be sent twice.\n" +
-			"With --archive, EventBridge replays what its archive of the bus holds, through the consumer's rules.",
+		Short: "Sends stored events again to one consumer, and to no other",
+		Long: "Sends stored events again to the queue of one consumer, and to no other. The events have the format " +
+			"in which the consumer's rules deliver them,\n" +
+			"their original ids, and the replay's name (replay-name). Only events that match the consumer's rules " +
+			"are sent.\n\n" +
+			"A consumer is a queue behind a rule of the bus, and has the tag " + consumerqueue.TagConsumer +
+			". A queue with the tag " + consumerqueue.TagReplay + "=" + consumerqueue.ReplayNever +
+			", such as the queue for mail, is rejected.\n\n" +
+			"After an interruption, run the same command again: the replay continues where it stopped. It may then " +
+			"send one page of each segment twice.\n" +
+			"With --archive, EventBridge replays the events in its archive of the bus through the consumer's rules.",
 		Args: needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := r.check(cmd); err != nil {
@@ -68,30 +69,29 @@ func eventsReplayCommand(stack *stackFlag) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(
-		&r.consumer, "consumer", "", "name of the consumer (the tag "+consumerqueue.TagConsumer+" of its queue)",
+		&r.consumer, "consumer", "", "name of the consumer: the value of its queue's tag "+consumerqueue.TagConsumer,
 	)
 	f.StringSliceVar(
-		&r.types, "type", nil, "type of events, as order.placed; may be given more than once; without it, all types",
+		&r.types, "type", nil, "event type, for example order.placed; may be repeated (default: all types)",
 	)
 	f.StringVar(
 		&r.from, "from", "",
-		"time of the first commit, as 2026-11-01T00:00:00Z, or how long ago, as 24h; without it, the beginning",
+		"earliest commit: a time such as 2026-11-01T00:00:00Z, or an age such as 24h (default: the first commit)",
 	)
-	f.StringVar(&r.to, "to", "", "time after the last commit, as for --from; without it, now")
-	f.StringVar(&r.stream, "stream", "", "a single stream, as order/<id>, instead of the whole store")
+	f.StringVar(&r.to, "to", "", "end of the range, excluded, in the form of --from (default: now)")
+	f.StringVar(&r.stream, "stream", "", "one stream, for example order/<id>, instead of the whole store")
 	f.StringVar(
 		&r.name, "name", "",
-		"name of the replay, which marks its events and finds it again; without it, one that follows from the "+
-			"other flags",
+		"name of the replay, which marks its events and identifies its state (default: derived from the other flags)",
 	)
-	f.Float64Var(&r.rate, "rate", 100, "messages a second at most")
-	f.IntVar(&r.segments, "segments", 4, "parts of the store that are read side by side")
-	f.BoolVar(&r.dryRun, "dry-run", false, "count what would be sent, by type, and send nothing")
+	f.Float64Var(&r.rate, "rate", 100, "maximum number of messages per second")
+	f.IntVar(&r.segments, "segments", 4, "segments of the events table to read in parallel")
+	f.BoolVar(&r.dryRun, "dry-run", false, "count the events by type, and send nothing")
 	f.BoolVar(&r.json, "json", false, "print the summary as JSON")
-	f.BoolVar(&r.archive, "archive", false, "let EventBridge replay from its archive of the bus (on AWS)")
+	f.BoolVar(&r.archive, "archive", false, "let EventBridge replay from its archive of the bus (AWS only)")
 	f.StringVar(
 		&r.folder, "state", "",
-		"folder of the files that say how far a replay has come (default: orderflow/replays in the user's cache)",
+		"folder for the state of replays (default: orderflow/replays in the user's cache folder)",
 	)
 	return cmd
 }
@@ -110,24 +110,24 @@ type replayer struct {
 	progress   io.Writer
 }
 
-// check refuses what can't be meant, before anything is asked of AWS.
+// check checks the flags before the first request to AWS.
 func (r *replayer) check(cmd *cobra.Command) error {
 	switch {
 	case r.consumer == "":
-		return errors.New("give --consumer; see --help")
+		return errors.New("--consumer: expected a name; see --help")
 	case !(r.rate > 0):
-		return fmt.Errorf("--rate is more than 0, not %v", r.rate)
+		return fmt.Errorf("--rate: expected more than 0, got %v", r.rate)
 	case r.segments < 1 || r.segments > 1000:
-		return fmt.Errorf("--segments is 1 to 1000, not %d", r.segments)
+		return fmt.Errorf("--segments: expected 1 to 1000, got %d", r.segments)
 	case r.stream != "" && !es.StreamID(r.stream).Valid():
-		return fmt.Errorf("--stream is a category, a slash and an id, as order/<id>, not %q", r.stream)
+		return fmt.Errorf("--stream: expected a stream such as order/<id>, got %q", r.stream)
 	}
 	if r.archive {
 		for _, flag := range []string{"type", "stream", "rate", "segments", "dry-run", "state"} {
 			if cmd.Flags().Changed(flag) {
 				return fmt.Errorf(
-					"--%s is not possible with --archive: EventBridge replays all that the consumer's rules match "+
-						"in the time; without --archive, it is",
+					"--%s is not possible with --archive, which replays every event of the time range that the "+
+						"consumer's rules match; omit one of them",
 					flag,
 				)
 			}
@@ -192,7 +192,7 @@ type summary struct {
 	From     time.Time        `json:"from"`
 	To       time.Time        `json:"to"`
 	DryRun   bool             `json:"dryRun"`
-	Archive  string           `json:"archive,omitempty"` // where EventBridge's replay stands
+	Archive  string           `json:"archive,omitempty"` // the state of EventBridge's replay
 	Counts   *replay.Counts   `json:"counts,omitempty"`
 	Failures []replay.Failure `json:"failures,omitempty"` // the first of them
 }
@@ -224,20 +224,20 @@ func (r *replayer) fromStore(ctx context.Context, sender *consumerqueue.Sender) 
 	}
 	bar := progressBar(r.progress, what, int(total))
 	run.Progress = func(c replay.Counts) {
-		if total > 0 && c.Commits > total { // it is counted every six hours
+		if total > 0 && c.Commits > total { // DynamoDB updates its count every six hours
 			total = c.Commits
 			bar.ChangeMax64(total)
 		}
 		bar.Describe(fmt.Sprintf("%s, %d sent", what, replay.Total(c.Sent)))
-		_ = bar.Set64(c.Commits) // a bar that can't be drawn stops nothing
+		_ = bar.Set64(c.Commits) // a failing progress bar stops nothing
 	}
 	err = run.Run(ctx)
 	_ = bar.Exit()
 	if err != nil && ctx.Err() != nil {
-		return &stoppedError{err: err, hint: "give the same command again, and the replay goes on where it was"}
+		return &stoppedError{err: err, hint: "run the same command again to continue the replay"}
 	}
 	if err != nil {
-		return fmt.Errorf("%w\nThe same command given again goes on where it was", err)
+		return fmt.Errorf("%w\nRun the same command again to continue", err)
 	}
 	if !r.dryRun {
 		if err := file.Remove(); err != nil {
@@ -253,13 +253,13 @@ func (r *replayer) fromStore(ctx context.Context, sender *consumerqueue.Sender) 
 	}
 	if s.Counts.Failed > 0 {
 		return fmt.Errorf(
-			"%d commits or events could not be replayed, the first %d are listed", s.Counts.Failed, len(s.Failures),
+			"%d commits or events could not be replayed; the first %d are listed", s.Counts.Failed, len(s.Failures),
 		)
 	}
 	return nil
 }
 
-// begin finds the state to go on from, or makes the first one. A dry run always begins anew.
+// begin loads the state of an interrupted replay, or makes a new one. A dry run always starts anew.
 func (r *replayer) begin() (replay.File, replay.State, error) {
 	folder, err := stateFolder(r.folder, "replays")
 	if err != nil {
@@ -273,7 +273,7 @@ func (r *replayer) begin() (replay.File, replay.State, error) {
 		}
 		if found {
 			r.say(
-				"Going on with replay %s, begun %s: %d sent so far\n", r.name, state.Began.Format(time.RFC3339),
+				"Continuing replay %s, begun %s: %d sent so far\n", r.name, state.Began.Format(time.RFC3339),
 				replay.Total(state.Counts.Sent),
 			)
 			return file, state, nil
@@ -283,8 +283,8 @@ func (r *replayer) begin() (replay.File, replay.State, error) {
 	return file, state, err
 }
 
-// commitsIn is how many commits the table holds, as DynamoDB counts every six hours; -1 where it
-// does not say.
+// commitsIn is how many commits the table holds, which DynamoDB counts every six hours; -1 where
+// that is unknown.
 func commitsIn(ctx context.Context, client *dynamodb.Client, tableName string) int64 {
 	out, err := client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &tableName})
 	if err != nil || aws.ToInt64(out.Table.ItemCount) == 0 {
@@ -297,8 +297,8 @@ func (r *replayer) fromArchive(ctx context.Context, events *eventbridge.Client, 
 	archive, err := r.deployment.Output("ArchiveName")
 	if err != nil {
 		return fmt.Errorf(
-			"the stack keeps no archive (ArchiveRetentionDays is 0); without --archive, the replay is from "+
-				"the store: %w",
+			"--archive: the stack keeps no archive (ArchiveRetentionDays is 0); omit --archive to replay from the "+
+				"store: %w",
 			err,
 		)
 	}
@@ -310,20 +310,21 @@ func (r *replayer) fromArchive(ctx context.Context, events *eventbridge.Client, 
 	if err != nil {
 		return err
 	}
-	r.say("Replay %s through the rules of %s; EventBridge goes by minutes of the events' time\n", r.name, r.consumer)
+	r.say("Replay %s through the rules of %s; EventBridge replays whole minutes of event time\n", r.name, r.consumer)
 	bar := progressBar(r.progress, "Replaying", 100)
 	status, err := eventarchive.Run(ctx, events, r.clock, eventarchive.Replay{
 		Name: r.name, Archive: archive, Rules: rules, From: begun.From, To: begun.To,
 	}, func(s eventarchive.Status) {
 		if whole := s.To.Sub(s.From); whole > 0 && s.Last.After(s.From) {
-			// a bar that can't be drawn stops nothing
+			// a failing progress bar stops nothing
 			_ = bar.Set64(int64(100 * min(1, float64(s.Last.Sub(s.From))/float64(whole))))
 		}
 	})
 	_ = bar.Exit()
 	if err != nil && ctx.Err() != nil {
 		return &stoppedError{
-			err: err, hint: "the replay was cancelled; what was sent stays sent, and another one needs another --name",
+			err:  err,
+			hint: "the replay was cancelled; events that were sent stay sent, and a new replay needs another --name",
 		}
 	}
 	if err != nil {
@@ -356,7 +357,7 @@ func (r *replayer) report(s summary) error {
 			what   string
 			byType map[string]int64
 			shown  bool
-		}{{"asked for", c.Selected, true}, {"not of its rules", c.Unwanted, true}, {"sent", c.Sent, !s.DryRun}} {
+		}{{"selected", c.Selected, true}, {"not matched by its rules", c.Unwanted, true}, {"sent", c.Sent, !s.DryRun}} {
 			if !part.shown {
 				continue
 			}
@@ -380,7 +381,7 @@ func (r *replayer) report(s summary) error {
 	return nil
 }
 
-// say tells a person what happens, beside the result.
+// say writes a note for people, apart from the result.
 func (r *replayer) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(r.progress, format, args...) // what can't be printed has nobody who could be told
+	_, _ = fmt.Fprintf(r.progress, format, args...) // there is no other place to report a failure to
 }

@@ -12,16 +12,16 @@ import (
 
 // What can't be meant is refused before anything is asked of AWS, and names its flag.
 func TestReplayFlags(t *testing.T) {
-	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1") // whoever asks all the same is refused there
+	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1") // nothing answers there
 	for _, tc := range []struct {
 		args string
 		says string
 	}{
-		{"", "give --consumer"},
-		{"--consumer c --rate 0", "--rate is more than 0"},
+		{"", "--consumer: expected a name"},
+		{"--consumer c --rate 0", "--rate: expected more than 0, got 0"},
 		{"--consumer c --rate NaN", `invalid argument "NaN" for "--rate" flag`},
-		{"--consumer c --segments 0", "--segments is 1 to 1000, not 0"},
-		{"--consumer c --stream order", `--stream is a category, a slash and an id, as order/<id>, not "order"`},
+		{"--consumer c --segments 0", "--segments: expected 1 to 1000, got 0"},
+		{"--consumer c --stream order", `--stream: expected a stream such as order/<id>, got "order"`},
 		{"--consumer c --name a/b", `"a/b" is no name`},
 		{
 			"--consumer c --from monday",
@@ -36,7 +36,7 @@ func TestReplayFlags(t *testing.T) {
 		{"--consumer c --archive --stream order/1", "--stream is not possible with --archive"},
 		{"--consumer c --archive --rate 5", "--rate is not possible with --archive"},
 		{"--consumer c --archive --dry-run", "--dry-run is not possible with --archive"},
-		{"--consumer c extra", `events replay: takes no arguments, not "extra"; see --help`},
+		{"--consumer c extra", `events replay: expected no arguments, got "extra"; see --help`},
 	} {
 		cmd := root()
 		cmd.SetArgs(append([]string{"events", "replay"}, strings.Fields(tc.args)...))
@@ -49,21 +49,21 @@ func TestReplayFlags(t *testing.T) {
 }
 
 func TestAuditFlags(t *testing.T) {
-	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1") // whoever asks all the same is refused there
+	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1") // nothing answers there
 	for _, tc := range []struct {
 		args string
 		says string
 	}{
-		{"--rate 0", "--rate is more than 0"},
-		{"--segments 1001", "--segments is 1 to 1000, not 1001"},
-		{"--stream order", `--stream is a category, a slash and an id, as order/<id>, not "order"`},
-		{"--refused", "--refused is for --republish"},
+		{"--rate 0", "--rate: expected more than 0, got 0"},
+		{"--segments 1001", "--segments: expected 1 to 1000, got 1001"},
+		{"--stream order", `--stream: expected a stream such as order/<id>, got "order"`},
+		{"--refused", "--refused: expected with --republish only"},
 		{"--name a/b", `"a/b" is no name`},
 		{"--from monday", `from is a time as in 2026-11-01T00:00:00Z, or how long ago as in 24h, not "monday"`},
 		{"--from 1h --to 2h", "no time lies from"},
 		{"--from 1m", "no commit can be judged from"},
 		{"--settle 0s", "settle is a time above 0"},
-		{"extra", `events audit: takes no arguments, not "extra"; see --help`},
+		{"extra", `events audit: expected no arguments, got "extra"; see --help`},
 		{"--settle soon", `events audit: invalid argument "soon" for "--settle" flag`},
 		{"--lost", "events audit: unknown flag: --lost; see --help"},
 	} {
@@ -101,13 +101,14 @@ func TestAuditReport(t *testing.T) {
 			[]string{
 				"unmarked     order/a@3, 2 events of 2026-03-01T12:00:00Z\n",
 				"refused      order/b@1, 1 events of 2026-03-01T12:00:00Z: no contract",
-				"2, before 2026-03-01T12:00:00Z", "Next: with --republish",
+				"2, before 2026-03-01T12:00:00Z", "Next: run the same command with --republish",
 			},
 		},
 		"mended": {
 			mended, true,
 			[]string{
-				"order/a@3, 2 events of 2026-03-01T12:00:00Z, mended", "Next: mend what keeps", "--republish --refused",
+				"order/a@3, 2 events of 2026-03-01T12:00:00Z, repaired",
+				"Next: fix what prevents", "--republish --refused",
 			},
 		},
 		"nothing": {whole.Report{Asked: at, From: at, To: at}, false, []string{"found        │ 0"}},

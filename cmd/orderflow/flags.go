@@ -13,11 +13,10 @@ import (
 	"orderflow/shared/kit/decimal"
 )
 
-// strict gives a command and those below it the one rule for what is typed. No flag and no argument
-// is empty, as with an unset variable of a shell: an empty one would select everything. A flag that
-// takes one value is given once. Numbers are decimal, and durations have units. A command that
-// names no arguments takes none. It wraps the flags' values, so that no command can leave the rule
-// out.
+// strict gives a command and those below it one rule for flags and arguments. None of them is
+// empty, as with an unset shell variable: an empty filter would select everything. A flag with one
+// value is given once. Numbers are decimal, and durations have units. A command that names no
+// arguments takes none. It wraps the flags' values, so that no command can leave the rule out.
 func strict(cmd *cobra.Command) {
 	for _, flags := range []*pflag.FlagSet{cmd.Flags(), cmd.PersistentFlags()} {
 		flags.VisitAll(func(f *pflag.Flag) {
@@ -25,7 +24,7 @@ func strict(cmd *cobra.Command) {
 				return
 			}
 			if f.DefValue == "0s" || f.DefValue == "[]" {
-				f.DefValue = "" // the help says nothing of a default that is nothing
+				f.DefValue = "" // so that the help leaves it out
 			}
 			f.Value = &strictValue{Value: f.Value}
 		})
@@ -35,7 +34,7 @@ func strict(cmd *cobra.Command) {
 		if at := slices.Index(args, ""); at >= 0 {
 			return fmt.Errorf("%s: argument %d is empty; see --help", path(cmd), at+1)
 		}
-		if fits == nil { // cobra would take any
+		if fits == nil { // cobra would accept any
 			fits = needsNone
 		}
 		return fits(cmd, args)
@@ -57,11 +56,11 @@ func (v *strictValue) Set(text string) error {
 	_, list := v.Value.(pflag.SliceValue)
 	switch {
 	case text == "":
-		return errors.New("expected a value; leave the flag out if there is none")
+		return errors.New("expected a value, got an empty one; omit the flag instead")
 	case list && slices.Contains(strings.Split(text, ","), ""):
-		return errors.New("expected values between commas, and none is empty")
+		return errors.New("expected values between commas, got an empty one")
 	case v.given && !list:
-		return errors.New("expected once; it is given twice")
+		return errors.New("expected once, got a second value")
 	}
 	if err := v.check(text); err != nil {
 		return err
@@ -70,7 +69,7 @@ func (v *strictValue) Set(text string) error {
 	return v.Value.Set(text)
 }
 
-// check refuses the forms of a number, a duration or a truth that pflag would take.
+// check rejects spellings of numbers, durations and booleans that pflag would accept.
 func (v *strictValue) check(text string) (err error) {
 	switch v.Type() {
 	case "int", "int64":
@@ -89,5 +88,5 @@ func (v *strictValue) check(text string) (err error) {
 	return err
 }
 
-// maxFraction is more than any rate that a command takes.
+// maxFraction is above every rate that a command accepts.
 const maxFraction = 1e6

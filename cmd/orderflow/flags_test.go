@@ -28,7 +28,7 @@ func leaves(of *cobra.Command, at ...string) map[string][]string {
 // refused runs the program and wants it to refuse what was typed before it asks AWS for anything.
 func refused(t *testing.T, says []string, args ...string) {
 	t.Helper()
-	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1") // whoever asks all the same is refused there
+	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1") // nothing answers there
 	cmd := root()
 	cmd.SetArgs(args)
 	cmd.SetOut(io.Discard)

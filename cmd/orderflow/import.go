@@ -26,7 +26,9 @@ import (
 )
 
 func importCommand(stack *stackFlag) *cobra.Command {
-	cmd := &cobra.Command{Use: "import", Short: "Puts orders in", Args: cobra.ArbitraryArgs, RunE: needsSubcommand}
+	cmd := &cobra.Command{
+		Use: "import", Short: "Imports purchases as orders", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
+	}
 	cmd.AddCommand(importCDNOWCommand(stack))
 	return cmd
 }
@@ -36,26 +38,27 @@ func importCDNOWCommand(stack *stackFlag) *cobra.Command {
 	var limit, offset int
 	cmd := &cobra.Command{
 		Use:   "cdnow FILE",
-		Short: "Places the purchases of CDNOW's log as orders, follows each to its end, and checks the books",
-		Long: "Places the purchases of CDNOW's log (CDNOW_sample.txt or CDNOW_master.txt) as orders over HTTP: " +
-			"registers the customers, opens and funds their\n" +
-			"accounts, lists the items at the file's prices, stocks them, places each purchase by SKU and " +
-			"quantity, follows\n" +
-			"it to its final state, and compares views and streams with totals computed from the\n" +
-			"file alone. Some accounts, one item and some addresses are set up so that orders fail at each step and " +
-			"are undone. Where the deployment has a simulated carrier, what is\n" +
-			"confirmed is followed until it is delivered, and out of stock. Each run has ids of its own.",
+		Short: "Places the purchases of the CDNOW data set as orders, and checks the books",
+		Long: "Places the purchases of the CDNOW data set (CDNOW_sample.txt or CDNOW_master.txt) as orders over " +
+			"HTTP. It registers the customers, opens and funds\n" +
+			"their accounts, lists the items at the file's prices, stocks them, places each purchase by SKU and " +
+			"quantity, and waits for its final state.\n" +
+			"Then it compares views and streams with totals computed from the file alone. Some accounts, one item " +
+			"and some addresses are set up so that\n" +
+			"orders fail at each step and are undone. If the deployment has a simulated carrier, the import also " +
+			"waits until each confirmed order is delivered.\n" +
+			"Each run has its own ids.",
 		Args: needsOne("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case limit < 0:
-				return fmt.Errorf("import: --limit is 0 or more, not %d", limit)
+				return fmt.Errorf("import: --limit: expected 0 or more, got %d", limit)
 			case offset < 0:
-				return fmt.Errorf("import: --offset is 0 or more, not %d", offset)
+				return fmt.Errorf("import: --offset: expected 0 or more, got %d", offset)
 			case i.concurrency < 1:
-				return fmt.Errorf("import: --concurrency is 1 or more, not %d", i.concurrency)
+				return fmt.Errorf("import: --concurrency: expected 1 or more, got %d", i.concurrency)
 			case i.patience <= 0:
-				return fmt.Errorf("import: --patience is more than 0, not %s", i.patience)
+				return fmt.Errorf("import: --patience: expected more than 0s, got %s", i.patience)
 			}
 			purchases, err := readPurchases(args[0], offset, limit)
 			if err != nil {
@@ -73,12 +76,12 @@ func importCDNOWCommand(stack *stackFlag) *cobra.Command {
 			return i.importPlan(cmd.Context(), cdnow.NewPlan(purchases))
 		},
 	}
-	cmd.Flags().IntVar(&limit, "limit", 0, "purchases to take, 0 for all")
-	cmd.Flags().IntVar(&offset, "offset", 0, "purchases to skip first")
-	cmd.Flags().IntVar(&i.concurrency, "concurrency", 8, "orders under way at once")
+	cmd.Flags().IntVar(&limit, "limit", 0, "number of purchases to import; 0 for all")
+	cmd.Flags().IntVar(&offset, "offset", 0, "number of purchases to skip first")
+	cmd.Flags().IntVar(&i.concurrency, "concurrency", 8, "number of orders in progress at the same time")
 	cmd.Flags().DurationVar(
 		&i.patience, "patience", 5*time.Minute,
-		"how long an order may take to its final state, and from there to its delivery",
+		"timeout for an order to become final, and again for its delivery",
 	)
 	return cmd
 }
@@ -96,7 +99,7 @@ func readPurchases(path string, offset, limit int) ([]cdnow.Purchase, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if len(purchases) == 0 {
-		return nil, fmt.Errorf("%s: no purchases from number %d on", path, offset+1)
+		return nil, fmt.Errorf("%s: no purchases from number %d on; lower --offset", path, offset+1)
 	}
 	return purchases, nil
 }
@@ -114,8 +117,8 @@ type importer struct {
 	progress    io.Writer
 }
 
-// viewPatience is how long a view may lag before what it lacks counts as a difference.
-const viewPatience = time.Minute
+// viewTimeout is how long a view may lag before what it lacks counts as a difference.
+const viewTimeout = time.Minute
 
 // followed is an order of the plan and what became of it.
 type followed struct {
@@ -307,16 +310,16 @@ const (
 	statusDelivered = "delivered"
 )
 
-// until polls at growing intervals, from 100 ms to 2 s, while the patience lasts.
-func (i *importer) until(ctx context.Context, patience time.Duration, what string, ok func() (bool, error)) error {
-	end := i.clock.Now().Add(patience)
+// until polls at growing intervals, from 100 ms to 2 s, until the timeout.
+func (i *importer) until(ctx context.Context, timeout time.Duration, what string, ok func() (bool, error)) error {
+	end := i.clock.Now().Add(timeout)
 	for wait := 100 * time.Millisecond; ; wait = min(wait*3/2, 2*time.Second) {
 		done, err := ok()
 		if err != nil || done {
 			return err
 		}
 		if i.clock.Now().After(end) {
-			return fmt.Errorf("%s after %s", what, patience)
+			return fmt.Errorf("%s after %s", what, timeout)
 		}
 		if err := i.clock.Sleep(ctx, wait); err != nil {
 			return err
@@ -440,12 +443,12 @@ func (i *importer) check(
 	return differences, nil
 }
 
-// settled asks for differences until there are none or viewPatience is over, and gives the last
+// settled asks for differences until there are none or viewTimeout is over, and gives the last
 // answer.
 func (i *importer) settled(ctx context.Context, differences func() ([]string, error)) ([]string, error) {
 	var last []string
 	var failure error
-	err := i.until(ctx, viewPatience, "views differ", func() (bool, error) {
+	err := i.until(ctx, viewTimeout, "views differ", func() (bool, error) {
 		last, failure = differences()
 		return len(last) == 0, failure
 	})
@@ -574,7 +577,7 @@ func (i *importer) goOn(orders []followed) error {
 }
 
 func (i *importer) printf(format string, args ...any) {
-	// What can't be printed has nobody who could be told.
+	// There is no other place to report a failure to.
 	_, _ = fmt.Fprintf(i.out, format, args...)
 }
 

@@ -1,6 +1,6 @@
-// orderflow is the operator's command line: it puts orders in, looks at them, replays events,
-// audits whether they were published, keeps views and catalogue right, sees to dead letters, erases
-// customers, and gets tokens.
+// orderflow is the operator's command line: it places and shows orders, replays events, audits
+// whether they were published, verifies and rebuilds views, catalogue rows and stock counters,
+// redrives dead-letter entries, erases customers, and gets tokens.
 package main
 
 import (
@@ -23,7 +23,7 @@ func main() {
 	interrupted := ctx.Err() != nil
 	stop()
 	if err != nil && interrupted {
-		hint := "orders that are placed go on to their end without it"
+		hint := "orders that are already placed continue"
 		var stopped *stoppedError
 		if errors.As(err, &stopped) {
 			hint = stopped.hint
@@ -37,22 +37,21 @@ func main() {
 	}
 }
 
-// stoppedError is what a command that was interrupted returns where there is something else to say
-// of it.
+// stoppedError is what an interrupted command returns to say how to continue.
 type stoppedError struct {
 	err  error
-	hint string // how to go on
+	hint string // how to continue
 }
 
 func (e *stoppedError) Error() string { return e.err.Error() }
 func (e *stoppedError) Unwrap() error { return e.err }
 
-// needsSubcommand makes a parent that does nothing by itself refuse what it does not know.
+// needsSubcommand is for a parent command, which does nothing by itself.
 func needsSubcommand(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return fmt.Errorf("%s: unknown command %q; see --help", path(cmd), args[0])
 	}
-	return fmt.Errorf("%s: name a command; see --help", path(cmd))
+	return fmt.Errorf("%s: expected a command; see --help", path(cmd))
 }
 
 // path is a command without the program's name, which main puts before every error.
@@ -62,7 +61,7 @@ func path(cmd *cobra.Command) string { return strings.TrimPrefix(cmd.CommandPath
 func needsOne(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != 1 {
-			return fmt.Errorf("%s: give one %s; see --help", path(cmd), what)
+			return fmt.Errorf("%s: expected one %s; see --help", path(cmd), what)
 		}
 		return nil
 	}
@@ -71,17 +70,17 @@ func needsOne(what string) cobra.PositionalArgs {
 // needsNone is for commands without arguments.
 func needsNone(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return fmt.Errorf("%s: takes no arguments, not %q; see --help", path(cmd), args[0])
+		return fmt.Errorf("%s: expected no arguments, got %q; see --help", path(cmd), args[0])
 	}
 	return nil
 }
 
-// stackFlag is the stack that a command is about.
+// stackFlag names the stack that a command works on.
 type stackFlag struct{ name string }
 
 func (s *stackFlag) find(ctx context.Context) (*deployment.Deployment, error) {
 	if s.name == "" {
-		return nil, errors.New("ORDERFLOW_STACK is empty: name a stack in it, or unset it")
+		return nil, errors.New("ORDERFLOW_STACK is empty: set it to the name of a stack, or unset it")
 	}
 	return deployment.Find(ctx, s.name)
 }
@@ -90,9 +89,9 @@ func root() *cobra.Command {
 	stack := &stackFlag{}
 	cmd := &cobra.Command{
 		Use:   "orderflow",
-		Short: "Runs an orderflow deployment from the command line",
-		Long: "Runs an orderflow deployment from the command line. Credentials, region and endpoint come " +
-			"from the environment, as for every AWS tool;\nAWS_ENDPOINT_URL names an emulator.",
+		Short: "Operates an orderflow deployment",
+		Long: "Operates an orderflow deployment. Credentials, region and endpoint come from the environment, as for " +
+			"other AWS tools.\nSet AWS_ENDPOINT_URL to use an emulator.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -100,7 +99,7 @@ func root() *cobra.Command {
 	if !named {
 		name = "orderflow-local"
 	}
-	cmd.PersistentFlags().StringVar(&stack.name, "stack", name, "CloudFormation stack (ORDERFLOW_STACK)")
+	cmd.PersistentFlags().StringVar(&stack.name, "stack", name, "CloudFormation stack; default from ORDERFLOW_STACK")
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		if err = fmt.Errorf("%w; see --help", err); cmd.HasParent() {
 			err = fmt.Errorf("%s: %w", path(cmd), err)

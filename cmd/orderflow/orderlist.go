@@ -18,7 +18,7 @@ import (
 // pageOfOrders is the largest page that the API gives.
 const pageOfOrders = 100
 
-// orderList is what somebody asks for of all orders.
+// orderList is a request for a list of orders.
 type orderList struct {
 	status, customer, after, before string
 	limit                           int
@@ -29,8 +29,8 @@ func ordersListCommand(stack *stackFlag) *cobra.Command {
 	l := &orderList{}
 	cmd := &cobra.Command{
 		Use: "list", Short: "Lists the orders of all customers, newest first",
-		Long: "Lists the orders of all customers, newest first.\n\nIt reads a view, which follows the orders within " +
-			"about a second.",
+		Long: "Lists the orders of all customers, newest first.\n\nThe list comes from a view, which lags behind the " +
+			"orders by about a second.",
 		Args: needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			query, err := l.query()
@@ -49,17 +49,19 @@ func ordersListCommand(stack *stackFlag) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&l.status, "status", "", "that are placed, confirmed, cancelling, cancelled, shipped or delivered")
-	f.StringVar(&l.customer, "customer", "", "of this customer")
-	f.StringVar(&l.after, "placed-after", "", "that were placed then or later, as 2026-03-01T12:00:00Z")
-	f.StringVar(&l.before, "placed-before", "", "that were placed before then")
-	f.IntVar(&l.limit, "limit", 50, "how many at most; 0 for all")
+	f.StringVar(
+		&l.status, "status", "",
+		"orders in this status: placed, confirmed, cancelling, cancelled, shipped or delivered",
+	)
+	f.StringVar(&l.customer, "customer", "", "orders of this customer")
+	f.StringVar(&l.after, "placed-after", "", "orders placed at this time or later, for example 2026-03-01T12:00:00Z")
+	f.StringVar(&l.before, "placed-before", "", "orders placed before this time")
+	f.IntVar(&l.limit, "limit", 50, "maximum number of orders; 0 for all")
 	f.BoolVar(&l.json, "json", false, "print JSON")
 	return cmd
 }
 
-// query refuses what can't be meant, before anything is asked of anybody. What a status is, the API
-// knows.
+// query checks the flags before the first request. The API checks the status.
 func (l *orderList) query() (url.Values, error) {
 	query := url.Values{}
 	for name, value := range map[string]string{"status": l.status, "customer": l.customer} {
@@ -79,7 +81,7 @@ func (l *orderList) query() (url.Values, error) {
 		query.Set(bound.name, bound.value)
 	}
 	if l.limit < 0 {
-		return nil, fmt.Errorf("--limit is 0 or more, not %d", l.limit)
+		return nil, fmt.Errorf("--limit: expected 0 or more, got %d", l.limit)
 	}
 	return query, nil
 }
@@ -104,7 +106,7 @@ func (l *orderList) list(ctx context.Context, out, hints io.Writer, client *shop
 		return err
 	}
 	if more {
-		_, err := fmt.Fprintln(hints, "There are more; --limit 0 shows all.")
+		_, err := fmt.Fprintln(hints, "There are more orders; --limit 0 shows all.")
 		return err
 	}
 	return nil

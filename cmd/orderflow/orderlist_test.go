@@ -95,10 +95,10 @@ func TestListOrders(t *testing.T) {
 
 // What can't be meant is refused before anything is asked of anybody.
 func TestListOrdersFlags(t *testing.T) {
-	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1") // whoever asks all the same is refused there
+	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1") // nothing answers there
 	for _, tt := range []struct{ args, says string }{
 		{"--placed-after monday", "--placed-after"}, {"--placed-before 2026-01-01T00:00:00,5Z", "--placed-before"},
-		{"--limit -1", "limit"}, {"extra", `takes no arguments, not "extra"`},
+		{"--limit -1", "limit"}, {"extra", `expected no arguments, got "extra"`},
 	} {
 		cmd := root()
 		cmd.SetArgs(append([]string{"orders", "list"}, strings.Fields(tt.args)...))

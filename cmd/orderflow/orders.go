@@ -20,7 +20,9 @@ import (
 )
 
 func ordersCommand(stack *stackFlag) *cobra.Command {
-	cmd := &cobra.Command{Use: "orders", Short: "Looks at orders", Args: cobra.ArbitraryArgs, RunE: needsSubcommand}
+	cmd := &cobra.Command{
+		Use: "orders", Short: "Lists and shows orders", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
+	}
 	cmd.AddCommand(ordersListCommand(stack), ordersShowCommand(stack))
 	return cmd
 }
@@ -28,7 +30,7 @@ func ordersCommand(stack *stackFlag) *cobra.Command {
 func ordersShowCommand(stack *stackFlag) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show ID",
-		Short: "Shows an order and its timeline: its events and the steps of its saga",
+		Short: "Shows an order with the timeline of its events and saga steps",
 		Args:  needsOne("order id"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, err := stack.find(cmd.Context())
@@ -75,14 +77,14 @@ func showOrder(ctx context.Context, out io.Writer, d *deployment.Deployment, cli
 	for _, e := range events {
 		moments = append(moments, moment{e.Time, fmt.Sprintf("%-18s %s", e.Type, facts(e.Data))})
 	}
-	// The run that fulfils an order has its id for a name; the one that has it at the end may be
-	// another, which undid it.
-	runs := []string{order.ID}
+	// The execution that fulfils an order is named by the order's id; the last one may be another,
+	// which undid the order.
+	executions := []string{order.ID}
 	if order.Saga.ID != order.ID {
-		runs = append(runs, order.Saga.ID)
+		executions = append(executions, order.Saga.ID)
 	}
-	for _, run := range runs {
-		steps, err := sagaSteps(ctx, d, run)
+	for _, execution := range executions {
+		steps, err := sagaSteps(ctx, d, execution)
 		if err != nil {
 			return err
 		}
@@ -102,7 +104,7 @@ func showOrder(ctx context.Context, out io.Writer, d *deployment.Deployment, cli
 	return nil
 }
 
-// facts picks what a reader of a timeline wants of an event.
+// facts are the parts of an event that a timeline shows.
 func facts(data map[string]any) string {
 	var out []string
 	for _, name := range []string{"reason", "detail", "origin", "paymentId", "trackingNumber", "steps"} {
@@ -113,14 +115,14 @@ func facts(data map[string]any) string {
 	return strings.Join(out, " ")
 }
 
-// sagaSteps reads from Step Functions when a run entered each of its tasks. A run that there is
-// not, or that is no longer kept, has none.
-func sagaSteps(ctx context.Context, d *deployment.Deployment, run string) ([]moment, error) {
+// sagaSteps reads from Step Functions when an execution entered each of its tasks. An execution
+// that is unknown, or no longer kept, has none.
+func sagaSteps(ctx context.Context, d *deployment.Deployment, execution string) ([]moment, error) {
 	machine, ok := d.Outputs["SagaArn"]
-	if run == "" || !ok {
+	if execution == "" || !ok {
 		return nil, nil
 	}
-	arn := strings.Replace(machine, ":stateMachine:", ":execution:", 1) + ":" + run
+	arn := strings.Replace(machine, ":stateMachine:", ":execution:", 1) + ":" + execution
 	var moments []moment
 	pages := sfn.NewGetExecutionHistoryPaginator(
 		sfn.NewFromConfig(d.Config()), &sfn.GetExecutionHistoryInput{ExecutionArn: &arn},
@@ -132,7 +134,7 @@ func sagaSteps(ctx context.Context, d *deployment.Deployment, run string) ([]mom
 			return nil, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read the history of run %s: %w", run, err)
+			return nil, fmt.Errorf("read the history of execution %s: %w", execution, err)
 		}
 		for _, e := range page.Events {
 			if e.StateEnteredEventDetails == nil ||

@@ -19,7 +19,7 @@ import (
 func productsCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "products",
-		Short: "Verifies and rebuilds the rows of the catalogue",
+		Short: "Verifies and rebuilds catalogue rows",
 		Args:  cobra.ArbitraryArgs,
 		RunE:  needsSubcommand,
 	}
@@ -32,10 +32,10 @@ func productsVerifyCommand(stack *stackFlag) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "verify [SKU]",
-		Short: "Compares the rows that orders read their prices from with the events",
-		Long: "Compares the row of each product, or of one, with its events. It changes nothing, and orders " +
-			"and changes\n" +
-			"go on meanwhile. Exit status 1 says that a row differs from its events.",
+		Short: "Compares the rows that orders take prices from with the events",
+		Long: "Compares the row of each product, or of one product, with its events. It changes nothing.\n" +
+			"Orders and price changes continue meanwhile. Exit status 1: a row differs from its events, or something " +
+			"can't be read.",
 		Args: oneSKUOrNone,
 		RunE: func(cmd *cobra.Command, skus []string) error {
 			i, err := openInspection(cmd, stack, segments)
@@ -45,7 +45,7 @@ func productsVerifyCommand(stack *stackFlag) *cobra.Command {
 			return verifyProducts(cmd.Context(), cmd.OutOrStdout(), i, skus, asJSON)
 		},
 	}
-	cmd.Flags().IntVar(&segments, "segments", 4, "parts of the events that are read side by side")
+	cmd.Flags().IntVar(&segments, "segments", 4, "segments of the events table to read in parallel")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return cmd
 }
@@ -64,7 +64,7 @@ func verifyProducts(
 		return err
 	}
 	if len(report.Drifts) > 0 {
-		return fmt.Errorf("%d of %d products differ from their events; orderflow products rebuild corrects them",
+		return fmt.Errorf("%d of %d products differ from their events; run orderflow products rebuild to correct them",
 			len(report.Drifts), report.Products)
 	}
 	return nil
@@ -75,11 +75,11 @@ func productsRebuildCommand(stack *stackFlag) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "rebuild [SKU]",
-		Short: "Corrects the rows that orders read their prices from, by the events",
-		Long: "Corrects the row of each product, or of one, from its events. Orders and changes go on " +
-			"meanwhile. If it\n" +
-			"was interrupted, run it again: it starts from the beginning. Exit status 1 says that something can't\n" +
-			"be read.",
+		Short: "Corrects the rows that orders take prices from, from the events",
+		Long: "Corrects the row of each product, or of one product, from its events. Orders and price changes " +
+			"continue meanwhile.\n" +
+			"After an interruption, run it again: it starts from the beginning. Exit status 1: something can't be " +
+			"read.",
 		Args: oneSKUOrNone,
 		RunE: func(cmd *cobra.Command, skus []string) error {
 			i, err := openInspection(cmd, stack, segments)
@@ -89,7 +89,7 @@ func productsRebuildCommand(stack *stackFlag) *cobra.Command {
 			return rebuildProducts(cmd.Context(), cmd.OutOrStdout(), i, skus, asJSON)
 		},
 	}
-	cmd.Flags().IntVar(&segments, "segments", 4, "parts of the events that are read side by side")
+	cmd.Flags().IntVar(&segments, "segments", 4, "segments of the events table to read in parallel")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return cmd
 }
@@ -102,7 +102,7 @@ func rebuildProducts(
 	if err != nil {
 		return err
 	}
-	if err := printInspection(out, "were mended", report, asJSON); err != nil {
+	if err := printInspection(out, "corrected", report, asJSON); err != nil {
 		return err
 	}
 	return unreadableProducts(report)
@@ -111,7 +111,9 @@ func rebuildProducts(
 // oneSKUOrNone is for commands about one product or, without an argument, all.
 func oneSKUOrNone(cmd *cobra.Command, args []string) error {
 	if len(args) > 1 || len(args) == 1 && !product.ValidSKU(args[0]) {
-		return fmt.Errorf("%s: give one SKU, or none for all, not %q; see --help", path(cmd), strings.Join(args, " "))
+		return fmt.Errorf(
+			"%s: expected one SKU, or none for all, got %q; see --help", path(cmd), strings.Join(args, " "),
+		)
 	}
 	return nil
 }
@@ -122,7 +124,7 @@ const maxInspectionSegments = 1000
 func openInspection(cmd *cobra.Command, stack *stackFlag, segments int) (product.Inspection, error) {
 	if segments < 1 || segments > maxInspectionSegments {
 		return product.Inspection{}, fmt.Errorf(
-			"%s: --segments is 1 to %d, not %d", path(cmd), maxInspectionSegments, segments,
+			"%s: --segments: expected 1 to %d, got %d", path(cmd), maxInspectionSegments, segments,
 		)
 	}
 	d, err := stack.find(cmd.Context())
@@ -155,13 +157,13 @@ func inspect(ctx context.Context, i product.Inspection, skus []string) (product.
 	}
 	report, err := run(ctx)
 	return report, stoppedBy(
-		ctx, err, "the same command starts from the beginning; what was corrected stays corrected",
+		ctx, err, "run it again to start from the beginning; corrected rows stay corrected",
 	)
 }
 
 func unreadableProducts(report product.Report) error {
 	if n := len(report.Unreadable); n > 0 {
-		return fmt.Errorf("%d things can't be read", n)
+		return fmt.Errorf("%d products or commits can't be read", n)
 	}
 	return nil
 }
@@ -182,11 +184,11 @@ func printInspection(out io.Writer, verb string, report product.Report, asJSON b
 	return err
 }
 
-// says is a product in a few words.
+// says describes a product in a few words.
 func says(p product.Product) string {
 	switch {
 	case !p.Known():
-		return "not there"
+		return "missing"
 	case p.Withdrawn:
 		return fmt.Sprintf("withdrawn at version %d", p.Version)
 	}

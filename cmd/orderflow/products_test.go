@@ -52,7 +52,7 @@ func TestInspectProducts(t *testing.T) {
 		}
 	}
 	const right = "events: listed at version 1 for EUR 9.99, EUR 7.99 from 2026-03-01T12:00:00Z\n"
-	const found = "different   cd-1: row: not there; " + right +
+	const found = "different   cd-1: row: missing; " + right +
 		"different   cd-2: row: withdrawn at version 1; " + right
 	look := func(mend, asJSON bool, skus ...string) (string, error) {
 		var out strings.Builder
@@ -65,11 +65,11 @@ func TestInspectProducts(t *testing.T) {
 	}
 	for range 2 {
 		out, err := look(false, false)
-		wantError(t, err, "3 of 4 products differ from their events; orderflow products rebuild")
+		wantError(t, err, "3 of 4 products differ from their events; run orderflow products rebuild")
 		if !strings.HasPrefix(out, found) ||
 			!strings.Contains(
 				out,
-				", and 2 more; events: not there\n4 products compared with their events; 3 differ\n",
+				", and 2 more; events: missing\n4 products compared with their events; 3 differ\n",
 			) {
 			t.Errorf("printed is\n%s", out)
 		}
@@ -89,14 +89,14 @@ func TestInspectProducts(t *testing.T) {
 		false,
 		"cd-1",
 	); err != nil ||
-		!strings.Contains(out, "1 products compared with their events; 1 were mended") {
+		!strings.Contains(out, "1 products compared with their events; 1 corrected") {
 		t.Errorf("%v: %s", err, out)
 	}
 	if out, err := look(
 		true,
 		false,
 	); err != nil ||
-		!strings.Contains(out, "4 products compared with their events; 2 were mended") {
+		!strings.Contains(out, "4 products compared with their events; 2 corrected") {
 		t.Errorf("%v: %s", err, out)
 	}
 	if out, err := look(false, false); err != nil || out != "3 products compared with their events; 0 differ\n" {
@@ -109,10 +109,10 @@ func TestProductsCommands(t *testing.T) {
 		args string
 		want string
 	}{
-		{"products", "products: name a command"},
-		{"products verify a b", `products verify: give one SKU, or none for all, not "a b"`},
-		{"products rebuild -- -x", `products rebuild: give one SKU, or none for all, not "-x"`},
-		{"products verify --segments 0", "products verify: --segments is 1 to 1000, not 0"},
+		{"products", "products: expected a command"},
+		{"products verify a b", `products verify: expected one SKU, or none for all, got "a b"`},
+		{"products rebuild -- -x", `products rebuild: expected one SKU, or none for all, got "-x"`},
+		{"products verify --segments 0", "products verify: --segments: expected 1 to 1000, got 0"},
 		{"products list", `products: unknown command "list"`},
 	} {
 		cmd := root()

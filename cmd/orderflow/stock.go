@@ -31,14 +31,14 @@ import (
 
 func stockCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "stock", Short: "Compares and repairs the counters of stock", Args: cobra.ArbitraryArgs,
+		Use: "stock", Short: "Verifies and rebuilds the stock counters", Args: cobra.ArbitraryArgs,
 		RunE: needsSubcommand,
 	}
 	cmd.AddCommand(stockVerifyCommand(stack), stockRebuildCommand(stack))
 	return cmd
 }
 
-// stockTools are a stack's store, and its rows of counters.
+// stockTools are a stack's store and its counter rows.
 type stockTools struct {
 	stack    string // its id
 	api      *dynamodb.Client
@@ -67,17 +67,17 @@ func openStock(d *deployment.Deployment) (stockTools, error) {
 	}, nil
 }
 
-// checkSKUs refuses what no SKU can be.
+// checkSKUs checks the form of SKUs.
 func checkSKUs(skus []string) error {
 	for _, sku := range skus {
 		if !stock.ValidSKU(sku) {
-			return fmt.Errorf("--sku: no SKU has the form of %q", sku)
+			return fmt.Errorf("--sku: expected the form of a SKU, got %q", sku)
 		}
 	}
 	return nil
 }
 
-// checkSegments refuses more parts of the store than there can be.
+// checkSegments checks the number of segments.
 func checkSegments(n int) error {
 	if n < 1 || n > recount.MaxSegments {
 		return fmt.Errorf("--segments: expected 1 to %d, got %d", recount.MaxSegments, n)
@@ -85,17 +85,17 @@ func checkSegments(n int) error {
 	return nil
 }
 
-const stockVerifyLong = `Compares the counters of each SKU with what the events come to, while orders go on changing
-both. It changes nothing. A row that differs is looked at again, with what was stored since, until
---patience ends. Ends with 1 where anything differs, or can't be read.
+const stockVerifyLong = `Compares the counters of each SKU with the totals of its events, while orders continue to
+change both. It changes nothing. It rechecks a row that differs, with the events stored since, until --patience
+ends. Exit status 1: something differs, or can't be read.
 
-It reads the whole store: nothing else finds the reservations of a SKU. See docs/stock.md.`
+It reads the whole store, which is the only way to find all reservations of a SKU. See docs/stock.md.`
 
 func stockVerifyCommand(stack *stackFlag) *cobra.Command {
 	v := recount.Verify{Clock: clock.System{}}
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "verify", Short: "Compares the counters of stock with the events", Long: stockVerifyLong, Args: needsNone,
+		Use: "verify", Short: "Compares the stock counters with the events", Long: stockVerifyLong, Args: needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := errors.Join(checkSegments(v.Segments), checkSKUs(v.SKUs)); err != nil {
 				return fmt.Errorf("stock verify: %w", err)
@@ -111,7 +111,7 @@ func stockVerifyCommand(stack *stackFlag) *cobra.Command {
 			v.Store, v.Registry, v.Rows = tools.store, tools.registry, tools.rows
 			v.Recent = recently(tools.marks, v.Clock)
 			bar := progressBar(cmd.ErrOrStderr(), "Comparing", int(commitsIn(cmd.Context(), tools.api, tools.events)))
-			v.Progress = func(commits int64) { _ = bar.Set64(commits) } // a bar that can't be drawn stops nothing
+			v.Progress = func(commits int64) { _ = bar.Set64(commits) } // a failing progress bar stops nothing
 			report, err := v.Run(cmd.Context())
 			_ = bar.Exit()
 			if err != nil {
@@ -121,14 +121,14 @@ func stockVerifyCommand(stack *stackFlag) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringSliceVar(&v.SKUs, "sku", nil, "a SKU to compare, or several; without it, all")
-	f.IntVar(&v.Segments, "segments", 8, "parts of the store that are read side by side")
-	f.DurationVar(&v.Patience, "patience", 30*time.Second, "how long a row that differs is looked at again")
+	f.StringSliceVar(&v.SKUs, "sku", nil, "SKUs to compare (default: all)")
+	f.IntVar(&v.Segments, "segments", 8, "segments of the events table to read in parallel")
+	f.DurationVar(&v.Patience, "patience", 30*time.Second, "how long to recheck a row that differs")
 	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return cmd
 }
 
-// recently gives the streams that got events since a time, as the loss audit's index has them.
+// recently gives the streams with events since a time, from the loss audit's index.
 func recently(marks audit.Index, c clock.Clock) func(context.Context, time.Time) iter.Seq2[recount.Changed, error] {
 	return func(ctx context.Context, since time.Time) iter.Seq2[recount.Changed, error] {
 		return func(yield func(recount.Changed, error) bool) {
@@ -143,7 +143,7 @@ func recently(marks audit.Index, c clock.Clock) func(context.Context, time.Time)
 	}
 }
 
-// changedIn gives those of a part of an hour, and reports whether more is wanted.
+// changedIn gives those of one shard of an hour, and reports whether the caller wants more.
 func changedIn(
 	ctx context.Context, marks audit.Index, hour time.Time, shard int, yield func(recount.Changed, error) bool,
 ) bool {
@@ -179,12 +179,12 @@ func printStockReport(out io.Writer, r recount.Report, asJSON bool) error {
 	}
 	if n := len(r.Differences) + len(r.Unreadable); n > 0 {
 		return fmt.Errorf("stock: %d rows differ from their events, %d commits can't be read; "+
-			"orderflow stock rebuild repairs rows (docs/stock.md)", len(r.Differences), len(r.Unreadable))
+			"run orderflow stock rebuild to correct the rows (docs/stock.md)", len(r.Differences), len(r.Unreadable))
 	}
 	return nil
 }
 
-// differences are a table of the rows that differ, and a line for each commit that can't be read.
+// differences is a table of the rows that differ, and a line for each unreadable commit.
 func differences(rows []recount.Difference, unreadable []string) (lines []string) {
 	if len(rows) > 0 {
 		t := table.NewWriter()
@@ -209,7 +209,7 @@ func differences(rows []recount.Difference, unreadable []string) (lines []string
 	return lines
 }
 
-// oversold says that more is promised than is there.
+// oversold is the note on a row with more reserved than on hand.
 func oversold(d recount.Difference) string {
 	if d.Events.Available >= 0 {
 		return ""
@@ -217,15 +217,15 @@ func oversold(d recount.Difference) string {
 	return fmt.Sprintf("%d more are reserved than are on hand", -d.Events.Available)
 }
 
-const stockRebuildLong = `Makes the counters of each SKU what the events come to, while orders go on.
-It marks the rows, reads the whole store, and adds to each row what it lacked when it was marked; so what orders change
-meanwhile is neither lost nor counted twice. Until it is through, each order that changes a marked row
-takes a second try, so don't leave it lying: given again, it goes on where it was; --cancel gives it up.
+const stockRebuildLong = `Corrects the counters of each SKU from the events, while orders continue.
+It marks the rows, reads the whole store, and adds to each row what was missing when it was marked. Changes by orders
+in the meantime are neither lost nor counted twice. While a row is marked, each order that changes it needs a second
+attempt, so don't leave a rebuild unfinished: run the command again to continue it, or with --cancel to cancel it.
 
 Don't rebuild while another release is being deployed: releases from before this command don't know
-the marks. See docs/stock.md for what its credentials have to allow, and what it costs.`
+the marks. See docs/stock.md for the permissions that it needs, and what it costs.`
 
-// stockRebuild is a rebuild as it is asked for.
+// stockRebuild is a rebuild with its flags.
 type stockRebuild struct {
 	arguments recount.Arguments
 	accept    bool
@@ -239,7 +239,7 @@ type stockRebuild struct {
 func stockRebuildCommand(stack *stackFlag) *cobra.Command {
 	r := &stockRebuild{}
 	cmd := &cobra.Command{
-		Use: "rebuild", Short: "Makes the counters of stock anew from the events", Long: stockRebuildLong,
+		Use: "rebuild", Short: "Corrects the stock counters from the events", Long: stockRebuildLong,
 		Args: needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := errors.Join(checkSegments(r.arguments.Segments), checkSKUs(r.arguments.SKUs)); err != nil {
@@ -263,19 +263,19 @@ func stockRebuildCommand(stack *stackFlag) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringSliceVar(&r.arguments.SKUs, "sku", nil, "a SKU to rebuild, or several; without it, all")
-	f.IntVar(&r.arguments.Segments, "segments", 8, "parts of the store that are read side by side")
+	f.StringSliceVar(&r.arguments.SKUs, "sku", nil, "SKUs to rebuild (default: all)")
+	f.IntVar(&r.arguments.Segments, "segments", 8, "segments of the events table to read in parallel")
 	f.BoolVar(&r.arguments.DryRun, "dry-run", false,
-		"compare exactly, and correct nothing; ends with 1 where anything differs")
-	f.BoolVar(&r.accept, "accept-unreadable", false, "correct rows although some of the store can't be read")
-	f.BoolVar(&r.cancel, "cancel", false, "take the marks of all rebuilds off, and correct nothing")
+		"compare only, and correct nothing; exit status 1: something differs")
+	f.BoolVar(&r.accept, "accept-unreadable", false, "correct rows even if some commits can't be read")
+	f.BoolVar(&r.cancel, "cancel", false, "cancel all rebuilds: remove their marks, and correct nothing")
 	f.StringVar(&r.folder, "state", "",
-		"folder of the file that says how far it has come (default: orderflow/stock in the user's cache)")
+		"folder for the state of the rebuild (default: orderflow/stock in the user's cache folder)")
 	f.BoolVar(&r.json, "json", false, "print the result as JSON")
 	return cmd
 }
 
-// file is where the rebuild keeps how far it has come.
+// file keeps the state of the rebuild.
 func (r *stockRebuild) file() (resume.File[recount.State], error) {
 	folder, err := stateFolder(r.folder, "stock")
 	return resume.File[recount.State]{Path: filepath.Join(folder, r.arguments.Name()+".json")}, err
@@ -288,12 +288,12 @@ func (r *stockRebuild) cancelAll(ctx context.Context, tools stockTools) error {
 	}
 	marked, err := recount.Cancel(ctx, tools.rows)
 	if err != nil {
-		return stoppedBy(ctx, err, "the same command takes the rest of the marks off")
+		return stoppedBy(ctx, err, "run the same command again to remove the remaining marks")
 	}
 	if err := file.Remove(); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(r.out, "%d rows had a mark, and have none any more; nothing was corrected.\n", marked)
+	_, err = fmt.Fprintf(r.out, "Marks removed from %d rows; nothing was corrected.\n", marked)
 	return err
 }
 
@@ -307,7 +307,7 @@ func (r *stockRebuild) run(ctx context.Context, tools stockTools) error {
 	case err != nil:
 		return fmt.Errorf("stock rebuild: %w", err)
 	case going:
-		_, _ = fmt.Fprintf(r.progress, "Going on with the rebuild %s: %d commits so far\n", state.Mark, state.Commits)
+		_, _ = fmt.Fprintf(r.progress, "Continuing rebuild %s: %d commits so far\n", state.Mark, state.Commits)
 	default:
 		if state, err = recount.Begin(r.arguments, ident.New()); err != nil {
 			return err
@@ -318,27 +318,29 @@ func (r *stockRebuild) run(ctx context.Context, tools stockTools) error {
 		Scanner: tools.store, Registry: tools.registry, Rows: tools.rows, Clock: clock.System{},
 		State: state, Keeper: file,
 		AcceptUnreadable: r.accept,
-		Progress:         func(commits int64) { _ = bar.Set64(commits) }, // a bar that can't be drawn stops nothing
+		Progress:         func(commits int64) { _ = bar.Set64(commits) }, // a failing progress bar stops nothing
 	}.Run(ctx)
 	_ = bar.Exit()
 	return r.end(ctx, file, result, err)
 }
 
-// end forgets a rebuild that can't go on, and says what it came to.
+// end removes the state of a rebuild that can't continue, and reports the result.
 func (r *stockRebuild) end(
 	ctx context.Context, file resume.File[recount.State], result recount.Result, err error,
 ) error {
-	const again = "orderflow stock rebuild, given again, goes on where it was; --cancel gives it up"
+	const again = "run orderflow stock rebuild again to continue, or with --cancel to cancel it"
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return &stoppedError{err: err, hint: again}
 	case errors.Is(err, recount.ErrMarked):
-		return fmt.Errorf("%w\norderflow stock rebuild --cancel takes the marks of all rebuilds off; then begin again",
-			errors.Join(err, file.Remove()))
+		return fmt.Errorf(
+			"%w\nrun orderflow stock rebuild --cancel to remove the marks of all rebuilds, then start again",
+			errors.Join(err, file.Remove()),
+		)
 	case errors.Is(err, recount.ErrUnreadable):
 		return errors.Join(r.print(result),
-			fmt.Errorf("%w: nothing was corrected; give the command again with a program "+
-				"that can read it, or with --accept-unreadable", errors.Join(err, file.Remove())))
+			fmt.Errorf("%w: nothing was corrected; run the command again with a release that can read them, "+
+				"or with --accept-unreadable", errors.Join(err, file.Remove())))
 	case err != nil:
 		return fmt.Errorf("%w\n%s", err, again)
 	}
@@ -356,7 +358,7 @@ func (r *stockRebuild) print(result recount.Result) error {
 		return printJSON(r.out, result)
 	}
 	lines := differences(result.Corrections, result.Unreadable)
-	what := "were made what the events come to"
+	what := "corrected"
 	if r.arguments.DryRun || len(result.Unreadable) > 0 && !r.accept {
 		what = "differ; nothing was corrected"
 	}

@@ -86,9 +86,9 @@ func TestEndOfARebuild(t *testing.T) {
 		"compared":    {ctx: t.Context(), dryRun: true, says: "1 of 2 rows differ"},
 		"interrupted": {ctx: cancelled, err: context.Canceled, kept: true, says: "canceled"},
 		"no answer": {
-			ctx: t.Context(), err: errors.New("no answer"), kept: true, says: "goes on where it was",
+			ctx: t.Context(), err: errors.New("no answer"), kept: true, says: "stock rebuild again to continue",
 		},
-		"another's rows":     {ctx: t.Context(), err: recount.ErrMarked, says: "--cancel takes the marks"},
+		"another's rows":     {ctx: t.Context(), err: recount.ErrMarked, says: "--cancel to remove the marks"},
 		"what can't be read": {ctx: t.Context(), err: recount.ErrUnreadable, says: "--accept-unreadable"},
 	} {
 		t.Run(name, func(t *testing.T) {

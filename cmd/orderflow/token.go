@@ -14,9 +14,10 @@ func tokenCommand(stack *stackFlag) *cobra.Command {
 		Use:   "token --customer ID | --operator | --carrier | --pricing",
 		Short: "Prints a signed access token for the API",
 		Long: "Prints a signed access token for the API, from the stack's own user pool.\n" +
-			"An operator's token works everywhere, a carrier's for shipments, a pricing system's for orders at " +
-			"prices\nthat it names; a customer's is made on an emulator on this machine only, " +
-			"since making one sets the customer's password.",
+			"An operator's token allows every operation, a carrier's token shipments, a pricing system's token " +
+			"orders at prices that it sets.\n" +
+			"A customer's token is available on a local emulator only, because issuing one resets the customer's " +
+			"password.",
 		Args: needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkWho(cmd, customer, operator, carrier, pricing); err != nil {
@@ -47,12 +48,11 @@ func tokenCommand(stack *stackFlag) *cobra.Command {
 	cmd.Flags().StringVar(&customer, "customer", "", "id of the customer to act as")
 	cmd.Flags().BoolVar(&operator, "operator", false, "act as an operator")
 	cmd.Flags().BoolVar(&carrier, "carrier", false, "act as the carrier")
-	cmd.Flags().BoolVar(&pricing, "pricing", false, "act as a checkout or quote system that names prices")
+	cmd.Flags().BoolVar(&pricing, "pricing", false, "act as a checkout or quote system that sets prices")
 	return cmd
 }
 
-// checkWho refuses what names nobody or more than one, as with an unset variable, before anything
-// is asked of AWS.
+// checkWho checks that exactly one of them is given, before the first request to AWS.
 func checkWho(cmd *cobra.Command, customer string, operator, carrier, pricing bool) error {
 	given := 0
 	flags := map[string]bool{"customer": customer != "", "operator": operator, "carrier": carrier, "pricing": pricing}
@@ -61,11 +61,11 @@ func checkWho(cmd *cobra.Command, customer string, operator, carrier, pricing bo
 		case says:
 			given++
 		case cmd.Flags().Changed(name):
-			return fmt.Errorf("--%s names nobody", name)
+			return fmt.Errorf("--%s: expected true, got false", name)
 		}
 	}
 	if given != 1 {
-		return errors.New("give one of --customer, --operator, --carrier and --pricing")
+		return errors.New("expected exactly one of --customer, --operator, --carrier and --pricing")
 	}
 	return nil
 }

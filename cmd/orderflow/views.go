@@ -30,15 +30,15 @@ import (
 	"orderflow/shared/read/view/catalog"
 )
 
-// viewAttempts is how often a request is sent in all: work over a whole table meets throttles, and
+// viewAttempts is the number of attempts for a request: work over a whole table is throttled, and
 // has time.
 const viewAttempts = 12
 
-// plainEvery is how often progress is a line where there is no terminal.
+// plainEvery is the interval of progress lines where there is no terminal.
 const plainEvery = 5 * time.Second
 
-// viewRetryer has no quota of retries, as the SDK's own has for a client as a whole: dozens of
-// workers that a table throttles at once would use it up.
+// viewRetryer has no retry quota. The SDK's default quota is for a client as a whole, and dozens of
+// workers that are throttled at the same time exhaust it.
 func viewRetryer() aws.RetryerV2 {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts, o.RateLimiter = viewAttempts, ratelimit.None
@@ -47,13 +47,13 @@ func viewRetryer() aws.RetryerV2 {
 
 func viewsCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "views", Short: "Rebuilds and verifies views", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
+		Use: "views", Short: "Lists, rebuilds and verifies views", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
 	}
 	cmd.AddCommand(viewsListCommand(stack), viewsRebuildCommand(stack), viewsVerifyCommand(stack))
 	return cmd
 }
 
-// viewTools are a stack's store and table of views.
+// viewTools are a stack's store and its table of views.
 type viewTools struct {
 	api      *dynamodb.Client
 	events   string // the table
@@ -91,10 +91,10 @@ func viewNamed(name string) (view.View, error) {
 		}
 		names = append(names, v.Name())
 	}
-	return view.View{}, fmt.Errorf("there is no view %q; there are %s", name, strings.Join(names, ", "))
+	return view.View{}, fmt.Errorf("unknown view %q; expected one of %s", name, strings.Join(names, ", "))
 }
 
-// count is about how many items a table has. DynamoDB counts every six hours or so.
+// count is the approximate number of items of a table. DynamoDB counts about every six hours.
 func (t viewTools) count(ctx context.Context) (int64, error) {
 	out, err := t.api.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &t.events})
 	if err != nil {
@@ -107,7 +107,7 @@ func viewsListCommand(stack *stackFlag) *cobra.Command {
 	var rows bool
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "Lists the views: which generation serves, what is being built, and how far each has come",
+		Short: "Lists the views with their generations, rebuilds and checkpoints",
 		Args:  needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			tools, err := openViews(cmd.Context(), stack)
@@ -117,7 +117,7 @@ func viewsListCommand(stack *stackFlag) *cobra.Command {
 			return listViews(cmd.Context(), cmd.OutOrStdout(), tools, rows)
 		},
 	}
-	cmd.Flags().BoolVar(&rows, "rows", false, "count the rows, which reads the whole table of views")
+	cmd.Flags().BoolVar(&rows, "rows", false, "count the rows; reads the whole table of views")
 	return cmd
 }
 
@@ -191,18 +191,20 @@ func viewsRebuildCommand(stack *stackFlag) *cobra.Command {
 	var cancel bool
 	cmd := &cobra.Command{
 		Use:   "rebuild NAME",
-		Short: "Makes a view's rows anew beside those that serve, and then lets the new ones serve",
-		Long: "Makes a view's rows anew from the events, beside those that serve, and then lets the new ones serve. " +
-			"The API answers throughout. It may be cut off\n" +
-			"anywhere and given again: it goes on where it was. Until it is, or is cancelled, each event is written " +
-			"to both generations.",
-		Args: needsOne("name of a view"),
+		Short: "Rebuilds a view from the events beside the one that serves, and then switches over",
+		Long: "Builds a new generation of a view from the events, beside the generation that serves, and then " +
+			"switches over. The API answers throughout.\n" +
+			"After an interruption, run the command again: it continues where it stopped. Until the rebuild is " +
+			"finished or cancelled, each event is written to both generations.",
+		Args: needsOne("view name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case r.Segments < 1 || r.Segments > rebuild.MaxSegments:
-				return fmt.Errorf("views rebuild: --segments is 1 to %d, not %d", rebuild.MaxSegments, r.Segments)
+				return fmt.Errorf(
+					"views rebuild: --segments: expected 1 to %d, got %d", rebuild.MaxSegments, r.Segments,
+				)
 			case r.Rate < 0:
-				return fmt.Errorf("views rebuild: --rate is 0 or more, not %d", r.Rate)
+				return fmt.Errorf("views rebuild: --rate: expected 0 or more, got %d", r.Rate)
 			}
 			var err error
 			if r.View, err = viewNamed(args[0]); err != nil {
@@ -226,18 +228,19 @@ func viewsRebuildCommand(stack *stackFlag) *cobra.Command {
 		},
 	}
 	cmd.Flags().IntVar(
-		&r.Segments, "segments", 8, "parts of the events that are read side by side; one that goes on keeps its own",
+		&r.Segments, "segments", 8,
+		"segments of the events table to read in parallel; a rebuild that continues keeps its number",
 	)
-	cmd.Flags().IntVar(&r.Rate, "rate", 0, "events a second at most, 0 for no limit")
-	cmd.Flags().BoolVar(&cancel, "cancel", false, "give the new generation up, and delete what there is of it")
+	cmd.Flags().IntVar(&r.Rate, "rate", 0, "maximum number of events per second; 0 for no limit")
+	cmd.Flags().BoolVar(&cancel, "cancel", false, "cancel the rebuild, and delete the new generation")
 	cmd.Flags().BoolVar(
 		&r.AcceptUnreadable, "accept-unreadable", false,
-		"let the new generation serve although some streams can't be read and are missing in it",
+		"switch over even if streams can't be read and are missing in the new generation",
 	)
 	return cmd
 }
 
-// holder names this process as no other.
+// holder is a unique name of this process.
 func holder() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -252,10 +255,10 @@ func cancelRebuild(ctx context.Context, out io.Writer, r rebuild.Rebuild, shown 
 	cancelled, err := r.Cancel(ctx)
 	shown.end()
 	if err != nil {
-		return stoppedBy(ctx, err, "orderflow views rebuild "+name+" --cancel goes on with deleting")
+		return stoppedBy(ctx, err, "run orderflow views rebuild "+name+" --cancel again to continue deleting")
 	}
 	if cancelled {
-		_, err = fmt.Fprintf(out, "The rebuild of %s is cancelled; what served goes on serving.\n", name)
+		_, err = fmt.Fprintf(out, "The rebuild of %s is cancelled; the old generation continues to serve.\n", name)
 	} else {
 		_, err = fmt.Fprintf(out, "No rebuild of %s was under way.\n", name)
 	}
@@ -269,16 +272,18 @@ func rebuildView(ctx context.Context, out io.Writer, r rebuild.Rebuild, shown *b
 	shown.end()
 	switch {
 	case errors.Is(err, rebuild.ErrUnreadable):
-		return fmt.Errorf("%w\nWhat served goes on serving. Give the command again with a program that can read "+
-			"them, or let the new generation serve without them: "+
+		return fmt.Errorf("%w\nThe old generation continues to serve. Run the command again with a release that can "+
+			"read them, or switch over without them: "+
 			"orderflow views rebuild %s --accept-unreadable", err, name)
 	case err != nil:
-		return stoppedBy(ctx, err, "orderflow views rebuild "+name+" goes on where it was, --cancel gives it up")
+		return stoppedBy(
+			ctx, err, "run orderflow views rebuild "+name+" again to continue, or with --cancel to cancel it",
+		)
 	case result.Finished:
 		_, err = fmt.Fprintf(
 			out,
-			"An earlier rebuild of %s had let generation %d serve and was cut off; its end is done. To rebuild once "+
-				"more, give the command again.\n",
+			"Finished an interrupted rebuild of %s, which had switched to generation %d. To rebuild once more, run "+
+				"the command again.\n",
 			name, result.Generation,
 		)
 		return err
@@ -288,12 +293,13 @@ func rebuildView(ctx context.Context, out io.Writer, r rebuild.Rebuild, shown *b
 		result.Commits, time.Since(began).Round(time.Millisecond),
 	)
 	if err == nil && result.Unreadable > 0 {
-		_, err = fmt.Fprintf(out, "%d that can't be read are missing in it.\n", result.Unreadable)
+		_, err = fmt.Fprintf(out, "%d unreadable streams are missing in it.\n", result.Unreadable)
 	}
 	return err
 }
 
-// buildProgress shows a rebuild's progress: a bar on a terminal, a line now and then elsewhere.
+// buildProgress shows a rebuild's progress: a bar on a terminal, otherwise a line every few
+// seconds.
 type buildProgress struct {
 	out    io.Writer
 	name   string
@@ -315,13 +321,13 @@ func newBuildProgress(out io.Writer, name string, total int64) *buildProgress {
 
 func (b *buildProgress) show(p rebuild.Progress) {
 	if b.shown {
-		if p.Commits > b.bar.GetMax64() { // the table's own count is hours old
+		if p.Commits > b.bar.GetMax64() { // the table's count may be hours old
 			b.bar.ChangeMax64(p.Commits)
 		}
 		if p.Phase != b.phase {
 			b.bar.Describe(b.name + ": " + string(p.Phase))
 		}
-		_ = b.bar.Set64(p.Commits) // a bar that can't be drawn has nobody who looks at it
+		_ = b.bar.Set64(p.Commits) // a failing progress bar stops nothing
 		b.phase = p.Phase
 		return
 	}
@@ -345,16 +351,16 @@ func viewsVerifyCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify NAME",
 		Short: "Compares a view with a replay of the events, row by row",
-		Long: "Compares a view with a replay of the events, row by row and counter by counter, while both go on " +
-			"changing. It changes nothing. A row that is behind\n" +
-			"is looked at again until --patience ends. Ends with 1 where anything is not as it should be.",
-		Args: needsOne("name of a view"),
+		Long: "Compares a view with a replay of the events, row by row and counter by counter, while both continue " +
+			"to change. It changes nothing.\n" +
+			"It rechecks a row that differs, until --patience ends. Exit status 1: there are findings.",
+		Args: needsOne("view name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case v.Segments < 1 || v.Segments > rebuild.MaxSegments:
-				return fmt.Errorf("views verify: --segments is 1 to %d, not %d", rebuild.MaxSegments, v.Segments)
+				return fmt.Errorf("views verify: --segments: expected 1 to %d, got %d", rebuild.MaxSegments, v.Segments)
 			case v.Patience < 0:
-				return fmt.Errorf("views verify: --patience is 0 or more, not %s", v.Patience)
+				return fmt.Errorf("views verify: --patience: expected 0s or more, got %s", v.Patience)
 			}
 			var err error
 			if v.View, err = viewNamed(args[0]); err != nil {
@@ -372,7 +378,7 @@ func viewsVerifyCommand(stack *stackFlag) *cobra.Command {
 			shown := newBuildProgress(cmd.ErrOrStderr(), v.View.Name(), total)
 			v.Progress = func(commits int64) { shown.show(rebuild.Progress{Phase: "comparing", Commits: commits}) }
 			if !shown.shown {
-				v.Progress = nil // the report is soon there
+				v.Progress = nil // the report follows soon
 			}
 			report, err := v.Run(cmd.Context())
 			shown.end()
@@ -382,14 +388,14 @@ func viewsVerifyCommand(stack *stackFlag) *cobra.Command {
 			return printReport(cmd.OutOrStdout(), report, asJSON)
 		},
 	}
-	cmd.Flags().IntVar(&v.Segments, "segments", 8, "parts of the events that are read side by side")
-	cmd.Flags().DurationVar(&v.Patience, "patience", 30*time.Second, "how long what does not agree is looked at again")
+	cmd.Flags().IntVar(&v.Segments, "segments", 8, "segments of the events table to read in parallel")
+	cmd.Flags().DurationVar(&v.Patience, "patience", 30*time.Second, "how long to recheck a row that differs")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return cmd
 }
 
-// stoppedBy says how to go on where an error comes of ctx having ended; any other error, and none,
-// stay what they are.
+// stoppedBy adds how to continue to an error that is due to the end of ctx. Other errors, and nil,
+// stay as they are.
 func stoppedBy(ctx context.Context, err error, hint string) error {
 	if err != nil && ctx.Err() != nil {
 		return &stoppedError{err: err, hint: hint}

@@ -66,18 +66,18 @@ func parse(fields []string) (Purchase, error) {
 	case 5:
 		fields = slices.Delete(slices.Clone(fields), 1, 2)
 	default:
-		return Purchase{}, fmt.Errorf("%d columns, want 4 or 5", len(fields))
+		return Purchase{}, fmt.Errorf("expected 4 or 5 columns, got %d", len(fields))
 	}
 	if _, err := strconv.ParseUint(fields[0], 10, 32); err != nil {
-		return Purchase{}, fmt.Errorf("customer %q is no number", fields[0])
+		return Purchase{}, fmt.Errorf("customer: expected a number, got %q", fields[0])
 	}
 	day, err := time.Parse("20060102", fields[1])
 	if err != nil {
-		return Purchase{}, fmt.Errorf("day %q is not YYYYMMDD", fields[1])
+		return Purchase{}, fmt.Errorf("day: expected YYYYMMDD, got %q", fields[1])
 	}
 	cds, err := strconv.ParseInt(fields[2], 10, 64)
 	if err != nil || cds < 1 {
-		return Purchase{}, fmt.Errorf("number of CDs %q is not 1 or more", fields[2])
+		return Purchase{}, fmt.Errorf("number of CDs: expected 1 or more, got %q", fields[2])
 	}
 	total, err := cents(fields[3])
 	if err != nil {
@@ -94,7 +94,7 @@ func cents(s string) (int64, error) {
 			return int64(c), nil
 		}
 	}
-	return 0, fmt.Errorf("dollar value %q is not dollars and two decimals", s)
+	return 0, fmt.Errorf("dollar value: expected dollars and two decimals, got %q", s)
 }
 
 // Line is one line of an order.

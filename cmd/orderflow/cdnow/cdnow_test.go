@@ -28,7 +28,7 @@ func TestParse(t *testing.T) {
 		},
 		{"limit", sample, 0, 1, 1, ""},
 		{"offset past the end", sample, 5, 0, 0, ""},
-		{"columns", "1 2 3", 0, 0, 0, "line 1: 3 columns"},
+		{"columns", "1 2 3", 0, 0, 0, "line 1: expected 4 or 5 columns, got 3"},
 		{"customer", "x 19970101 1 1.00", 0, 0, 0, "customer"},
 		{"day", "1 19971301 1 1.00", 0, 0, 0, "day"},
 		{"CDs", "1 19970101 0 1.00", 0, 0, 0, "CDs"},

@@ -23,7 +23,7 @@ import (
 // Deployment is a stack, in an account or on an emulator.
 type Deployment struct {
 	Stack   string
-	ID      string // the stack's, which no other has, not even one of the same name that was made after it
+	ID      string // of this stack alone; a later one of the same name has another
 	Outputs map[string]string
 	config  aws.Config
 }
@@ -44,7 +44,7 @@ func Find(ctx context.Context, stack string) (*Deployment, error) {
 		return nil, fmt.Errorf("find stack %s %s: %w%s", stack, at(cfg), err, hint(cfg))
 	}
 	if len(out.Stacks) == 0 {
-		return nil, fmt.Errorf("there is no stack %s %s%s", stack, at(cfg), hint(cfg))
+		return nil, fmt.Errorf("unknown stack %s %s%s", stack, at(cfg), hint(cfg))
 	}
 	d := &Deployment{Stack: stack, ID: aws.ToString(out.Stacks[0].StackId), Outputs: map[string]string{}, config: cfg}
 	for _, o := range out.Stacks[0].Outputs {
@@ -58,24 +58,23 @@ func at(cfg aws.Config) string {
 	case cfg.BaseEndpoint != nil:
 		return "at " + *cfg.BaseEndpoint
 	case cfg.Region == "":
-		return "in no region"
+		return "without a region"
 	}
 	return "in " + cfg.Region
 }
 
-// hint is for who means the stack on this machine and has not told where it is.
+// hint is for users of the local stack who have not set its endpoint.
 func hint(cfg aws.Config) string {
 	if cfg.BaseEndpoint == nil && cfg.Region != "" || cfg.BaseEndpoint != nil && !loopback(*cfg.BaseEndpoint) {
 		return ""
 	}
-	return "\nFor the local stack: make run, and paste the export line that it prints at its end."
+	return "\nFor the local stack, run make run and paste the export line that it prints at the end."
 }
 
 // Config is the configuration that found the stack, for clients of further services.
 func (d *Deployment) Config() aws.Config { return d.config }
 
-// APIURL is where the HTTP API answers. An emulator can't be reached under the name that AWS gives
-// it.
+// APIURL is the address of the HTTP API. An emulator has another one than the stack's output.
 func (d *Deployment) APIURL() (string, error) {
 	if d.config.BaseEndpoint == nil {
 		return d.Output("ApiUrl")
@@ -87,7 +86,7 @@ func (d *Deployment) APIURL() (string, error) {
 	return strings.TrimSuffix(*d.config.BaseEndpoint, "/") + "/_aws/execute-api/" + id + "/$default", nil
 }
 
-// Output is an output of the stack that has to be there.
+// Output is a required output of the stack.
 func (d *Deployment) Output(name string) (string, error) {
 	v, ok := d.Outputs[name]
 	if !ok {
@@ -148,7 +147,7 @@ func (d *Deployment) scopedToken(ctx context.Context, output, scope string) (str
 		return "", fmt.Errorf("read the token endpoint's answer (%s): %w", res.Status, err)
 	}
 	if answer.AccessToken == "" {
-		return "", fmt.Errorf("the token endpoint refuses: %s %s", res.Status, answer.Error)
+		return "", fmt.Errorf("the token endpoint rejects the request: %s %s", res.Status, answer.Error)
 	}
 	return answer.AccessToken, nil
 }
@@ -164,14 +163,14 @@ func (d *Deployment) tokenURL() (string, error) {
 	return fmt.Sprintf("https://%s.auth.%s.amazoncognito.com/oauth2/token", domain, d.config.Region), nil
 }
 
-// ErrOnlyLocal says that a customer's token can be made on this machine's emulator only: elsewhere
-// it would take the customer's password away.
+// ErrOnlyLocal says that a customer's token is available on a local emulator only: elsewhere
+// issuing one would reset the customer's password.
 var ErrOnlyLocal = errors.New(
-	"a customer's token can be made for a stack on this machine only; elsewhere customers sign in themselves",
+	"a customer's token is available for a stack on this machine only; elsewhere customers sign in themselves",
 )
 
-// CustomerToken signs a customer in who has the given id as user name, making the user first where
-// there is none. For an emulator on this machine only.
+// CustomerToken signs in the customer whose user name is the given id, and creates the user if
+// necessary. For a local emulator only.
 func (d *Deployment) CustomerToken(ctx context.Context, customerID string) (string, error) {
 	if !d.local() {
 		return "", ErrOnlyLocal
@@ -209,7 +208,7 @@ func (d *Deployment) CustomerToken(ctx context.Context, customerID string) (stri
 
 func (d *Deployment) poolClient(output string) (pool, client string, err error) {
 	if pool, err = d.Output("UserPoolId"); err != nil {
-		return "", "", fmt.Errorf("the stack trusts an issuer of yours; its tokens come from there: %w", err)
+		return "", "", fmt.Errorf("the stack trusts an external issuer; get tokens there: %w", err)
 	}
 	client, err = d.Output(output)
 	return pool, client, err

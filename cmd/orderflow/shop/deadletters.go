@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// DeadLetter is a message that a consumer gave up.
+// DeadLetter is a dead-letter entry: a message that exhausted its retries.
 type DeadLetter struct {
 	ID            string            `json:"id"`
 	Status        string            `json:"status"`
@@ -29,13 +29,13 @@ type DeadLetter struct {
 	ClosedAt      *time.Time        `json:"closedAt,omitempty"`
 	ClosedBy      string            `json:"closedBy,omitempty"`
 	Reason        string            `json:"reason,omitempty"`
-	Message       json.RawMessage   `json:"message,omitempty"` // of one that is read alone
+	Message       json.RawMessage   `json:"message,omitempty"` // only where a single entry is read
 	Attributes    map[string]string `json:"attributes,omitempty"`
 }
 
-// DeadLetters reads a page of dead letters, the last recorded first. The query's names are the
-// API's: consumer, topic, status, error, before, limit, cursor.
-func (c *Client) DeadLetters(ctx context.Context, query url.Values) (letters []DeadLetter, next string, err error) {
+// DeadLetters reads a page of entries, newest first. The query's names are the API's: consumer,
+// topic, status, error, before, limit, cursor.
+func (c *Client) DeadLetters(ctx context.Context, query url.Values) (entries []DeadLetter, next string, err error) {
 	var out struct {
 		DeadLetters []DeadLetter `json:"deadLetters"`
 		Next        string       `json:"next"`
@@ -44,14 +44,14 @@ func (c *Client) DeadLetters(ctx context.Context, query url.Values) (letters []D
 	return out.DeadLetters, out.Next, err
 }
 
-// DeadLetter reads a dead letter with its message.
+// DeadLetter reads an entry with its message.
 func (c *Client) DeadLetter(ctx context.Context, id string) (DeadLetter, error) {
 	var out DeadLetter
 	err := c.get(ctx, "/dead-letters/"+url.PathEscape(id), &out)
 	return out, err
 }
 
-// RedriveDeadLetter lets the next run of the redrive send a dead letter. takeOver accepts that its
+// RedriveDeadLetter marks an entry for the next run of the redrive. takeOver accepts that its
 // effect may happen a second time.
 func (c *Client) RedriveDeadLetter(ctx context.Context, id string, takeOver bool) (DeadLetter, error) {
 	var out DeadLetter
@@ -59,7 +59,7 @@ func (c *Client) RedriveDeadLetter(ctx context.Context, id string, takeOver bool
 	return out, err
 }
 
-// DiscardDeadLetter closes a dead letter that is not needed.
+// DiscardDeadLetter closes an entry that is no longer needed.
 func (c *Client) DiscardDeadLetter(ctx context.Context, id, reason string) (DeadLetter, error) {
 	var out DeadLetter
 	err := c.post(ctx, "/dead-letters/"+url.PathEscape(id)+"/discard", map[string]string{"reason": reason}, &out)
