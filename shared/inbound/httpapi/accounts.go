@@ -10,8 +10,8 @@ import (
 )
 
 type openAccountBody struct {
-	CustomerID string       `json:"customerId,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"Whose account. Operators name it; customers may leave it out."`
-	Currency   currencyCode `json:"currency" doc:"A customer has one account a currency." example:"USD"`
+	CustomerID string       `json:"customerId,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"The customer who owns the account. Required for operators; customers may omit it."`
+	Currency   currencyCode `json:"currency" doc:"A customer has at most one account per currency." example:"USD"`
 }
 
 type openAccountInput struct {
@@ -24,11 +24,11 @@ type accountAnswer struct {
 	CustomerID string      `json:"customerId"`
 	Balance    money.Money `json:"balance"`
 	Version    int64       `json:"version"`
-	ChangedAt  string      `json:"changedAt,omitempty" format:"date-time" doc:"Only with asOf: when the account came to be as it is shown"`
+	ChangedAt  string      `json:"changedAt,omitempty" format:"date-time" doc:"Only with asOf: when the account reached the state shown"`
 }
 
 type accountOutput struct {
-	ETag string `header:"ETag" doc:"The version. Absent with asOf: it would name a state that is past."`
+	ETag string `header:"ETag" doc:"The version. Absent with asOf, because it would name a past state."`
 	Body accountAnswer
 }
 
@@ -44,15 +44,15 @@ type accountInput struct {
 }
 
 type findAccountInput struct {
-	CustomerID string `query:"customerId" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"Whose account. Operators name it; customers may leave it out."`
-	Currency   string `query:"currency" required:"true" pattern:"^[A-Z]{3}$" doc:"The account's currency, which may be one that was withdrawn since" example:"USD"`
+	CustomerID string `query:"customerId" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"The customer who owns the account. Required for operators; customers may omit it."`
+	Currency   string `query:"currency" required:"true" pattern:"^[A-Z]{3}$" doc:"The account's currency, which may have been withdrawn since" example:"USD"`
 }
 
 // sum is an amount that moves. Its upper limit keeps every number of the API exact in programs that
 // know floats only.
 type sum struct {
-	Amount   int64  `json:"amount" minimum:"1" maximum:"1000000000000" doc:"Minor units: cents of a dollar, yen of a yen" example:"5000"`
-	Currency string `json:"currency" pattern:"^[A-Z]{3}$" doc:"The account's currency, which may be one that was withdrawn since" example:"USD"`
+	Amount   int64  `json:"amount" minimum:"1" maximum:"1000000000000" doc:"Minor units, for example cents for USD and yen for JPY" example:"5000"`
+	Currency string `json:"currency" pattern:"^[A-Z]{3}$" doc:"The account's currency, which may have been withdrawn since" example:"USD"`
 }
 
 type movementBody struct {
@@ -69,19 +69,19 @@ type movementAnswer struct {
 	ID        string      `json:"id"`
 	AccountID string      `json:"accountId"`
 	Amount    money.Money `json:"amount"`
-	Balance   money.Money `json:"balance" doc:"Of the account, right after the movement"`
+	Balance   money.Money `json:"balance" doc:"The account's balance right after the movement"`
 }
 
 type movementOutput struct{ Body movementAnswer }
 
 type transferBody struct {
-	ToAccountID string `json:"toAccountId" format:"uuid" doc:"The account that receives"`
+	ToAccountID string `json:"toAccountId" format:"uuid" doc:"The account that receives the money"`
 	Amount      sum    `json:"amount"`
 }
 
 type transferInput struct {
 	Keyed
-	ID   string `path:"id" format:"uuid" doc:"The id of the account that sends"`
+	ID   string `path:"id" format:"uuid" doc:"The id of the account that sends the money"`
 	Body transferBody
 }
 
@@ -90,14 +90,14 @@ type transferAnswer struct {
 	FromAccountID string      `json:"fromAccountId"`
 	ToAccountID   string      `json:"toAccountId"`
 	Amount        money.Money `json:"amount"`
-	Balance       money.Money `json:"balance" doc:"Of the account that sent, right after the transfer"`
+	Balance       money.Money `json:"balance" doc:"The sending account's balance right after the transfer"`
 }
 
 type transferOutput struct{ Body transferAnswer }
 
 // interestBody has a rate in whole numbers, as money is. Its upper limit is account.MaxRate.
 type interestBody struct {
-	RateBasisPoints int64 `json:"rateBasisPoints" minimum:"1" maximum:"10000" doc:"Hundredths of a percent of the balance: 500 is 5 %" example:"500"`
+	RateBasisPoints int64 `json:"rateBasisPoints" minimum:"1" maximum:"10000" doc:"Hundredths of a percent of the balance: 500 means 5 %" example:"500"`
 }
 
 type interestInput struct {
@@ -110,8 +110,8 @@ type interestAnswer struct {
 	ID              string      `json:"id"`
 	AccountID       string      `json:"accountId"`
 	RateBasisPoints int64       `json:"rateBasisPoints"`
-	Amount          money.Money `json:"amount" doc:"The interest"`
-	Balance         money.Money `json:"balance" doc:"Of the account, right after it"`
+	Amount          money.Money `json:"amount" doc:"The interest added"`
+	Balance         money.Money `json:"balance" doc:"The account's balance right after the interest"`
 }
 
 type interestOutput struct{ Body interestAnswer }
@@ -235,7 +235,7 @@ func (q Queries) getAccount(ctx context.Context, id identity, in *accountInput) 
 func (q Queries) findAccount(ctx context.Context, id identity, in *findAccountInput) (*accountOutput, error) {
 	customerID := cmp.Or(in.CustomerID, id.customer)
 	if customerID == "" {
-		return nil, ErrInvalid.Field("query.customerId", "an operator names the customer")
+		return nil, ErrInvalid.Field("query.customerId", "expected a customer id; only customers may omit it")
 	}
 	res, err := visibleAccount(ctx, q.Accounts, id, account.ID(customerID, in.Currency))
 	if err != nil {

@@ -257,7 +257,7 @@ func beyond(res response) bool {
 			strings.Contains(res.raw, "not a postal code of the address's country")
 	case "request.invalid":
 		// Who asks for somebody else names them, and the two preconditions exclude each other.
-		for _, says := range []string{"names one", "names the customer", "exclude each other"} {
+		for _, says := range []string{"only customers may omit it", "either If-Match or If-None-Match"} {
 			if strings.Contains(res.raw, says) {
 				return true
 			}

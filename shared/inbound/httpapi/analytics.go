@@ -13,9 +13,9 @@ import (
 
 type dailyInput struct {
 	From  Day  `query:"from" required:"true" doc:"The first day" example:"2026-03-01"`
-	To    Day  `query:"to" required:"true" doc:"The last day, at most 92 with the first" example:"2026-03-31"`
-	Hours bool `query:"hours" doc:"Shows the hours of each day too; of at most 7 days"`
-	Top   int  `query:"top" minimum:"0" maximum:"100" default:"10" doc:"SKUs shown of each day"`
+	To    Day  `query:"to" required:"true" doc:"The last day; the period has at most 92 days" example:"2026-03-31"`
+	Hours bool `query:"hours" doc:"true also shows the hours of each day, for at most 7 days"`
+	Top   int  `query:"top" minimum:"0" maximum:"100" default:"10" doc:"Number of SKUs shown for each day"`
 }
 
 // Day is a date in a request.
@@ -31,7 +31,7 @@ func (Day) Schema(huma.Registry) *huma.Schema {
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (d *Day) UnmarshalText(text []byte) (err error) {
 	if d.date, err = analytics.ParseDate(string(text)); err != nil {
-		return fmt.Errorf("expected a date of the calendar, written 2006-01-02, of the years %d to %d",
+		return fmt.Errorf("expected a calendar date such as 2006-01-02, of the years %d to %d",
 			analytics.FirstYear, analytics.LastYear)
 	}
 	return nil
@@ -40,13 +40,13 @@ func (d *Day) UnmarshalText(text []byte) (err error) {
 // FiguresAnswer is the figures of an hour or a day. It is exported because huma passes over
 // unexported embedded fields.
 type FiguresAnswer struct {
-	Orders            int64            `json:"orders" doc:"Orders that were placed"`
-	Confirmed         int64            `json:"confirmed" doc:"Orders that were confirmed, whatever became of them later"`
-	Cancelled         int64            `json:"cancelled" doc:"Orders whose cancellation was completed"`
+	Orders            int64            `json:"orders" doc:"Number of orders placed"`
+	Confirmed         int64            `json:"confirmed" doc:"Number of orders confirmed, including orders cancelled later"`
+	Cancelled         int64            `json:"cancelled" doc:"Number of orders whose cancellation was completed"`
 	CancelledByKind   map[string]int64 `json:"cancelledByKind" doc:"By kind of reason: customer, operator, expired, payment, stock, shipment, failure"`
-	CancelledByReason map[string]int64 `json:"cancelledByReason" doc:"By the reason's code, as an order shows it"`
-	Revenue           []money.Money    `json:"revenue" doc:"What the confirmed orders came to, one entry a currency"`
-	Refunded          []money.Money    `json:"refunded" doc:"What confirmed orders came to whose cancellation was completed, whenever they were confirmed. It is not taken off revenue."`
+	CancelledByReason map[string]int64 `json:"cancelledByReason" doc:"By the code of the reason, as in an order"`
+	Revenue           []money.Money    `json:"revenue" doc:"Total of the confirmed orders, one entry per currency"`
+	Refunded          []money.Money    `json:"refunded" doc:"Total of the confirmed orders whose cancellation was completed, whenever they were confirmed. It is not subtracted from revenue."`
 }
 
 type soldAnswer struct {
@@ -55,20 +55,20 @@ type soldAnswer struct {
 }
 
 type hourAnswer struct {
-	Start time.Time `json:"start" doc:"When the hour begins, in the time zone of the figures"`
+	Start time.Time `json:"start" doc:"Start of the hour, in the time zone of the figures"`
 	FiguresAnswer
 }
 
 type dayAnswer struct {
 	Date string `json:"date" example:"2026-03-01"`
 	FiguresAnswer
-	TopSKUs []soldAnswer `json:"topSkus" doc:"The SKUs with the most pieces in the orders that were confirmed, the most first"`
-	Hours   []hourAnswer `json:"hours,omitempty" doc:"With hours=true: all hours of the day, 23 or 25 where the clocks are changed"`
+	TopSKUs []soldAnswer `json:"topSkus" doc:"The SKUs with the most pieces in confirmed orders, in descending order"`
+	Hours   []hourAnswer `json:"hours,omitempty" doc:"Only with hours=true: all hours of the day, 23 or 25 on days with a clock change"`
 }
 
 type dailyAnswer struct {
-	TimeZone string      `json:"timeZone" doc:"Whose days and hours these are" example:"Europe/Amsterdam"`
-	Days     []dayAnswer `json:"days" doc:"Each day of the period, also those on which nothing happened. They follow the orders within seconds."`
+	TimeZone string      `json:"timeZone" doc:"Time zone of the days and hours" example:"Europe/Amsterdam"`
+	Days     []dayAnswer `json:"days" doc:"Every day of the period, including days without orders. The figures lag behind the orders by seconds."`
 }
 
 type dailyOutput struct{ Body dailyAnswer }

@@ -22,7 +22,7 @@ const asOfRule = "expected a version, a whole number from 1 of at most 18 digits
 // Past is the part of a query's input that names a moment of the past. It is exported because huma
 // passes over unexported embedded fields.
 type Past struct {
-	AsOf AsOf `query:"asOf" doc:"Shows what was so then: a version, a whole number from 1, or a time with its zone (RFC 3339) that is settled." example:"2026-03-01T12:00:00Z"`
+	AsOf AsOf `query:"asOf" doc:"Shows a past state: a version, which is a whole number from 1, or a settled time with a time zone (RFC 3339)." example:"2026-03-01T12:00:00Z"`
 }
 
 // AsOf is a version or a time. The zero AsOf is the present.

@@ -38,5 +38,5 @@ func parseCursor(text string, into any) error {
 
 // badCursor is the one fault for a cursor that no page has given, whatever it lists.
 func badCursor() error {
-	return orders.ErrInvalidCursor.Field("query.cursor", "the cursor is none that a page has given")
+	return orders.ErrInvalidCursor.Field("query.cursor", "malformed cursor; send the next value of the previous page")
 }

@@ -21,9 +21,9 @@ import (
 )
 
 type registerCustomerBody struct {
-	CustomerID string `json:"customerId,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"A pseudonym. Operators choose it; for customers it is the one in their token, and may be left out."`
+	CustomerID string `json:"customerId,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"A pseudonym. Operators choose it. Customers may omit it; it is the one in their token."`
 	Name       string `json:"name" minLength:"1" maxLength:"200" example:"Ada Lovelace"`
-	Email      string `json:"email" minLength:"3" maxLength:"254" pattern:"^[^@\\s]+@[^@\\s]+$" example:"ada@example.com" doc:"An address alone, in ASCII (an internationalised domain as xn--…), with a domain that has a dot."`
+	Email      string `json:"email" minLength:"3" maxLength:"254" pattern:"^[^@\\s]+@[^@\\s]+$" example:"ada@example.com" doc:"An address without a display name, in ASCII (write internationalised domains as xn--…). The domain contains a dot."`
 }
 
 type registerCustomerInput struct {
@@ -68,23 +68,23 @@ func (c Commands) registerCustomer(
 }
 
 type changeCustomerBody struct {
-	Name  string `json:"name,omitempty" minLength:"1" maxLength:"200" doc:"Left out, the name stays" example:"Ada King"`
-	Email string `json:"email,omitempty" minLength:"3" maxLength:"254" pattern:"^[^@\\s]+@[^@\\s]+$" doc:"Left out, the address stays; else as for a new customer" example:"king@example.com"`
+	Name  string `json:"name,omitempty" minLength:"1" maxLength:"200" doc:"Omit to keep the name" example:"Ada King"`
+	Email string `json:"email,omitempty" minLength:"3" maxLength:"254" pattern:"^[^@\\s]+@[^@\\s]+$" doc:"Omit to keep the address. The rules for new customers apply." example:"king@example.com"`
 }
 
 type changeCustomerInput struct {
 	ID      string `path:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"The customer's id"`
-	IfMatch string `header:"If-Match" doc:"The ETag of the customer that is to be changed" example:"\"1\""`
+	IfMatch string `header:"If-Match" doc:"The ETag of the customer version to change" example:"\"1\""`
 	Body    changeCustomerBody
 }
 
 type personAnswer struct {
 	ID       string  `json:"id"`
-	Name     *string `json:"name" nullable:"true" doc:"null where the customer is erased"`
-	Email    *string `json:"email" nullable:"true" doc:"null where the customer is erased"`
-	Erased   bool    `json:"erased" doc:"Nobody can read name and e-mail address any more"`
-	ErasedAt string  `json:"erasedAt,omitempty" format:"date-time" doc:"When the customer was erased, first"`
-	Version  int64   `json:"version" doc:"Number of the customer's last event"`
+	Name     *string `json:"name" nullable:"true" doc:"null if the customer is erased"`
+	Email    *string `json:"email" nullable:"true" doc:"null if the customer is erased"`
+	Erased   bool    `json:"erased" doc:"true if the customer is erased: name and e-mail address are unreadable"`
+	ErasedAt string  `json:"erasedAt,omitempty" format:"date-time" doc:"When the customer was first erased"`
+	Version  int64   `json:"version" doc:"Sequence number of the customer's last event"`
 }
 
 type personOutput struct {
@@ -108,7 +108,7 @@ func (c Commands) changeCustomer(ctx context.Context, id identity, in *changeCus
 		return nil, customer.ErrNotFound.New("there is no such customer")
 	}
 	version, err := expectedVersion(in.IfMatch, "", customer.ErrVersionRequired.Field("header.If-Match",
-		"name the version that you change in If-Match, as GET gives it in ETag"))
+		"expected If-Match with the ETag that you read"))
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func answerPerson(
 
 type erasedCustomerAnswer struct {
 	ID       string `json:"id"`
-	ErasedAt string `json:"erasedAt" format:"date-time" doc:"When the customer was erased, first"`
+	ErasedAt string `json:"erasedAt" format:"date-time" doc:"When the customer was first erased"`
 	Version  int64  `json:"version"`
 }
 
@@ -173,9 +173,9 @@ func (c Commands) eraseCustomer(ctx context.Context, id identity, in *customerPa
 
 type listOrdersInput struct {
 	ID     string       `path:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"The customer's id"`
-	Status order.Status `query:"status" enum:"placed,confirmed,cancelling,cancelled,shipped,delivered" doc:"Only orders with this status"`
-	Limit  int          `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Orders a page"`
-	Cursor string       `query:"cursor" maxLength:"1024" doc:"next of the page before; opaque"`
+	Status order.Status `query:"status" enum:"placed,confirmed,cancelling,cancelled,shipped,delivered" doc:"Only orders in this status"`
+	Limit  int          `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Maximum number of orders per page"`
+	Cursor string       `query:"cursor" maxLength:"1024" doc:"The next value of the previous page; opaque"`
 }
 
 type listedOrderAnswer struct {
@@ -189,12 +189,12 @@ type listedOrderAnswer struct {
 	Saga           sagaAnswer   `json:"saga"`
 	Reason         order.Reason `json:"reason,omitempty" doc:"Why the order is cancelled"`
 	TrackingNumber string       `json:"trackingNumber,omitempty"`
-	Version        int64        `json:"version" doc:"Number of the last event that the view has seen"`
+	Version        int64        `json:"version" doc:"Sequence number of the last event that the view has processed"`
 }
 
 type listOrdersAnswer struct {
-	Orders []listedOrderAnswer `json:"orders" doc:"Newest first. A view: it follows the orders themselves within about a second."`
-	Next   string              `json:"next,omitempty" doc:"cursor of the next page; absent on the last one"`
+	Orders []listedOrderAnswer `json:"orders" doc:"Newest first. The list is a view, and lags behind the orders by about a second."`
+	Next   string              `json:"next,omitempty" doc:"The cursor of the next page; absent on the last page"`
 }
 
 type listOrdersOutput struct{ Body listOrdersAnswer }
@@ -224,12 +224,12 @@ func answerList(page orders.Page) *listOrdersOutput {
 }
 
 type listAllOrdersInput struct {
-	Status       order.Status `query:"status" enum:"placed,confirmed,cancelling,cancelled,shipped,delivered" doc:"Only orders with this status"`
+	Status       order.Status `query:"status" enum:"placed,confirmed,cancelling,cancelled,shipped,delivered" doc:"Only orders in this status"`
 	CustomerID   string       `query:"customer" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"Only orders of this customer"`
-	PlacedAfter  Instant      `query:"placedAfter" doc:"Only orders that were placed then or later, so that one window begins where another ends"`
-	PlacedBefore Instant      `query:"placedBefore" doc:"Only orders that were placed before then"`
-	Limit        int          `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Orders a page"`
-	Cursor       string       `query:"cursor" maxLength:"1024" doc:"next of the page before; opaque, and of a list with the same filters"`
+	PlacedAfter  Instant      `query:"placedAfter" doc:"Only orders placed at this time or later. Adjacent windows share a bound."`
+	PlacedBefore Instant      `query:"placedBefore" doc:"Only orders placed before this time"`
+	Limit        int          `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Maximum number of orders per page"`
+	Cursor       string       `query:"cursor" maxLength:"1024" doc:"The next value of the previous page; opaque. Send the same filters."`
 }
 
 func (q Queries) listAllOrders(ctx context.Context, _ identity, in *listAllOrdersInput) (*listOrdersOutput, error) {
@@ -244,8 +244,8 @@ func (q Queries) listAllOrders(ctx context.Context, _ identity, in *listAllOrder
 }
 
 type listCustomersInput struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Customers a page"`
-	Cursor string `query:"cursor" maxLength:"1024" doc:"next of the page before; opaque"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Maximum number of customers per page"`
+	Cursor string `query:"cursor" maxLength:"1024" doc:"The next value of the previous page; opaque"`
 }
 
 type listedCustomerAnswer struct {
@@ -253,12 +253,12 @@ type listedCustomerAnswer struct {
 	RegisteredAt string `json:"registeredAt" format:"date-time"`
 	Erased       bool   `json:"erased"`
 	ErasedAt     string `json:"erasedAt,omitempty" format:"date-time"`
-	Version      int64  `json:"version" doc:"Number of the last event that the view has seen"`
+	Version      int64  `json:"version" doc:"Sequence number of the last event that the view has processed"`
 }
 
 type listCustomersAnswer struct {
-	Customers []listedCustomerAnswer `json:"customers" doc:"Who registered last first, erased ones too. A view: it follows the customers themselves within about a second."`
-	Next      string                 `json:"next,omitempty" doc:"cursor of the next page; absent on the last one"`
+	Customers []listedCustomerAnswer `json:"customers" doc:"Most recently registered first, including erased customers. The list is a view, and lags behind the customers by about a second."`
+	Next      string                 `json:"next,omitempty" doc:"The cursor of the next page; absent on the last page"`
 }
 
 type listCustomersOutput struct{ Body listCustomersAnswer }
@@ -287,13 +287,13 @@ type customerPath struct {
 
 type statisticsAnswer struct {
 	CustomerID        string                 `json:"customerId"`
-	Orders            int64                  `json:"orders" doc:"All orders, however they ended"`
-	Open              int64                  `json:"open" doc:"Orders on which work goes on: placed or cancelling"`
-	Confirmed         int64                  `json:"confirmed" doc:"Orders that were confirmed and not cancelled since"`
+	Orders            int64                  `json:"orders" doc:"All orders, in any status"`
+	Open              int64                  `json:"open" doc:"Orders in progress: placed or cancelling"`
+	Confirmed         int64                  `json:"confirmed" doc:"Orders that were confirmed and not cancelled later"`
 	Cancelled         int64                  `json:"cancelled"`
 	ByStatus          map[order.Status]int64 `json:"byStatus"`
 	CancelledByReason map[order.Reason]int64 `json:"cancelledByReason"`
-	ConfirmedTotal    []money.Money          `json:"confirmedTotal" doc:"Money of the confirmed orders, one entry a currency"`
+	ConfirmedTotal    []money.Money          `json:"confirmedTotal" doc:"Total of the confirmed orders, one entry per currency"`
 }
 
 type statisticsOutput struct{ Body statisticsAnswer }

@@ -24,36 +24,36 @@ func isPlace(text string) bool {
 }
 
 type listDeadLettersInput struct {
-	Consumer string            `query:"consumer" maxLength:"256" doc:"The function, or the queue that it takes from" example:"start-saga"`
-	Topic    string            `query:"topic" maxLength:"256" doc:"An event's type, a command's name, or the category of a stored record that can't be read" example:"order.placed"`
+	Consumer string            `query:"consumer" maxLength:"256" doc:"The function, or the queue that it reads" example:"start-saga"`
+	Topic    string            `query:"topic" maxLength:"256" doc:"An event type, a command's name, or the category of a stored record that can't be read" example:"order.placed"`
 	Status   deadletter.Status `query:"status" enum:"open,redriving,resolved,spent,discarded"`
-	Error    string            `query:"error" maxLength:"200" doc:"A part of the error's text, in its very letters"`
-	Before   Instant           `query:"before" doc:"Recorded before this time"`
+	Error    string            `query:"error" maxLength:"200" doc:"Text that the error contains; case matters"`
+	Before   Instant           `query:"before" doc:"Only entries recorded before this time"`
 	Limit    int               `query:"limit" default:"20" minimum:"1" maximum:"100"`
-	Cursor   string            `query:"cursor" maxLength:"200" doc:"next of the page before"`
+	Cursor   string            `query:"cursor" maxLength:"200" doc:"The next value of the previous page"`
 }
 
 type deadLetterPath struct {
-	ID string `path:"id" format:"uuid" doc:"The dead letter's id"`
+	ID string `path:"id" format:"uuid" doc:"The id of the dead-letter entry"`
 }
 
 type redriveBody struct {
-	TakeOver bool `json:"takeOver,omitempty" doc:"The effect may happen a second time. Needed where nobody knows whether it happened (held)."`
+	TakeOver bool `json:"takeOver,omitempty" doc:"true accepts that the effect may happen twice. Required for a held entry, for which it is unknown whether the effect happened."`
 }
 
 type redriveInput struct {
 	Keyed
-	ID   string `path:"id" format:"uuid" doc:"The dead letter's id"`
+	ID   string `path:"id" format:"uuid" doc:"The id of the dead-letter entry"`
 	Body redriveBody
 }
 
 type discardBody struct {
-	Reason string `json:"reason,omitempty" maxLength:"500" doc:"Why it is not needed, without personal data"`
+	Reason string `json:"reason,omitempty" maxLength:"500" doc:"Why the message is not needed; no personal data"`
 }
 
 type discardInput struct {
 	Keyed
-	ID   string `path:"id" format:"uuid" doc:"The dead letter's id"`
+	ID   string `path:"id" format:"uuid" doc:"The id of the dead-letter entry"`
 	Body discardBody
 }
 
@@ -61,31 +61,31 @@ type discardInput struct {
 type deadLetterAnswer struct {
 	ID            string            `json:"id"`
 	Status        deadletter.Status `json:"status" enum:"open,redriving,resolved,spent,discarded"`
-	Consumer      string            `json:"consumer" doc:"Where it goes when it is redriven, and nowhere else"`
-	Topic         string            `json:"topic" doc:"Empty where the message doesn't say"`
-	CorrelationID string            `json:"correlationId" doc:"Empty where the message doesn't say"`
-	Kind          deadletter.Kind   `json:"kind" enum:"queue,record,invocation,undo,none" doc:"Its way back; none where there is none"`
-	Error         string            `json:"error" doc:"What the consumer failed of, the last time"`
-	Code          string            `json:"code,omitempty" doc:"Of the error, where it has one"`
-	RetryCount    int               `json:"retryCount" doc:"Tries that failed, in all"`
+	Consumer      string            `json:"consumer" doc:"The only consumer that a redrive sends it to"`
+	Topic         string            `json:"topic" doc:"Empty if the message has none"`
+	CorrelationID string            `json:"correlationId" doc:"Empty if the message has none"`
+	Kind          deadletter.Kind   `json:"kind" enum:"queue,record,invocation,undo,none" doc:"How it is redriven; none if it can't be"`
+	Error         string            `json:"error" doc:"The consumer's last error"`
+	Code          string            `json:"code,omitempty" doc:"Code of the error, if it has one"`
+	RetryCount    int               `json:"retryCount" doc:"Total number of failed attempts"`
 	FirstFailure  string            `json:"firstFailure" format:"date-time"`
 	LastFailure   string            `json:"lastFailure" format:"date-time"`
 	RecordedAt    string            `json:"recordedAt" format:"date-time"`
-	Redrives      int               `json:"redrives" doc:"Attempts that were begun"`
-	RedriveError  string            `json:"redriveError,omitempty" doc:"Why the last redrive came to no answer of the consumer"`
-	NextRedriveAt string            `json:"nextRedriveAt,omitempty" format:"date-time" doc:"Absent where none is to come, or one is under way"`
-	Held          bool              `json:"held" doc:"Nobody knows whether the effect happened: only a person may redrive it"`
-	Hint          string            `json:"hint,omitempty" doc:"What to do where a redrive is of no use"`
+	Redrives      int               `json:"redrives" doc:"Number of redrives started"`
+	RedriveError  string            `json:"redriveError,omitempty" doc:"Why the last redrive got no answer from the consumer"`
+	NextRedriveAt string            `json:"nextRedriveAt,omitempty" format:"date-time" doc:"Absent if no redrive is planned, or if one is in progress"`
+	Held          bool              `json:"held" doc:"true if it is unknown whether the effect happened: only an operator may redrive it"`
+	Hint          string            `json:"hint,omitempty" doc:"What to do if a redrive doesn't help"`
 	ClosedAt      string            `json:"closedAt,omitempty" format:"date-time"`
 	ClosedBy      string            `json:"closedBy,omitempty" doc:"Who discarded it"`
 	Reason        string            `json:"reason,omitempty" doc:"Why it was discarded"`
-	Message       any               `json:"message,omitempty" doc:"The original message, where one dead letter is read: JSON where it is, else a string. Personal data in it is left out: (sealed) stands there."`
-	Attributes    map[string]string `json:"attributes,omitempty" doc:"Of the message, by its sender"`
+	Message       any               `json:"message,omitempty" doc:"The original message, only if you read a single entry: JSON if it is valid JSON, otherwise a string. Personal data is replaced by (sealed)."`
+	Attributes    map[string]string `json:"attributes,omitempty" doc:"Message attributes set by the sender"`
 }
 
 type deadLettersAnswer struct {
 	DeadLetters []deadLetterAnswer `json:"deadLetters"`
-	Next        string             `json:"next,omitempty" doc:"cursor of the next page; absent on the last. A page may be shorter than its limit though more follow."`
+	Next        string             `json:"next,omitempty" doc:"The cursor of the next page; absent on the last page. A page may be shorter than limit even if more pages follow."`
 }
 
 type listDeadLettersOutput struct{ Body deadLettersAnswer }
@@ -93,7 +93,7 @@ type listDeadLettersOutput struct{ Body deadLettersAnswer }
 type deadLetterOutput struct{ Body deadLetterAnswer }
 
 type deadLetterAccepted struct {
-	Location string `header:"Location" doc:"Where to follow it"`
+	Location string `header:"Location" doc:"URL of the entry"`
 	Body     deadLetterAnswer
 }
 
@@ -109,27 +109,29 @@ func (s *server) deadLetterCommands(c Commands) {
 		}
 	}
 	register(s, accessOperator, post("redriveDeadLetter", "/dead-letters/{id}/redrive",
-		"Send a dead letter back to its consumer",
-		"Accepted means that the next run of the redrive, within a minute, sends it; its status then becomes "+
-			"resolved, or open or spent again. "+
-			"One that is due or under way already is answered as it stands, so that it is sent once however often "+
-			"it is asked for; one that was not answered within a quarter of an hour "+
-			"is sent anew. takeOver means nothing for a dead letter that is not held.", http.StatusAccepted),
+		"Redrive a dead-letter entry",
+		"Sends the message back to its consumer. Accepted means that the next redrive sends it, within a minute. The "+
+			"entry's status then becomes resolved, or again open or spent. If the entry is already due or being "+
+			"redriven, the answer shows it unchanged: duplicate requests send the message once. A message without an "+
+			"answer after 15 minutes is sent again. takeOver has no effect on an entry that is not held.",
+		http.StatusAccepted),
 		c.redriveDeadLetter)
 	register(s, accessOperator, post("discardDeadLetter", "/dead-letters/{id}/discard",
-		"Close a dead letter that is not needed",
-		"One that is discarded already is answered as it stands. One that is under way may be discarded too: if its "+
-			"consumer handles it all the same, it becomes resolved.", http.StatusOK), c.discardDeadLetter)
+		"Discard a dead-letter entry",
+		"Closes an entry whose message is not needed. If it is already discarded, the answer shows it unchanged. You "+
+			"can also discard an entry that is being redriven: if its consumer handles the message after all, the "+
+			"entry becomes resolved.", http.StatusOK), c.discardDeadLetter)
 }
 
 func (s *server) deadLetterQueries(q Queries) {
 	register(s, accessOperator, huma.Operation{
-		OperationID: "listDeadLetters", Method: http.MethodGet, Path: "/dead-letters", Summary: "List dead letters",
-		Description: "Last recorded first, page by page.",
+		OperationID: "listDeadLetters", Method: http.MethodGet, Path: "/dead-letters",
+		Summary:     "List dead-letter entries",
+		Description: "Newest first, in pages.",
 	}, q.listDeadLetters)
 	register(s, accessOperator, huma.Operation{
 		OperationID: "getDeadLetter", Method: http.MethodGet, Path: "/dead-letters/{id}",
-		Summary: "Read a dead letter with its message", Errors: []int{http.StatusNotFound},
+		Summary: "Read a dead-letter entry with its message", Errors: []int{http.StatusNotFound},
 	}, q.getDeadLetter)
 }
 

@@ -158,12 +158,12 @@ func noRoute(r *http.Request, handler http.Handler, pattern string) *problem {
 		probe := newAnswer()
 		handler.ServeHTTP(probe, r)
 		if probe.status == http.StatusMethodNotAllowed {
-			p := newProblem(probe.status, codeMethod, r.Method+" is not possible here")
+			p := newProblem(probe.status, codeMethod, "unknown method "+r.Method+" for this path; see the header Allow")
 			p.headers.Set("Allow", probe.header.Get("Allow"))
 			return p
 		}
 	}
-	return ofFault(ErrNoRoute.New("there is nothing at this path"))
+	return ofFault(ErrNoRoute.New("unknown path"))
 }
 
 // isJSON accepts application/json, in any case (RFC 9110, 8.3.1), and of parameters charset=utf-8.

@@ -9,13 +9,13 @@ import (
 )
 
 type eventAnswer struct {
-	Sequence      int64          `json:"sequence" doc:"Position in the order's stream, from 1"`
-	ID            string         `json:"id" doc:"The same wherever the event is met"`
+	Sequence      int64          `json:"sequence" doc:"Position of the event in the order's stream, from 1"`
+	ID            string         `json:"id" doc:"Unique id of the event, the same in every place"`
 	Type          string         `json:"type" example:"order.placed"`
 	Time          time.Time      `json:"time"`
-	CorrelationID string         `json:"correlationId,omitempty" doc:"Names all that followed from one request"`
-	CausationID   string         `json:"causationId,omitempty" doc:"What the event follows from directly"`
-	Data          map[string]any `json:"data" doc:"The event, without personal data"`
+	CorrelationID string         `json:"correlationId,omitempty" doc:"Id shared by everything that one request caused"`
+	CausationID   string         `json:"causationId,omitempty" doc:"Id of the direct cause of the event"`
+	Data          map[string]any `json:"data" doc:"Content of the event, without personal data"`
 }
 
 type historyAnswer struct {

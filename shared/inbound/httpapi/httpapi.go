@@ -108,7 +108,7 @@ func Lambda(h http.Handler) func(
 			slog.WarnContext(
 				ctx, "request can't be read", "error", err.Error(), "apiRequestId", event.RequestContext.RequestID,
 			)
-			p := ofFault(ErrMalformed.New("the request can't be read"))
+			p := ofFault(ErrMalformed.New("malformed request"))
 			out := newAnswer()
 			p.write(out)
 			return events.APIGatewayV2HTTPResponse{
@@ -176,15 +176,15 @@ func (s *server) commands(c Commands) {
 		}
 	}
 	register(s, accessSignedIn, post("registerCustomer", "/customers", "Register a customer",
-		"Name and e-mail address are stored encrypted under a key of the customer's own.", http.StatusCreated),
+		"Name and e-mail address are stored encrypted, under the customer's own key.", http.StatusCreated),
 		c.registerCustomer)
 	register(s, accessSignedIn, huma.Operation{
 		OperationID: "changeCustomer", Method: http.MethodPatch, Path: "/customers/{id}",
 		Summary: "Change a customer's name or e-mail address",
-		Description: "For the customer and operators. What is left out stays, and null is refused. If-Match names " +
-			"the version that is changed. Mails that are written from then on go to the new address. What is so " +
-			"already changes nothing, and the version stays. Sent again by the same caller, the request is " +
-			"recognised until somebody changes something else.",
+		Description: "For the customer and operators. Omitted fields stay as they are, and null is rejected. " +
+			"If-Match names the version to change. Mails written from then on go to the new address. A request " +
+			"that changes nothing writes nothing, and the version stays. A duplicate request from the same " +
+			"caller is detected until the customer is changed again.",
 		Errors: []int{
 			http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
 			http.StatusNotFound, http.StatusPreconditionFailed, http.StatusPreconditionRequired,
@@ -192,82 +192,72 @@ func (s *server) commands(c Commands) {
 	}, c.changeCustomer)
 	register(s, accessSignedIn, huma.Operation{
 		OperationID: "eraseCustomer", Method: http.MethodDelete, Path: "/customers/{id}",
-		Summary: "Erase a customer for good",
-		Description: "The customer's data key is destroyed before this is answered: nobody can read name, e-mail " +
-			"address, shipping addresses and notes any more, wherever they are " +
-			"stored. Orders, accounts and balances stay, under the pseudonym. From then on nothing but " +
-			"refunds comes into an account, and only an operator takes its balance out: " +
-			"GET /accounts finds it, POST /accounts/{id}/withdrawals pays it out. " +
-			"Orders that have not left are cancelled and refunded, as a rule within moments, new ones are refused, " +
-			"and the id " +
-			"is nobody's again. Customers erase themselves; operators erase anybody. Sent again, it has the " +
-			"same answer.",
+		Summary: "Permanently erase a customer",
+		Description: "Destroys the customer's data key before it answers: name, e-mail address, shipping " +
+			"addresses and notes become unreadable wherever they are stored. Orders, accounts and balances stay " +
+			"under the pseudonym. From then on, an account receives refunds only, and only an operator can pay " +
+			"out its balance: GET /accounts finds the account, POST /accounts/{id}/withdrawals pays it out. " +
+			"Orders that are not dispatched are cancelled and refunded, usually within moments. New orders are " +
+			"rejected, and the id is never reused. Customers erase themselves; operators erase any customer. A " +
+			"duplicate request has the same answer.",
 		Errors: []int{http.StatusNotFound},
 	}, c.eraseCustomer)
 	register(s, accessOrdering, post("placeOrder", "/orders", "Place an order",
-		"The catalogue names the prices, as they are when the order is placed; they stand in it for ever. "+
-			"Where a line's unitPrice is another one than the catalogue's, 409 order.price-changed says in "+
-			"lines what each "+
-			"line costs now. 422 order.not-for-sale names each line whose SKU is not listed, is withdrawn, or has "+
-			"no price in "+
-			"the order's currency. Either way nothing is stored and the key is free: sent again under it with "+
-			"other prices, "+
-			"there is one order at most. Callers with the scope for it name prices, discounts and taxes themselves, "+
-			"of SKUs that are listed, for the customer whom they name. "+
-			"Accepted means stored: stock, payment and shipment follow. Follow the order at Location until its "+
-			"saga's state is "+
-			"completed or failed.",
+		"The catalogue sets the prices at the time when the order is placed, and the order keeps them. If a "+
+			"line's unitPrice differs from the catalogue's, 409 order.price-changed shows the current price of each "+
+			"line in lines. 422 order.not-for-sale names each line whose SKU is not listed, is withdrawn, or has no "+
+			"price in the order's currency. In both cases nothing is stored, and the key is free: a new request "+
+			"with the same key and other prices creates at most one order. Callers with the required scope set "+
+			"prices, discounts and taxes themselves, for listed SKUs and for the customer whom they name. Accepted "+
+			"means stored; stock, payment and shipment follow. Poll the order at Location until the state of its "+
+			"saga is completed or failed.",
 		http.StatusAccepted), c.placeOrder)
 	register(s, accessSignedIn, post("cancelOrder", "/orders/{id}/cancel", "Cancel an order",
-		"Possible until the order's shipment is dispatched. What was done for the order is undone: its status is "+
-			"cancelling, and then cancelled. "+
-			"An order that is cancelling or cancelled already is answered as it stands: nothing is stored, the "+
-			"reason neither, and the key may be used again.",
+		"Possible until the order's shipment is dispatched. The saga undoes what was done for the order: its "+
+			"status becomes cancelling, then cancelled. If the order is already cancelling or cancelled, the answer "+
+			"shows it unchanged: nothing is stored, not even the reason, and the key may be used again.",
 		http.StatusAccepted, http.StatusNotFound), c.cancelOrder)
 	register(s, accessSignedIn, post("openAccount", "/accounts", "Open an account",
 		"Orders are paid from the customer's account in the order's currency.", http.StatusCreated), c.openAccount)
 	register(s, accessOperator, post("deposit", "/accounts/{id}/deposits", "Pay money in",
-		"For operators: money comes in only by somebody who can vouch for it, "+
-			"and only for a customer who is registered and not erased.", http.StatusCreated, http.StatusNotFound),
-		c.deposit)
+		"For operators, who vouch for incoming money. The customer must be registered and not erased.",
+		http.StatusCreated, http.StatusNotFound), c.deposit)
 	register(s, accessSignedIn, post("withdraw", "/accounts/{id}/withdrawals", "Pay money out",
-		"What an erased customer left is paid out by operators alone.",
+		"Only operators pay out the balance of an erased customer.",
 		http.StatusCreated, http.StatusNotFound), c.withdraw)
 	register(s, accessSignedIn, post("transfer", "/accounts/{id}/transfers", "Send money to another account",
-		"The money leaves the one account and reaches the other in one step, or nothing happens. "+
-			"Any account in the same currency can receive whose customer is registered and not erased; "+
-			"where it can't, the answer is 422 account.cannot-receive and nothing more.",
+		"Both accounts change in one step, or neither does. The receiving account has the same currency, and "+
+			"its customer is registered and not erased; otherwise the answer is 422 account.cannot-receive, without "+
+			"further details.",
 		http.StatusCreated, http.StatusNotFound), c.transfer)
 	register(s, accessOperator, post("applyInterest", "/accounts/{id}/interest", "Add interest to the balance",
-		"For operators. The interest is the rate's part of the balance as it stands, rounded to whole minor units, "+
-			"a half to the even one. "+
-			"It may round to nothing; then the account stays as it was, and the key is used all the same.",
+		"For operators. The interest is the rate applied to the current balance, rounded to whole minor units, "+
+			"half to even. If it rounds to zero, the account stays unchanged, and the key counts as used.",
 		http.StatusCreated, http.StatusNotFound), c.applyInterest)
 	register(s, accessCarrier, post("dispatchShipment", "/shipments/{id}/dispatch",
-		"Hand a shipment over to the carrier",
-		"For operators and the carrier. Possible once the shipment is prepared, which follows the order's "+
-			"confirmation, and as long as somebody can read where it goes: 422 "+
-			"shipment.address-unreadable where the customer is erased. From then on the order can't be cancelled: "+
-			"it becomes shipped, and its pieces leave the stock. A shipment that has left already is answered "+
-			"as it stands.",
+		"Dispatch a shipment",
+		"For operators and the carrier: reports that the shipment left with the carrier. Possible once the "+
+			"shipment is prepared, which follows the order's confirmation, and while its address is readable: 422 "+
+			"shipment.address-unreadable if the customer is erased. The order becomes shipped and can't be "+
+			"cancelled any more, and its pieces leave the stock. If the shipment is already dispatched, the answer "+
+			"shows it unchanged.",
 		http.StatusOK, http.StatusNotFound), c.dispatchShipment)
 	register(s, accessCarrier, post("deliverShipment", "/shipments/{id}/deliver",
-		"Say that the carrier handed a shipment over",
-		"For operators and the carrier. Possible once the shipment is dispatched: its order becomes delivered. One "+
-			"that has arrived already is answered as it stands.",
+		"Deliver a shipment",
+		"For operators and the carrier: reports that the carrier delivered the shipment. Possible once the "+
+			"shipment is dispatched. The order becomes delivered. If the shipment is already delivered, the answer "+
+			"shows it unchanged.",
 		http.StatusOK, http.StatusNotFound), c.deliverShipment)
 	register(s, accessOperator, huma.Operation{
-		OperationID: "setStock", Method: http.MethodPut, Path: "/stock/{sku}", Summary: "Say how many pieces there are",
-		Description: "On hand is what lies in the warehouse, reserved pieces included. Read the stock, then count, " +
-			"then send the " +
-			"number with the ETag that you read in If-Match: where a shipment was dispatched or somebody else " +
-			"counted since, the " +
-			"answer is 412, and you read and count again. A shipment that was gone from the shelf while nobody had " +
-			"dispatched it " +
-			"belongs into left: the number is without it, and it is dispatched by this. If-None-Match: * makes a " +
-			"new article. " +
-			"409 stock.inconsistent says that the counters need the repair of docs/stock.md. " +
-			"Sent again by the same caller, the request is recognised until somebody sets another number.",
+		OperationID: "setStock", Method: http.MethodPut, Path: "/stock/{sku}",
+		Summary: "Set the number of pieces on hand",
+		Description: "On hand means in the warehouse, including reserved pieces. Read the stock, count, and " +
+			"send the number with the ETag that you read in If-Match. 412 means that a shipment was dispatched " +
+			"or that somebody else counted in the meantime: read and count again. If a shipment had left the " +
+			"shelf without being dispatched, count without its pieces and name it in left: this request " +
+			"dispatches it. If-None-Match: * creates a new item. 409 stock.inconsistent means that the counters " +
+			"need the repair in docs/stock.md. A duplicate request from the same caller is detected until the " +
+			"number is set again.",
 		Errors: []int{
 			http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
 			http.StatusNotFound, http.StatusPreconditionFailed, http.StatusPreconditionRequired,
@@ -275,16 +265,13 @@ func (s *server) commands(c Commands) {
 	}, c.setStock)
 	register(s, accessOperator, huma.Operation{
 		OperationID: "setProduct", Method: http.MethodPut, Path: "/products/{sku}",
-		Summary: "Say what a product costs, or withdraw it",
-		Description: "For operators. The body is the whole desired state. Its prices replace all prices of " +
-			"the product, " +
-			"scheduled ones included. withdrawn takes the product off sale, with its prices; a body with " +
-			"prices lists it " +
-			"again. A body that changes nothing writes nothing. Orders keep the prices that they were placed " +
-			"at. If-Match " +
-			"names the version that you decided on; If-None-Match: * lists a product that was never listed. " +
-			"A duplicate " +
-			"of the same caller's request has the same answer, until somebody changes the product.",
+		Summary: "Set a product's prices, or withdraw it",
+		Description: "For operators. The body is the whole desired state. Its prices replace all prices of the " +
+			"product, including scheduled ones. withdrawn takes the product off sale, with its prices; a body " +
+			"with prices lists it again. A body that changes nothing writes nothing. Orders keep the prices at " +
+			"which they were placed. If-Match names the version to change; If-None-Match: * lists a product " +
+			"that was never listed. A duplicate request from the same caller has the same answer, until the " +
+			"product is changed again.",
 		Errors: []int{
 			http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
 			http.StatusNotFound, http.StatusPreconditionFailed, http.StatusPreconditionRequired,
@@ -300,76 +287,77 @@ func (s *server) queries(q Queries) {
 		}
 	}
 	past := func(id, path, summary string) huma.Operation {
-		o := get(id, path, summary, "Always shows the caller's own writes. asOf shows how it was."+aboutPast)
+		o := get(id, path, summary, "Always reflects the caller's own writes. asOf shows a past state."+aboutPast)
 		o.Errors = append(o.Errors, http.StatusConflict)
 		return o
 	}
 	register(s, accessSignedIn, past("getOrder", "/orders/{id}", "Read an order"), q.getOrder)
 	register(
-		s, accessSignedIn, get("getOrderHistory", "/orders/{id}/history", "Read all that happened to an order", ""),
+		s, accessSignedIn, get("getOrderHistory", "/orders/{id}/history", "Read an order's events", ""),
 		q.getHistory,
 	)
 	register(s, accessSignedIn, get("getCustomer", "/customers/{id}", "Read a customer",
-		"For the customer and operators: name and e-mail address. Always shows the caller's own writes. "+
-			"Of a customer who is erased both are null."), q.getCustomer)
+		"For the customer and operators: name and e-mail address. Always reflects the caller's own writes. "+
+			"Both are null if the customer is erased."), q.getCustomer)
 	list := func(id, path, summary, description string) huma.Operation {
 		op := get(id, path, summary, description)
 		op.Errors = nil
 		return op
 	}
 	register(s, accessOperator, list("listCustomers", "/customers", "List all customers",
-		"For operators. It has nothing personal: names and addresses are read one by one."), q.listCustomers)
+		"For operators. Without personal data: read names and addresses customer by customer."), q.listCustomers)
 	register(s, accessOperator, list("listAllOrders", "/orders", "List the orders of all customers",
-		"For operators. Newest first, page by page. An order that is in the list from the first page to the last "+
-			"is on one page."),
+		"For operators. Newest first, in pages. An order that matches the filters while you read all pages is on "+
+			"exactly one page."),
 		q.listAllOrders)
 	register(
 		s, accessSignedIn,
-		get("listOrders", "/customers/{id}/orders", "List a customer's orders", "Newest first, page by page."),
+		get("listOrders", "/customers/{id}/orders", "List a customer's orders", "Newest first, in pages."),
 		q.listOrders,
 	)
 	register(s, accessSignedIn, get(
 		"getStatistics", "/customers/{id}/statistics", "Read a customer's totals",
-		"A view: it follows the orders within about a second.",
+		"The totals are a view, and lag behind the orders by about a second.",
 	),
 		q.getStatistics)
 	register(
 		s, accessCarrier,
 		get(
 			"getShipment", "/shipments/{id}", "Read a shipment",
-			"For operators and the carrier: where it stands, what is packed, and where it goes. The carrier sees no "+
-				"address once it is delivered or cancelled.",
+			"For operators and the carrier: status, packed items and destination. Once the shipment is delivered or "+
+				"cancelled, the carrier no longer sees the address.",
 		),
 		q.getShipment,
 	)
-	register(s, accessSignedIn, get("getStock", "/stock/{sku}", "Read what is in stock", ""), q.getStock)
+	register(s, accessSignedIn, get("getStock", "/stock/{sku}", "Read the stock of an item", ""), q.getStock)
 	register(s, accessOrdering, get("getProduct", "/products/{sku}", "Read a product",
-		"Always shows what was set last. Other callers than operators get 404 until one of its prices is in force."),
+		"Always shows the latest change. Callers other than operators get 404 until a price is in force."),
 		q.getProduct)
 	products := get("listProducts", "/products", "List the products that are for sale",
-		"Ordered by SKU, page by page. The list follows the products within moments. Only operators see products "+
-			"whose prices are all scheduled; for other callers a page may be shorter than limit. If there is a next, "+
-			"there are more.")
+		"Ordered by SKU, in pages. The list lags behind the products by moments. Only operators see products whose "+
+			"prices are all scheduled; for other callers, a page may be shorter than limit. More pages follow as long "+
+			"as next is present.")
 	products.Errors = nil
 	register(s, accessOrdering, products, q.listProducts)
 	register(s, accessSignedIn, past("getAccount", "/accounts/{id}", "Read an account"), q.getAccount)
 	register(s, accessSignedIn, get("findAccount", "/accounts", "Find a customer's account in a currency",
-		"Always shows the caller's own writes. 404 where the customer has none in that currency. "+
-			"What an erased customer left is found as well."), q.findAccount)
+		"Always reflects the caller's own writes. 404 if the customer has no account in the currency. "+
+			"Also finds the accounts of erased customers."), q.findAccount)
 	register(s, accessSignedIn, get("getStatement", "/accounts/{id}/statement", "Read an account's movements",
-		"Newest first, page by page, each with the balance right after it. Always shows the caller's own writes."),
+		"Newest first, in pages, each with the balance right after it. Always reflects the caller's own writes."),
 		q.getStatement)
-	figures := get("getDailyFigures", "/analytics/daily", "Read what became of orders by day",
-		"For operators. Everything counts in the hour in which it happened, so that a day that is over doesn't "+
-			"change: a cancellation counts as refunded when it is completed.")
+	figures := get("getDailyFigures", "/analytics/daily", "Read daily figures of orders",
+		"For operators. Everything counts in the hour in which it happened, so that past days don't change: a "+
+			"refund counts when the cancellation is completed.")
 	figures.Errors = nil
 	register(s, accessOperator, figures, q.getDailyFigures)
 }
 
 // aboutPast says what a query for the past answers.
-const aboutPast = " Then changedAt is there, and no ETag; 404 where there is no such version, or was nothing " +
-	"yet by that time. A version is settled at once, and a time 20 seconds later: before that, and of a time to " +
-	"come, the answer is 409 asof.not-settled with Retry-After. What was answered for a time is answered so for ever."
+const aboutPast = " The answer then has changedAt and no ETag; 404 if there is no such version, or if nothing " +
+	"existed at that time. A version is settled at once, a time after 20 seconds. For an earlier query, and for a " +
+	"time in the future, the answer is 409 asof.not-settled with Retry-After. The answer for a settled time never " +
+	"changes."
 
 // etag is a version as an entity tag.
 func etag(version int64) string { return strconv.Quote(strconv.FormatInt(version, 10)) }

@@ -15,13 +15,13 @@ import (
 const (
 	keyHeader   = "Idempotency-Key"
 	keyLocation = "header." + keyHeader
-	keyRule     = "every POST carries an Idempotency-Key: 1 to 200 visible ASCII characters, without a comma"
+	keyRule     = "expected an Idempotency-Key of 1 to 200 visible ASCII characters without a comma"
 )
 
 // Keyed is the part of every POST's input that makes it safe to send again. It is exported because
 // huma passes over unexported embedded fields.
 type Keyed struct {
-	Key string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"200" pattern:"^[!-+\\--~]+$" doc:"Chosen by the client, once for each thing that it wants done. It counts for one caller and one operation: sent again, the same request has the same answer, and another body or another thing under the same key is refused."`
+	Key string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"200" pattern:"^[!-+\\--~]+$" doc:"A unique key that the client generates for each intended effect. It is scoped to one caller and one operation. A duplicate request has the same answer; another request with the same key is rejected."`
 }
 
 // request makes the identity of a command: the operation with its caller and the key names it, and

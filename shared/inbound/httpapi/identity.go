@@ -39,7 +39,7 @@ var customerForm = regexp.MustCompile(customerPattern)
 func (a Auth) identify(ctx context.Context) (identity, error) {
 	rc, ok := core.GetAPIGatewayV2ContextFromContext(ctx)
 	if !ok || rc.Authorizer == nil || rc.Authorizer.JWT == nil || len(rc.Authorizer.JWT.Claims) == 0 {
-		return identity{}, ErrUnauthenticated.New("a bearer token is required")
+		return identity{}, ErrUnauthenticated.New("expected a bearer token in the header Authorization")
 	}
 	jwt := rc.Authorizer.JWT
 	has := func(scope string) bool {
@@ -58,7 +58,7 @@ func (a Auth) identify(ctx context.Context) (identity, error) {
 	id := identity{customer: jwt.Claims[a.CustomerClaim]}
 	if !customerForm.MatchString(id.customer) {
 		return identity{}, ErrNoCustomer.New(
-			"the token names neither a customer nor an operator, a carrier or a pricing system")
+			"the token is for no customer, operator, carrier or pricing system; get one with the claim or scope for it")
 	}
 	return id, nil
 }
@@ -88,11 +88,13 @@ func (id identity) actor() string {
 func (id identity) actsFor(named string) (string, error) {
 	switch {
 	case id.customer == "" && named == "":
-		return "", ErrInvalid.Field("body.customerId", "a caller who is no customer names one")
+		return "", ErrInvalid.Field("body.customerId", "expected a customer id; only customers may omit it")
 	case id.customer == "":
 		return named, nil
 	case named != "" && named != id.customer:
-		return "", ErrForbidden.Field("body.customerId", "customers act for themselves only")
+		return "", ErrForbidden.Field(
+			"body.customerId", "expected the caller's own id, got another one; customers act for themselves only",
+		)
 	}
 	return id.customer, nil
 }
@@ -120,11 +122,11 @@ func (id identity) allowed(a access) error {
 		a == accessSignedIn && id.customer != "", a == accessOrdering && (id.customer != "" || id.pricing != ""):
 		return nil
 	case a == accessOperator:
-		return ErrForbidden.New("this is for operators")
+		return ErrForbidden.New("allowed for operators only")
 	case a == accessCarrier:
-		return ErrForbidden.New("this is for carriers and operators")
+		return ErrForbidden.New("allowed for carriers and operators only")
 	case a == accessOrdering:
-		return ErrForbidden.New("this is for customers, operators and pricing systems")
+		return ErrForbidden.New("allowed for customers, operators and pricing systems only")
 	}
-	return ErrForbidden.New("this is for customers and operators")
+	return ErrForbidden.New("allowed for customers and operators only")
 }

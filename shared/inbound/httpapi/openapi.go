@@ -14,18 +14,18 @@ import (
 	"orderflow/shared/kit/clock"
 )
 
-const about = `Orders of a shop, from placing to delivery or to a clean undo. An order that is confirmed is prepared by
-itself. The carrier or an operator reports dispatch and delivery to its shipment, and the order follows.
+const about = `Orders of a shop, from placing to delivery or to a complete undo. A confirmed order is prepared
+automatically. The carrier or an operator reports dispatch and delivery of its shipment, and the order follows.
 
-Amounts are whole minor units of an ISO 4217 currency. Every POST carries an Idempotency-Key and may be sent again.
+Amounts are whole minor units of an ISO 4217 currency. Every POST has an Idempotency-Key, and you may send it again.
 
-A query parameter or a header is given once and is not empty; an unknown query parameter is refused. Numbers are
-decimal digits: 010, +5, 1.0 and 1e2 are refused. In JSON no name stands twice in an object, and null is no value.
+A query parameter or a header occurs once and is not empty; an unknown query parameter is rejected. Numbers are
+decimal digits: 010, +5, 1.0 and 1e2 are rejected. In JSON, an object has no duplicate names, and null is not a value.
 
-Every failure is an application/problem+json document whose code is for programs. What API Gateway answers by
-itself is application/json, {"message": …}: 401 for a token that it does not trust, 403, 404 for an unknown path,
-413, 429, and 500 or 503 where no function answered. Every answer of a function carries X-Correlation-ID; a client
-may send its own.`
+Every error is an application/problem+json document with a code for programs. API Gateway's own answers are
+application/json, {"message": …}: 401 for a token that it does not trust, 403, 404 for an unknown path, 413, 429, and
+500 or 503 if no function answered. Every answer of a function has the header X-Correlation-ID; a client may send its
+own.`
 
 // config is huma's, without its documentation pages, its links to schemas and its negotiation:
 // there is one form of answer.
@@ -43,12 +43,11 @@ func config(auth Auth) huma.Config {
 				SecuritySchemes: map[string]*huma.SecurityScheme{
 					"jwt": {
 						Type: "http", Scheme: "bearer", BearerFormat: "JWT",
-						Description: "A token of the stack's issuer. Customers see and move their own things only; " +
-							"operators have the scope " + auth.OperatorScope +
-							", and carriers, who see and move shipments only, the scope " + auth.CarrierScope +
-							". A pricing system has the scope " + auth.PricingScope +
-							": it reads the catalogue, places orders at prices " +
-							"that it names, and does nothing else; an operator who has it as well names prices too.",
+						Description: "A token from the stack's issuer. Customers read and change only what is " +
+							"theirs. Operators have the scope " + auth.OperatorScope + ". Carriers have the scope " +
+							auth.CarrierScope + " and read and change shipments only. A pricing system has the scope " +
+							auth.PricingScope + ": it reads the catalogue, places orders at prices that it sets, and " +
+							"does nothing else. An operator who also has this scope may set prices too.",
 					},
 				},
 			},
@@ -58,7 +57,7 @@ func config(auth Auth) huma.Config {
 	}
 }
 
-// document serves the description of both sides. It tells nothing that is not public.
+// document serves the OpenAPI document of commands and queries. It has nothing that is not public.
 func (s *server) document() {
 	const pattern = http.MethodGet + " /openapi.json"
 	render := sync.OnceValues(func() ([]byte, error) { return json.Marshal(describe(s.edge.auth).OpenAPI()) })
@@ -94,7 +93,7 @@ func describe(auth Auth) huma.API {
 	describeGateway(s.api.OpenAPI(), gateway)
 	for name, schema := range schemas {
 		if strings.HasSuffix(name, "Answer") || name == "Problem" {
-			// an answer may gain fields; a client passes over those that it doesn't know
+			// an answer may gain fields; clients ignore unknown ones
 			schema.AdditionalProperties = nil
 		}
 	}

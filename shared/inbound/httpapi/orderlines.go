@@ -10,7 +10,7 @@ import (
 
 // price is what one piece costs. Its limit is order.MaxUnitPrice.
 type price struct {
-	Amount   int64        `json:"amount" minimum:"0" maximum:"1000000000" doc:"Minor units: cents of a dollar, yen of a yen" example:"1999"`
+	Amount   int64        `json:"amount" minimum:"0" maximum:"1000000000" doc:"Minor units, for example cents for USD and yen for JPY" example:"1999"`
 	Currency currencyCode `json:"currency" example:"USD"`
 }
 
@@ -24,10 +24,10 @@ func (p *price) money() *money.Money {
 type orderLine struct {
 	SKU       string      `json:"sku" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" example:"CD-0042"`
 	Quantity  int64       `json:"quantity" minimum:"1" maximum:"100000" example:"2"`
-	UnitPrice *price      `json:"unitPrice,omitempty" doc:"What the caller expects a piece to cost; left out, it is what the catalogue says. Where a caller who may name prices sends it, it is the price."`
-	Discount  *adjustment `json:"discount,omitempty" doc:"Taken off the line. For callers who may name prices."`
-	Tax       *adjustment `json:"tax,omitempty" doc:"Added to the line: not a tax that the unit price includes. For callers who may name prices."`
-	Amount    *lineAmount `json:"amount,omitempty" doc:"What the caller takes the line to come to: quantity × unitPrice − discount + tax. It is checked, and refused where it is another amount. For callers who may name prices."`
+	UnitPrice *price      `json:"unitPrice,omitempty" doc:"The price that the caller expects for one piece. Omit to accept the catalogue's price. From a caller who may set prices, it is the price."`
+	Discount  *adjustment `json:"discount,omitempty" doc:"Subtracted from the line. For callers who may set prices."`
+	Tax       *adjustment `json:"tax,omitempty" doc:"Added to the line: not a tax that the unit price includes. For callers who may set prices."`
+	Amount    *lineAmount `json:"amount,omitempty" doc:"The line amount that the caller expects: quantity × unitPrice − discount + tax. A different amount is rejected. For callers who may set prices."`
 }
 
 // lineAmount is a part of a line, or the whole of it. Its limit is order.MaxTotal.
@@ -44,9 +44,9 @@ func (a *lineAmount) money() *money.Money {
 }
 
 type adjustment struct {
-	Name    string     `json:"name" minLength:"1" maxLength:"64" doc:"For people. It is stored and published as it stands, for ever: nothing personal belongs here." example:"Sales tax"`
+	Name    string     `json:"name" minLength:"1" maxLength:"64" doc:"A name for people. It is stored and published permanently: don't include personal data." example:"Sales tax"`
 	Amount  lineAmount `json:"amount"`
-	RatePPM *int64     `json:"ratePpm,omitempty" minimum:"0" maximum:"1000000" doc:"The rate that the amount comes from, in parts per million: 88750 is 8.875 %. It is shown, and nothing is computed from it." example:"88750"`
+	RatePPM *int64     `json:"ratePpm,omitempty" minimum:"0" maximum:"1000000" doc:"The rate behind the amount, in parts per million: 88750 means 8.875 %. It is shown only; nothing is computed from it." example:"88750"`
 }
 
 type lineAnswer struct {
@@ -55,13 +55,13 @@ type lineAnswer struct {
 	UnitPrice money.Money       `json:"unitPrice"`
 	Discount  *adjustmentAnswer `json:"discount,omitempty"`
 	Tax       *adjustmentAnswer `json:"tax,omitempty"`
-	Amount    money.Money       `json:"amount" doc:"What the line comes to: quantity × unitPrice − discount + tax"`
+	Amount    money.Money       `json:"amount" doc:"Line amount: quantity × unitPrice − discount + tax"`
 }
 
 type adjustmentAnswer struct {
 	Name    string      `json:"name"`
 	Amount  money.Money `json:"amount" doc:"For the whole line"`
-	RatePPM *int64      `json:"ratePpm,omitempty" doc:"The rate that the amount comes from, in parts per million"`
+	RatePPM *int64      `json:"ratePpm,omitempty" doc:"The rate behind the amount, in parts per million"`
 }
 
 // price fills in what an order's lines are to cost, and who says so.
@@ -73,7 +73,7 @@ func (b placeOrderBody) price(id identity, place *order.PlaceInput) error {
 	for i, l := range b.Lines {
 		if field := l.adjusts(); field != "" && !id.namesPrices() {
 			return ErrForbidden.Field(
-				fmt.Sprintf("body.lines[%d].%s", i, field), "this is for callers who may name prices",
+				fmt.Sprintf("body.lines[%d].%s", i, field), "allowed only for callers who may set prices; omit it",
 			)
 		}
 		place.Lines[i] = order.LineInput{

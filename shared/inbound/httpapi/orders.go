@@ -15,20 +15,20 @@ type address struct {
 	Recipient  string `json:"recipient" minLength:"1" maxLength:"100" example:"Ada Lovelace"`
 	Line1      string `json:"line1" minLength:"1" maxLength:"100" example:"12 St James's Square"`
 	Line2      string `json:"line2,omitempty" maxLength:"100"`
-	PostalCode string `json:"postalCode,omitempty" maxLength:"20" doc:"Required where the country has one. Of the country's form, in any case, with spaces and hyphens or without. Kept as written." example:"SW1Y 4LB"`
-	City       string `json:"city,omitempty" maxLength:"100" doc:"Required in most countries; HK and AE, for example, have a state in its place" example:"London"`
-	State      string `json:"state,omitempty" maxLength:"100" doc:"State, province, prefecture, area or emirate, in the customer's words. Required where the country's addresses have it, as in US, CA, JP, BR, HK and AE" example:"Greater London"`
+	PostalCode string `json:"postalCode,omitempty" maxLength:"20" doc:"Required if the country has postal codes. In the country's format; case, spaces and hyphens don't matter. Kept as written." example:"SW1Y 4LB"`
+	City       string `json:"city,omitempty" maxLength:"100" doc:"Required in most countries; some, such as HK and AE, have a state instead" example:"London"`
+	State      string `json:"state,omitempty" maxLength:"100" doc:"State, province, prefecture, area or emirate, in the customer's words. Required if the country's addresses have one, for example in US, CA, JP, BR, HK and AE" example:"Greater London"`
 	Country    string `json:"country" pattern:"^[A-Z]{2}$" doc:"ISO 3166-1 alpha-2" example:"GB"`
-	Phone      string `json:"phone,omitempty" maxLength:"30" pattern:"^\\+?[ ()./-]*([0-9][ ()./-]*){5,15}$" doc:"For the carrier: 5 to 15 digits, with + before the country code, and spaces and ( ) . / - between them" example:"+44 20 7946 0958"`
+	Phone      string `json:"phone,omitempty" maxLength:"30" pattern:"^\\+?[ ()./-]*([0-9][ ()./-]*){5,15}$" doc:"For the carrier: 5 to 15 digits, with an optional leading +, and with spaces and ( ) . / - between them" example:"+44 20 7946 0958"`
 }
 
 // shipTo is an address as it is kept: what is stored and what is answered are the same.
 func (a address) shipTo() shipment.Address { return shipment.Address(a).Trimmed() }
 
 type placeOrderBody struct {
-	CustomerID      string       `json:"customerId,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"Who orders. Operators and pricing systems name it; customers may leave it out."`
-	Currency        currencyCode `json:"currency,omitempty" doc:"What is paid in. Required where no line names a unit price; those that do agree with it." example:"USD"`
-	Lines           []orderLine  `json:"lines" minItems:"1" maxItems:"100" doc:"Of at most 40 different SKUs. A SKU may stand on several lines. They come to at most 1000000000000 minor units."`
+	CustomerID      string       `json:"customerId,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"The customer who orders. Required for operators and pricing systems; customers may omit it."`
+	Currency        currencyCode `json:"currency,omitempty" doc:"The currency of the order. Required if no line has a unit price; all unit prices are in this currency." example:"USD"`
+	Lines           []orderLine  `json:"lines" minItems:"1" maxItems:"100" doc:"At most 40 different SKUs. A SKU may occur on several lines. The total is at most 1000000000000 minor units."`
 	ShippingAddress address      `json:"shippingAddress"`
 }
 
@@ -42,7 +42,7 @@ type orderPath struct {
 }
 
 type cancelOrderBody struct {
-	Reason string `json:"reason,omitempty" maxLength:"500" doc:"In the caller's own words. Kept encrypted, like an address."`
+	Reason string `json:"reason,omitempty" maxLength:"500" doc:"In the caller's own words. Stored encrypted, like an address."`
 }
 
 type cancelOrderInput struct {
@@ -56,8 +56,8 @@ type addressAnswer struct {
 	Recipient  string   `json:"recipient"`
 	Line1      string   `json:"line1"`
 	Line2      string   `json:"line2,omitempty"`
-	PostalCode string   `json:"postalCode" doc:"Empty where the country has none"`
-	City       string   `json:"city" doc:"Empty where the country's addresses have none"`
+	PostalCode string   `json:"postalCode" doc:"Empty if the country has none"`
+	City       string   `json:"city" doc:"Empty if the country's addresses have none"`
 	State      string   `json:"state,omitempty"`
 	Country    string   `json:"country"`
 	Phone      string   `json:"phone,omitempty"`
@@ -72,7 +72,7 @@ func answerAddress(to shipment.Address) *addressAnswer {
 }
 
 type sagaAnswer struct {
-	ID    string          `json:"id" doc:"The run of the state machine that has the order, empty before one took it"`
+	ID    string          `json:"id" doc:"The execution of the state machine that processes the order; empty before one has started"`
 	State order.SagaState `json:"state" enum:"pending,running,completed,compensating,failed"`
 }
 
@@ -89,9 +89,9 @@ type shipmentAnswer struct {
 
 type cancellationAnswer struct {
 	_      struct{}     `nullable:"true"`
-	Reason order.Reason `json:"reason" doc:"customer.request, operator.request, customer.erased, order.expired, saga.step-failed, or the code of the fault that stopped the order" example:"stock.insufficient"`
+	Reason order.Reason `json:"reason" doc:"customer.request, operator.request, customer.erased, order.expired, saga.step-failed, or the code of the error that stopped the order" example:"stock.insufficient"`
 	Detail string       `json:"detail,omitempty"`
-	Note   string       `json:"note,omitempty" doc:"The words of the person who cancelled. Absent where there are none or the person is erased."`
+	Note   string       `json:"note,omitempty" doc:"The words of the person who cancelled. Absent if there are none, or if the customer is erased."`
 	By     order.Origin `json:"by" enum:"customer,operator,saga,sweep"`
 }
 
@@ -101,21 +101,21 @@ type orderAnswer struct {
 	AccountID       string              `json:"accountId" doc:"The account that pays"`
 	Status          order.Status        `json:"status" enum:"placed,confirmed,cancelling,cancelled,shipped,delivered"`
 	Lines           []lineAnswer        `json:"lines"`
-	Total           money.Money         `json:"total" doc:"The sum of the lines' amounts: what is charged"`
-	PricedBy        string              `json:"pricedBy,omitempty" doc:"Whose prices they are: catalogue, or the actor who named one, or a discount or a tax. Absent of releases in which every caller named prices." example:"catalogue"`
-	ShippingAddress *addressAnswer      `json:"shippingAddress" doc:"null where the customer is erased"`
-	Erased          bool                `json:"erased" doc:"The customer is erased: nobody can read the shipping address any more, nor a note"`
+	Total           money.Money         `json:"total" doc:"The sum of the line amounts: what the customer pays"`
+	PricedBy        string              `json:"pricedBy,omitempty" doc:"Who set the prices: catalogue, or the actor who set a price, a discount or a tax. Absent for orders from releases in which every caller set prices." example:"catalogue"`
+	ShippingAddress *addressAnswer      `json:"shippingAddress" doc:"null if the customer is erased"`
+	Erased          bool                `json:"erased" doc:"true if the customer is erased: shipping address and note are unreadable"`
 	PlacedAt        string              `json:"placedAt" format:"date-time"`
 	Saga            sagaAnswer          `json:"saga"`
 	Payment         *paymentAnswer      `json:"payment" doc:"null before the order is confirmed"`
 	Shipment        *shipmentAnswer     `json:"shipment" doc:"null before the order is confirmed"`
-	Cancellation    *cancellationAnswer `json:"cancellation" doc:"null for an order that nobody cancelled"`
-	Version         int64               `json:"version" doc:"Number of the order's last event"`
-	ChangedAt       string              `json:"changedAt,omitempty" format:"date-time" doc:"Only with asOf: when the order came to be as it is shown"`
+	Cancellation    *cancellationAnswer `json:"cancellation" doc:"null unless the order is cancelling or cancelled"`
+	Version         int64               `json:"version" doc:"Sequence number of the order's last event"`
+	ChangedAt       string              `json:"changedAt,omitempty" format:"date-time" doc:"Only with asOf: when the order reached the state shown"`
 }
 
 type orderAccepted struct {
-	Location string `header:"Location" doc:"Where to follow the order"`
+	Location string `header:"Location" doc:"URL of the order"`
 	ETag     string `header:"ETag"`
 	Body     orderAnswer
 }
@@ -126,7 +126,7 @@ type orderInput struct {
 }
 
 type orderOutput struct {
-	ETag string `header:"ETag" doc:"The version. Absent with asOf: it would name a state that is past."`
+	ETag string `header:"ETag" doc:"The version. Absent with asOf, because it would name a past state."`
 	Body orderAnswer
 }
 

@@ -28,7 +28,7 @@ const correlationParameter = "CorrelationID"
 func describeCorrelation() *huma.Param {
 	return &huma.Param{
 		Name: correlationHeader, In: "header",
-		Description: "Names the request in logs, events and answers. Made where the client sends none.",
+		Description: "Identifies the request in logs, events and answers. Generated if the client sends none.",
 		Schema:      &huma.Schema{Type: huma.TypeString, Pattern: correlationPattern},
 	}
 }
@@ -77,7 +77,7 @@ func (p parameters) check(r *http.Request) (errs []error) {
 		case len(values) > 1:
 			refuse(location, "expected one value, got "+strconv.Itoa(len(values)))
 		case values[0] == "":
-			refuse(location, "its value is missing; leave the parameter out if there is none")
+			refuse(location, "the value is missing; omit the parameter instead")
 		case !utf8.ValidString(values[0]):
 			refuse(location, "expected UTF-8")
 		case schema.Type == huma.TypeInteger && !decimal.IsWhole(values[0]):
@@ -92,7 +92,7 @@ func (p parameters) check(r *http.Request) (errs []error) {
 		case len(values) > 1:
 			refuse("header."+name, "expected one value without a comma")
 		case len(values) == 1 && values[0] == "":
-			refuse("header."+name, "its value is missing; leave the header out if there is none")
+			refuse("header."+name, "the value is missing; omit the header instead")
 		}
 	}
 	if values := r.Header.Values(correlationHeader); len(values) > 0 && !correlated(values) {

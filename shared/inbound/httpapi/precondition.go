@@ -13,7 +13,7 @@ func expectedVersion(ifMatch, ifNoneMatch string, required error) (int64, error)
 	case ifMatch == "" && ifNoneMatch == "":
 		return 0, required
 	case ifMatch != "" && ifNoneMatch != "":
-		return 0, ErrInvalid.Field("header.If-None-Match", "If-Match and If-None-Match exclude each other")
+		return 0, ErrInvalid.Field("header.If-None-Match", "expected either If-Match or If-None-Match, got both")
 	case ifNoneMatch != "":
 		return 0, nil
 	}

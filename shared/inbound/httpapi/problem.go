@@ -56,21 +56,21 @@ type problem struct {
 	Type   string            `json:"type" format:"uri" doc:"URI of the kind of problem; it ends with the code" example:"urn:problem-type:orderflow:order.dispatched"`
 	Title  string            `json:"title" doc:"The HTTP status in words" example:"Conflict"`
 	Status int               `json:"status" doc:"The HTTP status" example:"409"`
-	Detail string            `json:"detail,omitempty" doc:"What went wrong, for people"`
-	Code   string            `json:"code" doc:"What went wrong, for programs" example:"order.dispatched"`
-	Errors []fieldError      `json:"errors,omitempty" doc:"The places in the request that are wrong"`
-	Lines  []linePriceAnswer `json:"lines,omitempty" doc:"Of order.price-changed alone: what the catalogue asks for a piece of each line of the order, those included that are as expected"`
+	Detail string            `json:"detail,omitempty" doc:"What was wrong, for people"`
+	Code   string            `json:"code" doc:"What was wrong, for programs" example:"order.dispatched"`
+	Errors []fieldError      `json:"errors,omitempty" doc:"The parts of the request that are wrong"`
+	Lines  []linePriceAnswer `json:"lines,omitempty" doc:"Only for order.price-changed: the catalogue's unit price of every line of the order, including unchanged ones"`
 
 	headers http.Header
 }
 
 type fieldError struct {
-	Location string `json:"location" doc:"Path to the place in the request" example:"body.lines[2].quantity"`
+	Location string `json:"location" doc:"Path to the part of the request" example:"body.lines[2].quantity"`
 	Message  string `json:"message" doc:"What is wrong there"`
 }
 
 type linePriceAnswer struct {
-	Index     int64       `json:"index" doc:"The line's place in the order, from 0" example:"2"`
+	Index     int64       `json:"index" doc:"Index of the line in the order, from 0" example:"2"`
 	SKU       string      `json:"sku"`
 	UnitPrice money.Money `json:"unitPrice"`
 }
@@ -164,15 +164,19 @@ func translate(err error) *problem {
 	}
 	switch {
 	case errors.Is(err, es.ErrKeyReused):
-		return ofFault(ErrKeyReused.Field("header.Idempotency-Key", "the key was used before, with another request"))
+		return ofFault(ErrKeyReused.Field(
+			"header.Idempotency-Key", "the key was used for another request; use a new key",
+		))
 	case errors.Is(err, personal.ErrErased):
 		return ofFault(customer.ErrErased.New("the customer is erased"))
 	case errors.Is(err, es.ErrLimit):
-		return newProblem(http.StatusRequestEntityTooLarge, codeTooLarge, "the request is larger than can be stored")
+		return newProblem(
+			http.StatusRequestEntityTooLarge, codeTooLarge, "the request is too large to store; send a smaller one",
+		)
 	case mayPass(err):
 		return newProblem(
 			http.StatusServiceUnavailable, codeUnavailable,
-			"The request could not be carried out now. Send it again, with the same key.",
+			"The request could not be processed now. Send it again with the same key.",
 		).retryAfter(1)
 	}
 	return newProblem(http.StatusInternalServerError, codeInternal, internalDetail)
@@ -253,9 +257,11 @@ func rejection(status int, message string, errs ...error) *problem {
 	}
 	switch status {
 	case http.StatusRequestEntityTooLarge:
-		return newProblem(status, codeTooLarge, fmt.Sprintf("a request's body has at most %d bytes", maxBody))
+		return newProblem(
+			status, codeTooLarge, fmt.Sprintf("expected a body of at most %d bytes, got a larger one", maxBody),
+		)
 	case http.StatusUnsupportedMediaType:
-		return newProblem(status, codeMediaType, "the body must be application/json in UTF-8")
+		return newProblem(status, codeMediaType, "expected a body of type application/json in UTF-8")
 	case http.StatusRequestTimeout:
 		return newProblem(http.StatusServiceUnavailable, codeUnavailable, message).retryAfter(1)
 	}
@@ -263,7 +269,7 @@ func rejection(status int, message string, errs ...error) *problem {
 }
 
 func invalidRequest(status int, message string, errs []error) *problem {
-	code, detail := ErrInvalid.Code(), "the request does not fit the API's description; errors says where"
+	code, detail := ErrInvalid.Code(), "the request does not match the API's description; see errors"
 	if status == http.StatusBadRequest {
 		code, detail = ErrMalformed.Code(), message
 	}

@@ -15,25 +15,25 @@ import (
 )
 
 type productPath struct {
-	SKU string `path:"sku" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" doc:"The article"`
+	SKU string `path:"sku" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" doc:"The SKU of the product"`
 }
 
 // productPrice is a price as it is set. Its limits are product.MaxPrice and money.CheckCurrency.
 type productPrice struct {
-	Amount    int64        `json:"amount" minimum:"0" maximum:"1000000000" doc:"Minor units: cents of a dollar, yen of a yen" example:"1999"`
+	Amount    int64        `json:"amount" minimum:"0" maximum:"1000000000" doc:"Minor units, for example cents for USD and yen for JPY" example:"1999"`
 	Currency  currencyCode `json:"currency" example:"USD"`
-	ValidFrom Instant      `json:"validFrom,omitzero" doc:"When the price comes into force. A price without it applies until another one in its currency does. No two prices in one currency have the same." example:"2026-11-27T00:00:00-05:00"`
+	ValidFrom Instant      `json:"validFrom,omitzero" doc:"When the price comes into force. A price without validFrom applies until another price in its currency comes into force. No two prices in one currency have the same validFrom." example:"2026-11-27T00:00:00-05:00"`
 }
 
 type setProductBody struct {
 	Prices    []productPrice `json:"prices,omitempty" maxItems:"100" nullable:"false" doc:"All prices, in any order. At least one, unless the product is withdrawn. In each currency, the price with the latest validFrom that has passed is in force."`
-	Withdrawn bool           `json:"withdrawn,omitempty" doc:"true takes the product off sale; leave prices out then"`
+	Withdrawn bool           `json:"withdrawn,omitempty" doc:"true takes the product off sale; omit prices then"`
 }
 
 type setProductInput struct {
-	SKU         string `path:"sku" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" doc:"The article"`
-	IfMatch     string `header:"If-Match" doc:"The ETag of the product that you decided on" example:"\"3\""`
-	IfNoneMatch string `header:"If-None-Match" doc:"* for a product that was never listed"`
+	SKU         string `path:"sku" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" doc:"The SKU of the product"`
+	IfMatch     string `header:"If-Match" doc:"The ETag of the product version that you want to change" example:"\"3\""`
+	IfNoneMatch string `header:"If-None-Match" doc:"* if the product was never listed"`
 	Body        setProductBody
 }
 
@@ -46,10 +46,10 @@ type productPriceAnswer struct {
 
 type productAnswer struct {
 	SKU       string               `json:"sku"`
-	Withdrawn bool                 `json:"withdrawn" doc:"It was for sale, and is not any more"`
-	Current   []money.Money        `json:"current" doc:"What one piece costs now: one price per currency, ordered by currency. Empty for a product that is withdrawn or not on sale yet."`
-	Prices    []productPriceAnswer `json:"prices,omitempty" doc:"For operators: all prices as PUT takes them, past and scheduled ones included"`
-	Version   int64                `json:"version" doc:"Grows by one with each change, but not when a scheduled price comes into force"`
+	Withdrawn bool                 `json:"withdrawn" doc:"true if the product is no longer for sale"`
+	Current   []money.Money        `json:"current" doc:"Unit price now, one per currency, ordered by currency. Empty if the product is withdrawn or not for sale yet."`
+	Prices    []productPriceAnswer `json:"prices,omitempty" doc:"Only for operators: all prices in the format of PUT, including past and scheduled ones"`
+	Version   int64                `json:"version" doc:"Incremented by each change, but not when a scheduled price comes into force"`
 }
 
 type productOutput struct {
@@ -58,21 +58,21 @@ type productOutput struct {
 }
 
 type listProductsInput struct {
-	Withdrawn bool   `query:"withdrawn" doc:"For operators: true lists the withdrawn products"`
-	Limit     int    `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Products per page, at most"`
-	Cursor    string `query:"cursor" maxLength:"1024" doc:"next of the page before; opaque"`
+	Withdrawn bool   `query:"withdrawn" doc:"Only for operators: true lists the withdrawn products"`
+	Limit     int    `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Maximum number of products per page"`
+	Cursor    string `query:"cursor" maxLength:"1024" doc:"The next value of the previous page; opaque"`
 }
 
 type productsAnswer struct {
 	Products []productAnswer `json:"products" doc:"By SKU"`
-	Next     string          `json:"next,omitempty" doc:"cursor of the next page; absent on the last one"`
+	Next     string          `json:"next,omitempty" doc:"The cursor of the next page; absent on the last page"`
 }
 
 type productsOutput struct{ Body productsAnswer }
 
 func (c Commands) setProduct(ctx context.Context, id identity, in *setProductInput) (*productOutput, error) {
 	version, err := expectedVersion(in.IfMatch, in.IfNoneMatch, product.ErrVersionRequired.Field("header.If-Match",
-		"send the version that you decided on in If-Match, or If-None-Match: * for a product that was never listed"))
+		"expected If-Match with the ETag that you read, or If-None-Match: * for a product that was never listed"))
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (q Queries) getProduct(ctx context.Context, id identity, in *productPath) (
 
 func (q Queries) listProducts(ctx context.Context, id identity, in *listProductsInput) (*productsOutput, error) {
 	if in.Withdrawn && !id.isOperator() {
-		return nil, ErrForbidden.Field("query.withdrawn", "this is for operators")
+		return nil, ErrForbidden.Field("query.withdrawn", "allowed for operators only")
 	}
 	after, err := readProductsCursor(in.Cursor, in.Withdrawn)
 	if err != nil {
@@ -186,7 +186,9 @@ func readProductsCursor(text string, withdrawn bool) (after string, err error) {
 		return "", badCursor()
 	}
 	if c.Withdrawn != withdrawn {
-		return "", orders.ErrInvalidCursor.Field("query.cursor", "the cursor belongs to another list")
+		return "", orders.ErrInvalidCursor.Field(
+			"query.cursor", "the cursor is from another list; send the next value of the previous page",
+		)
 	}
 	return c.After, nil
 }

@@ -25,9 +25,9 @@ func tighten(op *huma.Operation, schemas huma.Registry) {
 	for _, p := range op.Parameters {
 		switch {
 		case p.In == "query" && p.Name == "cursor":
-			form(p.Schema, cursorPattern, "next of the page before")
+			form(p.Schema, cursorPattern, "the next value of the previous page")
 		case p.In == "header" && p.Name == "If-Match":
-			form(p.Schema, etagPattern, `one entity tag as GET gives it, like "3"`)
+			form(p.Schema, etagPattern, `one entity tag as in the ETag header, for example "3"`)
 		case p.In == "header" && p.Name == "If-None-Match":
 			form(p.Schema, anyPattern, "*")
 		}
@@ -45,7 +45,7 @@ func tighten(op *huma.Operation, schemas huma.Registry) {
 
 func ofID(s *huma.Schema) {
 	if s.Format == "uuid" && s.Pattern == "" {
-		form(s, idPattern, "an id as answers have it, in small letters")
+		form(s, idPattern, "a UUID in lower case")
 	}
 }
 
@@ -93,7 +93,7 @@ func refine(schemas map[string]*huma.Schema) {
 	}
 	for _, s := range schemas {
 		for _, property := range s.Properties {
-			property.PatternDescription = "" // a word of huma's, for its messages
+			property.PatternDescription = "" // only for huma's messages
 		}
 	}
 }
@@ -101,7 +101,7 @@ func refine(schemas map[string]*huma.Schema) {
 // gatewayAnswer is what API Gateway answers by itself, before a request reaches a function or when
 // the function's answer doesn't reach it.
 type gatewayAnswer struct {
-	Message string `json:"message" example:"Too Many Requests" doc:"The status in words"`
+	Message string `json:"message" example:"Too Many Requests" doc:"The HTTP status in words"`
 }
 
 // gatewayStatuses are those of such answers: no token or one that is not trusted, a token without

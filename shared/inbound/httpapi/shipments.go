@@ -27,10 +27,10 @@ type consignmentAnswer struct {
 	ID              string          `json:"id"`
 	OrderID         string          `json:"orderId"`
 	Status          shipment.Status `json:"status" enum:"scheduled,prepared,dispatched,delivered,cancelled,refused,voided"`
-	TrackingNumber  string          `json:"trackingNumber" doc:"Empty where it was never scheduled"`
-	Items           []packedAnswer  `json:"items" doc:"What is packed; empty before it is prepared"`
-	ShippingAddress *addressAnswer  `json:"shippingAddress" doc:"Where it goes; null before it is prepared, where the customer is erased, and for the carrier once it is delivered or cancelled"`
-	Version         int64           `json:"version" doc:"Number of the shipment's last event"`
+	TrackingNumber  string          `json:"trackingNumber" doc:"Empty if the shipment was never scheduled"`
+	Items           []packedAnswer  `json:"items" doc:"Packed items; empty before the shipment is prepared"`
+	ShippingAddress *addressAnswer  `json:"shippingAddress" doc:"Destination. null before the shipment is prepared, if the customer is erased, and for the carrier once it is delivered or cancelled"`
+	Version         int64           `json:"version" doc:"Sequence number of the shipment's last event"`
 }
 
 type consignmentOutput struct {

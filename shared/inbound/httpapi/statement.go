@@ -11,25 +11,25 @@ import (
 
 type statementInput struct {
 	ID     string `path:"id" format:"uuid" doc:"The account's id"`
-	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Movements a page"`
-	Cursor string `query:"cursor" maxLength:"1024" doc:"next of the page before; opaque"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Maximum number of movements per page"`
+	Cursor string `query:"cursor" maxLength:"1024" doc:"The next value of the previous page; opaque"`
 }
 
 type statementLineAnswer struct {
-	Sequence     int64        `json:"sequence" doc:"Position in the account's stream"`
+	Sequence     int64        `json:"sequence" doc:"Position of the movement in the account's stream"`
 	Time         time.Time    `json:"time"`
 	Kind         account.Kind `json:"kind" enum:"deposit,withdrawal,payment,refund,transfer-out,transfer-in,interest"`
-	Amount       money.Money  `json:"amount" doc:"Below 0 for what went out"`
-	Balance      money.Money  `json:"balance" doc:"Right after the movement"`
-	Reference    string       `json:"reference" doc:"What moved the money: its kind, a slash and its id"`
-	Counterparty string       `json:"counterparty,omitempty" doc:"The other account of a transfer"`
+	Amount       money.Money  `json:"amount" doc:"Negative for outgoing money"`
+	Balance      money.Money  `json:"balance" doc:"Balance right after the movement"`
+	Reference    string       `json:"reference" doc:"Cause of the movement: kind/id"`
+	Counterparty string       `json:"counterparty,omitempty" doc:"The other account, for a transfer"`
 }
 
 type statementAnswer struct {
 	AccountID string                `json:"accountId"`
-	Balance   money.Money           `json:"balance" doc:"As it is now"`
+	Balance   money.Money           `json:"balance" doc:"Current balance"`
 	Movements []statementLineAnswer `json:"movements" doc:"Newest first"`
-	Next      string                `json:"next,omitempty" doc:"cursor of the next page; absent on the last one"`
+	Next      string                `json:"next,omitempty" doc:"The cursor of the next page; absent on the last page"`
 }
 
 type statementOutput struct{ Body statementAnswer }
@@ -87,7 +87,9 @@ func readStatementCursor(text, accountID string) (before int64, err error) {
 		return 0, badCursor()
 	}
 	if c.AccountID != accountID {
-		return 0, orders.ErrInvalidCursor.Field("query.cursor", "the cursor belongs to another statement")
+		return 0, orders.ErrInvalidCursor.Field(
+			"query.cursor", "the cursor is from another statement; send the next value of the previous page",
+		)
 	}
 	return c.Before, nil
 }

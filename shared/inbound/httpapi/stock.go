@@ -14,27 +14,27 @@ import (
 )
 
 type stockPath struct {
-	SKU string `path:"sku" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" doc:"The article"`
+	SKU string `path:"sku" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" doc:"The SKU of the item"`
 }
 
 type setStockBody struct {
-	OnHand int64    `json:"onHand" minimum:"0" maximum:"1000000000" doc:"Pieces on the shelf, with those that are reserved and packed"`
-	Left   []string `json:"left,omitempty" maxItems:"25" format:"uuid" nullable:"false" doc:"Shipments that were gone from the shelf when it was counted and that nobody may have said so of yet, as where the carrier's call is late. Each is dispatched by this."`
+	OnHand int64    `json:"onHand" minimum:"0" maximum:"1000000000" doc:"Pieces on the shelf, including reserved and packed ones"`
+	Left   []string `json:"left,omitempty" maxItems:"25" format:"uuid" nullable:"false" doc:"Shipments that had left the shelf before the count, and that may not be reported as dispatched yet, for example because the carrier reports late. This request dispatches each of them."`
 }
 
 type setStockInput struct {
-	SKU         string `path:"sku" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" doc:"The article"`
-	IfMatch     string `header:"If-Match" doc:"The ETag of the level as it was read before the shelf was looked at" example:"\"3\""`
-	IfNoneMatch string `header:"If-None-Match" doc:"* for an article that is new"`
+	SKU         string `path:"sku" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" doc:"The SKU of the item"`
+	IfMatch     string `header:"If-Match" doc:"The ETag of the stock level that you read before the count" example:"\"3\""`
+	IfNoneMatch string `header:"If-None-Match" doc:"* for a new item"`
 	Body        setStockBody
 }
 
 type stockAnswer struct {
 	SKU       string `json:"sku"`
-	OnHand    int64  `json:"onHand" doc:"Available and reserved together"`
+	OnHand    int64  `json:"onHand" doc:"The sum of available and reserved"`
 	Available int64  `json:"available"`
 	Reserved  int64  `json:"reserved"`
-	Version   int64  `json:"version" doc:"Grows when somebody counts another number and when a shipment leaves with pieces, not when an order reserves some"`
+	Version   int64  `json:"version" doc:"Incremented by a count with another number and by the dispatch of a shipment, not by a reservation"`
 }
 
 type stockOutput struct {
@@ -45,7 +45,7 @@ type stockOutput struct {
 // expected is the version that the preconditions name: 0 for an article that must be new.
 func (in *setStockInput) expected() (int64, error) {
 	return expectedVersion(in.IfMatch, in.IfNoneMatch, stock.ErrVersionRequired.Field("header.If-Match",
-		"name the version that you counted against in If-Match, or say If-None-Match: * for a new article"))
+		"expected If-Match with the ETag that you read before the count, or If-None-Match: * for a new item"))
 }
 
 func (c Commands) setStock(ctx context.Context, id identity, in *setStockInput) (*stockOutput, error) {
@@ -75,7 +75,9 @@ func (c Commands) parcels(ctx context.Context, left []string) ([]stock.Parcel, e
 	parcels := make([]stock.Parcel, len(left))
 	for i, id := range left {
 		if slices.Contains(left[:i], id) {
-			return nil, stock.ErrNotLeft.Field(fmt.Sprintf("body.left[%d]", i), "a shipment is named once")
+			return nil, stock.ErrNotLeft.Field(
+				fmt.Sprintf("body.left[%d]", i), "expected each shipment once, got a duplicate",
+			)
 		}
 		res, err := c.Shipments.Find(ctx, id)
 		switch {

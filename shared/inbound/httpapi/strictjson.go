@@ -21,10 +21,12 @@ var strictJSON = huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal:
 
 func unmarshalStrict(data []byte, v any) error {
 	if !utf8.Valid(data) {
-		return errors.New("the body is not UTF-8")
+		return errors.New("body: expected UTF-8")
 	}
 	if hasHalfPair(data) {
-		return errors.New(`the body has half a surrogate pair: a character is whole, as in "\ud83d\ude00"`)
+		return errors.New(
+			`body: expected whole characters, got half a surrogate pair; write both halves, as in "\ud83d\ude00"`,
+		)
 	}
 	if _, generic := v.(*any); generic { // huma decodes twice: first into any, to validate
 		d := json.NewDecoder(bytes.NewReader(data))
@@ -38,14 +40,14 @@ func unmarshalStrict(data []byte, v any) error {
 	var mismatch *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &syntax):
-		return fmt.Errorf("the body is not JSON: wrong at byte %d", syntax.Offset)
+		return fmt.Errorf("body: malformed JSON at byte %d", syntax.Offset)
 	case errors.As(err, &mismatch):
 		return fmt.Errorf(
-			"%s: a JSON %s does not fit; whole numbers have neither fraction nor exponent", mismatch.Field,
+			"%s: unexpected JSON %s; whole numbers have neither fraction nor exponent", mismatch.Field,
 			mismatch.Value,
 		)
 	case err != nil:
-		return errors.New("the body is not JSON")
+		return errors.New("body: malformed JSON")
 	}
 	if whole, generic := v.(*any); generic {
 		*whole = withoutNull(*whole)
@@ -132,14 +134,14 @@ func uniqueNames(d *json.Decoder) error {
 				seen = seen[:len(seen)-1]
 			}
 			if len(seen) > maxDepth {
-				return fmt.Errorf("the body is nested deeper than %d levels", maxDepth)
+				return fmt.Errorf("body: expected at most %d levels of nesting", maxDepth)
 			}
 			name = len(seen) > 0 && seen[len(seen)-1] != nil
 			continue
 		case string:
 			if inObject && name {
 				if seen[len(seen)-1][t] {
-					return fmt.Errorf("the name %q stands twice in one object", t)
+					return fmt.Errorf("body: duplicate name %q in one object", t)
 				}
 				seen[len(seen)-1][t] = true
 				name = false

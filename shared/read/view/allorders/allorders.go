@@ -149,7 +149,9 @@ func (q Query) Check() (limit int, after, before string, err error) {
 			"query.cursor", "the cursor belongs to a list with another filter",
 		)
 	case err != nil:
-		return 0, "", "", orders.ErrInvalidCursor.Field("query.cursor", "the cursor is none that a page has given")
+		return 0, "", "", orders.ErrInvalidCursor.Field(
+			"query.cursor", "malformed cursor; send the next value of the previous page",
+		)
 	case before == "" || place < before:
 		before = place
 	}

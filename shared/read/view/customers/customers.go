@@ -160,7 +160,9 @@ func (q Query) Check() (limit int, before string, err error) {
 	case errors.Is(err, view.ErrOtherCursor):
 		return 0, "", orders.ErrInvalidCursor.Field("query.cursor", "the cursor belongs to another list")
 	case err != nil:
-		return 0, "", orders.ErrInvalidCursor.Field("query.cursor", "the cursor is none that a page has given")
+		return 0, "", orders.ErrInvalidCursor.Field(
+			"query.cursor", "malformed cursor; send the next value of the previous page",
+		)
 	}
 	return limit, before, nil
 }

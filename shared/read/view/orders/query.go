@@ -79,7 +79,9 @@ func (q Query) Check(customerID string) (limit int, from Position, err error) {
 	c, err := parseCursor(q.Cursor)
 	placedAt, errTime := clock.ParseTime(c.PlacedAt)
 	if err != nil || errTime != nil || c.Version != cursorVersion || c.OrderID == "" || placedAt.IsZero() {
-		return 0, Position{}, ErrInvalidCursor.Field("query.cursor", "the cursor is none that a page has given")
+		return 0, Position{}, ErrInvalidCursor.Field(
+			"query.cursor", "malformed cursor; send the next value of the previous page",
+		)
 	}
 	if c.CustomerID != customerID || c.Status != q.Status {
 		return 0, Position{}, ErrInvalidCursor.Field("query.cursor", "the cursor belongs to another list")
