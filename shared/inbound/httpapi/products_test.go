@@ -289,41 +289,58 @@ func TestListProducts(t *testing.T) {
 	}
 }
 
-// TestBadProducts: each request that can't be is answered by one clear problem that names the
-// place, and nothing is written.
-func TestBadProducts(t *testing.T) {
+// badProduct is a PUT that can't be.
+type badProduct struct {
+	when           request
+	status         int
+	code, location string
+}
+
+// refuseProducts wants each request to be answered by one clear problem that names the place, and
+// nothing to be written.
+func refuseProducts(t *testing.T, w *world, cases map[string]badProduct) {
+	t.Helper()
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			commits := w.store.commits.Load()
+			res := w.send(tc.when)
+			checkProblem(t, res, tc.status, tc.code)
+			if got := locations(res); tc.location == "" && len(got) > 0 ||
+				tc.location != "" && !slices.Contains(got, tc.location) {
+				t.Errorf("errors are at %q, want %q: %s", got, tc.location, res.raw)
+			}
+			if got := w.store.commits.Load(); got != commits {
+				t.Errorf("%d commits were written", got-commits)
+			}
+		})
+	}
+	wantBody(
+		t,
+		w.must(http.StatusOK, get(ada, "/products/cd-1")),
+		`{"sku":"cd-1","withdrawn":false,"current":[{"amount":999,"currency":"EUR"}],"version":1}`,
+	)
+}
+
+// putListed changes the product that the tests below list first.
+func putListed(body any) request { return putProduct(operator, "cd-1", body, "If-Match", `"1"`) }
+
+// withPrice is a product with a price of which one part is another.
+func withPrice(part string, value any) object {
+	p := eur(899)
+	if p[part] = value; value == nil {
+		delete(p, part)
+	}
+	return priced(p)
+}
+
+// TestBadProductMatch: whoever changes a product names a version, a SKU and themselves.
+func TestBadProductMatch(t *testing.T) {
 	w := newWorld(t)
 	w.listed("cd-1", eur(999))
-	now := w.clock.Now()
-	price := func(name string, value any) object {
-		p := eur(899)
-		if p[name] = value; value == nil {
-			delete(p, name)
-		}
-		return priced(p)
-	}
-	from := func(text any) object { return price("validFrom", text) }
-	many := make([]object, product.MaxPrices+1)
-	for i := range many {
-		many[i] = object{
-			"amount":    1,
-			"currency":  "EUR",
-			"validFrom": now.Add(time.Duration(i)).Format(time.RFC3339Nano),
-		}
-	}
-	elsewhere := object{
-		"amount": 2, "currency": "EUR", "validFrom": now.Add(1).In(time.FixedZone("", 7200)).Format(time.RFC3339Nano),
-	}
-	raw := func(body string) request { return putProduct(operator, "cd-1", body, "If-Match", `"1"`) }
-	put := func(body any) request { return putProduct(operator, "cd-1", body, "If-Match", `"1"`) }
 	match := func(header, value string) request {
 		return putProduct(operator, "cd-1", priced(eur(899)), header, value)
 	}
-	for name, tc := range map[string]struct {
-		when           request
-		status         int
-		code, location string
-	}{
+	refuseProducts(t, w, map[string]badProduct{
 		"no version": {match("If-Match", ""), 428, "product.version-required", "header.If-Match"},
 		"both": {
 			match("If-Match", `"1"`).with("If-None-Match", "*"), 400, "request.invalid", "header.If-None-Match",
@@ -356,100 +373,118 @@ func TestBadProducts(t *testing.T) {
 		"by a carrier": {
 			putProduct(carrier, "cd-1", priced(eur(1)), "If-Match", `"1"`), 403, "auth.forbidden", "",
 		},
-		"taken away":           {remove(operator, "/products/cd-1"), 405, "request.method-not-allowed", ""},
-		"nothing":              {put(object{}), 422, "product.invalid-prices", "body.prices"},
-		"no prices":            {put(priced([]object{}...)), 422, "product.invalid-prices", "body.prices"},
-		"prices that are null": {put(object{"prices": nil}), 400, "request.invalid", "body.prices"},
+		"taken away": {remove(operator, "/products/cd-1"), 405, "request.method-not-allowed", ""},
+	})
+}
+
+// TestBadProducts: a product that is for sale has prices that differ, and one that is withdrawn has
+// none.
+func TestBadProducts(t *testing.T) {
+	w := newWorld(t)
+	w.listed("cd-1", eur(999))
+	now := w.clock.Now()
+	many := make([]object, product.MaxPrices+1)
+	for i := range many {
+		many[i] = object{
+			"amount": 1, "currency": "EUR", "validFrom": now.Add(time.Duration(i)).Format(time.RFC3339Nano),
+		}
+	}
+	elsewhere := object{
+		"amount": 2, "currency": "EUR", "validFrom": now.Add(1).In(time.FixedZone("", 7200)).Format(time.RFC3339Nano),
+	}
+	refuseProducts(t, w, map[string]badProduct{
+		"nothing":              {putListed(object{}), 422, "product.invalid-prices", "body.prices"},
+		"no prices":            {putListed(priced([]object{}...)), 422, "product.invalid-prices", "body.prices"},
+		"prices that are null": {putListed(object{"prices": nil}), 400, "request.invalid", "body.prices"},
 		"withdrawn, with prices": {
-			put(object{"withdrawn": true, "prices": []object{eur(1)}}), 422, "product.invalid-prices", "body.prices",
+			putListed(object{"withdrawn": true, "prices": []object{eur(1)}}),
+			422, "product.invalid-prices", "body.prices",
 		},
-		"withdrawn by a word": {put(object{"withdrawn": "yes"}), 400, "request.invalid", "body.withdrawn"},
-		"too many prices":     {put(priced(many...)), 400, "request.invalid", "body.prices"},
+		"withdrawn by a word": {putListed(object{"withdrawn": "yes"}), 400, "request.invalid", "body.withdrawn"},
+		"too many prices":     {putListed(priced(many...)), 400, "request.invalid", "body.prices"},
 		"twice in one currency": {
-			put(priced(eur(1), usd(1), eur(2))), 422, "product.invalid-prices", "body.prices[2].validFrom",
+			putListed(priced(eur(1), usd(1), eur(2))), 422, "product.invalid-prices", "body.prices[2].validFrom",
 		},
 		"twice from one time": {
-			put(priced(eur(1), many[1], elsewhere)),
+			putListed(priced(eur(1), many[1], elsewhere)),
 			422, "product.invalid-prices", "body.prices[2].validFrom",
 		},
-		"no amount":               {put(price("amount", nil)), 400, "request.invalid", "body.prices[0]"},
-		"an amount below nothing": {put(price("amount", -1)), 400, "request.invalid", "body.prices[0].amount"},
+		"no body": {putListed(nil), 400, "request.malformed", ""},
+		"a list":  {putListed([]object{eur(1)}), 400, "request.invalid", "body"},
+	})
+}
+
+// TestBadPrices: an amount is a whole number of minor units, in a currency in use.
+func TestBadPrices(t *testing.T) {
+	w := newWorld(t)
+	w.listed("cd-1", eur(999))
+	with := func(part string, value any) request { return putListed(withPrice(part, value)) }
+	refuseProducts(t, w, map[string]badProduct{
+		"no amount":               {with("amount", nil), 400, "request.invalid", "body.prices[0]"},
+		"an amount below nothing": {with("amount", -1), 400, "request.invalid", "body.prices[0].amount"},
 		"an absurd amount": {
-			put(price("amount", product.MaxPrice+1)), 400, "request.invalid", "body.prices[0].amount",
+			with("amount", product.MaxPrice+1), 400, "request.invalid", "body.prices[0].amount",
 		},
-		"an amount of a fraction": {put(price("amount", 9.99)), 400, "request.invalid", "body.prices[0].amount"},
-		"an amount in words":      {put(price("amount", "999")), 400, "request.invalid", "body.prices[0].amount"},
+		"an amount of a fraction": {with("amount", 9.99), 400, "request.invalid", "body.prices[0].amount"},
+		"an amount in words":      {with("amount", "999"), 400, "request.invalid", "body.prices[0].amount"},
 		"an amount over every integer": {
-			raw(`{"prices":[{"amount":9223372036854775808,"currency":"EUR"}]}`), 400, "request.invalid",
+			putListed(`{"prices":[{"amount":9223372036854775808,"currency":"EUR"}]}`), 400, "request.invalid",
 			"body.prices[0].amount",
 		},
-		"no currency": {put(price("currency", nil)), 400, "request.invalid", "body.prices[0]"},
+		"no currency": {with("currency", nil), 400, "request.invalid", "body.prices[0]"},
 		"currency in lower case": {
-			put(price("currency", "eur")), 400, "request.invalid", "body.prices[0].currency",
+			with("currency", "eur"), 400, "request.invalid", "body.prices[0].currency",
 		},
 		"no currency's code": {
-			put(price("currency", "ZZZ")), 400, "money.unknown-currency", "body.prices[0].currency",
+			with("currency", "ZZZ"), 400, "money.unknown-currency", "body.prices[0].currency",
 		},
 		"a currency that was given up": {
-			put(price("currency", "DEM")), 400, "money.unknown-currency", "body.prices[0].currency",
+			with("currency", "DEM"), 400, "money.unknown-currency", "body.prices[0].currency",
 		},
 		"gold": {
-			put(price("currency", "XAU")), 400, "money.unknown-currency", "body.prices[0].currency",
+			with("currency", "XAU"), 400, "money.unknown-currency", "body.prices[0].currency",
 		},
 		"an unknown field": {
-			put(object{"prices": []object{eur(1)}, "name": "x"}), 400, "request.invalid", "body.name",
+			putListed(object{"prices": []object{eur(1)}, "name": "x"}), 400, "request.invalid", "body.name",
 		},
 		"an unknown field of a price": {
-			put(price("validUntil", "2026-03-02T00:00:00Z")), 400, "request.invalid", "body.prices[0].validUntil",
+			with("validUntil", "2026-03-02T00:00:00Z"), 400, "request.invalid", "body.prices[0].validUntil",
 		},
-		"a day": {put(from("2026-03-02")), 400, "request.invalid", "body.prices[0].validFrom"},
+	})
+}
+
+// TestBadPriceTimes: a price comes into force at a time of RFC 3339, in our era.
+func TestBadPriceTimes(t *testing.T) {
+	w := newWorld(t)
+	w.listed("cd-1", eur(999))
+	from := func(text any) request { return putListed(withPrice("validFrom", text)) }
+	refuseProducts(t, w, map[string]badProduct{
+		"a day": {from("2026-03-02"), 400, "request.invalid", "body.prices[0].validFrom"},
 		"a time without a zone": {
-			put(from("2026-03-02T00:00:00")), 400, "request.invalid", "body.prices[0].validFrom",
+			from("2026-03-02T00:00:00"), 400, "request.invalid", "body.prices[0].validFrom",
 		},
 		"a time with a comma": {
-			put(from("2026-03-02T00:00:00,5Z")), 400, "request.invalid", "body.prices[0].validFrom",
+			from("2026-03-02T00:00:00,5Z"), 400, "request.invalid", "body.prices[0].validFrom",
 		},
 		"an hour of one digit": {
-			put(from("2026-03-02T1:00:00Z")), 400, "request.invalid", "body.prices[0].validFrom",
+			from("2026-03-02T1:00:00Z"), 400, "request.invalid", "body.prices[0].validFrom",
 		},
 		"a zone of a day": {
-			put(from("2026-03-02T00:00:00+24:00")), 400, "request.invalid", "body.prices[0].validFrom",
+			from("2026-03-02T00:00:00+24:00"), 400, "request.invalid", "body.prices[0].validFrom",
 		},
 		"a day that there is not": {
-			put(from("2026-02-30T00:00:00Z")), 400, "request.invalid", "body.prices[0].validFrom",
+			from("2026-02-30T00:00:00Z"), 400, "request.invalid", "body.prices[0].validFrom",
 		},
-		"a time that is empty":    {put(from("")), 400, "request.invalid", "body.prices[0].validFrom"},
-		"a time that is a number": {put(from(1767225600)), 400, "request.invalid", "body.prices[0].validFrom"},
+		"a time that is empty":    {from(""), 400, "request.invalid", "body.prices[0].validFrom"},
+		"a time that is a number": {from(1767225600), 400, "request.invalid", "body.prices[0].validFrom"},
 		"a time that is null": {
-			raw(`{"prices":[{"amount":1,"currency":"EUR","validFrom":null}]}`), 400, "request.invalid",
+			putListed(`{"prices":[{"amount":1,"currency":"EUR","validFrom":null}]}`), 400, "request.invalid",
 			"body.prices[0].validFrom",
 		},
 		"a time before our era": {
-			put(from("0000-06-01T00:00:00Z")), 422, "product.invalid-prices", "body.prices[0].validFrom",
+			from("0000-06-01T00:00:00Z"), 422, "product.invalid-prices", "body.prices[0].validFrom",
 		},
-		"no body": {put(nil), 400, "request.malformed", ""},
-		"a list":  {put([]object{eur(1)}), 400, "request.invalid", "body"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			commits := w.store.commits.Load()
-			res := w.send(tc.when)
-			checkProblem(t, res, tc.status, tc.code)
-			if got := locations(
-				res,
-			); tc.location == "" && len(got) > 0 ||
-				tc.location != "" && !slices.Contains(got, tc.location) {
-				t.Errorf("errors are at %q, want %q: %s", got, tc.location, res.raw)
-			}
-			if got := w.store.commits.Load(); got != commits {
-				t.Errorf("%d commits were written", got-commits)
-			}
-		})
-	}
-	wantBody(
-		t,
-		w.must(http.StatusOK, get(ada, "/products/cd-1")),
-		`{"sku":"cd-1","withdrawn":false,"current":[{"amount":999,"currency":"EUR"}],"version":1}`,
-	)
+	})
 }
 
 // TestProductAgain: a PUT whose answer was lost is recognised when the same caller sends it again,
