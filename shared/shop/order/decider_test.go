@@ -44,28 +44,35 @@ var (
 	delivered  = Delivered{ShipmentID: "s1"}
 )
 
-func TestDecide(t *testing.T) {
-	place := Place{OrderID: "o1", CustomerID: "c1", AccountID: "a1", Lines: lines(1), Address: "pd1:x", Now: noon}
-	byCustomer := Close{Origin: OriginCustomer, Reason: ReasonCustomer, Note: "pd1:n"}
-	byOperator := Close{Origin: OriginOperator, Reason: ReasonOperator}
-	stopped := func(c Close) Close {
-		c.Stopped = "s1"
-		return c
+// decision is what a command comes to after some events.
+type decision struct {
+	name  string
+	given []Event
+	when  Command
+	then  []Event
+	fault *faults.Spec
+}
+
+// decides wants each command to yield its events, or its fault.
+func decides(t *testing.T, cases []decision) {
+	t.Helper()
+	for _, tt := range cases {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := Decider.Decide(tt.when, fold(tt.given))
+			if tt.fault == nil && err != nil || tt.fault != nil && !errors.Is(err, tt.fault) {
+				t.Fatalf("error %v, want %v", err, tt.fault)
+			}
+			if !reflect.DeepEqual(got, tt.then) {
+				t.Errorf("events %+v, want %+v", got, tt.then)
+			}
+		})
 	}
-	bySaga := Close{Origin: OriginSaga, Reason: "stock.insufficient", Detail: "too few", SagaID: "run-1"}
-	bySweep := Close{Origin: OriginSweep, Reason: ReasonExpired}
-	confirm := Confirm{SagaID: "run-1", PaymentID: "p1", ShipmentID: "s1", TrackingNumber: "OF1"}
-	ship, deliver := Ship{ShipmentID: "s1", DispatchedAt: "2026-03-02T08:00:00Z"},
-		Deliver{ShipmentID: "s1", DispatchedAt: "2026-03-02T08:00:00Z"}
-	amended := placed
-	amended.Revision = 2
-	tests := []struct {
-		name  string
-		given []Event
-		when  Command
-		then  []Event
-		fault *faults.Spec
-	}{
+}
+
+// TestDecidePlace: an order is placed once, and its total has a limit.
+func TestDecidePlace(t *testing.T) {
+	place := Place{OrderID: "o1", CustomerID: "c1", AccountID: "a1", Lines: lines(1), Address: "pd1:x", Now: noon}
+	decides(t, []decision{
 		{"place", nil, place, []Event{placed}, nil},
 		{"place again", []Event{placed}, place, nil, nil},
 		{
@@ -79,7 +86,12 @@ func TestDecide(t *testing.T) {
 				Lines:   slices.Repeat([]Line{{SKU: "cd-1", Quantity: 1000, UnitPrice: eur(MaxUnitPrice)}}, 2),
 			},
 			nil, ErrInvalidLines},
+	})
+}
 
+// TestDecideStart: a saga takes an order that is neither closed nor confirmed.
+func TestDecideStart(t *testing.T) {
+	decides(t, []decision{
 		{"start what is not there", nil, Start{SagaID: "run-1"}, nil, ErrNotFound},
 		{"start", []Event{placed}, Start{SagaID: "run-1"}, []Event{started}, nil},
 		{"start again", []Event{placed, started}, Start{SagaID: "run-1"}, nil, nil},
@@ -90,13 +102,31 @@ func TestDecide(t *testing.T) {
 		{"start what is confirmed", []Event{placed, started, confirmed}, Start{SagaID: "run-2"}, nil, nil},
 		{"start what a customer closed first", []Event{placed, cancelling}, Start{SagaID: "run-1"}, nil, ErrCancelling},
 		{"start what is cancelled", []Event{placed, cancelling, cancelled}, Start{SagaID: "run-1"}, nil, ErrCancelling},
+	})
+}
 
+// TestDecideConfirm: an order is confirmed unless it was closed before.
+func TestDecideConfirm(t *testing.T) {
+	confirm := Confirm{SagaID: "run-1", PaymentID: "p1", ShipmentID: "s1", TrackingNumber: "OF1"}
+	decides(t, []decision{
 		{"confirm", []Event{placed, started}, confirm, []Event{confirmed}, nil},
 		{"confirm again", []Event{placed, started, confirmed}, confirm, nil, nil},
 		{"confirm what ships", []Event{placed, started, confirmed, shipped}, confirm, nil, nil},
 		{"confirm what is being cancelled", []Event{placed, started, cancelling}, confirm, nil, ErrCancelling},
 		{"confirm what is cancelled", []Event{placed, started, cancelling, cancelled}, confirm, nil, ErrCancelling},
+	})
+}
 
+// TestDecideCloseForPerson: a person closes an order until its shipment is dispatched, and needs
+// the shipment taken back once the order is confirmed.
+func TestDecideCloseForPerson(t *testing.T) {
+	byCustomer := Close{Origin: OriginCustomer, Reason: ReasonCustomer, Note: "pd1:n"}
+	byOperator := Close{Origin: OriginOperator, Reason: ReasonOperator}
+	stopped := func(c Close) Close {
+		c.Stopped = "s1"
+		return c
+	}
+	decides(t, []decision{
 		{"customer cancels before the start", []Event{placed}, byCustomer,
 			[]Event{Cancelling{Reason: ReasonCustomer, Note: "pd1:n", From: StatusPlaced, Origin: OriginCustomer}},
 			nil},
@@ -130,7 +160,14 @@ func TestDecide(t *testing.T) {
 		},
 		{"customer cancels again", []Event{placed, cancelling}, byCustomer, nil, nil},
 		{"customer cancels what is cancelled", []Event{placed, cancelling, cancelled}, byCustomer, nil, nil},
+	})
+}
 
+// TestDecideCloseForSystem: the saga and the sweep close an order, but not one that is confirmed.
+func TestDecideCloseForSystem(t *testing.T) {
+	bySaga := Close{Origin: OriginSaga, Reason: "stock.insufficient", Detail: "too few", SagaID: "run-1"}
+	bySweep := Close{Origin: OriginSweep, Reason: ReasonExpired}
+	decides(t, []decision{
 		{"saga closes", []Event{placed, started}, bySaga, []Event{cancelling}, nil},
 		{"saga closes, and finds it confirmed after all", []Event{placed, started, confirmed}, bySaga, nil, nil},
 		{"saga closes, and finds it shipped", []Event{placed, started, confirmed, shipped}, bySaga, nil, nil},
@@ -140,19 +177,29 @@ func TestDecide(t *testing.T) {
 			[]Event{Cancelling{Reason: ReasonExpired, From: StatusPlaced, Origin: OriginSweep}}, nil,
 		},
 		{"sweep leaves what is confirmed", []Event{placed, started, confirmed}, bySweep, nil, nil},
+	})
+}
 
+// TestDecideUndo: the undo of a closed order is through, or its steps are exhausted.
+func TestDecideUndo(t *testing.T) {
+	decides(t, []decision{
 		{
 			"cancelled is written last", []Event{placed, started, cancelling}, FinishUndo{SagaID: "run-1"},
 			[]Event{cancelled}, nil,
 		},
-		{"cancelled again, by another run", []Event{placed, cancelling, cancelled}, FinishUndo{SagaID: "run-2"}, nil, nil},
+		{
+			"cancelled again, by another run", []Event{placed, cancelling, cancelled}, FinishUndo{SagaID: "run-2"},
+			nil, nil,
+		},
 		{"cancel what nobody closed", []Event{placed, started}, FinishUndo{SagaID: "run-1"}, nil, ErrNotClosed},
-		{"cancel what is confirmed", []Event{placed, started, confirmed}, FinishUndo{SagaID: "run-1"}, nil, ErrNotClosed},
+		{
+			"cancel what is confirmed", []Event{placed, started, confirmed}, FinishUndo{SagaID: "run-1"},
+			nil, ErrNotClosed,
+		},
 		{
 			"cancel after an undo that failed", []Event{placed, cancelling, undoFailed}, FinishUndo{SagaID: "run-2"},
 			[]Event{Cancelled{SagaID: "run-2", Reason: "stock.insufficient"}}, nil,
 		},
-
 		{
 			"undo failed", []Event{placed, cancelling}, FailUndo{SagaID: "run-1", Steps: []string{"refund payment"}},
 			[]Event{undoFailed}, nil,
@@ -169,7 +216,16 @@ func TestDecide(t *testing.T) {
 			FailUndo{SagaID: "run-1", Steps: []string{"refund payment"}}, nil, nil,
 		},
 		{"undo failed of what nobody closed", []Event{placed}, FailUndo{SagaID: "run-1"}, nil, ErrNotClosed},
+	})
+}
 
+// TestDecideShip: an order follows its own shipment, and no other.
+func TestDecideShip(t *testing.T) {
+	ship, deliver := Ship{ShipmentID: "s1", DispatchedAt: "2026-03-02T08:00:00Z"},
+		Deliver{ShipmentID: "s1", DispatchedAt: "2026-03-02T08:00:00Z"}
+	amended := placed
+	amended.Revision = 2
+	decides(t, []decision{
 		{"ship", []Event{placed, started, confirmed}, ship, []Event{shipped}, nil},
 		{
 			"ship its second revision", []Event{amended, started, confirmed}, ship,
@@ -204,18 +260,7 @@ func TestDecide(t *testing.T) {
 			"deliver what is being cancelled", []Event{placed, started, confirmed, cancelling}, deliver, nil,
 			ErrCancelling,
 		},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			got, err := Decider.Decide(tt.when, fold(tt.given))
-			if tt.fault == nil && err != nil || tt.fault != nil && !errors.Is(err, tt.fault) {
-				t.Fatalf("error %v, want %v", err, tt.fault)
-			}
-			if !reflect.DeepEqual(got, tt.then) {
-				t.Errorf("events %+v, want %+v", got, tt.then)
-			}
-		})
-	}
+	})
 }
 
 func TestTotal(t *testing.T) {
