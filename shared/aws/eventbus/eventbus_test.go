@@ -214,21 +214,64 @@ func TestRefusedEntriesAreFound(t *testing.T) {
 	})
 }
 
-func TestPut(t *testing.T) {
-	errThrottled := errors.New("ThrottlingException")
-	type result int
-	const (
-		passes result = iota
-		mayPass
-		never
-	)
-	tests := []struct {
-		name      string
-		envelopes []es.Envelope
-		api       fake
-		results   map[int]result // by index; the others pass
-		requests  []int          // entries of each request, where it matters
-	}{
+// result is what becomes of an event.
+type result int
+
+const (
+	passes result = iota
+	mayPass
+	never
+)
+
+// publication is what is published, what the bus answers, and what comes of it.
+type publication struct {
+	name      string
+	envelopes []es.Envelope
+	api       fake
+	results   map[int]result // by index; the others pass
+	requests  []int          // entries of each request, where it matters
+}
+
+// put publishes each list of envelopes and wants its results.
+func put(t *testing.T, cases []publication) {
+	t.Helper()
+	for _, tt := range cases {
+		t.Run(tt.name, func(t *testing.T) {
+			results := New(&tt.api, "orders", clock.NewFake(start)).Put(context.Background(), tt.envelopes)
+			if len(results) != len(tt.envelopes) {
+				t.Fatalf("%d results for %d envelopes", len(results), len(tt.envelopes))
+			}
+			for i, err := range results {
+				got := passes
+				if err != nil {
+					got = mayPass
+				}
+				if poison.Is(err) {
+					got = never
+				}
+				if got != tt.results[i] {
+					t.Errorf("envelope %d: %v", i, err)
+				}
+				if id := tt.envelopes[i].ID; (tt.api.bus[id] == 1) != (got == passes) {
+					t.Errorf("%s was published %d times", id, tt.api.bus[id])
+				}
+			}
+			if tt.requests != nil {
+				got := []int{}
+				for _, r := range tt.api.requests {
+					got = append(got, len(r))
+				}
+				if !slices.Equal(got, tt.requests) {
+					t.Errorf("requests of %v entries, want %v", got, tt.requests)
+				}
+			}
+		})
+	}
+}
+
+// TestPutBatches: requests are filled up to the limits of entries and bytes.
+func TestPutBatches(t *testing.T) {
+	put(t, []publication{
 		{name: "nothing", requests: []int{}},
 		{name: "one", envelopes: envelopes(1), requests: []int{1}},
 		{name: "ten fit", envelopes: envelopes(10), requests: []int{10}},
@@ -246,6 +289,12 @@ func TestPut(t *testing.T) {
 			requests: []int{1, 1},
 		},
 		{name: "one of the largest size", envelopes: []es.Envelope{sized(t, 1, MaxBytes)}, requests: []int{1}},
+	})
+}
+
+// TestPutMalformed: an event that can never be published keeps no other from it.
+func TestPutMalformed(t *testing.T) {
+	put(t, []publication{
 		{
 			name:      "one too large among others",
 			envelopes: []es.Envelope{envelope(1), sized(t, 2, MaxBytes+1), envelope(3)},
@@ -255,6 +304,23 @@ func TestPut(t *testing.T) {
 			name: "one without a source", envelopes: []es.Envelope{envelope(1), {ID: "x"}},
 			results: map[int]result{1: never}, requests: []int{1},
 		},
+		{
+			name: "a malformed entry is not sent again", envelopes: envelopes(3), results: map[int]result{1: never},
+			requests: []int{3},
+			api: fake{answer: func(id string, _ int) string {
+				if id == "order/o@2" {
+					return "MalformedDetail"
+				}
+				return ""
+			}},
+		},
+	})
+}
+
+// TestPutAgain: only what failed is sent again, and only if that can help.
+func TestPutAgain(t *testing.T) {
+	errThrottled := errors.New("ThrottlingException")
+	put(t, []publication{
 		{
 			name: "only what failed is sent again", envelopes: envelopes(10), requests: []int{10, 2, 1},
 			api: fake{answer: func(id string, times int) string {
@@ -269,16 +335,6 @@ func TestPut(t *testing.T) {
 			api: fake{count: 1, answer: func(id string, times int) string {
 				if id == "order/o@2" && times == 1 {
 					return "ThrottlingException"
-				}
-				return ""
-			}},
-		},
-		{
-			name: "a malformed entry is not sent again", envelopes: envelopes(3), results: map[int]result{1: never},
-			requests: []int{3},
-			api: fake{answer: func(id string, _ int) string {
-				if id == "order/o@2" {
-					return "MalformedDetail"
 				}
 				return ""
 			}},
@@ -315,39 +371,7 @@ func TestPut(t *testing.T) {
 			name: "a bus that is down", envelopes: envelopes(2), results: map[int]result{0: mayPass, 1: mayPass},
 			api: fake{call: func(int) (error, bool) { return errThrottled, false }},
 		},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			results := New(&tt.api, "orders", clock.NewFake(start)).Put(context.Background(), tt.envelopes)
-			if len(results) != len(tt.envelopes) {
-				t.Fatalf("%d results for %d envelopes", len(results), len(tt.envelopes))
-			}
-			for i, err := range results {
-				got := passes
-				if err != nil {
-					got = mayPass
-				}
-				if poison.Is(err) {
-					got = never
-				}
-				if got != tt.results[i] {
-					t.Errorf("envelope %d: %v", i, err)
-				}
-				if id := tt.envelopes[i].ID; (tt.api.bus[id] == 1) != (got == passes) {
-					t.Errorf("%s was published %d times", id, tt.api.bus[id])
-				}
-			}
-			if tt.requests != nil {
-				got := []int{}
-				for _, r := range tt.api.requests {
-					got = append(got, len(r))
-				}
-				if !slices.Equal(got, tt.requests) {
-					t.Errorf("requests of %v entries, want %v", got, tt.requests)
-				}
-			}
-		})
-	}
+	})
 }
 
 // The answer to a request that had arrived is lost: its events are published again, with the same

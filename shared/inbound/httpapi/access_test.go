@@ -12,156 +12,25 @@ import (
 	"orderflow/shared/shop/shipment"
 )
 
-// TestAccess: each route for each kind of caller. Somebody else's things are not there.
-func TestAccess(t *testing.T) {
-	type want struct{ none, owner, other, operator int }
+// gets is what a request is answered with to nobody, to the customer whom it is about, to
+// another customer, and to operators.
+type gets struct{ none, owner, other, operator int }
+
+// access is who may make a request.
+type access struct {
+	name string
+	when func(s *shop, who caller) request
+	want gets
+}
+
+// grant wants each request to be answered to each caller as it says.
+func grant(t *testing.T, cases []access) {
+	t.Helper()
 	// What a carrier may do; everything else that is not for anybody is refused.
 	carriers := []string{"dispatch ada's shipment", "deliver ada's shipment", "read ada's shipment"}
 	// What a pricing system may do.
 	pricing := []string{"order for ada", "read a product", "list products"}
-	for _, c := range []struct {
-		name string
-		when func(s *shop, who caller) request
-		want want
-	}{
-		{"register oneself or a new customer", func(_ *shop, who caller) request {
-			if who.claims["sub"] == operator.claims["sub"] || who.claims["sub"] == pricer.claims["sub"] {
-				return post(who, "/customers", set(person(), "customerId", "eve"))
-			}
-			return post(who, "/customers", person())
-		}, want{401, 409, 409, 201}},
-		{
-			"register another",
-			func(_ *shop, who caller) request { return post(who, "/customers", set(person(), "customerId", "eve")) },
-			want{401, 403, 403, 201},
-		},
-		{"read ada", func(_ *shop, who caller) request { return get(who, "/customers/ada") }, want{401, 200, 404, 200}},
-		{"change ada", func(_ *shop, who caller) request {
-			return patch(who, "/customers/ada", `"1"`, object{"name": "Ada King"})
-		}, want{401, 200, 404, 200}},
-		{
-			"erase ada", func(_ *shop, who caller) request { return remove(who, "/customers/ada") },
-			want{401, 200, 404, 200},
-		},
-		{
-			"order for ada",
-			func(_ *shop, who caller) request { return post(who, "/orders", set(anOrder(), "customerId", "ada")) },
-			want{401, 202, 403, 202},
-		},
-		{
-			"cancel ada's order",
-			func(s *shop, who caller) request { return post(who, "/orders/"+s.order+"/cancel", object{}) },
-			want{401, 202, 404, 202},
-		},
-		{"open ada's account", func(_ *shop, who caller) request {
-			return post(who, "/accounts", object{"currency": "EUR", "customerId": "ada"})
-		}, want{401, 201, 403, 201}},
-		{"deposit to ada", func(s *shop, who caller) request {
-			return post(who, "/accounts/"+s.account+"/deposits", object{"amount": usd(5)})
-		}, want{401, 403, 403, 201}},
-		{"withdraw from ada", func(s *shop, who caller) request {
-			return post(who, "/accounts/"+s.account+"/withdrawals", object{"amount": usd(5)})
-		}, want{401, 201, 404, 201}},
-		{"send from ada to bob", func(s *shop, who caller) request {
-			return post(who, "/accounts/"+s.account+"/transfers", object{"toAccountId": s.bobs, "amount": usd(5)})
-		}, want{401, 201, 404, 201}},
-		{"apply interest to ada's", func(s *shop, who caller) request {
-			return post(who, "/accounts/"+s.account+"/interest", object{"rateBasisPoints": 500})
-		}, want{401, 403, 403, 201}},
-		{
-			"set stock", func(_ *shop, who caller) request { return put(who, "/stock/cd-1", 9, "If-Match", `"1"`) },
-			want{401, 403, 403, 200},
-		},
-		{"dispatch ada's shipment", func(s *shop, who caller) request {
-			return post(who, "/shipments/"+s.ship(shipment.StatusPrepared)+"/dispatch", nil)
-		}, want{401, 403, 403, 200}},
-		{"deliver ada's shipment", func(s *shop, who caller) request {
-			return post(who, "/shipments/"+s.ship(shipment.StatusDispatched)+"/deliver", nil)
-		}, want{401, 403, 403, 200}},
-		{
-			"read ada's shipment",
-			func(s *shop, who caller) request { return get(who, "/shipments/"+s.ship(shipment.StatusScheduled)) },
-			want{401, 403, 403, 200},
-		},
-		{
-			"read ada's order", func(s *shop, who caller) request { return get(who, "/orders/"+s.order) },
-			want{401, 200, 404, 200},
-		},
-		{
-			"read how it was", func(s *shop, who caller) request { return get(who, "/orders/"+s.order+"?asOf=1") },
-			want{401, 200, 404, 200},
-		},
-		{
-			"read its history", func(s *shop, who caller) request { return get(who, "/orders/"+s.order+"/history") },
-			want{401, 200, 404, 200},
-		},
-		{"list all orders", func(_ *shop, who caller) request { return get(who, "/orders") }, want{401, 403, 403, 200}},
-		{
-			"list all customers", func(_ *shop, who caller) request { return get(who, "/customers") },
-			want{401, 403, 403, 200},
-		},
-		{
-			"list ada's orders", func(_ *shop, who caller) request { return get(who, "/customers/ada/orders") },
-			want{401, 200, 404, 200},
-		},
-		{
-			"read ada's statistics", func(_ *shop, who caller) request { return get(who, "/customers/ada/statistics") },
-			want{401, 200, 404, 200},
-		},
-		{"read stock", func(_ *shop, who caller) request { return get(who, "/stock/cd-1") }, want{401, 200, 200, 200}},
-		{"find ada's account", func(_ *shop, who caller) request {
-			return get(who, "/accounts?customerId=ada&currency=USD")
-		}, want{401, 200, 404, 200}},
-		{
-			"read ada's account", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account) },
-			want{401, 200, 404, 200},
-		},
-		{
-			"read how the account was",
-			func(s *shop, who caller) request { return get(who, "/accounts/"+s.account+"?asOf=1") },
-			want{401, 200, 404, 200},
-		},
-		{
-			"read its statement",
-			func(s *shop, who caller) request { return get(who, "/accounts/"+s.account+"/statement") },
-			want{401, 200, 404, 200},
-		},
-		{"list a product", func(_ *shop, who caller) request {
-			return putProduct(who, "cd-9", priced(eur(999)), "If-None-Match", "*")
-		}, want{401, 403, 403, 200}},
-		{
-			"read a product",
-			func(s *shop, who caller) request { return get(who, "/products/"+s.listed("cd-9", eur(999))) },
-			want{401, 200, 200, 200},
-		},
-		{"list products", func(_ *shop, who caller) request { return get(who, "/products") }, want{401, 200, 200, 200}},
-		{
-			"list withdrawn products",
-			func(_ *shop, who caller) request { return get(who, "/products?withdrawn=true") }, want{401, 403, 403, 200},
-		},
-		{
-			"list dead letters", func(_ *shop, who caller) request { return get(who, "/dead-letters") },
-			want{401, 403, 403, 200},
-		},
-		{
-			"read a dead letter",
-			func(s *shop, who caller) request { return get(who, "/dead-letters/"+s.addLetters(1, nil)[0]) },
-			want{401, 403, 403, 200},
-		},
-		{"redrive a dead letter", func(s *shop, who caller) request {
-			return post(who, "/dead-letters/"+s.addLetters(1, nil)[0]+"/redrive", object{})
-		}, want{401, 403, 403, 202}},
-		{"discard a dead letter", func(s *shop, who caller) request {
-			return post(who, "/dead-letters/"+s.addLetters(1, nil)[0]+"/discard", object{})
-		}, want{401, 403, 403, 200}},
-		{"read the figures", func(_ *shop, who caller) request {
-			return get(who, "/analytics/daily?from=2026-03-01&to=2026-03-01")
-		}, want{401, 403, 403, 200}},
-		{
-			"read the description", func(_ *shop, who caller) request { return get(who, "/openapi.json") },
-			want{200, 200, 200, 200},
-		},
-	} {
+	for _, c := range cases {
 		byCarrier := http.StatusForbidden
 		if c.want.none == http.StatusOK || slices.Contains(carriers, c.name) {
 			byCarrier = c.want.operator
@@ -197,6 +66,188 @@ func TestAccess(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestAccessToCustomers: customers register, read, change and erase themselves; operators do so for
+// anybody.
+func TestAccessToCustomers(t *testing.T) {
+	grant(t, []access{
+		{"register oneself or a new customer", func(_ *shop, who caller) request {
+			if who.claims["sub"] == operator.claims["sub"] || who.claims["sub"] == pricer.claims["sub"] {
+				return post(who, "/customers", set(person(), "customerId", "eve"))
+			}
+			return post(who, "/customers", person())
+		}, gets{401, 409, 409, 201}},
+		{
+			"register another",
+			func(_ *shop, who caller) request { return post(who, "/customers", set(person(), "customerId", "eve")) },
+			gets{401, 403, 403, 201},
+		},
+		{"read ada", func(_ *shop, who caller) request { return get(who, "/customers/ada") }, gets{401, 200, 404, 200}},
+		{"change ada", func(_ *shop, who caller) request {
+			return patch(who, "/customers/ada", `"1"`, object{"name": "Ada King"})
+		}, gets{401, 200, 404, 200}},
+		{
+			"erase ada", func(_ *shop, who caller) request { return remove(who, "/customers/ada") },
+			gets{401, 200, 404, 200},
+		},
+		{
+			"list all customers", func(_ *shop, who caller) request { return get(who, "/customers") },
+			gets{401, 403, 403, 200},
+		},
+		{
+			"read ada's statistics", func(_ *shop, who caller) request { return get(who, "/customers/ada/statistics") },
+			gets{401, 200, 404, 200},
+		},
+	})
+}
+
+// TestAccessToOrders: customers order, cancel and read for themselves; pricing systems order for
+// anybody.
+func TestAccessToOrders(t *testing.T) {
+	grant(t, []access{
+		{
+			"order for ada",
+			func(_ *shop, who caller) request { return post(who, "/orders", set(anOrder(), "customerId", "ada")) },
+			gets{401, 202, 403, 202},
+		},
+		{
+			"cancel ada's order",
+			func(s *shop, who caller) request { return post(who, "/orders/"+s.order+"/cancel", object{}) },
+			gets{401, 202, 404, 202},
+		},
+		{
+			"read ada's order", func(s *shop, who caller) request { return get(who, "/orders/"+s.order) },
+			gets{401, 200, 404, 200},
+		},
+		{
+			"read how it was", func(s *shop, who caller) request { return get(who, "/orders/"+s.order+"?asOf=1") },
+			gets{401, 200, 404, 200},
+		},
+		{
+			"read its history", func(s *shop, who caller) request { return get(who, "/orders/"+s.order+"/history") },
+			gets{401, 200, 404, 200},
+		},
+		{"list all orders", func(_ *shop, who caller) request { return get(who, "/orders") }, gets{401, 403, 403, 200}},
+		{
+			"list ada's orders", func(_ *shop, who caller) request { return get(who, "/customers/ada/orders") },
+			gets{401, 200, 404, 200},
+		},
+	})
+}
+
+// TestAccessToAccounts: customers move their own money; only operators bring money in.
+func TestAccessToAccounts(t *testing.T) {
+	grant(t, []access{
+		{"open ada's account", func(_ *shop, who caller) request {
+			return post(who, "/accounts", object{"currency": "EUR", "customerId": "ada"})
+		}, gets{401, 201, 403, 201}},
+		{"deposit to ada", func(s *shop, who caller) request {
+			return post(who, "/accounts/"+s.account+"/deposits", object{"amount": usd(5)})
+		}, gets{401, 403, 403, 201}},
+		{"withdraw from ada", func(s *shop, who caller) request {
+			return post(who, "/accounts/"+s.account+"/withdrawals", object{"amount": usd(5)})
+		}, gets{401, 201, 404, 201}},
+		{"send from ada to bob", func(s *shop, who caller) request {
+			return post(who, "/accounts/"+s.account+"/transfers", object{"toAccountId": s.bobs, "amount": usd(5)})
+		}, gets{401, 201, 404, 201}},
+		{"apply interest to ada's", func(s *shop, who caller) request {
+			return post(who, "/accounts/"+s.account+"/interest", object{"rateBasisPoints": 500})
+		}, gets{401, 403, 403, 201}},
+		{"find ada's account", func(_ *shop, who caller) request {
+			return get(who, "/accounts?customerId=ada&currency=USD")
+		}, gets{401, 200, 404, 200}},
+		{
+			"read ada's account", func(s *shop, who caller) request { return get(who, "/accounts/"+s.account) },
+			gets{401, 200, 404, 200},
+		},
+		{
+			"read how the account was",
+			func(s *shop, who caller) request { return get(who, "/accounts/"+s.account+"?asOf=1") },
+			gets{401, 200, 404, 200},
+		},
+		{
+			"read its statement",
+			func(s *shop, who caller) request { return get(who, "/accounts/"+s.account+"/statement") },
+			gets{401, 200, 404, 200},
+		},
+	})
+}
+
+// TestAccessToStock: everybody reads stock, and operators set it.
+func TestAccessToStock(t *testing.T) {
+	grant(t, []access{
+		{
+			"set stock", func(_ *shop, who caller) request { return put(who, "/stock/cd-1", 9, "If-Match", `"1"`) },
+			gets{401, 403, 403, 200},
+		},
+		{"read stock", func(_ *shop, who caller) request { return get(who, "/stock/cd-1") }, gets{401, 200, 200, 200}},
+	})
+}
+
+// TestAccessToShipments: carriers and operators alone see and move shipments.
+func TestAccessToShipments(t *testing.T) {
+	grant(t, []access{
+		{"dispatch ada's shipment", func(s *shop, who caller) request {
+			return post(who, "/shipments/"+s.ship(shipment.StatusPrepared)+"/dispatch", nil)
+		}, gets{401, 403, 403, 200}},
+		{"deliver ada's shipment", func(s *shop, who caller) request {
+			return post(who, "/shipments/"+s.ship(shipment.StatusDispatched)+"/deliver", nil)
+		}, gets{401, 403, 403, 200}},
+		{
+			"read ada's shipment",
+			func(s *shop, who caller) request { return get(who, "/shipments/"+s.ship(shipment.StatusScheduled)) },
+			gets{401, 403, 403, 200},
+		},
+	})
+}
+
+// TestAccessToProducts: everybody but carriers reads products, and operators set them.
+func TestAccessToProducts(t *testing.T) {
+	grant(t, []access{
+		{"list a product", func(_ *shop, who caller) request {
+			return putProduct(who, "cd-9", priced(eur(999)), "If-None-Match", "*")
+		}, gets{401, 403, 403, 200}},
+		{
+			"read a product",
+			func(s *shop, who caller) request { return get(who, "/products/"+s.listed("cd-9", eur(999))) },
+			gets{401, 200, 200, 200},
+		},
+		{"list products", func(_ *shop, who caller) request { return get(who, "/products") }, gets{401, 200, 200, 200}},
+		{
+			"list withdrawn products",
+			func(_ *shop, who caller) request { return get(who, "/products?withdrawn=true") }, gets{401, 403, 403, 200},
+		},
+	})
+}
+
+// TestAccessToOperations: operators alone see dead-letter entries and figures; everybody reads the
+// document.
+func TestAccessToOperations(t *testing.T) {
+	grant(t, []access{
+		{
+			"list dead letters", func(_ *shop, who caller) request { return get(who, "/dead-letters") },
+			gets{401, 403, 403, 200},
+		},
+		{
+			"read a dead letter",
+			func(s *shop, who caller) request { return get(who, "/dead-letters/"+s.addLetters(1, nil)[0]) },
+			gets{401, 403, 403, 200},
+		},
+		{"redrive a dead letter", func(s *shop, who caller) request {
+			return post(who, "/dead-letters/"+s.addLetters(1, nil)[0]+"/redrive", object{})
+		}, gets{401, 403, 403, 202}},
+		{"discard a dead letter", func(s *shop, who caller) request {
+			return post(who, "/dead-letters/"+s.addLetters(1, nil)[0]+"/discard", object{})
+		}, gets{401, 403, 403, 200}},
+		{"read the figures", func(_ *shop, who caller) request {
+			return get(who, "/analytics/daily?from=2026-03-01&to=2026-03-01")
+		}, gets{401, 403, 403, 200}},
+		{
+			"read the description", func(_ *shop, who caller) request { return get(who, "/openapi.json") },
+			gets{200, 200, 200, 200},
+		},
+	})
 }
 
 // TestSomebodyElsesIsLikeUnknown: the two answers can't be told apart.

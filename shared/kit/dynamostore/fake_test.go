@@ -247,117 +247,21 @@ func reason(code string, met attributes) types.CancellationReason {
 	return types.CancellationReason{Code: aws.String(code), Item: met}
 }
 
-// TestAppendTransaction: two commits (order at 3, account at 0) and an effect of two items.
-func TestAppendTransaction(t *testing.T) {
-	none := reason(reasonNone, nil)
-	conflicting, throttled := reason(reasonConflict, nil), reason(reasonThrottling, nil)
-	mine := []types.CancellationReason{
-		reason(reasonCondition, item(order, 4, 2, "mine")), reason(reasonCondition, item(account, 1, 1, "mine")),
-	}
-	theirs := []types.CancellationReason{
-		reason(reasonCondition, item(order, 4, 5, "theirs")), reason(reasonCondition, item(account, 1, 1, "theirs")),
-	}
-	refused := reason(reasonCondition, nil)
-	cancelled := func(reasons ...types.CancellationReason) error {
-		return &types.TransactionCanceledException{CancellationReasons: reasons}
-	}
-	onOrder := func(actual int64) *es.ConflictError {
-		return &es.ConflictError{Stream: order, Expected: 3, Actual: actual}
-	}
-	onAccount := func(actual int64) *es.ConflictError {
-		return &es.ConflictError{Stream: account, Actual: actual}
-	}
-	tests := []struct {
-		name       string
-		answer     error
-		deaf       bool
-		recognised []int64
-		conflict   *es.ConflictError
-		is, isNot  error
-		asked      bool // the effect is asked whether it was refused
-	}{
-		{name: "written"},
-		{name: "all there", answer: cancelled(mine[0], mine[1], none, none), recognised: []int64{5, 1}},
-		{
-			name: "all there, and the effect would now be refused", answer: cancelled(mine[0], mine[1], none, refused),
-			recognised: []int64{5, 1},
-		},
-		{name: "only the first is there", answer: cancelled(mine[0], none, none, none), conflict: onOrder(5)},
-		{name: "only the second is there", answer: cancelled(none, mine[1], none, none), conflict: onAccount(1)},
-		{
-			name: "one is there, the other lost its place", answer: cancelled(mine[0], theirs[1], none, none),
-			conflict: onAccount(1),
-		},
-		{name: "one lost its place", answer: cancelled(none, theirs[1], none, none), conflict: onAccount(1)},
-		{name: "both lost their place", answer: cancelled(theirs[0], theirs[1], none, none), conflict: onOrder(8)},
-		{
-			name: "a lost place and a refusal", answer: cancelled(theirs[0], none, refused, none), conflict: onOrder(8),
-			isNot: errTaken,
-		},
-		{
-			name: "a lost place and a transaction under way", answer: cancelled(conflicting, theirs[1], none, none),
-			conflict: onAccount(1),
-		},
-		{
-			name: "a transaction holds a commit's item", answer: cancelled(none, conflicting, none, none),
-			conflict: onAccount(-1),
-		},
-		{
-			name:   "a transaction holds a commit's item, and a refusal",
-			answer: cancelled(conflicting, none, none, refused), conflict: onOrder(-1), isNot: errTaken,
-		},
-		{
-			name: "a transaction holds an effect's item", answer: cancelled(none, none, conflicting, none),
-			conflict: onOrder(-1), asked: true,
-		},
-		{
-			name: "refused", answer: cancelled(none, none, none, refused), is: errTaken, isNot: es.ErrConflict,
-			asked: true,
-		},
-		{
-			name: "refused, and a transaction holds another item", answer: cancelled(none, none, conflicting, refused),
-			is: errTaken, isNot: es.ErrConflict, asked: true,
-		},
-		{
-			name: "refused without a name", deaf: true, answer: cancelled(none, none, none, refused),
-			isNot: es.ErrConflict, asked: true,
-		},
-		{
-			name: "a commit throttled", answer: cancelled(throttled, none, none, none), is: es.ErrUnavailable,
-			isNot: es.ErrConflict,
-		},
-		{name: "a commit throttled, and a refusal", answer: cancelled(throttled, none, none, refused), isNot: errTaken},
-		{
-			name: "an effect throttled", answer: cancelled(none, none, reason(reasonThroughput, nil), none),
-			is: es.ErrUnavailable, asked: true,
-		},
-		{
-			name: "an item refused by the service", answer: cancelled(none, none, reason("ValidationError", nil), none),
-			isNot: es.ErrUnavailable, asked: true,
-		},
-		{
-			name: "what is there can't be read",
-			answer: cancelled(
-				reason(reasonCondition, item(order, 4, 1, "mine", without(attrCommit))), none, none, none,
-			),
-			is: es.ErrCorrupt,
-		},
-		{name: "what is there is not shown", answer: cancelled(refused, none, none, none), conflict: onOrder(-1)},
-		{name: "reasons that do not fit", answer: cancelled(none), isNot: es.ErrConflict},
-		{
-			name: "the same transaction is under way", answer: &types.TransactionInProgressException{},
-			conflict: onOrder(-1),
-		},
-		{
-			name: "throttled", answer: &smithy.GenericAPIError{Code: "ThrottlingException"}, is: es.ErrUnavailable,
-			isNot: es.ErrConflict,
-		},
-		{
-			name: "the token is another transaction's", answer: &types.IdempotentParameterMismatchException{},
-			isNot: es.ErrUnavailable,
-		},
-	}
-	for _, tt := range tests {
+// transaction is an answer to a transaction, and what Append makes of it.
+type transaction struct {
+	name       string
+	answer     error
+	deaf       bool
+	recognised []int64
+	conflict   *es.ConflictError
+	is, isNot  error
+	asked      bool // the effect is asked whether it was refused
+}
+
+// appendBoth appends two commits (order at 3, account at 0) with an effect of two items.
+func appendBoth(t *testing.T, cases []transaction) {
+	t.Helper()
+	for _, tt := range cases {
 		t.Run(tt.name, func(t *testing.T) {
 			var sent *dynamodb.TransactWriteItemsInput
 			s := newStore(fakeAPI{
@@ -390,6 +294,157 @@ func TestAppendTransaction(t *testing.T) {
 			check(t, appended, err, tt.answer == nil, []int64{4, 1}, recognised, tt.conflict, tt.is, tt.isNot, cause)
 		})
 	}
+}
+
+// TestAppendTransactionAgain: a commit that is there already is recognised, and a place that is
+// taken is a conflict.
+func TestAppendTransactionAgain(t *testing.T) {
+	none := reason(reasonNone, nil)
+	conflicting := reason(reasonConflict, nil)
+	mine := []types.CancellationReason{
+		reason(reasonCondition, item(order, 4, 2, "mine")), reason(reasonCondition, item(account, 1, 1, "mine")),
+	}
+	theirs := []types.CancellationReason{
+		reason(reasonCondition, item(order, 4, 5, "theirs")), reason(reasonCondition, item(account, 1, 1, "theirs")),
+	}
+	refused := reason(reasonCondition, nil)
+	cancelled := func(reasons ...types.CancellationReason) error {
+		return &types.TransactionCanceledException{CancellationReasons: reasons}
+	}
+	onOrder := func(actual int64) *es.ConflictError {
+		return &es.ConflictError{Stream: order, Expected: 3, Actual: actual}
+	}
+	onAccount := func(actual int64) *es.ConflictError {
+		return &es.ConflictError{Stream: account, Actual: actual}
+	}
+	appendBoth(t, []transaction{
+		{name: "written"},
+		{name: "all there", answer: cancelled(mine[0], mine[1], none, none), recognised: []int64{5, 1}},
+		{
+			name: "all there, and the effect would now be refused", answer: cancelled(mine[0], mine[1], none, refused),
+			recognised: []int64{5, 1},
+		},
+		{name: "only the first is there", answer: cancelled(mine[0], none, none, none), conflict: onOrder(5)},
+		{name: "only the second is there", answer: cancelled(none, mine[1], none, none), conflict: onAccount(1)},
+		{
+			name: "one is there, the other lost its place", answer: cancelled(mine[0], theirs[1], none, none),
+			conflict: onAccount(1),
+		},
+		{name: "one lost its place", answer: cancelled(none, theirs[1], none, none), conflict: onAccount(1)},
+		{name: "both lost their place", answer: cancelled(theirs[0], theirs[1], none, none), conflict: onOrder(8)},
+		{
+			name: "a lost place and a refusal", answer: cancelled(theirs[0], none, refused, none), conflict: onOrder(8),
+			isNot: errTaken,
+		},
+		{
+			name: "a lost place and a transaction under way", answer: cancelled(conflicting, theirs[1], none, none),
+			conflict: onAccount(1),
+		},
+	})
+}
+
+// TestAppendTransactionHeld: an item that another transaction holds is a conflict.
+func TestAppendTransactionHeld(t *testing.T) {
+	none := reason(reasonNone, nil)
+	conflicting := reason(reasonConflict, nil)
+	refused := reason(reasonCondition, nil)
+	cancelled := func(reasons ...types.CancellationReason) error {
+		return &types.TransactionCanceledException{CancellationReasons: reasons}
+	}
+	onOrder := func(actual int64) *es.ConflictError {
+		return &es.ConflictError{Stream: order, Expected: 3, Actual: actual}
+	}
+	onAccount := func(actual int64) *es.ConflictError {
+		return &es.ConflictError{Stream: account, Actual: actual}
+	}
+	appendBoth(t, []transaction{
+		{
+			name: "a transaction holds a commit's item", answer: cancelled(none, conflicting, none, none),
+			conflict: onAccount(-1),
+		},
+		{
+			name:   "a transaction holds a commit's item, and a refusal",
+			answer: cancelled(conflicting, none, none, refused), conflict: onOrder(-1), isNot: errTaken,
+		},
+		{
+			name: "a transaction holds an effect's item", answer: cancelled(none, none, conflicting, none),
+			conflict: onOrder(-1), asked: true,
+		},
+		{
+			name: "the same transaction is under way", answer: &types.TransactionInProgressException{},
+			conflict: onOrder(-1),
+		},
+	})
+}
+
+// TestAppendTransactionRefused: an effect that was refused says so itself.
+func TestAppendTransactionRefused(t *testing.T) {
+	none := reason(reasonNone, nil)
+	conflicting := reason(reasonConflict, nil)
+	refused := reason(reasonCondition, nil)
+	cancelled := func(reasons ...types.CancellationReason) error {
+		return &types.TransactionCanceledException{CancellationReasons: reasons}
+	}
+	appendBoth(t, []transaction{
+		{
+			name: "refused", answer: cancelled(none, none, none, refused), is: errTaken, isNot: es.ErrConflict,
+			asked: true,
+		},
+		{
+			name: "refused, and a transaction holds another item", answer: cancelled(none, none, conflicting, refused),
+			is: errTaken, isNot: es.ErrConflict, asked: true,
+		},
+		{
+			name: "refused without a name", deaf: true, answer: cancelled(none, none, none, refused),
+			isNot: es.ErrConflict, asked: true,
+		},
+	})
+}
+
+// TestAppendTransactionFails: what DynamoDB can't do now may pass later, and what it refuses never
+// does.
+func TestAppendTransactionFails(t *testing.T) {
+	none := reason(reasonNone, nil)
+	throttled := reason(reasonThrottling, nil)
+	refused := reason(reasonCondition, nil)
+	cancelled := func(reasons ...types.CancellationReason) error {
+		return &types.TransactionCanceledException{CancellationReasons: reasons}
+	}
+	onOrder := func(actual int64) *es.ConflictError {
+		return &es.ConflictError{Stream: order, Expected: 3, Actual: actual}
+	}
+	appendBoth(t, []transaction{
+		{
+			name: "a commit throttled", answer: cancelled(throttled, none, none, none), is: es.ErrUnavailable,
+			isNot: es.ErrConflict,
+		},
+		{name: "a commit throttled, and a refusal", answer: cancelled(throttled, none, none, refused), isNot: errTaken},
+		{
+			name: "an effect throttled", answer: cancelled(none, none, reason(reasonThroughput, nil), none),
+			is: es.ErrUnavailable, asked: true,
+		},
+		{
+			name: "an item refused by the service", answer: cancelled(none, none, reason("ValidationError", nil), none),
+			isNot: es.ErrUnavailable, asked: true,
+		},
+		{
+			name: "what is there can't be read",
+			answer: cancelled(
+				reason(reasonCondition, item(order, 4, 1, "mine", without(attrCommit))), none, none, none,
+			),
+			is: es.ErrCorrupt,
+		},
+		{name: "what is there is not shown", answer: cancelled(refused, none, none, none), conflict: onOrder(-1)},
+		{name: "reasons that do not fit", answer: cancelled(none), isNot: es.ErrConflict},
+		{
+			name: "throttled", answer: &smithy.GenericAPIError{Code: "ThrottlingException"}, is: es.ErrUnavailable,
+			isNot: es.ErrConflict,
+		},
+		{
+			name: "the token is another transaction's", answer: &types.IdempotentParameterMismatchException{},
+			isNot: es.ErrUnavailable,
+		},
+	})
 }
 
 // TestOneCommitWithEffect: an effect needs the transaction, whatever it brings.

@@ -528,192 +528,17 @@ func TestTakeOverIsForOneAttempt(t *testing.T) {
 	}
 }
 
-// Each source of letters: what is recorded, and how it goes back.
-func TestSources(t *testing.T) {
-	record := `{"version":1,"consumer":"project-views","stream":"order/o1","firstSequence":3,"sequenceNumber":"300",` +
-		`"eventId":"e1","streamArn":"arn:stream","poison":true,` +
-		`"error":"no commit","at":"2026-03-01T11:00:00Z","image":{"stream":{"S":"order/o1"},"version":{"N":"3"},` +
-		`"meta":{"M":{"correlationId":{"S":"c9"}}}}}`
-	dlq := func(name string) string { return "arn:aws:sqs:us-east-1:123456789012:s-" + name + "-dlq" }
-	for name, tc := range map[string]struct {
-		letter  deadletter.Letter
-		want    deadletter.Entry
-		effects string // part of what a function is invoked with, or is sent
-	}{
-		"a queue without a note": {
-			deadletter.Letter{
-				QueueARN:   queueARN + "-dlq",
-				Body:       []byte(`{"version":1,"command":"reserve.stock","correlationId":"c2"}`),
-				Attributes: map[string]string{"a": "b"},
-			},
-			deadletter.Entry{Status: "open", Consumer: "start-saga", Topic: "reserve.stock", CorrelationID: "c2",
-				Kind: "queue", Target: queueARN, Failures: 3,
-				Error: "no error was noted: the consumer crashed or ran out of time"}, "reserve.stock",
-		},
-		"a queue, no JSON": {
-			deadletter.Letter{QueueARN: queueARN + "-dlq", Body: []byte("no JSON")},
-			deadletter.Entry{
-				Status: "open", Consumer: "start-saga", Kind: "queue", Target: queueARN, Failures: 3,
-				Error: "no error was noted",
-			}, "no JSON",
-		},
-		"a rule": {
-			deadletter.Letter{QueueARN: dlq("order-placed-rule"), Body: []byte(event), Attributes: map[string]string{
-				"RULE_ARN": "arn:rule", "TARGET_ARN": queueARN, "ERROR_CODE": "NO_PERMISSIONS",
-				"ERROR_MESSAGE": "not allowed", "RETRY_ATTEMPTS": "4"}},
-			deadletter.Entry{Status: "open", Consumer: "start-saga", Topic: "order.placed", CorrelationID: "c1",
-				Kind: "queue", Target: queueARN, Failures: 5,
-				Error: "NO_PERMISSIONS: not allowed"}, "order/o1@1",
-		},
-		"a schedule": {
-			deadletter.Letter{
-				QueueARN: dlq("sweep-orders"), Body: []byte(`{"a":1}`),
-				Attributes: map[string]string{"TARGET_ARN": functionARN + "sweep-orders", "ERROR_CODE": "x"},
-			},
-			deadletter.Entry{
-				Status: "open", Consumer: "sweep-orders", Kind: "invocation", Target: functionARN + "sweep-orders",
-				Failures: 1, Error: "x",
-			}, `{"a":1}`,
-		},
-		"an invocation": {
-			deadletter.Letter{QueueARN: dlq("sweep-orders"),
-				Body: []byte(`{"timestamp":"2026-03-01T11:00:00Z","requestContext":{"functionArn":"` + functionARN +
-					`sweep-orders:$LATEST",` +
-					`"condition":"RetriesExhausted","approximateInvokeCount":2},"requestPayload":{"b":2},` +
-					`"responsePayload":{"errorMessage":"table gone","errorType":"errorString"}}`)},
-			deadletter.Entry{
-				Status: "open", Consumer: "sweep-orders", Kind: "invocation", Target: functionARN + "sweep-orders",
-				Failures: 2, Error: "table gone",
-			}, `{"b":2}`,
-		},
-		"a queue, as SQS says, whatever the sender says": {
-			deadletter.Letter{
-				QueueARN: dlq("shared"), SourceARN: queueARN, Body: []byte(event),
-				Attributes: map[string]string{"TARGET_ARN": functionARN + "sweep-orders"},
-			},
-			deadletter.Entry{Status: "open", Consumer: "start-saga", Topic: "order.placed", CorrelationID: "c1",
-				Kind: "queue", Target: queueARN, Failures: 3,
-				Error: "no error was noted"}, "order/o1@1",
-		},
-		"more attributes than go back": {
-			deadletter.Letter{
-				QueueARN: queueARN + "-dlq", Body: []byte("body"),
-				Attributes: map[string]string{"1": "", "2": "", "3": "", "4": "", "5": "", "6": "", "7": "", "8": ""},
-			},
-			deadletter.Entry{
-				Status: "spent", Consumer: "start-saga", Kind: "none", Target: queueARN, Failures: 3,
-				Error: "no error was noted",
-			}, "",
-		},
-		"as many as do": {
-			deadletter.Letter{
-				QueueARN: queueARN + "-dlq", Body: []byte("body"),
-				Attributes: map[string]string{"1": "", "2": "", "3": "", "4": "", "5": "", "6": "", "7": ""},
-			},
-			deadletter.Entry{
-				Status: "open", Consumer: "start-saga", Kind: "queue", Target: queueARN, Failures: 3,
-				Error: "no error was noted",
-			}, "body",
-		},
-		"a canary that a rule could not deliver": {
-			deadletter.Letter{QueueARN: dlq("audit-events"), Body: []byte(`{"detail-type":"audit.sampled"}`),
-				Attributes: map[string]string{
-					"TARGET_ARN": "arn:aws:sqs:us-east-1:123456789012:s-audit", "ERROR_CODE": "THROTTLING"}},
-			deadletter.Entry{Status: "spent", Consumer: "audit", Topic: "audit.sampled", Kind: "none",
-				Target: "arn:aws:sqs:us-east-1:123456789012:s-audit", Failures: 1,
-				Error: "THROTTLING"}, "",
-		},
-		"a canary that no audit took": {
-			deadletter.Letter{QueueARN: dlq("audit-events"), Body: []byte(`{"detail-type":"audit.sampled"}`)},
-			deadletter.Entry{Status: "spent", Consumer: "audit-events", Topic: "audit.sampled", Kind: "none",
-				Target: "arn:aws:sqs:us-east-1:123456789012:s-audit-events", Failures: 3,
-				Error: "no error was noted"}, "",
-		},
-		"names without end": {
-			deadletter.Letter{
-				QueueARN: dlq("start-saga"),
-				Body: []byte(
-					`{"detail-type":"` + strings.Repeat("ü", 3_000) + `","detail":{"correlationid":"` +
-						strings.Repeat("c", 3_000) + `"}}`,
-				),
-			},
-			deadletter.Entry{Status: "open", Consumer: "start-saga", Topic: strings.Repeat("ü", 128),
-				CorrelationID: strings.Repeat("c", 256), Kind: "queue", Target: queueARN, Failures: 3,
-				Error: "no error was noted"}, "",
-		},
-		"a batch that Lambda gave up": {
-			deadletter.Letter{QueueARN: dlq("publish-events"),
-				Body: []byte(`{"requestContext":{"functionArn":"` + functionARN +
-					`publish-events","condition":"RecordAgeExceeded"},` +
-					`"DDBStreamBatchInfo":{"shardId":"sh","startSequenceNumber":"1","endSequenceNumber":"9",` +
-					`"batchSize":5}}`)},
-			deadletter.Entry{
-				Status: "spent", Consumer: "publish-events", Kind: "none", Target: functionARN + "publish-events",
-				Failures: 1, Error: "RecordAgeExceeded: Lambda gave up 5 records",
-			}, "",
-		},
-		"a record": {
-			deadletter.Letter{QueueARN: dlq("project-views"), Body: []byte(record)},
-			deadletter.Entry{Status: "open", Consumer: "project-views", Topic: "order", CorrelationID: "c9",
-				Kind: "record", Target: functionARN + "project-views", Failures: 1,
-				Error: "no commit"}, `{"Records":[{"dynamodb":{"Keys":{"stream":{"S":"order/o1"},` +
-				`"version":{"N":"3"}},"NewImage":`,
-		},
-		"a record whose events can be read": {
-			deadletter.Letter{
-				QueueARN: dlq("project-views"),
-				Body: []byte(strings.Replace(
-					record, `"image":{`,
-					`"tries":9,"firstFailure":"2026-03-01T10:00:00Z",`+
-						`"image":{"events":{"L":[{"M":{"type":{"S":"order.placed"}}}]},`,
-					1,
-				)),
-			},
-			deadletter.Entry{Status: "open", Consumer: "project-views", Topic: "order.placed", CorrelationID: "c9",
-				Kind: "record", Target: functionARN + "project-views", Failures: 9,
-				FirstFailure: start.Add(-2 * time.Hour), Error: "no commit"}, `"S":"order.placed"`,
-		},
-		"a record without its image": {
-			deadletter.Letter{
-				QueueARN: dlq("project-views"), Body: []byte(strings.SplitN(record, `,"image"`, 2)[0] + "}"),
-			},
-			deadletter.Entry{
-				Status: "spent", Consumer: "project-views", Topic: "order", Kind: "none",
-				Target: functionARN + "project-views", Failures: 1, Error: "no commit",
-			}, "",
-		},
-		"an undo": {
-			deadletter.Letter{QueueARN: dlq("order-saga"),
-				Body: []byte(`{"consumer":"order-saga","problem":"undo failed","orderId":"o1",` +
-					`"execution":"arn:aws:states:x:1:execution:m:o1",` +
-					`"correlationId":"c3","failed":[{"step":"refund payment","error":"States.TaskFailed",` +
-					`"cause":"down"}],"at":"2026-03-01T11:00:00Z"}`)},
-			deadletter.Entry{Status: "open", Consumer: "order-saga", Topic: "undo", CorrelationID: "c3", Kind: "undo",
-				Target: "o1", Failures: 1,
-				Error: "undo failed; refund payment: States.TaskFailed down"}, "",
-		},
-		"an undo whose steps were tried": {
-			deadletter.Letter{QueueARN: dlq("order-saga"),
-				Body: []byte(`{"consumer":"order-saga","problem":"undo failed","orderId":"o1",` +
-					`"execution":"arn:aws:states:x:1:execution:m:o1",` +
-					`"failed":[{"step":"refund payment","error":"E","tries":9},{"step":"release stock","error":"E",` +
-					`"tries":2}],"at":"2026-03-01T11:00:00Z"}`)},
-			deadletter.Entry{
-				Status: "open", Consumer: "order-saga", Topic: "undo", Kind: "undo", Target: "o1", Failures: 11,
-				Error: "undo failed; refund payment: E; release stock: E",
-			}, "",
-		},
-		"an order that could not be closed": {
-			deadletter.Letter{QueueARN: dlq("order-saga"),
-				Body: []byte(`{"consumer":"order-saga","problem":"close unresolved","orderId":"o1",` +
-					`"execution":"arn:aws:states:x:1:execution:m:o1",` +
-					`"correlationId":"c4","failed":[{"step":"close order","error":"States.Timeout"}],` +
-					`"at":"2026-03-01T11:00:00Z"}`)},
-			deadletter.Entry{Status: "open", Consumer: "order-saga", Topic: "undo", CorrelationID: "c4", Kind: "undo",
-				Target: "o1", Failures: 1,
-				Error: "close unresolved; close order: States.Timeout"}, "",
-		},
-	} {
+// source is a letter, what is recorded of it, and what its redrive does.
+type source struct {
+	letter  deadletter.Letter
+	want    deadletter.Entry
+	effects string // part of what a function is invoked with, or is sent
+}
+
+// recordAndRedrive records each letter twice, wants one entry, and redrives it.
+func recordAndRedrive(t *testing.T, cases map[string]source) {
+	t.Helper()
+	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			p := newPlant(t)
 			tc.letter.MessageID = "m"
@@ -750,6 +575,221 @@ func TestSources(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestQueueLetters: what a queue's consumer gave up goes back to that queue, with its attributes.
+func TestQueueLetters(t *testing.T) {
+	dlq := func(name string) string { return "arn:aws:sqs:us-east-1:123456789012:s-" + name + "-dlq" }
+	recordAndRedrive(t, map[string]source{
+		"a queue without a note": {
+			deadletter.Letter{
+				QueueARN:   queueARN + "-dlq",
+				Body:       []byte(`{"version":1,"command":"reserve.stock","correlationId":"c2"}`),
+				Attributes: map[string]string{"a": "b"},
+			},
+			deadletter.Entry{Status: "open", Consumer: "start-saga", Topic: "reserve.stock", CorrelationID: "c2",
+				Kind: "queue", Target: queueARN, Failures: 3,
+				Error: "no error was noted: the consumer crashed or ran out of time"}, "reserve.stock",
+		},
+		"a queue, no JSON": {
+			deadletter.Letter{QueueARN: queueARN + "-dlq", Body: []byte("no JSON")},
+			deadletter.Entry{
+				Status: "open", Consumer: "start-saga", Kind: "queue", Target: queueARN, Failures: 3,
+				Error: "no error was noted",
+			}, "no JSON",
+		},
+		"a queue, as SQS says, whatever the sender says": {
+			deadletter.Letter{
+				QueueARN: dlq("shared"), SourceARN: queueARN, Body: []byte(event),
+				Attributes: map[string]string{"TARGET_ARN": functionARN + "sweep-orders"},
+			},
+			deadletter.Entry{Status: "open", Consumer: "start-saga", Topic: "order.placed", CorrelationID: "c1",
+				Kind: "queue", Target: queueARN, Failures: 3,
+				Error: "no error was noted"}, "order/o1@1",
+		},
+		"more attributes than go back": {
+			deadletter.Letter{
+				QueueARN: queueARN + "-dlq", Body: []byte("body"),
+				Attributes: map[string]string{"1": "", "2": "", "3": "", "4": "", "5": "", "6": "", "7": "", "8": ""},
+			},
+			deadletter.Entry{
+				Status: "spent", Consumer: "start-saga", Kind: "none", Target: queueARN, Failures: 3,
+				Error: "no error was noted",
+			}, "",
+		},
+		"as many as do": {
+			deadletter.Letter{
+				QueueARN: queueARN + "-dlq", Body: []byte("body"),
+				Attributes: map[string]string{"1": "", "2": "", "3": "", "4": "", "5": "", "6": "", "7": ""},
+			},
+			deadletter.Entry{
+				Status: "open", Consumer: "start-saga", Kind: "queue", Target: queueARN, Failures: 3,
+				Error: "no error was noted",
+			}, "body",
+		},
+		"names without end": {
+			deadletter.Letter{
+				QueueARN: dlq("start-saga"),
+				Body: []byte(
+					`{"detail-type":"` + strings.Repeat("ü", 3_000) + `","detail":{"correlationid":"` +
+						strings.Repeat("c", 3_000) + `"}}`,
+				),
+			},
+			deadletter.Entry{Status: "open", Consumer: "start-saga", Topic: strings.Repeat("ü", 128),
+				CorrelationID: strings.Repeat("c", 256), Kind: "queue", Target: queueARN, Failures: 3,
+				Error: "no error was noted"}, "",
+		},
+	})
+}
+
+// TestInvocationLetters: what a schedule, a rule or Lambda could not deliver is delivered to the
+// same target.
+func TestInvocationLetters(t *testing.T) {
+	dlq := func(name string) string { return "arn:aws:sqs:us-east-1:123456789012:s-" + name + "-dlq" }
+	recordAndRedrive(t, map[string]source{
+		"a rule": {
+			deadletter.Letter{QueueARN: dlq("order-placed-rule"), Body: []byte(event), Attributes: map[string]string{
+				"RULE_ARN": "arn:rule", "TARGET_ARN": queueARN, "ERROR_CODE": "NO_PERMISSIONS",
+				"ERROR_MESSAGE": "not allowed", "RETRY_ATTEMPTS": "4"}},
+			deadletter.Entry{Status: "open", Consumer: "start-saga", Topic: "order.placed", CorrelationID: "c1",
+				Kind: "queue", Target: queueARN, Failures: 5,
+				Error: "NO_PERMISSIONS: not allowed"}, "order/o1@1",
+		},
+		"a schedule": {
+			deadletter.Letter{
+				QueueARN: dlq("sweep-orders"), Body: []byte(`{"a":1}`),
+				Attributes: map[string]string{"TARGET_ARN": functionARN + "sweep-orders", "ERROR_CODE": "x"},
+			},
+			deadletter.Entry{
+				Status: "open", Consumer: "sweep-orders", Kind: "invocation", Target: functionARN + "sweep-orders",
+				Failures: 1, Error: "x",
+			}, `{"a":1}`,
+		},
+		"an invocation": {
+			deadletter.Letter{QueueARN: dlq("sweep-orders"),
+				Body: []byte(`{"timestamp":"2026-03-01T11:00:00Z","requestContext":{"functionArn":"` + functionARN +
+					`sweep-orders:$LATEST",` +
+					`"condition":"RetriesExhausted","approximateInvokeCount":2},"requestPayload":{"b":2},` +
+					`"responsePayload":{"errorMessage":"table gone","errorType":"errorString"}}`)},
+			deadletter.Entry{
+				Status: "open", Consumer: "sweep-orders", Kind: "invocation", Target: functionARN + "sweep-orders",
+				Failures: 2, Error: "table gone",
+			}, `{"b":2}`,
+		},
+		"a batch that Lambda gave up": {
+			deadletter.Letter{QueueARN: dlq("publish-events"),
+				Body: []byte(`{"requestContext":{"functionArn":"` + functionARN +
+					`publish-events","condition":"RecordAgeExceeded"},` +
+					`"DDBStreamBatchInfo":{"shardId":"sh","startSequenceNumber":"1","endSequenceNumber":"9",` +
+					`"batchSize":5}}`)},
+			deadletter.Entry{
+				Status: "spent", Consumer: "publish-events", Kind: "none", Target: functionARN + "publish-events",
+				Failures: 1, Error: "RecordAgeExceeded: Lambda gave up 5 records",
+			}, "",
+		},
+	})
+}
+
+// TestCanaryLetters: a canary of the audit is not sent again.
+func TestCanaryLetters(t *testing.T) {
+	dlq := func(name string) string { return "arn:aws:sqs:us-east-1:123456789012:s-" + name + "-dlq" }
+	recordAndRedrive(t, map[string]source{
+		"a canary that a rule could not deliver": {
+			deadletter.Letter{QueueARN: dlq("audit-events"), Body: []byte(`{"detail-type":"audit.sampled"}`),
+				Attributes: map[string]string{
+					"TARGET_ARN": "arn:aws:sqs:us-east-1:123456789012:s-audit", "ERROR_CODE": "THROTTLING"}},
+			deadletter.Entry{Status: "spent", Consumer: "audit", Topic: "audit.sampled", Kind: "none",
+				Target: "arn:aws:sqs:us-east-1:123456789012:s-audit", Failures: 1,
+				Error: "THROTTLING"}, "",
+		},
+		"a canary that no audit took": {
+			deadletter.Letter{QueueARN: dlq("audit-events"), Body: []byte(`{"detail-type":"audit.sampled"}`)},
+			deadletter.Entry{Status: "spent", Consumer: "audit-events", Topic: "audit.sampled", Kind: "none",
+				Target: "arn:aws:sqs:us-east-1:123456789012:s-audit-events", Failures: 3,
+				Error: "no error was noted"}, "",
+		},
+	})
+}
+
+// TestRecordLetters: a record of the events' stream goes back to its function, if its image is
+// there.
+func TestRecordLetters(t *testing.T) {
+	record := `{"version":1,"consumer":"project-views","stream":"order/o1","firstSequence":3,"sequenceNumber":"300",` +
+		`"eventId":"e1","streamArn":"arn:stream","poison":true,` +
+		`"error":"no commit","at":"2026-03-01T11:00:00Z","image":{"stream":{"S":"order/o1"},"version":{"N":"3"},` +
+		`"meta":{"M":{"correlationId":{"S":"c9"}}}}}`
+	dlq := func(name string) string { return "arn:aws:sqs:us-east-1:123456789012:s-" + name + "-dlq" }
+	recordAndRedrive(t, map[string]source{
+		"a record": {
+			deadletter.Letter{QueueARN: dlq("project-views"), Body: []byte(record)},
+			deadletter.Entry{Status: "open", Consumer: "project-views", Topic: "order", CorrelationID: "c9",
+				Kind: "record", Target: functionARN + "project-views", Failures: 1,
+				Error: "no commit"}, `{"Records":[{"dynamodb":{"Keys":{"stream":{"S":"order/o1"},` +
+				`"version":{"N":"3"}},"NewImage":`,
+		},
+		"a record whose events can be read": {
+			deadletter.Letter{
+				QueueARN: dlq("project-views"),
+				Body: []byte(strings.Replace(
+					record, `"image":{`,
+					`"tries":9,"firstFailure":"2026-03-01T10:00:00Z",`+
+						`"image":{"events":{"L":[{"M":{"type":{"S":"order.placed"}}}]},`,
+					1,
+				)),
+			},
+			deadletter.Entry{Status: "open", Consumer: "project-views", Topic: "order.placed", CorrelationID: "c9",
+				Kind: "record", Target: functionARN + "project-views", Failures: 9,
+				FirstFailure: start.Add(-2 * time.Hour), Error: "no commit"}, `"S":"order.placed"`,
+		},
+		"a record without its image": {
+			deadletter.Letter{
+				QueueARN: dlq("project-views"), Body: []byte(strings.SplitN(record, `,"image"`, 2)[0] + "}"),
+			},
+			deadletter.Entry{
+				Status: "spent", Consumer: "project-views", Topic: "order", Kind: "none",
+				Target: functionARN + "project-views", Failures: 1, Error: "no commit",
+			}, "",
+		},
+	})
+}
+
+// TestSagaLetters: an undo whose steps failed, or an order that could not be closed, waits for a
+// new execution.
+func TestSagaLetters(t *testing.T) {
+	dlq := func(name string) string { return "arn:aws:sqs:us-east-1:123456789012:s-" + name + "-dlq" }
+	recordAndRedrive(t, map[string]source{
+		"an undo": {
+			deadletter.Letter{QueueARN: dlq("order-saga"),
+				Body: []byte(`{"consumer":"order-saga","problem":"undo failed","orderId":"o1",` +
+					`"execution":"arn:aws:states:x:1:execution:m:o1",` +
+					`"correlationId":"c3","failed":[{"step":"refund payment","error":"States.TaskFailed",` +
+					`"cause":"down"}],"at":"2026-03-01T11:00:00Z"}`)},
+			deadletter.Entry{Status: "open", Consumer: "order-saga", Topic: "undo", CorrelationID: "c3", Kind: "undo",
+				Target: "o1", Failures: 1,
+				Error: "undo failed; refund payment: States.TaskFailed down"}, "",
+		},
+		"an undo whose steps were tried": {
+			deadletter.Letter{QueueARN: dlq("order-saga"),
+				Body: []byte(`{"consumer":"order-saga","problem":"undo failed","orderId":"o1",` +
+					`"execution":"arn:aws:states:x:1:execution:m:o1",` +
+					`"failed":[{"step":"refund payment","error":"E","tries":9},{"step":"release stock","error":"E",` +
+					`"tries":2}],"at":"2026-03-01T11:00:00Z"}`)},
+			deadletter.Entry{
+				Status: "open", Consumer: "order-saga", Topic: "undo", Kind: "undo", Target: "o1", Failures: 11,
+				Error: "undo failed; refund payment: E; release stock: E",
+			}, "",
+		},
+		"an order that could not be closed": {
+			deadletter.Letter{QueueARN: dlq("order-saga"),
+				Body: []byte(`{"consumer":"order-saga","problem":"close unresolved","orderId":"o1",` +
+					`"execution":"arn:aws:states:x:1:execution:m:o1",` +
+					`"correlationId":"c4","failed":[{"step":"close order","error":"States.Timeout"}],` +
+					`"at":"2026-03-01T11:00:00Z"}`)},
+			deadletter.Entry{Status: "open", Consumer: "order-saga", Topic: "undo", CorrelationID: "c4", Kind: "undo",
+				Target: "o1", Failures: 1,
+				Error: "close unresolved; close order: States.Timeout"}, "",
+		},
+	})
 }
 
 // A function's answer is the outcome; a record that fails again while it is open has no second

@@ -258,126 +258,24 @@ var (
 	cancelled  = order.Cancelled{SagaID: "o1", Reason: order.ReasonCustomer}
 )
 
-// Given an order's events and the runs that there were, and the time that has passed since: what
-// the sweep finds, does, and leaves.
-func TestSweep(t *testing.T) {
-	const standing = budget + time.Second
-	tests := []struct {
-		name    string
-		events  []any
-		runs    map[string]bool
-		passed  time.Duration
-		stage   sweep.Stage
-		action  sweep.Action
-		started []string
-		status  order.Status
-	}{
-		{name: "just placed", events: []any{placed}, passed: budget - time.Second, status: order.StatusPlaced},
-		{
-			name: "placed, never started", events: []any{placed}, passed: standing,
-			stage: sweep.StagePending, action: sweep.ActionStarted, started: []string{"o1"}, status: order.StatusPlaced,
-		},
-		{
-			name: "placed, and the run is under way", events: []any{placed}, runs: map[string]bool{"o1": true},
-			passed: standing,
-			stage:  sweep.StagePending, action: sweep.ActionLeft, status: order.StatusPlaced,
-		},
-		{
-			name: "placed, and the run is gone", events: []any{placed}, runs: map[string]bool{"o1": false},
-			passed: standing,
-			stage:  sweep.StagePending, action: sweep.ActionClosed, started: []string{"o1-undo-2"},
-			status: order.StatusCancelling,
-		},
-		{
-			name: "just started", events: []any{placed, started}, runs: map[string]bool{"o1": true},
-			passed: budget - time.Second, status: order.StatusPlaced,
-		},
-		{
-			name: "started, and the run is gone", events: []any{placed, started}, runs: map[string]bool{"o1": false},
-			passed: standing,
-			stage:  sweep.StageRunning, action: sweep.ActionClosed, started: []string{"o1-undo-3"},
-			status: order.StatusCancelling,
-		},
-		{
-			name: "started, and the run still goes past the budget", events: []any{placed, started},
-			runs: map[string]bool{"o1": true}, passed: standing,
-			stage: sweep.StageRunning, action: sweep.ActionClosed, started: []string{"o1-undo-3"},
-			status: order.StatusCancelling,
-		},
-		{
-			name: "cancelled by the customer, never undone", events: []any{placed, byCustomer}, passed: standing,
-			stage: sweep.StageCompensating, action: sweep.ActionResumed, started: []string{"o1-undo-2"},
-			status: order.StatusCancelling,
-		},
-		{
-			name: "cancelled by the customer, being undone", events: []any{placed, byCustomer},
-			runs: map[string]bool{"o1-undo-2": true}, passed: standing,
-			stage: sweep.StageCompensating, action: sweep.ActionLeft, status: order.StatusCancelling,
-		},
-		{
-			name: "the undoing run is gone", events: []any{placed, byCustomer},
-			runs: map[string]bool{"o1-undo-2": false}, passed: standing,
-			stage: sweep.StageCompensating, action: sweep.ActionResumed, started: []string{"o1-undo-2-1"},
-			status: order.StatusCancelling,
-		},
-		{
-			name: "the resumed run was started in this budget", events: []any{placed, byCustomer},
-			runs: map[string]bool{"o1-undo-2": false, "o1-undo-2-1": true}, passed: standing,
-			stage: sweep.StageCompensating, action: sweep.ActionLeft, status: order.StatusCancelling,
-		},
-		{
-			name: "the resumed run was started in this budget, and is gone", events: []any{placed, byCustomer},
-			runs: map[string]bool{"o1-undo-2": false, "o1-undo-2-1": false}, passed: standing,
-			stage: sweep.StageCompensating, action: sweep.ActionLeft, status: order.StatusCancelling,
-		},
-		{
-			name: "the resumed run goes on into the next budget", events: []any{placed, byCustomer},
-			runs: map[string]bool{"o1-undo-2": false, "o1-undo-2-1": true}, passed: 2*budget + time.Second,
-			stage: sweep.StageCompensating, action: sweep.ActionLeft, status: order.StatusCancelling,
-		},
-		{
-			name: "the resumed run is gone in the next budget", events: []any{placed, byCustomer},
-			runs: map[string]bool{"o1-undo-2": false, "o1-undo-2-1": false}, passed: 2*budget + time.Second,
-			stage: sweep.StageCompensating, action: sweep.ActionResumed, started: []string{"o1-undo-2-2"},
-			status: order.StatusCancelling,
-		},
-		{
-			name: "the run that closed the order undoes it", events: []any{placed, started, bySaga},
-			runs: map[string]bool{"o1": true}, passed: standing,
-			stage: sweep.StageCompensating, action: sweep.ActionLeft, status: order.StatusCancelling,
-		},
-		{
-			name: "the run that closed the order is gone", events: []any{placed, started, bySaga},
-			runs: map[string]bool{"o1": false}, passed: standing,
-			stage: sweep.StageCompensating, action: sweep.ActionResumed, started: []string{"o1-undo-3"},
-			status: order.StatusCancelling,
-		},
-		{
-			name: "cancelled after it was confirmed", events: []any{placed, started, confirmed, byCustomer},
-			runs: map[string]bool{"o1": false}, passed: standing,
-			stage: sweep.StageCompensating, action: sweep.ActionResumed, started: []string{"o1-undo-4"},
-			status: order.StatusCancelling,
-		},
-		{
-			name: "the undo has failed", events: []any{placed, started, bySaga, undoFailed},
-			runs: map[string]bool{"o1": false}, passed: standing,
-			stage: sweep.StageFailed, action: sweep.ActionNone, status: order.StatusCancelling,
-		},
-		{
-			name: "just confirmed", events: []any{placed, started, confirmed}, passed: budget - time.Second,
-			status: order.StatusConfirmed,
-		},
-		{
-			name: "confirmed, and nothing follows", events: []any{placed, started, confirmed}, passed: standing,
-			stage: sweep.StageUnprepared, action: sweep.ActionNone, status: order.StatusConfirmed,
-		},
-		{
-			name: "cancelled", events: []any{placed, byCustomer, cancelled}, passed: standing,
-			status: order.StatusCancelled,
-		},
-	}
+// found is an order's events and the executions that there were, the time that has passed since,
+// and what the sweep does.
+type found struct {
+	name    string
+	events  []any
+	runs    map[string]bool
+	passed  time.Duration
+	stage   sweep.Stage
+	action  sweep.Action
+	started []string
+	status  order.Status
+}
+
+// sweeps wants what the sweep finds, does and leaves, whatever Step Functions remembers of names.
+func sweeps(t *testing.T, cases []found) {
+	t.Helper()
 	for _, strict := range []bool{false, true} {
-		for _, tt := range tests {
+		for _, tt := range cases {
 			t.Run(fmt.Sprintf("%s, strict %v", tt.name, strict), func(t *testing.T) {
 				w := newWorld()
 				w.runs.strict = strict
@@ -433,109 +331,150 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// An order that waits is compared with its shipment: it follows one that has left, arrived or been
-// taken back, though the event that says so is spent.
-func TestWaiting(t *testing.T) {
+// TestSweepForward: an order that is not confirmed in time gets an execution, or is closed.
+func TestSweepForward(t *testing.T) {
+	const standing = budget + time.Second
+	sweeps(t, []found{
+		{name: "just placed", events: []any{placed}, passed: budget - time.Second, status: order.StatusPlaced},
+		{
+			name: "placed, never started", events: []any{placed}, passed: standing,
+			stage: sweep.StagePending, action: sweep.ActionStarted, started: []string{"o1"}, status: order.StatusPlaced,
+		},
+		{
+			name: "placed, and the run is under way", events: []any{placed}, runs: map[string]bool{"o1": true},
+			passed: standing,
+			stage:  sweep.StagePending, action: sweep.ActionLeft, status: order.StatusPlaced,
+		},
+		{
+			name: "placed, and the run is gone", events: []any{placed}, runs: map[string]bool{"o1": false},
+			passed: standing,
+			stage:  sweep.StagePending, action: sweep.ActionClosed, started: []string{"o1-undo-2"},
+			status: order.StatusCancelling,
+		},
+		{
+			name: "just started", events: []any{placed, started}, runs: map[string]bool{"o1": true},
+			passed: budget - time.Second, status: order.StatusPlaced,
+		},
+		{
+			name: "started, and the run is gone", events: []any{placed, started}, runs: map[string]bool{"o1": false},
+			passed: standing,
+			stage:  sweep.StageRunning, action: sweep.ActionClosed, started: []string{"o1-undo-3"},
+			status: order.StatusCancelling,
+		},
+		{
+			name: "started, and the run still goes past the budget", events: []any{placed, started},
+			runs: map[string]bool{"o1": true}, passed: standing,
+			stage: sweep.StageRunning, action: sweep.ActionClosed, started: []string{"o1-undo-3"},
+			status: order.StatusCancelling,
+		},
+	})
+}
+
+// TestSweepUndo: an order whose undo stalled gets another execution, at most one a budget.
+func TestSweepUndo(t *testing.T) {
+	const standing = budget + time.Second
+	sweeps(t, []found{
+		{
+			name: "cancelled by the customer, never undone", events: []any{placed, byCustomer}, passed: standing,
+			stage: sweep.StageCompensating, action: sweep.ActionResumed, started: []string{"o1-undo-2"},
+			status: order.StatusCancelling,
+		},
+		{
+			name: "cancelled by the customer, being undone", events: []any{placed, byCustomer},
+			runs: map[string]bool{"o1-undo-2": true}, passed: standing,
+			stage: sweep.StageCompensating, action: sweep.ActionLeft, status: order.StatusCancelling,
+		},
+		{
+			name: "the undoing run is gone", events: []any{placed, byCustomer},
+			runs: map[string]bool{"o1-undo-2": false}, passed: standing,
+			stage: sweep.StageCompensating, action: sweep.ActionResumed, started: []string{"o1-undo-2-1"},
+			status: order.StatusCancelling,
+		},
+		{
+			name: "the resumed run was started in this budget", events: []any{placed, byCustomer},
+			runs: map[string]bool{"o1-undo-2": false, "o1-undo-2-1": true}, passed: standing,
+			stage: sweep.StageCompensating, action: sweep.ActionLeft, status: order.StatusCancelling,
+		},
+		{
+			name: "the resumed run was started in this budget, and is gone", events: []any{placed, byCustomer},
+			runs: map[string]bool{"o1-undo-2": false, "o1-undo-2-1": false}, passed: standing,
+			stage: sweep.StageCompensating, action: sweep.ActionLeft, status: order.StatusCancelling,
+		},
+		{
+			name: "the resumed run goes on into the next budget", events: []any{placed, byCustomer},
+			runs: map[string]bool{"o1-undo-2": false, "o1-undo-2-1": true}, passed: 2*budget + time.Second,
+			stage: sweep.StageCompensating, action: sweep.ActionLeft, status: order.StatusCancelling,
+		},
+		{
+			name: "the resumed run is gone in the next budget", events: []any{placed, byCustomer},
+			runs: map[string]bool{"o1-undo-2": false, "o1-undo-2-1": false}, passed: 2*budget + time.Second,
+			stage: sweep.StageCompensating, action: sweep.ActionResumed, started: []string{"o1-undo-2-2"},
+			status: order.StatusCancelling,
+		},
+		{
+			name: "the run that closed the order undoes it", events: []any{placed, started, bySaga},
+			runs: map[string]bool{"o1": true}, passed: standing,
+			stage: sweep.StageCompensating, action: sweep.ActionLeft, status: order.StatusCancelling,
+		},
+		{
+			name: "the run that closed the order is gone", events: []any{placed, started, bySaga},
+			runs: map[string]bool{"o1": false}, passed: standing,
+			stage: sweep.StageCompensating, action: sweep.ActionResumed, started: []string{"o1-undo-3"},
+			status: order.StatusCancelling,
+		},
+		{
+			name: "cancelled after it was confirmed", events: []any{placed, started, confirmed, byCustomer},
+			runs: map[string]bool{"o1": false}, passed: standing,
+			stage: sweep.StageCompensating, action: sweep.ActionResumed, started: []string{"o1-undo-4"},
+			status: order.StatusCancelling,
+		},
+	})
+}
+
+// TestSweepSettled: an order that is settled, or that people have to look at, is left.
+func TestSweepSettled(t *testing.T) {
+	const standing = budget + time.Second
+	sweeps(t, []found{
+		{
+			name: "the undo has failed", events: []any{placed, started, bySaga, undoFailed},
+			runs: map[string]bool{"o1": false}, passed: standing,
+			stage: sweep.StageFailed, action: sweep.ActionNone, status: order.StatusCancelling,
+		},
+		{
+			name: "just confirmed", events: []any{placed, started, confirmed}, passed: budget - time.Second,
+			status: order.StatusConfirmed,
+		},
+		{
+			name: "confirmed, and nothing follows", events: []any{placed, started, confirmed}, passed: standing,
+			stage: sweep.StageUnprepared, action: sweep.ActionNone, status: order.StatusConfirmed,
+		},
+		{
+			name: "cancelled", events: []any{placed, byCustomer, cancelled}, passed: standing,
+			status: order.StatusCancelled,
+		},
+	})
+}
+
+// waiting is an order that waits, and what the sweep does about it.
+type waiting struct {
+	order    []any
+	shipment []any
+	stage    sweep.Stage
+	action   sweep.Action
+	then     []any // the order's further events
+	stock    []any // the reservation's, reserved and departed where it is nil
+	booked   any   // its further one
+}
+
+// follows sweeps each order with its shipment and its reservation, twice.
+func follows(t *testing.T, cases map[string]waiting) {
+	t.Helper()
 	id := shipment.ID("o1", 1)
-	scheduled := shipment.Scheduled{ShipmentID: id, OrderID: "o1", TrackingNumber: "OF1"}
-	prepared := shipment.Prepared{ShipmentID: id, OrderID: "o1", CustomerID: "c1"}
-	dispatched := shipment.Dispatched{
-		ShipmentID: id, OrderID: "o1", TrackingNumber: "OF1", DispatchedAt: "2026-01-02T03:00:00Z",
-	}
-	delivered := shipment.Delivered{ShipmentID: id, OrderID: "o1", DispatchedAt: "2026-01-02T03:00:00Z"}
-	stopped := func(origin order.Origin) shipment.Cancelled {
-		return shipment.Cancelled{
-			ShipmentID: id, OrderID: "o1", Origin: string(origin), Reason: string(order.ReasonErased), Note: "pd1:n",
-		}
-	}
-	ordered := []any{
-		order.Placed{OrderID: "o1", CustomerID: "c1", Revision: 1}, started,
-		order.Confirmed{SagaID: "o1", PaymentID: "p1", ShipmentID: id},
-	}
-	others := append(slices.Clone(ordered[:2]), order.Confirmed{SagaID: "o1", PaymentID: "p1", ShipmentID: "another"})
-	shipped := order.Shipped{ShipmentID: id, Revision: 1, DispatchedAt: "2026-01-02T03:00:00Z"}
-	arrived := order.Delivered{ShipmentID: id}
-	closed := order.Cancelling{
-		Reason: order.ReasonErased, Note: "pd1:n", From: order.StatusConfirmed, Origin: order.OriginOperator,
-	}
 	items := []stock.Item{{SKU: "s1", Quantity: 2}}
 	reservationID := stock.ReservationID("o1", 1)
 	reserved := stock.Reserved{ReservationID: reservationID, OrderID: "o1", Items: items}
 	departed := stock.Departed{ReservationID: reservationID, OrderID: "o1", Items: items}
-	booked := stock.Committed{ReservationID: reservationID, OrderID: "o1", Items: items, Departed: true}
-	late := stock.Committed{ReservationID: reservationID, OrderID: "o1", Items: items}
-	released := stock.Released{ReservationID: reservationID, OrderID: "o1", Items: items}
-	left := append(slices.Clone(ordered), shipped)
-	for name, tt := range map[string]struct {
-		order    []any
-		shipment []any
-		stage    sweep.Stage
-		action   sweep.Action
-		then     []any // the order's further events
-		stock    []any // the reservation's, reserved and departed where it is nil
-		booked   any   // its further one
-	}{
-		"never prepared": {
-			order: ordered, shipment: []any{scheduled}, stage: sweep.StageUnprepared, action: sweep.ActionNone,
-		},
-		"waits for the carrier": {order: ordered, shipment: []any{scheduled, prepared}},
-		"left": {
-			order: ordered, shipment: []any{scheduled, prepared, dispatched},
-			stage: sweep.StageLeft, action: sweep.ActionFollowed, then: []any{shipped},
-		},
-		"arrived": {
-			order: ordered, shipment: []any{scheduled, prepared, dispatched, delivered},
-			stage: sweep.StageLeft, action: sweep.ActionFollowed, then: []any{shipped, arrived}, booked: booked,
-		},
-		"on its way": {
-			order: left, shipment: []any{scheduled, prepared, dispatched}, stock: []any{reserved, departed, booked},
-		},
-		"arrived, and known to have left": {
-			order: left, shipment: []any{scheduled, prepared, dispatched, delivered},
-			stock: []any{reserved, departed, booked},
-			stage: sweep.StageLeft, action: sweep.ActionFollowed, then: []any{arrived},
-		},
-		"arrived, and its stock is open": {
-			order: left, shipment: []any{scheduled, prepared, dispatched, delivered},
-			stage: sweep.StageLeft, action: sweep.ActionFollowed, then: []any{arrived}, booked: booked,
-		},
-		"on its way, and its stock is open": {
-			order: left, shipment: []any{scheduled, prepared, dispatched},
-			stage: sweep.StageUnbooked, action: sweep.ActionCommitted, booked: booked,
-		},
-		"on its way since an earlier release": {
-			order: left, shipment: []any{scheduled, prepared, dispatched}, stock: []any{reserved},
-			stage: sweep.StageUnbooked, action: sweep.ActionCommitted, booked: late,
-		},
-		"on its way, and its stock is released": {
-			order: left, shipment: []any{scheduled, prepared, dispatched}, stock: []any{reserved, released},
-			stage: sweep.StageAtOdds, action: sweep.ActionNone,
-		},
-		"arrived, and its stock is released": {
-			order: left, shipment: []any{scheduled, prepared, dispatched, delivered}, stock: []any{reserved, released},
-			stage: sweep.StageAtOdds, action: sweep.ActionNone, then: []any{arrived},
-		},
-		"taken back by a person": {
-			order: ordered, shipment: []any{scheduled, prepared, stopped(order.OriginOperator)}, stock: []any{reserved},
-			stage: sweep.StageStopped, action: sweep.ActionFollowed, then: []any{closed},
-		},
-		"taken back by nobody who may": {
-			order: ordered, shipment: []any{scheduled, stopped(order.OriginSaga)},
-			stage: sweep.StageAtOdds, action: sweep.ActionNone,
-		},
-		"another's left": {
-			order: others, shipment: []any{scheduled, prepared, dispatched}, stage: sweep.StageAtOdds,
-			action: sweep.ActionNone,
-		},
-		"another's arrived": {
-			order: others, shipment: []any{scheduled, prepared, dispatched, delivered},
-			stage: sweep.StageAtOdds, action: sweep.ActionNone,
-		},
-		"another's taken back": {
-			order: others, shipment: []any{scheduled, stopped(order.OriginOperator)},
-			stage: sweep.StageAtOdds, action: sweep.ActionNone,
-		},
-	} {
+	for name, tt := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
 			w.do(t, "o1", tt.order...)
@@ -596,6 +535,148 @@ func TestWaiting(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWaiting: an order that waits follows its shipment once that has left or arrived, though the
+// event that says so is exhausted.
+func TestWaiting(t *testing.T) {
+	id := shipment.ID("o1", 1)
+	scheduled := shipment.Scheduled{ShipmentID: id, OrderID: "o1", TrackingNumber: "OF1"}
+	prepared := shipment.Prepared{ShipmentID: id, OrderID: "o1", CustomerID: "c1"}
+	dispatched := shipment.Dispatched{
+		ShipmentID: id, OrderID: "o1", TrackingNumber: "OF1", DispatchedAt: "2026-01-02T03:00:00Z",
+	}
+	delivered := shipment.Delivered{ShipmentID: id, OrderID: "o1", DispatchedAt: "2026-01-02T03:00:00Z"}
+	ordered := []any{
+		order.Placed{OrderID: "o1", CustomerID: "c1", Revision: 1}, started,
+		order.Confirmed{SagaID: "o1", PaymentID: "p1", ShipmentID: id},
+	}
+	shipped := order.Shipped{ShipmentID: id, Revision: 1, DispatchedAt: "2026-01-02T03:00:00Z"}
+	arrived := order.Delivered{ShipmentID: id}
+	items := []stock.Item{{SKU: "s1", Quantity: 2}}
+	reservationID := stock.ReservationID("o1", 1)
+	reserved := stock.Reserved{ReservationID: reservationID, OrderID: "o1", Items: items}
+	departed := stock.Departed{ReservationID: reservationID, OrderID: "o1", Items: items}
+	booked := stock.Committed{ReservationID: reservationID, OrderID: "o1", Items: items, Departed: true}
+	left := append(slices.Clone(ordered), shipped)
+	follows(t, map[string]waiting{
+		"never prepared": {
+			order: ordered, shipment: []any{scheduled}, stage: sweep.StageUnprepared, action: sweep.ActionNone,
+		},
+		"waits for the carrier": {order: ordered, shipment: []any{scheduled, prepared}},
+		"left": {
+			order: ordered, shipment: []any{scheduled, prepared, dispatched},
+			stage: sweep.StageLeft, action: sweep.ActionFollowed, then: []any{shipped},
+		},
+		"arrived": {
+			order: ordered, shipment: []any{scheduled, prepared, dispatched, delivered},
+			stage: sweep.StageLeft, action: sweep.ActionFollowed, then: []any{shipped, arrived}, booked: booked,
+		},
+		"arrived, and known to have left": {
+			order: left, shipment: []any{scheduled, prepared, dispatched, delivered},
+			stock: []any{reserved, departed, booked},
+			stage: sweep.StageLeft, action: sweep.ActionFollowed, then: []any{arrived},
+		},
+	})
+}
+
+// TestWaitingForStock: once an order has left, its reservation is committed.
+func TestWaitingForStock(t *testing.T) {
+	id := shipment.ID("o1", 1)
+	scheduled := shipment.Scheduled{ShipmentID: id, OrderID: "o1", TrackingNumber: "OF1"}
+	prepared := shipment.Prepared{ShipmentID: id, OrderID: "o1", CustomerID: "c1"}
+	dispatched := shipment.Dispatched{
+		ShipmentID: id, OrderID: "o1", TrackingNumber: "OF1", DispatchedAt: "2026-01-02T03:00:00Z",
+	}
+	delivered := shipment.Delivered{ShipmentID: id, OrderID: "o1", DispatchedAt: "2026-01-02T03:00:00Z"}
+	ordered := []any{
+		order.Placed{OrderID: "o1", CustomerID: "c1", Revision: 1}, started,
+		order.Confirmed{SagaID: "o1", PaymentID: "p1", ShipmentID: id},
+	}
+	shipped := order.Shipped{ShipmentID: id, Revision: 1, DispatchedAt: "2026-01-02T03:00:00Z"}
+	arrived := order.Delivered{ShipmentID: id}
+	items := []stock.Item{{SKU: "s1", Quantity: 2}}
+	reservationID := stock.ReservationID("o1", 1)
+	reserved := stock.Reserved{ReservationID: reservationID, OrderID: "o1", Items: items}
+	departed := stock.Departed{ReservationID: reservationID, OrderID: "o1", Items: items}
+	booked := stock.Committed{ReservationID: reservationID, OrderID: "o1", Items: items, Departed: true}
+	late := stock.Committed{ReservationID: reservationID, OrderID: "o1", Items: items}
+	released := stock.Released{ReservationID: reservationID, OrderID: "o1", Items: items}
+	left := append(slices.Clone(ordered), shipped)
+	follows(t, map[string]waiting{
+		"on its way": {
+			order: left, shipment: []any{scheduled, prepared, dispatched}, stock: []any{reserved, departed, booked},
+		},
+		"arrived, and its stock is open": {
+			order: left, shipment: []any{scheduled, prepared, dispatched, delivered},
+			stage: sweep.StageLeft, action: sweep.ActionFollowed, then: []any{arrived}, booked: booked,
+		},
+		"on its way, and its stock is open": {
+			order: left, shipment: []any{scheduled, prepared, dispatched},
+			stage: sweep.StageUnbooked, action: sweep.ActionCommitted, booked: booked,
+		},
+		"on its way since an earlier release": {
+			order: left, shipment: []any{scheduled, prepared, dispatched}, stock: []any{reserved},
+			stage: sweep.StageUnbooked, action: sweep.ActionCommitted, booked: late,
+		},
+		"on its way, and its stock is released": {
+			order: left, shipment: []any{scheduled, prepared, dispatched}, stock: []any{reserved, released},
+			stage: sweep.StageAtOdds, action: sweep.ActionNone,
+		},
+		"arrived, and its stock is released": {
+			order: left, shipment: []any{scheduled, prepared, dispatched, delivered}, stock: []any{reserved, released},
+			stage: sweep.StageAtOdds, action: sweep.ActionNone, then: []any{arrived},
+		},
+	})
+}
+
+// TestWaitingForStopped: an order follows a shipment that a person took back, and nobody else's.
+func TestWaitingForStopped(t *testing.T) {
+	id := shipment.ID("o1", 1)
+	scheduled := shipment.Scheduled{ShipmentID: id, OrderID: "o1", TrackingNumber: "OF1"}
+	prepared := shipment.Prepared{ShipmentID: id, OrderID: "o1", CustomerID: "c1"}
+	dispatched := shipment.Dispatched{
+		ShipmentID: id, OrderID: "o1", TrackingNumber: "OF1", DispatchedAt: "2026-01-02T03:00:00Z",
+	}
+	delivered := shipment.Delivered{ShipmentID: id, OrderID: "o1", DispatchedAt: "2026-01-02T03:00:00Z"}
+	stopped := func(origin order.Origin) shipment.Cancelled {
+		return shipment.Cancelled{
+			ShipmentID: id, OrderID: "o1", Origin: string(origin), Reason: string(order.ReasonErased), Note: "pd1:n",
+		}
+	}
+	ordered := []any{
+		order.Placed{OrderID: "o1", CustomerID: "c1", Revision: 1}, started,
+		order.Confirmed{SagaID: "o1", PaymentID: "p1", ShipmentID: id},
+	}
+	others := append(slices.Clone(ordered[:2]), order.Confirmed{SagaID: "o1", PaymentID: "p1", ShipmentID: "another"})
+	closed := order.Cancelling{
+		Reason: order.ReasonErased, Note: "pd1:n", From: order.StatusConfirmed, Origin: order.OriginOperator,
+	}
+	items := []stock.Item{{SKU: "s1", Quantity: 2}}
+	reservationID := stock.ReservationID("o1", 1)
+	reserved := stock.Reserved{ReservationID: reservationID, OrderID: "o1", Items: items}
+	follows(t, map[string]waiting{
+		"taken back by a person": {
+			order: ordered, shipment: []any{scheduled, prepared, stopped(order.OriginOperator)}, stock: []any{reserved},
+			stage: sweep.StageStopped, action: sweep.ActionFollowed, then: []any{closed},
+		},
+		"taken back by nobody who may": {
+			order: ordered, shipment: []any{scheduled, stopped(order.OriginSaga)},
+			stage: sweep.StageAtOdds, action: sweep.ActionNone,
+		},
+		"another's left": {
+			order: others, shipment: []any{scheduled, prepared, dispatched}, stage: sweep.StageAtOdds,
+			action: sweep.ActionNone,
+		},
+		"another's arrived": {
+			order: others, shipment: []any{scheduled, prepared, dispatched, delivered},
+			stage: sweep.StageAtOdds, action: sweep.ActionNone,
+		},
+		"another's taken back": {
+			order: others, shipment: []any{scheduled, stopped(order.OriginOperator)},
+			stage: sweep.StageAtOdds, action: sweep.ActionNone,
+		},
+	})
 }
 
 // turn is a sweeper whose turn it is to look at an order that waits.

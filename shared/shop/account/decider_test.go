@@ -15,22 +15,53 @@ func eur(amount int64) money.Money { return money.Money{Amount: amount, Currency
 
 func usd(amount int64) money.Money { return money.Money{Amount: amount, Currency: "USD"} }
 
-func TestDecide(t *testing.T) {
+// decision is what a command comes to after some events.
+type decision struct {
+	name  string
+	given []Event
+	when  Command
+	then  []Event
+	err   error
+}
+
+// decides wants each command to yield its events, or its error.
+func decides(t *testing.T, cases []decision) {
+	t.Helper()
+	for _, tt := range cases {
+		t.Run(tt.name, func(t *testing.T) {
+			state := Decider.Initial()
+			for _, e := range tt.given {
+				state = Decider.Evolve(state, e)
+			}
+			got, err := Decider.Decide(tt.when, state)
+			if !errors.Is(err, tt.err) {
+				t.Fatalf("error %v, want %v", err, tt.err)
+			}
+			if diff := cmp.Diff(tt.then, got); diff != "" {
+				t.Errorf("events (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestDecideOpen: an account is opened once, in a currency in use.
+func TestDecideOpen(t *testing.T) {
+	opened := Opened{AccountID: "a1", CustomerID: "c1", Currency: "EUR"}
+	decides(t, []decision{
+		{"open", nil, Open{"a1", "c1", "EUR"}, []Event{opened}, nil},
+		{"open what is open", []Event{opened}, Open{"a1", "c1", "EUR"}, nil, ErrAlreadyOpen},
+		{"open in no currency", nil, Open{"a1", "c1", "EURO"}, nil, money.ErrCurrency},
+	})
+}
+
+// TestDecideDeposit: a deposit is positive, in the account's currency, and leaves room for what was
+// taken.
+func TestDecideDeposit(t *testing.T) {
 	opened := Opened{AccountID: "a1", CustomerID: "c1", Currency: "EUR"}
 	holding := func(amount int64) []Event {
 		return []Event{opened, Deposited{Amount: eur(amount), Reference: "deposit/d0"}}
 	}
-	tests := []struct {
-		name  string
-		given []Event
-		when  Command
-		then  []Event
-		err   error
-	}{
-		{"open", nil, Open{"a1", "c1", "EUR"}, []Event{opened}, nil},
-		{"open what is open", []Event{opened}, Open{"a1", "c1", "EUR"}, nil, ErrAlreadyOpen},
-		{"open in no currency", nil, Open{"a1", "c1", "EURO"}, nil, money.ErrCurrency},
-
+	decides(t, []decision{
 		{"deposit", []Event{opened}, Deposit{eur(500), "deposit/d1"}, []Event{Deposited{eur(500), "deposit/d1"}}, nil},
 		{"deposit to no account", nil, Deposit{eur(500), "deposit/d1"}, nil, ErrNotOpen},
 		{"deposit nothing", []Event{opened}, Deposit{eur(0), "deposit/d1"}, nil, ErrAmountNotPositive},
@@ -49,7 +80,16 @@ func TestDecide(t *testing.T) {
 		{"deposit over the limit once what was taken comes back",
 			append(holding(math.MaxInt64), Withdrawn{eur(math.MaxInt64), "payment/p1"}),
 			Deposit{eur(1), "deposit/d1"}, nil, money.ErrOverflow},
+	})
+}
 
+// TestDecideWithdraw: nobody takes more than the account holds.
+func TestDecideWithdraw(t *testing.T) {
+	opened := Opened{AccountID: "a1", CustomerID: "c1", Currency: "EUR"}
+	holding := func(amount int64) []Event {
+		return []Event{opened, Deposited{Amount: eur(amount), Reference: "deposit/d0"}}
+	}
+	decides(t, []decision{
 		{
 			"withdraw", holding(500), Withdraw{eur(200), "withdrawal/w1"},
 			[]Event{Withdrawn{eur(200), "withdrawal/w1"}}, nil,
@@ -67,7 +107,16 @@ func TestDecide(t *testing.T) {
 		{"withdraw nothing", holding(500), Withdraw{eur(0), "withdrawal/w1"}, nil, ErrAmountNotPositive},
 		{"withdraw less than nothing", holding(500), Withdraw{eur(-5), "withdrawal/w1"}, nil, ErrAmountNotPositive},
 		{"withdraw another currency", holding(500), Withdraw{usd(5), "withdrawal/w1"}, nil, ErrWrongCurrency},
+	})
+}
 
+// TestDecideCharge: a payment comes from the customer's own account, and may come back.
+func TestDecideCharge(t *testing.T) {
+	opened := Opened{AccountID: "a1", CustomerID: "c1", Currency: "EUR"}
+	holding := func(amount int64) []Event {
+		return []Event{opened, Deposited{Amount: eur(amount), Reference: "deposit/d0"}}
+	}
+	decides(t, []decision{
 		{"charge", holding(500), Charge{"c1", eur(500), "payment/p1"}, []Event{Withdrawn{eur(500), "payment/p1"}}, nil},
 		{"charge too much", holding(500), Charge{"c1", eur(501), "payment/p1"}, nil, ErrInsufficientFunds},
 		{"charge another's account", holding(500), Charge{"c2", eur(5), "payment/p1"}, nil, ErrNotYours},
@@ -78,7 +127,6 @@ func TestDecide(t *testing.T) {
 		{"charge no account", nil, Charge{"c1", eur(5), "payment/p1"}, nil, ErrNotOpen},
 		{"charge another currency", holding(500), Charge{"c1", usd(5), "payment/p1"}, nil, ErrWrongCurrency},
 		{"charge nothing", holding(500), Charge{"c1", eur(0), "payment/p1"}, nil, ErrAmountNotPositive},
-
 		{
 			"refund", append(holding(500), Withdrawn{eur(300), "payment/p1"}), Refund{eur(300), "payment/p1"},
 			[]Event{Deposited{eur(300), "payment/p1"}}, nil,
@@ -87,7 +135,16 @@ func TestDecide(t *testing.T) {
 			Refund{eur(math.MaxInt64), "payment/p1"},
 			[]Event{Deposited{eur(math.MaxInt64), "payment/p1"}}, nil},
 		{"refund to no account", nil, Refund{eur(1), "payment/p1"}, nil, ErrNotOpen},
+	})
+}
 
+// TestDecideTransferOut: money leaves for another account in the same currency.
+func TestDecideTransferOut(t *testing.T) {
+	opened := Opened{AccountID: "a1", CustomerID: "c1", Currency: "EUR"}
+	holding := func(amount int64) []Event {
+		return []Event{opened, Deposited{Amount: eur(amount), Reference: "deposit/d0"}}
+	}
+	decides(t, []decision{
 		{
 			"send", holding(500), TransferOut{"a2", eur(500), "transfer/t1"},
 			[]Event{TransferredOut{"a2", eur(500), "transfer/t1"}}, nil,
@@ -98,7 +155,16 @@ func TestDecide(t *testing.T) {
 		{"send less than nothing", holding(500), TransferOut{"a2", eur(-1), "transfer/t1"}, nil, ErrAmountNotPositive},
 		{"send another currency", holding(500), TransferOut{"a2", usd(5), "transfer/t1"}, nil, ErrWrongCurrency},
 		{"send to oneself", holding(500), TransferOut{"a1", eur(5), "transfer/t1"}, nil, ErrSameAccount},
+	})
+}
 
+// TestDecideTransferIn: money arrives where it fits, now and once what was taken comes back.
+func TestDecideTransferIn(t *testing.T) {
+	opened := Opened{AccountID: "a1", CustomerID: "c1", Currency: "EUR"}
+	holding := func(amount int64) []Event {
+		return []Event{opened, Deposited{Amount: eur(amount), Reference: "deposit/d0"}}
+	}
+	decides(t, []decision{
 		{
 			"receive", []Event{opened}, TransferIn{"a2", eur(500), "transfer/t1"},
 			[]Event{TransferredIn{"a2", eur(500), "transfer/t1"}}, nil,
@@ -121,7 +187,16 @@ func TestDecide(t *testing.T) {
 			opened, TransferredIn{"a2", eur(5), "transfer/t1"}, Withdrawn{eur(5), "payment/p1"},
 		}, Refund{eur(5), "payment/p1"},
 			[]Event{Deposited{eur(5), "payment/p1"}}, nil},
+	})
+}
 
+// TestDecideInterest: interest is rounded half to even, and may be nothing.
+func TestDecideInterest(t *testing.T) {
+	opened := Opened{AccountID: "a1", CustomerID: "c1", Currency: "EUR"}
+	holding := func(amount int64) []Event {
+		return []Event{opened, Deposited{Amount: eur(amount), Reference: "deposit/d0"}}
+	}
+	decides(t, []decision{
 		{
 			"interest", holding(500), ApplyInterest{500, "interest/i1"},
 			[]Event{InterestApplied{500, eur(25), "interest/i1"}}, nil,
@@ -145,22 +220,7 @@ func TestDecide(t *testing.T) {
 		{"interest of no rate", holding(500), ApplyInterest{0, "interest/i1"}, nil, ErrRateOutOfRange},
 		{"interest of less", holding(500), ApplyInterest{-500, "interest/i1"}, nil, ErrRateOutOfRange},
 		{"interest over the limit", holding(math.MaxInt64), ApplyInterest{1, "interest/i1"}, nil, money.ErrOverflow},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			state := Decider.Initial()
-			for _, e := range tt.given {
-				state = Decider.Evolve(state, e)
-			}
-			got, err := Decider.Decide(tt.when, state)
-			if !errors.Is(err, tt.err) {
-				t.Fatalf("error %v, want %v", err, tt.err)
-			}
-			if diff := cmp.Diff(tt.then, got); diff != "" {
-				t.Errorf("events (-want +got):\n%s", diff)
-			}
-		})
-	}
+	})
 }
 
 func TestDecideUnknownCommand(t *testing.T) {
