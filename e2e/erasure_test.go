@@ -108,24 +108,59 @@ func waits(t *testing.T, output string) {
 	})
 }
 
+// erasure is a customer of whom there is something everywhere, and what is known of them.
+type erasure struct {
+	began   time.Time
+	archive archive
+	pool    *cognitoidentityprovider.Client
+
+	secrets          secrets
+	customer, stays  customer
+	name, email, sku string
+	lost             es.StreamID // whose event no consumer can read
+
+	kept, waiting    order             // dispatched, and not
+	parcel           parcel            // of the one that waits
+	running, pending order             // whose executions wait for stock, or to begin
+	histories        map[string]string // of the orders that ended before, by id
+
+	own    map[string]personal.Key // the customer's
+	theirs []string                // what it opened, sealed
+
+	resumeStock, resumeStart func()
+}
+
 // An erased customer's data can be read nowhere any more: not in a table, a queue, a log, a run,
 // the bus's archive or the user pool, in any form, nor under any key that is left. All that was
 // going on comes to its end, and all that is not personal stays.
 func TestErasure(t *testing.T) {
-	began := time.Now().Add(-time.Second)
-	pause(t, "record-dead-letters") // what lies in the queues of dead letters is looked at there
-	archive := newArchive(t)
-	pool := cognitoidentityprovider.NewFromConfig(stack.config)
-	s := &secrets{}
+	e := plantPerson(t)
+	e.plantOrders(t)
+	e.plantLetters(t)
+	defer e.takeLetters(t)
+	e.isThere(t)
+	e.startsOrders(t)
+	e.isErased(t)
+	e.isUndone(t)
+	e.keepsTheRest(t)
+	e.isUnreadable(t)
+}
 
-	// A person of whom there is something everywhere, and one who stays.
-	c, stays := customer{id: "e2e-" + ident.New()}, newCustomer(t, 1_000)
+// plantPerson registers a customer whose name and address are secrets, beside one who stays.
+func plantPerson(t *testing.T) *erasure {
+	t.Helper()
+	e := &erasure{began: time.Now().Add(-time.Second), histories: map[string]string{}}
+	pause(t, "record-dead-letters") // what lies in the queues of dead letters is looked at there
+	e.archive, e.pool = newArchive(t), cognitoidentityprovider.NewFromConfig(stack.config)
+	s := &e.secrets
+	e.customer, e.stays = customer{id: "e2e-" + ident.New()}, newCustomer(t, 1_000)
+	c := &e.customer
 	var err error
 	if c.token, err = stack.CustomerToken(t.Context(), c.id); err != nil {
 		t.Fatal(err)
 	}
 	name, email := s.plant("Name"), s.plain("mail")+"@example.com"
-	if _, err := pool.AdminUpdateUserAttributes(t.Context(), &cognitoidentityprovider.AdminUpdateUserAttributesInput{
+	if _, err := e.pool.AdminUpdateUserAttributes(t.Context(), &cognitoidentityprovider.AdminUpdateUserAttributesInput{
 		UserPoolId: aws.String(stack.Outputs["UserPoolId"]), Username: &c.id,
 		UserAttributes: []cognitotypes.AttributeType{
 			{Name: aws.String("name"), Value: &name}, {Name: aws.String("email"), Value: &email},
@@ -134,154 +169,196 @@ func TestErasure(t *testing.T) {
 		t.Fatal(err)
 	}
 	must[object](t, http.StatusCreated, post(c.token, "/customers", object{"name": name, "email": email}))
-	name, email = s.plant("Name"), s.plain("mail")+"@example.com"
-	must[object](t, http.StatusOK, change(c.token, c.id, `"1"`, object{"name": name, "email": email}))
+	e.name, e.email = s.plant("Name"), s.plain("mail")+"@example.com"
+	must[object](t, http.StatusOK, change(c.token, c.id, `"1"`, object{"name": e.name, "email": e.email}))
 	c.account, _ = must[object](
 		t, http.StatusCreated, post(c.token, "/accounts", object{"currency": "USD"}),
 	)["id"].(string)
 	c.deposit(t, 10_000)
-	sku := newStock(t, 10)
-	place := func(address object) order {
-		body := with(anOrder(onSale(t, line(sku, 1, 100))...), "shippingAddress", address)
-		return must[order](t, http.StatusAccepted, post(c.token, "/orders", body))
-	}
-	kept, waiting, cancelled := place(s.address("HK")), place(s.address("HK")), place(s.address("HK"))
-	refusedOrder := place(s.address("AQ"))
-	_, parcel := c.prepared(t, kept.ID)
-	must[object](t, http.StatusOK, post(stack.operator, "/shipments/"+parcel.ID+"/dispatch", nil))
-	c.becomes(t, kept.ID, "shipped")
-	_, parcel = c.prepared(t, waiting.ID)
+	e.sku = newStock(t, 10)
+	return e
+}
+
+// place places an order to an address of secrets.
+func (e *erasure) place(t *testing.T, country string) order {
+	t.Helper()
+	body := with(anOrder(onSale(t, line(e.sku, 1, 100))...), "shippingAddress", e.secrets.address(country))
+	return must[order](t, http.StatusAccepted, post(e.customer.token, "/orders", body))
+}
+
+// plantOrders brings an order to each end, and one to where it waits for the carrier.
+func (e *erasure) plantOrders(t *testing.T) {
+	t.Helper()
+	e.kept, e.waiting = e.place(t, "HK"), e.place(t, "HK")
+	cancelled, refusedOrder := e.place(t, "HK"), e.place(t, "AQ")
+	c := e.customer
+	_, left := c.prepared(t, e.kept.ID)
+	must[object](t, http.StatusOK, post(stack.operator, "/shipments/"+left.ID+"/dispatch", nil))
+	c.becomes(t, e.kept.ID, "shipped")
+	_, e.parcel = c.prepared(t, e.waiting.ID)
 	c.ends(t, cancelled.ID, "confirmed")
 	must[order](
-		t, http.StatusAccepted, post(c.token, "/orders/"+cancelled.ID+"/cancel", object{"reason": s.plant("Reason")}),
+		t, http.StatusAccepted,
+		post(c.token, "/orders/"+cancelled.ID+"/cancel", object{"reason": e.secrets.plant("Reason")}),
 	)
 	c.ends(t, cancelled.ID, "cancelled")
 	c.ends(t, refusedOrder.ID, "cancelled")
-	histories := map[string]string{}
-	for _, o := range []order{kept, cancelled, refusedOrder} {
-		histories[o.ID] = send(t, get(stack.operator, "/orders/"+o.ID+"/history")).String()
+	for _, o := range []order{e.kept, cancelled, refusedOrder} {
+		e.histories[o.ID] = send(t, get(stack.operator, "/orders/"+o.ID+"/history")).String()
 	}
 	c.counts(t, 2, 2)
-	stays.counts(t, 0, 0)
-	commit := commitsOf(t, "order/"+kept.ID)
+	e.stays.counts(t, 0, 0)
+}
+
+var letterQueues = []string{"PublishEventsDeadLettersUrl", "ProjectViewsDeadLettersUrl"}
+
+// plantLetters brings an address into the dead-letter queues of those that read the events.
+func (e *erasure) plantLetters(t *testing.T) {
+	t.Helper()
+	commit := commitsOf(t, "order/"+e.kept.ID)
 	address := personal.Sealed(sealedForm.FindString(commit))
-	lost := es.NewStreamID("order", ident.New())
-	appendEvent(t, lost, "order.abducted", abducted{Address: address})
-	letters := []string{"PublishEventsDeadLettersUrl", "ProjectViewsDeadLettersUrl"}
-	for _, output := range letters {
+	e.lost = es.NewStreamID("order", ident.New())
+	appendEvent(t, e.lost, "order.abducted", abducted{Address: address})
+	for _, output := range letterQueues {
 		waits(t, output)
 	}
-	defer func() {
-		for _, output := range letters {
-			takeMessage(t, stack.Outputs[output], string(lost))
-		}
-	}()
+}
 
-	// Before: all of it is there, under the person's key.
+func (e *erasure) takeLetters(t *testing.T) {
+	t.Helper()
+	for _, output := range letterQueues {
+		takeMessage(t, stack.Outputs[output], string(e.lost))
+	}
+}
+
+// isThere: before, all of it is there, under the person's key.
+func (e *erasure) isThere(t *testing.T) {
+	t.Helper()
 	keys := dataKeys(t)
-	own := map[string]personal.Key{c.id: keys[c.id]}
-	before := everything(t, began)
-	before = append(before, archive.replayed(t))
+	e.own = map[string]personal.Key{e.customer.id: keys[e.customer.id]}
+	before := everything(t, e.began)
+	before = append(before, e.archive.replayed(t))
 	sealed := sealedIn(before)
-	opened := openAll(own, c.id, sealed)
-	for _, secret := range s.planted {
+	opened := openAll(e.own, e.customer.id, sealed)
+	for _, secret := range e.secrets.planted {
 		if !slices.ContainsFunc(
 			slices.Collect(maps.Values(opened)), func(plain string) bool { return strings.Contains(plain, secret) },
 		) {
 			t.Errorf("%q is sealed nowhere", secret)
 		}
 	}
-	theirs := slices.Sorted(maps.Keys(opened))
+	e.theirs = slices.Sorted(maps.Keys(opened))
 	for _, where := range []string{
 		"table " + stack.Outputs["EventsTable"], "queue " + stack.Stack + "-publish-events-dlq",
 		"queue " + stack.Stack + "-project-views-dlq", "archive",
 	} {
-		if len(intersection(theirs, sealedIn(named(before, where)))) == 0 {
+		if len(intersection(e.theirs, sealedIn(named(before, where)))) == 0 {
 			t.Errorf("%s holds nothing of the customer", where)
 		}
 	}
-	if len(search(named(before, "user pool"), s.planted)) == 0 {
+	if len(search(named(before, "user pool"), e.secrets.planted)) == 0 {
 		t.Error("the user pool holds nothing of the customer")
 	}
+}
 
-	// Two orders are under way: one whose run waits for its stock, one whose run has not begun.
-	resumeStock := pause(t, "process-inventory")
-	running := place(s.address("HK"))
+// startsOrders: two orders are under way, one whose execution waits for its stock, one whose
+// execution has not begun.
+func (e *erasure) startsOrders(t *testing.T) {
+	t.Helper()
+	e.resumeStock = pause(t, "process-inventory")
+	e.running = e.place(t, "HK")
 	waits(t, "InventoryQueueUrl")
-	resumeStart := pause(t, "start-saga")
-	pending := place(s.address("HK"))
+	e.resumeStart = pause(t, "start-saga")
+	e.pending = e.place(t, "HK")
 	waits(t, "StartSagaQueueUrl")
 	for place, id := range map[string]string{
-		"queue " + stack.Stack + "-start-saga": pending.ID, "queue " + stack.Stack + "-inventory-commands": running.ID,
+		"queue " + stack.Stack + "-start-saga":         e.pending.ID,
+		"queue " + stack.Stack + "-inventory-commands": e.running.ID,
 	} {
 		if !strings.Contains(queueContent(t, place[len("queue "):]).text, id) {
 			t.Errorf("%s: there is nothing of order %s", place, id)
 		}
 	}
+}
 
-	refused(t, http.StatusNotFound, "customer.not-found", erase(stays.token, c.id))
+// isErased: nobody but the customer and operators erases, and from then on nothing more comes in.
+func (e *erasure) isErased(t *testing.T) {
+	t.Helper()
+	refused(t, http.StatusNotFound, "customer.not-found", erase(e.stays.token, e.customer.id))
 	refused(t, http.StatusNotFound, "customer.not-found", erase(stack.operator, "e2e-"+ident.New()))
-	answered := send(t, erase(c.token, c.id))
+	answered := send(t, erase(e.customer.token, e.customer.id))
 	version := decode[object](t, answered.body)["version"]
 	if answered.status != http.StatusOK || version != 3.0 || answered.header.Get("ETag") != `"3"` {
 		t.Fatalf("erase: %s", answered)
 	}
-	for _, token := range []string{c.token, stack.operator} {
-		if again := send(t, erase(token, c.id)); again.String() != answered.String() {
+	for _, token := range []string{e.customer.token, stack.operator} {
+		if again := send(t, erase(token, e.customer.id)); again.String() != answered.String() {
 			t.Errorf("erased again: %s, want %s", again, answered)
 		}
 	}
 	refused(
 		t, http.StatusUnprocessableEntity, "customer.erased",
-		post(c.token, "/customers", object{"name": name, "email": email}),
+		post(e.customer.token, "/customers", object{"name": e.name, "email": e.email}),
 	)
-	refused(t, http.StatusUnprocessableEntity, "customer.erased", change(c.token, c.id, `"2"`, object{"name": name}))
-	if gone := must[person](t, http.StatusOK, get(stack.operator, "/customers/"+c.id)); !gone.Erased ||
+	refused(
+		t, http.StatusUnprocessableEntity, "customer.erased",
+		change(e.customer.token, e.customer.id, `"2"`, object{"name": e.name}),
+	)
+	if gone := must[person](t, http.StatusOK, get(stack.operator, "/customers/"+e.customer.id)); !gone.Erased ||
 		gone.Name != "" {
 		t.Errorf("the erased customer reads %+v", gone)
 	}
-	refused(t, http.StatusUnprocessableEntity, "customer.erased", post(c.token, "/orders", anOrder(line(sku, 1, 100))))
 	refused(
 		t, http.StatusUnprocessableEntity, "customer.erased",
-		post(stack.operator, "/orders/"+kept.ID+"/cancel", object{"reason": "erased"}),
+		post(e.customer.token, "/orders", anOrder(line(e.sku, 1, 100))),
 	)
+	refused(
+		t, http.StatusUnprocessableEntity, "customer.erased",
+		post(stack.operator, "/orders/"+e.kept.ID+"/cancel", object{"reason": "erased"}),
+	)
+}
 
-	// What had not left is undone, to the last cent and piece, and leaves no more.
-	dispatched := send(t, post(stack.operator, "/shipments/"+parcel.ID+"/dispatch", nil))
+// isUndone: what had not left is undone, to the last cent and piece, and leaves no more.
+func (e *erasure) isUndone(t *testing.T) {
+	t.Helper()
+	dispatched := send(t, post(stack.operator, "/shipments/"+e.parcel.ID+"/dispatch", nil))
 	if code := decode[problem](t, dispatched.body).Code; code != "shipment.address-unreadable" &&
 		code != "shipment.cancelled" {
 		t.Errorf("dispatched to where nobody can read: %s", dispatched)
 	}
-	resumeStart()
-	resumeStock()
-	if got := c.ends(t, waiting.ID, "cancelled"); got.Cancellation.Reason != "customer.erased" ||
+	e.resumeStart()
+	e.resumeStock()
+	if got := e.customer.ends(t, e.waiting.ID, "cancelled"); got.Cancellation.Reason != "customer.erased" ||
 		got.Cancellation.By != "operator" {
 		t.Errorf("the order that waited for the carrier is cancelled by %+v", got.Cancellation)
 	}
-	for _, o := range []order{running, pending} {
-		if got := c.ends(t, o.ID, "cancelled"); !slices.Contains(
+	for _, o := range []order{e.running, e.pending} {
+		if got := e.customer.ends(t, o.ID, "cancelled"); !slices.Contains(
 			[]string{"customer.erased", "shipment.address-unreadable"}, got.Cancellation.Reason,
 		) {
 			t.Errorf("order %s is cancelled for %s", o.ID, got.Cancellation.Reason)
 		}
 	}
-	if totals := c.counts(t, 1, 5); !slices.Equal(totals.ConfirmedTotal, []moneyOf{usd(100)}) {
+	if totals := e.customer.counts(t, 1, 5); !slices.Equal(totals.ConfirmedTotal, []moneyOf{usd(100)}) {
 		t.Errorf("confirmed is %v", totals.ConfirmedTotal)
 	}
-	if balance := c.balance(t); balance != 9_900 {
+	if balance := e.customer.balance(t); balance != 9_900 {
 		t.Errorf("the balance is %d", balance)
 	}
-	hasStock(t, sku, shop.Stock{OnHand: 9, Available: 9})
+	hasStock(t, e.sku, shop.Stock{OnHand: 9, Available: 9})
+}
 
-	// What is not personal can be read as before.
-	if list := c.orders(t, "?limit=100"); len(list.Orders) != 6 {
+// keepsTheRest: what is not personal can be read as before.
+func (e *erasure) keepsTheRest(t *testing.T) {
+	t.Helper()
+	if list := e.customer.orders(t, "?limit=100"); len(list.Orders) != 6 {
 		t.Errorf("%d orders are listed", len(list.Orders))
 	}
-	for id, history := range histories {
+	for id, history := range e.histories {
 		o := decode[struct {
 			order
 			Erased bool `json:"erased"`
-		}](t, send(t, get(c.token, "/orders/"+id)).body)
+		}](t, send(t, get(e.customer.token, "/orders/"+id)).body)
 		if o.ID != id || o.ShippingAddress != nil || !o.Erased || o.Cancellation != nil && o.Cancellation.Note != "" {
 			t.Errorf("an order of the erased customer is %+v", o)
 		}
@@ -290,27 +367,30 @@ func TestErasure(t *testing.T) {
 		}
 	}
 	eventually(t, "the sign-in is gone", func() (string, bool) {
-		_, err := pool.AdminGetUser(
+		_, err := e.pool.AdminGetUser(
 			t.Context(),
 			&cognitoidentityprovider.AdminGetUserInput{
-				UserPoolId: aws.String(stack.Outputs["UserPoolId"]), Username: &c.id,
+				UserPoolId: aws.String(stack.Outputs["UserPoolId"]), Username: &e.customer.id,
 			},
 		)
 		_, gone := errors.AsType[*cognitotypes.UserNotFoundException](err)
 		return fmt.Sprint(err), gone
 	})
+}
 
-	// After: nothing can be read, wherever it still lies. Controls, in each place in each form,
-	// show that it would have been found.
+// isUnreadable: after, nothing can be read, wherever it still lies. Controls, in each place in each
+// form, show that it would have been found.
+func (e *erasure) isUnreadable(t *testing.T) {
+	t.Helper()
 	controls, takeLetters := plantControls(t)
 	defer takeLetters()
-	held := archive.replayed(t)
+	held := e.archive.replayed(t)
 	// the first and not the last: what is logged last may arrive with the next invocation
 	eventually(t, "logs of an order", func() (string, bool) {
-		return "", strings.Contains(logContent(t, began, "start-saga").text, kept.ID)
+		return "", strings.Contains(logContent(t, e.began, "start-saga").text, e.kept.ID)
 	})
-	after := append(everything(t, began), held)
-	for _, f := range search(after, s.planted) {
+	after := append(everything(t, e.began), held)
+	for _, f := range search(after, e.secrets.planted) {
 		t.Errorf("%s: %q stands there in clear", f.place, f.text)
 	}
 	found := map[finding]bool{}
@@ -324,23 +404,23 @@ func TestErasure(t *testing.T) {
 			}
 		}
 	}
-	if lost := len(theirs) - len(intersection(theirs, sealedIn(after))); lost > 0 {
-		t.Errorf("%d sealed texts of the customer were not found again", lost)
+	if missing := len(e.theirs) - len(intersection(e.theirs, sealedIn(after))); missing > 0 {
+		t.Errorf("%d sealed texts of the customer were not found again", missing)
 	}
 	left := dataKeys(t)
-	if _, there := left[c.id]; there {
+	if _, there := left[e.customer.id]; there {
 		t.Error("the customer's key is there")
 	}
 	// with those of the orders that were under way
-	all := slices.Collect(maps.Keys(openAll(own, c.id, sealedIn(after))))
-	if len(all) <= len(theirs) {
-		t.Errorf("%d texts are sealed for the customer, and %d were before", len(all), len(theirs))
+	all := slices.Collect(maps.Keys(openAll(e.own, e.customer.id, sealedIn(after))))
+	if len(all) <= len(e.theirs) {
+		t.Errorf("%d texts are sealed for the customer, and %d were before", len(all), len(e.theirs))
 	}
-	for text, plain := range openAll(left, c.id, all) {
+	for text, plain := range openAll(left, e.customer.id, all) {
 		t.Errorf("%s opens: %q", text, plain)
 	}
 	if staying := openAll(
-		map[string]personal.Key{stays.id: left[stays.id]}, stays.id, sealedIn(after),
+		map[string]personal.Key{e.stays.id: left[e.stays.id]}, e.stays.id, sealedIn(after),
 	); len(staying) != 2 {
 		t.Errorf("%d texts open of who stays, want the name and the e-mail address", len(staying))
 	}

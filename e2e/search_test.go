@@ -505,7 +505,21 @@ func plantControls(t *testing.T) (c controls, takeLetters func()) {
 	)
 	heard.event(t, "customer.registered", id)
 	c.places = append(c.places, "table "+stack.Outputs["EventsTable"], "archive")
+	c.intoTables(t, id, payload)
+	c.intoQueues(t, id, payload)
+	c.intoLogs(t, id, payload)
+	c.intoRun(t, id, payload)
+	c.intoUserPool(t, id, payload)
+	return c, func() {
+		for _, url := range deadLetterQueues() {
+			takeMessage(t, url, id)
+		}
+	}
+}
 
+// intoTables puts a row with the payload into every table but the events'.
+func (c *controls) intoTables(t *testing.T, id, payload string) {
+	t.Helper()
 	for _, table := range tables(t) {
 		if table == stack.Outputs["EventsTable"] {
 			continue
@@ -543,7 +557,11 @@ func plantControls(t *testing.T) (c controls, takeLetters func()) {
 		})
 		c.places = append(c.places, "table "+table)
 	}
+}
 
+// intoQueues sends the payload to every dead-letter queue.
+func (c *controls) intoQueues(t *testing.T, id, payload string) {
+	t.Helper()
 	for _, url := range deadLetterQueues() {
 		if _, err := stack.queues.SendMessage(
 			t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(id + payload)},
@@ -552,7 +570,11 @@ func plantControls(t *testing.T) (c controls, takeLetters func()) {
 		}
 		c.places = append(c.places, "queue "+url[strings.LastIndexByte(url, '/')+1:])
 	}
+}
 
+// intoLogs writes the payload to every log group.
+func (c *controls) intoLogs(t *testing.T, id, payload string) {
+	t.Helper()
 	logs := cloudwatchlogs.NewFromConfig(stack.config)
 	for _, group := range logGroups(t) {
 		if _, err := logs.CreateLogStream(
@@ -577,7 +599,11 @@ func plantControls(t *testing.T) (c controls, takeLetters func()) {
 		}
 		c.places = append(c.places, "log "+group)
 	}
+}
 
+// intoRun starts an execution with the payload as its input.
+func (c *controls) intoRun(t *testing.T, id, payload string) {
+	t.Helper()
 	role, err := stack.runs.DescribeStateMachine(
 		t.Context(), &sfn.DescribeStateMachineInput{StateMachineArn: aws.String(stack.Outputs["SagaArn"])},
 	)
@@ -606,7 +632,11 @@ func plantControls(t *testing.T) (c controls, takeLetters func()) {
 		t.Fatal(err)
 	}
 	c.places = append(c.places, "runs of "+aws.ToString(machine.StateMachineArn))
+}
 
+// intoUserPool makes a user with the payload as the name.
+func (c *controls) intoUserPool(t *testing.T, id, payload string) {
+	t.Helper()
 	pool := cognitoidentityprovider.NewFromConfig(stack.config)
 	if _, err := pool.AdminCreateUser(t.Context(), &cognitoidentityprovider.AdminCreateUserInput{
 		UserPoolId: aws.String(stack.Outputs["UserPoolId"]), Username: &id,
@@ -628,11 +658,6 @@ func plantControls(t *testing.T) (c controls, takeLetters func()) {
 		}
 	})
 	c.places = append(c.places, "user pool")
-	return c, func() {
-		for _, url := range deadLetterQueues() {
-			takeMessage(t, url, id)
-		}
-	}
 }
 
 // dataKeys unwraps every data key that is left, by its subject.
