@@ -64,11 +64,34 @@ const (
 // message that it can't read is recorded and redriven as any other consumer's.
 func TestConsumerOfThePage(t *testing.T) {
 	t.Parallel()
+	name := deployBeside(t, buildPage(t))
+	since := time.Now()
+	announces(t, name, since)
+	hasAlarms(t, name)
+	comesBack(t, name, since)
+}
+
+const checkoutDir = ".."
+
+// runBuild runs a program as a build for Lambda does.
+func runBuild(t *testing.T, name string, args ...string) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), name, args...)
+	command.Dir = checkoutDir
+	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "SAM_CLI_TELEMETRY=0")
+	if out, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+}
+
+// buildPage builds the consumer of the page, and gives the template of its stack.
+func buildPage(t *testing.T) (template string) {
+	t.Helper()
 	read, err := os.ReadFile("../docs/consumers.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	page, dir, root := string(read), t.TempDir(), ".."
+	page, dir := string(read), t.TempDir()
 	write := func(name, content string) string {
 		t.Helper()
 		file := filepath.Join(dir, name)
@@ -82,17 +105,8 @@ func TestConsumerOfThePage(t *testing.T) {
 		}
 		return file
 	}
-	run := func(name string, args ...string) {
-		t.Helper()
-		command := exec.CommandContext(t.Context(), name, args...)
-		command.Dir = root
-		command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "SAM_CLI_TELEMETRY=0")
-		if out, err := command.CombinedOutput(); err != nil {
-			t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
-		}
-	}
 	// The overlay puts the page's file where the page says that it goes.
-	checkout, err := filepath.Abs(root)
+	checkout, err := filepath.Abs(checkoutDir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,21 +124,27 @@ func TestConsumerOfThePage(t *testing.T) {
 	if !strings.Contains(block, tableHere) {
 		t.Fatalf("the block has no %s", tableHere)
 	}
-	template := write(
+	template = write(
 		"template.yaml",
 		strings.Replace(beside, "ARCHITECTURE", architecture, 1)+strings.ReplaceAll(block, tableHere, tableBeside),
 	)
 	const alarms = "infra/consumer-alarms.yaml"
-	nested, err := os.ReadFile(filepath.Join(root, alarms))
+	nested, err := os.ReadFile(filepath.Join(checkoutDir, alarms))
 	if err != nil {
 		t.Fatal(err)
 	}
 	write(alarms, string(nested))
-	run(
-		"go", "build", "-buildvcs=false", "-overlay", write("overlay.json", string(overlay)), "-o",
+	runBuild(
+		t, "go", "build", "-buildvcs=false", "-overlay", write("overlay.json", string(overlay)), "-o",
 		filepath.Join(dir, function, "bootstrap"), "./"+function,
 	)
-	name := "e2e-consumer-" + ident.New()[:8]
+	return template
+}
+
+// deployBeside deploys a template beside the stack, and gives the name of its own.
+func deployBeside(t *testing.T, template string) (name string) {
+	t.Helper()
+	name = "e2e-consumer-" + ident.New()[:8]
 	stacks := cloudformation.NewFromConfig(stack.config)
 	t.Cleanup(func() {
 		ctx, cancel := cleaning()
@@ -145,14 +165,22 @@ func TestConsumerOfThePage(t *testing.T) {
 	for _, id := range []string{"RecordDeadLettersFunction", "RecordDeadLettersRole", "RedriveDeadLettersRole"} {
 		overrides = append(overrides, id+"="+aws.ToString(stack.parts[id].PhysicalResourceId))
 	}
-	run(filepath.Join(checkout, ".tools", "sam", "bin", "python"), append([]string{
+	checkout, err := filepath.Abs(checkoutDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runBuild(t, filepath.Join(checkout, ".tools", "sam", "bin", "python"), append([]string{
 		"-m", "samcli", "deploy", "--template-file", template, "--stack-name", name, "--resolve-s3", "--region",
 		"us-east-1",
 		"--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND", "--no-confirm-changeset",
 		"--parameter-overrides",
 	}, overrides...)...)
+	return name
+}
 
-	since := time.Now()
+// announces: the consumer hears of an order that is delivered.
+func announces(t *testing.T, name string, since time.Time) {
+	t.Helper()
 	c := newCustomer(t, 1_000)
 	placed := c.place(t, line(newStock(t, 1), 1, 100))
 	c.prepared(t, placed.ID)
@@ -179,7 +207,11 @@ func TestConsumerOfThePage(t *testing.T) {
 	if !strings.Contains(said, `order/`+placed.ID+`@5`) {
 		t.Errorf("it said %s", said)
 	}
+}
 
+// hasAlarms: the block of the page brings the alarms that every consumer has.
+func hasAlarms(t *testing.T, name string) {
+	t.Helper()
 	watch, err := cloudwatch.NewFromConfig(stack.config).DescribeAlarms(
 		t.Context(), &cloudwatch.DescribeAlarmsInput{AlarmNamePrefix: aws.String(name + "-announce-deliveries-")},
 	)
@@ -191,7 +223,11 @@ func TestConsumerOfThePage(t *testing.T) {
 			t.Errorf("%s tells %v", aws.ToString(a.AlarmName), a.AlarmActions)
 		}
 	}
+}
 
+// comesBack: a message that the consumer can't read is recorded, and redriven to it alone.
+func comesBack(t *testing.T, name string, since time.Time) {
+	t.Helper()
 	queue, err := stack.queues.GetQueueUrl(
 		t.Context(), &sqs.GetQueueUrlInput{QueueName: aws.String(name + "-announce-deliveries")},
 	)
