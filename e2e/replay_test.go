@@ -148,216 +148,252 @@ func (p program) replays(t *testing.T, args ...string) (s replaySummary, said st
 	return s, stderr.String()
 }
 
-func TestReplay(t *testing.T) {
+// replayed is what a replay has to send again: a customer's orders, and what was delivered live.
+type replayed struct {
+	cli           program
+	consumer, url string // its name and its queue
+	witness       string // the queue of another one
+	began         time.Time
+	buyer         customer
+	sku           string
+	orders        []string
+	cancelled     string // one of them
+	live          map[string]delivered
+	before        standing
+}
+
+func newReplayed(t *testing.T) *replayed {
+	t.Helper()
 	const perOrder = 250
-	cli := newProgram(t)
-	buyer := newCustomer(t, 100_000)
-	sku := newStock(t, 100)
-	name, url := newConsumer(
+	r := &replayed{
+		cli: newProgram(t), buyer: newCustomer(t, 100_000), sku: newStock(t, 100), live: map[string]delivered{},
+	}
+	r.consumer, r.url = newConsumer(
 		t,
 		`{"source":["order-service"],"detail-type":["order.placed",{"prefix":"order.cancell"}],`+
 			`"detail":{"dataversion":[1]}}`,
 		consumerqueue.ReplayAllowed,
 	)
-	_, witness := newConsumer(t, `{"source":[{"prefix":""}]}`, consumerqueue.ReplayAllowed)
-	began := time.Now().UTC().Truncate(time.Second)
+	_, r.witness = newConsumer(t, `{"source":[{"prefix":""}]}`, consumerqueue.ReplayAllowed)
+	r.began = time.Now().UTC().Truncate(time.Second)
 
-	orders := make([]string, 24)
-	inParallel(len(orders), func(i int) { orders[i] = buyer.place(t, line(sku, 1, perOrder)).ID })
-	for _, id := range orders {
-		buyer.ends(t, id, "confirmed")
+	r.orders = make([]string, 24)
+	inParallel(len(r.orders), func(i int) { r.orders[i] = r.buyer.place(t, line(r.sku, 1, perOrder)).ID })
+	for _, id := range r.orders {
+		r.buyer.ends(t, id, "confirmed")
 	}
-	cancelled := orders[0]
-	must[order](t, 202, post(buyer.token, "/orders/"+cancelled+"/cancel", object{}))
-	buyer.ends(t, cancelled, "cancelled")
-	live := map[string]delivered{}
+	r.cancelled = r.orders[0]
+	must[order](t, 202, post(r.buyer.token, "/orders/"+r.cancelled+"/cancel", object{}))
+	r.buyer.ends(t, r.cancelled, "cancelled")
 	eventually(t, "all events are delivered", func() (int, bool) {
-		for _, d := range take(t, url) {
-			live[envelopeID(d)] = d
+		for _, d := range take(t, r.url) {
+			r.live[envelopeID(d)] = d
 		}
-		return len(live), len(live) == len(orders)+2
+		return len(r.live), len(r.live) == len(r.orders)+2
 	})
-	take(t, witness)
-	before := state(t, buyer, sku, orders)
+	take(t, r.witness)
+	r.before = state(t, r.buyer, r.sku, r.orders)
+	return r
+}
 
-	window := func(more ...string) []string {
-		return append([]string{"--consumer", name, "--from", began.Format(time.RFC3339)}, more...)
+// window are the arguments of a replay of what happened since.
+func (r *replayed) window(more ...string) []string {
+	return append([]string{"--consumer", r.consumer, "--from", r.began.Format(time.RFC3339)}, more...)
+}
+
+// mine are those messages that are of these orders.
+func (r *replayed) mine(d []delivered) (own []delivered) {
+	for _, one := range d {
+		if r.live[envelopeID(one)] != nil {
+			own = append(own, one)
+		}
 	}
-	mine := func(d []delivered) (own []delivered) {
-		for _, one := range d {
-			if live[envelopeID(one)] != nil {
-				own = append(own, one)
-			}
-		}
-		return own
-	}
-	t.Run("dry run", func(t *testing.T) {
-		s, _ := cli.replays(t, window("--type", "order.placed,order.confirmed", "--dry-run")...)
-		placed := int64(len(orders))
-		if s.Counts.Selected["order.placed"] < placed || s.Counts.Unwanted["order.confirmed"] < placed ||
-			s.Counts.Unwanted["order.placed"] != 0 || len(s.Counts.Sent) > 0 {
-			t.Errorf("counted %+v", s.Counts)
-		}
-		if got := take(t, url); len(got) > 0 {
-			t.Errorf("%d were sent", len(got))
-		}
-	})
-	t.Run("killed and resumed", func(t *testing.T) {
-		args := window("--type", "order.placed", "--name", "resumed", "--segments", "8")
-		kept := filepath.Join(cli.state, "resumed.json")
-		first := cli.command(t, append(args, "--state", cli.state, "--rate", "1")...)
-		if err := first.Start(); err != nil {
-			t.Fatal(err)
-		}
-		atKill := eventually(t, "some segments are done", func() (replay.State, bool) {
-			var s replay.State
-			text, err := os.ReadFile(kept)
-			return s, err == nil && json.Unmarshal(text, &s) == nil && replay.Total(s.Counts.Sent) > 0
-		})
-		if err := first.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		_ = first.Wait() // it was killed
-		if !slices.ContainsFunc(atKill.Segments, func(s resume.Segment) bool { return !s.Done }) {
-			t.Fatal("nothing was left to resume")
-		}
-		refusal, err := cli.command(
-			t, append(args, "--state", cli.state, "--type", "order.cancelled")...,
-		).CombinedOutput()
-		if err == nil || !strings.Contains(string(refusal), "begun with another --type") {
-			t.Errorf("with other arguments: %v, %s", err, refusal)
-		}
-		s, said := cli.replays(t, args...)
-		if !strings.Contains(said, "Continuing replay resumed") {
-			t.Errorf("said %s", said)
-		}
-		if _, err := os.Stat(kept); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("the state of a replay that is done is kept: %v", err)
-		}
-		got := take(t, url)
-		times := map[string]int{}
-		for _, d := range mine(got) {
-			times[envelopeID(d)]++
-			sameAs(t, d, live[envelopeID(d)], "resumed")
-		}
-		for id, d := range live {
-			if placed := d["detail-type"] == "order.placed"; placed && times[id] == 0 || !placed && times[id] > 0 {
-				t.Errorf("%s came %d times", id, times[id])
-			}
-		}
-		// What came twice is what the killed run had sent of the pages that it had not noted, one
-		// for each segment.
-		if twice := int64(len(got)) - replay.Total(s.Counts.Sent); twice < 0 || twice > 8*replay.MaxBatch {
-			t.Errorf("%d messages for %d events", len(got), replay.Total(s.Counts.Sent))
-		}
-	})
-	t.Run("interrupted", func(t *testing.T) {
-		run := cli.command(t, window("--state", cli.state, "--rate", "0.5", "--name", "interrupted")...)
-		var said strings.Builder
-		run.Stderr = &said
-		if err := run.Start(); err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, "it sends", func() (int, bool) { n := len(take(t, url)); return n, n > 0 })
-		if err := run.Process.Signal(os.Interrupt); err != nil {
-			t.Fatal(err)
-		}
-		var exit *exec.ExitError
-		if err := run.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 130 ||
-			!strings.Contains(said.String(), "run the same command again") {
-			t.Errorf("it ends with %v: %s", err, said.String())
-		}
-	})
-	t.Run("one stream", func(t *testing.T) {
-		take(t, url)
-		cli.replays(t, window("--stream", "order/"+cancelled)...)
-		var types []string
-		for _, d := range take(t, url) {
-			types = append(types, d["detail-type"].(string))
-		}
-		if !slices.Equal(types, []string{"order.placed", "order.cancelling", "order.cancelled"}) {
-			t.Errorf("sent were %v", types)
-		}
-	})
-	t.Run("refusals", func(t *testing.T) {
-		mail, mailbox := newConsumer(t, `{"source":["order-service"]}`, consumerqueue.ReplayNever)
-		for _, r := range []struct {
-			says string
-			args []string
-		}{
-			{consumerqueue.TagReplay + "=never, since what it does reaches people", []string{"--consumer", mail}},
-			{"never, since what it does reaches people", []string{"--consumer", mail, "--archive"}},
-			{`"nobody"; the bus ` + stack.Outputs["BusName"] + " has ", []string{"--consumer", "nobody"}},
-			{
-				`unknown event type "order.abducted"; published are account.deposited, `,
-				window("--type", "order.abducted"),
-			},
-			{"no time lies from", window("--to", "2000-01-01T00:00:00Z")},
-			{"keeps no archive", window("--archive")},
-			{"--type is not possible with --archive", window("--archive", "--type", "order.placed")},
-		} {
-			out, err := cli.command(t, r.args...).CombinedOutput()
-			if err == nil || !strings.Contains(string(out), r.says) {
-				t.Errorf("%v: %v, %s", r.args, err, out)
-			}
-		}
-		if got := take(t, mailbox); len(got) > 0 {
-			t.Errorf("mail was replayed: %v", got)
-		}
-	})
-	// The runs that fulfilled and undid these orders are known by their names, so that none runs a
-	// second time.
-	t.Run("to the saga", func(t *testing.T) {
-		runs := executions(t)
-		s, _ := cli.replays(t, "--consumer", "start-saga", "--from", began.Format(time.RFC3339))
-		if s.Counts.Sent["order.placed"] < int64(len(orders)) || s.Counts.Sent["order.cancelling"] < 1 ||
-			s.Counts.Sent["order.confirmed"] > 0 {
-			t.Errorf("counted %+v", s.Counts)
-		}
-		settled(t, stack.Outputs["StartSagaQueueUrl"])
-		if now := executions(t); !maps.Equal(now, runs) {
-			t.Errorf("%d runs became %d", len(runs), len(now))
-		}
-		if after := state(t, buyer, sku, orders); !reflect.DeepEqual(after, before) {
-			t.Errorf("before it was %+v, now %+v", before, after)
-		}
-	})
-	// Step Functions forgets a name after 90 days, and then a replay starts a run again. Another
-	// machine of the same definition has forgotten all of them.
-	t.Run("to a saga that has forgotten", func(t *testing.T) {
-		machine := forgetful(t)
-		closing := slices.IndexFunc(
-			buyer.history(t, cancelled), func(e event) bool { return e.Type == "order.cancelling" },
-		)
-		runs := []saga.Run{saga.Fulfil(orders[1]), saga.Fulfil(cancelled), saga.Undo(cancelled, int64(closing+1))}
-		for _, r := range runs {
-			started, err := stack.runs.StartExecution(t.Context(), &sfn.StartExecutionInput{
-				StateMachineArn: &machine, Name: aws.String(r.Name), Input: aws.String(r.Input.JSON()),
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			status := eventually(t, "run "+r.Name+" ends", func() (sfntypes.ExecutionStatus, bool) {
-				out, err := stack.runs.DescribeExecution(
-					t.Context(), &sfn.DescribeExecutionInput{ExecutionArn: started.ExecutionArn},
-				)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return out.Status, out.Status != sfntypes.ExecutionStatusRunning
-			})
-			if status != sfntypes.ExecutionStatusSucceeded {
-				t.Errorf("run %s ends %s", r.Name, status)
-			}
-		}
-		if after := state(t, buyer, sku, orders); !reflect.DeepEqual(after, before) {
-			t.Errorf("before it was %+v, now %+v", before, after)
-		}
-	})
-	for _, d := range take(t, witness) {
+	return own
+}
+
+func TestReplay(t *testing.T) {
+	r := newReplayed(t)
+	t.Run("dry run", r.counts)
+	t.Run("killed and resumed", r.resumes)
+	t.Run("interrupted", r.isInterrupted)
+	t.Run("one stream", r.repeatsStream)
+	t.Run("refusals", r.rejects)
+	t.Run("to the saga", r.reachesSaga)
+	t.Run("to a saga that has forgotten", r.reachesForgetfulSaga)
+	for _, d := range take(t, r.witness) {
 		if d["replay-name"] != nil {
 			t.Errorf("another consumer got %v", d)
 		}
+	}
+}
+
+func (r *replayed) counts(t *testing.T) {
+	s, _ := r.cli.replays(t, r.window("--type", "order.placed,order.confirmed", "--dry-run")...)
+	placed := int64(len(r.orders))
+	if s.Counts.Selected["order.placed"] < placed || s.Counts.Unwanted["order.confirmed"] < placed ||
+		s.Counts.Unwanted["order.placed"] != 0 || len(s.Counts.Sent) > 0 {
+		t.Errorf("counted %+v", s.Counts)
+	}
+	if got := take(t, r.url); len(got) > 0 {
+		t.Errorf("%d were sent", len(got))
+	}
+}
+
+func (r *replayed) resumes(t *testing.T) {
+	args := r.window("--type", "order.placed", "--name", "resumed", "--segments", "8")
+	kept := filepath.Join(r.cli.state, "resumed.json")
+	first := r.cli.command(t, append(args, "--state", r.cli.state, "--rate", "1")...)
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	atKill := eventually(t, "some segments are done", func() (replay.State, bool) {
+		var s replay.State
+		text, err := os.ReadFile(kept)
+		return s, err == nil && json.Unmarshal(text, &s) == nil && replay.Total(s.Counts.Sent) > 0
+	})
+	if err := first.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Wait() // it was killed
+	if !slices.ContainsFunc(atKill.Segments, func(s resume.Segment) bool { return !s.Done }) {
+		t.Fatal("nothing was left to resume")
+	}
+	refusal, err := r.cli.command(
+		t, append(args, "--state", r.cli.state, "--type", "order.cancelled")...,
+	).CombinedOutput()
+	if err == nil || !strings.Contains(string(refusal), "begun with another --type") {
+		t.Errorf("with other arguments: %v, %s", err, refusal)
+	}
+	s, said := r.cli.replays(t, args...)
+	if !strings.Contains(said, "Continuing replay resumed") {
+		t.Errorf("said %s", said)
+	}
+	if _, err := os.Stat(kept); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the state of a replay that is done is kept: %v", err)
+	}
+	got := take(t, r.url)
+	times := map[string]int{}
+	for _, d := range r.mine(got) {
+		times[envelopeID(d)]++
+		sameAs(t, d, r.live[envelopeID(d)], "resumed")
+	}
+	for id, d := range r.live {
+		if placed := d["detail-type"] == "order.placed"; placed && times[id] == 0 || !placed && times[id] > 0 {
+			t.Errorf("%s came %d times", id, times[id])
+		}
+	}
+	// What came twice is what the killed run had sent of the pages that it had not noted, one
+	// for each segment.
+	if twice := int64(len(got)) - replay.Total(s.Counts.Sent); twice < 0 || twice > 8*replay.MaxBatch {
+		t.Errorf("%d messages for %d events", len(got), replay.Total(s.Counts.Sent))
+	}
+}
+
+func (r *replayed) isInterrupted(t *testing.T) {
+	run := r.cli.command(t, r.window("--state", r.cli.state, "--rate", "0.5", "--name", "interrupted")...)
+	var said strings.Builder
+	run.Stderr = &said
+	if err := run.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it sends", func() (int, bool) { n := len(take(t, r.url)); return n, n > 0 })
+	if err := run.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	var exit *exec.ExitError
+	if err := run.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 130 ||
+		!strings.Contains(said.String(), "run the same command again") {
+		t.Errorf("it ends with %v: %s", err, said.String())
+	}
+}
+
+func (r *replayed) repeatsStream(t *testing.T) {
+	take(t, r.url)
+	r.cli.replays(t, r.window("--stream", "order/"+r.cancelled)...)
+	var types []string
+	for _, d := range take(t, r.url) {
+		types = append(types, d["detail-type"].(string))
+	}
+	if !slices.Equal(types, []string{"order.placed", "order.cancelling", "order.cancelled"}) {
+		t.Errorf("sent were %v", types)
+	}
+}
+
+func (r *replayed) rejects(t *testing.T) {
+	mail, mailbox := newConsumer(t, `{"source":["order-service"]}`, consumerqueue.ReplayNever)
+	for _, tc := range []struct {
+		says string
+		args []string
+	}{
+		{consumerqueue.TagReplay + "=never, since what it does reaches people", []string{"--consumer", mail}},
+		{"never, since what it does reaches people", []string{"--consumer", mail, "--archive"}},
+		{`"nobody"; the bus ` + stack.Outputs["BusName"] + " has ", []string{"--consumer", "nobody"}},
+		{
+			`unknown event type "order.abducted"; published are account.deposited, `,
+			r.window("--type", "order.abducted"),
+		},
+		{"no time lies from", r.window("--to", "2000-01-01T00:00:00Z")},
+		{"keeps no archive", r.window("--archive")},
+		{"--type is not possible with --archive", r.window("--archive", "--type", "order.placed")},
+	} {
+		out, err := r.cli.command(t, tc.args...).CombinedOutput()
+		if err == nil || !strings.Contains(string(out), tc.says) {
+			t.Errorf("%v: %v, %s", tc.args, err, out)
+		}
+	}
+	if got := take(t, mailbox); len(got) > 0 {
+		t.Errorf("mail was replayed: %v", got)
+	}
+}
+
+// The runs that fulfilled and undid these orders are known by their names, so that none runs a
+// second time.
+func (r *replayed) reachesSaga(t *testing.T) {
+	runs := executions(t)
+	s, _ := r.cli.replays(t, "--consumer", "start-saga", "--from", r.began.Format(time.RFC3339))
+	if s.Counts.Sent["order.placed"] < int64(len(r.orders)) || s.Counts.Sent["order.cancelling"] < 1 ||
+		s.Counts.Sent["order.confirmed"] > 0 {
+		t.Errorf("counted %+v", s.Counts)
+	}
+	settled(t, stack.Outputs["StartSagaQueueUrl"])
+	if now := executions(t); !maps.Equal(now, runs) {
+		t.Errorf("%d runs became %d", len(runs), len(now))
+	}
+	if after := state(t, r.buyer, r.sku, r.orders); !reflect.DeepEqual(after, r.before) {
+		t.Errorf("before it was %+v, now %+v", r.before, after)
+	}
+}
+
+// Step Functions forgets a name after 90 days, and then a replay starts a run again. Another
+// machine of the same definition has forgotten all of them.
+func (r *replayed) reachesForgetfulSaga(t *testing.T) {
+	machine := forgetful(t)
+	closing := slices.IndexFunc(
+		r.buyer.history(t, r.cancelled), func(e event) bool { return e.Type == "order.cancelling" },
+	)
+	runs := []saga.Run{saga.Fulfil(r.orders[1]), saga.Fulfil(r.cancelled), saga.Undo(r.cancelled, int64(closing+1))}
+	for _, run := range runs {
+		started, err := stack.runs.StartExecution(t.Context(), &sfn.StartExecutionInput{
+			StateMachineArn: &machine, Name: aws.String(run.Name), Input: aws.String(run.Input.JSON()),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		status := eventually(t, "run "+run.Name+" ends", func() (sfntypes.ExecutionStatus, bool) {
+			out, err := stack.runs.DescribeExecution(
+				t.Context(), &sfn.DescribeExecutionInput{ExecutionArn: started.ExecutionArn},
+			)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return out.Status, out.Status != sfntypes.ExecutionStatusRunning
+		})
+		if status != sfntypes.ExecutionStatusSucceeded {
+			t.Errorf("run %s ends %s", run.Name, status)
+		}
+	}
+	if after := state(t, r.buyer, r.sku, r.orders); !reflect.DeepEqual(after, r.before) {
+		t.Errorf("before it was %+v, now %+v", r.before, after)
 	}
 }
 
