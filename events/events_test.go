@@ -214,7 +214,8 @@ func TestRecordDeadLetters(t *testing.T) {
 	read(t, "samples/invoke/record-dead-letters.json", &batch)
 	table := &deadlettertest.Memory{}
 	recorder := deadletter.Recorder{
-		Table: table, Clock: clock.System{}, Policy: deadletter.ParsePolicy("300", "3", "2"), Stack: "orderflow",
+		Table: table, Records: dynamostore.Records{}, Clock: clock.System{},
+		Policy: deadletter.ParsePolicy("300", "3", "2"), Stack: "orderflow",
 	}
 	answer, err := queue.Handler(
 		func(ctx context.Context, m queue.Message) error { return recorder.Record(ctx, m.Letter()) }, nil,

@@ -11,6 +11,7 @@ import (
 	"orderflow/shared/aws/deadlettertable"
 	"orderflow/shared/inbound/queue"
 	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamostore"
 	"orderflow/shared/ops/deadletter"
 )
 
@@ -20,7 +21,8 @@ func main() {
 		Table: deadlettertable.New(
 			dynamodb.NewFromConfig(awsenv.Config(context.Background())), awsenv.Env("DEAD_LETTERS_TABLE"),
 		),
-		Clock: clock.System{},
+		Records: dynamostore.Records{},
+		Clock:   clock.System{},
 		Policy: deadletter.ParsePolicy(
 			awsenv.Env("DEAD_LETTER_MIN_AGE"), awsenv.Env("DEAD_LETTER_MAX_REDRIVES"),
 			awsenv.Env("DEAD_LETTER_SPACING"),

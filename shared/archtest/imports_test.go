@@ -53,6 +53,7 @@ var words = []string{"shared/shop/money", "shared/shop/personal"}
 // The libraries that packages of the kit wrap, so that no other one has to know them.
 var libraries = map[string][]string{
 	"shared/kit/ident":       {"github.com/google/uuid"},
+	"shared/kit/dynamo":      {"github.com/aws/"},
 	"shared/kit/dynamostore": {"github.com/aws/", "github.com/klauspost/compress/"},
 	"shared/kit/inboxtable":  {"github.com/aws/"},
 }

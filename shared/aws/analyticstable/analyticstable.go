@@ -16,9 +16,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 	"strconv"
@@ -26,12 +24,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
 
-	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/read/analytics"
 )
@@ -60,8 +56,6 @@ const (
 	skOrder      = "order"
 )
 
-type attributes = map[string]types.AttributeValue
-
 // Table is an analytics.Table. It is safe for concurrent use.
 type Table struct {
 	api        API
@@ -79,12 +73,14 @@ func New(api API, table, generation string) Table {
 
 func (t Table) partition(kind, name string) string { return t.generation + "#" + kind + "#" + name }
 
-func key(pk, sk string) attributes { return attributes{attrPK: text(pk), attrSK: text(sk)} }
+func key(pk, sk string) dynamo.Item {
+	return dynamo.Item{attrPK: dynamo.S(pk), attrSK: dynamo.S(sk)}
+}
 
-func (t Table) orderKey(id string) attributes { return key(t.partition(skOrder, id), skOrder) }
+func (t Table) orderKey(id string) dynamo.Item { return key(t.partition(skOrder, id), skOrder) }
 
 // rowKey is a row's key, and where its counters stand.
-func (t Table) rowKey(r analytics.Row) (item attributes, prefix string) {
+func (t Table) rowKey(r analytics.Row) (item dynamo.Item, prefix string) {
 	switch r.Kind {
 	case analytics.KindDay:
 		return key(t.partition("day", r.Date.Month()), string(r.Date)), prefixCount
@@ -99,23 +95,18 @@ func (t Table) rowKey(r analytics.Row) (item attributes, prefix string) {
 // Orders implements analytics.Table with one consistent batch read of at most 100 orders. It is an
 // es.ErrUnavailable where DynamoDB is too busy to read all.
 func (t Table) Orders(ctx context.Context, ids []string) (map[string]analytics.Order, error) {
-	keys := make([]attributes, len(ids))
+	keys := make([]dynamo.Item, len(ids))
 	for i, id := range ids {
 		keys[i] = t.orderKey(id)
 	}
-	out, err := t.api.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{
-		t.table: {Keys: keys, ConsistentRead: aws.Bool(true)},
-	}})
+	items, err := dynamo.BatchGet(
+		ctx, t.api, t.table, types.KeysAndAttributes{Keys: keys, ConsistentRead: aws.Bool(true)}, nil,
+	)
 	if err != nil {
-		return nil, failed(fmt.Sprintf("read %d orders", len(ids)), err)
-	}
-	if left := len(out.UnprocessedKeys[t.table].Keys); left > 0 {
-		return nil, fmt.Errorf(
-			"analyticstable: read %d orders: %w: DynamoDB has left out %d", len(ids), es.ErrUnavailable, left,
-		)
+		return nil, fmt.Errorf("analyticstable: read %d orders: %w", len(ids), err)
 	}
 	orders := map[string]analytics.Order{}
-	for _, item := range out.Responses[t.table] {
+	for _, item := range items {
 		o, err := t.orderOf(item)
 		if err != nil {
 			return nil, err
@@ -125,15 +116,14 @@ func (t Table) Orders(ctx context.Context, ids []string) (map[string]analytics.O
 	return orders, nil
 }
 
-func (t Table) orderOf(item attributes) (o analytics.Order, err error) {
-	pk, _ := textOf(item, attrPK)
+func (t Table) orderOf(item dynamo.Item) (o analytics.Order, err error) {
+	r := dynamo.Read(item)
+	pk, data, revision := r.String(attrPK), r.String(attrData), r.Number(attrRevision)
 	id, ok := strings.CutPrefix(pk, t.partition(skOrder, ""))
-	data, isText := textOf(item, attrData)
-	revision, err := numberOf(item, attrRevision)
-	if err == nil && (!ok || !isText) {
-		err = errors.New("its key or its data is none of ours")
+	if !ok {
+		r.Failf(attrPK, "is no order's of generation %s", t.generation)
 	}
-	if err == nil {
+	if err = r.Err(); err == nil {
 		err = json.Unmarshal([]byte(data), &o)
 	}
 	if err != nil {
@@ -155,11 +145,11 @@ func (t Table) Write(ctx context.Context, orders []analytics.Order, additions []
 			TableName: &t.table, Item: t.orderKey(o.ID),
 			ConditionExpression: aws.String("attribute_not_exists(" + attrPK + ")"),
 		}
-		put.Item[attrData], put.Item[attrRevision] = text(string(data)), number(o.Revision+1)
+		put.Item[attrData], put.Item[attrRevision] = dynamo.S(string(data)), dynamo.N(o.Revision+1)
 		if o.Revision > 0 {
 			put.ConditionExpression = aws.String("#revision = :revision")
 			put.ExpressionAttributeNames = map[string]string{"#revision": attrRevision}
-			put.ExpressionAttributeValues = attributes{":revision": number(o.Revision)}
+			put.ExpressionAttributeValues = dynamo.Item{":revision": dynamo.N(o.Revision)}
 		}
 		writes = append(writes, types.TransactWriteItem{Put: put})
 	}
@@ -167,13 +157,13 @@ func (t Table) Write(ctx context.Context, orders []analytics.Order, additions []
 		item, prefix := t.rowKey(a.Row)
 		u := &types.Update{
 			TableName: &t.table, Key: item, ExpressionAttributeNames: map[string]string{},
-			ExpressionAttributeValues: attributes{},
+			ExpressionAttributeValues: dynamo.Item{},
 		}
 		var adds []string
 		for i, name := range slices.Sorted(maps.Keys(a.Counters)) {
 			n := strconv.Itoa(i)
 			u.ExpressionAttributeNames["#c"+n], u.ExpressionAttributeValues[":c"+n] = prefix+name,
-				number(a.Counters[name])
+				dynamo.N(a.Counters[name])
 			adds = append(adds, "#c"+n+" :c"+n)
 		}
 		u.UpdateExpression = aws.String("ADD " + strings.Join(adds, ", "))
@@ -186,41 +176,18 @@ func (t Table) Write(ctx context.Context, orders []analytics.Order, additions []
 	switch {
 	case err == nil:
 		return nil
-	case contended(err):
-		return fmt.Errorf(
-			"analyticstable: write %d orders and %d rows: %w: %w", len(orders), len(additions), es.ErrConflict, err,
-		)
+	case dynamo.CancelledFor(err, passing...):
+		err = fmt.Errorf("%w: %w", es.ErrConflict, err)
+	default:
+		err = dynamo.Failed(err)
 	}
-	return failed(fmt.Sprintf("write %d orders and %d rows", len(orders), len(additions)), err)
+	return fmt.Errorf("analyticstable: write %d orders and %d rows: %w", len(orders), len(additions), err)
 }
 
-// failed wraps an error of the service, and marks one that may pass: a throttle of the whole
-// request, a fault of the service, an answer that breaks off, which the SDK takes for final.
-func failed(what string, err error) error {
-	var unreadable *smithy.DeserializationError
-	broken := errors.As(err, &unreadable) && !errors.Is(err, context.Canceled)
-	if broken || retry.IsErrorRetryables(retry.DefaultRetryables).IsErrorRetryable(err) == aws.TrueTernary {
-		return fmt.Errorf("analyticstable: %s: %w: %w", what, es.ErrUnavailable, err)
-	}
-	return fmt.Errorf("analyticstable: %s: %w", what, err)
-}
-
-// contended says whether each reason that a transaction was cancelled for is gone in a moment:
-// another transaction on an item, a revision that has moved on, a throttle.
-func contended(err error) bool {
-	var cancelled *types.TransactionCanceledException
-	if !errors.As(err, &cancelled) || len(cancelled.CancellationReasons) == 0 {
-		return false
-	}
-	for _, reason := range cancelled.CancellationReasons {
-		switch aws.ToString(reason.Code) {
-		case "", "None", "ConditionalCheckFailed", "TransactionConflict", "ThrottlingError",
-			"ProvisionedThroughputExceeded":
-		default:
-			return false
-		}
-	}
-	return true
+// passing are the reasons for a cancelled transaction that are gone in a moment: another transaction
+// on an item, a revision that has moved on, a throttle.
+var passing = []string{
+	dynamo.ReasonCondition, dynamo.ReasonConflict, dynamo.ReasonThrottling, dynamo.ReasonThroughput,
 }
 
 // Days implements analytics.Table with one query a month.
@@ -231,16 +198,17 @@ func (t Table) Days(ctx context.Context, from, to analytics.Date) (map[analytics
 		in := &dynamodb.QueryInput{
 			TableName: &t.table, ConsistentRead: aws.Bool(true),
 			KeyConditionExpression: aws.String(attrPK + " = :pk AND " + attrSK + " BETWEEN :from AND :to"),
-			ExpressionAttributeValues: attributes{
-				":pk": text(t.partition("day", first.Month())), ":from": text(string(from)), ":to": text(string(to)),
+			ExpressionAttributeValues: dynamo.Item{
+				":pk": dynamo.S(t.partition("day", first.Month())), ":from": dynamo.S(string(from)),
+				":to": dynamo.S(string(to)),
 			},
 		}
-		for item, err := range t.query(ctx, in) {
+		for item, err := range dynamo.Query(ctx, t.api, in) {
 			if err != nil {
 				return nil, fmt.Errorf("analyticstable: days of %s: %w", first.Month(), err)
 			}
-			date, _ := textOf(item, attrSK)
-			if days[analytics.Date(date)], err = countersOf(item); err != nil {
+			date := analytics.Date(dynamo.Read(item).String(attrSK))
+			if days[date], err = countersOf(item); err != nil {
 				return nil, err
 			}
 		}
@@ -253,15 +221,15 @@ func (t Table) Hours(ctx context.Context, day analytics.Date) (map[time.Time]ana
 	hours := map[time.Time]analytics.Counters{}
 	in := &dynamodb.QueryInput{
 		TableName: &t.table, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String(attrPK + " = :pk"),
-		ExpressionAttributeValues: attributes{":pk": text(t.partition("hour", string(day)))},
+		ExpressionAttributeValues: dynamo.Item{":pk": dynamo.S(t.partition("hour", string(day)))},
 	}
-	for item, err := range t.query(ctx, in) {
+	for item, err := range dynamo.Query(ctx, t.api, in) {
 		if err != nil {
 			return nil, fmt.Errorf("analyticstable: hours of %s: %w", day, err)
 		}
-		begins, _ := textOf(item, attrSK)
-		at, err := clock.ParseTime(begins)
-		if err != nil {
+		r := dynamo.Read(item)
+		at := r.Time(attrSK)
+		if err := r.Err(); err != nil {
 			return nil, fmt.Errorf("%w: analyticstable: an hour of %s: %w", es.ErrCorrupt, day, err)
 		}
 		if hours[at], err = countersOf(item); err != nil {
@@ -277,17 +245,17 @@ func (t Table) Best(ctx context.Context, day analytics.Date, n int) ([]analytics
 	in := &dynamodb.QueryInput{
 		TableName: &t.table, IndexName: aws.String(IndexBest), KeyConditionExpression: aws.String(attrPK + " = :pk"),
 		ScanIndexForward:          aws.Bool(false),
-		ExpressionAttributeValues: attributes{":pk": text(t.partition("sku", string(day)))},
+		ExpressionAttributeValues: dynamo.Item{":pk": dynamo.S(t.partition("sku", string(day)))},
 		Limit:                     aws.Int32(analytics.BestRead),
 	}
 	best := []analytics.SKU{}
-	for item, err := range t.query(ctx, in) {
+	for item, err := range dynamo.Query(ctx, t.api, in) {
 		if err != nil {
 			return nil, fmt.Errorf("analyticstable: SKUs of %s: %w", day, err)
 		}
-		sku, _ := textOf(item, attrSK)
-		pieces, err := numberOf(item, attrPieces)
-		if err != nil {
+		r := dynamo.Read(item)
+		sku, pieces := r.String(attrSK), r.Number(attrPieces)
+		if err := r.Err(); err != nil {
 			return nil, fmt.Errorf("%w: analyticstable: SKU %q of %s: %w", es.ErrCorrupt, sku, day, err)
 		}
 		if best = append(best, analytics.SKU{SKU: sku, Pieces: pieces}); len(best) == analytics.BestRead {
@@ -300,67 +268,18 @@ func (t Table) Best(ctx context.Context, day analytics.Date, n int) ([]analytics
 	return best[:min(n, len(best))], nil
 }
 
-// query gives the items of a query, page by page as the caller goes on.
-func (t Table) query(ctx context.Context, in *dynamodb.QueryInput) iter.Seq2[attributes, error] {
-	return func(yield func(attributes, error) bool) {
-		for {
-			out, err := t.api.Query(ctx, in)
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for _, item := range out.Items {
-				if !yield(item, nil) {
-					return
-				}
-			}
-			if len(out.LastEvaluatedKey) == 0 {
-				return
-			}
-			in.ExclusiveStartKey = out.LastEvaluatedKey
-		}
-	}
-}
-
-func countersOf(item attributes) (analytics.Counters, error) {
+func countersOf(item dynamo.Item) (analytics.Counters, error) {
+	r := dynamo.Read(item)
 	counters := analytics.Counters{}
 	for attribute := range item {
-		name, ok := strings.CutPrefix(attribute, prefixCount)
-		if !ok {
-			continue
+		if name, ok := strings.CutPrefix(attribute, prefixCount); ok {
+			counters[name] = r.Number(attribute)
 		}
-		n, err := numberOf(item, attribute)
-		if err != nil {
-			pk, _ := textOf(item, attrPK)
-			return nil, fmt.Errorf("%w: analyticstable: item %s: %w", es.ErrCorrupt, pk, err)
-		}
-		counters[name] = n
+	}
+	if err := r.Err(); err != nil {
+		return nil, fmt.Errorf(
+			"%w: analyticstable: item %s: %w", es.ErrCorrupt, dynamo.Read(item).OptionalString(attrPK), err,
+		)
 	}
 	return counters, nil
-}
-
-func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-
-func number(n int64) types.AttributeValue {
-	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
-}
-
-func textOf(item attributes, name string) (string, bool) {
-	v, ok := item[name].(*types.AttributeValueMemberS)
-	if !ok {
-		return "", false
-	}
-	return v.Value, true
-}
-
-func numberOf(item attributes, name string) (int64, error) {
-	v, ok := item[name].(*types.AttributeValueMemberN)
-	if !ok {
-		return 0, fmt.Errorf("%s is no number", name)
-	}
-	n, err := strconv.ParseInt(v.Value, 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("%s is no whole number of 64 bits: %w", name, err)
-	}
-	return n, nil
 }

@@ -25,14 +25,13 @@ import (
 	"io"
 	"iter"
 	"log/slog"
-	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/kit/ident"
 	"orderflow/shared/ops/deadletter"
 )
@@ -66,6 +65,7 @@ const (
 	attrBody     = "body"
 	attrExpires  = "expires"
 	attrWrite    = "write"
+	attrFirst    = "first"
 
 	partEntry   = "entry"
 	partMessage = "message#"
@@ -93,8 +93,6 @@ const (
 	timeForm = "2006-01-02T15:04:05.000000000Z"
 )
 
-type attributes = map[string]types.AttributeValue
-
 // Table is a deadletter.Table. It is safe for concurrent use.
 type Table struct {
 	api   API
@@ -107,72 +105,51 @@ var _ deadletter.Table = Table{}
 // to the client.
 func New(api API, table string) Table { return Table{api: api, table: table} }
 
-func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-
-func number(n int64) types.AttributeValue {
-	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
-}
-
-func key(id, part string) attributes { return attributes{attrID: text(id), attrPart: text(part)} }
-
-func textOf(item attributes, name string) string {
-	s, _ := item[name].(*types.AttributeValueMemberS)
-	if s == nil {
-		return ""
-	}
-	return s.Value
-}
-
-func numberOf(item attributes, name string) int64 {
-	n, _ := item[name].(*types.AttributeValueMemberN)
-	if n == nil {
-		return 0
-	}
-	value, _ := strconv.ParseInt(n.Value, 10, 64) // DynamoDB keeps numbers as numbers
-	return value
+func key(id, part string) dynamo.Item {
+	return dynamo.Item{attrID: dynamo.S(id), attrPart: dynamo.S(part)}
 }
 
 // Get implements deadletter.Table, with a consistent read.
 func (t Table) Get(ctx context.Context, id string) (deadletter.Entry, error) {
-	out, err := t.api.GetItem(
-		ctx, &dynamodb.GetItemInput{TableName: &t.table, Key: key(id, partEntry), ConsistentRead: aws.Bool(true)},
-	)
+	item, err := dynamo.Get(ctx, t.api, t.table, key(id, partEntry))
 	if err != nil {
 		return deadletter.Entry{}, fmt.Errorf("deadlettertable: get %s: %w", id, err)
 	}
-	if out.Item == nil {
+	if item == nil {
 		return deadletter.Entry{}, deadletter.ErrNoEntry
 	}
-	return entryOf(out.Item)
+	return entryOf(item)
 }
 
-func entryOf(item attributes) (e deadletter.Entry, err error) {
-	if err := json.Unmarshal([]byte(textOf(item, attrData)), &e); err != nil {
-		e.ID = textOf(item, attrID)
+// entryOf reads what it can: an entry whose JSON is readable is shown, whatever stands beside it.
+func entryOf(item dynamo.Item) (e deadletter.Entry, err error) {
+	r := dynamo.Read(item)
+	if err := json.Unmarshal([]byte(r.String(attrData)), &e); err != nil {
+		e.ID = r.String(attrID)
 		return e, fmt.Errorf("%w: %s: %w", deadletter.ErrUnreadable, e.ID, err)
 	}
-	e.Revision = numberOf(item, attrRevision)
+	e.Revision = r.Number(attrRevision)
 	return e, nil
 }
 
 // itemOf is an entry's next item.
-func itemOf(e deadletter.Entry) (attributes, error) {
+func itemOf(e deadletter.Entry) (dynamo.Item, error) {
 	data, err := json.Marshal(e)
 	if err != nil {
 		return nil, fmt.Errorf("deadlettertable: entry %s: %w", e.ID, err)
 	}
 	item := key(e.ID, partEntry)
-	item[attrData], item[attrRevision] = text(string(data)), number(e.Revision+1)
-	item[attrKind], item[attrPlace], item[attrError] = text(partEntry), text(e.Place()), text(e.Error)
+	item[attrData], item[attrRevision] = dynamo.S(string(data)), dynamo.N(e.Revision+1)
+	item[attrKind], item[attrPlace], item[attrError] = dynamo.S(partEntry), dynamo.S(e.Place()), dynamo.S(e.Error)
 	for name, value := range map[string]string{
 		attrConsumer: e.Consumer, attrTopic: e.Topic, attrStatus: string(e.Status),
 	} {
 		if value != "" { // no key of an index is empty
-			item[name] = text(value)
+			item[name] = dynamo.S(value)
 		}
 	}
 	if !e.Next.IsZero() {
-		item[attrWork], item[attrDue] = text(workDue), text(e.Next.UTC().Format(timeForm))
+		item[attrWork], item[attrDue] = dynamo.S(workDue), dynamo.S(e.Next.UTC().Format(timeForm))
 	}
 	return item, nil
 }
@@ -203,9 +180,9 @@ func (t Table) write(ctx context.Context, id, part string, content []byte) error
 	}
 	for i := 0; packed.Len() > 0; i++ {
 		item := key(id, fmt.Sprintf("%s%03d", part, i))
-		item[attrBody] = &types.AttributeValueMemberB{Value: bytes.Clone(packed.Next(maxPiece))}
+		item[attrBody] = dynamo.B(bytes.Clone(packed.Next(maxPiece)))
 		if _, err := t.api.PutItem(ctx, &dynamodb.PutItemInput{TableName: &t.table, Item: item}); err != nil {
-			return err
+			return dynamo.Failed(err)
 		}
 	}
 	return nil
@@ -215,37 +192,41 @@ func (t Table) write(ctx context.Context, id, part string, content []byte) error
 func (t Table) Update(ctx context.Context, e deadletter.Entry) error {
 	return t.put(
 		ctx, e, "#revision = :revision", map[string]string{"#revision": attrRevision},
-		attributes{":revision": number(e.Revision)},
+		dynamo.Item{":revision": dynamo.N(e.Revision)},
 	)
 }
 
 func (t Table) put(
-	ctx context.Context, e deadletter.Entry, condition string, names map[string]string, values attributes,
+	ctx context.Context, e deadletter.Entry, condition string, names map[string]string, values dynamo.Item,
 ) error {
 	item, err := itemOf(e)
 	if err != nil {
 		return err
 	}
 	write := ident.New()
-	item[attrWrite] = text(write)
+	item[attrWrite] = dynamo.S(write)
 	_, err = t.api.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName: &t.table, Item: item, ConditionExpression: &condition, ExpressionAttributeNames: names,
 		ExpressionAttributeValues:           values,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	})
-	var failed *types.ConditionalCheckFailedException
-	switch {
-	case errors.As(err, &failed):
-		// A write whose answer was lost is sent again by the client, and meets itself. What
-		// somebody else wrote is another write, though it be the same.
-		if textOf(failed.Item, attrWrite) == write {
-			return nil
-		}
-		return deadletter.ErrConflict
-	case err != nil:
-		return fmt.Errorf("deadlettertable: put %s: %w", e.ID, err)
+	if met, failed := dynamo.ConditionFailed(err); failed {
+		return ours(met, write)
+	}
+	if err != nil {
+		return fmt.Errorf("deadlettertable: put %s: %w", e.ID, dynamo.Failed(err))
 	}
 	return nil
+}
+
+// ours is nil where a condition failed on the very write that it was of: one whose answer was lost
+// is sent again by the client, and meets itself. What somebody else wrote is another write, though
+// it be the same.
+func ours(met dynamo.Item, write string) error {
+	if dynamo.Read(met).OptionalString(attrWrite) == write {
+		return nil
+	}
+	return deadletter.ErrConflict
 }
 
 // Decide implements deadletter.Table, with one transaction over the entry and the request.
@@ -259,14 +240,14 @@ func (t Table) Decide(ctx context.Context, e deadletter.Entry, r deadletter.Requ
 		return fmt.Errorf("deadlettertable: request %s: %w", r.ID, err)
 	}
 	write := ident.New()
-	entry[attrWrite] = text(write)
+	entry[attrWrite] = dynamo.S(write)
 	request := requestKey(r.ID)
-	request[attrData] = text(string(data))
+	request[attrData] = dynamo.S(string(data))
 	_, err = t.api.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
 		{Put: &types.Put{
 			TableName: &t.table, Item: entry, ConditionExpression: aws.String("#revision = :revision"),
 			ExpressionAttributeNames:            map[string]string{"#revision": attrRevision},
-			ExpressionAttributeValues:           attributes{":revision": number(e.Revision)},
+			ExpressionAttributeValues:           dynamo.Item{":revision": dynamo.N(e.Revision)},
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		}},
 		{Put: &types.Put{
@@ -274,36 +255,30 @@ func (t Table) Decide(ctx context.Context, e deadletter.Entry, r deadletter.Requ
 			ExpressionAttributeNames: map[string]string{"#id": attrID},
 		}},
 	}})
-	var cancelled *types.TransactionCanceledException
-	if !errors.As(err, &cancelled) {
-		if err != nil {
-			err = fmt.Errorf("deadlettertable: decide on %s: %w", e.ID, err)
-		}
-		return err
+	if err == nil {
+		return nil
 	}
-	for i, reason := range cancelled.CancellationReasons {
+	for i, reason := range dynamo.Cancelled(err) {
 		switch aws.ToString(reason.Code) {
-		case "ConditionalCheckFailed":
-			if i == 0 && textOf(reason.Item, attrWrite) == write { // as in put
-				return nil
+		case dynamo.ReasonCondition:
+			if i == 0 { // the entry, which returns what it has met
+				return ours(reason.Item, write)
 			}
 			return deadletter.ErrConflict
-		case "TransactionConflict":
+		case dynamo.ReasonConflict:
 			return deadletter.ErrConflict
 		}
 	}
-	return fmt.Errorf("deadlettertable: decide on %s: %w", e.ID, err)
+	return fmt.Errorf("deadlettertable: decide on %s: %w", e.ID, dynamo.Failed(err))
 }
 
-func requestKey(id string) attributes { return key("request/"+id, partRequest) }
+func requestKey(id string) dynamo.Item { return key("request/"+id, partRequest) }
 
 // Decided implements deadletter.Table, with a consistent read.
 func (t Table) Decided(ctx context.Context, requestID string) (r deadletter.Request, found bool, err error) {
-	out, err := t.api.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &t.table, Key: requestKey(requestID), ConsistentRead: aws.Bool(true),
-	})
-	if err == nil && out.Item != nil {
-		found, err = true, json.Unmarshal([]byte(textOf(out.Item, attrData)), &r)
+	item, err := dynamo.Get(ctx, t.api, t.table, requestKey(requestID))
+	if err == nil && item != nil {
+		found, err = true, json.Unmarshal([]byte(dynamo.Read(item).String(attrData)), &r)
 	}
 	if err != nil {
 		return r, false, fmt.Errorf("deadlettertable: request %s: %w", requestID, err)
@@ -337,16 +312,14 @@ func (t Table) read(ctx context.Context, id, part string) (content []byte, found
 		TableName: &t.table, KeyConditionExpression: aws.String("#id = :id AND begins_with(#part, :part)"),
 		ConsistentRead:            aws.Bool(true),
 		ExpressionAttributeNames:  map[string]string{"#id": attrID, "#part": attrPart},
-		ExpressionAttributeValues: attributes{":id": text(id), ":part": text(part)},
+		ExpressionAttributeValues: dynamo.Item{":id": dynamo.S(id), ":part": dynamo.S(part)},
 	}
 	var packed bytes.Buffer
-	for item, err := range t.query(ctx, in) {
+	for item, err := range dynamo.Query(ctx, t.api, in) {
 		if err != nil {
 			return nil, false, err
 		}
-		if piece, ok := item[attrBody].(*types.AttributeValueMemberB); ok {
-			packed.Write(piece.Value)
-		}
+		packed.Write(dynamo.Read(item).Bytes(attrBody))
 	}
 	if packed.Len() == 0 {
 		return nil, false, nil
@@ -361,36 +334,16 @@ func (t Table) read(ctx context.Context, id, part string) (content []byte, found
 	return content, true, nil
 }
 
-// query gives the items of a query, page by page.
-func (t Table) query(ctx context.Context, in *dynamodb.QueryInput) iter.Seq2[attributes, error] {
-	return func(yield func(attributes, error) bool) {
-		for {
-			out, err := t.api.Query(ctx, in)
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for _, item := range out.Items {
-				if !yield(item, nil) {
-					return
-				}
-			}
-			if len(out.LastEvaluatedKey) == 0 {
-				return
-			}
-			in.ExclusiveStartKey = out.LastEvaluatedKey
-		}
-	}
-}
-
 // Due implements deadletter.Table.
 func (t Table) Due(ctx context.Context, now time.Time) iter.Seq2[deadletter.Entry, error] {
 	return func(yield func(deadletter.Entry, error) bool) {
-		for item, err := range t.query(ctx, &dynamodb.QueryInput{
+		for item, err := range dynamo.Query(ctx, t.api, &dynamodb.QueryInput{
 			TableName: &t.table, IndexName: aws.String(indexDue),
-			KeyConditionExpression:    aws.String("#work = :work AND #due <= :now"),
-			ExpressionAttributeNames:  map[string]string{"#work": attrWork, "#due": attrDue},
-			ExpressionAttributeValues: attributes{":work": text(workDue), ":now": text(now.UTC().Format(timeForm))},
+			KeyConditionExpression:   aws.String("#work = :work AND #due <= :now"),
+			ExpressionAttributeNames: map[string]string{"#work": attrWork, "#due": attrDue},
+			ExpressionAttributeValues: dynamo.Item{
+				":work": dynamo.S(workDue), ":now": dynamo.S(now.UTC().Format(timeForm)),
+			},
 		}) {
 			var e deadletter.Entry
 			if err == nil {
@@ -424,7 +377,7 @@ func (t Table) List(ctx context.Context, q deadletter.Query) (page deadletter.Pa
 		TableName: &t.table, IndexName: &index, ScanIndexForward: &q.Oldest, Limit: aws.Int32(deadletter.MaxPage),
 		KeyConditionExpression:    aws.String("#of = :of"),
 		ExpressionAttributeNames:  map[string]string{"#of": name},
-		ExpressionAttributeValues: attributes{":of": text(value)},
+		ExpressionAttributeValues: dynamo.Item{":of": dynamo.S(value)},
 	}
 	before := ""
 	if !q.Before.IsZero() {
@@ -439,10 +392,10 @@ func (t Table) List(ctx context.Context, q deadletter.Query) (page deadletter.Pa
 	}
 	if place != "" {
 		in.KeyConditionExpression = aws.String("#of = :of AND #place " + side + " :place")
-		in.ExpressionAttributeNames["#place"], in.ExpressionAttributeValues[":place"] = attrPlace, text(place)
+		in.ExpressionAttributeNames["#place"], in.ExpressionAttributeValues[":place"] = attrPlace, dynamo.S(place)
 	}
 	read := 0
-	for item, err := range t.query(ctx, in) {
+	for item, err := range dynamo.Query(ctx, t.api, in) {
 		if err != nil {
 			return deadletter.Page{}, fmt.Errorf("deadlettertable: list: %w", err)
 		}
@@ -466,7 +419,7 @@ func (t Table) List(ctx context.Context, q deadletter.Query) (page deadletter.Pa
 	return page, nil
 }
 
-func noteKey(queue, messageID string) attributes {
+func noteKey(queue, messageID string) dynamo.Item {
 	return key("note/"+queue+"/"+messageID, partNote)
 }
 
@@ -482,33 +435,31 @@ func (t Table) Note(ctx context.Context, n deadletter.Note) error {
 		UpdateExpression: aws.String(
 			"SET #data = :data, #first = if_not_exists(#first, :first), #expires = :expires",
 		),
-		ExpressionAttributeNames: map[string]string{"#data": attrData, "#first": "first", "#expires": attrExpires},
-		ExpressionAttributeValues: attributes{
-			":data": text(string(data)), ":first": text(n.First.UTC().Format(timeForm)),
-			":expires": number(n.Last.Add(keepNotes).Unix()),
+		ExpressionAttributeNames: map[string]string{"#data": attrData, "#first": attrFirst, "#expires": attrExpires},
+		ExpressionAttributeValues: dynamo.Item{
+			":data": dynamo.S(string(data)), ":first": dynamo.S(n.First.UTC().Format(timeForm)),
+			":expires": dynamo.N(n.Last.Add(keepNotes).Unix()),
 		},
 	}); err != nil {
-		return fmt.Errorf("deadlettertable: note %s: %w", n.MessageID, err)
+		return fmt.Errorf("deadlettertable: note %s: %w", n.MessageID, dynamo.Failed(err))
 	}
 	return nil
 }
 
 // NoteOf implements deadletter.Table.
 func (t Table) NoteOf(ctx context.Context, queue, messageID string) (n deadletter.Note, found bool, err error) {
-	out, err := t.api.GetItem(
-		ctx,
-		&dynamodb.GetItemInput{TableName: &t.table, Key: noteKey(queue, messageID), ConsistentRead: aws.Bool(true)},
-	)
+	item, err := dynamo.Get(ctx, t.api, t.table, noteKey(queue, messageID))
 	if err != nil {
 		return n, false, fmt.Errorf("deadlettertable: note of %s: %w", messageID, err)
 	}
-	if out.Item == nil {
+	if item == nil {
 		return n, false, nil
 	}
-	if err := json.Unmarshal([]byte(textOf(out.Item, attrData)), &n); err != nil {
+	r := dynamo.Read(item)
+	if err := json.Unmarshal([]byte(r.String(attrData)), &n); err != nil {
 		return n, false, fmt.Errorf("deadlettertable: note of %s: %w", messageID, err)
 	}
-	if first, err := clock.ParseTime(textOf(out.Item, "first")); err == nil {
+	if first := r.Time(attrFirst); !first.IsZero() {
 		n.First = first
 	}
 	return n, true, nil

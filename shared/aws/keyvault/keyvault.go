@@ -5,7 +5,6 @@ package keyvault
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/shop/personal"
 )
 
@@ -93,7 +93,7 @@ func (v *Vault) Enrol(ctx context.Context, subject string) error {
 		KeyId: &v.keyID, KeySpec: kmstypes.DataKeySpecAes256, EncryptionContext: encryptionContext(subject),
 	})
 	if err != nil {
-		return fmt.Errorf("keyvault: make key of %s: %w", subject, err)
+		return fmt.Errorf("keyvault: make key of %s: %w", subject, dynamo.Failed(err))
 	}
 	key, err := personal.NewKey(fresh.Plaintext)
 	if err != nil {
@@ -101,20 +101,20 @@ func (v *Vault) Enrol(ctx context.Context, subject string) error {
 	}
 	_, err = v.table.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName: &v.name,
-		Item: map[string]types.AttributeValue{
-			subjectAttr:   &types.AttributeValueMemberS{Value: subject},
-			wrappedAttr:   &types.AttributeValueMemberB{Value: fresh.CiphertextBlob},
+		Item: dynamo.Item{
+			subjectAttr:   dynamo.S(subject),
+			wrappedAttr:   dynamo.B(fresh.CiphertextBlob),
 			createdAtAttr: v.now(),
 		},
 		ConditionExpression:                 aws.String("attribute_not_exists(#subject)"),
 		ExpressionAttributeNames:            map[string]string{"#subject": subjectAttr},
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	})
-	if there, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
-		return enrolled(wrappedOf(there.Item))
+	if there, taken := dynamo.ConditionFailed(err); taken {
+		return enrolled(wrappedOf(there))
 	}
 	if err != nil {
-		return fmt.Errorf("keyvault: put key of %s: %w", subject, err)
+		return fmt.Errorf("keyvault: put key of %s: %w", subject, dynamo.Failed(err))
 	}
 	v.cache.put(cacheID(subject, fresh.CiphertextBlob), key)
 	return nil
@@ -163,10 +163,10 @@ func (e Eraser) Erase(ctx context.Context, subject string) error {
 		Key:                       rowKey(subject),
 		UpdateExpression:          aws.String("REMOVE #wrapped SET #erasedAt = if_not_exists(#erasedAt, :now)"),
 		ExpressionAttributeNames:  map[string]string{"#wrapped": wrappedAttr, "#erasedAt": erasedAtAttr},
-		ExpressionAttributeValues: map[string]types.AttributeValue{":now": e.now()},
+		ExpressionAttributeValues: dynamo.Item{":now": e.now()},
 	})
 	if err != nil {
-		return fmt.Errorf("keyvault: erase key of %s: %w", subject, err)
+		return fmt.Errorf("keyvault: erase key of %s: %w", subject, dynamo.Failed(err))
 	}
 	return nil
 }
@@ -191,7 +191,7 @@ func (v *Vault) key(ctx context.Context, subject string) (personal.Key, error) {
 		ctx, &kms.DecryptInput{KeyId: &v.keyID, CiphertextBlob: wrapped, EncryptionContext: encryptionContext(subject)},
 	)
 	if err != nil {
-		return personal.Key{}, fmt.Errorf("keyvault: unwrap key of %s: %w", subject, err)
+		return personal.Key{}, fmt.Errorf("keyvault: unwrap key of %s: %w", subject, dynamo.Failed(err))
 	}
 	key, err := personal.NewKey(out.Plaintext)
 	if err != nil {
@@ -204,25 +204,19 @@ func (v *Vault) key(ctx context.Context, subject string) (personal.Key, error) {
 // row reads the subject's wrapped key: none where it was destroyed, and not found where there never
 // was one.
 func (v *Vault) row(ctx context.Context, subject string) (wrapped []byte, found bool, err error) {
-	out, err := v.table.GetItem(
-		ctx, &dynamodb.GetItemInput{TableName: &v.name, Key: rowKey(subject), ConsistentRead: aws.Bool(true)},
-	)
+	item, err := dynamo.Get(ctx, v.table, v.name, rowKey(subject))
 	if err != nil {
 		return nil, false, fmt.Errorf("keyvault: get key of %s: %w", subject, err)
 	}
-	return wrappedOf(out.Item), len(out.Item) > 0, nil
+	return wrappedOf(item), len(item) > 0, nil
 }
 
-func wrappedOf(item map[string]types.AttributeValue) []byte {
-	b, _ := item[wrappedAttr].(*types.AttributeValueMemberB)
-	if b == nil {
-		return nil
-	}
-	return b.Value
+func wrappedOf(item dynamo.Item) []byte {
+	return dynamo.Read(item).OptionalBytes(wrappedAttr)
 }
 
-func rowKey(subject string) map[string]types.AttributeValue {
-	return map[string]types.AttributeValue{subjectAttr: &types.AttributeValueMemberS{Value: subject}}
+func rowKey(subject string) dynamo.Item {
+	return dynamo.Item{subjectAttr: dynamo.S(subject)}
 }
 
 // encryptionContext binds a wrapped key to its subject: KMS does not unwrap it out of another's
@@ -232,5 +226,5 @@ func encryptionContext(subject string) map[string]string {
 }
 
 func (e Eraser) now() types.AttributeValue {
-	return &types.AttributeValueMemberS{Value: e.clock.Now().UTC().Format(time.RFC3339)}
+	return dynamo.S(e.clock.Now().UTC().Format(time.RFC3339))
 }

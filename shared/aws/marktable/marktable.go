@@ -34,6 +34,7 @@ import (
 
 	"orderflow/shared/kit/backoff"
 	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/ident"
 	"orderflow/shared/ops/audit"
@@ -78,8 +79,6 @@ type API interface {
 		context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options),
 	) (*dynamodb.UpdateItemOutput, error)
 }
-
-type attributes = map[string]types.AttributeValue
 
 // Table keeps marks. It is safe for concurrent use.
 type Table struct {
@@ -136,14 +135,14 @@ func (t Table) settle(
 
 // replace puts the next mark in the place of the old one. Where another one is there, it gives that
 // one's item.
-func (t Table) replace(ctx context.Context, stream es.StreamID, old, next audit.Mark) (met attributes, err error) {
+func (t Table) replace(ctx context.Context, stream es.StreamID, old, next audit.Mark) (met dynamo.Item, err error) {
 	in := &dynamodb.UpdateItemInput{
 		TableName: &t.table, Key: key(string(stream)),
 		ExpressionAttributeNames: map[string]string{
 			"#published": attrPublished, "#beyond": attrBeyond, "#refused": attrRefused, "#expires": attrExpires,
 		},
-		ExpressionAttributeValues: attributes{
-			":old": number(old.Published), ":next": number(next.Published), ":expires": t.expires(),
+		ExpressionAttributeValues: dynamo.Item{
+			":old": dynamo.N(old.Published), ":next": dynamo.N(next.Published), ":expires": t.expires(),
 		},
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}
@@ -159,12 +158,12 @@ func (t Table) replace(ctx context.Context, stream es.StreamID, old, next audit.
 			condition += " AND attribute_not_exists(#" + one.name + ")"
 		} else {
 			condition += " AND #" + one.name + " = :old_" + one.name
-			in.ExpressionAttributeValues[":old_"+one.name] = text(one.old)
+			in.ExpressionAttributeValues[":old_"+one.name] = dynamo.S(one.old)
 		}
 		switch {
 		case one.next != "":
 			set += ", #" + one.name + " = :" + one.name
-			in.ExpressionAttributeValues[":"+one.name] = text(one.next)
+			in.ExpressionAttributeValues[":"+one.name] = dynamo.S(one.next)
 		case remove == "":
 			remove = " REMOVE #" + one.name
 		default:
@@ -173,14 +172,14 @@ func (t Table) replace(ctx context.Context, stream es.StreamID, old, next audit.
 	}
 	in.ConditionExpression, in.UpdateExpression = &condition, aws.String(set+remove)
 	_, err = t.api.UpdateItem(ctx, in)
-	if other := (*types.ConditionalCheckFailedException)(nil); errors.As(err, &other) {
-		if other.Item == nil {
-			return attributes{}, nil // the stream has no mark yet
+	if other, failed := dynamo.ConditionFailed(err); failed {
+		if other == nil {
+			return dynamo.Item{}, nil // the stream has no mark yet
 		}
-		return other.Item, nil
+		return other, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("marktable: mark %s: %w", stream, err)
+		return nil, fmt.Errorf("marktable: mark %s: %w", stream, dynamo.Failed(err))
 	}
 	return nil, nil
 }
@@ -195,15 +194,15 @@ func (t Table) Seen(ctx context.Context, stream es.StreamID, version int64) erro
 		ExpressionAttributeNames: map[string]string{
 			"#seen": attrSeen, "#at": attrSeenAt, "#bucket": attrBucket, "#expires": attrExpires,
 		},
-		ExpressionAttributeValues: attributes{
-			":seen": number(version), ":at": text(now.Format(time.RFC3339Nano)),
-			":bucket": text(bucket(now, shard(stream))), ":expires": t.expires(),
+		ExpressionAttributeValues: dynamo.Item{
+			":seen": dynamo.N(version), ":at": dynamo.S(now.Format(time.RFC3339Nano)),
+			":bucket": dynamo.S(bucket(now, shard(stream))), ":expires": t.expires(),
 		},
 	})
-	if newer := (*types.ConditionalCheckFailedException)(nil); err == nil || errors.As(err, &newer) {
+	if _, newer := dynamo.ConditionFailed(err); err == nil || newer {
 		return nil
 	}
-	return fmt.Errorf("marktable: mark %s as seen: %w", stream, err)
+	return fmt.Errorf("marktable: mark %s as seen: %w", stream, dynamo.Failed(err))
 }
 
 // Changed implements audit.Index: a query of the index, and a batch read of the items, both
@@ -212,29 +211,32 @@ func (t Table) Changed(
 	ctx context.Context, hour time.Time, shard int, after es.StreamID, limit int,
 ) (marks []audit.Mark, next es.StreamID, err error) {
 	in := &dynamodb.QueryInput{
-		TableName: &t.table, IndexName: aws.String(IndexName), Limit: aws.Int32(int32(min(max(limit, 1), maxBatch))),
+		TableName: &t.table, IndexName: aws.String(IndexName),
+		Limit:                     aws.Int32(int32(min(max(limit, 1), dynamo.MaxBatch))),
 		KeyConditionExpression:    aws.String("#bucket = :bucket"),
 		ExpressionAttributeNames:  map[string]string{"#bucket": attrBucket},
-		ExpressionAttributeValues: attributes{":bucket": text(bucket(hour, shard))},
+		ExpressionAttributeValues: dynamo.Item{":bucket": dynamo.S(bucket(hour, shard))},
 	}
 	if after != "" { // by a condition: the item that an ExclusiveStartKey names may have left the bucket since
 		in.KeyConditionExpression = aws.String("#bucket = :bucket AND #stream > :after")
-		in.ExpressionAttributeNames["#stream"], in.ExpressionAttributeValues[":after"] = attrStream, text(string(after))
+		in.ExpressionAttributeNames["#stream"] = attrStream
+		in.ExpressionAttributeValues[":after"] = dynamo.S(string(after))
 	}
 	out, err := t.api.Query(ctx, in)
 	if err != nil {
-		return nil, "", fmt.Errorf("marktable: streams of %s: %w", bucket(hour, shard), err)
+		return nil, "", fmt.Errorf("marktable: streams of %s: %w", bucket(hour, shard), dynamo.Failed(err))
 	}
 	if len(out.Items) == 0 {
 		return nil, "", nil
 	}
-	keys := make([]attributes, len(out.Items))
+	keys := make([]dynamo.Item, len(out.Items))
 	for i, item := range out.Items {
-		r := reader{item: item}
-		keys[i] = key(r.text(attrStream))
-		if next = es.StreamID(r.text(attrStream)); r.err != nil {
-			return nil, "", r.err
+		r := dynamo.Read(item)
+		stream := r.String(attrStream)
+		if err := r.Err(); err != nil {
+			return nil, "", fmt.Errorf("marktable: streams of %s: %w", bucket(hour, shard), err)
 		}
+		keys[i], next = key(stream), es.StreamID(stream)
 	}
 	if len(out.LastEvaluatedKey) == 0 {
 		next = ""
@@ -248,8 +250,8 @@ func (t Table) Changed(
 // Marks implements whole.Marks with one batch read for each hundred, eventually consistent.
 func (t Table) Marks(ctx context.Context, streams []es.StreamID) (map[es.StreamID]audit.Mark, error) {
 	found, unread := make(map[es.StreamID]audit.Mark, len(streams)), []error(nil)
-	for part := range slices.Chunk(streams, maxBatch) {
-		keys := make([]attributes, len(part))
+	for part := range slices.Chunk(streams, dynamo.MaxBatch) {
+		keys := make([]dynamo.Item, len(part))
 		for i, stream := range part {
 			keys[i] = key(string(stream))
 		}
@@ -265,12 +267,14 @@ func (t Table) Marks(ctx context.Context, streams []es.StreamID) (map[es.StreamI
 	return found, errors.Join(unread...)
 }
 
-// marks reads the marks that there are of up to maxBatch keys. Those that can't be read are an
+// marks reads the marks that there are of up to dynamo.MaxBatch keys. Those that can't be read are an
 // audit.ErrUnreadable, which comes with the others.
-func (t Table) marks(ctx context.Context, keys []attributes) (marks []audit.Mark, err error) {
-	items, err := t.items(ctx, keys)
+func (t Table) marks(ctx context.Context, keys []dynamo.Item) (marks []audit.Mark, err error) {
+	items, err := dynamo.BatchGet(
+		ctx, t.api, t.table, types.KeysAndAttributes{Keys: keys}, backoff.New(pace, t.clock),
+	)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("marktable: read marks: %w", err)
 	}
 	var unread []error
 	for _, item := range items {
@@ -284,36 +288,13 @@ func (t Table) marks(ctx context.Context, keys []attributes) (marks []audit.Mark
 	return marks, errors.Join(unread...)
 }
 
-// maxBatch is how many keys a batch read takes.
-const maxBatch = 100
-
-func (t Table) items(ctx context.Context, keys []attributes) (items []attributes, err error) {
-	for tries := backoff.New(pace, t.clock); ; {
-		out, err := t.api.BatchGetItem(
-			ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{t.table: {Keys: keys}}},
-		)
-		if err != nil {
-			return nil, fmt.Errorf("marktable: read marks: %w", err)
-		}
-		items = append(items, out.Responses[t.table]...)
-		if keys = out.UnprocessedKeys[t.table].Keys; len(keys) == 0 {
-			return items, nil
-		}
-		if !tries.Again(ctx) {
-			return nil, fmt.Errorf("marktable: %d marks were not read: the table is busy", len(keys))
-		}
-	}
-}
-
 // Mark implements audit.Index with one strongly consistent read.
 func (t Table) Mark(ctx context.Context, stream es.StreamID) (audit.Mark, error) {
-	out, err := t.api.GetItem(
-		ctx, &dynamodb.GetItemInput{TableName: &t.table, Key: key(string(stream)), ConsistentRead: aws.Bool(true)},
-	)
+	item, err := dynamo.Get(ctx, t.api, t.table, key(string(stream)))
 	if err != nil {
 		return audit.Mark{}, fmt.Errorf("marktable: read mark of %s: %w", stream, err)
 	}
-	return markOf(stream, out.Item)
+	return markOf(stream, item)
 }
 
 // free is the condition on which the state can be taken.
@@ -326,19 +307,19 @@ func (t Table) Take(ctx context.Context, until time.Time) (state audit.State, ta
 		UpdateExpression:         aws.String("SET #lease = :until, #holder = :holder"),
 		ConditionExpression:      aws.String(free),
 		ExpressionAttributeNames: map[string]string{"#lease": attrLease, "#holder": attrHolder},
-		ExpressionAttributeValues: attributes{
-			":until": number(until.UnixMilli()), ":now": number(t.clock.Now().UnixMilli()),
-			":holder": text(ident.New()),
+		ExpressionAttributeValues: dynamo.Item{
+			":until": dynamo.N(until.UnixMilli()), ":now": dynamo.N(t.clock.Now().UnixMilli()),
+			":holder": dynamo.S(ident.New()),
 			// No lease ends so late: whoever took it had a clock that is wrong, and died.
-			":most": number(until.Add(clock.Skew).UnixMilli()),
+			":most": dynamo.N(until.Add(clock.Skew).UnixMilli()),
 		},
 		ReturnValues: types.ReturnValueAllNew,
 	})
-	if busy := (*types.ConditionalCheckFailedException)(nil); errors.As(err, &busy) {
+	if _, busy := dynamo.ConditionFailed(err); busy {
 		return audit.State{}, false, nil
 	}
 	if err != nil {
-		return audit.State{}, false, fmt.Errorf("marktable: take the state: %w", err)
+		return audit.State{}, false, fmt.Errorf("marktable: take the state: %w", dynamo.Failed(err))
 	}
 	state, err = stateOf(out.Attributes)
 	return state, err == nil, err
@@ -347,25 +328,23 @@ func (t Table) Take(ctx context.Context, until time.Time) (state audit.State, ta
 // State gives the state as it was kept last, the zero State before the first audit, and leaves it
 // to whoever has it.
 func (t Table) State(ctx context.Context) (audit.State, error) {
-	out, err := t.api.GetItem(
-		ctx, &dynamodb.GetItemInput{TableName: &t.table, Key: key(keyState), ConsistentRead: aws.Bool(true)},
-	)
+	item, err := dynamo.Get(ctx, t.api, t.table, key(keyState))
 	if err != nil {
 		return audit.State{}, fmt.Errorf("marktable: read the state: %w", err)
 	}
-	return stateOf(out.Item)
+	return stateOf(item)
 }
 
-func stateOf(item attributes) (state audit.State, err error) {
-	if item[attrState] == nil {
+func stateOf(item dynamo.Item) (state audit.State, err error) {
+	r := dynamo.Read(item)
+	if !r.Has(attrState) {
 		return audit.State{}, nil
 	}
-	r := reader{item: item}
-	written := r.text(attrState)
-	if r.err != nil {
-		return audit.State{}, r.err
+	written := r.String(attrState)
+	if err = r.Err(); err == nil {
+		err = json.Unmarshal([]byte(written), &state)
 	}
-	if err := json.Unmarshal([]byte(written), &state); err != nil {
+	if err != nil {
 		return audit.State{}, fmt.Errorf("marktable: the state is unreadable: %w", err)
 	}
 	return state, nil
@@ -381,14 +360,14 @@ func (t Table) Keep(ctx context.Context, state audit.State) error {
 		TableName: &t.table, Key: key(keyState),
 		UpdateExpression:          aws.String("SET #state = :state REMOVE #lease, #holder"),
 		ExpressionAttributeNames:  map[string]string{"#state": attrState, "#lease": attrLease, "#holder": attrHolder},
-		ExpressionAttributeValues: attributes{":state": text(string(written))},
+		ExpressionAttributeValues: dynamo.Item{":state": dynamo.S(string(written))},
 	}); err != nil {
-		return fmt.Errorf("marktable: keep the state: %w", err)
+		return fmt.Errorf("marktable: keep the state: %w", dynamo.Failed(err))
 	}
 	return nil
 }
 
-func (t Table) expires() types.AttributeValue { return number(t.clock.Now().Add(Keep).Unix()) }
+func (t Table) expires() types.AttributeValue { return dynamo.N(t.clock.Now().Add(Keep).Unix()) }
 
 func shard(stream es.StreamID) int {
 	h := fnv.New32a()
@@ -402,79 +381,30 @@ func bucket(t time.Time, shard int) string {
 
 // markOf reads an item's mark. "" takes the stream that it names; without an item it is the mark of
 // a stream of which nothing is known. What can't be read is an audit.ErrUnreadable.
-func markOf(stream es.StreamID, item attributes) (audit.Mark, error) {
+func markOf(stream es.StreamID, item dynamo.Item) (audit.Mark, error) {
 	m := audit.Mark{Stream: stream}
 	if len(item) == 0 {
 		return m, nil
 	}
-	r := reader{item: item}
-	m.Stream, m.Published, m.Seen = es.StreamID(r.text(attrStream)), r.number(attrPublished), r.number(attrSeen)
-	m.Beyond, m.Refused = r.spans(attrBeyond), r.spans(attrRefused)
-	if item[attrSeenAt] != nil {
-		var err error
-		if m.SeenAt, err = clock.ParseTime(r.text(attrSeenAt)); err != nil {
-			r.fail(attrSeenAt)
-		}
-	}
-	if r.err != nil {
-		return audit.Mark{}, fmt.Errorf("%w: %s: %w", audit.ErrUnreadable, m.Stream, r.err)
+	r := dynamo.Read(item)
+	m.Stream, m.SeenAt = es.StreamID(r.String(attrStream)), r.OptionalTime(attrSeenAt)
+	m.Published, m.Seen = r.OptionalNumber(attrPublished), r.OptionalNumber(attrSeen)
+	m.Beyond, m.Refused = spans(r, attrBeyond), spans(r, attrRefused)
+	if err := r.Err(); err != nil {
+		return audit.Mark{}, fmt.Errorf("%w: %s: %w", audit.ErrUnreadable, m.Stream, err)
 	}
 	return m, nil
 }
 
-// reader reads attributes and keeps the first error. Those that are not there are empty, but for
-// the key.
-type reader struct {
-	item attributes
-	err  error
-}
-
-func (r *reader) fail(name string) {
-	if r.err == nil {
-		r.err = fmt.Errorf("marktable: attribute %s is unreadable", name)
-	}
-}
-
-func (r *reader) text(name string) string {
-	value, ok := r.item[name].(*types.AttributeValueMemberS)
-	if !ok {
-		r.fail(name)
-		return ""
-	}
-	return value.Value
-}
-
-func (r *reader) number(name string) int64 {
-	if r.item[name] == nil {
-		return 0
-	}
-	value, ok := r.item[name].(*types.AttributeValueMemberN)
-	if !ok {
-		r.fail(name)
-		return 0
-	}
-	n, err := strconv.ParseInt(value.Value, 10, 64)
-	if err != nil {
-		r.fail(name)
-	}
-	return n
-}
-
-func (r *reader) spans(name string) audit.Spans {
-	if r.item[name] == nil {
+func spans(r *dynamo.Reader, name string) audit.Spans {
+	if !r.Has(name) {
 		return nil
 	}
-	spans, err := audit.ParseSpans(r.text(name))
+	spans, err := audit.ParseSpans(r.String(name))
 	if err != nil {
-		r.fail(name)
+		r.Failf(name, "can't be read: %w", err)
 	}
 	return spans
 }
 
-func key(stream string) attributes { return attributes{attrStream: text(stream)} }
-
-func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-
-func number(n int64) types.AttributeValue {
-	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
-}
+func key(stream string) dynamo.Item { return dynamo.Item{attrStream: dynamo.S(stream)} }

@@ -10,9 +10,7 @@ package producttable
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,6 +19,7 @@ import (
 
 	"orderflow/shared/kit/backoff"
 	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/shop/money"
 	"orderflow/shared/shop/product"
@@ -58,8 +57,6 @@ var pace = backoff.Pace{
 	Base: 20 * time.Millisecond, Max: 500 * time.Millisecond, Margin: 500 * time.Millisecond, Tries: 20,
 }
 
-type attributes = map[string]types.AttributeValue
-
 // Table keeps the rows. It is safe for concurrent use.
 type Table struct {
 	api   API
@@ -75,48 +72,37 @@ var _ product.Rows = Table{}
 
 // Row implements product.Rows, with one strongly consistent read.
 func (t Table) Row(ctx context.Context, sku string) (product.Product, error) {
-	in := &dynamodb.GetItemInput{TableName: &t.table, Key: key(sku), ConsistentRead: aws.Bool(true)}
-	out, err := t.api.GetItem(ctx, in)
+	item, err := dynamo.Get(ctx, t.api, t.table, key(sku))
 	if err != nil {
 		return product.Product{}, fmt.Errorf("producttable: read %q: %w", sku, err)
 	}
-	if len(out.Item) == 0 {
+	if len(item) == 0 {
 		return product.Product{}, nil
 	}
-	return decode(out.Item)
+	return decode(item)
 }
 
 // Batch implements product.Rows, with one strongly consistent batch read. It asks again for the
 // keys that DynamoDB leaves unprocessed, until the deadline is near.
 func (t Table) Batch(ctx context.Context, skus []string) ([]product.Product, error) {
-	keys := make([]map[string]types.AttributeValue, len(skus))
+	keys := make([]dynamo.Item, len(skus))
 	for i, sku := range skus {
 		keys[i] = key(sku)
 	}
-	products := make([]product.Product, 0, len(skus))
-	for tries := backoff.New(pace, t.clock); ; {
-		out, err := t.api.BatchGetItem(ctx,
-			&dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{
-				t.table: {Keys: keys, ConsistentRead: aws.Bool(true)},
-			}})
-		if err != nil {
-			return nil, fmt.Errorf("producttable: read %d rows: %w", len(keys), err)
-		}
-		for _, item := range out.Responses[t.table] {
-			p, err := decode(item)
-			if err != nil {
-				return nil, err
-			}
-			products = append(products, p)
-		}
-		if keys = out.UnprocessedKeys[t.table].Keys; len(keys) == 0 {
-			return products, nil
-		}
-		if !tries.Again(ctx) {
-			return nil, fmt.Errorf("producttable: %w: the table is too busy to read %d of %d rows",
-				es.ErrUnavailable, len(keys), len(skus))
+	items, err := dynamo.BatchGet(
+		ctx, t.api, t.table, types.KeysAndAttributes{Keys: keys, ConsistentRead: aws.Bool(true)},
+		backoff.New(pace, t.clock),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("producttable: read %d rows: %w", len(keys), err)
+	}
+	products := make([]product.Product, len(items))
+	for i, item := range items {
+		if products[i], err = decode(item); err != nil {
+			return nil, err
 		}
 	}
+	return products, nil
 }
 
 // List implements product.Rows, with a query of the index for each MB of rows.
@@ -126,32 +112,26 @@ func (t Table) List(ctx context.Context, withdrawn bool, after string, limit int
 		Limit:                     aws.Int32(int32(min(limit, maxPage))), //nolint:gosec // at most maxPage
 		KeyConditionExpression:    aws.String("#status = :status"),
 		ExpressionAttributeNames:  map[string]string{"#status": attrStatus},
-		ExpressionAttributeValues: attributes{":status": text(statusOf(withdrawn))},
+		ExpressionAttributeValues: dynamo.Item{":status": dynamo.S(statusOf(withdrawn))},
 	}
 	if after != "" {
 		query.KeyConditionExpression = aws.String("#status = :status AND #sku > :after")
-		query.ExpressionAttributeNames["#sku"], query.ExpressionAttributeValues[":after"] = attrSKU, text(after)
+		query.ExpressionAttributeNames["#sku"], query.ExpressionAttributeValues[":after"] = attrSKU, dynamo.S(after)
 	}
 	var products []product.Product
-	for {
-		out, err := t.api.Query(ctx, query)
+	for item, err := range dynamo.Query(ctx, t.api, query) {
 		if err != nil {
 			return nil, fmt.Errorf("producttable: list rows: %w", err)
 		}
-		for _, item := range out.Items {
-			p, err := decode(item)
-			if err != nil {
-				return nil, err
-			}
-			if products = append(products, p); len(products) == limit {
-				return products, nil
-			}
+		p, err := decode(item)
+		if err != nil {
+			return nil, err
 		}
-		if len(out.LastEvaluatedKey) == 0 {
-			return products, nil
+		if products = append(products, p); len(products) == limit {
+			break
 		}
-		query.ExclusiveStartKey = out.LastEvaluatedKey
 	}
+	return products, nil
 }
 
 // maxPage is the most rows that a query asks for.
@@ -179,17 +159,12 @@ func (t Table) Mend(ctx context.Context, sku string, p product.Product, before i
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		})
 	}
-	var (
-		moved *types.ConditionalCheckFailedException
-		other *types.TransactionConflictException
-	)
+	met, moved := dynamo.ConditionFailed(err)
 	switch {
-	case errors.As(err, &moved):
-		return conflict(sku, before, moved.Item)
-	case errors.As(err, &other):
-		return conflict(sku, before, nil)
+	case moved, dynamo.Contended(err):
+		return conflict(sku, before, met)
 	case err != nil:
-		return fmt.Errorf("producttable: write %q: %w", sku, err)
+		return fmt.Errorf("producttable: write %q: %w", sku, dynamo.Failed(err))
 	}
 	return nil
 }
@@ -216,7 +191,7 @@ func (e put) TransactItems() ([]types.TransactWriteItem, error) {
 
 // Refusal implements dynamostore.Effect.
 func (e put) Refusal(reasons []types.CancellationReason) error {
-	if aws.ToString(reasons[0].Code) != "ConditionalCheckFailed" {
+	if !dynamo.Refused(reasons[0]) {
 		return nil
 	}
 	return conflict(e.product.SKU, e.before, reasons[0].Item)
@@ -225,75 +200,58 @@ func (e put) Refusal(reasons []types.CancellationReason) error {
 // unknownVersion is a ConflictError's Actual if DynamoDB did not return the row.
 const unknownVersion = -1
 
-func conflict(sku string, before int64, met attributes) error {
-	actual, err := numberOf(met, attrRev)
-	if err != nil {
+func conflict(sku string, before int64, met dynamo.Item) error {
+	r := dynamo.Read(met)
+	actual := r.Number(attrRev)
+	if r.Err() != nil {
 		actual = unknownVersion
 	}
 	return &es.ConflictError{Stream: es.NewStreamID(product.Category, sku), Expected: before, Actual: actual}
 }
 
 // asBefore is the condition that the row has the version before; 0 stands for no row.
-func asBefore(before int64) (condition string, names map[string]string, values attributes) {
+func asBefore(before int64) (condition string, names map[string]string, values dynamo.Item) {
 	if before == 0 {
 		return "attribute_not_exists(#sku)", map[string]string{"#sku": attrSKU}, nil
 	}
-	return "#rev = :before", map[string]string{"#rev": attrRev}, attributes{":before": number(before)}
+	return "#rev = :before", map[string]string{"#rev": attrRev}, dynamo.Item{":before": dynamo.N(before)}
 }
 
-func encode(p product.Product) attributes {
+func encode(p product.Product) dynamo.Item {
 	prices := make([]types.AttributeValue, len(p.Prices))
 	for i, price := range p.Prices {
-		m := attributes{attrAmount: number(price.Amount), attrCurrency: text(price.Currency)}
+		m := dynamo.Item{attrAmount: dynamo.N(price.Amount), attrCurrency: dynamo.S(price.Currency)}
 		if !price.ValidFrom.IsZero() {
-			m[attrValidFrom] = text(price.ValidFrom.UTC().Format(time.RFC3339Nano))
+			m[attrValidFrom] = dynamo.S(price.ValidFrom.UTC().Format(time.RFC3339Nano))
 		}
-		prices[i] = &types.AttributeValueMemberM{Value: m}
+		prices[i] = dynamo.M(m)
 	}
-	return attributes{
-		attrSKU: text(p.SKU), attrRev: number(p.Version), attrStatus: text(statusOf(p.Withdrawn)),
-		attrPrices: &types.AttributeValueMemberL{Value: prices},
+	return dynamo.Item{
+		attrSKU: dynamo.S(p.SKU), attrRev: dynamo.N(p.Version), attrStatus: dynamo.S(statusOf(p.Withdrawn)),
+		attrPrices: dynamo.L(prices...),
 	}
 }
 
-func decode(item attributes) (product.Product, error) {
-	sku, err1 := textOf(item, attrSKU)
-	version, err2 := numberOf(item, attrRev)
-	status, err3 := textOf(item, attrStatus)
-	prices, err4 := pricesOf(item)
-	err := errors.Join(err1, err2, err3, err4)
-	if err == nil && status != statusListed && status != statusWithdrawn {
-		err = fmt.Errorf("%s is %q", attrStatus, status)
+func decode(item dynamo.Item) (product.Product, error) {
+	r := dynamo.Read(item)
+	p := product.Product{SKU: r.String(attrSKU), Version: r.Number(attrRev)}
+	switch status := r.String(attrStatus); status {
+	case statusListed:
+	case statusWithdrawn:
+		p.Withdrawn = true
+	default:
+		r.Failf(attrStatus, "is %q", status)
 	}
-	if err != nil {
-		return product.Product{}, fmt.Errorf("%w: producttable: row %q: %w", es.ErrCorrupt, sku, err)
+	r.Maps(attrPrices, func(price *dynamo.Reader) {
+		p.Prices = append(p.Prices, product.Price{
+			Money:     money.Money{Amount: price.Number(attrAmount), Currency: price.String(attrCurrency)},
+			ValidFrom: price.OptionalTime(attrValidFrom),
+		})
+	})
+	if err := r.Err(); err != nil {
+		return product.Product{}, fmt.Errorf("%w: producttable: row %q: %w", es.ErrCorrupt, p.SKU, err)
 	}
-	return product.Product{SKU: sku, Version: version, Withdrawn: status == statusWithdrawn, Prices: prices}, nil
-}
-
-func pricesOf(item attributes) ([]product.Price, error) {
-	list, ok := item[attrPrices].(*types.AttributeValueMemberL)
-	if !ok {
-		return nil, fmt.Errorf("%s is no list", attrPrices)
-	}
-	if len(list.Value) == 0 {
-		return nil, nil
-	}
-	prices := make([]product.Price, len(list.Value))
-	for i, v := range list.Value {
-		m, ok := v.(*types.AttributeValueMemberM)
-		if !ok {
-			return nil, fmt.Errorf("%s[%d] is no map", attrPrices, i)
-		}
-		amount, err1 := numberOf(m.Value, attrAmount)
-		currency, err2 := textOf(m.Value, attrCurrency)
-		from, err3 := timeOf(m.Value, attrValidFrom)
-		if err := errors.Join(err1, err2, err3); err != nil {
-			return nil, fmt.Errorf("%s[%d]: %w", attrPrices, i, err)
-		}
-		prices[i] = product.Price{Money: money.Money{Amount: amount, Currency: currency}, ValidFrom: from}
-	}
-	return prices, nil
+	return p, nil
 }
 
 func statusOf(withdrawn bool) string {
@@ -303,38 +261,4 @@ func statusOf(withdrawn bool) string {
 	return statusListed
 }
 
-func key(sku string) attributes { return attributes{attrSKU: text(sku)} }
-
-func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-
-func number(n int64) types.AttributeValue {
-	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
-}
-
-func textOf(item attributes, name string) (string, error) {
-	v, ok := item[name].(*types.AttributeValueMemberS)
-	if !ok {
-		return "", fmt.Errorf("%s is no text", name)
-	}
-	return v.Value, nil
-}
-
-func numberOf(item attributes, name string) (int64, error) {
-	v, ok := item[name].(*types.AttributeValueMemberN)
-	if !ok {
-		return 0, fmt.Errorf("%s is no number", name)
-	}
-	return strconv.ParseInt(v.Value, 10, 64)
-}
-
-// timeOf is the zero time where there is none.
-func timeOf(item attributes, name string) (time.Time, error) {
-	if item[name] == nil {
-		return time.Time{}, nil
-	}
-	v, err := textOf(item, name)
-	if err != nil {
-		return time.Time{}, err
-	}
-	return clock.ParseTime(v)
-}
+func key(sku string) dynamo.Item { return dynamo.Item{attrSKU: dynamo.S(sku)} }

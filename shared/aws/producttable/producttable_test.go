@@ -138,7 +138,7 @@ func TestRow(t *testing.T) {
 			table{row: row(price("validFrom", n("1")))}, product.Product{}, "prices[0]: validFrom is no text",
 		},
 		"a price from noon on": {
-			table{row: row(price("validFrom", s("noon")))}, product.Product{}, "prices[0]: expected a time",
+			table{row: row(price("validFrom", s("noon")))}, product.Product{}, "prices[0]: validFrom: expected a time",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -10,14 +10,13 @@ package shippingtable
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/shop/personal"
 	"orderflow/shared/shop/shipment"
 )
@@ -41,8 +40,6 @@ func New(api API, table string) Table { return Table{api: api, name: table} }
 
 var _ shipment.Copies = Table{}
 
-type attributes = map[string]types.AttributeValue
-
 // Put implements shipment.Copies.
 func (t Table) Put(ctx context.Context, c shipment.Copy) (known shipment.Known, fresh bool, err error) {
 	lines, err := json.Marshal(c.Lines)
@@ -50,7 +47,7 @@ func (t Table) Put(ctx context.Context, c shipment.Copy) (known shipment.Known, 
 		return shipment.Known{}, false, fmt.Errorf("shippingtable: encode lines: %w", err)
 	}
 	row, fresh, err := t.update(ctx, &dynamodb.UpdateItemInput{
-		Key: attributes{"order": text(c.OrderID)},
+		Key: dynamo.Item{"order": dynamo.S(c.OrderID)},
 		UpdateExpression: aws.String("SET #sequence = :sequence, #status = :status, #revision = :revision, " +
 			"#customer = :customer, #lines = :lines, " +
 			"#address = :address"),
@@ -59,10 +56,10 @@ func (t Table) Put(ctx context.Context, c shipment.Copy) (known shipment.Known, 
 			"#sequence": "sequence", "#status": "status", "#revision": "revision", "#customer": "customer",
 			"#lines": "lines", "#address": "address",
 		},
-		ExpressionAttributeValues: attributes{
-			":sequence": number(c.Sequence), ":status": text(c.Status), ":revision": number(c.Revision),
-			":customer": text(c.CustomerID),
-			":lines":    text(string(lines)), ":address": text(string(c.Address)),
+		ExpressionAttributeValues: dynamo.Item{
+			":sequence": dynamo.N(c.Sequence), ":status": dynamo.S(c.Status), ":revision": dynamo.N(c.Revision),
+			":customer": dynamo.S(c.CustomerID),
+			":lines":    dynamo.S(string(lines)), ":address": dynamo.S(string(c.Address)),
 		},
 	})
 	if err != nil {
@@ -75,11 +72,11 @@ func (t Table) Put(ctx context.Context, c shipment.Copy) (known shipment.Known, 
 // Confirm implements shipment.Copies.
 func (t Table) Confirm(ctx context.Context, c shipment.Confirmation) (shipment.Known, error) {
 	row, _, err := t.update(ctx, &dynamodb.UpdateItemInput{
-		Key:                       attributes{"order": text(c.OrderID)},
+		Key:                       dynamo.Item{"order": dynamo.S(c.OrderID)},
 		UpdateExpression:          aws.String("SET #confirmed = :confirmed, #shipment = :shipment"),
 		ConditionExpression:       aws.String("attribute_not_exists(#confirmed) OR #confirmed < :confirmed"),
 		ExpressionAttributeNames:  map[string]string{"#confirmed": "confirmed", "#shipment": "shipment"},
-		ExpressionAttributeValues: attributes{":confirmed": number(c.Sequence), ":shipment": text(c.ShipmentID)},
+		ExpressionAttributeValues: dynamo.Item{":confirmed": dynamo.N(c.Sequence), ":shipment": dynamo.S(c.ShipmentID)},
 	})
 	if err != nil {
 		return shipment.Known{}, err
@@ -88,70 +85,41 @@ func (t Table) Confirm(ctx context.Context, c shipment.Confirmation) (shipment.K
 }
 
 // update gives the row after the update, or where its condition refused it the row as it was.
-func (t Table) update(ctx context.Context, in *dynamodb.UpdateItemInput) (row attributes, updated bool, err error) {
+func (t Table) update(ctx context.Context, in *dynamodb.UpdateItemInput) (row dynamo.Item, updated bool, err error) {
 	in.TableName = &t.name
 	in.ReturnValues = types.ReturnValueAllNew
 	in.ReturnValuesOnConditionCheckFailure = types.ReturnValuesOnConditionCheckFailureAllOld
 	out, err := t.api.UpdateItem(ctx, in)
-	var refused *types.ConditionalCheckFailedException
-	switch {
-	case errors.As(err, &refused):
-		return refused.Item, false, nil
-	case err != nil:
-		return nil, false, fmt.Errorf("shippingtable: %w", err)
+	if met, refused := dynamo.ConditionFailed(err); refused {
+		return met, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("shippingtable: %w", dynamo.Failed(err))
 	}
 	return out.Attributes, true, nil
 }
 
-func knownOf(orderID string, row attributes) (shipment.Known, error) {
+func knownOf(orderID string, row dynamo.Item) (shipment.Known, error) {
 	var known shipment.Known
-	var errs []error
-	if _, there := row["sequence"]; there {
+	r := dynamo.Read(row)
+	if r.Has("sequence") {
 		c := &known.Copy
 		*c = shipment.Copy{
-			OrderID: orderID, Sequence: numberOf(row, "sequence", &errs), Status: textOf(row, "status", &errs),
-			Revision:   numberOf(row, "revision", &errs),
-			CustomerID: textOf(row, "customer", &errs), Address: personal.Sealed(textOf(row, "address", &errs)),
+			OrderID: orderID, Sequence: r.Number("sequence"), Status: r.String("status"),
+			Revision:   r.Number("revision"),
+			CustomerID: r.String("customer"), Address: personal.Sealed(r.String("address")),
 		}
-		if err := json.Unmarshal([]byte(textOf(row, "lines", &errs)), &c.Lines); err != nil {
-			errs = append(errs, err)
+		if err := json.Unmarshal([]byte(r.String("lines")), &c.Lines); err != nil {
+			r.Failf("lines", "is no list of lines: %w", err)
 		}
 	}
-	if _, there := row["confirmed"]; there {
+	if r.Has("confirmed") {
 		known.Confirmation = shipment.Confirmation{
-			OrderID: orderID, Sequence: numberOf(row, "confirmed", &errs), ShipmentID: textOf(row, "shipment", &errs),
+			OrderID: orderID, Sequence: r.Number("confirmed"), ShipmentID: r.String("shipment"),
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := r.Err(); err != nil {
 		return shipment.Known{}, fmt.Errorf("shippingtable: row of order %s: %w", orderID, err)
 	}
 	return known, nil
-}
-
-func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-
-func number(n int64) types.AttributeValue {
-	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
-}
-
-func textOf(row attributes, name string, errs *[]error) string {
-	v, ok := row[name].(*types.AttributeValueMemberS)
-	if !ok {
-		*errs = append(*errs, fmt.Errorf("%s is no text", name))
-		return ""
-	}
-	return v.Value
-}
-
-func numberOf(row attributes, name string, errs *[]error) int64 {
-	v, ok := row[name].(*types.AttributeValueMemberN)
-	if !ok {
-		*errs = append(*errs, fmt.Errorf("%s is no number", name))
-		return 0
-	}
-	n, err := strconv.ParseInt(v.Value, 10, 64)
-	if err != nil {
-		*errs = append(*errs, fmt.Errorf("%s: %w", name, err))
-	}
-	return n
 }

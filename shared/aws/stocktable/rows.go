@@ -2,7 +2,6 @@ package stocktable
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -13,6 +12,7 @@ import (
 
 	"orderflow/shared/kit/backoff"
 	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/ops/recount"
 	"orderflow/shared/shop/stock"
 )
@@ -44,38 +44,35 @@ var _ recount.Rows = Rows{}
 func (r Rows) Rows(ctx context.Context) iter.Seq2[[]recount.Row, error] {
 	return func(yield func([]recount.Row, error) bool) {
 		in := &dynamodb.ScanInput{TableName: &r.name, ConsistentRead: aws.Bool(true)}
-		for {
-			out, err := r.api.Scan(ctx, in)
+		for page, err := range dynamo.Scan(ctx, r.api, in) {
 			if err != nil {
 				yield(nil, fmt.Errorf("stocktable: scan: %w", err))
 				return
 			}
-			rows := make([]recount.Row, len(out.Items))
-			for i, item := range out.Items {
+			rows := make([]recount.Row, len(page.Items))
+			for i, item := range page.Items {
 				if rows[i], err = rowOf(item); err != nil {
 					yield(nil, err)
 					return
 				}
 			}
-			if !yield(rows, nil) || len(out.LastEvaluatedKey) == 0 {
+			if !yield(rows, nil) {
 				return
 			}
-			in.ExclusiveStartKey = out.LastEvaluatedKey
 		}
 	}
 }
 
 // Row implements recount.Rows.
 func (r Rows) Row(ctx context.Context, sku string) (recount.Row, bool, error) {
-	in := &dynamodb.GetItemInput{TableName: &r.name, Key: key(sku), ConsistentRead: aws.Bool(true)}
-	out, err := r.api.GetItem(ctx, in)
+	item, err := dynamo.Get(ctx, r.api, r.name, key(sku))
 	if err != nil {
 		return recount.Row{}, false, fmt.Errorf("stocktable: read %q: %w", sku, err)
 	}
-	if len(out.Item) == 0 {
+	if len(item) == 0 {
 		return recount.Row{}, false, nil
 	}
-	row, err := rowOf(out.Item)
+	row, err := rowOf(item)
 	return row, err == nil, err
 }
 
@@ -85,9 +82,9 @@ func (r Rows) Mark(ctx context.Context, sku, mark string) error {
 		UpdateExpression: aws.String("SET #rebuild = :mark, #wasAvailable = #available, #wasReserved = #reserved, " +
 			"#wasRev = #rev, #wasDeparted = if_not_exists(#departed, :zero)"),
 		ConditionExpression: aws.String("attribute_exists(#rev) AND attribute_not_exists(#rebuild)"),
-		ExpressionAttributeNames: names("rebuild", "available", "reserved", "rev", "departed",
+		ExpressionAttributeNames: dynamo.Names("rebuild", "available", "reserved", "rev", "departed",
 			"wasAvailable", "wasReserved", "wasRev", "wasDeparted"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{":mark": text(mark), ":zero": number(0)},
+		ExpressionAttributeValues: dynamo.Item{":mark": dynamo.S(mark), ":zero": dynamo.N(0)},
 	})
 	if failed && row.Mark != mark {
 		return fmt.Errorf("stocktable: mark %q: %w", sku, recount.ErrMarked)
@@ -101,11 +98,11 @@ func (r Rows) Correct(ctx context.Context, sku, mark string, by stock.Numbers) e
 		UpdateExpression: aws.String("SET #rebuilt = :mark REMOVE #rebuild, #wasAvailable, #wasReserved, #wasRev, " +
 			"#wasDeparted ADD #available :available, #reserved :reserved, #rev :rev, #departed :departed"),
 		ConditionExpression: aws.String("#rebuild = :mark"),
-		ExpressionAttributeNames: names("rebuild", "rebuilt", "available", "reserved", "rev", "departed",
+		ExpressionAttributeNames: dynamo.Names("rebuild", "rebuilt", "available", "reserved", "rev", "departed",
 			"wasAvailable", "wasReserved", "wasRev", "wasDeparted"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":mark": text(mark), ":available": number(by.Available), ":reserved": number(by.Reserved),
-			":rev": number(by.Counts), ":departed": number(by.Departed),
+		ExpressionAttributeValues: dynamo.Item{
+			":mark": dynamo.S(mark), ":available": dynamo.N(by.Available), ":reserved": dynamo.N(by.Reserved),
+			":rev": dynamo.N(by.Counts), ":departed": dynamo.N(by.Departed),
 		},
 	})
 	if failed && row.Rebuilt != mark {
@@ -120,10 +117,10 @@ func (r Rows) Create(ctx context.Context, sku, mark string, numbers stock.Number
 		UpdateExpression: aws.String("SET #rebuilt = :mark, #available = :available, #reserved = :reserved, " +
 			"#rev = :rev, #departed = :departed"),
 		ConditionExpression:      aws.String("attribute_not_exists(#rev)"),
-		ExpressionAttributeNames: names("rebuilt", "available", "reserved", "rev", "departed"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":mark": text(mark), ":available": number(numbers.Available), ":reserved": number(numbers.Reserved),
-			":rev": number(numbers.Counts), ":departed": number(numbers.Departed),
+		ExpressionAttributeNames: dynamo.Names("rebuilt", "available", "reserved", "rev", "departed"),
+		ExpressionAttributeValues: dynamo.Item{
+			":mark": dynamo.S(mark), ":available": dynamo.N(numbers.Available), ":reserved": dynamo.N(numbers.Reserved),
+			":rev": dynamo.N(numbers.Counts), ":departed": dynamo.N(numbers.Departed),
 		},
 	})
 	return err
@@ -132,9 +129,10 @@ func (r Rows) Create(ctx context.Context, sku, mark string, numbers stock.Number
 // Unmark implements recount.Rows.
 func (r Rows) Unmark(ctx context.Context, sku string) error {
 	_, _, err := r.update(ctx, sku, &dynamodb.UpdateItemInput{
-		UpdateExpression:         aws.String("REMOVE #rebuild, #wasAvailable, #wasReserved, #wasRev, #wasDeparted"),
-		ConditionExpression:      aws.String("attribute_exists(#rev)"),
-		ExpressionAttributeNames: names("rev", "rebuild", "wasAvailable", "wasReserved", "wasRev", "wasDeparted"),
+		UpdateExpression:    aws.String("REMOVE #rebuild, #wasAvailable, #wasReserved, #wasRev, #wasDeparted"),
+		ConditionExpression: aws.String("attribute_exists(#rev)"),
+		ExpressionAttributeNames: dynamo.Names("rev", "rebuild", "wasAvailable", "wasReserved", "wasRev",
+			"wasDeparted"),
 	})
 	return err
 }
@@ -150,56 +148,45 @@ func (r Rows) update(
 	in.ReturnValuesOnConditionCheckFailure = types.ReturnValuesOnConditionCheckFailureAllOld
 	for tries := backoff.New(pace, r.clock); ; {
 		_, err = r.api.UpdateItem(ctx, in)
-		var refused *types.ConditionalCheckFailedException
-		var conflict *types.TransactionConflictException
+		met, refused := dynamo.ConditionFailed(err)
 		switch {
 		case err == nil:
 			return row, false, nil
-		case errors.As(err, &refused):
-			if len(refused.Item) > 0 {
-				row, err = rowOf(refused.Item)
-				return row, true, err
-			}
+		case refused && len(met) == 0:
 			return row, true, nil
-		case !errors.As(err, &conflict) || !tries.Again(ctx):
-			return row, false, fmt.Errorf("stocktable: write %q: %w", sku, err)
+		case refused:
+			row, err = rowOf(met)
+			return row, true, err
+		case !dynamo.Contended(err) || !tries.Again(ctx):
+			return row, false, fmt.Errorf("stocktable: write %q: %w", sku, dynamo.Failed(err))
 		}
 	}
 }
 
 // rowOf reads a row with what a rebuild keeps in it.
-func rowOf(item map[string]types.AttributeValue) (recount.Row, error) {
-	sku, ok := item["sku"].(*types.AttributeValueMemberS)
-	if !ok {
-		return recount.Row{}, errors.New("stocktable: a row without a SKU")
+func rowOf(item dynamo.Item) (recount.Row, error) {
+	r := dynamo.Read(item)
+	sku := r.String("sku")
+	if err := r.Err(); err != nil {
+		return recount.Row{}, fmt.Errorf("stocktable: a row without a SKU: %w", err)
 	}
-	level, err := levelOf(sku.Value, item)
+	level, err := levelOf(sku, item)
 	if err != nil {
 		return recount.Row{}, err
 	}
-	row := recount.Row{SKU: sku.Value, Mark: markOf(item), Numbers: stock.Numbers{
+	row := recount.Row{SKU: sku, Mark: markOf(item), Numbers: stock.Numbers{
 		Available: level.Available, Reserved: level.Reserved, Counts: level.Counts(), Departed: level.Departed,
 	}}
-	if rebuilt, ok := item["rebuilt"].(*types.AttributeValueMemberS); ok {
-		row.Rebuilt = rebuilt.Value
-	}
+	row.Rebuilt = dynamo.Read(item).OptionalString("rebuilt")
 	if row.Mark == "" {
 		return row, nil
 	}
-	var errs [4]error
-	for i, n := range []struct {
-		name string
-		into *int64
-	}{
-		{"wasAvailable", &row.Was.Available}, {"wasReserved", &row.Was.Reserved},
-		{"wasRev", &row.Was.Counts}, {"wasDeparted", &row.Was.Departed},
-	} {
-		*n.into, errs[i] = numberOf(item, n.name)
+	row.Was = stock.Numbers{
+		Available: r.Number("wasAvailable"), Reserved: r.Number("wasReserved"),
+		Counts: r.Number("wasRev"), Departed: r.Number("wasDeparted"),
 	}
-	if err := errors.Join(errs[:]...); err != nil {
-		return recount.Row{}, fmt.Errorf("stocktable: row %q: %w", sku.Value, err)
+	if err := r.Err(); err != nil {
+		return recount.Row{}, fmt.Errorf("stocktable: row %q: %w", sku, err)
 	}
 	return row, nil
 }
-
-func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }

@@ -13,14 +13,13 @@ package stocktable
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/shop/stock"
 )
@@ -43,29 +42,26 @@ var _ stock.Counters = (*Table)(nil)
 
 // Level implements stock.Counters, with one strongly consistent read.
 func (t *Table) Level(ctx context.Context, sku string) (stock.Level, bool, error) {
-	out, err := t.api.GetItem(
-		ctx, &dynamodb.GetItemInput{TableName: &t.name, Key: key(sku), ConsistentRead: aws.Bool(true)},
-	)
+	item, err := dynamo.Get(ctx, t.api, t.name, key(sku))
 	if err != nil {
 		return stock.Level{}, false, fmt.Errorf("stocktable: read %q: %w", sku, err)
 	}
-	if len(out.Item) == 0 {
+	if len(item) == 0 {
 		return stock.Level{}, false, nil
 	}
-	level, err := levelOf(sku, out.Item)
+	level, err := levelOf(sku, item)
 	return level, err == nil, err
 }
 
 // levelOf reads a row. One that is not there is of nothing.
-func levelOf(sku string, row map[string]types.AttributeValue) (stock.Level, error) {
+func levelOf(sku string, row dynamo.Item) (stock.Level, error) {
 	if len(row) == 0 {
 		return stock.Level{SKU: sku}, nil
 	}
-	available, err1 := numberOf(row, "available")
-	reserved, err2 := numberOf(row, "reserved")
-	version, err3 := numberOf(row, "rev")
-	departed, err4 := departedOf(row)
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
+	r := dynamo.Read(row)
+	available, reserved, version := r.Number("available"), r.Number("reserved"), r.Number("rev")
+	departed := r.OptionalNumber("departed")
+	if err := r.Err(); err != nil {
 		return stock.Level{}, fmt.Errorf("stocktable: row %q: %w", sku, err)
 	}
 	return stock.Level{
@@ -99,8 +95,8 @@ func (t *Table) Release(items []stock.Item, marks stock.Marks) es.Effect {
 func (t *Table) Depart(items []stock.Item, marks stock.Marks) es.Effect {
 	updates := t.updates(items, marks, "SET #reserved = #reserved - :q ADD #departed :one", "#reserved >= :q")
 	for _, update := range updates {
-		update.Update.ExpressionAttributeNames = names("reserved", "departed", "rebuild")
-		update.Update.ExpressionAttributeValues[":one"] = number(1)
+		update.Update.ExpressionAttributeNames = dynamo.Names("reserved", "departed", "rebuild")
+		update.Update.ExpressionAttributeValues[":one"] = dynamo.N(1)
 	}
 	return effect{name: "depart stock", items: updates, refusal: refused(items, marks, notReserved)}
 }
@@ -117,7 +113,7 @@ func refused(
 		var failed []stock.Item
 		var met error
 		for i, item := range items {
-			if !conditionFailed(reasons[i]) {
+			if !dynamo.Refused(reasons[i]) {
 				continue
 			}
 			failed = append(failed, item)
@@ -139,8 +135,8 @@ func (t *Table) updates(items []stock.Item, marks stock.Marks, update, condition
 	for i, item := range items {
 		out[i].Update = &types.Update{
 			TableName: &t.name, Key: key(item.SKU), UpdateExpression: &update,
-			ExpressionAttributeNames:            names("available", "reserved", "rebuild"),
-			ExpressionAttributeValues:           map[string]types.AttributeValue{":q": number(item.Quantity)},
+			ExpressionAttributeNames:            dynamo.Names("available", "reserved", "rebuild"),
+			ExpressionAttributeValues:           dynamo.Item{":q": dynamo.N(item.Quantity)},
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		}
 		marked(out[i].Update, condition, marks[item.SKU])
@@ -154,18 +150,9 @@ func marked(update *types.Update, condition, mark string) {
 		condition += " AND attribute_not_exists(#rebuild)"
 	} else {
 		condition += " AND #rebuild = :rebuild"
-		update.ExpressionAttributeValues[":rebuild"] = &types.AttributeValueMemberS{Value: mark}
+		update.ExpressionAttributeValues[":rebuild"] = dynamo.S(mark)
 	}
 	update.ConditionExpression = &condition
-}
-
-// names are those of attributes in expressions.
-func names(attributes ...string) map[string]string {
-	out := make(map[string]string, len(attributes))
-	for _, a := range attributes {
-		out["#"+a] = a
-	}
-	return out
 }
 
 // Restock implements stock.Counters. A row is made with the stream's first event, and has the
@@ -174,10 +161,10 @@ func (t *Table) Restock(from stock.Level, delta, version int64, marks stock.Mark
 	update := &types.Update{
 		TableName: &t.name, Key: key(from.SKU),
 		UpdateExpression:         aws.String("SET #available = #available + :delta, #rev = :version"),
-		ExpressionAttributeNames: names("available", "rev", "departed", "rebuild"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":delta": number(delta), ":version": number(version), ":before": number(version - 1),
-			":read": number(from.Counts()), ":departed": number(from.Departed), ":least": number(-delta),
+		ExpressionAttributeNames: dynamo.Names("available", "rev", "departed", "rebuild"),
+		ExpressionAttributeValues: dynamo.Item{
+			":delta": dynamo.N(delta), ":version": dynamo.N(version), ":before": dynamo.N(version - 1),
+			":read": dynamo.N(from.Counts()), ":departed": dynamo.N(from.Departed), ":least": dynamo.N(-delta),
 		},
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}
@@ -194,17 +181,17 @@ func (t *Table) Restock(from stock.Level, delta, version int64, marks stock.Mark
 			"#reserved = if_not_exists(#reserved, :zero), #rev = :version")
 		condition = "(attribute_not_exists(#rev) OR #rev = :before) AND " +
 			"(attribute_not_exists(#available) OR #available >= :least)"
-		update.ExpressionAttributeNames = names("available", "reserved", "rev", "rebuild")
-		update.ExpressionAttributeValues = map[string]types.AttributeValue{
-			":delta": number(delta), ":version": number(version), ":before": number(0), ":zero": number(0),
-			":least": number(-delta),
+		update.ExpressionAttributeNames = dynamo.Names("available", "reserved", "rev", "rebuild")
+		update.ExpressionAttributeValues = dynamo.Item{
+			":delta": dynamo.N(delta), ":version": dynamo.N(version), ":before": dynamo.N(0), ":zero": dynamo.N(0),
+			":least": dynamo.N(-delta),
 		}
 	}
 	marked(update, condition, marks[from.SKU])
 	return effect{
 		name: "restock", items: []types.TransactWriteItem{{Update: update}},
 		refusal: func(reasons []types.CancellationReason) error {
-			if !conditionFailed(reasons[0]) {
+			if !dynamo.Refused(reasons[0]) {
 				return nil
 			}
 			return notRestocked(from, version, marks, reasons[0].Item)
@@ -213,7 +200,7 @@ func (t *Table) Restock(from stock.Level, delta, version int64, marks stock.Mark
 }
 
 // notRestocked is why a row refuses to be restocked.
-func notRestocked(from stock.Level, version int64, marks stock.Marks, row map[string]types.AttributeValue) error {
+func notRestocked(from stock.Level, version int64, marks stock.Marks, row dynamo.Item) error {
 	if !marks.Meet(from.SKU, markOf(row)) {
 		return stock.Met(from.SKU)
 	}
@@ -249,39 +236,11 @@ func (e effect) TransactItems() ([]types.TransactWriteItem, error) { return e.it
 // Refusal implements dynamostore.Effect.
 func (e effect) Refusal(reasons []types.CancellationReason) error { return e.refusal(reasons) }
 
-func conditionFailed(r types.CancellationReason) bool {
-	return aws.ToString(r.Code) == "ConditionalCheckFailed"
-}
-
-func key(sku string) map[string]types.AttributeValue {
-	return map[string]types.AttributeValue{"sku": &types.AttributeValueMemberS{Value: sku}}
-}
-
-func number(n int64) types.AttributeValue {
-	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
-}
-
-// departedOf is 0 in a row of which nothing has left.
-func departedOf(item map[string]types.AttributeValue) (int64, error) {
-	if _, ok := item["departed"]; !ok {
-		return 0, nil
-	}
-	return numberOf(item, "departed")
+func key(sku string) dynamo.Item {
+	return dynamo.Item{"sku": dynamo.S(sku)}
 }
 
 // markOf is "" in a row that no rebuild is at.
-func markOf(row map[string]types.AttributeValue) string {
-	mark, _ := row["rebuild"].(*types.AttributeValueMemberS)
-	if mark == nil {
-		return ""
-	}
-	return mark.Value
-}
-
-func numberOf(item map[string]types.AttributeValue, name string) (int64, error) {
-	v, ok := item[name].(*types.AttributeValueMemberN)
-	if !ok {
-		return 0, fmt.Errorf("%s is no number", name)
-	}
-	return strconv.ParseInt(v.Value, 10, 64)
+func markOf(row dynamo.Item) string {
+	return dynamo.Read(row).OptionalString("rebuild")
 }

@@ -9,14 +9,13 @@ package sweeptable
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/process/sweep"
 )
 
@@ -45,22 +44,13 @@ var _ sweep.Rounds = Table{}
 // New keeps the position in an existing table.
 func New(api API, table string) Table { return Table{api: api, table: table} }
 
-func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-
-func number(n int64) types.AttributeValue {
-	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
-}
-
 // Load implements sweep.Rounds with one consistent read.
 func (t Table) Load(ctx context.Context) (sweep.Position, error) {
-	out, err := t.api.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &t.table, Key: map[string]types.AttributeValue{attrStream: text(keyPosition)},
-		ConsistentRead: aws.Bool(true),
-	})
+	item, err := dynamo.Get(ctx, t.api, t.table, dynamo.Item{attrStream: dynamo.S(keyPosition)})
 	if err != nil {
 		return sweep.Position{}, fmt.Errorf("sweeptable: read the position: %w", err)
 	}
-	return decode(out.Item)
+	return decode(item)
 }
 
 // Save implements sweep.Rounds with one conditional write. One whose answer was lost, and that the
@@ -74,37 +64,38 @@ func (t Table) Save(ctx context.Context, p sweep.Position) (sweep.Position, bool
 	if p.Revision > 0 {
 		in.ConditionExpression = aws.String("#revision = :was")
 		in.ExpressionAttributeNames = map[string]string{"#revision": attrRevision}
-		in.ExpressionAttributeValues = map[string]types.AttributeValue{":was": number(p.Revision)}
+		in.ExpressionAttributeValues = dynamo.Item{":was": dynamo.N(p.Revision)}
 	}
 	p.Revision++
 	data, err := json.Marshal(p)
 	if err != nil {
 		return sweep.Position{}, false, fmt.Errorf("sweeptable: encode the position: %w", err)
 	}
-	in.Item = map[string]types.AttributeValue{
-		attrStream: text(keyPosition), attrRevision: number(p.Revision), attrPosition: text(string(data)),
+	in.Item = dynamo.Item{
+		attrStream: dynamo.S(keyPosition), attrRevision: dynamo.N(p.Revision), attrPosition: dynamo.S(string(data)),
 	}
 	_, err = t.api.PutItem(ctx, in)
-	if refused, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
-		there, err := decode(refused.Item)
-		return p, err == nil && len(refused.Item) > 0 && there == p, err
+	if met, refused := dynamo.ConditionFailed(err); refused {
+		there, err := decode(met)
+		return p, err == nil && len(met) > 0 && there == p, err
 	}
 	if err != nil {
-		return sweep.Position{}, false, fmt.Errorf("sweeptable: write the position: %w", err)
+		return sweep.Position{}, false, fmt.Errorf("sweeptable: write the position: %w", dynamo.Failed(err))
 	}
 	return p, true, nil
 }
 
 // decode reads an item; none is the zero Position.
-func decode(item map[string]types.AttributeValue) (p sweep.Position, err error) {
+func decode(item dynamo.Item) (p sweep.Position, err error) {
 	if len(item) == 0 {
 		return p, nil
 	}
-	data, ok := item[attrPosition].(*types.AttributeValueMemberS)
-	if !ok {
-		return p, errors.New("sweeptable: the position is no text")
+	r := dynamo.Read(item)
+	data := r.String(attrPosition)
+	if err = r.Err(); err == nil {
+		err = json.Unmarshal([]byte(data), &p)
 	}
-	if err := json.Unmarshal([]byte(data.Value), &p); err != nil {
+	if err != nil {
 		return sweep.Position{}, fmt.Errorf("sweeptable: the position can't be read: %w", err)
 	}
 	return p, nil

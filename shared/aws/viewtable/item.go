@@ -2,83 +2,78 @@ package viewtable
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
-	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/read/view"
 )
 
 // rowOf reads a row; an item without attributes is the row of a stream of which nothing is known.
-func rowOf(g view.Generation, id string, item attributes) (view.Item, error) {
+func rowOf(g view.Generation, id string, item dynamo.Item) (view.Item, error) {
 	row := view.Item{ID: id}
 	if len(item) == 0 {
 		return row, nil
 	}
-	r := reader{item: item}
-	row.Sequence, row.Data = r.number(attrSequence), json.RawMessage(r.text(attrData))
-	if writers := r.text(attrWriters); writers != "" {
+	r := dynamo.Read(item)
+	row.Sequence, row.Data = r.OptionalNumber(attrSequence), json.RawMessage(r.OptionalString(attrData))
+	if writers := r.OptionalString(attrWriters); writers != "" {
 		row.Writers = strings.Split(writers, " ")
 	}
 	for _, i := range view.Indexes() {
 		partition, sort := indexAttributes(i)
-		list, ok := strings.CutPrefix(r.text(partition), within(g, ""))
+		list, ok := strings.CutPrefix(r.OptionalString(partition), within(g, ""))
 		if ok {
-			row.Keys = append(row.Keys, view.Key{Index: i, Partition: list, Sort: r.text(sort)})
+			row.Keys = append(row.Keys, view.Key{Index: i, Partition: list, Sort: r.OptionalString(sort)})
 		} else if list != "" {
-			r.fail(partition, fmt.Errorf("%q is of another generation", list))
+			r.Failf(partition, "is %q, of another generation", list)
 		}
 	}
-	if r.err == nil && row.Sequence < 1 {
-		r.fail(attrSequence, fmt.Errorf("is %d", row.Sequence))
+	if r.Err() == nil && row.Sequence < 1 {
+		r.Failf(attrSequence, "is %d", row.Sequence)
 	}
-	if r.err != nil {
+	if r.Err() != nil {
 		return view.Item{}, fmt.Errorf(
-			"%w: row %s of view %s: %v", es.ErrCorrupt, id, g.View, r.err,
+			"%w: row %s of view %s: %v", es.ErrCorrupt, id, g.View, r.Err(),
 		) //nolint:errorlint // that it is corrupt is what callers act on
 	}
 	return row, nil
 }
 
-func tallyOf(item attributes) (counters map[string]int64, revision int64, err error) {
-	r := reader{item: item}
+func tallyOf(item dynamo.Item) (counters map[string]int64, revision int64, err error) {
+	r := dynamo.Read(item)
 	counters = map[string]int64{}
 	for name := range item {
 		if counter, ok := strings.CutPrefix(name, prefixTally); ok {
-			counters[counter] = r.number(name)
+			counters[counter] = r.OptionalNumber(name)
 		}
 	}
-	return counters, r.number(attrRevision), r.err
+	revision = r.OptionalNumber(attrRevision)
+	return counters, revision, failedToRead(r)
 }
 
-func controlOf(item attributes) (view.Control, error) {
+func controlOf(item dynamo.Item) (view.Control, error) {
 	var c view.Control
-	r := reader{item: item}
-	if err := json.Unmarshal([]byte(r.text(attrData)), &c); err != nil {
-		r.fail(attrData, err)
+	r := dynamo.Read(item)
+	if err := json.Unmarshal([]byte(r.OptionalString(attrData)), &c); err != nil {
+		r.Failf(attrData, "can't be read: %w", err)
 	}
-	c.View = r.text(attrSK)
-	if c.Revision = r.number(attrRevision); r.err != nil {
-		return c, fmt.Errorf("control of view %s: %w", c.View, r.err)
+	c.View = r.OptionalString(attrSK)
+	if c.Revision = r.OptionalNumber(attrRevision); r.Err() != nil {
+		return c, fmt.Errorf("control of view %s: %w", c.View, failedToRead(r))
 	}
 	return c, nil
 }
 
 // entryOf reads an item of a generation. A row that can't be read is an entry whose Row has no
 // sequence, so that it can be found and deleted.
-func entryOf(item attributes) (view.Entry, error) {
-	r := reader{item: item}
-	pk, sk := r.text(attrPK), r.text(attrSK)
-	if r.err != nil {
-		return view.Entry{}, r.err
+func entryOf(item dynamo.Item) (view.Entry, error) {
+	r := dynamo.Read(item)
+	pk, sk := r.OptionalString(attrPK), r.OptionalString(attrSK)
+	if r.Err() != nil {
+		return view.Entry{}, failedToRead(r)
 	}
 	parts := strings.SplitN(pk, "#", 3)
 	var number int64
@@ -109,63 +104,12 @@ func entryOf(item attributes) (view.Entry, error) {
 	return e, nil
 }
 
-// text is a string attribute.
-func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-
-// number is a number attribute.
-func number(n int64) types.AttributeValue {
-	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
-}
-
-// reader reads the attributes of an item and keeps the first error. A missing attribute is its
-// type's zero.
-type reader struct {
-	item attributes
-	err  error
-}
-
-func (r *reader) fail(name string, err error) {
-	if r.err == nil {
-		r.err = fmt.Errorf("viewtable: attribute %s: %w", name, err)
+// failedToRead is the reader's error, nil where all could be read.
+func failedToRead(r *dynamo.Reader) error {
+	if r.Err() == nil {
+		return nil
 	}
-}
-
-func (r *reader) text(name string) string {
-	switch v := r.item[name].(type) {
-	case nil:
-	case *types.AttributeValueMemberS:
-		return v.Value
-	default:
-		r.fail(name, fmt.Errorf("is a %T", v))
-	}
-	return ""
-}
-
-func (r *reader) number(name string) int64 {
-	switch v := r.item[name].(type) {
-	case nil:
-	case *types.AttributeValueMemberN:
-		n, err := strconv.ParseInt(v.Value, 10, 64)
-		if err != nil {
-			r.fail(name, err)
-		}
-		return n
-	default:
-		r.fail(name, fmt.Errorf("is a %T", v))
-	}
-	return 0
-}
-
-func (r *reader) time(name string) time.Time {
-	s := r.text(name)
-	if s == "" {
-		return time.Time{}
-	}
-	t, err := clock.ParseTime(s)
-	if err != nil {
-		r.fail(name, err)
-	}
-	return t
+	return fmt.Errorf("viewtable: %w", r.Err())
 }
 
 // conflict turns a refusal because of another writer into an *es.ConflictError, which is tried
@@ -174,62 +118,12 @@ func conflict(err error, stream es.StreamID, expected int64) error {
 	if err == nil {
 		return nil
 	}
-	var (
-		condition *types.ConditionalCheckFailedException
-		busy      *types.TransactionConflictException
-		cancelled *types.TransactionCanceledException
-	)
-	contended := errors.As(err, &condition) || errors.As(err, &busy)
-	if errors.As(err, &cancelled) {
-		// One reason that is no conflict, a throttle or a number out of range, outweighs the
-		// others: trying at once would not help.
-		contended = len(cancelled.CancellationReasons) > 0
-		for _, reason := range cancelled.CancellationReasons {
-			switch aws.ToString(reason.Code) {
-			case "", "None", "ConditionalCheckFailed", "TransactionConflict":
-			default:
-				contended = false
-			}
-		}
-	}
-	if contended {
+	// One reason that is no conflict, a throttle or a number out of range, outweighs the others:
+	// trying at once would not help.
+	_, refused := dynamo.ConditionFailed(err)
+	if refused || dynamo.Contended(err) ||
+		dynamo.CancelledFor(err, dynamo.ReasonCondition, dynamo.ReasonConflict) {
 		return &es.ConflictError{Stream: stream, Expected: expected, Actual: -1}
 	}
-	return fmt.Errorf("viewtable: write %s: %w", stream, err)
-}
-
-// retryThrottled makes the client try a throttled transaction again as it does a throttled put: the
-// SDK leaves every cancelled transaction to its caller, and a rebuild, which writes as fast as the
-// table takes it, would end with the first one.
-func retryThrottled(o *dynamodb.Options) {
-	if o.Retryer != nil {
-		o.Retryer = transactionRetryer{o.Retryer}
-	}
-}
-
-type transactionRetryer struct{ aws.Retryer }
-
-// IsErrorRetryable implements aws.Retryer.
-func (r transactionRetryer) IsErrorRetryable(err error) bool {
-	return throttled(err) || r.Retryer.IsErrorRetryable(err)
-}
-
-// throttled reports whether a transaction was cancelled for want of throughput and for nothing that
-// the same transaction would meet again.
-func throttled(err error) bool {
-	var cancelled *types.TransactionCanceledException
-	if !errors.As(err, &cancelled) {
-		return false
-	}
-	found := false
-	for _, reason := range cancelled.CancellationReasons {
-		switch aws.ToString(reason.Code) {
-		case "", "None", "TransactionConflict":
-		case "ThrottlingError", "ProvisionedThroughputExceeded":
-			found = true
-		default:
-			return false
-		}
-	}
-	return found
+	return fmt.Errorf("viewtable: write %s: %w", stream, dynamo.Failed(err))
 }

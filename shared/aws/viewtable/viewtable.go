@@ -22,7 +22,6 @@ package viewtable
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"iter"
@@ -37,6 +36,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
 
+	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/read/view"
 )
@@ -79,8 +79,6 @@ const (
 // deletions is how many items are deleted side by side.
 const deletions = 16
 
-type attributes = map[string]types.AttributeValue
-
 // Table is a view.Table. It is safe for concurrent use.
 type Table struct {
 	api   API
@@ -100,7 +98,9 @@ func indexAttributes(i view.Index) (partition, sort string) {
 	return IndexName(i) + "pk", IndexName(i) + "sk"
 }
 
-func key(pk, sk string) attributes { return attributes{attrPK: text(pk), attrSK: text(sk)} }
+func key(pk, sk string) dynamo.Item {
+	return dynamo.Item{attrPK: dynamo.S(pk), attrSK: dynamo.S(sk)}
+}
 
 func within(g view.Generation, id string) string {
 	return g.View + "#" + strconv.FormatInt(g.Number, 10) + "#" + id
@@ -118,13 +118,13 @@ func (t Table) Row(ctx context.Context, g view.Generation, id string) (view.Item
 // Put implements view.Rows: one PutItem, or where tallies change a transaction.
 func (t Table) Put(ctx context.Context, g view.Generation, old int64, next view.Item, differences []view.Tally) error {
 	item := key(within(g, next.ID), skRow)
-	item[attrData], item[attrSequence] = text(string(next.Data)), number(next.Sequence)
+	item[attrData], item[attrSequence] = dynamo.S(string(next.Data)), dynamo.N(next.Sequence)
 	if len(next.Writers) > 0 {
-		item[attrWriters] = text(strings.Join(next.Writers, " "))
+		item[attrWriters] = dynamo.S(strings.Join(next.Writers, " "))
 	}
 	for _, k := range next.Keys {
 		partition, sort := indexAttributes(k.Index)
-		item[partition], item[sort] = text(within(g, k.Partition)), text(k.Sort)
+		item[partition], item[sort] = dynamo.S(within(g, k.Partition)), dynamo.S(k.Sort)
 	}
 	put := types.Put{
 		TableName: &t.table, Item: item, ConditionExpression: aws.String("attribute_not_exists(" + attrPK + ")"),
@@ -132,7 +132,7 @@ func (t Table) Put(ctx context.Context, g view.Generation, old int64, next view.
 	if old > 0 {
 		put.ConditionExpression = aws.String("#sequence = :old")
 		put.ExpressionAttributeNames = map[string]string{"#sequence": attrSequence}
-		put.ExpressionAttributeValues = attributes{":old": number(old)}
+		put.ExpressionAttributeValues = dynamo.Item{":old": dynamo.N(old)}
 	}
 	if len(differences) == 0 {
 		_, err := t.api.PutItem(ctx, &dynamodb.PutItemInput{
@@ -146,7 +146,10 @@ func (t Table) Put(ctx context.Context, g view.Generation, old int64, next view.
 	for _, d := range differences {
 		writes = append(writes, types.TransactWriteItem{Update: t.add(g, d)})
 	}
-	_, err := t.api.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes}, retryThrottled)
+	// A rebuild, which writes as fast as the table takes it, would end with the first throttle.
+	_, err := t.api.TransactWriteItems(
+		ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes}, dynamo.RetryThrottled(dynamo.ReasonConflict),
+	)
 	return t.written(err, g, next.ID, old)
 }
 
@@ -155,13 +158,13 @@ func (t Table) add(g view.Generation, d view.Tally) *types.Update {
 	u := &types.Update{
 		TableName: &t.table, Key: key(within(g, d.ID), skTally+d.Name),
 		ExpressionAttributeNames:  map[string]string{"#r": attrRevision},
-		ExpressionAttributeValues: attributes{":r": number(1)},
+		ExpressionAttributeValues: dynamo.Item{":r": dynamo.N(1)},
 	}
 	parts := []string{"#r :r"}
 	for i, name := range slices.Sorted(maps.Keys(d.Counters)) {
 		n := strconv.Itoa(i)
 		u.ExpressionAttributeNames["#c"+n], u.ExpressionAttributeValues[":c"+n] = prefixTally+name,
-			number(d.Counters[name])
+			dynamo.N(d.Counters[name])
 		parts = append(parts, "#c"+n+" :c"+n)
 	}
 	u.UpdateExpression = aws.String("ADD " + strings.Join(parts, ", "))
@@ -183,20 +186,20 @@ func (t Table) Tally(
 func (t Table) List(ctx context.Context, g view.Generation, q view.Query) iter.Seq2[view.Item, error] {
 	partition, sort := indexAttributes(q.Index)
 	condition := partition + " = :partition"
-	values := attributes{":partition": text(within(g, q.Partition))}
+	values := dynamo.Item{":partition": dynamo.S(within(g, q.Partition))}
 	// Both ends by conditions and not by ExclusiveStartKey: the row at a page's end may have left
 	// the list since. DynamoDB takes one condition on a sort key, so that of two ends one is
 	// BETWEEN's, which has its ends in it.
 	switch {
 	case q.After != "" && q.Before != "":
 		condition += " AND " + sort + " BETWEEN :after AND :before"
-		values[":after"], values[":before"] = text(q.After), text(q.Before)
+		values[":after"], values[":before"] = dynamo.S(q.After), dynamo.S(q.Before)
 	case q.After != "":
 		condition += " AND " + sort + " > :after"
-		values[":after"] = text(q.After)
+		values[":after"] = dynamo.S(q.After)
 	case q.Before != "":
 		condition += " AND " + sort + " < :before"
-		values[":before"] = text(q.Before)
+		values[":before"] = dynamo.S(q.Before)
 	}
 	in := &dynamodb.QueryInput{
 		TableName: &t.table, IndexName: aws.String(IndexName(q.Index)), KeyConditionExpression: &condition,
@@ -207,25 +210,25 @@ func (t Table) List(ctx context.Context, g view.Generation, q view.Query) iter.S
 		in.Limit = aws.Int32(int32(min(q.Limit, 1000)))
 	}
 	return func(yield func(view.Item, error) bool) {
-		for item, err := range t.query(ctx, in) {
+		for item, err := range dynamo.Query(ctx, t.api, in) {
 			if err != nil {
 				yield(view.Item{}, fmt.Errorf("viewtable: list %s of view %s: %w", q.Partition, g.View, err))
 				return
 			}
-			r := reader{item: item}
-			if at := r.text(sort); at != "" && (at == q.After || at == q.Before) {
+			r := dynamo.Read(item)
+			if at := r.OptionalString(sort); at != "" && (at == q.After || at == q.Before) {
 				continue
 			}
-			pk := r.text(attrPK)
+			pk := r.OptionalString(attrPK)
 			id, ok := strings.CutPrefix(pk, within(g, ""))
-			if r.err == nil && !ok {
-				r.err = fmt.Errorf("viewtable: %q is in a list of view %s, generation %d", pk, g.View, g.Number)
+			if err = failedToRead(r); err == nil && !ok {
+				err = fmt.Errorf("viewtable: %q is in a list of view %s, generation %d", pk, g.View, g.Number)
 			}
 			row := view.Item{}
-			if r.err == nil {
-				row, r.err = rowOf(g, id, item)
+			if err == nil {
+				row, err = rowOf(g, id, item)
 			}
-			if !yield(row, r.err) {
+			if !yield(row, err) {
 				return
 			}
 		}
@@ -267,14 +270,14 @@ func (t Table) Save(ctx context.Context, c view.Control) error {
 	if old > 0 {
 		in.ConditionExpression = aws.String("#revision = :old")
 		in.ExpressionAttributeNames = map[string]string{"#revision": attrRevision}
-		in.ExpressionAttributeValues = attributes{":old": number(old)}
+		in.ExpressionAttributeValues = dynamo.Item{":old": dynamo.N(old)}
 	}
 	c.Revision++
 	data, err := json.Marshal(c)
 	if err != nil {
 		return fmt.Errorf("viewtable: control of view %s: %w", c.View, err)
 	}
-	item[attrData], item[attrRevision] = text(string(data)), number(c.Revision)
+	item[attrData], item[attrRevision] = dynamo.S(string(data)), dynamo.N(c.Revision)
 	_, err = t.api.PutItem(ctx, in)
 	return conflict(err, es.NewStreamID(pkControl, c.View), old)
 }
@@ -283,7 +286,7 @@ func (t Table) Save(ctx context.Context, c view.Control) error {
 // brought something newer, or this one was noted before.
 func (t Table) Advance(ctx context.Context, name, batch string, c view.Checkpoint) error {
 	at := key(pkCheckpoint, name+"#"+strconv.Itoa(part(batch)))
-	values := attributes{":events": number(c.Events), ":batch": text(batch), ":none": text("")}
+	values := dynamo.Item{":events": dynamo.N(c.Events), ":batch": dynamo.S(batch), ":none": dynamo.S("")}
 	add := &dynamodb.UpdateItemInput{
 		TableName: &t.table, Key: at, UpdateExpression: aws.String("SET " + rememberBatch + " ADD folded :events"),
 		ConditionExpression: aws.String(batchUnknown), ExpressionAttributeValues: values,
@@ -297,20 +300,21 @@ func (t Table) Advance(ctx context.Context, name, batch string, c view.Checkpoin
 		),
 		ExpressionAttributeValues: maps.Clone(values),
 	}
-	maps.Copy(replace.ExpressionAttributeValues, attributes{
-		":newest": text(view.Time(c.Newest)), ":lag": number(c.Lag.Milliseconds()), ":at": text(view.Time(c.At)),
+	maps.Copy(replace.ExpressionAttributeValues, dynamo.Item{
+		":newest": dynamo.S(view.Time(c.Newest)), ":lag": dynamo.N(c.Lag.Milliseconds()),
+		":at": dynamo.S(view.Time(c.At)),
 	})
 	_, err := t.api.UpdateItem(ctx, replace)
-	var refused *types.ConditionalCheckFailedException
-	if errors.As(err, &refused) {
+	if _, refused := dynamo.ConditionFailed(err); refused {
 		// That it has come to something newer may be its own doing: only the next refusal says for
 		// certain that the batch is noted.
-		if _, err = t.api.UpdateItem(ctx, add); errors.As(err, &refused) {
+		_, err = t.api.UpdateItem(ctx, add)
+		if _, refused := dynamo.ConditionFailed(err); refused {
 			err = nil
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("viewtable: checkpoint of view %s: %w", name, err)
+		return fmt.Errorf("viewtable: checkpoint of view %s: %w", name, dynamo.Failed(err))
 	}
 	return nil
 }
@@ -349,15 +353,15 @@ func (t Table) Checkpoints(ctx context.Context) (map[string]view.Checkpoint, err
 		if err != nil {
 			return nil, fmt.Errorf("viewtable: read checkpoints: %w", err)
 		}
-		r := reader{item: item}
+		r := dynamo.Read(item)
 		// Releases before the parts kept a view's checkpoint in one item, by the view's name.
-		name, _, _ := strings.Cut(r.text(attrSK), "#")
+		name, _, _ := strings.Cut(r.OptionalString(attrSK), "#")
 		c := view.Checkpoint{
-			Newest: r.time("newest"), Events: r.number("folded"),
-			Lag: time.Duration(r.number("lagMillis")) * time.Millisecond, At: r.time("foldedAt"),
+			Newest: r.OptionalTime("newest"), Events: r.OptionalNumber("folded"),
+			Lag: time.Duration(r.OptionalNumber("lagMillis")) * time.Millisecond, At: r.OptionalTime("foldedAt"),
 		}
-		if r.err != nil {
-			return nil, r.err
+		if r.Err() != nil {
+			return nil, failedToRead(r)
 		}
 		all[name] = all[name].Add(c)
 	}
@@ -371,11 +375,11 @@ func (t Table) Position(ctx context.Context, g view.Generation, segment int) (vi
 	if err != nil || len(item) == 0 {
 		return p, err
 	}
-	r := reader{item: item}
-	if err := json.Unmarshal([]byte(r.text(attrData)), &p); err != nil {
-		r.fail(attrData, err)
+	r := dynamo.Read(item)
+	if err := json.Unmarshal([]byte(r.OptionalString(attrData)), &p); err != nil {
+		r.Failf(attrData, "can't be read: %w", err)
 	}
-	return p, r.err
+	return p, failedToRead(r)
 }
 
 // SavePosition implements view.Table.
@@ -385,9 +389,9 @@ func (t Table) SavePosition(ctx context.Context, g view.Generation, segment int,
 		return fmt.Errorf("viewtable: position of segment %d: %w", segment, err)
 	}
 	item := key(within(g, ""), skPosition+strconv.Itoa(segment))
-	item[attrData] = text(string(data))
+	item[attrData] = dynamo.S(string(data))
 	if _, err := t.api.PutItem(ctx, &dynamodb.PutItemInput{TableName: &t.table, Item: item}); err != nil {
-		return fmt.Errorf("viewtable: position of segment %d: %w", segment, err)
+		return fmt.Errorf("viewtable: position of segment %d: %w", segment, dynamo.Failed(err))
 	}
 	return nil
 }
@@ -399,26 +403,24 @@ func (t Table) Entries(ctx context.Context, name string, segment, segments int) 
 		TableName: &t.table, ConsistentRead: aws.Bool(true), Segment: aws.Int32(int32(segment)),
 		TotalSegments:             aws.Int32(int32(segments)), //nolint:gosec // a handful
 		FilterExpression:          aws.String("begins_with(" + attrPK + ", :view)"),
-		ExpressionAttributeValues: attributes{":view": text(name + "#")},
+		ExpressionAttributeValues: dynamo.Item{":view": dynamo.S(name + "#")},
 	}
 	return func(yield func([]view.Entry, error) bool) {
-		for {
-			out, err := t.api.Scan(ctx, in)
+		for page, err := range dynamo.Scan(ctx, t.api, in) {
 			if err != nil {
 				yield(nil, fmt.Errorf("viewtable: read through view %s: %w", name, err))
 				return
 			}
-			entries := make([]view.Entry, len(out.Items))
-			for i, item := range out.Items {
+			entries := make([]view.Entry, len(page.Items))
+			for i, item := range page.Items {
 				if entries[i], err = entryOf(item); err != nil {
 					yield(nil, err)
 					return
 				}
 			}
-			if len(entries) > 0 && !yield(entries, nil) || len(out.LastEvaluatedKey) == 0 {
+			if len(entries) > 0 && !yield(entries, nil) {
 				return
 			}
-			in.ExclusiveStartKey = out.LastEvaluatedKey
 		}
 	}
 }
@@ -440,7 +442,9 @@ func (t Table) Delete(ctx context.Context, entries []view.Entry) error {
 			if _, err := t.api.DeleteItem(
 				ctx, &dynamodb.DeleteItemInput{TableName: &t.table, Key: key(within(e.Generation, e.ID), sk)},
 			); err != nil {
-				return fmt.Errorf("viewtable: delete %s %s of view %s: %w", e.Kind, e.ID, e.Generation.View, err)
+				return fmt.Errorf(
+					"viewtable: delete %s %s of view %s: %w", e.Kind, e.ID, e.Generation.View, dynamo.Failed(err),
+				)
 			}
 			return nil
 		})
@@ -448,43 +452,19 @@ func (t Table) Delete(ctx context.Context, entries []view.Entry) error {
 	return group.Wait()
 }
 
-func (t Table) get(ctx context.Context, pk, sk string) (attributes, error) {
-	out, err := t.api.GetItem(
-		ctx, &dynamodb.GetItemInput{TableName: &t.table, Key: key(pk, sk), ConsistentRead: aws.Bool(true)},
-	)
+func (t Table) get(ctx context.Context, pk, sk string) (dynamo.Item, error) {
+	item, err := dynamo.Get(ctx, t.api, t.table, key(pk, sk))
 	if err != nil {
 		return nil, fmt.Errorf("viewtable: read %s, %s: %w", pk, sk, err)
 	}
-	return out.Item, nil
+	return item, nil
 }
 
-func (t Table) partition(ctx context.Context, pk string) iter.Seq2[attributes, error] {
-	return t.query(ctx, &dynamodb.QueryInput{
+func (t Table) partition(ctx context.Context, pk string) iter.Seq2[dynamo.Item, error] {
+	return dynamo.Query(ctx, t.api, &dynamodb.QueryInput{
 		TableName: &t.table, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String(attrPK + " = :pk"),
-		ExpressionAttributeValues: attributes{":pk": text(pk)},
+		ExpressionAttributeValues: dynamo.Item{":pk": dynamo.S(pk)},
 	})
-}
-
-// query gives the items of a query, page by page as the caller goes on.
-func (t Table) query(ctx context.Context, in *dynamodb.QueryInput) iter.Seq2[attributes, error] {
-	return func(yield func(attributes, error) bool) {
-		for {
-			out, err := t.api.Query(ctx, in)
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for _, item := range out.Items {
-				if !yield(item, nil) {
-					return
-				}
-			}
-			if len(out.LastEvaluatedKey) == 0 {
-				return
-			}
-			in.ExclusiveStartKey = out.LastEvaluatedKey
-		}
-	}
 }
 
 func (t Table) written(err error, g view.Generation, id string, old int64) error {

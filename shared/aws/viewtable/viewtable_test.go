@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/read/view"
 )
@@ -115,11 +116,13 @@ func thing(id string) view.Item {
 		}}
 }
 
-func stored(id string) attributes {
-	return attributes{
-		"pk": text("things#3#" + id), "sk": text("row"), "data": text(`{"colour":"red"}`), "sequence": number(7),
-		"writers": text("w2 w1"),
-		"gsi1pk":  text("things#3#red"), "gsi1sk": text("a#" + id), "gsi3pk": text("things#3#all"), "gsi3sk": text("b"),
+func stored(id string) dynamo.Item {
+	return dynamo.Item{
+		"pk": dynamo.S("things#3#" + id), "sk": dynamo.S("row"), "data": dynamo.S(`{"colour":"red"}`),
+		"sequence": dynamo.N(7),
+		"writers":  dynamo.S("w2 w1"),
+		"gsi1pk":   dynamo.S("things#3#red"), "gsi1sk": dynamo.S("a#" + id),
+		"gsi3pk": dynamo.S("things#3#all"), "gsi3sk": dynamo.S("b"),
 	}
 }
 
@@ -229,10 +232,10 @@ func TestRow(t *testing.T) {
 	for name, tt := range map[string]struct {
 		old       int64
 		condition string
-		values    attributes
+		values    dynamo.Item
 	}{
 		"a new one": {0, "attribute_not_exists(pk)", nil},
-		"changed":   {6, "#sequence = :old", attributes{":old": number(6)}},
+		"changed":   {6, "#sequence = :old", dynamo.Item{":old": dynamo.N(6)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			api := &fake{item: stored("o#1")}
@@ -275,14 +278,14 @@ func TestTally(t *testing.T) {
 	}
 	update := writes[1].Update
 	if diff := cmp.Diff(
-		attributes{"pk": text("things#3#red"), "sk": text("tally#by-colour")}, update.Key, unexported,
+		dynamo.Item{"pk": dynamo.S("things#3#red"), "sk": dynamo.S("tally#by-colour")}, update.Key, unexported,
 	); diff != "" {
 		t.Errorf("key (-want +got)\n%s", diff)
 	}
 	if *update.UpdateExpression != "ADD #r :r, #c0 :c0, #c1 :c1" {
 		t.Errorf("got %s", *update.UpdateExpression)
 	}
-	item := attributes{}
+	item := dynamo.Item{}
 	for placeholder, name := range update.ExpressionAttributeNames {
 		item[name] = update.ExpressionAttributeValues[":"+placeholder[1:]]
 	}
@@ -297,12 +300,12 @@ func TestItemsThatCannotBeRead(t *testing.T) {
 		attribute string
 		value     types.AttributeValue
 	}{
-		"no text":              {"data", number(1)},
-		"a text as a number":   {"sequence", text("1")},
+		"no text":              {"data", dynamo.N(1)},
+		"a text as a number":   {"sequence", dynamo.S("1")},
 		"no int64":             {"sequence", &types.AttributeValueMemberN{Value: "1e40"}},
 		"no sequence":          {"sequence", nil},
-		"another's list":       {"gsi1pk", text("things#4#red")},
-		"a list without place": {"gsi1sk", number(1)},
+		"another's list":       {"gsi1pk", dynamo.S("things#4#red")},
+		"a list without place": {"gsi1sk", dynamo.N(1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			item := stored("o1")
@@ -315,7 +318,7 @@ func TestItemsThatCannotBeRead(t *testing.T) {
 			// It can be found all the same, so that it can be named and deleted.
 			found := false
 			for page, err := range New(
-				&fake{scans: []*dynamodb.ScanOutput{{Items: []attributes{item}}}}, "views",
+				&fake{scans: []*dynamodb.ScanOutput{{Items: []dynamo.Item{item}}}}, "views",
 			).Entries(context.Background(), "things", 0, 1) {
 				found = err == nil && len(page) == 1 && page[0].ID == "o1" && page[0].Row.Sequence == 0
 			}
@@ -324,15 +327,16 @@ func TestItemsThatCannotBeRead(t *testing.T) {
 			}
 		})
 	}
-	wrong := attributes{
-		"pk": text("things#x#o1"), "sk": text("row"), "data": number(1), "revision": text("x"), "tally_n": text("1"),
-		"newest": text("yesterday"),
+	wrong := dynamo.Item{
+		"pk": dynamo.S("things#x#o1"), "sk": dynamo.S("row"), "data": dynamo.N(1), "revision": dynamo.S("x"),
+		"tally_n": dynamo.S("1"),
+		"newest":  dynamo.S("yesterday"),
 	}
 	table := func() Table {
 		return New(
 			&fake{
-				item: wrong, pages: []*dynamodb.QueryOutput{{Items: []attributes{wrong}}},
-				scans: []*dynamodb.ScanOutput{{Items: []attributes{wrong}}},
+				item: wrong, pages: []*dynamodb.QueryOutput{{Items: []dynamo.Item{wrong}}},
+				scans: []*dynamodb.ScanOutput{{Items: []dynamo.Item{wrong}}},
 			},
 			"views",
 		)
@@ -421,14 +425,14 @@ func TestPartsOfACheckpoint(t *testing.T) {
 // A checkpoint is the sum of its parts and of what the releases before the parts kept, as of the
 // newest.
 func TestCheckpoints(t *testing.T) {
-	item := func(sk string, newest time.Time, events int64) attributes {
-		return attributes{
-			"pk": text("checkpoint"), "sk": text(sk), "folded": number(events), "lagMillis": number(events),
-			"newest": text(view.Time(newest)), "foldedAt": text(view.Time(newest.Add(time.Minute))),
-			"batch0": text("b"),
+	item := func(sk string, newest time.Time, events int64) dynamo.Item {
+		return dynamo.Item{
+			"pk": dynamo.S("checkpoint"), "sk": dynamo.S(sk), "folded": dynamo.N(events), "lagMillis": dynamo.N(events),
+			"newest": dynamo.S(view.Time(newest)), "foldedAt": dynamo.S(view.Time(newest.Add(time.Minute))),
+			"batch0": dynamo.S("b"),
 		}
 	}
-	api := &fake{pages: []*dynamodb.QueryOutput{{Items: []attributes{
+	api := &fake{pages: []*dynamodb.QueryOutput{{Items: []dynamo.Item{
 		item("other#3", at.Add(time.Hour), 100), item("things", at, 20), item("things#11", at.Add(2), 3),
 		item("things#9", at.Add(1), 4),
 	}}}}
@@ -444,10 +448,10 @@ func TestCheckpoints(t *testing.T) {
 // A page of a query may be empty and yet not the last, and the table answers with no more than a
 // megabyte at a time.
 func TestPages(t *testing.T) {
-	last := attributes{"pk": text("x")}
+	last := dynamo.Item{"pk": dynamo.S("x")}
 	api := &fake{pages: []*dynamodb.QueryOutput{
-		{Items: []attributes{stored("o1")}, LastEvaluatedKey: last}, {LastEvaluatedKey: last},
-		{Items: []attributes{stored("o2"), stored("o3")}},
+		{Items: []dynamo.Item{stored("o1")}, LastEvaluatedKey: last}, {LastEvaluatedKey: last},
+		{Items: []dynamo.Item{stored("o2"), stored("o3")}},
 	}}
 	var got []string
 	for item, err := range New(api, "views").List(
@@ -463,8 +467,8 @@ func TestPages(t *testing.T) {
 		t.Errorf("%v by %+v", got, api.queries)
 	}
 	api = &fake{scans: []*dynamodb.ScanOutput{
-		{Items: []attributes{stored("o1")}, LastEvaluatedKey: last}, {LastEvaluatedKey: last},
-		{Items: []attributes{stored("o2")}},
+		{Items: []dynamo.Item{stored("o1")}, LastEvaluatedKey: last}, {LastEvaluatedKey: last},
+		{Items: []dynamo.Item{stored("o2")}},
 	}}
 	got = nil
 	for page, err := range New(api, "views").Entries(context.Background(), "things", 0, 1) {

@@ -218,34 +218,16 @@ func ofSeveral(err error, several *faults.Several) *problem {
 	return p
 }
 
-// mayPass reports whether the same request may succeed when it is sent again: contention, time,
-// throttling, a service or network that is down. AWS's errors are known by their methods, so that
-// the edge needs no SDK.
+// mayPass reports whether the same request may succeed when it is sent again: contention, time, a
+// store or a network that is down or too busy. Adapters say so of their services' errors by
+// es.ErrUnavailable.
 func mayPass(err error) bool {
 	if errors.Is(err, es.ErrConflict) || errors.Is(err, es.ErrUnavailable) ||
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return true
 	}
-	var coded interface{ ErrorCode() string }
-	if errors.As(err, &coded) && throttles[coded.ErrorCode()] {
-		return true
-	}
-	var answered interface{ HTTPStatusCode() int }
-	if errors.As(err, &answered) && (answered.HTTPStatusCode() >= 500 ||
-		answered.HTTPStatusCode() == http.StatusTooManyRequests) {
-		return true
-	}
 	var network net.Error
 	return errors.As(err, &network)
-}
-
-var throttles = map[string]bool{
-	"ProvisionedThroughputExceededException": true, "ThrottlingException": true, "Throttling": true,
-	"RequestLimitExceeded":     true,
-	"TooManyRequestsException": true, "TransactionConflictException": true, "TransactionInProgressException": true,
-	"LimitExceededException": true,
-	"InternalServerError":    true, "ServiceUnavailable": true, "DependencyTimeoutException": true,
-	"KMSInternalException": true,
 }
 
 // rejection makes a problem of what huma refuses before an operation runs. huma answers 422 where

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/kit/es"
 )
 
@@ -22,15 +23,6 @@ const (
 	MaxCommitBytes = 400 * 1024
 	MaxItems       = 100             // items of a transaction: commits and the items of effects
 	MaxAppendBytes = 4 * 1024 * 1024 // bytes of all items of a transaction
-)
-
-// The reasons for which DynamoDB cancels a transaction.
-const (
-	reasonNone       = "None"
-	reasonCondition  = "ConditionalCheckFailed"
-	reasonConflict   = "TransactionConflict"
-	reasonThrottling = "ThrottlingError"
-	reasonThroughput = "ProvisionedThroughputExceeded"
 )
 
 // Effect is what this store needs of an es.Effect: items of the transaction that writes the
@@ -97,7 +89,7 @@ func (s *Store) stamped(commits []es.Commit) []es.Commit {
 // write is one try.
 func (s *Store) write(ctx context.Context, commits []es.Commit, effects []es.Effect) (es.Appended, error) {
 	heads := make([]es.Head, len(commits))
-	items := make([]map[string]types.AttributeValue, len(commits))
+	items := make([]dynamo.Item, len(commits))
 	total := 0
 	for i, c := range commits {
 		stored, err := s.registry.EncodeCommit(c)
@@ -146,14 +138,13 @@ func (s *Store) write(ctx context.Context, commits []es.Commit, effects []es.Eff
 		return es.Appended{}, &es.LimitError{What: "bytes of a transaction", Limit: MaxAppendBytes, Actual: total}
 	}
 	_, err := s.api.TransactWriteItems(
-		ctx, &dynamodb.TransactWriteItemsInput{TransactItems: transaction}, retryThrottled,
+		ctx, &dynamodb.TransactWriteItemsInput{TransactItems: transaction}, dynamo.RetryThrottled(),
 	)
 	if err == nil {
 		return es.Appended{Heads: heads}, nil
 	}
-	var cancelled *types.TransactionCanceledException
-	if errors.As(err, &cancelled) && len(cancelled.CancellationReasons) == len(transaction) {
-		return s.cancelled(commits, performed, cancelled)
+	if len(dynamo.Cancelled(err)) == len(transaction) {
+		return s.cancelled(commits, performed, err)
 	}
 	return es.Appended{}, writeFailed(commits[0].Head, err)
 }
@@ -164,7 +155,7 @@ const keyIsFree = "attribute_not_exists(#stream)"
 
 // put writes one commit on its own.
 func (s *Store) put(
-	ctx context.Context, commit es.Commit, head es.Head, item map[string]types.AttributeValue,
+	ctx context.Context, commit es.Commit, head es.Head, item dynamo.Item,
 ) (es.Appended, error) {
 	_, err := s.api.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName:                           &s.table,
@@ -176,11 +167,11 @@ func (s *Store) put(
 	if err == nil {
 		return es.Appended{Heads: []es.Head{head}}, nil
 	}
-	var taken *types.ConditionalCheckFailedException
-	if !errors.As(err, &taken) {
+	there, taken := dynamo.ConditionFailed(err)
+	if !taken {
 		return es.Appended{}, writeFailed(commit.Head, err)
 	}
-	met, err := metAt(commit.Head, taken.Item)
+	met, err := metAt(commit.Head, there)
 	if err != nil {
 		return es.Appended{}, err
 	}
@@ -200,8 +191,9 @@ type performedEffect struct {
 // there already, this append was carried out, and where one has lost its place, the decision was
 // made on a stale head and nothing that the effects say about it matters.
 func (s *Store) cancelled(
-	commits []es.Commit, effects []performedEffect, err *types.TransactionCanceledException,
+	commits []es.Commit, effects []performedEffect, err error,
 ) (es.Appended, error) {
+	all := dynamo.Cancelled(err)
 	var (
 		own []es.Head
 		// conflicts: with somebody else's commit, with our own where others are missing, with a
@@ -210,10 +202,10 @@ func (s *Store) cancelled(
 		unchecked               bool
 	)
 	for i, c := range commits {
-		switch aws.ToString(err.CancellationReasons[i].Code) {
-		case "", reasonNone:
-		case reasonCondition:
-			met, bad := metAt(c.Head, err.CancellationReasons[i].Item)
+		switch aws.ToString(all[i].Code) {
+		case "", dynamo.ReasonNone:
+		case dynamo.ReasonCondition:
+			met, bad := metAt(c.Head, all[i].Item)
 			switch {
 			case bad != nil:
 				return es.Appended{}, bad
@@ -222,7 +214,7 @@ func (s *Store) cancelled(
 			default:
 				foreign = cmp.Or(foreign, conflict(c.Head, met.Version()))
 			}
-		case reasonConflict:
+		case dynamo.ReasonConflict:
 			atWork = conflict(c.Head, unknownVersion)
 		default:
 			unchecked = true
@@ -239,15 +231,15 @@ func (s *Store) cancelled(
 	}
 	contended := false
 	for _, e := range effects {
-		reasons := err.CancellationReasons[e.from:e.to]
+		reasons := all[e.from:e.to]
 		if refusal := e.Refusal(reasons); refusal != nil {
 			return es.Appended{}, refusal
 		}
 		for _, r := range reasons {
 			switch aws.ToString(r.Code) {
-			case reasonConflict:
+			case dynamo.ReasonConflict:
 				contended = true
-			case reasonCondition:
+			case dynamo.ReasonCondition:
 				return es.Appended{}, fmt.Errorf(
 					"dynamostore: effect %s: a condition failed and the effect names no refusal: %w", e.EffectName(),
 					err,
@@ -270,7 +262,7 @@ func conflict(head es.Head, actual int64) error {
 
 // metAt is the end of the commit that a condition failed on. Without the item nothing is known but
 // that there is one: that reads as somebody else's, and whoever loads again finds out whose it is.
-func metAt(head es.Head, item map[string]types.AttributeValue) (es.Head, error) {
+func metAt(head es.Head, item dynamo.Item) (es.Head, error) {
 	if len(item) == 0 {
 		return es.StoreHead(head.Stream(), unknownVersion, unknownVersion, ""), nil
 	}
@@ -279,12 +271,7 @@ func metAt(head es.Head, item map[string]types.AttributeValue) (es.Head, error) 
 
 // writeFailed tells a write that met another on the same item from one that failed.
 func writeFailed(head es.Head, err error) error {
-	var (
-		put        *types.TransactionConflictException
-		inProgress *types.TransactionInProgressException
-		replicated *types.ReplicatedWriteConflictException
-	)
-	if errors.As(err, &put) || errors.As(err, &inProgress) || errors.As(err, &replicated) {
+	if dynamo.Contended(err) {
 		return conflict(head, unknownVersion)
 	}
 	return failed("write", err)

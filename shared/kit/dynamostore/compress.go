@@ -8,9 +8,9 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/klauspost/compress/zstd"
 
+	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/kit/es"
 )
 
@@ -41,7 +41,7 @@ var (
 // pack gives a commit's item and the item's size in bytes. The events are compressed where that
 // saves a write unit at least; the rest of the item, from which At and a failed condition are
 // answered, never is. A commit that is too large all the same is an *es.LimitError.
-func pack(c es.StoredCommit) (item attributes, size int, err error) {
+func pack(c es.StoredCommit) (item dynamo.Item, size int, err error) {
 	item = encodeItem(c)
 	size = itemSize(item)
 	if size > writeUnit {
@@ -57,7 +57,7 @@ func pack(c es.StoredCommit) (item attributes, size int, err error) {
 
 // compress replaces the events of an item by a frame where that pays. It gets the item's size and
 // gives the one that it has then.
-func compress(item attributes, before int, list []es.Stored) (int, error) {
+func compress(item dynamo.Item, before int, list []es.Stored) (int, error) {
 	plain, ok := lines(list)
 	if !ok {
 		return before, nil
@@ -74,7 +74,7 @@ func compress(item attributes, before int, list []es.Stored) (int, error) {
 	if writeUnits(after) >= writeUnits(before) {
 		return before, nil
 	}
-	item[attrEvents], item[attrEncoding] = &types.AttributeValueMemberB{Value: frame}, text(zstdEncoding)
+	item[attrEvents], item[attrEncoding] = dynamo.B(frame), dynamo.S(zstdEncoding)
 	return after, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/kit/es"
 )
 
@@ -33,7 +34,9 @@ func (s *Store) Confirm(ctx context.Context, heads ...es.Head) error {
 	if len(gets) > MaxItems {
 		return &es.LimitError{What: "items of a transaction", Limit: MaxItems, Actual: len(gets)}
 	}
-	out, err := s.api.TransactGetItems(ctx, &dynamodb.TransactGetItemsInput{TransactItems: gets}, retryThrottled)
+	out, err := s.api.TransactGetItems(
+		ctx, &dynamodb.TransactGetItemsInput{TransactItems: gets}, dynamo.RetryThrottled(),
+	)
 	if err != nil {
 		return confirmFailed(of, err)
 	}
@@ -57,7 +60,7 @@ type place struct {
 // getHead reads which commit begins with a version.
 func (s *Store) getHead(stream es.StreamID, version int64) types.TransactGetItem {
 	return types.TransactGetItem{Get: &types.Get{
-		TableName: &s.table, Key: attributes{attrStream: text(string(stream)), attrVersion: number(version)},
+		TableName: &s.table, Key: dynamo.Item{attrStream: dynamo.S(string(stream)), attrVersion: dynamo.N(version)},
 		ProjectionExpression: aws.String("#stream, #version, #count, #commit"),
 		ExpressionAttributeNames: map[string]string{
 			"#stream": attrStream, "#version": attrVersion, "#count": attrCount, "#commit": attrCommit,
@@ -66,7 +69,7 @@ func (s *Store) getHead(stream es.StreamID, version int64) types.TransactGetItem
 }
 
 // holds is nil where the item found is what the head says of its place.
-func (p place) holds(item attributes) error {
+func (p place) holds(item dynamo.Item) error {
 	if len(item) == 0 {
 		if p.next {
 			return nil
@@ -85,10 +88,9 @@ func (p place) holds(item attributes) error {
 
 // confirmFailed tells a read that met a write to one of its items from one that failed.
 func confirmFailed(of []place, err error) error {
-	var cancelled *types.TransactionCanceledException
-	if errors.As(err, &cancelled) && len(cancelled.CancellationReasons) == len(of) {
-		for i, r := range cancelled.CancellationReasons {
-			if aws.ToString(r.Code) == reasonConflict {
+	if reasons := dynamo.Cancelled(err); len(reasons) == len(of) {
+		for i, r := range reasons {
+			if aws.ToString(r.Code) == dynamo.ReasonConflict {
 				return conflict(of[i].Head, unknownVersion)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	smithy "github.com/aws/smithy-go"
 
+	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/kit/es"
 )
 
@@ -48,13 +49,14 @@ func TestConfirm(t *testing.T) {
 		{name: "what is there can't be read", is: es.ErrCorrupt,
 			found: []attributes{item(order, 4, 2, "mine", without(attrCount)), nil, nil}},
 		{name: "fewer answers", found: []attributes{mine, nil}, isNot: es.ErrConflict},
-		{name: "a write to the order", answer: cancelled(reasonNone, reasonConflict, reasonNone),
+		{name: "a write to the order", answer: cancelled(dynamo.ReasonNone, dynamo.ReasonConflict, dynamo.ReasonNone),
 			conflict: on(order, 5, -1)},
-		{name: "a write to the account", answer: cancelled(reasonNone, reasonNone, reasonConflict),
+		{name: "a write to the account", answer: cancelled(dynamo.ReasonNone, dynamo.ReasonNone, dynamo.ReasonConflict),
 			conflict: on(account, 0, -1)},
-		{name: "throttled", answer: cancelled(reasonNone, reasonThrottling, reasonNone), is: es.ErrUnavailable,
+		{name: "throttled", answer: cancelled(dynamo.ReasonNone, dynamo.ReasonThrottling, dynamo.ReasonNone),
+			is:    es.ErrUnavailable,
 			isNot: es.ErrConflict},
-		{name: "refused by the service", answer: cancelled(reasonNone, "ValidationError", reasonNone),
+		{name: "refused by the service", answer: cancelled(dynamo.ReasonNone, "ValidationError", dynamo.ReasonNone),
 			isNot: es.ErrUnavailable},
 		{name: "throttled by the account", answer: &smithy.GenericAPIError{Code: "ThrottlingException"},
 			is: es.ErrUnavailable, isNot: es.ErrConflict},

@@ -60,8 +60,8 @@ type encoding struct {
 }
 
 func decodeEvents(item attributes) ([]es.Stored, error) {
-	r := reader{item: item}
-	return r.events(), r.err
+	r := read(item)
+	return r.events(), r.Err()
 }
 
 func bytesOf(v types.AttributeValue) []byte { return v.(*types.AttributeValueMemberB).Value }
@@ -129,8 +129,8 @@ func encodings(t testing.TB) []encoding {
 			return item, nil
 		}, func(item attributes) (out []es.Stored, err error) {
 			for _, e := range item[attrEvents].(*types.AttributeValueMemberL).Value {
-				r := reader{item: e.(*types.AttributeValueMemberM).Value}
-				data, err := z.DecodeAll(bytesOf(r.item[attrData]), nil)
+				r := read(e.(*types.AttributeValueMemberM).Value)
+				data, err := z.DecodeAll(bytesOf(e.(*types.AttributeValueMemberM).Value[attrData]), nil)
 				if err != nil {
 					return nil, err
 				}

@@ -15,6 +15,7 @@ import (
 	smithy "github.com/aws/smithy-go"
 
 	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/es/estest"
 )
@@ -229,7 +230,7 @@ func (e taking) Refusal(reasons []types.CancellationReason) error {
 		*e.asked = reasons
 	}
 	for _, r := range reasons {
-		if aws.ToString(r.Code) == reasonCondition && !e.deaf {
+		if aws.ToString(r.Code) == dynamo.ReasonCondition && !e.deaf {
 			return errTaken
 		}
 	}
@@ -299,15 +300,15 @@ func appendBoth(t *testing.T, cases []transaction) {
 // TestAppendTransactionAgain: a commit that is there already is recognised, and a place that is
 // taken is a conflict.
 func TestAppendTransactionAgain(t *testing.T) {
-	none := reason(reasonNone, nil)
-	conflicting := reason(reasonConflict, nil)
+	none := reason(dynamo.ReasonNone, nil)
+	conflicting := reason(dynamo.ReasonConflict, nil)
 	mine := []types.CancellationReason{
-		reason(reasonCondition, item(order, 4, 2, "mine")), reason(reasonCondition, item(account, 1, 1, "mine")),
+		reason(dynamo.ReasonCondition, item(order, 4, 2, "mine")), reason(dynamo.ReasonCondition, item(account, 1, 1, "mine")),
 	}
 	theirs := []types.CancellationReason{
-		reason(reasonCondition, item(order, 4, 5, "theirs")), reason(reasonCondition, item(account, 1, 1, "theirs")),
+		reason(dynamo.ReasonCondition, item(order, 4, 5, "theirs")), reason(dynamo.ReasonCondition, item(account, 1, 1, "theirs")),
 	}
-	refused := reason(reasonCondition, nil)
+	refused := reason(dynamo.ReasonCondition, nil)
 	cancelled := func(reasons ...types.CancellationReason) error {
 		return &types.TransactionCanceledException{CancellationReasons: reasons}
 	}
@@ -345,9 +346,9 @@ func TestAppendTransactionAgain(t *testing.T) {
 
 // TestAppendTransactionHeld: an item that another transaction holds is a conflict.
 func TestAppendTransactionHeld(t *testing.T) {
-	none := reason(reasonNone, nil)
-	conflicting := reason(reasonConflict, nil)
-	refused := reason(reasonCondition, nil)
+	none := reason(dynamo.ReasonNone, nil)
+	conflicting := reason(dynamo.ReasonConflict, nil)
+	refused := reason(dynamo.ReasonCondition, nil)
 	cancelled := func(reasons ...types.CancellationReason) error {
 		return &types.TransactionCanceledException{CancellationReasons: reasons}
 	}
@@ -379,9 +380,9 @@ func TestAppendTransactionHeld(t *testing.T) {
 
 // TestAppendTransactionRefused: an effect that was refused says so itself.
 func TestAppendTransactionRefused(t *testing.T) {
-	none := reason(reasonNone, nil)
-	conflicting := reason(reasonConflict, nil)
-	refused := reason(reasonCondition, nil)
+	none := reason(dynamo.ReasonNone, nil)
+	conflicting := reason(dynamo.ReasonConflict, nil)
+	refused := reason(dynamo.ReasonCondition, nil)
 	cancelled := func(reasons ...types.CancellationReason) error {
 		return &types.TransactionCanceledException{CancellationReasons: reasons}
 	}
@@ -404,9 +405,9 @@ func TestAppendTransactionRefused(t *testing.T) {
 // TestAppendTransactionFails: what DynamoDB can't do now may pass later, and what it refuses never
 // does.
 func TestAppendTransactionFails(t *testing.T) {
-	none := reason(reasonNone, nil)
-	throttled := reason(reasonThrottling, nil)
-	refused := reason(reasonCondition, nil)
+	none := reason(dynamo.ReasonNone, nil)
+	throttled := reason(dynamo.ReasonThrottling, nil)
+	refused := reason(dynamo.ReasonCondition, nil)
 	cancelled := func(reasons ...types.CancellationReason) error {
 		return &types.TransactionCanceledException{CancellationReasons: reasons}
 	}
@@ -420,7 +421,7 @@ func TestAppendTransactionFails(t *testing.T) {
 		},
 		{name: "a commit throttled, and a refusal", answer: cancelled(throttled, none, none, refused), isNot: errTaken},
 		{
-			name: "an effect throttled", answer: cancelled(none, none, reason(reasonThroughput, nil), none),
+			name: "an effect throttled", answer: cancelled(none, none, reason(dynamo.ReasonThroughput, nil), none),
 			is: es.ErrUnavailable, asked: true,
 		},
 		{
@@ -430,7 +431,7 @@ func TestAppendTransactionFails(t *testing.T) {
 		{
 			name: "what is there can't be read",
 			answer: cancelled(
-				reason(reasonCondition, item(order, 4, 1, "mine", without(attrCommit))), none, none, none,
+				reason(dynamo.ReasonCondition, item(order, 4, 1, "mine", without(attrCommit))), none, none, none,
 			),
 			is: es.ErrCorrupt,
 		},
@@ -464,6 +465,11 @@ func TestOneCommitWithEffect(t *testing.T) {
 	}
 }
 
+// The floor's, in fewer letters.
+type attributes = dynamo.Item
+
+var text, number = dynamo.S, dynamo.N
+
 // pages answers queries from items in their order, in pages of one, following the query's own
 // direction, bounds and start.
 func pages(t *testing.T, items ...attributes) fakeAPI {
@@ -472,7 +478,7 @@ func pages(t *testing.T, items ...attributes) fakeAPI {
 			t.Error("an inconsistent read")
 		}
 		number := func(a attributes, name string) int64 {
-			r := reader{item: a}
+			r := read(a)
 			return r.number(name)
 		}
 		first, through := number(in.ExpressionAttributeValues, ":first"),

@@ -3,13 +3,12 @@ package dynamostore
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/kit/es"
 )
 
@@ -30,28 +29,26 @@ const (
 	attrData     = "data"
 )
 
-type attributes = map[string]types.AttributeValue
-
-func encodeItem(c es.StoredCommit) attributes {
+func encodeItem(c es.StoredCommit) dynamo.Item {
 	list := make([]types.AttributeValue, len(c.Events))
 	for i, e := range c.Events {
-		list[i] = &types.AttributeValueMemberM{Value: attributes{
-			attrType: text(e.Type), attrSchema: number(int64(e.Schema)), attrData: text(string(e.Data)),
-		}}
+		list[i] = dynamo.M(dynamo.Item{
+			attrType: dynamo.S(e.Type), attrSchema: dynamo.N(int64(e.Schema)), attrData: dynamo.S(string(e.Data)),
+		})
 	}
-	item := attributes{
-		attrStream:  text(string(c.Stream)),
-		attrVersion: number(c.First),
-		attrCount:   number(int64(len(c.Events))),
-		attrCommit:  text(c.ID),
-		attrTime:    text(c.Time.UTC().Format(time.RFC3339Nano)),
-		attrEvents:  &types.AttributeValueMemberL{Value: list},
+	item := dynamo.Item{
+		attrStream:  dynamo.S(string(c.Stream)),
+		attrVersion: dynamo.N(c.First),
+		attrCount:   dynamo.N(int64(len(c.Events))),
+		attrCommit:  dynamo.S(c.ID),
+		attrTime:    dynamo.S(c.Time.UTC().Format(time.RFC3339Nano)),
+		attrEvents:  dynamo.L(list...),
 	}
 	if c.Fingerprint != "" {
-		item[attrFingerprint] = text(c.Fingerprint)
+		item[attrFingerprint] = dynamo.S(c.Fingerprint)
 	}
 	if meta := encodeMeta(c.Metadata); len(meta) > 0 {
-		item[attrMeta] = &types.AttributeValueMemberM{Value: meta}
+		item[attrMeta] = dynamo.M(meta)
 	}
 	return item
 }
@@ -64,23 +61,23 @@ func metaFields(m *es.Metadata) map[string]*string {
 	}
 }
 
-func encodeMeta(m es.Metadata) attributes {
-	out := attributes{}
+func encodeMeta(m es.Metadata) dynamo.Item {
+	out := dynamo.Item{}
 	for name, value := range metaFields(&m) {
 		if *value != "" {
-			out[name] = text(*value)
+			out[name] = dynamo.S(*value)
 		}
 	}
 	return out
 }
 
 // decodeHead reads which commit an item is, without its events.
-func decodeHead(stream es.StreamID, item attributes) (es.Head, error) {
-	r := reader{item: item}
+func decodeHead(stream es.StreamID, item dynamo.Item) (es.Head, error) {
+	r := read(item)
 	c := r.header()
 	switch {
-	case r.err != nil:
-		return es.Head{}, corrupt(stream, c.first, "%v", r.err)
+	case r.Err() != nil:
+		return es.Head{}, corrupt(stream, c.first, "%v", r.Err())
 	case c.stream != stream:
 		return es.Head{}, corrupt(stream, c.first, "the item is of stream %q", c.stream)
 	}
@@ -88,17 +85,17 @@ func decodeHead(stream es.StreamID, item attributes) (es.Head, error) {
 }
 
 // decodeItem reads an item of a stream.
-func decodeItem(stream es.StreamID, item attributes) (es.StoredCommit, error) {
-	r := reader{item: item}
+func decodeItem(stream es.StreamID, item dynamo.Item) (es.StoredCommit, error) {
+	r := read(item)
 	h := r.header()
 	c := es.StoredCommit{Stream: h.stream, First: h.first, ID: h.id}
-	c.Fingerprint, _ = r.optional(attrFingerprint)
-	c.Time = r.time(attrTime)
+	c.Fingerprint = r.OptionalString(attrFingerprint)
+	c.Time = r.Time(attrTime)
 	c.Metadata = r.meta()
 	c.Events = r.events()
 	switch {
-	case r.err != nil:
-		return es.StoredCommit{}, corrupt(stream, h.first, "%v", r.err)
+	case r.Err() != nil:
+		return es.StoredCommit{}, corrupt(stream, h.first, "%v", r.Err())
 	case c.Stream != stream:
 		return es.StoredCommit{}, corrupt(stream, h.first, "the item is of stream %q", c.Stream)
 	case int64(len(c.Events)) != h.count:
@@ -111,7 +108,7 @@ func decodeItem(stream es.StreamID, item attributes) (es.StoredCommit, error) {
 // new images. The events stay encoded, so one of a type that the program doesn't know is read here
 // all the same. An image that can't be read is an es.ErrCorrupt.
 func CommitFromImage(image map[string]events.DynamoDBAttributeValue) (es.StoredCommit, error) {
-	item := make(attributes, len(image))
+	item := make(dynamo.Item, len(image))
 	for name, value := range image {
 		var err error
 		if item[name], err = fromImage(value); err != nil {
@@ -126,7 +123,7 @@ func CommitFromImage(image map[string]events.DynamoDBAttributeValue) (es.StoredC
 func fromImage(v events.DynamoDBAttributeValue) (types.AttributeValue, error) {
 	switch v.DataType() {
 	case events.DataTypeString:
-		return text(v.String()), nil
+		return dynamo.S(v.String()), nil
 	case events.DataTypeNumber:
 		return &types.AttributeValueMemberN{Value: v.Number()}, nil
 	case events.DataTypeList:
@@ -137,22 +134,22 @@ func fromImage(v events.DynamoDBAttributeValue) (types.AttributeValue, error) {
 				return nil, err
 			}
 		}
-		return &types.AttributeValueMemberL{Value: list}, nil
+		return dynamo.L(list...), nil
 	case events.DataTypeMap:
-		m := make(attributes, len(v.Map()))
+		m := make(dynamo.Item, len(v.Map()))
 		for name, e := range v.Map() {
 			var err error
 			if m[name], err = fromImage(e); err != nil {
 				return nil, err
 			}
 		}
-		return &types.AttributeValueMemberM{Value: m}, nil
+		return dynamo.M(m), nil
 	case events.DataTypeBoolean:
 		return &types.AttributeValueMemberBOOL{Value: v.Boolean()}, nil
 	case events.DataTypeNull:
 		return &types.AttributeValueMemberNULL{Value: true}, nil
 	case events.DataTypeBinary:
-		return &types.AttributeValueMemberB{Value: v.Binary()}, nil
+		return dynamo.B(v.Binary()), nil
 	case events.DataTypeBinarySet:
 		return &types.AttributeValueMemberBS{Value: v.BinarySet()}, nil
 	case events.DataTypeNumberSet:
@@ -163,18 +160,11 @@ func fromImage(v events.DynamoDBAttributeValue) (types.AttributeValue, error) {
 	return nil, fmt.Errorf("data type %d", v.DataType())
 }
 
-// reader reads attributes and keeps the first error. Attributes that it doesn't know are left to
-// those who do.
-type reader struct {
-	item attributes
-	err  error
-}
+// reader is the floor's, for attributes that have more to be than of their kind. Those that it
+// doesn't know are left to those who do.
+type reader struct{ *dynamo.Reader }
 
-func (r *reader) fail(name, format string, args ...any) {
-	if r.err == nil {
-		r.err = fmt.Errorf("attribute %s %s", name, fmt.Sprintf(format, args...))
-	}
-}
+func read(item dynamo.Item) reader { return reader{dynamo.Read(item)} }
 
 type header struct {
 	stream es.StreamID
@@ -183,7 +173,7 @@ type header struct {
 	id     string
 }
 
-func (r *reader) header() header {
+func (r reader) header() header {
 	return header{
 		first: r.number(attrVersion), stream: es.StreamID(r.text(attrStream)), count: r.number(attrCount),
 		id: r.text(attrCommit),
@@ -191,127 +181,66 @@ func (r *reader) header() header {
 }
 
 // text reads a text that is not empty.
-func (r *reader) text(name string) string {
-	s, ok := r.optional(name)
-	if !ok || s == "" {
-		r.fail(name, "is missing or empty")
+func (r reader) text(name string) string {
+	s := r.OptionalString(name)
+	if s == "" {
+		r.Failf(name, "is missing or empty")
 	}
 	return s
 }
 
-// optional reads a text where there is one.
-func (r *reader) optional(name string) (string, bool) {
-	v, ok := r.item[name]
-	if !ok {
-		return "", false
-	}
-	s, ok := v.(*types.AttributeValueMemberS)
-	if !ok {
-		r.fail(name, "is a %T, not a string", v)
-		return "", false
-	}
-	return s.Value, true
-}
-
 // number reads a whole number from 1: everything that is counted here begins with one.
-func (r *reader) number(name string) int64 {
-	v, ok := r.item[name].(*types.AttributeValueMemberN)
-	if !ok {
-		r.fail(name, "is no number")
-		return 0
-	}
-	n, err := strconv.ParseInt(v.Value, 10, 64)
-	if err != nil || n < 1 {
-		r.fail(name, "is %q, not a whole number from 1", v.Value)
-		return 0
+func (r reader) number(name string) int64 {
+	n := r.Number(name)
+	if n < 1 {
+		r.Failf(name, "is %d, not a whole number from 1", n)
 	}
 	return n
 }
 
-func (r *reader) time(name string) time.Time {
-	s := r.text(name)
-	t, err := clock.ParseTime(s)
-	if err != nil {
-		r.fail(name, "is %q, not a time in RFC 3339", s)
+func (r reader) meta() (m es.Metadata) {
+	inner := dynamo.Read(r.OptionalMap(attrMeta))
+	for name, value := range metaFields(&m) {
+		*value = inner.OptionalString(name)
 	}
-	return t
+	if inner.Err() != nil {
+		r.Failf(attrMeta, "is unreadable: %w", inner.Err())
+	}
+	return m
 }
 
-func (r *reader) meta() es.Metadata {
-	v, ok := r.item[attrMeta]
-	if !ok {
-		return es.Metadata{}
-	}
-	m, ok := v.(*types.AttributeValueMemberM)
-	if !ok {
-		r.fail(attrMeta, "is a %T, not a map", v)
-		return es.Metadata{}
-	}
-	var out es.Metadata
-	inner := reader{item: m.Value}
-	for name, value := range metaFields(&out) {
-		*value, _ = inner.optional(name)
-	}
-	if inner.err != nil {
-		r.fail(attrMeta, "is unreadable: %v", inner.err)
-	}
-	return out
-}
-
-func (r *reader) events() []es.Stored {
-	switch encoding, named := r.optional(attrEncoding); {
-	case !named:
+func (r reader) events() []es.Stored {
+	if !r.Has(attrEncoding) {
 		return r.list()
-	case encoding == zstdEncoding:
-		return r.frame()
-	default:
-		r.fail(attrEncoding, "is %q, which is not known", encoding)
+	}
+	if encoding := r.String(attrEncoding); encoding != zstdEncoding {
+		r.Failf(attrEncoding, "is %q, which is not known", encoding)
 		return nil
 	}
+	return r.frame()
 }
 
-func (r *reader) frame() []es.Stored {
-	v, ok := r.item[attrEvents].(*types.AttributeValueMemberB)
-	if !ok {
-		r.fail(attrEvents, "is no binary, where the encoding is %s", zstdEncoding)
-		return nil
-	}
-	out, err := unpack(v.Value)
+func (r reader) frame() []es.Stored {
+	out, err := unpack(r.Bytes(attrEvents))
 	if err != nil {
-		r.fail(attrEvents, "can't be unpacked: %v", err)
+		r.Failf(attrEvents, "can't be unpacked: %w", err)
 	}
 	return out
 }
 
-func (r *reader) list() []es.Stored {
-	v, ok := r.item[attrEvents].(*types.AttributeValueMemberL)
-	if !ok {
-		r.fail(attrEvents, "is no list")
-		return nil
-	}
-	out := make([]es.Stored, len(v.Value))
-	for i, e := range v.Value {
-		m, ok := e.(*types.AttributeValueMemberM)
-		if !ok {
-			r.fail(attrEvents, "holds a %T at %d", e, i)
-			return nil
-		}
-		inner := reader{item: m.Value}
-		out[i] = es.Stored{
-			Type: inner.text(attrType), Schema: int(inner.number(attrSchema)),
-			Data: json.RawMessage(inner.text(attrData)),
-		}
-		if inner.err != nil {
-			r.fail(attrEvents, "at %d: %v", i, inner.err)
-			return nil
-		}
-	}
+func (r reader) list() (out []es.Stored) {
+	r.Maps(attrEvents, func(element *dynamo.Reader) {
+		e := reader{element}
+		out = append(out, es.Stored{
+			Type: e.text(attrType), Schema: int(e.number(attrSchema)), Data: json.RawMessage(e.text(attrData)),
+		})
+	})
 	return out
 }
 
 // itemSize is the size of an item by DynamoDB's rules: names and values in UTF-8 bytes, three bytes
 // for each list and map and one for each of its elements.
-func itemSize(item attributes) int {
+func itemSize(item dynamo.Item) int {
 	n := 0
 	for name, v := range item {
 		n += len(name) + size(v)

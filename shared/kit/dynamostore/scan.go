@@ -10,8 +10,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/kit/es"
 )
 
@@ -30,27 +30,25 @@ func (s *Store) Scan(ctx context.Context, segment, segments int, from string) it
 			Segment:       aws.Int32(int32(segment)),
 			TotalSegments: aws.Int32(int32(segments)), //nolint:gosec // DynamoDB refuses more than a million
 		}
-		for {
-			page, err := s.scanPage(ctx, in)
-			if !yield(page, err) || err != nil && !errors.Is(err, es.ErrCorrupt) || page.Next == "" {
+		for out, err := range dynamo.Scan(ctx, s.api, in) {
+			if err != nil {
+				yield(es.ScanPage{}, failed("scan", err))
+				return
+			}
+			page, err := scanPage(out)
+			if !yield(page, err) || err != nil && !errors.Is(err, es.ErrCorrupt) {
 				return
 			}
 		}
 	}
 }
 
-// scanPage reads one page and lets the next begin behind it. An ErrCorrupt comes with what can be
-// read of the page.
-func (s *Store) scanPage(ctx context.Context, in *dynamodb.ScanInput) (es.ScanPage, error) {
-	out, err := s.api.Scan(ctx, in)
-	if err != nil {
-		return es.ScanPage{}, failed("scan", err)
-	}
-	page := es.ScanPage{Commits: make([]es.StoredCommit, 0, len(out.Items))}
+// scanPage reads one page. An ErrCorrupt comes with what can be read of it.
+func scanPage(out *dynamodb.ScanOutput) (page es.ScanPage, err error) {
+	page.Commits = make([]es.StoredCommit, 0, len(out.Items))
 	if page.Next, err = scanPosition(out.LastEvaluatedKey); err != nil {
 		return es.ScanPage{}, err
 	}
-	in.ExclusiveStartKey = out.LastEvaluatedKey
 	var unread []error
 	for _, item := range out.Items {
 		commit, err := decodeAny(item)
@@ -64,28 +62,29 @@ func (s *Store) scanPage(ctx context.Context, in *dynamodb.ScanInput) (es.ScanPa
 }
 
 // decodeAny reads an item of whichever stream.
-func decodeAny(item attributes) (es.StoredCommit, error) {
-	stream, ok := item[attrStream].(*types.AttributeValueMemberS)
-	if !ok {
+func decodeAny(item dynamo.Item) (es.StoredCommit, error) {
+	r := dynamo.Read(item)
+	stream := es.StreamID(r.String(attrStream))
+	if r.Err() != nil {
 		return es.StoredCommit{}, fmt.Errorf("%w: an item without a stream", es.ErrCorrupt)
 	}
-	return decodeItem(es.StreamID(stream.Value), item)
+	return decodeItem(stream, item)
 }
 
 // scanPosition writes a key as a position: the stream, @ and the version.
-func scanPosition(key attributes) (string, error) {
+func scanPosition(key dynamo.Item) (string, error) {
 	if len(key) == 0 {
 		return "", nil
 	}
-	stream, isText := key[attrStream].(*types.AttributeValueMemberS)
-	version, isNumber := key[attrVersion].(*types.AttributeValueMemberN)
-	if !isText || !isNumber {
+	r := dynamo.Read(key)
+	stream, version := r.String(attrStream), r.Number(attrVersion)
+	if r.Err() != nil {
 		return "", errors.New("dynamostore: scan: the table has another key than stream and version")
 	}
-	return stream.Value + "@" + version.Value, nil
+	return stream + "@" + strconv.FormatInt(version, 10), nil
 }
 
-func scanKey(position string) (attributes, error) {
+func scanKey(position string) (dynamo.Item, error) {
 	if position == "" {
 		return nil, nil
 	}
@@ -97,5 +96,5 @@ func scanKey(position string) (attributes, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dynamostore: %q is no position of a scan", position)
 	}
-	return attributes{attrStream: text(position[:at]), attrVersion: number(version)}, nil
+	return dynamo.Item{attrStream: dynamo.S(position[:at]), attrVersion: dynamo.N(version)}, nil
 }

@@ -5,15 +5,14 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/kit/es"
 )
 
@@ -48,7 +47,7 @@ func NewSnapshots(api SnapshotsAPI, table string) Snapshots {
 // more events. An item whose checksum is not its content's is an es.ErrCorrupt.
 func (s Snapshots) Newest(ctx context.Context, stream es.StreamID, fold string) (es.Snapshot, bool, error) {
 	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &s.table, Key: attributes{attrStream: text(string(stream)), attrFold: text(fold)},
+		TableName: &s.table, Key: dynamo.Item{attrStream: dynamo.S(string(stream)), attrFold: dynamo.S(fold)},
 	})
 	if err != nil {
 		return es.Snapshot{}, false, failed("read snapshot", err)
@@ -56,19 +55,19 @@ func (s Snapshots) Newest(ctx context.Context, stream es.StreamID, fold string) 
 	if len(out.Item) == 0 {
 		return es.Snapshot{}, false, nil
 	}
-	r := reader{item: out.Item}
+	r := read(out.Item)
 	kept := es.Snapshot{
 		Head: es.StoreHead(
 			es.StreamID(r.text(attrStream)), r.number(attrFirst), r.number(attrVersion), r.text(attrCommit),
 		),
-		Fold: r.text(attrFold), Time: r.time(attrTime), State: json.RawMessage(r.text(attrState)),
+		Fold: r.text(attrFold), Time: r.Time(attrTime), State: json.RawMessage(r.text(attrState)),
 	}
-	if sum := r.text(attrChecksum); r.err == nil && (sum != checksum(kept) || kept.Head.Stream() != stream ||
+	if sum := r.text(attrChecksum); r.Err() == nil && (sum != checksum(kept) || kept.Head.Stream() != stream ||
 		kept.Fold != fold) {
-		r.fail(attrChecksum, "is another's")
+		r.Failf(attrChecksum, "is another's")
 	}
-	if r.err != nil {
-		return es.Snapshot{}, false, fmt.Errorf("%w: snapshot %s of %s: %w", es.ErrCorrupt, fold, stream, r.err)
+	if err := r.Err(); err != nil {
+		return es.Snapshot{}, false, fmt.Errorf("%w: snapshot %s of %s: %w", es.ErrCorrupt, fold, stream, err)
 	}
 	return kept, true, nil
 }
@@ -79,7 +78,7 @@ func (s Snapshots) Keep(ctx context.Context, snapshot es.Snapshot) error {
 	return s.put(ctx, snapshot, func(put *dynamodb.PutItemInput) {
 		put.ConditionExpression = aws.String("attribute_not_exists(#stream) OR #version < :version")
 		put.ExpressionAttributeNames = map[string]string{"#stream": attrStream, "#version": attrVersion}
-		put.ExpressionAttributeValues = attributes{":version": put.Item[attrVersion]}
+		put.ExpressionAttributeValues = dynamo.Item{":version": put.Item[attrVersion]}
 	})
 }
 
@@ -91,19 +90,20 @@ func (s Snapshots) Replace(ctx context.Context, snapshot es.Snapshot) error {
 func (s Snapshots) put(ctx context.Context, snapshot es.Snapshot, condition func(*dynamodb.PutItemInput)) error {
 	snapshot.Time = snapshot.Time.UTC()
 	head := snapshot.Head
-	put := &dynamodb.PutItemInput{TableName: &s.table, Item: attributes{
-		attrStream: text(string(head.Stream())), attrFold: text(snapshot.Fold), attrFirst: number(head.First()),
-		attrVersion: number(head.Version()),
-		attrCommit:  text(head.CommitID()), attrTime: text(snapshot.Time.Format(time.RFC3339Nano)),
-		attrState:    text(string(snapshot.State)),
-		attrChecksum: text(checksum(snapshot)),
+	put := &dynamodb.PutItemInput{TableName: &s.table, Item: dynamo.Item{
+		attrStream: dynamo.S(string(head.Stream())), attrFold: dynamo.S(snapshot.Fold),
+		attrFirst:   dynamo.N(head.First()),
+		attrVersion: dynamo.N(head.Version()),
+		attrCommit:  dynamo.S(head.CommitID()), attrTime: dynamo.S(snapshot.Time.Format(time.RFC3339Nano)),
+		attrState:    dynamo.S(string(snapshot.State)),
+		attrChecksum: dynamo.S(checksum(snapshot)),
 	}}
 	if bytes := itemSize(put.Item); bytes > MaxCommitBytes {
 		return &es.LimitError{What: "bytes of a snapshot", Limit: MaxCommitBytes, Actual: bytes}
 	}
 	condition(put)
 	_, err := s.api.PutItem(ctx, put)
-	if newer := (*types.ConditionalCheckFailedException)(nil); err == nil || errors.As(err, &newer) {
+	if _, newer := dynamo.ConditionFailed(err); err == nil || newer {
 		return nil
 	}
 	return failed("write snapshot", err)

@@ -19,10 +19,10 @@ import (
 
 func timeOf(t *testing.T, item attributes) time.Time {
 	t.Helper()
-	r := reader{item: item}
-	at := r.time(attrTime)
-	if r.err != nil {
-		t.Error(r.err)
+	r := read(item)
+	at := r.Time(attrTime)
+	if r.Err() != nil {
+		t.Error(r.Err())
 	}
 	return at
 }
@@ -83,8 +83,8 @@ type hanging struct {
 func (h *hanging) PutItem(
 	ctx context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options),
 ) (*dynamodb.PutItemOutput, error) {
-	r := reader{item: in.Item}
-	h.sent = append(h.sent, r.time(attrTime))
+	r := read(in.Item)
+	h.sent = append(h.sent, r.Time(attrTime))
 	began := time.Now()
 	if h.there != nil {
 		return nil, &types.ConditionalCheckFailedException{Item: h.there}

@@ -28,12 +28,12 @@ const perPage = 1000
 func (s *slowTable) Query(
 	ctx context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options),
 ) (*dynamodb.QueryOutput, error) {
-	r := reader{item: in.ExpressionAttributeValues}
+	r := read(in.ExpressionAttributeValues)
 	from := r.number(":first")
 	if in.ExclusiveStartKey == nil {
 		s.queries = append(s.queries, from)
 	} else {
-		r.item = in.ExclusiveStartKey
+		r = read(in.ExclusiveStartKey)
 		from = r.number(attrVersion) + 1
 	}
 	if err := (clock.System{}).Sleep(ctx, 100*time.Millisecond); err != nil {
@@ -46,12 +46,12 @@ func (s *slowTable) Query(
 		out.Items = append(out.Items, encodeItem(c))
 	}
 	if n := len(out.Items); n > 0 {
-		last := reader{item: out.Items[n-1]}
+		last := read(out.Items[n-1])
 		if v := last.number(attrVersion); v < s.commits {
 			out.LastEvaluatedKey = attributes{attrStream: text(string(account)), attrVersion: number(v)}
 		}
 	}
-	return out, r.err
+	return out, r.Err()
 }
 
 // TestSnapshotsInSteps: an account of more events than can be read at one time has its snapshot

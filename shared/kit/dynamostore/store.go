@@ -17,19 +17,15 @@ package dynamostore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
-	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
 
 	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/kit/es"
 )
 
@@ -244,34 +240,26 @@ func (s *Store) follow(ctx context.Context, stream es.StreamID, r keys, next int
 		if r.first > r.through {
 			return
 		}
-		query := r.query(s.table, stream)
-		for {
-			out, err := s.query(ctx, query)
+		for item, err := range dynamo.Query(ctx, s.api, r.query(s.table, stream)) {
 			if err != nil {
-				yield(es.StoredCommit{}, err)
+				yield(es.StoredCommit{}, failed("query", err))
 				return
 			}
-			for _, item := range out.Items {
-				commit, err := decodeItem(stream, item)
-				switch {
-				case err != nil:
-				case next == anyVersion:
-				case r.descending && commit.Last() != next-1:
-					err = corrupt(stream, next, "the commit before it ends at version %d", commit.Last())
-				case !r.descending && commit.First != next:
-					err = corrupt(stream, commit.First, "the commit before it ends at version %d", next-1)
-				}
-				if !yield(commit, err) || err != nil {
-					return
-				}
-				if next = commit.Last() + 1; r.descending {
-					next = commit.First
-				}
+			commit, err := decodeItem(stream, item)
+			switch {
+			case err != nil:
+			case next == anyVersion:
+			case r.descending && commit.Last() != next-1:
+				err = corrupt(stream, next, "the commit before it ends at version %d", commit.Last())
+			case !r.descending && commit.First != next:
+				err = corrupt(stream, commit.First, "the commit before it ends at version %d", next-1)
 			}
-			if len(out.LastEvaluatedKey) == 0 || r.single {
+			if !yield(commit, err) || err != nil || r.single {
 				return
 			}
-			query.ExclusiveStartKey = out.LastEvaluatedKey
+			if next = commit.Last() + 1; r.descending {
+				next = commit.First
+			}
 		}
 	}
 }
@@ -281,7 +269,7 @@ type keys struct {
 	first, through int64
 	descending     bool
 	page           int  // of how many commits, 0 for a MB of them
-	single         bool // one page
+	single         bool // the first one alone
 }
 
 func between(first, through int64) keys { return keys{first: first, through: through} }
@@ -308,8 +296,8 @@ func (k keys) query(table string, stream es.StreamID) *dynamodb.QueryInput {
 		ScanIndexForward:         aws.Bool(!k.descending),
 		KeyConditionExpression:   aws.String("#stream = :stream AND #version BETWEEN :first AND :through"),
 		ExpressionAttributeNames: map[string]string{"#stream": attrStream, "#version": attrVersion},
-		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":stream": text(string(stream)), ":first": number(k.first), ":through": number(k.through),
+		ExpressionAttributeValues: dynamo.Item{
+			":stream": dynamo.S(string(stream)), ":first": dynamo.N(k.first), ":through": dynamo.N(k.through),
 		},
 	}
 	if k.page > 0 {
@@ -328,9 +316,9 @@ func (s *Store) At(ctx context.Context, stream es.StreamID, version int64) (es.H
 	query.ProjectionExpression = aws.String("#stream, #version, #count, #commit")
 	query.ExpressionAttributeNames["#count"] = attrCount
 	query.ExpressionAttributeNames["#commit"] = attrCommit
-	out, err := s.query(ctx, query)
+	out, err := s.api.Query(ctx, query)
 	if err != nil {
-		return es.Head{}, err
+		return es.Head{}, failed("query", err)
 	}
 	head := es.StoreHead(stream, 0, 0, "")
 	if len(out.Items) > 0 {
@@ -347,72 +335,11 @@ func (s *Store) At(ctx context.Context, stream es.StreamID, version int64) (es.H
 // maxVersion is above every version.
 const maxVersion = 1<<63 - 1
 
-func (s *Store) query(ctx context.Context, input *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
-	out, err := s.api.Query(ctx, input)
-	if err != nil {
-		return nil, failed("query", err)
-	}
-	return out, nil
-}
-
 // failed wraps an error of the service, and marks one that may pass.
 func failed(what string, err error) error {
-	if throttledTransaction(err) || brokenAnswer(err) ||
-		retry.IsErrorRetryables(retry.DefaultRetryables).IsErrorRetryable(err) == aws.TrueTernary {
-		return fmt.Errorf("dynamostore: %s: %w: %w", what, es.ErrUnavailable, err)
-	}
-	return fmt.Errorf("dynamostore: %s: %w", what, err)
-}
-
-// brokenAnswer reports whether an answer came and could not be read to its end, as when the
-// connection breaks in the middle of it: the SDK takes that for final. A caller who has gone is
-// another matter.
-func brokenAnswer(err error) bool {
-	var unreadable *smithy.DeserializationError
-	return errors.As(err, &unreadable) && !errors.Is(err, context.Canceled)
-}
-
-// throttledTransaction reports whether a transaction was cancelled for want of throughput and for
-// nothing else.
-func throttledTransaction(err error) bool {
-	var cancelled *types.TransactionCanceledException
-	if !errors.As(err, &cancelled) {
-		return false
-	}
-	throttled := false
-	for _, r := range cancelled.CancellationReasons {
-		switch aws.ToString(r.Code) {
-		case "", reasonNone:
-		case reasonThrottling, reasonThroughput:
-			throttled = true
-		default:
-			return false
-		}
-	}
-	return throttled
-}
-
-// retryThrottled makes the client try a throttled transaction again as it does a throttled put: the
-// SDK leaves every cancelled transaction to its caller.
-func retryThrottled(o *dynamodb.Options) {
-	if o.Retryer != nil {
-		o.Retryer = transactionRetryer{o.Retryer}
-	}
-}
-
-type transactionRetryer struct{ aws.Retryer }
-
-// IsErrorRetryable implements aws.Retryer.
-func (r transactionRetryer) IsErrorRetryable(err error) bool {
-	return throttledTransaction(err) || r.Retryer.IsErrorRetryable(err)
+	return fmt.Errorf("dynamostore: %s: %w", what, dynamo.Failed(err))
 }
 
 func corrupt(stream es.StreamID, version int64, format string, args ...any) error {
 	return fmt.Errorf("%w: %s@%d: %s", es.ErrCorrupt, stream, version, fmt.Sprintf(format, args...))
-}
-
-func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-
-func number(n int64) types.AttributeValue {
-	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }

@@ -4,15 +4,14 @@ package inboxtable
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/kit/inbox"
 )
 
@@ -36,8 +35,6 @@ const (
 	expiresAttr  = "expires"  // N, Unix time in seconds: the table's time to live
 )
 
-type item = map[string]types.AttributeValue
-
 // Store is an inbox.Store on a table with the partition key event (S), the sort key consumer (S)
 // and the time-to-live attribute expires. Times are kept to the millisecond, and when an entry
 // expires to the second. It is safe for concurrent use.
@@ -60,115 +57,57 @@ func (s Store) Swap(ctx context.Context, next inbox.Entry, was string) (inbox.En
 	if was != "" {
 		put.ConditionExpression = aws.String("#token = :was")
 		put.ExpressionAttributeNames = map[string]string{"#token": tokenAttr}
-		put.ExpressionAttributeValues = item{":was": text(was)}
+		put.ExpressionAttributeValues = dynamo.Item{":was": dynamo.S(was)}
 	}
 	_, err := s.api.PutItem(ctx, put)
-	if refused, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
-		if len(refused.Item) == 0 {
+	if met, refused := dynamo.ConditionFailed(err); refused {
+		if len(met) == 0 {
 			return inbox.Entry{}, false, nil
 		}
-		there, err := decode(refused.Item)
+		there, err := decode(met)
 		return there, err == nil && inbox.Written(there, next), err
 	}
 	if err != nil {
-		return inbox.Entry{}, false, fmt.Errorf("inboxtable: put: %w", err)
+		return inbox.Entry{}, false, fmt.Errorf("inboxtable: put: %w", dynamo.Failed(err))
 	}
 	return next, true, nil
 }
 
-func keyOf(k inbox.Key) item { return item{eventAttr: text(k.Event), consumerAttr: text(k.Consumer)} }
+func keyOf(k inbox.Key) dynamo.Item {
+	return dynamo.Item{eventAttr: dynamo.S(k.Event), consumerAttr: dynamo.S(k.Consumer)}
+}
 
-func encode(e inbox.Entry) item {
+func encode(e inbox.Entry) dynamo.Item {
 	i := keyOf(e.Key)
-	i[payloadAttr], i[stateAttr], i[tokenAttr], i[resultAttr] = text(e.Payload), text(string(e.State)), text(e.Token),
-		text(e.Result)
-	i[claimsAttr], i[claimedAttr], i[untilAttr] = number(e.Claims), number(e.Claimed.UnixMilli()),
-		number(e.Until.UnixMilli())
-	i[expiresAttr] = number(e.Expires.Unix())
+	i[payloadAttr], i[resultAttr] = dynamo.S(e.Payload), dynamo.S(e.Result)
+	i[stateAttr], i[tokenAttr] = dynamo.S(string(e.State)), dynamo.S(e.Token)
+	i[claimsAttr], i[claimedAttr] = dynamo.N(e.Claims), dynamo.N(e.Claimed.UnixMilli())
+	i[untilAttr], i[expiresAttr] = dynamo.N(e.Until.UnixMilli()), dynamo.N(e.Expires.Unix())
 	if len(e.Permits) > 0 {
-		i[permitsAttr] = texts(e.Permits)
+		i[permitsAttr] = dynamo.Strings(e.Permits)
 	}
 	return i
 }
 
 // decode reads an item. One that is none of this package's is an error and never an entry: it would
 // let an effect happen that did.
-func decode(i item) (inbox.Entry, error) {
-	r := reader{item: i}
+func decode(i dynamo.Item) (inbox.Entry, error) {
+	r := dynamo.Read(i)
 	e := inbox.Entry{
-		Key: inbox.Key{Event: r.text(eventAttr), Consumer: r.text(consumerAttr)}, Payload: r.text(payloadAttr),
-		State: inbox.State(r.text(stateAttr)),
-		Token: r.text(tokenAttr), Claims: r.number(claimsAttr), Claimed: time.UnixMilli(r.number(claimedAttr)).UTC(),
-		Until: time.UnixMilli(r.number(untilAttr)).UTC(), Result: r.text(resultAttr), Permits: r.texts(permitsAttr),
-		Expires: time.Unix(r.number(expiresAttr), 0).UTC(),
+		Key: inbox.Key{Event: r.String(eventAttr), Consumer: r.String(consumerAttr)}, Payload: r.String(payloadAttr),
+		State: inbox.State(r.String(stateAttr)),
+		Token: r.String(tokenAttr), Claims: r.Number(claimsAttr), Claimed: time.UnixMilli(r.Number(claimedAttr)).UTC(),
+		Until: time.UnixMilli(r.Number(untilAttr)).UTC(), Result: r.String(resultAttr),
+		Permits: r.OptionalStrings(permitsAttr),
+		Expires: time.Unix(r.Number(expiresAttr), 0).UTC(),
 	}
 	if e.State != inbox.Claimed && e.State != inbox.Done && e.State != inbox.Failed {
-		r.missing = append(r.missing, stateAttr)
+		r.Failf(stateAttr, "is %q", e.State)
 	}
-	if len(r.missing) > 0 {
+	if err := r.Err(); err != nil {
 		return inbox.Entry{}, fmt.Errorf(
-			"inboxtable: the item of %s for %s can't be read: %v", e.Key.Event, e.Key.Consumer, r.missing,
+			"inboxtable: the item of %s for %s can't be read: %w", e.Key.Event, e.Key.Consumer, err,
 		)
 	}
 	return e, nil
-}
-
-// reader reads attributes and notes those that are missing or of another kind.
-type reader struct {
-	item    item
-	missing []string
-}
-
-func (r *reader) text(name string) string {
-	s, ok := r.item[name].(*types.AttributeValueMemberS)
-	if !ok {
-		r.missing = append(r.missing, name)
-		return ""
-	}
-	return s.Value
-}
-
-func (r *reader) number(name string) int64 {
-	if n, ok := r.item[name].(*types.AttributeValueMemberN); ok {
-		if v, err := strconv.ParseInt(n.Value, 10, 64); err == nil {
-			return v
-		}
-	}
-	r.missing = append(r.missing, name)
-	return 0
-}
-
-// texts reads a list, nil where it is missing.
-func (r *reader) texts(name string) (texts []string) {
-	value, there := r.item[name]
-	if !there {
-		return nil
-	}
-	list, _ := value.(*types.AttributeValueMemberL)
-	if list == nil {
-		r.missing = append(r.missing, name)
-		return nil
-	}
-	for _, v := range list.Value {
-		if s, ok := v.(*types.AttributeValueMemberS); ok {
-			texts = append(texts, s.Value)
-		} else {
-			r.missing = append(r.missing, name)
-		}
-	}
-	return texts
-}
-
-func texts(all []string) types.AttributeValue {
-	list := &types.AttributeValueMemberL{}
-	for _, s := range all {
-		list.Value = append(list.Value, text(s))
-	}
-	return list
-}
-
-func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-
-func number(n int64) types.AttributeValue {
-	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }

@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamostore"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/ident"
 	"orderflow/shared/ops/deadletter"
@@ -176,7 +177,7 @@ func (p *plant) redrive() (deadletter.Summary, error) { return p.redriver().Run(
 
 func (p *plant) record(l deadletter.Letter) error {
 	return deadletter.Recorder{
-		Table: &p.table, Clock: p.clock, Policy: policy, Stack: "s",
+		Table: &p.table, Records: dynamostore.Records{}, Clock: p.clock, Policy: policy, Stack: "s",
 	}.Record(context.Background(), l)
 }
 
@@ -1400,7 +1401,7 @@ func TestIDsThatAreNone(t *testing.T) {
 	} {
 		l.MessageID = fmt.Sprint(i)
 		if err := (deadletter.Recorder{
-			Table: keyed{&p.table}, Clock: p.clock, Policy: policy, Stack: "s",
+			Table: keyed{&p.table}, Records: dynamostore.Records{}, Clock: p.clock, Policy: policy, Stack: "s",
 		}).Record(t.Context(), l); err != nil {
 			t.Error(err)
 		}

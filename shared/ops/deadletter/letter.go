@@ -52,6 +52,16 @@ const maxAttributes = 10 - 3
 
 const crashed = "no error was noted: the consumer crashed or ran out of time"
 
+// Records knows how the events' table writes down the records of its stream. dynamostore.Records
+// is one.
+type Records interface {
+	// About gives the type of the first event in a record's image, and the correlation id: "" for
+	// what can't be read.
+	About(image []byte) (eventType, correlationID string)
+	// Record is a record with that image, as its consumer is invoked with it.
+	Record(eventID, streamARN, sequenceNumber string, image []byte) ([]byte, error)
+}
+
 // parsed is what a letter says.
 type parsed struct {
 	entry   Entry   // but for its status
@@ -120,7 +130,7 @@ type sagaLetter struct {
 // parse tells what a letter is and reads what it says. stack is the start of the names of queues
 // and functions. Whatever the letter is, it becomes an entry: one that can't be understood is one
 // that can't be redriven.
-func parse(l Letter, stack string) parsed {
+func parse(l Letter, stack string, records Records) parsed {
 	p := parsed{
 		entry: Entry{
 			ID: ident.Derive("dead-letter", l.QueueARN, l.MessageID), Consumer: short(l.QueueARN, stack),
@@ -130,7 +140,7 @@ func parse(l Letter, stack string) parsed {
 		message: Message{Body: l.Body, Attributes: l.Attributes},
 		failure: failure{first: l.Sent, tries: 1},
 	}
-	p.read(l, stack)
+	p.read(l, stack, records)
 	if p.entry.Kind == KindQueue && slices.Contains(canaries, p.entry.Consumer) {
 		p.failure.hint = "It is an event of the loss audit, which sends another one with each run: one that comes " +
 			"late must not count as arrived. See what the audit says, and discard it."
@@ -144,7 +154,7 @@ func parse(l Letter, stack string) parsed {
 	return p
 }
 
-func (p *parsed) read(l Letter, stack string) {
+func (p *parsed) read(l Letter, stack string, records Records) {
 	switch {
 	case l.SourceARN != "": // SQS says so; the attributes say what a sender likes
 		p.ofQueue(l, l.SourceARN, stack)
@@ -164,7 +174,7 @@ func (p *parsed) read(l Letter, stack string) {
 		p.ofLambda(lambda, stack)
 	case json.Unmarshal(l.Body, &record) == nil && record.StreamARN != "" && record.SequenceNumber != "" &&
 		record.Consumer != "":
-		p.ofRecord(record, l.QueueARN, stack)
+		p.ofRecord(record, l.QueueARN, stack, records)
 	case json.Unmarshal(l.Body, &undo) == nil && undo.Consumer == "order-saga" && undo.OrderID != "" &&
 		undo.Execution != "":
 		p.ofUndo(undo)
@@ -253,7 +263,7 @@ func (p *parsed) notItself() {
 
 // ofRecord: a record of the events' stream. A record that comes again and fails again has the same
 // entry. The consumer is the function of its name beside the queue.
-func (p *parsed) ofRecord(l streamLetter, queueARN, stack string) {
+func (p *parsed) ofRecord(l streamLetter, queueARN, stack string, records Records) {
 	p.entry.ID = ident.Derive("dead-letter", l.Consumer, l.StreamARN, l.EventID)
 	p.entry.Kind, p.entry.Target, p.entry.Consumer = KindRecord, functionARN(queueARN, stack+"-"+l.Consumer), l.Consumer
 	p.entry.Topic, _, _ = strings.Cut(l.Stream, "/")
@@ -267,47 +277,9 @@ func (p *parsed) ofRecord(l streamLetter, queueARN, stack string) {
 			", version " + strconv.FormatInt(l.FirstSequence, 10) + "."
 		return
 	}
-	var image struct {
-		Stream  json.RawMessage `json:"stream"`
-		Version json.RawMessage `json:"version"`
-		Meta    struct {
-			M struct {
-				Correlation struct {
-					S string `json:"S"`
-				} `json:"correlationId"`
-			} `json:"M"`
-		} `json:"meta"`
-	}
-	var list struct {
-		Events struct {
-			L []struct {
-				M struct {
-					Type struct {
-						S string `json:"S"`
-					} `json:"type"`
-				} `json:"M"`
-			} `json:"L"`
-		} `json:"events"`
-	}
-	// What a record holds may be anything: that is why it is here. Whatever can be read of it is.
-	_ = json.Unmarshal(l.Image, &image)
-	p.entry.CorrelationID = image.Meta.M.Correlation.S
-	if json.Unmarshal(l.Image, &list) == nil && len(list.Events.L) > 0 {
-		p.entry.Topic = cmp.Or(list.Events.L[0].M.Type.S, p.entry.Topic)
-	}
-	keys := map[string]json.RawMessage{}
-	for name, value := range map[string]json.RawMessage{"stream": image.Stream, "version": image.Version} {
-		if len(value) > 0 {
-			keys[name] = value
-		}
-	}
-	record := map[string]any{
-		"eventID": l.EventID, "eventName": "INSERT", "eventSource": "aws:dynamodb", "eventSourceARN": l.StreamARN,
-		"dynamodb": map[string]any{
-			"Keys": keys, "NewImage": l.Image, "SequenceNumber": l.SequenceNumber, "StreamViewType": "NEW_IMAGE",
-		},
-	}
-	body, err := json.Marshal(record)
+	topic, correlationID := records.About(l.Image)
+	p.entry.Topic, p.entry.CorrelationID = cmp.Or(topic, p.entry.Topic), correlationID
+	body, err := records.Record(l.EventID, l.StreamARN, l.SequenceNumber, l.Image)
 	if err != nil {
 		p.failure.hint = "The record can't be written down: " + err.Error()
 		return

@@ -12,10 +12,11 @@ import (
 
 // Recorder writes letters into the table. All fields are required.
 type Recorder struct {
-	Table  Table
-	Clock  clock.Clock
-	Policy Policy
-	Stack  string // whose name starts those of queues and functions
+	Table   Table
+	Records Records
+	Clock   clock.Clock
+	Policy  Policy
+	Stack   string // whose name starts those of queues and functions
 }
 
 // Record records a letter. It may be given the same letter again, any number of times, also after
@@ -24,7 +25,7 @@ type Recorder struct {
 // one did not, its alarms tell, and a record of each run that failed would be a dead letter a
 // minute.
 func (r Recorder) Record(ctx context.Context, l Letter) error {
-	p := parse(l, r.Stack)
+	p := parse(l, r.Stack, r.Records)
 	if p.own {
 		slog.WarnContext(ctx, "dead letter of the redrive itself", "messageId", l.MessageID, "error", p.failure.err)
 		return nil
