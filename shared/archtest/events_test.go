@@ -167,13 +167,12 @@ func patterns(t template, rows []row) (found findings) {
 	return found
 }
 
-// checked: what a function takes from a queue behind a rule it gives to contract.Handle itself, or
-// to a package that gives it to contract.Decode. So it works with nothing that breaks its contract.
+// checked: what a function takes from a queue behind a rule it gives to contract.Handle, itself or by
+// a package that does. So it works with nothing that breaks its contract.
 func checked(t template, files []source) (found findings) {
 	checks := map[string]bool{}
 	for _, f := range files {
-		if !f.isTest() && (strings.Contains(f.text, "contract.Handle(") ||
-			strings.Contains(f.text, "contract.Decode(")) {
+		if !f.isTest() && strings.Contains(f.text, "contract.Handle(") {
 			checks[f.dir()] = true
 		}
 	}
@@ -311,7 +310,7 @@ import "orderflow/shared/taker"
 func main() { lambda.Start(taker.Take) }`
 	const taker = `package taker
 import "orderflow/shared/contract"
-func Take(e es.Envelope) error { _, err := contract.Decode(e); return err }`
+func Take(body []byte) error { return contract.Handle(body) }`
 	files := map[string]string{}
 	for _, v := range []string{"order.placed/v1.json", "order.placed/v2.json", "order.gone/v1.json"} {
 		files["schemas/"+v], files["samples/"+v] = "{}", "{}"
@@ -361,7 +360,7 @@ func Take(e es.Envelope) error { _, err := contract.Decode(e); return err }`
 			rule: edit{old: "OtherQueue", new: "Queue"}, want: "Queue gets order.placed in the versions",
 		},
 		"takes what it is given": {
-			taker: edit{old: "contract.Decode(e)", new: "take(e)"},
+			taker: edit{old: "contract.Handle(body)", new: "take(body)"},
 			want:  "Function takes events and nothing checks them",
 		},
 		"takes it by another's": {
@@ -370,11 +369,11 @@ func Take(e es.Envelope) error { _, err := contract.Decode(e); return err }`
 		},
 		"takes it by itself": {
 			main:  edit{old: "taker.Take", new: "contract.Handle(x)"},
-			taker: edit{old: "contract.Decode(e)", new: "take(e)"},
+			taker: edit{old: "contract.Handle(body)", new: "take(body)"},
 		},
 		"takes no events": {
 			rule:  edit{old: "Queue: !GetAtt Queue.Arn", new: "Queue: !GetAtt Commands.Arn"},
-			taker: edit{old: "contract.Decode(e)", new: "take(e)"},
+			taker: edit{old: "contract.Handle(body)", new: "take(body)"},
 		},
 		"streams nobody writes": {
 			code: edit{old: `Category = "order"`, new: `Category = "order"; MoreCategory = "more"`},

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"orderflow/shared/kit/es"
 	"orderflow/shared/shop/account"
@@ -57,6 +58,7 @@ type Type struct {
 	data   reflect.Type
 	schema func() schema
 	decode func([]byte) (any, error)
+	stream func(data any) string // that the data is of, by the shape of Subject
 }
 
 // SupportMonths is for how long a version is published, at least, once a newer one is there: long
@@ -145,6 +147,7 @@ func newCatalogue(contexts ...func() []entry) catalogue {
 func publish[E, C any](t Type, convert func(es.Recorded, E) C) entry {
 	t.data = reflect.TypeFor[C]()
 	t.schema = schemaOf(t.data)
+	t.stream = streamOf(t)
 	t.decode = func(text []byte) (any, error) {
 		var data C
 		err := decodeJSON(text, &data)
@@ -157,6 +160,21 @@ func publish[E, C any](t Type, convert func(es.Recorded, E) C) entry {
 		}
 		return convert(r, e), true
 	}}
+}
+
+// streamOf reads from data which stream it is of: the placeholder of the subject's shape is one of
+// its properties.
+func streamOf(t Type) func(data any) string {
+	category, placeholder, _ := strings.Cut(t.Subject, "/")
+	property := strings.Trim(placeholder, "{}")
+	for _, field := range reflect.VisibleFields(t.data) {
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name == property {
+			return func(data any) string {
+				return string(es.NewStreamID(category, reflect.ValueOf(data).FieldByIndex(field.Index).String()))
+			}
+		}
+	}
+	panic(fmt.Sprintf("contract: %s version %d has no property for its subject %s", t.Name, t.Version, t.Subject))
 }
 
 // until makes an entry one that is still published and that nobody should begin to consume: a newer
@@ -241,13 +259,18 @@ func (t Type) envelopeID(r es.Recorded) string {
 // Decode gives the contract that an envelope carries, as a value of one of this package's types,
 // once Check finds nothing in it. The error is an ErrUnknown or an ErrInvalid.
 func Decode(e es.Envelope) (any, error) {
+	_, data, err := decode(e)
+	return data, err
+}
+
+func decode(e es.Envelope) (Type, any, error) {
 	t, err := check(e)
 	if err != nil {
-		return nil, err
+		return Type{}, nil, err
 	}
 	data, err := t.decode(e.Data)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrInvalid, e.ID, err)
+		return Type{}, nil, fmt.Errorf("%w: %s: %w", ErrInvalid, e.ID, err)
 	}
-	return data, nil
+	return t, data, nil
 }

@@ -2,9 +2,12 @@ package contract
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/poison"
 )
 
 // delivery is EventBridge's JSON around an event. Fields that are not of interest are passed over;
@@ -31,23 +34,62 @@ func Open(body []byte) (es.Envelope, error) {
 	return d.Detail, nil
 }
 
-// Handle opens what EventBridge delivers and gives an event whose contract is T to handle, with
-// what it carries. Another event, and one that breaks its contract, is an ErrInvalid or an
-// ErrUnknown; any other error is handle's.
-func Handle[T any](ctx context.Context, body []byte, handle func(context.Context, es.Envelope, T) error) error {
+// ErrMalformed says of a message that nothing follows from it, however often it comes: it is no
+// event of the bus, it breaks its contract (ErrInvalid, ErrUnknown), it is of another stream than its
+// data, or its consumer doesn't take it.
+var ErrMalformed = errors.New("contract: malformed message")
+
+// Malformed makes an ErrMalformed of a consumer's own objection to an event. It is poison.Is.
+func Malformed(err error) error { return poison.Mark(fmt.Errorf("%w: %w", ErrMalformed, err)) }
+
+// Route is what is done for the events of one type in one version. On makes one.
+type Route func(ctx context.Context, e es.Envelope, data any) (taken bool, err error)
+
+// On is the route of the events whose contract is T.
+func On[T any](handle func(context.Context, es.Envelope, T) error) Route {
+	return func(ctx context.Context, e es.Envelope, data any) (bool, error) {
+		of, ok := data.(T)
+		if !ok {
+			return false, nil
+		}
+		return true, handle(ctx, e, of)
+	}
+}
+
+// Handle is the door through which a consumer takes what EventBridge delivers: it opens the message,
+// checks the event against its contract and its data against the stream that it is of, and gives it
+// to the one route that is its type's. A message that doesn't come so far is an ErrMalformed, and
+// poison.Is; any other error is the route's.
+func Handle(ctx context.Context, body []byte, routes ...Route) error {
 	e, err := Open(body)
 	if err != nil {
-		return err
+		return Malformed(err)
 	}
-	data, err := Decode(e)
+	t, data, err := decode(e)
 	if err != nil {
-		return err
+		return Malformed(err)
 	}
-	of, ok := data.(T)
-	if !ok {
-		return fmt.Errorf(
-			"%w: %s is a %s in version %d, and not expected here", ErrInvalid, e.ID, e.Type, e.DataVersion,
-		)
+	if stream := t.stream(data); e.Subject != stream {
+		return Malformed(fmt.Errorf("%w: %s is about %s and of %s", ErrInvalid, e.ID, stream, e.Subject))
 	}
-	return handle(ctx, e, of)
+	for _, route := range routes {
+		if taken, err := route(ctx, e, data); taken {
+			return err
+		}
+	}
+	return Malformed(fmt.Errorf(
+		"%w: %s is a %s in version %d, and not expected here", ErrInvalid, e.ID, e.Type, e.DataVersion,
+	))
+}
+
+// Request is the request of a consumer's command that follows from an event. Where the commit's id
+// derives from the event, or from what the event is about, the event is one command however often it
+// comes.
+func Request(e es.Envelope, consumer, commitID string, now time.Time) es.Request {
+	return es.Request{
+		CommitID: commitID, Time: now,
+		Metadata: es.Metadata{
+			CorrelationID: e.CorrelationID, CausationID: e.ID, Traceparent: e.Traceparent, Actor: consumer,
+		},
+	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"orderflow/shared/contract"
 	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/poison"
 	"orderflow/shared/shop/order"
 )
 
@@ -40,18 +41,30 @@ func TestHandle(t *testing.T) {
 		"a future version": {
 			strings.Replace(good, `"dataversion":1`, `"dataversion":7`, 1), nil, contract.ErrUnknown, 0,
 		},
+		"another's stream": {
+			strings.Replace(good, `"subject":"order/o1"`, `"subject":"order/o2"`, 1), nil, contract.ErrInvalid, 0,
+		},
+		"another kind of stream": {
+			strings.Replace(good, `"subject":"order/o1"`, `"subject":"shipment/o1"`, 1), nil, contract.ErrInvalid, 0,
+		},
 		"no event": {"{", nil, contract.ErrInvalid, 0},
 	} {
 		calls := 0
 		err := contract.Handle(t.Context(), []byte(tc.body),
-			func(_ context.Context, e es.Envelope, d contract.OrderDelivered) error {
+			contract.On(func(context.Context, es.Envelope, contract.OrderPlaced) error {
+				t.Errorf("%s: taken by another's route", name)
+				return nil
+			}),
+			contract.On(func(_ context.Context, e es.Envelope, d contract.OrderDelivered) error {
 				calls++
 				if e.Sequence != 5 || d.ShipmentID != "s" || d.OrderID != "o1" {
 					t.Errorf("%s: got %+v of %s", name, d, e.ID)
 				}
 				return tc.fail
-			})
-		if !errors.Is(err, tc.want) || calls != tc.got {
+			}))
+		malformed := tc.got == 0
+		if !errors.Is(err, tc.want) || calls != tc.got || errors.Is(err, contract.ErrMalformed) != malformed ||
+			poison.Is(err) != malformed {
 			t.Errorf("%s: %v after %d calls, want %v", name, err, calls, tc.want)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"orderflow/shared/contract"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/process/choreography"
 	"orderflow/shared/shop/order"
@@ -89,7 +90,7 @@ func TestArrivalAndTheBooks(t *testing.T) {
 			for range 2 {
 				follower := choreography.Follower{Orders: w.orders, Stock: books{tt.err}, Clock: w.clock}
 				if err := follower.Handle(t.Context(), arrived); !errors.Is(err, tt.err) ||
-					errors.Is(err, choreography.ErrUnfit) {
+					errors.Is(err, contract.ErrMalformed) {
 					t.Errorf("error %v, want %v", err, tt.err)
 				}
 				if got, err := w.orders.Get(t.Context(), orderID); err != nil || got.State.Status != tt.status {

@@ -28,41 +28,10 @@ import (
 	"orderflow/shared/shop/stock"
 )
 
-// ErrUnfit says of a message that nothing follows from it: it isn't an event of the bus, or none
-// that its consumer knows.
-var ErrUnfit = errors.New("choreography: nothing follows from the message")
-
-// open takes the event out of a message's body, which is EventBridge's JSON around the envelope.
-func open(body []byte) (es.Envelope, any, error) {
-	envelope, err := contract.Open(body)
-	if err != nil {
-		return envelope, nil, fmt.Errorf("%w: %w", ErrUnfit, err)
-	}
-	data, err := contract.Decode(envelope)
-	if err != nil {
-		return envelope, nil, fmt.Errorf("%w: %w", ErrUnfit, err)
-	}
-	return envelope, data, nil
-}
-
-// about checks that an event's data is about the thing whose stream it is of.
-func about(e es.Envelope, category, id string) error {
-	if stream := string(es.NewStreamID(category, id)); e.Subject != stream {
-		return fmt.Errorf("%w: %s is about %s and of %s", ErrUnfit, e.ID, stream, e.Subject)
-	}
-	return nil
-}
-
 // request identifies a consumer's command that follows from an event: the same event any number of
 // times is one command.
 func request(c clock.Clock, e es.Envelope, consumer, command string) es.Request {
-	return es.Request{
-		CommitID: ident.Derive("choreography", consumer, command, e.ID),
-		Time:     c.Now(),
-		Metadata: es.Metadata{
-			CorrelationID: e.CorrelationID, CausationID: e.ID, Traceparent: e.Traceparent, Actor: consumer,
-		},
-	}
+	return contract.Request(e, consumer, ident.Derive("choreography", consumer, command, e.ID), c.Now())
 }
 
 // The consumers, as commits name who acted.
@@ -90,55 +59,50 @@ type Preparer struct {
 
 // Handle takes order.updated and order.confirmed, in any order and any number of times: each is
 // kept, and whichever makes the other whole prepares the shipment, as does every repeat of it. So
-// nothing waits for anything. Another message is an ErrUnfit.
+// nothing waits for anything. Another message is a contract.ErrMalformed.
 func (p Preparer) Handle(ctx context.Context, body []byte) error {
-	envelope, data, err := open(body)
+	return contract.Handle(ctx, body, contract.On(p.updated), contract.On(p.confirmed))
+}
+
+func (p Preparer) updated(ctx context.Context, e es.Envelope, updated contract.OrderUpdated) error {
+	known, fresh, err := p.Copies.Put(ctx, copyOf(updated, e.Sequence))
 	if err != nil {
-		return err
+		return fmt.Errorf("choreography: %s: %w", e.ID, err)
 	}
-	var known shipment.Known
-	switch e := data.(type) {
-	case contract.OrderUpdated:
-		if err := about(envelope, order.Category, e.OrderID); err != nil {
-			return err
-		}
-		var fresh bool
-		known, fresh, err = p.Copies.Put(ctx, copyOf(e, envelope.Sequence))
-		if err == nil && !fresh {
-			slog.InfoContext(
-				ctx, "copy refused: there is one as new", "event", envelope.ID, "sequence", known.Copy.Sequence,
-			)
-		}
-	case contract.OrderConfirmed:
-		if err := about(envelope, order.Category, e.OrderID); err != nil {
-			return err
-		}
-		known, err = p.Copies.Confirm(
-			ctx, shipment.Confirmation{OrderID: e.OrderID, Sequence: envelope.Sequence, ShipmentID: e.ShipmentID},
-		)
-	default:
-		return fmt.Errorf("%w: %s is a %s", ErrUnfit, envelope.ID, envelope.Type)
+	if !fresh {
+		slog.InfoContext(ctx, "copy refused: there is one as new", "event", e.ID, "sequence", known.Copy.Sequence)
 	}
+	return p.prepare(ctx, e, known)
+}
+
+func (p Preparer) confirmed(ctx context.Context, e es.Envelope, confirmed contract.OrderConfirmed) error {
+	known, err := p.Copies.Confirm(ctx, shipment.Confirmation{
+		OrderID: confirmed.OrderID, Sequence: e.Sequence, ShipmentID: confirmed.ShipmentID,
+	})
 	if err != nil {
-		return fmt.Errorf("choreography: %s: %w", envelope.ID, err)
+		return fmt.Errorf("choreography: %s: %w", e.ID, err)
 	}
+	return p.prepare(ctx, e, known)
+}
+
+// prepare prepares the shipment of an order of which all is known.
+func (p Preparer) prepare(ctx context.Context, e es.Envelope, known shipment.Known) error {
 	if !known.Ready() {
 		return nil
 	}
 	// The order and not the event names the command: either event may bring it about, and a
 	// shipment is prepared once.
-	req := request(p.Clock, envelope, preparer, "prepare")
+	req := request(p.Clock, e, preparer, "prepare")
 	req.CommitID = ident.Derive("choreography", preparer, "prepare", known.Confirmation.ShipmentID)
-	_, err = p.Shipments.Prepare(ctx, req, known.Confirmation.ShipmentID, known.Copy)
+	_, err := p.Shipments.Prepare(ctx, req, known.Confirmation.ShipmentID, known.Copy)
 	if errors.Is(err, shipment.ErrCancelled) {
 		slog.InfoContext(
-			ctx, "not prepared: the shipment is cancelled", "event", envelope.ID, "shipment",
-			known.Confirmation.ShipmentID,
+			ctx, "not prepared: the shipment is cancelled", "event", e.ID, "shipment", known.Confirmation.ShipmentID,
 		)
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("choreography: %s: prepare shipment %s: %w", envelope.ID, known.Confirmation.ShipmentID, err)
+		return fmt.Errorf("choreography: %s: prepare shipment %s: %w", e.ID, known.Confirmation.ShipmentID, err)
 	}
 	return nil
 }
@@ -201,44 +165,37 @@ type Follower struct {
 
 // Handle takes shipment.dispatched, shipment.delivered and shipment.cancelled, in any order and any
 // number of times. The last closes a confirmed order whose cancellation got no further than the
-// shipment. Another message is an ErrUnfit; any fault of the order is an error, for the shipment
-// and the order would disagree, and one of the stock's, for the order left without stock that was
-// reserved.
+// shipment. Another message is a contract.ErrMalformed; any fault of the order is an error, for the
+// shipment and the order would disagree, and one of the stock's, for the order left without stock
+// that was reserved.
 func (f Follower) Handle(ctx context.Context, body []byte) error {
-	envelope, data, err := open(body)
-	if err != nil {
-		return err
-	}
-	var shipmentID, orderID string
-	var follow func(es.Request) (es.Result[order.State], error)
-	switch e := data.(type) {
-	case contract.ShipmentDispatched:
-		shipmentID, orderID = e.ShipmentID, e.OrderID
-		follow = func(req es.Request) (es.Result[order.State], error) {
-			return f.Orders.Run(ctx, req, e.OrderID, order.Ship{ShipmentID: e.ShipmentID, DispatchedAt: e.DispatchedAt})
-		}
-	case contract.ShipmentDelivered:
-		shipmentID, orderID = e.ShipmentID, e.OrderID
-		follow = func(req es.Request) (es.Result[order.State], error) {
-			arrived := order.Deliver{ShipmentID: e.ShipmentID, DispatchedAt: e.DispatchedAt}
-			return Arrival{Orders: f.Orders, Stock: f.Stock}.Deliver(ctx, req, e.OrderID, arrived)
-		}
-	case contract.ShipmentCancelled:
-		shipmentID, orderID = e.ShipmentID, e.OrderID
-		follow = func(req es.Request) (es.Result[order.State], error) {
-			return f.Orders.CloseStopped(ctx, req, e.OrderID, order.Stopped{
-				ShipmentID: e.ShipmentID, Origin: order.Origin(e.Origin), Reason: order.Reason(e.Reason),
-				Note: personal.Sealed(e.Note),
+	return contract.Handle(ctx, body,
+		contract.On(func(ctx context.Context, e es.Envelope, d contract.ShipmentDispatched) error {
+			_, err := f.Orders.Run(
+				ctx, f.request(e), d.OrderID, order.Ship{ShipmentID: d.ShipmentID, DispatchedAt: d.DispatchedAt},
+			)
+			return followed(e, d.OrderID, err)
+		}),
+		contract.On(func(ctx context.Context, e es.Envelope, d contract.ShipmentDelivered) error {
+			arrived := order.Deliver{ShipmentID: d.ShipmentID, DispatchedAt: d.DispatchedAt}
+			_, err := Arrival{Orders: f.Orders, Stock: f.Stock}.Deliver(ctx, f.request(e), d.OrderID, arrived)
+			return followed(e, d.OrderID, err)
+		}),
+		contract.On(func(ctx context.Context, e es.Envelope, c contract.ShipmentCancelled) error {
+			_, err := f.Orders.CloseStopped(ctx, f.request(e), c.OrderID, order.Stopped{
+				ShipmentID: c.ShipmentID, Origin: order.Origin(c.Origin), Reason: order.Reason(c.Reason),
+				Note: personal.Sealed(c.Note),
 			})
-		}
-	default:
-		return fmt.Errorf("%w: %s is a %s", ErrUnfit, envelope.ID, envelope.Type)
-	}
-	if err := about(envelope, shipment.Category, shipmentID); err != nil {
-		return err
-	}
-	if _, err := follow(request(f.Clock, envelope, follower, envelope.Type)); err != nil {
-		return fmt.Errorf("choreography: %s: order %s: %w", envelope.ID, orderID, err)
+			return followed(e, c.OrderID, err)
+		}),
+	)
+}
+
+func (f Follower) request(e es.Envelope) es.Request { return request(f.Clock, e, follower, e.Type) }
+
+func followed(e es.Envelope, orderID string, err error) error {
+	if err != nil {
+		return fmt.Errorf("choreography: %s: order %s: %w", e.ID, orderID, err)
 	}
 	return nil
 }
@@ -256,24 +213,18 @@ type Committer struct {
 	Clock clock.Clock
 }
 
-// Handle takes order.shipped, any number of times. Another message is an ErrUnfit; a fault is an
-// error, for the order left without stock that was reserved, or the books of it need repair.
+// Handle takes order.shipped, any number of times. Another message is a contract.ErrMalformed; a
+// fault is an error, for the order left without stock that was reserved, or the books of it need
+// repair.
 func (c Committer) Handle(ctx context.Context, body []byte) error {
-	envelope, data, err := open(body)
-	if err != nil {
-		return err
-	}
-	e, ok := data.(contract.OrderShipped)
-	if !ok {
-		return fmt.Errorf("%w: %s is a %s", ErrUnfit, envelope.ID, envelope.Type)
-	}
-	if err := about(envelope, order.Category, e.OrderID); err != nil {
-		return err
-	}
+	return contract.Handle(ctx, body, contract.On(c.commit))
+}
+
+func (c Committer) commit(ctx context.Context, e es.Envelope, shipped contract.OrderShipped) error {
 	// Where no revision is told, nothing could amend orders yet.
-	req := request(c.Clock, envelope, committer, "commit")
-	if _, err := c.Stock.Commit(ctx, req, e.OrderID, max(e.Revision, 1)); err != nil {
-		return fmt.Errorf("choreography: %s: commit the stock of order %s: %w", envelope.ID, e.OrderID, err)
+	req := request(c.Clock, e, committer, "commit")
+	if _, err := c.Stock.Commit(ctx, req, shipped.OrderID, max(shipped.Revision, 1)); err != nil {
+		return fmt.Errorf("choreography: %s: commit the stock of order %s: %w", e.ID, shipped.OrderID, err)
 	}
 	return nil
 }
@@ -285,29 +236,23 @@ type Carrier struct {
 	Clock     clock.Clock
 }
 
-// Handle takes shipment.prepared, any number of times. Another message is an ErrUnfit.
+// Handle takes shipment.prepared, any number of times. Another message is a contract.ErrMalformed.
 func (c Carrier) Handle(ctx context.Context, body []byte) error {
-	envelope, data, err := open(body)
-	if err != nil {
-		return err
-	}
-	e, ok := data.(contract.ShipmentPrepared)
-	if !ok {
-		return fmt.Errorf("%w: %s is a %s", ErrUnfit, envelope.ID, envelope.Type)
-	}
-	if err := about(envelope, shipment.Category, e.ShipmentID); err != nil {
-		return err
-	}
-	_, err = c.Shipments.Dispatch(ctx, request(c.Clock, envelope, carrier, "dispatch"), e.ShipmentID)
+	return contract.Handle(ctx, body, contract.On(c.carry))
+}
+
+func (c Carrier) carry(ctx context.Context, e es.Envelope, prepared contract.ShipmentPrepared) error {
+	id := prepared.ShipmentID
+	_, err := c.Shipments.Dispatch(ctx, request(c.Clock, e, carrier, "dispatch"), id)
 	if errors.Is(err, shipment.ErrCancelled) || errors.Is(err, shipment.ErrAddressUnreadable) {
-		slog.InfoContext(ctx, "nothing to carry", "event", envelope.ID, "shipment", e.ShipmentID, "reason", err.Error())
+		slog.InfoContext(ctx, "nothing to carry", "event", e.ID, "shipment", id, "reason", err.Error())
 		return nil
 	}
 	if err == nil {
-		_, err = c.Shipments.Deliver(ctx, request(c.Clock, envelope, carrier, "deliver"), e.ShipmentID)
+		_, err = c.Shipments.Deliver(ctx, request(c.Clock, e, carrier, "deliver"), id)
 	}
 	if err != nil {
-		return fmt.Errorf("choreography: %s: carry shipment %s: %w", envelope.ID, e.ShipmentID, err)
+		return fmt.Errorf("choreography: %s: carry shipment %s: %w", e.ID, id, err)
 	}
 	return nil
 }

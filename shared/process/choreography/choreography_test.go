@@ -482,7 +482,7 @@ func TestEitherShippedOrCancelled(t *testing.T) {
 			}
 			n := rapid.IntRange(0, len(queue)-1).Draw(rt, "message")
 			err := consume[name](queue[n])
-			if errors.Is(err, choreography.ErrUnfit) || faults.Final(err) {
+			if errors.Is(err, contract.ErrMalformed) || faults.Final(err) {
 				rt.Fatalf("%s can't take %s: %v", name, queue[n], err)
 			}
 			if again := losing && rapid.IntRange(0, 3).Draw(rt, "again") == 3; err == nil && !again {
@@ -724,7 +724,7 @@ func TestNobodyTookItBack(t *testing.T) {
 	}
 	cancelled := delivered(t, envelopeOf(t, w, "shipment.cancelled"))
 	follower := choreography.Follower{Orders: w.orders, Stock: w.stock, Clock: w.clock}
-	if err := follower.Handle(t.Context(), cancelled); err == nil || errors.Is(err, choreography.ErrUnfit) {
+	if err := follower.Handle(t.Context(), cancelled); err == nil || errors.Is(err, contract.ErrMalformed) {
 		t.Errorf("followed: %v", err)
 	}
 }
@@ -991,7 +991,7 @@ func TestUnfit(t *testing.T) {
 	}
 	for consumer, handle := range handlers {
 		for name, body := range bodies {
-			if err := handle(ctx, body); !errors.Is(err, choreography.ErrUnfit) {
+			if err := handle(ctx, body); !errors.Is(err, contract.ErrMalformed) {
 				t.Errorf("%s of %s: %v", consumer, name, err)
 			}
 		}

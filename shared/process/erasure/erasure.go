@@ -16,13 +16,8 @@ import (
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/ident"
 	"orderflow/shared/read/view/orders"
-	"orderflow/shared/shop/customer"
 	"orderflow/shared/shop/order"
 )
-
-// ErrUnfit says of a message that nobody is erased by it: it isn't an event of the bus, or another
-// one than customer.erased.
-var ErrUnfit = errors.New("erasure: nobody is erased by the message")
 
 // Customers destroys the data keys of those who are erased. customer.Service is one.
 type Customers interface {
@@ -70,13 +65,12 @@ func (f Finisher) cancel(
 			return errors.Join(failed, fmt.Errorf("list orders: %w", err))
 		}
 		for _, row := range page.Rows {
-			_, err := f.Orders.Cancel(ctx, es.Request{
-				CommitID: ident.Derive(consumer, envelope.ID, row.OrderID), Time: f.Clock.Now(),
-				Metadata: es.Metadata{
-					CorrelationID: envelope.CorrelationID, CausationID: envelope.ID, Traceparent: envelope.Traceparent,
-					Actor: consumer,
-				},
-			}, row.OrderID, order.CancelInput{Origin: order.OriginOperator, Reason: order.ReasonErased})
+			req := contract.Request(
+				envelope, consumer, ident.Derive(consumer, envelope.ID, row.OrderID), f.Clock.Now(),
+			)
+			_, err := f.Orders.Cancel(
+				ctx, req, row.OrderID, order.CancelInput{Origin: order.OriginOperator, Reason: order.ReasonErased},
+			)
 			switch {
 			case errors.Is(err, order.ErrDispatched):
 				slog.InfoContext(ctx, "not cancelled: the order has left", "event", envelope.ID, "orderId", row.OrderID)
@@ -95,35 +89,25 @@ func (f Finisher) cancel(
 
 // Handle finishes the erasure that the event in a message's body tells of, which is EventBridge's
 // JSON around the envelope. The same event any number of times does the same. A message that erases
-// nobody is an ErrUnfit, and one whose customer isn't erased in their own stream a
+// nobody is a contract.ErrMalformed, and one whose customer isn't erased in their own stream a
 // customer.ErrNotErased: what is destroyed here never comes back, so an event alone, which others
 // could put on a bus, is not enough.
 func (f Finisher) Handle(ctx context.Context, body []byte) error {
-	envelope, err := contract.Open(body)
+	return contract.Handle(ctx, body, contract.On(f.finish))
+}
+
+func (f Finisher) finish(ctx context.Context, envelope es.Envelope, erased contract.CustomerErased) error {
+	err := f.Customers.DestroyKey(ctx, erased.CustomerID)
+	if err == nil {
+		err = f.Users.Delete(ctx, erased.CustomerID)
+	}
+	if err == nil {
+		err = errors.Join(
+			f.cancel(ctx, envelope, erased.CustomerID, order.StatusPlaced),
+			f.cancel(ctx, envelope, erased.CustomerID, order.StatusConfirmed),
+		)
+	}
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnfit, err)
-	}
-	data, err := contract.Decode(envelope)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnfit, err)
-	}
-	erased, ok := data.(contract.CustomerErased)
-	if !ok {
-		return fmt.Errorf("%w: %s is a %s", ErrUnfit, envelope.ID, envelope.Type)
-	}
-	if subject := string(es.NewStreamID(customer.Category, erased.CustomerID)); envelope.Subject != subject {
-		return fmt.Errorf("%w: %s is about %s and of %s", ErrUnfit, envelope.ID, subject, envelope.Subject)
-	}
-	if err := f.Customers.DestroyKey(ctx, erased.CustomerID); err != nil {
-		return fmt.Errorf("erasure: %s: %w", envelope.ID, err)
-	}
-	if err := f.Users.Delete(ctx, erased.CustomerID); err != nil {
-		return fmt.Errorf("erasure: %s: %w", envelope.ID, err)
-	}
-	if err := errors.Join(
-		f.cancel(ctx, envelope, erased.CustomerID, order.StatusPlaced),
-		f.cancel(ctx, envelope, erased.CustomerID, order.StatusConfirmed),
-	); err != nil {
 		return fmt.Errorf("erasure: %s: %w", envelope.ID, err)
 	}
 	slog.InfoContext(ctx, "erasure finished", "event", envelope.ID, "correlationId", envelope.CorrelationID)

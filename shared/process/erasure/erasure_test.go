@@ -132,22 +132,22 @@ func TestHandle(t *testing.T) {
 		},
 		"another event": {
 			message(t, 1, customer.Registered{CustomerID: "ada", Name: "pd1:a", Email: "pd1:b"}), nil, nil,
-			erasure.ErrUnfit,
+			contract.ErrMalformed,
 		},
 		"another's stream": {
 			strings.Replace(good, `"subject":"customer/ada"`, `"subject":"customer/bob"`, 1), nil, nil,
-			erasure.ErrUnfit,
+			contract.ErrMalformed,
 		},
 		"a version of the future": {
-			strings.Replace(good, `"dataversion":1`, `"dataversion":2`, 1), nil, nil, erasure.ErrUnfit,
+			strings.Replace(good, `"dataversion":1`, `"dataversion":2`, 1), nil, nil, contract.ErrMalformed,
 		},
 		"outside and inside": {
 			strings.Replace(good, `"detail-type":"customer.erased"`, `"detail-type":"customer.registered"`, 1), nil,
-			nil, erasure.ErrUnfit,
+			nil, contract.ErrMalformed,
 		},
-		"nobody":     {strings.Replace(good, `"customerId":"ada",`, ``, 1), nil, nil, erasure.ErrUnfit},
-		"no JSON":    {"customer.erased", nil, nil, erasure.ErrUnfit},
-		"two events": {good + good, nil, nil, erasure.ErrUnfit},
+		"nobody":     {strings.Replace(good, `"customerId":"ada",`, ``, 1), nil, nil, contract.ErrMalformed},
+		"no JSON":    {"customer.erased", nil, nil, contract.ErrMalformed},
+		"two events": {good + good, nil, nil, contract.ErrMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := &world{fail: tc.fail}

@@ -41,10 +41,6 @@ const (
 	Retention = 35 * 24 * time.Hour
 )
 
-// ErrUnfit says of a message that no mail can follow from it: it is no event of the bus, none that
-// this consumer knows, too old, or of the future.
-var ErrUnfit = errors.New("notification: no mail follows from the message")
-
 // Mailer hands a mail to the mail service, and gives the service's id of it. That it was taken is
 // not that it arrives.
 //
@@ -102,31 +98,59 @@ type Delivery struct {
 // Handle sends the mail that follows from an event, unless it was sent before. A customer who was
 // erased gets none.
 //
-// An error that is poison.Is can't be mended by coming again: the message is unfit (ErrUnfit), the
-// mail service refuses the mail, or nobody knows whether it was sent (inbox.ErrOutcomeUnknown). In
-// every other case the mail was not sent, or is on its way by another's hand.
+// An error that is poison.Is can't be mended by coming again: no mail follows from the message, or
+// it is too old or of the future (contract.ErrMalformed), the mail service refuses the mail, or
+// nobody knows whether it was sent (inbox.ErrOutcomeUnknown). In every other case the mail was not
+// sent, or is on its way by another's hand.
 func (n Notifier) Handle(ctx context.Context, d Delivery) error {
-	envelope, err := contract.Open(d.Body)
-	if err != nil {
-		return unfit(err)
-	}
-	data, err := contract.Decode(envelope)
-	if err != nil {
-		return unfit(err)
-	}
+	m := delivered{Notifier: n, takeOver: d.TakeOver}
+	return contract.Handle(ctx, d.Body,
+		contract.On(func(ctx context.Context, e es.Envelope, registered contract.CustomerRegistered) error {
+			return m.send(ctx, e, topic{kind: Welcome, customerID: registered.CustomerID}, registered)
+		}),
+		contract.On(func(ctx context.Context, e es.Envelope, placed contract.OrderPlaced) error {
+			return m.send(ctx, e, topic{kind: OrderPlaced, orderID: placed.OrderID}, placed)
+		}),
+		contract.On(func(ctx context.Context, e es.Envelope, confirmed contract.OrderConfirmed) error {
+			return m.send(ctx, e, topic{kind: OrderConfirmed, orderID: confirmed.OrderID}, confirmed)
+		}),
+		contract.On(func(ctx context.Context, e es.Envelope, shipped contract.OrderShipped) error {
+			return m.send(ctx, e, topic{kind: OrderShipped, orderID: shipped.OrderID}, shipped)
+		}),
+		contract.On(func(ctx context.Context, e es.Envelope, arrived contract.OrderDelivered) error {
+			return m.send(ctx, e, topic{kind: OrderDelivered, orderID: arrived.OrderID}, arrived)
+		}),
+		contract.On(func(ctx context.Context, e es.Envelope, cancelled contract.OrderCancelled) error {
+			content := Content{Reason: order.Reason(cancelled.Reason)}
+			return m.send(ctx, e, topic{kind: OrderCancelled, orderID: cancelled.OrderID, content: content}, cancelled)
+		}),
+	)
+}
+
+// delivered is a delivery in a notifier's hands.
+type delivered struct {
+	Notifier
+	takeOver string
+}
+
+// topic is what a mail is about: a customer, or an order, whose customer is then asked of it.
+type topic struct {
+	kind                Kind
+	customerID, orderID string
+	content             Content
+}
+
+// send sends the mail about a topic, which follows from an event with its data.
+func (n delivered) send(ctx context.Context, envelope es.Envelope, of topic, data any) error {
 	if age := n.deps.Clock.Now().Sub(envelope.Time); age > MaxAge || age < -MaxAhead {
-		return unfit(fmt.Errorf("%s is %s old", envelope.ID, age.Truncate(time.Minute)))
+		return contract.Malformed(fmt.Errorf("%s is %s old", envelope.ID, age.Truncate(time.Minute)))
 	}
 	log := slog.With("event", envelope.ID, "correlationId", envelope.CorrelationID)
-	of, err := topicOf(envelope, data)
-	if err != nil {
-		return err
-	}
 	payload, err := payloadOf(envelope, data)
 	if err != nil {
 		return err
 	}
-	event, subject := inbox.Event{ID: envelope.ID, Payload: payload, TakeOver: d.TakeOver}, ""
+	event, subject := inbox.Event{ID: envelope.ID, Payload: payload, TakeOver: n.takeOver}, ""
 	// The mail is written behind the claim and right before it is sent: nothing lies between asking
 	// who is erased and sending but the opening of name and address.
 	id, fresh, err := n.inbox.Do(ctx, event, func(ctx context.Context) (string, error) {
@@ -154,39 +178,6 @@ func (n Notifier) Handle(ctx context.Context, d Delivery) error {
 	return nil
 }
 
-func unfit(err error) error { return poison.Mark(fmt.Errorf("%w: %w", ErrUnfit, err)) }
-
-// topic is what a mail is about: a customer, or an order, whose customer is then asked of it.
-type topic struct {
-	kind                Kind
-	customerID, orderID string
-	content             Content
-}
-
-// topicOf says what mail follows from an event, before anything is asked or claimed: an event that
-// none follows from, or that is of another stream than its data, is an ErrUnfit.
-func topicOf(e es.Envelope, data any) (topic, error) {
-	var of topic
-	switch data := data.(type) {
-	case contract.CustomerRegistered:
-		return topic{kind: Welcome, customerID: data.CustomerID}, about(e, customer.Category, data.CustomerID)
-	case contract.OrderPlaced:
-		of = topic{kind: OrderPlaced, orderID: data.OrderID}
-	case contract.OrderConfirmed:
-		of = topic{kind: OrderConfirmed, orderID: data.OrderID}
-	case contract.OrderShipped:
-		of = topic{kind: OrderShipped, orderID: data.OrderID}
-	case contract.OrderDelivered:
-		of = topic{kind: OrderDelivered, orderID: data.OrderID}
-	case contract.OrderCancelled:
-		content := Content{Reason: order.Reason(data.Reason)}
-		of = topic{kind: OrderCancelled, orderID: data.OrderID, content: content}
-	default:
-		return topic{}, unfit(fmt.Errorf("%s is a %s", e.ID, e.Type))
-	}
-	return of, about(e, order.Category, of.orderID)
-}
-
 // write makes the mail about a topic.
 func (n Notifier) write(ctx context.Context, e es.Envelope, t topic) (Mail, error) {
 	if t.orderID == "" {
@@ -209,14 +200,6 @@ func (n Notifier) writeTo(ctx context.Context, e es.Envelope, k Kind, customerID
 		return Mail{}, fmt.Errorf("notification: %s: %w", e.ID, err)
 	}
 	return n.render(ctx, e, k, who.State, c)
-}
-
-// about checks that an event's data is about the stream that the event is of.
-func about(e es.Envelope, category, id string) error {
-	if subject := string(es.NewStreamID(category, id)); e.Subject != subject {
-		return unfit(fmt.Errorf("%s is about %s and of %s", e.ID, subject, e.Subject))
-	}
-	return nil
 }
 
 // render opens what is sealed of the customer, and makes the mail.

@@ -454,7 +454,7 @@ func TestUnfit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := w.handle([]byte(body))
-			wantErr(t, err, notification.ErrUnfit)
+			wantErr(t, err, contract.ErrMalformed)
 			if !poison.Is(err) {
 				t.Errorf("no poison: %v", err)
 			}
@@ -475,7 +475,7 @@ func TestAge(t *testing.T) {
 	m := w.message(registered, 1)
 	w.clock.Advance(notification.MaxAge + time.Second)
 	err := w.handle(m)
-	wantErr(t, err, notification.ErrUnfit)
+	wantErr(t, err, contract.ErrMalformed)
 	if !poison.Is(err) || len(w.mailer.sent) != 0 {
 		t.Error(err, w.mailer.sent)
 	}
@@ -491,7 +491,7 @@ func TestAhead(t *testing.T) {
 	m := w.message(registered, 1)
 	w.clock.Advance(-notification.MaxAhead - time.Second)
 	err := w.handle(m)
-	wantErr(t, err, notification.ErrUnfit)
+	wantErr(t, err, contract.ErrMalformed)
 	if !poison.Is(err) || len(w.mailer.sent) != 0 {
 		t.Error(err, w.mailer.sent)
 	}

@@ -89,34 +89,37 @@ func TestHandle(t *testing.T) {
 		{"closed by the sweep", message(t, 3, bySweep), &undo, nil},
 		{"closed by the saga, which undoes it itself", message(t, 3, bySaga), nil, nil},
 		{"a field more around it", strings.Replace(good, `"account"`, `"replay-name":"r","account"`, 1), &fulfil, nil},
-		{"another event", message(t, 2, order.Shipped{ShipmentID: "s"}), nil, starter.ErrUnfit},
-		{"an unknown type", strings.ReplaceAll(good, "order.placed", "order.teleported"), nil, starter.ErrUnfit},
+		{"another event", message(t, 2, order.Shipped{ShipmentID: "s"}), nil, contract.ErrMalformed},
+		{"an unknown type", strings.ReplaceAll(good, "order.placed", "order.teleported"), nil, contract.ErrMalformed},
 		{
 			"a version of the future", strings.Replace(good, `"dataversion":1`, `"dataversion":2`, 1), nil,
-			starter.ErrUnfit,
+			contract.ErrMalformed,
 		},
 		{
 			"outside and inside differ",
 			strings.Replace(good, `"detail-type":"order.placed"`, `"detail-type":"order.cancelling"`, 1), nil,
-			starter.ErrUnfit,
+			contract.ErrMalformed,
 		},
 		{
 			"two sources", strings.Replace(good, `"source":"order-service"`, `"source":"payment-service"`, 1), nil,
-			starter.ErrUnfit,
+			contract.ErrMalformed,
 		},
 		{
 			"another order's stream", strings.Replace(good, `"subject":"order/o1"`, `"subject":"order/o2"`, 1), nil,
-			starter.ErrUnfit,
+			contract.ErrMalformed,
 		},
-		{"no envelope", `{"detail-type":"order.placed","source":"order-service","detail":{}}`, nil, starter.ErrUnfit},
+		{
+			"no envelope", `{"detail-type":"order.placed","source":"order-service","detail":{}}`, nil,
+			contract.ErrMalformed,
+		},
 		{
 			"detail as text", `{"detail-type":"order.placed","source":"order-service","detail":"{}"}`, nil,
-			starter.ErrUnfit,
+			contract.ErrMalformed,
 		},
-		{"no JSON", `order.placed`, nil, starter.ErrUnfit},
-		{"nothing", ``, nil, starter.ErrUnfit},
-		{"null", `null`, nil, starter.ErrUnfit},
-		{"two events", good + good, nil, starter.ErrUnfit},
+		{"no JSON", `order.placed`, nil, contract.ErrMalformed},
+		{"nothing", ``, nil, contract.ErrMalformed},
+		{"null", `null`, nil, contract.ErrMalformed},
+		{"two events", good + good, nil, contract.ErrMalformed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"orderflow/shared/contract"
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/faults"
@@ -71,7 +72,7 @@ func TestUnfit(t *testing.T) {
 		"an unknown type":         {strings.ReplaceAll(good, "order.placed", "order.teleported"), "unknown type"},
 		"a version of the future": {strings.Replace(good, `"dataversion":1`, `"dataversion":9`, 1), "version 9"},
 		"a type that is not for us": {
-			string(analyticstest.Message(t, "o1", 2, noon, order.Started{SagaID: "s"})), "not counted",
+			string(analyticstest.Message(t, "o1", 2, noon, order.Started{SagaID: "s"})), "not expected here",
 		},
 		"another order's stream": {
 			strings.Replace(good, `"subject":"order/o1"`, `"subject":"order/o2"`, 1), "order/o2",
@@ -96,7 +97,7 @@ func TestUnfit(t *testing.T) {
 		"a version that is not ours": {strings.Replace(strings.Replace(
 			strings.Replace(done, `"dataversion":2`, `"dataversion":1`, 1), "cancelled:2", "cancelled:1", 1,
 		),
-			`{"kind":"customer","code":"customer.request"}`, `"customer.request"`, 1), "not counted in version 1"},
+			`{"kind":"customer","code":"customer.request"}`, `"customer.request"`, 1), "in version 1, and not expected here"},
 		"a time beyond the dates": {
 			strings.Replace(good, `"time":"2026-03-01T`, `"time":"9999-03-01T`, 1), "not of 9999",
 		},
@@ -116,7 +117,7 @@ func TestUnfit(t *testing.T) {
 			table := &analyticstest.Memory{}
 			other := analyticstest.Message(t, "o2", 1, noon, placed("o2", "a"))
 			errs := analyser(table).Handle(t.Context(), [][]byte{[]byte(good), []byte(tc.body), other})
-			if errs[0] != nil || errs[2] != nil || !errors.Is(errs[1], analytics.ErrUnfit) ||
+			if errs[0] != nil || errs[2] != nil || !errors.Is(errs[1], contract.ErrMalformed) ||
 				!strings.Contains(errs[1].Error(), tc.says) {
 				t.Errorf("%v, want one with %q", errs, tc.says)
 			}
@@ -147,7 +148,7 @@ func TestPiecesOverflow(t *testing.T) {
 	body = strings.ReplaceAll(body, `"quantity":1`, `"quantity":9223372036854775807`)
 	if errs := analyser(&analyticstest.Memory{}).Handle(
 		t.Context(), [][]byte{[]byte(body)},
-	); !errors.Is(errs[0], analytics.ErrUnfit) {
+	); !errors.Is(errs[0], contract.ErrMalformed) {
 		t.Errorf("%v", errs)
 	}
 }
@@ -223,7 +224,7 @@ func TestRefusalOfATryBefore(t *testing.T) {
 	}}
 	// the second one doesn't fit, until it turns out to be the one that is counted
 	errs := analyser(table).Handle(t.Context(), [][]byte{first, second})
-	if !errors.Is(errs[0], analytics.ErrUnfit) || errs[1] != nil || day(t, table).Orders != 1 {
+	if !errors.Is(errs[0], contract.ErrMalformed) || errs[1] != nil || day(t, table).Orders != 1 {
 		t.Errorf("%v", errs)
 	}
 }
@@ -284,7 +285,7 @@ func TestTableFails(t *testing.T) {
 	errs := analyser(table).Handle(
 		t.Context(), [][]byte{first, []byte("{}"), analyticstest.Message(t, "o2", 1, noon, placed("o2", "a"))},
 	)
-	if !errors.Is(errs[0], table.fail) && errs[0] != nil || !errors.Is(errs[1], analytics.ErrUnfit) ||
+	if !errors.Is(errs[0], table.fail) && errs[0] != nil || !errors.Is(errs[1], contract.ErrMalformed) ||
 		!errors.Is(errs[2], table.fail) {
 		t.Errorf("%v", errs)
 	}

@@ -1,6 +1,7 @@
 package analytics
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -11,10 +12,6 @@ import (
 	"orderflow/shared/shop/money"
 	"orderflow/shared/shop/order"
 )
-
-// ErrUnfit says of a message that it can't be counted: it isn't an event of the bus, none that is
-// counted, or one that contradicts what was counted of its order before. Trying again doesn't help.
-var ErrUnfit = errors.New("analytics: the message can't be counted")
 
 // What an event may bring. The order's own rules are narrower; these keep the counters exact and a
 // transaction possible whatever is on the bus.
@@ -70,44 +67,41 @@ type fact struct {
 }
 
 // readFact reads the event in a message's body, EventBridge's JSON around the envelope. The error
-// is an ErrUnfit.
-func readFact(body []byte) (fact, error) {
-	e, err := contract.Open(body)
-	if err != nil {
-		return fact{}, fmt.Errorf("%w: %w", ErrUnfit, err)
-	}
-	data, err := contract.Decode(e)
-	if err != nil {
-		return fact{}, fmt.Errorf("%w: %w", ErrUnfit, err)
-	}
-	var f fact
-	switch d := data.(type) {
-	case contract.OrderPlaced:
-		f.order = d.OrderID
-		f.placed, err = placedOf(e, d)
-	case contract.OrderConfirmed:
-		f = fact{order: d.OrderID, confirmed: &Confirmed{Sequence: e.Sequence, Time: e.Time.UTC()}}
-	case contract.OrderCancelledV2:
-		f = fact{
-			order:     d.OrderID,
-			cancelled: &Cancelled{Sequence: e.Sequence, Time: e.Time.UTC(), Kind: d.Reason.Kind, Code: d.Reason.Code},
-		}
-		if !reasonForm.MatchString(d.Reason.Code) {
-			err = errors.New("data.reason.code is no code")
-		}
-	default:
-		err = fmt.Errorf("it is not counted in version %d", e.DataVersion)
-	}
+// is a contract.ErrMalformed.
+func readFact(ctx context.Context, body []byte) (f fact, err error) {
+	err = contract.Handle(ctx, body,
+		contract.On(func(_ context.Context, e es.Envelope, placed contract.OrderPlaced) (err error) {
+			f.order = placed.OrderID
+			f.placed, err = placedOf(e, placed)
+			return countable(e, err)
+		}),
+		contract.On(func(_ context.Context, e es.Envelope, confirmed contract.OrderConfirmed) error {
+			f.order, f.confirmed = confirmed.OrderID, &Confirmed{Sequence: e.Sequence, Time: e.Time.UTC()}
+			return countable(e, nil)
+		}),
+		contract.On(func(_ context.Context, e es.Envelope, cancelled contract.OrderCancelledV2) (err error) {
+			f.order = cancelled.OrderID
+			f.cancelled = &Cancelled{
+				Sequence: e.Sequence, Time: e.Time.UTC(), Kind: cancelled.Reason.Kind, Code: cancelled.Reason.Code,
+			}
+			if !reasonForm.MatchString(cancelled.Reason.Code) {
+				err = errors.New("data.reason.code is no code")
+			}
+			return countable(e, err)
+		}),
+	)
+	return f, err
+}
+
+// countable makes a contract.ErrMalformed of what is wrong with an event, its time included.
+func countable(e es.Envelope, err error) error {
 	if year := e.Time.UTC().Year(); err == nil && (year < FirstYear || year > LastYear) {
 		err = fmt.Errorf("its time is of the years %d to %d, not of %d", FirstYear, LastYear, year)
 	}
-	if subject := string(es.NewStreamID(order.Category, f.order)); err == nil && e.Subject != subject {
-		err = fmt.Errorf("it is about %s and of %s", subject, e.Subject)
-	}
 	if err != nil {
-		return fact{}, fmt.Errorf("%w: %s, %s: %w", ErrUnfit, e.ID, e.Type, err)
+		return contract.Malformed(fmt.Errorf("%s, %s: %w", e.ID, e.Type, err))
 	}
-	return f, nil
+	return nil
 }
 
 func placedOf(e es.Envelope, d contract.OrderPlaced) (*Placed, error) {
@@ -137,13 +131,13 @@ func placedOf(e es.Envelope, d contract.OrderPlaced) (*Placed, error) {
 }
 
 // with is the order with a fact more; fresh is false where it was known. An order is placed,
-// confirmed and cancelled once: another event of the same kind is an ErrUnfit.
+// confirmed and cancelled once: another event of the same kind is a contract.ErrMalformed.
 func (o Order) with(f fact) (next Order, fresh bool, err error) {
 	known := func(name string, before, now int64) (Order, bool, error) {
 		if before != now {
-			return o, false, fmt.Errorf(
-				"%w: order %s was %s by its event %d, and is again by its event %d", ErrUnfit, o.ID, name, before, now,
-			)
+			return o, false, contract.Malformed(fmt.Errorf(
+				"order %s was %s by its event %d, and is again by its event %d", o.ID, name, before, now,
+			))
 		}
 		return o, false, nil
 	}
