@@ -66,31 +66,43 @@ func (p Publisher) Commits(ctx context.Context, commits []es.StoredCommit) []err
 }
 
 // Envelopes makes all that is published of a commit, or nothing: its events, and behind those of an
-// order the whole order as it is after them. The errors are those of Events and Updated;
+// order the whole order as it is after them. The errors are those of Decode, Events and Updated;
 // CanNeverPass tells them apart.
 func Envelopes(ctx context.Context, registry *es.Registry, orders Orders, c es.StoredCommit) ([]es.Envelope, error) {
-	envelopes, err := Events(registry, c)
+	d, err := Decode(registry, c)
 	if err != nil {
 		return nil, err
 	}
-	updated, err := Updated(ctx, registry, orders, c)
+	envelopes, err := d.Events()
+	if err != nil {
+		return nil, err
+	}
+	updated, err := d.Updated(ctx, orders)
 	if err != nil {
 		return nil, err
 	}
 	return append(envelopes, updated...), nil
 }
 
+// Decoded is a commit whose events are decoded, once for all that is published of it.
+type Decoded struct {
+	commit es.StoredCommit
+	events []es.Recorded
+}
+
+// Decode decodes a commit. The errors are those of es.Registry.DecodeCommit.
+func Decode(registry *es.Registry, c es.StoredCommit) (Decoded, error) {
+	events, err := registry.DecodeCommit(c, 0)
+	return Decoded{commit: c, events: events}, err
+}
+
 // Events maps the events of a commit to their published forms, in each version that is published,
 // all of them or none. What breaks its contract is not published either: that is one dead letter
-// here, where the mistake is, and not one at each consumer. The errors are those of decoding, of
+// here, where the mistake is, and not one at each consumer. The errors are those of
 // contract.Versions and of contract.Check.
-func Events(registry *es.Registry, c es.StoredCommit) ([]es.Envelope, error) {
-	events, err := registry.DecodeCommit(c, 0)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]es.Envelope, 0, len(events))
-	for _, r := range events {
+func (d Decoded) Events() ([]es.Envelope, error) {
+	out := make([]es.Envelope, 0, len(d.events))
+	for _, r := range d.events {
 		versions, err := contract.Versions(r)
 		if err != nil {
 			return nil, err
@@ -107,20 +119,16 @@ func Events(registry *es.Registry, c es.StoredCommit) ([]es.Envelope, error) {
 
 // Updated makes the order.updated of a commit: one for the commit of an order, in each version that
 // is published, none for any other. orders is asked only for an order that was there before the
-// commit. The errors are those of decoding, of contract.Updated, of contract.Check and of orders.
-func Updated(ctx context.Context, registry *es.Registry, orders Orders, c es.StoredCommit) ([]es.Envelope, error) {
-	if c.Stream.Category() != order.Category {
+// commit. The errors are those of contract.Updated, of contract.Check and of orders.
+func (d Decoded) Updated(ctx context.Context, orders Orders) ([]es.Envelope, error) {
+	if d.commit.Stream.Category() != order.Category {
 		return nil, nil
 	}
-	events, err := registry.DecodeCommit(c, 0)
+	state, err := after(ctx, orders, d.commit, d.events)
 	if err != nil {
 		return nil, err
 	}
-	state, err := after(ctx, orders, c, events)
-	if err != nil {
-		return nil, err
-	}
-	return UpdatedAt(events[len(events)-1], state)
+	return UpdatedAt(d.events[len(d.events)-1], state)
 }
 
 // UpdatedAt makes the order.updated of the commit that ends with last, where state is the order as

@@ -298,9 +298,11 @@ func TestUpdatedTellsAll(t *testing.T) {
 	for _, events := range [][]any{
 		{placed, order.Started{SagaID: "run-1"}, closed}, {placed, order.Started{SagaID: "run-1"}, closed, failed},
 	} {
-		envelopes, err := publish.Updated(
-			t.Context(), contract.Registry(), orders{}, commit(t, "order/a", 1, events...),
-		)
+		decoded, err := publish.Decode(contract.Registry(), commit(t, "order/a", 1, events...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		envelopes, err := decoded.Updated(t.Context(), orders{})
 		if err != nil || len(envelopes) != 1 {
 			t.Fatalf("%d, %v", len(envelopes), err)
 		}

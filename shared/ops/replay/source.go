@@ -84,12 +84,7 @@ func (s stored) page(ctx context.Context, scanned es.ScanPage) (Page, error) {
 			!slices.ContainsFunc(c.Events, func(e es.Stored) bool { return s.of.named(e.Type) }) {
 			continue
 		}
-		envelopes, err := publish.Events(s.registry, c)
-		if err == nil && updated {
-			var whole []es.Envelope
-			whole, err = publish.Updated(ctx, s.registry, s.orders, c)
-			envelopes = append(envelopes, whole...)
-		}
+		envelopes, err := s.envelopes(ctx, c, updated)
 		if err != nil {
 			if !publish.CanNeverPass(err) {
 				return Page{}, err
@@ -104,6 +99,18 @@ func (s stored) page(ctx context.Context, scanned es.ScanPage) (Page, error) {
 		)
 	}
 	return page, nil
+}
+
+// envelopes are those of a commit, with its order.updated where that is wanted.
+func (s stored) envelopes(ctx context.Context, c es.StoredCommit, updated bool) ([]es.Envelope, error) {
+	if updated {
+		return publish.Envelopes(ctx, s.registry, s.orders, c)
+	}
+	decoded, err := publish.Decode(s.registry, c)
+	if err != nil {
+		return nil, err
+	}
+	return decoded.Events()
 }
 
 // Reader is what FromStream needs of an es.Store.
