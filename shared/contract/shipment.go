@@ -75,11 +75,7 @@ func shipmentTypes() []entry {
 			}),
 		publish(of("shipment.prepared", "A shipment is packed and waits for the carrier."),
 			func(_ es.Recorded, e shipment.Prepared) ShipmentPrepared {
-				packed := make([]StockItem, len(e.Items))
-				for i, item := range e.Items {
-					packed[i] = StockItem{SKU: item.SKU, Quantity: item.Quantity}
-				}
-				return ShipmentPrepared{ShipmentID: e.ShipmentID, OrderID: e.OrderID, Items: packed}
+				return ShipmentPrepared{ShipmentID: e.ShipmentID, OrderID: e.OrderID, Items: items(e.Items)}
 			}),
 		publish(of("shipment.dispatched", "The carrier has a shipment."),
 			func(_ es.Recorded, e shipment.Dispatched) ShipmentDispatched {

@@ -2,6 +2,7 @@ package contract
 
 import (
 	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/stock"
 )
 
@@ -62,10 +63,10 @@ type StockRestocked struct {
 	Counted int64  `json:"counted" doc:"Pieces on hand: those that are available and those that are reserved." minimum:"0"`
 }
 
-func items(of []stock.Item) []StockItem {
+func items(of []goods.Item) []StockItem {
 	out := make([]StockItem, len(of))
 	for i, item := range of {
-		out[i] = StockItem{SKU: item.SKU, Quantity: item.Quantity}
+		out[i] = StockItem(item)
 	}
 	return out
 }

@@ -26,9 +26,6 @@ const (
 // Message is a command as it stands in the queue.
 type Message = contract.InventoryCommand
 
-// Item is a quantity of one SKU.
-type Item = contract.InventoryItem
-
 // Answer is the output of a task that succeeded.
 type Answer struct {
 	ReservationID string `json:"reservationId"`

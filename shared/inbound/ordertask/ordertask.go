@@ -3,15 +3,15 @@
 package ordertask
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
+	"orderflow/shared/contract"
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/process/saga"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/money"
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/personal"
@@ -41,23 +41,18 @@ func (in Input) Validate() error {
 	return nil
 }
 
-// Item is the quantity of one SKU in all of the order's lines.
-type Item struct {
-	SKU      string `json:"sku"`
-	Quantity int64  `json:"quantity"`
-}
-
-// Order is what the saga needs to know of an order; the run keeps it in $order.
+// Order is what the saga needs to know of an order; the run keeps it in $order, and sends the items
+// to the inventory as they are.
 type Order struct {
-	OrderID       string          `json:"orderId"`
-	Status        order.Status    `json:"status"`
-	Revision      int64           `json:"revision"`
-	CustomerID    string          `json:"customerId"`
-	AccountID     string          `json:"accountId"`
-	Total         money.Money     `json:"total"`
-	Items         []Item          `json:"items"`
-	Address       personal.Sealed `json:"address"`
-	CorrelationID string          `json:"correlationId"`
+	OrderID       string                   `json:"orderId"`
+	Status        order.Status             `json:"status"`
+	Revision      int64                    `json:"revision"`
+	CustomerID    string                   `json:"customerId"`
+	AccountID     string                   `json:"accountId"`
+	Total         money.Money              `json:"total"`
+	Items         []contract.InventoryItem `json:"items"`
+	Address       personal.Sealed          `json:"address"`
+	CorrelationID string                   `json:"correlationId"`
 }
 
 // Status is the answer of the tasks that only move the order on.
@@ -148,16 +143,16 @@ func (t Tasks) runFor(ctx context.Context, task string, in Input, c order.Comman
 }
 
 // items adds up the lines of one SKU, ordered by SKU.
-func items(lines []order.Line) []Item {
-	quantities := map[string]int64{}
-	for _, l := range lines {
-		quantities[l.SKU] += l.Quantity
+func items(lines []order.Line) []contract.InventoryItem {
+	ordered := make([]goods.Item, len(lines))
+	for i, l := range lines {
+		ordered[i] = goods.Item{SKU: l.SKU, Quantity: l.Quantity}
 	}
-	out := make([]Item, 0, len(quantities))
-	for sku, quantity := range quantities {
-		out = append(out, Item{SKU: sku, Quantity: quantity})
+	sums := goods.Sum(ordered)
+	out := make([]contract.InventoryItem, len(sums))
+	for i, item := range sums {
+		out[i] = contract.InventoryItem(item)
 	}
-	slices.SortFunc(out, func(a, b Item) int { return cmp.Compare(a.SKU, b.SKU) })
 	return out
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"orderflow/shared/contract"
 	"orderflow/shared/inbound/ordertask"
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/es"
@@ -68,7 +69,7 @@ func TestStartAnswersWithWhatTheRunNeeds(t *testing.T) {
 	want := ordertask.Order{
 		OrderID: id, Status: order.StatusPlaced, Revision: 1, CustomerID: "c1", AccountID: "a1",
 		Total: money.Money{Amount: 900, Currency: "EUR"},
-		Items: []ordertask.Item{{SKU: "a", Quantity: 2}, {SKU: "b", Quantity: 4}}, Address: state.State.Address,
+		Items: []contract.InventoryItem{{SKU: "a", Quantity: 2}, {SKU: "b", Quantity: 4}}, Address: state.State.Address,
 		CorrelationID: "corr",
 	}
 	if !reflect.DeepEqual(got, want) {

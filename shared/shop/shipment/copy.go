@@ -1,10 +1,9 @@
 package shipment
 
 import (
-	"cmp"
 	"context"
-	"slices"
 
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/personal"
 )
 
@@ -21,18 +20,7 @@ type Copy struct {
 }
 
 // items adds the lines up by SKU, ordered by SKU: what is to be packed.
-func (c Copy) items() []Item {
-	quantities := make(map[string]int64, len(c.Lines))
-	for _, l := range c.Lines {
-		quantities[l.SKU] += l.Quantity
-	}
-	out := make([]Item, 0, len(quantities))
-	for sku, quantity := range quantities {
-		out = append(out, Item{SKU: sku, Quantity: quantity})
-	}
-	slices.SortFunc(out, func(a, b Item) int { return cmp.Compare(a.SKU, b.SKU) })
-	return out
-}
+func (c Copy) items() []Item { return goods.Sum(c.Lines) }
 
 // Confirmation says that an order may be shipped, and as which shipment.
 type Confirmation struct {

@@ -4,6 +4,7 @@ package shipment
 
 import (
 	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/personal"
 )
 
@@ -41,10 +42,7 @@ type Prepared struct {
 }
 
 // Item is a quantity of one SKU.
-type Item struct {
-	SKU      string `json:"sku"`
-	Quantity int64  `json:"quantity"`
-}
+type Item = goods.Item
 
 // Dispatched: the carrier has it. It can't be cancelled any more.
 type Dispatched struct {

@@ -1,7 +1,6 @@
 package stock
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -10,6 +9,7 @@ import (
 
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/ident"
+	"orderflow/shared/shop/goods"
 )
 
 // Limits.
@@ -105,10 +105,5 @@ func demand(items []Item) ([]Item, error) {
 	case len(unknown) > 0:
 		return nil, Insufficient(unknown) // nothing can have been counted under such a name
 	}
-	out := make([]Item, 0, len(quantities))
-	for sku, quantity := range quantities {
-		out = append(out, Item{SKU: sku, Quantity: quantity})
-	}
-	slices.SortFunc(out, func(a, b Item) int { return cmp.Compare(a.SKU, b.SKU) })
-	return out, nil
+	return goods.Sum(items), nil
 }

@@ -145,6 +145,7 @@ func TestFaultOfARefusedReservation(t *testing.T) {
 }
 
 func TestDemand(t *testing.T) {
+	of := func(sku string, quantity int64) Item { return Item{SKU: sku, Quantity: quantity} }
 	skus := func(n int) (items []Item) {
 		for i := range n {
 			items = append(items, Item{SKU: fmt.Sprintf("cd-%02d", i), Quantity: 1})
@@ -159,21 +160,24 @@ func TestDemand(t *testing.T) {
 		text  string
 	}{
 		{"one", skus(1), skus(1), nil, ""},
-		{"one SKU on several lines", []Item{{"b", 1}, {"a", 2}, {"b", 3}}, []Item{{"a", 2}, {"b", 4}}, nil, ""},
+		{
+			"one SKU on several lines", []Item{of("b", 1), of("a", 2), of("b", 3)},
+			[]Item{of("a", 2), of("b", 4)}, nil, "",
+		},
 		{"as many SKUs as may be", skus(MaxSKUs), skus(MaxSKUs), nil, ""},
 		{
-			"as many, twice", append(skus(MaxSKUs), skus(1)...), append([]Item{{"cd-00", 2}}, skus(MaxSKUs)[1:]...),
+			"as many, twice", append(skus(MaxSKUs), skus(1)...), append([]Item{of("cd-00", 2)}, skus(MaxSKUs)[1:]...),
 			nil, "",
 		},
 		{"a SKU too many", skus(MaxSKUs + 1), nil, ErrInvalidQuantity, "at most 40 SKUs, not for 41"},
 		{"none", nil, nil, ErrInvalidQuantity, "at least one"},
-		{"of nothing", []Item{{"a", 0}}, nil, ErrInvalidQuantity, ""},
-		{"below nothing", []Item{{"a", 3}, {"a", -1}}, nil, ErrInvalidQuantity, ""},
-		{"the most", []Item{{"a", MaxOnHand - 1}, {"a", 1}}, []Item{{"a", MaxOnHand}}, nil, ""},
-		{"above the most", []Item{{"a", MaxOnHand}, {"a", 1}}, nil, ErrInvalidQuantity, ""},
-		{"above all numbers", []Item{{"a", 1<<63 - 1}, {"a", 1<<63 - 1}}, nil, ErrInvalidQuantity, ""},
-		{"no SKU", []Item{{"", 1}}, nil, ErrInsufficient, `not enough of ""`},
-		{"names that no SKU has", []Item{{"a", 1}, {"ü", 1}, {"ü", 1}, {strings.Repeat("x", 65), 1}}, nil,
+		{"of nothing", []Item{of("a", 0)}, nil, ErrInvalidQuantity, ""},
+		{"below nothing", []Item{of("a", 3), of("a", -1)}, nil, ErrInvalidQuantity, ""},
+		{"the most", []Item{of("a", MaxOnHand-1), of("a", 1)}, []Item{of("a", MaxOnHand)}, nil, ""},
+		{"above the most", []Item{of("a", MaxOnHand), of("a", 1)}, nil, ErrInvalidQuantity, ""},
+		{"above all numbers", []Item{of("a", 1<<63-1), of("a", 1<<63-1)}, nil, ErrInvalidQuantity, ""},
+		{"no SKU", []Item{of("", 1)}, nil, ErrInsufficient, `not enough of ""`},
+		{"names that no SKU has", []Item{of("a", 1), of("ü", 1), of("ü", 1), of(strings.Repeat("x", 65), 1)}, nil,
 			ErrInsufficient,
 			fmt.Sprintf(`not enough of "ü", %q`, strings.Repeat("x", 64))},
 	} {

@@ -6,7 +6,10 @@
 // events that they follow from, and their conditions are what keeps stock from falling below zero.
 package stock
 
-import "orderflow/shared/kit/es"
+import (
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/goods"
+)
 
 // Category is the first part of a SKU's stream id: what was counted of it.
 const Category = "stock"
@@ -15,10 +18,7 @@ const Category = "stock"
 const ReservationCategory = "reservation"
 
 // Item is a quantity of one SKU.
-type Item struct {
-	SKU      string `json:"sku"`
-	Quantity int64  `json:"quantity"`
-}
+type Item = goods.Item
 
 // ReservationEvent is an event of a reservation's stream.
 type ReservationEvent interface{ reservationEvent() }

@@ -1,0 +1,26 @@
+// Package goods says how much there is of what. Contexts that move things share it.
+package goods
+
+import (
+	"maps"
+	"slices"
+)
+
+// Item is a quantity of one SKU. Events are stored with it: its JSON stays as it is.
+type Item struct {
+	SKU      string `json:"sku"`
+	Quantity int64  `json:"quantity"`
+}
+
+// Sum adds up the items of each SKU. The sums are ordered by SKU.
+func Sum(items []Item) []Item {
+	quantities := make(map[string]int64, len(items))
+	for _, item := range items {
+		quantities[item.SKU] += item.Quantity
+	}
+	out := make([]Item, 0, len(quantities))
+	for _, sku := range slices.Sorted(maps.Keys(quantities)) {
+		out = append(out, Item{SKU: sku, Quantity: quantities[sku]})
+	}
+	return out
+}
