@@ -14,6 +14,7 @@ import (
 	"orderflow/shared/contract"
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/inbox"
 	"orderflow/shared/process/choreography"
 	"orderflow/shared/process/erasure"
 	"orderflow/shared/process/notification"
@@ -32,6 +33,8 @@ var consumers = map[string]func(context.Context, []byte) error{
 	"orderflow-finish-erasure":    erasure.Finisher{}.Handle,
 	"orderflow-send-mails": func(ctx context.Context, body []byte) error {
 		return notification.New(notification.Deps{
+			Inbox: struct{ inbox.Store }{}, Orders: struct{ notification.Orders }{},
+			Customers: struct{ notification.Customers }{}, Mailer: struct{ notification.Mailer }{},
 			Clock: clock.NewFake(time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)),
 		}).Handle(ctx, notification.Delivery{Body: body})
 	},

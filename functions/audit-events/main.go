@@ -20,6 +20,7 @@ import (
 	"orderflow/shared/contract/publish"
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/dynamostore"
+	"orderflow/shared/kit/wiring"
 	"orderflow/shared/ops/audit"
 	"orderflow/shared/shop/order"
 )
@@ -32,18 +33,18 @@ func main() {
 	marks := marktable.New(db, awsenv.Env("MARKS_TABLE"), now)
 	bus := eventbus.New(eventbridge.NewFromConfig(config), awsenv.Env("BUS_NAME"), now)
 	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), contract.Registry())
-	lambda.Start(audit.Auditor{
+	lambda.Start(wiring.Complete(audit.Auditor{
 		Index:   marks,
 		States:  marks,
 		Commits: store,
-		Publish: publish.Publisher{
+		Publish: wiring.Complete(publish.Publisher{
 			Registry: contract.Registry(), Orders: order.Decider.Repository(order.Category, store), Bus: bus,
-		}.Commits,
+		}).Commits,
 		Bus:     bus,
 		Sample:  auditqueue.New(sqs.NewFromConfig(config), awsenv.Env("AUDIT_QUEUE_URL")),
 		Clock:   now,
 		Settle:  audit.Settle(awsenv.Env("SETTLE_SECONDS")),
 		Count:   func(metric string, n int64) { counts.Count(metric, n, dimensions) },
 		Latency: func(metric string, d time.Duration) { counts.Seconds(metric, d, dimensions) },
-	}.Audit)
+	}).Audit)
 }

@@ -15,6 +15,7 @@ import (
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/dynamostore"
 	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/wiring"
 	"orderflow/shared/ops/deadletter"
 	"orderflow/shared/process/choreography"
 	"orderflow/shared/shop/stock"
@@ -23,14 +24,14 @@ import (
 func main() {
 	awsenv.Logger()
 	db := dynamodb.NewFromConfig(awsenv.Config(context.Background()))
-	committer := choreography.Committer{
+	committer := wiring.Complete(choreography.Committer{
 		Stock: stock.New(stock.Deps{
 			Store:    dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(stock.Register)),
 			Clock:    clock.System{},
 			Counters: stocktable.New(db, awsenv.Env("STOCK_TABLE")),
 		}),
 		Clock: clock.System{},
-	}
+	})
 	journal := deadletter.Journal{
 		Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{},
 	}

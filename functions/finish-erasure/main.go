@@ -18,6 +18,7 @@ import (
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/dynamostore"
 	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/wiring"
 	"orderflow/shared/ops/deadletter"
 	"orderflow/shared/process/erasure"
 	"orderflow/shared/read/view/orders"
@@ -33,7 +34,7 @@ func main() {
 	store := dynamostore.New(
 		tables, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(customer.Register, order.Register, shipment.Register),
 	)
-	finish := erasure.Finisher{
+	finish := wiring.Complete(erasure.Finisher{
 		Customers: customer.New(customer.Deps{
 			Store: store, Clock: clock.System{}, Eraser: keyvault.NewEraser(tables, awsenv.Env("KEYS_TABLE")),
 		}),
@@ -44,7 +45,7 @@ func main() {
 			Shipments: shipment.New(shipment.Deps{Store: store, Clock: clock.System{}}),
 		}),
 		Clock: clock.System{},
-	}
+	})
 	journal := deadletter.Journal{
 		Table: deadlettertable.New(tables, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{},
 	}

@@ -15,6 +15,7 @@ import (
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/dynamostore"
 	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/wiring"
 	"orderflow/shared/ops/deadletter"
 	"orderflow/shared/process/choreography"
 	"orderflow/shared/shop/order"
@@ -25,13 +26,13 @@ func main() {
 	awsenv.Logger()
 	db := dynamodb.NewFromConfig(awsenv.Config(context.Background()))
 	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register, stock.Register))
-	follower := choreography.Follower{
+	follower := wiring.Complete(choreography.Follower{
 		Orders: order.New(order.Deps{Store: store, Clock: clock.System{}}),
 		Stock: stock.New(stock.Deps{
 			Store: store, Clock: clock.System{}, Counters: stocktable.New(db, awsenv.Env("STOCK_TABLE")),
 		}),
 		Clock: clock.System{},
-	}
+	})
 	journal := deadletter.Journal{
 		Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{},
 	}

@@ -15,6 +15,7 @@ import (
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/dynamostore"
 	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/wiring"
 	"orderflow/shared/ops/deadletter"
 	"orderflow/shared/process/choreography"
 	"orderflow/shared/shop/shipment"
@@ -24,11 +25,11 @@ func main() {
 	awsenv.Logger()
 	db := dynamodb.NewFromConfig(awsenv.Config(context.Background()))
 	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(shipment.Register))
-	preparer := choreography.Preparer{
+	preparer := wiring.Complete(choreography.Preparer{
 		Copies:    shippingtable.New(db, awsenv.Env("SHIPPING_TABLE")),
 		Shipments: shipment.New(shipment.Deps{Store: store, Clock: clock.System{}}),
 		Clock:     clock.System{},
-	}
+	})
 	journal := deadletter.Journal{
 		Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{},
 	}

@@ -18,6 +18,7 @@ import (
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/dynamostore"
 	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/wiring"
 	"orderflow/shared/ops/deadletter"
 	"orderflow/shared/shop/stock"
 )
@@ -26,7 +27,7 @@ func main() {
 	awsenv.Logger()
 	config := awsenv.Config(context.Background())
 	db := dynamodb.NewFromConfig(config)
-	inventory := inventoryqueue.Handler{
+	inventory := wiring.Complete(inventoryqueue.Handler{
 		Stock: stock.New(stock.Deps{
 			Store:    dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(stock.Register)),
 			Clock:    clock.System{},
@@ -34,7 +35,7 @@ func main() {
 		}),
 		Clock:  clock.System{},
 		Tokens: tasktoken.New(sfn.NewFromConfig(config)),
-	}
+	})
 	journal := deadletter.Journal{
 		Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{},
 	}

@@ -17,6 +17,7 @@ import (
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/dynamostore"
 	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/wiring"
 	"orderflow/shared/ops/audit"
 	"orderflow/shared/read/view"
 	"orderflow/shared/read/view/catalog"
@@ -36,13 +37,13 @@ func main() {
 	}, views...)
 	ledger := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(account.Register))
 	accounts := account.States(ledger, dynamostore.NewSnapshots(db, awsenv.Env("SNAPSHOTS_TABLE")))
-	marker := audit.Marker{
+	marker := wiring.Complete(audit.Marker{
 		Marks: marktable.New(db, awsenv.Env("MARKS_TABLE"), now),
 		Clock: now,
 		Failed: func(streams int64) {
 			counts.Count(audit.MetricMarkFailures, streams, metrics.Dimensions{"Stack": stack})
 		},
-	}
+	})
 	lambda.Start(stream.Consumer{
 		Name:        "project-views",
 		Decode:      dynamostore.CommitFromImage,

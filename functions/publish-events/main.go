@@ -21,6 +21,7 @@ import (
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/dynamostore"
 	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/wiring"
 	"orderflow/shared/ops/audit"
 	"orderflow/shared/shop/order"
 )
@@ -32,19 +33,19 @@ func main() {
 	counts, stack := metrics.New(os.Stdout, clock.System{}), awsenv.Env("STACK")
 	db := dynamodb.NewFromConfig(config)
 	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register))
-	marker := audit.Marker{
+	marker := wiring.Complete(audit.Marker{
 		Marks: marktable.New(db, awsenv.Env("MARKS_TABLE"), clock.System{}),
 		Clock: clock.System{},
 		Failed: func(streams int64) {
 			counts.Count(audit.MetricMarkFailures, streams, metrics.Dimensions{"Stack": stack})
 		},
-	}
+	})
 	lambda.Start(stream.Consumer{
 		Name:   "publish-events",
 		Decode: dynamostore.CommitFromImage,
-		HandleBatch: marker.Published(publish.Publisher{
+		HandleBatch: marker.Published(wiring.Complete(publish.Publisher{
 			Registry: contract.Registry(), Orders: order.Decider.Repository(order.Category, store), Bus: bus,
-		}.Commits),
+		}).Commits),
 		DeadLetters: stream.NewQueue(sqs.NewFromConfig(config), awsenv.Env("DEAD_LETTER_QUEUE_URL")),
 	}.Run)
 }

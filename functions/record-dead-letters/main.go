@@ -12,12 +12,13 @@ import (
 	"orderflow/shared/inbound/queue"
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/dynamostore"
+	"orderflow/shared/kit/wiring"
 	"orderflow/shared/ops/deadletter"
 )
 
 func main() {
 	awsenv.Logger()
-	recorder := deadletter.Recorder{
+	recorder := wiring.Complete(deadletter.Recorder{
 		Table: deadlettertable.New(
 			dynamodb.NewFromConfig(awsenv.Config(context.Background())), awsenv.Env("DEAD_LETTERS_TABLE"),
 		),
@@ -28,7 +29,7 @@ func main() {
 			awsenv.Env("DEAD_LETTER_SPACING"),
 		),
 		Stack: awsenv.Env("STACK"),
-	}
+	})
 	// Its own failures have no journal and no further queue: the letter stays where it is, and
 	// comes again.
 	lambda.Start(queue.Handler(

@@ -17,6 +17,7 @@ import (
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/dynamostore"
 	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/wiring"
 	"orderflow/shared/ops/deadletter"
 	"orderflow/shared/process/choreography"
 	"orderflow/shared/shop/shipment"
@@ -29,7 +30,7 @@ func main() {
 	db := dynamodb.NewFromConfig(config)
 	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(shipment.Register, stock.Register))
 	vault := keyvault.New(db, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
-	carrier := choreography.Carrier{
+	carrier := wiring.Complete(choreography.Carrier{
 		Shipments: shipment.New(shipment.Deps{
 			Store: store, Clock: clock.System{}, Vault: vault,
 			Books: stock.New(stock.Deps{
@@ -37,7 +38,7 @@ func main() {
 			}),
 		}),
 		Clock: clock.System{},
-	}
+	})
 	journal := deadletter.Journal{
 		Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{},
 	}

@@ -13,6 +13,7 @@ import (
 	"orderflow/shared/aws/sfnstart"
 	"orderflow/shared/inbound/queue"
 	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/wiring"
 	"orderflow/shared/ops/deadletter"
 	"orderflow/shared/process/starter"
 )
@@ -20,7 +21,9 @@ import (
 func main() {
 	awsenv.Logger()
 	config := awsenv.Config(context.Background())
-	start := starter.Starter{Runs: sfnstart.New(sfn.NewFromConfig(config), awsenv.Env("SAGA_ARN"), clock.System{})}
+	start := wiring.Complete(starter.Starter{
+		Runs: sfnstart.New(sfn.NewFromConfig(config), awsenv.Env("SAGA_ARN"), clock.System{}),
+	})
 	journal := deadletter.Journal{
 		Table: deadlettertable.New(dynamodb.NewFromConfig(config), awsenv.Env("DEAD_LETTERS_TABLE")),
 		Clock: clock.System{},

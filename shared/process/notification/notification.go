@@ -19,6 +19,7 @@ import (
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/inbox"
 	"orderflow/shared/kit/poison"
+	"orderflow/shared/kit/wiring"
 	"orderflow/shared/shop/customer"
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/personal"
@@ -81,6 +82,7 @@ type Notifier struct {
 
 // New makes a notifier.
 func New(deps Deps) Notifier {
+	deps = wiring.Complete(deps)
 	return Notifier{deps: deps, inbox: inbox.Inbox{
 		Store: deps.Inbox, Clock: deps.Clock, Consumer: Consumer, Lease: Lease, Retention: Retention,
 	}}

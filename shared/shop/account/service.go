@@ -7,6 +7,7 @@ import (
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/ident"
+	"orderflow/shared/kit/wiring"
 	"orderflow/shared/shop/money"
 )
 
@@ -21,8 +22,8 @@ type Customers interface {
 type Deps struct {
 	Store     es.Store
 	Clock     clock.Clock
-	Customers Customers    // who only reads needs none
-	Snapshots es.Snapshots // of the accounts; nil where there are none
+	Customers Customers    `wiring:"optional"` // who only reads needs none
+	Snapshots es.Snapshots `wiring:"optional"` // of the accounts; nil where there are none
 	Mends     bool         // writes a snapshot where an account lacks it for long
 }
 
@@ -38,7 +39,7 @@ type Service struct {
 func New(deps Deps) Service {
 	states := States(deps.Store, deps.Snapshots)
 	states.Clock, states.Mends = deps.Clock, deps.Mends
-	return Service{deps: deps, states: states}
+	return Service{deps: wiring.Complete(deps), states: states}
 }
 
 // ByOperator is the service for an operator, who pays out also what an erased customer left.

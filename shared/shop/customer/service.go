@@ -8,6 +8,7 @@ import (
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/ident"
+	"orderflow/shared/kit/wiring"
 	"orderflow/shared/shop/personal"
 )
 
@@ -15,8 +16,8 @@ import (
 type Deps struct {
 	Store  es.Store
 	Clock  clock.Clock
-	Vault  personal.Vault  // what only erases or asks who is registered needs none
-	Eraser personal.Eraser // of the Vault's keys; what doesn't erase needs none
+	Vault  personal.Vault  `wiring:"optional"` // what only erases or asks who is registered needs none
+	Eraser personal.Eraser `wiring:"optional"` // of the Vault's keys; what doesn't erase needs none
 }
 
 // Service registers customers, knows them, and erases them.
@@ -28,7 +29,7 @@ type Service struct {
 // New makes the service.
 func New(deps Deps) Service {
 	return Service{
-		deps: deps,
+		deps: wiring.Complete(deps),
 		handler: es.Handler[Command, State, Event]{
 			Category: Category, Decider: Decider, Store: deps.Store, Clock: deps.Clock,
 		},

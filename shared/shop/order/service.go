@@ -9,6 +9,7 @@ import (
 
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/wiring"
 	"orderflow/shared/shop/personal"
 	"orderflow/shared/shop/shipment"
 )
@@ -37,10 +38,10 @@ type Shipments interface {
 type Deps struct {
 	Store     es.Store
 	Clock     clock.Clock
-	Vault     personal.Vault
-	Customers Customers
-	Prices    Prices
-	Shipments Shipments
+	Vault     personal.Vault `wiring:"optional"`
+	Customers Customers      `wiring:"optional"`
+	Prices    Prices         `wiring:"optional"`
+	Shipments Shipments      `wiring:"optional"`
 }
 
 // Service carries out the commands on orders.
@@ -53,7 +54,7 @@ type Service struct {
 // Shipments are for who cancels.
 func New(deps Deps) Service {
 	return Service{
-		deps: deps,
+		deps: wiring.Complete(deps),
 		handler: es.Handler[Command, State, Event]{
 			Category: Category, Decider: Decider, Store: deps.Store, Clock: deps.Clock,
 		},

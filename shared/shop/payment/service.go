@@ -8,6 +8,7 @@ import (
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/faults"
 	"orderflow/shared/kit/ident"
+	"orderflow/shared/kit/wiring"
 	"orderflow/shared/shop/account"
 	"orderflow/shared/shop/money"
 )
@@ -16,7 +17,7 @@ import (
 type Deps struct {
 	Store     es.Store
 	Clock     clock.Clock
-	Snapshots es.Snapshots // of the accounts; nil where there are none
+	Snapshots es.Snapshots `wiring:"optional"` // of the accounts; nil where there are none
 	Mends     bool         // writes a snapshot where an account lacks it for long
 }
 
@@ -30,7 +31,7 @@ type Service struct {
 func New(deps Deps) Service {
 	accounts := account.States(deps.Store, deps.Snapshots)
 	accounts.Mends = deps.Mends
-	return Service{deps: deps, accounts: accounts}
+	return Service{deps: wiring.Complete(deps), accounts: accounts}
 }
 
 // ID is the id of the payment for a revision of an order.

@@ -9,6 +9,7 @@ import (
 
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/wiring"
 )
 
 // Rows hold the state of each product, one row per SKU. An effect is for the appends of one
@@ -35,7 +36,7 @@ type Rows interface {
 
 // Deps is what the service works with.
 type Deps struct {
-	Store es.Store
+	Store es.Store    `wiring:"optional"` // who only reads needs none
 	Clock clock.Clock // for waits after a conflict; callers name the time at which a price must be in force
 	Rows  Rows
 }
@@ -44,7 +45,7 @@ type Deps struct {
 type Service struct{ deps Deps }
 
 // New makes the service.
-func New(deps Deps) Service { return Service{deps: deps} }
+func New(deps Deps) Service { return Service{deps: wiring.Complete(deps)} }
 
 // Match is the version that a change was decided on (If-Match). 0 stands for a product that was
 // never listed (If-None-Match: *).

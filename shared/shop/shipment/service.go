@@ -14,6 +14,7 @@ import (
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/faults"
 	"orderflow/shared/kit/ident"
+	"orderflow/shared/kit/wiring"
 	"orderflow/shared/shop/personal"
 )
 
@@ -37,9 +38,9 @@ type Schedule struct {
 type Deps struct {
 	Store  es.Store
 	Clock  clock.Clock
-	Vault  personal.Vault            // what schedules, dispatches and shows addresses needs it
-	Serves func(country string) bool // whether orders are shipped there; what schedules needs it
-	Books  Books                     // of what is in the warehouse; what dispatches needs them
+	Vault  personal.Vault            `wiring:"optional"` // what schedules, dispatches and shows addresses needs it
+	Serves func(country string) bool `wiring:"optional"` // whether orders are shipped there; what schedules needs it
+	Books  Books                     `wiring:"optional"` // of what is in the warehouse; what dispatches needs them
 }
 
 // Books are changed at the very moment at which a shipment leaves.
@@ -62,7 +63,7 @@ func New(deps Deps) Service {
 	handler := es.Handler[command, State, Event]{
 		Category: Category, Decider: decider, Store: deps.Store, Clock: deps.Clock,
 	}
-	return Service{deps: deps, handler: handler, attempts: es.Attempt[State]{
+	return Service{deps: wiring.Complete(deps), handler: handler, attempts: es.Attempt[State]{
 		Category: Category, Store: deps.Store, Clock: deps.Clock,
 		Fold: func(h es.History) (State, error) {
 			return es.Fold(State{ID: h.Head.Stream().ID()}, Evolve, h.Events)

@@ -12,6 +12,7 @@ import (
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/faults"
 	"orderflow/shared/kit/ident"
+	"orderflow/shared/kit/wiring"
 )
 
 // Level is how much there is of a SKU.
@@ -56,7 +57,7 @@ type Counters interface {
 type Deps struct {
 	Store    es.Store
 	Clock    clock.Clock
-	Counters Counters
+	Counters Counters `wiring:"optional"` // what only looks at reservations needs none
 }
 
 // Service reserves, releases and counts stock.
@@ -67,7 +68,7 @@ type Service struct {
 
 // New makes the service.
 func New(deps Deps) Service {
-	return Service{deps: deps, attempts: es.Attempt[ReservationState]{
+	return Service{deps: wiring.Complete(deps), attempts: es.Attempt[ReservationState]{
 		Category: ReservationCategory, Store: deps.Store, Clock: deps.Clock,
 		Fold: func(h es.History) (ReservationState, error) {
 			return es.Fold(ReservationState{ID: h.Head.Stream().ID()}, EvolveReservation, h.Events)
