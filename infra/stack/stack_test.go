@@ -1,0 +1,99 @@
+package stack_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"orderflow/infra/stack"
+)
+
+func TestExpand(t *testing.T) {
+	const source = `
+Resources:
+
+  Bus:
+    Type: AWS::Events::EventBus # not an entry
+
+  # Why it is there.
+  Stock:
+    Type: orderflow::Table
+    Properties:
+      KeySchema:
+        - {AttributeName: sku, KeyType: HASH} # one
+
+  Topic: {Type: AWS::SNS::Topic}
+`
+	const want = `
+Resources:
+
+  Bus:
+    Type: AWS::Events::EventBus # not an entry
+
+  # Why it is there.
+  StockTable:
+    Type: AWS::DynamoDB::Table
+    DeletionPolicy: Delete
+    UpdateReplacePolicy: Retain
+    Properties:
+      TableName: !Sub '${AWS::StackName}-stock'
+      BillingMode: PAY_PER_REQUEST
+      KeySchema:
+        - {AttributeName: sku, KeyType: HASH} # one
+      PointInTimeRecoverySpecification: {PointInTimeRecoveryEnabled: !If [IsRecoverable, true, false]}
+      DeletionProtectionEnabled: !If [IsProtected, true, false]
+      SSESpecification: {SSEEnabled: true}
+
+  Topic: {Type: AWS::SNS::Topic}
+`
+	got, err := stack.Expand(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A family of alarms writes names of parameters as !Sub, and others as they are.
+func TestExpandNames(t *testing.T) {
+	for source, want := range map[string]string{
+		"  Consumer:\n    Type: orderflow::ConsumerAlarms\n":             "!Sub '${Name} failed, ran out of time or crashed.'",
+		"  Some:\n    Type: orderflow::FunctionAlarms\n    of: [DoIt]\n": ": do-it failed, ran out of time or crashed.",
+	} {
+		got, err := stack.Expand(source)
+		if err != nil || !strings.Contains(got, want) {
+			t.Errorf("%s\nmakes no %s: %v\n%s", source, want, err, got)
+		}
+	}
+}
+
+func TestExpandRefuses(t *testing.T) {
+	for name, tc := range map[string]struct{ source, want string }{
+		"a family that there is not": {
+			"  X:\n    Type: orderflow::Thing\n", "line 1: X: there is no family Thing",
+		},
+		"a key that the family doesn't know": {
+			"\n  X:\n    Type: orderflow::Queue\n    visible: 5\n", "line 2: X: ",
+		},
+		"a key too little": {
+			"  X:\n    Type: orderflow::DeadLetters\n", "has no of",
+		},
+		"a type that is not the first key": {
+			"  X:\n    DependsOn: Y\n    Type: orderflow::Queue\n", "doesn't begin with its type",
+		},
+		"no mapping": {
+			"  X:\n    Type: orderflow::Queue\n    - visible\n", "a mapping",
+		},
+		"no YAML": {
+			"  X:\n    Type: orderflow::Queue\n    visibility: [\n", "line 1: X: yaml",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got, err := stack.Expand(tc.source); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %q, %v; want an error with %q", got, err, tc.want)
+			}
+		})
+	}
+}
