@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"orderflow/infra/stack"
 )
 
 // codeOf takes the one block of code in a language out of a page.
@@ -28,11 +30,15 @@ var ownName = strings.NewReplacer(
 )
 
 // withConsumer is the template and the sources with the consumer of docs/consumers.md put in, as
-// the page says: its block, its main.go, and nothing else.
+// the page says: what its entry stands for, its main.go, and nothing else.
 func withConsumer(t *testing.T, change edit) (template, []source) {
 	t.Helper()
 	page := readFile(t, path.Join("docs", "consumers.md"))
-	block := ownName.Replace(change.apply(t, codeOf(t, page, "yaml")))
+	expanded, err := stack.Expand(codeOf(t, page, "yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := ownName.Replace(change.apply(t, expanded))
 	whole := parseTemplate(
 		t, strings.Replace(readFile(t, "template.yaml"), "\nResources:\n", "\nResources:\n\n"+block, 1),
 	)
@@ -64,7 +70,7 @@ func everyRule(t *testing.T, whole template, files []source) findings {
 	)
 }
 
-// What docs/consumers.md shows is a whole consumer: with its block and its main.go no rule finds
+// What docs/consumers.md shows is a whole consumer: with its entry and its main.go no rule finds
 // anything.
 func TestConsumerOfThePage(t *testing.T) {
 	whole, files := withConsumer(t, edit{})
