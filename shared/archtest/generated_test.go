@@ -3,7 +3,6 @@ package archtest
 import (
 	"crypto/sha256"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -17,8 +16,6 @@ import (
 
 	"orderflow/infra/stack"
 )
-
-var update = flag.Bool("update", false, "write testdata/resources.txt instead of comparing with it")
 
 // generated gives the templates that infra/stack writes, by their paths from the module's root.
 func generated(t *testing.T) map[string][]byte {

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write docs/parameters.md instead of comparing with it")
+// update is for the tests whose document is made by a test.
+var update = flag.Bool("update", false, "write what is compared, instead of comparing with it")
 
 const parametersDocument = "docs/parameters.md"
 
