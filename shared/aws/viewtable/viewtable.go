@@ -400,7 +400,8 @@ func (t Table) SavePosition(ctx context.Context, g view.Generation, segment int,
 // gives what is the view's.
 func (t Table) Entries(ctx context.Context, name string, segment, segments int) iter.Seq2[[]view.Entry, error] {
 	in := &dynamodb.ScanInput{
-		TableName: &t.table, ConsistentRead: aws.Bool(true), Segment: aws.Int32(int32(segment)),
+		TableName: &t.table, ConsistentRead: aws.Bool(true),
+		Segment:                   aws.Int32(int32(segment)),  //nolint:gosec // below segments
 		TotalSegments:             aws.Int32(int32(segments)), //nolint:gosec // a handful
 		FilterExpression:          aws.String("begins_with(" + attrPK + ", :view)"),
 		ExpressionAttributeValues: dynamo.Item{":view": dynamo.S(name + "#")},

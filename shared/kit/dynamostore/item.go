@@ -166,6 +166,14 @@ type reader struct{ *dynamo.Reader }
 
 func read(item dynamo.Item) reader { return reader{dynamo.Read(item)} }
 
+// Err is the first error, as in "attribute count is no number".
+func (r reader) Err() error {
+	if err := r.Reader.Err(); err != nil {
+		return fmt.Errorf("attribute %w", err)
+	}
+	return nil
+}
+
 type header struct {
 	stream es.StreamID
 	first  int64

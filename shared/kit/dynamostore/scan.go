@@ -27,7 +27,7 @@ func (s *Store) Scan(ctx context.Context, segment, segments int, from string) it
 		}
 		in := &dynamodb.ScanInput{
 			TableName: &s.table, ConsistentRead: aws.Bool(true), ExclusiveStartKey: start,
-			Segment:       aws.Int32(int32(segment)),
+			Segment:       aws.Int32(int32(segment)),  //nolint:gosec // below segments
 			TotalSegments: aws.Int32(int32(segments)), //nolint:gosec // DynamoDB refuses more than a million
 		}
 		for out, err := range dynamo.Scan(ctx, s.api, in) {
