@@ -25,9 +25,10 @@ type fakeSQS struct {
 	sent       []*sqs.SendMessageInput
 }
 
+//nolint:revive // the SDK names it
 func (f *fakeSQS) GetQueueUrl(
 	_ context.Context, in *sqs.GetQueueUrlInput, _ ...func(*sqs.Options),
-) (*sqs.GetQueueUrlOutput, error) { //nolint:revive // the SDK names it
+) (*sqs.GetQueueUrlOutput, error) {
 	return &sqs.GetQueueUrlOutput{QueueUrl: aws.String("https://" + *in.QueueName)}, f.find
 }
 

@@ -71,9 +71,8 @@ func (s stored) write() error {
 	}
 	for name, text := range fresh {
 		path := s.path(name)
-		if err := os.MkdirAll(
-			filepath.Dir(path), 0o755,
-		); err != nil { // #nosec G301 -- part of the checkout, for all to read
+		// #nosec G301 -- part of the checkout, for all to read
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
 		}
 		if err := os.WriteFile(path, text, 0o644); err != nil { // #nosec G306 -- as above

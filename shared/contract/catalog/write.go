@@ -138,9 +138,8 @@ func write(root string, files map[string][]byte, today time.Time) error {
 	}
 	for _, c := range changes {
 		path := filepath.Join(root, filepath.FromSlash(c.Path))
-		if err := os.MkdirAll(
-			filepath.Dir(path), 0o755,
-		); err != nil { // #nosec G301 -- part of the checkout, for all to read
+		// #nosec G301 -- part of the checkout, for all to read
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
 		}
 		if err := os.WriteFile(path, all[c.Path], 0o644); err != nil { // #nosec G306 -- as above

@@ -164,9 +164,8 @@ func (d Definition[R]) decode(item Item) (R, error) {
 		return row, nil
 	}
 	if err := json.Unmarshal(item.Data, &row); err != nil {
-		return row, fmt.Errorf(
-			"%w: row %s of view %s: %v", es.ErrCorrupt, item.ID, d.Name, err,
-		) //nolint:errorlint // that it is corrupt is what callers act on
+		//nolint:errorlint // that it is corrupt is what callers act on
+		return row, fmt.Errorf("%w: row %s of view %s: %v", es.ErrCorrupt, item.ID, d.Name, err)
 	}
 	return row, nil
 }
