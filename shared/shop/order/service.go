@@ -68,11 +68,11 @@ type CancelInput struct {
 	Note   string // in their own words
 }
 
-// Cancel is a person's request to cancel an order: it closes the order by the command Close, and the
-// saga then undoes it. Of a confirmed order it takes the shipment back first: the shipment's stream
-// decides between this and the dispatch. ErrDispatched where the shipment is dispatched. An order
-// that is closed already is left as it is: nothing is written, and the request's key may be used
-// again. personal.ErrErased where there is a note and the customer was erased. With a note the
+// Cancel is a person's request to cancel an order: it closes the order by the command Close, and
+// the saga then undoes it. Of a confirmed order it takes the shipment back first: the shipment's
+// stream decides between this and the dispatch. ErrDispatched where the shipment is dispatched. An
+// order that is closed already is left as it is: nothing is written, and the request's key may be
+// used again. personal.ErrErased where there is a note and the customer was erased. With a note the
 // request's fingerprint is stored as one under the customer's key, since it follows from the note.
 // What it writes belongs to the order, and has the correlation id of the order's first event.
 //
