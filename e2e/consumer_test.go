@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	infrastack "orderflow/infra/stack"
 	"orderflow/shared/kit/ident"
 	"orderflow/shared/shop/shipment"
 )
@@ -36,7 +37,7 @@ func codeOf(t *testing.T, page, language string) string {
 	return code + "\n"
 }
 
-// beside is what the page's block refers to and a stack of its own has not: the stack under test
+// beside is what the page's consumer refers to and a stack of its own has not: the stack under test
 // gives it, the table by its name.
 const beside = `AWSTemplateFormatVersion: '2010-09-09'
 Transform: AWS::Serverless-2016-10-31
@@ -59,7 +60,7 @@ const (
 	tableBeside = "!Sub 'arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${DeadLettersTable}'"
 )
 
-// A consumer of one's own is the block and the main.go that docs/consumers.md shows. The test takes
+// A consumer of one's own is the entry and the main.go that docs/consumers.md shows. The test takes
 // both out of the page, deploys them beside the stack, on its bus, and has an order delivered. A
 // message that it can't read is recorded and redriven as any other consumer's.
 func TestConsumerOfThePage(t *testing.T) {
@@ -98,8 +99,8 @@ func buildPage(t *testing.T) (template string) {
 		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
 			t.Fatal(err)
 		}
-		// The page is the checkout's, and the directory the test's.
-		if err := os.WriteFile(file, []byte(content), 0o600); err != nil { //nolint:gosec // see above
+		//nolint:gosec // the page is the checkout's, and the directory the test's
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return file
@@ -119,9 +120,12 @@ func buildPage(t *testing.T) (template string) {
 		t.Fatal(err)
 	}
 	architecture := map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH]
-	block := codeOf(t, page, "yaml")
+	block, err := infrastack.Expand(codeOf(t, page, "yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if !strings.Contains(block, tableHere) {
-		t.Fatalf("the block has no %s", tableHere)
+		t.Fatalf("the entry makes no %s", tableHere)
 	}
 	template = write(
 		"template.yaml",
