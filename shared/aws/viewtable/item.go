@@ -35,9 +35,7 @@ func rowOf(g view.Generation, id string, item dynamo.Item) (view.Item, error) {
 		r.Failf(attrSequence, "is %d", row.Sequence)
 	}
 	if r.Err() != nil {
-		return view.Item{}, fmt.Errorf( //nolint:errorlint // that it is corrupt is what callers act on
-			"%w: row %s of view %s: %v", es.ErrCorrupt, id, g.View, r.Err(),
-		)
+		return view.Item{}, fmt.Errorf("%w: row %s of view %s: %w", es.ErrCorrupt, id, g.View, r.Err())
 	}
 	return row, nil
 }
