@@ -303,10 +303,12 @@ func TestAppendTransactionAgain(t *testing.T) {
 	none := reason(dynamo.ReasonNone, nil)
 	conflicting := reason(dynamo.ReasonConflict, nil)
 	mine := []types.CancellationReason{
-		reason(dynamo.ReasonCondition, item(order, 4, 2, "mine")), reason(dynamo.ReasonCondition, item(account, 1, 1, "mine")),
+		reason(dynamo.ReasonCondition, item(order, 4, 2, "mine")),
+		reason(dynamo.ReasonCondition, item(account, 1, 1, "mine")),
 	}
 	theirs := []types.CancellationReason{
-		reason(dynamo.ReasonCondition, item(order, 4, 5, "theirs")), reason(dynamo.ReasonCondition, item(account, 1, 1, "theirs")),
+		reason(dynamo.ReasonCondition, item(order, 4, 5, "theirs")),
+		reason(dynamo.ReasonCondition, item(account, 1, 1, "theirs")),
 	}
 	refused := reason(dynamo.ReasonCondition, nil)
 	cancelled := func(reasons ...types.CancellationReason) error {
