@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Amount.Int64 of bojanz/currency rounds an amount with more decimals than the currency has, without an error.
+# Amount.Int64 of bojanz/currency rounds an amount with more decimals than the currency has, without
+# an error.
 #
 # Version: github.com/bojanz/currency v1.5.1.
-# Guess before the run: an error, since its doc speaks of one when the amount "can't be represented".
+# Guess before the run: an error, since its doc speaks of one when the amount "can't be
+# represented".
 # Seen: 1.155 USD is 116 and 0.004 USD is 0; the error is for amounts beyond an int64 alone.
-# Matters to: a price list with a stray third decimal. Compare the amount with Round() before taking minor units.
+# Matters to: a price list with a stray third decimal. Compare the amount with Round() before taking
+# minor units.
 . "$(dirname "$0")/lib.sh"
 go_module github.com/bojanz/currency@v1.5.1 <<'GO'
 package main

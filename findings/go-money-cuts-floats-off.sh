@@ -2,7 +2,8 @@
 # go-money makes 114 cents of 1.15: it multiplies the float and cuts off what is behind the point.
 #
 # Version: github.com/Rhymond/go-money v1.0.15.
-# Guess before the run: NewFromFloat rounds to the nearest minor unit, so that two decimals always survive.
+# Guess before the run: NewFromFloat rounds to the nearest minor unit, so that two decimals always
+# survive.
 # Seen: 573 of the 10,000 amounts from 0.00 to 99.99 lose a cent, 1.15 among them.
 # Matters to: an import from a file or a form. Parse the decimal text, never the float.
 . "$(dirname "$0")/lib.sh"

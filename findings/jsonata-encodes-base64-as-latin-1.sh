@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# The reference implementation of JSONata encodes text to Base64 as Latin-1, one byte a character; the Python port as UTF-8.
+# The reference implementation of JSONata encodes text to Base64 as Latin-1, one byte a character;
+# the Python port as UTF-8.
 #
 # Versions: jsonata 2.2.2 (npm), jsonata-python 0.7.1 (PyPI).
 # Guess before the run: UTF-8 in both.
-# Seen: $base64encode('é') is "6Q==" (one byte, E9) in JavaScript and "w6k=" (two bytes, C3 A9) in Python; each misreads the other's.
-# Matters to: text that crosses from a state machine to a program through Base64. Encode it in the program.
+# Seen: $base64encode('é') is "6Q==" (one byte, E9) in JavaScript and "w6k=" (two bytes, C3 A9) in
+# Python; each misreads the other's.
+# Matters to: text that crosses from a state machine to a program through Base64. Encode it in the
+# program.
 . "$(dirname "$0")/lib.sh"
 python_packages jsonata-python==0.7.1
 node_packages jsonata@2.2.2

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# In jsonata-python, "1 in [true]" is true and $distinct([1, true]) has one element, although "true = 1" is false.
+# In jsonata-python, "1 in [true]" is true and $distinct([1, true]) has one element, although "true
+# = 1" is false.
 #
 # Versions: jsonata-python 0.7.1 (PyPI), jsonata 2.2.2 (npm, the reference).
-# Guess before the run: "true = 1" is true as well, since Python's True equals 1. It is not: only membership and distinct compare
-# with Python's own equality.
-# Matters to: a Choice state that tests membership passes on an emulator and fails on AWS, or the other way round.
+# Guess before the run: "true = 1" is true as well, since Python's True equals 1. It is not: only
+# membership and distinct compare with Python's own equality.
+# Matters to: a Choice state that tests membership passes on an emulator and fails on AWS, or the
+# other way round.
 . "$(dirname "$0")/lib.sh"
 python_packages jsonata-python==0.7.1
 node_packages jsonata@2.2.2

@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
-# jsonata-python writes a whole number of 17 digits with 15 of them and an exponent when $string converts it.
+# jsonata-python writes a whole number of 17 digits with 15 of them and an exponent when $string
+# converts it.
 #
 # Versions: jsonata-python 0.7.1 (PyPI), jsonata 2.2.2 (npm, the reference).
-# Guess before the run: Python's integers are exact, so it keeps all digits, and JavaScript rounds to the nearest double.
-# Seen: the reference writes the nearest double in full ("12345678901234568"); Python writes "1.23456789012346e+16", which differs from
-# its own arithmetic: the number itself is exact as long as it is not turned into a string.
-# Matters to: a command that a state machine builds with $string, as a message of a queue is. Fifteen digits are safe in both.
+# Guess before the run: Python's integers are exact, so it keeps all digits, and JavaScript rounds
+# to the nearest double.
+# Seen: the reference writes the nearest double in full ("12345678901234568"); Python writes
+# "1.23456789012346e+16", which differs from its own arithmetic: the number itself is exact as long
+# as it is not turned into a string.
+# Matters to: a command that a state machine builds with $string, as a message of a queue is.
+# Fifteen digits are safe in both.
 . "$(dirname "$0")/lib.sh"
 python_packages jsonata-python==0.7.1
 node_packages jsonata@2.2.2

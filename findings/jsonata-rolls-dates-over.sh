@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# The reference implementation of JSONata takes 30 February for 2 March in $toMillis; the Python port refuses it.
+# The reference implementation of JSONata takes 30 February for 2 March in $toMillis; the Python
+# port refuses it.
 #
 # Versions: jsonata 2.2.2 (npm), jsonata-python 0.7.1 (PyPI).
-# Guess before the run: both refuse a day that the calendar does not have, since $toMillis refuses other malformed timestamps (D3110).
+# Guess before the run: both refuse a day that the calendar does not have, since $toMillis refuses
+# other malformed timestamps (D3110).
 # Seen: JavaScript answers 1772409600000, which is 2026-03-02T00:00:00Z, without an error.
-# Matters to: a Wait or a deadline that a state machine computes from outside input. Check dates before they reach it.
+# Matters to: a Wait or a deadline that a state machine computes from outside input. Check dates
+# before they reach it.
 . "$(dirname "$0")/lib.sh"
 python_packages jsonata-python==0.7.1
 node_packages jsonata@2.2.2

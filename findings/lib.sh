@@ -1,13 +1,60 @@
-# Sourced by the scripts beside it: a temporary folder that goes away, pinned packages in it, and a comparison that ends the script when
-# a behaviour is no longer the recorded one.
+# Sourced by the scripts beside it: a temporary folder that goes away, pinned packages in it, and a
+# comparison that ends the script when a behaviour is no longer the recorded one.
 set -euo pipefail
 workdir=$(mktemp -d)
-trap 'rm -rf "$workdir"' EXIT
+server=
+finish() {
+  [ -z "$server" ] || kill "$server" 2>/dev/null || true
+  rm -rf "$workdir"
+}
+trap finish EXIT
 
 # python_packages PACKAGE==VERSION...   Then $workdir/venv/bin/python has them.
 python_packages() {
   python3 -m venv "$workdir/venv"
   "$workdir/venv/bin/pip" install --quiet --disable-pip-version-check "$@"
+}
+
+# in_python   Runs a script from standard input with the packages. $endpoint is its first argument.
+in_python() { "$workdir/venv/bin/python" - "${endpoint:-}"; }
+
+# start_ministack   Starts MiniStack, which has to be among the packages, and waits for it.
+# $endpoint is where it listens.
+start_ministack() {
+  local port
+  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  endpoint=http://127.0.0.1:$port
+  GATEWAY_PORT=$port AWS_ENDPOINT_URL=$endpoint SERVICES=dynamodb "$workdir/venv/bin/python" -m ministack.app >"$workdir/log" 2>&1 &
+  server=$!
+  for _ in $(seq 100); do
+    if curl -fs "$endpoint/_ministack/health" >/dev/null; then return; fi
+    sleep 0.2
+  done
+  echo "MiniStack did not start" >&2 && exit 1
+}
+
+# start_dynamodb_local VERSION   Starts Amazon's DynamoDB Local, which needs Java 17 and Maven.
+# $endpoint is where it listens.
+start_dynamodb_local() {
+  local port
+  mkdir "$workdir/local"
+  cat >"$workdir/local/pom.xml" <<XML
+<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+<groupId>finding</groupId><artifactId>finding</artifactId><version>1</version>
+<dependencies><dependency><groupId>com.amazonaws</groupId><artifactId>DynamoDBLocal</artifactId><version>$1</version></dependency></dependencies>
+</project>
+XML
+  mvn -q -B -f "$workdir/local/pom.xml" dependency:copy-dependencies -DoutputDirectory="$workdir/local/lib" >&2
+  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  endpoint=http://127.0.0.1:$port
+  (cd "$workdir/local" && exec java -Djava.library.path=lib -cp 'lib/*' \
+    com.amazonaws.services.dynamodbv2.local.main.ServerRunner -inMemory -port "$port" >"$workdir/log" 2>&1) &
+  server=$!
+  for _ in $(seq 100); do
+    if curl -s "$endpoint" >/dev/null; then return; fi
+    sleep 0.2
+  done
+  echo "DynamoDB Local did not start" >&2 && exit 1
 }
 
 # node_packages PACKAGE@VERSION...   Then in_node runs a script that may require them.
@@ -16,7 +63,8 @@ node_packages() {
 }
 in_node() { NODE_PATH=$workdir/node/node_modules node "$@"; }
 
-# go_module MODULE@VERSION...   Then $workdir/go is a module that requires them, for main.go from standard input; in_go runs it.
+# go_module MODULE@VERSION...   Then $workdir/go is a module that requires them, for main.go from
+# standard input; in_go runs it.
 go_module() {
   mkdir -p "$workdir/go"
   cat >"$workdir/go/main.go"
