@@ -54,6 +54,7 @@ var words = []string{"shared/shop/goods", "shared/shop/money", "shared/shop/pers
 var libraries = map[string][]string{
 	"shared/kit/ident":       {"github.com/google/uuid"},
 	"shared/kit/dynamo":      {"github.com/aws/"},
+	"shared/kit/awsclient":   {"github.com/aws/"},
 	"shared/kit/dynamostore": {"github.com/aws/", "github.com/klauspost/compress/"},
 	"shared/kit/inboxtable":  {"github.com/aws/"},
 }

@@ -18,6 +18,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 	"github.com/aws/smithy-go/logging"
+
+	"orderflow/shared/kit/awsclient"
 )
 
 // Deployment is a stack, in an account or on an emulator.
@@ -37,6 +39,7 @@ func Find(ctx context.Context, stack string) (*Deployment, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load AWS configuration: %w", err)
 	}
+	cfg.APIOptions = append(cfg.APIOptions, awsclient.PlainBodies)
 	out, err := cloudformation.NewFromConfig(cfg).DescribeStacks(
 		ctx, &cloudformation.DescribeStacksInput{StackName: &stack},
 	)

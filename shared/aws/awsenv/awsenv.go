@@ -23,7 +23,9 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
 
+	"orderflow/shared/kit/awsclient"
 	"orderflow/shared/shop/personal"
 )
 
@@ -56,7 +58,8 @@ func Config(context.Context) aws.Config {
 		HTTPClient: awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithDialerOptions(func(d *net.Dialer) {
 			d.Timeout = dialTimeout
 		}),
-		Retryer: func() aws.Retryer { return Retryer() },
+		Retryer:    func() aws.Retryer { return Retryer() },
+		APIOptions: []func(*middleware.Stack) error{awsclient.PlainBodies},
 	}
 	if endpoint := os.Getenv("AWS_ENDPOINT_URL"); endpoint != "" {
 		cfg.BaseEndpoint = aws.String(endpoint)

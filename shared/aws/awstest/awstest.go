@@ -15,7 +15,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go/middleware"
 
+	"orderflow/shared/kit/awsclient"
 	"orderflow/shared/kit/ident"
 )
 
@@ -58,6 +60,7 @@ func configOf(endpoint string) aws.Config {
 		Region:       "us-east-1",
 		BaseEndpoint: aws.String(endpoint),
 		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
+		APIOptions:   []func(*middleware.Stack) error{awsclient.PlainBodies},
 	}
 }
 
