@@ -1,6 +1,6 @@
 package archtest
 
-//go:generate go test . -run TestParametersDocument -update
+//go:generate go test . -run TestParametersDocument|TestResources -update
 
 import (
 	"flag"

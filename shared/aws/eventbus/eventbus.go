@@ -247,7 +247,7 @@ func (e *EntryError) malformed() bool {
 	return false
 }
 
-// final reports whether trying again within the invocation is of no use.
+// final reports whether trying again at once, within one call of Put, is of no use.
 func (e *EntryError) final() bool {
 	switch e.Code {
 	case "AccessDeniedException", "InvalidAccountIdException",
