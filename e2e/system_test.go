@@ -197,8 +197,8 @@ func noDeadLetters() error {
 // taken are the marks of the dead letters that tests have made and taken away.
 var taken sync.Map
 
-// sentTwice reports whether a message is one that a test has sent: where the answer to sending it is lost, the
-// client sends it again, and the queue has it twice.
+// sentTwice reports whether a message is one that a test has sent: where the answer to sending it
+// is lost, the client sends it again, and the queue has it twice.
 func sentTwice(body string) (twice bool) {
 	taken.Range(func(mark, _ any) bool {
 		twice = strings.Contains(body, mark.(string))

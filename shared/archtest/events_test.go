@@ -167,8 +167,8 @@ func patterns(t template, rows []row) (found findings) {
 	return found
 }
 
-// checked: what a function takes from a queue behind a rule it gives to contract.Handle, itself or by
-// a package that does. So it works with nothing that breaks its contract.
+// checked: what a function takes from a queue behind a rule it gives to contract.Handle, itself or
+// by a package that does. So it works with nothing that breaks its contract.
 func checked(t template, files []source) (found findings) {
 	checks := map[string]bool{}
 	for _, f := range files {

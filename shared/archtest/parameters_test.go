@@ -61,7 +61,8 @@ func parametersPage(t template) string {
 
 # Parameters
 
-What a deployment can set, with ` + "`sam deploy --guided` or `sam deploy --parameter-overrides NAME=VALUE`" + `.
+What a deployment can set, with ` + "`sam deploy --guided`" + ` or
+` + "`sam deploy --parameter-overrides NAME=VALUE`" + `.
 [How to deploy](howto/deploy.md) leads through the choices that matter.
 `)
 	for _, group := range list(at(t.Metadata["AWS::CloudFormation::Interface"], "ParameterGroups")) {

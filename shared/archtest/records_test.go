@@ -121,8 +121,8 @@ func related(all map[string]string) (found findings) {
 	return found
 }
 
-// indexedRecords: the index has each record once, with its number and the beginning of its status, and
-// nothing else.
+// indexedRecords: the index has each record once, with its number and the beginning of its status,
+// and nothing else.
 func indexedRecords(all map[string]string, index string) (found findings) {
 	missing := maps.Clone(all)
 	for _, row := range indexRow.FindAllStringSubmatch(index, -1) {

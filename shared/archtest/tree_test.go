@@ -79,7 +79,7 @@ func (s source) line(n ast.Node) int { return s.fset.Position(n.Pos()).Line }
 
 func newSource(name, text string) (source, error) {
 	fset := token.NewFileSet()
-	f, err := parser.ParseFile(fset, name, text, parser.SkipObjectResolution)
+	f, err := parser.ParseFile(fset, name, text, parser.ParseComments|parser.SkipObjectResolution)
 	return source{name: name, ast: f, fset: fset, text: text}, err
 }
 

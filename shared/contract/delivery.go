@@ -35,8 +35,8 @@ func Open(body []byte) (es.Envelope, error) {
 }
 
 // ErrMalformed says of a message that nothing follows from it, however often it comes: it is no
-// event of the bus, it breaks its contract (ErrInvalid, ErrUnknown), it is of another stream than its
-// data, or its consumer doesn't take it.
+// event of the bus, it breaks its contract (ErrInvalid, ErrUnknown), it is of another stream than
+// its data, or its consumer doesn't take it.
 var ErrMalformed = errors.New("contract: malformed message")
 
 // Malformed makes an ErrMalformed of a consumer's own objection to an event. It is poison.Is.
@@ -56,10 +56,10 @@ func On[T any](handle func(context.Context, es.Envelope, T) error) Route {
 	}
 }
 
-// Handle is the door through which a consumer takes what EventBridge delivers: it opens the message,
-// checks the event against its contract and its data against the stream that it is of, and gives it
-// to the one route that is its type's. A message that doesn't come so far is an ErrMalformed, and
-// poison.Is; any other error is the route's.
+// Handle is the door through which a consumer takes what EventBridge delivers: it opens the
+// message, checks the event against its contract and its data against the stream that it is of, and
+// gives it to the one route that is its type's. A message that doesn't come so far is an
+// ErrMalformed, and poison.Is; any other error is the route's.
 func Handle(ctx context.Context, body []byte, routes ...Route) error {
 	e, err := Open(body)
 	if err != nil {
@@ -83,8 +83,8 @@ func Handle(ctx context.Context, body []byte, routes ...Route) error {
 }
 
 // Request is the request of a consumer's command that follows from an event. Where the commit's id
-// derives from the event, or from what the event is about, the event is one command however often it
-// comes.
+// derives from the event, or from what the event is about, the event is one command however often
+// it comes.
 func Request(e es.Envelope, consumer, commitID string, now time.Time) es.Request {
 	return es.Request{
 		CommitID: commitID, Time: now,

@@ -184,8 +184,8 @@ func (t Table) Write(ctx context.Context, orders []analytics.Order, additions []
 	return fmt.Errorf("analyticstable: write %d orders and %d rows: %w", len(orders), len(additions), err)
 }
 
-// passing are the reasons for a cancelled transaction that are gone in a moment: another transaction
-// on an item, a revision that has moved on, a throttle.
+// passing are the reasons for a cancelled transaction that are gone in a moment: another
+// transaction on an item, a revision that has moved on, a throttle.
 var passing = []string{
 	dynamo.ReasonCondition, dynamo.ReasonConflict, dynamo.ReasonThrottling, dynamo.ReasonThroughput,
 }

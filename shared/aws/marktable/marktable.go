@@ -267,8 +267,8 @@ func (t Table) Marks(ctx context.Context, streams []es.StreamID) (map[es.StreamI
 	return found, errors.Join(unread...)
 }
 
-// marks reads the marks that there are of up to dynamo.MaxBatch keys. Those that can't be read are an
-// audit.ErrUnreadable, which comes with the others.
+// marks reads the marks that there are of up to dynamo.MaxBatch keys. Those that can't be read are
+// an audit.ErrUnreadable, which comes with the others.
 func (t Table) marks(ctx context.Context, keys []dynamo.Item) (marks []audit.Mark, err error) {
 	items, err := dynamo.BatchGet(
 		ctx, t.api, t.table, types.KeysAndAttributes{Keys: keys}, backoff.New(pace, t.clock),

@@ -36,8 +36,8 @@ func (Records) About(image []byte) (eventType, correlationID string) {
 	return eventType, meta.Meta.M.CorrelationID.S
 }
 
-// Record is the record of a commit that was put, with its new image, as CommitFromImage reads it. Of
-// its keys those are there that the image has.
+// Record is the record of a commit that was put, with its new image, as CommitFromImage reads it.
+// Of its keys those are there that the image has.
 func (Records) Record(eventID, streamARN, sequenceNumber string, image []byte) ([]byte, error) {
 	var has map[string]json.RawMessage
 	_ = json.Unmarshal(image, &has) // what is no object has no keys

@@ -9,8 +9,8 @@ import (
 	"orderflow/shared/kit/dynamostore"
 )
 
-// TestRecords: whatever is in an image, what can be read of it is, and the record that is made of it
-// is one that a consumer of the stream takes.
+// TestRecords: whatever is in an image, what can be read of it is, and the record that is made of
+// it is one that a consumer of the stream takes.
 func TestRecords(t *testing.T) {
 	for name, tc := range map[string]struct{ image, eventType, correlationID, stream string }{
 		"whole": {`{"stream":{"S":"order/o1"},"version":{"N":"3"},"meta":{"M":{"correlationId":{"S":"c9"}}},` +

@@ -69,8 +69,9 @@ type pending struct {
 }
 
 // Handle counts the events in messages' bodies and says of each whether it is counted: nil for one
-// that was counted before, too. What can never be counted is a contract.ErrMalformed and keeps nothing else
-// from it. Any other error is one of all messages whose events were to be written together.
+// that was counted before, too. What can never be counted is a contract.ErrMalformed and keeps
+// nothing else from it. Any other error is one of all messages whose events were to be written
+// together.
 func (a Analyser) Handle(ctx context.Context, bodies [][]byte) []error {
 	errs := make([]error, len(bodies))
 	var open []pending
