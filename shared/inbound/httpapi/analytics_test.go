@@ -3,7 +3,6 @@ package httpapi_test
 import (
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"maps"
 	"net/http"
 	"reflect"
@@ -13,7 +12,6 @@ import (
 
 	"orderflow/shared/inbound/httpapi"
 	"orderflow/shared/kit/clock"
-	"orderflow/shared/ops/deadletter"
 	"orderflow/shared/read/analytics"
 	"orderflow/shared/read/analytics/analyticstest"
 	"orderflow/shared/shop/money"
@@ -100,11 +98,8 @@ func TestDailyFigures(t *testing.T) {
 // nothing else.
 func TestFiguresOfNoZone(t *testing.T) {
 	w := newWorld(t)
-	w.queries = httpapi.Lambda(httpapi.NewQueries(httpapi.Queries{
-		Auth: auth, Clock: w.clock, Log: slog.New(slog.NewJSONHandler(w.log, nil)),
-		Figures:     analytics.NewReports(&w.figures, "Europe/Atlantis"),
-		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock},
-	}))
+	w.sees.Figures = analytics.NewReports(&w.figures, "Europe/Atlantis")
+	w.queries = httpapi.Lambda(httpapi.NewQueries(w.sees))
 	r := w.must(http.StatusServiceUnavailable, get(operator, "/analytics/daily?from=2026-03-01&to=2026-03-01"))
 	if r.body["code"] != analytics.ErrNoTimeZone.Code() ||
 		!strings.Contains(fmt.Sprint(r.body["detail"]), `TimeZone is "Europe/Atlantis"`) {

@@ -19,6 +19,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/wiring"
 	"orderflow/shared/ops/deadletter"
 	"orderflow/shared/read/analytics"
 	"orderflow/shared/read/view/allorders"
@@ -67,6 +68,7 @@ type Queries struct {
 
 // NewCommands makes the handler of the commands.
 func NewCommands(c Commands) http.Handler {
+	c = wiring.Complete(c)
 	s := newServer(c.Auth, c.Clock, c.Log)
 	s.commands(c)
 	s.deadLetterCommands(c)
@@ -75,6 +77,7 @@ func NewCommands(c Commands) http.Handler {
 
 // NewQueries makes the handler of the queries, which also serves the OpenAPI document of both.
 func NewQueries(q Queries) http.Handler {
+	q = wiring.Complete(q)
 	s := newServer(q.Auth, q.Clock, q.Log)
 	s.queries(q)
 	s.deadLetterQueries(q)

@@ -71,6 +71,7 @@ type world struct {
 	figures   analyticstest.Memory
 	commands  func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error)
 	queries   func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error)
+	sees      httpapi.Queries // what queries is made of
 	keys      atomic.Int64
 }
 
@@ -115,7 +116,7 @@ func newWorld(t testing.TB) *world {
 		Products: w.products, Shipments: w.shipments,
 		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock},
 	}))
-	w.queries = httpapi.Lambda(httpapi.NewQueries(httpapi.Queries{
+	w.sees = httpapi.Queries{
 		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts,
 		Stock:    w.stocks,
 		Products: w.products, Shipments: w.shipments,
@@ -132,7 +133,8 @@ func newWorld(t testing.TB) *world {
 		}),
 		Figures:     analytics.Reports{Table: &w.figures, Calendar: analytics.MustCalendar("Europe/Amsterdam")},
 		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock},
-	}))
+	}
+	w.queries = httpapi.Lambda(httpapi.NewQueries(w.sees))
 	return w
 }
 
