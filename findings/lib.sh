@@ -18,10 +18,10 @@ python_packages() {
 # in_python   Runs a script from standard input with the packages. $endpoint is its first argument.
 in_python() { "$workdir/venv/bin/python" - "${endpoint:-}"; }
 
-# start_ministack   Starts MiniStack, which has to be among the packages, and waits for it.
-# $endpoint is where it listens.
+# start_ministack   Installs MiniStack 1.5.33 and starts it. $endpoint is where it listens.
 start_ministack() {
   local port
+  python_packages ministack==1.5.33 boto3==1.43.106
   port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
   endpoint=http://127.0.0.1:$port
   GATEWAY_PORT=$port AWS_ENDPOINT_URL=$endpoint SERVICES=dynamodb "$workdir/venv/bin/python" -m ministack.app >"$workdir/log" 2>&1 &
@@ -31,6 +31,45 @@ start_ministack() {
     sleep 0.2
   done
   echo "MiniStack did not start" >&2 && exit 1
+}
+
+# in_ministack   Runs a script from standard input that has a table and the function update.
+in_ministack() {
+  {
+    cat <<'PY'
+import sys
+
+import boto3
+from botocore.exceptions import ClientError
+
+db = boto3.client(
+    "dynamodb", endpoint_url=sys.argv[1], region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="a",
+)
+key = {"p": {"S": "a"}}
+db.create_table(
+    TableName="things", BillingMode="PAY_PER_REQUEST",
+    AttributeDefinitions=[{"AttributeName": "p", "AttributeType": "S"}],
+    KeySchema=[{"AttributeName": "p", "KeyType": "HASH"}],
+)
+
+
+def update(item, expression, **values):
+    """The item after an update, without its key, or the code of the error."""
+    db.put_item(TableName="things", Item=key | item)
+    values = {":" + name: value for name, value in values.items()}
+    try:
+        new = db.update_item(
+            TableName="things", Key=key, UpdateExpression=expression, ExpressionAttributeValues=values, ReturnValues="ALL_NEW",
+        )["Attributes"]
+    except ClientError as e:
+        return e.response["Error"]["Code"]
+    del new["p"]
+    return new
+
+
+PY
+    cat
+  } | in_python
 }
 
 # start_dynamodb_local VERSION   Starts Amazon's DynamoDB Local, which needs Java 17 and Maven.
