@@ -34,7 +34,7 @@ REFUSED = {  # these name an order, an account and a person's key that no deploy
     "schedule-shipment-schedule": "shipment.address-unreadable",
 }
 # The messages of these name things that no deployment has, too, or a customer whom nobody has erased: they have to come again.
-LACKING = {"commit-stock", "finish-erasure", "follow-shipments", "prepare-shipments", "simulate-carrier"}
+LACKING = {"commit-stock", "finish-erasure", "follow-shipments", "prepare-shipments", "send-mails", "simulate-carrier"}
 INVOKE_SECONDS = 300  # the first call may pull the image
 
 
