@@ -139,7 +139,8 @@ func TestFinishErasure(t *testing.T) {
 				failed = append(failed, f.ItemIdentifier)
 			}
 			if !slices.Equal(e.destroyed, []string{"nobody"}) || !slices.Equal(e.deleted, []string{"nobody"}) ||
-				!slices.Equal(e.cancelled, []string{"nobody-placed", "nobody-confirmed"}) || !slices.Equal(failed, want) {
+				!slices.Equal(e.cancelled, []string{"nobody-placed", "nobody-confirmed"}) ||
+				!slices.Equal(failed, want) {
 				t.Errorf(
 					"destroyed %v, deleted %v, cancelled %v, failed %v", e.destroyed, e.deleted, e.cancelled, failed,
 				)
