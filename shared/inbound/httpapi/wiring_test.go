@@ -1,0 +1,26 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"orderflow/shared/inbound/httpapi"
+)
+
+// A function that lacks something doesn't start, and says what.
+func TestMissingDependencies(t *testing.T) {
+	for name, start := range map[string]func(){
+		"Commands": func() { httpapi.NewCommands(httpapi.Commands{}) },
+		"Queries":  func() { httpapi.NewQueries(httpapi.Queries{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if says := fmt.Sprint(recover()); !strings.HasPrefix(says, "wiring: httpapi."+name+" lacks Clock, Log") {
+					t.Errorf("it says %s", says)
+				}
+			}()
+			start()
+		})
+	}
+}
