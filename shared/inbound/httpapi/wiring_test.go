@@ -16,7 +16,8 @@ func TestMissingDependencies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
-				if says := fmt.Sprint(recover()); !strings.HasPrefix(says, "wiring: httpapi."+name+" lacks Clock, Log") {
+				want := "wiring: httpapi." + name + " lacks Clock, Log"
+				if says := fmt.Sprint(recover()); !strings.HasPrefix(says, want) {
 					t.Errorf("it says %s", says)
 				}
 			}()
