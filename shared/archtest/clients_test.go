@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// plainBodies: who configures clients of AWS gives them awsclient.PlainBodies, or they lose answers now
-// and then.
+// plainBodies: who configures clients of AWS gives them awsclient.PlainBodies. Without it they lose
+// answers now and then.
 func plainBodies(files []source) (found findings) {
 	for _, f := range files {
 		if f.isTest() || strings.Contains(f.text, "awsclient.PlainBodies") {
