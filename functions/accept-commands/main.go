@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
@@ -48,7 +47,7 @@ func main() {
 		Store: store, Clock: now, Customers: customers,
 		Snapshots: dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE")), Mends: true,
 	})
-	lambda.Start(httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{
+	awsenv.Start(httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{
 		Auth: httpapi.Auth{
 			CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE"),
 			CarrierScope: awsenv.Env("CARRIER_SCOPE"), PricingScope: awsenv.Env("PRICING_SCOPE"),

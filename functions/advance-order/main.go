@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"orderflow/shared/aws/awsenv"
@@ -22,7 +21,7 @@ func main() {
 	config := awsenv.Config(context.Background())
 	store := dynamostore.New(dynamodb.NewFromConfig(config), awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register))
 	tasks := ordertask.Tasks{Orders: order.New(order.Deps{Store: store, Clock: clock.System{}}), Clock: clock.System{}}
-	lambda.Start(sfntask.Router{
+	awsenv.Start(sfntask.Router{
 		"start":     sfntask.Task(tasks.Start),
 		"confirm":   sfntask.Task(tasks.Confirm),
 		"close":     sfntask.Task(tasks.Close),

@@ -4,7 +4,6 @@ package main
 import (
 	"context"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"orderflow/shared/aws/analyticstable"
@@ -25,7 +24,7 @@ func main() {
 		Calendar: analytics.MustCalendar(awsenv.Env("TIME_ZONE")),
 		Clock:    clock.System{},
 	})
-	lambda.Start(queue.Together(func(ctx context.Context, messages []queue.Message) []error {
+	awsenv.Start(queue.Together(func(ctx context.Context, messages []queue.Message) []error {
 		return analyser.Handle(ctx, queue.Bodies(messages))
 	}, deadletter.Journal{Table: deadlettertable.New(tables, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{}}))
 }

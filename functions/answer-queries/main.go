@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
@@ -41,7 +40,7 @@ func main() {
 	vault := keyvault.New(tables, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
 	views := viewtable.New(tables, awsenv.Env("VIEWS_TABLE"))
 	statistics := customers.NewStatistics(views, now)
-	lambda.Start(httpapi.Lambda(httpapi.NewQueries(httpapi.Queries{
+	awsenv.Start(httpapi.Lambda(httpapi.NewQueries(httpapi.Queries{
 		Auth: httpapi.Auth{
 			CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE"),
 			CarrierScope: awsenv.Env("CARRIER_SCOPE"), PricingScope: awsenv.Env("PRICING_SCOPE"),

@@ -6,7 +6,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -33,7 +32,7 @@ func main() {
 	marks := marktable.New(db, awsenv.Env("MARKS_TABLE"), now)
 	bus := eventbus.New(eventbridge.NewFromConfig(config), awsenv.Env("BUS_NAME"), now)
 	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), contract.Registry())
-	lambda.Start(wiring.Complete(audit.Auditor{
+	awsenv.Start(wiring.Complete(audit.Auditor{
 		Index:   marks,
 		States:  marks,
 		Commits: store,

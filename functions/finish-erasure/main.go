@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
@@ -49,7 +48,7 @@ func main() {
 	journal := deadletter.Journal{
 		Table: deadlettertable.New(tables, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{},
 	}
-	lambda.Start(queue.Handler(
+	awsenv.Start(queue.Handler(
 		func(ctx context.Context, m queue.Message) error { return finish.Handle(ctx, m.Body) }, journal,
 	))
 }

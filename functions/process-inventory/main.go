@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
@@ -39,7 +38,7 @@ func main() {
 	journal := deadletter.Journal{
 		Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{},
 	}
-	lambda.Start(queue.Handler(
+	awsenv.Start(queue.Handler(
 		func(ctx context.Context, m queue.Message) error { return inventory.Handle(ctx, m.Body) }, journal,
 	))
 }

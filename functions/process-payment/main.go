@@ -4,7 +4,6 @@ package main
 import (
 	"context"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"orderflow/shared/aws/awsenv"
@@ -26,7 +25,7 @@ func main() {
 	tasks := paymenttask.Tasks{
 		Payments: payment.New(payment.Deps{Store: store, Clock: now, Snapshots: snapshots, Mends: true}), Clock: now,
 	}
-	lambda.Start(sfntask.Router{
+	awsenv.Start(sfntask.Router{
 		"charge": sfntask.Task(tasks.Charge),
 		"refund": sfntask.Task(tasks.Refund),
 	}.Handle)

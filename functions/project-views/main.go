@@ -5,7 +5,6 @@ import (
 	"context"
 	"os"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
@@ -44,7 +43,7 @@ func main() {
 			counts.Count(audit.MetricMarkFailures, streams, metrics.Dimensions{"Stack": stack})
 		},
 	})
-	lambda.Start(stream.Consumer{
+	awsenv.Start(stream.Consumer{
 		Name:        "project-views",
 		Decode:      dynamostore.CommitFromImage,
 		HandleBatch: marker.Seen(projector.HandleBatch),

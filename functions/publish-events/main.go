@@ -6,7 +6,6 @@ import (
 	"context"
 	"os"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -40,7 +39,7 @@ func main() {
 			counts.Count(audit.MetricMarkFailures, streams, metrics.Dimensions{"Stack": stack})
 		},
 	})
-	lambda.Start(stream.Consumer{
+	awsenv.Start(stream.Consumer{
 		Name:   "publish-events",
 		Decode: dynamostore.CommitFromImage,
 		HandleBatch: marker.Published(wiring.Complete(publish.Publisher{

@@ -4,7 +4,6 @@ package main
 import (
 	"context"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"orderflow/shared/aws/awsenv"
@@ -32,7 +31,7 @@ func main() {
 	})
 	// Its own failures have no journal and no further queue: the letter stays where it is, and
 	// comes again.
-	lambda.Start(queue.Handler(
+	awsenv.Start(queue.Handler(
 		func(ctx context.Context, m queue.Message) error { return recorder.Record(ctx, m.Letter()) }, nil,
 	))
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"os"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -27,7 +26,7 @@ func main() {
 	awsenv.Logger()
 	config, counts, stack := awsenv.Config(context.Background()), metrics.New(os.Stdout, clock.System{}),
 		awsenv.Env("STACK")
-	lambda.Start(wiring.Complete(deadletter.Redriver{
+	awsenv.Start(wiring.Complete(deadletter.Redriver{
 		Table:     deadlettertable.New(dynamodb.NewFromConfig(config), awsenv.Env("DEAD_LETTERS_TABLE")),
 		Queues:    redrive.NewQueues(sqs.NewFromConfig(config)),
 		Functions: redrive.NewFunctions(redrive.NewLambda(config)),

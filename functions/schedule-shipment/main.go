@@ -4,7 +4,6 @@ package main
 import (
 	"context"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
@@ -31,7 +30,7 @@ func main() {
 		}),
 		Clock: clock.System{},
 	}
-	lambda.Start(sfntask.Router{
+	awsenv.Start(sfntask.Router{
 		"schedule": sfntask.Task(tasks.Schedule),
 		"cancel":   sfntask.Task(tasks.Cancel),
 	}.Handle)

@@ -6,7 +6,6 @@ import (
 	"net/mail"
 	"os"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
@@ -40,7 +39,7 @@ func main() {
 		Clock:     now,
 		Shop:      from.Name,
 	})
-	lambda.Start(queue.Handler(queue.LiveOnly(func(ctx context.Context, m queue.Message) error {
+	awsenv.Start(queue.Handler(queue.LiveOnly(func(ctx context.Context, m queue.Message) error {
 		return notifier.Handle(ctx, notification.Delivery{Body: m.Body, TakeOver: m.TakeOver()})
 	}), deadletter.Journal{Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: now}))
 }

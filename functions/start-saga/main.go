@@ -4,7 +4,6 @@ package main
 import (
 	"context"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
@@ -28,7 +27,7 @@ func main() {
 		Table: deadlettertable.New(dynamodb.NewFromConfig(config), awsenv.Env("DEAD_LETTERS_TABLE")),
 		Clock: clock.System{},
 	}
-	lambda.Start(queue.Handler(
+	awsenv.Start(queue.Handler(
 		func(ctx context.Context, m queue.Message) error { return start.Handle(ctx, m.Body) }, journal,
 	))
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"os"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
@@ -34,7 +33,7 @@ func main() {
 	registry := es.NewRegistry(customer.Register, order.Register, shipment.Register, stock.Register)
 	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), registry)
 	shipments := shipment.New(shipment.Deps{Store: store, Clock: clock.System{}})
-	lambda.Start(wiring.Complete(sweep.Sweeper{
+	awsenv.Start(wiring.Complete(sweep.Sweeper{
 		Rows:      orders.NewLists(viewtable.New(db, awsenv.Env("VIEWS_TABLE")), clock.System{}),
 		Orders:    order.New(order.Deps{Store: store, Clock: clock.System{}, Shipments: shipments}),
 		Shipments: shipments,

@@ -660,7 +660,7 @@ func TestMeasuredFinds(t *testing.T) {
 
 func main() {
 	counts, dimensions := metrics.New(os.Stdout, now), metrics.Dimensions{"Stack": stack}
-	lambda.Start(sweep.Sweeper{Count: func(metric string, n int64) { counts.Count(metric, n, dimensions) }}.Sweep)
+	awsenv.Start(sweep.Sweeper{Count: func(metric string, n int64) { counts.Count(metric, n, dimensions) }}.Sweep)
 }`
 	for name, tc := range map[string]struct{ service, wiring edit }{
 		"good":               {},

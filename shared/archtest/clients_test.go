@@ -43,3 +43,25 @@ func TestClientsFinds(t *testing.T) {
 		t.Run(name, func(t *testing.T) { wantOne(t, plainBodies([]source{parseSource(t, tc.file, tc.text)}), tc.want) })
 	}
 }
+
+// starts: every function is started by awsenv, or what it asks of AWS would be missing in the bill.
+func starts(files []source) (found findings) {
+	for _, f := range files {
+		if within(f.dir(), "functions") && !f.isTest() && !strings.Contains(f.text, "awsenv.Start(") {
+			found.addf("%s doesn't start with awsenv.Start", f.name)
+		}
+	}
+	return found
+}
+
+func TestStarts(t *testing.T) { wantNone(t, starts(sources(t))) }
+
+func TestStartsFinds(t *testing.T) {
+	for name, tc := range map[string]struct{ file, text, want string }{
+		"another":     {"functions/f/main.go", "package main\nfunc main() { lambda.Start(f) }", "main.go doesn't start with"},
+		"with it":     {"functions/f/main.go", "package main\nfunc main() { awsenv.Start(f) }", ""},
+		"no function": {"cmd/x/main.go", "package main\nfunc main() {}", ""},
+	} {
+		t.Run(name, func(t *testing.T) { wantOne(t, starts([]source{parseSource(t, tc.file, tc.text)}), tc.want) })
+	}
+}

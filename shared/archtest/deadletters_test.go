@@ -178,7 +178,7 @@ Resources:
 `
 
 func TestLetterRulesFind(t *testing.T) {
-	const wired = "package main\n\nfunc main() { lambda.Start(queue.Handler(handle, deadletter.Journal{})) }\n"
+	const wired = "package main\n\nfunc main() { awsenv.Start(queue.Handler(handle, deadletter.Journal{})) }\n"
 	for name, tc := range map[string]struct {
 		edit
 		wiring string

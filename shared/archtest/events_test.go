@@ -307,7 +307,7 @@ Resources:
 `
 	const main = `package main
 import "orderflow/shared/taker"
-func main() { lambda.Start(taker.Take) }`
+func main() { awsenv.Start(taker.Take) }`
 	const taker = `package taker
 import "orderflow/shared/contract"
 func Take(body []byte) error { return contract.Handle(body) }`

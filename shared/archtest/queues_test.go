@@ -220,7 +220,7 @@ func consumers(t template, files []source) (found findings) {
 // takesTogether says whether a function's wiring takes its batches as a whole.
 func takesTogether(files []source, function string) bool {
 	return slices.ContainsFunc(files, func(f source) bool {
-		return f.dir() == "functions/"+function && strings.Contains(f.text, "lambda.Start(queue.Together(")
+		return f.dir() == "functions/"+function && strings.Contains(f.text, "awsenv.Start(queue.Together(")
 	})
 }
 
@@ -594,7 +594,7 @@ func TestQueueRulesFind(t *testing.T) {
 	}
 	t.Run("together", func(t *testing.T) {
 		wiring := []source{parseSource(
-			t, "functions/do-work/main.go", "package main\n\nfunc main() { lambda.Start(queue.Together(handle)) }\n",
+			t, "functions/do-work/main.go", "package main\n\nfunc main() { awsenv.Start(queue.Together(handle)) }\n",
 		)}
 		for _, tc := range []edit{
 			{"BatchSize: 6", "BatchSize: 10", ""},

@@ -110,7 +110,7 @@ Resources:
 `
 
 func TestReplayRulesFind(t *testing.T) {
-	const wired = "package main\n\nfunc main() { lambda.Start(queue.Handler(queue.LiveOnly(handle))) }\n"
+	const wired = "package main\n\nfunc main() { awsenv.Start(queue.Handler(queue.LiveOnly(handle))) }\n"
 	for name, tc := range map[string]struct {
 		edit
 		wiring string

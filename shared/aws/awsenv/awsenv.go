@@ -51,6 +51,10 @@ func Config(context.Context) aws.Config {
 	if region == "" {
 		panic("awsenv: the environment has no AWS_REGION")
 	}
+	options := []func(*middleware.Stack) error{awsclient.PlainBodies}
+	if meter != nil {
+		options = append(options, meter.Count)
+	}
 	cfg := aws.Config{
 		Region: region,
 		Credentials: credentials.NewStaticCredentialsProvider(
@@ -59,7 +63,7 @@ func Config(context.Context) aws.Config {
 			d.Timeout = dialTimeout
 		}),
 		Retryer:    func() aws.Retryer { return Retryer() },
-		APIOptions: []func(*middleware.Stack) error{awsclient.PlainBodies},
+		APIOptions: options,
 	}
 	if endpoint := os.Getenv("AWS_ENDPOINT_URL"); endpoint != "" {
 		cfg.BaseEndpoint = aws.String(endpoint)

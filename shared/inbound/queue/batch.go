@@ -17,7 +17,7 @@ const minAlone = 250 * time.Millisecond
 // a message needs time of its own only where the batch as a whole has failed, in half of the time.
 func MaxTogether(timeout time.Duration) int { return max(1, int((timeout-reserve)/2/minAlone)) }
 
-// Together makes a function's handler for lambda.Start of a handler for all messages of a batch at
+// Together makes a function's handler for awsenv.Start of a handler for all messages of a batch at
 // once, for work that is cheaper together: a row that each of them would write is written once. The
 // handler returns one error for each message, in their order, nil for one that is done.
 //

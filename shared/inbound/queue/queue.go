@@ -73,7 +73,7 @@ type Journal interface {
 	Succeeded(ctx context.Context, deadLetterID, queueARN string) error
 }
 
-// Handler makes a function's handler for lambda.Start of a handler for one message. The messages of
+// Handler makes a function's handler for awsenv.Start of a handler for one message. The messages of
 // a batch are taken one after the other. One whose handler returns an error or panics comes again,
 // and after the queue's maxReceiveCount ends in its dead-letter queue; the others of the batch are
 // done.

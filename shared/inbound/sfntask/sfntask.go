@@ -54,7 +54,7 @@ func Task[In, Out any](f func(context.Context, In) (Out, error)) Handler {
 	}
 }
 
-// Handle is the function's handler for lambda.Start. Its error is always a
+// Handle is the function's handler for awsenv.Start. Its error is always a
 // messages.InvokeResponse_Error by value, the only form whose Type aws-lambda-go sends as it
 // stands: the fault's code, or "internal". A panic is left alone: it stays a crash, and the
 // environment is replaced. Each invocation logs one line.
