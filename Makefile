@@ -8,6 +8,9 @@ SHELL := bash
 
 PORT ?= 4599
 LIMIT ?= 200
+ROUNDS ?= 3
+ORDERS ?= 80
+BASE ?=
 PYTHON ?= python3
 export PYTHON
 
@@ -39,6 +42,8 @@ help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z0-9\/-]*:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
 	@printf '\nVariables, with their values now:\n'
 	@printf '  %-23s %s\n' "PORT=$(PORT)" 'port of the local AWS' "LIMIT=$(LIMIT)" 'purchases that make run imports; 0 for all' \
+		"ROUNDS=$(ROUNDS)" 'rounds of make load' "ORDERS=$(ORDERS)" 'orders of each round' \
+		"BASE=$(BASE)" 'another checkout that make load measures beside this one' \
 		"PYTHON=$(PYTHON)" 'Python that installs the tools and runs the local AWS'
 	@printf '\nBegin with make run, then docs/tutorials/first-order.md. All pages: docs/README.md\n'
 
@@ -83,6 +88,9 @@ test-e2e: go-present linux $(emulator) $(faults) $(sam) ## tests of a freshly de
 
 bench: go-present linux $(dynamodb_local) ## measure the event store against DynamoDB Local; needs Java >= 17 and Maven
 	@infra/local/bench.sh
+
+load: go-present linux $(emulator) $(sam) bin/orderflow ## place orders of a real shop, and measure; BASE=../other measures another checkout beside it
+	@.tools/sam/bin/python infra/local/load.py --rounds "$(ROUNDS)" --orders "$(ORDERS)" $(if $(BASE),--base "$(BASE)")
 
 lint: go-present $(sam) $(asl) $(asyncapi) $(golangci_lint) ## all static checks: formatting, linters, templates, rules
 	@unformatted=$$(git ls-files -z --cached --others --exclude-standard '*.go' | xargs -0 gofmt -l); \
@@ -146,4 +154,4 @@ linux:
 
 FORCE:
 
-.PHONY: help run stop status deploy-local sam-local build test test-unit test-integration test-e2e bench lint clean distclean tools go-present linux FORCE
+.PHONY: help run stop status deploy-local sam-local build test test-unit test-integration test-e2e bench load lint clean distclean tools go-present linux FORCE

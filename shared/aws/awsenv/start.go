@@ -2,6 +2,7 @@ package awsenv
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"os"
 	"strings"
@@ -12,10 +13,6 @@ import (
 
 	"orderflow/shared/kit/awsclient"
 )
-
-// CountedMessage is the message of the log line that Start writes after each invocation where
-// COUNT_REQUESTS is "true": `orderflow cost` reads these lines.
-const CountedMessage = "requests counted"
 
 // meter counts the requests of the process, which handles one invocation at a time; nil where
 // nobody asked for it.
@@ -40,8 +37,8 @@ func variableOf(environment []string) func(table string) string {
 }
 
 // Start is lambda.Start. Where COUNT_REQUESTS is "true", each invocation ends with a line in the
-// log that says what it asked of AWS, how long it and these requests took, and what CPU time the
-// process used, all in milliseconds.
+// log that says how many messages a queue brought, what the function asked of AWS, how long it and
+// these requests took, and what CPU time the process used, all in milliseconds.
 func Start(handler any) {
 	if meter != nil {
 		handler = counted{Handler: lambda.NewHandler(handler), meter: meter}
@@ -61,10 +58,28 @@ func (c counted) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	answer, err := c.Handler.Invoke(ctx, payload)
 	requests, spent := c.meter.Take()
 	slog.InfoContext(
-		ctx, CountedMessage, "requests", requests, "ms", millis(time.Since(began)), "requestMs", millis(spent),
-		"cpuMs", millis(cpu()-used),
+		ctx, awsclient.CountedMessage, "messages", messages(payload), "requests", requests, "ms", millis(time.Since(began)),
+		"requestMs", millis(spent), "cpuMs", millis(cpu()-used),
 	)
 	return answer, err
+}
+
+// messages is how many messages of a queue an invocation is for.
+func messages(payload []byte) (n int) {
+	var batch struct {
+		Records []struct {
+			EventSource string `json:"eventSource"`
+		}
+	}
+	if json.Unmarshal(payload, &batch) != nil {
+		return 0
+	}
+	for _, r := range batch.Records {
+		if r.EventSource == "aws:sqs" {
+			n++
+		}
+	}
+	return n
 }
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

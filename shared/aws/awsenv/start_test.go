@@ -79,9 +79,22 @@ func TestCounted(t *testing.T) {
 				Service: "DynamoDB", Operation: "GetItem", On: "dead-letters", Count: int64(reads), Read: float64(reads) / 2,
 			}}
 		}
-		if line.Msg != CountedMessage || line.Ms == nil || line.CPUMs == nil || len(line.Requests) != len(want) ||
+		if line.Msg != awsclient.CountedMessage || line.Ms == nil || line.CPUMs == nil || len(line.Requests) != len(want) ||
 			len(want) > 0 && line.Requests[0] != want[0] {
 			t.Errorf("after %d reads: %s", reads, log.String())
+		}
+	}
+}
+
+// Records of a stream are no messages: nobody pays for a queue's requests.
+func TestMessages(t *testing.T) {
+	for payload, want := range map[string]int{
+		`{"Records":[{"eventSource":"aws:sqs"},{"eventSource":"aws:sqs"}]}`: 2,
+		`{"Records":[{"eventSource":"aws:dynamodb"}]}`:                      0,
+		`{"task":"charge"}`: 0, `[]`: 0,
+	} {
+		if got := messages([]byte(payload)); got != want {
+			t.Errorf("%s: %d messages, want %d", payload, got, want)
 		}
 	}
 }

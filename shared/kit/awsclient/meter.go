@@ -16,6 +16,10 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
+// CountedMessage is the message of the log line that has what a Meter counted in an invocation,
+// under "requests".
+const CountedMessage = "requests counted"
+
 // entryBytes is what EventBridge bills as one event; a larger one counts once for each such part.
 const entryBytes = 64 << 10
 
@@ -88,8 +92,11 @@ func (m *Meter) units(
 	took := time.Since(began)
 	at := operation{awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx), on}
 	units := consumed(out.Result)
-	if err != nil {
+	switch {
+	case err != nil:
 		units = refused(err, in.Parameters)
+	case units == 0:
+		units = keys(in.Parameters)
 	}
 	m.add(at, func(r *Requests) {
 		m.spent += took
@@ -171,6 +178,31 @@ func consumed(output any) (units float64) {
 	}
 	for i := range f.Len() {
 		units += capacity(f.Index(i))
+	}
+	return units
+}
+
+// keys is what a BatchGetItem costs at least: a unit for each key, half of one where the read is
+// not consistent. An emulator may not say what it consumed.
+func keys(input any) (units float64) {
+	in := reflect.Indirect(reflect.ValueOf(input))
+	if in.Kind() != reflect.Struct {
+		return 0
+	}
+	tables := in.FieldByName("RequestItems")
+	if tables.Kind() != reflect.Map {
+		return 0
+	}
+	for _, name := range tables.MapKeys() {
+		of := tables.MapIndex(name)
+		if of.Kind() != reflect.Struct { // a BatchWriteItem has a list
+			return 0
+		}
+		each := 0.5
+		if f := reflect.Indirect(of.FieldByName("ConsistentRead")); f.Kind() == reflect.Bool && f.Bool() {
+			each = 1
+		}
+		units += each * float64(of.FieldByName("Keys").Len())
 	}
 	return units
 }

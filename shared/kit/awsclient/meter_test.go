@@ -145,3 +145,22 @@ func TestEntries(t *testing.T) {
 		}
 	}
 }
+
+// Of a batch whose answer says nothing each key counts, of each table at its own price.
+func TestMeterCountsKeys(t *testing.T) {
+	meter, _, config := metered(answer{200, `{}`})
+	keys := []map[string]types.AttributeValue{
+		{"id": &types.AttributeValueMemberS{Value: "a"}}, {"id": &types.AttributeValueMemberS{Value: "b"}},
+	}
+	if _, err := dynamodb.NewFromConfig(config).BatchGetItem(t.Context(), &dynamodb.BatchGetItemInput{
+		RequestItems: map[string]types.KeysAndAttributes{
+			"consistent": {Keys: keys, ConsistentRead: aws.Bool(true)}, "eventual": {Keys: keys[:1]},
+		},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := meter.Take()
+	if len(got) != 1 || got[0].Read != 2.5 || got[0].Write != 0 {
+		t.Errorf("counted %+v, want 2.5 read units", got)
+	}
+}

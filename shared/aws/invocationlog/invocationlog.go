@@ -1,0 +1,101 @@
+// Package invocationlog reads what functions have written about their invocations into CloudWatch
+// Logs, where CountRequests is on.
+package invocationlog
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+
+	"orderflow/shared/kit/awsclient"
+	"orderflow/shared/ops/cost"
+)
+
+// API is what the package needs of the CloudWatch Logs client.
+type API interface {
+	cloudwatchlogs.DescribeLogGroupsAPIClient
+	cloudwatchlogs.FilterLogEventsAPIClient
+}
+
+// Log is the log groups of one stack's functions.
+type Log struct {
+	API   API
+	Stack string
+}
+
+// Read adds up the invocations that ended from since on, before until. A function counts under its
+// own name, without the stack's. Orders, transitions and requests to the API are not in these logs.
+func (l Log) Read(ctx context.Context, since, until time.Time) (cost.Counts, error) {
+	counts := cost.Counts{Functions: map[string]cost.Function{}}
+	prefix := "/aws/lambda/" + l.Stack + "-"
+	groups := cloudwatchlogs.NewDescribeLogGroupsPaginator(
+		l.API, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &prefix},
+	)
+	for groups.HasMorePages() {
+		page, err := groups.NextPage(ctx)
+		if err != nil {
+			return counts, fmt.Errorf("invocationlog: log groups of %s: %w", l.Stack, err)
+		}
+		for _, g := range page.LogGroups {
+			name := aws.ToString(g.LogGroupName)
+			if err := l.group(ctx, name, strings.TrimPrefix(name, prefix), since, until, &counts); err != nil {
+				return counts, err
+			}
+		}
+	}
+	return counts, nil
+}
+
+func (l Log) group(ctx context.Context, group, function string, since, until time.Time, counts *cost.Counts) error {
+	pages := cloudwatchlogs.NewFilterLogEventsPaginator(l.API, &cloudwatchlogs.FilterLogEventsInput{
+		LogGroupName: &group, StartTime: aws.Int64(since.UnixMilli()), EndTime: aws.Int64(until.UnixMilli()),
+	})
+	others := int64(0) // bytes of the lines since the last invocation's end
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return fmt.Errorf("invocationlog: %s: %w", group, err)
+		}
+		for _, e := range page.Events {
+			text := aws.ToString(e.Message)
+			messages, requests, ok, err := parse(text)
+			if err != nil {
+				return fmt.Errorf("invocationlog: %s: %w", group, err)
+			}
+			if !ok {
+				if ours(text) {
+					others += int64(len(text))
+				}
+				continue
+			}
+			counts.Add(function, messages, others, requests)
+			others = 0
+		}
+	}
+	return nil
+}
+
+// ours tells the program's own lines from those that Lambda writes, which cost.PlatformLogBytes
+// stands for.
+func ours(line string) bool { return strings.HasPrefix(line, "{") }
+
+// parse reads a line; ok is false where it says something else.
+func parse(line string) (messages int64, requests []awsclient.Requests, ok bool, err error) {
+	if !strings.Contains(line, awsclient.CountedMessage) {
+		return 0, nil, false, nil
+	}
+	var counted struct {
+		Message  string               `json:"message"`
+		Messages int64                `json:"messages"`
+		Requests []awsclient.Requests `json:"requests"`
+	}
+	if err := json.Unmarshal([]byte(line), &counted); err != nil {
+		return 0, nil, false, fmt.Errorf("a line can't be read: %w", err)
+	}
+	return counted.Messages, counted.Requests, counted.Message == awsclient.CountedMessage, nil
+}
