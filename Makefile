@@ -66,8 +66,8 @@ bin/orderflow: go-present FORCE ## build the command-line program
 	@go build -o $@ ./cmd/orderflow
 
 build: go-present $(sam) ## build what sam deploy takes to an account
-	go build ./...
-	CGO_ENABLED=0 SAM_CLI_TELEMETRY=0 .tools/sam/bin/python -m samcli build
+	CGO_ENABLED=0 GOFLAGS="$$GOFLAGS $$(<infra/goflags)" go build ./...
+	CGO_ENABLED=0 GOFLAGS="$$GOFLAGS $$(<infra/goflags)" SAM_CLI_TELEMETRY=0 .tools/sam/bin/python -m samcli build
 
 ##@ Check
 
@@ -86,8 +86,8 @@ test-integration: go-present linux $(emulator) $(faults) $$(dynamodb_local_if_ja
 test-e2e: go-present linux $(emulator) $(faults) $(sam) ## tests of a freshly deployed stack, over HTTP
 	@infra/local/test.sh e2e
 
-bench: go-present linux $(dynamodb_local) ## measure the event store against DynamoDB Local; needs Java >= 17 and Maven
-	@infra/local/bench.sh
+bench: go-present linux $(dynamodb_local) ## measure starts, handlers and the event store; needs Java >= 17 and Maven
+	@infra/local/bench.sh $(if $(PROFILE),--profile "$(PROFILE)")
 
 load: go-present linux $(emulator) $(sam) bin/orderflow ## place orders of a real shop, and measure; BASE=../other measures another checkout beside it
 	@.tools/sam/bin/python infra/local/load.py --rounds "$(ROUNDS)" --orders "$(ORDERS)" $(if $(BASE),--base "$(BASE)")

@@ -1,6 +1,8 @@
 package archtest
 
 import (
+	"debug/buildinfo"
+	"debug/elf"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +15,7 @@ import (
 func TestCheckoutOfAnotherUser(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{
-		"Makefile", "infra/local/require.sh", "infra/local/env.sh", "infra/local/deploy.sh", "samconfig.toml",
+		"Makefile", "infra/goflags", "infra/local/require.sh", "infra/local/env.sh", "infra/local/deploy.sh", "samconfig.toml",
 	} {
 		writeFile(t, filepath.Join(dir, name), readFile(t, name))
 	}
@@ -62,13 +64,40 @@ func TestCheckoutOfAnotherUser(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	wantLean(t, filepath.Join(dir, "built"))
 	if err := os.Remove(filepath.Join(dir, "built")); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := run("infra/local/deploy.sh", "http://127.0.0.1:1", "stack"); err != nil {
 		t.Errorf("deploy.sh: %v\n%s", err, out)
 	}
-	if _, err := os.Stat(filepath.Join(dir, "built")); err != nil {
-		t.Error(err)
+	wantLean(t, filepath.Join(dir, "built"))
+}
+
+// wantLean: what goes to an account has neither symbols, nor the paths of the machine that it was
+// built on, nor the RPC of a runtime that is gone, which links the templates of its debug page and
+// with them every method that there is.
+func wantLean(t *testing.T, file string) {
+	t.Helper()
+	info, err := buildinfo.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := map[string]string{}
+	for _, s := range info.Settings {
+		settings[s.Key] = s.Value
+	}
+	for key, want := range map[string]string{"-trimpath": "true", "-tags": "lambda.norpc", "CGO_ENABLED": "0"} {
+		if settings[key] != want {
+			t.Errorf("%s was built with %s %q, want %q", filepath.Base(file), key, settings[key], want)
+		}
+	}
+	program, err := elf.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = program.Close() }()
+	if program.Section(".symtab") != nil || program.Section(".debug_info") != nil {
+		t.Errorf("%s has symbols", filepath.Base(file))
 	}
 }

@@ -1,100 +1,222 @@
-package awsenv
+package awsenv_test
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
-	"errors"
-	"io"
-	"log/slog"
+	"cmp"
+	"fmt"
+	"net"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
 	"testing"
-
-	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go/middleware"
-
-	"orderflow/shared/kit/awsclient"
+	"time"
 )
 
-type always string
+const (
+	root  = "../../.."
+	hello = "hello"
 
-func (a always) Do(r *http.Request) (*http.Response, error) {
-	return &http.Response{
-		StatusCode: http.StatusOK, Header: http.Header{}, Request: r, Body: io.NopCloser(bytes.NewBufferString(string(a))),
-	}, nil
-}
+	startRounds  = 41 // of each function, beside hello world; odd, for a median that was measured
+	startTimeout = 10 * time.Second
+)
 
-// Each invocation says what it asked for, whether it ends well or not, and nothing of the one
-// before.
-func TestCounted(t *testing.T) {
-	var log bytes.Buffer
-	before := slog.Default()
-	slog.SetDefault(slog.New(slog.NewJSONHandler(&log, nil)))
-	t.Cleanup(func() { slog.SetDefault(before) })
-	meter := &awsclient.Meter{Name: variableOf([]string{"A=b", "DEAD_LETTERS_TABLE=shop-DeadLetters-1X"})}
-	db := dynamodb.NewFromConfig(aws.Config{
-		Region: "eu-west-1", Credentials: aws.AnonymousCredentials{},
-		HTTPClient: always(`{"ConsumedCapacity":{"CapacityUnits":0.5}}`),
-		APIOptions: []func(*middleware.Stack) error{awsclient.PlainBodies, meter.Count},
-	})
-	fails := errors.New("the handler fails")
-	handler := counted{meter: meter, Handler: lambda.NewHandler(func(ctx context.Context, reads int) (int, error) {
-		for range reads {
-			if _, err := db.GetItem(ctx, &dynamodb.GetItemInput{
-				TableName: aws.String("shop-DeadLetters-1X"),
-				Key:       map[string]types.AttributeValue{"id": &types.AttributeValueMemberS{Value: "a"}},
-			}); err != nil {
-				return 0, err
+// startLimit is the most that a function's start may take of hello world's. The figure is printed
+// beside it and fails nothing: machines are noisy.
+const startLimit = 1.6
+
+// BenchmarkStart is what a cold start waits for: from the start of a function's process to its
+// first poll of the runtime API, against a hello world as its author would build it, stripped. Both
+// run in turns. It prints
+//
+//	start/NAME ratio FIGURE
+//
+// for the medians of the times, and as metrics the quartiles of the ratio of a round, the ratio of
+// the CPU's times, which other work on the machine moves less, and the size of the binary.
+func BenchmarkStart(b *testing.B) {
+	bin := buildFunctions(b)
+	runtime := startRuntime(b)
+	environment := functionEnvironment(b, runtime.address)
+	for _, name := range functionNames(b) {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() { //nolint:revive // the rounds are counted below
 			}
-		}
-		if reads == 0 {
-			return 0, fails
-		}
-		return reads, nil
-	})}
-	for _, reads := range []int{2, 0, 1} {
-		log.Reset()
-		payload, err := json.Marshal(reads)
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer, err := handler.Invoke(t.Context(), payload)
-		if want := reads == 0; errors.Is(err, fails) != want || !want && string(answer) != string(payload) {
-			t.Errorf("%d reads: %s, %v", reads, answer, err)
-		}
-		var line struct {
-			Msg       string
-			Requests  []awsclient.Requests
-			Ms, CPUMs *float64
-		}
-		if err := json.Unmarshal(log.Bytes(), &line); err != nil {
-			t.Fatal(err)
-		}
-		var want []awsclient.Requests
-		if reads > 0 {
-			want = []awsclient.Requests{{
-				Service: "DynamoDB", Operation: "GetItem", On: "dead-letters", Count: int64(reads), Read: float64(reads) / 2,
-			}}
-		}
-		if line.Msg != awsclient.CountedMessage || line.Ms == nil || line.CPUMs == nil || len(line.Requests) != len(want) ||
-			len(want) > 0 && line.Requests[0] != want[0] {
-			t.Errorf("after %d reads: %s", reads, log.String())
-		}
+			var own, bare starts
+			for round := range startRounds + 2 {
+				sides := []func(){
+					func() { own.add(runtime.start(b, filepath.Join(bin, name), environment)) },
+					func() { bare.add(runtime.start(b, filepath.Join(bin, hello), environment)) },
+				}
+				for i := range sides { // each is first half of the time
+					sides[(i+round)%2]()
+				}
+				if round == 1 { // the files are in memory now
+					own, bare = starts{}, starts{}
+				}
+			}
+			ratios := make([]float64, startRounds)
+			for i := range ratios {
+				ratios[i] = float64(own.wall[i]) / float64(bare.wall[i])
+			}
+			slices.Sort(ratios)
+			ratio := float64(middle(own.wall)) / float64(middle(bare.wall))
+			b.ReportMetric(float64(middle(own.wall)), "ns/op")
+			b.ReportMetric(float64(middle(bare.wall)), "base-ns/op")
+			b.ReportMetric(ratio, "ratio")
+			b.ReportMetric(ratios[startRounds/4], "ratio-q1")
+			b.ReportMetric(ratios[startRounds*3/4], "ratio-q3")
+			b.ReportMetric(float64(middle(own.cpu))/float64(middle(bare.cpu)), "cpu-ratio")
+			b.ReportMetric(megabytes(b, filepath.Join(bin, name)), "MB")
+			traceStart(b, runtime, filepath.Join(bin, name), environment)
+			fmt.Printf("start/%s ratio %.2f\nstart/%s limit %.2f%s\n", name, ratio, name, startLimit,
+				map[bool]string{true: " (over)"}[ratio > startLimit])
+		})
 	}
 }
 
-// Records of a stream are no messages: nobody pays for a queue's requests.
-func TestMessages(t *testing.T) {
-	for payload, want := range map[string]int{
-		`{"Records":[{"eventSource":"aws:sqs"},{"eventSource":"aws:sqs"}]}`: 2,
-		`{"Records":[{"eventSource":"aws:dynamodb"}]}`:                      0,
-		`{"task":"charge"}`: 0, `[]`: 0,
+// starts are the times that starts took.
+type starts struct{ wall, cpu []time.Duration }
+
+func (s *starts) add(wall, cpu time.Duration, _ string) {
+	s.wall, s.cpu = append(s.wall, wall), append(s.cpu, cpu)
+}
+
+func middle[T cmp.Ordered](of []T) T { return slices.Sorted(slices.Values(of))[len(of)/2] }
+
+// runtimeAPI is a Lambda runtime API that never has an event.
+type runtimeAPI struct {
+	address string
+	polled  chan time.Time
+}
+
+func startRuntime(b *testing.B) runtimeAPI {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	api := runtimeAPI{address: listener.Addr().String(), polled: make(chan time.Time, 1)}
+	server := &http.Server{ReadHeaderTimeout: startTimeout, Handler: http.HandlerFunc(
+		func(_ http.ResponseWriter, r *http.Request) {
+			api.polled <- time.Now()
+			<-r.Context().Done()
+		},
+	)}
+	go func() { _ = server.Serve(listener) }()
+	b.Cleanup(func() { _ = server.Close() })
+	return api
+}
+
+// start runs a function until it polls, and gives what that took by the clock and of the CPU, and
+// what the function printed.
+func (r runtimeAPI) start(b *testing.B, file string, environment []string) (wall, cpu time.Duration, said string) {
+	b.Helper()
+	var printed strings.Builder
+	process := exec.Command(file)
+	process.Env, process.Stdout, process.Stderr = environment, &printed, &printed
+	began := time.Now()
+	if err := process.Start(); err != nil {
+		b.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = process.Wait() }()
+	select {
+	case at := <-r.polled:
+		wall = at.Sub(began)
+	case <-ended:
+		b.Fatalf("%s ended before it polled: %s", file, printed.String())
+	case <-time.After(startTimeout):
+		b.Errorf("%s did not poll within %v", file, startTimeout)
+	}
+	_ = process.Process.Signal(syscall.SIGKILL)
+	<-ended
+	return wall, process.ProcessState.SystemTime() + process.ProcessState.UserTime(), printed.String()
+}
+
+// buildFunctions builds all functions, and hello world, as they are deployed.
+func buildFunctions(b *testing.B) (directory string) {
+	b.Helper()
+	flags, err := os.ReadFile(filepath.Join(root, "infra", "goflags"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	directory = b.TempDir()
+	for packages, flags := range map[string]string{
+		"./functions/...":                       strings.TrimSpace(string(flags)),
+		"./shared/aws/awsenv/testdata/" + hello: "-buildvcs=false -ldflags=-s",
 	} {
-		if got := messages([]byte(payload)); got != want {
-			t.Errorf("%s: %d messages, want %d", payload, got, want)
+		build := exec.Command("go", "build", "-o", directory+string(filepath.Separator), packages)
+		build.Dir = root
+		build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS="+flags)
+		if said, err := build.CombinedOutput(); err != nil {
+			b.Fatalf("go build: %v\n%s", err, said)
 		}
 	}
+	return directory
+}
+
+// traceStart writes what a function's packages do before main, where profiles are asked for.
+func traceStart(b *testing.B, runtime runtimeAPI, file string, environment []string) {
+	b.Helper()
+	directory := os.Getenv("ORDERFLOW_PROFILES")
+	if directory == "" {
+		return
+	}
+	_, _, said := runtime.start(b, file, append(slices.Clip(environment), "GODEBUG=inittrace=1"))
+	if err := os.WriteFile(filepath.Join(directory, filepath.Base(file)+".inittrace"), []byte(said), 0o600); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func functionNames(b *testing.B) (names []string) {
+	b.Helper()
+	mains, err := filepath.Glob(filepath.Join(root, "functions", "*", "main.go"))
+	if err != nil || len(mains) == 0 {
+		b.Fatal("no functions: ", err)
+	}
+	for _, file := range mains {
+		names = append(names, filepath.Base(filepath.Dir(file)))
+	}
+	return names
+}
+
+var variable = regexp.MustCompile(`(?:awsenv\.Env|os\.Getenv)\("([A-Z_]+)"\)`)
+
+// functionEnvironment gives every variable that a function reads a value. Those that are checked at
+// the start have one of their form.
+func functionEnvironment(b *testing.B, runtime string) []string {
+	b.Helper()
+	values := map[string]string{
+		"AWS_LAMBDA_RUNTIME_API": runtime, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test",
+		"AWS_SECRET_ACCESS_KEY": "test", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
+		"MAIL_FROM": "shop@example.com", "TIME_ZONE": "Europe/Berlin", "SETTLE_SECONDS": "60",
+		"ORDER_BUDGET_SECONDS": "600", "ANALYTICS_GENERATION": "1", "SERVED_COUNTRIES": "DE,FR",
+		"DEAD_LETTER_MIN_AGE": "300", "DEAD_LETTER_MAX_REDRIVES": "3", "DEAD_LETTER_SPACING": "2",
+	}
+	for _, name := range functionNames(b) {
+		text, err := os.ReadFile(filepath.Join(root, "functions", name, "main.go"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, found := range variable.FindAllStringSubmatch(string(text), -1) {
+			values[found[1]] = cmp.Or(values[found[1]], "x")
+		}
+	}
+	environment := make([]string, 0, len(values))
+	for name, value := range values {
+		environment = append(environment, name+"="+value)
+	}
+	slices.Sort(environment)
+	return environment
+}
+
+func megabytes(b *testing.B, file string) float64 {
+	b.Helper()
+	info, err := os.Stat(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return float64(info.Size()) / 1e6
 }
