@@ -50,6 +50,39 @@ func wiring(files []source) (found findings) {
 	return found
 }
 
+// starts: no package compiles a pattern or a template before main. Each function that links the
+// package would pay for it at every cold start, whether it needs it or not.
+func starts(files []source) (found findings) {
+	for _, f := range files {
+		tool := slices.ContainsFunc(tools, func(dir string) bool { return within(f.dir(), dir) })
+		if f.forTests() || tool {
+			continue
+		}
+		for _, declaration := range f.ast.Decls {
+			variables, ok := declaration.(*ast.GenDecl)
+			if !ok || variables.Tok != token.VAR {
+				continue
+			}
+			ast.Inspect(variables, func(n ast.Node) bool {
+				if s, ok := n.(*ast.SelectorExpr); ok && strings.HasPrefix(s.Sel.Name, "Must") {
+					if of, ok := s.X.(*ast.Ident); ok && slices.Contains(compilers, of.Name) {
+						found.addf("%s:%d compiles before main: use sync.OnceValue", f.name, f.line(n))
+					}
+				}
+				_, body := n.(*ast.FuncLit)
+				return !body
+			})
+		}
+	}
+	return found
+}
+
+// tools are what no function links.
+var tools = []string{"cmd", "infra", "shared/archtest", "shared/contract/catalog", "shared/contract/generate"}
+
+// compilers are the packages whose Must… functions compile what they are given.
+var compilers = []string{"regexp", "template", "html", "text"}
+
 // environment: a function's variables are those that its main.go reads through awsenv, no fewer and
 // no more.
 func environment(files []source, t template) (found findings) {

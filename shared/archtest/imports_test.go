@@ -280,6 +280,7 @@ var sourceRules = map[string]func([]source) findings{
 	"package names": packageNames,
 	"line rule":     lineRule,
 	"wiring":        wiring,
+	"starts":        starts,
 	"times":         times,
 	"fault codes": func(files []source) findings {
 		_, found := declaredFaults(files)
@@ -432,6 +433,13 @@ func TestSourceRulesFind(t *testing.T) {
 		},
 		"wiring that is too long": {
 			"wiring", "functions/do-it/main.go", "package main\nfunc main() {}\n" + strings.Repeat("\n", 80), "lines",
+		},
+		"a pattern before main": {
+			"starts", "shared/shop/order/x.go", "package order\nvar p = regexp.MustCompile(`a`)", "x.go:2 compiles",
+		},
+		"a pattern when it is needed": {
+			"starts", "shared/shop/order/x.go",
+			"package order; var p = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`a`) })", "",
 		},
 		"a second file of wiring": {"wiring", "functions/do-it/more.go", "package main", "main.go alone"},
 		"wiring that is all right": {

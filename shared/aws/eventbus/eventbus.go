@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -55,8 +56,9 @@ type Bus struct {
 func New(api API, name string, c clock.Clock) *Bus { return &Bus{api: api, name: name, clock: c} }
 
 // busName is the pattern that EventBridge has for EventBusName.
-var busName = regexp.MustCompile(
-	`^(arn:aws[\w-]*:events:[a-z]+-[a-z]+-[\w-]+:[0-9]{12}:event-bus/)?[/.\-_A-Za-z0-9]{1,256}$`)
+var busName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(arn:aws[\w-]*:events:[a-z]+-[a-z]+-[\w-]+:[0-9]{12}:event-bus/)?[/.\-_A-Za-z0-9]{1,256}$`)
+})
 
 // entry is an envelope on its way.
 type entry struct {
@@ -97,7 +99,7 @@ func (b *Bus) Put(ctx context.Context, envelopes []es.Envelope) []error {
 // entry makes the request's entry of an envelope. It checks what a stand-in for EventBridge may let
 // pass in silence.
 func (b *Bus) entry(e es.Envelope) (types.PutEventsRequestEntry, error) {
-	if !busName.MatchString(b.name) { // EventBridge refuses each request then, and no entry is to blame
+	if !busName().MatchString(b.name) { // EventBridge refuses each request then, and no entry is to blame
 		return types.PutEventsRequestEntry{}, fmt.Errorf("eventbus: the bus: expected a name or an ARN, got %q", b.name)
 	}
 	if err := e.Validate(); err != nil {

@@ -14,6 +14,7 @@ import (
 	"net/mail"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unicode"
@@ -165,7 +166,9 @@ func isThrottle(code string) bool {
 
 // address finds what looks like an address. SES names recipients in its errors, which go to logs
 // and dead letters.
-var address = regexp.MustCompile(`[^\s<>",;:()\[\]]+@[^\s<>",;:()\[\]]+`)
+var address = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`[^\s<>",;:()\[\]]+@[^\s<>",;:()\[\]]+`)
+})
 
 const recipient = "(recipient)"
 
@@ -175,7 +178,7 @@ func (s Sender) redact(text string, recipients []string) string {
 	for _, to := range recipients {
 		text = regexp.MustCompile(`(?i)`+regexp.QuoteMeta(to)).ReplaceAllLiteralString(text, recipient)
 	}
-	return address.ReplaceAllStringFunc(text, func(found string) string {
+	return address().ReplaceAllStringFunc(text, func(found string) string {
 		if trimmed := strings.Trim(found, ".'"); strings.EqualFold(trimmed, s.from.Address) {
 			return found
 		}

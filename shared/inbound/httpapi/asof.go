@@ -4,6 +4,7 @@ import (
 	"errors"
 	"regexp"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -41,11 +42,11 @@ func (AsOf) Schema(huma.Registry) *huma.Schema {
 
 const versionPattern = `^[1-9][0-9]{0,17}$`
 
-var pastVersion = regexp.MustCompile(versionPattern)
+var pastVersion = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(versionPattern) })
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (a *AsOf) UnmarshalText(text []byte) error {
-	if pastVersion.Match(text) {
+	if pastVersion().Match(text) {
 		version, err := strconv.ParseInt(string(text), 10, 64)
 		a.point.Version = version
 		return err

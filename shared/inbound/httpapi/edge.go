@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/awslabs/aws-lambda-go-api-proxy/core"
@@ -54,7 +55,9 @@ func exchangeOf(ctx context.Context) *exchange {
 	return &exchange{log: slog.Default()}
 }
 
-var traceparentForm = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
+var traceparentForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
+})
 
 func (e *edge) exchange(r *http.Request) *exchange {
 	x := &exchange{log: e.log}
@@ -67,7 +70,7 @@ func (e *edge) exchange(r *http.Request) *exchange {
 		x.correlationID = ident.New() // where the client's can't be used, the answer that refuses it has one too
 	}
 	// W3C Trace Context, 4.3: a traceparent that is malformed or repeated is ignored.
-	if given := r.Header.Values("Traceparent"); len(given) == 1 && traceparentForm.MatchString(given[0]) {
+	if given := r.Header.Values("Traceparent"); len(given) == 1 && traceparentForm().MatchString(given[0]) {
 		x.traceparent = given[0]
 	}
 	return x

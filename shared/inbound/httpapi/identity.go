@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -33,8 +32,6 @@ type identity struct {
 // mistake: such a claim is refused.
 const customerPattern = `^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`
 
-var customerForm = regexp.MustCompile(customerPattern)
-
 // identify reads the caller from the event that API Gateway made.
 func (a Auth) identify(ctx context.Context) (identity, error) {
 	rc, ok := core.GetAPIGatewayV2ContextFromContext(ctx)
@@ -56,7 +53,7 @@ func (a Auth) identify(ctx context.Context) (identity, error) {
 		return identity{pricing: pseudonym}, nil
 	}
 	id := identity{customer: jwt.Claims[a.CustomerClaim]}
-	if !customerForm.MatchString(id.customer) {
+	if !ident.IsName(id.customer, 64, "_-") {
 		return identity{}, ErrNoCustomer.New(
 			"the token is for no customer, operator, carrier or pricing system; get one with the claim or scope for it")
 	}

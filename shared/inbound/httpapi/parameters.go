@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -20,7 +21,7 @@ const (
 	correlationPattern = `^[A-Za-z0-9._:-]{1,128}$`
 )
 
-var correlationForm = regexp.MustCompile(correlationPattern)
+var correlationForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(correlationPattern) })
 
 // correlationParameter is what every operation takes. The document says it once.
 const correlationParameter = "CorrelationID"
@@ -104,5 +105,5 @@ func (p parameters) check(r *http.Request) (errs []error) {
 
 // correlated reports whether a client sent a correlation id that can be used.
 func correlated(values []string) bool {
-	return len(values) == 1 && correlationForm.MatchString(values[0])
+	return len(values) == 1 && correlationForm().MatchString(values[0])
 }

@@ -3,6 +3,7 @@ package clock
 import (
 	"errors"
 	"regexp"
+	"sync"
 	"time"
 )
 
@@ -77,12 +78,14 @@ func inTimePattern(s string) bool {
 // DurationRule tells people what ParseDuration reads.
 const DurationRule = "a duration in decimal numbers with their units, like 24h, 90s or 1h30m"
 
-var durationForm = regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(h|m|s|ms|us|µs|ns))+$`)
+var durationForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(h|m|s|ms|us|µs|ns))+$`)
+})
 
 // ParseDuration reads a duration that a person gives. It takes no sign and no number without its
 // unit, which time.ParseDuration does.
 func ParseDuration(text string) (time.Duration, error) {
-	if durationForm.MatchString(text) {
+	if durationForm().MatchString(text) {
 		if d, err := time.ParseDuration(text); err == nil {
 			return d, nil
 		}

@@ -5,17 +5,25 @@ package decimal
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
-)
-
-var (
-	wholeForm    = regexp.MustCompile(`^(0|-?[1-9][0-9]*)$`)
-	fractionForm = regexp.MustCompile(`^(0|[1-9][0-9]*)(\.[0-9]+)?$`)
+	"strings"
 )
 
 // IsWhole reports whether a text is a whole number as Whole reads it, of any size.
-func IsWhole(text string) bool { return wholeForm.MatchString(text) }
+func IsWhole(text string) bool {
+	digits := strings.TrimPrefix(text, "-")
+	return isCardinal(digits) && (digits == text || digits != "0")
+}
+
+// isCardinal reports whether a text is decimal digits without leading zeros.
+func isCardinal(text string) bool { return areDigits(text) && (text[0] != '0' || text == "0") }
+
+func areDigits(text string) bool { return text != "" && strings.Trim(text, "0123456789") == "" }
+
+func isFraction(text string) bool {
+	whole, decimals, given := strings.Cut(text, ".")
+	return isCardinal(whole) && (!given || areDigits(decimals))
+}
 
 // Whole reads a whole number from least to most. It has no leading zeros, no + and nothing between
 // its digits.
@@ -31,7 +39,7 @@ func Whole(text string, least, most int64) (int64, error) {
 // an exponent.
 func Fraction(text string, least, most float64) (float64, error) {
 	n, err := strconv.ParseFloat(text, 64)
-	if !fractionForm.MatchString(text) || err != nil || n < least || n > most {
+	if !isFraction(text) || err != nil || n < least || n > most {
 		return 0, fmt.Errorf("expected a number from %v to %v in decimal digits, not %q", least, most, text)
 	}
 	return n, nil

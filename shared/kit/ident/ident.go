@@ -4,6 +4,7 @@ package ident
 
 import (
 	"encoding/json"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -36,6 +37,22 @@ func Derive(kind string, parts ...string) string {
 func Valid(text string) bool {
 	id, err := uuid.Parse(text)
 	return err == nil && id.String() == text
+}
+
+// IsName reports whether a text has the form of the names that people and programs give: 1 to most
+// ASCII letters, digits and marks, the first a letter or digit.
+func IsName(text string, most int, marks string) bool {
+	if len(text) < 1 || len(text) > most {
+		return false
+	}
+	for i := range len(text) {
+		c := text[i]
+		plain := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if !plain && (i == 0 || strings.IndexByte(marks, c) < 0) {
+			return false
+		}
+	}
+	return true
 }
 
 // New gives a random UUIDv4, for what nothing asked for before: a correlation id at the edge.

@@ -59,6 +59,17 @@ func TestDeriveProperties(t *testing.T) {
 	})
 }
 
+func TestIsName(t *testing.T) {
+	form := regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,7}$`)
+	texts := rapid.OneOf(rapid.StringMatching(`[@A-Za-z0-9._`+"`"+`{/:\[\\^ -]{0,10}`), rapid.String())
+	rapid.Check(t, func(t *rapid.T) {
+		text := texts.Draw(t, "text")
+		if got, want := IsName(text, 8, "._-"), form.MatchString(text); got != want {
+			t.Fatalf("%q: %v, want %v", text, got, want)
+		}
+	})
+}
+
 func TestNew(t *testing.T) {
 	form := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 	seen := map[string]bool{}

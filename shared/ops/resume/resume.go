@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"time"
 
 	"orderflow/shared/kit/clock"
@@ -19,11 +20,13 @@ import (
 
 // validName is what EventBridge takes for the name of a replay (StartReplay, ReplayName), so that
 // replays of both ways are marked alike.
-var validName = regexp.MustCompile(`^[.\-_A-Za-z0-9]{1,64}$`)
+var validName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[.\-_A-Za-z0-9]{1,64}$`)
+})
 
 // CheckName says why work can't have a name. A name is the name of a file too.
 func CheckName(name string) error {
-	if !validName.MatchString(name) || name[0] == '.' {
+	if !validName().MatchString(name) || name[0] == '.' {
 		return fmt.Errorf("%q is no name: 1 to 64 letters, digits, -, _ and ., no . ahead", name)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"sync"
 )
 
 // Mode is which half of the state machine a run starts with.
@@ -87,11 +88,13 @@ func ResumeUndoName(orderID string, sequence, n int64) string {
 }
 
 // validName is stricter than Step Functions, which also takes characters that no id of ours has.
-var validName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+var validName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+})
 
 // Validate says why a run can't be started. The error is an ErrInvalid.
 func (r Run) Validate() error {
-	if !validName.MatchString(r.Name) {
+	if !validName().MatchString(r.Name) {
 		return fmt.Errorf(
 			"%w: %q is no name of an execution: 1 to %d letters, digits, - and _", ErrInvalid, r.Name, MaxName,
 		)

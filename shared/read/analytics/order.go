@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"sync"
 	"time"
 
 	"orderflow/shared/contract"
@@ -21,7 +22,9 @@ const (
 )
 
 // reasonForm is that of a fault's code.
-var reasonForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,63}$`)
+var reasonForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,63}$`)
+})
 
 // Order is what is known of an order: which of its events are counted, and what the others need of
 // them. It has nothing of the customer.
@@ -84,7 +87,7 @@ func readFact(ctx context.Context, body []byte) (f fact, err error) {
 			f.cancelled = &Cancelled{
 				Sequence: e.Sequence, Time: e.Time.UTC(), Kind: cancelled.Reason.Kind, Code: cancelled.Reason.Code,
 			}
-			if !reasonForm.MatchString(cancelled.Reason.Code) {
+			if !reasonForm().MatchString(cancelled.Reason.Code) {
 				err = errors.New("data.reason.code is no code")
 			}
 			return countable(e, err)

@@ -33,8 +33,8 @@ package view
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
+	"strings"
 
 	"orderflow/shared/kit/es"
 )
@@ -132,18 +132,21 @@ func (v View) Fold(old Item, events []es.Recorded) (Item, error) { return v.fold
 // es.ErrCorrupt.
 func (v View) Tallies(row Item) ([]Tally, error) { return v.tallies(row) }
 
-var viewName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
-
 // View hides the row's type. It panics on a definition that lacks something, a mistake of the
 // program that is found at its start.
 func (d Definition[R]) View() View {
-	if !viewName.MatchString(d.Name) || d.Category == "" || d.Events == nil || d.Evolve == nil {
+	if !isViewName(d.Name) || d.Category == "" || d.Events == nil || d.Evolve == nil {
 		panic(fmt.Sprintf(
 			"view: %q needs a name of lower-case letters, digits and hyphens, a category, its events and a fold",
 			d.Name,
 		))
 	}
 	return View{name: d.Name, category: d.Category, events: d.Events, fold: d.fold, tallies: d.tally}
+}
+
+func isViewName(name string) bool {
+	rest := strings.TrimLeft(name, "abcdefghijklmnopqrstuvwxyz")
+	return rest != name && strings.Trim(rest, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
 // Registry knows the events of the views. Views of one category register the same ones.

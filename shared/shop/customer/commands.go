@@ -3,12 +3,12 @@ package customer
 import (
 	"fmt"
 	"net/mail"
-	"regexp"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"orderflow/shared/kit/ident"
 	"orderflow/shared/shop/personal"
 )
 
@@ -53,11 +53,9 @@ type RegisterInput struct {
 	Email string
 }
 
-var validID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
-
 // Validate says what of the input can't be. Its faults name the field and never its content.
 func (in RegisterInput) Validate() error {
-	if !validID.MatchString(in.CustomerID) {
+	if !ident.IsName(in.CustomerID, 64, "_-") {
 		return ErrInvalid.Field(
 			"body.customerId", "a customer id is 1 to 64 letters, digits, _ and -, and starts with a letter or digit",
 		)

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // hidden stands where sealed data was.
@@ -30,7 +31,9 @@ func (s Sealed) GoString() string { return fmt.Sprintf("%q", s.String()) }
 func (s Sealed) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // form is what a Sealed looks like: nonce and tag alone are 28 bytes. JSON may write a slash as \/.
-var form = regexp.MustCompile(`pd[0-9]+:(?:[A-Za-z0-9+]|\\?/){37,}={0,2}`)
+var form = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`pd[0-9]+:(?:[A-Za-z0-9+]|\\?/){37,}={0,2}`)
+})
 
 // Hide takes what looks like sealed data out of a text of which only the text is known, such as a
 // message as it came. Valid JSON stays valid, also where it is quoted in other JSON.
@@ -38,7 +41,7 @@ func Hide(text string) string {
 	if !strings.Contains(text, "pd") {
 		return text
 	}
-	return form.ReplaceAllLiteralString(text, hidden)
+	return form().ReplaceAllLiteralString(text, hidden)
 }
 
 var sealedType = reflect.TypeFor[Sealed]()

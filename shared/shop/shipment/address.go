@@ -3,6 +3,7 @@ package shipment
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -19,7 +20,7 @@ const (
 // there.
 const PhonePattern = `^\+?[ ()./-]*([0-9][ ()./-]*){5,15}$`
 
-var phoneForm = regexp.MustCompile(PhonePattern)
+var phoneForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(PhonePattern) })
 
 // Address is where an order goes. It is personal data: outside of a request it exists sealed only.
 type Address struct {
@@ -81,7 +82,7 @@ func (a Address) Validate() error {
 	if !in.takes(a.PostalCode) {
 		return invalid("postalCode", "not a postal code of the address's country")
 	}
-	if a.Phone != "" && !phoneForm.MatchString(a.Phone) {
+	if a.Phone != "" && !phoneForm().MatchString(a.Phone) {
 		return invalid(
 			"phone", "5 to 15 digits, a + before the country code, and between them only spaces and ( ) . / -",
 		)

@@ -3,7 +3,6 @@ package stock
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 
@@ -22,11 +21,9 @@ const (
 // maxSKU is the length of a SKU.
 const maxSKU = 64
 
-var skuForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
-
 // ValidSKU reports whether a SKU has the form that all have: 1 to 64 letters, digits, dots,
 // underscores and hyphens, the first a letter or digit.
-func ValidSKU(sku string) bool { return skuForm.MatchString(sku) }
+func ValidSKU(sku string) bool { return ident.IsName(sku, maxSKU, "._-") }
 
 // quote is a SKU as a detail shows it, cut where it is too long to be one.
 func quote(sku string) string { return fmt.Sprintf("%.*q", maxSKU, sku) }
