@@ -15,6 +15,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"orderflow/shared/kit/es"
 	"orderflow/shared/shop/account"
@@ -56,9 +57,8 @@ type Type struct {
 	Until      string
 
 	data   reflect.Type
-	schema func() schema
-	decode func([]byte) (any, error)
-	stream func(data any) string // that the data is of, by the shape of Subject
+	shape  func() *shape                   // of the data
+	stream func(data reflect.Value) string // that the data is of, by the form of Subject
 }
 
 // SupportMonths is for how long a version is published, at least, once a newer one is there: long
@@ -115,9 +115,11 @@ type catalogue struct {
 	published map[string][]entry // oldest version first
 }
 
-var catalogued = newCatalogue(
-	orderTypes, customerTypes, accountTypes, paymentTypes, stockTypes, shipmentTypes, productTypes, requestTypes,
-)
+var catalogued = sync.OnceValue(func() catalogue {
+	return newCatalogue(
+		orderTypes, customerTypes, accountTypes, paymentTypes, stockTypes, shipmentTypes, productTypes, requestTypes,
+	)
+})
 
 func newCatalogue(contexts ...func() []entry) catalogue {
 	c := catalogue{known: map[key]Type{}, published: map[string][]entry{}}
@@ -146,13 +148,9 @@ func newCatalogue(contexts ...func() []entry) catalogue {
 // publish makes the entry of a type whose stored events E become contracts C.
 func publish[E, C any](t Type, convert func(es.Recorded, E) C) entry {
 	t.data = reflect.TypeFor[C]()
-	t.schema = schemaOf(t.data)
+	// Made with the first event: a function pays for the types that come to it alone.
+	t.shape = sync.OnceValue(func() *shape { return shapeOf(t.data, false) })
 	t.stream = streamOf(t)
-	t.decode = func(text []byte) (any, error) {
-		var data C
-		err := decodeJSON(text, &data)
-		return data, err
-	}
 	return entry{Type: t, convert: func(r es.Recorded) (any, bool) {
 		e, ok := r.Data.(E)
 		if !ok {
@@ -162,19 +160,19 @@ func publish[E, C any](t Type, convert func(es.Recorded, E) C) entry {
 	}}
 }
 
-// streamOf reads from data which stream it is of: the placeholder of the subject's shape is one of
+// streamOf reads from data which stream it is of: the placeholder of the subject's form is one of
 // its properties.
-func streamOf(t Type) func(data any) string {
+func streamOf(t Type) func(data reflect.Value) string {
 	category, placeholder, _ := strings.Cut(t.Subject, "/")
 	property := strings.Trim(placeholder, "{}")
-	for _, field := range reflect.VisibleFields(t.data) {
-		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name == property {
-			return func(data any) string {
-				return string(es.NewStreamID(category, reflect.ValueOf(data).FieldByIndex(field.Index).String()))
+	return func(data reflect.Value) string {
+		for _, f := range t.shape().fields {
+			if f.name == property {
+				return string(es.NewStreamID(category, data.Field(f.index).String()))
 			}
 		}
+		panic(fmt.Sprintf("contract: %s version %d has no property for its subject %s", t.Name, t.Version, t.Subject))
 	}
-	panic(fmt.Sprintf("contract: %s version %d has no property for its subject %s", t.Name, t.Version, t.Subject))
 }
 
 // until makes an entry one that is still published and that nobody should begin to consume: a newer
@@ -200,7 +198,7 @@ func Registry() *es.Registry {
 }
 
 // Types lists every published type in every version, by name and version.
-func Types() []Type { return slices.Clone(catalogued.all) }
+func Types() []Type { return slices.Clone(catalogued().all) }
 
 // Map makes the published form of a stored event in the oldest version of its type that is
 // published: for most types, the only one. The same event gives the same envelope each time. An
@@ -218,7 +216,7 @@ func Map(r es.Recorded) (es.Envelope, error) {
 // takes one for a repeat of the other; a consumer's rule says which version it wants. The same
 // event gives the same envelopes each time. An event without a contract is an ErrUnmapped.
 func Versions(r es.Recorded) ([]es.Envelope, error) {
-	versions := catalogued.published[r.Type]
+	versions := catalogued().published[r.Type]
 	if len(versions) == 0 {
 		return nil, fmt.Errorf("%w: %s is a %s", ErrUnmapped, r.ID(), r.Type)
 	}
@@ -260,17 +258,40 @@ func (t Type) envelopeID(r es.Recorded) string {
 // once Check finds nothing in it. The error is an ErrUnknown or an ErrInvalid.
 func Decode(e es.Envelope) (any, error) {
 	_, data, err := decode(e)
-	return data, err
+	if err != nil {
+		return nil, err
+	}
+	return data.Interface(), nil
 }
 
-func decode(e es.Envelope) (Type, any, error) {
-	t, err := check(e)
+func decode(e es.Envelope) (Type, reflect.Value, error) {
+	t, err := typeOf(e)
 	if err != nil {
-		return Type{}, nil, err
+		return Type{}, reflect.Value{}, err
 	}
-	data, err := t.decode(e.Data)
-	if err != nil {
-		return Type{}, nil, fmt.Errorf("%w: %s: %w", ErrInvalid, e.ID, err)
+	data := reflect.New(t.data).Elem()
+	if err := readJSON(t.shape(), e.Data, data, "data"); err != nil {
+		return Type{}, reflect.Value{}, fmt.Errorf(
+			"%w: %s: %s version %d: %w", ErrInvalid, e.ID, e.Type, e.DataVersion, err,
+		)
 	}
 	return t, data, nil
+}
+
+// typeOf finds the type of an envelope, and checks all of the envelope but its data.
+func typeOf(e es.Envelope) (Type, error) {
+	if err := e.Validate(); err != nil {
+		return Type{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	t, ok := catalogued().known[key{e.Type, e.DataVersion}]
+	if !ok {
+		return Type{}, fmt.Errorf("%w: %s is %s version %d", ErrUnknown, e.ID, e.Type, e.DataVersion)
+	}
+	if e.Source != t.Source() || e.DataSchema != t.DataSchema() {
+		return Type{}, fmt.Errorf(
+			"%w: %s is of %q after %q, want %q after %q", ErrInvalid, e.ID, e.Source, e.DataSchema, t.Source(),
+			t.DataSchema(),
+		)
+	}
+	return t, nil
 }

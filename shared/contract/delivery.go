@@ -72,8 +72,9 @@ func Handle(ctx context.Context, body []byte, routes ...Route) error {
 	if stream := t.stream(data); e.Subject != stream {
 		return Malformed(fmt.Errorf("%w: %s is about %s and of %s", ErrInvalid, e.ID, stream, e.Subject))
 	}
+	value := data.Interface()
 	for _, route := range routes {
-		if taken, err := route(ctx, e, data); taken {
+		if taken, err := route(ctx, e, value); taken {
 			return err
 		}
 	}

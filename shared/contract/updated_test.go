@@ -13,12 +13,13 @@ import (
 func TestUpdatedInEachVersion(t *testing.T) {
 	before := catalogued
 	t.Cleanup(func() { catalogued = before })
-	catalogued = newCatalogue(orderTypes, func() []entry {
+	different := newCatalogue(orderTypes, func() []entry {
 		return []entry{publish(Type{Name: OrderUpdatedType, Version: 2, Context: "order", Subject: "order/{orderId}"},
 			func(_ es.Recorded, s order.State) OrderShipped {
 				return OrderShipped{OrderID: s.ID, ShipmentID: s.ShipmentID}
 			})}
 	})
+	catalogued = func() catalogue { return different }
 	last := es.Recorded{Stream: "order/o1", Version: 3, Type: "order.confirmed", Schema: 1, Time: time.Unix(1, 0)}
 	got, err := Updated(last, order.State{ID: "o1", ShipmentID: "s"})
 	if err != nil || len(got) != 2 {

@@ -60,6 +60,21 @@ func Files(template []byte) (map[string][]byte, error) {
 	return files, nil
 }
 
+// definitions is where a schema keeps what it refers to.
+const definitions = "#/$defs/"
+
+// schemaOf is the JSON Schema of a version's data, and the definitions that it refers to. It allows
+// further properties, since a version may gain optional ones.
+func schemaOf(t contract.Type) (*huma.Schema, huma.Registry) {
+	registry := huma.NewMapRegistry(definitions, huma.DefaultSchemaNamer)
+	root := huma.SchemaFromType(registry, t.Data())
+	root.AdditionalProperties = nil
+	for _, d := range registry.Map() {
+		d.AdditionalProperties = nil
+	}
+	return root, registry
+}
+
 // document is a JSON Schema in the order in which people read one.
 type document struct {
 	Schema      string                  `json:"$schema"`
@@ -74,7 +89,7 @@ type document struct {
 
 // Schema renders the JSON Schema (draft 2020-12) of the data of a type's envelopes.
 func Schema(t contract.Type) ([]byte, error) {
-	s, registry := t.Schema()
+	s, registry := schemaOf(t)
 	if err := isWhole(s); err != nil {
 		return nil, fmt.Errorf("catalog: %s version %d: %w", t.Name, t.Version, err)
 	}

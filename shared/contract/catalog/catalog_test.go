@@ -67,7 +67,7 @@ func TestSamples(t *testing.T) {
 // Each field of each contract is described.
 func TestDescriptions(t *testing.T) {
 	for _, c := range contract.Types() {
-		s, registry := c.Schema()
+		s, registry := schemaOf(c)
 		for name, p := range s.Properties {
 			if p.Description == "" {
 				t.Errorf("%s: %s has no description", c.Name, name)

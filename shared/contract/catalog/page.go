@@ -61,8 +61,8 @@ func page(types []contract.Type, receivers []consumer) ([]byte, error) {
 			Until:  t.Until,
 			Schema: "../events/" + SchemaPath(t), Sample: "../events/" + SamplePath(t),
 		}
-		root, definitions := t.Schema()
-		s.Fields = fields(t.Data(), root, definitions, "")
+		root, registry := schemaOf(t)
+		s.Fields = fields(t.Data(), root, registry, "")
 		if t.Published {
 			text, err := sample(t)
 			if err != nil {
