@@ -28,12 +28,28 @@ const (
 // edge is what every request passes: it gives the request its correlation id and its caller, finds
 // its operation, turns a panic into a problem and writes the access log.
 type edge struct {
-	mux    *http.ServeMux
-	access map[string]access     // by pattern of the mux
-	takes  map[string]parameters // by pattern of the mux
-	auth   Auth
-	clock  clock.Clock
-	log    *slog.Logger
+	mux        *http.ServeMux
+	operations map[string]operation // by pattern of the mux
+	auth       Auth
+	clock      clock.Clock
+	log        *slog.Logger
+}
+
+// operation is one of the edge's: who may call it, and what serves it and what it takes, which are
+// made with its first request.
+type operation struct {
+	access access
+	served func() (http.Handler, parameters)
+}
+
+// add gives a pattern its operation.
+func (e *edge) add(pattern string, a access, serve func() (http.Handler, parameters)) {
+	served := sync.OnceValues(serve)
+	e.operations[pattern] = operation{access: a, served: served}
+	e.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		handler, _ := served()
+		handler.ServeHTTP(w, r)
+	})
 }
 
 // exchange is what is known about one request while it is served.
@@ -129,21 +145,22 @@ func (e *edge) admit(r *http.Request, x *exchange, handler http.Handler, pattern
 	if pattern == "" || path.Clean(r.URL.Path) != r.URL.Path {
 		return noRoute(r, handler, pattern)
 	}
-	allowed, known := e.access[pattern]
+	op, known := e.operations[pattern]
 	if !known {
 		panic("httpapi: no access rule for " + pattern)
 	}
-	if allowed != accessOpen {
+	if op.access != accessOpen {
 		caller, err := e.auth.identify(r.Context())
 		if err == nil {
-			err = caller.allowed(allowed)
+			err = caller.allowed(op.access)
 		}
 		if err != nil {
 			return problemOf(r.Context(), e.log, err)
 		}
 		x.caller = caller
 	}
-	if errs := e.takes[pattern].check(r); len(errs) > 0 {
+	_, takes := op.served()
+	if errs := takes.check(r); len(errs) > 0 {
 		return rejection(http.StatusUnprocessableEntity, "", errs...)
 	}
 	if r.Method != http.MethodGet && r.ContentLength != 0 {

@@ -125,23 +125,33 @@ func Lambda(h http.Handler) func(
 
 // server collects operations.
 type server struct {
-	edge *edge
-	api  huma.API
+	edge   *edge
+	mounts []func(huma.API)
 }
 
 func newServer(auth Auth, c clock.Clock, log *slog.Logger) *server {
-	mux := http.NewServeMux()
-	e := &edge{mux: mux, access: map[string]access{}, takes: map[string]parameters{}, auth: auth, clock: c, log: log}
+	return &server{edge: &edge{
+		mux: http.NewServeMux(), operations: map[string]operation{}, auth: auth, clock: c, log: log,
+	}}
+}
+
+// newAPI makes a huma API of the operations that are mounted on it. takes is called with what each
+// says that it takes.
+func newAPI(mux *http.ServeMux, auth Auth, takes func(parameters)) huma.API {
 	settings := config(auth)
 	settings.OnAddOperation = append(settings.OnAddOperation, func(doc *huma.OpenAPI, op *huma.Operation) {
 		tighten(op, doc.Components.Schemas)
-		e.takes[op.Method+" "+op.Path] = parametersOf(op, doc.Components.Schemas)
+		takes(parametersOf(op, doc.Components.Schemas))
 		op.Parameters = append(op.Parameters, &huma.Param{Ref: "#/components/parameters/" + correlationParameter})
 	})
-	return &server{edge: e, api: humago.New(mux, settings)}
+	return humago.New(mux, settings)
 }
 
 // register adds an operation. Its errors become problems here, its caller is known by then.
+//
+// What huma derives from the types, for the check and for the document alike, is made with the
+// operation's first request, in an API of its own: a cold start serves one request, and all
+// operations together would take longer than all else before it.
 func register[I, O any](s *server, a access, op huma.Operation, run func(context.Context, identity, *I) (*O, error)) {
 	op.MaxBodyBytes = maxBody + 1 // huma refuses a body that reaches the limit
 	op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusServiceUnavailable)
@@ -155,16 +165,24 @@ func register[I, O any](s *server, a access, op huma.Operation, run func(context
 	case accessCarrier: // either scope
 		op.Security = []map[string][]string{{"jwt": {s.edge.auth.OperatorScope}}, {"jwt": {s.edge.auth.CarrierScope}}}
 	}
-	s.edge.access[op.Method+" "+op.Path] = a
-	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
-		x := exchangeOf(ctx)
-		out, err := run(ctx, x.caller, in)
-		if err != nil {
-			p := problemOf(ctx, s.edge.log, err)
-			x.code = p.Code
-			return nil, p
-		}
-		return out, nil
+	mount := func(api huma.API) {
+		huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
+			x := exchangeOf(ctx)
+			out, err := run(ctx, x.caller, in)
+			if err != nil {
+				p := problemOf(ctx, s.edge.log, err)
+				x.code = p.Code
+				return nil, p
+			}
+			return out, nil
+		})
+	}
+	s.mounts = append(s.mounts, mount)
+	s.edge.add(op.Method+" "+op.Path, a, func() (http.Handler, parameters) {
+		var takes parameters
+		mux := http.NewServeMux()
+		mount(newAPI(mux, s.edge.auth, func(p parameters) { takes = p }))
+		return mux, takes
 	})
 }
 
