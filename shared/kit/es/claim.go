@@ -9,14 +9,17 @@ import (
 // Claim keeps a client's key to one request where the client names the target as well. The target's
 // own stream knows the keys of the commands that it got, and no others: a key that cancelled one
 // order would cancel the next one too. So such a command writes one event more, on a stream that
-// the key names, in the same append as its first effect; and before it decides anything it looks
-// whether that stream is there.
+// the key names, in the same append as its first effect, whose condition is that the stream is not
+// there; and a command that is refused or finds nothing to do looks whether it is.
 //
 // A command that writes nothing, because it is refused or finds nothing left to do, claims nothing
 // either, and its key stays free.
 type Claim struct {
 	Stream StreamID // named by the caller, the operation and the key, so that no other request has it
 	Event  any      // the stream's only one: operation and target
+	// Begun says that an earlier effect of the same request may have written the claim: it is read
+	// ahead of the next one, whose append would else meet it.
+	Begun bool
 }
 
 // Check is an ErrKeyReused where the key belongs to a request with another event. It says nothing
@@ -34,6 +37,15 @@ func (c Claim) Check(ctx context.Context, from loader) error {
 
 type loader interface {
 	Load(ctx context.Context, stream StreamID, after int64) (History, error)
+}
+
+// unclaimed gives the commit that goes with the command's first one as long as the key is free,
+// which it nearly always is: without a read, since the append tells.
+func (r Request) unclaimed() []Commit {
+	if r.Claim.Stream == "" {
+		return nil
+	}
+	return []Commit{r.Commit(Empty(r.Claim.Stream), r.Claim.Event)}
 }
 
 // Claimed gives the commit that goes with the command's first one: none where the request claims

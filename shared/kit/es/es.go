@@ -37,7 +37,7 @@ func (s StreamID) Valid() bool { return s.Category() != "" && s.ID() != "" }
 // It is opaque on purpose. A condition on a put sees only the item that is being put, so a bare
 // number that is too high, or that lies inside a commit, could not be refused, and would leave a
 // gap. Whoever holds a Head has it from a store, or from a snapshot that a store's Head went into,
-// so its version did end a commit. Heads are comparable with ==.
+// so its version did end a commit; or it is Empty. Heads are comparable with ==.
 type Head struct {
 	stream  StreamID
 	first   int64
@@ -51,6 +51,11 @@ type Head struct {
 func StoreHead(stream StreamID, first, last int64, commit string) Head {
 	return Head{stream: stream, first: first, version: last, commit: commit}
 }
+
+// Empty is the Head of a stream that is taken to have no events, without a read. It is for a stream
+// that is nearly always new, as one whose id follows from a request is. What is appended to it
+// stands at version 1 or is a *ConflictError: no gap can follow from a Head that was wrong.
+func Empty(stream StreamID) Head { return Head{stream: stream} }
 
 // Stream is the stream that the Head ends.
 func (h Head) Stream() StreamID { return h.stream }

@@ -30,7 +30,8 @@ func (r Request) Commit(head Head, events ...any) Commit {
 // Handler runs commands of one aggregate against a store. All of its fields are required. It is
 // safe for concurrent use where they are.
 //
-// It reads the stream from its first event for each try, so it is for streams of at most some
+// It reads the stream from its first event for each try, but for the first one of a caller that has
+// read it (HandleLoaded) or takes it for new (Create), so it is for streams of at most some
 // hundreds of events: an order, a payment. Where streams grow for years, an account's for one, let
 // a command be an Attempt with a stream of its own, and decide on the state that a Repository
 // gives.
@@ -54,36 +55,77 @@ type Result[S any] struct {
 // Handle loads the stream, decides and appends; on a conflict it does so again. A request that was
 // carried out before is answered with the present state, and with ErrKeyReused where its
 // fingerprint is another. A decision without events writes nothing. With a Claim, ErrKeyReused is
-// also the answer where the key belongs to a request on another stream: that costs one read more,
-// and the claim's commit goes with the command's own. The error is an ErrConflict once
-// RetryConflicts gives up. Any other is the store's, Fold's or Decide's, as it is.
+// also the answer where the key belongs to a request on another stream: the claim's commit goes
+// with the command's own, and its condition says so; where nothing would be written, one read more
+// does. The error is an ErrConflict once RetryConflicts gives up. Any other is the store's, Fold's
+// or Decide's, as it is.
 func (h Handler[C, S, E]) Handle(ctx context.Context, id string, req Request, command C) (Result[S], error) {
-	return h.handle(ctx, id, req, h.deciding(command))
+	return h.handle(ctx, id, req, h.deciding(command), nil)
 }
 
-// HandlePrepared is Handle for a command that is made of more than the caller gave: of what another
-// table says. prepare runs only for a request that was not carried out before, so that a repeated
-// one has its answer whatever the table says by now. Its errors come back as Decide's do.
+// Loaded is a stream as it was read: its state, and what tells whether a request was carried out.
+type Loaded[S any] struct {
+	Result[S]
+	history History
+}
+
+// Origin is where the stream's first event comes from. It is the zero Metadata for a stream that has
+// none.
+func (l Loaded[S]) Origin() Metadata {
+	if len(l.history.Events) == 0 {
+		return Metadata{}
+	}
+	return l.history.Events[0].Metadata
+}
+
+// Load is Get for HandleLoaded.
+func (h Handler[C, S, E]) Load(ctx context.Context, id string) (Loaded[S], error) {
+	history, err := h.Store.Load(ctx, NewStreamID(h.Category, id), 0)
+	if err != nil {
+		return Loaded[S]{}, err
+	}
+	state, err := h.Decider.Fold(history)
+	return Loaded[S]{Result: Result[S]{State: state, Head: history.Head}, history: history}, err
+}
+
+// HandleLoaded is Handle for a caller that has read the stream to make the command of it: the first
+// try decides on what was read then.
+func (h Handler[C, S, E]) HandleLoaded(
+	ctx context.Context, loaded Loaded[S], req Request, command C,
+) (Result[S], error) {
+	return h.handle(ctx, loaded.Head.stream.ID(), req, h.deciding(command), &loaded)
+}
+
+// Create is Handle for a command that begins a stream, and is made of more than the caller gave: of
+// what another table says. The stream's id follows from the request, so it is nearly always new.
+// The first try takes it for empty without a read, and the append's condition tells where it is
+// not; then the stream is read.
 //
-// What prepare reads is newer than the stream as it was loaded. Where the request is refused, the
-// stream is read once more: if another try of the same request has arrived meanwhile, its answer
-// counts.
-func (h Handler[C, S, E]) HandlePrepared(
+// prepare may run for a request that was carried out before, and such a request has its answer all
+// the same: where prepare fails or the command is refused, the stream is read, and a commit of the
+// request, by whatever try, counts. prepare's errors come back as Decide's do.
+func (h Handler[C, S, E]) Create(
 	ctx context.Context, id string, req Request, prepare func(context.Context, S) (C, error),
 ) (Result[S], error) {
 	var refusal error
-	res, err := h.handle(ctx, id, req, func(ctx context.Context, state S) (events []E, err error) {
+	decide := func(ctx context.Context, state S) (events []E, err error) {
 		command, err := prepare(ctx, state)
 		if err == nil {
 			events, err = h.Decider.Decide(command, state)
 		}
 		refusal = err
 		return events, err
-	})
+	}
+	head := Empty(NewStreamID(h.Category, id))
+	empty := Loaded[S]{Result: Result[S]{State: h.Decider.Initial(), Head: head}, history: History{Head: head}}
+	res, err := h.handle(ctx, id, req, decide, &empty)
+	if err == nil && res.Head.version == 0 { // nothing to write: no append has told whether the stream is empty
+		res, err = h.handle(ctx, id, req, decide, nil)
+	}
 	if err == nil || refusal == nil {
 		return res, err
 	}
-	return h.handle(ctx, id, req, func(context.Context, S) ([]E, error) { return nil, refusal })
+	return h.handle(ctx, id, req, func(context.Context, S) ([]E, error) { return nil, refusal }, nil)
 }
 
 // HandleAt is Handle for a caller that names the version on which it decided (If-Match), 0 for a
@@ -93,7 +135,12 @@ func (h Handler[C, S, E]) HandleAt(
 	ctx context.Context, id string, version int64, req Request, command C,
 ) (Result[S], error) {
 	for {
-		res, again, err := h.once(ctx, id, req, h.deciding(command), &version)
+		loaded, err := h.Load(ctx, id)
+		if err != nil {
+			return Result[S]{}, err
+		}
+		// The claim is read: a conflict of its append would pass for one of the version.
+		res, again, err := h.once(ctx, loaded, req, h.deciding(command), &version, true)
 		if err != nil || !again {
 			return res, err
 		}
@@ -105,6 +152,17 @@ func (h Handler[C, S, E]) HandleAt(
 // errors are the store's and Fold's.
 func (h Handler[C, S, E]) Get(ctx context.Context, id string) (Result[S], error) {
 	return h.Decider.Repository(h.Category, h.Store).Get(ctx, id)
+}
+
+// Refresh is Get for a caller that has an earlier Result: it reads what came after that, and no
+// more. The errors are Store.Since's and Fold's.
+func (h Handler[C, S, E]) Refresh(ctx context.Context, earlier Result[S]) (Result[S], error) {
+	history, err := h.Store.Since(ctx, earlier.Head)
+	if err != nil {
+		return earlier, err
+	}
+	state, err := Fold(earlier.State, h.Decider.Evolve, history.Events)
+	return Result[S]{State: state, Head: history.Head}, err
 }
 
 // AsOf is Get for a moment of the past: see Repository.AsOf.
@@ -119,15 +177,24 @@ func (h Handler[C, S, E]) deciding(command C) func(context.Context, S) ([]E, err
 	return func(_ context.Context, state S) ([]E, error) { return h.Decider.Decide(command, state) }
 }
 
+// handle begins with what was loaded, where that is not nil.
 func (h Handler[C, S, E]) handle(
-	ctx context.Context, id string, req Request, decide func(context.Context, S) ([]E, error),
+	ctx context.Context, id string, req Request, decide func(context.Context, S) ([]E, error), first *Loaded[S],
 ) (Result[S], error) {
 	var res Result[S]
+	readClaim := req.Claim.Begun
 	err := RetryConflicts(ctx, h.Clock, func(ctx context.Context) error {
 		for {
+			var loaded Loaded[S]
 			var again bool
 			var err error
-			res, again, err = h.once(ctx, id, req, decide, nil)
+			if first != nil {
+				loaded, first = *first, nil
+			} else if loaded, err = h.Load(ctx, id); err != nil {
+				return err
+			}
+			res, again, err = h.once(ctx, loaded, req, decide, nil, readClaim)
+			readClaim = true
 			if err != nil || !again {
 				return err
 			}
@@ -136,39 +203,39 @@ func (h Handler[C, S, E]) handle(
 	return res, err
 }
 
-// once is one try; want is the version that the stream must have, nil where any will do. again
-// means that an earlier try's commit was met at the append: what it decided is read next time.
+// once is one try; want is the version that the stream must have, nil where any will do. Without
+// readClaim the request's claim is taken for free as long as there is something to write: the
+// append tells. again means that an earlier try's commit was met at the append: what it decided is
+// read next time.
 func (h Handler[C, S, E]) once(
-	ctx context.Context, id string, req Request, decide func(context.Context, S) ([]E, error), want *int64,
+	ctx context.Context, loaded Loaded[S], req Request, decide func(context.Context, S) ([]E, error), want *int64,
+	readClaim bool,
 ) (res Result[S], again bool, err error) {
-	history, err := h.Store.Load(ctx, NewStreamID(h.Category, id), 0)
-	if err != nil {
-		return res, false, err
-	}
-	state, err := h.Decider.Fold(history)
-	if err != nil {
-		return res, false, err
-	}
-	res = Result[S]{State: state, Head: history.Head}
-	if fingerprint, found := history.Commit(req.CommitID); found {
+	res = loaded.Result
+	if fingerprint, found := loaded.history.Commit(req.CommitID); found {
 		res.Repeated = true
 		if fingerprint != req.Fingerprint {
 			return res, false, ErrKeyReused
 		}
 		return res, false, nil
 	}
-	claims, err := req.Claimed(ctx, h.Store)
-	if err != nil {
-		return res, false, err
+	var events []E
+	if want != nil && res.Head.version != *want {
+		err = &ConflictError{Stream: res.Head.stream, Expected: *want, Actual: res.Head.version}
+	} else {
+		events, err = decide(ctx, res.State)
 	}
-	if want != nil && history.Head.version != *want {
-		return res, false, &ConflictError{Stream: history.Head.stream, Expected: *want, Actual: history.Head.version}
+	claims := req.unclaimed()
+	if readClaim || err != nil || len(events) == 0 {
+		var claimErr error
+		if claims, claimErr = req.Claimed(ctx, h.Store); claimErr != nil {
+			return res, false, claimErr
+		}
 	}
-	events, err := decide(ctx, state)
 	if err != nil || len(events) == 0 {
 		return res, false, err
 	}
-	commit := req.Commit(history.Head)
+	commit := req.Commit(res.Head)
 	for _, e := range events {
 		commit.Events = append(commit.Events, e)
 		res.State = h.Decider.Evolve(res.State, e)

@@ -122,10 +122,10 @@ func TestHandle(t *testing.T) {
 	}
 }
 
-// TestHandlePrepared: a command is made once for a request that is new, and not at all for one that
-// was carried out before. A refusal is the answer only where no other try of the request has
-// arrived by then.
-func TestHandlePrepared(t *testing.T) {
+// TestCreate: a command that begins a stream reads nothing but what it is made of. One that was
+// carried out before has its answer, whatever making it again comes to. A refusal is the answer
+// only where no other try of the request has arrived by then.
+func TestCreate(t *testing.T) {
 	errGone := errors.New("gone")
 	x, y := request("x"), request("y")
 	for _, tt := range []struct {
@@ -141,28 +141,44 @@ func TestHandlePrepared(t *testing.T) {
 		prepared int
 		loads    int64
 	}{
-		{name: "new", before: []int{3}, req: request("x"), make: 4, state: 7, prepared: 1, loads: 1},
-		{name: "again", before: []int{3, 4}, req: request("c0"), err: errGone, state: 7, repeated: true, loads: 1},
-		{name: "again, with another request", before: []int{3}, req: es.Request{CommitID: "c0", Fingerprint: "other"},
-			err: errGone, state: 3, repeated: true, want: es.ErrKeyReused, loads: 1},
-		{name: "nothing to do", before: []int{3}, req: request("x"), state: 3, prepared: 1, loads: 1},
-		{name: "not prepared", before: []int{3}, req: x, err: errGone, state: 3, want: errGone, prepared: 1, loads: 2},
+		{name: "new", req: x, make: 4, state: 4, prepared: 1},
+		{name: "again", before: []int{3, 4}, req: request("c0"), make: 3, state: 7, repeated: true, prepared: 1, loads: 1},
 		{
-			name: "refused", before: []int{3}, req: request("x"), make: 9, state: 3, want: errTooMuch, prepared: 1,
+			name: "again, not prepared", before: []int{3, 4}, req: request("c0"), err: errGone, state: 7, repeated: true,
+			prepared: 1, loads: 1,
+		},
+		{
+			name: "again, refused", before: []int{3, 4}, req: request("c0"), make: 11, state: 7, repeated: true,
+			prepared: 1, loads: 1,
+		},
+		{
+			name: "again, with nothing to do", before: []int{3}, req: request("c0"), state: 3, repeated: true,
+			prepared: 1, loads: 1,
+		},
+		{name: "again, with another request", before: []int{3}, req: es.Request{
+			CommitID: "c0", Fingerprint: "other", Time: estest.Start,
+		}, make: 3, state: 3, repeated: true, want: es.ErrKeyReused, prepared: 1, loads: 1},
+		{name: "again, with another request, not prepared", before: []int{3}, req: es.Request{
+			CommitID: "c0", Fingerprint: "other", Time: estest.Start,
+		}, err: errGone, state: 3, repeated: true, want: es.ErrKeyReused, prepared: 1, loads: 1},
+		{name: "on what is there", before: []int{3}, req: x, make: 4, state: 7, prepared: 2, loads: 1},
+		{name: "nothing to do", req: x, prepared: 2, loads: 1},
+		{name: "nothing to do on what is there", before: []int{3}, req: x, state: 3, prepared: 2, loads: 1},
+		{name: "not prepared", req: x, err: errGone, want: errGone, prepared: 1, loads: 1},
+		{name: "refused", req: x, make: 11, want: errTooMuch, prepared: 1, loads: 1},
+		{
+			name: "refused on what is there", before: []int{3}, req: x, make: 9, state: 3, want: errTooMuch, prepared: 2,
 			loads: 2,
 		},
-		{name: "not prepared, and a twin was", before: []int{3}, req: x, twin: &x, err: errGone,
-			state: 5, repeated: true, prepared: 1, loads: 3},
-		{name: "refused, and a twin was not", before: []int{3}, req: x, twin: &x, make: 9,
-			state: 5, repeated: true, prepared: 1, loads: 3},
-		{name: "not prepared, and another was", before: []int{3}, req: x, twin: &y, err: errGone,
-			state: 5, want: errGone, prepared: 1, loads: 3},
-		{name: "prepared, and so was a twin", before: []int{3}, req: x, twin: &x, make: 2,
-			state: 5, repeated: true, prepared: 1, loads: 3},
-		{
-			name: "prepared, and another arrived", before: []int{3}, req: x, twin: &y, make: 2, state: 7, prepared: 2,
-			loads: 3,
-		},
+		{name: "not prepared, and a twin was", req: x, twin: &x, err: errGone,
+			state: 2, repeated: true, prepared: 1, loads: 2},
+		{name: "refused, and a twin was not", req: x, twin: &x, make: 11,
+			state: 2, repeated: true, prepared: 1, loads: 2},
+		{name: "not prepared, and another was", req: x, twin: &y, err: errGone,
+			state: 2, want: errGone, prepared: 1, loads: 2},
+		{name: "prepared, and so was a twin", req: x, twin: &x, make: 2,
+			state: 2, repeated: true, prepared: 1, loads: 2},
+		{name: "prepared, and another arrived", req: x, twin: &y, make: 2, state: 4, prepared: 2, loads: 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newHooked()
@@ -173,7 +189,7 @@ func TestHandlePrepared(t *testing.T) {
 				}
 			}
 			loads, prepared := s.Loads.Load(), 0
-			got, err := h.HandlePrepared(t.Context(), "1", tt.req, func(ctx context.Context, _ int) (int, error) {
+			got, err := h.Create(t.Context(), "1", tt.req, func(ctx context.Context, _ int) (int, error) {
 				if prepared++; prepared == 1 && tt.twin != nil {
 					if _, err := h.Handle(ctx, "1", *tt.twin, 2); err != nil {
 						t.Error(err)
@@ -188,6 +204,66 @@ func TestHandlePrepared(t *testing.T) {
 				t.Errorf("prepared %d times over %d loads", prepared, s.Loads.Load()-loads)
 			}
 		})
+	}
+}
+
+// TestHandleLoaded: the first try decides on what the caller has read, and any further one reads.
+func TestHandleLoaded(t *testing.T) {
+	s := newHooked()
+	h := things(s)
+	load := func() es.Loaded[int] {
+		t.Helper()
+		loaded, err := h.Load(t.Context(), "1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return loaded
+	}
+	first := load()
+	if first.Origin() != (es.Metadata{}) {
+		t.Errorf("nothing comes from %+v", first.Origin())
+	}
+	got, err := h.HandleLoaded(t.Context(), first, request("a"), 3)
+	if err != nil || got.State != 3 || got.Head.Version() != 2 || s.Loads.Load() != 1 {
+		t.Errorf("%+v, %v after %d loads", got, err, s.Loads.Load())
+	}
+	second := load()
+	if second.Origin() != request("a").Metadata {
+		t.Errorf("it comes from %+v", second.Origin())
+	}
+	got, err = h.HandleLoaded(t.Context(), second, request("a"), 3)
+	if err != nil || !got.Repeated || got.State != 3 || s.Loads.Load() != 2 {
+		t.Errorf("again: %+v, %v after %d loads", got, err, s.Loads.Load())
+	}
+	// What was read is out of date by now.
+	if got, err = h.HandleLoaded(t.Context(), first, request("a"), 3); err != nil || !got.Repeated || got.State != 3 {
+		t.Errorf("a twin: %+v, %v", got, err)
+	}
+	if got, err = h.HandleLoaded(t.Context(), first, request("b"), 8); !errors.Is(err, errTooMuch) || got.State != 3 {
+		t.Errorf("another: %+v, %v", got, err)
+	}
+}
+
+// TestRefresh reads on from what is known.
+func TestRefresh(t *testing.T) {
+	h := things(memstore.New(es.NewRegistry(register)))
+	got, err := h.Get(t.Context(), "1")
+	for i, want := range []int{3, 7} {
+		if _, err := h.Handle(t.Context(), "1", request(fmt.Sprint(i)), want-got.State); err != nil {
+			t.Fatal(err)
+		}
+		if got, err = h.Refresh(t.Context(), got); err != nil || got.State != want || got.Head.Version() != int64(2*i+2) {
+			t.Errorf("%+v, %v", got, err)
+		}
+	}
+	same, err := h.Refresh(t.Context(), got)
+	if err != nil || same != got {
+		t.Errorf("nothing new: %+v, %v", same, err)
+	}
+	if _, err := h.Refresh(t.Context(), es.Result[int]{
+		Head: es.StoreHead("thing/1", 1, 2, "elsewhere"),
+	}); !errors.Is(err, es.ErrUnknownHead) {
+		t.Error(err)
 	}
 }
 

@@ -130,7 +130,7 @@ func (s Service) Place(ctx context.Context, req es.Request, in PlaceInput) (es.R
 	if res, found, err := s.earlier(ctx, req, in.EarlierID); found || err != nil {
 		return res, err
 	}
-	return s.handler.HandlePrepared(ctx, in.OrderID, req, func(ctx context.Context, placed State) (Command, error) {
+	return s.handler.Create(ctx, in.OrderID, req, func(ctx context.Context, placed State) (Command, error) {
 		place := Place{
 			OrderID: in.OrderID, CustomerID: in.CustomerID, AccountID: in.AccountID, PricedBy: in.pricedBy(),
 			Address: address, Now: req.Time,
