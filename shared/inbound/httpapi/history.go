@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/personal"
 )
 
@@ -28,12 +30,16 @@ type historyOutput struct {
 }
 
 func (q Queries) getHistory(ctx context.Context, id identity, in *orderPath) (*historyOutput, error) {
-	if _, err := visibleOrder(ctx, q.Orders, id, in.ID); err != nil {
-		return nil, err
-	}
 	events, err := q.Orders.History(ctx, in.ID)
 	if err != nil {
 		return nil, err
+	}
+	state, err := es.Fold(order.Decider.Initial(), order.Evolve, events)
+	if err != nil {
+		return nil, err
+	}
+	if !id.sees(state.CustomerID) {
+		return nil, order.NotFound()
 	}
 	out := &historyOutput{Body: historyAnswer{Events: make([]eventAnswer, len(events))}}
 	for i, e := range events {

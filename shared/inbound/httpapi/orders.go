@@ -162,14 +162,11 @@ func (c Commands) placeOrder(ctx context.Context, id identity, in *placeOrderInp
 }
 
 func (c Commands) cancelOrder(ctx context.Context, id identity, in *cancelOrderInput) (*orderAccepted, error) {
-	if _, err := visibleOrder(ctx, c.Orders, id, in.ID); err != nil {
-		return nil, err
-	}
 	req, err := in.claimed(ctx, id, c.Clock.Now(), "cancel-order", order.Category, in.ID, in.Body)
 	if err != nil {
 		return nil, err
 	}
-	cancel := order.CancelInput{Origin: order.OriginCustomer, Note: in.Body.Reason}
+	cancel := order.CancelInput{Origin: order.OriginCustomer, Note: in.Body.Reason, Sees: id.sees}
 	if id.isOperator() {
 		cancel.Origin = order.OriginOperator
 	}
@@ -223,7 +220,7 @@ func visibleOrder(
 ) (es.Result[order.State], error) {
 	res, err := orders.Get(ctx, orderID)
 	if err == nil && !id.sees(res.State.CustomerID) {
-		return es.Result[order.State]{}, order.ErrNotFound.New("there is no such order")
+		return es.Result[order.State]{}, order.NotFound()
 	}
 	return res, err
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -73,6 +74,7 @@ type world struct {
 	queries   func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error)
 	sees      httpapi.Queries // what queries is made of
 	keys      atomic.Int64
+	asked     tally
 }
 
 func newWorld(t testing.TB) *world {
@@ -82,15 +84,17 @@ func newWorld(t testing.TB) *world {
 	)
 	now := clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	w := &world{
-		t: t, store: &spyStore{Store: memstore.New(registry, memstore.Clock(now))}, counters: stocktest.NewCounters(),
+		t: t, counters: stocktest.NewCounters(),
 		rows: producttest.NewRows(), vault: personal.NewMemory(), clock: now, log: &syncBuffer{},
 	}
+	w.store = &spyStore{Store: memstore.New(registry, memstore.Clock(now)), asked: &w.asked}
+	counters, rows := spyCounters{w.counters, &w.asked}, spyRows{w.rows, &w.asked}
 	w.views = viewtest.NewMemory()
 	log := slog.New(slog.NewJSONHandler(w.log, nil))
 	w.customers = customer.New(customer.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Eraser: w.vault})
 	accounts := account.New(account.Deps{Store: w.store, Clock: w.clock, Customers: w.customers})
-	w.stocks = stock.New(stock.Deps{Store: w.store, Clock: w.clock, Counters: w.counters})
-	w.products = product.New(product.Deps{Store: w.store, Clock: w.clock, Rows: w.rows})
+	w.stocks = stock.New(stock.Deps{Store: w.store, Clock: w.clock, Counters: counters})
+	w.products = product.New(product.Deps{Store: w.store, Clock: w.clock, Rows: rows})
 	w.shipments = shipment.New(shipment.Deps{
 		Store: w.store, Clock: w.clock, Vault: w.vault, Serves: shipment.Served("GB"), Books: w.stocks,
 	})
@@ -490,9 +494,10 @@ func (s *shop) run(commands ...order.Command) {
 	}
 }
 
-// spyStore counts what is written, and fails when it is told to.
+// spyStore counts what is read and written, and fails when it is told to.
 type spyStore struct {
 	es.Store
+	asked   *tally
 	commits atomic.Int64
 	loads   atomic.Int64
 
@@ -528,13 +533,35 @@ func (s *spyStore) failure(of func() func() error) error {
 
 func (s *spyStore) Load(ctx context.Context, stream es.StreamID, after int64) (es.History, error) {
 	s.loads.Add(1)
+	s.asked.add("streams")
 	if err := s.failure(func() func() error { return s.load }); err != nil {
 		return es.History{}, err
 	}
 	return s.Store.Load(ctx, stream, after)
 }
 
+func (s *spyStore) Since(ctx context.Context, head es.Head) (es.History, error) {
+	s.asked.add("streams")
+	return s.Store.Since(ctx, head)
+}
+
+func (s *spyStore) At(ctx context.Context, stream es.StreamID, version int64) (es.Head, error) {
+	s.asked.add("streams")
+	return s.Store.At(ctx, stream, version)
+}
+
+func (s *spyStore) Read(ctx context.Context, stream es.StreamID, r es.Range) iter.Seq2[es.Recorded, error] {
+	s.asked.add("streams")
+	return s.Store.Read(ctx, stream, r)
+}
+
+func (s *spyStore) Confirm(ctx context.Context, heads ...es.Head) error {
+	s.asked.add("confirmed")
+	return s.Store.Confirm(ctx, heads...)
+}
+
 func (s *spyStore) Append(ctx context.Context, commits []es.Commit, effects ...es.Effect) (es.Appended, error) {
+	s.asked.add("appended")
 	if err := s.failure(func() func() error { return s.append }); err != nil {
 		return es.Appended{}, err
 	}
@@ -548,6 +575,57 @@ func (s *spyStore) Append(ctx context.Context, commits []es.Commit, effects ...e
 		return es.Appended{}, s.lost
 	}
 	return appended, err
+}
+
+// tally counts requests by what they ask.
+type tally struct {
+	mu sync.Mutex
+	of map[string]int
+}
+
+func (a *tally) add(what string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.of == nil {
+		a.of = map[string]int{}
+	}
+	a.of[what]++
+}
+
+// take gives what was counted, and begins anew.
+func (a *tally) take() map[string]int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	of := a.of
+	a.of = nil
+	return of
+}
+
+// spyRows counts the reads of the catalogue.
+type spyRows struct {
+	product.Rows
+	asked *tally
+}
+
+func (s spyRows) Row(ctx context.Context, sku string) (product.Product, error) {
+	s.asked.add("products")
+	return s.Rows.Row(ctx, sku)
+}
+
+func (s spyRows) Batch(ctx context.Context, skus []string) ([]product.Product, error) {
+	s.asked.add("products")
+	return s.Rows.Batch(ctx, skus)
+}
+
+// spyCounters counts the reads of the stock's counters.
+type spyCounters struct {
+	stock.Counters
+	asked *tally
+}
+
+func (s spyCounters) Level(ctx context.Context, sku string) (stock.Level, bool, error) {
+	s.asked.add("stock")
+	return s.Counters.Level(ctx, sku)
 }
 
 type orderLists func(context.Context, string, orders.Query) (orders.Page, error)

@@ -45,7 +45,7 @@ func (s Service) Register(ctx context.Context, req es.Request, in RegisterInput)
 	if err := in.Validate(); err != nil {
 		return es.Result[State]{}, err
 	}
-	current, err := s.handler.Get(ctx, in.CustomerID)
+	current, err := s.handler.Load(ctx, in.CustomerID)
 	if err != nil {
 		return es.Result[State]{}, err
 	}
@@ -69,7 +69,12 @@ func (s Service) Register(ctx context.Context, req es.Request, in RegisterInput)
 	case err != nil:
 		return es.Result[State]{}, fmt.Errorf("customer %s: %w", in.CustomerID, err)
 	}
-	res, err := s.handler.Handle(ctx, in.CustomerID, req, join)
+	var res es.Result[State]
+	if current.State.Exists() { // the request comes again, or is refused: of the present state
+		res, err = s.handler.Handle(ctx, in.CustomerID, req, join)
+	} else {
+		res, err = s.handler.HandleLoaded(ctx, current, req, join)
+	}
 	if err == nil && res.State.Erased() { // the request is one of before, and they were erased since it was read above
 		return es.Result[State]{}, erased()
 	}

@@ -66,37 +66,40 @@ type CancelInput struct {
 	Origin Origin // OriginCustomer or OriginOperator
 	Reason Reason // "" for that it is what they want
 	Note   string // in their own words
+	// Sees reports whether whoever asks may know of that customer's orders; nil for everybody's.
+	Sees func(customerID string) bool
 }
 
 // Cancel is a person's request to cancel an order: it closes the order by the command Close, and
 // the saga then undoes it. Of a confirmed order it takes the shipment back first: the shipment's
-// stream decides between this and the dispatch. ErrDispatched where the shipment is dispatched. An
-// order that is closed already is left as it is: nothing is written, and the request's key may be
-// used again. personal.ErrErased where there is a note and the customer was erased. With a note the
-// request's fingerprint is stored as one under the customer's key, since it follows from the note.
-// What it writes belongs to the order, and has the correlation id of the order's first event.
+// stream decides between this and the dispatch. ErrDispatched where the shipment is dispatched.
+// ErrNotFound also for an order that the caller doesn't see. An order that is closed already is
+// left as it is: nothing is written, and the request's key may be used again. personal.ErrErased
+// where there is a note and the customer was erased. With a note the request's fingerprint is
+// stored as one under the customer's key, since it follows from the note. What it writes belongs to
+// the order, and has the correlation id of the order's first event.
 //
 // Where it ends between the two, whoever follows shipments closes the order.
 func (s Service) Cancel(ctx context.Context, req es.Request, orderID string, in CancelInput) (es.Result[State], error) {
-	history, err := s.History(ctx, orderID)
+	loaded, err := s.handler.Load(ctx, orderID)
 	if err != nil {
 		return es.Result[State]{}, err
 	}
-	req.Metadata.CorrelationID = cmp.Or(history[0].Metadata.CorrelationID, req.Metadata.CorrelationID)
+	if state := loaded.State; !state.Exists() || in.Sees != nil && !in.Sees(state.CustomerID) {
+		return es.Result[State]{}, NotFound()
+	}
+	req.Metadata.CorrelationID = cmp.Or(loaded.Origin().CorrelationID, req.Metadata.CorrelationID)
 	command := Close{Origin: in.Origin, Reason: cmp.Or(in.Reason, in.Origin.reason())}
 	if in.Note != "" {
-		state, err := es.Fold(Decider.Initial(), Evolve, history)
-		if err != nil {
-			return es.Result[State]{}, err
-		}
-		if command.Note, err = s.deps.Vault.Seal(ctx, state.CustomerID, NoteField, []byte(in.Note)); err != nil {
+		customerID := loaded.State.CustomerID
+		if command.Note, err = s.deps.Vault.Seal(ctx, customerID, NoteField, []byte(in.Note)); err != nil {
 			return es.Result[State]{}, fmt.Errorf("order: seal note: %w", err)
 		}
-		if req.Fingerprint, err = s.deps.Vault.Fingerprint(ctx, state.CustomerID, req.Fingerprint); err != nil {
+		if req.Fingerprint, err = s.deps.Vault.Fingerprint(ctx, customerID, req.Fingerprint); err != nil {
 			return es.Result[State]{}, fmt.Errorf("order: fingerprint request: %w", err)
 		}
 	}
-	res, err := s.handler.Handle(ctx, orderID, req, command)
+	res, err := s.handler.HandleLoaded(ctx, loaded, req, command)
 	if !errors.Is(err, ErrShipmentUnderWay) {
 		return res, err
 	}
@@ -110,7 +113,7 @@ func (s Service) Cancel(ctx context.Context, req es.Request, orderID string, in 
 	if err != nil {
 		return res, fmt.Errorf("order: take the shipment of order %s back: %w", orderID, err)
 	}
-	command.Stopped = stopped.ID
+	command.Stopped, req.Claim.Begun = stopped.ID, true
 	return s.handler.Handle(ctx, orderID, req, command)
 }
 
@@ -158,10 +161,13 @@ func (s Service) Run(ctx context.Context, req es.Request, orderID string, c Comm
 func (s Service) Get(ctx context.Context, orderID string) (es.Result[State], error) {
 	res, err := s.handler.Get(ctx, orderID)
 	if err == nil && !res.State.Exists() {
-		err = ErrNotFound.New("there is no such order")
+		err = NotFound()
 	}
 	return res, err
 }
+
+// NotFound is the one answer about an order that is not there, or is none that the caller may see.
+func NotFound() error { return ErrNotFound.New("there is no such order") }
 
 // AsOf gives the order as it was. ErrNotFound where there was none by then.
 func (s Service) AsOf(ctx context.Context, orderID string, p es.Point) (es.Past[State], error) {
@@ -176,7 +182,7 @@ func (s Service) AsOf(ctx context.Context, orderID string, p es.Point) (es.Past[
 func (s Service) History(ctx context.Context, orderID string) ([]es.Recorded, error) {
 	h, err := s.deps.Store.Load(ctx, es.NewStreamID(Category, orderID), 0)
 	if err == nil && len(h.Events) == 0 {
-		err = ErrNotFound.New("there is no such order")
+		err = NotFound()
 	}
 	return h.Events, err
 }

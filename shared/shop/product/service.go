@@ -59,7 +59,8 @@ type Match struct{ Version int64 }
 // changes the product; after that it is ErrVersionMismatch.
 //
 // It costs three requests, however long the stream is: the row, the stream's last commit, and the
-// transaction that writes both.
+// transaction that writes both. A product that was never listed is nearly always new: it is written
+// without a read, and the transaction's conditions tell where it is not.
 func (s Service) Set(ctx context.Context, req es.Request, sku string, want Desired, match Match) (Product, error) {
 	switch {
 	case !ValidSKU(sku):
@@ -76,13 +77,25 @@ func (s Service) Set(ctx context.Context, req es.Request, sku string, want Desir
 	}
 	command := set{sku: sku, want: Desired{Withdrawn: want.Withdrawn, Prices: sorted(want.Prices)}}
 	var product Product
-	tries := 0
+	tries, taken := 0, match.Version == 0 && !want.Withdrawn // taken for new
 	err := es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) (err error) {
+		if taken {
+			taken = false
+			product, err = s.write(ctx, req, command, present{head: es.Empty(es.NewStreamID(Category, sku))})
+			return err
+		}
 		tries++
 		product, err = s.once(ctx, req, command, match.Version, tries > raceTries)
 		return err
 	})
 	return product, err
+}
+
+// present is a product with its stream's end, and the version of its row.
+type present struct {
+	Product
+	head es.Head
+	row  int64
 }
 
 // raceTries is how many tries may find row and stream at different versions before that counts as
@@ -99,39 +112,47 @@ func (s Service) once(ctx context.Context, req es.Request, command set, want int
 	if err != nil {
 		return Product{}, fmt.Errorf("product: read row: %w", err)
 	}
-	product := row
-	head, err := s.deps.Store.At(ctx, stream, row.Version)
+	p := present{Product: row, row: row.Version}
+	p.head, err = s.deps.Store.At(ctx, stream, row.Version)
 	if errors.Is(err, es.ErrConflict) && damaged {
-		product, head, err = s.fold(ctx, stream)
+		p.Product, p.head, err = s.fold(ctx, stream)
 	}
 	if err != nil {
 		return Product{}, err
 	}
 	switch {
-	case product.Version == want:
-	case product.Version == want+1 && head.CommitID() == req.CommitID:
-		return product, nil
+	case p.Version == want:
+		return s.write(ctx, req, command, p)
+	case p.Version == want+1 && p.head.CommitID() == req.CommitID:
+		return p.Product, nil
 	case want == 0:
 		return Product{}, ErrVersionMismatch.New(
-			"%s was listed before: its version is %d", quote(command.sku), product.Version,
+			"%s was listed before: its version is %d", quote(command.sku), p.Version,
 		)
 	default:
 		return Product{}, ErrVersionMismatch.New(
-			"the version of %s is %d, not %d", quote(command.sku), product.Version, want,
+			"the version of %s is %d, not %d", quote(command.sku), p.Version, want,
 		)
 	}
+}
+
+// write decides on the present product and appends what follows.
+func (s Service) write(ctx context.Context, req es.Request, command set, p present) (Product, error) {
+	product := p.Product
 	events, err := Decider.Decide(command, product)
 	if err != nil || len(events) == 0 {
 		return product, err
 	}
-	commit := req.Commit(head)
+	commit := req.Commit(p.head)
 	for _, e := range events {
 		commit.Events = append(commit.Events, e)
 		product = Evolve(product, e)
 	}
-	appended, err := s.deps.Store.Append(ctx, []es.Commit{commit}, s.deps.Rows.Put(product, row.Version))
+	appended, err := s.deps.Store.Append(ctx, []es.Commit{commit}, s.deps.Rows.Put(product, p.row))
 	if err == nil && appended.Recognised { // by an earlier try, which decides the answer
-		err = &es.ConflictError{Stream: stream, Expected: want, Actual: appended.Heads[0].Version()}
+		err = &es.ConflictError{
+			Stream: p.head.Stream(), Expected: p.head.Version(), Actual: appended.Heads[0].Version(),
+		}
 	}
 	return product, err
 }
