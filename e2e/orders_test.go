@@ -89,6 +89,35 @@ func TestOrderIsConfirmed(t *testing.T) {
 	})
 }
 
+// Who waits for an order has its end from one request, and news of it from the next.
+func TestOrderIsWatched(t *testing.T) {
+	t.Parallel()
+	c := newCustomer(t, 1_000)
+	id := c.place(t, line(newStock(t, 5), 1, 1)).ID
+	path := "/orders/" + id + "?wait=10"
+	confirmed := eventually(t, "order "+id+" is through", func() (answer, bool) {
+		a := send(t, get(c.token, path))
+		return a, decode[order](t, a.body).Saga.State == "completed"
+	})
+	tag := confirmed.header.Get("ETag")
+	if a := send(t, get(c.token, "/orders/"+id+"?wait=1").with("If-None-Match", tag)); a.status != http.StatusNotModified ||
+		len(a.body) > 0 || a.header.Get("ETag") != tag {
+		t.Errorf("nothing happened: %s with %v", a, a.header)
+	}
+	cancelling := send(t, post(c.token, "/orders/"+id+"/cancel", object{}))
+	if cancelling.status != http.StatusAccepted {
+		t.Fatal(cancelling)
+	}
+	tag = cancelling.header.Get("ETag")
+	if a := send(t, get(c.token, path).with("If-None-Match", tag)); a.status != http.StatusOK ||
+		a.header.Get("ETag") == tag {
+		t.Errorf("undone meanwhile: %s with %v", a, a.header)
+	}
+	if a := send(t, get(newCustomer(t, 0).token, path)); a.status != http.StatusNotFound {
+		t.Errorf("a stranger: %s", a)
+	}
+}
+
 // The list has the newest order first, page by page, and by status.
 func TestOrdersAreListed(t *testing.T) {
 	t.Parallel()

@@ -28,7 +28,8 @@ func ordersCommand(stack *stackFlag) *cobra.Command {
 }
 
 func ordersShowCommand(stack *stackFlag) *cobra.Command {
-	return &cobra.Command{
+	var wait bool
+	cmd := &cobra.Command{
 		Use:   "show ID",
 		Short: "Shows an order with the timeline of its events and saga steps",
 		Args:  needsOne("order id"),
@@ -41,9 +42,16 @@ func ordersShowCommand(stack *stackFlag) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if wait {
+				if err := client.Wait(cmd.Context(), args[0]); err != nil {
+					return err
+				}
+			}
 			return showOrder(cmd.Context(), cmd.OutOrStdout(), d, client, args[0])
 		},
 	}
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the order's saga is through, at most 10 seconds")
+	return cmd
 }
 
 func operatorClient(ctx context.Context, d *deployment.Deployment) (*shop.Client, error) {

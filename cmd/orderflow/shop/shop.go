@@ -225,6 +225,11 @@ func (c *Client) Order(ctx context.Context, id string) (Order, error) {
 	return out, err
 }
 
+// Wait waits until the saga has nothing left to do for an order, or for 10 seconds.
+func (c *Client) Wait(ctx context.Context, id string) error {
+	return c.get(ctx, "/orders/"+url.PathEscape(id)+"?wait=10", nil)
+}
+
 // History reads an order's events, oldest first.
 func (c *Client) History(ctx context.Context, id string) ([]Event, error) {
 	var out struct {

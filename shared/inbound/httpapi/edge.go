@@ -226,6 +226,9 @@ func (a *answer) sendTo(w http.ResponseWriter) {
 	for name, values := range a.header {
 		w.Header()[name] = values
 	}
+	if a.status == http.StatusNotModified {
+		w.Header().Del("Content-Type") // of a body that there is not
+	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(a.status)

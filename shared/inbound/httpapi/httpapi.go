@@ -230,8 +230,8 @@ func (s *server) commands(c Commands) {
 			"price in the order's currency. In both cases nothing is stored, and the key is free: a new request "+
 			"with the same key and other prices creates at most one order. Callers with the required scope set "+
 			"prices, discounts and taxes themselves, for listed SKUs and for the customer whom they name. Accepted "+
-			"means stored; stock, payment and shipment follow. Poll the order at Location until the state of its "+
-			"saga is completed or failed.",
+			"means stored; stock, payment and shipment follow. Read the order at Location with wait until the "+
+			"state of its saga is completed or failed.",
 		http.StatusAccepted), c.placeOrder)
 	register(s, accessSignedIn, post("cancelOrder", "/orders/{id}/cancel", "Cancel an order",
 		"Possible until the order's shipment is dispatched. The saga undoes what was done for the order: its "+
@@ -312,7 +312,12 @@ func (s *server) queries(q Queries) {
 		o.Errors = append(o.Errors, http.StatusConflict)
 		return o
 	}
-	register(s, accessSignedIn, past("getOrder", "/orders/{id}", "Read an order"), q.getOrder)
+	getOrder := past("getOrder", "/orders/{id}", "Read an order")
+	getOrder.Description += " With wait, the answer comes as soon as there is news."
+	getOrder.Responses = map[string]*huma.Response{
+		strconv.Itoa(http.StatusNotModified): {Description: "The version in If-None-Match is the present one"},
+	}
+	register(s, accessSignedIn, getOrder, q.getOrder)
 	register(
 		s, accessSignedIn, get("getOrderHistory", "/orders/{id}/history", "Read an order's events", ""),
 		q.getHistory,

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"net/http"
 
 	"orderflow/shared/kit/es"
 	"orderflow/shared/shop/money"
@@ -122,12 +123,14 @@ type orderAccepted struct {
 
 type orderInput struct {
 	Past
+	Watch
 	ID string `path:"id" format:"uuid" doc:"The order's id"`
 }
 
 type orderOutput struct {
-	ETag string `header:"ETag" doc:"The version. Absent with asOf, because it would name a past state."`
-	Body orderAnswer
+	Status int
+	ETag   string `header:"ETag" doc:"The version. Absent with asOf, because it would name a past state."`
+	Body   orderAnswer
 }
 
 func (c Commands) placeOrder(ctx context.Context, id identity, in *placeOrderInput) (*orderAccepted, error) {
@@ -184,18 +187,33 @@ func (c Commands) cancelOrder(ctx context.Context, id identity, in *cancelOrderI
 // getOrder lets in by the present state, whatever is asked for: who may not see it learns nothing
 // of its past.
 func (q Queries) getOrder(ctx context.Context, id identity, in *orderInput) (*orderOutput, error) {
+	if err := in.Watch.allowed(in.Past); err != nil {
+		return nil, err
+	}
 	res, err := visibleOrder(ctx, q.Orders, id, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	if !in.asked() {
-		answer, err := openOrder(ctx, q.Orders, res.State, res.Head.Version())
-		if err != nil {
+	if in.asked() {
+		return q.pastOrder(ctx, in, res.Head.Version())
+	}
+	if in.Wait > 0 {
+		if res, err = q.watch(ctx, res, in.Watch); err != nil {
 			return nil, err
 		}
-		return &orderOutput{ETag: etag(answer.Version), Body: answer}, nil
 	}
-	if err := in.within(res.Head.Version()); err != nil {
+	out := &orderOutput{Status: http.StatusNotModified, ETag: etag(res.Head.Version())}
+	if in.known(res) {
+		return out, nil
+	}
+	out.Status = http.StatusOK
+	out.Body, err = openOrder(ctx, q.Orders, res.State, res.Head.Version())
+	return out, err
+}
+
+// pastOrder answers with the order as it was; version is the present one.
+func (q Queries) pastOrder(ctx context.Context, in *orderInput, version int64) (*orderOutput, error) {
+	if err := in.within(version); err != nil {
 		return nil, err
 	}
 	past, err := q.Orders.AsOf(ctx, in.ID, in.AsOf.point)
@@ -207,7 +225,7 @@ func (q Queries) getOrder(ctx context.Context, id identity, in *orderInput) (*or
 		return nil, err
 	}
 	answer.ChangedAt = changedAt(past.Time)
-	return &orderOutput{Body: answer}, nil
+	return &orderOutput{Status: http.StatusOK, Body: answer}, nil
 }
 
 func accepted(a orderAnswer) *orderAccepted {

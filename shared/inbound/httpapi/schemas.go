@@ -26,7 +26,7 @@ func tighten(op *huma.Operation, schemas huma.Registry) {
 		switch {
 		case p.In == "query" && p.Name == "cursor":
 			form(p.Schema, cursorPattern, "the next value of the previous page")
-		case p.In == "header" && p.Name == "If-Match":
+		case p.In == "header" && (p.Name == "If-Match" || p.Name == "If-None-Match" && op.Method == http.MethodGet):
 			form(p.Schema, etagPattern, `one entity tag as in the ETag header, for example "3"`)
 		case p.In == "header" && p.Name == "If-None-Match":
 			form(p.Schema, anyPattern, "*")

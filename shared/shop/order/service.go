@@ -166,6 +166,11 @@ func (s Service) Get(ctx context.Context, orderID string) (es.Result[State], err
 	return res, err
 }
 
+// Refresh is Get for whoever has an earlier Result: it reads what came after that, and no more.
+func (s Service) Refresh(ctx context.Context, earlier es.Result[State]) (es.Result[State], error) {
+	return s.handler.Refresh(ctx, earlier)
+}
+
 // NotFound is the one answer about an order that is not there, or is none that the caller may see.
 func NotFound() error { return ErrNotFound.New("there is no such order") }
 

@@ -67,13 +67,14 @@ func (s Service) Set(ctx context.Context, req es.Request, sku string, want Desir
 		return Product{}, ErrNotFound.New("no SKU has the form of %s", quote(sku))
 	case match.Version < 0:
 		return Product{}, ErrVersionRequired.New("name the version that this was decided on")
-	case want.Withdrawn && len(want.Prices) > 0:
-		return Product{}, ErrInvalidPrices.Field("body.prices", "a withdrawn product has no prices")
 	}
-	if !want.Withdrawn {
+	if !want.Withdrawn || len(want.Prices) > 0 {
 		if err := check(want.Prices); err != nil {
 			return Product{}, err
 		}
+	}
+	if want.Withdrawn && len(want.Prices) > 0 {
+		return Product{}, ErrInvalidPrices.Field("body.prices", "a withdrawn product has no prices")
 	}
 	command := set{sku: sku, want: Desired{Withdrawn: want.Withdrawn, Prices: sorted(want.Prices)}}
 	var product Product
