@@ -123,9 +123,10 @@ const viewTimeout = time.Minute
 // followed is an order of the plan and what became of it.
 type followed struct {
 	cdnow.Order
-	placed shop.Order
-	final  shop.Order
-	took   time.Duration // from order.placed to the event that made it final
+	placed    shop.Order
+	ended     cdnow.Outcome // as its own events say
+	took      time.Duration // from order.placed to the event that made it final, by their own times
+	delivered bool
 }
 
 func (i *importer) customerID(c string) string { return "cdnow-" + i.run + "-" + c }
@@ -143,16 +144,23 @@ func (i *importer) importPlan(ctx context.Context, plan cdnow.Plan) error {
 	}
 	i.printf("Catalogue: %d items listed at the file's prices; the orders name SKU and quantity alone.\n",
 		len(plan.Prices))
-	began := i.clock.Now()
-	orders, err := i.placeAll(ctx, plan)
-	if err != nil {
-		return fmt.Errorf("place orders: %w", err)
-	}
-	took := i.clock.Now().Sub(began)
-	if i.carried {
-		if err := i.deliverAll(ctx, orders); err != nil {
-			return fmt.Errorf("wait for the carrier: %w", err)
+	var orders []followed
+	var took time.Duration
+	err = i.watching(ctx, func(ctx context.Context, watch *shop.Watch) (err error) {
+		began := i.clock.Now()
+		if orders, err = i.placeAll(ctx, watch, plan); err != nil {
+			return fmt.Errorf("place orders: %w", err)
 		}
+		took = i.clock.Now().Sub(began)
+		if i.carried {
+			if err := i.deliverAll(ctx, watch, orders); err != nil {
+				return fmt.Errorf("wait for the carrier: %w", err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	i.summary(orders, took)
 	differences, err := i.check(ctx, plan, orders, accounts)
@@ -217,8 +225,33 @@ func (i *importer) setUp(ctx context.Context, plan cdnow.Plan) (map[string]strin
 	return accounts, errors.Join(err, bar.Exit())
 }
 
+// watching runs f with a watch of the orders. Where the watch fails, f's context ends.
+func (i *importer) watching(ctx context.Context, f func(context.Context, *shop.Watch) error) error {
+	watch := shop.NewWatch(i.client.Orders, i.clock)
+	g, ctx := errgroup.WithContext(ctx)
+	looking, stop := context.WithCancel(ctx)
+	g.Go(func() error { return watch.Run(looking) })
+	g.Go(func() error {
+		defer stop()
+		return f(ctx, watch)
+	})
+	return g.Wait()
+}
+
+// arrives waits until the list of all orders shows an order where it is waited for.
+func (i *importer) arrives(
+	ctx context.Context, watch *shop.Watch, o shop.Order, there func(shop.ListedOrder) bool,
+) error {
+	select {
+	case arrival := <-watch.Follow(o.ID, o.PlacedAt, i.patience, there):
+		return arrival.Err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // placeAll places the orders, so many under way at once, and follows each to its end.
-func (i *importer) placeAll(ctx context.Context, plan cdnow.Plan) ([]followed, error) {
+func (i *importer) placeAll(ctx context.Context, watch *shop.Watch, plan cdnow.Plan) ([]followed, error) {
 	bar := i.bar("Orders final", len(plan.Orders))
 	orders := make([]followed, len(plan.Orders))
 	countries := map[string]string{}
@@ -229,7 +262,7 @@ func (i *importer) placeAll(ctx context.Context, plan cdnow.Plan) ([]followed, e
 	g.SetLimit(i.concurrency)
 	for n, o := range plan.Orders {
 		g.Go(func() error {
-			f, err := i.follow(ctx, o, countries[o.Customer])
+			f, err := i.follow(ctx, watch, o, countries[o.Customer])
 			if err != nil {
 				return fmt.Errorf("purchase %d: %w", o.Number, err)
 			}
@@ -241,7 +274,9 @@ func (i *importer) placeAll(ctx context.Context, plan cdnow.Plan) ([]followed, e
 	return orders, errors.Join(err, bar.Exit())
 }
 
-func (i *importer) follow(ctx context.Context, o cdnow.Order, country string) (followed, error) {
+// follow places an order and follows it to its end: by the list of all orders, which says that it
+// is there, and then by its own events, which say how it ended and when.
+func (i *importer) follow(ctx context.Context, watch *shop.Watch, o cdnow.Order, country string) (followed, error) {
 	f := followed{Order: o}
 	lines := make([]shop.Line, 0, len(o.Lines))
 	for _, l := range o.Lines {
@@ -255,47 +290,62 @@ func (i *importer) follow(ctx context.Context, o cdnow.Order, country string) (f
 	if err != nil {
 		return f, err
 	}
-	err = i.until(ctx, i.patience, "order "+f.placed.ID+" is not final", func() (bool, error) {
-		f.final, err = i.client.Order(ctx, f.placed.ID)
-		return f.final.Final(), err
-	})
-	if err != nil {
+	if err := i.arrives(ctx, watch, f.placed, shop.ListedOrder.Final); err != nil {
 		return f, err
 	}
 	events, err := i.client.History(ctx, f.placed.ID)
 	if err != nil {
 		return f, err
 	}
-	settled := slices.IndexFunc(
-		events, func(e shop.Event) bool { return e.Type == "order.confirmed" || e.Type == "order.cancelled" },
-	)
+	settled := slices.IndexFunc(events, func(e shop.Event) bool {
+		return e.Type == eventConfirmed || e.Type == eventCancelled
+	})
 	if settled < 0 {
-		return f, fmt.Errorf("order %s is %s, and its history doesn't say since when", f.placed.ID, f.final.Status)
+		return f, fmt.Errorf("order %s is final, and its history doesn't say since when", f.placed.ID)
 	}
 	f.took = events[settled].Time.Sub(events[0].Time)
+	f.ended = ended(events)
 	return f, nil
 }
 
-// deliverAll follows each order that was confirmed until it is delivered.
-func (i *importer) deliverAll(ctx context.Context, orders []followed) error {
-	var confirmed []*followed
-	for n := range orders {
-		if outcome(orders[n].final) == cdnow.Confirmed {
-			confirmed = append(confirmed, &orders[n])
+// The types of the events that make an order final.
+const (
+	eventConfirmed = "order.confirmed"
+	eventCancelled = "order.cancelled"
+)
+
+// ended is how an order's saga ended, by the order's events.
+func ended(events []shop.Event) cdnow.Outcome {
+	var out cdnow.Outcome
+	for _, e := range events {
+		switch e.Type {
+		case eventConfirmed:
+			out = cdnow.Confirmed
+		case eventCancelled:
+			out.Status = "cancelled"
+			out.Reason, _ = e.Data["reason"].(string)
 		}
 	}
-	bar := i.bar("Delivered", len(confirmed))
+	return out
+}
+
+// deliverAll follows each order that was confirmed until it is delivered.
+func (i *importer) deliverAll(ctx context.Context, watch *shop.Watch, orders []followed) error {
+	var carried []*followed
+	for n := range orders {
+		if orders[n].ended == cdnow.Confirmed {
+			carried = append(carried, &orders[n])
+		}
+	}
+	bar := i.bar("Delivered", len(carried))
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(i.concurrency)
-	for _, o := range confirmed {
+	for _, o := range carried {
 		g.Go(func() error {
-			err := i.until(ctx, i.patience, "order "+o.placed.ID+" is not delivered", func() (done bool, err error) {
-				o.final, err = i.client.Order(ctx, o.placed.ID)
-				return o.final.Status == statusDelivered, err
-			})
+			err := i.arrives(ctx, watch, o.placed, func(l shop.ListedOrder) bool { return l.Status == statusDelivered })
 			if err != nil {
 				return err
 			}
+			o.delivered = true
 			return bar.Add(1)
 		})
 	}
@@ -303,12 +353,8 @@ func (i *importer) deliverAll(ctx context.Context, orders []followed) error {
 	return errors.Join(err, bar.Exit())
 }
 
-// Statuses of orders as the API calls them.
-const (
-	statusConfirmed = "confirmed"
-	statusShipped   = "shipped"
-	statusDelivered = "delivered"
-)
+// statusDelivered is a status as the API calls it.
+const statusDelivered = "delivered"
 
 // until polls at growing intervals, from 100 ms to 2 s, until the timeout.
 func (i *importer) until(ctx context.Context, timeout time.Duration, what string, ok func() (bool, error)) error {
@@ -328,16 +374,16 @@ func (i *importer) until(ctx context.Context, timeout time.Duration, what string
 }
 
 func (i *importer) summary(orders []followed, took time.Duration) {
-	confirmed, delivered, reasons := 0, 0, map[string]int{}
+	sold, delivered, reasons := 0, 0, map[string]int{}
 	times := make([]time.Duration, 0, len(orders))
 	for _, o := range orders {
 		times = append(times, o.took)
-		if o.final.Cancellation != nil {
-			reasons[o.final.Cancellation.Reason]++
+		if o.ended == cdnow.Confirmed {
+			sold++
 		} else {
-			confirmed++
+			reasons[o.ended.Reason]++
 		}
-		if o.final.Status == statusDelivered {
+		if o.delivered {
 			delivered++
 		}
 	}
@@ -345,11 +391,11 @@ func (i *importer) summary(orders []followed, took time.Duration) {
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
 	t.AppendRow(table.Row{"placed", len(orders)})
-	t.AppendRow(table.Row{"confirmed", confirmed})
+	t.AppendRow(table.Row{"confirmed", sold})
 	if i.carried {
 		t.AppendRow(table.Row{"  delivered", delivered})
 	}
-	t.AppendRow(table.Row{"cancelled", len(orders) - confirmed})
+	t.AppendRow(table.Row{"cancelled", len(orders) - sold})
 	for _, r := range slices.Sorted(maps.Keys(reasons)) {
 		t.AppendRow(table.Row{"  " + r, reasons[r]})
 	}
@@ -357,6 +403,8 @@ func (i *importer) summary(orders []followed, took time.Duration) {
 	t.AppendRow(table.Row{"accepted to final, p95", percentile(times, 95).Round(time.Millisecond)})
 	t.AppendRow(table.Row{"orders/s", fmt.Sprintf("%.1f", float64(len(orders))/took.Seconds())})
 	i.printf("\n%s\n", t.Render())
+	i.printf("Accepted to final is from order.placed to order.confirmed or order.cancelled, by the events' own times.\n"+
+		"Orders/s are of all orders, %d at once, until the list of orders shows each as final.\n", i.concurrency)
 }
 
 // percentile is the nearest rank in sorted times.
@@ -378,12 +426,14 @@ func (i *importer) check(
 		differences = append(differences, lines...)
 	}
 	for _, o := range orders {
-		if got := outcome(o.final); got != o.Outcome {
-			differ(fmt.Sprintf("order %s (purchase %d) is %v, the file says %v", o.final.ID, o.Number, got, o.Outcome))
+		if o.ended != o.Outcome {
+			differ(fmt.Sprintf(
+				"order %s (purchase %d) is %v, the file says %v", o.placed.ID, o.Number, o.ended, o.Outcome,
+			))
 		}
-		if o.final.Total != dollars(o.Total) {
+		if o.placed.Total != dollars(o.Total) {
 			differ(fmt.Sprintf("order %s (purchase %d) comes to %s, the file says %s",
-				o.final.ID, o.Number, o.final.Total, dollars(o.Total)))
+				o.placed.ID, o.Number, o.placed.Total, dollars(o.Total)))
 		}
 	}
 	g, ctx := errgroup.WithContext(ctx)
@@ -493,10 +543,10 @@ func (i *importer) checkViews(
 		)
 	}
 	for _, o := range orders {
-		if want := i.listed(o.Outcome); o.Customer == customer && statuses[o.final.ID] != want {
+		if want := i.listed(o.Outcome); o.Customer == customer && statuses[o.placed.ID] != want {
 			differences = append(
 				differences,
-				fmt.Sprintf("%s lists order %s as %q, the file says %q", id, o.final.ID, statuses[o.final.ID], want),
+				fmt.Sprintf("%s lists order %s as %q, the file says %q", id, o.placed.ID, statuses[o.placed.ID], want),
 			)
 		}
 	}
@@ -509,18 +559,6 @@ func (i *importer) listed(o cdnow.Outcome) string {
 		return statusDelivered
 	}
 	return o.Status
-}
-
-// outcome is how an order's saga ended: what has left or arrived was confirmed before.
-func outcome(o shop.Order) cdnow.Outcome {
-	out := cdnow.Outcome{Status: o.Status}
-	if o.Status == statusShipped || o.Status == statusDelivered {
-		out.Status = statusConfirmed
-	}
-	if o.Cancellation != nil {
-		out.Reason = o.Cancellation.Reason
-	}
-	return out
 }
 
 // timelines shows one order that was confirmed and one that was undone after the most steps.
@@ -542,8 +580,8 @@ func (i *importer) timelines(ctx context.Context, orders []followed) error {
 func firstWith(orders []followed, outcomes []cdnow.Outcome) (id string, ok bool) {
 	for _, want := range outcomes {
 		for _, o := range orders {
-			if outcome(o.final) == want {
-				return o.final.ID, true
+			if o.ended == want {
+				return o.placed.ID, true
 			}
 		}
 	}
@@ -566,12 +604,12 @@ func (i *importer) goOn(orders []followed) error {
 	}
 	fmt.Fprintf(&b, "  API='%s'\n", url)
 	fmt.Fprintf(&b, "  TOKEN=$(bin/orderflow token --customer %s)\n", i.customerID(first.Customer))
-	fmt.Fprintf(&b, "  curl -s -H \"Authorization: Bearer $TOKEN\" $API/orders/%s\n", first.final.ID)
+	fmt.Fprintf(&b, "  curl -s -H \"Authorization: Bearer $TOKEN\" $API/orders/%s\n", first.placed.ID)
 	fmt.Fprintf(
 		&b, "  curl -s -H \"Authorization: Bearer $TOKEN\" \"$API/customers/%s/orders?limit=5\"\n",
 		i.customerID(first.Customer),
 	)
-	fmt.Fprintf(&b, "  bin/orderflow orders show %s\n", first.final.ID)
+	fmt.Fprintf(&b, "  bin/orderflow orders show %s\n", first.placed.ID)
 	i.printf("\nGo on with:\n%s", b.String())
 	return nil
 }

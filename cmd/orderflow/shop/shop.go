@@ -66,10 +66,6 @@ type Order struct {
 		ID    string `json:"id"`
 		State string `json:"state"`
 	} `json:"saga"`
-	Cancellation *struct {
-		Reason string `json:"reason"`
-		Detail string `json:"detail"`
-	} `json:"cancellation"`
 }
 
 // ListedOrder is an order as the list of all orders has it.
@@ -97,7 +93,7 @@ func (c *Client) Orders(ctx context.Context, query url.Values) (orders []ListedO
 }
 
 // Final reports whether the saga has nothing left to do for the order.
-func (o Order) Final() bool {
+func (o ListedOrder) Final() bool {
 	return o.Status == "confirmed" || o.Status == "cancelled" || o.Status == "shipped" || o.Status == "delivered"
 }
 

@@ -63,14 +63,13 @@ func (h Handler[C, S, E]) Handle(ctx context.Context, id string, req Request, co
 	return h.handle(ctx, id, req, h.deciding(command), nil)
 }
 
-// Loaded is a stream as it was read: its state, and what tells whether a request was carried out.
+// Loaded is a stream as it was read: its state, and what tells which requests were carried out.
 type Loaded[S any] struct {
 	Result[S]
 	history History
 }
 
-// Origin is where the stream's first event comes from. It is the zero Metadata for a stream that has
-// none.
+// Origin is where the stream's first event comes from, the zero Metadata where there is none.
 func (l Loaded[S]) Origin() Metadata {
 	if len(l.history.Events) == 0 {
 		return Metadata{}
