@@ -1,9 +1,12 @@
 package archtest
 
 import (
+	"bytes"
+	"encoding/json"
 	"go/ast"
 	"go/token"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -82,6 +85,56 @@ var tools = []string{"cmd", "infra", "shared/archtest", "shared/contract/catalog
 
 // compilers are the packages whose Must… functions compile what they are given.
 var compilers = []string{"regexp", "template", "html", "text"}
+
+// heavy are packages that no function links, with the reason. The functions of a row may.
+var heavy = map[string]struct {
+	why string
+	may []string
+}{
+	"text/template":                       {why: "the linker keeps every exported method then: it calls methods by name"},
+	"html/template":                       {why: "as text/template"},
+	"net/rpc":                             {why: "for Lambda's earlier Go runtime: build with infra/goflags"},
+	"testing":                             {why: "for tests"},
+	"net/http/httptest":                   {why: "for tests"},
+	"github.com/aws/aws-sdk-go-v2/config": {why: "it links sso, sts and imds: use awsenv"},
+	"github.com/santhosh-tekuri/jsonschema/v6": {why: "it takes milliseconds of each cold start: contract checks"},
+	"go.yaml.in/yaml/v3":                       {why: "for tools"},
+	"github.com/danielgtaylor/huma/v2": {
+		why: "a third of a millisecond of each cold start, for who serves HTTP",
+		may: []string{"accept-commands", "answer-queries"},
+	},
+}
+
+// TestFunctionsLinkLean: what a function links, it pays for at each cold start.
+func TestFunctionsLinkLean(t *testing.T) {
+	list := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Deps", "./functions/...")
+	list.Dir = root
+	list.Env = append(os.Environ(), "GOFLAGS="+strings.TrimSpace(readFile(t, "infra/goflags")))
+	list.Stderr = os.Stderr
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	functions := 0
+	for d := json.NewDecoder(bytes.NewReader(out)); d.More(); functions++ {
+		var f struct {
+			ImportPath string
+			Deps       []string
+		}
+		if err := d.Decode(&f); err != nil {
+			t.Fatal(err)
+		}
+		name := path.Base(f.ImportPath)
+		for _, dependency := range f.Deps {
+			if h, is := heavy[dependency]; is && !slices.Contains(h.may, name) {
+				t.Errorf("%s links %s: %s", name, dependency, h.why)
+			}
+		}
+	}
+	if functions < 10 {
+		t.Errorf("only %d functions were listed", functions)
+	}
+}
 
 // environment: a function's variables are those that its main.go reads through awsenv, no fewer and
 // no more.

@@ -1,13 +1,9 @@
 package notification
 
 import (
-	"bytes"
-	"embed"
 	"fmt"
-	html "html/template"
-	"io"
 	"strings"
-	text "text/template"
+	"sync"
 	"unicode"
 
 	"orderflow/shared/shop/account"
@@ -25,7 +21,7 @@ type Mail struct {
 	HTML    string // the same for readers that show it
 }
 
-// Kind is what a mail is about. It names the mail's templates.
+// Kind is what a mail is about. It names the mail's templates, of which rendered.go is made.
 type Kind string
 
 // The kinds.
@@ -86,61 +82,30 @@ var reasons = map[order.Reason]string{
 
 const ourReason = "We are sorry: something went wrong on our side."
 
-//go:embed templates
-var files embed.FS
+//go:generate go test . -run TestRendered$ -generate
 
-// template is a kind's pair.
-type template struct {
-	html *html.Template
-	text *text.Template
-}
+// escaped is a text as HTML has it, in an element, a title or a quoted attribute.
+func escaped(text string) string { return escaper().Replace(text) }
 
-var templates = parse()
-
-// parse reads the embedded templates. A template that can't be parsed, or one that names a field
-// that there is not, is a mistake of the program.
-func parse() map[Kind]template {
-	all := map[Kind]template{}
-	for _, k := range kinds {
-		all[k] = template{
-			html: html.Must(html.New("").ParseFS(
-				files, "templates/layout.html", "templates/lines.html", "templates/"+string(k)+".html",
-			)),
-			text: text.Must(text.New("").ParseFS(
-				files, "templates/layout.txt", "templates/lines.txt", "templates/"+string(k)+".txt",
-			)),
-		}
-	}
-	return all
-}
+// escaper replaces what html/template does; a property test holds it to that.
+var escaper = sync.OnceValue(func() *strings.Replacer {
+	return strings.NewReplacer(
+		"\x00", "\uFFFD", `"`, "&#34;", "&", "&amp;", "'", "&#39;", "+", "&#43;", "<", "&lt;", ">", "&gt;",
+	)
+})
 
 // Render makes a mail. Whatever stands in the content, it can neither add a line to the subject nor
 // markup to the HTML.
 func Render(k Kind, to string, c Content) (Mail, error) {
-	t, ok := templates[k]
-	if !ok {
-		return Mail{}, fmt.Errorf("notification: no mail is called %q", k)
-	}
 	s, err := show(c)
 	if err != nil {
 		return Mail{}, fmt.Errorf("notification: %s: %w", k, err)
 	}
-	m := Mail{To: to}
-	for _, part := range []struct {
-		execute func(io.Writer, string, any) error
-		name    string
-		into    *string
-	}{
-		{t.text.ExecuteTemplate, "subject", &m.Subject}, {t.text.ExecuteTemplate, "layout", &m.Text},
-		{t.html.ExecuteTemplate, "layout", &m.HTML},
-	} {
-		var out bytes.Buffer
-		if err := part.execute(&out, part.name, s); err != nil {
-			return Mail{}, fmt.Errorf("notification: %s: %w", k, err)
-		}
-		*part.into = out.String()
+	subject, text, html, ok := rendered(k, s)
+	if !ok {
+		return Mail{}, fmt.Errorf("notification: no mail is called %q", k)
 	}
-	return m, nil
+	return Mail{To: to, Subject: subject, Text: text, HTML: html}, nil
 }
 
 func show(c Content) (shown, error) {
