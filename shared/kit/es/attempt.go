@@ -68,6 +68,10 @@ type Attempt[S any] struct {
 // of the attempt and those streams as they were together, and never of what a twin of this very
 // request has changed while its own attempt could not be seen yet.
 //
+// A first try finds nothing on the attempt's stream, so Do begins as if it were empty, without a
+// read: the append, or the joint read ahead of a refusal, says whether it is. A repeat costs a plan
+// and a refused append more than its answer.
+//
 // The id of the commit is "do:" and the request's CommitID, and History.Commit finds it by that.
 // Where that commit is there with another fingerprint the answer is ErrKeyReused; once
 // RetryConflicts gives up it is an ErrConflict. Any other error is plan's, Fold's or the store's,
@@ -75,7 +79,9 @@ type Attempt[S any] struct {
 func (a Attempt[S]) Do(
 	ctx context.Context, id string, req Request, plan func(context.Context, *Reads) (Plan, error),
 ) (S, error) {
-	return a.settle(ctx, id, "do:", req, func(ctx context.Context, from *Reads, state S) (*Plan, error) {
+	stream := NewStreamID(a.Category, id)
+	empty := &History{Head: Head{stream: stream}}
+	return a.settle(ctx, stream, "do:", req, empty, func(ctx context.Context, from *Reads, state S) (*Plan, error) {
 		switch status := a.Status(state); status {
 		case AttemptOpen:
 			p, err := plan(ctx, from)
@@ -85,7 +91,7 @@ func (a Attempt[S]) Do(
 		case AttemptRefused:
 			return nil, a.Fault(state)
 		default:
-			return nil, ErrAttemptClosed.New("%s is %s", NewStreamID(a.Category, id), status)
+			return nil, ErrAttemptClosed.New("%s is %s", stream, status)
 		}
 	}, a.Refused)
 }
@@ -99,7 +105,8 @@ func (a Attempt[S]) Do(
 func (a Attempt[S]) Undo(
 	ctx context.Context, id string, req Request, voided any, plan func(context.Context, *Reads, S) (Plan, error),
 ) (S, error) {
-	return a.settle(ctx, id, "undo:", req, func(ctx context.Context, from *Reads, state S) (*Plan, error) {
+	stream := NewStreamID(a.Category, id)
+	return a.settle(ctx, stream, "undo:", req, nil, func(ctx context.Context, from *Reads, state S) (*Plan, error) {
 		switch a.Status(state) {
 		case AttemptOpen:
 			return &Plan{Event: voided}, nil
@@ -122,89 +129,124 @@ func (a Attempt[S]) Get(ctx context.Context, id string) (S, error) {
 	return a.Fold(history)
 }
 
-// settle loads, plans and appends until the attempt's stream tells the answer by itself: after each
-// append the stream is read again. command goes ahead of the request's commit id, so that a Do and
-// an Undo of one request are two commits.
-func (a Attempt[S]) settle(ctx context.Context, id, command string, req Request,
-	plan func(context.Context, *Reads, S) (*Plan, error), refused func(*faults.Fault) any,
+// settle plans and appends until the attempt's stream tells the answer by itself. known is what the
+// stream is taken to be without a read; nil has it read. What is appended tells the next round as
+// much as a read would. A conflict, or a plan that can't be made, on a stream that was not read has
+// it read: what is assumed decides nothing. command goes ahead of the request's commit id, so that
+// a Do and an Undo of one request are two commits.
+func (a Attempt[S]) settle(ctx context.Context, stream StreamID, command string, req Request, known *History,
+	plan planner[S], refused func(*faults.Fault) any,
 ) (S, error) {
 	var state S
 	if req.CommitID == "" { // with the command before it, no store would miss it
-		return state, fmt.Errorf("es: attempt %s: the request has no commit id", NewStreamID(a.Category, id))
+		return state, fmt.Errorf("es: attempt %s: the request has no commit id", stream)
 	}
 	req.CommitID = command + req.CommitID
 	err := RetryConflicts(ctx, a.Clock, func(ctx context.Context) error {
 		for {
-			from := &Reads{store: a.Store}
-			history, err := from.Load(ctx, NewStreamID(a.Category, id), 0)
-			if err != nil {
-				return err
-			}
-			if state, err = a.Fold(history); err != nil {
-				return err
-			}
-			fingerprint, found := history.Commit(req.CommitID)
-			if found && fingerprint != req.Fingerprint {
-				return ErrKeyReused
-			}
-			var claims []Commit
-			if !found {
-				if claims, err = req.Claimed(ctx, a.Store); err != nil {
+			history, read := known, known == nil
+			known = nil
+			if read {
+				found, err := a.Store.Load(ctx, stream, 0)
+				if err != nil {
 					return err
 				}
+				history = &found
 			}
-			p, err := plan(ctx, from, state)
-			if err == nil && p == nil {
-				return nil
+			var err error
+			if state, err = a.Fold(*history); err != nil {
+				return err
 			}
-			if err == nil && found {
-				// A second write of the same command would be an effect too many, and one that
-				// changed nothing would go on for ever.
-				return fmt.Errorf(
-					"es: attempt %s: commit %q is there and the attempt is still %s", history.Head.stream, req.CommitID,
-					a.Status(state),
-				)
-			}
-			if err == nil {
-				p.Commits = append(claims, p.Commits...)
-				err = a.append(ctx, history.Head, req, *p)
-			}
-			fault, ok := faults.As(err)
-			if ok && faults.Final(err) && p != nil { // p == nil: the fault is the attempt's answer
-				var record any
-				if refused != nil && a.Status(state) == AttemptOpen {
-					record = refused(fault)
-				}
-				err = a.refuse(ctx, history.Head, req, from, record, err)
-			}
-			if err != nil {
+			var settled bool
+			known, settled, err = a.round(ctx, *history, req, state, plan, refused)
+			if settled || err != nil && read {
 				return err
 			}
 		}
 	})
 	if errors.Is(err, ErrConflict) {
-		return state, fmt.Errorf("attempt %s: %w", NewStreamID(a.Category, id), err)
+		return state, fmt.Errorf("attempt %s: %w", stream, err)
 	}
 	return state, err
+}
+
+// planner says what a round is to write: nil where the state is the answer, with the error that it
+// is answered with.
+type planner[S any] func(context.Context, *Reads, S) (*Plan, error)
+
+// round plans and appends once. settled means that err is the answer; else the history is what the
+// stream is after the append, nil where that is not known.
+func (a Attempt[S]) round(ctx context.Context, history History, req Request, state S,
+	plan planner[S], refused func(*faults.Fault) any,
+) (after *History, settled bool, err error) {
+	fingerprint, found := history.Commit(req.CommitID)
+	if found && fingerprint != req.Fingerprint {
+		return nil, true, ErrKeyReused
+	}
+	var claims []Commit
+	if !found {
+		if claims, err = req.Claimed(ctx, a.Store); err != nil {
+			return nil, false, err
+		}
+	}
+	from := &Reads{store: a.Store, ends: []Head{history.Head}}
+	p, err := plan(ctx, from, state)
+	switch {
+	case p == nil:
+		return nil, true, err
+	case err == nil && found:
+		// A second write of the same command would be an effect too many, and one that changed
+		// nothing would go on for ever.
+		return nil, true, fmt.Errorf("es: attempt %s: commit %q is there and the attempt is still %s",
+			history.Head.stream, req.CommitID, a.Status(state))
+	case err == nil:
+		p.Commits = append(claims, p.Commits...)
+		if after, err = a.append(ctx, history, req, *p); !faults.Final(err) {
+			return after, unheard(err), err
+		}
+	}
+	fault, ok := faults.As(err)
+	if !ok || !faults.Final(err) {
+		return nil, false, err
+	}
+	var record any
+	if refused != nil && a.Status(state) == AttemptOpen {
+		record = refused(fault)
+	}
+	return a.refuse(ctx, history, req, from, record, err)
 }
 
 // refuse records a refusal, or answers with it where record is nil, once all that it was decided on
 // is known to have been so at one moment. Where that is the attempt's stream alone, the append of
 // the record tells as much.
-func (a Attempt[S]) refuse(ctx context.Context, head Head, req Request, from *Reads, record any, refusal error) error {
+func (a Attempt[S]) refuse(ctx context.Context, history History, req Request, from *Reads, record any,
+	refusal error,
+) (after *History, settled bool, err error) {
 	if record == nil || from.several() {
 		if err := from.confirm(ctx); err != nil {
-			return err
+			return nil, false, err
 		}
 	}
 	if record == nil {
-		return refusal
+		return nil, true, refusal
 	}
-	return a.append(ctx, head, req, Plan{Event: record})
+	after, err = a.append(ctx, history, req, Plan{Event: record})
+	return after, unheard(err), err
 }
 
-func (a Attempt[S]) append(ctx context.Context, head Head, req Request, p Plan) error {
-	commits := append([]Commit{req.Commit(head, p.Event)}, p.Commits...)
-	_, err := a.Store.Append(ctx, commits, p.Effects...)
-	return err
+// unheard reports whether an append failed without telling about the stream.
+func unheard(err error) bool { return err != nil && !errors.Is(err, ErrConflict) }
+
+// append writes a plan, and gives what the stream is then: nil where an earlier try of the request
+// was there already, whose event may be another.
+func (a Attempt[S]) append(ctx context.Context, history History, req Request, p Plan) (*History, error) {
+	commit := req.Commit(history.Head, p.Event)
+	appended, err := a.Store.Append(ctx, append([]Commit{commit}, p.Commits...), p.Effects...)
+	if err != nil || appended.Recognised {
+		return nil, err
+	}
+	return &History{Head: appended.Heads[0], Events: append(history.Events, Recorded{
+		Stream: history.Head.stream, Version: appended.Heads[0].version, Data: p.Event,
+		CommitID: commit.ID, Fingerprint: commit.Fingerprint, Time: commit.Time, Metadata: commit.Metadata,
+	})}, nil
 }

@@ -245,7 +245,7 @@ func TestAttempt(t *testing.T) {
 					command = h.undo
 				}
 				for again := range 3 {
-					appends := s.Appends.Load()
+					writes := s.Writes.Load()
 					got, err := command(t.Context(), "1", request(id))
 					if got.status != tt.to || !errors.Is(err, tt.err) {
 						t.Errorf("time %d: %s, %v, want %s, %v", again, got.status, err, tt.to, tt.err)
@@ -253,13 +253,71 @@ func TestAttempt(t *testing.T) {
 					if f, ok := faults.As(err); tt.err == errEmpty && (!ok || f.Detail != "no ball is left") {
 						t.Errorf("time %d: the refusal is %v", again, err)
 					}
-					if wrote := s.Appends.Load() > appends; wrote != (tt.changed && again == 0) {
+					if wrote := s.Writes.Load() > writes; wrote != (tt.changed && again == 0) {
 						t.Errorf("time %d: wrote: %v", again, wrote)
 					}
 				}
 				wantWorld(t, h, s, tt.to, 1)
 			})
 		}
+	}
+}
+
+// TestAttemptCosts: a first try asks the store nothing about its own stream, before or after. What
+// is there already costs a refused append ahead of the read that tells the answer.
+func TestAttemptCosts(t *testing.T) {
+	fill := func(*holds) error { return nil }
+	do := func(h *holds) error { _, err := h.do(context.Background(), "1", request("a")); return err }
+	undo := func(h *holds) error { _, err := h.undo(context.Background(), "1", request("b")); return err }
+	empty := func(h *holds) error { h.box.fill(-1); return do(h) }
+	type cost struct{ loads, appends, confirms int64 } // one load more for each plan: the ledger's
+	for name, tt := range map[string]struct {
+		before, command func(*holds) error
+		err             error
+		want            cost
+	}{
+		"done":             {before: fill, command: do, want: cost{loads: 1, appends: 1}},
+		"done again":       {before: do, command: do, want: cost{loads: 2, appends: 1}},
+		"late, after void": {before: undo, command: do, err: es.ErrAttemptClosed, want: cost{loads: 2, appends: 1}},
+		"refused": {
+			before: fill, command: empty, err: errEmpty, want: cost{loads: 1, appends: 2, confirms: 1},
+		},
+		"undone": {before: do, command: undo, want: cost{loads: 2, appends: 1}},
+		"undone again": {before: func(h *holds) error { return errors.Join(do(h), undo(h)) }, command: undo,
+			want: cost{loads: 1}},
+		"voided": {before: fill, command: undo, want: cost{loads: 1, appends: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, s := newHold(1)
+			if err := tt.before(h); err != nil {
+				t.Fatal(err)
+			}
+			before := cost{s.Loads.Load(), s.Appends.Load(), s.Confirms.Load()}
+			if err := tt.command(h); !errors.Is(err, tt.err) {
+				t.Error(err)
+			}
+			got := cost{
+				s.Loads.Load() - before.loads, s.Appends.Load() - before.appends, s.Confirms.Load() - before.confirms,
+			}
+			if got != tt.want {
+				t.Errorf("it costs %+v, want %+v", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestRepeatNeedsNoPlan: what is done stays done, though the plan could not be made any more.
+func TestRepeatNeedsNoPlan(t *testing.T) {
+	for _, broken := range []error{errBusy.New("x"), errSealed.New("x"), errors.New("internal")} {
+		h, s := newHold(1)
+		if _, err := h.do(t.Context(), "1", request("a")); err != nil {
+			t.Fatal(err)
+		}
+		h.plan = func() error { return broken }
+		if got, err := h.do(t.Context(), "1", request("a")); err != nil || got.status != es.AttemptDone {
+			t.Errorf("%v: %s, %v", broken, got.status, err)
+		}
+		wantWorld(t, h, s, es.AttemptDone, 1)
 	}
 }
 
@@ -689,9 +747,14 @@ func TestRefusalsCost(t *testing.T) {
 		"refused for good": {func(ctx context.Context, s es.Store) error {
 			_, err := pay(ctx, s, "1", record)
 			_, err2 := pay(ctx, s, "2", record)
+			return errors.Join(err, unless(err2, errPoor))
+		}, 1},
+		"refused for good, twice": {func(ctx context.Context, s es.Store) error {
+			_, err := pay(ctx, s, "1", record)
+			_, err2 := pay(ctx, s, "2", record)
 			_, err3 := pay(ctx, s, "2", record)
 			return errors.Join(err, unless(err2, errPoor), unless(err3, errPoor))
-		}, 1},
+		}, 2},
 		"refused for good by an effect, on the attempt alone": {func(ctx context.Context, s es.Store) error {
 			h := newHolds(s, 0)
 			_, err := h.Do(ctx, "3", request("a"), func(context.Context, *es.Reads) (es.Plan, error) {

@@ -178,7 +178,7 @@ func TestRepeatedTransferAndInterest(t *testing.T) {
 	if _, err := s.Withdraw(ctx, request("", ""), s.id, "all", eur(770)); err != nil {
 		t.Fatal(err)
 	}
-	before := s.store.Appends.Load()
+	before := s.store.Writes.Load()
 	if again, err := s.Transfer(ctx, request("another commit id", "body"), s.id, to, "k", eur(300)); err != nil ||
 		again != sent {
 		t.Errorf("%+v, %v, want %+v", again, err, sent)
@@ -213,7 +213,7 @@ func TestRepeatedTransferAndInterest(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if n := s.store.Appends.Load() - before; n != 0 {
+	if n := s.store.Writes.Load() - before; n != 0 {
 		t.Errorf("repeats appended %d times", n)
 	}
 	s.want(t, 0, 5)
@@ -253,7 +253,7 @@ func TestRefusedTransfer(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := inMemory(t).opened(t, 1000)
 			from, to := tt.from(s), tt.to(t, s)
-			before := s.store.Appends.Load()
+			before := s.store.Writes.Load()
 			for range 2 {
 				got, err := s.Transfer(t.Context(), request("", "body"), from, to, "k", tt.amount)
 				wantErr(t, err, tt.want)
@@ -261,7 +261,7 @@ func TestRefusedTransfer(t *testing.T) {
 					t.Errorf("%+v", got)
 				}
 			}
-			if n := s.store.Appends.Load() - before; n != 0 {
+			if n := s.store.Writes.Load() - before; n != 0 {
 				t.Errorf("a refusal appended %d times", n)
 			}
 			s.want(t, 1000, 2)
@@ -322,10 +322,10 @@ func TestRefusedInterest(t *testing.T) {
 		{s.id, 1, money.ErrOverflow},
 		{"nobody's", 1, account.ErrNotOpen},
 	} {
-		before := s.store.Appends.Load()
+		before := s.store.Writes.Load()
 		_, err := s.ApplyInterest(t.Context(), request("", ""), tt.id, "k", tt.rate)
 		wantErr(t, err, tt.want)
-		if n := s.store.Appends.Load() - before; n != 0 {
+		if n := s.store.Writes.Load() - before; n != 0 {
 			t.Errorf("a refusal appended %d times", n)
 		}
 	}

@@ -124,9 +124,8 @@ func commitID(c Command) (string, error) {
 func (s Service) Open(ctx context.Context, req es.Request, customerID, currency string) (es.Result[State], error) {
 	accountID, openingID := ID(customerID, currency), OpeningID(req.CommitID)
 	attempt := recorded(s, OpeningCategory, func(o OpeningProcessed) string { return o.OpeningID })
-	repeated := true
+	repeated := true // what was opened before has no plan
 	opening, err := attempt.Do(ctx, openingID, req, func(ctx context.Context, from *es.Reads) (es.Plan, error) {
-		repeated = false
 		current, err := s.states.From(from).Get(ctx, accountID)
 		if err != nil {
 			return es.Plan{}, err
@@ -144,6 +143,7 @@ func (s Service) Open(ctx context.Context, req es.Request, customerID, currency 
 		for _, e := range events {
 			commit.Events = append(commit.Events, e)
 		}
+		repeated = false
 		return es.Plan{
 			Event: OpeningProcessed{
 				OpeningID: openingID, AccountID: accountID, CustomerID: customerID, Currency: currency,

@@ -185,7 +185,7 @@ func TestRepeatedMovement(t *testing.T) {
 			if _, err := s.Deposit(t.Context(), request("k2", "body"), s.id, "k2", eur(50)); err != nil {
 				t.Fatal(err)
 			}
-			before := s.store.Appends.Load()
+			before := s.store.Writes.Load()
 			again, err := m.do(t.Context(), request("another commit id", "body"), s.id, "k1", eur(300))
 			if err != nil || again != first {
 				t.Errorf("again: %+v, %v, want %+v", again, err, first)
@@ -194,7 +194,7 @@ func TestRepeatedMovement(t *testing.T) {
 			wantErr(t, err, es.ErrKeyReused)
 			_, err = m.do(t.Context(), request("k1", "body"), s.id, "k1", eur(301))
 			wantErr(t, err, es.ErrKeyReused)
-			if n := s.store.Appends.Load() - before; n != 0 {
+			if n := s.store.Writes.Load() - before; n != 0 {
 				t.Errorf("repeats appended %d times", n)
 			}
 			s.want(t, after+50, 4)
@@ -226,12 +226,12 @@ func TestRefusedMovement(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := inMemory(t).opened(t, 100)
-			before := s.store.Appends.Load()
+			before := s.store.Writes.Load()
 			for range 2 {
 				_, err := tt.do(s)(t.Context(), request("k1", "body"), s.id, "k1", tt.amount)
 				wantErr(t, err, tt.want)
 			}
-			if n := s.store.Appends.Load() - before; n != 0 {
+			if n := s.store.Writes.Load() - before; n != 0 {
 				t.Errorf("a refusal appended %d times", n)
 			}
 			if _, err := tt.do(s)(t.Context(), request("k1", "another"), s.id, "k1", eur(100)); err != nil {

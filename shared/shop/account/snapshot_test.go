@@ -187,7 +187,7 @@ func TestRepeatsBehindASnapshot(t *testing.T) {
 	follow(t, store, snapshots)
 	s.store.Store = bySnapshot{store, t}
 
-	appends := s.store.Appends.Load()
+	appends := s.store.Writes.Load()
 	if again, errs := all(""); again != first || errors.Join(errs[:]...) != nil {
 		t.Errorf("again: %+v, %v, want %+v", again, errs, first)
 	}
@@ -201,7 +201,7 @@ func TestRepeatsBehindASnapshot(t *testing.T) {
 	wantErr(t, err, account.ErrAlreadyOpen)
 	_, err = s.Withdraw(ctx, request("", ""), s.id, "too much", eur(10_000))
 	wantErr(t, err, account.ErrInsufficientFunds)
-	if n := s.store.Appends.Load() - appends; n != 0 {
+	if n := s.store.Writes.Load() - appends; n != 0 {
 		t.Errorf("repeats and refusals appended %d times", n)
 	}
 	// 1000 + 500 - 100 - 50 + 1 % of 1350, a half to the even one, + 25 + 100

@@ -201,11 +201,11 @@ func TestDeclined(t *testing.T) {
 					t.Errorf("again by %s: %v, want %v", by, again, first)
 				}
 			}
-			before := s.store.Appends.Load()
+			before := s.store.Writes.Load()
 			if back, err := s.refund(t.Context(), "undo"); err != nil || back.Status != payment.StatusDeclined {
 				t.Errorf("refund: %+v, %v", back, err)
 			}
-			if n := s.store.Appends.Load() - before; n != 0 {
+			if n := s.store.Writes.Load() - before; n != 0 {
 				t.Errorf("the refund appended %d times", n)
 			}
 			s.want(t, payment.StatusDeclined, 6000)

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
@@ -116,8 +117,7 @@ func Load(t testing.TB, s es.Store, stream es.StreamID, after int64) es.History 
 }
 
 // Hooked is a store that a test interferes with, and that counts what it is asked. It is safe for
-// concurrent use where its hooks are. It is no es.Scanner, and reads by Since and Read pass through
-// uncounted.
+// concurrent use where its hooks are. It is no es.Scanner, and At passes through uncounted.
 type Hooked struct {
 	es.Store
 	// Before, where it is set, is asked ahead of each append; its error is the answer, and nothing
@@ -127,7 +127,8 @@ type Hooked struct {
 	// error in place of success is a lost answer.
 	After func(es.Appended, error) (es.Appended, error)
 
-	Loads, Appends, Confirms atomic.Int64
+	Loads, Appends, Confirms atomic.Int64 // Loads are those by Since and Read as well
+	Writes                   atomic.Int64 // appends that wrote something, answered or not
 }
 
 // ErrLost is the answer in place of one that Inject loses.
@@ -176,6 +177,18 @@ func (h *Hooked) Load(ctx context.Context, stream es.StreamID, after int64) (es.
 	return h.Store.Load(ctx, stream, after)
 }
 
+// Since implements es.Store.
+func (h *Hooked) Since(ctx context.Context, head es.Head) (es.History, error) {
+	h.Loads.Add(1)
+	return h.Store.Since(ctx, head)
+}
+
+// Read implements es.Store.
+func (h *Hooked) Read(ctx context.Context, stream es.StreamID, r es.Range) iter.Seq2[es.Recorded, error] {
+	h.Loads.Add(1)
+	return h.Store.Read(ctx, stream, r)
+}
+
 // Append implements es.Store.
 func (h *Hooked) Append(ctx context.Context, commits []es.Commit, effects ...es.Effect) (es.Appended, error) {
 	h.Appends.Add(1)
@@ -185,6 +198,9 @@ func (h *Hooked) Append(ctx context.Context, commits []es.Commit, effects ...es.
 		}
 	}
 	appended, err := h.Store.Append(ctx, commits, effects...)
+	if err == nil && !appended.Recognised {
+		h.Writes.Add(1)
+	}
 	if h.After != nil {
 		return h.After(appended, err)
 	}

@@ -239,12 +239,12 @@ func (l *ledger) repeat(t reporter, all []step) {
 			if err != nil {
 				t.Fatalf("%+v: %v", o, err)
 			}
-			before := l.store.Appends.Load()
+			before := l.store.Writes.Load()
 			second, err := l.do(o)
 			if err != nil || second != first {
 				t.Fatalf("%+v is answered %s (%v) after %s", o, second, err, first)
 			}
-			if n := l.store.Appends.Load() - before; n != 0 {
+			if n := l.store.Writes.Load() - before; n != 0 {
 				t.Fatalf("%+v, repeated, appended %d times", o, n)
 			}
 		}

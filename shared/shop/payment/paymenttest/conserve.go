@@ -238,12 +238,12 @@ func (w *world) repeat(t reporter, all []step) {
 			if err != nil {
 				t.Fatalf("%+v: %v", o, err)
 			}
-			before := w.store.Appends.Load()
+			before := w.store.Writes.Load()
 			second, err := w.do(o)
 			if err != nil || second != first {
 				t.Fatalf("%+v is answered %s (%v) after %s", o, second, err, first)
 			}
-			if n := w.store.Appends.Load() - before; n != 0 {
+			if n := w.store.Writes.Load() - before; n != 0 {
 				t.Fatalf("%+v, repeated, appended %d times", o, n)
 			}
 		}
