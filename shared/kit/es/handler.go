@@ -1,7 +1,9 @@
 package es
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"orderflow/shared/kit/clock"
@@ -27,8 +29,8 @@ func (r Request) Commit(head Head, events ...any) Commit {
 	}
 }
 
-// Handler runs commands of one aggregate against a store. All of its fields are required. It is
-// safe for concurrent use where they are.
+// Handler runs commands of one aggregate against a store. All of its fields but Continues are
+// required. It is safe for concurrent use where they are.
 //
 // It reads the stream from its first event for each try, but for the first one of a caller that has
 // read it (HandleLoaded) or takes it for new (Create), so it is for streams of at most some
@@ -42,6 +44,9 @@ type Handler[C, S, E any] struct {
 	// waits after a conflict, and tells how near the deadline is; the time of a commit is the
 	// Request's
 	Clock clock.Clock
+	// Continues: whatever is written belongs to the process that the stream's first event began,
+	// whoever asks for it, and has the correlation id of that event, where it has one.
+	Continues bool
 }
 
 // Result is the state after a command. Beside an error it is the present state where that error is
@@ -50,6 +55,8 @@ type Result[S any] struct {
 	State    S
 	Head     Head
 	Repeated bool // the request had been carried out before; State is the present one
+	// of the stream's first event; "" where there is none, and from a Repository
+	CorrelationID string
 }
 
 // Handle loads the stream, decides and appends; on a conflict it does so again. A request that was
@@ -83,8 +90,10 @@ func (h Handler[C, S, E]) Load(ctx context.Context, id string) (Loaded[S], error
 	if err != nil {
 		return Loaded[S]{}, err
 	}
-	state, err := h.Decider.Fold(history)
-	return Loaded[S]{Result: Result[S]{State: state, Head: history.Head}, history: history}, err
+	loaded := Loaded[S]{Result: Result[S]{Head: history.Head}, history: history}
+	loaded.CorrelationID = loaded.Origin().CorrelationID
+	loaded.State, err = h.Decider.Fold(history)
+	return loaded, err
 }
 
 // HandleLoaded is Handle for a caller that has read the stream to make the command of it: the first
@@ -146,6 +155,23 @@ func (h Handler[C, S, E]) HandleAt(
 	}
 }
 
+// HandleFrom is Handle for a caller who holds what an earlier command on the stream has given: it
+// decides on that, without a read. A decision counts where its append shows that the stream still
+// ends there; with any other the stream is loaded, as by Handle. It doesn't look for the request's
+// commit first, so it is for commands that yield no events once they are carried out.
+func (h Handler[C, S, E]) HandleFrom(
+	ctx context.Context, from Result[S], req Request, command C,
+) (Result[S], error) {
+	events, err := h.Decider.Decide(command, from.State)
+	if err == nil && len(events) > 0 && req.Claim.Stream == "" {
+		res, again, err := h.append(ctx, from, req, events, nil)
+		if !again && !errors.Is(err, ErrConflict) {
+			return res, err
+		}
+	}
+	return h.Handle(ctx, from.Head.stream.ID(), req, command)
+}
+
 // Get loads and folds the stream without changing it. A stream without events gives the initial
 // state and a Head of version 0, so whether there is such a thing is the caller's question. The
 // errors are the store's and Fold's.
@@ -161,7 +187,7 @@ func (h Handler[C, S, E]) Refresh(ctx context.Context, earlier Result[S]) (Resul
 		return earlier, err
 	}
 	state, err := Fold(earlier.State, h.Decider.Evolve, history.Events)
-	return Result[S]{State: state, Head: history.Head}, err
+	return Result[S]{State: state, Head: history.Head, CorrelationID: earlier.CorrelationID}, err
 }
 
 // AsOf is Get for a moment of the past: see Repository.AsOf.
@@ -234,7 +260,21 @@ func (h Handler[C, S, E]) once(
 	if err != nil || len(events) == 0 {
 		return res, false, err
 	}
-	commit := req.Commit(res.Head)
+	return h.append(ctx, res, req, events, claims)
+}
+
+// append writes what was decided on a state; again is as with once.
+func (h Handler[C, S, E]) append(
+	ctx context.Context, from Result[S], req Request, events []E, claims []Commit,
+) (res Result[S], again bool, err error) {
+	res = Result[S]{State: from.State, CorrelationID: from.CorrelationID}
+	switch {
+	case from.Head.version == 0:
+		res.CorrelationID = req.Metadata.CorrelationID
+	case h.Continues:
+		req.Metadata.CorrelationID = cmp.Or(from.CorrelationID, req.Metadata.CorrelationID)
+	}
+	commit := req.Commit(from.Head)
 	for _, e := range events {
 		commit.Events = append(commit.Events, e)
 		res.State = h.Decider.Evolve(res.State, e)

@@ -461,3 +461,116 @@ func TestInjected(t *testing.T) {
 		t.Errorf("sent again %+v, %v", got, err)
 	}
 }
+
+// TestHandleFrom: what somebody holds of a stream saves the read where it is up to date, and decides
+// nothing where it is not.
+func TestHandleFrom(t *testing.T) {
+	ctx := context.Background()
+	for name, tt := range map[string]struct {
+		meanwhile func(es.Handler[int, int, opened], *estest.Hooked)
+		command   int
+		state     int
+		err       error
+		loads     int64
+	}{
+		"up to date": {command: 2, state: 5},
+		"moved on": {func(h es.Handler[int, int, opened], _ *estest.Hooked) {
+			_, _ = h.Handle(ctx, "1", request("b"), 4)
+		}, 2, 9, nil, 1},
+		"moved on, and refused by that": {func(h es.Handler[int, int, opened], _ *estest.Hooked) {
+			_, _ = h.Handle(ctx, "1", request("b"), 6)
+		}, 2, 9, errTooMuch, 1},
+		"refused": {command: 8, state: 3, err: errTooMuch, loads: 1},
+		"nothing": {command: 0, state: 3, loads: 1},
+		"its first answer is lost": {func(h es.Handler[int, int, opened], _ *estest.Hooked) {
+			_, _ = h.Handle(ctx, "1", request("x"), 2)
+		}, 2, 5, nil, 1},
+		"the store is busy": {func(_ es.Handler[int, int, opened], s *estest.Hooked) {
+			s.Before = func([]es.Commit) error { return es.ErrUnavailable }
+		}, 2, 5, es.ErrUnavailable, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newHooked()
+			h := things(s)
+			held, err := h.Handle(ctx, "1", request("a"), 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.meanwhile != nil {
+				tt.meanwhile(h, s)
+			}
+			loads := s.Loads.Load()
+			got, err := h.HandleFrom(ctx, held, request("x"), tt.command)
+			if !errors.Is(err, tt.err) || got.State != tt.state || s.Loads.Load()-loads != tt.loads {
+				t.Errorf("%+v, %v after %d loads", got, err, s.Loads.Load()-loads)
+			}
+			if read, err := h.Get(ctx, "1"); tt.err == nil && (err != nil || read.Head != got.Head) {
+				t.Errorf("stored is %+v, %v, and the answer %+v", read, err, got)
+			}
+		})
+	}
+}
+
+// TestHandleFromClaims: a key that is another request's is refused, whatever is held.
+func TestHandleFromClaims(t *testing.T) {
+	h := things(newHooked())
+	held, err := h.Handle(t.Context(), "1", request("a"), 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if held, err = h.HandleFrom(t.Context(), held, claiming(1), 1); err != nil || held.State != 4 {
+		t.Fatalf("%+v, %v", held, err)
+	}
+	other := claiming(2)
+	other.CommitID = "another"
+	if got, err := h.HandleFrom(t.Context(), held, other, 1); !errors.Is(err, es.ErrKeyReused) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestContinues: what is written belongs to the process that the stream's first event began.
+func TestContinues(t *testing.T) {
+	for _, continues := range []bool{false, true} {
+		h := things(newHooked())
+		h.Continues = continues
+		asks := func(id string) es.Request {
+			r := request(id)
+			r.Metadata.CorrelationID = id
+			return r
+		}
+		first, err1 := h.Handle(t.Context(), "1", asks("a"), 1)
+		second, err2 := h.Handle(t.Context(), "1", asks("b"), 1)
+		third, err3 := h.HandleFrom(t.Context(), second, asks("c"), 1)
+		if err := errors.Join(err1, err2, err3); err != nil {
+			t.Fatal(err)
+		}
+		for i, res := range []es.Result[int]{first, second, third} {
+			if res.CorrelationID != "a" {
+				t.Errorf("answer %d belongs to %q", i, res.CorrelationID)
+			}
+		}
+		want := []string{"a", "a", "b", "b", "c", "c"}
+		if continues {
+			want = []string{"a", "a", "a", "a", "a", "a"}
+		}
+		for i, e := range estest.Load(t, h.Store, "thing/1", 0).Events {
+			if e.Metadata.CorrelationID != want[i] {
+				t.Errorf("continues %v: event %d belongs to %q, want %q", continues, i, e.Metadata.CorrelationID, want[i])
+			}
+		}
+	}
+	// Where the first event has none, the request's counts.
+	h := things(newHooked())
+	h.Continues = true
+	nameless := request("a")
+	nameless.Metadata = es.Metadata{}
+	if _, err := h.Handle(t.Context(), "1", nameless, 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Handle(t.Context(), "1", request("b"), 1); err != nil {
+		t.Fatal(err)
+	}
+	if got := estest.Load(t, h.Store, "thing/1", 2).Events[0].Metadata.CorrelationID; got != "c" {
+		t.Errorf("it belongs to %q", got)
+	}
+}
