@@ -35,16 +35,26 @@ func (a *asked) Prepare(
 
 func (a *asked) Dispatch(_ context.Context, _ es.Request, id string) (r es.Result[shipment.State], err error) {
 	a.note("dispatch %s", id)
+	r.State.ID = id
 	return r, nil
 }
 
-func (a *asked) Deliver(_ context.Context, _ es.Request, id string) (r es.Result[shipment.State], err error) {
-	a.note("deliver %s", id)
+func (a *asked) DeliverFrom(
+	_ context.Context, _ es.Request, from es.Result[shipment.State],
+) (r es.Result[shipment.State], err error) {
+	a.note("deliver %s", from.State.ID)
 	return r, nil
 }
 
 func (a *asked) Run(_ context.Context, _ es.Request, id string, c order.Command) (r es.Result[order.State], err error) {
 	a.note("%T %s", c, id)
+	return r, nil
+}
+
+func (a *asked) RunFrom(
+	_ context.Context, _ es.Request, _ es.Result[order.State], c order.Command,
+) (r es.Result[order.State], err error) {
+	a.note("%T of what was given", c)
 	return r, nil
 }
 
@@ -75,7 +85,6 @@ func TestChoreography(t *testing.T) {
 		handle func(context.Context, []byte) error
 		want   []string
 	}{
-		// Either event finds the other there: the second one, and whichever comes again.
 		"prepare-shipments": {preparer.Handle, []string{"prepare " + shipmentID + " with 2 lines"}},
 		"follow-shipments": {
 			choreography.Follower{Orders: a, Stock: a, Clock: now}.Handle, []string{"order.Ship " + orderID},

@@ -122,15 +122,11 @@ func (t Tasks) run(ctx context.Context, task string, in Input, c order.Command) 
 	return Status{OrderID: in.OrderID, Status: res.State.Status}, nil
 }
 
-// runFor is run for the tasks that come before the run knows the order: they take the correlation
-// id from its first event.
+// runFor is run for the tasks that come before the run knows the order: they answer with it, and
+// with the correlation id of its first event.
 func (t Tasks) runFor(ctx context.Context, task string, in Input, c order.Command) (Order, error) {
-	history, err := t.Orders.History(ctx, in.OrderID)
-	if err != nil {
-		return Order{}, err
-	}
-	correlation := history[0].Metadata.CorrelationID
-	res, err := t.Orders.Run(ctx, saga.Request(t.Clock, in.SagaID, task, in.OrderID, correlation), in.OrderID, c)
+	req := saga.Request(t.Clock, in.SagaID, task, in.OrderID, in.CorrelationID)
+	res, err := t.Orders.Run(ctx, req, in.OrderID, c)
 	if err != nil {
 		return Order{}, err
 	}
@@ -138,7 +134,7 @@ func (t Tasks) runFor(ctx context.Context, task string, in Input, c order.Comman
 	return Order{
 		OrderID: s.ID, Status: s.Status, Revision: s.Revision, CustomerID: s.CustomerID, AccountID: s.AccountID,
 		Total: s.Total,
-		Items: items(s.Lines), Address: s.Address, CorrelationID: correlation,
+		Items: items(s.Lines), Address: s.Address, CorrelationID: res.CorrelationID,
 	}, nil
 }
 

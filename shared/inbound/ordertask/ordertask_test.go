@@ -11,6 +11,7 @@ import (
 	"orderflow/shared/inbound/ordertask"
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/es/estest"
 	"orderflow/shared/kit/es/memstore"
 	"orderflow/shared/kit/faults"
 	"orderflow/shared/shop/money"
@@ -200,6 +201,42 @@ func TestWays(t *testing.T) {
 				)
 			}
 		})
+	}
+}
+
+// TestRequests: each task reads the order once and writes once; what is done already is not written.
+func TestRequests(t *testing.T) {
+	_, orders, id := stand(t)
+	history, err := orders.History(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := &estest.Hooked{Store: memstore.New(es.NewRegistry(order.Register))}
+	fake := clock.NewFake(history[0].Time)
+	placed := estest.Load(t, store, es.NewStreamID(order.Category, id), 0).Head
+	estest.Append(t, store, placed, "place", history[0].Data)
+	tasks := ordertask.Tasks{Orders: order.New(order.Deps{Store: store, Clock: fake}), Clock: fake}
+	in := ordertask.Input{OrderID: id, SagaID: "run-1", CorrelationID: "corr"}
+	for _, task := range []struct {
+		name string
+		run  func() error
+	}{
+		{"start", func() error { _, err := tasks.Start(t.Context(), in); return err }},
+		{"close", func() error {
+			_, err := tasks.Close(t.Context(), ordertask.CloseInput{Input: in, Reason: order.ReasonSaga})
+			return err
+		}},
+		{"cancel", func() error { _, err := tasks.FinishUndo(t.Context(), in); return err }},
+	} {
+		for again := range int64(2) {
+			loads, appends := store.Loads.Load(), store.Appends.Load()
+			if err := task.run(); err != nil {
+				t.Fatal(err)
+			}
+			if l, a := store.Loads.Load()-loads, store.Appends.Load()-appends; l != 1 || a != 1-again {
+				t.Errorf("%s, time %d: %d loads and %d appends", task.name, again, l, a)
+			}
+		}
 	}
 }
 

@@ -46,7 +46,9 @@ const (
 type Shipments interface {
 	Prepare(ctx context.Context, req es.Request, shipmentID string, of shipment.Copy) (es.Result[shipment.State], error)
 	Dispatch(ctx context.Context, req es.Request, shipmentID string) (es.Result[shipment.State], error)
-	Deliver(ctx context.Context, req es.Request, shipmentID string) (es.Result[shipment.State], error)
+	DeliverFrom(
+		ctx context.Context, req es.Request, from es.Result[shipment.State],
+	) (es.Result[shipment.State], error)
 }
 
 // Preparer is shipping: it keeps a copy of each order and prepares its shipment once the order is
@@ -123,6 +125,9 @@ func copyOf(e contract.OrderUpdated, sequence int64) shipment.Copy {
 // Orders is what Follower asks of orders.
 type Orders interface {
 	Run(ctx context.Context, req es.Request, orderID string, c order.Command) (es.Result[order.State], error)
+	RunFrom(
+		ctx context.Context, req es.Request, from es.Result[order.State], c order.Command,
+	) (es.Result[order.State], error)
 	CloseStopped(ctx context.Context, req es.Request, orderID string, by order.Stopped) (es.Result[order.State], error)
 }
 
@@ -152,7 +157,7 @@ func (a Arrival) Deliver(
 	if closed != nil && !faults.Final(closed) {
 		return res, closed
 	}
-	res, err = a.Orders.Run(ctx, req, orderID, d)
+	res, err = a.Orders.RunFrom(ctx, req, res, d)
 	return res, errors.Join(err, closed)
 }
 
@@ -243,13 +248,13 @@ func (c Carrier) Handle(ctx context.Context, body []byte) error {
 
 func (c Carrier) carry(ctx context.Context, e es.Envelope, prepared contract.ShipmentPrepared) error {
 	id := prepared.ShipmentID
-	_, err := c.Shipments.Dispatch(ctx, request(c.Clock, e, carrier, "dispatch"), id)
+	left, err := c.Shipments.Dispatch(ctx, request(c.Clock, e, carrier, "dispatch"), id)
 	if errors.Is(err, shipment.ErrCancelled) || errors.Is(err, shipment.ErrAddressUnreadable) {
 		slog.InfoContext(ctx, "nothing to carry", "event", e.ID, "shipment", id, "reason", err.Error())
 		return nil
 	}
 	if err == nil {
-		_, err = c.Shipments.Deliver(ctx, request(c.Clock, e, carrier, "deliver"), id)
+		_, err = c.Shipments.DeliverFrom(ctx, request(c.Clock, e, carrier, "deliver"), left)
 	}
 	if err != nil {
 		return fmt.Errorf("choreography: %s: carry shipment %s: %w", e.ID, id, err)

@@ -72,9 +72,8 @@ type Rows interface {
 
 // Orders is what the sweep needs of order.Service.
 type Orders interface {
+	choreography.Orders
 	History(ctx context.Context, orderID string) ([]es.Recorded, error)
-	Run(ctx context.Context, req es.Request, orderID string, c order.Command) (es.Result[order.State], error)
-	CloseStopped(ctx context.Context, req es.Request, orderID string, by order.Stopped) (es.Result[order.State], error)
 	Cancel(ctx context.Context, req es.Request, orderID string, in order.CancelInput) (es.Result[order.State], error)
 }
 

@@ -56,7 +56,7 @@ func New(deps Deps) Service {
 	return Service{
 		deps: wiring.Complete(deps),
 		handler: es.Handler[Command, State, Event]{
-			Category: Category, Decider: Decider, Store: deps.Store, Clock: deps.Clock,
+			Category: Category, Decider: Decider, Store: deps.Store, Clock: deps.Clock, Continues: true,
 		},
 	}
 }
@@ -88,7 +88,6 @@ func (s Service) Cancel(ctx context.Context, req es.Request, orderID string, in 
 	if state := loaded.State; !state.Exists() || in.Sees != nil && !in.Sees(state.CustomerID) {
 		return es.Result[State]{}, NotFound()
 	}
-	req.Metadata.CorrelationID = cmp.Or(loaded.Origin().CorrelationID, req.Metadata.CorrelationID)
 	command := Close{Origin: in.Origin, Reason: cmp.Or(in.Reason, in.Origin.reason())}
 	if in.Note != "" {
 		customerID := loaded.State.CustomerID
@@ -103,6 +102,7 @@ func (s Service) Cancel(ctx context.Context, req es.Request, orderID string, in 
 	if !errors.Is(err, ErrShipmentUnderWay) {
 		return res, err
 	}
+	req.Metadata.CorrelationID = cmp.Or(res.CorrelationID, req.Metadata.CorrelationID)
 	stopped, err := s.deps.Shipments.Cancel(ctx, req, shipment.Cancel{
 		OrderID: orderID, Revision: res.State.Revision, Origin: string(in.Origin), Reason: string(command.Reason),
 		Note: command.Note,
@@ -152,9 +152,18 @@ func (s Service) CloseStopped(
 	return res, err
 }
 
-// Run carries out a command of the saga, the sweep or the carrier on an order.
+// Run carries out a command of the saga, the sweep or the carrier on an order. What it writes
+// belongs to the order, and has the correlation id of the order's first event.
 func (s Service) Run(ctx context.Context, req es.Request, orderID string, c Command) (es.Result[State], error) {
 	return s.handler.Handle(ctx, orderID, req, c)
+}
+
+// RunFrom is Run on what an earlier command has given, without a read where the order is still as
+// it was then.
+func (s Service) RunFrom(
+	ctx context.Context, req es.Request, from es.Result[State], c Command,
+) (es.Result[State], error) {
+	return s.handler.HandleFrom(ctx, from, req, c)
 }
 
 // Get folds the order's stream: it always shows one's own write. ErrNotFound where there is none.

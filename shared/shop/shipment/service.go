@@ -61,7 +61,7 @@ type Service struct {
 // New makes the service.
 func New(deps Deps) Service {
 	handler := es.Handler[command, State, Event]{
-		Category: Category, Decider: decider, Store: deps.Store, Clock: deps.Clock,
+		Category: Category, Decider: decider, Store: deps.Store, Clock: deps.Clock, Continues: true,
 	}
 	return Service{deps: wiring.Complete(deps), handler: handler, attempts: es.Attempt[State]{
 		Category: Category, Store: deps.Store, Clock: deps.Clock,
@@ -160,15 +160,75 @@ func (s Service) Prepare(ctx context.Context, req es.Request, shipmentID string,
 // ErrNotFound, ErrCancelled, ErrNotPrepared where it is not packed, or ErrAddressUnreadable where
 // nobody can say any more where it goes. Books that can't follow don't keep it, since it has left:
 // whoever closes the books of the order meets that again.
-func (s Service) Dispatch(ctx context.Context, req es.Request, shipmentID string) (es.Result[State], error) {
-	readable := func(state State) error {
-		if state.Status != StatusPrepared {
-			return nil
+//
+// It is decided on the very state whose address can be read. That it can't has to be so while the
+// shipment is in that state still: the vault is asked after the stream, and a twin of the request
+// may have been through before. Whoever asks for it, it continues the order that the shipment is
+// of, with the correlation id of the stream's first event.
+func (s Service) Dispatch(
+	ctx context.Context, req es.Request, shipmentID string,
+) (res es.Result[State], err error) {
+	appendTo := s.departing()
+	err = es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) error {
+		for {
+			history, err := s.deps.Store.Load(ctx, es.NewStreamID(Category, shipmentID), 0)
+			if err != nil {
+				return err
+			}
+			res = es.Result[State]{Head: history.Head}
+			if len(history.Events) > 0 {
+				res.CorrelationID = history.Events[0].Metadata.CorrelationID
+			}
+			if res.State, err = decider.Fold(history); err != nil {
+				return err
+			}
+			if fingerprint, found := history.Commit(req.CommitID); found {
+				res.Repeated = true
+				if fingerprint != req.Fingerprint {
+					return es.ErrKeyReused
+				}
+				return nil
+			}
+			claims, err := req.Claimed(ctx, s.deps.Store)
+			if err != nil {
+				return err
+			}
+			if err := s.leavable(ctx, res.State); faults.Final(err) {
+				return cmp.Or(s.deps.Store.Confirm(ctx, history.Head), err)
+			} else if err != nil {
+				return err
+			}
+			events, err := decider.Decide(dispatch{at: req.Time}, res.State)
+			if err != nil || len(events) == 0 {
+				return err
+			}
+			req := req
+			req.Metadata.CorrelationID = cmp.Or(res.CorrelationID, req.Metadata.CorrelationID)
+			commit, state := req.Commit(history.Head), res.State
+			for _, e := range events {
+				commit.Events = append(commit.Events, e)
+				res.State = decider.Evolve(res.State, e)
+			}
+			appended, err := appendTo(ctx, req, state, append([]es.Commit{commit}, claims...))
+			if err != nil {
+				return err
+			}
+			if !appended.Recognised {
+				res.Head = appended.Heads[0]
+				return nil
+			}
 		}
-		_, err := s.readable(ctx, state)
-		return err
+	})
+	return res, err
+}
+
+// leavable refuses a packed shipment of which nobody can say any more where it goes.
+func (s Service) leavable(ctx context.Context, of State) error {
+	if of.Status != StatusPrepared {
+		return nil
 	}
-	return s.move(ctx, req, shipmentID, dispatch{at: req.Time}, readable, s.departing())
+	_, err := s.readable(ctx, of)
+	return err
 }
 
 // departing appends a dispatch with what goes with it, and what the books have to say of it.
@@ -190,78 +250,22 @@ func (s Service) departing() func(context.Context, es.Request, State, []es.Commi
 		slog.ErrorContext(ctx, "a shipment leaves, and the books of stock can't follow", "shipment", of.ID,
 			"orderId", of.OrderID, "revision", of.Revision,
 			"correlationId", req.Metadata.CorrelationID, "error", err.Error())
-		return s.alone(ctx, req, of, dispatched)
+		return s.deps.Store.Append(ctx, dispatched)
 	}
-}
-
-// alone appends the commits and nothing else.
-func (s Service) alone(ctx context.Context, _ es.Request, _ State, commits []es.Commit) (es.Appended, error) {
-	return s.deps.Store.Append(ctx, commits)
 }
 
 // Deliver says that the carrier handed a shipment over. One that has arrived is left as it is.
 // ErrNotFound, ErrCancelled, or ErrNotDispatched where it has not left.
 func (s Service) Deliver(ctx context.Context, req es.Request, shipmentID string) (es.Result[State], error) {
-	return s.move(ctx, req, shipmentID, deliver{}, func(State) error { return nil }, s.alone)
+	return s.handler.Handle(ctx, shipmentID, req, deliver{})
 }
 
-// move carries out a command on the very state that check has nothing against, by that append. What
-// check refuses has to be so while the shipment is in that state still: it looks elsewhere, and a
-// twin of the request may have been through before. Whoever asks for it, it continues the order
-// that the shipment is of: what it writes has the correlation id of the stream's first event.
-func (s Service) move(
-	ctx context.Context, req es.Request, shipmentID string, c command, check func(State) error,
-	appendTo func(context.Context, es.Request, State, []es.Commit) (es.Appended, error),
-) (res es.Result[State], err error) {
-	err = es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) error {
-		for {
-			history, err := s.deps.Store.Load(ctx, es.NewStreamID(Category, shipmentID), 0)
-			if err != nil {
-				return err
-			}
-			res = es.Result[State]{Head: history.Head}
-			if res.State, err = decider.Fold(history); err != nil {
-				return err
-			}
-			if fingerprint, found := history.Commit(req.CommitID); found {
-				res.Repeated = true
-				if fingerprint != req.Fingerprint {
-					return es.ErrKeyReused
-				}
-				return nil
-			}
-			claims, err := req.Claimed(ctx, s.deps.Store)
-			if err != nil {
-				return err
-			}
-			if err := check(res.State); faults.Final(err) {
-				return cmp.Or(s.deps.Store.Confirm(ctx, history.Head), err)
-			} else if err != nil {
-				return err
-			}
-			events, err := decider.Decide(c, res.State)
-			if err != nil || len(events) == 0 {
-				return err
-			}
-			req := req
-			first := history.Events[0].Metadata.CorrelationID
-			req.Metadata.CorrelationID = cmp.Or(first, req.Metadata.CorrelationID)
-			commit, state := req.Commit(history.Head), res.State
-			for _, e := range events {
-				commit.Events = append(commit.Events, e)
-				res.State = decider.Evolve(res.State, e)
-			}
-			appended, err := appendTo(ctx, req, state, append([]es.Commit{commit}, claims...))
-			if err != nil {
-				return err
-			}
-			if !appended.Recognised {
-				res.Head = appended.Heads[0]
-				return nil
-			}
-		}
-	})
-	return res, err
+// DeliverFrom is Deliver on what Dispatch has given, without a read where the shipment is still as
+// it was then.
+func (s Service) DeliverFrom(
+	ctx context.Context, req es.Request, from es.Result[State],
+) (es.Result[State], error) {
+	return s.handler.HandleFrom(ctx, from, req, deliver{})
 }
 
 // Find loads a shipment by its own id. ErrNotFound where there is none.
