@@ -111,7 +111,7 @@ func TestPoisonInTheQueues(t *testing.T) {
 	}{
 		{"start-saga", "StartSagaQueueUrl", bus("order.placed")},
 		{"send-mails", "SendMailsQueueUrl", bus("order.placed")},
-		{"prepare-shipments", "PrepareShipmentsQueueUrl", bus("order.confirmed")},
+		{"prepare-shipments", "PrepareShipmentsQueueUrl", bus("order.updated")},
 		{"follow-shipments", "FollowShipmentsQueueUrl", bus("shipment.dispatched")},
 		{"commit-stock", "CommitStockQueueUrl", bus("order.shipped")},
 		{"analyse-orders", "AnalyseOrdersQueueUrl", bus("order.placed")},

@@ -160,6 +160,10 @@ func wrongs(t *testing.T, name string) (all []wrong) {
 	)
 }
 
+// earlier are events that a consumer takes though no rule sends them any more: what the rules of
+// earlier releases sent may lie in its queue or among its dead letters.
+var earlier = map[string]string{"orderflow-prepare-shipments": "order.confirmed.v1"}
+
 // An event that is well formed and not one of a consumer's is refused by it, also in another
 // version: what a rule lets through by mistake has no effect.
 func TestConsumersTakeTheirOwn(t *testing.T) {
@@ -167,7 +171,8 @@ func TestConsumersTakeTheirOwn(t *testing.T) {
 	others := map[string][]string{}
 	for _, c := range contract.Types() {
 		for address := range consumers {
-			if all[address][fmt.Sprintf("%s.v%d", c.Name, c.Version)] == nil {
+			name := fmt.Sprintf("%s.v%d", c.Name, c.Version)
+			if all[address][name] == nil && earlier[address] != name {
 				others[address] = append(others[address], strings.Replace(c.SchemaPath(), "schemas/", "samples/", 1))
 			}
 		}

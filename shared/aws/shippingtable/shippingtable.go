@@ -2,9 +2,9 @@
 // shipment.Copies.
 //
 // The table's key is order (S). A row has of the copy: sequence (N), status (S), revision (N),
-// customer (S), lines (S, JSON) and address (S, ciphertext), and of the confirmation: confirmed
-// (N), the order's sequence, and shipment (S). Either part may be missing. Each write is one
-// UpdateItem whose answer is the row as it is then.
+// customer (S), lines (S, JSON), address (S, ciphertext) and shipmentId (S), which rows of earlier
+// releases lack; and of a confirmation: confirmed (N), the order's sequence, and shipment (S).
+// Either part may be missing. Each write is one UpdateItem whose answer is the row as it is then.
 package shippingtable
 
 import (
@@ -49,17 +49,17 @@ func (t Table) Put(ctx context.Context, c shipment.Copy) (known shipment.Known, 
 	row, fresh, err := t.update(ctx, &dynamodb.UpdateItemInput{
 		Key: dynamo.Item{"order": dynamo.S(c.OrderID)},
 		UpdateExpression: aws.String("SET #sequence = :sequence, #status = :status, #revision = :revision, " +
-			"#customer = :customer, #lines = :lines, " +
-			"#address = :address"),
+			"#customer = :customer, #lines = :lines, #address = :address, #shipmentId = :shipmentId"),
 		ConditionExpression: aws.String("attribute_not_exists(#sequence) OR #sequence < :sequence"),
 		ExpressionAttributeNames: map[string]string{
 			"#sequence": "sequence", "#status": "status", "#revision": "revision", "#customer": "customer",
-			"#lines": "lines", "#address": "address",
+			"#lines": "lines", "#address": "address", "#shipmentId": "shipmentId",
 		},
 		ExpressionAttributeValues: dynamo.Item{
 			":sequence": dynamo.N(c.Sequence), ":status": dynamo.S(c.Status), ":revision": dynamo.N(c.Revision),
 			":customer": dynamo.S(c.CustomerID),
 			":lines":    dynamo.S(string(lines)), ":address": dynamo.S(string(c.Address)),
+			":shipmentId": dynamo.S(c.ShipmentID),
 		},
 	})
 	if err != nil {
@@ -108,6 +108,9 @@ func knownOf(orderID string, row dynamo.Item) (shipment.Known, error) {
 			OrderID: orderID, Sequence: r.Number("sequence"), Status: r.String("status"),
 			Revision:   r.Number("revision"),
 			CustomerID: r.String("customer"), Address: personal.Sealed(r.String("address")),
+		}
+		if r.Has("shipmentId") {
+			c.ShipmentID = r.String("shipmentId")
 		}
 		if err := json.Unmarshal([]byte(r.String("lines")), &c.Lines); err != nil {
 			r.Failf("lines", "is no list of lines: %w", err)

@@ -1,7 +1,7 @@
 // Package choreography is what follows an order's confirmation: each context reacts to the events
 // of another, and nobody directs them.
 //
-//	order.confirmed, order.updated → shipping prepares → shipment.prepared
+//	order.updated (confirmed) → shipping prepares → shipment.prepared
 //	  → an operator or the carrier dispatches → shipment.dispatched, stock.departed
 //	  → order.shipped → stock is committed; shipment.delivered → order.delivered
 //
@@ -51,17 +51,18 @@ type Shipments interface {
 	) (es.Result[shipment.State], error)
 }
 
-// Preparer is shipping: it keeps a copy of each order and prepares its shipment once the order is
-// confirmed.
+// Preparer is shipping: it keeps a copy of each order that is confirmed, and prepares its shipment.
 type Preparer struct {
 	Copies    shipment.Copies
 	Shipments Shipments
 	Clock     clock.Clock
 }
 
-// Handle takes order.updated and order.confirmed, in any order and any number of times: each is
-// kept, and whichever makes the other whole prepares the shipment, as does every repeat of it. So
-// nothing waits for anything. Another message is a contract.ErrMalformed.
+// Handle takes order.updated, in any order and any number of times: the copy is kept unless there
+// is one as new, and while it says that the order is confirmed its shipment is prepared, by each
+// repeat too. The rule sends the order as it was confirmed and no other. The rule of earlier
+// releases sends every copy, and order.confirmed beside copies that were kept without their
+// shipment. Another message is a contract.ErrMalformed.
 func (p Preparer) Handle(ctx context.Context, body []byte) error {
 	return contract.Handle(ctx, body, contract.On(p.updated), contract.On(p.confirmed))
 }
@@ -89,22 +90,21 @@ func (p Preparer) confirmed(ctx context.Context, e es.Envelope, confirmed contra
 
 // prepare prepares the shipment of an order of which all is known.
 func (p Preparer) prepare(ctx context.Context, e es.Envelope, known shipment.Known) error {
-	if !known.Ready() {
+	id := known.Ready()
+	if id == "" {
 		return nil
 	}
-	// The order and not the event names the command: either event may bring it about, and a
-	// shipment is prepared once.
+	// The shipment and not the event names the command: more than one event may bring it about, and
+	// a shipment is prepared once.
 	req := request(p.Clock, e, preparer, "prepare")
-	req.CommitID = ident.Derive("choreography", preparer, "prepare", known.Confirmation.ShipmentID)
-	_, err := p.Shipments.Prepare(ctx, req, known.Confirmation.ShipmentID, known.Copy)
+	req.CommitID = ident.Derive("choreography", preparer, "prepare", id)
+	_, err := p.Shipments.Prepare(ctx, req, id, known.Copy)
 	if errors.Is(err, shipment.ErrCancelled) {
-		slog.InfoContext(
-			ctx, "not prepared: the shipment is cancelled", "event", e.ID, "shipment", known.Confirmation.ShipmentID,
-		)
+		slog.InfoContext(ctx, "not prepared: the shipment is cancelled", "event", e.ID, "shipment", id)
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("choreography: %s: prepare shipment %s: %w", e.ID, known.Confirmation.ShipmentID, err)
+		return fmt.Errorf("choreography: %s: prepare shipment %s: %w", e.ID, id, err)
 	}
 	return nil
 }
@@ -113,8 +113,8 @@ func (p Preparer) prepare(ctx context.Context, e es.Envelope, known shipment.Kno
 func copyOf(e contract.OrderUpdated, sequence int64) shipment.Copy {
 	c := shipment.Copy{
 		OrderID: e.OrderID, Sequence: sequence, Status: e.Status, Revision: e.Revision, CustomerID: e.CustomerID,
-		Address: personal.Sealed(e.Address),
-		Lines:   make([]shipment.Item, len(e.Lines)),
+		Address: personal.Sealed(e.Address), ShipmentID: e.ShipmentID,
+		Lines: make([]shipment.Item, len(e.Lines)),
 	}
 	for i, l := range e.Lines {
 		c.Lines[i] = shipment.Item{SKU: l.SKU, Quantity: l.Quantity}

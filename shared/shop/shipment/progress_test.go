@@ -24,28 +24,38 @@ func TestReady(t *testing.T) {
 	confirmed := shipment.Confirmation{OrderID: "o", Sequence: 3, ShipmentID: "s"}
 	for name, tc := range map[string]struct {
 		known shipment.Known
-		want  bool
+		want  string
 	}{
-		"nothing": {shipment.Known{}, false},
-		"a copy alone": {
-			shipment.Known{Copy: shipment.Copy{Sequence: 3, Status: "confirmed"}}, false,
+		"nothing": {shipment.Known{}, ""},
+		"a confirmed copy": {
+			shipment.Known{Copy: shipment.Copy{Sequence: 3, Status: "confirmed", ShipmentID: "own"}}, "own",
 		},
-		"a confirmation only": {shipment.Known{Confirmation: confirmed}, false},
+		"a confirmed copy, and a confirmation": {shipment.Known{
+			Copy: shipment.Copy{Sequence: 3, Status: "confirmed", ShipmentID: "own"}, Confirmation: confirmed,
+		}, "own"},
+		"a copy of what has left": {
+			shipment.Known{Copy: shipment.Copy{Sequence: 4, Status: "shipped", ShipmentID: "own"}}, "",
+		},
+		"a copy without its shipment": {
+			shipment.Known{Copy: shipment.Copy{Sequence: 3, Status: "confirmed"}}, "",
+		},
+		"a confirmation only": {shipment.Known{Confirmation: confirmed}, ""},
 		"a copy from before": {
-			shipment.Known{Copy: shipment.Copy{Sequence: 2, Status: "placed"}, Confirmation: confirmed}, false,
+			shipment.Known{Copy: shipment.Copy{Sequence: 2, Status: "placed"}, Confirmation: confirmed}, "",
 		},
 		"a copy of a confirmation before": {
-			shipment.Known{Copy: shipment.Copy{Sequence: 2, Status: "confirmed"}, Confirmation: confirmed}, false,
+			shipment.Known{Copy: shipment.Copy{Sequence: 2, Status: "confirmed"}, Confirmation: confirmed}, "",
 		},
 		"both": {
-			shipment.Known{Copy: shipment.Copy{Sequence: 3, Status: "confirmed"}, Confirmation: confirmed}, true,
+			shipment.Known{Copy: shipment.Copy{Sequence: 3, Status: "confirmed"}, Confirmation: confirmed},
+			confirmed.ShipmentID,
 		},
 		"closed since": {
-			shipment.Known{Copy: shipment.Copy{Sequence: 4, Status: "cancelling"}, Confirmation: confirmed}, false,
+			shipment.Known{Copy: shipment.Copy{Sequence: 4, Status: "cancelling"}, Confirmation: confirmed}, "",
 		},
 	} {
 		if got := tc.known.Ready(); got != tc.want {
-			t.Errorf("%s: %v", name, got)
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
 		}
 	}
 }

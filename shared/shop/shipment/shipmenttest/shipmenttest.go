@@ -51,8 +51,12 @@ func (c *Copies) Confirm(ctx context.Context, next shipment.Confirmation) (shipm
 func Run(t *testing.T, copies shipment.Copies) {
 	t.Helper()
 	of := func(order string, sequence int64, status string) shipment.Copy {
+		id := ""
+		if status != "placed" {
+			id = "s-" + order
+		}
 		return shipment.Copy{
-			OrderID: order, Sequence: sequence, Status: status, Revision: 1, CustomerID: "ada", Address: "pd1:x",
+			ShipmentID: id, OrderID: order, Sequence: sequence, Status: status, Revision: 1, CustomerID: "ada", Address: "pd1:x",
 			Lines: []shipment.Item{{SKU: "cd-1", Quantity: sequence}, {SKU: "cd-1", Quantity: 1}},
 		}
 	}
