@@ -26,6 +26,10 @@ var withoutLastCatch = map[string]string{}
 // with the carrier is paid for and out of stock.
 var beyondUndo = []string{"shipment.dispatched"}
 
+// nothingLeft are the faults of a fulfilling step that say that there is nothing to fulfil any more,
+// and so nothing to decide.
+var nothingLeft = []string{"order.fulfilled"}
+
 // machine is a state machine in Amazon States Language, as far as the rules need it.
 type machine struct {
 	Comment        string
@@ -46,6 +50,7 @@ type state struct {
 	Choices        []struct{ Next string }
 	Default        string
 	Next           string
+	End            bool
 }
 
 type retrier struct {
@@ -186,7 +191,8 @@ func tasks(m machine) (found findings) {
 	return found
 }
 
-// ways: every failure of a fulfilling step goes to the arbiter; a failure of an undoing step goes
+// ways: every failure of a fulfilling step goes to the arbiter, but what says that nothing is left to
+// fulfil, which ends the run; a failure of an undoing step goes
 // on as its success does, unless there is nothing left to leave out, or nothing may be undone any
 // more, and the run then fails; every state that is named exists.
 func ways(m machine) (found findings) {
@@ -200,12 +206,13 @@ func ways(m machine) (found findings) {
 		}
 		for _, c := range s.Catch {
 			switch {
+			case fulfilling[name] && only(c, nothingLeft) && m.States[c.Next].Type == "Succeed":
 			case fulfilling[name] && c.Next != arbiter:
 				found.addf("%s: a Catch goes to %s and not to %s", name, c.Next, arbiter)
 			case fulfilling[name] || c.Next == s.Next:
-			case name != arbiter && m.anyOf(s.Next, "Task") && !beyond(c):
+			case name != arbiter && m.anyOf(s.Next, "Task") && !only(c, beyondUndo):
 				found.addf("%s: its Catch goes to %s and leaves out %s", name, c.Next, s.Next)
-			case m.anyOf(c.Next, "Succeed"):
+			case m.succeeds(c.Next):
 				found.addf("%s: its Catch goes to %s, from where the run can still succeed", name, c.Next)
 			}
 		}
@@ -213,9 +220,9 @@ func ways(m machine) (found findings) {
 	return found
 }
 
-// beyond reports whether a Catch is of nothing but what ends the undo.
-func beyond(c catcher) bool {
-	return !slices.ContainsFunc(c.ErrorEquals, func(code string) bool { return !slices.Contains(beyondUndo, code) })
+// only reports whether a Catch is of nothing but these faults.
+func only(c catcher, codes []string) bool {
+	return !slices.ContainsFunc(c.ErrorEquals, func(code string) bool { return !slices.Contains(codes, code) })
 }
 
 // reached is the set of states that can be reached from one, itself included, without going through
@@ -234,6 +241,16 @@ func (m machine) reached(from, without string) map[string]bool {
 	}
 	walk(from)
 	return set
+}
+
+// succeeds says whether a run can still succeed from a state on.
+func (m machine) succeeds(from string) bool {
+	for name := range m.reached(from, "") {
+		if m.States[name].Type == "Succeed" || m.States[name].End {
+			return true
+		}
+	}
+	return false
 }
 
 // anyOf says whether a state of a type can be reached.
@@ -386,7 +403,7 @@ func TestMachineRulesFind(t *testing.T) {
 	rules := func(t *testing.T, text, templateText string) findings {
 		m, template := parseMachine(t, text), parseTemplate(t, templateText)
 		return slices.Concat(
-			budget(m), tasks(m), ways(m), errorNames(m, []string{"a.known", "shipment.dispatched"}),
+			budget(m), tasks(m), ways(m), errorNames(m, []string{"a.known", "order.fulfilled", "shipment.dispatched"}),
 			substitutions(text, template), stepTimes(m, template), sweepBudget(m, template),
 		)
 	}
@@ -421,6 +438,24 @@ func TestMachineRulesFind(t *testing.T) {
 			`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "CloseOrder"}]`,
 			`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Undo"}]`, "Step: a Catch goes to Undo",
 		},
+		"a step that ends the run": {
+			`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "CloseOrder"}]`,
+			`"Catch": [{"ErrorEquals": ["a.known"], "Next": "Done"},
+                {"ErrorEquals": ["States.ALL"], "Next": "CloseOrder"}]`,
+			"Step: a Catch goes to Done",
+		},
+		"a step that finds nothing left to do": {
+			`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "CloseOrder"}]`,
+			`"Catch": [{"ErrorEquals": ["order.fulfilled"], "Next": "Done"},
+                {"ErrorEquals": ["States.ALL"], "Next": "CloseOrder"}]`,
+			"",
+		},
+		"a step that finds that, and fails": {
+			`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "CloseOrder"}]`,
+			`"Catch": [{"ErrorEquals": ["order.fulfilled"], "Next": "Lost"},
+                {"ErrorEquals": ["States.ALL"], "Next": "CloseOrder"}]`,
+			"Step: a Catch goes to Lost",
+		},
 		"an undo that skips the rest": {
 			`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "UndoMore"}]`,
 			`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Lost"}]`,
@@ -433,6 +468,10 @@ func TestMachineRulesFind(t *testing.T) {
 		"an undo that ends there": {`"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "UndoMore"}]`,
 			`"Catch": [{"ErrorEquals": ["shipment.dispatched"], "Next": "Lost"}, {"ErrorEquals": ["States.ALL"],` +
 				` "Next": "UndoMore"}]`, ""},
+		"a close that is left open, by an End": {`"Next": "Lost"}]},
+    "Undo":`, `"Next": "Last"}]},
+    "Last": {"Type": "Pass", "End": true},
+    "Undo":`, "CloseOrder: its Catch goes to Last, from where"},
 		"a close that is left open": {`"Next": "Lost"}]},
     "Undo":`, `"Next": "Done"}]},
     "Undo":`, "CloseOrder: its Catch goes to Done, from where"},

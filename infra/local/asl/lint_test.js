@@ -13,7 +13,7 @@ const text = fs.readFileSync(path.join(__dirname, "../../../statemachines/order-
 const output = (expression) => (m) => (m.States.Completed.Output = expression);
 const task = (change) => (m) => change(m.States.ReserveStock);
 const retry = (change) => task((s) => change(s.Retry[0]));
-const ended = (s) => s.Type === "Succeed" || s.Type === "Fail";
+const ended = (s) => s.Type === "Succeed" || s.Type === "Fail" || s.End;
 
 // What is changed, and a part of what the linter has to say.
 const refused = {
@@ -24,17 +24,17 @@ const refused = {
   "a start nowhere": [(m) => (m.StartAt = "Nowhere"), "Nowhere"],
   "a state that nothing leads to": [(m) => (m.States.Lost = { Type: "Pass", Next: "CloseOrder" }), "Lost is not reachable"],
   "no end": [
-    (m) => Object.entries(m.States).filter(([, s]) => ended(s)).forEach(([name]) => (m.States[name] = { Type: "Pass", Next: "TakeInput" })),
+    (m) => Object.entries(m.States).filter(([, s]) => ended(s)).forEach(([name]) => (m.States[name] = { Type: "Pass", Next: "WhichWay" })),
     "missing a terminal state",
   ],
   "Next and End": [task((s) => (s.End = true)), "exactly one of"],
-  "a field of another type of state": [(m) => (m.States.TakeInput.TimeoutSeconds = 1), "TimeoutSeconds: is not supported"],
-  "a Catch where nothing is caught": [(m) => (m.States.TakeInput.Catch = m.States.ReserveStock.Catch), "Catch: is not supported"],
+  "a field of another type of state": [(m) => (m.States.WhichWay.TimeoutSeconds = 1), "TimeoutSeconds: is not supported"],
+  "a Catch where nothing is caught": [(m) => (m.States.WhichWay.Catch = m.States.ReserveStock.Catch), "Catch: is not supported"],
   "a Retry where nothing is tried": [(m) => (m.States.WhichWay.Retry = m.States.ReserveStock.Retry), "Retry: is not supported"],
   "an end of a choice": [(m) => (m.States.WhichWay.End = true), "End: is not supported"],
   "no choices": [(m) => (m.States.WhichWay.Choices = []), "Choices"],
   "a misspelt field": [task((s) => (s.Timeout = 1)), "Timeout: is not supported"],
-  "a misspelt type": [(m) => (m.States.TakeInput.Type = "Pas"), "TakeInput"],
+  "a misspelt type": [(m) => (m.States.WhichWay.Type = "Choise"), "WhichWay"],
   "a name that is too long": [(m) => (m.States["N".repeat(81)] = { Type: "Succeed" }), "invalid"],
 
   "BackoffRate below 1": [retry((r) => (r.BackoffRate = 0.99)), "BackoffRate: expected 1 or more"],
@@ -60,14 +60,14 @@ const refused = {
   "a heartbeat as long as the timeout": [task((s) => (s.HeartbeatSeconds = s.TimeoutSeconds)), "HeartbeatSeconds: expected less"],
 
   "a language that there is not": [(m) => (m.QueryLanguage = "Jsonata"), "QueryLanguage: expected"],
-  "a state in JSONPath": [(m) => (m.States.TakeInput.QueryLanguage = "JSONPath"), "QueryLanguage: expected JSONata"],
+  "a state in JSONPath": [(m) => (m.States.WhichWay.QueryLanguage = "JSONPath"), "QueryLanguage: expected JSONata"],
   ...Object.fromEntries(
     ["InputPath", "Parameters", "ResultSelector", "ResultPath", "OutputPath", "TimeoutSecondsPath", "HeartbeatSecondsPath"].map((field) => [
       `${field} in JSONata`, [task((s) => (s[field] = "$.x")), `${field}: is not supported`],
     ]),
   ),
   "ResultPath of a Catch in JSONata": [task((s) => (s.Catch[0].ResultPath = "$.x")), "ResultPath: is not supported"],
-  "Result in JSONata": [(m) => (m.States.TakeInput.Result = {}), "Result: is not supported"],
+  "Result in JSONata": [(m) => (m.States.WhichWay.Result = {}), "Result: is not supported"],
   "CausePath in JSONata": [(m) => (m.States.UndoFailed.CausePath = "$.x"), "CausePath: is not supported"],
   "Variable in JSONata": [(m) => Object.assign(m.States.WhichWay.Choices[0], { Variable: "$.x", IsNull: true }), "Variable: is not supported"],
   "a path for a value in JSONata": [task((s) => (s.Arguments["x.$"] = "$.x")), "is a path"],
@@ -75,7 +75,7 @@ const refused = {
   "JSONata that does not parse": [output("{% $count( %}"), "before end of expression"],
   "JSONata that does not parse, deep down": [task((s) => (s.Arguments.X = [{ y: "{% 1 + %}" }])), "Unexpected end of expression"],
   "a condition that does not parse": [(m) => (m.States.WhichWay.Choices[0].Condition = "{% $x[1,2) %}"), 'Expected "]"'],
-  "an assignment that does not parse": [(m) => (m.States.TakeInput.Assign.x = "{% {'a':} %}"), "unary operator"],
+  "an assignment that does not parse": [(m) => (m.States.WhichWay.Choices[0].Assign.x = "{% {'a':} %}"), "unary operator"],
   "an assignment of a Catch that does not parse": [task((s) => (s.Catch[0].Assign = { x: "{% 'a %}" })), "terminated by a matching quote"],
   "JSONata of a later version than AWS's": [output("{% $sagaId ?? 1 %}"), "unary operator"],
   "no JSONata at all": [output("{% %}"), "Unexpected end"],
@@ -97,9 +97,9 @@ const refused = {
   "$states.result of a choice": [(m) => (m.States.WhichWay.Choices[0].Assign = { x: "{% $states.result %}" }), "$states.result is not there"],
   "$states.result of what failed": [task((s) => (s.Catch[0].Output = "{% $states.result %}")), "$states.result is not there"],
   "$states.errorOutput outside of a Catch": [task((s) => (s.Output = "{% $states.errorOutput %}")), "$states.errorOutput is not there"],
-  "a variable called states": [(m) => (m.States.TakeInput.Assign.states = 1), "states: expected an identifier"],
-  "a variable that is no identifier": [(m) => (m.States.TakeInput.Assign["saga-id"] = 1), "saga-id: expected an identifier"],
-  "a variable whose name is too long": [(m) => (m.States.TakeInput.Assign["a".repeat(81)] = 1), "expected an identifier"],
+  "a variable called states": [(m) => (m.States.WhichWay.Choices[0].Assign.states = 1), "states: expected an identifier"],
+  "a variable that is no identifier": [(m) => (m.States.WhichWay.Choices[0].Assign["saga-id"] = 1), "saga-id: expected an identifier"],
+  "a variable whose name is too long": [(m) => (m.States.WhichWay.Choices[0].Assign["a".repeat(81)] = 1), "expected an identifier"],
 };
 
 for (const [name, [change, want]] of Object.entries(refused)) {

@@ -170,6 +170,18 @@ func TestWays(t *testing.T) {
 			"confirmed, and its answer lost", []task{start, confirm, closing}, order.StatusConfirmed,
 			order.SagaCompleted, nil,
 		},
+		{
+			"finished by another run", []task{start, confirm, start}, order.StatusConfirmed, order.SagaCompleted,
+			order.ErrFulfilled,
+		},
+		{
+			"started again while it is undone", []task{start, closing, start}, order.StatusCancelling,
+			order.SagaCompensating, order.ErrCancelling,
+		},
+		{
+			"started again after it is undone", []task{start, closing, cancel, start}, order.StatusCancelled,
+			order.SagaCompleted, order.ErrCancelling,
+		},
 		{"undone", []task{start, closing, cancel}, order.StatusCancelled, order.SagaCompleted, nil},
 		{
 			"confirm after close", []task{start, closing, confirm}, order.StatusCancelling, order.SagaCompensating,
@@ -201,6 +213,21 @@ func TestWays(t *testing.T) {
 				)
 			}
 		})
+	}
+}
+
+// TestOnceFinished: a run that comes when another one has finished the order is told so.
+func TestOnceFinished(t *testing.T) {
+	tasks, orders, id := stand(t)
+	if _, err := orders.Run(
+		t.Context(), es.Request{CommitID: "c", Time: tasks.Clock.Now()}, id, order.Confirm{SagaID: "run-1"},
+	); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := tasks.Start(t.Context(), ordertask.Input{OrderID: id, SagaID: "run-2"}); !errors.Is(
+		err, order.ErrFulfilled,
+	) {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 

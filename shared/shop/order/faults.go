@@ -11,6 +11,7 @@ var (
 	ErrNotFound     = faults.Declare(faults.NotFound, "order.not-found")
 	ErrInvalidLines = faults.Declare(faults.Rule, "order.invalid-lines")
 	ErrCancelling   = faults.Declare(faults.Conflict, "order.cancelling") // it is being cancelled, or is
+	ErrFulfilled    = faults.Declare(faults.Conflict, "order.fulfilled")  // confirmed or further: nothing is left to do
 	ErrDispatched   = faults.Declare(faults.Conflict, "order.dispatched") // too late to cancel
 	ErrNotConfirmed = faults.Declare(faults.Conflict, "order.not-confirmed")
 	ErrNotClosed    = faults.Declare(faults.Conflict, "order.not-closed") // cancelled is written only after cancelling
