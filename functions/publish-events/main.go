@@ -43,7 +43,8 @@ func main() {
 		Name:   "publish-events",
 		Decode: dynamostore.CommitFromImage,
 		HandleBatch: marker.Published(wiring.Complete(publish.Publisher{
-			Registry: contract.Registry(), Orders: order.Decider.Repository(order.Category, store), Bus: bus,
+			Registry: contract.Registry(), Bus: bus,
+			Orders: publish.NewRecent(order.Decider.Repository(order.Category, store), publish.MostRecent),
 		}).Commits),
 		DeadLetters: stream.NewQueue(sqs.NewFromConfig(config), awsenv.Env("DEAD_LETTER_QUEUE_URL")),
 	}.Run)

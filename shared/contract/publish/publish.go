@@ -22,6 +22,11 @@ type Orders interface {
 	AsOf(ctx context.Context, orderID string, p es.Point) (es.Past[order.State], error)
 }
 
+// rememberer is Orders that want to know what an order is at a version, as Recent does.
+type rememberer interface {
+	Remember(orderID string, version int64, state order.State)
+}
+
 // Publisher publishes commits.
 type Publisher struct {
 	Registry *es.Registry
@@ -149,16 +154,27 @@ func UpdatedAt(last es.Recorded, state order.State) ([]es.Envelope, error) {
 	return versions, nil
 }
 
-// after is the order as of the commit's last event.
+// after is the order as of the commit's last event: what it was before the commit, and the commit's
+// events on it.
 func after(ctx context.Context, orders Orders, c es.StoredCommit, events []es.Recorded) (order.State, error) {
-	if c.First == 1 {
-		return es.Fold(order.Decider.Initial(), order.Evolve, events)
+	state := order.Decider.Initial()
+	if before := c.First - 1; before > 0 {
+		past, err := orders.AsOf(ctx, c.Stream.ID(), es.Point{Version: before})
+		if err == nil && past.Version != before {
+			err = fmt.Errorf(
+				"%w: %s ends at version %d, before its commit %q", es.ErrCorrupt, c.Stream, past.Version, c.ID,
+			)
+		}
+		if err != nil {
+			return state, err
+		}
+		state = past.State
 	}
-	past, err := orders.AsOf(ctx, c.Stream.ID(), es.Point{Version: c.Last()})
-	if err == nil && past.Version != c.Last() {
-		err = fmt.Errorf("%w: %s ends at version %d, before its commit %q", es.ErrCorrupt, c.Stream, past.Version, c.ID)
+	state, err := es.Fold(state, order.Evolve, events)
+	if recent, ok := orders.(rememberer); ok && err == nil {
+		recent.Remember(c.Stream.ID(), c.Last(), state)
 	}
-	return past.State, err
+	return state, err
 }
 
 // CanNeverPass reports whether an error of Envelopes stays, however often it is tried: what is
