@@ -44,8 +44,8 @@ func TestClientsFinds(t *testing.T) {
 	}
 }
 
-// starts: every function is started by awsenv, or what it asks of AWS would be missing in the bill.
-func starts(files []source) (found findings) {
+// started: every function is started by awsenv. Else the bill would lack what it asks of AWS.
+func started(files []source) (found findings) {
 	for _, f := range files {
 		if within(f.dir(), "functions") && !f.isTest() && !strings.Contains(f.text, "awsenv.Start(") {
 			found.addf("%s doesn't start with awsenv.Start", f.name)
@@ -54,14 +54,14 @@ func starts(files []source) (found findings) {
 	return found
 }
 
-func TestStarts(t *testing.T) { wantNone(t, starts(sources(t))) }
+func TestStarted(t *testing.T) { wantNone(t, started(sources(t))) }
 
-func TestStartsFinds(t *testing.T) {
+func TestStartedFinds(t *testing.T) {
 	for name, tc := range map[string]struct{ file, text, want string }{
 		"another":     {"functions/f/main.go", "package main\nfunc main() { lambda.Start(f) }", "main.go doesn't start with"},
 		"with it":     {"functions/f/main.go", "package main\nfunc main() { awsenv.Start(f) }", ""},
 		"no function": {"cmd/x/main.go", "package main\nfunc main() {}", ""},
 	} {
-		t.Run(name, func(t *testing.T) { wantOne(t, starts([]source{parseSource(t, tc.file, tc.text)}), tc.want) })
+		t.Run(name, func(t *testing.T) { wantOne(t, started([]source{parseSource(t, tc.file, tc.text)}), tc.want) })
 	}
 }

@@ -26,8 +26,8 @@ var withoutLastCatch = map[string]string{}
 // with the carrier is paid for and out of stock.
 var beyondUndo = []string{"shipment.dispatched"}
 
-// nothingLeft are the faults of a fulfilling step that say that there is nothing to fulfil any more,
-// and so nothing to decide.
+// nothingLeft are the faults of a fulfilling step that say that there is nothing to fulfil any
+// more, and so nothing to decide.
 var nothingLeft = []string{"order.fulfilled"}
 
 // machine is a state machine in Amazon States Language, as far as the rules need it.
@@ -191,10 +191,10 @@ func tasks(m machine) (found findings) {
 	return found
 }
 
-// ways: every failure of a fulfilling step goes to the arbiter, but what says that nothing is left to
-// fulfil, which ends the run; a failure of an undoing step goes
-// on as its success does, unless there is nothing left to leave out, or nothing may be undone any
-// more, and the run then fails; every state that is named exists.
+// ways: every failure of a fulfilling step goes to the arbiter, but what says that nothing is left
+// to fulfil, which ends the run; a failure of an undoing step goes on as its success does, unless
+// there is nothing left to leave out, or nothing may be undone any more, and the run then fails;
+// every state that is named exists.
 func ways(m machine) (found findings) {
 	fulfilling := m.reached(m.StartAt, arbiter)
 	for _, name := range m.names() {

@@ -231,7 +231,7 @@ func TestOnceFinished(t *testing.T) {
 	}
 }
 
-// TestRequests: each task reads the order once and writes once; what is done already is not written.
+// TestRequests: each task reads the order once and writes once. What is done is not written again.
 func TestRequests(t *testing.T) {
 	_, orders, id := stand(t)
 	history, err := orders.History(t.Context(), id)

@@ -462,8 +462,8 @@ func TestInjected(t *testing.T) {
 	}
 }
 
-// TestHandleFrom: what somebody holds of a stream saves the read where it is up to date, and decides
-// nothing where it is not.
+// TestHandleFrom: what somebody holds of a stream saves the read where it is up to date, and
+// decides nothing where it is not.
 func TestHandleFrom(t *testing.T) {
 	ctx := context.Background()
 	for name, tt := range map[string]struct {

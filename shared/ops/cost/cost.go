@@ -36,7 +36,7 @@ const (
 	ScheduledInvoke Item = "scheduler.invocation"
 	KMSKeyMonth     Item = "kms.key-month"
 	AlarmMonth      Item = "cloudwatch.alarm-month"
-	MetricMonth     Item = "cloudwatch.metric-month"
+	SeriesMonth     Item = "cloudwatch.metric-month"
 )
 
 // What a count can't tell is assumed.

@@ -79,7 +79,7 @@ func TestPrices(t *testing.T) {
 	}
 	for _, item := range []Item{
 		LambdaRequest, LambdaGBSecond, WriteUnit, ReadUnit, Event, SQSRequest, Transition, APIRequest, KMSRequest, LogByte,
-		Trace, Mail, ScheduledInvoke, KMSKeyMonth, AlarmMonth, MetricMonth,
+		Trace, Mail, ScheduledInvoke, KMSKeyMonth, AlarmMonth, SeriesMonth,
 	} {
 		if list.Dollars[item] == nil {
 			t.Errorf("%s has no price", item)

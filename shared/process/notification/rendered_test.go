@@ -141,8 +141,8 @@ func (w *writer) list(nodes *parse.ListNode, dot value) {
 			if w.value(n.Pipe.Cmds[0].Args[0], dot) != dot {
 				w.t.Fatalf("%s: a template is given dot alone", n)
 			}
-			// html/template keeps a copy for another context to itself. Of a title's it differs in the
-			// escaper's name alone.
+			// html/template keeps a copy for another context to itself. Of a title's it differs in
+			// the escaper's name alone.
 			name, context, copied := strings.Cut(n.Name, "$")
 			if copied && context != "htmltemplate_stateRCDATA_elementTitle" {
 				w.t.Fatalf("%s: a template stands in a context that is not known here", n)
