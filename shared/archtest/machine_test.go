@@ -26,8 +26,8 @@ var withoutLastCatch = map[string]string{}
 // with the carrier is paid for and out of stock.
 var beyondUndo = []string{"shipment.dispatched"}
 
-// nothingLeft are the faults of a fulfilling step that say that there is nothing to fulfil any
-// more, and so nothing to decide.
+// nothingLeft are the faults of a fulfilling step that say that nothing is left to fulfil, and so
+// nothing to decide.
 var nothingLeft = []string{"order.fulfilled"}
 
 // machine is a state machine in Amazon States Language, as far as the rules need it.
@@ -368,6 +368,28 @@ func TestMachine(t *testing.T) {
 	t.Run("substitutions", func(t *testing.T) { wantNone(t, substitutions(text, template)) })
 	t.Run("step times", func(t *testing.T) { wantNone(t, stepTimes(m, template)) })
 	t.Run("sweep budget", func(t *testing.T) { wantNone(t, sweepBudget(m, template)) })
+}
+
+// TestTransitions: each state that is entered is paid for. An order that goes through enters the
+// choice of the way and a state for each of its five steps, and one whose stock is refused ten.
+func TestTransitions(t *testing.T) {
+	m := parseMachine(t, readFile(t, sagaFile))
+	entered := func(from string) (n int) {
+		for name := from; name != ""; name = m.States[name].Next {
+			n++
+		}
+		return n
+	}
+	fulfil := m.States[m.StartAt].Choices[0].Next
+	if n := 1 + entered(fulfil); n != 6 || !m.States["ConfirmOrder"].End {
+		t.Errorf("an order that goes through enters %d states", n)
+	}
+	undo := m.States["Closed"].Choices[0].Next
+	last := m.States["AllUndone"].Choices[0].Next
+	if n := 1 + entered(fulfil) - entered(m.States["ReserveStock"].Next) + entered(arbiter) + entered(undo) +
+		entered(last); n != 10 {
+		t.Errorf("an order whose stock is refused enters %d states", n)
+	}
 }
 
 // goodMachine keeps every rule. A state takes 10+1+10 s at worst: fulfil has one, undo three.
