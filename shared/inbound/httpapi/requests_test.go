@@ -46,6 +46,15 @@ func TestRequests(t *testing.T) {
 			"reprice", func(*shop) request { return putProduct(operator, "cd-2", listed, "If-Match", `"1"`) },
 			"appended 1, products 1, streams 1",
 		},
+		{
+			"count a new item", func(*shop) request { return put(operator, "/stock/cd-3", 5, "If-None-Match", "*") },
+			"appended 1",
+		},
+		{
+			"count an item", func(*shop) request { return put(operator, "/stock/cd-1", 12, "If-Match", `"1"`) },
+			// the row, and once more for the answer; the stream's end
+			"appended 1, stock 2, streams 1",
+		},
 		{"read an order", func(s *shop) request { return get(ada, "/orders/"+s.order) }, "streams 1"},
 		{"read its history", func(s *shop) request { return get(ada, "/orders/"+s.order+"/history") }, "streams 1"},
 		{"read a customer", func(*shop) request { return get(ada, "/customers/ada") }, "streams 1"},

@@ -275,6 +275,11 @@ func (s Service) Set(
 		}
 	}
 	marks := Marks{}
+	if want == (expected{}) {
+		if level, counted, err := s.countNew(ctx, req, c, marks); counted || err != nil {
+			return level, err
+		}
+	}
 	err = es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) error {
 		return s.count(ctx, req, c, want, marks)
 	})
@@ -282,6 +287,28 @@ func (s Service) Set(
 		return Level{}, err
 	}
 	return s.Get(ctx, sku)
+}
+
+// countNew counts a SKU that nobody has counted, and takes that for true without a read: the
+// append's conditions say whether it is. counted is false where they refuse, or an earlier try of
+// the request has counted it: then row and stream have to be read.
+func (s Service) countNew(
+	ctx context.Context, req es.Request, c adjustment, marks Marks,
+) (level Level, counted bool, err error) {
+	if checkOnHand(c.OnHand) != nil { // which may not be what is wrong first
+		return Level{}, false, nil
+	}
+	event := Restocked{SKU: c.SKU, Delta: c.OnHand, Counted: c.OnHand, Marks: marks.of([]Item{{SKU: c.SKU}})}
+	commit := req.Commit(es.Empty(es.NewStreamID(Category, c.SKU)), event)
+	effect := s.deps.Counters.Restock(Level{SKU: c.SKU}, c.OnHand, 1, marks)
+	appended, err := s.deps.Store.Append(ctx, []es.Commit{commit}, effect)
+	switch {
+	case errors.Is(err, es.ErrConflict) || faults.Final(err):
+		return Level{}, false, nil
+	case err != nil || appended.Recognised:
+		return Level{}, false, err
+	}
+	return Level{SKU: c.SKU, OnHand: c.OnHand, Available: c.OnHand, Version: 1}, true, nil
 }
 
 // open gives those of the parcels that have not left, and how many left by this very request, at an
