@@ -2,14 +2,19 @@ package awsclient
 
 import (
 	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go/middleware"
@@ -64,5 +69,63 @@ func TestPlainBodies(t *testing.T) {
 	if len(w.bodies) != 2 || w.bodies[0] != w.bodies[1] || int64(len(w.bodies[0])) != w.length ||
 		!strings.Contains(w.bodies[0], `"TableName":"things"`) {
 		t.Errorf("sent %q, the length was %d", w.bodies, w.length)
+	}
+}
+
+var credentials = aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}
+
+// answers is an AWS that answers at once, and takes a request only with the signature that its body
+// has.
+type answers struct{ t *testing.T }
+
+func (a answers) Do(r *http.Request) (*http.Response, error) {
+	hash := sha256.New()
+	if _, err := io.CopyBuffer(hash, struct{ io.Reader }{r.Body}, make([]byte, 512)); err != nil {
+		a.t.Error(err)
+	}
+	given := r.Header.Get("Authorization")
+	r.Header.Del("Authorization")
+	at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+	if err != nil {
+		a.t.Error(err)
+	}
+	if err := v4.NewSigner().SignHTTP(
+		r.Context(), credentials, r, hex.EncodeToString(hash.Sum(nil)), "dynamodb", "eu-west-1", at,
+	); err != nil {
+		a.t.Error(err)
+	}
+	if want := r.Header.Get("Authorization"); given != want {
+		a.t.Errorf("signed %q, want %q", given, want)
+	}
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("{}")), Request: r,
+	}, nil
+}
+
+// A request is signed without a copy of its body: with one, it allocates 32 kB more.
+func TestRequestAllocates(t *testing.T) {
+	const most, requests = 48 << 10, 200 // bytes of each, with what the stand-in for AWS needs
+	client := dynamodb.NewFromConfig(aws.Config{
+		Region: "eu-west-1", HTTPClient: answers{t}, APIOptions: []func(*middleware.Stack) error{PlainBodies},
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return credentials, nil
+		}),
+	})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range requests {
+		_, err := client.GetItem(t.Context(), &dynamodb.GetItemInput{
+			TableName: aws.String("things"),
+			Key:       map[string]types.AttributeValue{"id": &types.AttributeValueMemberS{Value: "a"}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if each := (after.TotalAlloc - before.TotalAlloc) / requests; each > most {
+		t.Errorf("a request allocates %d bytes, want %d at most", each, most)
+	} else {
+		t.Logf("%d bytes", each)
 	}
 }
