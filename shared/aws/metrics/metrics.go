@@ -52,8 +52,14 @@ func New(out io.Writer, clock Clock) *Writer { return &Writer{out: out, clock: c
 
 // Count adds n to a metric. What the format can't hold is logged and left out: a metric never fails
 // the work that it counts.
+//
+// Nothing is written of 0: CloudWatch charges for each metric by the hours in which it is written,
+// and a shop without orders counts a dozen times nothing each minute. So an alarm on a metric takes
+// missing data for none.
 func (w *Writer) Count(name string, n int64, dimensions Dimensions) {
-	w.write(name, n, "Count", dimensions)
+	if n != 0 {
+		w.write(name, n, "Count", dimensions)
+	}
 }
 
 // Seconds adds a duration to a metric, in seconds to the millisecond; like Count.

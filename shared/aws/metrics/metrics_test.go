@@ -57,6 +57,15 @@ func TestCount(t *testing.T) {
 	}
 }
 
+// Each metric is paid for by the hours in which it is written.
+func TestCountWritesNothingOfNone(t *testing.T) {
+	var out bytes.Buffer
+	New(&out, clock.NewFake(now)).Count("OpenDeadLetters", 0, Dimensions{"Stack": "shop"})
+	if out.Len() != 0 {
+		t.Errorf("written: %s", out.Bytes())
+	}
+}
+
 // embedded checks a line against "Specification: Embedded metric format": what its schema demands,
 // and that each name refers to a member of the root.
 func embedded(line []byte) error {
