@@ -557,7 +557,7 @@ func TestUndeliveredEventComesBack(t *testing.T) {
 		return sqstypes.MessageAttributeValue{DataType: &kind, StringValue: &value}
 	}
 	if _, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{
-		QueueUrl: aws.String(stack.Outputs["OrderPlacedRuleDeadLettersUrl"]),
+		QueueUrl: aws.String(stack.Outputs["RulesDeadLettersUrl"]),
 		MessageBody: aws.String(text(t, object{
 			"version": "0", "id": ident.New(), "detail-type": "order.placed", "source": "order-service",
 			"account": "000000000000", "time": "2026-03-02T09:30:01Z",

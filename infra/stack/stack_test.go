@@ -43,7 +43,6 @@ Resources:
         - {AttributeName: sku, KeyType: HASH} # one
       PointInTimeRecoverySpecification: {PointInTimeRecoveryEnabled: !If [IsRecoverable, true, false]}
       DeletionProtectionEnabled: !If [IsProtected, true, false]
-      SSESpecification: {SSEEnabled: true}
 
   Topic: {Type: AWS::SNS::Topic}
 `
@@ -59,8 +58,8 @@ Resources:
 // A family of alarms writes names of parameters as !Sub, and others as they are.
 func TestExpandNames(t *testing.T) {
 	for source, want := range map[string]string{
-		"  Consumer:\n    Type: orderflow::ConsumerAlarms\n":             "!Sub '${Name} failed, ran out of time or crashed.'",
-		"  Some:\n    Type: orderflow::FunctionAlarms\n    of: [DoIt]\n": ": do-it failed, ran out of time or crashed.",
+		"  Consumer:\n    Type: orderflow::ConsumerAlarms\n":          "!Sub 'Dead letters lie in ${Name}-dlq.'",
+		"  Some:\n    Type: orderflow::ErrorAlarms\n    of: [DoIt]\n": ": do-it failed, ran out of time or crashed.",
 	} {
 		got, err := stack.Expand(source)
 		if err != nil || !strings.Contains(got, want) {

@@ -138,17 +138,40 @@ var markFailures = counts(audit.MetricMarkFailures, "Sum", 0)
 // hour, so that within less they would come and go.
 var byTurns = []alarm{counts(sweep.MetricUnprepared, "Maximum", 0), counts(sweep.MetricAtOdds, "Maximum", 0)}
 
-// Queues that no mapping reads, with the age in seconds that a message may come to: a schedule's
-// function reads them, at the least each hour.
-var readAtTimes = map[string]float64{"audit": 7200}
+// AWS charges for each metric that an alarm is on. So what another alarm tells of has none of its
+// own. The four lists below say which other alarm that is.
+
+// readAtTimes are the queues that no mapping reads, whose age so says nothing.
+var readAtTimes = map[string]string{"audit": audit.MetricCanaryMissing + " and audit-events-stopped"}
+
+// missedElsewhere are the rules of which it shows in another place that EventBridge lost an event.
+var missedElsewhere = map[string]string{
+	"order-placed":      sweep.MetricFound,
+	"order-cancelling":  sweep.MetricFound,
+	"prepare-shipments": sweep.MetricUnprepared,
+	"follow-shipments":  sweep.MetricAtOdds,
+	"commit-stock":      sweep.MetricAtOdds,
+	"simulate-carrier":  "whoever tries the stack out",
+	"audit-sampled":     audit.MetricCanaryMissing,
+}
+
+// foundByAudit are the consumers of the events' stream of which the loss audit finds what they are
+// not invoked for.
+var foundByAudit = map[string]string{"publish-events": audit.MetricMissing}
+
+// failsByItself are the functions whose errors nothing else shows. Those of the API are its 5xx; a
+// queue's and a schedule's function leaves dead letters; a stream's falls behind; the recorder's
+// own dead letters stay in their queues, and its log tells of them.
+var failsByItself = map[string]string{redriveFunction: "its dead letters are no entries"}
 
 // wanted lists the alarms that a template has to have, from what can get stuck in it.
 func wanted(t template) []alarm {
 	all := []alarm{
 		above("AWS/ApiGateway 5xx ApiId=!ApiId", "Sum", 0),
+		// all functions of the account together: they share its concurrency, and none reserves any
+		above("AWS/Lambda Throttles", "Sum", 0),
+		// the order of a run that timed out or was aborted is found by the sweep
 		above("AWS/States ExecutionsFailed StateMachineArn=!SagaArn", "Sum", 0),
-		above("AWS/States ExecutionsTimedOut StateMachineArn=!SagaArn", "Sum", 0),
-		above("AWS/States ExecutionsAborted StateMachineArn=!SagaArn", "Sum", 0),
 		counts(sweep.MetricFound, "Maximum", 0),
 		counts(sweep.MetricFailed, "Maximum", 0),
 		counts(view.MetricLagSeconds, "Maximum", 300),
@@ -161,7 +184,6 @@ func wanted(t template) []alarm {
 		counts(audit.MetricCanaryMissing, "Sum", 0),
 		stopped("audit-events", 7200),
 		counts(deadletter.MetricOpen, "Maximum", 0),
-		counts(deadletter.MetricOldest, "Maximum", 21600),
 		counts(deadletter.MetricSpent, "Maximum", 0),
 		counts(deadletter.MetricErrors, "Sum", 0),
 		// what can't be recorded is no error of the function, and neither old nor visible in its
@@ -171,54 +193,39 @@ func wanted(t template) []alarm {
 	}
 	all = append(all, byTurns...)
 	for _, id := range t.ofType(ruleType) {
-		all = append(
-			all,
-			above(
-				"AWS/Events InvocationsFailedToBeSentToDlq EventBusName=orders RuleName="+stackName(t.prop(id, "Name")),
-				"Sum", 0,
-			),
-		)
-	}
-	for _, id := range t.ofType(scheduleGroupType) {
-		all = append(
-			all,
-			above(
-				"AWS/Scheduler InvocationsFailedToBeSentToDeadLetterCount ScheduleGroup="+stackName(t.prop(id, "Name")),
-				"Sum", 0,
-			),
-		)
+		if name := stackName(t.prop(id, "Name")); missedElsewhere[name] == "" {
+			all = append(
+				all, above("AWS/Events InvocationsFailedToBeSentToDlq EventBusName=orders RuleName="+name, "Sum", 0),
+			)
+		}
 	}
 	dead := deadLetterQueues(t)
 	for _, id := range t.ofType(queueType) {
-		q := " QueueName=" + stackName(t.prop(id, "QueueName"))
-		if !slices.Contains(dead, id) {
-			age, ok := readAtTimes[stackName(t.prop(id, "QueueName"))]
-			if !ok {
-				age = 300
-			}
-			all = append(all, above("AWS/SQS ApproximateAgeOfOldestMessage"+q, "Maximum", age))
-			continue
+		switch name := stackName(t.prop(id, "QueueName")); {
+		case slices.Contains(dead, id):
+			all = append(all, above("AWS/SQS ApproximateNumberOfMessagesVisible QueueName="+name, "Maximum", 0))
+		case readAtTimes[name] == "":
+			all = append(all, above("AWS/SQS ApproximateAgeOfOldestMessage QueueName="+name, "Maximum", 300))
 		}
-		all = append(all,
-			above("AWS/SQS NumberOfMessagesReceived"+q, "Sum", 0),
-			above("AWS/SQS ApproximateNumberOfMessagesVisible"+q, "Maximum", 0),
-			above("AWS/SQS ApproximateAgeOfOldestMessage"+q, "Maximum", 86400))
 	}
 	steps := sagaSteps(t)
 	for _, id := range t.ofType(serverlessFunction) {
 		name := stackName(t.prop(id, "FunctionName"))
-		all = append(all, above("AWS/Lambda Throttles FunctionName="+name, "Sum", 0))
 		if slices.Contains(steps, id) {
 			all = append(all, above("orderflow "+name+"-failures", "Sum", 0))
-		} else {
+		}
+		if failsByItself[name] != "" {
 			all = append(all, above("AWS/Lambda Errors FunctionName="+name, "Sum", 0))
 		}
-		events := eventsOf(t, id, "DynamoDB")
-		if len(events) > 0 {
-			all = append(all, above("AWS/Lambda IteratorAge FunctionName="+name, "Maximum", 300000), standstill(name))
+		if len(eventsOf(t, id, "DynamoDB")) == 0 {
+			continue
 		}
-		if len(events) > 0 || t.prop(id, "EventInvokeConfig", "DestinationConfig", "OnFailure") != nil {
-			all = append(all, above("AWS/Lambda DestinationDeliveryFailures FunctionName="+name, "Sum", 0))
+		all = append(
+			all, above("AWS/Lambda IteratorAge FunctionName="+name, "Maximum", 300000),
+			above("AWS/Lambda DestinationDeliveryFailures FunctionName="+name, "Sum", 0),
+		)
+		if foundByAudit[name] == "" {
+			all = append(all, standstill(name))
 		}
 	}
 	return all
@@ -507,6 +514,29 @@ func TestAlarms(t *testing.T) {
 	if n := len(inside(whole, files).ofType(alarmType)); n < 50 {
 		t.Errorf("only %d alarms were found", n)
 	}
+	if n := watched(inside(whole, files)); n > maxWatched {
+		t.Errorf("the alarms are on %d metrics, of which each is paid for; at most %d", n, maxWatched)
+	}
+}
+
+// maxWatched is how many metrics the stack's own alarms may be on. CloudWatch charges for each.
+const maxWatched = 60
+
+// watched counts the metrics that alarms are on: of metric math, each that an expression is made
+// of.
+func watched(t template) (n int) {
+	for _, id := range t.ofType(alarmType) {
+		terms := list(t.prop(id, "Metrics"))
+		if len(terms) == 0 {
+			n++
+		}
+		for _, term := range terms {
+			if at(term, "MetricStat") != nil {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // The alarms are too many for an example, so what is broken is the real ones.
@@ -543,8 +573,8 @@ func TestAlarmRulesFind(t *testing.T) {
 			"TreatMissingData: breaching", "TreatMissingData: notBreaching", "SweepOrdersStopped doesn't go off",
 		},
 		"two of one name": {
-			"AlarmName: !Sub '${Prefix}-start-saga-dlq-age'", "AlarmName: !Sub '${Prefix}-start-saga-dlq-depth'",
-			"is named like",
+			"AlarmName: !Sub '${Prefix}-finish-erasure-dlq-depth'",
+			"AlarmName: !Sub '${Prefix}-start-saga-dlq-depth'", "is named like",
 		},
 		"a filter elsewhere": {
 			"LogGroupName: !Sub '/aws/lambda/${Prefix}-process-payment'",
@@ -559,8 +589,10 @@ func TestAlarmRulesFind(t *testing.T) {
 			"ApiServerErrors has no description",
 		},
 		"a parameter more": {"Parameters:\n", "Parameters:\n  More: {Type: String}\n", "doesn't give More"},
-		"too slow":         {"Period: 300\n", "Period: 86400\n", "waits too long"},
-		"too patient":      {"EvaluationPeriods: 1\n", "EvaluationPeriods: 100\n", "waits too long"},
+		"too slow": {
+			"Period: 300\n      EvaluationPeriods: 1", "Period: 86400\n      EvaluationPeriods: 1", "waits too long",
+		},
+		"too patient": {"EvaluationPeriods: 1\n", "EvaluationPeriods: 100\n", "waits too long"},
 		"one of many": {
 			"EvaluationPeriods: 1\n", "EvaluationPeriods: 1\n      DatapointsToAlarm: 1\n", "waits too long",
 		},
@@ -619,7 +651,7 @@ func TestAlarmRulesFind(t *testing.T) {
 		"a queue without alarms": {
 			"    Properties:\n      QueueName: !Sub '${AWS::StackName}-start-saga-dlq'",
 			"    Properties:\n      QueueName: !Sub '${AWS::StackName}-new-dlq'",
-			"AWS/SQS NumberOfMessagesReceived QueueName=new-dlq",
+			"AWS/SQS ApproximateNumberOfMessagesVisible QueueName=new-dlq",
 		},
 		"a rule without an alarm": {
 			"      Name: !Sub '${AWS::StackName}-order-placed'", "      Name: !Sub '${AWS::StackName}-order-new'",

@@ -95,13 +95,13 @@ func TestConsumerOfThePage(t *testing.T) {
 		"too large batches": {"BatchSize: 5", "BatchSize: 50", "takes batches of 50"},
 		"letters not drained": {
 			"      EventSourceArn: !GetAtt AnnounceDeliveriesDeadLetters.Arn\n",
-			"      EventSourceArn: !GetAtt AnnounceDeliveriesRuleDeadLetters.Arn\n",
+			"      EventSourceArn: !GetAtt RulesDeadLetters.Arn\n",
 			"AnnounceDeliveriesDeadLetters is no event of RecordDeadLettersFunction",
 		},
 		"letters of the rule": {
-			"      EventSourceArn: !GetAtt AnnounceDeliveriesRuleDeadLetters.Arn\n",
-			"      EventSourceArn: !GetAtt AnnounceDeliveriesDeadLetters.Arn\n",
-			"AnnounceDeliveriesRuleDeadLetters is no event of RecordDeadLettersFunction",
+			"DeadLetterConfig: {Arn: !GetAtt RulesDeadLetters.Arn}",
+			"DeadLetterConfig: {Arn: !GetAtt RulesLetters.Arn}",
+			"AnnounceDeliveriesRule has a target without dead letters",
 		},
 		"letters out of reach": {
 			"Roles: [!Ref RecordDeadLettersRole]", "Roles: [!Ref AnnounceDeliveriesRole]",
@@ -125,7 +125,7 @@ func TestConsumerOfThePage(t *testing.T) {
 		},
 		"another one's alarms": {
 			"        Name: announce-deliveries\n", "        Name: start-saga\n",
-			"no alarm on the Sum of AWS/Lambda Errors FunctionName=announce-deliveries",
+			"no alarm on the Maximum of AWS/SQS ApproximateNumberOfMessagesVisible QueueName=announce-deliveries-dlq",
 		},
 		"alarms for nobody": {
 			"TopicArn: !Ref OperationsTopic", "TopicArn: !Ref AnnounceDeliveriesQueue", "something else than a topic",

@@ -121,9 +121,30 @@ func queues(t template) (found findings) {
 	return found
 }
 
+// nobodyWaits are the functions whose mappings gather batches, with the seconds that they may. What
+// a customer waits for at the screen, or the saga, is handed over at once. A minute is the most:
+// the alarm on a queue's age goes off after five.
+var nobodyWaits = map[string]float64{
+	"project-views":     1,  // lists and statistics; what has an id is read from events
+	"prepare-shipments": 5,  // the warehouse
+	"follow-shipments":  5,  // the order's status; the shipment itself has it at once
+	"send-mails":        5,  // a mail is minutes under way
+	"commit-stock":      30, // what it counts was reserved before, so that nobody can buy it
+	"analyse-orders":    60, // figures by hour and day
+}
+
+// gathers finds a mapping that lets somebody wait.
+func gathers(t template, function string, mapping object) (found findings) {
+	window, most := numberAt(mapping, "MaximumBatchingWindowInSeconds"), nobodyWaits[functionName(t, function)]
+	if window > most {
+		found.addf("%s gathers for %v s what may wait for %v (nobodyWaits)", function, window, most)
+	}
+	return found
+}
+
 // consumers: how functions take messages from queues and records from streams.
 func consumers(t template, files []source) (found findings) {
-	readers, takers := map[string]int{}, map[string][]string{}
+	readers, takers, dead := map[string]int{}, map[string][]string{}, deadLetterQueues(t)
 	for _, id := range t.ofType(serverlessFunction) {
 		timeout := numberAt(t.prop(id, "Timeout"))
 		if timeout == 0 {
@@ -139,6 +160,7 @@ func consumers(t template, files []source) (found findings) {
 			if !slices.Contains(takers[q], id) {
 				takers[q] = append(takers[q], id)
 			}
+			found = append(found, gathers(t, id, e)...)
 			window := numberAt(e, "MaximumBatchingWindowInSeconds")
 			if visibility := numberAt(t.prop(q, "VisibilityTimeout")); visibility < visibilityRate*timeout+window {
 				found.addf(
@@ -161,12 +183,19 @@ func consumers(t template, files []source) (found findings) {
 			if numberAt(e, "BatchSize") > windowless && window == 0 {
 				found.addf("%s takes batches of more than %d without a window, which AWS refuses", id, windowless)
 			}
-			if numberAt(e, "ScalingConfig", "MaximumConcurrency") < 2 {
+			// What an account that is busy refuses counts as received, and brings a message nearer
+			// to its dead letters. Those have nothing behind them. With a maximum Lambda polls an
+			// idle queue by five connections, without one by two.
+			switch most := numberAt(e, "ScalingConfig", "MaximumConcurrency"); {
+			case slices.Contains(dead, q) && most != 0:
+				found.addf("%s takes from %s with a MaximumConcurrency, which keeps five pollers awake", id, q)
+			case !slices.Contains(dead, q) && most < 2:
 				found.addf("%s has no MaximumConcurrency", id)
 			}
 		}
 		for _, e := range eventsOf(t, id, "DynamoDB") {
 			readers[target(e["Stream"])]++
+			found = append(found, gathers(t, id, e)...)
 			if e["StartingPosition"] != "TRIM_HORIZON" {
 				found.addf("%s doesn't read its stream from TRIM_HORIZON", id)
 			}
@@ -241,7 +270,7 @@ var untilTomorrow = object{"MaximumEventAgeInSeconds": 86400.0, "MaximumRetryAtt
 // handovers: a rule of the bus is on, and hands over to a queue that takes from its rules alone;
 // what is invoked asynchronously has somewhere to go when it fails; and what fails is tried again.
 func handovers(t template) (found findings) {
-	senders := map[string][]string{} // the rules that send to a queue
+	senders, dead := map[string][]string{}, deadLetterQueues(t) // the rules that send to a queue
 	for _, id := range t.ofType(ruleType) {
 		if target(t.prop(id, "EventBusName")) != "Bus" {
 			found.addf("%s is not a rule of the bus", id)
@@ -266,7 +295,7 @@ func handovers(t template) (found findings) {
 		}
 	}
 	for _, id := range t.ofType(queueType) {
-		found = append(found, admits(t, id, senders[id])...)
+		found = append(found, admits(t, id, senders[id], slices.Contains(dead, id))...)
 	}
 	for _, id := range t.ofType(serverlessFunction) {
 		invoked := t.prop(id, "EventInvokeConfig")
@@ -303,10 +332,15 @@ func on(state any) bool {
 	return state == nil || state == "ENABLED" || len(list(at(state, "Fn::If"))) == 3
 }
 
+// rulesOfTheBus are the sources that the policy of the rules' dead letters lets in.
+var rulesOfTheBus = object{"ArnLike": object{"aws:SourceArn": object{
+	"Fn::Sub": "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/${Bus}/*",
+}}}
+
 // admits: what sends to a queue by its policy is EventBridge, in the name of the rules that hand
-// over to it, and nobody else. A second statement, or a second policy, which would replace the
-// first, has no place there.
-func admits(t template, queue string, rules []string) (found findings) {
+// over to it, and nobody else; to dead letters, in the name of whatever rule of the bus. A second
+// statement, or a second policy, which would replace the first, has no place there.
+func admits(t template, queue string, rules []string, dead bool) (found findings) {
 	var said []any
 	for _, id := range t.ofType(queuePolicyType) {
 		if slices.ContainsFunc(list(t.prop(id, "Queues")), func(q any) bool { return target(q) == queue }) {
@@ -330,10 +364,16 @@ func admits(t template, queue string, rules []string) (found findings) {
 		"Resource":  s["Resource"],
 		"Condition": object{"ArnEquals": object{"aws:SourceArn": at(s, "Condition", "ArnEquals", "aws:SourceArn")}},
 	}
+	if dead {
+		want["Condition"] = rulesOfTheBus
+	}
 	has := maps.Clone(s)
 	delete(has, "Sid")
 	if target(s["Resource"]) != queue || !reflect.DeepEqual(has, want) {
 		found.addf("%s lets in more than rules, or less", queue)
+	}
+	if dead {
+		return found
 	}
 	for _, rule := range rules {
 		if !slices.Contains(sources, rule) {
@@ -388,7 +428,11 @@ Resources:
       Queues: [!Ref Dead]
       PolicyDocument:
         Statement:
-          - {Effect: Allow, Principal: {Service: events.amazonaws.com}, Action: sqs:SendMessage, Resource: !GetAtt Dead.Arn, Condition: {ArnEquals: {aws:SourceArn: !GetAtt Rule.Arn}}}
+          - Effect: Allow
+            Principal: {Service: events.amazonaws.com}
+            Action: sqs:SendMessage
+            Resource: !GetAtt Dead.Arn
+            Condition: {ArnLike: {aws:SourceArn: !Sub 'arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/${Bus}/*'}}
   Rule:
     Type: AWS::Events::Rule
     Properties:
@@ -465,6 +509,13 @@ func TestQueueRulesFind(t *testing.T) {
 		},
 		"a window": {
 			"BatchSize: 6", "BatchSize: 6, MaximumBatchingWindowInSeconds: 1", "may take 10 after a window of 1",
+		},
+		"a window where somebody waits": {
+			"BatchSize: 6", "BatchSize: 6, MaximumBatchingWindowInSeconds: 1", "Worker gathers for 1 s",
+		},
+		"a stream's window": {
+			"            StartingPosition", "            MaximumBatchingWindowInSeconds: 1\n            StartingPosition",
+			"Reader gathers for 1 s",
 		},
 		"a batch of 10 by default": {"BatchSize: 6, ", "", "Worker takes batches of"},
 		"no batch item failures": {
@@ -575,6 +626,13 @@ func TestQueueRulesFind(t *testing.T) {
 			"            Condition: {ArnEquals: {aws:SourceArn: !GetAtt Rule.Arn}}",
 			"            Condition: {ArnEquals: {aws:SourceArn: [!GetAtt Rule.Arn, !GetAtt Other.Arn]}}",
 			"Work lets in Other",
+		},
+		"letters of another bus": {
+			"rule/${Bus}/*", "rule/*", "Dead lets in more than rules",
+		},
+		"a maximum for letters": {
+			"Queue: !GetAtt Work.Arn, BatchSize: 6", "Queue: !GetAtt Dead.Arn, BatchSize: 6",
+			"Worker takes from Dead with a MaximumConcurrency",
 		},
 		"letters that don't arrive": {"Queues: [!Ref Dead]", "Queues: [!Ref Other]", "Dead has 0 statements"},
 		"a schedule without": {

@@ -318,8 +318,8 @@ func functions(t template) (found findings) {
 		if t.prop(id, "LoggingConfig", "LogFormat") != "JSON" {
 			found.addf("%s doesn't log JSON, which its metrics are read from", id)
 		}
-		if t.prop(id, "Tracing") != "Active" {
-			found.addf("%s isn't traced", id)
+		if !reflect.DeepEqual(t.prop(id, "Tracing"), any(object{"Fn::If": []any{"IsTraced", "Active", "PassThrough"}})) {
+			found.addf("%s isn't traced where, and only where, the parameter Tracing says so", id)
 		}
 		if t.prop(id, "Handler") != "bootstrap" || t.prop(id, "Runtime") != "provided.al2023" ||
 			textAt(t.Resources[id].Metadata, "BuildMethod") != "go1.x" {
@@ -355,9 +355,11 @@ func functions(t template) (found findings) {
 		}
 	}
 	for _, id := range t.ofType(serverlessMachine) {
-		if t.prop(id, "Tracing", "Enabled") != true || t.prop(id, "Logging", "IncludeExecutionData") != false ||
-			t.prop(id, "Logging", "Level") != "ALL" {
-			found.addf("%s isn't traced and logged without its data", id)
+		if !reflect.DeepEqual(t.prop(id, "Tracing", "Enabled"), any(object{"Fn::If": []any{"IsTraced", true, false}})) {
+			found.addf("%s isn't traced where, and only where, the parameter Tracing says so", id)
+		}
+		if t.prop(id, "Logging", "IncludeExecutionData") != false || t.prop(id, "Logging", "Level") != "ALL" {
+			found.addf("%s isn't logged without its data", id)
 		}
 		if t.Resources[target(t.prop(id, "Role"))].Type != roleType {
 			found.addf("%s has no role of its own", id)
@@ -374,9 +376,12 @@ func tables(t template) (found findings) {
 		if name == "" {
 			found.addf("%s isn't named after the stack", id)
 		}
-		if t.prop(id, "BillingMode") != "PAY_PER_REQUEST" || t.prop(id, "SSESpecification", "SSEEnabled") != true ||
-			t.prop(id, "DeletionProtectionEnabled") == nil {
-			found.addf("%s isn't on demand, encrypted and protected by parameter", id)
+		if t.prop(id, "BillingMode") != "PAY_PER_REQUEST" || t.prop(id, "DeletionProtectionEnabled") == nil {
+			found.addf("%s isn't on demand and protected by parameter", id)
+		}
+		// DynamoDB encrypts in any case. What a key of KMS's adds is paid for with each use of it.
+		if t.prop(id, "SSESpecification") != nil {
+			found.addf("%s is encrypted with a key that KMS charges for", id)
 		}
 		recoverable := t.prop(id, "PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled")
 		if name == "keys" && recoverable != false {
@@ -605,7 +610,7 @@ func TestTemplate(t *testing.T) {
 }
 
 const functionTemplate = `
-Globals: {Function: {Handler: bootstrap, Runtime: provided.al2023, Architectures: [arm64], MemorySize: 256, Tracing: Active}}
+Globals: {Function: {Handler: bootstrap, Runtime: provided.al2023, Architectures: [arm64], MemorySize: 256, Tracing: !If [IsTraced, Active, PassThrough]}}
 Resources:
   Do:
     Type: AWS::Serverless::Function
@@ -663,7 +668,6 @@ Resources:
       StreamSpecification: {StreamViewType: NEW_IMAGE}
       PointInTimeRecoverySpecification: {PointInTimeRecoveryEnabled: !If [IsRecoverable, true, false]}
       DeletionProtectionEnabled: !If [IsProtected, true, false]
-      SSESpecification: {SSEEnabled: true}
   KeysTable:
     Type: AWS::DynamoDB::Table
     Properties:
@@ -671,7 +675,6 @@ Resources:
       BillingMode: PAY_PER_REQUEST
       PointInTimeRecoverySpecification: {PointInTimeRecoveryEnabled: false}
       DeletionProtectionEnabled: !If [IsProtected, true, false]
-      SSESpecification: {SSEEnabled: true}
   InboxTable:
     Type: AWS::DynamoDB::Table
     Properties:
@@ -680,7 +683,6 @@ Resources:
       TimeToLiveSpecification: {AttributeName: expires, Enabled: true}
       PointInTimeRecoverySpecification: {PointInTimeRecoveryEnabled: !If [IsRecoverable, true, false]}
       DeletionProtectionEnabled: !If [IsProtected, true, false]
-      SSESpecification: {SSEEnabled: true}
 `
 
 func TestTemplateRulesFind(t *testing.T) {
@@ -765,7 +767,11 @@ func TestTemplateRulesFind(t *testing.T) {
 			"/aws/lambda/${AWS::StackName}-other", "isn't named after"},
 		"logs as text":        {"LogFormat: JSON, ", "", "doesn't log JSON"},
 		"logs for ever":       {", RetentionInDays: 7", "", "DoLogs keeps for ever"},
-		"no tracing":          {", Tracing: Active", "", "Do isn't traced"},
+		"no tracing":          {", Tracing: !If [IsTraced, Active, PassThrough]", "", "Do isn't traced"},
+		"tracing in any case": {"!If [IsTraced, Active, PassThrough]", "Active", "Do isn't traced where, and only"},
+		"a key that is paid for": {"      BillingMode: PAY_PER_REQUEST\n      StreamSpec",
+			"      BillingMode: PAY_PER_REQUEST\n      SSESpecification: {SSEEnabled: true}\n      StreamSpec",
+			"EventsTable is encrypted with a key that KMS charges for"},
 		"another runtime":     {"provided.al2023", "python3.13", "isn't built as a Go binary"},
 		"a table by capacity": {"PAY_PER_REQUEST", "PROVISIONED", "EventsTable isn't on demand"},
 		"no protection": {"      DeletionProtectionEnabled: !If [IsProtected, true, false]\n", "",
