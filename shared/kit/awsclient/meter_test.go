@@ -16,8 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// answers gives one answer after the other, and keeps what was asked.
-type answers struct {
+// scripted gives one answer after the other, and keeps what was asked.
+type scripted struct {
 	asked []string
 	give  []answer
 }
@@ -27,7 +27,7 @@ type answer struct {
 	body   string
 }
 
-func (a *answers) Do(r *http.Request) (*http.Response, error) {
+func (a *scripted) Do(r *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(r.Body)
 	a.asked = append(a.asked, string(body))
 	next := a.give[0]
@@ -38,8 +38,8 @@ func (a *answers) Do(r *http.Request) (*http.Response, error) {
 	}, err
 }
 
-func metered(give ...answer) (*Meter, *answers, aws.Config) {
-	meter, wire := &Meter{Name: func(table string) string { return "the " + table }}, &answers{give: give}
+func metered(give ...answer) (*Meter, *scripted, aws.Config) {
+	meter, wire := &Meter{Name: func(table string) string { return "the " + table }}, &scripted{give: give}
 	return meter, wire, aws.Config{
 		Region: "eu-west-1", HTTPClient: wire, Credentials: aws.AnonymousCredentials{},
 		APIOptions: []func(*middleware.Stack) error{PlainBodies, meter.Count},
