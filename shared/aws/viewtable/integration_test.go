@@ -65,22 +65,16 @@ func (c *contended) PutItem(
 	return c.API.PutItem(ctx, in, o...)
 }
 
-func (c *contended) UpdateItem(
-	ctx context.Context, in *dynamodb.UpdateItemInput, o ...func(*dynamodb.Options),
-) (*dynamodb.UpdateItemOutput, error) {
-	if c.refuses() {
-		return nil, &types.TransactionConflictException{}
-	}
-	return c.API.UpdateItem(ctx, in, o...)
-}
-
 func (c *contended) TransactWriteItems(
 	ctx context.Context, in *dynamodb.TransactWriteItemsInput, o ...func(*dynamodb.Options),
 ) (*dynamodb.TransactWriteItemsOutput, error) {
 	if c.refuses() {
-		return nil, &types.TransactionCanceledException{CancellationReasons: []types.CancellationReason{
-			{Code: aws.String("None")}, {Code: aws.String("TransactionConflict")},
-		}}
+		reasons := make([]types.CancellationReason, len(in.TransactItems))
+		for i := range reasons {
+			reasons[i].Code = aws.String("None")
+		}
+		reasons[len(reasons)-1].Code = aws.String("TransactionConflict")
+		return nil, &types.TransactionCanceledException{CancellationReasons: reasons}
 	}
 	return c.API.TransactWriteItems(ctx, in, o...)
 }

@@ -65,6 +65,20 @@ func controlOf(item dynamo.Item) (view.Control, error) {
 	return c, nil
 }
 
+// partOf reads a part of the checkpoints; an item without attributes is one that nothing was noted
+// in.
+func partOf(item dynamo.Item) (p part, revision int64, err error) {
+	if len(item) == 0 {
+		return p, 0, nil
+	}
+	r := dynamo.Read(item)
+	if err := json.Unmarshal([]byte(r.OptionalString(attrData)), &p); err != nil {
+		r.Failf(attrData, "can't be read: %w", err)
+	}
+	revision = r.OptionalNumber(attrRevision)
+	return p, revision, failedToRead(r)
+}
+
 // entryOf reads an item of a generation. A row that can't be read is an entry whose Row has no
 // sequence, so that it can be found and deleted.
 func entryOf(item dynamo.Item) (view.Entry, error) {

@@ -6,8 +6,10 @@
 //	<view>#<generation>#<id>  tally#<name>    counters that rows add to: revision and tally_<counter>
 //	<view>#<generation>#      position#<n>    a view.Position of the rebuild's segment n
 //	control                   <view>          a view.Control
-//	checkpoint                <view>#<part>   a part of a view.Checkpoint, and the tokens of the batches
-//	                                          that it took in last: batch0 (the newest), batch1, …
+//	checkpoint                #<n>            a part of all views' Checkpoints, and the tokens that it took
+//	                                          in last: a part, and its revision
+//	checkpoint                <view>#<n>      the same of one view, by a release before; <view> by one
+//	                                          before that
 //
 // The indexes gsi1, gsi2 and gsi3 have the keys gsi1pk and gsi1sk, and so on; a row is in one if it
 // has a key for it:
@@ -15,13 +17,14 @@
 //	gsi<n>pk  <view>#<generation>#<partition>
 //	gsi<n>sk  the place in the list
 //
-// Counters are attributes of their own, since only those can be added to. The controls are one
-// partition, so that one query reads them all.
+// Counters are attributes of their own, since only those can be added to.
 package viewtable
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"iter"
@@ -36,6 +39,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
 
+	"orderflow/shared/kit/backoff"
+	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/read/view"
@@ -45,10 +50,10 @@ import (
 // and verifies; no function has them.
 type API interface {
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+	BatchGetItem(
+		context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options),
+	) (*dynamodb.BatchGetItemOutput, error)
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
-	UpdateItem(
-		context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options),
-	) (*dynamodb.UpdateItemOutput, error)
 	DeleteItem(
 		context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options),
 	) (*dynamodb.DeleteItemOutput, error)
@@ -66,7 +71,6 @@ const (
 	attrSequence = "sequence"
 	attrRevision = "revision"
 	attrWriters  = "writers"
-	attrBatch    = "batch"
 	prefixTally  = "tally_"
 
 	pkControl    = "control"
@@ -74,10 +78,23 @@ const (
 	skRow        = "row"
 	skTally      = "tally#"
 	skPosition   = "position#"
+	skPart       = "#" // no view's name begins so
 )
 
-// deletions is how many items are deleted side by side.
-const deletions = 16
+// How many requests are made side by side that are one item each.
+const (
+	deletions = 16
+	puts      = 16
+)
+
+// Bounds of a transaction, of 100 actions and 4 MB on AWS.
+const (
+	maxActions = 100
+	maxBytes   = 3_000_000 // of rows, without keys and counters
+)
+
+// pace is that of reads of which DynamoDB leaves a part to be asked for again.
+var pace = backoff.Pace{Base: 20 * time.Millisecond, Max: 500 * time.Millisecond, Margin: time.Second, Tries: 10}
 
 // Table is a view.Table. It is safe for concurrent use.
 type Table struct {
@@ -115,8 +132,164 @@ func (t Table) Row(ctx context.Context, g view.Generation, id string) (view.Item
 	return rowOf(g, id, item)
 }
 
-// Put implements view.Rows: one PutItem, or where tallies change a transaction.
-func (t Table) Put(ctx context.Context, g view.Generation, old int64, next view.Item, differences []view.Tally) error {
+// Look implements view.Rows with one consistent batch read for each dynamo.MaxBatch items.
+func (t Table) Look(
+	ctx context.Context, views []string, places []view.Place,
+) (map[string]view.Control, []view.Looked, error) {
+	var keys []dynamo.Item
+	for _, name := range views {
+		keys = append(keys, key(pkControl, name))
+	}
+	for _, p := range places {
+		keys = append(keys, key(within(p.Generation, p.ID), skRow))
+	}
+	found := map[[2]string]dynamo.Item{}
+	for part := range slices.Chunk(keys, dynamo.MaxBatch) {
+		items, err := dynamo.BatchGet(
+			ctx, t.api, t.table, types.KeysAndAttributes{Keys: part, ConsistentRead: aws.Bool(true)},
+			backoff.New(pace, clock.System{}),
+		)
+		if err != nil {
+			return nil, nil, fmt.Errorf("viewtable: look: %w", err)
+		}
+		for _, item := range items {
+			r := dynamo.Read(item)
+			found[[2]string{r.String(attrPK), r.String(attrSK)}] = item
+		}
+	}
+	controls, looked := map[string]view.Control{}, make([]view.Looked, len(places))
+	for _, name := range views {
+		controls[name] = view.Control{View: name}
+		if item := found[[2]string{pkControl, name}]; item != nil {
+			c, err := controlOf(item)
+			if err != nil {
+				return nil, nil, err
+			}
+			controls[name] = c
+		}
+	}
+	for i, p := range places {
+		looked[i].Row, looked[i].Err = rowOf(p.Generation, p.ID, found[[2]string{within(p.Generation, p.ID), skRow}])
+	}
+	return controls, looked, nil
+}
+
+// Put implements view.Rows: a PutItem for each row that changes no tally, and for the others as few
+// transactions as they fit into. A transaction costs each of its items twice, so it has none that
+// could do without.
+func (t Table) Put(ctx context.Context, writes ...view.Write) []error {
+	results := make([]error, len(writes))
+	var group errgroup.Group
+	group.SetLimit(puts)
+	var counted []int
+	for i, w := range writes {
+		if len(w.Differences) > 0 {
+			counted = append(counted, i)
+			continue
+		}
+		group.Go(func() error {
+			put := t.put(w)
+			_, err := t.api.PutItem(ctx, &dynamodb.PutItemInput{
+				TableName: put.TableName, Item: put.Item, ConditionExpression: put.ConditionExpression,
+				ExpressionAttributeNames:  put.ExpressionAttributeNames,
+				ExpressionAttributeValues: put.ExpressionAttributeValues,
+			})
+			results[i] = written(err, w)
+			return nil
+		})
+	}
+	// Those that add to one tally come together, so that it is one action of one transaction, and the
+	// transactions one after the other, so that they don't get in each other's way.
+	slices.SortStableFunc(counted, func(a, b int) int {
+		return cmp.Compare(writes[a].Differences[0].ID, writes[b].Differences[0].ID)
+	})
+	for len(counted) > 0 {
+		counted = t.transact(ctx, writes, counted, results)
+	}
+	_ = group.Wait() // each error is in the results
+	return results
+}
+
+// transact carries out as many of the writes in line as fit into a transaction, and gives those
+// that are left: also those that it was refused for the sake of others.
+func (t Table) transact(ctx context.Context, writes []view.Write, line []int, results []error) (left []int) {
+	tx, rest := t.pack(writes, line)
+	// A rebuild, which writes as fast as the table takes it, would end with the first throttle.
+	_, err := t.api.TransactWriteItems(
+		ctx, &dynamodb.TransactWriteItemsInput{TransactItems: tx.items}, dynamo.RetryThrottled(dynamo.ReasonConflict),
+	)
+	all := line[:len(line)-len(rest)]
+	blamed := map[int]bool{}
+	if dynamo.CancelledFor(err, dynamo.ReasonCondition, dynamo.ReasonConflict) {
+		for action, reason := range dynamo.Cancelled(err) {
+			if code := aws.ToString(reason.Code); code != "" && code != dynamo.ReasonNone && action < len(tx.of) {
+				for _, i := range tx.of[action] {
+					blamed[i] = true
+				}
+			}
+		}
+	}
+	for _, i := range all {
+		if blamed[i] || len(blamed) == 0 {
+			results[i] = written(err, writes[i])
+		} else {
+			left = append(left, i)
+		}
+	}
+	return append(left, rest...)
+}
+
+// transaction is a request, and of each of its actions the writes that it is of.
+type transaction struct {
+	items []types.TransactWriteItem
+	of    [][]int
+}
+
+// pack makes the transaction of the writes at the beginning of a line, and gives the rest of it.
+// What several rows add to one tally is one action.
+func (t Table) pack(writes []view.Write, line []int) (tx transaction, rest []int) {
+	type tally struct {
+		generation view.Generation
+		name, id   string
+	}
+	var order []tally
+	sums, of, bytes := map[tally]view.Tally{}, map[tally][]int{}, 0
+	for n, i := range line {
+		w, more := writes[i], 1
+		for _, d := range w.Differences {
+			if of[tally{w.Generation, d.Name, d.ID}] == nil {
+				more++
+			}
+		}
+		bytes += len(w.Next.Data)
+		if n > 0 && (len(tx.items)+len(order)+more > maxActions || bytes > maxBytes) {
+			rest = line[n:]
+			break
+		}
+		put := t.put(w)
+		tx.items, tx.of = append(tx.items, types.TransactWriteItem{Put: &put}), append(tx.of, []int{i})
+		for _, d := range w.Differences {
+			at := tally{w.Generation, d.Name, d.ID}
+			sum, there := sums[at]
+			if !there {
+				order, sum = append(order, at), view.Tally{Name: d.Name, ID: d.ID, Counters: map[string]int64{}}
+			}
+			for counter, by := range d.Counters {
+				sum.Counters[counter] += by
+			}
+			sums[at], of[at] = sum, append(of[at], i)
+		}
+	}
+	for _, at := range order {
+		tx.items = append(tx.items, types.TransactWriteItem{Update: t.add(at.generation, sums[at])})
+		tx.of = append(tx.of, of[at])
+	}
+	return tx, rest
+}
+
+// put is the put of a row, on the condition that it is where it was read.
+func (t Table) put(w view.Write) types.Put {
+	g, next := w.Generation, w.Next
 	item := key(within(g, next.ID), skRow)
 	item[attrData], item[attrSequence] = dynamo.S(string(next.Data)), dynamo.N(next.Sequence)
 	if len(next.Writers) > 0 {
@@ -129,28 +302,12 @@ func (t Table) Put(ctx context.Context, g view.Generation, old int64, next view.
 	put := types.Put{
 		TableName: &t.table, Item: item, ConditionExpression: aws.String("attribute_not_exists(" + attrPK + ")"),
 	}
-	if old > 0 {
+	if w.Old > 0 {
 		put.ConditionExpression = aws.String("#sequence = :old")
 		put.ExpressionAttributeNames = map[string]string{"#sequence": attrSequence}
-		put.ExpressionAttributeValues = dynamo.Item{":old": dynamo.N(old)}
+		put.ExpressionAttributeValues = dynamo.Item{":old": dynamo.N(w.Old)}
 	}
-	if len(differences) == 0 {
-		_, err := t.api.PutItem(ctx, &dynamodb.PutItemInput{
-			TableName: put.TableName, Item: put.Item, ConditionExpression: put.ConditionExpression,
-			ExpressionAttributeNames:  put.ExpressionAttributeNames,
-			ExpressionAttributeValues: put.ExpressionAttributeValues,
-		})
-		return t.written(err, g, next.ID, old)
-	}
-	writes := []types.TransactWriteItem{{Put: &put}}
-	for _, d := range differences {
-		writes = append(writes, types.TransactWriteItem{Update: t.add(g, d)})
-	}
-	// A rebuild, which writes as fast as the table takes it, would end with the first throttle.
-	_, err := t.api.TransactWriteItems(
-		ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes}, dynamo.RetryThrottled(dynamo.ReasonConflict),
-	)
-	return t.written(err, g, next.ID, old)
+	return put
 }
 
 // add is the update that adds a difference to a tally.
@@ -235,22 +392,6 @@ func (t Table) List(ctx context.Context, g view.Generation, q view.Query) iter.S
 	}
 }
 
-// Controls implements view.Controls with one consistent query.
-func (t Table) Controls(ctx context.Context) (map[string]view.Control, error) {
-	all := map[string]view.Control{}
-	for item, err := range t.partition(ctx, pkControl) {
-		if err != nil {
-			return nil, fmt.Errorf("viewtable: read controls: %w", err)
-		}
-		c, err := controlOf(item)
-		if err != nil {
-			return nil, err
-		}
-		all[c.View] = c
-	}
-	return all, nil
-}
-
 // Control implements view.Controls.
 func (t Table) Control(ctx context.Context, name string) (view.Control, error) {
 	item, err := t.get(ctx, pkControl, name)
@@ -262,89 +403,85 @@ func (t Table) Control(ctx context.Context, name string) (view.Control, error) {
 
 // Save implements view.Controls.
 func (t Table) Save(ctx context.Context, c view.Control) error {
-	item := key(pkControl, c.View)
-	in := &dynamodb.PutItemInput{
-		TableName: &t.table, Item: item, ConditionExpression: aws.String("attribute_not_exists(" + attrPK + ")"),
-	}
 	old := c.Revision
-	if old > 0 {
-		in.ConditionExpression = aws.String("#revision = :old")
-		in.ExpressionAttributeNames = map[string]string{"#revision": attrRevision}
-		in.ExpressionAttributeValues = dynamo.Item{":old": dynamo.N(old)}
-	}
 	c.Revision++
-	data, err := json.Marshal(c)
-	if err != nil {
-		return fmt.Errorf("viewtable: control of view %s: %w", c.View, err)
-	}
-	item[attrData], item[attrRevision] = dynamo.S(string(data)), dynamo.N(c.Revision)
-	_, err = t.api.PutItem(ctx, in)
-	return conflict(err, es.NewStreamID(pkControl, c.View), old)
+	return t.replace(ctx, key(pkControl, c.View), old, c)
 }
 
-// Advance implements view.Checkpoints: one write, and a second one where a batch beside it has
-// brought something newer, or this one was noted before.
-func (t Table) Advance(ctx context.Context, name, batch string, c view.Checkpoint) error {
-	at := key(pkCheckpoint, name+"#"+strconv.Itoa(part(batch)))
-	values := dynamo.Item{":events": dynamo.N(c.Events), ":batch": dynamo.S(batch), ":none": dynamo.S("")}
-	add := &dynamodb.UpdateItemInput{
-		TableName: &t.table, Key: at, UpdateExpression: aws.String("SET " + rememberBatch + " ADD folded :events"),
-		ConditionExpression: aws.String(batchUnknown), ExpressionAttributeValues: values,
-	}
-	replace := &dynamodb.UpdateItemInput{
-		TableName: &t.table, Key: at,
-		UpdateExpression: aws.String(
-			"SET newest = :newest, lagMillis = :lag, foldedAt = :at, " + rememberBatch + " ADD folded :events"),
-		ConditionExpression: aws.String(
-			"(attribute_not_exists(newest) OR newest < :newest) AND (" + batchUnknown + ")",
-		),
-		ExpressionAttributeValues: maps.Clone(values),
-	}
-	maps.Copy(replace.ExpressionAttributeValues, dynamo.Item{
-		":newest": dynamo.S(view.Time(c.Newest)), ":lag": dynamo.N(c.Lag.Milliseconds()),
-		":at": dynamo.S(view.Time(c.At)),
-	})
-	_, err := t.api.UpdateItem(ctx, replace)
-	if _, refused := dynamo.ConditionFailed(err); refused {
-		// That it has come to something newer may be its own doing: only the next refusal says for
-		// certain that the batch is noted.
-		_, err = t.api.UpdateItem(ctx, add)
-		if _, refused := dynamo.ConditionFailed(err); refused {
-			err = nil
+// A checkpoint is in parts, by the tokens, so that projectors seldom meet, and each part names the
+// tokens that it took in last. A write whose answer was lost is sent again within a second or two,
+// and so meets its own token, though some hundred others have been noted since.
+const (
+	checkpointParts = 16
+	tokensOfAPart   = 16
+)
+
+// advances is how often a part is read and written that others write too.
+const advances = 10
+
+// part is a part of the checkpoints of all views.
+type part struct {
+	Views  map[string]view.Checkpoint `json:"views"`
+	Tokens []string                   `json:"tokens"` // the newest first
+}
+
+// Advance implements view.Checkpoints: a read and a write, and more of them where others note
+// something in the same part.
+func (t Table) Advance(ctx context.Context, token string, of map[string]view.Checkpoint) error {
+	sk := skPart + strconv.Itoa(int(crc32.ChecksumIEEE([]byte(token))%checkpointParts))
+	var err error
+	for range advances {
+		var noted bool
+		if noted, err = t.advance(ctx, sk, token, of); noted || err != nil && !errors.Is(err, es.ErrConflict) {
+			break
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("viewtable: checkpoint of view %s: %w", name, dynamo.Failed(err))
+		return fmt.Errorf("viewtable: checkpoints of views: %w", err)
 	}
 	return nil
 }
 
-// A checkpoint is in parts, and each part names the batches that it took in last. A write whose
-// answer was lost is sent again within a second or two, and so meets its own name, though some
-// hundred other batches have been noted since.
-const (
-	checkpointParts = 16
-	batchesOfAPart  = 16
-)
-
-// part is which part of a checkpoint a batch is noted in.
-func part(batch string) int { return int(crc32.ChecksumIEEE([]byte(batch)) % checkpointParts) }
-
-// rememberBatch puts a batch in front of those that a part names, of which the last drops out, and
-// batchUnknown is the condition that the batch is not among them.
-var rememberBatch, batchUnknown = func() (update, condition string) {
-	first := attrBatch + "0"
-	sets, others := []string{first + " = :batch"}, []string{first + " <> :batch"}
-	for i := 1; i < batchesOfAPart; i++ {
-		name := attrBatch + strconv.Itoa(i)
-		sets = append(sets, name+" = if_not_exists("+attrBatch+strconv.Itoa(i-1)+", :none)")
-		others = append(others, name+" <> :batch")
+func (t Table) advance(ctx context.Context, sk, token string, of map[string]view.Checkpoint) (noted bool, err error) {
+	item, err := t.get(ctx, pkCheckpoint, sk)
+	if err != nil {
+		return false, err
 	}
-	// The oldest first: so it is right as well where the lines of an update are carried out one by
-	// one.
-	slices.Reverse(sets)
-	return strings.Join(sets, ", "), "attribute_not_exists(" + first + ") OR " + strings.Join(others, " AND ")
-}()
+	p, revision, err := partOf(item)
+	if err != nil || slices.Contains(p.Tokens, token) {
+		return err == nil, err
+	}
+	if p.Views == nil {
+		p.Views = map[string]view.Checkpoint{}
+	}
+	for name, c := range of {
+		p.Views[name] = p.Views[name].Add(c)
+	}
+	p.Tokens = append([]string{token}, p.Tokens[:min(len(p.Tokens), tokensOfAPart-1)]...)
+	err = t.replace(ctx, key(pkCheckpoint, sk), revision, p)
+	return err == nil, err
+}
+
+// replace puts what is kept as JSON in place of what has a revision.
+func (t Table) replace(ctx context.Context, at dynamo.Item, revision int64, value any) error {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("viewtable: encode %T: %w", value, err)
+	}
+	in := &dynamodb.PutItemInput{
+		TableName: &t.table, Item: at, ConditionExpression: aws.String("attribute_not_exists(" + attrPK + ")"),
+	}
+	if revision > 0 {
+		in.ConditionExpression = aws.String("#revision = :old")
+		in.ExpressionAttributeNames = map[string]string{"#revision": attrRevision}
+		in.ExpressionAttributeValues = dynamo.Item{":old": dynamo.N(revision)}
+	}
+	r := dynamo.Read(at)
+	stream := es.NewStreamID(r.String(attrPK), r.String(attrSK))
+	at[attrData], at[attrRevision] = dynamo.S(string(data)), dynamo.N(revision+1)
+	_, err = t.api.PutItem(ctx, in)
+	return conflict(err, stream, revision)
+}
 
 // Checkpoints implements view.Checkpoints.
 func (t Table) Checkpoints(ctx context.Context) (map[string]view.Checkpoint, error) {
@@ -354,8 +491,19 @@ func (t Table) Checkpoints(ctx context.Context) (map[string]view.Checkpoint, err
 			return nil, fmt.Errorf("viewtable: read checkpoints: %w", err)
 		}
 		r := dynamo.Read(item)
-		// Releases before the parts kept a view's checkpoint in one item, by the view's name.
-		name, _, _ := strings.Cut(r.OptionalString(attrSK), "#")
+		sk := r.OptionalString(attrSK)
+		if strings.HasPrefix(sk, skPart) {
+			p, _, err := partOf(item)
+			if err != nil {
+				return nil, err
+			}
+			for name, c := range p.Views {
+				all[name] = all[name].Add(c)
+			}
+			continue
+		}
+		// Releases before kept each view's checkpoint by itself, in parts or in one item.
+		name, _, _ := strings.Cut(sk, "#")
 		c := view.Checkpoint{
 			Newest: r.OptionalTime("newest"), Events: r.OptionalNumber("folded"),
 			Lag: time.Duration(r.OptionalNumber("lagMillis")) * time.Millisecond, At: r.OptionalTime("foldedAt"),
@@ -468,6 +616,6 @@ func (t Table) partition(ctx context.Context, pk string) iter.Seq2[dynamo.Item, 
 	})
 }
 
-func (t Table) written(err error, g view.Generation, id string, old int64) error {
-	return conflict(err, es.NewStreamID(g.View, id), old)
+func written(err error, w view.Write) error {
+	return conflict(err, es.NewStreamID(w.Generation.View, w.Next.ID), w.Old)
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,13 +29,17 @@ import (
 
 // fake answers with what a test gives it and keeps what it was asked.
 type fake struct {
+	mu           sync.Mutex
 	err          error
+	putErr       error   // of each put
 	errs         []error // of the next requests, before err
 	item         map[string]types.AttributeValue
+	items        []dynamo.Item // that a batch read finds
+	most         int           // how many a batch read gives at once, 0 for all
 	pages        []*dynamodb.QueryOutput
 	scans        []*dynamodb.ScanOutput
 	puts         []*dynamodb.PutItemInput
-	updates      []*dynamodb.UpdateItemInput
+	batches      []*dynamodb.BatchGetItemInput
 	transactions []*dynamodb.TransactWriteItemsInput
 	queries      []dynamodb.QueryInput
 }
@@ -57,15 +62,38 @@ func (f *fake) GetItem(
 func (f *fake) PutItem(
 	_ context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options),
 ) (*dynamodb.PutItemOutput, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.puts = append(f.puts, in)
+	if f.putErr != nil {
+		return nil, f.putErr
+	}
 	return &dynamodb.PutItemOutput{}, f.next()
 }
 
-func (f *fake) UpdateItem(
-	_ context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options),
-) (*dynamodb.UpdateItemOutput, error) {
-	f.updates = append(f.updates, in)
-	return &dynamodb.UpdateItemOutput{}, f.next()
+func (f *fake) BatchGetItem(
+	_ context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.BatchGetItemOutput, error) {
+	f.batches = append(f.batches, in)
+	if err := f.next(); err != nil {
+		return nil, err
+	}
+	out := &dynamodb.BatchGetItemOutput{Responses: map[string][]dynamo.Item{}}
+	for table, of := range in.RequestItems {
+		keys := of.Keys
+		if len(keys) > f.most && f.most > 0 {
+			keys, of.Keys = keys[:f.most], keys[f.most:]
+			out.UnprocessedKeys = map[string]types.KeysAndAttributes{table: of}
+		}
+		for _, key := range keys {
+			for _, item := range f.items {
+				if cmp.Equal(key, dynamo.Item{"pk": item["pk"], "sk": item["sk"]}, unexported) {
+					out.Responses[table] = append(out.Responses[table], item)
+				}
+			}
+		}
+	}
+	return out, nil
 }
 
 func (f *fake) DeleteItem(
@@ -126,8 +154,13 @@ func stored(id string) dynamo.Item {
 	}
 }
 
-func tally(n int64) []view.Tally {
-	return []view.Tally{{Name: "by-colour", ID: "red", Counters: map[string]int64{"n": n, "weight": -5}}}
+// changed is the write of a row that adds n to a tally, none where n is 0.
+func changed(id string, n int64) view.Write {
+	w := view.Write{Generation: rows, Old: 6, Next: thing(id)}
+	if n != 0 {
+		w.Differences = []view.Tally{{Name: "by-colour", ID: "red", Counters: map[string]int64{"n": n, "weight": -5}}}
+	}
+	return w
 }
 
 // Whoever else writes is tried again; anything else is not, least of all a conflict that comes with
@@ -160,8 +193,8 @@ func TestConflict(t *testing.T) {
 			api := &fake{err: tt.err}
 			table := New(api, "views")
 			for what, err := range map[string]error{
-				"row":         table.Put(context.Background(), rows, 6, thing("o1"), nil),
-				"transaction": table.Put(context.Background(), rows, 6, thing("o1"), tally(1)),
+				"row":         table.Put(context.Background(), changed("o1", 0))[0],
+				"transaction": table.Put(context.Background(), changed("o1", 1))[0],
 				"control":     table.Save(context.Background(), view.Control{View: "things"}),
 			} {
 				if errors.Is(err, es.ErrConflict) != tt.conflict || !tt.conflict && !errors.Is(err, tt.err) {
@@ -218,7 +251,7 @@ func TestThrottledTransaction(t *testing.T) {
 					})
 				},
 			})
-			err := New(client, "views").Put(t.Context(), rows, 6, thing("o1"), tally(1))
+			err := New(client, "views").Put(t.Context(), changed("o1", 1))[0]
 			if (err == nil) != tt.ok || len(tokens) != tt.requests || tokens[0] == "" ||
 				len(slices.Compact(tokens)) != 1 {
 				t.Errorf("requests with the tokens %q, %v", tokens, err)
@@ -240,7 +273,8 @@ func TestRow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			api := &fake{item: stored("o#1")}
 			table := New(api, "views")
-			if err := table.Put(context.Background(), rows, tt.old, thing("o#1"), nil); err != nil {
+			w := view.Write{Generation: rows, Old: tt.old, Next: thing("o#1")}
+			if err := table.Put(context.Background(), w)[0]; err != nil {
 				t.Fatal(err)
 			}
 			put := api.puts[0]
@@ -266,10 +300,102 @@ func TestRow(t *testing.T) {
 // unexported lets cmp look into attribute values.
 var unexported = cmpopts.IgnoreUnexported(types.AttributeValueMemberS{}, types.AttributeValueMemberN{})
 
+// Rows that add to tallies are written in one transaction, in which what they add to one tally is
+// one action; the others by a put each, which costs half. A row that is refused is left out, and
+// the others are sent again without it.
+func TestTogether(t *testing.T) {
+	none := types.CancellationReason{Code: aws.String("None")}
+	refused := types.CancellationReason{Code: aws.String("ConditionalCheckFailed")}
+	busy := types.CancellationReason{Code: aws.String("TransactionConflict")}
+	other := changed("o4", 7)
+	other.Differences[0].ID = "yellow" // behind red
+	for name, tt := range map[string]struct {
+		reasons      []types.CancellationReason // of the first transaction: its four rows, and two tallies
+		transactions int
+		conflicts    string // results that are
+	}{
+		"all at once":                    {nil, 1, ""},
+		"one is refused":                 {[]types.CancellationReason{none, refused, none, none, none, none}, 2, "2"},
+		"a tally that others write":      {[]types.CancellationReason{none, none, none, none, none, busy}, 2, "3"},
+		"the tally of all but one":       {[]types.CancellationReason{none, none, none, none, busy, none}, 2, "0 2 4"},
+		"a row and the tally of the one": {[]types.CancellationReason{refused, none, none, none, none, busy}, 2, "0 3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			api := &fake{}
+			if tt.reasons != nil {
+				api.errs = []error{&types.TransactionCanceledException{CancellationReasons: tt.reasons}}
+			}
+			api.putErr = errDown
+			results := New(api, "views").Put(
+				t.Context(), changed("o0", 1), changed("o1", 0), changed("o2", 2), other, changed("o5", 3),
+			)
+			var conflicts []string
+			for i, err := range results {
+				if errors.Is(err, es.ErrConflict) {
+					conflicts = append(conflicts, strconv.Itoa(i))
+				} else if (err != nil) != (i == 1) {
+					t.Errorf("%d: %v", i, err)
+				}
+			}
+			if got := strings.Join(conflicts, " "); got != tt.conflicts || len(api.transactions) != tt.transactions ||
+				len(api.puts) != 1 {
+				t.Errorf(
+					"conflicts %q after %d transactions and %d puts", got, len(api.transactions), len(api.puts),
+				)
+			}
+			first := api.transactions[0].TransactItems
+			if len(first) != 6 {
+				t.Fatalf("%d actions", len(first))
+			}
+			sum := first[4].Update.ExpressionAttributeValues
+			if diff := cmp.Diff(
+				dynamo.Item{":r": dynamo.N(1), ":c0": dynamo.N(6), ":c1": dynamo.N(-15)}, sum, unexported,
+			); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// Controls and rows are read by one request, consistently, and what DynamoDB leaves of it by
+// another.
+func TestLook(t *testing.T) {
+	control := dynamo.Item{
+		"pk": dynamo.S("control"), "sk": dynamo.S("things"), "revision": dynamo.N(2), "data": dynamo.S(`{"Serving":3}`),
+	}
+	broken := stored("o3")
+	broken["sequence"] = dynamo.S("x")
+	for name, most := range map[string]int{"at once": 0, "in parts": 2} {
+		t.Run(name, func(t *testing.T) {
+			api := &fake{most: most, items: []dynamo.Item{stored("o1"), broken, control}}
+			places := []view.Place{{Generation: rows, ID: "o1"}, {Generation: rows, ID: "o2"}, {Generation: rows, ID: "o3"}}
+			controls, looked, err := New(api, "views").Look(t.Context(), []string{"things", "others"}, places)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := map[string]view.Control{
+				"things": {View: "things", Revision: 2, Serving: 3}, "others": {View: "others"},
+			}
+			if diff := cmp.Diff(want, controls); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			if diff := cmp.Diff(
+				[]view.Item{thing("o1"), {ID: "o2"}}, []view.Item{looked[0].Row, looked[1].Row},
+			); diff != "" || looked[0].Err != nil || looked[1].Err != nil || !errors.Is(looked[2].Err, es.ErrCorrupt) {
+				t.Errorf("%+v (-want +got)\n%s", looked, diff)
+			}
+			if requests := len(api.batches); requests != 1 && most == 0 ||
+				!*api.batches[0].RequestItems["views"].ConsistentRead {
+				t.Errorf("%d requests", requests)
+			}
+		})
+	}
+}
+
 // What is added to a tally's attributes is what is read from them, in one transaction with the row.
 func TestTally(t *testing.T) {
 	api := &fake{}
-	if err := New(api, "views").Put(context.Background(), rows, 6, thing("o1"), tally(2)); err != nil {
+	if err := New(api, "views").Put(context.Background(), changed("o1", 2))[0]; err != nil {
 		t.Fatal(err)
 	}
 	writes := api.transactions[0].TransactItems
@@ -343,7 +469,8 @@ func TestItemsThatCannotBeRead(t *testing.T) {
 	}
 	ctx := context.Background()
 	_, controlErr := table().Control(ctx, "things")
-	_, controlsErr := table().Controls(ctx)
+	unread := &fake{items: []dynamo.Item{{"pk": dynamo.S("control"), "sk": dynamo.S("things"), "data": dynamo.N(1)}}}
+	_, _, controlsErr := New(unread, "views").Look(ctx, []string{"things"}, nil)
 	_, checkpointsErr := table().Checkpoints(ctx)
 	_, positionErr := table().Position(ctx, rows, 1)
 	_, _, tallyErr := table().Tally(ctx, rows, "n", "red")
@@ -364,66 +491,76 @@ func TestItemsThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// A batch that brought nothing newer than another one still counts its events, and one that is
-// noted already is no error.
+// What others noted in the same part meanwhile stays, and what was noted before is not noted again.
 func TestAdvance(t *testing.T) {
 	refused := &types.ConditionalCheckFailedException{}
+	noted := dynamo.Item{
+		"pk": dynamo.S("checkpoint"), "revision": dynamo.N(4),
+		"data": dynamo.S(`{"views":{"things":{"Events":2}},"tokens":["b1"]}`),
+	}
 	for name, tt := range map[string]struct {
-		errs    []error
-		updates int
-		fails   bool
+		item  dynamo.Item
+		errs  []error
+		puts  int
+		fails bool
 	}{
-		"newer":                  {nil, 1, false},
-		"older":                  {[]error{refused}, 2, false},
-		"noted before":           {[]error{refused, refused}, 2, false},
-		"down":                   {[]error{errDown}, 1, true},
-		"down for the second":    {[]error{refused, errDown}, 2, true},
-		"another write, at once": {[]error{&types.TransactionConflictException{}}, 1, true},
+		"the first":        {nil, nil, 1, false},
+		"another writes":   {nil, []error{nil, refused}, 2, false},
+		"others, for ever": {nil, slices.Repeat([]error{nil, refused}, 10), 10, true},
+		"noted before":     {noted, nil, 0, false},
+		"can't be read":    {nil, []error{errDown}, 0, true},
+		"can't be written": {nil, []error{nil, errDown}, 1, true},
+		"is no checkpoint": {dynamo.Item{"data": dynamo.S("[")}, nil, 0, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			api := &fake{errs: tt.errs}
+			api := &fake{errs: tt.errs, item: tt.item}
 			err := New(api, "views").Advance(
-				context.Background(), "things", "b1", view.Checkpoint{Newest: at, Events: 3},
+				t.Context(), "b1", map[string]view.Checkpoint{"things": {Newest: at, Events: 3}},
 			)
-			if (err != nil) != tt.fails || len(api.updates) != tt.updates {
-				t.Errorf("%v after %d updates", err, len(api.updates))
+			if (err != nil) != tt.fails || len(api.puts) != tt.puts {
+				t.Errorf("%v after %d puts", err, len(api.puts))
 			}
 		})
 	}
 }
 
-// Both of a batch's writes are of one part, and have the condition that the part doesn't name the
-// batch.
+// Tokens are spread over the parts, and each part names the last ones.
 func TestPartsOfACheckpoint(t *testing.T) {
 	parts := map[string]int{}
+	var last part
 	for i := range 200 {
-		api := &fake{errs: []error{&types.ConditionalCheckFailedException{}}}
-		batch := "b" + strconv.Itoa(i)
-		if err := New(api, "views").Advance(t.Context(), "things", batch, view.Checkpoint{Newest: at}); err != nil {
+		api, token := &fake{}, "b"+strconv.Itoa(i)
+		if len(last.Tokens) > 0 {
+			data, err := json.Marshal(last)
+			if err != nil {
+				t.Fatal(err)
+			}
+			api.item = dynamo.Item{"data": dynamo.S(string(data)), "revision": dynamo.N(int64(i))}
+		}
+		of := map[string]view.Checkpoint{"things": {Newest: at.Add(time.Duration(-i)), Events: 1}}
+		if err := New(api, "views").Advance(t.Context(), token, of); err != nil {
 			t.Fatal(err)
 		}
-		first := api.updates[0]
-		if diff := cmp.Diff(first.Key, api.updates[1].Key, unexported); diff != "" {
-			t.Errorf("the second write is of another item (-first +second)\n%s", diff)
+		put := api.puts[0]
+		parts[put.Item["sk"].(*types.AttributeValueMemberS).Value]++
+		var err error
+		if last, _, err = partOf(put.Item); err != nil || last.Tokens[0] != token || len(last.Tokens) > tokensOfAPart {
+			t.Fatalf("%+v, %v", last, err)
 		}
-		for _, in := range api.updates {
-			if !strings.Contains(*in.ConditionExpression, batchUnknown) ||
-				!strings.Contains(*in.UpdateExpression, rememberBatch) {
-				t.Errorf("%s on %s", *in.UpdateExpression, *in.ConditionExpression)
-			}
-			if got := in.ExpressionAttributeValues[":batch"].(*types.AttributeValueMemberS).Value; got != batch {
-				t.Errorf("it notes %s", got)
-			}
+		if want := "attribute_not_exists(pk)"; (*put.ConditionExpression == want) != (i == 0) {
+			t.Errorf("put %d on %s", i, *put.ConditionExpression)
 		}
-		parts[first.Key["sk"].(*types.AttributeValueMemberS).Value]++
 	}
-	if len(parts) != checkpointParts || parts["things#0"] == 0 {
+	if len(parts) != checkpointParts || parts["#0"] == 0 {
 		t.Errorf("%v", parts)
+	}
+	if want := (view.Checkpoint{Newest: at, Events: 200}); last.Views["things"] != want {
+		t.Errorf("%+v, want %+v", last.Views["things"], want)
 	}
 }
 
-// A checkpoint is the sum of its parts and of what the releases before the parts kept, as of the
-// newest.
+// A checkpoint is the sum of its parts and of what the releases before kept, each view's by itself,
+// as of the newest.
 func TestCheckpoints(t *testing.T) {
 	item := func(sk string, newest time.Time, events int64) dynamo.Item {
 		return dynamo.Item{
@@ -435,10 +572,14 @@ func TestCheckpoints(t *testing.T) {
 	api := &fake{pages: []*dynamodb.QueryOutput{{Items: []dynamo.Item{
 		item("other#3", at.Add(time.Hour), 100), item("things", at, 20), item("things#11", at.Add(2), 3),
 		item("things#9", at.Add(1), 4),
+		{
+			"pk": dynamo.S("checkpoint"), "sk": dynamo.S("#7"), "revision": dynamo.N(2),
+			"data": dynamo.S(`{"views":{"things":{"Newest":"2026-03-04T04:06:07Z","Events":1000}},"tokens":["b"]}`),
+		},
 	}}}}
 	got, err := New(api, "views").Checkpoints(t.Context())
 	want := view.Checkpoint{
-		Newest: at.Add(2), Events: 27, Lag: 3 * time.Millisecond, At: at.Add(2 + time.Minute),
+		Newest: at.Add(2), Events: 1027, Lag: 3 * time.Millisecond, At: at.Add(2 + time.Minute),
 	}
 	if diff := cmp.Diff(want, got["things"]); err != nil || len(got) != 2 || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
@@ -486,7 +627,7 @@ func TestTableThatIsDown(t *testing.T) {
 	ctx, table := context.Background(), New(&fake{err: errDown}, "views")
 	_, rowErr := table.Row(ctx, rows, "o1")
 	_, controlErr := table.Control(ctx, "things")
-	_, controlsErr := table.Controls(ctx)
+	_, _, lookErr := table.Look(ctx, []string{"things"}, nil)
 	_, checkpointsErr := table.Checkpoints(ctx)
 	var entriesErr, listErr error
 	for _, err := range table.Entries(ctx, "things", 0, 1) {
@@ -496,7 +637,7 @@ func TestTableThatIsDown(t *testing.T) {
 		listErr = err
 	}
 	for what, err := range map[string]error{
-		"row": rowErr, "control": controlErr, "controls": controlsErr, "checkpoints": checkpointsErr,
+		"row": rowErr, "control": controlErr, "look": lookErr, "checkpoints": checkpointsErr,
 		"entries": entriesErr, "list": listErr,
 		"delete":   table.Delete(ctx, []view.Entry{{Kind: view.KindRow}}),
 		"position": table.SavePosition(ctx, rows, 0, view.Position{}),

@@ -51,8 +51,9 @@ const (
 	settleEvery = 250 * time.Millisecond
 	// settleBlind is waited for where no row is known that the indexes should show.
 	settleBlind = 5 * time.Second
-	// workers is how many streams of a segment are folded side by side.
-	workers = 8
+	// together is how many streams of a page are folded and written together: some transactions, so
+	// that those that add to the same tallies come into one.
+	together = 250
 	// MaxSegments bounds the segments: each is a goroutine with its workers, and an item.
 	MaxSegments = 256
 	// maxUnreadable is how many streams that can't be read an error names.
@@ -441,81 +442,89 @@ func count(b bool) int {
 	return 0
 }
 
-// page folds a page's commits of the view's category: those of a stream together, some streams side
-// by side.
+// page folds a page's commits of the view's category: those of a stream together, and some streams
+// together.
 func (u *run) page(
 	ctx context.Context, g view.Generation, segment int, page es.ScanPage,
 ) (events, unreadable int64, err error) {
-	streams := map[es.StreamID][]es.StoredCommit{}
+	streams := map[es.StreamID][]es.Recorded{}
+	broken := map[es.StreamID]bool{}
 	var order []es.StreamID
 	for _, c := range page.Commits {
 		if c.Stream.Category() != u.View.Category() {
 			continue
 		}
+		events += int64(len(c.Events))
+		decoded, err := u.Registry.DecodeCommit(c, 0)
+		if err != nil && !broken[c.Stream] {
+			broken[c.Stream], unreadable = true, unreadable+1
+			u.note(fmt.Errorf("%s: %w", c.Stream, err))
+		}
 		if streams[c.Stream] == nil {
 			order = append(order, c.Stream)
 		}
-		streams[c.Stream], events = append(streams[c.Stream], c), events+int64(len(c.Events))
+		streams[c.Stream] = append(streams[c.Stream], decoded...)
 	}
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(workers)
-	if u.Parallel == 1 {
-		group.SetLimit(1)
-	}
-	var mu sync.Mutex
+	var changes []view.Change
 	for _, stream := range order {
-		group.Go(func() error {
-			err := u.stream(groupCtx, g, stream, streams[stream])
-			mu.Lock()
-			defer mu.Unlock()
-			switch {
-			case err == nil:
-				u.sample(segment, stream.ID())
-			case poison.Is(err):
-				unreadable++
-				u.note(fmt.Errorf("%s: %w", stream, err))
-			default:
-				return fmt.Errorf("rebuild %s: %w", stream, err)
-			}
-			return nil
-		})
+		if broken[stream] {
+			continue
+		}
+		change := view.Change{View: u.View, Generation: g, Stream: stream, Events: streams[stream]}
+		if beginning(change.Events) { // there is no row most likely; one that is there costs the write that is refused
+			change.Old = &view.Item{ID: stream.ID()}
+		}
+		changes = append(changes, change)
 	}
-	return events, unreadable, group.Wait()
+	size := together
+	if u.Rate > 0 {
+		size = 1 // even work, and none ahead of its time
+	}
+	for part := range slices.Chunk(changes, size) {
+		n, err := u.fold(ctx, segment, part)
+		if unreadable += n; err != nil {
+			return events, unreadable, err
+		}
+	}
+	return events, unreadable, nil
 }
 
-// stream folds commits of one stream that a page had.
-func (u *run) stream(ctx context.Context, g view.Generation, stream es.StreamID, commits []es.StoredCommit) error {
-	if err := ctx.Err(); err != nil {
-		return err
+// beginning reports whether the stream's first event is among events.
+func beginning(events []es.Recorded) bool {
+	return slices.ContainsFunc(events, func(e es.Recorded) bool { return e.Version == 1 })
+}
+
+// fold folds changes of streams that a page had, and counts those that can't be read.
+func (u *run) fold(ctx context.Context, segment int, changes []view.Change) (unreadable int64, err error) {
+	n := 0
+	for _, c := range changes {
+		n += len(c.Events)
 	}
-	if err := u.beat(ctx); err != nil {
-		return err
+	if err := u.sleep(ctx, u.pacer.reserve(n)); err != nil {
+		return 0, err
 	}
-	slices.SortFunc(commits, func(a, b es.StoredCommit) int { return cmp.Compare(a.First, b.First) })
-	var events []es.Recorded
-	for i, c := range commits {
-		if i > 0 && c.First != commits[i-1].Last()+1 {
-			events = nil // what is between is on another page: Apply reads it all
-			break
+	for len(changes) > 0 { // rows that add to one tally get in each other's way, and each gets through in the end
+		if err := cmp.Or(ctx.Err(), u.beat(ctx)); err != nil {
+			return unreadable, err
 		}
-		decoded, err := u.Registry.DecodeCommit(c, 0)
-		if err != nil {
-			return err
+		var again []view.Change
+		for i, folded := range u.folder.Apply(ctx, changes...) {
+			switch c := changes[i]; {
+			case folded.Err == nil:
+				u.sample(segment, c.Stream.ID())
+			case errors.Is(folded.Err, es.ErrConflict):
+				c.Old = nil
+				again = append(again, c)
+			case poison.Is(folded.Err):
+				unreadable++
+				u.note(fmt.Errorf("%s: %w", c.Stream, folded.Err))
+			default:
+				return unreadable, fmt.Errorf("rebuild %s: %w", c.Stream, folded.Err)
+			}
 		}
-		events = append(events, decoded...)
+		changes = again
 	}
-	if err := u.sleep(ctx, u.pacer.reserve(len(events))); err != nil {
-		return err
-	}
-	for { // dozens of rows that add to one tally get in each other's way, and each gets through in the end
-		_, err := u.folder.ApplyNew(ctx, u.View, g, stream, events)
-		if !errors.Is(err, es.ErrConflict) {
-			return err
-		}
-		if err := u.beat(ctx); err != nil {
-			return err
-		}
-	}
+	return unreadable, nil
 }
 
 func (u *run) note(err error) {

@@ -163,7 +163,9 @@ func (w *world) checkRows(t fataler, number int64) {
 	want := viewtest.NewMemory()
 	replay := view.Folder{Store: w.store, Registry: registry, Rows: want, Clock: w.clock}
 	for _, stream := range w.streams() {
-		if _, err := replay.Apply(context.Background(), digits.View(), generation(number), stream, nil); err != nil {
+		if err := replay.Apply(context.Background(), view.Change{
+			View: digits.View(), Generation: generation(number), Stream: stream,
+		})[0].Err; err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -211,7 +213,9 @@ func small(t fataler) *world {
 		}
 		old := item.Sequence
 		item.Sequence, item.Data = int64(len(digits)), json.RawMessage(`{"digits":"`+digits+`"}`)
-		if err := w.table.Put(context.Background(), generation(1), old, item, nil); err != nil {
+		if err := w.table.Put(
+			context.Background(), view.Write{Generation: generation(1), Old: old, Next: item},
+		)[0]; err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -87,7 +87,9 @@ func (w *world) change(t *testing.T, id string, f func(*view.Item)) {
 	}
 	old := row.Sequence
 	f(&row)
-	if err := w.table.Put(context.Background(), serving, old, row, nil); err != nil {
+	if err := w.table.Put(
+		context.Background(), view.Write{Generation: serving, Old: old, Next: row},
+	)[0]; err != nil {
 		t.Fatal(err)
 	}
 }
@@ -141,9 +143,9 @@ func TestRun(t *testing.T) {
 			Kind: verify.Behind, ID: "bob-1", Detail: "the row is at version 3, 1 events before the stream's end",
 		}}},
 		"a row of no stream": {func(t *testing.T, w *world) {
-			if err := w.table.Put(
-				context.Background(), serving, 0, view.Item{ID: "nobody", Sequence: 1, Data: []byte(`{}`)}, nil,
-			); err != nil {
+			if err := w.table.Put(context.Background(), view.Write{
+				Generation: serving, Next: view.Item{ID: "nobody", Sequence: 1, Data: []byte(`{}`)},
+			})[0]; err != nil {
 				t.Fatal(err)
 			}
 		}, []verify.Finding{{Kind: verify.Stray, ID: "nobody", Detail: "there is no such stream"}}},
@@ -152,7 +154,9 @@ func TestRun(t *testing.T) {
 			wrong := []view.Tally{{
 				Name: "customer", ID: "ada", Counters: map[string]int64{"orders": 1, "status_placed": -1},
 			}}
-			if err := w.table.Put(context.Background(), serving, 0, row, wrong); err != nil {
+			if err := w.table.Put(
+				context.Background(), view.Write{Generation: serving, Next: row, Differences: wrong},
+			)[0]; err != nil {
 				t.Fatal(err)
 			}
 			if err := w.table.Delete(
@@ -170,7 +174,9 @@ func TestRun(t *testing.T) {
 				{Name: "customer", ID: "eve", Counters: map[string]int64{"orders": 1}},
 				{Name: "customer", ID: "zero", Counters: map[string]int64{"orders": 0}},
 			}
-			if err := w.table.Put(context.Background(), serving, 0, row, wrong); err != nil {
+			if err := w.table.Put(
+				context.Background(), view.Write{Generation: serving, Next: row, Differences: wrong},
+			)[0]; err != nil {
 				t.Fatal(err)
 			}
 			if err := w.table.Delete(
@@ -307,10 +313,10 @@ func TestFailures(t *testing.T) {
 	for _, request := range []string{"Control", "Row", "Entries", "Tally", "List"} {
 		w := newWorld(t)
 		w.append(t, "ada-1", order.Shipped{})
-		if err := w.table.Put(
-			context.Background(), serving, 0, view.Item{ID: "x", Sequence: 1, Data: []byte(`{}`)},
-			[]view.Tally{{Name: "customer", ID: "ada", Counters: map[string]int64{"orders": 1}}},
-		); err != nil {
+		if err := w.table.Put(context.Background(), view.Write{
+			Generation: serving, Next: view.Item{ID: "x", Sequence: 1, Data: []byte(`{}`)},
+			Differences: []view.Tally{{Name: "customer", ID: "ada", Counters: map[string]int64{"orders": 1}}},
+		})[0]; err != nil {
 			t.Fatal(err)
 		}
 		table := viewtest.Hooked{Table: w.table, Hook: func(_ context.Context, r string, _ bool) error {

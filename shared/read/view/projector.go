@@ -1,23 +1,28 @@
 package view
 
 import (
-	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/poison"
 )
 
 // WriterGrace is how long a projector may go on writing to a generation after it has read that
 // there is such a one: longer than a function that runs a projector has (shared/archtest compares).
 // Only then is what is left of a retired generation deleted.
 const WriterGrace = 40 * time.Second
+
+// CheckpointEvery is how long a projector collects what it will note in the checkpoints: two
+// requests for all views in place of one for each view and batch. What it folded since the last
+// time is not noted while nothing else comes to it, and is lost to the count when it ends.
+const CheckpointEvery = 10 * time.Second
 
 // Projection is what a projector needs of a table.
 type Projection interface {
@@ -45,6 +50,11 @@ type Projector struct {
 	table   Projection
 	views   map[string][]View
 	observe func(Lag)
+
+	mu      sync.Mutex
+	control map[string]Control    // as the last batch has read them: what the next one most likely finds
+	noted   map[string]Checkpoint // what is to be noted
+	notedAt time.Time             // when something was last noted; zero: never
 }
 
 // NewProjector makes a projector of views that reads what it missed from store. observe takes the
@@ -52,6 +62,7 @@ type Projector struct {
 func NewProjector(store es.Store, table Projection, c clock.Clock, observe func(Lag), views ...View) *Projector {
 	p := &Projector{
 		folder: Folder{Store: store, Rows: table, Clock: c}, table: table, observe: observe, views: map[string][]View{},
+		noted: map[string]Checkpoint{},
 	}
 	p.folder.Registry = Registry(views...)
 	for _, v := range views {
@@ -71,79 +82,216 @@ func (p *Projector) Needs(c es.StoredCommit) bool { return len(p.views[c.Stream.
 // again.
 //
 // It reads once which generations there are, which is after it was handed the commits: that order
-// is what a rebuild counts on. It writes one checkpoint a view that has changed; that it can't be
-// written fails no commit.
+// is what a rebuild counts on. The rows come with them, by the generations that there were before.
+// The commits of a stream are folded together, a write for each of its rows, and the rows of a
+// batch are put together.
 func (p *Projector) HandleBatch(ctx context.Context, commits []es.StoredCommit) []error {
-	results, lags := make([]error, len(commits)), map[string]*batchLag{}
-	var controls map[string]Control
-	var unread error // why nobody knows which generations there are
-	for i, c := range commits {
-		if !p.Needs(c) {
-			continue
-		}
-		if controls == nil && unread == nil {
-			if controls, unread = p.table.Controls(ctx); unread != nil {
-				unread = fmt.Errorf("read the views' generations: %w", unread)
+	results := make([]error, len(commits))
+	if streams := p.streams(commits, results); len(streams) > 0 {
+		lags := map[string]*batchLag{}
+		p.handle(ctx, streams, lags)
+		for _, s := range streams {
+			for i, of := range s.commits {
+				results[of] = s.errs[i]
 			}
 		}
-		if results[i] = cmp.Or(unread, ctx.Err()); results[i] == nil {
-			results[i] = p.handle(ctx, controls, p.views[c.Stream.Category()], c, lags)
-		}
+		p.report(ctx, lags)
 	}
-	p.report(ctx, lags)
 	return results
 }
 
 // CatchUp folds everything that the store has of a stream and its rows have not. It is the repair
 // for a commit that never came.
 func (p *Projector) CatchUp(ctx context.Context, stream es.StreamID) error {
-	if len(p.views[stream.Category()]) == 0 {
+	views := p.views[stream.Category()]
+	if len(views) == 0 {
 		return nil
 	}
-	controls, err := p.table.Controls(ctx)
-	if err != nil {
-		return fmt.Errorf("read the views' generations: %w", err)
-	}
-	return p.apply(ctx, controls, p.views[stream.Category()], stream, nil, map[string]*batchLag{})
+	s := &batchStream{id: stream, views: views, commits: []int{0}, each: [][]es.Recorded{nil}, errs: make([]error, 1)}
+	p.handle(ctx, []*batchStream{s}, map[string]*batchLag{})
+	return s.errs[0]
 }
 
-func (p *Projector) handle(
-	ctx context.Context, controls map[string]Control, views []View, c es.StoredCommit, lags map[string]*batchLag,
-) error {
-	events, err := p.folder.Registry.DecodeCommit(c, 0)
-	if err != nil {
-		return err
-	}
-	return p.apply(ctx, controls, views, c.Stream, events, lags)
+// batchStream is what a batch has of one stream.
+type batchStream struct {
+	id      es.StreamID
+	views   []View
+	commits []int           // by their places in the batch
+	each    [][]es.Recorded // the events of each
+	errs    []error         // what becomes of each
 }
 
-// apply brings a stream's row up to date in each view and generation. One that fails keeps back no
-// other.
-func (p *Projector) apply(
-	ctx context.Context, controls map[string]Control, views []View, stream es.StreamID, events []es.Recorded,
-	lags map[string]*batchLag,
-) error {
-	var errs []error
-	for _, v := range views {
-		control := controls[v.name]
-		control.View = v.name
-		for _, g := range control.Live() {
-			folded, err := p.folder.Apply(ctx, v, g, stream, events)
-			if err != nil {
-				errs = append(errs, fmt.Errorf("view %s, generation %d, %s: %w", v.name, g.Number, stream, err))
-				continue
-			}
-			if g == control.ServingGeneration() && len(folded) > 0 {
-				lag := lags[v.name]
-				if lag == nil {
-					lag = &batchLag{}
-					lags[v.name] = lag
-				}
-				lag.add(p.folder.Clock.Now(), folded)
+// streams decodes the commits that are needed, once for all views, and sorts them by their streams.
+// What can't be decoded has its result.
+func (p *Projector) streams(commits []es.StoredCommit, results []error) []*batchStream {
+	var all []*batchStream
+	byID := map[es.StreamID]*batchStream{}
+	for i, c := range commits {
+		if !p.Needs(c) {
+			continue
+		}
+		events, err := p.folder.Registry.DecodeCommit(c, 0)
+		if err != nil {
+			results[i] = err
+			continue
+		}
+		s := byID[c.Stream]
+		if s == nil {
+			s = &batchStream{id: c.Stream, views: p.views[c.Stream.Category()]}
+			byID[c.Stream], all = s, append(all, s)
+		}
+		s.commits, s.each, s.errs = append(s.commits, i), append(s.each, events), append(s.errs, nil)
+	}
+	return all
+}
+
+// fail notes an error of all commits of the stream.
+func (s *batchStream) fail(err error) {
+	for i := range s.errs {
+		s.errs[i] = errors.Join(s.errs[i], err)
+	}
+}
+
+// events are those of all commits.
+func (s *batchStream) events() []es.Recorded { return slices.Concat(s.each...) }
+
+// rowOf is a row that a batch's stream is folded into.
+type rowOf struct {
+	*batchStream
+	view    View
+	serving bool
+	rank    int // 0 for the newest generation of its view
+	place   Place
+}
+
+// rows are those of streams, by the controls of their views.
+func rows(streams []*batchStream, controls map[string]Control) []rowOf {
+	var all []rowOf
+	for _, s := range streams {
+		for _, v := range s.views {
+			control := controls[v.name]
+			control.View = v.name
+			for rank, g := range control.Live() {
+				all = append(all, rowOf{
+					batchStream: s, view: v, rank: rank, serving: g == control.ServingGeneration(),
+					place: Place{Generation: g, ID: s.id.ID()},
+				})
 			}
 		}
 	}
-	return errors.Join(errs...)
+	return all
+}
+
+// handle folds what a batch has of streams. A row that fails keeps back no other.
+func (p *Projector) handle(ctx context.Context, streams []*batchStream, lags map[string]*batchLag) {
+	all, looked, err := p.look(ctx, streams)
+	if err != nil {
+		for _, s := range streams {
+			s.fail(fmt.Errorf("read the views' generations and rows: %w", err))
+		}
+		return
+	}
+	// The newest generations first: what readers see in the serving one is then in the one being
+	// built.
+	for rank := 0; len(all) > 0; rank++ {
+		var now, later []rowOf
+		for _, r := range all {
+			if r.rank == rank {
+				now = append(now, r)
+			} else {
+				later = append(later, r)
+			}
+		}
+		p.fold(ctx, now, looked, lags)
+		all = later
+	}
+}
+
+// look reads which generations there are, and the rows of streams in those that are live: in one
+// request, unless that has changed since the batch before.
+func (p *Projector) look(ctx context.Context, streams []*batchStream) ([]rowOf, map[Place]Looked, error) {
+	var names []string
+	for _, s := range streams {
+		for _, v := range s.views {
+			if !slices.Contains(names, v.name) {
+				names = append(names, v.name)
+			}
+		}
+	}
+	p.mu.Lock()
+	guess := rows(streams, p.control)
+	p.mu.Unlock()
+	found := map[Place]Looked{}
+	read := func(views []string, all []rowOf) (map[string]Control, error) {
+		var places []Place
+		for _, r := range all {
+			if _, known := found[r.place]; !known {
+				places = append(places, r.place)
+			}
+		}
+		if len(views)+len(places) == 0 {
+			return nil, nil
+		}
+		controls, looked, err := p.table.Look(ctx, views, places)
+		if err != nil {
+			return nil, err
+		}
+		for i, place := range places {
+			found[place] = looked[i]
+		}
+		return controls, nil
+	}
+	controls, err := read(names, guess)
+	if err != nil {
+		return nil, nil, err
+	}
+	p.mu.Lock()
+	p.control = controls
+	p.mu.Unlock()
+	all := rows(streams, controls)
+	_, err = read(nil, all)
+	return all, found, err
+}
+
+// fold brings rows up to date, with all commits that the batch has of each one's stream together. A
+// row that can't be folded so is folded with one commit after the other, to find out whose fault it
+// is.
+func (p *Projector) fold(ctx context.Context, all []rowOf, looked map[Place]Looked, lags map[string]*batchLag) {
+	changes := make([]Change, len(all))
+	for i, r := range all {
+		changes[i] = Change{View: r.view, Generation: r.place.Generation, Stream: r.id, Events: r.events()}
+		if l := looked[r.place]; l.Err == nil {
+			changes[i].Old = &l.Row
+		}
+	}
+	for i, folded := range p.folder.Apply(ctx, changes...) {
+		r := all[i]
+		if len(r.commits) == 1 || !poison.Is(folded.Err) {
+			r.fail(p.told(r, folded, lags))
+			continue
+		}
+		for n, events := range r.each {
+			changes[i].Events, changes[i].Old = events, nil
+			one := p.folder.Apply(ctx, changes[i])[0]
+			r.errs[n] = errors.Join(r.errs[n], p.told(r, one, lags))
+		}
+	}
+}
+
+// told notes what was folded into a row, and gives the error with the row's name.
+func (p *Projector) told(r rowOf, folded Folded, lags map[string]*batchLag) error {
+	if folded.Err != nil {
+		return fmt.Errorf("view %s, generation %d, %s: %w", r.view.name, r.place.Generation.Number, r.id, folded.Err)
+	}
+	if r.serving && len(folded.Events) > 0 {
+		lag := lags[r.view.name]
+		if lag == nil {
+			lag = &batchLag{}
+			lags[r.view.name] = lag
+		}
+		lag.add(p.folder.Clock.Now(), folded.Events)
+	}
+	return nil
 }
 
 // batchLag is what a batch brought to a view.
@@ -168,119 +316,34 @@ func (l *batchLag) add(now time.Time, folded []es.Recorded) {
 	}
 }
 
+// report tells what a batch brought, and notes it where it is time to.
 func (p *Projector) report(ctx context.Context, lags map[string]*batchLag) {
 	for name, l := range lags {
-		c := Checkpoint{Newest: l.newest, Events: l.events, Lag: l.age, At: l.at}
-		if err := p.table.Advance(ctx, name, token(), c); err != nil {
-			slog.WarnContext(ctx, "checkpoint of a view not written", "view", name, "error", err.Error())
-		}
 		if p.observe != nil {
 			p.observe(Lag{View: name, Age: l.age, Events: l.events})
 		}
 	}
-}
-
-// Folder folds events into rows of one generation at a time.
-type Folder struct {
-	Store    es.Store
-	Registry *es.Registry
-	Rows     Rows
-	Clock    clock.Clock
-}
-
-// Apply folds the events of one stream that are given, in order, into its row, with all that the
-// row lacks before them; without any, all that the store has. It returns what it folded: nothing
-// where the row had it already. A conflict means that another writer was faster: the row is read
-// again, and may then be where it should be. So it may after a write of Apply's own whose answer
-// was lost, which the row's Writers tell: what that write folded is returned.
-func (f Folder) Apply(
-	ctx context.Context, v View, g Generation, stream es.StreamID, events []es.Recorded,
-) (folded []es.Recorded, err error) {
-	writer := token()
-	err = es.RetryConflicts(ctx, f.Clock, func(ctx context.Context) error {
-		old, err := f.Rows.Row(ctx, g, stream.ID())
-		if err != nil || slices.Contains(old.Writers, writer) {
-			return err
-		}
-		folded, err = f.pending(ctx, stream, old.Sequence, events)
-		if err != nil || len(folded) == 0 {
-			return err
-		}
-		err = f.put(ctx, v, g, writer, old, folded)
-		if err != nil && !errors.Is(err, es.ErrConflict) && f.wrote(ctx, g, stream.ID(), writer) {
-			return nil
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return folded, nil
-}
-
-// wrote reports whether a row is known to have a write. A request that failed may have been carried
-// out.
-func (f Folder) wrote(ctx context.Context, g Generation, id, writer string) bool {
-	row, err := f.Rows.Row(ctx, g, id)
-	return err == nil && slices.Contains(row.Writers, writer)
-}
-
-// token tells one write from all others, by 65 random bits.
-func token() string { return rand.Text()[:13] }
-
-// ApplyNew is Apply for a stream that most likely has no row yet: where the events begin with the
-// stream's first, it writes without reading before. A row that is there after all costs the write
-// that was refused.
-func (f Folder) ApplyNew(
-	ctx context.Context, v View, g Generation, stream es.StreamID, events []es.Recorded,
-) (folded []es.Recorded, err error) {
-	if len(events) > 0 && events[0].Version == 1 {
-		if err := f.put(ctx, v, g, token(), Item{ID: stream.ID()}, events); !errors.Is(err, es.ErrConflict) {
-			return events, err
+	if noted := p.due(lags); len(noted) > 0 {
+		if err := p.table.Advance(ctx, token(), noted); err != nil {
+			slog.WarnContext(ctx, "checkpoint of the views not written", "error", err.Error())
 		}
 	}
-	return f.Apply(ctx, v, g, stream, events)
 }
 
-func (f Folder) put(ctx context.Context, v View, g Generation, writer string, old Item, events []es.Recorded) error {
-	next, err := v.fold(old, events)
-	if err != nil {
-		return err
+// due collects what a batch brought, and gives what is to be noted now.
+func (p *Projector) due(lags map[string]*batchLag) map[string]Checkpoint {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for name, l := range lags {
+		p.noted[name] = p.noted[name].Add(Checkpoint{Newest: l.newest, Events: l.events, Lag: l.age, At: l.at})
 	}
-	next.Writers = append([]string{writer}, old.Writers[:min(len(old.Writers), MaxWriters-1)]...)
-	before, err := v.tallies(old)
-	if err != nil {
-		return err
+	now := p.folder.Clock.Now().Round(0) // by the time of day: the process may be frozen meanwhile
+	if age := now.Sub(p.notedAt); !p.notedAt.IsZero() && age >= 0 && age < CheckpointEvery {
+		return nil
 	}
-	after, err := v.tallies(next)
-	if err != nil {
-		return err
+	noted := p.noted
+	if len(noted) > 0 {
+		p.noted, p.notedAt = map[string]Checkpoint{}, now
 	}
-	if n := max(len(before), len(after)); n > MaxTallies {
-		return fmt.Errorf("view %s: row %s adds to %d tallies, and may to %d", v.name, old.ID, n, MaxTallies)
-	}
-	return f.Rows.Put(ctx, g, old.Sequence, next, Difference(before, after))
-}
-
-// pending gives the events above version at: the given ones where they follow on it, else the
-// store's, which has them too.
-func (f Folder) pending(
-	ctx context.Context, stream es.StreamID, at int64, events []es.Recorded,
-) ([]es.Recorded, error) {
-	if n := len(events); n > 0 && events[n-1].Version <= at {
-		return nil, nil
-	}
-	if len(events) > 0 && events[0].Version <= at+1 {
-		return events[at+1-events[0].Version:], nil
-	}
-	history, err := f.Store.Load(ctx, stream, at)
-	if err != nil {
-		return nil, err
-	}
-	if n := len(events); n > 0 && history.Head.Version() < events[n-1].Version {
-		return nil, fmt.Errorf(
-			"%w: the store ends at version %d, before %s", es.ErrCorrupt, history.Head.Version(), events[n-1].ID(),
-		)
-	}
-	return history.Events, nil
+	return noted
 }

@@ -24,10 +24,10 @@ func fill(t *testing.T, table view.Table, number int64, ids ...string) {
 			ID: id, Sequence: 1, Data: []byte(`{"digits":"` + string(rune('0'+number)) + `"}`),
 			Keys: []view.Key{{Index: view.Index2, Partition: "all", Sort: id}},
 		}
-		if err := table.Put(
-			context.Background(), generation(number), 0, item,
-			[]view.Tally{{Name: "n", ID: "all", Counters: map[string]int64{"n": number}}},
-		); err != nil {
+		if err := table.Put(context.Background(), view.Write{
+			Generation: generation(number), Next: item,
+			Differences: []view.Tally{{Name: "n", ID: "all", Counters: map[string]int64{"n": number}}},
+		})[0]; err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -136,9 +136,9 @@ func TestReaderFailures(t *testing.T) {
 		}
 	}
 	table := viewtest.NewMemory()
-	if err := table.Put(
-		context.Background(), generation(1), 0, view.Item{ID: "a", Sequence: 1, Data: []byte(`[]`)}, nil,
-	); err != nil {
+	if err := table.Put(context.Background(), view.Write{
+		Generation: generation(1), Next: view.Item{ID: "a", Sequence: 1, Data: []byte(`[]`)},
+	})[0]; err != nil {
 		t.Fatal(err)
 	}
 	if _, err := view.NewReader(
@@ -158,7 +158,7 @@ func spread(t *testing.T, hook func(request string) error, q view.Query, want ..
 			ID: id, Sequence: 1, Data: []byte(`{}`),
 			Keys: []view.Key{{Index: view.Index2, Partition: partition, Sort: id}},
 		}
-		if err := table.Put(context.Background(), generation(1), 0, item, nil); err != nil {
+		if err := table.Put(context.Background(), view.Write{Generation: generation(1), Next: item})[0]; err != nil {
 			t.Fatal(err)
 		}
 	}

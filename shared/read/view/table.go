@@ -22,15 +22,40 @@ type Query struct {
 	Limit      int // how many rows the caller expects to take, 0 for all: what is read ahead, not a bound
 }
 
+// Place is where a row is kept.
+type Place struct {
+	Generation Generation
+	ID         string
+}
+
+// Looked is what was found in a place: a row, as Rows.Row gives it, or why it can't be read.
+type Looked struct {
+	Row Item
+	Err error
+}
+
+// Write puts a row in place of the one whose sequence is Old, and adds the differences to tallies,
+// all or none.
+type Write struct {
+	Generation  Generation
+	Old         int64
+	Next        Item
+	Differences []Tally
+}
+
 // Rows reads and writes rows and tallies.
 type Rows interface {
 	// Row reads a row, consistent with every Put that was answered before. An Item with Sequence 0
 	// where there is none.
 	Row(ctx context.Context, g Generation, id string) (Item, error)
-	// Put writes next in place of the row whose sequence is old, and adds the differences to the
-	// tallies, all or none. It is an es.ErrConflict, and nothing is written, where the row is not
-	// at old any more or somebody else is writing.
-	Put(ctx context.Context, g Generation, old int64, next Item, differences []Tally) error
+	// Look reads the controls of views as Control does, and for each place its row as Row does, all
+	// in as few requests as they fit into. The error is about all of them.
+	Look(ctx context.Context, views []string, places []Place) (map[string]Control, []Looked, error)
+	// Put carries out writes of different rows in as few requests as is worth it, and returns one
+	// result for each. It is an es.ErrConflict, and nothing is written, where the row is not at Old
+	// any more or somebody else is writing. Of writes that are sent together one that is refused
+	// keeps back no other.
+	Put(ctx context.Context, writes ...Write) []error
 	// List gives the rows of a list in the order of their sort keys, page by page as the caller
 	// goes on. An index follows its rows within a moment.
 	List(ctx context.Context, g Generation, q Query) iter.Seq2[Item, error]
@@ -41,10 +66,8 @@ type Rows interface {
 
 // Controls says which generations the views have.
 type Controls interface {
-	// Controls reads all that were ever saved, consistent with every Save that was answered before.
-	// A view of which there is none has its zero Control.
-	Controls(ctx context.Context) (map[string]Control, error)
-	// Control reads one view's, consistent like Controls.
+	// Control reads a view's, consistent with every Save that was answered before. A view of which
+	// there is none has its zero Control.
 	Control(ctx context.Context, view string) (Control, error)
 	// Save writes c in place of the one with its Revision, which goes up by one. It is an
 	// es.ErrConflict where that has changed.
@@ -54,8 +77,8 @@ type Controls interface {
 // Checkpoint says how far a view's rows have come.
 type Checkpoint struct {
 	Newest time.Time // of all commits that were folded, when the newest was made; not after At, whatever it says
-	// how many events were folded into the serving rows. A projector that dies between row and
-	// checkpoint leaves some uncounted
+	// how many events were folded into the serving rows. A projector that dies before it noted them
+	// leaves some uncounted
 	Events int64
 	Lag    time.Duration // age of the oldest event that the last batch brought, when it was folded
 	At     time.Time     // when the last batch was folded
@@ -74,10 +97,9 @@ func (c Checkpoint) Add(more Checkpoint) Checkpoint {
 
 // Checkpoints keeps one checkpoint a view.
 type Checkpoints interface {
-	// Advance notes a batch: Events are added, the others replace what is there where Newest is
-	// newer. A batch that was noted before and is given again, as where the answer was lost,
-	// changes nothing.
-	Advance(ctx context.Context, view, batch string, c Checkpoint) error
+	// Advance notes what came to views, by their names: to each its checkpoint is added. What was
+	// noted before by the same token, as where the answer was lost, changes nothing.
+	Advance(ctx context.Context, token string, of map[string]Checkpoint) error
 	// Checkpoints reads those of all views.
 	Checkpoints(ctx context.Context) (map[string]Checkpoint, error)
 }

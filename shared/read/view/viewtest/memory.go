@@ -21,7 +21,7 @@ type Memory struct {
 	positions   map[view.Generation]map[int]view.Position
 	controls    map[string]view.Control
 	checkpoints map[string]view.Checkpoint
-	batches     map[string]bool
+	noted       map[string]bool
 }
 
 type tallyKey struct {
@@ -41,7 +41,7 @@ func NewMemory() *Memory {
 	return &Memory{
 		rows: map[view.Generation]map[string]view.Item{}, tallies: map[tallyKey]*tally{},
 		positions: map[view.Generation]map[int]view.Position{},
-		controls:  map[string]view.Control{}, checkpoints: map[string]view.Checkpoint{}, batches: map[string]bool{},
+		controls:  map[string]view.Control{}, checkpoints: map[string]view.Checkpoint{}, noted: map[string]bool{},
 	}
 }
 
@@ -49,24 +49,53 @@ func NewMemory() *Memory {
 func (m *Memory) Row(_ context.Context, g view.Generation, id string) (view.Item, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.row(g, id), nil
+}
+
+func (m *Memory) row(g view.Generation, id string) view.Item {
 	if item, ok := m.rows[g][id]; ok {
-		return item, nil
+		return item
 	}
-	return view.Item{ID: id}, nil
+	return view.Item{ID: id}
+}
+
+// Look implements view.Rows.
+func (m *Memory) Look(
+	_ context.Context, views []string, places []view.Place,
+) (map[string]view.Control, []view.Looked, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	controls, looked := map[string]view.Control{}, make([]view.Looked, len(places))
+	for _, name := range views {
+		controls[name] = m.control(name)
+	}
+	for i, p := range places {
+		looked[i].Row = m.row(p.Generation, p.ID)
+	}
+	return controls, looked, nil
 }
 
 // Put implements view.Rows.
-func (m *Memory) Put(_ context.Context, g view.Generation, old int64, next view.Item, differences []view.Tally) error {
+func (m *Memory) Put(_ context.Context, writes ...view.Write) []error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if actual := m.rows[g][next.ID].Sequence; actual != old {
-		return &es.ConflictError{Stream: es.NewStreamID(g.View, next.ID), Expected: old, Actual: actual}
+	results := make([]error, len(writes))
+	for i, w := range writes {
+		results[i] = m.put(w)
+	}
+	return results
+}
+
+func (m *Memory) put(w view.Write) error {
+	g, id := w.Generation, w.Next.ID
+	if actual := m.rows[g][id].Sequence; actual != w.Old {
+		return &es.ConflictError{Stream: es.NewStreamID(g.View, id), Expected: w.Old, Actual: actual}
 	}
 	if m.rows[g] == nil {
 		m.rows[g] = map[string]view.Item{}
 	}
-	m.rows[g][next.ID] = next
-	for _, d := range differences {
+	m.rows[g][id] = w.Next
+	for _, d := range w.Differences {
 		k := tallyKey{g, d.Name, d.ID}
 		if m.tallies[k] == nil {
 			m.tallies[k] = &tally{counters: map[string]int64{}}
@@ -122,20 +151,17 @@ func (m *Memory) Tally(
 	return maps.Clone(t.counters), t.revision, nil
 }
 
-// Controls implements view.Controls.
-func (m *Memory) Controls(context.Context) (map[string]view.Control, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return maps.Clone(m.controls), nil
-}
-
 // Control implements view.Controls.
 func (m *Memory) Control(_ context.Context, name string) (view.Control, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.control(name), nil
+}
+
+func (m *Memory) control(name string) view.Control {
 	c := m.controls[name]
 	c.View = name
-	return c, nil
+	return c
 }
 
 // Save implements view.Controls.
@@ -151,14 +177,16 @@ func (m *Memory) Save(_ context.Context, c view.Control) error {
 }
 
 // Advance implements view.Checkpoints.
-func (m *Memory) Advance(_ context.Context, name, batch string, c view.Checkpoint) error {
+func (m *Memory) Advance(_ context.Context, token string, of map[string]view.Checkpoint) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.batches[batch] {
+	if m.noted[token] {
 		return nil
 	}
-	m.batches[batch] = true
-	m.checkpoints[name] = m.checkpoints[name].Add(c)
+	m.noted[token] = true
+	for name, c := range of {
+		m.checkpoints[name] = m.checkpoints[name].Add(c)
+	}
 	return nil
 }
 
@@ -282,9 +310,42 @@ func (h Hooked) Row(ctx context.Context, g view.Generation, id string) (view.Ite
 	return h.Table.Row(ctx, g, id)
 }
 
-// Put implements view.Rows.
-func (h Hooked) Put(ctx context.Context, g view.Generation, old int64, next view.Item, differences []view.Tally) error {
-	return h.write(ctx, "Put", func() error { return h.Table.Put(ctx, g, old, next, differences) })
+// Look implements view.Rows.
+func (h Hooked) Look(
+	ctx context.Context, views []string, places []view.Place,
+) (map[string]view.Control, []view.Looked, error) {
+	if err := h.Hook(ctx, "Look", false); err != nil {
+		return nil, nil, err
+	}
+	return h.Table.Look(ctx, views, places)
+}
+
+// Put implements view.Rows: the writes that change tallies are one request together, and each other
+// one is a request.
+func (h Hooked) Put(ctx context.Context, writes ...view.Write) []error {
+	results := make([]error, len(writes))
+	var together []int
+	for i, w := range writes {
+		if len(w.Differences) > 0 {
+			together = append(together, i)
+			continue
+		}
+		results[i] = h.write(ctx, "Put", func() error { return h.Table.Put(ctx, w)[0] })
+	}
+	if len(together) == 0 {
+		return results
+	}
+	// What was written may have no answer, and what was refused is so whatever is said of the rest.
+	err := h.write(ctx, "Put", func() error {
+		for _, i := range together {
+			results[i] = h.Table.Put(ctx, writes[i])[0]
+		}
+		return nil
+	})
+	for _, i := range together {
+		results[i] = cmp.Or(results[i], err)
+	}
+	return results
 }
 
 // List implements view.Rows.
@@ -308,14 +369,6 @@ func (h Hooked) Tally(
 	return h.Table.Tally(ctx, g, name, id)
 }
 
-// Controls implements view.Controls.
-func (h Hooked) Controls(ctx context.Context) (map[string]view.Control, error) {
-	if err := h.Hook(ctx, "Controls", false); err != nil {
-		return nil, err
-	}
-	return h.Table.Controls(ctx)
-}
-
 // Control implements view.Controls.
 func (h Hooked) Control(ctx context.Context, name string) (view.Control, error) {
 	if err := h.Hook(ctx, "Control", false); err != nil {
@@ -330,8 +383,8 @@ func (h Hooked) Save(ctx context.Context, c view.Control) error {
 }
 
 // Advance implements view.Checkpoints.
-func (h Hooked) Advance(ctx context.Context, name, batch string, c view.Checkpoint) error {
-	return h.write(ctx, "Advance", func() error { return h.Table.Advance(ctx, name, batch, c) })
+func (h Hooked) Advance(ctx context.Context, token string, of map[string]view.Checkpoint) error {
+	return h.write(ctx, "Advance", func() error { return h.Table.Advance(ctx, token, of) })
 }
 
 // SavePosition implements view.Table.

@@ -36,6 +36,7 @@ func Run(t *testing.T, table view.Table) {
 	tables := newTables(table)
 	Deliver(t, table)
 	t.Run("a row is written once", func(t *testing.T) { writtenOnce(t, tables) })
+	t.Run("rows are written together", func(t *testing.T) { writtenTogether(t, table) })
 	t.Run("lists", func(t *testing.T) { lists(t, tables) })
 	t.Run("a list that changes", func(t *testing.T) { changingList(t, tables) })
 	t.Run("both ends of a list", func(t *testing.T) { between(t, tables) })
@@ -82,9 +83,10 @@ func (t tables) put(ctx context.Context, old, next orders.Row) error {
 	if err != nil {
 		return err
 	}
-	return t.Put(
-		ctx, orderRows, old.Sequence, item, view.Difference(d.Tallies(old.OrderID, old), d.Tallies(next.OrderID, next)),
-	)
+	return t.Put(ctx, view.Write{
+		Generation: orderRows, Old: old.Sequence, Next: item,
+		Differences: view.Difference(d.Tallies(old.OrderID, old), d.Tallies(next.OrderID, next)),
+	})[0]
 }
 
 func readRow[R any](t fataler, table view.Table, g view.Generation, id string) R {
@@ -162,13 +164,15 @@ func anyOrder(t *rapid.T, tables tables) {
 		if len(stored) == 0 {
 			break
 		}
-		c := rapid.SampledFrom(stored).Draw(t, "commit")
+		batch := rapid.SliceOfN(rapid.SampledFrom(stored), 1, 4).Draw(t, "batch")
 		next = rapid.SampledFrom([]fault{faultNone, faultNone, faultNone, faultBefore, faultAfter}).Draw(t, "fault")
-		switch err := handle(ctx, p, c); {
-		case err == nil:
-			seen[c.Stream] = max(seen[c.Stream], c.Last())
-		case !errors.Is(err, errFault):
-			t.Fatal(err)
+		for i, err := range p.HandleBatch(ctx, batch) {
+			switch c := batch[i]; {
+			case err == nil:
+				seen[c.Stream] = max(seen[c.Stream], c.Last())
+			case !errors.Is(err, errFault):
+				t.Fatal(err)
+			}
 		}
 	}
 	compare(t, tables, w, seen)
@@ -207,10 +211,10 @@ func many(t *rapid.T, tables tables) {
 	var group errgroup.Group
 	for range rapid.IntRange(2, 4).Draw(t, "projectors") {
 		p := view.NewProjector(w.Store, tables.Table, clock.System{}, nil, catalog.Views()...)
-		delivery := rapid.Permutation(indexes(stored)).Draw(t, "order")
+		delivery, size := rapid.Permutation(stored).Draw(t, "order"), rapid.IntRange(1, 5).Draw(t, "batch size")
 		group.Go(func() error {
-			for _, i := range delivery {
-				if err := handle(ctx, p, stored[i]); err != nil {
+			for batch := range slices.Chunk(delivery, size) {
+				if err := errors.Join(p.HandleBatch(ctx, batch)...); err != nil {
 					return err
 				}
 			}
@@ -777,9 +781,10 @@ func generations(t *testing.T, table view.Table) {
 			ID: id, Sequence: 2, Data: []byte(`{"n":1}`),
 			Keys: []view.Key{{Index: view.Index2, Partition: "all", Sort: id}},
 		}
-		if err := table.Put(
-			ctx, g, 0, item, []view.Tally{{Name: "t", ID: "a#b", Counters: map[string]int64{"n": 2, "m": -1}}},
-		); err != nil {
+		if err := table.Put(ctx, view.Write{
+			Generation: g, Next: item,
+			Differences: []view.Tally{{Name: "t", ID: "a#b", Counters: map[string]int64{"n": 2, "m": -1}}},
+		})[0]; err != nil {
 			t.Fatal(err)
 		}
 		if err := table.SavePosition(ctx, g, 1, view.Position{From: "x"}); err != nil {
@@ -855,6 +860,63 @@ func generations(t *testing.T, table view.Table) {
 	}
 }
 
+// writtenTogether: each of many writes has the result that it would have alone, and what they add
+// to one tally is added once for each that was written, more of them than fit into a transaction.
+func writtenTogether(t *testing.T, table view.Table) {
+	ctx, g := context.Background(), view.Generation{View: "v" + ident.New()[:8], Number: 1}
+	var writes []view.Write
+	for i := range 130 {
+		w := view.Write{
+			Generation: g,
+			Next:       view.Item{ID: fmt.Sprint("r", i), Sequence: 1, Data: []byte(`{}`), Writers: []string{"w"}},
+		}
+		for _, id := range []string{"all", fmt.Sprint(i % 40)} {
+			w.Differences = append(w.Differences, view.Tally{
+				Name: "n", ID: id, Counters: map[string]int64{"rows": 1, "sum": int64(i)},
+			})
+		}
+		if i%10 == 7 {
+			w.Differences = nil
+		}
+		writes = append(writes, w)
+	}
+	stale := map[int]bool{3: true, 57: true, 77: true}
+	for i := range stale {
+		if err := table.Put(ctx, view.Write{Generation: g, Next: writes[i].Next})[0]; err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows, sum := int64(0), int64(0)
+	for i, err := range table.Put(ctx, writes...) {
+		if errors.Is(err, es.ErrConflict) != stale[i] || !stale[i] && err != nil {
+			t.Errorf("row %d: %v", i, err)
+		}
+		if !stale[i] && i%10 != 7 {
+			rows, sum = rows+1, sum+int64(i)
+		}
+	}
+	counters, _, err := table.Tally(ctx, g, "n", "all")
+	if diff := cmp.Diff(map[string]int64{"rows": rows, "sum": sum}, counters); err != nil || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+	places := []view.Place{{Generation: g, ID: "nobody"}}
+	for _, w := range writes {
+		places = append(places, view.Place{Generation: g, ID: w.Next.ID})
+	}
+	_, looked, err := table.Look(ctx, nil, places)
+	if err != nil || looked[0].Row.Sequence != 0 || looked[0].Row.ID != "nobody" {
+		t.Fatalf("%+v, %v", looked, err)
+	}
+	for i, l := range looked[1:] {
+		if diff := cmp.Diff(writes[i].Next, l.Row); l.Err != nil || diff != "" {
+			t.Errorf("row %d: %v (-want +got)\n%s", i, l.Err, diff)
+		}
+	}
+	if counters, _, err = table.Tally(ctx, g, "n", "0"); err != nil || counters["rows"] != 4 {
+		t.Errorf("%v, %v", counters, err)
+	}
+}
+
 // controls: whoever saves has seen what was saved before.
 func controls(t *testing.T, table view.Table) {
 	ctx := context.Background()
@@ -870,12 +932,13 @@ func controls(t *testing.T, table view.Table) {
 	if err := table.Save(ctx, begun); !errors.Is(err, es.ErrConflict) {
 		t.Errorf("a second first one: %v", err)
 	}
-	all, err := table.Controls(ctx)
+	other := "v" + ident.New()[:8]
+	all, _, err := table.Look(ctx, []string{name, other}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	begun.Revision = 1
-	if diff := cmp.Diff(begun, all[name]); diff != "" {
+	if diff := cmp.Diff(map[string]view.Control{name: begun, other: {View: other}}, all); diff != "" {
 		t.Fatalf("(-want +got)\n%s", diff)
 	}
 	if err := table.Save(ctx, all[name].Switched()); err != nil {
@@ -901,9 +964,9 @@ func checkpoints(t *testing.T, table view.Table) {
 	}
 	older := view.Checkpoint{Newest: Epoch.Add(-time.Hour), Events: 5, Lag: time.Hour, At: Epoch.Add(3 * time.Second)}
 	for _, c := range []view.Checkpoint{first, newer, older, newer} {
-		batch := ident.New()
+		token := ident.New()
 		for range 2 { // the second time as where the first answer was lost
-			if err := table.Advance(ctx, name, batch, c); err != nil {
+			if err := table.Advance(ctx, token, map[string]view.Checkpoint{name: c, name + "-too": first}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -912,6 +975,10 @@ func checkpoints(t *testing.T, table view.Table) {
 	newer.Events = 16
 	if diff := cmp.Diff(newer, all[name]); err != nil || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+	first.Events = 12
+	if diff := cmp.Diff(first, all[name+"-too"]); diff != "" {
+		t.Errorf("of the other view (-want +got)\n%s", diff)
 	}
 }
 
@@ -933,7 +1000,7 @@ func lateCheckpoints(t *testing.T, table view.Table) {
 				Newest: Epoch.Add(time.Duration(given) * time.Second), Events: 1 << (given % 8),
 				At: Epoch.Add(time.Hour),
 			}
-			if err := table.Advance(ctx, name, batches[given], c); err != nil {
+			if err := table.Advance(ctx, batches[given], map[string]view.Checkpoint{name: c}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -951,7 +1018,7 @@ func writers(t *testing.T, table view.Table) {
 	g, id := view.Generation{View: "v" + ident.New()[:8], Number: 1}, ident.New()
 	for sequence, names := range [][]string{{"a"}, {"b", "a"}, nil} {
 		item := view.Item{ID: id, Sequence: int64(sequence + 1), Data: []byte("{}"), Writers: names}
-		if err := table.Put(ctx, g, int64(sequence), item, nil); err != nil {
+		if err := table.Put(ctx, view.Write{Generation: g, Old: int64(sequence), Next: item})[0]; err != nil {
 			t.Fatal(err)
 		}
 		if got, err := table.Row(ctx, g, id); err != nil || !slices.Equal(got.Writers, names) {
