@@ -41,7 +41,8 @@ const (
 	benchEvents    = 3 * benchOrders
 )
 
-// units counts what requests are charged.
+// units counts what requests are charged, those of transactions by AWS's rules, which DynamoDB Local
+// does not follow.
 type units struct {
 	mu          sync.Mutex
 	read, write float64
@@ -61,7 +62,7 @@ func (u *units) client(b *testing.B) *dynamodb.Client {
 			p.ReturnConsumedCapacity = types.ReturnConsumedCapacityTotal
 		case *dynamodb.PutItemInput:
 			p.ReturnConsumedCapacity = types.ReturnConsumedCapacityTotal
-		case *dynamodb.TransactWriteItemsInput:
+		case *dynamodb.BatchGetItemInput:
 			p.ReturnConsumedCapacity = types.ReturnConsumedCapacityTotal
 		}
 		out, metadata, err := next.HandleInitialize(ctx, in)
@@ -76,9 +77,20 @@ func (u *units) client(b *testing.B) *dynamodb.Client {
 			u.read += total(r.ConsumedCapacity)
 		case *dynamodb.PutItemOutput:
 			u.write += total(r.ConsumedCapacity)
-		case *dynamodb.TransactWriteItemsOutput:
+		case *dynamodb.BatchGetItemOutput:
 			for i := range r.ConsumedCapacity {
-				u.write += total(&r.ConsumedCapacity[i])
+				u.read += total(&r.ConsumedCapacity[i])
+			}
+		case *dynamodb.TransactWriteItemsOutput: // each row is new, so that each index has one entry more
+			sent := in.Parameters.(*dynamodb.TransactWriteItemsInput)
+			u.write += awstest.TransactionUnits(sent)
+			for _, action := range sent.TransactItems {
+				for _, i := range view.Indexes() {
+					if action.Put != nil {
+						name := viewtable.IndexName(i)
+						u.write += awstest.IndexUnits(nil, action.Put.Item, name+"pk", name+"sk")
+					}
+				}
 			}
 		}
 		return out, metadata, err
