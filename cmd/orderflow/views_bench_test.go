@@ -41,8 +41,8 @@ const (
 	benchEvents    = 3 * benchOrders
 )
 
-// units counts what requests are charged, those of transactions by AWS's rules, which DynamoDB Local
-// does not follow.
+// units counts what requests are charged, those of transactions by AWS's rules, which DynamoDB
+// Local does not follow.
 type units struct {
 	mu          sync.Mutex
 	read, write float64

@@ -198,8 +198,8 @@ func (t Table) Put(ctx context.Context, writes ...view.Write) []error {
 			return nil
 		})
 	}
-	// Those that add to one tally come together, so that it is one action of one transaction, and the
-	// transactions one after the other, so that they don't get in each other's way.
+	// Those that add to one tally come together, so that it is one action of one transaction, and
+	// the transactions one after the other, so that they don't get in each other's way.
 	slices.SortStableFunc(counted, func(a, b int) int {
 		return cmp.Compare(writes[a].Differences[0].ID, writes[b].Differences[0].ID)
 	})
