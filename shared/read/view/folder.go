@@ -157,19 +157,11 @@ func (f Folder) write(ctx context.Context, p *pending, old Item) (Write, error) 
 	if p.folded, err = f.missing(ctx, p.Stream, old.Sequence, p.Events); err != nil || len(p.folded) == 0 {
 		return Write{}, err
 	}
-	next, err := p.View.fold(old, p.folded)
+	next, before, after, err := p.View.change(old, p.folded)
 	if err != nil {
 		return Write{}, err
 	}
 	next.Writers = append([]string{p.writer}, old.Writers[:min(len(old.Writers), MaxWriters-1)]...)
-	before, err := p.View.tallies(old)
-	if err != nil {
-		return Write{}, err
-	}
-	after, err := p.View.tallies(next)
-	if err != nil {
-		return Write{}, err
-	}
 	if n := max(len(before), len(after)); n > MaxTallies {
 		return Write{}, fmt.Errorf(
 			"view %s: row %s adds to %d tallies, and may to %d", p.View.name, old.ID, n, MaxTallies,

@@ -111,7 +111,7 @@ const MaxWriters = 3
 type View struct {
 	name, category string
 	events         func(*es.Registry)
-	fold           func(Item, []es.Recorded) (Item, error)
+	change         func(Item, []es.Recorded) (next Item, before, after []Tally, err error)
 	tallies        func(Item) ([]Tally, error)
 }
 
@@ -126,7 +126,10 @@ func (v View) Stream(id string) es.StreamID { return es.NewStreamID(v.category, 
 
 // Fold gives the row that comes of old and the events after it. An old row that can't be read, and
 // events that don't follow on it, are an es.ErrCorrupt.
-func (v View) Fold(old Item, events []es.Recorded) (Item, error) { return v.fold(old, events) }
+func (v View) Fold(old Item, events []es.Recorded) (Item, error) {
+	next, _, _, err := v.change(old, events)
+	return next, err
+}
 
 // Tallies gives what a row adds to counters elsewhere. A row that can't be read is an
 // es.ErrCorrupt.
@@ -141,7 +144,7 @@ func (d Definition[R]) View() View {
 			d.Name,
 		))
 	}
-	return View{name: d.Name, category: d.Category, events: d.Events, fold: d.fold, tallies: d.tally}
+	return View{name: d.Name, category: d.Category, events: d.Events, change: d.change, tallies: d.tally}
 }
 
 func isViewName(name string) bool {
@@ -173,45 +176,67 @@ func (d Definition[R]) decode(item Item) (R, error) {
 	return row, nil
 }
 
-func (d Definition[R]) fold(old Item, events []es.Recorded) (Item, error) {
+// change gives the row that comes of old and the events after it, and what the two add to tallies:
+// the old row is decoded once, the new one never.
+func (d Definition[R]) change(old Item, events []es.Recorded) (next Item, before, after []Tally, err error) {
 	row, err := d.decode(old)
 	if err != nil {
-		return Item{}, err
+		return Item{}, nil, nil, err
 	}
-	next := Item{ID: old.ID, Sequence: old.Sequence}
+	before = d.add(old, row)
+	next = Item{ID: old.ID, Sequence: old.Sequence}
 	for _, e := range events {
 		if e.Version != next.Sequence+1 {
-			return Item{}, fmt.Errorf("%w: %s is not the event after version %d", es.ErrCorrupt, e.ID(), next.Sequence)
+			return Item{}, nil, nil, fmt.Errorf(
+				"%w: %s is not the event after version %d", es.ErrCorrupt, e.ID(), next.Sequence,
+			)
 		}
 		row, next.Sequence = d.Evolve(row, e), e.Version
 	}
 	if next.Sequence == 0 {
-		return next, nil
+		return next, nil, nil, nil
 	}
+	if next, err = d.encode(next, row); err != nil {
+		return Item{}, nil, nil, err
+	}
+	return next, before, d.add(next, row), nil
+}
+
+// encode gives the item with its row and the lists that it is in.
+func (d Definition[R]) encode(next Item, row R) (Item, error) {
+	var err error
 	if next.Data, err = json.Marshal(row); err != nil {
-		return Item{}, fmt.Errorf("view %s: row %s: %w", d.Name, old.ID, err)
+		return Item{}, fmt.Errorf("view %s: row %s: %w", d.Name, next.ID, err)
 	}
 	if d.Keys != nil {
-		next.Keys = d.Keys(old.ID, row)
+		next.Keys = d.Keys(next.ID, row)
 	}
 	for i, k := range next.Keys {
 		taken := slices.ContainsFunc(next.Keys[:i], func(o Key) bool { return o.Index == k.Index })
 		if taken || k.Partition == "" || k.Sort == "" || !slices.Contains(Indexes(), k.Index) {
-			return Item{}, fmt.Errorf("view %s: row %s: %+v is no key, or a second one of its index", d.Name, old.ID, k)
+			return Item{}, fmt.Errorf("view %s: row %s: %+v is no key, or a second one of its index", d.Name, next.ID, k)
 		}
 	}
 	return next, nil
 }
 
 func (d Definition[R]) tally(item Item) ([]Tally, error) {
-	if d.Tallies == nil || item.Sequence == 0 {
+	if d.Tallies == nil {
 		return nil, nil
 	}
 	row, err := d.decode(item)
 	if err != nil {
 		return nil, err
 	}
-	return d.Tallies(item.ID, row), nil
+	return d.add(item, row), nil
+}
+
+// add is what a row adds to tallies.
+func (d Definition[R]) add(item Item, row R) []Tally {
+	if d.Tallies == nil || item.Sequence == 0 {
+		return nil
+	}
+	return d.Tallies(item.ID, row)
 }
 
 // Difference gives by how much tallies change from old to next: each once, without counters that
