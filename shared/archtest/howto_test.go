@@ -137,8 +137,12 @@ func TestAddAField(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"events/schemas/order.placed/v1.json", "events/schemas/order.updated/v1.json",
-		"events/samples/order.placed/v1.json", "events/samples/order.updated/v1.json",
+		"events/schemas/order.placed/v1.json", "events/schemas/order.confirmed/v1.json",
+		"events/schemas/order.cancelled/v1.json", "events/schemas/order.cancelled/v2.json",
+		"events/schemas/order.updated/v1.json",
+		"events/samples/order.placed/v1.json", "events/samples/order.confirmed/v1.json",
+		"events/samples/order.cancelled/v1.json", "events/samples/order.cancelled/v2.json",
+		"events/samples/order.updated/v1.json",
 		"events/asyncapi.yaml", "docs/events.html", "events/PUBLISHED", "docs/openapi.yaml",
 	} {
 		text, err := os.ReadFile(filepath.Join(dir, name)) // #nosec G304 -- in the test's own folder

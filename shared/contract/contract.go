@@ -101,7 +101,7 @@ func (t Type) Data() reflect.Type { return t.data }
 // entry is a Type with its mapping. A version without a mapping is not published any more.
 type entry struct {
 	Type
-	convert func(es.Recorded) (any, bool)
+	convert func(es.Recorded, order.State) (any, bool)
 }
 
 type key struct {
@@ -147,16 +147,23 @@ func newCatalogue(contexts ...func() []entry) catalogue {
 
 // publish makes the entry of a type whose stored events E become contracts C.
 func publish[E, C any](t Type, convert func(es.Recorded, E) C) entry {
+	return publishWith(t, func(r es.Recorded, e E, _ order.State) C { return convert(r, e) })
+}
+
+// publishWith is publish for contracts that also say what the order is that their event is of. The
+// order is the zero State where the publisher doesn't know it, and what follows from it is then
+// left out.
+func publishWith[E, C any](t Type, convert func(es.Recorded, E, order.State) C) entry {
 	t.data = reflect.TypeFor[C]()
 	// Made with the first event: a function pays for the types that come to it alone.
 	t.shape = sync.OnceValue(func() *shape { return shapeOf(t.data, false) })
 	t.stream = streamOf(t)
-	return entry{Type: t, convert: func(r es.Recorded) (any, bool) {
+	return entry{Type: t, convert: func(r es.Recorded, of order.State) (any, bool) {
 		e, ok := r.Data.(E)
 		if !ok {
 			return nil, false
 		}
-		return convert(r, e), true
+		return convert(r, e, of), true
 	}}
 }
 
@@ -215,14 +222,18 @@ func Map(r es.Recorded) (es.Envelope, error) {
 // published, oldest first. They have the same sequence, and each an id of its own, so that nobody
 // takes one for a repeat of the other; a consumer's rule says which version it wants. The same
 // event gives the same envelopes each time. An event without a contract is an ErrUnmapped.
-func Versions(r es.Recorded) ([]es.Envelope, error) {
+func Versions(r es.Recorded) ([]es.Envelope, error) { return VersionsOf(r, order.State{}) }
+
+// VersionsOf is Versions of an order's event, with what consumers would ask the order for. of is
+// the order as of the event's commit, or the zero State, which leaves it out.
+func VersionsOf(r es.Recorded, of order.State) ([]es.Envelope, error) {
 	versions := catalogued().published[r.Type]
 	if len(versions) == 0 {
 		return nil, fmt.Errorf("%w: %s is a %s", ErrUnmapped, r.ID(), r.Type)
 	}
 	out := make([]es.Envelope, len(versions))
 	for i, t := range versions {
-		data, ok := t.convert(r)
+		data, ok := t.convert(r, of)
 		if !ok {
 			return nil, fmt.Errorf("%w: %s is a %s, and a %T", ErrUnmapped, r.ID(), r.Type, r.Data)
 		}

@@ -297,13 +297,13 @@ func TestVersions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := any(contract.OrderCancelled{OrderID: "o1", Reason: string(reason)}); first != want {
-			t.Errorf("version 1 is %+v", first)
+		if diff := cmp.Diff(any(contract.OrderCancelled{OrderID: "o1", Reason: string(reason)}), first); diff != "" {
+			t.Errorf("version 1: %s", diff)
 		}
-		if want := any(contract.OrderCancelledV2{
+		if diff := cmp.Diff(any(contract.OrderCancelledV2{
 			OrderID: "o1", Reason: contract.CancellationReason{Kind: kind, Code: string(reason)},
-		}); second != want {
-			t.Errorf("version 2 is %+v, want %+v", second, want)
+		}), second); diff != "" {
+			t.Errorf("version 2: %s", diff)
 		}
 		if got[0].ID != "order/o1@5" || got[1].ID != "order/o1@5/v2" || got[0].Sequence != 5 || got[1].Sequence != 5 ||
 			got[0].DataVersion != 1 || got[1].DataVersion != 2 {

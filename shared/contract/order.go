@@ -43,10 +43,13 @@ type OrderStarted struct {
 
 // OrderConfirmed is order.confirmed.
 type OrderConfirmed struct {
-	OrderID        string `json:"orderId" doc:"The order." minLength:"1"`
-	PaymentID      string `json:"paymentId" doc:"The payment that was charged." minLength:"1"`
-	ShipmentID     string `json:"shipmentId" doc:"The shipment that is scheduled." minLength:"1"`
-	TrackingNumber string `json:"trackingNumber" doc:"The shipment's number for the customer." minLength:"1"`
+	OrderID        string      `json:"orderId" doc:"The order." minLength:"1"`
+	PaymentID      string      `json:"paymentId" doc:"The payment that was charged." minLength:"1"`
+	ShipmentID     string      `json:"shipmentId" doc:"The shipment that is scheduled." minLength:"1"`
+	TrackingNumber string      `json:"trackingNumber" doc:"The shipment's number for the customer." minLength:"1"`
+	CustomerID     string      `json:"customerId,omitempty" doc:"Who ordered, as a pseudonym. Missing of releases that did not tell." minLength:"1"`
+	Lines          []OrderLine `json:"lines,omitempty" doc:"What is ordered. Missing where customerId is." minItems:"1" nullable:"false"`
+	Total          *Money      `json:"total,omitempty" doc:"What the order comes to: the sum of its lines' amounts. Missing where customerId is."`
 }
 
 // OrderCancelling is order.cancelling. The customer's own words are left out.
@@ -60,16 +63,22 @@ type OrderCancelling struct {
 
 // OrderCancelled is order.cancelled in its first version.
 type OrderCancelled struct {
-	OrderID string `json:"orderId" doc:"The order." minLength:"1"`
-	Reason  string `json:"reason" doc:"As in order.cancelling." minLength:"1"`
+	OrderID    string      `json:"orderId" doc:"The order." minLength:"1"`
+	Reason     string      `json:"reason" doc:"As in order.cancelling." minLength:"1"`
+	CustomerID string      `json:"customerId,omitempty" doc:"Who ordered, as a pseudonym. Missing of releases that did not tell." minLength:"1"`
+	Lines      []OrderLine `json:"lines,omitempty" doc:"What is ordered. Missing where customerId is." minItems:"1" nullable:"false"`
+	Total      *Money      `json:"total,omitempty" doc:"What the order comes to: the sum of its lines' amounts. Missing where customerId is."`
 }
 
 // OrderCancelledV2 is order.cancelled in its second version. The first has codes alone, which grow
 // with each new rule: who counts or writes mails by them has to be changed with the rules. Kinds
 // are few, and stay.
 type OrderCancelledV2 struct {
-	OrderID string             `json:"orderId" doc:"The order." minLength:"1"`
-	Reason  CancellationReason `json:"reason" doc:"Why."`
+	OrderID    string             `json:"orderId" doc:"The order." minLength:"1"`
+	Reason     CancellationReason `json:"reason" doc:"Why."`
+	CustomerID string             `json:"customerId,omitempty" doc:"Who ordered, as a pseudonym. Missing of releases that did not tell." minLength:"1"`
+	Lines      []OrderLine        `json:"lines,omitempty" doc:"What is ordered. Missing where customerId is." minItems:"1" nullable:"false"`
+	Total      *Money             `json:"total,omitempty" doc:"What the order comes to: the sum of its lines' amounts. Missing where customerId is."`
 }
 
 // CancellationReason says why an order was cancelled, for programs to tell apart.
@@ -103,16 +112,19 @@ type OrderUndoFailed struct {
 
 // OrderShipped is order.shipped.
 type OrderShipped struct {
-	OrderID      string `json:"orderId" doc:"The order. It can't be cancelled from here on." minLength:"1"`
-	ShipmentID   string `json:"shipmentId" doc:"The shipment that left." minLength:"1"`
-	Revision     int64  `json:"revision,omitempty" doc:"The order's revision that left. Where it is missing, it is the first." minimum:"1"`
-	DispatchedAt string `json:"dispatchedAt,omitempty" doc:"When the pieces left, RFC 3339. Where it is missing, nobody knows better than the event's time." format:"date-time"`
+	OrderID        string `json:"orderId" doc:"The order. It can't be cancelled from here on." minLength:"1"`
+	ShipmentID     string `json:"shipmentId" doc:"The shipment that left." minLength:"1"`
+	Revision       int64  `json:"revision,omitempty" doc:"The order's revision that left. Where it is missing, it is the first." minimum:"1"`
+	DispatchedAt   string `json:"dispatchedAt,omitempty" doc:"When the pieces left, RFC 3339. Where it is missing, nobody knows better than the event's time." format:"date-time"`
+	CustomerID     string `json:"customerId,omitempty" doc:"Who ordered, as a pseudonym. Missing of releases that did not tell." minLength:"1"`
+	TrackingNumber string `json:"trackingNumber,omitempty" doc:"The shipment's number for the customer. Missing of releases that did not tell." minLength:"1"`
 }
 
 // OrderDelivered is order.delivered.
 type OrderDelivered struct {
 	OrderID    string `json:"orderId" doc:"The order." minLength:"1"`
 	ShipmentID string `json:"shipmentId" doc:"The shipment that arrived." minLength:"1"`
+	CustomerID string `json:"customerId,omitempty" doc:"Who ordered, as a pseudonym. Missing of releases that did not tell." minLength:"1"`
 }
 
 // OrderUpdatedType is the name of the one type that no stored event stands behind: it carries
@@ -157,6 +169,14 @@ func Updated(last es.Recorded, state order.State) ([]es.Envelope, error) {
 	return versions, err
 }
 
+// orderTotal is what an order comes to, nil where it is not known.
+func orderTotal(s order.State) *Money {
+	if s.ID == "" {
+		return nil
+	}
+	return new(amount(s.Total))
+}
+
 func orderLines(of []order.Line) []OrderLine {
 	lines := make([]OrderLine, len(of))
 	for i, l := range of {
@@ -198,11 +218,12 @@ func orderTypes() []entry {
 			func(r es.Recorded, e order.Started) OrderStarted {
 				return OrderStarted{OrderID: r.Stream.ID(), SagaID: e.SagaID}
 			}),
-		publish(of("order.confirmed", "Stock is reserved, the payment charged and a shipment scheduled."),
-			func(r es.Recorded, e order.Confirmed) OrderConfirmed {
+		publishWith(of("order.confirmed", "Stock is reserved, the payment charged and a shipment scheduled."),
+			func(r es.Recorded, e order.Confirmed, s order.State) OrderConfirmed {
 				return OrderConfirmed{
 					OrderID: r.Stream.ID(), PaymentID: e.PaymentID, ShipmentID: e.ShipmentID,
 					TrackingNumber: e.TrackingNumber,
+					CustomerID:     s.CustomerID, Lines: orderLines(s.Lines), Total: orderTotal(s),
 				}
 			}),
 		publish(of("order.cancelling", "The order will not be fulfilled; what was done for it is being undone."),
@@ -212,28 +233,35 @@ func orderTypes() []entry {
 					Origin: string(e.Origin),
 				}
 			}),
-		publish(of("order.cancelled", "Everything that was done for the order is undone."),
-			func(r es.Recorded, e order.Cancelled) OrderCancelled {
-				return OrderCancelled{OrderID: r.Stream.ID(), Reason: string(e.Reason)}
+		publishWith(of("order.cancelled", "Everything that was done for the order is undone."),
+			func(r es.Recorded, e order.Cancelled, s order.State) OrderCancelled {
+				return OrderCancelled{
+					OrderID: r.Stream.ID(), Reason: string(e.Reason),
+					CustomerID: s.CustomerID, Lines: orderLines(s.Lines), Total: orderTotal(s),
+				}
 			}).until("2026-11-23", "2027-11-23"), // from then on .retired() in place of this takes it off the bus
-		publish(second("order.cancelled", "Everything that was done for the order is undone."),
-			func(r es.Recorded, e order.Cancelled) OrderCancelledV2 {
-				return OrderCancelledV2{OrderID: r.Stream.ID(), Reason: cancellation(e.Reason)}
+		publishWith(second("order.cancelled", "Everything that was done for the order is undone."),
+			func(r es.Recorded, e order.Cancelled, s order.State) OrderCancelledV2 {
+				return OrderCancelledV2{
+					OrderID: r.Stream.ID(), Reason: cancellation(e.Reason),
+					CustomerID: s.CustomerID, Lines: orderLines(s.Lines), Total: orderTotal(s),
+				}
 			}),
 		publish(of("order.undo-failed", "Steps of the undo are spent; people have to look."),
 			func(r es.Recorded, e order.UndoFailed) OrderUndoFailed {
 				return OrderUndoFailed{OrderID: r.Stream.ID(), SagaID: e.SagaID, Steps: e.Steps}
 			}),
-		publish(of("order.shipped", "The shipment left the warehouse."),
-			func(r es.Recorded, e order.Shipped) OrderShipped {
+		publishWith(of("order.shipped", "The shipment left the warehouse."),
+			func(r es.Recorded, e order.Shipped, s order.State) OrderShipped {
 				return OrderShipped{
 					OrderID: r.Stream.ID(), ShipmentID: e.ShipmentID, Revision: e.Revision,
 					DispatchedAt: e.DispatchedAt,
+					CustomerID:   s.CustomerID, TrackingNumber: s.TrackingNumber,
 				}
 			}),
-		publish(of("order.delivered", "The carrier handed the order over."),
-			func(r es.Recorded, e order.Delivered) OrderDelivered {
-				return OrderDelivered{OrderID: r.Stream.ID(), ShipmentID: e.ShipmentID}
+		publishWith(of("order.delivered", "The carrier handed the order over."),
+			func(r es.Recorded, e order.Delivered, s order.State) OrderDelivered {
+				return OrderDelivered{OrderID: r.Stream.ID(), ShipmentID: e.ShipmentID, CustomerID: s.CustomerID}
 			}),
 		publish(of(OrderUpdatedType, "The whole order, after whatever happened to it."),
 			func(_ es.Recorded, s order.State) OrderUpdated {

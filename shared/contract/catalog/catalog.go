@@ -115,23 +115,24 @@ func isWhole(s *huma.Schema) error {
 	return nil
 }
 
-// updated is the order of the fixtures as it is once it is confirmed, in each version.
-func updated() ([]es.Envelope, error) {
+// confirmed is the order of the fixtures as it is once it is confirmed, and its last event by then.
+func confirmed() (order.State, es.Recorded) {
 	state, last := order.Decider.Initial(), es.Recorded{}
 	for _, r := range Fixtures() {
 		if e, ok := r.Data.(order.Event); ok && r.Stream.ID() == orderID && r.Version <= 3 {
 			state, last = order.Evolve(state, e), r
 		}
 	}
-	return contract.Updated(last, state)
+	return state, last
 }
 
 // sample maps the type's fixture to a complete envelope.
 func sample(t contract.Type) ([]byte, error) {
-	versions, err := updated()
+	state, last := confirmed()
+	versions, err := contract.Updated(last, state)
 	for _, r := range Fixtures() {
 		if r.Type == t.Name {
-			versions, err = contract.Versions(r) // of several, the last has the newest fields
+			versions, err = contract.VersionsOf(r, state) // of several, the last has the newest fields
 		}
 	}
 	if err != nil {

@@ -71,44 +71,41 @@ func (p Publisher) Commits(ctx context.Context, commits []es.StoredCommit) []err
 }
 
 // Envelopes makes all that is published of a commit, or nothing: its events, and behind those of an
-// order the whole order as it is after them. The errors are those of Decode, Events and Updated;
-// CanNeverPass tells them apart.
+// order the whole order as it is after them, which those events carry parts of as well. orders is
+// asked only for an order that was there before the commit. The errors are those of
+// es.Registry.DecodeCommit, contract.VersionsOf, contract.Check, UpdatedAt and orders; CanNeverPass
+// tells them apart.
 func Envelopes(ctx context.Context, registry *es.Registry, orders Orders, c es.StoredCommit) ([]es.Envelope, error) {
-	d, err := Decode(registry, c)
+	events, err := registry.DecodeCommit(c, 0)
 	if err != nil {
 		return nil, err
 	}
-	envelopes, err := d.Events()
+	if c.Stream.Category() != order.Category {
+		return forms(events, order.State{})
+	}
+	state, err := after(ctx, orders, c, events)
 	if err != nil {
 		return nil, err
 	}
-	updated, err := d.Updated(ctx, orders)
+	envelopes, err := forms(events, state)
+	if err != nil {
+		return nil, err
+	}
+	updated, err := UpdatedAt(events[len(events)-1], state)
 	if err != nil {
 		return nil, err
 	}
 	return append(envelopes, updated...), nil
 }
 
-// Decoded is a commit whose events are decoded, once for all that is published of it.
-type Decoded struct {
-	commit es.StoredCommit
-	events []es.Recorded
-}
-
-// Decode decodes a commit. The errors are those of es.Registry.DecodeCommit.
-func Decode(registry *es.Registry, c es.StoredCommit) (Decoded, error) {
-	events, err := registry.DecodeCommit(c, 0)
-	return Decoded{commit: c, events: events}, err
-}
-
-// Events maps the events of a commit to their published forms, in each version that is published,
+// forms maps the events of a commit to their published forms, in each version that is published,
 // all of them or none. What breaks its contract is not published either: that is one dead letter
-// here, where the mistake is, and not one at each consumer. The errors are those of
-// contract.Versions and of contract.Check.
-func (d Decoded) Events() ([]es.Envelope, error) {
-	out := make([]es.Envelope, 0, len(d.events))
-	for _, r := range d.events {
-		versions, err := contract.Versions(r)
+// here, where the mistake is, and not one at each consumer. of is the order as of the commit where
+// it is an order's. The errors are those of contract.VersionsOf and of contract.Check.
+func forms(events []es.Recorded, of order.State) ([]es.Envelope, error) {
+	out := make([]es.Envelope, 0, len(events))
+	for _, r := range events {
+		versions, err := contract.VersionsOf(r, of)
 		if err != nil {
 			return nil, err
 		}
@@ -120,20 +117,6 @@ func (d Decoded) Events() ([]es.Envelope, error) {
 		out = append(out, versions...)
 	}
 	return out, nil
-}
-
-// Updated makes the order.updated of a commit: one for the commit of an order, in each version that
-// is published, none for any other. orders is asked only for an order that was there before the
-// commit. The errors are those of contract.Updated, of contract.Check and of orders.
-func (d Decoded) Updated(ctx context.Context, orders Orders) ([]es.Envelope, error) {
-	if d.commit.Stream.Category() != order.Category {
-		return nil, nil
-	}
-	state, err := after(ctx, orders, d.commit, d.events)
-	if err != nil {
-		return nil, err
-	}
-	return UpdatedAt(d.events[len(d.events)-1], state)
 }
 
 // UpdatedAt makes the order.updated of the commit that ends with last, where state is the order as

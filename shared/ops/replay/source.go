@@ -79,12 +79,12 @@ func (s stored) page(ctx context.Context, scanned es.ScanPage) (Page, error) {
 		return cmp.Or(cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.First, b.First))
 	})
 	for _, c := range scanned.Commits {
-		updated := c.Stream.Category() == order.Category && s.of.named(contract.OrderUpdatedType)
-		if !s.of.during(c.Time) || !updated &&
+		whole := c.Stream.Category() == order.Category && s.of.named(contract.OrderUpdatedType)
+		if !s.of.during(c.Time) || !whole &&
 			!slices.ContainsFunc(c.Events, func(e es.Stored) bool { return s.of.named(e.Type) }) {
 			continue
 		}
-		envelopes, err := s.envelopes(ctx, c, updated)
+		envelopes, err := publish.Envelopes(ctx, s.registry, s.orders, c)
 		if err != nil {
 			if !publish.CanNeverPass(err) {
 				return Page{}, err
@@ -99,18 +99,6 @@ func (s stored) page(ctx context.Context, scanned es.ScanPage) (Page, error) {
 		)
 	}
 	return page, nil
-}
-
-// envelopes are those of a commit, with its order.updated where that is wanted.
-func (s stored) envelopes(ctx context.Context, c es.StoredCommit, updated bool) ([]es.Envelope, error) {
-	if updated {
-		return publish.Envelopes(ctx, s.registry, s.orders, c)
-	}
-	decoded, err := publish.Decode(s.registry, c)
-	if err != nil {
-		return nil, err
-	}
-	return decoded.Events()
 }
 
 // Reader is what FromStream needs of an es.Store.
@@ -174,7 +162,12 @@ func (s stream) Pages(ctx context.Context, _ int, from string) iter.Seq2[Page, e
 			if !s.of.during(r.Time) || !s.of.named(r.Type) {
 				continue
 			}
-			versions, err := contract.Versions(r)
+			of, err := s.order(ctx, r)
+			if err != nil {
+				yield(Page{}, err)
+				return
+			}
+			versions, err := contract.VersionsOf(r, of)
 			if err != nil {
 				page.Failures = append(page.Failures, Failure{ID: r.ID(), Error: err.Error()})
 				continue
@@ -187,6 +180,16 @@ func (s stream) Pages(ctx context.Context, _ int, from string) iter.Seq2[Page, e
 		}
 		yield(page, nil)
 	}
+}
+
+// order is the order as of an event of it, the zero State of any other stream. What its events carry
+// of it is the same for the rest of their commit.
+func (s stream) order(ctx context.Context, r es.Recorded) (order.State, error) {
+	if s.id.Category() != order.Category {
+		return order.State{}, nil
+	}
+	past, err := s.orders.AsOf(ctx, s.id.ID(), es.Point{Version: r.Version})
+	return past.State, err
 }
 
 // updated adds the order.updated of the commit that ends with last, where it is selected. An error
