@@ -301,7 +301,7 @@ func TestCrashAfterTheMail(t *testing.T) {
 	notifier := notification.New(notification.Deps{
 		Inbox: inboxtable.New(stack.tables, stack.Outputs["InboxTable"]), Clock: clock.System{}, Shop: "orderflow",
 		Orders:    orders.New(orders.Deps{Store: store, Clock: clock.System{}}),
-		Customers: customers.New(customers.Deps{Store: store, Clock: clock.System{}, Vault: vault}),
+		Customers: customers.Contacts{Reader: vault.Beside(store)},
 		Mailer: dying{mail.New(
 			mail.NewClient(stack.config), clock.System{}, netmail.Address{Name: "orderflow", Address: sender}, "",
 		)},

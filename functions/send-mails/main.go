@@ -18,6 +18,7 @@ import (
 	"orderflow/shared/kit/dynamostore"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/inboxtable"
+	"orderflow/shared/kit/wiring"
 	"orderflow/shared/ops/deadletter"
 	"orderflow/shared/process/notification"
 	"orderflow/shared/shop/customer"
@@ -34,7 +35,7 @@ func main() {
 	notifier := notification.New(notification.Deps{
 		Inbox:     inboxtable.New(db, awsenv.Env("INBOX_TABLE")),
 		Orders:    order.New(order.Deps{Store: store, Clock: now}),
-		Customers: customer.New(customer.Deps{Store: store, Clock: now, Vault: vault}),
+		Customers: wiring.Complete(customer.Contacts{Reader: vault.Beside(store)}),
 		Mailer:    sesmail.New(sesmail.NewClient(config), now, from, os.Getenv("MAIL_CONFIGURATION_SET")),
 		Clock:     now,
 		Shop:      from.Name,

@@ -18,6 +18,14 @@ type OrderLine struct {
 	Amount    *Money           `json:"amount,omitempty" doc:"What the line comes to: quantity times unit price, less the discount, plus the tax. Missing of releases that had neither."`
 }
 
+// Line is the line in the order's own terms. What it comes to follows from the rest.
+func (l OrderLine) Line() order.Line {
+	return order.Line{
+		SKU: l.SKU, Quantity: l.Quantity, UnitPrice: l.UnitPrice.Money(),
+		Discount: l.Discount.adjustment(), Tax: l.Tax.adjustment(),
+	}
+}
+
 // OrderAdjustment is a discount or a tax of a line.
 type OrderAdjustment struct {
 	Name    string `json:"name" doc:"What it is, for people." minLength:"1"`
@@ -189,6 +197,14 @@ func orderLines(of []order.Line) []OrderLine {
 		}
 	}
 	return lines
+}
+
+// adjustment is the adjustment in the order's own terms, nil for none.
+func (a *OrderAdjustment) adjustment() *order.Adjustment {
+	if a == nil {
+		return nil
+	}
+	return &order.Adjustment{Name: a.Name, Amount: a.Amount.Money(), RatePPM: a.RatePPM}
 }
 
 func adjustment(a *order.Adjustment) *OrderAdjustment {

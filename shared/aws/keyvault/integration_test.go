@@ -4,9 +4,11 @@ package keyvault_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -16,6 +18,8 @@ import (
 
 	"orderflow/shared/aws/awstest"
 	"orderflow/shared/aws/keyvault"
+	"orderflow/shared/kit/dynamostore"
+	"orderflow/shared/kit/es"
 	"orderflow/shared/shop/personal"
 )
 
@@ -82,8 +86,36 @@ func TestOnAWS(t *testing.T) {
 		t.Errorf("another's key: %v", err)
 	}
 
+	// A stream and the key of the one whose it is, in one request.
+	type noted struct{ Text string }
+	events := awstest.Table(t, awstest.EventsTable())
+	store := dynamostore.New(tables, events, es.NewRegistry(func(r *es.Registry) { es.Register[noted](r, "noted", 1) }))
+	beside := func(want int) personal.Opener {
+		t.Helper()
+		history, opener, err := reader.Beside(store).LoadWithKey(ctx, "customer/c1", "c1")
+		if err != nil || len(history.Events) != want {
+			t.Fatalf("%d events, %v", len(history.Events), err)
+		}
+		return opener
+	}
+	head := es.StoreHead("customer/c1", 0, 0, "")
+	for n := range 3 {
+		if plain, err := beside(n).Open(ctx, "f", sealed[0]); err != nil || string(plain) != "Ada" {
+			t.Errorf("opened %q, %v, beside %d events", plain, err, n)
+		}
+		commit := es.Request{CommitID: fmt.Sprint(n), Time: time.Now()}.Commit(head, noted{"x"})
+		appended, err := store.Append(ctx, []es.Commit{commit})
+		if err != nil {
+			t.Fatal(err)
+		}
+		head = appended.Heads[0]
+	}
+
 	if err := open().Erase(ctx, "c1"); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := beside(3).Open(ctx, "f", sealed[0]); !errors.Is(err, personal.ErrErased) {
+		t.Errorf("open beside the stream after the erasure: %v", err)
 	}
 	if _, err := reader.Open(ctx, "c1", "f", sealed[0]); !errors.Is(err, personal.ErrErased) {
 		t.Errorf("open after the erasure: %v", err)

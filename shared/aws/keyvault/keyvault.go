@@ -180,6 +180,11 @@ func (v *Vault) key(ctx context.Context, subject string) (personal.Key, error) {
 	if err != nil {
 		return personal.Key{}, err
 	}
+	return v.unwrap(ctx, subject, wrapped)
+}
+
+// unwrap gives the key of what a row has: personal.ErrErased where that is nothing.
+func (v *Vault) unwrap(ctx context.Context, subject string, wrapped []byte) (personal.Key, error) {
 	if len(wrapped) == 0 {
 		return personal.Key{}, personal.ErrErased
 	}

@@ -182,8 +182,8 @@ func (s stream) Pages(ctx context.Context, _ int, from string) iter.Seq2[Page, e
 	}
 }
 
-// order is the order as of an event of it, the zero State of any other stream. What its events carry
-// of it is the same for the rest of their commit.
+// order is the order as of an event of it, the zero State of any other stream. What its events
+// carry of it is the same for the rest of their commit.
 func (s stream) order(ctx context.Context, r es.Recorded) (order.State, error) {
 	if s.id.Category() != order.Category {
 		return order.State{}, nil

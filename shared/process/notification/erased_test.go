@@ -18,11 +18,11 @@ func (w *world) customers() customer.Service {
 	return customer.New(customer.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Eraser: w.vault})
 }
 
-// unopened are customers of whom nothing opens.
-type unopened struct{ customer.Service }
+// unopened is a vault of which nothing opens.
+type unopened struct{ personal.Vault }
 
-func (unopened) Open(context.Context, customer.State) (name, email string, err error) {
-	return "", "", personal.ErrUnreadable
+func (unopened) Open(context.Context, string, string, personal.Sealed) ([]byte, error) {
+	return nil, personal.ErrUnreadable
 }
 
 // claiming is an inbox in which something happens right behind a claim.
@@ -77,10 +77,7 @@ func TestNoMailToWhoIsErased(t *testing.T) {
 					} else {
 						erase(w)
 					}
-					notifier := notification.New(notification.Deps{
-						Inbox: store, Orders: w.orders, Customers: w.customers(), Mailer: w.mailer, Clock: w.clock,
-						Shop: "s",
-					})
+					notifier := w.with(func(d *notification.Deps) { d.Inbox = store })
 					for range 3 {
 						if err := notifier.Handle(t.Context(), notification.Delivery{Body: body}); err != nil {
 							t.Errorf("%s: %v", kind, err)
@@ -129,18 +126,18 @@ func everyKind(t *testing.T) map[notification.Kind]func(*testing.T) (*world, []b
 func TestWritingFails(t *testing.T) {
 	quiet(t)
 	w := newWorld(t)
-	body := w.message(placed, 1)
+	w.run("start", order.Start{SagaID: "s"})
+	w.run("confirm", order.Confirm{SagaID: "s", PaymentID: "p", ShipmentID: "sh", TrackingNumber: "OF-1"})
+	body := w.earlier(placed, 3)
 	for name, deps := range map[string]func(*notification.Deps){
 		"no order":    func(d *notification.Deps) { d.Orders = absent{} },
 		"no customer": func(d *notification.Deps) { d.Customers = nobody{} },
-		"not opened":  func(d *notification.Deps) { d.Customers = unopened{w.customers()} },
+		"not opened": func(d *notification.Deps) {
+			d.Customers = customer.Contacts{Reader: apart{w.store, unopened{w.vault}}}
+		},
 	} {
-		d := notification.Deps{
-			Inbox: w.inbox, Orders: w.orders, Customers: w.customers(), Mailer: w.mailer, Clock: w.clock, Shop: "s",
-		}
-		deps(&d)
 		for range 2 {
-			err := notification.New(d).Handle(t.Context(), notification.Delivery{Body: body})
+			err := w.with(deps).Handle(t.Context(), notification.Delivery{Body: body})
 			free := errors.Is(err, inbox.ErrNotDone) && !errors.Is(err, inbox.ErrInFlight)
 			if !free || strings.Contains(err.Error(), "Lovelace") {
 				t.Errorf("%s: %v", name, err)
@@ -159,8 +156,8 @@ func (absent) Get(context.Context, string) (es.Result[order.State], error) {
 	return es.Result[order.State]{}, order.ErrNotFound.New("none")
 }
 
-type nobody struct{ customer.Service }
+type nobody struct{}
 
-func (nobody) Get(context.Context, string) (es.Result[customer.State], error) {
-	return es.Result[customer.State]{}, customer.ErrNotFound.New("none")
+func (nobody) Contact(context.Context, string) (name, email string, err error) {
+	return "", "", customer.ErrNotFound.New("none")
 }

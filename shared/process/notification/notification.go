@@ -1,9 +1,9 @@
 // Package notification writes to customers: which mail follows from which event, what it says, and
 // that it is sent at most once.
 //
-// An event is a notification here and no more: what else a mail needs is asked for, read-only, with
-// the right to. Name and address are ciphertext until the mail is made, and are in no error, log or
-// entry of the inbox.
+// What a mail says of an order comes with its event. To whom it goes does not: name and address are
+// read when the mail is made, with the right to. They are ciphertext until then, and are in no
+// error, log or entry of the inbox.
 package notification
 
 import (
@@ -20,7 +20,6 @@ import (
 	"orderflow/shared/kit/inbox"
 	"orderflow/shared/kit/poison"
 	"orderflow/shared/kit/wiring"
-	"orderflow/shared/shop/customer"
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/personal"
 )
@@ -52,16 +51,18 @@ type Mailer interface {
 	Send(context.Context, Mail) (id string, err error)
 }
 
-// Orders knows the orders. ErrNotFound where there is none.
+// Orders knows the orders, for events of releases that did not say whose order it is. ErrNotFound
+// where there is none.
 type Orders interface {
 	Get(ctx context.Context, orderID string) (es.Result[order.State], error)
 }
 
-// Customers knows the customers, and opens what is sealed of them. ErrNotFound where there is none,
-// personal.ErrErased where they were erased.
+// Customers knows how customers are written to.
 type Customers interface {
-	Get(ctx context.Context, customerID string) (es.Result[customer.State], error)
-	Open(context.Context, customer.State) (name, email string, err error)
+	// Contact is name and address of a customer as they are now, by reads that begin after it is
+	// called: it is asked for each mail, and nothing that it said before is used again.
+	// customer.ErrNotFound where there is none, personal.ErrErased where they were erased.
+	Contact(ctx context.Context, customerID string) (name, email string, err error)
 }
 
 // Deps is what a Notifier works with. All fields are required.
@@ -111,20 +112,28 @@ func (n Notifier) Handle(ctx context.Context, d Delivery) error {
 			return m.send(ctx, e, topic{kind: Welcome, customerID: registered.CustomerID}, registered)
 		}),
 		contract.On(func(ctx context.Context, e es.Envelope, placed contract.OrderPlaced) error {
-			return m.send(ctx, e, topic{kind: OrderPlaced, orderID: placed.OrderID}, placed)
+			about := ordered(OrderPlaced, placed.OrderID, placed.CustomerID).of(placed.Lines, &placed.Total)
+			return m.send(ctx, e, about, placed)
 		}),
 		contract.On(func(ctx context.Context, e es.Envelope, confirmed contract.OrderConfirmed) error {
-			return m.send(ctx, e, topic{kind: OrderConfirmed, orderID: confirmed.OrderID}, confirmed)
+			about := ordered(OrderConfirmed, confirmed.OrderID, confirmed.CustomerID).
+				of(confirmed.Lines, confirmed.Total)
+			about.content.Tracking = confirmed.TrackingNumber
+			return m.send(ctx, e, about, confirmed)
 		}),
 		contract.On(func(ctx context.Context, e es.Envelope, shipped contract.OrderShipped) error {
-			return m.send(ctx, e, topic{kind: OrderShipped, orderID: shipped.OrderID}, shipped)
+			about := ordered(OrderShipped, shipped.OrderID, shipped.CustomerID)
+			about.content.Tracking = shipped.TrackingNumber
+			return m.send(ctx, e, about, shipped)
 		}),
 		contract.On(func(ctx context.Context, e es.Envelope, arrived contract.OrderDelivered) error {
-			return m.send(ctx, e, topic{kind: OrderDelivered, orderID: arrived.OrderID}, arrived)
+			return m.send(ctx, e, ordered(OrderDelivered, arrived.OrderID, arrived.CustomerID), arrived)
 		}),
 		contract.On(func(ctx context.Context, e es.Envelope, cancelled contract.OrderCancelled) error {
-			content := Content{Reason: order.Reason(cancelled.Reason)}
-			return m.send(ctx, e, topic{kind: OrderCancelled, orderID: cancelled.OrderID, content: content}, cancelled)
+			about := ordered(OrderCancelled, cancelled.OrderID, cancelled.CustomerID).
+				of(cancelled.Lines, cancelled.Total)
+			about.content.Reason = order.Reason(cancelled.Reason)
+			return m.send(ctx, e, about, cancelled)
 		}),
 	)
 }
@@ -135,11 +144,27 @@ type delivered struct {
 	takeOver string
 }
 
-// topic is what a mail is about: a customer, or an order, whose customer is then asked of it.
+// topic is what a mail is about, and who gets it.
 type topic struct {
-	kind                Kind
-	customerID, orderID string
-	content             Content
+	kind       Kind
+	customerID string // "" where the event doesn't say whose order it is, which the order is then asked for
+	content    Content
+}
+
+// ordered is a topic of an order.
+func ordered(kind Kind, orderID, customerID string) topic {
+	return topic{kind: kind, customerID: customerID, content: Content{OrderID: orderID}}
+}
+
+// of is the topic with what was ordered, and what it comes to.
+func (t topic) of(lines []contract.OrderLine, total *contract.Money) topic {
+	for _, l := range lines {
+		t.content.Lines = append(t.content.Lines, l.Line())
+	}
+	if total != nil {
+		t.content.Total = total.Money()
+	}
+	return t
 }
 
 // send sends the mail about a topic, which follows from an event with its data.
@@ -180,50 +205,34 @@ func (n delivered) send(ctx context.Context, envelope es.Envelope, of topic, dat
 	return nil
 }
 
-// write makes the mail about a topic.
+// write makes the mail about a topic, to a customer as they are now: under the name and to the
+// address that their own stream has, whatever the event says. One who is erased gets none.
 func (n Notifier) write(ctx context.Context, e es.Envelope, t topic) (Mail, error) {
-	if t.orderID == "" {
-		return n.writeTo(ctx, e, t.kind, t.customerID, t.content)
+	if t.customerID == "" {
+		of, err := n.deps.Orders.Get(ctx, t.content.OrderID)
+		if err != nil {
+			return Mail{}, fmt.Errorf("notification: %s: %w", e.ID, err)
+		}
+		t.customerID = of.State.CustomerID
+		t.content.Lines, t.content.Total = of.State.Lines, of.State.Total
+		t.content.Tracking = of.State.TrackingNumber
 	}
-	of, err := n.deps.Orders.Get(ctx, t.orderID)
+	name, address, err := n.deps.Customers.Contact(ctx, t.customerID)
 	if err != nil {
 		return Mail{}, fmt.Errorf("notification: %s: %w", e.ID, err)
 	}
-	c := t.content
-	c.OrderID, c.Lines, c.Total, c.Tracking = t.orderID, of.State.Lines, of.State.Total, of.State.TrackingNumber
-	return n.writeTo(ctx, e, t.kind, of.State.CustomerID, c)
-}
-
-// writeTo makes a mail to a customer as they are now: under the name and to the address that their
-// own stream has, whatever the event says. One who is erased gets none.
-func (n Notifier) writeTo(ctx context.Context, e es.Envelope, k Kind, customerID string, c Content) (Mail, error) {
-	who, err := n.deps.Customers.Get(ctx, customerID)
-	if err != nil {
-		return Mail{}, fmt.Errorf("notification: %s: %w", e.ID, err)
-	}
-	return n.render(ctx, e, k, who.State, c)
-}
-
-// render opens what is sealed of the customer, and makes the mail.
-func (n Notifier) render(ctx context.Context, e es.Envelope, k Kind, who customer.State, c Content) (Mail, error) {
-	if who.Email == "" { // the stream says so, whether the key is destroyed yet or not
-		return Mail{}, personal.ErrErased
-	}
-	name, address, err := n.deps.Customers.Open(ctx, who)
-	if err != nil {
-		return Mail{}, fmt.Errorf("notification: %s: %w", e.ID, err)
-	}
-	c.Shop, c.Name = n.deps.Shop, name
-	mail, err := Render(k, address, c)
+	t.content.Shop, t.content.Name = n.deps.Shop, name
+	mail, err := Render(t.kind, address, t.content)
 	if err != nil {
 		return Mail{}, poison.Mark(fmt.Errorf("%s: %w", e.ID, err))
 	}
 	return mail, nil
 }
 
-// payloadOf is the hash of what the mail follows from, and of nothing else of the event: a field
-// that a publisher adds, or that this program learns to read, makes it no other event. What stands
-// in the inbox is compared with it for as long as it is kept there, so that it stays as it is.
+// payloadOf is the hash of what says which event it is, and of nothing else of it: a field that a
+// publisher adds, or that this program learns to read, makes it no other event. So what an event
+// says of its order is not in it: of one event, one release said nothing of that. What stands in
+// the inbox is compared with it for as long as it is kept there, so that it stays as it is.
 func payloadOf(e es.Envelope, data any) (string, error) {
 	of := []string{e.Type, e.Subject}
 	switch data := data.(type) {

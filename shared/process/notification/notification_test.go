@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -70,10 +71,7 @@ func newWorld(t *testing.T) *world {
 	w.orders = order.New(order.Deps{
 		Store: w.store, Clock: w.clock, Vault: w.vault, Customers: customers, Prices: ordertest.PricesOf(lines...),
 	})
-	w.Notifier = notification.New(notification.Deps{
-		Inbox: w.inbox, Orders: w.orders, Customers: customers, Mailer: w.mailer, Clock: w.clock,
-		Shop: "Analytical Engines",
-	})
+	w.Notifier = w.with(func(*notification.Deps) {})
 	if _, err := customers.Register(
 		t.Context(), w.request("register"),
 		customer.RegisterInput{CustomerID: "ada", Name: "Ada Lovelace", Email: "ada@example.com"},
@@ -91,6 +89,38 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// with is a notifier of the world whose dependencies are changed.
+func (w *world) with(change func(*notification.Deps)) notification.Notifier {
+	d := notification.Deps{
+		Inbox: w.inbox, Orders: w.orders, Customers: customer.Contacts{Reader: apart{w.store, w.vault}},
+		Mailer: w.mailer, Clock: w.clock, Shop: "Analytical Engines",
+	}
+	change(&d)
+	return notification.New(d)
+}
+
+// apart is a customer.Reader that reads stream and key one after the other.
+type apart struct {
+	store es.Store
+	vault personal.Vault
+}
+
+func (a apart) LoadWithKey(
+	ctx context.Context, stream es.StreamID, subject string,
+) (es.History, personal.Opener, error) {
+	history, err := a.store.Load(ctx, stream, 0)
+	return history, opener{a.vault, subject}, err
+}
+
+type opener struct {
+	personal.Vault
+	subject string
+}
+
+func (o opener) Open(ctx context.Context, field string, sealed personal.Sealed) ([]byte, error) {
+	return o.Vault.Open(ctx, o.subject, field, sealed)
 }
 
 func (w *world) request(id string) es.Request { return es.Request{CommitID: id, Time: w.clock.Now()} }
@@ -135,14 +165,34 @@ func (w *world) change(name, email string) {
 // message is what EventBridge delivers of a stream's event with that version.
 func (w *world) message(stream es.StreamID, version int64) []byte {
 	w.t.Helper()
+	if stream.Category() != order.Category {
+		return w.delivered(stream, version, order.State{})
+	}
+	past, err := w.orders.AsOf(w.t.Context(), stream.ID(), es.Point{Version: version})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return w.delivered(stream, version, past.State)
+}
+
+// earlier is message as an earlier release published it: an order's events said nothing of the
+// order but placed.
+func (w *world) earlier(stream es.StreamID, version int64) []byte {
+	w.t.Helper()
+	return w.delivered(stream, version, order.State{})
+}
+
+func (w *world) delivered(stream es.StreamID, version int64, of order.State) []byte {
+	w.t.Helper()
 	h, err := w.store.Load(w.t.Context(), stream, version-1)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	envelope, err := contract.Map(h.Events[0])
+	versions, err := contract.VersionsOf(h.Events[0], of)
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	envelope := versions[0]
 	body, err := json.Marshal(map[string]any{
 		"version": "0", "id": "1", "detail-type": envelope.Type, "source": envelope.Source,
 		"time": "2026-03-01T12:00:00Z", "resources": []string{}, "detail": envelope,
@@ -192,7 +242,8 @@ func quiet(t *testing.T) *bytes.Buffer {
 }
 
 // Each event that a customer cares about has its mail, once, in whatever order and how often the
-// events come.
+// events come, and whether this release published them or an earlier one did. So does an event that
+// comes in both forms, as from the queue of before an upgrade and by the loss audit after it.
 func TestMails(t *testing.T) {
 	log := quiet(t)
 	for name, tt := range map[string]struct {
@@ -214,48 +265,129 @@ func TestMails(t *testing.T) {
 			w.run("cancel", order.FinishUndo{SagaID: "s"})
 		}, []string{"We received your order o1", "Your order o1 was cancelled"}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			tt.run(w)
-			h, err := w.store.Load(t.Context(), placed, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			messages := [][]byte{w.message(registered, 1)}
-			for _, e := range h.Events {
-				if e.Type != "order.started" && e.Type != "order.cancelling" { // which the rule leaves out
-					messages = append(messages, w.message(placed, e.Version))
+		for of, forms := range map[string][]func(*world, es.StreamID, int64) []byte{
+			"this release":               {(*world).message},
+			"an earlier one":             {(*world).earlier},
+			"the earlier, and then this": {(*world).earlier, (*world).message},
+			"this, and then the earlier": {(*world).message, (*world).earlier},
+		} {
+			t.Run(name+", of "+of, func(t *testing.T) {
+				w := newWorld(t)
+				tt.run(w)
+				w.deliverAll(forms)
+				got, want := w.subjects(), append(slices.Clone(tt.want), "Welcome to Analytical Engines")
+				slices.Sort(got)
+				slices.Sort(want)
+				if !slices.Equal(got, want) {
+					t.Errorf("sent %q, want %q", got, want)
 				}
-			}
-			for range 3 {
-				slices.Reverse(messages)
-				for _, m := range messages {
-					if err := w.handle(m); err != nil {
-						t.Error(err)
-					}
-				}
-			}
-			got, want := w.subjects(), append(slices.Clone(tt.want), "Welcome to Analytical Engines")
-			slices.Sort(got)
-			slices.Sort(want)
-			if !slices.Equal(got, want) {
-				t.Errorf("sent %q, want %q", got, want)
-			}
-			for _, m := range w.mailer.sent {
-				const first = "2 × CD-0042 at USD 12.50, Voucher USD -3.38, Sales tax (8.875 %) USD 1.92: USD 23.54"
-				lines := strings.Contains(m.Text, first) && strings.Contains(m.Text, "Total: USD 38.53")
-				if strings.Contains(m.Subject, "confirmed") && (!lines || !strings.Contains(m.Text, "OF-1")) ||
-					strings.Contains(m.Subject, "received your") && !lines ||
-					strings.Contains(m.Subject, "was shipped") && !strings.Contains(m.Text, "OF-1") ||
-					strings.Contains(m.Subject, "cancelled") && !strings.Contains(m.Text, "in stock") {
-					t.Errorf("%s", m.Text)
-				}
-			}
-		})
+				w.sayWhatTheyShould()
+			})
+		}
 	}
 	if text := log.String(); strings.Contains(text, "Lovelace") || strings.Contains(text, "ada@example") ||
 		!strings.Contains(text, "mail sent") || !strings.Contains(text, "sent before") {
 		t.Errorf("logged is %s", text)
+	}
+}
+
+// deliverAll delivers each event of ada and of her order three times, in each of the forms.
+func (w *world) deliverAll(forms []func(*world, es.StreamID, int64) []byte) {
+	w.t.Helper()
+	h, err := w.store.Load(w.t.Context(), placed, 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, form := range forms {
+		messages := [][]byte{form(w, registered, 1)}
+		for _, e := range h.Events {
+			if e.Type != "order.started" && e.Type != "order.cancelling" { // which the rule leaves out
+				messages = append(messages, form(w, placed, e.Version))
+			}
+		}
+		for range 3 {
+			slices.Reverse(messages)
+			for _, m := range messages {
+				if err := w.handle(m); err != nil {
+					w.t.Error(err)
+				}
+			}
+		}
+	}
+}
+
+func (w *world) sayWhatTheyShould() {
+	w.t.Helper()
+	for _, m := range w.mailer.sent {
+		const first = "2 × CD-0042 at USD 12.50, Voucher USD -3.38, Sales tax (8.875 %) USD 1.92: USD 23.54"
+		lines := strings.Contains(m.Text, first) && strings.Contains(m.Text, "Total: USD 38.53")
+		if strings.Contains(m.Subject, "confirmed") && (!lines || !strings.Contains(m.Text, "OF-1")) ||
+			strings.Contains(m.Subject, "received your") && !lines ||
+			strings.Contains(m.Subject, "was shipped") && !strings.Contains(m.Text, "OF-1") ||
+			strings.Contains(m.Subject, "cancelled") && (!lines || !strings.Contains(m.Text, "in stock")) {
+			w.t.Errorf("%s", m.Text)
+		}
+	}
+}
+
+// counting counts what a mail asks for.
+type counting struct {
+	notification.Deps
+	asked map[string]int
+}
+
+func (c *counting) Swap(ctx context.Context, next inbox.Entry, was string) (inbox.Entry, bool, error) {
+	c.asked["inbox"]++
+	return c.Inbox.Swap(ctx, next, was)
+}
+
+func (c *counting) Get(ctx context.Context, orderID string) (es.Result[order.State], error) {
+	c.asked["order"]++
+	return c.Orders.Get(ctx, orderID)
+}
+
+func (c *counting) Contact(ctx context.Context, customerID string) (name, email string, err error) {
+	c.asked["contact"]++
+	return c.Customers.Contact(ctx, customerID)
+}
+
+func (c *counting) Send(ctx context.Context, m notification.Mail) (string, error) {
+	c.asked["mail"]++
+	return c.Mailer.Send(ctx, m)
+}
+
+// A mail takes four requests, whatever it is about: the claim, the contact, the mail, and that it
+// is done. One that was sent takes the refused claim alone. The order is asked only for events of
+// an earlier release.
+func TestRequests(t *testing.T) {
+	quiet(t)
+	for kind, message := range everyKind(t) {
+		w, body := message(t)
+		c := &counting{asked: map[string]int{}}
+		notifier := w.with(func(d *notification.Deps) {
+			c.Deps = *d
+			d.Inbox, d.Orders, d.Customers, d.Mailer = c, c, c, c
+		})
+		for _, want := range []map[string]int{
+			{"inbox": 2, "contact": 1, "mail": 1}, {"inbox": 3, "contact": 1, "mail": 1},
+		} {
+			if err := notifier.Handle(t.Context(), notification.Delivery{Body: body}); err != nil {
+				t.Error(err)
+			}
+			if !maps.Equal(c.asked, want) {
+				t.Errorf("%s: asked %v, want %v", kind, c.asked, want)
+			}
+		}
+	}
+	w, _ := cancelled(t)
+	c := &counting{asked: map[string]int{}}
+	w.Notifier = w.with(func(d *notification.Deps) {
+		c.Deps = *d
+		d.Orders = c
+	})
+	wantErr(t, w.handle(w.earlier(placed, 4)), nil)
+	if !maps.Equal(c.asked, map[string]int{"order": 1}) {
+		t.Errorf("an event of an earlier release: asked %v", c.asked)
 	}
 }
 
@@ -295,24 +427,6 @@ func TestErased(t *testing.T) {
 	if len(w.mailer.sent) != 0 || strings.Count(log.String(), "the customer is erased") != 2 {
 		t.Errorf("sent %v, logged %s", w.mailer.sent, log)
 	}
-	gone := notification.New(notification.Deps{
-		Inbox: w.inbox, Orders: w.orders, Customers: nameless{}, Mailer: w.mailer, Clock: w.clock, Shop: "s",
-	})
-	if err := gone.Handle(t.Context(), notification.Delivery{Body: messages[1]}); err != nil ||
-		len(w.mailer.sent) != 0 {
-		t.Error(err, w.mailer.sent)
-	}
-}
-
-// nameless knows customers of whom the stream has nothing any more, and can't open anything.
-type nameless struct{}
-
-func (nameless) Get(_ context.Context, id string) (es.Result[customer.State], error) {
-	return es.Result[customer.State]{State: customer.State{ID: id}}, nil
-}
-
-func (nameless) Open(context.Context, customer.State) (name, email string, err error) {
-	return "", "", personal.ErrUnreadable
 }
 
 // What the mail service says decides what becomes of the mail, now, when the event comes again, and
@@ -372,11 +486,7 @@ func TestCrash(t *testing.T) {
 	quiet(t)
 	w := newWorld(t)
 	m := w.message(registered, 1)
-	dying := notification.New(notification.Deps{
-		Inbox: w.inbox, Orders: w.orders,
-		Customers: customer.New(customer.Deps{Store: w.store, Clock: w.clock, Vault: w.vault}),
-		Mailer:    panicky{w.mailer}, Clock: w.clock, Shop: "s",
-	})
+	dying := w.with(func(d *notification.Deps) { d.Mailer = panicky{w.mailer} })
 	func() {
 		defer func() { _ = recover() }()
 		_ = dying.Handle(t.Context(), notification.Delivery{Body: m})
@@ -520,7 +630,7 @@ func TestTampered(t *testing.T) {
 	for _, same := range []string{
 		strings.Replace(m, `"id":"1"`, `"id":"2"`, 1), strings.Replace(m, `"orderId":`, `"added":1,"orderId":`, 1),
 		strings.Replace(m, `"data":{`, `"data":  {`, 1),
-		strings.Replace(other, `"quantity":2`, `"quantity":3`, 1), // the mail has what the order's stream says
+		strings.Replace(other, `"quantity":2`, `"quantity":3`, 1), // what is said of the order is not compared
 	} {
 		if same == m || same == other {
 			t.Fatal("nothing was changed")
@@ -583,25 +693,22 @@ func TestHashStays(t *testing.T) {
 func TestReadsFail(t *testing.T) {
 	quiet(t)
 	w := newWorld(t)
-	m := w.message(placed, 1)
-	elsewhere := newWorld(t)
-	elsewhere.Notifier = notification.New(notification.Deps{
-		Inbox: w.inbox, Orders: order.New(order.Deps{
-			Store: memstore.New(es.NewRegistry(order.Register)), Clock: w.clock,
-		}), Customers: nameless{},
-		Mailer: w.mailer, Clock: w.clock, Shop: "s",
+	w.run("start", order.Start{SagaID: "s"})
+	w.run("confirm", order.Confirm{SagaID: "s", PaymentID: "p", ShipmentID: "sh", TrackingNumber: "OF-1"})
+	m := w.earlier(placed, 3)
+	elsewhere := memstore.New(es.NewRegistry(order.Register, customer.Register))
+	noOrder := w.with(func(d *notification.Deps) {
+		d.Orders = order.New(order.Deps{Store: elsewhere, Clock: w.clock})
 	})
-	err := elsewhere.handle(m)
+	err := noOrder.Handle(t.Context(), notification.Delivery{Body: m})
 	wantErr(t, err, order.ErrNotFound)
 	if poison.Is(err) {
 		t.Error(err)
 	}
-	lost := notification.New(notification.Deps{
-		Inbox: w.inbox, Orders: w.orders,
-		Customers: customer.New(customer.Deps{Store: memstore.New(es.NewRegistry(customer.Register)), Clock: w.clock}),
-		Mailer:    w.mailer, Clock: w.clock, Shop: "s",
+	noCustomer := w.with(func(d *notification.Deps) {
+		d.Customers = customer.Contacts{Reader: apart{elsewhere, w.vault}}
 	})
-	wantErr(t, lost.Handle(t.Context(), notification.Delivery{Body: m}), customer.ErrNotFound)
+	wantErr(t, noCustomer.Handle(t.Context(), notification.Delivery{Body: m}), customer.ErrNotFound)
 	wantErr(t, w.handle(m), nil)
 	// Sealed data that doesn't open is no erased customer.
 	w.append(registered, customer.Changed{CustomerID: "ada", Email: "pd1:AAAA"})

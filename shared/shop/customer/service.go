@@ -230,13 +230,7 @@ func (s Service) Open(ctx context.Context, customer State) (name, email string, 
 	if customer.Erased() { // whether their key is destroyed yet or not
 		return "", "", personal.ErrErased
 	}
-	plainName, err := s.deps.Vault.Open(ctx, customer.ID, NameField, customer.Name)
-	if err != nil {
-		return "", "", fmt.Errorf("customer %s: open name: %w", customer.ID, err)
-	}
-	plainEmail, err := s.deps.Vault.Open(ctx, customer.ID, EmailField, customer.Email)
-	if err != nil {
-		return "", "", fmt.Errorf("customer %s: open e-mail: %w", customer.ID, err)
-	}
-	return string(plainName), string(plainEmail), nil
+	return opened(customer.ID, customer, func(field string, sealed personal.Sealed) ([]byte, error) {
+		return s.deps.Vault.Open(ctx, customer.ID, field, sealed)
+	})
 }

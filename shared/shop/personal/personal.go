@@ -41,6 +41,12 @@ type Vault interface {
 	Fingerprint(ctx context.Context, subject, text string) (string, error)
 }
 
+// Opener opens what is sealed of one person.
+type Opener interface {
+	// Open decrypts what was sealed for the field. Its errors are those of Vault.Open.
+	Open(ctx context.Context, field string, sealed Sealed) ([]byte, error)
+}
+
 // Eraser destroys data keys. It is apart from Vault, since hardly anybody who reads and writes
 // personal data may do it.
 type Eraser interface {
