@@ -59,6 +59,7 @@ type Vault struct {
 	kms   KMS
 	keyID string
 	cache *cache
+	rows  *rows
 }
 
 // Eraser is a personal.Eraser and nothing else: it can neither read nor make a key. It is safe for
@@ -71,7 +72,10 @@ type Eraser struct {
 
 // New makes a vault on the table with that name, under the KMS key with that id or ARN.
 func New(table Table, kms KMS, name, keyID string) *Vault {
-	return &Vault{Eraser: NewEraser(table, name), table: table, kms: kms, keyID: keyID, cache: newCache(cachedKeys)}
+	return &Vault{
+		Eraser: NewEraser(table, name), table: table, kms: kms, keyID: keyID,
+		cache: newCache(cachedKeys), rows: newRows(cachedKeys),
+	}
 }
 
 // NewEraser makes an eraser of the keys in the table with that name.
@@ -79,9 +83,10 @@ func NewEraser(table Updates, name string) Eraser {
 	return Eraser{table: table, name: name, clock: clock.System{}}
 }
 
-// Enrol implements personal.Vault. The condition on the put lets one of two at once win; the
-// other's key was never used.
+// Enrol implements personal.Vault. It reads the row whatever was read before. The condition on the
+// put lets one of two at once win; the other's key was never used.
 func (v *Vault) Enrol(ctx context.Context, subject string) error {
+	begun := v.rows.now()
 	wrapped, found, err := v.row(ctx, subject)
 	if err != nil {
 		return err
@@ -117,6 +122,7 @@ func (v *Vault) Enrol(ctx context.Context, subject string) error {
 		return fmt.Errorf("keyvault: put key of %s: %w", subject, dynamo.Failed(err))
 	}
 	v.cache.put(cacheID(subject, fresh.CiphertextBlob), key)
+	v.rows.put(subject, fresh.CiphertextBlob, begun)
 	return nil
 }
 
@@ -171,16 +177,24 @@ func (e Eraser) Erase(ctx context.Context, subject string) error {
 	return nil
 }
 
-// key gives the subject's key. The row is read each time, and consistently, so that a destroyed key
-// is gone at once, everywhere. Unwrapping it is what costs, and that is remembered: by the wrapped
-// bytes, so a remembered key can only be met through a row that still holds them, and needs no
-// expiry.
+// key gives the subject's key. The row is read consistently, and for the time personal.Remembered
+// it is not read again: from then on a destroyed key is gone, everywhere. Unwrapped keys are
+// remembered by their wrapped bytes. So one can only be met through a row that holds them, and
+// needs no expiry of its own.
 func (v *Vault) key(ctx context.Context, subject string) (personal.Key, error) {
+	if wrapped, ok := v.rows.get(subject); ok {
+		return v.unwrap(ctx, subject, wrapped)
+	}
+	begun := v.rows.now()
 	wrapped, _, err := v.row(ctx, subject)
 	if err != nil {
 		return personal.Key{}, err
 	}
-	return v.unwrap(ctx, subject, wrapped)
+	key, err := v.unwrap(ctx, subject, wrapped)
+	if err == nil {
+		v.rows.put(subject, wrapped, begun)
+	}
+	return key, err
 }
 
 // unwrap gives the key of what a row has: personal.ErrErased where that is nothing.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -28,6 +29,20 @@ type fakeTable struct {
 	calls     []string
 	beforePut func()
 	failWith  error
+	at        moment // of all processes
+}
+
+// pass lets time pass, in all processes.
+func (f *fakeTable) pass(d time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.at = moment{running: f.at.running + d, shown: f.at.shown.Add(d)}
+}
+
+func (f *fakeTable) now() moment {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.at
 }
 
 func (f *fakeTable) call(name string) error {
@@ -97,7 +112,9 @@ type fakeKMS struct {
 	keys     map[string][]byte
 	decrypts int
 	size     int
-	failWith error
+
+	beforeDecrypt func()
+	failWith      error
 }
 
 func (f *fakeKMS) GenerateDataKey(
@@ -121,6 +138,10 @@ func (f *fakeKMS) GenerateDataKey(
 func (f *fakeKMS) Decrypt(
 	_ context.Context, in *kms.DecryptInput, _ ...func(*kms.Options),
 ) (*kms.DecryptOutput, error) {
+	if before := f.beforeDecrypt; before != nil {
+		f.beforeDecrypt = nil
+		before()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.decrypts++
@@ -137,13 +158,21 @@ func (f *fakeKMS) Decrypt(
 }
 
 func newFake() (*Vault, *fakeTable, *fakeKMS) {
-	table := &fakeTable{rows: map[string]map[string]types.AttributeValue{}}
+	table := &fakeTable{
+		rows: map[string]map[string]types.AttributeValue{}, at: moment{shown: time.Unix(1_000, 0)},
+	}
 	keys := &fakeKMS{keys: map[string][]byte{}, size: personal.KeySize}
-	return New(table, keys, "keys", "key-1"), table, keys
+	v := New(table, keys, "keys", "key-1")
+	v.rows.now = table.now
+	return v, table, keys
 }
 
 // other is another process on the same table and key.
-func (v *Vault) other() *Vault { return New(v.table, v.kms, v.name, v.keyID) }
+func (v *Vault) other() *Vault {
+	o := New(v.table, v.kms, v.name, v.keyID)
+	o.rows.now = v.rows.now
+	return o
+}
 
 func enrol(t *testing.T, v *Vault, subjects ...string) {
 	t.Helper()
@@ -192,7 +221,7 @@ func TestSealAndOpen(t *testing.T) {
 	if keys.decrypts != 1 {
 		t.Errorf("the key was unwrapped %d times, want once", keys.decrypts)
 	}
-	if n := len(table.calls); n != 7 { // enrol 2, seal 1, open 4
+	if n := len(table.calls); n != 3 { // enrol 2, and the other's first open
 		t.Errorf("%d calls of the table: %v", n, table.calls)
 	}
 	if _, ok := table.rows["c1"]["createdAt"].(*types.AttributeValueMemberS); !ok {
@@ -262,7 +291,113 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-// TestErase takes effect at once in a process that holds the unwrapped key.
+// A row is read once for all that a process does in a while: seals, opens and fingerprints. What
+// there is not is not remembered, nor is what can't be read.
+func TestRemembered(t *testing.T) {
+	v, table, keys := newFake()
+	enrol(t, v, "c1")
+	sealed, other := seal(t, v, "c1", "Ada"), v.other()
+	for _, tt := range []struct {
+		after time.Duration
+		reads int // in all
+	}{{0, 1}, {personal.Remembered - 1, 1}, {1, 2}, {personal.Remembered - 1, 2}, {-personal.Remembered, 3}} {
+		table.pass(tt.after)
+		for range 3 {
+			wantOpen(t, other, "c1", sealed, "Ada")
+			seal(t, other, "c1", "Grace")
+			if _, err := other.Fingerprint(t.Context(), "c1", "x"); err != nil {
+				t.Error(err)
+			}
+		}
+		if reads := len(table.calls) - 2; reads != tt.reads { // without the enrolment's
+			t.Errorf("after %s more: %d reads, want %d", tt.after, reads, tt.reads)
+		}
+	}
+	if keys.decrypts != 1 {
+		t.Errorf("the key was unwrapped %d times", keys.decrypts)
+	}
+	_, err := other.Seal(t.Context(), "c2", "f", nil)
+	wantErr(t, err, personal.ErrErased)
+	enrol(t, v, "c2")
+	seal(t, other, "c2", "Grace")
+	table.pass(personal.Remembered)
+	table.failWith = errors.New("broken")
+	_, err = other.Seal(t.Context(), "c2", "f", nil)
+	wantErr(t, err, table.failWith)
+}
+
+// A row is good while both clocks say so: one of them may have stood still, or been set back.
+func TestBothClocks(t *testing.T) {
+	begun := moment{running: time.Hour, shown: time.Unix(1_000, 0)}
+	for _, tt := range []struct {
+		running, shown time.Duration
+		fresh          bool
+	}{
+		{0, 0, true},
+		{personal.Remembered - 1, personal.Remembered - 1, true},
+		{personal.Remembered, 1, false},
+		{1, personal.Remembered, false},
+		{1, -1, false},
+		{-1, 1, false},
+	} {
+		at := moment{running: begun.running + tt.running, shown: begun.shown.Add(tt.shown)}
+		if got := (row{begun: begun}).fresh(at); got != tt.fresh {
+			t.Errorf("after %s and %s: %t", tt.running, tt.shown, got)
+		}
+	}
+	first, second := now(), now()
+	if second.running < first.running || second.shown.Sub(time.Now()) > time.Minute {
+		t.Errorf("the time is %v, and then %v", first, second)
+	}
+}
+
+// A process remembers so many rows and no more.
+func TestRows(t *testing.T) {
+	at := moment{shown: time.Unix(1_000, 0)}
+	r := newRows(2)
+	r.now = func() moment { return at }
+	has := func(subjects ...string) {
+		t.Helper()
+		for _, s := range []string{"a", "b", "c", "d"} {
+			if _, ok := r.get(s); ok != slices.Contains(subjects, s) {
+				t.Errorf("has %s: %t", s, ok)
+			}
+		}
+		if len(r.bySubject) > 2 {
+			t.Errorf("holds %d", len(r.bySubject))
+		}
+	}
+	r.put("a", nil, at)
+	at.running, at.shown = personal.Remembered-1, at.shown.Add(personal.Remembered-1)
+	r.put("b", nil, at)
+	r.put("b", nil, at)
+	has("a", "b")
+	at.running, at.shown = at.running+1, at.shown.Add(1)
+	r.put("c", nil, at) // what is no longer good goes
+	has("b", "c")
+	r.put("d", nil, at) // all is good
+	has("d")
+}
+
+// A read that an erasure comes in between shows what was there before, and is good from when it
+// began, not from when it ended.
+func TestReadAtTheErasure(t *testing.T) {
+	v, table, keys := newFake()
+	enrol(t, v, "c1")
+	sealed, other := seal(t, v, "c1", "Ada"), v.other()
+	keys.beforeDecrypt = func() {
+		if err := v.Erase(t.Context(), "c1"); err != nil {
+			t.Error(err)
+		}
+		table.pass(personal.Remembered)
+	}
+	wantOpen(t, other, "c1", sealed, "Ada") // it was under way
+	_, err := other.Open(t.Context(), "c1", "f", sealed)
+	wantErr(t, err, personal.ErrErased)
+}
+
+// TestErase takes effect in a process that holds the unwrapped key as soon as it has to read the
+// row again, and at once in any other. Nobody enrols again.
 func TestErase(t *testing.T) {
 	v, table, _ := newFake()
 	enrol(t, v, "c1", "c2")
@@ -272,13 +407,21 @@ func TestErase(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err := v.Open(t.Context(), "c1", "f", sealed)
-	wantErr(t, err, personal.ErrErased)
-	_, err = v.Seal(t.Context(), "c1", "f", nil)
-	wantErr(t, err, personal.ErrErased)
-	_, err = v.Fingerprint(t.Context(), "c1", "x")
-	wantErr(t, err, personal.ErrErased)
 	wantErr(t, v.Enrol(t.Context(), "c1"), personal.ErrErased)
+	gone := func(v *Vault) {
+		t.Helper()
+		_, err := v.Open(t.Context(), "c1", "f", sealed)
+		wantErr(t, err, personal.ErrErased)
+		_, err = v.Seal(t.Context(), "c1", "f", nil)
+		wantErr(t, err, personal.ErrErased)
+		_, err = v.Fingerprint(t.Context(), "c1", "x")
+		wantErr(t, err, personal.ErrErased)
+	}
+	gone(v.other())
+	table.pass(personal.Remembered - 1)
+	wantOpen(t, v, "c1", sealed, "Ada")
+	table.pass(1)
+	gone(v)
 	wantOpen(t, v, "c2", kept, "Grace")
 	// An erasure that comes between an enrolment's read and its put.
 	table.beforePut = func() {
@@ -287,7 +430,7 @@ func TestErase(t *testing.T) {
 		}
 	}
 	wantErr(t, v.Enrol(t.Context(), "c3"), personal.ErrErased)
-	_, err = v.Seal(t.Context(), "c3", "f", nil)
+	_, err := v.Seal(t.Context(), "c3", "f", nil)
 	wantErr(t, err, personal.ErrErased)
 }
 
@@ -298,6 +441,7 @@ func TestKeyInAnothersRow(t *testing.T) {
 	enrol(t, v, "c1", "c2")
 	seal(t, v, "c1", "Ada")
 	table.rows["c2"]["wrapped"] = table.rows["c1"]["wrapped"]
+	table.pass(personal.Remembered)
 	var invalid *kmstypes.InvalidCiphertextException
 	if _, err := v.Seal(t.Context(), "c2", "f", nil); !errors.As(err, &invalid) {
 		t.Errorf("error %v", err)

@@ -358,6 +358,45 @@ func TestErase(t *testing.T) {
 	}
 }
 
+// impatient is a clock that is not waited for to the end.
+type impatient struct{ *clock.Fake }
+
+func (impatient) Sleep(context.Context, time.Duration) error { return context.DeadlineExceeded }
+
+// TestEraseWaits: the answer comes when nobody remembers the key any more, each time that it is
+// asked for, or not at all. Nobody waits for the answer of DestroyKey.
+func TestEraseWaits(t *testing.T) {
+	ctx, s := t.Context(), newStand()
+	if _, err := s.Register(ctx, request("k1", "ada"), ada); err != nil {
+		t.Fatal(err)
+	}
+	now := clock.NewFake(noon)
+	destroyed := time.Time{}
+	deps := customer.Deps{Store: s.store, Clock: now, Eraser: eraseFunc(func(context.Context, string) error {
+		destroyed = now.Now()
+		return s.vault.Erase(ctx, "c1")
+	})}
+	for range 2 {
+		if _, err := customer.New(deps).Erase(ctx, request("erase", ""), "c1"); err != nil {
+			t.Error(err)
+		}
+		if waited := now.Now().Sub(destroyed); waited < personal.Remembered {
+			t.Errorf("answered %s after the key was destroyed", waited)
+		}
+	}
+	if err := customer.New(deps).DestroyKey(ctx, "c1"); err != nil || now.Now() != destroyed {
+		t.Errorf("waited until %s, %v", now.Now(), err)
+	}
+	deps.Clock = impatient{now}
+	_, err := customer.New(deps).Erase(ctx, request("erase", ""), "c1")
+	wantErr(t, err, context.DeadlineExceeded)
+}
+
+// eraseFunc is a function that is a personal.Eraser.
+type eraseFunc func(ctx context.Context, subject string) error
+
+func (e eraseFunc) Erase(ctx context.Context, subject string) error { return e(ctx, subject) }
+
 // TestEraseNobody: an id that nobody has is not used up.
 func TestEraseNobody(t *testing.T) {
 	ctx, s := t.Context(), newStand()

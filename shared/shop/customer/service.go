@@ -158,23 +158,31 @@ func (s Service) differing(ctx context.Context, current State, in ChangeInput) (
 	return change, err
 }
 
-// Erase erases a customer: customer.erased is appended, and then the data key is destroyed, so that
-// from the answer on nobody can read what is stored of them, wherever it is stored. Again, it has
-// the same answer. ErrNotFound where nobody was registered by that id.
+// Erase erases a customer: customer.erased is appended, the data key is destroyed, and then the
+// time personal.Remembered passes, so that from the answer on nobody can read what is stored of
+// them, wherever it is stored. Again, it has the same answer. ErrNotFound where nobody was
+// registered by that id.
 //
-// With any other error the customer may be erased in the stream and the key still there. The same
-// command finishes it, and so does DestroyKey, which whoever hears of customer.erased calls.
+// With any other error the customer may be erased in the stream and the key still there, or still
+// remembered. The same command finishes it, and so does DestroyKey, which whoever hears of
+// customer.erased calls.
 func (s Service) Erase(ctx context.Context, req es.Request, customerID string) (es.Result[State], error) {
 	res, err := s.handler.Handle(ctx, customerID, req, Erase{Now: req.Time})
 	if err == nil {
 		err = s.destroy(ctx, customerID)
+	}
+	if err == nil {
+		if err = s.deps.Clock.Sleep(ctx, personal.Remembered); err != nil {
+			err = fmt.Errorf("customer %s: until the key is forgotten: %w", customerID, err)
+		}
 	}
 	return res, err
 }
 
 // DestroyKey destroys the data key of a customer whom Erase has erased; again, it does nothing.
 // What it destroys is gone for good, so it takes nobody's word for the erasure: ErrNotErased where
-// the customer's own stream does not have it.
+// the customer's own stream does not have it. Nobody waits for its answer, and so it doesn't wait
+// until the key is forgotten.
 func (s Service) DestroyKey(ctx context.Context, customerID string) error {
 	res, err := s.handler.Get(ctx, customerID)
 	switch {

@@ -6,6 +6,7 @@ package personal
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Sealed is personal data as ciphertext: a scheme, a colon, and base64 of nonce and AES-256-GCM
@@ -21,7 +22,13 @@ var (
 	ErrUnreadable = errors.New("personal: the sealed data does not open")
 )
 
-// Vault seals and opens personal data. subject is the person's pseudonym (a customer id); field
+// Remembered is for how long a Vault may use a key that it has read without looking whether it is
+// still there. Whoever promises that nothing can be read any more waits for that long after the
+// key was destroyed.
+const Remembered = 3 * time.Second
+
+// Vault seals and opens personal data. It may do so for the time Remembered after the key was
+// destroyed. subject is the person's pseudonym (a customer id); field
 // says what the data is, as in "order.address", and binds the ciphertext to its place: sealed data
 // moved to another field or person does not open.
 type Vault interface {
@@ -50,8 +57,8 @@ type Opener interface {
 // Eraser destroys data keys. It is apart from Vault, since hardly anybody who reads and writes
 // personal data may do it.
 type Eraser interface {
-	// Erase destroys the subject's data key for good. From the answer on nobody can read what was
-	// sealed under it, in any process, and Enrol makes no other for the subject. Erasing again, or
-	// somebody without a key, is no error.
+	// Erase destroys the subject's data key for good. From the answer on Enrol makes no other for
+	// the subject, and once the time Remembered has passed nobody can read what was sealed under
+	// it, in any process. Erasing again, or somebody without a key, is no error.
 	Erase(ctx context.Context, subject string) error
 }
