@@ -40,7 +40,7 @@ func main() {
 		Clock:     now,
 		Shop:      from.Name,
 	})
-	awsenv.Start(queue.Handler(queue.LiveOnly(func(ctx context.Context, m queue.Message) error {
+	awsenv.Start(queue.SideBySide(queue.LiveOnly(func(ctx context.Context, m queue.Message) error {
 		return notifier.Handle(ctx, notification.Delivery{Body: m.Body, TakeOver: m.TakeOver()})
 	}), deadletter.Journal{Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: now}))
 }

@@ -172,10 +172,13 @@ func consumers(t template, files []source) (found findings) {
 				found.addf("%s doesn't report the failures of a batch one by one", id)
 			}
 			// A handler of whole batches needs time for each message only where a batch fails as a
-			// whole.
+			// whole, and one that takes all at once needs the time of one.
 			most := queue.MaxBatch(time.Duration(timeout) * time.Second)
-			if takesTogether(files, functionName(t, id)) {
+			if startsWith(files, functionName(t, id), "queue.Together(") {
 				most = queue.MaxTogether(time.Duration(timeout) * time.Second)
+			}
+			if startsWith(files, functionName(t, id), "queue.SideBySide(") {
+				most = queue.MaxSideBySide
 			}
 			if numberAt(e, "BatchSize") < 1 || numberAt(e, "BatchSize") > float64(most) {
 				found.addf("%s takes batches of %v, and has time for 1 to %d", id, numberAt(e, "BatchSize"), most)
@@ -246,10 +249,10 @@ func consumers(t template, files []source) (found findings) {
 	return found
 }
 
-// takesTogether says whether a function's wiring takes its batches as a whole.
-func takesTogether(files []source, function string) bool {
+// startsWith says whether a function's wiring takes its batches with that handler.
+func startsWith(files []source, function, handler string) bool {
 	return slices.ContainsFunc(files, func(f source) bool {
-		return f.dir() == "functions/"+function && strings.Contains(f.text, "awsenv.Start(queue.Together(")
+		return f.dir() == "functions/"+function && strings.Contains(f.text, "awsenv.Start("+handler)
 	})
 }
 
@@ -650,26 +653,33 @@ func TestQueueRulesFind(t *testing.T) {
 			wantOne(t, slices.Concat(queues(template), consumers(template, nil), handovers(template)), tc.want)
 		})
 	}
-	t.Run("together", func(t *testing.T) {
-		wiring := []source{parseSource(
-			t, "functions/do-work/main.go", "package main\n\nfunc main() { awsenv.Start(queue.Together(handle)) }\n",
-		)}
-		for _, tc := range []edit{
+	for handler, edits := range map[string][]edit{
+		"Together": {
 			{"BatchSize: 6", "BatchSize: 10", ""},
 			{"BatchSize: 6", "BatchSize: 11", "more than 10 without a window"},
 			{
 				"BatchSize: 6", "BatchSize: 20, MaximumBatchingWindowInSeconds: 0",
 				"batches of 20, and has time for 1 to 19",
 			},
-		} {
-			found := consumers(tc.template(t, queueTemplate), wiring)
-			if tc.want == "" {
-				wantNone(t, found)
-			} else if len(found) == 0 || !strings.Contains(fmt.Sprint(found), tc.want) {
-				t.Errorf("%v: found %v", tc, found)
+		},
+		"SideBySide": {
+			{"BatchSize: 6", "BatchSize: 10", ""},
+			{"BatchSize: 6", "BatchSize: 11", "batches of 11, and has time for 1 to 10"},
+		},
+	} {
+		t.Run(handler, func(t *testing.T) {
+			wiring := []source{parseSource(t, "functions/do-work/main.go",
+				"package main\n\nfunc main() { awsenv.Start(queue."+handler+"(handle)) }\n")}
+			for _, tc := range edits {
+				found := consumers(tc.template(t, queueTemplate), wiring)
+				if tc.want == "" {
+					wantNone(t, found)
+				} else if len(found) == 0 || !strings.Contains(fmt.Sprint(found), tc.want) {
+					t.Errorf("%v: found %v", tc, found)
+				}
 			}
-		}
-	})
+		})
+	}
 	t.Run("three readers", func(t *testing.T) {
 		template := parseTemplate(t, queueTemplate)
 		template.Resources["Second"], template.Resources["Third"] = template.Resources["Reader"],

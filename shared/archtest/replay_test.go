@@ -65,9 +65,8 @@ func replays(t template, files []source) (found findings) {
 // dropsReplays says whether a function's wiring has queue.LiveOnly around what it does with a
 // message.
 func dropsReplays(files []source, function string) bool {
-	return slices.ContainsFunc(files, func(f source) bool {
-		return f.dir() == "functions/"+function && strings.Contains(f.text, "queue.Handler(queue.LiveOnly(")
-	})
+	return startsWith(files, function, "queue.Handler(queue.LiveOnly(") ||
+		startsWith(files, function, "queue.SideBySide(queue.LiveOnly(")
 }
 
 func TestReplays(t *testing.T) {
@@ -115,7 +114,8 @@ func TestReplayRulesFind(t *testing.T) {
 		edit
 		wiring string
 	}{
-		"good": {edit{"", "", ""}, wired},
+		"good":         {edit{"", "", ""}, wired},
+		"side by side": {edit{"", "", ""}, strings.Replace(wired, "queue.Handler", "queue.SideBySide", 1)},
 		"no name": {
 			edit{"- {Key: 'orderflow:consumer', Value: send-mail}", "", "Mail is behind a rule and has no tag"}, wired,
 		},
