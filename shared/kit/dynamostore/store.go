@@ -30,7 +30,7 @@ import (
 )
 
 // API is what the store needs of a DynamoDB client: Scan for Store.Scan only, TransactWriteItems
-// for appends of more than one item, TransactGetItems for Store.Confirm.
+// for appends of more than one item, TransactGetItems for Store.Confirm and Store.LoadWith.
 type API interface {
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
