@@ -16,7 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"orderflow/shared/aws/consumerqueue"
-	"orderflow/shared/aws/marktable"
+	"orderflow/shared/aws/journaltable"
 	"orderflow/shared/aws/viewtable"
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/es"
@@ -42,15 +42,25 @@ func runAudit(t *testing.T) audit.Summary {
 	})
 }
 
-func markOf(t *testing.T, stream es.StreamID) audit.Mark {
+// noted is what the journal says of a stream.
+type noted struct {
+	settled audit.Spans // published or given up
+	newest  int64       // version that project-views has met
+}
+
+// upTo reports whether all up to a version is published, and met.
+func (n noted) upTo(version int64) bool {
+	return n.newest == version && n.settled.String() == audit.Spans{{From: 1, Through: version}}.String()
+}
+
+func notedOf(t *testing.T, stream es.StreamID) noted {
 	t.Helper()
-	m, err := marktable.New(
-		dynamodb.NewFromConfig(stack.config), stack.Outputs["MarksTable"], clock.System{},
-	).Mark(t.Context(), stream)
-	if err != nil {
+	journal := journaltable.New(dynamodb.NewFromConfig(stack.config), stack.Outputs["JournalTable"])
+	book := audit.NewBook(journal, clock.System{}, audit.OnBus, audit.InViews)
+	if err := book.Cover(t.Context(), time.Now().Add(-time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	return m
+	return noted{book.Settled(stream), book.Newest(stream)}
 }
 
 // An event that publish-events never published is found by the audit and published as
@@ -62,10 +72,11 @@ func TestLostEventsArePublished(t *testing.T) {
 		t, fmt.Sprintf(`{"source":["account-service"],"detail":{"subject":[%q]}}`, account),
 		consumerqueue.ReplayAllowed,
 	)
-	both := func(what string, done func(audit.Mark) bool) audit.Mark {
-		return eventually(t, what, func() (audit.Mark, bool) { m := markOf(t, account); return m, done(m) })
+	both := func(what string, done func(noted) bool) {
+		eventually(t, what, func() (noted, bool) { n := notedOf(t, account); return n, done(n) })
 	}
-	before := both("opening and deposit are marked", func(m audit.Mark) bool { return m.Seen == 2 && m.Published == 2 })
+	published := audit.Span{From: 3, Through: 3}
+	both("opening and deposit are noted", func(n noted) bool { return n.upTo(2) })
 	setVariables(t, "audit-events", map[string]string{"SETTLE_SECONDS": "1"})
 	runAudit(t) // what other tests have broken is told now
 	take(t, url)
@@ -73,18 +84,18 @@ func TestLostEventsArePublished(t *testing.T) {
 	resume := pause(t, "publish-events")
 	began := time.Now()
 	buyer.deposit(t, 250)
-	both("the deposit is seen", func(m audit.Mark) bool { return m.Seen == 3 })
-	if m := markOf(t, account); m.Published != before.Published {
-		t.Fatalf("publish-events is not off: %+v", m)
+	both("the deposit is seen", func(n noted) bool { return n.newest == 3 })
+	if n := notedOf(t, account); n.settled.Has(published) {
+		t.Fatalf("publish-events is not off: %+v", n)
 	}
 	var missing, republished int64
-	both("the deposit is published", func(m audit.Mark) bool {
-		if m.Published == 3 {
+	both("the deposit is published", func(n noted) bool {
+		if n.settled.Has(published) {
 			return true
 		}
 		s := runAudit(t)
 		missing, republished = missing+s.Missing, republished+s.Republished
-		return markOf(t, account).Published == 3
+		return notedOf(t, account).settled.Has(published)
 	})
 	if missing != 2 || republished != 2 { // the account's event, and that of the deposit itself
 		t.Errorf("%d events were missing, and %d were published", missing, republished)
@@ -109,9 +120,7 @@ func TestLostEventsArePublished(t *testing.T) {
 		late[0]["detail-type"] != got[0]["detail-type"] || late[0]["source"] != got[0]["source"] {
 		t.Errorf("publish-events publishes\n%v\nand the audit published\n%v", late, got)
 	}
-	if m := markOf(t, account); m.Published != 3 || m.Beyond != nil {
-		t.Errorf("the mark is %+v", m)
-	}
+	both("all is noted", func(n noted) bool { return n.upTo(3) })
 }
 
 // What both consumers of the events' stream have missed, the audit does not find. The command finds
@@ -130,11 +139,10 @@ func TestWhatNobodyHasHeardOf(t *testing.T) {
 		t, fmt.Sprintf(`{"detail":{"subject":[%q,%q]}}`, account, registered), consumerqueue.ReplayAllowed,
 	)
 	eventually(
-		t, "opening and deposit are marked",
-		func() (audit.Mark, bool) { m := markOf(t, account); return m, m.Seen == 2 && m.Published == 2 },
+		t, "opening and deposit are noted", func() (noted, bool) { n := notedOf(t, account); return n, n.upTo(2) },
 	)
 	setVariables(t, "audit-events", map[string]string{"SETTLE_SECONDS": "1"})
-	runAudit(t) // since when there are marks is known
+	runAudit(t) // since when commits are noted is known
 	take(t, url)
 
 	resumeBus, resumeViews := pause(t, "publish-events"), pause(t, "project-views")
@@ -171,8 +179,8 @@ func TestWhatNobodyHasHeardOf(t *testing.T) {
 		t.Errorf("found are %+v", lost)
 	}
 	runAudit(t)
-	if m := markOf(t, account); m.Seen != 2 || m.Published != 2 {
-		t.Fatalf("the audit has met it: %+v", m)
+	if n := notedOf(t, account); !n.upTo(2) {
+		t.Fatalf("the audit has met it: %+v", n)
 	}
 	if got := take(t, url); len(got) > 0 {
 		t.Fatalf("arrived is %v", got)
@@ -196,8 +204,8 @@ func TestWhatNobodyHasHeardOf(t *testing.T) {
 		t.Errorf("arrived are %v", first)
 	}
 	for stream, version := range map[es.StreamID]int64{account: 3, registered: 1} {
-		if m := markOf(t, stream); m.Published != version || m.Seen != version || m.Beyond != nil {
-			t.Errorf("the mark is %+v", m)
+		if n := notedOf(t, stream); !n.upTo(version) {
+			t.Errorf("of %s is noted %+v", stream, n)
 		}
 		if out, failed := command(t, program, append(args, "--stream", string(stream))...); failed ||
 			len(decode[whole.Report](t, []byte(out)).Findings) > 0 {
@@ -240,7 +248,7 @@ func TestWhatNobodyHasHeardOf(t *testing.T) {
 	other := newCustomer(t, 0)
 	eventually(
 		t, "project-views goes on",
-		func() (audit.Mark, bool) { m := markOf(t, es.NewStreamID("customer", other.id)); return m, m.Seen == 1 },
+		func() (noted, bool) { n := notedOf(t, es.NewStreamID("customer", other.id)); return n, n.newest == 1 },
 	)
 	if after := row(); !reflect.DeepEqual(after, before) {
 		t.Errorf("the row was %+v, and is %+v", before, after)

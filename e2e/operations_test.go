@@ -392,8 +392,10 @@ func TestPermissions(t *testing.T) {
 	readers := []string{"accept-commands", "answer-queries", "process-payment", "project-views"}
 	keepers := []string{"accept-commands", "process-payment", "project-views"}
 
-	// A mark that anybody else could move would keep a loss from being found.
-	markers := []string{"audit-events", "project-views", "publish-events"}
+	// A note of anybody else's would keep a loss from being found, and so would another state. The
+	// earlier release of publish-events writes into the table that has the state.
+	noters := []string{"audit-events", "project-views", "publish-events"}
+	auditors := []string{"audit-events", "publish-events"}
 
 	for name, function := range deployed {
 		t.Run(name, func(t *testing.T) {
@@ -423,9 +425,19 @@ func TestPermissions(t *testing.T) {
 			if err := copied(t.Context(), config); (name == "prepare-shipments") != (err == nil) {
 				t.Errorf("changes shipping's copy of an order: %v", err)
 			}
-			mark := tryUpdate(stack.Outputs["MarksTable"], item{"stream": attributeS("order/" + ident.New())})
-			if err := mark(t.Context(), config); slices.Contains(markers, name) != (err == nil) {
-				t.Errorf("changes a mark: %v", err)
+			side := audit.OnBus
+			if name == "project-views" {
+				side = audit.InViews
+			}
+			note := tryPut(stack.Outputs["JournalTable"], item{
+				"bucket": attributeS("e2e#" + string(side) + "#0"), "id": attributeS(ident.New()),
+			})
+			if err := note(t.Context(), config); slices.Contains(noters, name) != (err == nil) {
+				t.Errorf("writes a note: %v", err)
+			}
+			state := tryUpdate(stack.Outputs["MarksTable"], item{"stream": attributeS("audit/state")})
+			if err := state(t.Context(), config); slices.Contains(auditors, name) != (err == nil) {
+				t.Errorf("changes the audit's state: %v", err)
 			}
 			for _, tries := range []attempts{everybody, more[name]} {
 				for what, try := range tries {

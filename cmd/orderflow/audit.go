@@ -17,6 +17,7 @@ import (
 
 	"orderflow/cmd/orderflow/deployment"
 	"orderflow/shared/aws/eventbus"
+	"orderflow/shared/aws/journaltable"
 	"orderflow/shared/aws/marktable"
 	"orderflow/shared/contract"
 	"orderflow/shared/contract/publish"
@@ -36,8 +37,8 @@ func eventsAuditCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "Finds events that are missing on the bus or in the views, and publishes them",
-		Long: "Compares each stored commit with the published position and the checkpoints of the views. The " +
-			"function audit-events compares these with each other only,\n" +
+		Long: "Compares each stored commit with what publish-events and project-views noted in the journal. The " +
+			"function audit-events compares their notes with each other only,\n" +
 			"and can't find an event that both missed, for example because the table's stream was not read for 12 " +
 			"hours.\n" +
 			"It changes nothing. Exit status 1: something is missing.\n\n" +
@@ -90,7 +91,7 @@ func eventsAuditCommand(stack *stackFlag) *cobra.Command {
 	return cmd
 }
 
-// wholeAuditor compares a stack's whole store with its published positions and checkpoints.
+// wholeAuditor compares a stack's whole store with its journal.
 type wholeAuditor struct {
 	arguments    whole.Arguments
 	settle       time.Duration
@@ -125,7 +126,7 @@ func (a *wholeAuditor) check() error {
 		}
 	}
 	now := a.clock.Now()
-	// the stack knows since when there are marks; here, any time will do
+	// the stack knows since when commits are noted; here, any time will do
 	_, err := whole.Begin(a.name, a.arguments, now.Add(-audit.MaxAge), now)
 	return err
 }
@@ -136,6 +137,10 @@ func (a *wholeAuditor) run(ctx context.Context) error {
 		return err
 	}
 	marksTable, err := a.deployment.Output("MarksTable")
+	if err != nil {
+		return err
+	}
+	journalTable, err := a.deployment.Output("JournalTable")
 	if err != nil {
 		return err
 	}
@@ -154,7 +159,8 @@ func (a *wholeAuditor) run(ctx context.Context) error {
 		busName, a.clock,
 	)
 	run := whole.Whole{
-		Marks: marks, Clock: a.clock, State: state, Journal: file,
+		Noted: journaltable.New(tools.api, journalTable), Earlier: marks,
+		Clock: a.clock, State: state, Journal: file,
 		Publish: publish.Publisher{
 			Registry: contract.Registry(), Orders: order.Decider.Repository(order.Category, store), Bus: bus,
 		}.Commits,
@@ -273,7 +279,7 @@ func (a *wholeAuditor) report(r whole.Report) error {
 	}{
 		{whole.Unmarked, "missing on the bus and in the views"}, {whole.Unpublished, "missing on the bus"},
 		{whole.Unseen, "missing in the views"},
-		{whole.Refused, "can't be published"}, {whole.Unreadable, "the commit or its mark can't be read"},
+		{whole.Refused, "can't be published"}, {whole.Unreadable, "the commit or a note can't be read"},
 	} {
 		if n := r.Found[k.kind]; n > 0 {
 			t.AppendRow(table.Row{"  " + string(k.kind), fmt.Sprintf("%d: %s", n, k.says)})

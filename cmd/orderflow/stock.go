@@ -17,7 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"orderflow/cmd/orderflow/deployment"
-	"orderflow/shared/aws/marktable"
+	"orderflow/shared/aws/journaltable"
 	"orderflow/shared/aws/stocktable"
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/dynamostore"
@@ -46,12 +46,12 @@ type stockTools struct {
 	store    *dynamostore.Store
 	registry *es.Registry
 	rows     stocktable.Rows
-	marks    marktable.Table
+	journal  journaltable.Table
 }
 
 func openStock(d *deployment.Deployment) (stockTools, error) {
 	var names [3]string
-	for i, output := range []string{"EventsTable", "StockTable", "MarksTable"} {
+	for i, output := range []string{"EventsTable", "StockTable", "JournalTable"} {
 		var err error
 		if names[i], err = d.Output(output); err != nil {
 			return stockTools{}, err
@@ -61,9 +61,9 @@ func openStock(d *deployment.Deployment) (stockTools, error) {
 	registry := es.NewRegistry(stock.Register)
 	return stockTools{
 		stack: d.ID, api: api, events: names[0], registry: registry,
-		store: dynamostore.New(api, names[0], registry),
-		rows:  stocktable.NewRows(api, names[1], clock.System{}),
-		marks: marktable.New(api, names[2], clock.System{}),
+		store:   dynamostore.New(api, names[0], registry),
+		rows:    stocktable.NewRows(api, names[1], clock.System{}),
+		journal: journaltable.New(api, names[2]),
 	}, nil
 }
 
@@ -109,7 +109,7 @@ func stockVerifyCommand(stack *stackFlag) *cobra.Command {
 				return err
 			}
 			v.Store, v.Registry, v.Rows = tools.store, tools.registry, tools.rows
-			v.Recent = recently(tools.marks, v.Clock)
+			v.Recent = recently(tools.journal, v.Clock)
 			bar := progressBar(cmd.ErrOrStderr(), "Comparing", int(commitsIn(cmd.Context(), tools.api, tools.events)))
 			v.Progress = func(commits int64) { _ = bar.Set64(commits) } // a failing progress bar stops nothing
 			report, err := v.Run(cmd.Context())
@@ -128,38 +128,28 @@ func stockVerifyCommand(stack *stackFlag) *cobra.Command {
 	return cmd
 }
 
-// recently gives the streams with events since a time, from the loss audit's index.
-func recently(marks audit.Index, c clock.Clock) func(context.Context, time.Time) iter.Seq2[recount.Changed, error] {
+// recently gives the streams with events since a time, from the loss audit's journal.
+func recently(
+	journal audit.Reader, c clock.Clock,
+) func(context.Context, time.Time) iter.Seq2[recount.Changed, error] {
 	return func(ctx context.Context, since time.Time) iter.Seq2[recount.Changed, error] {
 		return func(yield func(recount.Changed, error) bool) {
 			for hour := since.UTC().Truncate(time.Hour); !hour.After(c.Now()); hour = hour.Add(time.Hour) {
-				for shard := range audit.Shards {
-					if !changedIn(ctx, marks, hour, shard, yield) {
+				for note, err := range journal.Notes(ctx, audit.InViews, hour) {
+					if errors.Is(err, audit.ErrUnreadable) {
+						continue // rows that its streams changed are not found equal
+					}
+					if err != nil {
+						yield(recount.Changed{}, err)
 						return
+					}
+					for stream, spans := range note.Versions {
+						if !yield(recount.Changed{Stream: stream, Version: spans[len(spans)-1].Through}, nil) {
+							return
+						}
 					}
 				}
 			}
-		}
-	}
-}
-
-// changedIn gives those of one shard of an hour, and reports whether the caller wants more.
-func changedIn(
-	ctx context.Context, marks audit.Index, hour time.Time, shard int, yield func(recount.Changed, error) bool,
-) bool {
-	const page = 100
-	for after := es.StreamID(""); ; {
-		changed, next, err := marks.Changed(ctx, hour, shard, after, page)
-		if err != nil && !errors.Is(err, audit.ErrUnreadable) {
-			return yield(recount.Changed{}, err)
-		}
-		for _, m := range changed {
-			if !yield(recount.Changed{Stream: m.Stream, Version: m.Seen}, nil) {
-				return false
-			}
-		}
-		if after = next; after == "" {
-			return true
 		}
 	}
 }

@@ -5,14 +5,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"orderflow/shared/kit/clock"
-	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/es/estest"
 	"orderflow/shared/ops/audit"
 	"orderflow/shared/ops/recount"
@@ -117,56 +118,56 @@ func TestEndOfARebuild(t *testing.T) {
 	}
 }
 
-// index is the loss audit's, of three streams in the first shard of each hour.
-type index struct {
-	audit.Index
+// noted is the loss audit's journal, of which each hour has two notes that can be read, and one
+// that can't.
+type noted struct {
 	hours map[time.Time]int
 	fails bool
 }
 
-func (i *index) Changed(
-	_ context.Context, hour time.Time, shard int, after es.StreamID, _ int,
-) ([]audit.Mark, es.StreamID, error) {
-	i.hours[hour]++
-	switch {
-	case i.fails:
-		return nil, "", errors.New("no index")
-	case shard > 0:
-		return nil, "", nil
-	case after == "":
-		return []audit.Mark{{Stream: "order/1", Seen: 2}, {Stream: "stock/cd-1", Seen: 3}}, "stock/cd-1",
-			audit.ErrUnreadable
+func (n *noted) Notes(_ context.Context, side audit.Side, hour time.Time) iter.Seq2[audit.Note, error] {
+	return func(yield func(audit.Note, error) bool) {
+		n.hours[hour]++
+		if n.fails || side != audit.InViews {
+			yield(audit.Note{}, errors.New("no journal"))
+			return
+		}
+		one := audit.Note{Kind: audit.Seen, Versions: audit.Versions{
+			"stock/cd-1": {{From: 1, Through: 1}, {From: 3, Through: 4}},
+		}}
+		other := audit.Note{Kind: audit.Seen, Versions: audit.Versions{"reservation/1": {{From: 1, Through: 1}}}}
+		_ = yield(one, nil) && yield(audit.Note{}, audit.ErrUnreadable) && yield(other, nil)
 	}
-	return []audit.Mark{{Stream: "reservation/1", Seen: 1}}, "", nil
 }
 
-// TestRecently: the streams of each hour are asked for, page by page, whatever of them can't be
-// read.
+// TestRecently: the streams of each hour are asked for, with the newest version that is noted,
+// whatever of the notes can't be read.
 func TestRecently(t *testing.T) {
 	now := clock.NewFake(estest.Start.Add(90 * time.Minute))
-	i := &index{hours: map[time.Time]int{}}
-	var streams []es.StreamID
-	for c, err := range recently(i, now)(t.Context(), estest.Start.Add(10*time.Minute)) {
+	n := &noted{hours: map[time.Time]int{}}
+	var changed []recount.Changed
+	for c, err := range recently(n, now)(t.Context(), estest.Start.Add(10*time.Minute)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		streams = append(streams, c.Stream)
+		changed = append(changed, c)
 	}
-	if len(streams) != 6 || streams[2] != "reservation/1" || len(i.hours) != 2 {
-		t.Errorf("streams %v, hours %v", streams, i.hours)
+	hour := []recount.Changed{{Stream: "stock/cd-1", Version: 4}, {Stream: "reservation/1", Version: 1}}
+	if !slices.Equal(changed, slices.Concat(hour, hour)) || len(n.hours) != 2 {
+		t.Errorf("changed %v, hours %v", changed, n.hours)
 	}
-	for _, err := range recently(i, now)(t.Context(), estest.Start) {
+	for _, err := range recently(n, now)(t.Context(), estest.Start) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		break // who has enough is not given more
 	}
-	i.fails = true
+	n.fails = true
 	failed := false
-	for _, err := range recently(i, now)(t.Context(), estest.Start) {
+	for _, err := range recently(n, now)(t.Context(), estest.Start) {
 		failed = failed || err != nil
 	}
 	if !failed {
-		t.Error("an index that doesn't answer is taken for an empty one")
+		t.Error("a journal that doesn't answer is taken for an empty one")
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"orderflow/shared/aws/auditqueue"
 	"orderflow/shared/aws/awsenv"
 	"orderflow/shared/aws/eventbus"
+	"orderflow/shared/aws/journaltable"
 	"orderflow/shared/aws/marktable"
 	"orderflow/shared/aws/metrics"
 	"orderflow/shared/contract"
@@ -33,7 +34,8 @@ func main() {
 	bus := eventbus.New(eventbridge.NewFromConfig(config), awsenv.Env("BUS_NAME"), now)
 	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), contract.Registry())
 	awsenv.Start(wiring.Complete(audit.Auditor{
-		Index:   marks,
+		Journal: journaltable.New(db, awsenv.Env("JOURNAL_TABLE")),
+		Earlier: marks,
 		States:  marks,
 		Commits: store,
 		Publish: wiring.Complete(publish.Publisher{

@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"orderflow/shared/aws/awsenv"
-	"orderflow/shared/aws/marktable"
+	"orderflow/shared/aws/journaltable"
 	"orderflow/shared/aws/metrics"
 	"orderflow/shared/aws/viewtable"
 	"orderflow/shared/inbound/stream"
@@ -37,8 +37,8 @@ func main() {
 	ledger := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(account.Register))
 	accounts := account.States(ledger, dynamostore.NewSnapshots(db, awsenv.Env("SNAPSHOTS_TABLE")))
 	marker := wiring.Complete(audit.Marker{
-		Marks: marktable.New(db, awsenv.Env("MARKS_TABLE"), now),
-		Clock: now,
+		Journal: journaltable.New(db, awsenv.Env("JOURNAL_TABLE")),
+		Clock:   now,
 		Failed: func(streams int64) {
 			counts.Count(audit.MetricMarkFailures, streams, metrics.Dimensions{"Stack": stack})
 		},

@@ -12,7 +12,7 @@ import (
 
 	"orderflow/shared/aws/awsenv"
 	"orderflow/shared/aws/eventbus"
-	"orderflow/shared/aws/marktable"
+	"orderflow/shared/aws/journaltable"
 	"orderflow/shared/aws/metrics"
 	"orderflow/shared/contract"
 	"orderflow/shared/contract/publish"
@@ -33,8 +33,8 @@ func main() {
 	db := dynamodb.NewFromConfig(config)
 	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register))
 	marker := wiring.Complete(audit.Marker{
-		Marks: marktable.New(db, awsenv.Env("MARKS_TABLE"), clock.System{}),
-		Clock: clock.System{},
+		Journal: journaltable.New(db, awsenv.Env("JOURNAL_TABLE")),
+		Clock:   clock.System{},
 		Failed: func(streams int64) {
 			counts.Count(audit.MetricMarkFailures, streams, metrics.Dimensions{"Stack": stack})
 		},

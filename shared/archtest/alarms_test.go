@@ -130,7 +130,7 @@ func standstill(function string) alarm {
 		" in 300 s), standstill = IF(stored > 0 AND FILL(invoked, 0) == 0, 1, 0)", "", 0)
 }
 
-// markFailures is the alarm on marks that are lost. One now and then is made good by the next of
+// markFailures is the alarm on notes that are lost. One now and then is made good by the next of
 // its stream, so that it takes three periods in a row.
 var markFailures = counts(audit.MetricMarkFailures, "Sum", 0)
 

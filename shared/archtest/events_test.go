@@ -228,14 +228,23 @@ func categories(files []source) map[string]string {
 	return all
 }
 
+// noted is what the partitions of a side of the audit's journal are called in a policy.
+func noted(side audit.Side) string { return "*#" + string(side) + "#*" }
+
 // writers: each category of streams can be written by a function, and no policy names a category
-// that there is not. Local stand-ins for AWS don't look at leading keys, so a category that a
-// policy lacks would show on AWS only.
+// that there is not, or a side of the journal. Local stand-ins for AWS don't look at leading keys,
+// so a category that a policy lacks would show on AWS only.
 func writers(declared map[string]string, t template) (found findings) {
 	written := map[string]bool{}
 	for _, id := range t.ofType(roleType) {
 		for _, s := range statements(t, id) {
 			for _, k := range s.leadingKeys {
+				if slices.ContainsFunc(s.resources, func(r any) bool { return target(r) == "JournalTable" }) {
+					if k != noted(audit.OnBus) && k != noted(audit.InViews) {
+						found.addf("%s names the notes %v, and there are none", id, k)
+					}
+					continue
+				}
 				category, ok := strings.CutSuffix(fmt.Sprint(k), "/*")
 				if !ok || declared[category] == "" {
 					found.addf("%s names the streams %v, and there are none", id, k)
@@ -304,6 +313,9 @@ Resources:
         - PolicyDocument:
             Statement:
               - {Action: [dynamodb:PutItem], Condition: {'ForAllValues:StringLike': {'dynamodb:LeadingKeys': [order/*]}}}
+              - Action: [dynamodb:PutItem]
+                Resource: !GetAtt JournalTable.Arn
+                Condition: {'ForAllValues:StringLike': {'dynamodb:LeadingKeys': ['*#bus#*']}}
 `
 	const main = `package main
 import "orderflow/shared/taker"
@@ -385,6 +397,9 @@ func Take(body []byte) error { return contract.Handle(body) }`
 		},
 		"streams there are not": {
 			rule: edit{old: "[order/*]", new: "[order/*, odrer/*]"}, want: "the streams odrer/*, and there are none",
+		},
+		"a policy for a side that there is not": {
+			rule: edit{old: "*#bus#*", new: "*#buss#*"}, want: "the notes *#buss#*, and there are none",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

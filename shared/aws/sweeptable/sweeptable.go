@@ -1,5 +1,5 @@
 // Package sweeptable keeps how far the sweep has come with the orders that wait: one item, with a
-// key of its own, in the table that says of streams how far each is published.
+// key of its own, in the table that has the audit's state too.
 //
 //	stream    S  the key: sweep/position
 //	revision  N  grows with each write

@@ -1,16 +1,19 @@
 // Package audit looks for events that were stored and never published, and publishes them.
 //
-// Two consumers read the events' stream, each by itself. publish-events marks, stream by stream,
-// what the bus has accepted; project-views marks what it has met. An audit compares the two marks
-// of each stream that was changed of late. Where a version was met, is older than the time that
-// publishing may take and is not marked as accepted, its commit is loaded from the store and goes
-// through the same publisher as the first time, so that its events have the ids that they had or
-// should have had: whoever has taken them already knows them.
+// Two consumers read the events' stream, each by itself, and write what they did into a journal,
+// one note a batch: publish-events what the bus has accepted, project-views what it has met. An
+// audit compares the two sides of the journal. Where a commit was met, is older than the time that
+// publishing may take and is not noted as accepted, it is loaded from the store and goes through
+// the same publisher as the first time, so that its events have the ids that they had or should
+// have had: whoever has taken them already knows them.
+//
+// A stream has no gaps. So where the version below one that was noted is noted nowhere, the audit
+// looks there too: a note that was lost hides nothing for long.
 //
 // Whether the bus delivers what it accepts is tried with one event of the audit's own a run, a
 // canary, which a rule takes to a queue that the audit reads.
 //
-// What both consumers have missed leaves no mark, and is not found here: package whole reads the
+// What both consumers have missed leaves no note, and is not found here: package whole reads the
 // whole store for it.
 package audit
 
@@ -20,6 +23,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -31,26 +35,6 @@ import (
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/poison"
 )
-
-// Index finds the streams that were changed.
-type Index interface {
-	// Changed gives up to limit streams of one of Shards parts of those that were last met in an
-	// hour, from 0 to Shards-1, behind the stream after, in the order of their names. next is the
-	// stream to go on behind, "" at the part's end. The marks may be seconds old. Those that can't
-	// be read are an ErrUnreadable, errors.Join'ed, that comes with the others.
-	Changed(
-		ctx context.Context, hour time.Time, shard int, after es.StreamID, limit int,
-	) (marks []Mark, next es.StreamID, err error)
-	// Mark gives the mark of a stream as it is.
-	Mark(ctx context.Context, stream es.StreamID) (Mark, error)
-	// Accepted and Refused note what has come of publishing.
-	Accepted(ctx context.Context, stream es.StreamID, spans ...Span) error
-	Refused(ctx context.Context, stream es.StreamID, spans ...Span) error
-}
-
-// Shards is in how many parts an hour's streams are: one partition of an index takes 1,000 writes a
-// second.
-const Shards = 8
 
 // Commits reads streams.
 type Commits interface {
@@ -68,16 +52,17 @@ type States interface {
 	Keep(ctx context.Context, state State) error
 }
 
-// State is where the audit stands. A cycle looks at every stream that was met from an hour on; it
+// State is where the audit stands. A cycle looks at every stream that was noted from an hour on; it
 // may take several runs.
 type State struct {
 	Since time.Time   `json:"since"`           // commits that are older are not the audit's
 	Began time.Time   `json:"began,omitzero"`  // of the cycle under way; zero where none is
 	Hour  time.Time   `json:"hour"`            // where the cycle goes on, or the next one begins
-	Shard int         `json:"shard,omitempty"` // in that hour
-	After es.StreamID `json:"after,omitempty"` // in that shard
+	After es.StreamID `json:"after,omitempty"` // in that hour
 	// the first hour of the cycle in which something failed; zero where nothing did
 	Failed time.Time `json:"failed,omitzero"`
+	// Looked says up to when what was noted has shown already where notes are missing below it.
+	Looked time.Time `json:"looked,omitzero"`
 	// Canaries are those that the bus has accepted and that have neither arrived nor been given up.
 	Canaries []Canary `json:"canaries,omitempty"`
 }
@@ -90,6 +75,12 @@ const (
 	// MaxAge is how old a commit may be to be published again. Consumers remember what they have
 	// had for 35 days; what is older would be new to them.
 	MaxAge = 30 * 24 * time.Hour
+	// notedFor is how old a commit may be of which it is known what was noted: notes of it are
+	// deleted for their age later.
+	notedFor = Keep - Window
+	// Reach is how far ahead of an hour a commit may have been decided that is found by one of its
+	// stream that was noted in that hour, where it was noted nowhere itself.
+	Reach = 24 * time.Hour
 	// MaxCommits is how many commits one audit publishes again, as far as its time goes. Those of
 	// the streams under way when it is met come on top.
 	MaxCommits = 10_000
@@ -101,12 +92,13 @@ const (
 	// published at once
 	page    = 100
 	workers = 8 // streams that are looked at side by side
+	below   = 4 // commits that are read together below what was noted
 )
 
 // What is kept back before the deadline. Whatever hangs in one part takes nothing from the next.
 const (
 	keeping = 3 * time.Second         // for the state, once nothing else is under way
-	working = keeping + waits*wait    // and for the canaries' arrival, once nothing is published and marked any more
+	working = keeping + waits*wait    // and for the canaries' arrival, once nothing is published and noted any more
 	looking = working + 3*time.Second // and for what is under way, once no further stream is looked at
 	sending = 10 * time.Second        // the most that the canary may take
 )
@@ -126,9 +118,10 @@ const (
 
 // Auditor audits.
 type Auditor struct {
-	Index   Index
+	Journal Journal
+	Earlier Positions
 	Commits Commits
-	Publish Handle // without marks: the audit writes its own
+	Publish Handle // without notes: the audit writes its own
 	States  States
 	Bus     Bus
 	Sample  Sample
@@ -168,11 +161,11 @@ type Summary struct {
 	Behind     int64 `json:"behindSeconds"` // how far before now the cycle's hour is that comes next
 }
 
-// Audit looks at the streams that were met since the hour in which the cycle before began, less
+// Audit looks at the streams that were noted since the hour in which the cycle before began, less
 // Window, and sends a canary. It does as much of that as fits before ctx's deadline and MaxCommits;
 // the next audit goes on there. A stream that fails does not hold up the others; the error then
-// joins the first ten that failed. Effects come in this order: publish, mark, note how far it came.
-// So an audit that ends anywhere repeats something and leaves out nothing.
+// joins the first ten that failed. Effects come in this order: publish, note that, note how far it
+// came. So an audit that ends anywhere repeats something and leaves out nothing.
 func (a Auditor) Audit(ctx context.Context) (Summary, error) {
 	if a.Settle <= 0 || a.Settle >= Window {
 		return Summary{}, fmt.Errorf("audit: %s to settle", a.Settle)
@@ -185,7 +178,9 @@ func (a Auditor) Audit(ctx context.Context) (Summary, error) {
 	if state.Since.IsZero() {
 		state.Since = now.Add(-Window)
 	}
-	run := &run{Auditor: a, now: now, state: state, horizon: Horizon(state.Since, now)}
+	run := &run{
+		Auditor: a, now: now, state: state, horizon: Horizon(state.Since, now), book: NewBook(a.Journal, a.Clock, OnBus),
+	}
 	taken1, err := run.canary(ctx)
 	run.failed(ctx, "canary", err)
 	run.cycle(ctx)
@@ -218,7 +213,7 @@ func before(ctx context.Context, by time.Duration) (context.Context, context.Can
 	return ctx, func() {}
 }
 
-// Horizon is the time before whose commits nothing is published again: there were no marks before
+// Horizon is the time before whose commits nothing is published again: nothing was noted before
 // since, and consumers don't remember what is older than MaxAge.
 func Horizon(since, now time.Time) time.Time {
 	if oldest := now.Add(-MaxAge); since.Before(oldest) {
@@ -233,6 +228,7 @@ type run struct {
 	now     time.Time
 	horizon time.Time // commits before it are not published again
 	state   State
+	book    *Book // the bus's side
 
 	mu      sync.Mutex
 	commits int // that were published again
@@ -256,8 +252,6 @@ func (r *run) failed(ctx context.Context, what string, err error) {
 	}
 }
 
-func hourOf(t time.Time) time.Time { return t.UTC().Truncate(time.Hour) }
-
 // cycle goes on with the cycle under way, or begins one. It begins nothing once it is time to look
 // at no more, and ends what it has begun in time for the rest of the audit.
 func (r *run) cycle(ctx context.Context) {
@@ -269,36 +263,35 @@ func (r *run) cycle(ctx context.Context) {
 	if s.Hour.IsZero() {
 		s.Hour = hourOf(r.now.Add(-Window))
 	}
-	if oldest := hourOf(r.now.Add(-MaxAge)); s.Hour.Before(oldest) {
+	if oldest := hourOf(r.now.Add(-notedFor)); s.Hour.Before(oldest) {
 		slog.ErrorContext(ctx, "audit passes over what it has not come to in time", "from", s.Hour, "to", oldest)
-		s.Hour, s.Shard, s.After = oldest, 0, ""
+		s.Hour, s.After = oldest, ""
 	}
 	if s.Began.IsZero() {
 		s.Began = r.now
 	}
 	defer func() { r.summary.Behind = int64(r.now.Sub(s.Hour).Seconds()) }()
-	for ; !s.Hour.After(hourOf(r.now)); s.Hour, s.Shard = s.Hour.Add(time.Hour), 0 {
-		for ; s.Shard < Shards; s.Shard, s.After = s.Shard+1, "" {
-			for more := true; more; more = s.After != "" {
-				var next es.StreamID
-				var err error
-				if !r.full(ahead) {
-					next, err = r.page(ctx, ahead)
-				}
-				if err != nil || r.full(ahead) {
-					r.failed(ctx, "index", err)
-					r.summary.Unfinished = true
-					return
-				}
-				s.After = next
-			}
+	for ; !s.Hour.After(hourOf(r.now)); s.Hour, s.After = s.Hour.Add(time.Hour), "" {
+		if !r.hour(ctx, ahead) {
+			r.summary.Unfinished = true
+			return
 		}
 	}
-	s.Hour, s.Shard, s.After = hourOf(s.Began.Add(-Window)), 0, ""
-	if !s.Failed.IsZero() && s.Failed.Before(s.Hour) {
-		s.Hour = s.Failed
+	for _, err := range r.book.Unreadable() {
+		r.failed(ctx, "journal", err)
+	}
+	s.Hour, s.After, s.Looked = hourOf(s.Began.Add(-Window)), "", s.Began.Add(-r.Settle-clock.Skew)
+	if !s.Failed.IsZero() {
+		s.Hour, s.Looked = earlier(s.Hour, s.Failed), earlier(s.Looked, s.Failed.Add(-clock.Skew))
 	}
 	s.Began, s.Failed = time.Time{}, time.Time{}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 func (r *run) full(ahead context.Context) bool {
@@ -307,30 +300,149 @@ func (r *run) full(ahead context.Context) bool {
 	return ahead.Err() != nil || r.commits >= MaxCommits
 }
 
-// page looks at the next streams of the cycle.
-func (r *run) page(ctx, ahead context.Context) (next es.StreamID, err error) {
-	marks, next, err := r.Index.Changed(ahead, r.state.Hour, r.state.Shard, r.state.After, page)
-	if err != nil && !errors.Is(err, ErrUnreadable) {
-		return "", err
+// trace is what was noted of a stream in an hour, on either side.
+type trace struct {
+	stream es.StreamID
+	notes  []traced
+}
+
+// traced are versions of one note.
+type traced struct {
+	Span
+	at time.Time
+}
+
+// spans are all versions of the trace.
+func (t trace) spans() (all Spans) {
+	for _, n := range t.notes {
+		all = all.Add(n.Span)
 	}
-	for _, unreadable := range es.Parts(err) {
-		r.comesBack(ctx, "mark", unreadable)
+	return all
+}
+
+// fresh reports whether any version of a span was noted after that time.
+func (t trace) fresh(s Span, after time.Time) bool {
+	return slices.ContainsFunc(t.notes, func(n traced) bool { return s.Has(n.Span) && n.at.After(after) })
+}
+
+// there is when a commit was there at the latest: when it says that it was decided, or when a
+// version of it or one above it was noted. The first is the word of whichever machine decided it,
+// and one that is dated ahead must not hide that it is lost.
+func (t trace) there(c es.StoredCommit) time.Time {
+	at := c.Time
+	for _, n := range t.notes {
+		if n.Through >= c.First {
+			at = earlier(at, n.at)
+		}
+	}
+	return at
+}
+
+// traces gives what consumers noted in the state's hour, by stream. A note of what was seen that
+// can't be read comes back.
+func (r *run) traces(ctx context.Context) ([]trace, error) {
+	found := map[es.StreamID][]traced{}
+	for _, side := range []Side{InViews, OnBus} {
+		for note, err := range r.Journal.Notes(ctx, side, r.state.Hour) {
+			switch {
+			case errors.Is(err, ErrUnreadable) && side == InViews:
+				r.comesBack(ctx, "journal", err)
+			case errors.Is(err, ErrUnreadable): // the book has it too
+			case err != nil:
+				return nil, err
+			case note.Kind == Seen || note.Kind == Published:
+				for stream, spans := range note.Versions {
+					for _, s := range spans {
+						found[stream] = append(found[stream], traced{s, note.At})
+					}
+				}
+			}
+		}
+	}
+	all := make([]trace, 0, len(found))
+	for _, stream := range slices.Sorted(maps.Keys(found)) {
+		all = append(all, trace{stream, found[stream]})
+	}
+	return all, nil
+}
+
+// hour looks at what is left of the state's hour, and reports whether that was all of it.
+func (r *run) hour(ctx, ahead context.Context) bool {
+	if r.full(ahead) {
+		return false
+	}
+	traces, err := r.traces(ahead)
+	if err == nil {
+		err = r.book.Cover(ahead, r.state.Hour)
+	}
+	if err != nil {
+		r.failed(ctx, "journal", err)
+		return false
+	}
+	traces = slices.DeleteFunc(traces, func(t trace) bool { return t.stream <= r.state.After })
+	for part := range slices.Chunk(traces, page) {
+		if err := r.page(ctx, ahead, part); err != nil {
+			r.failed(ctx, "journal", err)
+			return false
+		}
+		if r.full(ahead) {
+			return false
+		}
+		r.state.After = part[len(part)-1].stream
+	}
+	return true
+}
+
+// page looks at some streams.
+func (r *run) page(ctx, ahead context.Context, traces []trace) error {
+	r.count(Summary{Streams: int64(len(traces))})
+	suspects := slices.DeleteFunc(slices.Clone(traces), func(t trace) bool { return len(r.suspicious(t)) == 0 })
+	if len(suspects) == 0 {
+		return nil
+	}
+	if err := r.book.Refresh(ahead); err != nil { // what they lack may have been published since
+		return err
 	}
 	var group errgroup.Group
 	group.SetLimit(workers)
-	for _, m := range marks {
+	for _, t := range suspects {
 		group.Go(func() error {
 			if r.full(ahead) {
 				return nil
 			}
-			if err := guard(func() error { return r.stream(ctx, ahead, m) }); err != nil {
-				r.comesBack(ctx, string(m.Stream), err)
+			if err := guard(func() error { return r.stream(ctx, ahead, t) }); err != nil {
+				r.comesBack(ctx, string(t.stream), err)
 			}
 			return nil
 		})
 	}
-	_ = group.Wait() // each error is noted
-	return next, nil
+	return group.Wait() // each error is noted
+}
+
+// suspicion is a part of a stream to look at: a span that was noted, and if below is set also what
+// lies between it and the one that was noted before it in the same hour.
+type suspicion struct {
+	Span
+	after int64 // the version that nothing is looked at up to
+}
+
+// suspicious gives the parts of a stream to look at, the newest first.
+func (r *run) suspicious(t trace) (parts []suspicion) {
+	settled := r.book.Settled(t.stream)
+	spans := t.spans()
+	for i, s := range slices.Backward(spans) {
+		lower := int64(0)
+		if i > 0 {
+			lower = spans[i-1].Through
+		}
+		switch before := s.From - 1; {
+		case before > 0 && !settled.Has(Span{before, before}) && t.fresh(s, r.state.Looked):
+			parts = append(parts, suspicion{s, lower})
+		case !settled.Has(s):
+			parts = append(parts, suspicion{s, before})
+		}
+	}
+	return parts
 }
 
 // comesBack notes that a stream failed: the next cycle begins with this hour.
@@ -346,43 +458,46 @@ func (r *run) comesBack(ctx context.Context, what string, err error) {
 // lost is what a stream lacks on the bus.
 type lost struct {
 	commits   []es.StoredCommit // the newest first
-	older     int64             // the version up to which commits are too old to be published again, 0 where none is
-	abandoned Spans             // of these, what is known to be missing on the bus
-	rest      Spans             // of what is missing, what the store can't read, too
+	abandoned Spans             // what is too old to be published again
+	rest      Spans             // what the store can't read
 	corrupt   error             // and why
 }
 
-// stream looks at a stream. The mark it begins with may be old, so what it lacks is asked for
-// again.
-func (r *run) stream(ctx, ahead context.Context, m Mark) error {
-	r.count(Summary{Streams: 1})
-	if len(m.Missing()) == 0 {
+func (l lost) none() bool { return len(l.commits)+len(l.abandoned)+len(l.rest) == 0 }
+
+// without leaves out what is known to be settled.
+func (l lost) without(settled Spans) lost {
+	l.commits = slices.DeleteFunc(l.commits, func(c es.StoredCommit) bool { return settled.Has(Of(c)) })
+	l.abandoned, l.rest = l.abandoned.Minus(settled...), l.rest.Minus(settled...)
+	return l
+}
+
+// stream looks at a stream, and publishes what it lacks.
+func (r *run) stream(ctx, ahead context.Context, t trace) error {
+	l, err := r.missing(ctx, t)
+	if err != nil || l.none() {
+		return err
+	}
+	earlier, err := r.Earlier.Positions(ctx, []es.StreamID{t.stream})
+	if err = errors.Join(err, earlier[t.stream].Err); err != nil {
+		return err
+	}
+	if l = l.without(earlier[t.stream].Settled); l.none() {
 		return nil
 	}
-	m, err := r.Index.Mark(ctx, m.Stream)
-	if err != nil {
-		return err
-	}
-	l, err := r.missing(ctx, m)
-	if err != nil {
-		return err
-	}
-	var accepted, refused []Span
+	var accepted, refused Spans
 	var errs []error
 	var published, refusals int64 // events
-	if l.older > m.Published {
-		accepted = append(accepted, Span{1, l.older})
-	}
 	if len(l.abandoned) > 0 {
 		slog.ErrorContext(
-			ctx, "lost events are too old to be published", "stream", m.Stream, "versions", l.abandoned.String(),
+			ctx, "lost events are too old to be published", "stream", t.stream, "versions", l.abandoned.String(),
 		)
 	}
 	refuse := func(spans Spans, err error) {
 		slog.ErrorContext(
-			ctx, "events can't be published", "stream", m.Stream, "versions", spans.String(), "error", err.Error(),
+			ctx, "events can't be published", "stream", t.stream, "versions", spans.String(), "error", err.Error(),
 		)
-		refused, refusals = append(refused, spans...), refusals+spans.events()
+		refused, refusals = refused.Add(spans...), refusals+spans.events()
 	}
 	if len(l.rest) > 0 {
 		refuse(l.rest, l.corrupt)
@@ -397,7 +512,7 @@ func (r *run) stream(ctx, ahead context.Context, m Mark) error {
 			events := int64(len(c.Events))
 			switch {
 			case Passed(results, i):
-				accepted = append(accepted, Of(c))
+				accepted = accepted.Add(Of(c))
 				slog.WarnContext(
 					ctx, "lost events are published", "stream", c.Stream, "firstSequence", c.First, "events", events,
 					"time", c.Time,
@@ -412,99 +527,118 @@ func (r *run) stream(ctx, ahead context.Context, m Mark) error {
 		}
 	}
 	// What became of them counts once it is noted: what is not comes again in the next audit.
-	if len(accepted) > 0 {
-		err := r.Index.Accepted(ctx, m.Stream, accepted...)
-		errs = append(errs, err)
-		if err == nil || r.noted(ctx, m.Stream, func(m Mark) bool { return !slices.ContainsFunc(accepted, m.Lacks) }) {
-			r.count(Summary{Missing: published, Republished: published, Abandoned: l.abandoned.events()})
+	for _, n := range []struct {
+		kind  Kind
+		spans Spans
+		count Summary
+	}{
+		{Published, accepted, Summary{Missing: published, Republished: published}},
+		{Refused, refused, Summary{Unpublishable: refusals}},
+		{Abandoned, l.abandoned, Summary{Abandoned: l.abandoned.events()}},
+	} {
+		if len(n.spans) == 0 {
+			continue
 		}
-	}
-	if len(refused) > 0 {
-		err := r.Index.Refused(ctx, m.Stream, refused...)
-		errs = append(errs, err)
-		if err == nil || r.noted(
-			ctx, m.Stream, func(m Mark) bool { return len(Spans(refused).Minus(m.Refused...)) == 0 },
-		) {
-			r.count(Summary{Unpublishable: refusals})
+		noted, err := r.note(ctx, Note{Kind: n.kind, At: r.Clock.Now(), Versions: Versions{t.stream: n.spans}})
+		if errs = append(errs, err); noted {
+			r.count(n.count)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// noted reports whether a stream's mark says so, though the answer to noting it was an error. Where
-// the mark can't be read either it is true: an alarm had better go off twice than never.
-func (r *run) noted(ctx context.Context, stream es.StreamID, says func(Mark) bool) bool {
-	m, err := r.Index.Mark(ctx, stream)
-	return err != nil || says(m)
+// note writes a note, and reports whether it is there, though the answer may be an error. Where
+// nobody can tell it is true: an alarm had better go off twice than never.
+func (r *run) note(ctx context.Context, n Note) (noted bool, err error) {
+	if err = r.Journal.Write(ctx, n); err == nil {
+		return true, nil
+	}
+	written, unknown := r.Journal.Written(ctx, n)
+	return written || unknown != nil, err
 }
 
-// publish leaves time for the marks.
+// publish leaves time for the notes.
 func (r *run) publish(ctx context.Context, commits []es.StoredCommit) []error {
-	ctx, cancel := before(ctx, markMax)
+	ctx, cancel := before(ctx, noteMax)
 	defer cancel()
 	return Guarded(r.Publish)(ctx, commits)
 }
 
-// missing loads what a stream lacks, from its newest event back, up to what was decided before the
-// horizon or is known to be published.
-func (r *run) missing(ctx context.Context, m Mark) (lost, error) {
-	var l lost
+// missing loads what a stream lacks, the newest first.
+func (r *run) missing(ctx context.Context, t trace) (l lost, err error) {
+	for _, part := range r.suspicious(t) {
+		var more bool
+		if more, err = r.look(ctx, t, part, &l); err != nil || !more {
+			break
+		}
+	}
+	return l, err
+}
+
+// look loads a part of a stream, from its newest commit back, and adds what is lost. more is false
+// where the audit has enough.
+func (r *run) look(ctx context.Context, t trace, part suspicion, l *lost) (more bool, err error) {
 	var unread Spans
-	gaps, reached, newer := m.Missing(), m.Seen+1, m.SeenAt
+	reached, end, corrupt := part.Through+1, false, false
 	// The store gives nothing beyond a commit that it can't read. How many versions that one has
 	// shows where the store can be read again.
-	for through := m.Seen; through > m.Published; through = min(through, reached-1) - 1 {
+	for through := part.Through; through > part.after && !end; through = min(through, reached-1) - 1 {
 		var failed error
-		for c, err := range r.Commits.Commits(
-			ctx, m.Stream, es.Range{After: m.Published, Through: through, Backwards: true},
-		) {
+		for c, err := range r.Commits.Commits(ctx, t.stream, es.Range{
+			After: part.after, Through: through, Backwards: true, Limit: int(through-part.From) + 1 + below,
+		}) {
 			if failed = err; err != nil {
 				break
 			}
 			if c.Last()+1 < reached {
 				unread = unread.Add(Span{c.Last() + 1, reached - 1})
 			}
-			done := false
-			switch {
-			case c.Time.Before(r.horizon):
-				l.older = max(l.older, c.Last())
-				// Nobody knows what was published before there were marks, or before the stream's
-				// mark was deleted for its age.
-				if done = c.Time.Before(r.state.Since) || newer.Sub(c.Time) > MaxAge; !done && gaps.Meets(Of(c)) {
-					l.abandoned = l.abandoned.Add(Of(c))
-				}
-			case gaps.Meets(Of(c)) && !met(c, m).After(r.now.Add(-r.Settle)):
-				l.commits = append(l.commits, c)
-				done = r.take() // the rest is still missing in the next audit
+			reached = c.First
+			if end, err = r.judge(ctx, t, part.Span, c, l); err != nil {
+				return false, err
 			}
-			if reached, newer = c.First, c.Time; done {
-				l.rest = gaps.And(unread)
-				return l, nil
+			if end {
+				break
 			}
 		}
 		if failed == nil {
 			break
 		}
 		if !poison.Is(failed) {
-			return l, failed
+			return false, failed
 		}
-		l.corrupt = failed
+		l.corrupt, corrupt = failed, true
 	}
-	if l.corrupt != nil && reached > m.Published+1 {
-		unread = unread.Add(Span{m.Published + 1, reached - 1})
+	if !end && corrupt && reached > part.after+1 {
+		unread = unread.Add(Span{part.after + 1, reached - 1})
 	}
-	l.rest = gaps.And(unread)
-	return l, nil
+	l.rest = l.rest.Add(unread.Minus(r.book.Settled(t.stream)...)...)
+	return !r.enough(), nil
 }
 
-// met is when a commit was there at the latest: when it says that it was decided, or when the other
-// consumer met the newest version of its stream. The first is the word of whichever machine decided
-// it, and one that is dated ahead must not hide that it is lost.
-func met(c es.StoredCommit, m Mark) time.Time {
-	if !m.SeenAt.IsZero() && m.SeenAt.Before(c.Time) {
-		return m.SeenAt
+// judge adds a commit of a stream to what is lost if it is, and reports whether that ends the look
+// at a span that was noted and at what lies below it.
+func (r *run) judge(ctx context.Context, t trace, noted Span, c es.StoredCommit, l *lost) (end bool, err error) {
+	found := c.Last() >= noted.From
+	switch {
+	case !found && c.Time.Before(r.state.Hour.Add(-Reach)):
+		return true, nil
+	case c.Time.Before(r.state.Since), r.now.Sub(c.Time) > notedFor: // nobody knows any more
+		return true, nil
 	}
-	return c.Time
+	if err := r.book.Cover(ctx, c.Time); err != nil {
+		return false, err
+	}
+	switch {
+	case r.book.Settled(t.stream).Has(Of(c)):
+		return !found, nil
+	case c.Time.Before(r.horizon):
+		l.abandoned = l.abandoned.Add(Of(c))
+	case !t.there(c).After(r.now.Add(-r.Settle)):
+		l.commits = append(l.commits, c)
+		return r.take(), nil // the rest is still missing in the next audit
+	}
+	return false, nil
 }
 
 // take counts a commit that is published again, and reports whether it was the last one for this
@@ -513,6 +647,13 @@ func (r *run) take() (last bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.commits++
+	return r.commits >= MaxCommits
+}
+
+// enough reports whether this audit has published what it may.
+func (r *run) enough() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	return r.commits >= MaxCommits
 }
 

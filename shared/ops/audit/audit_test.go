@@ -1,7 +1,6 @@
 package audit_test
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,6 +18,7 @@ import (
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/poison"
 	"orderflow/shared/ops/audit"
+	"orderflow/shared/ops/audit/audittest"
 )
 
 var (
@@ -28,21 +28,23 @@ var (
 
 const settle = 10 * time.Minute
 
-// world is a shop's store, bus, marks and audit queue.
+// world is a shop's store, bus, journal and audit queue.
 type world struct {
-	mu     sync.Mutex
-	clock  *clock.Fake
-	stored map[es.StreamID][]es.StoredCommit
-	marks  map[es.StreamID]audit.Mark
-	state  audit.State
-	lease  time.Time
+	mu      sync.Mutex
+	clock   *clock.Fake
+	stored  map[es.StreamID][]es.StoredCommit
+	journal audittest.Memory
+	earlier map[es.StreamID]audit.Position // of a release before the journal
+	state   audit.State
+	lease   time.Time
+	queries int // of streams
 
 	published []string        // ids of commits, as often as each was published
 	never     map[string]bool // what the bus never takes
 	down      map[string]bool // what fails, by commit, stream or part
-	mute      map[string]bool // streams whose marks are changed, and nobody hears of it
+	mute      map[string]bool // streams whose notes are written, and nobody hears of it
 	breaks    map[string]bool // what breaks the publisher
-	unread    map[string]bool // commits that the store can't read, and streams whose marks can't be read
+	unread    map[string]bool // commits that the store can't read
 	hangs     map[string]bool // "bus", "canary", "queue": what answers when its caller has given up
 	shy       bool            // the queue keeps back what it has from who doesn't wait
 	queue     []audit.Arrival
@@ -54,7 +56,8 @@ type world struct {
 
 func newWorld() *world {
 	return &world{
-		clock: clock.NewFake(start), stored: map[es.StreamID][]es.StoredCommit{}, marks: map[es.StreamID]audit.Mark{},
+		clock: clock.NewFake(start), stored: map[es.StreamID][]es.StoredCommit{},
+		journal: audittest.Memory{Broken: map[es.StreamID]bool{}}, earlier: map[es.StreamID]audit.Position{},
 		never: map[string]bool{}, down: map[string]bool{}, mute: map[string]bool{}, breaks: map[string]bool{},
 		unread: map[string]bool{}, hangs: map[string]bool{}, metrics: map[string]int64{},
 	}
@@ -62,7 +65,7 @@ func newWorld() *world {
 
 func (w *world) auditor() audit.Auditor {
 	return audit.Auditor{
-		Index: w, Commits: w, Publish: w.publish, States: states{w}, Bus: w, Sample: w, Clock: w.clock, Settle: settle,
+		Journal: w, Earlier: w, Commits: w, Publish: w.publish, States: states{w}, Bus: w, Sample: w, Clock: w.clock, Settle: settle,
 		Count:   func(metric string, n int64) { w.metrics[metric] += n },
 		Latency: func(_ string, d time.Duration) { w.latencies = append(w.latencies, d) },
 	}
@@ -84,7 +87,7 @@ func (w *world) store(stream es.StreamID, events int) es.StoredCommit {
 // all.
 func (w *world) meets(t *testing.T, published bool, commits ...es.StoredCommit) {
 	t.Helper()
-	m := audit.Marker{Marks: w, Clock: w.clock, Failed: func(n int64) { t.Errorf("%d marks fail", n) }}
+	m := audit.Marker{Journal: w, Clock: w.clock, Failed: func(n int64) { t.Errorf("%d streams are not noted", n) }}
 	if published {
 		m.Published(w.publish)(t.Context(), commits)
 	}
@@ -126,75 +129,66 @@ func (w *world) publish(ctx context.Context, commits []es.StoredCommit) []error 
 	return results
 }
 
-func (w *world) change(stream es.StreamID, f func(audit.Mark) audit.Mark) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.down[string(stream)] {
-		return errDown
-	}
-	m := w.marks[stream]
-	m.Stream = stream
-	w.marks[stream] = f(m)
-	if w.mute[string(stream)] {
-		return errDown
-	}
-	return nil
-}
-
-func (w *world) Accepted(_ context.Context, stream es.StreamID, spans ...audit.Span) error {
-	return w.change(stream, func(m audit.Mark) audit.Mark { return m.Accept(spans...) })
-}
-
-func (w *world) Refused(_ context.Context, stream es.StreamID, spans ...audit.Span) error {
-	return w.change(stream, func(m audit.Mark) audit.Mark { return m.Refuse(spans...) })
-}
-
-func (w *world) Seen(_ context.Context, stream es.StreamID, version int64) error {
-	return w.change(stream, func(m audit.Mark) audit.Mark {
-		if version > m.Seen {
-			m.Seen, m.SeenAt = version, w.clock.Now()
-		}
-		return m
-	})
-}
-
-func shard(stream es.StreamID) int { return len(stream) % audit.Shards }
-
-func (w *world) Changed(
-	_ context.Context, hour time.Time, part int, after es.StreamID, limit int,
-) (marks []audit.Mark, next es.StreamID, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.down["index"] {
-		return nil, "", errDown
-	}
-	for stream, m := range w.marks {
-		if m.SeenAt.Truncate(time.Hour).Equal(hour) && shard(stream) == part && stream > after {
-			marks = append(marks, m)
+func (w *world) Write(ctx context.Context, note audit.Note) error {
+	var failed error
+	for stream := range note.Versions {
+		switch {
+		case w.down[string(stream)]:
+			return errDown
+		case w.mute[string(stream)]:
+			failed = errDown
 		}
 	}
-	slices.SortFunc(marks, func(a, b audit.Mark) int { return cmp.Compare(a.Stream, b.Stream) })
-	if len(marks) > limit {
-		marks, next = marks[:limit], marks[limit-1].Stream
-	}
-	var unread []error
-	marks = slices.DeleteFunc(marks, func(m audit.Mark) bool {
-		if w.unread[string(m.Stream)] {
-			unread = append(unread, fmt.Errorf("%w: %s", audit.ErrUnreadable, m.Stream))
-		}
-		return w.unread[string(m.Stream)]
-	})
-	return marks, next, errors.Join(unread...)
+	return errors.Join(w.journal.Write(ctx, note), failed)
 }
 
-func (w *world) Mark(_ context.Context, stream es.StreamID) (audit.Mark, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.marks[stream], nil
+func (w *world) Notes(ctx context.Context, side audit.Side, hour time.Time) iter.Seq2[audit.Note, error] {
+	if w.down["journal"] {
+		return func(yield func(audit.Note, error) bool) { yield(audit.Note{}, errDown) }
+	}
+	return w.journal.Notes(ctx, side, hour)
+}
+
+func (w *world) Written(ctx context.Context, note audit.Note) (bool, error) {
+	return w.journal.Written(ctx, note)
+}
+
+func (w *world) Positions(_ context.Context, streams []es.StreamID) (map[es.StreamID]audit.Position, error) {
+	found := map[es.StreamID]audit.Position{}
+	for _, stream := range streams {
+		if w.down["earlier"] {
+			return nil, errDown
+		}
+		if p, there := w.earlier[stream]; there {
+			found[stream] = p
+		}
+	}
+	return found, nil
+}
+
+// book is all that was noted.
+func (w *world) book() *audit.Book {
+	book := audit.NewBook(nil, w.clock)
+	for _, note := range w.journal.All() {
+		book.Add(note)
+	}
+	return book
+}
+
+// noted compares what is settled of a stream, and of this refused.
+func (w *world) noted(t *testing.T, stream es.StreamID, settled, refused string) {
+	t.Helper()
+	book := w.book()
+	if s, r := book.Settled(stream).String(), book.Refused(stream).String(); s != settled || r != refused {
+		t.Errorf("of %s is settled %q and refused %q, want %q and %q", stream, s, r, settled, refused)
+	}
 }
 
 func (w *world) Commits(_ context.Context, stream es.StreamID, r es.Range) iter.Seq2[es.StoredCommit, error] {
 	return func(yield func(es.StoredCommit, error) bool) {
+		w.mu.Lock()
+		w.queries++
+		w.mu.Unlock()
 		for _, c := range slices.Backward(w.stored[stream]) {
 			if c.First > r.Through || c.Last() <= r.After {
 				continue
@@ -320,9 +314,7 @@ func TestAudit(t *testing.T) {
 		s.Unfinished || s.Arrived != 1 {
 		t.Errorf("published %v, summary %+v", w.published, s)
 	}
-	if m := w.marks["order/a"]; m.Published != 4 || m.Beyond != nil || m.Seen != 5 {
-		t.Errorf("the mark is %+v", m)
-	}
+	w.noted(t, "order/a", "1-4", "")
 	for metric, n := range map[string]int64{
 		audit.MetricMissing: 3, audit.MetricRepublished: 3, audit.MetricUnpublishable: 0, audit.MetricAbandoned: 0,
 		audit.MetricStreams: 3, audit.MetricCanaryMissing: 0,
@@ -358,8 +350,8 @@ func TestDatedAhead(t *testing.T) {
 	wants(t, w.audits(t), 0, 0, 0)
 }
 
-// What can never be published is told once, whatever else the stream holds, and leaves the mark
-// once it is published all the same.
+// What can never be published is told once, whatever else the stream holds, and is no longer
+// refused once it is published all the same.
 func TestUnpublishable(t *testing.T) {
 	for name, set := range map[string]func(w *world, bad es.StoredCommit){
 		"no contract": func(w *world, bad es.StoredCommit) { w.never[id(bad)] = true },
@@ -375,15 +367,11 @@ func TestUnpublishable(t *testing.T) {
 			w.clock.Advance(settle)
 			wants(t, w.audits(t), 2, 2, 2)
 			wants(t, w.audits(t), 0, 0, 0)
-			if m := w.marks["order/a"]; m.Published != 3 || m.Refused.String() != "1-2" {
-				t.Errorf("the mark is %+v", m)
-			}
+			w.noted(t, "order/a", "1-3", "1-2")
 			clear(w.never)
 			clear(w.breaks)
 			w.meets(t, true, bad) // its dead letter is redriven
-			if m := w.marks["order/a"]; m.Published != 3 || len(m.Refused) > 0 {
-				t.Errorf("the mark is %+v", m)
-			}
+			w.noted(t, "order/a", "1-3", "")
 		})
 	}
 }
@@ -406,9 +394,7 @@ func TestUnreadableCommits(t *testing.T) {
 	}; !slices.Equal(w.published, want) {
 		t.Errorf("published %v, want %v", w.published, want)
 	}
-	if m := w.marks["order/a"]; m.Published != 16 || m.Refused.String() != "4-6,8-10" {
-		t.Errorf("the mark is %+v", m)
-	}
+	w.noted(t, "order/a", "1-16", "4-6,8-10")
 	wants(t, w.audits(t), 0, 0, 0)
 	t.Run("all that is missing", func(t *testing.T) {
 		w := newWorld()
@@ -420,67 +406,87 @@ func TestUnreadableCommits(t *testing.T) {
 		w.meets(t, false, bad...)
 		w.clock.Advance(settle)
 		wants(t, w.audits(t), 0, 0, 3)
-		if m := w.marks["order/a"]; m.Published != 4 || m.Refused.String() != "2-4" {
-			t.Errorf("the mark is %+v", m)
-		}
+		w.noted(t, "order/a", "1-4", "2-4")
 	})
 }
 
-// A mark that can't be read is a failure of its stream, and keeps back no other one.
-func TestUnreadableMark(t *testing.T) {
-	w := newWorld()
-	w.meets(t, false, w.store("order/a", 1), w.store("order/b", 1), w.store("order/c", 1))
-	w.unread["order/b"] = true
-	w.clock.Advance(settle)
-	for hour := range 4 {
-		s, err := w.auditor().Audit(t.Context())
-		if !errors.Is(err, audit.ErrUnreadable) || s.Errors != 1 || s.Unfinished || hour == 0 && s.Republished != 2 {
-			t.Errorf("%v, %+v", err, s)
+// A note that can't be read keeps back no other. Where it is one of what was seen, the audit comes
+// back to it however long that takes. Where it is one of what was published, that is published
+// again.
+func TestUnreadableNotes(t *testing.T) {
+	t.Run("seen", func(t *testing.T) {
+		w := newWorld()
+		for _, stream := range []es.StreamID{"order/a", "order/b", "order/c"} {
+			w.meets(t, false, w.store(stream, 1))
 		}
-		w.clock.Advance(time.Hour)
-	}
-	clear(w.unread)
-	wants(t, w.audits(t), 1, 1, 0)
+		w.journal.Broken["order/b"] = true
+		w.clock.Advance(settle)
+		for hour := range 4 {
+			s, err := w.auditor().Audit(t.Context())
+			if !errors.Is(err, audit.ErrUnreadable) || s.Errors != 1 || s.Unfinished || hour == 0 && s.Republished != 2 {
+				t.Errorf("%v, %+v", err, s)
+			}
+			w.clock.Advance(time.Hour)
+		}
+		clear(w.journal.Broken)
+		wants(t, w.audits(t), 1, 1, 0)
+	})
+	t.Run("published", func(t *testing.T) {
+		w := newWorld()
+		a, b := w.store("order/a", 1), w.store("order/b", 1)
+		write := func(kind audit.Kind, versions audit.Versions) {
+			if err := w.Write(t.Context(), audit.Note{Kind: kind, At: w.clock.Now(), Versions: versions}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write(audit.Seen, audit.Versions{"order/a": {audit.Of(a)}, "order/b": {audit.Of(b)}})
+		write(audit.Published, audit.Versions{"order/a": {audit.Of(a)}, "order/x": {{From: 1, Through: 1}}})
+		write(audit.Published, audit.Versions{"order/b": {audit.Of(b)}})
+		w.journal.Broken["order/x"] = true
+		w.clock.Advance(settle)
+		s, err := w.auditor().Audit(t.Context())
+		if !errors.Is(err, audit.ErrUnreadable) || s.Errors != 1 || !slices.Equal(w.published, []string{"order/a@1"}) {
+			t.Errorf("%v, %+v, published %v", err, s, w.published)
+		}
+		clear(w.journal.Broken)
+		wants(t, w.audits(t), 0, 0, 0)
+	})
 }
 
-// What is too old by now to be published is told once; what was published before the mark was
-// deleted for its age, or before there were marks, is not.
+// What is too old by now to be published is told once; what nobody knows of any more, or was not
+// noted yet, is not.
 func TestAbandoned(t *testing.T) {
 	const day = 24 * time.Hour
 	for _, tt := range []struct {
 		name      string
-		before    bool          // there were marks
-		forgotten bool          // the mark was deleted since
-		next      time.Duration // from the loss to the next commit of the stream
+		since     time.Duration // from the beginning of the journal to the loss
+		off       time.Duration // from the loss to the next audit
 		abandoned int64
 	}{
-		{"lost", false, false, 20 * day, 2},
-		{"lost ahead of the first audit", true, false, 20 * day, 0},
-		{"published, and the mark is deleted", false, true, 40 * day, 0},
+		{"lost", day, 31 * day, 2},
+		{"as old as notes get", day, 34*day + 20*time.Hour, 2},
+		{"lost ahead of the journal", -3 * time.Hour, 31 * day, 0},
+		{"too long ago to tell", day, 35 * day, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld()
-			if !tt.before {
+			if tt.since > 0 {
 				w.audits(t)
-				w.clock.Advance(day)
+				w.clock.Advance(tt.since)
 			}
 			w.meets(t, false, w.store("order/a", 2))
-			w.clock.Advance(tt.next)
-			if tt.before {
+			if tt.since < 0 {
+				w.clock.Advance(-tt.since)
 				w.audits(t)
 			}
-			if tt.forgotten {
-				delete(w.marks, "order/a")
-			}
-			w.meets(t, true, w.store("order/a", 1))
-			w.clock.Advance(20 * day)
+			w.clock.Advance(tt.off)
+			w.journal.Forget(w.clock.Now().Add(-audit.Keep))
 			w.meets(t, true, w.store("order/a", 1))
 			w.clock.Advance(settle)
 			s := w.audits(t)
 			wants(t, s, 0, 0, 0)
-			if s.Abandoned != tt.abandoned || w.metrics[audit.MetricAbandoned] != tt.abandoned ||
-				w.marks["order/a"].Published != 4 {
-				t.Errorf("%+v, the mark is %+v", s, w.marks["order/a"])
+			if s.Abandoned != tt.abandoned || w.metrics[audit.MetricAbandoned] != tt.abandoned {
+				t.Errorf("%+v", s)
 			}
 			if s := w.audits(t); s.Abandoned != 0 {
 				t.Errorf("it is told again: %+v", s)
@@ -529,11 +535,8 @@ func TestCountedOnce(t *testing.T) {
 		"published": func(*world, es.StoredCommit) {},
 		"refused":   func(w *world, c es.StoredCommit) { w.never[id(c)] = true },
 		"abandoned": func(w *world, _ es.StoredCommit) {
-			w.state.Since = start.Add(-time.Hour)
+			w.state.Since, w.state.Hour = start.Add(-time.Hour), start.Truncate(time.Hour)
 			w.clock.Advance(audit.MaxAge)
-			m := w.marks["order/a"]
-			m.SeenAt = w.clock.Now().Add(-settle)
-			w.marks["order/a"] = m
 		},
 	} {
 		for fault, fails := range map[string]func(w *world) map[string]bool{
@@ -574,48 +577,41 @@ func TestCountedOnce(t *testing.T) {
 		w.meets(t, false, c)
 		w.clock.Advance(settle)
 		a := w.auditor()
-		a.Index = blind{w, new(int)}
+		a.Journal = blind{w}
 		if _, err := a.Audit(t.Context()); !errors.Is(err, errDown) || w.metrics[audit.MetricUnpublishable] != 2 {
 			t.Errorf("%v; %d unpublishable are told", err, w.metrics[audit.MetricUnpublishable])
 		}
 	})
 }
 
-// blind is marks of which only the first can be read, and none changed.
-type blind struct {
-	*world
-	reads *int
-}
+// blind is a journal that nothing can be added to, and of which nobody can tell what was.
+type blind struct{ *world }
 
-func (b blind) Mark(ctx context.Context, stream es.StreamID) (audit.Mark, error) {
-	if *b.reads++; *b.reads > 1 {
-		return audit.Mark{}, errDown
-	}
-	return b.world.Mark(ctx, stream)
-}
+func (blind) Write(context.Context, audit.Note) error { return errDown }
 
-func (blind) Refused(context.Context, es.StreamID, ...audit.Span) error { return errDown }
+func (blind) Written(context.Context, audit.Note) (bool, error) { return false, errDown }
 
 // A stream that fails holds up no other, and the audit comes back to it however long that takes.
 func TestFailures(t *testing.T) {
-	for name, what := range map[string]string{"publishing": "order/a@1", "marking": "order/a"} {
+	for name, what := range map[string]string{"publishing": "order/a@1", "noting": "order/a"} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
 			w.meets(t, false, w.store("order/a", 1), w.store("order/b", 1))
 			w.down[what] = true
 			w.clock.Advance(settle)
-			for hour := range 5 {
+			for range 5 {
 				s, err := w.auditor().Audit(t.Context())
-				if !errors.Is(err, errDown) || s.Errors != 1 || s.Unfinished ||
-					hour == 0 && w.marks["order/b"].Published != 1 {
-					t.Errorf("%v, %+v, marks %+v", err, s, w.marks)
+				if !errors.Is(err, errDown) || s.Errors != 1 || s.Unfinished {
+					t.Errorf("%v, %+v", err, s)
 				}
+				w.noted(t, "order/b", "1", "")
 				w.clock.Advance(time.Hour)
 			}
 			clear(w.down)
-			if s := w.audits(t); s.Republished != 1 || w.marks["order/a"].Published != 1 {
-				t.Errorf("%+v, marks %+v", s, w.marks)
+			if s := w.audits(t); s.Republished != 1 {
+				t.Errorf("%+v", s)
 			}
+			w.noted(t, "order/a", "1", "")
 			wants(t, w.audits(t), 0, 0, 0)
 		})
 	}
@@ -623,7 +619,7 @@ func TestFailures(t *testing.T) {
 
 // Whatever part of the audit's surroundings is down, it says so, and does the rest.
 func TestPartsThatAreDown(t *testing.T) {
-	for part, republished := range map[string]int64{"index": 0, "bus": 1, "queue": 1, "state": 1} {
+	for part, republished := range map[string]int64{"journal": 0, "earlier": 0, "bus": 1, "queue": 1, "state": 1} {
 		t.Run(part, func(t *testing.T) {
 			w := newWorld()
 			w.meets(t, false, w.store("order/a", 1))
@@ -636,10 +632,10 @@ func TestPartsThatAreDown(t *testing.T) {
 			clear(w.down)
 			w.clock.Advance(audit.Lease)
 			w.received = 0
-			if s := w.audits(t); s.Republished != 1-republished || s.CanaryMissing > 0 ||
-				w.marks["order/a"].Published != 1 || len(w.queue) > 0 {
+			if s := w.audits(t); s.Republished != 1-republished || s.CanaryMissing > 0 || len(w.queue) > 0 {
 				t.Errorf("%+v, queue %d", s, len(w.queue))
 			}
+			w.noted(t, "order/a", "1", "")
 		})
 	}
 }
@@ -665,18 +661,16 @@ func TestTimeBetweenAudits(t *testing.T) {
 			wants(t, w.audits(t), tt.republished, tt.republished, 0)
 		})
 	}
-	t.Run("marks begin", func(t *testing.T) {
+	t.Run("the journal begins", func(t *testing.T) {
 		w := newWorld()
-		w.store("order/a", 2) // long before there were marks
+		w.store("order/a", 2) // long before anything was noted
 		w.clock.Advance(24 * time.Hour)
 		lost, last := w.store("order/a", 1), w.store("order/a", 1)
 		w.meets(t, false, lost)
 		w.meets(t, true, last)
 		w.clock.Advance(settle)
 		wants(t, w.audits(t), 1, 1, 0)
-		if m := w.marks["order/a"]; m.Published != 4 {
-			t.Errorf("the mark is %+v", m)
-		}
+		w.noted(t, "order/a", "3-4", "")
 	})
 }
 
@@ -705,9 +699,10 @@ func TestBounds(t *testing.T) {
 	if total != 2*(audit.MaxCommits+50) || len(w.published) != int(total) {
 		t.Errorf("%d were published, %d times", total, len(w.published))
 	}
+	book := w.book()
 	for _, stream := range append(streams, "account/long") {
-		if m := w.marks[stream]; m.Published != m.Seen {
-			t.Errorf("%s is marked %+v", stream, m)
+		if !book.Settled(stream).Has(audit.Span{From: 1, Through: book.Newest(stream)}) {
+			t.Errorf("of %s is settled %s", stream, book.Settled(stream))
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // less than is kept back
@@ -805,40 +800,287 @@ func TestCanary(t *testing.T) {
 	}
 }
 
-// Whatever is lost, published twice, out of order or late: in the end each commit that was met has
-// been published, and a further audit publishes nothing.
+// A commit of which neither consumer left a note is found by the next one of its stream that has
+// any, with one query of the stream, once: where it was decided up to a day before.
+func TestLostNotes(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		later   time.Duration // the next commit
+		seen    bool          // by which consumer its note is
+		missing int64
+	}{
+		{"seen at once", time.Minute, true, 3}, {"published at once", time.Minute, false, 3},
+		{"seen hours later", 22 * time.Hour, true, 3}, {"published hours later", 22 * time.Hour, false, 3},
+		{"days later", 49 * time.Hour, true, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld()
+			w.audits(t)
+			w.clock.Advance(3 * time.Hour)
+			first := w.store("order/a", 1)
+			w.meets(t, true, first)
+			w.store("order/a", 1) // no trace of these
+			w.store("order/a", 2)
+			w.clock.Advance(tt.later)
+			last := w.store("order/a", 1)
+			m := audit.Marker{Journal: w, Clock: w.clock}
+			if tt.seen {
+				m.Seen(func(context.Context, []es.StoredCommit) []error { return nil })(
+					t.Context(), []es.StoredCommit{last},
+				)
+			} else {
+				m.Published(w.publish)(t.Context(), []es.StoredCommit{last})
+			}
+			w.clock.Advance(settle)
+			missing := tt.missing
+			if tt.seen {
+				missing++ // the last one is
+			}
+			wants(t, w.audits(t), missing, missing, 0)
+			wants(t, w.audits(t), 0, 0, 0)
+		})
+	}
+}
+
+// One that the bus doesn't take is looked for again, however long that takes.
+func TestLostNotesOfWhatFails(t *testing.T) {
+	w := newWorld()
+	w.audits(t)
+	w.clock.Advance(3 * time.Hour)
+	first, lost := w.store("order/a", 1), w.store("order/a", 1)
+	w.meets(t, true, first, w.store("order/a", 1))
+	w.down[id(lost)] = true
+	w.clock.Advance(settle)
+	for range 8 {
+		if s, err := w.auditor().Audit(t.Context()); !errors.Is(err, errDown) || s.Errors != 1 {
+			t.Errorf("%v, %+v", err, s)
+		}
+		w.clock.Advance(time.Hour)
+	}
+	clear(w.down)
+	wants(t, w.audits(t), 1, 1, 0)
+	wants(t, w.audits(t), 0, 0, 0)
+}
+
+// A quiet stream's commit costs the audit no more than one or two queries, though the stream's
+// earlier ones were noted long ago, and each of twelve audits comes by.
+func TestLooksOnce(t *testing.T) {
+	w := newWorld()
+	w.audits(t)
+	w.clock.Advance(time.Hour)
+	w.meets(t, true, w.store("order/a", 1))
+	w.clock.Advance(72 * time.Hour)
+	w.audits(t)
+	w.meets(t, true, w.store("order/a", 1))
+	w.queries = 0
+	for range 12 {
+		w.clock.Advance(15 * time.Minute)
+		wants(t, w.audits(t), 0, 0, 0)
+	}
+	if w.queries < 1 || w.queries > 2 {
+		t.Errorf("the stream is read %d times", w.queries)
+	}
+	// and where all follows on another, nothing
+	w.queries = 0
+	w.meets(t, true, w.store("order/b", 1), w.store("order/b", 1), w.store("order/a", 1))
+	w.clock.Advance(15 * time.Minute)
+	if wants(t, w.audits(t), 0, 0, 0); w.queries > 0 {
+		t.Errorf("streams are read %d times", w.queries)
+	}
+}
+
+// What a batch's notes say counts whenever they come: a commit that was met days after it was
+// published, or published hours after it was met, is not missing.
+func TestLateNotes(t *testing.T) {
+	const day = 24 * time.Hour
+	for name, off := range map[string]time.Duration{"hours": 5 * time.Hour, "days": 20 * day, "weeks": 36 * day} {
+		for _, first := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, ", published first: ", first), func(t *testing.T) {
+				w := newWorld()
+				w.audits(t)
+				w.clock.Advance(3 * time.Hour)
+				c := w.store("order/a", 2)
+				m := audit.Marker{Journal: w, Clock: w.clock}
+				done := func(context.Context, []es.StoredCommit) []error { return nil }
+				both := []audit.Handle{m.Published(done), m.Seen(done)}
+				if !first {
+					slices.Reverse(both)
+				}
+				both[0](t.Context(), []es.StoredCommit{c})
+				w.clock.Advance(off)
+				w.journal.Forget(w.clock.Now().Add(-audit.Keep))
+				if first {
+					w.audits(t)
+				}
+				both[1](t.Context(), []es.StoredCommit{c}) // its dead letter is redriven
+				w.clock.Advance(settle)
+				if s := w.audits(t); s.Missing+s.Abandoned > 0 {
+					t.Errorf("%+v", s)
+				}
+			})
+		}
+	}
+}
+
+// meanwhile is a journal into which publish-events writes while an audit reads it.
+type meanwhile struct {
+	*world
+	note audit.Note
+}
+
+func (m meanwhile) Notes(ctx context.Context, side audit.Side, hour time.Time) iter.Seq2[audit.Note, error] {
+	if side == audit.InViews && hour.Equal(m.note.At.Truncate(time.Hour)) {
+		if err := m.Write(ctx, m.note); err != nil {
+			panic(err)
+		}
+	}
+	return m.world.Notes(ctx, side, hour)
+}
+
+// What is published while the audit is under way is not missing.
+func TestPublishedMeanwhile(t *testing.T) {
+	w := newWorld()
+	c := w.store("order/a", 1)
+	w.meets(t, false, c)
+	w.clock.Advance(settle)
+	a := w.auditor()
+	a.Journal = meanwhile{w, audit.Note{
+		Kind: audit.Published, At: w.clock.Now(), Versions: audit.Versions{c.Stream: {audit.Of(c)}},
+	}}
+	s, err := a.Audit(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	wants(t, s, 0, 0, 0)
+}
+
+// What a release before the journal has published is not missing, though its journal says nothing
+// of it; what it has not is.
+func TestUpgrade(t *testing.T) {
+	w := newWorld()
+	w.audits(t)
+	w.clock.Advance(3 * time.Hour)
+	for _, stream := range []es.StreamID{"order/a", "order/b", "order/c"} {
+		w.store(stream, 2)
+		w.store(stream, 1)
+	}
+	w.earlier["order/a"] = audit.Position{Settled: audit.Spans{{From: 1, Through: 3}}, Seen: 3}
+	w.earlier["order/b"] = audit.Position{
+		Settled: audit.Spans{{From: 1, Through: 2}}, Refused: audit.Spans{{From: 1, Through: 2}}, Seen: 2,
+	}
+	w.clock.Advance(time.Minute)
+	for _, stream := range []es.StreamID{"order/a", "order/b"} {
+		w.meets(t, true, w.store(stream, 1))
+	}
+	w.meets(t, false, w.stored["order/a"][1]) // the new release meets it, the earlier one has published it
+	w.clock.Advance(settle)
+	w.published = nil
+	wants(t, w.audits(t), 1, 1, 0)
+	if !slices.Equal(w.published, []string{"order/b@3"}) {
+		t.Errorf("published %v", w.published)
+	}
+	wants(t, w.audits(t), 0, 0, 0)
+
+	w.earlier["order/c"] = audit.Position{Err: audit.ErrUnreadable} // nobody can tell
+	w.meets(t, true, w.store("order/c", 1))
+	if s, err := w.auditor().Audit(t.Context()); !errors.Is(err, audit.ErrUnreadable) || s.Errors != 1 ||
+		s.Republished > 0 {
+		t.Errorf("%v, %+v", err, s)
+	}
+}
+
+// However commits come in batches, in what order, how often and how late, whatever of them is
+// published and whichever notes are lost, and whenever audits come between: an audit publishes
+// nothing of which it is noted that it was published, and counts each event once. In the end each
+// commit was published that was met, or that one of its stream was noted after.
 func TestNothingIsLost(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld()
 		w.audits(t)
+		published, seen := map[string][]time.Time{}, map[string][]time.Time{} // when that was noted
+		events := map[string]int64{}
+		audits := func() {
+			before := len(w.published)
+			s := w.audits(t)
+			var missing int64
+			for _, c := range w.published[before:] {
+				missing += events[c]
+				if len(published[c]) > 0 {
+					rt.Fatalf("%s is published again", c)
+				}
+				published[c] = append(published[c], w.clock.Now())
+			}
+			if s.Missing != missing || s.Republished != missing || s.Errors > 0 {
+				rt.Fatalf("%d events are published: %+v", missing, s)
+			}
+		}
+		var bus, views []es.StoredCommit // what is on its way to each
+		flush := func(batch *[]es.StoredCommit, label string) {
+			if len(*batch) == 0 {
+				return
+			}
+			n := rapid.IntRange(1, len(*batch)).Draw(rt, label)
+			commits := rapid.Permutation(*batch).Draw(rt, label+" order")
+			taken, lost := commits[:n], rapid.IntRange(0, 3).Draw(rt, label+" lost") == 0
+			*batch = slices.Clone(commits[n:])
+			if rapid.IntRange(0, 3).Draw(rt, label+" again") == 0 {
+				*batch = append(*batch, taken...)
+			}
+			m := audit.Marker{Journal: w, Clock: w.clock, Failed: func(int64) {}}
+			if lost {
+				m.Journal = blind{w}
+			}
+			notes, mark := seen, m.Seen
+			if label == "bus" {
+				notes, mark = published, m.Published
+			}
+			mark(func(context.Context, []es.StoredCommit) []error { return nil })(rt.Context(), taken)
+			for _, c := range taken {
+				if !lost {
+					notes[id(c)] = append(notes[id(c)], w.clock.Now())
+				}
+			}
+		}
 		for range rapid.IntRange(1, 30).Draw(rt, "commits") {
 			stream := es.StreamID("order/" + rapid.SampledFrom([]string{"a", "bb", "ccc"}).Draw(rt, "stream"))
 			c := w.store(stream, rapid.IntRange(1, 3).Draw(rt, "events"))
-			if rapid.Bool().Draw(rt, "late") {
-				all := w.stored[stream]
-				w.meets(t, true, rapid.SampledFrom(all).Draw(rt, "again"))
+			events[id(c)] = int64(len(c.Events))
+			if rapid.IntRange(0, 4).Draw(rt, "reaches the bus") > 0 {
+				bus = append(bus, c)
 			}
-			w.meets(t, rapid.Bool().Draw(rt, "published"), c)
+			if rapid.IntRange(0, 4).Draw(rt, "reaches the views") > 0 {
+				views = append(views, c)
+			}
+			for range rapid.IntRange(0, 2).Draw(rt, "batches") {
+				flush(&bus, "bus")
+				flush(&views, "views")
+			}
 			w.clock.Advance(time.Duration(rapid.IntRange(0, 90).Draw(rt, "minutes")) * time.Minute)
 			if rapid.IntRange(0, 4).Draw(rt, "audit") == 0 {
-				w.audits(t)
+				audits()
 			}
 		}
 		w.clock.Advance(settle)
-		w.audits(t)
-		for stream, commits := range w.stored {
-			for _, c := range commits {
-				if !slices.Contains(w.published, id(c)) {
-					rt.Fatalf("%s is not published; the mark is %+v", id(c), w.marks[stream])
+		audits()
+		for _, commits := range w.stored {
+			for i, c := range commits {
+				found := len(seen[id(c)]) > 0
+				for _, above := range commits[i+1:] {
+					for _, at := range slices.Concat(seen[id(above)], published[id(above)]) {
+						found = found || !c.Time.Before(at.Truncate(time.Hour).Add(-audit.Reach))
+					}
+					if len(seen[id(above)])+len(published[id(above)]) > 0 {
+						break
+					}
 				}
-			}
-			if m := w.marks[stream]; m.Published != m.Seen || m.Beyond != nil {
-				rt.Fatalf("the mark is %+v", m)
+				if found && len(published[id(c)]) == 0 {
+					rt.Fatalf("%s is not published", id(c))
+				}
 			}
 		}
 		before := len(w.published)
-		if s := w.audits(t); s.Missing != 0 || len(w.published) != before {
-			rt.Fatalf("%+v, published %v", s, w.published[before:])
+		if audits(); len(w.published) != before {
+			rt.Fatalf("published %v", w.published[before:])
 		}
 	})
 }

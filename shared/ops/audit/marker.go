@@ -8,79 +8,54 @@ import (
 	"runtime/debug"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/poison"
 )
 
-// Marks keeps the marks. Its writes come in any order, any number of times, and from several
-// processes at once.
-type Marks interface {
-	// Accepted notes what the bus has accepted of a stream.
-	Accepted(ctx context.Context, stream es.StreamID, spans ...Span) error
-	// Seen notes that the other consumer has met a version of a stream.
-	Seen(ctx context.Context, stream es.StreamID, version int64) error
-}
-
 // Handle handles commits together and returns nil, or one result for each: what a stream's consumer
 // does with a batch.
 type Handle = func(context.Context, []es.StoredCommit) []error
 
-// The time that marks get, of what an invocation has left: half of it, but no more than two
+// The time that a note gets, of what an invocation has left: half of it, but no more than two
 // seconds.
 const (
-	markPart = 2
-	markMax  = 2 * time.Second
+	notePart = 2
+	noteMax  = 2 * time.Second
 )
 
-// markers is how many marks are written side by side.
-const markers = 16
-
-// MetricMarkFailures counts marks that were not written.
+// MetricMarkFailures counts streams that a batch could not be noted for.
 const MetricMarkFailures = "MarkFailures"
 
-// Marker writes marks beside what a consumer does: one request for each stream of a batch. A mark
-// may be lost. That is told, and changes nothing for the batch: where it was one of publishing, the
-// audit publishes the events again, with the ids that they had; where it was one of seeing, the
-// next one of that stream stands for it too, and until then a loss stays unnoticed if the
-// publication of the same commit was lost as well.
+// Marker notes in the journal what a consumer does: one note, and so one request, for each batch.
+// A batch of which nothing passed writes nothing. A note may be lost. That is told, and changes
+// nothing for the batch: where it was one of publishing, the audit publishes the events again, with
+// the ids that they had; where it was one of seeing, the next commit of a stream shows the audit
+// where to look, and until then a loss stays unnoticed if the publication of the same commit was
+// lost as well.
 type Marker struct {
-	Marks  Marks
-	Clock  clock.Clock
-	Failed func(streams int64) // is told how many marks of a batch were not written, where any were not
+	Journal Writer
+	Clock   clock.Clock
+	Failed  func(streams int64) // is told of how many streams a note was not written
 }
 
-// Published is handle, which publishes, with marks for the commits that passed.
+// Published is handle, which publishes, with a note of the commits that passed.
 func (m Marker) Published(handle Handle) Handle {
 	return func(ctx context.Context, commits []es.StoredCommit) []error {
 		results := handle(ctx, commits)
-		spans := map[es.StreamID][]Span{}
-		for i, c := range commits {
-			if Passed(results, i) {
-				spans[c.Stream] = append(spans[c.Stream], Of(c))
-			}
-		}
-		write(ctx, m, spans, func(ctx context.Context, stream es.StreamID, s []Span) error {
-			return m.Marks.Accepted(ctx, stream, s...)
-		})
+		m.note(ctx, Published, commits, func(i int) bool { return Passed(results, i) })
 		return results
 	}
 }
 
-// Seen is handle with marks for the commits that it is through with: those that passed and those
-// that never can.
+// Seen is handle with a note of the commits that it is done with: those that passed and those that
+// never can.
 func (m Marker) Seen(handle Handle) Handle {
 	return func(ctx context.Context, commits []es.StoredCommit) []error {
 		results := handle(ctx, commits)
-		newest := map[es.StreamID]int64{}
-		for i, c := range commits {
-			if Passed(results, i) || i < len(results) && poison.Is(results[i]) {
-				newest[c.Stream] = max(newest[c.Stream], c.Last())
-			}
-		}
-		write(ctx, m, newest, m.Marks.Seen)
+		m.note(ctx, Seen, commits, func(i int) bool {
+			return Passed(results, i) || i < len(results) && poison.Is(results[i])
+		})
 		return results
 	}
 }
@@ -93,34 +68,27 @@ func Passed(results []error, i int) bool {
 	return i < len(results) && results[i] == nil
 }
 
-// write writes a mark for each stream.
-func write[V any](
-	ctx context.Context, m Marker, marks map[es.StreamID]V, mark func(context.Context, es.StreamID, V) error,
-) {
-	if len(marks) == 0 {
+// note writes the note of a batch.
+func (m Marker) note(ctx context.Context, kind Kind, commits []es.StoredCommit, done func(i int) bool) {
+	versions := Versions{}
+	for i, c := range commits {
+		if done(i) {
+			versions[c.Stream] = versions[c.Stream].Add(Of(c))
+		}
+	}
+	if len(versions) == 0 {
 		return
 	}
+	now := m.Clock.Now()
 	if deadline, ok := ctx.Deadline(); ok {
-		now := m.Clock.Now()
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, now.Add(min(deadline.Sub(now)/markPart, markMax)))
+		ctx, cancel = context.WithDeadline(ctx, now.Add(min(deadline.Sub(now)/notePart, noteMax)))
 		defer cancel()
 	}
-	failed := make(chan error, len(marks))
-	var group errgroup.Group
-	group.SetLimit(markers)
-	for stream, value := range marks {
-		group.Go(func() error {
-			if err := guard(func() error { return mark(ctx, stream, value) }); err != nil {
-				slog.WarnContext(ctx, "mark is lost", "stream", stream, "error", err.Error())
-				failed <- err
-			}
-			return nil
-		})
-	}
-	_ = group.Wait() // each error is in failed
-	if n := len(failed); n > 0 {
-		m.Failed(int64(n))
+	err := guard(func() error { return m.Journal.Write(ctx, Note{Kind: kind, At: now, Versions: versions}) })
+	if err != nil {
+		slog.WarnContext(ctx, "note is lost", "kind", kind, "streams", len(versions), "error", err.Error())
+		m.Failed(int64(len(versions)))
 	}
 }
 

@@ -5,79 +5,52 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strings"
-	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/poison"
 	"orderflow/shared/ops/audit"
+	"orderflow/shared/ops/audit/audittest"
 )
 
-// noted keeps what is marked. Streams that are down fail, and one breaks.
-type noted struct {
-	mu    sync.Mutex
-	calls int
-	spans map[es.StreamID]string
-	seen  map[es.StreamID]int64
+func commit(stream string, first int64, events int) es.StoredCommit {
+	return es.StoredCommit{Stream: es.StreamID("order/" + stream), First: first, Events: make([]es.Stored, events)}
 }
 
-func (n *noted) note(stream es.StreamID, f func()) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.calls++
-	switch {
-	case strings.HasPrefix(stream.ID(), "down"):
-		return errDown
-	case stream.ID() == "breaks":
-		panic("marks break")
+// text is a note's versions by stream.
+func text(n audit.Note) map[es.StreamID]string {
+	out := map[es.StreamID]string{}
+	for stream, spans := range n.Versions {
+		out[stream] = spans.String()
 	}
-	f()
-	return nil
+	return out
 }
 
-func (n *noted) Accepted(_ context.Context, stream es.StreamID, spans ...audit.Span) error {
-	return n.note(stream, func() { n.spans[stream] = audit.Spans(nil).Add(spans...).String() })
-}
-
-func (n *noted) Seen(_ context.Context, stream es.StreamID, version int64) error {
-	return n.note(stream, func() { n.seen[stream] = version })
-}
-
-// A mark is written once for each stream of a batch, for what has passed; seen is also what never
-// will. What becomes of marks changes nothing for the batch.
+// One note is written for each batch, of what has passed; seen is also what never will.
 func TestMarker(t *testing.T) {
-	commit := func(stream string, first int64, events int) es.StoredCommit {
-		return es.StoredCommit{Stream: es.StreamID("order/" + stream), First: first, Events: make([]es.Stored, events)}
-	}
 	never := poison.Mark(errors.New("never"))
 	batch := []es.StoredCommit{
 		commit("a", 4, 1), commit("a", 1, 3), commit("b", 7, 1), commit("b", 9, 2), commit("c", 1, 1),
-		commit("d", 1, 1), commit("down1", 1, 1), commit("down2", 1, 1), commit("breaks", 1, 1),
+		commit("d", 1, 1),
 	}
-	some := []error{nil, nil, nil, errDown, never, errDown, nil, nil, nil}
+	all := map[es.StreamID]string{"order/a": "1-4", "order/b": "7,9-10", "order/c": "1", "order/d": "1"}
 	for name, tt := range map[string]struct {
-		results []error
-		spans   map[es.StreamID]string
-		seen    map[es.StreamID]int64
-		calls   int // of each
+		results         []error
+		published, seen map[es.StreamID]string
 	}{
-		"all pass": {nil, map[es.StreamID]string{
-			"order/a": "1-4", "order/b": "7-7,9-10", "order/c": "1-1", "order/d": "1-1",
-		},
-			map[es.StreamID]int64{"order/a": 4, "order/b": 10, "order/c": 1, "order/d": 1}, 14},
+		"all pass": {nil, all, all},
 		"some fail": {
-			some, map[es.StreamID]string{"order/a": "1-4", "order/b": "7-7"},
-			map[es.StreamID]int64{"order/a": 4, "order/b": 7, "order/c": 1}, 11,
+			[]error{nil, nil, nil, errDown, never, errDown}, map[es.StreamID]string{"order/a": "1-4", "order/b": "7"},
+			map[es.StreamID]string{"order/a": "1-4", "order/b": "7", "order/c": "1"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := &noted{spans: map[es.StreamID]string{}, seen: map[es.StreamID]int64{}}
-			var failed []int64
+			j := &audittest.Memory{}
 			m := audit.Marker{
-				Marks: n, Clock: clock.System{}, Failed: func(streams int64) { failed = append(failed, streams) },
+				Journal: j, Clock: clock.NewFake(start), Failed: func(n int64) { t.Errorf("%d streams fail", n) },
 			}
 			handle := func(context.Context, []es.StoredCommit) []error { return tt.results }
 			for _, with := range []func(audit.Handle) audit.Handle{m.Published, m.Seen} {
@@ -85,43 +58,65 @@ func TestMarker(t *testing.T) {
 					t.Errorf("results %v", got)
 				}
 			}
-			if !maps.Equal(n.spans, tt.spans) || !maps.Equal(n.seen, tt.seen) || n.calls != tt.calls ||
-				!slices.Equal(failed, []int64{3, 3}) {
-				t.Errorf("published %v, seen %v in %d calls, %v failed", n.spans, n.seen, n.calls, failed)
+			notes := j.All()
+			if j.Writes != 2 || len(notes) != 2 || notes[0].Kind != audit.Published || notes[1].Kind != audit.Seen ||
+				!maps.Equal(text(notes[0]), tt.published) || !maps.Equal(text(notes[1]), tt.seen) ||
+				!notes[0].At.Equal(start) {
+				t.Errorf("%d notes are %+v", j.Writes, notes)
 			}
 		})
 	}
 	t.Run("nothing passes", func(t *testing.T) {
 		m := audit.Marker{Clock: clock.System{}} // nobody is asked
-		m.Published(func(
-			context.Context, []es.StoredCommit,
-		) []error {
-			return []error{errDown}
-		})(t.Context(), batch[:1])
+		down := func(context.Context, []es.StoredCommit) []error { return []error{errDown} }
+		m.Published(down)(t.Context(), batch[:1])
+		m.Seen(down)(t.Context(), batch[:1])
 	})
 }
 
-// patient shows how long a mark may take.
-type patient struct {
-	noted
-	left time.Duration
+// broken is a journal that nothing can be written into.
+type broken func(context.Context) error
+
+func (b broken) Write(ctx context.Context, _ audit.Note) error { return b(ctx) }
+
+// What becomes of a note changes nothing for the batch, and is told with the number of its streams.
+func TestLostNoteChangesNothing(t *testing.T) {
+	for name, journal := range map[string]broken{
+		"fails":  func(context.Context) error { return errDown },
+		"breaks": func(context.Context) error { panic("the journal breaks") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var failed []int64
+			m := audit.Marker{
+				Journal: journal, Clock: clock.System{}, Failed: func(streams int64) { failed = append(failed, streams) },
+			}
+			results := []error{nil, nil, errDown}
+			got := m.Published(func(context.Context, []es.StoredCommit) []error { return results })(
+				t.Context(), []es.StoredCommit{commit("a", 1, 1), commit("b", 1, 1), commit("c", 1, 1)},
+			)
+			if !slices.Equal(got, results) || !slices.Equal(failed, []int64{2}) {
+				t.Errorf("results %v, failed %v", got, failed)
+			}
+		})
+	}
 }
 
-func (p *patient) Seen(ctx context.Context, _ es.StreamID, _ int64) error {
-	deadline, _ := ctx.Deadline()
-	p.left = time.Until(deadline)
-	return ctx.Err()
-}
-
-func TestMarksHaveLittleTime(t *testing.T) {
-	p := &patient{}
-	m := audit.Marker{Marks: p, Clock: clock.System{}, Failed: func(int64) { t.Error("it fails") }}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-	defer cancel()
-	m.Seen(func(context.Context, []es.StoredCommit) []error { return nil })(
-		ctx, []es.StoredCommit{{Stream: "order/a", First: 1, Events: make([]es.Stored, 1)}},
-	)
-	if p.left <= 0 || p.left > 2*time.Second {
-		t.Errorf("a mark may take %s", p.left)
+// A note may take half of what is left, and two seconds at most: nobody waits for what hangs.
+func TestNotesHaveLittleTime(t *testing.T) {
+	for left, want := range map[time.Duration]time.Duration{time.Hour: 2 * time.Second, time.Second: time.Second / 2} {
+		synctest.Test(t, func(t *testing.T) {
+			hangs := broken(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+			failed := 0
+			m := audit.Marker{Journal: hangs, Clock: clock.System{}, Failed: func(int64) { failed++ }}
+			ctx, cancel := context.WithTimeout(t.Context(), left)
+			defer cancel()
+			began := time.Now()
+			m.Seen(func(context.Context, []es.StoredCommit) []error { return nil })(
+				ctx, []es.StoredCommit{commit("a", 1, 1)},
+			)
+			if took := time.Since(began); took != want || failed != 1 {
+				t.Errorf("of %s it takes %s, and %d fail", left, took, failed)
+			}
+		})
 	}
 }

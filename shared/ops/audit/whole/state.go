@@ -24,7 +24,7 @@ const (
 	Unpublished Kind = "unpublished" // the bus has not accepted it, and project-views has met it or a later one
 	Unseen      Kind = "unseen"      // project-views has met neither it nor a later one: the views lack it
 	Refused     Kind = "refused"     // it was tried, and can't be published
-	Unreadable  Kind = "unreadable"  // it can't be read, or its stream's mark can't
+	Unreadable  Kind = "unreadable"  // it can't be read, or a note can't
 )
 
 // Finding is a commit that is not where it should be.
@@ -41,7 +41,7 @@ type Finding struct {
 // Report is what a comparison came to.
 type Report struct {
 	Asked time.Time `json:"asked"` // from when on
-	// from when on commits can be judged: there are marks, and consumers would know what comes a
+	// from when on commits can be judged: they were noted, and consumers would know what comes a
 	// second time
 	From        time.Time      `json:"from"`
 	To          time.Time      `json:"to"`                 // of the commits that are not meant any more
@@ -82,7 +82,7 @@ func (r *Report) add(part Report) {
 
 // Arguments are what a comparison was asked for. One that goes on has those with which it began.
 type Arguments struct {
-	Deployment string `json:"deployment"` // what tells the store and its marks from all others
+	Deployment string `json:"deployment"` // what tells the store and its journal from all others
 	From       string `json:"from"`       // as it was given
 	To         string `json:"to"`         // as it was given, "" for now
 	Settle     string `json:"settle"`     // how old a commit is that can be judged
@@ -128,11 +128,11 @@ type State struct {
 	Report
 }
 
-// ErrNoMarks says that nobody knows since when there are marks.
-var ErrNoMarks = errors.New("audit: audit-events has not run yet, so that nobody knows since when there are marks")
+// ErrNotNoted says that nobody knows since when commits are noted.
+var ErrNotNoted = errors.New("audit: audit-events has not run yet, so that nobody knows since when commits are noted")
 
 // Begin makes the State of a comparison that begins. since is audit.State.Since: older commits may
-// have been published without a mark.
+// have been published without a note.
 func Begin(name string, a Arguments, since, now time.Time) (State, error) {
 	s := State{
 		Version: stateVersion, Name: name, Arguments: a, Began: now, Segments: make([]resume.Segment, a.Segments),
@@ -161,13 +161,13 @@ func Begin(name string, a Arguments, since, now time.Time) (State, error) {
 		}
 	}
 	if since.IsZero() {
-		return State{}, ErrNoMarks
+		return State{}, ErrNotNoted
 	}
 	if s.From = audit.Horizon(since, now); s.From.Before(s.Asked) {
 		s.From = s.Asked
 	}
 	if !s.From.Before(s.To) {
-		return State{}, fmt.Errorf("audit: no commit can be judged from %s to %s: asked for is %s, there are marks "+
+		return State{}, fmt.Errorf("audit: no commit can be judged from %s to %s: asked for is %s, they are noted "+
 			"since %s, and what is older than %s is not published again",
 			s.From.Format(time.RFC3339), s.To.Format(time.RFC3339), s.Asked.Format(time.RFC3339),
 			since.UTC().Format(time.RFC3339), audit.MaxAge)

@@ -1,14 +1,14 @@
 // Package whole looks for events that were stored and never published by reading the whole store,
 // and publishes them.
 //
-// The audit of package audit compares the marks of two consumers with each other, and doesn't find
-// what both have missed: a time in which the events' stream was not read until its records were
-// gone. Here each commit is compared with the marks of its stream. It is for a person, after such a
-// time: it reads all there is.
+// The audit of package audit compares the two sides of the journal with each other, and doesn't
+// find what both consumers have missed: a time in which the events' stream was not read until its
+// records were gone. Here each commit is compared with the journal. It is for a person, after such
+// a time: it reads all there is.
 //
-// Effects come in this order: publish, mark, bring the views up to date, mark that, note the page.
-// So a run that ends anywhere, killed too, goes on when it is run again, leaves out nothing, and
-// publishes at most what each part was at a second time, with the ids that it had.
+// Effects come in this order: publish, note that, bring the views up to date, note that, note the
+// page. So a run that ends anywhere, killed too, goes on when it is run again, leaves out nothing,
+// and publishes at most what each part was at a second time, with the ids that it had.
 package whole
 
 import (
@@ -36,32 +36,24 @@ const (
 	MaxBatch = 100
 	// MaxFindings is how many findings a Report lists. All are counted.
 	MaxFindings = 1000
-	// readers is how many marks of a page are read side by side.
-	readers = 8
 )
-
-// Marks keeps the marks. Its writes come in any order, any number of times, and beside those of the
-// consumers and of the audit.
-type Marks interface {
-	audit.Marks
-	// Marks gives those of the streams' marks that there are; they may be seconds old. Those that
-	// can't be read are an audit.ErrUnreadable that comes with the others.
-	Marks(ctx context.Context, streams []es.StreamID) (map[es.StreamID]audit.Mark, error)
-	// Mark gives the mark of a stream as it is. One that can't be read is an audit.ErrUnreadable.
-	Mark(ctx context.Context, stream es.StreamID) (audit.Mark, error)
-	// Refused notes what can never be published.
-	Refused(ctx context.Context, stream es.StreamID, spans ...audit.Span) error
-}
 
 // Pace holds the publishing back; a *rate.Limiter is one.
 type Pace interface {
 	WaitN(ctx context.Context, n int) error
 }
 
-// Whole is one comparison of a store with its marks.
+// Noted is the journal that a store is compared with.
+type Noted interface {
+	audit.Reader
+	audit.Writer
+}
+
+// Whole is one comparison of a store with its journal.
 type Whole struct {
 	Source  Source
-	Marks   Marks
+	Noted   Noted
+	Earlier audit.Positions
 	Clock   clock.Clock
 	State   State // where it stands
 	Journal Journal
@@ -76,6 +68,7 @@ type Whole struct {
 
 	mu   sync.Mutex
 	from time.Time // commits before it are not judged
+	book *audit.Book
 }
 
 // Run compares what is left to be compared, and with Republish mends what it finds. The Report has
@@ -87,6 +80,10 @@ func (w *Whole) Run(ctx context.Context) (Report, error) {
 		return w.State.Report, fmt.Errorf("audit: the state has %d segments, the source %d", got, want)
 	}
 	w.from = audit.Horizon(w.State.From, w.Clock.Now()) // it may have begun days ago
+	w.book = audit.NewBook(w.Noted, w.Clock, audit.OnBus, audit.InViews)
+	if err := w.book.Cover(ctx, w.from); err != nil {
+		return w.State.Report, fmt.Errorf("audit: read the journal: %w", err)
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	for segment, at := range slices.Clone(w.State.Segments) {
 		if at.Done {
@@ -109,6 +106,13 @@ func (w *Whole) Run(ctx context.Context) (Report, error) {
 		})
 	}
 	err := g.Wait()
+	if err == nil {
+		var part Report
+		for _, unreadable := range w.book.Unreadable() {
+			part.find(Finding{Kind: Unreadable, Detail: unreadable.Error()})
+		}
+		w.State.add(part)
+	}
 	slices.SortFunc(w.State.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.First, b.First), cmp.Compare(a.Detail, b.Detail))
 	})
@@ -164,45 +168,48 @@ func (w *Whole) undated(c es.StoredCommit) bool {
 	return w.State.Arguments.To == "" && clock.Ahead(c.Time, w.Clock.Now())
 }
 
-// suspects are the commits with which something is the matter, stream by stream and in order. Marks
-// that may be old say of which streams to read the mark as it is.
-func (w *Whole) suspects(ctx context.Context, streams map[es.StreamID][]es.StoredCommit) ([]*suspect, error) {
-	names := slices.Sorted(maps.Keys(streams))
-	marks, err := w.Marks.Marks(ctx, names)
-	if err != nil && !errors.Is(err, audit.ErrUnreadable) {
+// suspects are the commits with which something is the matter, stream by stream and in order. What
+// was read before says of which streams to ask again.
+func (w *Whole) suspects(ctx context.Context, streams map[es.StreamID][]es.StoredCommit) (all []*suspect, err error) {
+	var names []es.StreamID
+	for _, stream := range slices.Sorted(maps.Keys(streams)) {
+		if len(w.judged(stream, streams[stream])) > 0 {
+			names = append(names, stream)
+		}
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	if err := w.book.Refresh(ctx); err != nil {
+		return nil, fmt.Errorf("audit: read the journal: %w", err)
+	}
+	earlier, err := w.Earlier.Positions(ctx, names)
+	if err != nil {
 		return nil, err
 	}
-	all := make([][]*suspect, len(names))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(readers)
-	for i, stream := range names {
-		if len(judged(marks[stream], streams[stream])) == 0 {
+	for _, stream := range names {
+		p := earlier[stream]
+		if p.Err != nil {
+			all = append(all, &suspect{Finding: Finding{Kind: Unreadable, Stream: stream, Detail: p.Err.Error()}})
 			continue
 		}
-		g.Go(func() error {
-			m, err := w.Marks.Mark(ctx, stream)
-			if errors.Is(err, audit.ErrUnreadable) {
-				all[i] = []*suspect{{Finding: Finding{Kind: Unreadable, Stream: stream, Detail: err.Error()}}}
-				return nil
-			}
-			all[i] = judged(m, streams[stream])
-			return err
-		})
+		w.book.AddPosition(stream, p)
+		all = append(all, w.judged(stream, streams[stream])...)
 	}
-	err = g.Wait()
-	return slices.Concat(all...), err
+	return all, nil
 }
 
-// judged compares a stream's commits with its mark.
-func judged(m audit.Mark, commits []es.StoredCommit) (suspects []*suspect) {
+// judged compares a stream's commits with the journal.
+func (w *Whole) judged(stream es.StreamID, commits []es.StoredCommit) (suspects []*suspect) {
 	slices.SortFunc(commits, func(a, b es.StoredCommit) int { return cmp.Compare(a.First, b.First) })
+	settled, refused, newest := w.book.Settled(stream), w.book.Refused(stream), w.book.Newest(stream)
 	for _, c := range commits {
 		s := &suspect{
 			Finding: Finding{Stream: c.Stream, First: c.First, Events: len(c.Events), Time: c.Time}, commit: c,
-			unseen: c.Last() > m.Seen,
+			unseen: c.Last() > newest,
 		}
-		switch lacks := m.Lacks(audit.Of(c)); {
-		case m.Refused.Meets(audit.Of(c)):
+		switch lacks := !settled.Has(audit.Of(c)); {
+		case refused.Meets(audit.Of(c)):
 			s.Kind = Refused
 		case lacks && s.unseen:
 			s.Kind = Unmarked
@@ -218,7 +225,7 @@ func judged(m audit.Mark, commits []es.StoredCommit) (suspects []*suspect) {
 	return suspects
 }
 
-// publish publishes what is not on the bus, and marks it, batch by batch. What the bus doesn't take
+// publish publishes what is not on the bus, and notes it, batch by batch. What the bus doesn't take
 // keeps back no other: it is told of, and left to another run. An error is of a batch of several
 // that fails altogether, as in an outage, or of a run that is interrupted.
 func (w *Whole) publish(ctx context.Context, suspects []*suspect, part *Report) error {
@@ -233,17 +240,17 @@ func (w *Whole) publish(ctx context.Context, suspects []*suspect, part *Report) 
 		for i, s := range batch {
 			commits[i] = s.commit
 		}
-		accepted, refused := map[es.StreamID][]audit.Span{}, map[es.StreamID][]audit.Span{}
+		accepted, refused := audit.Versions{}, audit.Versions{}
 		results := audit.Guarded(w.Publish)(ctx, commits)
 		var failed []error
 		for i, s := range batch {
 			switch {
 			case audit.Passed(results, i):
-				accepted[s.Stream] = append(accepted[s.Stream], audit.Of(s.commit))
+				accepted[s.Stream] = accepted[s.Stream].Add(audit.Of(s.commit))
 				s.Mended = true
 				part.Republished += int64(s.Events)
 			case poison.Is(results[i]):
-				refused[s.Stream] = append(refused[s.Stream], audit.Of(s.commit))
+				refused[s.Stream] = refused[s.Stream].Add(audit.Of(s.commit))
 				s.Kind, s.Detail = Refused, results[i].Error()
 			default:
 				s.Detail = results[i].Error()
@@ -254,9 +261,9 @@ func (w *Whole) publish(ctx context.Context, suspects []*suspect, part *Report) 
 		if n := len(failed); n > 0 && (ctx.Err() != nil || n > 1 && n == len(batch)) {
 			ended = failed[0]
 		}
-		// What was accepted is marked although the rest of the batch was not: it need not be
+		// What was accepted is noted although the rest of the batch was not: it need not be
 		// published again.
-		ended = errors.Join(ended, note(ctx, accepted, w.Marks.Accepted), note(ctx, refused, w.Marks.Refused))
+		ended = errors.Join(ended, w.noted(ctx, audit.Published, accepted), w.noted(ctx, audit.Refused, refused))
 		if ended != nil {
 			return ended
 		}
@@ -264,16 +271,12 @@ func (w *Whole) publish(ctx context.Context, suspects []*suspect, part *Report) 
 	return nil
 }
 
-func note(
-	ctx context.Context, spans map[es.StreamID][]audit.Span,
-	mark func(context.Context, es.StreamID, ...audit.Span) error,
-) error {
-	for _, stream := range slices.Sorted(maps.Keys(spans)) {
-		if err := mark(ctx, stream, spans[stream]...); err != nil {
-			return err
-		}
+// noted writes a note.
+func (w *Whole) noted(ctx context.Context, kind audit.Kind, versions audit.Versions) error {
+	if len(versions) == 0 {
+		return nil
 	}
-	return nil
+	return w.Noted.Write(ctx, audit.Note{Kind: kind, At: w.Clock.Now(), Versions: versions})
 }
 
 // catchUp brings the views up to date with the streams of which their consumer has missed
@@ -290,9 +293,9 @@ func (w *Whole) catchUp(ctx context.Context, suspects []*suspect, part *Report) 
 		if err != nil && !poison.Is(err) {
 			return fmt.Errorf("audit: bring the views up to date with %s: %w", stream, err)
 		}
-		var newest int64
+		var met audit.Spans
 		for _, s := range missed[stream] {
-			newest = max(newest, s.commit.Last())
+			met = met.Add(audit.Of(s.commit))
 			switch {
 			case err != nil:
 				s.Mended, s.Detail = false, err.Error()
@@ -304,7 +307,7 @@ func (w *Whole) catchUp(ctx context.Context, suspects []*suspect, part *Report) 
 			continue
 		}
 		part.CaughtUp++
-		if err := w.Marks.Seen(ctx, stream, newest); err != nil {
+		if err := w.noted(ctx, audit.Seen, audit.Versions{stream: met}); err != nil {
 			return err
 		}
 	}

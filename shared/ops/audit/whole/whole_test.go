@@ -21,6 +21,7 @@ import (
 	"orderflow/shared/kit/es/memstore"
 	"orderflow/shared/kit/poison"
 	"orderflow/shared/ops/audit"
+	"orderflow/shared/ops/audit/audittest"
 	"orderflow/shared/ops/audit/whole"
 	"orderflow/shared/ops/resume"
 	"orderflow/shared/read/view"
@@ -50,30 +51,30 @@ var numbers = view.Definition[row]{
 	Evolve: func(r row, _ es.Recorded) row { return row{r.Events + 1} },
 }
 
-// world is a store with its marks, bus and views, where everything may break off.
+// world is a store with its journal, bus and views, where everything may break off.
 type world struct {
 	mu      sync.Mutex
 	clock   *clock.Fake
 	store   *memstore.Store
 	views   *viewtest.Memory
-	marks   map[es.StreamID]audit.Mark
+	journal audittest.Memory
+	earlier map[es.StreamID]audit.Position // of a release before the journal
 	commits []es.StoredCommit
 
-	bus     []string             // ids of the commits that the run has published, as often as each was
-	never   map[string]bool      // what can never be published
-	down    map[string]bool      // what the bus doesn't take, without saying that it never will
-	corrupt map[string]bool      // what can't be read in the store
-	unread  map[es.StreamID]bool // marks that can't be read
-	waited  int                  // commits that the pace was asked for
-	effects int                  // that are done until it breaks off, or -1
+	bus     []string        // ids of the commits that the run has published, as often as each was
+	never   map[string]bool // what can never be published
+	down    map[string]bool // what the bus doesn't take, without saying that it never will
+	corrupt map[string]bool // what can't be read in the store
+	waited  int             // commits that the pace was asked for
+	effects int             // that are done until it breaks off, or -1
 	saved   []byte
 }
 
 func newWorld() *world {
 	return &world{
 		clock: clock.NewFake(now), store: memstore.New(es.NewRegistry(register)), views: viewtest.NewMemory(),
-		marks: map[es.StreamID]audit.Mark{},
-		never: map[string]bool{}, down: map[string]bool{}, corrupt: map[string]bool{}, unread: map[es.StreamID]bool{},
+		journal: audittest.Memory{Broken: map[es.StreamID]bool{}}, earlier: map[es.StreamID]audit.Position{},
+		never: map[string]bool{}, down: map[string]bool{}, corrupt: map[string]bool{},
 		effects: -1,
 	}
 }
@@ -109,20 +110,35 @@ func (w *world) stores(t failer, stream es.StreamID, events int, ago time.Durati
 	return stored
 }
 
-// meets is what the two consumers do with a commit.
+// meets is what the two consumers do with a commit, soon after it was decided.
 func (w *world) meets(t failer, published, seen bool, c es.StoredCommit) {
-	m := w.marks[c.Stream]
-	m.Stream = c.Stream
-	if published {
-		m = m.Accept(audit.Of(c))
+	for kind, done := range map[audit.Kind]bool{audit.Published: published, audit.Seen: seen} {
+		if !done {
+			continue
+		}
+		at := c.Time
+		if at.After(now) { // by a clock that is wrong
+			at = now
+		}
+		note := audit.Note{Kind: kind, At: at, Versions: audit.Versions{c.Stream: {audit.Of(c)}}}
+		if err := w.journal.Write(t.Context(), note); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if seen {
-		m.Seen = max(m.Seen, c.Last())
 		if err := w.catchUp(t.Context(), c.Stream); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w.marks[c.Stream] = m
+}
+
+// book is all that was noted.
+func (w *world) book() *audit.Book {
+	book := audit.NewBook(nil, w.clock)
+	for _, note := range w.journal.All() {
+		book.Add(note)
+	}
+	return book
 }
 
 func (w *world) projector() *view.Projector {
@@ -147,46 +163,23 @@ func (w *world) effect(f func()) error {
 	return nil
 }
 
-func (w *world) change(stream es.StreamID, f func(audit.Mark) audit.Mark) error {
-	return w.effect(func() {
-		m := w.marks[stream]
-		m.Stream = stream
-		w.marks[stream] = f(m)
-	})
+func (w *world) Write(ctx context.Context, note audit.Note) error {
+	var failed error
+	return errors.Join(w.effect(func() { failed = w.journal.Write(ctx, note) }), failed)
 }
 
-func (w *world) Accepted(_ context.Context, stream es.StreamID, spans ...audit.Span) error {
-	return w.change(stream, func(m audit.Mark) audit.Mark { return m.Accept(spans...) })
+func (w *world) Notes(ctx context.Context, side audit.Side, hour time.Time) iter.Seq2[audit.Note, error] {
+	return w.journal.Notes(ctx, side, hour)
 }
 
-func (w *world) Refused(_ context.Context, stream es.StreamID, spans ...audit.Span) error {
-	return w.change(stream, func(m audit.Mark) audit.Mark { return m.Refuse(spans...) })
-}
-
-func (w *world) Seen(_ context.Context, stream es.StreamID, version int64) error {
-	return w.change(stream, func(m audit.Mark) audit.Mark { m.Seen = max(m.Seen, version); return m })
-}
-
-func (w *world) Mark(_ context.Context, stream es.StreamID) (audit.Mark, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.unread[stream] {
-		return audit.Mark{}, fmt.Errorf("%w: %s", audit.ErrUnreadable, stream)
-	}
-	return w.marks[stream], nil
-}
-
-func (w *world) Marks(ctx context.Context, streams []es.StreamID) (map[es.StreamID]audit.Mark, error) {
-	found, unread := map[es.StreamID]audit.Mark{}, []error(nil)
+func (w *world) Positions(_ context.Context, streams []es.StreamID) (map[es.StreamID]audit.Position, error) {
+	found := map[es.StreamID]audit.Position{}
 	for _, stream := range streams {
-		m, err := w.Mark(ctx, stream)
-		if err != nil {
-			unread = append(unread, err)
-		} else if m.Stream != "" {
-			found[stream] = m
+		if p, there := w.earlier[stream]; there {
+			found[stream] = p
 		}
 	}
-	return found, errors.Join(unread...)
+	return found, nil
 }
 
 func (w *world) publish(_ context.Context, commits []es.StoredCommit) []error {
@@ -282,7 +275,7 @@ func (w *world) run(t failer, a whole.Arguments) (whole.Report, error) {
 		}
 	}
 	run := whole.Whole{
-		Source: whole.FromStore(w, a.Segments), Marks: w, Clock: w.clock, State: state, Journal: w,
+		Source: whole.FromStore(w, a.Segments), Noted: w, Earlier: w, Clock: w.clock, State: state, Journal: w,
 		Publish: w.publish, Pace: w, CatchUp: func(ctx context.Context, stream es.StreamID) error {
 			if err := w.effect(func() {}); err != nil {
 				return err
@@ -374,27 +367,27 @@ func TestKinds(t *testing.T) {
 	}; !slices.Equal(slices.Sorted(slices.Values(w.bus)), want) || w.waited != 4 || mended.Republished != 5 {
 		t.Errorf("published %v, %+v", w.bus, mended)
 	}
-	if m := w.marks["number/a"]; m.Published != 3 || m.Seen != 3 || w.row(t, "number/a") != 3 ||
-		w.row(t, "number/c") != 1 || mended.CaughtUp != 3 {
-		t.Errorf("the mark is %+v, caught up %d", m, mended.CaughtUp)
+	if b := w.book(); b.Settled("number/a").String() != "1-3" || b.Newest("number/a") != 3 ||
+		w.row(t, "number/a") != 3 || w.row(t, "number/c") != 1 || mended.CaughtUp != 3 {
+		t.Errorf("settled is %s, caught up %d", b.Settled("number/a"), mended.CaughtUp)
 	}
 	wants(t, w.finds(t, month))
 }
 
 // What lies outside of the window is not published: what is younger or older than was asked for,
-// what consumers may have forgotten, and what is older than marks are.
+// what consumers may have forgotten, and what is older than the journal.
 func TestWindow(t *testing.T) {
 	for _, tt := range []struct {
 		name             string
 		from, to         string
-		since, ago       time.Duration // of the marks, and of the commit
+		since, ago       time.Duration // of the journal, and of the commit
 		judged, unjudged int64
 	}{
 		{"within", "720h", "", 60 * 24 * time.Hour, time.Hour, 1, 0},
 		{"younger than asked for", "720h", "2h", 60 * 24 * time.Hour, time.Hour, 0, 0},
 		{"older than asked for", "24h", "", 60 * 24 * time.Hour, 25 * time.Hour, 0, 0},
 		{"older than consumers remember", "1000h", "", 60 * 24 * time.Hour, 721 * time.Hour, 0, 1},
-		{"older than marks", "720h", "", 10 * 24 * time.Hour, 11 * 24 * time.Hour, 0, 1},
+		{"older than the journal", "720h", "", 10 * 24 * time.Hour, 11 * 24 * time.Hour, 0, 1},
 		{"under way", "720h", "", 60 * 24 * time.Hour, settle - time.Second, 0, 0},
 		{"not under way any more", "720h", "0s", 60 * 24 * time.Hour, settle + time.Second, 1, 0},
 	} {
@@ -407,7 +400,7 @@ func TestWindow(t *testing.T) {
 				t.Fatal(err)
 			}
 			run := whole.Whole{
-				Source: whole.FromStore(w, 2), Marks: w, Clock: w.clock, State: state, Journal: w, Publish: w.publish,
+				Source: whole.FromStore(w, 2), Noted: w, Earlier: w, Clock: w.clock, State: state, Journal: w, Publish: w.publish,
 				CatchUp: w.catchUp, Pace: w,
 			}
 			if r, err := run.Run(t.Context()); err != nil || r.Judged != tt.judged || r.Unjudged != tt.unjudged ||
@@ -451,9 +444,9 @@ func TestRefused(t *testing.T) {
 	w.never[id(bad)] = true
 	first := w.finds(t, republishing)
 	wants(t, first, "number/a@1 refused", "number/a@2 unmarked, mended")
-	if !strings.Contains(first.Findings[0].Detail, "no contract") || w.marks["number/a"].Refused.String() != "1-1" ||
-		w.row(t, "number/a") != 2 {
-		t.Errorf("%+v, the mark is %+v", first, w.marks["number/a"])
+	if !strings.Contains(first.Findings[0].Detail, "no contract") ||
+		w.book().Refused("number/a").String() != "1" || w.row(t, "number/a") != 2 {
+		t.Errorf("%+v, refused is %s", first, w.book().Refused("number/a"))
 	}
 	clear(w.never)
 	wants(t, w.finds(t, republishing), "number/a@1 refused")
@@ -501,7 +494,7 @@ func TestNotTaken(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, interrupt := context.WithCancel(t.Context())
-		run := whole.Whole{Source: whole.FromStore(w, 2), Marks: w, Clock: w.clock, State: state, Journal: w,
+		run := whole.Whole{Source: whole.FromStore(w, 2), Noted: w, Earlier: w, Clock: w.clock, State: state, Journal: w,
 			CatchUp: w.catchUp, Pace: w,
 			Publish: func(ctx context.Context, _ []es.StoredCommit) []error { interrupt(); return []error{ctx.Err()} }}
 		if _, err := run.Run(ctx); !errors.Is(err, context.Canceled) {
@@ -534,12 +527,17 @@ func TestUnreadable(t *testing.T) {
 	w.corrupt[id(w.stores(t, "stock/a", 1, time.Hour))] = true
 	w.stores(t, "stock/a", 1, time.Hour)
 	w.stores(t, "stock/b", 1, time.Hour)
-	w.unread["stock/b"] = true
+	w.earlier["stock/b"] = audit.Position{Err: audit.ErrUnreadable}
 	w.stores(t, "stock/c", 1, time.Hour)
+	w.meets(t, true, true, w.stores(t, "stock/d", 1, time.Hour))
+	w.journal.Broken["stock/d"] = true
 	r := w.finds(t, republishing)
-	wants(t, r, "@0 unreadable", "stock/a@2 unmarked, mended", "stock/b@0 unreadable", "stock/c@1 unmarked, mended")
-	if !slices.Equal(slices.Sorted(slices.Values(w.bus)), []string{"stock/a@2", "stock/c@1"}) ||
-		r.Found[whole.Unreadable] != 2 {
+	wants(
+		t, r, "@0 unreadable", "@0 unreadable", "stock/a@2 unmarked, mended", "stock/b@0 unreadable",
+		"stock/c@1 unmarked, mended", "stock/d@1 unmarked, mended",
+	)
+	if !slices.Equal(slices.Sorted(slices.Values(w.bus)), []string{"stock/a@2", "stock/c@1", "stock/d@1"}) ||
+		r.Found[whole.Unreadable] != 3 {
 		t.Errorf("published %v, %+v", w.bus, r)
 	}
 	t.Run("a view's stream", func(t *testing.T) {
@@ -550,7 +548,7 @@ func TestUnreadable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		run := whole.Whole{Source: whole.FromStore(w, 2), Marks: w, Clock: w.clock, State: state, Journal: w,
+		run := whole.Whole{Source: whole.FromStore(w, 2), Noted: w, Earlier: w, Clock: w.clock, State: state, Journal: w,
 			Publish: w.publish, Pace: w,
 			CatchUp: func(context.Context, es.StreamID) error { return es.ErrCorrupt }}
 		r, err := run.Run(t.Context())
@@ -558,8 +556,8 @@ func TestUnreadable(t *testing.T) {
 			t.Fatal(err)
 		}
 		wants(t, r, "number/a@1 unseen", "number/b@1 unmarked")
-		if w.marks["number/a"].Seen != 0 || !slices.Equal(w.bus, []string{"number/b@1"}) {
-			t.Errorf("the mark is %+v, published %v", w.marks["number/a"], w.bus)
+		if newest := w.book().Newest("number/a"); newest != 0 || !slices.Equal(w.bus, []string{"number/b@1"}) {
+			t.Errorf("it was seen up to %d, published %v", newest, w.bus)
 		}
 	})
 }
@@ -576,20 +574,55 @@ func TestManyFindings(t *testing.T) {
 	}
 }
 
-// A mark has room for so many gaps. What it has forgotten is published again, in one run, whatever
-// it has no room for meanwhile.
-func TestMarkThatForgot(t *testing.T) {
+// However many gaps a stream has, what was noted is not published again.
+func TestManyGaps(t *testing.T) {
 	w := newWorld()
-	const commits = 6 * audit.MaxSpans
+	const commits = 400
 	for i := range commits {
 		w.meets(t, i%2 == 1, true, w.stores(t, "stock/long", 1, time.Hour))
 	}
 	r := w.finds(t, republishing)
-	if r.Left > 0 || int64(len(w.bus)) != r.Found[whole.Unpublished] || len(w.bus) < commits/2 ||
-		w.marks["stock/long"].Published != commits {
-		t.Errorf("%d published, found %v, the mark is at %d", len(w.bus), r.Found, w.marks["stock/long"].Published)
+	if settled := w.book().Settled("stock/long").String(); r.Left > 0 || len(w.bus) != commits/2 || settled != "1-400" {
+		t.Errorf("%d published, found %v, settled is %s", len(w.bus), r.Found, settled)
 	}
 	wants(t, w.finds(t, month))
+}
+
+// What a release before the journal has published and met is no finding, though its journal says
+// nothing of it; what it has not is.
+func TestUpgrade(t *testing.T) {
+	w := newWorld()
+	for _, stream := range []es.StreamID{"number/a", "number/b", "number/c"} {
+		for range 3 {
+			w.stores(t, stream, 1, time.Hour)
+		}
+	}
+	spans := audit.Spans{{From: 1, Through: 3}}
+	w.earlier["number/a"] = audit.Position{Settled: spans, Seen: 3}
+	w.earlier["number/b"] = audit.Position{Settled: spans, Refused: audit.Spans{{From: 2, Through: 2}}, Seen: 2}
+	wants(
+		t, w.finds(t, month), "number/b@2 refused", "number/b@3 unseen", "number/c@1 unmarked", "number/c@2 unmarked",
+		"number/c@3 unmarked",
+	)
+}
+
+// The journal is read once from the horizon on, and again only its newest hours where a page has
+// something to judge.
+func TestReads(t *testing.T) {
+	const day = 24
+	w := newWorld()
+	w.meets(t, true, true, w.stores(t, "number/a", 1, time.Hour))
+	a := with(func(a *whole.Arguments) { a.From = "24h" })
+	wants(t, w.finds(t, a))
+	if most := 2 * (day + 2); w.journal.Reads > most { // sides; an hour more on either end, for clocks differ
+		t.Errorf("%d hours are read, want at most %d", w.journal.Reads, most)
+	}
+	w.journal.Reads = 0
+	w.stores(t, "number/b", 1, time.Hour)
+	wants(t, w.finds(t, a), "number/b@1 unmarked")
+	if most := 2 * (day + 2 + 2); w.journal.Reads > most {
+		t.Errorf("%d hours are read, want at most %d", w.journal.Reads, most)
+	}
 }
 
 // One stream is read by itself, page by page, and as far as it can be read.
@@ -610,7 +643,7 @@ func TestStream(t *testing.T) {
 			w.effects = -1
 		}
 		r, err := w.run(t, a)
-		if err != nil || r.Left > 0 || r.Commits != commits || w.marks["stock/other"].Stream != "" {
+		if err != nil || r.Left > 0 || r.Commits != commits || w.book().Newest("stock/other") > 0 {
 			t.Errorf("%+v, %v", r, err)
 		}
 		if got := slices.Compact(slices.Sorted(slices.Values(w.bus))); len(got) != commits ||
@@ -626,7 +659,7 @@ func TestStream(t *testing.T) {
 		"stock/a@1 unmarked",
 	)
 	run := whole.Whole{
-		Source: whole.FromStream(w, "stock/a"), Clock: w.clock, Marks: w, Journal: w,
+		Source: whole.FromStream(w, "stock/a"), Clock: w.clock, Noted: w, Earlier: w, Journal: w,
 		State: whole.State{Segments: []resume.Segment{{Next: "x"}}},
 	}
 	if _, err := run.Run(t.Context()); err == nil {
@@ -634,7 +667,7 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// Whatever subset of marks there is, and wherever and however often the run breaks off: in the end
+// Whatever subset of notes there is, and wherever and however often the run breaks off: in the end
 // each commit of the window is on the bus and in the views, what is outside of it is not published,
 // nothing is published more often than a run broke off, and a further run finds nothing.
 func TestNothingIsLost(t *testing.T) {
@@ -679,7 +712,7 @@ func TestNothingIsLost(t *testing.T) {
 			within := ago >= settle+1 && ago <= audit.MaxAge
 			switch {
 			case within && !onBus[id(c)] && times[id(c)] == 0:
-				t.Fatalf("%s is not published; the mark is %+v", id(c), w.marks[c.Stream])
+				t.Fatalf("%s is not published; settled is %s", id(c), w.book().Settled(c.Stream))
 			case !within && times[id(c)] > 0:
 				t.Fatalf("%s is published, and %s old", id(c), ago)
 			case times[id(c)] > 1+cuts:
@@ -689,11 +722,9 @@ func TestNothingIsLost(t *testing.T) {
 			}
 		}
 		for stream, version := range newest {
-			if w.marks[stream].Seen < version || stream.Category() == "number" && w.row(t, stream) < version {
-				t.Fatalf(
-					"%s has %d events, its row %d, and its mark is %+v", stream, version, w.row(t, stream),
-					w.marks[stream],
-				)
+			if seen := w.book().Newest(stream); seen < version ||
+				stream.Category() == "number" && w.row(t, stream) < version {
+				t.Fatalf("%s has %d events, its row %d, and %d were seen", stream, version, w.row(t, stream), seen)
 			}
 		}
 		if r := w.finds(t, month); len(r.Findings) > 0 {
@@ -707,7 +738,7 @@ func TestBegin(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		args whole.Arguments
-		none bool // there are no marks
+		none bool // nothing is noted
 		says string
 	}{
 		{
@@ -724,14 +755,14 @@ func TestBegin(t *testing.T) {
 			says: "no time lies from 2026-03-31T11:50:00Z to 2026-03-31T11:00:00Z",
 		},
 		{
-			name: "empty, of a stack without marks", args: with(func(a *whole.Arguments) { a.From, a.To = "1h", "1h" }),
+			name: "empty, of a stack without an audit", args: with(func(a *whole.Arguments) { a.From, a.To = "1h", "1h" }),
 			none: true, says: "no time lies",
 		},
 		{
-			name: "before the marks", args: with(func(a *whole.Arguments) { a.To = "3h" }),
-			says: "there are marks since 2026-03-31T10:00:00Z",
+			name: "before the journal", args: with(func(a *whole.Arguments) { a.To = "3h" }),
+			says: "they are noted since 2026-03-31T10:00:00Z",
 		},
-		{name: "no audit", args: month, none: true, says: whole.ErrNoMarks.Error()},
+		{name: "no audit", args: month, none: true, says: whole.ErrNotNoted.Error()},
 	} {
 		s := since
 		if tt.none {

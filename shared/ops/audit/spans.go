@@ -2,12 +2,10 @@ package audit
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"orderflow/shared/kit/es"
 )
@@ -15,6 +13,9 @@ import (
 // Span is the versions From to Through of a stream, both included; From is at least 1 and at most
 // Through.
 type Span struct{ From, Through int64 }
+
+// Has reports whether all of another span is within this one.
+func (s Span) Has(o Span) bool { return s.From <= o.From && o.Through <= s.Through }
 
 // Of is the span of a commit.
 func Of(c es.StoredCommit) Span { return Span{c.First, c.Last()} }
@@ -66,28 +67,36 @@ func (s Spans) events() (n int64) {
 	return n
 }
 
+// Has reports whether all versions of the span are among them.
+func (s Spans) Has(o Span) bool { return len(Spans{o}.Minus(s...)) == 0 }
+
 // Meets reports whether a version of the span is among them.
 func (s Spans) Meets(o Span) bool {
 	return slices.ContainsFunc(s, func(one Span) bool { return one.From <= o.Through && o.From <= one.Through })
 }
 
-// String writes them as "3-5,9-9". No spans are "".
+// String writes them as "3-5,9". No spans are "".
 func (s Spans) String() string {
 	parts := make([]string, len(s))
 	for i, one := range s {
-		parts[i] = strconv.FormatInt(one.From, 10) + "-" + strconv.FormatInt(one.Through, 10)
+		if parts[i] = strconv.FormatInt(one.From, 10); one.Through > one.From {
+			parts[i] += "-" + strconv.FormatInt(one.Through, 10)
+		}
 	}
 	return strings.Join(parts, ",")
 }
 
-// ParseSpans reads what String wrote.
+// ParseSpans reads what String wrote, and "9-9" for "9" as earlier releases did.
 func ParseSpans(text string) (Spans, error) {
 	if text == "" {
 		return nil, nil
 	}
 	var out Spans
 	for part := range strings.SplitSeq(text, ",") {
-		from, through, _ := strings.Cut(part, "-")
+		from, through, two := strings.Cut(part, "-")
+		if !two {
+			through = from
+		}
 		var one Span
 		var err error
 		if one.From, err = strconv.ParseInt(from, 10, 64); err == nil {
@@ -100,72 +109,4 @@ func ParseSpans(text string) (Spans, error) {
 		out = append(out, one)
 	}
 	return out, nil
-}
-
-// ErrUnreadable says of a mark that what is kept of it can't be read.
-var ErrUnreadable = errors.New("audit: the mark can't be read")
-
-// MaxSpans is how many spans a mark keeps beyond its contiguous part, and how many refused ones.
-// What it has no room for is published again.
-const MaxSpans = 64
-
-// Mark is what is known of the publication of a stream.
-type Mark struct {
-	Stream es.StreamID
-	// Published is the version up to which each event was accepted by the bus, or is Refused; 0
-	// before the first.
-	Published int64
-	// Beyond is what was accepted or refused above it, out of its turn.
-	Beyond Spans
-	// Refused is what can never be published, though the audit has tried. Publishing it all the
-	// same, once that is mended, takes it out.
-	Refused Spans
-	// Seen is the newest version that the other consumer of the events' stream has met, and SeenAt
-	// when that was.
-	Seen   int64
-	SeenAt time.Time
-}
-
-// Accept gives the mark once the bus has accepted these versions. Any order and any number of times
-// come to the same.
-func (m Mark) Accept(spans ...Span) Mark {
-	m = m.settle(spans)
-	m.Refused = m.Refused.Minus(spans...)
-	return m
-}
-
-// Refuse gives the mark once these versions have turned out such that they can never be published.
-func (m Mark) Refuse(spans ...Span) Mark {
-	m = m.settle(spans)
-	m.Refused = m.Refused.Add(spans...)
-	m.Refused = m.Refused[max(0, len(m.Refused)-MaxSpans):]
-	return m
-}
-
-func (m Mark) settle(spans []Span) Mark {
-	all := m.Beyond.Add(spans...)
-	if m.Published > 0 {
-		all = all.Add(Span{1, m.Published})
-	}
-	if len(all) > 0 && all[0].From == 1 {
-		m.Published, all = all[0].Through, all[1:]
-	}
-	if m.Beyond = all[:min(len(all), MaxSpans)]; len(m.Beyond) == 0 {
-		m.Beyond = nil
-	}
-	return m
-}
-
-// Missing is what the other consumer has met and of which it is not known that the bus accepted it.
-func (m Mark) Missing() Spans {
-	if m.Seen <= m.Published {
-		return nil
-	}
-	return Spans{{m.Published + 1, m.Seen}}.Minus(m.Beyond...)
-}
-
-// Lacks reports whether it is not known of a part of these versions that the bus accepted it,
-// whoever has met them.
-func (m Mark) Lacks(s Span) bool {
-	return len(Spans{s}.Minus(m.Beyond...).Minus(Span{1, m.Published})) > 0
 }
