@@ -179,7 +179,8 @@ func (a Auditor) Audit(ctx context.Context) (Summary, error) {
 		state.Since = now.Add(-Window)
 	}
 	run := &run{
-		Auditor: a, now: now, state: state, horizon: Horizon(state.Since, now), book: NewBook(a.Journal, a.Clock, OnBus),
+		Auditor: a, now: now, state: state, horizon: Horizon(state.Since, now),
+		book: NewBook(a.Journal, a.Clock, OnBus),
 	}
 	taken1, err := run.canary(ctx)
 	run.failed(ctx, "canary", err)

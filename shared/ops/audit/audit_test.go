@@ -65,7 +65,8 @@ func newWorld() *world {
 
 func (w *world) auditor() audit.Auditor {
 	return audit.Auditor{
-		Journal: w, Earlier: w, Commits: w, Publish: w.publish, States: states{w}, Bus: w, Sample: w, Clock: w.clock, Settle: settle,
+		Journal: w, Earlier: w, Commits: w, Publish: w.publish, States: states{w}, Bus: w, Sample: w, Clock: w.clock,
+		Settle:  settle,
 		Count:   func(metric string, n int64) { w.metrics[metric] += n },
 		Latency: func(_ string, d time.Duration) { w.latencies = append(w.latencies, d) },
 	}
@@ -423,7 +424,8 @@ func TestUnreadableNotes(t *testing.T) {
 		w.clock.Advance(settle)
 		for hour := range 4 {
 			s, err := w.auditor().Audit(t.Context())
-			if !errors.Is(err, audit.ErrUnreadable) || s.Errors != 1 || s.Unfinished || hour == 0 && s.Republished != 2 {
+			if !errors.Is(err, audit.ErrUnreadable) || s.Errors != 1 || s.Unfinished ||
+				hour == 0 && s.Republished != 2 {
 				t.Errorf("%v, %+v", err, s)
 			}
 			w.clock.Advance(time.Hour)

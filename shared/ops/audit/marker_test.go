@@ -88,7 +88,8 @@ func TestLostNoteChangesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var failed []int64
 			m := audit.Marker{
-				Journal: journal, Clock: clock.System{}, Failed: func(streams int64) { failed = append(failed, streams) },
+				Journal: journal, Clock: clock.System{},
+				Failed: func(streams int64) { failed = append(failed, streams) },
 			}
 			results := []error{nil, nil, errDown}
 			got := m.Published(func(context.Context, []es.StoredCommit) []error { return results })(

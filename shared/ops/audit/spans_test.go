@@ -25,12 +25,13 @@ func TestSpans(t *testing.T) {
 		less := one.Minus(b...)
 		for v := int64(1); v <= most; v++ {
 			at := audit.Span{From: v, Through: v}
-			if one.Has(at) != in(a, v) || both.Has(at) != (in(a, v) || in(b, v)) || less.Has(at) != (in(a, v) && !in(b, v)) {
+			if one.Has(at) != in(a, v) || both.Has(at) != (in(a, v) || in(b, v)) ||
+				less.Has(at) != (in(a, v) && !in(b, v)) {
 				t.Fatalf("%d of %v and %v: %v, %v, %v", v, a, b, one, both, less)
 			}
 		}
 		for _, s := range b {
-			if both.Has(s) != true || one.Has(s) != (len(audit.Spans{s}.Minus(one...)) == 0) {
+			if !both.Has(s) || one.Has(s) != (len(audit.Spans{s}.Minus(one...)) == 0) {
 				t.Fatalf("%v has %v", both, s)
 			}
 		}

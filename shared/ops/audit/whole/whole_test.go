@@ -400,8 +400,8 @@ func TestWindow(t *testing.T) {
 				t.Fatal(err)
 			}
 			run := whole.Whole{
-				Source: whole.FromStore(w, 2), Noted: w, Earlier: w, Clock: w.clock, State: state, Journal: w, Publish: w.publish,
-				CatchUp: w.catchUp, Pace: w,
+				Source: whole.FromStore(w, 2), Noted: w, Earlier: w, Clock: w.clock, State: state, Journal: w,
+				Publish: w.publish, CatchUp: w.catchUp, Pace: w,
 			}
 			if r, err := run.Run(t.Context()); err != nil || r.Judged != tt.judged || r.Unjudged != tt.unjudged ||
 				int64(len(w.bus)) != tt.judged {
@@ -494,9 +494,11 @@ func TestNotTaken(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, interrupt := context.WithCancel(t.Context())
-		run := whole.Whole{Source: whole.FromStore(w, 2), Noted: w, Earlier: w, Clock: w.clock, State: state, Journal: w,
+		run := whole.Whole{
+			Source: whole.FromStore(w, 2), Noted: w, Earlier: w, Clock: w.clock, State: state, Journal: w,
 			CatchUp: w.catchUp, Pace: w,
-			Publish: func(ctx context.Context, _ []es.StoredCommit) []error { interrupt(); return []error{ctx.Err()} }}
+			Publish: func(ctx context.Context, _ []es.StoredCommit) []error { interrupt(); return []error{ctx.Err()} },
+		}
 		if _, err := run.Run(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("ends with %v", err)
 		}
@@ -548,9 +550,11 @@ func TestUnreadable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		run := whole.Whole{Source: whole.FromStore(w, 2), Noted: w, Earlier: w, Clock: w.clock, State: state, Journal: w,
+		run := whole.Whole{
+			Source: whole.FromStore(w, 2), Noted: w, Earlier: w, Clock: w.clock, State: state, Journal: w,
 			Publish: w.publish, Pace: w,
-			CatchUp: func(context.Context, es.StreamID) error { return es.ErrCorrupt }}
+			CatchUp: func(context.Context, es.StreamID) error { return es.ErrCorrupt },
+		}
 		r, err := run.Run(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -755,7 +759,8 @@ func TestBegin(t *testing.T) {
 			says: "no time lies from 2026-03-31T11:50:00Z to 2026-03-31T11:00:00Z",
 		},
 		{
-			name: "empty, of a stack without an audit", args: with(func(a *whole.Arguments) { a.From, a.To = "1h", "1h" }),
+			name: "empty, of a stack without an audit",
+			args: with(func(a *whole.Arguments) { a.From, a.To = "1h", "1h" }),
 			none: true, says: "no time lies",
 		},
 		{
