@@ -109,6 +109,7 @@ func root() *cobra.Command {
 	cmd.AddCommand(
 		importCommand(stack), tokenCommand(stack), ordersCommand(stack), eventsCommand(stack), viewsCommand(stack),
 		customersCommand(stack), deadLettersCommand(stack), stockCommand(stack), productsCommand(stack),
+		costCommand(stack),
 	)
 	strict(cmd)
 	return cmd

@@ -9,7 +9,13 @@ import (
 //go:embed budget.json
 var budget []byte
 
-// Budget is what orders may come to, by how they end: "delivered", "cancelled". They were counted
+// How orders end that the budget has counts of.
+const (
+	Delivered = "delivered"
+	Cancelled = "cancelled" // at the last step of the saga, from where everything is undone
+)
+
+// Budget is what orders may come to, by how they end: Delivered, Cancelled. They were counted
 // on a deployed stack, one order after the other, and a test there holds each count to it.
 func Budget() (map[string]Counts, error) {
 	var kinds map[string]Counts
