@@ -82,9 +82,14 @@ func setVariables(t *testing.T, function string, changes map[string]string) {
 // away.
 func policy(t *testing.T, function, effect string, actions []string, resource string) (remove func()) {
 	t.Helper()
-	roles, name := iam.NewFromConfig(stack.config), "e2e-"+ident.New()
 	arn := aws.ToString(functions(t)[function].Role)
-	role := arn[strings.LastIndexByte(arn, '/')+1:]
+	return rolePolicy(t, arn[strings.LastIndexByte(arn, '/')+1:], effect, actions, resource)
+}
+
+// rolePolicy is policy, for a role.
+func rolePolicy(t *testing.T, role, effect string, actions []string, resource string) (remove func()) {
+	t.Helper()
+	roles, name := iam.NewFromConfig(stack.config), "e2e-"+ident.New()
 	document, err := json.Marshal(object{
 		"Version": "2012-10-17", "Statement": []object{{"Effect": effect, "Action": actions, "Resource": resource}},
 	})

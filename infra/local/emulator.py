@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import email.utils
 import fcntl
+import functools
 import http.client
 import json
 import os
@@ -201,6 +202,7 @@ def serve(args) -> int:
 
     ask_as_ses(app)
     pass_encryption_context()
+    remember_answers()
     sys.argv = ["ministack"]
     app.main()
     return 0
@@ -245,6 +247,30 @@ def pass_encryption_context() -> None:
         return {**context, **{f"kms:EncryptionContext:{key}": value for key, value in given.items()}, "kms:EncryptionContextKeys": list(given)}
 
     iam_actions.request_tag_context = keys
+
+
+def remember_answers() -> None:
+    """Keeps what MiniStack works out anew for each request, though it follows from its input alone: what a policy's text says, whether a pattern fits, the
+    key that signs on a day, whether a token's signature holds, what an expression is made of. A role's policies, a token's end and all else that may change
+    are still looked up for each request, so that a policy that is changed counts from the next one on."""
+    from ministack.core import iam_evaluator, sigv4
+    from ministack.services import apigateway, dynamodb
+
+    remembered = functools.lru_cache(maxsize=16384)  # more than a stack has of each; what isn't used any more makes room
+
+    parse, read = iam_evaluator.parse_policy_document, remembered(iam_evaluator.parse_policy_document)
+    iam_evaluator.parse_policy_document = lambda document: read(document) if isinstance(document, str) else parse(document)
+    iam_evaluator.fnmatch_iam = remembered(iam_evaluator.fnmatch_iam)
+    iam_evaluator.fnmatch_iam_cs = remembered(iam_evaluator.fnmatch_iam_cs)
+    sigv4.derive_signing_key = remembered(sigv4.derive_signing_key)
+
+    verify = apigateway._verify_rs256_signature
+    holds = remembered(lambda token, modulus, exponent: verify(token, {"n": modulus, "e": exponent}))
+    apigateway._verify_rs256_signature = lambda token, jwk: holds(token, jwk.get("n", ""), jwk.get("e", ""))
+
+    dynamodb._condition_syntax_error = remembered(dynamodb._condition_syntax_error)
+    tokens = remembered(dynamodb._tokenize)
+    dynamodb._tokenize = lambda expression: list(tokens(expression))  # whoever gets the list may change it
 
 
 def end_with(pid: int) -> None:

@@ -391,10 +391,17 @@ func admits(t template, queue string, rules []string, dead bool) (found findings
 	return found
 }
 
+// maxDeadLetterQueues is how many the stack may have: each is polled for as long as it is there,
+// and has an alarm, which together cost US$ 0.20 a month.
+const maxDeadLetterQueues = 16
+
 func TestQueues(t *testing.T) {
 	template := mainTemplate(t)
-	if n := len(deadLetterQueues(template)); n < 8 {
+	switch n := len(deadLetterQueues(template)); {
+	case n < 8:
 		t.Errorf("only %d dead letter queues were found", n)
+	case n > maxDeadLetterQueues:
+		t.Errorf("there are %d dead letter queues, at most %d", n, maxDeadLetterQueues)
 	}
 	wantNone(t, queues(template))
 	wantNone(t, consumers(template, sources(t)))
