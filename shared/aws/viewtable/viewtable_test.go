@@ -368,7 +368,9 @@ func TestLook(t *testing.T) {
 	for name, most := range map[string]int{"at once": 0, "in parts": 2} {
 		t.Run(name, func(t *testing.T) {
 			api := &fake{most: most, items: []dynamo.Item{stored("o1"), broken, control}}
-			places := []view.Place{{Generation: rows, ID: "o1"}, {Generation: rows, ID: "o2"}, {Generation: rows, ID: "o3"}}
+			places := []view.Place{
+				{Generation: rows, ID: "o1"}, {Generation: rows, ID: "o2"}, {Generation: rows, ID: "o3"},
+			}
 			controls, looked, err := New(api, "views").Look(t.Context(), []string{"things", "others"}, places)
 			if err != nil {
 				t.Fatal(err)

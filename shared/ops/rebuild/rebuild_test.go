@@ -745,15 +745,14 @@ func TestAnyInterleaving(t *testing.T) {
 				projector := w.projector(table)
 				for {
 					s.yield(ctx)
-					select {
-					case c := <-delivered:
-						if err := errors.Join(projector.HandleBatch(ctx, []es.StoredCommit{c})...); err != nil {
-							delivered <- c // it comes again
+					batch := take(delivered, 3)
+					for i, err := range projector.HandleBatch(ctx, batch) {
+						if err != nil {
+							delivered <- batch[i] // it comes again
 						}
-					default:
-						if s.ending() {
-							return
-						}
+					}
+					if len(batch) == 0 && s.ending() {
+						return
 					}
 				}
 			})
@@ -843,6 +842,19 @@ func TestAnyInterleaving(t *testing.T) {
 		}
 		w.check(t, w.control(t).Serving)
 	})
+}
+
+// take takes what is there, at most so many.
+func take(delivered chan es.StoredCommit, most int) (batch []es.StoredCommit) {
+	for len(batch) < most {
+		select {
+		case c := <-delivered:
+			batch = append(batch, c)
+		default:
+			return batch
+		}
+	}
+	return batch
 }
 
 // schedule lets processes make their requests one at a time, in the order that its owner says.

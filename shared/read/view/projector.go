@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -52,7 +53,7 @@ type Projector struct {
 	observe func(Lag)
 
 	mu      sync.Mutex
-	control map[string]Control    // as the last batch has read them: what the next one most likely finds
+	control map[string]Control    // as they were read last: what the next batch most likely finds
 	noted   map[string]Checkpoint // what is to be noted
 	notedAt time.Time             // when something was last noted; zero: never
 }
@@ -62,7 +63,7 @@ type Projector struct {
 func NewProjector(store es.Store, table Projection, c clock.Clock, observe func(Lag), views ...View) *Projector {
 	p := &Projector{
 		folder: Folder{Store: store, Rows: table, Clock: c}, table: table, observe: observe, views: map[string][]View{},
-		noted: map[string]Checkpoint{},
+		control: map[string]Control{}, noted: map[string]Checkpoint{},
 	}
 	p.folder.Registry = Registry(views...)
 	for _, v := range views {
@@ -221,36 +222,36 @@ func (p *Projector) look(ctx context.Context, streams []*batchStream) ([]rowOf, 
 	p.mu.Lock()
 	guess := rows(streams, p.control)
 	p.mu.Unlock()
-	found := map[Place]Looked{}
-	read := func(views []string, all []rowOf) (map[string]Control, error) {
-		var places []Place
-		for _, r := range all {
-			if _, known := found[r.place]; !known {
-				places = append(places, r.place)
-			}
-		}
-		if len(views)+len(places) == 0 {
-			return nil, nil
-		}
-		controls, looked, err := p.table.Look(ctx, views, places)
-		if err != nil {
-			return nil, err
-		}
-		for i, place := range places {
-			found[place] = looked[i]
-		}
-		return controls, nil
+	places := make([]Place, len(guess))
+	for i, r := range guess {
+		places[i] = r.place
 	}
-	controls, err := read(names, guess)
+	controls, looked, err := p.table.Look(ctx, names, places)
 	if err != nil {
 		return nil, nil, err
 	}
+	found := map[Place]Looked{}
+	for i, place := range places {
+		found[place] = looked[i]
+	}
 	p.mu.Lock()
-	p.control = controls
+	maps.Copy(p.control, controls)
 	p.mu.Unlock()
-	all := rows(streams, controls)
-	_, err = read(nil, all)
-	return all, found, err
+	all, others := rows(streams, controls), []Place{}
+	for _, r := range all {
+		if _, known := found[r.place]; !known {
+			others = append(others, r.place)
+		}
+	}
+	if len(others) > 0 {
+		if _, looked, err = p.table.Look(ctx, nil, others); err != nil {
+			return nil, nil, err
+		}
+		for i, place := range others {
+			found[place] = looked[i]
+		}
+	}
+	return all, found, nil
 }
 
 // fold brings rows up to date, with all commits that the batch has of each one's stream together. A
@@ -266,14 +267,16 @@ func (p *Projector) fold(ctx context.Context, all []rowOf, looked map[Place]Look
 	}
 	for i, folded := range p.folder.Apply(ctx, changes...) {
 		r := all[i]
-		if len(r.commits) == 1 || !poison.Is(folded.Err) {
-			r.fail(p.told(r, folded, lags))
-			continue
-		}
-		for n, events := range r.each {
-			changes[i].Events, changes[i].Old = events, nil
-			one := p.folder.Apply(ctx, changes[i])[0]
-			r.errs[n] = errors.Join(r.errs[n], p.told(r, one, lags))
+		switch err := p.told(r, folded, lags); {
+		case err == nil:
+		case len(r.commits) == 1 || !poison.Is(err):
+			r.fail(err)
+		default:
+			for n, events := range r.each {
+				changes[i].Events, changes[i].Old = events, nil
+				one := p.folder.Apply(ctx, changes[i])[0]
+				r.errs[n] = errors.Join(r.errs[n], p.told(r, one, lags))
+			}
 		}
 	}
 }

@@ -214,7 +214,9 @@ func (d Definition[R]) encode(next Item, row R) (Item, error) {
 	for i, k := range next.Keys {
 		taken := slices.ContainsFunc(next.Keys[:i], func(o Key) bool { return o.Index == k.Index })
 		if taken || k.Partition == "" || k.Sort == "" || !slices.Contains(Indexes(), k.Index) {
-			return Item{}, fmt.Errorf("view %s: row %s: %+v is no key, or a second one of its index", d.Name, next.ID, k)
+			return Item{}, fmt.Errorf(
+				"view %s: row %s: %+v is no key, or a second one of its index", d.Name, next.ID, k,
+			)
 		}
 	}
 	return next, nil

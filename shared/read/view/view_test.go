@@ -276,6 +276,28 @@ func TestGenerationsThatChange(t *testing.T) {
 	}
 }
 
+// A batch of one view's commits alone forgets nothing of the generations of another.
+func TestGenerationsOfAnotherView(t *testing.T) {
+	store, _, commits := setup(t)
+	table, other := newTable(), sums
+	other.Name, other.Category, other.Events = "products", "product", func(*es.Registry) {}
+	if err := table.Save(t.Context(), view.Control{View: "sums", Serving: 4, Last: 4}); err != nil {
+		t.Fatal(err)
+	}
+	product := commits[0]
+	product.Stream = "product/1"
+	p := view.NewProjector(store, table, clock.NewFake(start), nil, sums.View(), other.View())
+	for i, want := range []int{2, 3, 4} {
+		batch := []es.StoredCommit{commits[0]}
+		if i == 1 {
+			batch = []es.StoredCommit{product}
+		}
+		if err := p.HandleBatch(t.Context(), batch)[0]; err != nil || table.looks != want {
+			t.Errorf("batch %d: %d looks, want %d, %v", i, table.looks, want, err)
+		}
+	}
+}
+
 // A commit that can't be read fails alone, with those behind it, whose events are after its own.
 func TestFaultInABatch(t *testing.T) {
 	store, _, commits := setup(t)

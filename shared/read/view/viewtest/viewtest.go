@@ -123,18 +123,28 @@ const (
 	faultNone fault = iota
 	faultBefore
 	faultAfter
+	faultDeath // after one write, with all that would follow
+	faultDead
 )
 
 var errFault = errors.New("the process died")
 
-// faulty is a table whose next Put fails as it is told.
+// faulty is a table whose next Put fails as it is told, and after a death everything.
 func faulty(table view.Table, next *fault) view.Table {
 	return Hooked{Table: table, Hook: func(_ context.Context, request string, after bool) error {
-		if request != "Put" || *next != faultBefore && !after || *next != faultAfter && after {
+		switch {
+		case *next == faultDead:
+			return errFault
+		case request != "Put":
 			return nil
+		case *next == faultDeath && after:
+			*next = faultDead
+			return errFault
+		case *next == faultBefore && !after, *next == faultAfter && after:
+			*next = faultNone
+			return errFault
 		}
-		*next = faultNone
-		return errFault
+		return nil
 	}}
 }
 
@@ -165,7 +175,9 @@ func anyOrder(t *rapid.T, tables tables) {
 			break
 		}
 		batch := rapid.SliceOfN(rapid.SampledFrom(stored), 1, 4).Draw(t, "batch")
-		next = rapid.SampledFrom([]fault{faultNone, faultNone, faultNone, faultBefore, faultAfter}).Draw(t, "fault")
+		next = rapid.SampledFrom(
+			[]fault{faultNone, faultNone, faultNone, faultBefore, faultAfter, faultDeath},
+		).Draw(t, "fault")
 		for i, err := range p.HandleBatch(ctx, batch) {
 			switch c := batch[i]; {
 			case err == nil:
