@@ -2,9 +2,10 @@
 // shipment.Copies.
 //
 // The table's key is order (S). A row has of the copy: sequence (N), status (S), revision (N),
-// customer (S), lines (S, JSON), address (S, ciphertext) and shipmentId (S), which rows of earlier
-// releases lack; and of a confirmation: confirmed (N), the order's sequence, and shipment (S).
-// Either part may be missing. Each write is one UpdateItem whose answer is the row as it is then.
+// customer (S), lines (S, JSON), address (S, ciphertext) and, of a confirmed order, shipmentId (S),
+// which rows of earlier releases lack; and of a confirmation: confirmed (N), the order's sequence,
+// and shipment (S). Either part may be missing. Each write is one UpdateItem whose answer is the
+// row as it is then.
 package shippingtable
 
 import (
@@ -46,22 +47,28 @@ func (t Table) Put(ctx context.Context, c shipment.Copy) (known shipment.Known, 
 	if err != nil {
 		return shipment.Known{}, false, fmt.Errorf("shippingtable: encode lines: %w", err)
 	}
-	row, fresh, err := t.update(ctx, &dynamodb.UpdateItemInput{
+	in := &dynamodb.UpdateItemInput{
 		Key: dynamo.Item{"order": dynamo.S(c.OrderID)},
 		UpdateExpression: aws.String("SET #sequence = :sequence, #status = :status, #revision = :revision, " +
-			"#customer = :customer, #lines = :lines, #address = :address, #shipmentId = :shipmentId"),
+			"#customer = :customer, #lines = :lines, #address = :address"),
 		ConditionExpression: aws.String("attribute_not_exists(#sequence) OR #sequence < :sequence"),
 		ExpressionAttributeNames: map[string]string{
 			"#sequence": "sequence", "#status": "status", "#revision": "revision", "#customer": "customer",
-			"#lines": "lines", "#address": "address", "#shipmentId": "shipmentId",
+			"#lines": "lines", "#address": "address",
 		},
 		ExpressionAttributeValues: dynamo.Item{
 			":sequence": dynamo.N(c.Sequence), ":status": dynamo.S(c.Status), ":revision": dynamo.N(c.Revision),
 			":customer": dynamo.S(c.CustomerID),
 			":lines":    dynamo.S(string(lines)), ":address": dynamo.S(string(c.Address)),
-			":shipmentId": dynamo.S(c.ShipmentID),
 		},
-	})
+	}
+	if c.ShipmentID != "" {
+		*in.UpdateExpression += ", #shipmentId = :shipmentId"
+		*in.ConditionExpression += " OR #sequence = :sequence AND attribute_not_exists(#shipmentId)"
+		in.ExpressionAttributeNames["#shipmentId"] = "shipmentId"
+		in.ExpressionAttributeValues[":shipmentId"] = dynamo.S(c.ShipmentID)
+	}
+	row, fresh, err := t.update(ctx, in)
 	if err != nil {
 		return shipment.Known{}, false, err
 	}

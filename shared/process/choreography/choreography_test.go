@@ -760,7 +760,8 @@ func TestWrongCopyIsMadeAgain(t *testing.T) {
 	for _, deleted := range []bool{false, true} {
 		copies := shipmenttest.NewCopies()
 		if !deleted {
-			wrong := shipment.Copy{OrderID: orderID, Sequence: updated.Sequence, Status: "placed", Revision: 1}
+			wrong := shipment.Copy{OrderID: orderID, Sequence: updated.Sequence, Status: "placed", Revision: 1,
+				ShipmentID: "another"}
 			if _, _, err := copies.Put(t.Context(), wrong); err != nil {
 				t.Fatal(err)
 			}

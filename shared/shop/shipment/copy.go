@@ -59,7 +59,8 @@ const statusConfirmed = "confirmed"
 // then, so that whoever completes it sees that it is whole, and so does a repeat.
 type Copies interface {
 	// Put keeps a copy. One that is not newer than what is there is refused: fresh is false, and
-	// the row as it was.
+	// the row as it was. It counts as newer than one of the same sequence that lacks the shipment
+	// which it names.
 	Put(ctx context.Context, c Copy) (known Known, fresh bool, err error)
 	// Confirm keeps a confirmation, the newest.
 	Confirm(ctx context.Context, c Confirmation) (Known, error)

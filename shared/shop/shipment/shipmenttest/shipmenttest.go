@@ -27,7 +27,8 @@ func (c *Copies) Put(ctx context.Context, next shipment.Copy) (shipment.Known, b
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	row := c.rows[next.OrderID]
-	fresh := row.Copy.Sequence < next.Sequence
+	completes := row.Copy.Sequence == next.Sequence && row.Copy.ShipmentID == "" && next.ShipmentID != ""
+	fresh := row.Copy.Sequence < next.Sequence || completes
 	if fresh {
 		row.Copy = next
 		c.rows[next.OrderID] = row
@@ -109,6 +110,18 @@ func Run(t *testing.T, copies shipment.Copies) {
 				shipment.Known{Copy: c, Confirmation: k},
 			)
 		}
+	})
+	t.Run("a copy of an earlier release gets its shipment", func(t *testing.T) {
+		three := of(ident.New(), 3, "confirmed")
+		earlier := three
+		earlier.ShipmentID = ""
+		put(t, earlier, true, shipment.Known{Copy: earlier})
+		put(t, earlier, false, shipment.Known{Copy: earlier})
+		put(t, three, true, shipment.Known{Copy: three})
+		put(t, earlier, false, shipment.Known{Copy: three})
+		other := three
+		other.ShipmentID = "another"
+		put(t, other, false, shipment.Known{Copy: three})
 	})
 	t.Run("of many at once the newest stays", func(t *testing.T) {
 		id := ident.New()
