@@ -100,9 +100,9 @@ func TestOrderIsWatched(t *testing.T) {
 		return a, decode[order](t, a.body).Saga.State == "completed"
 	})
 	tag := confirmed.header.Get("ETag")
-	if a := send(t, get(c.token, "/orders/"+id+"?wait=1").with("If-None-Match", tag)); a.status != http.StatusNotModified ||
-		len(a.body) > 0 || a.header.Get("ETag") != tag {
-		t.Errorf("nothing happened: %s with %v", a, a.header)
+	same := send(t, get(c.token, "/orders/"+id+"?wait=1").with("If-None-Match", tag))
+	if same.status != http.StatusNotModified || len(same.body) > 0 || same.header.Get("ETag") != tag {
+		t.Errorf("nothing happened: %s with %v", same, same.header)
 	}
 	cancelling := send(t, post(c.token, "/orders/"+id+"/cancel", object{}))
 	if cancelling.status != http.StatusAccepted {

@@ -403,7 +403,8 @@ func (i *importer) summary(orders []followed, took time.Duration) {
 	t.AppendRow(table.Row{"accepted to final, p95", percentile(times, 95).Round(time.Millisecond)})
 	t.AppendRow(table.Row{"orders/s", fmt.Sprintf("%.1f", float64(len(orders))/took.Seconds())})
 	i.printf("\n%s\n", t.Render())
-	i.printf("Accepted to final is from order.placed to order.confirmed or order.cancelled, by the events' own times.\n"+
+	i.printf("Accepted to final is from order.placed to order.confirmed or order.cancelled, "+
+		"by the events' own times.\n"+
 		"Orders/s are of all orders, %d at once, until the list of orders shows each as final.\n", i.concurrency)
 }
 

@@ -102,7 +102,8 @@ func TestOrdersAreFollowed(t *testing.T) {
 	if o := orders[1]; o.ended != cdnow.OutOfStock || o.took != 2*time.Second || o.delivered {
 		t.Errorf("the second is %+v", o)
 	}
-	if got := fmt.Sprint(api.asked); got != "map[history:2 list:7 place:2]" { // three for each, and one for the delivery
+	// Three looks for each order, and one for the delivery.
+	if got := fmt.Sprint(api.asked); got != "map[history:2 list:7 place:2]" {
 		t.Errorf("asked %s", got)
 	}
 }

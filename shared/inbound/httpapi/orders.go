@@ -169,7 +169,7 @@ func (c Commands) cancelOrder(ctx context.Context, id identity, in *cancelOrderI
 	if err != nil {
 		return nil, err
 	}
-	cancel := order.CancelInput{Origin: order.OriginCustomer, Note: in.Body.Reason, Sees: id.sees}
+	cancel := order.CancelInput{Origin: order.OriginCustomer, CustomerID: id.customer, Note: in.Body.Reason}
 	if id.isOperator() {
 		cancel.Origin = order.OriginOperator
 	}

@@ -20,12 +20,14 @@ func TestRequests(t *testing.T) {
 		want string
 	}{
 		{
-			"register", func(*shop) request { return post(customerCaller("eve"), "/customers", newcomer("eve", "Eve")) },
+			"register",
+			func(*shop) request { return post(customerCaller("eve"), "/customers", newcomer("eve", "Eve")) },
 			// the customer
 			"appended 1, streams 1",
 		},
 		{
-			"register, by an operator", func(*shop) request { return post(operator, "/customers", newcomer("eve", "Eve")) },
+			"register, by an operator",
+			func(*shop) request { return post(operator, "/customers", newcomer("eve", "Eve")) },
 			// the customer, and whom the key is about, before a data key is made
 			"appended 1, streams 2",
 		},

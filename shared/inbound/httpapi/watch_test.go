@@ -34,7 +34,8 @@ func TestWatch(t *testing.T) {
 	start := func(s *shop) { s.run(order.Start{SagaID: "run-1"}) }
 	fail := func(s *shop) {
 		s.run(
-			order.Start{SagaID: "run-1"}, order.Close{Origin: order.OriginSaga, SagaID: "run-1", Reason: order.ReasonSaga},
+			order.Start{SagaID: "run-1"},
+			order.Close{Origin: order.OriginSaga, SagaID: "run-1", Reason: order.ReasonSaga},
 			order.FailUndo{SagaID: "run-1", Steps: []string{"refund"}},
 		)
 	}
@@ -67,8 +68,8 @@ func TestWatch(t *testing.T) {
 			status: 200, tag: `"3"`, state: "completed", took: 812500 * time.Microsecond, looks: 4,
 		},
 		{
-			name: "failed meanwhile", before: []func(*shop){start}, later: map[int]func(*shop){1: fail}, query: "?wait=10",
-			status: 200, tag: `"4"`, state: "failed", took: 100 * time.Millisecond, looks: 1,
+			name: "failed meanwhile", before: []func(*shop){start}, later: map[int]func(*shop){1: fail},
+			query: "?wait=10", status: 200, tag: `"4"`, state: "failed", took: 100 * time.Millisecond, looks: 1,
 		},
 		{
 			name: "not completed", later: map[int]func(*shop){2: start}, query: "?wait=2",

@@ -142,10 +142,13 @@ func TestCreate(t *testing.T) {
 		loads    int64
 	}{
 		{name: "new", req: x, make: 4, state: 4, prepared: 1},
-		{name: "again", before: []int{3, 4}, req: request("c0"), make: 3, state: 7, repeated: true, prepared: 1, loads: 1},
 		{
-			name: "again, not prepared", before: []int{3, 4}, req: request("c0"), err: errGone, state: 7, repeated: true,
+			name: "again", before: []int{3, 4}, req: request("c0"), make: 3, state: 7, repeated: true,
 			prepared: 1, loads: 1,
+		},
+		{
+			name: "again, not prepared", before: []int{3, 4}, req: request("c0"), err: errGone, state: 7,
+			repeated: true, prepared: 1, loads: 1,
 		},
 		{
 			name: "again, refused", before: []int{3, 4}, req: request("c0"), make: 11, state: 7, repeated: true,
@@ -167,8 +170,8 @@ func TestCreate(t *testing.T) {
 		{name: "not prepared", req: x, err: errGone, want: errGone, prepared: 1, loads: 1},
 		{name: "refused", req: x, make: 11, want: errTooMuch, prepared: 1, loads: 1},
 		{
-			name: "refused on what is there", before: []int{3}, req: x, make: 9, state: 3, want: errTooMuch, prepared: 2,
-			loads: 2,
+			name: "refused on what is there", before: []int{3}, req: x, make: 9, state: 3, want: errTooMuch,
+			prepared: 2, loads: 2,
 		},
 		{name: "not prepared, and a twin was", req: x, twin: &x, err: errGone,
 			state: 2, repeated: true, prepared: 1, loads: 2},
@@ -252,7 +255,8 @@ func TestRefresh(t *testing.T) {
 		if _, err := h.Handle(t.Context(), "1", request(fmt.Sprint(i)), want-got.State); err != nil {
 			t.Fatal(err)
 		}
-		if got, err = h.Refresh(t.Context(), got); err != nil || got.State != want || got.Head.Version() != int64(2*i+2) {
+		got, err = h.Refresh(t.Context(), got)
+		if err != nil || got.State != want || got.Head.Version() != int64(2*i+2) {
 			t.Errorf("%+v, %v", got, err)
 		}
 	}

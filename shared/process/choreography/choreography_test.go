@@ -479,7 +479,9 @@ func TestEitherShippedOrCancelled(t *testing.T) {
 		people := map[string]func() error{
 			"cancel": func() error {
 				_, err := w.orders.Cancel(
-					ctx, w.request(), orderID, order.CancelInput{Origin: order.OriginCustomer, Note: "changed my mind"},
+					ctx, w.request(), orderID, order.CancelInput{
+						Origin: order.OriginCustomer, CustomerID: customerID, Note: "changed my mind",
+					},
 				)
 				return err
 			},
@@ -584,7 +586,9 @@ func TestEitherWins(t *testing.T) {
 			dispatch := func() { _, dispatched = w.shipments.Dispatch(t.Context(), w.request(), shipmentID) }
 			cancel := func() {
 				_, cancelled = w.orders.Cancel(
-					t.Context(), w.request(), orderID, order.CancelInput{Origin: order.OriginCustomer},
+					t.Context(), w.request(), orderID, order.CancelInput{
+						Origin: order.OriginCustomer, CustomerID: customerID,
+					},
 				)
 			}
 			first, second := dispatch, cancel
@@ -845,7 +849,9 @@ func TestCarrier(t *testing.T) {
 		switch want {
 		case shipment.StatusCancelled:
 			if _, err := w.orders.Cancel(
-				t.Context(), w.request(), orderID, order.CancelInput{Origin: order.OriginCustomer},
+				t.Context(), w.request(), orderID, order.CancelInput{
+					Origin: order.OriginCustomer, CustomerID: customerID,
+				},
 			); err != nil {
 				t.Fatal(err)
 			}

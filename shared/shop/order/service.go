@@ -66,18 +66,18 @@ type CancelInput struct {
 	Origin Origin // OriginCustomer or OriginOperator
 	Reason Reason // "" for that it is what they want
 	Note   string // in their own words
-	// Sees reports whether whoever asks may know of that customer's orders; nil for everybody's.
-	Sees func(customerID string) bool
+	// CustomerID is who asks, where Origin is OriginCustomer: it has to be their own order.
+	CustomerID string
 }
 
 // Cancel is a person's request to cancel an order: it closes the order by the command Close, and
 // the saga then undoes it. Of a confirmed order it takes the shipment back first: the shipment's
 // stream decides between this and the dispatch. ErrDispatched where the shipment is dispatched.
-// ErrNotFound also for an order that the caller doesn't see. An order that is closed already is
-// left as it is: nothing is written, and the request's key may be used again. personal.ErrErased
-// where there is a note and the customer was erased. With a note the request's fingerprint is
-// stored as one under the customer's key, since it follows from the note. What it writes belongs to
-// the order, and has the correlation id of the order's first event.
+// ErrNotFound also for another customer's order. An order that is closed already is left as it is:
+// nothing is written, and the request's key may be used again. personal.ErrErased where there is a
+// note and the customer was erased. With a note the request's fingerprint is stored as one under
+// the customer's key, since it follows from the note. What it writes belongs to the order, and has
+// the correlation id of the order's first event.
 //
 // Where it ends between the two, whoever follows shipments closes the order.
 func (s Service) Cancel(ctx context.Context, req es.Request, orderID string, in CancelInput) (es.Result[State], error) {
@@ -85,7 +85,7 @@ func (s Service) Cancel(ctx context.Context, req es.Request, orderID string, in 
 	if err != nil {
 		return es.Result[State]{}, err
 	}
-	if state := loaded.State; !state.Exists() || in.Sees != nil && !in.Sees(state.CustomerID) {
+	if !loaded.State.Exists() || in.Origin == OriginCustomer && in.CustomerID != loaded.State.CustomerID {
 		return es.Result[State]{}, NotFound()
 	}
 	command := Close{Origin: in.Origin, Reason: cmp.Or(in.Reason, in.Origin.reason())}
