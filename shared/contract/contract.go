@@ -115,11 +115,21 @@ type catalogue struct {
 	published map[string][]entry // oldest version first
 }
 
-var catalogued = sync.OnceValue(func() catalogue {
-	return newCatalogue(
-		orderTypes, customerTypes, accountTypes, paymentTypes, stockTypes, shipmentTypes, productTypes, requestTypes,
-	)
-})
+// theCatalogue is made with the first event. It is no sync.OnceValue: a variable that holds a
+// function is linked with all that the function calls, into every program that imports the package.
+var theCatalogue struct {
+	sync.Once
+	catalogue
+}
+
+func catalogued() catalogue {
+	theCatalogue.Do(func() {
+		theCatalogue.catalogue = newCatalogue(
+			orderTypes, customerTypes, accountTypes, paymentTypes, stockTypes, shipmentTypes, productTypes, requestTypes,
+		)
+	})
+	return theCatalogue.catalogue
+}
 
 func newCatalogue(contexts ...func() []entry) catalogue {
 	c := catalogue{known: map[key]Type{}, published: map[string][]entry{}}

@@ -11,15 +11,14 @@ import (
 // TestUpdatedInEachVersion: the whole order is published as any other type is, once a second
 // version of it is there.
 func TestUpdatedInEachVersion(t *testing.T) {
-	before := catalogued
-	t.Cleanup(func() { catalogued = before })
-	different := newCatalogue(orderTypes, func() []entry {
+	before := catalogued()
+	t.Cleanup(func() { theCatalogue.catalogue = before })
+	theCatalogue.catalogue = newCatalogue(orderTypes, func() []entry {
 		return []entry{publish(Type{Name: OrderUpdatedType, Version: 2, Context: "order", Subject: "order/{orderId}"},
 			func(_ es.Recorded, s order.State) OrderShipped {
 				return OrderShipped{OrderID: s.ID, ShipmentID: s.ShipmentID}
 			})}
 	})
-	catalogued = func() catalogue { return different }
 	last := es.Recorded{Stream: "order/o1", Version: 3, Type: "order.confirmed", Schema: 1, Time: time.Unix(1, 0)}
 	got, err := Updated(last, order.State{ID: "o1", ShipmentID: "s"})
 	if err != nil || len(got) != 2 {
