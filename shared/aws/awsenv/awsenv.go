@@ -42,8 +42,9 @@ const (
 // Config is the function's AWS configuration: AWS_REGION (or AWS_DEFAULT_REGION), the credentials
 // of AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, which Lambda keeps valid for
 // as long as the process lives, and AWS_ENDPOINT_URL where AWS is stood in for. It panics, naming
-// the variable, where one that it needs is missing.
+// the variable, where one that it needs is missing. It also lets Go use the function's memory.
 func Config(context.Context) aws.Config {
+	useMemory()
 	region := os.Getenv("AWS_REGION")
 	if region == "" {
 		region = os.Getenv("AWS_DEFAULT_REGION")

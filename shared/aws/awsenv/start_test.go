@@ -3,6 +3,7 @@ package awsenv_test
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -86,27 +88,58 @@ func (s *starts) add(wall, cpu time.Duration, _ string) {
 
 func middle[T cmp.Ordered](of []T) T { return slices.Sorted(slices.Values(of))[len(of)/2] }
 
-// runtimeAPI is a Lambda runtime API that never has an event.
+// runtimeAPI is a Lambda runtime API. It says when a function polls, and answers with what is in
+// events; while there is nothing, the function waits.
 type runtimeAPI struct {
 	address string
 	polled  chan time.Time
+	events  chan []byte
+	answers chan answer
+}
+
+// answer is what a function made of an event.
+type answer struct {
+	failed bool
+	body   string
 }
 
 func startRuntime(b *testing.B) runtimeAPI {
+	api := runtimeAPI{polled: make(chan time.Time, 1), events: make(chan []byte), answers: make(chan answer)}
+	api.address = serve(b, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			body, _ := io.ReadAll(r.Body)
+			api.answers <- answer{strings.HasSuffix(r.URL.Path, "/error"), string(body)}
+			w.WriteHeader(http.StatusAccepted)
+			return
+		}
+		select {
+		case api.polled <- time.Now():
+		default: // nobody asks
+		}
+		select {
+		case event := <-api.events:
+			deadline := time.Now().Add(time.Minute).UnixMilli()
+			w.Header().Set("Lambda-Runtime-Aws-Request-Id", "request")
+			w.Header().Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(deadline, 10))
+			w.Header().Set("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:123456789012:function:f")
+			_, _ = w.Write(event)
+		case <-r.Context().Done():
+		}
+	})
+	return api
+}
+
+// serve answers on a loopback address of its own until the benchmark ends.
+func serve(b *testing.B, handler http.HandlerFunc) (address string) {
+	b.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
-	api := runtimeAPI{address: listener.Addr().String(), polled: make(chan time.Time, 1)}
-	server := &http.Server{ReadHeaderTimeout: startTimeout, Handler: http.HandlerFunc(
-		func(_ http.ResponseWriter, r *http.Request) {
-			api.polled <- time.Now()
-			<-r.Context().Done()
-		},
-	)}
+	server := &http.Server{ReadHeaderTimeout: startTimeout, Handler: handler}
 	go func() { _ = server.Serve(listener) }()
 	b.Cleanup(func() { _ = server.Close() })
-	return api
+	return listener.Addr().String()
 }
 
 // start runs a function until it polls, and gives what that took by the clock and of the CPU, and
