@@ -40,7 +40,7 @@ func BenchmarkInvoke(b *testing.B) {
 	})
 	for _, name := range invoked {
 		b.Run(name, func(b *testing.B) {
-			for b.Loop() { //nolint:revive // the rounds are counted below
+			for b.Loop() {
 			}
 			event, err := os.ReadFile(filepath.Join(root, "events", "samples", "invoke", name+".json"))
 			if err != nil {
@@ -74,7 +74,7 @@ type running struct {
 
 func run(b *testing.B, file, endpoint string) running {
 	b.Helper()
-	r := running{runtimeAPI: startRuntime(b), process: exec.Command(file), printed: &strings.Builder{}}
+	r := running{runtimeAPI: startRuntime(b), process: exec.CommandContext(b.Context(), file), printed: &strings.Builder{}}
 	r.process.Env = append(functionEnvironment(b, r.address), "AWS_ENDPOINT_URL="+endpoint)
 	r.process.Stderr = r.printed
 	if err := r.process.Start(); err != nil {

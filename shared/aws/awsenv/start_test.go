@@ -44,7 +44,7 @@ func BenchmarkStart(b *testing.B) {
 	environment := functionEnvironment(b, runtime.address)
 	for _, name := range functionNames(b) {
 		b.Run(name, func(b *testing.B) {
-			for b.Loop() { //nolint:revive // the rounds are counted below
+			for b.Loop() {
 			}
 			var own, bare starts
 			for round := range startRounds + 2 {
@@ -147,7 +147,7 @@ func serve(b *testing.B, handler http.HandlerFunc) (address string) {
 func (r runtimeAPI) start(b *testing.B, file string, environment []string) (wall, cpu time.Duration, said string) {
 	b.Helper()
 	var printed strings.Builder
-	process := exec.Command(file)
+	process := exec.CommandContext(b.Context(), file)
 	process.Env, process.Stdout, process.Stderr = environment, &printed, &printed
 	began := time.Now()
 	if err := process.Start(); err != nil {
@@ -180,7 +180,7 @@ func buildFunctions(b *testing.B) (directory string) {
 		"./functions/...":                       strings.TrimSpace(string(flags)),
 		"./shared/aws/awsenv/testdata/" + hello: "-buildvcs=false -ldflags=-s",
 	} {
-		build := exec.Command("go", "build", "-o", directory+string(filepath.Separator), packages)
+		build := exec.CommandContext(b.Context(), "go", "build", "-o", directory+string(filepath.Separator), packages)
 		build.Dir = root
 		build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS="+flags)
 		if said, err := build.CombinedOutput(); err != nil {

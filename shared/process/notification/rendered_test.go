@@ -47,8 +47,8 @@ func parsed(t *testing.T, k Kind) pair {
 	return p
 }
 
-// Rendered is the templates as Go, so that no function links the template packages, with which the
-// linker keeps every exported method of the program.
+// TestRendered: rendered.go is the templates as Go, so that no function links the template
+// packages, with which the linker keeps every exported method of the program.
 func TestRendered(t *testing.T) {
 	var b bytes.Buffer
 	b.WriteString("// Code generated from templates by go generate; DO NOT EDIT.\n\npackage notification\n\n" +
@@ -141,7 +141,7 @@ func (w *writer) list(nodes *parse.ListNode, dot value) {
 			if w.value(n.Pipe.Cmds[0].Args[0], dot) != dot {
 				w.t.Fatalf("%s: a template is given dot alone", n)
 			}
-			// html/template keeps a copy for another context to itself. Of a title's it differs in
+			// html/template keeps a copy for another context to itself. In a title it differs in
 			// the escaper's name alone.
 			name, context, copied := strings.Cut(n.Name, "$")
 			if copied && context != "htmltemplate_stateRCDATA_elementTitle" {
