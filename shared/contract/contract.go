@@ -125,7 +125,8 @@ var theCatalogue struct {
 func catalogued() catalogue {
 	theCatalogue.Do(func() {
 		theCatalogue.catalogue = newCatalogue(
-			orderTypes, customerTypes, accountTypes, paymentTypes, stockTypes, shipmentTypes, productTypes, requestTypes,
+			orderTypes, customerTypes, accountTypes, paymentTypes, stockTypes, shipmentTypes, productTypes,
+			requestTypes,
 		)
 	})
 	return theCatalogue.catalogue

@@ -74,7 +74,9 @@ type running struct {
 
 func run(b *testing.B, file, endpoint string) running {
 	b.Helper()
-	r := running{runtimeAPI: startRuntime(b), process: exec.CommandContext(b.Context(), file), printed: &strings.Builder{}}
+	r := running{
+		runtimeAPI: startRuntime(b), process: exec.CommandContext(b.Context(), file), printed: &strings.Builder{},
+	}
 	r.process.Env = append(functionEnvironment(b, r.address), "AWS_ENDPOINT_URL="+endpoint)
 	r.process.Stderr = r.printed
 	if err := r.process.Start(); err != nil {

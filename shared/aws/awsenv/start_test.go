@@ -132,7 +132,7 @@ func startRuntime(b *testing.B) runtimeAPI {
 // serve answers on a loopback address of its own until the benchmark ends.
 func serve(b *testing.B, handler http.HandlerFunc) (address string) {
 	b.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(b.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -198,7 +198,8 @@ func traceStart(b *testing.B, runtime runtimeAPI, file string, environment []str
 		return
 	}
 	_, _, said := runtime.start(b, file, append(slices.Clip(environment), "GODEBUG=inittrace=1"))
-	if err := os.WriteFile(filepath.Join(directory, filepath.Base(file)+".inittrace"), []byte(said), 0o600); err != nil {
+	trace := filepath.Join(directory, filepath.Base(file)+".inittrace")
+	if err := os.WriteFile(trace, []byte(said), 0o600); err != nil { //nolint:gosec // the caller names the directory
 		b.Fatal(err)
 	}
 }

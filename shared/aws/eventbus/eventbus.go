@@ -57,7 +57,8 @@ func New(api API, name string, c clock.Clock) *Bus { return &Bus{api: api, name:
 
 // busName is the pattern that EventBridge has for EventBusName.
 var busName = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(arn:aws[\w-]*:events:[a-z]+-[a-z]+-[\w-]+:[0-9]{12}:event-bus/)?[/.\-_A-Za-z0-9]{1,256}$`)
+	return regexp.MustCompile(
+		`^(arn:aws[\w-]*:events:[a-z]+-[a-z]+-[\w-]+:[0-9]{12}:event-bus/)?[/.\-_A-Za-z0-9]{1,256}$`)
 })
 
 // entry is an envelope on its way.

@@ -28,10 +28,6 @@ type identity struct {
 	prices   bool   // an operator's right to name prices
 }
 
-// customerPattern is the form of a customer's id. A name or an e-mail address can't have it by
-// mistake: such a claim is refused.
-const customerPattern = `^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`
-
 // identify reads the caller from the event that API Gateway made.
 func (a Auth) identify(ctx context.Context) (identity, error) {
 	rc, ok := core.GetAPIGatewayV2ContextFromContext(ctx)
@@ -53,6 +49,7 @@ func (a Auth) identify(ctx context.Context) (identity, error) {
 		return identity{pricing: pseudonym}, nil
 	}
 	id := identity{customer: jwt.Claims[a.CustomerClaim]}
+	// A name or an e-mail address can't have the form of an id by mistake: such a claim is refused.
 	if !ident.IsName(id.customer, 64, "_-") {
 		return identity{}, ErrNoCustomer.New(
 			"the token is for no customer, operator, carrier or pricing system; get one with the claim or scope for it")

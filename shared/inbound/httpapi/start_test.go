@@ -22,7 +22,7 @@ func TestStartMakesNoOperation(t *testing.T) {
 			operations = len(s.edge.operations)
 		})
 		if allocations > float64(operations*most) {
-			t.Errorf("%s: %.0f allocations for %d operations, want %d each at most", name, allocations, operations, most)
+			t.Errorf("%s: %.0f allocations for %d operations, want %d each", name, allocations, operations, most)
 		}
 	}
 }
