@@ -420,11 +420,12 @@ func (r *run) page(ctx, ahead context.Context, traces []trace) error {
 	return group.Wait() // each error is noted
 }
 
-// suspicion is a part of a stream to look at: a span that was noted, and if below is set also what
-// lies between it and the one that was noted before it in the same hour.
+// suspicion is a part of a stream to look at: a span that was noted, and what lies below it down to
+// a version that is left out. That is the one ahead of the span where nothing is missing below it,
+// and else the last of the span that was noted below it in the same hour.
 type suspicion struct {
 	Span
-	after int64 // the version that nothing is looked at up to
+	after int64
 }
 
 // suspicious gives the parts of a stream to look at, the newest first.

@@ -102,7 +102,7 @@ type Positions interface {
 
 // Book is what the journal says of all streams, from an hour on. It is safe for concurrent use.
 //
-// It takes about 150 bytes a stream: 150 MB for a month of 100,000 orders.
+// It takes about 150 bytes a stream: 125 MB for a month of 100,000 orders, of 8 streams each.
 type Book struct {
 	journal Reader
 	clock   clock.Clock
