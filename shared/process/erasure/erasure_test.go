@@ -54,8 +54,7 @@ func (w *world) Cancel(
 		CommitID: ident.Derive("finish-erasure", "customer/ada@2", orderID), Time: time.Unix(2, 0).UTC(),
 		Metadata: es.Metadata{CorrelationID: "c", CausationID: "customer/ada@2", Actor: "finish-erasure"},
 	}
-	if req != want || in.Origin != order.OriginOperator || in.Reason != order.ReasonErased || in.Note != "" ||
-		in.Sees != nil {
+	if req != want || in != (order.CancelInput{Origin: order.OriginOperator, Reason: order.ReasonErased}) {
 		return r, fmt.Errorf("asked by %+v to cancel %+v", req, in)
 	}
 	if w.ends != nil {
