@@ -31,6 +31,14 @@ func (r *Reads) Since(ctx context.Context, head Head) (History, error) {
 	return h, r.note(h.Head, err)
 }
 
+// Empty takes a stream to have no events, without a read, as the function Empty does: a refusal is
+// held against that too.
+func (r *Reads) Empty(stream StreamID) Head {
+	end := Empty(stream)
+	_ = r.note(end, nil)
+	return end
+}
+
 // errNoEnd is the answer to reads that don't give a stream's end, against which a refusal is held.
 var errNoEnd = errors.New("es: a plan decides on streams up to their ends: Load them")
 

@@ -124,10 +124,13 @@ func commitID(c Command) (string, error) {
 func (s Service) Open(ctx context.Context, req es.Request, customerID, currency string) (es.Result[State], error) {
 	accountID, openingID := ID(customerID, currency), OpeningID(req.CommitID)
 	attempt := recorded(s, OpeningCategory, func(o OpeningProcessed) string { return o.OpeningID })
-	repeated := true // what was opened before has no plan
+	taken := true // for new, as the account nearly always is: the append tells
 	opening, err := attempt.Do(ctx, openingID, req, func(ctx context.Context, from *es.Reads) (es.Plan, error) {
-		current, err := s.states.From(from).Get(ctx, accountID)
-		if err != nil {
+		var current es.Result[State]
+		var err error
+		if taken { // after a conflict the account is read
+			taken, current.Head = false, from.Empty(es.NewStreamID(Category, accountID))
+		} else if current, err = s.states.From(from).Get(ctx, accountID); err != nil {
 			return es.Plan{}, err
 		}
 		events, err := Decider.Decide(
@@ -143,7 +146,6 @@ func (s Service) Open(ctx context.Context, req es.Request, customerID, currency 
 		for _, e := range events {
 			commit.Events = append(commit.Events, e)
 		}
-		repeated = false
 		return es.Plan{
 			Event: OpeningProcessed{
 				OpeningID: openingID, AccountID: accountID, CustomerID: customerID, Currency: currency,
@@ -157,9 +159,7 @@ func (s Service) Open(ctx context.Context, req es.Request, customerID, currency 
 	if err != nil {
 		return es.Result[State]{}, err
 	}
-	res, err := s.opened(ctx, accountID)
-	res.Repeated = repeated
-	return res, err
+	return s.opened(ctx, accountID)
 }
 
 // opened gives an account whose opening was found, though its own first commit may be seen a moment

@@ -101,16 +101,37 @@ func TestOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := account.State{ID: s.id, CustomerID: s.customer, Currency: "EUR"}
-	if first.State != want || first.Head.Version() != 1 || first.Repeated {
-		t.Errorf("opened %+v at %d, repeated %v", first.State, first.Head.Version(), first.Repeated)
+	if first.State != want || first.Head.Version() != 1 {
+		t.Errorf("opened %+v at %d", first.State, first.Head.Version())
 	}
 	again, err := s.Open(ctx, request("k1", "eur"), s.customer, "EUR")
-	if err != nil || again.State != want || !again.Repeated {
+	if err != nil || again.State != want || again.Head.Version() != 1 {
 		t.Errorf("again: %+v, %v", again, err)
 	}
 	_, err = s.Open(ctx, request("k1", "other"), s.customer, "EUR")
 	wantErr(t, err, es.ErrKeyReused)
 	_, err = s.Open(ctx, request("k2", "eur"), s.customer, "EUR")
+	wantErr(t, err, account.ErrAlreadyOpen)
+	s.want(t, 0, 1)
+}
+
+// TestOpenReadsNoAccount: an account that somebody opens is new, so it is not read ahead of the
+// append; where it is there, the append has it read.
+func TestOpenReadsNoAccount(t *testing.T) {
+	s := inMemory(t)
+	loads := int64(0)
+	s.store.Before = func([]es.Commit) error {
+		loads = s.store.Loads.Load()
+		return nil
+	}
+	if _, err := s.Open(t.Context(), request("k1", "eur"), s.customer, "EUR"); err != nil {
+		t.Fatal(err)
+	}
+	if loads > 1 { // the opening's own stream
+		t.Errorf("%d streams were read ahead of the append", loads)
+	}
+	s.store.Before = nil
+	_, err := s.Open(t.Context(), request("k2", "eur"), s.customer, "EUR")
 	wantErr(t, err, account.ErrAlreadyOpen)
 	s.want(t, 0, 1)
 }
