@@ -15,7 +15,6 @@ import (
 
 	"orderflow/shared/aws/invocationlog"
 	"orderflow/shared/kit/awsclient"
-	"orderflow/shared/kit/decimal"
 	"orderflow/shared/ops/cost"
 )
 
@@ -29,26 +28,33 @@ the lines that invocations log with the parameter CountRequests=true.`
 
 // costOptions are the command's flags.
 type costOptions struct {
-	orders    string // a month
-	cancelled int64  // of a hundred
+	orders    []int64 // a month
+	cancelled int     // of a hundred
 	since     time.Duration
 	asJSON    bool
 }
 
 func costCommand(stack *stackFlag) *cobra.Command {
-	var o costOptions
+	o, orders := costOptions{orders: []int64{0, 1_000, 100_000}}, 0
 	cmd := &cobra.Command{
 		Use: "cost", Short: "Shows the bill of an order and of a month", Long: costLong, Args: needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			given := cmd.Flags().Changed("orders-per-month")
 			if cmd.Flags().Changed("since") {
+				if given {
+					return errors.New("cost: --since and --orders-per-month: choose one")
+				}
 				return o.measure(cmd.Context(), stack, cmd.OutOrStdout())
+			}
+			if given {
+				o.orders = []int64{int64(orders)}
 			}
 			return o.list(cmd.OutOrStdout())
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.orders, "orders-per-month", "", "one number of orders, instead of 0, 1000 and 100000")
-	f.Int64Var(&o.cancelled, "cancelled", 15, "how many of a hundred orders are cancelled")
+	f.IntVar(&orders, "orders-per-month", 0, "one number of orders, instead of 0, 1000 and 100000")
+	f.IntVar(&o.cancelled, "cancelled", 15, "how many of a hundred orders are cancelled")
 	f.DurationVar(&o.since, "since", 0, "show what the stack's functions have asked for in this time, for example 1h")
 	f.BoolVar(&o.asJSON, "json", false, "print JSON")
 	return cmd
@@ -57,19 +63,17 @@ func costCommand(stack *stackFlag) *cobra.Command {
 // maxOrders bounds the numbers of orders, so that no column overflows.
 const maxOrders = 1_000_000_000
 
-// months are the numbers of orders that a month is shown for.
-func (o costOptions) months() ([]int64, error) {
+// check refuses what no month can have.
+func (o costOptions) check() error {
 	if o.cancelled < 0 || o.cancelled > 100 {
-		return nil, fmt.Errorf("cost: --cancelled: expected 0 to 100, got %d", o.cancelled)
+		return fmt.Errorf("cost: --cancelled: expected 0 to 100, got %d", o.cancelled)
 	}
-	if o.orders == "" {
-		return []int64{0, 1_000, 100_000}, nil
+	for _, n := range o.orders {
+		if n < 0 || n > maxOrders {
+			return fmt.Errorf("cost: --orders-per-month: expected 0 to %d, got %d", maxOrders, n)
+		}
 	}
-	n, err := decimal.Whole(o.orders, 0, maxOrders)
-	if err != nil {
-		return nil, fmt.Errorf("cost: --orders-per-month: %w", err)
-	}
-	return []int64{n}, nil
+	return nil
 }
 
 // priced is a usage with its bill.
@@ -135,8 +139,7 @@ func quantity(n *big.Rat) string {
 
 func (o costOptions) report() (costReport, error) {
 	var r costReport
-	months, err := o.months()
-	if err != nil {
+	if err := o.check(); err != nil {
 		return r, err
 	}
 	list, err := cost.Prices()
@@ -157,7 +160,7 @@ func (o costOptions) report() (costReport, error) {
 	}
 	r.Orders = map[string]priced{}
 	mixed := cost.Usage{} // an order of the month on average
-	for kind, share := range map[string]int64{cost.Delivered: 100 - o.cancelled, cost.Cancelled: o.cancelled} {
+	for kind, share := range map[string]int{cost.Delivered: 100 - o.cancelled, cost.Cancelled: o.cancelled} {
 		counts, ok := budget[kind]
 		if !ok || counts.Orders < 1 {
 			return r, fmt.Errorf("cost: nothing was counted of an order that is %s", kind)
@@ -166,9 +169,9 @@ func (o costOptions) report() (costReport, error) {
 		if r.Orders[kind], err = price(list, one); err != nil {
 			return r, err
 		}
-		mixed = mixed.Plus(one.Times(big.NewRat(share, 100)))
+		mixed = mixed.Plus(one.Times(big.NewRat(int64(share), 100)))
 	}
-	for _, n := range months {
+	for _, n := range o.orders {
 		m := month{Orders: n}
 		if m.priced, err = price(list, idle.Plus(mixed.Times(new(big.Rat).SetInt64(n)))); err != nil {
 			return r, err
@@ -228,9 +231,6 @@ func printBill(out io.Writer, title string, p priced) error {
 func (o costOptions) measure(ctx context.Context, stack *stackFlag, out io.Writer) error {
 	if o.since <= 0 {
 		return fmt.Errorf("cost: --since: expected a time above 0, got %s", o.since)
-	}
-	if o.orders != "" {
-		return errors.New("cost: --since and --orders-per-month: choose one")
 	}
 	d, err := stack.find(ctx)
 	if err != nil {
