@@ -18,13 +18,14 @@ import (
 	"orderflow/shared/ops/cost"
 )
 
-const costLong = `Shows what an order costs, one that is delivered and one that is cancelled at its last step, and what a month costs:
-by AWS's list prices, without free tiers, discounts, taxes, storage and data transfer. The counts were taken on a deployed stack,
-one order after the other, where no batch has two orders in it: it is the price for a shop with little to do. docs/cost.md says
-what is counted and what is assumed.
+const costLong = `Shows what an order costs, one that is delivered and one that is cancelled at its last step,
+and what a month costs: by AWS's list prices, without free tiers, discounts, taxes, storage and data
+transfer. The counts were taken on a deployed stack, one order after the other, where no batch has two
+orders in it: it is the price for a shop with little to do. docs/cost.md says what is counted and what
+is assumed.
 
-With --since it shows what the functions of a deployed stack have asked of AWS instead, by function and operation. It reads
-the lines that invocations log with the parameter CountRequests=true.`
+With --since it shows what the functions of a deployed stack have asked of AWS instead. It reads the
+lines that invocations log with the parameter CountRequests=true.`
 
 // costOptions are the command's flags.
 type costOptions struct {
@@ -115,7 +116,9 @@ func price(list cost.PriceList, usage cost.Usage) (priced, error) {
 		if l.Item == cost.Mail {
 			mail = l.Amount
 		}
-		p.Lines = append(p.Lines, pricedLine{Item: l.Item, Quantity: quantity(l.Quantity), Dollars: inDollars(l.Amount)})
+		p.Lines = append(
+			p.Lines, pricedLine{Item: l.Item, Quantity: quantity(l.Quantity), Dollars: inDollars(l.Amount)},
+		)
 	}
 	p.Mail = inDollars(mail)
 	return p, nil

@@ -23,7 +23,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
-	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"orderflow/cmd/orderflow/deployment"
 	"orderflow/shared/aws/invocationlog"
@@ -45,8 +44,8 @@ const calm = 3 * time.Second
 // orders is how many orders are counted together: one that is sent again is no more than a tenth.
 const orders = 10
 
-// schedules are the functions that run by the clock: what they cost belongs to the idle month.
-// Queries are the caller's: here the test's polling.
+// notOfAnOrder are the functions that run by the clock, which the idle month pays for, and the
+// queries, which are the test's polling.
 var notOfAnOrder = []string{"sweep-orders", "audit-events", "redrive-dead-letters", "answer-queries"}
 
 var stack struct {
@@ -158,7 +157,8 @@ func newShopper(t *testing.T) shopper {
 // Where orders go.
 var (
 	served = object{
-		"recipient": "Test Person", "line1": "1 Test Street", "postalCode": "1011 AB", "city": "Amsterdam", "country": "NL",
+		"recipient": "Test Person", "line1": "1 Test Street", "postalCode": "1011 AB", "city": "Amsterdam",
+		"country": "NL",
 	}
 	unserved = object{
 		"recipient": "Test Person", "line1": "1 Test Street", "postalCode": "104 31", "city": "Athens", "country": "GR",
@@ -238,14 +238,16 @@ func transitions(t *testing.T, order string) (n int64) {
 		t.Fatal(err)
 	}
 	execution := strings.Replace(machine, ":stateMachine:", ":execution:", 1) + ":" + order
-	pages := sfn.NewGetExecutionHistoryPaginator(machines, &sfn.GetExecutionHistoryInput{ExecutionArn: aws.String(execution)})
+	pages := sfn.NewGetExecutionHistoryPaginator(
+		machines, &sfn.GetExecutionHistoryInput{ExecutionArn: aws.String(execution)},
+	)
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, e := range page.Events {
-			if e.Type != sfntypes.HistoryEventTypeExecutionStarted && strings.HasSuffix(string(e.Type), "StateEntered") {
+			if strings.HasSuffix(string(e.Type), "StateEntered") {
 				n++
 			}
 		}
@@ -309,14 +311,18 @@ func show(t *testing.T, c cost.Counts) {
 	t.Helper()
 	of := func(n float64) float64 { return n / float64(c.Orders) }
 	total := c.Requests()
-	t.Logf("an order: %.1f requests, %.1f write units, %.1f read units, %.1f events, %.1f invocations, %.1f transitions",
+	t.Logf(
+		"an order: %.1f requests, %.1f write units, %.1f read units, %.1f events, %.1f invocations, %.1f transitions",
 		of(float64(total.Count)), of(total.Write), of(total.Read), of(float64(total.Entries)),
-		of(float64(c.Invocations())), of(float64(c.Transitions)))
+		of(float64(c.Invocations())), of(float64(c.Transitions)),
+	)
 	var lines []string
 	for name, f := range c.Functions {
 		for _, r := range f.Requests {
-			lines = append(lines, fmt.Sprintf("%-22s %5.2f %s %s %s, units %.1f %.1f", name, of(float64(r.Count)), r.Service,
-				r.Operation, r.On, of(r.Read), of(r.Write)))
+			lines = append(lines, fmt.Sprintf(
+				"%-22s %5.2f %s %s %s, units read %.1f, written %.1f", name, of(float64(r.Count)), r.Service, r.Operation,
+				r.On, of(r.Read), of(r.Write),
+			))
 		}
 	}
 	slices.Sort(lines)

@@ -318,7 +318,8 @@ func functions(t template) (found findings) {
 		if t.prop(id, "LoggingConfig", "LogFormat") != "JSON" {
 			found.addf("%s doesn't log JSON, which its metrics are read from", id)
 		}
-		if !reflect.DeepEqual(t.prop(id, "Tracing"), any(object{"Fn::If": []any{"IsTraced", "Active", "PassThrough"}})) {
+		byParameter := object{"Fn::If": []any{"IsTraced", "Active", "PassThrough"}}
+		if !reflect.DeepEqual(t.prop(id, "Tracing"), any(byParameter)) {
 			found.addf("%s isn't traced where, and only where, the parameter Tracing says so", id)
 		}
 		if t.prop(id, "Handler") != "bootstrap" || t.prop(id, "Runtime") != "provided.al2023" ||

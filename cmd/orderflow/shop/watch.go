@@ -90,13 +90,13 @@ func (w *Watch) Run(ctx context.Context) error {
 			continue
 		}
 		if w.clock.Sleep(ctx, pause) != nil {
-			return nil
+			return nil //nolint:nilerr // who stops the watch knows why
 		}
 		news, err := w.look(ctx, waiting, since)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // who stops the watch knows why
+		}
+		if err != nil {
 			return fmt.Errorf("follow the orders: %w", err)
 		}
 		w.giveUp()

@@ -317,7 +317,8 @@ func TestEventsTellTheirOrder(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, want := told{}, tt.want
+			var got told
+			want := tt.want
 			switch d := data.(type) {
 			case contract.OrderConfirmed:
 				got = told{d.CustomerID, d.Lines, d.Total}

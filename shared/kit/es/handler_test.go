@@ -251,6 +251,9 @@ func TestHandleLoaded(t *testing.T) {
 func TestRefresh(t *testing.T) {
 	h := things(memstore.New(es.NewRegistry(register)))
 	got, err := h.Get(t.Context(), "1")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i, want := range []int{3, 7} {
 		if _, err := h.Handle(t.Context(), "1", request(fmt.Sprint(i)), want-got.State); err != nil {
 			t.Fatal(err)
@@ -559,7 +562,9 @@ func TestContinues(t *testing.T) {
 		}
 		for i, e := range estest.Load(t, h.Store, "thing/1", 0).Events {
 			if e.Metadata.CorrelationID != want[i] {
-				t.Errorf("continues %v: event %d belongs to %q, want %q", continues, i, e.Metadata.CorrelationID, want[i])
+				t.Errorf(
+					"continues %v: event %d belongs to %q, want %q", continues, i, e.Metadata.CorrelationID, want[i],
+				)
 			}
 		}
 	}

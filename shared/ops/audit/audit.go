@@ -481,7 +481,7 @@ func (r *run) stream(ctx, ahead context.Context, t trace) error {
 		return err
 	}
 	earlier, err := r.Earlier.Positions(ctx, []es.StreamID{t.stream})
-	if err = errors.Join(err, earlier[t.stream].Err); err != nil {
+	if err := errors.Join(err, earlier[t.stream].Err); err != nil {
 		return err
 	}
 	if l = l.without(earlier[t.stream].Settled); l.none() {

@@ -78,8 +78,8 @@ func TestPrices(t *testing.T) {
 		t.Errorf("list %+v", list)
 	}
 	for _, item := range []Item{
-		LambdaRequest, LambdaGBSecond, WriteUnit, ReadUnit, Event, SQSRequest, Transition, APIRequest, KMSRequest, LogByte,
-		Trace, Mail, ScheduledInvoke, KMSKeyMonth, AlarmMonth, SeriesMonth,
+		LambdaRequest, LambdaGBSecond, WriteUnit, ReadUnit, Event, SQSRequest, Transition, APIRequest, KMSRequest,
+		LogByte, Trace, Mail, ScheduledInvoke, KMSKeyMonth, AlarmMonth, SeriesMonth,
 	} {
 		if list.Dollars[item] == nil {
 			t.Errorf("%s has no price", item)
@@ -125,7 +125,8 @@ func TestOver(t *testing.T) {
 	} {
 		c := counts()
 		change(&c)
-		if over := c.Over(budget); !slices.ContainsFunc(over, func(o string) bool { return strings.HasPrefix(o, want) }) {
+		named := func(excess string) bool { return strings.HasPrefix(excess, want) }
+		if over := c.Over(budget); !slices.ContainsFunc(over, named) {
 			t.Errorf("%q is missing in %q", want, over)
 		}
 	}

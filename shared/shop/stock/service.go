@@ -304,7 +304,7 @@ func (s Service) countNew(
 	appended, err := s.deps.Store.Append(ctx, []es.Commit{commit}, effect)
 	switch {
 	case errors.Is(err, es.ErrConflict) || faults.Final(err):
-		return Level{}, false, nil
+		return Level{}, false, nil //nolint:nilerr // what is there has to be read
 	case err != nil || appended.Recognised:
 		return Level{}, false, err
 	}

@@ -57,8 +57,9 @@ func Run(t *testing.T, copies shipment.Copies) {
 			id = "s-" + order
 		}
 		return shipment.Copy{
-			ShipmentID: id, OrderID: order, Sequence: sequence, Status: status, Revision: 1, CustomerID: "ada", Address: "pd1:x",
-			Lines: []shipment.Item{{SKU: "cd-1", Quantity: sequence}, {SKU: "cd-1", Quantity: 1}},
+			ShipmentID: id, OrderID: order, Sequence: sequence, Status: status, Revision: 1, CustomerID: "ada",
+			Address: "pd1:x",
+			Lines:   []shipment.Item{{SKU: "cd-1", Quantity: sequence}, {SKU: "cd-1", Quantity: 1}},
 		}
 	}
 	put := func(t *testing.T, c shipment.Copy, fresh bool, want shipment.Known) {
