@@ -57,8 +57,8 @@ func (c counted) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	began, used := time.Now(), cpu()
 	answer, err := c.Handler.Invoke(ctx, payload)
 	requests, spent := c.meter.Take()
-	slog.InfoContext( //nolint:sloglint // its reader knows it by the constant
-		ctx, awsclient.CountedMessage, "messages", messages(payload), "requests", requests,
+	slog.InfoContext(
+		ctx, "requests counted", "messages", messages(payload), "requests", requests,
 		"ms", millis(time.Since(began)), "requestMs", millis(spent), "cpuMs", millis(cpu()-used),
 	)
 	return answer, err

@@ -17,7 +17,7 @@ import (
 )
 
 // CountedMessage is the message of the log line that has what a Meter counted in an invocation,
-// under "requests".
+// under "requests": shared/aws/awsenv writes it, and shared/aws/invocationlog reads it.
 const CountedMessage = "requests counted"
 
 // entryBytes is what EventBridge bills as one event; a larger one counts once for each such part.

@@ -295,8 +295,8 @@ func (s Service) Set(
 func (s Service) countNew(
 	ctx context.Context, req es.Request, c adjustment, marks Marks,
 ) (level Level, counted bool, err error) {
-	if checkOnHand(c.OnHand) != nil { // which may not be what is wrong first
-		return Level{}, false, nil
+	if checkOnHand(c.OnHand) != nil {
+		return Level{}, false, nil //nolint:nilerr // it may not be what is wrong first
 	}
 	event := Restocked{SKU: c.SKU, Delta: c.OnHand, Counted: c.OnHand, Marks: marks.of([]Item{{SKU: c.SKU}})}
 	commit := req.Commit(es.Empty(es.NewStreamID(Category, c.SKU)), event)
@@ -304,7 +304,7 @@ func (s Service) countNew(
 	appended, err := s.deps.Store.Append(ctx, []es.Commit{commit}, effect)
 	switch {
 	case errors.Is(err, es.ErrConflict) || faults.Final(err):
-		return Level{}, false, nil //nolint:nilerr // what is there has to be read
+		return Level{}, false, nil
 	case err != nil || appended.Recognised:
 		return Level{}, false, err
 	}
