@@ -124,8 +124,8 @@ func price(list cost.PriceList, usage cost.Usage) (priced, error) {
 	return p, nil
 }
 
-// inDollars shows an amount to the hundredth of a cent where it is a dollar or more, and else to four
-// digits that say something.
+// inDollars shows an amount in cents from a dollar on, and else with seven decimals: an order costs
+// fractions of a cent.
 func inDollars(amount *big.Rat) string {
 	if amount.Cmp(big.NewRat(1, 1)) >= 0 {
 		return amount.FloatString(2)
@@ -168,15 +168,15 @@ func (o costOptions) report() (costReport, error) {
 		if !ok || counts.Orders < 1 {
 			return r, fmt.Errorf("cost: nothing was counted of an order that is %s", kind)
 		}
-		one := counts.Usage().Times(big.NewRat(1, counts.Orders))
+		one := counts.Usage().Scaled(big.NewRat(1, counts.Orders))
 		if r.Orders[kind], err = price(list, one); err != nil {
 			return r, err
 		}
-		mixed = mixed.Plus(one.Times(big.NewRat(int64(share), 100)))
+		mixed = mixed.Plus(one.Scaled(big.NewRat(int64(share), 100)))
 	}
 	for _, n := range o.orders {
 		m := month{Orders: n}
-		if m.priced, err = price(list, idle.Plus(mixed.Times(new(big.Rat).SetInt64(n)))); err != nil {
+		if m.priced, err = price(list, idle.Plus(mixed.Scaled(new(big.Rat).SetInt64(n)))); err != nil {
 			return r, err
 		}
 		r.Months = append(r.Months, m)

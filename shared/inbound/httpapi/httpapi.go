@@ -217,10 +217,10 @@ func (s *server) commands(c Commands) {
 		Description: "Destroys the customer's data key, and answers about three seconds later, when nothing " +
 			"remembers it any more: name, e-mail address, shipping addresses and notes are then unreadable " +
 			"wherever they are stored. Orders, accounts and balances stay under the pseudonym. From then on, an " +
-			"account receives refunds only, and only an operator can pay out its balance: GET /accounts finds the account, POST /accounts/{id}/withdrawals pays it out. " +
-			"Orders that are not dispatched are cancelled and refunded, usually within moments. New orders are " +
-			"rejected, and the id is never reused. Customers erase themselves; operators erase any customer. A " +
-			"duplicate request has the same answer.",
+			"account receives refunds only, and only an operator can pay out its balance: GET /accounts finds " +
+			"the account, POST /accounts/{id}/withdrawals pays it out. Orders that are not dispatched are " +
+			"cancelled and refunded, usually within moments. New orders are rejected, and the id is never reused. " +
+			"Customers erase themselves; operators erase any customer. A duplicate request has the same answer.",
 		Errors: []int{http.StatusNotFound},
 	}, c.eraseCustomer)
 	register(s, accessOrdering, post("placeOrder", "/orders", "Place an order",

@@ -62,7 +62,7 @@ func TestBill(t *testing.T) {
 	if _, _, err := list.Bill(Usage{Trace: rat("1")}); err == nil || !strings.Contains(err.Error(), "xray.trace") {
 		t.Errorf("an item without a price: %v", err)
 	}
-	sum := Usage{Mail: rat("1")}.Times(rat("1/3")).Plus(Usage{Mail: rat("2/3"), Trace: rat("1")})
+	sum := Usage{Mail: rat("1")}.Scaled(rat("1/3")).Plus(Usage{Mail: rat("2/3"), Trace: rat("1")})
 	if sum[Mail].Cmp(rat("1")) != 0 || sum[Trace].Cmp(rat("1")) != 0 {
 		t.Errorf("sum %v", sum)
 	}
@@ -90,7 +90,7 @@ func TestPrices(t *testing.T) {
 // Each kind of count that is above the budget is named with its function and operation; a retry in
 // twenty orders is none.
 func TestOver(t *testing.T) {
-	if over := counts().Over(counts()); len(over) != 0 {
+	if over := counts().Over(counts(), nil); len(over) != 0 {
 		t.Errorf("a budget's own counts are above it: %q", over)
 	}
 	budget, many := counts(), Counts{Orders: 40, APIRequests: 40, Transitions: 240}
@@ -107,7 +107,7 @@ func TestOver(t *testing.T) {
 		f.Invocations = budget.Functions[name].Invocations * 20
 		many.Functions[name] = f
 	}
-	if over := many.Over(budget); len(over) != 0 {
+	if over := many.Over(budget, nil); len(over) != 0 {
 		t.Errorf("one retry: %q", over)
 	}
 	for want, change := range map[string]func(*Counts){
@@ -115,10 +115,14 @@ func TestOver(t *testing.T) {
 		"charge: DynamoDB Query events: 2.00 an order, the budget is 1.50": func(c *Counts) {
 			c.Functions["charge"].Requests[1].Count++
 		},
-		"charge: DynamoDB PutItem events, write units: 2.00": func(c *Counts) { c.Functions["charge"].Requests[0].Write++ },
-		"charge: DynamoDB Query events, read units: 1.50":    func(c *Counts) { c.Functions["charge"].Requests[1].Read++ },
-		"mail: EventBridge PutEvents, entries: 4.00":         func(c *Counts) { c.Functions["mail"].Requests[0].Entries++ },
-		"state transitions: 6.50 an order":                   func(c *Counts) { c.Transitions++ },
+		"charge: DynamoDB PutItem events, write units: 2.00": func(c *Counts) {
+			c.Functions["charge"].Requests[0].Write++
+		},
+		"charge: DynamoDB Query events, read units: 1.50": func(c *Counts) { c.Functions["charge"].Requests[1].Read++ },
+		"mail: EventBridge PutEvents, entries: 4.00": func(c *Counts) {
+			c.Functions["mail"].Requests[0].Entries++
+		},
+		"state transitions: 6.50 an order": func(c *Counts) { c.Transitions++ },
 		"another: SFN StartExecution: 0.50 an order, the budget is 0.00": func(c *Counts) {
 			c.Add("another", 0, 0, []awsclient.Requests{{Service: "SFN", Operation: "StartExecution", Count: 1}})
 		},
@@ -126,8 +130,19 @@ func TestOver(t *testing.T) {
 		c := counts()
 		change(&c)
 		named := func(excess string) bool { return strings.HasPrefix(excess, want) }
-		if over := c.Over(budget); !slices.ContainsFunc(over, named) {
+		if over := c.Over(budget, nil); !slices.ContainsFunc(over, named) {
 			t.Errorf("%q is missing in %q", want, over)
 		}
+	}
+}
+
+// What is loose for one function is not for another.
+func TestOverIsLoose(t *testing.T) {
+	c := counts()
+	c.Functions["charge"].Requests[1].Count = 4
+	c.Functions["mail"].Requests[1].Count = 4
+	over := c.Over(counts(), map[string]float64{"charge": 0.5})
+	if len(over) != 1 || !strings.HasPrefix(over[0], "mail: ") {
+		t.Errorf("%q", over)
 	}
 }

@@ -60,7 +60,7 @@ func Idle() (Usage, error) {
 			return nil, fmt.Errorf("cost: idle month: no run of %s was counted", name)
 		}
 		one := Counts{Functions: map[string]Function{name: run}}.Usage()
-		u = u.Plus(one.Times(big.NewRat(perHour*hours, run.Invocations)))
+		u = u.Plus(one.Scaled(big.NewRat(perHour*hours, run.Invocations)))
 	}
 	return u, nil
 }
