@@ -260,9 +260,9 @@ func (o costOptions) measure(ctx context.Context, stack *stackFlag, out io.Write
 func countsTable(c cost.Counts) string {
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
-	t.AppendHeader(table.Row{"function", "invocations", "messages", "requests", "read units", "write units"})
+	t.AppendHeader(table.Row{"function", "invocations", "messages", "requests", "read units", "write units", "CPU ms"})
 	var columns []table.ColumnConfig
-	for n := 2; n <= 6; n++ {
+	for n := 2; n <= 7; n++ {
 		columns = append(columns, table.ColumnConfig{Number: n, Align: text.AlignRight})
 	}
 	t.SetColumnConfigs(columns)
@@ -273,11 +273,13 @@ func countsTable(c cost.Counts) string {
 		}
 		return total
 	}
+	cpu := 0.0
 	for name, f := range c.Functions {
+		cpu += f.CPUMillis
 		r := sum(f.Requests)
-		t.AppendRow(table.Row{name, f.Invocations, f.Messages, r.Count, r.Read, r.Write})
+		t.AppendRow(table.Row{name, f.Invocations, f.Messages, r.Count, r.Read, r.Write, fmt.Sprintf("%.1f", f.CPUMillis)})
 	}
 	total := c.Requests()
-	t.AppendFooter(table.Row{"", c.Invocations(), "", total.Count, total.Read, total.Write})
+	t.AppendFooter(table.Row{"", c.Invocations(), "", total.Count, total.Read, total.Write, fmt.Sprintf("%.1f", cpu)})
 	return t.Render()
 }

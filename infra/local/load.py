@@ -7,7 +7,7 @@ measured is the same for both: the times of the events in the events table, whic
 
 Prints for each round, and as medians with their spread: orders a second, from the first order placed to the last one decided;
 and the time from placed to decided (confirmed or cancelled) and to finished (delivered or cancelled). With another checkout also
-the ratio of the medians. Exits with 1 where the two have not done the same work.
+the ratio of the medians. CPU is for each order, of the emulator's process and of the functions that it starts. Exits with 1 where the two have not done the same work.
 """
 import argparse
 import datetime
@@ -39,6 +39,7 @@ class Deployment:
         self.aws = dict(endpoint_url=f"http://127.0.0.1:{self.port}", region_name="us-east-1",
                         aws_access_key_id="test", aws_secret_access_key="test")
         outputs = boto3.client("cloudformation", **self.aws).describe_stacks(StackName=STACK)["Stacks"][0]["Outputs"]
+        self.pid = int(re.search(r"pid (\d+)", self.run("make", "status", f"PORT={self.port}").splitlines()[-1]).group(1))
         self.events = next(o["OutputValue"] for o in outputs if o["OutputKey"] == "EventsTable")
 
     def stop(self) -> None:
@@ -53,13 +54,15 @@ class Deployment:
         return done.stdout
 
     def round(self, offset: int, orders: int, concurrency: int) -> None:
-        began = datetime.datetime.now(datetime.timezone.utc)
+        began, used = datetime.datetime.now(datetime.timezone.utc), cpu_seconds(self.pid)
         self.run("bin/orderflow", "import", "cdnow", "events/samples/cdnow/CDNOW_sample.txt", "--limit", str(orders),
                  "--offset", str(offset), "--concurrency", str(concurrency),
                  AWS_ENDPOINT_URL=self.aws["endpoint_url"], AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test",
                  AWS_REGION="us-east-1", AWS_CONFIG_FILE="/dev/null", AWS_SHARED_CREDENTIALS_FILE="/dev/null",
                  ORDERFLOW_STACK=STACK, NO_PROXY="127.0.0.1,localhost")
         result = measure(self.orders_since(began))
+        for part, before, after in zip(("emulator", "functions"), used, cpu_seconds(self.pid)):
+            result[part] = (after - before) * 1000 / result["orders"]
         self.rounds.append(result)
         say(f"{self.name}: {result['orders']} orders, {result['rate']:.1f}/s, decided p50 {result['decided']:.2f} s, "
             f"finished p50 {result['finished']:.2f} s")
@@ -109,18 +112,43 @@ def moment(text: str) -> datetime.datetime:
     return datetime.datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text).replace("Z", "+00:00"))
 
 
+def cpu_seconds(emulator: int) -> tuple[float, float]:
+    """The CPU time so far of the local AWS itself, and of the functions, which are its children; of those that have ended too."""
+    tick, stats = os.sysconf("SC_CLK_TCK"), {}
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it has just ended
+            continue
+        stats[int(path.parent.name)] = (int(fields[1]), [int(f) / tick for f in fields[11:15]])
+    own = stats[emulator][1]
+    family, functions = {emulator}, own[2] + own[3]
+    grown = True
+    while grown:
+        grown = False
+        for pid, (parent, times) in stats.items():
+            if parent in family and pid not in family:
+                family.add(pid)
+                functions += sum(times)
+                grown = True
+    return own[0] + own[1], functions
+
+
 def report(deployments: list[Deployment]) -> None:
-    print(f"\n{'':14}{'orders/s':>22}{'placed to decided':>24}{'placed to finished':>24}")
+    print(f"\n{'':14}{'orders/s':>22}{'placed to decided':>24}{'placed to finished':>24}"
+          f"{'CPU of local AWS':>26}{'CPU of functions':>26}")
     for d in deployments:
         cells = []
-        for figure, unit in (("rate", ""), ("decided", " s"), ("finished", " s")):
+        for figure, unit in (("rate", ""), ("decided", " s"), ("finished", " s"),
+                             ("emulator", " ms"), ("functions", " ms")):
             values = [r[figure] for r in d.rounds]
             cells.append(f"{statistics.median(values):.2f}{unit} ({min(values):.2f}–{max(values):.2f})")
-        print(f"{d.name:14}{cells[0]:>22}{cells[1]:>24}{cells[2]:>24}")
+        print(f"{d.name:14}{cells[0]:>22}{cells[1]:>24}{cells[2]:>24}{cells[3]:>26}{cells[4]:>26}")
     if len(deployments) == 2:
         ratio = [statistics.median(r[f] for r in deployments[0].rounds) / statistics.median(r[f] for r in deployments[1].rounds)
-                 for f in ("rate", "decided", "finished")]
-        print(f"{'ratio':14}{ratio[0]:>21.2f}×{ratio[1]:>23.2f}×{ratio[2]:>23.2f}×")
+                 for f in ("rate", "decided", "finished", "emulator", "functions")]
+        print(f"{'ratio':14}{ratio[0]:>21.2f}×{ratio[1]:>23.2f}×{ratio[2]:>23.2f}×"
+              f"{ratio[3]:>25.2f}×{ratio[4]:>25.2f}×")
         print("Medians of rounds (least–most); the ratio is this checkout's median by the other's.")
 
 

@@ -63,7 +63,7 @@ func (l Log) group(ctx context.Context, group, function string, since, until tim
 		}
 		for _, e := range page.Events {
 			text := aws.ToString(e.Message)
-			messages, requests, ok, err := parse(text)
+			counted, ok, err := parse(text)
 			if err != nil {
 				return fmt.Errorf("invocationlog: %s: %w", group, err)
 			}
@@ -73,7 +73,7 @@ func (l Log) group(ctx context.Context, group, function string, since, until tim
 				}
 				continue
 			}
-			counts.Add(function, messages, others, requests)
+			counts.Add(function, counted.Messages, others, counted.CPUMillis, counted.Requests)
 			others = 0
 		}
 	}
@@ -84,18 +84,21 @@ func (l Log) group(ctx context.Context, group, function string, since, until tim
 // stands for.
 func ours(line string) bool { return strings.HasPrefix(line, "{") }
 
+// line is what an invocation writes at its end.
+type line struct {
+	Message   string               `json:"message"`
+	Messages  int64                `json:"messages"`
+	Requests  []awsclient.Requests `json:"requests"`
+	CPUMillis float64              `json:"cpuMs"`
+}
+
 // parse reads a line; ok is false where it says something else.
-func parse(line string) (messages int64, requests []awsclient.Requests, ok bool, err error) {
-	if !strings.Contains(line, awsclient.CountedMessage) {
-		return 0, nil, false, nil
+func parse(text string) (counted line, ok bool, err error) {
+	if !strings.Contains(text, awsclient.CountedMessage) {
+		return line{}, false, nil
 	}
-	var counted struct {
-		Message  string               `json:"message"`
-		Messages int64                `json:"messages"`
-		Requests []awsclient.Requests `json:"requests"`
+	if err := json.Unmarshal([]byte(text), &counted); err != nil {
+		return line{}, false, fmt.Errorf("a line can't be read: %w", err)
 	}
-	if err := json.Unmarshal([]byte(line), &counted); err != nil {
-		return 0, nil, false, fmt.Errorf("a line can't be read: %w", err)
-	}
-	return counted.Messages, counted.Requests, counted.Message == awsclient.CountedMessage, nil
+	return counted, counted.Message == awsclient.CountedMessage, nil
 }

@@ -47,7 +47,7 @@ func (l logs) FilterLogEvents(
 // Lines of Lambda's own, and what another stack has written, don't count.
 func TestRead(t *testing.T) {
 	const counted = `{"level":"INFO","message":"requests counted","messages":2,"requests":[` +
-		`{"service":"DynamoDB","operation":"PutItem","on":"events","count":3,"writeUnits":4}],"ms":1}`
+		`{"service":"DynamoDB","operation":"PutItem","on":"events","count":3,"writeUnits":4}],"ms":1,"cpuMs":0.5}`
 	l := Log{Stack: "shop", API: logs{
 		"/aws/lambda/shop-send-mails": {
 			"START RequestId: 1", `{"message":"mail sent"}`, counted, "END RequestId: 1",
@@ -60,7 +60,7 @@ func TestRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]cost.Function{"send-mails": {
-		Invocations: 2, Messages: 4,
+		Invocations: 2, Messages: 4, CPUMillis: 1,
 		LogBytes: int64(len(`{"message":"mail sent"}`) + len(`{"message":"mail says requests counted"}`)),
 		Requests: []awsclient.Requests{
 			{Service: "DynamoDB", Operation: "PutItem", On: "events", Count: 6, Write: 8},

@@ -60,6 +60,7 @@ type Function struct {
 	Invocations int64                `json:"invocations"`
 	Messages    int64                `json:"messages,omitempty"` // that a queue brought
 	LogBytes    int64                `json:"logBytes"`
+	CPUMillis   float64              `json:"cpuMs,omitempty"` // of the machine that they ran on
 	Requests    []awsclient.Requests `json:"requests,omitempty"`
 }
 
@@ -262,8 +263,8 @@ func find(requests []awsclient.Requests, like awsclient.Requests) (found awsclie
 	return found
 }
 
-// Add adds what one invocation of a function asked for.
-func (c *Counts) Add(function string, messages, logBytes int64, requests []awsclient.Requests) {
+// Add adds what one invocation of a function came to.
+func (c *Counts) Add(function string, messages, logBytes int64, cpuMillis float64, requests []awsclient.Requests) {
 	if c.Functions == nil {
 		c.Functions = map[string]Function{}
 	}
@@ -271,6 +272,7 @@ func (c *Counts) Add(function string, messages, logBytes int64, requests []awscl
 	f.Invocations++
 	f.Messages += messages
 	f.LogBytes += logBytes
+	f.CPUMillis += cpuMillis
 	for _, r := range requests {
 		i := slices.IndexFunc(f.Requests, func(known awsclient.Requests) bool {
 			return known.Service == r.Service && known.Operation == r.Operation && known.On == r.On

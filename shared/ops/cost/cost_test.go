@@ -19,14 +19,14 @@ func rat(text string) *big.Rat {
 
 func counts() Counts {
 	c := Counts{Orders: 2, APIRequests: 2, Transitions: 12, Traces: 4}
-	c.Add("charge", 0, 100, []awsclient.Requests{
+	c.Add("charge", 0, 100, 0, []awsclient.Requests{
 		{Service: "DynamoDB", Operation: "Query", On: "events", Count: 2, Read: 1.5},
 		{Service: "DynamoDB", Operation: "PutItem", On: "events", Count: 1, Write: 3},
 	})
-	c.Add("charge", 0, 50, []awsclient.Requests{
+	c.Add("charge", 0, 50, 0, []awsclient.Requests{
 		{Service: "DynamoDB", Operation: "Query", On: "events", Count: 1, Read: 0.5},
 	})
-	c.Add("mail", 3, 0, []awsclient.Requests{
+	c.Add("mail", 3, 0, 0, []awsclient.Requests{
 		{Service: "KMS", Operation: "Decrypt", Count: 1}, {Service: "SESv2", Operation: "SendEmail", Count: 3},
 		{Service: "EventBridge", Operation: "PutEvents", Count: 1, Entries: 7},
 	})
@@ -97,9 +97,9 @@ func TestOver(t *testing.T) {
 	for range 20 {
 		for name, f := range counts().Functions {
 			for range f.Invocations {
-				many.Add(name, 0, 0, nil)
+				many.Add(name, 0, 0, 0, nil)
 			}
-			many.Add(name, 0, 0, f.Requests)
+			many.Add(name, 0, 0, 0, f.Requests)
 		}
 	}
 	many.Functions["charge"].Requests[1].Count++ // one more query in forty orders
@@ -111,7 +111,7 @@ func TestOver(t *testing.T) {
 		t.Errorf("one retry: %q", over)
 	}
 	for want, change := range map[string]func(*Counts){
-		"charge: invocations: 1.50 an order, the budget is 1.00": func(c *Counts) { c.Add("charge", 0, 0, nil) },
+		"charge: invocations: 1.50 an order, the budget is 1.00": func(c *Counts) { c.Add("charge", 0, 0, 0, nil) },
 		"charge: DynamoDB Query events: 2.00 an order, the budget is 1.50": func(c *Counts) {
 			c.Functions["charge"].Requests[1].Count++
 		},
@@ -124,7 +124,7 @@ func TestOver(t *testing.T) {
 		},
 		"state transitions: 6.50 an order": func(c *Counts) { c.Transitions++ },
 		"another: SFN StartExecution: 0.50 an order, the budget is 0.00": func(c *Counts) {
-			c.Add("another", 0, 0, []awsclient.Requests{{Service: "SFN", Operation: "StartExecution", Count: 1}})
+			c.Add("another", 0, 0, 0, []awsclient.Requests{{Service: "SFN", Operation: "StartExecution", Count: 1}})
 		},
 	} {
 		c := counts()
