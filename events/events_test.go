@@ -201,10 +201,11 @@ func TestAnalyseOrders(t *testing.T) {
 			if err != nil || len(answer.BatchItemFailures) != failed {
 				t.Fatalf("failed %v, %v", answer.BatchItemFailures, err)
 			}
-			days, err := table.Days(context.Background(), "2026-03-02", "2026-03-02")
-			if counted := days["2026-03-02"]; err != nil || counted["orders"] != 1 ||
-				(counted["confirmed"] == 1) != (failed == 0) {
-				t.Errorf("counted %v, %v", days, err)
+			days, err := analytics.Reports{Table: table, Calendar: analyser.Calendar}.Daily(
+				context.Background(), analytics.Query{From: "2026-03-02", To: "2026-03-02"},
+			)
+			if err != nil || days[0].Orders != 1 || (days[0].Confirmed == 1) != (failed == 0) {
+				t.Errorf("counted %+v, %v", days, err)
 			}
 		})
 	}

@@ -3,17 +3,16 @@
 //
 //	pk                        sk          item
 //	<generation>#order#<id>   order       an analytics.Order: data (JSON) and revision
-//	<generation>#day#<month>  <date>      counters: count_<name>
 //	<generation>#hour#<date>  <begins>    counters: count_<name>
 //	<generation>#sku#<date>   <sku>       pieces
 //
 // A generation is a set of figures that was counted from nothing. The index best has the items with
 // pieces, by pk and pieces, so that what was sold most on a day is read without reading what else
-// was sold.
+// was sold. Items of days, <generation>#day#<month>, are of releases that kept them beside the
+// hours; nobody reads them.
 package analyticstable
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -82,8 +81,6 @@ func (t Table) orderKey(id string) dynamo.Item { return key(t.partition(skOrder,
 // rowKey is a row's key, and where its counters stand.
 func (t Table) rowKey(r analytics.Row) (item dynamo.Item, prefix string) {
 	switch r.Kind {
-	case analytics.KindDay:
-		return key(t.partition("day", r.Date.Month()), string(r.Date)), prefixCount
 	case analytics.KindHour:
 		return key(t.partition("hour", string(r.Date)), r.Hour.UTC().Format(time.RFC3339)), prefixCount
 	case analytics.KindSKU:
@@ -92,28 +89,47 @@ func (t Table) rowKey(r analytics.Row) (item dynamo.Item, prefix string) {
 	panic(fmt.Sprintf("analyticstable: no row is a %q", r.Kind))
 }
 
-// Orders implements analytics.Table with one consistent batch read of at most 100 orders. It is an
-// es.ErrUnavailable where DynamoDB is too busy to read all.
-func (t Table) Orders(ctx context.Context, ids []string) (map[string]analytics.Order, error) {
-	keys := make([]dynamo.Item, len(ids))
-	for i, id := range ids {
-		keys[i] = t.orderKey(id)
+// Read implements analytics.Table with one consistent batch read. It is an es.ErrUnavailable where
+// DynamoDB is too busy to read all.
+func (t Table) Read(ctx context.Context, ids []string, hours []analytics.Row) (
+	map[string]analytics.Order, map[analytics.Row]analytics.Counters, error,
+) {
+	var keys []dynamo.Item
+	for _, id := range ids {
+		keys = append(keys, t.orderKey(id))
+	}
+	rows, rowAt := map[analytics.Row]analytics.Counters{}, map[string]analytics.Row{}
+	for _, r := range hours {
+		item, _ := t.rowKey(r)
+		keys, rows[r], rowAt[place(item)] = append(keys, item), nil, r
 	}
 	items, err := dynamo.BatchGet(
 		ctx, t.api, t.table, types.KeysAndAttributes{Keys: keys, ConsistentRead: aws.Bool(true)}, nil,
 	)
 	if err != nil {
-		return nil, fmt.Errorf("analyticstable: read %d orders: %w", len(ids), err)
+		return nil, nil, fmt.Errorf("analyticstable: read %d orders and %d hours: %w", len(ids), len(hours), err)
 	}
 	orders := map[string]analytics.Order{}
 	for _, item := range items {
+		if r, ok := rowAt[place(item)]; ok {
+			if rows[r], err = countersOf(item); err != nil {
+				return nil, nil, err
+			}
+			continue
+		}
 		o, err := t.orderOf(item)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		orders[o.ID] = o
 	}
-	return orders, nil
+	return orders, rows, nil
+}
+
+// place is an item's key as one text.
+func place(item dynamo.Item) string {
+	r := dynamo.Read(item)
+	return r.OptionalString(attrPK) + " " + r.OptionalString(attrSK)
 }
 
 func (t Table) orderOf(item dynamo.Item) (o analytics.Order, err error) {
@@ -190,32 +206,6 @@ var passing = []string{
 	dynamo.ReasonCondition, dynamo.ReasonConflict, dynamo.ReasonThrottling, dynamo.ReasonThroughput,
 }
 
-// Days implements analytics.Table with one query a month.
-func (t Table) Days(ctx context.Context, from, to analytics.Date) (map[analytics.Date]analytics.Counters, error) {
-	days := map[analytics.Date]analytics.Counters{}
-	firstOf := func(d analytics.Date) analytics.Date { return analytics.Date(d.Month() + "-01") }
-	for first := firstOf(from); first <= to; first = firstOf(first.Add(31)) {
-		in := &dynamodb.QueryInput{
-			TableName: &t.table, ConsistentRead: aws.Bool(true),
-			KeyConditionExpression: aws.String(attrPK + " = :pk AND " + attrSK + " BETWEEN :from AND :to"),
-			ExpressionAttributeValues: dynamo.Item{
-				":pk": dynamo.S(t.partition("day", first.Month())), ":from": dynamo.S(string(from)),
-				":to": dynamo.S(string(to)),
-			},
-		}
-		for item, err := range dynamo.Query(ctx, t.api, in) {
-			if err != nil {
-				return nil, fmt.Errorf("analyticstable: days of %s: %w", first.Month(), err)
-			}
-			date := analytics.Date(dynamo.Read(item).String(attrSK))
-			if days[date], err = countersOf(item); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return days, nil
-}
-
 // Hours implements analytics.Table with one query.
 func (t Table) Hours(ctx context.Context, day analytics.Date) (map[time.Time]analytics.Counters, error) {
 	hours := map[time.Time]analytics.Counters{}
@@ -239,9 +229,8 @@ func (t Table) Hours(ctx context.Context, day analytics.Date) (map[time.Time]ana
 	return hours, nil
 }
 
-// Best implements analytics.Table with one query of the index, of analytics.BestRead entries at
-// most.
-func (t Table) Best(ctx context.Context, day analytics.Date, n int) ([]analytics.SKU, error) {
+// Best implements analytics.Table with one query of the index.
+func (t Table) Best(ctx context.Context, day analytics.Date) ([]analytics.SKU, error) {
 	in := &dynamodb.QueryInput{
 		TableName: &t.table, IndexName: aws.String(IndexBest), KeyConditionExpression: aws.String(attrPK + " = :pk"),
 		ScanIndexForward:          aws.Bool(false),
@@ -253,19 +242,47 @@ func (t Table) Best(ctx context.Context, day analytics.Date, n int) ([]analytics
 		if err != nil {
 			return nil, fmt.Errorf("analyticstable: SKUs of %s: %w", day, err)
 		}
-		r := dynamo.Read(item)
-		sku, pieces := r.String(attrSK), r.Number(attrPieces)
-		if err := r.Err(); err != nil {
-			return nil, fmt.Errorf("%w: analyticstable: SKU %q of %s: %w", es.ErrCorrupt, sku, day, err)
+		sku, err := skuOf(item)
+		if err != nil {
+			return nil, err
 		}
-		if best = append(best, analytics.SKU{SKU: sku, Pieces: pieces}); len(best) == analytics.BestRead {
+		if best = append(best, sku); len(best) == analytics.BestRead {
 			break
 		}
 	}
-	slices.SortFunc(best, func(a, b analytics.SKU) int {
-		return cmp.Or(cmp.Compare(b.Pieces, a.Pieces), cmp.Compare(a.SKU, b.SKU))
-	})
-	return best[:min(n, len(best))], nil
+	return best, nil
+}
+
+// Pieces implements analytics.Table with a batch read for each hundred SKUs.
+func (t Table) Pieces(ctx context.Context, day analytics.Date, skus []string) (map[string]int64, error) {
+	pieces := map[string]int64{}
+	for chunk := range slices.Chunk(skus, dynamo.MaxBatch) {
+		keys := make([]dynamo.Item, len(chunk))
+		for i, sku := range chunk {
+			keys[i], _ = t.rowKey(analytics.Row{Kind: analytics.KindSKU, Date: day, SKU: sku})
+		}
+		items, err := dynamo.BatchGet(ctx, t.api, t.table, types.KeysAndAttributes{Keys: keys}, nil)
+		if err != nil {
+			return nil, fmt.Errorf("analyticstable: %d SKUs of %s: %w", len(chunk), day, err)
+		}
+		for _, item := range items {
+			sku, err := skuOf(item)
+			if err != nil {
+				return nil, err
+			}
+			pieces[sku.SKU] = sku.Pieces
+		}
+	}
+	return pieces, nil
+}
+
+func skuOf(item dynamo.Item) (analytics.SKU, error) {
+	r := dynamo.Read(item)
+	sku := analytics.SKU{SKU: r.String(attrSK), Pieces: r.Number(attrPieces)}
+	if err := r.Err(); err != nil {
+		return sku, fmt.Errorf("%w: analyticstable: item %s: %w", es.ErrCorrupt, place(item), err)
+	}
+	return sku, nil
 }
 
 func countersOf(item dynamo.Item) (analytics.Counters, error) {

@@ -82,8 +82,9 @@ func TestUnavailable(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			table := analyticstable.New(failing{err: tc.err}, "t", "1")
-			_, read := table.Orders(t.Context(), []string{"o1"})
-			for _, err := range []error{read, table.Write(t.Context(), []analytics.Order{{ID: "o1"}}, nil)} {
+			_, _, read := table.Read(t.Context(), []string{"o1"}, nil)
+			_, best := table.Pieces(t.Context(), "2026-03-01", []string{"a"})
+			for _, err := range []error{read, best, table.Write(t.Context(), []analytics.Order{{ID: "o1"}}, nil)} {
 				if errors.Is(err, es.ErrUnavailable) != tc.want || !errors.Is(err, tc.err) ||
 					errors.Is(err, es.ErrConflict) {
 					t.Errorf("%v", err)
@@ -91,8 +92,8 @@ func TestUnavailable(t *testing.T) {
 			}
 		})
 	}
-	if _, err := analyticstable.New(leaving{}, "t", "1").Orders(
-		t.Context(), []string{"o1"},
+	if _, _, err := analyticstable.New(leaving{}, "t", "1").Read(
+		t.Context(), []string{"o1"}, nil,
 	); !errors.Is(err, es.ErrUnavailable) {
 		t.Errorf("orders are left out: %v", err)
 	}
@@ -120,8 +121,8 @@ func TestCorruptOrders(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			api := failing{items: []map[string]types.AttributeValue{item}}
-			if _, err := analyticstable.New(api, "t", "1").Orders(
-				t.Context(), []string{"o1"},
+			if _, _, err := analyticstable.New(api, "t", "1").Read(
+				t.Context(), []string{"o1"}, nil,
 			); !errors.Is(err, es.ErrCorrupt) {
 				t.Errorf("%v", err)
 			}

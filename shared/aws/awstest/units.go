@@ -69,11 +69,16 @@ func TransactionUnits(in *dynamodb.TransactWriteItemsInput) float64 {
 func IndexUnits(before, after map[string]types.AttributeValue, partition, sort string) float64 {
 	place := func(item map[string]types.AttributeValue) string {
 		pk, there := item[partition].(*types.AttributeValueMemberS)
-		sk, sorted := item[sort].(*types.AttributeValueMemberS)
-		if !there || !sorted {
+		if !there {
 			return ""
 		}
-		return pk.Value + "\x00" + sk.Value
+		switch sk := item[sort].(type) {
+		case *types.AttributeValueMemberS:
+			return pk.Value + "\x00" + sk.Value
+		case *types.AttributeValueMemberN:
+			return pk.Value + "\x00" + sk.Value
+		}
+		return ""
 	}
 	units := WriteUnits(max(ItemBytes(before), ItemBytes(after)))
 	switch from, to := place(before), place(after); {

@@ -5,7 +5,7 @@
 // of its own that says which of its events are counted; it is written in one transaction with the
 // sums that follow from them, so that an event counts once however often, in whatever order and how
 // late it comes. A batch of events is one such transaction, or a few: an hour's row is written once
-// for all of them.
+// for all of them, and has what was sold in the hour as long as it is small.
 package analytics
 
 import (
@@ -21,8 +21,8 @@ import (
 	"orderflow/shared/kit/es"
 )
 
-// MaxWrites is how many orders and rows one Write takes: the limit of DynamoDB's
-// TransactWriteItems.
+// MaxWrites is how many orders and rows one Write takes, and one Read: the limit of DynamoDB's
+// TransactWriteItems and BatchGetItem.
 const MaxWrites = 100
 
 // pace of tries at a transaction that met another one, or a table that is too busy. What contends
@@ -31,27 +31,26 @@ var pace = backoff.Pace{Base: 20 * time.Millisecond, Max: time.Second, Margin: 2
 
 // Table keeps orders and counters.
 type Table interface {
-	// Orders reads what is known of orders, consistent with every Write that was answered before.
-	// An order that is not there is left out. A table that is too busy is an es.ErrUnavailable,
-	// here and in Write.
-	Orders(ctx context.Context, ids []string) (map[string]Order, error)
+	// Read reads what is known of orders, and rows of hours, consistent with every Write that was
+	// answered before. An order that is not there is left out, a row that is not there has no
+	// counters. At most MaxWrites of both, each once. A table that is too busy is an
+	// es.ErrUnavailable, here and in Write.
+	Read(ctx context.Context, ids []string, hours []Row) (map[string]Order, map[Row]Counters, error)
 	// Write puts orders in the place of those with their Revision, which goes up by one, and makes
 	// the additions, all or none. It is an es.ErrConflict, and nothing is written, where an order
 	// is at another revision by now or somebody else is writing. At most MaxWrites of both, each
 	// order and row once.
 	Write(ctx context.Context, orders []Order, additions []Addition) error
-	// Days reads the rows of the days from one to another, both included, by date. A day on which
-	// nothing happened may be left out.
-	Days(ctx context.Context, from, to Date) (map[Date]Counters, error)
 	// Hours reads the rows of the hours of a day, by when they begin, in UTC.
 	Hours(ctx context.Context, day Date) (map[time.Time]Counters, error)
-	// Best gives the n SKUs of a day with the most pieces, the most first; among equals by SKU.
-	// Where more than BestRead have as many as the last one, which of these are there is not said.
-	// It follows Write within a moment.
-	Best(ctx context.Context, day Date, n int) ([]SKU, error)
+	// Best gives the BestRead rows of a day's SKUs with the most pieces, or all if there are fewer,
+	// in no order. It follows Write within a moment.
+	Best(ctx context.Context, day Date) ([]SKU, error)
+	// Pieces reads rows of a day's SKUs, as many as asked for. One that is not there is left out.
+	Pieces(ctx context.Context, day Date, skus []string) (map[string]int64, error)
 }
 
-// BestRead is how many SKUs are read to put equals into order.
+// BestRead is how many SKUs' rows are read of a day to put equals into order.
 const BestRead = 200
 
 // Analyser counts the events of the bus.
@@ -118,12 +117,8 @@ func messagesOf(orders []pending) iter.Seq[int] {
 // count counts the first n orders, as many as one transaction takes. It writes into errs which
 // facts don't fit what is known of the order by now.
 func (a Analyser) count(ctx context.Context, open []pending, errs []error) (n int, err error) {
-	open = open[:min(len(open), MaxWrites)]
-	ids := make([]string, len(open))
-	for i, p := range open {
-		ids[i] = p.id
-	}
-	known, err := a.Table.Orders(ctx, ids)
+	open, ids, hours := a.readable(open)
+	known, rows, err := a.Table.Read(ctx, ids, hours)
 	if err != nil {
 		return len(open), err
 	}
@@ -137,13 +132,14 @@ func (a Analyser) count(ctx context.Context, open []pending, errs []error) (n in
 		}
 		next, added, changed := before.count(a.Calendar, p.facts, func(i int, err error) { errs[p.messages[i]] = err })
 		if changed {
-			rows := len(all)
+			added = added.spilled(rows, all)
+			writes := len(orders) + 1 + len(all)
 			for r := range added {
 				if all[r] == nil {
-					rows++
+					writes++
 				}
 			}
-			if len(orders) > 0 && len(orders)+1+rows > MaxWrites {
+			if len(orders) > 0 && writes > MaxWrites {
 				break
 			}
 			orders = append(orders, next)
@@ -155,4 +151,23 @@ func (a Analyser) count(ctx context.Context, open []pending, errs []error) (n in
 		return n, nil
 	}
 	return n, a.Table.Write(ctx, orders, all.additions())
+}
+
+// readable gives the first orders, as many as one Read takes, with what it reads: them, and the
+// hours in which they were confirmed, where pieces are counted.
+func (a Analyser) readable(open []pending) (taken []pending, ids []string, hours []Row) {
+	for i, p := range open {
+		at := slices.IndexFunc(p.facts, func(f fact) bool { return f.confirmed != nil })
+		var more []Row
+		if at >= 0 {
+			if r := hourRow(a.Calendar, p.facts[at].confirmed.Time); !slices.Contains(hours, r) {
+				more = []Row{r}
+			}
+		}
+		if len(ids)+1+len(hours)+len(more) > MaxWrites {
+			return open[:i], ids, hours
+		}
+		ids, hours = append(ids, p.id), append(hours, more...)
+	}
+	return open, ids, hours
 }

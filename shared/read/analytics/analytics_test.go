@@ -176,11 +176,13 @@ type busy struct {
 	ahead         func()
 }
 
-func (b *busy) Orders(ctx context.Context, ids []string) (map[string]analytics.Order, error) {
+func (b *busy) Read(ctx context.Context, ids []string, hours []analytics.Row) (
+	map[string]analytics.Order, map[analytics.Row]analytics.Counters, error,
+) {
 	if b.reads--; b.reads >= 0 {
-		return nil, es.ErrUnavailable
+		return nil, nil, es.ErrUnavailable
 	}
-	return b.Table.Orders(ctx, ids)
+	return b.Table.Read(ctx, ids, hours)
 }
 
 func (b *busy) Write(ctx context.Context, orders []analytics.Order, additions []analytics.Addition) error {
@@ -232,13 +234,14 @@ func TestRefusalOfATryBefore(t *testing.T) {
 // A batch is one transaction, or as many as its limit asks for; the hour's row is written once in
 // each.
 func TestOneWriteForABatch(t *testing.T) {
+	const seated = 27 // SKUs that the hour's row has room for
 	for name, tc := range map[string]struct {
 		orders, skus int
 		want         []int
 	}{
-		"fifty orders of one SKU":                         {50, 1, []int{50 + 2 + 1}},
-		"more orders than fit":                            {120, 1, []int{97 + 2 + 1, 23 + 2 + 1}},
-		"many SKUs of each, one of them of the next, too": {5, 40, []int{2 + 2 + 79, 2 + 2 + 79, 1 + 2 + 40}},
+		"fifty orders of one SKU":                         {50, 1, []int{50 + 1}},
+		"more orders than fit":                            {120, 1, []int{99 + 1, 21 + 1}},
+		"many SKUs of each, one of them of the next, too": {5, 40, []int{3 + 1 + 118 - seated, 2 + 1 + 79}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			table := &recording{Table: &analyticstest.Memory{}}
@@ -266,7 +269,7 @@ func TestOneWriteForABatch(t *testing.T) {
 			if got := day(t, table); got.Orders != int64(tc.orders) || got.Confirmed != int64(tc.orders) {
 				t.Errorf("counted %+v", got)
 			}
-			kept, err := table.Orders(t.Context(), []string{"o0"})
+			kept, _, err := table.Read(t.Context(), []string{"o0"}, nil)
 			if err != nil || kept["o0"].Placed == nil || kept["o0"].Placed.Pieces != nil {
 				t.Errorf("%+v is kept, %v: what is counted of its SKUs is of no use any more", kept["o0"], err)
 			}

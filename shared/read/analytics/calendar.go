@@ -45,9 +45,6 @@ func (d Date) midnight() time.Time {
 // Add is the date so many days later.
 func (d Date) Add(days int) Date { return Date(d.midnight().AddDate(0, 0, days).Format(time.DateOnly)) }
 
-// Month is the date's month, written 2006-01.
-func (d Date) Month() string { return string(d)[:len("2006-01")] }
-
 // daysUntil is how many days later the other date is.
 func (d Date) daysUntil(other Date) int {
 	return int(other.midnight().Sub(d.midnight()) / (24 * time.Hour))

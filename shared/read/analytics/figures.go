@@ -3,10 +3,12 @@ package analytics
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
 
+	"orderflow/shared/kit/es"
 	"orderflow/shared/shop/money"
 )
 
@@ -15,9 +17,8 @@ type Kind string
 
 // The kinds of rows.
 const (
-	KindDay  Kind = "day"  // what happened on a day
-	KindHour Kind = "hour" // what happened in an hour
-	KindSKU  Kind = "sku"  // pieces of an SKU in the orders that were confirmed on a day
+	KindHour Kind = "hour" // what happened in an hour; a day is the sum of its hours
+	KindSKU  Kind = "sku"  // pieces of an SKU, sold on a day, that its hours' rows had no room for
 )
 
 // Row names counters that many orders add to.
@@ -38,14 +39,15 @@ type Addition struct {
 	Counters Counters
 }
 
-// The names of counters. Those that end in a point go on: with a currency, or with a reason's kind,
-// a slash and its code.
+// The names of counters. Those that end in a point go on: with a currency, with an SKU, or with a
+// reason's kind, a slash and its code.
 const (
 	counterOrders    = "orders"
 	counterConfirmed = "confirmed"
 	counterCancelled = "cancelled."
 	counterRevenue   = "revenue."
 	counterRefunded  = "refunded."
+	counterSold      = "sold." // pieces, in the hour in which their order was confirmed
 	// CounterPieces is the only counter of a KindSKU row.
 	CounterPieces = "pieces"
 )
@@ -66,6 +68,45 @@ func (s sum) add(r Row, counter string, n int64) {
 	if len(s[r]) == 0 {
 		delete(s, r)
 	}
+}
+
+// hourRoom is how many bytes an hour's counters may have for another SKU to be counted there. With
+// the key and some reasons that come later, the row stays below the KB that a write unit pays for.
+const hourRoom = 800
+
+// counterBytes is what a counter takes in a row at most: its name, that of the attribute around it,
+// and the number.
+func counterBytes(name string) int { return len(name) + 16 }
+
+// spilled is the sum with those pieces in rows of their SKUs that the hour's row has no room for.
+// read has the rows that were read; an hour that was not has no room. before is what the same Write
+// adds already.
+func (s sum) spilled(read map[Row]Counters, before sum) sum {
+	out := sum{}
+	for r, added := range s {
+		row, known := read[r]
+		names, bytes := map[string]bool{}, 0
+		take := func(name string) {
+			if !names[name] {
+				names[name], bytes = true, bytes+counterBytes(name)
+			}
+		}
+		for _, counters := range []Counters{row, before[r]} {
+			for name := range counters {
+				take(name)
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(added)) { // those of SKUs come last
+			sku, sold := strings.CutPrefix(name, counterSold)
+			if sold && (!known || !names[name] && bytes+counterBytes(name) > hourRoom) {
+				out.add(Row{Kind: KindSKU, Date: r.Date, SKU: sku}, CounterPieces, added[name])
+				continue
+			}
+			take(name)
+			out.add(r, name, added[name])
+		}
+	}
+	return out
 }
 
 // addAll adds another sum, times a factor.
@@ -97,6 +138,28 @@ type Figures struct {
 	Revenue   []money.Money    // what the confirmed ones came to, by currency
 	// what confirmed orders came to that were cancelled in this time, whenever they were confirmed
 	Refunded []money.Money
+}
+
+// addAll adds the counters of an hour to those of its day.
+func (c Counters) addAll(hour Counters) error {
+	for name, n := range hour {
+		if n > math.MaxInt64-c[name] {
+			return fmt.Errorf("%w: analytics: the sum of %s is beyond what a number holds", es.ErrCorrupt, name)
+		}
+		c[name] += n
+	}
+	return nil
+}
+
+// sold are the pieces by SKU that the counters of hours have.
+func (c Counters) sold() map[string]int64 {
+	pieces := map[string]int64{}
+	for name, n := range c {
+		if sku, ok := strings.CutPrefix(name, counterSold); ok {
+			pieces[sku] = n
+		}
+	}
+	return pieces
 }
 
 // figuresOf reads the counters of a day or an hour. A counter of another name is one of a later

@@ -162,16 +162,17 @@ func (o Order) with(f fact) (next Order, fresh bool, err error) {
 	return next, true, nil
 }
 
+// hourRow is the row of the hour that a moment is in.
+func hourRow(c Calendar, at time.Time) Row {
+	return Row{Kind: KindHour, Date: c.Day(at), Hour: c.Hour(at)}
+}
+
 // adds is everything that the order adds to the figures by what is known of it. Each fact counts in
 // its own hour, so that none ever changes an hour that is over; what an order came to is known once
 // it was both placed and confirmed, whichever of the two came in first.
 func (o Order) adds(c Calendar) sum {
 	s := sum{}
-	add := func(at time.Time, counter string, n int64) {
-		day := c.Day(at)
-		s.add(Row{Kind: KindDay, Date: day}, counter, n)
-		s.add(Row{Kind: KindHour, Date: day, Hour: c.Hour(at)}, counter, n)
-	}
+	add := func(at time.Time, counter string, n int64) { s.add(hourRow(c, at), counter, n) }
 	if o.Placed != nil {
 		add(o.Placed.Time, counterOrders, 1)
 	}
@@ -187,7 +188,7 @@ func (o Order) adds(c Calendar) sum {
 	total := o.Placed.Total
 	add(o.Confirmed.Time, counterRevenue+total.Currency, total.Amount)
 	for sku, pieces := range o.Placed.Pieces {
-		s.add(Row{Kind: KindSKU, Date: c.Day(o.Confirmed.Time), SKU: sku}, CounterPieces, pieces)
+		add(o.Confirmed.Time, counterSold+sku, pieces)
 	}
 	if o.Cancelled != nil {
 		add(o.Cancelled.Time, counterRefunded+total.Currency, total.Amount)

@@ -1,8 +1,11 @@
 package analytics
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -116,54 +119,80 @@ func (q Query) Check() error {
 	return nil
 }
 
-// Daily implements Reader: one query a month, one more a day for its SKUs, and one more for its
-// hours.
+// Daily implements Reader: one query a day for its hours, and one for the SKUs that these have no
+// room for.
 func (r Reports) Daily(ctx context.Context, q Query) ([]Day, error) {
 	if err := q.Check(); err != nil {
 		return nil, err
 	}
 	days := make([]Day, q.From.daysUntil(q.To)+1)
-	var counters map[Date]Counters
 	group, inner := errgroup.WithContext(ctx)
 	group.SetLimit(reads)
-	group.Go(func() (err error) {
-		counters, err = r.Table.Days(inner, q.From, q.To)
-		return err
-	})
 	for i := range days {
-		day := &days[i]
-		day.Date = q.From.Add(i)
-		if q.Best > 0 {
-			group.Go(func() (err error) {
-				day.Best, err = r.Table.Best(inner, day.Date, q.Best)
-				return err
-			})
-		}
-		if q.Hours {
-			group.Go(func() (err error) {
-				day.Hours, err = r.hours(inner, day.Date)
-				return err
-			})
-		}
+		group.Go(func() (err error) {
+			days[i], err = r.day(inner, q.From.Add(i), q)
+			return err
+		})
 	}
 	if err := group.Wait(); err != nil {
 		return nil, fmt.Errorf("analytics: read %s to %s: %w", q.From, q.To, err)
 	}
-	for i := range days {
-		days[i].Figures = figuresOf(counters[days[i].Date])
-	}
 	return days, nil
 }
 
-func (r Reports) hours(ctx context.Context, day Date) ([]Hour, error) {
-	rows, err := r.Table.Hours(ctx, day)
+func (r Reports) day(ctx context.Context, date Date, q Query) (Day, error) {
+	day := Day{Date: date}
+	rows, err := r.Table.Hours(ctx, date)
+	if err != nil {
+		return day, err
+	}
+	all := Counters{}
+	for _, hour := range rows {
+		if err := all.addAll(hour); err != nil {
+			return day, err
+		}
+	}
+	day.Figures = figuresOf(all)
+	if q.Hours {
+		for _, start := range r.Calendar.Hours(date) {
+			day.Hours = append(day.Hours, Hour{Start: start, Figures: figuresOf(rows[start.UTC()])})
+		}
+	}
+	if q.Best > 0 {
+		day.Best, err = r.best(ctx, date, all.sold(), q.Best)
+	}
+	return day, err
+}
+
+// best gives the n SKUs of a day with the most pieces, the most first; among equals by SKU. sold is
+// what the hours' rows have. An SKU may have pieces there and in a row of its own.
+func (r Reports) best(ctx context.Context, date Date, sold map[string]int64, n int) ([]SKU, error) {
+	rows, err := r.Table.Best(ctx, date)
 	if err != nil {
 		return nil, err
 	}
-	starts := r.Calendar.Hours(day)
-	hours := make([]Hour, len(starts))
-	for i, start := range starts {
-		hours[i] = Hour{Start: start, Figures: figuresOf(rows[start.UTC()])}
+	if len(rows) == BestRead { // and more may have rows: those of the hours' SKUs are missing
+		missing := maps.Clone(sold)
+		for _, row := range rows {
+			delete(missing, row.SKU)
+		}
+		others, err := r.Table.Pieces(ctx, date, slices.Sorted(maps.Keys(missing)))
+		if err != nil {
+			return nil, err
+		}
+		for sku, pieces := range others {
+			sold[sku] += pieces
+		}
 	}
-	return hours, nil
+	for _, row := range rows {
+		sold[row.SKU] += row.Pieces
+	}
+	best := make([]SKU, 0, len(sold))
+	for sku, pieces := range sold {
+		best = append(best, SKU{SKU: sku, Pieces: pieces})
+	}
+	slices.SortFunc(best, func(a, b SKU) int {
+		return cmp.Or(cmp.Compare(b.Pieces, a.Pieces), cmp.Compare(a.SKU, b.SKU))
+	})
+	return best[:min(n, len(best))], nil
 }

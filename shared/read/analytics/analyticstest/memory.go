@@ -25,17 +25,26 @@ type Memory struct {
 
 var _ analytics.Table = (*Memory)(nil)
 
-// Orders implements analytics.Table.
-func (m *Memory) Orders(_ context.Context, ids []string) (map[string]analytics.Order, error) {
+// Read implements analytics.Table.
+func (m *Memory) Read(_ context.Context, ids []string, hours []analytics.Row) (
+	map[string]analytics.Order, map[analytics.Row]analytics.Counters, error,
+) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if n := len(ids) + len(hours); n > analytics.MaxWrites {
+		return nil, nil, fmt.Errorf("analyticstest: %d items are read at once", n)
+	}
 	found := map[string]analytics.Order{}
 	for _, id := range ids {
 		if o, ok := m.orders[id]; ok {
 			found[id] = o
 		}
 	}
-	return found, nil
+	rows := map[analytics.Row]analytics.Counters{}
+	for _, r := range hours {
+		rows[r] = maps.Clone(m.counters[r])
+	}
+	return found, rows, nil
 }
 
 // Write implements analytics.Table.
@@ -80,17 +89,6 @@ func (m *Memory) Write(_ context.Context, orders []analytics.Order, additions []
 	return nil
 }
 
-// Days implements analytics.Table.
-func (m *Memory) Days(_ context.Context, from, to analytics.Date) (map[analytics.Date]analytics.Counters, error) {
-	found := map[analytics.Date]analytics.Counters{}
-	for row, counters := range m.rows(analytics.KindDay) {
-		if row.Date >= from && row.Date <= to {
-			found[row.Date] = counters
-		}
-	}
-	return found, nil
-}
-
 // Hours implements analytics.Table.
 func (m *Memory) Hours(_ context.Context, day analytics.Date) (map[time.Time]analytics.Counters, error) {
 	found := map[time.Time]analytics.Counters{}
@@ -103,17 +101,26 @@ func (m *Memory) Hours(_ context.Context, day analytics.Date) (map[time.Time]ana
 }
 
 // Best implements analytics.Table.
-func (m *Memory) Best(_ context.Context, day analytics.Date, n int) ([]analytics.SKU, error) {
+func (m *Memory) Best(_ context.Context, day analytics.Date) ([]analytics.SKU, error) {
 	best := []analytics.SKU{}
 	for row, counters := range m.rows(analytics.KindSKU) {
 		if row.Date == day {
 			best = append(best, analytics.SKU{SKU: row.SKU, Pieces: counters[analytics.CounterPieces]})
 		}
 	}
-	slices.SortFunc(best, func(a, b analytics.SKU) int {
-		return cmp.Or(cmp.Compare(b.Pieces, a.Pieces), cmp.Compare(a.SKU, b.SKU))
-	})
-	return best[:min(n, len(best))], nil
+	slices.SortFunc(best, func(a, b analytics.SKU) int { return cmp.Compare(b.Pieces, a.Pieces) })
+	return best[:min(analytics.BestRead, len(best))], nil
+}
+
+// Pieces implements analytics.Table.
+func (m *Memory) Pieces(_ context.Context, day analytics.Date, skus []string) (map[string]int64, error) {
+	found := map[string]int64{}
+	for row, counters := range m.rows(analytics.KindSKU) {
+		if row.Date == day && slices.Contains(skus, row.SKU) {
+			found[row.SKU] = counters[analytics.CounterPieces]
+		}
+	}
+	return found, nil
 }
 
 func (m *Memory) rows(kind analytics.Kind) map[analytics.Row]analytics.Counters {

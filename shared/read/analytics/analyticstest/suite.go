@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -79,7 +80,9 @@ func drawLife(t *rapid.T, id string) life {
 		total: money.Money{Currency: rapid.SampledFrom([]string{"EUR", "JPY"}).Draw(t, "currency")},
 	}
 	for range rapid.IntRange(1, 4).Draw(t, "lines") {
-		sku := fmt.Sprint("sku-", rapid.IntRange(1, 5).Draw(t, "sku"))
+		// of which some hours have no room for all
+		sku := strings.Repeat("long-", 50*rapid.IntRange(0, 1).Draw(t, "long")) +
+			fmt.Sprint("sku-", rapid.IntRange(1, 5).Draw(t, "sku"))
 		unit := money.Money{Amount: rapid.Int64Range(0, 1000).Draw(t, "price"), Currency: l.total.Currency}
 		line := order.Line{SKU: sku, Quantity: rapid.Int64Range(1, 9).Draw(t, "quantity"), UnitPrice: unit}
 		adjustment := func(name string, most int64) *order.Adjustment {
@@ -304,9 +307,12 @@ func check(t *rapid.T, lives []life, table analytics.Table) {
 	}
 }
 
-// best: of more SKUs than are read for one answer, those with the most pieces.
+// best: of more SKUs than are read for one answer, those with the most pieces. Some pieces of a SKU
+// are in the rows of hours, some in a row of its own.
 func best(t *testing.T, table analytics.Table) {
 	const date, most = analytics.Date("2026-05-01"), 260
+	hour := analytics.Row{Kind: analytics.KindHour, Date: date, Hour: time.Date(2026, 5, 1, 9, 0, 0, 0, time.UTC)}
+	inHour := analytics.Addition{Row: hour, Counters: analytics.Counters{"orders": 1}}
 	var want []analytics.SKU
 	var ones, others []analytics.Addition // that move each SKU up in the list
 	for n := range most {
@@ -315,27 +321,49 @@ func best(t *testing.T, table analytics.Table) {
 		if n < 100 {
 			want = append(want, sku)
 		}
+		own := sku.Pieces
+		switch n {
+		case 3: // without a row of its own
+			inHour.Counters["sold."+sku.SKU] = sku.Pieces
+			continue
+		case 5: // with a row that is not among those that are read
+			inHour.Counters["sold."+sku.SKU], own = sku.Pieces-2, 2
+		case 7, 250: // with a row that may be
+			inHour.Counters["sold."+sku.SKU], own = 1, sku.Pieces-1
+		}
 		row := analytics.Row{Kind: analytics.KindSKU, Date: date, SKU: sku.SKU}
 		ones = append(ones, analytics.Addition{Row: row, Counters: analytics.Counters{analytics.CounterPieces: 1}})
 		others = append(
-			others, analytics.Addition{Row: row, Counters: analytics.Counters{analytics.CounterPieces: sku.Pieces - 1}},
+			others, analytics.Addition{Row: row, Counters: analytics.Counters{analytics.CounterPieces: own - 1}},
 		)
 	}
-	for _, additions := range [][]analytics.Addition{ones, others} {
+	for _, additions := range [][]analytics.Addition{{inHour}, ones, others} {
 		for chunk := range slices.Chunk(additions, analytics.MaxWrites) {
 			if err := table.Write(t.Context(), nil, chunk); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
+	reports := analytics.Reports{Table: table, Calendar: analytics.MustCalendar("UTC")}
 	for _, n := range []int{1, 10, 100} {
-		got, err := table.Best(t.Context(), date, n)
-		if diff := gocmp.Diff(want[:n], got); err != nil || diff != "" {
-			t.Errorf("the best %d: %v (-want +got):\n%s", n, err, diff)
+		days, err := reports.Daily(t.Context(), analytics.Query{From: date, To: date.Add(1), Best: n})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := gocmp.Diff(want[:n], days[0].Best); diff != "" {
+			t.Errorf("the best %d (-want +got):\n%s", n, diff)
+		}
+		if len(days[1].Best) != 0 {
+			t.Errorf("of a day without any: %v", days[1].Best)
 		}
 	}
-	if got, err := table.Best(t.Context(), date.Add(1), 10); err != nil || len(got) != 0 {
-		t.Errorf("of a day without any: %v, %v", got, err)
+	rows, err := table.Best(t.Context(), date)
+	if err != nil || len(rows) != analytics.BestRead {
+		t.Errorf("%d rows are read, %v", len(rows), err)
+	}
+	pieces, err := table.Pieces(t.Context(), date, []string{"sku-005", "sku-003", "nobody's"})
+	if diff := gocmp.Diff(map[string]int64{"sku-005": 2}, pieces); err != nil || diff != "" {
+		t.Errorf("rows of SKUs: %v (-want +got):\n%s", err, diff)
 	}
 }
 
@@ -343,29 +371,48 @@ func best(t *testing.T, table analytics.Table) {
 func far(t *testing.T, table analytics.Table) {
 	from := analytics.Date("2026-11-30")
 	const days = 92
-	want := map[analytics.Date]analytics.Counters{}
+	want := map[analytics.Date]analytics.Figures{}
 	var additions []analytics.Addition
 	for i := -1; i <= days; i++ {
-		date := from.Add(i)
-		counters := analytics.Counters{"orders": int64(i + 2), "revenue.EUR": math.MaxInt64 - int64(i+2)}
-		additions = append(
-			additions, analytics.Addition{Row: analytics.Row{Kind: analytics.KindDay, Date: date}, Counters: counters},
-		)
-		if i >= 0 && i < days {
-			want[date] = counters
+		orders, revenue := int64(i+3), math.MaxInt64-int64(i+2)
+		row := analytics.Row{
+			Kind: analytics.KindHour, Date: from.Add(i), Hour: time.Date(2026, 11, 30+i, 0, 0, 0, 0, time.UTC),
+		}
+		additions = append(additions, analytics.Addition{
+			Row: row, Counters: analytics.Counters{"orders": orders, "revenue.EUR": revenue},
+		})
+		want[row.Date] = analytics.Figures{
+			Orders: orders, Revenue: []money.Money{{Amount: revenue, Currency: "EUR"}},
 		}
 	}
 	if err := table.Write(t.Context(), nil, additions); err != nil {
 		t.Fatal(err)
 	}
-	got, err := table.Days(t.Context(), from, from.Add(days-1))
-	if diff := gocmp.Diff(want, got); err != nil || diff != "" {
-		t.Errorf("%v (-want +got):\n%s", err, diff)
+	reports := analytics.Reports{Table: table, Calendar: analytics.MustCalendar("UTC")}
+	query := analytics.Query{From: from, To: from.Add(days - 1)}
+	got, err := reports.Daily(t.Context(), query)
+	if err != nil || len(got) != days {
+		t.Fatalf("%d days, %v", len(got), err)
+	}
+	for _, d := range got {
+		if diff := gocmp.Diff(want[d.Date], d.Figures, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", d.Date, diff)
+		}
+	}
+	// More than a number holds is no figure.
+	next := analytics.Row{Kind: analytics.KindHour, Date: from, Hour: day}
+	more := analytics.Addition{Row: next, Counters: analytics.Counters{"revenue.EUR": 100}}
+	if err := table.Write(t.Context(), nil, []analytics.Addition{more}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reports.Daily(t.Context(), query); !errors.Is(err, es.ErrCorrupt) {
+		t.Errorf("a sum of two hours beyond what a number holds: %v", err)
 	}
 	// One that was read before somebody wrote it is refused, and nothing is written.
 	id := ident.New()
 	o := analytics.Order{ID: id, Confirmed: &analytics.Confirmed{Sequence: 3, Time: day}}
-	row := analytics.Row{Kind: analytics.KindHour, Date: from, Hour: day}
+	date := from.Add(-2)
+	row := analytics.Row{Kind: analytics.KindHour, Date: date, Hour: day}
 	for i, wantErr := range []error{nil, es.ErrConflict} {
 		err := table.Write(
 			t.Context(), []analytics.Order{o},
@@ -375,13 +422,18 @@ func far(t *testing.T, table analytics.Table) {
 			t.Errorf("write %d: %v", i, err)
 		}
 	}
-	hours, err := table.Hours(t.Context(), from)
+	hours, err := table.Hours(t.Context(), date)
 	if err != nil || hours[day]["confirmed"] != 1 || len(hours) != 1 {
 		t.Errorf("hours %v, %v", hours, err)
 	}
-	orders, err := table.Orders(t.Context(), []string{id, "nobody's"})
+	empty := analytics.Row{Kind: analytics.KindHour, Date: date, Hour: day.Add(time.Hour)}
+	orders, rows, err := table.Read(t.Context(), []string{id, "nobody's"}, []analytics.Row{row, empty})
 	if err != nil || len(orders) != 1 || orders[id].Revision != 1 || orders[id].ID != id ||
 		orders[id].Confirmed == nil || !orders[id].Confirmed.Time.Equal(day) {
 		t.Errorf("orders %+v, %v", orders, err)
+	}
+	known := map[analytics.Row]analytics.Counters{row: {"confirmed": 1}, empty: nil}
+	if diff := gocmp.Diff(known, rows, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 }
