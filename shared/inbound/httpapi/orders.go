@@ -145,8 +145,7 @@ func (c Commands) placeOrder(ctx context.Context, id identity, in *placeOrderInp
 	}
 	to := in.Body.ShippingAddress.shipTo()
 	place := order.PlaceInput{
-		OrderID: order.ID(id.actor(), in.Key), EarlierID: order.EarlierID(customerID, in.Key),
-		CustomerID: customerID, Address: to,
+		OrderID: order.ID(id.actor(), in.Key), CustomerID: customerID, Address: to,
 	}
 	if err := in.Body.price(id, &place); err != nil {
 		return nil, err

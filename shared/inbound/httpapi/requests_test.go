@@ -33,8 +33,20 @@ func TestRequests(t *testing.T) {
 		},
 		{
 			"place an order", func(*shop) request { return post(ada, "/orders", anOrder()) },
-			// the customer, and the id that an earlier release would have given
-			"appended 1, products 1, streams 2",
+			// the customer
+			"appended 1, products 1, streams 1",
+		},
+		// the account, for who may see it and for what is decided on; its customer
+		{"deposit", moved(operator, "deposits", object{"amount": usd(5)}), "appended 1, streams 3"},
+		{"withdraw", moved(ada, "withdrawals", object{"amount": usd(5)}), "appended 1, streams 3"},
+		{"apply interest", moved(operator, "interest", object{"rateBasisPoints": 500}), "appended 1, streams 3"},
+		{
+			"transfer",
+			func(s *shop) request {
+				return moved(ada, "transfers", object{"toAccountId": s.bobs, "amount": usd(5)})(s)
+			},
+			// the other account and its customer besides
+			"appended 1, streams 5",
 		},
 		{
 			"cancel", func(s *shop) request { return post(ada, "/orders/"+s.order+"/cancel", object{}) },
@@ -76,6 +88,11 @@ func TestRequests(t *testing.T) {
 			}
 		})
 	}
+}
+
+// moved is a movement of ada's account.
+func moved(who caller, what string, body object) func(*shop) request {
+	return func(s *shop) request { return post(who, "/accounts/"+s.account+"/"+what, body) }
 }
 
 func inWords(counts map[string]int) string {

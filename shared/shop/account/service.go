@@ -191,7 +191,7 @@ func (s Service) Deposit(
 	ctx context.Context, req es.Request, accountID, key string, amount money.Money,
 ) (Movement, error) {
 	id := DepositID(req.Metadata.Actor, key)
-	return s.move(ctx, req, key, DepositCategory, Movement{ID: id, AccountID: accountID, Amount: amount},
+	return s.move(ctx, req, DepositCategory, Movement{ID: id, AccountID: accountID, Amount: amount},
 		Deposit{Amount: amount, Reference: string(es.NewStreamID(DepositCategory, id))},
 		func(ctx context.Context, customerID string) error { return s.takesIn(ctx, customerID, "") },
 		func(m Movement) any {
@@ -205,7 +205,7 @@ func (s Service) Withdraw(
 	ctx context.Context, req es.Request, accountID, key string, amount money.Money,
 ) (Movement, error) {
 	id := WithdrawalID(req.Metadata.Actor, key)
-	return s.move(ctx, req, key, WithdrawalCategory, Movement{ID: id, AccountID: accountID, Amount: amount},
+	return s.move(ctx, req, WithdrawalCategory, Movement{ID: id, AccountID: accountID, Amount: amount},
 		Withdraw{Amount: amount, Reference: string(es.NewStreamID(WithdrawalCategory, id))}, s.letsOut,
 		func(m Movement) any {
 			return WithdrawalProcessed{WithdrawalID: m.ID, AccountID: m.AccountID, Amount: m.Amount, Balance: m.Balance}
@@ -214,27 +214,25 @@ func (s Service) Withdraw(
 
 // move carries out a movement in one append: the attempt's event and the account's.
 func (s Service) move(
-	ctx context.Context, req es.Request, key, category string, wanted Movement, c Command,
+	ctx context.Context, req es.Request, category string, wanted Movement, c Command,
 	allowed func(ctx context.Context, customerID string) error, processed func(Movement) any,
 ) (Movement, error) {
 	attempt := es.Attempt[Movement]{
 		Category: category, Store: s.deps.Store, Clock: s.deps.Clock, Fold: foldMovement,
 		Status: func(m Movement) es.AttemptStatus { return status(m.ID) },
 	}
-	earlier := earlierID(category, wanted.AccountID, key)
-	done, err := once(ctx, attempt, wanted.ID, earlier, req,
-		func(ctx context.Context, from *es.Reads) (es.Plan, error) {
-			after, commit, err := Plan(ctx, s.states.From(from), req, wanted.AccountID, c)
-			if err == nil {
-				err = allowed(ctx, after.CustomerID)
-			}
-			if err != nil {
-				return es.Plan{}, err
-			}
-			m := wanted
-			m.Balance = after.Money()
-			return es.Plan{Event: processed(m), Commits: []es.Commit{commit}}, nil
-		})
+	done, err := once(ctx, attempt, wanted.ID, req, func(ctx context.Context, from *es.Reads) (es.Plan, error) {
+		after, commit, err := Plan(ctx, s.states.From(from), req, wanted.AccountID, c)
+		if err == nil {
+			err = allowed(ctx, after.CustomerID)
+		}
+		if err != nil {
+			return es.Plan{}, err
+		}
+		m := wanted
+		m.Balance = after.Money()
+		return es.Plan{Event: processed(m), Commits: []es.Commit{commit}}, nil
+	})
 	if err != nil {
 		return Movement{}, err
 	}
@@ -244,6 +242,15 @@ func (s Service) move(
 	return done, nil
 }
 
+// once carries out a movement, or gives what its first try has done. The attempt's stream is named
+// by the key, so its one commit is too: whoever sends the key again meets the fingerprint.
+func once[E any](ctx context.Context, attempt es.Attempt[E], id string, req es.Request,
+	plan func(context.Context, *es.Reads) (es.Plan, error),
+) (E, error) {
+	req.CommitID = id
+	return attempt.Do(ctx, id, req, plan)
+}
+
 // Transfer sends money from one account to another, in one append over both and the transfer
 // itself: it happens whole or not at all. The key stands for one transfer by the request's actor.
 // Repetition and refusal are as with Deposit. Whatever the receiver's side forbids is
@@ -251,10 +258,10 @@ func (s Service) move(
 func (s Service) Transfer(
 	ctx context.Context, req es.Request, fromAccountID, toAccountID, key string, amount money.Money,
 ) (TransferProcessed, error) {
-	id, earlier := TransferID(req.Metadata.Actor, key), earlierID(TransferCategory, fromAccountID, key)
+	id := TransferID(req.Metadata.Actor, key)
 	reference := string(es.NewStreamID(TransferCategory, id))
 	attempt := recorded(s, TransferCategory, func(e TransferProcessed) string { return e.TransferID })
-	done, err := once(ctx, attempt, id, earlier, req, func(ctx context.Context, from *es.Reads) (es.Plan, error) {
+	done, err := once(ctx, attempt, id, req, func(ctx context.Context, from *es.Reads) (es.Plan, error) {
 		states := s.states.From(from)
 		sender, out, err := Plan(ctx, states, req, fromAccountID,
 			TransferOut{ToAccountID: toAccountID, Amount: amount, Reference: reference})
@@ -293,9 +300,9 @@ func (s Service) Transfer(
 func (s Service) ApplyInterest(
 	ctx context.Context, req es.Request, accountID, key string, rate int64,
 ) (InterestProcessed, error) {
-	id, earlier := InterestID(req.Metadata.Actor, key), earlierID(InterestCategory, accountID, key)
+	id := InterestID(req.Metadata.Actor, key)
 	attempt := recorded(s, InterestCategory, func(e InterestProcessed) string { return e.InterestID })
-	done, err := once(ctx, attempt, id, earlier, req, func(ctx context.Context, from *es.Reads) (es.Plan, error) {
+	done, err := once(ctx, attempt, id, req, func(ctx context.Context, from *es.Reads) (es.Plan, error) {
 		after, commit, err := Plan(ctx, s.states.From(from), req, accountID,
 			ApplyInterest{RateBasisPoints: rate, Reference: string(es.NewStreamID(InterestCategory, id))})
 		if err == nil {

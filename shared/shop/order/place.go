@@ -23,7 +23,6 @@ type Prices interface {
 // PlaceInput is an order as a caller gives it.
 type PlaceInput struct {
 	OrderID    string
-	EarlierID  string // that earlier releases gave the order of this request, or ""
 	CustomerID string
 	AccountID  string // the customer's in Currency
 	Currency   string // of every amount: see Currency
@@ -126,9 +125,6 @@ func (s Service) Place(ctx context.Context, req es.Request, in PlaceInput) (es.R
 	}
 	if req.Fingerprint, err = s.deps.Vault.Fingerprint(ctx, in.CustomerID, req.Fingerprint); err != nil {
 		return es.Result[State]{}, fmt.Errorf("order: fingerprint request: %w", err)
-	}
-	if res, found, err := s.earlier(ctx, req, in.EarlierID); found || err != nil {
-		return res, err
 	}
 	return s.handler.Create(ctx, in.OrderID, req, func(ctx context.Context, placed State) (Command, error) {
 		place := Place{
