@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"orderflow/shared/shop/shipment"
 )
 
 // TestRequests counts what each operation asks of the tables, the keys of customers aside, when it
@@ -50,6 +52,19 @@ func TestRequests(t *testing.T) {
 		},
 		{
 			"cancel", func(s *shop) request { return post(ada, "/orders/"+s.order+"/cancel", object{}) },
+			"appended 1, streams 1",
+		},
+		{
+			"dispatch", func(s *shop) request {
+				return post(carrier, "/shipments/"+s.ship(shipment.StatusPrepared)+"/dispatch", nil)
+			},
+			// the shipment and its reservation
+			"appended 1, streams 2",
+		},
+		{
+			"deliver", func(s *shop) request {
+				return post(carrier, "/shipments/"+s.ship(shipment.StatusDispatched)+"/deliver", nil)
+			},
 			"appended 1, streams 1",
 		},
 		{

@@ -39,9 +39,10 @@ type loader interface {
 	Load(ctx context.Context, stream StreamID, after int64) (History, error)
 }
 
-// unclaimed gives the commit that goes with the command's first one as long as the key is free,
-// which it nearly always is: without a read, since the append tells.
-func (r Request) unclaimed() []Commit {
+// Unclaimed gives the commit that goes with the command's first one as long as the key is free,
+// which it nearly always is: without a read, since the append tells. Where it is not, where the
+// command is refused or finds nothing to do, Claimed says whose the key is.
+func (r Request) Unclaimed() []Commit {
 	if r.Claim.Stream == "" {
 		return nil
 	}

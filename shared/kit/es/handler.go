@@ -250,7 +250,7 @@ func (h Handler[C, S, E]) once(
 	} else {
 		events, err = decide(ctx, res.State)
 	}
-	claims := req.unclaimed()
+	claims := req.Unclaimed()
 	if readClaim || err != nil || len(events) == 0 {
 		var claimErr error
 		if claims, claimErr = req.Claimed(ctx, h.Store); claimErr != nil {

@@ -168,7 +168,7 @@ func (s Service) Prepare(ctx context.Context, req es.Request, shipmentID string,
 func (s Service) Dispatch(
 	ctx context.Context, req es.Request, shipmentID string,
 ) (res es.Result[State], err error) {
-	appendTo := s.departing()
+	appendTo, again := s.departing(), false // again: the first try has met something, maybe its key
 	err = es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) error {
 		for {
 			history, err := s.deps.Store.Load(ctx, es.NewStreamID(Category, shipmentID), 0)
@@ -189,18 +189,23 @@ func (s Service) Dispatch(
 				}
 				return nil
 			}
-			claims, err := req.Claimed(ctx, s.deps.Store)
-			if err != nil {
-				return err
+			unreadable := s.leavable(ctx, res.State)
+			if unreadable != nil && !faults.Final(unreadable) {
+				return unreadable
 			}
-			if err := s.leavable(ctx, res.State); faults.Final(err) {
-				return cmp.Or(s.deps.Store.Confirm(ctx, history.Head), err)
-			} else if err != nil {
-				return err
+			events, refused := decider.Decide(dispatch{at: req.Time}, res.State)
+			claims := req.Unclaimed()
+			if again || unreadable != nil || refused != nil || len(events) == 0 {
+				if claims, err = req.Claimed(ctx, s.deps.Store); err != nil {
+					return err
+				}
 			}
-			events, err := decider.Decide(dispatch{at: req.Time}, res.State)
-			if err != nil || len(events) == 0 {
-				return err
+			again = true
+			if unreadable != nil {
+				return cmp.Or(s.deps.Store.Confirm(ctx, history.Head), unreadable)
+			}
+			if refused != nil || len(events) == 0 {
+				return refused
 			}
 			req := req
 			req.Metadata.CorrelationID = cmp.Or(res.CorrelationID, req.Metadata.CorrelationID)
