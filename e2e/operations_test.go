@@ -46,6 +46,7 @@ import (
 	"orderflow/shared/ops/deadletter"
 	"orderflow/shared/process/sweep"
 	"orderflow/shared/read/view"
+	"orderflow/shared/shop/personal"
 	"orderflow/shared/shop/shipment"
 	"orderflow/shared/shop/stock"
 )
@@ -796,18 +797,40 @@ func reservation(t *testing.T, orderID string) stock.ReservationState {
 	return state
 }
 
-// unclosed is an order that is on its way and whose reservation is not closed: commit-stock never
-// hears of it.
+// deaf are books that a dispatch tells nothing.
+type deaf struct{}
+
+func (deaf) Departure(string, int64) func(context.Context, es.Request) ([]es.Commit, []es.Effect, error) {
+	return func(context.Context, es.Request) ([]es.Commit, []es.Effect, error) { return nil, nil, nil }
+}
+
+// open is a vault whose every secret is an address.
+type open struct{ personal.Vault }
+
+func (open) Open(context.Context, string, string, personal.Sealed) ([]byte, error) {
+	return []byte("{}"), nil
+}
+
+// unclosed is an order that is on its way and whose reservation is not closed: its dispatch told
+// the books nothing, and commit-stock never hears of it. The test dispatches by itself, on the
+// deployed table.
 func unclosed(t *testing.T, buyer customer) (placed order, p parcel) {
 	t.Helper()
 	resume := pause(t, "commit-stock")
 	placed = buyer.place(t, line(newStock(t, 5), 1, 100))
 	_, p = buyer.prepared(t, placed.ID)
-	must[parcel](t, http.StatusOK, post(stack.operator, "/shipments/"+p.ID+"/dispatch", nil))
+	store := dynamostore.New(stack.tables, stack.Outputs["EventsTable"], es.NewRegistry(shipment.Register))
+	shipments := shipment.New(shipment.Deps{Store: store, Clock: clock.System{}, Vault: open{}, Books: deaf{}})
+	if _, err := shipments.Dispatch(t.Context(), es.Request{
+		CommitID: ident.New(), Time: time.Now(),
+		Metadata: es.Metadata{CorrelationID: ident.New(), CausationID: "http/e2e", Actor: "operator/e2e"},
+	}, p.ID); err != nil {
+		t.Fatal(err)
+	}
 	buyer.becomes(t, placed.ID, "shipped")
 	takeMessage(t, stack.Outputs["CommitStockQueueUrl"], placed.ID)
 	resume()
-	if got := reservation(t, placed.ID); !got.Departed || got.Committed {
+	if got := reservation(t, placed.ID); got.Departed || got.Committed {
 		t.Errorf("the reservation is %+v", got)
 	}
 	return placed, p

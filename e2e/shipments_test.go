@@ -30,7 +30,6 @@ import (
 	"orderflow/shared/kit/ident"
 	orders "orderflow/shared/shop/order"
 	"orderflow/shared/shop/shipment"
-	"orderflow/shared/shop/stock"
 )
 
 // parcel is a shipment as the API shows it.
@@ -250,31 +249,23 @@ func TestErasedBeforeItLeaves(t *testing.T) {
 	}
 }
 
-// Pieces leave the books with their dispatch, however late commit-stock hears of it: a count that
-// was begun before the dispatch is refused, one that was begun after it stands, and the booking
-// changes neither.
-func TestCountBeforeTheBooking(t *testing.T) {
+// Pieces leave the books with their dispatch, which closes the reservation: a count that was begun
+// before the dispatch is refused, one that was begun after it stands, and nothing that follows from
+// the dispatch changes either.
+func TestCountAroundTheDispatch(t *testing.T) {
 	c := newCustomer(t, 5_000)
 	sku := newStock(t, 10)
 	placed := c.place(t, line(sku, 3, 700))
 	_, p := c.prepared(t, placed.ID)
-	resume := pause(t, "commit-stock")
 	must[parcel](t, http.StatusOK, post(stack.operator, "/shipments/"+p.ID+"/dispatch", nil))
-	c.becomes(t, placed.ID, "shipped")
+	if got := reservation(t, placed.ID); !got.Departed || !got.Committed {
+		t.Errorf("the reservation is %+v", got)
+	}
 	checkStock(t, sku, shop.Stock{OnHand: 7, Available: 7})
 	count := request{method: http.MethodPut, path: "/stock/" + sku, token: stack.operator, body: object{"onHand": 8}}
 	refused(t, http.StatusPreconditionFailed, "stock.version-mismatch", count.with("If-Match", `"1"`))
 	must[object](t, http.StatusOK, count.with("If-Match", `"2"`))
-	resume()
-	store := dynamostore.New(stack.tables, stack.Outputs["EventsTable"], es.NewRegistry(stock.Register))
-	books := stock.New(stock.Deps{Store: store, Clock: clock.System{}})
-	eventually(t, "the reservation of "+placed.ID+" is committed", func() (stock.ReservationState, bool) {
-		reservation, err := books.Reservation(t.Context(), placed.ID, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return reservation, reservation.Committed
-	})
+	c.becomes(t, placed.ID, "shipped")
 	checkStock(t, sku, shop.Stock{OnHand: 8, Available: 8})
 }
 

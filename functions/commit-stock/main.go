@@ -1,5 +1,5 @@
-// commit-stock takes what was reserved for an order out of the stock once the order has left the
-// warehouse.
+// commit-stock closes the reservation of an order that has left the warehouse, where the dispatch
+// has not.
 package main
 
 import (

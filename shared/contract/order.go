@@ -124,6 +124,7 @@ type OrderShipped struct {
 	ShipmentID     string `json:"shipmentId" doc:"The shipment that left." minLength:"1"`
 	Revision       int64  `json:"revision,omitempty" doc:"The order's revision that left. Where it is missing, it is the first." minimum:"1"`
 	DispatchedAt   string `json:"dispatchedAt,omitempty" doc:"When the pieces left, RFC 3339. Where it is missing, nobody knows better than the event's time." format:"date-time"`
+	StockClosed    bool   `json:"stockClosed,omitempty" doc:"The order's reservation is closed (stock.committed). Missing where this event leads to that."`
 	CustomerID     string `json:"customerId,omitempty" doc:"Who ordered, as a pseudonym. Missing of releases that did not tell." minLength:"1"`
 	TrackingNumber string `json:"trackingNumber,omitempty" doc:"The shipment's number for the customer. Missing of releases that did not tell." minLength:"1"`
 }
@@ -271,8 +272,8 @@ func orderTypes() []entry {
 			func(r es.Recorded, e order.Shipped, s order.State) OrderShipped {
 				return OrderShipped{
 					OrderID: r.Stream.ID(), ShipmentID: e.ShipmentID, Revision: e.Revision,
-					DispatchedAt: e.DispatchedAt,
-					CustomerID:   s.CustomerID, TrackingNumber: s.TrackingNumber,
+					DispatchedAt: e.DispatchedAt, StockClosed: e.StockClosed,
+					CustomerID: s.CustomerID, TrackingNumber: s.TrackingNumber,
 				}
 			}),
 		publishWith(of("order.delivered", "The carrier handed the order over."),

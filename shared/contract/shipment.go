@@ -34,6 +34,7 @@ type ShipmentDispatched struct {
 	OrderID        string `json:"orderId" doc:"The order that it brings." minLength:"1"`
 	TrackingNumber string `json:"trackingNumber" doc:"Its number for the customer." minLength:"1"`
 	DispatchedAt   string `json:"dispatchedAt,omitempty" doc:"When it left, RFC 3339. Missing of releases that did not keep it." format:"date-time"`
+	StockClosed    bool   `json:"stockClosed,omitempty" doc:"The reservation of the order was closed in the same transaction (stock.committed). Missing where it is closed later."`
 }
 
 // ShipmentDelivered is shipment.delivered.
@@ -41,6 +42,7 @@ type ShipmentDelivered struct {
 	ShipmentID   string `json:"shipmentId" doc:"The shipment." minLength:"1"`
 	OrderID      string `json:"orderId" doc:"The order that it brought." minLength:"1"`
 	DispatchedAt string `json:"dispatchedAt,omitempty" doc:"When it had left, as in shipment.dispatched, for who hears of the arrival first." format:"date-time"`
+	StockClosed  bool   `json:"stockClosed,omitempty" doc:"As in shipment.dispatched."`
 }
 
 // ShipmentCancelled is shipment.cancelled.
@@ -81,12 +83,15 @@ func shipmentTypes() []entry {
 			func(_ es.Recorded, e shipment.Dispatched) ShipmentDispatched {
 				return ShipmentDispatched{
 					ShipmentID: e.ShipmentID, OrderID: e.OrderID, TrackingNumber: e.TrackingNumber,
-					DispatchedAt: e.DispatchedAt,
+					DispatchedAt: e.DispatchedAt, StockClosed: e.StockClosed,
 				}
 			}),
 		publish(of("shipment.delivered", "The carrier handed a shipment over."),
 			func(_ es.Recorded, e shipment.Delivered) ShipmentDelivered {
-				return ShipmentDelivered{ShipmentID: e.ShipmentID, OrderID: e.OrderID, DispatchedAt: e.DispatchedAt}
+				return ShipmentDelivered{
+					ShipmentID: e.ShipmentID, OrderID: e.OrderID, DispatchedAt: e.DispatchedAt,
+					StockClosed: e.StockClosed,
+				}
 			}),
 		publish(of("shipment.cancelled", "A scheduled shipment will not leave."),
 			func(_ es.Recorded, e shipment.Cancelled) ShipmentCancelled {

@@ -93,7 +93,7 @@ func stockTypes() []entry {
 			func(_ es.Recorded, e stock.Departed) StockDeparted {
 				return StockDeparted{ReservationID: e.ReservationID, OrderID: e.OrderID, Items: items(e.Items)}
 			}),
-		publish(of("stock.committed", reservation, "The order is shipped, and its reservation is closed."),
+		publish(of("stock.committed", reservation, "The pieces have left, and the reservation is closed."),
 			func(_ es.Recorded, e stock.Committed) StockCommitted {
 				return StockCommitted{
 					ReservationID: e.ReservationID, OrderID: e.OrderID, Items: items(e.Items), Departed: e.Departed,

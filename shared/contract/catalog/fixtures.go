@@ -114,7 +114,9 @@ func orderFixtures() []fixture {
 			},
 		},
 		{stream, 4, order.Shipped{ShipmentID: shipmentID}},
-		{stream, 4, order.Shipped{ShipmentID: shipmentID, Revision: 1, DispatchedAt: "2026-03-02T09:30:03Z"}},
+		{stream, 4, order.Shipped{
+			ShipmentID: shipmentID, Revision: 1, DispatchedAt: "2026-03-02T09:30:03Z", StockClosed: true,
+		}},
 		{stream, 5, order.Delivered{ShipmentID: shipmentID}},
 		{other, 3, order.Cancelling{
 			Reason: order.Reason(account.ErrInsufficientFunds.Code()), Detail: "the account does not hold USD 38.53",
@@ -255,10 +257,12 @@ func shipmentFixtures() []fixture {
 		},
 		{stream, 3, shipment.Dispatched{
 			ShipmentID: shipmentID, OrderID: orderID, TrackingNumber: shipment.TrackingNumber(shipmentID),
-			DispatchedAt: "2026-03-02T09:30:03Z",
+			DispatchedAt: "2026-03-02T09:30:03Z", StockClosed: true,
 		}},
 		{stream, 4, shipment.Delivered{ShipmentID: shipmentID, OrderID: orderID}},
-		{stream, 4, shipment.Delivered{ShipmentID: shipmentID, OrderID: orderID, DispatchedAt: "2026-03-02T09:30:03Z"}},
+		{stream, 4, shipment.Delivered{
+			ShipmentID: shipmentID, OrderID: orderID, DispatchedAt: "2026-03-02T09:30:03Z", StockClosed: true,
+		}},
 		{stream, 2, shipment.Cancelled{ShipmentID: shipmentID, OrderID: orderID}},
 		{
 			stream, 2,

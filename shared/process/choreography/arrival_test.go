@@ -74,6 +74,35 @@ func TestShippedIsLost(t *testing.T) {
 	}
 }
 
+// What the dispatch has closed is looked up by nobody: books that can't be asked keep back neither
+// the arrival nor the booking.
+func TestClosedByTheDispatch(t *testing.T) {
+	w := newWorld(t)
+	consume := w.consumers(shipmenttest.NewCopies())
+	w.settle(consume)
+	_, errDispatch := w.shipments.Dispatch(t.Context(), w.request(), shipmentID)
+	_, errDeliver := w.shipments.Deliver(t.Context(), w.request(), shipmentID)
+	if err := errors.Join(errDispatch, errDeliver); err != nil {
+		t.Fatal(err)
+	}
+	if closed, err := w.stock.Reservation(t.Context(), orderID, 1); err != nil || !closed.Committed {
+		t.Errorf("the reservation is %+v, %v", closed, err)
+	}
+	follower := choreography.Follower{Orders: w.orders, Stock: books{errBusy}, Clock: w.clock}
+	for range 2 {
+		if err := follower.Handle(t.Context(), delivered(t, envelopeOf(t, w, "shipment.delivered"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A rule of an earlier release sends it to the booking all the same.
+	committer := choreography.Committer{Stock: books{errBusy}, Clock: w.clock}
+	if err := committer.Handle(t.Context(), delivered(t, envelopeOf(t, w, "order.shipped"))); err != nil {
+		t.Error(err)
+	}
+	w.check(t)
+	w.belongs(t)
+}
+
 // Books that may follow later keep an order from being delivered: nobody would look at it again.
 // Books that can't follow don't, and are told of each time.
 func TestArrivalAndTheBooks(t *testing.T) {

@@ -2,8 +2,8 @@
 // of another, and nobody directs them.
 //
 //	order.updated (confirmed) → shipping prepares → shipment.prepared
-//	  → an operator or the carrier dispatches → shipment.dispatched, stock.departed
-//	  → order.shipped → stock is committed; shipment.delivered → order.delivered
+//	  → an operator or the carrier dispatches → shipment.dispatched, stock.departed, stock.committed
+//	  → order.shipped; shipment.delivered → order.delivered
 //
 // Any event may come late, more than once and before another that caused it. Each reaction is a
 // command that changes nothing when it comes again, its commit's id derives from the event, and
@@ -138,12 +138,16 @@ type Arrival struct {
 }
 
 // Deliver says that an order has arrived. It is final from then on, and nobody looks at it again:
-// so it is shipped and its reservation closed before, whether anybody has heard of order.shipped or
+// so its reservation is closed before. Mostly the dispatch has closed it; where it has not, the
+// order is shipped and the reservation closed now, whether anybody has heard of order.shipped or
 // not. Books that can't follow keep back no arrival; why they can't is the error behind it, each
 // time.
 func (a Arrival) Deliver(
 	ctx context.Context, req es.Request, orderID string, d order.Deliver,
 ) (es.Result[order.State], error) {
+	if d.StockClosed { // said by the event that was written with the closing
+		return a.Orders.Run(ctx, req, orderID, d)
+	}
 	ship := req
 	ship.CommitID = ident.Derive("ship", req.CommitID)
 	res, err := a.Orders.Run(ctx, ship, orderID, order.Ship(d))
@@ -176,13 +180,15 @@ type Follower struct {
 func (f Follower) Handle(ctx context.Context, body []byte) error {
 	return contract.Handle(ctx, body,
 		contract.On(func(ctx context.Context, e es.Envelope, d contract.ShipmentDispatched) error {
-			_, err := f.Orders.Run(
-				ctx, f.request(e), d.OrderID, order.Ship{ShipmentID: d.ShipmentID, DispatchedAt: d.DispatchedAt},
-			)
+			_, err := f.Orders.Run(ctx, f.request(e), d.OrderID, order.Ship{
+				ShipmentID: d.ShipmentID, DispatchedAt: d.DispatchedAt, StockClosed: d.StockClosed,
+			})
 			return followed(e, d.OrderID, err)
 		}),
 		contract.On(func(ctx context.Context, e es.Envelope, d contract.ShipmentDelivered) error {
-			arrived := order.Deliver{ShipmentID: d.ShipmentID, DispatchedAt: d.DispatchedAt}
+			arrived := order.Deliver{
+				ShipmentID: d.ShipmentID, DispatchedAt: d.DispatchedAt, StockClosed: d.StockClosed,
+			}
 			_, err := Arrival{Orders: f.Orders, Stock: f.Stock}.Deliver(ctx, f.request(e), d.OrderID, arrived)
 			return followed(e, d.OrderID, err)
 		}),
@@ -210,22 +216,25 @@ type Stock interface {
 	Commit(ctx context.Context, req es.Request, orderID string, revision int64) (stock.ReservationState, error)
 }
 
-// Committer is the inventory: it closes the reservation of an order that is shipped. The pieces
-// left its books with the shipment's dispatch; those of a dispatch that told it nothing leave them
-// now.
+// Committer is the inventory: it closes the reservation of an order that is shipped, where the
+// shipment's dispatch could not, or was one of a release that left it to this. Pieces of a dispatch
+// that told the books nothing leave them now.
 type Committer struct {
 	Stock Stock
 	Clock clock.Clock
 }
 
-// Handle takes order.shipped, any number of times. Another message is a contract.ErrMalformed; a
-// fault is an error, for the order left without stock that was reserved, or the books of it need
-// repair.
+// Handle takes order.shipped, any number of times. One that says that the reservation is closed
+// asks for nothing. Another message is a contract.ErrMalformed; a fault is an error, for the order
+// left without stock that was reserved, or the books of it need repair.
 func (c Committer) Handle(ctx context.Context, body []byte) error {
 	return contract.Handle(ctx, body, contract.On(c.commit))
 }
 
 func (c Committer) commit(ctx context.Context, e es.Envelope, shipped contract.OrderShipped) error {
+	if shipped.StockClosed {
+		return nil
+	}
 	// Where no revision is told, nothing could amend orders yet.
 	req := request(c.Clock, e, committer, "commit")
 	if _, err := c.Stock.Commit(ctx, req, shipped.OrderID, max(shipped.Revision, 1)); err != nil {

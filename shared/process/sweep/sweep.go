@@ -479,13 +479,17 @@ func (r *run) waiting(ctx context.Context, id string) (Stage, Action, error) {
 	case s.Status == shipment.StatusDelivered:
 		return r.follow(ctx, o, StageLeft, func(req es.Request) (es.Result[order.State], error) {
 			arrival := choreography.Arrival{Orders: r.Orders, Stock: r.Stock}
-			return arrival.Deliver(ctx, req, id, order.Deliver{ShipmentID: s.ID, DispatchedAt: s.DispatchedAt})
+			return arrival.Deliver(ctx, req, id, order.Deliver{
+				ShipmentID: s.ID, DispatchedAt: s.DispatchedAt, StockClosed: s.StockClosed,
+			})
 		})
 	case o.state.Status == order.StatusShipped:
 		return r.shipped(ctx, o) // it is with the carrier: that may take days
 	case s.Status == shipment.StatusDispatched:
 		return r.follow(ctx, o, StageLeft, func(req es.Request) (es.Result[order.State], error) {
-			return r.Orders.Run(ctx, req, id, order.Ship{ShipmentID: s.ID, DispatchedAt: s.DispatchedAt})
+			return r.Orders.Run(ctx, req, id, order.Ship{
+				ShipmentID: s.ID, DispatchedAt: s.DispatchedAt, StockClosed: s.StockClosed,
+			})
 		})
 	case s.Status == shipment.StatusCancelled:
 		return r.follow(ctx, o, StageStopped, func(req es.Request) (es.Result[order.State], error) {

@@ -559,6 +559,8 @@ func TestWaiting(t *testing.T) {
 	departed := stock.Departed{ReservationID: reservationID, OrderID: "o1", Items: items}
 	booked := stock.Committed{ReservationID: reservationID, OrderID: "o1", Items: items, Departed: true}
 	left := append(slices.Clone(ordered), shipped)
+	closing, closedArrived, closedShipped := dispatched, delivered, shipped
+	closing.StockClosed, closedArrived.StockClosed, closedShipped.StockClosed = true, true, true
 	follows(t, map[string]waiting{
 		"never prepared": {
 			order: ordered, shipment: []any{scheduled}, stage: sweep.StageUnprepared, action: sweep.ActionNone,
@@ -571,6 +573,15 @@ func TestWaiting(t *testing.T) {
 		"arrived": {
 			order: ordered, shipment: []any{scheduled, prepared, dispatched, delivered},
 			stage: sweep.StageLeft, action: sweep.ActionFollowed, then: []any{shipped, arrived}, booked: booked,
+		},
+		"arrived, and its stock was closed as it left": {
+			order: ordered, shipment: []any{scheduled, prepared, closing, closedArrived},
+			stock: []any{reserved, departed, booked},
+			stage: sweep.StageLeft, action: sweep.ActionFollowed, then: []any{closedShipped, arrived},
+		},
+		"left, and its stock was closed": {
+			order: ordered, shipment: []any{scheduled, prepared, closing}, stock: []any{reserved, departed, booked},
+			stage: sweep.StageLeft, action: sweep.ActionFollowed, then: []any{closedShipped},
 		},
 		"arrived, and known to have left": {
 			order: left, shipment: []any{scheduled, prepared, dispatched, delivered},

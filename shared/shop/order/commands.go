@@ -91,17 +91,20 @@ type FailUndo struct {
 	Steps  []string
 }
 
-// Ship says that the shipment left, and when (RFC 3339, "" where nobody knows).
+// Ship says that the shipment left, when (RFC 3339, "" where nobody knows), and whether that closed
+// the reservation.
 type Ship struct {
 	ShipmentID   string
 	DispatchedAt string
+	StockClosed  bool
 }
 
-// Deliver says that the shipment arrived. That it left at that time follows, should nobody have
+// Deliver says that the shipment arrived. That it left, as Ship says, follows, should nobody have
 // said so yet.
 type Deliver struct {
 	ShipmentID   string
 	DispatchedAt string
+	StockClosed  bool
 }
 
 func (Place) orderCommand()      {}

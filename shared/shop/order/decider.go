@@ -219,7 +219,9 @@ func ship(c Ship, s State) ([]Event, error) {
 	if err := onItsWay(c.ShipmentID, s); err != nil || s.Status != StatusConfirmed {
 		return nil, err
 	}
-	return []Event{Shipped{ShipmentID: c.ShipmentID, Revision: s.Revision, DispatchedAt: c.DispatchedAt}}, nil
+	return []Event{Shipped{
+		ShipmentID: c.ShipmentID, Revision: s.Revision, DispatchedAt: c.DispatchedAt, StockClosed: c.StockClosed,
+	}}, nil
 }
 
 // deliver: what tells of the arrival may come before what tells of the departure.

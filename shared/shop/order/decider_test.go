@@ -232,6 +232,11 @@ func TestDecideShip(t *testing.T) {
 			[]Event{Shipped{ShipmentID: "s1", Revision: 2, DispatchedAt: "2026-03-02T08:00:00Z"}}, nil,
 		},
 		{
+			"ship what was closed in the books", []Event{placed, started, confirmed},
+			Ship{ShipmentID: "s1", StockClosed: true},
+			[]Event{Shipped{ShipmentID: "s1", Revision: shipped.Revision, StockClosed: true}}, nil,
+		},
+		{
 			"ship with another's shipment", []Event{placed, started, confirmed}, Ship{ShipmentID: "s2"}, nil,
 			ErrOtherShipment,
 		},

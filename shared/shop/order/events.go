@@ -71,6 +71,8 @@ type Shipped struct {
 	Revision   int64  `json:"revision,omitempty"` // names the reservation that left with it
 	// RFC 3339: when the pieces left; "" where the shipment doesn't say
 	DispatchedAt string `json:"dispatchedAt,omitempty"`
+	// the reservation is closed; false where this event leads to that
+	StockClosed bool `json:"stockClosed,omitempty"`
 }
 
 // Delivered: the carrier handed it over.

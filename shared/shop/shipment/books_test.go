@@ -50,8 +50,8 @@ func (books) EffectName() string { return "books" }
 func (b books) Check() error     { return b.effect }
 func (books) Apply()             {}
 
-// TestDispatchTakesThePiecesOut: a dispatch and what it takes out of the books are one append, of
-// the revision that left.
+// TestDispatchTakesThePiecesOut: a dispatch and what it takes out of the books, which it closes,
+// are one append, of the revision that left.
 func TestDispatchTakesThePiecesOut(t *testing.T) {
 	d, id := packed(t, true)
 	var appended []int
@@ -67,7 +67,7 @@ func TestDispatchTakesThePiecesOut(t *testing.T) {
 		t.Errorf("the level is %+v, %v; appended %v", level, err, appended)
 	}
 	state, err := d.stock.Reservation(t.Context(), "o", 2)
-	if err != nil || !state.Departed || state.Committed {
+	if err != nil || !state.Departed || !state.Committed {
 		t.Errorf("the reservation is %+v, %v", state, err)
 	}
 	stream := es.NewStreamID(stock.ReservationCategory, stock.ReservationID("o", 2))
@@ -75,6 +75,9 @@ func TestDispatchTakesThePiecesOut(t *testing.T) {
 	dispatched := estest.Load(t, d.store, es.NewStreamID(shipment.Category, id), 2).Events[0]
 	if departed.CommitID != dispatched.CommitID || departed.Metadata != dispatched.Metadata {
 		t.Errorf("one request wrote %+v and %+v", departed, dispatched)
+	}
+	if !dispatched.Data.(shipment.Dispatched).StockClosed {
+		t.Errorf("it doesn't say that the books are closed: %+v", dispatched.Data)
 	}
 }
 
@@ -126,6 +129,9 @@ func TestBooksThatCannotFollow(t *testing.T) {
 			}
 			if got := events(t, d, id); got != want {
 				t.Errorf("the events are %s, want %s", got, want)
+			}
+			if got, err := service.Find(t.Context(), id); err != nil || got.State.StockClosed {
+				t.Errorf("the books are closed by the dispatch: %+v, %v", got, err)
 			}
 		})
 	}

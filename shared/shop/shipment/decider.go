@@ -34,6 +34,7 @@ type State struct {
 	Items          []Item          //
 	Address        personal.Sealed // an Address under the customer's data key
 	DispatchedAt   string          // RFC 3339, "" before it left
+	StockClosed    bool            // as in Dispatched
 	Code           string          // of the fault that it was refused with
 	Detail         string          // of that fault
 	Cancelled      Cancelled       // who took it back, and why; zero where nobody did
@@ -116,7 +117,9 @@ func decide(c command, s State) ([]Event, error) {
 	case deliver:
 		switch s.Status {
 		case StatusDispatched:
-			return []Event{Delivered{ShipmentID: s.ID, OrderID: s.OrderID, DispatchedAt: s.DispatchedAt}}, nil
+			return []Event{Delivered{
+				ShipmentID: s.ID, OrderID: s.OrderID, DispatchedAt: s.DispatchedAt, StockClosed: s.StockClosed,
+			}}, nil
 		case StatusDelivered:
 			return nil, nil
 		}
@@ -138,7 +141,7 @@ func Evolve(s State, e Event) State {
 	case Prepared:
 		s.Status, s.CustomerID, s.Items, s.Address = StatusPrepared, e.CustomerID, e.Items, e.Address
 	case Dispatched:
-		s.Status, s.DispatchedAt = StatusDispatched, e.DispatchedAt
+		s.Status, s.DispatchedAt, s.StockClosed = StatusDispatched, e.DispatchedAt, e.StockClosed
 	case Delivered:
 		s.Status = StatusDelivered
 	case Cancelled:

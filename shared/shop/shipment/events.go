@@ -50,13 +50,17 @@ type Dispatched struct {
 	OrderID        string `json:"orderId"`
 	TrackingNumber string `json:"trackingNumber"`
 	DispatchedAt   string `json:"dispatchedAt,omitempty"` // RFC 3339, UTC; "" of releases that did not keep it
+	// the books of stock are closed in the same transaction; false where they could not follow, and
+	// of releases that closed them later
+	StockClosed bool `json:"stockClosed,omitempty"`
 }
 
 // Delivered: the carrier handed it over.
 type Delivered struct {
 	ShipmentID   string `json:"shipmentId"`
 	OrderID      string `json:"orderId"`
-	DispatchedAt string `json:"dispatchedAt,omitempty"` // as in Dispatched, for whoever hears of the arrival first
+	DispatchedAt string `json:"dispatchedAt,omitempty"` // this and the next as in Dispatched, for
+	StockClosed  bool   `json:"stockClosed,omitempty"`  // whoever hears of the arrival first
 }
 
 // Cancelled: the carrier will not come any more.

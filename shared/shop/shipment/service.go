@@ -46,7 +46,8 @@ type Deps struct {
 // Books are changed at the very moment at which a shipment leaves.
 type Books interface {
 	// Departure gives, at each try, what the append of a dispatch writes besides, by the same
-	// request: nothing where the books have heard of it. A fault, from it or from an effect of it,
+	// request: what closes the books of that revision, or nothing where they have heard of it and
+	// are closed later. A fault, from it or from an effect of it,
 	// says that they can't follow.
 	Departure(orderID string, revision int64) func(context.Context, es.Request) ([]es.Commit, []es.Effect, error)
 }
@@ -155,11 +156,11 @@ func (s Service) Prepare(ctx context.Context, req es.Request, shipmentID string,
 	)
 }
 
-// Dispatch hands a shipment over to the carrier: it can't be cancelled from here on, and its pieces
-// leave the books of the warehouse in the same transaction. One that has left is left as it is.
-// ErrNotFound, ErrCancelled, ErrNotPrepared where it is not packed, or ErrAddressUnreadable where
-// nobody can say any more where it goes. Books that can't follow don't keep it, since it has left:
-// whoever closes the books of the order meets that again.
+// Dispatch hands a shipment over to the carrier: it can't be cancelled from here on. In the same
+// transaction its pieces leave the books of the warehouse, and those of its order are closed. One
+// that has left is left as it is. ErrNotFound, ErrCancelled, ErrNotPrepared where it is not packed,
+// or ErrAddressUnreadable where nobody can say any more where it goes. Books that can't
+// follow don't keep it, since it has left: whoever closes the books of the order meets that again.
 //
 // It is decided on the very state whose address can be read. That it can't has to be so while the
 // shipment is in that state still: the vault is asked after the stream, and a twin of the request
@@ -168,7 +169,7 @@ func (s Service) Prepare(ctx context.Context, req es.Request, shipmentID string,
 func (s Service) Dispatch(
 	ctx context.Context, req es.Request, shipmentID string,
 ) (res es.Result[State], err error) {
-	appendTo, again := s.departing(), false // again: the first try has met something, maybe its key
+	depart, again := s.departing(), false // again: the first try has met something, maybe its key
 	err = es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) error {
 		for {
 			history, err := s.deps.Store.Load(ctx, es.NewStreamID(Category, shipmentID), 0)
@@ -209,18 +210,10 @@ func (s Service) Dispatch(
 			}
 			req := req
 			req.Metadata.CorrelationID = cmp.Or(res.CorrelationID, req.Metadata.CorrelationID)
-			commit, state := req.Commit(history.Head), res.State
-			for _, e := range events {
-				commit.Events = append(commit.Events, e)
-				res.State = decider.Evolve(res.State, e)
-			}
-			appended, err := appendTo(ctx, req, state, append([]es.Commit{commit}, claims...))
-			if err != nil {
+			dispatched := events[0].(Dispatched) // there is no other event of a dispatch
+			var recognised bool
+			if res, recognised, err = depart(ctx, req, res, dispatched, claims); err != nil || !recognised {
 				return err
-			}
-			if !appended.Recognised {
-				res.Head = appended.Heads[0]
-				return nil
 			}
 		}
 	})
@@ -236,26 +229,40 @@ func (s Service) leavable(ctx context.Context, of State) error {
 	return err
 }
 
-// departing appends a dispatch with what goes with it, and what the books have to say of it.
-func (s Service) departing() func(context.Context, es.Request, State, []es.Commit) (es.Appended, error) {
+// departing appends a dispatch with the claims that go with it, and what the books have to say of
+// it: the event tells whether that closes them. recognised means that an earlier try was there.
+func (s Service) departing() func(
+	ctx context.Context, req es.Request, of es.Result[State], dispatched Dispatched, claims []es.Commit,
+) (res es.Result[State], recognised bool, err error) {
 	var departure func(context.Context, es.Request) ([]es.Commit, []es.Effect, error)
 	return func(
-		ctx context.Context, req es.Request, of State, dispatched []es.Commit,
-	) (appended es.Appended, err error) {
+		ctx context.Context, req es.Request, of es.Result[State], dispatched Dispatched, claims []es.Commit,
+	) (res es.Result[State], recognised bool, err error) {
 		if departure == nil {
-			departure = s.deps.Books.Departure(of.OrderID, of.Revision)
+			departure = s.deps.Books.Departure(of.State.OrderID, of.State.Revision)
 		}
-		commits, effects, err := departure(ctx, req)
+		with := func(books []es.Commit, effects ...es.Effect) (es.Result[State], bool, error) {
+			dispatched.StockClosed = len(books) > 0
+			commits := slices.Concat([]es.Commit{req.Commit(of.Head, dispatched)}, claims, books)
+			appended, err := s.deps.Store.Append(ctx, commits, effects...)
+			if err != nil {
+				return of, false, err
+			}
+			res := of
+			res.State, res.Head = Evolve(of.State, dispatched), appended.Heads[0]
+			return res, appended.Recognised, nil
+		}
+		books, effects, err := departure(ctx, req)
 		if err == nil {
-			appended, err = s.deps.Store.Append(ctx, slices.Concat(dispatched, commits), effects...)
+			res, recognised, err = with(books, effects...)
 		}
 		if !faults.Final(err) {
-			return appended, err
+			return res, recognised, err
 		}
-		slog.ErrorContext(ctx, "a shipment leaves, and the books of stock can't follow", "shipment", of.ID,
-			"orderId", of.OrderID, "revision", of.Revision,
+		slog.ErrorContext(ctx, "a shipment leaves, and the books of stock can't follow", "shipment", of.State.ID,
+			"orderId", of.State.OrderID, "revision", of.State.Revision,
 			"correlationId", req.Metadata.CorrelationID, "error", err.Error())
-		return s.deps.Store.Append(ctx, dispatched)
+		return with(nil)
 	}
 }
 

@@ -13,7 +13,7 @@ type ReservationState struct {
 	Items   []Item // those that are reserved or were; none where nothing ever was
 	// Departed: the items have left, and the attempt is done for good.
 	Departed  bool
-	Committed bool   // the order is shipped, and nothing follows any more
+	Committed bool   // closed: the order has left, and nothing follows any more
 	Code      string // of the fault that it was refused with
 	Detail    string // of that fault
 }

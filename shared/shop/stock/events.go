@@ -56,7 +56,7 @@ type Departed struct {
 	Marks         Marks  `json:"marks,omitempty"`
 }
 
-// Committed: the order is shipped, and the reservation closed.
+// Committed: the parcel has left, and the reservation is closed.
 type Committed struct {
 	ReservationID string `json:"reservationId"`
 	OrderID       string `json:"orderId"`

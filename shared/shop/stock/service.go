@@ -122,11 +122,11 @@ func (s Service) Release(
 }
 
 // Departure gives, at each try, what the append of a dispatch writes besides, so that the books of
-// what is reserved for one revision of an order change at the very moment at which its parcel
-// leaves: a count that was made before it meets another version from then on. Nothing is to be
-// written where the items have left before. ErrNotReserved where nothing is reserved; the append is
-// refused with ErrInconsistent where the counters can't follow, and with an es.ErrConflict where
-// another try is due.
+// what is reserved for one revision of an order change and are closed at the very moment at which
+// its parcel leaves: a count that was made before it meets another version from then on. Nothing is
+// to be written where the items have left before; then Commit is still to come. ErrNotReserved
+// where nothing is reserved; the append is refused with ErrInconsistent where the counters can't
+// follow, and with an es.ErrConflict where another try is due.
 func (s Service) Departure(
 	orderID string, revision int64,
 ) func(context.Context, es.Request) ([]es.Commit, []es.Effect, error) {
@@ -136,7 +136,12 @@ func (s Service) Departure(
 		if err != nil || state.Departed {
 			return nil, nil, err
 		}
-		return s.departure(req, history.Head, state, marks)
+		commits, effects, err := s.departure(req, history.Head, state, marks)
+		if err == nil {
+			state.Departed = true
+			commits[0].Events = append(commits[0].Events, closing(state))
+		}
+		return commits, effects, err
 	}
 }
 
@@ -151,6 +156,11 @@ func (s Service) departure(
 		ReservationID: state.ID, OrderID: state.OrderID, Items: state.Items, Marks: marks.of(state.Items),
 	}
 	return []es.Commit{req.Commit(head, event)}, []es.Effect{s.deps.Counters.Depart(state.Items, marks)}, nil
+}
+
+// closing is the last event of a reservation whose order has left.
+func closing(state ReservationState) Committed {
+	return Committed{ReservationID: state.ID, OrderID: state.OrderID, Items: state.Items, Departed: state.Departed}
 }
 
 // Leave says that the items have left, where their shipment's dispatch did not say so to the books:
@@ -178,9 +188,9 @@ func (s Service) Leave(ctx context.Context, req es.Request, orderID string, revi
 	return first, err
 }
 
-// Commit says that an order is shipped, and closes the reservation of one revision of it. The items
-// have left by then, at their dispatch; where no dispatch said so, they leave by this. One that is
-// closed is left as it is. ErrNotReserved where nothing is reserved, ErrInconsistent where the
+// Commit says that an order is shipped, and closes the reservation of one revision of it, where its
+// dispatch has not. Items that have not left by then leave by this. One that is closed is left as
+// it is. ErrNotReserved where nothing is reserved, ErrInconsistent where the
 // counters can't follow.
 func (s Service) Commit(ctx context.Context, req es.Request, orderID string, revision int64) (ReservationState, error) {
 	var state ReservationState
@@ -197,7 +207,7 @@ func (s Service) Commit(ctx context.Context, req es.Request, orderID string, rev
 		case state.Status != es.AttemptDone:
 			return ErrNotReserved.New("the reservation is %s", state.Status)
 		}
-		event := Committed{ReservationID: state.ID, OrderID: orderID, Items: state.Items, Departed: state.Departed}
+		event := closing(state)
 		var effects []es.Effect
 		if !state.Departed {
 			event.Marks = marks.of(state.Items)

@@ -48,6 +48,7 @@ func Run(t *testing.T, open func(t *testing.T, registry *es.Registry) Backend) {
 		{"reservations", reservations, fake},
 		{"a refusal stays", refusalStays, fake},
 		{"a count after a departure", countedAfterDeparture, fake},
+		{"a departure closes the books", departureCloses, fake},
 		{"counts around a departure", countedAroundDeparture, fake},
 		{"parcels that a count names", leftWith, fake},
 		{"a shelf and its books", shelf, fake},
@@ -437,6 +438,46 @@ func countedAfterDeparture(t *testing.T, s *shop) {
 		t.Error(diff)
 	}
 	s.wantLeft(t, name, 10, 0, 2, 1)
+}
+
+// departureCloses: what a dispatch writes takes the pieces out and closes their reservation, once.
+func departureCloses(t *testing.T, s *shop) {
+	name, order, ctx := s.stocked(t, 10), ident.New(), t.Context()
+	items := []stock.Item{{SKU: name, Quantity: 4}}
+	if _, err := s.service.Reserve(
+		ctx, request(), stock.Reservation{OrderID: order, Revision: 1, Items: items},
+	); err != nil {
+		t.Fatal(err)
+	}
+	commits, effects, err := s.service.Departure(order, 1)(ctx, request())
+	if err == nil {
+		_, err = s.Store.Append(ctx, commits, effects...)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, _, err := s.service.Departure(order, 1)(ctx, request())
+	if err != nil || len(again) > 0 {
+		t.Errorf("another dispatch writes %+v, %v", again, err)
+	}
+	if first, err := s.service.Leave(ctx, request(), order, 1); err != nil || first {
+		t.Errorf("they leave again: %v, %v", first, err)
+	}
+	if state, err := s.service.Commit(ctx, request(), order, 1); err != nil || !state.Committed {
+		t.Errorf("closed again: %+v, %v", state, err)
+	}
+	_, err = s.service.Release(ctx, request(), order, 1)
+	wantFault(t, err, stock.ErrCommitted, "")
+	s.wantLeft(t, name, 6, 0, 1, 1)
+	id := stock.ReservationID(order, 1)
+	events := s.events(t, es.NewStreamID(stock.ReservationCategory, id))
+	if len(events) != 3 {
+		t.Fatalf("the events are %+v", events)
+	}
+	want := stock.Committed{ReservationID: id, OrderID: order, Items: items, Departed: true}
+	if diff := cmp.Diff(want, events[2]); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // parcel is what is reserved for the first revision of an order.
