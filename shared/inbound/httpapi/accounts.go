@@ -147,7 +147,7 @@ func (c Commands) accounts(id identity) account.Service {
 	if id.isOperator() {
 		return c.Accounts.ByOperator()
 	}
-	return c.Accounts
+	return c.Accounts.ByCustomer(id.customer)
 }
 
 func (c Commands) move(ctx context.Context, id identity, in *movementInput, operation string,
@@ -155,9 +155,6 @@ func (c Commands) move(ctx context.Context, id identity, in *movementInput, oper
 		ctx context.Context, req es.Request, accountID, key string, amount money.Money,
 	) (account.Movement, error),
 ) (*movementOutput, error) {
-	if _, err := visibleAccount(ctx, c.Accounts, id, in.ID); err != nil {
-		return nil, err
-	}
 	req, err := in.request(ctx, id, c.Clock.Now(), operation, in.ID, in.Body)
 	if err != nil {
 		return nil, err
@@ -172,9 +169,6 @@ func (c Commands) move(ctx context.Context, id identity, in *movementInput, oper
 }
 
 func (c Commands) transfer(ctx context.Context, id identity, in *transferInput) (*transferOutput, error) {
-	if _, err := visibleAccount(ctx, c.Accounts, id, in.ID); err != nil {
-		return nil, err
-	}
 	req, err := in.request(ctx, id, c.Clock.Now(), "transfer", in.ID, in.Body)
 	if err != nil {
 		return nil, err
@@ -190,9 +184,6 @@ func (c Commands) transfer(ctx context.Context, id identity, in *transferInput) 
 }
 
 func (c Commands) applyInterest(ctx context.Context, id identity, in *interestInput) (*interestOutput, error) {
-	if _, err := visibleAccount(ctx, c.Accounts, id, in.ID); err != nil {
-		return nil, err
-	}
 	req, err := in.request(ctx, id, c.Clock.Now(), "apply-interest", in.ID, in.Body)
 	if err != nil {
 		return nil, err

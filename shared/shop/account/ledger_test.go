@@ -236,7 +236,7 @@ func TestRefusedTransfer(t *testing.T) {
 		{"another currency", own, receiver, usd, account.ErrWrongCurrency},
 		{"to oneself", own, func(_ *testing.T, s *stand) string { return s.id }, eur(1), account.ErrSameAccount},
 		{"to nobody", own, func(*testing.T, *stand) string { return "nobody's" }, eur(1), account.ErrCannotReceive},
-		{"from nobody", func(*stand) string { return "nobody's" }, receiver, eur(1), account.ErrNotOpen},
+		{"from nobody", func(*stand) string { return "nobody's" }, receiver, eur(1), account.ErrNotFound},
 		{"to another currency", own, func(t *testing.T, s *stand) string {
 			if _, err := s.Open(t.Context(), request("usd", ""), s.customer, "USD"); err != nil {
 				t.Fatal(err)
@@ -320,7 +320,7 @@ func TestRefusedInterest(t *testing.T) {
 		{s.id, 0, account.ErrRateOutOfRange},
 		{s.id, account.MaxRate + 1, account.ErrRateOutOfRange},
 		{s.id, 1, money.ErrOverflow},
-		{"nobody's", 1, account.ErrNotOpen},
+		{"nobody's", 1, account.ErrNotFound},
 	} {
 		before := s.store.Writes.Load()
 		_, err := s.ApplyInterest(t.Context(), request("", ""), tt.id, "k", tt.rate)

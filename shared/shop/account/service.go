@@ -6,6 +6,7 @@ import (
 
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/faults"
 	"orderflow/shared/kit/ident"
 	"orderflow/shared/kit/wiring"
 	"orderflow/shared/shop/money"
@@ -33,6 +34,7 @@ type Service struct {
 	deps     Deps
 	states   es.Repository[State, Event]
 	operator bool
+	customer string // who asks, where it is a customer
 }
 
 // New makes the service.
@@ -45,6 +47,12 @@ func New(deps Deps) Service {
 // ByOperator is the service for an operator, who pays out also what an erased customer left.
 func (s Service) ByOperator() Service {
 	s.operator = true
+	return s
+}
+
+// ByCustomer is the service for a customer, to whom only their own accounts are there.
+func (s Service) ByCustomer(customerID string) Service {
+	s.customer = customerID
 	return s
 }
 
@@ -185,8 +193,8 @@ type Movement struct {
 
 // Deposit brings money in. The key stands for one deposit by the request's actor: the same request
 // gets the same answer, another amount or account es.ErrKeyReused. A deposit that is refused writes
-// nothing, and its key may be used again. ErrUnknownCustomer where the account's customer was never
-// registered.
+// nothing, and its key may be used again. ErrNotFound where there is no such account,
+// ErrUnknownCustomer where its customer was never registered.
 func (s Service) Deposit(
 	ctx context.Context, req es.Request, accountID, key string, amount money.Money,
 ) (Movement, error) {
@@ -212,6 +220,21 @@ func (s Service) Withdraw(
 		})
 }
 
+// plan is Plan for whoever asks for a movement: ErrNotFound, whatever else forbids it, where there
+// is no such account for them.
+func (s Service) plan(
+	ctx context.Context, states es.Repository[State, Event], req es.Request, accountID string, c Command,
+) (State, es.Commit, error) {
+	state, commit, err := Plan(ctx, states, req, accountID, c)
+	read := err == nil || faults.Final(err)
+	if read && (!state.Exists() || s.customer != "" && state.CustomerID != s.customer) {
+		return State{}, es.Commit{}, notFound()
+	}
+	return state, commit, err
+}
+
+func notFound() error { return ErrNotFound.New("there is no such account") }
+
 // move carries out a movement in one append: the attempt's event and the account's.
 func (s Service) move(
 	ctx context.Context, req es.Request, category string, wanted Movement, c Command,
@@ -222,7 +245,7 @@ func (s Service) move(
 		Status: func(m Movement) es.AttemptStatus { return status(m.ID) },
 	}
 	done, err := once(ctx, attempt, wanted.ID, req, func(ctx context.Context, from *es.Reads) (es.Plan, error) {
-		after, commit, err := Plan(ctx, s.states.From(from), req, wanted.AccountID, c)
+		after, commit, err := s.plan(ctx, s.states.From(from), req, wanted.AccountID, c)
 		if err == nil {
 			err = allowed(ctx, after.CustomerID)
 		}
@@ -263,7 +286,7 @@ func (s Service) Transfer(
 	attempt := recorded(s, TransferCategory, func(e TransferProcessed) string { return e.TransferID })
 	done, err := once(ctx, attempt, id, req, func(ctx context.Context, from *es.Reads) (es.Plan, error) {
 		states := s.states.From(from)
-		sender, out, err := Plan(ctx, states, req, fromAccountID,
+		sender, out, err := s.plan(ctx, states, req, fromAccountID,
 			TransferOut{ToAccountID: toAccountID, Amount: amount, Reference: reference})
 		if err == nil {
 			err = s.letsOut(ctx, sender.CustomerID)
@@ -303,7 +326,7 @@ func (s Service) ApplyInterest(
 	id := InterestID(req.Metadata.Actor, key)
 	attempt := recorded(s, InterestCategory, func(e InterestProcessed) string { return e.InterestID })
 	done, err := once(ctx, attempt, id, req, func(ctx context.Context, from *es.Reads) (es.Plan, error) {
-		after, commit, err := Plan(ctx, s.states.From(from), req, accountID,
+		after, commit, err := s.plan(ctx, s.states.From(from), req, accountID,
 			ApplyInterest{RateBasisPoints: rate, Reference: string(es.NewStreamID(InterestCategory, id))})
 		if err == nil {
 			err = s.takesIn(ctx, after.CustomerID, "")
@@ -373,7 +396,7 @@ func (e WithdrawalProcessed) movement() Movement {
 func (s Service) Get(ctx context.Context, accountID string) (es.Result[State], error) {
 	res, err := s.states.Get(ctx, accountID)
 	if err == nil && !res.State.Exists() {
-		err = ErrNotFound.New("there is no such account")
+		err = notFound()
 	}
 	return res, err
 }

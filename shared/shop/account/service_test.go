@@ -263,10 +263,30 @@ func TestRefusedMovement(t *testing.T) {
 	t.Run("no account", func(t *testing.T) {
 		s := inMemory(t)
 		_, err := s.Deposit(t.Context(), request("k1", ""), s.id, "k1", eur(1))
-		wantErr(t, err, account.ErrNotOpen)
+		wantErr(t, err, account.ErrNotFound)
 		_, err = s.Withdraw(t.Context(), request("k1", ""), s.id, "k1", eur(1))
-		wantErr(t, err, account.ErrNotOpen)
+		wantErr(t, err, account.ErrNotFound)
 	})
+}
+
+// TestSomebodyElsesAccount: to a customer it is not there, whatever else would forbid a movement of
+// it, and nothing is written.
+func TestSomebodyElsesAccount(t *testing.T) {
+	s := inMemory(t).opened(t, 1000)
+	other, mine := s.ByCustomer("somebody-else"), s.ByCustomer(s.customer)
+	before := s.store.Writes.Load()
+	for _, amount := range []int64{1, 0, 10_000} {
+		_, err := other.Withdraw(t.Context(), request("", ""), s.id, "k", eur(amount))
+		wantErr(t, err, account.ErrNotFound)
+		_, err = other.Transfer(t.Context(), request("", ""), s.id, s.id, "k", eur(amount))
+		wantErr(t, err, account.ErrNotFound)
+	}
+	if n := s.store.Writes.Load() - before; n != 0 {
+		t.Errorf("a refusal appended %d times", n)
+	}
+	if _, err := mine.Withdraw(t.Context(), request("", ""), s.id, "k", eur(1)); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestLostAnswer: the client that heard nothing asks again, and the money has moved once.
