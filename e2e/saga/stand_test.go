@@ -555,7 +555,8 @@ func (c *running) hook(ctx context.Context, s *stand, moment string) {
 		return
 	}
 	res, err := s.orders.Cancel(
-		ctx, s.request(c.orderID, "cancel"), c.orderID, order.CancelInput{Origin: order.OriginCustomer},
+		ctx, s.request(c.orderID, "cancel"), c.orderID,
+		order.CancelInput{Origin: order.OriginCustomer, CustomerID: customerOf(c.orderID)},
 	)
 	if err != nil {
 		c.t.Errorf("cancel %s: %v", moment, err)
@@ -573,6 +574,9 @@ func (c *running) hook(ctx context.Context, s *stand, moment string) {
 	c.undoRuns = append(c.undoRuns, undo.Name)
 	c.mu.Unlock()
 }
+
+// customerOf is whose order it is.
+func customerOf(orderID string) string { return "c-" + orderID }
 
 // leave has the order's shipment packed and fetched.
 func (s *stand) leave(ctx context.Context, orderID string) error {
@@ -621,7 +625,7 @@ func (s *stand) run(t *testing.T, spec caseSpec, w want) {
 	s.deployMachine(t, c)
 
 	// Every id of the case follows from the order's, so that nothing is shared with another case.
-	customerID, sku := "c-"+id, "sku-"+id
+	customerID, sku := customerOf(id), "sku-"+id
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
