@@ -169,7 +169,7 @@ func TestOrderIsDelivered(t *testing.T) {
 	}
 	belongs(t, history, correlation)
 	if got := categories(commits(t, correlation)); got["order"] != 5 || got["shipment"] != 4 ||
-		got["reservation"] != 3 {
+		got["reservation"] != 2 {
 		t.Errorf("what belongs together is %v", got)
 	}
 	if s := c.counts(t, 1, 0); s.Orders != 1 {
