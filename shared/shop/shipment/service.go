@@ -159,8 +159,8 @@ func (s Service) Prepare(ctx context.Context, req es.Request, shipmentID string,
 // Dispatch hands a shipment over to the carrier: it can't be cancelled from here on. In the same
 // transaction its pieces leave the books of the warehouse, and those of its order are closed. One
 // that has left is left as it is. ErrNotFound, ErrCancelled, ErrNotPrepared where it is not packed,
-// or ErrAddressUnreadable where nobody can say any more where it goes. Books that can't follow don't
-// keep it, since it has left: whoever closes the books of the order meets that again.
+// or ErrAddressUnreadable where nobody can say any more where it goes. Books that can't follow
+// don't keep it, since it has left: whoever closes the books of the order meets that again.
 //
 // It is decided on the very state whose address can be read. That it can't has to be so while the
 // shipment is in that state still: the vault is asked after the stream, and a twin of the request
