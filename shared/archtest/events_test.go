@@ -19,6 +19,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"orderflow/shared/ops/audit"
+	"orderflow/shared/read/view"
+	"orderflow/shared/read/view/catalog"
 )
 
 // Stored events that nobody outside may see, each with the reason. None so far.
@@ -232,8 +234,8 @@ func categories(files []source) map[string]string {
 func noted(side audit.Side) string { return "*#" + string(side) + "#*" }
 
 // writers: each category of streams can be written by a function, and no policy names a category
-// that there is not, or a side of the journal. Local stand-ins for AWS don't look at leading keys,
-// so a category that a policy lacks would show on AWS only.
+// that there is not, or a side of the journal, or a view. Local stand-ins for AWS don't look at
+// leading keys, so a category that a policy lacks would show on AWS only.
 func writers(declared map[string]string, t template) (found findings) {
 	written := map[string]bool{}
 	for _, id := range t.ofType(roleType) {
@@ -242,6 +244,12 @@ func writers(declared map[string]string, t template) (found findings) {
 				if slices.ContainsFunc(s.resources, func(r any) bool { return target(r) == "JournalTable" }) {
 					if k != noted(audit.OnBus) && k != noted(audit.InViews) {
 						found.addf("%s names the notes %v, and there are none", id, k)
+					}
+					continue
+				}
+				if slices.ContainsFunc(s.resources, func(r any) bool { return target(r) == "ViewsTable" }) {
+					if !slices.ContainsFunc(catalog.Views(), func(v view.View) bool { return k == v.Name()+"#*" }) {
+						found.addf("%s names the rows %v, and there are none", id, k)
 					}
 					continue
 				}
@@ -316,6 +324,9 @@ Resources:
               - Action: [dynamodb:PutItem]
                 Resource: !GetAtt JournalTable.Arn
                 Condition: {'ForAllValues:StringLike': {'dynamodb:LeadingKeys': ['*#bus#*']}}
+              - Action: [dynamodb:BatchGetItem]
+                Resource: !GetAtt ViewsTable.Arn
+                Condition: {'ForAllValues:StringLike': {'dynamodb:LeadingKeys': ['orders#*']}}
 `
 	const main = `package main
 import "orderflow/shared/taker"
@@ -397,6 +408,9 @@ func Take(body []byte) error { return contract.Handle(body) }`
 		},
 		"streams there are not": {
 			rule: edit{old: "[order/*]", new: "[order/*, odrer/*]"}, want: "the streams odrer/*, and there are none",
+		},
+		"rows of a view that there is not": {
+			rule: edit{old: "orders#*", new: "all-orders#*"}, want: "the rows all-orders#*, and there are none",
 		},
 		"a policy for a side that there is not": {
 			rule: edit{old: "*#bus#*", new: "*#buss#*"}, want: "the notes *#buss#*, and there are none",

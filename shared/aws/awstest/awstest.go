@@ -172,7 +172,7 @@ func ViewsTable() *dynamodb.CreateTableInput {
 		table.AttributeDefinitions = append(table.AttributeDefinitions, key.AttributeDefinitions...)
 		table.GlobalSecondaryIndexes = append(table.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{
 			IndexName: aws.String(index), KeySchema: key.KeySchema,
-			Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
+			Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
 		})
 	}
 	return table

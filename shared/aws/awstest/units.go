@@ -63,8 +63,9 @@ func TransactionUnits(in *dynamodb.TransactWriteItemsInput) float64 {
 	return units
 }
 
-// IndexUnits is what a write costs an index of everything, where an item comes in place of another:
-// one for an entry that comes, goes or changes, two for one that changes its place.
+// IndexUnits is what a write costs an index of keys alone, where an item comes in place of another:
+// one for an entry that comes or goes, two for one that changes its place, and none for one that
+// stays. Keys are below a KB.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html
 func IndexUnits(before, after map[string]types.AttributeValue, partition, sort string) float64 {
 	place := func(item map[string]types.AttributeValue) string {
@@ -80,13 +81,11 @@ func IndexUnits(before, after map[string]types.AttributeValue, partition, sort s
 		}
 		return ""
 	}
-	units := WriteUnits(max(ItemBytes(before), ItemBytes(after)))
 	switch from, to := place(before), place(after); {
-	case from == "" && to == "":
+	case from == to:
 		return 0
-	case from != "" && to != "" && from != to:
-		return WriteUnits(ItemBytes(before)) + WriteUnits(ItemBytes(after))
-	default:
-		return units
+	case from != "" && to != "":
+		return 2
 	}
+	return 1
 }

@@ -8,11 +8,10 @@
 //	control                   <view>          a view.Control
 //	checkpoint                #<n>            a part of all views' Checkpoints, and the tokens that it took
 //	                                          in last: a part, and its revision
-//	checkpoint                <view>#<n>      the same of one view, by a release before; <view> by one
-//	                                          before that
 //
-// The indexes gsi1, gsi2 and gsi3 have the keys gsi1pk and gsi1sk, and so on; a row is in one if it
-// has a key for it:
+// The indexes gsi1, gsi2 and gsi3 have the keys gsi1pk and gsi1sk, and so on, and nothing else but
+// the row's own key: a change of a row writes to an index only where its place in a list changes. A
+// row is in one if it has a key for it:
 //
 //	gsi<n>pk  <view>#<generation>#<partition>
 //	gsi<n>sk  the place in the list
@@ -340,7 +339,7 @@ func (t Table) Tally(
 }
 
 // List implements view.Rows.
-func (t Table) List(ctx context.Context, g view.Generation, q view.Query) iter.Seq2[view.Item, error] {
+func (t Table) List(ctx context.Context, g view.Generation, q view.Query) iter.Seq2[view.Member, error] {
 	partition, sort := indexAttributes(q.Index)
 	condition := partition + " = :partition"
 	values := dynamo.Item{":partition": dynamo.S(within(g, q.Partition))}
@@ -366,26 +365,22 @@ func (t Table) List(ctx context.Context, g view.Generation, q view.Query) iter.S
 	if q.Limit > 0 {
 		in.Limit = aws.Int32(int32(min(q.Limit, 1000)))
 	}
-	return func(yield func(view.Item, error) bool) {
+	return func(yield func(view.Member, error) bool) {
 		for item, err := range dynamo.Query(ctx, t.api, in) {
 			if err != nil {
-				yield(view.Item{}, fmt.Errorf("viewtable: list %s of view %s: %w", q.Partition, g.View, err))
+				yield(view.Member{}, fmt.Errorf("viewtable: list %s of view %s: %w", q.Partition, g.View, err))
 				return
 			}
 			r := dynamo.Read(item)
-			if at := r.OptionalString(sort); at != "" && (at == q.After || at == q.Before) {
+			at, pk := r.String(sort), r.String(attrPK)
+			if err = failedToRead(r); err == nil && (at == q.After || at == q.Before) {
 				continue
 			}
-			pk := r.OptionalString(attrPK)
 			id, ok := strings.CutPrefix(pk, within(g, ""))
-			if err = failedToRead(r); err == nil && !ok {
+			if err == nil && !ok {
 				err = fmt.Errorf("viewtable: %q is in a list of view %s, generation %d", pk, g.View, g.Number)
 			}
-			row := view.Item{}
-			if err == nil {
-				row, err = rowOf(g, id, item)
-			}
-			if !yield(row, err) {
+			if !yield(view.Member{ID: id, Sort: at}, err) || err != nil {
 				return
 			}
 		}
@@ -490,28 +485,13 @@ func (t Table) Checkpoints(ctx context.Context) (map[string]view.Checkpoint, err
 		if err != nil {
 			return nil, fmt.Errorf("viewtable: read checkpoints: %w", err)
 		}
-		r := dynamo.Read(item)
-		sk := r.OptionalString(attrSK)
-		if strings.HasPrefix(sk, skPart) {
-			p, _, err := partOf(item)
-			if err != nil {
-				return nil, err
-			}
-			for name, c := range p.Views {
-				all[name] = all[name].Add(c)
-			}
-			continue
+		p, _, err := partOf(item)
+		if err != nil {
+			return nil, err
 		}
-		// Releases before kept each view's checkpoint by itself, in parts or in one item.
-		name, _, _ := strings.Cut(sk, "#")
-		c := view.Checkpoint{
-			Newest: r.OptionalTime("newest"), Events: r.OptionalNumber("folded"),
-			Lag: time.Duration(r.OptionalNumber("lagMillis")) * time.Millisecond, At: r.OptionalTime("foldedAt"),
+		for name, c := range p.Views {
+			all[name] = all[name].Add(c)
 		}
-		if r.Err() != nil {
-			return nil, failedToRead(r)
-		}
-		all[name] = all[name].Add(c)
 	}
 	return all, nil
 }

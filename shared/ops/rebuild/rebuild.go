@@ -141,7 +141,7 @@ type run struct {
 	beatAt     time.Time
 	progress   Progress
 	unreadable []string       // the first ones
-	samples    map[int]string // by segment, a row that was written
+	samples    map[int]string // by segment, the last row that was begun
 }
 
 // Run rebuilds the view, or takes up where an earlier process was cut off. The error is an
@@ -511,7 +511,7 @@ func (u *run) fold(ctx context.Context, segment int, changes []view.Change) (unr
 		for i, folded := range u.folder.Apply(ctx, changes...) {
 			switch c := changes[i]; {
 			case folded.Err == nil:
-				u.sample(segment, c.Stream.ID())
+				u.sample(segment, folded)
 			case errors.Is(folded.Err, es.ErrConflict):
 				c.Old = nil
 				again = append(again, c)
@@ -535,13 +535,18 @@ func (u *run) note(err error) {
 	}
 }
 
-func (u *run) sample(segment int, id string) {
+// sample notes a row that was begun: its entries in the indexes are new, where those of a row that
+// was there before may be as they were.
+func (u *run) sample(segment int, folded view.Folded) {
+	if len(folded.Events) == 0 || folded.Events[0].Version > 1 {
+		return
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.samples[segment] = id
+	u.samples[segment] = folded.Events[0].Stream.ID()
 }
 
-// settle waits until the indexes show the last row that each segment wrote.
+// settle waits until the indexes show the last row that each segment began.
 func (u *run) settle(ctx context.Context, g view.Generation) error {
 	if len(u.samples) == 0 {
 		return u.sleep(ctx, settleBlind)
@@ -569,7 +574,7 @@ func (u *run) settle(ctx context.Context, g view.Generation) error {
 	return nil
 }
 
-// shown reports whether a row is in all its lists, as it is or newer.
+// shown reports whether a row is in all its lists.
 func (u *run) shown(ctx context.Context, g view.Generation, id string) (bool, error) {
 	row, err := u.Table.Row(ctx, g, id)
 	if err != nil {
@@ -577,14 +582,14 @@ func (u *run) shown(ctx context.Context, g view.Generation, id string) (bool, er
 	}
 	for _, k := range row.Keys {
 		found := false
-		for item, err := range u.Table.List(
+		for member, err := range u.Table.List(
 			ctx, g,
 			view.Query{Index: k.Index, Partition: k.Partition, Before: k.Sort + "\x00", Descending: true, Limit: 1},
 		) {
 			if err != nil {
 				return false, err
 			}
-			found = item.ID == id && item.Sequence >= row.Sequence
+			found = member == view.Member{ID: id, Sort: k.Sort}
 			break
 		}
 		if !found {

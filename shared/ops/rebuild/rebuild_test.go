@@ -686,10 +686,10 @@ type lagging struct {
 	times int
 }
 
-func (l *lagging) List(ctx context.Context, g view.Generation, q view.Query) iter.Seq2[view.Item, error] {
+func (l *lagging) List(ctx context.Context, g view.Generation, q view.Query) iter.Seq2[view.Member, error] {
 	if l.times > 0 {
 		l.times--
-		return func(func(view.Item, error) bool) {}
+		return func(func(view.Member, error) bool) {}
 	}
 	return l.Memory.List(ctx, g, q)
 }

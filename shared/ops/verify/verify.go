@@ -513,11 +513,11 @@ func (u *run) sum(ctx context.Context, key tallyKey, rows view.Key) (map[string]
 	if rows == (view.Key{}) {
 		return total, nil
 	}
-	for item, err := range u.Table.List(ctx, u.generation, view.Query{Index: rows.Index, Partition: rows.Partition}) {
+	for member, err := range u.Table.List(ctx, u.generation, view.Query{Index: rows.Index, Partition: rows.Partition}) {
 		if err != nil {
 			return nil, err
 		}
-		r, err := u.fold(ctx, item.ID)
+		r, err := u.fold(ctx, member.ID)
 		if err != nil {
 			return nil, err
 		}

@@ -113,8 +113,8 @@ func TestRun(t *testing.T) {
 		}, []verify.Finding{{
 			Kind: verify.Different, ID: "ada-1",
 			Detail: "it is in the lists [{1 ada 2026-02-28T23:59:58.000000000Z#ada-1}], and by the replay in " +
-				"[{1 ada 2026-02-28T23:59:58.000000000Z#ada-1} {2 ada#confirmed " +
-				"2026-02-28T23:59:58.000000000Z#ada-1} {3 waiting-1 2026-02-28T23:59:58.000000000Z#ada-1}]",
+				"[{1 ada 2026-02-28T23:59:58.000000000Z#ada-1} {2 1 2026-02-28T23:59:58.000000000Z#ada-1} " +
+				"{3 confirmed#1 2026-02-28T23:59:58.000000000Z#ada-1}]",
 		}}},
 		"a row that is ahead of its stream": {func(t *testing.T, w *world) {
 			w.change(t, "ada-1", func(i *view.Item) { i.Sequence = 4 })

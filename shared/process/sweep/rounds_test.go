@@ -315,6 +315,30 @@ func (o overtaken) Load(ctx context.Context) (sweep.Position, error) {
 	return at, err
 }
 
+// An order that was placed long ago has its budget from when it last changed, though the lists of
+// those that wait don't say when that was.
+func TestChangedLately(t *testing.T) {
+	w := newWorld()
+	w.do(t, "o1", placed, started)
+	w.clock.Advance(3 * budget)
+	w.do(t, "o1", confirmed)
+	for _, passed := range []time.Duration{0, budget - time.Second} {
+		w.clock.Advance(passed)
+		if summary, err := w.sweeper().Sweep(t.Context()); err != nil || len(summary.Found) > 0 {
+			t.Errorf("after %s: %+v, %v", passed, summary, err)
+		}
+	}
+	for range orders.Slots {
+		w.clock.Advance(time.Second)
+		if summary, err := w.sweeper().Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		} else if summary.Found[sweep.StageUnprepared] == 1 {
+			return
+		}
+	}
+	t.Error("it is never found")
+}
+
 // An order whose last event is dated a week ahead is found at once, and what is done about it needs
 // no date: a run that goes is let go on, and what is gone is taken up.
 func TestDatedAhead(t *testing.T) {

@@ -56,8 +56,10 @@ import (
 	"orderflow/shared/shop/stock"
 )
 
-// Rows says where to look. All give the orders with the oldest date first, and read as the caller
-// goes on. One whose row can't be read is an es.ErrCorrupt, behind which they go on.
+// Rows says where to look. All give the oldest orders first, and read as the caller goes on: Open
+// and Failed those that were placed and last changed when dated says, the others those that were
+// placed then, though they may have changed since. One whose row can't be read is an es.ErrCorrupt,
+// behind which they go on.
 type Rows interface {
 	// Open gives the orders on which the saga is not through.
 	Open(ctx context.Context, dated orders.Dated) iter.Seq2[orders.Listed, error]

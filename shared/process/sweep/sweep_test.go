@@ -141,14 +141,22 @@ func (w *world) state(t fataler, id string) order.State {
 
 func (w *world) Open(_ context.Context, dated orders.Dated) iter.Seq2[orders.Listed, error] {
 	return w.list(dated, "", func(_ string, r orders.Row) bool {
-		return !r.Status.Final() && r.Saga.State != order.SagaFailed
+		return unfinished(r, dated) && r.Saga.State != order.SagaFailed
 	})
 }
 
 func (w *world) Failed(_ context.Context, dated orders.Dated) iter.Seq2[orders.Listed, error] {
 	return w.list(dated, "", func(_ string, r orders.Row) bool {
-		return !r.Status.Final() && r.Saga.State == order.SagaFailed
+		return unfinished(r, dated) && r.Saga.State == order.SagaFailed
 	})
+}
+
+func unfinished(r orders.Row, dated orders.Dated) bool {
+	return (r.Status == order.StatusPlaced || r.Status == order.StatusCancelling) && so(dated, r.UpdatedAt)
+}
+
+func so(dated orders.Dated, at time.Time) bool {
+	return at.Before(dated.Before) || at.After(dated.After)
 }
 
 func (w *world) looksAt(slot string) {
@@ -177,8 +185,8 @@ func (w *world) list(
 	var list []orders.Listed
 	for _, id := range w.ids {
 		r := w.rows[id]
-		place := view.TimeKey(r.UpdatedAt, id)
-		if match(id, r) && (r.UpdatedAt.Before(dated.Before) || r.UpdatedAt.After(dated.After)) && place > after {
+		place := view.TimeKey(r.PlacedAt, id)
+		if match(id, r) && so(dated, r.PlacedAt) && place > after {
 			list = append(list, orders.Listed{ID: id, Place: place})
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -76,83 +77,100 @@ type Listed[R any] struct {
 	Sort string // its place in the list
 }
 
-// List reads a part of a list as the caller goes on. A caller that takes long goes on in the
-// generation that serves then: a row's place in a list is the same in all. A row that can't be
-// read, an es.ErrCorrupt, keeps back none behind it; any other error is the last that comes.
+// rowsAhead is how many rows of a list are read together at most: what one request takes.
+const rowsAhead = 100
+
+// List reads a part of a list as the caller goes on, like Spread.
 func (r *Reader[R]) List(ctx context.Context, q Query) iter.Seq2[Listed[R], error] {
+	return r.Spread(ctx, q, []string{q.Partition})
+}
+
+// Spread reads lists that are one list spread over partitions, in the order of the whole, as
+// Members does, and the rows with it, q.Limit of them together. A row that has left the list when
+// it is read is left out. One that can't be read, an es.ErrCorrupt, keeps back none behind it; any
+// other error is the last that comes.
+func (r *Reader[R]) Spread(ctx context.Context, q Query, partitions []string) iter.Seq2[Listed[R], error] {
 	return func(yield func(Listed[R], error) bool) {
-		for {
-			g, err := r.serving(ctx)
+		var members []Member
+		left := q.Limit
+		for m, err := range r.Members(ctx, q, partitions) {
+			if err == nil {
+				if members = append(members, m); len(members) < rowsAhead && len(members) != left {
+					continue
+				}
+			}
+			if !r.rows(ctx, q.Index, partitions, members, yield) {
+				return
+			}
 			if err != nil {
 				yield(Listed[R]{}, err)
 				return
 			}
-			moved := false
-			for item, err := range r.source.List(ctx, g, q) {
-				var listed Listed[R]
-				if err == nil {
-					listed.ID, listed.Sort = item.ID, q.place(item)
-					listed.Row, err = r.definition.decode(item)
-				}
-				if !yield(listed, err) || err != nil && !errors.Is(err, es.ErrCorrupt) {
-					return
-				}
-				if q.behind(listed.Sort) {
-					now, err := r.serving(ctx)
-					if err != nil {
-						yield(Listed[R]{}, err)
-						return
-					}
-					if moved = now != g; moved {
-						break
-					}
-				}
-			}
-			if !moved {
-				return
-			}
+			left, members = left-len(members), nil
 		}
+		r.rows(ctx, q.Index, partitions, members, yield)
 	}
 }
 
-// place is where the query's list has a row, "" where the row doesn't say.
-func (q *Query) place(item Item) string {
-	for _, k := range item.Keys {
-		if k.Index == q.Index && k.Partition == q.Partition {
-			return k.Sort
-		}
+// rows reads rows of a list and gives them to the caller. It is false where nothing more is to
+// come.
+func (r *Reader[R]) rows(
+	ctx context.Context, index Index, partitions []string, members []Member, yield func(Listed[R], error) bool,
+) bool {
+	if len(members) == 0 {
+		return true
 	}
-	return ""
-}
-
-// behind moves the query's beginning behind a row that it gave, if the row says where that is.
-func (q *Query) behind(sort string) bool {
-	switch {
-	case sort == "":
+	g, err := r.serving(ctx)
+	if err != nil {
+		yield(Listed[R]{}, err)
 		return false
-	case q.Descending:
-		q.Before = sort
-	default:
-		q.After = sort
+	}
+	places := make([]Place, len(members))
+	for i, m := range members {
+		places[i] = Place{Generation: g, ID: m.ID}
+	}
+	_, looked, err := r.source.Look(ctx, nil, places)
+	if err != nil {
+		yield(Listed[R]{}, err)
+		return false
+	}
+	for i, m := range members {
+		listed, err := Listed[R]{ID: m.ID, Sort: m.Sort}, looked[i].Err
+		if err == nil {
+			if !slices.ContainsFunc(looked[i].Row.Keys, func(k Key) bool {
+				return k.Index == index && k.Sort == m.Sort && slices.Contains(partitions, k.Partition)
+			}) {
+				continue
+			}
+			listed.Row, err = r.definition.decode(looked[i].Row)
+		}
+		if !yield(listed, err) || err != nil && !errors.Is(err, es.ErrCorrupt) {
+			return false
+		}
 	}
 	return true
 }
 
-// Spread reads lists that are one list spread over partitions, in the order of the whole:
-// q.Partition names none of them. Each is read ahead by its share of q.Limit, all at once, and
-// further as the caller goes on.
-func (r *Reader[R]) Spread(ctx context.Context, q Query, partitions []string) iter.Seq2[Listed[R], error] {
-	return func(yield func(Listed[R], error) bool) {
-		heads := make([]head[R], len(partitions))
+// Members says which rows lists have that are one list spread over partitions, in the order of the
+// whole: q.Partition names none of them. Each is read ahead by its share of q.Limit, all at once,
+// and further as the caller goes on. A caller that takes long goes on in the generation that serves
+// then: a row's place in a list is the same in all. An error is the last that comes.
+func (r *Reader[R]) Members(ctx context.Context, q Query, partitions []string) iter.Seq2[Member, error] {
+	if len(partitions) == 1 {
+		q.Partition = partitions[0]
+		return r.members(ctx, q)
+	}
+	return func(yield func(Member, error) bool) {
+		heads := make([]head, len(partitions))
 		var first sync.WaitGroup
 		for i, partition := range partitions {
 			part := q
 			part.Partition = partition
-			if q.Limit > 0 { // and some more, since shares differ and a second page costs more than rows
+			if q.Limit > 0 { // and some more, since shares differ and a second page costs more than keys
 				share := (q.Limit + len(partitions) - 1) / len(partitions)
 				part.Limit = share + share/4 + 1
 			}
-			heads[i].next, heads[i].stop = iter.Pull2(r.List(ctx, part))
+			heads[i].next, heads[i].stop = iter.Pull2(r.members(ctx, part))
 			first.Go(heads[i].move)
 		}
 		defer func() {
@@ -166,14 +184,14 @@ func (r *Reader[R]) Spread(ctx context.Context, q Query, partitions []string) it
 			for i, h := range heads {
 				switch {
 				case h.err != nil:
-					yield(Listed[R]{}, h.err)
+					yield(Member{}, h.err)
 					return
 				case !h.there:
-				case best < 0, (h.listed.Sort < heads[best].listed.Sort) != q.Descending:
+				case best < 0, (h.member.Sort < heads[best].member.Sort) != q.Descending:
 					best = i
 				}
 			}
-			if best < 0 || !yield(heads[best].listed, nil) {
+			if best < 0 || !yield(heads[best].member, nil) {
 				return
 			}
 			heads[best].move()
@@ -181,16 +199,51 @@ func (r *Reader[R]) Spread(ctx context.Context, q Query, partitions []string) it
 	}
 }
 
+// members reads one partition.
+func (r *Reader[R]) members(ctx context.Context, q Query) iter.Seq2[Member, error] {
+	return func(yield func(Member, error) bool) {
+		part := q
+		for {
+			g, err := r.serving(ctx)
+			if err != nil {
+				yield(Member{}, err)
+				return
+			}
+			now := g
+			for m, err := range r.source.List(ctx, g, part) {
+				if !yield(m, err) || err != nil {
+					return
+				}
+				if part.Descending {
+					part.Before = m.Sort
+				} else {
+					part.After = m.Sort
+				}
+				if now, err = r.serving(ctx); err != nil {
+					yield(Member{}, err)
+					return
+				}
+				if now != g {
+					break
+				}
+			}
+			if now == g {
+				return
+			}
+		}
+	}
+}
+
 // head is the row at which one of several lists stands.
-type head[R any] struct {
-	next   func() (Listed[R], error, bool)
+type head struct {
+	next   func() (Member, error, bool)
 	stop   func()
-	listed Listed[R]
+	member Member
 	err    error
 	there  bool
 }
 
-func (h *head[R]) move() { h.listed, h.err, h.there = h.next() }
+func (h *head) move() { h.member, h.err, h.there = h.next() }
 
 // serving is the generation that serves, as read less than CacheFor ago by the time of day: a
 // process that was frozen meanwhile must notice.

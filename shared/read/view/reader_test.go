@@ -3,6 +3,7 @@ package view_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -87,8 +88,8 @@ func TestListAcrossTheSwitch(t *testing.T) {
 		query view.Query
 		want  []string
 	}{
-		"forwards":  {view.Query{}, []string{"a1", "b1", "c2", "d2", "f2"}},
-		"backwards": {view.Query{Descending: true}, []string{"f1", "e1", "d2", "c2", "b2", "a2"}},
+		"forwards":  {view.Query{Limit: 2}, []string{"a1", "b1", "c2", "d2", "f2"}},
+		"backwards": {view.Query{Limit: 2, Descending: true}, []string{"f1", "e1", "d2", "c2", "b2", "a2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			table, now := viewtest.NewMemory(), clock.NewFake(start)
@@ -115,8 +116,10 @@ func TestListAcrossTheSwitch(t *testing.T) {
 
 func TestReaderFailures(t *testing.T) {
 	down := errors.New("down")
-	for _, request := range []string{"Control", "Row", "Tally", "List"} {
-		table := viewtest.Hooked{Table: viewtest.NewMemory(), Hook: func(_ context.Context, r string, _ bool) error {
+	full := viewtest.NewMemory()
+	fill(t, full, 1, "a")
+	for _, request := range []string{"Control", "Row", "Tally", "List", "Look"} {
+		table := viewtest.Hooked{Table: full, Hook: func(_ context.Context, r string, _ bool) error {
 			if r == request {
 				return down
 			}
@@ -126,11 +129,12 @@ func TestReaderFailures(t *testing.T) {
 		_, rowErr := reader.Row(context.Background(), "a")
 		_, tallyErr := reader.Tally(context.Background(), "n", "all")
 		var listErr error
-		for _, err := range reader.List(context.Background(), view.Query{Index: view.Index1, Partition: "all"}) {
+		for _, err := range reader.List(context.Background(), view.Query{Index: view.Index2, Partition: "all"}) {
 			listErr = err
 		}
 		for of, err := range map[string]error{"Row": rowErr, "Tally": tallyErr, "List": listErr} {
-			if wanted := request == of || request == "Control"; errors.Is(err, down) != wanted {
+			wanted := request == of || request == "Control" || request == "Look" && of == "List"
+			if errors.Is(err, down) != wanted {
 				t.Errorf("%s fails: %s says %v", request, of, err)
 			}
 		}
@@ -146,6 +150,83 @@ func TestReaderFailures(t *testing.T) {
 	).Row(context.Background(), "a"); !errors.Is(err, es.ErrCorrupt) {
 		t.Errorf("a row that can't be read: %v", err)
 	}
+}
+
+// A row that has left the list when it is read is left out, as is one that is gone. One that can't
+// be read keeps back none behind it.
+func TestListThatLags(t *testing.T) {
+	ctx, table := context.Background(), viewtest.NewMemory()
+	fill(t, table, 1, "a", "b", "c", "d", "e")
+	put := func(id string, data string, k view.Key) {
+		t.Helper()
+		next := view.Item{ID: id, Sequence: 2, Data: []byte(data), Keys: []view.Key{k}}
+		if err := table.Put(ctx, view.Write{Generation: generation(1), Old: 1, Next: next})[0]; err != nil {
+			t.Fatal(err)
+		}
+	}
+	source := viewtest.Hooked{Table: table, Hook: func(_ context.Context, request string, _ bool) error {
+		if request != "Look" {
+			return nil
+		}
+		put("a", `{}`, view.Key{Index: view.Index2, Partition: "others", Sort: "a"})
+		put("b", `[]`, view.Key{Index: view.Index2, Partition: "all", Sort: "b"})
+		put("d", `{}`, view.Key{Index: view.Index2, Partition: "all", Sort: "z"})
+		return table.Delete(ctx, []view.Entry{{Generation: generation(1), Kind: view.KindRow, ID: "e"}})
+	}}
+	var got []string
+	for listed, err := range view.NewReader(listed, source, clock.NewFake(start)).List(
+		ctx, view.Query{Index: view.Index2, Partition: "all"},
+	) {
+		if errors.Is(err, es.ErrCorrupt) {
+			listed.ID += " can't be read"
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, listed.ID)
+	}
+	if !slices.Equal(got, []string{"b can't be read", "c"}) {
+		t.Errorf("listed are %v", got)
+	}
+}
+
+// Rows of a list are read a hundred at a time, and no more than the caller says that it takes.
+func TestRowsAhead(t *testing.T) {
+	for _, tt := range []struct{ limit, takes, looks, rows int }{
+		{0, 250, 3, 250}, {11, 11, 1, 11}, {101, 101, 2, 101}, {11, 12, 2, 111}, {0, 1, 1, 100},
+	} {
+		table, looks, rows := viewtest.NewMemory(), 0, 0
+		for i := range 250 {
+			fill(t, table, 1, fmt.Sprintf("r%03d", i))
+		}
+		source := counted{table, func(places int) { looks, rows = looks+1, rows+places }}
+		n := 0
+		for _, err := range view.NewReader(listed, source, clock.NewFake(start)).List(
+			context.Background(), view.Query{Index: view.Index2, Partition: "all", Limit: tt.limit},
+		) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n++; n == tt.takes {
+				break
+			}
+		}
+		if n != tt.takes || looks != tt.looks || rows != tt.rows {
+			t.Errorf("%+v: %d requests for %d rows gave %d", tt, looks, rows, n)
+		}
+	}
+}
+
+// counted tells how many places each look is for.
+type counted struct {
+	*viewtest.Memory
+	looked func(places int)
+}
+
+func (c counted) Look(
+	ctx context.Context, views []string, places []view.Place,
+) (map[string]view.Control, []view.Looked, error) {
+	c.looked(len(places))
+	return c.Memory.Look(ctx, views, places)
 }
 
 // spread puts rows into a list of three partitions, and reads them as one.
@@ -207,7 +288,11 @@ func TestSpread(t *testing.T) {
 		}, tt.query, tt.want...); err != nil {
 			t.Error(err)
 		}
-		if asked["List"] != 4 || asked["Control"] != 1 {
+		looks := 1 // for the rows, together
+		if tt.want == nil {
+			looks = 0
+		}
+		if asked["List"] != 4 || asked["Control"] != 1 || asked["Look"] != looks {
 			t.Errorf("%+v asks %v", tt.query, asked)
 		}
 	}

@@ -28,6 +28,12 @@ type Place struct {
 	ID         string
 }
 
+// Member is a row in a list.
+type Member struct {
+	ID   string
+	Sort string // its place in the list
+}
+
 // Looked is what was found in a place: a row, as Rows.Row gives it, or why it can't be read.
 type Looked struct {
 	Row Item
@@ -56,9 +62,10 @@ type Rows interface {
 	// any more or somebody else is writing. Of writes that are sent together one that is refused
 	// keeps back no other.
 	Put(ctx context.Context, writes ...Write) []error
-	// List gives the rows of a list in the order of their sort keys, page by page as the caller
-	// goes on. An index follows its rows within a moment.
-	List(ctx context.Context, g Generation, q Query) iter.Seq2[Item, error]
+	// List says which rows a list has, in the order of their sort keys, page by page as the caller
+	// goes on. An index holds keys alone and follows its rows within a moment: a row itself may say
+	// that it has left the list.
+	List(ctx context.Context, g Generation, q Query) iter.Seq2[Member, error]
 	// Tally reads counters, consistent like Row. revision changes with each write of them; without
 	// any it is 0.
 	Tally(ctx context.Context, g Generation, name, id string) (counters map[string]int64, revision int64, err error)

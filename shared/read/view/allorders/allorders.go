@@ -1,9 +1,5 @@
-// Package allorders is the read model that lists the orders of all customers for operators, newest
-// first.
-//
-// It is a view of its own beside package orders, with the same rows: each view has all indexes of
-// the table to itself, so the lists of all orders need no further index, which a deployed table
-// gets one at a time (docs/decisions/0071).
+// Package allorders lists the orders of all customers for operators, newest first. The rows are
+// those of the view of orders.
 package allorders
 
 import (
@@ -12,7 +8,6 @@ import (
 	"errors"
 	"iter"
 	"slices"
-	"strconv"
 	"time"
 
 	"orderflow/shared/kit/clock"
@@ -20,33 +15,6 @@ import (
 	"orderflow/shared/read/view/orders"
 	"orderflow/shared/shop/order"
 )
-
-// View is the read model.
-var View = view.Definition[orders.Row]{
-	Name: "all-orders", Category: order.Category, Events: order.Register, Evolve: orders.Evolve, Keys: keys,
-}
-
-// The lists, an index each. What an order is sorted by never changes, so an order changes its place
-// in the second one alone, by leaving one status's list for another's.
-const (
-	byTime   = view.Index1 // <slot>: <placedAt>#<order>
-	byStatus = view.Index2 // <status>#<slot>: <placedAt>#<order>
-)
-
-// slots is how many partitions each list is spread over. A page reads them all; they take 4,000
-// writes a second. Another number needs a rebuild.
-const slots = 4
-
-func keys(id string, r orders.Row) []view.Key {
-	if r.Status == "" {
-		return nil // the stream begins with something else than an order
-	}
-	placed, slot := view.TimeKey(r.PlacedAt, id), strconv.Itoa(view.Slot(id, slots))
-	return []view.Key{
-		{Index: byTime, Partition: slot, Sort: placed},
-		{Index: byStatus, Partition: string(r.Status) + "#" + slot, Sort: placed},
-	}
-}
 
 // Query says which orders to list.
 type Query struct {
@@ -67,14 +35,11 @@ type Reader interface {
 }
 
 // Lists is a Reader on a table of views.
-type Lists struct {
-	all        *view.Reader[orders.Row]
-	ofCustomer orders.Lists
-}
+type Lists struct{ orders orders.Lists }
 
 // NewLists reads lists from a table of views.
 func NewLists(source view.Source, c clock.Clock) Lists {
-	return Lists{all: view.NewReader(View, source, c), ofCustomer: orders.NewLists(source, c)}
+	return Lists{orders: orders.NewLists(source, c)}
 }
 
 // List implements Reader.
@@ -103,17 +68,9 @@ func (l Lists) List(ctx context.Context, q Query) (orders.Page, error) {
 // rows reads the list that a query means. A customer's are in one partition of their own.
 func (l Lists) rows(ctx context.Context, q Query, part view.Query) iter.Seq2[view.Listed[orders.Row], error] {
 	if q.CustomerID != "" {
-		return l.ofCustomer.Of(ctx, q.CustomerID, q.Status, part)
+		return l.orders.Of(ctx, q.CustomerID, q.Status, part)
 	}
-	prefix := ""
-	if part.Index = byTime; q.Status != "" {
-		part.Index, prefix = byStatus, string(q.Status)+"#"
-	}
-	partitions := make([]string, slots)
-	for i := range partitions {
-		partitions[i] = prefix + strconv.Itoa(i)
-	}
-	return l.all.Spread(ctx, part, partitions)
+	return l.orders.All(ctx, q.Status, part)
 }
 
 // Check says what is wrong with a query; else it gives the limit that is meant, and the places of

@@ -4,7 +4,6 @@ package catalog
 
 import (
 	"orderflow/shared/read/view"
-	"orderflow/shared/read/view/allorders"
 	"orderflow/shared/read/view/customers"
 	"orderflow/shared/read/view/orders"
 )
@@ -13,7 +12,6 @@ import (
 func Views() []view.View {
 	return []view.View{
 		orders.View.View(),
-		allorders.View.View(),
 		customers.View.View(),
 	}
 }

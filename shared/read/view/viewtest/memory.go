@@ -109,29 +109,25 @@ func (m *Memory) put(w view.Write) error {
 }
 
 // List implements view.Rows.
-func (m *Memory) List(_ context.Context, g view.Generation, q view.Query) iter.Seq2[view.Item, error] {
-	return func(yield func(view.Item, error) bool) {
-		type place struct {
-			sort string
-			item view.Item
-		}
-		var found []place
+func (m *Memory) List(_ context.Context, g view.Generation, q view.Query) iter.Seq2[view.Member, error] {
+	return func(yield func(view.Member, error) bool) {
+		var found []view.Member
 		m.mu.Lock()
 		for _, item := range m.rows[g] {
 			for _, k := range item.Keys {
 				if k.Index == q.Index && k.Partition == q.Partition && k.Sort > q.After &&
 					(q.Before == "" || k.Sort < q.Before) {
-					found = append(found, place{k.Sort, item})
+					found = append(found, view.Member{ID: item.ID, Sort: k.Sort})
 				}
 			}
 		}
 		m.mu.Unlock()
-		slices.SortFunc(found, func(a, b place) int { return cmp.Compare(a.sort, b.sort) })
+		slices.SortFunc(found, func(a, b view.Member) int { return cmp.Compare(a.Sort, b.Sort) })
 		if q.Descending {
 			slices.Reverse(found)
 		}
-		for _, p := range found {
-			if !yield(p.item, nil) {
+		for _, member := range found {
+			if !yield(member, nil) {
 				return
 			}
 		}
@@ -349,10 +345,10 @@ func (h Hooked) Put(ctx context.Context, writes ...view.Write) []error {
 }
 
 // List implements view.Rows.
-func (h Hooked) List(ctx context.Context, g view.Generation, q view.Query) iter.Seq2[view.Item, error] {
-	return func(yield func(view.Item, error) bool) {
+func (h Hooked) List(ctx context.Context, g view.Generation, q view.Query) iter.Seq2[view.Member, error] {
+	return func(yield func(view.Member, error) bool) {
 		if err := h.Hook(ctx, "List", false); err != nil {
-			yield(view.Item{}, err)
+			yield(view.Member{}, err)
 			return
 		}
 		h.Table.List(ctx, g, q)(yield)
