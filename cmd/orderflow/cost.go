@@ -277,7 +277,9 @@ func countsTable(c cost.Counts) string {
 	for name, f := range c.Functions {
 		cpu += f.CPUMillis
 		r := sum(f.Requests)
-		t.AppendRow(table.Row{name, f.Invocations, f.Messages, r.Count, r.Read, r.Write, fmt.Sprintf("%.1f", f.CPUMillis)})
+		t.AppendRow(table.Row{
+			name, f.Invocations, f.Messages, r.Count, r.Read, r.Write, fmt.Sprintf("%.1f", f.CPUMillis),
+		})
 	}
 	total := c.Requests()
 	t.AppendFooter(table.Row{"", c.Invocations(), "", total.Count, total.Read, total.Write, fmt.Sprintf("%.1f", cpu)})
