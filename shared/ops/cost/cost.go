@@ -31,7 +31,6 @@ const (
 	APIRequest      Item = "api.request"
 	KMSRequest      Item = "kms.request"
 	LogByte         Item = "logs.byte"
-	Trace           Item = "xray.trace"
 	Mail            Item = "ses.mail"
 	ScheduledInvoke Item = "scheduler.invocation"
 	KMSKeyMonth     Item = "kms.key-month"
@@ -69,7 +68,6 @@ type Counts struct {
 	Orders      int64               `json:"orders"`
 	APIRequests int64               `json:"apiRequests"`
 	Transitions int64               `json:"transitions"` // of the state machine
-	Traces      int64               `json:"traces"`      // that X-Ray samples, at the most
 	Functions   map[string]Function `json:"functions"`
 }
 
@@ -114,7 +112,6 @@ func (c Counts) Usage() Usage {
 	u := Usage{}
 	u.count(APIRequest, c.APIRequests)
 	u.count(Transition, c.Transitions)
-	u.count(Trace, c.Traces)
 	for _, f := range c.Functions {
 		requests := int64(0)
 		for _, r := range f.Requests {

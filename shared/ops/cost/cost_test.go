@@ -18,7 +18,7 @@ func rat(text string) *big.Rat {
 }
 
 func counts() Counts {
-	c := Counts{Orders: 2, APIRequests: 2, Transitions: 12, Traces: 4}
+	c := Counts{Orders: 2, APIRequests: 2, Transitions: 12}
 	c.Add("charge", 0, 100, 0, []awsclient.Requests{
 		{Service: "DynamoDB", Operation: "Query", On: "events", Count: 2, Read: 1.5},
 		{Service: "DynamoDB", Operation: "PutItem", On: "events", Count: 1, Write: 3},
@@ -44,7 +44,7 @@ func TestUsage(t *testing.T) {
 	for item, want := range map[Item]string{
 		LambdaRequest: "3", WriteUnit: "3", ReadUnit: "2", Event: "7", KMSRequest: "1", Mail: "3",
 		SQSRequest: "5", // three sent, one batch received and deleted
-		Transition: "12", APIRequest: "2", Trace: "4", LogByte: "1200",
+		Transition: "12", APIRequest: "2", LogByte: "1200",
 		LambdaGBSecond: "63/4000", // three invocations and nine requests are 63 ms of a quarter of a GB
 	} {
 		if u[item] == nil || u[item].Cmp(rat(want)) != 0 {
@@ -59,11 +59,11 @@ func TestBill(t *testing.T) {
 	if err != nil || total.Cmp(rat("1.55")) != 0 || len(lines) != 2 || lines[0].Item != WriteUnit {
 		t.Errorf("bill %v, %v, %v", lines, total, err)
 	}
-	if _, _, err := list.Bill(Usage{Trace: rat("1")}); err == nil || !strings.Contains(err.Error(), "xray.trace") {
+	if _, _, err := list.Bill(Usage{APIRequest: rat("1")}); err == nil || !strings.Contains(err.Error(), "api.request") {
 		t.Errorf("an item without a price: %v", err)
 	}
-	sum := Usage{Mail: rat("1")}.Scaled(rat("1/3")).Plus(Usage{Mail: rat("2/3"), Trace: rat("1")})
-	if sum[Mail].Cmp(rat("1")) != 0 || sum[Trace].Cmp(rat("1")) != 0 {
+	sum := Usage{Mail: rat("1")}.Scaled(rat("1/3")).Plus(Usage{Mail: rat("2/3"), APIRequest: rat("1")})
+	if sum[Mail].Cmp(rat("1")) != 0 || sum[APIRequest].Cmp(rat("1")) != 0 {
 		t.Errorf("sum %v", sum)
 	}
 }
@@ -79,7 +79,7 @@ func TestPrices(t *testing.T) {
 	}
 	for _, item := range []Item{
 		LambdaRequest, LambdaGBSecond, WriteUnit, ReadUnit, Event, SQSRequest, Transition, APIRequest, KMSRequest,
-		LogByte, Trace, Mail, ScheduledInvoke, KMSKeyMonth, AlarmMonth, SeriesMonth,
+		LogByte, Mail, ScheduledInvoke, KMSKeyMonth, AlarmMonth, SeriesMonth,
 	} {
 		if list.Dollars[item] == nil {
 			t.Errorf("%s has no price", item)
