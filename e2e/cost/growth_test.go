@@ -66,7 +66,7 @@ func TestGrowth(t *testing.T) {
 	s.deposit(t)
 	after := count()
 	show(t, after)
-	for _, excess := range after.Over(before, batched) {
+	for _, excess := range after.Over(before, loose) {
 		t.Errorf("in a store that has grown: %s", excess)
 	}
 }
