@@ -50,8 +50,8 @@ var notOfAnOrder = []string{"sweep-orders", "audit-events", "redrive-dead-letter
 
 // loose are the functions of which an order costs more at one time than at another, with their
 // tolerance. For the consumers of the events table's stream, two commits that come close together
-// are one batch or two. For the figures, the pieces of an SKU stand in the hour's row while that has
-// room, and then in a row of their own.
+// are one batch or two. For the figures, the pieces of an SKU stand in the hour's row while that
+// has room, and then in a row of their own.
 var loose = map[string]float64{"project-views": 0.3, "publish-events": 0.3, "analyse-orders": 0.6}
 
 var stack struct {
