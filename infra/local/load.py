@@ -72,8 +72,8 @@ class Deployment:
         found: dict[str, list[tuple[datetime.datetime, str]]] = {}
         placed = set()
         pages = boto3.client("dynamodb", **self.aws).get_paginator("scan").paginate(
-            TableName=self.events, FilterExpression="begins_with(stream, :order) AND #time >= :began",
-            ExpressionAttributeNames={"#time": "time"},
+            TableName=self.events, FilterExpression="begins_with(#stream, :order) AND #time >= :began",
+            ExpressionAttributeNames={"#stream": "stream", "#time": "time"},
             ExpressionAttributeValues={":order": {"S": "order/"}, ":began": {"S": began.isoformat()[:19]}})
         for page in pages:
             for item in page["Items"]:
