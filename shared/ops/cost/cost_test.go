@@ -59,7 +59,8 @@ func TestBill(t *testing.T) {
 	if err != nil || total.Cmp(rat("1.55")) != 0 || len(lines) != 2 || lines[0].Item != WriteUnit {
 		t.Errorf("bill %v, %v, %v", lines, total, err)
 	}
-	if _, _, err := list.Bill(Usage{APIRequest: rat("1")}); err == nil || !strings.Contains(err.Error(), "api.request") {
+	_, _, err = list.Bill(Usage{APIRequest: rat("1")})
+	if err == nil || !strings.Contains(err.Error(), "api.request") {
 		t.Errorf("an item without a price: %v", err)
 	}
 	sum := Usage{Mail: rat("1")}.Scaled(rat("1/3")).Plus(Usage{Mail: rat("2/3"), APIRequest: rat("1")})
