@@ -2,6 +2,7 @@ package archtest
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -56,7 +57,7 @@ func standing(t template, alarms int) (s cost.Standing, found findings) {
 // targetFunction is the function, by its own name, that a schedule invokes.
 func targetFunction(t template, schedule string) string {
 	id, _, _ := strings.Cut(textAt(t.prop(schedule, "Target", "Arn"), "Fn::GetAtt"), ".")
-	return stackName(t.prop(id, "FunctionName"))
+	return functionName(t, id)
 }
 
 // textOf is a text, or one with references in it.
@@ -80,6 +81,17 @@ func everyMinutes(t template, expression string) (int, bool) {
 	}
 	n, err := strconv.Atoi(number)
 	return n, err == nil && n > 0
+}
+
+// TestMemory: the bill is of the memory that the template gives.
+func TestMemory(t *testing.T) {
+	whole := mainTemplate(t)
+	for _, id := range whole.ofType(serverlessFunction) {
+		name := functionName(whole, id)
+		if got, want := fmt.Sprint(cost.MemoryMB(name)), fmt.Sprint(whole.prop(id, "MemorySize")); got != want {
+			t.Errorf("orderflow cost takes %s to have %s MB, and the template gives it %s", name, got, want)
+		}
+	}
 }
 
 // TestIdleMonth: what `orderflow cost` says of a month without orders is what the template has.

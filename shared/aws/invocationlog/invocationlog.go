@@ -77,6 +77,7 @@ func (l Log) group(ctx context.Context, group, function string, since, until tim
 			others = 0
 		}
 	}
+	counts.AddLogs(function, others) // of one that goes on, or has ended before it could count
 	return nil
 }
 

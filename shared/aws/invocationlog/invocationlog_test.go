@@ -52,6 +52,7 @@ func TestRead(t *testing.T) {
 		"/aws/lambda/shop-send-mails": {
 			"START RequestId: 1", `{"message":"mail sent"}`, counted, "END RequestId: 1",
 			`{"message":"mail says requests counted"}`, counted, "REPORT RequestId: 1",
+			`{"message":"one more"}`,
 		},
 		"/aws/lambda/shopping-send-mails": {counted},
 	}}
@@ -61,7 +62,8 @@ func TestRead(t *testing.T) {
 	}
 	want := map[string]cost.Function{"send-mails": {
 		Invocations: 2, Messages: 4, CPUMillis: 1,
-		LogBytes: int64(len(`{"message":"mail sent"}`) + len(`{"message":"mail says requests counted"}`)),
+		LogBytes: int64(len(`{"message":"mail sent"}`) + len(`{"message":"mail says requests counted"}`) +
+			len(`{"message":"one more"}`)),
 		Requests: []awsclient.Requests{
 			{Service: "DynamoDB", Operation: "PutItem", On: "events", Count: 6, Write: 8},
 		},

@@ -40,8 +40,6 @@ const (
 
 // What a count can't tell is assumed.
 const (
-	// MemoryMB is what every function has.
-	MemoryMB = 256
 	// MillisPerInvocation and MillisPerRequest are a function's billed time where it was not
 	// measured on AWS: its own work, and the wait for each request.
 	MillisPerInvocation = 3
@@ -53,6 +51,22 @@ const (
 	RequestsPerMessage = 1
 	RequestsPerBatch   = 2
 )
+
+// memoryMB is what functions have in the template, and largeMB what some of them have instead.
+const (
+	memoryMB = 256
+	largeMB  = 512
+)
+
+var large = []string{"accept-commands", "answer-queries", "project-views"}
+
+// MemoryMB is the memory of a function, which its time is billed by.
+func MemoryMB(function string) int64 {
+	if slices.Contains(large, function) {
+		return largeMB
+	}
+	return memoryMB
+}
 
 // Function is what a function's invocations came to.
 type Function struct {
@@ -112,7 +126,7 @@ func (c Counts) Usage() Usage {
 	u := Usage{}
 	u.count(APIRequest, c.APIRequests)
 	u.count(Transition, c.Transitions)
-	for _, f := range c.Functions {
+	for name, f := range c.Functions {
 		requests := int64(0)
 		for _, r := range f.Requests {
 			requests += r.Count
@@ -130,7 +144,7 @@ func (c Counts) Usage() Usage {
 		}
 		u.count(LambdaRequest, f.Invocations)
 		u.add(LambdaGBSecond, big.NewRat(
-			(f.Invocations*MillisPerInvocation+requests*MillisPerRequest)*MemoryMB, 1000*1024,
+			(f.Invocations*MillisPerInvocation+requests*MillisPerRequest)*MemoryMB(name), 1000*1024,
 		))
 		u.count(LogByte, f.LogBytes+f.Invocations*PlatformLogBytes)
 		if f.Messages > 0 {
@@ -258,6 +272,16 @@ func find(requests []awsclient.Requests, like awsclient.Requests) (found awsclie
 		}
 	}
 	return found
+}
+
+// AddLogs adds bytes that a function logged, of which nobody knows the invocation.
+func (c *Counts) AddLogs(function string, bytes int64) {
+	f, known := c.Functions[function]
+	if !known {
+		return
+	}
+	f.LogBytes += bytes
+	c.Functions[function] = f
 }
 
 // Add adds what one invocation of a function came to.

@@ -53,6 +53,18 @@ func TestUsage(t *testing.T) {
 	}
 }
 
+// A function with more memory pays more for the same time.
+func TestMemory(t *testing.T) {
+	of := func(name string) *big.Rat {
+		c := Counts{}
+		c.Add(name, 0, 0, 0, nil)
+		return c.Usage()[LambdaGBSecond]
+	}
+	if small, twice := of("charge"), of("accept-commands"); new(big.Rat).Add(small, small).Cmp(twice) != 0 {
+		t.Errorf("%v and %v GB-seconds", small, twice)
+	}
+}
+
 func TestBill(t *testing.T) {
 	list := PriceList{Dollars: map[Item]*big.Rat{WriteUnit: rat("0.5"), ReadUnit: rat("0.1"), Mail: rat("9")}}
 	lines, total, err := list.Bill(Usage{ReadUnit: rat("1/2"), WriteUnit: rat("3"), Mail: rat("0")})
