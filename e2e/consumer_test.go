@@ -229,7 +229,7 @@ func hasAlarms(t *testing.T, name string) {
 		}
 	}
 	slices.Sort(names)
-	if !slices.Equal(names, []string{"age", "dlq-depth", "rule-undelivered"}) {
+	if !slices.Equal(names, []string{"age", "rule-undelivered"}) {
 		t.Errorf("alarms of the page's consumer: %q", names)
 	}
 }

@@ -217,38 +217,21 @@ func abandoned(t *testing.T) (consumer, message string, deployAgain func() (url 
 			t.Error(err)
 		}
 	}
-	letters, lettersARN := create(consumer+"-dlq", nil)
-	t.Cleanup(func() { remove(letters) })
-	const tries = 3
-	// A message comes again at once. The client leaves out a visibility of 0 of a request.
-	attributes := map[string]string{
-		"VisibilityTimeout": "0",
-		"RedrivePolicy":     text(t, object{"deadLetterTargetArn": lettersARN, "maxReceiveCount": tries}),
-	}
-	url, arn := create(consumer, attributes)
-	policy(t, "redrive-dead-letters", "Allow", []string{"sqs:GetQueueUrl", "sqs:SendMessage"}, arn)
-	policy(
-		t, "record-dead-letters", "Allow",
-		[]string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}, lettersARN,
-	)
-	mapping, err := stack.functions.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{
-		EventSourceArn: &lettersARN, FunctionName: aws.String(stack.Stack + "-record-dead-letters"),
-		FunctionResponseTypes: []lambdatypes.FunctionResponseType{
-			lambdatypes.FunctionResponseTypeReportBatchItemFailures,
-		},
+	letters, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
+		QueueUrl:       aws.String(stack.Outputs["DeadLettersQueueUrl"]),
+		AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameQueueArn},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		ctx, cancel := cleaning()
-		defer cancel()
-		if _, err := stack.functions.DeleteEventSourceMapping(
-			ctx, &lambda.DeleteEventSourceMappingInput{UUID: mapping.UUID},
-		); err != nil {
-			t.Error(err)
-		}
-	})
+	const tries = 3
+	// A message comes again at once. The client leaves out a visibility of 0 of a request.
+	attributes := map[string]string{
+		"VisibilityTimeout": "0",
+		"RedrivePolicy":     text(t, object{"deadLetterTargetArn": letters.Attributes["QueueArn"], "maxReceiveCount": tries}),
+	}
+	url, arn := create(consumer, attributes)
+	policy(t, "redrive-dead-letters", "Allow", []string{"sqs:GetQueueUrl", "sqs:SendMessage"}, arn)
 	if _, err := stack.queues.SendMessage(
 		t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &message},
 	); err != nil {
@@ -460,22 +443,22 @@ func TestDeadLettersOfFunctions(t *testing.T) {
 	}
 	mark := ident.New()
 	for name, tc := range map[string]struct {
-		queue, consumer, message string
-		wants                    string // of the entry's error, "" where it is resolved
+		consumer, message string
+		wants             string // of the entry's error, "" where it is resolved
 	}{
-		"a record": {"ProjectViewsDeadLettersUrl", "project-views", text(t, object{
+		"a record": {"project-views", text(t, object{
 			"version": 1, "consumer": "project-views", "stream": "customer/" + buyer.id, "firstSequence": 1,
 			"sequenceNumber": "1", "eventId": ident.New(),
 			"streamArn": stack.Outputs["EventsStreamArn"], "error": "made by a test", "at": "2026-03-01T12:00:00Z",
 			"image": image,
 		}), ""},
-		"a record that can't be read": {"ProjectViewsDeadLettersUrl", "project-views", text(t, object{
+		"a record that can't be read": {"project-views", text(t, object{
 			"version": 1, "consumer": "project-views", "stream": "order/" + mark, "firstSequence": 1,
 			"sequenceNumber": "2", "eventId": ident.New(),
 			"streamArn": stack.Outputs["EventsStreamArn"], "error": "made by a test", "at": "2026-03-01T12:00:00Z",
 			"image": object{"stream": object{"S": "order/" + mark}, "version": object{"N": "1"}},
 		}), "corrupt commit"},
-		"an invocation": {"SweepOrdersDeadLettersUrl", "sweep-orders",
+		"an invocation": {"sweep-orders",
 			fmt.Sprintf(`{"timestamp":"2026-03-01T12:00:00Z",`+
 				`"requestContext":{"functionArn":"arn:aws:lambda:us-east-1:000000000000:function:`+
 				`%s-sweep-orders:$LATEST","condition":"RetriesExhausted","approximateInvokeCount":2},`+
@@ -486,7 +469,7 @@ func TestDeadLettersOfFunctions(t *testing.T) {
 			t.Parallel()
 			if _, err := stack.queues.SendMessage(
 				t.Context(),
-				&sqs.SendMessageInput{QueueUrl: aws.String(stack.Outputs[tc.queue]), MessageBody: &tc.message},
+				&sqs.SendMessageInput{QueueUrl: aws.String(stack.Outputs["DeadLettersQueueUrl"]), MessageBody: &tc.message},
 			); err != nil {
 				t.Fatal(err)
 			}
@@ -562,7 +545,7 @@ func TestUndeliveredEventComesBack(t *testing.T) {
 		return sqstypes.MessageAttributeValue{DataType: &kind, StringValue: &value}
 	}
 	if _, err := stack.queues.SendMessage(t.Context(), &sqs.SendMessageInput{
-		QueueUrl: aws.String(stack.Outputs["RulesDeadLettersUrl"]),
+		QueueUrl: aws.String(stack.Outputs["DeadLettersQueueUrl"]),
 		MessageBody: aws.String(text(t, object{
 			"version": "0", "id": ident.New(), "detail-type": "order.placed", "source": "order-service",
 			"account": "000000000000", "time": "2026-03-02T09:30:01Z",

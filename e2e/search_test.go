@@ -484,7 +484,7 @@ type controls struct {
 	places  []string
 }
 
-// plantControls puts the controls into every table, every dead letter queue, every log group, a
+// plantControls puts the controls into every table, the queue of dead letters, every log group, a
 // run, the archive and the user pool. Into the events they come as a name that nobody has sealed,
 // which also brings them on the bus. The test's end takes away what it can; takeLetters has to be
 // called before.
@@ -506,14 +506,12 @@ func plantControls(t *testing.T) (c controls, takeLetters func()) {
 	heard.event(t, "customer.registered", id)
 	c.places = append(c.places, "table "+stack.Outputs["EventsTable"], "archive")
 	c.intoTables(t, id, payload)
-	c.intoQueues(t, id, payload)
+	c.intoQueue(t, id, payload)
 	c.intoLogs(t, id, payload)
 	c.intoRun(t, id, payload)
 	c.intoUserPool(t, id, payload)
 	return c, func() {
-		for _, url := range deadLetterQueues() {
-			takeMessage(t, url, id)
-		}
+		takeMessage(t, stack.Outputs["DeadLettersQueueUrl"], id)
 	}
 }
 
@@ -559,17 +557,16 @@ func (c *controls) intoTables(t *testing.T, id, payload string) {
 	}
 }
 
-// intoQueues sends the payload to every dead-letter queue.
-func (c *controls) intoQueues(t *testing.T, id, payload string) {
+// intoQueue sends the payload to the queue of dead letters.
+func (c *controls) intoQueue(t *testing.T, id, payload string) {
 	t.Helper()
-	for _, url := range deadLetterQueues() {
-		if _, err := stack.queues.SendMessage(
-			t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(id + payload)},
-		); err != nil {
-			t.Fatal(err)
-		}
-		c.places = append(c.places, "queue "+url[strings.LastIndexByte(url, '/')+1:])
+	url := stack.Outputs["DeadLettersQueueUrl"]
+	if _, err := stack.queues.SendMessage(
+		t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(id + payload)},
+	); err != nil {
+		t.Fatal(err)
 	}
+	c.places = append(c.places, "queue "+url[strings.LastIndexByte(url, '/')+1:])
 }
 
 // intoLogs writes the payload to every log group.

@@ -202,6 +202,7 @@ def serve(args) -> int:
 
     ask_as_ses(app)
     pass_encryption_context()
+    say_whose_dead_letters()
     remember_answers()
     sys.argv = ["ministack"]
     app.main()
@@ -247,6 +248,22 @@ def pass_encryption_context() -> None:
         return {**context, **{f"kms:EncryptionContext:{key}": value for key, value in given.items()}, "kms:EncryptionContextKeys": list(given)}
 
     iam_actions.request_tag_context = keys
+
+
+def say_whose_dead_letters() -> None:
+    """SQS says of a message that it moved to a dead-letter queue from which queue, and Lambda hands that on. MiniStack's SQS says so, its Lambda leaves it out."""
+    from ministack.services import lambda_svc
+
+    run = lambda_svc._run_sqs_batch
+
+    def with_source(esm, function, event, batch, queue_url, queue_name):
+        sources = {message["id"]: message.get("sys", {}).get("DeadLetterQueueSourceArn") for message in batch}
+        for record in event["Records"]:
+            if source := sources.get(record["messageId"]):
+                record["attributes"]["DeadLetterQueueSourceArn"] = source
+        return run(esm, function, event, batch, queue_url, queue_name)
+
+    lambda_svc._run_sqs_batch = with_source
 
 
 def remember_answers() -> None:

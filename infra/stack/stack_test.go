@@ -58,7 +58,7 @@ Resources:
 // A family of alarms writes names of parameters as !Sub, and others as they are.
 func TestExpandNames(t *testing.T) {
 	for source, want := range map[string]string{
-		"  Consumer:\n    Type: orderflow::ConsumerAlarms\n":          "!Sub 'Dead letters lie in ${Name}-dlq.'",
+		"  Consumer:\n    Type: orderflow::ConsumerAlarms\n":          "!Sub 'A message has been waiting in ${Name} for more than five minutes.'",
 		"  Some:\n    Type: orderflow::ErrorAlarms\n    of: [DoIt]\n": ": do-it failed, ran out of time or crashed.",
 	} {
 		got, err := stack.Expand(source)
@@ -77,7 +77,7 @@ func TestExpandRefuses(t *testing.T) {
 			"\n  X:\n    Type: orderflow::Queue\n    visible: 5\n", "line 2: X: ",
 		},
 		"a key too little": {
-			"  X:\n    Type: orderflow::DeadLetters\n", "has no of",
+			"  X:\n    Type: orderflow::Integration\n", "has no function",
 		},
 		"a type that is not the first key": {
 			"  X:\n    DependsOn: Y\n    Type: orderflow::Queue\n", "doesn't begin with its type",

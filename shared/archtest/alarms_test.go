@@ -511,7 +511,7 @@ func TestAlarms(t *testing.T) {
 	wantNone(t, alarming(whole, files))
 	wantNone(t, nested(whole, files))
 	wantNone(t, measured(wanted(whole), emitted(sources(t))))
-	if n := len(inside(whole, files).ofType(alarmType)); n < 50 {
+	if n := len(inside(whole, files).ofType(alarmType)); n < 40 {
 		t.Errorf("only %d alarms were found", n)
 	}
 	if n := watched(inside(whole, files)); n > maxWatched {
@@ -520,7 +520,7 @@ func TestAlarms(t *testing.T) {
 }
 
 // maxWatched is how many metrics the stack's own alarms may be on. CloudWatch charges for each.
-const maxWatched = 60
+const maxWatched = 45
 
 // watched counts the metrics that alarms are on: of metric math, each that an expression is made
 // of.
@@ -548,7 +548,7 @@ func TestAlarmRulesFind(t *testing.T) {
 		"good": {"", "", ""},
 		"another metric": {
 			"MetricName: ApproximateNumberOfMessagesVisible", "MetricName: NumberOfMessagesSent",
-			"no alarm on the Maximum of AWS/SQS ApproximateNumberOfMessagesVisible QueueName=start-saga-dlq",
+			"no alarm on the Maximum of AWS/SQS ApproximateNumberOfMessagesVisible QueueName=dead-letters",
 		},
 		"another dimension": {
 			"{Name: ApiId, Value", "{Name: ApiName, Value", "no alarm on the Sum of AWS/ApiGateway 5xx ApiId=!ApiId",
@@ -559,7 +559,7 @@ func TestAlarmRulesFind(t *testing.T) {
 		},
 		"another statistic": {"Statistic: Maximum", "Statistic: Average", "which nothing calls for"},
 		"a queue that is gone": {
-			"Value: !Sub '${Prefix}-start-saga-dlq'", "Value: !Sub '${Prefix}-begin-saga-dlq'",
+			"Value: !Sub '${Prefix}-dead-letters'", "Value: !Sub '${Prefix}-dead'",
 			"which nothing calls for",
 		},
 		"nobody is told": {"      AlarmActions: [!Ref TopicArn]\n", "", "doesn't notify the topic"},
@@ -573,8 +573,8 @@ func TestAlarmRulesFind(t *testing.T) {
 			"TreatMissingData: breaching", "TreatMissingData: notBreaching", "SweepOrdersStopped doesn't go off",
 		},
 		"two of one name": {
-			"AlarmName: !Sub '${Prefix}-finish-erasure-dlq-depth'",
-			"AlarmName: !Sub '${Prefix}-start-saga-dlq-depth'", "is named like",
+			"AlarmName: !Sub '${Prefix}-finish-erasure-age'",
+			"AlarmName: !Sub '${Prefix}-start-saga-age'", "is named like",
 		},
 		"a filter elsewhere": {
 			"LogGroupName: !Sub '/aws/lambda/${Prefix}-process-payment'",
@@ -649,9 +649,9 @@ func TestAlarmRulesFind(t *testing.T) {
 	}
 	for name, tc := range map[string]edit{
 		"a queue without alarms": {
-			"    Properties:\n      QueueName: !Sub '${AWS::StackName}-start-saga-dlq'",
-			"    Properties:\n      QueueName: !Sub '${AWS::StackName}-new-dlq'",
-			"AWS/SQS ApproximateNumberOfMessagesVisible QueueName=new-dlq",
+			"    Properties:\n      QueueName: !Sub '${AWS::StackName}-dead-letters'",
+			"    Properties:\n      QueueName: !Sub '${AWS::StackName}-new'",
+			"AWS/SQS ApproximateNumberOfMessagesVisible QueueName=new",
 		},
 		"a rule without an alarm": {
 			"      Name: !Sub '${AWS::StackName}-order-placed'", "      Name: !Sub '${AWS::StackName}-order-new'",

@@ -84,7 +84,7 @@ func TestConsumerOfThePage(t *testing.T) {
 	}
 	for name, one := range map[string]edit{
 		"no dead letters": {
-			"        deadLetterTargetArn: !GetAtt AnnounceDeliveriesDeadLetters.Arn\n", "",
+			"        deadLetterTargetArn: !GetAtt DeadLettersQueue.Arn\n", "",
 			"AnnounceDeliveriesQueue has no dead letter queue",
 		},
 		"no consumer's name": {
@@ -94,22 +94,14 @@ func TestConsumerOfThePage(t *testing.T) {
 		"an unknown event":  {"[order.delivered]", "[order.arrived]", "which nobody publishes"},
 		"too large batches": {"BatchSize: 5", "BatchSize: 50", "takes batches of 50"},
 		"letters not drained": {
-			"      EventSourceArn: !GetAtt AnnounceDeliveriesDeadLetters.Arn\n",
-			"      EventSourceArn: !GetAtt RulesDeadLetters.Arn\n",
-			"AnnounceDeliveriesDeadLetters is no event of RecordDeadLettersFunction",
+			"        deadLetterTargetArn: !GetAtt DeadLettersQueue.Arn\n",
+			"        deadLetterTargetArn: !GetAtt AuditQueue.Arn\n",
+			"AuditQueue is no event of RecordDeadLettersFunction",
 		},
 		"letters of the rule": {
-			"DeadLetterConfig: {Arn: !GetAtt RulesDeadLetters.Arn}",
+			"DeadLetterConfig: {Arn: !GetAtt DeadLettersQueue.Arn}",
 			"DeadLetterConfig: {Arn: !GetAtt RulesLetters.Arn}",
 			"AnnounceDeliveriesRule has a target without dead letters",
-		},
-		"letters out of reach": {
-			"Roles: [!Ref RecordDeadLettersRole]", "Roles: [!Ref AnnounceDeliveriesRole]",
-			"RecordDeadLettersFunction's role can't take from AnnounceDeliveriesDeadLetters",
-		},
-		"a mapping too early": {
-			"    DependsOn: AnnounceDeliveriesRecording\n", "",
-			"AnnounceDeliveriesDeadLettersMapping doesn't wait for AnnounceDeliveriesRecording",
 		},
 		"a redrive that can't": {
 			"Roles: [!Ref RedriveDeadLettersRole]", "Roles: [!Ref AnnounceDeliveriesRole]",
@@ -125,7 +117,7 @@ func TestConsumerOfThePage(t *testing.T) {
 		},
 		"another one's alarms": {
 			"        Name: announce-deliveries\n", "        Name: start-saga\n",
-			"no alarm on the Maximum of AWS/SQS ApproximateNumberOfMessagesVisible QueueName=announce-deliveries-dlq",
+			"no alarm on the Maximum of AWS/SQS ApproximateAgeOfOldestMessage QueueName=announce-deliveries > 300",
 		},
 		"alarms for nobody": {
 			"TopicArn: !Ref OperationsTopic", "TopicArn: !Ref AnnounceDeliveriesQueue", "something else than a topic",

@@ -29,10 +29,9 @@ func mayOn(t template, function, action, resource string) bool {
 	return roleMay(t, target(t.prop(function, "Role")), action, resource)
 }
 
-// letters: each queue of dead letters is drained into the table, by one function; each of a queue
-// with a consumer is named after that, since not every SQS says from where a message was moved;
-// each consumer of another queue keeps the journal, without which an entry has no error and no end;
-// and the redrive reaches whatever has dead letters and answers, and nothing else, in time.
+// letters: each queue of dead letters is drained into the table, by one function; each consumer of
+// another queue keeps the journal, without which an entry has no error and no end; and the redrive
+// reaches whatever has dead letters and answers, and nothing else, in time.
 func letters(t template, files []source) (found findings) {
 	record, redrive := functionNamed(t, recordFunction), functionNamed(t, redriveFunction)
 	if record == "" || redrive == "" {
@@ -54,16 +53,12 @@ func letters(t template, files []source) (found findings) {
 		}
 	}
 	for _, q := range t.ofType(queueType) {
-		d := target(t.prop(q, "RedrivePolicy", "deadLetterTargetArn"))
-		if d == "" {
+		if target(t.prop(q, "RedrivePolicy", "deadLetterTargetArn")) == "" {
 			continue
 		}
 		consumed := slices.ContainsFunc(
 			t.ofType(serverlessFunction), func(f string) bool { return slices.Contains(queuesOf(t, f), q) },
 		)
-		if consumed && stackName(t.prop(d, "QueueName")) != stackName(t.prop(q, "QueueName"))+"-dlq" {
-			found.addf("%s isn't named like %s, with -dlq behind", d, q)
-		}
 		switch may := mayOn(t, redrive, "sqs:SendMessage", q); {
 		case consumed && !may:
 			found.addf("%s's role lacks sqs:SendMessage on %s", redrive, q)
@@ -206,7 +201,6 @@ func TestLetterRulesFind(t *testing.T) {
 			},
 			wired,
 		},
-		"another name": {edit{"-work-dlq", "-dead-work", "Dead isn't named like Work"}, wired},
 		"no way to the queue": {
 			edit{
 				"sqs:SendMessage, Resource: [!GetAtt Work.Arn]", "sqs:SendMessage, Resource: [!GetAtt Other.Arn]",

@@ -30,6 +30,7 @@ var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 const (
 	queueARN    = "arn:aws:sqs:us-east-1:123456789012:s-start-saga"
+	lettersARN  = "arn:aws:sqs:us-east-1:123456789012:s-dead-letters"
 	functionARN = "arn:aws:lambda:us-east-1:123456789012:function:s-"
 	event       = `{"detail-type":"order.placed","detail":{"id":"order/o1@1","correlationid":"c1"}}`
 )
@@ -214,8 +215,8 @@ func (p *plant) consume() {
 			continue
 		}
 		l := deadletter.Letter{
-			QueueARN: queueARN + "-dlq", MessageID: m.id, Body: []byte(m.body), Attributes: m.attributes,
-			SourceARN: queueARN, Sent: p.clock.Now(),
+			QueueARN: lettersARN, SourceARN: queueARN, MessageID: m.id, Body: []byte(m.body), Attributes: m.attributes,
+			Sent: p.clock.Now(),
 		}
 		for try := 0; p.record(l) != nil; try++ {
 			if try == 5 {
@@ -450,7 +451,7 @@ func TestHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := p.record(deadletter.Letter{
-		QueueARN: queueARN + "-dlq", MessageID: "m", Body: []byte(event),
+		QueueARN: lettersARN, SourceARN: queueARN, MessageID: "m", Body: []byte(event),
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -493,7 +494,7 @@ func TestTakeOverIsForOneAttempt(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := p.record(deadletter.Letter{
-		QueueARN: queueARN + "-dlq", MessageID: "m", Body: []byte(event),
+		QueueARN: lettersARN, SourceARN: queueARN, MessageID: "m", Body: []byte(event),
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -580,11 +581,10 @@ func recordAndRedrive(t *testing.T, cases map[string]source) {
 
 // TestQueueLetters: what a queue's consumer gave up goes back to that queue, with its attributes.
 func TestQueueLetters(t *testing.T) {
-	dlq := func(name string) string { return "arn:aws:sqs:us-east-1:123456789012:s-" + name + "-dlq" }
 	recordAndRedrive(t, map[string]source{
 		"a queue without a note": {
 			deadletter.Letter{
-				QueueARN:   queueARN + "-dlq",
+				QueueARN: lettersARN, SourceARN: queueARN,
 				Body:       []byte(`{"version":1,"command":"reserve.stock","correlationId":"c2"}`),
 				Attributes: map[string]string{"a": "b"},
 			},
@@ -593,7 +593,7 @@ func TestQueueLetters(t *testing.T) {
 				Error: "no error was noted: the consumer crashed or ran out of time"}, "reserve.stock",
 		},
 		"a queue, no JSON": {
-			deadletter.Letter{QueueARN: queueARN + "-dlq", Body: []byte("no JSON")},
+			deadletter.Letter{QueueARN: lettersARN, SourceARN: queueARN, Body: []byte("no JSON")},
 			deadletter.Entry{
 				Status: "open", Consumer: "start-saga", Kind: "queue", Target: queueARN, Failures: 3,
 				Error: "no error was noted",
@@ -601,7 +601,7 @@ func TestQueueLetters(t *testing.T) {
 		},
 		"a queue, as SQS says, whatever the sender says": {
 			deadletter.Letter{
-				QueueARN: dlq("shared"), SourceARN: queueARN, Body: []byte(event),
+				QueueARN: lettersARN, SourceARN: queueARN, Body: []byte(event),
 				Attributes: map[string]string{"TARGET_ARN": functionARN + "sweep-orders"},
 			},
 			deadletter.Entry{Status: "open", Consumer: "start-saga", Topic: "order.placed", CorrelationID: "c1",
@@ -610,7 +610,7 @@ func TestQueueLetters(t *testing.T) {
 		},
 		"more attributes than go back": {
 			deadletter.Letter{
-				QueueARN: queueARN + "-dlq", Body: []byte("body"),
+				QueueARN: lettersARN, SourceARN: queueARN, Body: []byte("body"),
 				Attributes: map[string]string{"1": "", "2": "", "3": "", "4": "", "5": "", "6": "", "7": "", "8": ""},
 			},
 			deadletter.Entry{
@@ -620,7 +620,7 @@ func TestQueueLetters(t *testing.T) {
 		},
 		"as many as do": {
 			deadletter.Letter{
-				QueueARN: queueARN + "-dlq", Body: []byte("body"),
+				QueueARN: lettersARN, SourceARN: queueARN, Body: []byte("body"),
 				Attributes: map[string]string{"1": "", "2": "", "3": "", "4": "", "5": "", "6": "", "7": ""},
 			},
 			deadletter.Entry{
@@ -628,9 +628,16 @@ func TestQueueLetters(t *testing.T) {
 				Error: "no error was noted",
 			}, "body",
 		},
+		"from nobody": {
+			deadletter.Letter{QueueARN: lettersARN, Body: []byte(event)},
+			deadletter.Entry{
+				Status: "spent", Consumer: "dead-letters", Topic: "order.placed", CorrelationID: "c1", Kind: "none",
+				Failures: 1, Error: "it says neither who gave it up nor why",
+			}, "",
+		},
 		"names without end": {
 			deadletter.Letter{
-				QueueARN: dlq("start-saga"),
+				QueueARN: lettersARN, SourceARN: queueARN,
 				Body: []byte(
 					`{"detail-type":"` + strings.Repeat("ü", 3_000) + `","detail":{"correlationid":"` +
 						strings.Repeat("c", 3_000) + `"}}`,
@@ -646,10 +653,9 @@ func TestQueueLetters(t *testing.T) {
 // TestInvocationLetters: what a schedule, a rule or Lambda could not deliver is delivered to the
 // same target.
 func TestInvocationLetters(t *testing.T) {
-	dlq := func(name string) string { return "arn:aws:sqs:us-east-1:123456789012:s-" + name + "-dlq" }
 	recordAndRedrive(t, map[string]source{
 		"a rule": {
-			deadletter.Letter{QueueARN: dlq("order-placed-rule"), Body: []byte(event), Attributes: map[string]string{
+			deadletter.Letter{QueueARN: lettersARN, Body: []byte(event), Attributes: map[string]string{
 				"RULE_ARN": "arn:rule", "TARGET_ARN": queueARN, "ERROR_CODE": "NO_PERMISSIONS",
 				"ERROR_MESSAGE": "not allowed", "RETRY_ATTEMPTS": "4"}},
 			deadletter.Entry{Status: "open", Consumer: "start-saga", Topic: "order.placed", CorrelationID: "c1",
@@ -658,7 +664,7 @@ func TestInvocationLetters(t *testing.T) {
 		},
 		"a schedule": {
 			deadletter.Letter{
-				QueueARN: dlq("sweep-orders"), Body: []byte(`{"a":1}`),
+				QueueARN: lettersARN, Body: []byte(`{"a":1}`),
 				Attributes: map[string]string{"TARGET_ARN": functionARN + "sweep-orders", "ERROR_CODE": "x"},
 			},
 			deadletter.Entry{
@@ -667,7 +673,7 @@ func TestInvocationLetters(t *testing.T) {
 			}, `{"a":1}`,
 		},
 		"an invocation": {
-			deadletter.Letter{QueueARN: dlq("sweep-orders"),
+			deadletter.Letter{QueueARN: lettersARN,
 				Body: []byte(`{"timestamp":"2026-03-01T11:00:00Z","requestContext":{"functionArn":"` + functionARN +
 					`sweep-orders:$LATEST",` +
 					`"condition":"RetriesExhausted","approximateInvokeCount":2},"requestPayload":{"b":2},` +
@@ -678,7 +684,7 @@ func TestInvocationLetters(t *testing.T) {
 			}, `{"b":2}`,
 		},
 		"a batch that Lambda gave up": {
-			deadletter.Letter{QueueARN: dlq("publish-events"),
+			deadletter.Letter{QueueARN: lettersARN,
 				Body: []byte(`{"requestContext":{"functionArn":"` + functionARN +
 					`publish-events","condition":"RecordAgeExceeded"},` +
 					`"DDBStreamBatchInfo":{"shardId":"sh","startSequenceNumber":"1","endSequenceNumber":"9",` +
@@ -693,10 +699,9 @@ func TestInvocationLetters(t *testing.T) {
 
 // TestCanaryLetters: a canary of the audit is not sent again.
 func TestCanaryLetters(t *testing.T) {
-	dlq := func(name string) string { return "arn:aws:sqs:us-east-1:123456789012:s-" + name + "-dlq" }
 	recordAndRedrive(t, map[string]source{
 		"a canary that a rule could not deliver": {
-			deadletter.Letter{QueueARN: dlq("audit-events"), Body: []byte(`{"detail-type":"audit.sampled"}`),
+			deadletter.Letter{QueueARN: lettersARN, Body: []byte(`{"detail-type":"audit.sampled"}`),
 				Attributes: map[string]string{
 					"TARGET_ARN": "arn:aws:sqs:us-east-1:123456789012:s-audit", "ERROR_CODE": "THROTTLING"}},
 			deadletter.Entry{Status: "spent", Consumer: "audit", Topic: "audit.sampled", Kind: "none",
@@ -704,9 +709,10 @@ func TestCanaryLetters(t *testing.T) {
 				Error: "THROTTLING"}, "",
 		},
 		"a canary that no audit took": {
-			deadletter.Letter{QueueARN: dlq("audit-events"), Body: []byte(`{"detail-type":"audit.sampled"}`)},
-			deadletter.Entry{Status: "spent", Consumer: "audit-events", Topic: "audit.sampled", Kind: "none",
-				Target: "arn:aws:sqs:us-east-1:123456789012:s-audit-events", Failures: 3,
+			deadletter.Letter{QueueARN: lettersARN, SourceARN: "arn:aws:sqs:us-east-1:123456789012:s-audit",
+				Body: []byte(`{"detail-type":"audit.sampled"}`)},
+			deadletter.Entry{Status: "spent", Consumer: "audit", Topic: "audit.sampled", Kind: "none",
+				Target: "arn:aws:sqs:us-east-1:123456789012:s-audit", Failures: 3,
 				Error: "no error was noted"}, "",
 		},
 	})
@@ -719,10 +725,9 @@ func TestRecordLetters(t *testing.T) {
 		`"eventId":"e1","streamArn":"arn:stream","poison":true,` +
 		`"error":"no commit","at":"2026-03-01T11:00:00Z","image":{"stream":{"S":"order/o1"},"version":{"N":"3"},` +
 		`"meta":{"M":{"correlationId":{"S":"c9"}}}}}`
-	dlq := func(name string) string { return "arn:aws:sqs:us-east-1:123456789012:s-" + name + "-dlq" }
 	recordAndRedrive(t, map[string]source{
 		"a record": {
-			deadletter.Letter{QueueARN: dlq("project-views"), Body: []byte(record)},
+			deadletter.Letter{QueueARN: lettersARN, Body: []byte(record)},
 			deadletter.Entry{Status: "open", Consumer: "project-views", Topic: "order", CorrelationID: "c9",
 				Kind: "record", Target: functionARN + "project-views", Failures: 1,
 				Error: "no commit"}, `{"Records":[{"dynamodb":{"Keys":{"stream":{"S":"order/o1"},` +
@@ -730,7 +735,7 @@ func TestRecordLetters(t *testing.T) {
 		},
 		"a record whose events can be read": {
 			deadletter.Letter{
-				QueueARN: dlq("project-views"),
+				QueueARN: lettersARN,
 				Body: []byte(strings.Replace(
 					record, `"image":{`,
 					`"tries":9,"firstFailure":"2026-03-01T10:00:00Z",`+
@@ -744,7 +749,7 @@ func TestRecordLetters(t *testing.T) {
 		},
 		"a record without its image": {
 			deadletter.Letter{
-				QueueARN: dlq("project-views"), Body: []byte(strings.SplitN(record, `,"image"`, 2)[0] + "}"),
+				QueueARN: lettersARN, Body: []byte(strings.SplitN(record, `,"image"`, 2)[0] + "}"),
 			},
 			deadletter.Entry{
 				Status: "spent", Consumer: "project-views", Topic: "order", Kind: "none",
@@ -757,10 +762,9 @@ func TestRecordLetters(t *testing.T) {
 // TestSagaLetters: an undo whose steps failed, or an order that could not be closed, waits for a
 // new execution.
 func TestSagaLetters(t *testing.T) {
-	dlq := func(name string) string { return "arn:aws:sqs:us-east-1:123456789012:s-" + name + "-dlq" }
 	recordAndRedrive(t, map[string]source{
 		"an undo": {
-			deadletter.Letter{QueueARN: dlq("order-saga"),
+			deadletter.Letter{QueueARN: lettersARN,
 				Body: []byte(`{"consumer":"order-saga","problem":"undo failed","orderId":"o1",` +
 					`"execution":"arn:aws:states:x:1:execution:m:o1",` +
 					`"correlationId":"c3","failed":[{"step":"refund payment","error":"States.TaskFailed",` +
@@ -770,7 +774,7 @@ func TestSagaLetters(t *testing.T) {
 				Error: "undo failed; refund payment: States.TaskFailed down"}, "",
 		},
 		"an undo whose steps were tried": {
-			deadletter.Letter{QueueARN: dlq("order-saga"),
+			deadletter.Letter{QueueARN: lettersARN,
 				Body: []byte(`{"consumer":"order-saga","problem":"undo failed","orderId":"o1",` +
 					`"execution":"arn:aws:states:x:1:execution:m:o1",` +
 					`"failed":[{"step":"refund payment","error":"E","tries":9},{"step":"release stock","error":"E",` +
@@ -781,7 +785,7 @@ func TestSagaLetters(t *testing.T) {
 			}, "",
 		},
 		"an order that could not be closed": {
-			deadletter.Letter{QueueARN: dlq("order-saga"),
+			deadletter.Letter{QueueARN: lettersARN,
 				Body: []byte(`{"consumer":"order-saga","problem":"close unresolved","orderId":"o1",` +
 					`"execution":"arn:aws:states:x:1:execution:m:o1",` +
 					`"correlationId":"c4","failed":[{"step":"close order","error":"States.Timeout"}],` +
@@ -798,7 +802,7 @@ func TestSagaLetters(t *testing.T) {
 func TestFunctionThatAnswers(t *testing.T) {
 	p := newPlant(t)
 	letter := func(message string) deadletter.Letter {
-		return deadletter.Letter{QueueARN: "arn:aws:sqs:us-east-1:123456789012:s-project-views-dlq", MessageID: message,
+		return deadletter.Letter{QueueARN: lettersARN, MessageID: message,
 			Body: []byte(
 				`{"consumer":"project-views","stream":"order/o1","sequenceNumber":"3","eventId":"e","streamArn":"a",` +
 					`"error":"no commit","at":"2026-03-01T11:00:00Z","image":{}}`)}
@@ -854,7 +858,7 @@ func TestUndo(t *testing.T) {
 					t.Fatal(err)
 				}
 				return deadletter.Letter{
-					QueueARN: "arn:aws:sqs:us-east-1:123456789012:s-order-saga-dlq", MessageID: "of " + run, Body: body,
+					QueueARN: lettersARN, MessageID: "of " + run, Body: body,
 				}
 			}
 			if err := p.record(letter(orderID)); err != nil {
@@ -911,7 +915,7 @@ func TestLateAnswers(t *testing.T) {
 		t.Fatalf("%+v", failed)
 	}
 	if err := p.record(deadletter.Letter{
-		QueueARN: queueARN + "-dlq", MessageID: "late", Body: []byte(event), Attributes: late.attributes,
+		QueueARN: lettersARN, SourceARN: queueARN, MessageID: "late", Body: []byte(event), Attributes: late.attributes,
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -1018,7 +1022,7 @@ func TestOrdersWhileUnderWay(t *testing.T) {
 	}
 	late := p.queue[2]
 	if err := p.record(deadletter.Letter{
-		QueueARN: queueARN + "-dlq", MessageID: "late", Body: []byte(event), Attributes: late.attributes,
+		QueueARN: lettersARN, SourceARN: queueARN, MessageID: "late", Body: []byte(event), Attributes: late.attributes,
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -1296,17 +1300,16 @@ func TestTakeOverThatIsNotAnswered(t *testing.T) {
 // run does what that one did not.
 func TestLettersOfTheRedriveItself(t *testing.T) {
 	p := newPlant(t)
-	dlq := "arn:aws:sqs:us-east-1:123456789012:s-redrive-dead-letters-dlq"
 	for _, l := range []deadletter.Letter{
 		{
-			QueueARN: dlq, MessageID: "1",
+			QueueARN: lettersARN, MessageID: "1",
 			Body: []byte(
 				`{"requestContext":{"functionArn":"` + functionARN +
 					`redrive-dead-letters","condition":"RetriesExhausted"},"requestPayload":{}}`,
 			),
 		},
 		{
-			QueueARN: dlq, MessageID: "2", Body: []byte(`{}`),
+			QueueARN: lettersARN, MessageID: "2", Body: []byte(`{}`),
 			Attributes: map[string]string{"TARGET_ARN": functionARN + "redrive-dead-letters", "ERROR_CODE": "x"},
 		},
 	} {
@@ -1325,7 +1328,7 @@ func TestRedrivesOfItsOwn(t *testing.T) {
 	p := newPlant(t)
 	letter := func() {
 		t.Helper()
-		if err := p.record(deadletter.Letter{QueueARN: "arn:aws:sqs:us-east-1:123456789012:s-project-views-dlq",
+		if err := p.record(deadletter.Letter{QueueARN: lettersARN,
 			MessageID: ident.New(), Body: []byte(
 				`{"consumer":"project-views","stream":"order/o1","sequenceNumber":"3","eventId":"e","streamArn":"a",` +
 					`"error":"no commit","at":"2026-03-01T11:00:00Z","image":{}}`)}); err != nil {
@@ -1392,10 +1395,10 @@ func TestIDsThatAreNone(t *testing.T) {
 	}
 	for i, l := range []deadletter.Letter{
 		{
-			QueueARN: queueARN + "-dlq", Body: []byte(event),
+			QueueARN: lettersARN, SourceARN: queueARN, Body: []byte(event),
 			Attributes: map[string]string{"dead-letter-id": long, "redrive-attempt": "1"},
 		},
-		{QueueARN: "arn:aws:sqs:us-east-1:123456789012:s-order-saga-dlq", Body: []byte(
+		{QueueARN: lettersARN, Body: []byte(
 			`{"consumer":"order-saga","problem":"undo failed","orderId":"o1",` +
 				`"execution":"arn:aws:states:r:1:execution:m:redrive-` + long + `-1"}`)},
 	} {
@@ -1433,7 +1436,7 @@ func TestEntriesOfOthers(t *testing.T) {
 		{mails, e.ID}, {queueARN, "note/s-start-saga/m0"}, {queueARN, ident.New()},
 	} {
 		l := deadletter.Letter{
-			QueueARN: tc.queue + "-dlq", MessageID: fmt.Sprint("forged", i), Body: []byte(event),
+			QueueARN: lettersARN, SourceARN: tc.queue, MessageID: fmt.Sprint("forged", i), Body: []byte(event),
 			Attributes: map[string]string{"dead-letter-id": tc.id, "redrive-attempt": "1"},
 		}
 		if err := p.record(l); err != nil {
@@ -1448,7 +1451,7 @@ func TestEntriesOfOthers(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	order := ident.New()
-	if err := p.record(deadletter.Letter{QueueARN: "arn:aws:sqs:us-east-1:123456789012:s-order-saga-dlq",
+	if err := p.record(deadletter.Letter{QueueARN: lettersARN,
 		MessageID: "run", Body: []byte(
 			`{"consumer":"order-saga","problem":"undo failed","orderId":"` + order +
 				`","execution":"arn:aws:states:r:1:execution:m:redrive-` + e.ID + `-1"}`)}); err != nil {
@@ -1477,7 +1480,7 @@ func TestNoteOfATryBefore(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := p.record(deadletter.Letter{
-			QueueARN: queueARN + "-dlq", MessageID: "m", Body: []byte(event),
+			QueueARN: lettersARN, SourceARN: queueARN, MessageID: "m", Body: []byte(event),
 		}); err != nil {
 			t.Fatal(err)
 		}
@@ -1491,7 +1494,7 @@ func TestNoteOfATryBefore(t *testing.T) {
 // An error while a run is asked how it stands says nothing about the run.
 func TestUndoThatCannotBeAsked(t *testing.T) {
 	p := newPlant(t)
-	if err := p.record(deadletter.Letter{QueueARN: "arn:aws:sqs:us-east-1:123456789012:s-order-saga-dlq",
+	if err := p.record(deadletter.Letter{QueueARN: lettersARN,
 		MessageID: "m", Body: []byte(
 			`{"consumer":"order-saga","problem":"undo failed","orderId":"` + ident.New() +
 				`","execution":"arn:aws:states:r:1:execution:m:o1","correlationId":"c3"}`)}); err != nil {

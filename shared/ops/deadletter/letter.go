@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,32 +11,30 @@ import (
 	"orderflow/shared/kit/ident"
 )
 
-// Letter is a message as it lies in a queue of dead letters.
+// Letter is a message as it lies in the queue of dead letters.
 type Letter struct {
 	QueueARN   string // of that queue
 	MessageID  string
 	Body       []byte
 	Attributes map[string]string // that its sender gave it
-	SourceARN  string            // the queue that SQS moved it from, "" where it did not or doesn't say
+	SourceARN  string            // the queue that SQS moved it from, "" where it did not
 	Sent       time.Time         // by its first sender
 }
 
 // The attributes that EventBridge gives a message of which a rule or a schedule could not be rid.
 const (
-	attributeTarget   = "TARGET_ARN"
-	attributeRule     = "RULE_ARN"
-	attributeError    = "ERROR_CODE"
-	attributeText     = "ERROR_MESSAGE"
-	attributeRetries  = "RETRY_ATTEMPTS"
-	deadLettersSuffix = "-dlq" // of the queue of dead letters that a queue of the name before has
+	attributeTarget  = "TARGET_ARN"
+	attributeRule    = "RULE_ARN"
+	attributeError   = "ERROR_CODE"
+	attributeText    = "ERROR_MESSAGE"
+	attributeRetries = "RETRY_ATTEMPTS"
 )
 
 // redriveFunction is the redrive's own function: it does not redrive itself.
 const redriveFunction = "redrive-dead-letters"
 
-// canaries are the names under which the loss audit's own events become dead letters: that of their
-// queue, and that which the queue of their dead letters is named after.
-var canaries = []string{"audit", "audit-events"}
+// canaries is the queue of the loss audit's own events, under whose name they become dead letters.
+const canaries = "audit"
 
 // undoPrefix starts the names of the undoing runs that a redrive begins.
 const undoPrefix = "redrive-"
@@ -141,7 +138,7 @@ func parse(l Letter, stack string, records Records) parsed {
 		failure: failure{first: l.Sent, tries: 1},
 	}
 	p.read(l, stack, records)
-	if p.entry.Kind == KindQueue && slices.Contains(canaries, p.entry.Consumer) {
+	if p.entry.Kind == KindQueue && p.entry.Consumer == canaries {
 		p.failure.hint = "It is an event of the loss audit, which sends another one with each run: one that comes " +
 			"late must not count as arrived. See what the audit says, and discard it."
 	}
@@ -179,7 +176,9 @@ func (p *parsed) read(l Letter, stack string, records Records) {
 		undo.Execution != "":
 		p.ofUndo(undo)
 	default:
-		p.ofQueue(l, strings.TrimSuffix(l.QueueARN, deadLettersSuffix), stack)
+		p.failure.err = "it says neither who gave it up nor why"
+		p.failure.hint = "Nobody knows where it belongs. If you do, send it there by hand; discard it then."
+		p.about(l.Body)
 	}
 }
 
