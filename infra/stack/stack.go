@@ -35,6 +35,7 @@ var outputs = map[string]string{
 	"template.yaml":        "template.yaml",
 	"alarms.yaml":          "infra/alarms.yaml",
 	"consumer-alarms.yaml": "infra/consumer-alarms.yaml",
+	"mail.yaml":            "infra/mail.yaml",
 }
 
 // Files gives the templates by their paths from the module's root.

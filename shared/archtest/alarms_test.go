@@ -489,6 +489,9 @@ func nested(whole template, files map[string]template) (found findings) {
 				found.addf("%s gives %s, which nothing asks for", id, name)
 			}
 		}
+		if files[file].Parameters["TopicArn"] == nil {
+			continue // it has no alarms
+		}
 		topic := target(given["TopicArn"])
 		if written(given["Prefix"]) != "!AWS::StackName" || whole.Resources[topic].Type != topicType {
 			found.addf("%s gives another name than the stack's, or something else than a topic", id)
