@@ -44,6 +44,8 @@ Transform: AWS::Serverless-2016-10-31
 Parameters:
   Bus: {Type: String}
   DeadLettersTable: {Type: String}
+  DeadLettersQueue: {Type: String}
+  DeadLettersQueueArn: {Type: String}
   RecordDeadLettersFunction: {Type: String}
   RecordDeadLettersRole: {Type: String}
   RedriveDeadLettersRole: {Type: String}
@@ -58,6 +60,8 @@ Resources:
 const (
 	tableHere   = "!GetAtt DeadLettersTable.Arn"
 	tableBeside = "!Sub 'arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${DeadLettersTable}'"
+	queueHere   = "!GetAtt DeadLettersQueue.Arn"
+	queueBeside = "!Ref DeadLettersQueueArn"
 )
 
 // A consumer of one's own is the entry and the main.go that docs/consumers.md shows. The test takes
@@ -73,6 +77,20 @@ func TestConsumerOfThePage(t *testing.T) {
 }
 
 const checkoutDir = ".."
+
+// deadLettersArn is that of the stack's queue of dead letters.
+func deadLettersArn(t *testing.T) string {
+	t.Helper()
+	name := sqstypes.QueueAttributeNameQueueArn
+	out, err := stack.queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
+		QueueUrl:       aws.String(stack.Outputs["DeadLettersQueueUrl"]),
+		AttributeNames: []sqstypes.QueueAttributeName{name},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.Attributes[string(name)]
+}
 
 // runBuild runs a program as a build for Lambda does.
 func runBuild(t *testing.T, name string, args ...string) {
@@ -124,12 +142,14 @@ func buildPage(t *testing.T) (template string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(block, tableHere) {
-		t.Fatalf("the entry makes no %s", tableHere)
+	for _, here := range []string{tableHere, queueHere} {
+		if !strings.Contains(block, here) {
+			t.Fatalf("the entry makes no %s", here)
+		}
 	}
 	template = write(
 		"template.yaml",
-		strings.Replace(beside, "ARCHITECTURE", architecture, 1)+strings.ReplaceAll(block, tableHere, tableBeside),
+		strings.Replace(beside, "ARCHITECTURE", architecture, 1)+strings.NewReplacer(tableHere, tableBeside, queueHere, queueBeside).Replace(block),
 	)
 	const alarms = "infra/consumer-alarms.yaml"
 	nested, err := os.ReadFile(filepath.Join(checkoutDir, alarms))
@@ -164,6 +184,7 @@ func deployBeside(t *testing.T, template string) (name string) {
 	overrides := []string{
 		"Bus=" + stack.Outputs["BusName"], "DeadLettersTable=" + stack.Outputs["DeadLettersTable"],
 		"OperationsTopic=" + stack.Outputs["OperationsTopicArn"],
+		"DeadLettersQueue=" + stack.Outputs["DeadLettersQueueUrl"], "DeadLettersQueueArn=" + deadLettersArn(t),
 	}
 	for _, id := range []string{"RecordDeadLettersFunction", "RecordDeadLettersRole", "RedriveDeadLettersRole"} {
 		overrides = append(overrides, id+"="+aws.ToString(stack.parts[id].PhysicalResourceId))

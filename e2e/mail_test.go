@@ -368,9 +368,9 @@ func sandbox(t *testing.T, on bool) {
 // A mail whose recipient SES refuses ends as a dead letter, with SES's reason kept and without the
 // address; once that is mended, a letter that is redriven sends it once.
 func TestSESRefuses(t *testing.T) {
-	// The function is warm, since a cold start could take longer than the visibility, and no mail of
-	// another customer is on its way: an empty queue alone doesn't tell that of an event which hasn't
-	// reached it yet.
+	// The function is warm, since a cold start could take longer than the visibility, and no mail
+	// of another customer is on its way: an empty queue alone doesn't tell that of an event which
+	// hasn't reached it yet.
 	before := customerMailbox{newCustomer(t, 0).id}
 	before.gets(t, "Welcome to orderflow")
 	drained(t, "SendMailsQueueUrl")

@@ -5,9 +5,11 @@ import (
 	"context"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"orderflow/shared/aws/analyticstable"
 	"orderflow/shared/aws/awsenv"
+	"orderflow/shared/aws/deadletterqueue"
 	"orderflow/shared/aws/deadlettertable"
 	"orderflow/shared/inbound/queue"
 	"orderflow/shared/kit/clock"
@@ -18,13 +20,18 @@ import (
 
 func main() {
 	awsenv.Logger()
-	tables := dynamodb.NewFromConfig(awsenv.Config(context.Background()))
+	config := awsenv.Config(context.Background())
+	tables := dynamodb.NewFromConfig(config)
 	analyser := wiring.Complete(analytics.Analyser{
 		Table:    analyticstable.New(tables, awsenv.Env("ANALYTICS_TABLE"), awsenv.Env("ANALYTICS_GENERATION")),
 		Calendar: analytics.MustCalendar(awsenv.Env("TIME_ZONE")),
 		Clock:    clock.System{},
 	})
+	journal := deadletter.Journal{
+		Table: deadlettertable.New(tables, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{},
+		DeadLetters: deadletterqueue.New(sqs.NewFromConfig(config), awsenv.Env("DEAD_LETTER_QUEUE_URL")),
+	}
 	awsenv.Start(queue.Together(func(ctx context.Context, messages []queue.Message) []error {
 		return analyser.Handle(ctx, queue.Bodies(messages))
-	}, deadletter.Journal{Table: deadlettertable.New(tables, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{}}))
+	}, journal))
 }

@@ -7,8 +7,10 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"orderflow/shared/aws/awsenv"
+	"orderflow/shared/aws/deadletterqueue"
 	"orderflow/shared/aws/deadlettertable"
 	"orderflow/shared/aws/keyvault"
 	"orderflow/shared/aws/userpool"
@@ -47,6 +49,7 @@ func main() {
 	})
 	journal := deadletter.Journal{
 		Table: deadlettertable.New(tables, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{},
+		DeadLetters: deadletterqueue.New(sqs.NewFromConfig(config), awsenv.Env("DEAD_LETTER_QUEUE_URL")),
 	}
 	awsenv.Start(queue.Handler(
 		func(ctx context.Context, m queue.Message) error { return finish.Handle(ctx, m.Body) }, journal,

@@ -6,8 +6,10 @@ import (
 	"context"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"orderflow/shared/aws/awsenv"
+	"orderflow/shared/aws/deadletterqueue"
 	"orderflow/shared/aws/deadlettertable"
 	"orderflow/shared/aws/shippingtable"
 	"orderflow/shared/inbound/queue"
@@ -22,7 +24,8 @@ import (
 
 func main() {
 	awsenv.Logger()
-	db := dynamodb.NewFromConfig(awsenv.Config(context.Background()))
+	config := awsenv.Config(context.Background())
+	db := dynamodb.NewFromConfig(config)
 	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(shipment.Register))
 	preparer := wiring.Complete(choreography.Preparer{
 		Copies:    shippingtable.New(db, awsenv.Env("SHIPPING_TABLE")),
@@ -31,6 +34,7 @@ func main() {
 	})
 	journal := deadletter.Journal{
 		Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{},
+		DeadLetters: deadletterqueue.New(sqs.NewFromConfig(config), awsenv.Env("DEAD_LETTER_QUEUE_URL")),
 	}
 	awsenv.Start(queue.Handler(
 		func(ctx context.Context, m queue.Message) error { return preparer.Handle(ctx, m.Body) }, journal,

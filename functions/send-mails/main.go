@@ -8,8 +8,10 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"orderflow/shared/aws/awsenv"
+	"orderflow/shared/aws/deadletterqueue"
 	"orderflow/shared/aws/deadlettertable"
 	"orderflow/shared/aws/keyvault"
 	sesmail "orderflow/shared/aws/mail"
@@ -40,7 +42,11 @@ func main() {
 		Clock:     now,
 		Shop:      from.Name,
 	})
+	journal := deadletter.Journal{
+		Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: now,
+		DeadLetters: deadletterqueue.New(sqs.NewFromConfig(config), awsenv.Env("DEAD_LETTER_QUEUE_URL")),
+	}
 	awsenv.Start(queue.SideBySide(queue.LiveOnly(func(ctx context.Context, m queue.Message) error {
 		return notifier.Handle(ctx, notification.Delivery{Body: m.Body, TakeOver: m.TakeOver()})
-	}), deadletter.Journal{Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: now}))
+	}), journal))
 }

@@ -6,8 +6,10 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"orderflow/shared/aws/awsenv"
+	"orderflow/shared/aws/deadletterqueue"
 	"orderflow/shared/aws/deadlettertable"
 	"orderflow/shared/aws/sfnstart"
 	"orderflow/shared/inbound/queue"
@@ -24,8 +26,9 @@ func main() {
 		Runs: sfnstart.New(sfn.NewFromConfig(config), awsenv.Env("SAGA_ARN"), clock.System{}),
 	})
 	journal := deadletter.Journal{
-		Table: deadlettertable.New(dynamodb.NewFromConfig(config), awsenv.Env("DEAD_LETTERS_TABLE")),
-		Clock: clock.System{},
+		Table:       deadlettertable.New(dynamodb.NewFromConfig(config), awsenv.Env("DEAD_LETTERS_TABLE")),
+		Clock:       clock.System{},
+		DeadLetters: deadletterqueue.New(sqs.NewFromConfig(config), awsenv.Env("DEAD_LETTER_QUEUE_URL")),
 	}
 	awsenv.Start(queue.Handler(
 		func(ctx context.Context, m queue.Message) error { return start.Handle(ctx, m.Body) }, journal,

@@ -90,7 +90,8 @@ func letters(t template, files []source) (found findings) {
 		if id == record {
 			continue
 		}
-		if len(eventsOf(t, id, "SQS")) > 0 {
+		takes := len(eventsOf(t, id, "SQS")) > 0
+		if takes {
 			if slices.ContainsFunc(files, func(f source) bool {
 				return f.dir() == "functions/"+functionName(t, id) && !strings.Contains(f.text, "deadletter.Journal{")
 			}) {
@@ -98,13 +99,16 @@ func letters(t template, files []source) (found findings) {
 					"%s takes from a queue and keeps no deadletter.Journal: its dead letters would have no error", id,
 				)
 			}
+			if t.prop(id, "Environment", "Variables", "DEAD_LETTER_QUEUE_URL") == nil {
+				found.addf("%s takes from a queue and can move nothing to the dead letters", id)
+			}
 			if !mayOn(t, id, "dynamodb:UpdateItem", "DeadLettersTable") ||
 				!mayOn(t, id, "dynamodb:PutItem", "DeadLettersTable") ||
 				!mayOn(t, id, "dynamodb:GetItem", "DeadLettersTable") {
 				found.addf("%s's role can't keep the journal in the DeadLettersTable", id)
 			}
 		}
-		own := t.prop(id, "Environment", "Variables", "DEAD_LETTER_QUEUE_URL") != nil ||
+		own := !takes && t.prop(id, "Environment", "Variables", "DEAD_LETTER_QUEUE_URL") != nil ||
 			t.prop(id, "EventInvokeConfig", "DestinationConfig", "OnFailure") != nil
 		if own && id != redrive && !mayOn(t, redrive, "lambda:InvokeFunction", id) {
 			found.addf("%s's role can't invoke %s, which has dead letters", redrive, id)
@@ -134,6 +138,7 @@ Resources:
       Timeout: 120
       Role: !GetAtt WorkerRole.Arn
       EventInvokeConfig: {DestinationConfig: {OnFailure: {Destination: !GetAtt Other.Arn}}}
+      Environment: {Variables: {DEAD_LETTER_QUEUE_URL: !Ref Dead}}
       Events: {Work: {Type: SQS, Properties: {Queue: !GetAtt Work.Arn}}}
   WorkerRole:
     Type: AWS::IAM::Role
@@ -226,6 +231,9 @@ func TestLetterRulesFind(t *testing.T) {
 		"no journal": {
 			edit{"", "", "Worker takes from a queue and keeps no"},
 			strings.Replace(wired, "deadletter.Journal{}", "nil", 1),
+		},
+		"no way to the dead letters": {
+			edit{"DEAD_LETTER_QUEUE_URL: !Ref Dead", "", "Worker takes from a queue and can move nothing"}, wired,
 		},
 		"a journal it can't do": {edit{"dynamodb:PutItem, ", "", "Worker's role can't keep"}, wired},
 	} {

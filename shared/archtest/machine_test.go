@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"orderflow/shared/ops/deadletter"
 )
 
 const sagaFile = "statemachines/order-saga.asl.json"
@@ -329,10 +331,11 @@ func stepTimes(m machine, t template) (found findings) {
 				continue
 			}
 			id := target(at(sagaProperty(t, "DefinitionSubstitutions"), match[1]))
-			tries := numberAt(at(t.prop(id, "RedrivePolicy"), "maxReceiveCount"))
+			tries := min(deadletter.Tries, numberAt(t.prop(id, "RedrivePolicy", "maxReceiveCount"))) // none of no consumer
 			if given := tries * numberAt(t.prop(id, "VisibilityTimeout")); given >= s.TimeoutSeconds {
 				found.addf(
-					"%s waits %v s, and its queue tries a message for %v s by itself", name, s.TimeoutSeconds, given,
+					"%s waits %v s, and the consumer of its queue tries a message for %v s by itself", name,
+					s.TimeoutSeconds, given,
 				)
 			}
 			for _, f := range t.ofType(serverlessFunction) {

@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"orderflow/shared/inbound/queue"
+	"orderflow/shared/ops/deadletter"
 )
 
 const (
 	fourDays      = 345600  // SQS's default
 	fourteenDays  = 1209600 // the longest that SQS keeps a message, in seconds
-	maxReceives   = 3
 	twelveHours   = 43200
 	streamReaders = 2 // more than two readers of a shard are throttled
 	// a queue's visibility timeout, in timeouts of its function; its mapping's batching window
@@ -88,6 +88,18 @@ func deadLetterQueues(t template) []string {
 	return ids
 }
 
+// receives is how often a queue hands a message out. One with a mapping counts what was throttled
+// too, so that AWS advises 5 at least; its consumer counts its own tries. One that a function reads
+// when it runs is handed out by nobody else.
+func receives(t template, queue string) float64 {
+	if slices.ContainsFunc(t.ofType(serverlessFunction), func(f string) bool {
+		return slices.Contains(queuesOf(t, f), queue)
+	}) {
+		return deadletter.MaxReceives
+	}
+	return deadletter.Tries
+}
+
 // queues: each has a dead letter queue or is one, which keeps for as long as SQS can; each is
 // encrypted and is named after the stack.
 func queues(t template) (found findings) {
@@ -99,8 +111,8 @@ func queues(t template) (found findings) {
 			found.addf("%s is a dead letter queue and has one itself", id)
 		case !slices.Contains(dead, id) && to == "":
 			found.addf("%s has no dead letter queue", id)
-		case to != "" && numberAt(t.prop(id, "RedrivePolicy", "maxReceiveCount")) != maxReceives:
-			found.addf("%s gives up after another number of receives than %d", id, maxReceives)
+		case to != "" && numberAt(t.prop(id, "RedrivePolicy", "maxReceiveCount")) != receives(t, id):
+			found.addf("%s gives up after another number of receives than %v", id, receives(t, id))
 		}
 		// A message keeps its age when it moves to the dead letter queue, so that what is to lie
 		// there for ten days may be four days old at most before.
@@ -255,9 +267,9 @@ func startsWith(files []source, function, handler string) bool {
 	})
 }
 
-// retries is how often what fails is tried again, whoever does it: three tries in all, as a queue's
-// maxReceiveCount has it.
-const retries = 2.0
+// retries is how often what fails is tried again, whoever does it: three tries in all, as a message
+// of a queue has.
+const retries = deadletter.Tries - 1.0
 
 // notTriedAgain are the functions whose asynchronous invocations are not, with the reason.
 var notTriedAgain = map[string]string{redriveFunction: "its next run comes in a minute and does the same work"}
@@ -411,7 +423,7 @@ Resources:
       VisibilityTimeout: 60
       MessageRetentionPeriod: 345600
       SqsManagedSseEnabled: true
-      RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 3}
+      RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 30}
   Dead:
     Type: AWS::SQS::Queue
     Properties: {QueueName: !Sub '${AWS::StackName}-dead', MessageRetentionPeriod: 1209600, SqsManagedSseEnabled: true}
@@ -494,10 +506,10 @@ func TestQueueRulesFind(t *testing.T) {
 	for name, tc := range map[string]edit{
 		"good": {"", "", ""},
 		"no dead letter queue": {
-			"      RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 3}\n", "",
+			"      RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 30}\n", "",
 			"Work has no dead letter queue",
 		},
-		"other receives": {"maxReceiveCount: 3", "maxReceiveCount: 5", "another number of receives"},
+		"other receives": {"maxReceiveCount: 30", "maxReceiveCount: 3", "another number of receives"},
 		"short retention": {
 			"MessageRetentionPeriod: 1209600, Sqs", "MessageRetentionPeriod: 345600, Sqs", "Dead doesn't keep",
 		},

@@ -66,6 +66,7 @@ const (
 	attrExpires  = "expires"
 	attrWrite    = "write"
 	attrFirst    = "first"
+	attrTries    = "tries"
 
 	partEntry   = "entry"
 	partMessage = "message#"
@@ -423,27 +424,38 @@ func noteKey(queue, messageID string) dynamo.Item {
 	return key("note/"+queue+"/"+messageID, partNote)
 }
 
-// Note implements deadletter.Table. A note is forgotten after 15 days, when no message that it is
-// about is left.
-func (t Table) Note(ctx context.Context, n deadletter.Note) error {
+// Note implements deadletter.Table, with one conditional update: one whose answer was lost and that
+// the client sends again meets itself, and the try counts once. A note is forgotten after 15 days,
+// when no message that it is about is left.
+func (t Table) Note(ctx context.Context, n deadletter.Note) (deadletter.Note, error) {
+	n.Tries = 0 // counted beside
 	data, err := json.Marshal(n)
 	if err != nil {
-		return fmt.Errorf("deadlettertable: note: %w", err)
+		return n, fmt.Errorf("deadlettertable: note: %w", err)
 	}
-	if _, err := t.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+	out, err := t.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &t.table, Key: noteKey(n.Queue, n.MessageID),
-		UpdateExpression: aws.String(
-			"SET #data = :data, #first = if_not_exists(#first, :first), #expires = :expires",
-		),
-		ExpressionAttributeNames: map[string]string{"#data": attrData, "#first": attrFirst, "#expires": attrExpires},
+		UpdateExpression: aws.String("SET #data = :data, #first = if_not_exists(#first, :first), " +
+			"#expires = :expires, #write = :write ADD #tries :one"),
+		ConditionExpression: aws.String("attribute_not_exists(#write) OR #write <> :write"),
+		ExpressionAttributeNames: map[string]string{
+			"#data": attrData, "#first": attrFirst, "#expires": attrExpires, "#write": attrWrite, "#tries": attrTries,
+		},
 		ExpressionAttributeValues: dynamo.Item{
 			":data": dynamo.S(string(data)), ":first": dynamo.S(n.First.UTC().Format(timeForm)),
-			":expires": dynamo.N(n.Last.Add(keepNotes).Unix()),
+			":expires": dynamo.N(n.Last.Add(keepNotes).Unix()), ":write": dynamo.S(ident.New()), ":one": dynamo.N(1),
 		},
-	}); err != nil {
-		return fmt.Errorf("deadlettertable: note %s: %w", n.MessageID, dynamo.Failed(err))
+		ReturnValues:                        types.ReturnValueAllNew,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	})
+	item, met := dynamo.ConditionFailed(err)
+	switch {
+	case err == nil:
+		item = out.Attributes
+	case !met:
+		return n, fmt.Errorf("deadlettertable: note %s: %w", n.MessageID, dynamo.Failed(err))
 	}
-	return nil
+	return noteOf(item, n.MessageID)
 }
 
 // NoteOf implements deadletter.Table.
@@ -455,12 +467,19 @@ func (t Table) NoteOf(ctx context.Context, queue, messageID string) (n deadlette
 	if item == nil {
 		return n, false, nil
 	}
+	n, err = noteOf(item, messageID)
+	return n, err == nil, err
+}
+
+// noteOf reads a note. One of an earlier release has no count, and is one try.
+func noteOf(item dynamo.Item, messageID string) (n deadletter.Note, err error) {
 	r := dynamo.Read(item)
 	if err := json.Unmarshal([]byte(r.String(attrData)), &n); err != nil {
-		return n, false, fmt.Errorf("deadlettertable: note of %s: %w", messageID, err)
+		return n, fmt.Errorf("deadlettertable: note of %s: %w", messageID, err)
 	}
 	if first := r.Time(attrFirst); !first.IsZero() {
 		n.First = first
 	}
-	return n, true, nil
+	n.Tries = max(1, int(r.OptionalNumber(attrTries)))
+	return n, nil
 }

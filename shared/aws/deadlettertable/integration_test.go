@@ -3,6 +3,7 @@
 package deadlettertable_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -51,4 +52,28 @@ func TestSuite(t *testing.T) {
 			return deadlettertable.New(dynamodb.NewFromConfig(config), awstest.TableIn(t, config, definition()))
 		})
 	})
+}
+
+// A note is carried out twice and answered as the second time, as where the first answer was lost:
+// the try counts once.
+func TestNoteLosesItsAnswer(t *testing.T) {
+	awstest.OnEachDynamoDB(t, func(t *testing.T, config aws.Config) {
+		client := dynamodb.NewFromConfig(config)
+		table := deadlettertable.New(twice{client}, awstest.TableIn(t, config, definition()))
+		for try := 1; try <= deadletter.Tries; try++ {
+			n, err := table.Note(t.Context(), deadletter.Note{Queue: "q", MessageID: "m", Error: "no"})
+			if err != nil || n.Tries != try {
+				t.Errorf("try %d: %+v, %v", try, n, err)
+			}
+		}
+	})
+}
+
+type twice struct{ deadlettertable.API }
+
+func (w twice) UpdateItem(
+	ctx context.Context, in *dynamodb.UpdateItemInput, o ...func(*dynamodb.Options),
+) (*dynamodb.UpdateItemOutput, error) {
+	_, _ = w.API.UpdateItem(ctx, in, o...)
+	return w.API.UpdateItem(ctx, in, o...)
 }

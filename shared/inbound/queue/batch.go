@@ -46,7 +46,7 @@ func Together(
 		}
 		failures := []events.SQSBatchItemFailure{} // never nil, as in Handler
 		for i, record := range open {
-			if take(ctx, record, len(open)-i, alone, journal) != nil {
+			if take(ctx, record, len(open)-i, alone, journal) {
 				failures = append(failures, events.SQSBatchItemFailure{ItemIdentifier: record.MessageId})
 			}
 		}

@@ -67,16 +67,19 @@ func (m Message) TakeOver() string {
 
 // Journal is told of tries, for the dead letters: deadletter.Journal is one.
 type Journal interface {
-	// Failed notes a try that failed. Why is lost otherwise: SQS moves the message alone.
-	Failed(context.Context, deadletter.Note) error
+	// Failed notes a try that failed at a message. Why is lost otherwise: SQS moves the message
+	// alone. After the last one that the message has it is a dead letter: over says that the queue
+	// is done with it.
+	Failed(context.Context, deadletter.Note, deadletter.Letter) (over bool, err error)
 	// Succeeded closes the entry of the dead letter of that queue that was handled now.
 	Succeeded(ctx context.Context, deadLetterID, queueARN string) error
 }
 
 // Handler makes a function's handler for awsenv.Start of a handler for one message. The messages of
 // a batch are taken one after the other. One whose handler returns an error or panics comes again,
-// and after the queue's maxReceiveCount ends in its dead-letter queue; the others of the batch are
-// done.
+// and is a dead letter after its third failure (deadletter.Tries), which the journal counts; the
+// others of the batch are done. What makes the function crash or run out of time fails uncounted,
+// and ends by the queue's maxReceiveCount.
 //
 // Every message that is received counts as received, so each is tried. Its context ends with its
 // share of the time: what is left until half a second ahead of the function's deadline, divided by
@@ -96,7 +99,7 @@ func Handler(
 		// Never nil: an answer of null is read by some as a failure of the whole batch.
 		failures := []events.SQSBatchItemFailure{}
 		for i := range batch.Records {
-			if take(ctx, &batch.Records[i], len(batch.Records)-i, handle, journal) != nil {
+			if take(ctx, &batch.Records[i], len(batch.Records)-i, handle, journal) {
 				failures = append(failures, events.SQSBatchItemFailure{ItemIdentifier: batch.Records[i].MessageId})
 			}
 		}
@@ -104,11 +107,12 @@ func Handler(
 	}
 }
 
-// take runs handle on one message, the first of those that are open, and logs what came of it.
+// take runs handle on one message, the first of those that are open, logs what came of it, and says
+// whether the message must come again.
 func take(
 	ctx context.Context, record *events.SQSMessage, open int, handle func(context.Context, Message) error,
 	journal Journal,
-) error {
+) (again bool) {
 	start, m := time.Now(), messageOf(record)
 	own, share := ctx, ctx // what the message has, and what of it is the handler's
 	if deadline, ok := ctx.Deadline(); ok {
@@ -126,11 +130,12 @@ func take(
 	if share.Err() == nil {
 		err = guard(func() error { return handle(share, m) })
 	}
+	over := false
 	if journal != nil {
-		err = tell(own, record, m, journal, err)
+		over, err = tell(own, record, m, journal, err)
 	}
 	report(ctx, record, m, time.Since(start), err)
-	return err
+	return err != nil && !over
 }
 
 func messageOf(record *events.SQSMessage) Message {
@@ -193,25 +198,30 @@ func closeEntry(ctx context.Context, m Message, journal Journal) error {
 	return nil
 }
 
-// tell tells the journal of a try, and gives what the try came to by that.
-func tell(ctx context.Context, record *events.SQSMessage, m Message, journal Journal, err error) error {
+// tell tells the journal of a try, and gives what the try came to by that, and whether the message
+// is a dead letter now.
+func tell(
+	ctx context.Context, record *events.SQSMessage, m Message, journal Journal, err error,
+) (over bool, _ error) {
 	if err == nil {
 		err = closeEntry(ctx, m, journal)
 	}
 	if err == nil {
-		return nil
+		return false, nil
 	}
 	note := deadletter.Note{
-		Queue: queueName(record), MessageID: m.ID, Error: err.Error(), Receives: m.ReceiveCount,
-		Held: poison.IsHeld(err),
+		Queue: queueName(record), MessageID: m.ID, Error: err.Error(), Held: poison.IsHeld(err),
 	}
 	if fault, ok := faults.As(err); ok {
 		note.Code = fault.Code
 	}
-	if failed := guard(func() error { return journal.Failed(ctx, note) }); failed != nil {
+	if failed := guard(func() (failed error) {
+		over, failed = journal.Failed(ctx, note, m.Letter())
+		return failed
+	}); failed != nil {
 		slog.WarnContext(ctx, "failure not noted", "messageId", m.ID, "error", failed.Error())
 	}
-	return err
+	return over, err
 }
 
 // panicError is a panic of a handler.

@@ -271,6 +271,7 @@ type journal struct {
 	closed []string
 	fails  error
 	hangs  bool
+	over   bool // each failure is the last one
 }
 
 func (j *journal) call(ctx context.Context) error {
@@ -281,9 +282,13 @@ func (j *journal) call(ctx context.Context) error {
 	return j.fails
 }
 
-func (j *journal) Failed(ctx context.Context, n deadletter.Note) error {
+func (j *journal) Failed(ctx context.Context, n deadletter.Note, l deadletter.Letter) (bool, error) {
 	j.notes = append(j.notes, n)
-	return j.call(ctx)
+	if l.MessageID != n.MessageID || !strings.HasSuffix(l.QueueARN, ":"+n.Queue) {
+		return false, fmt.Errorf("a note of %s in %s, and a letter of %s in %s", n.MessageID, n.Queue, l.MessageID,
+			l.QueueARN)
+	}
+	return j.over, j.call(ctx)
 }
 
 // closedLetter is how the journal notes the dead letter that a redriven message names.
@@ -327,6 +332,10 @@ func TestJournal(t *testing.T) {
 			panics: true, failed: []string{"m-a"},
 			want: journal{notes: []deadletter.Note{{Error: "queue: the handler panics: a mistake"}}},
 		},
+		"fails for the last time": {
+			err: errors.New("trouble"), journal: journal{over: true}, failed: []string{},
+			want: journal{notes: []deadletter.Note{{Error: "trouble"}}},
+		},
 		"no note": {
 			err: errors.New("trouble"), journal: journal{fails: errors.New("down")}, failed: []string{"m-a"},
 			want: journal{notes: []deadletter.Note{{Error: "trouble"}}},
@@ -360,8 +369,7 @@ func TestJournal(t *testing.T) {
 				t.Errorf("failed %v, %v, want %v", failed(got), err, tc.failed)
 			}
 			for i := range tc.want.notes {
-				tc.want.notes[i].Queue, tc.want.notes[i].MessageID, tc.want.notes[i].Receives = "inventory-commands",
-					"m-a", 1
+				tc.want.notes[i].Queue, tc.want.notes[i].MessageID = "inventory-commands", "m-a"
 			}
 			if !slices.Equal(tc.journal.notes, tc.want.notes) || !slices.Equal(tc.journal.closed, tc.want.closed) {
 				t.Errorf(

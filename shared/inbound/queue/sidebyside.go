@@ -21,15 +21,15 @@ func SideBySide(
 	handle func(context.Context, Message) error, journal Journal,
 ) func(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
 	return func(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
-		errs := make([]error, len(batch.Records))
+		again := make([]bool, len(batch.Records))
 		var all sync.WaitGroup
 		for i := range batch.Records {
-			all.Go(func() { errs[i] = take(ctx, &batch.Records[i], 1, handle, journal) })
+			all.Go(func() { again[i] = take(ctx, &batch.Records[i], 1, handle, journal) })
 		}
 		all.Wait()
 		failures := []events.SQSBatchItemFailure{} // never nil, as in Handler
 		for i := range batch.Records {
-			if errs[i] != nil {
+			if again[i] {
 				failures = append(failures, events.SQSBatchItemFailure{ItemIdentifier: batch.Records[i].MessageId})
 			}
 		}

@@ -82,10 +82,10 @@ type syncJournal struct {
 	journal
 }
 
-func (j *syncJournal) Failed(ctx context.Context, n deadletter.Note) error {
+func (j *syncJournal) Failed(ctx context.Context, n deadletter.Note, l deadletter.Letter) (bool, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.journal.Failed(ctx, n)
+	return j.journal.Failed(ctx, n, l)
 }
 
 // The journal learns of each message that fails, and is asked nothing for those that are done.

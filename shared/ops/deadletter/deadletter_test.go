@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"orderflow/shared/kit/clock"
@@ -182,10 +183,10 @@ func (p *plant) record(l deadletter.Letter) error {
 	}.Record(context.Background(), l)
 }
 
-// consume lets the consumer try each message in the queue once. What has failed three times goes to
-// the recorder, as often as that fails.
+// consume lets the consumer try each message in the queue once. What the journal doesn't make a
+// dead letter comes again.
 func (p *plant) consume() {
-	journal := deadletter.Journal{Table: &p.table, Clock: p.clock}
+	journal := deadletter.Journal{Table: &p.table, Clock: p.clock, DeadLetters: p}
 	taken := p.queue
 	p.queue = nil
 	for _, m := range taken {
@@ -206,23 +207,48 @@ func (p *plant) consume() {
 		if err == nil {
 			continue
 		}
-		_ = journal.Failed(
-			context.Background(),
-			deadletter.Note{Queue: "s-start-saga", MessageID: m.id, Error: err.Error(), Receives: m.receives},
-		)
-		if m.receives < 3 {
+		if over, err := journal.Failed(
+			context.Background(), deadletter.Note{Queue: "s-start-saga", MessageID: m.id, Error: err.Error()},
+			deadletter.Letter{
+				QueueARN: queueARN, MessageID: m.id, Body: []byte(m.body), Attributes: m.attributes, Sent: p.clock.Now(),
+			},
+		); err != nil || !over {
 			p.queue = append(p.queue, m)
-			continue
 		}
-		l := deadletter.Letter{
-			QueueARN: lettersARN, SourceARN: queueARN, MessageID: m.id, Body: []byte(m.body), Attributes: m.attributes,
-			Sent: p.clock.Now(),
+	}
+}
+
+// Move implements deadletter.Mover: the letter goes to the recorder, as often as that fails.
+func (p *plant) Move(_ context.Context, l deadletter.Letter) error {
+	attributes := maps.Clone(l.Attributes)
+	if attributes == nil {
+		attributes = map[string]string{}
+	}
+	attributes[deadletter.AttributeMoved] = l.Moved()
+	moved := deadletter.Letter{
+		QueueARN: lettersARN, MessageID: "of a move", Body: l.Body, Attributes: attributes, Sent: l.Sent,
+	}
+	for try := 0; p.record(moved) != nil; try++ {
+		if try == 5 {
+			p.t.Fatalf("the letter can't be recorded")
 		}
-		for try := 0; p.record(l) != nil; try++ {
-			if try == 5 {
-				p.t.Fatalf("the letter can't be recorded")
-			}
+	}
+	return nil
+}
+
+// give has the consumer note so many tries that failed, and its queue give the message up after
+// them.
+func (p *plant) give(n deadletter.Note, tries int) {
+	n.Queue, n.MessageID, n.First, n.Last = "s-start-saga", "m", start, start
+	for range tries {
+		if _, err := p.table.Note(context.Background(), n); err != nil {
+			p.t.Fatalf("%v", err)
 		}
+	}
+	if err := p.record(
+		deadletter.Letter{QueueARN: lettersARN, SourceARN: queueARN, MessageID: "m", Body: []byte(event)},
+	); err != nil {
+		p.t.Fatalf("%v", err)
 	}
 }
 
@@ -442,19 +468,7 @@ func TestGone(t *testing.T) {
 // then says that they accept a second one.
 func TestHeld(t *testing.T) {
 	p := newPlant(t)
-	if err := p.table.Note(
-		t.Context(),
-		deadletter.Note{
-			Queue: "s-start-saga", MessageID: "m", Error: "unknown", Held: true, Receives: 3, First: start, Last: start,
-		},
-	); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.record(deadletter.Letter{
-		QueueARN: lettersARN, SourceARN: queueARN, MessageID: "m", Body: []byte(event),
-	}); err != nil {
-		t.Fatal(err)
-	}
+	p.give(deadletter.Note{Error: "unknown", Held: true}, deadletter.Tries)
 	p.goOn()
 	e := p.only()
 	if e.Status != deadletter.StatusOpen || !e.Held || e.Redrives != 0 || len(p.told) != 1 ||
@@ -485,19 +499,7 @@ func TestHeld(t *testing.T) {
 // another.
 func TestTakeOverIsForOneAttempt(t *testing.T) {
 	p := newPlant(t)
-	if err := p.table.Note(
-		t.Context(),
-		deadletter.Note{
-			Queue: "s-start-saga", MessageID: "m", Error: "unknown", Held: true, Receives: 3, First: start, Last: start,
-		},
-	); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.record(deadletter.Letter{
-		QueueARN: lettersARN, SourceARN: queueARN, MessageID: "m", Body: []byte(event),
-	}); err != nil {
-		t.Fatal(err)
-	}
+	p.give(deadletter.Note{Error: "unknown", Held: true}, deadletter.Tries)
 	desk := deadletter.Desk{Table: &p.table, Clock: p.clock}
 	order := func(takeOver bool) error {
 		_, err := desk.Redrive(
@@ -589,13 +591,13 @@ func TestQueueLetters(t *testing.T) {
 				Attributes: map[string]string{"a": "b"},
 			},
 			deadletter.Entry{Status: "open", Consumer: "start-saga", Topic: "reserve.stock", CorrelationID: "c2",
-				Kind: "queue", Target: queueARN, Failures: 3,
-				Error: "no error was noted: the consumer crashed or ran out of time"}, "reserve.stock",
+				Kind: "queue", Target: queueARN, Failures: 1,
+				Error: "no error was noted: the consumer crashed, ran out of time, or was never run"}, "reserve.stock",
 		},
 		"a queue, no JSON": {
 			deadletter.Letter{QueueARN: lettersARN, SourceARN: queueARN, Body: []byte("no JSON")},
 			deadletter.Entry{
-				Status: "open", Consumer: "start-saga", Kind: "queue", Target: queueARN, Failures: 3,
+				Status: "open", Consumer: "start-saga", Kind: "queue", Target: queueARN, Failures: 1,
 				Error: "no error was noted",
 			}, "no JSON",
 		},
@@ -605,7 +607,7 @@ func TestQueueLetters(t *testing.T) {
 				Attributes: map[string]string{"TARGET_ARN": functionARN + "sweep-orders"},
 			},
 			deadletter.Entry{Status: "open", Consumer: "start-saga", Topic: "order.placed", CorrelationID: "c1",
-				Kind: "queue", Target: queueARN, Failures: 3,
+				Kind: "queue", Target: queueARN, Failures: 1,
 				Error: "no error was noted"}, "order/o1@1",
 		},
 		"more attributes than go back": {
@@ -614,7 +616,7 @@ func TestQueueLetters(t *testing.T) {
 				Attributes: map[string]string{"1": "", "2": "", "3": "", "4": "", "5": "", "6": "", "7": "", "8": ""},
 			},
 			deadletter.Entry{
-				Status: "spent", Consumer: "start-saga", Kind: "none", Target: queueARN, Failures: 3,
+				Status: "spent", Consumer: "start-saga", Kind: "none", Target: queueARN, Failures: 1,
 				Error: "no error was noted",
 			}, "",
 		},
@@ -624,7 +626,7 @@ func TestQueueLetters(t *testing.T) {
 				Attributes: map[string]string{"1": "", "2": "", "3": "", "4": "", "5": "", "6": "", "7": ""},
 			},
 			deadletter.Entry{
-				Status: "open", Consumer: "start-saga", Kind: "queue", Target: queueARN, Failures: 3,
+				Status: "open", Consumer: "start-saga", Kind: "queue", Target: queueARN, Failures: 1,
 				Error: "no error was noted",
 			}, "body",
 		},
@@ -644,7 +646,7 @@ func TestQueueLetters(t *testing.T) {
 				),
 			},
 			deadletter.Entry{Status: "open", Consumer: "start-saga", Topic: strings.Repeat("ü", 128),
-				CorrelationID: strings.Repeat("c", 256), Kind: "queue", Target: queueARN, Failures: 3,
+				CorrelationID: strings.Repeat("c", 256), Kind: "queue", Target: queueARN, Failures: 1,
 				Error: "no error was noted"}, "",
 		},
 	})
@@ -712,7 +714,7 @@ func TestCanaryLetters(t *testing.T) {
 			deadletter.Letter{QueueARN: lettersARN, SourceARN: "arn:aws:sqs:us-east-1:123456789012:s-audit",
 				Body: []byte(`{"detail-type":"audit.sampled"}`)},
 			deadletter.Entry{Status: "spent", Consumer: "audit", Topic: "audit.sampled", Kind: "none",
-				Target: "arn:aws:sqs:us-east-1:123456789012:s-audit", Failures: 3,
+				Target: "arn:aws:sqs:us-east-1:123456789012:s-audit", Failures: 1,
 				Error: "no error was noted"}, "",
 		},
 	})
@@ -1463,31 +1465,61 @@ func TestEntriesOfOthers(t *testing.T) {
 	}
 }
 
-// A consumer that crashed in its last try has noted one before at most, and the message was
-// received three times all the same.
-func TestNoteOfATryBefore(t *testing.T) {
-	for receives, want := range map[int]string{
-		1: "no such table (noted of try 1; of the last one no error was noted: the consumer crashed or ran out of time)", 3: "no such table", 0: "no such table",
+// What the queue gives up before its consumer has noted three tries made it crash or run out of
+// time, or never reached it: the entry says so, and counts what was noted.
+func TestQueueGivesUp(t *testing.T) {
+	const never = "no error was noted: the consumer crashed, ran out of time, or was never run"
+	for tries, want := range map[int]string{
+		0: never, 1: "no such table (failure 1 of 3; after it " + never + ")",
+		2: "no such table (failure 2 of 3; after it " + never + ")", 3: "no such table", 4: "no such table",
 	} {
 		p := newPlant(t)
-		if err := p.table.Note(
-			t.Context(),
-			deadletter.Note{
-				Queue: "s-start-saga", MessageID: "m", Error: "no such table", Receives: receives,
-				First: start.Add(-time.Minute), Last: start.Add(-time.Minute),
-			},
-		); err != nil {
-			t.Fatal(err)
+		p.clock.Advance(time.Minute)
+		p.give(deadletter.Note{Error: "no such table"}, tries)
+		if e := p.only(); e.Error != want || e.Failures != max(1, tries) ||
+			!e.FirstFailure.Equal(start) != (tries == 0) || e.LastFailure.Equal(start) != (tries >= 3) {
+			t.Errorf("after %d tries: %+v", tries, e)
 		}
-		if err := p.record(deadletter.Letter{
-			QueueARN: lettersARN, SourceARN: queueARN, MessageID: "m", Body: []byte(event),
-		}); err != nil {
-			t.Fatal(err)
-		}
-		if e := p.only(); e.Error != want || e.Failures != 3 || !e.FirstFailure.Equal(start.Add(-time.Minute)) ||
-			e.LastFailure.Equal(start) != (receives == 1) {
-			t.Errorf("of try %d: %+v", receives, e)
-		}
+	}
+}
+
+// The last try makes the message the entry that it would be had the queue moved it: what the queue
+// moves all the same, since the consumer died before it answered, changes nothing.
+func TestLastTryIsTheQueuesLetter(t *testing.T) {
+	p := newPlant(t)
+	p.poison = true
+	before := p.fail()
+	if before.Failures != 3 || before.Error != "no such table" || before.Status != deadletter.StatusOpen ||
+		before.Target != queueARN || before.Consumer != "start-saga" || before.Origin != "dead-letters" {
+		t.Errorf("%+v", before)
+	}
+	if err := p.record(deadletter.Letter{
+		QueueARN: lettersARN, MessageID: "m0", Body: []byte(event), SourceARN: queueARN, Sent: p.clock.Now(),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if after := p.only(); !cmp.Equal(before, after) {
+		t.Error(cmp.Diff(before, after))
+	}
+}
+
+// What SQS says of a letter comes before what its attributes say: a client that sends a message to
+// a queue can't make it a dead letter of another one.
+func TestForgedMove(t *testing.T) {
+	p := newPlant(t)
+	if err := p.record(deadletter.Letter{
+		QueueARN: lettersARN, MessageID: "m", Body: []byte(event), SourceARN: queueARN,
+		Attributes: map[string]string{deadletter.AttributeMoved: queueARN + "-other x"},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	e := p.only()
+	if e.Target != queueARN || e.Consumer != "start-saga" {
+		t.Errorf("%+v", e)
+	}
+	m, err := p.table.Message(t.Context(), e.ID)
+	if err != nil || len(m.Attributes) > 0 {
+		t.Errorf("goes back with %v, %v", m.Attributes, err)
 	}
 }
 

@@ -63,6 +63,9 @@ const (
 	AttributeID       = "dead-letter-id"
 	AttributeAttempt  = "redrive-attempt"
 	AttributeTakeOver = "take-over" // "true": a person accepts that the effect may happen twice
+	// Of a message that its consumer moved to the dead letters: its queue and its id there, with a
+	// space between.
+	AttributeMoved = "moved-from"
 )
 
 // ErrConflict says that the entry has changed, or is there, since it was read.
@@ -146,7 +149,7 @@ type Note struct {
 	MessageID string
 	Error     string
 	Code      string
-	Receives  int // how often the queue has handed the message out
+	Tries     int // how many tries were noted, this one included: the table's to count
 	Held      bool
 	First     time.Time
 	Last      time.Time

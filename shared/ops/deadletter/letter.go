@@ -17,7 +17,7 @@ type Letter struct {
 	MessageID  string
 	Body       []byte
 	Attributes map[string]string // that its sender gave it
-	SourceARN  string            // the queue that SQS moved it from, "" where it did not
+	SourceARN  string            // the queue that it was moved from, "" where it was not
 	Sent       time.Time         // by its first sender
 }
 
@@ -39,15 +39,12 @@ const canaries = "audit"
 // undoPrefix starts the names of the undoing runs that a redrive begins.
 const undoPrefix = "redrive-"
 
-// triesOfQueues is how often each queue hands a message out before it gives it up (its
-// maxReceiveCount).
-const triesOfQueues = 3
-
 // maxAttributes is how many attributes of its sender's a message may have to be redriven: SQS takes
 // ten, and the redrive adds up to three.
 const maxAttributes = 10 - 3
 
-const crashed = "no error was noted: the consumer crashed or ran out of time"
+// crashed is why a queue gives a message up of which its consumer has not noted all tries.
+const crashed = "no error was noted: the consumer crashed, ran out of time, or was never run"
 
 // Records knows how the events' table writes down the records of its stream. dynamostore.Records
 // is one.
@@ -124,6 +121,22 @@ type sagaLetter struct {
 	At time.Time `json:"at"`
 }
 
+// Moved is the attribute of a letter that its consumer moves from the queue in which it lies.
+func (l Letter) Moved() string { return l.QueueARN + " " + l.MessageID }
+
+// original is a letter by the queue and the id that it had before its consumer moved it: so it is
+// the same letter, however often it was moved, and whoever moved it. What SQS itself says of a
+// letter comes first.
+func (l Letter) original() Letter {
+	if l.SourceARN != "" {
+		return l
+	}
+	if source, id, both := strings.Cut(l.Attributes[AttributeMoved], " "); both && source != "" && id != "" {
+		l.SourceARN, l.MessageID = source, id
+	}
+	return l
+}
+
 // parse tells what a letter is and reads what it says. stack is the start of the names of queues
 // and functions. Whatever the letter is, it becomes an entry: one that can't be understood is one
 // that can't be redriven.
@@ -153,7 +166,7 @@ func parse(l Letter, stack string, records Records) parsed {
 
 func (p *parsed) read(l Letter, stack string, records Records) {
 	switch {
-	case l.SourceARN != "": // SQS says so; the attributes say what a sender likes
+	case l.SourceARN != "":
 		p.ofQueue(l, l.SourceARN, stack)
 		return
 	case l.Attributes[attributeTarget] != "":
@@ -200,18 +213,18 @@ func (p *parsed) undelivered(l Letter, stack string) {
 	p.notItself()
 }
 
-// ofQueue: SQS moved the message here, after its consumer had tried it in vain.
+// ofQueue: the consumer moved the message here after its last try, or SQS did.
 func (p *parsed) ofQueue(l Letter, source, stack string) {
 	p.entry.Kind, p.entry.Target, p.entry.Consumer = KindQueue, source, short(source, stack)
 	p.noted = nameOf(source)
-	p.failure.err, p.failure.tries = crashed, triesOfQueues
+	p.failure.err = crashed
 	attempt, err := strconv.Atoi(l.Attributes[AttributeAttempt])
 	if id := l.Attributes[AttributeID]; ident.Valid(id) && err == nil && attempt > 0 {
 		p.of, p.attempt = id, attempt
 	}
 	p.message.Attributes = map[string]string{}
 	for name, value := range l.Attributes {
-		if name != AttributeID && name != AttributeAttempt && name != AttributeTakeOver {
+		if name != AttributeID && name != AttributeAttempt && name != AttributeTakeOver && name != AttributeMoved {
 			p.message.Attributes[name] = value
 		}
 	}

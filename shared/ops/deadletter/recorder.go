@@ -25,6 +25,7 @@ type Recorder struct {
 // one did not, its alarms tell, and a record of each run that failed would be a dead letter a
 // minute.
 func (r Recorder) Record(ctx context.Context, l Letter) error {
+	l = l.original()
 	p := parse(l, r.Stack, r.Records)
 	if p.own {
 		slog.WarnContext(ctx, "dead letter of the redrive itself", "messageId", l.MessageID, "error", p.failure.err)
@@ -39,16 +40,7 @@ func (r Recorder) Record(ctx context.Context, l Letter) error {
 			return fmt.Errorf("deadletter: record %s: %w", l.MessageID, err)
 		}
 		if found {
-			p.failure.err, p.failure.code, p.failure.held, p.failure.first, p.failure.last = note.Error, note.Code,
-				note.Held, note.First, note.Last
-			p.failure.tries = max(note.Receives, triesOfQueues)
-			if note.Receives > 0 && note.Receives < triesOfQueues {
-				p.failure.err = fmt.Sprintf(
-					"%s (noted of try %d; of the last one %s)", shorten(note.Error, maxError-200), note.Receives,
-					crashed,
-				)
-				p.failure.last = time.Time{}
-			}
+			p.failure.of(note)
 		}
 	}
 	now := r.Clock.Now()
@@ -74,6 +66,18 @@ func (r Recorder) Record(ctx context.Context, l Letter) error {
 		entry.Topic, "status", string(entry.Status),
 		"redrives", entry.Redrives, "held", entry.Held, "error", entry.Error, "correlationId", entry.CorrelationID)
 	return nil
+}
+
+// of takes over what the consumer noted. Where it noted fewer tries than it has, the queue gave the
+// message up before.
+func (f *failure) of(n Note) {
+	f.err, f.code, f.held, f.first, f.last, f.tries = n.Error, n.Code, n.Held, n.First, n.Last, max(n.Tries, 1)
+	if n.Tries < Tries {
+		f.err = fmt.Sprintf(
+			"%s (failure %d of %d; after it %s)", shorten(n.Error, maxError-200), f.tries, Tries, crashed,
+		)
+		f.last = time.Time{}
+	}
 }
 
 // ofRedrive makes sure that a letter is of the redrive that it says it is of: of an entry that was

@@ -32,9 +32,10 @@ type Table interface {
 	Due(ctx context.Context, now time.Time) iter.Seq2[Entry, error]
 	// List gives a page of entries. It may lag too. One that can't be read is logged and left out.
 	List(context.Context, Query) (Page, error)
-	// Note writes down a try that failed; a later one of the same message replaces its error and
-	// keeps the time of the first.
-	Note(context.Context, Note) error
+	// Note writes down a try that failed, and gives what is noted of its message then; a later one
+	// replaces the error, keeps the time of the first, and is counted. One that the client sends
+	// again, for its answer was lost, counts once.
+	Note(context.Context, Note) (Note, error)
 	// NoteOf gives what was noted of a message; found is false where nothing was.
 	NoteOf(ctx context.Context, queue, messageID string) (note Note, found bool, err error)
 }

@@ -201,11 +201,12 @@ func (m *Memory) List(_ context.Context, q deadletter.Query) (page deadletter.Pa
 }
 
 // Note implements deadletter.Table.
-func (m *Memory) Note(_ context.Context, n deadletter.Note) error {
-	return m.call("Note", func() error {
+func (m *Memory) Note(_ context.Context, n deadletter.Note) (deadletter.Note, error) {
+	err := m.call("Note", func() error {
 		key := [2]string{n.Queue, n.MessageID}
+		n.Tries = 1
 		if before, ok := m.notes[key]; ok {
-			n.First = before.First
+			n.First, n.Tries = before.First, before.Tries+1
 		}
 		if m.notes == nil {
 			m.notes = map[[2]string]deadletter.Note{}
@@ -213,6 +214,7 @@ func (m *Memory) Note(_ context.Context, n deadletter.Note) error {
 		m.notes[key] = n
 		return nil
 	})
+	return n, err
 }
 
 // NoteOf implements deadletter.Table.

@@ -293,21 +293,23 @@ func Run(t *testing.T, newTable func(t *testing.T) deadletter.Table) {
 			t.Errorf("%v, %v before there is one", found, err)
 		}
 		first := deadletter.Note{
-			Queue: "q", MessageID: "m", Error: "one", Code: "a.code", Receives: 1, First: start, Last: start,
+			Queue: "q", MessageID: "m", Error: "one", Code: "a.code", First: start, Last: start,
 		}
 		second := deadletter.Note{
-			Queue: "q", MessageID: "m", Error: "two", Receives: 2, Held: true, First: start.Add(time.Minute),
+			Queue: "q", MessageID: "m", Error: "two", Held: true, First: start.Add(time.Minute),
 			Last: start.Add(time.Minute),
 		}
-		for _, n := range []deadletter.Note{
-			first, second, {Queue: "q", MessageID: "m2", Error: "other", First: start, Last: start},
-		} {
-			if err := table.Note(ctx, n); err != nil {
-				t.Fatal(err)
+		want := second
+		want.First, want.Tries = start, 2
+		one, other := first, deadletter.Note{Queue: "q", MessageID: "m2", Error: "other", First: start, Last: start}
+		one.Tries = 1
+		another := other
+		another.Tries = 1
+		for _, tc := range []struct{ given, want deadletter.Note }{{first, one}, {second, want}, {other, another}} {
+			if got, err := table.Note(ctx, tc.given); err != nil || !cmp.Equal(got, tc.want) {
+				t.Errorf("%v, %s", err, cmp.Diff(tc.want, got))
 			}
 		}
-		want := second
-		want.First = start
 		if got, found, err := table.NoteOf(ctx, "q", "m"); err != nil || !found || !cmp.Equal(got, want) {
 			t.Errorf("%v, %v, %s", found, err, cmp.Diff(want, got))
 		}
