@@ -149,7 +149,8 @@ func buildPage(t *testing.T) (template string) {
 	}
 	template = write(
 		"template.yaml",
-		strings.Replace(beside, "ARCHITECTURE", architecture, 1)+strings.NewReplacer(tableHere, tableBeside, queueHere, queueBeside).Replace(block),
+		strings.Replace(beside, "ARCHITECTURE", architecture, 1)+
+			strings.NewReplacer(tableHere, tableBeside, queueHere, queueBeside).Replace(block),
 	)
 	const alarms = "infra/consumer-alarms.yaml"
 	nested, err := os.ReadFile(filepath.Join(checkoutDir, alarms))

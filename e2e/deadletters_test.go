@@ -469,7 +469,9 @@ func TestDeadLettersOfFunctions(t *testing.T) {
 			t.Parallel()
 			if _, err := stack.queues.SendMessage(
 				t.Context(),
-				&sqs.SendMessageInput{QueueUrl: aws.String(stack.Outputs["DeadLettersQueueUrl"]), MessageBody: &tc.message},
+				&sqs.SendMessageInput{
+					QueueUrl: aws.String(stack.Outputs["DeadLettersQueueUrl"]), MessageBody: &tc.message,
+				},
 			); err != nil {
 				t.Fatal(err)
 			}
