@@ -32,7 +32,7 @@ func runAudit(t *testing.T) audit.Summary {
 	return eventually(t, "an audit of the test's own", func() (audit.Summary, bool) {
 		out, err := stack.functions.Invoke(
 			t.Context(),
-			&lambda.InvokeInput{FunctionName: aws.String(stack.Stack + "-audit-events"), Payload: []byte(`{}`)},
+			&lambda.InvokeInput{FunctionName: deployed("audit-events"), Payload: []byte(`{}`)},
 		)
 		if err != nil || out.FunctionError != nil {
 			t.Fatalf("audit: %v %s", err, out.Payload)

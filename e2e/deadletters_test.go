@@ -3,7 +3,9 @@
 package e2e_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -26,6 +28,7 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"orderflow/cmd/orderflow/shop"
+	"orderflow/shared/aws/redrive"
 	"orderflow/shared/kit/ident"
 	"orderflow/shared/ops/deadletter"
 )
@@ -39,7 +42,7 @@ func runRedrive(t *testing.T) deadletter.Summary {
 	redrives.Add(1)
 	out, err := stack.functions.Invoke(
 		t.Context(),
-		&lambda.InvokeInput{FunctionName: aws.String(stack.Stack + "-redrive-dead-letters"), Payload: []byte(`{}`)},
+		&lambda.InvokeInput{FunctionName: deployed("redrive-dead-letters"), Payload: []byte(`{}`)},
 	)
 	if err != nil || out.FunctionError != nil {
 		t.Fatalf("redrive: %v %s", err, out.Payload)
@@ -47,35 +50,59 @@ func runRedrive(t *testing.T) deadletter.Summary {
 	return decode[deadletter.Summary](t, out.Payload)
 }
 
-// setVariables changes some of a function's variables until the test ends.
-func setVariables(t *testing.T, function string, changes map[string]string) {
+// deployed names a function as whoever invokes it does: by its alias.
+func deployed(function string) *string {
+	return aws.String(stack.Stack + "-" + function + ":" + redrive.Alias)
+}
+
+// setVariables changes some of a function's variables until the test ends, as a deployment does: it
+// publishes a version and moves the alias to it.
+func setVariables(t *testing.T, function string, changes map[string]string) (version string) {
 	t.Helper()
 	name := stack.Stack + "-" + function
 	configured, err := stack.functions.GetFunctionConfiguration(
-		t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: &name},
+		t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: deployed(function)},
 	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	set := func(variables map[string]string) {
-		ctx, cancel := cleaning()
-		defer cancel()
+	set := func(ctx context.Context, variables map[string]string) error {
 		if _, err := stack.functions.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{
 			FunctionName: &name, Environment: &lambdatypes.Environment{Variables: variables},
 		}); err != nil {
-			t.Error(err)
-			return
+			return err
 		}
-		if err := lambda.NewFunctionUpdatedV2Waiter(stack.functions).Wait(
+		return lambda.NewFunctionUpdatedV2Waiter(stack.functions).Wait(
 			ctx, &lambda.GetFunctionInput{FunctionName: &name}, patience,
-		); err != nil {
+		)
+	}
+	move := func(ctx context.Context, version *string) error {
+		_, err := stack.functions.UpdateAlias(ctx, &lambda.UpdateAliasInput{
+			FunctionName: &name, Name: aws.String(redrive.Alias), FunctionVersion: version,
+		})
+		return err
+	}
+	t.Cleanup(func() {
+		ctx, cancel := cleaning()
+		defer cancel()
+		back := move(ctx, configured.Version)
+		if err := errors.Join(back, set(ctx, configured.Environment.Variables)); err != nil {
 			t.Error(err)
 		}
-	}
-	t.Cleanup(func() { set(configured.Environment.Variables) })
+	})
 	changed := maps.Clone(configured.Environment.Variables)
 	maps.Copy(changed, changes)
-	set(changed)
+	if err := set(t.Context(), changed); err != nil {
+		t.Fatal(err)
+	}
+	published, err := stack.functions.PublishVersion(t.Context(), &lambda.PublishVersionInput{FunctionName: &name})
+	if err == nil {
+		err = move(t.Context(), published.Version)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *published.Version
 }
 
 // policy puts a policy of the test's own on a function's role, until the test ends or it is taken
@@ -580,7 +607,7 @@ func TestFailedInvocationComesBack(t *testing.T) {
 	mark := ident.New()
 	mend := policy(t, "sweep-orders", "Deny", []string{"dynamodb:Query", "dynamodb:GetItem"}, "*")
 	if _, err := stack.functions.Invoke(t.Context(), &lambda.InvokeInput{
-		FunctionName: aws.String(stack.Stack + "-sweep-orders"), InvocationType: lambdatypes.InvocationTypeEvent,
+		FunctionName: deployed("sweep-orders"), InvocationType: lambdatypes.InvocationTypeEvent,
 		Payload: []byte(text(t, object{"mark": mark})),
 	}); err != nil {
 		t.Fatal(err)

@@ -649,7 +649,7 @@ func collect(t *testing.T, mailbox string, waiting map[string]bool) {
 func pause(t *testing.T, function string) (resume func()) {
 	t.Helper()
 	list, err := stack.functions.ListEventSourceMappings(
-		t.Context(), &lambda.ListEventSourceMappingsInput{FunctionName: aws.String(stack.Stack + "-" + function)},
+		t.Context(), &lambda.ListEventSourceMappingsInput{FunctionName: deployed(function)},
 	)
 	if err != nil || len(list.EventSourceMappings) == 0 {
 		t.Fatalf("mappings of %s: %+v, %v", function, list, err)
@@ -695,7 +695,7 @@ func sweeps(t *testing.T, c customer, standing order, stage sweep.Stage, action 
 	eventually(t, "the sweep has "+string(action)+" an order", func() (sweep.Summary, bool) {
 		out, err := stack.functions.Invoke(
 			t.Context(),
-			&lambda.InvokeInput{FunctionName: aws.String(stack.Stack + "-sweep-orders"), Payload: []byte(`{}`)},
+			&lambda.InvokeInput{FunctionName: deployed("sweep-orders"), Payload: []byte(`{}`)},
 		)
 		if err != nil || out.FunctionError != nil {
 			t.Fatalf("sweep: %v %s", err, out.Payload)
@@ -716,7 +716,7 @@ func sweepsUntil(t *testing.T, what string, done func() bool) {
 	eventually(t, "the sweep has "+what, func() (string, bool) {
 		out, err := stack.functions.Invoke(
 			t.Context(),
-			&lambda.InvokeInput{FunctionName: aws.String(stack.Stack + "-sweep-orders"), Payload: []byte(`{}`)},
+			&lambda.InvokeInput{FunctionName: deployed("sweep-orders"), Payload: []byte(`{}`)},
 		)
 		if err != nil || out.FunctionError != nil {
 			t.Fatalf("sweep: %v %s", err, out.Payload)

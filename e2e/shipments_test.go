@@ -462,7 +462,7 @@ func TestSimulatedCarrier(t *testing.T) {
 		t.Fatalf("the rule is %+v, %v", got, err)
 	}
 	mappings, err := stack.functions.ListEventSourceMappings(
-		t.Context(), &lambda.ListEventSourceMappingsInput{FunctionName: aws.String(stack.Stack + "-simulate-carrier")},
+		t.Context(), &lambda.ListEventSourceMappingsInput{FunctionName: deployed("simulate-carrier")},
 	)
 	if err != nil || len(mappings.EventSourceMappings) != 1 {
 		t.Fatalf("mappings are %+v, %v", mappings, err)

@@ -18,6 +18,7 @@ import (
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"golang.org/x/sync/errgroup"
 
+	"orderflow/shared/aws/redrive"
 	"orderflow/shared/aws/viewtable"
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/dynamostore"
@@ -86,7 +87,7 @@ func pause(t *testing.T) (resume func()) {
 	functions := lambda.NewFromConfig(stack.Config())
 	var back []*lambda.CreateEventSourceMappingInput
 	for _, name := range []string{"publish-events", "project-views"} {
-		function := stack.Stack + "-" + name
+		function := stack.Stack + "-" + name + ":" + redrive.Alias
 		out, err := functions.ListEventSourceMappings(t.Context(), &lambda.ListEventSourceMappingsInput{
 			FunctionName: &function, EventSourceArn: aws.String(stack.Outputs["EventsStreamArn"]),
 		})

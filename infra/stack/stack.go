@@ -8,6 +8,7 @@ package stack
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"embed"
 	"errors"
 	"fmt"
@@ -48,6 +49,9 @@ func Files() (map[string][]byte, error) {
 		}
 		_, body, _ := strings.Cut(string(text), "\n\n") // without what the source says of itself
 		expanded, err := Expand(body)
+		if err == nil {
+			expanded, err = configuration(expanded)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path.Join("infra/stack", source), err)
 		}
@@ -99,6 +103,29 @@ func Expand(source string) (string, error) {
 		return "", errors.New("an entry doesn't begin with its type")
 	}
 	return out.String(), nil
+}
+
+// A template may say what it is deployed with, as values that stand on the line of their key.
+var (
+	digestValue     = regexp.MustCompile(`: ` + namespace + `digest\b`)
+	parametersValue = regexp.MustCompile(`(?m)^( *)(\w+): ` + namespace + `parameters$`)
+)
+
+// configuration puts in a digest of the template, and the value of each of its parameters.
+func configuration(expanded string) (string, error) {
+	var whole struct {
+		Parameters map[string]yaml.Node `yaml:"Parameters"`
+	}
+	if err := yaml.Unmarshal([]byte(expanded), &whole); err != nil {
+		return "", err
+	}
+	digest := fmt.Sprintf(": %x", sha256.Sum256([]byte(expanded)))
+	var lines strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(whole.Parameters)) {
+		fmt.Fprintf(&lines, "\n$1  %s: !Ref %[1]s", name)
+	}
+	expanded = digestValue.ReplaceAllString(expanded, digest)
+	return parametersValue.ReplaceAllString(expanded, "$1$2:"+lines.String()), nil
 }
 
 func expandEntry(definitions *template.Template, id, family, text string) (string, error) {

@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 
 	"orderflow/shared/ops/cost"
@@ -56,7 +55,7 @@ func standing(t template, alarms int) (s cost.Standing, found findings) {
 
 // targetFunction is the function, by its own name, that a schedule invokes.
 func targetFunction(t template, schedule string) string {
-	id, _, _ := strings.Cut(textAt(t.prop(schedule, "Target", "Arn"), "Fn::GetAtt"), ".")
+	id := target(t.prop(schedule, "Target", "Arn"))
 	return functionName(t, id)
 }
 

@@ -162,6 +162,9 @@ func pattern(resource any) string {
 	return ""
 }
 
+// idleRole is of a state machine that never runs, and may do nothing.
+const idleRole = "ConfigurationRole"
+
 // roles: each names its actions and resources, in its own text or in a policy beside it, and trusts
 // one service.
 func roles(t template) (found findings) {
@@ -177,7 +180,7 @@ func roles(t template) (found findings) {
 		if t.prop(id, "ManagedPolicyArns") != nil {
 			found.addf("%s has a managed policy, which is wider than what is needed", id)
 		}
-		if len(statements(t, id)) == 0 {
+		if len(statements(t, id)) == 0 && id != idleRole {
 			found.addf("%s allows nothing", id)
 		}
 		for _, s := range statements(t, id) {
@@ -232,6 +235,9 @@ func trusts(t template, role string) (found findings) {
 	}
 	for _, id := range t.ofType(serverlessMachine) {
 		users[target(t.prop(id, "Role"))] = "states.amazonaws.com"
+	}
+	for _, id := range t.ofType(machineType) {
+		users[target(t.prop(id, "RoleArn"))] = "states.amazonaws.com"
 	}
 	for _, id := range t.ofType(scheduleType) {
 		users[target(t.prop(id, "Target", "RoleArn"))] = "scheduler.amazonaws.com"
@@ -455,6 +461,7 @@ var longestNames = map[string]struct {
 }{
 	serverlessFunction:                     {"FunctionName", 64},
 	serverlessMachine:                      {"Name", 80},
+	machineType:                            {"StateMachineName", 80},
 	queueType:                              {"QueueName", 80},
 	tableType:                              {"TableName", 255},
 	logGroupType:                           {"LogGroupName", 512},
@@ -499,7 +506,7 @@ func room(templates ...template) (most int, found findings) {
 // size counts the resources that SAM makes of a template.
 func size(t template) int {
 	n := 0
-	for _, r := range t.Resources {
+	for id, r := range t.Resources {
 		n++
 		switch r.Type {
 		case serverlessFunction:
@@ -510,8 +517,8 @@ func size(t template) int {
 					n++
 				}
 			}
-			if r.Properties["AutoPublishAlias"] != nil {
-				n += 3
+			if t.prop(id, "AutoPublishAlias") != nil {
+				n += 3 // a version, the alias, and a deployment group where it is gradual
 			}
 			if r.Properties["Role"] == nil {
 				n++

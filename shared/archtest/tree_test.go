@@ -262,10 +262,12 @@ func list(value any) []any {
 	}
 }
 
-// target is the logical id that a !Ref or !GetAtt names, or "".
+// target is the logical id that a !Ref or !GetAtt names, or "". An alias that SAM makes of a
+// function (!Ref Function.Alias) counts as the function.
 func target(value any) string {
 	if ref := textAt(value, "Ref"); ref != "" {
-		return ref
+		id, _, _ := strings.Cut(ref, ".")
+		return id
 	}
 	id, _, _ := strings.Cut(textAt(value, "Fn::GetAtt"), ".")
 	return id
@@ -311,6 +313,7 @@ func (t template) prop(id string, keys ...string) any {
 const (
 	serverlessFunction = "AWS::Serverless::Function"
 	serverlessMachine  = "AWS::Serverless::StateMachine"
+	machineType        = "AWS::StepFunctions::StateMachine"
 	lambdaMapping      = "AWS::Lambda::EventSourceMapping"
 	queueType          = "AWS::SQS::Queue"
 	queuePolicyType    = "AWS::SQS::QueuePolicy"

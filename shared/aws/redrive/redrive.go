@@ -109,6 +109,10 @@ func NewLambda(config aws.Config) *lambda.Client {
 	})
 }
 
+// Alias is that of every function of a stack. What is invoked by it is what was deployed last; the
+// function itself may be ahead of it while a release takes over.
+const Alias = "live"
+
 // Functions is a deadletter.Functions.
 type Functions struct{ api Lambda }
 
@@ -117,7 +121,9 @@ func NewFunctions(api Lambda) Functions { return Functions{api: api} }
 
 // Invoke implements deadletter.Functions.
 func (f Functions) Invoke(ctx context.Context, functionARN string, payload []byte) (failure string, err error) {
-	out, err := f.api.Invoke(ctx, &lambda.InvokeInput{FunctionName: &functionARN, Payload: payload})
+	out, err := f.api.Invoke(ctx, &lambda.InvokeInput{
+		FunctionName: &functionARN, Qualifier: aws.String(Alias), Payload: payload,
+	})
 	if err != nil {
 		return "", fmt.Errorf(
 			"%w: invoke function %s: %w", cmp.Or(told(err), errUnknown),

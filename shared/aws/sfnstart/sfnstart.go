@@ -39,7 +39,7 @@ type Machine struct {
 	clock clock.Clock
 }
 
-// New makes a Machine of a state machine's ARN.
+// New makes a Machine of the ARN of a state machine, or of one of its aliases.
 func New(api API, arn string, c clock.Clock) *Machine { return &Machine{api: api, arn: arn, clock: c} }
 
 // Start starts a run, unless one with its name was started before. fresh is false where that one
@@ -86,9 +86,12 @@ func (m *Machine) start(ctx context.Context, run saga.Run) (fresh bool, err erro
 	return false, nil
 }
 
-// execution is the ARN of a run: the state machine's, with the kind changed and the name added.
+// execution is the ARN of a run: the state machine's, with the kind changed and the name added. An
+// alias is no part of it: a name belongs to the state machine, whatever started the run.
 func (m *Machine) execution(name string) string {
-	return strings.Replace(m.arn, ":stateMachine:", ":execution:", 1) + ":" + name
+	parts := strings.Split(m.arn, ":") // arn, partition, states, region, account, stateMachine, name, alias
+	machine := strings.Join(parts[:min(len(parts), 7)], ":")
+	return strings.Replace(machine, ":stateMachine:", ":execution:", 1) + ":" + name
 }
 
 // final reports whether trying again within the invocation is of no use.

@@ -45,7 +45,7 @@ func (f *fake) StartExecution(
 		}
 		return nil, err
 	}
-	if aws.ToString(in.StateMachineArn) != machine {
+	if name := aws.ToString(in.StateMachineArn); name != machine && name != machine+":live" {
 		return nil, &types.StateMachineDoesNotExist{}
 	}
 	if input, exists := f.runs[arn]; exists && (f.ended || f.strict || input != aws.ToString(in.Input)) {
@@ -161,5 +161,17 @@ func TestStateMachineThatIsGone(t *testing.T) {
 		context.Background(), saga.Fulfil("o1"),
 	); !errors.As(err, &gone) || api.starts != 1 {
 		t.Errorf("%v after %d starts", err, api.starts)
+	}
+}
+
+// Executions that were started by an alias have the names of the state machine: one is found again
+// whether it was started by the alias, by another version's, or by none.
+func TestStartByAlias(t *testing.T) {
+	api := &fake{runs: map[string]string{}, strict: true}
+	for _, arn := range []string{machine + ":live", machine, machine + ":live"} {
+		fresh, err := New(api, arn, clock.NewFake(start)).Start(t.Context(), saga.Fulfil("o1"))
+		if err != nil || fresh != (api.starts == 1) {
+			t.Errorf("start %d by %s: fresh %t, %v", api.starts, arn, fresh, err)
+		}
 	}
 }

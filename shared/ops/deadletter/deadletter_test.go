@@ -674,6 +674,16 @@ func TestInvocationLetters(t *testing.T) {
 				Failures: 1, Error: "x",
 			}, `{"a":1}`,
 		},
+		"a schedule, of the function's alias": {
+			deadletter.Letter{
+				QueueARN: lettersARN, Body: []byte(`{"a":1}`),
+				Attributes: map[string]string{"TARGET_ARN": functionARN + "sweep-orders:live", "ERROR_CODE": "x"},
+			},
+			deadletter.Entry{
+				Status: "open", Consumer: "sweep-orders", Kind: "invocation", Target: functionARN + "sweep-orders",
+				Failures: 1, Error: "x",
+			}, `{"a":1}`,
+		},
 		"an invocation": {
 			deadletter.Letter{QueueARN: lettersARN,
 				Body: []byte(`{"timestamp":"2026-03-01T11:00:00Z","requestContext":{"functionArn":"` + functionARN +

@@ -198,7 +198,7 @@ func (p *parsed) read(l Letter, stack string, records Records) {
 // undelivered: a rule or a schedule could not hand over to its target, which so never had the
 // message.
 func (p *parsed) undelivered(l Letter, stack string) {
-	target := l.Attributes[attributeTarget]
+	target := unqualified(l.Attributes[attributeTarget])
 	p.entry.Target, p.entry.Consumer = target, short(target, stack)
 	p.failure.err = strings.Trim(l.Attributes[attributeError]+": "+l.Attributes[attributeText], ": ")
 	if n, err := strconv.Atoi(l.Attributes[attributeRetries]); err == nil {
@@ -239,12 +239,7 @@ func (p *parsed) ofQueue(l Letter, source, stack string) {
 }
 
 func (p *parsed) ofLambda(l lambdaLetter, stack string) {
-	arn := l.RequestContext.FunctionARN
-	// A version may be named behind the function: it is whatever is deployed by then that is
-	// invoked.
-	if parts := strings.Split(arn, ":"); len(parts) == 8 {
-		arn = strings.Join(parts[:7], ":")
-	}
+	arn := unqualified(l.RequestContext.FunctionARN)
 	p.entry.Target, p.entry.Consumer = arn, short(arn, stack)
 	if !l.Timestamp.IsZero() {
 		p.failure.first, p.failure.last = l.Timestamp.UTC(), l.Timestamp.UTC()
@@ -360,6 +355,15 @@ func (p *parsed) about(body []byte) {
 func short(arn, stack string) string { return strings.TrimPrefix(nameOf(arn), stack+"-") }
 
 func nameOf(arn string) string { return arn[strings.LastIndexByte(arn, ':')+1:] }
+
+// unqualified is a function's ARN without the alias or version that may be named behind it: it is
+// whatever is deployed by then that is invoked. Another ARN is left as it is.
+func unqualified(arn string) string {
+	if parts := strings.Split(arn, ":"); len(parts) == 8 && parts[2] == "lambda" {
+		return strings.Join(parts[:7], ":")
+	}
+	return arn
+}
 
 // functionARN is that of a function in the region and account of a queue.
 func functionARN(queueARN, name string) string {
