@@ -1,6 +1,7 @@
 package stack_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -94,5 +95,25 @@ func TestExpandRefuses(t *testing.T) {
 				t.Errorf("got %q, %v; want an error with %q", got, err, tc.want)
 			}
 		})
+	}
+}
+
+// The template holds a digest of itself, and each of its parameters by its value.
+func TestFilesSayWhatIsDeployed(t *testing.T) {
+	files, err := stack.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(files["template.yaml"])
+	for _, want := range []*regexp.Regexp{
+		regexp.MustCompile(`\n {14}template: [0-9a-f]{64}\n`),
+		regexp.MustCompile(`\n {14}parameters:\n {16}AlarmEmail: !Ref AlarmEmail\n`),
+	} {
+		if !want.MatchString(text) {
+			t.Errorf("template.yaml has no %s", want)
+		}
+	}
+	if strings.Contains(text, "orderflow::") {
+		t.Error("template.yaml has a value that was not put in")
 	}
 }

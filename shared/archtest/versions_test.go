@@ -50,7 +50,8 @@ func aliased(t template) (found findings) {
 					continue
 				}
 				for _, of := range s.resources {
-					if !slices.ContainsFunc(s.resources, func(r any) bool { return named(t, r) && target(r) == target(of) }) {
+					alias := func(r any) bool { return named(t, r) && target(r) == target(of) }
+					if !slices.ContainsFunc(s.resources, alias) {
 						found.addf("%s may not invoke the alias of %s", id, target(of))
 					}
 				}
