@@ -24,6 +24,7 @@ TAGS := integration,e2e
 emulator := .tools/emulator/installed
 faults := .tools/faults/installed
 sam := .tools/sam/installed
+checkov := .tools/checkov/installed
 asl := .tools/node/installed
 asyncapi := .tools/asyncapi/installed
 dynamodb_local := .tools/dynamodb-local/installed
@@ -92,13 +93,14 @@ bench: go-present linux $(dynamodb_local) ## measure starts, handlers and the ev
 load: go-present linux $(emulator) $(sam) bin/orderflow ## place orders of a real shop, and measure; BASE=../other measures another checkout beside it
 	@.tools/sam/bin/python infra/local/load.py --rounds "$(ROUNDS)" --orders "$(ORDERS)" $(if $(BASE),--base "$(BASE)")
 
-lint: go-present $(sam) $(asl) $(asyncapi) $(golangci_lint) ## all static checks: formatting, linters, templates, rules
+lint: go-present $(sam) $(checkov) $(asl) $(asyncapi) $(golangci_lint) ## all static checks: formatting, linters, templates, rules
 	@unformatted=$$(git ls-files -z --cached --others --exclude-standard '*.go' | xargs -0 gofmt -l); \
 		[ -z "$$unformatted" ] || { printf 'not formatted by gofmt:\n%s\n' "$$unformatted" >&2; exit 1; }
 	go vet -tags $(TAGS) ./...
 	$(golangci_lint) run --allow-parallel-runners --build-tags $(TAGS)
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .tools/sam/bin/python -m samcli validate --lint
-	.tools/sam/bin/cfn-lint $(STACK_FILES)
+	.tools/sam/bin/python infra/local/regions.py infra/regions.txt $(STACK_FILES)
+	.tools/checkov/bin/checkov --config-file infra/checkov.yaml --file $(STACK_FILES)
 	NODE_PATH=.tools/node/node_modules .tools/node/bin/node infra/local/asl/lint.js $(MACHINES)
 	NODE_PATH=.tools/node/node_modules .tools/node/bin/node --test --test-reporter=dot infra/local/asl/lint_test.js
 	NODE_PATH=.tools/asyncapi/node_modules .tools/node/bin/node infra/local/asyncapi/lint.js events/asyncapi.yaml
@@ -115,7 +117,7 @@ distclean: stop clean ## remove the installed tools too
 
 ##@ Tools
 
-tools: $(emulator) $(faults) $(sam) $(asl) $(asyncapi) $(golangci_lint) ## install all tools now; each target installs what it needs by itself
+tools: $(emulator) $(faults) $(sam) $(checkov) $(asl) $(asyncapi) $(golangci_lint) ## install all tools now; each target installs what it needs by itself
 
 $(emulator): infra/local/requirements-emulator.txt infra/local/venv.sh
 	@infra/local/venv.sh .tools/emulator $<
@@ -127,6 +129,10 @@ $(faults): infra/local/requirements-faults.txt infra/local/venv.sh
 
 $(sam): infra/local/requirements-sam.txt infra/local/venv.sh
 	@infra/local/venv.sh .tools/sam $<
+	@touch $@
+
+$(checkov): infra/local/requirements-checkov.txt infra/local/venv.sh
+	@infra/local/venv.sh .tools/checkov $<
 	@touch $@
 
 $(asl): infra/local/requirements-node.txt infra/local/venv.sh $(addprefix infra/local/asl/,install.sh package.json package-lock.json)
