@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	eventbridgetypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
@@ -194,6 +195,17 @@ func tryPut(table string, key item) attempt {
 	}
 }
 
+func tryPublish(source, kind string) attempt {
+	return func(ctx context.Context, config aws.Config) error {
+		_, err := eventbridge.NewFromConfig(config).PutEvents(ctx, &eventbridge.PutEventsInput{
+			Entries: []eventbridgetypes.PutEventsRequestEntry{{
+				EventBusName: aws.String(stack.Outputs["BusName"]), Source: &source, DetailType: &kind, Detail: aws.String("{}"),
+			}},
+		})
+		return err
+	}
+}
+
 func tryQuery(ctx context.Context, config aws.Config) error {
 	_, err := dynamodb.NewFromConfig(config).Query(ctx, &dynamodb.QueryInput{
 		TableName: aws.String(stack.Outputs["EventsTable"]), KeyConditionExpression: aws.String("#s = :s"),
@@ -291,8 +303,10 @@ func forbiddenToAll() attempts {
 		"delete a counter":        tryRemove(stock, item{"sku": attributeS("a")}),
 		"delete a snapshot":       tryRemove(stack.Outputs["SnapshotsTable"], triedSnapshot),
 		"start a saga by message": trySendTo("StartSagaQueueUrl"), "order stock": trySendTo("InventoryQueueUrl"),
-		"forge a mail":    trySendTo("SendMailsQueueUrl"),
-		"delete a figure": tryRemove(stack.Outputs["AnalyticsTable"], triedFigure),
+		"forge a mail":             trySendTo("SendMailsQueueUrl"),
+		"publish as somebody else": tryPublish("somebody-service", "order.shown"),
+		"publish what is no event": tryPublish("order-service", "order.shown"),
+		"delete a figure":          tryRemove(stack.Outputs["AnalyticsTable"], triedFigure),
 	}
 }
 

@@ -201,7 +201,7 @@ def serve(args) -> int:
     from ministack import app
 
     ask_as_ses(app)
-    pass_encryption_context()
+    pass_conditions()
     say_whose_dead_letters()
     remember_answers()
     sys.argv = ["ministack"]
@@ -234,20 +234,27 @@ def ask_as_ses(app) -> None:
     app._enforce_ses_v2 = asked
 
 
-def pass_encryption_context() -> None:
-    """IAM decides on a use of a key by the encryption context that KMS takes out of the request. MiniStack takes none out, as if no request had one."""
+def pass_conditions() -> None:
+    """IAM decides by what a service takes out of the request: on a use of a key by the encryption context, on events by their sources and types. MiniStack
+    takes neither out, as if no request had any."""
     from ministack.core import iam_actions
 
     tags = iam_actions.request_tag_context
 
-    def keys(service, action, body, params):
+    def taken(service, action, body, params):
         context = tags(service, action, body, params)
-        given = json.loads(body or b"{}").get("EncryptionContext") if service == "kms" else None
-        if not given:
-            return context
-        return {**context, **{f"kms:EncryptionContext:{key}": value for key, value in given.items()}, "kms:EncryptionContextKeys": list(given)}
+        if service == "kms":
+            given = json.loads(body or b"{}").get("EncryptionContext") or {}
+            context |= {f"kms:EncryptionContext:{key}": value for key, value in given.items()}
+            context |= {"kms:EncryptionContextKeys": list(given)} if given else {}
+        if action == "events:PutEvents":
+            entries = json.loads(body or b"{}").get("Entries", [])
+            for key, field in {"events:source": "Source", "events:detail-type": "DetailType"}.items():
+                if entries and all(field in entry for entry in entries):
+                    context[key] = sorted({entry[field] for entry in entries})
+        return context
 
-    iam_actions.request_tag_context = keys
+    iam_actions.request_tag_context = taken
 
 
 def say_whose_dead_letters() -> None:

@@ -22,6 +22,9 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"orderflow/shared/contract"
+	"orderflow/shared/inbound/httpapi"
 )
 
 //go:generate go run ./generate -root ../..
@@ -223,6 +226,7 @@ func verbatim(n *yaml.Node) (raw, error) {
 // funcs are what families.tmpl may call.
 var funcs = template.FuncMap{
 	"indent": indent, "kebab": kebab, "list": list, "plain": plain, "plus": plus, "takes": takes, "value": value,
+	"detailTypes": detailTypes, "published": published, "routes": routes, "sources": eventSources,
 }
 
 // takes refuses an entry with a key that its family doesn't know, or without one that it needs,
@@ -304,4 +308,70 @@ func plain(format string, args ...any) (raw, error) {
 		n.Tag, n.Style = "!Sub", yaml.SingleQuotedStyle|yaml.TaggedStyle
 	}
 	return verbatim(&n)
+}
+
+// route is an operation's route, made after another one.
+type route struct{ ID, Key, Integration, After string }
+
+// routes gives the routes of the HTTP API in the order in which they are made: by their ids, and
+// the document last.
+func routes(commands, queries string) []route {
+	const document = "GetOpenApi"
+	writing, reading := httpapi.Routes()
+	var all []route
+	for integration, operations := range map[string][]httpapi.Route{commands: writing, queries: reading} {
+		for _, o := range operations {
+			id := strings.ToUpper(o.Operation[:1]) + o.Operation[1:]
+			all = append(all, route{ID: id, Key: o.Key, Integration: integration})
+		}
+	}
+	place := func(r route) string {
+		if r.ID == document {
+			return "~" // after every letter
+		}
+		return r.ID
+	}
+	slices.SortFunc(all, func(a, b route) int { return strings.Compare(place(a), place(b)) })
+	for i := range all[1:] {
+		all[i+1].After = all[i].ID
+	}
+	return all
+}
+
+// theContract, among what a function publishes, stands for all events of the contract.
+const theContract = "contract"
+
+// eventSources and detailTypes give what events a function publishes, each once.
+func eventSources(of []any) ([]string, error) { return eachOnce(of, 0) }
+func detailTypes(of []any) ([]string, error)  { return eachOnce(of, 1) }
+
+func eachOnce(of []any, part int) ([]string, error) {
+	var all []string
+	for _, one := range of {
+		if one == theContract {
+			for _, t := range contract.Types() {
+				all = append(all, []string{t.Source(), t.Name}[part])
+			}
+			continue
+		}
+		parts := strings.Split(fmt.Sprint(one), "/")
+		if len(parts) != 2 {
+			return nil, fmt.Errorf("%v is neither %s nor <source>/<type>", one, theContract)
+		}
+		all = append(all, parts[part])
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+// published lists the types and versions that are on the bus, as a list of SSM.
+func published() string {
+	var all []string
+	for _, t := range contract.Types() {
+		if t.Published {
+			all = append(all, fmt.Sprintf("%s:%d", t.Name, t.Version))
+		}
+	}
+	slices.Sort(all)
+	return strings.Join(all, ",")
 }

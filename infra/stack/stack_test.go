@@ -86,6 +86,11 @@ func TestExpandRefuses(t *testing.T) {
 		"no mapping": {
 			"  X:\n    Type: orderflow::Queue\n    - visible\n", "a mapping",
 		},
+		"an event of nobody": {
+			"  X:\n    Type: orderflow::StreamFunction\n    Description: x\n    ParallelizationFactor: 1\n" +
+				"    MaximumBatchingWindowInSeconds: 0\n    publishes: [order.placed]\n",
+			"order.placed is neither contract nor <source>/<type>",
+		},
 		"no YAML": {
 			"  X:\n    Type: orderflow::Queue\n    visibility: [\n", "line 1: X: yaml",
 		},

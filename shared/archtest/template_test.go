@@ -471,6 +471,7 @@ var longestNames = map[string]struct {
 	topicType:                              {"TopicName", 256},
 	"AWS::Events::EventBus":                {"Name", 256},
 	"AWS::KMS::Alias":                      {"AliasName", 256},
+	ssmType:                                {"Name", 900}, // of 1011 for the ARN
 	"AWS::ApiGatewayV2::Api":               {"Name", 128},
 	"AWS::ApiGatewayV2::Authorizer":        {"Name", 128},
 	"AWS::Cognito::UserPool":               {"UserPoolName", 128},
@@ -559,22 +560,28 @@ func TestGraceOfGenerations(t *testing.T) {
 	}
 }
 
-// A shop that sells has a carrier: whoever deploys it is told so, and its own settings say so
-// whatever was chosen before.
-func TestCarrierInProduction(t *testing.T) {
+// A shop that sells has a carrier, and somebody who gets its alarms: whoever deploys it is told so,
+// and its own settings say so whatever was chosen before.
+func TestProduction(t *testing.T) {
 	whole := mainTemplate(t)
 	equals := func(parameter, value string) object {
 		return object{"Fn::Equals": []any{object{"Ref": parameter}, value}}
 	}
-	guarded := false
+	var asserted []any
 	for _, rule := range whole.Rules {
-		for _, a := range list(rule["Assertions"]) {
-			guarded = guarded || reflect.DeepEqual(rule["RuleCondition"], equals("Stage", "prod")) &&
-				reflect.DeepEqual(at(a, "Assert"), equals("SimulatedCarrier", "false"))
+		if reflect.DeepEqual(rule["RuleCondition"], any(equals("Stage", "prod"))) {
+			for _, a := range list(rule["Assertions"]) {
+				asserted = append(asserted, at(a, "Assert"))
+			}
 		}
 	}
-	if !guarded {
-		t.Errorf("no rule keeps the simulated carrier out of production: %v", whole.Rules)
+	for what, want := range map[string]object{
+		"the simulated carrier":   equals("SimulatedCarrier", "false"),
+		"alarms that nobody gets": {"Fn::Not": []any{equals("AlarmEmail", "")}},
+	} {
+		if !slices.ContainsFunc(asserted, func(a any) bool { return reflect.DeepEqual(a, any(want)) }) {
+			t.Errorf("no rule keeps %s out of production: %v", what, whole.Rules)
+		}
 	}
 	_, prod, _ := strings.Cut(readFile(t, "samconfig.toml"), "[prod.global.parameters]")
 	prod, _, _ = strings.Cut(prod, "[prod.build.parameters]")

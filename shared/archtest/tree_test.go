@@ -148,17 +148,20 @@ type template struct {
 	Metadata   object
 	Parameters map[string]object
 	Rules      map[string]object
+	Conditions map[string]object
 	Globals    map[string]object
 	Resources  map[string]resource
 	Outputs    map[string]object
 }
 
 type resource struct {
-	Type       string
-	Condition  string
-	DependsOn  any
-	Metadata   object
-	Properties object
+	Type                string
+	Condition           string
+	DependsOn           any
+	DeletionPolicy      string
+	UpdateReplacePolicy string
+	Metadata            object
+	Properties          object
 }
 
 func parseTemplate(t *testing.T, text string) template {

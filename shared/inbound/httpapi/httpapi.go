@@ -123,10 +123,26 @@ func Lambda(h http.Handler) func(
 	}
 }
 
+// Route is an operation's id, and the key by which API Gateway leads to it, as GET /orders/{id}.
+type Route struct{ Operation, Key string }
+
+// Routes lists what the two handlers serve. The document of both, which is no operation in it, is
+// the last of the queries.
+func Routes() (commands, queries []Route) {
+	c, q := newServer(Auth{}, clock.System{}, nil), newServer(Auth{}, clock.System{}, nil)
+	c.commands(Commands{})
+	c.deadLetterCommands(Commands{})
+	q.queries(Queries{})
+	q.deadLetterQueries(Queries{})
+	q.document()
+	return c.routes, q.routes
+}
+
 // server collects operations.
 type server struct {
 	edge   *edge
 	mounts []func(huma.API)
+	routes []Route
 }
 
 func newServer(auth Auth, c clock.Clock, log *slog.Logger) *server {
@@ -178,7 +194,9 @@ func register[I, O any](s *server, a access, op huma.Operation, run func(context
 		})
 	}
 	s.mounts = append(s.mounts, mount)
-	s.edge.add(op.Method+" "+op.Path, a, func() (http.Handler, parameters) {
+	key := op.Method + " " + op.Path
+	s.routes = append(s.routes, Route{op.OperationID, key})
+	s.edge.add(key, a, func() (http.Handler, parameters) {
 		var takes parameters
 		mux := http.NewServeMux()
 		mount(newAPI(mux, s.edge.auth, func(p parameters) { takes = p }))

@@ -70,6 +70,7 @@ func (s *server) document() {
 		w.Header().Set("Content-Type", "application/vnd.oai.openapi+json;version=3.1")
 		_, _ = w.Write(text) // into a buffer
 	})
+	s.routes = append(s.routes, Route{"getOpenApi", pattern})
 	s.edge.add(pattern, accessOpen, func() (http.Handler, parameters) { return serve, parameters{} })
 }
 
