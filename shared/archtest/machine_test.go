@@ -331,7 +331,8 @@ func stepTimes(m machine, t template) (found findings) {
 				continue
 			}
 			id := target(at(sagaProperty(t, "DefinitionSubstitutions"), match[1]))
-			tries := min(deadletter.Tries, numberAt(t.prop(id, "RedrivePolicy", "maxReceiveCount"))) // none of no consumer
+			// A queue of dead letters has no count, and no consumer to wait for.
+			tries := min(deadletter.Tries, numberAt(t.prop(id, "RedrivePolicy", "maxReceiveCount")))
 			if given := tries * numberAt(t.prop(id, "VisibilityTimeout")); given >= s.TimeoutSeconds {
 				found.addf(
 					"%s waits %v s, and the consumer of its queue tries a message for %v s by itself", name,

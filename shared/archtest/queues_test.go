@@ -3,6 +3,7 @@ package archtest
 import (
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -153,6 +154,19 @@ func gathers(t template, function string, mapping object) (found findings) {
 	return found
 }
 
+// leastOf is a number, or the least that a mapping of the template has in its place.
+func leastOf(t template, value any) float64 {
+	of, ok := at(value, "Fn::FindInMap").([]any)
+	if !ok || len(of) != 3 {
+		return numberAt(value)
+	}
+	least := math.Inf(1)
+	for _, figures := range t.Mappings[fmt.Sprint(of[0])] {
+		least = min(least, numberAt(figures, fmt.Sprint(of[2])))
+	}
+	return least
+}
+
 // consumers: how functions take messages from queues and records from streams.
 func consumers(t template, files []source) (found findings) {
 	readers, takers, dead := map[string]int{}, map[string][]string{}, deadLetterQueues(t)
@@ -161,7 +175,8 @@ func consumers(t template, files []source) (found findings) {
 		if timeout == 0 {
 			found.addf("%s has no timeout", id)
 		}
-		if t.prop(id, "ReservedConcurrentExecutions") != nil {
+		taken := len(eventsOf(t, id, "SQS")) + len(eventsOf(t, id, "DynamoDB"))
+		if taken > 0 && t.prop(id, "ReservedConcurrentExecutions") != nil {
 			found.addf(
 				"%s reserves concurrency: what it refuses counts as received, so bound it by MaximumConcurrency", id,
 			)
@@ -200,8 +215,8 @@ func consumers(t template, files []source) (found findings) {
 			// What an account that is busy refuses counts as received, and brings a message nearer
 			// to its dead letters. Those have nothing behind them. With a maximum Lambda polls an
 			// idle queue by five connections, without one by two.
-			switch most := numberAt(e, "ScalingConfig", "MaximumConcurrency"); {
-			case slices.Contains(dead, q) && most != 0:
+			switch most := leastOf(t, at(e, "ScalingConfig", "MaximumConcurrency")); {
+			case slices.Contains(dead, q) && at(e, "ScalingConfig", "MaximumConcurrency") != nil:
 				found.addf("%s takes from %s with a MaximumConcurrency, which keeps five pollers awake", id, q)
 			case !slices.Contains(dead, q) && most < 2:
 				found.addf("%s has no MaximumConcurrency", id)

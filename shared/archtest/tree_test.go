@@ -149,6 +149,7 @@ type template struct {
 	Parameters map[string]object
 	Rules      map[string]object
 	Conditions map[string]object
+	Mappings   map[string]map[string]object
 	Globals    map[string]object
 	Resources  map[string]resource
 	Outputs    map[string]object

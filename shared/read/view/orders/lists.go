@@ -21,14 +21,14 @@ const (
 	byStatus   = view.Index3 // <status>#<part>: <placedAt>#<order>
 )
 
-// parts is how many partitions each list of all customers' orders is spread over. A page reads them
+// Parts is how many partitions each list of all customers' orders is spread over. A page reads them
 // all; they take 4,000 writes a second. Another number needs a rebuild.
-const parts = 4
+const Parts = 4
 
 // Slots is how many parts the orders of a status are looked through in, by their ids: orders wait
-// for days, and who looks through them looks at a part at a time. It is a multiple of parts, so
+// for days, and who looks through them looks at a part at a time. It is a multiple of Parts, so
 // that the orders of a slot are in one partition.
-const Slots = 3 * parts
+const Slots = 3 * Parts
 
 // Slot is the one that an order is in.
 func Slot(id string) int { return view.Slot(id, Slots) }
@@ -41,7 +41,7 @@ func keys(id string, r Row) []view.Key {
 	if r.Status == "" {
 		return nil // the stream begins with something else than an order
 	}
-	placed, part := view.TimeKey(r.PlacedAt, id), view.Slot(id, parts)
+	placed, part := view.TimeKey(r.PlacedAt, id), view.Slot(id, Parts)
 	return []view.Key{
 		{Index: byCustomer, Partition: r.CustomerID, Sort: placed},
 		{Index: byTime, Partition: partOf("", part), Sort: placed},
@@ -106,7 +106,7 @@ func (l Lists) All(ctx context.Context, status order.Status, part view.Query) it
 func partsOf(lists ...string) []string {
 	var all []string
 	for _, list := range lists {
-		for i := range parts {
+		for i := range Parts {
 			all = append(all, partOf(list, i))
 		}
 	}
@@ -186,7 +186,7 @@ func (l Lists) unfinished(
 func (l Lists) slot(
 	ctx context.Context, status order.Status, slot int, dated Dated, after string,
 ) iter.Seq2[Listed, error] {
-	partition := []string{partOf(statusList(status), slot%parts)}
+	partition := []string{partOf(statusList(status), slot%Parts)}
 	return func(yield func(Listed, error) bool) {
 		for _, q := range dated.queries(after) {
 			for member, err := range l.rows.Members(ctx, q, partition) {
