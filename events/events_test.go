@@ -138,8 +138,8 @@ func TestFinishErasure(t *testing.T) {
 			for _, f := range answer.BatchItemFailures {
 				failed = append(failed, f.ItemIdentifier)
 			}
-			if !slices.Equal(e.destroyed, []string{"nobody"}) || !slices.Equal(e.deleted, []string{"nobody"}) ||
-				!slices.Equal(e.cancelled, []string{"nobody-placed", "nobody-confirmed"}) ||
+			if !slices.Equal(e.destroyed, []string{"sample-grace"}) || !slices.Equal(e.deleted, []string{"sample-grace"}) ||
+				!slices.Equal(e.cancelled, []string{"sample-grace-placed", "sample-grace-confirmed"}) ||
 				!slices.Equal(failed, want) {
 				t.Errorf(
 					"destroyed %v, deleted %v, cancelled %v, failed %v", e.destroyed, e.deleted, e.cancelled, failed,

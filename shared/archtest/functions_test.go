@@ -231,13 +231,72 @@ Resources:
 	}
 }
 
-// Each function has an event that it can be invoked with on a developer's machine.
+// Each function has an event that it can be invoked with on a developer's machine, and each such
+// event a function. What the calls come to is said of events that are there.
 func TestInvocations(t *testing.T) {
 	template := mainTemplate(t)
+	var functions, samples []string
 	for _, id := range template.ofType(serverlessFunction) {
-		file := path.Join("events", "samples", "invoke", functionName(template, id)+".json")
-		if _, err := os.Stat(filepath.Join(root, file)); err != nil {
-			t.Errorf("%s has no sample event: %v", id, err)
+		functions = append(functions, functionName(template, id))
+	}
+	files, err := filepath.Glob(filepath.Join(root, "events", "samples", "invoke", "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		samples = append(samples, strings.TrimSuffix(filepath.Base(file), ".json"))
+	}
+	var outcomes map[string]struct{ Given []string }
+	if err := json.Unmarshal([]byte(readFile(t, "events/samples/outcomes.json")), &outcomes); err != nil {
+		t.Fatal(err)
+	}
+	said := map[string][]string{}
+	for name, o := range outcomes {
+		said[name] = o.Given
+	}
+	wantNone(t, invocations(functions, samples, said))
+}
+
+// invocations compares functions, the names of sample events, and those that an outcome names, each
+// with the samples that it builds on.
+func invocations(functions, samples []string, outcomes map[string][]string) (found findings) {
+	for _, f := range functions {
+		if !slices.Contains(samples, f) {
+			found.addf("%s has no sample event of its name", f)
 		}
+	}
+	for _, sample := range samples {
+		if !slices.ContainsFunc(functions, func(f string) bool {
+			return sample == f || strings.HasPrefix(sample, f+"-")
+		}) {
+			found.addf("the sample event %s is of no function", sample)
+		}
+	}
+	for name, given := range outcomes {
+		for _, sample := range append(given, name) {
+			if !slices.Contains(samples, sample) {
+				found.addf("outcomes.json names the sample event %s, which is not there", sample)
+			}
+		}
+	}
+	return found
+}
+
+func TestInvocationsFinds(t *testing.T) {
+	functions := []string{"start-saga", "sweep-orders"}
+	for name, tc := range map[string]struct {
+		samples  []string
+		outcomes map[string][]string
+		want     string
+	}{
+		"as it is":              {samples: []string{"start-saga", "start-saga-undo", "sweep-orders"}},
+		"a function without":    {samples: []string{"start-saga"}, want: "sweep-orders has no sample"},
+		"a sample of none":      {samples: []string{"start-saga", "sweep-orders", "stop-saga"}, want: "stop-saga is of no"},
+		"an outcome of nothing": {functions, map[string][]string{"gone": nil}, "event gone, which"},
+		"one that builds on nothing": {
+			functions, map[string][]string{"start-saga": {"gone"}}, "event gone, which",
+		},
+	} {
+		t.Run(name, func(t *testing.T) { wantOne(t, invocations(functions, tc.samples, tc.outcomes), tc.want) })
 	}
 }
