@@ -19,6 +19,7 @@ export PYTHON
 export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 
 GOLANGCI_LINT := 2.15.0
+ACTIONLINT := 1.7.12
 TAGS := integration,e2e
 
 emulator := .tools/emulator/installed
@@ -29,6 +30,7 @@ asl := .tools/node/installed
 asyncapi := .tools/asyncapi/installed
 dynamodb_local := .tools/dynamodb-local/installed
 golangci_lint := .tools/golangci-lint-$(GOLANGCI_LINT)/golangci-lint
+actionlint := .tools/actionlint-$(ACTIONLINT)/actionlint
 
 # Tests run against DynamoDB Local as well, where the machine has Java and Maven.
 # infra/local/test.sh says so where it hasn't.
@@ -48,7 +50,7 @@ help: ## list the targets
 		"PYTHON=$(PYTHON)" 'Python that installs the tools and runs the local AWS'
 	@printf '\nBegin with make run, then docs/tutorials/first-order.md. All pages: docs/README.md\n'
 
-run: go-present linux $(emulator) $(sam) bin/orderflow ## start the local AWS, deploy to it, import a real shop's purchases
+run: go-present linux $(emulator) $(sam) bin/orderflow bin/sam ## start the local AWS, deploy to it, import a real shop's purchases
 	@infra/local/run.sh "$(PORT)" "$(LIMIT)"
 
 stop: ## end what make run started, and nothing else
@@ -66,7 +68,13 @@ sam-local: go-present $(sam) ## call each function in its container, against mak
 bin/orderflow: go-present FORCE ## build the command-line program
 	@go build -o $@ ./cmd/orderflow
 
-build: go-present $(sam) ## build what sam deploy takes to an account
+bin/sam: $(sam) ## put the pinned SAM CLI where it can be called
+	@mkdir -p $(@D)
+	@printf '%s\n' '#!/bin/sh' '# The SAM CLI that the project pins. Telemetry is off unless SAM_CLI_TELEMETRY says otherwise.' \
+		'SAM_CLI_TELEMETRY=$${SAM_CLI_TELEMETRY:-0} exec "$$(dirname "$$0")/../.tools/sam/bin/python" -m samcli "$$@"' >$@
+	@chmod +x $@
+
+build: go-present $(sam) bin/sam ## build what sam deploy takes to an account
 	CGO_ENABLED=0 GOFLAGS="$$GOFLAGS $$(<infra/goflags)" go build ./...
 	CGO_ENABLED=0 GOFLAGS="$$GOFLAGS $$(<infra/goflags)" SAM_CLI_TELEMETRY=0 .tools/sam/bin/python -m samcli build
 
@@ -93,7 +101,7 @@ bench: go-present linux $(dynamodb_local) ## measure starts, handlers and the ev
 load: go-present linux $(emulator) $(sam) bin/orderflow ## place orders of a real shop, and measure; BASE=../other measures another checkout beside it
 	@.tools/sam/bin/python infra/local/load.py --rounds "$(ROUNDS)" --orders "$(ORDERS)" $(if $(BASE),--base "$(BASE)")
 
-lint: go-present $(sam) $(checkov) $(asl) $(asyncapi) $(golangci_lint) ## all static checks: formatting, linters, templates, rules
+lint: go-present $(sam) $(checkov) $(asl) $(asyncapi) $(golangci_lint) $(actionlint) ## all static checks: formatting, linters, templates, rules
 	@unformatted=$$(git ls-files -z --cached --others --exclude-standard '*.go' | xargs -0 gofmt -l); \
 		[ -z "$$unformatted" ] || { printf 'not formatted by gofmt:\n%s\n' "$$unformatted" >&2; exit 1; }
 	go vet -tags $(TAGS) ./...
@@ -101,6 +109,7 @@ lint: go-present $(sam) $(checkov) $(asl) $(asyncapi) $(golangci_lint) ## all st
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .tools/sam/bin/python -m samcli validate --lint
 	.tools/sam/bin/python infra/local/regions.py infra/regions.txt $(STACK_FILES)
 	.tools/checkov/bin/checkov --config-file infra/checkov.yaml --file $(STACK_FILES)
+	$(actionlint) -shellcheck= -pyflakes= $(wildcard .github/workflows/*.yml)
 	NODE_PATH=.tools/node/node_modules .tools/node/bin/node infra/local/asl/lint.js $(MACHINES)
 	NODE_PATH=.tools/node/node_modules .tools/node/bin/node --test --test-reporter=dot infra/local/asl/lint_test.js
 	NODE_PATH=.tools/asyncapi/node_modules .tools/node/bin/node infra/local/asyncapi/lint.js events/asyncapi.yaml
@@ -117,7 +126,7 @@ distclean: stop clean ## remove the installed tools too
 
 ##@ Tools
 
-tools: $(emulator) $(faults) $(sam) $(checkov) $(asl) $(asyncapi) $(golangci_lint) ## install all tools now; each target installs what it needs by itself
+tools: $(emulator) $(faults) $(sam) bin/sam $(checkov) $(asl) $(asyncapi) $(golangci_lint) $(actionlint) ## install all tools now; each target installs what it needs by itself
 
 $(emulator): infra/local/requirements-emulator.txt infra/local/venv.sh
 	@infra/local/venv.sh .tools/emulator $<
@@ -151,6 +160,10 @@ $(dynamodb_local): $(wildcard infra/local/dynamodb-local/*) | linux
 $(golangci_lint): | go-present
 	@echo "installing golangci-lint $(GOLANGCI_LINT)"
 	@GOBIN=$(abspath $(@D)) GOFLAGS= go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(GOLANGCI_LINT)
+
+$(actionlint): | go-present
+	@echo "installing actionlint $(ACTIONLINT)"
+	@GOBIN=$(abspath $(@D)) GOFLAGS= go install github.com/rhysd/actionlint/cmd/actionlint@v$(ACTIONLINT)
 
 go-present:
 	@infra/local/require.sh go
