@@ -10,6 +10,7 @@ PORT ?= 4599
 LIMIT ?= 200
 ROUNDS ?= 3
 ORDERS ?= 80
+SAMPLE ?=
 BASE ?=
 PYTHON ?= python3
 export PYTHON
@@ -46,6 +47,7 @@ help: ## list the targets
 	@printf '\nVariables, with their values now:\n'
 	@printf '  %-23s %s\n' "PORT=$(PORT)" 'port of the local AWS' "LIMIT=$(LIMIT)" 'purchases that make run imports; 0 for all' \
 		"ROUNDS=$(ROUNDS)" 'rounds of make load' "ORDERS=$(ORDERS)" 'orders of each round' \
+		"SAMPLE=$(SAMPLE)" 'sample event that make sam-local calls a function with; all when empty' \
 		"BASE=$(BASE)" 'another checkout that make load measures beside this one' \
 		"PYTHON=$(PYTHON)" 'Python that installs the tools and runs the local AWS'
 	@printf '\nBegin with make run, then docs/tutorials/first-order.md. All pages: docs/README.md\n'
@@ -62,8 +64,8 @@ status: ## show what make run started; nothing running is no error
 deploy-local: go-present linux $(emulator) $(sam) ## start the local AWS and deploy to it, no import
 	@endpoint=$$($(PYTHON) infra/local/emulator.py start --port "$(PORT)"); infra/local/deploy.sh "$$endpoint" orderflow-local SimulatedCarrier=true
 
-sam-local: go-present $(sam) ## call each function in its container, against make run's stack; needs Docker
-	@.tools/sam/bin/python infra/local/sam_local.py "$(PORT)"
+sam-local: go-present $(sam) ## call each function in its container, against make run's stack; needs Docker; SAMPLE=name for one call
+	@.tools/sam/bin/python infra/local/sam_local.py "$(PORT)" $(if $(SAMPLE),"$(SAMPLE)")
 
 bin/orderflow: go-present FORCE ## build the command-line program
 	@go build -o $@ ./cmd/orderflow

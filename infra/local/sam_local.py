@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""sam_local.py PORT   Calls every function in its container (sam local invoke) with each of its sample events, and checks the answers.
+"""sam_local.py PORT [SAMPLE]   Calls every function in its container (sam local invoke) with each of its sample events, or with one, and checks the answers.
 
 The functions work on what make run deployed to the emulator on PORT. SAM_LOCAL_IMAGE names another image than AWS's own and is not pulled;
 SAM_LOCAL_ARGS holds more arguments for sam local invoke. It runs in the SAM CLI's virtual environment.
@@ -58,24 +58,29 @@ def main() -> int:
     if unknown := sorted(outcomes.keys() - {path.stem for path in samples}):
         return fail(f"{OUTCOMES.relative_to(ROOT)}: no sample event is called {', '.join(unknown)}")
 
+    wanted = [path for path in samples if not sys.argv[2:] or path.stem == sys.argv[2]]
+    if not wanted:
+        return fail(f"SAMPLE is one of {', '.join(path.stem for path in samples)}, not {sys.argv[2]}")
+
     failed, given = [], set()
     with reachable(engine, port) as endpoint:
         template = for_containers(functions, endpoint)
-        for path, name in samples.items():
+        for path in wanted:
             outcome = outcomes.get(path.stem, {})
             for first in outcome.get("given", []):
                 if first not in given:
                     sample = path.with_stem(first)
                     given.add(first)
                     invoke(template, functions[samples[sample]]["id"], sample)
-            done, answer = invoke(template, functions[name]["id"], path)
+            done, answer = invoke(template, functions[samples[path]]["id"], path)
             problem = (trouble(answer, outcome) or missing(port, tables, outcome)) if done else answer
-            print(f"{'FAIL' if problem else 'ok  '} {path.name}: {problem or answer[:200]}")
+            # Of one call the whole answer is of interest.
+            print(f"{'FAIL' if problem else 'ok  '} {path.name}: {problem or (answer if len(wanted) == 1 else answer[:200])}", flush=True)
             if problem:
                 failed.append(path.name)
     if failed:
-        return fail(f"{len(failed)} of {len(samples)} calls failed: {', '.join(failed)}")
-    print(f"{len(samples)} calls of {len(functions)} functions answered as {OUTCOMES.relative_to(ROOT)} says")
+        return fail(f"{len(failed)} of {len(wanted)} calls failed: {', '.join(failed)}")
+    print(f"{len(wanted)} calls answered as {OUTCOMES.relative_to(ROOT)} says")
     return 0
 
 

@@ -19,7 +19,8 @@ var (
 	expression = regexp.MustCompile(`\$\{\{`)
 )
 
-// scriptLines is how long a script in a workflow may be: a longer one is a file that a test can run.
+// scriptLines is how long a script in a workflow may be: a longer one is a file that a test can
+// run.
 const scriptLines = 3
 
 type workflow struct {
