@@ -138,7 +138,8 @@ func TestFinishErasure(t *testing.T) {
 			for _, f := range answer.BatchItemFailures {
 				failed = append(failed, f.ItemIdentifier)
 			}
-			if !slices.Equal(e.destroyed, []string{"sample-grace"}) || !slices.Equal(e.deleted, []string{"sample-grace"}) ||
+			leaving := []string{"sample-grace"}
+			if !slices.Equal(e.destroyed, leaving) || !slices.Equal(e.deleted, leaving) ||
 				!slices.Equal(e.cancelled, []string{"sample-grace-placed", "sample-grace-confirmed"}) ||
 				!slices.Equal(failed, want) {
 				t.Errorf(

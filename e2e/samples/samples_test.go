@@ -187,7 +187,8 @@ func (w world) check(t *testing.T, sample string, want outcome) {
 	}
 	if want.Starts != "" {
 		arn := strings.Replace(w.parts["OrderSaga"], ":stateMachine:", ":execution:", 1) + ":" + want.Starts
-		if _, err := w.runs.DescribeExecution(t.Context(), &sfn.DescribeExecutionInput{ExecutionArn: &arn}); err != nil {
+		in := &sfn.DescribeExecutionInput{ExecutionArn: &arn}
+		if _, err := w.runs.DescribeExecution(t.Context(), in); err != nil {
 			t.Errorf("execution %s: %v", want.Starts, err)
 		}
 	}

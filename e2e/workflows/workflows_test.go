@@ -43,8 +43,8 @@ func script(t *testing.T, args ...string) (j job, err error) {
 	dir := t.TempDir()
 	summary, output := filepath.Join(dir, "summary"), filepath.Join(dir, "output")
 	command := exec.CommandContext( // #nosec G204 -- the test's own arguments
-		t.Context(), filepath.Join(root, ".tools/sam/bin/python"),
-		append([]string{filepath.Join(root, "infra/ci/stack.py")}, args...)...,
+		t.Context(), filepath.Join(root, ".tools", "sam", "bin", "python"),
+		append([]string{filepath.Join(root, "infra", "ci", "stack.py")}, args...)...,
 	)
 	command.Dir = root
 	command.Env = append(os.Environ(), "GITHUB_STEP_SUMMARY="+summary, "GITHUB_OUTPUT="+output)
@@ -79,7 +79,7 @@ func plan(t *testing.T, stack string, r revision, parameters ...string) (changeS
 		whole = whole[:i]
 	}
 	template := filepath.Join(t.TempDir(), "template.yaml")
-	if err := os.WriteFile(template, []byte(whole), 0o600); err != nil {
+	if err := os.WriteFile(template, []byte(whole), 0o600); err != nil { //nolint:gosec // in the test's own folder
 		t.Fatal(err)
 	}
 	args := []string{"plan", stack, "--template-file", template, "--capabilities", "CAPABILITY_IAM", "--resolve-s3"}
@@ -137,7 +137,8 @@ func connect(t *testing.T) account {
 func (a account) has(t *testing.T, name string) bool {
 	t.Helper()
 	if strings.HasPrefix(name, "/") {
-		out, err := a.logs.DescribeLogGroups(t.Context(), &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &name})
+		in := &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &name}
+		out, err := a.logs.DescribeLogGroups(t.Context(), in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -206,7 +207,9 @@ func TestWorkflows(t *testing.T) {
 	})
 
 	changeSet, shown := plan(t, closed, withTopic)
-	for _, want := range []string{"## " + closed, "| Orders | AWS::DynamoDB::Table | Add |", "DeletionProtection | false |"} {
+	for _, want := range []string{
+		"## " + closed, "| Orders | AWS::DynamoDB::Table | Add |", "DeletionProtection | false |",
+	} {
 		if !strings.Contains(shown.summary, want) {
 			t.Errorf("the summary lacks %q: %s", want, shown.summary)
 		}
