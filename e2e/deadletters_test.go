@@ -278,6 +278,60 @@ func abandoned(t *testing.T) (consumer, message string, deployAgain func() (url 
 	}
 }
 
+// Lambda takes a message before it knows whether it may run the function, and each time counts as
+// received. Here nobody runs it: the test takes the message more often than a consumer has tries.
+// Then the consumer fails once, and has its other tries: the order ends, and leaves no dead letter.
+func TestThrottlesAreNoTries(t *testing.T) {
+	buyer := newCustomer(t, 1_000)
+	sku := newStock(t, 2)
+	buyer.ends(t, buyer.place(t, line(sku, 1, 100)).ID, "confirmed") // the functions are warm
+	queue, name := stack.Outputs["StartSagaQueueUrl"], stack.Stack+"-start-saga"
+	visibility := sqstypes.QueueAttributeNameVisibilityTimeout
+	t.Cleanup(func() { setQueue(t, queue, visibility, "60") })
+	out, err := stack.functions.ListEventSourceMappings(
+		t.Context(), &lambda.ListEventSourceMappingsInput{FunctionName: &name},
+	)
+	if err != nil || len(out.EventSourceMappings) != 1 {
+		t.Fatalf("mappings of %s: %+v, %v", name, out, err)
+	}
+	enable := func(on bool) {
+		t.Helper()
+		ctx, cancel := cleaning()
+		defer cancel()
+		if _, err := stack.functions.UpdateEventSourceMapping(ctx, &lambda.UpdateEventSourceMappingInput{
+			UUID: out.EventSourceMappings[0].UUID, Enabled: &on,
+		}); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(func() { enable(true) })
+	enable(false)
+	setQueue(t, queue, visibility, "0")
+	placed := buyer.place(t, line(sku, 1, 100))
+	for range 2 * deadletter.Tries {
+		eventually(t, "the message is received by nobody", func() (struct{}, bool) {
+			got, err := stack.queues.ReceiveMessage(
+				t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &queue, WaitTimeSeconds: 1},
+			)
+			return struct{}{}, err == nil && len(got.Messages) == 1
+		})
+	}
+	mend := policy(t, "start-saga", "Deny", []string{"states:StartExecution"}, "*")
+	setQueue(t, queue, visibility, "3")
+	enable(true)
+	eventually(t, "the consumer fails", func() (string, bool) {
+		text := logContent(t, placed.PlacedAt, "start-saga").text
+		return text, strings.Contains(text, "message failed") && strings.Contains(text, "AccessDenied")
+	})
+	mend()
+	buyer.ends(t, placed.ID, "confirmed")
+	for _, l := range entries(t, "consumer=start-saga") {
+		if l.LastFailure.After(placed.PlacedAt) {
+			t.Errorf("a dead letter of throttles: %+v", l)
+		}
+	}
+}
+
 // A consumer that is poisoned fails three times, and its dead letter has the consumer's own error.
 // It is redriven after the age. Mended, the consumer has its effect once, though it crashes between
 // effect and acknowledgement; a message that stays poison is spent, and so is one whose queue was

@@ -48,6 +48,35 @@ func functionKey(id string) string {
 	return id[:len(id)-len(kind)]
 }
 
+// assumed: the calculator takes batches and the API's rate as the template has them.
+func assumed(t template, batches map[string]float64, streamBatch, apiRate float64) (found findings) {
+	if rate := numberAt(t.Parameters["ApiRateLimit"], "Default"); rate != apiRate {
+		found.addf("ApiRateLimit is %v by default, and shared/ops/scale takes %v", rate, apiRate)
+	}
+	known := 0
+	for _, id := range t.ofType(serverlessFunction) {
+		name := functionName(t, id)
+		for _, e := range eventsOf(t, id, "DynamoDB") {
+			if n := numberAt(e, "BatchSize"); n != streamBatch {
+				found.addf("%s takes batches of %v, and shared/ops/scale %v", name, n, streamBatch)
+			}
+		}
+		if batches[name] == 0 {
+			continue
+		}
+		known++
+		for _, e := range eventsOf(t, id, "SQS") {
+			if n := numberAt(e, "BatchSize"); n != batches[name] {
+				found.addf("%s takes batches of %v, and shared/ops/scale %v", name, n, batches[name])
+			}
+		}
+	}
+	if known != len(batches) {
+		found.addf("shared/ops/scale knows %d functions with batches, of which %d are there", len(batches), known)
+	}
+	return found
+}
+
 func takesFigure(t template, id, kind, key string) bool {
 	var values []any
 	switch kind {
@@ -82,9 +111,35 @@ func TestScale(t *testing.T) {
 	}
 	main := mainTemplate(t)
 	wantNone(t, scales(main, sizes))
+	wantNone(t, assumed(main, scale.BatchSizes(), scale.StreamBatch, scale.APIRate))
 	// A first deployment must not fail: a new account can't reserve.
 	if d := textAt(main.Parameters["Scale"], "Default"); sizes[d].Quota != 10 || sizes[d].ReservedAll() != 0 {
 		t.Errorf("Scale is %q by default, which a new account does not take", d)
+	}
+}
+
+func TestAssumedFinds(t *testing.T) {
+	const text = `
+Parameters:
+  ApiRateLimit: {Type: Number, Default: 200}
+Resources:
+  WorkFunction:
+    Type: AWS::Serverless::Function
+    Properties: {CodeUri: functions/work/, Events: {M: {Type: SQS, Properties: {BatchSize: 5}}}}
+  ReadFunction:
+    Type: AWS::Serverless::Function
+    Properties: {CodeUri: functions/read/, Events: {E: {Type: DynamoDB, Properties: {BatchSize: 100}}}}
+`
+	for name, tc := range map[string]edit{
+		"good":            {"", "", ""},
+		"another rate":    {"Default: 200", "Default: 300", "ApiRateLimit is 300"},
+		"another batch":   {"BatchSize: 5}", "BatchSize: 6}", "work takes batches of 6"},
+		"of the stream":   {"BatchSize: 100", "BatchSize: 10", "read takes batches of 10"},
+		"a function less": {"functions/work/", "functions/play/", "of which 0 are there"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantOne(t, assumed(tc.template(t, text), map[string]float64{"work": 5}, 100, 200), tc.want)
+		})
 	}
 }
 
