@@ -12,6 +12,7 @@ import (
 	"orderflow/shared/aws/deadlettertable"
 	"orderflow/shared/aws/keyvault"
 	"orderflow/shared/aws/producttable"
+	"orderflow/shared/aws/quotatable"
 	"orderflow/shared/aws/stocktable"
 	"orderflow/shared/inbound/httpapi"
 	"orderflow/shared/kit/clock"
@@ -22,6 +23,7 @@ import (
 	"orderflow/shared/shop/customer"
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/product"
+	"orderflow/shared/shop/quota"
 	"orderflow/shared/shop/request"
 	"orderflow/shared/shop/shipment"
 	"orderflow/shared/shop/stock"
@@ -58,5 +60,9 @@ func main() {
 		}),
 		Customers: customers, Accounts: accounts, Stock: stocks, Products: products, Shipments: shipments,
 		DeadLetters: deadletter.Desk{Table: deadlettertable.New(tables, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: now},
+		Quota: quota.New(quota.Deps{
+			Counter: quotatable.New(tables, awsenv.Env("QUOTAS_TABLE")), Clock: now,
+			PerHour: quota.MustParse(awsenv.Env("CUSTOMER_QUOTA_PER_HOUR")),
+		}),
 	})))
 }

@@ -39,6 +39,7 @@ var outputs = map[string]string{
 	"template.yaml":        "template.yaml",
 	"alarms.yaml":          "infra/alarms.yaml",
 	"consumer-alarms.yaml": "infra/consumer-alarms.yaml",
+	"budget.yaml":          "infra/budget.yaml",
 	"mail.yaml":            "infra/mail.yaml",
 }
 

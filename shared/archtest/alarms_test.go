@@ -493,7 +493,8 @@ func nested(whole template, files map[string]template) (found findings) {
 			continue // it has no alarms
 		}
 		topic := target(given["TopicArn"])
-		if written(given["Prefix"]) != "!AWS::StackName" || whole.Resources[topic].Type != topicType {
+		if files[file].Parameters["TopicArn"] != nil &&
+			(written(given["Prefix"]) != "!AWS::StackName" || whole.Resources[topic].Type != topicType) {
 			found.addf("%s gives another name than the stack's, or something else than a topic", id)
 			continue
 		}

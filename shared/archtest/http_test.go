@@ -66,8 +66,40 @@ func routes(t template, served []string) (found findings) {
 				at(r.Properties, "DefaultRouteSettings", "ThrottlingRateLimit") == nil) {
 			found.addf("%s neither logs nor limits", id)
 		}
+		if r.Type == "AWS::ApiGatewayV2::Stage" {
+			found = append(found, routeLimits(t, id, have)...)
+		}
 	}
 	return found
+}
+
+// routeLimits: what a stage says of single routes is of routes that there are, and which are there
+// before it: API Gateway refuses any other. have are the routes by their keys.
+func routeLimits(t template, stage string, have map[string]string) (found findings) {
+	settings, _ := t.prop(stage, "RouteSettings").(object)
+	for key, of := range settings {
+		route := have[key]
+		if route == "" {
+			found.addf("%s limits %s, which is no route", stage, key)
+		} else if !slices.Contains(list(t.Resources[stage].DependsOn), any(route)) {
+			found.addf("%s limits %s, and doesn't depend on %s", stage, key, route)
+		}
+		if at(of, "ThrottlingRateLimit") == nil || at(of, "ThrottlingBurstLimit") == nil {
+			found.addf("%s lifts a limit of %s: a route's settings are in place of the stage's", stage, key)
+		}
+	}
+	return found
+}
+
+// TestRouteLimits: what holds an instance for seconds, and what starts an execution, has a limit of
+// its own.
+func TestRouteLimits(t *testing.T) {
+	settings, _ := mainTemplate(t).prop("HttpApiStage", "RouteSettings").(object)
+	for _, key := range []string{"POST /orders", "GET /orders/{id}"} {
+		if settings[key] == nil {
+			t.Errorf("%s has no limit of its own", key)
+		}
+	}
 }
 
 func TestRoutes(t *testing.T) {
@@ -83,9 +115,6 @@ func TestRouteRulesFind(t *testing.T) {
 	const api = `
 Resources:
   Authorizer: {Type: 'AWS::ApiGatewayV2::Authorizer'}
-  Stage:
-    Type: AWS::ApiGatewayV2::Stage
-    Properties: {AccessLogSettings: {DestinationArn: x}, DefaultRouteSettings: {ThrottlingRateLimit: 1}}
   Permission: {Type: 'AWS::Lambda::Permission', Properties: {SourceArn: x}}
   Place:
     Type: AWS::ApiGatewayV2::Route
@@ -96,6 +125,10 @@ Resources:
   Document:
     Type: AWS::ApiGatewayV2::Route
     Properties: {RouteKey: GET /openapi.json, Target: !Sub 'integrations/${QueriesIntegration}', AuthorizationType: JWT, AuthorizerId: !Ref Authorizer}
+  Stage:
+    Type: AWS::ApiGatewayV2::Stage
+    DependsOn: [Place]
+    Properties: {AccessLogSettings: {DestinationArn: x}, DefaultRouteSettings: {ThrottlingRateLimit: 1}, RouteSettings: {'POST /orders': {ThrottlingRateLimit: 2, ThrottlingBurstLimit: 2}}}
 `
 	for name, tc := range map[string]edit{
 		"good":        {"", "", ""},
@@ -108,7 +141,12 @@ Resources:
 		},
 		"anybody's API": {"SourceArn: x", "Action: x", "Permission lets anybody"},
 		"no limit":      {"ThrottlingRateLimit: 1", "DetailedMetricsEnabled: true", "neither logs nor limits"},
-		"no access log": {"AccessLogSettings: {DestinationArn: x}, ", "", "neither logs nor limits"},
+		"a limit of no route": {
+			"RouteSettings: {'POST /orders'", "RouteSettings: {'POST /order'", "limits POST /order, which is no route",
+		},
+		"before its route": {"DependsOn: [Place]", "DependsOn: [Get]", "limits POST /orders, and doesn't depend on Place"},
+		"half a limit":     {", ThrottlingBurstLimit: 2", "", "lifts a limit of POST /orders"},
+		"no access log":    {"AccessLogSettings: {DestinationArn: x}, ", "", "neither logs nor limits"},
 	} {
 		t.Run(name, func(t *testing.T) { wantOne(t, routes(tc.template(t, api), operations(t, document)), tc.want) })
 	}

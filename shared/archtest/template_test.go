@@ -376,7 +376,7 @@ func functions(t template) (found findings) {
 }
 
 // tables: kept as their kind needs. The keys have no backup, or the erased would come back; nor
-// have the snapshots, which the events make again.
+// have the snapshots, which the events make again, and the quotas, which are of an hour.
 func tables(t template) (found findings) {
 	for _, id := range t.ofType(tableType) {
 		name := stackName(t.prop(id, "TableName"))
@@ -394,15 +394,16 @@ func tables(t template) (found findings) {
 		if name == "keys" && recoverable != false {
 			found.addf("%s can be recovered, and the persons that were erased with it", id)
 		}
-		if name == "snapshots" && recoverable != false {
+		passing := name == "snapshots" || name == "quotas"
+		if passing && recoverable != false {
 			found.addf("%s has a backup, and nobody would restore it", id)
 		}
-		if name != "keys" && name != "snapshots" && at(recoverable, "Fn::If") == nil {
+		if name != "keys" && !passing && at(recoverable, "Fn::If") == nil {
 			found.addf("%s isn't recoverable by parameter", id)
 		}
-		if name == "inbox" && (t.prop(id, "TimeToLiveSpecification", "Enabled") != true ||
+		if (name == "inbox" || name == "quotas") && (t.prop(id, "TimeToLiveSpecification", "Enabled") != true ||
 			t.prop(id, "TimeToLiveSpecification", "AttributeName") != "expires") {
-			found.addf("%s keeps what the inbox has forgotten", id)
+			found.addf("%s keeps what has had its time", id)
 		}
 		if name == "events" && t.prop(id, "StreamSpecification", "StreamViewType") != "NEW_IMAGE" {
 			found.addf("%s doesn't stream new images", id)

@@ -25,6 +25,10 @@ type Client struct {
 	http  *retryablehttp.Client
 }
 
+// longest is how long a client waits for what says when to come again. A quota's hour ends later:
+// whoever called is told so instead.
+const longest = 30 // seconds
+
 // New makes a client that tries a request again on 429, 5xx and lost connections, up to 8 times:
 // every request has a key or is harmless to repeat.
 func New(base, token string) *Client {
@@ -33,6 +37,14 @@ func New(base, token string) *Client {
 	h.RetryMax = 8
 	h.RetryWaitMin, h.RetryWaitMax = 100*time.Millisecond, 5*time.Second
 	h.ErrorHandler = retryablehttp.PassthroughErrorHandler
+	h.CheckRetry = func(ctx context.Context, res *http.Response, err error) (bool, error) {
+		if res != nil && ctx.Err() == nil {
+			if seconds, bad := strconv.Atoi(res.Header.Get("Retry-After")); bad == nil && seconds > longest {
+				return false, nil
+			}
+		}
+		return retryablehttp.DefaultRetryPolicy(ctx, res, err)
+	}
 	return &Client{base: base, token: token, http: h}
 }
 

@@ -58,6 +58,7 @@ type exchange struct {
 	requestID     string // API Gateway's
 	traceparent   string
 	caller        identity
+	command       string // what tells a repeat of it from another command
 	code          string // of the problem that is answered
 	log           *slog.Logger
 }
@@ -157,7 +158,7 @@ func (e *edge) admit(r *http.Request, x *exchange, handler http.Handler, pattern
 		if err != nil {
 			return problemOf(r.Context(), e.log, err)
 		}
-		x.caller = caller
+		x.caller, x.command = caller, commandOf(r)
 	}
 	_, takes := op.served()
 	if errs := takes.check(r); len(errs) > 0 {

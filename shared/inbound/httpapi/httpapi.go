@@ -29,6 +29,7 @@ import (
 	"orderflow/shared/shop/customer"
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/product"
+	"orderflow/shared/shop/quota"
 	"orderflow/shared/shop/shipment"
 	"orderflow/shared/shop/stock"
 )
@@ -45,6 +46,7 @@ type Commands struct {
 	Products    product.Service
 	Shipments   shipment.Service
 	DeadLetters deadletter.Desk
+	Quota       *quota.Guard // of customers
 }
 
 // Queries is what the query side works with. None of it writes.
@@ -70,6 +72,7 @@ type Queries struct {
 func NewCommands(c Commands) http.Handler {
 	c = wiring.Complete(c)
 	s := newServer(c.Auth, c.Clock, c.Log)
+	s.quota = c.Quota
 	s.commands(c)
 	s.deadLetterCommands(c)
 	return s.edge
@@ -143,6 +146,7 @@ type server struct {
 	edge   *edge
 	mounts []func(huma.API)
 	routes []Route
+	quota  *quota.Guard // nil where nothing counts: queries write nothing
 }
 
 func newServer(auth Auth, c clock.Clock, log *slog.Logger) *server {
@@ -171,6 +175,9 @@ func newAPI(mux *http.ServeMux, auth Auth, takes func(parameters)) huma.API {
 func register[I, O any](s *server, a access, op huma.Operation, run func(context.Context, identity, *I) (*O, error)) {
 	op.MaxBodyBytes = maxBody + 1 // huma refuses a body that reaches the limit
 	op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusServiceUnavailable)
+	if counts(a, op.Method) {
+		op.Errors = append(op.Errors, http.StatusTooManyRequests)
+	}
 	if a != accessOpen {
 		op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)
 		op.Security = []map[string][]string{{"jwt": {}}}
@@ -184,11 +191,12 @@ func register[I, O any](s *server, a access, op huma.Operation, run func(context
 	mount := func(api huma.API) {
 		huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
 			x := exchangeOf(ctx)
+			if err := s.charge(ctx, x); err != nil {
+				return nil, s.refused(ctx, x, err)
+			}
 			out, err := run(ctx, x.caller, in)
 			if err != nil {
-				p := problemOf(ctx, s.edge.log, err)
-				x.code = p.Code
-				return nil, p
+				return nil, s.refused(ctx, x, err)
 			}
 			return out, nil
 		})
@@ -202,6 +210,13 @@ func register[I, O any](s *server, a access, op huma.Operation, run func(context
 		mount(newAPI(mux, s.edge.auth, func(p parameters) { takes = p }))
 		return mux, takes
 	})
+}
+
+// refused makes the problem of a request that is not carried out.
+func (s *server) refused(ctx context.Context, x *exchange, err error) *problem {
+	p := problemOf(ctx, s.edge.log, err)
+	x.code = p.Code
+	return p
 }
 
 func (s *server) commands(c Commands) {

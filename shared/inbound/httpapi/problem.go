@@ -43,6 +43,7 @@ const (
 	codeMethod      = "request.method-not-allowed"
 	codeTooLarge    = "request.too-large"
 	codeMediaType   = "request.unsupported-media-type"
+	codeQuota       = "quota.exceeded"
 	codeUnavailable = "unavailable"
 	codeInternal    = "internal"
 )

@@ -13,7 +13,8 @@ import (
 
 // TestRequests counts what each operation asks of the tables, the keys of customers aside, when it
 // is carried out for the first time: each number is the least that its guarantees allow. Streams
-// are queries of the events table, appended are its writes, transactions and single puts.
+// are queries of the events table, appended are its writes, transactions and single puts. A
+// customer's command is one request more, to the quota.
 func TestRequests(t *testing.T) {
 	listed := object{"prices": []object{usd(1050)}}
 	for _, tt := range []struct {
@@ -25,7 +26,7 @@ func TestRequests(t *testing.T) {
 			"register",
 			func(*shop) request { return post(customerCaller("eve"), "/customers", newcomer("eve", "Eve")) },
 			// the customer
-			"appended 1, streams 1",
+			"appended 1, quota 1, streams 1",
 		},
 		{
 			"register, by an operator",
@@ -36,11 +37,11 @@ func TestRequests(t *testing.T) {
 		{
 			"place an order", func(*shop) request { return post(ada, "/orders", anOrder()) },
 			// the customer
-			"appended 1, products 1, streams 1",
+			"appended 1, products 1, quota 1, streams 1",
 		},
 		// the account and its customer
 		{"deposit", moved(operator, "deposits", object{"amount": usd(5)}), "appended 1, streams 2"},
-		{"withdraw", moved(ada, "withdrawals", object{"amount": usd(5)}), "appended 1, streams 2"},
+		{"withdraw", moved(ada, "withdrawals", object{"amount": usd(5)}), "appended 1, quota 1, streams 2"},
 		{"apply interest", moved(operator, "interest", object{"rateBasisPoints": 500}), "appended 1, streams 2"},
 		{
 			"transfer",
@@ -48,11 +49,11 @@ func TestRequests(t *testing.T) {
 				return moved(ada, "transfers", object{"toAccountId": s.bobs, "amount": usd(5)})(s)
 			},
 			// the other account and its customer besides
-			"appended 1, streams 4",
+			"appended 1, quota 1, streams 4",
 		},
 		{
 			"cancel", func(s *shop) request { return post(ada, "/orders/"+s.order+"/cancel", object{}) },
-			"appended 1, streams 1",
+			"appended 1, quota 1, streams 1",
 		},
 		{
 			"dispatch", func(s *shop) request {

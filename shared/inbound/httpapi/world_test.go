@@ -39,6 +39,8 @@ import (
 	"orderflow/shared/shop/personal"
 	"orderflow/shared/shop/product"
 	"orderflow/shared/shop/product/producttest"
+	"orderflow/shared/shop/quota"
+	"orderflow/shared/shop/quota/quotatest"
 	requests "orderflow/shared/shop/request"
 	"orderflow/shared/shop/shipment"
 	"orderflow/shared/shop/stock"
@@ -75,7 +77,11 @@ type world struct {
 	sees      httpapi.Queries // what queries is made of
 	keys      atomic.Int64
 	asked     tally
+	counter   quotatest.Memory
 }
+
+// perHour is a world's quota. No test but that of the quota reaches it.
+const perHour = 1000
 
 func newWorld(t testing.TB) *world {
 	registry := es.NewRegistry(
@@ -118,7 +124,7 @@ func newWorld(t testing.TB) *world {
 		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts,
 		Stock:    w.stocks,
 		Products: w.products, Shipments: w.shipments,
-		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock},
+		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock}, Quota: w.quota(perHour),
 	}))
 	w.sees = httpapi.Queries{
 		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts,
@@ -615,6 +621,19 @@ func (a *tally) without(f func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.of = before
+}
+
+// spyQuota counts what a quota asks.
+type spyQuota struct {
+	quota.Counter
+	asked *tally
+}
+
+func (s spyQuota) Add(
+	ctx context.Context, h quota.Hour, c quota.Command, b quota.Bounds,
+) (bool, quota.Count, error) {
+	s.asked.add("quota")
+	return s.Counter.Add(ctx, h, c, b)
 }
 
 // spyRows counts the reads of the catalogue.
