@@ -468,8 +468,8 @@ func publishable(t template, topic string) (found findings) {
 	return found
 }
 
-// nested: each stack inside the stack gets what its parameters ask for, among them a topic that
-// alarms may publish to.
+// nested: each stack inside the stack gets what its parameters ask for, and one with alarms a topic
+// that these may publish to.
 func nested(whole template, files map[string]template) (found findings) {
 	used := map[string]bool{}
 	for _, id := range whole.ofType(stackType) {
@@ -493,8 +493,7 @@ func nested(whole template, files map[string]template) (found findings) {
 			continue // it has no alarms
 		}
 		topic := target(given["TopicArn"])
-		if files[file].Parameters["TopicArn"] != nil &&
-			(written(given["Prefix"]) != "!AWS::StackName" || whole.Resources[topic].Type != topicType) {
+		if written(given["Prefix"]) != "!AWS::StackName" || whole.Resources[topic].Type != topicType {
 			found.addf("%s gives another name than the stack's, or something else than a topic", id)
 			continue
 		}

@@ -68,8 +68,9 @@ func TestItem(t *testing.T) {
 		table := quotatable.New(metered{api, &units}, name)
 		hour := quota.HourOf("a-customer-whose-id-is-a-uuid-3f8a", at)
 		for i := range 100 {
+			command := quota.CommandOf(fmt.Sprint("POST /orders ", i))
 			if _, _, err := table.Add(
-				t.Context(), hour, quota.CommandOf(fmt.Sprint("POST /orders ", i)), quota.Bounds{Commands: 100, Requests: 500},
+				t.Context(), hour, command, quota.Bounds{Commands: 100, Requests: 500},
 			); err != nil {
 				t.Fatal(err)
 			}

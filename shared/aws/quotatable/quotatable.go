@@ -60,9 +60,9 @@ const fits = "attribute_not_exists(#hour) OR " +
 func (t Table) Add(
 	ctx context.Context, h quota.Hour, c quota.Command, b quota.Bounds,
 ) (admitted bool, there quota.Count, err error) {
+	key := h.Customer + "#" + h.Start.UTC().Format(time.RFC3339)
 	_, err = t.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName:                &t.table,
-		Key:                      dynamo.Item{attrHour: dynamo.S(h.Customer + "#" + h.Start.UTC().Format(time.RFC3339))},
+		TableName: &t.table, Key: dynamo.Item{attrHour: dynamo.S(key)},
 		UpdateExpression:         aws.String("SET #expires = :expires ADD #commands :added, #requests :one"),
 		ConditionExpression:      aws.String(fits),
 		ExpressionAttributeNames: dynamo.Names(attrHour, attrCommands, attrRequests, attrExpires),

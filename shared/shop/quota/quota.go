@@ -57,7 +57,7 @@ type Hour struct {
 // clients that were refused don't all come back at once.
 func HourOf(customer string, at time.Time) Hour {
 	sum := sha256.Sum256([]byte(customer))
-	offset := time.Duration(binary.BigEndian.Uint32(sum[:4])) % (Window / time.Second) * time.Second
+	offset := (time.Duration(binary.BigEndian.Uint64(sum[:8])>>1) % Window).Truncate(time.Second)
 	return Hour{Customer: customer, Start: at.UTC().Add(-offset).Truncate(Window).Add(offset)}
 }
 
