@@ -193,6 +193,19 @@ func tasks(m machine) (found findings) {
 	return found
 }
 
+// fair: a command by queue names its customer, whose commands wait behind those of others where
+// they are many (docs/decisions/0097-fair-queues.md).
+func fair(m machine) (found findings) {
+	for _, name := range m.names() {
+		s := m.States[name]
+		if strings.HasSuffix(s.Resource, ":sqs:sendMessage.waitForTaskToken") &&
+			textAt(s.Arguments, "MessageGroupId") != "{% $order.customerId %}" {
+			found.addf("%s sends a command that names no customer", name)
+		}
+	}
+	return found
+}
+
 // ways: every failure of a fulfilling step goes to the arbiter, but what says that nothing is left
 // to fulfil, which ends the run; a failure of an undoing step goes on as its success does, unless
 // there is nothing left to leave out, or nothing may be undone any more, and the run then fails;
@@ -368,6 +381,7 @@ func TestMachine(t *testing.T) {
 	t.Run("budget", func(t *testing.T) { wantNone(t, budget(m)) })
 	t.Run("tasks", func(t *testing.T) { wantNone(t, tasks(m)) })
 	t.Run("ways", func(t *testing.T) { wantNone(t, ways(m)) })
+	t.Run("fair", func(t *testing.T) { wantNone(t, fair(m)) })
 	t.Run("error names", func(t *testing.T) { wantNone(t, errorNames(m, declared)) })
 	t.Run("substitutions", func(t *testing.T) { wantNone(t, substitutions(text, template)) })
 	t.Run("step times", func(t *testing.T) { wantNone(t, stepTimes(m, template)) })
@@ -403,7 +417,9 @@ const goodMachine = `{
       "Retry": [{"ErrorEquals": ["a.known"], "MaxAttempts": 0},
                 {"ErrorEquals": ["States.ALL"], "MaxAttempts": 1, "IntervalSeconds": 1, "MaxDelaySeconds": 5, "JitterStrategy": "FULL"}],
       "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "CloseOrder"}]},
-    "CloseOrder": {"Type": "Task", "TimeoutSeconds": 10, "Arguments": {"QueueUrl": "${QueueUrl}"}, "Next": "Undo",
+    "CloseOrder": {"Type": "Task", "TimeoutSeconds": 10, "Next": "Undo",
+      "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+      "Arguments": {"QueueUrl": "${QueueUrl}", "MessageGroupId": "{% $order.customerId %}"},
       "Retry": [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 1, "IntervalSeconds": 1, "MaxDelaySeconds": 5, "JitterStrategy": "FULL"}],
       "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Lost"}]},
     "Undo": {"Type": "Task", "TimeoutSeconds": 10, "Next": "UndoMore",
@@ -429,7 +445,7 @@ func TestMachineRulesFind(t *testing.T) {
 	rules := func(t *testing.T, text, templateText string) findings {
 		m, template := parseMachine(t, text), parseTemplate(t, templateText)
 		return slices.Concat(
-			budget(m), tasks(m), ways(m), errorNames(m, []string{"a.known", "order.fulfilled", "shipment.dispatched"}),
+			budget(m), tasks(m), fair(m), ways(m), errorNames(m, []string{"a.known", "order.fulfilled", "shipment.dispatched"}),
 			substitutions(text, template), stepTimes(m, template), sweepBudget(m, template),
 		)
 	}
@@ -449,6 +465,9 @@ func TestMachineRulesFind(t *testing.T) {
 		"no retry of everything": {
 			`{"ErrorEquals": ["States.ALL"], "MaxAttempts": 1`, `{"ErrorEquals": ["States.Timeout"], "MaxAttempts": 1`,
 			"doesn't retry States.ALL",
+		},
+		"a command of nobody": {
+			`, "MessageGroupId": "{% $order.customerId %}"`, "", "CloseOrder sends a command that names no customer",
 		},
 		"no retry":             {`"MaxAttempts": 1`, `"MaxAttempts": 0`, "doesn't retry States.ALL"},
 		"retry without jitter": {`, "JitterStrategy": "FULL"`, ``, "without full jitter"},
