@@ -445,7 +445,8 @@ func TestMachineRulesFind(t *testing.T) {
 	rules := func(t *testing.T, text, templateText string) findings {
 		m, template := parseMachine(t, text), parseTemplate(t, templateText)
 		return slices.Concat(
-			budget(m), tasks(m), fair(m), ways(m), errorNames(m, []string{"a.known", "order.fulfilled", "shipment.dispatched"}),
+			budget(m), tasks(m), fair(m), ways(m),
+			errorNames(m, []string{"a.known", "order.fulfilled", "shipment.dispatched"}),
 			substitutions(text, template), stepTimes(m, template), sweepBudget(m, template),
 		)
 	}
