@@ -110,7 +110,7 @@ lint: go-present $(sam) $(checkov) $(asl) $(asyncapi) $(golangci_lint) $(actionl
 	$(golangci_lint) run --allow-parallel-runners --build-tags $(TAGS)
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .tools/sam/bin/python -m samcli validate --lint
 	.tools/sam/bin/python infra/local/regions.py infra/regions.txt $(STACK_FILES)
-	.tools/checkov/bin/checkov --config-file infra/checkov.yaml --file $(STACK_FILES)
+	.tools/checkov/bin/checkov --config-file infra/local/checkov.yaml --file $(STACK_FILES)
 	$(actionlint) -shellcheck= -pyflakes= $(wildcard .github/workflows/*.yml)
 	NODE_PATH=.tools/node/node_modules .tools/node/bin/node infra/local/asl/lint.js $(MACHINES)
 	NODE_PATH=.tools/node/node_modules .tools/node/bin/node --test --test-reporter=dot infra/local/asl/lint_test.js

@@ -357,7 +357,7 @@ func reasoned(config string) (found findings) {
 	for line := range strings.SplitSeq(strings.TrimSpace(skipped), "\n") {
 		line = strings.TrimSpace(line)
 		if !strings.HasPrefix(line, "#") && !reason {
-			found.addf("infra/checkov.yaml: %s has no reason", line)
+			found.addf("infra/local/checkov.yaml: %s has no reason", line)
 		}
 		reason = strings.HasPrefix(line, "#")
 	}
@@ -365,10 +365,10 @@ func reasoned(config string) (found findings) {
 }
 
 func TestReasoned(t *testing.T) {
-	config := readFile(t, "infra/checkov.yaml")
+	config := readFile(t, "infra/local/checkov.yaml")
 	wantNone(t, reasoned(config))
 	if !strings.Contains(config, "skip-check:\n  # ") {
-		t.Error("infra/checkov.yaml has no list of checks that are left out")
+		t.Error("infra/local/checkov.yaml has no list of checks that are left out")
 	}
 	wantOne(t, reasoned("skip-check:\n  # it is\n  - A\n  - B\n"), "- B has no reason")
 }
