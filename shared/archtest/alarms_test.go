@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"go/ast"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"orderflow/shared/aws/metrics"
+	"orderflow/shared/aws/viewtable"
 	"orderflow/shared/inbound/stream"
 	"orderflow/shared/ops/audit"
 	"orderflow/shared/ops/deadletter"
@@ -90,7 +92,8 @@ func alarmsOf(t template) map[string]alarm {
 	all := map[string]alarm{}
 	for _, id := range t.ofType(alarmType) {
 		one := alarm{
-			metric: metricOf(t.Resources[id].Properties), statistic: written(t.prop(id, "Statistic")),
+			metric:    metricOf(t.Resources[id].Properties),
+			statistic: written(t.prop(id, "Statistic")) + written(t.prop(id, "ExtendedStatistic")),
 			threshold: numberAt(t.prop(id, "Threshold")),
 		}
 		if terms := list(t.prop(id, "Metrics")); len(terms) > 0 {
@@ -127,8 +130,33 @@ func standstill(function string) alarm {
 	return above("(stored = SampleCount of AWS/DynamoDB SuccessfulRequestLatency TableName=events Operation=PutItem "+
 		"in 300 s), "+
 		"(invoked = Sum of AWS/Lambda Invocations FunctionName="+function+
-		" in 300 s), standstill = IF(stored > 0 AND FILL(invoked, 0) == 0, 1, 0)", "", 0)
+		" in 300 s), standstill = IF(FILL(stored, 0) > 0 AND FILL(invoked, 0) == 0, 1, 0)", "", 0)
 }
+
+// crowded is the alarm on the functions that run at once, in percent of what the account may run.
+var crowded = above("(running = Maximum of AWS/Lambda ConcurrentExecutions in 60 s), "+
+	"percent = 100 * running / SERVICE_QUOTA(running)", "", 80)
+
+// throttled is the alarm on what one hot key can throttle: a stream of events, the counter of an
+// SKU, the orders of one status.
+var throttled = func() alarm {
+	index := "read-models GlobalSecondaryIndexName=" + viewtable.IndexName(view.Index3) // orders by status
+	refused := func(id, table string) string {
+		return "(" + id + " = Sum of AWS/DynamoDB WriteThrottleEvents TableName=" + table + " in 60 s), "
+	}
+	return above(refused("events", "events")+refused("stock", "stock")+refused("orders", index)+
+		"throttled = FILL(events, 0) + FILL(stock, 0) + FILL(orders, 0)", "", 0)
+}()
+
+// reputation are the alarms on what AWS judges an account's mail by. Each goes off before AWS
+// reviews the account, at 5 % and 0.1 %. They are there where the stack sends mail.
+var reputation = []alarm{
+	above("AWS/SES Reputation.BounceRate", "Maximum", 0.04),
+	above("AWS/SES Reputation.ComplaintRate", "Maximum", 0.0008),
+}
+
+// slow is the alarm on commands that take long: longer than an erasure, which waits for 3 seconds.
+var slow = above("AWS/Lambda Duration FunctionName=accept-commands", "p99", 5000)
 
 // markFailures is the alarm on notes that are lost. One now and then is made good by the next of
 // its stream, so that it takes three periods in a row.
@@ -137,6 +165,11 @@ var markFailures = counts(audit.MetricMarkFailures, "Sum", 0)
 // byTurns are the alarms on what a sweep counts in one slot alone. Each slot has its turn once an
 // hour, so that within less they would come and go.
 var byTurns = []alarm{counts(sweep.MetricUnprepared, "Maximum", 0), counts(sweep.MetricAtOdds, "Maximum", 0)}
+
+// patient are the alarms that wait: so many periods, of which so many are past the threshold.
+var patient = map[alarm][2]float64{
+	standstill("project-views"): {6, 3}, markFailures: {3, 3}, crowded: {5, 3}, throttled: {5, 3}, slow: {3, 3},
+}
 
 // AWS charges for each metric that an alarm is on. So what another alarm tells of has none of its
 // own. The four lists below say which other alarm that is.
@@ -172,6 +205,11 @@ func wanted(t template) []alarm {
 		above("AWS/Lambda Throttles", "Sum", 0),
 		// the order of a run that timed out or was aborted is found by the sweep
 		above("AWS/States ExecutionsFailed StateMachineArn=!SagaArn", "Sum", 0),
+		above("AWS/States ExecutionThrottled StateMachineArn=!SagaArn", "Sum", 0),
+		above("AWS/Events ThrottledRules EventBusName=orders", "Sum", 0),
+		crowded,
+		throttled,
+		slow,
 		counts(sweep.MetricFound, "Maximum", 0),
 		counts(sweep.MetricFailed, "Maximum", 0),
 		counts(view.MetricLagSeconds, "Maximum", 300),
@@ -192,6 +230,7 @@ func wanted(t template) []alarm {
 		stopped("redrive-dead-letters", 900),
 	}
 	all = append(all, byTurns...)
+	all = append(all, reputation...)
 	for _, id := range t.ofType(ruleType) {
 		if name := stackName(t.prop(id, "Name")); missedElsewhere[name] == "" {
 			all = append(
@@ -271,16 +310,24 @@ func alarming(whole template, nested map[string]template) (found findings) {
 		if h.below > 0 {
 			comparison, missing = "LessThanThreshold", "breaching"
 		}
+		condition := ""
+		if slices.Contains(reputation, h) {
+			condition, missing = "HasMail", "ignore" // they have a value only now and then
+		}
+		if alarms.prop(id, "Metrics") != nil {
+			condition = "HasMetricMath"
+		}
+		if alarms.Resources[id].Condition != condition {
+			found.addf("%s is not always there, or not where it has to be left out", id)
+		}
+		for _, m := range unfilled(alarms, id) {
+			found.addf("%s sticks where %s has no data", id, m)
+		}
 		// Lambda's metrics come later than the table's, so that the newest five minutes often look
 		// like a standstill; and what is stored at the end of five minutes is read in the next.
 		evaluations, datapoints := 1.0, 0.0
-		if h == markFailures {
-			evaluations, datapoints = 3, 3
-		}
-		if alarms.prop(id, "Metrics") != nil {
-			evaluations, datapoints = 6, 3
-		} else if alarms.Resources[id].Condition != "" {
-			found.addf("%s is not always there", id)
+		if waits, ok := patient[h]; ok {
+			evaluations, datapoints = waits[0], waits[1]
 		}
 		period := numberAt(alarms.prop(id, "Period"))
 		if turns := slices.Contains(byTurns, h); h.below == 0 && period > slowest && !turns || turns &&
@@ -312,6 +359,35 @@ func alarming(whole template, nested map[string]template) (found findings) {
 		}
 	}
 	return found
+}
+
+// unfilled lists the metrics without which the alarm would keep its state: CloudWatch does so where
+// an alarm has a metric of AWS/DynamoDB and data is missing, whatever its TreatMissingData says
+// (AlarmThatSendsEmail in AWS's guide). So such an alarm is on an expression, in which each metric
+// stands in FILL.
+func unfilled(t template, id string) (metrics []string) {
+	const sticky = "AWS/DynamoDB"
+	if written(t.prop(id, "Namespace")) == sticky {
+		return []string{written(t.prop(id, "MetricName"))}
+	}
+	terms := list(t.prop(id, "Metrics"))
+	isSticky := func(m any) bool { return textAt(m, "MetricStat", "Metric", "Namespace") == sticky }
+	if !slices.ContainsFunc(terms, isSticky) {
+		return nil
+	}
+	for _, m := range terms {
+		if at(m, "MetricStat") == nil {
+			continue
+		}
+		name := regexp.QuoteMeta(textAt(m, "Id"))
+		filled, bare := regexp.MustCompile(`FILL\(`+name+`, \d+\)`), regexp.MustCompile(`\b`+name+`\b`)
+		for _, e := range terms {
+			if bare.MatchString(filled.ReplaceAllString(textAt(e, "Expression"), "")) {
+				metrics = append(metrics, textAt(m, "Id"))
+			}
+		}
+	}
+	return metrics
 }
 
 // counted says whether a metric filter on the function's log group feeds the metric of its
@@ -523,12 +599,15 @@ func TestAlarms(t *testing.T) {
 }
 
 // maxWatched is how many metrics the stack's own alarms may be on. CloudWatch charges for each.
-const maxWatched = 45
+const maxWatched = 54
 
 // watched counts the metrics that alarms are on: of metric math, each that an expression is made
-// of.
-func watched(t template) (n int) {
+// of. Those of some conditions are left out.
+func watched(t template, without ...string) (n int) {
 	for _, id := range t.ofType(alarmType) {
+		if slices.Contains(without, t.Resources[id].Condition) {
+			continue
+		}
 		terms := list(t.prop(id, "Metrics"))
 		if len(terms) == 0 {
 			n++
@@ -623,8 +702,30 @@ func TestAlarmRulesFind(t *testing.T) {
 			"no filter counts what advance-order-failures is on",
 		},
 		"another expression": {
-			"FILL(invoked, 0) == 0", "invoked == 0", "standstill = IF(stored > 0 AND FILL(invoked, 0) == 0, 1, 0) > 0",
+			"FILL(invoked, 0) == 0, 1, 0)", "FILL(invoked, 0) == 0, 2, 0)",
+			"standstill = IF(FILL(stored, 0) > 0 AND FILL(invoked, 0) == 0, 1, 0) > 0",
 		},
+		"a standstill that sticks": {"FILL(stored, 0)", "stored", "Standstill sticks where stored has no data"},
+		"a throttle that sticks":   {"+ FILL(stock, 0)", "+ stock", "TablesThrottled sticks where stock has no data"},
+		"a table's own metric": {
+			"      Namespace: AWS/States\n      MetricName: ExecutionThrottled",
+			"      Namespace: AWS/DynamoDB\n      MetricName: UserErrors", "sticks where UserErrors has no data",
+		},
+		"another index": {
+			"GlobalSecondaryIndexName, Value: gsi3", "GlobalSecondaryIndexName, Value: gsi1", "no alarm on the  of (events",
+		},
+		"a hasty throttle": {
+			"EvaluationPeriods: 5\n      DatapointsToAlarm: 3\n      Threshold: 0",
+			"EvaluationPeriods: 5\n      DatapointsToAlarm: 1\n      Threshold: 0", "TablesThrottled waits too long",
+		},
+		"mail without mail": {"    Condition: HasMail\n", "", "MailBounces is not always there"},
+		"a rate that comes and goes": {
+			"TreatMissingData: ignore", "TreatMissingData: notBreaching", "takes missing data for the wrong thing",
+		},
+		"metric math without its condition": {
+			"    Condition: HasMetricMath\n", "", "not where it has to be left out",
+		},
+
 		"another table": {
 			"- {Name: TableName, Value: !Sub '${Prefix}-events'}", "- {Name: TableName, Value: !Sub '${Prefix}-stock'}",
 			"no alarm on the  of (stored",
