@@ -16,6 +16,8 @@ type person struct {
 	Email   string `json:"email"`
 	Erased  bool   `json:"erased"`
 	Version int64  `json:"version"`
+
+	MailSuppressed string `json:"mailSuppressed"`
 }
 
 func change(token, customerID, ifMatch string, body object) request {

@@ -54,6 +54,12 @@ func (c customerMailbox) address() string { return c.id + "@example.com" }
 // mails is what the emulator's SES was given to send to the customer.
 func (c customerMailbox) mails(t *testing.T) []sentMail {
 	t.Helper()
+	return mailsTo(t, c.address())
+}
+
+// mailsTo is what the emulator's SES was given to send to an address.
+func mailsTo(t *testing.T, address string) []sentMail {
+	t.Helper()
 	req, err := http.NewRequestWithContext(
 		t.Context(), http.MethodGet, os.Getenv("ORDERFLOW_TEST_ENDPOINT")+"/_ministack/ses/messages", http.NoBody,
 	)
@@ -74,7 +80,7 @@ func (c customerMailbox) mails(t *testing.T) []sentMail {
 		Messages map[string][]sentMail `json:"messages"`
 	}](t, text).Messages {
 		for _, m := range account {
-			if len(m.To) == 1 && m.To[0] == c.address() {
+			if len(m.To) == 1 && m.To[0] == address {
 				own = append(own, m)
 			}
 		}
@@ -266,6 +272,51 @@ func TestNoMailToTheErased(t *testing.T) {
 	}
 }
 
+// What SES tells of a mail stops the mails to its address, and shows on the customer, until they
+// give another address. The addresses are those of SES's mailbox simulator.
+func TestBouncesStopMails(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"bounce", "complaint"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			began := time.Now().Add(-time.Second)
+			c, sku := newCustomer(t, 1_000), newStock(t, 3)
+			customerMailbox{c.id}.gets(t, "Welcome to orderflow")
+			email := kind + "+" + c.id + "@simulator.amazonses.com"
+			must[person](t, http.StatusOK, change(c.token, c.id, `"1"`, object{"email": email}))
+			c.place(t, line(sku, 1, 100))
+			shown := eventually(t, "no mail goes to "+kind, func() (person, bool) {
+				p := must[person](t, http.StatusOK, get(c.token, "/customers/"+c.id))
+				return p, p.MailSuppressed != ""
+			})
+			if want := (person{
+				ID: c.id, Name: "Test Person", Email: email, Version: 3, MailSuppressed: kind,
+			}); shown != want {
+				t.Errorf("the customer is %+v", shown)
+			}
+			second := c.place(t, line(sku, 1, 100))
+			eventually(t, "no mail is logged", func() (string, bool) {
+				return "", strings.Contains(
+					logs(t, began, second.ID), `address are suppressed","event":"order/`+second.ID+`@1"`,
+				)
+			})
+			for _, m := range mailsTo(t, email) {
+				if strings.Contains(m.Subject, second.ID[:8]) {
+					t.Errorf("sent %q", m.Subject)
+				}
+			}
+			now := customerMailbox{"new-" + c.id}
+			if p := must[person](
+				t, http.StatusOK, change(c.token, c.id, `"3"`, object{"email": now.address()}),
+			); p.MailSuppressed != "" || p.Version != 4 {
+				t.Errorf("changed to %+v", p)
+			}
+			third := c.place(t, line(sku, 1, 100))
+			now.gets(t, "We received your order "+third.ID[:8])
+		})
+	}
+}
+
 // dying sends a mail and dies before it can say so.
 type dying struct{ notification.Mailer }
 
@@ -304,6 +355,7 @@ func TestCrashAfterTheMail(t *testing.T) {
 		Customers: customers.Contacts{Reader: vault.Beside(store)},
 		Mailer: dying{mail.New(
 			mail.NewClient(stack.config), clock.System{}, netmail.Address{Name: "orderflow", Address: sender}, "",
+			stack.Stack,
 		)},
 	})
 	func() {

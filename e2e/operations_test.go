@@ -359,6 +359,10 @@ func forbidden() map[string]attempts {
 			"start a run":                tryStart,
 			"send mail as somebody else": trySendAs("somebody@example.com"),
 		},
+		"follow-mails": {
+			"write a person's key": noWrites["write a person's key"], "write a view's row": noWrites["write a view's row"],
+			"start a run": tryStart,
+		},
 		"audit-events": noWrites,
 		"prepare-shipments": {
 			"change a counter": noWrites["change a counter"], "write a view's row": noWrites["write a view's row"],

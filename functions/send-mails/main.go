@@ -34,11 +34,12 @@ func main() {
 	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register, customer.Register))
 	vault := keyvault.New(db, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
 	from := mail.Address{Name: awsenv.Env("SHOP_NAME"), Address: os.Getenv("MAIL_FROM")}
+	set, stack := os.Getenv("MAIL_CONFIGURATION_SET"), awsenv.Env("STACK")
 	notifier := notification.New(notification.Deps{
 		Inbox:     inboxtable.New(db, awsenv.Env("INBOX_TABLE")),
 		Orders:    order.New(order.Deps{Store: store, Clock: now}),
 		Customers: wiring.Complete(customer.Contacts{Reader: vault.Beside(store)}),
-		Mailer:    sesmail.New(sesmail.NewClient(config), now, from, os.Getenv("MAIL_CONFIGURATION_SET")),
+		Mailer:    sesmail.New(sesmail.NewClient(config), now, from, set, stack),
 		Clock:     now,
 		Shop:      from.Name,
 	})

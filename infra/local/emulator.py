@@ -201,6 +201,7 @@ def serve(args) -> int:
     from ministack import app
 
     ask_as_ses(app)
+    tell_as_ses()
     pass_conditions()
     say_whose_dead_letters()
     remember_answers()
@@ -232,6 +233,38 @@ def ask_as_ses(app) -> None:
         return None
 
     app._enforce_ses_v2 = asked
+
+
+def tell_as_ses() -> None:
+    """A mail to bounce@simulator.amazonses.com bounces and one to complaint@ is called spam; a name may have a label behind a +. SES tells of it where the
+    mail's configuration set says, with the mail's tags. MiniStack knows the simulator for the topics of an identity, and not for configuration sets."""
+    from ministack.services import eventbridge, ses, ses_v2
+
+    handle, told = ses_v2.handle_request, {"Bounce": "Email Bounced", "Complaint": "Email Complaint Received"}
+
+    async def handled(method, path, headers, body, query_params):
+        answer = await handle(method, path, headers, body, query_params)
+        if method == "POST" and path == "/v2/email/outbound-emails" and answer[0] == 200:
+            tell(json.loads(body), json.loads(answer[2])["MessageId"])
+        return answer
+
+    def tell(request, message):
+        name = request.get("ConfigurationSetName")
+        destinations = (ses_v2._config_sets.get(name) or {}).get("EventDestinations", {}).values()
+        wanted = {kind for d in destinations if d["Enabled"] and d.get("EventBridgeDestination") for kind in d["MatchingEventTypes"]}
+        now = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+        tags = {tag["Name"]: [tag["Value"]] for tag in request.get("EmailTags") or []}
+        for recipient in request.get("Destination", {}).get("ToAddresses", []):
+            local, _, domain = recipient.partition("@")
+            for kind, subtype in ses._SIMULATOR_OUTCOMES.get(local.split("+")[0], ()) if domain == ses._SIMULATOR_DOMAIN else ():
+                if kind.upper() in wanted and kind in told:
+                    detail = {"eventType": kind, **ses._notification_detail(kind, recipient, now, subtype),
+                              "mail": {"timestamp": now, "source": request["FromEmailAddress"], "messageId": message, "destination": [recipient],
+                                       "headersTruncated": False, "tags": {**tags, "ses:configuration-set": [name]}}}
+                    eventbridge._put_events({"Entries": [{"Source": "aws.ses", "DetailType": told[kind], "Detail": json.dumps(detail)}]},
+                                            allow_aws_source=True)
+
+    ses_v2.handle_request = handled
 
 
 def pass_conditions() -> None:

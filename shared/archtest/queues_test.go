@@ -301,7 +301,8 @@ var untilTomorrow = object{"MaximumEventAgeInSeconds": 86400.0, "MaximumRetryAtt
 func handovers(t template) (found findings) {
 	senders, dead := map[string][]string{}, deadLetterQueues(t) // the rules that send to a queue
 	for _, id := range t.ofType(ruleType) {
-		if target(t.prop(id, "EventBusName")) != "Bus" {
+		aws := ofAWS(t, id)
+		if target(t.prop(id, "EventBusName")) != "Bus" && !aws {
 			found.addf("%s is not a rule of the bus", id)
 		}
 		if !on(t.prop(id, "State")) {
@@ -316,7 +317,9 @@ func handovers(t template) (found findings) {
 			} else {
 				senders[q] = append(senders[q], id)
 			}
-			if q := target(at(to, "DeadLetterConfig", "Arn")); t.Resources[q].Type != queueType {
+			if q := target(at(to, "DeadLetterConfig", "Arn")); aws && q == "" {
+				continue // reported says why
+			} else if t.Resources[q].Type != queueType {
 				found.addf("%s has a target without dead letters", id)
 			} else {
 				senders[q] = append(senders[q], id)

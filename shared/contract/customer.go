@@ -20,6 +20,12 @@ type CustomerChanged struct {
 	Email      string `json:"email,omitempty" doc:"The new address of mail: ciphertext under the customer's data key, bound to the field customer.email. Absent where the address stays." minLength:"1"`
 }
 
+// CustomerMailSuppressed is customer.mail-suppressed. customer.changed with an address ends it.
+type CustomerMailSuppressed struct {
+	CustomerID string `json:"customerId" doc:"The customer, as a pseudonym." minLength:"1"`
+	Reason     string `json:"reason" doc:"Why: the address takes no mail (bounce), or its owner calls the shop's mails spam (complaint)." enum:"bounce,complaint"`
+}
+
 // CustomerErased is customer.erased. From then on nothing opens any more that is sealed for the
 // customer. A consumer that keeps personal data of theirs in clear has to delete it.
 type CustomerErased struct {
@@ -42,6 +48,13 @@ func customerTypes() []entry {
 		},
 			func(_ es.Recorded, e customer.Changed) CustomerChanged {
 				return CustomerChanged{CustomerID: e.CustomerID, Name: string(e.Name), Email: string(e.Email)}
+			}),
+		publish(Type{
+			Name: "customer.mail-suppressed", Version: 1, Context: "customer", Subject: "customer/{customerId}",
+			Description: "No mail goes to the customer's address any more.",
+		},
+			func(_ es.Recorded, e customer.MailSuppressed) CustomerMailSuppressed {
+				return CustomerMailSuppressed{CustomerID: e.CustomerID, Reason: string(e.Reason)}
 			}),
 		publish(Type{
 			Name: "customer.erased", Version: 1, Context: "customer", Subject: "customer/{customerId}",

@@ -13,6 +13,7 @@ import (
 	"net/http/httptrace"
 	"net/mail"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -64,19 +65,29 @@ func NewClient(config aws.Config) *sesv2.Client {
 	})
 }
 
+// The tags of a mail. SES gives them back with what it tells of the mail, which names the recipient
+// by the address alone: they say whose mail it was. They hold nothing personal.
+const (
+	TagStack    = "orderflow-stack"
+	TagCustomer = "customer"
+	TagAddress  = "address" // notification.Mail's
+)
+
 // Sender is a notification.Mailer. It is safe for concurrent use.
 type Sender struct {
 	api              API
 	clock            clock.Clock
 	from             mail.Address
 	configurationSet string
+	stack            string
 }
 
 // New makes a sender from an address whose identity is verified; without one mail is off, and no
 // mail is taken. With a configuration set SES tells of deliveries, bounces and complaints as the
-// set says; "" for none. The client must not send a request twice by itself: NewClient's doesn't.
-func New(api API, c clock.Clock, from mail.Address, configurationSet string) Sender {
-	return Sender{api: api, clock: c, from: from, configurationSet: configurationSet}
+// set says; "" for none. Each mail is tagged with the name of the stack that sends it. The client
+// must not send a request twice by itself: NewClient's doesn't.
+func New(api API, c clock.Clock, from mail.Address, configurationSet, stack string) Sender {
+	return Sender{api: api, clock: c, from: from, configurationSet: configurationSet, stack: stack}
 }
 
 // Send implements notification.Mailer. A mail that SES did not take for now, since mails came too
@@ -101,6 +112,9 @@ func (s Sender) Send(ctx context.Context, m notification.Mail) (string, error) {
 		Content: &types.EmailContent{Simple: &types.Message{
 			Subject: utf8(m.Subject), Body: &types.Body{Text: utf8(m.Text), Html: utf8(m.HTML)},
 		}},
+		EmailTags: []types.MessageTag{
+			tag(TagStack, s.stack), tag(TagCustomer, m.CustomerID), tag(TagAddress, strconv.FormatInt(m.Address, 10)),
+		},
 	}
 	if s.configurationSet != "" {
 		input.ConfigurationSetName = &s.configurationSet
@@ -115,6 +129,8 @@ func (s Sender) Send(ctx context.Context, m notification.Mail) (string, error) {
 		}
 	}
 }
+
+func tag(name, value string) types.MessageTag { return types.MessageTag{Name: &name, Value: &value} }
 
 func utf8(text string) *types.Content {
 	return &types.Content{Data: &text, Charset: aws.String("UTF-8")}

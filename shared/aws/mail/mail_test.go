@@ -26,7 +26,10 @@ import (
 
 var (
 	from  = netmail.Address{Name: "Söhne & Co", Address: "shop@example.com"}
-	hello = notification.Mail{To: "ada@example.com", Subject: "Grüße", Text: "Hello Ada", HTML: "<p>Hello Ada</p>"}
+	hello = notification.Mail{
+		To: "ada@example.com", Subject: "Grüße", Text: "Hello Ada", HTML: "<p>Hello Ada</p>",
+		CustomerID: "ada_1", Address: 2,
+	}
 )
 
 // ses is an SES that answers as it is told, and counts.
@@ -68,7 +71,7 @@ func sender(endpoint string, c clock.Clock, set string) mail.Sender {
 	return mail.New(mail.NewClient(aws.Config{
 		Region: "us-east-1", BaseEndpoint: &endpoint,
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
-	}), c, from, set)
+	}), c, from, set, "orderflow-test")
 }
 
 func fail(status int, code, message string) func(int, http.ResponseWriter) {
@@ -102,6 +105,7 @@ func TestSend(t *testing.T) {
 		var got struct {
 			FromEmailAddress, ConfigurationSetName string
 			Destination                            struct{ ToAddresses, CcAddresses, BccAddresses []string }
+			EmailTags                              []struct{ Name, Value string }
 			Content                                struct {
 				Simple struct {
 					Subject struct{ Data, Charset string }
@@ -113,6 +117,10 @@ func TestSend(t *testing.T) {
 		}
 		if err := json.Unmarshal([]byte(s.asked()[len(s.asked())-1]), &got); err != nil {
 			t.Fatal(err)
+		}
+		const tags = "[{orderflow-stack orderflow-test} {customer ada_1} {address 2}]"
+		if tagged := fmt.Sprint(got.EmailTags); tagged != tags {
+			t.Errorf("the mail is tagged %s", tagged)
 		}
 		simple := got.Content.Simple
 		if got.FromEmailAddress != `=?utf-8?b?U8O2aG5lICYgQ28=?= <shop@example.com>` ||
@@ -305,7 +313,7 @@ func TestOff(t *testing.T) {
 	s := newSES(t, taken)
 	_, err := mail.New(
 		mail.NewClient(aws.Config{Region: "us-east-1", BaseEndpoint: &s.URL}), clock.NewFake(time.Unix(0, 0)),
-		netmail.Address{Name: "Shop"}, "",
+		netmail.Address{Name: "Shop"}, "", "",
 	).Send(t.Context(), hello)
 	if !errors.Is(err, inbox.ErrNotDone) || !strings.Contains(err.Error(), "mail: it is off") || len(s.asked()) != 0 {
 		t.Error(err, len(s.asked()))

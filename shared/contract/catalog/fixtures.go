@@ -142,6 +142,10 @@ func customerFixtures() []fixture {
 		},
 		{
 			es.NewStreamID(customer.Category, customerID), 2,
+			customer.MailSuppressed{CustomerID: customerID, Address: 1, Reason: customer.ReasonBounce},
+		},
+		{
+			es.NewStreamID(customer.Category, customerID), 2,
 			customer.Erased{CustomerID: customerID, ErasedAt: "2026-03-02T09:30:02Z"},
 		},
 	}

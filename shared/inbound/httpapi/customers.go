@@ -79,12 +79,13 @@ type changeCustomerInput struct {
 }
 
 type personAnswer struct {
-	ID       string  `json:"id"`
-	Name     *string `json:"name" nullable:"true" doc:"null if the customer is erased"`
-	Email    *string `json:"email" nullable:"true" doc:"null if the customer is erased"`
-	Erased   bool    `json:"erased" doc:"true if the customer is erased: name and e-mail address are unreadable"`
-	ErasedAt string  `json:"erasedAt,omitempty" format:"date-time" doc:"When the customer was first erased"`
-	Version  int64   `json:"version" doc:"Sequence number of the customer's last event"`
+	ID             string          `json:"id"`
+	Name           *string         `json:"name" nullable:"true" doc:"null if the customer is erased"`
+	Email          *string         `json:"email" nullable:"true" doc:"null if the customer is erased"`
+	MailSuppressed customer.Reason `json:"mailSuppressed,omitempty" enum:"bounce,complaint" doc:"Why no mail is sent to the address: it takes none (bounce), or its owner reported the shop's mails as spam (complaint). Absent if mails are sent. Set the address again to resume."`
+	Erased         bool            `json:"erased" doc:"true if the customer is erased: name and e-mail address are unreadable"`
+	ErasedAt       string          `json:"erasedAt,omitempty" format:"date-time" doc:"When the customer was first erased"`
+	Version        int64           `json:"version" doc:"Sequence number of the customer's last event"`
 }
 
 type personOutput struct {
@@ -139,7 +140,7 @@ func answerPerson(
 	case err != nil:
 		return nil, err
 	default:
-		out.Body.Name, out.Body.Email = &name, &email
+		out.Body.Name, out.Body.Email, out.Body.MailSuppressed = &name, &email, s.Suppressed
 	}
 	return out, nil
 }

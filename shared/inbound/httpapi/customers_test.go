@@ -4,8 +4,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/customer"
 )
 
 // wantCustomer sends a request and compares what is answered of ada, with the version in the ETag.
@@ -53,6 +58,27 @@ func TestCustomer(t *testing.T) {
 			t.Errorf("the log tells %s", secret)
 		}
 	}
+}
+
+// TestCustomerMailSuppressed: who reads a customer sees that no mail goes to them, and why, until
+// the address is given again.
+func TestCustomerMailSuppressed(t *testing.T) {
+	w := newWorld(t)
+	const path = "/customers/ada"
+	w.must(http.StatusCreated, post(ada, "/customers", person()))
+	stored := customer.New(customer.Deps{Store: w.store, Clock: clock.System{}})
+	req := es.Request{CommitID: "report", Time: time.Unix(1, 0)}
+	if _, err := stored.SuppressMail(t.Context(), req, "ada", 1, customer.ReasonBounce); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []request{
+		get(ada, path), get(operator, path), patch(ada, path, `"2"`, object{"name": "Ada Lovelace"}),
+	} {
+		if res := w.must(http.StatusOK, r); res.text("mailSuppressed") != "bounce" || res.body["version"] != 2.0 {
+			t.Errorf("%s %s: %s", r.method, r.path, res.raw)
+		}
+	}
+	w.wantCustomer(patch(ada, path, `"2"`, object{"email": "ada@example.com"}), "Ada Lovelace", "ada@example.com", 3)
 }
 
 // TestCustomerThatCannotBeChanged: each request that can't be is answered by one clear problem, and

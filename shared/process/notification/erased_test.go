@@ -158,6 +158,6 @@ func (absent) Get(context.Context, string) (es.Result[order.State], error) {
 
 type nobody struct{}
 
-func (nobody) Contact(context.Context, string) (name, email string, err error) {
-	return "", "", customer.ErrNotFound.New("none")
+func (nobody) Contact(context.Context, string) (customer.Contact, error) {
+	return customer.Contact{}, customer.ErrNotFound.New("none")
 }

@@ -19,6 +19,9 @@ type Mail struct {
 	Subject string // one line, without personal data: it stands in logs of mail servers
 	Text    string
 	HTML    string // the same for readers that show it
+
+	CustomerID string // whose it is
+	Address    int64  // which of their addresses To is (customer.Contact)
 }
 
 // Kind is what a mail is about. It names the mail's templates, of which rendered.go is made.

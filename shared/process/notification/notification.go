@@ -20,6 +20,7 @@ import (
 	"orderflow/shared/kit/inbox"
 	"orderflow/shared/kit/poison"
 	"orderflow/shared/kit/wiring"
+	"orderflow/shared/shop/customer"
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/personal"
 )
@@ -61,8 +62,9 @@ type Orders interface {
 type Customers interface {
 	// Contact is name and address of a customer as they are now, by reads that begin after it is
 	// called: it is asked for each mail, and nothing that it said before is used again.
-	// customer.ErrNotFound where there is none, personal.ErrErased where they were erased.
-	Contact(ctx context.Context, customerID string) (name, email string, err error)
+	// customer.ErrNotFound where there is none, personal.ErrErased where they were erased, and
+	// customer.ErrMailSuppressed where no mail goes to their address.
+	Contact(ctx context.Context, customerID string) (customer.Contact, error)
 }
 
 // Deps is what a Notifier works with. All fields are required.
@@ -99,7 +101,7 @@ type Delivery struct {
 }
 
 // Handle sends the mail that follows from an event, unless it was sent before. A customer who was
-// erased gets none.
+// erased gets none, nor does one to whose address no mail goes.
 //
 // An error that is poison.Is can't be mended by coming again: no mail follows from the message, or
 // it is too old or of the future (contract.ErrMalformed), the mail service refuses the mail, or
@@ -182,7 +184,10 @@ func (n delivered) send(ctx context.Context, envelope es.Envelope, of topic, dat
 	// who is erased and sending but the opening of name and address.
 	id, fresh, err := n.inbox.Do(ctx, event, func(ctx context.Context) (string, error) {
 		mail, err := n.write(ctx, envelope, of)
-		if err != nil {
+		switch {
+		case errors.Is(err, customer.ErrMailSuppressed): // the inbox keeps why
+			return "", fmt.Errorf("%w: %w", inbox.ErrRefused, err)
+		case err != nil:
 			return "", fmt.Errorf("%w: %w", inbox.ErrNotDone, err)
 		}
 		subject = mail.Subject
@@ -191,6 +196,8 @@ func (n delivered) send(ctx context.Context, envelope es.Envelope, of topic, dat
 	switch {
 	case errors.Is(err, personal.ErrErased):
 		log.InfoContext(ctx, "no mail: the customer is erased")
+	case errors.Is(err, customer.ErrMailSuppressed):
+		log.InfoContext(ctx, "no mail: those to the customer's address are suppressed")
 	case errors.Is(err, inbox.ErrOutcomeUnknown):
 		return poison.Hold(fmt.Errorf("notification: %s: %w", envelope.ID, err))
 	case errors.Is(err, inbox.ErrRefused), errors.Is(err, inbox.ErrTampered):
@@ -217,15 +224,16 @@ func (n Notifier) write(ctx context.Context, e es.Envelope, t topic) (Mail, erro
 		t.content.Lines, t.content.Total = of.State.Lines, of.State.Total
 		t.content.Tracking = of.State.TrackingNumber
 	}
-	name, address, err := n.deps.Customers.Contact(ctx, t.customerID)
+	to, err := n.deps.Customers.Contact(ctx, t.customerID)
 	if err != nil {
 		return Mail{}, fmt.Errorf("notification: %s: %w", e.ID, err)
 	}
-	t.content.Shop, t.content.Name = n.deps.Shop, name
-	mail, err := Render(t.kind, address, t.content)
+	t.content.Shop, t.content.Name = n.deps.Shop, to.Name
+	mail, err := Render(t.kind, to.Email, t.content)
 	if err != nil {
 		return Mail{}, poison.Mark(fmt.Errorf("%s: %w", e.ID, err))
 	}
+	mail.CustomerID, mail.Address = t.customerID, to.Address
 	return mail, nil
 }
 

@@ -346,7 +346,7 @@ func (c *counting) Get(ctx context.Context, orderID string) (es.Result[order.Sta
 	return c.Orders.Get(ctx, orderID)
 }
 
-func (c *counting) Contact(ctx context.Context, customerID string) (name, email string, err error) {
+func (c *counting) Contact(ctx context.Context, customerID string) (customer.Contact, error) {
 	c.asked["contact"]++
 	return c.Customers.Contact(ctx, customerID)
 }
@@ -737,6 +737,36 @@ func TestMailsGoToTheNewAddress(t *testing.T) {
 	for _, m := range w.mailer.sent {
 		if m.To != "king@example.com" || !strings.Contains(m.Text, "Hello Ada King,") {
 			t.Errorf("%q goes to %s: %s", m.Subject, m.To, m.Text)
+		}
+	}
+}
+
+// No mail goes to an address once mails to it are suppressed, and the inbox says why; with another
+// one they go again. Each says whose it is, and which of their addresses it went to.
+func TestSuppressedMail(t *testing.T) {
+	log := quiet(t)
+	w := newWorld(t)
+	wantErr(t, w.handle(w.message(registered, 1)), nil)
+	w.append(registered, customer.MailSuppressed{CustomerID: "ada", Address: 1, Reason: customer.ReasonComplaint})
+	for range 2 {
+		wantErr(t, w.handle(w.message(placed, 1)), nil)
+	}
+	if len(w.mailer.sent) != 1 || !strings.Contains(log.String(), "no mail: those to the customer's address") {
+		t.Fatalf("sent %+v: %s", w.mailer.sent, log)
+	}
+	noted := w.inbox.Get(inbox.Key{Consumer: notification.Consumer, Event: string(placed) + "@1"})
+	if noted.State != inbox.Failed || !strings.Contains(noted.Result, "mail to the address is suppressed: complaint") ||
+		strings.Contains(noted.Result, "example.com") {
+		t.Errorf("the inbox has %+v", noted)
+	}
+	w.change("Ada King", "king@example.com")
+	wantErr(t, w.handle(w.message(placed, 1)), nil)
+	if len(w.mailer.sent) != 2 {
+		t.Fatalf("sent %+v", w.mailer.sent)
+	}
+	for i, m := range w.mailer.sent {
+		if m.CustomerID != "ada" || m.Address != int64(i+1) {
+			t.Errorf("mail %d is to address %d of %s", i, m.Address, m.CustomerID)
 		}
 	}
 }

@@ -110,6 +110,31 @@ func TestChangeNothing(t *testing.T) {
 	}
 }
 
+// TestAddressGivenAgain: an address to which no mail goes is another one when it is given again,
+// and mails go to it. A name alone changes nothing of that.
+func TestAddressGivenAgain(t *testing.T) {
+	ctx, s := t.Context(), registered(t)
+	res, err := s.SuppressMail(ctx, request("report", ""), "c1", 1, customer.ReasonBounce)
+	if err != nil || res.State.Suppressed != customer.ReasonBounce || res.Head.Version() != 2 {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	res, err = s.change(ctx, 2, customer.ChangeInput{Name: "Ada King"})
+	if err != nil || res.State.Suppressed != customer.ReasonBounce || res.State.Address != 1 {
+		t.Errorf("another name: %+v, %v", res, err)
+	}
+	res, err = s.change(ctx, 3, customer.ChangeInput{Email: ada.Email})
+	if err != nil || res.State.Suppressed != "" || res.State.Address != 2 || res.Head.Version() != 4 {
+		t.Errorf("the address again: %+v, %v", res, err)
+	}
+	// What comes late is about the address as it was given first.
+	for _, key := range []string{"report", "another report"} {
+		res, err = s.SuppressMail(ctx, request(key, ""), "c1", 1, customer.ReasonComplaint)
+		if err != nil || res.State.Suppressed != "" || res.Head.Version() != 4 {
+			t.Errorf("%s, late: %+v, %v", key, res, err)
+		}
+	}
+}
+
 func TestChangeThatCannotBe(t *testing.T) {
 	ctx, s := t.Context(), registered(t)
 	for field, in := range map[string]customer.ChangeInput{

@@ -35,14 +35,21 @@ type Change struct {
 	Email personal.Sealed
 }
 
+// SuppressMail has no mail go any more to one of the customer's addresses, by its number.
+type SuppressMail struct {
+	Address int64
+	Reason  Reason
+}
+
 // Erase erases a customer.
 type Erase struct {
 	Now time.Time
 }
 
-func (Join) customerCommand()   {}
-func (Change) customerCommand() {}
-func (Erase) customerCommand()  {}
+func (Join) customerCommand()         {}
+func (Change) customerCommand()       {}
+func (SuppressMail) customerCommand() {}
+func (Erase) customerCommand()        {}
 
 // RegisterInput is a customer in the clear, as they give it.
 type RegisterInput struct {

@@ -20,26 +20,40 @@ type Contacts struct {
 	Reader Reader
 }
 
+// Contact is how a customer is written to, in the clear.
+type Contact struct {
+	Name    string
+	Email   string
+	Address int64 // State.Address
+}
+
 // Contact is the name and the address of mail of a customer, as they are now. ErrNotFound where
-// nobody was registered by that id, and personal.ErrErased where they are erased: where their
-// stream says so or their key is destroyed, whichever is first.
-func (c Contacts) Contact(ctx context.Context, customerID string) (name, email string, err error) {
+// nobody was registered by that id, personal.ErrErased where they are erased: where their stream
+// says so or their key is destroyed, whichever is first. ErrMailSuppressed where no mail goes to
+// their address.
+func (c Contacts) Contact(ctx context.Context, customerID string) (Contact, error) {
 	history, key, err := c.Reader.LoadWithKey(ctx, es.NewStreamID(Category, customerID), customerID)
 	if err != nil {
-		return "", "", fmt.Errorf("customer %s: %w", customerID, err)
+		return Contact{}, fmt.Errorf("customer %s: %w", customerID, err)
 	}
 	state, err := es.Fold(Decider.Initial(), Evolve, history.Events)
 	switch {
 	case err != nil:
-		return "", "", fmt.Errorf("customer %s: %w", customerID, err)
+		return Contact{}, fmt.Errorf("customer %s: %w", customerID, err)
 	case !state.Exists():
-		return "", "", ErrNotFound.New("there is no such customer")
+		return Contact{}, ErrNotFound.New("there is no such customer")
 	case state.Erased():
-		return "", "", personal.ErrErased
+		return Contact{}, personal.ErrErased
+	case state.Suppressed != "":
+		return Contact{}, fmt.Errorf("customer %s: %w: %s", customerID, ErrMailSuppressed, state.Suppressed)
 	}
-	return opened(customerID, state, func(field string, sealed personal.Sealed) ([]byte, error) {
+	name, email, err := opened(customerID, state, func(field string, sealed personal.Sealed) ([]byte, error) {
 		return key.Open(ctx, field, sealed)
 	})
+	if err != nil {
+		return Contact{}, err
+	}
+	return Contact{Name: name, Email: email, Address: state.Address}, nil
 }
 
 // opened decrypts name and address.

@@ -62,6 +62,10 @@ func TestContact(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "", "", personal.ErrErased},
+		"mail suppressed": {func(t *testing.T, s *memstore.Store, _ *personal.Memory) {
+			t.Helper()
+			appendTo(t, s, customer.MailSuppressed{CustomerID: "ada", Address: 1, Reason: customer.ReasonBounce})
+		}, "", "", customer.ErrMailSuppressed},
 		"ciphertext that doesn't open": {func(t *testing.T, s *memstore.Store, _ *personal.Memory) {
 			t.Helper()
 			appendTo(t, s, customer.Changed{CustomerID: "ada", Email: "pd1:AAAA"})
@@ -84,16 +88,17 @@ func TestContact(t *testing.T) {
 				tt.then(t, store, vault)
 			}
 			contacts := customer.Contacts{Reader: apart{store: store, vault: vault}}
-			name, email, err := contacts.Contact(t.Context(), "ada")
-			if name != tt.name || email != tt.email || !errors.Is(err, tt.err) {
-				t.Errorf("%q, %q, %v", name, email, err)
+			got, err := contacts.Contact(t.Context(), "ada")
+			if got.Name != tt.name || got.Email != tt.email || (got.Address > 0) != (tt.err == nil) ||
+				!errors.Is(err, tt.err) {
+				t.Errorf("%+v, %v", got, err)
 			}
-			if _, _, err := contacts.Contact(t.Context(), "bob"); !errors.Is(err, customer.ErrNotFound) {
+			if _, err := contacts.Contact(t.Context(), "bob"); !errors.Is(err, customer.ErrNotFound) {
 				t.Errorf("nobody: %v", err)
 			}
 			broken := errors.New("broken")
 			contacts.Reader = apart{store, vault, broken}
-			if _, _, err := contacts.Contact(t.Context(), "ada"); !errors.Is(err, broken) {
+			if _, err := contacts.Contact(t.Context(), "ada"); !errors.Is(err, broken) {
 				t.Errorf("a reader that fails: %v", err)
 			}
 		})

@@ -28,6 +28,10 @@ func TestDecide(t *testing.T) {
 	registered := customer.Registered{CustomerID: "c1", Name: "pd1:n", Email: "pd1:e"}
 	erase, erased := customer.Erase{Now: noon.In(time.FixedZone("", 3600))},
 		customer.Erased{CustomerID: "c1", ErasedAt: "2026-03-01T12:00:00Z"}
+	suppress := customer.SuppressMail{Address: 1, Reason: customer.ReasonBounce}
+	suppressed := customer.MailSuppressed{CustomerID: "c1", Address: 1, Reason: customer.ReasonBounce}
+	renamed := customer.Changed{CustomerID: "c1", Name: "pd1:m"}
+	moved := customer.Changed{CustomerID: "c1", Email: "pd1:f"}
 	tests := []struct {
 		name  string
 		given []customer.Event
@@ -56,6 +60,22 @@ func TestDecide(t *testing.T) {
 			"change one who is erased", []customer.Event{registered, erased}, customer.Change{Name: "pd1:m"},
 			nil, customer.ErrErased,
 		},
+		{"suppress mail", []customer.Event{registered}, suppress, []customer.Event{suppressed}, nil},
+		{"suppress mail twice", []customer.Event{registered, suppressed}, suppress, nil, nil},
+		{
+			"suppress mail for another reason", []customer.Event{registered, suppressed},
+			customer.SuppressMail{Address: 1, Reason: customer.ReasonComplaint}, nil, nil,
+		},
+		{"suppress mail to an earlier address", []customer.Event{registered, moved}, suppress, nil, nil},
+		{
+			"suppress mail to the address of now", []customer.Event{registered, renamed, suppressed, moved},
+			customer.SuppressMail{Address: 2, Reason: customer.ReasonBounce}, []customer.Event{customer.MailSuppressed{
+				CustomerID: "c1", Address: 2, Reason: customer.ReasonBounce,
+			}}, nil,
+		},
+		{"suppress mail to an address to come", []customer.Event{registered}, customer.SuppressMail{Address: 2}, nil, nil},
+		{"suppress mail to one who is erased", []customer.Event{registered, erased}, suppress, nil, nil},
+		{"suppress mail to nobody", nil, suppress, nil, customer.ErrNotFound},
 		{"erase", []customer.Event{registered}, erase, []customer.Event{erased}, nil},
 		{"erase twice", []customer.Event{registered, erased}, customer.Erase{Now: noon.Add(time.Hour)}, nil, nil},
 		{"erase nobody", nil, erase, nil, customer.ErrNotFound},

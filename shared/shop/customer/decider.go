@@ -11,10 +11,14 @@ import (
 
 // State is a customer, folded.
 type State struct {
-	ID       string
-	Name     personal.Sealed // "" for one who is erased, and so the address
-	Email    personal.Sealed
-	ErasedAt string // RFC 3339, "" for one who is not erased
+	ID    string
+	Name  personal.Sealed // "" for one who is erased, and so the address
+	Email personal.Sealed
+	// Address counts the addresses of mail that the customer gave: 1 for the first. A mail says
+	// which it went to, so that what comes back late is not taken for one of the present address.
+	Address    int64
+	Suppressed Reason // why no mail goes to the address, "" where mails go
+	ErasedAt   string // RFC 3339, "" for one who is not erased
 }
 
 // Exists reports whether the customer was ever registered. One who is erased was.
@@ -32,9 +36,15 @@ var Decider = es.Decider[Command, State, Event]{
 func Evolve(s State, e Event) State {
 	switch e := e.(type) {
 	case Registered:
-		s = State{ID: e.CustomerID, Name: e.Name, Email: e.Email}
+		s = State{ID: e.CustomerID, Name: e.Name, Email: e.Email, Address: 1}
 	case Changed:
-		s.Name, s.Email = cmp.Or(e.Name, s.Name), cmp.Or(e.Email, s.Email)
+		s.Name = cmp.Or(e.Name, s.Name)
+		if e.Email != "" {
+			s.Email, s.Suppressed = e.Email, ""
+			s.Address++
+		}
+	case MailSuppressed:
+		s.Suppressed = e.Reason
 	case Erased:
 		s = State{ID: e.CustomerID, ErasedAt: e.ErasedAt}
 	}
@@ -47,6 +57,8 @@ func decide(c Command, s State) ([]Event, error) {
 		return join(c, s)
 	case Change:
 		return change(c, s)
+	case SuppressMail:
+		return suppressMail(c, s)
 	case Erase:
 		return erase(c, s)
 	}
@@ -75,6 +87,18 @@ func change(c Change, s State) ([]Event, error) {
 		return nil, nil
 	}
 	return []Event{Changed{CustomerID: s.ID, Name: c.Name, Email: c.Email}}, nil
+}
+
+// suppressMail is about one of the customer's addresses. They may have given another one since, may
+// be erased, or the address's mails are suppressed already, for whichever reason came first.
+func suppressMail(c SuppressMail, s State) ([]Event, error) {
+	switch {
+	case !s.Exists():
+		return nil, ErrNotFound.New("there is no such customer")
+	case s.Erased(), s.Suppressed != "", c.Address != s.Address:
+		return nil, nil
+	}
+	return []Event{MailSuppressed{CustomerID: s.ID, Address: c.Address, Reason: c.Reason}}, nil
 }
 
 func erase(c Erase, s State) ([]Event, error) {

@@ -16,6 +16,15 @@ const (
 	EmailField = "customer.email"
 )
 
+// Reason is why mails to an address are suppressed.
+type Reason string
+
+// The reasons, by the names that mail services have for them.
+const (
+	ReasonBounce    Reason = "bounce"    // the address takes no mail, and won't
+	ReasonComplaint Reason = "complaint" // whoever has it calls the shop's mails spam
+)
+
 // Event is one of the events below.
 type Event interface{ customerEvent() }
 
@@ -33,6 +42,14 @@ type Changed struct {
 	Email      personal.Sealed `json:"email,omitempty"`
 }
 
+// MailSuppressed: no mail goes to the customer's address any more, until they give one again. The
+// address is not in it.
+type MailSuppressed struct {
+	CustomerID string `json:"customerId"`
+	Address    int64  `json:"address"` // which of the customer's addresses, from 1 on (State.Address)
+	Reason     Reason `json:"reason"`
+}
+
 // Erased: nobody can read any more what the customer said of themselves, and nobody gets their id
 // again. It holds nothing personal.
 type Erased struct {
@@ -40,13 +57,15 @@ type Erased struct {
 	ErasedAt   string `json:"erasedAt"` // RFC 3339, UTC
 }
 
-func (Registered) customerEvent() {}
-func (Changed) customerEvent()    {}
-func (Erased) customerEvent()     {}
+func (Registered) customerEvent()     {}
+func (Changed) customerEvent()        {}
+func (MailSuppressed) customerEvent() {}
+func (Erased) customerEvent()         {}
 
 // Register adds the customer's events to a registry.
 func Register(r *es.Registry) {
 	es.Register[Registered](r, "customer.registered", 1)
 	es.Register[Changed](r, "customer.changed", 1)
+	es.Register[MailSuppressed](r, "customer.mail-suppressed", 1)
 	es.Register[Erased](r, "customer.erased", 1)
 }

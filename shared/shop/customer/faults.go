@@ -16,6 +16,10 @@ var (
 	ErrVersionMismatch   = faults.Declare(faults.Precondition, "customer.version-mismatch")
 )
 
+// ErrMailSuppressed says of a customer that no mail goes to their address, until they give one
+// again.
+var ErrMailSuppressed = errors.New("customer: mail to the address is suppressed")
+
 // ErrNotErased says of a customer whose key was to be destroyed that their stream doesn't have them
 // erased. Nothing was destroyed.
 var ErrNotErased = errors.New("customer: not erased")

@@ -82,8 +82,9 @@ func (s Service) Register(ctx context.Context, req es.Request, in RegisterInput)
 }
 
 // Change gives the customer of a version another name or address, or both, and leaves a customer as
-// they are who has them already. ErrVersionMismatch where the version is another, ErrNotFound where
-// nobody was registered by that id, and ErrErased where they are erased.
+// they are who has them already; an address to which no mail goes counts as another one.
+// ErrVersionMismatch where the version is another, ErrNotFound where nobody was registered by that
+// id, and ErrErased where they are erased.
 //
 // The request's commit id names who asks, and on which version. What they ask for is added to it as
 // a fingerprint under the customer's key, so that the same request again is known until somebody
@@ -152,10 +153,21 @@ func (s Service) differing(ctx context.Context, current State, in ChangeInput) (
 	if err == nil && in.Name != "" && in.Name != name {
 		change.Name, err = s.deps.Vault.Seal(ctx, current.ID, NameField, []byte(in.Name))
 	}
-	if err == nil && in.Email != "" && in.Email != email {
+	// An address that is given again while its mails are suppressed is one that the customer
+	// vouches for: mails go again.
+	if err == nil && in.Email != "" && (in.Email != email || current.Suppressed != "") {
 		change.Email, err = s.deps.Vault.Seal(ctx, current.ID, EmailField, []byte(in.Email))
 	}
 	return change, err
+}
+
+// SuppressMail has no mail go any more to the customer's address of that number; where they have
+// given another one since, or are erased, nothing changes. Again, it does nothing. ErrNotFound
+// where nobody was registered by that id.
+func (s Service) SuppressMail(
+	ctx context.Context, req es.Request, customerID string, address int64, reason Reason,
+) (es.Result[State], error) {
+	return s.handler.Handle(ctx, customerID, req, SuppressMail{Address: address, Reason: reason})
 }
 
 // Erase erases a customer: customer.erased is appended, the data key is destroyed, and then the
