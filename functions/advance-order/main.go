@@ -20,7 +20,10 @@ func main() {
 	awsenv.Logger()
 	config := awsenv.Config(context.Background())
 	store := dynamostore.New(dynamodb.NewFromConfig(config), awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register))
-	tasks := ordertask.Tasks{Orders: order.New(order.Deps{Store: store, Clock: clock.System{}}), Clock: clock.System{}}
+	tasks := ordertask.Tasks{
+		Orders: order.New(order.Deps{Store: store, Clock: clock.System{}, Recent: order.NewRecent()}),
+		Clock:  clock.System{},
+	}
 	awsenv.Start(sfntask.Router{
 		"start":     sfntask.Task(tasks.Start),
 		"confirm":   sfntask.Task(tasks.Confirm),

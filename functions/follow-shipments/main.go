@@ -29,7 +29,7 @@ func main() {
 	db := dynamodb.NewFromConfig(config)
 	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register, stock.Register))
 	follower := wiring.Complete(choreography.Follower{
-		Orders: order.New(order.Deps{Store: store, Clock: clock.System{}}),
+		Orders: order.New(order.Deps{Store: store, Clock: clock.System{}, Recent: order.NewRecent()}),
 		Stock: stock.New(stock.Deps{
 			Store: store, Clock: clock.System{}, Counters: stocktable.New(db, awsenv.Env("STOCK_TABLE")),
 		}),

@@ -1,11 +1,10 @@
 package publish
 
 import (
-	"container/list"
 	"context"
-	"sync"
 
 	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/recent"
 	"orderflow/shared/shop/order"
 )
 
@@ -21,11 +20,7 @@ const MostRecent = 1_000
 // concurrent use.
 type Recent struct {
 	orders Orders
-	most   int
-
-	mu     sync.Mutex
-	states map[version]*list.Element
-	used   list.List // of remembered, the one that was used last in front
+	states *recent.Of[version, order.State]
 }
 
 // version is an order at a version.
@@ -34,46 +29,20 @@ type version struct {
 	number  int64
 }
 
-type remembered struct {
-	version
-	state order.State
-}
-
 // NewRecent remembers at most so many versions of orders, each of some kilobytes.
 func NewRecent(orders Orders, most int) *Recent {
-	return &Recent{orders: orders, most: most, states: map[version]*list.Element{}}
+	return &Recent{orders: orders, states: recent.New[version, order.State](most)}
 }
 
 // AsOf implements Orders: what is remembered, though without its time, else what the orders say.
 func (r *Recent) AsOf(ctx context.Context, orderID string, p es.Point) (es.Past[order.State], error) {
-	if state, ok := r.recall(version{orderID, p.Version}); ok {
+	if state, ok := r.states.Recall(version{orderID, p.Version}); ok {
 		return es.Past[order.State]{State: state, Version: p.Version}, nil
 	}
 	return r.orders.AsOf(ctx, orderID, p)
 }
 
-func (r *Recent) recall(v version) (order.State, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	at := r.states[v]
-	if at == nil {
-		return order.State{}, false
-	}
-	r.used.MoveToFront(at)
-	return at.Value.(remembered).state, true
-}
-
 // Remember notes what an order is at a version. What was used the longest ago makes room.
 func (r *Recent) Remember(orderID string, number int64, state order.State) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	v := version{orderID, number}
-	if at := r.states[v]; at != nil {
-		r.used.MoveToFront(at)
-		return
-	}
-	r.states[v] = r.used.PushFront(remembered{v, state})
-	if last := r.used.Back(); r.used.Len() > r.most {
-		delete(r.states, r.used.Remove(last).(remembered).version)
-	}
+	r.states.Remember(version{orderID, number}, state)
 }

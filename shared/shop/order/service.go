@@ -42,6 +42,9 @@ type Deps struct {
 	Customers Customers      `wiring:"optional"`
 	Prices    Prices         `wiring:"optional"`
 	Shipments Shipments      `wiring:"optional"`
+	// Recent is for whoever runs one command after the other on an order: where the same process
+	// has left it, and it is still so, the next one needs no read.
+	Recent *Recent `wiring:"optional"`
 }
 
 // Service carries out the commands on orders.
@@ -153,9 +156,32 @@ func (s Service) CloseStopped(
 }
 
 // Run carries out a command of the saga, the sweep or the carrier on an order. What it writes
-// belongs to the order, and has the correlation id of the order's first event.
-func (s Service) Run(ctx context.Context, req es.Request, orderID string, c Command) (es.Result[State], error) {
-	return s.handler.Handle(ctx, orderID, req, c)
+// belongs to the order, and has the correlation id of the order's first event. An order that is
+// remembered is not read, if it is still as it was: the append tells.
+func (s Service) Run(
+	ctx context.Context, req es.Request, orderID string, c Command,
+) (res es.Result[State], err error) {
+	began := s.deps.Clock.Now()
+	if from, ok := s.deps.Recent.recall(orderID, began); ok && once(c) {
+		res, err = s.handler.HandleFrom(ctx, from, req, c)
+	} else {
+		res, err = s.handler.Handle(ctx, orderID, req, c)
+	}
+	if err == nil {
+		s.deps.Recent.remember(orderID, res, began)
+	}
+	return res, err
+}
+
+// once reports whether a command that was carried out yields no events ever again, whatever has
+// come since. Another one has to be looked for in the stream: a run that starts an order, which
+// another run then takes over, would take it back when its request comes again.
+func once(c Command) bool {
+	switch c.(type) {
+	case Confirm, FinishUndo, Ship, Deliver:
+		return true
+	}
+	return false
 }
 
 // RunFrom is Run on what an earlier command has given, without a read where the order is still as
