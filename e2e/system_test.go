@@ -270,13 +270,19 @@ func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, a.body) 
 // send sends a request, and again as the API asks for while it answers 503.
 func send(t *testing.T, r request) answer {
 	t.Helper()
+	return sendTo(t, stack.api, r)
+}
+
+// sendTo is send to another API than the stack's.
+func sendTo(t *testing.T, api string, r request) answer {
+	t.Helper()
 	return eventually(t, r.method+" "+r.path, func() (answer, bool) {
-		a := sendOnce(t, r)
+		a := sendOnce(t, api, r)
 		return a, a.status != http.StatusServiceUnavailable
 	})
 }
 
-func sendOnce(t *testing.T, r request) answer {
+func sendOnce(t *testing.T, api string, r request) answer {
 	t.Helper()
 	var content []byte
 	switch body := r.body.(type) {
@@ -289,7 +295,7 @@ func sendOnce(t *testing.T, r request) answer {
 			t.Fatal(err)
 		}
 	}
-	req, err := http.NewRequestWithContext(t.Context(), r.method, stack.api+r.path, bytes.NewReader(content))
+	req, err := http.NewRequestWithContext(t.Context(), r.method, api+r.path, bytes.NewReader(content))
 	if err != nil {
 		t.Fatal(err)
 	}

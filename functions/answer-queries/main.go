@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"os"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -44,6 +45,8 @@ func main() {
 		Auth: httpapi.Auth{
 			CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE"),
 			CarrierScope: awsenv.Env("CARRIER_SCOPE"), PricingScope: awsenv.Env("PRICING_SCOPE"),
+			GroupsClaim: awsenv.Env("GROUPS_CLAIM"), OperatorGroup: os.Getenv("OPERATOR_GROUP"),
+			CarrierGroup: os.Getenv("CARRIER_GROUP"), PricingGroup: os.Getenv("PRICING_GROUP"),
 		},
 		Clock: now, Log: log,
 		Orders:    order.New(order.Deps{Store: store, Clock: now, Vault: vault}),

@@ -15,8 +15,8 @@ var (
 	// pinned is an action by its commit, which nobody can move, with the version for readers.
 	pinned = regexp.MustCompile(`^[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
 	uses   = regexp.MustCompile(`(?m)^\s*(?:- )?uses: (.*)$`)
-	// expression is what GitHub fills into a script before the shell reads it.
-	expression = regexp.MustCompile(`\$\{\{`)
+	// filledIn is what GitHub fills into a script before the shell reads it.
+	filledIn = regexp.MustCompile(`\$\{\{`)
 )
 
 // scriptLines is how long a script in a workflow may be: a longer one is a file that a test can
@@ -75,7 +75,7 @@ func workflowRules(t *testing.T, name, text string) (found findings) {
 		if strings.Count(strings.TrimSpace(s.Run), "\n") >= scriptLines {
 			found.addf("%s: a script of more than %d lines belongs into a file: %s", name, scriptLines, s.Run)
 		}
-		if expression.MatchString(s.Run) {
+		if filledIn.MatchString(s.Run) {
 			found.addf("%s: give what GitHub fills in to a script by its environment: %s", name, s.Run)
 		}
 	}

@@ -318,8 +318,8 @@ func TestIdentity(t *testing.T) {
 		},
 		{
 			"an e-mail address for a customer",
-			caller{claims: map[string]string{"sub": "x", "username": "ada@example.com"}}, "/stock/cd-1", 403,
-			"auth.no-customer",
+			caller{claims: map[string]string{"sub": "x", "username": "ada@example.com", "scope": "openid"}},
+			"/stock/cd-1", 403, "auth.no-customer",
 		},
 		{"no claims", caller{claims: map[string]string{}}, "/stock/cd-1", 401, "auth.required"},
 	} {

@@ -151,7 +151,7 @@ func (e *edge) admit(r *http.Request, x *exchange, handler http.Handler, pattern
 		panic("httpapi: no access rule for " + pattern)
 	}
 	if op.access != accessOpen {
-		caller, err := e.auth.identify(r.Context())
+		caller, err := e.auth.identify(r)
 		if err == nil {
 			err = caller.allowed(op.access)
 		}

@@ -149,7 +149,7 @@ func TestActor(t *testing.T) {
 		want string // a regular expression
 		same bool   // as one before
 	}{
-		{"customer", caller{claims: map[string]string{"sub": mail, "username": "eve"}}, `^customer/eve$`, false},
+		{"customer", caller{claims: map[string]string{"sub": mail, "username": "eve", "client_id": "c"}}, `^customer/eve$`, false},
 		{"operator", operatorOf(issuer, mail), `^operator/[0-9a-f-]{36}$`, false},
 		{"the operator again", operatorOf(issuer, mail), `^operator/[0-9a-f-]{36}$`, true},
 		{"another operator", operatorOf(issuer, "ada@example.com"), `^operator/[0-9a-f-]{36}$`, false},

@@ -151,7 +151,7 @@ type server struct {
 
 func newServer(auth Auth, c clock.Clock, log *slog.Logger) *server {
 	return &server{edge: &edge{
-		mux: http.NewServeMux(), operations: map[string]operation{}, auth: auth, clock: c, log: log,
+		mux: http.NewServeMux(), operations: map[string]operation{}, auth: auth.Checked(), clock: c, log: log,
 	}}
 }
 

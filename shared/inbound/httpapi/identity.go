@@ -1,11 +1,9 @@
 package httpapi
 
 import (
-	"context"
+	"net/http"
 	"slices"
 	"strings"
-
-	"github.com/awslabs/aws-lambda-go-api-proxy/core"
 
 	"orderflow/shared/kit/ident"
 )
@@ -17,6 +15,27 @@ type Auth struct {
 	OperatorScope string // the scope that operators have
 	CarrierScope  string // the scope that carriers have
 	PricingScope  string // the scope that pricing systems have, and operators who may name prices as well
+	GroupsClaim   string // the claim that lists groups or roles
+	// The groups of the same three, "" for none.
+	OperatorGroup string
+	CarrierGroup  string
+	PricingGroup  string
+}
+
+// userSet are the claims that users fill in themselves (OpenID Connect Core, 5.1), or may: what
+// they say of groups would be what a user wishes.
+var userSet = []string{
+	"name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture",
+	"website", "email", "gender", "birthdate", "zoneinfo", "locale", "phone_number", "address", "nonce",
+}
+
+// Checked panics where a claim of groups can't be trusted.
+func (a Auth) Checked() Auth {
+	root, _, _ := strings.Cut(a.GroupsClaim, ".")
+	if slices.Contains(userSet, root) || strings.HasPrefix(root, "custom:") {
+		panic("httpapi: GroupsClaim: expected a claim that only the issuer sets, got " + a.GroupsClaim)
+	}
+	return a
 }
 
 // identity is who asks.
@@ -29,32 +48,63 @@ type identity struct {
 }
 
 // identify reads the caller from the event that API Gateway made.
-func (a Auth) identify(ctx context.Context) (identity, error) {
-	rc, ok := core.GetAPIGatewayV2ContextFromContext(ctx)
-	if !ok || rc.Authorizer == nil || rc.Authorizer.JWT == nil || len(rc.Authorizer.JWT.Claims) == 0 {
-		return identity{}, ErrUnauthenticated.New("expected a bearer token in the header Authorization")
+func (a Auth) identify(r *http.Request) (identity, error) {
+	token, err := readClaims(r)
+	if err != nil {
+		return identity{}, err
 	}
-	jwt := rc.Authorizer.JWT
-	has := func(scope string) bool {
-		return slices.Contains(jwt.Scopes, scope) || slices.Contains(strings.Fields(jwt.Claims["scope"]), scope)
-	}
+	is := func(scope, group string) bool { return token.grants(scope) || token.puts(a.GroupsClaim, group) }
+	issuer, _ := token["iss"].(string)
+	subject, _ := token["sub"].(string)
 	// There are issuers whose subjects are e-mail addresses.
-	pseudonym := ident.Derive("subject", jwt.Claims["iss"], jwt.Claims["sub"])
+	pseudonym := ident.Derive("subject", issuer, subject)
+	prices := is(a.PricingScope, a.PricingGroup)
 	switch {
-	case has(a.OperatorScope):
-		return identity{operator: pseudonym, prices: has(a.PricingScope)}, nil
-	case has(a.CarrierScope):
+	case is(a.OperatorScope, a.OperatorGroup):
+		return identity{operator: pseudonym, prices: prices}, nil
+	case is(a.CarrierScope, a.CarrierGroup):
 		return identity{carrier: pseudonym}, nil
-	case has(a.PricingScope):
+	case prices:
 		return identity{pricing: pseudonym}, nil
 	}
-	id := identity{customer: jwt.Claims[a.CustomerClaim]}
-	// A name or an e-mail address can't have the form of an id by mistake: such a claim is refused.
-	if !ident.IsName(id.customer, 64, "_-") {
+	return a.customerOf(token)
+}
+
+// customerOf reads the customer's id. A name or an e-mail address can't have the form of an id by
+// mistake: such a claim is refused.
+func (a Auth) customerOf(token claims) (identity, error) {
+	says, given := token.at(a.CustomerClaim).(string)
+	if !given {
 		return identity{}, ErrNoCustomer.New(
 			"the token is for no customer, operator, carrier or pricing system; get one with the claim or scope for it")
 	}
-	return id, nil
+	id, ok := customerID(says)
+	if !ok {
+		return identity{}, ErrNoCustomer.New(
+			"the token's claim %s is no customer id: expected 1 to 64 letters, digits, - and _, which | may separate; "+
+				"choose another claim, or have the issuer map one", a.CustomerClaim,
+		)
+	}
+	return identity{customer: id}, nil
+}
+
+// bar stands for | in a customer's id.
+const bar = "_-_"
+
+// customerID makes an id of what the claim says: the same, or for the ids of Auth0, as
+// auth0|5fe435b5, with bar for each |. It can be read back: around a bar stand letters and digits,
+// and an id that has one without a | is refused. Otherwise a user could be called like another.
+func customerID(says string) (string, bool) {
+	parts := strings.Split(says, "|")
+	for i, part := range parts {
+		last := i == len(parts)-1
+		if !ident.IsName(part, 64, "_-") || strings.Contains(part, bar) ||
+			!last && strings.TrimRight(part, "_-") != part {
+			return "", false
+		}
+	}
+	id := strings.Join(parts, bar)
+	return id, ident.IsName(id, 64, "_-")
 }
 
 // isOperator reports whether the caller works for the shop.

@@ -51,6 +51,7 @@ const scope, carrierScope, pricingScope = "orderflow/operator", "orderflow/carri
 
 var auth = httpapi.Auth{
 	CustomerClaim: "username", OperatorScope: scope, CarrierScope: carrierScope, PricingScope: pricingScope,
+	GroupsClaim: "cognito:groups", OperatorGroup: "operators", CarrierGroup: "carriers", PricingGroup: "quotes",
 }
 
 // world is the edge on the real services over a store in memory.
@@ -152,6 +153,7 @@ func newWorld(t testing.TB) *world {
 type caller struct {
 	claims map[string]string
 	scopes []string
+	token  string // in the header Authorization; "" for none
 }
 
 var (
@@ -199,6 +201,9 @@ func (w *world) send(r request) response {
 	}
 	if r.method == http.MethodPost {
 		headers["idempotency-key"] = fmt.Sprintf("key-%d", w.keys.Add(1))
+	}
+	if r.who.token != "" {
+		headers["authorization"] = "Bearer " + r.who.token
 	}
 	for name, value := range r.headers {
 		headers[strings.ToLower(name)] = value
