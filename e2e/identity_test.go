@@ -176,8 +176,8 @@ func apiBeside(t *testing.T, by issuer, function string, routes ...string) strin
 	return strings.Replace(stack.api, stack.Outputs["ApiId"], id, 1)
 }
 
-// Tokens of each provider are let in for what they are: signed, verified by API Gateway, and read by
-// a function that is set up for the provider. The forms are those of docs/identity.md.
+// Tokens of each provider are let in for what they are: signed, verified by API Gateway, and read
+// by a function that is set up for the provider. The forms are those of docs/identity.md.
 func TestProviders(t *testing.T) {
 	t.Parallel()
 	by := newIssuer(t)
@@ -191,16 +191,18 @@ func TestProviders(t *testing.T) {
 			"CUSTOMER_CLAIM": "username", "GROUPS_CLAIM": "cognito:groups", "OPERATOR_GROUP": "operators",
 		}, map[string]object{
 			"customer": {"token_use": "access", "client_id": "c", "username": "ada", "cognito:groups": list("x")},
-			"operator": {"token_use": "access", "client_id": "c", "username": "eve", "cognito:groups": list("x", "operators")},
+			"operator": {
+				"token_use": "access", "client_id": "c", "username": "eve", "cognito:groups": list("x", "operators"),
+			},
 			"carrier":  {"token_use": "access", "client_id": "c", "scope": "orderflow/carrier"},
-			"ID token": {"token_use": "id", "aud": "orderflow", "cognito:groups": list("operators"), "scope": "orderflow/operator"},
+			"ID token": {"token_use": "id", "cognito:groups": list("operators"), "scope": "orderflow/operator"},
 		}},
 		{"Okta", map[string]string{
 			"CUSTOMER_CLAIM": "uid", "OPERATOR_SCOPE": "orderflow.operator", "GROUPS_CLAIM": "groups",
 			"OPERATOR_GROUP": "Shop Operators",
 		}, map[string]object{
-			"customer": {"cid": "c", "uid": "00uid4BxXw6I6TV4m0g3", "scp": list("openid"), "groups": list("All Shop Operators")},
-			"operator": {"cid": "c", "uid": "00uid4BxXw6I6TV4m0g3", "scp": list("openid"), "groups": list("All", "Shop Operators")},
+			"customer": {"cid": "c", "uid": "00uid4Bx", "scp": list("openid"), "groups": list("All Shop Operators")},
+			"operator": {"cid": "c", "uid": "00uid4Bx", "scp": list("openid"), "groups": list("All", "Shop Operators")},
 			"machine":  {"cid": "c", "scp": list("x", "orderflow.operator")},
 			"nobody":   {"cid": "c", "scp": list("orderflow.operators")},
 			"ID token": {"uid": "00uid4BxXw6I6TV4m0g3", "groups": list("Shop Operators")},
@@ -247,7 +249,8 @@ func TestProviders(t *testing.T) {
 			}
 			stranger := newIssuer(t)
 			stranger.url = by.url
-			if a := sendTo(t, api, get(stranger.sign(t, p.tokens["operator"]), "/customers")); a.status != http.StatusUnauthorized {
+			forged := get(stranger.sign(t, p.tokens["operator"]), "/customers")
+			if a := sendTo(t, api, forged); a.status != http.StatusUnauthorized {
 				t.Errorf("a token that another key has signed: %s", a)
 			}
 		})

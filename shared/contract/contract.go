@@ -260,6 +260,7 @@ func VersionsOf(r es.Recorded, of order.State) ([]es.Envelope, error) {
 			CorrelationID: r.Metadata.CorrelationID, CausationID: r.Metadata.CausationID,
 			Traceparent: r.Metadata.Traceparent, Data: text,
 		}
+		out[i].ActorKind, out[i].ActorID = r.Metadata.Who()
 		if err := out[i].Validate(); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrUnmapped, err)
 		}

@@ -69,6 +69,8 @@ var attributes = []attribute{
 	{Name: "correlationid", Type: "string", Description: "Of the request that it all began with."},
 	{Name: "causationid", Type: "string", Description: "Of what brought about this event."},
 	{Name: "traceparent", Type: "string", Description: "W3C Trace Context."},
+	{Name: "actorkind", Type: "string", Description: "Who brought it about: customer, person, machine, system."},
+	{Name: "actorid", Type: "string", Description: "Which one: the customer's id, the issuer's, or the client's."},
 	{
 		Name: "data", Type: "object", Required: true,
 		Description: "What happened in detail, by the schema of type and version.",

@@ -17,7 +17,22 @@ type eventAnswer struct {
 	Time          time.Time      `json:"time"`
 	CorrelationID string         `json:"correlationId,omitempty" doc:"Id shared by everything that one request caused"`
 	CausationID   string         `json:"causationId,omitempty" doc:"Id of the direct cause of the event"`
+	Actor         *actorAnswer   `json:"actor,omitempty" doc:"Who brought the event about; for operators"`
 	Data          map[string]any `json:"data" doc:"Content of the event, without personal data"`
+}
+
+type actorAnswer struct {
+	Kind string `json:"kind" doc:"customer, person, machine or system; operator, carrier or pricing in events of earlier releases, which name them by a pseudonym" example:"person"`
+	ID   string `json:"id" doc:"The customer's id, the issuer's id of the person, the machine's client id, or the part of the program"`
+}
+
+// actorFor shows operators who acted. Others don't learn who works for the shop.
+func actorFor(id identity, m es.Metadata) *actorAnswer {
+	kind, who := m.Who()
+	if kind == "" || !id.isOperator() {
+		return nil
+	}
+	return &actorAnswer{Kind: kind, ID: who}
 }
 
 type historyAnswer struct {
@@ -53,7 +68,7 @@ func (q Queries) getHistory(ctx context.Context, id identity, in *orderPath) (*h
 		}
 		out.Body.Events[i] = eventAnswer{
 			Sequence: e.Version, ID: e.ID(), Type: e.Type, Time: e.Time.UTC(), CorrelationID: e.Metadata.CorrelationID,
-			CausationID: e.Metadata.CausationID, Data: data,
+			CausationID: e.Metadata.CausationID, Actor: actorFor(id, e.Metadata), Data: data,
 		}
 		out.ETag = etag(e.Version)
 	}

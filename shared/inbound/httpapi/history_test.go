@@ -2,7 +2,9 @@ package httpapi_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,6 +111,42 @@ func TestDeadLetterShowsNothingSealed(t *testing.T) {
 		m, err := w.letters.Message(t.Context(), id)
 		if err != nil || string(m.Body) != body {
 			t.Errorf("%s is kept as %s, %v", name, m.Body, err)
+		}
+	}
+}
+
+// TestWhoActed: operators see which person, machine or part of the program acted; a customer sees
+// nobody who works for the shop.
+func TestWhoActed(t *testing.T) {
+	s := newShop(t)
+	grace := caller{claims: map[string]string{
+		"iss": "i", "sub": "aaaaaaaa-0001", "client_id": "c", "username": "grace", "cognito:groups": "[operators]",
+	}}
+	till := caller{claims: map[string]string{"iss": "i", "sub": "till-1", "client_id": "till-1", "scope": scope}}
+	for _, who := range []caller{grace, till} {
+		s.must(http.StatusCreated, post(who, "/accounts/"+s.account+"/deposits", object{"amount": usd(5)}))
+	}
+	s.must(http.StatusAccepted, post(grace, "/orders/"+s.order+"/cancel", object{}))
+	shown := func(who caller, path, list string) (actors []string) {
+		lines, _ := s.must(http.StatusOK, get(who, path)).body[list].([]any)
+		for _, l := range lines {
+			line, _ := l.(object)
+			if actor, ok := line["actor"].(object); ok {
+				actors = append(actors, fmt.Sprintf("%v %v", actor["kind"], actor["id"]))
+			}
+		}
+		return actors
+	}
+	for path, want := range map[string][]string{
+		"/orders/" + s.order + "/history":       {"customer ada", "person aaaaaaaa-0001"},
+		"/accounts/" + s.account + "/statement": {"machine till-1", "person aaaaaaaa-0001", "person operator-1"},
+	} {
+		list := map[bool]string{true: "events", false: "movements"}[strings.HasPrefix(path, "/orders")]
+		if got := shown(operator, path, list); !slices.Equal(got, want) {
+			t.Errorf("%s shows operators %q, want %q", path, got, want)
+		}
+		if got := shown(ada, path, list); got != nil {
+			t.Errorf("%s shows the customer %q", path, got)
 		}
 	}
 }

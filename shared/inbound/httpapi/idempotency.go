@@ -61,7 +61,10 @@ func (k *Keyed) claimed(
 // metadata is what a commit records of the request that it comes from.
 func metadata(ctx context.Context) es.Metadata {
 	x := exchangeOf(ctx)
-	m := es.Metadata{CorrelationID: x.correlationID, Traceparent: x.traceparent, Actor: x.caller.actor()}
+	m := es.Metadata{
+		CorrelationID: x.correlationID, Traceparent: x.traceparent, Actor: x.caller.actor(),
+		Principal: x.caller.principal,
+	}
 	if x.requestID != "" {
 		m.CausationID = "http/" + x.requestID
 	}

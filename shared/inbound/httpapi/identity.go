@@ -45,6 +45,8 @@ type identity struct {
 	carrier  string // a carrier's pseudonym, "" for anybody else
 	pricing  string // a pricing system's pseudonym, "" for anybody else
 	prices   bool   // an operator's right to name prices
+
+	principal string // which person or machine the pseudonym is; "" for customers
 }
 
 // identify reads the caller from the event that API Gateway made.
@@ -58,14 +60,14 @@ func (a Auth) identify(r *http.Request) (identity, error) {
 	subject, _ := token["sub"].(string)
 	// There are issuers whose subjects are e-mail addresses.
 	pseudonym := ident.Derive("subject", issuer, subject)
-	prices := is(a.PricingScope, a.PricingGroup)
+	prices, principal := is(a.PricingScope, a.PricingGroup), token.principal(pseudonym)
 	switch {
 	case is(a.OperatorScope, a.OperatorGroup):
-		return identity{operator: pseudonym, prices: prices}, nil
+		return identity{operator: pseudonym, prices: prices, principal: principal}, nil
 	case is(a.CarrierScope, a.CarrierGroup):
-		return identity{carrier: pseudonym}, nil
+		return identity{carrier: pseudonym, principal: principal}, nil
 	case prices:
-		return identity{pricing: pseudonym}, nil
+		return identity{pricing: pseudonym, principal: principal}, nil
 	}
 	return a.customerOf(token)
 }
@@ -114,7 +116,7 @@ func (id identity) isOperator() bool { return id.operator != "" }
 // catalogue.
 func (id identity) namesPrices() bool { return id.pricing != "" || id.prices }
 
-// actor is the caller as events name them.
+// actor is the caller as events name them, and part of what ids derive from: it may never change.
 func (id identity) actor() string {
 	switch {
 	case id.isOperator():

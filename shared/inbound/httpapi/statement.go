@@ -23,6 +23,7 @@ type statementLineAnswer struct {
 	Balance      money.Money  `json:"balance" doc:"Balance right after the movement"`
 	Reference    string       `json:"reference" doc:"Cause of the movement: kind/id"`
 	Counterparty string       `json:"counterparty,omitempty" doc:"The other account, for a transfer"`
+	Actor        *actorAnswer `json:"actor,omitempty" doc:"Who moved the money; for operators"`
 }
 
 type statementAnswer struct {
@@ -53,7 +54,7 @@ func (q Queries) getStatement(ctx context.Context, id identity, in *statementInp
 	for i, l := range page.Lines {
 		out.Body.Movements[i] = statementLineAnswer{
 			Sequence: l.Version, Time: l.Time.UTC(), Kind: l.Kind, Amount: l.Amount, Balance: l.Balance,
-			Reference: l.Reference, Counterparty: l.Counterparty,
+			Reference: l.Reference, Counterparty: l.Counterparty, Actor: actorFor(id, l.Metadata),
 		}
 	}
 	if page.Next != 0 {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/awslabs/aws-lambda-go-api-proxy/core"
+
+	"orderflow/shared/kit/ident"
 )
 
 // claims are what a verified token says: texts, numbers, lists ([]any) and objects.
@@ -161,6 +163,63 @@ func texts(v any) (found []string) {
 		}
 	}
 	return found
+}
+
+// text is a claim that is a text, "" for any other.
+func (c claims) text(name string) string {
+	text, _ := c[name].(string)
+	return text
+}
+
+// client is the id of the client that the token is for.
+func (c claims) client() string {
+	for _, name := range clientClaims {
+		if id := c.text(name); id != "" {
+			return id
+		}
+	}
+	return ""
+}
+
+// isMachine reports whether a program got the token for itself, by client credentials. Each issuer
+// says it in its own way: the subject is the client (Cognito, Okta; Auth0 with @clients), the grant
+// is named (Auth0), the token is an app's (Entra ID, by idtyp, or because nobody delegated a
+// scope), or the subject is the client's service account (Keycloak, which names the client once
+// more then).
+// None of it is a user's to set.
+func (c claims) isMachine() bool {
+	sub, client := c.text("sub"), c.client()
+	return client != "" && (sub == client || sub == client+"@clients" ||
+		c.text("client_id") == client && c.text("azp") == client &&
+			c.text("preferred_username") == "service-account-"+strings.ToLower(client)) ||
+		c.text("gty") == "client-credentials" || c.text("idtyp") == "app" ||
+		sub != "" && sub == c.text("oid") && c["scp"] == nil
+}
+
+// principal says which person or machine the bearer is, by the issuer's id. An id that may be a
+// name or an e-mail address, as Okta's subjects are, is passed over for one that is not, or becomes
+// the pseudonym: events keep it for ever.
+func (c claims) principal(pseudonym string) string {
+	if c.isMachine() {
+		if id := c.client(); visible(id) {
+			return "machine/" + id
+		}
+		return "machine/" + pseudonym
+	}
+	for _, name := range []string{"sub", "uid", "oid"} {
+		if id := c.text(name); ident.IsName(id, maxPrincipal, "_-|") {
+			return "person/" + id
+		}
+	}
+	return "person/" + pseudonym
+}
+
+const maxPrincipal = 128
+
+// visible reports whether a client's id is short and ASCII without spaces.
+func visible(id string) bool {
+	hidden := func(r rune) bool { return r <= ' ' || r > '~' }
+	return id != "" && len(id) <= maxPrincipal && !strings.ContainsFunc(id, hidden)
 }
 
 // grants reports whether the token has a scope.

@@ -61,7 +61,7 @@ func cognito() provider {
 		"cognito:groups": []any{"operators"}, "at_hash": "x",
 	})
 	return provider{
-		name:   "Cognito",
+		name: "Cognito",
 		source: "https://docs.aws.amazon.com/cognito/latest/developerguide/" +
 			"amazon-cognito-user-pools-using-the-access-token.html",
 		auth: Auth{
@@ -470,4 +470,50 @@ func encode(t *testing.T, claims object) string {
 	}
 	part := base64.RawURLEncoding.EncodeToString
 	return part([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + part(text) + ".c2lnbmF0dXJl"
+}
+
+// TestPrincipals: each person and each machine is told from every other, and nobody's name or
+// e-mail address is kept.
+func TestPrincipals(t *testing.T) {
+	const pseudonym = "person/pseudonym"
+	user := object{"iss": "i", "scope": "s"}
+	for _, c := range []struct {
+		name   string
+		claims object
+		want   string
+	}{
+		{"Cognito, a person", object{"sub": "aaaaaaaa-bbbb", "client_id": "c1", "username": "ada"}, "person/aaaaaaaa-bbbb"},
+		{"Cognito, a machine", object{"sub": "c1", "client_id": "c1"}, "machine/c1"},
+		{"Okta, a person", object{"sub": "ada@example.com", "uid": "00u1", "cid": "0oa1"}, "person/00u1"},
+		{"Okta, a machine", object{"sub": "0oa1", "cid": "0oa1"}, "machine/0oa1"},
+		{"Entra ID, a person", object{"sub": "HKZp-aH", "oid": "6902", "azp": "0779", "scp": "x"}, "person/HKZp-aH"},
+		{"Entra ID, an app", object{"sub": "e14f", "oid": "e14f", "azp": "0779"}, "machine/0779"},
+		{"Entra ID, an app that says so", object{"sub": "e", "oid": "o", "appid": "0779", "idtyp": "app"}, "machine/0779"},
+		{"Auth0, a person", object{"sub": "auth0|5fe4", "azp": "c1"}, "person/auth0|5fe4"},
+		{"Auth0, a machine", object{"sub": "c1@clients", "azp": "c1", "gty": "client-credentials"}, "machine/c1"},
+		{"Auth0, a machine by its subject", object{"sub": "c1@clients", "client_id": "c1"}, "machine/c1"},
+		{"Keycloak, a person", object{"sub": "1895", "azp": "c1", "preferred_username": "ada"}, "person/1895"},
+		{"Keycloak, a service account", object{
+			"sub": "c0e4", "azp": "Web", "client_id": "Web", "preferred_username": "service-account-web",
+		}, "machine/Web"},
+		{"a person who is called like a service account", object{
+			"sub": "1895", "azp": "web", "preferred_username": "service-account-web",
+		}, "person/1895"},
+		{"a person who is called like another's client", object{
+			"sub": "1895", "azp": "web", "client_id": "web", "preferred_username": "service-account-shop",
+		}, "person/1895"},
+		{"an e-mail address", object{"sub": "ada@example.com", "azp": "c1"}, pseudonym},
+		{"a name", object{"sub": "Ada Lovelace", "azp": "c1"}, pseudonym},
+		{"no subject", object{"azp": "c1"}, pseudonym},
+		{"a subject that is a number", object{"sub": 7, "azp": "c1"}, pseudonym},
+		{"a subject that is too long", object{"sub": strings.Repeat("a", 129), "azp": "c1"}, pseudonym},
+		{"a client's id with a space", object{"sub": "a b", "azp": "a b"}, "machine/pseudonym"},
+		{"a machine without a client", object{"sub": "x", "gty": "client-credentials"}, "machine/pseudonym"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := claims(with(user, c.claims)).principal("pseudonym"); got != c.want {
+				t.Errorf("%s, want %s", got, c.want)
+			}
+		})
+	}
 }

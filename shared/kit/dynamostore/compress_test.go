@@ -253,6 +253,7 @@ func TestPack(t *testing.T) {
 			Metadata: es.Metadata{
 				CorrelationID: rapid.String().Draw(t, "correlation"), CausationID: rapid.String().Draw(t, "causation"),
 				Traceparent: rapid.String().Draw(t, "traceparent"), Actor: rapid.String().Draw(t, "actor"),
+				Principal: rapid.String().Draw(t, "principal"),
 			},
 		}
 		for range rapid.IntRange(1, 5).Draw(t, "events") {

@@ -26,6 +26,8 @@ type Envelope struct {
 	CorrelationID string          `json:"correlationid,omitempty"`
 	CausationID   string          `json:"causationid,omitempty"`
 	Traceparent   string          `json:"traceparent,omitempty"`
+	ActorKind     string          `json:"actorkind,omitempty"` // who brought it about: "person"
+	ActorID       string          `json:"actorid,omitempty"`
 	Data          json.RawMessage `json:"data"`
 }
 

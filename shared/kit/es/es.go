@@ -1,6 +1,7 @@
 package es
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,6 +78,25 @@ type Metadata struct {
 	Traceparent   string `json:"traceparent,omitempty"`   // W3C Trace Context
 	// who asked: a pseudonym like customer/<id>, or a part of the program; never a name
 	Actor string `json:"actor,omitempty"`
+	// which of several acted, where the actor is one of them: person/<id> or machine/<id>, by the
+	// id that their issuer gave them; never a name
+	Principal string `json:"principal,omitempty"`
+}
+
+// By is who acted, as precisely as it is known.
+func (m Metadata) By() string { return cmp.Or(m.Principal, m.Actor) }
+
+// System is the kind of those who act within the program.
+const System = "system"
+
+// Who is By in two parts: the kind, as customer, person or machine, and which of them it is. A part
+// of the program is one of the kind System. Both are "" where nobody is named.
+func (m Metadata) Who() (kind, id string) {
+	kind, id, apart := strings.Cut(m.By(), "/")
+	if !apart && kind != "" {
+		return System, kind
+	}
+	return kind, id
 }
 
 // Commit is what one decision writes: one or more events on one stream, all or none.

@@ -98,7 +98,7 @@ func (d Desk) Discard(ctx context.Context, id string, o Order) (Entry, error) {
 		case StatusDiscarded:
 		default:
 			e.Status, e.Alert, e.Held, e.Closed, e.ClosedBy, e.Reason = StatusDiscarded, false, false, d.Clock.Now(),
-				o.Request.Metadata.Actor, o.Reason
+				o.Request.Metadata.By(), o.Reason
 			e.Next = time.Time{}
 		}
 		return e, nil

@@ -54,11 +54,11 @@ func TestLedger(t *testing.T) {
 	want := account.Statement{
 		Account: account.State{ID: s.id, CustomerID: s.customer, Currency: "EUR", Balance: 525, PaidIn: 1025},
 		Lines: []account.Line{
-			{5, noon, account.KindInterest, eur(25), eur(525), "interest/" + borne.InterestID, ""},
-			{4, noon, account.KindTransferOut, eur(-300), eur(500), "transfer/" + sent.TransferID, to},
+			{5, noon, account.KindInterest, eur(25), eur(525), "interest/" + borne.InterestID, "", by},
+			{4, noon, account.KindTransferOut, eur(-300), eur(500), "transfer/" + sent.TransferID, to, by},
 			{3, noon, account.KindWithdrawal, eur(-200), eur(800),
-				"withdrawal/" + account.WithdrawalID("test", "k"), ""},
-			{2, noon, account.KindDeposit, eur(1000), eur(1000), "deposit/" + account.DepositID("test", "first"), ""},
+				"withdrawal/" + account.WithdrawalID("test", "k"), "", by},
+			{2, noon, account.KindDeposit, eur(1000), eur(1000), "deposit/" + account.DepositID("test", "first"), "", by},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -69,12 +69,15 @@ func TestLedger(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(
-		[]account.Line{{2, noon, account.KindTransferIn, eur(300), eur(300), "transfer/" + sent.TransferID, s.id}},
+		[]account.Line{{2, noon, account.KindTransferIn, eur(300), eur(300), "transfer/" + sent.TransferID, s.id, by}},
 		theirs.Lines,
 	); diff != "" {
 		t.Errorf("the receiver's (-want +got):\n%s", diff)
 	}
 }
+
+// by is who moves money in these tests.
+var by = request("", "").Metadata
 
 // TestStatementOfPayments: what a payment took and gave back is told from a withdrawal and a
 // deposit.
@@ -97,8 +100,8 @@ func TestStatementOfPayments(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]account.Line{
-		{4, noon, account.KindRefund, eur(400), eur(1000), "payment/p", ""},
-		{3, noon, account.KindPayment, eur(-400), eur(600), "payment/p", ""},
+		{4, noon, account.KindRefund, eur(400), eur(1000), "payment/p", "", by},
+		{3, noon, account.KindPayment, eur(-400), eur(600), "payment/p", "", by},
 	}, got.Lines); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -33,6 +33,7 @@ type Line struct {
 	Balance      money.Money // right after it
 	Reference    string      // the stream of the attempt that moved the money
 	Counterparty string      // the other account of a transfer, else ""
+	Metadata     es.Metadata // of its event: who moved it
 }
 
 // Statement is a page of an account's movements.
@@ -106,7 +107,7 @@ func (s Service) lines(
 					return
 				}
 				l, moves := line(e)
-				l.Version, l.Time, l.Balance = r.Version, r.Time, balance
+				l.Version, l.Time, l.Balance, l.Metadata = r.Version, r.Time, balance, r.Metadata
 				l.Amount = money.Money{Amount: Evolve(State{}, e).Balance, Currency: balance.Currency}
 				if moves && r.Version <= last && !yield(l, nil) {
 					return
