@@ -67,5 +67,5 @@ func main() {
 			Counter: quotatable.New(tables, awsenv.Env("QUOTAS_TABLE")), Clock: now,
 			PerHour: quota.MustParse(awsenv.Env("CUSTOMER_QUOTA_PER_HOUR")),
 		}),
-	})))
+	}), httpapi.Mapping{Domain: os.Getenv("API_DOMAIN"), Path: os.Getenv("API_BASE_PATH")}))
 }

@@ -68,5 +68,5 @@ func main() {
 			awsenv.Env("TIME_ZONE"),
 		),
 		DeadLetters: deadletter.Desk{Table: deadlettertable.New(tables, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: now},
-	})))
+	}), httpapi.Mapping{Domain: os.Getenv("API_DOMAIN"), Path: os.Getenv("API_BASE_PATH")}))
 }

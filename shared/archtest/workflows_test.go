@@ -26,7 +26,7 @@ const scriptLines = 3
 type workflow struct {
 	Permissions map[string]string
 	Jobs        map[string]job
-	Runs        struct{ Steps []step }
+	Runs        struct{ Steps []script }
 }
 
 type job struct {
@@ -35,10 +35,10 @@ type job struct {
 	Needs       any
 	Environment string
 	Permissions map[string]string
-	Steps       []step
+	Steps       []script
 }
 
-type step struct{ Run string }
+type script struct{ Run string }
 
 // workflowRules: what a workflow, or an action of this repository, may do.
 func workflowRules(t *testing.T, name, text string) (found findings) {

@@ -99,7 +99,7 @@ func TestDailyFigures(t *testing.T) {
 func TestFiguresOfNoZone(t *testing.T) {
 	w := newWorld(t)
 	w.sees.Figures = analytics.NewReports(&w.figures, "Europe/Atlantis")
-	w.queries = httpapi.Lambda(httpapi.NewQueries(w.sees))
+	w.queries = httpapi.Lambda(httpapi.NewQueries(w.sees), httpapi.Mapping{})
 	r := w.must(http.StatusServiceUnavailable, get(operator, "/analytics/daily?from=2026-03-01&to=2026-03-01"))
 	if r.body["code"] != analytics.ErrNoTimeZone.Code() ||
 		!strings.Contains(fmt.Sprint(r.body["detail"]), `TimeZone is "Europe/Atlantis"`) {

@@ -110,6 +110,7 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	handler, pattern := e.mux.Handler(r)
 	out := e.serve(r, x, handler, pattern)
 	out.header.Set(correlationHeader, x.correlationID)
+	restore(ctx, out.header)
 	out.sendTo(w)
 	e.log.InfoContext(ctx, "request", "method", r.Method, "route", route(pattern), "status", out.status, "code", x.code,
 		"durationMs", float64(e.clock.Now().Sub(start).Microseconds())/1000, "correlationId", x.correlationID,

@@ -95,7 +95,7 @@ var errNoQuery = errors.New("httpapi: the event has query parameters and no quer
 
 // Lambda makes the function's handler. What the proxy can't turn into a request is the client's
 // mistake: it is answered like one, and the function does not fail of it.
-func Lambda(h http.Handler) func(
+func Lambda(h http.Handler, m Mapping) func(
 	context.Context, events.APIGatewayV2HTTPRequest,
 ) (events.APIGatewayV2HTTPResponse, error) {
 	proxy := httpadapter.NewV2(h)
@@ -103,6 +103,7 @@ func Lambda(h http.Handler) func(
 		if event.RawPath == "" {
 			event.RawPath = event.RequestContext.HTTP.Path
 		}
+		ctx = m.strip(ctx, &event)
 		// API Gateway has decoded the path. Encoded again, a "?" or "%" in it stays part of the
 		// path.
 		event.RawPath = (&url.URL{Path: event.RawPath}).EscapedPath()

@@ -3,6 +3,7 @@ package httpapi
 //go:generate go test . -run TestOpenAPIDocument -update
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"reflect"
@@ -60,9 +61,22 @@ func config(auth Auth) huma.Config {
 // document serves the OpenAPI document of commands and queries. It has nothing that is not public.
 func (s *server) document() {
 	const pattern = http.MethodGet + " /openapi.json"
-	render := sync.OnceValues(func() ([]byte, error) { return json.Marshal(describe(s.edge.auth).OpenAPI()) })
+	description := sync.OnceValue(func() *huma.OpenAPI { return describe(s.edge.auth).OpenAPI() })
+	var rendered sync.Map // by base path: the mapping's, and none
+	render := func(base string) ([]byte, error) {
+		if text, done := rendered.Load(base); done {
+			return text.([]byte), nil //nolint:forcetypeassert // what is stored below
+		}
+		here := *description()
+		here.Servers = []*huma.Server{{URL: cmp.Or(base, "/")}}
+		text, err := json.Marshal(&here)
+		if err == nil {
+			rendered.Store(base, text)
+		}
+		return text, err
+	}
 	serve := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		text, err := render()
+		text, err := render(baseOf(r.Context()))
 		if err != nil {
 			problemOf(r.Context(), s.edge.log, err).write(w)
 			return

@@ -75,7 +75,8 @@ type world struct {
 	figures   analyticstest.Memory
 	commands  func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error)
 	queries   func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error)
-	sees      httpapi.Queries // what queries is made of
+	takes     httpapi.Commands // what commands is made of
+	sees      httpapi.Queries  // what queries is made of
 	keys      atomic.Int64
 	asked     tally
 	counter   quotatest.Memory
@@ -121,12 +122,13 @@ func newWorld(t testing.TB) *world {
 		}
 		return customers.Row{Profile: customers.Profile{CustomerID: customerID, Registered: known}}, err
 	}
-	w.commands = httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{
+	w.takes = httpapi.Commands{
 		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts,
 		Stock:    w.stocks,
 		Products: w.products, Shipments: w.shipments,
 		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock}, Quota: w.quota(perHour),
-	}))
+	}
+	w.commands = httpapi.Lambda(httpapi.NewCommands(w.takes), httpapi.Mapping{})
 	w.sees = httpapi.Queries{
 		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts,
 		Stock:    w.stocks,
@@ -145,7 +147,7 @@ func newWorld(t testing.TB) *world {
 		Figures:     analytics.Reports{Table: &w.figures, Calendar: analytics.MustCalendar("Europe/Amsterdam")},
 		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock},
 	}
-	w.queries = httpapi.Lambda(httpapi.NewQueries(w.sees))
+	w.queries = httpapi.Lambda(httpapi.NewQueries(w.sees), httpapi.Mapping{})
 	return w
 }
 
