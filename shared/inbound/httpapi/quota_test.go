@@ -3,7 +3,6 @@ package httpapi_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -13,7 +12,6 @@ import (
 	"orderflow/shared/inbound/httpapi"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/ops/deadletter"
-	"orderflow/shared/shop/account"
 	"orderflow/shared/shop/quota"
 )
 
@@ -24,12 +22,9 @@ func (w *world) quota(perHour int64) *quota.Guard {
 
 // limit gives the commands another quota, as another deployment does.
 func (w *world) limit(perHour int64) {
-	w.commands = httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{
-		Auth: auth, Clock: w.clock, Log: slog.New(slog.NewJSONHandler(w.log, nil)), Orders: w.orders,
-		Customers: w.customers, Accounts: account.New(account.Deps{Store: w.store, Clock: w.clock, Customers: w.customers}),
-		Stock: w.stocks, Products: w.products, Shipments: w.shipments,
-		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock}, Quota: w.quota(perHour),
-	}))
+	takes := w.takes
+	takes.Quota = w.quota(perHour)
+	w.commands = httpapi.Lambda(httpapi.NewCommands(takes), httpapi.Mapping{})
 }
 
 // used is a shop in which ada has used up an hour's quota of three with the order that it gives,
