@@ -11,7 +11,6 @@ import (
 
 	"orderflow/shared/inbound/httpapi"
 	"orderflow/shared/kit/es"
-	"orderflow/shared/ops/deadletter"
 	"orderflow/shared/shop/quota"
 )
 
