@@ -38,3 +38,4 @@ quietly() {
 quietly "go build ./..." go build ./... # SAM's builder hides what the compiler says
 quietly "sam build" sam build --config-file "$PWD/$config" --config-env local
 quietly "sam deploy of $stack" sam deploy --config-file "$PWD/$config" --config-env local --stack-name "$stack"
+.tools/sam/bin/python infra/local/cors.py "$stack" # which the emulator doesn't take from a template
