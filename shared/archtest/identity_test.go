@@ -44,6 +44,15 @@ func identities(t template, kept map[string]map[string]string) (found findings) 
 			found.addf("%s is for browsers, which keep no secret", id)
 		}
 	}
+	if pool := "UserPool"; fmt.Sprint(at(t.prop(pool, "AdminCreateUserConfig"), "AllowAdminCreateUserOnly")) !=
+		"map[Fn::If:[CustomersSignUp false true]]" {
+		found.addf("%s is open to everybody", pool)
+	}
+	rule := fmt.Sprint(t.Rules["UsersDontChooseIds"])
+	if !strings.Contains(rule, "RuleCondition:map[Fn::Equals:[map[Ref:SelfSignUp] true]]") ||
+		!strings.Contains(rule, "Assert:map[Fn::Equals:[map[Ref:CustomerClaim] sub]]") {
+		found.addf("whoever signs up may choose the id of a customer")
+	}
 	for _, id := range t.ofType(serverlessFunction) {
 		group := t.prop(id, "Environment", "Variables", "OPERATOR_GROUP")
 		if group != nil && !strings.HasPrefix(fmt.Sprint(group), "map[Fn::If:[OperatorsSignIn map[Ref:Operators]") {
@@ -68,8 +77,16 @@ func TestIdentities(t *testing.T) {
 
 func TestIdentityRulesFind(t *testing.T) {
 	const pool = `
+Rules:
+  UsersDontChooseIds:
+    RuleCondition: !Equals [!Ref SelfSignUp, 'true']
+    Assertions: [{Assert: !Equals [!Ref CustomerClaim, sub]}]
 Resources:
-  UserPool: {Type: 'AWS::Cognito::UserPool', Properties: {UsernameConfiguration: {CaseSensitive: true}}}
+  UserPool:
+    Type: AWS::Cognito::UserPool
+    Properties:
+      UsernameConfiguration: {CaseSensitive: true}
+      AdminCreateUserConfig: {AllowAdminCreateUserOnly: !If [CustomersSignUp, false, true]}
   Machine:
     Type: AWS::Cognito::UserPoolClient
     Properties: {GenerateSecret: true, AllowedOAuthFlows: [client_credentials], AllowedOAuthScopes: [orderflow/operator]}
@@ -83,13 +100,15 @@ Resources:
 	kept := map[string]map[string]string{"UserPool": createOnly["UserPool"]}
 	for name, tc := range map[string]edit{
 		"good":               {"", "", ""},
-		"an alias":           {"UsernameConf", "AliasAttributes: [email], UsernameConf", "UserPool would be replaced: AliasAttributes"},
+		"an alias":           {"UsernameConf", "AliasAttributes: [email]\n      UsernameConf", "UserPool would be replaced: AliasAttributes"},
 		"another spelling":   {"CaseSensitive: true", "CaseSensitive: false", "UserPool would be replaced: UsernameConfiguration"},
 		"a scope for people": {"[openid]", "[openid, orderflow/operator]", "Person gives whoever signs in"},
 		"implicit":           {"[code]", "[implicit]", "Person: [implicit] is no flow"},
 		"both kinds":         {"[client_credentials]", "[client_credentials, code]", "Machine: [client_credentials code] is no flow"},
 		"no secret":          {"GenerateSecret: true", "GenerateSecret: false", "Machine is a machine's"},
 		"a secret":           {"GenerateSecret: false", "GenerateSecret: true", "Person is for browsers"},
+		"open":               {"!If [CustomersSignUp, false, true]", "false", "UserPool is open to everybody"},
+		"any id":             {"CustomerClaim, sub", "CustomerClaim, username", "may choose the id"},
 		"no second factor":   {"!If [OperatorsSignIn, !Ref Operators, x]", "operators", "Do takes operators"},
 	} {
 		t.Run(name, func(t *testing.T) { wantOne(t, identities(tc.template(t, pool), kept), tc.want) })

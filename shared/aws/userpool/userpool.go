@@ -21,7 +21,8 @@ type API interface {
 	) (*cognitoidentityprovider.AdminDeleteUserOutput, error)
 }
 
-// Users are the users of a pool, whose user names are the customers' ids.
+// Users are the users of a pool, whose names or subs are the customers' ids: Cognito takes either
+// for a name.
 type Users struct {
 	api  API
 	pool string
