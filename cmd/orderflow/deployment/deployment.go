@@ -24,10 +24,13 @@ import (
 
 // Deployment is a stack, in an account or on an emulator.
 type Deployment struct {
-	Stack   string
-	ID      string // of this stack alone; a later one of the same name has another
-	Outputs map[string]string
-	config  aws.Config
+	Stack      string
+	ID         string // of this stack alone; a later one of the same name has another
+	Status     string // CloudFormation's
+	Protected  bool   // from being deleted
+	Outputs    map[string]string
+	Parameters map[string]string // as they were given, or their defaults
+	config     aws.Config
 }
 
 // Find reads the stack's outputs with the environment's credentials. AWS_ENDPOINT_URL names an
@@ -49,9 +52,17 @@ func Find(ctx context.Context, stack string) (*Deployment, error) {
 	if len(out.Stacks) == 0 {
 		return nil, fmt.Errorf("unknown stack %s %s%s", stack, at(cfg), hint(cfg))
 	}
-	d := &Deployment{Stack: stack, ID: aws.ToString(out.Stacks[0].StackId), Outputs: map[string]string{}, config: cfg}
-	for _, o := range out.Stacks[0].Outputs {
+	found := out.Stacks[0]
+	d := &Deployment{
+		Stack: stack, ID: aws.ToString(found.StackId), Status: string(found.StackStatus),
+		Protected: aws.ToBool(found.EnableTerminationProtection),
+		Outputs:   map[string]string{}, Parameters: map[string]string{}, config: cfg,
+	}
+	for _, o := range found.Outputs {
 		d.Outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
+	}
+	for _, p := range found.Parameters {
+		d.Parameters[aws.ToString(p.ParameterKey)] = aws.ToString(p.ParameterValue)
 	}
 	return d, nil
 }
@@ -217,10 +228,11 @@ func (d *Deployment) poolClient(output string) (pool, client string, err error) 
 	return pool, client, err
 }
 
+// Emulated reports whether the stack is on an emulator, and not in an account.
+func (d *Deployment) Emulated() bool { return d.config.BaseEndpoint != nil }
+
 // local reports whether the endpoint is on this machine's loopback.
-func (d *Deployment) local() bool {
-	return d.config.BaseEndpoint != nil && loopback(*d.config.BaseEndpoint)
-}
+func (d *Deployment) local() bool { return d.Emulated() && loopback(*d.config.BaseEndpoint) }
 
 func loopback(endpoint string) bool {
 	u, err := url.Parse(endpoint)

@@ -78,6 +78,9 @@ type Order struct {
 		ID    string `json:"id"`
 		State string `json:"state"`
 	} `json:"saga"`
+	Cancellation struct {
+		Reason string `json:"reason"`
+	} `json:"cancellation"`
 }
 
 // ListedOrder is an order as the list of all orders has it.
@@ -151,6 +154,7 @@ type Stock struct {
 	OnHand    int64 `json:"onHand"`
 	Available int64 `json:"available"`
 	Reserved  int64 `json:"reserved"`
+	Version   int64 `json:"version"`
 }
 
 // RegisterCustomer registers a customer.
@@ -187,6 +191,13 @@ func (c *Client) Deposit(ctx context.Context, accountID string, amount money.Mon
 	)
 }
 
+// Withdraw takes money out.
+func (c *Client) Withdraw(ctx context.Context, accountID string, amount money.Money) error {
+	return c.post(
+		ctx, "/accounts/"+url.PathEscape(accountID)+"/withdrawals", map[string]money.Money{"amount": amount}, nil,
+	)
+}
+
 // Balance reads an account's balance from its stream.
 func (c *Client) Balance(ctx context.Context, accountID string) (money.Money, error) {
 	var out struct {
@@ -202,11 +213,39 @@ func (c *Client) ListProduct(ctx context.Context, sku string, price money.Money)
 	return c.send(ctx, http.MethodPut, "/products/"+url.PathEscape(sku), http.Header{"If-None-Match": {"*"}}, body, nil)
 }
 
+// WithdrawProduct takes a SKU off sale, whose version is known.
+func (c *Client) WithdrawProduct(ctx context.Context, sku string, version int64) error {
+	body := map[string]bool{"withdrawn": true}
+	return c.send(ctx, http.MethodPut, "/products/"+url.PathEscape(sku), ifMatch(version), body, nil)
+}
+
+// AnyProduct reports whether any product is on sale, or will be.
+func (c *Client) AnyProduct(ctx context.Context) (bool, error) {
+	var out struct {
+		Products []struct{} `json:"products"`
+		Next     string     `json:"next"`
+	}
+	err := c.get(ctx, "/products?limit=1", &out)
+	return len(out.Products) > 0 || out.Next != "", err
+}
+
+func ifMatch(version int64) http.Header {
+	return http.Header{"If-Match": {`"` + strconv.FormatInt(version, 10) + `"`}}
+}
+
 // NewStock sets the stock of a SKU that has none yet.
 func (c *Client) NewStock(ctx context.Context, sku string, onHand int64) error {
 	return c.send(
 		ctx, http.MethodPut, "/stock/"+url.PathEscape(sku), http.Header{"If-None-Match": {"*"}},
 		map[string]int64{"onHand": onHand}, nil,
+	)
+}
+
+// CountStock sets the stock of a SKU to what was counted, if its version is still the one that was
+// read before.
+func (c *Client) CountStock(ctx context.Context, sku string, onHand, version int64) error {
+	return c.send(
+		ctx, http.MethodPut, "/stock/"+url.PathEscape(sku), ifMatch(version), map[string]int64{"onHand": onHand}, nil,
 	)
 }
 
@@ -231,6 +270,11 @@ func (c *Client) Order(ctx context.Context, id string) (Order, error) {
 	var out Order
 	err := c.get(ctx, "/orders/"+url.PathEscape(id), &out)
 	return out, err
+}
+
+// Cancel cancels an order; the answer comes when that is accepted, not when all is undone.
+func (c *Client) Cancel(ctx context.Context, id, reason string) error {
+	return c.post(ctx, "/orders/"+url.PathEscape(id)+"/cancel", map[string]string{"reason": reason}, nil)
 }
 
 // Wait waits until the saga has nothing left to do for an order, or for 10 seconds.
