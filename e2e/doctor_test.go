@@ -3,7 +3,6 @@
 package e2e_test
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -65,7 +64,9 @@ func TestDoctor(t *testing.T) {
 		}
 	})
 	t.Run("an order that can't be", func(t *testing.T) {
-		problems, failed := examine(t, "--smoke", "--country", "GR", "--postal-code", "104 31", "--city", "Athens", "--state=")
+		problems, failed := examine(
+			t, "--smoke", "--country", "GR", "--postal-code", "104 31", "--city", "Athens", "--state=",
+		)
 		if !failed || len(problems) != 1 || !strings.HasPrefix(problems[0], "smoke ") {
 			t.Errorf("%q", problems)
 		}
@@ -99,7 +100,9 @@ func TestDoctor(t *testing.T) {
 		t.Cleanup(func() {
 			ctx, cancel := cleaning()
 			defer cancel()
-			if _, err := rules.EnableRule(ctx, &eventbridge.EnableRuleInput{Name: &name, EventBusName: &bus}); err != nil {
+			if _, err := rules.EnableRule(
+				ctx, &eventbridge.EnableRuleInput{Name: &name, EventBusName: &bus},
+			); err != nil {
 				t.Error(err)
 			}
 			if _, err := keys.EnableKey(ctx, &kms.EnableKeyInput{KeyId: &key}); err != nil {
@@ -127,7 +130,7 @@ func TestDoctor(t *testing.T) {
 			}
 		}
 		if !failed || len(problems) != len(want) {
-			t.Error(fmt.Sprintf("%q, want %q", problems, want))
+			t.Errorf("%q, want %q", problems, want)
 		}
 	})
 }

@@ -70,7 +70,8 @@ func TestStackStatus(t *testing.T) {
 func TestQuota(t *testing.T) {
 	expect(t, executions(1000).Problems)
 	expect(
-		t, executions(10).Problems, "warning L-B99A9384: Lambda runs at most 10 functions at once in this account and region",
+		t, executions(10).Problems,
+		"warning L-B99A9384: Lambda runs at most 10 functions at once in this account and region",
 	)
 }
 
@@ -145,9 +146,10 @@ func TestKeyState(t *testing.T) {
 }
 
 func TestBacklog(t *testing.T) {
-	expect(t, backlog("shop-send-mails-dlq", 0))
+	expect(t, backlog("shop-dead-letters", 0))
 	expect(
-		t, backlog("shop-send-mails-dlq", 2), "warning shop-send-mails-dlq: 2 messages that failed are not recorded yet",
+		t, backlog("shop-dead-letters", 2),
+		"warning shop-dead-letters: 2 messages that failed are not recorded yet",
 	)
 	expect(t, backlog("shop-send-mails", 3), "warning shop-send-mails: 3 messages wait")
 }
@@ -164,7 +166,8 @@ func TestAlarmState(t *testing.T) {
 		StateValue: cloudwatchtypes.StateValueInsufficientData,
 	}
 	expect(t, alarmState(alarm))
-	alarm.StateValue, alarm.StateReason, alarm.ActionsEnabled = cloudwatchtypes.StateValueAlarm, aws.String("3 > 0"), nil
+	alarm.StateValue, alarm.StateReason = cloudwatchtypes.StateValueAlarm, aws.String("3 > 0")
+	alarm.ActionsEnabled = nil
 	expect(
 		t, alarmState(alarm),
 		"failure a: it is in alarm: 3 > 0", "warning a: it notifies nobody: its actions are disabled",
@@ -191,7 +194,8 @@ func TestSending(t *testing.T) {
 	account := &sesv2.GetAccountOutput{ProductionAccessEnabled: true, SendingEnabled: true}
 	expect(t, sending(account, "shop@example.com", true).Problems)
 	expect(
-		t, sending(&sesv2.GetAccountOutput{EnforcementStatus: aws.String("SHUTDOWN")}, "shop@example.com", false).Problems,
+		t,
+		sending(&sesv2.GetAccountOutput{EnforcementStatus: aws.String("SHUTDOWN")}, "shop@example.com", false).Problems,
 		"warning SES sandbox: mails go to verified addresses only",
 		"failure SES account: sending is paused SHUTDOWN",
 		"failure shop@example.com: it is not verified: no mail can be sent from it",
@@ -229,7 +233,8 @@ func TestUnreadable(t *testing.T) {
 	if denied.Severity != Failure || !strings.Contains(denied.Remedy, "permission") {
 		t.Errorf("%+v", denied)
 	}
-	if lost := unreadable(errors.New("no route")); lost.Severity != Failure || strings.Contains(lost.Remedy, "permission") {
+	lost := unreadable(errors.New("no route"))
+	if lost.Severity != Failure || strings.Contains(lost.Remedy, "permission") {
 		t.Errorf("%+v", lost)
 	}
 	var r Report

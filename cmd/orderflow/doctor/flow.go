@@ -47,7 +47,7 @@ func backlog(name string, waiting int) []Problem {
 	switch {
 	case waiting == 0:
 		return nil
-	case strings.HasSuffix(name, "-dlq"):
+	case strings.HasSuffix(name, "-dead-letters"):
 		return []Problem{{
 			Severity: Warning, Part: name, Detail: fmt.Sprintf("%d messages that failed are not recorded yet", waiting),
 			Remedy: "if they stay, read the log of record-dead-letters",
@@ -111,7 +111,7 @@ func alarms(ctx context.Context, p *patient) (Check, error) {
 	for len(names) > 0 {
 		n := min(len(names), 100) // as many as one request may name
 		out, err := client.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{
-			AlarmNames: names[:n], MaxRecords: aws.Int32(int32(n)), //nolint:gosec // at most 100
+			AlarmNames: names[:n], MaxRecords: aws.Int32(int32(n)),
 		})
 		if err != nil {
 			return c, err
