@@ -35,7 +35,7 @@ func TestQuota(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range perHour / 8 {
-				switch a := sendOnce(t, cheap(c)); a.status {
+				switch a := sendOnce(t, stack.api, cheap(c)); a.status {
 				case http.StatusNotFound:
 					admitted.Add(1)
 				case http.StatusTooManyRequests:
@@ -48,7 +48,7 @@ func TestQuota(t *testing.T) {
 	}
 	wg.Wait()
 	for admitted.Load() < perHour && refusals.Load() == 0 {
-		if a := sendOnce(t, cheap(c)); a.status == http.StatusTooManyRequests {
+		if a := sendOnce(t, stack.api, cheap(c)); a.status == http.StatusTooManyRequests {
 			break
 		}
 		admitted.Add(1)
@@ -56,7 +56,7 @@ func TestQuota(t *testing.T) {
 	if admitted.Load() != perHour-3 {
 		t.Errorf("%d commands were let in after three, want %d", admitted.Load(), perHour-3)
 	}
-	over := sendOnce(t, cheap(c))
+	over := sendOnce(t, stack.api, cheap(c))
 	seconds, err := strconv.Atoi(over.header.Get("Retry-After"))
 	if over.status != http.StatusTooManyRequests || err != nil || seconds < 1 || seconds > 3600 {
 		t.Errorf("over the quota: %s, Retry-After %q", over, over.header.Get("Retry-After"))
