@@ -67,7 +67,7 @@ func TestQuota(t *testing.T) {
 	}
 	c.order(t, placed.ID)
 	c.deposit(t, 5)
-	if a := sendOnce(t, cheap(newCustomer(t, 0))); a.status != http.StatusNotFound {
+	if a := sendOnce(t, stack.api, cheap(newCustomer(t, 0))); a.status != http.StatusNotFound {
 		t.Errorf("another customer: %s", a)
 	}
 }
