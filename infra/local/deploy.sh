@@ -18,7 +18,7 @@ work=.local/deploy
 mkdir -p "$work"
 config=$work/samconfig.toml
 # The functions run as processes of this machine, so they are built for it. An override on the command line would drop the file's others.
-sed "s/\"Architecture=x86_64\"/\"Architecture=$architecture\"$parameters/" samconfig.toml >"$config"
+sed "s|\"Architecture=x86_64\"|\"Architecture=$architecture\"$parameters|" samconfig.toml >"$config"
 
 # Static binaries, so that the machine's C library does not matter.
 export CGO_ENABLED=0 GOFLAGS="${GOFLAGS:-} $(<infra/goflags)"
