@@ -19,6 +19,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/golang-jwt/jwt/v5"
@@ -115,7 +116,7 @@ func copyOf(t *testing.T, function string, variables map[string]string) string {
 
 // apiBeside deploys an HTTP API beside the stack's, with its own authorizer in front of a function
 // on these routes, and gives its address.
-func apiBeside(t *testing.T, by issuer, function string, routes ...string) string {
+func apiBeside(t *testing.T, issuer, audience, function string, routes ...string) string {
 	t.Helper()
 	ref := func(id string) object { return object{"Ref": id} }
 	resources := object{
@@ -128,7 +129,7 @@ func apiBeside(t *testing.T, by issuer, function string, routes ...string) strin
 		"Authorizer": object{"Type": "AWS::ApiGatewayV2::Authorizer", "Properties": object{
 			"ApiId": ref("Api"), "Name": "tokens", "AuthorizerType": "JWT",
 			"IdentitySource":   []string{"$request.header.Authorization"},
-			"JwtConfiguration": object{"Audience": []string{"orderflow"}, "Issuer": by.url},
+			"JwtConfiguration": object{"Audience": []string{audience}, "Issuer": issuer},
 		}},
 		"Integration": object{"Type": "AWS::ApiGatewayV2::Integration", "Properties": object{
 			"ApiId": ref("Api"), "IntegrationType": "AWS_PROXY", "IntegrationUri": function, "PayloadFormatVersion": "2.0",
@@ -243,7 +244,9 @@ func TestProviders(t *testing.T) {
 	} {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			api := apiBeside(t, by, copyOf(t, "answer-queries", p.set), "GET /customers", "GET /stock/{sku}")
+			api := apiBeside(
+				t, by.url, "orderflow", copyOf(t, "answer-queries", p.set), "GET /customers", "GET /stock/{sku}",
+			)
 			for who, claims := range p.tokens {
 				bearer(t, api, who, by.sign(t, claims))
 			}
@@ -270,5 +273,63 @@ func bearer(t *testing.T, api, who, token string) {
 		if got := decode[problem](t, a.body).Code; got != want[i] {
 			t.Errorf("%s %s: %s, want the code %q", who, path, a, want[i])
 		}
+	}
+}
+
+// A member of the pool's group operators is one where the stack takes the group, which it does where
+// the pool requires a second factor. The stack under test doesn't: there the member is a customer.
+func TestOperatorsOfThePool(t *testing.T) {
+	t.Parallel()
+	pool, client, name := stack.Outputs["UserPoolId"], stack.Outputs["CustomerClientId"], "e2e-"+ident.New()
+	signIn := func() string {
+		token, err := stack.CustomerToken(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	claims := jwt.MapClaims{}
+	if _, _, err := jwt.NewParser().ParseUnverified(signIn(), claims); err != nil {
+		t.Fatal(err)
+	}
+	issuer, _ := claims["iss"].(string)
+	api := apiBeside(
+		t, issuer, client, copyOf(t, "answer-queries", map[string]string{"OPERATOR_GROUP": "operators"}),
+		"GET /customers", "GET /stock/{sku}",
+	)
+	bearer(t, api, "customer", signIn())
+	if _, err := cognitoidentityprovider.NewFromConfig(stack.config).AdminAddUserToGroup(
+		t.Context(), &cognitoidentityprovider.AdminAddUserToGroupInput{
+			UserPoolId: &pool, Username: &name, GroupName: aws.String("operators"),
+		},
+	); err != nil {
+		t.Fatal(err)
+	}
+	member := signIn()
+	bearer(t, api, "operator", member)
+	bearer(t, stack.api, "customer", member)
+}
+
+// Operators see which machine paid in, and the customer doesn't.
+func TestWhoPaidIn(t *testing.T) {
+	t.Parallel()
+	c := newCustomer(t, 5_000)
+	type movements struct {
+		Movements []struct {
+			Kind  string `json:"kind"`
+			Actor *struct {
+				Kind string `json:"kind"`
+				ID   string `json:"id"`
+			} `json:"actor"`
+		} `json:"movements"`
+	}
+	path := "/accounts/" + c.account + "/statement"
+	shown := must[movements](t, http.StatusOK, get(stack.operator, path)).Movements
+	if len(shown) != 1 || shown[0].Actor == nil || shown[0].Actor.Kind != "machine" ||
+		shown[0].Actor.ID != stack.Outputs["OperatorClientId"] {
+		t.Errorf("operators see %+v", shown)
+	}
+	if hers := must[movements](t, http.StatusOK, get(c.token, path)).Movements; len(hers) != 1 || hers[0].Actor != nil {
+		t.Errorf("the customer sees %+v", hers)
 	}
 }
