@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -75,7 +76,9 @@ func (o *doctorOptions) run(ctx context.Context, stack *stackFlag, out io.Writer
 	if err != nil {
 		return err
 	}
-	connect := func(ctx context.Context) (*shop.Client, error) { return operatorClient(ctx, d) }
+	// Cognito charges for each token of a machine, and one will do.
+	once := sync.OnceValues(func() (*shop.Client, error) { return operatorClient(ctx, d) })
+	connect := func(context.Context) (*shop.Client, error) { return once() }
 	report, err := doctor.Examine(ctx, d, connect)
 	if err != nil {
 		return err

@@ -68,11 +68,33 @@ func TestStackStatus(t *testing.T) {
 }
 
 func TestQuota(t *testing.T) {
-	expect(t, executions(1000).Problems)
-	expect(
-		t, executions(10).Problems,
-		"warning L-B99A9384: Lambda runs at most 10 functions at once in this account and region",
-	)
+	for _, tc := range []struct {
+		quota int
+		scale string
+		prod  bool
+		want  []string
+	}{
+		{10, "small", false, nil},
+		{1000, "small", true, nil},
+		{1000, "standard", true, nil},
+		{
+			10, "small", true,
+			[]string{"warning L-B99A9384: Lambda runs at most 10 functions at once in this account and region"},
+		},
+		{
+			999, "standard", false,
+			[]string{"failure L-B99A9384: Scale=standard is for 1000 concurrent executions, and Lambda allows 999"},
+		},
+	} {
+		c, err := executions(tc.quota, tc.scale, tc.prod)
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect(t, c.Problems, tc.want...)
+	}
+	if _, err := executions(10, "huge", false); err == nil {
+		t.Error("an unknown Scale passes")
+	}
 }
 
 func TestFunctionState(t *testing.T) {

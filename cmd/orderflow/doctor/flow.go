@@ -245,7 +245,7 @@ func sending(a *sesv2.GetAccountOutput, identity string, verified bool) Check {
 func identity(ctx context.Context, p *patient) (Check, error) {
 	issuer := p.Parameters["OidcIssuer"]
 	if issuer == "" {
-		_, err := p.OperatorToken(ctx)
+		_, err := p.connect(ctx) // with a token of the pool's
 		return Check{Detail: "the stack's own user pool"}, err
 	}
 	address := strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"

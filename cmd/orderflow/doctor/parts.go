@@ -19,6 +19,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"orderflow/shared/ops/scale"
 )
 
 func isProd(p *patient) bool { return p.Parameters["Stage"] == "prod" }
@@ -49,8 +51,6 @@ func stackStatus(_ context.Context, p *patient) (Check, error) {
 const (
 	lambdaQuota      = "lambda"
 	concurrencyQuota = "L-B99A9384"
-	// AWS's own default; a new account has less, and asks for more.
-	usualConcurrency = 1000
 )
 
 func concurrency(ctx context.Context, p *patient) (Check, error) {
@@ -66,19 +66,37 @@ func concurrency(ctx context.Context, p *patient) (Check, error) {
 	if out.Quota == nil || out.Quota.Value == nil {
 		return Check{}, fmt.Errorf("quota %s has no value", concurrencyQuota)
 	}
-	return executions(int64(*out.Quota.Value)), nil
+	return executions(int(*out.Quota.Value), p.Parameters["Scale"], isProd(p))
 }
 
-func executions(quota int64) Check {
-	c := Check{Detail: fmt.Sprintf("%d concurrent executions", quota)}
-	if quota < usualConcurrency {
-		c.Problems = append(c.Problems, Problem{
-			Severity: Warning, Part: concurrencyQuota,
-			Detail: fmt.Sprintf("Lambda runs at most %d functions at once in this account and region", quota),
-			Remedy: "ask for 1000 in Service Quotas before you sell",
-		})
+// executions holds an account's quota against what the parameter Scale is made for.
+func executions(quota int, size string, prod bool) (Check, error) {
+	sizes, err := scale.Sizes()
+	if err != nil {
+		return Check{}, err
 	}
-	return c
+	wanted, known := sizes[size]
+	if !known {
+		return Check{}, fmt.Errorf("unknown Scale %q", size)
+	}
+	c := Check{Detail: fmt.Sprintf("%d concurrent executions", quota)}
+	problem := func(s Severity, detail, remedy string) {
+		c.Problems = append(c.Problems, Problem{Severity: s, Part: concurrencyQuota, Detail: detail, Remedy: remedy})
+	}
+	switch usual := sizes["standard"].Quota; {
+	case quota < wanted.Quota:
+		problem(
+			Failure,
+			fmt.Sprintf("Scale=%s is for %d concurrent executions, and Lambda allows %d", size, wanted.Quota, quota),
+			fmt.Sprintf("ask for %d in Service Quotas, or deploy with a smaller Scale (docs/scale.md)", wanted.Quota),
+		)
+	case prod && quota < usual:
+		problem(
+			Warning, fmt.Sprintf("Lambda runs at most %d functions at once in this account and region", quota),
+			fmt.Sprintf("ask for %d in Service Quotas before you sell, and deploy with Scale=standard", usual),
+		)
+	}
+	return c, nil
 }
 
 func functions(ctx context.Context, p *patient) (Check, error) {
