@@ -103,5 +103,5 @@ func TestDeploymentWithOrdersInFlight(t *testing.T) {
 // The API runs what is deployed, by the alias.
 func TestAPIRunsWhatIsDeployed(t *testing.T) {
 	setVariables(t, "answer-queries", map[string]string{"OPERATOR_SCOPE": "orderflow/nobody"})
-	refused(t, http.StatusForbidden, "auth.forbidden", get(stack.operator, "/dead-letters"))
+	refused(t, http.StatusForbidden, "auth.no-customer", get(stack.operator, "/dead-letters"))
 }

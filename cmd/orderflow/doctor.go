@@ -50,12 +50,20 @@ func doctorCommand(stack *stackFlag) *cobra.Command {
 		&o.test.email, "email", "success@simulator.amazonses.com",
 		"with --smoke, the customer's address; SES's simulator takes mails in the sandbox too",
 	)
-	f.StringVar(&o.test.to.Line1, "line1", "1 Test Street", "with --smoke, where the order goes")
-	f.StringVar(&o.test.to.PostalCode, "postal-code", "98101", "with --smoke, the postal code")
-	f.StringVar(&o.test.to.City, "city", "Seattle", "with --smoke, the city")
-	f.StringVar(&o.test.to.State, "state", "WA", "with --smoke, the state, where the country has states")
-	f.StringVar(&o.test.to.Country, "country", "US", "with --smoke, the country, one of ServedCountries")
+	f.StringVar(&o.test.to.Line1, "line1", somewhere.Line1, "with --country, the street")
+	f.StringVar(&o.test.to.PostalCode, "postal-code", "", "with --country, the postal code")
+	f.StringVar(&o.test.to.City, "city", "", "with --country, the city")
+	f.StringVar(&o.test.to.State, "state", "", "with --country, the state, where the country has states")
+	f.StringVar(
+		&o.test.to.Country, "country", "",
+		"with --smoke, the country, one of ServedCountries; without it the order goes to Seattle in the United States",
+	)
 	return cmd
+}
+
+// somewhere is where the order goes if nothing else is said.
+var somewhere = shop.Address{
+	Line1: "1 Test Street", PostalCode: "98101", City: "Seattle", State: "WA", Country: "US",
 }
 
 // check refuses flags that would have no effect.
@@ -64,6 +72,14 @@ func (o *doctorOptions) check(cmd *cobra.Command) error {
 		if cmd.Flags().Changed(name) && !o.smoke {
 			return fmt.Errorf("--%s: expected with --smoke only", name)
 		}
+	}
+	for _, name := range []string{"line1", "postal-code", "city", "state"} {
+		if cmd.Flags().Changed(name) && o.test.to.Country == "" {
+			return fmt.Errorf("--%s: expected with --country only", name)
+		}
+	}
+	if o.test.to.Country == "" {
+		o.test.to = somewhere
 	}
 	if o.test.timeout <= 0 {
 		return fmt.Errorf("--timeout: expected a duration above 0, got %s", o.test.timeout)

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -186,6 +187,10 @@ func rules(ctx context.Context, p *patient) (Check, error) {
 			bus, name = before, after
 		}
 		out, err := client.DescribeRule(ctx, &eventbridge.DescribeRuleInput{Name: &name, EventBusName: &bus})
+		var unknown *eventbridgetypes.ResourceNotFoundException
+		if errors.As(err, &unknown) { // what services say of themselves is on the account's default bus
+			out, err = client.DescribeRule(ctx, &eventbridge.DescribeRuleInput{Name: &name})
+		}
 		if err != nil {
 			return nil, err
 		}
