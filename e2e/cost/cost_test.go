@@ -13,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -26,6 +27,7 @@ import (
 
 	"orderflow/cmd/orderflow/deployment"
 	"orderflow/shared/aws/invocationlog"
+	"orderflow/shared/kit/awsclient"
 	"orderflow/shared/kit/ident"
 	"orderflow/shared/ops/cost"
 )
@@ -299,7 +301,7 @@ func TestBudget(t *testing.T) {
 				budget[tc.name] = counts
 				return
 			}
-			for _, excess := range counts.Over(budget[tc.name], loose) {
+			for _, excess := range withoutKeys(counts).Over(budget[tc.name], loose) {
 				t.Error(excess)
 			}
 		})
@@ -314,6 +316,19 @@ func TestBudget(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// withoutKeys leaves out reads of personal data keys, as far as a function reads one an order: a
+// process remembers a key for 3 seconds, so that a slow machine reads more of them.
+func withoutKeys(c cost.Counts) cost.Counts {
+	c.Functions = maps.Clone(c.Functions)
+	for name, f := range c.Functions {
+		f.Requests = slices.DeleteFunc(slices.Clone(f.Requests), func(r awsclient.Requests) bool {
+			return r.Operation == "GetItem" && r.On == "keys" && r.Count <= c.Orders
+		})
+		c.Functions[name] = f
+	}
+	return c
 }
 
 // show logs the counts of an order, the function with the most requests first.
