@@ -6,8 +6,10 @@ import (
 	"context"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"orderflow/shared/aws/awsenv"
+	"orderflow/shared/aws/deadletterqueue"
 	"orderflow/shared/aws/deadlettertable"
 	"orderflow/shared/inbound/mailfeedback"
 	"orderflow/shared/inbound/queue"
@@ -21,13 +23,15 @@ import (
 
 func main() {
 	awsenv.Logger()
-	db := dynamodb.NewFromConfig(awsenv.Config(context.Background()))
+	config := awsenv.Config(context.Background())
+	db := dynamodb.NewFromConfig(config)
 	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(customer.Register))
 	reports := wiring.Complete(mailfeedback.Handler{
 		Customers: customer.New(customer.Deps{Store: store, Clock: clock.System{}}), Clock: clock.System{},
 	})
 	journal := deadletter.Journal{
 		Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{},
+		DeadLetters: deadletterqueue.New(sqs.NewFromConfig(config), awsenv.Env("DEAD_LETTER_QUEUE_URL")),
 	}
 	awsenv.Start(queue.Handler(queue.LiveOnly(
 		func(ctx context.Context, m queue.Message) error { return reports.Handle(ctx, m.Body) },
