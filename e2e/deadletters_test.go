@@ -289,7 +289,7 @@ func TestThrottlesAreNoTries(t *testing.T) {
 	visibility := sqstypes.QueueAttributeNameVisibilityTimeout
 	t.Cleanup(func() { setQueue(t, queue, visibility, "60") })
 	out, err := stack.functions.ListEventSourceMappings(
-		t.Context(), &lambda.ListEventSourceMappingsInput{FunctionName: &name},
+		t.Context(), &lambda.ListEventSourceMappingsInput{FunctionName: deployed("start-saga")},
 	)
 	if err != nil || len(out.EventSourceMappings) != 1 {
 		t.Fatalf("mappings of %s: %+v, %v", name, out, err)

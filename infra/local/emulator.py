@@ -204,6 +204,7 @@ def serve(args) -> int:
     tell_as_ses()
     pass_conditions()
     say_whose_dead_letters()
+    configure_by_alias()
     remember_answers()
     sys.argv = ["ministack"]
     app.main()
@@ -304,6 +305,25 @@ def say_whose_dead_letters() -> None:
         return run(esm, function, event, batch, queue_url, queue_name)
 
     lambda_svc._run_sqs_batch = with_source
+
+
+def configure_by_alias() -> None:
+    """An asynchronous invocation by an alias is retried, and given up to a queue, as the alias is configured. MiniStack goes by the function's own
+    configuration alone, and an invocation by an alias that fails would leave nothing behind."""
+    from ministack.services import lambda_svc
+
+    invoke = lambda_svc.invoke_async_with_retry
+
+    def configured(version, event):
+        config = version.get("config") or version
+        function = lambda_svc._functions.get(config["FunctionName"]) or {}
+        for alias in (function.get("aliases") or {}).values():
+            given = (function.get("event_invoke_configs") or {}).get(alias["Name"])
+            if given and alias["FunctionVersion"] == config.get("Version"):
+                version = {**version, "event_invoke_config": given}
+        return invoke(version, event)
+
+    lambda_svc.invoke_async_with_retry = configured
 
 
 def remember_answers() -> None:
