@@ -18,7 +18,8 @@ work=.local/deploy
 mkdir -p "$work"
 config=$work/samconfig.toml
 # The functions run as processes of this machine, so they are built for it. An override on the command line would drop the file's others.
-sed "s|\"Architecture=x86_64\"|\"Architecture=$architecture\"$parameters|" samconfig.toml >"$config"
+settings=$(<samconfig.toml) built='"Architecture=x86_64"'
+printf '%s\n' "${settings//"$built"/"\"Architecture=$architecture\"$parameters"}" >"$config"
 
 # Static binaries, so that the machine's C library does not matter.
 export CGO_ENABLED=0 GOFLAGS="${GOFLAGS:-} $(<infra/goflags)"
