@@ -154,7 +154,6 @@ type Stock struct {
 	OnHand    int64 `json:"onHand"`
 	Available int64 `json:"available"`
 	Reserved  int64 `json:"reserved"`
-	Version   int64 `json:"version"`
 }
 
 // RegisterCustomer registers a customer.
@@ -241,12 +240,18 @@ func (c *Client) NewStock(ctx context.Context, sku string, onHand int64) error {
 	)
 }
 
-// CountStock sets the stock of a SKU to what was counted, if its version is still the one that was
-// read before.
-func (c *Client) CountStock(ctx context.Context, sku string, onHand, version int64) error {
-	return c.send(
-		ctx, http.MethodPut, "/stock/"+url.PathEscape(sku), ifMatch(version), map[string]int64{"onHand": onHand}, nil,
-	)
+// ClearStock counts a SKU as sold out. It does nothing while pieces are reserved: they belong to
+// orders that are not final.
+func (c *Client) ClearStock(ctx context.Context, sku string) error {
+	path := "/stock/" + url.PathEscape(sku)
+	var now struct {
+		Stock
+		Version int64 `json:"version"`
+	}
+	if err := c.get(ctx, path, &now); err != nil || now.OnHand == 0 || now.Reserved > 0 {
+		return err
+	}
+	return c.send(ctx, http.MethodPut, path, ifMatch(now.Version), map[string]int64{"onHand": 0}, nil)
 }
 
 // Stock reads what is there of a SKU.
