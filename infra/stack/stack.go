@@ -8,6 +8,7 @@ package stack
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"errors"
@@ -314,6 +315,10 @@ func plain(format string, args ...any) (raw, error) {
 // route is an operation's route, made after another one.
 type route struct{ ID, Key, Integration, After string }
 
+// named are routes whose logical id is not their operation's. A deployed stack has them, and another
+// id would be a second route of the same key, which API Gateway refuses.
+var named = map[string]string{"getStatistics": "GetCustomerStatistics", "listOrders": "ListCustomerOrders"}
+
 // routes gives the routes of the HTTP API in the order in which they are made: by their ids, and
 // the document last.
 func routes(commands, queries string) []route {
@@ -322,7 +327,7 @@ func routes(commands, queries string) []route {
 	var all []route
 	for integration, operations := range map[string][]httpapi.Route{commands: writing, queries: reading} {
 		for _, o := range operations {
-			id := strings.ToUpper(o.Operation[:1]) + o.Operation[1:]
+			id := cmp.Or(named[o.Operation], strings.ToUpper(o.Operation[:1])+o.Operation[1:])
 			all = append(all, route{ID: id, Key: o.Key, Integration: integration})
 		}
 	}

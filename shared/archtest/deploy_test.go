@@ -140,6 +140,33 @@ func inTurn(t template) (found findings) {
 	return found
 }
 
+// theRoutes: a route keeps its logical id, by which an update of a stack knows it. Under another id
+// CloudFormation would make a second route of the same key before it takes the first away, which
+// API Gateway refuses.
+func theRoutes(t template, known string) (found findings) {
+	for _, id := range t.ofType(routeType) {
+		key := fmt.Sprint(t.prop(id, "RouteKey"))
+		line := regexp.MustCompile(`(?m)^(\w+) ` + regexp.QuoteMeta(key) + `$`)
+		if was := line.FindStringSubmatch(known); was == nil {
+			found.addf("testdata/routes.txt lacks the line: %s %s", id, key)
+		} else if was[1] != id {
+			found.addf("%s is %s in deployed stacks, and has to stay so: not %s", key, was[1], id)
+		}
+	}
+	return found
+}
+
+func TestTheRoutes(t *testing.T) {
+	whole, known := mainTemplate(t), readFile(t, path.Join("shared/archtest/testdata", "routes.txt"))
+	wantNone(t, theRoutes(whole, known))
+	for name, tc := range map[string]edit{
+		"another id": {"PlaceOrderRoute POST", "NewOrderRoute POST", "POST /orders is NewOrderRoute in deployed stacks"},
+		"a new one":  {"PlaceOrderRoute POST /orders\n", "", "lacks the line: PlaceOrderRoute POST /orders"},
+	} {
+		t.Run(name, func(t *testing.T) { wantOne(t, theRoutes(whole, tc.apply(t, known)), tc.want) })
+	}
+}
+
 // dependsOn is what a resource's DependsOn names.
 func dependsOn(r resource) []string {
 	var all []string
