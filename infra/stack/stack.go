@@ -315,8 +315,8 @@ func plain(format string, args ...any) (raw, error) {
 // route is an operation's route, made after another one.
 type route struct{ ID, Key, Integration, After string }
 
-// named are routes whose logical id is not their operation's. A deployed stack has them, and another
-// id would be a second route of the same key, which API Gateway refuses.
+// named are routes whose logical id is not their operation's. A deployed stack has them so. Another
+// id would be a second route of the key, which API Gateway refuses.
 var named = map[string]string{"getStatistics": "GetCustomerStatistics", "listOrders": "ListCustomerOrders"}
 
 // routes gives the routes of the HTTP API in the order in which they are made: by their ids, and
