@@ -121,9 +121,9 @@ func NewFunctions(api Lambda) Functions { return Functions{api: api} }
 
 // Invoke implements deadletter.Functions.
 func (f Functions) Invoke(ctx context.Context, functionARN string, payload []byte) (failure string, err error) {
-	out, err := f.api.Invoke(ctx, &lambda.InvokeInput{
-		FunctionName: &functionARN, Qualifier: aws.String(Alias), Payload: payload,
-	})
+	out, err := f.api.Invoke(
+		ctx, &lambda.InvokeInput{FunctionName: aws.String(functionARN + ":" + Alias), Payload: payload},
+	)
 	if err != nil {
 		return "", fmt.Errorf(
 			"%w: invoke function %s: %w", cmp.Or(told(err), errUnknown),

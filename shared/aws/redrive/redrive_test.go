@@ -110,8 +110,7 @@ type fakeLambda struct {
 func (f fakeLambda) Invoke(
 	_ context.Context, in *lambda.InvokeInput, _ ...func(*lambda.Options),
 ) (*lambda.InvokeOutput, error) {
-	if *in.FunctionName != "arn:f" || aws.ToString(in.Qualifier) != redrive.Alias ||
-		string(in.Payload) != "{}" || in.InvocationType != "" {
+	if *in.FunctionName != "arn:f:"+redrive.Alias || string(in.Payload) != "{}" || in.InvocationType != "" {
 		return nil, errors.New("another call")
 	}
 	return f.out, f.err
