@@ -2,8 +2,8 @@
 """regions.py REGIONS TEMPLATE...   Runs cfn-lint on the templates for each region of the list.
 
 cfn-lint takes ten seconds for a region. What it knows of a region is a schema for each type of resource, so regions whose schemas of all
-types of a template are the same have the same findings, and one of them is linted for all. infra/mail.yaml is for the regions that are
-marked by mail; in the others it has to be refused, else the mark is missing.
+types of a template are the same have the same findings, and one of them is linted for all. infra/mail.yaml and infra/budget.yaml are for
+the regions that are marked by mail and budget; in the others they have to be refused, else the mark is missing.
 """
 import collections
 import json
@@ -15,24 +15,24 @@ from cfnlint.decode import decode
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
 from cfnlint.template import Template
 
-MAIL = "infra/mail.yaml"
+MARKS = {"infra/mail.yaml": "mail", "infra/budget.yaml": "budget"}
 
 
 def main(listed: str, *templates: str) -> int:
     lines = [line.split() for line in pathlib.Path(listed).read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
-    regions, mail = [line[0] for line in lines], [line[0] for line in lines if line[1:] == ["mail"]]
+    regions, marks = [line[0] for line in lines], {line[0]: line[1:] for line in lines}
     found = []
     for template in templates:
-        types = types_of(template)
+        types, mark = types_of(template), MARKS.get(template)
         alike = collections.defaultdict(list)
         for region in regions:
             alike[tuple(schema(region, t) for t in types)].append(region)
         for schemas, group in alike.items():
-            where = [region for region in group if region in mail] if template == MAIL else group
+            where = [region for region in group if mark is None or mark in marks[region]]
             if where and (said := lint(where[0], template)):
                 found.append(f"{template} in {', '.join(where)}:\n{said}")
-            if template == MAIL and "" not in schemas:
-                found += [f"{listed}: {region} has what {MAIL} needs: add mail" for region in group if region not in mail]
+            if mark and "" not in schemas:
+                found += [f"{listed}: {region} has what {template} needs: add {mark}" for region in group if region not in where]
     print("\n".join(found), end="\n" if found else "", file=sys.stderr)
     return 1 if found else 0
 

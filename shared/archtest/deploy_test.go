@@ -80,16 +80,24 @@ Resources:
 func TestRegionsDocument(t *testing.T) {
 	said := map[string][]string{}
 	for line := range strings.SplitSeq(strings.TrimSpace(readFile(t, "infra/regions.txt")), "\n") {
-		if region, mark, _ := strings.Cut(line, " "); region != "#" {
-			said[mark] = append(said[mark], "`"+region+"`")
+		marks := strings.Fields(line)
+		if marks[0] == "#" {
+			continue
+		}
+		for mark, title := range map[string]string{"mail": "mail", "budget": "`MonthlyBudget`"} {
+			with := "with "
+			if !slices.Contains(marks[1:], mark) {
+				with = "without "
+			}
+			said[with+title] = append(said[with+title], "`"+marks[0]+"`")
 		}
 	}
-	if len(said) != 2 || len(said["mail"]) < 10 || len(said[""]) == 0 {
-		t.Fatalf("infra/regions.txt: expected regions with and without mail, got %v", said)
+	if len(said) != 4 || len(said["with mail"]) < 10 {
+		t.Fatalf("infra/regions.txt: expected regions with and without mail and budgets, got %v", said)
 	}
 	page := strings.Join(strings.Fields(readFile(t, "docs/howto/deploy.md")), " ")
-	for mark, title := range map[string]string{"mail": "with mail", "": "without mail"} {
-		if row := "| " + title + " | " + strings.Join(said[mark], ", ") + " |"; !strings.Contains(page, row) {
+	for _, title := range []string{"with mail", "without mail", "without `MonthlyBudget`"} {
+		if row := "| " + title + " | " + strings.Join(said[title], ", ") + " |"; !strings.Contains(page, row) {
 			t.Errorf("docs/howto/deploy.md has no row\n%s", row)
 		}
 	}
