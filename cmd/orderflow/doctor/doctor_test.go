@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -135,6 +137,39 @@ func TestRuleState(t *testing.T) {
 		t, ruleState("r", eventbridgetypes.RuleStateEnabled, false),
 		"failure r: it is ENABLED, which the parameters don't say",
 	)
+}
+
+// What a parameter turns off is what the template says so of.
+func TestOffOnPurpose(t *testing.T) {
+	text, err := os.ReadFile("../../../template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parameters := map[string]string{"HasMail": "MailFrom", "IsCarrierSimulated": "SimulatedCarrier"}
+	id := regexp.MustCompile(`^  ([A-Z][A-Za-z]+):$`)
+	off := regexp.MustCompile(`(State|Enabled): !If \[(\w+), (ENABLED, DISABLED|true, false)\]$`)
+	want, got, resource := map[string]string{}, map[string]string{}, ""
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSuffix(line, "\n")
+		if m := id.FindStringSubmatch(line); m != nil {
+			resource = m[1]
+		}
+		m := off.FindStringSubmatch(line)
+		if m == nil || parameters[m[2]] == "" {
+			continue
+		}
+		if m[1] == "State" {
+			want[resource] = parameters[m[2]]
+		} else {
+			want[resource+"Messages"] = parameters[m[2]]
+		}
+	}
+	for logical, o := range offOnPurpose {
+		got[logical] = o.parameter
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("off by a parameter (-template +doctor):\n%s", diff)
+	}
 }
 
 func TestTableState(t *testing.T) {

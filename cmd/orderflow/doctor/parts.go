@@ -142,7 +142,11 @@ func mappings(ctx context.Context, p *patient) (Check, error) {
 		if err != nil {
 			return nil, err
 		}
-		return mappingState(r.logical, aws.ToString(out.State), aws.ToString(out.LastProcessingResult)), nil
+		state := aws.ToString(out.State)
+		if !p.wants(r.logical) && state == "Disabled" {
+			return nil, nil
+		}
+		return mappingState(r.logical, state, aws.ToString(out.LastProcessingResult)), nil
 	})
 	return Check{Detail: fmt.Sprintf("%d", len(all)), Problems: problems}, err
 }
@@ -171,11 +175,26 @@ func mappingState(name, state, last string) (problems []Problem) {
 	return problems
 }
 
-// offOnPurpose are rules that a parameter turns off: by the rule, the parameter and the value that
-// keeps it on, which for "" is any.
+// offOnPurpose are rules and mappings that a parameter turns off: by their logical id, the parameter
+// and the value that keeps them on, which for "" is any.
 var offOnPurpose = map[string]struct{ parameter, on string }{
-	"SimulateCarrierRule": {"SimulatedCarrier", "true"},
-	"SendMailsRule":       {"MailFrom", ""},
+	"SimulateCarrierRule":             {"SimulatedCarrier", "true"},
+	"SimulateCarrierFunctionMessages": {"SimulatedCarrier", "true"},
+	"SendMailsRule":                   {"MailFrom", ""},
+	"MailBouncedRule":                 {"MailFrom", ""},
+	"MailComplainedRule":              {"MailFrom", ""},
+	"MailRejectedRule":                {"MailFrom", ""},
+	"FollowMailsFunctionMessages":     {"MailFrom", ""},
+}
+
+// wants reports whether the parameters want a rule or a mapping to be on.
+func (p *patient) wants(logical string) bool {
+	off, can := offOnPurpose[logical]
+	if !can {
+		return true
+	}
+	value := p.Parameters[off.parameter]
+	return value != "" && (off.on == "" || value == off.on)
 }
 
 func rules(ctx context.Context, p *patient) (Check, error) {
@@ -194,12 +213,7 @@ func rules(ctx context.Context, p *patient) (Check, error) {
 		if err != nil {
 			return nil, err
 		}
-		wanted := true
-		if off, can := offOnPurpose[r.logical]; can {
-			value := p.Parameters[off.parameter]
-			wanted = value != "" && (off.on == "" || value == off.on)
-		}
-		return ruleState(r.logical, out.State, wanted), nil
+		return ruleState(r.logical, out.State, p.wants(r.logical)), nil
 	})
 	return Check{Detail: fmt.Sprintf("%d", len(all)), Problems: problems}, err
 }
