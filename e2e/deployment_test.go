@@ -101,20 +101,10 @@ func TestProductionIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The rules and what they ask about; the change set is never executed.
-	whole := string(text)
-	_, rules, _ := strings.Cut(whole, "\nRules:\n")
-	rules, _, _ = strings.Cut(rules, "\nConditions:\n")
-	body := `
-Parameters:
-  Stage: {Type: String}
-  AlarmEmail: {Type: String, Default: ''}
-  SimulatedCarrier: {Type: String, Default: 'false'}
-Rules:
-` + rules + `
-Resources:
-  Topic: {Type: 'AWS::SNS::Topic'}
-`
+	// Parameters and rules; the change set is never executed.
+	_, asked, _ := strings.Cut(string(text), "\nParameters:\n")
+	asked, _, _ = strings.Cut(asked, "\nConditions:\n")
+	body := "Parameters:\n" + asked + "\nResources:\n  Topic: {Type: 'AWS::SNS::Topic'}\n"
 	api := cloudformation.NewFromConfig(stack.config)
 	for name, tc := range map[string]struct {
 		parameters map[string]string
@@ -125,11 +115,15 @@ Resources:
 			map[string]string{"Stage": "prod", "AlarmEmail": "a@example.com", "SimulatedCarrier": "true"},
 			"SimulatedCarrier",
 		},
-		"a shop that sells": {map[string]string{"Stage": "prod", "AlarmEmail": "a@example.com"}, ""},
-		"another stage":     {map[string]string{"Stage": "dev", "SimulatedCarrier": "true"}, ""},
+		"a shop that sells":   {map[string]string{"Stage": "prod", "AlarmEmail": "a@example.com"}, ""},
+		"another stage":       {map[string]string{"Stage": "dev", "SimulatedCarrier": "true"}, ""},
+		"a budget for nobody": {map[string]string{"MonthlyBudget": "50"}, "AlarmEmail"},
+		"a budget":            {map[string]string{"MonthlyBudget": "50", "AlarmEmail": "a@example.com"}, ""},
+		"ids of one's own":    {map[string]string{"SelfSignUp": "true"}, "CustomerClaim"},
+		"sign-up":             {map[string]string{"SelfSignUp": "true", "CustomerClaim": "sub"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			id := stack.Stack + "-rules-" + strings.ReplaceAll(name, " ", "-")
+			id := stack.Stack + "-rules-" + strings.NewReplacer(" ", "-", "'", "").Replace(name)
 			in := &cloudformation.CreateChangeSetInput{
 				StackName: &id, ChangeSetName: aws.String("rules"), TemplateBody: &body,
 				ChangeSetType: cloudformationtypes.ChangeSetTypeCreate,

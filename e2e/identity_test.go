@@ -276,8 +276,9 @@ func bearer(t *testing.T, api, who, token string) {
 	}
 }
 
-// A member of the pool's group operators is one where the stack takes the group, which it does where
-// the pool requires a second factor. The stack under test doesn't: there the member is a customer.
+// A member of the pool's group operators is one where the stack takes the group, which it does
+// where the pool requires a second factor. The stack under test doesn't: there the member is a
+// customer.
 func TestOperatorsOfThePool(t *testing.T) {
 	t.Parallel()
 	pool, client, name := stack.Outputs["UserPoolId"], stack.Outputs["CustomerClientId"], "e2e-"+ident.New()

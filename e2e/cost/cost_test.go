@@ -318,8 +318,8 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// withoutKeys leaves out what personal data keys are asked for, as far as a function does so once an
-// order: a process remembers a key for 3 seconds, so that a slow machine asks more often.
+// withoutKeys leaves out what personal data keys are asked for, as far as a function does so once
+// an order: a process remembers a key for 3 seconds, so that a slow machine asks more often.
 func withoutKeys(c cost.Counts) cost.Counts {
 	c.Functions = maps.Clone(c.Functions)
 	for name, f := range c.Functions {

@@ -73,6 +73,13 @@ func routes(t template, served []string) (found findings) {
 	return found
 }
 
+// waits reports whether a resource depends on another one, or on one that does.
+func waits(t template, id, on string) bool {
+	return slices.ContainsFunc(dependsOn(t.Resources[id]), func(next string) bool {
+		return next == on || waits(t, next, on)
+	})
+}
+
 // routeLimits: what a stage says of single routes is of routes that there are, and which are there
 // before it: API Gateway refuses any other. have are the routes by their keys.
 func routeLimits(t template, stage string, have map[string]string) (found findings) {
@@ -81,7 +88,7 @@ func routeLimits(t template, stage string, have map[string]string) (found findin
 		route := have[key]
 		if route == "" {
 			found.addf("%s limits %s, which is no route", stage, key)
-		} else if !slices.Contains(list(t.Resources[stage].DependsOn), any(route)) {
+		} else if !waits(t, stage, route) {
 			found.addf("%s limits %s, and doesn't depend on %s", stage, key, route)
 		}
 		if at(of, "ThrottlingRateLimit") == nil || at(of, "ThrottlingBurstLimit") == nil {

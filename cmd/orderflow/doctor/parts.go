@@ -175,8 +175,8 @@ func mappingState(name, state, last string) (problems []Problem) {
 	return problems
 }
 
-// offOnPurpose are rules and mappings that a parameter turns off: by their logical id, the parameter
-// and the value that keeps them on, which for "" is any.
+// offOnPurpose are rules and mappings that a parameter turns off: by their logical id, the
+// parameter and the value that keeps them on, which for "" is any.
 var offOnPurpose = map[string]struct{ parameter, on string }{
 	"SimulateCarrierRule":             {"SimulatedCarrier", "true"},
 	"SimulateCarrierFunctionMessages": {"SimulatedCarrier", "true"},
