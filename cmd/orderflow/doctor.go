@@ -19,8 +19,8 @@ schedules, tables, key, queues, dead-letter entries, alarms and who gets them, m
 and API. It only reads.
 
 With --smoke it places and cancels an order as well: of a customer, a product, a piece of stock and an
-account that it makes for that, and takes away again. Its events stay, and the figures of the day count
-one order.
+account that it makes for that. It erases the customer, takes the product off sale, and empties stock
+and account. Its events stay, and the figures of the day count one order.
 
 The exit status is 1 if anything fails, and 0 if there are only warnings.`
 

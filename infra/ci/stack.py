@@ -40,7 +40,9 @@ def main(arguments: list[str]) -> int:
 
 
 def plan(stack: str, *sam: str) -> None:
-    """Outputs changeset=<ARN>, or an empty one where nothing changes."""
+    """Outputs changeset=<ARN>, or an empty one where nothing changes. A stack whose first deployment failed can only be deleted: it goes before."""
+    if (found := existing(boto3.client("cloudformation"), stack)) and found["StackStatus"] == "ROLLBACK_COMPLETE":
+        remove(stack)
     command = [sys.executable, "-m", "samcli", "deploy", "--stack-name", stack, *sam]
     command += ["--no-execute-changeset", "--no-confirm-changeset", "--no-fail-on-empty-changeset"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "SAM_CLI_TELEMETRY": "0"}) as deploy:
@@ -172,7 +174,7 @@ def remove(stack: str) -> None:
 
 
 def forget(key: str) -> None:
-    """Schedules a key's deletion. The template keeps it, so that a table that somebody kept stays readable."""
+    """Schedules a key's deletion. Until then it can be brought back."""
     client = boto3.client("kms")
     if client.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingDeletion":
         return

@@ -1,6 +1,8 @@
 package archtest
 
 import (
+	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -46,6 +48,58 @@ func githubRoles(t template) (found findings) {
 		}
 	}
 	return found
+}
+
+// services are the services of resource types, by the prefix of their IAM actions, where that isn't
+// the service's name in small letters.
+var services = map[string]string{
+	"ApiGatewayV2": "apigateway", "Cognito": "cognito-idp", "StepFunctions": "states", "Serverless": "lambda",
+}
+
+// Who deploys from GitHub may make each kind of resource that the templates have, whatever the
+// parameters are: CloudFormation asks IAM as that role.
+func TestGitHubMakesAll(t *testing.T) {
+	may := map[string]bool{}
+	roles := parseTemplate(t, readFile(t, githubTemplate))
+	for _, id := range roles.ofType("AWS::IAM::ManagedPolicy") {
+		for _, s := range list(roles.prop(id, "PolicyDocument", "Statement")) {
+			for _, action := range list(at(s, "Action")) {
+				prefix, _, _ := strings.Cut(fmt.Sprint(action), ":")
+				may[prefix] = true
+			}
+		}
+	}
+	needs := map[string]string{"codedeploy": "a gradual deployment"}
+	templates, err := filepath.Glob(filepath.Join(root, "infra", "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(templates, filepath.Join(root, "template.yaml")) {
+		name, err := filepath.Rel(root, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name = filepath.ToSlash(name); name == githubTemplate {
+			continue
+		}
+		made := parseTemplate(t, readFile(t, name))
+		for id, r := range made.Resources {
+			service := strings.Split(r.Type, "::")[1]
+			prefix, ok := services[service]
+			if !ok {
+				prefix = strings.ToLower(service)
+			}
+			needs[prefix] = id
+		}
+	}
+	for prefix, what := range needs {
+		if !may[prefix] {
+			t.Errorf("the roles of %s may do nothing of %s, which %s needs", githubTemplate, prefix, what)
+		}
+	}
+	if len(needs) < 15 {
+		t.Errorf("found %d services alone", len(needs))
+	}
 }
 
 func TestGitHubRoles(t *testing.T) {

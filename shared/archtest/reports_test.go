@@ -54,6 +54,12 @@ func reported(t template) (found findings) {
 			found.addf("%s waits for %s, which nobody takes", id, kind)
 			continue
 		}
+		// A default bus may take what happens in other accounts and regions.
+		for field, here := range map[string]string{"account": "AWS::AccountId", "region": "AWS::Region"} {
+			if got := fmt.Sprint(t.prop(id, "EventPattern", field)); got != fmt.Sprint([]any{object{"Ref": here}}) {
+				found.addf("%s waits for %s of %s", id, kind, got)
+			}
+		}
 		detail["mail"] = object{"tags": object{mail.TagStack: []any{object{"Ref": "AWS::StackName"}}}}
 		if got := fmt.Sprint(t.prop(id, "EventPattern", "detail")); got != fmt.Sprint(detail) {
 			found.addf("%s waits for %s, not for %v", id, got, detail)
@@ -92,6 +98,9 @@ func TestReportRulesFind(t *testing.T) {
 			"      EventBusName: default\n", "      EventBusName: !Ref Bus\n", "where AWS tells nothing",
 		},
 		"everybody's mails": {"tags: {orderflow-stack: [!Ref 'AWS::StackName']}", "tags: {}", "MailBouncedRule waits for"},
+		"another account": {
+			"account: [!Ref 'AWS::AccountId']", "account: [{exists: true}]", "MailBouncedRule waits for Email Bounced of",
+		},
 		"a full mailbox":    {"bounceType: [Permanent]", "bounceType: [Permanent, Transient]", "MailBouncedRule waits for"},
 		"no spam after all": {"anything-but: [not-spam]", "anything-but: [spam]", "MailComplainedRule waits for"},
 		"the whole event": {

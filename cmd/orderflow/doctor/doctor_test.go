@@ -114,6 +114,12 @@ func TestFunctionState(t *testing.T) {
 	)
 }
 
+func TestStopped(t *testing.T) {
+	expect(t, stopped("f", nil))
+	expect(t, stopped("f", aws.Int32(100)))
+	expect(t, stopped("f", aws.Int32(0)), "failure f: its reserved concurrency is 0: it is never run")
+}
+
 func TestMappingState(t *testing.T) {
 	expect(t, mappingState("m", "Enabled", "OK"))
 	expect(t, mappingState("m", "Enabled", "No records processed"))
@@ -155,13 +161,15 @@ func TestOffOnPurpose(t *testing.T) {
 			resource = m[1]
 		}
 		m := off.FindStringSubmatch(line)
-		if m == nil || parameters[m[2]] == "" {
+		if len(m) == 0 {
 			continue
 		}
-		if m[1] == "State" {
-			want[resource] = parameters[m[2]]
-		} else {
-			want[resource+"Messages"] = parameters[m[2]]
+		switch parameter := parameters[m[2]]; {
+		case parameter == "":
+		case m[1] == "State":
+			want[resource] = parameter
+		default:
+			want[resource+"Messages"] = parameter
 		}
 	}
 	for logical, o := range offOnPurpose {
@@ -203,18 +211,28 @@ func TestKeyState(t *testing.T) {
 }
 
 func TestBacklog(t *testing.T) {
-	expect(t, backlog("shop-dead-letters", 0))
+	expect(t, backlog("shop-dead-letters", 0, 0))
 	expect(
-		t, backlog("shop-dead-letters", 2),
+		t, backlog("shop-dead-letters", 0, 1), "warning shop-dead-letters: 1 messages that failed are not recorded yet",
+	)
+	expect(t, backlog("shop-send-mails", 0, 5))
+	expect(
+		t, backlog("shop-dead-letters", 2, 0),
 		"warning shop-dead-letters: 2 messages that failed are not recorded yet",
 	)
-	expect(t, backlog("shop-send-mails", 3), "warning shop-send-mails: 3 messages wait")
+	expect(t, backlog("shop-send-mails", 3, 1), "warning shop-send-mails: 3 messages wait")
 }
 
 func TestEntries(t *testing.T) {
-	expect(t, entries(deadletter.StatusOpen, 0, false))
-	expect(t, entries(deadletter.StatusOpen, 3, false), "warning open: 3 dead-letter entries are open")
-	expect(t, entries(deadletter.StatusSpent, 100, true), "failure spent: 100 and more dead-letter entries are spent")
+	expect(t, entries(deadletter.StatusOpen, nil, false))
+	expect(
+		t, entries(deadletter.StatusOpen, []deadletter.Entry{{}, {Held: true}, {}}, false),
+		"warning open: 2 dead-letter entries are open", "failure held: 1 dead-letter entries wait for a person",
+	)
+	expect(
+		t, entries(deadletter.StatusSpent, make([]deadletter.Entry, 100), true),
+		"failure spent: 100 and more dead-letter entries are spent",
+	)
 }
 
 func TestAlarmState(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
@@ -27,9 +28,10 @@ func queues(ctx context.Context, p *patient) (Check, error) {
 	all := p.of("AWS::SQS::Queue")
 	client := sqs.NewFromConfig(p.config)
 	problems, err := each(ctx, all, func(ctx context.Context, r resource) ([]Problem, error) {
-		waiting := sqstypes.QueueAttributeNameApproximateNumberOfMessages
+		waiting, taken := sqstypes.QueueAttributeNameApproximateNumberOfMessages,
+			sqstypes.QueueAttributeNameApproximateNumberOfMessagesNotVisible
 		out, err := client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
-			QueueUrl: &r.physical, AttributeNames: []sqstypes.QueueAttributeName{waiting},
+			QueueUrl: &r.physical, AttributeNames: []sqstypes.QueueAttributeName{waiting, taken},
 		})
 		if err != nil {
 			return nil, err
@@ -38,16 +40,27 @@ func queues(ctx context.Context, p *patient) (Check, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", waiting, err)
 		}
-		return backlog(r.physical[strings.LastIndex(r.physical, "/")+1:], n), nil
+		hidden, err := strconv.Atoi(out.Attributes[string(taken)])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", taken, err)
+		}
+		return backlog(r.physical[strings.LastIndex(r.physical, "/")+1:], n, hidden), nil
 	})
 	return Check{Detail: fmt.Sprintf("%d", len(all)), Problems: problems}, err
 }
 
-func backlog(name string, waiting int) []Problem {
+// backlog judges the messages that wait in a queue, and those that somebody has taken. A consumer
+// that works has taken some. Dead letters that can't be recorded are hidden for most of each
+// minute.
+func backlog(name string, waiting, taken int) []Problem {
+	dead := strings.HasSuffix(name, "-dead-letters")
+	if dead {
+		waiting += taken
+	}
 	switch {
 	case waiting == 0:
 		return nil
-	case strings.HasSuffix(name, "-dead-letters"):
+	case dead:
 		return []Problem{{
 			Severity: Warning, Part: name, Detail: fmt.Sprintf("%d messages that failed are not recorded yet", waiting),
 			Remedy: "if they stay, read the log of record-dead-letters",
@@ -76,28 +89,42 @@ func deadLetters(ctx context.Context, p *patient) (Check, error) {
 			return c, err
 		}
 		total += len(page.Entries)
-		c.Problems = append(c.Problems, entries(s, len(page.Entries), page.Next != "")...)
+		c.Problems = append(c.Problems, entries(s, page.Entries, page.Next != "")...)
 	}
 	c.Detail = fmt.Sprintf("%d", total)
 	return c, nil
 }
 
-func entries(status deadletter.Status, n int, more bool) []Problem {
-	if n == 0 {
-		return nil
+// entries judges dead-letter entries of a status, of which there may be more. Those that are open
+// come back by themselves, but those that are held; what is spent, and what is held, waits for a
+// person.
+func entries(status deadletter.Status, found []deadletter.Entry, more bool) (problems []Problem) {
+	held := 0
+	for _, e := range found {
+		if e.Held {
+			held++
+		}
 	}
-	count := strconv.Itoa(n)
-	if more {
-		count += " and more"
+	add := func(severity Severity, part string, n int, what string) {
+		if n == 0 {
+			return
+		}
+		count := strconv.Itoa(n)
+		if more {
+			count += " and more"
+		}
+		problems = append(problems, Problem{
+			Severity: severity, Part: part, Detail: count + " dead-letter entries " + what,
+			Remedy: "orderflow deadletters list --status " + string(status),
+		})
 	}
-	severity := Warning // it is tried again
 	if status == deadletter.StatusSpent {
-		severity = Failure // nobody tries again but a person
+		add(Failure, string(status), len(found), "are "+string(status))
+		return problems
 	}
-	return []Problem{{
-		Severity: severity, Part: string(status), Detail: count + " dead-letter entries are " + string(status),
-		Remedy: "orderflow deadletters list --status " + string(status),
-	}}
+	add(Warning, string(status), len(found)-held, "are "+string(status))
+	add(Failure, "held", held, "wait for a person")
+	return problems
 }
 
 func alarms(ctx context.Context, p *patient) (Check, error) {
@@ -240,9 +267,14 @@ func sending(a *sesv2.GetAccountOutput, identity string, verified bool) Check {
 	return c
 }
 
+// answersWithin is how long the doctor waits for the issuer, and for the API.
+const answersWithin = 20 * time.Second
+
 // identity checks that tokens can be had or checked: from the stack's own pool, or from an issuer
 // of the shop's.
 func identity(ctx context.Context, p *patient) (Check, error) {
+	ctx, cancel := context.WithTimeout(ctx, answersWithin)
+	defer cancel()
 	issuer := p.Parameters["OidcIssuer"]
 	if issuer == "" {
 		_, err := p.connect(ctx) // with a token of the pool's
@@ -294,6 +326,8 @@ func discovery(issuer, address string, status int, text []byte) Check {
 
 // api checks that the API refuses who has no token, and answers an operator.
 func api(ctx context.Context, p *patient) (Check, error) {
+	ctx, cancel := context.WithTimeout(ctx, answersWithin)
+	defer cancel()
 	base, err := p.APIURL()
 	if err != nil {
 		return Check{}, err

@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"orderflow/shared/aws/redrive"
 	"orderflow/shared/ops/scale"
 )
 
@@ -104,15 +105,33 @@ func functions(ctx context.Context, p *patient) (Check, error) {
 	all := p.of("AWS::Lambda::Function")
 	client := lambda.NewFromConfig(p.config)
 	problems, err := each(ctx, all, func(ctx context.Context, r resource) ([]Problem, error) {
-		out, err := client.GetFunctionConfiguration(
-			ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &r.physical},
-		)
+		out, err := client.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{
+			FunctionName: &r.physical, Qualifier: aws.String(redrive.Alias), // what is invoked
+		})
 		if err != nil {
 			return nil, err
 		}
-		return functionState(r.physical, out.State, out.LastUpdateStatus, aws.ToString(out.StateReason)), nil
+		found := functionState(r.physical, out.State, out.LastUpdateStatus, aws.ToString(out.StateReason))
+		kept, err := client.GetFunctionConcurrency(
+			ctx, &lambda.GetFunctionConcurrencyInput{FunctionName: &r.physical},
+		)
+		if err != nil {
+			return found, err
+		}
+		return append(found, stopped(r.physical, kept.ReservedConcurrentExecutions)...), nil
 	})
 	return Check{Detail: fmt.Sprintf("%d", len(all)), Problems: problems}, err
+}
+
+// stopped tells of a function that somebody keeps from running, by reserving nothing for it.
+func stopped(name string, reserved *int32) []Problem {
+	if reserved == nil || *reserved > 0 {
+		return nil
+	}
+	return []Problem{{
+		Severity: Failure, Part: name, Detail: "its reserved concurrency is 0: it is never run",
+		Remedy: "aws lambda delete-function-concurrency, once you know why; then deploy again",
+	}}
 }
 
 func functionState(name string, s lambdatypes.State, last lambdatypes.LastUpdateStatus, reason string) []Problem {

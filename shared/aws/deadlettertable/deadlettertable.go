@@ -471,7 +471,7 @@ func (t Table) NoteOf(ctx context.Context, queue, messageID string) (n deadlette
 	return n, err == nil, err
 }
 
-// noteOf reads a note. One of an earlier release has no count, and is one try.
+// noteOf reads a note. One of an earlier release has no count: its queue counted.
 func noteOf(item dynamo.Item, messageID string) (n deadletter.Note, err error) {
 	r := dynamo.Read(item)
 	if err := json.Unmarshal([]byte(r.String(attrData)), &n); err != nil {
@@ -480,6 +480,6 @@ func noteOf(item dynamo.Item, messageID string) (n deadletter.Note, err error) {
 	if first := r.Time(attrFirst); !first.IsZero() {
 		n.First = first
 	}
-	n.Tries = max(1, int(r.OptionalNumber(attrTries)))
+	n.Tries = int(r.OptionalNumber(attrTries))
 	return n, nil
 }

@@ -27,6 +27,7 @@ type Auth struct {
 var userSet = []string{
 	"name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture",
 	"website", "email", "gender", "birthdate", "zoneinfo", "locale", "phone_number", "address", "nonce",
+	"user_metadata", "unsafe_metadata", // Supabase and Auth0, Clerk
 }
 
 // Checked panics where a claim of groups can't be trusted.
@@ -56,10 +57,8 @@ func (a Auth) identify(r *http.Request) (identity, error) {
 		return identity{}, err
 	}
 	is := func(scope, group string) bool { return token.grants(scope) || token.puts(a.GroupsClaim, group) }
-	issuer, _ := token["iss"].(string)
-	subject, _ := token["sub"].(string)
 	// There are issuers whose subjects are e-mail addresses.
-	pseudonym := ident.Derive("subject", issuer, subject)
+	pseudonym := ident.Derive("subject", token.text("iss"), token.text("sub"))
 	prices, principal := is(a.PricingScope, a.PricingGroup), token.principal(pseudonym)
 	switch {
 	case is(a.OperatorScope, a.OperatorGroup):
@@ -75,7 +74,7 @@ func (a Auth) identify(r *http.Request) (identity, error) {
 // customerOf reads the customer's id. A name or an e-mail address can't have the form of an id by
 // mistake: such a claim is refused.
 func (a Auth) customerOf(token claims) (identity, error) {
-	says, given := token.at(a.CustomerClaim).(string)
+	says, given := plain(token.at(a.CustomerClaim))
 	if !given {
 		return identity{}, ErrNoCustomer.New(
 			"the token is for no customer, operator, carrier or pricing system; get one with the claim or scope for it")

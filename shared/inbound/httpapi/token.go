@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/awslabs/aws-lambda-go-api-proxy/core"
 
+	"orderflow/shared/kit/decimal"
 	"orderflow/shared/kit/ident"
 )
 
@@ -95,7 +96,7 @@ func decodeToken(values []string) (claims, bool) {
 // handed over as they are.
 func (c claims) agreeWith(verified map[string]string) bool {
 	for _, name := range []string{"iss", "sub", "jti"} {
-		text, given := c[name].(string)
+		text, given := plain(c[name])
 		if other, also := verified[name]; given != also || text != other {
 			return false
 		}
@@ -118,9 +119,15 @@ func (c claims) checkKind() error {
 	_, hash := c["at_hash"]
 	_, code := c["c_hash"]
 	named := func(name string) bool { return c[name] != nil }
+	scoped := slices.ContainsFunc(scopeClaims[:], named)
+	// OpenID Connect's name for the client stands in ID tokens too, whose audience the client is.
+	onlyParty := !scoped && c["client_id"] == nil && c["appid"] == nil && c["cid"] == nil && c["idtyp"] == nil &&
+		c["sub"] != c["oid"] && slices.Equal(texts(c["aud"]), []string{c.text("azp")})
 	switch {
+	case onlyParty:
+		return ErrUnauthenticated.New("expected an access token, got one for the client itself, as ID tokens are")
 	case says && use != "access", typed && !strings.EqualFold(typ, "Bearer"), hash, code,
-		!slices.ContainsFunc(clientClaims[:], named) && !slices.ContainsFunc(scopeClaims[:], named):
+		!slices.ContainsFunc(clientClaims[:], named) && !scoped:
 		return ErrUnauthenticated.New("expected an access token, got a token of another kind, such as an ID token")
 	}
 	return nil
@@ -165,10 +172,22 @@ func texts(v any) (found []string) {
 	return found
 }
 
-// text is a claim that is a text, "" for any other.
+// text is a claim that is a text or a whole number, "" for any other.
 func (c claims) text(name string) string {
-	text, _ := c[name].(string)
+	text, _ := plain(c[name])
 	return text
+}
+
+// plain is a text, or a whole number as the authorizer writes it: there are issuers whose ids are
+// numbers.
+func plain(v any) (text string, ok bool) {
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case json.Number:
+		return v.String(), decimal.IsWhole(v.String())
+	}
+	return "", false
 }
 
 // client is the id of the client that the token is for.
@@ -206,7 +225,11 @@ func (c claims) principal(pseudonym string) string {
 		}
 		return "machine/" + pseudonym
 	}
-	for _, name := range []string{"sub", "uid", "oid"} {
+	ids := []string{"sub", "uid", "oid"}
+	if c["cid"] != nil { // Okta, whose subjects are what users sign in with
+		ids = []string{"uid"}
+	}
+	for _, name := range ids {
 		if id := c.text(name); ident.IsName(id, maxPrincipal, "_-|") {
 			return "person/" + id
 		}

@@ -330,6 +330,47 @@ func TestClaimForms(t *testing.T) {
 	}
 }
 
+// TestNumbers: there are issuers whose ids are numbers. API Gateway hands them over as texts.
+func TestNumbers(t *testing.T) {
+	auth := Auth{CustomerClaim: "customer_id", OperatorScope: "op"}
+	for want, c := range map[string]object{
+		"12345":    {"iss": "i", "sub": 7, "azp": "web", "scope": "openid", "customer_id": 12345},
+		"operator": {"iss": "i", "sub": 7, "azp": "web", "scope": "op"},
+		none:       {"iss": "i", "sub": "s", "azp": "web", "customer_id": 1.5},
+	} {
+		if got := who(auth, authorized(c, "Bearer "+encode(t, c))); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	one, err := auth.identify(authorized(object{"iss": "i", "sub": 7, "scope": "op"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := object{"iss": "i", "sub": 7, "scope": "op"}
+	if other, err := auth.identify(authorized(c, "Bearer "+encode(t, c))); err != nil || other.actor() != one.actor() {
+		t.Errorf("%v, %s and %s: the ids of earlier requests derive from it", err, other.actor(), one.actor())
+	}
+}
+
+// TestPartyOfItself: azp alone names a client in ID tokens too, whose audience is that client.
+func TestPartyOfItself(t *testing.T) {
+	auth := Auth{CustomerClaim: "customer", GroupsClaim: "groups", OperatorGroup: "operators"}
+	id := object{"iss": "i", "sub": "s", "aud": "web", "azp": "web", "nonce": "n", "groups": []any{"operators"}}
+	for want, more := range map[string]object{
+		otherKind:  {},
+		"operator": {"aud": "api"},
+	} {
+		c := with(id, more)
+		if got := who(auth, authorized(c, "Bearer "+encode(t, c))); got != want {
+			t.Errorf("%v: %s, want %s", c, got, want)
+		}
+	}
+	c := with(id, object{"scope": "openid"})
+	if got := who(auth, authorized(c, "Bearer "+encode(t, c))); got != "operator" {
+		t.Errorf("an access token with scopes: %s", got)
+	}
+}
+
 // TestWhichToken: the claims are of the one token that was verified, or nobody's.
 func TestWhichToken(t *testing.T) {
 	auth := Auth{CustomerClaim: "username", OperatorScope: "shop/operator", GroupsClaim: "groups"}
@@ -400,7 +441,7 @@ func TestGroupsOfUsers(t *testing.T) {
 	for claim, refused := range map[string]bool{
 		"cognito:groups": false, "groups": false, "roles": false, "realm_access.roles": false,
 		"https://shop.example.com/roles": false, "custom:groups": true, "nickname": true, "address.roles": true,
-		"email": true,
+		"email": true, "user_metadata.roles": true, "app_metadata.roles": false,
 	} {
 		t.Run(claim, func(t *testing.T) {
 			defer func() {
@@ -505,7 +546,9 @@ func TestPrincipals(t *testing.T) {
 		{"an e-mail address", object{"sub": "ada@example.com", "azp": "c1"}, pseudonym},
 		{"a name", object{"sub": "Ada Lovelace", "azp": "c1"}, pseudonym},
 		{"no subject", object{"azp": "c1"}, pseudonym},
-		{"a subject that is a number", object{"sub": 7, "azp": "c1"}, pseudonym},
+		{"a subject that is a number", object{"sub": json.Number("7"), "azp": "c1"}, "person/7"},
+		{"Okta, a login that is a name", object{"sub": "alovelace", "uid": "00u1", "cid": "0oa1"}, "person/00u1"},
+		{"Okta, a name and nothing else", object{"sub": "alovelace", "cid": "0oa1"}, pseudonym},
 		{"a subject that is too long", object{"sub": strings.Repeat("a", 129), "azp": "c1"}, pseudonym},
 		{"a client's id with a space", object{"sub": "a b", "azp": "a b"}, "machine/pseudonym"},
 		{"a machine without a client", object{"sub": "x", "gty": "client-credentials"}, "machine/pseudonym"},

@@ -69,10 +69,10 @@ func (r Recorder) Record(ctx context.Context, l Letter) error {
 }
 
 // of takes over what the consumer noted. Where it noted fewer tries than it has, the queue gave the
-// message up before.
+// message up before. A note of an earlier release has no count, 0: the queue counted three.
 func (f *failure) of(n Note) {
 	f.err, f.code, f.held, f.first, f.last, f.tries = n.Error, n.Code, n.Held, n.First, n.Last, max(n.Tries, 1)
-	if n.Tries < Tries {
+	if n.Tries > 0 && n.Tries < Tries {
 		f.err = fmt.Sprintf(
 			"%s (failure %d of %d; after it %s)", shorten(n.Error, maxError-200), f.tries, Tries, crashed,
 		)

@@ -134,8 +134,11 @@ func (g *Guard) Admit(ctx context.Context, customer, name string) (admitted bool
 	if g.deps.PerHour == 0 {
 		return true, 0, nil
 	}
-	now, command := g.deps.Clock.Now(), CommandOf(name)
+	now := g.deps.Clock.Now()
 	hour := HourOf(customer, now)
+	// The hour is in the fingerprint: two commands that share one by design share it in this hour
+	// only.
+	command := CommandOf(hour.Customer + "\n" + hour.Start.Format(time.RFC3339) + "\n" + name)
 	wait = hour.End().Sub(now)
 	if g.refuses(hour, command) {
 		return false, wait, nil
