@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import re
+import secrets
 import shlex
 import socket
 import subprocess
@@ -24,6 +25,7 @@ from samcli.yamlhelper import yaml_dump, yaml_parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "events" / "samples" / "invoke"
+IDS = "00000000-0000-4000-8000-"  # what the ids of the samples' messages begin with
 OUTCOMES = SAMPLES.parent / "outcomes.json"  # what each call has to come to; CI holds the deployed functions to the same
 BUILD = ROOT / ".aws-sam" / "local"
 STACK = "orderflow-local"
@@ -66,13 +68,14 @@ def main() -> int:
     with reachable(engine, port) as endpoint:
         template = for_containers(functions, endpoint)
         for path in wanted:
-            outcome = outcomes.get(path.stem, {})
+            ids = fresh(path)
+            outcome = json.loads(json.dumps(outcomes.get(path.stem, {})).replace(IDS, ids))
             for first in outcome.get("given", []):
                 if first not in given:
                     sample = path.with_stem(first)
                     given.add(first)
-                    invoke(template, functions[samples[sample]]["id"], sample)
-            done, answer = invoke(template, functions[samples[path]]["id"], path)
+                    invoke(template, functions[samples[sample]]["id"], sample, fresh(sample))
+            done, answer = invoke(template, functions[samples[path]]["id"], path, ids)
             problem = (trouble(answer, outcome) or missing(port, tables, outcome)) if done else answer
             # Of one call the whole answer is of interest.
             print(f"{'FAIL' if problem else 'ok  '} {path.name}: {problem or (answer if len(wanted) == 1 else answer[:200])}", flush=True)
@@ -124,10 +127,16 @@ def for_containers(functions: dict, endpoint: str) -> pathlib.Path:
     return path
 
 
-def dated(sample: pathlib.Path) -> pathlib.Path:
-    """A copy of the sample whose events happen now: of one that is too old, or dated ahead, no mail is written."""
+def fresh(sample: pathlib.Path) -> str:
+    """What the ids of a sample's messages begin with in a call: a consumer counts its tries of a message, and gives up after three. The entry of a
+    dead letter is named by its message's id, so those stay."""
+    return IDS if sample.stem.startswith("record-dead-letters") else f"{secrets.token_hex(4)}{IDS[8:]}"
+
+
+def dated(sample: pathlib.Path, ids: str) -> pathlib.Path:
+    """A copy of the sample whose messages are new, and whose events happen now: of one that is too old, or dated ahead, no mail is written."""
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    event = json.loads(sample.read_text())
+    event = json.loads(sample.read_text().replace(IDS, ids))
     for record in event.get("Records", []):
         with contextlib.suppress(KeyError, TypeError, json.JSONDecodeError):
             body = json.loads(record["body"])
@@ -139,9 +148,9 @@ def dated(sample: pathlib.Path) -> pathlib.Path:
     return copy
 
 
-def invoke(template: pathlib.Path, function: str, sample: pathlib.Path) -> tuple[bool, str]:
+def invoke(template: pathlib.Path, function: str, sample: pathlib.Path, ids: str) -> tuple[bool, str]:
     """Whether the function answered, and what; if it did not, why."""
-    command = [sys.executable, "-m", "samcli", "local", "invoke", function, "--template", str(template), "--event", str(dated(sample))]
+    command = [sys.executable, "-m", "samcli", "local", "invoke", function, "--template", str(template), "--event", str(dated(sample, ids))]
     command += ["--add-host", f"{HOST_IN_CONTAINER}:host-gateway", *shlex.split(os.environ.get("SAM_LOCAL_ARGS", ""))]
     if image := os.environ.get("SAM_LOCAL_IMAGE"):
         command += ["--skip-pull-image", "--invoke-image", image]
