@@ -106,7 +106,6 @@ load: go-present linux $(emulator) $(sam) bin/orderflow ## place orders of a rea
 lint: go-present $(sam) $(checkov) $(asl) $(asyncapi) $(golangci_lint) $(actionlint) ## all static checks: formatting, linters, templates, rules
 	@unformatted=$$(git ls-files -z --cached --others --exclude-standard '*.go' | xargs -0 gofmt -l); \
 		[ -z "$$unformatted" ] || { printf 'not formatted by gofmt:\n%s\n' "$$unformatted" >&2; exit 1; }
-	go vet -tags $(TAGS) ./...
 	$(golangci_lint) run --allow-parallel-runners --build-tags $(TAGS)
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .tools/sam/bin/python -m samcli validate --lint
 	.tools/sam/bin/python infra/local/regions.py infra/regions.txt $(STACK_FILES)
