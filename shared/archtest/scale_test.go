@@ -123,9 +123,9 @@ func TestAssumedFinds(t *testing.T) {
 Parameters:
   ApiRateLimit: {Type: Number, Default: 200}
 Resources:
-  WorkFunction:
+  PackFunction:
     Type: AWS::Serverless::Function
-    Properties: {CodeUri: functions/work/, Events: {M: {Type: SQS, Properties: {BatchSize: 5}}}}
+    Properties: {CodeUri: functions/pack/, Events: {M: {Type: SQS, Properties: {BatchSize: 5}}}}
   ReadFunction:
     Type: AWS::Serverless::Function
     Properties: {CodeUri: functions/read/, Events: {E: {Type: DynamoDB, Properties: {BatchSize: 100}}}}
@@ -133,12 +133,12 @@ Resources:
 	for name, tc := range map[string]edit{
 		"good":            {"", "", ""},
 		"another rate":    {"Default: 200", "Default: 300", "ApiRateLimit is 300"},
-		"another batch":   {"BatchSize: 5}", "BatchSize: 6}", "work takes batches of 6"},
+		"another batch":   {"BatchSize: 5}", "BatchSize: 6}", "pack takes batches of 6"},
 		"of the stream":   {"BatchSize: 100", "BatchSize: 10", "read takes batches of 10"},
-		"a function less": {"functions/work/", "functions/play/", "of which 0 are there"},
+		"a function less": {"functions/pack/", "functions/play/", "of which 0 are there"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			wantOne(t, assumed(tc.template(t, text), map[string]float64{"work": 5}, 100, 200), tc.want)
+			wantOne(t, assumed(tc.template(t, text), map[string]float64{"pack": 5}, 100, 200), tc.want)
 		})
 	}
 }
@@ -147,14 +147,14 @@ func TestScaleFinds(t *testing.T) {
 	const text = `
 Mappings:
   Scale:
-    small: {Work: 2, Read: 1, Serve: 0}
+    small: {Pack: 2, Read: 1, Serve: 0}
 Resources:
-  WorkFunction:
+  PackFunction:
     Type: AWS::Serverless::Function
     Properties:
-      CodeUri: functions/work/
+      CodeUri: functions/pack/
       Events:
-        M: {Type: SQS, Properties: {ScalingConfig: {MaximumConcurrency: !FindInMap [Scale, !Ref Scale, Work]}}}
+        M: {Type: SQS, Properties: {ScalingConfig: {MaximumConcurrency: !FindInMap [Scale, !Ref Scale, Pack]}}}
   ReadFunction:
     Type: AWS::Serverless::Function
     Properties:
@@ -168,15 +168,15 @@ Resources:
       ReservedConcurrentExecutions: !If [ReservesConcurrency, !FindInMap [Scale, !Ref Scale, Serve], !Ref 'AWS::NoValue']
 `
 	sizes := map[string]scale.Size{"small": {
-		Parallel: map[string]int{"read": 1}, Concurrent: map[string]int{"work": 2}, Reserved: map[string]int{"serve": 0},
+		Parallel: map[string]int{"read": 1}, Concurrent: map[string]int{"pack": 2}, Reserved: map[string]int{"serve": 0},
 	}}
 	for name, tc := range map[string]edit{
 		"good":                {"", "", ""},
-		"another figure":      {"Work: 2", "Work: 3", "Work has 3 of concurrent"},
+		"another figure":      {"Pack: 2", "Pack: 3", "Pack has 3 of concurrent"},
 		"a figure too many":   {"Serve: 0}", "Serve: 0, Else: 1}", "has 4 figures"},
 		"a size too many":     {"    small:", "    large: {}\n    small:", "has 2 sizes"},
-		"a number of its own": {"!FindInMap [Scale, !Ref Scale, Work]", "5", "work doesn't take its figure"},
-		"another's figure":    {"Scale, Read]", "Scale, Work]", "read doesn't take its figure"},
+		"a number of its own": {"!FindInMap [Scale, !Ref Scale, Pack]", "5", "pack doesn't take its figure"},
+		"another's figure":    {"Scale, Read]", "Scale, Pack]", "read doesn't take its figure"},
 		"always reserved": {
 			"!If [ReservesConcurrency, !FindInMap [Scale, !Ref Scale, Serve], !Ref 'AWS::NoValue']",
 			"!FindInMap [Scale, !Ref Scale, Serve]", "serve doesn't take its figure",
