@@ -85,8 +85,9 @@ build: go-present $(sam) bin/sam ## build what sam deploy takes to an account
 # Only a target that asks for it looks for Java.
 .SECONDEXPANSION:
 
+# make lint checks the rules as well.
 test: go-present linux $(emulator) $(faults) $(sam) $$(dynamodb_local_if_java) ## all tests; those that need one get an emulator of their own
-	@infra/local/test.sh unit integration e2e
+	@infra/local/test.sh unit $(if $(filter lint,$(MAKECMDGOALS)),,rules) integration e2e
 
 test-unit: go-present ## tests that need no emulator, in seconds
 	@go test -shuffle=on ./...
