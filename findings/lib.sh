@@ -18,13 +18,14 @@ python_packages() {
 # in_python   Runs a script from standard input with the packages. $endpoint is its first argument.
 in_python() { "$workdir/venv/bin/python" - "${endpoint:-}"; }
 
-# start_ministack   Installs MiniStack 1.5.33 and starts it. $endpoint is where it listens.
+# start_ministack [SERVICES]   Installs MiniStack 1.5.33 and starts it with DynamoDB or these
+# services. $endpoint is where it listens.
 start_ministack() {
-  local port
+  local port services=${1:-dynamodb}
   python_packages ministack==1.5.33 boto3==1.43.106
   port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
   endpoint=http://127.0.0.1:$port
-  GATEWAY_PORT=$port AWS_ENDPOINT_URL=$endpoint SERVICES=dynamodb "$workdir/venv/bin/python" -m ministack.app >"$workdir/log" 2>&1 &
+  GATEWAY_PORT=$port AWS_ENDPOINT_URL=$endpoint SERVICES=$services "$workdir/venv/bin/python" -m ministack.app >"$workdir/log" 2>&1 &
   server=$!
   for _ in $(seq 100); do
     if curl -fs "$endpoint/_ministack/health" >/dev/null; then return; fi
@@ -65,6 +66,60 @@ def update(item, expression, **values):
         return e.response["Error"]["Code"]
     del new["p"]
     return new
+
+
+PY
+    cat
+  } | in_python
+}
+
+# in_waiting_machine   Runs a script from standard input that has the function start: it starts a
+# state machine whose one task sends its token to a queue and waits, with the fields given, and
+# gives the execution; token reads the next token, and end waits for the execution's end.
+in_waiting_machine() {
+  {
+    cat <<'PY'
+import json
+import sys
+import time
+
+import boto3
+
+client = {"endpoint_url": sys.argv[1], "region_name": "us-east-1", "aws_access_key_id": "a", "aws_secret_access_key": "a"}
+sfn, sqs = boto3.client("stepfunctions", **client), boto3.client("sqs", **client)
+queue = sqs.create_queue(QueueName="tokens")["QueueUrl"]
+token_text = "{% $states.context.Task.Token %}"
+
+
+def start(**fields):
+    """An execution whose task waits."""
+    task = {
+        "Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+        "Arguments": {"QueueUrl": queue, "MessageBody": token_text}, "End": True,
+    }
+    caught = {"Type": "Pass", "Output": "{% 'caught ' & $states.input.Error %}", "End": True}
+    machine = {"QueryLanguage": "JSONata", "StartAt": "Wait", "States": {"Wait": task | fields, "Caught": caught}}
+    arn = sfn.create_state_machine(
+        name=f"machine-{time.monotonic_ns()}", definition=json.dumps(machine), roleArn="arn:aws:iam::000000000000:role/any",
+    )["stateMachineArn"]
+    return sfn.start_execution(stateMachineArn=arn, input="{}")["executionArn"]
+
+
+def token():
+    """The next token that a task sent."""
+    while True:
+        for message in sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages", []):
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+            return message["Body"]
+
+
+def end(execution):
+    """What the execution ends with: its output, or the error."""
+    while True:
+        described = sfn.describe_execution(executionArn=execution)
+        if described["status"] != "RUNNING":
+            return described.get("output") if described["status"] == "SUCCEEDED" else described.get("error")
+        time.sleep(0.2)
 
 
 PY
