@@ -98,8 +98,12 @@ func TestPublishEvents(t *testing.T) {
 
 type eraser struct{ destroyed, deleted, cancelled []string }
 
-func (e *eraser) List(_ context.Context, customerID string, q orders.Query) (orders.Page, error) {
-	return orders.Page{Rows: []orders.Row{{OrderID: customerID + "-" + string(q.Status)}}}, nil
+func (e *eraser) List(_ context.Context, customerID string, _ orders.Query) (orders.Page, error) {
+	var page orders.Page
+	for _, status := range []order.Status{order.StatusPlaced, order.StatusConfirmed} {
+		page.Rows = append(page.Rows, orders.Row{OrderID: customerID + "-" + string(status), Status: status})
+	}
+	return page, nil
 }
 
 func (e *eraser) Cancel(

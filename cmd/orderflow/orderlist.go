@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -13,6 +14,7 @@ import (
 
 	"orderflow/cmd/orderflow/shop"
 	"orderflow/shared/kit/clock"
+	"orderflow/shared/shop/order"
 )
 
 // pageOfOrders is the largest page that the API gives.
@@ -51,7 +53,7 @@ func ordersListCommand(stack *stackFlag) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(
 		&l.status, "status", "",
-		"orders in this status: placed, confirmed, cancelling, cancelled, shipped or delivered",
+		"orders in this status: "+names(order.Statuses()),
 	)
 	f.StringVar(&l.customer, "customer", "", "orders of this customer")
 	f.StringVar(&l.after, "placed-after", "", "orders placed at this time or later, for example 2026-03-01T12:00:00Z")
@@ -59,6 +61,15 @@ func ordersListCommand(stack *stackFlag) *cobra.Command {
 	f.IntVar(&l.limit, "limit", 50, "maximum number of orders; 0 for all")
 	f.BoolVar(&l.json, "json", false, "print JSON")
 	return cmd
+}
+
+// names lists what a flag may be.
+func names[T ~string](of []T) string {
+	all := make([]string, len(of))
+	for i, name := range of {
+		all[i] = string(name)
+	}
+	return strings.Join(all, ", ")
 }
 
 // query checks the flags before the first request. The API checks the status.

@@ -23,8 +23,8 @@ import (
 	"orderflow/shared/read/view/catalog"
 )
 
-// Stored events that nobody outside may see, each with the reason. None so far.
-var unpublished = map[string]string{}
+// Stored events that nobody outside may see, each with the reason.
+var unpublished = map[string]string{"order.parked": "it has a task token, and whoever has that ends the wait"}
 
 var eventName = regexp.MustCompile(`^[a-z]+\.[a-z]+(-[a-z]+)*$`)
 

@@ -215,6 +215,10 @@ func Registry() *es.Registry {
 	)
 }
 
+// Kept reports whether a stored event is nobody's outside: it has no contract, and none is missing.
+// A run's task token ends what the run waits for.
+func Kept(name string) bool { return name == "order.parked" }
+
 // Types lists every published type in every version, by name and version.
 func Types() []Type { return slices.Clone(catalogued().all) }
 
@@ -223,6 +227,9 @@ func Types() []Type { return slices.Clone(catalogued().all) }
 // event without a contract is an ErrUnmapped.
 func Map(r es.Recorded) (es.Envelope, error) {
 	all, err := Versions(r)
+	if err == nil && len(all) == 0 {
+		err = fmt.Errorf("%w: %s is a %s, which is not published", ErrUnmapped, r.ID(), r.Type)
+	}
 	if err != nil {
 		return es.Envelope{}, err
 	}
@@ -232,12 +239,16 @@ func Map(r es.Recorded) (es.Envelope, error) {
 // Versions makes the published forms of a stored event: one for each version of its type that is
 // published, oldest first. They have the same sequence, and each an id of its own, so that nobody
 // takes one for a repeat of the other; a consumer's rule says which version it wants. The same
-// event gives the same envelopes each time. An event without a contract is an ErrUnmapped.
+// event gives the same envelopes each time. An event that is Kept has none; any other without a
+// contract is an ErrUnmapped.
 func Versions(r es.Recorded) ([]es.Envelope, error) { return VersionsOf(r, order.State{}) }
 
 // VersionsOf is Versions of an order's event, with what consumers would ask the order for. of is
 // the order as of the event's commit, or the zero State, which leaves it out.
 func VersionsOf(r es.Recorded, of order.State) ([]es.Envelope, error) {
+	if Kept(r.Type) {
+		return nil, nil
+	}
 	versions := catalogued().published[r.Type]
 	if len(versions) == 0 {
 		return nil, fmt.Errorf("%w: %s is a %s", ErrUnmapped, r.ID(), r.Type)

@@ -41,6 +41,67 @@ type OrderPlaced struct {
 	Lines      []OrderLine `json:"lines" doc:"What is ordered." minItems:"1" nullable:"false"`
 	Total      Money       `json:"total" doc:"What the order comes to: the sum of its lines' amounts. It is what is charged."`
 	PricedBy   string      `json:"pricedBy,omitempty" doc:"Whose prices they are: catalogue, or the actor who named one, or a discount or a tax, as a pseudonym. Missing of releases in which every caller named prices."`
+	HoldRules  []string    `json:"holdRules,omitempty" doc:"The rules that the order matches: it waits for approval before anything is reserved. Missing where it matches none." nullable:"false"`
+}
+
+// OrderHeld is order.held.
+type OrderHeld struct {
+	OrderID    string   `json:"orderId" doc:"The order. Nothing is reserved for it yet." minLength:"1"`
+	Rules      []string `json:"rules" doc:"The rules that it matches." minItems:"1" nullable:"false"`
+	Until      string   `json:"until" doc:"When it is closed if nobody has approved it, RFC 3339." format:"date-time"`
+	CustomerID string   `json:"customerId,omitempty" doc:"Who ordered, as a pseudonym." minLength:"1"`
+}
+
+// OrderApproved is order.approved. The words of who approved are left out.
+type OrderApproved struct {
+	OrderID string `json:"orderId" doc:"The order." minLength:"1"`
+	By      string `json:"by" doc:"Who approved it, as a pseudonym." minLength:"1"`
+}
+
+// OrderBackordered is order.backordered.
+type OrderBackordered struct {
+	OrderID    string      `json:"orderId" doc:"The order." minLength:"1"`
+	Items      []StockItem `json:"items" doc:"What is missing." minItems:"1" nullable:"false"`
+	Until      string      `json:"until" doc:"When it is closed if they have not come in, RFC 3339." format:"date-time"`
+	CustomerID string      `json:"customerId,omitempty" doc:"Who ordered, as a pseudonym." minLength:"1"`
+}
+
+// OrderPaymentRequired is order.payment-required.
+type OrderPaymentRequired struct {
+	OrderID    string      `json:"orderId" doc:"The order. Its stock stays reserved." minLength:"1"`
+	Code       string      `json:"code" doc:"What declined the payment: the code of the fault." minLength:"1"`
+	Detail     string      `json:"detail,omitempty" doc:"The fault in words, without personal data."`
+	Until      string      `json:"until" doc:"When it is closed if it is not paid, RFC 3339." format:"date-time"`
+	CustomerID string      `json:"customerId,omitempty" doc:"Who ordered, as a pseudonym." minLength:"1"`
+	Lines      []OrderLine `json:"lines,omitempty" doc:"What is ordered." minItems:"1" nullable:"false"`
+	Total      *Money      `json:"total,omitempty" doc:"What is to be paid."`
+}
+
+// OrderPaymentRequested is order.payment-requested.
+type OrderPaymentRequested struct {
+	OrderID   string `json:"orderId" doc:"The order." minLength:"1"`
+	AccountID string `json:"accountId" doc:"The account that is to pay." minLength:"1"`
+	Revision  int64  `json:"revision" doc:"The order's revision from here on, which names the payment that is tried." minimum:"2"`
+	By        string `json:"by" doc:"Who asked for it, as a pseudonym." minLength:"1"`
+}
+
+// OrderWait is what an order waits for.
+type OrderWait struct {
+	Kind   string      `json:"kind" doc:"approval, stock or payment." minLength:"1"`
+	Until  string      `json:"until" doc:"When the order is closed if it still waits, RFC 3339." format:"date-time"`
+	Rules  []string    `json:"rules,omitempty" doc:"The rules that it matches, where it waits for approval." nullable:"false"`
+	Items  []StockItem `json:"items,omitempty" doc:"What is missing, where it waits for stock." nullable:"false"`
+	Code   string      `json:"code,omitempty" doc:"What declined the payment, where it waits for one."`
+	Detail string      `json:"detail,omitempty" doc:"The same in words, without personal data."`
+}
+
+func waitOf(w *order.Wait) *OrderWait {
+	if w == nil {
+		return nil
+	}
+	return &OrderWait{
+		Kind: string(w.Kind), Until: w.Until, Rules: w.Rules, Items: items(w.Items), Code: w.Code, Detail: w.Detail,
+	}
 }
 
 // OrderStarted is order.started.
@@ -63,9 +124,9 @@ type OrderConfirmed struct {
 // OrderCancelling is order.cancelling. The customer's own words are left out.
 type OrderCancelling struct {
 	OrderID string `json:"orderId" doc:"The order." minLength:"1"`
-	Reason  string `json:"reason" doc:"Why: the code of the fault that stopped it, or customer.request, operator.request, customer.erased, order.expired, saga.step-failed." minLength:"1"`
+	Reason  string `json:"reason" doc:"Why: the code of the fault that stopped it, or customer.request, operator.request, customer.erased, order.expired, order.declined, saga.step-failed." minLength:"1"`
 	Detail  string `json:"detail,omitempty" doc:"The fault in words, without personal data."`
-	From    string `json:"from" doc:"The status that it leaves: placed or confirmed." minLength:"1"`
+	From    string `json:"from" doc:"The status that it leaves: placed, held, backordered, payment-required or confirmed." minLength:"1"`
 	Origin  string `json:"origin" doc:"Who closed it: customer, operator, saga or sweep." minLength:"1"`
 }
 
@@ -99,7 +160,7 @@ type CancellationReason struct {
 func cancellation(r order.Reason) CancellationReason {
 	kinds := map[order.Reason]string{
 		order.ReasonCustomer: "customer", order.ReasonErased: "customer", order.ReasonOperator: "operator",
-		order.ReasonExpired: "expired",
+		order.ReasonExpired: "expired", order.ReasonDeclined: "operator",
 	}
 	kind, ok := kinds[r]
 	if !ok {
@@ -147,8 +208,8 @@ type OrderUpdated struct {
 	OrderID        string      `json:"orderId" doc:"The order." minLength:"1"`
 	CustomerID     string      `json:"customerId" doc:"Who ordered, as a pseudonym." minLength:"1"`
 	AccountID      string      `json:"accountId" doc:"The account that pays." minLength:"1"`
-	Status         string      `json:"status" doc:"placed, confirmed, cancelling, cancelled, shipped or delivered." minLength:"1"`
-	Revision       int64       `json:"revision" doc:"Names the attempts at stock, payment and shipment." minimum:"1"`
+	Status         string      `json:"status" doc:"placed, held, backordered, payment-required, confirmed, cancelling, cancelled, shipped or delivered." minLength:"1"`
+	Revision       int64       `json:"revision" doc:"Grows with each change on purpose." minimum:"1"`
 	Lines          []OrderLine `json:"lines" doc:"What is ordered." minItems:"1" nullable:"false"`
 	Total          Money       `json:"total" doc:"What the order comes to: the sum of its lines' amounts."`
 	PricedBy       string      `json:"pricedBy,omitempty" doc:"Whose prices they are, as in order.placed."`
@@ -164,6 +225,7 @@ type OrderUpdated struct {
 	SagaID         string      `json:"sagaId,omitempty" doc:"The run of the saga that had it last, once one did."`
 	SagaState      string      `json:"sagaState,omitempty" doc:"Where the saga stands: pending, running, completed, compensating or failed. Missing of releases that did not tell."`
 	FailedSteps    []string    `json:"failedSteps,omitempty" doc:"The steps of the undo that are spent, while it is failed." nullable:"false"`
+	Wait           *OrderWait  `json:"wait,omitempty" doc:"What it waits for, while it does."`
 }
 
 // Updated makes the order.updated of a commit, in each version that is published, as Versions does:
@@ -228,12 +290,39 @@ func orderTypes() []entry {
 		publish(of("order.placed", "A customer ordered."), func(_ es.Recorded, e order.Placed) OrderPlaced {
 			return OrderPlaced{
 				OrderID: e.OrderID, CustomerID: e.CustomerID, Lines: orderLines(e.Lines), Total: amount(e.Total),
-				PricedBy: e.PricedBy,
+				PricedBy: e.PricedBy, HoldRules: e.HoldRules,
 			}
 		}),
 		publish(of("order.started", "A run of the saga took the order."),
 			func(r es.Recorded, e order.Started) OrderStarted {
 				return OrderStarted{OrderID: r.Stream.ID(), SagaID: e.SagaID}
+			}),
+		publishWith(of("order.held", "The order waits for approval; nothing is reserved yet."),
+			func(r es.Recorded, e order.Held, s order.State) OrderHeld {
+				return OrderHeld{OrderID: r.Stream.ID(), Rules: e.Rules, Until: e.Until, CustomerID: s.CustomerID}
+			}),
+		publish(of("order.approved", "An order that waited for approval goes on."),
+			func(r es.Recorded, e order.Approved) OrderApproved {
+				return OrderApproved{OrderID: r.Stream.ID(), By: e.By}
+			}),
+		publishWith(of("order.backordered", "The order waits for stock."),
+			func(r es.Recorded, e order.Backordered, s order.State) OrderBackordered {
+				return OrderBackordered{
+					OrderID: r.Stream.ID(), Items: items(e.Items), Until: e.Until, CustomerID: s.CustomerID,
+				}
+			}),
+		publishWith(of("order.payment-required", "The payment was declined; the order waits for another try."),
+			func(r es.Recorded, e order.PaymentRequired, s order.State) OrderPaymentRequired {
+				return OrderPaymentRequired{
+					OrderID: r.Stream.ID(), Code: e.Code, Detail: e.Detail, Until: e.Until,
+					CustomerID: s.CustomerID, Lines: orderLines(s.Lines), Total: orderTotal(s),
+				}
+			}),
+		publish(of("order.payment-requested", "The declined payment is tried again."),
+			func(r es.Recorded, e order.PaymentRequested) OrderPaymentRequested {
+				return OrderPaymentRequested{
+					OrderID: r.Stream.ID(), AccountID: e.AccountID, Revision: e.Revision, By: e.By,
+				}
 			}),
 		publishWith(of("order.confirmed", "Stock is reserved, the payment charged and a shipment scheduled."),
 			func(r es.Recorded, e order.Confirmed, s order.State) OrderConfirmed {
@@ -289,7 +378,7 @@ func orderTypes() []entry {
 					PaymentID: s.PaymentID, ShipmentID: s.ShipmentID,
 					TrackingNumber: s.TrackingNumber, Reason: string(s.Reason), Detail: s.Detail, Note: string(s.Note),
 					Origin: string(s.ClosedBy),
-					SagaID: s.SagaID, SagaState: string(s.Saga), FailedSteps: s.FailedSteps,
+					SagaID: s.SagaID, SagaState: string(s.Saga), FailedSteps: s.FailedSteps, Wait: waitOf(s.Wait),
 				}
 			}),
 	}

@@ -10,6 +10,7 @@ import (
 	"orderflow/shared/kit/ident"
 	"orderflow/shared/shop/account"
 	"orderflow/shared/shop/customer"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/money"
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/payment"
@@ -106,6 +107,17 @@ func orderFixtures() []fixture {
 			PricedBy: "pricing/" + ident.Derive("sample", "pricing"),
 		}},
 		{stream, 2, order.Started{SagaID: sagaARN + orderID}},
+		{other, 2, order.Held{Rules: []string{"amount"}, Until: "2026-03-03T09:30:02Z"}},
+		{other, 2, order.Parked{Token: "sample", SagaID: sagaARN + otherID}},
+		{other, 3, order.Approved{By: "person/" + ident.Derive("sample", "operator"), Note: sealed}},
+		{other, 4, order.Backordered{
+			Revision: 1, Items: []goods.Item{{SKU: "CD-0042", Quantity: 1}}, Until: "2026-03-16T09:30:04Z",
+		}},
+		{other, 5, order.PaymentRequired{
+			Revision: 1, Code: account.ErrInsufficientFunds.Code(), Detail: "the account does not hold USD 38.53",
+			Until: "2026-03-02T10:00:05Z",
+		}},
+		{other, 6, order.PaymentRequested{AccountID: accountID, Revision: 2, By: "customer/" + customerID}},
 		{
 			stream, 3,
 			order.Confirmed{

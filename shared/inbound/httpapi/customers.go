@@ -174,7 +174,7 @@ func (c Commands) eraseCustomer(ctx context.Context, id identity, in *customerPa
 
 type listOrdersInput struct {
 	ID     string       `path:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"The customer's id"`
-	Status order.Status `query:"status" enum:"placed,confirmed,cancelling,cancelled,shipped,delivered" doc:"Only orders in this status"`
+	Status order.Status `query:"status" enum:"placed,held,backordered,payment-required,confirmed,cancelling,cancelled,shipped,delivered" doc:"Only orders in this status"`
 	Limit  int          `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Maximum number of orders per page"`
 	Cursor string       `query:"cursor" maxLength:"1024" doc:"The next value of the previous page; opaque"`
 }
@@ -182,7 +182,7 @@ type listOrdersInput struct {
 type listedOrderAnswer struct {
 	ID             string       `json:"id"`
 	CustomerID     string       `json:"customerId"`
-	Status         order.Status `json:"status" enum:"placed,confirmed,cancelling,cancelled,shipped,delivered"`
+	Status         order.Status `json:"status" enum:"placed,held,backordered,payment-required,confirmed,cancelling,cancelled,shipped,delivered"`
 	Total          money.Money  `json:"total"`
 	LineCount      int          `json:"lineCount"`
 	PlacedAt       time.Time    `json:"placedAt"`
@@ -225,7 +225,7 @@ func answerList(page orders.Page) *listOrdersOutput {
 }
 
 type listAllOrdersInput struct {
-	Status       order.Status `query:"status" enum:"placed,confirmed,cancelling,cancelled,shipped,delivered" doc:"Only orders in this status"`
+	Status       order.Status `query:"status" enum:"placed,held,backordered,payment-required,confirmed,cancelling,cancelled,shipped,delivered" doc:"Only orders in this status"`
 	CustomerID   string       `query:"customer" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"Only orders of this customer"`
 	PlacedAfter  Instant      `query:"placedAfter" doc:"Only orders placed at this time or later. Adjacent windows share a bound."`
 	PlacedBefore Instant      `query:"placedBefore" doc:"Only orders placed before this time"`

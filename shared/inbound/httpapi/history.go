@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"orderflow/shared/contract"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/personal"
@@ -56,8 +57,12 @@ func (q Queries) getHistory(ctx context.Context, id identity, in *orderPath) (*h
 	if !id.sees(state.CustomerID) {
 		return nil, order.NotFound()
 	}
-	out := &historyOutput{Body: historyAnswer{Events: make([]eventAnswer, len(events))}}
-	for i, e := range events {
+	out := &historyOutput{Body: historyAnswer{Events: make([]eventAnswer, 0, len(events))}}
+	for _, e := range events {
+		out.ETag = etag(e.Version)
+		if contract.Kept(e.Type) {
+			continue
+		}
 		shown, err := personal.Strip(e.Data)
 		if err != nil {
 			return nil, fmt.Errorf("httpapi: %s: %w", e.ID(), err)
@@ -66,11 +71,10 @@ func (q Queries) getHistory(ctx context.Context, id identity, in *orderPath) (*h
 		if !ok {
 			return nil, fmt.Errorf("httpapi: %s: a %T is no object", e.ID(), e.Data)
 		}
-		out.Body.Events[i] = eventAnswer{
+		out.Body.Events = append(out.Body.Events, eventAnswer{
 			Sequence: e.Version, ID: e.ID(), Type: e.Type, Time: e.Time.UTC(), CorrelationID: e.Metadata.CorrelationID,
 			CausationID: e.Metadata.CausationID, Actor: actorFor(id, e.Metadata), Data: data,
-		}
-		out.ETag = etag(e.Version)
+		})
 	}
 	return out, nil
 }

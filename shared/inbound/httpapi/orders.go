@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/money"
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/personal"
@@ -96,17 +97,35 @@ type cancellationAnswer struct {
 	By     order.Origin `json:"by" enum:"customer,operator,saga,sweep"`
 }
 
+type waitAnswer struct {
+	_      struct{}       `nullable:"true"`
+	For    order.WaitKind `json:"for" enum:"approval,stock,payment"`
+	Until  string         `json:"until" format:"date-time" doc:"When the order is cancelled if it still waits"`
+	Rules  []string       `json:"rules,omitempty" doc:"Only for approval: the rules that the order matches"`
+	Items  []goods.Item   `json:"items,omitempty" doc:"Only for stock: what is missing"`
+	Code   string         `json:"code,omitempty" doc:"Only for payment: the code of the error that declined it" example:"account.insufficient-funds"`
+	Detail string         `json:"detail,omitempty"`
+}
+
+func answerWait(w *order.Wait) *waitAnswer {
+	if w == nil {
+		return nil
+	}
+	return &waitAnswer{For: w.Kind, Until: w.Until, Rules: w.Rules, Items: w.Items, Code: w.Code, Detail: w.Detail}
+}
+
 type orderAnswer struct {
 	ID              string              `json:"id"`
 	CustomerID      string              `json:"customerId"`
 	AccountID       string              `json:"accountId" doc:"The account that pays"`
-	Status          order.Status        `json:"status" enum:"placed,confirmed,cancelling,cancelled,shipped,delivered"`
+	Status          order.Status        `json:"status" enum:"placed,held,backordered,payment-required,confirmed,cancelling,cancelled,shipped,delivered"`
 	Lines           []lineAnswer        `json:"lines"`
 	Total           money.Money         `json:"total" doc:"The sum of the line amounts: what the customer pays"`
 	PricedBy        string              `json:"pricedBy,omitempty" doc:"Who set the prices: catalogue, or the actor who set a price, a discount or a tax. Absent for orders from releases in which every caller set prices." example:"catalogue"`
 	ShippingAddress *addressAnswer      `json:"shippingAddress" doc:"null if the customer is erased"`
 	Erased          bool                `json:"erased" doc:"true if the customer is erased: shipping address and note are unreadable"`
 	PlacedAt        string              `json:"placedAt" format:"date-time"`
+	Wait            *waitAnswer         `json:"wait" doc:"null unless the order waits for approval, stock or payment"`
 	Saga            sagaAnswer          `json:"saga"`
 	Payment         *paymentAnswer      `json:"payment" doc:"null before the order is confirmed"`
 	Shipment        *shipmentAnswer     `json:"shipment" doc:"null before the order is confirmed"`
@@ -270,7 +289,7 @@ func answerOrder(s order.State, version int64, to *shipment.Address, note string
 	}
 	a := orderAnswer{
 		ID: s.ID, CustomerID: s.CustomerID, AccountID: s.AccountID, Status: s.Status, Lines: lines, Total: s.Total,
-		PricedBy: s.PricedBy, PlacedAt: s.PlacedAt, Saga: sagaAnswer{ID: s.SagaID, State: s.Saga}, Version: version,
+		PricedBy: s.PricedBy, PlacedAt: s.PlacedAt, Wait: answerWait(s.Wait), Saga: sagaAnswer{ID: s.SagaID, State: s.Saga}, Version: version,
 	}
 	if to != nil {
 		a.ShippingAddress = answerAddress(*to)

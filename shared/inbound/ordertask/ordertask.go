@@ -61,13 +61,13 @@ type Status struct {
 	Status  order.Status `json:"status"`
 }
 
-// Start takes an order for a run and answers with what the run needs of it, placed.
-// order.ErrFulfilled where another run has finished it, order.ErrCancelling where somebody closed
-// it, also since an earlier try of this task.
+// Start takes an order for a run and answers with what the run needs of it, open. order.ErrHeld
+// where it waits for approval, order.ErrFulfilled where another run has finished it,
+// order.ErrCancelling where somebody closed it, also since an earlier try of this task.
 func (t Tasks) Start(ctx context.Context, in Input) (Order, error) {
 	o, err := t.runFor(ctx, "start-order", in, order.Start{SagaID: in.SagaID})
 	switch {
-	case err != nil || o.Status == order.StatusPlaced:
+	case err != nil || o.Status.Open():
 		return o, err
 	case o.Status.Final() && o.Status != order.StatusCancelled:
 		return Order{}, order.ErrFulfilled.New("the order is %s", o.Status)

@@ -154,7 +154,7 @@ func (a Arrival) Deliver(
 	if err != nil {
 		return res, err
 	}
-	_, closed := a.Stock.Commit(ctx, req, orderID, max(res.State.Revision, 1))
+	_, closed := a.Stock.Commit(ctx, req, orderID, res.State.StockRevision)
 	if closed != nil {
 		closed = fmt.Errorf("commit the stock of order %s: %w", orderID, closed)
 	}

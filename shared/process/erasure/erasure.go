@@ -51,20 +51,20 @@ type Finisher struct {
 // consumer is who acts, as commits name them.
 const consumer = "finish-erasure"
 
-// cancel cancels the customer's orders of a status, page by page: those that are cancelled leave
-// the list, and the place in it stays. An order that the shipment's stream lets go is the
-// carrier's, who knows where it goes. One that the list doesn't show yet is left to the sweep. One
-// that fails keeps back no other; the error joins all that did.
-func (f Finisher) cancel(
-	ctx context.Context, envelope es.Envelope, customerID string, status order.Status,
-) (failed error) {
-	query := orders.Query{Status: status, Limit: orders.MaxLimit}
+// cancel cancels the customer's orders that are open or confirmed, page by page. An order that the
+// shipment's stream lets go is the carrier's, who knows where it goes. One that the list doesn't
+// show yet is left to the sweep. One that fails keeps back no other; the error joins all that did.
+func (f Finisher) cancel(ctx context.Context, envelope es.Envelope, customerID string) (failed error) {
+	query := orders.Query{Limit: orders.MaxLimit}
 	for {
 		page, err := f.Lists.List(ctx, customerID, query)
 		if err != nil {
 			return errors.Join(failed, fmt.Errorf("list orders: %w", err))
 		}
 		for _, row := range page.Rows {
+			if !row.Status.Open() && row.Status != order.StatusConfirmed {
+				continue
+			}
 			req := contract.Request(
 				envelope, consumer, ident.Derive(consumer, envelope.ID, row.OrderID), f.Clock.Now(),
 			)
@@ -102,10 +102,7 @@ func (f Finisher) finish(ctx context.Context, envelope es.Envelope, erased contr
 		err = f.Users.Delete(ctx, erased.CustomerID)
 	}
 	if err == nil {
-		err = errors.Join(
-			f.cancel(ctx, envelope, erased.CustomerID, order.StatusPlaced),
-			f.cancel(ctx, envelope, erased.CustomerID, order.StatusConfirmed),
-		)
+		err = f.cancel(ctx, envelope, erased.CustomerID)
 	}
 	if err != nil {
 		return fmt.Errorf("erasure: %s: %w", envelope.ID, err)

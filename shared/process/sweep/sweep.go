@@ -9,6 +9,8 @@
 // finds what is left, so it may stop or be cut off anywhere, and two may run at once:
 //
 //	placed, no run has taken it   start the fulfilling run; where that run was and is gone, close it
+//	waiting for approval, stock   nothing until a budget after the deadline, which its run measures;
+//	or its payment                then as if it were placed
 //	placed, a run has taken it    close the order: the arbiter on its stream decides whether the run
 //	                              was faster
 //	being undone                  start the undoing run, or a further one where it was and is gone
@@ -473,7 +475,7 @@ func (r *run) waiting(ctx context.Context, id string) (Stage, Action, error) {
 	if err != nil || !o.stands() || o.state.Status != order.StatusConfirmed && o.state.Status != order.StatusShipped {
 		return "", "", err
 	}
-	s, err := r.Shipments.Get(ctx, id, o.state.Revision)
+	s, err := r.Shipments.Get(ctx, id, o.state.ShipmentRevision)
 	if err != nil {
 		return "", "", err
 	}
@@ -514,12 +516,11 @@ func (r *run) waiting(ctx context.Context, id string) (Stage, Action, error) {
 
 // shipped compares an order that has left with its reservation, which order.shipped closes.
 func (r *run) shipped(ctx context.Context, o found) (Stage, Action, error) {
-	revision := max(o.state.Revision, 1) // where none is told, nothing could amend orders yet
-	reservation, err := r.Stock.Reservation(ctx, o.id, revision)
+	reservation, err := r.Stock.Reservation(ctx, o.id, o.state.StockRevision)
 	if err != nil || reservation.Committed {
 		return "", "", err
 	}
-	_, err = r.Stock.Commit(ctx, o.request(r.Clock, "sweep-commit"), o.id, revision)
+	_, err = r.Stock.Commit(ctx, o.request(r.Clock, "sweep-commit"), o.id, o.state.StockRevision)
 	return settled(ctx, o, StageUnbooked, ActionCommitted, err)
 }
 
@@ -568,13 +569,15 @@ func (r *run) erased(ctx context.Context, o found) (Stage, Action, error) {
 
 // found is an order as its stream has it.
 type found struct {
-	id          string
-	state       order.State
-	version     int64
-	changed     time.Time // when it came to be so: the time of its newest event
-	undated     bool      // that lies ahead: the clock of who wrote it was wrong, and nobody knows when it was
-	budgets     int64     // that have passed since, or where that is not known, since a time that is the same for all
-	closedAt    int64     // version of order.cancelling, 0 where there is none
+	id      string
+	state   order.State
+	version int64
+	changed time.Time // when it came to be so: the time of its newest event
+	undated bool      // that lies ahead: the clock of who wrote it was wrong, and nobody knows when it was
+	// budgets that have passed since, or since the deadline of what it waits for, or where that is
+	// not known, since a time that is the same for all
+	budgets     int64
+	closedAt    int64 // version of order.cancelling, 0 where there is none
 	correlation string
 }
 
@@ -620,7 +623,7 @@ func (r *run) load(ctx context.Context, id string) (found, error) {
 	if o.undated = clock.Ahead(o.changed, now); o.undated {
 		o.budgets = now.UnixNano() / int64(r.Budget)
 	} else {
-		o.budgets = int64(now.Sub(o.changed) / r.Budget)
+		o.budgets = max(int64(now.Sub(o.state.WaitsUntil(o.changed))/r.Budget), 0)
 	}
 	return o, nil
 }

@@ -152,7 +152,8 @@ func (w *world) Failed(_ context.Context, dated orders.Dated) iter.Seq2[orders.L
 }
 
 func unfinished(r orders.Row, dated orders.Dated) bool {
-	return (r.Status == order.StatusPlaced || r.Status == order.StatusCancelling) && so(dated, r.UpdatedAt)
+	return (r.Status.Open() || r.Status == order.StatusCancelling) && so(dated, r.UpdatedAt) &&
+		!r.WaitsUntil.After(dated.Before)
 }
 
 func so(dated orders.Dated, at time.Time) bool {
@@ -337,6 +338,65 @@ func sweeps(t *testing.T, cases []found) {
 			})
 		}
 	}
+}
+
+// TestSweepWaiting: an order that waits stands still only once a budget has passed since its
+// deadline, whatever has become of the run that measures it.
+func TestSweepWaiting(t *testing.T) {
+	const waiting = 10 * budget
+	until := start.Add(waiting).Format(time.RFC3339)
+	parked := order.Parked{Token: "t", SagaID: "o1"}
+	matching := placed
+	matching.HoldRules = []string{"amount"}
+	pays := []any{placed, started, order.PaymentRequired{Revision: 1, Code: "c", Until: until}, parked}
+	holds := []any{matching, order.Held{Rules: matching.HoldRules, Until: until}, parked}
+	sweeps(t, []found{
+		{
+			name: "to be paid", events: pays, runs: map[string]bool{"o1": true},
+			passed: waiting + budget - time.Second, status: order.StatusPaymentRequired,
+		},
+		{
+			name: "to be paid, and the run is gone", events: pays, runs: map[string]bool{"o1": false},
+			passed: waiting + budget + time.Second,
+			stage:  sweep.StageRunning, action: sweep.ActionClosed, started: []string{"o1-undo-5"},
+			status: order.StatusCancelling,
+		},
+		{
+			name: "backordered, and the run is gone", runs: map[string]bool{"o1": false},
+			events: []any{placed, started, order.Backordered{Revision: 1, Until: until}},
+			passed: waiting + budget + time.Second,
+			stage:  sweep.StageRunning, action: sweep.ActionClosed, started: []string{"o1-undo-4"},
+			status: order.StatusCancelling,
+		},
+		{
+			name: "paid again, and the run is gone", runs: map[string]bool{"o1": false},
+			events: append(slices.Clone(pays), order.PaymentRequested{AccountID: "a2", Revision: 2, By: "c"}),
+			passed: budget + time.Second,
+			stage:  sweep.StageRunning, action: sweep.ActionClosed, started: []string{"o1-undo-6"},
+			status: order.StatusCancelling,
+		},
+		{
+			name: "held", events: holds, runs: map[string]bool{"o1": true}, passed: waiting + budget - time.Second,
+			status: order.StatusHeld,
+		},
+		{
+			name: "held, and the run is gone", events: holds, runs: map[string]bool{"o1": false},
+			passed: waiting + budget + time.Second,
+			stage:  sweep.StagePending, action: sweep.ActionClosed, started: []string{"o1-undo-4"},
+			status: order.StatusCancelling,
+		},
+		{
+			name: "held, and the run still goes", events: holds, runs: map[string]bool{"o1": true},
+			passed: waiting + budget + time.Second,
+			stage:  sweep.StagePending, action: sweep.ActionLeft, status: order.StatusHeld,
+		},
+		{
+			name: "approved, and the run is gone", runs: map[string]bool{"o1": false},
+			events: append(slices.Clone(holds), order.Approved{By: "o"}), passed: budget + time.Second,
+			stage: sweep.StagePending, action: sweep.ActionClosed, started: []string{"o1-undo-5"},
+			status: order.StatusCancelling,
+		},
+	})
 }
 
 // TestSweepForward: an order that is not confirmed in time gets an execution, or is closed.

@@ -3,6 +3,7 @@ package order
 import (
 	"time"
 
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/personal"
 	"orderflow/shared/shop/product"
 )
@@ -28,7 +29,8 @@ const (
 	ReasonCustomer Reason = "customer.request"
 	ReasonOperator Reason = "operator.request"
 	ReasonErased   Reason = "customer.erased"  // its customer was erased before it left
-	ReasonExpired  Reason = "order.expired"    // it stood still past its budget
+	ReasonExpired  Reason = "order.expired"    // it waited past its deadline, or stood still past its budget
+	ReasonDeclined Reason = "order.declined"   // it was held, and an operator said no
 	ReasonSaga     Reason = "saga.step-failed" // a step failed for a reason that is ours, not the business's
 )
 
@@ -54,12 +56,59 @@ type Place struct {
 	AccountID  string
 	Lines      []Line
 	PricedBy   string
+	HoldRules  []string // that it matches
 	Address    personal.Sealed
 	Now        time.Time
 }
 
 // Start says that a run of the saga takes the order.
 type Start struct{ SagaID string }
+
+// Park says which run waits with the order, and the task token that ends the wait. The zero Park is
+// none.
+type Park struct{ Token, SagaID string }
+
+// Hold has an order that matches rules wait for approval, and parks its run.
+type Hold struct {
+	Until string // RFC 3339
+	Park  Park
+}
+
+// Approve lets an order go on that matches rules.
+type Approve struct {
+	By   string
+	Note personal.Sealed
+}
+
+// Backorder has an order wait for stock, and parks its run.
+type Backorder struct {
+	Revision int64 // of the reservation that was not possible
+	Items    []goods.Item
+	Until    string // RFC 3339
+	Park     Park
+}
+
+// RequirePayment has an order wait for another try of its payment, and parks its run.
+type RequirePayment struct {
+	Revision int64 // of the payment that was declined
+	Code     string
+	Detail   string
+	Until    string // RFC 3339
+	Park     Park
+}
+
+// RequestPayment tries the declined payment again.
+type RequestPayment struct {
+	AccountID string // "" for the order's
+	By        string
+}
+
+// Expire closes an order whose deadline has passed, if it still waits so.
+type Expire struct {
+	Wait     WaitKind
+	Revision int64 // of the attempt that it waits with
+	SagaID   string
+}
 
 // Confirm says that every step is done.
 type Confirm struct {
@@ -107,11 +156,17 @@ type Deliver struct {
 	StockClosed  bool
 }
 
-func (Place) orderCommand()      {}
-func (Start) orderCommand()      {}
-func (Confirm) orderCommand()    {}
-func (Close) orderCommand()      {}
-func (FinishUndo) orderCommand() {}
-func (FailUndo) orderCommand()   {}
-func (Ship) orderCommand()       {}
-func (Deliver) orderCommand()    {}
+func (Place) orderCommand()          {}
+func (Start) orderCommand()          {}
+func (Hold) orderCommand()           {}
+func (Approve) orderCommand()        {}
+func (Backorder) orderCommand()      {}
+func (RequirePayment) orderCommand() {}
+func (RequestPayment) orderCommand() {}
+func (Expire) orderCommand()         {}
+func (Confirm) orderCommand()        {}
+func (Close) orderCommand()          {}
+func (FinishUndo) orderCommand()     {}
+func (FailUndo) orderCommand()       {}
+func (Ship) orderCommand()           {}
+func (Deliver) orderCommand()        {}

@@ -15,16 +15,34 @@ type Status string
 
 // The statuses.
 const (
-	StatusPlaced     Status = "placed"
-	StatusConfirmed  Status = "confirmed"
-	StatusCancelling Status = "cancelling"
-	StatusCancelled  Status = "cancelled"
-	StatusShipped    Status = "shipped"
-	StatusDelivered  Status = "delivered"
+	StatusPlaced          Status = "placed"
+	StatusHeld            Status = "held"             // waits for approval, before anything is reserved
+	StatusBackordered     Status = "backordered"      // waits for stock
+	StatusPaymentRequired Status = "payment-required" // waits for another try of its payment
+	StatusConfirmed       Status = "confirmed"
+	StatusCancelling      Status = "cancelling"
+	StatusCancelled       Status = "cancelled"
+	StatusShipped         Status = "shipped"
+	StatusDelivered       Status = "delivered"
 )
 
+// OpenStatuses are those of orders that are neither confirmed nor closed yet.
+func OpenStatuses() []Status {
+	return []Status{StatusPlaced, StatusHeld, StatusBackordered, StatusPaymentRequired}
+}
+
+// Statuses lists them all, in the order in which orders come to them.
+func Statuses() []Status {
+	return append(OpenStatuses(), StatusConfirmed, StatusCancelling, StatusCancelled, StatusShipped, StatusDelivered)
+}
+
+// Open reports whether the order is neither confirmed nor closed yet.
+func (s Status) Open() bool {
+	return s == StatusPlaced || s == StatusHeld || s == StatusBackordered || s == StatusPaymentRequired
+}
+
 // Final reports whether the saga has nothing left to do.
-func (s Status) Final() bool { return s != StatusPlaced && s != StatusCancelling && s != "" }
+func (s Status) Final() bool { return !s.Open() && s != StatusCancelling && s != "" }
 
 // SagaState is where an order's saga stands.
 type SagaState string
@@ -41,26 +59,35 @@ const (
 
 // State is an order, folded.
 type State struct {
-	ID             string
-	CustomerID     string
-	AccountID      string
-	Status         Status
-	Lines          []Line
-	Total          money.Money
-	Address        personal.Sealed
-	Revision       int64
-	PlacedAt       string
-	PricedBy       string
-	SagaID         string
-	Saga           SagaState
-	PaymentID      string
-	ShipmentID     string
-	TrackingNumber string
-	Reason         Reason
-	Detail         string
-	Note           personal.Sealed
-	ClosedBy       Origin
-	FailedSteps    []string
+	ID         string
+	CustomerID string
+	AccountID  string
+	Status     Status
+	Lines      []Line
+	Total      money.Money
+	Address    personal.Sealed
+	// Revision grows with each change on purpose. The attempts at stock, payment and shipment keep
+	// the one under which they were tried.
+	Revision         int64
+	StockRevision    int64
+	PaymentRevision  int64
+	ShipmentRevision int64
+	PlacedAt         string
+	PricedBy         string
+	SagaID           string
+	Saga             SagaState
+	PaymentID        string
+	ShipmentID       string
+	TrackingNumber   string
+	Reason           Reason
+	Detail           string
+	Note             personal.Sealed
+	ClosedBy         Origin
+	FailedSteps      []string
+	HoldRules        []string // that it matches
+	Approval         *Approval
+	Wait             *Wait // nil where it waits for nothing
+	Parked           Park  // the run that waited last; its wait is over where Wait is nil
 }
 
 // Exists reports whether the order was placed.
@@ -75,17 +102,23 @@ var Decider = es.Decider[Command, State, Event]{
 func Evolve(s State, e Event) State {
 	switch e := e.(type) {
 	case Placed:
+		first := max(e.Revision, 1)
 		s = State{
 			ID: e.OrderID, CustomerID: e.CustomerID, AccountID: e.AccountID, Status: StatusPlaced, Lines: e.Lines,
 			Total: e.Total, Address: e.Address,
-			Revision: e.Revision, PlacedAt: e.PlacedAt, PricedBy: e.PricedBy, Saga: SagaPending,
+			Revision: first, StockRevision: first, PaymentRevision: first, ShipmentRevision: first,
+			PlacedAt: e.PlacedAt, PricedBy: e.PricedBy, HoldRules: e.HoldRules, Saga: SagaPending,
 		}
 	case Started:
 		s.SagaID, s.Saga = e.SagaID, SagaRunning
+	case Held, Approved, Backordered, PaymentRequired, PaymentRequested, Parked:
+		s = evolveWait(s, e)
 	case Confirmed:
+		s.Wait = nil
 		s.Status, s.Saga, s.SagaID = StatusConfirmed, SagaCompleted, e.SagaID
 		s.PaymentID, s.ShipmentID, s.TrackingNumber = e.PaymentID, e.ShipmentID, e.TrackingNumber
 	case Cancelling:
+		s.Wait = nil
 		s.Status, s.Saga = StatusCancelling, SagaCompensating
 		s.Reason, s.Detail, s.Note, s.ClosedBy = e.Reason, e.Detail, e.Note, e.Origin
 		if e.SagaID != "" {
@@ -112,6 +145,18 @@ func decide(c Command, s State) ([]Event, error) {
 		return place(c, s)
 	case Start:
 		return start(c, s)
+	case Hold:
+		return hold(c, s)
+	case Approve:
+		return approve(c, s)
+	case Backorder:
+		return backorder(c, s)
+	case RequirePayment:
+		return requirePayment(c, s)
+	case RequestPayment:
+		return requestPayment(c, s)
+	case Expire:
+		return expire(c, s)
 	case Confirm:
 		return confirm(c, s)
 	case Close:
@@ -139,29 +184,31 @@ func place(c Place, s State) ([]Event, error) {
 	return []Event{Placed{
 		OrderID: c.OrderID, CustomerID: c.CustomerID, AccountID: c.AccountID, Lines: c.Lines, Total: total,
 		Address: c.Address, Revision: 1,
-		PlacedAt: c.Now.UTC().Format(time.RFC3339Nano), PricedBy: c.PricedBy,
+		PlacedAt: c.Now.UTC().Format(time.RFC3339Nano), PricedBy: c.PricedBy, HoldRules: c.HoldRules,
 	}}, nil
 }
 
-// start: whichever run asks may go on with an order that is still placed, since each of its steps
-// is an attempt; one that is being undone is refused.
+// start: whichever run asks may go on with an order that is still open, since each of its steps is
+// an attempt; one that is being undone is refused, and so is one that nobody has approved yet.
 func start(c Start, s State) ([]Event, error) {
 	switch {
 	case s.Status == StatusCancelling || s.Status == StatusCancelled:
 		return nil, ErrCancelling.New("the order is %s", s.Status)
-	case s.Status != StatusPlaced || s.SagaID == c.SagaID:
+	case s.unapproved():
+		return nil, ErrHeld.New("the order waits for approval")
+	case !s.Status.Open() || s.SagaID == c.SagaID:
 		return nil, nil
 	}
 	return []Event{Started{SagaID: c.SagaID}}, nil
 }
 
 func confirm(c Confirm, s State) ([]Event, error) {
-	switch s.Status {
-	case StatusPlaced:
+	switch {
+	case s.Status.Open():
 		return []Event{Confirmed{
 			SagaID: c.SagaID, PaymentID: c.PaymentID, ShipmentID: c.ShipmentID, TrackingNumber: c.TrackingNumber,
 		}}, nil
-	case StatusCancelling, StatusCancelled:
+	case s.Status == StatusCancelling || s.Status == StatusCancelled:
 		return nil, ErrCancelling.New("the order is %s", s.Status)
 	}
 	return nil, nil
@@ -173,7 +220,7 @@ func confirm(c Confirm, s State) ([]Event, error) {
 func closeOrder(c Close, s State) ([]Event, error) {
 	person := c.Origin == OriginCustomer || c.Origin == OriginOperator
 	switch s.Status {
-	case StatusPlaced:
+	case StatusPlaced, StatusHeld, StatusBackordered, StatusPaymentRequired:
 	case StatusConfirmed:
 		if !person {
 			return nil, nil
@@ -220,7 +267,7 @@ func ship(c Ship, s State) ([]Event, error) {
 		return nil, err
 	}
 	return []Event{Shipped{
-		ShipmentID: c.ShipmentID, Revision: s.Revision, DispatchedAt: c.DispatchedAt, StockClosed: c.StockClosed,
+		ShipmentID: c.ShipmentID, Revision: s.StockRevision, DispatchedAt: c.DispatchedAt, StockClosed: c.StockClosed,
 	}}, nil
 }
 

@@ -355,6 +355,9 @@ func TestTotal(t *testing.T) {
 func TestProperties(t *testing.T) {
 	command := rapid.OneOf(
 		rapid.Just[Command](Place{OrderID: "o1", CustomerID: "c1", Lines: lines(1), Now: noon}),
+		rapid.Just[Command](Place{
+			OrderID: "o1", CustomerID: "c1", Lines: lines(1), HoldRules: []string{"amount"}, Now: noon,
+		}),
 		rapid.Map(
 			rapid.SampledFrom([]string{"run-1", "run-2"}), func(run string) Command { return Start{SagaID: run} },
 		),
@@ -367,6 +370,17 @@ func TestProperties(t *testing.T) {
 			func(o Origin) Command { return Close{Origin: o, Reason: "r"} },
 		),
 		rapid.Just[Command](Close{Origin: OriginCustomer, Reason: "r", Stopped: "s1"}),
+		rapid.Just[Command](Approve{By: "person/o"}),
+		rapid.Map(rapid.SampledFrom([]string{"t1", "t2"}), func(token string) Command {
+			return Hold{Until: tomorrow, Park: Park{Token: token, SagaID: "run-1"}}
+		}),
+		rapid.Map(rapid.Int64Range(1, 3), func(revision int64) Command {
+			return RequirePayment{Revision: revision, Until: tomorrow, Park: Park{Token: "t1", SagaID: "run-1"}}
+		}),
+		rapid.Just[Command](Backorder{Revision: 1, Until: tomorrow}),
+		rapid.Map(rapid.Int64Range(1, 3), func(revision int64) Command {
+			return Expire{Wait: WaitPayment, Revision: revision, SagaID: "run-1"}
+		}),
 		rapid.Just[Command](FinishUndo{SagaID: "run-1"}),
 		rapid.Just[Command](FailUndo{SagaID: "run-1", Steps: []string{"refund payment"}}),
 		rapid.Just[Command](Ship{ShipmentID: "s1"}),
@@ -424,7 +438,10 @@ func fold(events []Event) State {
 // stored.
 func TestRegister(t *testing.T) {
 	r := es.NewRegistry(Register)
-	for _, e := range []Event{placed, started, confirmed, cancelling, cancelled, undoFailed, shipped, delivered} {
+	for _, e := range []Event{
+		placed, matching, started, held, approved, backordered, required, requested, parked, confirmed, cancelling,
+		cancelled, undoFailed, shipped, delivered,
+	} {
 		stored, err := r.Encode(e)
 		if err != nil {
 			t.Fatal(err)

@@ -13,6 +13,9 @@ var (
 	ErrCancelling   = faults.Declare(faults.Conflict, "order.cancelling") // it is being cancelled, or is
 	ErrFulfilled    = faults.Declare(faults.Conflict, "order.fulfilled")  // confirmed or further: nothing is left to do
 	ErrDispatched   = faults.Declare(faults.Conflict, "order.dispatched") // too late to cancel
+	ErrHeld         = faults.Declare(faults.Conflict, "order.held")       // it waits for approval
+	// ErrNotWaiting: the order doesn't wait for what would end the wait.
+	ErrNotWaiting   = faults.Declare(faults.Conflict, "order.not-waiting")
 	ErrNotConfirmed = faults.Declare(faults.Conflict, "order.not-confirmed")
 	ErrNotClosed    = faults.Declare(faults.Conflict, "order.not-closed") // cancelled is written only after cancelling
 	// ErrShipmentUnderWay: a person may close a confirmed order only after its shipment is taken

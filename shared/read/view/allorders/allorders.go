@@ -76,7 +76,7 @@ func (l Lists) rows(ctx context.Context, q Query, part view.Query) iter.Seq2[vie
 // Check says what is wrong with a query; else it gives the limit that is meant, and the places of
 // the list between which the page lies, "" for no end.
 func (q Query) Check() (limit int, after, before string, err error) {
-	if q.Status != "" && !slices.Contains(orders.Statuses(), q.Status) {
+	if q.Status != "" && !slices.Contains(order.Statuses(), q.Status) {
 		return 0, "", "", orders.ErrInvalidQuery.Field("query.status", "%q is no status of an order", q.Status)
 	}
 	if limit = q.Limit; limit == 0 {

@@ -138,11 +138,11 @@ type Listed struct {
 }
 
 // Open gives the orders on which the saga is not through, by when they were placed and when they
-// last changed: both are so dated. Those that were placed first come first. It reads as the caller
-// goes on. The list lags, so the order itself may have moved on. A row that can't be read is an
-// es.ErrCorrupt, behind which it goes on.
+// last changed: both are so dated, and the deadline of one that waits is past by then too. Those
+// that were placed first come first. It reads as the caller goes on. The list lags, so the order
+// itself may have moved on. A row that can't be read is an es.ErrCorrupt, behind which it goes on.
 func (l Lists) Open(ctx context.Context, dated Dated) iter.Seq2[Listed, error] {
-	return l.unfinished(ctx, dated, []order.Status{order.StatusPlaced, order.StatusCancelling}, false)
+	return l.unfinished(ctx, dated, append(order.OpenStatuses(), order.StatusCancelling), false)
 }
 
 // Failed gives the orders whose undo has failed, like Open.
@@ -172,7 +172,8 @@ func (l Lists) unfinished(
 	return func(yield func(Listed, error) bool) {
 		for _, q := range dated.queries("") {
 			for listed, err := range matching(l.rows.Spread(ctx, q, partsOf(lists...)), func(r Row) bool {
-				return dated.has(r.UpdatedAt) && (r.Saga.State == order.SagaFailed) == failed
+				return dated.has(r.UpdatedAt) && !r.WaitsUntil.After(dated.Before) &&
+					(r.Saga.State == order.SagaFailed) == failed
 			}) {
 				if !yield(Listed{ID: listed.ID, Place: listed.Sort}, err) || err != nil &&
 					!errors.Is(err, es.ErrCorrupt) {

@@ -35,7 +35,8 @@ type Row struct {
 	Reason         order.Reason `json:"reason,omitempty"` // why it is cancelled
 	PaymentID      string       `json:"paymentId,omitempty"`
 	TrackingNumber string       `json:"trackingNumber,omitempty"`
-	Sequence       int64        `json:"version"` // of the last event that is folded in, 0 for none
+	WaitsUntil     time.Time    `json:"waitsUntil,omitzero"` // the deadline of what it waits for
+	Sequence       int64        `json:"version"`             // of the last event that is folded in, 0 for none
 }
 
 // Saga is the run that has the order, and where it stands.
@@ -55,10 +56,20 @@ func Evolve(r Row, e es.Recorded) Row {
 		}
 	case order.Started:
 		r.Saga = Saga{ID: d.SagaID, State: order.SagaRunning}
+	case order.Held:
+		r.Status, r.WaitsUntil = order.StatusHeld, deadline(d.Until)
+	case order.Backordered:
+		r.Status, r.WaitsUntil = order.StatusBackordered, deadline(d.Until)
+	case order.PaymentRequired:
+		r.Status, r.WaitsUntil = order.StatusPaymentRequired, deadline(d.Until)
+	case order.Approved, order.PaymentRequested:
+		r.Status, r.WaitsUntil = order.StatusPlaced, time.Time{}
 	case order.Confirmed:
+		r.WaitsUntil = time.Time{}
 		r.Status, r.Saga = order.StatusConfirmed, Saga{ID: d.SagaID, State: order.SagaCompleted}
 		r.PaymentID, r.TrackingNumber = d.PaymentID, d.TrackingNumber
 	case order.Cancelling:
+		r.WaitsUntil = time.Time{}
 		r.Status, r.Saga.State, r.Reason = order.StatusCancelling, order.SagaCompensating, d.Reason
 		if d.SagaID != "" {
 			r.Saga.ID = d.SagaID
@@ -83,6 +94,16 @@ func placedAt(d order.Placed, written time.Time) time.Time {
 		return at.UTC()
 	}
 	return written
+}
+
+// deadline is what an order waits until. Where it can't be read, the order is looked at as if it
+// waited for nothing.
+func deadline(until string) time.Time {
+	at, err := clock.ParseTime(until)
+	if err != nil {
+		return time.Time{}
+	}
+	return at.UTC()
 }
 
 // Reader lists orders.

@@ -63,6 +63,18 @@ func TestEvolve(t *testing.T) {
 			r.Status, r.Saga, r.PaymentID, r.TrackingNumber = order.StatusConfirmed,
 				orders.Saga{ID: "run", State: order.SagaCompleted}, "p1", "OF1"
 		})},
+		{
+			"waits for its payment",
+			[]any{order.PaymentRequired{Revision: 1, Until: "2026-03-01T12:00:00Z"}, order.Parked{Token: "t"}},
+			with(func(r *orders.Row) {
+				r.Status, r.WaitsUntil = order.StatusPaymentRequired, time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+			}),
+		},
+		{
+			"held until nobody knows when, and approved",
+			[]any{order.Held{Rules: []string{"amount"}, Until: "later"}, order.Approved{By: "o"}},
+			base,
+		},
 		{"closed by a run", []any{order.Cancelling{
 			Reason: "stock.insufficient", From: order.StatusPlaced, SagaID: "run",
 		}}, with(func(r *orders.Row) {

@@ -33,14 +33,6 @@ type Query struct {
 	Cursor string       // the Next of the page before, "" for the first page
 }
 
-// Statuses lists the statuses that a query may name.
-func Statuses() []order.Status {
-	return []order.Status{
-		order.StatusPlaced, order.StatusConfirmed, order.StatusCancelling, order.StatusCancelled, order.StatusShipped,
-		order.StatusDelivered,
-	}
-}
-
 // Position is a place in a list: behind the order that was placed then. The zero Position is the
 // list's beginning.
 type Position struct {
@@ -64,7 +56,7 @@ const cursorVersion = 1
 // Check says what is wrong with a query of this customer's orders; else it gives the limit that is
 // meant and where the page begins.
 func (q Query) Check(customerID string) (limit int, from Position, err error) {
-	if q.Status != "" && !slices.Contains(Statuses(), q.Status) {
+	if q.Status != "" && !slices.Contains(order.Statuses(), q.Status) {
 		return 0, Position{}, ErrInvalidQuery.Field("query.status", "%q is no status of an order", q.Status)
 	}
 	if limit = q.Limit; limit == 0 {

@@ -16,7 +16,7 @@ import (
 // A cursor leads its own list to the end of the page that gave it, and no other list anywhere.
 func TestCursor(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		status := rapid.SampledFrom(append(orders.Statuses(), "")).Draw(t, "status")
+		status := rapid.SampledFrom(append(order.Statuses(), "")).Draw(t, "status")
 		customerID := rapid.StringMatching(`[A-Za-z0-9][A-Za-z0-9_-]{0,63}`).Draw(t, "customer")
 		limit := rapid.IntRange(1, orders.MaxLimit).Draw(t, "limit")
 		rows := make([]orders.Row, rapid.IntRange(0, limit+1).Draw(t, "rows"))
@@ -87,7 +87,7 @@ func TestLimits(t *testing.T) {
 			t.Errorf("limit %d: %d, %v", limit, got, err)
 		}
 	}
-	for _, status := range append(orders.Statuses(), "") {
+	for _, status := range append(order.Statuses(), "") {
 		if _, _, err := (orders.Query{Status: status}).Check("c1"); err != nil {
 			t.Error(err)
 		}

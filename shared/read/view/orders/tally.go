@@ -47,7 +47,11 @@ type Counters struct {
 
 // Open counts the orders on which the saga is not through.
 func (c Counters) Open() int64 {
-	return c.ByStatus[order.StatusPlaced] + c.ByStatus[order.StatusCancelling]
+	open := c.ByStatus[order.StatusCancelling]
+	for _, status := range order.OpenStatuses() {
+		open += c.ByStatus[status]
+	}
+	return open
 }
 
 // Confirmed counts the orders that were confirmed and not cancelled since, whether they are on

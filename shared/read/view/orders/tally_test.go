@@ -117,7 +117,7 @@ func TestRowWithoutOrder(t *testing.T) {
 // TestKeys: an order is in three lists, and all that happens to it changes its place in one alone.
 func TestKeys(t *testing.T) {
 	const placed = "2026-02-28T23:59:58.000000000Z#o1"
-	for _, status := range orders.Statuses() {
+	for _, status := range order.Statuses() {
 		for _, saga := range []order.SagaState{order.SagaPending, order.SagaRunning, order.SagaFailed} {
 			row := orders.Row{
 				CustomerID: "c1", Status: status, Saga: orders.Saga{State: saga}, PlacedAt: viewtest.Epoch,

@@ -30,10 +30,19 @@ func Commands() []order.Command {
 		order.Close{Origin: order.OriginSaga, Reason: "stock.insufficient", SagaID: "run-1"},
 		order.Close{Origin: order.OriginOperator, Reason: order.ReasonOperator, Stopped: "shipment-1"},
 		order.Close{Origin: order.OriginSweep, Reason: order.ReasonExpired},
+		order.Hold{Until: deadline, Park: order.Park{Token: "token-1", SagaID: "run-1"}},
+		order.Approve{By: "person/o"}, order.Backorder{Revision: 1, Until: deadline},
+		order.RequirePayment{Revision: 1, Code: "account.insufficient-funds", Until: deadline},
+		order.RequirePayment{Revision: 2, Code: "account.insufficient-funds", Until: "soon"},
+		order.RequestPayment{AccountID: "account-2", By: "customer/ada"},
+		order.Expire{Wait: order.WaitPayment, Revision: 1, SagaID: "run-1"},
 		order.FinishUndo{SagaID: "run-2"}, order.FailUndo{SagaID: "run-2", Steps: []string{"refund"}},
 		order.Ship{ShipmentID: "shipment-1"}, order.Deliver{ShipmentID: "shipment-1"},
 	}
 }
+
+// deadline is what orders wait until.
+const deadline = "2026-03-01T12:00:00Z"
 
 // DrawOrder draws an order's life as the decider allows it: its commits, of one event or more.
 func DrawOrder(t *rapid.T, orderID, customerID string) [][]any {
@@ -51,7 +60,13 @@ func DrawOrder(t *rapid.T, orderID, customerID string) [][]any {
 			lines[i].Tax = &order.Adjustment{Name: "VAT", Amount: tax}
 		}
 	}
-	commands := append([]order.Command{order.Place{OrderID: orderID, CustomerID: customerID, Lines: lines, Now: Epoch}},
+	var rules []string
+	if rapid.Bool().Draw(t, "matches a rule") {
+		rules = []string{"amount"}
+	}
+	commands := append([]order.Command{order.Place{
+		OrderID: orderID, CustomerID: customerID, Lines: lines, HoldRules: rules, Now: Epoch,
+	}},
 		rapid.SliceOfN(rapid.SampledFrom(Commands()), 0, 10).Draw(t, "commands")...)
 	state := order.Decider.Initial()
 	var events []any

@@ -37,7 +37,7 @@ func apart(prefix string) time.Time {
 func drawFilter(t *rapid.T, w *World, prefix string) allorders.Query {
 	q := allorders.Query{After: w.Base, Before: w.Base.Add(span), Limit: rapid.IntRange(1, 3).Draw(t, "limit")}
 	if rapid.Bool().Draw(t, "by status") {
-		q.Status = rapid.SampledFrom(orders.Statuses()).Draw(t, "status")
+		q.Status = rapid.SampledFrom(order.Statuses()).Draw(t, "status")
 	}
 	if rapid.Bool().Draw(t, "by customer") {
 		q.CustomerID = prefix + rapid.SampledFrom([]string{"ada", "bob", "nobody"}).Draw(t, "customer")

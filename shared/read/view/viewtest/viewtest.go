@@ -329,7 +329,7 @@ func RowOf(s order.State, events []es.Recorded) orders.Row {
 		OrderID: s.ID, CustomerID: s.CustomerID, Status: s.Status, Saga: orders.Saga{ID: s.SagaID, State: s.Saga},
 		Total: s.Total, LineCount: len(s.Lines),
 		PlacedAt: placed, UpdatedAt: last.Time, Reason: s.Reason, PaymentID: s.PaymentID,
-		TrackingNumber: s.TrackingNumber, Sequence: last.Version,
+		TrackingNumber: s.TrackingNumber, WaitsUntil: s.WaitsUntil(time.Time{}), Sequence: last.Version,
 	}
 }
 
@@ -602,10 +602,13 @@ func standing(t *testing.T, tables tables) {
 	id := newCustomer()
 	failed := row(id, 3, order.StatusCancelling, 1)
 	failed.Saga.State = order.SagaFailed
+	waits := row(id, 7, order.StatusHeld, 1)
+	waits.WaitsUntil = waits.UpdatedAt.Add(2 * time.Hour)
 	rows := []orders.Row{
 		row(id, 0, order.StatusPlaced, 1), row(id, 1, order.StatusConfirmed, 1), row(id, 2, order.StatusCancelling, 1),
 		failed,
 		row(id, 4, order.StatusCancelled, 1), row(id, 5, order.StatusPlaced, 1), row(id, 6, order.StatusPlaced, 1),
+		waits,
 	}
 	for _, r := range rows {
 		if err := tables.put(ctx, orders.Row{}, r); err != nil {
@@ -670,6 +673,9 @@ func standing(t *testing.T, tables tables) {
 		t.Fatal(err)
 	}
 	check(shipped.UpdatedAt.Add(time.Hour), []int{0, 2, 5, 6}, nil, nil, nil)
+	// What waits comes once its deadline is past.
+	check(waits.WaitsUntil.Add(-time.Nanosecond), []int{0, 2, 5, 6}, nil, nil, nil)
+	check(waits.WaitsUntil, []int{0, 2, 5, 6, 7}, nil, nil, nil)
 	// What has changed lately does not come, and what is dated ahead does.
 	behind := rows[5].UpdatedAt.Add(time.Nanosecond)
 	lists(orders.Dated{Before: rows[2].UpdatedAt.Add(time.Nanosecond), After: behind}, []int{0, 2, 6}, nil, nil, nil)

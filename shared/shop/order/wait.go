@@ -1,0 +1,167 @@
+package order
+
+import (
+	"time"
+
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/shop/goods"
+	"orderflow/shared/shop/personal"
+)
+
+// WaitKind is what an order waits for.
+type WaitKind string
+
+// The kinds.
+const (
+	WaitApproval WaitKind = "approval"
+	WaitStock    WaitKind = "stock"
+	WaitPayment  WaitKind = "payment"
+)
+
+// Wait is what an order waits for. A deadline ends it, measured by the run that waits.
+type Wait struct {
+	Kind     WaitKind
+	Until    string       // RFC 3339, for people
+	Revision int64        // of the attempt that it waits with
+	Rules    []string     // that an order matches which waits for approval
+	Items    []goods.Item // that are missing where it waits for stock
+	Code     string       // of what declined the payment that it waits for
+	Detail   string
+}
+
+// Approval is who let an order go on that matches rules.
+type Approval struct {
+	By   string
+	Note personal.Sealed
+}
+
+// unapproved reports whether the order goes on only once somebody approves it.
+func (s State) unapproved() bool { return s.Status.Open() && len(s.HoldRules) > 0 && s.Approval == nil }
+
+// WaitsUntil is the deadline of what the order waits for, or at where it waits for nothing, or for
+// something that ended before.
+func (s State) WaitsUntil(at time.Time) time.Time {
+	if s.Wait == nil {
+		return at
+	}
+	if until, err := clock.ParseTime(s.Wait.Until); err == nil && until.After(at) {
+		return until
+	}
+	return at
+}
+
+// waitsWith reports whether the order waits so, with this attempt.
+func (s State) waitsWith(kind WaitKind, revision int64) bool {
+	return s.Wait != nil && s.Wait.Kind == kind && s.Wait.Revision == revision
+}
+
+// approvalRevision is the attempt that an order waits with which waits for approval: it has made
+// none yet.
+const approvalRevision = 1
+
+func evolveWait(s State, e Event) State {
+	switch e := e.(type) {
+	case Held:
+		s.Status = StatusHeld
+		s.Wait = &Wait{Kind: WaitApproval, Until: e.Until, Revision: approvalRevision, Rules: e.Rules}
+	case Approved:
+		s.Status, s.Wait, s.Approval = StatusPlaced, nil, &Approval{By: e.By, Note: e.Note}
+	case Backordered:
+		s.Status = StatusBackordered
+		s.Wait = &Wait{Kind: WaitStock, Until: e.Until, Revision: e.Revision, Items: e.Items}
+	case PaymentRequired:
+		s.Status = StatusPaymentRequired
+		s.Wait = &Wait{
+			Kind: WaitPayment, Until: e.Until, Revision: e.Revision, Code: e.Code, Detail: e.Detail,
+		}
+	case PaymentRequested:
+		s.Status, s.Wait, s.AccountID = StatusPlaced, nil, e.AccountID
+		s.Revision, s.PaymentRevision = e.Revision, e.Revision
+	case Parked:
+		s.Parked = Park(e)
+	}
+	return s
+}
+
+// parks adds to what has a run wait that it waits. A run that asks again parks again: the task
+// token is another one.
+func (p Park) parks(s State, events ...Event) []Event {
+	if p == (Park{}) || p == s.Parked {
+		return events
+	}
+	return append(events, Parked(p))
+}
+
+// hold: an order that was approved, or closed, before its run came to wait goes on.
+func hold(c Hold, s State) ([]Event, error) {
+	switch {
+	case !s.unapproved():
+		return nil, nil
+	case s.waitsWith(WaitApproval, approvalRevision):
+		return c.Park.parks(s), nil
+	}
+	return c.Park.parks(s, Held{Rules: s.HoldRules, Until: c.Until}), nil
+}
+
+// approve: whoever approves need not wait until the run has come to wait.
+func approve(c Approve, s State) ([]Event, error) {
+	switch {
+	case s.Approval != nil:
+		return nil, nil
+	case s.Status == StatusCancelling || s.Status == StatusCancelled:
+		return nil, ErrCancelling.New("the order is %s", s.Status)
+	case !s.unapproved():
+		return nil, ErrNotWaiting.New("the order doesn't wait for approval: it is %s", s.Status)
+	}
+	return []Event{Approved(c)}, nil
+}
+
+func backorder(c Backorder, s State) ([]Event, error) {
+	switch {
+	case !s.Status.Open() || s.unapproved() || c.Revision != s.StockRevision:
+		return nil, nil
+	case s.waitsWith(WaitStock, c.Revision):
+		return c.Park.parks(s), nil
+	}
+	return c.Park.parks(s, Backordered{Revision: c.Revision, Items: c.Items, Until: c.Until}), nil
+}
+
+// requirePayment: where the payment is tried again already, the order goes on.
+func requirePayment(c RequirePayment, s State) ([]Event, error) {
+	switch {
+	case !s.Status.Open() || s.unapproved() || c.Revision != s.PaymentRevision:
+		return nil, nil
+	case s.waitsWith(WaitPayment, c.Revision):
+		return c.Park.parks(s), nil
+	}
+	return c.Park.parks(s, PaymentRequired{
+		Revision: c.Revision, Code: c.Code, Detail: c.Detail, Until: c.Until,
+	}), nil
+}
+
+// requestPayment: the attempt that was declined stays as it is, and the next one has a revision of
+// its own. Only an order that waits for it can be paid again: no two payments are under way.
+func requestPayment(c RequestPayment, s State) ([]Event, error) {
+	switch {
+	case s.Status == StatusCancelling || s.Status == StatusCancelled:
+		return nil, ErrCancelling.New("the order is %s", s.Status)
+	case s.Status != StatusPaymentRequired:
+		return nil, ErrNotWaiting.New("the order doesn't wait for a payment: it is %s", s.Status)
+	}
+	account := c.AccountID
+	if account == "" {
+		account = s.AccountID
+	}
+	return []Event{PaymentRequested{AccountID: account, Revision: s.Revision + 1, By: c.By}}, nil
+}
+
+// expire is the arbiter between a deadline and what ends the wait: an order that waits no more, or
+// with another attempt, goes on.
+func expire(c Expire, s State) ([]Event, error) {
+	if !s.waitsWith(c.Wait, c.Revision) {
+		return nil, nil
+	}
+	return []Event{Cancelling{
+		Reason: ReasonExpired, From: s.Status, Origin: OriginSaga, SagaID: c.SagaID,
+	}}, nil
+}
