@@ -96,13 +96,14 @@ func (r Rows) Mark(ctx context.Context, sku, mark string) error {
 func (r Rows) Correct(ctx context.Context, sku, mark string, by stock.Numbers) error {
 	row, failed, err := r.update(ctx, sku, &dynamodb.UpdateItemInput{
 		UpdateExpression: aws.String("SET #rebuilt = :mark REMOVE #rebuild, #wasAvailable, #wasReserved, #wasRev, " +
-			"#wasDeparted ADD #available :available, #reserved :reserved, #rev :rev, #departed :departed"),
+			"#wasDeparted ADD #available :available, #reserved :reserved, #rev :rev, #departed :departed, " +
+			"#epoch :one"),
 		ConditionExpression: aws.String("#rebuild = :mark"),
 		ExpressionAttributeNames: dynamo.Names("rebuild", "rebuilt", "available", "reserved", "rev", "departed",
-			"wasAvailable", "wasReserved", "wasRev", "wasDeparted"),
+			"wasAvailable", "wasReserved", "wasRev", "wasDeparted", "epoch"),
 		ExpressionAttributeValues: dynamo.Item{
 			":mark": dynamo.S(mark), ":available": dynamo.N(by.Available), ":reserved": dynamo.N(by.Reserved),
-			":rev": dynamo.N(by.Counts), ":departed": dynamo.N(by.Departed),
+			":rev": dynamo.N(by.Counts), ":departed": dynamo.N(by.Departed), ":one": dynamo.N(1),
 		},
 	})
 	if failed && row.Rebuilt != mark {
@@ -115,12 +116,12 @@ func (r Rows) Correct(ctx context.Context, sku, mark string, by stock.Numbers) e
 func (r Rows) Create(ctx context.Context, sku, mark string, numbers stock.Numbers) error {
 	_, _, err := r.update(ctx, sku, &dynamodb.UpdateItemInput{
 		UpdateExpression: aws.String("SET #rebuilt = :mark, #available = :available, #reserved = :reserved, " +
-			"#rev = :rev, #departed = :departed"),
+			"#rev = :rev, #departed = :departed ADD #epoch :one"),
 		ConditionExpression:      aws.String("attribute_not_exists(#rev)"),
-		ExpressionAttributeNames: dynamo.Names("rebuilt", "available", "reserved", "rev", "departed"),
+		ExpressionAttributeNames: dynamo.Names("rebuilt", "available", "reserved", "rev", "departed", "epoch"),
 		ExpressionAttributeValues: dynamo.Item{
 			":mark": dynamo.S(mark), ":available": dynamo.N(numbers.Available), ":reserved": dynamo.N(numbers.Reserved),
-			":rev": dynamo.N(numbers.Counts), ":departed": dynamo.N(numbers.Departed),
+			":rev": dynamo.N(numbers.Counts), ":departed": dynamo.N(numbers.Departed), ":one": dynamo.N(1),
 		},
 	})
 	return err

@@ -3,8 +3,9 @@
 //
 // The table's key is sku (S). A row has available (N) and reserved (N), rev (N), the version of the
 // stream stock/<sku>, and departed (N), how many parcels have left with pieces of it; a row without
-// departed has 0. Rows of earlier releases may have counted (S) and countedRev (N), when somebody
-// counted last: nothing reads them any more.
+// departed has 0. epoch (N) grows whenever more may be available; a row without it has 0. Rows of
+// earlier releases may have counted (S) and countedRev (N), when somebody counted last: nothing
+// reads them any more.
 //
 // While a rebuild is at a row, it has rebuild (S), its mark, and the four numbers as they were when
 // it was marked: wasAvailable, wasReserved, wasRev and wasDeparted. rebuilt (S) is the mark of the
@@ -14,6 +15,8 @@ package stocktable
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -71,23 +74,62 @@ func levelOf(sku string, row dynamo.Item) (stock.Level, error) {
 }
 
 // Reserve implements stock.Counters.
-func (t *Table) Reserve(items []stock.Item, marks stock.Marks) es.Effect {
+func (t *Table) Reserve(items []stock.Item, marks stock.Marks, shortage stock.Shortage) es.Effect {
 	const set = "SET #available = #available - :q, #reserved = #reserved + :q"
 	updates := t.updates(items, marks, set, "#available >= :q")
 	return effect{name: "reserve stock", items: updates, refusal: refused(items, marks,
-		func(failed []stock.Item) error {
+		func(failed []met) error {
+			clear(shortage)
 			short := make([]string, len(failed))
-			for i, item := range failed {
-				short[i] = item.SKU
+			for i, m := range failed {
+				r := dynamo.Read(m.row)
+				short[i] = m.SKU
+				shortage[m.SKU] = stock.Short{
+					Wanted: m.Quantity, Available: r.OptionalNumber("available"), Epoch: r.OptionalNumber("epoch"),
+				}
+				if err := r.Err(); err != nil {
+					return fmt.Errorf("stocktable: row %q: %w", m.SKU, err)
+				}
 			}
 			return stock.Insufficient(short)
 		})}
 }
 
+// Stands implements stock.Counters.
+func (t *Table) Stands(shortage stock.Shortage) es.Effect {
+	skus := slices.Sorted(maps.Keys(shortage))
+	checks := make([]types.TransactWriteItem, len(skus))
+	for i, sku := range skus {
+		condition, epoch := "#epoch = :epoch", shortage[sku].Epoch
+		if epoch == 0 {
+			condition = "attribute_not_exists(#epoch)"
+		}
+		checks[i].ConditionCheck = &types.ConditionCheck{
+			TableName: &t.name, Key: key(sku), ConditionExpression: &condition,
+			ExpressionAttributeNames: dynamo.Names("epoch"),
+		}
+		if epoch > 0 {
+			checks[i].ConditionCheck.ExpressionAttributeValues = dynamo.Item{":epoch": dynamo.N(epoch)}
+		}
+	}
+	return effect{name: "out of stock", items: checks, refusal: func(reasons []types.CancellationReason) error {
+		for i, sku := range skus {
+			if dynamo.Refused(reasons[i]) {
+				return stock.Refill(sku)
+			}
+		}
+		return nil
+	}}
+}
+
 // Release implements stock.Counters.
 func (t *Table) Release(items []stock.Item, marks stock.Marks) es.Effect {
-	const set = "SET #available = #available + :q, #reserved = #reserved - :q"
+	const set = "SET #available = #available + :q, #reserved = #reserved - :q ADD #epoch :one"
 	updates := t.updates(items, marks, set, "#reserved >= :q")
+	for _, update := range updates {
+		update.Update.ExpressionAttributeNames["#epoch"] = "epoch"
+		update.Update.ExpressionAttributeValues[":one"] = dynamo.N(1)
+	}
 	return effect{name: "release stock", items: updates, refusal: refused(items, marks, notReserved)}
 }
 
@@ -101,28 +143,34 @@ func (t *Table) Depart(items []stock.Item, marks stock.Marks) es.Effect {
 	return effect{name: "depart stock", items: updates, refusal: refused(items, marks, notReserved)}
 }
 
-func notReserved(failed []stock.Item) error {
+// met is an item whose row refused, and what the row was: nothing where there is none.
+type met struct {
+	stock.Item
+	row dynamo.Item
+}
+
+func notReserved(failed []met) error {
 	return stock.Inconsistent(failed[0].SKU, "fewer than %d are reserved", failed[0].Quantity)
 }
 
 // refused is why rows refused: their marks, or else what the items that failed come to.
 func refused(
-	items []stock.Item, marks stock.Marks, why func([]stock.Item) error,
+	items []stock.Item, marks stock.Marks, why func([]met) error,
 ) func([]types.CancellationReason) error {
 	return func(reasons []types.CancellationReason) error {
-		var failed []stock.Item
-		var met error
+		var failed []met
+		var marked error
 		for i, item := range items {
 			if !dynamo.Refused(reasons[i]) {
 				continue
 			}
-			failed = append(failed, item)
+			failed = append(failed, met{item, reasons[i].Item})
 			if !marks.Meet(item.SKU, markOf(reasons[i].Item)) {
-				met = stock.Met(item.SKU)
+				marked = stock.Met(item.SKU)
 			}
 		}
-		if met != nil || len(failed) == 0 {
-			return met
+		if marked != nil || len(failed) == 0 {
+			return marked
 		}
 		return why(failed)
 	}
@@ -160,11 +208,12 @@ func marked(update *types.Update, condition, mark string) {
 func (t *Table) Restock(from stock.Level, delta, version int64, marks stock.Marks) es.Effect {
 	update := &types.Update{
 		TableName: &t.name, Key: key(from.SKU),
-		UpdateExpression:         aws.String("SET #available = #available + :delta, #rev = :version"),
-		ExpressionAttributeNames: dynamo.Names("available", "rev", "departed", "rebuild"),
+		UpdateExpression:         aws.String("SET #available = #available + :delta, #rev = :version ADD #epoch :one"),
+		ExpressionAttributeNames: dynamo.Names("available", "rev", "departed", "rebuild", "epoch"),
 		ExpressionAttributeValues: dynamo.Item{
 			":delta": dynamo.N(delta), ":version": dynamo.N(version), ":before": dynamo.N(version - 1),
 			":read": dynamo.N(from.Counts()), ":departed": dynamo.N(from.Departed), ":least": dynamo.N(-delta),
+			":one": dynamo.N(1),
 		},
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}
@@ -178,13 +227,13 @@ func (t *Table) Restock(from stock.Level, delta, version int64, marks stock.Mark
 	if version == 1 && from.Counts() == 0 {
 		// There may be a row that a rebuild found no events for.
 		update.UpdateExpression = aws.String("SET #available = if_not_exists(#available, :zero) + :delta, " +
-			"#reserved = if_not_exists(#reserved, :zero), #rev = :version")
+			"#reserved = if_not_exists(#reserved, :zero), #rev = :version ADD #epoch :one")
 		condition = "(attribute_not_exists(#rev) OR #rev = :before) AND " +
 			"(attribute_not_exists(#available) OR #available >= :least)"
-		update.ExpressionAttributeNames = dynamo.Names("available", "reserved", "rev", "rebuild")
+		update.ExpressionAttributeNames = dynamo.Names("available", "reserved", "rev", "rebuild", "epoch")
 		update.ExpressionAttributeValues = dynamo.Item{
 			":delta": dynamo.N(delta), ":version": dynamo.N(version), ":before": dynamo.N(0), ":zero": dynamo.N(0),
-			":least": dynamo.N(-delta),
+			":least": dynamo.N(-delta), ":one": dynamo.N(1),
 		}
 	}
 	marked(update, condition, marks[from.SKU])

@@ -3,6 +3,7 @@ package stocktable_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 
@@ -132,8 +133,8 @@ func TestRefusals(t *testing.T) {
 	restocked := func(from stock.Level, delta, version int64) storeEffect {
 		return effectOf(t, counters.Restock(from, delta, version, none), 1)
 	}
-	reserve, release := effectOf(t, counters.Reserve(items, none), 3), effectOf(t, counters.Release(items, none), 3)
-	depart := effectOf(t, counters.Depart(items, none), 3)
+	reserve := effectOf(t, counters.Reserve(items, none, stock.Shortage{}), 3)
+	release, depart := effectOf(t, counters.Release(items, none), 3), effectOf(t, counters.Depart(items, none), 3)
 	restock, departed := restocked(level(4, 0), -3, 5), restocked(level(6, 2), -3, 5)
 	first, behind := restocked(stock.Level{SKU: "cd-1"}, 3, 1), restocked(level(3, 0), -3, 5)
 	at := func(rev string, others ...string) []types.CancellationReason {
@@ -198,6 +199,44 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestStands: what follows from a shortage is refused, as a conflict, in another epoch of a row.
+func TestStands(t *testing.T) {
+	shortage := stock.Shortage{}
+	counters := stocktable.New(&table{}, "stock")
+	items := []stock.Item{{SKU: "cd-1", Quantity: 2}, {SKU: "cd-2", Quantity: 1}, {SKU: "cd-3", Quantity: 9}}
+	why := reasons(refused, fine, refused)
+	why[2].Item = map[string]types.AttributeValue{
+		"available": n("8"), "reserved": n("0"), "rev": n("4"), "epoch": n("7"),
+	}
+	if err := effectOf(t, counters.Reserve(items, stock.Marks{}, shortage), 3).Refusal(why); err == nil {
+		t.Fatal("not refused")
+	}
+	if want := (stock.Shortage{"cd-1": {Wanted: 2}, "cd-3": {Wanted: 9, Available: 8, Epoch: 7}}); !maps.Equal(
+		shortage, want,
+	) {
+		t.Fatalf("met %+v", shortage)
+	}
+	stands, ok := counters.Stands(shortage).(storeEffect)
+	if !ok {
+		t.Fatal("no effect of the store")
+	}
+	checks, err := stands.TransactItems()
+	if err != nil || len(checks) != 2 {
+		t.Fatalf("%d checks, %v", len(checks), err)
+	}
+	for i, want := range []string{"attribute_not_exists(#epoch)", "#epoch = :epoch"} {
+		if got := *checks[i].ConditionCheck.ConditionExpression; got != want {
+			t.Errorf("check %d is %s, want %s", i, got, want)
+		}
+	}
+	if err := stands.Refusal(reasons(fine, refused)); !errors.Is(err, es.ErrConflict) {
+		t.Errorf("another epoch: %v", err)
+	}
+	if err := stands.Refusal(reasons(fine, conflict)); err != nil {
+		t.Errorf("the others' fault: %v", err)
+	}
+}
+
 // TestMarks: a row that begins or ends being rebuilt sends whoever changes it back once, and is
 // reckoned with then.
 func TestMarks(t *testing.T) {
@@ -205,7 +244,7 @@ func TestMarks(t *testing.T) {
 	items := []stock.Item{{SKU: "cd-1", Quantity: 2}, {SKU: "cd-2", Quantity: 1}}
 	from := stock.Level{SKU: "cd-2", OnHand: 5, Available: 5, Version: 4}
 	for name, effect := range map[string]func(stock.Marks) es.Effect{
-		"reserve": func(m stock.Marks) es.Effect { return counters.Reserve(items, m) },
+		"reserve": func(m stock.Marks) es.Effect { return counters.Reserve(items, m, stock.Shortage{}) },
 		"release": func(m stock.Marks) es.Effect { return counters.Release(items, m) },
 		"depart":  func(m stock.Marks) es.Effect { return counters.Depart(items, m) },
 		"restock": func(m stock.Marks) es.Effect { return counters.Restock(from, 3, 5, m) },

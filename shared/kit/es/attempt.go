@@ -55,9 +55,10 @@ type Attempt[S any] struct {
 	Status func(S) AttemptStatus // AttemptOpen for the state of a stream without events
 	// Fault gives back, from the state of a refused attempt, the fault that it was refused with.
 	Fault func(S) *faults.Fault
-	// Refused makes the event that records a refusal. Nil records none: then a refused attempt
+	// Refused plans how a refusal is recorded. Effects hold it to what it was decided on: an
+	// ErrConflict of theirs has the attempt decided again. Nil records none: then a refused attempt
 	// stays open and may be tried again.
-	Refused func(*faults.Fault) any
+	Refused func(*faults.Fault) Plan
 }
 
 // Do carries out the attempt id. plan is asked only while the attempt is open; a final fault from
@@ -135,7 +136,7 @@ func (a Attempt[S]) Get(ctx context.Context, id string) (S, error) {
 // it read: what is assumed decides nothing. command goes ahead of the request's commit id, so that
 // a Do and an Undo of one request are two commits.
 func (a Attempt[S]) settle(ctx context.Context, stream StreamID, command string, req Request, known *History,
-	plan planner[S], refused func(*faults.Fault) any,
+	plan planner[S], refused func(*faults.Fault) Plan,
 ) (S, error) {
 	var state S
 	if req.CommitID == "" { // with the command before it, no store would miss it
@@ -177,7 +178,7 @@ type planner[S any] func(context.Context, *Reads, S) (*Plan, error)
 // round plans and appends once. settled means that err is the answer; else the history is what the
 // stream is after the append, nil where that is not known.
 func (a Attempt[S]) round(ctx context.Context, history History, req Request, state S,
-	plan planner[S], refused func(*faults.Fault) any,
+	plan planner[S], refused func(*faults.Fault) Plan,
 ) (after *History, settled bool, err error) {
 	fingerprint, found := history.Commit(req.CommitID)
 	if found && fingerprint != req.Fingerprint {
@@ -209,9 +210,10 @@ func (a Attempt[S]) round(ctx context.Context, history History, req Request, sta
 	if !ok || !faults.Final(err) {
 		return nil, false, err
 	}
-	var record any
+	var record *Plan
 	if refused != nil && a.Status(state) == AttemptOpen {
-		record = refused(fault)
+		p := refused(fault)
+		record = &p
 	}
 	return a.refuse(ctx, history, req, from, record, err)
 }
@@ -219,7 +221,7 @@ func (a Attempt[S]) round(ctx context.Context, history History, req Request, sta
 // refuse records a refusal, or answers with it where record is nil, once all that it was decided on
 // is known to have been so at one moment. Where that is the attempt's stream alone, the append of
 // the record tells as much.
-func (a Attempt[S]) refuse(ctx context.Context, history History, req Request, from *Reads, record any,
+func (a Attempt[S]) refuse(ctx context.Context, history History, req Request, from *Reads, record *Plan,
 	refusal error,
 ) (after *History, settled bool, err error) {
 	if record == nil || from.several() {
@@ -230,7 +232,7 @@ func (a Attempt[S]) refuse(ctx context.Context, history History, req Request, fr
 	if record == nil {
 		return nil, true, refusal
 	}
-	after, err = a.append(ctx, history, req, Plan{Event: record})
+	after, err = a.append(ctx, history, req, *record)
 	return after, unheard(err), err
 }
 

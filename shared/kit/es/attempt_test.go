@@ -38,6 +38,9 @@ var (
 	errSealed = faults.Declare(faults.Conflict, "box.sealed")
 )
 
+// recordRefused records a refusal with nothing beside it.
+func recordRefused(f *faults.Fault) es.Plan { return es.Plan{Event: refused{f.Code, f.Detail}} }
+
 func registerHold(r *es.Registry) {
 	es.Register[taken](r, "hold.taken", 1)
 	es.Register[refused](r, "hold.refused", 1)
@@ -125,7 +128,7 @@ func newHolds(s es.Store, balls int) *holds {
 		Category: "hold", Store: s, Clock: clock.NewFake(time.Now()), Fold: foldHold,
 		Status:  func(s hold) es.AttemptStatus { return s.status },
 		Fault:   func(s hold) *faults.Fault { return s.fault },
-		Refused: func(f *faults.Fault) any { return refused{f.Code, f.Detail} },
+		Refused: recordRefused,
 	}}
 }
 
@@ -659,7 +662,7 @@ var errPoor = faults.Declare(faults.Rule, "purse.empty")
 
 // pay takes 1 out of a purse, which is the ledger's stream, where there is as much: decided on two
 // streams, and written on both.
-func pay(ctx context.Context, s es.Store, id string, refused func(*faults.Fault) any) (hold, error) {
+func pay(ctx context.Context, s es.Store, id string, refused func(*faults.Fault) es.Plan) (hold, error) {
 	payments := newHolds(s, 0).Attempt
 	payments.Refused = refused
 	return payments.Do(ctx, id, request("pay"), func(ctx context.Context, from *es.Reads) (es.Plan, error) {
@@ -688,8 +691,7 @@ func purse(t *testing.T, n int64) *memstore.Store {
 // TestTwinIsNotRefused: whoever reads the purse after a twin of theirs has emptied it, and their
 // own payment's stream before its commit can be seen there, is not told that the purse is empty.
 func TestTwinIsNotRefused(t *testing.T) {
-	recorded := func(f *faults.Fault) any { return refused{f.Code, f.Detail} }
-	for name, record := range map[string]func(*faults.Fault) any{"recorded": recorded, "not recorded": nil} {
+	for name, record := range map[string]func(*faults.Fault) es.Plan{"recorded": recordRefused, "not recorded": nil} {
 		t.Run(name, func(t *testing.T) {
 			estest.Twins(t, 2, func(t *testing.T) (*memstore.Store, func() (string, error)) {
 				s := purse(t, 1)
@@ -713,7 +715,7 @@ func TestRefusalOfThePast(t *testing.T) {
 				if seen++; seen != 2 {
 					return
 				}
-				got, err := pay(t.Context(), s, "1", func(f *faults.Fault) any { return refused{f.Code, f.Detail} })
+				got, err := pay(t.Context(), s, "1", recordRefused)
 				if err != nil || got.status != es.AttemptDone {
 					t.Errorf("%s, %v", got.status, err)
 				}
@@ -733,7 +735,6 @@ func TestRefusalOfThePast(t *testing.T) {
 // TestRefusalsCost: a refusal costs one Confirm where it can't be told otherwise that it is true,
 // and a payment none.
 func TestRefusalsCost(t *testing.T) {
-	record := func(f *faults.Fault) any { return refused{f.Code, f.Detail} }
 	for name, tt := range map[string]struct {
 		do       func(context.Context, es.Store) error
 		confirms int64
@@ -745,14 +746,14 @@ func TestRefusalsCost(t *testing.T) {
 			return errors.Join(err, unless(err2, errPoor))
 		}, 1},
 		"refused for good": {func(ctx context.Context, s es.Store) error {
-			_, err := pay(ctx, s, "1", record)
-			_, err2 := pay(ctx, s, "2", record)
+			_, err := pay(ctx, s, "1", recordRefused)
+			_, err2 := pay(ctx, s, "2", recordRefused)
 			return errors.Join(err, unless(err2, errPoor))
 		}, 1},
 		"refused for good, twice": {func(ctx context.Context, s es.Store) error {
-			_, err := pay(ctx, s, "1", record)
-			_, err2 := pay(ctx, s, "2", record)
-			_, err3 := pay(ctx, s, "2", record)
+			_, err := pay(ctx, s, "1", recordRefused)
+			_, err2 := pay(ctx, s, "2", recordRefused)
+			_, err3 := pay(ctx, s, "2", recordRefused)
 			return errors.Join(err, unless(err2, errPoor), unless(err3, errPoor))
 		}, 2},
 		"refused for good by an effect, on the attempt alone": {func(ctx context.Context, s es.Store) error {

@@ -97,8 +97,8 @@ func (s Service) attempt(id, orderID string) es.Attempt[State] {
 	return es.Attempt[State]{
 		Category: Category, Store: s.deps.Store, Clock: s.deps.Clock, Fold: fold, Status: State.attemptStatus,
 		Fault: State.fault,
-		Refused: func(f *faults.Fault) any {
-			return Declined{PaymentID: id, OrderID: orderID, Code: f.Code, Detail: f.Detail}
+		Refused: func(f *faults.Fault) es.Plan {
+			return es.Plan{Event: Declined{PaymentID: id, OrderID: orderID, Code: f.Code, Detail: f.Detail}}
 		},
 	}
 }

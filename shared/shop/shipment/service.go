@@ -80,8 +80,8 @@ func New(deps Deps) Service {
 func (s Service) Schedule(ctx context.Context, req es.Request, c Schedule) (State, error) {
 	id := ID(c.OrderID, c.Revision)
 	attempts := s.attempts
-	attempts.Refused = func(f *faults.Fault) any {
-		return Refused{ShipmentID: id, OrderID: c.OrderID, Code: f.Code, Detail: f.Detail}
+	attempts.Refused = func(f *faults.Fault) es.Plan {
+		return es.Plan{Event: Refused{ShipmentID: id, OrderID: c.OrderID, Code: f.Code, Detail: f.Detail}}
 	}
 	return attempts.Do(ctx, id, req, func(ctx context.Context, _ *es.Reads) (es.Plan, error) {
 		address, err := s.readable(ctx, State{OrderID: c.OrderID, CustomerID: c.CustomerID, Address: c.Address})

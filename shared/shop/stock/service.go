@@ -35,18 +35,22 @@ func (l Level) Counts() int64 { return l.Version - l.Departed }
 type Counters interface {
 	// Reserve moves the items from available to reserved. The append is refused with Insufficient,
 	// naming each SKU that is short, where too few are available or nobody has counted the SKU.
-	Reserve(items []Item, marks Marks) es.Effect
-	// Release moves the items from reserved back to available. ErrInconsistent where fewer are
-	// reserved.
+	// Then shortage holds what those rows were, and nothing else.
+	Reserve(items []Item, marks Marks, shortage Shortage) es.Effect
+	// Stands changes nothing. The append is refused, with an es.ErrConflict, where the epoch of a
+	// row is another than in the shortage.
+	Stands(shortage Shortage) es.Effect
+	// Release moves the items from reserved back to available, and begins another epoch of each
+	// row. ErrInconsistent where fewer are reserved.
 	Release(items []Item, marks Marks) es.Effect
 	// Depart takes the items out of reserved for good, and adds one to what has departed of each
 	// SKU. ErrInconsistent where fewer are reserved.
 	Depart(items []Item, marks Marks) es.Effect
-	// Restock adds delta, which was taken from a level, to what is available, and says that the
-	// SKU's stream is then at version. The append is refused with ErrInconsistent where the row is
-	// of another version than the one before that, with an es.ErrConflict where somebody has
-	// counted or a parcel has departed since the level was read, and with ErrInsufficient where
-	// less than -delta is available.
+	// Restock adds delta, which was taken from a level, to what is available, says that the SKU's
+	// stream is then at version, and begins another epoch of the row. The append is refused with
+	// ErrInconsistent where the row is of another version than the one before that, with an
+	// es.ErrConflict where somebody has counted or a parcel has departed since the level was read,
+	// and with ErrInsufficient where less than -delta is available.
 	Restock(from Level, delta, version int64, marks Marks) es.Effect
 	// Level reads a row, consistently with every append that was answered before. found is false
 	// where nobody has counted the SKU.
@@ -80,22 +84,27 @@ func New(deps Deps) Service {
 
 // Reserve reserves all the items or none. ErrInsufficient names the SKUs that are short, and
 // ErrInvalidQuantity what no stock could satisfy; either stays the answer for this revision of the
-// order, whatever is counted later. es.ErrAttemptClosed where the reservation was released before
-// it came.
+// order, whatever is counted later. What comes in before the refusal is written is reserved after
+// all. es.ErrAttemptClosed where the reservation was released before it came.
 func (s Service) Reserve(ctx context.Context, req es.Request, r Reservation) (ReservationState, error) {
 	id := ReservationID(r.OrderID, r.Revision)
-	attempts, marks := s.attempts, Marks{}
-	attempts.Refused = func(f *faults.Fault) any {
-		return Refused{ReservationID: id, OrderID: r.OrderID, Code: f.Code, Detail: f.Detail}
+	attempts, marks, shortage := s.attempts, Marks{}, Shortage{}
+	attempts.Refused = func(f *faults.Fault) es.Plan {
+		p := es.Plan{Event: Refused{ReservationID: id, OrderID: r.OrderID, Code: f.Code, Detail: f.Detail}}
+		if len(shortage) > 0 {
+			p.Effects = []es.Effect{s.deps.Counters.Stands(shortage)}
+		}
+		return p
 	}
 	return attempts.Do(ctx, id, req, func(context.Context, *es.Reads) (es.Plan, error) {
+		clear(shortage)
 		items, err := demand(r.Items)
 		if err != nil {
 			return es.Plan{}, err
 		}
 		return es.Plan{
 			Event:   Reserved{ReservationID: id, OrderID: r.OrderID, Items: items, Marks: marks.of(items)},
-			Effects: []es.Effect{s.deps.Counters.Reserve(items, marks)},
+			Effects: []es.Effect{s.deps.Counters.Reserve(items, marks, shortage)},
 		}, nil
 	})
 }

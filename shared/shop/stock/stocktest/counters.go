@@ -18,7 +18,13 @@ import (
 
 // Counters are rows of stock in memory, for the appends of a memstore, and of recount. They are
 // safe for concurrent use.
-type Counters struct{ rows memstore.Rows[recount.Row] }
+type Counters struct{ rows memstore.Rows[row] }
+
+// row is a row of counters.
+type row struct {
+	recount.Row
+	Epoch int64
+}
 
 var (
 	_ stock.Counters = (*Counters)(nil)
@@ -32,11 +38,13 @@ func NewCounters() *Counters { return &Counters{} }
 func (c *Counters) String() string { return fmt.Sprint(c.rows.All()) }
 
 // Reserve implements stock.Counters.
-func (c *Counters) Reserve(items []stock.Item, marks stock.Marks) es.Effect {
-	return c.each("reserve stock", items, marks, func(rows map[string]recount.Row) error {
+func (c *Counters) Reserve(items []stock.Item, marks stock.Marks, shortage stock.Shortage) es.Effect {
+	return c.each("reserve stock", items, marks, func(rows map[string]row) error {
+		clear(shortage)
 		var short []string
 		for _, item := range items {
-			if rows[item.SKU].Available < item.Quantity {
+			if met := rows[item.SKU]; met.Available < item.Quantity {
+				shortage[item.SKU] = stock.Short{Wanted: item.Quantity, Available: met.Available, Epoch: met.Epoch}
 				short = append(short, item.SKU)
 			}
 		}
@@ -45,6 +53,18 @@ func (c *Counters) Reserve(items []stock.Item, marks stock.Marks) es.Effect {
 		}
 		return nil
 	}, func(i stock.Item) stock.Numbers { return stock.Numbers{Available: -i.Quantity, Reserved: i.Quantity} })
+}
+
+// Stands implements stock.Counters.
+func (c *Counters) Stands(shortage stock.Shortage) es.Effect {
+	return c.rows.Effect("out of stock", slices.Collect(maps.Keys(shortage)), func(rows map[string]row) error {
+		for sku, short := range shortage {
+			if rows[sku].Epoch != short.Epoch {
+				return stock.Refill(sku)
+			}
+		}
+		return nil
+	})
 }
 
 // Release implements stock.Counters.
@@ -62,8 +82,8 @@ func (c *Counters) Depart(items []stock.Item, marks stock.Marks) es.Effect {
 }
 
 // reserved refuses where fewer are reserved than are to be taken out of it.
-func reserved(items []stock.Item) func(map[string]recount.Row) error {
-	return func(rows map[string]recount.Row) error {
+func reserved(items []stock.Item) func(map[string]row) error {
+	return func(rows map[string]row) error {
 		for _, item := range items {
 			if rows[item.SKU].Reserved < item.Quantity {
 				return stock.Inconsistent(item.SKU, "fewer than %d are reserved", item.Quantity)
@@ -76,14 +96,14 @@ func reserved(items []stock.Item) func(map[string]recount.Row) error {
 // each adds to the rows of the items, whose marks are as they were reckoned with, unless they
 // refuse.
 func (c *Counters) each(
-	name string, items []stock.Item, marks stock.Marks, refuse func(map[string]recount.Row) error,
+	name string, items []stock.Item, marks stock.Marks, refuse func(map[string]row) error,
 	by func(stock.Item) stock.Numbers,
 ) es.Effect {
 	skus := make([]string, len(items))
 	for i, item := range items {
 		skus[i] = item.SKU
 	}
-	return c.rows.Effect(name, skus, func(rows map[string]recount.Row) (err error) {
+	return c.rows.Effect(name, skus, func(rows map[string]row) (err error) {
 		for _, sku := range skus {
 			if !marks.Meet(sku, rows[sku].Mark) {
 				err = stock.Met(sku)
@@ -98,6 +118,9 @@ func (c *Counters) each(
 		for _, item := range items {
 			row := rows[item.SKU]
 			row.Numbers = row.Numbers.Plus(by(item))
+			if by(item).Available > 0 {
+				row.Epoch++
+			}
 			rows[item.SKU] = row
 		}
 		return nil
@@ -106,9 +129,9 @@ func (c *Counters) each(
 
 // Restock implements stock.Counters.
 func (c *Counters) Restock(from stock.Level, delta, version int64, marks stock.Marks) es.Effect {
-	return c.rows.Effect("restock", []string{from.SKU}, func(rows map[string]recount.Row) error {
+	return c.rows.Effect("restock", []string{from.SKU}, func(rows map[string]row) error {
 		row := rows[from.SKU]
-		met := level(from.SKU, row)
+		met := level(from.SKU, row.Row)
 		switch {
 		case !marks.Meet(from.SKU, row.Mark):
 			return stock.Met(from.SKU)
@@ -123,6 +146,7 @@ func (c *Counters) Restock(from stock.Level, delta, version int64, marks stock.M
 			return stock.Insufficient([]string{from.SKU})
 		}
 		row.SKU, row.Available, row.Counts = from.SKU, row.Available+delta, version
+		row.Epoch++
 		rows[from.SKU] = row
 		return nil
 	})
@@ -131,7 +155,7 @@ func (c *Counters) Restock(from stock.Level, delta, version int64, marks stock.M
 // Level implements stock.Counters.
 func (c *Counters) Level(ctx context.Context, sku string) (stock.Level, bool, error) {
 	row, found := c.rows.Get(sku)
-	return level(sku, row), found, ctx.Err()
+	return level(sku, row.Row), found, ctx.Err()
 }
 
 func level(sku string, row recount.Row) stock.Level {
@@ -156,12 +180,12 @@ func (c *Counters) Rows(ctx context.Context) iter.Seq2[[]recount.Row, error] {
 // Row implements recount.Rows.
 func (c *Counters) Row(ctx context.Context, sku string) (recount.Row, bool, error) {
 	row, found := c.rows.Get(sku)
-	return row, found, ctx.Err()
+	return row.Row, found, ctx.Err()
 }
 
 // Mark implements recount.Rows.
 func (c *Counters) Mark(_ context.Context, sku, mark string) error {
-	return c.update(sku, func(rows map[string]recount.Row) error {
+	return c.update(sku, func(rows map[string]row) error {
 		switch row, found := rows[sku]; {
 		case row.Mark == mark:
 		case !found || row.Mark != "":
@@ -176,11 +200,13 @@ func (c *Counters) Mark(_ context.Context, sku, mark string) error {
 
 // Correct implements recount.Rows.
 func (c *Counters) Correct(_ context.Context, sku, mark string, by stock.Numbers) error {
-	return c.update(sku, func(rows map[string]recount.Row) error {
+	return c.update(sku, func(rows map[string]row) error {
 		row := rows[sku]
 		switch {
 		case row.Mark == mark:
-			rows[sku] = recount.Row{SKU: sku, Numbers: row.Numbers.Plus(by), Rebuilt: mark}
+			row.Row = recount.Row{SKU: sku, Numbers: row.Numbers.Plus(by), Rebuilt: mark}
+			row.Epoch++
+			rows[sku] = row
 		case row.Rebuilt != mark:
 			return recount.ErrMarked
 		}
@@ -190,9 +216,9 @@ func (c *Counters) Correct(_ context.Context, sku, mark string, by stock.Numbers
 
 // Create implements recount.Rows.
 func (c *Counters) Create(_ context.Context, sku, mark string, numbers stock.Numbers) error {
-	return c.update(sku, func(rows map[string]recount.Row) error {
+	return c.update(sku, func(rows map[string]row) error {
 		if _, found := rows[sku]; !found {
-			rows[sku] = recount.Row{SKU: sku, Numbers: numbers, Rebuilt: mark}
+			rows[sku] = row{Row: recount.Row{SKU: sku, Numbers: numbers, Rebuilt: mark}, Epoch: 1}
 		}
 		return nil
 	})
@@ -200,7 +226,7 @@ func (c *Counters) Create(_ context.Context, sku, mark string, numbers stock.Num
 
 // Unmark implements recount.Rows.
 func (c *Counters) Unmark(_ context.Context, sku string) error {
-	return c.update(sku, func(rows map[string]recount.Row) error {
+	return c.update(sku, func(rows map[string]row) error {
 		if row, found := rows[sku]; found {
 			row.Mark, row.Was = "", stock.Numbers{}
 			rows[sku] = row
@@ -211,14 +237,14 @@ func (c *Counters) Unmark(_ context.Context, sku string) error {
 
 // Lose takes a row away, as who restores a table from a backup does.
 func (c *Counters) Lose(_ context.Context, sku string) error {
-	return c.update(sku, func(rows map[string]recount.Row) error {
+	return c.update(sku, func(rows map[string]row) error {
 		delete(rows, sku)
 		return nil
 	})
 }
 
 // update changes a row beside the appends, when none is at it.
-func (c *Counters) update(sku string, change func(map[string]recount.Row) error) error {
+func (c *Counters) update(sku string, change func(map[string]row) error) error {
 	for {
 		if err := c.rows.Update([]string{sku}, change); !errors.Is(err, es.ErrConflict) {
 			return err

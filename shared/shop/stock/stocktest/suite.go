@@ -47,6 +47,7 @@ func Run(t *testing.T, open func(t *testing.T, registry *es.Registry) Backend) {
 		{"a count below what is reserved", countedBelow, fake},
 		{"reservations", reservations, fake},
 		{"a refusal stays", refusalStays, fake},
+		{"a refusal that is too late", inBetween, fake},
 		{"a count after a departure", countedAfterDeparture, fake},
 		{"a departure closes the books", departureCloses, fake},
 		{"counts around a departure", countedAroundDeparture, fake},

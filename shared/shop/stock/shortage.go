@@ -1,0 +1,27 @@
+package stock
+
+import (
+	"fmt"
+
+	"orderflow/shared/kit/es"
+)
+
+// Shortage is what a reservation met that was refused for want of stock: the rows of counters that
+// were short, by SKU, as they were at that moment.
+//
+// More may have come in before anybody writes down that there was too little. So each row has an
+// epoch, which grows with everything that can make more of it available, and what follows from a
+// shortage is written only while the epochs are those that were met (Counters.Stands).
+type Shortage map[string]Short
+
+// Short is a row that was short.
+type Short struct {
+	Wanted    int64
+	Available int64
+	Epoch     int64 // 0 where there is no row
+}
+
+// Refill is the refusal of what follows from a shortage that is over, or may be.
+func Refill(sku string) error {
+	return fmt.Errorf("stock: more of %s may be available by now: %w", quote(sku), es.ErrConflict)
+}
