@@ -23,8 +23,10 @@ import (
 	"orderflow/shared/shop/account"
 	"orderflow/shared/shop/customer"
 	"orderflow/shared/shop/order"
+	"orderflow/shared/shop/payment"
 	"orderflow/shared/shop/product"
 	"orderflow/shared/shop/quota"
+	"orderflow/shared/shop/refund"
 	"orderflow/shared/shop/request"
 	"orderflow/shared/shop/shipment"
 	"orderflow/shared/shop/stock"
@@ -35,7 +37,7 @@ func main() {
 	tables := dynamodb.NewFromConfig(config)
 	store := dynamostore.New(tables, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(
 		order.Register, customer.Register, account.Register, stock.Register, shipment.Register, product.Register,
-		request.Register,
+		request.Register, payment.Register, refund.Register,
 	))
 	vault := keyvault.New(tables, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
 	customers := customer.New(customer.Deps{Store: store, Clock: now, Vault: vault, Eraser: vault})
@@ -46,10 +48,11 @@ func main() {
 		Store: store, Clock: now, Rows: producttable.New(tables, awsenv.Env("PRODUCTS_TABLE"), now),
 	})
 	shipments := shipment.New(shipment.Deps{Store: store, Clock: now, Vault: vault, Books: stocks})
+	snapshots := dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE"))
 	accounts := account.New(account.Deps{
-		Store: store, Clock: now, Customers: customers,
-		Snapshots: dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE")), Mends: true,
+		Store: store, Clock: now, Customers: customers, Snapshots: snapshots, Mends: true,
 	})
+	payments := payment.New(payment.Deps{Store: store, Clock: now, Snapshots: snapshots, Mends: true})
 	awsenv.Start(httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{
 		Auth: httpapi.Auth{
 			CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE"),
@@ -62,6 +65,7 @@ func main() {
 			Store: store, Clock: now, Vault: vault, Customers: customers, Prices: products, Shipments: shipments,
 		}),
 		Customers: customers, Accounts: accounts, Stock: stocks, Products: products, Shipments: shipments,
+		Refunds:     refund.New(refund.Deps{Store: store, Clock: now, Vault: vault, Payments: payments}),
 		DeadLetters: deadletter.Desk{Table: deadlettertable.New(tables, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: now},
 		Quota: quota.New(quota.Deps{
 			Counter: quotatable.New(tables, awsenv.Env("QUOTAS_TABLE")), Clock: now,

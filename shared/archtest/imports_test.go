@@ -40,11 +40,12 @@ var folders = []folder{
 }
 
 // contexts are those of the shop that know another one. Between contexts there are ids and ports;
-// these few are values that both sides share, or, of payment, one transaction over the attempt and
-// the account.
+// these few are values that both sides share, or, of payment and refund, one transaction over the
+// attempt and the account, or the attempt, the order and its payment.
 var contexts = map[string][]string{
 	"shared/shop/order":   {"shared/shop/product", "shared/shop/shipment"}, // the offer, the address
 	"shared/shop/payment": {"shared/shop/account"},
+	"shared/shop/refund":  {"shared/shop/order", "shared/shop/payment"},
 }
 
 // words are what all contexts speak in.

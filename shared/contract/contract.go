@@ -23,6 +23,7 @@ import (
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/payment"
 	"orderflow/shared/shop/product"
+	"orderflow/shared/shop/refund"
 	"orderflow/shared/shop/request"
 	"orderflow/shared/shop/shipment"
 	"orderflow/shared/shop/stock"
@@ -126,7 +127,7 @@ func catalogued() catalogue {
 	theCatalogue.Do(func() {
 		theCatalogue.catalogue = newCatalogue(
 			orderTypes, customerTypes, accountTypes, paymentTypes, stockTypes, shipmentTypes, productTypes,
-			requestTypes,
+			requestTypes, refundTypes,
 		)
 	})
 	return theCatalogue.catalogue
@@ -211,7 +212,7 @@ func (e entry) retired() entry {
 func Registry() *es.Registry {
 	return es.NewRegistry(
 		order.Register, customer.Register, account.Register, payment.Register, stock.Register, shipment.Register,
-		product.Register, request.Register,
+		product.Register, request.Register, refund.Register,
 	)
 }
 

@@ -226,6 +226,8 @@ type OrderUpdated struct {
 	SagaState      string      `json:"sagaState,omitempty" doc:"Where the saga stands: pending, running, completed, compensating or failed. Missing of releases that did not tell."`
 	FailedSteps    []string    `json:"failedSteps,omitempty" doc:"The steps of the undo that are spent, while it is failed." nullable:"false"`
 	Wait           *OrderWait  `json:"wait,omitempty" doc:"What it waits for, while it does."`
+
+	Refunds []OrderRefund `json:"refunds,omitempty" doc:"What was given back after it had left, oldest first." minItems:"1" nullable:"false"`
 }
 
 // Updated makes the order.updated of a commit, in each version that is published, as Versions does:
@@ -379,6 +381,7 @@ func orderTypes() []entry {
 					TrackingNumber: s.TrackingNumber, Reason: string(s.Reason), Detail: s.Detail, Note: string(s.Note),
 					Origin: string(s.ClosedBy),
 					SagaID: s.SagaID, SagaState: string(s.Saga), FailedSteps: s.FailedSteps, Wait: waitOf(s.Wait),
+					Refunds: orderRefunds(s.Refunds),
 				}
 			}),
 	}

@@ -26,7 +26,7 @@ type PaymentRefunded struct {
 	PaymentID string `json:"paymentId" doc:"The payment." minLength:"1"`
 	OrderID   string `json:"orderId" doc:"The order that it was for." minLength:"1"`
 	AccountID string `json:"accountId" doc:"The account that has its money back." minLength:"1"`
-	Amount    Money  `json:"amount" doc:"What was given back: all that was charged."`
+	Amount    Money  `json:"amount" doc:"What was given back: all that was charged, less what was given back before."`
 }
 
 // PaymentVoided is payment.voided.

@@ -62,7 +62,7 @@ func Fixtures() []es.Recorded {
 	var out []es.Recorded
 	for _, f := range slices.Concat(
 		orderFixtures(), customerFixtures(), accountFixtures(), paymentFixtures(), stockFixtures(), shipmentFixtures(),
-		productFixtures(), requestFixtures(),
+		productFixtures(), requestFixtures(), refundFixtures(),
 	) {
 		name, schema, ok := registry.Name(f.event)
 		if !ok {

@@ -116,6 +116,10 @@ func TestAccessToOrders(t *testing.T) {
 			func(s *shop, who caller) request { return post(who, "/orders/"+s.order+"/cancel", object{}) },
 			gets{401, 202, 404, 202},
 		},
+		{"refund ada's order", func(s *shop, who caller) request {
+			s.leave()
+			return post(who, "/orders/"+s.order+"/refunds", aPiece())
+		}, gets{401, 403, 403, 201}},
 		{
 			"read ada's order", func(s *shop, who caller) request { return get(who, "/orders/"+s.order) },
 			gets{401, 200, 404, 200},

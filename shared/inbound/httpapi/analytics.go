@@ -47,6 +47,8 @@ type FiguresAnswer struct {
 	CancelledByReason map[string]int64 `json:"cancelledByReason" doc:"By the code of the reason, as in an order"`
 	Revenue           []money.Money    `json:"revenue" doc:"Total of the confirmed orders, one entry per currency"`
 	Refunded          []money.Money    `json:"refunded" doc:"Total of the confirmed orders whose cancellation was completed, whenever they were confirmed. It is not subtracted from revenue."`
+	Refunds           int64            `json:"refunds" doc:"Number of refunds of dispatched orders"`
+	GivenBack         []money.Money    `json:"givenBack" doc:"Total of these refunds, one entry per currency. It is neither part of refunded nor subtracted from revenue."`
 }
 
 type soldAnswer struct {
@@ -100,6 +102,6 @@ func figuresOf(f analytics.Figures) FiguresAnswer {
 	return FiguresAnswer{
 		Orders: f.Orders, Confirmed: f.Confirmed, Cancelled: f.Cancelled, CancelledByKind: f.Kinds,
 		CancelledByReason: f.Reasons,
-		Revenue:           f.Revenue, Refunded: f.Refunded,
+		Revenue:           f.Revenue, Refunded: f.Refunded, Refunds: f.Refunds, GivenBack: f.GivenBack,
 	}
 }

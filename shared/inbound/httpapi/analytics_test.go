@@ -22,7 +22,7 @@ import (
 // on which nothing happened as nothing.
 func TestDailyFigures(t *testing.T) {
 	w := newWorld(t)
-	total := money.Money{Amount: 1200, Currency: "EUR"}
+	total, given := money.Money{Amount: 1200, Currency: "EUR"}, money.Money{Amount: 7, Currency: "EUR"}
 	before := time.Date(2026, 3, 28, 22, 30, 0, 0, time.UTC) // 23:30 there
 	after := time.Date(2026, 3, 29, 1, 10, 0, 0, time.UTC)   // 03:10 on a day without 02:00 to 03:00
 	analyser := analytics.Analyser{
@@ -38,6 +38,10 @@ func TestDailyFigures(t *testing.T) {
 			t, "o1", 3, after, order.Confirmed{PaymentID: "p", ShipmentID: "s", TrackingNumber: "OF1"},
 		),
 		analyticstest.Message(t, "o1", 5, after, order.Cancelled{Reason: order.ReasonCustomer}),
+		analyticstest.Message(t, "o2", 7, after, order.Refunded{
+			RefundID: "r", PaymentID: "p", Amount: given, Goodwill: &given, Reason: order.RefundLate, By: "person/p",
+			RefundedAt: "2026-03-29T01:10:00Z", Total: given,
+		}),
 	}) {
 		if err != nil {
 			t.Fatal(err)
@@ -63,7 +67,7 @@ func TestDailyFigures(t *testing.T) {
 	nothing := func(more object) object {
 		o := object{
 			"orders": 0, "confirmed": 0, "cancelled": 0, "cancelledByKind": object{}, "cancelledByReason": object{},
-			"revenue": []any{}, "refunded": []any{},
+			"revenue": []any{}, "refunded": []any{}, "refunds": 0, "givenBack": []any{},
 		}
 		maps.Copy(o, more)
 		return o
@@ -73,7 +77,8 @@ func TestDailyFigures(t *testing.T) {
 		maps.Copy(more, object{
 			"confirmed": 1, "cancelled": 1, "cancelledByKind": object{"customer": 1},
 			"cancelledByReason": object{"customer.request": 1},
-			"revenue":           eur, "refunded": eur,
+			"revenue":           eur, "refunded": eur, "refunds": 1,
+			"givenBack": []object{{"amount": 7, "currency": "EUR"}},
 		})
 		return nothing(more)
 	}

@@ -184,6 +184,7 @@ type listedOrderAnswer struct {
 	CustomerID     string       `json:"customerId"`
 	Status         order.Status `json:"status" enum:"placed,held,backordered,payment-required,confirmed,cancelling,cancelled,shipped,delivered"`
 	Total          money.Money  `json:"total"`
+	Refunded       *money.Money `json:"refunded,omitempty" doc:"Total of the refunds after dispatch"`
 	LineCount      int          `json:"lineCount"`
 	PlacedAt       time.Time    `json:"placedAt"`
 	UpdatedAt      time.Time    `json:"updatedAt"`
@@ -219,6 +220,9 @@ func answerList(page orders.Page) *listOrdersOutput {
 			PlacedAt:  r.PlacedAt.UTC(),
 			UpdatedAt: r.UpdatedAt.UTC(), Saga: sagaAnswer(r.Saga), Reason: r.Reason, TrackingNumber: r.TrackingNumber,
 			Version: r.Sequence,
+		}
+		if r.Refunded != (money.Money{}) {
+			out.Body.Orders[i].Refunded = &r.Refunded
 		}
 	}
 	return out
@@ -295,6 +299,7 @@ type statisticsAnswer struct {
 	ByStatus          map[order.Status]int64 `json:"byStatus"`
 	CancelledByReason map[order.Reason]int64 `json:"cancelledByReason"`
 	ConfirmedTotal    []money.Money          `json:"confirmedTotal" doc:"Total of the confirmed orders, one entry per currency"`
+	RefundedTotal     []money.Money          `json:"refundedTotal" doc:"Total of what was refunded of these after dispatch, one entry per currency. It is not subtracted from confirmedTotal."`
 }
 
 type statisticsOutput struct{ Body statisticsAnswer }
@@ -312,7 +317,8 @@ func (q Queries) getStatistics(ctx context.Context, id identity, in *customerPat
 	}
 	a := statisticsAnswer{
 		CustomerID: in.ID, Orders: row.Orders, Open: row.Open(), Confirmed: row.Confirmed(), Cancelled: row.Cancelled(),
-		ByStatus: row.ByStatus, CancelledByReason: row.CancelledByReason, ConfirmedTotal: []money.Money{},
+		ByStatus: row.ByStatus, CancelledByReason: row.CancelledByReason,
+		ConfirmedTotal: amounts(row.ConfirmedTotal), RefundedTotal: amounts(row.RefundedTotal),
 	}
 	if a.ByStatus == nil {
 		a.ByStatus = map[order.Status]int64{}
@@ -320,8 +326,14 @@ func (q Queries) getStatistics(ctx context.Context, id identity, in *customerPat
 	if a.CancelledByReason == nil {
 		a.CancelledByReason = map[order.Reason]int64{}
 	}
-	for _, code := range slices.Sorted(maps.Keys(row.ConfirmedTotal)) {
-		a.ConfirmedTotal = append(a.ConfirmedTotal, money.Money{Amount: row.ConfirmedTotal[code], Currency: code})
-	}
 	return &statisticsOutput{Body: a}, nil
+}
+
+// amounts lists minor units by their currency.
+func amounts(by map[string]int64) []money.Money {
+	all := []money.Money{}
+	for _, code := range slices.Sorted(maps.Keys(by)) {
+		all = append(all, money.Money{Amount: by[code], Currency: code})
+	}
+	return all
 }

@@ -71,6 +71,9 @@ func (q Queries) getHistory(ctx context.Context, id identity, in *orderPath) (*h
 		if !ok {
 			return nil, fmt.Errorf("httpapi: %s: a %T is no object", e.ID(), e.Data)
 		}
+		if !id.isOperator() {
+			delete(data, "by") // as with the actor
+		}
 		out.Body.Events = append(out.Body.Events, eventAnswer{
 			Sequence: e.Version, ID: e.ID(), Type: e.Type, Time: e.Time.UTC(), CorrelationID: e.Metadata.CorrelationID,
 			CausationID: e.Metadata.CausationID, Actor: actorFor(id, e.Metadata), Data: data,

@@ -30,6 +30,7 @@ import (
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/product"
 	"orderflow/shared/shop/quota"
+	"orderflow/shared/shop/refund"
 	"orderflow/shared/shop/shipment"
 	"orderflow/shared/shop/stock"
 )
@@ -45,6 +46,7 @@ type Commands struct {
 	Stock       stock.Service
 	Products    product.Service
 	Shipments   shipment.Service
+	Refunds     refund.Service
 	DeadLetters deadletter.Desk
 	Quota       *quota.Guard // of customers
 }
@@ -272,6 +274,14 @@ func (s *server) commands(c Commands) {
 			"status becomes cancelling, then cancelled. If the order is already cancelling or cancelled, the answer "+
 			"shows it unchanged: nothing is stored, not even the reason, and the key may be used again.",
 		http.StatusAccepted, http.StatusNotFound), c.cancelOrder)
+	register(s, accessOperator, post("refundOrder", "/orders/{id}/refunds", "Refund a dispatched order",
+		"For operators. Pays back what was paid for lines, shipping or as goodwill, to the account that paid. "+
+			"Order, payment and account change in one step, or none does. Possible once the order is shipped or "+
+			"delivered; before that, 409 order.not-dispatched: cancel the order instead. A refund doesn't move "+
+			"stock. 409 order.refund-exceeds means that more than is left was asked for: of a line's pieces, of "+
+			"its amount, or of the order's total. 409 order.too-many-refunds: an order has at most 50. A refund "+
+			"that is rejected writes nothing, and the key may be used again.",
+		http.StatusCreated, http.StatusNotFound), c.refundOrder)
 	register(s, accessSignedIn, post("openAccount", "/accounts", "Open an account",
 		"Orders are paid from the customer's account in the order's currency.", http.StatusCreated), c.openAccount)
 	register(s, accessOperator, post("deposit", "/accounts/{id}/deposits", "Pay money in",

@@ -64,6 +64,13 @@ func ships(to shipment.Status) func(*pair) {
 	return func(p *pair) { p.at = [2]string{p.ship(to), p.second.ship(to)} }
 }
 
+// leaves has both orders paid and sent.
+func leaves(p *pair) {
+	p.must(http.StatusCreated, post(operator, "/accounts/"+p.account+"/deposits", object{"amount": usd(5000)}))
+	p.leave()
+	p.second.leave()
+}
+
 // picture is all that a request could change.
 func (p *pair) picture() string {
 	out := []string{fmt.Sprint(p.store.commits.Load(), " commits")}
@@ -186,6 +193,20 @@ func keyedOperations() []keyed {
 			), body: cancel(ada, false, object{"reason": "dear"}), target: cancel(ada, true, why),
 			other: cancel(operator, false, why), status: http.StatusAccepted,
 		},
+		keyed{
+			name: "refund", route: "/orders/{id}/refunds", setup: leaves,
+			first:  func(p *pair) request { return p.refund(aPiece()) },
+			body:   func(p *pair) request { return p.refund(aGoodwill(1)) },
+			target: func(p *pair) request { return p.second.refund(aPiece()) },
+		}.with(http.StatusCreated, true, by(operator2, func(p *pair) request { return p.refund(aPiece()) })),
+		keyed{
+			name: "refund with a note", route: "/orders/{id}/refunds", setup: leaves,
+			first:  func(p *pair) request { return p.refund(set(aPiece(), "note", "she called")) },
+			body:   func(p *pair) request { return p.refund(set(aPiece(), "note", "she wrote")) },
+			target: func(p *pair) request { return p.second.refund(set(aPiece(), "note", "she called")) },
+		}.with(http.StatusCreated, true, by(operator2, func(p *pair) request {
+			return p.refund(set(aPiece(), "note", "she called"))
+		})),
 		{
 			name: "dispatch", route: "/shipments/{id}/dispatch",
 			setup:  ships(shipment.StatusPrepared),

@@ -108,7 +108,7 @@ func TestOpenAPIContents(t *testing.T) {
 			}
 		}
 	}
-	if len(ids) != 33 {
+	if len(ids) != 34 {
 		t.Errorf("%d operations: %v", len(ids), ids)
 	}
 	for _, c := range []struct {
@@ -133,6 +133,10 @@ func TestOpenAPIContents(t *testing.T) {
 		{"RegisterCustomerBody", "name", "maxLength", customer.MaxName},
 		{"RegisterCustomerBody", "email", "maxLength", customer.MaxEmail},
 		{"InterestBody", "rateBasisPoints", "maximum", account.MaxRate},
+		{"RefundLine", "quantity", "maximum", order.MaxQuantity},
+		{"RefundLine", "line", "maximum", order.MaxLines - 1},
+		{"RefundOrderBody", "lines", "maxItems", order.MaxLines},
+		{"PartSum", "amount", "maximum", order.MaxTotal},
 		{"SetStockBody", "onHand", "maximum", stock.MaxOnHand},
 		{"SetProductBody", "prices", "maxItems", product.MaxPrices},
 		{"ProductPrice", "amount", "maximum", product.MaxPrice},

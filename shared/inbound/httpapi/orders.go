@@ -130,6 +130,9 @@ type orderAnswer struct {
 	Payment         *paymentAnswer      `json:"payment" doc:"null before the order is confirmed"`
 	Shipment        *shipmentAnswer     `json:"shipment" doc:"null before the order is confirmed"`
 	Cancellation    *cancellationAnswer `json:"cancellation" doc:"null unless the order is cancelling or cancelled"`
+	Refunds         []orderRefundAnswer `json:"refunds,omitempty" doc:"Refunds after dispatch, oldest first"`
+	Refunded        *money.Money        `json:"refunded,omitempty" doc:"Their total"`
+	Refundable      *money.Money        `json:"refundable,omitempty" doc:"What may still be refunded of a dispatched order"`
 	Version         int64               `json:"version" doc:"Sequence number of the order's last event"`
 	ChangedAt       string              `json:"changedAt,omitempty" format:"date-time" doc:"Only with asOf: when the order reached the state shown"`
 }
@@ -195,7 +198,7 @@ func (c Commands) cancelOrder(ctx context.Context, id identity, in *cancelOrderI
 	if err != nil {
 		return nil, err
 	}
-	answer, err := openOrder(ctx, c.Orders, res.State, res.Head.Version())
+	answer, err := openOrder(ctx, c.Orders, id, res.State, res.Head.Version())
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +216,7 @@ func (q Queries) getOrder(ctx context.Context, id identity, in *orderInput) (*or
 		return nil, err
 	}
 	if in.asked() {
-		return q.pastOrder(ctx, in, res.Head.Version())
+		return q.pastOrder(ctx, id, in, res.Head.Version())
 	}
 	if in.Wait > 0 {
 		if res, err = q.watch(ctx, res, in.Watch); err != nil {
@@ -225,12 +228,14 @@ func (q Queries) getOrder(ctx context.Context, id identity, in *orderInput) (*or
 		return out, nil
 	}
 	out.Status = http.StatusOK
-	out.Body, err = openOrder(ctx, q.Orders, res.State, res.Head.Version())
+	out.Body, err = openOrder(ctx, q.Orders, id, res.State, res.Head.Version())
 	return out, err
 }
 
 // pastOrder answers with the order as it was; version is the present one.
-func (q Queries) pastOrder(ctx context.Context, in *orderInput, version int64) (*orderOutput, error) {
+func (q Queries) pastOrder(
+	ctx context.Context, id identity, in *orderInput, version int64,
+) (*orderOutput, error) {
 	if err := in.within(version); err != nil {
 		return nil, err
 	}
@@ -238,7 +243,7 @@ func (q Queries) pastOrder(ctx context.Context, in *orderInput, version int64) (
 	if err != nil {
 		return nil, in.failed(err, q.Clock.Now())
 	}
-	answer, err := openOrder(ctx, q.Orders, past.State, past.Version)
+	answer, err := openOrder(ctx, q.Orders, id, past.State, past.Version)
 	if err != nil {
 		return nil, err
 	}
@@ -262,7 +267,9 @@ func visibleOrder(
 }
 
 // openOrder decrypts what belongs to the answer. What nobody can read any more is left out.
-func openOrder(ctx context.Context, orders order.Service, s order.State, version int64) (orderAnswer, error) {
+func openOrder(
+	ctx context.Context, orders order.Service, id identity, s order.State, version int64,
+) (orderAnswer, error) {
 	var to *shipment.Address
 	opened, err := orders.OpenAddress(ctx, s)
 	erased := errors.Is(err, personal.ErrErased)
@@ -278,7 +285,11 @@ func openOrder(ctx context.Context, orders order.Service, s order.State, version
 	}
 	erased = erased || errors.Is(err, personal.ErrErased)
 	answer, err := answerOrder(s, version, to, note)
+	if err != nil {
+		return orderAnswer{}, err
+	}
 	answer.Erased = erased
+	answer.Refunds, err = answerRefunds(ctx, orders, id, s)
 	return answer, err
 }
 
@@ -299,6 +310,12 @@ func answerOrder(s order.State, version int64, to *shipment.Address, note string
 	}
 	if s.ShipmentID != "" {
 		a.Shipment = &shipmentAnswer{ID: s.ShipmentID, TrackingNumber: s.TrackingNumber}
+	}
+	if s.Dispatched() {
+		a.Refundable = new(s.Refundable())
+	}
+	if len(s.Refunds) > 0 {
+		a.Refunded = new(s.Refunded())
 	}
 	if s.Reason != "" {
 		a.Cancellation = &cancellationAnswer{Reason: s.Reason, Detail: s.Detail, Note: note, By: s.ClosedBy}

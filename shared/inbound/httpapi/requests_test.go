@@ -56,6 +56,14 @@ func TestRequests(t *testing.T) {
 			"appended 1, quota 1, streams 1",
 		},
 		{
+			"refund", func(s *shop) request {
+				s.leave()
+				return s.refund(aPiece())
+			},
+			// the order, its payment and the account
+			"appended 1, streams 3",
+		},
+		{
 			"dispatch", func(s *shop) request {
 				return post(carrier, "/shipments/"+s.ship(shipment.StatusPrepared)+"/dispatch", nil)
 			},

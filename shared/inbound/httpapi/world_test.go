@@ -36,11 +36,13 @@ import (
 	"orderflow/shared/shop/account"
 	"orderflow/shared/shop/customer"
 	"orderflow/shared/shop/order"
+	"orderflow/shared/shop/payment"
 	"orderflow/shared/shop/personal"
 	"orderflow/shared/shop/product"
 	"orderflow/shared/shop/product/producttest"
 	"orderflow/shared/shop/quota"
 	"orderflow/shared/shop/quota/quotatest"
+	"orderflow/shared/shop/refund"
 	requests "orderflow/shared/shop/request"
 	"orderflow/shared/shop/shipment"
 	"orderflow/shared/shop/stock"
@@ -88,7 +90,7 @@ const perHour = 1000
 func newWorld(t testing.TB) *world {
 	registry := es.NewRegistry(
 		order.Register, customer.Register, account.Register, stock.Register, shipment.Register, product.Register,
-		requests.Register,
+		requests.Register, payment.Register, refund.Register,
 	)
 	now := clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	w := &world{
@@ -126,6 +128,10 @@ func newWorld(t testing.TB) *world {
 		Auth: auth, Clock: w.clock, Log: log, Orders: w.orders, Customers: w.customers, Accounts: accounts,
 		Stock:    w.stocks,
 		Products: w.products, Shipments: w.shipments,
+		Refunds: refund.New(refund.Deps{
+			Store: w.store, Clock: w.clock, Vault: w.vault,
+			Payments: payment.New(payment.Deps{Store: w.store, Clock: w.clock}),
+		}),
 		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock}, Quota: w.quota(perHour),
 	}
 	w.commands = httpapi.Lambda(httpapi.NewCommands(w.takes), httpapi.Mapping{})

@@ -37,7 +37,7 @@ const (
 	OrderCancelled Kind = "order-cancelled"
 )
 
-var kinds = []Kind{Welcome, OrderPlaced, OrderConfirmed, OrderShipped, OrderDelivered, OrderCancelled}
+var kinds = []Kind{Welcome, OrderPlaced, OrderConfirmed, OrderShipped, OrderDelivered, OrderCancelled, OrderRefunded}
 
 // Content is what a mail says. What a kind's templates don't use may be missing.
 type Content struct {
@@ -48,6 +48,7 @@ type Content struct {
 	Total    money.Money
 	Tracking string       // the shipment's number for the customer
 	Reason   order.Reason // of a cancellation
+	Refund   *Refund      // of which Total is the sum
 }
 
 // shown is a Content as the templates see it: each value is one line of text without control
@@ -55,6 +56,7 @@ type Content struct {
 type shown struct {
 	Language, Shop, Name, OrderID, Short, Total, Tracking, Reason string
 	Lines                                                         []line
+	Parts                                                         []part // of a refund
 }
 
 type line struct {
@@ -130,6 +132,9 @@ func show(c Content) (shown, error) {
 			SKU: oneLine(l.SKU), Quantity: l.Quantity, UnitPrice: l.UnitPrice.String(), Price: price.String(),
 			Adjustments: adjustments(l),
 		})
+	}
+	if c.Refund != nil {
+		s = c.Refund.of(s)
 	}
 	return s, nil
 }

@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "write the golden files instead of compa
 
 var kinds = []notification.Kind{
 	notification.Welcome, notification.OrderPlaced, notification.OrderConfirmed, notification.OrderShipped,
-	notification.OrderDelivered, notification.OrderCancelled,
+	notification.OrderDelivered, notification.OrderCancelled, notification.OrderRefunded,
 }
 
 func usd(cents int64) money.Money { return money.Money{Amount: cents, Currency: "USD"} }
@@ -35,6 +35,17 @@ func content(k notification.Kind) notification.Content {
 			"account.insufficient-funds"
 		c.Lines = []order.Line{
 			{SKU: "CD-0042", Quantity: 2, UnitPrice: usd(1177)}, {SKU: "CD-0107", Quantity: 1, UnitPrice: usd(1499)},
+		}
+		if k == notification.OrderRefunded {
+			shipping, goodwill := usd(499), usd(100)
+			c.Total = usd(1876)
+			c.Refund = &notification.Refund{
+				Lines: []order.RefundedLine{
+					{Line: 0, SKU: "CD-0042", Quantity: 1, Amount: usd(1177)},
+					{Line: 1, SKU: "CD-0107", Amount: usd(100)},
+				},
+				Shipping: &shipping, Goodwill: &goodwill, Reason: order.RefundDamaged,
+			}
 		}
 		if k == notification.OrderPlaced { // one with all that a line may have
 			rate := int64(88_750)
@@ -129,6 +140,9 @@ func TestContentStaysContent(t *testing.T) {
 			order.Reason(evil.Draw(t, "reason"))
 		if len(c.Lines) > 0 {
 			c.Lines[0].SKU, c.OrderID = evil.Draw(t, "sku"), evil.Draw(t, "order")
+			if c.Refund != nil {
+				c.Refund.Lines[0].SKU, c.Refund.Reason = c.Lines[0].SKU, order.RefundReason(c.Reason)
+			}
 			if c.Lines[0].Tax != nil {
 				c.Lines[0].Tax.Name, c.Lines[0].Discount.Name = evil.Draw(t, "tax"), evil.Draw(t, "discount")
 			}

@@ -137,6 +137,12 @@ func (n Notifier) Handle(ctx context.Context, d Delivery) error {
 			about.content.Reason = order.Reason(cancelled.Reason)
 			return m.send(ctx, e, about, cancelled)
 		}),
+		contract.On(func(ctx context.Context, e es.Envelope, refunded contract.OrderRefunded) error {
+			if refunded.Amount.Amount == 0 {
+				return nil // pieces that cost nothing: no money was given back
+			}
+			return m.send(ctx, e, refundedTopic(refunded), refunded)
+		}),
 	)
 }
 
@@ -221,8 +227,10 @@ func (n Notifier) write(ctx context.Context, e es.Envelope, t topic) (Mail, erro
 			return Mail{}, fmt.Errorf("notification: %s: %w", e.ID, err)
 		}
 		t.customerID = of.State.CustomerID
-		t.content.Lines, t.content.Total = of.State.Lines, of.State.Total
 		t.content.Tracking = of.State.TrackingNumber
+		if t.content.Refund == nil { // which says itself what it comes to
+			t.content.Lines, t.content.Total = of.State.Lines, of.State.Total
+		}
 	}
 	to, err := n.deps.Customers.Contact(ctx, t.customerID)
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 	"orderflow/shared/kit/poison"
 	"orderflow/shared/process/notification"
 	"orderflow/shared/shop/customer"
+	"orderflow/shared/shop/money"
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/order/ordertest"
 	"orderflow/shared/shop/personal"
@@ -259,6 +260,23 @@ func TestMails(t *testing.T) {
 			"We received your order o1", "Your order o1 was confirmed", "Your order o1 was shipped",
 			"Your order o1 was delivered",
 		}},
+		"an order that is refunded": {func(w *world) {
+			w.run("start", order.Start{SagaID: "s"})
+			w.run("confirm", order.Confirm{SagaID: "s", PaymentID: "p", ShipmentID: "sh", TrackingNumber: "OF-1"})
+			w.run("ship", order.Ship{ShipmentID: "sh"})
+			one := []order.LineRefund{{SKU: "CD-0042", Quantity: 1}}
+			w.run("first", order.GiveBack{RefundID: "r1", Lines: one, Reason: order.RefundDamaged, By: "person/p"})
+			w.run("second", order.GiveBack{RefundID: "r2", Lines: one, Reason: order.RefundDamaged, By: "person/p"})
+			// whose price has been given back
+			w.append(placed, order.Refunded{
+				RefundID: "r3", PaymentID: "p", Amount: money.Money{Currency: "USD"}, Reason: order.RefundReturned,
+				By: "person/p", RefundedAt: "2026-03-01T12:00:00Z", Total: money.Money{Amount: 2354, Currency: "USD"},
+				Lines: []order.RefundedLine{{SKU: "CD-0042", Quantity: 1, Amount: money.Money{Currency: "USD"}}},
+			})
+		}, []string{
+			"We received your order o1", "Your order o1 was confirmed", "Your order o1 was shipped",
+			"A refund for your order o1", "A refund for your order o1",
+		}},
 		"an order that is cancelled": {func(w *world) {
 			w.run("start", order.Start{SagaID: "s"})
 			w.run("close", order.Close{Origin: order.OriginSaga, SagaID: "s", Reason: "stock.insufficient"})
@@ -324,6 +342,8 @@ func (w *world) sayWhatTheyShould() {
 		if strings.Contains(m.Subject, "confirmed") && (!lines || !strings.Contains(m.Text, "OF-1")) ||
 			strings.Contains(m.Subject, "received your") && !lines ||
 			strings.Contains(m.Subject, "was shipped") && !strings.Contains(m.Text, "OF-1") ||
+			strings.Contains(m.Subject, "refund") &&
+				!strings.Contains(m.Text, "\n  1 × CD-0042: USD 11.77\n  Total: USD 11.77\n") ||
 			strings.Contains(m.Subject, "cancelled") && (!lines || !strings.Contains(m.Text, "in stock")) {
 			w.t.Errorf("%s", m.Text)
 		}

@@ -22,6 +22,8 @@ func rendered(k Kind, s shown) (subject, text, html string, ok bool) {
 		return subjectOrderDelivered(s), textOrderDelivered(s), htmlOrderDelivered(s), true
 	case "order-cancelled":
 		return subjectOrderCancelled(s), textOrderCancelled(s), htmlOrderCancelled(s), true
+	case "order-refunded":
+		return subjectOrderRefunded(s), textOrderRefunded(s), htmlOrderRefunded(s), true
 	}
 	return "", "", "", false
 }
@@ -421,6 +423,73 @@ func htmlOrderCancelled(s shown) string {
 	w.WriteString("<tr>\n<td colspan=\"2\" style=\"padding:10px 0;font-weight:bold\">Total</td>\n<td align=\"right\" style=\"padding:10px 0;font-weight:bold;white-space:nowrap\">")
 	w.WriteString(escaped(s.Total))
 	w.WriteString("</td>\n</tr>\n</table>\n<p style=\"margin:0 0 12px\">Whatever was charged for it was paid back to your account.</p></td></tr>\n</table>\n<p style=\"max-width:600px;margin:16px 0 0;color:#5b6475;font-size:13px\">")
+	w.WriteString(escaped(s.Shop))
+	if s.OrderID != "" {
+		w.WriteString(" · ")
+		w.WriteString(escaped(s.OrderID))
+	}
+	w.WriteString("</p>\n</td></tr>\n</table>\n</body>\n</html>\n")
+	return w.String()
+}
+
+func subjectOrderRefunded(s shown) string {
+	var w strings.Builder
+	w.WriteString("A refund for your order ")
+	w.WriteString(s.Short)
+	return w.String()
+}
+
+func textOrderRefunded(s shown) string {
+	var w strings.Builder
+	w.WriteString("Hello ")
+	w.WriteString(s.Name)
+	w.WriteString(",\n\nWe paid ")
+	w.WriteString(s.Total)
+	w.WriteString(" back to your account.\n")
+	w.WriteString(s.Reason)
+	w.WriteString("\n\n")
+	for _, e1 := range s.Parts {
+		w.WriteString("  ")
+		w.WriteString(e1.What)
+		w.WriteString(": ")
+		w.WriteString(e1.Amount)
+		w.WriteString("\n")
+	}
+	w.WriteString("  Total: ")
+	w.WriteString(s.Total)
+	w.WriteString("\n\n-- \n")
+	w.WriteString(s.Shop)
+	if s.OrderID != "" {
+		w.WriteString(" · ")
+		w.WriteString(s.OrderID)
+	}
+	w.WriteString("\n")
+	return w.String()
+}
+
+func htmlOrderRefunded(s shown) string {
+	var w strings.Builder
+	w.WriteString("<!DOCTYPE html>\n<html lang=\"")
+	w.WriteString(escaped(s.Language))
+	w.WriteString("\">\n<head>\n<meta charset=\"utf-8\"/>\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<meta name=\"color-scheme\" content=\"light dark\"/>\n<title>A refund for your order</title>\n</head>\n<body style=\"margin:0;padding:0;background-color:#f2f3f5;color:#1d2330;font-family:system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:16px;line-height:1.5\">\n<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" style=\"background-color:#f2f3f5\">\n<tr><td align=\"center\" style=\"padding:24px 12px\">\n<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" style=\"max-width:600px;background-color:#ffffff;border-radius:8px;text-align:start\">\n<tr><td style=\"padding:24px 32px 0;color:#5b6475;font-size:14px;letter-spacing:0.04em\">")
+	w.WriteString(escaped(s.Shop))
+	w.WriteString("</td></tr>\n<tr><td style=\"padding:4px 32px 0\"><h1 style=\"margin:0;font-size:24px;line-height:1.3;color:#1d2330\">A refund for your order</h1></td></tr>\n<tr><td style=\"padding:16px 32px 28px;color:#1d2330\"><p style=\"margin:0 0 12px\">Hello ")
+	w.WriteString(escaped(s.Name))
+	w.WriteString(",</p>\n<p style=\"margin:0 0 12px\">We paid ")
+	w.WriteString(escaped(s.Total))
+	w.WriteString(" back to your account. ")
+	w.WriteString(escaped(s.Reason))
+	w.WriteString("</p>\n<table width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" style=\"margin:20px 0;border-collapse:collapse;font-size:15px\">\n")
+	for _, e1 := range s.Parts {
+		w.WriteString("<tr>\n<td style=\"padding:8px 0;border-bottom:1px solid #e3e6eb\">")
+		w.WriteString(escaped(e1.What))
+		w.WriteString("</td>\n<td align=\"right\" style=\"padding:8px 0;border-bottom:1px solid #e3e6eb;white-space:nowrap\">")
+		w.WriteString(escaped(e1.Amount))
+		w.WriteString("</td>\n</tr>\n")
+	}
+	w.WriteString("<tr>\n<td style=\"padding:10px 0;font-weight:bold\">Total</td>\n<td align=\"right\" style=\"padding:10px 0;font-weight:bold;white-space:nowrap\">")
+	w.WriteString(escaped(s.Total))
+	w.WriteString("</td>\n</tr>\n</table></td></tr>\n</table>\n<p style=\"max-width:600px;margin:16px 0 0;color:#5b6475;font-size:13px\">")
 	w.WriteString(escaped(s.Shop))
 	if s.OrderID != "" {
 		w.WriteString(" · ")

@@ -61,6 +61,10 @@ func day(t *testing.T, table analytics.Table) analytics.Day {
 // counted.
 func TestUnfit(t *testing.T) {
 	good := string(analyticstest.Message(t, "o1", 1, noon, placed("o1", "a", "b")))
+	given := string(analyticstest.Message(t, "o1", 6, noon, order.Refunded{
+		RefundID: "r", PaymentID: "p", Amount: money.Money{Amount: 50, Currency: "USD"}, Reason: order.RefundLate,
+		By: "person/p", RefundedAt: "2026-03-01T12:00:00Z", Total: money.Money{Amount: 50, Currency: "USD"},
+	}))
 	done := string(analyticstest.Message(t, "o1", 5, noon, order.Cancelled{Reason: order.ReasonCustomer}))
 	var many []string
 	for i := range order.MaxSKUs + 1 {
@@ -107,6 +111,13 @@ func TestUnfit(t *testing.T) {
 		},
 		"a reason that is a text": {
 			strings.Replace(done, "customer.request", "found it cheaper", 1), "data.reason.code",
+		},
+		"a refund below zero": {
+			strings.Replace(given, `"amount":50`, `"amount":-50`, 1), "data.amount.amount",
+		},
+		"a refund in no currency": {
+			strings.Replace(given, `"amount":50,"currency":"USD"`, `"amount":50,"currency":"USd"`, 1),
+			"data.amount.currency",
 		},
 		"another event of its kind": {
 			strings.Replace(strings.Replace(good, `"sequence":1`, `"sequence":7`, 1), "@1", "@7", 1),

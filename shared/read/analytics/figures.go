@@ -137,7 +137,9 @@ type Figures struct {
 	Reasons   map[string]int64 // of these, by the reason's code
 	Revenue   []money.Money    // what the confirmed ones came to, by currency
 	// what confirmed orders came to that were cancelled in this time, whenever they were confirmed
-	Refunded []money.Money
+	Refunded  []money.Money
+	Refunds   int64         // of orders that had left
+	GivenBack []money.Money // by these, by currency
 }
 
 // addAll adds the counters of an hour to those of its day.
@@ -167,7 +169,8 @@ func (c Counters) sold() map[string]int64 {
 func figuresOf(c Counters) Figures {
 	f := Figures{
 		Orders: c[counterOrders], Confirmed: c[counterConfirmed], Kinds: map[string]int64{},
-		Reasons: map[string]int64{}, Revenue: []money.Money{}, Refunded: []money.Money{},
+		Reasons: map[string]int64{}, Revenue: []money.Money{}, Refunded: []money.Money{}, Refunds: c[counterRefunds],
+		GivenBack: []money.Money{},
 	}
 	for _, name := range slices.Sorted(maps.Keys(c)) {
 		if reason, ok := strings.CutPrefix(name, counterCancelled); ok {
@@ -181,6 +184,9 @@ func figuresOf(c Counters) Figures {
 		}
 		if currency, ok := strings.CutPrefix(name, counterRefunded); ok {
 			f.Refunded = append(f.Refunded, money.Money{Amount: c[name], Currency: currency})
+		}
+		if currency, ok := strings.CutPrefix(name, counterGivenBack); ok {
+			f.GivenBack = append(f.GivenBack, money.Money{Amount: c[name], Currency: currency})
 		}
 	}
 	return f

@@ -29,7 +29,7 @@ var reasonForm = sync.OnceValue(func() *regexp.Regexp {
 // Order is what is known of an order: which of its events are counted, and what the others need of
 // them. It has nothing of the customer.
 //
-// The three facts come in any order. What an order adds to the figures follows from those that are
+// The facts come in any order. What an order adds to the figures follows from those that are
 // known, so that an event that comes again adds nothing.
 type Order struct {
 	ID        string     `json:"-"`
@@ -37,6 +37,7 @@ type Order struct {
 	Placed    *Placed    `json:"placed,omitempty"`
 	Confirmed *Confirmed `json:"confirmed,omitempty"`
 	Cancelled *Cancelled `json:"cancelled,omitempty"`
+	Refunded  []Refunded `json:"refunded,omitempty"`
 }
 
 // Placed is what order.placed said.
@@ -61,12 +62,13 @@ type Cancelled struct {
 	Code     string    `json:"code"`
 }
 
-// fact is one event that is counted; one of the three is set.
+// fact is one event that is counted; one of them is set.
 type fact struct {
 	order     string
 	placed    *Placed
 	confirmed *Confirmed
 	cancelled *Cancelled
+	refunded  *Refunded
 }
 
 // readFact reads the event in a message's body, EventBridge's JSON around the envelope. The error
@@ -90,6 +92,11 @@ func readFact(ctx context.Context, body []byte) (f fact, err error) {
 			if !reasonForm().MatchString(cancelled.Reason.Code) {
 				err = errors.New("data.reason.code is no code")
 			}
+			return countable(e, err)
+		}),
+		contract.On(func(_ context.Context, e es.Envelope, refunded contract.OrderRefunded) (err error) {
+			f.order = refunded.OrderID
+			f.refunded, err = refundedOf(e, refunded)
 			return countable(e, err)
 		}),
 	)
@@ -134,7 +141,8 @@ func placedOf(e es.Envelope, d contract.OrderPlaced) (*Placed, error) {
 }
 
 // with is the order with a fact more; fresh is false where it was known. An order is placed,
-// confirmed and cancelled once: another event of the same kind is a contract.ErrMalformed.
+// confirmed and cancelled once: another event of the same kind is a contract.ErrMalformed. It is
+// refunded as often as its events say.
 func (o Order) with(f fact) (next Order, fresh bool, err error) {
 	known := func(name string, before, now int64) (Order, bool, error) {
 		if before != now {
@@ -158,6 +166,9 @@ func (o Order) with(f fact) (next Order, fresh bool, err error) {
 		next.Confirmed = f.confirmed
 	case f.cancelled != nil:
 		next.Cancelled = f.cancelled
+	case f.refunded != nil:
+		next, fresh := o.withRefund(*f.refunded)
+		return next, fresh, nil
 	}
 	return next, true, nil
 }
@@ -182,6 +193,7 @@ func (o Order) adds(c Calendar) sum {
 	if o.Cancelled != nil {
 		add(o.Cancelled.Time, counterCancelled+o.Cancelled.Kind+"/"+o.Cancelled.Code, 1)
 	}
+	o.addRefunds(add)
 	if o.Placed == nil || o.Confirmed == nil {
 		return s
 	}
@@ -214,6 +226,7 @@ func (o Order) count(c Calendar, facts []fact, refuse func(i int, err error)) (n
 	}
 	added.addAll(next.adds(c), 1)
 	added.addAll(o.adds(c), -1)
+	next.Refunded = next.countedRefunds()
 	if next.Placed != nil && next.Confirmed != nil && len(next.Placed.Pieces) > 0 {
 		placed := *next.Placed
 		placed.Pieces = nil // they are counted, and needed no more

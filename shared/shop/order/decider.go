@@ -86,8 +86,9 @@ type State struct {
 	FailedSteps      []string
 	HoldRules        []string // that it matches
 	Approval         *Approval
-	Wait             *Wait // nil where it waits for nothing
-	Parked           Park  // the run that waited last; its wait is over where Wait is nil
+	Wait             *Wait      // nil where it waits for nothing
+	Parked           Park       // the run that waited last; its wait is over where Wait is nil
+	Refunds          []Refunded // oldest first
 }
 
 // Exists reports whether the order was placed.
@@ -132,6 +133,8 @@ func Evolve(s State, e Event) State {
 		s.Status = StatusShipped
 	case Delivered:
 		s.Status = StatusDelivered
+	case Refunded:
+		s = s.refunded(e)
 	}
 	return s
 }
@@ -169,6 +172,8 @@ func decide(c Command, s State) ([]Event, error) {
 		return ship(c, s)
 	case Deliver:
 		return deliver(c, s)
+	case GiveBack:
+		return giveBack(c, s)
 	}
 	return nil, fmt.Errorf("order: unknown command %T", c)
 }

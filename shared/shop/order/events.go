@@ -156,4 +156,5 @@ func Register(r *es.Registry) {
 	es.Register[UndoFailed](r, "order.undo-failed", 1)
 	es.Register[Shipped](r, "order.shipped", 1)
 	es.Register[Delivered](r, "order.delivered", 1)
+	es.Register[Refunded](r, "order.refunded", 1)
 }

@@ -24,6 +24,7 @@ type State struct {
 	OrderID   string
 	AccountID string
 	Amount    money.Money // that was taken, and given back if it is refunded
+	Returned  money.Money // of it, what was given back before that
 	Status    Status
 	Code      string // of a declined payment's fault
 	Detail    string
@@ -42,6 +43,8 @@ func Evolve(s State, e Event) State {
 		}
 	case Declined:
 		return State{ID: e.PaymentID, OrderID: e.OrderID, Status: StatusDeclined, Code: e.Code, Detail: e.Detail}
+	case PartiallyRefunded:
+		s.Returned = e.Refunded
 	case Refunded:
 		s.Status = StatusRefunded
 	case Voided:

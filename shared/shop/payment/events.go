@@ -30,7 +30,7 @@ type Declined struct {
 	Detail    string `json:"detail"`
 }
 
-// Refunded: the account got back what Processed had taken.
+// Refunded: the account got back what Processed had taken, less what it had back already.
 type Refunded struct {
 	PaymentID string      `json:"paymentId"`
 	OrderID   string      `json:"orderId"`
@@ -56,4 +56,5 @@ func Register(r *es.Registry) {
 	es.Register[Declined](r, "payment.declined", 1)
 	es.Register[Refunded](r, "payment.refunded", 1)
 	es.Register[Voided](r, "payment.voided", 1)
+	es.Register[PartiallyRefunded](r, "payment.partially-refunded", 1)
 }

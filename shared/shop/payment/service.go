@@ -65,23 +65,23 @@ func (s Service) Charge(ctx context.Context, req es.Request, c Charge) (State, e
 	})
 }
 
-// Refund takes the payment back: the account gets what was taken, and a payment that was not made
-// yet never will be. One that was declined, or taken back before, is left as it is. The state tells
-// which it was.
+// Refund takes the payment back: the account gets what was taken, less what it has back already
+// (GiveBack), and a payment that was not made yet never will be. One that was declined, or taken
+// back before, is left as it is. The state tells which it was.
 func (s Service) Refund(ctx context.Context, req es.Request, orderID string, revision int64) (State, error) {
 	id := ID(orderID, revision)
 	voided := Voided{PaymentID: id, OrderID: orderID}
 	return s.attempt(id, orderID).Undo(ctx, id, req, voided,
 		func(ctx context.Context, from *es.Reads, paid State) (es.Plan, error) {
-			plan := es.Plan{Event: Refunded{PaymentID: id, OrderID: orderID, AccountID: paid.AccountID,
-				Amount: paid.Amount}}
-			if paid.Amount.Amount == 0 {
+			left := paid.left()
+			plan := es.Plan{Event: Refunded{PaymentID: id, OrderID: orderID, AccountID: paid.AccountID, Amount: left}}
+			if left.Amount == 0 {
 				return plan, nil
 			}
-			// The payment's own event says what to give back, so an order that has changed since
+			// The payment's own events say what to give back, so an order that has changed since
 			// can't change it.
 			_, commit, err := account.Plan(ctx, s.accounts.From(from), req, paid.AccountID,
-				account.Refund{Amount: paid.Amount, Reference: reference(id)})
+				account.Refund{Amount: left, Reference: reference(id)})
 			plan.Commits = []es.Commit{commit}
 			return plan, err
 		})

@@ -69,6 +69,13 @@ type life struct {
 	reason                       order.Reason
 	total                        money.Money
 	lines                        []order.Line
+	refunds                      []refund
+}
+
+// refund is money that was given back.
+type refund struct {
+	at     time.Time
+	amount int64
 }
 
 func drawLife(t *rapid.T, id string) life {
@@ -102,7 +109,13 @@ func drawLife(t *rapid.T, id string) life {
 	if rapid.Bool().Draw(t, "is confirmed") {
 		l.confirmed = at("confirmed", l.placed)
 	}
-	if rapid.Bool().Draw(t, "is cancelled") {
+	if !l.confirmed.IsZero() {
+		for range rapid.IntRange(0, 3).Draw(t, "refunds") {
+			amount := rapid.Int64Range(0, l.total.Amount/3).Draw(t, "refunded")
+			l.refunds = append(l.refunds, refund{at: at("refunded at", l.confirmed), amount: amount})
+		}
+	}
+	if len(l.refunds) == 0 && rapid.Bool().Draw(t, "is cancelled") {
 		l.cancelled = at("cancelled", slices.MaxFunc([]time.Time{l.placed, l.confirmed}, time.Time.Compare))
 		l.reason = rapid.SampledFrom(slices.Sorted(maps.Keys(kinds))).Draw(t, "reason")
 	}
@@ -122,6 +135,13 @@ func (l life) messages(t *rapid.T) [][]byte {
 	if !l.cancelled.IsZero() {
 		bodies = append(bodies, Message(t, l.id, 5, l.cancelled, order.Cancelled{Reason: l.reason}))
 	}
+	for i, r := range l.refunds {
+		amount := money.Money{Amount: r.amount, Currency: l.total.Currency}
+		bodies = append(bodies, Message(t, l.id, 6+int64(i), r.at, order.Refunded{
+			RefundID: fmt.Sprint(i), PaymentID: "p", Amount: amount, Goodwill: &amount, Reason: order.RefundLate,
+			By: "person/p", RefundedAt: r.at.Format(time.RFC3339), Total: amount,
+		}))
+	}
 	return bodies
 }
 
@@ -131,6 +151,7 @@ func counted(lives []life, from, to time.Time) (f analytics.Figures, best []anal
 	within := func(at time.Time) bool { return !at.IsZero() && !at.Before(from) && at.Before(to) }
 	f = analytics.Figures{Kinds: map[string]int64{}, Reasons: map[string]int64{}}
 	revenue, refunded, pieces := map[string]int64{}, map[string]int64{}, map[string]int64{}
+	given := map[string]int64{}
 	for _, l := range lives {
 		if within(l.placed) {
 			f.Orders++
@@ -151,6 +172,14 @@ func counted(lives []life, from, to time.Time) (f analytics.Figures, best []anal
 			}
 		}
 	}
+	for _, l := range lives {
+		for _, r := range l.refunds {
+			if within(r.at) {
+				f.Refunds++
+				given[l.total.Currency] += r.amount
+			}
+		}
+	}
 	amounts := func(by map[string]int64) (all []money.Money) {
 		for _, currency := range slices.Sorted(maps.Keys(by)) {
 			if by[currency] != 0 {
@@ -159,7 +188,7 @@ func counted(lives []life, from, to time.Time) (f analytics.Figures, best []anal
 		}
 		return all
 	}
-	f.Revenue, f.Refunded = amounts(revenue), amounts(refunded)
+	f.Revenue, f.Refunded, f.GivenBack = amounts(revenue), amounts(refunded), amounts(given)
 	for sku, n := range pieces {
 		best = append(best, analytics.SKU{SKU: sku, Pieces: n})
 	}

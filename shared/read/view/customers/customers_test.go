@@ -42,11 +42,11 @@ func TestRowJSON(t *testing.T) {
 	row := customers.Row{Profile: customers.Profile{CustomerID: "c1"}}
 	row.Counters = orders.Counters{
 		Orders: 2, ByStatus: map[order.Status]int64{"placed": 2}, CancelledByReason: map[order.Reason]int64{},
-		ConfirmedTotal: map[string]int64{},
+		ConfirmedTotal: map[string]int64{}, RefundedTotal: map[string]int64{},
 	}
 	got, err := json.Marshal(row)
 	want := `{"customerId":"c1","registered":false,"version":0,"orders":2,"byStatus":{"placed":2},` +
-		`"cancelledByReason":{},"confirmedTotal":{}}`
+		`"cancelledByReason":{},"confirmedTotal":{},"refundedTotal":{}}`
 	if err != nil || string(got) != want {
 		t.Errorf("got %s, %v\nwant %s", got, err, want)
 	}

@@ -29,6 +29,7 @@ type Row struct {
 	Status         order.Status `json:"status"`
 	Saga           Saga         `json:"saga"`
 	Total          money.Money  `json:"total"`
+	Refunded       money.Money  `json:"refunded,omitzero"` // of it, after the order had left
 	LineCount      int          `json:"lineCount"`
 	PlacedAt       time.Time    `json:"placedAt"`         // as the order says
 	UpdatedAt      time.Time    `json:"updatedAt"`        // of the last commit that is folded in
@@ -82,6 +83,8 @@ func Evolve(r Row, e es.Recorded) Row {
 		r.Status = order.StatusShipped
 	case order.Delivered:
 		r.Status = order.StatusDelivered
+	case order.Refunded:
+		r.Refunded = d.Total
 	}
 	r.UpdatedAt, r.Sequence = e.Time, e.Version
 	return r

@@ -18,6 +18,8 @@ const (
 	prefixStatus  = "status_"
 	prefixReason  = "reason_"
 	prefixTotal   = "total_"
+
+	prefixRefunded = "refunded_"
 )
 
 // tallies is what an order adds to its customer's counters. An order that is cancelled after it was
@@ -32,6 +34,9 @@ func tallies(id string, r Row) []view.Tally {
 		c[prefixReason+string(r.Reason)] = 1
 	case order.StatusConfirmed, order.StatusShipped, order.StatusDelivered:
 		c[prefixTotal+r.Total.Currency] = r.Total.Amount
+		if r.Refunded.Amount > 0 {
+			c[prefixRefunded+r.Refunded.Currency] = r.Refunded.Amount
+		}
 	}
 	return []view.Tally{{Name: tallyCustomer, ID: r.CustomerID, Counters: c, Rows: keys(id, r)[0]}}
 }
@@ -43,6 +48,7 @@ type Counters struct {
 	ByStatus          map[order.Status]int64 `json:"byStatus" doc:"Orders by where they stand now"`
 	CancelledByReason map[order.Reason]int64 `json:"cancelledByReason" doc:"Cancelled orders by their reason"`
 	ConfirmedTotal    map[string]int64       `json:"confirmedTotal" doc:"Minor units by currency, of orders that are confirmed, shipped or delivered"`
+	RefundedTotal     map[string]int64       `json:"refundedTotal" doc:"Minor units by currency, of these, that were given back after the order had left"`
 }
 
 // Open counts the orders on which the saga is not through.
@@ -76,7 +82,7 @@ func (l Lists) Counters(ctx context.Context, customerID string) (Counters, error
 func countersOf(tally map[string]int64) Counters {
 	c := Counters{
 		Orders: tally[counterOrders], ByStatus: map[order.Status]int64{}, CancelledByReason: map[order.Reason]int64{},
-		ConfirmedTotal: map[string]int64{},
+		ConfirmedTotal: map[string]int64{}, RefundedTotal: map[string]int64{},
 	}
 	for name, n := range tally {
 		if status, ok := strings.CutPrefix(name, prefixStatus); ok {
@@ -85,6 +91,8 @@ func countersOf(tally map[string]int64) Counters {
 			set(c.CancelledByReason, order.Reason(reason), n)
 		} else if code, ok := strings.CutPrefix(name, prefixTotal); ok {
 			set(c.ConfirmedTotal, code, n)
+		} else if code, ok := strings.CutPrefix(name, prefixRefunded); ok {
+			set(c.RefundedTotal, code, n)
 		}
 	}
 	return c

@@ -34,6 +34,11 @@ func TestTallies(t *testing.T) {
 	}
 	free := row(order.StatusConfirmed, "")
 	free.Total.Amount = 0
+	refunded := func(amount int64) orders.Row {
+		r := row(order.StatusDelivered, "")
+		r.Refunded = money.Money{Amount: amount, Currency: "USD"}
+		return r
+	}
 	tests := []struct {
 		name      string
 		old, next orders.Row
@@ -53,6 +58,11 @@ func TestTallies(t *testing.T) {
 			"delivered", row(order.StatusShipped, ""), row(order.StatusDelivered, ""),
 			counters{"status_shipped": -1, "status_delivered": 1},
 		},
+		{
+			"refunded in part", row(order.StatusShipped, ""), refunded(500),
+			counters{"status_shipped": -1, "status_delivered": 1, "refunded_USD": 500},
+		},
+		{"and further", refunded(500), refunded(1999), counters{"refunded_USD": 1499}},
 		{"closed after it was confirmed", row(order.StatusConfirmed, ""),
 			row(order.StatusCancelling, "customer.request"), counters{
 				"status_confirmed": -1, "status_cancelling": 1, "total_USD": -1999,

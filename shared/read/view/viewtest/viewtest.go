@@ -327,10 +327,18 @@ func RowOf(s order.State, events []es.Recorded) orders.Row {
 	}
 	return orders.Row{
 		OrderID: s.ID, CustomerID: s.CustomerID, Status: s.Status, Saga: orders.Saga{ID: s.SagaID, State: s.Saga},
-		Total: s.Total, LineCount: len(s.Lines),
+		Total: s.Total, Refunded: refunded(s), LineCount: len(s.Lines),
 		PlacedAt: placed, UpdatedAt: last.Time, Reason: s.Reason, PaymentID: s.PaymentID,
 		TrackingNumber: s.TrackingNumber, WaitsUntil: s.WaitsUntil(time.Time{}), Sequence: last.Version,
 	}
+}
+
+// refunded is what was given back of an order, the zero Money where nothing ever was.
+func refunded(s order.State) money.Money {
+	if len(s.Refunds) == 0 {
+		return money.Money{}
+	}
+	return s.Refunded()
 }
 
 // count adds an order to its customer's statistics.
@@ -343,6 +351,7 @@ func count(row customers.Row, s order.State) customers.Row {
 	}
 	if s.Status == order.StatusConfirmed || s.Status == order.StatusShipped || s.Status == order.StatusDelivered {
 		row.ConfirmedTotal[s.Total.Currency] += s.Total.Amount
+		row.RefundedTotal[s.Total.Currency] += s.Refunded().Amount
 	}
 	return row
 }
@@ -351,6 +360,7 @@ func count(row customers.Row, s order.State) customers.Row {
 func Full(row customers.Row) customers.Row {
 	row.ByStatus, row.CancelledByReason, row.ConfirmedTotal = full(row.ByStatus), full(row.CancelledByReason),
 		full(row.ConfirmedTotal)
+	row.RefundedTotal = full(row.RefundedTotal)
 	return row
 }
 
@@ -744,7 +754,8 @@ func unknownCustomer(t *testing.T, tables tables) {
 	if got.CustomerID != id || got.Registered || got.Orders != 0 {
 		t.Errorf("%+v", got)
 	}
-	if got.ByStatus == nil || got.CancelledByReason == nil || got.ConfirmedTotal == nil {
+	if got.ByStatus == nil || got.CancelledByReason == nil || got.ConfirmedTotal == nil ||
+		got.RefundedTotal == nil {
 		t.Error("counters that are null on the wire")
 	}
 	page, err := tables.Lists.List(context.Background(), id, orders.Query{})
