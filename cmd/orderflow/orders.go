@@ -22,9 +22,9 @@ import (
 
 func ordersCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "orders", Short: "Lists and shows orders", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
+		Use: "orders", Short: "Lists, shows and refunds orders", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
 	}
-	cmd.AddCommand(ordersListCommand(stack), ordersShowCommand(stack))
+	cmd.AddCommand(ordersListCommand(stack), ordersShowCommand(stack), ordersRefundCommand(stack))
 	return cmd
 }
 
