@@ -163,9 +163,9 @@ func newStand(t *testing.T) *stand {
 		"schedule": sfntask.Task(shipmentTasks.Schedule), "cancel": sfntask.Task(shipmentTasks.Cancel),
 	}.Handle
 	commands := inventoryqueue.Handler{Stock: s.stock, Clock: s.clock, Tokens: mutedTokens{s, tasktoken.New(s.runs)}}
-	inventory := queue.Handler(
-		func(ctx context.Context, m queue.Message) error { return commands.Handle(ctx, m.Body) }, nil,
-	)
+	inventory := queue.Together(func(ctx context.Context, messages []queue.Message) []error {
+		return commands.Handle(ctx, queue.Bodies(messages))
+	}, nil)
 	s.handlers["process-inventory"] = func(ctx context.Context, event json.RawMessage) (any, error) {
 		var batch events.SQSEvent
 		if err := json.Unmarshal(event, &batch); err != nil {

@@ -41,7 +41,7 @@ func main() {
 		Table: deadlettertable.New(db, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: clock.System{},
 		DeadLetters: deadletterqueue.New(sqs.NewFromConfig(config), awsenv.Env("DEAD_LETTER_QUEUE_URL")),
 	}
-	awsenv.Start(queue.Handler(
-		func(ctx context.Context, m queue.Message) error { return inventory.Handle(ctx, m.Body) }, journal,
-	))
+	awsenv.Start(queue.Together(func(ctx context.Context, messages []queue.Message) []error {
+		return inventory.Handle(ctx, queue.Bodies(messages))
+	}, journal))
 }

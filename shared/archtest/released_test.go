@@ -155,8 +155,8 @@ func compute(text string, known object) (any, error) {
 // idle takes commands, and does nothing of them.
 type idle struct{}
 
-func (idle) Reserve(context.Context, es.Request, stock.Reservation) (s stock.ReservationState, err error) {
-	return s, nil
+func (idle) ReserveAll(_ context.Context, commands []stock.Command) []stock.Reply {
+	return make([]stock.Reply, len(commands))
 }
 
 func (idle) Release(context.Context, es.Request, string, int64) (s stock.ReservationState, err error) {
@@ -207,7 +207,7 @@ func understood(ctx context.Context, m machine, known object) (found findings) {
 		}
 		if body := textAt(arguments, "MessageBody"); body != "" {
 			if textAt(arguments, "QueueUrl") == "${InventoryQueueUrl}" {
-				if err := inventory.Handle(ctx, []byte(body)); err != nil {
+				if err := inventory.Handle(ctx, [][]byte{[]byte(body)})[0]; err != nil {
 					found.addf("%s: %v", name, err)
 				}
 			}

@@ -122,7 +122,7 @@ func bodyOf(command string) string {
 
 func (w *world) handle(t *testing.T, body string) {
 	t.Helper()
-	if err := w.handler.Handle(t.Context(), []byte(body)); err != nil {
+	if err := w.try(body); err != nil {
 		t.Fatal(err)
 	}
 }

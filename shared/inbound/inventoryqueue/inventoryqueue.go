@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 
 	"orderflow/shared/contract"
 	"orderflow/shared/kit/clock"
@@ -44,7 +45,7 @@ type Tokens interface {
 
 // Stock reserves and releases.
 type Stock interface {
-	Reserve(ctx context.Context, req es.Request, r stock.Reservation) (stock.ReservationState, error)
+	ReserveAll(ctx context.Context, commands []stock.Command) []stock.Reply
 	Release(ctx context.Context, req es.Request, orderID string, revision int64) (stock.ReservationState, error)
 }
 
@@ -55,48 +56,105 @@ type Handler struct {
 	Tokens Tokens
 }
 
-// Handle carries out the command in a message's body and answers its task token. A fault is an
-// answer too. Any other error leaves the message in the queue and the run waiting: the command
-// comes again and gives the same answer, whether its first try got as far as the effect or not.
-// What is no command is an ErrUnfit, and nothing is done of it; the run is told where the message
-// says which one waits.
-func (h Handler) Handle(ctx context.Context, body []byte) error {
-	m, err := decode(body)
-	if unfit, ok := faults.As(err); ok {
-		return errors.Join(err, h.tell(ctx, body, unfit))
-	}
-	state, err := h.carryOut(ctx, m)
-	log := slog.With(
-		"command", m.Command, "orderId", m.OrderID, "revision", m.Revision, "sagaId", m.SagaID, "correlationId",
-		m.CorrelationID,
-	)
-	if fault, ok := faults.As(err); ok && faults.Final(err) {
-		log.WarnContext(ctx, "stock command refused", "code", fault.Code, "detail", fault.Detail)
-		if m.TaskToken == "" {
-			return nil
+// Handle carries out the commands in the bodies of messages, and answers the task token of each. It
+// returns an error for each, in their order. A fault is an answer too, and no error. Any other
+// error leaves the message in the queue and the run waiting: the command comes again and gives the
+// same answer, whether its first try got as far as the effect or not. What is no command is an
+// ErrUnfit, and nothing is done of it; the run is told where the message says which one waits.
+//
+// What is to be reserved for several orders is reserved together. The commands of one order are
+// carried out one after the other, in their order.
+func (h Handler) Handle(ctx context.Context, bodies [][]byte) []error {
+	errs := make([]error, len(bodies))
+	var commands []*command
+	for i, body := range bodies {
+		m, err := decode(body)
+		if unfit, ok := faults.As(err); ok {
+			errs[i] = errors.Join(err, h.tell(ctx, body, unfit))
+			continue
 		}
-		return h.Tokens.Fail(ctx, m.TaskToken, fault.Code, fault.Detail)
+		commands = append(commands, &command{Message: m, err: &errs[i]})
 	}
-	if err != nil {
-		return fmt.Errorf("inventoryqueue: %s of order %s: %w", m.Command, m.OrderID, err)
+	for len(commands) > 0 {
+		var now []*command
+		now, commands = firsts(commands)
+		h.carryOut(ctx, now)
+		// The answers wait for the service that takes them, and not for each other.
+		var all sync.WaitGroup
+		for _, c := range now {
+			all.Go(func() { *c.err = h.answer(ctx, c) })
+		}
+		all.Wait()
 	}
-	log.InfoContext(ctx, "stock command carried out", "reservationId", state.ID, "status", state.Status.String())
-	if m.TaskToken == "" {
-		return nil
-	}
-	return h.Tokens.Succeed(ctx, m.TaskToken, Answer{ReservationID: state.ID})
+	return errs
 }
 
-func (h Handler) carryOut(ctx context.Context, m Message) (stock.ReservationState, error) {
-	req := saga.Request(h.Clock, m.SagaID, m.Command, m.OrderID, m.CorrelationID)
-	if m.Command == ReleaseStock {
-		return h.Stock.Release(ctx, req, m.OrderID, m.Revision)
+// command is a message that is understood, and what came of it.
+type command struct {
+	Message
+	stock.Reply
+	err *error
+}
+
+// firsts are the first commands of each order.
+func firsts(commands []*command) (first, later []*command) {
+	seen := map[string]bool{}
+	for _, c := range commands {
+		if seen[c.OrderID] {
+			later = append(later, c)
+			continue
+		}
+		seen[c.OrderID] = true
+		first = append(first, c)
 	}
-	items := make([]stock.Item, len(m.Items))
-	for i, item := range m.Items {
-		items[i] = stock.Item(item)
+	return first, later
+}
+
+// carryOut carries out commands of different orders: what is released first, for those who reserve.
+func (h Handler) carryOut(ctx context.Context, commands []*command) {
+	var reserving []*command
+	var reservations []stock.Command
+	for _, c := range commands {
+		req := saga.Request(h.Clock, c.SagaID, c.Command, c.OrderID, c.CorrelationID)
+		if c.Command == ReleaseStock {
+			c.State, c.Err = h.Stock.Release(ctx, req, c.OrderID, c.Revision)
+			continue
+		}
+		items := make([]stock.Item, len(c.Items))
+		for i, item := range c.Items {
+			items[i] = stock.Item(item)
+		}
+		reserving = append(reserving, c)
+		reservations = append(reservations, stock.Command{Request: req, Reservation: stock.Reservation{
+			OrderID: c.OrderID, Revision: c.Revision, Items: items,
+		}})
 	}
-	return h.Stock.Reserve(ctx, req, stock.Reservation{OrderID: m.OrderID, Revision: m.Revision, Items: items})
+	for i, reply := range h.Stock.ReserveAll(ctx, reservations) {
+		reserving[i].Reply = reply
+	}
+}
+
+// answer answers the run that waits for a command that was carried out or refused.
+func (h Handler) answer(ctx context.Context, c *command) error {
+	log := slog.With(
+		"command", c.Command, "orderId", c.OrderID, "revision", c.Revision, "sagaId", c.SagaID, "correlationId",
+		c.CorrelationID,
+	)
+	if fault, ok := faults.As(c.Err); ok && faults.Final(c.Err) {
+		log.WarnContext(ctx, "stock command refused", "code", fault.Code, "detail", fault.Detail)
+		if c.TaskToken == "" {
+			return nil
+		}
+		return h.Tokens.Fail(ctx, c.TaskToken, fault.Code, fault.Detail)
+	}
+	if c.Err != nil {
+		return fmt.Errorf("inventoryqueue: %s of order %s: %w", c.Command, c.OrderID, c.Err)
+	}
+	log.InfoContext(ctx, "stock command carried out", "reservationId", c.State.ID, "status", c.State.Status.String())
+	if c.TaskToken == "" {
+		return nil
+	}
+	return h.Tokens.Succeed(ctx, c.TaskToken, Answer{ReservationID: c.State.ID})
 }
 
 // tell answers the run that waits for a message that is unfit, which would wait until its time is
@@ -111,15 +169,15 @@ func (h Handler) tell(ctx context.Context, body []byte, unfit *faults.Fault) err
 	return h.Tokens.Fail(ctx, token, unfit.Code, unfit.Detail)
 }
 
-// command decodes what is published as InventoryCommand in events/asyncapi.yaml.
-var command = contract.CommandDecoder[Message]()
+// parse decodes what is published as InventoryCommand in events/asyncapi.yaml.
+var parse = contract.CommandDecoder[Message]()
 
 // decode takes nothing that it doesn't understand in full. The error is an ErrUnfit.
 func decode(body []byte) (Message, error) {
 	if version, _ := head(body); version != 0 && version != contract.InventoryCommandVersion {
 		return Message{}, ErrUnfit.New("version %d, known is %d", version, contract.InventoryCommandVersion)
 	}
-	m, err := command(body)
+	m, err := parse(body)
 	if err != nil {
 		return m, ErrUnfit.New("%s", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,13 +33,19 @@ type world struct {
 	counters *stocktest.Counters
 	stock    stock.Service
 	handler  inventoryqueue.Handler
+	mu       sync.Mutex // of answers, which are given side by side
 	answers  []string
 	tokenErr error // the answer to the next answers
 }
 
-func newWorld(t *testing.T) *world {
-	w := &world{T: t, store: &estest.Hooked{Store: memstore.New(es.NewRegistry(stock.Register),
-		memstore.Staggered(t.Name()))}, counters: stocktest.NewCounters()}
+func newWorld(t *testing.T) *world { return worldOn(t, memstore.Staggered(t.Name())) }
+
+// newPlainWorld is one whose store answers each append.
+func newPlainWorld(t *testing.T) *world { return worldOn(t) }
+
+func worldOn(t *testing.T, options ...memstore.Option) *world {
+	w := &world{T: t, store: &estest.Hooked{Store: memstore.New(es.NewRegistry(stock.Register), options...)},
+		counters: stocktest.NewCounters()}
 	now := clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	w.stock = stock.New(stock.Deps{Store: w.store, Clock: now, Counters: w.counters})
 	w.handler = inventoryqueue.Handler{Stock: w.stock, Clock: now, Tokens: w}
@@ -52,13 +59,31 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// try hands a message to the handler, alone.
+func (w *world) try(body string) error { return w.batch(body)[0] }
+
+// batch hands messages to the handler together.
+func (w *world) batch(bodies ...string) []error {
+	messages := make([][]byte, len(bodies))
+	for i, body := range bodies {
+		messages[i] = []byte(body)
+	}
+	return w.handler.Handle(w.Context(), messages)
+}
+
 func (w *world) Succeed(_ context.Context, token string, output any) error {
-	w.answers = append(w.answers, fmt.Sprintf("%s succeeds: %+v", token, output))
-	return w.tokenErr
+	return w.answer(fmt.Sprintf("%s succeeds: %+v", token, output))
 }
 
 func (w *world) Fail(_ context.Context, token, code, detail string) error {
-	w.answers = append(w.answers, fmt.Sprintf("%s fails: %s: %s", token, code, detail))
+	return w.answer(fmt.Sprintf("%s fails: %s: %s", token, code, detail))
+}
+
+// answer takes an answer to one of several runs.
+func (w *world) answer(text string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.answers = append(w.answers, text)
 	return w.tokenErr
 }
 
@@ -113,7 +138,7 @@ func TestHandle(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newWorld(t)
 			for _, body := range tc.bodies {
-				if err := w.handler.Handle(t.Context(), []byte(body)); err != nil {
+				if err := w.try(body); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -132,7 +157,7 @@ func TestHandle(t *testing.T) {
 
 func TestCommitTellsWhereItComesFrom(t *testing.T) {
 	w := newWorld(t)
-	if err := w.handler.Handle(t.Context(), []byte(reserve)); err != nil {
+	if err := w.try(reserve); err != nil {
 		t.Fatal(err)
 	}
 	h := estest.Load(t, w.store, es.NewStreamID(stock.ReservationCategory, stock.ReservationID("o-1", 1)), 0)
@@ -170,7 +195,7 @@ func TestCrash(t *testing.T) {
 			t.Run(tc.name+" "+place, func(t *testing.T) {
 				w := newWorld(t)
 				interfere(w)
-				if err := w.handler.Handle(t.Context(), []byte(tc.body)); !errors.Is(err, errDied) {
+				if err := w.try(tc.body); !errors.Is(err, errDied) {
 					t.Fatalf("the message that died ends with %v", err)
 				}
 				if place != "at the answer" && len(w.answers) > 0 {
@@ -178,7 +203,7 @@ func TestCrash(t *testing.T) {
 				}
 				w.store.Before, w.store.After, w.tokenErr = nil, nil, nil
 				for range 2 { // the queue may send even what is done
-					if err := w.handler.Handle(t.Context(), []byte(tc.body)); err != nil {
+					if err := w.try(tc.body); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -280,7 +305,7 @@ func TestUnfit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			err := w.handler.Handle(t.Context(), []byte(tc.body))
+			err := w.try(tc.body)
 			if !errors.Is(err, inventoryqueue.ErrUnfit) || !poison.Is(err) ||
 				!strings.Contains(err.Error(), tc.reason) || strings.Contains(err.Error(), "secret") {
 				t.Errorf("%v, want %q", err, tc.reason)
@@ -293,7 +318,7 @@ func TestUnfit(t *testing.T) {
 				t.Errorf("answered %q, want %q", w.answers, told)
 			}
 			w.answers = nil
-			if err := w.handler.Handle(t.Context(), []byte(reserve)); err != nil ||
+			if err := w.try(reserve); err != nil ||
 				!slices.Equal(w.answers, []string{reserved}) || w.level("cd-1").Available != 7 {
 				t.Errorf("the command as it should be: %v, %q", err, w.answers)
 			}
@@ -306,12 +331,12 @@ func TestUnfit(t *testing.T) {
 func TestUnfitUntold(t *testing.T) {
 	w, down := newWorld(t), errors.New("down")
 	w.tokenErr = down
-	body := []byte(strings.Replace(reserve, `"orderId":"o-1"`, `"orderId":""`, 1))
-	if err := w.handler.Handle(t.Context(), body); !errors.Is(err, inventoryqueue.ErrUnfit) || !errors.Is(err, down) {
+	body := strings.Replace(reserve, `"orderId":"o-1"`, `"orderId":""`, 1)
+	if err := w.try(body); !errors.Is(err, inventoryqueue.ErrUnfit) || !errors.Is(err, down) {
 		t.Error(err)
 	}
 	w.tokenErr = nil
-	if err := w.handler.Handle(t.Context(), body); !errors.Is(err, inventoryqueue.ErrUnfit) || len(w.answers) != 2 {
+	if err := w.try(body); !errors.Is(err, inventoryqueue.ErrUnfit) || len(w.answers) != 2 {
 		t.Errorf("%v, %q", err, w.answers)
 	}
 }
@@ -330,7 +355,7 @@ func TestSamples(t *testing.T) {
 		if err := json.Unmarshal(text, &batch); err != nil || len(batch.Records) != 1 {
 			t.Fatalf("%s: %d messages, %v", name, len(batch.Records), err)
 		}
-		if err := newWorld(t).handler.Handle(t.Context(), []byte(batch.Records[0].Body)); !errors.Is(err, want) {
+		if err := newWorld(t).try(batch.Records[0].Body); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", name, err, want)
 		}
 	}

@@ -61,6 +61,9 @@ type Attempt[S any] struct {
 	Refused func(*faults.Fault) Plan
 }
 
+// doing is what goes ahead of a request's commit id in the commit that does what it asks for.
+const doing = "do:"
+
 // Do carries out the attempt id. plan is asked only while the attempt is open; a final fault from
 // it, or from an effect at the append, is the attempt's refusal. The answer to each later Do is the
 // same as to the first: nil, the refusal, or ErrAttemptClosed once it was taken back.
@@ -82,7 +85,7 @@ func (a Attempt[S]) Do(
 ) (S, error) {
 	stream := NewStreamID(a.Category, id)
 	empty := &History{Head: Head{stream: stream}}
-	return a.settle(ctx, stream, "do:", req, empty, func(ctx context.Context, from *Reads, state S) (*Plan, error) {
+	return a.settle(ctx, stream, doing, req, empty, func(ctx context.Context, from *Reads, state S) (*Plan, error) {
 		switch status := a.Status(state); status {
 		case AttemptOpen:
 			p, err := plan(ctx, from)
@@ -95,6 +98,47 @@ func (a Attempt[S]) Do(
 			return nil, ErrAttemptClosed.New("%s is %s", stream, status)
 		}
 	}, a.Refused)
+}
+
+// Try is an attempt that DoAll carries out with others.
+type Try struct {
+	ID      string
+	Request Request // one that claims nothing
+	Event   any     // on the attempt's stream
+}
+
+// DoAll carries out several attempts for the first time, by one append of all their events and the
+// effects: all or none. It takes their streams to be empty, as Do does, and decides nothing. Where
+// it gives no states, Do tells of each what becomes of it: after an error, be it an ErrConflict,
+// which it doesn't try again, or a fault of an effect, which is nobody's refusal yet; and without
+// one, where an earlier try of all of them is there already.
+//
+// The commits are those of Do: each finds what the other has written. A *ConflictError names the
+// stream of an attempt that somebody has begun, where its Actual is above 0.
+func (a Attempt[S]) DoAll(ctx context.Context, tries []Try, effects ...Effect) ([]S, error) {
+	commits := make([]Commit, len(tries))
+	for i, t := range tries {
+		switch {
+		case t.Request.CommitID == "":
+			return nil, fmt.Errorf("es: attempt %s: the request has no commit id", NewStreamID(a.Category, t.ID))
+		case t.Request.Claim.Stream != "":
+			return nil, fmt.Errorf("es: attempt %s: a request with a claim is carried out alone",
+				NewStreamID(a.Category, t.ID))
+		}
+		t.Request.CommitID = doing + t.Request.CommitID
+		commits[i] = t.Request.Commit(Empty(NewStreamID(a.Category, t.ID)), t.Event)
+	}
+	appended, err := a.Store.Append(ctx, commits, effects...)
+	if err != nil || appended.Recognised {
+		return nil, err
+	}
+	states := make([]S, len(tries))
+	for i, head := range appended.Heads {
+		if states[i], err = a.Fold(*after(History{}, head, commits[i])); err != nil {
+			return nil, err
+		}
+	}
+	return states, nil
 }
 
 // Undo takes the attempt id back: plan says how, and is asked only of a done one; voided is the
@@ -247,8 +291,13 @@ func (a Attempt[S]) append(ctx context.Context, history History, req Request, p 
 	if err != nil || appended.Recognised {
 		return nil, err
 	}
-	return &History{Head: appended.Heads[0], Events: append(history.Events, Recorded{
-		Stream: history.Head.stream, Version: appended.Heads[0].version, Data: p.Event,
+	return after(history, appended.Heads[0], commit), nil
+}
+
+// after is a history with the one event of a commit that was appended to it.
+func after(history History, head Head, commit Commit) *History {
+	return &History{Head: head, Events: append(history.Events, Recorded{
+		Stream: head.stream, Version: head.version, Data: commit.Events[0],
 		CommitID: commit.ID, Fingerprint: commit.Fingerprint, Time: commit.Time, Metadata: commit.Metadata,
-	})}, nil
+	})}
 }

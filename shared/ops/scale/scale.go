@@ -110,7 +110,7 @@ const (
 // batches are the BatchSizes of the mappings of queues, and side those functions that take a batch
 // side by side.
 var batches = map[string]float64{
-	"start-saga": 5, "process-inventory": 5, "send-mails": 5, "analyse-orders": 50, "prepare-shipments": 5,
+	"start-saga": 5, "process-inventory": 10, "send-mails": 5, "analyse-orders": 50, "prepare-shipments": 5,
 	"follow-shipments": 5,
 }
 

@@ -2,6 +2,7 @@ package stock_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -66,6 +67,98 @@ func TestTwins(t *testing.T) {
 					return fmt.Sprintf("%+v", answer), err
 				}
 			})
+		})
+	}
+}
+
+// TestTwinsOfABatch: the one of two deliveries of a batch finds what the other writes half done.
+func TestTwinsOfABatch(t *testing.T) {
+	estest.Twins(t, 3, func(t *testing.T) (*memstore.Store, func() (string, error)) {
+		store, counters := memstore.New(es.NewRegistry(stock.Register)), stocktest.NewCounters()
+		if err := counters.Create(t.Context(), "cd-1", "m", stock.Numbers{Available: 2, Counts: 1}); err != nil {
+			t.Fatal(err)
+		}
+		s := stock.New(stock.Deps{Store: store, Clock: clock.NewFake(estest.Start), Counters: counters})
+		return store, func() (string, error) {
+			replies := s.ReserveAll(t.Context(), []stock.Command{of("o1", "cd-1", 1), of("o2", "cd-1", 1)})
+			return fmt.Sprintf("%+v", replies), errors.Join(replies[0].Err, replies[1].Err)
+		}
+	})
+}
+
+// of asks for pieces of a SKU.
+func of(order, sku string, quantity int64) stock.Command {
+	return stock.Command{
+		Request: es.Request{CommitID: order, Time: estest.Start},
+		Reservation: stock.Reservation{
+			OrderID: order, Revision: 1, Items: []stock.Item{{SKU: sku, Quantity: quantity}},
+		},
+	}
+}
+
+// TestTogetherCosts: orders that can all be reserved for are one append for as many as it takes. A
+// refusal that is about some of them costs that append, one for the others, and what each costs
+// alone.
+func TestTogetherCosts(t *testing.T) {
+	wide := func(order string) stock.Command {
+		c := of(order, order, 1)
+		for i := range stock.MaxSKUs - 1 {
+			c.Reservation.Items = append(c.Reservation.Items, stock.Item{SKU: fmt.Sprint(order, "-", i), Quantity: 1})
+		}
+		return c
+	}
+	type cost struct{ appends, writes, loads int64 }
+	for name, tt := range map[string]struct {
+		before, commands []stock.Command
+		want             cost
+	}{
+		"nothing": {nil, nil, cost{}},
+		"one":     {nil, []stock.Command{of("a", "cd", 1)}, cost{1, 1, 0}},
+		"together": {
+			nil, []stock.Command{of("a", "cd", 1), of("b", "cd", 2), of("c", "dvd", 2)}, cost{1, 1, 0},
+		},
+		"as many SKUs as a transaction takes": {nil, []stock.Command{wide("a"), wide("b")}, cost{1, 1, 0}},
+		"more than that": {
+			nil, []stock.Command{wide("a"), wide("b"), wide("c"), of("d", "cd", 1)}, cost{2, 2, 0},
+		},
+		"one of two that are not too many together": {
+			nil, []stock.Command{of("a", "cd", 5), of("b", "cd", 1)}, cost{4, 2, 0},
+		},
+		"short for one of three": {nil, []stock.Command{of("a", "cd", 1), of("b", "cd", 9), of("c", "cd", 1)}, cost{4, 2, 0}},
+		"there already": {
+			[]stock.Command{of("b", "cd", 1)}, []stock.Command{of("a", "cd", 1), of("b", "cd", 1), of("c", "cd", 1)},
+			cost{3, 1, 1},
+		},
+		"twice": {nil, []stock.Command{of("a", "cd", 1), of("b", "cd", 1), of("a", "cd", 1)}, cost{2, 1, 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := &estest.Hooked{Store: memstore.New(es.NewRegistry(stock.Register))}
+			counters := stocktest.NewCounters()
+			s := stock.New(stock.Deps{Store: store, Clock: clock.NewFake(estest.Start), Counters: counters})
+			for _, c := range append(tt.commands, of("", "cd", 1), of("", "dvd", 1)) {
+				for _, item := range c.Reservation.Items {
+					if err := counters.Create(t.Context(), item.SKU, "m", stock.Numbers{Available: 5, Counts: 1}); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			for _, c := range tt.before {
+				if _, err := s.Reserve(t.Context(), c.Request, c.Reservation); err != nil {
+					t.Fatal(err)
+				}
+			}
+			before := cost{store.Appends.Load(), store.Writes.Load(), store.Loads.Load()}
+			for i, reply := range s.ReserveAll(t.Context(), tt.commands) {
+				if reply.Err != nil && !errors.Is(reply.Err, stock.ErrInsufficient) {
+					t.Errorf("order %d: %v", i, reply.Err)
+				}
+			}
+			got := cost{
+				store.Appends.Load() - before.appends, store.Writes.Load() - before.writes, store.Loads.Load() - before.loads,
+			}
+			if got != tt.want {
+				t.Errorf("it costs %+v, want %+v", got, tt.want)
+			}
 		})
 	}
 }
