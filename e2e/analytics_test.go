@@ -32,6 +32,7 @@ type figures struct {
 	CancelledByReason map[string]int64 `json:"cancelledByReason"`
 	Revenue           []money.Money    `json:"revenue"`
 	Refunded          []money.Money    `json:"refunded"`
+	GivenBack         []money.Money    `json:"givenBack"`
 }
 
 type sold struct {

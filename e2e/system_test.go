@@ -432,6 +432,7 @@ type statistics struct {
 	ByStatus          map[string]int64 `json:"byStatus"`
 	CancelledByReason map[string]int64 `json:"cancelledByReason"`
 	ConfirmedTotal    []money.Money    `json:"confirmedTotal"`
+	RefundedTotal     []money.Money    `json:"refundedTotal"`
 }
 
 // page is a page of a customer's orders.
