@@ -10,7 +10,16 @@ import (
 	"testing"
 	"time"
 
+	"orderflow/shared/contract"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamostore"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/ops/reconcile"
+	"orderflow/shared/shop/account"
 	"orderflow/shared/shop/money"
+	orders "orderflow/shared/shop/order"
+	"orderflow/shared/shop/payment"
+	"orderflow/shared/shop/refund"
 )
 
 // refundOf is a refund as the API shows it.
@@ -115,4 +124,23 @@ func TestOrderIsRefunded(t *testing.T) {
 		}
 		return given, given >= total
 	})
+
+	// Other tests plant faults: none is of this order, its payment or this account.
+	tables, events := stack.tables, contract.Registry()
+	report, err := reconcile.Verify{
+		Store: dynamostore.New(tables, stack.Outputs["EventsTable"], events), Registry: events, Clock: clock.System{},
+		Segments: 2, Overdue: time.Hour, Keep: func(reconcile.State) error { return nil },
+	}.Run(t.Context(), reconcile.State{})
+	if err != nil || report.Orders == 0 || report.Money["USD"].GivenBack.Attempts == 0 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	mine := []es.StreamID{
+		es.NewStreamID(orders.Category, placed.ID), es.NewStreamID(account.Category, c.account),
+		es.NewStreamID(payment.Category, payment.ID(placed.ID, 1)), es.NewStreamID(refund.Category, first.ID),
+	}
+	for _, f := range report.Findings {
+		if slices.Contains(mine, f.Stream) {
+			t.Errorf("found %+v", f)
+		}
+	}
 }

@@ -1,6 +1,7 @@
-// orderflow is the operator's command line: it places and shows orders, replays events, audits
-// whether they were published, verifies and rebuilds views, catalogue rows and stock counters,
-// redrives dead-letter entries, erases customers, gets tokens, and examines deployments.
+// orderflow is the operator's command line: it places, shows and refunds orders, replays events,
+// audits whether they were published, compares orders, money, stock and views, rebuilds views,
+// catalogue rows and stock counters, redrives dead-letter entries, erases customers, gets tokens,
+// and examines deployments.
 package main
 
 import (
@@ -109,7 +110,7 @@ func root() *cobra.Command {
 	cmd.AddCommand(
 		importCommand(stack), tokenCommand(stack), ordersCommand(stack), eventsCommand(stack), viewsCommand(stack),
 		customersCommand(stack), deadLettersCommand(stack), stockCommand(stack), productsCommand(stack),
-		costCommand(stack), doctorCommand(stack),
+		costCommand(stack), doctorCommand(stack), verifyCommand(stack),
 	)
 	strict(cmd)
 	return cmd
