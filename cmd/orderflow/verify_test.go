@@ -21,7 +21,9 @@ func TestPrintVerification(t *testing.T) {
 			{Rule: "payment.standing", Stream: "order/o1", Detail: "it is cancelled"},
 		}, More: 2},
 		Stock: &recount.Report{Differences: []recount.Difference{{SKU: "cd-1"}}, Unreadable: []string{"order/x@1"}},
-		Views: []verify.Report{{View: "orders", Findings: []verify.Finding{{Kind: verify.Stray, ID: "o2", Detail: "gone"}}}},
+		Views: []verify.Report{
+			{View: "orders", Findings: []verify.Finding{{Kind: verify.Stray, ID: "o2", Detail: "gone"}}},
+		},
 	}
 	for name, tt := range map[string]struct {
 		of   verification

@@ -11,6 +11,9 @@ func (m Money) Share(n, of int64) (Money, error) {
 		return Money{}, ErrOverflow.New("%d × %d/%d: expected 0 to all parts of an amount", m.Amount, n, of)
 	}
 	hi, lo := bits.Mul64(uint64(m.Amount), uint64(n))
-	quotient, _ := bits.Div64(hi, lo, uint64(of)) // at most m
+	quotient, _ := bits.Div64(hi, lo, uint64(of))
+	if quotient > 1<<63-1 { // it is at most m
+		return Money{}, ErrOverflow.New("%d × %d/%d is out of range", m.Amount, n, of)
+	}
 	return Money{Amount: int64(quotient), Currency: m.Currency}, nil
 }

@@ -38,7 +38,8 @@ func TestShare(t *testing.T) {
 // differ by one minor unit at most.
 func TestSharesSumUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		amount, parts := rapid.Int64Range(0, 1_000_000_000_000).Draw(t, "amount"), rapid.Int64Range(1, 60).Draw(t, "parts")
+		amount := rapid.Int64Range(0, 1_000_000_000_000).Draw(t, "amount")
+		parts := rapid.Int64Range(1, 60).Draw(t, "parts")
 		single := rapid.Bool().Draw(t, "one by one")
 		least, most, sum := int64(math.MaxInt64), int64(0), int64(0)
 		for rest := parts; rest > 0; {

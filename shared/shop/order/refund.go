@@ -1,6 +1,7 @@
 package order
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -245,7 +246,7 @@ func refundedLines(wanted []LineRefund, s State) ([]RefundedLine, error) {
 		}
 		lines = append(lines, RefundedLine{Line: line, SKU: s.Lines[line].SKU, Quantity: w.Quantity, Amount: amount})
 	}
-	slices.SortFunc(lines, func(a, b RefundedLine) int { return int(a.Line - b.Line) })
+	slices.SortFunc(lines, func(a, b RefundedLine) int { return cmp.Compare(a.Line, b.Line) })
 	return lines, nil
 }
 

@@ -80,7 +80,8 @@ func TestDecideGiveBack(t *testing.T) {
 			[]Event{refunded("r1", 0, pieces(2, 1, 0))}, nil,
 		},
 		{
-			"a part of a price", dispatched(), giveBackLines("r1", LineRefund{Line: new(int64(1)), Amount: new(eur(5))}),
+			"a part of a price", dispatched(),
+			giveBackLines("r1", LineRefund{Line: new(int64(1)), Amount: new(eur(5))}),
 			[]Event{refunded("r1", 5, pieces(1, 0, 5))}, nil,
 		},
 		{
@@ -146,14 +147,16 @@ func TestDecideInvalidGiveBack(t *testing.T) {
 			dispatched(), giveBackLines("r", LineRefund{Quantity: 1}), ErrInvalidRefund, "body.lines[0].line",
 		},
 		"a SKU of two lines": {
-			dispatched(), giveBackLines("r", LineRefund{SKU: "cd-1", Quantity: 1}), ErrInvalidRefund, "body.lines[0].sku",
+			dispatched(), giveBackLines("r", LineRefund{SKU: "cd-1", Quantity: 1}), ErrInvalidRefund,
+			"body.lines[0].sku",
 		},
 		"a SKU of none": {
-			dispatched(), giveBackLines("r", LineRefund{SKU: "cd-2", Quantity: 1}), ErrInvalidRefund, "body.lines[0].sku",
+			dispatched(), giveBackLines("r", LineRefund{SKU: "cd-2", Quantity: 1}), ErrInvalidRefund,
+			"body.lines[0].sku",
 		},
 		"another line's SKU": {
-			dispatched(), giveBackLines("r", LineRefund{Line: new(int64(0)), SKU: "gift", Quantity: 1}), ErrInvalidRefund,
-			"body.lines[0].sku",
+			dispatched(), giveBackLines("r", LineRefund{Line: new(int64(0)), SKU: "gift", Quantity: 1}),
+			ErrInvalidRefund, "body.lines[0].sku",
 		},
 		"neither pieces nor an amount": {
 			dispatched(), giveBackLines("r", of(0, 0)), ErrInvalidRefund, "body.lines[0].quantity",
@@ -186,7 +189,8 @@ func TestDecideInvalidGiveBack(t *testing.T) {
 			"body.shipping.amount",
 		},
 		"more than the order in two parts": {
-			dispatched(), GiveBack{RefundID: "r", Shipping: new(eur(1000)), Goodwill: new(eur(451)), Reason: RefundLate},
+			dispatched(),
+			GiveBack{RefundID: "r", Shipping: new(eur(1000)), Goodwill: new(eur(451)), Reason: RefundLate},
 			ErrRefundExceeds, "body",
 		},
 		"too many": {several, giveBackLines("r", of(0, 1)), ErrTooManyRefunds, ""},

@@ -12,7 +12,8 @@ import (
 
 // The faults of giving a part of a payment back.
 var (
-	ErrNotProcessed = faults.Declare(faults.Conflict, "payment.not-processed") // nothing was taken, or all is given back
+	// ErrNotProcessed: nothing was taken, or all of it is given back.
+	ErrNotProcessed = faults.Declare(faults.Conflict, "payment.not-processed")
 	ErrExceeds      = faults.Declare(faults.Conflict, "payment.refund-exceeds")
 )
 

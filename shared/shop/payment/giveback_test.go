@@ -14,7 +14,8 @@ func TestDecideGiveBack(t *testing.T) {
 	paid := Processed{PaymentID: "p1", OrderID: "o1", AccountID: "a1", Amount: eur(300)}
 	given := func(amount, refunded int64) PartiallyRefunded {
 		return PartiallyRefunded{
-			PaymentID: "p1", OrderID: "o1", AccountID: "a1", RefundID: "r", Amount: eur(amount), Refunded: eur(refunded),
+			PaymentID: "p1", OrderID: "o1", AccountID: "a1", RefundID: "r", Amount: eur(amount),
+			Refunded: eur(refunded),
 		}
 	}
 	for name, tt := range map[string]struct {

@@ -171,7 +171,8 @@ func TestGiveBack(t *testing.T) {
 
 	paid := estest.Load(t, s.store, es.NewStreamID(payment.Category, s.payment), 0).Events
 	if diff := cmp.Diff(payment.PartiallyRefunded{
-		PaymentID: s.payment, OrderID: orderID, AccountID: s.account, RefundID: id, Amount: eur(333), Refunded: eur(333),
+		PaymentID: s.payment, OrderID: orderID, AccountID: s.account, RefundID: id, Amount: eur(333),
+		Refunded: eur(333),
 	}, paid[1].Data); diff != "" {
 		t.Errorf("payment (-want +got):\n%s", diff)
 	}
@@ -362,7 +363,8 @@ func TestLastEuro(t *testing.T) {
 		for _, err := range errs {
 			if err == nil {
 				given++
-			} else if f, ok := faults.As(err); !ok || f.Code != order.ErrRefundExceeds.Code() || f.Kind != faults.Conflict {
+			} else if f, ok := faults.As(err); !ok || f.Code != order.ErrRefundExceeds.Code() ||
+				f.Kind != faults.Conflict {
 				t.Error(err)
 			}
 		}

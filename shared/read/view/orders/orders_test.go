@@ -105,7 +105,8 @@ func TestEvolve(t *testing.T) {
 					orders.Saga{ID: "run", State: order.SagaCompleted}, "p1", "OF1"
 			})},
 		{"refunded", []any{
-			order.Shipped{ShipmentID: "s1"}, order.Refunded{RefundID: "r1", Total: money.Money{Amount: 2, Currency: "JPY"}},
+			order.Shipped{ShipmentID: "s1"},
+			order.Refunded{RefundID: "r1", Total: money.Money{Amount: 2, Currency: "JPY"}},
 			order.Refunded{RefundID: "r2", Total: money.Money{Amount: 3, Currency: "JPY"}},
 		}, with(func(r *orders.Row) {
 			r.Status, r.Refunded = order.StatusShipped, money.Money{Amount: 3, Currency: "JPY"}

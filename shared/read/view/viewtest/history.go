@@ -39,10 +39,12 @@ func Commands() []order.Command {
 		order.FinishUndo{SagaID: "run-2"}, order.FailUndo{SagaID: "run-2", Steps: []string{"refund"}},
 		order.Ship{ShipmentID: "shipment-1"}, order.Deliver{ShipmentID: "shipment-1"},
 		order.GiveBack{
-			RefundID: "refund-1", Lines: []order.LineRefund{{Line: new(int64), Quantity: 1}}, Reason: order.RefundDamaged,
+			RefundID: "refund-1", Reason: order.RefundDamaged,
+			Lines: []order.LineRefund{{Line: new(int64), Quantity: 1}},
 		},
 		order.GiveBack{
-			RefundID: "refund-2", Lines: []order.LineRefund{{SKU: "sku-1", Quantity: 1}}, Reason: order.RefundReturned,
+			RefundID: "refund-2", Reason: order.RefundReturned,
+			Lines: []order.LineRefund{{SKU: "sku-1", Quantity: 1}},
 		},
 	}
 }
