@@ -50,8 +50,8 @@ func (a *smokeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		`"balance":{"amount":100,"currency":"USD"}}`, a.status)
 }
 
-// TestSmokeTakesAwayWhatItMade: wherever the test ends, what it made goes away, the last made first,
-// and what can't be taken away keeps nothing else.
+// TestSmokeTakesAwayWhatItMade: wherever the test ends, what it made goes away, the last made
+// first, and what can't be taken away keeps nothing else.
 func TestSmokeTakesAwayWhatItMade(t *testing.T) {
 	const (
 		register, open, list   = "POST /customers", "POST /accounts", "PUT /products/NAME"
