@@ -41,13 +41,15 @@ func main() {
 	))
 	vault := keyvault.New(tables, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
 	customers := customer.New(customer.Deps{Store: store, Clock: now, Vault: vault, Eraser: vault})
-	stocks := stock.New(stock.Deps{
-		Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE")),
-	})
+	counters := stocktable.New(tables, awsenv.Env("STOCK_TABLE"))
+	stocks := stock.New(stock.Deps{Store: store, Clock: now, Counters: counters})
 	products := product.New(product.Deps{
 		Store: store, Clock: now, Rows: producttable.New(tables, awsenv.Env("PRODUCTS_TABLE"), now),
 	})
-	shipments := shipment.New(shipment.Deps{Store: store, Clock: now, Vault: vault, Books: stocks})
+	shipments := shipment.New(shipment.Deps{
+		Store: store, Clock: now, Vault: vault, Books: stocks, Serves: shipment.Served(awsenv.Env("SERVED_COUNTRIES")),
+	})
+	perHour, quotas := quota.MustParse(awsenv.Env("CUSTOMER_QUOTA_PER_HOUR")), awsenv.Env("QUOTAS_TABLE")
 	snapshots := dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE"))
 	accounts := account.New(account.Deps{
 		Store: store, Clock: now, Customers: customers, Snapshots: snapshots, Mends: true,
@@ -63,13 +65,11 @@ func main() {
 		Clock: now, Log: log,
 		Orders: order.New(order.Deps{
 			Store: store, Clock: now, Vault: vault, Customers: customers, Prices: products, Shipments: shipments,
+			Reservations: stocks, Payments: payments,
 		}),
 		Customers: customers, Accounts: accounts, Stock: stocks, Products: products, Shipments: shipments,
 		Refunds:     refund.New(refund.Deps{Store: store, Clock: now, Vault: vault, Payments: payments}),
 		DeadLetters: deadletter.Desk{Table: deadlettertable.New(tables, awsenv.Env("DEAD_LETTERS_TABLE")), Clock: now},
-		Quota: quota.New(quota.Deps{
-			Counter: quotatable.New(tables, awsenv.Env("QUOTAS_TABLE")), Clock: now,
-			PerHour: quota.MustParse(awsenv.Env("CUSTOMER_QUOTA_PER_HOUR")),
-		}),
+		Quota:       quota.New(quota.Deps{Counter: quotatable.New(tables, quotas), Clock: now, PerHour: perHour}),
 	}), httpapi.Mapping{Domain: os.Getenv("API_DOMAIN"), Path: os.Getenv("API_BASE_PATH")}))
 }

@@ -334,6 +334,9 @@ func orderTypes() []entry {
 					CustomerID:     s.CustomerID, Lines: orderLines(s.Lines), Total: orderTotal(s),
 				}
 			}),
+		orderAmended(of(
+			"order.amended", "The order has other lines, or goes elsewhere; all that was done for it has followed.",
+		)),
 		publish(of("order.cancelling", "The order will not be fulfilled; what was done for it is being undone."),
 			func(r es.Recorded, e order.Cancelling) OrderCancelling {
 				return OrderCancelling{

@@ -52,6 +52,9 @@ func paymentTypes() []entry {
 			func(_ es.Recorded, e payment.Declined) PaymentDeclined {
 				return PaymentDeclined{PaymentID: e.PaymentID, OrderID: e.OrderID, Code: e.Code, Detail: e.Detail}
 			}),
+		paymentAdjusted(of(
+			"payment.adjusted", "The order was amended: the account was charged the difference, or has it back.",
+		)),
 		publish(of("payment.refunded", "The account has back what was charged."),
 			func(_ es.Recorded, e payment.Refunded) PaymentRefunded {
 				return PaymentRefunded{

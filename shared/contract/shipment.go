@@ -79,6 +79,10 @@ func shipmentTypes() []entry {
 			func(_ es.Recorded, e shipment.Prepared) ShipmentPrepared {
 				return ShipmentPrepared{ShipmentID: e.ShipmentID, OrderID: e.OrderID, Items: items(e.Items)}
 			}),
+		shipmentAmended(of(
+			"shipment.amended", "The order was amended: the shipment brings something else, or goes elsewhere.",
+		)),
+		shipmentLabelled(of("shipment.labelled", "A shipment's label is printed: what is in it is final.")),
 		publish(of("shipment.dispatched", "The carrier has a shipment."),
 			func(_ es.Recorded, e shipment.Dispatched) ShipmentDispatched {
 				return ShipmentDispatched{

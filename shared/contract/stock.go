@@ -85,6 +85,9 @@ func stockTypes() []entry {
 			func(_ es.Recorded, e stock.Refused) StockRefused {
 				return StockRefused{ReservationID: e.ReservationID, OrderID: e.OrderID, Code: e.Code, Detail: e.Detail}
 			}),
+		stockAmended(of(
+			"stock.amended", reservation, "The order was amended: the difference is reserved, or available again.",
+		)),
 		publish(of("stock.released", reservation, "What was reserved is available again."),
 			func(_ es.Recorded, e stock.Released) StockReleased {
 				return StockReleased{ReservationID: e.ReservationID, OrderID: e.OrderID, Items: items(e.Items)}

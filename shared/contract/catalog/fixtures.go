@@ -125,6 +125,16 @@ func orderFixtures() []fixture {
 				TrackingNumber: shipment.TrackingNumber(shipmentID),
 			},
 		},
+		{stream, 4, order.Amended{
+			Revision: 2,
+			Lines: []order.Line{
+				{SKU: "CD-0042", Quantity: 1, UnitPrice: usd(1177)},
+				{SKU: "CD-0107", Quantity: 2, UnitPrice: usd(1499), ProductVersion: 3},
+			},
+			Total: usd(4175), Difference: usd(322), Added: []goods.Item{{SKU: "CD-0107", Quantity: 1}},
+			Removed: []goods.Item{{SKU: "CD-0042", Quantity: 1}}, Address: sealed, PricedBy: order.PricedByCatalogue,
+			By: order.OriginOperator, Reason: order.ReasonOperator, Note: sealed,
+		}},
 		{stream, 4, order.Shipped{ShipmentID: shipmentID}},
 		{stream, 4, order.Shipped{
 			ShipmentID: shipmentID, Revision: 1, DispatchedAt: "2026-03-02T09:30:03Z", StockClosed: true,
@@ -212,6 +222,9 @@ func paymentFixtures() []fixture {
 	stream, other := es.NewStreamID(payment.Category, paymentID), es.NewStreamID(payment.Category, otherPayment)
 	return []fixture{
 		{stream, 1, payment.Processed{PaymentID: paymentID, OrderID: orderID, AccountID: accountID, Amount: usd(3853)}},
+		{stream, 2, payment.Adjusted{
+			PaymentID: paymentID, OrderID: orderID, AccountID: accountID, Amount: usd(2676), Difference: usd(-1177),
+		}},
 		{stream, 2, payment.Refunded{PaymentID: paymentID, OrderID: orderID, AccountID: accountID, Amount: usd(3853)}},
 		{other, 1, payment.Declined{
 			PaymentID: otherPayment, OrderID: otherID, Code: account.ErrInsufficientFunds.Code(),
@@ -227,6 +240,11 @@ func stockFixtures() []fixture {
 	reserved := []stock.Item{{SKU: "CD-0042", Quantity: 2}, {SKU: "CD-0107", Quantity: 1}}
 	return []fixture{
 		{stream, 1, stock.Reserved{ReservationID: reservationID, OrderID: orderID, Items: reserved}},
+		{stream, 2, stock.Amended{
+			ReservationID: reservationID, OrderID: orderID,
+			Items: []stock.Item{{SKU: "CD-0042", Quantity: 1}, {SKU: "CD-0107", Quantity: 2}},
+			Taken: []stock.Item{{SKU: "CD-0107", Quantity: 1}}, Returned: []stock.Item{{SKU: "CD-0042", Quantity: 1}},
+		}},
 		{stream, 2, stock.Released{ReservationID: reservationID, OrderID: orderID, Items: reserved}},
 		{stream, 2, stock.Departed{ReservationID: reservationID, OrderID: orderID, Items: reserved}},
 		{stream, 2, stock.Committed{ReservationID: reservationID, OrderID: orderID, Items: reserved}},
@@ -264,6 +282,13 @@ func shipmentFixtures() []fixture {
 		{stream, 2, shipment.Prepared{
 			ShipmentID: shipmentID, OrderID: orderID, CustomerID: customerID,
 			Items: []shipment.Item{{SKU: "CD-0042", Quantity: 2}, {SKU: "CD-0107", Quantity: 1}}, Address: sealed,
+		}},
+		{stream, 3, shipment.Amended{
+			ShipmentID: shipmentID, OrderID: orderID, Revision: 2, CustomerID: customerID,
+			Items: []shipment.Item{{SKU: "CD-0042", Quantity: 1}, {SKU: "CD-0107", Quantity: 2}}, Address: sealed,
+		}},
+		{stream, 4, shipment.Labelled{
+			ShipmentID: shipmentID, OrderID: orderID, TrackingNumber: shipment.TrackingNumber(shipmentID),
 		}},
 		{
 			stream, 3,

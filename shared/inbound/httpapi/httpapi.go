@@ -342,6 +342,7 @@ func (s *server) commands(c Commands) {
 			http.StatusNotFound, http.StatusPreconditionFailed, http.StatusPreconditionRequired,
 		},
 	}, c.setProduct)
+	s.amendments(c)
 }
 
 func (s *server) queries(q Queries) {

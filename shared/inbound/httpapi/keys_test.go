@@ -143,6 +143,9 @@ func keyedOperations() []keyed {
 	shipped := func(what string, who caller, n int) func(*pair) request {
 		return func(p *pair) request { return post(who, "/shipments/"+p.at[n]+"/"+what, nil) }
 	}
+	labelled := func(who caller, n int) func(*pair) request {
+		return func(p *pair) request { return shipped("label", who, n)(p).with("If-Match", `"2"`) }
+	}
 	letter := func(what string, n int, body object) func(*pair) request {
 		return func(p *pair) request { return post(operator, "/dead-letters/"+p.letters[n]+"/"+what, body) }
 	}
@@ -212,6 +215,12 @@ func keyedOperations() []keyed {
 			setup:  ships(shipment.StatusPrepared),
 			first:  shipped("dispatch", carrier, 0),
 			target: shipped("dispatch", carrier, 1), other: shipped("dispatch", carrier2, 0), status: http.StatusOK,
+		},
+		{
+			name: "label", route: "/shipments/{id}/label",
+			setup:  ships(shipment.StatusPrepared),
+			first:  labelled(carrier, 0),
+			target: labelled(carrier, 1), other: labelled(carrier2, 0), status: http.StatusOK,
 		},
 		{
 			name: "deliver", route: "/shipments/{id}/deliver",

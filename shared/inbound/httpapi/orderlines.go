@@ -70,23 +70,30 @@ func (b placeOrderBody) price(id identity, place *order.PlaceInput) error {
 		place.NamedBy = id.actor()
 	}
 	place.Lines = make([]order.LineInput, len(b.Lines))
+	var err error
 	for i, l := range b.Lines {
-		if field := l.adjusts(); field != "" && !id.namesPrices() {
-			return ErrForbidden.Field(
-				fmt.Sprintf("body.lines[%d].%s", i, field), "allowed only for callers who may set prices; omit it",
-			)
-		}
-		place.Lines[i] = order.LineInput{
-			SKU: l.SKU, Quantity: l.Quantity, UnitPrice: l.UnitPrice.money(),
-			Discount: l.Discount.domain(), Tax: l.Tax.domain(), Amount: l.Amount.money(),
+		if place.Lines[i], err = l.input(id, i); err != nil {
+			return err
 		}
 	}
-	var err error
 	if place.Currency, err = order.Currency(string(b.Currency), place.Lines); err != nil {
 		return err
 	}
 	place.AccountID = account.ID(place.CustomerID, place.Currency)
 	return nil
+}
+
+// input is the line of that place in the order's terms.
+func (l orderLine) input(id identity, place int) (order.LineInput, error) {
+	if field := l.adjusts(); field != "" && !id.namesPrices() {
+		return order.LineInput{}, ErrForbidden.Field(
+			fmt.Sprintf("body.lines[%d].%s", place, field), "allowed only for callers who may set prices; omit it",
+		)
+	}
+	return order.LineInput{
+		SKU: l.SKU, Quantity: l.Quantity, UnitPrice: l.UnitPrice.money(),
+		Discount: l.Discount.domain(), Tax: l.Tax.domain(), Amount: l.Amount.money(),
+	}, nil
 }
 
 // adjusts names the first field of those that only callers who may name prices send, "" for none.

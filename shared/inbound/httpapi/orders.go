@@ -133,6 +133,7 @@ type orderAnswer struct {
 	Refunds         []orderRefundAnswer `json:"refunds,omitempty" doc:"Refunds after dispatch, oldest first"`
 	Refunded        *money.Money        `json:"refunded,omitempty" doc:"Their total"`
 	Refundable      *money.Money        `json:"refundable,omitempty" doc:"What may still be refunded of a dispatched order"`
+	Amendment       *amendmentAnswer    `json:"amendment" doc:"The last one; null if the order was never amended"`
 	Version         int64               `json:"version" doc:"Sequence number of the order's last event"`
 	ChangedAt       string              `json:"changedAt,omitempty" format:"date-time" doc:"Only with asOf: when the order reached the state shown"`
 }
@@ -284,11 +285,19 @@ func openOrder(
 		return orderAnswer{}, err
 	}
 	erased = erased || errors.Is(err, personal.ErrErased)
+	reason, err := orders.OpenAmendment(ctx, s)
+	if err != nil && !errors.Is(err, personal.ErrErased) {
+		return orderAnswer{}, err
+	}
+	erased = erased || errors.Is(err, personal.ErrErased)
 	answer, err := answerOrder(s, version, to, note)
 	if err != nil {
 		return orderAnswer{}, err
 	}
 	answer.Erased = erased
+	if answer.Amendment != nil {
+		answer.Amendment.Reason = reason
+	}
 	answer.Refunds, err = answerRefunds(ctx, orders, id, s)
 	return answer, err
 }
@@ -316,6 +325,9 @@ func answerOrder(s order.State, version int64, to *shipment.Address, note string
 	}
 	if len(s.Refunds) > 0 {
 		a.Refunded = new(s.Refunded())
+	}
+	if s.Amendment != nil {
+		a.Amendment = &amendmentAnswer{Revision: s.Amendment.Revision, By: s.Amendment.By}
 	}
 	if s.Reason != "" {
 		a.Cancellation = &cancellationAnswer{Reason: s.Reason, Detail: s.Detail, Note: note, By: s.ClosedBy}

@@ -22,6 +22,7 @@ import (
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/personal"
 	"orderflow/shared/shop/product"
+	"orderflow/shared/shop/shipment"
 	"orderflow/shared/shop/stock"
 )
 
@@ -186,7 +187,8 @@ func translate(err error) *problem {
 func ofFault(f *faults.Fault) *problem {
 	status := statusOf(f.Kind)
 	if errors.Is(f, stock.ErrVersionRequired) || errors.Is(f, product.ErrVersionRequired) ||
-		errors.Is(f, customer.ErrVersionRequired) {
+		errors.Is(f, customer.ErrVersionRequired) || errors.Is(f, order.ErrVersionRequired) ||
+		errors.Is(f, shipment.ErrVersionRequired) {
 		status = http.StatusPreconditionRequired
 	}
 	p := newProblem(status, f.Code, f.Detail)
@@ -197,6 +199,9 @@ func ofFault(f *faults.Fault) *problem {
 	case faults.Unauthenticated:
 		p.headers.Set("WWW-Authenticate", "Bearer")
 	case faults.Unavailable:
+		return p.retryAfter(1)
+	}
+	if errors.Is(f, order.ErrUnderWay) {
 		return p.retryAfter(1)
 	}
 	return p

@@ -28,8 +28,9 @@ type consignmentAnswer struct {
 	OrderID         string          `json:"orderId"`
 	Status          shipment.Status `json:"status" enum:"scheduled,prepared,dispatched,delivered,cancelled,refused,voided"`
 	TrackingNumber  string          `json:"trackingNumber" doc:"Empty if the shipment was never scheduled"`
-	Items           []packedAnswer  `json:"items" doc:"Packed items; empty before the shipment is prepared"`
-	ShippingAddress *addressAnswer  `json:"shippingAddress" doc:"Destination. null before the shipment is prepared, if the customer is erased, and for the carrier once it is delivered or cancelled"`
+	Items           []packedAnswer  `json:"items" doc:"Packed items; empty before the shipment is prepared or its order amended"`
+	ShippingAddress *addressAnswer  `json:"shippingAddress" doc:"Destination. null before the shipment is prepared or its order amended, if the customer is erased, and for the carrier once it is delivered or cancelled"`
+	Labelled        bool            `json:"labelled,omitempty" doc:"true once the label is printed: the contents are final"`
 	Version         int64           `json:"version" doc:"Sequence number of the shipment's last event"`
 }
 
@@ -79,6 +80,7 @@ func answerShipment(
 	out := &consignmentOutput{ETag: etag(res.Head.Version()), Body: consignmentAnswer{
 		ID: s.ID, OrderID: s.OrderID, Status: s.Status, TrackingNumber: s.TrackingNumber,
 		Items: make([]packedAnswer, len(s.Items)), Version: res.Head.Version(),
+		Labelled: s.Labelled,
 	}}
 	for i, item := range s.Items {
 		out.Body.Items[i] = packedAnswer(item)

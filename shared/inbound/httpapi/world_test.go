@@ -110,7 +110,8 @@ func newWorld(t testing.TB) *world {
 	})
 	w.orders = order.New(order.Deps{
 		Store: w.store, Clock: w.clock, Vault: w.vault, Customers: w.customers, Prices: w.products,
-		Shipments: w.shipments,
+		Shipments: w.shipments, Reservations: w.stocks,
+		Payments: payment.New(payment.Deps{Store: w.store, Clock: w.clock}),
 	})
 	w.lists = func(_ context.Context, customerID string, q orders.Query) (orders.Page, error) {
 		_, _, err := q.Check(customerID)

@@ -89,6 +89,7 @@ type State struct {
 	Wait             *Wait      // nil where it waits for nothing
 	Parked           Park       // the run that waited last; its wait is over where Wait is nil
 	Refunds          []Refunded // oldest first
+	Amendment        *Amendment // nil for an order that nobody amended
 }
 
 // Exists reports whether the order was placed.
@@ -129,6 +130,8 @@ func Evolve(s State, e Event) State {
 		s.Status, s.Saga, s.SagaID, s.FailedSteps = StatusCancelled, SagaCompleted, e.SagaID, nil
 	case UndoFailed:
 		s.Saga, s.SagaID, s.FailedSteps = SagaFailed, e.SagaID, e.Steps
+	case Amended:
+		s = evolveAmended(s, e)
 	case Shipped:
 		s.Status = StatusShipped
 	case Delivered:
@@ -168,6 +171,8 @@ func decide(c Command, s State) ([]Event, error) {
 		return finishUndo(c, s)
 	case FailUndo:
 		return failUndo(c, s)
+	case Amend:
+		return amend(c, s)
 	case Ship:
 		return ship(c, s)
 	case Deliver:

@@ -151,6 +151,7 @@ func Register(r *es.Registry) {
 	es.Register[PaymentRequested](r, "order.payment-requested", 1)
 	es.Register[Parked](r, "order.parked", 1)
 	es.Register[Confirmed](r, "order.confirmed", 1)
+	es.Register[Amended](r, "order.amended", 1)
 	es.Register[Cancelling](r, "order.cancelling", 1)
 	es.Register[Cancelled](r, "order.cancelled", 1)
 	es.Register[UndoFailed](r, "order.undo-failed", 1)

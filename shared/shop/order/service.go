@@ -27,11 +27,13 @@ type Customers interface {
 	Registered(ctx context.Context, customerID string) (bool, error)
 }
 
-// Shipments takes shipments back.
+// Shipments takes shipments back, and has them follow an amendment.
 type Shipments interface {
 	// Cancel takes the shipment of one revision of an order back. shipment.ErrDispatched where it
 	// has left.
 	Cancel(ctx context.Context, req es.Request, c shipment.Cancel) (shipment.State, error)
+	// Amendment gives the shipment of that revision of an order other contents.
+	Amendment(orderID string, revision int64, to shipment.Contents) Part
 }
 
 // Deps is what the service works with.
@@ -42,6 +44,9 @@ type Deps struct {
 	Customers Customers      `wiring:"optional"`
 	Prices    Prices         `wiring:"optional"`
 	Shipments Shipments      `wiring:"optional"`
+	// who amends needs both
+	Reservations Reservations `wiring:"optional"`
+	Payments     Payments     `wiring:"optional"`
 	// Recent is for whoever runs one command after the other on an order: where the same process
 	// has left it, and it is still so, the next one needs no read.
 	Recent *Recent `wiring:"optional"`
@@ -244,10 +249,22 @@ func (s Service) OpenAddress(ctx context.Context, order State) (shipment.Address
 // OpenNote decrypts what the person who cancelled wrote, "" where they wrote nothing.
 // personal.ErrErased where the customer was erased.
 func (s Service) OpenNote(ctx context.Context, order State) (string, error) {
-	if order.Note == "" {
+	return s.openNote(ctx, order, order.Note)
+}
+
+// OpenAmendment is OpenNote of the person who amended the order last.
+func (s Service) OpenAmendment(ctx context.Context, order State) (string, error) {
+	if order.Amendment == nil {
 		return "", nil
 	}
-	plain, err := s.deps.Vault.Open(ctx, order.CustomerID, NoteField, order.Note)
+	return s.openNote(ctx, order, order.Amendment.Note)
+}
+
+func (s Service) openNote(ctx context.Context, order State, note personal.Sealed) (string, error) {
+	if note == "" {
+		return "", nil
+	}
+	plain, err := s.deps.Vault.Open(ctx, order.CustomerID, NoteField, note)
 	if err != nil {
 		return "", fmt.Errorf("order %s: open note: %w", order.ID, err)
 	}

@@ -58,9 +58,10 @@ func TestErrorsTellNothing(t *testing.T) {
 
 // carrier takes shipments back, and notes what it was asked for.
 type carrier struct {
-	asked []shipment.Cancel
-	req   es.Request
-	taken string // the shipment that it took back
+	order.Shipments // it follows no amendment
+	asked           []shipment.Cancel
+	req             es.Request
+	taken           string // the shipment that it took back
 }
 
 func (c *carrier) Cancel(_ context.Context, req es.Request, cancel shipment.Cancel) (shipment.State, error) {

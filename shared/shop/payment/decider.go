@@ -23,7 +23,7 @@ type State struct {
 	ID        string
 	OrderID   string
 	AccountID string
-	Amount    money.Money // that was taken, and given back if it is refunded
+	Amount    money.Money // that stands charged, and is given back if it is refunded
 	Returned  money.Money // of it, what was given back before that
 	Status    Status
 	Code      string // of a declined payment's fault
@@ -45,6 +45,8 @@ func Evolve(s State, e Event) State {
 		return State{ID: e.PaymentID, OrderID: e.OrderID, Status: StatusDeclined, Code: e.Code, Detail: e.Detail}
 	case PartiallyRefunded:
 		s.Returned = e.Refunded
+	case Adjusted:
+		s.Amount = e.Amount
 	case Refunded:
 		s.Status = StatusRefunded
 	case Voided:

@@ -54,6 +54,7 @@ func (Voided) paymentEvent()    {}
 func Register(r *es.Registry) {
 	es.Register[Processed](r, "payment.processed", 1)
 	es.Register[Declined](r, "payment.declined", 1)
+	es.Register[Adjusted](r, "payment.adjusted", 1)
 	es.Register[Refunded](r, "payment.refunded", 1)
 	es.Register[Voided](r, "payment.voided", 1)
 	es.Register[PartiallyRefunded](r, "payment.partially-refunded", 1)

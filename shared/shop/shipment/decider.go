@@ -30,9 +30,10 @@ type State struct {
 	Revision       int64 // of the order; 0 where it was never scheduled
 	Status         Status
 	TrackingNumber string          // "" where it was never scheduled
-	CustomerID     string          // from here to Address, "" and none before it is prepared
+	CustomerID     string          // from here to Address, "" and none before it is prepared or amended
 	Items          []Item          //
 	Address        personal.Sealed // an Address under the customer's data key
+	Labelled       bool            // its contents are final
 	DispatchedAt   string          // RFC 3339, "" before it left
 	StockClosed    bool            // as in Dispatched
 	Code           string          // of the fault that it was refused with
@@ -100,9 +101,16 @@ func decide(c command, s State) ([]Event, error) {
 		if s.Status != StatusScheduled {
 			return nil, nil
 		}
+		if len(s.Items) > 0 { // amended since the order was as the copy has it
+			c = prepare{customerID: s.CustomerID, items: s.Items, address: s.Address}
+		}
 		return []Event{Prepared{
 			ShipmentID: s.ID, OrderID: s.OrderID, CustomerID: c.customerID, Items: c.items, Address: c.address,
 		}}, nil
+	case amend:
+		return amended(c, s)
+	case label:
+		return labelled(s)
 	case dispatch:
 		switch s.Status {
 		case StatusScheduled:
@@ -140,6 +148,10 @@ func Evolve(s State, e Event) State {
 		s = State{ID: e.ShipmentID, OrderID: e.OrderID, Status: StatusRefused, Code: e.Code, Detail: e.Detail}
 	case Prepared:
 		s.Status, s.CustomerID, s.Items, s.Address = StatusPrepared, e.CustomerID, e.Items, e.Address
+	case Amended:
+		s.CustomerID, s.Items, s.Address = e.CustomerID, e.Items, e.Address
+	case Labelled:
+		s.Labelled = true
 	case Dispatched:
 		s.Status, s.DispatchedAt, s.StockClosed = StatusDispatched, e.DispatchedAt, e.StockClosed
 	case Delivered:

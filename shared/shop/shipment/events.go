@@ -94,6 +94,8 @@ func Register(r *es.Registry) {
 	es.Register[Scheduled](r, "shipment.scheduled", 1)
 	es.Register[Refused](r, "shipment.refused", 1)
 	es.Register[Prepared](r, "shipment.prepared", 1)
+	es.Register[Amended](r, "shipment.amended", 1)
+	es.Register[Labelled](r, "shipment.labelled", 1)
 	es.Register[Dispatched](r, "shipment.dispatched", 1)
 	es.Register[Delivered](r, "shipment.delivered", 1)
 	es.Register[Cancelled](r, "shipment.cancelled", 1)

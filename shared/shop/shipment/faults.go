@@ -14,4 +14,8 @@ var (
 	ErrNotPrepared   = faults.Declare(faults.Conflict, "shipment.not-prepared")
 	ErrNotDispatched = faults.Declare(faults.Conflict, "shipment.not-dispatched") // only what left can arrive
 	ErrDispatched    = faults.Declare(faults.Conflict, "shipment.dispatched")     // too late to cancel
+	// ErrLabelled: what is in it is final. It can still be cancelled.
+	ErrLabelled        = faults.Declare(faults.Conflict, "shipment.labelled")
+	ErrVersionRequired = faults.Declare(faults.Precondition, "shipment.version-required")
+	ErrVersionMismatch = faults.Declare(faults.Precondition, "shipment.version-mismatch")
 )

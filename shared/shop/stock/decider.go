@@ -37,6 +37,8 @@ func EvolveReservation(s ReservationState, e ReservationEvent) ReservationState 
 		s = ReservationState{
 			ID: e.ReservationID, OrderID: e.OrderID, Status: es.AttemptRefused, Code: e.Code, Detail: e.Detail,
 		}
+	case Amended:
+		s.Items = e.Items
 	case Released:
 		s.Status = es.AttemptUndone
 	case Departed:

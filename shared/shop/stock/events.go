@@ -43,7 +43,7 @@ type Refused struct {
 type Released struct {
 	ReservationID string `json:"reservationId"`
 	OrderID       string `json:"orderId"`
-	Items         []Item `json:"items"` // exactly those of Reserved
+	Items         []Item `json:"items"` // exactly those that stood reserved
 	Marks         Marks  `json:"marks,omitempty"`
 }
 
@@ -52,7 +52,7 @@ type Released struct {
 type Departed struct {
 	ReservationID string `json:"reservationId"`
 	OrderID       string `json:"orderId"`
-	Items         []Item `json:"items"` // exactly those of Reserved
+	Items         []Item `json:"items"` // exactly those that stood reserved
 	Marks         Marks  `json:"marks,omitempty"`
 }
 
@@ -60,7 +60,7 @@ type Departed struct {
 type Committed struct {
 	ReservationID string `json:"reservationId"`
 	OrderID       string `json:"orderId"`
-	Items         []Item `json:"items"` // exactly those of Reserved
+	Items         []Item `json:"items"` // exactly those that stood reserved
 	// Departed: the items left by the event of that name. Without it they leave by this one, as in
 	// the releases that had no other.
 	Departed bool `json:"departed,omitempty"`
@@ -100,6 +100,7 @@ func (Restocked) stockEvent() {}
 func Register(r *es.Registry) {
 	es.Register[Reserved](r, "stock.reserved", 1)
 	es.Register[Refused](r, "stock.refused", 1)
+	es.Register[Amended](r, "stock.amended", 1)
 	es.Register[Released](r, "stock.released", 1)
 	es.Register[Departed](r, "stock.departed", 1)
 	es.Register[Committed](r, "stock.committed", 1)

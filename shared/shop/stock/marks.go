@@ -79,6 +79,8 @@ func Changes(event any) []Change {
 		return changes(e.Items, e.Marks, func(i Item) Numbers {
 			return Numbers{Available: -i.Quantity, Reserved: i.Quantity}
 		})
+	case Amended:
+		return e.changed()
 	case Released:
 		return changes(e.Items, e.Marks, func(i Item) Numbers {
 			return Numbers{Available: i.Quantity, Reserved: -i.Quantity}

@@ -110,7 +110,7 @@ func (s Service) Reserve(ctx context.Context, req es.Request, r Reservation) (Re
 }
 
 // Release takes the reservation of one revision of an order back: exactly the items that its own
-// event names. One that never came is voided, and will be refused should it still come; one that
+// events come to. One that never came is voided, and will be refused should it still come; one that
 // was refused or released is left as it is. ErrCommitted where the items have left.
 func (s Service) Release(
 	ctx context.Context, req es.Request, orderID string, revision int64,

@@ -69,6 +69,8 @@ func Evolve(r Row, e es.Recorded) Row {
 		r.WaitsUntil = time.Time{}
 		r.Status, r.Saga = order.StatusConfirmed, Saga{ID: d.SagaID, State: order.SagaCompleted}
 		r.PaymentID, r.TrackingNumber = d.PaymentID, d.TrackingNumber
+	case order.Amended:
+		r.Total, r.LineCount = d.Total, len(d.Lines)
 	case order.Cancelling:
 		r.WaitsUntil = time.Time{}
 		r.Status, r.Saga.State, r.Reason = order.StatusCancelling, order.SagaCompensating, d.Reason

@@ -36,6 +36,10 @@ func Commands() []order.Command {
 		order.RequirePayment{Revision: 2, Code: "account.insufficient-funds", Until: "soon"},
 		order.RequestPayment{AccountID: "account-2", By: "customer/ada"},
 		order.Expire{Wait: order.WaitPayment, Revision: 1, SagaID: "run-1"},
+		order.Amend{
+			Lines: []order.Line{{SKU: "sku-0", Quantity: 2, UnitPrice: money.Money{Amount: 70, Currency: "USD"}}},
+			By:    order.OriginOperator,
+		},
 		order.FinishUndo{SagaID: "run-2"}, order.FailUndo{SagaID: "run-2", Steps: []string{"refund"}},
 		order.Ship{ShipmentID: "shipment-1"}, order.Deliver{ShipmentID: "shipment-1"},
 		order.GiveBack{

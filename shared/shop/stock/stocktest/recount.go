@@ -226,7 +226,7 @@ type orders struct {
 func (o *orders) act(t *rapid.T) {
 	ctx, req, order := context.Background(), request(), rapid.SampledFrom(o.ids).Draw(t, "order")
 	name := rapid.SampledFrom(o.skus).Draw(t, "sku")
-	actions := []string{"reserve", "reserve", "reserve", "release", "leave", "commit", "count"}
+	actions := []string{"reserve", "reserve", "reserve", "amend", "amend", "release", "leave", "commit", "count"}
 	action := rapid.SampledFrom(actions).Draw(t, "action")
 	var err error
 	switch action {
@@ -236,6 +236,9 @@ func (o *orders) act(t *rapid.T) {
 			items = append(items, stock.Item{SKU: other, Quantity: 1})
 		}
 		_, err = o.service.Reserve(ctx, req, stock.Reservation{OrderID: order, Revision: 1, Items: items})
+	case "amend":
+		items := []stock.Item{{SKU: name, Quantity: rapid.Int64Range(1, 3).Draw(t, "quantity")}}
+		err = o.amend(req, order, items...)
 	case "release":
 		_, err = o.service.Release(ctx, req, order, 1)
 	case "leave":
@@ -352,7 +355,7 @@ func recounted(t *testing.T, open func() *shop) {
 			}
 		}
 	})
-	for _, what := range []string{"reserve", "release", "leave", "commit", "count", "interrupted"} {
+	for _, what := range []string{"reserve", "amend", "release", "leave", "commit", "count", "interrupted"} {
 		if total[what] == 0 {
 			t.Errorf("nothing came of %s", what)
 		}

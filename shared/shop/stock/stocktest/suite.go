@@ -48,6 +48,8 @@ func Run(t *testing.T, open func(t *testing.T, registry *es.Registry) Backend) {
 		{"reservations", reservations, fake},
 		{"a refusal stays", refusalStays, fake},
 		{"a refusal that is too late", inBetween, fake},
+		{"amendments", amendments, fake},
+		{"amended while it is rebuilt", amendedWhileRebuilt, fake},
 		{"a count after a departure", countedAfterDeparture, fake},
 		{"a departure closes the books", departureCloses, fake},
 		{"counts around a departure", countedAroundDeparture, fake},
@@ -456,11 +458,7 @@ func departureCloses(t *testing.T, s *shop) {
 	); err != nil {
 		t.Fatal(err)
 	}
-	commits, effects, err := s.service.Departure(order, 1)(ctx, request())
-	if err == nil {
-		_, err = s.Store.Append(ctx, commits, effects...)
-	}
-	if err != nil {
+	if err := s.write(request(), s.service.Departure(order, 1)); err != nil {
 		t.Fatal(err)
 	}
 	again, _, err := s.service.Departure(order, 1)(ctx, request())
@@ -1127,7 +1125,8 @@ func model(t *testing.T, s *shop) {
 			m.orders = append(m.orders, ident.New())
 		}
 		t.Repeat(map[string]func(*rapid.T){
-			"reserve": m.reserve, "release": m.release, "leave": m.leave, "commit": m.commit, "set": m.set,
+			"reserve": m.reserve, "amend": m.amend, "release": m.release, "leave": m.leave, "commit": m.commit,
+			"set": m.set,
 		})
 		for _, name := range m.skus {
 			m.compare(t, name)
