@@ -102,6 +102,14 @@ func movement(event any) (currency string, m Money) {
 		return e.Amount.Currency, Money{Sent: Sides{Attempts: e.Amount.Amount}}
 	case payment.Processed:
 		return e.Amount.Currency, Money{Charged: Sides{Attempts: e.Amount.Amount}, HeldOrders: e.Amount.Amount}
+	case payment.Adjusted:
+		m := Money{HeldOrders: e.Difference.Amount}
+		if e.Difference.Amount > 0 {
+			m.Charged.Attempts = e.Difference.Amount
+		} else {
+			m.GivenBack.Attempts = -e.Difference.Amount
+		}
+		return e.Difference.Currency, m
 	case payment.PartiallyRefunded:
 		return e.Amount.Currency, Money{GivenBack: Sides{Attempts: e.Amount.Amount}, HeldOrders: -e.Amount.Amount}
 	case payment.Refunded:
