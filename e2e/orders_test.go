@@ -194,15 +194,6 @@ func TestOrderIsCancelled(t *testing.T) {
 			"stock.insufficient", nil,
 		},
 		{
-			"insufficient funds", func(sku string) []shop.Line {
-				return []shop.Line{line(sku, 1, 5_001), line(sku, 1, 5_001)}
-			},
-			nil, "account.insufficient-funds", []string{"reservation"},
-		},
-		{"no account in that currency", func(sku string) []shop.Line {
-			return []shop.Line{{SKU: sku, Quantity: 1, UnitPrice: &money.Money{Amount: 100, Currency: "EUR"}}}
-		}, nil, "account.not-open", []string{"reservation"}},
-		{
 			"country that is not served", func(sku string) []shop.Line { return []shop.Line{line(sku, 2, 100)} },
 			func(o object) {
 				o["shippingAddress"] = shop.Address{

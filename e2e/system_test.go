@@ -407,6 +407,15 @@ type order struct {
 		ID    string `json:"id"`
 		State string `json:"state"`
 	} `json:"saga"`
+	Wait *struct {
+		For   string    `json:"for"`
+		Until time.Time `json:"until"`
+		Code  string    `json:"code"`
+	} `json:"wait"`
+	Approval *struct {
+		By   string `json:"by"`
+		Note string `json:"note"`
+	} `json:"approval"`
 	Payment *struct {
 		ID string `json:"id"`
 	} `json:"payment"`
@@ -604,12 +613,13 @@ func checkStock(t *testing.T, sku string, want shop.Stock) {
 
 // event is an event of an order's history.
 type event struct {
-	Sequence      int64  `json:"sequence"`
-	ID            string `json:"id"`
-	Type          string `json:"type"`
-	CorrelationID string `json:"correlationId"`
-	CausationID   string `json:"causationId"`
-	Data          object `json:"data"`
+	Sequence      int64     `json:"sequence"`
+	ID            string    `json:"id"`
+	Type          string    `json:"type"`
+	Time          time.Time `json:"time"`
+	CorrelationID string    `json:"correlationId"`
+	CausationID   string    `json:"causationId"`
+	Data          object    `json:"data"`
 }
 
 func (c customer) history(t *testing.T, id string) []event {

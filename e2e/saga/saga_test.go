@@ -38,6 +38,10 @@ const (
 	schedule = "schedule-shipment/schedule"
 	confirm  = "advance-order/confirm"
 
+	awaitApproval = "advance-order/await-approval"
+	awaitPayment  = "advance-order/await-payment"
+	expire        = "advance-order/expire"
+
 	closing = "advance-order/close"
 
 	unschedule = "schedule-shipment/cancel"
@@ -60,6 +64,7 @@ type want struct {
 	reserved     bool              // the order's stock is still set aside
 	left         bool              // the pieces have left the warehouse
 	charged      bool              // the customer's money is still gone
+	paid         bool              // the customer has deposited what was missing
 	scheduled    bool              // a shipment still stands
 	deadLetters  int               // in the saga's own queue
 	reason       order.Reason
@@ -105,12 +110,45 @@ func expect(step string, f fault, undo string, undoFails bool) want {
 	if f == business && step != start && step != confirm {
 		w.checkReasons = true
 		w.reason = map[string]order.Reason{
-			reserve: "stock.insufficient", charge: "account.insufficient-funds",
+			reserve: "stock.insufficient", charge: order.ReasonExpired,
 			schedule: "shipment.country-not-served",
 		}[step]
 	}
 	if f == business && (step == start || step == confirm) {
 		w.checkReasons, w.reason = true, order.ReasonCustomer // what forbids these is that a customer closed the order
+	}
+	return w
+}
+
+// expectUnpaid derives the outcome of one case of an order whose payment is declined, where a step
+// of its wait goes wrong: nobody pays in time, or the wait fails, and it is undone.
+func expectUnpaid(step string, f fault, undo string, undoFails bool) want {
+	w := undone()
+	switch {
+	case undoFails && undo == closing:
+		w.runs[""], w.deadLetters, w.reserved = "FAILED", 1, true
+		w.status, w.saga = order.StatusPaymentRequired, order.SagaRunning
+		switch {
+		case f == duplicate, step == expire && f == lostAnswer: // the deadline has closed it
+			w.status, w.saga = order.StatusCancelling, order.SagaCompensating
+		case step == awaitPayment && f != lostAnswer:
+			// A wait that comes late finds the order as its run has left it.
+			w.status = order.StatusPlaced
+			if f == late {
+				w.status = order.StatusPaymentRequired
+			}
+		}
+		if step == expire && f == late {
+			w.status, w.saga = order.StatusCancelling, order.SagaCompensating
+		}
+		return w
+	case undoFails:
+		w.status, w.saga, w.runs[""], w.deadLetters = order.StatusCancelling, order.SagaFailed, "FAILED", 1
+		w.reserved = undo == release
+	}
+	w.checkReasons, w.reason = true, order.ReasonSaga
+	if f == duplicate || step == expire && f == lostAnswer {
+		w.reason = order.ReasonExpired
 	}
 	return w
 }
@@ -133,8 +171,9 @@ func unresolved(step string, f fault, stands func(string) bool) want {
 		reserved: stands(reserve), charged: stands(charge), scheduled: stands(schedule),
 	}
 	switch {
-	case f == business && (step == start || step == confirm):
-		w.status, w.saga = order.StatusCancelling, order.SagaCompensating // a customer closed it
+	case f == business && (step == start || step == charge || step == confirm):
+		// a customer closed it, or nobody paid in time
+		w.status, w.saga = order.StatusCancelling, order.SagaCompensating
 	case stands(confirm):
 		w.status, w.saga = order.StatusConfirmed, order.SagaCompleted
 	case stands(start):
@@ -169,6 +208,44 @@ func TestSaga(t *testing.T) {
 				}
 			}
 		}
+		for _, step := range []string{awaitPayment, expire} {
+			for _, f := range faultKinds {
+				if f == business {
+					continue // nothing forbids these
+				}
+				for _, undo := range undoSteps {
+					for _, fails := range []bool{false, true} {
+						c := caseSpec{declined: true, step: step, fault: f}
+						outcome := "ok"
+						if fails {
+							c.undoFails, outcome = undo, "fails"
+						}
+						run(
+							t, fmt.Sprintf("%s/%s/%s/%s", step, f, undo, outcome), c,
+							expectUnpaid(step, f, undo, fails),
+						)
+					}
+				}
+			}
+		}
+		for _, moment := range []string{"before " + expire, "after " + awaitPayment} {
+			w := confirmed()
+			w.paid = true
+			run(t, "paid again/"+moment, caseSpec{declined: true, pays: moment}, w)
+			c, w := caseSpec{declined: true, customerCancels: moment}, undone()
+			w.checkReasons, w.reason, w.runs["-undo"] = true, order.ReasonCustomer, "SUCCEEDED"
+			run(t, "cancelled instead of paid/"+moment, c, w)
+		}
+		for _, moment := range []string{"before " + start, "after " + start, "before " + awaitApproval,
+			"after " + awaitApproval, "before " + expire} {
+			run(t, "approved/"+moment, caseSpec{held: true, decides: moment}, confirmed())
+			c, w := caseSpec{held: true, customerCancels: moment}, undone()
+			w.checkReasons, w.reason, w.runs["-undo"] = true, order.ReasonCustomer, "SUCCEEDED"
+			run(t, "cancelled instead of approved/"+moment, c, w)
+		}
+		unapproved := undone()
+		unapproved.checkReasons, unapproved.reason = true, order.ReasonExpired
+		run(t, "never approved", caseSpec{held: true}, unapproved)
 		for _, step := range fulfilSteps {
 			for _, moment := range []string{"before", "after"} {
 				c := caseSpec{customerCancels: moment + " " + step}
@@ -199,7 +276,8 @@ func TestSaga(t *testing.T) {
 	})
 	fmt.Printf("saga table: %d cases\n", cases.Load())
 	if want := int64(
-		1 + len(fulfilSteps)*len(faultKinds)*len(undoSteps)*2 + 2*len(fulfilSteps) + 3,
+		1 + len(fulfilSteps)*len(faultKinds)*len(undoSteps)*2 + 2*len(fulfilSteps) + 3 +
+			2*(len(faultKinds)-1)*len(undoSteps)*2 + 2*2 + 2*5 + 1,
 	); cases.Load() != want {
 		t.Errorf("%d cases ran to their end, want %d", cases.Load(), want)
 	}

@@ -138,21 +138,23 @@ func newStand(t *testing.T) *stand {
 		Store: s.store, Clock: s.clock, Counters: stocktable.New(db, awstest.Table(t, awstest.Key("sku:S"))),
 	})
 	s.shipments = shipment.New(shipment.Deps{
-		Store: s.store, Clock: s.clock, Vault: vault, Serves: func(country string) bool { return country == "NL" },
+		Store: s.store, Clock: s.clock, Vault: vault, Serves: func(country string) bool { return country == "NL" || country == "BE" },
 		Books: s.stock,
 	})
 	rows := producttable.New(db, awstest.Table(t, awstest.Key("sku:S")), s.clock)
 	s.products = product.New(product.Deps{Store: s.store, Clock: s.clock, Rows: rows})
 	s.orders = order.New(order.Deps{
 		Store: s.store, Clock: s.clock, Vault: vault, Customers: s.customers, Prices: s.products,
-		Shipments: s.shipments,
+		Shipments: s.shipments, HoldRules: order.HoldRules{Countries: []string{"BE"}},
 	})
 
-	orderTasks := ordertask.Tasks{Orders: s.orders, Clock: s.clock}
+	orderTasks := ordertask.Tasks{Orders: s.orders, Tokens: mutedTokens{s, tasktoken.New(s.runs)}, Clock: s.clock}
 	s.handlers["advance-order"] = sfntask.Router{
 		"start": sfntask.Task(orderTasks.Start), "confirm": sfntask.Task(orderTasks.Confirm),
 		"close":  sfntask.Task(orderTasks.Close),
 		"cancel": sfntask.Task(orderTasks.FinishUndo), "fail-undo": sfntask.Task(orderTasks.FailUndo),
+		"await-approval": sfntask.Task(orderTasks.AwaitApproval),
+		"await-payment":  sfntask.Task(orderTasks.AwaitPayment), "expire": sfntask.Task(orderTasks.Expire),
 	}.Handle
 	paymentTasks := paymenttask.Tasks{Payments: s.payments, Clock: s.clock}
 	s.handlers["process-payment"] = sfntask.Router{
@@ -233,7 +235,7 @@ func (s *stand) deployMachine(t *testing.T, c *running) {
 			"AdvanceOrderFunctionArn":     s.relays["advance-order"],
 			"ProcessPaymentFunctionArn":   s.relays["process-payment"],
 			"ScheduleShipmentFunctionArn": s.relays["schedule-shipment"], "InventoryQueueUrl": inventory,
-			"DeadLetterQueueUrl": c.letters,
+			"DeadLetterQueueUrl": c.letters, "PaymentMinutes": "5", "HoldMinutes": "5",
 		})),
 	})
 	if err != nil {
@@ -469,6 +471,10 @@ type caseSpec struct {
 	step            string // of the fulfilment
 	fault           fault
 	undoFails       string // step of the undo that crashes each time
+	declined        bool   // the account holds too little, whatever step fails
+	pays            string // "after" and a step: when the customer deposits the rest and pays again
+	held            bool   // the order matches a rule
+	decides         string // "before" or "after" and a step: when an operator approves it
 	customerCancels string // "before" or "after" and a step
 	queueDeleted    string // the same: when the queue of inventory commands is deleted
 	leaves          string // the same: when the shipment leaves, whatever the order says
@@ -486,10 +492,11 @@ type running struct {
 	mu       sync.Mutex
 	ended    bool
 	muted    map[string]bool
-	held     []byte // the first event of a step that is late
+	kept     []byte // the first event of a step that is late
 	hooked   bool
 	deleted  bool
 	left     bool
+	resumed  bool
 	undoRuns []string
 }
 
@@ -511,8 +518,8 @@ func (c *running) arrive(name string, event []byte) (f fault, ended bool) {
 	case name == c.undoFails:
 		return crash, false
 	case name == c.step && c.fault != business:
-		if c.fault == late && c.held == nil {
-			c.held = bytes.Clone(event)
+		if c.fault == late && c.kept == nil {
+			c.kept = bytes.Clone(event)
 		}
 		return c.fault, false
 	}
@@ -539,8 +546,20 @@ func (c *running) hook(ctx context.Context, s *stand, moment string) {
 	c.mu.Lock()
 	due, deletes := c.customerCancels == moment && !c.hooked, c.queueDeleted == moment && !c.deleted
 	leaves := c.leaves == moment && !c.left
+	pays, decides := c.pays == moment && !c.resumed, c.decides == moment && !c.resumed
 	c.hooked, c.deleted, c.left = c.hooked || due, c.deleted || deletes, c.left || leaves
+	c.resumed = c.resumed || pays || decides
 	c.mu.Unlock()
+	if pays {
+		s.pay(ctx, c)
+	}
+	if decides {
+		_, err := s.orders.Approve(ctx, s.request(c.orderID, "approve"), c.orderID, order.Decision{By: "person/o"})
+		if err != nil {
+			c.t.Errorf("approve %s: %v", moment, err)
+		}
+		s.wake(ctx, c)
+	}
 	if leaves {
 		if err := s.leave(ctx, c.orderID); err != nil {
 			c.t.Errorf("the shipment can't leave: %v", err)
@@ -573,6 +592,37 @@ func (c *running) hook(ctx context.Context, s *stand, moment string) {
 	c.mu.Lock()
 	c.undoRuns = append(c.undoRuns, undo.Name)
 	c.mu.Unlock()
+	s.wake(ctx, c)
+}
+
+// pay deposits what the account lacks and has the payment tried again.
+func (s *stand) pay(ctx context.Context, c *running) {
+	account := account.ID(customerOf(c.orderID), "EUR")
+	rest := money.Money{Amount: 1, Currency: "EUR"}
+	if _, err := s.accounts.Deposit(ctx, s.request(c.orderID, "rest"), account, c.orderID+"-rest", rest); err != nil {
+		c.t.Errorf("deposit: %v", err)
+	}
+	_, err := s.orders.RequestPayment(
+		ctx, s.request(c.orderID, "pay"), c.orderID, order.PaymentInput{By: "customer/c"},
+	)
+	if err != nil {
+		c.t.Errorf("pay: %v", err)
+	}
+	s.wake(ctx, c)
+}
+
+// wake has the run go on, as start-saga does.
+func (s *stand) wake(ctx context.Context, c *running) {
+	res, err := s.orders.Get(ctx, c.orderID)
+	if err != nil {
+		c.t.Errorf("wake: %v", err)
+		return
+	}
+	if run, ok := res.State.Awaited(); ok {
+		if err := tasktoken.New(s.runs).Succeed(ctx, run.Token, nil); err != nil {
+			c.t.Errorf("wake: %v", err)
+		}
+	}
 }
 
 // customerOf is whose order it is.
@@ -644,11 +694,16 @@ func (s *stand) run(t *testing.T, spec caseSpec, w want) {
 		switch spec.step {
 		case reserve:
 			onHand = quantity - 1
-		case charge:
-			balance = total - 1
 		case schedule:
 			country = "AO" // which takes any postal code, and is not served
 		}
+	}
+	postalCode := "1000 AA"
+	if spec.held {
+		country, postalCode = "BE", "1000"
+	}
+	if spec.declined || spec.fault == business && spec.step == charge {
+		balance = total - 1
 	}
 	funds := money.Money{Amount: balance, Currency: "EUR"}
 	_, err = s.accounts.Deposit(ctx, s.request(id, "deposit"), opened.State.ID, id, funds)
@@ -667,7 +722,7 @@ func (s *stand) run(t *testing.T, spec caseSpec, w want) {
 		OrderID: id, CustomerID: customerID, AccountID: opened.State.ID, Currency: "EUR",
 		Lines: []order.LineInput{discounted, taxed}, NamedBy: "pricing/quotes",
 		Address: shipment.Address{
-			Recipient: "A Customer", Line1: "Street 1", PostalCode: "1000 AA", City: "Amsterdam", Country: country,
+			Recipient: "A Customer", Line1: "Street 1", PostalCode: postalCode, City: "Amsterdam", Country: country,
 		},
 	})
 	must(err)
@@ -676,14 +731,14 @@ func (s *stand) run(t *testing.T, spec caseSpec, w want) {
 	s.awaitRuns(ctx, t, c, w)
 	c.mu.Lock()
 	c.ended = true
-	held := c.held
+	kept := c.kept
 	c.mu.Unlock()
 	if spec.fault == late {
-		if held == nil {
+		if kept == nil {
 			t.Fatalf("%s was never invoked", spec.step)
 		}
 		function, _, _ := strings.Cut(spec.step, "/")
-		_, err := s.handlers[function](ctx, held)
+		_, err := s.handlers[function](ctx, kept)
 		var refusal messages.InvokeResponse_Error
 		if errors.As(err, &refusal) && refusal.Type != es.ErrAttemptClosed.Code() &&
 			refusal.Type != order.ErrCancelling.Code() {
@@ -783,6 +838,9 @@ func (s *stand) compare(
 	}
 	if w.charged {
 		balance -= total
+	}
+	if w.paid {
+		balance++
 	}
 	if money.State.Balance != balance {
 		t.Errorf("balance is %d, want %d", money.State.Balance, balance)

@@ -15,11 +15,13 @@ import (
 	"orderflow/shared/aws/producttable"
 	"orderflow/shared/aws/quotatable"
 	"orderflow/shared/aws/stocktable"
+	"orderflow/shared/aws/viewtable"
 	"orderflow/shared/inbound/httpapi"
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/dynamostore"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/ops/deadletter"
+	"orderflow/shared/read/view/orders"
 	"orderflow/shared/shop/account"
 	"orderflow/shared/shop/customer"
 	"orderflow/shared/shop/order"
@@ -66,6 +68,8 @@ func main() {
 		Orders: order.New(order.Deps{
 			Store: store, Clock: now, Vault: vault, Customers: customers, Prices: products, Shipments: shipments,
 			Reservations: stocks, Payments: payments,
+			Accounts: accounts, HoldRules: order.MustParseHoldRules(os.Getenv),
+			Confirmations: orders.NewLists(viewtable.New(tables, awsenv.Env("VIEWS_TABLE")), now),
 		}),
 		Customers: customers, Accounts: accounts, Stock: stocks, Products: products, Shipments: shipments,
 		Refunds:     refund.New(refund.Deps{Store: store, Clock: now, Vault: vault, Payments: payments}),

@@ -1,13 +1,15 @@
 // advance-order carries out the saga's steps on the order itself: start, confirm, close, cancel,
-// fail-undo.
+// fail-undo, and those with which it waits: await-approval, await-payment, expire.
 package main
 
 import (
 	"context"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"orderflow/shared/aws/awsenv"
+	"orderflow/shared/aws/tasktoken"
 	"orderflow/shared/inbound/ordertask"
 	"orderflow/shared/inbound/sfntask"
 	"orderflow/shared/kit/clock"
@@ -22,13 +24,17 @@ func main() {
 	store := dynamostore.New(dynamodb.NewFromConfig(config), awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register))
 	tasks := ordertask.Tasks{
 		Orders: order.New(order.Deps{Store: store, Clock: clock.System{}, Recent: order.NewRecent()}),
+		Tokens: tasktoken.New(sfn.NewFromConfig(config)),
 		Clock:  clock.System{},
 	}
 	awsenv.Start(sfntask.Router{
-		"start":     sfntask.Task(tasks.Start),
-		"confirm":   sfntask.Task(tasks.Confirm),
-		"close":     sfntask.Task(tasks.Close),
-		"cancel":    sfntask.Task(tasks.FinishUndo),
-		"fail-undo": sfntask.Task(tasks.FailUndo),
+		"start":          sfntask.Task(tasks.Start),
+		"await-approval": sfntask.Task(tasks.AwaitApproval),
+		"await-payment":  sfntask.Task(tasks.AwaitPayment),
+		"expire":         sfntask.Task(tasks.Expire),
+		"confirm":        sfntask.Task(tasks.Confirm),
+		"close":          sfntask.Task(tasks.Close),
+		"cancel":         sfntask.Task(tasks.FinishUndo),
+		"fail-undo":      sfntask.Task(tasks.FailUndo),
 	}.Handle)
 }

@@ -205,6 +205,7 @@ def serve(args) -> int:
     pass_conditions()
     say_whose_dead_letters()
     configure_by_alias()
+    wait_as_told()
     remember_answers()
     sys.argv = ["ministack"]
     app.main()
@@ -324,6 +325,41 @@ def configure_by_alias() -> None:
         return invoke(version, event)
 
     lambda_svc.invoke_async_with_retry = configured
+
+
+def wait_as_told() -> None:
+    """Each try of a task that waits has a token of its own, a TimeoutSeconds may be an expression, and a function that fails fails the task. MiniStack keeps the
+    first try's token, fails the execution at an expression, and waits on."""
+    from ministack.services import stepfunctions as sfn
+
+    arguments, wait, invoke = sfn._apply_jsonata_arguments, sfn._invoke_with_callback, sfn._call_lambda
+    tried = threading.local()  # the arguments of a try and its wait are worked out in the execution's own thread
+
+    def with_own_token(state, raw_input, ctx=None):
+        if ".waitForTaskToken" in state.get("Resource", ""):
+            ctx["Task"] = {"Token": sfn.new_uuid()}
+            tried.seconds = sfn._apply_jsonata_template(state.get("TimeoutSeconds", 99999), raw_input, ctx)
+        return arguments(state, raw_input, ctx)
+
+    def waiting(resource, input_data, token, state):
+        state = {**state, "TimeoutSeconds": tried.seconds}
+        tried.token = token if "lambda:invoke" in resource else None
+        try:
+            return wait(resource, input_data, token, state)
+        finally:
+            tried.token = None
+
+    def called(func_ref, event):
+        try:
+            return invoke(func_ref, event)
+        except sfn._ExecutionError as failure:
+            token = getattr(tried, "token", None)
+            if token:  # what waits for an answer would swallow it: it gets the failure for one
+                sfn._task_tokens[token]["error"] = {"Error": failure.error, "Cause": failure.cause}
+                sfn._task_tokens[token]["event"].set()
+            raise
+
+    sfn._apply_jsonata_arguments, sfn._invoke_with_callback, sfn._call_lambda = with_own_token, waiting, called
 
 
 def remember_answers() -> None:

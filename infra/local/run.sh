@@ -8,7 +8,7 @@ stack=orderflow-local
 
 endpoint=$(emulator start --port "$port")
 port=${endpoint##*:}
-infra/local/deploy.sh "$endpoint" "$stack" SimulatedCarrier=true
+infra/local/deploy.sh "$endpoint" "$stack" SimulatedCarrier=true PaymentMinutes=0 # nobody pays the file's orders again
 use_endpoint "$endpoint"
 export ORDERFLOW_STACK=$stack
 bin/orderflow import cdnow events/samples/cdnow/CDNOW_sample.txt --limit "$limit"

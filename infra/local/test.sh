@@ -58,7 +58,7 @@ for suite in "$@"; do
       ;;
     e2e)
       use_emulator
-      infra/local/deploy.sh "$endpoint" "$stack" AllowedOrigins=https://shop.example.com
+      infra/local/deploy.sh "$endpoint" "$stack" AllowedOrigins=https://shop.example.com PaymentMinutes=1 HoldCountries=LU HoldMinutes=1
       # One package at a time: they measure time-outs, and share one deployment. -v shows what ran: there a test is a case of a table.
       ORDERFLOW_STACK=$stack go test -v "${flags[@]}" -tags e2e -timeout 20m -p 1 ./e2e/...
       ;;

@@ -181,6 +181,7 @@ var readAtTimes = map[string]string{"audit": audit.MetricCanaryMissing + " and a
 var missedElsewhere = map[string]string{
 	"order-placed":      sweep.MetricFound,
 	"order-cancelling":  sweep.MetricFound,
+	"wait-ended":        sweep.MetricFound,
 	"prepare-shipments": sweep.MetricUnprepared,
 	"follow-shipments":  sweep.MetricAtOdds,
 	"commit-stock":      sweep.MetricAtOdds,

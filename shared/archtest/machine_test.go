@@ -45,7 +45,7 @@ type state struct {
 	Type           string
 	Resource       string
 	Arguments      object
-	TimeoutSeconds float64
+	TimeoutSeconds timeout
 	Seconds        float64
 	Retry          []retrier
 	Catch          []catcher
@@ -54,6 +54,24 @@ type state struct {
 	Next           string
 	End            bool
 }
+
+// timeout is a number of seconds, or the expression of a deadline, which is 0 here: the state waits
+// for people, for as long as a parameter says.
+type timeout float64
+
+func (s *timeout) UnmarshalJSON(text []byte) error {
+	if string(text) == deadline {
+		return nil
+	}
+	return json.Unmarshal(text, (*float64)(s))
+}
+
+// deadline is what is left until the deadline of what a run waits for, in whole seconds.
+const deadline = `"{% $max([1, $ceil(($wait.deadline - $millis()) / 1000)]) %}"`
+
+// waitStates are the states that wait for people, each with the parameter that says for how many minutes
+// at most.
+var waitStates = map[string]string{"AwaitApproval": "HoldMinutes", "AwaitPayment": "PaymentMinutes"}
 
 type retrier struct {
 	ErrorEquals     []string
@@ -115,21 +133,21 @@ func (s state) worst() float64 {
 	default:
 		return 0
 	}
-	total := s.TimeoutSeconds
+	total := float64(s.TimeoutSeconds)
 	for _, r := range s.Retry {
 		delay := or(r.IntervalSeconds, 1)
 		for range int(or(r.MaxAttempts, 3)) {
-			total += math.Min(delay, or(r.MaxDelaySeconds, math.Inf(1))) + s.TimeoutSeconds
+			total += math.Min(delay, or(r.MaxDelaySeconds, math.Inf(1))) + float64(s.TimeoutSeconds)
 			delay *= or(r.BackoffRate, 2)
 		}
 	}
 	return total
 }
 
-// longest is the longest way from a state to an end, or up to a state where it stops. A loop makes
-// it endless.
+// longest is the longest way from a state to an end, or up to a state where it stops, or waits for
+// people. A loop makes it endless.
 func (m machine) longest(from, stop string, seen ...string) float64 {
-	if from == stop {
+	if from == stop || waitStates[from] != "" {
 		return 0
 	}
 	if slices.Contains(seen, from) {
@@ -143,19 +161,56 @@ func (m machine) longest(from, stop string, seen ...string) float64 {
 	return s.worst() + rest
 }
 
-// budget: the machine's time-out runs no Catch, so it lies above the worst case of fulfil plus
-// undo; and what its comment says of that is true.
-func budget(m machine) (found findings) {
-	fulfil, undo := m.longest(m.StartAt, arbiter), m.longest(arbiter, "")
-	if math.IsInf(fulfil+undo, 1) {
+// leg is the longest that a run fulfils, from its start or from where it waited, until it waits,
+// ends or comes to the arbiter: that long, and the undo after it, nothing need come of an order.
+func (m machine) leg() float64 {
+	longest := m.longest(m.StartAt, arbiter)
+	for name := range waitStates {
+		s := m.States[name]
+		for _, n := range s.next() {
+			// The task that begins to wait may have been tried again and again before.
+			longest = math.Max(longest, s.worst()+m.longest(n, arbiter))
+		}
+	}
+	return longest
+}
+
+// largest is the largest whole number that a parameter's pattern allows, by its digits.
+func largest(parameter any) float64 {
+	match := digits.FindStringSubmatch(textAt(parameter, "AllowedPattern"))
+	if match == nil {
+		return math.Inf(1)
+	}
+	more, err := strconv.Atoi(match[1])
+	if err != nil {
+		return math.Inf(1)
+	}
+	return math.Pow10(more+1) - 1
+}
+
+var digits = regexp.MustCompile(`\[1-9\]\[0-9\]\{0,(\d)\}\)?$`)
+
+// budget: the machine's time-out runs no Catch, so it lies above the worst case: what it may wait
+// for people, a leg before the first wait and one after each, and the undo. A payment that is tried
+// again within its time takes some of that. And what its comment says of that is true.
+func budget(m machine, t template) (found findings) {
+	waiting, legs, leg, undo := 0.0, 1, m.leg(), m.longest(arbiter, "")
+	for name, parameter := range waitStates {
+		if _, ok := m.States[name]; ok {
+			waiting += 60 * largest(t.Parameters[parameter])
+			legs++
+		}
+	}
+	worst := waiting + float64(legs)*leg + undo
+	if math.IsInf(worst, 1) {
 		found.addf("the machine has a loop, so it has no worst case")
 		return found
 	}
-	if m.TimeoutSeconds <= fulfil+undo {
-		found.addf("TimeoutSeconds is %v, and the worst case takes %v", m.TimeoutSeconds, fulfil+undo)
+	if m.TimeoutSeconds <= worst {
+		found.addf("TimeoutSeconds is %v, and the worst case takes %v", m.TimeoutSeconds, worst)
 	}
 	if want := fmt.Sprintf(
-		"fulfil %v s + undo %v s = %v s", fulfil, undo, fulfil+undo,
+		"waits %v s + %d × fulfil %v s + undo %v s = %v s", waiting, legs, leg, undo, worst,
 	); !strings.Contains(m.Comment, want) {
 		found.addf("the comment doesn't say %q", want)
 	}
@@ -173,7 +228,7 @@ func tasks(m machine) (found findings) {
 		if s.Type != "Task" {
 			continue
 		}
-		if s.TimeoutSeconds <= 0 {
+		if s.TimeoutSeconds <= 0 && waitStates[name] == "" {
 			found.addf("%s has no TimeoutSeconds", name)
 		}
 		if n := len(s.Retry); n == 0 || !slices.Equal(s.Retry[n-1].ErrorEquals, []string{"States.ALL"}) ||
@@ -222,6 +277,7 @@ func ways(m machine) (found findings) {
 		for _, c := range s.Catch {
 			switch {
 			case fulfilling[name] && only(c, nothingLeft) && m.States[c.Next].Type == "Succeed":
+			case fulfilling[name] && m.leadsToWait(name, c):
 			case fulfilling[name] && c.Next != arbiter:
 				found.addf("%s: a Catch goes to %s and not to %s", name, c.Next, arbiter)
 			case fulfilling[name] || c.Next == s.Next:
@@ -233,6 +289,18 @@ func ways(m machine) (found findings) {
 		}
 	}
 	return found
+}
+
+// leadsToWait reports whether a Catch of faults that are named goes to where the run waits for
+// people, or may, or from where it waits to what its deadline asks.
+func (m machine) leadsToWait(name string, c catcher) bool {
+	if waitStates[name] != "" {
+		return only(c, []string{"States.Timeout"}) && m.States[c.Next].Type == "Task" && waitStates[c.Next] == ""
+	}
+	waiting := waitStates[c.Next] != "" || slices.ContainsFunc(
+		m.States[c.Next].Choices, func(choice struct{ Next string }) bool { return waitStates[choice.Next] != "" },
+	)
+	return waiting && !slices.Contains(c.ErrorEquals, "States.ALL")
 }
 
 // only reports whether a Catch is of nothing but these faults.
@@ -335,7 +403,7 @@ func sagaProperty(t template, name string) any {
 func stepTimes(m machine, t template) (found findings) {
 	for _, name := range m.names() {
 		s := m.States[name]
-		if s.Type != "Task" {
+		if s.Type != "Task" || waitStates[name] != "" {
 			continue
 		}
 		for _, argument := range []string{"FunctionName", "QueueUrl"} {
@@ -346,7 +414,7 @@ func stepTimes(m machine, t template) (found findings) {
 			id := target(at(sagaProperty(t, "DefinitionSubstitutions"), match[1]))
 			// A queue of dead letters has no count, and no consumer to wait for.
 			tries := min(deadletter.Tries, numberAt(t.prop(id, "RedrivePolicy", "maxReceiveCount")))
-			if given := tries * numberAt(t.prop(id, "VisibilityTimeout")); given >= s.TimeoutSeconds {
+			if given := tries * numberAt(t.prop(id, "VisibilityTimeout")); given >= float64(s.TimeoutSeconds) {
 				found.addf(
 					"%s waits %v s, and the consumer of its queue tries a message for %v s by itself", name,
 					s.TimeoutSeconds, given,
@@ -356,7 +424,7 @@ func stepTimes(m machine, t template) (found findings) {
 				if f != id && !slices.Contains(queuesOf(t, f), id) {
 					continue
 				}
-				if timeout := numberAt(t.prop(f, "Timeout")); timeout == 0 || timeout >= s.TimeoutSeconds {
+				if timeout := numberAt(t.prop(f, "Timeout")); timeout == 0 || timeout >= float64(s.TimeoutSeconds) {
 					found.addf("%s waits %v s for %s, which may take %v", name, s.TimeoutSeconds, f, timeout)
 				}
 			}
@@ -365,11 +433,12 @@ func stepTimes(m machine, t template) (found findings) {
 	return found
 }
 
-// sweepBudget: the sweep doesn't touch an order that a run may still be working on.
+// sweepBudget: the sweep doesn't touch an order that a run may still be working on, from one event
+// of it to the next.
 func sweepBudget(m machine, t template) (found findings) {
-	text := textAt(t.Parameters["OrderBudgetSeconds"], "Default")
-	if budget, err := strconv.ParseFloat(text, 64); err != nil || budget <= m.TimeoutSeconds {
-		found.addf("OrderBudgetSeconds is %q by default, and a run may take %v", text, m.TimeoutSeconds)
+	text, longest := textAt(t.Parameters["OrderBudgetSeconds"], "Default"), m.leg()+m.longest(arbiter, "")
+	if budget, err := strconv.ParseFloat(text, 64); err != nil || budget <= longest {
+		found.addf("OrderBudgetSeconds is %q by default, and a run may take %v", text, longest)
 	}
 	return found
 }
@@ -378,7 +447,7 @@ func TestMachine(t *testing.T) {
 	text := readFile(t, sagaFile)
 	m, template := parseMachine(t, text), mainTemplate(t)
 	declared, _ := declaredFaults(sources(t))
-	t.Run("budget", func(t *testing.T) { wantNone(t, budget(m)) })
+	t.Run("budget", func(t *testing.T) { wantNone(t, budget(m, template)) })
 	t.Run("tasks", func(t *testing.T) { wantNone(t, tasks(m)) })
 	t.Run("ways", func(t *testing.T) { wantNone(t, ways(m)) })
 	t.Run("fair", func(t *testing.T) { wantNone(t, fair(m)) })
@@ -412,7 +481,7 @@ func TestTransitions(t *testing.T) {
 
 // goodMachine keeps every rule. A state takes 10+1+10 s at worst: fulfil has one, undo three.
 const goodMachine = `{
-  "Comment": "fulfil 21 s + undo 63 s = 84 s", "StartAt": "Step", "TimeoutSeconds": 85, "States": {
+  "Comment": "waits 0 s + 1 × fulfil 21 s + undo 63 s = 84 s", "StartAt": "Step", "TimeoutSeconds": 85, "States": {
     "Step": {"Type": "Task", "TimeoutSeconds": 10, "Arguments": {"FunctionName": "${StepArn}"}, "Next": "Done",
       "Retry": [{"ErrorEquals": ["a.known"], "MaxAttempts": 0},
                 {"ErrorEquals": ["States.ALL"], "MaxAttempts": 1, "IntervalSeconds": 1, "MaxDelaySeconds": 5, "JitterStrategy": "FULL"}],
@@ -433,7 +502,7 @@ const goodMachine = `{
   }}`
 
 const machineTemplate = `
-Parameters: {OrderBudgetSeconds: {Default: '86'}}
+Parameters: {OrderBudgetSeconds: {Default: '85'}}
 Resources:
   Saga: {Type: 'AWS::Serverless::StateMachine', Properties: {DefinitionSubstitutions: {StepArn: !GetAtt Step.Arn, QueueUrl: !Ref Commands}}}
   Step: {Type: 'AWS::Serverless::Function', Properties: {Timeout: 9}}
@@ -445,7 +514,7 @@ func TestMachineRulesFind(t *testing.T) {
 	rules := func(t *testing.T, text, templateText string) findings {
 		m, template := parseMachine(t, text), parseTemplate(t, templateText)
 		return slices.Concat(
-			budget(m), tasks(m), fair(m), ways(m),
+			budget(m, template), tasks(m), fair(m), ways(m),
 			errorNames(m, []string{"a.known", "order.fulfilled", "shipment.dispatched"}),
 			substitutions(text, template), stepTimes(m, template), sweepBudget(m, template),
 		)
@@ -455,7 +524,7 @@ func TestMachineRulesFind(t *testing.T) {
 		"time-out below the budget": {
 			`"TimeoutSeconds": 85`, `"TimeoutSeconds": 84`, "TimeoutSeconds is 84, and the worst case takes 84",
 		},
-		"a figure that is not true": {"undo 63 s", "undo 62 s", `doesn't say "fulfil 21 s + undo 63 s = 84 s"`},
+		"a figure that is not true": {"undo 63 s", "undo 62 s", `doesn't say "waits 0 s + 1 × fulfil 21 s + undo 63 s = 84 s"`},
 		"more attempts":             {`"MaxAttempts": 1`, `"MaxAttempts": 2`, "the worst case takes"},
 		"a loop": {
 			`"Done": {"Type": "Succeed"}`, `"Done": {"Type": "Pass", "Next": "Undo"}`, "loop",
@@ -533,10 +602,49 @@ func TestMachineRulesFind(t *testing.T) {
 			`"CloseOrder": {"Type": "Task", "TimeoutSeconds": 10`, `"CloseOrder": {"Type": "Task", "TimeoutSeconds": 9`,
 			"CloseOrder waits 9 s for Close",
 		},
-		"a sweep that is too early": {`"TimeoutSeconds": 85`, `"TimeoutSeconds": 86`, "OrderBudgetSeconds"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			wantOne(t, rules(t, tc.apply(t, goodMachine), machineTemplate), tc.want)
 		})
+	}
+	t.Run("a sweep that is too early", func(t *testing.T) {
+		wantOne(t, rules(t, goodMachine, strings.Replace(machineTemplate, "'85'", "'84'", 1)), "OrderBudgetSeconds")
+	})
+}
+
+// TestWaitRulesFind: the rules of the real machine's waits, each broken once.
+func TestWaitRulesFind(t *testing.T) {
+	text, template := readFile(t, sagaFile), mainTemplate(t)
+	for name, tc := range map[string]edit{
+		"good": {"", "", ""},
+		"a failure that expires the order": {
+			`"States.Timeout"
+          ],
+          "Next": "ExpireWait"`, `"States.ALL"
+          ],
+          "Next": "ExpireWait"`, "a Catch goes to ExpireWait",
+		},
+		"any failure that waits": {
+			`"order.held"
+          ],
+          "Assign"`, `"States.ALL"
+          ],
+          "Assign"`, "StartOrder: a Catch goes to AwaitApproval",
+		},
+		"a step that waits for nobody": {
+			`"Next": "MayPayAgain"`, `"Next": "WhichWay"`, "ChargePayment: a Catch goes to WhichWay",
+		},
+	} {
+		t.Run(name, func(t *testing.T) { wantOne(t, ways(parseMachine(t, tc.apply(t, text))), tc.want) })
+	}
+	longer := template
+	longer.Parameters = maps.Clone(template.Parameters)
+	longer.Parameters["HoldMinutes"] = object{"AllowedPattern": "[1-9][0-9]{0,4}"}
+	if found := budget(parseMachine(t, text), longer); len(found) != 2 {
+		t.Errorf("an order that may be held for longer than the machine runs: %v", found)
+	}
+	var m machine
+	if json.Unmarshal([]byte(strings.Replace(text, "$wait.deadline - ", "2 * ", 1)), &m) == nil {
+		t.Error("a wait without its deadline is read")
 	}
 }

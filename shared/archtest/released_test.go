@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"orderflow/shared/contract"
 	"orderflow/shared/inbound/inventoryqueue"
@@ -54,7 +55,8 @@ var steps = map[string]sfntask.Router{
 	"advance-order": {
 		"start": step(ordertask.Tasks{}.Start), "confirm": step(ordertask.Tasks{}.Confirm),
 		"close": step(ordertask.Tasks{}.Close), "cancel": step(ordertask.Tasks{}.FinishUndo),
-		"fail-undo": step(ordertask.Tasks{}.FailUndo),
+		"fail-undo": step(ordertask.Tasks{}.FailUndo), "await-approval": step(ordertask.Tasks{}.AwaitApproval),
+		"await-payment": step(ordertask.Tasks{}.AwaitPayment), "expire": step(ordertask.Tasks{}.Expire),
 	},
 	"process-payment":   {"charge": step(paymenttask.Tasks{}.Charge), "refund": step(paymenttask.Tasks{}.Refund)},
 	"schedule-shipment": {"schedule": step(shipmenttask.Tasks{}.Schedule), "cancel": step(shipmenttask.Tasks{}.Cancel)},
@@ -68,12 +70,14 @@ func known(t *testing.T) object {
 		"input":  saga.Input{Version: saga.InputVersion, OrderID: "o", Mode: saga.ModeFulfil, CorrelationID: "c"},
 		"sagaId": "o",
 		"order": ordertask.Order{
-			OrderID: "o", Status: order.StatusPlaced, Revision: 1, CustomerID: "c", AccountID: "a",
+			OrderID: "o", Status: order.StatusPlaced, Revision: 1, StockRevision: 1, PaymentRevision: 1,
+			ShipmentRevision: 1, CustomerID: "c", AccountID: "a",
 			Total: money.Money{Amount: 1, Currency: "USD"}, Items: []contract.InventoryItem{{SKU: "s", Quantity: 1}},
 			Address: "a", CorrelationID: "c",
 		},
 		"payment":  paymenttask.Charged{PaymentID: "p"},
 		"shipment": shipmenttask.Scheduled{ShipmentID: "s", TrackingNumber: "t"},
+		"wait":     object{"kind": order.WaitPayment, "revision": 1, "deadline": 1_764_547_200_000},
 		"closing":  object{"reason": "saga.step-failed", "step": "s", "cause": "c"},
 		"failed":   object{"step": "s"}, // JSONata maps over the list
 		"states": object{"context": object{
@@ -94,6 +98,7 @@ var (
 	expression = regexp.MustCompile(`^\{% (.*) %\}$`)
 	variable   = regexp.MustCompile(`^(\[?)\$([\w.]+)\]?$`)
 	message    = regexp.MustCompile(`^\$string\(\{(.*)\}\)$`)
+	moment     = regexp.MustCompile(`^\$fromMillis\((\$[\w.]+)\)$`)
 	field      = regexp.MustCompile(`'(\w+)': ('[^']*'|[\w$.]+)`)
 )
 
@@ -129,6 +134,17 @@ func compute(text string, known object) (any, error) {
 			return []any{value}, nil
 		}
 		return value, nil
+	}
+	if match := moment.FindStringSubmatch(text); match != nil {
+		value, err := compute(match[1], known)
+		if err != nil {
+			return nil, err
+		}
+		millis, ok := value.(float64)
+		if !ok {
+			return nil, fmt.Errorf("%s is no time", match[1])
+		}
+		return time.UnixMilli(int64(millis)).UTC().Format(time.RFC3339Nano), nil
 	}
 	match := message.FindStringSubmatch(text)
 	if match == nil {
@@ -281,7 +297,8 @@ func TestReleasedSagaFinds(t *testing.T) {
 	for name, tc := range map[string]edit{
 		"another task": {`"task": "charge"`, `"task": "debit"`, `ChargePayment: process-payment refuses its input`},
 		"more input": {
-			`"revision": "{% $order.revision %}",`, `"revision": "{% $order.revision %}", "more": 1,`, "unknown field",
+			`"revision": "{% $order.paymentRevision %}",`, `"revision": "{% $order.paymentRevision %}", "more": 1,`,
+			"unknown field",
 		},
 		"no account":     {`"accountId": "{% $order.accountId %}",`, ``, "accountId is missing"},
 		"another answer": {`$payment.paymentId`, `$payment.id`, "nothing answers with $payment.id any more"},

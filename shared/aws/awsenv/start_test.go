@@ -228,6 +228,7 @@ func functionEnvironment(b *testing.B, runtime string) []string {
 		"MAIL_FROM": "shop@example.com", "TIME_ZONE": "Europe/Berlin", "SETTLE_SECONDS": "60",
 		"ORDER_BUDGET_SECONDS": "600", "ANALYTICS_GENERATION": "1", "SERVED_COUNTRIES": "DE,FR",
 		"DEAD_LETTER_MIN_AGE": "300", "DEAD_LETTER_MAX_REDRIVES": "3", "DEAD_LETTER_SPACING": "2",
+		"HOLD_AMOUNTS": "EUR:1", "HOLD_COUNTRIES": "DE", "HOLD_FIRST_ORDERS": "false",
 	}
 	for _, name := range functionNames(b) {
 		text, err := os.ReadFile(filepath.Join(root, "functions", name, "main.go"))

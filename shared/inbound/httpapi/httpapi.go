@@ -282,6 +282,20 @@ func (s *server) commands(c Commands) {
 			"its amount, or of the order's total. 409 order.too-many-refunds: an order has at most 50. A refund "+
 			"that is rejected writes nothing, and the key may be used again.",
 		http.StatusCreated, http.StatusNotFound), c.refundOrder)
+	register(s, accessSignedIn, post("payOrder", "/orders/{id}/payment", "Pay an order again",
+		"For an order in status payment-required, whose payment was declined: tries it again, after a deposit or "+
+			"from another account of the same customer in the order's currency. The stock stays reserved until "+
+			"wait.until; then the order is cancelled with reason order.expired. Read the order with wait to see how "+
+			"the payment ends: it may be declined again. In any other status the answer is 409 order.not-waiting.",
+		http.StatusAccepted, http.StatusNotFound), c.payOrder)
+	register(s, accessOperator, post("approveOrder", "/orders/{id}/approve", "Approve a held order",
+		"For operators: an order in status held, or placed with holdRules, goes on. The history shows who approved "+
+			"it. If it is approved already, the answer shows it unchanged.",
+		http.StatusAccepted, http.StatusNotFound), c.approveOrder)
+	register(s, accessOperator, post("declineOrder", "/orders/{id}/decline", "Decline a held order",
+		"For operators: an order in status held, or placed with holdRules, is cancelled with reason order.declined. "+
+			"If it is cancelled already, the answer shows it unchanged. To cancel an order that goes on, use cancel.",
+		http.StatusAccepted, http.StatusNotFound), c.declineOrder)
 	register(s, accessSignedIn, post("openAccount", "/accounts", "Open an account",
 		"Orders are paid from the customer's account in the order's currency.", http.StatusCreated), c.openAccount)
 	register(s, accessOperator, post("deposit", "/accounts/{id}/deposits", "Pay money in",

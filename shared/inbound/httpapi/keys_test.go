@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/shipment"
 )
 
@@ -71,6 +72,29 @@ func leaves(p *pair) {
 	p.second.leave()
 }
 
+// unpaid has both orders wait for another try of their payment.
+func unpaid(p *pair) {
+	for _, id := range []string{p.order, p.second.order} {
+		if _, err := p.orders.Run(p.t.Context(), es.Request{CommitID: "declined " + id, Time: p.clock.Now()}, id,
+			order.RequirePayment{Revision: 1, Code: "account.insufficient-funds", Until: "2026-03-01T12:30:00Z"},
+		); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+}
+
+// held has two orders that wait for approval.
+func held(p *pair) {
+	for _, s := range []*shop{p.shop, p.second} {
+		s.order = s.must(http.StatusAccepted, post(ada, "/orders", toFrance())).text("id")
+	}
+}
+
+// toFrance is an order of a country whose orders are held.
+func toFrance() object {
+	return set(set(anOrder(), "shippingAddress.country", "FR"), "shippingAddress.postalCode", "75001")
+}
+
 // picture is all that a request could change.
 func (p *pair) picture() string {
 	out := []string{fmt.Sprint(p.store.commits.Load(), " commits")}
@@ -127,7 +151,7 @@ func keyedOperations() []keyed {
 	}
 	sent := func(p *pair) request { return transfer(p, p.account, p.bobs, usd(5)) }
 	interest := account(own, "interest", operator, is(object{"rateBasisPoints": 500}))
-	order := func(body object, who caller) func(*pair) request {
+	place := func(body object, who caller) func(*pair) request {
 		return func(*pair) request { return post(who, "/orders", body) }
 	}
 	cancel := func(who caller, second bool, body object) func(*pair) request {
@@ -137,6 +161,15 @@ func keyedOperations() []keyed {
 				id = p.second.order
 			}
 			return post(who, "/orders/"+id+"/cancel", body)
+		}
+	}
+	on := func(what string, who caller, second bool, body object) func(*pair) request {
+		return func(p *pair) request {
+			id := p.order
+			if second {
+				id = p.second.order
+			}
+			return post(who, "/orders/"+id+"/"+what, body)
 		}
 	}
 	why := object{"reason": "late"}
@@ -167,15 +200,15 @@ func keyedOperations() []keyed {
 		},
 		keyed{
 			name: "order", route: "/orders",
-			first: order(placed, ada),
-			body:  order(set(placed, "lines.0.quantity", 3), ada),
-		}.with(http.StatusAccepted, true, order(set(placed, "customerId", "ada"), operator)),
+			first: place(placed, ada),
+			body:  place(set(placed, "lines.0.quantity", 3), ada),
+		}.with(http.StatusAccepted, true, place(set(placed, "customerId", "ada"), operator)),
 		keyed{
-			name: "operator's order", route: "/orders", first: order(set(placed, "customerId", "ada"), operator),
-			body: order(set(set(placed, "customerId", "ada"), "shippingAddress.city", "Leeds"), operator),
+			name: "operator's order", route: "/orders", first: place(set(placed, "customerId", "ada"), operator),
+			body: place(set(set(placed, "customerId", "ada"), "shippingAddress.city", "Leeds"), operator),
 			// whose order it is, is what it is about
-			target: order(set(placed, "customerId", "bob"), operator),
-		}.with(http.StatusAccepted, true, order(set(placed, "customerId", "ada"), operator2)),
+			target: place(set(placed, "customerId", "bob"), operator),
+		}.with(http.StatusAccepted, true, place(set(placed, "customerId", "ada"), operator2)),
 		{
 			name: "cancel", route: "/orders/{id}/cancel",
 			first:  cancel(ada, false, why),
@@ -210,6 +243,27 @@ func keyedOperations() []keyed {
 		}.with(http.StatusCreated, true, by(operator2, func(p *pair) request {
 			return p.refund(set(aPiece(), "note", "she called"))
 		})),
+		{
+			name: "pay", route: "/orders/{id}/payment", setup: unpaid,
+			first: on("payment", ada, false, object{}),
+			body: func(p *pair) request {
+				return post(ada, "/orders/"+p.order+"/payment", object{"accountId": p.account})
+			},
+			target: on("payment", ada, true, object{}),
+			other:  on("payment", operator, false, object{}), status: http.StatusConflict,
+		},
+		{
+			name: "approve", route: "/orders/{id}/approve", setup: held, first: on("approve", operator, false, why),
+			body:   on("approve", operator, false, object{"reason": "known"}),
+			target: on("approve", operator, true, why),
+			other:  on("approve", operator2, false, why), status: http.StatusAccepted,
+		},
+		{
+			name: "decline", route: "/orders/{id}/decline", setup: held, first: on("decline", operator, false, why),
+			body:   on("decline", operator, false, object{"reason": "unknown"}),
+			target: on("decline", operator, true, why),
+			other:  on("decline", operator2, false, why), status: http.StatusAccepted,
+		},
 		{
 			name: "dispatch", route: "/shipments/{id}/dispatch",
 			setup:  ships(shipment.StatusPrepared),

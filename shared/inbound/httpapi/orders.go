@@ -125,6 +125,8 @@ type orderAnswer struct {
 	ShippingAddress *addressAnswer      `json:"shippingAddress" doc:"null if the customer is erased"`
 	Erased          bool                `json:"erased" doc:"true if the customer is erased: shipping address and note are unreadable"`
 	PlacedAt        string              `json:"placedAt" format:"date-time"`
+	HoldRules       []string            `json:"holdRules,omitempty" doc:"The rules that the order matches. It waits for approval before anything is reserved. Absent if it matches none."`
+	Approval        *approvalAnswer     `json:"approval" doc:"null unless an order that matches rules was approved"`
 	Wait            *waitAnswer         `json:"wait" doc:"null unless the order waits for approval, stock or payment"`
 	Saga            sagaAnswer          `json:"saga"`
 	Payment         *paymentAnswer      `json:"payment" doc:"null before the order is confirmed"`
@@ -280,24 +282,34 @@ func openOrder(
 	case !erased:
 		return orderAnswer{}, err
 	}
-	note, err := orders.OpenNote(ctx, s)
-	if err != nil && !errors.Is(err, personal.ErrErased) {
+	open := func(note personal.Sealed) (string, error) {
+		words, err := orders.OpenNote(ctx, s, note)
+		if errors.Is(err, personal.ErrErased) {
+			erased = true
+			return "", nil
+		}
+		return words, err
+	}
+	note, err := open(s.Note)
+	if err != nil {
 		return orderAnswer{}, err
 	}
-	erased = erased || errors.Is(err, personal.ErrErased)
-	reason, err := orders.OpenAmendment(ctx, s)
-	if err != nil && !errors.Is(err, personal.ErrErased) {
-		return orderAnswer{}, err
-	}
-	erased = erased || errors.Is(err, personal.ErrErased)
 	answer, err := answerOrder(s, version, to, note)
 	if err != nil {
 		return orderAnswer{}, err
 	}
-	answer.Erased = erased
-	if answer.Amendment != nil {
-		answer.Amendment.Reason = reason
+	if s.Amendment != nil {
+		if answer.Amendment.Reason, err = open(s.Amendment.Note); err != nil {
+			return orderAnswer{}, err
+		}
 	}
+	if s.Approval != nil {
+		answer.Approval = &approvalAnswer{By: s.Approval.By}
+		if answer.Approval.Note, err = open(s.Approval.Note); err != nil {
+			return orderAnswer{}, err
+		}
+	}
+	answer.Erased = erased
 	answer.Refunds, err = answerRefunds(ctx, orders, id, s)
 	return answer, err
 }
@@ -309,7 +321,8 @@ func answerOrder(s order.State, version int64, to *shipment.Address, note string
 	}
 	a := orderAnswer{
 		ID: s.ID, CustomerID: s.CustomerID, AccountID: s.AccountID, Status: s.Status, Lines: lines, Total: s.Total,
-		PricedBy: s.PricedBy, PlacedAt: s.PlacedAt, Wait: answerWait(s.Wait), Saga: sagaAnswer{ID: s.SagaID, State: s.Saga}, Version: version,
+		PricedBy: s.PricedBy, PlacedAt: s.PlacedAt, HoldRules: s.HoldRules, Wait: answerWait(s.Wait),
+		Saga: sagaAnswer{ID: s.SagaID, State: s.Saga}, Version: version,
 	}
 	if to != nil {
 		a.ShippingAddress = answerAddress(*to)

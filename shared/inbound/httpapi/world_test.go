@@ -112,6 +112,7 @@ func newWorld(t testing.TB) *world {
 		Store: w.store, Clock: w.clock, Vault: w.vault, Customers: w.customers, Prices: w.products,
 		Shipments: w.shipments, Reservations: w.stocks,
 		Payments: payment.New(payment.Deps{Store: w.store, Clock: w.clock}),
+		Accounts: accounts, HoldRules: order.HoldRules{Countries: []string{"FR"}},
 	})
 	w.lists = func(_ context.Context, customerID string, q orders.Query) (orders.Page, error) {
 		_, _, err := q.Check(customerID)

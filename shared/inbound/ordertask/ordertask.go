@@ -20,7 +20,13 @@ import (
 // Tasks carries out the order's steps of the saga.
 type Tasks struct {
 	Orders order.Service
+	Tokens Tokens
 	Clock  clock.Clock
+}
+
+// Tokens answers runs that wait. An answer that nobody waits for any more is no error.
+type Tokens interface {
+	Succeed(ctx context.Context, token string, output any) error
 }
 
 // Input is what every task gets. SagaID is the name of the run.
@@ -44,15 +50,20 @@ func (in Input) Validate() error {
 // Order is what the saga needs to know of an order; the run keeps it in $order, and sends the items
 // to the inventory as they are.
 type Order struct {
-	OrderID       string                   `json:"orderId"`
-	Status        order.Status             `json:"status"`
-	Revision      int64                    `json:"revision"`
-	CustomerID    string                   `json:"customerId"`
-	AccountID     string                   `json:"accountId"`
-	Total         money.Money              `json:"total"`
-	Items         []contract.InventoryItem `json:"items"`
-	Address       personal.Sealed          `json:"address"`
-	CorrelationID string                   `json:"correlationId"`
+	OrderID string       `json:"orderId"`
+	Status  order.Status `json:"status"`
+	// Revision is that of all three attempts in runs of earlier definitions, under which none was
+	// ever tried again.
+	Revision         int64                    `json:"revision"`
+	StockRevision    int64                    `json:"stockRevision"`
+	PaymentRevision  int64                    `json:"paymentRevision"`
+	ShipmentRevision int64                    `json:"shipmentRevision"`
+	CustomerID       string                   `json:"customerId"`
+	AccountID        string                   `json:"accountId"`
+	Total            money.Money              `json:"total"`
+	Items            []contract.InventoryItem `json:"items"`
+	Address          personal.Sealed          `json:"address"`
+	CorrelationID    string                   `json:"correlationId"`
 }
 
 // Status is the answer of the tasks that only move the order on.
@@ -141,8 +152,9 @@ func (t Tasks) runFor(ctx context.Context, task string, in Input, c order.Comman
 	}
 	s := res.State
 	return Order{
-		OrderID: s.ID, Status: s.Status, Revision: s.Revision, CustomerID: s.CustomerID, AccountID: s.AccountID,
-		Total: s.Total,
+		OrderID: s.ID, Status: s.Status, Revision: s.StockRevision, StockRevision: s.StockRevision,
+		PaymentRevision: s.PaymentRevision, ShipmentRevision: s.ShipmentRevision,
+		CustomerID: s.CustomerID, AccountID: s.AccountID, Total: s.Total,
 		Items: items(s.Lines), Address: s.Address, CorrelationID: res.CorrelationID,
 	}, nil
 }
@@ -165,16 +177,21 @@ func items(lines []order.Line) []contract.InventoryItem {
 // any other cause is ours and only the step is named.
 func detail(in CloseInput) string {
 	if in.Reason != order.ReasonSaga && in.Reason != order.ReasonExpired {
-		var cause struct {
-			ErrorMessage string `json:"errorMessage"`
-		}
-		if json.Unmarshal([]byte(in.Cause), &cause) == nil && cause.ErrorMessage != "" {
-			return cause.ErrorMessage
-		}
-		return in.Cause
+		return message(in.Cause)
 	}
 	if in.Step == "" {
 		return ""
 	}
 	return fmt.Sprintf("could not %s", in.Step)
+}
+
+// message is a fault's own text, of a cause as Step Functions gives it.
+func message(cause string) string {
+	var failure struct {
+		ErrorMessage string `json:"errorMessage"`
+	}
+	if json.Unmarshal([]byte(cause), &failure) == nil && failure.ErrorMessage != "" {
+		return failure.ErrorMessage
+	}
+	return cause
 }

@@ -68,7 +68,8 @@ func TestStartAnswersWithWhatTheRunNeeds(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := ordertask.Order{
-		OrderID: id, Status: order.StatusPlaced, Revision: 1, CustomerID: "c1", AccountID: "a1",
+		OrderID: id, Status: order.StatusPlaced, Revision: 1, StockRevision: 1, PaymentRevision: 1,
+		ShipmentRevision: 1, CustomerID: "c1", AccountID: "a1",
 		Total: money.Money{Amount: 900, Currency: "EUR"},
 		Items: []contract.InventoryItem{{SKU: "a", Quantity: 2}, {SKU: "b", Quantity: 4}}, Address: state.State.Address,
 		CorrelationID: "corr",

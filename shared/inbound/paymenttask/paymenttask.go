@@ -79,6 +79,11 @@ func (t Tasks) Refund(ctx context.Context, in Input) (Refunded, error) {
 	return Refunded{PaymentID: state.ID, Status: state.Status}, nil
 }
 
+// request identifies a task on one of the order's payments: each that is tried on purpose has tasks
+// of its own.
 func (t Tasks) request(task string, in Input) es.Request {
+	if in.Revision > 1 {
+		task = fmt.Sprintf("%s-%d", task, in.Revision)
+	}
 	return saga.Request(t.Clock, in.SagaID, task, in.OrderID, in.CorrelationID)
 }

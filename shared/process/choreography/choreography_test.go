@@ -566,7 +566,7 @@ func TestEitherShippedOrCancelled(t *testing.T) {
 		}
 		ends[o.State.Status]++
 		if o.State.Status == order.StatusCancelled && o.State.ClosedBy == order.OriginCustomer {
-			if note, err := w.orders.OpenNote(ctx, o.State); err != nil || note != "changed my mind" {
+			if note, err := w.orders.OpenNote(ctx, o.State, o.State.Note); err != nil || note != "changed my mind" {
 				rt.Fatalf("the customer's words are %q, %v", note, err)
 			}
 		}
@@ -829,7 +829,7 @@ func TestCancellationThatDies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	note, err := w.orders.OpenNote(t.Context(), o.State)
+	note, err := w.orders.OpenNote(t.Context(), o.State, o.State.Note)
 	if o.State.Status != order.StatusCancelling || o.State.ClosedBy != order.OriginOperator ||
 		o.State.Reason != order.ReasonErased || note != "a word" || o.Head.Version() != 3 {
 		t.Errorf("the order is %+v, note %q, %v", o.State, note, err)

@@ -115,6 +115,14 @@ func everyKind(t *testing.T) map[notification.Kind]func(*testing.T) (*world, []b
 		},
 		notification.OrderPlaced: deliver(1), notification.OrderConfirmed: deliver(3),
 		notification.OrderShipped: deliver(4), notification.OrderDelivered: deliver(5),
+		notification.OrderPaymentRequired: func(t *testing.T) (*world, []byte) {
+			w := newWorld(t)
+			w.run("require", order.RequirePayment{
+				Revision: 1, Code: "account.insufficient-funds", Until: "2026-03-01T12:30:00Z",
+			})
+			message := w.message(placed, 2)
+			return w, message
+		},
 		notification.OrderCancelled: func(t *testing.T) (*world, []byte) {
 			w, m := cancelled(t)
 			return w, []byte(m)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 
 	"orderflow/shared/shop/account"
@@ -35,9 +36,14 @@ const (
 	OrderShipped   Kind = "order-shipped"
 	OrderDelivered Kind = "order-delivered"
 	OrderCancelled Kind = "order-cancelled"
+	// OrderPaymentRequired says until when an order whose payment was declined can be paid.
+	OrderPaymentRequired Kind = "order-payment-required"
 )
 
-var kinds = []Kind{Welcome, OrderPlaced, OrderConfirmed, OrderShipped, OrderDelivered, OrderCancelled, OrderRefunded}
+var kinds = []Kind{
+	Welcome, OrderPlaced, OrderConfirmed, OrderShipped, OrderDelivered, OrderCancelled, OrderRefunded,
+	OrderPaymentRequired,
+}
 
 // Content is what a mail says. What a kind's templates don't use may be missing.
 type Content struct {
@@ -47,16 +53,17 @@ type Content struct {
 	Lines    []order.Line
 	Total    money.Money
 	Tracking string       // the shipment's number for the customer
-	Reason   order.Reason // of a cancellation
+	Reason   order.Reason // of a cancellation, or why a payment was declined
+	Until    time.Time    // when an order is cancelled that waits
 	Refund   *Refund      // of which Total is the sum
 }
 
 // shown is a Content as the templates see it: each value is one line of text without control
 // characters.
 type shown struct {
-	Language, Shop, Name, OrderID, Short, Total, Tracking, Reason string
-	Lines                                                         []line
-	Parts                                                         []part // of a refund
+	Language, Shop, Name, OrderID, Short, Total, Tracking, Reason, Until string
+	Lines                                                                []line
+	Parts                                                                []part // of a refund
 }
 
 type line struct {
@@ -77,6 +84,8 @@ const language = "en"
 var reasons = map[order.Reason]string{
 	order.ReasonCustomer:                              "You asked for it.",
 	order.ReasonOperator:                              "We are sorry: we had to take it back.",
+	order.ReasonDeclined:                              "We are sorry: we could not accept it.",
+	order.ReasonExpired:                               "It could not go ahead in time.",
 	order.Reason(stock.ErrInsufficient.Code()):        "We are sorry: not everything in it was in stock.",
 	order.Reason(account.ErrInsufficientFunds.Code()): "Your account did not hold enough for it.",
 	order.Reason(account.ErrNotOpen.Code()):           "The account that was to pay for it was not open.",
@@ -117,7 +126,7 @@ func show(c Content) (shown, error) {
 	s := shown{
 		Language: language, Shop: oneLine(c.Shop), Name: oneLine(c.Name), OrderID: oneLine(c.OrderID),
 		Total: c.Total.String(), Tracking: oneLine(c.Tracking),
-		Reason: reasons[c.Reason],
+		Reason: reasons[c.Reason], Until: c.Until.UTC().Format("2 January 2006 15:04 UTC"),
 	}
 	s.Short, _, _ = strings.Cut(s.OrderID, "-")
 	if s.Reason == "" {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -24,6 +25,7 @@ var update = flag.Bool("update", false, "write the golden files instead of compa
 var kinds = []notification.Kind{
 	notification.Welcome, notification.OrderPlaced, notification.OrderConfirmed, notification.OrderShipped,
 	notification.OrderDelivered, notification.OrderCancelled, notification.OrderRefunded,
+	notification.OrderPaymentRequired,
 }
 
 func usd(cents int64) money.Money { return money.Money{Amount: cents, Currency: "USD"} }
@@ -33,6 +35,7 @@ func content(k notification.Kind) notification.Content {
 	if k != notification.Welcome {
 		c.OrderID, c.Tracking, c.Total, c.Reason = "924a0ed6-c797-5b84-82cb-36e13b188d6c", "OF-5YDT-7H2K", usd(3853),
 			"account.insufficient-funds"
+		c.Until = time.Date(2026, 3, 2, 10, 30, 0, 0, time.UTC)
 		c.Lines = []order.Line{
 			{SKU: "CD-0042", Quantity: 2, UnitPrice: usd(1177)}, {SKU: "CD-0107", Quantity: 1, UnitPrice: usd(1499)},
 		}
@@ -208,7 +211,7 @@ func TestShown(t *testing.T) {
 	c.Lines, c.Total = []order.Line{{SKU: "A", Quantity: 3, UnitPrice: money.Money{Amount: 500, Currency: "JPY"}}},
 		money.Money{Amount: 1500, Currency: "JPY"}
 	for reason, want := range map[order.Reason]string{
-		order.ReasonCustomer: "You asked for it.", order.ReasonExpired: "went wrong on our side",
+		order.ReasonCustomer: "You asked for it.", order.ReasonExpired: "could not go ahead in time",
 		order.ReasonSaga: "went wrong on our side", "x.new": "went wrong on our side",
 		"stock.insufficient": "not everything in it was in stock",
 	} {

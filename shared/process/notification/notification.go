@@ -123,6 +123,17 @@ func (n Notifier) Handle(ctx context.Context, d Delivery) error {
 			about.content.Tracking = confirmed.TrackingNumber
 			return m.send(ctx, e, about, confirmed)
 		}),
+		contract.On(func(ctx context.Context, e es.Envelope, required contract.OrderPaymentRequired) error {
+			about := ordered(OrderPaymentRequired, required.OrderID, required.CustomerID).
+				of(required.Lines, required.Total)
+			about.content.Reason = order.Reason(required.Code)
+			until, err := clock.ParseTime(required.Until)
+			if err != nil {
+				return contract.Malformed(fmt.Errorf("%s: data.until: %w", e.ID, err))
+			}
+			about.content.Until = until
+			return m.send(ctx, e, about, required)
+		}),
 		contract.On(func(ctx context.Context, e es.Envelope, shipped contract.OrderShipped) error {
 			about := ordered(OrderShipped, shipped.OrderID, shipped.CustomerID)
 			about.content.Tracking = shipped.TrackingNumber

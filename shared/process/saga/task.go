@@ -33,6 +33,14 @@ func (in AttemptInput) Validate() error {
 	return nil
 }
 
+// WaitRequest is Request for the task with which a run begins to wait: each try has a token of its
+// own, and begins anew.
+func WaitRequest(c clock.Clock, run, task, orderID, token, correlationID string) es.Request {
+	req := Request(c, run, task, orderID, correlationID)
+	req.CommitID = ident.Derive("saga-wait", run, task, orderID, token)
+	return req
+}
+
 // Request identifies one task of a run. The commit's id derives from run, task and order: Step
 // Functions may send a task more than once.
 func Request(c clock.Clock, run, task, orderID, correlationID string) es.Request {

@@ -1,5 +1,6 @@
 // Package starter starts the saga's runs: one that fulfils for each order.placed, one that undoes
-// for each order.cancelling that no run of the saga caused.
+// for each order.cancelling that no run of the saga caused. And it wakes the run that waits with an
+// order once the wait is over.
 package starter
 
 import (
@@ -18,12 +19,26 @@ type Runs interface {
 	Start(context.Context, saga.Run) (fresh bool, err error)
 }
 
-// Starter starts runs for events.
-type Starter struct{ Runs Runs }
+// Orders gives orders as they are. order.Service is one.
+type Orders interface {
+	Get(ctx context.Context, orderID string) (es.Result[order.State], error)
+}
 
-// Handle starts the run that follows from the event in a message's body, which is EventBridge's
-// JSON around the envelope. The same event any number of times starts one run. A message from which
-// no run follows is a contract.ErrMalformed.
+// Tokens answers runs that wait. An answer that nobody waits for any more is no error.
+type Tokens interface {
+	Succeed(ctx context.Context, token string, output any) error
+}
+
+// Starter starts and wakes runs for events.
+type Starter struct {
+	Runs   Runs
+	Orders Orders
+	Tokens Tokens
+}
+
+// Handle starts or wakes the run that follows from the event in a message's body, which is
+// EventBridge's JSON around the envelope. The same event any number of times does the same. A
+// message from which nothing follows is a contract.ErrMalformed.
 func (s Starter) Handle(ctx context.Context, body []byte) error {
 	return contract.Handle(ctx, body,
 		contract.On(func(ctx context.Context, e es.Envelope, placed contract.OrderPlaced) error {
@@ -35,9 +50,47 @@ func (s Starter) Handle(ctx context.Context, body []byte) error {
 				slog.InfoContext(ctx, "no run: the saga closed the order itself", "event", e.ID)
 				return nil
 			}
-			return s.start(ctx, e, saga.Undo(cancelling.OrderID, e.Sequence))
+			if err := s.start(ctx, e, saga.Undo(cancelling.OrderID, e.Sequence)); err != nil {
+				return err
+			}
+			switch order.Status(cancelling.From) {
+			case order.StatusPlaced, order.StatusConfirmed: // nothing waits with those
+				return nil
+			}
+			return s.wake(ctx, e, cancelling.OrderID)
+		}),
+		contract.On(func(ctx context.Context, e es.Envelope, approved contract.OrderApproved) error {
+			return s.wake(ctx, e, approved.OrderID)
+		}),
+		contract.On(func(ctx context.Context, e es.Envelope, requested contract.OrderPaymentRequested) error {
+			return s.wake(ctx, e, requested.OrderID)
 		}),
 	)
+}
+
+// wake has the run go on that waits with an order whose wait is over. The order says which one that
+// is: one that waits again by now is left alone, and one that is not parked yet finds out by
+// itself.
+func (s Starter) wake(ctx context.Context, e es.Envelope, orderID string) error {
+	res, err := s.Orders.Get(ctx, orderID)
+	if err != nil {
+		return fmt.Errorf("starter: %s: %w", e.ID, err)
+	}
+	run, ok := res.State.Awaited()
+	if !ok {
+		slog.InfoContext(ctx, "no run waits", "event", e.ID, "orderId", orderID)
+		return nil
+	}
+	if err := s.Tokens.Succeed(ctx, run.Token, woken{Event: e.ID}); err != nil {
+		return fmt.Errorf("starter: %s: %w", e.ID, err)
+	}
+	slog.InfoContext(ctx, "run woken", "event", e.ID, "run", run.SagaID, "correlationId", e.CorrelationID)
+	return nil
+}
+
+// woken is what a run is told that waited: by what. The rest it reads from the order.
+type woken struct {
+	Event string `json:"event"`
 }
 
 func (s Starter) start(ctx context.Context, e es.Envelope, run saga.Run) error {

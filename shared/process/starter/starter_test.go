@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,8 @@ import (
 // runs keeps what was started, by name.
 type runs struct {
 	started map[string]saga.Input
+	events  []order.Event // of the order
+	woken   []string      // tokens
 	fail    error
 }
 
@@ -34,6 +37,21 @@ func (r *runs) Start(_ context.Context, run saga.Run) (bool, error) {
 	_, before := r.started[run.Name]
 	r.started[run.Name] = run.Input
 	return !before, nil
+}
+
+// Get implements starter.Orders: the order as these events leave it.
+func (r *runs) Get(context.Context, string) (es.Result[order.State], error) {
+	state := order.Decider.Initial()
+	for _, e := range r.events {
+		state = order.Evolve(state, e)
+	}
+	return es.Result[order.State]{State: state}, r.fail
+}
+
+// Succeed implements starter.Tokens.
+func (r *runs) Succeed(_ context.Context, token string, _ any) error {
+	r.woken = append(r.woken, token)
+	return r.fail
 }
 
 // message is EventBridge's JSON around the published form of a stored event.
@@ -124,7 +142,7 @@ func TestHandle(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := &runs{}
-			if err := (starter.Starter{Runs: r}).Handle(
+			if err := (starter.Starter{Runs: r, Orders: r, Tokens: r}).Handle(
 				context.Background(), []byte(tt.body),
 			); !errors.Is(err, tt.err) {
 				t.Fatalf("%v, want %v", err, tt.err)
@@ -164,4 +182,57 @@ func TestDuplicatesAndShuffles(t *testing.T) {
 			t.Fatalf("started %v", r.started)
 		}
 	})
+}
+
+// TestWake: the run that waits goes on once its wait is over, and one that waits again, or for
+// nobody, is left alone.
+func TestWake(t *testing.T) {
+	matching := placed
+	matching.HoldRules = []string{"amount"}
+	parked := func(token string) order.Event { return order.Parked{Token: token, SagaID: "o1"} }
+	required := order.PaymentRequired{Revision: 1, Code: "c", Until: "2026-03-01T12:30:00Z"}
+	again := order.PaymentRequired{Revision: 2, Code: "c", Until: "2026-03-01T12:30:00Z"}
+	requested := order.PaymentRequested{AccountID: "a", Revision: 2, By: "customer/ada"}
+	held := order.Held{Rules: matching.HoldRules, Until: "2026-03-01T12:30:00Z"}
+	approved := order.Approved{By: "person/o"}
+	cancelling := order.Cancelling{
+		Reason: order.ReasonCustomer, From: order.StatusPaymentRequired, Origin: order.OriginCustomer,
+	}
+	for _, tt := range []struct {
+		name   string
+		event  order.Event
+		events []order.Event
+		woken  []string
+	}{
+		{"paid again", requested, []order.Event{placed, required, parked("t1"), requested}, []string{"t1"}},
+		{
+			"parked twice", requested, []order.Event{placed, required, parked("t1"), parked("t2"), requested},
+			[]string{"t2"},
+		},
+		{
+			"waits again by now", requested,
+			[]order.Event{placed, required, parked("t1"), requested, again, parked("t2")}, nil,
+		},
+		{"approved", approved, []order.Event{matching, held, parked("t1"), approved}, []string{"t1"}},
+		{"approved before it is parked", approved, []order.Event{matching, approved}, nil},
+		{"cancelled", cancelling, []order.Event{placed, required, parked("t1"), cancelling}, []string{"t1"}},
+		{"cancelled while it waits for nothing", byCustomer, []order.Event{placed, byCustomer}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := &runs{events: tt.events}
+			start := starter.Starter{Runs: r, Orders: r, Tokens: r}
+			body := []byte(message(t, 3, tt.event))
+			if err := start.Handle(t.Context(), body); err != nil || !slices.Equal(r.woken, tt.woken) {
+				t.Errorf("woken %v, %v; want %v", r.woken, err, tt.woken)
+			}
+			_, undone := r.started[saga.UndoName("o1", 3)]
+			if _, closes := tt.event.(order.Cancelling); undone != closes {
+				t.Errorf("started %v", r.started)
+			}
+			r.fail = errors.New("throttled")
+			if err := start.Handle(t.Context(), body); !errors.Is(err, r.fail) {
+				t.Errorf("%v: the message has to come again", err)
+			}
+		})
+	}
 }

@@ -401,6 +401,23 @@ func (s Service) Get(ctx context.Context, accountID string) (es.Result[State], e
 	return res, err
 }
 
+// Pays checks that an account can pay for a customer in a currency, whatever it holds. ErrNotYours
+// where it is not theirs, or nobody's: whose it is is no business of the customer's.
+func (s Service) Pays(ctx context.Context, accountID, customerID, currency string) error {
+	res, err := s.states.Get(ctx, accountID)
+	switch {
+	case err != nil:
+		return err
+	case res.State.CustomerID != customerID:
+		return ErrNotYours.Field("body.accountId", "the customer has no such account")
+	case res.State.Currency != currency:
+		return ErrWrongCurrency.Field(
+			"body.accountId", "the account is in %s, and the order in %s", res.State.Currency, currency,
+		)
+	}
+	return nil
+}
+
 // AsOf gives the account as it was. ErrNotFound where there was none by then.
 func (s Service) AsOf(ctx context.Context, accountID string, p es.Point) (es.Past[State], error) {
 	past, err := s.states.AsOf(ctx, accountID, p)

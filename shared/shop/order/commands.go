@@ -80,6 +80,9 @@ type Approve struct {
 	Note personal.Sealed
 }
 
+// Decline closes an order that matches rules and that nobody has approved.
+type Decline struct{ Note personal.Sealed }
+
 // Backorder has an order wait for stock, and parks its run.
 type Backorder struct {
 	Revision int64 // of the reservation that was not possible
@@ -160,6 +163,7 @@ func (Place) orderCommand()          {}
 func (Start) orderCommand()          {}
 func (Hold) orderCommand()           {}
 func (Approve) orderCommand()        {}
+func (Decline) orderCommand()        {}
 func (Backorder) orderCommand()      {}
 func (RequirePayment) orderCommand() {}
 func (RequestPayment) orderCommand() {}

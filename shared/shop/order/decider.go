@@ -155,6 +155,8 @@ func decide(c Command, s State) ([]Event, error) {
 		return hold(c, s)
 	case Approve:
 		return approve(c, s)
+	case Decline:
+		return decline(c, s)
 	case Backorder:
 		return backorder(c, s)
 	case RequirePayment:

@@ -134,7 +134,9 @@ func (s Service) Place(ctx context.Context, req es.Request, in PlaceInput) (es.R
 		if placed.Exists() { // under another key: nothing is decided any more
 			return place, nil
 		}
-		place.Lines, err = s.priced(ctx, in, req.Time)
+		if place.Lines, err = s.priced(ctx, in, req.Time); err == nil {
+			place.HoldRules, err = s.matched(ctx, in, place.Lines)
+		}
 		return place, err
 	})
 }

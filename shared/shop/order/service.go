@@ -47,6 +47,10 @@ type Deps struct {
 	// who amends needs both
 	Reservations Reservations `wiring:"optional"`
 	Payments     Payments     `wiring:"optional"`
+	Accounts     Accounts     `wiring:"optional"`
+	// HoldRules say which orders wait for approval. First orders need Confirmations.
+	HoldRules     HoldRules     `wiring:"optional"`
+	Confirmations Confirmations `wiring:"optional"`
 	// Recent is for whoever runs one command after the other on an order: where the same process
 	// has left it, and it is still so, the next one needs no read.
 	Recent *Recent `wiring:"optional"`
@@ -59,7 +63,8 @@ type Service struct {
 }
 
 // New makes the service. Who only runs commands needs neither Vault nor Customers nor Prices;
-// Shipments are for who cancels.
+// Shipments are for who cancels, and
+// Accounts for who pays again.
 func New(deps Deps) Service {
 	return Service{
 		deps: wiring.Complete(deps),
@@ -97,14 +102,9 @@ func (s Service) Cancel(ctx context.Context, req es.Request, orderID string, in 
 		return es.Result[State]{}, NotFound()
 	}
 	command := Close{Origin: in.Origin, Reason: cmp.Or(in.Reason, in.Origin.reason())}
-	if in.Note != "" {
-		customerID := loaded.State.CustomerID
-		if command.Note, err = s.deps.Vault.Seal(ctx, customerID, NoteField, []byte(in.Note)); err != nil {
-			return es.Result[State]{}, fmt.Errorf("order: seal note: %w", err)
-		}
-		if req.Fingerprint, err = s.deps.Vault.Fingerprint(ctx, customerID, req.Fingerprint); err != nil {
-			return es.Result[State]{}, fmt.Errorf("order: fingerprint request: %w", err)
-		}
+	command.Note, req.Fingerprint, err = s.sealNote(ctx, loaded.State.CustomerID, in.Note, req.Fingerprint)
+	if err != nil {
+		return es.Result[State]{}, err
 	}
 	res, err := s.handler.HandleLoaded(ctx, loaded, req, command)
 	if !errors.Is(err, ErrShipmentUnderWay) {
@@ -246,21 +246,9 @@ func (s Service) OpenAddress(ctx context.Context, order State) (shipment.Address
 	return address, nil
 }
 
-// OpenNote decrypts what the person who cancelled wrote, "" where they wrote nothing.
-// personal.ErrErased where the customer was erased.
-func (s Service) OpenNote(ctx context.Context, order State) (string, error) {
-	return s.openNote(ctx, order, order.Note)
-}
-
-// OpenAmendment is OpenNote of the person who amended the order last.
-func (s Service) OpenAmendment(ctx context.Context, order State) (string, error) {
-	if order.Amendment == nil {
-		return "", nil
-	}
-	return s.openNote(ctx, order, order.Amendment.Note)
-}
-
-func (s Service) openNote(ctx context.Context, order State, note personal.Sealed) (string, error) {
+// OpenNote decrypts what a person wrote who cancelled, approved or amended the order, "" where they wrote
+// nothing. personal.ErrErased where the customer was erased.
+func (s Service) OpenNote(ctx context.Context, order State, note personal.Sealed) (string, error) {
 	if note == "" {
 		return "", nil
 	}

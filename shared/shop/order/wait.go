@@ -50,6 +50,13 @@ func (s State) WaitsUntil(at time.Time) time.Time {
 	return at
 }
 
+// Waits reports whether this run waits with the order.
+func (s State) Waits(p Park) bool { return s.Wait != nil && s.Parked == p }
+
+// Awaited is the run that is to be woken: the one that waited last, where its wait is over. false
+// where there is none. It may be awake already.
+func (s State) Awaited() (Park, bool) { return s.Parked, s.Wait == nil && s.Parked.Token != "" }
+
 // waitsWith reports whether the order waits so, with this attempt.
 func (s State) waitsWith(kind WaitKind, revision int64) bool {
 	return s.Wait != nil && s.Wait.Kind == kind && s.Wait.Revision == revision
@@ -114,6 +121,19 @@ func approve(c Approve, s State) ([]Event, error) {
 		return nil, ErrNotWaiting.New("the order doesn't wait for approval: it is %s", s.Status)
 	}
 	return []Event{Approved(c)}, nil
+}
+
+// decline: the arbiter between declining and approving is the order's stream.
+func decline(c Decline, s State) ([]Event, error) {
+	switch {
+	case s.Status == StatusCancelling || s.Status == StatusCancelled:
+		return nil, nil
+	case !s.unapproved():
+		return nil, ErrNotWaiting.New("the order doesn't wait for approval: it is %s", s.Status)
+	}
+	return []Event{Cancelling{
+		Reason: ReasonDeclined, Note: c.Note, From: s.Status, Origin: OriginOperator,
+	}}, nil
 }
 
 func backorder(c Backorder, s State) ([]Event, error) {

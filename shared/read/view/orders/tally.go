@@ -69,6 +69,12 @@ func (c Counters) Confirmed() int64 {
 // Cancelled counts the orders that are cancelled and undone.
 func (c Counters) Cancelled() int64 { return c.ByStatus[order.StatusCancelled] }
 
+// AnyConfirmed reports whether an order of the customer is confirmed, or further.
+func (l Lists) AnyConfirmed(ctx context.Context, customerID string) (bool, error) {
+	counters, err := l.Counters(ctx, customerID)
+	return counters.Confirmed() > 0, err
+}
+
 // Counters reads a customer's. Its maps are never nil, and hold nothing that counts nothing. It
 // reads consistently: what is missing is still on its way to the view.
 func (l Lists) Counters(ctx context.Context, customerID string) (Counters, error) {

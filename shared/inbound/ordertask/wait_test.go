@@ -1,0 +1,284 @@
+package ordertask_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"orderflow/shared/inbound/ordertask"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/es/memstore"
+	"orderflow/shared/kit/faults"
+	"orderflow/shared/shop/money"
+	"orderflow/shared/shop/order"
+)
+
+const until = "2026-03-01T12:30:00Z"
+
+// tokens notes which runs were woken.
+type tokens struct{ woken []string }
+
+func (w *tokens) Succeed(_ context.Context, token string, _ any) error {
+	w.woken = append(w.woken, token)
+	return nil
+}
+
+// waiting is an order that a run has in hand, declined or held, and what may become of it.
+type waiting struct {
+	tasks  ordertask.Tasks
+	orders order.Service
+	tokens *tokens
+	tries  int
+}
+
+func newWaiting(t *testing.T, rules ...string) *waiting {
+	t.Helper()
+	store := memstore.New(es.NewRegistry(order.Register), memstore.Staggered(t.Name()))
+	fake := clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	orders := order.New(order.Deps{Store: store, Clock: fake})
+	price := money.Money{Amount: 150, Currency: "EUR"}
+	if _, err := orders.Run(t.Context(), es.Request{CommitID: "place", Time: fake.Now()}, "o1", order.Place{
+		OrderID: "o1", CustomerID: "c1", AccountID: "a1", HoldRules: rules,
+		Lines: []order.Line{{SKU: "s", Quantity: 1, UnitPrice: price}}, Now: fake.Now(),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	woken := &tokens{}
+	return &waiting{
+		tasks: ordertask.Tasks{Orders: orders, Tokens: woken, Clock: fake}, orders: orders, tokens: woken,
+	}
+}
+
+// run carries out a command of somebody else.
+func (w *waiting) run(c order.Command) error {
+	w.tries++
+	req := es.Request{CommitID: fmt.Sprint("command ", w.tries), Time: w.tasks.Clock.Now()}
+	_, err := w.orders.Run(context.Background(), req, "o1", c)
+	return err
+}
+
+func (w *waiting) state(t *testing.T) order.State {
+	t.Helper()
+	res, err := w.orders.Get(t.Context(), "o1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.State
+}
+
+// The run's own steps, and what others may do meanwhile.
+var (
+	input = ordertask.Input{OrderID: "o1", SagaID: "run-1"}
+	start = func(w *waiting) error { _, err := w.tasks.Start(context.Background(), input); return err }
+	waits = func(token string, revision int64) func(*waiting) error {
+		return func(w *waiting) error {
+			_, err := w.tasks.AwaitPayment(context.Background(), ordertask.AwaitPaymentInput{
+				WaitInput: ordertask.WaitInput{Input: input, Token: token, Until: until},
+				Revision:  revision, Code: "account.insufficient-funds", Cause: `{"errorMessage":"too little"}`,
+			})
+			return err
+		}
+	}
+	holds = func(token string) func(*waiting) error {
+		return func(w *waiting) error {
+			_, err := w.tasks.AwaitApproval(
+				context.Background(), ordertask.WaitInput{Input: input, Token: token, Until: until},
+			)
+			return err
+		}
+	}
+	expires = func(kind order.WaitKind, revision int64) func(*waiting) error {
+		return func(w *waiting) error {
+			_, err := w.tasks.Expire(
+				context.Background(), ordertask.ExpireInput{Input: input, Wait: kind, Revision: revision},
+			)
+			return err
+		}
+	}
+	does = func(c order.Command) func(*waiting) error {
+		return func(w *waiting) error { return w.run(c) }
+	}
+	pays     = does(order.RequestPayment{By: "customer/c1"})
+	approves = does(order.Approve{By: "person/o"})
+	declines = does(order.Decline{})
+	cancels  = does(order.Close{Origin: order.OriginCustomer, Reason: order.ReasonCustomer})
+)
+
+// TestWaits: a run that waits is woken by whoever ends the wait, or wakes itself where that came
+// before it was parked.
+func TestWaits(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		rules  []string
+		steps  []func(*waiting) error
+		status order.Status
+		woken  []string // by the tasks themselves
+		fault  *faults.Spec
+	}{
+		{
+			name: "declined", steps: []func(*waiting) error{start, waits("t1", 1)},
+			status: order.StatusPaymentRequired,
+		},
+		{
+			name: "declined, and parked twice", status: order.StatusPaymentRequired,
+			steps: []func(*waiting) error{start, waits("t1", 1), waits("t1", 1), waits("t2", 1)},
+		},
+		{
+			name: "cancelled before it is parked", steps: []func(*waiting) error{start, cancels, waits("t1", 1)},
+			status: order.StatusCancelling, woken: []string{"t1"},
+		},
+		{
+			name: "paid before another try is parked", status: order.StatusPlaced, woken: []string{"t2"},
+			steps: []func(*waiting) error{start, waits("t1", 1), pays, waits("t2", 1)},
+		},
+		{
+			name: "declined again", status: order.StatusPaymentRequired,
+			steps: []func(*waiting) error{start, waits("t1", 1), pays, start, waits("t2", 2)},
+		},
+		{
+			name: "never paid", status: order.StatusCancelling,
+			steps: []func(*waiting) error{start, waits("t1", 1), expires(order.WaitPayment, 1)},
+		},
+		{
+			name: "the deadline, while the payment is under way", status: order.StatusPlaced,
+			steps: []func(*waiting) error{
+				start, waits("t1", 1), pays, expires(order.WaitPayment, 1), expires(order.WaitPayment, 1),
+			},
+		},
+		{
+			name: "start what is held", rules: []string{"amount"}, steps: []func(*waiting) error{start},
+			status: order.StatusPlaced, fault: order.ErrHeld,
+		},
+		{
+			name: "held", rules: []string{"amount"}, steps: []func(*waiting) error{holds("t1"), holds("t1")},
+			status: order.StatusHeld,
+		},
+		{
+			name: "approved before it is parked", rules: []string{"amount"},
+			steps:  []func(*waiting) error{approves, holds("t1"), start},
+			status: order.StatusPlaced, woken: []string{"t1"},
+		},
+		{
+			name: "declined before it is parked", rules: []string{"amount"},
+			steps:  []func(*waiting) error{declines, holds("t1")},
+			status: order.StatusCancelling, woken: []string{"t1"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWaiting(t, tt.rules...)
+			for i, step := range tt.steps {
+				err := step(w)
+				if last := i == len(tt.steps)-1; last && tt.fault != nil {
+					if !errors.Is(err, tt.fault) {
+						t.Errorf("error %v, want %v", err, tt.fault)
+					}
+				} else if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if s := w.state(t); s.Status != tt.status || !slices.Equal(w.tokens.woken, tt.woken) {
+				t.Errorf("the order is %s, woken %v; want %s, %v", s.Status, w.tokens.woken, tt.status, tt.woken)
+			}
+		})
+	}
+}
+
+// TestWhoEndsTheWait: of two that end a wait the first decides, and the other finds that it did.
+func TestWhoEndsTheWait(t *testing.T) {
+	type end struct {
+		name string
+		do   func(*waiting) error
+		ends order.Status
+		why  order.Reason
+	}
+	cancel := end{"cancel", cancels, order.StatusCancelling, order.ReasonCustomer}
+	for kind, of := range map[string]struct {
+		begin func(*testing.T) *waiting
+		ends  []end
+	}{
+		"held": {
+			func(t *testing.T) *waiting {
+				w := newWaiting(t, "amount")
+				if err := holds("t1")(w); err != nil {
+					t.Fatal(err)
+				}
+				return w
+			},
+			[]end{
+				{"approve", approves, order.StatusPlaced, ""},
+				{"decline", declines, order.StatusCancelling, order.ReasonDeclined}, cancel,
+				{"deadline", expires(order.WaitApproval, 1), order.StatusCancelling, order.ReasonExpired},
+			},
+		},
+		"unpaid": {
+			func(t *testing.T) *waiting {
+				w := newWaiting(t)
+				if err := errors.Join(start(w), waits("t1", 1)(w)); err != nil {
+					t.Fatal(err)
+				}
+				return w
+			},
+			[]end{
+				{"pay", pays, order.StatusPlaced, ""}, cancel,
+				{"deadline", expires(order.WaitPayment, 1), order.StatusCancelling, order.ReasonExpired},
+			},
+		},
+	} {
+		for _, first := range of.ends {
+			for _, second := range of.ends {
+				t.Run(kind+"/"+first.name+" before "+second.name, func(t *testing.T) {
+					w := of.begin(t)
+					if err := first.do(w); err != nil {
+						t.Fatal(err)
+					}
+					if run, ok := w.state(t).Awaited(); !ok || run.Token != "t1" {
+						t.Errorf("nobody wakes the run that waits: %+v, %t", run, ok)
+					}
+					err := second.do(w)
+					want, why := first.ends, first.why
+					if first.ends == order.StatusPlaced && second.name == "cancel" {
+						want, why = second.ends, second.why // what goes on can still be cancelled
+					}
+					if _, refused := faults.As(err); err != nil && !refused {
+						t.Fatal(err)
+					}
+					s := w.state(t)
+					if s.Status != want || s.Reason != why || s.PaymentRevision > 2 {
+						t.Errorf("the order is %s (%s), payment %d; want %s (%s)", s.Status, s.Reason,
+							s.PaymentRevision, want, why)
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestWaitInputs: what a task needs and lacks is refused.
+func TestWaitInputs(t *testing.T) {
+	wait := ordertask.WaitInput{Input: input, Token: "t", Until: until}
+	unparked, endless, nobodys := wait, wait, wait
+	unparked.Token, endless.Until, nobodys.OrderID = "", "soon", ""
+	pay := ordertask.AwaitPaymentInput{WaitInput: wait, Revision: 1, Code: "c"}
+	unnumbered, unexplained := pay, pay
+	unnumbered.Revision, unexplained.Code = 0, ""
+	expire := ordertask.ExpireInput{Input: input, Wait: order.WaitPayment, Revision: 1}
+	ofNothing, ofNoTry := expire, expire
+	ofNothing.Wait, ofNoTry.Revision = "", 0
+	for name, in := range map[string]interface{ Validate() error }{
+		"no token": unparked, "no deadline": endless, "no order": nobodys, "no revision": unnumbered,
+		"no code": unexplained, "no wait": ofNothing, "no try": ofNoTry,
+	} {
+		if err := in.Validate(); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	for _, in := range []interface{ Validate() error }{wait, pay, expire} {
+		if err := in.Validate(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,116 @@
+package order
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"orderflow/shared/kit/decimal"
+	"orderflow/shared/shop/money"
+)
+
+// The rules by which an order waits for approval, as its events name them.
+const (
+	RuleAmount     = "amount"      // it comes to more than its currency's limit
+	RuleCountry    = "country"     // it goes to one of the countries
+	RuleFirstOrder = "first-order" // no order of its customer was confirmed yet
+)
+
+// HoldRules says which orders wait for approval before anything is reserved. The zero HoldRules
+// hold none, and ask for nothing.
+type HoldRules struct {
+	Amounts     map[string]int64 // by currency, in minor units: what an order may come to
+	Countries   []string         // ISO 3166-1 alpha-2
+	FirstOrders bool
+}
+
+// ParseHoldRules reads what parameters say: limits such as EUR:100000,USD:120000, in minor units,
+// countries joined by commas, and whether first orders are held, true or false. "" is none.
+func ParseHoldRules(amounts, countries, firstOrders string) (HoldRules, error) {
+	rules := HoldRules{Amounts: map[string]int64{}}
+	for text := range elements(amounts) {
+		currency, limit, _ := strings.Cut(text, ":")
+		n, err := decimal.Whole(limit, 0, MaxTotal)
+		if err == nil {
+			err = money.CheckCurrency(currency)
+		}
+		if _, twice := rules.Amounts[currency]; err == nil && twice {
+			err = fmt.Errorf("%s has two limits", currency)
+		}
+		if err != nil {
+			return HoldRules{}, fmt.Errorf("order: limits of orders: %q: %w", text, err)
+		}
+		rules.Amounts[currency] = n
+	}
+	for country := range elements(countries) {
+		if len(country) != 2 || strings.ToUpper(country) != country {
+			return HoldRules{}, fmt.Errorf("order: countries of orders: %q is no code of a country", country)
+		}
+		rules.Countries = append(rules.Countries, country)
+	}
+	switch firstOrders {
+	case "true":
+		rules.FirstOrders = true
+	case "false", "":
+	default:
+		return HoldRules{}, fmt.Errorf("order: first orders: expected true or false, got %q", firstOrders)
+	}
+	return rules, nil
+}
+
+// MustParseHoldRules is ParseHoldRules of the variables of a function that must not start otherwise.
+func MustParseHoldRules(variable func(name string) string) HoldRules {
+	rules, err := ParseHoldRules(
+		variable("HOLD_AMOUNTS"), variable("HOLD_COUNTRIES"), variable("HOLD_FIRST_ORDERS"),
+	)
+	if err != nil {
+		panic(err)
+	}
+	return rules
+}
+
+// elements are those of a list that is joined by commas.
+func elements(list string) func(yield func(string) bool) {
+	if list == "" {
+		return func(func(string) bool) {}
+	}
+	return strings.SplitSeq(list, ",")
+}
+
+// Confirmations says whose orders were confirmed.
+type Confirmations interface {
+	// AnyConfirmed reports whether an order of the customer was confirmed, and not cancelled since.
+	// It may lag: an order that was confirmed a moment ago need not count.
+	AnyConfirmed(ctx context.Context, customerID string) (bool, error)
+}
+
+// matched are the rules that an order matches, of what is known where it is placed. Who the
+// customer is, and where they live, is in no event.
+func (s Service) matched(ctx context.Context, in PlaceInput, lines []Line) ([]string, error) {
+	var matched []string
+	rules := s.deps.HoldRules
+	if limit, ok := rules.Amounts[in.Currency]; ok {
+		total, err := Total(lines)
+		if err != nil {
+			return nil, err
+		}
+		if total.Amount > limit {
+			matched = append(matched, RuleAmount)
+		}
+	}
+	if slices.Contains(rules.Countries, in.Address.Country) {
+		matched = append(matched, RuleCountry)
+	}
+	if !rules.FirstOrders {
+		return matched, nil
+	}
+	known, err := s.deps.Confirmations.AnyConfirmed(ctx, in.CustomerID)
+	if err != nil {
+		return nil, fmt.Errorf("order: look up earlier orders: %w", err)
+	}
+	if !known {
+		matched = append(matched, RuleFirstOrder)
+	}
+	return matched, nil
+}
