@@ -43,19 +43,16 @@ func main() {
 	))
 	vault := keyvault.New(tables, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
 	customers := customer.New(customer.Deps{Store: store, Clock: now, Vault: vault, Eraser: vault})
-	counters := stocktable.New(tables, awsenv.Env("STOCK_TABLE"))
+	counters, rows := stocktable.New(tables, awsenv.Env("STOCK_TABLE")),
+		producttable.New(tables, awsenv.Env("PRODUCTS_TABLE"), now)
 	stocks := stock.New(stock.Deps{Store: store, Clock: now, Counters: counters})
-	products := product.New(product.Deps{
-		Store: store, Clock: now, Rows: producttable.New(tables, awsenv.Env("PRODUCTS_TABLE"), now),
-	})
+	products := product.New(product.Deps{Store: store, Clock: now, Rows: rows})
 	shipments := shipment.New(shipment.Deps{
 		Store: store, Clock: now, Vault: vault, Books: stocks, Serves: shipment.Served(awsenv.Env("SERVED_COUNTRIES")),
 	})
 	perHour, quotas := quota.MustParse(awsenv.Env("CUSTOMER_QUOTA_PER_HOUR")), awsenv.Env("QUOTAS_TABLE")
 	snapshots := dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE"))
-	accounts := account.New(account.Deps{
-		Store: store, Clock: now, Customers: customers, Snapshots: snapshots, Mends: true,
-	})
+	accounts := account.New(account.Deps{Store: store, Clock: now, Customers: customers, Snapshots: snapshots, Mends: true})
 	payments := payment.New(payment.Deps{Store: store, Clock: now, Snapshots: snapshots, Mends: true})
 	awsenv.Start(httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{
 		Auth: httpapi.Auth{
@@ -67,8 +64,7 @@ func main() {
 		Clock: now, Log: log,
 		Orders: order.New(order.Deps{
 			Store: store, Clock: now, Vault: vault, Customers: customers, Prices: products, Shipments: shipments,
-			Reservations: stocks, Payments: payments,
-			Accounts: accounts, HoldRules: order.MustParseHoldRules(os.Getenv),
+			Reservations: stocks, Payments: payments, Accounts: accounts, HoldRules: order.MustParseHoldRules(os.Getenv),
 			Confirmations: orders.NewLists(viewtable.New(tables, awsenv.Env("VIEWS_TABLE")), now),
 		}),
 		Customers: customers, Accounts: accounts, Stock: stocks, Products: products, Shipments: shipments,

@@ -69,8 +69,8 @@ func (s *timeout) UnmarshalJSON(text []byte) error {
 // deadline is what is left until the deadline of what a run waits for, in whole seconds.
 const deadline = `"{% $max([1, $ceil(($wait.deadline - $millis()) / 1000)]) %}"`
 
-// waitStates are the states that wait for people, each with the parameter that says for how many minutes
-// at most.
+// waitStates are the states that wait for people, each with the parameter that says for how many
+// minutes at most.
 var waitStates = map[string]string{"AwaitApproval": "HoldMinutes", "AwaitPayment": "PaymentMinutes"}
 
 type retrier struct {

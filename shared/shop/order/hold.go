@@ -59,7 +59,8 @@ func ParseHoldRules(amounts, countries, firstOrders string) (HoldRules, error) {
 	return rules, nil
 }
 
-// MustParseHoldRules is ParseHoldRules of the variables of a function that must not start otherwise.
+// MustParseHoldRules is ParseHoldRules of the variables of a function, which must not start
+// otherwise.
 func MustParseHoldRules(variable func(name string) string) HoldRules {
 	rules, err := ParseHoldRules(
 		variable("HOLD_AMOUNTS"), variable("HOLD_COUNTRIES"), variable("HOLD_FIRST_ORDERS"),
