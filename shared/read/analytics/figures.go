@@ -173,6 +173,9 @@ func figuresOf(c Counters) Figures {
 		GivenBack: []money.Money{},
 	}
 	for _, name := range slices.Sorted(maps.Keys(c)) {
+		if c[name] == 0 { // an amendment took it back
+			continue
+		}
 		if reason, ok := strings.CutPrefix(name, counterCancelled); ok {
 			kind, code, _ := strings.Cut(reason, "/")
 			f.Cancelled += c[name]

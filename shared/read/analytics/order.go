@@ -38,6 +38,7 @@ type Order struct {
 	Confirmed *Confirmed `json:"confirmed,omitempty"`
 	Cancelled *Cancelled `json:"cancelled,omitempty"`
 	Refunded  []Refunded `json:"refunded,omitempty"`
+	Amended   []Amended  `json:"amended,omitempty"`
 }
 
 // Placed is what order.placed said.
@@ -69,6 +70,7 @@ type fact struct {
 	confirmed *Confirmed
 	cancelled *Cancelled
 	refunded  *Refunded
+	amended   *Amended
 }
 
 // readFact reads the event in a message's body, EventBridge's JSON around the envelope. The error
@@ -92,6 +94,11 @@ func readFact(ctx context.Context, body []byte) (f fact, err error) {
 			if !reasonForm().MatchString(cancelled.Reason.Code) {
 				err = errors.New("data.reason.code is no code")
 			}
+			return countable(e, err)
+		}),
+		contract.On(func(_ context.Context, e es.Envelope, amended contract.OrderAmended) (err error) {
+			f.order = amended.OrderID
+			f.amended, err = amendedOf(e, amended)
 			return countable(e, err)
 		}),
 		contract.On(func(_ context.Context, e es.Envelope, refunded contract.OrderRefunded) (err error) {
@@ -166,6 +173,9 @@ func (o Order) with(f fact) (next Order, fresh bool, err error) {
 		next.Confirmed = f.confirmed
 	case f.cancelled != nil:
 		next.Cancelled = f.cancelled
+	case f.amended != nil:
+		next, fresh := o.withAmendment(*f.amended)
+		return next, fresh, nil
 	case f.refunded != nil:
 		next, fresh := o.withRefund(*f.refunded)
 		return next, fresh, nil
@@ -202,8 +212,9 @@ func (o Order) adds(c Calendar) sum {
 	for sku, pieces := range o.Placed.Pieces {
 		add(o.Confirmed.Time, counterSold+sku, pieces)
 	}
+	o.addAmendments(add)
 	if o.Cancelled != nil {
-		add(o.Cancelled.Time, counterRefunded+total.Currency, total.Amount)
+		add(o.Cancelled.Time, counterRefunded+total.Currency, o.comesTo().Amount)
 	}
 	return s
 }
@@ -231,6 +242,9 @@ func (o Order) count(c Calendar, facts []fact, refuse func(i int, err error)) (n
 		placed := *next.Placed
 		placed.Pieces = nil // they are counted, and needed no more
 		next.Placed = &placed
+	}
+	if next.Placed != nil && next.Confirmed != nil {
+		next.Amended = next.countedAmendments()
 	}
 	return next, added, true
 }

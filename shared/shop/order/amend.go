@@ -176,18 +176,18 @@ type AmendInput struct {
 }
 
 func (in AmendInput) validate() error {
-	if in.Lines != nil {
-		if len(in.Lines) == 0 {
-			return ErrInvalidLines.Field("body.lines", "an order keeps at least one line; to remove all, cancel the order")
-		}
-		if err := checkShape(unpriced(in.Lines)); err != nil {
+	if in.Address != nil {
+		if err := in.Address.Validate(); err != nil {
 			return err
 		}
 	}
-	if in.Address == nil {
+	switch {
+	case in.Lines == nil:
 		return nil
+	case len(in.Lines) == 0:
+		return ErrInvalidLines.Field("body.lines", "an order keeps at least one line; to remove all, cancel the order")
 	}
-	return in.Address.Validate()
+	return checkShape(unpriced(in.Lines))
 }
 
 // Amend changes what is ordered, or where it goes, or both, until the order's shipment is labelled

@@ -24,6 +24,7 @@ import (
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/ident"
 	"orderflow/shared/read/analytics"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/money"
 	"orderflow/shared/shop/order"
 )
@@ -70,6 +71,36 @@ type life struct {
 	total                        money.Money
 	lines                        []order.Line
 	refunds                      []refund
+	amendments                   []amendment // all but the first after the confirmation, if there is one
+}
+
+// amendment is a change of what an order comes to.
+type amendment struct {
+	at       time.Time
+	sequence int64
+	by       int64
+	pieces   int64 // of one SKU
+}
+
+// amendedSKU is what amendments are of.
+const amendedSKU = "sku-amended"
+
+func drawAmendments(t *rapid.T, l life, at func(string, time.Time) time.Time) (amendments []amendment, total int64) {
+	total, pieces := l.total.Amount, int64(0)
+	for i := range rapid.IntRange(0, 3).Draw(t, "amendments") {
+		a := amendment{sequence: int64(6 + i), by: rapid.Int64Range(-total, 500).Draw(t, "amended by")}
+		a.pieces = rapid.Int64Range(-pieces, 5).Draw(t, "pieces amended")
+		from := l.confirmed
+		if i == 0 || l.confirmed.IsZero() { // while it was held
+			a.sequence, from = 2, l.placed
+		}
+		if a.sequence == 2 && i > 0 {
+			break
+		}
+		a.at, total, pieces = at("amended", from), total+a.by, pieces+a.pieces
+		amendments = append(amendments, a)
+	}
+	return amendments, total
 }
 
 // refund is money that was given back.
@@ -109,9 +140,11 @@ func drawLife(t *rapid.T, id string) life {
 	if rapid.Bool().Draw(t, "is confirmed") {
 		l.confirmed = at("confirmed", l.placed)
 	}
+	var total int64
+	l.amendments, total = drawAmendments(t, l, at)
 	if !l.confirmed.IsZero() {
 		for range rapid.IntRange(0, 3).Draw(t, "refunds") {
-			amount := rapid.Int64Range(0, l.total.Amount/3).Draw(t, "refunded")
+			amount := rapid.Int64Range(0, total/3).Draw(t, "refunded")
 			l.refunds = append(l.refunds, refund{at: at("refunded at", l.confirmed), amount: amount})
 		}
 	}
@@ -133,11 +166,24 @@ func (l life) messages(t *rapid.T) [][]byte {
 		)
 	}
 	if !l.cancelled.IsZero() {
-		bodies = append(bodies, Message(t, l.id, 5, l.cancelled, order.Cancelled{Reason: l.reason}))
+		bodies = append(bodies, Message(t, l.id, 15, l.cancelled, order.Cancelled{Reason: l.reason}))
+	}
+	for _, a := range l.amendments {
+		amended := order.Amended{
+			Revision: 2, Lines: l.lines, Total: l.total, By: order.OriginCustomer, Reason: order.ReasonCustomer,
+			Difference: money.Money{Amount: a.by, Currency: l.total.Currency},
+		}
+		switch {
+		case a.pieces > 0:
+			amended.Added = []goods.Item{{SKU: amendedSKU, Quantity: a.pieces}}
+		case a.pieces < 0:
+			amended.Removed = []goods.Item{{SKU: amendedSKU, Quantity: -a.pieces}}
+		}
+		bodies = append(bodies, Message(t, l.id, a.sequence, a.at, amended))
 	}
 	for i, r := range l.refunds {
 		amount := money.Money{Amount: r.amount, Currency: l.total.Currency}
-		bodies = append(bodies, Message(t, l.id, 6+int64(i), r.at, order.Refunded{
+		bodies = append(bodies, Message(t, l.id, 20+int64(i), r.at, order.Refunded{
 			RefundID: fmt.Sprint(i), PaymentID: "p", Amount: amount, Goodwill: &amount, Reason: order.RefundLate,
 			By: "person/p", RefundedAt: r.at.Format(time.RFC3339), Total: amount,
 		}))
@@ -169,9 +215,29 @@ func counted(lives []life, from, to time.Time) (f analytics.Figures, best []anal
 			f.Reasons[string(l.reason)]++
 			if !l.confirmed.IsZero() {
 				refunded[l.total.Currency] += l.total.Amount
+				for _, a := range l.amendments {
+					refunded[l.total.Currency] += a.by
+				}
+			}
+		}
+		for _, a := range l.amendments {
+			switch before := a.sequence < 3; {
+			case l.confirmed.IsZero():
+			case before && within(l.confirmed):
+				revenue[l.total.Currency] += a.by
+				pieces[amendedSKU] += max(a.pieces, 0)
+			case !before && within(a.at):
+				if a.by > 0 {
+					revenue[l.total.Currency] += a.by
+				}
+				if a.by < 0 {
+					refunded[l.total.Currency] -= a.by
+				}
+				pieces[amendedSKU] += max(a.pieces, 0)
 			}
 		}
 	}
+	maps.DeleteFunc(pieces, func(_ string, n int64) bool { return n == 0 })
 	for _, l := range lives {
 		for _, r := range l.refunds {
 			if within(r.at) {
