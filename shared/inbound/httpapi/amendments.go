@@ -131,7 +131,8 @@ func (b amendOrderBody) wanted(id identity) (order.AmendInput, error) {
 	in.Lines = make([]order.AmendLine, len(*b.Lines))
 	for i, l := range *b.Lines {
 		line := orderLine{
-			SKU: l.SKU, Quantity: l.Quantity, UnitPrice: l.UnitPrice, Discount: l.Discount, Tax: l.Tax, Amount: l.Amount,
+			SKU: l.SKU, Quantity: l.Quantity, UnitPrice: l.UnitPrice, Discount: l.Discount, Tax: l.Tax,
+			Amount: l.Amount,
 		}
 		input, err := line.input(id, i)
 		if err != nil {

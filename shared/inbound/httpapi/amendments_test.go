@@ -32,7 +32,8 @@ func prepared(t *testing.T) (s *shop, shipmentID string) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	return s, s.ship(shipment.StatusPrepared)
+	shipmentID = s.ship(shipment.StatusPrepared)
+	return s, shipmentID
 }
 
 // TestAmendOrder amends an order over HTTP: the answer, stock and account are what it then is, and
@@ -75,6 +76,7 @@ func TestAmendOrder(t *testing.T) {
 		t.Errorf("packed: %s", packed.raw)
 	}
 	tag = after.headers["Etag"]
+	far := abroad("US", object{"state": "NY", "postalCode": "10001", "city": "New York"})
 	for name, tc := range map[string]struct {
 		body   object
 		status int
@@ -104,7 +106,7 @@ func TestAmendOrder(t *testing.T) {
 			"order.invalid-lines",
 		},
 		"nowhere": {
-			object{"shippingAddress": abroad("US", object{"state": "NY", "postalCode": "10001", "city": "New York"})["shippingAddress"]},
+			object{"shippingAddress": far["shippingAddress"]},
 			http.StatusUnprocessableEntity, "shipment.country-not-served",
 		},
 	} {

@@ -265,7 +265,8 @@ func TestAmendedWhole(t *testing.T) {
 			case "amend":
 				err := w.amendDrawn(rt)
 				fault, refused := faults.As(err)
-				if faults.Final(err) && !slices.ContainsFunc(expected, func(e error) bool { return errors.Is(err, e) }) {
+				is := func(refusal error) bool { return errors.Is(err, refusal) }
+				if faults.Final(err) && !slices.ContainsFunc(expected, is) {
 					rt.Fatalf("amended: %v", err)
 				}
 				if refused {
@@ -353,7 +354,8 @@ func (w *world) amendDrawn(rt *rapid.T) error {
 	in.By, in.CustomerID = order.OriginCustomer, customerID
 	req := w.request()
 	for range rapid.IntRange(1, 3).Draw(rt, "tries") {
-		if _, err = w.orders.Amend(context.Background(), req, orderID, version, in); !errors.Is(err, es.ErrUnavailable) {
+		_, err = w.orders.Amend(context.Background(), req, orderID, version, in)
+		if !errors.Is(err, es.ErrUnavailable) {
 			return err
 		}
 	}
@@ -403,8 +405,8 @@ func TestOneArbiter(t *testing.T) {
 		},
 		"dispatch": {func(w *world) error { return w.person("dispatch") }, []error{order.ErrDispatched}, nil, true},
 		"label": {
-			func(w *world) error { return w.person("label") }, []error{shipment.ErrLabelled}, shipment.ErrVersionMismatch,
-			true,
+			func(w *world) error { return w.person("label") }, []error{shipment.ErrLabelled},
+			shipment.ErrVersionMismatch, true,
 		},
 		"another amendment": {second, []error{order.ErrVersionMismatch}, order.ErrVersionMismatch, true},
 	} {
@@ -416,7 +418,7 @@ func TestOneArbiter(t *testing.T) {
 					first, late = amend, tc.other
 				}
 				var errFirst error
-				w.store.Before = func(commits []es.Commit) error {
+				w.store.Before = func([]es.Commit) error {
 					w.store.Before = nil
 					errFirst = first(w)
 					return nil
@@ -577,7 +579,9 @@ func TestFailsWhole(t *testing.T) {
 			}, stock.ErrInsufficient,
 		},
 		"too little money": {
-			order.AmendInput{Lines: pieces(goods.Item{SKU: sku, Quantity: onHand}, goods.Item{SKU: other, Quantity: 1})},
+			order.AmendInput{
+				Lines: pieces(goods.Item{SKU: sku, Quantity: onHand}, goods.Item{SKU: other, Quantity: 1}),
+			},
 			account.ErrInsufficientFunds,
 		},
 		"nobody sells it": {

@@ -176,7 +176,8 @@ func (p *amendPricing) expect(i int, w AmendLine, price money.Money) {
 	p.current = append(p.current, LinePrice{Line: i, SKU: w.SKU, UnitPrice: price})
 	if w.UnitPrice != nil && *w.UnitPrice != price {
 		p.changed = append(p.changed, faults.Place{
-			Field: lineField(i, "unitPrice"), Detail: fmt.Sprintf("%s costs %s, and not %s", w.SKU, price, *w.UnitPrice),
+			Field:  lineField(i, "unitPrice"),
+			Detail: fmt.Sprintf("%s costs %s, and not %s", w.SKU, price, *w.UnitPrice),
 		})
 	}
 }

@@ -51,8 +51,8 @@ func amendments(t *testing.T, s *shop) {
 	req := request()
 	for range 2 { // the second time, its answer was lost
 		err = s.amend(
-			req, order, stock.Item{SKU: a, Quantity: 1}, stock.Item{SKU: b, Quantity: 2}, stock.Item{SKU: b, Quantity: 1},
-			stock.Item{SKU: c, Quantity: 2},
+			req, order, stock.Item{SKU: a, Quantity: 1}, stock.Item{SKU: b, Quantity: 2},
+			stock.Item{SKU: b, Quantity: 1}, stock.Item{SKU: c, Quantity: 2},
 		)
 		if err != nil || version() != 2 {
 			t.Fatalf("amended: %v, version %d", err, version())
@@ -79,8 +79,9 @@ func amendments(t *testing.T, s *shop) {
 		OrderID: taken, Revision: 1, Items: []stock.Item{{SKU: b, Quantity: 5}},
 	})
 	errAmend := s.amend(request(), taken, stock.Item{SKU: b, Quantity: 7})
-	if _, err := s.service.Leave(t.Context(), request(), taken, 1); errors.Join(err, errReserve, errAmend) != nil {
-		t.Fatal(err, errReserve, errAmend)
+	_, errLeave := s.service.Leave(t.Context(), request(), taken, 1)
+	if err := errors.Join(errReserve, errAmend, errLeave); err != nil {
+		t.Fatal(err)
 	}
 	s.wantLeft(t, b, 3, 0, 1, 1)
 	wantFault(t, s.amend(request(), taken, stock.Item{SKU: b, Quantity: 1}), stock.ErrCommitted, "left")
