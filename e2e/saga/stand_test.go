@@ -618,8 +618,8 @@ func (s *stand) wake(ctx context.Context, c *running) {
 		c.t.Errorf("wake: %v", err)
 		return
 	}
-	if run, ok := res.State.Awaited(); ok {
-		if err := tasktoken.New(s.runs).Succeed(ctx, run.Token, nil); err != nil {
+	for _, try := range res.State.Awaited() {
+		if err := tasktoken.New(s.runs).Succeed(ctx, try.Token, nil); err != nil {
 			c.t.Errorf("wake: %v", err)
 		}
 	}

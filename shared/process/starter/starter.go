@@ -76,15 +76,16 @@ func (s Starter) wake(ctx context.Context, e es.Envelope, orderID string) error 
 	if err != nil {
 		return fmt.Errorf("starter: %s: %w", e.ID, err)
 	}
-	run, ok := res.State.Awaited()
-	if !ok {
+	tries := res.State.Awaited()
+	if len(tries) == 0 {
 		slog.InfoContext(ctx, "no run waits", "event", e.ID, "orderId", orderID)
-		return nil
 	}
-	if err := s.Tokens.Succeed(ctx, run.Token, woken{Event: e.ID}); err != nil {
-		return fmt.Errorf("starter: %s: %w", e.ID, err)
+	for _, try := range tries {
+		if err := s.Tokens.Succeed(ctx, try.Token, woken{Event: e.ID}); err != nil {
+			return fmt.Errorf("starter: %s: %w", e.ID, err)
+		}
+		slog.InfoContext(ctx, "run woken", "event", e.ID, "run", try.SagaID, "correlationId", e.CorrelationID)
 	}
-	slog.InfoContext(ctx, "run woken", "event", e.ID, "run", run.SagaID, "correlationId", e.CorrelationID)
 	return nil
 }
 

@@ -207,13 +207,17 @@ func TestWake(t *testing.T) {
 		{"paid again", requested, []order.Event{placed, required, parked("t1"), requested}, []string{"t1"}},
 		{
 			"parked twice", requested, []order.Event{placed, required, parked("t1"), parked("t2"), requested},
-			[]string{"t2"},
+			[]string{"t1", "t2"},
 		},
 		{
 			"waits again by now", requested,
 			[]order.Event{placed, required, parked("t1"), requested, again, parked("t2")}, nil,
 		},
 		{"approved", approved, []order.Event{matching, held, parked("t1"), approved}, []string{"t1"}},
+		{
+			"an earlier wait", requested,
+			[]order.Event{matching, held, parked("t1"), approved, required, parked("t2"), requested}, []string{"t2"},
+		},
 		{"approved before it is parked", approved, []order.Event{matching, approved}, nil},
 		{"cancelled", cancelling, []order.Event{placed, required, parked("t1"), cancelling}, []string{"t1"}},
 		{"cancelled while it waits for nothing", byCustomer, []order.Event{placed, byCustomer}, nil},

@@ -334,6 +334,9 @@ func (s Service) decideAmendment(
 		return err
 	}
 	event := events[0].(Amended) // there is no other event of an amendment
+	if err := s.deps.HoldRules.amended(event, in); err != nil {
+		return err
+	}
 	if in.Note != "" {
 		if event.Note, err = s.deps.Vault.Seal(ctx, state.CustomerID, NoteField, []byte(in.Note)); err != nil {
 			return fmt.Errorf("order: seal note: %w", err)

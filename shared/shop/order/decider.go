@@ -87,7 +87,7 @@ type State struct {
 	HoldRules        []string // that it matches
 	Approval         *Approval
 	Wait             *Wait      // nil where it waits for nothing
-	Parked           Park       // the run that waited last; its wait is over where Wait is nil
+	Parked           []Park     // the tries to wait, of the wait that is on or was the last
 	Refunds          []Refunded // oldest first
 	Amendment        *Amendment // nil for an order that nobody amended
 }

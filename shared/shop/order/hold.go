@@ -79,6 +79,38 @@ func elements(list string) func(yield func(string) bool) {
 	return strings.SplitSeq(list, ",")
 }
 
+// match are the rules that an order matches by what it comes to and where it goes.
+func (r HoldRules) match(total money.Money, country string) (matched []string) {
+	if limit, ok := r.Amounts[total.Currency]; ok && total.Amount > limit {
+		matched = append(matched, RuleAmount)
+	}
+	if slices.Contains(r.Countries, country) {
+		matched = append(matched, RuleCountry)
+	}
+	return matched
+}
+
+// amended refuses a customer's amendment that would make an order one to approve, since none of
+// that waits any more. It also refuses one that makes an order dearer while it is held: whoever
+// approves it has seen what it came to.
+func (r HoldRules) amended(e Amended, in AmendInput) error {
+	if in.By != OriginCustomer {
+		return nil
+	}
+	total, country := money.Money{}, ""
+	if e.Difference.Amount > 0 {
+		total = e.Total
+	}
+	if e.Address != "" {
+		country = in.Address.Country
+	}
+	if matched := r.match(total, country); len(matched) > 0 {
+		return ErrHeld.New("an order like that waits for approval (%s): the shop can change it, or place another order",
+			strings.Join(matched, ", "))
+	}
+	return nil
+}
+
 // Confirmations says whose orders were confirmed.
 type Confirmations interface {
 	// AnyConfirmed reports whether an order of the customer was confirmed, and not cancelled since.
@@ -89,21 +121,12 @@ type Confirmations interface {
 // matched are the rules that an order matches, of what is known where it is placed. Who the
 // customer is, and where they live, is in no event.
 func (s Service) matched(ctx context.Context, in PlaceInput, lines []Line) ([]string, error) {
-	var matched []string
-	rules := s.deps.HoldRules
-	if limit, ok := rules.Amounts[in.Currency]; ok {
-		total, err := Total(lines)
-		if err != nil {
-			return nil, err
-		}
-		if total.Amount > limit {
-			matched = append(matched, RuleAmount)
-		}
+	total, err := Total(lines)
+	if err != nil {
+		return nil, err
 	}
-	if slices.Contains(rules.Countries, in.Address.Country) {
-		matched = append(matched, RuleCountry)
-	}
-	if !rules.FirstOrders {
+	matched := s.deps.HoldRules.match(total, in.Address.Country)
+	if !s.deps.HoldRules.FirstOrders {
 		return matched, nil
 	}
 	known, err := s.deps.Confirmations.AnyConfirmed(ctx, in.CustomerID)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"orderflow/shared/shop/money"
 	"orderflow/shared/shop/shipment"
 )
 
@@ -47,6 +48,37 @@ func TestMatched(t *testing.T) {
 			got, err := s.matched(t.Context(), tt.in, tt.lines)
 			if err != nil || !slices.Equal(got, tt.want) {
 				t.Errorf("matches %v, %v; want %v", got, err, tt.want)
+			}
+		})
+	}
+}
+
+// TestAmendedIntoAHold: a customer can't come round a rule by ordering little and asking for more.
+func TestAmendedIntoAHold(t *testing.T) {
+	rules := HoldRules{Amounts: map[string]int64{"EUR": 300}, Countries: []string{"FR"}}
+	eur := func(n int64) money.Money { return money.Money{Amount: n, Currency: "EUR"} }
+	dearer := func(total int64) Amended { return Amended{Total: eur(total), Difference: eur(1)} }
+	moved := Amended{Total: eur(400), Difference: eur(0), Address: "sealed"}
+	to := func(by Origin, country string) AmendInput {
+		return AmendInput{By: by, Address: &shipment.Address{Country: country}}
+	}
+	for name, tt := range map[string]struct {
+		amended Amended
+		in      AmendInput
+		refused bool
+	}{
+		"within the limit":         {dearer(300), AmendInput{By: OriginCustomer}, false},
+		"above the limit":          {dearer(301), AmendInput{By: OriginCustomer}, true},
+		"above it by an operator":  {dearer(301), AmendInput{By: OriginOperator}, false},
+		"less, and still above it": {Amended{Total: eur(400), Difference: eur(-1)}, AmendInput{By: OriginCustomer}, false},
+		"to another country":       {moved, to(OriginCustomer, "NL"), false},
+		"to a country of the rule": {moved, to(OriginCustomer, "FR"), true},
+		"there by an operator":     {moved, to(OriginOperator, "FR"), false},
+		"where it goes already":    {dearer(300), to(OriginCustomer, "FR"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := rules.amended(tt.amended, tt.in); errors.Is(err, ErrHeld) != tt.refused {
+				t.Errorf("error %v", err)
 			}
 		})
 	}

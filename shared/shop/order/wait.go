@@ -1,6 +1,7 @@
 package order
 
 import (
+	"slices"
 	"time"
 
 	"orderflow/shared/kit/clock"
@@ -51,11 +52,16 @@ func (s State) WaitsUntil(at time.Time) time.Time {
 }
 
 // Waits reports whether this run waits with the order.
-func (s State) Waits(p Park) bool { return s.Wait != nil && s.Parked == p }
+func (s State) Waits(p Park) bool { return s.Wait != nil && slices.Contains(s.Parked, p) }
 
-// Awaited is the run that is to be woken: the one that waited last, where its wait is over. false
-// where there is none. It may be awake already.
-func (s State) Awaited() (Park, bool) { return s.Parked, s.Wait == nil && s.Parked.Token != "" }
+// Awaited are the tries to be woken once the wait is over: all that parked in it, since an earlier
+// one may come after the one that waits. They may be awake already.
+func (s State) Awaited() []Park {
+	if s.Wait != nil {
+		return nil
+	}
+	return s.Parked
+}
 
 // waitsWith reports whether the order waits so, with this attempt.
 func (s State) waitsWith(kind WaitKind, revision int64) bool {
@@ -69,15 +75,15 @@ const approvalRevision = 1
 func evolveWait(s State, e Event) State {
 	switch e := e.(type) {
 	case Held:
-		s.Status = StatusHeld
+		s.Status, s.Parked = StatusHeld, nil
 		s.Wait = &Wait{Kind: WaitApproval, Until: e.Until, Revision: approvalRevision, Rules: e.Rules}
 	case Approved:
 		s.Status, s.Wait, s.Approval = StatusPlaced, nil, &Approval{By: e.By, Note: e.Note}
 	case Backordered:
-		s.Status = StatusBackordered
+		s.Status, s.Parked = StatusBackordered, nil
 		s.Wait = &Wait{Kind: WaitStock, Until: e.Until, Revision: e.Revision, Items: e.Items}
 	case PaymentRequired:
-		s.Status = StatusPaymentRequired
+		s.Status, s.Parked = StatusPaymentRequired, nil
 		s.Wait = &Wait{
 			Kind: WaitPayment, Until: e.Until, Revision: e.Revision, Code: e.Code, Detail: e.Detail,
 		}
@@ -85,7 +91,7 @@ func evolveWait(s State, e Event) State {
 		s.Status, s.Wait, s.AccountID = StatusPlaced, nil, e.AccountID
 		s.Revision, s.PaymentRevision = e.Revision, e.Revision
 	case Parked:
-		s.Parked = Park(e)
+		s.Parked = append(slices.Clip(s.Parked), Park(e))
 	}
 	return s
 }
@@ -93,7 +99,7 @@ func evolveWait(s State, e Event) State {
 // parks adds to what has a run wait that it waits. A run that asks again parks again: the task
 // token is another one.
 func (p Park) parks(s State, events ...Event) []Event {
-	if p == (Park{}) || p == s.Parked {
+	if p == (Park{}) || slices.Contains(s.Parked, p) {
 		return events
 	}
 	return append(events, Parked(p))
