@@ -41,7 +41,8 @@ func refundCommand(connect connectFunc) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "refund ID", Short: "Refunds a dispatched order",
 		Long: "Refunds a dispatched order: pays back what was paid for lines, shipping or as goodwill.\n\n" +
-			"Lines count from 0, as orders show them. Amounts are in minor units of the order's currency, for example cents.\n\n" +
+			"Lines count from 0, as orders show them. Amounts are in minor units of the order's currency, for " +
+			"example cents.\n\n" +
 			"  orderflow orders refund ID --reason damaged --pieces 0=2\n" +
 			"  orderflow orders refund ID --reason late --price 1=500 --shipping 499",
 		Args: needsOne("order id"),

@@ -51,9 +51,9 @@ func main() {
 		Store: store, Clock: now, Vault: vault, Books: stocks, Serves: shipment.Served(awsenv.Env("SERVED_COUNTRIES")),
 	})
 	perHour, quotas := quota.MustParse(awsenv.Env("CUSTOMER_QUOTA_PER_HOUR")), awsenv.Env("QUOTAS_TABLE")
-	snapshots := dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE"))
-	accounts := account.New(account.Deps{Store: store, Clock: now, Customers: customers, Snapshots: snapshots, Mends: true})
-	payments := payment.New(payment.Deps{Store: store, Clock: now, Snapshots: snapshots, Mends: true})
+	snaps := dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE"))
+	accounts := account.New(account.Deps{Store: store, Clock: now, Customers: customers, Snapshots: snaps, Mends: true})
+	payments := payment.New(payment.Deps{Store: store, Clock: now, Snapshots: snaps, Mends: true})
 	awsenv.Start(httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{
 		Auth: httpapi.Auth{
 			CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE"),
@@ -64,8 +64,8 @@ func main() {
 		Clock: now, Log: log,
 		Orders: order.New(order.Deps{
 			Store: store, Clock: now, Vault: vault, Customers: customers, Prices: products, Shipments: shipments,
-			Reservations: stocks, Payments: payments, Accounts: accounts, HoldRules: order.MustParseHoldRules(os.Getenv),
-			Confirmations: orders.NewLists(viewtable.New(tables, awsenv.Env("VIEWS_TABLE")), now),
+			Reservations: stocks, Payments: payments, HoldRules: order.MustParseHoldRules(os.Getenv),
+			Accounts: accounts, Confirmations: orders.NewLists(viewtable.New(tables, awsenv.Env("VIEWS_TABLE")), now),
 		}),
 		Customers: customers, Accounts: accounts, Stock: stocks, Products: products, Shipments: shipments,
 		Refunds:     refund.New(refund.Deps{Store: store, Clock: now, Vault: vault, Payments: payments}),

@@ -83,7 +83,8 @@ func TestHeld(t *testing.T) {
 	s.order = place()
 	declined := s.must(http.StatusAccepted, post(operator, "/orders/"+s.order+"/decline", why))
 	closed, _ := declined.body["cancellation"].(object)
-	if declined.text("status") != "cancelling" || closed["reason"] != "order.declined" || closed["note"] != "known to us" {
+	if declined.text("status") != "cancelling" || closed["reason"] != "order.declined" ||
+		closed["note"] != "known to us" {
 		t.Errorf("declined: %s", declined.raw)
 	}
 	checkProblem(

@@ -116,7 +116,8 @@ func TestReleasedFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	slices.Sort(w.answers)
-	if want := []string{succeeds("r-b", "b"), succeeds("r-c", "c"), succeeds("x-a", "a")}; !slices.Equal(w.answers, want) {
+	want := []string{succeeds("r-b", "b"), succeeds("r-c", "c"), succeeds("x-a", "a")}
+	if !slices.Equal(w.answers, want) {
 		t.Errorf("answers %q, want %q", w.answers, want)
 	}
 }

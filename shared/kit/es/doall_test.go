@@ -80,7 +80,8 @@ func TestDoAll(t *testing.T) {
 				t.Errorf("%+v, %v", states, err)
 			}
 			var begun *es.ConflictError
-			if errors.As(err, &begun) != (tt.begun != "") || begun != nil && (begun.Stream != tt.begun || begun.Actual < 1) {
+			if errors.As(err, &begun) != (tt.begun != "") ||
+				begun != nil && (begun.Stream != tt.begun || begun.Actual < 1) {
 				t.Errorf("%v, want one at %s", err, tt.begun)
 			}
 			if s.Appends.Load() != appends+1 || s.Loads.Load() != loads {

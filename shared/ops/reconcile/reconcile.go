@@ -118,7 +118,7 @@ func (v Verify) Run(ctx context.Context, from State) (Report, error) {
 		group.Go(func() error { return u.segment(groupCtx, n) })
 	}
 	err := group.Wait()
-	if err = errors.Join(err, u.keep()); err != nil {
+	if err := errors.Join(err, u.keep()); err != nil {
 		return u.state.Report, err
 	}
 	if err := u.lookAgain(ctx); err != nil {

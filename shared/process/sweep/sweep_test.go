@@ -556,7 +556,8 @@ func follows(t *testing.T, cases map[string]waiting) {
 				w.counters.Restock(stock.Level{SKU: "s1"}, 5, 1, stock.Marks{}), counted,
 			)
 			w.append(
-				t, es.NewStreamID(stock.ReservationCategory, reservationID), w.counters.Reserve(items, stock.Marks{}, stock.Shortage{}),
+				t, es.NewStreamID(stock.ReservationCategory, reservationID),
+				w.counters.Reserve(items, stock.Marks{}, stock.Shortage{}),
 				tt.stock...,
 			)
 			w.clock.Advance(budget + time.Second)

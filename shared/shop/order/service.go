@@ -112,8 +112,9 @@ func (s Service) Cancel(ctx context.Context, req es.Request, orderID string, in 
 	}
 	req.Metadata.CorrelationID = cmp.Or(res.CorrelationID, req.Metadata.CorrelationID)
 	stopped, err := s.deps.Shipments.Cancel(ctx, req, shipment.Cancel{
-		OrderID: orderID, Revision: res.State.ShipmentRevision, Origin: string(in.Origin), Reason: string(command.Reason),
-		Note: command.Note,
+		OrderID: orderID, Revision: res.State.ShipmentRevision, Origin: string(in.Origin),
+		Reason: string(command.Reason),
+		Note:   command.Note,
 	})
 	if errors.Is(err, shipment.ErrDispatched) {
 		return res, ErrDispatched.New("the order's shipment is dispatched, and the order can't be cancelled any more")

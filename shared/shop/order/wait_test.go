@@ -21,10 +21,12 @@ var (
 	held        = Held{Rules: []string{"amount"}, Until: tomorrow}
 	approved    = Approved{By: "person/o", Note: "pd1:n"}
 	backordered = Backordered{Revision: 1, Items: []goods.Item{{SKU: "cd-1", Quantity: 1}}, Until: tomorrow}
-	required    = PaymentRequired{Revision: 1, Code: "account.insufficient-funds", Detail: "too little", Until: tomorrow}
-	requested   = PaymentRequested{AccountID: "a2", Revision: 2, By: "customer/c1"}
-	parked      = Parked{Token: "t1", SagaID: "run-1"}
-	expired     = Cancelling{
+	required    = PaymentRequired{
+		Revision: 1, Code: "account.insufficient-funds", Detail: "too little", Until: tomorrow,
+	}
+	requested = PaymentRequested{AccountID: "a2", Revision: 2, By: "customer/c1"}
+	parked    = Parked{Token: "t1", SagaID: "run-1"}
+	expired   = Cancelling{
 		Reason: ReasonExpired, From: StatusPaymentRequired, Origin: OriginSaga, SagaID: "run-1",
 	}
 )
@@ -85,7 +87,7 @@ func TestDecidePayment(t *testing.T) {
 	}
 	request := RequestPayment{AccountID: "a2", By: "customer/c1"}
 	waiting := []Event{placed, started, required, parked}
-	tried := append(waiting[:len(waiting):len(waiting)], requested)
+	tried := slices.Concat(waiting, []Event{requested})
 	decides(t, []decision{
 		{"require a payment", []Event{placed, started}, require, []Event{required, parked}, nil},
 		{"require it again", waiting, require, nil, nil},

@@ -418,7 +418,8 @@ func TestConservation(t *testing.T) {
 				wg.Go(func() {
 					done, err := s.give(context.Background(), key, g)
 					if err != nil {
-						if f, ok := faults.As(err); !errors.Is(err, estest.ErrLost) && !errors.Is(err, es.ErrConflict) &&
+						f, ok := faults.As(err)
+						if !errors.Is(err, estest.ErrLost) && !errors.Is(err, es.ErrConflict) &&
 							(!ok || f.Code != order.ErrRefundExceeds.Code()) {
 							rt.Errorf("%s: %v", key, err)
 						}

@@ -137,7 +137,8 @@ func TestTogetherCosts(t *testing.T) {
 			s := stock.New(stock.Deps{Store: store, Clock: clock.NewFake(estest.Start), Counters: counters})
 			for _, c := range append(tt.commands, of("", "cd", 1), of("", "dvd", 1)) {
 				for _, item := range c.Reservation.Items {
-					if err := counters.Create(t.Context(), item.SKU, "m", stock.Numbers{Available: 5, Counts: 1}); err != nil {
+					five := stock.Numbers{Available: 5, Counts: 1}
+					if err := counters.Create(t.Context(), item.SKU, "m", five); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -154,7 +155,8 @@ func TestTogetherCosts(t *testing.T) {
 				}
 			}
 			got := cost{
-				store.Appends.Load() - before.appends, store.Writes.Load() - before.writes, store.Loads.Load() - before.loads,
+				store.Appends.Load() - before.appends, store.Writes.Load() - before.writes,
+				store.Loads.Load() - before.loads,
 			}
 			if got != tt.want {
 				t.Errorf("it costs %+v, want %+v", got, tt.want)

@@ -96,7 +96,8 @@ func refusedTogether(t *testing.T, s *shop) {
 	reused.Request.Fingerprint = "another"
 	replies := s.service.ReserveAll(t.Context(), []stock.Command{
 		command(stock.Item{SKU: cd, Quantity: 2}), begun, command(stock.Item{SKU: cd, Quantity: 3}), voided, last,
-		command(stock.Item{SKU: dvd, Quantity: 1}), last, refused, command(), command(stock.Item{SKU: "?", Quantity: 1}),
+		command(stock.Item{SKU: dvd, Quantity: 1}), last, refused, command(),
+		command(stock.Item{SKU: "?", Quantity: 1}),
 		command(stock.Item{SKU: cd, Quantity: 2}), command(stock.Item{SKU: sku("nobody-counted"), Quantity: 1}), reused,
 	})
 	wantReplies(t, replies, nil, nil, stock.ErrInsufficient, es.ErrAttemptClosed, nil,
@@ -143,14 +144,16 @@ func togetherAsAlone(t *testing.T, s *shop) {
 			var a, b []stock.Item
 			for range rapid.IntRange(1, 3).Draw(t, "lines") {
 				n, q := rapid.IntRange(0, kinds-1).Draw(t, "kind"), rapid.Int64Range(1, 4).Draw(t, "quantity")
-				a, b = append(a, stock.Item{SKU: batched[n], Quantity: q}), append(b, stock.Item{SKU: single[n], Quantity: q})
+				a = append(a, stock.Item{SKU: batched[n], Quantity: q})
+				b = append(b, stock.Item{SKU: single[n], Quantity: q})
 			}
 			commands, alone = append(commands, command(a...)), append(alone, command(b...))
 		}
 		replies := s.service.ReserveAll(context.Background(), commands)
 		for i, c := range alone {
 			want, err := s.service.Reserve(context.Background(), c.Request, c.Reservation)
-			if errors.Is(replies[i].Err, stock.ErrInsufficient) != (err != nil) || replies[i].State.Status != want.Status {
+			if errors.Is(replies[i].Err, stock.ErrInsufficient) != (err != nil) ||
+				replies[i].State.Status != want.Status {
 				t.Errorf("order %d is answered with %+v, and alone with %+v, %v", i, replies[i], want, err)
 			}
 		}

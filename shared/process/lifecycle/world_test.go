@@ -1,0 +1,348 @@
+package lifecycle
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/order"
+	"orderflow/shared/shop/shipment"
+)
+
+// The order is for one piece, and costs as much as a rich account has.
+const (
+	pieces = 1
+	price  = 1
+)
+
+// world is all that there is of one order.
+type world struct {
+	Order     order.State
+	Patient   bool // waits for stock that is not there
+	Counted   int  // pieces, all that somebody has put in
+	Available int
+	Reserved  int
+	Departed  int
+	Stock     es.AttemptStatus
+	InLine    bool                       // the reservation is open, and waits
+	Payments  map[int64]es.AttemptStatus // by revision
+	Balance   int
+	Deposits  int // that came in beside what the account began with
+	Shipment  shipment.Status
+	Runs      []run     // in the order in which they began
+	Messages  []message // that nobody has got yet
+	Sent      []late    // requests that may come once more
+	Can       budget
+}
+
+// budget says how often something may still happen.
+type budget struct {
+	Cancels, Approvals, Declines, Requests, Deposits, Restocks int // of people
+	Crashes, Late, Sweeps                                      int
+	WaitForEver                                                bool // no deadline ever comes
+	Fault                                                      fault
+}
+
+// fault is something done wrong, for the test that such things are found.
+type fault string
+
+const (
+	parksBlindly    fault = "a run parks whatever has come before"
+	looksNever      fault = "a run that parks for stock does not look for it"
+	refundsTheFirst fault = "the undo refunds the first payment"
+	cancelsTooLate  fault = "a cancel does not ask the shipment"
+	wakesNobody     fault = "a cancel wakes nobody"
+)
+
+// place is where a run stands in the state machine.
+type place string
+
+const (
+	atStart    place = "start order"
+	atReserve  place = "reserve stock"
+	atCharge   place = "charge payment"
+	atSchedule place = "schedule shipment"
+	atConfirm  place = "confirm order"
+	atHold     place = "park, for approval"
+	atRequire  place = "park, for a payment"
+	atAwait    place = "park, for stock"
+	atLook     place = "look for the stock it is parked for" // the same task as the one before
+	parked     place = "parked"
+	atClose    place = "close order"
+	atCancel   place = "cancel shipment"
+	atRefund   place = "refund payment"
+	atRelease  place = "release stock"
+	atFinish   place = "cancel order"
+	ended      place = "ended"
+	died       place = "died" // timed out as a whole, or was aborted
+)
+
+// run is an execution of the state machine.
+type run struct {
+	Name     string
+	At       place
+	Payment  int64          // revision of the payment, as the run has read it
+	Waits    order.WaitKind // what it is parked for
+	Revision int64          // of what it is parked for
+	Try      int            // names its task token: each try to park has another one
+}
+
+func (r run) token() string { return fmt.Sprint(r.Name, "#", r.Try) }
+
+func (r run) live() bool { return r.At != ended && r.At != died }
+
+// message is an event on its way to a consumer.
+type message struct {
+	To    string
+	Event string
+}
+
+// late is a request that was made, and may come again at any time.
+type late struct {
+	Effect   string
+	Run      string
+	Revision int64
+	Try      int
+}
+
+func (w world) key() string {
+	text, err := json.Marshal(w)
+	if err != nil {
+		panic(err) // there is nothing in it that doesn't encode
+	}
+	return string(text)
+}
+
+// clone is a world that can be changed without changing this one. What the order's events hold is
+// never changed.
+func (w world) clone() world {
+	w.Payments = maps.Clone(w.Payments)
+	w.Runs, w.Messages, w.Sent = slices.Clone(w.Runs), slices.Clone(w.Messages), slices.Clone(w.Sent)
+	return w
+}
+
+// forget drops what no step looks at any more, so that worlds which differ only in that are one.
+func (w *world) forget() {
+	if w.Can.Late == 0 {
+		w.Sent = nil
+	}
+	for i, r := range w.Runs {
+		if !r.live() {
+			w.Runs[i] = run{Name: r.Name, At: r.At}
+		}
+	}
+}
+
+// send has consumers get an event. They get it in any order, so what waits is a set.
+func (w *world) send(to, event string) {
+	m := message{To: to, Event: event}
+	i, there := slices.BinarySearchFunc(w.Messages, m, func(a, b message) int {
+		return compare(a.To+a.Event, b.To+b.Event)
+	})
+	if !there {
+		w.Messages = slices.Insert(w.Messages, i, m)
+	}
+}
+
+func compare(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// remember keeps a request that may come again. Only so many are of interest as may come.
+func (w *world) remember(l late) {
+	if w.Can.Late > 0 && !slices.Contains(w.Sent, l) {
+		w.Sent = append(w.Sent, l)
+		slices.SortFunc(w.Sent, func(a, b late) int { return compare(fmt.Sprint(a), fmt.Sprint(b)) })
+	}
+}
+
+// decide has the order decide, and its events go to who follows them.
+func (w *world) decide(c order.Command) error {
+	events, err := order.Decider.Decide(c, w.Order)
+	if err != nil {
+		return err
+	}
+	for _, e := range events {
+		w.Order = order.Evolve(w.Order, e)
+		switch e := e.(type) {
+		case order.Placed:
+			w.send("start-saga", "placed")
+		case order.Approved, order.PaymentRequested:
+			w.send("start-saga", "go on")
+		case order.Cancelling:
+			if e.Origin != order.OriginSaga {
+				w.send("start-saga", "cancelling")
+			}
+		case order.Confirmed:
+			w.send("prepare-shipments", "confirmed")
+		}
+	}
+	return nil
+}
+
+func (w *world) reserve() error {
+	switch w.Stock {
+	case es.AttemptOpen:
+		switch {
+		case w.Available >= pieces && !w.InLine: // who is in line is served there
+			w.Stock, w.Available, w.Reserved = es.AttemptDone, w.Available-pieces, w.Reserved+pieces
+		case w.Patient:
+			w.InLine = true
+			return errBackordered
+		default:
+			w.Stock = es.AttemptRefused
+			return errRefused
+		}
+	case es.AttemptRefused:
+		return errRefused
+	case es.AttemptUndone, es.AttemptVoided:
+		return es.ErrAttemptClosed.New("")
+	}
+	return nil
+}
+
+func (w *world) release() {
+	switch w.Stock {
+	case es.AttemptOpen:
+		w.Stock, w.InLine = es.AttemptVoided, false
+	case es.AttemptDone:
+		if w.Departed == 0 {
+			w.Stock, w.Available, w.Reserved = es.AttemptUndone, w.Available+pieces, w.Reserved-pieces
+		}
+	}
+}
+
+// serve gives what is available to the reservation that waits.
+func (w *world) serve() {
+	if w.InLine && w.Available >= pieces {
+		w.InLine, w.Stock, w.Available, w.Reserved = false, es.AttemptDone, w.Available-pieces, w.Reserved+pieces
+		w.send("fill-backorders", "reserved")
+	}
+}
+
+func (w *world) charge(revision int64) error {
+	switch w.Payments[revision] {
+	case es.AttemptOpen:
+		if w.Balance < price {
+			w.Payments[revision] = es.AttemptRefused
+			return errRefused
+		}
+		w.Payments[revision], w.Balance = es.AttemptDone, w.Balance-price
+	case es.AttemptRefused:
+		return errRefused
+	case es.AttemptUndone, es.AttemptVoided:
+		return es.ErrAttemptClosed.New("")
+	}
+	return nil
+}
+
+func (w *world) refund(revision int64) {
+	switch w.Payments[revision] {
+	case es.AttemptOpen:
+		w.Payments[revision] = es.AttemptVoided
+	case es.AttemptDone:
+		w.Payments[revision], w.Balance = es.AttemptUndone, w.Balance+price
+	}
+}
+
+func (w *world) schedule() error {
+	switch w.Shipment {
+	case "":
+		w.Shipment = shipment.StatusScheduled
+	case shipment.StatusCancelled, shipment.StatusVoided:
+		return es.ErrAttemptClosed.New("")
+	}
+	return nil
+}
+
+// takeBack is the shipment's side between dispatching and cancelling.
+func (w *world) takeBack() error {
+	switch w.Shipment {
+	case "":
+		w.Shipment = shipment.StatusVoided
+	case shipment.StatusScheduled, shipment.StatusPrepared:
+		w.Shipment = shipment.StatusCancelled
+	case shipment.StatusDispatched, shipment.StatusDelivered:
+		return shipment.ErrDispatched.New("")
+	}
+	return nil
+}
+
+// errRefused is the refusal of an attempt, whatever its rule.
+var errRefused = errors.New("refused")
+
+// errBackordered says that the reservation waits.
+var errBackordered = errors.New("backordered")
+
+// paid is how many payments stand.
+func (w world) paid() (n int) {
+	for _, status := range w.Payments {
+		if status == es.AttemptDone {
+			n++
+		}
+	}
+	return n
+}
+
+// rule is what holds in every world.
+func rule(w world) error {
+	left := w.Shipment == shipment.StatusDispatched || w.Shipment == shipment.StatusDelivered
+	o := w.Order
+	switch {
+	case w.Available < 0 || w.Reserved < 0 || w.Available+w.Reserved+w.Departed != w.Counted:
+		return fmt.Errorf("stock: %d available, %d reserved, %d departed", w.Available, w.Reserved, w.Departed)
+	case w.Reserved > 0 && w.Stock != es.AttemptDone:
+		return fmt.Errorf("stock is reserved, and the reservation is %s", w.Stock)
+	case w.Balance+w.paid()*price != begins(o)+w.Deposits:
+		return fmt.Errorf("money: %d in the account, %d payments", w.Balance, w.paid())
+	case w.paid() > 1:
+		return errors.New("paid twice")
+	case left && (w.paid() != 1 || w.Departed != pieces):
+		return fmt.Errorf("shipped: %d payments, %d departed", w.paid(), w.Departed)
+	case left && (o.Status == order.StatusCancelling || o.Status == order.StatusCancelled):
+		return fmt.Errorf("shipped, and the order is %s", o.Status)
+	case len(o.HoldRules) > 0 && o.Approval == nil && (w.Stock == es.AttemptDone || w.paid() > 0):
+		return errors.New("reserved or paid without approval")
+	case o.Saga == order.SagaFailed:
+		return fmt.Errorf("the undo failed: %v", o.FailedSteps)
+	}
+	switch o.Status {
+	case order.StatusConfirmed, order.StatusShipped, order.StatusDelivered:
+		if w.Payments[o.PaymentRevision] != es.AttemptDone || w.Stock != es.AttemptDone {
+			return fmt.Errorf("%s: the payment is %s, stock is %s", o.Status, w.Payments[o.PaymentRevision], w.Stock)
+		}
+	case order.StatusCancelled:
+		if w.paid() > 0 || w.Reserved > 0 || w.InLine || w.Shipment == shipment.StatusScheduled ||
+			w.Shipment == shipment.StatusPrepared {
+			return fmt.Errorf("cancelled: %d payments, %d reserved, shipment %s", w.paid(), w.Reserved, w.Shipment)
+		}
+	case order.StatusPaymentRequired:
+		if w.paid() > 0 {
+			return errors.New("a payment is required of an order that is paid")
+		}
+	}
+	return nil
+}
+
+// begins is what the account of the order begins with: the id says so.
+func begins(o order.State) int {
+	if o.AccountID == rich {
+		return price
+	}
+	return 0
+}
+
+// The accounts.
+const (
+	rich = "rich" // has what the order costs
+	poor = "poor" // has nothing
+)
