@@ -39,8 +39,7 @@ func main() {
 	tables := dynamodb.NewFromConfig(config)
 	store := dynamostore.New(tables, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(
 		order.Register, customer.Register, account.Register, stock.Register, shipment.Register, product.Register,
-		request.Register, payment.Register, refund.Register,
-	))
+		request.Register, payment.Register, refund.Register))
 	vault := keyvault.New(tables, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
 	customers := customer.New(customer.Deps{Store: store, Clock: now, Vault: vault, Eraser: vault})
 	counters, rows := stocktable.New(tables, awsenv.Env("STOCK_TABLE")),
@@ -61,11 +60,12 @@ func main() {
 			GroupsClaim: awsenv.Env("GROUPS_CLAIM"), OperatorGroup: os.Getenv("OPERATOR_GROUP"),
 			CarrierGroup: os.Getenv("CARRIER_GROUP"), PricingGroup: os.Getenv("PRICING_GROUP"),
 		},
-		Clock: now, Log: log,
-		Orders: order.New(order.Deps{
+		Clock: now, Log: log, Orders: order.New(order.Deps{
 			Store: store, Clock: now, Vault: vault, Customers: customers, Prices: products, Shipments: shipments,
-			Reservations: stocks, Payments: payments, HoldRules: order.MustParseHoldRules(os.Getenv),
-			Accounts: accounts, Confirmations: orders.NewLists(viewtable.New(tables, awsenv.Env("VIEWS_TABLE")), now),
+			Reservations: stocks, Payments: payments, Accounts: accounts,
+			HoldRules: order.MustParseHoldRules(
+				os.Getenv("HOLD_AMOUNTS"), os.Getenv("HOLD_COUNTRIES"), os.Getenv("HOLD_FIRST_ORDERS")),
+			Confirmations: orders.NewLists(viewtable.New(tables, awsenv.Env("VIEWS_TABLE")), now),
 		}),
 		Customers: customers, Accounts: accounts, Stock: stocks, Products: products, Shipments: shipments,
 		Refunds:     refund.New(refund.Deps{Store: store, Clock: now, Vault: vault, Payments: payments}),

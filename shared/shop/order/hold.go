@@ -59,12 +59,9 @@ func ParseHoldRules(amounts, countries, firstOrders string) (HoldRules, error) {
 	return rules, nil
 }
 
-// MustParseHoldRules is ParseHoldRules of the variables of a function, which must not start
-// otherwise.
-func MustParseHoldRules(variable func(name string) string) HoldRules {
-	rules, err := ParseHoldRules(
-		variable("HOLD_AMOUNTS"), variable("HOLD_COUNTRIES"), variable("HOLD_FIRST_ORDERS"),
-	)
+// MustParseHoldRules is ParseHoldRules for a function, which must not start otherwise.
+func MustParseHoldRules(amounts, countries, firstOrders string) HoldRules {
+	rules, err := ParseHoldRules(amounts, countries, firstOrders)
 	if err != nil {
 		panic(err)
 	}

@@ -122,11 +122,7 @@ func TestParseHoldRules(t *testing.T) {
 					t.Error("a function starts with them")
 				}
 			}()
-			MustParseHoldRules(func(name string) string {
-				return map[string]string{
-					"HOLD_AMOUNTS": text[0], "HOLD_COUNTRIES": text[1], "HOLD_FIRST_ORDERS": text[2],
-				}[name]
-			})
+			MustParseHoldRules(text[0], text[1], text[2])
 		})
 	}
 }

@@ -247,8 +247,8 @@ func (s Service) OpenAddress(ctx context.Context, order State) (shipment.Address
 	return address, nil
 }
 
-// OpenNote decrypts what a person wrote who cancelled, approved or amended the order, "" where they wrote
-// nothing. personal.ErrErased where the customer was erased.
+// OpenNote decrypts what a person wrote who cancelled, approved or amended the order, "" where they
+// wrote nothing. personal.ErrErased where the customer was erased.
 func (s Service) OpenNote(ctx context.Context, order State, note personal.Sealed) (string, error) {
 	if note == "" {
 		return "", nil
