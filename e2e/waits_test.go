@@ -15,7 +15,7 @@ import (
 // machine and of the functions may say it is.
 const (
 	waitsFor = time.Minute
-	slack    = 20 * time.Second
+	slack    = time.Minute
 )
 
 // waits waits until the order waits so.
