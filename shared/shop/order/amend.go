@@ -89,8 +89,8 @@ func amend(c Amend, s State) ([]Event, error) {
 		return nil, err
 	}
 	if s.Revision >= MaxRevisions {
-		return nil, ErrTooManyRevisions.New("an order is changed at most %d times: cancel it, and place another one",
-			MaxRevisions-1)
+		return nil, ErrTooManyRevisions.New("an order is changed and paid again at most %d times: cancel it, and "+
+			"place another one", MaxRevisions-1)
 	}
 	if c.Address == "" && reflect.DeepEqual(c.Lines, s.Lines) {
 		return nil, nil

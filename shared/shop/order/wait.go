@@ -173,6 +173,9 @@ func requestPayment(c RequestPayment, s State) ([]Event, error) {
 		return nil, ErrCancelling.New("the order is %s", s.Status)
 	case s.Status != StatusPaymentRequired:
 		return nil, ErrNotWaiting.New("the order doesn't wait for a payment: it is %s", s.Status)
+	case s.Revision >= MaxRevisions: // its run, too, has an end: Step Functions keeps 25,000 events of one
+		return nil, ErrTooManyRevisions.New("an order is changed and paid again at most %d times: cancel it, and "+
+			"place another one", MaxRevisions-1)
 	}
 	account := c.AccountID
 	if account == "" {

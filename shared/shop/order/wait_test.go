@@ -105,6 +105,14 @@ func TestDecidePayment(t *testing.T) {
 			"request once more", append(tried[:len(tried):len(tried)], PaymentRequired{Revision: 2, Until: tomorrow}),
 			request, []Event{PaymentRequested{AccountID: "a2", Revision: 3, By: "customer/c1"}}, nil,
 		},
+		{
+			"request too often",
+			[]Event{
+				placed, started, required, parked, PaymentRequested{AccountID: "a2", Revision: MaxRevisions},
+				PaymentRequired{Revision: MaxRevisions, Until: tomorrow},
+			},
+			request, nil, ErrTooManyRevisions,
+		},
 		{"request what is not declined", []Event{placed, started}, request, nil, ErrNotWaiting},
 		{"request what is confirmed", []Event{placed, started, confirmed}, request, nil, ErrNotWaiting},
 		{"request what is closed", append(waiting[:len(waiting):len(waiting)], expired), request, nil, ErrCancelling},
