@@ -210,7 +210,7 @@ func TestFiguresOfBatches(t *testing.T) {
 	want := dayFigures{Date: day.Format(time.DateOnly), TopSKUs: []sold{{"sku-0", 12}, {"sku-1", 12}}, figures: figures{
 		Orders: 12, Confirmed: 12, Cancelled: 12, CancelledByKind: map[string]int64{"stock": 12},
 		CancelledByReason: map[string]int64{"stock.insufficient": 12},
-		Revenue:           usd(6000), Refunded: usd(6000),
+		Revenue:           usd(6000), Refunded: usd(6000), GivenBack: []money.Money{},
 	}}
 	same := func() (dayFigures, bool) {
 		got := daily(t, day, day)[0]
