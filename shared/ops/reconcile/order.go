@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -212,7 +211,7 @@ func (l life) fulfilled(find func(rule, format string, args ...any)) {
 	switch wanted := items(o.Lines); {
 	case s.Status != es.AttemptDone:
 		find("stock.missing", "it is %s, and its reservation is %s", o.Status, s.Status)
-	case !slices.Equal(sorted(s.Items), wanted):
+	case !slices.Equal(goods.Sum(s.Items), wanted):
 		find("stock.items", "%v is ordered, and %v reserved", wanted, s.Items)
 	case o.Status == order.StatusDelivered && !s.Committed:
 		find("stock.open", "it is delivered, and its reservation is not closed")
@@ -225,7 +224,7 @@ func (l life) fulfilled(find func(rule, format string, args ...any)) {
 		find("shipment.missing", "it is %s, and its shipment is %s", o.Status, parcel.Status)
 	case o.Dispatched() != left:
 		find("shipment.status", "it is %s, and its shipment is %s", o.Status, parcel.Status)
-	case parcel.Packed() && !slices.Equal(sorted(parcel.Items), items(o.Lines)):
+	case parcel.Packed() && !slices.Equal(goods.Sum(parcel.Items), items(o.Lines)):
 		find("shipment.items", "%v is ordered, and %v packed", items(o.Lines), parcel.Items)
 	}
 }
@@ -236,20 +235,11 @@ func returned(p payment.State) money.Money {
 
 // items are the pieces of an order's lines, by SKU.
 func items(lines []order.Line) []goods.Item {
-	var all []goods.Item
-	for _, l := range lines {
-		at := slices.IndexFunc(all, func(i goods.Item) bool { return i.SKU == l.SKU })
-		if at < 0 {
-			all = append(all, goods.Item{SKU: l.SKU, Quantity: l.Quantity})
-			continue
-		}
-		all[at].Quantity += l.Quantity
+	all := make([]goods.Item, len(lines))
+	for i, l := range lines {
+		all[i] = goods.Item{SKU: l.SKU, Quantity: l.Quantity}
 	}
-	return sorted(all)
-}
-
-func sorted(items []goods.Item) []goods.Item {
-	return slices.SortedFunc(slices.Values(items), func(a, b goods.Item) int { return cmp.Compare(a.SKU, b.SKU) })
+	return goods.Sum(all)
 }
 
 // attempt looks whether an attempt is one of an order that there is.

@@ -281,6 +281,11 @@ func TestAmendedWhole(t *testing.T) {
 			}
 		}
 		losing = false
+		last := [][]string{nil, {"dispatch"}, {"dispatch", "deliver"}}
+		for _, action := range rapid.SampledFrom(last).Draw(rt, "at last") {
+			take("prepare")
+			_ = w.person(action) // the order may be closed by now
+		}
 		w.settle(consume)
 		w.fits(rt)
 		w.inOrder(rt)

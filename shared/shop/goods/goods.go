@@ -24,3 +24,24 @@ func Sum(items []Item) []Item {
 	}
 	return out
 }
+
+// Difference is what comes and what goes, so that those who have before have after, as sums by SKU.
+// Either is nil where there is none.
+func Difference(before, after []Item) (more, less []Item) {
+	change := map[string]int64{}
+	for _, item := range after {
+		change[item.SKU] += item.Quantity
+	}
+	for _, item := range before {
+		change[item.SKU] -= item.Quantity
+	}
+	for _, sku := range slices.Sorted(maps.Keys(change)) {
+		switch n := change[sku]; {
+		case n > 0:
+			more = append(more, Item{SKU: sku, Quantity: n})
+		case n < 0:
+			less = append(less, Item{SKU: sku, Quantity: -n})
+		}
+	}
+	return more, less
+}

@@ -22,3 +22,23 @@ func TestSum(t *testing.T) {
 		}
 	}
 }
+
+// TestDifference: what comes and goes leads from the one to the other, and a SKU is never in both.
+func TestDifference(t *testing.T) {
+	a, b, c := goods.Item{SKU: "a", Quantity: 2}, goods.Item{SKU: "b", Quantity: 1}, goods.Item{SKU: "c", Quantity: 3}
+	for name, tt := range map[string]struct{ before, after, more, less []goods.Item }{
+		"nothing":        {},
+		"the same":       {before: []goods.Item{a, b}, after: []goods.Item{b, a}},
+		"one more":       {before: []goods.Item{a}, after: []goods.Item{a, b}, more: []goods.Item{b}},
+		"one less":       {before: []goods.Item{a, b}, after: []goods.Item{b}, less: []goods.Item{a}},
+		"another":        {before: []goods.Item{c}, after: []goods.Item{b}, more: []goods.Item{b}, less: []goods.Item{c}},
+		"of lines":       {before: []goods.Item{a, a}, after: []goods.Item{a}, less: []goods.Item{a}},
+		"from all":       {before: []goods.Item{c, a}, less: []goods.Item{a, c}},
+		"split in lines": {before: []goods.Item{{SKU: "a", Quantity: 4}}, after: []goods.Item{a, a}},
+	} {
+		more, less := goods.Difference(tt.before, tt.after)
+		if !slices.Equal(more, tt.more) || !slices.Equal(less, tt.less) {
+			t.Errorf("%s: %v more, %v less; want %v, %v", name, more, less, tt.more, tt.less)
+		}
+	}
+}

@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"reflect"
-	"slices"
 
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/faults"
@@ -103,33 +101,13 @@ func amend(c Amend, s State) ([]Event, error) {
 		return nil, money.ErrMixedCurrency.Field("body.lines", "the order is in %s, and not in %s", s.Total.Currency,
 			total.Currency)
 	}
-	added, removed := difference(itemsOf(s.Lines), itemsOf(c.Lines))
+	added, removed := goods.Difference(itemsOf(s.Lines), itemsOf(c.Lines))
 	return []Event{Amended{
 		Revision: s.Revision + 1, Lines: c.Lines, Total: total,
 		Difference: money.Money{Amount: total.Amount - s.Total.Amount, Currency: total.Currency}, // both 0 to MaxTotal
 		Added:      added, Removed: removed, Address: c.Address, PricedBy: c.PricedBy, By: c.By, Reason: c.By.reason(),
 		Note: c.Note,
 	}}, nil
-}
-
-// difference is which pieces come and which go, by SKU.
-func difference(before, after []goods.Item) (added, removed []goods.Item) {
-	by := map[string]int64{}
-	for _, item := range after {
-		by[item.SKU] += item.Quantity
-	}
-	for _, item := range before {
-		by[item.SKU] -= item.Quantity
-	}
-	for _, sku := range slices.Sorted(maps.Keys(by)) {
-		switch n := by[sku]; {
-		case n > 0:
-			added = append(added, goods.Item{SKU: sku, Quantity: n})
-		case n < 0:
-			removed = append(removed, goods.Item{SKU: sku, Quantity: -n})
-		}
-	}
-	return added, removed
 }
 
 // amendable says why an order can't be amended, nil where it can be: no run is at it.

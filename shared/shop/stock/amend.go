@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/goods"
 )
 
 // Amended: the order wants other items. Only the difference has moved, in the transaction of the
@@ -59,7 +60,7 @@ func (s Service) Amendment(
 		case state.Status != es.AttemptDone:
 			return nil, nil, ErrNotReserved.New("the reservation is %s", state.Status)
 		}
-		taken, returned := difference(state.Items, wanted)
+		taken, returned := goods.Difference(state.Items, wanted)
 		var effects []es.Effect
 		if len(taken) > 0 {
 			effects = append(effects, s.deps.Counters.Reserve(taken, marks, Shortage{}))
@@ -76,29 +77,4 @@ func (s Service) Amendment(
 		}
 		return []es.Commit{req.Commit(history.Head, event)}, effects, nil
 	}
-}
-
-// difference is what has to be taken, and what is returned, so that those who have before have
-// after. All are one an SKU, ordered by SKU.
-func difference(before, after []Item) (taken, returned []Item) {
-	had, has := quantities(before), quantities(after)
-	for _, item := range after {
-		if more := item.Quantity - had[item.SKU]; more > 0 {
-			taken = append(taken, Item{SKU: item.SKU, Quantity: more})
-		}
-	}
-	for _, item := range before {
-		if less := item.Quantity - has[item.SKU]; less > 0 {
-			returned = append(returned, Item{SKU: item.SKU, Quantity: less})
-		}
-	}
-	return taken, returned
-}
-
-func quantities(items []Item) map[string]int64 {
-	of := make(map[string]int64, len(items))
-	for _, item := range items {
-		of[item.SKU] += item.Quantity
-	}
-	return of
 }
