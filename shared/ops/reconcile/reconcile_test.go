@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -345,12 +346,12 @@ func TestTwice(t *testing.T) {
 type moving struct {
 	*memstore.Store
 	hidden es.StreamID
-	looks  int
+	looks  atomic.Int64 // streams are looked at side by side
 }
 
 func (m *moving) Load(ctx context.Context, stream es.StreamID, after int64) (es.History, error) {
 	if stream == m.hidden {
-		if m.looks--; m.looks >= 0 {
+		if m.looks.Add(-1) >= 0 {
 			return es.History{Head: es.Empty(stream)}, nil
 		}
 	}
@@ -360,8 +361,10 @@ func (m *moving) Load(ctx context.Context, stream es.StreamID, after int64) (es.
 // TestLooksAgain: what fits a moment later is no finding.
 func TestLooksAgain(t *testing.T) {
 	_, p, _, _ := streams(delivered)
-	for looks, want := range map[int][]string{2: {}, 1000: {"payment.missing", "payment.order"}} {
-		v := verify(&moving{Store: whole().stored(t), hidden: p, looks: looks})
+	for looks, want := range map[int64][]string{2: {}, 1000: {"payment.missing", "payment.order"}} {
+		store := &moving{Store: whole().stored(t), hidden: p}
+		store.looks.Store(looks)
+		v := verify(store)
 		v.Segments = 1
 		report, err := v.Run(t.Context(), reconcile.State{})
 		if diff := cmp.Diff(want, rules(report)); err != nil || diff != "" {
