@@ -87,12 +87,12 @@ build: go-present $(sam) bin/sam ## build what sam deploy takes to an account
 
 # make lint checks the rules as well.
 test: go-present linux $(emulator) $(faults) $(sam) $$(dynamodb_local_if_java) ## all tests; those that need one get an emulator of their own
-	@infra/local/test.sh unit $(if $(filter lint,$(MAKECMDGOALS)),,rules) integration e2e
+	@infra/local/test.sh unit $(if $(filter lint,$(MAKECMDGOALS)),,rules) emulated
 
 test-unit: go-present ## tests that need no emulator, in seconds
 	@go test -shuffle=on ./...
 
-test-integration: go-present linux $(emulator) $(faults) $$(dynamodb_local_if_java) ## tests of the adapters against the local AWS
+test-integration: go-present linux $(emulator) $(faults) $(sam) $$(dynamodb_local_if_java) ## tests of adapters, services and the saga against the local AWS
 	@infra/local/test.sh integration
 
 test-e2e: go-present linux $(emulator) $(faults) $(sam) ## tests of a freshly deployed stack, over HTTP

@@ -1,4 +1,4 @@
-//go:build e2e
+//go:build integration
 
 // Package saga_test runs the saga's table: the state machine of statemachines/order-saga.asl.json,
 // on a real engine, over the real steps on real tables, with each step failing in each way, and

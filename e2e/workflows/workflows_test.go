@@ -1,4 +1,4 @@
-//go:build e2e
+//go:build integration
 
 // Package workflows_test runs what the workflows at GitHub run with a stack, on the emulator and
 // with a stack of its own: the change set that is shown, its execution, and the removal.

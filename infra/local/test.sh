@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# test.sh unit|rules|integration|e2e...   Runs these suites. The last two get an emulator of their own on a free port, which ends with the script.
+# test.sh unit|rules|integration|e2e|emulated...   Runs these suites. integration and e2e get an emulator of their own on a free port, which ends with the
+# script. emulated runs these two side by side: both spend much of their time waiting.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 stack=orderflow-e2e
@@ -24,6 +25,16 @@ finish() {
   local code=$?
   [ -z "$endpoint" ] || emulator stop --for test --port "${endpoint##*:}" || true
   exit "$code"
+}
+side_by_side() {
+  local suites=() suite code=0
+  for suite in "$@"; do
+    infra/local/test.sh "$suite" &
+    suites+=("$!")
+  done
+  trap 'kill "${suites[@]}" 2>/dev/null || true; wait; exit 130' INT TERM
+  for suite in "${suites[@]}"; do wait "$suite" || code=$?; done
+  return "$code"
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
@@ -55,13 +66,18 @@ for suite in "$@"; do
         echo "not run against DynamoDB Local: ${missing#error: }" >&2
       fi
       "${beside[@]}" go test "${flags[@]}" -tags integration -timeout 10m "${packages[@]}"
+      mapfile -t packages < <(with_tag integration e2e)
+      [ "${#packages[@]}" -gt 0 ] || { echo "error: no integration tests under e2e" >&2 && exit 1; }
+      # One package at a time: they measure time-outs. -v shows what ran: there a test is a case of a table.
+      go test -v "${flags[@]}" -tags integration -timeout 20m -p 1 "${packages[@]}"
       ;;
     e2e)
       use_emulator
       infra/local/deploy.sh "$endpoint" "$stack" AllowedOrigins=https://shop.example.com PaymentMinutes=1 HoldCountries=LU HoldMinutes=1
-      # One package at a time: they measure time-outs, and share one deployment. -v shows what ran: there a test is a case of a table.
+      # One package at a time: they share one deployment.
       ORDERFLOW_STACK=$stack go test -v "${flags[@]}" -tags e2e -timeout 20m -p 1 ./e2e/...
       ;;
+    emulated) side_by_side integration e2e ;;
     *) echo "error: no suite is called $suite" >&2 && exit 2 ;;
   esac
 done
