@@ -22,9 +22,20 @@ import (
 
 func ordersCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "orders", Short: "Lists, shows and refunds orders", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
+		Use: "orders", Short: "Lists, shows, approves, declines and refunds orders",
+		Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
 	}
-	cmd.AddCommand(ordersListCommand(stack), ordersShowCommand(stack), ordersRefundCommand(stack))
+	connect := func(ctx context.Context) (*shop.Client, error) {
+		d, err := stack.find(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return operatorClient(ctx, d)
+	}
+	cmd.AddCommand(
+		ordersListCommand(stack), ordersShowCommand(stack), ordersApproveCommand(connect),
+		ordersDeclineCommand(connect), ordersRefundCommand(connect),
+	)
 	return cmd
 }
 

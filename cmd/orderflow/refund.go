@@ -25,18 +25,8 @@ type refundFlags struct {
 	json               bool
 }
 
-func ordersRefundCommand(stack *stackFlag) *cobra.Command {
-	return refundCommand(func(ctx context.Context) (*shop.Client, error) {
-		d, err := stack.find(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return operatorClient(ctx, d)
-	})
-}
-
-// refundCommand is the command over an API. It connects once the flags are checked.
-func refundCommand(connect connectFunc) *cobra.Command {
+// ordersRefundCommand is the command over an API. It connects once the flags are checked.
+func ordersRefundCommand(connect connectFunc) *cobra.Command {
 	f := &refundFlags{}
 	cmd := &cobra.Command{
 		Use: "refund ID", Short: "Refunds a dispatched order",

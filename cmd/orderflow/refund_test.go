@@ -63,7 +63,7 @@ func TestRefundCommand(t *testing.T) {
 				))
 			}))
 			defer api.Close()
-			cmd := refundCommand(func(context.Context) (*shop.Client, error) { return shop.New(api.URL, "token"), nil })
+			cmd := ordersRefundCommand(func(context.Context) (*shop.Client, error) { return shop.New(api.URL, "token"), nil })
 			strict(cmd)
 			var out, hints bytes.Buffer
 			cmd.SetOut(&out)

@@ -14,8 +14,8 @@ type OrderAmended struct {
 	OrderID        string      `json:"orderId" doc:"The order." minLength:"1"`
 	Revision       int64       `json:"revision" doc:"The order's revision from here on." minimum:"2"`
 	Lines          []OrderLine `json:"lines" doc:"What is ordered from here on." minItems:"1" nullable:"false"`
-	Total          Money       `json:"total" doc:"What the order comes to from here on. It is what stands charged."`
-	Difference     Money       `json:"difference" doc:"Of the total, against before; below 0 for what the account got back."`
+	Total          Money       `json:"total" doc:"What the order comes to from here on. Where the order is paid, that is what stands charged."`
+	Difference     Money       `json:"difference" doc:"Of the total, against before. Where the order is paid, the account paid that too or, below 0, has it back."`
 	Added          []StockItem `json:"added,omitempty" doc:"Pieces that the order did not have, one item a SKU." nullable:"false"`
 	Removed        []StockItem `json:"removed,omitempty" doc:"Pieces that it has no more, one item a SKU." nullable:"false"`
 	AddressChanged bool        `json:"addressChanged,omitempty" doc:"It goes elsewhere from here on."`

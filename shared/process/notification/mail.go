@@ -38,11 +38,13 @@ const (
 	OrderCancelled Kind = "order-cancelled"
 	// OrderPaymentRequired says until when an order whose payment was declined can be paid.
 	OrderPaymentRequired Kind = "order-payment-required"
+	// OrderHeld says until when an order waits for approval.
+	OrderHeld Kind = "order-held"
 )
 
 var kinds = []Kind{
 	Welcome, OrderPlaced, OrderConfirmed, OrderShipped, OrderDelivered, OrderCancelled, OrderRefunded,
-	OrderPaymentRequired,
+	OrderPaymentRequired, OrderHeld, OrderAmended,
 }
 
 // Content is what a mail says. What a kind's templates don't use may be missing.
@@ -56,6 +58,7 @@ type Content struct {
 	Reason   order.Reason // of a cancellation, or why a payment was declined
 	Until    time.Time    // when an order is cancelled that waits
 	Refund   *Refund      // of which Total is the sum
+	Amended  *Amended     // to which Lines and Total belong
 }
 
 // shown is a Content as the templates see it: each value is one line of text without control
@@ -64,6 +67,7 @@ type shown struct {
 	Language, Shop, Name, OrderID, Short, Total, Tracking, Reason, Until string
 	Lines                                                                []line
 	Parts                                                                []part // of a refund
+	More, Less, Elsewhere                                                string // of a change, "" for none
 }
 
 type line struct {
@@ -144,6 +148,9 @@ func show(c Content) (shown, error) {
 	}
 	if c.Refund != nil {
 		s = c.Refund.of(s)
+	}
+	if c.Amended != nil {
+		s = c.Amended.of(s)
 	}
 	return s, nil
 }

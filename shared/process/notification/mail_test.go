@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "write the golden files instead of compa
 var kinds = []notification.Kind{
 	notification.Welcome, notification.OrderPlaced, notification.OrderConfirmed, notification.OrderShipped,
 	notification.OrderDelivered, notification.OrderCancelled, notification.OrderRefunded,
-	notification.OrderPaymentRequired,
+	notification.OrderPaymentRequired, notification.OrderHeld, notification.OrderAmended,
 }
 
 func usd(cents int64) money.Money { return money.Money{Amount: cents, Currency: "USD"} }
@@ -49,6 +49,9 @@ func content(k notification.Kind) notification.Content {
 				},
 				Shipping: &shipping, Goodwill: &goodwill, Reason: order.RefundDamaged,
 			}
+		}
+		if k == notification.OrderAmended {
+			c.Amended = &notification.Amended{Difference: usd(-1177), Elsewhere: true}
 		}
 		if k == notification.OrderPlaced { // one with all that a line may have
 			rate := int64(88_750)

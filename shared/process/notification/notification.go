@@ -127,12 +127,21 @@ func (n Notifier) Handle(ctx context.Context, d Delivery) error {
 			about := ordered(OrderPaymentRequired, required.OrderID, required.CustomerID).
 				of(required.Lines, required.Total)
 			about.content.Reason = order.Reason(required.Code)
-			until, err := clock.ParseTime(required.Until)
+			about, err := about.until(e, required.Until)
 			if err != nil {
-				return contract.Malformed(fmt.Errorf("%s: data.until: %w", e.ID, err))
+				return err
 			}
-			about.content.Until = until
 			return m.send(ctx, e, about, required)
+		}),
+		contract.On(func(ctx context.Context, e es.Envelope, held contract.OrderHeld) error {
+			about, err := ordered(OrderHeld, held.OrderID, held.CustomerID).until(e, held.Until)
+			if err != nil {
+				return err
+			}
+			return m.send(ctx, e, about, held)
+		}),
+		contract.On(func(ctx context.Context, e es.Envelope, amended contract.OrderAmended) error {
+			return m.send(ctx, e, amendedTopic(amended), amended)
 		}),
 		contract.On(func(ctx context.Context, e es.Envelope, shipped contract.OrderShipped) error {
 			about := ordered(OrderShipped, shipped.OrderID, shipped.CustomerID)
@@ -184,6 +193,16 @@ func (t topic) of(lines []contract.OrderLine, total *contract.Money) topic {
 		t.content.Total = total.Money()
 	}
 	return t
+}
+
+// until is the topic with the moment at which the order is cancelled if it still waits.
+func (t topic) until(e es.Envelope, until string) (topic, error) {
+	at, err := clock.ParseTime(until)
+	if err != nil {
+		return topic{}, contract.Malformed(fmt.Errorf("%s: data.until: %w", e.ID, err))
+	}
+	t.content.Until = at
+	return t, nil
 }
 
 // send sends the mail about a topic, which follows from an event with its data.

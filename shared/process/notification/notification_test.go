@@ -146,6 +146,17 @@ func (w *world) append(stream es.StreamID, event any) {
 	}
 }
 
+// amend stores that the order has more of its first line, which comes to the difference.
+func (w *world) amend(difference int64) {
+	w.t.Helper()
+	lines := slices.Clone(content(notification.OrderPlaced).Lines)
+	lines[0].Quantity++
+	w.append(placed, order.Amended{
+		Revision: 2, Lines: lines, Total: usd(3853 + difference), Difference: usd(difference),
+		By: order.OriginCustomer, Reason: order.ReasonCustomer,
+	})
+}
+
 // change gives ada another name and address.
 func (w *world) change(name, email string) {
 	w.t.Helper()
@@ -277,6 +288,12 @@ func TestMails(t *testing.T) {
 			"We received your order o1", "Your order o1 was confirmed", "Your order o1 was shipped",
 			"A refund for your order o1", "A refund for your order o1",
 		}},
+		"an order that is held, and amended": {func(w *world) {
+			w.append(placed, order.Held{Rules: []string{"country"}, Until: "2026-03-01T12:30:00Z"})
+			w.amend(1177)
+		}, []string{
+			"We received your order o1", "We check your order o1", "Your order o1 is changed",
+		}},
 		"an order that is cancelled": {func(w *world) {
 			w.run("start", order.Start{SagaID: "s"})
 			w.run("close", order.Close{Origin: order.OriginSaga, SagaID: "s", Reason: "stock.insufficient"})
@@ -344,6 +361,8 @@ func (w *world) sayWhatTheyShould() {
 			strings.Contains(m.Subject, "was shipped") && !strings.Contains(m.Text, "OF-1") ||
 			strings.Contains(m.Subject, "refund") &&
 				!strings.Contains(m.Text, "\n  1 × CD-0042: USD 11.77\n  Total: USD 11.77\n") ||
+			strings.Contains(m.Subject, "check your") && !strings.Contains(m.Text, "by 1 March 2026 12:30 UTC") ||
+			strings.Contains(m.Subject, "changed") && !strings.Contains(m.Text, "That is USD 11.77 more than before.") ||
 			strings.Contains(m.Subject, "cancelled") && (!lines || !strings.Contains(m.Text, "in stock")) {
 			w.t.Errorf("%s", m.Text)
 		}

@@ -26,6 +26,10 @@ func rendered(k Kind, s shown) (subject, text, html string, ok bool) {
 		return subjectOrderRefunded(s), textOrderRefunded(s), htmlOrderRefunded(s), true
 	case "order-payment-required":
 		return subjectOrderPaymentRequired(s), textOrderPaymentRequired(s), htmlOrderPaymentRequired(s), true
+	case "order-held":
+		return subjectOrderHeld(s), textOrderHeld(s), htmlOrderHeld(s), true
+	case "order-amended":
+		return subjectOrderAmended(s), textOrderAmended(s), htmlOrderAmended(s), true
 	}
 	return "", "", "", false
 }
@@ -590,6 +594,170 @@ func htmlOrderPaymentRequired(s shown) string {
 	w.WriteString("</td>\n</tr>\n</table>\n<p style=\"margin:0 0 12px\">We keep what you ordered until ")
 	w.WriteString(escaped(s.Until))
 	w.WriteString(". Pay in what is missing, or choose another account, and pay the order again until then. After that we cancel it.</p></td></tr>\n</table>\n<p style=\"max-width:600px;margin:16px 0 0;color:#5b6475;font-size:13px\">")
+	w.WriteString(escaped(s.Shop))
+	if s.OrderID != "" {
+		w.WriteString(" · ")
+		w.WriteString(escaped(s.OrderID))
+	}
+	w.WriteString("</p>\n</td></tr>\n</table>\n</body>\n</html>\n")
+	return w.String()
+}
+
+func subjectOrderHeld(s shown) string {
+	var w strings.Builder
+	w.WriteString("We check your order ")
+	w.WriteString(s.Short)
+	return w.String()
+}
+
+func textOrderHeld(s shown) string {
+	var w strings.Builder
+	w.WriteString("Hello ")
+	w.WriteString(s.Name)
+	w.WriteString(",\n\nSomebody of us looks at your order before it goes on. You need not do anything.\nWe write when it is confirmed. If it has not gone on by ")
+	w.WriteString(s.Until)
+	w.WriteString(",\nwe cancel it, and you pay nothing.\n\n-- \n")
+	w.WriteString(s.Shop)
+	if s.OrderID != "" {
+		w.WriteString(" · ")
+		w.WriteString(s.OrderID)
+	}
+	w.WriteString("\n")
+	return w.String()
+}
+
+func htmlOrderHeld(s shown) string {
+	var w strings.Builder
+	w.WriteString("<!DOCTYPE html>\n<html lang=\"")
+	w.WriteString(escaped(s.Language))
+	w.WriteString("\">\n<head>\n<meta charset=\"utf-8\"/>\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<meta name=\"color-scheme\" content=\"light dark\"/>\n<title>We check your order</title>\n</head>\n<body style=\"margin:0;padding:0;background-color:#f2f3f5;color:#1d2330;font-family:system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:16px;line-height:1.5\">\n<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" style=\"background-color:#f2f3f5\">\n<tr><td align=\"center\" style=\"padding:24px 12px\">\n<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" style=\"max-width:600px;background-color:#ffffff;border-radius:8px;text-align:start\">\n<tr><td style=\"padding:24px 32px 0;color:#5b6475;font-size:14px;letter-spacing:0.04em\">")
+	w.WriteString(escaped(s.Shop))
+	w.WriteString("</td></tr>\n<tr><td style=\"padding:4px 32px 0\"><h1 style=\"margin:0;font-size:24px;line-height:1.3;color:#1d2330\">We check your order</h1></td></tr>\n<tr><td style=\"padding:16px 32px 28px;color:#1d2330\"><p style=\"margin:0 0 12px\">Hello ")
+	w.WriteString(escaped(s.Name))
+	w.WriteString(",</p>\n<p style=\"margin:0 0 12px\">Somebody of us looks at your order before it goes on. You need not do anything. We write when it is confirmed. If it has not gone on by ")
+	w.WriteString(escaped(s.Until))
+	w.WriteString(", we cancel it, and you pay nothing.</p></td></tr>\n</table>\n<p style=\"max-width:600px;margin:16px 0 0;color:#5b6475;font-size:13px\">")
+	w.WriteString(escaped(s.Shop))
+	if s.OrderID != "" {
+		w.WriteString(" · ")
+		w.WriteString(escaped(s.OrderID))
+	}
+	w.WriteString("</p>\n</td></tr>\n</table>\n</body>\n</html>\n")
+	return w.String()
+}
+
+func subjectOrderAmended(s shown) string {
+	var w strings.Builder
+	w.WriteString("Your order ")
+	w.WriteString(s.Short)
+	w.WriteString(" is changed")
+	return w.String()
+}
+
+func textOrderAmended(s shown) string {
+	var w strings.Builder
+	w.WriteString("Hello ")
+	w.WriteString(s.Name)
+	w.WriteString(",\n\nYour order is changed. This is what stands now.\n\n")
+	for _, e1 := range s.Lines {
+		w.WriteString("  ")
+		w.WriteString(strconv.FormatInt(e1.Quantity, 10))
+		w.WriteString(" × ")
+		w.WriteString(e1.SKU)
+		w.WriteString(" at ")
+		w.WriteString(e1.UnitPrice)
+		for _, e2 := range e1.Adjustments {
+			w.WriteString(", ")
+			w.WriteString(e2.Name)
+			if e2.Rate != "" {
+				w.WriteString(" (")
+				w.WriteString(e2.Rate)
+				w.WriteString(")")
+			}
+			w.WriteString(" ")
+			w.WriteString(e2.Amount)
+		}
+		w.WriteString(": ")
+		w.WriteString(e1.Price)
+		w.WriteString("\n")
+	}
+	w.WriteString("  Total: ")
+	w.WriteString(s.Total)
+	w.WriteString("\n\n")
+	if s.More != "" {
+		w.WriteString("That is ")
+		w.WriteString(s.More)
+		w.WriteString(" more than before. If the order was paid, your account paid that too.\n")
+	}
+	if s.Less != "" {
+		w.WriteString("That is ")
+		w.WriteString(s.Less)
+		w.WriteString(" less than before. If the order was paid, your account has that back.\n")
+	}
+	if s.Elsewhere != "" {
+		w.WriteString(s.Elsewhere)
+		w.WriteString("\n")
+	}
+	w.WriteString("\n-- \n")
+	w.WriteString(s.Shop)
+	if s.OrderID != "" {
+		w.WriteString(" · ")
+		w.WriteString(s.OrderID)
+	}
+	w.WriteString("\n")
+	return w.String()
+}
+
+func htmlOrderAmended(s shown) string {
+	var w strings.Builder
+	w.WriteString("<!DOCTYPE html>\n<html lang=\"")
+	w.WriteString(escaped(s.Language))
+	w.WriteString("\">\n<head>\n<meta charset=\"utf-8\"/>\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<meta name=\"color-scheme\" content=\"light dark\"/>\n<title>Your order is changed</title>\n</head>\n<body style=\"margin:0;padding:0;background-color:#f2f3f5;color:#1d2330;font-family:system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:16px;line-height:1.5\">\n<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" style=\"background-color:#f2f3f5\">\n<tr><td align=\"center\" style=\"padding:24px 12px\">\n<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" style=\"max-width:600px;background-color:#ffffff;border-radius:8px;text-align:start\">\n<tr><td style=\"padding:24px 32px 0;color:#5b6475;font-size:14px;letter-spacing:0.04em\">")
+	w.WriteString(escaped(s.Shop))
+	w.WriteString("</td></tr>\n<tr><td style=\"padding:4px 32px 0\"><h1 style=\"margin:0;font-size:24px;line-height:1.3;color:#1d2330\">Your order is changed</h1></td></tr>\n<tr><td style=\"padding:16px 32px 28px;color:#1d2330\"><p style=\"margin:0 0 12px\">Hello ")
+	w.WriteString(escaped(s.Name))
+	w.WriteString(",</p>\n<p style=\"margin:0 0 12px\">Your order is changed. This is what stands now.</p>\n<table width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" style=\"margin:20px 0;border-collapse:collapse;font-size:15px\">\n")
+	for _, e1 := range s.Lines {
+		w.WriteString("<tr>\n<td style=\"padding:8px 0;border-bottom:1px solid #e3e6eb\">")
+		w.WriteString(escaped(e1.SKU))
+		for _, e2 := range e1.Adjustments {
+			w.WriteString(", ")
+			w.WriteString(escaped(e2.Name))
+			if e2.Rate != "" {
+				w.WriteString(" (")
+				w.WriteString(escaped(e2.Rate))
+				w.WriteString(")")
+			}
+			w.WriteString(" ")
+			w.WriteString(escaped(e2.Amount))
+		}
+		w.WriteString("</td>\n<td align=\"right\" style=\"padding:8px 12px;border-bottom:1px solid #e3e6eb;white-space:nowrap;color:#5b6475\">")
+		w.WriteString(strconv.FormatInt(e1.Quantity, 10))
+		w.WriteString(" × ")
+		w.WriteString(escaped(e1.UnitPrice))
+		w.WriteString("</td>\n<td align=\"right\" style=\"padding:8px 0;border-bottom:1px solid #e3e6eb;white-space:nowrap\">")
+		w.WriteString(escaped(e1.Price))
+		w.WriteString("</td>\n</tr>\n")
+	}
+	w.WriteString("<tr>\n<td colspan=\"2\" style=\"padding:10px 0;font-weight:bold\">Total</td>\n<td align=\"right\" style=\"padding:10px 0;font-weight:bold;white-space:nowrap\">")
+	w.WriteString(escaped(s.Total))
+	w.WriteString("</td>\n</tr>\n</table>\n")
+	if s.More != "" {
+		w.WriteString("<p style=\"margin:0 0 12px\">That is ")
+		w.WriteString(escaped(s.More))
+		w.WriteString(" more than before. If the order was paid, your account paid that too.</p>\n")
+	}
+	if s.Less != "" {
+		w.WriteString("<p style=\"margin:0 0 12px\">That is ")
+		w.WriteString(escaped(s.Less))
+		w.WriteString(" less than before. If the order was paid, your account has that back.</p>\n")
+	}
+	if s.Elsewhere != "" {
+		w.WriteString("<p style=\"margin:0 0 12px\">")
+		w.WriteString(escaped(s.Elsewhere))
+		w.WriteString("</p>")
+	}
+	w.WriteString("</td></tr>\n</table>\n<p style=\"max-width:600px;margin:16px 0 0;color:#5b6475;font-size:13px\">")
 	w.WriteString(escaped(s.Shop))
 	if s.OrderID != "" {
 		w.WriteString(" · ")

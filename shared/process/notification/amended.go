@@ -1,0 +1,35 @@
+package notification
+
+import (
+	"orderflow/shared/contract"
+	"orderflow/shared/shop/money"
+)
+
+// OrderAmended is of an order that has other lines, or goes elsewhere.
+const OrderAmended Kind = "order-amended"
+
+// Amended is what a mail says of a change, besides what stands.
+type Amended struct {
+	Difference money.Money // of the total, against before; an order that is not paid yet is not charged for it either
+	Elsewhere  bool        // it goes to another address
+}
+
+// of fills in what the templates see of a change.
+func (a Amended) of(s shown) shown {
+	if d := a.Difference; d.Amount > 0 {
+		s.More = d.String()
+	} else if d.Amount < 0 {
+		s.Less = money.Money{Amount: -d.Amount, Currency: d.Currency}.String()
+	}
+	if a.Elsewhere {
+		s.Elsewhere = "It goes to the address that came with the change."
+	}
+	return s
+}
+
+// amendedTopic is a topic of a change.
+func amendedTopic(e contract.OrderAmended) topic {
+	about := ordered(OrderAmended, e.OrderID, e.CustomerID).of(e.Lines, &e.Total)
+	about.content.Amended = &Amended{Difference: e.Difference.Money(), Elsewhere: e.AddressChanged}
+	return about
+}
