@@ -85,9 +85,16 @@ build: go-present $(sam) bin/sam ## build what sam deploy takes to an account
 # Only a target that asks for it looks for Java.
 .SECONDEXPANSION:
 
+test: suites ## all tests; those that need one get an emulator of their own
+
+# The tools are installed beside the unit tests, which need none. What needs an emulator measures time-outs: it runs beside
+# nothing else.
+suites: units linux $(emulator) $(faults) $(sam) $$(dynamodb_local_if_java) | $(filter lint,$(MAKECMDGOALS))
+	@infra/local/test.sh emulated
+
 # make lint checks the rules as well.
-test: go-present linux $(emulator) $(faults) $(sam) $$(dynamodb_local_if_java) ## all tests; those that need one get an emulator of their own
-	@infra/local/test.sh unit $(if $(filter lint,$(MAKECMDGOALS)),,rules) emulated
+units: go-present
+	@infra/local/test.sh unit $(if $(filter lint,$(MAKECMDGOALS)),,rules)
 
 test-unit: go-present ## tests that need no emulator, in seconds
 	@go test -shuffle=on ./...
@@ -175,4 +182,4 @@ linux:
 
 FORCE:
 
-.PHONY: help run stop status deploy-local sam-local build test test-unit test-integration test-e2e bench load lint clean distclean tools go-present linux FORCE
+.PHONY: help run stop status deploy-local sam-local build test suites units test-unit test-integration test-e2e bench load lint clean distclean tools go-present linux FORCE
