@@ -110,7 +110,7 @@ func root() *cobra.Command {
 	cmd.AddCommand(
 		importCommand(stack), tokenCommand(stack), ordersCommand(stack), eventsCommand(stack), viewsCommand(stack),
 		customersCommand(stack), deadLettersCommand(stack), stockCommand(stack), productsCommand(stack),
-		costCommand(stack), doctorCommand(stack), verifyCommand(stack),
+		costCommand(stack), doctorCommand(stack), verifyCommand(stack), tourCommand(stack),
 	)
 	strict(cmd)
 	return cmd

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 
 	"orderflow/cmd/orderflow/deployment"
 	"orderflow/cmd/orderflow/shop"
+	"orderflow/shared/shop/money"
 )
 
 func ordersCommand(stack *stackFlag) *cobra.Command {
@@ -129,12 +131,29 @@ func showOrder(ctx context.Context, out io.Writer, d *deployment.Deployment, cli
 // facts are the parts of an event that a timeline shows.
 func facts(data map[string]any) string {
 	var out []string
-	for _, name := range []string{"reason", "detail", "origin", "paymentId", "trackingNumber", "steps"} {
-		if v, ok := data[name]; ok && v != "" {
-			out = append(out, fmt.Sprintf("%s=%v", name, v))
+	for _, name := range []string{
+		"reason", "detail", "origin", "paymentId", "trackingNumber", "steps", "rules", "code", "until", "difference",
+	} {
+		v, ok := data[name]
+		if !ok || v == "" {
+			continue
 		}
+		if name == "difference" {
+			v = amountOf(v)
+		}
+		out = append(out, fmt.Sprintf("%s=%v", name, v))
 	}
 	return strings.Join(out, " ")
+}
+
+// amountOf is an amount of an event as people read it.
+func amountOf(data any) any {
+	var m money.Money
+	text, err := json.Marshal(data)
+	if err != nil || json.Unmarshal(text, &m) != nil {
+		return data
+	}
+	return m
 }
 
 // sagaSteps reads from Step Functions when an execution entered each of its tasks. An execution

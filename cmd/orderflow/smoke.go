@@ -181,15 +181,21 @@ func (t *smokeShop) undone(ctx context.Context) error {
 
 // until waits until the order has one of the statuses, and fails if it ends with another one.
 func (t *smokeShop) until(ctx context.Context, id string, statuses ...string) error {
-	ctx, cancel := context.WithTimeout(ctx, t.before)
+	return reaches(ctx, t.client, t.before, id, statuses...)
+}
+
+// reaches waits, at most so long, until an order has one of the statuses, and fails if it ends with
+// another one.
+func reaches(ctx context.Context, client *shop.Client, within time.Duration, id string, statuses ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for last := "unknown"; ; {
-		order, err := t.client.Order(ctx, id)
+		order, err := client.Order(ctx, id)
 		if ctx.Err() != nil {
 			return fmt.Errorf(
-				"order %s is %s, not %s, after %s", id, last, strings.Join(statuses, " or "), t.before,
+				"order %s is %s, not %s, after %s", id, last, strings.Join(statuses, " or "), within,
 			)
 		}
 		if err != nil {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# run.sh PORT LIMIT   Starts the local AWS, deploys the back end to it and sends it purchases of a real shop.
+# run.sh PORT LIMIT   Starts the local AWS, deploys the back end to it, shows orders that wait and change, and sends it purchases of a real shop.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 port=$1 limit=$2
@@ -8,9 +8,10 @@ stack=orderflow-local
 
 endpoint=$(emulator start --port "$port")
 port=${endpoint##*:}
-infra/local/deploy.sh "$endpoint" "$stack" SimulatedCarrier=true PaymentMinutes=0 # nobody pays the file's orders again
+infra/local/deploy.sh "$endpoint" "$stack" SimulatedCarrier=true HoldCountries=LU PaymentMinutes=0 # nobody pays the file's orders again
 use_endpoint "$endpoint"
 export ORDERFLOW_STACK=$stack
+bin/orderflow tour
 bin/orderflow import cdnow events/samples/cdnow/CDNOW_sample.txt --limit "$limit"
 printf '  export AWS_DEFAULT_REGION=us-east-1   # the AWS CLI reads this one\n'
 printf '\nEach new terminal needs the export lines: without them, bin/orderflow looks for the stack on AWS.\n'

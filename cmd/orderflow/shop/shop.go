@@ -72,6 +72,7 @@ type Order struct {
 	ID         string      `json:"id"`
 	CustomerID string      `json:"customerId"`
 	Status     string      `json:"status"`
+	Version    int64       `json:"version"`
 	Total      money.Money `json:"total"`
 	PlacedAt   time.Time   `json:"placedAt"`
 	Saga       struct {
@@ -274,6 +275,14 @@ func (c *Client) PlaceOrder(ctx context.Context, customerID, currency string, li
 func (c *Client) Order(ctx context.Context, id string) (Order, error) {
 	var out Order
 	err := c.get(ctx, "/orders/"+url.PathEscape(id), &out)
+	return out, err
+}
+
+// Amend has an order be of these lines from now on, unless it has changed since it was read.
+func (c *Client) Amend(ctx context.Context, read Order, lines []Line) (Order, error) {
+	var out Order
+	path, body := "/orders/"+url.PathEscape(read.ID), map[string][]Line{"lines": lines}
+	err := c.send(ctx, http.MethodPatch, path, ifMatch(read.Version), body, &out)
 	return out, err
 }
 

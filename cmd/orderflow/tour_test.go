@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"orderflow/cmd/orderflow/deployment"
+	"orderflow/cmd/orderflow/shop"
+)
+
+func TestTourNeedsAStackThatShowsIt(t *testing.T) {
+	for _, tt := range []struct {
+		countries, carrier string
+		ok                 bool
+	}{{"LU", "true", true}, {"BE,LU", "true", true}, {"", "true", false}, {"BE", "true", false}, {"LU", "false", false}} {
+		err := tourable(map[string]string{"HoldCountries": tt.countries, "SimulatedCarrier": tt.carrier})
+		if (err == nil) != tt.ok {
+			t.Errorf("%+v: %v", tt, err)
+		}
+	}
+}
+
+var tourName = regexp.MustCompile(`tour-[0-9a-f-]{36}`)
+
+// TestTour: what is asked for, in which order, of an API that does at once what it is told.
+func TestTour(t *testing.T) {
+	status, asked := "", []string{}
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		line := tourName.ReplaceAllString(r.Method+" "+r.URL.Path, "NAME")
+		switch line {
+		case "POST /orders":
+			status = "held"
+		case "PATCH /orders/o1":
+			line += " " + r.Header.Get("If-Match") + " " + tourName.ReplaceAllString(string(body), "NAME")
+		case "POST /orders/o1/approve":
+			status = "delivered"
+		}
+		if r.Method != http.MethodGet {
+			asked = append(asked, strings.TrimSpace(line))
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprintf(w, `{"id":"o1","status":%q,"version":2,"total":{"amount":3000,"currency":"EUR"},`+
+			`"events":[{"type":"order.placed","time":"2026-03-01T12:00:00Z","data":{}}]}`, status)
+	}))
+	defer api.Close()
+	var out bytes.Buffer
+	of := tour{&deployment.Deployment{}, shop.New(api.URL, "operator"), time.Minute, &out}
+	if err := of.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{
+		"POST /customers", "POST /accounts", "POST /accounts/o1/deposits", "PUT /products/NAME", "PUT /stock/NAME",
+		"POST /orders", `PATCH /orders/o1 "2" {"lines":[{"sku":"NAME","quantity":3}]}`, "POST /orders/o1/approve",
+	}, asked); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if !strings.Contains(out.String(), "order o1: delivered, EUR 30.00\n") {
+		t.Errorf("printed\n%s", out.String())
+	}
+}
