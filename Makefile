@@ -85,12 +85,12 @@ build: go-present $(sam) bin/sam ## build what sam deploy takes to an account
 # Only a target that asks for it looks for Java.
 .SECONDEXPANSION:
 
-test: suites ## all tests; those that need one get an emulator of their own
+# With --jobs=2, the tools are installed beside the unit tests, which need none, and then the two suites that need an
+# emulator run beside each other: both spend much of their time waiting. They measure time-outs, so that nothing else does.
+test: suite-integration suite-e2e ## all tests; those that need one get an emulator of their own
 
-# The tools are installed beside the unit tests, which need none. What needs an emulator measures time-outs: it runs beside
-# nothing else.
-suites: units linux $(emulator) $(faults) $(sam) $$(dynamodb_local_if_java) | $(filter lint,$(MAKECMDGOALS))
-	@infra/local/test.sh emulated
+suite-integration suite-e2e: units linux $(emulator) $(faults) $(sam) $$(dynamodb_local_if_java) | $(filter lint,$(MAKECMDGOALS))
+	@infra/local/test.sh $(@:suite-%=%)
 
 # make lint checks the rules as well.
 units: go-present
@@ -182,4 +182,4 @@ linux:
 
 FORCE:
 
-.PHONY: help run stop status deploy-local sam-local build test suites units test-unit test-integration test-e2e bench load lint clean distclean tools go-present linux FORCE
+.PHONY: help run stop status deploy-local sam-local build test suite-integration suite-e2e units test-unit test-integration test-e2e bench load lint clean distclean tools go-present linux FORCE

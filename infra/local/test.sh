@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# test.sh unit|rules|integration|e2e|emulated...   Runs these suites. integration and e2e get an emulator of their own on a free port, which ends with the
-# script. emulated runs these two side by side: both spend much of their time waiting.
+# test.sh unit|rules|integration|e2e...   Runs these suites. The last two get an emulator of their own on a free port, which ends with the script.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 stack=orderflow-e2e
@@ -25,16 +24,6 @@ finish() {
   local code=$?
   [ -z "$endpoint" ] || emulator stop --for test --port "${endpoint##*:}" || true
   exit "$code"
-}
-side_by_side() {
-  local suites=() suite code=0
-  for suite in "$@"; do
-    infra/local/test.sh "$suite" &
-    suites+=("$!")
-  done
-  trap 'kill "${suites[@]}" 2>/dev/null || true; wait; exit 130' INT TERM
-  for suite in "${suites[@]}"; do wait "$suite" || code=$?; done
-  return "$code"
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
@@ -77,7 +66,6 @@ for suite in "$@"; do
       # One package at a time: they share one deployment.
       ORDERFLOW_STACK=$stack go test -v "${flags[@]}" -tags e2e -timeout 20m -p 1 ./e2e/...
       ;;
-    emulated) side_by_side integration e2e ;;
     *) echo "error: no suite is called $suite" >&2 && exit 2 ;;
   esac
 done
