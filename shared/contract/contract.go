@@ -217,8 +217,9 @@ func Registry() *es.Registry {
 }
 
 // Kept reports whether a stored event is nobody's outside: it has no contract, and none is missing.
-// A run's task token ends what the run waits for.
-func Kept(name string) bool { return name == "order.parked" }
+// A run's task token ends what the run waits for, and between which rows pieces were moved is of
+// the rows.
+func Kept(name string) bool { return name == "order.parked" || name == "stock.sharded" }
 
 // Types lists every published type in every version, by name and version.
 func Types() []Type { return slices.Clone(catalogued().all) }

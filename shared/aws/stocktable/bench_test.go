@@ -120,8 +120,8 @@ func BenchmarkHotSKU(b *testing.B) {
 		}, b)
 	}
 	ways := []way{puts}
-	for _, batched := range []bool{false, true} {
-		ways = append(ways, reserving(b, config, batched))
+	for _, shards := range []int64{1, 4, stock.MaxShards} {
+		ways = append(ways, reserving(b, config, shards, false), reserving(b, config, shards, true))
 	}
 	for range hotWarm {
 		for _, w := range ways {
@@ -150,9 +150,9 @@ func BenchmarkHotSKU(b *testing.B) {
 }
 
 // reserving is a way with a SKU, tables and a service of its own.
-func reserving(b *testing.B, config aws.Config, batched bool) way {
+func reserving(b *testing.B, config aws.Config, shards int64, batched bool) way {
 	w := way{
-		name:  "reserve-1-shard",
+		name:  fmt.Sprintf("reserve-%d-shards", shards),
 		units: &units{Client: dynamodb.NewFromConfig(config), ofKey: map[string]float64{}},
 	}
 	if batched {
@@ -169,6 +169,11 @@ func reserving(b *testing.B, config aws.Config, batched bool) way {
 	request := func() es.Request { return es.Request{CommitID: ident.New(), Time: time.Now()} }
 	if _, err := service.Set(b.Context(), request(), sku, stock.MaxOnHand, stock.Match{MustBeNew: true}); err != nil {
 		b.Fatal(err)
+	}
+	if shards > 1 {
+		if _, err := service.Shard(b.Context(), request(), sku, shards); err != nil {
+			b.Fatal(err)
+		}
 	}
 	w.run = func() {
 		side(func(ctx context.Context) error {
@@ -236,6 +241,10 @@ func report(ways []way) {
 		}
 		median, low, high := w.against(alone)
 		fmt.Printf("%s ratio %.2f (%.2f to %.2f) of %s\n", w.name, median, low, high, alone.name)
-		fmt.Printf("%s limit %.2f%s\n", w.name, batchedLimit, map[bool]string{true: " (under)"}[median < batchedLimit])
+		if alone.name == "reserve-1-shards" {
+			fmt.Printf(
+				"%s limit %.2f%s\n", w.name, batchedLimit, map[bool]string{true: " (under)"}[median < batchedLimit],
+			)
+		}
 	}
 }

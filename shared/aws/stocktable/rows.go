@@ -80,10 +80,11 @@ func (r Rows) Row(ctx context.Context, sku string) (recount.Row, bool, error) {
 func (r Rows) Mark(ctx context.Context, sku, mark string) error {
 	row, failed, err := r.update(ctx, sku, &dynamodb.UpdateItemInput{
 		UpdateExpression: aws.String("SET #rebuild = :mark, #wasAvailable = #available, #wasReserved = #reserved, " +
-			"#wasRev = #rev, #wasDeparted = if_not_exists(#departed, :zero)"),
+			"#wasRev = #rev, #wasDeparted = if_not_exists(#departed, :zero), " +
+			"#wasShards = if_not_exists(#shards, :zero)"),
 		ConditionExpression: aws.String("attribute_exists(#rev) AND attribute_not_exists(#rebuild)"),
-		ExpressionAttributeNames: dynamo.Names("rebuild", "available", "reserved", "rev", "departed",
-			"wasAvailable", "wasReserved", "wasRev", "wasDeparted"),
+		ExpressionAttributeNames: dynamo.Names("rebuild", "available", "reserved", "rev", "departed", "shards",
+			"wasAvailable", "wasReserved", "wasRev", "wasDeparted", "wasShards"),
 		ExpressionAttributeValues: dynamo.Item{":mark": dynamo.S(mark), ":zero": dynamo.N(0)},
 	})
 	if failed && row.Mark != mark {
@@ -96,14 +97,15 @@ func (r Rows) Mark(ctx context.Context, sku, mark string) error {
 func (r Rows) Correct(ctx context.Context, sku, mark string, by stock.Numbers) error {
 	row, failed, err := r.update(ctx, sku, &dynamodb.UpdateItemInput{
 		UpdateExpression: aws.String("SET #rebuilt = :mark REMOVE #rebuild, #wasAvailable, #wasReserved, #wasRev, " +
-			"#wasDeparted ADD #available :available, #reserved :reserved, #rev :rev, #departed :departed, " +
-			"#epoch :one"),
+			"#wasDeparted, #wasShards ADD #available :available, #reserved :reserved, #rev :rev, " +
+			"#departed :departed, #shards :shards, #epoch :one"),
 		ConditionExpression: aws.String("#rebuild = :mark"),
-		ExpressionAttributeNames: dynamo.Names("rebuild", "rebuilt", "available", "reserved", "rev", "departed",
-			"wasAvailable", "wasReserved", "wasRev", "wasDeparted", "epoch"),
+		ExpressionAttributeNames: dynamo.Names("rebuild", "rebuilt", "available", "reserved", "rev", "departed", "shards",
+			"wasAvailable", "wasReserved", "wasRev", "wasDeparted", "wasShards", "epoch"),
 		ExpressionAttributeValues: dynamo.Item{
 			":mark": dynamo.S(mark), ":available": dynamo.N(by.Available), ":reserved": dynamo.N(by.Reserved),
-			":rev": dynamo.N(by.Counts), ":departed": dynamo.N(by.Departed), ":one": dynamo.N(1),
+			":rev": dynamo.N(by.Counts), ":departed": dynamo.N(by.Departed), ":shards": dynamo.N(by.Shards),
+			":one": dynamo.N(1),
 		},
 	})
 	if failed && row.Rebuilt != mark {
@@ -116,12 +118,13 @@ func (r Rows) Correct(ctx context.Context, sku, mark string, by stock.Numbers) e
 func (r Rows) Create(ctx context.Context, sku, mark string, numbers stock.Numbers) error {
 	_, _, err := r.update(ctx, sku, &dynamodb.UpdateItemInput{
 		UpdateExpression: aws.String("SET #rebuilt = :mark, #available = :available, #reserved = :reserved, " +
-			"#rev = :rev, #departed = :departed ADD #epoch :one"),
+			"#rev = :rev, #departed = :departed, #shards = :shards ADD #epoch :one"),
 		ConditionExpression:      aws.String("attribute_not_exists(#rev)"),
-		ExpressionAttributeNames: dynamo.Names("rebuilt", "available", "reserved", "rev", "departed", "epoch"),
+		ExpressionAttributeNames: dynamo.Names("rebuilt", "available", "reserved", "rev", "departed", "shards", "epoch"),
 		ExpressionAttributeValues: dynamo.Item{
 			":mark": dynamo.S(mark), ":available": dynamo.N(numbers.Available), ":reserved": dynamo.N(numbers.Reserved),
-			":rev": dynamo.N(numbers.Counts), ":departed": dynamo.N(numbers.Departed), ":one": dynamo.N(1),
+			":rev": dynamo.N(numbers.Counts), ":departed": dynamo.N(numbers.Departed), ":shards": dynamo.N(numbers.Shards),
+			":one": dynamo.N(1),
 		},
 	})
 	return err
@@ -130,10 +133,10 @@ func (r Rows) Create(ctx context.Context, sku, mark string, numbers stock.Number
 // Unmark implements recount.Rows.
 func (r Rows) Unmark(ctx context.Context, sku string) error {
 	_, _, err := r.update(ctx, sku, &dynamodb.UpdateItemInput{
-		UpdateExpression:    aws.String("REMOVE #rebuild, #wasAvailable, #wasReserved, #wasRev, #wasDeparted"),
+		UpdateExpression:    aws.String("REMOVE #rebuild, #wasAvailable, #wasReserved, #wasRev, #wasDeparted, #wasShards"),
 		ConditionExpression: aws.String("attribute_exists(#rev)"),
 		ExpressionAttributeNames: dynamo.Names("rev", "rebuild", "wasAvailable", "wasReserved", "wasRev",
-			"wasDeparted"),
+			"wasDeparted", "wasShards"),
 	})
 	return err
 }
@@ -177,6 +180,7 @@ func rowOf(item dynamo.Item) (recount.Row, error) {
 	}
 	row := recount.Row{SKU: sku, Mark: markOf(item), Numbers: stock.Numbers{
 		Available: level.Available, Reserved: level.Reserved, Counts: level.Counts(), Departed: level.Departed,
+		Shards: level.Shards,
 	}}
 	row.Rebuilt = dynamo.Read(item).OptionalString("rebuilt")
 	if row.Mark == "" {
@@ -184,7 +188,7 @@ func rowOf(item dynamo.Item) (recount.Row, error) {
 	}
 	row.Was = stock.Numbers{
 		Available: r.Number("wasAvailable"), Reserved: r.Number("wasReserved"),
-		Counts: r.Number("wasRev"), Departed: r.Number("wasDeparted"),
+		Counts: r.Number("wasRev"), Departed: r.Number("wasDeparted"), Shards: r.OptionalNumber("wasShards"),
 	}
 	if err := r.Err(); err != nil {
 		return recount.Row{}, fmt.Errorf("stocktable: row %q: %w", sku, err)

@@ -7,9 +7,12 @@
 // earlier releases may have counted (S) and countedRev (N), when somebody counted last: nothing
 // reads them any more.
 //
-// While a rebuild is at a row, it has rebuild (S), its mark, and the four numbers as they were when
-// it was marked: wasAvailable, wasReserved, wasRev and wasDeparted. rebuilt (S) is the mark of the
-// last rebuild that was through with it.
+// A SKU that is split into shards, or was once, has shards (N), how many. Each shard has a row of
+// its own, <sku>#1 and so on, whose rev is 0.
+//
+// While a rebuild is at a row, it has rebuild (S), its mark, and the numbers as they were when
+// it was marked: wasAvailable, wasReserved, wasRev, wasDeparted and wasShards. rebuilt (S) is the
+// mark of the last rebuild that was through with it.
 package stocktable
 
 import (
@@ -30,6 +33,9 @@ import (
 // API is what the counters need of a DynamoDB client.
 type API interface {
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+	BatchGetItem(
+		context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options),
+	) (*dynamodb.BatchGetItemOutput, error)
 }
 
 // Table keeps the counters. It is safe for concurrent use.
@@ -43,7 +49,8 @@ func New(api API, table string) *Table { return &Table{api: api, name: table} }
 
 var _ stock.Counters = (*Table)(nil)
 
-// Level implements stock.Counters, with one strongly consistent read.
+// Level implements stock.Counters, with one strongly consistent read, unless the SKU is split or
+// was.
 func (t *Table) Level(ctx context.Context, sku string) (stock.Level, bool, error) {
 	item, err := dynamo.Get(ctx, t.api, t.name, key(sku))
 	if err != nil {
@@ -53,6 +60,12 @@ func (t *Table) Level(ctx context.Context, sku string) (stock.Level, bool, error
 		return stock.Level{}, false, nil
 	}
 	level, err := levelOf(sku, item)
+	if err == nil && level.Shards > 0 {
+		var rows []stock.Row
+		if rows, err = t.Shards(ctx, sku); err == nil {
+			level = stock.Summed(rows)
+		}
+	}
 	return level, err == nil, err
 }
 
@@ -63,13 +76,13 @@ func levelOf(sku string, row dynamo.Item) (stock.Level, error) {
 	}
 	r := dynamo.Read(row)
 	available, reserved, version := r.Number("available"), r.Number("reserved"), r.Number("rev")
-	departed := r.OptionalNumber("departed")
+	departed, shards := r.OptionalNumber("departed"), r.OptionalNumber("shards")
 	if err := r.Err(); err != nil {
 		return stock.Level{}, fmt.Errorf("stocktable: row %q: %w", sku, err)
 	}
 	return stock.Level{
 		SKU: sku, OnHand: available + reserved, Available: available, Reserved: reserved,
-		Version: version + departed, Departed: departed,
+		Version: version + departed, Departed: departed, Shards: shards,
 	}, nil
 }
 
@@ -80,18 +93,17 @@ func (t *Table) Reserve(items []stock.Item, marks stock.Marks, shortage stock.Sh
 	return effect{name: "reserve stock", items: updates, refusal: refused(items, marks,
 		func(failed []met) error {
 			clear(shortage)
-			short := make([]string, len(failed))
-			for i, m := range failed {
+			for _, m := range failed {
 				r := dynamo.Read(m.row)
-				short[i] = m.SKU
 				shortage[m.SKU] = stock.Short{
 					Wanted: m.Quantity, Available: r.OptionalNumber("available"), Epoch: r.OptionalNumber("epoch"),
+					Shards: r.OptionalNumber("shards"),
 				}
 				if err := r.Err(); err != nil {
 					return fmt.Errorf("stocktable: row %q: %w", m.SKU, err)
 				}
 			}
-			return stock.Insufficient(short)
+			return shortage.Refusal()
 		})}
 }
 
@@ -194,10 +206,13 @@ func (t *Table) updates(items []stock.Item, marks stock.Marks, update, condition
 
 // marked adds to a condition that the row has a mark, "" for none.
 func marked(update *types.Update, condition, mark string) {
+	if condition != "" {
+		condition += " AND "
+	}
 	if mark == "" {
-		condition += " AND attribute_not_exists(#rebuild)"
+		condition += "attribute_not_exists(#rebuild)"
 	} else {
-		condition += " AND #rebuild = :rebuild"
+		condition += "#rebuild = :rebuild"
 		update.ExpressionAttributeValues[":rebuild"] = dynamo.S(mark)
 	}
 	update.ConditionExpression = &condition
@@ -236,6 +251,11 @@ func (t *Table) Restock(from stock.Level, delta, version int64, marks stock.Mark
 			":least": dynamo.N(-delta), ":one": dynamo.N(1),
 		}
 	}
+	if from.Shards > 0 {
+		// Else what was moved between its rows may have been read in part.
+		condition += " AND #epoch = :epoch"
+		update.ExpressionAttributeValues[":epoch"] = dynamo.N(from.Epoch)
+	}
 	marked(update, condition, marks[from.SKU])
 	return effect{
 		name: "restock", items: []types.TransactWriteItem{{Update: update}},
@@ -262,6 +282,8 @@ func notRestocked(from stock.Level, version int64, marks stock.Marks, row dynamo
 		return stock.Inconsistent(
 			from.SKU, "they are at version %d before version %d of its stream", met.Counts(), version,
 		)
+	case from.Shards > 0 && dynamo.Read(row).OptionalNumber("epoch") != from.Epoch:
+		return stock.Elsewhere(from.SKU)
 	case met.Version != from.Version || met.Departed != from.Departed:
 		stream := es.NewStreamID(stock.Category, from.SKU)
 		return &es.ConflictError{Stream: stream, Expected: from.Version, Actual: met.Version}

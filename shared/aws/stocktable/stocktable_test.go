@@ -19,6 +19,7 @@ import (
 
 // table answers each read with a row, or with err.
 type table struct {
+	stocktable.API
 	row map[string]types.AttributeValue
 	err error
 	in  *dynamodb.GetItemInput

@@ -264,6 +264,11 @@ func stockFixtures() []fixture {
 		},
 		{other, 1, stock.Voided{ReservationID: otherReserved, OrderID: otherID}},
 		{es.NewStreamID(stock.Category, "CD-0042"), 2, stock.Restocked{SKU: "CD-0042", Delta: -3, Counted: 97}},
+		{es.NewStreamID(stock.ShardsCategory, "CD-0042"), 1, stock.Sharded{
+			SKU: "CD-0042", Shards: 2, Moved: []stock.Item{
+				{SKU: "CD-0042", Quantity: -97}, {SKU: "CD-0042#1", Quantity: 49}, {SKU: "CD-0042#2", Quantity: 48},
+			},
+		}},
 	}
 }
 

@@ -185,6 +185,10 @@ func TestAccessToStock(t *testing.T) {
 			"set stock", func(_ *shop, who caller) request { return put(who, "/stock/cd-1", 9, "If-Match", `"1"`) },
 			gets{401, 403, 403, 200},
 		},
+		{
+			"split stock", func(_ *shop, who caller) request { return split(who, "/stock/cd-1/shards", 4) },
+			gets{401, 403, 403, 200},
+		},
 		{"read stock", func(_ *shop, who caller) request { return get(who, "/stock/cd-1") }, gets{401, 200, 200, 200}},
 	})
 }

@@ -675,6 +675,14 @@ func TestBadStock(t *testing.T) {
 			"stock by a customer", func(*shop) request { return put(ada, "/stock/cd-1", 5, "If-Match", `"1"`) }, 403,
 			"auth.forbidden", "",
 		},
+		{
+			"more shards than may be", func(*shop) request { return split(operator, "/stock/cd-1/shards", 17) }, 400,
+			"request.invalid", "body.shards",
+		},
+		{
+			"shards of unknown stock", func(*shop) request { return split(operator, "/stock/nothing/shards", 2) }, 404,
+			"stock.not-found", "",
+		},
 		{"unknown stock", reading(ada, "/stock/nothing"), 404, "stock.not-found", ""},
 	})
 }

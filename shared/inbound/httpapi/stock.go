@@ -35,6 +35,7 @@ type stockAnswer struct {
 	Available int64  `json:"available"`
 	Reserved  int64  `json:"reserved"`
 	Version   int64  `json:"version" doc:"Incremented by a count with another number and by the dispatch of a shipment, not by a reservation"`
+	Shards    int64  `json:"shards,omitempty" minimum:"2" maximum:"16" doc:"Into how many shards the stock is split, where it is"`
 }
 
 type stockOutput struct {
@@ -63,6 +64,25 @@ func (c Commands) setStock(ctx context.Context, id identity, in *setStockInput) 
 		return nil, err
 	}
 	level, err := c.Stock.Set(ctx, req, in.SKU, in.Body.OnHand, stock.Match{Version: version}, parcels...)
+	if err != nil {
+		return nil, err
+	}
+	return answerStock(level), nil
+}
+
+type shardStockBody struct {
+	Shards int64 `json:"shards" minimum:"1" maximum:"16" doc:"Into how many shards the stock is split; 1 for none"`
+}
+
+type shardStockInput struct {
+	SKU  string `path:"sku" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" doc:"The SKU of the item"`
+	Body shardStockBody
+}
+
+// shardStock needs no key: a duplicate spreads what is available once more.
+func (c Commands) shardStock(ctx context.Context, _ identity, in *shardStockInput) (*stockOutput, error) {
+	req := es.Request{CommitID: ident.New(), Time: c.Clock.Now(), Metadata: metadata(ctx)}
+	level, err := c.Stock.Shard(ctx, req, in.SKU, in.Body.Shards)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +128,11 @@ func (q Queries) getStock(ctx context.Context, _ identity, in *stockPath) (*stoc
 }
 
 func answerStock(l stock.Level) *stockOutput {
-	return &stockOutput{ETag: etag(l.Version), Body: stockAnswer{
+	answer := stockAnswer{
 		SKU: l.SKU, OnHand: l.OnHand, Available: l.Available, Reserved: l.Reserved, Version: l.Version,
-	}}
+	}
+	if l.Shards > 1 {
+		answer.Shards = l.Shards
+	}
+	return &stockOutput{ETag: etag(l.Version), Body: answer}
 }

@@ -311,6 +311,10 @@ func put(who caller, path string, onHand int, header, value string) request {
 	}
 }
 
+func split(who caller, path string, shards int) request {
+	return request{who: who, method: http.MethodPut, path: path, body: map[string]any{"shards": shards}}
+}
+
 func patch(who caller, path, ifMatch string, body any) request {
 	r := request{who: who, method: http.MethodPatch, path: path, body: body}
 	return r.with("If-Match", ifMatch)

@@ -87,7 +87,11 @@ func (s sums) add(event any, mark string) {
 
 // ours reports whether a stream's events change counters.
 func ours(stream es.StreamID) bool {
-	return stream.Category() == stock.Category || stream.Category() == stock.ReservationCategory
+	switch stream.Category() {
+	case stock.Category, stock.ReservationCategory, stock.ShardsCategory:
+		return true
+	}
+	return false
 }
 
 // read is what a page of the store comes to.

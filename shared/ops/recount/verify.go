@@ -135,8 +135,10 @@ func (u *verifying) scan(ctx context.Context, segment int, count *counted) error
 	return ctx.Err()
 }
 
-// asked reports whether a SKU is one of those that are compared.
-func asked(skus []string, sku string) bool { return len(skus) == 0 || slices.Contains(skus, sku) }
+// asked reports whether a row is of one of the SKUs that are compared.
+func asked(skus []string, row string) bool {
+	return len(skus) == 0 || slices.Contains(skus, stock.SKUOf(row))
+}
 
 // compare gives what differs at first sight, by SKU.
 func (u *verifying) compare(ctx context.Context) (different map[string]*Difference, rows int64, err error) {

@@ -16,7 +16,12 @@ type Amended struct {
 	Items         []Item `json:"items"`              // all that are reserved from here on; one an SKU, ordered by SKU
 	Taken         []Item `json:"taken,omitempty"`    // of them, those that were not reserved before
 	Returned      []Item `json:"returned,omitempty"` // that were, and are anybody's again
-	Marks         Marks  `json:"marks,omitempty"`
+	// Where a SKU is split into shards: the rows that all are reserved in from here on, those that
+	// were taken from, and those in which what is returned was reserved.
+	Rows         []Item `json:"rows,omitempty"`
+	TakenFrom    []Item `json:"takenFrom,omitempty"`
+	ReturnedFrom []Item `json:"returnedFrom,omitempty"`
+	Marks        Marks  `json:"marks,omitempty"`
 }
 
 func (Amended) reservationEvent() {}
@@ -24,12 +29,7 @@ func (Amended) reservationEvent() {}
 // changed is what an amendment changed in the rows.
 func (e Amended) changed() []Change {
 	return slices.Concat(
-		changes(e.Taken, e.Marks, func(i Item) Numbers {
-			return Numbers{Available: -i.Quantity, Reserved: i.Quantity}
-		}),
-		changes(e.Returned, e.Marks, func(i Item) Numbers {
-			return Numbers{Available: i.Quantity, Reserved: -i.Quantity}
-		}),
+		taken(rowsOf(e.TakenFrom, e.Taken), e.Marks), returned(rowsOf(e.ReturnedFrom, e.Returned), e.Marks),
 	)
 }
 
@@ -45,7 +45,7 @@ func (e Amended) changed() []Change {
 func (s Service) Amendment(
 	orderID string, revision int64, items []Item,
 ) func(context.Context, es.Request) ([]es.Commit, []es.Effect, error) {
-	marks := Marks{}
+	marks, shortage := Marks{}, Shortage{}
 	return func(ctx context.Context, req es.Request) ([]es.Commit, []es.Effect, error) {
 		wanted, err := demand(items)
 		if err != nil {
@@ -60,21 +60,53 @@ func (s Service) Amendment(
 		case state.Status != es.AttemptDone:
 			return nil, nil, ErrNotReserved.New("the reservation is %s", state.Status)
 		}
-		taken, returned := goods.Difference(state.Items, wanted)
-		var effects []es.Effect
-		if len(taken) > 0 {
-			effects = append(effects, s.deps.Counters.Reserve(taken, marks, Shortage{}))
+		event := Amended{ReservationID: state.ID, OrderID: state.OrderID, Items: wanted}
+		event.Taken, event.Returned = goods.Difference(state.Items, wanted)
+		rows, err := s.placeAfter(ctx, shortage, event.Taken, state.ID)
+		if err != nil {
+			return nil, nil, err
 		}
-		if len(returned) > 0 {
-			effects = append(effects, s.deps.Counters.Release(returned, marks))
+		if event, err = event.in(state, rows); err != nil {
+			return nil, nil, err
+		}
+		var effects []es.Effect
+		if len(rows) > 0 {
+			effects = append(effects, s.deps.Counters.Reserve(rows, marks, shortage))
+		}
+		if len(event.Returned) > 0 {
+			effects = append(effects, s.giveBack(rowsOf(event.ReturnedFrom, event.Returned), marks))
 		}
 		if len(effects) == 0 {
 			return nil, nil, nil
 		}
-		event := Amended{
-			ReservationID: state.ID, OrderID: state.OrderID, Items: wanted, Taken: taken, Returned: returned,
-			Marks: marks.of(slices.Concat(taken, returned)),
-		}
+		event.Marks = marks.on(event.changed())
 		return []es.Commit{req.Commit(history.Head, event)}, effects, nil
 	}
+}
+
+// in says in which rows the amendment of a reservation takes and gives back. What is taken comes
+// from rows. ErrInvalidQuantity where all of them are more than a transaction takes.
+func (e Amended) in(state ReservationState, rows []Item) (Amended, error) {
+	before := rowsOf(state.Rows, state.Items)
+	back := parts(before, e.Returned)
+	stay, _ := goods.Difference(back, slices.Concat(before, rows))
+	if wide(stay) || wide(slices.Concat(back, rows)) {
+		return e, ErrInvalidQuantity.New("the items are in too many rows of stock to be changed at once; change fewer")
+	}
+	e.Rows = unlike(stay, e.Items)
+	e.TakenFrom, e.ReturnedFrom = unlike(rows, e.Taken), unlike(back, e.Returned)
+	return e, nil
+}
+
+// parts says from which rows items are taken, out of those that have them.
+func parts(rows, items []Item) (out []Item) {
+	for _, item := range items {
+		for _, row := range rows {
+			if n := min(row.Quantity, item.Quantity); n > 0 && SKUOf(row.SKU) == item.SKU {
+				out = append(out, Item{SKU: row.SKU, Quantity: n})
+				item.Quantity -= n
+			}
+		}
+	}
+	return out
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"orderflow/shared/kit/es"
@@ -53,6 +54,7 @@ type wanted struct {
 	at    int
 	id    string
 	items []Item // one an SKU
+	rows  []Item // that these are taken from
 }
 
 // packed puts commands into transactions that take them, in their order. alone is what no
@@ -88,25 +90,30 @@ func packed(commands []Command) (packs [][]wanted, alone []wanted) {
 // reserveTogether reserves for all of a pack that it can in one transaction. left are those of whom
 // that tells nothing.
 func (s Service) reserveTogether(ctx context.Context, pack []wanted, replies []Reply) (left []wanted) {
-	marks, shortage := Marks{}, Shortage{}
+	marks, shortage, in := Marks{}, Shortage{}, rooms{}
 	err := es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) error {
-		for len(pack) > 1 {
+		for {
+			var out []wanted
+			out, pack = s.placeAll(pack, in)
+			left = append(left, out...)
+			if len(pack) < 2 {
+				left, pack = append(left, pack...), nil
+				return nil
+			}
 			states, err := s.appendAll(ctx, pack, marks, shortage)
 			if err == nil {
 				for i, state := range states {
 					replies[pack[i].at].State = state
 				}
-				pack = pack[len(states):] // there are none where an earlier try was there
-				break
+				// There are none where an earlier try was there.
+				left, pack = append(left, pack[len(states):]...), nil
+				return nil
 			}
-			out, rest := split(pack, err, shortage)
-			if len(out) == 0 {
-				return err
+			if out, pack = split(pack, err, shortage); len(out) == 0 {
+				return cmp.Or(s.look(ctx, shortage.split(), in), err)
 			}
-			left, pack = append(left, out...), rest
+			left = append(left, out...)
 		}
-		left, pack = append(left, pack...), nil
-		return nil
 	})
 	for _, w := range pack {
 		replies[w.at].Err = err
@@ -114,17 +121,32 @@ func (s Service) reserveTogether(ctx context.Context, pack []wanted, replies []R
 	return left
 }
 
+// placeAll says from which rows each of a pack takes its items. out are those whom the rows don't
+// reach to that were looked at.
+func (s Service) placeAll(pack []wanted, looked rooms) (out, rest []wanted) {
+	in, seed := maps.Clone(looked), ""
+	for _, w := range pack {
+		seed = cmp.Or(seed, w.id) // all from the same shard, and another one each time
+		var short Shortage
+		if w.rows, short = s.place(w.items, in, seed); len(short) > 0 || wide(w.rows) {
+			out = append(out, w)
+		} else {
+			rest = append(rest, w)
+		}
+	}
+	return out, rest
+}
+
 // appendAll is one transaction for a pack.
 func (s Service) appendAll(
 	ctx context.Context, pack []wanted, marks Marks, shortage Shortage,
 ) ([]ReservationState, error) {
+	clear(shortage)
 	tries := make([]es.Try, len(pack))
 	var all []Item
 	for i, w := range pack {
-		tries[i] = es.Try{ID: w.id, Request: w.Request, Event: Reserved{
-			ReservationID: w.id, OrderID: w.Reservation.OrderID, Items: w.items, Marks: marks.of(w.items),
-		}}
-		all = append(all, w.items...)
+		tries[i] = es.Try{ID: w.id, Request: w.Request, Event: reserved(w.id, w.Reservation.OrderID, w.items, w.rows, marks)}
+		all = append(all, w.rows...)
 	}
 	return s.attempts.DoAll(ctx, tries, s.deps.Counters.Reserve(goods.Sum(all), marks, shortage))
 }
@@ -136,6 +158,8 @@ func split(pack []wanted, refusal error, shortage Shortage) (out, rest []wanted)
 	var begun *es.ConflictError
 	fits := func(wanted) bool { return true }
 	switch {
+	case errors.Is(refusal, es.ErrLimit): // rows of shards are more than SKUs
+		fits = func(wanted) bool { return false }
 	case errors.As(refusal, &begun) && begun.Actual > 0:
 		fits = func(w wanted) bool { return es.NewStreamID(ReservationCategory, w.id) != begun.Stream }
 	case errors.Is(refusal, ErrInsufficient):

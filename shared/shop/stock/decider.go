@@ -11,6 +11,7 @@ type ReservationState struct {
 	OrderID string
 	Status  es.AttemptStatus
 	Items   []Item // those that are reserved or were; none where nothing ever was
+	Rows    []Item // that they are reserved in, by row; none where each is in its SKU's own
 	// Departed: the items have left, and the attempt is done for good.
 	Departed  bool
 	Committed bool   // closed: the order has left, and nothing follows any more
@@ -32,13 +33,15 @@ func (s ReservationState) quantity(sku string) int64 {
 func EvolveReservation(s ReservationState, e ReservationEvent) ReservationState {
 	switch e := e.(type) {
 	case Reserved:
-		s = ReservationState{ID: e.ReservationID, OrderID: e.OrderID, Status: es.AttemptDone, Items: e.Items}
+		s = ReservationState{
+			ID: e.ReservationID, OrderID: e.OrderID, Status: es.AttemptDone, Items: e.Items, Rows: e.Rows,
+		}
 	case Refused:
 		s = ReservationState{
 			ID: e.ReservationID, OrderID: e.OrderID, Status: es.AttemptRefused, Code: e.Code, Detail: e.Detail,
 		}
 	case Amended:
-		s.Items = e.Items
+		s.Items, s.Rows = e.Items, e.Rows
 	case Released:
 		s.Status = es.AttemptUndone
 	case Departed:

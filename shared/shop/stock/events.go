@@ -28,7 +28,9 @@ type Reserved struct {
 	ReservationID string `json:"reservationId"`
 	OrderID       string `json:"orderId"`
 	Items         []Item `json:"items"` // one an SKU, ordered by SKU
-	Marks         Marks  `json:"marks,omitempty"`
+	// Rows are those that the items were taken from, where a SKU is split into shards.
+	Rows  []Item `json:"rows,omitempty"`
+	Marks Marks  `json:"marks,omitempty"`
 }
 
 // Refused: the items could not be reserved, and will not be for this revision of the order.
@@ -43,7 +45,8 @@ type Refused struct {
 type Released struct {
 	ReservationID string `json:"reservationId"`
 	OrderID       string `json:"orderId"`
-	Items         []Item `json:"items"` // exactly those that stood reserved
+	Items         []Item `json:"items"`          // exactly those that stood reserved
+	Rows          []Item `json:"rows,omitempty"` // that they stood in
 	Marks         Marks  `json:"marks,omitempty"`
 }
 
@@ -52,7 +55,8 @@ type Released struct {
 type Departed struct {
 	ReservationID string `json:"reservationId"`
 	OrderID       string `json:"orderId"`
-	Items         []Item `json:"items"` // exactly those that stood reserved
+	Items         []Item `json:"items"`          // exactly those that stood reserved
+	Rows          []Item `json:"rows,omitempty"` // that they stood in
 	Marks         Marks  `json:"marks,omitempty"`
 }
 
@@ -67,6 +71,7 @@ type Committed struct {
 	// CountedOff are SKUs of an earlier release, which took their pieces out of what is reserved
 	// and left what is on hand as it was. No release writes them any more.
 	CountedOff []string `json:"countedOff,omitempty"`
+	Rows       []Item   `json:"rows,omitempty"` // exactly those of Reserved
 	Marks      Marks    `json:"marks,omitempty"`
 }
 
@@ -96,6 +101,15 @@ type Restocked struct {
 
 func (Restocked) stockEvent() {}
 
+// Sharded: the stock of a SKU is split, and what is available was moved between its rows.
+type Sharded struct {
+	SKU    string `json:"sku"`
+	Shards int64  `json:"shards"`          // from now on, 1 where it is not split any more
+	Before int64  `json:"before"`          // 0 where it never was
+	Moved  []Item `json:"moved,omitempty"` // by row; together nothing
+	Marks  Marks  `json:"marks,omitempty"`
+}
+
 // Register adds the events of stock and reservations to a registry.
 func Register(r *es.Registry) {
 	es.Register[Reserved](r, "stock.reserved", 1)
@@ -106,4 +120,5 @@ func Register(r *es.Registry) {
 	es.Register[Committed](r, "stock.committed", 1)
 	es.Register[Voided](r, "stock.voided", 1)
 	es.Register[Restocked](r, "stock.restocked", 1)
+	es.Register[Sharded](r, "stock.sharded", 1)
 }

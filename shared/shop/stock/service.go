@@ -23,6 +23,8 @@ type Level struct {
 	Reserved  int64 // what orders have and is still in the warehouse
 	Version   int64 // grows by one when somebody counts and when a parcel leaves, not when an order reserves
 	Departed  int64 // how many parcels have left with it so far; the rest of Version is the version of the SKU's stream
+	Shards    int64 // into how many it is split, 1 where it was once, and 0 where it never was
+	Epoch     int64 // of the SKU's own row, where it is split or was
 }
 
 // Counts is the version of the SKU's stream: how often somebody has counted it.
@@ -33,9 +35,9 @@ func (l Level) Counts() int64 { return l.Version - l.Departed }
 // Each refuses, with an es.ErrConflict, where a row has another mark than marks say, and notes it
 // there.
 type Counters interface {
-	// Reserve moves the items from available to reserved. The append is refused with Insufficient,
-	// naming each SKU that is short, where too few are available or nobody has counted the SKU.
-	// Then shortage holds what those rows were, and nothing else.
+	// Reserve moves the items, each of a row, from available to reserved. The append is refused
+	// with shortage's Refusal where too few are available or nobody has counted the SKU. Then
+	// shortage holds what those rows were, and nothing else.
 	Reserve(items []Item, marks Marks, shortage Shortage) es.Effect
 	// Stands changes nothing. The append is refused, with an es.ErrConflict, where the epoch of a
 	// row is another than in the shortage.
@@ -50,11 +52,23 @@ type Counters interface {
 	// stream is then at version, and begins another epoch of the row. The append is refused with
 	// ErrInconsistent where the row is of another version than the one before that, with an
 	// es.ErrConflict where somebody has counted or a parcel has departed since the level was read,
-	// and with ErrInsufficient where less than -delta is available.
+	// or where another epoch has begun of one that is split, and with ErrInsufficient where less
+	// than -delta is available.
 	Restock(from Level, delta, version int64, marks Marks) es.Effect
-	// Level reads a row, consistently with every append that was answered before. found is false
+	// Move adds changes to rows, makes those that are not there, and begins another epoch of those
+	// that are a SKU's own. ErrInconsistent where fewer are reserved than are taken away, and an
+	// es.ErrConflict where fewer are available.
+	Move(changes []Change, marks Marks) es.Effect
+	// Undeparted changes nothing. The append is refused, with an es.ErrConflict, where a parcel has
+	// departed from a row since.
+	Undeparted(rows []Row) es.Effect
+	// Level reads a SKU, consistently with every append that was answered before. found is false
 	// where nobody has counted the SKU.
 	Level(ctx context.Context, sku string) (level Level, found bool, err error)
+	// Shards reads all rows of a SKU, its own first and then those of MaxShards, as Level does:
+	// nothing was moved between them meanwhile. Those that are not there are empty. The epoch of
+	// the SKU's own row is from before the others were read.
+	Shards(ctx context.Context, sku string) ([]Row, error)
 }
 
 // Deps is what the service works with.
@@ -68,11 +82,13 @@ type Deps struct {
 type Service struct {
 	deps     Deps
 	attempts es.Attempt[ReservationState]
+	known    *known
 }
 
 // New makes the service.
 func New(deps Deps) Service {
-	return Service{deps: wiring.Complete(deps), attempts: es.Attempt[ReservationState]{
+	met := &known{shards: map[string]int64{}}
+	return Service{deps: wiring.Complete(deps), known: met, attempts: es.Attempt[ReservationState]{
 		Category: ReservationCategory, Store: deps.Store, Clock: deps.Clock,
 		Fold: func(h es.History) (ReservationState, error) {
 			return es.Fold(ReservationState{ID: h.Head.Stream().ID()}, EvolveReservation, h.Events)
@@ -96,17 +112,32 @@ func (s Service) Reserve(ctx context.Context, req es.Request, r Reservation) (Re
 		}
 		return p
 	}
-	return attempts.Do(ctx, id, req, func(context.Context, *es.Reads) (es.Plan, error) {
-		clear(shortage)
+	return attempts.Do(ctx, id, req, func(ctx context.Context, _ *es.Reads) (es.Plan, error) {
 		items, err := demand(r.Items)
+		if err != nil {
+			clear(shortage)
+			return es.Plan{}, err
+		}
+		rows, err := s.placeAfter(ctx, shortage, items, id)
 		if err != nil {
 			return es.Plan{}, err
 		}
+		if wide(rows) {
+			sku := widest(rows)
+			return es.Plan{}, cmp.Or(s.gather(ctx, moving("stock-gather", req), sku), Elsewhere(sku))
+		}
 		return es.Plan{
-			Event:   Reserved{ReservationID: id, OrderID: r.OrderID, Items: items, Marks: marks.of(items)},
-			Effects: []es.Effect{s.deps.Counters.Reserve(items, marks, shortage)},
+			Event:   reserved(id, r.OrderID, items, rows, marks),
+			Effects: []es.Effect{s.deps.Counters.Reserve(rows, marks, shortage)},
 		}, nil
 	})
+}
+
+// reserved is the event of items that are taken from rows.
+func reserved(id, orderID string, items, rows []Item, marks Marks) Reserved {
+	return Reserved{
+		ReservationID: id, OrderID: orderID, Items: items, Rows: unlike(rows, items), Marks: marks.of(rows),
+	}
 }
 
 // Release takes the reservation of one revision of an order back: exactly the items that its own
@@ -120,14 +151,20 @@ func (s Service) Release(
 		if state.Departed {
 			return es.Plan{}, ErrCommitted.New("the reserved items have left the warehouse")
 		}
-		return es.Plan{
-			Event: Released{
-				ReservationID: id, OrderID: orderID, Items: state.Items, Marks: marks.of(state.Items),
-			},
-			Effects: []es.Effect{s.deps.Counters.Release(state.Items, marks)},
-		}, nil
+		event := Released{ReservationID: id, OrderID: orderID, Items: state.Items, Rows: state.Rows}
+		event.Marks = marks.on(Changes(event))
+		effect := s.giveBack(rowsOf(state.Rows, state.Items), marks)
+		return es.Plan{Event: event, Effects: []es.Effect{effect}}, nil
 	}
 	return s.attempts.Undo(ctx, id, req, Voided{ReservationID: id, OrderID: orderID}, release)
+}
+
+// giveBack makes what is reserved in rows anybody's again.
+func (s Service) giveBack(rows []Item, marks Marks) es.Effect {
+	if slices.ContainsFunc(rows, func(row Item) bool { return SKUOf(row.SKU) != row.SKU }) {
+		return s.deps.Counters.Move(returned(rows, nil), marks)
+	}
+	return s.deps.Counters.Release(rows, marks)
 }
 
 // Departure gives, at each try, what the append of a dispatch writes besides, so that the books of
@@ -162,14 +199,25 @@ func (s Service) departure(
 		return nil, nil, ErrNotReserved.New("the reservation is %s", state.Status)
 	}
 	event := Departed{
-		ReservationID: state.ID, OrderID: state.OrderID, Items: state.Items, Marks: marks.of(state.Items),
+		ReservationID: state.ID, OrderID: state.OrderID, Items: state.Items, Rows: state.Rows,
+		Marks: marks.of(rowsOf(state.Rows, state.Items)),
 	}
-	return []es.Commit{req.Commit(head, event)}, []es.Effect{s.deps.Counters.Depart(state.Items, marks)}, nil
+	return []es.Commit{req.Commit(head, event)}, []es.Effect{s.depart(state, marks)}, nil
+}
+
+// depart takes what is reserved out of the rows that it is in.
+func (s Service) depart(state ReservationState, marks Marks) es.Effect {
+	if len(state.Rows) > 0 {
+		return s.deps.Counters.Move(departed(state.Rows, nil), marks)
+	}
+	return s.deps.Counters.Depart(state.Items, marks)
 }
 
 // closing is the last event of a reservation whose order has left.
 func closing(state ReservationState) Committed {
-	return Committed{ReservationID: state.ID, OrderID: state.OrderID, Items: state.Items, Departed: state.Departed}
+	return Committed{
+		ReservationID: state.ID, OrderID: state.OrderID, Items: state.Items, Rows: state.Rows, Departed: state.Departed,
+	}
 }
 
 // Leave says that the items have left, where their shipment's dispatch did not say so to the books:
@@ -219,8 +267,8 @@ func (s Service) Commit(ctx context.Context, req es.Request, orderID string, rev
 		event := closing(state)
 		var effects []es.Effect
 		if !state.Departed {
-			event.Marks = marks.of(state.Items)
-			effects = append(effects, s.deps.Counters.Depart(state.Items, marks))
+			event.Marks = marks.of(rowsOf(state.Rows, state.Items))
+			effects = append(effects, s.depart(state, marks))
 		}
 		commits := []es.Commit{req.Commit(history.Head, event)}
 		if _, err = s.deps.Store.Append(ctx, commits, effects...); err != nil {
@@ -305,7 +353,20 @@ func (s Service) Set(
 	if err != nil {
 		return Level{}, err
 	}
-	return s.Get(ctx, sku)
+	level, err := s.Get(ctx, sku)
+	if err != nil || level.Shards <= 1 {
+		return level, err
+	}
+	// Where others are at the rows all the time, orders take from the SKU's own as well.
+	if err = s.again(ctx, moving("stock-spread", req), sku); errors.Is(err, es.ErrConflict) {
+		err = nil
+	}
+	return level, err
+}
+
+// moving is the request by which a count moves pieces between the rows of its SKU.
+func moving(why string, req es.Request) es.Request {
+	return es.Request{CommitID: ident.Derive(why, req.CommitID), Time: req.Time, Metadata: req.Metadata}
 }
 
 // countNew counts a SKU that nobody has counted, and takes that for true without a read: the
@@ -429,6 +490,15 @@ func (s Service) count(
 		return fmt.Errorf("stock: read level: %w", err)
 	}
 	level.SKU = c.SKU
+	from, besides := level, []es.Effect(nil)
+	if level.Shards > 0 {
+		rows, err := s.deps.Counters.Shards(ctx, c.SKU)
+		if err != nil {
+			return fmt.Errorf("stock: read shards: %w", err)
+		}
+		level, from = Summed(rows), Summed(rows[:1])
+		besides = append(besides, s.deps.Counters.Undeparted(rows[1:]))
+	}
 	head, err := s.end(ctx, es.NewStreamID(Category, c.SKU), level.Counts())
 	if err != nil {
 		return err
@@ -452,13 +522,17 @@ func (s Service) count(
 		restocked.Marks = marks.of([]Item{{SKU: c.SKU}})
 		commit.Events = append(commit.Events, restocked)
 	}
-	version := head.Version() + int64(len(events))
-	effect := s.deps.Counters.Restock(level, c.OnHand-c.Before, version, marks)
-	_, err = s.deps.Store.Append(ctx, []es.Commit{commit}, effect)
-	if errors.Is(err, ErrInsufficient) {
+	version, delta := head.Version()+int64(len(events)), c.OnHand-c.Before
+	effects := append(besides, s.deps.Counters.Restock(from, delta, version, marks))
+	_, err = s.deps.Store.Append(ctx, []es.Commit{commit}, effects...)
+	if !errors.Is(err, ErrInsufficient) {
+		return err
+	}
+	if level.Available+delta < 0 || level.Shards == 0 {
 		return moreReserved(c.SKU, c.OnHand)
 	}
-	return err
+	// They are in the rows of shards.
+	return cmp.Or(s.gather(ctx, moving("stock-gather", req), c.SKU), Elsewhere(c.SKU))
 }
 
 // end gives the end of a stream that is thought to be at version, with one read of its last commit

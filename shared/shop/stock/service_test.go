@@ -164,3 +164,11 @@ func TestTogetherCosts(t *testing.T) {
 		})
 	}
 }
+
+// TestFlashSale: of 1,000 pieces and 5,000 buyers at the same time, exactly 1,000 get one, however
+// often the stock is split anew meanwhile.
+func TestFlashSale(t *testing.T) {
+	store, counters := memstore.New(es.NewRegistry(stock.Register)), stocktest.NewCounters()
+	service := stock.New(stock.Deps{Store: store, Clock: clock.System{}, Counters: counters})
+	stocktest.SellOut(t, service, 1000, 500, 10, 5000)
+}

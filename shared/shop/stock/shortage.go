@@ -19,6 +19,7 @@ type Short struct {
 	Wanted    int64
 	Available int64
 	Epoch     int64 // 0 where there is no row
+	Shards    int64 // of the SKU, as its own row says
 }
 
 // Refill is the refusal of what follows from a shortage that is over, or may be.

@@ -41,15 +41,15 @@ func (c *Counters) String() string { return fmt.Sprint(c.rows.All()) }
 func (c *Counters) Reserve(items []stock.Item, marks stock.Marks, shortage stock.Shortage) es.Effect {
 	return c.each("reserve stock", items, marks, func(rows map[string]row) error {
 		clear(shortage)
-		var short []string
 		for _, item := range items {
 			if met := rows[item.SKU]; met.Available < item.Quantity {
-				shortage[item.SKU] = stock.Short{Wanted: item.Quantity, Available: met.Available, Epoch: met.Epoch}
-				short = append(short, item.SKU)
+				shortage[item.SKU] = stock.Short{
+					Wanted: item.Quantity, Available: met.Available, Epoch: met.Epoch, Shards: met.Shards,
+				}
 			}
 		}
-		if len(short) > 0 {
-			return stock.Insufficient(short)
+		if len(shortage) > 0 {
+			return shortage.Refusal()
 		}
 		return nil
 	}, func(i stock.Item) stock.Numbers { return stock.Numbers{Available: -i.Quantity, Reserved: i.Quantity} })
@@ -139,6 +139,8 @@ func (c *Counters) Restock(from stock.Level, delta, version int64, marks stock.M
 			return stock.Inconsistent(
 				from.SKU, "they are at version %d before version %d of its stream", met.Counts(), version,
 			)
+		case from.Shards > 0 && row.Epoch != from.Epoch:
+			return stock.Elsewhere(from.SKU)
 		case met.Version != from.Version || met.Departed != from.Departed:
 			stream := es.NewStreamID(stock.Category, from.SKU)
 			return &es.ConflictError{Stream: stream, Expected: from.Version, Actual: met.Version}
@@ -152,16 +154,81 @@ func (c *Counters) Restock(from stock.Level, delta, version int64, marks stock.M
 	})
 }
 
+// Move implements stock.Counters.
+func (c *Counters) Move(changes []stock.Change, marks stock.Marks) es.Effect {
+	names := make([]string, len(changes))
+	for i, change := range changes {
+		names[i] = change.SKU
+	}
+	return c.rows.Effect("move stock", names, func(rows map[string]row) (err error) {
+		for _, change := range changes {
+			met, sku := rows[change.SKU], stock.SKUOf(change.SKU)
+			after := met.Numbers.Plus(change.Numbers)
+			switch {
+			case !marks.Meet(change.SKU, met.Mark):
+				err = stock.Met(change.SKU)
+			case err != nil:
+			case change.Numbers.Reserved < 0 && after.Reserved < 0:
+				err = stock.Inconsistent(change.SKU, "fewer than %d are reserved", -change.Numbers.Reserved)
+			case change.Numbers.Available < 0 && after.Available < 0:
+				err = stock.Elsewhere(sku)
+			}
+			met.SKU, met.Numbers = change.SKU, after
+			if sku == change.SKU {
+				met.Epoch++
+			}
+			rows[change.SKU] = met
+		}
+		return err
+	})
+}
+
+// Undeparted implements stock.Counters.
+func (c *Counters) Undeparted(read []stock.Row) es.Effect {
+	names := make([]string, len(read))
+	for i, row := range read {
+		names[i] = row.Name
+	}
+	return c.rows.Effect("no departures", names, func(rows map[string]row) error {
+		for _, row := range read {
+			if rows[row.Name].Departed != row.Departed {
+				return stock.Elsewhere(stock.SKUOf(row.Name))
+			}
+		}
+		return nil
+	})
+}
+
+// Shards implements stock.Counters.
+func (c *Counters) Shards(ctx context.Context, sku string) ([]stock.Row, error) {
+	for {
+		own, _ := c.rows.Get(sku)
+		all := []stock.Row{{Name: sku, Numbers: own.Numbers, Epoch: own.Epoch}}
+		for shard := int64(1); shard <= stock.MaxShards; shard++ {
+			name := stock.ShardRow(sku, shard)
+			row, _ := c.rows.Get(name)
+			all = append(all, stock.Row{Name: name, Numbers: row.Numbers, Epoch: row.Epoch})
+		}
+		if after, _ := c.rows.Get(sku); after.Epoch == own.Epoch || ctx.Err() != nil {
+			return all, ctx.Err()
+		}
+	}
+}
+
 // Level implements stock.Counters.
 func (c *Counters) Level(ctx context.Context, sku string) (stock.Level, bool, error) {
 	row, found := c.rows.Get(sku)
+	if row.Shards > 0 {
+		rows, err := c.Shards(ctx, sku)
+		return stock.Summed(rows), found, err
+	}
 	return level(sku, row.Row), found, ctx.Err()
 }
 
 func level(sku string, row recount.Row) stock.Level {
 	return stock.Level{
 		SKU: sku, OnHand: row.Available + row.Reserved, Available: row.Available, Reserved: row.Reserved,
-		Version: row.Counts + row.Departed, Departed: row.Departed,
+		Version: row.Counts + row.Departed, Departed: row.Departed, Shards: row.Shards,
 	}
 }
 

@@ -226,7 +226,9 @@ type orders struct {
 func (o *orders) act(t *rapid.T) {
 	ctx, req, order := context.Background(), request(), rapid.SampledFrom(o.ids).Draw(t, "order")
 	name := rapid.SampledFrom(o.skus).Draw(t, "sku")
-	actions := []string{"reserve", "reserve", "reserve", "amend", "amend", "release", "leave", "commit", "count"}
+	actions := []string{
+		"reserve", "reserve", "reserve", "amend", "amend", "release", "leave", "commit", "count", "split",
+	}
 	action := rapid.SampledFrom(actions).Draw(t, "action")
 	var err error
 	switch action {
@@ -245,6 +247,8 @@ func (o *orders) act(t *rapid.T) {
 		_, err = o.service.Leave(ctx, req, order, 1)
 	case "commit":
 		_, err = o.service.Commit(ctx, req, order, 1)
+	case "split":
+		_, err = o.service.Shard(ctx, req, name, rapid.Int64Range(1, 3).Draw(t, "shards"))
 	case "count":
 		var level stock.Level
 		if level, err = o.service.Get(ctx, name); err == nil || errors.Is(err, stock.ErrNotFound) {
@@ -258,7 +262,7 @@ func (o *orders) act(t *rapid.T) {
 	}
 	for _, refusal := range []error{
 		stock.ErrInsufficient, stock.ErrInconsistent, stock.ErrNotReserved, stock.ErrCommitted, es.ErrAttemptClosed,
-		stock.ErrVersionMismatch,
+		stock.ErrVersionMismatch, stock.ErrNotFound,
 	} {
 		if errors.Is(err, refusal) {
 			return
@@ -355,7 +359,7 @@ func recounted(t *testing.T, open func() *shop) {
 			}
 		}
 	})
-	for _, what := range []string{"reserve", "amend", "release", "leave", "commit", "count", "interrupted"} {
+	for _, what := range []string{"reserve", "amend", "release", "leave", "commit", "count", "split", "interrupted"} {
 		if total[what] == 0 {
 			t.Errorf("nothing came of %s", what)
 		}

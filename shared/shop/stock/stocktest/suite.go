@@ -63,6 +63,11 @@ func Run(t *testing.T, open func(t *testing.T, registry *es.Registry) Backend) {
 		{"together as alone", togetherAsAlone, fake},
 		{"lost answers together", lostTogether, fake},
 		{"orders race for the last", race, clock.System{}},
+		{"a split SKU", splitSKU, fake},
+		{"orders for more than a shard has", acrossShards, fake},
+		{"an amendment of a split SKU", amendedShards, fake},
+		{"scattered pieces", scattered, fake},
+		{"a split SKU sells out", sellOut, clock.System{}},
 		{"batches race for the last", raceTogether, clock.System{}},
 		{"one attempt from many sides", oneAttempt, clock.System{}},
 		{"everything at once", everything, clock.System{}},
@@ -119,6 +124,7 @@ func (s *shop) want(t tester, name string, available, reserved, version int64) {
 func (s *shop) wantLeft(t tester, name string, available, reserved, counts, departed int64) {
 	t.Helper()
 	got, err := s.service.Get(context.Background(), name)
+	got.Shards, got.Epoch = 0, 0 // what is in them is the same
 	want := stock.Level{
 		SKU: name, OnHand: available + reserved, Available: available, Reserved: reserved, Version: counts + departed,
 		Departed: departed,
@@ -661,7 +667,7 @@ func shelf(t *testing.T, s *shop) {
 		w.name = s.stocked(t, w.there)
 		t.Repeat(map[string]func(*rapid.T){
 			"reserve": w.reserve, "leave": w.leave, "dispatch": w.dispatch, "book": w.book,
-			"read": w.read, "look": w.look, "send": w.send, "": w.check,
+			"read": w.read, "look": w.look, "send": w.send, "split": w.split, "": w.check,
 		})
 		w.end(t)
 	})
@@ -705,6 +711,14 @@ func (w *warehouse) pick(t *rapid.T, fit func(*shipped) bool) *shipped {
 		t.Skip("none")
 	}
 	return rapid.SampledFrom(fitting).Draw(t, "parcel")
+}
+
+// split is what an operator does to the rows, and nobody at the shelf notices.
+func (w *warehouse) split(t *rapid.T) {
+	shards := rapid.Int64Range(1, 3).Draw(t, "shards")
+	if _, err := w.service.Shard(context.Background(), w.request(t), w.name, shards); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (w *warehouse) level(t *rapid.T) stock.Level {
@@ -1028,7 +1042,12 @@ func everything(t *testing.T, s *shop) {
 		orders[i] = ident.New()
 	}
 	flaky := s.flaky()
-	together(30, func(n int) {
+	for i, name := range skus[1:] {
+		if _, err := s.service.Shard(t.Context(), request(), name, int64(2+i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	together(33, func(n int) {
 		ctx, req, order := context.Background(), request(), orders[n%len(orders)]
 		var err error
 		switch {
@@ -1046,6 +1065,10 @@ func everything(t *testing.T, s *shop) {
 			_, err = insist(func() (stock.ReservationState, error) { return flaky.Release(ctx, req, order, 1) })
 		case n < 25:
 			_, err = insist(func() (stock.ReservationState, error) { return flaky.Commit(ctx, req, order, 1) })
+		case n >= 30:
+			_, err = insist(func() (stock.Level, error) {
+				return flaky.Shard(ctx, req, skus[n%len(skus)], int64(1+n%4))
+			})
 		default:
 			name := skus[n%len(skus)]
 			_, err = insist(func() (stock.Level, error) {
@@ -1126,7 +1149,7 @@ func model(t *testing.T, s *shop) {
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"reserve": m.reserve, "amend": m.amend, "release": m.release, "leave": m.leave, "commit": m.commit,
-			"set": m.set,
+			"set": m.set, "split": m.split,
 		})
 		for _, name := range m.skus {
 			m.compare(t, name)
@@ -1267,6 +1290,20 @@ func (m *machine) set(t *rapid.T) {
 	}
 	if !errors.Is(err, want) {
 		t.Fatalf("set %d at %d: %v, want %v", n, version, err, want)
+	}
+	m.compare(t, name)
+}
+
+// split changes nothing but where the pieces are.
+func (m *machine) split(t *rapid.T) {
+	name, shards := rapid.SampledFrom(m.skus).Draw(t, "sku"), rapid.Int64Range(1, 4).Draw(t, "shards")
+	_, err := m.service.Shard(context.Background(), request(), name, shards)
+	var want error
+	if m.versions[name] == 0 {
+		want = stock.ErrNotFound
+	}
+	if !errors.Is(err, want) {
+		t.Fatalf("split: %v, want %v", err, want)
 	}
 	m.compare(t, name)
 }
