@@ -179,14 +179,14 @@ func differences(rows []recount.Difference, unreadable []string) (lines []string
 	if len(rows) > 0 {
 		t := table.NewWriter()
 		t.SetStyle(table.StyleLight)
-		t.AppendHeader(table.Row{"SKU", "", "available", "reserved", "counts", "departed", ""})
+		t.AppendHeader(table.Row{"SKU", "", "available", "reserved", "counts", "departed", "shards", ""})
 		t.SetColumnConfigs([]table.ColumnConfig{
 			{Number: 3, Align: text.AlignRight}, {Number: 4, Align: text.AlignRight},
-			{Number: 5, Align: text.AlignRight}, {Number: 6, Align: text.AlignRight},
+			{Number: 5, Align: text.AlignRight}, {Number: 6, Align: text.AlignRight}, {Number: 7, Align: text.AlignRight},
 		})
 		for _, d := range rows {
 			row := func(sku, what string, n stock.Numbers, note string) {
-				t.AppendRow(table.Row{sku, what, n.Available, n.Reserved, n.Counts, n.Departed, note})
+				t.AppendRow(table.Row{sku, what, n.Available, n.Reserved, n.Counts, n.Departed, n.Shards, note})
 			}
 			row(d.SKU, "row", d.Row, d.Note)
 			row("", "events", d.Events, oversold(d))

@@ -134,6 +134,42 @@ func (t *Table) Stands(shortage stock.Shortage) es.Effect {
 	}}
 }
 
+// Lacks implements stock.Counters. No row satisfies its conditions, so the transaction is cancelled
+// and shows the rows as they are at one moment.
+func (t *Table) Lacks(shortage stock.Shortage) es.Effect {
+	skus := slices.Sorted(maps.Keys(shortage))
+	checks := make([]types.TransactWriteItem, len(skus))
+	for i, sku := range skus {
+		checks[i].ConditionCheck = &types.ConditionCheck{
+			TableName: &t.name, Key: key(sku),
+			ConditionExpression:                 aws.String("attribute_exists(#sku) AND attribute_not_exists(#sku)"),
+			ExpressionAttributeNames:            dynamo.Names("sku"),
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		}
+	}
+	return effect{name: "lack of stock", items: checks, refusal: func(reasons []types.CancellationReason) error {
+		lacks := false
+		for i, sku := range skus {
+			if !dynamo.Refused(reasons[i]) {
+				continue
+			}
+			lacks = true
+			r := dynamo.Read(reasons[i].Item)
+			epoch := r.OptionalNumber("epoch")
+			switch err := r.Err(); {
+			case err != nil:
+				return fmt.Errorf("stocktable: row %q: %w", sku, err)
+			case epoch != shortage[sku].Epoch:
+				return stock.Refill(sku)
+			}
+		}
+		if !lacks {
+			return nil
+		}
+		return stock.Insufficient(skus)
+	}}
+}
+
 // Release implements stock.Counters.
 func (t *Table) Release(items []stock.Item, marks stock.Marks) es.Effect {
 	const set = "SET #available = #available + :q, #reserved = #reserved - :q ADD #epoch :one"

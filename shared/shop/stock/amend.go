@@ -63,7 +63,10 @@ func (s Service) Amendment(
 		event := Amended{ReservationID: state.ID, OrderID: state.OrderID, Items: wanted}
 		event.Taken, event.Returned = goods.Difference(state.Items, wanted)
 		rows, err := s.placeAfter(ctx, shortage, event.Taken, state.ID)
-		if err != nil {
+		switch {
+		case len(shortage) > 0: // by rows that were read one by one
+			return []es.Commit{req.Commit(history.Head, event)}, []es.Effect{s.deps.Counters.Lacks(shortage)}, nil
+		case err != nil:
 			return nil, nil, err
 		}
 		if event, err = event.in(state, rows); err != nil {

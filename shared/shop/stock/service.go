@@ -42,6 +42,9 @@ type Counters interface {
 	// Stands changes nothing. The append is refused, with an es.ErrConflict, where the epoch of a
 	// row is another than in the shortage.
 	Stands(shortage Shortage) es.Effect
+	// Lacks changes nothing, and has the append refused: with Insufficient, naming the SKUs of the
+	// shortage, where the epoch of each row is as in it, and else with an es.ErrConflict.
+	Lacks(shortage Shortage) es.Effect
 	// Release moves the items from reserved back to available, and begins another epoch of each
 	// row. ErrInconsistent where fewer are reserved.
 	Release(items []Item, marks Marks) es.Effect

@@ -170,5 +170,5 @@ func TestTogetherCosts(t *testing.T) {
 func TestFlashSale(t *testing.T) {
 	store, counters := memstore.New(es.NewRegistry(stock.Register)), stocktest.NewCounters()
 	service := stock.New(stock.Deps{Store: store, Clock: clock.System{}, Counters: counters})
-	stocktest.SellOut(t, service, 1000, 500, 10, 5000)
+	stocktest.SellOut(t, service, 1000, 5000, 1, 5000)
 }

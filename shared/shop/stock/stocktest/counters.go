@@ -67,6 +67,19 @@ func (c *Counters) Stands(shortage stock.Shortage) es.Effect {
 	})
 }
 
+// Lacks implements stock.Counters.
+func (c *Counters) Lacks(shortage stock.Shortage) es.Effect {
+	skus := slices.Sorted(maps.Keys(shortage))
+	return c.rows.Effect("lack of stock", skus, func(rows map[string]row) error {
+		for _, sku := range skus {
+			if rows[sku].Epoch != shortage[sku].Epoch {
+				return stock.Refill(sku)
+			}
+		}
+		return stock.Insufficient(skus)
+	})
+}
+
 // Release implements stock.Counters.
 func (c *Counters) Release(items []stock.Item, marks stock.Marks) es.Effect {
 	return c.each("release stock", items, marks, reserved(items), func(i stock.Item) stock.Numbers {
