@@ -238,6 +238,26 @@ func TestStands(t *testing.T) {
 	}
 }
 
+// TestLacks: rows that lack pieces refuse, as long as they are in the epoch in which that was read.
+func TestLacks(t *testing.T) {
+	lacks, ok := stocktable.New(&table{}, "stock").Lacks(stock.Shortage{
+		"cd-1": {Wanted: 2, Epoch: 7, Shards: 4}, "cd-2": {Wanted: 1},
+	}).(storeEffect)
+	if !ok {
+		t.Fatal("no effect of the store")
+	}
+	why := reasons(refused, refused)
+	for epoch, want := range map[string]error{"7": stock.ErrInsufficient, "8": es.ErrConflict} {
+		why[0].Item = map[string]types.AttributeValue{"sku": &types.AttributeValueMemberS{Value: "cd-1"}, "epoch": n(epoch)}
+		if err := lacks.Refusal(why); !errors.Is(err, want) {
+			t.Errorf("in epoch %s: %v, want %v", epoch, err, want)
+		}
+	}
+	if err := lacks.Refusal(reasons(fine, fine)); err != nil {
+		t.Errorf("the others' fault: %v", err)
+	}
+}
+
 // TestMarks: a row that begins or ends being rebuilt sends whoever changes it back once, and is
 // reckoned with then.
 func TestMarks(t *testing.T) {
@@ -248,6 +268,12 @@ func TestMarks(t *testing.T) {
 		"reserve": func(m stock.Marks) es.Effect { return counters.Reserve(items, m, stock.Shortage{}) },
 		"release": func(m stock.Marks) es.Effect { return counters.Release(items, m) },
 		"depart":  func(m stock.Marks) es.Effect { return counters.Depart(items, m) },
+		"move": func(m stock.Marks) es.Effect {
+			return counters.Move([]stock.Change{
+				{SKU: "cd-1", Numbers: stock.Numbers{Available: 1}},
+				{SKU: "cd-2", Numbers: stock.Numbers{Reserved: -1}},
+			}, m)
+		},
 		"restock": func(m stock.Marks) es.Effect { return counters.Restock(from, 3, 5, m) },
 		"first":   func(m stock.Marks) es.Effect { return counters.Restock(stock.Level{SKU: "cd-2"}, 3, 1, m) },
 	} {
