@@ -18,7 +18,9 @@ func TestSplitSKU(t *testing.T) {
 	}
 	sku := newStock(t, 8)
 	shards := func(token string, n int) request {
-		return request{method: http.MethodPut, path: "/stock/" + sku + "/shards", token: token, body: object{"shards": n}}
+		return request{
+			method: http.MethodPut, path: "/stock/" + sku + "/shards", token: token, body: object{"shards": n},
+		}
 	}
 	one, many, none := newCustomer(t, 10_000), newCustomer(t, 10_000), newCustomer(t, 10_000)
 	before := must[split](t, http.StatusOK, get(stack.operator, "/stock/"+sku))

@@ -182,7 +182,8 @@ func differences(rows []recount.Difference, unreadable []string) (lines []string
 		t.AppendHeader(table.Row{"SKU", "", "available", "reserved", "counts", "departed", "shards", ""})
 		t.SetColumnConfigs([]table.ColumnConfig{
 			{Number: 3, Align: text.AlignRight}, {Number: 4, Align: text.AlignRight},
-			{Number: 5, Align: text.AlignRight}, {Number: 6, Align: text.AlignRight}, {Number: 7, Align: text.AlignRight},
+			{Number: 5, Align: text.AlignRight}, {Number: 6, Align: text.AlignRight},
+			{Number: 7, Align: text.AlignRight},
 		})
 		for _, d := range rows {
 			row := func(sku, what string, n stock.Numbers, note string) {

@@ -100,8 +100,8 @@ func (r Rows) Correct(ctx context.Context, sku, mark string, by stock.Numbers) e
 			"#wasDeparted, #wasShards ADD #available :available, #reserved :reserved, #rev :rev, " +
 			"#departed :departed, #shards :shards, #epoch :one"),
 		ConditionExpression: aws.String("#rebuild = :mark"),
-		ExpressionAttributeNames: dynamo.Names("rebuild", "rebuilt", "available", "reserved", "rev", "departed", "shards",
-			"wasAvailable", "wasReserved", "wasRev", "wasDeparted", "wasShards", "epoch"),
+		ExpressionAttributeNames: dynamo.Names("rebuild", "rebuilt", "available", "reserved", "rev", "departed",
+			"shards", "wasAvailable", "wasReserved", "wasRev", "wasDeparted", "wasShards", "epoch"),
 		ExpressionAttributeValues: dynamo.Item{
 			":mark": dynamo.S(mark), ":available": dynamo.N(by.Available), ":reserved": dynamo.N(by.Reserved),
 			":rev": dynamo.N(by.Counts), ":departed": dynamo.N(by.Departed), ":shards": dynamo.N(by.Shards),
@@ -119,12 +119,14 @@ func (r Rows) Create(ctx context.Context, sku, mark string, numbers stock.Number
 	_, _, err := r.update(ctx, sku, &dynamodb.UpdateItemInput{
 		UpdateExpression: aws.String("SET #rebuilt = :mark, #available = :available, #reserved = :reserved, " +
 			"#rev = :rev, #departed = :departed, #shards = :shards ADD #epoch :one"),
-		ConditionExpression:      aws.String("attribute_not_exists(#rev)"),
-		ExpressionAttributeNames: dynamo.Names("rebuilt", "available", "reserved", "rev", "departed", "shards", "epoch"),
+		ConditionExpression: aws.String("attribute_not_exists(#rev)"),
+		ExpressionAttributeNames: dynamo.Names(
+			"rebuilt", "available", "reserved", "rev", "departed", "shards", "epoch",
+		),
 		ExpressionAttributeValues: dynamo.Item{
 			":mark": dynamo.S(mark), ":available": dynamo.N(numbers.Available), ":reserved": dynamo.N(numbers.Reserved),
-			":rev": dynamo.N(numbers.Counts), ":departed": dynamo.N(numbers.Departed), ":shards": dynamo.N(numbers.Shards),
-			":one": dynamo.N(1),
+			":rev": dynamo.N(numbers.Counts), ":departed": dynamo.N(numbers.Departed),
+			":shards": dynamo.N(numbers.Shards), ":one": dynamo.N(1),
 		},
 	})
 	return err
@@ -133,7 +135,9 @@ func (r Rows) Create(ctx context.Context, sku, mark string, numbers stock.Number
 // Unmark implements recount.Rows.
 func (r Rows) Unmark(ctx context.Context, sku string) error {
 	_, _, err := r.update(ctx, sku, &dynamodb.UpdateItemInput{
-		UpdateExpression:    aws.String("REMOVE #rebuild, #wasAvailable, #wasReserved, #wasRev, #wasDeparted, #wasShards"),
+		UpdateExpression: aws.String(
+			"REMOVE #rebuild, #wasAvailable, #wasReserved, #wasRev, #wasDeparted, #wasShards",
+		),
 		ConditionExpression: aws.String("attribute_exists(#rev)"),
 		ExpressionAttributeNames: dynamo.Names("rev", "rebuild", "wasAvailable", "wasReserved", "wasRev",
 			"wasDeparted", "wasShards"),

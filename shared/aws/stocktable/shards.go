@@ -114,7 +114,8 @@ func (t *Table) move(c stock.Change, marks stock.Marks) *types.Update {
 		TableName: &t.name, Key: key(c.SKU),
 		ExpressionAttributeNames: dynamo.Names("available", "reserved", "rev", "rebuild"),
 		ExpressionAttributeValues: dynamo.Item{
-			":available": dynamo.N(c.Numbers.Available), ":reserved": dynamo.N(c.Numbers.Reserved), ":zero": dynamo.N(0),
+			":available": dynamo.N(c.Numbers.Available), ":reserved": dynamo.N(c.Numbers.Reserved),
+			":zero": dynamo.N(0),
 		},
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}

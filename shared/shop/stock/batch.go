@@ -145,7 +145,8 @@ func (s Service) appendAll(
 	tries := make([]es.Try, len(pack))
 	var all []Item
 	for i, w := range pack {
-		tries[i] = es.Try{ID: w.id, Request: w.Request, Event: reserved(w.id, w.Reservation.OrderID, w.items, w.rows, marks)}
+		event := reserved(w.id, w.Reservation.OrderID, w.items, w.rows, marks)
+		tries[i] = es.Try{ID: w.id, Request: w.Request, Event: event}
 		all = append(all, w.rows...)
 	}
 	return s.attempts.DoAll(ctx, tries, s.deps.Counters.Reserve(goods.Sum(all), marks, shortage))

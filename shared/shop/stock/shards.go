@@ -73,8 +73,8 @@ func Summed(rows []Row) Level {
 		all = all.Plus(row.Numbers)
 	}
 	return Level{
-		SKU: SKUOf(rows[0].Name), OnHand: all.Available + all.Reserved, Available: all.Available, Reserved: all.Reserved,
-		Version: all.Counts + all.Departed, Departed: all.Departed, Shards: all.Shards,
+		SKU: SKUOf(rows[0].Name), OnHand: all.Available + all.Reserved, Available: all.Available,
+		Reserved: all.Reserved, Version: all.Counts + all.Departed, Departed: all.Departed, Shards: all.Shards,
 		Epoch: rows[0].Epoch,
 	}
 }
