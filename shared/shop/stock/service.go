@@ -493,14 +493,14 @@ func (s Service) count(
 		return fmt.Errorf("stock: read level: %w", err)
 	}
 	level.SKU = c.SKU
-	from, besides := level, []es.Effect(nil)
+	from, effects := level, []es.Effect(nil)
 	if level.Shards > 0 {
 		rows, err := s.deps.Counters.Shards(ctx, c.SKU)
 		if err != nil {
 			return fmt.Errorf("stock: read shards: %w", err)
 		}
 		level, from = Summed(rows), Summed(rows[:1])
-		besides = append(besides, s.deps.Counters.Undeparted(rows[1:]))
+		effects = append(effects, s.deps.Counters.Undeparted(rows[1:]))
 	}
 	head, err := s.end(ctx, es.NewStreamID(Category, c.SKU), level.Counts())
 	if err != nil {
@@ -526,7 +526,7 @@ func (s Service) count(
 		commit.Events = append(commit.Events, restocked)
 	}
 	version, delta := head.Version()+int64(len(events)), c.OnHand-c.Before
-	effects := append(besides, s.deps.Counters.Restock(from, delta, version, marks))
+	effects = append(effects, s.deps.Counters.Restock(from, delta, version, marks))
 	_, err = s.deps.Store.Append(ctx, []es.Commit{commit}, effects...)
 	if !errors.Is(err, ErrInsufficient) {
 		return err

@@ -250,17 +250,18 @@ func (s *shop) sellOut(t *testing.T, there int64, clients, batch, orders int) {
 				commands = append(commands, command(stock.Item{SKU: name, Quantity: 1}))
 			}
 			for i, reply := range s.service.ReserveAll(context.Background(), commands) {
-				for errors.Is(reply.Err, es.ErrConflict) || errors.Is(reply.Err, es.ErrUnavailable) { // it comes again
+				err := reply.Err
+				for errors.Is(err, es.ErrConflict) || errors.Is(err, es.ErrUnavailable) { // it comes again
 					c := commands[i]
-					reply.State, reply.Err = s.service.Reserve(context.Background(), c.Request, c.Reservation)
+					_, err = s.service.Reserve(context.Background(), c.Request, c.Reservation)
 				}
 				switch {
-				case reply.Err == nil:
+				case err == nil:
 					got.Add(1)
-				case errors.Is(reply.Err, stock.ErrInsufficient):
+				case errors.Is(err, stock.ErrInsufficient):
 					refused.Add(1)
 				default:
-					t.Errorf("a buyer: %v", reply.Err)
+					t.Errorf("a buyer: %v", err)
 				}
 			}
 		}
