@@ -148,9 +148,10 @@ func (s Service) look(ctx context.Context, skus map[string]bool, into rooms) err
 	return nil
 }
 
-// placeAfter says from which rows items are taken, behind a try that met a shortage of which rows of
-// shards tell. seed chooses among them. The refusal of Insufficient is for all rows of the SKUs that
-// are short then, as the shortage says, which is empty else.
+// placeAfter says from which rows items are taken, behind a try that met the shortage: where that
+// is of a SKU that is split, its rows are looked at. seed chooses among shards. Where all rows of a
+// SKU have too few together, the answer is Insufficient, and the shortage says so; else it is
+// empty.
 func (s Service) placeAfter(ctx context.Context, shortage Shortage, items []Item, seed string) ([]Item, error) {
 	in := rooms{}
 	err := s.look(ctx, shortage.split(), in)
