@@ -6,15 +6,23 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/spf13/cobra"
 
+	"orderflow/cmd/orderflow/deployment"
+	"orderflow/shared/aws/deadlettertable"
+	"orderflow/shared/aws/sfnstart"
 	"orderflow/shared/contract"
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/dynamostore"
+	"orderflow/shared/ops/deadletter"
 	"orderflow/shared/ops/reconcile"
 	"orderflow/shared/ops/recount"
 	"orderflow/shared/ops/resume"
@@ -22,9 +30,10 @@ import (
 	"orderflow/shared/read/view/catalog"
 )
 
-const verifyLong = `Compares each order with its payment, its reservation and its shipment, what came into accounts
-with what went out and what is left, the stock counters with the events, and the views with a replay, while orders
-continue to change all of them. It changes nothing. It rechecks what doesn't fit, until --patience ends.
+const verifyLong = `Compares each order with its payment, its reservation, its shipment and its execution, what
+came into accounts with what went out and what is left, the stock counters with the events, and the views with a
+replay, and counts dead letters, while orders continue to change all of them. It changes nothing. It rechecks what
+doesn't fit, until --patience ends.
 Exit status 1: there are findings.
 
 It reads the whole events table, and is resumable: the same command continues after an interruption.
@@ -32,9 +41,18 @@ See docs/verify.md for what it checks.`
 
 // verification is what was found of a stack.
 type verification struct {
-	Orders reconcile.Report `json:"orders"`
-	Stock  *recount.Report  `json:"stock,omitempty"`
-	Views  []verify.Report  `json:"views,omitempty"`
+	Orders      reconcile.Report `json:"orders"`
+	Stock       *recount.Report  `json:"stock,omitempty"`
+	Views       []verify.Report  `json:"views,omitempty"`
+	DeadLetters *undone          `json:"deadLetters,omitempty"`
+}
+
+// undone counts what consumers have given up.
+type undone struct {
+	Open      int `json:"open"` // entries that wait for their next redrive
+	Redriving int `json:"redriving"`
+	Spent     int `json:"spent"`   // exhausted entries, which wait for a person
+	Waiting   int `json:"waiting"` // messages of the queue that are not recorded yet
 }
 
 // verifyTool is a comparison with its flags.
@@ -70,7 +88,7 @@ func verifyCommand(stack *stackFlag) *cobra.Command {
 	f.DurationVar(
 		&v.orders.Overdue, "overdue", 24*time.Hour, "how long an order may stay open after its deadline or last event",
 	)
-	f.BoolVar(&v.only, "orders-only", false, "compare orders and money, but neither stock nor views")
+	f.BoolVar(&v.only, "orders-only", false, "compare orders and money alone")
 	f.StringVar(
 		&v.folder, "state", "", "folder for the state (default: orderflow/verify in the user's cache folder)",
 	)
@@ -87,6 +105,11 @@ func (v *verifyTool) run(ctx context.Context, stack *stackFlag) error {
 	if err != nil {
 		return err
 	}
+	machine, err := d.Output("SagaArn")
+	if err != nil {
+		return err
+	}
+	v.orders.Runs = sfnstart.New(sfn.NewFromConfig(d.Config()), machine, v.orders.Clock)
 	folder, err := stateFolder(v.folder, "verify")
 	if err != nil {
 		return err
@@ -111,7 +134,9 @@ func (v *verifyTool) run(ctx context.Context, stack *stackFlag) error {
 		return stoppedBy(ctx, err, "nothing was changed; the same command continues")
 	}
 	if !v.only {
-		if err := errors.Join(v.stock(ctx, stack, &found), v.views(ctx, stack, &found)); err != nil {
+		if err := errors.Join(
+			v.stock(ctx, stack, &found), v.views(ctx, stack, &found), v.deadLetters(ctx, d, &found),
+		); err != nil {
 			return stoppedBy(ctx, err, "nothing was changed")
 		}
 	}
@@ -156,6 +181,59 @@ func (v *verifyTool) views(ctx context.Context, stack *stackFlag, found *verific
 	return nil
 }
 
+// deadLetters counts them.
+func (v *verifyTool) deadLetters(ctx context.Context, d *deployment.Deployment, found *verification) error {
+	table, errTable := d.Output("DeadLettersTable")
+	queue, errQueue := d.Output("DeadLettersQueueUrl")
+	if err := errors.Join(errTable, errQueue); err != nil {
+		return err
+	}
+	entries := deadlettertable.New(dynamodb.NewFromConfig(d.Config()), table)
+	found.DeadLetters = &undone{}
+	for status, count := range map[deadletter.Status]*int{
+		deadletter.StatusOpen: &found.DeadLetters.Open, deadletter.StatusRedriving: &found.DeadLetters.Redriving,
+		deadletter.StatusSpent: &found.DeadLetters.Spent,
+	} {
+		for q := (deadletter.Query{Status: status, Limit: deadletter.MaxPage}); ; {
+			page, err := entries.List(ctx, q)
+			if err != nil {
+				return err
+			}
+			*count += len(page.Entries)
+			if q.After = page.Next; page.Next == "" {
+				break
+			}
+		}
+	}
+	const waiting = sqstypes.QueueAttributeNameApproximateNumberOfMessages
+	got, err := sqs.NewFromConfig(d.Config()).GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
+		QueueUrl: &queue, AttributeNames: []sqstypes.QueueAttributeName{waiting},
+	})
+	if err != nil {
+		return err
+	}
+	found.DeadLetters.Waiting, err = strconv.Atoi(got.Attributes[string(waiting)])
+	return err
+}
+
+// lines are the findings of what is left undone.
+func (u undone) lines() (lines []string) {
+	for _, of := range []struct {
+		rule, what string
+		count      int
+	}{
+		{"dead-letters.open", "entries wait for a redrive", u.Open},
+		{"dead-letters.redriving", "entries are being redriven", u.Redriving},
+		{"dead-letters.spent", "entries are exhausted, and wait for a person", u.Spent},
+		{"dead-letters.waiting", "messages are not recorded yet", u.Waiting},
+	} {
+		if of.count > 0 {
+			lines = append(lines, fmt.Sprintf("%-20s %d %s", of.rule, of.count, of.what))
+		}
+	}
+	return lines
+}
+
 // lines are the findings, one a line, for people.
 func (f verification) lines() (lines []string) {
 	for _, o := range f.Orders.Findings {
@@ -177,6 +255,9 @@ func (f verification) lines() (lines []string) {
 		for _, x := range view.Findings {
 			lines = append(lines, fmt.Sprintf("%-20s %s %s %s", "view."+string(x.Kind), view.View, x.ID, x.Detail))
 		}
+	}
+	if f.DeadLetters != nil {
+		lines = append(lines, f.DeadLetters.lines()...)
 	}
 	return lines
 }

@@ -14,7 +14,7 @@ import (
 func TestPrintVerification(t *testing.T) {
 	sound := verification{
 		Orders: reconcile.Report{Orders: 3, Accounts: 2, Commits: 40, Findings: []reconcile.Finding{}},
-		Stock:  &recount.Report{}, Views: []verify.Report{{View: "orders"}},
+		Stock:  &recount.Report{}, Views: []verify.Report{{View: "orders"}}, DeadLetters: &undone{},
 	}
 	broken := verification{
 		Orders: reconcile.Report{Findings: []reconcile.Finding{
@@ -24,6 +24,7 @@ func TestPrintVerification(t *testing.T) {
 		Views: []verify.Report{
 			{View: "orders", Findings: []verify.Finding{{Kind: verify.Stray, ID: "o2", Detail: "gone"}}},
 		},
+		DeadLetters: &undone{Open: 4, Spent: 1},
 	}
 	for name, tt := range map[string]struct {
 		of   verification
@@ -33,8 +34,8 @@ func TestPrintVerification(t *testing.T) {
 		"sound": {sound, []string{"3 orders and 2 accounts compared by 40 commits; 0 findings"}, ""},
 		"broken": {broken, []string{
 			"payment.standing", "order/o1", "and 2 more", "stock.counters", "stock/cd-1", "event.unreadable",
-			"view.stray", "o2", "5 findings",
-		}, "5 findings"},
+			"view.stray", "o2", "dead-letters.open    4 entries", "dead-letters.spent   1 entries", "7 findings",
+		}, "7 findings"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer

@@ -8,6 +8,7 @@ import (
 
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/es"
+	"orderflow/shared/process/saga"
 	"orderflow/shared/shop/account"
 	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/money"
@@ -113,8 +114,12 @@ func (u *run) whole(ctx context.Context, stream es.StreamID) ([]Finding, error) 
 	if !l.order.Exists() {
 		return []Finding{{Rule: "order.not-placed", Stream: stream, Detail: "it doesn't begin with order.placed"}}, nil
 	}
+	abandoned, err := u.abandoned(ctx, l.order)
+	if err != nil {
+		return nil, err
+	}
 	var findings []Finding
-	for _, broken := range append(l.broken(), l.late(u.Clock.Now(), u.Overdue)...) {
+	for _, broken := range slices.Concat(l.broken(), l.late(u.Clock.Now(), u.Overdue), abandoned) {
 		broken.Stream = stream
 		findings = append(findings, broken)
 	}
@@ -141,6 +146,23 @@ func (l life) late(now time.Time, overdue time.Duration) []Finding {
 		}}
 	}
 	return nil
+}
+
+// abandoned says of an order that is open that no run goes on with it, or waits with it: nothing
+// comes of it before the sweep does.
+func (u *run) abandoned(ctx context.Context, o order.State) ([]Finding, error) {
+	if u.Runs == nil || !o.Status.Open() {
+		return nil, nil
+	}
+	for _, name := range []string{o.SagaID, saga.FulfilName(o.ID)} {
+		if name == "" {
+			continue
+		}
+		if running, err := u.Runs.Running(ctx, name); err != nil || running {
+			return nil, err
+		}
+	}
+	return []Finding{{Rule: "order.run", Detail: fmt.Sprintf("it is %s, and no run goes on with it", o.Status)}}, nil
 }
 
 // broken says which rules an order breaks, as it is.

@@ -74,10 +74,17 @@ type Store interface {
 	es.Scanner
 }
 
-// Verify compares. All but Parallel and Progress are needed.
+// Runs says whether runs of the saga go on.
+type Runs interface {
+	// Running reports whether the run with that name still goes. One that never was does not.
+	Running(ctx context.Context, name string) (bool, error)
+}
+
+// Verify compares. All but Runs, Parallel and Progress are needed.
 type Verify struct {
 	Store    Store
 	Registry *es.Registry // of the shop's events
+	Runs     Runs         // nil: nobody asks whether open orders have one
 	Clock    clock.Clock
 	Segments int           // of the scan, at least 1
 	Parallel int           // segments at once, 0 for all

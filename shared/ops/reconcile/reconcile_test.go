@@ -327,6 +327,38 @@ func TestOverdue(t *testing.T) {
 	}
 }
 
+// runs are those that go.
+type runs []string
+
+func (r runs) Running(_ context.Context, name string) (bool, error) {
+	return slices.Contains(r, name), nil
+}
+
+// TestAbandoned: an order that is open has a run, the one that took it or the first one.
+func TestAbandoned(t *testing.T) {
+	for name, tt := range map[string]struct {
+		runs runs
+		want []string
+	}{
+		"it goes":         {runs{"other", "again"}, []string{}},
+		"the first goes":  {runs{"o"}, []string{}},
+		"none goes":       {runs{"other"}, []string{"order.run"}},
+		"none ever began": {nil, []string{"order.run"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := whole() // whose orders are at their ends, and need none
+			b.live("o", paid)
+			b.add("order/o", order.Started{SagaID: "again"})
+			v := verify(b.stored(t))
+			v.Runs = tt.runs
+			report, err := v.Run(t.Context(), reconcile.State{})
+			if diff := cmp.Diff(tt.want, rules(report)); err != nil || diff != "" {
+				t.Errorf("%v (-want +got)\n%s", err, diff)
+			}
+		})
+	}
+}
+
 // TestTwice: no two attempts of an order stand.
 func TestTwice(t *testing.T) {
 	b := whole()

@@ -378,7 +378,7 @@ func (h *history) verify() error {
 	ctx := context.Background()
 	h.clock.Advance(48 * time.Hour)
 	report, err := reconcile.Verify{
-		Store: h.kept, Registry: registry, Clock: h.clock, Segments: 1, Overdue: 24 * time.Hour,
+		Store: h.kept, Registry: registry, Runs: h.shop, Clock: h.clock, Segments: 1, Overdue: 24 * time.Hour,
 		Keep: func(reconcile.State) error { return nil },
 	}.Run(ctx, reconcile.State{})
 	if err != nil {
