@@ -81,7 +81,7 @@ func (w world) stepsOfRun(i int, add adder) {
 
 // request is what a run asks for in its place.
 func (r run) request() late {
-	return late{Effect: string(r.At), Run: r.Name, Revision: r.Payment, Try: r.Try}
+	return late{Effect: string(r.At), Run: r.Name, Revision: r.Payment, Pieces: r.Pieces, Try: r.Try}
 }
 
 // perform carries out a request of a run.
@@ -91,9 +91,9 @@ func (w *world) perform(l late) error {
 	case atStart:
 		return w.decide(order.Start{SagaID: l.Run})
 	case atReserve:
-		return w.reserve()
+		return w.reserve(l.Pieces)
 	case atCharge:
-		return w.charge(l.Revision)
+		return w.charge(l.Revision, l.Pieces)
 	case atSchedule:
 		return w.schedule()
 	case atConfirm:
@@ -111,7 +111,7 @@ func (w *world) perform(l late) error {
 	case atRefund:
 		w.refund(l.Revision)
 	case atRelease:
-		w.release()
+		w.release(l.Pieces)
 	case atFinish:
 		return w.decide(order.FinishUndo{SagaID: l.Run})
 	}
@@ -132,6 +132,9 @@ func (w *world) advance(i int) {
 		case err != nil:
 			r.At = atClose
 		case w.Order.Status.Open():
+			if r.Payment == 0 || w.Can.Fault != chargesBefore {
+				r.Pieces = w.ordered()
+			}
 			r.At, r.Payment = atReserve, w.Order.PaymentRevision
 		default:
 			r.At = ended // another run has fulfilled it
@@ -165,6 +168,9 @@ func (w *world) advance(i int) {
 		case order.StatusCancelling:
 			if r.At, r.Payment = atCancel, w.Order.PaymentRevision; w.Can.Fault == refundsTheFirst {
 				r.Payment = 1
+			}
+			if r.Pieces == 0 {
+				r.Pieces = w.ordered()
 			}
 		default:
 			r.At = ended
@@ -237,7 +243,7 @@ func (w *world) deliver(i int, away bool) {
 		}
 	case "confirmed":
 		if w.Shipment == shipment.StatusScheduled {
-			w.Shipment = shipment.StatusPrepared
+			w.Shipment, w.Packed = shipment.StatusPrepared, w.ordered()
 		}
 	case "taken back":
 		_ = w.decide(order.Close{
@@ -301,6 +307,8 @@ func (w world) stepsOfPeople(add adder) {
 			w.send("fill-backorders", "restocked")
 		}
 	})
+	once("the customer wants two pieces", func(b *budget) *int { return &b.More }, func(w *world) { w.amend(2) })
+	once("the customer wants one piece", func(b *budget) *int { return &b.Fewer }, func(w *world) { w.amend(1) })
 	if o.Status == order.StatusPaymentRequired {
 		once("the customer pays again", func(b *budget) *int { return &b.Requests }, func(w *world) {
 			_ = w.decide(order.RequestPayment{By: "customer"})
@@ -308,7 +316,7 @@ func (w world) stepsOfPeople(add adder) {
 	}
 	if w.Shipment == shipment.StatusPrepared {
 		add("the carrier takes it", func(w *world) {
-			w.Shipment, w.Departed, w.Reserved = shipment.StatusDispatched, w.Departed+pieces, w.Reserved-pieces
+			w.Shipment, w.Departed, w.Reserved = shipment.StatusDispatched, w.Departed+w.Held, w.Reserved-w.Held
 			w.send("follow-shipments", "dispatched")
 		})
 	}

@@ -7,19 +7,17 @@ import (
 	"testing"
 
 	"orderflow/shared/kit/es"
-	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/money"
 	"orderflow/shared/shop/order"
 )
-
-var _ = goods.Item{}
 
 // amount is the rule that a held order matches.
 var amount = []string{"amount"}
 
 // placed is a world in which an order was just placed.
 func placed(account string, rules []string, can budget) world {
-	w := world{Counted: pieces, Available: pieces, Payments: map[int64]es.AttemptStatus{}, Can: can}
+	w := world{Counted: pieces, Available: pieces, Can: can}
+	w.Payments, w.Charged = map[int64]es.AttemptStatus{}, map[int64]int{}
 	if account == rich {
 		w.Balance = price
 	}
@@ -29,6 +27,16 @@ func placed(account string, rules []string, can budget) world {
 	})
 	if err != nil {
 		panic(err)
+	}
+	return w
+}
+
+// ample is placed in a world with a piece and money to spare.
+func ample(account string, rules []string, can budget) world {
+	w := placed(account, rules, can)
+	w.Counted, w.Available = w.Counted+pieces, w.Available+pieces
+	if account == rich {
+		w.Balance, w.Deposits = w.Balance+price, w.Deposits+price
 	}
 	return w
 }
@@ -57,6 +65,12 @@ func TestEveryHistory(t *testing.T) {
 		"sold out, crash":   soldOut(rich, budget{Cancels: 1, Restocks: 1, Crashes: 1}),
 		"sold out, late":    soldOut(rich, budget{Cancels: 1, Restocks: 1, Late: 1}),
 		"sold out, poor":    soldOut(poor, budget{Deposits: 1, Requests: 1, Restocks: 1}),
+		"amended":           ample(rich, nil, budget{Cancels: 1, More: 1, Fewer: 1}),
+		"amended, crash":    ample(rich, nil, budget{Cancels: 1, More: 1, Crashes: 1}),
+		"amended, late":     ample(rich, nil, budget{Cancels: 1, More: 1, Late: 1}),
+		"amended, too dear": placed(rich, nil, budget{Cancels: 1, More: 1, Deposits: 1, Restocks: 1}),
+		"amended, held":     ample(rich, amount, budget{Approvals: 1, Declines: 1, More: 1, Crashes: 1}),
+		"amended, declined": ample(poor, nil, budget{Deposits: 2, Requests: 1, More: 1, Fewer: 1}),
 		"held and declined": placed(poor, amount, budget{Approvals: 1, Deposits: 1, Requests: 1}),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -130,6 +144,10 @@ func TestFaultsAreFound(t *testing.T) {
 		{looksNever, soldOut(rich, budget{Restocks: 1}), wakesAlways},
 		{refundsTheFirst, placed(poor, nil, budget{Cancels: 1, Deposits: 1, Requests: 1}), endsAlways},
 		{cancelsTooLate, placed(rich, nil, budget{Cancels: 1}), endsAlways},
+		{amendsTooLate, ample(rich, nil, budget{More: 1}), endsAlways},
+		{chargesBefore, ample(poor, nil, budget{Deposits: 2, Requests: 1, More: 1}), endsAlways},
+		{amendsUnpaid, ample(poor, nil, budget{Deposits: 1, More: 1}), endsAlways},
+		{releasesAsRead, ample(poor, nil, budget{More: 1}), endsAlways},
 		{wakesNobody, placed(poor, nil, budget{Cancels: 1}), func(w world) (graph, error) {
 			g, err := wakesAlways(w)
 			for i, w := range g.worlds {

@@ -12,7 +12,8 @@ import (
 	"orderflow/shared/shop/shipment"
 )
 
-// The order is for one piece, and costs as much as a rich account has.
+// The order is for one piece, and costs as much as a rich account has. Each piece that is added
+// costs as much.
 const (
 	pieces = 1
 	price  = 1
@@ -27,11 +28,14 @@ type world struct {
 	Reserved  int
 	Departed  int
 	Stock     es.AttemptStatus
+	Held      int                        // pieces that the reservation's own events come to
 	InLine    bool                       // the reservation is open, and waits
 	Payments  map[int64]es.AttemptStatus // by revision
+	Charged   map[int64]int              // what those of them come to that are done
 	Balance   int
 	Deposits  int // that came in beside what the account began with
 	Shipment  shipment.Status
+	Packed    int       // pieces that leave with it
 	Runs      []run     // in the order in which they began
 	Messages  []message // that nobody has got yet
 	Sent      []late    // requests that may come once more
@@ -41,6 +45,7 @@ type world struct {
 // budget says how often something may still happen.
 type budget struct {
 	Cancels, Approvals, Declines, Requests, Deposits, Restocks int // of people
+	More, Fewer                                                int // amendments to two pieces, and to one
 	Crashes, Late, Sweeps                                      int
 	WaitForEver                                                bool // no deadline ever comes
 	Fault                                                      fault
@@ -55,6 +60,10 @@ const (
 	refundsTheFirst fault = "the undo refunds the first payment"
 	cancelsTooLate  fault = "a cancel does not ask the shipment"
 	wakesNobody     fault = "a cancel wakes nobody"
+	amendsTooLate   fault = "an amendment does not ask the shipment"
+	chargesBefore   fault = "a run charges what it read before it waited"
+	amendsUnpaid    fault = "an amendment charges a payment that was declined"
+	releasesAsRead  fault = "the undo releases what the run has read"
 )
 
 // place is where a run stands in the state machine.
@@ -85,6 +94,7 @@ type run struct {
 	Name     string
 	At       place
 	Payment  int64          // revision of the payment, as the run has read it
+	Pieces   int            // of the order, as the run has read it
 	Waits    order.WaitKind // what it is parked for
 	Revision int64          // of what it is parked for
 	Try      int            // names its task token: each try to park has another one
@@ -105,6 +115,7 @@ type late struct {
 	Effect   string
 	Run      string
 	Revision int64
+	Pieces   int
 	Try      int
 }
 
@@ -119,7 +130,7 @@ func (w world) key() string {
 // clone is a world that can be changed without changing this one. What the order's events hold is
 // never changed.
 func (w world) clone() world {
-	w.Payments = maps.Clone(w.Payments)
+	w.Payments, w.Charged = maps.Clone(w.Payments), maps.Clone(w.Charged)
 	w.Runs, w.Messages, w.Sent = slices.Clone(w.Runs), slices.Clone(w.Messages), slices.Clone(w.Sent)
 	return w
 }
@@ -189,12 +200,18 @@ func (w *world) decide(c order.Command) error {
 	return nil
 }
 
-func (w *world) reserve() error {
+// ordered is how many pieces the order is for.
+func (w world) ordered() int { return int(w.Order.Lines[0].Quantity) }
+
+func (w *world) take(n int) { w.Available, w.Reserved, w.Held = w.Available-n, w.Reserved+n, w.Held+n }
+
+func (w *world) reserve(n int) error {
 	switch w.Stock {
 	case es.AttemptOpen:
 		switch {
-		case w.Available >= pieces && !w.InLine: // who is in line is served there
-			w.Stock, w.Available, w.Reserved = es.AttemptDone, w.Available-pieces, w.Reserved+pieces
+		case w.Available >= n && !w.InLine: // who is in line is served there
+			w.Stock = es.AttemptDone
+			w.take(n)
 		case w.Patient:
 			w.InLine = true
 			return errBackordered
@@ -210,13 +227,18 @@ func (w *world) reserve() error {
 	return nil
 }
 
-func (w *world) release() {
+func (w *world) release(read int) {
+	n := w.Held
+	if w.Can.Fault == releasesAsRead {
+		n = read
+	}
 	switch w.Stock {
 	case es.AttemptOpen:
 		w.Stock, w.InLine = es.AttemptVoided, false
 	case es.AttemptDone:
 		if w.Departed == 0 {
-			w.Stock, w.Available, w.Reserved = es.AttemptUndone, w.Available+pieces, w.Reserved-pieces
+			w.Stock = es.AttemptUndone
+			w.take(-n)
 		}
 	}
 }
@@ -224,19 +246,20 @@ func (w *world) release() {
 // serve gives what is available to the reservation that waits.
 func (w *world) serve() {
 	if w.InLine && w.Available >= pieces {
-		w.InLine, w.Stock, w.Available, w.Reserved = false, es.AttemptDone, w.Available-pieces, w.Reserved+pieces
+		w.InLine, w.Stock = false, es.AttemptDone
+		w.take(pieces)
 		w.send("fill-backorders", "reserved")
 	}
 }
 
-func (w *world) charge(revision int64) error {
+func (w *world) charge(revision int64, n int) error {
 	switch w.Payments[revision] {
 	case es.AttemptOpen:
-		if w.Balance < price {
+		if w.Balance < n*price {
 			w.Payments[revision] = es.AttemptRefused
 			return errRefused
 		}
-		w.Payments[revision], w.Balance = es.AttemptDone, w.Balance-price
+		w.Payments[revision], w.Charged[revision], w.Balance = es.AttemptDone, n*price, w.Balance-n*price
 	case es.AttemptRefused:
 		return errRefused
 	case es.AttemptUndone, es.AttemptVoided:
@@ -250,7 +273,39 @@ func (w *world) refund(revision int64) {
 	case es.AttemptOpen:
 		w.Payments[revision] = es.AttemptVoided
 	case es.AttemptDone:
-		w.Payments[revision], w.Balance = es.AttemptUndone, w.Balance+price
+		w.Payments[revision], w.Balance = es.AttemptUndone, w.Balance+w.Charged[revision]
+		delete(w.Charged, revision)
+	}
+}
+
+// amend has the order be for n pieces, and all that was done for it: in one transaction, so that it
+// is refused as a whole where a part of it is.
+func (w *world) amend(n int) {
+	more, before := n-w.ordered(), w.clone()
+	status := w.Order.Status
+	lines := slices.Clone(w.Order.Lines)
+	lines[0].Quantity = int64(n)
+	if more == 0 || w.decide(order.Amend{Lines: lines, By: order.OriginCustomer}) != nil {
+		return
+	}
+	left := w.Shipment != shipment.StatusScheduled && w.Shipment != shipment.StatusPrepared
+	charges := status == order.StatusConfirmed ||
+		status == order.StatusPaymentRequired && w.Can.Fault == amendsUnpaid
+	switch {
+	case status == order.StatusHeld: // nothing was done for it yet
+		return
+	case status == order.StatusConfirmed && left && w.Can.Fault != amendsTooLate,
+		w.Available < more, charges && w.Balance < more*price:
+		*w = before
+		return
+	}
+	w.take(more)
+	if charges {
+		w.Charged[w.Order.PaymentRevision] += more * price
+		w.Balance -= more * price
+	}
+	if w.Packed > 0 {
+		w.Packed = n
 	}
 }
 
@@ -293,6 +348,14 @@ func (w world) paid() (n int) {
 	return n
 }
 
+// charged is what they come to.
+func (w world) charged() (n int) {
+	for _, amount := range w.Charged {
+		n += amount
+	}
+	return n
+}
+
 // rule is what holds in every world.
 func rule(w world) error {
 	left := w.Shipment == shipment.StatusDispatched || w.Shipment == shipment.StatusDelivered
@@ -302,12 +365,12 @@ func rule(w world) error {
 		return fmt.Errorf("stock: %d available, %d reserved, %d departed", w.Available, w.Reserved, w.Departed)
 	case w.Reserved > 0 && w.Stock != es.AttemptDone:
 		return fmt.Errorf("stock is reserved, and the reservation is %s", w.Stock)
-	case w.Balance+w.paid()*price != begins(o)+w.Deposits:
-		return fmt.Errorf("money: %d in the account, %d payments", w.Balance, w.paid())
+	case w.Balance < 0 || w.Balance+w.charged() != begins(o)+w.Deposits:
+		return fmt.Errorf("money: %d in the account, %d charged", w.Balance, w.charged())
 	case w.paid() > 1:
 		return errors.New("paid twice")
-	case left && (w.paid() != 1 || w.Departed != pieces):
-		return fmt.Errorf("shipped: %d payments, %d departed", w.paid(), w.Departed)
+	case left && (w.paid() != 1 || w.Departed != w.ordered() || w.Packed != w.ordered()):
+		return fmt.Errorf("shipped: %d payments, %d departed, %d packed", w.paid(), w.Departed, w.Packed)
 	case left && (o.Status == order.StatusCancelling || o.Status == order.StatusCancelled):
 		return fmt.Errorf("shipped, and the order is %s", o.Status)
 	case len(o.HoldRules) > 0 && o.Approval == nil && (w.Stock == es.AttemptDone || w.paid() > 0):
@@ -320,8 +383,11 @@ func rule(w world) error {
 		if w.Payments[o.PaymentRevision] != es.AttemptDone || w.Stock != es.AttemptDone {
 			return fmt.Errorf("%s: the payment is %s, stock is %s", o.Status, w.Payments[o.PaymentRevision], w.Stock)
 		}
+		if w.Held != w.ordered() || w.charged() != w.ordered()*price {
+			return fmt.Errorf("%s for %d: %d are held, %d is charged", o.Status, w.ordered(), w.Held, w.charged())
+		}
 	case order.StatusCancelled:
-		if w.paid() > 0 || w.Reserved > 0 || w.InLine || w.Shipment == shipment.StatusScheduled ||
+		if w.paid() > 0 || w.charged() > 0 || w.Reserved > 0 || w.InLine || w.Shipment == shipment.StatusScheduled ||
 			w.Shipment == shipment.StatusPrepared {
 			return fmt.Errorf("cancelled: %d payments, %d reserved, shipment %s", w.paid(), w.Reserved, w.Shipment)
 		}
