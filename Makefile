@@ -12,6 +12,7 @@ ROUNDS ?= 3
 ORDERS ?= 80
 SAMPLE ?=
 BASE ?=
+SEED ?=
 PYTHON ?= python3
 export PYTHON
 
@@ -46,8 +47,9 @@ help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z0-9\/-]*:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
 	@printf '\nVariables, with their values now:\n'
 	@printf '  %-23s %s\n' "PORT=$(PORT)" 'port of the local AWS' "LIMIT=$(LIMIT)" 'purchases that make run imports; 0 for all' \
-		"ROUNDS=$(ROUNDS)" 'rounds of make load' "ORDERS=$(ORDERS)" 'orders of each round' \
+		"ROUNDS=$(ROUNDS)" 'rounds of make load' "ORDERS=$(ORDERS)" 'orders of each round; of make simulate, 300' \
 		"SAMPLE=$(SAMPLE)" 'sample event that make sam-local calls a function with; all when empty' \
+		"SEED=$(SEED)" 'draws what make simulate does; any when empty' \
 		"BASE=$(BASE)" 'another checkout that make load measures beside this one' \
 		"PYTHON=$(PYTHON)" 'Python that installs the tools and runs the local AWS'
 	@printf '\nBegin with make run, then docs/tutorials/first-order.md. All pages: docs/README.md\n'
@@ -110,6 +112,9 @@ bench: go-present linux $(dynamodb_local) ## measure starts, handlers and the ev
 
 load: go-present linux $(emulator) $(sam) bin/orderflow ## place orders of a real shop, and measure; BASE=../other measures another checkout beside it
 	@.tools/sam/bin/python infra/local/load.py --rounds "$(ROUNDS)" --orders "$(ORDERS)" $(if $(BASE),--base "$(BASE)")
+
+simulate: go-present linux $(emulator) $(sam) ## have a deployed stack live through random histories with kill -9 and duplicates, and verify it; SEED=7 ORDERS=500
+	@SEED="$(or $(SEED),0)" ORDERS="$(if $(filter command environment,$(firstword $(origin ORDERS))),$(ORDERS),300)" infra/local/test.sh simulate
 
 lint: go-present $(sam) $(checkov) $(asl) $(asyncapi) $(golangci_lint) $(actionlint) ## all static checks: formatting, linters, templates, rules
 	@unformatted=$$(git ls-files -z --cached --others --exclude-standard '*.go' | xargs -0 gofmt -l); \
@@ -182,4 +187,4 @@ linux:
 
 FORCE:
 
-.PHONY: help run stop status deploy-local sam-local build test suite-integration suite-e2e units test-unit test-integration test-e2e bench load lint clean distclean tools go-present linux FORCE
+.PHONY: help run stop status deploy-local sam-local build test suite-integration suite-e2e units test-unit test-integration test-e2e bench load simulate lint clean distclean tools go-present linux FORCE
