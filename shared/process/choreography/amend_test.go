@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -46,17 +47,22 @@ func usd(amount int64) money.Money { return money.Money{Amount: amount, Currency
 func newShop(t testing.TB) *world {
 	t.Helper()
 	w := newWorld(t)
-	w.orders = order.New(order.Deps{
-		Store: w.store, Clock: w.clock, Vault: w.vault, Customers: registered{},
-		Prices:    ordertest.Prices{sku: usd(price), other: usd(otherPrice)},
-		Shipments: w.shipments, Reservations: w.stock, Payments: w.payments,
-	})
+	w.orders = w.amending(w.stock)
 	if _, err := w.stock.Set(
 		context.Background(), w.request(), other, otherThere, stock.Match{MustBeNew: true},
 	); err != nil {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// amending are orders that can be amended, with these reservations.
+func (w *world) amending(reservations order.Reservations) order.Service {
+	return order.New(order.Deps{
+		Store: w.store, Clock: w.clock, Vault: w.vault, Customers: registered{},
+		Prices:    ordertest.Prices{sku: usd(price), other: usd(otherPrice)},
+		Shipments: w.shipments, Reservations: reservations, Payments: w.payments,
+	})
 }
 
 // confirmedShop is one whose order is confirmed, and its shipment prepared.
@@ -449,6 +455,37 @@ func TestOneArbiter(t *testing.T) {
 			})
 		}
 	}
+}
+
+// meanwhile are reservations of which somebody asks when something else has just happened.
+type meanwhile struct {
+	order.Reservations
+	happens func()
+}
+
+func (m meanwhile) Amendment(orderID string, revision int64, items []goods.Item) order.Part {
+	part := m.Reservations.Amendment(orderID, revision, items)
+	return func(ctx context.Context, req es.Request) ([]es.Commit, []es.Effect, error) {
+		m.happens()
+		return part(ctx, req)
+	}
+}
+
+// TestRefusedByTheArbiter: a dispatch that comes between the looks at the shipment and at the stock
+// is told of as what it is, and not by what it has done to the stock.
+func TestRefusedByTheArbiter(t *testing.T) {
+	w, consume := confirmedShop(t)
+	w.orders = w.amending(meanwhile{w.stock, sync.OnceFunc(func() {
+		if err := w.person("dispatch"); err != nil {
+			t.Error(err)
+		}
+	})})
+	_, err := w.amend(order.AmendInput{Lines: pieces(goods.Item{SKU: sku, Quantity: 1})})
+	if !errors.Is(err, order.ErrDispatched) {
+		t.Errorf("%v, want %v", err, order.ErrDispatched)
+	}
+	w.settle(consume)
+	w.fits(t)
 }
 
 // TestAddressOnly: an amendment of the address touches neither stock nor money.

@@ -216,13 +216,7 @@ func (s Service) Amend(
 			if history.Head.Version() != version {
 				return ErrVersionMismatch.New("the order's version is %d, not %d", history.Head.Version(), version)
 			}
-			again, err := s.amend(ctx, req, &res, in, write)
-			if faults.Final(err) {
-				// A twin of this request may have been through since the order was read, and what
-				// it changed elsewhere be why this one can't be.
-				return cmp.Or(s.deps.Store.Confirm(ctx, history.Head), err)
-			}
-			if err != nil || !again {
+			if again, err := s.amend(ctx, req, &res, in, write); err != nil || !again {
 				return err
 			}
 		}
@@ -255,22 +249,35 @@ type amending struct {
 func (s Service) amend(
 	ctx context.Context, req es.Request, res *es.Result[State], in AmendInput, write *amending,
 ) (again bool, err error) {
+	read := []es.Head{res.Head}
+	// A twin of this request may have been through since the order was read, and what it changed
+	// elsewhere be why this one can't be. So may a dispatch since the shipment was, which has taken
+	// the pieces with it: the shipment is to say so, and not the stock.
+	refuse := func(err error) error {
+		if !faults.Final(err) {
+			return err
+		}
+		return cmp.Or(s.deps.Store.Confirm(ctx, read...), err)
+	}
 	if write.event == nil {
 		if err := s.decideAmendment(ctx, req, res.State, in, write); err != nil || write.event == nil {
-			return false, err
+			return false, refuse(err)
 		}
 	}
 	commits, effects := []es.Commit{req.Commit(res.Head, *write.event)}, []es.Effect(nil)
 	for _, part := range write.parts {
 		more, with, err := part(ctx, req)
 		if err != nil {
-			return false, tooLate(err)
+			return false, refuse(tooLate(err))
+		}
+		for _, c := range more {
+			read = append(read, c.Head)
 		}
 		commits, effects = append(commits, more...), append(effects, with...)
 	}
 	appended, err := s.deps.Store.Append(ctx, commits, effects...)
 	if err != nil {
-		return false, err
+		return false, refuse(err)
 	}
 	res.State, res.Head = Evolve(res.State, *write.event), appended.Heads[0]
 	return appended.Recognised, nil
