@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"orderflow/cmd/orderflow/shop"
-	"orderflow/shared/kit/ident"
 )
 
 // decideFlags is what somebody decides on an order that waits for approval.
@@ -63,16 +62,12 @@ func decideCommand(
 	return cmd
 }
 
-// decide carries it out. hints has the key before anything is sent, so that whoever loses the
-// answer can ask for the same again.
+// decide carries it out.
 func (f *decideFlags) decide(
 	ctx context.Context, out, hints io.Writer, command func(ctx context.Context, key string) (shop.Order, error),
 ) error {
-	key := f.key
-	if key == "" {
-		key = ident.New()
-	}
-	if _, err := fmt.Fprintf(hints, "If there is no answer, repeat the command with --key %s\n", key); err != nil {
+	key, err := keyed(hints, f.key)
+	if err != nil {
 		return err
 	}
 	of, err := command(ctx, key)

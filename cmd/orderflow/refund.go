@@ -124,8 +124,18 @@ func ofLine(text string) (line, n int64, err error) {
 	return line, n, err
 }
 
-// refund carries it out, in the currency of the order. hints has the key before anything is sent,
-// so that whoever loses the answer can ask for the same again.
+// keyed gives the key of a request: the given one of an earlier try, or a new one. hints has it
+// before anything is sent, so that whoever loses the answer can ask for the same again.
+func keyed(hints io.Writer, given string) (string, error) {
+	key := given
+	if key == "" {
+		key = ident.New()
+	}
+	_, err := fmt.Fprintf(hints, "If there is no answer, repeat the command with --key %s\n", key)
+	return key, err
+}
+
+// refund carries it out, in the currency of the order.
 func (f *refundFlags) refund(
 	ctx context.Context, out, hints io.Writer, client *shop.Client, id string, wanted shop.Refund,
 ) error {
@@ -143,11 +153,8 @@ func (f *refundFlags) refund(
 			m.Currency = of.Total.Currency
 		}
 	}
-	key := f.key
-	if key == "" {
-		key = ident.New()
-	}
-	if _, err := fmt.Fprintf(hints, "If there is no answer, repeat the command with --key %s\n", key); err != nil {
+	key, err := keyed(hints, f.key)
+	if err != nil {
 		return err
 	}
 	done, err := client.RefundOrder(ctx, id, key, wanted)
