@@ -94,7 +94,8 @@ func (t tour) run(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	_, err := fmt.Fprintln(t.out)
+	return err
 }
 
 // set makes a customer with money, and an article with so many pieces; both have the name.
