@@ -176,6 +176,10 @@ func (l *life) does(ctx context.Context, i int, a lifecycletest.Action) error {
 		}[a.Do], a.Amount)
 	case lifecycletest.Restock:
 		r, err = l.restock(ctx, a)
+	case lifecycletest.Split:
+		r = request{
+			http.MethodPut, "/stock/" + l.sku(a.Items[0].SKU) + "/shards", l.operator, nil, object{"shards": a.Amount},
+		}
 	default:
 		var ok bool
 		if of, ok, err = l.about(ctx, a); err != nil || !ok {

@@ -234,7 +234,7 @@ func (h *history) expire(r *run) {
 // together are commands of the inventory's queue, each of another order.
 func (h *history) together() (at []int) {
 	seen := map[string]bool{}
-	for i, c := range h.inventory {
+	for i, c := range h.commands {
 		if id := c.of.Input.OrderID; !seen[id] && (len(at) == 0 || h.sometimes(6)) {
 			seen[id] = true
 			at = append(at, i)
@@ -318,13 +318,13 @@ func (h *history) quiet() error {
 		if err := h.publish(); err != nil {
 			return err
 		}
-		still := len(h.messages) == 0 && len(h.inventory) == 0
+		still := len(h.messages) == 0 && len(h.commands) == 0
 		for len(h.messages) > 0 {
 			if err := h.take(0, false); err != nil {
 				return err
 			}
 		}
-		for len(h.inventory) > 0 {
+		for len(h.commands) > 0 {
 			if err := h.takeStock(0); err != nil {
 				return err
 			}

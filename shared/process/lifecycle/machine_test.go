@@ -100,7 +100,7 @@ type message struct {
 // machine is what moves orders along, and what is on its way.
 type machine struct {
 	runs      []*run
-	inventory []command
+	commands  []command
 	messages  []message
 	late      []func() error // requests that may come once more
 	published map[string]bool
@@ -147,7 +147,7 @@ func (s *shop) perform(r run) (of order.State, err error) {
 	case atStart:
 		return run("start-order", order.Start{SagaID: r.Name})
 	case atReserve, atRelease:
-		s.inventory = append(s.inventory, command{token: r.token, release: r.at == atRelease, of: r})
+		s.commands = append(s.commands, command{token: r.token, release: r.at == atRelease, of: r})
 	case atCharge:
 		return of, s.charge(r)
 	case atSchedule:
@@ -395,13 +395,13 @@ func (s *shop) takeStock(at ...int) error {
 	done := map[int]stock.Reply{}
 	var places []int
 	for _, i := range at {
-		c := s.inventory[i]
+		c := s.commands[i]
 		id := c.of.Input.OrderID
 		if c.release {
 			var reply stock.Reply
 			if s.wrong != forgetsReleases {
 				req := s.task(c.of, "release.stock")
-				reply.State, reply.Err = s.stock.Release(context.Background(), req, id, c.of.of.StockRevision)
+				reply.State, reply.Err = s.inventory.Release(context.Background(), req, id, c.of.of.StockRevision)
 			}
 			done[i] = reply
 			continue
@@ -414,12 +414,12 @@ func (s *shop) takeStock(at ...int) error {
 			},
 		})
 	}
-	for i, reply := range s.stock.ReserveAll(context.Background(), reservations) {
+	for i, reply := range s.inventory.ReserveAll(context.Background(), reservations) {
 		done[places[i]] = reply
 	}
 	slices.Sort(at)
 	for _, i := range slices.Backward(at) {
-		c, reply := s.inventory[i], done[i]
+		c, reply := s.commands[i], done[i]
 		code, err := answer(reply.Err)
 		switch {
 		case err != nil:
@@ -431,7 +431,7 @@ func (s *shop) takeStock(at ...int) error {
 		default:
 			_ = s.Succeed(context.Background(), c.token, nil)
 		}
-		s.inventory = slices.Delete(s.inventory, i, i+1)
+		s.commands = slices.Delete(s.commands, i, i+1)
 	}
 	return nil
 }

@@ -71,6 +71,7 @@ type shop struct {
 	orders    order.Service
 	shipments shipment.Service
 	stock     stock.Service
+	inventory stock.Service // the same, in a process that remembers other things
 	payments  payment.Service
 	accounts  account.Service
 	refunds   refund.Service
@@ -113,6 +114,7 @@ func newShop(seed string, wrong fault) *shop {
 	s.store = &estest.Hooked{Store: s.kept}
 	vault := personal.NewMemory()
 	s.stock = stock.New(stock.Deps{Store: s.store, Clock: s.clock, Counters: s.counters})
+	s.inventory = stock.New(stock.Deps{Store: s.store, Clock: s.clock, Counters: s.counters})
 	s.payments = payment.New(payment.Deps{Store: s.store, Clock: s.clock})
 	s.accounts = account.New(account.Deps{Store: s.store, Clock: s.clock, Customers: accounttest.Everybody{}})
 	s.shipments = shipment.New(shipment.Deps{
@@ -239,6 +241,8 @@ func (s *shop) asks(a lifecycletest.Action) func() error {
 			_, err := s.accounts.Withdraw(ctx, req, purse(a.Customer), key, eur(a.Amount))
 			return err
 		}
+	case lifecycletest.Split:
+		return func() error { _, err := s.stock.Shard(ctx, req, a.Items[0].SKU, a.Amount); return err }
 	case lifecycletest.Restock:
 		level, err := s.stock.Get(ctx, a.Items[0].SKU)
 		if err != nil {

@@ -62,6 +62,7 @@ const (
 	Deposit  Do = "deposit"
 	Withdraw Do = "withdraw"
 	Restock  Do = "restock" // an operator counts, and finds more than there was
+	Split    Do = "split"   // an operator has a SKU's stock in so many shards
 	Label    Do = "label"   // the carrier
 	Dispatch Do = "dispatch"
 	Deliver  Do = "deliver"
@@ -70,13 +71,14 @@ const (
 
 // often is how often each comes, against the others.
 var often = map[Do]int{
-	Place: 8, Amend: 6, Cancel: 2, Approve: 2, Decline: 1, Pay: 4, Deposit: 4, Withdraw: 1, Restock: 2, Label: 1,
-	Dispatch: 5, Deliver: 4, Refund: 3,
+	Place: 8, Amend: 6, Cancel: 2, Approve: 2, Decline: 1, Pay: 4, Deposit: 4, Withdraw: 1, Restock: 2, Split: 1,
+	Label: 1, Dispatch: 5, Deliver: 4, Refund: 3,
 }
 
 // All are what people do, in the order in which a report has them.
 var All = []Do{
-	Place, Amend, Cancel, Approve, Decline, Pay, Deposit, Withdraw, Restock, Label, Dispatch, Deliver, Refund,
+	Place, Amend, Cancel, Approve, Decline, Pay, Deposit, Withdraw, Restock, Split, Label, Dispatch, Deliver,
+	Refund,
 }
 
 // Action is something that somebody does.
@@ -86,7 +88,7 @@ type Action struct {
 	Order    int          // which one it is about: see Of
 	Unfit    bool         // it is about any order, whether that is in a state for it or not
 	Items    []goods.Item // what is ordered; nil where an amendment leaves the lines
-	Amount   int64        // of money, or of pieces
+	Amount   int64        // of money, pieces, or shards
 	Country  string       // where it goes; "" where an amendment leaves the address
 	Operator bool         // an operator does it for the customer
 	Again    int          // how often the request is sent once more
@@ -101,7 +103,7 @@ func (a Action) String() string {
 		return fmt.Sprintf("order %d from behind is amended to %v, %q%s", a.Order, a.Items, a.Country, a.again())
 	case Deposit, Withdraw:
 		return fmt.Sprintf("customer %d: %s %d%s", a.Customer, a.Do, a.Amount, a.again())
-	case Restock:
+	case Restock, Split:
 		return fmt.Sprintf("%s %d %s%s", a.Do, a.Amount, a.Items[0].SKU, a.again())
 	}
 	return fmt.Sprintf("%s order %d from behind%s", a.Do, a.Order, a.again())
@@ -177,6 +179,8 @@ func Actions() *rapid.Generator[Action] {
 			a.Customer, a.Amount = customer(t), rapid.Int64Range(1, 300).Draw(t, "amount")
 		case Restock:
 			a.Items, a.Amount = items(t), rapid.Int64Range(1, 6).Draw(t, "amount")
+		case Split:
+			a.Items, a.Amount = items(t), rapid.SampledFrom([]int64{1, 2, 3, 4}).Draw(t, "shards")
 		case Refund:
 			a.Amount = rapid.SampledFrom([]int64{1, 1, 2, 5}).Draw(t, "pieces")
 		}
