@@ -21,8 +21,11 @@ import (
 	"orderflow/shared/shop/shipment"
 )
 
-// enough is how many histories come to everything that a history can come to.
-const enough = 30
+// few histories come to every end that is frequent, and many to whatever somebody may do.
+const (
+	few  = 20
+	many = 500
+)
 
 // tally is what histories came to.
 type tally struct {
@@ -429,18 +432,16 @@ func TestHistories(t *testing.T) {
 		}
 	})
 	t.Log(count)
-	if t.Failed() || count.histories < enough {
+	if t.Failed() {
 		return
 	}
-	for _, status := range []order.Status{
-		order.StatusConfirmed, order.StatusShipped, order.StatusDelivered, order.StatusCancelled,
-	} {
-		if count.ends[status] == 0 {
+	for _, status := range []order.Status{order.StatusConfirmed, order.StatusDelivered, order.StatusCancelled} {
+		if count.ends[status] == 0 && count.histories >= few {
 			t.Errorf("no order ended %s", status)
 		}
 	}
 	for _, done := range lifecycletest.All {
-		if name := string(done) + " done"; count.answers[name] == 0 {
+		if name := string(done) + " done"; count.answers[name] == 0 && count.histories >= many {
 			t.Errorf("nobody got as far as %s", name)
 		}
 	}

@@ -37,7 +37,7 @@ var registry = contract.Registry()
 
 // histories are how many are drawn, and how long they are on average, unless flags say otherwise:
 // one has some ten orders, and is as much as a hundred other draws.
-var histories = map[string]string{"rapid.checks": "30", "rapid.steps": "50"}
+var histories = map[string]string{"rapid.checks": "20", "rapid.steps": "50"}
 
 func TestMain(m *testing.M) {
 	flag.Parse()
