@@ -15,6 +15,7 @@ import (
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/inbox"
+	"orderflow/shared/process/backorder"
 	"orderflow/shared/process/choreography"
 	"orderflow/shared/process/erasure"
 	"orderflow/shared/process/notification"
@@ -29,6 +30,7 @@ var consumers = map[string]func(context.Context, []byte) error{
 	"orderflow-prepare-shipments": choreography.Preparer{}.Handle,
 	"orderflow-follow-shipments":  choreography.Follower{}.Handle,
 	"orderflow-commit-stock":      choreography.Committer{}.Handle,
+	"orderflow-fill-backorders":   backorder.Filler{}.Handle,
 	"orderflow-simulate-carrier":  choreography.Carrier{}.Handle,
 	"orderflow-finish-erasure":    erasure.Finisher{}.Handle,
 	"orderflow-send-mails": func(ctx context.Context, body []byte) error {

@@ -24,8 +24,10 @@ import (
 // TestMain makes the suite's random runs fewer than in memory: each of their steps is some requests
 // here.
 func TestMain(m *testing.M) {
-	if err := flag.Set("rapid.checks", "20"); err != nil {
-		panic(err)
+	for name, value := range map[string]string{"rapid.checks": "20", "rapid.steps": "15"} {
+		if err := flag.Set(name, value); err != nil {
+			panic(err)
+		}
 	}
 	os.Exit(m.Run())
 }
@@ -36,6 +38,7 @@ func TestService(t *testing.T) {
 		return stocktest.Backend{
 			Store:    dynamostore.New(client, awstest.Table(t, awstest.EventsTable()), registry),
 			Counters: stocktable.New(client, table),
+			Lines:    stocktable.NewLines(client, table, awstest.Table(t, awstest.Key("sku:S", "ticket:N"))),
 			Rows:     stocktable.NewRows(client, table, clock.System{}),
 			Lose: func(ctx context.Context, sku string) error {
 				_, err := client.DeleteItem(ctx, &dynamodb.DeleteItemInput{

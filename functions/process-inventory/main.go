@@ -33,6 +33,7 @@ func main() {
 			Store:    dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(stock.Register)),
 			Clock:    clock.System{},
 			Counters: stocktable.New(db, awsenv.Env("STOCK_TABLE")),
+			Lines:    stocktable.NewLines(db, awsenv.Env("STOCK_TABLE"), awsenv.Env("WAITLIST_TABLE")),
 		}),
 		Clock:  clock.System{},
 		Tokens: tasktoken.New(sfn.NewFromConfig(config)),

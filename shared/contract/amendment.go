@@ -32,6 +32,7 @@ type StockAmended struct {
 	Items         []StockItem `json:"items" doc:"What is reserved from here on, one item a SKU." minItems:"1" nullable:"false"`
 	Taken         []StockItem `json:"taken,omitempty" doc:"What was not reserved before, one item a SKU." nullable:"false"`
 	Returned      []StockItem `json:"returned,omitempty" doc:"What is available again, one item a SKU." nullable:"false"`
+	Waiting       []string    `json:"waiting,omitempty" doc:"SKUs of what is available again that orders wait for." nullable:"false"`
 }
 
 // PaymentAdjusted is payment.adjusted.
@@ -74,7 +75,7 @@ func stockAmended(t Type) entry {
 	return publish(t, func(_ es.Recorded, e stock.Amended) StockAmended {
 		return StockAmended{
 			ReservationID: e.ReservationID, OrderID: e.OrderID, Items: items(e.Items), Taken: items(e.Taken),
-			Returned: items(e.Returned),
+			Returned: items(e.Returned), Waiting: e.Waiting,
 		}
 	})
 }

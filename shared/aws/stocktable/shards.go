@@ -81,10 +81,14 @@ func numbersOf(name string, item dynamo.Item) (stock.Row, error) {
 		return stock.Row{}, err
 	}
 	r := dynamo.Read(item)
-	row := stock.Row{Name: name, Epoch: r.OptionalNumber("epoch"), Numbers: stock.Numbers{
-		Available: level.Available, Reserved: level.Reserved, Counts: level.Counts(), Departed: level.Departed,
-		Shards: level.Shards,
-	}}
+	row := stock.Row{
+		Name: name, Epoch: r.OptionalNumber("epoch"), Waiting: r.OptionalNumber("waiting"),
+		Passed: r.OptionalNumber("passed"),
+		Numbers: stock.Numbers{
+			Available: level.Available, Reserved: level.Reserved, Counts: level.Counts(), Departed: level.Departed,
+			Shards: level.Shards,
+		},
+	}
 	if err := r.Err(); err != nil {
 		return stock.Row{}, fmt.Errorf("stocktable: row %q: %w", name, err)
 	}
@@ -92,14 +96,21 @@ func numbersOf(name string, item dynamo.Item) (stock.Row, error) {
 }
 
 // Move implements stock.Counters.
-func (t *Table) Move(changes []stock.Change, marks stock.Marks) es.Effect {
+func (t *Table) Move(changes []stock.Change, marks stock.Marks, waiting stock.Waiting) es.Effect {
 	updates, rows := make([]types.TransactWriteItem, len(changes)), make([]stock.Item, len(changes))
+	own := map[string]bool{} // rows in which what is available changes, and that others may wait at
 	for i, c := range changes {
 		rows[i] = stock.Item{SKU: c.SKU, Quantity: -c.Numbers.Reserved}
 		updates[i].Update = t.move(c, marks)
+		if own[c.SKU] = c.Numbers.Available != 0 && stock.SKUOf(c.SKU) == c.SKU; own[c.SKU] {
+			queued(updates[i].Update, c.SKU, waiting)
+		}
 	}
 	return effect{name: "move stock", items: updates, refusal: refused(rows, marks, func(failed []met) error {
 		for _, m := range failed {
+			if own[m.SKU] && !waiting.Meet(m.SKU, dynamo.Read(m.row).OptionalNumber("waiting")) {
+				return stock.Queued(m.SKU)
+			}
 			if m.Quantity > dynamo.Read(m.row).OptionalNumber("reserved") {
 				return notReserved([]met{m})
 			}

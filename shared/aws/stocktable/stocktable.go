@@ -3,9 +3,12 @@
 //
 // The table's key is sku (S). A row has available (N) and reserved (N), rev (N), the version of the
 // stream stock/<sku>, and departed (N), how many parcels have left with pieces of it; a row without
-// departed has 0. epoch (N) grows whenever more may be available; a row without it has 0. Rows of
-// earlier releases may have counted (S) and countedRev (N), when somebody counted last: nothing
-// reads them any more.
+// departed has 0. epoch (N) grows whenever more may be available; a row without it has 0.
+// waiting (N) is how many reservations are in the SKU's line, and passed (N) how many got pieces
+// past the first in it; it has no meaning while nobody waits.
+//
+// Rows of earlier releases may have counted (S) and countedRev (N), when somebody counted last:
+// nothing reads them any more.
 //
 // A SKU that is split into shards, or was once, has shards (N), how many. Each shard has a row of
 // its own, <sku>#1 and so on, whose rev is 0.
@@ -88,23 +91,54 @@ func levelOf(sku string, row dynamo.Item) (stock.Level, error) {
 
 // Reserve implements stock.Counters.
 func (t *Table) Reserve(items []stock.Item, marks stock.Marks, shortage stock.Shortage) es.Effect {
-	const set = "SET #available = #available - :q, #reserved = #reserved + :q"
-	updates := t.updates(items, marks, set, "#available >= :q")
-	return effect{name: "reserve stock", items: updates, refusal: refused(items, marks,
-		func(failed []met) error {
-			clear(shortage)
-			for _, m := range failed {
-				r := dynamo.Read(m.row)
-				shortage[m.SKU] = stock.Short{
-					Wanted: m.Quantity, Available: r.OptionalNumber("available"), Epoch: r.OptionalNumber("epoch"),
-					Shards: r.OptionalNumber("shards"),
-				}
-				if err := r.Err(); err != nil {
-					return fmt.Errorf("stocktable: row %q: %w", m.SKU, err)
-				}
+	updates := t.updates(items, marks, take, enough+" AND "+open)
+	for _, update := range updates {
+		taking(update.Update)
+	}
+	return effect{name: "reserve stock", items: updates, refusal: refused(items, marks, short(shortage))}
+}
+
+// ReserveAll implements stock.Counters.
+func (t *Table) ReserveAll(items []stock.Item, marks stock.Marks, shortage stock.Shortage) es.Effect {
+	updates := t.updates(items, marks, "SET #available = #available - :q, #reserved = #reserved + :q", enough)
+	for i, item := range items {
+		queued(updates[i].Update, item.SKU, nil)
+	}
+	return effect{name: "reserve stock", items: updates, refusal: refused(items, marks, short(shortage))}
+}
+
+// What takes pieces, and when. A reservation passes those who wait, if there are any: a row need
+// not say so for that to be counted.
+const (
+	take   = "SET #available = #available - :q, #reserved = #reserved + :q ADD #passed :one"
+	enough = "#available >= :q"
+	open   = "(attribute_not_exists(#waiting) OR #waiting = :none OR #passed < :most)"
+)
+
+// taking completes an update that takes pieces where the line is open.
+func taking(update *types.Update) {
+	maps.Copy(update.ExpressionAttributeNames, dynamo.Names("waiting", "passed"))
+	maps.Copy(update.ExpressionAttributeValues, dynamo.Item{
+		":one": dynamo.N(1), ":none": dynamo.N(0), ":most": dynamo.N(stock.MaxPassed),
+	})
+}
+
+// short notes what rows were short, and refuses as the shortage says.
+func short(shortage stock.Shortage) func([]met) error {
+	return func(failed []met) error {
+		clear(shortage)
+		for _, m := range failed {
+			r := dynamo.Read(m.row)
+			shortage[m.SKU] = stock.Short{
+				Wanted: m.Quantity, Available: r.OptionalNumber("available"), Epoch: r.OptionalNumber("epoch"),
+				Shards: r.OptionalNumber("shards"), Waiting: r.OptionalNumber("waiting"),
 			}
-			return shortage.Refusal()
-		})}
+			if err := r.Err(); err != nil {
+				return fmt.Errorf("stocktable: row %q: %w", m.SKU, err)
+			}
+		}
+		return shortage.Refusal()
+	}
 }
 
 // Stands implements stock.Counters.
@@ -171,14 +205,35 @@ func (t *Table) Lacks(shortage stock.Shortage) es.Effect {
 }
 
 // Release implements stock.Counters.
-func (t *Table) Release(items []stock.Item, marks stock.Marks) es.Effect {
+func (t *Table) Release(items []stock.Item, marks stock.Marks, waiting stock.Waiting) es.Effect {
 	const set = "SET #available = #available + :q, #reserved = #reserved - :q ADD #epoch :one"
 	updates := t.updates(items, marks, set, "#reserved >= :q")
 	for _, update := range updates {
 		update.Update.ExpressionAttributeNames["#epoch"] = "epoch"
 		update.Update.ExpressionAttributeValues[":one"] = dynamo.N(1)
 	}
-	return effect{name: "release stock", items: updates, refusal: refused(items, marks, notReserved)}
+	for i, item := range items {
+		queued(updates[i].Update, item.SKU, waiting)
+	}
+	return effect{name: "release stock", items: updates, refusal: refused(items, marks, func(failed []met) error {
+		for _, m := range failed {
+			if !waiting.Meet(m.SKU, dynamo.Read(m.row).OptionalNumber("waiting")) {
+				return stock.Queued(m.SKU)
+			}
+		}
+		return notReserved(failed)
+	})}
+}
+
+// queued adds to a condition that nobody waits for the SKU, unless that is reckoned with.
+func queued(update *types.Update, sku string, waiting stock.Waiting) {
+	if waiting[sku] {
+		return
+	}
+	condition := *update.ConditionExpression + " AND (attribute_not_exists(#waiting) OR #waiting = :none)"
+	update.ConditionExpression = &condition
+	update.ExpressionAttributeNames["#waiting"] = "waiting"
+	update.ExpressionAttributeValues[":none"] = dynamo.N(0)
 }
 
 // Depart implements stock.Counters.
@@ -256,7 +311,7 @@ func marked(update *types.Update, condition, mark string) {
 
 // Restock implements stock.Counters. A row is made with the stream's first event, and has the
 // version before this one from then on.
-func (t *Table) Restock(from stock.Level, delta, version int64, marks stock.Marks) es.Effect {
+func (t *Table) Restock(from stock.Level, delta, version int64, marks stock.Marks, waiting stock.Waiting) es.Effect {
 	update := &types.Update{
 		TableName: &t.name, Key: key(from.SKU),
 		UpdateExpression:         aws.String("SET #available = #available + :delta, #rev = :version ADD #epoch :one"),
@@ -293,21 +348,25 @@ func (t *Table) Restock(from stock.Level, delta, version int64, marks stock.Mark
 		update.ExpressionAttributeValues[":epoch"] = dynamo.N(from.Epoch)
 	}
 	marked(update, condition, marks[from.SKU])
+	queued(update, from.SKU, waiting)
 	return effect{
 		name: "restock", items: []types.TransactWriteItem{{Update: update}},
 		refusal: func(reasons []types.CancellationReason) error {
 			if !dynamo.Refused(reasons[0]) {
 				return nil
 			}
-			return notRestocked(from, version, marks, reasons[0].Item)
+			return notRestocked(from, version, marks, waiting, reasons[0].Item)
 		},
 	}
 }
 
 // notRestocked is why a row refuses to be restocked.
-func notRestocked(from stock.Level, version int64, marks stock.Marks, row dynamo.Item) error {
+func notRestocked(from stock.Level, version int64, marks stock.Marks, waiting stock.Waiting, row dynamo.Item) error {
 	if !marks.Meet(from.SKU, markOf(row)) {
 		return stock.Met(from.SKU)
+	}
+	if !waiting.Meet(from.SKU, dynamo.Read(row).OptionalNumber("waiting")) {
+		return stock.Queued(from.SKU)
 	}
 	met, err := levelOf(from.SKU, row)
 	if err != nil {

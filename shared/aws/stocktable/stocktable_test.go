@@ -132,10 +132,10 @@ func TestRefusals(t *testing.T) {
 		return stock.Level{SKU: "cd-1", OnHand: 5, Available: 2, Reserved: 3, Version: version, Departed: departed}
 	}
 	restocked := func(from stock.Level, delta, version int64) storeEffect {
-		return effectOf(t, counters.Restock(from, delta, version, none), 1)
+		return effectOf(t, counters.Restock(from, delta, version, none, stock.Waiting{}), 1)
 	}
 	reserve := effectOf(t, counters.Reserve(items, none, stock.Shortage{}), 3)
-	release, depart := effectOf(t, counters.Release(items, none), 3), effectOf(t, counters.Depart(items, none), 3)
+	release, depart := effectOf(t, counters.Release(items, none, stock.Waiting{}), 3), effectOf(t, counters.Depart(items, none), 3)
 	restock, departed := restocked(level(4, 0), -3, 5), restocked(level(6, 2), -3, 5)
 	first, behind := restocked(stock.Level{SKU: "cd-1"}, 3, 1), restocked(level(3, 0), -3, 5)
 	at := func(rev string, others ...string) []types.CancellationReason {
@@ -266,16 +266,18 @@ func TestMarks(t *testing.T) {
 	from := stock.Level{SKU: "cd-2", OnHand: 5, Available: 5, Version: 4}
 	for name, effect := range map[string]func(stock.Marks) es.Effect{
 		"reserve": func(m stock.Marks) es.Effect { return counters.Reserve(items, m, stock.Shortage{}) },
-		"release": func(m stock.Marks) es.Effect { return counters.Release(items, m) },
+		"release": func(m stock.Marks) es.Effect { return counters.Release(items, m, stock.Waiting{}) },
 		"depart":  func(m stock.Marks) es.Effect { return counters.Depart(items, m) },
 		"move": func(m stock.Marks) es.Effect {
 			return counters.Move([]stock.Change{
 				{SKU: "cd-1", Numbers: stock.Numbers{Available: 1}},
 				{SKU: "cd-2", Numbers: stock.Numbers{Reserved: -1}},
-			}, m)
+			}, m, nil)
 		},
-		"restock": func(m stock.Marks) es.Effect { return counters.Restock(from, 3, 5, m) },
-		"first":   func(m stock.Marks) es.Effect { return counters.Restock(stock.Level{SKU: "cd-2"}, 3, 1, m) },
+		"restock": func(m stock.Marks) es.Effect { return counters.Restock(from, 3, 5, m, stock.Waiting{}) },
+		"first": func(m stock.Marks) es.Effect {
+			return counters.Restock(stock.Level{SKU: "cd-2"}, 3, 1, m, stock.Waiting{})
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			marks := stock.Marks{}

@@ -204,25 +204,36 @@ func asyncapi(types []contract.Type, receivers []consumer) ([]byte, error) {
 // the consumer is.
 func (a *asyncAPI) commands(messages, definitions tree) error {
 	components := huma.NewMapRegistry(schemas, huma.DefaultSchemaNamer)
-	s, err := plain(huma.SchemaFromType(components, reflect.TypeFor[contract.InventoryCommand]()))
-	if err != nil {
-		return err
+	for name, command := range map[string]reflect.Type{
+		"InventoryCommand": reflect.TypeFor[contract.InventoryCommand](),
+		"BackorderCommand": reflect.TypeFor[contract.BackorderCommand](),
+	} {
+		s, err := plain(huma.SchemaFromType(components, command))
+		if err != nil {
+			return err
+		}
+		definitions[name] = s
 	}
-	definitions["InventoryCommand"] = s
 	for name, s := range components.Map() {
+		var err error
 		if definitions[name], err = plain(s); err != nil {
 			return err
 		}
 	}
 	channelMessages, refs := tree{}, []any{}
 	for command, properties := range map[string]tree{
-		"release.stock": {"command": tree{"const": "release.stock"}},
-		"reserve.stock": {"command": tree{"const": "reserve.stock"}, "items": tree{"type": "array", "minItems": 1}},
+		"release.stock":   {"command": tree{"const": "release.stock"}},
+		"backorder.stock": {}, // its schema says it all
+		"reserve.stock":   {"command": tree{"const": "reserve.stock"}, "items": tree{"type": "array", "minItems": 1}},
 	} {
 		name := messageName(command, contract.InventoryCommandVersion)
 		example, err := plain(sampleCommand(command))
 		if err != nil {
 			return err
+		}
+		schema := "InventoryCommand"
+		if command == "backorder.stock" {
+			schema = "BackorderCommand"
 		}
 		messages[name] = tree{
 			"name": command, "title": fmt.Sprintf("%s, version %d", command, contract.InventoryCommandVersion),
@@ -230,7 +241,7 @@ func (a *asyncAPI) commands(messages, definitions tree) error {
 			"summary": "A run of the saga waits for the answer to its task token: the reservation's id, or " +
 				"the code of what forbade it.",
 			"payload": tree{
-				"allOf": []any{ref(schemas + "InventoryCommand"), tree{"type": "object", "properties": properties}},
+				"allOf": []any{ref(schemas + schema), tree{"type": "object", "properties": properties}},
 			},
 			"correlationId": tree{"location": "$message.payload#/correlationId"},
 			"examples":      []any{tree{"payload": example}},

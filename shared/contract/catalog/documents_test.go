@@ -101,7 +101,7 @@ func TestBreakingCommands(t *testing.T) {
 		{"a property more, which is refused",
 			"        correlationId:\n          description: Of the request that placed",
 			"        a: {type: string}\n        correlationId:\n          description: Of the request that placed",
-			"commands.release.stock.v1.a: is new"},
+			"commands.backorder.stock.v1.a: is new"},
 		{"another type inside", "    InventoryItem:", "    Was:", "commands.reserve.stock.v1.items[].sku: is gone"},
 		{
 			"one command's own", "                minItems: 1", "                minItems: 2",

@@ -245,6 +245,13 @@ func stockFixtures() []fixture {
 			Items: []stock.Item{{SKU: "CD-0042", Quantity: 1}, {SKU: "CD-0107", Quantity: 2}},
 			Taken: []stock.Item{{SKU: "CD-0107", Quantity: 1}}, Returned: []stock.Item{{SKU: "CD-0042", Quantity: 1}},
 		}},
+		{
+			other, 1,
+			stock.Backordered{
+				ReservationID: otherReserved, OrderID: otherID, Revision: 1, Items: reserved,
+				Places: []stock.Place{{SKU: "CD-0107", Quantity: 1, Ticket: 12}},
+			},
+		},
 		{stream, 2, stock.Released{ReservationID: reservationID, OrderID: orderID, Items: reserved}},
 		{stream, 2, stock.Departed{ReservationID: reservationID, OrderID: orderID, Items: reserved}},
 		{stream, 2, stock.Committed{ReservationID: reservationID, OrderID: orderID, Items: reserved}},

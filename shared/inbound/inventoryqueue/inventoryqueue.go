@@ -20,8 +20,9 @@ import (
 
 // The commands.
 const (
-	ReserveStock = "reserve.stock"
-	ReleaseStock = "release.stock"
+	ReserveStock   = "reserve.stock"
+	BackorderStock = "backorder.stock" // reserves, or waits for its turn
+	ReleaseStock   = "release.stock"
 )
 
 // Message is a command as it stands in the queue.
@@ -126,7 +127,7 @@ func (h Handler) carryOut(ctx context.Context, commands []*command) {
 		}
 		reserving = append(reserving, c)
 		reservations = append(reservations, stock.Command{Request: req, Reservation: stock.Reservation{
-			OrderID: c.OrderID, Revision: c.Revision, Items: items,
+			OrderID: c.OrderID, Revision: c.Revision, Items: items, Backorder: c.Command == BackorderStock,
 		}})
 	}
 	for i, reply := range h.Stock.ReserveAll(ctx, reservations) {
@@ -169,19 +170,36 @@ func (h Handler) tell(ctx context.Context, body []byte, unfit *faults.Fault) err
 	return h.Tokens.Fail(ctx, token, unfit.Code, unfit.Detail)
 }
 
-// parse decodes what is published as InventoryCommand in events/asyncapi.yaml.
-var parse = contract.CommandDecoder[Message]()
+// What is published as InventoryCommand and BackorderCommand in events/asyncapi.yaml.
+var (
+	inventory = contract.CommandDecoder[Message]()
+	backorder = contract.CommandDecoder[contract.BackorderCommand]()
+)
+
+// decoderOf is the decoder of the command that a message names.
+func decoderOf(body []byte) func([]byte) (Message, error) {
+	var named struct {
+		Command string `json:"command"`
+	}
+	if json.Unmarshal(body, &named) == nil && named.Command == BackorderStock {
+		return func(body []byte) (Message, error) {
+			m, err := backorder(body)
+			return Message(m), err
+		}
+	}
+	return inventory
+}
 
 // decode takes nothing that it doesn't understand in full. The error is an ErrUnfit.
 func decode(body []byte) (Message, error) {
 	if version, _ := head(body); version != 0 && version != contract.InventoryCommandVersion {
 		return Message{}, ErrUnfit.New("version %d, known is %d", version, contract.InventoryCommandVersion)
 	}
-	m, err := parse(body)
+	m, err := decoderOf(body)(body)
 	if err != nil {
 		return m, ErrUnfit.New("%s", err)
 	}
-	if m.Command == ReserveStock && len(m.Items) == 0 {
+	if m.Command != ReleaseStock && len(m.Items) == 0 {
 		return m, ErrUnfit.New("message.items: expected array length >= 1 to reserve")
 	}
 	return m, nil

@@ -47,7 +47,7 @@ func worldOn(t *testing.T, options ...memstore.Option) *world {
 	w := &world{T: t, store: &estest.Hooked{Store: memstore.New(es.NewRegistry(stock.Register), options...)},
 		counters: stocktest.NewCounters()}
 	now := clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
-	w.stock = stock.New(stock.Deps{Store: w.store, Clock: now, Counters: w.counters})
+	w.stock = stock.New(stock.Deps{Store: w.store, Clock: now, Counters: w.counters, Lines: w.counters})
 	w.handler = inventoryqueue.Handler{Stock: w.stock, Clock: now, Tokens: w}
 	for sku, onHand := range map[string]int64{"cd-1": 10, "cd-2": 2} {
 		if _, err := w.stock.Set(
@@ -134,6 +134,18 @@ func TestHandle(t *testing.T) {
 			[]string{reserved, released, closed + " undone"}, 10,
 		},
 		{"nobody waits", []string{unheard}, nil, 7},
+		{"backorder what is there", []string{backorderOf(reserve)}, []string{reserved}, 7},
+		{"backorder what is there, twice", []string{backorderOf(reserve), reserve}, []string{reserved, reserved}, 7},
+		{"backorder too much", []string{backorderOf(tooMuch)}, []string{waits}, 10},
+		{
+			"backorder too much, twice", []string{backorderOf(tooMuch), backorderOf(tooMuch)},
+			[]string{waits, waits}, 10,
+		},
+		{
+			"release what waits", []string{backorderOf(tooMuch), strings.ReplaceAll(release, "o-1", "o-2"), tooMuch},
+			[]string{waits, "t-3 succeeds: {ReservationID:" + stock.ReservationID("o-2", 1) + "}",
+				"t-2 fails: attempt.closed: reservation/" + stock.ReservationID("o-2", 1) + " is voided"}, 10,
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -154,6 +166,13 @@ func TestHandle(t *testing.T) {
 		})
 	}
 }
+
+// backorderOf is a command to reserve that waits where stock is short.
+func backorderOf(body string) string {
+	return strings.Replace(body, inventoryqueue.ReserveStock, inventoryqueue.BackorderStock, 1)
+}
+
+const waits = `t-2 fails: stock.backordered: waits for "cd-2", "cd-9"`
 
 func TestCommitTellsWhereItComesFrom(t *testing.T) {
 	w := newWorld(t)

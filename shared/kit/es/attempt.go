@@ -12,18 +12,20 @@ import (
 // AttemptStatus is where an attempt stands.
 type AttemptStatus int
 
-// The statuses. An attempt leaves Open once: to Done, Refused or Voided. Done may become Undone.
-// Nothing else ever changes.
+// The statuses. An attempt leaves Open once: to Done, Refused, Waiting or Voided. Done may become
+// Undone, and Waiting becomes Done or Voided. Nothing else ever changes.
 const (
 	AttemptOpen    AttemptStatus = iota // nothing has happened
 	AttemptDone                         // the effect is in the world
 	AttemptRefused                      // a rule forbade the effect; the answer stays, whatever changes later
 	AttemptUndone                       // the effect was there and was taken back
 	AttemptVoided                       // taken back before it came: the effect that arrives late is refused
+	// put off: it comes by a commit of its own, when it can; a Do is told by Fault that it waits
+	AttemptWaiting
 )
 
 func (s AttemptStatus) String() string {
-	return [...]string{"open", "done", "refused", "undone", "voided"}[s]
+	return [...]string{"open", "done", "refused", "undone", "voided", "waiting"}[s]
 }
 
 // ErrAttemptClosed is the answer to an effect that arrives after it was taken back, a fault of the
@@ -53,7 +55,8 @@ type Attempt[S any] struct {
 	Clock  clock.Clock
 	Fold   func(History) (S, error)
 	Status func(S) AttemptStatus // AttemptOpen for the state of a stream without events
-	// Fault gives back, from the state of a refused attempt, the fault that it was refused with.
+	// Fault gives back, from the state of a refused attempt, the fault that it was refused with,
+	// and of one that waits the fault that says so.
 	Fault func(S) *faults.Fault
 	// Refused plans how a refusal is recorded. Effects hold it to what it was decided on: an
 	// ErrConflict of theirs has the attempt decided again. Nil records none: then a refused attempt
@@ -92,7 +95,7 @@ func (a Attempt[S]) Do(
 			return &p, err
 		case AttemptDone:
 			return nil, nil
-		case AttemptRefused:
+		case AttemptRefused, AttemptWaiting:
 			return nil, a.Fault(state)
 		default:
 			return nil, ErrAttemptClosed.New("%s is %s", stream, status)
@@ -141,8 +144,9 @@ func (a Attempt[S]) DoAll(ctx context.Context, tries []Try, effects ...Effect) (
 	return states, nil
 }
 
-// Undo takes the attempt id back: plan says how, and is asked only of a done one; voided is the
-// event that closes an open one. A refused, voided or undone attempt is left as it is.
+// Undo takes the attempt id back: plan says how, and is asked of a done one and of one that waits;
+// voided is the event that closes an open one. A refused, voided or undone attempt is left as it
+// is.
 //
 // The id of the commit is "undo:" and the request's CommitID, so the request may be that of the Do.
 // Errors are as with Do, but for the refusals: a fault from plan, or from an effect of it, is not
@@ -155,7 +159,7 @@ func (a Attempt[S]) Undo(
 		switch a.Status(state) {
 		case AttemptOpen:
 			return &Plan{Event: voided}, nil
-		case AttemptDone:
+		case AttemptDone, AttemptWaiting:
 			p, err := plan(ctx, from, state)
 			return &p, err
 		default:

@@ -553,7 +553,7 @@ func follows(t *testing.T, cases map[string]waiting) {
 			counted := stock.Restocked{SKU: "s1", Delta: 5, Counted: 5}
 			w.append(
 				t, es.NewStreamID(stock.Category, "s1"),
-				w.counters.Restock(stock.Level{SKU: "s1"}, 5, 1, stock.Marks{}), counted,
+				w.counters.Restock(stock.Level{SKU: "s1"}, 5, 1, stock.Marks{}, stock.Waiting{}), counted,
 			)
 			w.append(
 				t, es.NewStreamID(stock.ReservationCategory, reservationID),

@@ -22,6 +22,8 @@ type Amended struct {
 	TakenFrom    []Item `json:"takenFrom,omitempty"`
 	ReturnedFrom []Item `json:"returnedFrom,omitempty"`
 	Marks        Marks  `json:"marks,omitempty"`
+	// Waiting are SKUs of what is returned that others wait for.
+	Waiting []string `json:"waiting,omitempty"`
 }
 
 func (Amended) reservationEvent() {}
@@ -45,7 +47,7 @@ func (e Amended) changed() []Change {
 func (s Service) Amendment(
 	orderID string, revision int64, items []Item,
 ) func(context.Context, es.Request) ([]es.Commit, []es.Effect, error) {
-	marks, shortage := Marks{}, Shortage{}
+	marks, waiting, shortage, split := Marks{}, Waiting{}, Shortage{}, map[string]bool{}
 	return func(ctx context.Context, req es.Request) ([]es.Commit, []es.Effect, error) {
 		wanted, err := demand(items)
 		if err != nil {
@@ -62,7 +64,7 @@ func (s Service) Amendment(
 		}
 		event := Amended{ReservationID: state.ID, OrderID: state.OrderID, Items: wanted}
 		event.Taken, event.Returned = goods.Difference(state.Items, wanted)
-		rows, err := s.placeAfter(ctx, shortage, event.Taken, state.ID)
+		rows, err := s.placeAfter(ctx, shortage, split, event.Taken, state.ID)
 		switch {
 		case len(shortage) > 0: // by rows that were read one by one
 			return []es.Commit{req.Commit(history.Head, event)}, []es.Effect{s.deps.Counters.Lacks(shortage)}, nil
@@ -77,12 +79,12 @@ func (s Service) Amendment(
 			effects = append(effects, s.deps.Counters.Reserve(rows, marks, shortage))
 		}
 		if len(event.Returned) > 0 {
-			effects = append(effects, s.giveBack(rowsOf(event.ReturnedFrom, event.Returned), marks))
+			effects = append(effects, s.giveBack(rowsOf(event.ReturnedFrom, event.Returned), marks, waiting))
 		}
 		if len(effects) == 0 {
 			return nil, nil, nil
 		}
-		event.Marks = marks.on(event.changed())
+		event.Marks, event.Waiting = marks.on(event.changed()), waiting.of(event.Returned)
 		return []es.Commit{req.Commit(history.Head, event)}, effects, nil
 	}
 }

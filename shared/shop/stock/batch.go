@@ -110,7 +110,7 @@ func (s Service) reserveTogether(ctx context.Context, pack []wanted, replies []R
 				return nil
 			}
 			if out, pack = split(pack, err, shortage); len(out) == 0 {
-				return cmp.Or(s.look(ctx, shortage.split(), in), err)
+				return cmp.Or(s.look(ctx, shortage.split(), in, func(own Row) bool { return own.Waiting > 0 }), err)
 			}
 			left = append(left, out...)
 		}
@@ -149,7 +149,7 @@ func (s Service) appendAll(
 		tries[i] = es.Try{ID: w.id, Request: w.Request, Event: event}
 		all = append(all, w.rows...)
 	}
-	return s.attempts.DoAll(ctx, tries, s.deps.Counters.Reserve(goods.Sum(all), marks, shortage))
+	return s.attempts.DoAll(ctx, tries, s.deps.Counters.ReserveAll(goods.Sum(all), marks, shortage))
 }
 
 // split takes those out of a pack that its refusal is about: whose reservation somebody has begun,

@@ -33,6 +33,8 @@ type Reservation struct {
 	OrderID  string
 	Revision int64
 	Items    []Item // a SKU may stand in it more than once
+	// Backorder has it wait where the items are not all to be had, in place of being refused.
+	Backorder bool
 }
 
 // ReservationID names the attempt to reserve stock for one revision of an order.

@@ -10,8 +10,11 @@ type ReservationState struct {
 	ID      string
 	OrderID string
 	Status  es.AttemptStatus
-	Items   []Item // those that are reserved or were; none where nothing ever was
+	Items   []Item // those that are reserved, were, or are waited for; none where nothing ever was
 	Rows    []Item // that they are reserved in, by row; none where each is in its SKU's own
+	// Places are where it stands in lines, while it waits; Revision is the order's then.
+	Places   []Place
+	Revision int64
 	// Departed: the items have left, and the attempt is done for good.
 	Departed  bool
 	Committed bool   // closed: the order has left, and nothing follows any more
@@ -36,6 +39,11 @@ func EvolveReservation(s ReservationState, e ReservationEvent) ReservationState 
 		s = ReservationState{
 			ID: e.ReservationID, OrderID: e.OrderID, Status: es.AttemptDone, Items: e.Items, Rows: e.Rows,
 		}
+	case Backordered:
+		s = ReservationState{
+			ID: e.ReservationID, OrderID: e.OrderID, Status: es.AttemptWaiting, Items: e.Items, Places: e.Places,
+			Revision: e.Revision,
+		}
 	case Refused:
 		s = ReservationState{
 			ID: e.ReservationID, OrderID: e.OrderID, Status: es.AttemptRefused, Code: e.Code, Detail: e.Detail,
@@ -54,8 +62,11 @@ func EvolveReservation(s ReservationState, e ReservationEvent) ReservationState 
 	return s
 }
 
-// fault is what a refused reservation was refused with.
+// fault is what a refused reservation was refused with, and that one waits which does.
 func (s ReservationState) fault() *faults.Fault {
+	if s.Status == es.AttemptWaiting {
+		return backordered(s.Places)
+	}
 	if spec, ok := faults.Lookup(s.Code); ok {
 		return spec.New("%s", s.Detail)
 	}

@@ -31,6 +31,20 @@ type Reserved struct {
 	// Rows are those that the items were taken from, where a SKU is split into shards.
 	Rows  []Item `json:"rows,omitempty"`
 	Marks Marks  `json:"marks,omitempty"`
+	// Waiting are the SKUs in whose lines it stood until now. Others may be first there.
+	Waiting []string `json:"waiting,omitempty"`
+}
+
+// Backordered: the items are not all to be had, and the reservation waits for them. Each further
+// one of a reservation says in which lines it stands from then on.
+type Backordered struct {
+	ReservationID string  `json:"reservationId"`
+	OrderID       string  `json:"orderId"`
+	Revision      int64   `json:"revision"` // of the order
+	Items         []Item  `json:"items"`    // all that it asks for, one an SKU, ordered by SKU
+	Places        []Place `json:"places"`   // of the SKUs that are short, ordered by SKU
+	// Waiting are the SKUs whose lines it left. Others may be first there.
+	Waiting []string `json:"waiting,omitempty"`
 }
 
 // Refused: the items could not be reserved, and will not be for this revision of the order.
@@ -43,11 +57,12 @@ type Refused struct {
 
 // Released: the items are anybody's again.
 type Released struct {
-	ReservationID string `json:"reservationId"`
-	OrderID       string `json:"orderId"`
-	Items         []Item `json:"items"`          // exactly those that stood reserved
-	Rows          []Item `json:"rows,omitempty"` // that they stood in
-	Marks         Marks  `json:"marks,omitempty"`
+	ReservationID string   `json:"reservationId"`
+	OrderID       string   `json:"orderId"`
+	Items         []Item   `json:"items"`          // exactly those that stood reserved
+	Rows          []Item   `json:"rows,omitempty"` // that they stood in
+	Marks         Marks    `json:"marks,omitempty"`
+	Waiting       []string `json:"waiting,omitempty"` // SKUs of the items that others wait for
 }
 
 // Departed: the items have left the warehouse, in the transaction of their shipment's dispatch.
@@ -75,28 +90,32 @@ type Committed struct {
 	Marks      Marks    `json:"marks,omitempty"`
 }
 
-// Voided: the reservation was taken back before it came. Should it come late, it is refused.
+// Voided: the reservation was taken back before it came, or while it waited. Should it come late,
+// it is refused.
 type Voided struct {
-	ReservationID string `json:"reservationId"`
-	OrderID       string `json:"orderId"`
+	ReservationID string   `json:"reservationId"`
+	OrderID       string   `json:"orderId"`
+	Waiting       []string `json:"waiting,omitempty"` // SKUs in whose lines it stood until now
 }
 
-func (Reserved) reservationEvent()  {}
-func (Refused) reservationEvent()   {}
-func (Released) reservationEvent()  {}
-func (Departed) reservationEvent()  {}
-func (Committed) reservationEvent() {}
-func (Voided) reservationEvent()    {}
+func (Reserved) reservationEvent()    {}
+func (Backordered) reservationEvent() {}
+func (Refused) reservationEvent()     {}
+func (Released) reservationEvent()    {}
+func (Departed) reservationEvent()    {}
+func (Committed) reservationEvent()   {}
+func (Voided) reservationEvent()      {}
 
 // Event is an event of a SKU's stream.
 type Event interface{ stockEvent() }
 
 // Restocked: somebody counted a SKU.
 type Restocked struct {
-	SKU     string `json:"sku"`
-	Delta   int64  `json:"delta"`   // against what was on hand before: what was counted then, less what has left since
-	Counted int64  `json:"counted"` // on hand: what is available and what is reserved
-	Marks   Marks  `json:"marks,omitempty"`
+	SKU     string   `json:"sku"`
+	Delta   int64    `json:"delta"`   // against what was on hand: what was counted then, less what has left since
+	Counted int64    `json:"counted"` // on hand: what is available and what is reserved
+	Marks   Marks    `json:"marks,omitempty"`
+	Waiting []string `json:"waiting,omitempty"` // the SKU, where orders wait for it
 }
 
 func (Restocked) stockEvent() {}
@@ -113,6 +132,7 @@ type Sharded struct {
 // Register adds the events of stock and reservations to a registry.
 func Register(r *es.Registry) {
 	es.Register[Reserved](r, "stock.reserved", 1)
+	es.Register[Backordered](r, "stock.backordered", 1)
 	es.Register[Refused](r, "stock.refused", 1)
 	es.Register[Amended](r, "stock.amended", 1)
 	es.Register[Released](r, "stock.released", 1)

@@ -11,7 +11,9 @@ import (
 var (
 	// less is available than is asked for; nothing is of a SKU that nobody counted
 	ErrInsufficient = faults.Declare(faults.Rule, "stock.insufficient")
-	ErrNotFound     = faults.Declare(faults.NotFound, "stock.not-found")
+	// ErrBackordered: it waits for stock. No run undoes that: it waits too.
+	ErrBackordered = faults.Declare(faults.Conflict, "stock.backordered")
+	ErrNotFound    = faults.Declare(faults.NotFound, "stock.not-found")
 	// no number of pieces that can be counted or reserved
 	ErrInvalidQuantity = faults.Declare(faults.Rule, "stock.invalid-quantity")
 	ErrCommitted       = faults.Declare(faults.Conflict, "stock.committed")    // too late to release
@@ -28,6 +30,11 @@ var (
 // Insufficient is the refusal of a reservation for want of those SKUs. It names them, and not how
 // many there are: that is nobody's business who orders.
 func Insufficient(skus []string) *faults.Fault {
+	return ErrInsufficient.New("not enough of %s", list(skus))
+}
+
+// list names SKUs.
+func list(skus []string) string {
 	var list strings.Builder
 	for i, sku := range skus {
 		if i > 0 {
@@ -35,7 +42,7 @@ func Insufficient(skus []string) *faults.Fault {
 		}
 		list.WriteString(quote(sku))
 	}
-	return ErrInsufficient.New("not enough of %s", list.String())
+	return list.String()
 }
 
 // Inconsistent is the refusal of what would change a SKU's counters that are not what its events

@@ -56,6 +56,38 @@ func (m Marks) on(changes []Change) Marks {
 	return m.of(rows)
 }
 
+// Waiting are the SKUs that others wait for, as an effect met them that raises what is available:
+// its event says so, and whoever serves the lines hears of those events alone.
+type Waiting map[string]bool
+
+// Meet notes that others wait, and reports whether that was reckoned with. It does no harm to
+// reckon with those who are gone. A nil Waiting reckons with nobody.
+func (w Waiting) Meet(sku string, waiting int64) bool {
+	if waiting == 0 || w[sku] {
+		return true
+	}
+	if w != nil {
+		w[sku] = true
+	}
+	return false
+}
+
+// Queued is the refusal of an effect that met others who wait, and did not reckon with them.
+func Queued(sku string) error {
+	return fmt.Errorf("stock: others wait for %s: %w", quote(sku), es.ErrConflict)
+}
+
+// of are those of the items, as an event keeps them: nil where there are none.
+func (w Waiting) of(items []Item) []string {
+	var out []string
+	for _, item := range items {
+		if w[item.SKU] {
+			out = append(out, item.SKU)
+		}
+	}
+	return out
+}
+
 // Change is what an event changed in a row of counters.
 type Change struct {
 	SKU     string // or the name of a shard's row

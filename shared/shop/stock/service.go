@@ -36,9 +36,13 @@ func (l Level) Counts() int64 { return l.Version - l.Departed }
 // there.
 type Counters interface {
 	// Reserve moves the items, each of a row, from available to reserved. The append is refused
-	// with shortage's Refusal where too few are available or nobody has counted the SKU. Then
-	// shortage holds what those rows were, and nothing else.
+	// with shortage's Refusal where too few are available, nobody has counted the SKU, or those that
+	// wait for it have been passed MaxPassed times. Then shortage holds what those rows were, and
+	// nothing else.
 	Reserve(items []Item, marks Marks, shortage Shortage) es.Effect
+	// ReserveAll is Reserve for several reservations, items being what they want together. It is
+	// refused as well where somebody waits for a SKU: who passes those that wait is counted alone.
+	ReserveAll(items []Item, marks Marks, shortage Shortage) es.Effect
 	// Stands changes nothing. The append is refused, with an es.ErrConflict, where the epoch of a
 	// row is another than in the shortage.
 	Stands(shortage Shortage) es.Effect
@@ -46,8 +50,9 @@ type Counters interface {
 	// shortage, where the epoch of each row is as in it, and else with an es.ErrConflict.
 	Lacks(shortage Shortage) es.Effect
 	// Release moves the items from reserved back to available, and begins another epoch of each
-	// row. ErrInconsistent where fewer are reserved.
-	Release(items []Item, marks Marks) es.Effect
+	// row. ErrInconsistent where fewer are reserved. Where others wait for a SKU and waiting does
+	// not say so, it notes that there and is refused with an es.ErrConflict.
+	Release(items []Item, marks Marks, waiting Waiting) es.Effect
 	// Depart takes the items out of reserved for good, and adds one to what has departed of each
 	// SKU. ErrInconsistent where fewer are reserved.
 	Depart(items []Item, marks Marks) es.Effect
@@ -56,12 +61,13 @@ type Counters interface {
 	// ErrInconsistent where the row is of another version than the one before that, with an
 	// es.ErrConflict where somebody has counted or a parcel has departed since the level was read,
 	// or where another epoch has begun of one that is split, and with ErrInsufficient where less
-	// than -delta is available.
-	Restock(from Level, delta, version int64, marks Marks) es.Effect
+	// than -delta is available. Who waits is as with Release.
+	Restock(from Level, delta, version int64, marks Marks, waiting Waiting) es.Effect
 	// Move adds changes to rows, makes those that are not there, and begins another epoch of those
 	// that are a SKU's own. ErrInconsistent where fewer are reserved than are taken away, and an
-	// es.ErrConflict where fewer are available.
-	Move(changes []Change, marks Marks) es.Effect
+	// es.ErrConflict where fewer are available. Where what is available in a SKU's own row changes,
+	// who waits is as with Release.
+	Move(changes []Change, marks Marks, waiting Waiting) es.Effect
 	// Undeparted changes nothing. The append is refused, with an es.ErrConflict, where a parcel has
 	// departed from a row since.
 	Undeparted(rows []Row) es.Effect
@@ -79,6 +85,7 @@ type Deps struct {
 	Store    es.Store
 	Clock    clock.Clock
 	Counters Counters `wiring:"optional"` // what only looks at reservations needs none
+	Lines    Lines    `wiring:"optional"` // what lets no reservation wait needs none
 }
 
 // Service reserves, releases and counts stock.
@@ -104,13 +111,23 @@ func New(deps Deps) Service {
 // Reserve reserves all the items or none. ErrInsufficient names the SKUs that are short, and
 // ErrInvalidQuantity what no stock could satisfy; either stays the answer for this revision of the
 // order, whatever is counted later. What comes in before the refusal is written is reserved after
-// all. es.ErrAttemptClosed where the reservation was released before it came.
+// all. es.ErrAttemptClosed where the reservation was released before it came. ErrBackordered where
+// it waits.
 func (s Service) Reserve(ctx context.Context, req es.Request, r Reservation) (ReservationState, error) {
 	id := ReservationID(r.OrderID, r.Revision)
-	attempts, marks, shortage := s.attempts, Marks{}, Shortage{}
+	attempts, marks, shortage, split := s.attempts, Marks{}, Shortage{}, map[string]bool{}
+	var wanted []Item
 	attempts.Refused = func(f *faults.Fault) es.Plan {
 		p := es.Plan{Event: Refused{ReservationID: id, OrderID: r.OrderID, Code: f.Code, Detail: f.Detail}}
-		if len(shortage) > 0 {
+		switch {
+		case len(shortage) > 0 && r.Backorder:
+			places := shortage.join(nil)
+			p.Event = Backordered{
+				ReservationID: id, OrderID: r.OrderID, Revision: r.Revision, Items: wanted, Places: places,
+			}
+			w := Waiter{ReservationID: id, OrderID: r.OrderID, Revision: r.Revision}
+			p.Effects = []es.Effect{s.deps.Lines.Stand(w, places, shortage, nil, nil)}
+		case len(shortage) > 0:
 			p.Effects = []es.Effect{s.deps.Counters.Stands(shortage)}
 		}
 		return p
@@ -121,10 +138,14 @@ func (s Service) Reserve(ctx context.Context, req es.Request, r Reservation) (Re
 			clear(shortage)
 			return es.Plan{}, err
 		}
-		rows, err := s.placeAfter(ctx, shortage, items, id)
+		rows, err := s.placeAfter(ctx, shortage, split, items, id)
+		if sku := shortage.scattered(); r.Backorder && sku != "" {
+			return es.Plan{}, cmp.Or(s.gather(ctx, moving("stock-gather", req), sku), Elsewhere(sku))
+		}
 		if err != nil {
 			return es.Plan{}, err
 		}
+		wanted = items
 		if wide(rows) {
 			sku := widest(rows)
 			return es.Plan{}, cmp.Or(s.gather(ctx, moving("stock-gather", req), sku), Elsewhere(sku))
@@ -144,30 +165,38 @@ func reserved(id, orderID string, items, rows []Item, marks Marks) Reserved {
 }
 
 // Release takes the reservation of one revision of an order back: exactly the items that its own
-// events come to. One that never came is voided, and will be refused should it still come; one that
-// was refused or released is left as it is. ErrCommitted where the items have left.
+// events come to. One that never came is voided, and will be refused should it still come; so is one
+// that waits, which leaves the lines that it stands in. One that was refused or released is left as
+// it is. ErrCommitted where the items have left.
 func (s Service) Release(
 	ctx context.Context, req es.Request, orderID string, revision int64,
 ) (ReservationState, error) {
-	id, marks := ReservationID(orderID, revision), Marks{}
-	release := func(_ context.Context, _ *es.Reads, state ReservationState) (es.Plan, error) {
+	id, marks, waiting := ReservationID(orderID, revision), Marks{}, Waiting{}
+	release := func(ctx context.Context, _ *es.Reads, state ReservationState) (es.Plan, error) {
+		if state.Status == es.AttemptWaiting {
+			lines, err := s.lines(ctx, state.Places)
+			return es.Plan{
+				Event:   Voided{ReservationID: id, OrderID: orderID, Waiting: skus(state.Places)},
+				Effects: []es.Effect{s.deps.Lines.Stand(state.waiter(), nil, nil, state.Places, lines)},
+			}, err
+		}
 		if state.Departed {
 			return es.Plan{}, ErrCommitted.New("the reserved items have left the warehouse")
 		}
 		event := Released{ReservationID: id, OrderID: orderID, Items: state.Items, Rows: state.Rows}
-		event.Marks = marks.on(Changes(event))
-		effect := s.giveBack(rowsOf(state.Rows, state.Items), marks)
+		event.Marks, event.Waiting = marks.on(Changes(event)), waiting.of(state.Items)
+		effect := s.giveBack(rowsOf(state.Rows, state.Items), marks, waiting)
 		return es.Plan{Event: event, Effects: []es.Effect{effect}}, nil
 	}
 	return s.attempts.Undo(ctx, id, req, Voided{ReservationID: id, OrderID: orderID}, release)
 }
 
 // giveBack makes what is reserved in rows anybody's again.
-func (s Service) giveBack(rows []Item, marks Marks) es.Effect {
+func (s Service) giveBack(rows []Item, marks Marks, waiting Waiting) es.Effect {
 	if slices.ContainsFunc(rows, func(row Item) bool { return SKUOf(row.SKU) != row.SKU }) {
-		return s.deps.Counters.Move(returned(rows, nil), marks)
+		return s.deps.Counters.Move(returned(rows, nil), marks, waiting)
 	}
-	return s.deps.Counters.Release(rows, marks)
+	return s.deps.Counters.Release(rows, marks, waiting)
 }
 
 // Departure gives, at each try, what the append of a dispatch writes besides, so that the books of
@@ -211,7 +240,7 @@ func (s Service) departure(
 // depart takes what is reserved out of the rows that it is in.
 func (s Service) depart(state ReservationState, marks Marks) es.Effect {
 	if len(state.Rows) > 0 {
-		return s.deps.Counters.Move(departed(state.Rows, nil), marks)
+		return s.deps.Counters.Move(departed(state.Rows, nil), marks, nil)
 	}
 	return s.deps.Counters.Depart(state.Items, marks)
 }
@@ -344,14 +373,14 @@ func (s Service) Set(
 			want.left++
 		}
 	}
-	marks := Marks{}
+	marks, waiting := Marks{}, Waiting{}
 	if want == (expected{}) {
-		if level, counted, err := s.countNew(ctx, req, c, marks); counted || err != nil {
+		if level, counted, err := s.countNew(ctx, req, c, marks, waiting); counted || err != nil {
 			return level, err
 		}
 	}
 	err = es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) error {
-		return s.count(ctx, req, c, want, marks)
+		return s.count(ctx, req, c, want, marks, waiting)
 	})
 	if err != nil {
 		return Level{}, err
@@ -376,14 +405,17 @@ func moving(why string, req es.Request) es.Request {
 // append's conditions say whether it is. counted is false where they refuse, or an earlier try of
 // the request has counted it: then row and stream have to be read.
 func (s Service) countNew(
-	ctx context.Context, req es.Request, c adjustment, marks Marks,
+	ctx context.Context, req es.Request, c adjustment, marks Marks, waiting Waiting,
 ) (level Level, counted bool, err error) {
 	if checkOnHand(c.OnHand) != nil {
 		return Level{}, false, nil //nolint:nilerr // it may not be what is wrong first
 	}
-	event := Restocked{SKU: c.SKU, Delta: c.OnHand, Counted: c.OnHand, Marks: marks.of([]Item{{SKU: c.SKU}})}
+	own := []Item{{SKU: c.SKU}}
+	event := Restocked{
+		SKU: c.SKU, Delta: c.OnHand, Counted: c.OnHand, Marks: marks.of(own), Waiting: waiting.of(own),
+	}
 	commit := req.Commit(es.Empty(es.NewStreamID(Category, c.SKU)), event)
-	effect := s.deps.Counters.Restock(Level{SKU: c.SKU}, c.OnHand, 1, marks)
+	effect := s.deps.Counters.Restock(Level{SKU: c.SKU}, c.OnHand, 1, marks, waiting)
 	appended, err := s.deps.Store.Append(ctx, []es.Commit{commit}, effect)
 	switch {
 	case errors.Is(err, es.ErrConflict) || faults.Final(err):
@@ -486,7 +518,7 @@ func moreReserved(sku string, onHand int64) error {
 // count is one try of Set. It reads the row and the stream's end, however often the SKU was
 // counted: the row is what the stream would be folded to.
 func (s Service) count(
-	ctx context.Context, req es.Request, c adjustment, want expected, marks Marks,
+	ctx context.Context, req es.Request, c adjustment, want expected, marks Marks, waiting Waiting,
 ) error {
 	level, _, err := s.deps.Counters.Level(ctx, c.SKU)
 	if err != nil {
@@ -522,11 +554,12 @@ func (s Service) count(
 	commit := req.Commit(head)
 	for _, e := range events {
 		restocked := e.(Restocked) // there is no other event of a SKU
-		restocked.Marks = marks.of([]Item{{SKU: c.SKU}})
+		own := []Item{{SKU: c.SKU}}
+		restocked.Marks, restocked.Waiting = marks.of(own), waiting.of(own)
 		commit.Events = append(commit.Events, restocked)
 	}
 	version, delta := head.Version()+int64(len(events)), c.OnHand-c.Before
-	effects = append(effects, s.deps.Counters.Restock(from, delta, version, marks))
+	effects = append(effects, s.deps.Counters.Restock(from, delta, version, marks, waiting))
 	_, err = s.deps.Store.Append(ctx, []es.Commit{commit}, effects...)
 	if !errors.Is(err, ErrInsufficient) {
 		return err

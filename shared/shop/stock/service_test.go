@@ -18,7 +18,8 @@ func TestService(t *testing.T) {
 	stocktest.Run(t, func(_ *testing.T, registry *es.Registry) stocktest.Backend {
 		counters := stocktest.NewCounters()
 		return stocktest.Backend{
-			Store: memstore.New(registry, memstore.Staggered(t.Name())), Counters: counters, Rows: counters,
+			Store: memstore.New(registry, memstore.Staggered(t.Name())), Counters: counters, Lines: counters,
+			Rows: counters,
 			Lose: counters.Lose,
 		}
 	})

@@ -54,12 +54,18 @@ func SKUOf(row string) string {
 	return sku
 }
 
-// Row is a row of counters: a SKU's own, or a shard's.
+// Row is a row of counters: a SKU's own, or a shard's. Waiting and Passed are those of the SKU's
+// line, and of its own row alone.
 type Row struct {
 	Name string
 	Numbers
-	Epoch int64
+	Epoch   int64
+	Waiting int64
+	Passed  int64
 }
+
+// closed reports whether nobody may have pieces but the first of those that wait.
+func (r Row) closed() bool { return r.Waiting > 0 && r.Passed >= MaxPassed }
 
 // Elsewhere is the refusal of a row of a SKU that is split: others may have what it lacks.
 func Elsewhere(sku string) error {
@@ -132,29 +138,37 @@ func (k *known) note(sku string, shards int64) {
 }
 
 // rooms are the rows of SKUs that are split, by SKU, as they were looked at: what is taken from
-// them. Those of other SKUs are not looked at.
+// them. Those of other SKUs are not looked at. While somebody waits for a SKU, all that is available
+// of it is in its own row.
 type rooms map[string][]Row
 
-// look reads the rows of SKUs.
-func (s Service) look(ctx context.Context, skus map[string]bool, into rooms) error {
+// look reads the rows of SKUs. What is in a SKU's own row is not there where that is shut for who
+// reserves.
+func (s Service) look(ctx context.Context, skus map[string]bool, into rooms, shut func(Row) bool) error {
 	for sku := range skus {
 		rows, err := s.deps.Counters.Shards(ctx, sku)
 		if err != nil {
 			return fmt.Errorf("stock: read shards: %w", err)
 		}
 		s.known.note(sku, rows[0].Shards)
+		if shut(rows[0]) {
+			rows[0].Available = min(rows[0].Available, 0)
+		}
 		into[sku] = rows
 	}
 	return nil
 }
 
 // placeAfter says from which rows items are taken, behind a try that met the shortage: where that
-// is of a SKU that is split, its rows are looked at. seed chooses among shards. Where all rows of a
-// SKU have too few together, the answer is Insufficient, and the shortage says so; else it is
-// empty.
-func (s Service) placeAfter(ctx context.Context, shortage Shortage, items []Item, seed string) ([]Item, error) {
+// is of a SKU that is split, its rows are looked at, as those are that tries before it met, which
+// split has. seed chooses among shards. Where all rows of a SKU have too few together, the answer
+// is Insufficient, and the shortage says so; else it is empty.
+func (s Service) placeAfter(
+	ctx context.Context, shortage Shortage, split map[string]bool, items []Item, seed string,
+) ([]Item, error) {
 	in := rooms{}
-	err := s.look(ctx, shortage.split(), in)
+	maps.Copy(split, shortage.split())
+	err := s.look(ctx, split, in, Row.closed)
 	clear(shortage)
 	if err != nil {
 		return nil, err
@@ -184,6 +198,8 @@ func (s Service) place(items []Item, in rooms, seed string) (rows []Item, short 
 				}
 				short[item.SKU] = Short{
 					Wanted: item.Quantity, Available: Summed(all).Available, Epoch: all[0].Epoch, Shards: all[0].Shards,
+					Waiting:   all[0].Waiting,
+					Scattered: slices.ContainsFunc(all[1:], func(row Row) bool { return row.Available > 0 }),
 				}
 				continue
 			}
@@ -240,7 +256,7 @@ func draw(rows []Row, item Item, preferred int64) (part []Item, left []Row) {
 }
 
 // Shard splits the stock of a SKU into so many shards, 1 for none, and spreads what is available
-// evenly over them, while orders go on. A SKU that has as many shards is spread anew. ErrNotFound
+// evenly over them, while orders go on. Where orders wait for it, that stays in the SKU's own row. A SKU that has as many shards is spread anew. ErrNotFound
 // where nobody has counted it.
 func (s Service) Shard(ctx context.Context, req es.Request, sku string, shards int64) (Level, error) {
 	switch {
@@ -284,6 +300,13 @@ func (s Service) spread(
 			return ErrNotFound.New("nobody has counted %s", quote(sku))
 		}
 		shards, over := how(rows)
+		var waiting Waiting // nobody may come to wait meanwhile, unless all is gathered
+		if rows[0].Waiting > 0 {
+			over = 1
+		}
+		if over == 1 {
+			waiting = Waiting{sku: true}
+		}
 		event := Sharded{SKU: sku, Shards: shards, Before: rows[0].Shards, Moved: evenly(rows, over)}
 		if event.Shards == max(event.Before, 1) && len(event.Moved) == 0 {
 			return nil
@@ -291,7 +314,7 @@ func (s Service) spread(
 		changes := Changes(event)
 		event.Marks = marks.on(changes)
 		commits := []es.Commit{req.Commit(head, event)}
-		_, err = s.deps.Store.Append(ctx, commits, s.deps.Counters.Move(changes, marks))
+		_, err = s.deps.Store.Append(ctx, commits, s.deps.Counters.Move(changes, marks, waiting))
 		if err == nil {
 			s.known.note(sku, shards)
 		}

@@ -20,6 +20,18 @@ type Short struct {
 	Available int64
 	Epoch     int64 // 0 where there is no row
 	Shards    int64 // of the SKU, as its own row says
+	Waiting   int64 // reservations in the SKU's line
+	Scattered bool  // shards of it have some, though too few
+}
+
+// scattered is a SKU whose shards have pieces: nobody waits for it before they are in its own row.
+func (s Shortage) scattered() string {
+	for sku, short := range s {
+		if short.Scattered {
+			return sku
+		}
+	}
+	return ""
 }
 
 // Refill is the refusal of what follows from a shortage that is over, or may be.

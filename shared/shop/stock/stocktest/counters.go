@@ -3,6 +3,7 @@
 package stocktest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,11 +24,30 @@ type Counters struct{ rows memstore.Rows[row] }
 // row is a row of counters.
 type row struct {
 	recount.Row
-	Epoch int64
+	Epoch, Passed int64
+	line          []stock.Entry // by ticket; never changed in place
+}
+
+// short is the row as a shortage has it.
+func (r row) short(wanted int64) stock.Short {
+	return stock.Short{Wanted: wanted, Available: r.Available, Epoch: r.Epoch, Shards: r.Shards, Waiting: int64(len(r.line))}
+}
+
+// closed reports whether nobody but the first of the line may have pieces.
+func (r row) closed() bool { return len(r.line) > 0 && r.Passed >= stock.MaxPassed }
+
+// without takes an entry out of the line.
+func (r row) without(ticket int64) row {
+	if len(r.line) > 0 && r.line[0].Ticket == ticket {
+		r.Passed = 0
+	}
+	r.line = slices.DeleteFunc(slices.Clone(r.line), func(e stock.Entry) bool { return e.Ticket == ticket })
+	return r
 }
 
 var (
 	_ stock.Counters = (*Counters)(nil)
+	_ stock.Lines    = (*Counters)(nil)
 	_ recount.Rows   = (*Counters)(nil)
 )
 
@@ -39,13 +59,23 @@ func (c *Counters) String() string { return fmt.Sprint(c.rows.All()) }
 
 // Reserve implements stock.Counters.
 func (c *Counters) Reserve(items []stock.Item, marks stock.Marks, shortage stock.Shortage) es.Effect {
+	return c.reserve(items, marks, shortage, row.closed)
+}
+
+// ReserveAll implements stock.Counters.
+func (c *Counters) ReserveAll(items []stock.Item, marks stock.Marks, shortage stock.Shortage) es.Effect {
+	return c.reserve(items, marks, shortage, func(r row) bool { return len(r.line) > 0 })
+}
+
+// reserve reserves where no row is closed.
+func (c *Counters) reserve(
+	items []stock.Item, marks stock.Marks, shortage stock.Shortage, closed func(row) bool,
+) es.Effect {
 	return c.each("reserve stock", items, marks, func(rows map[string]row) error {
 		clear(shortage)
 		for _, item := range items {
-			if met := rows[item.SKU]; met.Available < item.Quantity {
-				shortage[item.SKU] = stock.Short{
-					Wanted: item.Quantity, Available: met.Available, Epoch: met.Epoch, Shards: met.Shards,
-				}
+			if met := rows[item.SKU]; met.Available < item.Quantity || closed(met) {
+				shortage[item.SKU] = met.short(item.Quantity)
 			}
 		}
 		if len(shortage) > 0 {
@@ -80,9 +110,131 @@ func (c *Counters) Lacks(shortage stock.Shortage) es.Effect {
 	})
 }
 
+// Line implements stock.Lines.
+func (c *Counters) Line(ctx context.Context, sku string) (stock.Line, error) {
+	row, _ := c.rows.Get(sku)
+	line := stock.Line{
+		Epoch: row.Epoch, Available: row.Available, Waiting: int64(len(row.line)), Passed: row.Passed,
+	}
+	if len(row.line) > 0 {
+		line.First = row.line[0].Ticket
+	}
+	return line, ctx.Err()
+}
+
+// Entries implements stock.Lines.
+func (c *Counters) Entries(ctx context.Context, sku string, after int64, limit int) ([]stock.Entry, error) {
+	var entries []stock.Entry
+	row, _ := c.rows.Get(sku)
+	for _, e := range row.line {
+		if e.Ticket > after && len(entries) < limit {
+			entries = append(entries, e)
+		}
+	}
+	return entries, ctx.Err()
+}
+
+// Ahead implements stock.Lines.
+func (c *Counters) Ahead(ctx context.Context, sku string, ticket int64) (n int64, err error) {
+	row, _ := c.rows.Get(sku)
+	for _, e := range row.line {
+		if e.Ticket < ticket {
+			n++
+		}
+	}
+	return n, ctx.Err()
+}
+
+// Fill implements stock.Lines.
+func (c *Counters) Fill(
+	places []stock.Place, lines map[string]stock.Line, items []stock.Item, marks stock.Marks, shortage stock.Shortage,
+) es.Effect {
+	at := func(sku string) (stock.Place, bool) {
+		i := slices.IndexFunc(places, func(p stock.Place) bool { return p.SKU == sku })
+		if i < 0 {
+			return stock.Place{}, false
+		}
+		return places[i], true
+	}
+	names := make([]string, len(items))
+	for i, item := range items {
+		names[i] = item.SKU
+	}
+	return c.rows.Effect("fill", names, func(rows map[string]row) error {
+		clear(shortage)
+		var short []string
+		for _, item := range items {
+			met := rows[item.SKU]
+			place, stands := at(item.SKU)
+			switch {
+			case !marks.Meet(item.SKU, met.Mark):
+				return stock.Met(item.SKU)
+			case stands && met.Epoch != lines[item.SKU].Epoch:
+				return stock.Refill(item.SKU)
+			case met.Available < item.Quantity, met.closed() && (!stands || met.line[0].Ticket != place.Ticket):
+				shortage[item.SKU] = met.short(item.Quantity)
+				short = append(short, item.SKU)
+			}
+			met.Numbers = met.Numbers.Plus(stock.Numbers{Available: -item.Quantity, Reserved: item.Quantity})
+			met.Passed++
+			if stands {
+				met = met.without(place.Ticket)
+				met.Epoch++
+			}
+			rows[item.SKU] = met
+		}
+		if len(short) > 0 {
+			return stock.Insufficient(short)
+		}
+		return nil
+	})
+}
+
+// Stand implements stock.Lines.
+func (c *Counters) Stand(
+	w stock.Waiter, join []stock.Place, shortage stock.Shortage, leave []stock.Place, lines map[string]stock.Line,
+) es.Effect {
+	epochs := map[string]int64{}
+	for _, p := range join {
+		epochs[p.SKU] = shortage[p.SKU].Epoch
+	}
+	for _, p := range leave {
+		epochs[p.SKU] = lines[p.SKU].Epoch
+	}
+	return c.rows.Effect("move in line", slices.Collect(maps.Keys(epochs)), func(rows map[string]row) error {
+		for sku, epoch := range epochs {
+			if rows[sku].Epoch != epoch {
+				return stock.Refill(sku)
+			}
+		}
+		for _, p := range join {
+			met := rows[p.SKU]
+			if len(met.line) == 0 {
+				met.Passed = 0
+			}
+			met.SKU, met.Epoch = p.SKU, p.Ticket
+			met.line = append(slices.Clone(met.line), stock.Entry{Waiter: w, Place: p})
+			rows[p.SKU] = met
+		}
+		for _, p := range leave {
+			met := rows[p.SKU].without(p.Ticket)
+			met.Epoch++
+			rows[p.SKU] = met
+		}
+		return nil
+	})
+}
+
 // Release implements stock.Counters.
-func (c *Counters) Release(items []stock.Item, marks stock.Marks) es.Effect {
-	return c.each("release stock", items, marks, reserved(items), func(i stock.Item) stock.Numbers {
+func (c *Counters) Release(items []stock.Item, marks stock.Marks, waiting stock.Waiting) es.Effect {
+	return c.each("release stock", items, marks, func(rows map[string]row) (err error) {
+		for _, item := range items {
+			if !waiting.Meet(item.SKU, int64(len(rows[item.SKU].line))) {
+				err = stock.Queued(item.SKU)
+			}
+		}
+		return cmp.Or(err, reserved(items)(rows))
+	}, func(i stock.Item) stock.Numbers {
 		return stock.Numbers{Available: i.Quantity, Reserved: -i.Quantity}
 	})
 }
@@ -133,6 +285,8 @@ func (c *Counters) each(
 			row.Numbers = row.Numbers.Plus(by(item))
 			if by(item).Available > 0 {
 				row.Epoch++
+			} else if by(item).Available < 0 {
+				row.Passed++
 			}
 			rows[item.SKU] = row
 		}
@@ -141,13 +295,17 @@ func (c *Counters) each(
 }
 
 // Restock implements stock.Counters.
-func (c *Counters) Restock(from stock.Level, delta, version int64, marks stock.Marks) es.Effect {
+func (c *Counters) Restock(from stock.Level, delta, version int64, marks stock.Marks,
+	waiting stock.Waiting,
+) es.Effect {
 	return c.rows.Effect("restock", []string{from.SKU}, func(rows map[string]row) error {
 		row := rows[from.SKU]
 		met := level(from.SKU, row.Row)
 		switch {
 		case !marks.Meet(from.SKU, row.Mark):
 			return stock.Met(from.SKU)
+		case !waiting.Meet(from.SKU, int64(len(row.line))):
+			return stock.Queued(from.SKU)
 		case met.Counts() != version-1:
 			return stock.Inconsistent(
 				from.SKU, "they are at version %d before version %d of its stream", met.Counts(), version,
@@ -168,7 +326,7 @@ func (c *Counters) Restock(from stock.Level, delta, version int64, marks stock.M
 }
 
 // Move implements stock.Counters.
-func (c *Counters) Move(changes []stock.Change, marks stock.Marks) es.Effect {
+func (c *Counters) Move(changes []stock.Change, marks stock.Marks, waiting stock.Waiting) es.Effect {
 	names := make([]string, len(changes))
 	for i, change := range changes {
 		names[i] = change.SKU
@@ -181,6 +339,8 @@ func (c *Counters) Move(changes []stock.Change, marks stock.Marks) es.Effect {
 			case !marks.Meet(change.SKU, met.Mark):
 				err = stock.Met(change.SKU)
 			case err != nil:
+			case sku == change.SKU && change.Numbers.Available != 0 && !waiting.Meet(sku, int64(len(met.line))):
+				err = stock.Queued(sku)
 			case change.Numbers.Reserved < 0 && after.Reserved < 0:
 				err = stock.Inconsistent(change.SKU, "fewer than %d are reserved", -change.Numbers.Reserved)
 			case change.Numbers.Available < 0 && after.Available < 0:
@@ -216,7 +376,9 @@ func (c *Counters) Undeparted(read []stock.Row) es.Effect {
 func (c *Counters) Shards(ctx context.Context, sku string) ([]stock.Row, error) {
 	for {
 		own, _ := c.rows.Get(sku)
-		all := []stock.Row{{Name: sku, Numbers: own.Numbers, Epoch: own.Epoch}}
+		all := []stock.Row{{
+			Name: sku, Numbers: own.Numbers, Epoch: own.Epoch, Waiting: int64(len(own.line)), Passed: own.Passed,
+		}}
 		for shard := int64(1); shard <= stock.MaxShards; shard++ {
 			name := stock.ShardRow(sku, shard)
 			row, _ := c.rows.Get(name)

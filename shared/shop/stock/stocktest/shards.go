@@ -118,6 +118,13 @@ func acrossShards(t *testing.T, s *shop) {
 	_, err = s.service.Leave(t.Context(), request(), all.Reservation.OrderID, 1)
 	wantFault(t, err, nil, "")
 	s.wantLeft(t, name, 0, 1, 1, 1)
+	one, two := s.stocked(t, 6), s.stocked(t, 6)
+	s.split(t, one, 3)
+	s.split(t, two, 3)
+	both := command(stock.Item{SKU: one, Quantity: 5}, stock.Item{SKU: two, Quantity: 5})
+	_, err = s.service.Reserve(t.Context(), both.Request, both.Reservation)
+	wantFault(t, err, nil, "")
+	s.want(t, one, 1, 5, 1)
 }
 
 // amendedShards: an amendment takes from the rows of shards, and gives back what stands in them to

@@ -45,7 +45,7 @@ func inBetween(t *testing.T, s *shop) {
 				raised = true
 				return raise(s, name, other)
 			}}
-			service := stock.New(stock.Deps{Store: hooked, Clock: clock.System{}, Counters: s.Counters})
+			service := stock.New(stock.Deps{Store: hooked, Clock: clock.NewFake(estest.Start), Counters: s.Counters})
 			state, err := service.Reserve(t.Context(), request(), stock.Reservation{
 				OrderID: order, Revision: 1, Items: []stock.Item{{SKU: name, Quantity: 1}, {SKU: name, Quantity: 1}},
 			})

@@ -27,6 +27,7 @@ import (
 type Backend struct {
 	Store    es.Store // that is an es.Scanner, too
 	Counters stock.Counters
+	Lines    stock.Lines
 	Rows     recount.Rows                                // of the counters
 	Lose     func(ctx context.Context, sku string) error // takes a row away, as who restores a table does
 }
@@ -72,6 +73,10 @@ func Run(t *testing.T, open func(t *testing.T, registry *es.Registry) Backend) {
 		{"one attempt from many sides", oneAttempt, clock.System{}},
 		{"everything at once", everything, clock.System{}},
 		{"as a simple model does", model, fake},
+		{"orders that wait", inLine, fake},
+		{"orders that are passed", passing, fake},
+		{"a restock on the way into the line", between, fake},
+		{"nobody is forgotten", nobodyForgotten, fake},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, shopOn(b, c.clock)) })
 	}
@@ -82,7 +87,9 @@ func Run(t *testing.T, open func(t *testing.T, registry *es.Registry) Backend) {
 }
 
 func shopOn(b Backend, c clock.Clock) *shop {
-	return &shop{Backend: b, service: stock.New(stock.Deps{Store: b.Store, Clock: c, Counters: b.Counters})}
+	return &shop{Backend: b, service: stock.New(stock.Deps{
+		Store: b.Store, Clock: c, Counters: b.Counters, Lines: b.Lines,
+	})}
 }
 
 // shop is the service under test.
