@@ -411,6 +411,14 @@ type order struct {
 		For   string    `json:"for"`
 		Until time.Time `json:"until"`
 		Code  string    `json:"code"`
+		Items []struct {
+			SKU      string `json:"sku"`
+			Quantity int64  `json:"quantity"`
+		} `json:"items"`
+		Queue []struct {
+			SKU   string `json:"sku"`
+			Place int64  `json:"place"`
+		} `json:"queue"`
 	} `json:"wait"`
 	Approval *struct {
 		By   string `json:"by"`

@@ -38,7 +38,10 @@ const (
 	schedule = "schedule-shipment/schedule"
 	confirm  = "advance-order/confirm"
 
+	backorder = "process-inventory/backorder.stock" // what reserves for an order that may wait
+
 	awaitApproval = "advance-order/await-approval"
+	awaitStock    = "advance-order/await-stock"
 	awaitPayment  = "advance-order/await-payment"
 	expire        = "advance-order/expire"
 
@@ -62,6 +65,7 @@ type want struct {
 	saga         order.SagaState
 	runs         map[string]string // the run's name without the order's id → its status
 	reserved     bool              // the order's stock is still set aside
+	waits        bool              // the order still stands in line for stock
 	left         bool              // the pieces have left the warehouse
 	charged      bool              // the customer's money is still gone
 	paid         bool              // the customer has deposited what was missing
@@ -153,6 +157,35 @@ func expectUnpaid(step string, f fault, undo string, undoFails bool) want {
 	return w
 }
 
+// expectBackordered derives the outcome of one case of an order that waits for stock, where a step
+// up to the end of its wait goes wrong: nothing comes in in time, or the wait fails, and it is
+// undone.
+func expectBackordered(step string, f fault, undo string, undoFails bool) want {
+	w := undone()
+	inLine := step != backorder || f != crash && f != timeOut
+	expired := f == duplicate || step == expire && f == lostAnswer
+	switch {
+	case undoFails && undo == closing:
+		w.runs[""], w.deadLetters, w.waits = "FAILED", 1, inLine
+		w.status, w.saga = order.StatusBackordered, order.SagaRunning
+		switch {
+		case expired, step == expire && f == late:
+			w.status, w.saga = order.StatusCancelling, order.SagaCompensating
+		case step == backorder, step == awaitStock && (f == crash || f == timeOut):
+			w.status = order.StatusPlaced
+		}
+		return w
+	case undoFails:
+		w.status, w.saga, w.runs[""], w.deadLetters = order.StatusCancelling, order.SagaFailed, "FAILED", 1
+		w.waits = undo == release && inLine
+	}
+	w.checkReasons, w.reason = true, order.ReasonSaga
+	if expired {
+		w.reason = order.ReasonExpired
+	}
+	return w
+}
+
 // mended is the outcome of a further undoing run, once what broke is whole again: whatever the
 // first one has left standing is taken back. An order that was confirmed all along stays so.
 func (w want) mended() want {
@@ -236,6 +269,29 @@ func TestSaga(t *testing.T) {
 			w.checkReasons, w.reason, w.runs["-undo"] = true, order.ReasonCustomer, "SUCCEEDED"
 			run(t, "cancelled instead of paid/"+moment, c, w)
 		}
+		for _, step := range []string{backorder, awaitStock, expire} {
+			for _, f := range faultKinds {
+				if f == business {
+					continue // that it is short is what the case is about
+				}
+				c := caseSpec{backordered: true, step: step, fault: f}
+				run(t, fmt.Sprintf("backordered/%s/%s", step, f), c, expectBackordered(step, f, "", false))
+				for _, undo := range undoSteps {
+					c.undoFails = undo
+					run(
+						t, fmt.Sprintf("backordered/%s/%s/%s fails", step, f, undo), c,
+						expectBackordered(step, f, undo, true),
+					)
+				}
+			}
+		}
+		for _, moment := range []string{"before " + backorder, "before " + awaitStock, "after " + awaitStock,
+			"before " + expire} {
+			run(t, "restocked/"+moment, caseSpec{backordered: true, restocks: moment}, confirmed())
+			c, w := caseSpec{backordered: true, customerCancels: moment}, undone()
+			w.checkReasons, w.reason, w.runs["-undo"] = true, order.ReasonCustomer, "SUCCEEDED"
+			run(t, "cancelled instead of restocked/"+moment, c, w)
+		}
 		for _, moment := range []string{"before " + start, "after " + start, "before " + awaitApproval,
 			"after " + awaitApproval, "before " + expire} {
 			run(t, "approved/"+moment, caseSpec{held: true, decides: moment}, confirmed())
@@ -277,7 +333,7 @@ func TestSaga(t *testing.T) {
 	fmt.Printf("saga table: %d cases\n", cases.Load())
 	if want := int64(
 		1 + len(fulfilSteps)*len(faultKinds)*len(undoSteps)*2 + 2*len(fulfilSteps) + 3 +
-			2*(len(faultKinds)-1)*len(undoSteps)*2 + 2*2 + 2*5 + 1,
+			2*(len(faultKinds)-1)*len(undoSteps)*2 + 2*2 + 2*5 + 1 + 3*(len(faultKinds)-1)*(len(undoSteps)+1) + 2*4,
 	); cases.Load() != want {
 		t.Errorf("%d cases ran to their end, want %d", cases.Load(), want)
 	}

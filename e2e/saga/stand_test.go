@@ -52,6 +52,7 @@ import (
 	"orderflow/shared/shop/account"
 	"orderflow/shared/shop/account/accounttest"
 	"orderflow/shared/shop/customer"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/money"
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/payment"
@@ -134,8 +135,10 @@ func newStand(t *testing.T) *stand {
 	s.customers = customer.New(customer.Deps{Store: s.store, Clock: s.clock, Vault: vault})
 	s.accounts = account.New(account.Deps{Store: s.store, Clock: s.clock, Customers: accounttest.Everybody{}})
 	s.payments = payment.New(payment.Deps{Store: s.store, Clock: s.clock})
+	counters := awstest.Table(t, awstest.Key("sku:S"))
 	s.stock = stock.New(stock.Deps{
-		Store: s.store, Clock: s.clock, Counters: stocktable.New(db, awstest.Table(t, awstest.Key("sku:S"))),
+		Store: s.store, Clock: s.clock, Counters: stocktable.New(db, counters),
+		Lines: stocktable.NewLines(db, counters, awstest.Table(t, awstest.Key("sku:S", "ticket:N"))),
 	})
 	s.shipments = shipment.New(shipment.Deps{
 		Store: s.store, Clock: s.clock, Vault: vault, Serves: func(country string) bool { return country == "NL" || country == "BE" },
@@ -148,13 +151,15 @@ func newStand(t *testing.T) *stand {
 		Shipments: s.shipments, HoldRules: order.HoldRules{Countries: []string{"BE"}},
 	})
 
-	orderTasks := ordertask.Tasks{Orders: s.orders, Tokens: mutedTokens{s, tasktoken.New(s.runs)}, Clock: s.clock}
+	orderTasks := ordertask.Tasks{
+		Orders: s.orders, Stock: s.stock, Tokens: mutedTokens{s, tasktoken.New(s.runs)}, Clock: s.clock,
+	}
 	s.handlers["advance-order"] = sfntask.Router{
 		"start": sfntask.Task(orderTasks.Start), "confirm": sfntask.Task(orderTasks.Confirm),
 		"close":  sfntask.Task(orderTasks.Close),
 		"cancel": sfntask.Task(orderTasks.FinishUndo), "fail-undo": sfntask.Task(orderTasks.FailUndo),
-		"await-approval": sfntask.Task(orderTasks.AwaitApproval),
-		"await-payment":  sfntask.Task(orderTasks.AwaitPayment), "expire": sfntask.Task(orderTasks.Expire),
+		"await-approval": sfntask.Task(orderTasks.AwaitApproval), "await-stock": sfntask.Task(orderTasks.AwaitStock),
+		"await-payment": sfntask.Task(orderTasks.AwaitPayment), "expire": sfntask.Task(orderTasks.Expire),
 	}.Handle
 	paymentTasks := paymenttask.Tasks{Payments: s.payments, Clock: s.clock}
 	s.handlers["process-payment"] = sfntask.Router{
@@ -236,6 +241,7 @@ func (s *stand) deployMachine(t *testing.T, c *running) {
 			"ProcessPaymentFunctionArn":   s.relays["process-payment"],
 			"ScheduleShipmentFunctionArn": s.relays["schedule-shipment"], "InventoryQueueUrl": inventory,
 			"DeadLetterQueueUrl": c.letters, "PaymentMinutes": "5", "HoldMinutes": "5",
+			"BackorderMinutes": "5",
 		})),
 	})
 	if err != nil {
@@ -474,6 +480,8 @@ type caseSpec struct {
 	declined        bool   // the account holds too little, whatever step fails
 	pays            string // "after" and a step: when the customer deposits the rest and pays again
 	held            bool   // the order matches a rule
+	backordered     bool   // there is too little stock, and the order waits for it
+	restocks        string // "before" or "after" and a step: when enough is counted
 	decides         string // "before" or "after" and a step: when an operator approves it
 	customerCancels string // "before" or "after" and a step
 	queueDeleted    string // the same: when the queue of inventory commands is deleted
@@ -547,9 +555,15 @@ func (c *running) hook(ctx context.Context, s *stand, moment string) {
 	due, deletes := c.customerCancels == moment && !c.hooked, c.queueDeleted == moment && !c.deleted
 	leaves := c.leaves == moment && !c.left
 	pays, decides := c.pays == moment && !c.resumed, c.decides == moment && !c.resumed
+	restocks := c.restocks == moment && !c.resumed
 	c.hooked, c.deleted, c.left = c.hooked || due, c.deleted || deletes, c.left || leaves
-	c.resumed = c.resumed || pays || decides
+	c.resumed = c.resumed || pays || decides || restocks
 	c.mu.Unlock()
+	if restocks {
+		if err := s.restock(ctx, c); err != nil {
+			c.t.Errorf("restock: %v", err)
+		}
+	}
 	if pays {
 		s.pay(ctx, c)
 	}
@@ -609,6 +623,31 @@ func (s *stand) pay(ctx context.Context, c *running) {
 		c.t.Errorf("pay: %v", err)
 	}
 	s.wake(ctx, c)
+}
+
+// restock counts enough for all, and serves whoever waits, as fill-backorders does.
+func (s *stand) restock(ctx context.Context, c *running) error {
+	sku, req := "sku-"+c.orderID, s.request(c.orderID, "restock")
+	level, err := s.stock.Get(ctx, sku)
+	if err != nil {
+		return err
+	}
+	if _, err := s.stock.Set(ctx, req, sku, stocked, stock.Match{Version: level.Version}); err != nil {
+		return err
+	}
+	if err := s.stock.Serve(ctx, s.request(c.orderID, "serve"), sku); err != nil {
+		return err
+	}
+	res, err := s.orders.Get(ctx, c.orderID)
+	if err != nil {
+		return err
+	}
+	for _, try := range res.State.Parked {
+		if err := tasktoken.New(s.runs).Succeed(ctx, try.Token, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // wake has the run go on, as start-saga does.
@@ -702,6 +741,10 @@ func (s *stand) run(t *testing.T, spec caseSpec, w want) {
 	if spec.held {
 		country, postalCode = "BE", "1000"
 	}
+	var policy goods.OutOfStock
+	if spec.backordered {
+		policy, onHand = goods.Backorder, quantity-1
+	}
 	if spec.declined || spec.fault == business && spec.step == charge {
 		balance = total - 1
 	}
@@ -720,7 +763,7 @@ func (s *stand) run(t *testing.T, spec caseSpec, w want) {
 	must(err)
 	_, err = s.orders.Place(ctx, s.request(id, "place"), order.PlaceInput{
 		OrderID: id, CustomerID: customerID, AccountID: opened.State.ID, Currency: "EUR",
-		Lines: []order.LineInput{discounted, taxed}, NamedBy: "pricing/quotes",
+		Lines: []order.LineInput{discounted, taxed}, NamedBy: "pricing/quotes", OutOfStock: policy,
 		Address: shipment.Address{
 			Recipient: "A Customer", Line1: "Street 1", PostalCode: postalCode, City: "Amsterdam", Country: country,
 		},
@@ -729,6 +772,9 @@ func (s *stand) run(t *testing.T, spec caseSpec, w want) {
 
 	must(s.start(ctx, c, saga.Fulfil(id)))
 	s.awaitRuns(ctx, t, c, w)
+	if spec.restocks != "" {
+		onHand = stocked
+	}
 	c.mu.Lock()
 	c.ended = true
 	kept := c.kept
@@ -831,6 +877,10 @@ func (s *stand) compare(
 	}
 	if level.Reserved != reserved || level.Available != onHand-reserved || level.OnHand != onHand {
 		t.Errorf("stock is %+v, want %d reserved of %d", level, reserved, onHand)
+	}
+	line, err := s.stock.Queue(ctx, c.orderID, 1)
+	if err != nil || len(line) > 0 != w.waits {
+		t.Errorf("the order stands in line at %+v, %v; want it there: %v", line, err, w.waits)
 	}
 	money, err := s.accounts.Get(ctx, accountID)
 	if err != nil {

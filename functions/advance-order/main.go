@@ -1,5 +1,5 @@
 // advance-order carries out the saga's steps on the order itself: start, confirm, close, cancel,
-// fail-undo, and those with which it waits: await-approval, await-payment, expire.
+// fail-undo, and those with which it waits: await-approval, await-stock, await-payment, expire.
 package main
 
 import (
@@ -16,20 +16,24 @@ import (
 	"orderflow/shared/kit/dynamostore"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/shop/order"
+	"orderflow/shared/shop/stock"
 )
 
 func main() {
 	awsenv.Logger()
 	config := awsenv.Config(context.Background())
-	store := dynamostore.New(dynamodb.NewFromConfig(config), awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register))
+	registry := es.NewRegistry(order.Register, stock.Register)
+	store := dynamostore.New(dynamodb.NewFromConfig(config), awsenv.Env("EVENTS_TABLE"), registry)
 	tasks := ordertask.Tasks{
 		Orders: order.New(order.Deps{Store: store, Clock: clock.System{}, Recent: order.NewRecent()}),
+		Stock:  stock.New(stock.Deps{Store: store, Clock: clock.System{}}),
 		Tokens: tasktoken.New(sfn.NewFromConfig(config)),
 		Clock:  clock.System{},
 	}
 	awsenv.Start(sfntask.Router{
 		"start":          sfntask.Task(tasks.Start),
 		"await-approval": sfntask.Task(tasks.AwaitApproval),
+		"await-stock":    sfntask.Task(tasks.AwaitStock),
 		"await-payment":  sfntask.Task(tasks.AwaitPayment),
 		"expire":         sfntask.Task(tasks.Expire),
 		"confirm":        sfntask.Task(tasks.Confirm),

@@ -56,6 +56,7 @@ func main() {
 		}),
 		Stock: stock.New(stock.Deps{
 			Store: store, Clock: now, Counters: stocktable.New(tables, awsenv.Env("STOCK_TABLE")),
+			Lines: stocktable.NewLines(tables, awsenv.Env("STOCK_TABLE"), awsenv.Env("WAITLIST_TABLE")),
 		}),
 		Products: product.New(product.Deps{
 			Clock: now, Rows: producttable.New(tables, awsenv.Env("PRODUCTS_TABLE"), now),

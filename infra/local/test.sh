@@ -62,7 +62,7 @@ for suite in "$@"; do
       ;;
     e2e)
       use_emulator
-      infra/local/deploy.sh "$endpoint" "$stack" AllowedOrigins=https://shop.example.com PaymentMinutes=1 HoldCountries=LU HoldMinutes=1
+      infra/local/deploy.sh "$endpoint" "$stack" AllowedOrigins=https://shop.example.com PaymentMinutes=1 HoldCountries=LU HoldMinutes=1 BackorderMinutes=1
       # One package at a time: they share one deployment. The simulation is first: the others leave behind what orderflow verify finds.
       mapfile -t packages < <(with_tag e2e e2e | grep -v '/simulate$')
       export ORDERFLOW_STACK=$stack
@@ -71,7 +71,7 @@ for suite in "$@"; do
       ;;
     simulate)
       use_emulator
-      infra/local/deploy.sh "$endpoint" "$stack" PaymentMinutes=1 HoldCountries=LU HoldMinutes=1
+      infra/local/deploy.sh "$endpoint" "$stack" PaymentMinutes=1 HoldCountries=LU HoldMinutes=1 BackorderMinutes=1
       ORDERFLOW_STACK=$stack go test -v -count=1 -tags e2e -timeout 2h ./e2e/simulate \
         -simulate.seed "${SEED:-0}" -simulate.orders "${ORDERS:-300}" -simulate.late
       ;;

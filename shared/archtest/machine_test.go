@@ -69,9 +69,11 @@ func (s *timeout) UnmarshalJSON(text []byte) error {
 // deadline is what is left until the deadline of what a run waits for, in whole seconds.
 const deadline = `"{% $max([1, $ceil(($wait.deadline - $millis()) / 1000)]) %}"`
 
-// waitStates are the states that wait for people, each with the parameter that says for how many
-// minutes at most.
-var waitStates = map[string]string{"AwaitApproval": "HoldMinutes", "AwaitPayment": "PaymentMinutes"}
+// waitStates are the states that wait for people, or for stock, each with the parameter that says
+// for how many minutes at most.
+var waitStates = map[string]string{
+	"AwaitApproval": "HoldMinutes", "AwaitStock": "BackorderMinutes", "AwaitPayment": "PaymentMinutes",
+}
 
 type retrier struct {
 	ErrorEquals     []string
@@ -210,7 +212,7 @@ func budget(m machine, t template) (found findings) {
 		found.addf("TimeoutSeconds is %v, and the worst case takes %v", m.TimeoutSeconds, worst)
 	}
 	if want := fmt.Sprintf(
-		"waits %v s + %d × fulfil %v s + undo %v s = %v s", waiting, legs, leg, undo, worst,
+		"waits %.0f s + %d × fulfil %.0f s + undo %.0f s = %.0f s", waiting, legs, leg, undo, worst,
 	); !strings.Contains(m.Comment, want) {
 		found.addf("the comment doesn't say %q", want)
 	}

@@ -26,6 +26,7 @@ import (
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/process/saga"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/money"
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/stock"
@@ -56,7 +57,8 @@ var steps = map[string]sfntask.Router{
 		"start": step(ordertask.Tasks{}.Start), "confirm": step(ordertask.Tasks{}.Confirm),
 		"close": step(ordertask.Tasks{}.Close), "cancel": step(ordertask.Tasks{}.FinishUndo),
 		"fail-undo": step(ordertask.Tasks{}.FailUndo), "await-approval": step(ordertask.Tasks{}.AwaitApproval),
-		"await-payment": step(ordertask.Tasks{}.AwaitPayment), "expire": step(ordertask.Tasks{}.Expire),
+		"await-stock": step(ordertask.Tasks{}.AwaitStock), "await-payment": step(ordertask.Tasks{}.AwaitPayment),
+		"expire": step(ordertask.Tasks{}.Expire),
 	},
 	"process-payment":   {"charge": step(paymenttask.Tasks{}.Charge), "refund": step(paymenttask.Tasks{}.Refund)},
 	"schedule-shipment": {"schedule": step(shipmenttask.Tasks{}.Schedule), "cancel": step(shipmenttask.Tasks{}.Cancel)},
@@ -73,7 +75,7 @@ func known(t *testing.T) object {
 			OrderID: "o", Status: order.StatusPlaced, Revision: 1, StockRevision: 1, PaymentRevision: 1,
 			ShipmentRevision: 1, CustomerID: "c", AccountID: "a",
 			Total: money.Money{Amount: 1, Currency: "USD"}, Items: []contract.InventoryItem{{SKU: "s", Quantity: 1}},
-			Address: "a", CorrelationID: "c",
+			Address: "a", CorrelationID: "c", OutOfStock: goods.Backorder,
 		},
 		"payment":  paymenttask.Charged{PaymentID: "p"},
 		"shipment": shipmenttask.Scheduled{ShipmentID: "s", TrackingNumber: "t"},
@@ -99,7 +101,7 @@ var (
 	variable   = regexp.MustCompile(`^(\[?)\$([\w.]+)\]?$`)
 	message    = regexp.MustCompile(`^\$string\(\{(.*)\}\)$`)
 	moment     = regexp.MustCompile(`^\$fromMillis\((\$[\w.]+)\)$`)
-	field      = regexp.MustCompile(`'(\w+)': ('[^']*'|[\w$.]+)`)
+	field      = regexp.MustCompile(`'(\w+)': ('[^']*'|[\w$.]+)(?: = '([^']*)' \? '([^']*)' : '([^']*)')?`)
 )
 
 // evaluate is what an argument of the definition comes to. It knows the few forms that the saga is
@@ -154,6 +156,14 @@ func compute(text string, known object) (any, error) {
 	for _, f := range field.FindAllStringSubmatch(match[1], -1) {
 		number, err := strconv.Atoi(f[2])
 		switch {
+		case f[4] != "": // one of two, by what an answer says
+			said, err := compute(f[2], known)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", f[1], err)
+			}
+			if body[f[1]] = f[5]; said == f[3] {
+				body[f[1]] = f[4]
+			}
 		case err == nil:
 			body[f[1]] = number
 		case f[2][0] == '\'':
@@ -302,7 +312,7 @@ func TestReleasedSagaFinds(t *testing.T) {
 		},
 		"no account":     {`"accountId": "{% $order.accountId %}",`, ``, "accountId is missing"},
 		"another answer": {`$payment.paymentId`, `$payment.id`, "nothing answers with $payment.id any more"},
-		"a command":      {`'reserve.stock'`, `'hold.stock'`, "ReserveStock: "},
+		"a command":      {`'backorder.stock'`, `'hold.stock'`, "ReserveStock: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			wantOne(t, understood(t.Context(), parseMachine(t, tc.apply(t, text)), known(t)), tc.want)

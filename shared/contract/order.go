@@ -42,6 +42,7 @@ type OrderPlaced struct {
 	Total      Money       `json:"total" doc:"What the order comes to: the sum of its lines' amounts. It is what is charged."`
 	PricedBy   string      `json:"pricedBy,omitempty" doc:"Whose prices they are: catalogue, or the actor who named one, or a discount or a tax, as a pseudonym. Missing of releases in which every caller named prices."`
 	HoldRules  []string    `json:"holdRules,omitempty" doc:"The rules that the order matches: it waits for approval before anything is reserved. Missing where it matches none." nullable:"false"`
+	OutOfStock string      `json:"outOfStock,omitempty" doc:"What becomes of it where stock is short: with backorder it waits. Missing, it is cancelled." enum:"backorder"`
 }
 
 // OrderHeld is order.held.
@@ -64,6 +65,8 @@ type OrderBackordered struct {
 	Items      []StockItem `json:"items" doc:"What is missing." minItems:"1" nullable:"false"`
 	Until      string      `json:"until" doc:"When it is closed if they have not come in, RFC 3339." format:"date-time"`
 	CustomerID string      `json:"customerId,omitempty" doc:"Who ordered, as a pseudonym." minLength:"1"`
+	Lines      []OrderLine `json:"lines,omitempty" doc:"What is ordered." minItems:"1" nullable:"false"`
+	Total      *Money      `json:"total,omitempty" doc:"What is to be paid, once all of it is there."`
 }
 
 // OrderPaymentRequired is order.payment-required.
@@ -292,7 +295,7 @@ func orderTypes() []entry {
 		publish(of("order.placed", "A customer ordered."), func(_ es.Recorded, e order.Placed) OrderPlaced {
 			return OrderPlaced{
 				OrderID: e.OrderID, CustomerID: e.CustomerID, Lines: orderLines(e.Lines), Total: amount(e.Total),
-				PricedBy: e.PricedBy, HoldRules: e.HoldRules,
+				PricedBy: e.PricedBy, HoldRules: e.HoldRules, OutOfStock: string(e.OutOfStock),
 			}
 		}),
 		publish(of("order.started", "A run of the saga took the order."),
@@ -311,6 +314,7 @@ func orderTypes() []entry {
 			func(r es.Recorded, e order.Backordered, s order.State) OrderBackordered {
 				return OrderBackordered{
 					OrderID: r.Stream.ID(), Items: items(e.Items), Until: e.Until, CustomerID: s.CustomerID,
+					Lines: orderLines(s.Lines), Total: orderTotal(s),
 				}
 			}),
 		publishWith(of("order.payment-required", "The payment was declined; the order waits for another try."),

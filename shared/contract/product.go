@@ -16,14 +16,16 @@ type ProductPrice struct {
 
 // ProductListed is product.listed.
 type ProductListed struct {
-	SKU    string         `json:"sku" doc:"What is for sale." minLength:"1"`
-	Prices []ProductPrice `json:"prices" doc:"All of its prices, by currency and validFrom; no two have both in common." minItems:"1" nullable:"false"`
+	SKU        string         `json:"sku" doc:"What is for sale." minLength:"1"`
+	Prices     []ProductPrice `json:"prices" doc:"All of its prices, by currency and validFrom; no two have both in common." minItems:"1" nullable:"false"`
+	OutOfStock string         `json:"outOfStock,omitempty" doc:"What becomes of orders that are short of it: backorder has them wait. Missing, they are cancelled." enum:"backorder"`
 }
 
 // ProductRepriced is product.repriced.
 type ProductRepriced struct {
-	SKU    string         `json:"sku" doc:"What has other prices." minLength:"1"`
-	Prices []ProductPrice `json:"prices" doc:"All of its prices from here on, by currency and validFrom; no two have both in common." minItems:"1" nullable:"false"`
+	SKU        string         `json:"sku" doc:"What has other prices." minLength:"1"`
+	Prices     []ProductPrice `json:"prices" doc:"All of its prices from here on, by currency and validFrom; no two have both in common." minItems:"1" nullable:"false"`
+	OutOfStock string         `json:"outOfStock,omitempty" doc:"What becomes of orders that are short of it: backorder has them wait. Missing, they are cancelled." enum:"backorder"`
 }
 
 // ProductWithdrawn is product.withdrawn.
@@ -50,13 +52,16 @@ func productTypes() []entry {
 		publish(
 			of("product.listed", "A SKU is for sale, for the first time or again."),
 			func(_ es.Recorded, e product.Listed) ProductListed {
-				return ProductListed{SKU: e.SKU, Prices: prices(e.Prices)}
+				return ProductListed{SKU: e.SKU, Prices: prices(e.Prices), OutOfStock: string(e.OutOfStock)}
 			},
 		),
 		publish(
-			of("product.repriced", "A SKU has other prices, now or from a time on."),
+			of(
+				"product.repriced",
+				"A SKU has other prices, now or from a time on, or another policy for when it is out of stock.",
+			),
 			func(_ es.Recorded, e product.Repriced) ProductRepriced {
-				return ProductRepriced{SKU: e.SKU, Prices: prices(e.Prices)}
+				return ProductRepriced{SKU: e.SKU, Prices: prices(e.Prices), OutOfStock: string(e.OutOfStock)}
 			},
 		),
 		publish(

@@ -4,8 +4,8 @@
 //
 // The table's key is sku (S). A row has rev (N), the version of the stream product/<sku>; status
 // (S), listed or withdrawn; and prices (L), a list of maps with amount (N), currency (S) and, for a
-// price with a ValidFrom, validFrom (S, RFC 3339 in UTC). The index by-status has all rows, by
-// status and sku.
+// price with a ValidFrom, validFrom (S, RFC 3339 in UTC). outOfStock (S) is there where it is
+// another policy than to reject. The index by-status has all rows, by status and sku.
 package producttable
 
 import (
@@ -21,6 +21,7 @@ import (
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/money"
 	"orderflow/shared/shop/product"
 )
@@ -44,6 +45,7 @@ const (
 	attrRev       = "rev"
 	attrStatus    = "status"
 	attrPrices    = "prices"
+	attrPolicy    = "outOfStock"
 	attrAmount    = "amount"
 	attrCurrency  = "currency"
 	attrValidFrom = "validFrom"
@@ -226,15 +228,21 @@ func encode(p product.Product) dynamo.Item {
 		}
 		prices[i] = dynamo.M(m)
 	}
-	return dynamo.Item{
+	item := dynamo.Item{
 		attrSKU: dynamo.S(p.SKU), attrRev: dynamo.N(p.Version), attrStatus: dynamo.S(statusOf(p.Withdrawn)),
 		attrPrices: dynamo.L(prices...),
 	}
+	if p.OutOfStock != "" {
+		item[attrPolicy] = dynamo.S(string(p.OutOfStock))
+	}
+	return item
 }
 
 func decode(item dynamo.Item) (product.Product, error) {
 	r := dynamo.Read(item)
-	p := product.Product{SKU: r.String(attrSKU), Version: r.Number(attrRev)}
+	p := product.Product{
+		SKU: r.String(attrSKU), Version: r.Number(attrRev), OutOfStock: goods.OutOfStock(r.OptionalString(attrPolicy)),
+	}
 	switch status := r.String(attrStatus); status {
 	case statusListed:
 	case statusWithdrawn:

@@ -135,7 +135,8 @@ func TestRefusals(t *testing.T) {
 		return effectOf(t, counters.Restock(from, delta, version, none, stock.Waiting{}), 1)
 	}
 	reserve := effectOf(t, counters.Reserve(items, none, stock.Shortage{}), 3)
-	release, depart := effectOf(t, counters.Release(items, none, stock.Waiting{}), 3), effectOf(t, counters.Depart(items, none), 3)
+	release := effectOf(t, counters.Release(items, none, stock.Waiting{}), 3)
+	depart := effectOf(t, counters.Depart(items, none), 3)
 	restock, departed := restocked(level(4, 0), -3, 5), restocked(level(6, 2), -3, 5)
 	first, behind := restocked(stock.Level{SKU: "cd-1"}, 3, 1), restocked(level(3, 0), -3, 5)
 	at := func(rev string, others ...string) []types.CancellationReason {

@@ -32,6 +32,7 @@ type placeOrderBody struct {
 	Currency        currencyCode `json:"currency,omitempty" doc:"The currency of the order. Required if no line has a unit price; all unit prices are in this currency." example:"USD"`
 	Lines           []orderLine  `json:"lines" minItems:"1" maxItems:"100" doc:"At most 40 different SKUs. A SKU may occur on several lines. The total is at most 1000000000000 minor units."`
 	ShippingAddress address      `json:"shippingAddress"`
+	OutOfStock      string       `json:"outOfStock,omitempty" enum:"reject,backorder" doc:"What becomes of the order if stock is short: it is cancelled (reject), or waits until there is enough (backorder). By default what its products say, and reject if they differ."`
 }
 
 type placeOrderInput struct {
@@ -102,9 +103,30 @@ type waitAnswer struct {
 	For    order.WaitKind `json:"for" enum:"approval,stock,payment"`
 	Until  string         `json:"until" format:"date-time" doc:"When the order is cancelled if it still waits"`
 	Rules  []string       `json:"rules,omitempty" doc:"Only for approval: the rules that the order matches"`
-	Items  []goods.Item   `json:"items,omitempty" doc:"Only for stock: what is missing"`
+	Items  []goods.Item   `json:"items,omitempty" doc:"Only for stock: what was missing when the order began to wait"`
+	Queue  []queueAnswer  `json:"queue,omitempty" doc:"Only for stock, and only without asOf: where the order stands now. Absent once all of it is reserved."`
 	Code   string         `json:"code,omitempty" doc:"Only for payment: the code of the error that declined it" example:"account.insufficient-funds"`
 	Detail string         `json:"detail,omitempty"`
+}
+
+// queueAnswer is a place in the line for a product.
+type queueAnswer struct {
+	SKU      string `json:"sku"`
+	Quantity int64  `json:"quantity" doc:"Pieces that the order waits for"`
+	Place    int64  `json:"place" doc:"1 for the order that is the next to get some"`
+}
+
+// queue tells where an order stands that waits for stock.
+func (q Queries) queue(ctx context.Context, s order.State) ([]queueAnswer, error) {
+	if s.Wait == nil || s.Wait.Kind != order.WaitStock {
+		return nil, nil
+	}
+	places, err := q.Stock.Queue(ctx, s.ID, s.StockRevision)
+	answer := make([]queueAnswer, len(places))
+	for i, p := range places {
+		answer[i] = queueAnswer(p)
+	}
+	return answer, err
 }
 
 func answerWait(w *order.Wait) *waitAnswer {
@@ -171,6 +193,7 @@ func (c Commands) placeOrder(ctx context.Context, id identity, in *placeOrderInp
 	to := in.Body.ShippingAddress.shipTo()
 	place := order.PlaceInput{
 		OrderID: order.ID(id.actor(), in.Key), CustomerID: customerID, Address: to,
+		OutOfStock: goods.OutOfStock(in.Body.OutOfStock),
 	}
 	if err := in.Body.price(id, &place); err != nil {
 		return nil, err
@@ -232,6 +255,9 @@ func (q Queries) getOrder(ctx context.Context, id identity, in *orderInput) (*or
 	}
 	out.Status = http.StatusOK
 	out.Body, err = openOrder(ctx, q.Orders, id, res.State, res.Head.Version())
+	if err == nil && out.Body.Wait != nil {
+		out.Body.Wait.Queue, err = q.queue(ctx, res.State)
+	}
 	return out, err
 }
 

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/ident"
 	"orderflow/shared/read/view/orders"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/money"
 	"orderflow/shared/shop/product"
 )
@@ -26,8 +28,9 @@ type productPrice struct {
 }
 
 type setProductBody struct {
-	Prices    []productPrice `json:"prices,omitempty" maxItems:"100" nullable:"false" doc:"All prices, in any order. At least one, unless the product is withdrawn. In each currency, the price with the latest validFrom that has passed is in force."`
-	Withdrawn bool           `json:"withdrawn,omitempty" doc:"true takes the product off sale; omit prices then"`
+	Prices     []productPrice `json:"prices,omitempty" maxItems:"100" nullable:"false" doc:"All prices, in any order. At least one, unless the product is withdrawn. In each currency, the price with the latest validFrom that has passed is in force."`
+	OutOfStock string         `json:"outOfStock,omitempty" enum:"reject,backorder" doc:"What becomes of orders that are short of the product: they are cancelled (reject, the default), or wait until there is enough (backorder). An order may say otherwise."`
+	Withdrawn  bool           `json:"withdrawn,omitempty" doc:"true takes the product off sale; omit prices then"`
 }
 
 type setProductInput struct {
@@ -45,11 +48,12 @@ type productPriceAnswer struct {
 }
 
 type productAnswer struct {
-	SKU       string               `json:"sku"`
-	Withdrawn bool                 `json:"withdrawn" doc:"true if the product is no longer for sale"`
-	Current   []money.Money        `json:"current" doc:"Unit price now, one per currency, ordered by currency. Empty if the product is withdrawn or not for sale yet."`
-	Prices    []productPriceAnswer `json:"prices,omitempty" doc:"Only for operators: all prices in the format of PUT, including past and scheduled ones"`
-	Version   int64                `json:"version" doc:"Incremented by each change, but not when a scheduled price comes into force"`
+	SKU        string               `json:"sku"`
+	Withdrawn  bool                 `json:"withdrawn" doc:"true if the product is no longer for sale"`
+	Current    []money.Money        `json:"current" doc:"Unit price now, one per currency, ordered by currency. Empty if the product is withdrawn or not for sale yet."`
+	Prices     []productPriceAnswer `json:"prices,omitempty" doc:"Only for operators: all prices in the format of PUT, including past and scheduled ones"`
+	OutOfStock goods.OutOfStock     `json:"outOfStock" enum:"reject,backorder" doc:"What becomes of orders that are short of it"`
+	Version    int64                `json:"version" doc:"Incremented by each change, but not when a scheduled price comes into force"`
 }
 
 type productOutput struct {
@@ -76,7 +80,10 @@ func (c Commands) setProduct(ctx context.Context, id identity, in *setProductInp
 	if err != nil {
 		return nil, err
 	}
-	want := product.Desired{Withdrawn: in.Body.Withdrawn, Prices: make([]product.Price, len(in.Body.Prices))}
+	want := product.Desired{
+		Withdrawn: in.Body.Withdrawn, Prices: make([]product.Price, len(in.Body.Prices)),
+		OutOfStock: goods.OutOfStock(in.Body.OutOfStock),
+	}
 	for i, p := range in.Body.Prices {
 		want.Prices[i] = product.Price{
 			Money: money.Money{Amount: p.Amount, Currency: string(p.Currency)}, ValidFrom: p.ValidFrom.Time,
@@ -149,7 +156,9 @@ func (id identity) seesProduct(p product.Product, now time.Time) bool {
 }
 
 func answerProduct(id identity, p product.Product, now time.Time) productAnswer {
-	a := productAnswer{SKU: p.SKU, Withdrawn: p.Withdrawn, Current: p.Current(now), Version: p.Version}
+	a := productAnswer{SKU: p.SKU, Withdrawn: p.Withdrawn, Current: p.Current(now), Version: p.Version,
+		OutOfStock: cmp.Or(p.OutOfStock, goods.Reject),
+	}
 	if a.Current == nil {
 		a.Current = []money.Money{}
 	}

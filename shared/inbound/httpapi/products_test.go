@@ -88,17 +88,20 @@ func TestProduct(t *testing.T) {
 		"If-None-Match",
 		"*",
 		`"1"`,
-		`{"sku":"cd-1","withdrawn":false,"current":[`+both+`],"prices":[`+both+`],"version":1}`,
+		`{"sku":"cd-1","withdrawn":false,"current":[`+both+`],"prices":[`+both+`],"outOfStock":"reject","version":1}`,
 	)
-	wantAda(200, `{"sku":"cd-1","withdrawn":false,"current":[`+both+`],"version":1}`)
+	wantAda(200, `{"sku":"cd-1","withdrawn":false,"current":[`+both+`],"outOfStock":"reject","version":1}`)
 
 	// A sale is scheduled: operators see it, customers when it begins.
 	scheduled := `{"amount":799,"currency":"EUR","validFrom":"2026-03-01T13:00:00Z"}`
 	set(priced(eur(999), from(eur(799), sale.In(time.FixedZone("", 3600)))), "If-Match", `"1"`, `"2"`,
-		`{"sku":"cd-1","withdrawn":false,"current":[`+euros+`],"prices":[`+euros+`,`+scheduled+`],"version":2}`)
-	wantAda(200, `{"sku":"cd-1","withdrawn":false,"current":[`+euros+`],"version":2}`)
+		`{"sku":"cd-1","withdrawn":false,"current":[`+euros+`],"prices":[`+euros+`,`+scheduled+`],"outOfStock":"reject","version":2}`)
+	wantAda(200, `{"sku":"cd-1","withdrawn":false,"current":[`+euros+`],"outOfStock":"reject","version":2}`)
 	w.clock.Advance(time.Hour)
-	wantAda(200, `{"sku":"cd-1","withdrawn":false,"current":[{"amount":799,"currency":"EUR"}],"version":2}`)
+	wantAda(
+		200,
+		`{"sku":"cd-1","withdrawn":false,"current":[{"amount":799,"currency":"EUR"}],"outOfStock":"reject","version":2}`,
+	)
 
 	// What GET gives an operator can be put back as it is, and changes nothing.
 	read := w.must(http.StatusOK, get(operator, "/products/cd-1"))
@@ -122,22 +125,22 @@ func TestProduct(t *testing.T) {
 		"If-Match",
 		`"2"`,
 		`"3"`,
-		`{"sku":"cd-1","withdrawn":true,"current":[],"version":3}`,
+		`{"sku":"cd-1","withdrawn":true,"current":[],"outOfStock":"reject","version":3}`,
 	)
-	wantAda(200, `{"sku":"cd-1","withdrawn":true,"current":[],"version":3}`)
+	wantAda(200, `{"sku":"cd-1","withdrawn":true,"current":[],"outOfStock":"reject","version":3}`)
 	set(
 		object{"withdrawn": true, "prices": []object{}},
 		"If-Match",
 		`"3"`,
 		`"3"`,
-		`{"sku":"cd-1","withdrawn":true,"current":[],"version":3}`,
+		`{"sku":"cd-1","withdrawn":true,"current":[],"outOfStock":"reject","version":3}`,
 	)
 	set(
 		priced(eur(0)),
 		"If-Match",
 		`"3"`,
 		`"4"`,
-		`{"sku":"cd-1","withdrawn":false,"current":[`+free+`],"prices":[`+free+`],"version":4}`,
+		`{"sku":"cd-1","withdrawn":false,"current":[`+free+`],"prices":[`+free+`],"outOfStock":"reject","version":4}`,
 	)
 
 	h, err := w.store.Load(t.Context(), es.NewStreamID(product.Category, "cd-1"), 0)
@@ -184,7 +187,7 @@ func TestProductToCome(t *testing.T) {
 		t,
 		w.must(http.StatusOK, get(operator, "/products/cd-1")),
 		`{"sku":"cd-1","withdrawn":false,"current":[],"prices":[`+
-			`{"amount":999,"currency":"EUR","validFrom":"2026-03-01T13:00:00Z"}],"version":1}`,
+			`{"amount":999,"currency":"EUR","validFrom":"2026-03-01T13:00:00Z"}],"outOfStock":"reject","version":1}`,
 	)
 	w.clock.Advance(time.Hour)
 	if got := productSKUs(
@@ -317,7 +320,7 @@ func refuseProducts(t *testing.T, w *world, cases map[string]badProduct) {
 	wantBody(
 		t,
 		w.must(http.StatusOK, get(ada, "/products/cd-1")),
-		`{"sku":"cd-1","withdrawn":false,"current":[{"amount":999,"currency":"EUR"}],"version":1}`,
+		`{"sku":"cd-1","withdrawn":false,"current":[{"amount":999,"currency":"EUR"}],"outOfStock":"reject","version":1}`,
 	)
 }
 
@@ -510,7 +513,7 @@ func TestProductAgain(t *testing.T) {
 	wantBody(
 		t,
 		w.must(http.StatusOK, get(ada, "/products/cd-1")),
-		`{"sku":"cd-1","withdrawn":false,"current":[{"amount":899,"currency":"EUR"}],"version":2}`,
+		`{"sku":"cd-1","withdrawn":false,"current":[{"amount":899,"currency":"EUR"}],"outOfStock":"reject","version":2}`,
 	)
 }
 

@@ -103,7 +103,7 @@ func newWorld(t testing.TB) *world {
 	log := slog.New(slog.NewJSONHandler(w.log, nil))
 	w.customers = customer.New(customer.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Eraser: w.vault})
 	accounts := account.New(account.Deps{Store: w.store, Clock: w.clock, Customers: w.customers})
-	w.stocks = stock.New(stock.Deps{Store: w.store, Clock: w.clock, Counters: counters})
+	w.stocks = stock.New(stock.Deps{Store: w.store, Clock: w.clock, Counters: counters, Lines: w.counters})
 	w.products = product.New(product.Deps{Store: w.store, Clock: w.clock, Rows: rows})
 	w.shipments = shipment.New(shipment.Deps{
 		Store: w.store, Clock: w.clock, Vault: w.vault, Serves: shipment.Served("GB"), Books: w.stocks,

@@ -15,13 +15,20 @@ import (
 	"orderflow/shared/shop/money"
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/personal"
+	"orderflow/shared/shop/stock"
 )
 
 // Tasks carries out the order's steps of the saga.
 type Tasks struct {
 	Orders order.Service
+	Stock  Stock
 	Tokens Tokens
 	Clock  clock.Clock
+}
+
+// Stock tells of reservations. stock.Service is one.
+type Stock interface {
+	Reservation(ctx context.Context, orderID string, revision int64) (stock.ReservationState, error)
 }
 
 // Tokens answers runs that wait. An answer that nobody waits for any more is no error.
@@ -64,6 +71,8 @@ type Order struct {
 	Items            []contract.InventoryItem `json:"items"`
 	Address          personal.Sealed          `json:"address"`
 	CorrelationID    string                   `json:"correlationId"`
+	// OutOfStock has the run wait for stock that is short, or not.
+	OutOfStock goods.OutOfStock `json:"outOfStock,omitempty"`
 }
 
 // Status is the answer of the tasks that only move the order on.
@@ -72,11 +81,22 @@ type Status struct {
 	Status  order.Status `json:"status"`
 }
 
+// StartInput says what the run has waited for before, and nothing of one that hasn't, or was begun
+// by an earlier definition.
+type StartInput struct {
+	Input
+	Waited order.WaitKind `json:"waited,omitempty"`
+}
+
 // Start takes an order for a run and answers with what the run needs of it, open. order.ErrHeld
 // where it waits for approval, order.ErrFulfilled where another run has finished it,
 // order.ErrCancelling where somebody closed it, also since an earlier try of this task.
-func (t Tasks) Start(ctx context.Context, in Input) (Order, error) {
-	o, err := t.runFor(ctx, "start-order", in, order.Start{SagaID: in.SagaID})
+func (t Tasks) Start(ctx context.Context, in StartInput) (Order, error) {
+	task := "start-order"
+	if in.Waited != "" { // another commit than the first time
+		task += "-after-" + string(in.Waited)
+	}
+	o, err := t.runFor(ctx, task, in.Input, order.Start{SagaID: in.SagaID})
 	switch {
 	case err != nil || o.Status.Open():
 		return o, err
@@ -155,7 +175,7 @@ func (t Tasks) runFor(ctx context.Context, task string, in Input, c order.Comman
 		OrderID: s.ID, Status: s.Status, Revision: s.StockRevision, StockRevision: s.StockRevision,
 		PaymentRevision: s.PaymentRevision, ShipmentRevision: s.ShipmentRevision,
 		CustomerID: s.CustomerID, AccountID: s.AccountID, Total: s.Total,
-		Items: items(s.Lines), Address: s.Address, CorrelationID: res.CorrelationID,
+		Items: items(s.Lines), Address: s.Address, CorrelationID: res.CorrelationID, OutOfStock: s.OutOfStock,
 	}, nil
 }
 

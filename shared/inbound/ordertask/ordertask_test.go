@@ -59,7 +59,7 @@ func stand(t *testing.T) (ordertask.Tasks, order.Service, string) {
 func TestStartAnswersWithWhatTheRunNeeds(t *testing.T) {
 	tasks, orders, id := stand(t)
 	in := ordertask.Input{OrderID: id, SagaID: "run-1"}
-	got, err := tasks.Start(t.Context(), in)
+	got, err := tasks.Start(t.Context(), ordertask.StartInput{Input: in})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestStartAnswersWithWhatTheRunNeeds(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("answer %+v, want %+v", got, want)
 	}
-	again, err := tasks.Start(t.Context(), in)
+	again, err := tasks.Start(t.Context(), ordertask.StartInput{Input: in})
 	if err != nil || !reflect.DeepEqual(again, want) {
 		t.Errorf("sent twice: %+v, %v", again, err)
 	}
@@ -138,7 +138,7 @@ func TestWays(t *testing.T) {
 	run := ordertask.Input{OrderID: "o1", SagaID: "run-1", CorrelationID: "corr"}
 	type task func(context.Context, ordertask.Tasks) (order.Status, error)
 	start := func(ctx context.Context, t ordertask.Tasks) (order.Status, error) {
-		o, err := t.Start(ctx, run)
+		o, err := t.Start(ctx, ordertask.StartInput{Input: run})
 		return o.Status, err
 	}
 	confirm := func(ctx context.Context, t ordertask.Tasks) (order.Status, error) {
@@ -225,7 +225,9 @@ func TestOnceFinished(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := tasks.Start(t.Context(), ordertask.Input{OrderID: id, SagaID: "run-2"}); !errors.Is(
+	if got, err := tasks.Start(t.Context(), ordertask.StartInput{
+		Input: ordertask.Input{OrderID: id, SagaID: "run-2"},
+	}); !errors.Is(
 		err, order.ErrFulfilled,
 	) {
 		t.Errorf("%+v, %v", got, err)
@@ -249,7 +251,7 @@ func TestRequests(t *testing.T) {
 		name string
 		run  func() error
 	}{
-		{"start", func() error { _, err := tasks.Start(t.Context(), in); return err }},
+		{"start", func() error { _, err := tasks.Start(t.Context(), ordertask.StartInput{Input: in}); return err }},
 		{"close", func() error {
 			_, err := tasks.Close(t.Context(), ordertask.CloseInput{Input: in, Reason: order.ReasonSaga})
 			return err
@@ -271,7 +273,7 @@ func TestRequests(t *testing.T) {
 func TestUnknownOrder(t *testing.T) {
 	tasks, _, _ := stand(t)
 	if _, err := tasks.Start(
-		t.Context(), ordertask.Input{OrderID: "nobody", SagaID: "run-1"},
+		t.Context(), ordertask.StartInput{Input: ordertask.Input{OrderID: "nobody", SagaID: "run-1"}},
 	); !errors.Is(err, order.ErrNotFound) {
 		t.Errorf("error %v", err)
 	}

@@ -6,7 +6,9 @@ import (
 	"fmt"
 
 	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/es"
 	"orderflow/shared/process/saga"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/order"
 )
 
@@ -35,6 +37,49 @@ func (in WaitInput) park() order.Park { return order.Park{Token: in.Token, SagaI
 // order waits no more, or never has to, the run goes on at once.
 func (t Tasks) AwaitApproval(ctx context.Context, in WaitInput) (Status, error) {
 	return t.await(ctx, "await-approval", in, order.Hold{Until: in.Until, Park: in.park()})
+}
+
+// AwaitStockInput says which reservation waits.
+type AwaitStockInput struct {
+	WaitInput
+	Revision int64 `json:"revision"`
+}
+
+// Validate says what the input lacks.
+func (in AwaitStockInput) Validate() error {
+	if in.Revision < 1 {
+		return fmt.Errorf("revision is %d, the first is 1", in.Revision)
+	}
+	return in.WaitInput.Validate()
+}
+
+// AwaitStock has an order wait with its reservation, like AwaitApproval. What fills the reservation
+// is no event of the order, so the reservation is asked once the run is parked: whoever filled it
+// before found nobody to wake.
+func (t Tasks) AwaitStock(ctx context.Context, in AwaitStockInput) (Status, error) {
+	status := Status{OrderID: in.OrderID}
+	short, err := t.short(ctx, in.OrderID, in.Revision)
+	if err == nil && len(short) > 0 {
+		status, err = t.await(ctx, "await-stock", in.WaitInput, order.Backorder{
+			Revision: in.Revision, Items: short, Until: in.Until, Park: in.park(),
+		})
+		if err == nil {
+			short, err = t.short(ctx, in.OrderID, in.Revision)
+		}
+	}
+	if err != nil || len(short) > 0 {
+		return status, err
+	}
+	return status, t.Tokens.Succeed(ctx, in.Token, status)
+}
+
+// short is what a reservation waits for: nothing of one that waits no more.
+func (t Tasks) short(ctx context.Context, orderID string, revision int64) ([]goods.Item, error) {
+	reservation, err := t.Stock.Reservation(ctx, orderID, revision)
+	if err != nil || reservation.Status != es.AttemptWaiting {
+		return nil, err
+	}
+	return reservation.Short(), nil
 }
 
 // AwaitPaymentInput says which payment was declined, and how.
@@ -96,8 +141,14 @@ func (in ExpireInput) Validate() error {
 	return in.Input.Validate()
 }
 
-// Expire closes an order whose deadline has passed, if it still waits so.
+// Expire closes an order whose deadline has passed, if it still waits so. One whose stock has come
+// goes on, though nobody has told its run so far.
 func (t Tasks) Expire(ctx context.Context, in ExpireInput) (Status, error) {
+	if in.Wait == order.WaitStock {
+		if short, err := t.short(ctx, in.OrderID, in.Revision); err != nil || len(short) == 0 {
+			return Status{OrderID: in.OrderID}, err
+		}
+	}
 	task := fmt.Sprintf("expire-%s-%d", in.Wait, in.Revision)
 	return t.run(ctx, task, in.Input, order.Expire{Wait: in.Wait, Revision: in.Revision, SagaID: in.SagaID})
 }

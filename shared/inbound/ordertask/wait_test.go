@@ -15,6 +15,7 @@ import (
 	"orderflow/shared/kit/faults"
 	"orderflow/shared/shop/money"
 	"orderflow/shared/shop/order"
+	"orderflow/shared/shop/stock"
 )
 
 const until = "2026-03-01T12:30:00Z"
@@ -27,12 +28,24 @@ func (w *tokens) Succeed(_ context.Context, token string, _ any) error {
 	return nil
 }
 
-// waiting is an order that a run has in hand, declined or held, and what may become of it.
+// waiting is an order that a run has in hand, declined, held or short of stock, and what may become
+// of it.
 type waiting struct {
-	tasks  ordertask.Tasks
-	orders order.Service
-	tokens *tokens
-	tries  int
+	tasks       ordertask.Tasks
+	orders      order.Service
+	tokens      *tokens
+	tries       int
+	reservation stock.ReservationState
+	asked       func() // once the reservation was asked
+}
+
+// Reservation implements ordertask.Stock.
+func (w *waiting) Reservation(context.Context, string, int64) (stock.ReservationState, error) {
+	was := w.reservation
+	if w.asked != nil {
+		w.asked()
+	}
+	return was, nil
 }
 
 func newWaiting(t *testing.T, rules ...string) *waiting {
@@ -48,9 +61,11 @@ func newWaiting(t *testing.T, rules ...string) *waiting {
 		t.Fatal(err)
 	}
 	woken := &tokens{}
-	return &waiting{
-		tasks: ordertask.Tasks{Orders: orders, Tokens: woken, Clock: fake}, orders: orders, tokens: woken,
-	}
+	w := &waiting{orders: orders, tokens: woken, reservation: stock.ReservationState{
+		Status: es.AttemptWaiting, Places: []stock.Place{{SKU: "s", Quantity: 1, Ticket: 1}},
+	}}
+	w.tasks = ordertask.Tasks{Orders: orders, Stock: w, Tokens: woken, Clock: fake}
+	return w
 }
 
 // run carries out a command of somebody else.
@@ -70,10 +85,18 @@ func (w *waiting) state(t *testing.T) order.State {
 	return res.State
 }
 
+func starts(waited order.WaitKind) func(*waiting) error {
+	return func(w *waiting) error {
+		_, err := w.tasks.Start(context.Background(), ordertask.StartInput{Input: input, Waited: waited})
+		return err
+	}
+}
+
 // The run's own steps, and what others may do meanwhile.
 var (
 	input = ordertask.Input{OrderID: "o1", SagaID: "run-1"}
-	start = func(w *waiting) error { _, err := w.tasks.Start(context.Background(), input); return err }
+	start = starts("")
+	again = starts(order.WaitStock)
 	waits = func(token string, revision int64) func(*waiting) error {
 		return func(w *waiting) error {
 			_, err := w.tasks.AwaitPayment(context.Background(), ordertask.AwaitPaymentInput{
@@ -83,7 +106,18 @@ var (
 			return err
 		}
 	}
-	holds = func(token string) func(*waiting) error {
+	lacks = func(token string) func(*waiting) error {
+		return func(w *waiting) error {
+			_, err := w.tasks.AwaitStock(context.Background(), ordertask.AwaitStockInput{
+				WaitInput: ordertask.WaitInput{Input: input, Token: token, Until: until}, Revision: 1,
+			})
+			return err
+		}
+	}
+	comes = func(w *waiting) error { w.reservation.Status = es.AttemptDone; return nil }
+	// meanwhile has the stock come between what the task reads and what it writes.
+	meanwhile = func(w *waiting) error { w.asked = func() { _ = comes(w) }; return nil }
+	holds     = func(token string) func(*waiting) error {
 		return func(w *waiting) error {
 			_, err := w.tasks.AwaitApproval(
 				context.Background(), ordertask.WaitInput{Input: input, Token: token, Until: until},
@@ -163,6 +197,38 @@ func TestWaits(t *testing.T) {
 			status: order.StatusPlaced, woken: []string{"t1"},
 		},
 		{
+			name: "out of stock", steps: []func(*waiting) error{start, lacks("t1"), lacks("t1"), lacks("t2")},
+			status: order.StatusBackordered,
+		},
+		{
+			name: "in stock before it asks", steps: []func(*waiting) error{start, comes, lacks("t1"), again},
+			status: order.StatusPlaced, woken: []string{"t1"},
+		},
+		{
+			name: "in stock before it is parked", steps: []func(*waiting) error{start, meanwhile, lacks("t1")},
+			status: order.StatusBackordered, woken: []string{"t1"},
+		},
+		{
+			name: "in stock", steps: []func(*waiting) error{start, lacks("t1"), comes, again, again},
+			status: order.StatusPlaced,
+		},
+		{
+			name: "in stock, and nobody says so until the deadline", status: order.StatusPlaced,
+			steps: []func(*waiting) error{start, lacks("t1"), comes, expires(order.WaitStock, 1), again},
+		},
+		{
+			name: "in stock, and declined", status: order.StatusPaymentRequired,
+			steps: []func(*waiting) error{start, lacks("t1"), comes, again, waits("t2", 1)},
+		},
+		{
+			name: "never in stock", status: order.StatusCancelling,
+			steps: []func(*waiting) error{start, lacks("t1"), expires(order.WaitStock, 1)},
+		},
+		{
+			name: "cancelled before it waits for stock", steps: []func(*waiting) error{start, cancels, lacks("t1")},
+			status: order.StatusCancelling, woken: []string{"t1"},
+		},
+		{
 			name: "declined before it is parked", rules: []string{"amount"},
 			steps:  []func(*waiting) error{declines, holds("t1")},
 			status: order.StatusCancelling, woken: []string{"t1"},
@@ -212,6 +278,19 @@ func TestWhoEndsTheWait(t *testing.T) {
 				{"approve", approves, order.StatusPlaced, ""},
 				{"decline", declines, order.StatusCancelling, order.ReasonDeclined}, cancel,
 				{"deadline", expires(order.WaitApproval, 1), order.StatusCancelling, order.ReasonExpired},
+			},
+		},
+		"backordered": {
+			func(t *testing.T) *waiting {
+				w := newWaiting(t)
+				if err := errors.Join(start(w), lacks("t1")(w)); err != nil {
+					t.Fatal(err)
+				}
+				return w
+			},
+			[]end{
+				{"stock", func(w *waiting) error { return errors.Join(comes(w), again(w)) }, order.StatusPlaced, ""},
+				cancel, {"deadline", expires(order.WaitStock, 1), order.StatusCancelling, order.ReasonExpired},
 			},
 		},
 		"unpaid": {
@@ -265,18 +344,21 @@ func TestWaitInputs(t *testing.T) {
 	pay := ordertask.AwaitPaymentInput{WaitInput: wait, Revision: 1, Code: "c"}
 	unnumbered, unexplained := pay, pay
 	unnumbered.Revision, unexplained.Code = 0, ""
+	lack := ordertask.AwaitStockInput{WaitInput: wait, Revision: 1}
+	nowhere := lack
+	nowhere.Revision = 0
 	expire := ordertask.ExpireInput{Input: input, Wait: order.WaitPayment, Revision: 1}
 	ofNothing, ofNoTry := expire, expire
 	ofNothing.Wait, ofNoTry.Revision = "", 0
 	for name, in := range map[string]interface{ Validate() error }{
 		"no token": unparked, "no deadline": endless, "no order": nobodys, "no revision": unnumbered,
-		"no code": unexplained, "no wait": ofNothing, "no try": ofNoTry,
+		"no code": unexplained, "no reservation": nowhere, "no wait": ofNothing, "no try": ofNoTry,
 	} {
 		if err := in.Validate(); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	for _, in := range []interface{ Validate() error }{wait, pay, expire} {
+	for _, in := range []interface{ Validate() error }{wait, pay, lack, expire} {
 		if err := in.Validate(); err != nil {
 			t.Error(err)
 		}

@@ -90,7 +90,8 @@ func (f Filler) wake(ctx context.Context, e es.Envelope, reserved contract.Stock
 	if err != nil {
 		return fmt.Errorf("backorder: %s: %w", e.ID, err)
 	}
-	if state := got.State; state.Wait != nil && state.Wait.Kind == order.WaitStock {
+	// Those that parked for another wait have been woken from this one.
+	if state := got.State; state.Wait == nil || state.Wait.Kind == order.WaitStock {
 		for _, try := range state.Parked {
 			if err := f.Tokens.Succeed(ctx, try.Token, Answer{OrderID: state.ID, Status: state.Status}); err != nil {
 				return fmt.Errorf("backorder: %s: %w", e.ID, err)

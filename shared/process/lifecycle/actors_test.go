@@ -209,10 +209,13 @@ func (w *world) park(r *run, kind order.WaitKind, revision int64) {
 	r.At, r.Waits, r.Revision = parked, kind, revision
 }
 
-// expire is a deadline: the order closes if it still waits so, and goes on if not.
+// expire is a deadline: the order closes if it still waits so, and goes on if not, or if its stock
+// is there.
 func (w *world) expire(i int) {
 	r := &w.Runs[i]
-	_ = w.decide(order.Expire{Wait: r.Waits, Revision: r.Revision, SagaID: r.Name})
+	if r.Waits != order.WaitStock || w.InLine {
+		_ = w.decide(order.Expire{Wait: r.Waits, Revision: r.Revision, SagaID: r.Name})
+	}
 	if r.At = atStart; w.Order.Status == order.StatusCancelling {
 		r.At = atClose
 	}
@@ -238,7 +241,7 @@ func (w *world) deliver(i int, away bool) {
 	case "restocked":
 		w.serve()
 	case "reserved":
-		if wait := w.Order.Wait; wait != nil && wait.Kind == order.WaitStock {
+		if wait := w.Order.Wait; wait == nil || wait.Kind == order.WaitStock {
 			w.answer()
 		}
 	case "confirmed":

@@ -10,6 +10,7 @@ import (
 	"orderflow/shared/kit/inbox"
 	"orderflow/shared/process/notification"
 	"orderflow/shared/shop/customer"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/personal"
 )
@@ -117,6 +118,14 @@ func everyKind(t *testing.T) map[notification.Kind]func(*testing.T) (*world, []b
 		},
 		notification.OrderPlaced: deliver(1), notification.OrderConfirmed: deliver(3),
 		notification.OrderShipped: deliver(4), notification.OrderDelivered: deliver(5),
+		notification.OrderBackordered: func(t *testing.T) (*world, []byte) {
+			w := newWorld(t)
+			w.run("backorder", order.Backorder{
+				Revision: 1, Items: []goods.Item{{SKU: "CD-0042", Quantity: 2}}, Until: "2026-03-01T12:30:00Z",
+			})
+			message := w.message(placed, 2)
+			return w, message
+		},
 		notification.OrderPaymentRequired: func(t *testing.T) (*world, []byte) {
 			w := newWorld(t)
 			w.run("require", order.RequirePayment{

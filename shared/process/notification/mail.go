@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"orderflow/shared/shop/account"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/money"
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/shipment"
@@ -36,6 +37,8 @@ const (
 	OrderShipped   Kind = "order-shipped"
 	OrderDelivered Kind = "order-delivered"
 	OrderCancelled Kind = "order-cancelled"
+	// OrderBackordered says what an order waits for, and until when.
+	OrderBackordered Kind = "order-backordered"
 	// OrderPaymentRequired says until when an order whose payment was declined can be paid.
 	OrderPaymentRequired Kind = "order-payment-required"
 	// OrderHeld says until when an order waits for approval.
@@ -44,7 +47,7 @@ const (
 
 var kinds = []Kind{
 	Welcome, OrderPlaced, OrderConfirmed, OrderShipped, OrderDelivered, OrderCancelled, OrderRefunded,
-	OrderPaymentRequired, OrderHeld, OrderAmended,
+	OrderBackordered, OrderPaymentRequired, OrderHeld, OrderAmended,
 }
 
 // Content is what a mail says. What a kind's templates don't use may be missing.
@@ -57,6 +60,7 @@ type Content struct {
 	Tracking string       // the shipment's number for the customer
 	Reason   order.Reason // of a cancellation, or why a payment was declined
 	Until    time.Time    // when an order is cancelled that waits
+	Missing  []goods.Item // that an order waits for
 	Refund   *Refund      // of which Total is the sum
 	Amended  *Amended     // to which Lines and Total belong
 }
@@ -64,10 +68,10 @@ type Content struct {
 // shown is a Content as the templates see it: each value is one line of text without control
 // characters.
 type shown struct {
-	Language, Shop, Name, OrderID, Short, Total, Tracking, Reason, Until string
-	Lines                                                                []line
-	Parts                                                                []part // of a refund
-	More, Less, Elsewhere                                                string // of a change, "" for none
+	Language, Shop, Name, OrderID, Short, Total, Tracking, Reason, Until, Missing string
+	Lines                                                                         []line
+	Parts                                                                         []part // of a refund
+	More, Less, Elsewhere                                                         string // of a change, "" for none
 }
 
 type line struct {
@@ -146,6 +150,11 @@ func show(c Content) (shown, error) {
 			Adjustments: adjustments(l),
 		})
 	}
+	missing := make([]string, len(c.Missing))
+	for i, item := range c.Missing {
+		missing[i] = fmt.Sprintf("%d × %s", item.Quantity, oneLine(item.SKU))
+	}
+	s.Missing = strings.Join(missing, ", ")
 	if c.Refund != nil {
 		s = c.Refund.of(s)
 	}

@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"orderflow/shared/process/notification"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/money"
 	"orderflow/shared/shop/order"
 )
@@ -25,7 +26,8 @@ var update = flag.Bool("update", false, "write the golden files instead of compa
 var kinds = []notification.Kind{
 	notification.Welcome, notification.OrderPlaced, notification.OrderConfirmed, notification.OrderShipped,
 	notification.OrderDelivered, notification.OrderCancelled, notification.OrderRefunded,
-	notification.OrderPaymentRequired, notification.OrderHeld, notification.OrderAmended,
+	notification.OrderBackordered, notification.OrderPaymentRequired, notification.OrderHeld,
+	notification.OrderAmended,
 }
 
 func usd(cents int64) money.Money { return money.Money{Amount: cents, Currency: "USD"} }
@@ -39,6 +41,7 @@ func content(k notification.Kind) notification.Content {
 		c.Lines = []order.Line{
 			{SKU: "CD-0042", Quantity: 2, UnitPrice: usd(1177)}, {SKU: "CD-0107", Quantity: 1, UnitPrice: usd(1499)},
 		}
+		c.Missing = []goods.Item{{SKU: "CD-0042", Quantity: 2}, {SKU: "CD-0107", Quantity: 1}}
 		if k == notification.OrderRefunded {
 			shipping, goodwill := usd(499), usd(100)
 			c.Total = usd(1876)

@@ -21,6 +21,7 @@ import (
 	"orderflow/shared/kit/poison"
 	"orderflow/shared/kit/wiring"
 	"orderflow/shared/shop/customer"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/personal"
 )
@@ -123,14 +124,24 @@ func (n Notifier) Handle(ctx context.Context, d Delivery) error {
 			about.content.Tracking = confirmed.TrackingNumber
 			return m.send(ctx, e, about, confirmed)
 		}),
-		contract.On(func(ctx context.Context, e es.Envelope, required contract.OrderPaymentRequired) error {
-			about := ordered(OrderPaymentRequired, required.OrderID, required.CustomerID).
-				of(required.Lines, required.Total)
-			about.content.Reason = order.Reason(required.Code)
-			about, err := about.until(e, required.Until)
+		contract.On(func(ctx context.Context, e es.Envelope, waits contract.OrderBackordered) error {
+			about, err := ordered(OrderBackordered, waits.OrderID, waits.CustomerID).of(waits.Lines, waits.Total).
+				until(e, waits.Until)
 			if err != nil {
 				return err
 			}
+			for _, item := range waits.Items {
+				about.content.Missing = append(about.content.Missing, goods.Item(item))
+			}
+			return m.send(ctx, e, about, waits)
+		}),
+		contract.On(func(ctx context.Context, e es.Envelope, required contract.OrderPaymentRequired) error {
+			about, err := ordered(OrderPaymentRequired, required.OrderID, required.CustomerID).
+				of(required.Lines, required.Total).until(e, required.Until)
+			if err != nil {
+				return err
+			}
+			about.content.Reason = order.Reason(required.Code)
 			return m.send(ctx, e, about, required)
 		}),
 		contract.On(func(ctx context.Context, e es.Envelope, held contract.OrderHeld) error {

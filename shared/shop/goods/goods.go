@@ -2,9 +2,35 @@
 package goods
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 )
+
+// OutOfStock is what becomes of an order that is short of stock.
+type OutOfStock string
+
+// The policies. The zero OutOfStock is Reject.
+const (
+	Reject    OutOfStock = "reject"    // it is cancelled
+	Backorder OutOfStock = "backorder" // it waits until all of it is there
+)
+
+// Stored is a policy as events keep it: "" for Reject, which is what those without one mean.
+func (p OutOfStock) Stored() OutOfStock {
+	if p == Reject {
+		return ""
+	}
+	return p
+}
+
+// Stricter is what applies to what has both: Reject, where either says so.
+func (p OutOfStock) Stricter(other OutOfStock) OutOfStock {
+	if p.Stored() == "" {
+		return Reject
+	}
+	return cmp.Or(other, Reject)
+}
 
 // Item is a quantity of one SKU. Events are stored with it: its JSON stays as it is.
 type Item struct {

@@ -42,3 +42,19 @@ func TestDifference(t *testing.T) {
 		}
 	}
 }
+
+// TestStricter: of two policies the one that waits for less applies, in either order.
+func TestStricter(t *testing.T) {
+	const none, reject, backorder = goods.OutOfStock(""), goods.Reject, goods.Backorder
+	for _, tc := range []struct{ a, b, want goods.OutOfStock }{
+		{backorder, backorder, backorder}, {backorder, reject, reject}, {backorder, none, reject}, {reject, none, reject},
+		{none, none, reject},
+	} {
+		if got, back := tc.a.Stricter(tc.b), tc.b.Stricter(tc.a); got != tc.want || back != tc.want {
+			t.Errorf("of %q and %q it is %q and %q, want %q", tc.a, tc.b, got, back, tc.want)
+		}
+	}
+	if reject.Stored() != none || none.Stored() != none || backorder.Stored() != backorder {
+		t.Error("only what differs from the default is stored")
+	}
+}

@@ -57,6 +57,7 @@ type Place struct {
 	Lines      []Line
 	PricedBy   string
 	HoldRules  []string // that it matches
+	OutOfStock goods.OutOfStock
 	Address    personal.Sealed
 	Now        time.Time
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/money"
 	"orderflow/shared/shop/personal"
 )
@@ -84,7 +85,8 @@ type State struct {
 	Note             personal.Sealed
 	ClosedBy         Origin
 	FailedSteps      []string
-	HoldRules        []string // that it matches
+	HoldRules        []string         // that it matches
+	OutOfStock       goods.OutOfStock // what becomes of it where stock is short; "" is reject
 	Approval         *Approval
 	Wait             *Wait      // nil where it waits for nothing
 	Parked           []Park     // the tries to wait, of the wait that is on or was the last
@@ -109,10 +111,14 @@ func Evolve(s State, e Event) State {
 			ID: e.OrderID, CustomerID: e.CustomerID, AccountID: e.AccountID, Status: StatusPlaced, Lines: e.Lines,
 			Total: e.Total, Address: e.Address,
 			Revision: first, StockRevision: first, PaymentRevision: first, ShipmentRevision: first,
-			PlacedAt: e.PlacedAt, PricedBy: e.PricedBy, HoldRules: e.HoldRules, Saga: SagaPending,
+			PlacedAt: e.PlacedAt, PricedBy: e.PricedBy, HoldRules: e.HoldRules, OutOfStock: e.OutOfStock,
+			Saga: SagaPending,
 		}
 	case Started:
 		s.SagaID, s.Saga = e.SagaID, SagaRunning
+		if s.waitsForStock() {
+			s.Status, s.Wait = StatusPlaced, nil
+		}
 	case Held, Approved, Backordered, PaymentRequired, PaymentRequested, Parked:
 		s = evolveWait(s, e)
 	case Confirmed:
@@ -197,18 +203,20 @@ func place(c Place, s State) ([]Event, error) {
 		OrderID: c.OrderID, CustomerID: c.CustomerID, AccountID: c.AccountID, Lines: c.Lines, Total: total,
 		Address: c.Address, Revision: 1,
 		PlacedAt: c.Now.UTC().Format(time.RFC3339Nano), PricedBy: c.PricedBy, HoldRules: c.HoldRules,
+		OutOfStock: c.OutOfStock.Stored(),
 	}}, nil
 }
 
 // start: whichever run asks may go on with an order that is still open, since each of its steps is
-// an attempt; one that is being undone is refused, and so is one that nobody has approved yet.
+// an attempt; one that is being undone is refused, and so is one that nobody has approved yet. A
+// run that waited for stock starts the order again: what let it go on is no event of the order.
 func start(c Start, s State) ([]Event, error) {
 	switch {
 	case s.Status == StatusCancelling || s.Status == StatusCancelled:
 		return nil, ErrCancelling.New("the order is %s", s.Status)
 	case s.unapproved():
 		return nil, ErrHeld.New("the order waits for approval")
-	case !s.Status.Open() || s.SagaID == c.SagaID:
+	case !s.Status.Open() || s.SagaID == c.SagaID && !s.waitsForStock():
 		return nil, nil
 	}
 	return []Event{Started{SagaID: c.SagaID}}, nil

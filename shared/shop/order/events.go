@@ -31,6 +31,8 @@ type Placed struct {
 	PricedBy string `json:"pricedBy,omitempty"`
 	// HoldRules are those that it matches: it waits for approval before anything is reserved
 	HoldRules []string `json:"holdRules,omitempty"`
+	// OutOfStock is what becomes of it where stock is short; "" is reject
+	OutOfStock goods.OutOfStock `json:"outOfStock,omitempty"`
 }
 
 // Started: a run of the saga took the order.

@@ -1,6 +1,7 @@
 package order
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/faults"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/money"
 	"orderflow/shared/shop/product"
 	"orderflow/shared/shop/shipment"
@@ -30,7 +32,9 @@ type PlaceInput struct {
 	// NamedBy is the actor who may name prices, discounts and taxes. "" for anybody else: then a
 	// unit price that is given is the one that the caller expects.
 	NamedBy string
-	Address shipment.Address
+	// OutOfStock is what becomes of the order where stock is short; "" for what its products say.
+	OutOfStock goods.OutOfStock
+	Address    shipment.Address
 }
 
 // LineInput is a line as a caller gives it.
@@ -134,7 +138,7 @@ func (s Service) Place(ctx context.Context, req es.Request, in PlaceInput) (es.R
 		if placed.Exists() { // under another key: nothing is decided any more
 			return place, nil
 		}
-		if place.Lines, err = s.priced(ctx, in, req.Time); err == nil {
+		if place.Lines, place.OutOfStock, err = s.priced(ctx, in, req.Time); err == nil {
 			place.HoldRules, err = s.matched(ctx, in, place.Lines)
 		}
 		return place, err
@@ -161,20 +165,25 @@ func (in PlaceInput) pricedBy() string {
 }
 
 // priced makes the order's lines of what the caller gives and of what the catalogue says at a time.
-func (s Service) priced(ctx context.Context, in PlaceInput, now time.Time) ([]Line, error) {
+// policy is what becomes of the order where stock is short: what its strictest product says, unless
+// the caller does.
+func (s Service) priced(
+	ctx context.Context, in PlaceInput, now time.Time,
+) (lines []Line, policy goods.OutOfStock, err error) {
 	skus := make([]string, len(in.Lines))
 	for i, l := range in.Lines {
 		skus[i] = l.SKU
 	}
 	offers, err := s.deps.Prices.Offers(ctx, skus, now)
 	if err != nil {
-		return nil, fmt.Errorf("order: read prices: %w", err)
+		return nil, "", fmt.Errorf("order: read prices: %w", err)
 	}
-	lines := in.unpriced()
+	lines, policy = in.unpriced(), goods.Backorder
 	current := make([]LinePrice, len(lines))
 	var unsold, changed []faults.Place
 	for i, l := range in.Lines {
 		offer, listed := offers[l.SKU]
+		policy = policy.Stricter(offer.OutOfStock)
 		price, offered := offer.Price(in.Currency)
 		current[i] = LinePrice{Line: i, SKU: l.SKU, UnitPrice: price}
 		lines[i].UnitPrice, lines[i].ProductVersion = price, offer.Version
@@ -196,12 +205,12 @@ func (s Service) priced(ctx context.Context, in PlaceInput, now time.Time) ([]Li
 		}
 	}
 	if len(unsold) > 0 {
-		return nil, ErrNotForSale.Several(unsold)
+		return nil, "", ErrNotForSale.Several(unsold)
 	}
 	if len(changed) > 0 {
-		return nil, &PriceChangedError{Several: ErrPriceChanged.Several(changed), Lines: current}
+		return nil, "", &PriceChangedError{Several: ErrPriceChanged.Several(changed), Lines: current}
 	}
-	return lines, in.agrees(lines)
+	return lines, cmp.Or(in.OutOfStock, policy), in.agrees(lines)
 }
 
 // agrees compares what lines come to with what the caller takes them to come to.

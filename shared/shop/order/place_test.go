@@ -14,6 +14,7 @@ import (
 	"orderflow/shared/kit/es/estest"
 	"orderflow/shared/kit/es/memstore"
 	"orderflow/shared/kit/faults"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/money"
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/personal"
@@ -417,5 +418,35 @@ func TestCurrency(t *testing.T) {
 				t.Errorf("%v, want %v in %q", err, tt.fault, tt.field)
 			}
 		})
+	}
+}
+
+// TestOutOfStock: an order is as strict as its strictest product, unless it says so itself.
+func TestOutOfStock(t *testing.T) {
+	c := newCheckout(t)
+	for sku, policy := range map[string]goods.OutOfStock{"waits": goods.Backorder, "waits-too": goods.Backorder} {
+		c.set(sku, 0, product.Desired{Prices: []product.Price{{Money: usd(1)}}, OutOfStock: policy})
+	}
+	for i, tt := range []struct {
+		says goods.OutOfStock
+		skus []string
+		want goods.OutOfStock
+	}{
+		{"", []string{"cd-1"}, ""},
+		{"", []string{"waits"}, goods.Backorder},
+		{"", []string{"waits", "waits-too"}, goods.Backorder},
+		{"", []string{"waits", "cd-1"}, ""},
+		{"", []string{"cd-1", "waits"}, ""},
+		{goods.Reject, []string{"waits"}, ""},
+		{goods.Backorder, []string{"cd-1", "waits"}, goods.Backorder},
+	} {
+		in := order.PlaceInput{Currency: "USD", OutOfStock: tt.says}
+		for _, sku := range tt.skus {
+			in.Lines = append(in.Lines, plain(sku, 1))
+		}
+		got, err := c.place(fmt.Sprint("policy-", i), "f", in)
+		if err != nil || got.State.OutOfStock != tt.want {
+			t.Errorf("%q of %v: %q, %v, want %q", tt.says, tt.skus, got.State.OutOfStock, err, tt.want)
+		}
 	}
 }

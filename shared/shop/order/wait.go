@@ -63,6 +63,9 @@ func (s State) Awaited() []Park {
 	return s.Parked
 }
 
+// waitsForStock reports whether the order waits for stock, or has not been taken on again since.
+func (s State) waitsForStock() bool { return s.Wait != nil && s.Wait.Kind == WaitStock }
+
 // waitsWith reports whether the order waits so, with this attempt.
 func (s State) waitsWith(kind WaitKind, revision int64) bool {
 	return s.Wait != nil && s.Wait.Kind == kind && s.Wait.Revision == revision

@@ -73,6 +73,16 @@ func TestDecideBackorder(t *testing.T) {
 		{"backorder", []Event{placed, started}, backorder, []Event{backordered, parked}, nil},
 		{"backorder, and park nobody", []Event{placed, started}, unparked, []Event{backordered}, nil},
 		{"backorder again", []Event{placed, started, backordered, parked}, backorder, nil, nil},
+		{"start what waited", []Event{placed, started, backordered, parked}, Start{SagaID: "run-1"}, []Event{started}, nil},
+		{"start it again", []Event{placed, started, backordered, parked, started}, Start{SagaID: "run-1"}, nil, nil},
+		{
+			"start what waits for its payment", []Event{placed, started, required, parked}, Start{SagaID: "run-1"}, nil, nil,
+		},
+		{
+			"backorder once more", []Event{placed, started, backordered, parked, started},
+			Backorder{Revision: 1, Items: backordered.Items, Until: tomorrow, Park: Park{Token: "t2", SagaID: "run-1"}},
+			[]Event{backordered, Parked{Token: "t2", SagaID: "run-1"}}, nil,
+		},
 		{"backorder another reservation", []Event{placed, started}, other, nil, nil},
 		{"backorder what is closed", []Event{placed, started, cancelling}, backorder, nil, nil},
 		{"backorder what is held", []Event{matching}, backorder, nil, nil},
@@ -194,6 +204,10 @@ func TestEvolveWait(t *testing.T) {
 		if after.Wait != nil || !slices.Equal(after.Parked, s.Parked) || !after.WaitsUntil(at).Equal(at) {
 			t.Errorf("%T leaves %+v, parked %+v", over, after.Wait, after.Parked)
 		}
+	}
+	if resumed := fold([]Event{placed, started, backordered, parked, started}); resumed.Wait != nil ||
+		resumed.Status != StatusPlaced || len(resumed.Parked) != 1 {
+		t.Errorf("an order whose stock is there is %+v", resumed)
 	}
 	after := Evolve(s, requested)
 	if after.Revision != 2 || after.PaymentRevision != 2 || after.StockRevision != 1 || after.ShipmentRevision != 1 ||

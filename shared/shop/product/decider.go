@@ -5,6 +5,7 @@ import (
 
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/ident"
+	"orderflow/shared/shop/goods"
 )
 
 // maxSKU is the length of a SKU.
@@ -23,6 +24,8 @@ type Product struct {
 	Version   int64   `json:"version"`   // of its stream, which each change makes longer by one
 	Withdrawn bool    `json:"withdrawn"` // it was for sale once
 	Prices    []Price `json:"prices"`    // by currency and then by ValidFrom; none where it is withdrawn
+	// OutOfStock is what becomes of orders that are short of it, "" for reject.
+	OutOfStock goods.OutOfStock `json:"outOfStock,omitempty"`
 }
 
 // Known reports whether the product was ever listed.
@@ -32,6 +35,8 @@ func (p Product) Known() bool { return p.Version > 0 }
 type Desired struct {
 	Withdrawn bool
 	Prices    []Price // all of them, in any order; none of a product that is withdrawn
+	// OutOfStock is what becomes of orders that are short of it; "" is reject.
+	OutOfStock goods.OutOfStock
 }
 
 // set is the command to bring a SKU into the desired state. Its prices are sorted.
@@ -52,9 +57,9 @@ func Evolve(p Product, e Event) Product {
 	version := p.Version + 1
 	switch e := e.(type) {
 	case Listed:
-		return Product{SKU: e.SKU, Version: version, Prices: e.Prices}
+		return Product{SKU: e.SKU, Version: version, Prices: e.Prices, OutOfStock: e.OutOfStock}
 	case Repriced:
-		return Product{SKU: e.SKU, Version: version, Prices: e.Prices}
+		return Product{SKU: e.SKU, Version: version, Prices: e.Prices, OutOfStock: e.OutOfStock}
 	case Withdrawn:
 		return Product{SKU: e.SKU, Version: version, Withdrawn: true}
 	}
@@ -71,9 +76,9 @@ func decide(c set, p Product) ([]Event, error) {
 	case c.want.Withdrawn:
 		return []Event{Withdrawn{SKU: c.sku}}, nil
 	case !p.Known() || p.Withdrawn:
-		return []Event{Listed{SKU: c.sku, Prices: c.want.Prices}}, nil
-	case samePrices(p.Prices, c.want.Prices):
+		return []Event{Listed{SKU: c.sku, Prices: c.want.Prices, OutOfStock: c.want.OutOfStock}}, nil
+	case p.OutOfStock == c.want.OutOfStock && samePrices(p.Prices, c.want.Prices):
 		return nil, nil
 	}
-	return []Event{Repriced{SKU: c.sku, Prices: c.want.Prices}}, nil
+	return []Event{Repriced{SKU: c.sku, Prices: c.want.Prices, OutOfStock: c.want.OutOfStock}}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/money"
 )
 
@@ -31,12 +32,16 @@ type Event interface{ productEvent() }
 type Listed struct {
 	SKU    string  `json:"sku"`
 	Prices []Price `json:"prices"` // all that there are, by currency and then by ValidFrom
+	// OutOfStock is what becomes of orders that are short of it; "" is reject
+	OutOfStock goods.OutOfStock `json:"outOfStock,omitempty"`
 }
 
-// Repriced: other prices take the place of all those before.
+// Repriced: other prices, or another policy, take the place of all those before.
 type Repriced struct {
 	SKU    string  `json:"sku"`
 	Prices []Price `json:"prices"` // all that there are, by currency and then by ValidFrom
+	// OutOfStock is what becomes of orders that are short of it; "" is reject
+	OutOfStock goods.OutOfStock `json:"outOfStock,omitempty"`
 }
 
 // Withdrawn: the SKU is not for sale any more, and has no prices.

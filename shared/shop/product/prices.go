@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/money"
 )
 
@@ -89,6 +90,8 @@ type Offer struct {
 	SKU     string
 	Version int64         // of the product that it was read from
 	Prices  []money.Money // one per currency, ordered by currency; never empty
+	// OutOfStock is what becomes of orders that are short of it, "" for reject.
+	OutOfStock goods.OutOfStock
 }
 
 // Price is what one piece costs in that currency. It is false if there is no price in it.
@@ -120,5 +123,5 @@ func (p Product) Current(at time.Time) []money.Money {
 // withdrawn, or without a price in force.
 func (p Product) Offer(at time.Time) (Offer, bool) {
 	current := p.Current(at)
-	return Offer{SKU: p.SKU, Version: p.Version, Prices: current}, len(current) > 0
+	return Offer{SKU: p.SKU, Version: p.Version, Prices: current, OutOfStock: p.OutOfStock}, len(current) > 0
 }

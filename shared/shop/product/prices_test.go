@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"orderflow/shared/kit/faults"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/money"
 )
 
@@ -163,6 +164,8 @@ func TestDecide(t *testing.T) {
 	one, other := []Price{price(999, "EUR")}, []Price{price(999, "EUR"), price(899, "EUR").from(noon)}
 	sale, end := Desired{Prices: one}, Desired{Withdrawn: true}
 	listed := Listed{SKU: "cd-1", Prices: one}
+	patient := Desired{Prices: one, OutOfStock: goods.Backorder}
+	waits := Repriced{SKU: "cd-1", Prices: one, OutOfStock: goods.Backorder}
 	for _, tc := range []struct {
 		name  string
 		given []Event
@@ -178,6 +181,9 @@ func TestDecide(t *testing.T) {
 			"back to the first price", []Event{listed, Repriced{SKU: "cd-1", Prices: other}}, sale,
 			[]Event{Repriced{SKU: "cd-1", Prices: one}}, nil,
 		},
+		{"another policy", []Event{listed}, patient, []Event{waits}, nil},
+		{"another policy again", []Event{listed, waits}, patient, nil, nil},
+		{"the default again", []Event{listed, waits}, sale, []Event{Repriced{SKU: "cd-1", Prices: one}}, nil},
 		{"withdraw", []Event{listed}, end, []Event{Withdrawn{SKU: "cd-1"}}, nil},
 		{"withdraw again", []Event{listed, Withdrawn{SKU: "cd-1"}}, end, nil, nil},
 		{"withdraw what nobody listed", nil, end, nil, ErrNotFound},
@@ -211,6 +217,7 @@ func TestDesired(t *testing.T) {
 			want := Desired{Withdrawn: rapid.Bool().Draw(t, "withdrawn")}
 			if !want.Withdrawn {
 				want.Prices = sorted(drawPrices(t))
+				want.OutOfStock = rapid.SampledFrom([]goods.OutOfStock{"", goods.Backorder}).Draw(t, "policy")
 			}
 			events, err := Decider.Decide(set{sku: "cd-1", want: want}, p)
 			if err != nil {
@@ -227,7 +234,7 @@ func TestDesired(t *testing.T) {
 				p = Evolve(p, e)
 			}
 			if p.SKU != "cd-1" || p.Version != version || p.Withdrawn != want.Withdrawn ||
-				!samePrices(p.Prices, want.Prices) {
+				p.OutOfStock != want.OutOfStock || !samePrices(p.Prices, want.Prices) {
 				t.Fatalf("%+v, want version %d of %+v", p, version, want)
 			}
 			if again, err := Decider.Decide(set{sku: "cd-1", want: want}, p); err != nil || len(again) > 0 {

@@ -76,7 +76,9 @@ func (s Service) Set(ctx context.Context, req es.Request, sku string, want Desir
 	if want.Withdrawn && len(want.Prices) > 0 {
 		return Product{}, ErrInvalidPrices.Field("body.prices", "a withdrawn product has no prices")
 	}
-	command := set{sku: sku, want: Desired{Withdrawn: want.Withdrawn, Prices: sorted(want.Prices)}}
+	command := set{sku: sku, want: Desired{
+		Withdrawn: want.Withdrawn, Prices: sorted(want.Prices), OutOfStock: want.OutOfStock.Stored(),
+	}}
 	var product Product
 	tries, taken := 0, match.Version == 0 && !want.Withdrawn // taken for new
 	err := es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) (err error) {
@@ -212,7 +214,8 @@ func (s Service) compare(
 }
 
 func same(a, b Product) bool {
-	return a.SKU == b.SKU && a.Version == b.Version && a.Withdrawn == b.Withdrawn && samePrices(a.Prices, b.Prices)
+	return a.SKU == b.SKU && a.Version == b.Version && a.Withdrawn == b.Withdrawn && a.OutOfStock == b.OutOfStock &&
+		samePrices(a.Prices, b.Prices)
 }
 
 // Get reads a product. It sees every change that was answered before. ErrNotFound if it was never

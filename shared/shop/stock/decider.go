@@ -32,6 +32,15 @@ func (s ReservationState) quantity(sku string) int64 {
 	return 0
 }
 
+// Short is what a reservation that waits stands in lines for.
+func (s ReservationState) Short() []Item {
+	items := make([]Item, len(s.Places))
+	for i, p := range s.Places {
+		items[i] = Item{SKU: p.SKU, Quantity: p.Quantity}
+	}
+	return items
+}
+
 // EvolveReservation folds an event into a reservation.
 func EvolveReservation(s ReservationState, e ReservationEvent) ReservationState {
 	switch e := e.(type) {

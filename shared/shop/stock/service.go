@@ -165,9 +165,9 @@ func reserved(id, orderID string, items, rows []Item, marks Marks) Reserved {
 }
 
 // Release takes the reservation of one revision of an order back: exactly the items that its own
-// events come to. One that never came is voided, and will be refused should it still come; so is one
-// that waits, which leaves the lines that it stands in. One that was refused or released is left as
-// it is. ErrCommitted where the items have left.
+// events come to. One that never came is voided, and will be refused should it still come; so is
+// one that waits, which leaves the lines that it stands in. One that was refused or released is
+// left as it is. ErrCommitted where the items have left.
 func (s Service) Release(
 	ctx context.Context, req es.Request, orderID string, revision int64,
 ) (ReservationState, error) {

@@ -57,6 +57,9 @@ func Evolve(r Row, e es.Recorded) Row {
 		}
 	case order.Started:
 		r.Saga = Saga{ID: d.SagaID, State: order.SagaRunning}
+		if r.Status == order.StatusBackordered { // what it waited for is there
+			r.Status, r.WaitsUntil = order.StatusPlaced, time.Time{}
+		}
 	case order.Held:
 		r.Status, r.WaitsUntil = order.StatusHeld, deadline(d.Until)
 	case order.Backordered:

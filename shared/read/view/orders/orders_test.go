@@ -71,6 +71,17 @@ func TestEvolve(t *testing.T) {
 			}),
 		},
 		{
+			"waits for stock", []any{order.Backordered{Revision: 1, Until: "2026-03-01T12:00:00Z"}},
+			with(func(r *orders.Row) {
+				r.Status, r.WaitsUntil = order.StatusBackordered, time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+			}),
+		},
+		{
+			"its stock is there",
+			[]any{order.Backordered{Revision: 1, Until: "2026-03-01T12:00:00Z"}, order.Started{SagaID: "run"}},
+			with(func(r *orders.Row) { r.Saga = orders.Saga{ID: "run", State: order.SagaRunning} }),
+		},
+		{
 			"held until nobody knows when, and approved",
 			[]any{order.Held{Rules: []string{"amount"}, Until: "later"}, order.Approved{By: "o"}},
 			base,

@@ -90,6 +90,8 @@ func woken(event any) []string {
 		return e.Waiting
 	case stock.Released:
 		return e.Waiting
+	case stock.Amended:
+		return e.Waiting
 	case stock.Reserved:
 		return e.Waiting
 	case stock.Backordered:
@@ -105,8 +107,9 @@ func (s *shop) wantStatus(t tester, orders []string, want ...es.AttemptStatus) {
 	t.Helper()
 	for i, order := range orders {
 		state, err := s.service.Reservation(context.Background(), order, 1)
-		if err != nil || state.Status != want[i] { //nolint:gosec // one for each order
-			t.Errorf("the reservation of order %d is %s, %v, want %s", i, state.Status, err, want[i]) //nolint:gosec // as above
+		wanted := want[i] //nolint:gosec // one for each order
+		if err != nil || state.Status != wanted {
+			t.Errorf("the reservation of order %d is %s, %v, want %s", i, state.Status, err, wanted)
 		}
 	}
 }
@@ -180,6 +183,19 @@ func inLine(t *testing.T, s *shop) {
 		s.wantStatus(t, []string{both}, done)
 		s.want(t, other, 1, 5, 1)
 	})
+	t.Run("an amendment", func(t *testing.T) {
+		name, other, first := s.stocked(t, 2), s.stocked(t, 1), ident.New()
+		if _, err := s.wait(t, first, stock.Item{SKU: name, Quantity: 2}); err != nil {
+			t.Fatal(err)
+		}
+		orders := s.waits(t, name, 1)
+		err := s.amend(request(), first, stock.Item{SKU: name, Quantity: 1}, stock.Item{SKU: other, Quantity: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.settle(t, es.NewStreamID(stock.ReservationCategory, stock.ReservationID(first, 1)))
+		s.wantStatus(t, orders, done)
+	})
 	t.Run("cancelled while it waits", func(t *testing.T) {
 		name := s.stocked(t, 1)
 		orders := s.waits(t, name, 2, 2)
@@ -222,6 +238,11 @@ func inLine(t *testing.T, s *shop) {
 // others.
 func passing(t *testing.T, s *shop) {
 	name := s.stocked(t, 0)
+	amended := ident.New()
+	s.restock(t, name, 1)
+	if _, err := s.wait(t, amended, stock.Item{SKU: name, Quantity: 1}); err != nil {
+		t.Fatal(err)
+	}
 	large := s.waits(t, name, 5)
 	newcomer := func() error {
 		_, err := s.service.Reserve(t.Context(), request(), stock.Reservation{
@@ -237,11 +258,12 @@ func passing(t *testing.T, s *shop) {
 	}
 	s.restock(t, name, 4)
 	wantFault(t, newcomer(), stock.ErrInsufficient, name)
+	wantFault(t, s.amend(request(), amended, stock.Item{SKU: name, Quantity: 2}), stock.ErrInsufficient, name)
 	small := s.waits(t, name, 1)
 	s.wantStatus(t, append(large, small...), waiting, waiting)
 	s.restock(t, name, 2) // the first has its own, and what is left is the next one's
 	s.wantStatus(t, append(large, small...), done, done)
-	s.want(t, name, 0, stock.MaxPassed+6, stock.MaxPassed+3)
+	s.want(t, name, 0, stock.MaxPassed+7, stock.MaxPassed+4)
 	s.restock(t, name, 1)
 	if err := newcomer(); err != nil {
 		t.Errorf("nobody waits any more: %v", err)
@@ -296,7 +318,8 @@ func nobodyForgotten(t *testing.T, s *shop) {
 			w.skus = append(w.skus, s.stocked(t, 0))
 		}
 		t.Repeat(map[string]func(*rapid.T){
-			"order": w.order, "another order": w.order, "cancel": w.cancel, "split": w.spread, "restock": w.count, "serve": w.serve,
+			"order": w.order, "another order": w.order, "cancel": w.cancel, "amend": w.change, "split": w.spread,
+			"restock": w.count, "serve": w.serve,
 			"restock in between": func(t *rapid.T) {
 				name, more := rapid.SampledFrom(w.skus).Draw(t, "sku"), rapid.Int64Range(1, 3).Draw(t, "more")
 				w.meanwhile = func() { w.more(t, name, more) }
@@ -359,6 +382,20 @@ func (w *world) spread(t *rapid.T) {
 	if _, err := insist(func() (stock.Level, error) {
 		return w.flaky.Shard(context.Background(), req, name, shards)
 	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *world) change(t *rapid.T) {
+	if len(w.orders) == 0 {
+		return
+	}
+	order := rapid.SampledFrom(w.orders).Draw(t, "order")
+	item := stock.Item{
+		SKU: rapid.SampledFrom(w.skus).Draw(t, "sku"), Quantity: rapid.Int64Range(1, 3).Draw(t, "quantity"),
+	}
+	if err := w.amend(request(), order, item); err != nil && !errors.Is(err, stock.ErrNotReserved) &&
+		!errors.Is(err, stock.ErrInsufficient) {
 		t.Fatal(err)
 	}
 }
