@@ -46,12 +46,13 @@ type stockTools struct {
 	store    *dynamostore.Store
 	registry *es.Registry
 	rows     stocktable.Rows
+	lines    *stocktable.Lines
 	journal  journaltable.Table
 }
 
 func openStock(d *deployment.Deployment) (stockTools, error) {
-	var names [3]string
-	for i, output := range []string{"EventsTable", "StockTable", "JournalTable"} {
+	var names [4]string
+	for i, output := range []string{"EventsTable", "StockTable", "JournalTable", "WaitlistTable"} {
 		var err error
 		if names[i], err = d.Output(output); err != nil {
 			return stockTools{}, err
@@ -63,6 +64,7 @@ func openStock(d *deployment.Deployment) (stockTools, error) {
 		stack: d.ID, api: api, events: names[0], registry: registry,
 		store:   dynamostore.New(api, names[0], registry),
 		rows:    stocktable.NewRows(api, names[1], clock.System{}),
+		lines:   stocktable.NewLines(api, names[1], names[3]),
 		journal: journaltable.New(api, names[2]),
 	}, nil
 }

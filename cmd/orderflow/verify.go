@@ -124,6 +124,13 @@ func (v *verifyTool) run(ctx context.Context, stack *stackFlag) error {
 		return err
 	}
 	api := dynamodb.NewFromConfig(d.Config(), func(o *dynamodb.Options) { o.Retryer = viewRetryer() })
+	if !v.only {
+		tools, err := openStock(d)
+		if err != nil {
+			return err
+		}
+		v.orders.Lines = tools.lines
+	}
 	v.orders.Store, v.orders.Keep = dynamostore.New(api, events, v.orders.Registry), file.Save
 	bar := progressBar(v.err, "Comparing orders", int(commitsIn(ctx, api, events)))
 	v.orders.Progress = func(commits int64) { _ = bar.Set64(commits) } // a failing progress bar stops nothing

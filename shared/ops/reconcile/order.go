@@ -39,6 +39,8 @@ func (u *run) looks(stream es.StreamID) (func(context.Context, es.StreamID) ([]F
 		return u.attempt, another
 	case refund.Category:
 		return u.refund, another
+	case stock.Category:
+		return u.line, another
 	}
 	return nil, another
 }
@@ -189,8 +191,8 @@ func (l life) broken() (findings []Finding) {
 		}
 		held := s.Status == es.AttemptDone && !s.Departed
 		switch {
-		case o.Status == order.StatusCancelled && s.Status == es.AttemptDone:
-			find("stock.standing", "it is cancelled, and reservation %s is not released", s.ID)
+		case o.Status == order.StatusCancelled && (s.Status == es.AttemptDone || s.Status == es.AttemptWaiting):
+			find("stock.standing", "it is cancelled, and reservation %s is %s", s.ID, s.Status)
 		case held && r != o.StockRevision:
 			find("stock.twice", "reservation %s of revision %d stands beside that of revision %d", s.ID, r,
 				o.StockRevision)
@@ -265,9 +267,8 @@ func items(lines []order.Line) []goods.Item {
 }
 
 // attempt looks whether an attempt is one of an order that there is.
-func (u *run) attempt(ctx context.Context, stream es.StreamID) ([]Finding, error) {
+func (u *run) attempt(ctx context.Context, stream es.StreamID) (findings []Finding, err error) {
 	var of string
-	var err error
 	var name func(orderID string, revision int64) string
 	switch stream.Category() {
 	case payment.Category:
@@ -280,6 +281,9 @@ func (u *run) attempt(ctx context.Context, stream es.StreamID) ([]Finding, error
 			ctx, u, stock.ReservationCategory, stream.ID(), stock.ReservationState{}, stock.EvolveReservation,
 		)
 		of, name = s.OrderID, stock.ReservationID
+		if err == nil {
+			findings, err = u.waits(ctx, stream, s)
+		}
 	case shipment.Category:
 		var s shipment.State
 		s, err = load(ctx, u, shipment.Category, stream.ID(), shipment.State{}, shipment.Evolve)
@@ -294,11 +298,11 @@ func (u *run) attempt(ctx context.Context, stream es.StreamID) ([]Finding, error
 	}
 	for r := int64(1); r <= o.Revision; r++ {
 		if name(of, r) == stream.ID() {
-			return nil, nil
+			return findings, nil
 		}
 	}
-	return []Finding{{
+	return append(findings, Finding{
 		Rule: stream.Category() + ".order", Stream: stream,
 		Detail: fmt.Sprintf("it says that it is of order %q, which has no such attempt", of),
-	}}, nil
+	}), nil
 }

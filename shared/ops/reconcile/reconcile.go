@@ -23,6 +23,7 @@ import (
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/poison"
 	"orderflow/shared/ops/resume"
+	"orderflow/shared/shop/stock"
 )
 
 const (
@@ -80,9 +81,16 @@ type Runs interface {
 	Running(ctx context.Context, name string) (bool, error)
 }
 
-// Verify compares. All but Runs, Parallel and Progress are needed.
+// Lines are those of the reservations that wait for stock. stock.Lines are some.
+type Lines interface {
+	Line(ctx context.Context, sku string) (stock.Line, error)
+	Entries(ctx context.Context, sku string, after int64, limit int) ([]stock.Entry, error)
+}
+
+// Verify compares. All but Lines, Runs, Parallel and Progress are needed.
 type Verify struct {
 	Store    Store
+	Lines    Lines        // nil where they are not compared
 	Registry *es.Registry // of the shop's events
 	Runs     Runs         // nil: nobody asks whether open orders have one
 	Clock    clock.Clock

@@ -466,3 +466,71 @@ func TestMany(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// lines are some, by SKU.
+type lines map[string][]stock.Entry
+
+// Line implements reconcile.Lines. The row of "odd" says one more than there are.
+func (l lines) Line(_ context.Context, sku string) (stock.Line, error) {
+	line := stock.Line{Waiting: int64(len(l[sku]))}
+	if sku == "odd" {
+		line.Waiting++
+	}
+	return line, nil
+}
+
+// Entries implements reconcile.Lines.
+func (l lines) Entries(_ context.Context, sku string, after int64, limit int) ([]stock.Entry, error) {
+	entries := slices.DeleteFunc(slices.Clone(l[sku]), func(e stock.Entry) bool { return e.Ticket <= after })
+	return entries[:min(limit, len(entries))], nil
+}
+
+// TestLines: those who wait stand in line, and nobody else does.
+func TestLines(t *testing.T) {
+	place := stock.Place{SKU: "cd-1", Quantity: 3, Ticket: 7}
+	o, _, r, _ := streams("waits")
+	entry := stock.Entry{Waiter: stock.Waiter{ReservationID: r.ID(), OrderID: "waits", Revision: 1}, Place: place}
+	gone := entry
+	gone.Ticket, gone.ReservationID = 9, "gone"
+	for name, tt := range map[string]struct {
+		lines lines
+		plant func(books)
+		want  []string
+	}{
+		"as it should be":       {lines{"cd-1": {entry}}, nil, []string{}},
+		"nobody stands in line": {lines{}, nil, []string{"line.missing"}},
+		"another stands there": {
+			lines{"cd-1": {{Waiter: gone.Waiter, Place: place}}}, nil, []string{"line.entry", "line.missing"},
+		},
+		"somebody else stands in line": {lines{"cd-1": {entry, gone}}, nil, []string{"line.entry"}},
+		"the row says another number": {
+			lines{"cd-1": {entry}}, func(b books) { b["stock/odd"] = []any{stock.Restocked{SKU: "odd"}} },
+			[]string{"line.waiting"},
+		},
+		"cancelled, and waits": {lines{"cd-1": {entry}}, func(b books) {
+			b.add(o, order.Cancelling{Reason: order.ReasonCustomer, From: order.StatusBackordered},
+				order.Cancelled{SagaID: "undo", Reason: order.ReasonCustomer})
+		}, []string{"stock.standing"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := books{"stock/cd-1": {stock.Restocked{SKU: "cd-1"}}}
+			b.add(o, order.Placed{
+				OrderID: "waits", CustomerID: "ada", AccountID: accountID, Revision: 1, Total: eur(9),
+				Lines: []order.Line{{SKU: "cd-1", Quantity: 3, UnitPrice: eur(3)}},
+			}, order.Started{SagaID: "waits"}, order.Backordered{Revision: 1, Until: noon.Format(time.RFC3339)})
+			b.add(r, stock.Backordered{
+				ReservationID: r.ID(), OrderID: "waits", Revision: 1, Items: []goods.Item{{SKU: "cd-1", Quantity: 3}},
+				Places: []stock.Place{place},
+			})
+			if tt.plant != nil {
+				tt.plant(b)
+			}
+			v := verify(b.stored(t))
+			v.Lines = tt.lines
+			report, err := v.Run(t.Context(), reconcile.State{})
+			if diff := cmp.Diff(tt.want, rules(report)); err != nil || diff != "" {
+				t.Errorf("%v, %s: %+v", err, diff, report.Findings)
+			}
+		})
+	}
+}
