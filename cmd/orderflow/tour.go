@@ -82,6 +82,7 @@ func (t tour) run(ctx context.Context) error {
 		tell  func(context.Context, string) (orderID string, err error)
 	}{
 		{"Held for approval, changed while it waits, approved, and delivered", t.amended},
+		{"Approved, out of stock, in line for a restock, and delivered", t.backordered},
 	} {
 		if _, err := fmt.Fprintf(t.out, "\n%s:\n", story.title); err != nil {
 			return err
@@ -98,8 +99,11 @@ func (t tour) run(ctx context.Context) error {
 	return err
 }
 
-// set makes a customer with money, and an article with so many pieces; both have the name.
-func (t tour) set(ctx context.Context, name string, onHand int64) error {
+// set makes a customer with money, and an article with so many pieces, on sale by list; both have
+// the name.
+func (t tour) set(
+	ctx context.Context, name string, onHand int64, list func(context.Context, string, money.Money) error,
+) error {
 	if err := t.client.RegisterCustomer(ctx, name, tourAddress.Recipient, name+"@example.com"); err != nil {
 		return err
 	}
@@ -111,7 +115,7 @@ func (t tour) set(ctx context.Context, name string, onHand int64) error {
 	if err := t.client.Deposit(ctx, account, funds); err != nil {
 		return err
 	}
-	if err := t.client.ListProduct(ctx, name, tourPrice); err != nil {
+	if err := list(ctx, name, tourPrice); err != nil {
 		return err
 	}
 	return t.client.NewStock(ctx, name, onHand)
@@ -138,7 +142,7 @@ func (t tour) approve(ctx context.Context, id string) error {
 
 // amended is of an order that is changed while it is held.
 func (t tour) amended(ctx context.Context, name string) (string, error) {
-	if err := t.set(ctx, name, 5); err != nil {
+	if err := t.set(ctx, name, 5, t.client.ListProduct); err != nil {
 		return "", err
 	}
 	o, err := t.place(ctx, name, 1)
@@ -149,6 +153,27 @@ func (t tour) amended(ctx context.Context, name string) (string, error) {
 		return "", err
 	}
 	if err := t.approve(ctx, o.ID); err != nil {
+		return "", err
+	}
+	return o.ID, reaches(ctx, t.client, t.patience, o.ID, statusDelivered)
+}
+
+// backordered is of an order for more than there is, which a restock frees.
+func (t tour) backordered(ctx context.Context, name string) (string, error) {
+	if err := t.set(ctx, name, 1, t.client.ListBackordered); err != nil {
+		return "", err
+	}
+	o, err := t.place(ctx, name, 2)
+	if err != nil {
+		return "", err
+	}
+	if err := t.approve(ctx, o.ID); err != nil {
+		return "", err
+	}
+	if err := reaches(ctx, t.client, t.patience, o.ID, "backordered"); err != nil {
+		return "", err
+	}
+	if err := t.client.CountStock(ctx, name, 2); err != nil {
 		return "", err
 	}
 	return o.ID, reaches(ctx, t.client, t.patience, o.ID, statusDelivered)

@@ -209,7 +209,15 @@ func (c *Client) Balance(ctx context.Context, accountID string) (money.Money, er
 
 // ListProduct puts a SKU on sale that was never listed, at one price.
 func (c *Client) ListProduct(ctx context.Context, sku string, price money.Money) error {
-	body := map[string][]money.Money{"prices": {price}}
+	return c.list(ctx, sku, map[string]any{"prices": []money.Money{price}})
+}
+
+// ListBackordered is ListProduct for a SKU whose orders wait where it is out of stock.
+func (c *Client) ListBackordered(ctx context.Context, sku string, price money.Money) error {
+	return c.list(ctx, sku, map[string]any{"prices": []money.Money{price}, "outOfStock": "backorder"})
+}
+
+func (c *Client) list(ctx context.Context, sku string, body any) error {
 	return c.send(ctx, http.MethodPut, "/products/"+url.PathEscape(sku), http.Header{"If-None-Match": {"*"}}, body, nil)
 }
 
@@ -244,15 +252,36 @@ func (c *Client) NewStock(ctx context.Context, sku string, onHand int64) error {
 // ClearStock counts a SKU as sold out. It does nothing while pieces are reserved: they belong to
 // orders that are not final.
 func (c *Client) ClearStock(ctx context.Context, sku string) error {
-	path := "/stock/" + url.PathEscape(sku)
-	var now struct {
-		Stock
-		Version int64 `json:"version"`
-	}
-	if err := c.get(ctx, path, &now); err != nil || now.OnHand == 0 || now.Reserved > 0 {
+	now, err := c.versioned(ctx, sku)
+	if err != nil || now.OnHand == 0 || now.Reserved > 0 {
 		return err
 	}
-	return c.send(ctx, http.MethodPut, path, ifMatch(now.Version), map[string]int64{"onHand": 0}, nil)
+	return c.count(ctx, sku, now.Version, 0)
+}
+
+// CountStock sets the stock of a SKU that has some.
+func (c *Client) CountStock(ctx context.Context, sku string, onHand int64) error {
+	now, err := c.versioned(ctx, sku)
+	if err != nil {
+		return err
+	}
+	return c.count(ctx, sku, now.Version, onHand)
+}
+
+// versionedStock is what is there of a SKU, with the version that a count names.
+type versionedStock struct {
+	Stock
+	Version int64 `json:"version"`
+}
+
+func (c *Client) versioned(ctx context.Context, sku string) (now versionedStock, err error) {
+	err = c.get(ctx, "/stock/"+url.PathEscape(sku), &now)
+	return now, err
+}
+
+func (c *Client) count(ctx context.Context, sku string, version, onHand int64) error {
+	body := map[string]int64{"onHand": onHand}
+	return c.send(ctx, http.MethodPut, "/stock/"+url.PathEscape(sku), ifMatch(version), body, nil)
 }
 
 // Stock reads what is there of a SKU.
