@@ -104,7 +104,7 @@ type waitAnswer struct {
 	Until  string         `json:"until" format:"date-time" doc:"When the order is cancelled if it still waits"`
 	Rules  []string       `json:"rules,omitempty" doc:"Only for approval: the rules that the order matches"`
 	Items  []goods.Item   `json:"items,omitempty" doc:"Only for stock: what was missing when the order began to wait"`
-	Queue  []queueAnswer  `json:"queue,omitempty" doc:"Only for stock, and only without asOf: where the order stands now. Absent once all of it is reserved."`
+	Queue  []queueAnswer  `json:"queue,omitempty" doc:"Only for stock, and only without asOf: where the order stands now. Absent once all of it is reserved. It changes without a new version of the order: read it without If-None-Match."`
 	Code   string         `json:"code,omitempty" doc:"Only for payment: the code of the error that declined it" example:"account.insufficient-funds"`
 	Detail string         `json:"detail,omitempty"`
 }
