@@ -211,8 +211,8 @@ func (s Service) fill(ctx context.Context, req es.Request, e Entry, epoch int64)
 	return err == nil, err
 }
 
-// take reserves all the items of a reservation that waits. ErrInsufficient where they are not all to
-// be had; then the shortage says of which, in the epochs of the lines where it stands.
+// take reserves all the items of a reservation that waits. ErrInsufficient where they are not all
+// to be had; then the shortage says of which, in the epochs of the lines where it stands.
 func (s Service) take(
 	ctx context.Context, req es.Request, head es.Head, state ReservationState, lines map[string]Line,
 ) (Shortage, error) {

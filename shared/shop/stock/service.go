@@ -36,9 +36,9 @@ func (l Level) Counts() int64 { return l.Version - l.Departed }
 // there.
 type Counters interface {
 	// Reserve moves the items, each of a row, from available to reserved. The append is refused
-	// with shortage's Refusal where too few are available, nobody has counted the SKU, or those that
-	// wait for it have been passed MaxPassed times. Then shortage holds what those rows were, and
-	// nothing else.
+	// with shortage's Refusal where too few are available, nobody has counted the SKU, or those
+	// that wait for it have been passed MaxPassed times. Then shortage holds what those rows were,
+	// and nothing else.
 	Reserve(items []Item, marks Marks, shortage Shortage) es.Effect
 	// ReserveAll is Reserve for several reservations, items being what they want together. It is
 	// refused as well where somebody waits for a SKU: who passes those that wait is counted alone.

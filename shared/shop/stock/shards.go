@@ -138,8 +138,8 @@ func (k *known) note(sku string, shards int64) {
 }
 
 // rooms are the rows of SKUs that are split, by SKU, as they were looked at: what is taken from
-// them. Those of other SKUs are not looked at. While somebody waits for a SKU, all that is available
-// of it is in its own row.
+// them. Those of other SKUs are not looked at. While somebody waits for a SKU, all that is
+// available of it is in its own row.
 type rooms map[string][]Row
 
 // look reads the rows of SKUs. What is in a SKU's own row is not there where that is shut for who
@@ -256,8 +256,8 @@ func draw(rows []Row, item Item, preferred int64) (part []Item, left []Row) {
 }
 
 // Shard splits the stock of a SKU into so many shards, 1 for none, and spreads what is available
-// evenly over them, while orders go on. Where orders wait for it, that stays in the SKU's own row. A SKU that has as many shards is spread anew. ErrNotFound
-// where nobody has counted it.
+// evenly over them, while orders go on. Where orders wait for it, that stays in the SKU's own row.
+// A SKU that has as many shards is spread anew. ErrNotFound where nobody has counted it.
 func (s Service) Shard(ctx context.Context, req es.Request, sku string, shards int64) (Level, error) {
 	switch {
 	case !ValidSKU(sku):

@@ -30,7 +30,9 @@ type row struct {
 
 // short is the row as a shortage has it.
 func (r row) short(wanted int64) stock.Short {
-	return stock.Short{Wanted: wanted, Available: r.Available, Epoch: r.Epoch, Shards: r.Shards, Waiting: int64(len(r.line))}
+	return stock.Short{
+		Wanted: wanted, Available: r.Available, Epoch: r.Epoch, Shards: r.Shards, Waiting: int64(len(r.line)),
+	}
 }
 
 // closed reports whether nobody but the first of the line may have pieces.

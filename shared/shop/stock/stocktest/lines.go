@@ -107,7 +107,7 @@ func (s *shop) wantStatus(t tester, orders []string, want ...es.AttemptStatus) {
 	t.Helper()
 	for i, order := range orders {
 		state, err := s.service.Reservation(context.Background(), order, 1)
-		wanted := want[i] //nolint:gosec // one for each order
+		wanted := want[i]
 		if err != nil || state.Status != wanted {
 			t.Errorf("the reservation of order %d is %s, %v, want %s", i, state.Status, err, wanted)
 		}
