@@ -66,7 +66,8 @@ func TestDecideCommands(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || out.String() != "order o1: placed, EUR 0.07\n" || !strings.Contains(hints.String(), "--key k") {
+			if err != nil || out.String() != "order o1: placed, EUR 0.07\n" ||
+				!strings.Contains(hints.String(), "--key k") {
 				t.Errorf("%v: %s%s", err, out.String(), hints.String())
 			}
 		})

@@ -63,7 +63,9 @@ func TestRefundCommand(t *testing.T) {
 				))
 			}))
 			defer api.Close()
-			cmd := ordersRefundCommand(func(context.Context) (*shop.Client, error) { return shop.New(api.URL, "token"), nil })
+			cmd := ordersRefundCommand(func(context.Context) (*shop.Client, error) {
+				return shop.New(api.URL, "token"), nil
+			})
 			strict(cmd)
 			var out, hints bytes.Buffer
 			cmd.SetOut(&out)

@@ -22,7 +22,10 @@ func TestTourNeedsAStackThatShowsIt(t *testing.T) {
 	for _, tt := range []struct {
 		countries, carrier string
 		ok                 bool
-	}{{"LU", "true", true}, {"BE,LU", "true", true}, {"", "true", false}, {"BE", "true", false}, {"LU", "false", false}} {
+	}{
+		{"LU", "true", true}, {"BE,LU", "true", true}, {"", "true", false}, {"BE", "true", false},
+		{"LU", "false", false},
+	} {
 		err := tourable(map[string]string{"HoldCountries": tt.countries, "SimulatedCarrier": tt.carrier})
 		if (err == nil) != tt.ok {
 			t.Errorf("%+v: %v", tt, err)

@@ -362,7 +362,8 @@ func (w *world) sayWhatTheyShould() {
 			strings.Contains(m.Subject, "refund") &&
 				!strings.Contains(m.Text, "\n  1 × CD-0042: USD 11.77\n  Total: USD 11.77\n") ||
 			strings.Contains(m.Subject, "check your") && !strings.Contains(m.Text, "by 1 March 2026 12:30 UTC") ||
-			strings.Contains(m.Subject, "changed") && !strings.Contains(m.Text, "That is USD 11.77 more than before.") ||
+			strings.Contains(m.Subject, "changed") &&
+				!strings.Contains(m.Text, "That is USD 11.77 more than before.") ||
 			strings.Contains(m.Subject, "cancelled") && (!lines || !strings.Contains(m.Text, "in stock")) {
 			w.t.Errorf("%s", m.Text)
 		}
