@@ -94,8 +94,9 @@ test: suite-integration suite-e2e ## all tests; those that need one get an emula
 suite-integration suite-e2e: units linux $(emulator) $(faults) $(sam) $$(dynamodb_local_if_java) | $(filter lint,$(MAKECMDGOALS))
 	@infra/local/test.sh $(@:suite-%=%)
 
-# make lint checks the rules as well.
-units: go-present
+# It has no prerequisites: make would begin with it only once it has begun with the tools. make lint checks the rules as well.
+units:
+	@infra/local/require.sh go
 	@infra/local/test.sh unit $(if $(filter lint,$(MAKECMDGOALS)),,rules)
 
 test-unit: go-present ## tests that need no emulator, in seconds
