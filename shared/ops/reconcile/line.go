@@ -32,7 +32,8 @@ func (u *run) waits(ctx context.Context, stream es.StreamID, s stock.Reservation
 const entriesAtOnce = 100
 
 // line says of a SKU's line who stands in it and doesn't wait there, and whether its row of
-// counters says another number.
+// counters says another number. And who waits though it is their turn: whoever made room for them
+// has told nobody.
 func (u *run) line(ctx context.Context, stream es.StreamID) (findings []Finding, err error) {
 	if u.Lines == nil {
 		return nil, nil
@@ -55,8 +56,12 @@ func (u *run) line(ctx context.Context, stream es.StreamID) (findings []Finding,
 			if err != nil {
 				return nil, err
 			}
-			if s.Status != es.AttemptWaiting || !slices.Contains(s.Places, e.Place) {
+			switch {
+			case s.Status != es.AttemptWaiting || !slices.Contains(s.Places, e.Place):
 				find("line.entry", "reservation %s stands in it at %d, and is %s", e.ReservationID, e.Ticket, s.Status)
+			case line.Serves(e.Place):
+				find("line.unserved", "reservation %s waits in it at %d for %d, and %d are available", e.ReservationID,
+					e.Ticket, e.Quantity, line.Available)
 			}
 		}
 	}

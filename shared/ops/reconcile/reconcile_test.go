@@ -470,9 +470,9 @@ func TestMany(t *testing.T) {
 // lines are some, by SKU.
 type lines map[string][]stock.Entry
 
-// Line implements reconcile.Lines. The row of "odd" says one more than there are.
+// Line implements reconcile.Lines: 2 are available. The row of "odd" says one more than there are.
 func (l lines) Line(_ context.Context, sku string) (stock.Line, error) {
-	line := stock.Line{Waiting: int64(len(l[sku]))}
+	line := stock.Line{Available: 2, Waiting: int64(len(l[sku]))}
 	if sku == "odd" {
 		line.Waiting++
 	}
@@ -490,6 +490,7 @@ func TestLines(t *testing.T) {
 	place := stock.Place{SKU: "cd-1", Quantity: 3, Ticket: 7}
 	o, _, r, _ := streams("waits")
 	entry := stock.Entry{Waiter: stock.Waiter{ReservationID: r.ID(), OrderID: "waits", Revision: 1}, Place: place}
+	turn := stock.Entry{Waiter: entry.Waiter, Place: stock.Place{SKU: "cd-2", Quantity: 2, Ticket: 8}}
 	gone := entry
 	gone.Ticket, gone.ReservationID = 9, "gone"
 	for name, tt := range map[string]struct {
@@ -503,6 +504,13 @@ func TestLines(t *testing.T) {
 			lines{"cd-1": {{Waiter: gone.Waiter, Place: place}}}, nil, []string{"line.entry", "line.missing"},
 		},
 		"somebody else stands in line": {lines{"cd-1": {entry, gone}}, nil, []string{"line.entry"}},
+		"it is the turn of who waits": {lines{"cd-1": {entry}, "cd-2": {turn}}, func(b books) {
+			b["stock/cd-2"] = []any{stock.Restocked{SKU: "cd-2"}}
+			b.add(r, stock.Backordered{
+				ReservationID: r.ID(), OrderID: "waits", Revision: 1, Items: []goods.Item{{SKU: "cd-1", Quantity: 3}},
+				Places: []stock.Place{place, turn.Place},
+			})
+		}, []string{"line.unserved"}},
 		"the row says another number": {
 			lines{"cd-1": {entry}}, func(b books) { b["stock/odd"] = []any{stock.Restocked{SKU: "odd"}} },
 			[]string{"line.waiting"},

@@ -51,6 +51,12 @@ type Line struct {
 // closed reports whether nobody but the first may have pieces.
 func (l Line) closed() bool { return l.Waiting > 0 && l.Passed >= MaxPassed }
 
+// Serves reports whether it is the turn of who stands at a place: there is enough for them, and the
+// rule keeps it for nobody else. They wait on only until Serve is through.
+func (l Line) Serves(p Place) bool {
+	return l.Available >= p.Quantity && !(l.closed() && p.Ticket > l.First)
+}
+
 // Lines are those of the reservations that wait, one a SKU, beside the rows of counters. A ticket
 // is the epoch that its reservation came in, which began with it: no clock orders the lines.
 //
@@ -267,8 +273,7 @@ func (s Service) take(
 func (s ReservationState) lacks(lines map[string]Line) (short Shortage, others []Item) {
 	short = Shortage{}
 	for _, p := range s.Places {
-		line := lines[p.SKU]
-		if line.Available < p.Quantity || line.closed() && p.Ticket > line.First {
+		if line := lines[p.SKU]; !line.Serves(p) {
 			short[p.SKU] = Short{
 				Wanted: p.Quantity, Available: line.Available, Epoch: line.Epoch, Waiting: line.Waiting,
 			}
