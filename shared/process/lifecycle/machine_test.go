@@ -15,6 +15,7 @@ import (
 	"orderflow/shared/contract/publish"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/faults"
+	"orderflow/shared/process/backorder"
 	"orderflow/shared/process/choreography"
 	"orderflow/shared/process/saga"
 	"orderflow/shared/process/starter"
@@ -30,9 +31,10 @@ import (
 
 // How long waits take, and when the sweep finds an order.
 const (
-	payWithin     = 30 * time.Minute
-	approveWithin = 24 * time.Hour
-	budget        = 15 * time.Minute
+	payWithin       = 30 * time.Minute
+	approveWithin   = 24 * time.Hour
+	backorderWithin = 14 * 24 * time.Hour
+	budget          = 15 * time.Minute
 )
 
 // place is where a run stands in the state machine: that of statemachines/order-saga.asl.json.
@@ -45,6 +47,7 @@ const (
 	atSchedule place = "schedule shipment"
 	atConfirm  place = "confirm order"
 	atHold     place = "wait for approval"
+	atStock    place = "wait for stock"
 	atRequire  place = "wait for the payment"
 	atExpire   place = "end the wait"
 	atClose    place = "close order"
@@ -84,11 +87,29 @@ func (s *shop) task(r run, name string) es.Request {
 	return saga.Request(s.clock, r.Name, name, r.Input.OrderID, r.Input.CorrelationID)
 }
 
+// The commands of the inventory's queue.
+const (
+	reserveStock   = "reserve.stock"
+	backorderStock = "backorder.stock"
+	releaseStock   = "release.stock"
+)
+
 // command is a message of the inventory's queue.
 type command struct {
-	token   string
-	release bool
-	of      run
+	token string
+	name  string
+	of    run
+}
+
+// command is what a run has the inventory do where it is.
+func (r *run) command() string {
+	switch {
+	case r.at == atRelease:
+		return releaseStock
+	case r.of.OutOfStock == goods.Backorder:
+		return backorderStock
+	}
+	return reserveStock
 }
 
 // message is an event on its way to a consumer.
@@ -121,7 +142,7 @@ func (s *shop) step(r *run) error {
 		return nil
 	}
 	switch r.at {
-	case atReserve, atRelease, atHold, atRequire:
+	case atReserve, atRelease, atHold, atStock, atRequire:
 		r.tokens++
 		r.token, r.waiting = fmt.Sprint(r.Name, "#", r.tokens), true
 	}
@@ -145,9 +166,13 @@ func (s *shop) perform(r run) (of order.State, err error) {
 	}
 	switch r.at {
 	case atStart:
-		return run("start-order", order.Start{SagaID: r.Name})
+		task := "start-order"
+		if r.wait.Kind != "" {
+			task += "-after-" + string(r.wait.Kind)
+		}
+		return run(task, order.Start{SagaID: r.Name})
 	case atReserve, atRelease:
-		s.commands = append(s.commands, command{token: r.token, release: r.at == atRelease, of: r})
+		s.commands = append(s.commands, command{token: r.token, name: r.command(), of: r})
 	case atCharge:
 		return of, s.charge(r)
 	case atSchedule:
@@ -162,11 +187,18 @@ func (s *shop) perform(r run) (of order.State, err error) {
 		})
 	case atHold:
 		return s.park(r, "await-approval", order.Hold{Until: r.wait.Until, Park: r.park()})
+	case atStock:
+		return s.awaitStock(r)
 	case atRequire:
 		return s.park(r, "await-payment", order.RequirePayment{
 			Revision: r.wait.Revision, Code: string(r.reason), Until: r.wait.Until, Park: r.park(),
 		})
 	case atExpire:
+		if r.wait.Kind == order.WaitStock {
+			if short, err := s.short(r); err != nil || len(short) == 0 {
+				return of, err
+			}
+		}
 		return run(fmt.Sprintf("expire-%s-%d", r.wait.Kind, r.wait.Revision), order.Expire{
 			Wait: r.wait.Kind, Revision: r.wait.Revision, SagaID: r.Name,
 		})
@@ -201,6 +233,33 @@ func (s *shop) park(r run, task string, c order.Command) (order.State, error) {
 		err = s.Succeed(context.Background(), r.token, nil)
 	}
 	return res.State, err
+}
+
+// awaitStock is park for a run whose reservation waits. What fills that is no event of the order,
+// so the reservation is asked once the run is parked.
+func (s *shop) awaitStock(r run) (of order.State, err error) {
+	short, err := s.short(r)
+	if err == nil && len(short) > 0 {
+		of, err = s.park(r, "await-stock", order.Backorder{
+			Revision: r.wait.Revision, Items: short, Until: r.wait.Until, Park: r.park(),
+		})
+		if err == nil {
+			short, err = s.short(r)
+		}
+	}
+	if err != nil || len(short) > 0 {
+		return of, err
+	}
+	return of, s.Succeed(context.Background(), r.token, nil)
+}
+
+// short is what the reservation of a run waits for.
+func (s *shop) short(r run) ([]goods.Item, error) {
+	reservation, err := s.stock.Reservation(context.Background(), r.Input.OrderID, r.wait.Revision)
+	if err != nil || reservation.Status != es.AttemptWaiting {
+		return nil, err
+	}
+	return reservation.Short(), nil
 }
 
 func (s *shop) charge(r run) error {
@@ -244,7 +303,7 @@ func (s *shop) follow(r *run, at place, of order.State, err error) {
 		s.next(r, refused, atConfirm, code)
 	case atConfirm:
 		s.next(r, refused, ended, code)
-	case atHold, atRequire:
+	case atHold, atStock, atRequire:
 		if refused {
 			s.giveUp(r, code)
 		}
@@ -361,12 +420,18 @@ func (s *shop) fail(token, code string) {
 		if !r.waiting || r.token != token {
 			continue
 		}
-		if r.at == atRelease {
+		switch {
+		case r.at == atRelease:
 			r.failed = append(r.failed, "release stock")
 			r.enter(atFail)
-			continue
+		case r.at == atReserve && code == stock.ErrBackordered.Code():
+			if r.wait.Kind != order.WaitStock {
+				s.waits(r, order.WaitStock, r.of.StockRevision, s.clock.Now().Add(backorderWithin))
+			}
+			r.enter(atStock)
+		default:
+			s.giveUp(r, code)
 		}
-		s.giveUp(r, code)
 	}
 }
 
@@ -397,10 +462,10 @@ func (s *shop) takeStock(at ...int) error {
 	for _, i := range at {
 		c := s.commands[i]
 		id := c.of.Input.OrderID
-		if c.release {
+		if c.name == releaseStock {
 			var reply stock.Reply
 			if s.wrong != forgetsReleases {
-				req := s.task(c.of, "release.stock")
+				req := s.task(c.of, c.name)
 				reply.State, reply.Err = s.inventory.Release(context.Background(), req, id, c.of.of.StockRevision)
 			}
 			done[i] = reply
@@ -408,9 +473,10 @@ func (s *shop) takeStock(at ...int) error {
 		}
 		places = append(places, i)
 		reservations = append(reservations, stock.Command{
-			Request: s.task(c.of, "reserve.stock"),
+			Request: s.task(c.of, c.name),
 			Reservation: stock.Reservation{
 				OrderID: id, Revision: c.of.of.StockRevision, Items: itemsOf(c.of.of.Lines),
+				Backorder: c.name == backorderStock,
 			},
 		})
 	}
@@ -446,7 +512,10 @@ func itemsOf(lines []order.Line) []goods.Item {
 
 // wanted says which consumer an event is for, by the rules of the template.
 func wanted(e es.Envelope) string {
-	var d struct{ Status, Origin string }
+	var d struct {
+		Status, Origin string
+		Waiting        []string
+	}
 	_ = json.Unmarshal(e.Data, &d) // who needs neither has another form
 	switch e.Type {
 	case "order.placed", "order.approved", "order.payment-requested":
@@ -463,6 +532,10 @@ func wanted(e es.Envelope) string {
 		return "follow-shipments"
 	case "order.shipped":
 		return "commit-stock"
+	case "stock.restocked", "stock.released", "stock.amended", "stock.voided", "stock.backordered", "stock.reserved":
+		if len(d.Waiting) > 0 {
+			return "fill-backorders"
+		}
 	}
 	return ""
 }
@@ -511,6 +584,17 @@ func (s *shop) publish() error {
 	return nil
 }
 
+func (s *shop) filler() backorder.Filler {
+	f := backorder.Filler{Stock: s.stock, Orders: s.orders, Tokens: s, Clock: s.clock}
+	switch s.wrong {
+	case servesNobody:
+		f.Stock = idle{}
+	case wakesNobody:
+		f.Tokens = idle{}
+	}
+	return f
+}
+
 // take delivers a message; unless it is acknowledged, or comes again, it is gone.
 func (s *shop) take(i int, again bool) error {
 	m, ctx := s.messages[i], context.Background()
@@ -524,6 +608,8 @@ func (s *shop) take(i int, again bool) error {
 		err = choreography.Follower{Orders: s.orders, Stock: s.stock, Clock: s.clock}.Handle(ctx, m.body)
 	case "commit-stock":
 		err = choreography.Committer{Stock: s.stock, Clock: s.clock}.Handle(ctx, m.body)
+	case "fill-backorders":
+		err = s.filler().Handle(ctx, m.body)
 	}
 	if faults.Final(err) || errors.Is(err, contract.ErrMalformed) {
 		return fmt.Errorf("%s can't take %s: %w", m.to, m.name, err)

@@ -37,7 +37,7 @@ var registry = contract.Registry()
 
 // histories are how many are drawn, and how long they are on average, unless flags say otherwise:
 // one has some ten orders, and is as much as a hundred other draws.
-var histories = map[string]string{"rapid.checks": "20", "rapid.steps": "50"}
+var histories = map[string]string{"rapid.checks": "30", "rapid.steps": "50"}
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -96,6 +96,8 @@ const (
 	leavesPayments  fault = "an amendment changes no payment"
 	leavesStock     fault = "an amendment changes no reservation"
 	waitsForEver    fault = "no wait has a deadline"
+	servesNobody    fault = "what there is again is given to nobody who waits for it"
+	wakesNobody     fault = "who has got what they waited for is not told"
 )
 
 // leaves is an amendment that changes nothing of what was done for the order.
@@ -105,6 +107,12 @@ func (leaves) Amendment(string, int64, []stock.Item) order.Part             { re
 func (leaves) Adjustment(string, int64, string, money.Money) order.Part     { return nothing }
 func nothing(context.Context, es.Request) ([]es.Commit, []es.Effect, error) { return nil, nil, nil }
 
+// idle serves nobody, and wakes nobody.
+type idle struct{}
+
+func (idle) Serve(context.Context, es.Request, string) error { return nil }
+func (idle) Succeed(context.Context, string, any) error      { return nil }
+
 func newShop(seed string, wrong fault) *shop {
 	s := &shop{
 		clock:    clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)),
@@ -113,8 +121,8 @@ func newShop(seed string, wrong fault) *shop {
 	}
 	s.store = &estest.Hooked{Store: s.kept}
 	vault := personal.NewMemory()
-	s.stock = stock.New(stock.Deps{Store: s.store, Clock: s.clock, Counters: s.counters})
-	s.inventory = stock.New(stock.Deps{Store: s.store, Clock: s.clock, Counters: s.counters})
+	counted := stock.Deps{Store: s.store, Clock: s.clock, Counters: s.counters, Lines: s.counters}
+	s.stock, s.inventory = stock.New(counted), stock.New(counted)
 	s.payments = payment.New(payment.Deps{Store: s.store, Clock: s.clock})
 	s.accounts = account.New(account.Deps{Store: s.store, Clock: s.clock, Customers: accounttest.Everybody{}})
 	s.shipments = shipment.New(shipment.Deps{
@@ -270,7 +278,7 @@ func (s *shop) asksToPlace(a lifecycletest.Action, req es.Request) func() error 
 	id := ident.Derive("order", fmt.Sprint(len(s.placed)))
 	in := order.PlaceInput{
 		OrderID: id, CustomerID: customer(a.Customer), AccountID: purse(a.Customer), Currency: lifecycletest.Currency,
-		Address: lifecycletest.Address(a.Country),
+		OutOfStock: a.OutOfStock, Address: lifecycletest.Address(a.Country),
 	}
 	for _, item := range a.Items {
 		in.Lines = append(in.Lines, order.LineInput{SKU: item.SKU, Quantity: item.Quantity})

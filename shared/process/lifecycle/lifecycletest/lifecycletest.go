@@ -21,7 +21,7 @@ const (
 	// Funds and Pieces are what each account and each SKU begin with: enough for some orders, and
 	// too little for all.
 	Funds  = 800
-	Pieces = 30
+	Pieces = 10
 )
 
 // Prices are those of the SKUs, in minor units.
@@ -71,8 +71,8 @@ const (
 
 // often is how often each comes, against the others.
 var often = map[Do]int{
-	Place: 8, Amend: 6, Cancel: 2, Approve: 2, Decline: 1, Pay: 4, Deposit: 4, Withdraw: 1, Restock: 2, Split: 1,
-	Label: 1, Dispatch: 5, Deliver: 4, Refund: 3,
+	Place: 8, Amend: 6, Cancel: 2, Approve: 3, Decline: 1, Pay: 4, Deposit: 4, Withdraw: 2, Restock: 3, Split: 2,
+	Label: 2, Dispatch: 5, Deliver: 4, Refund: 3,
 }
 
 // All are what people do, in the order in which a report has them.
@@ -92,13 +92,17 @@ type Action struct {
 	Country  string       // where it goes; "" where an amendment leaves the address
 	Operator bool         // an operator does it for the customer
 	Again    int          // how often the request is sent once more
+	// OutOfStock is what becomes of what is ordered where stock is short.
+	OutOfStock goods.OutOfStock
 }
 
 // String says it in a line of a history.
 func (a Action) String() string {
 	switch a.Do {
 	case Place:
-		return fmt.Sprintf("customer %d orders %v to %s%s", a.Customer, a.Items, a.Country, a.again())
+		return fmt.Sprintf(
+			"customer %d orders %v to %s, or %s%s", a.Customer, a.Items, a.Country, a.OutOfStock, a.again(),
+		)
 	case Amend:
 		return fmt.Sprintf("order %d from behind is amended to %v, %q%s", a.Order, a.Items, a.Country, a.again())
 	case Deposit, Withdraw:
@@ -145,6 +149,9 @@ func (a Action) Of(states []order.Status) (i int, ok bool) {
 	return fits[min(a.Order, len(fits)-1)], true
 }
 
+// policies are what becomes of orders where stock is short, as often as each comes.
+var policies = []goods.OutOfStock{goods.Reject, goods.Backorder, goods.Backorder}
+
 // Actions draws one. What it is about may not be there, or not in a state for it: it is refused
 // then.
 func Actions() *rapid.Generator[Action] {
@@ -166,6 +173,7 @@ func Actions() *rapid.Generator[Action] {
 		case Place:
 			a.Customer, a.Items = customer(t), items(t)
 			a.Country = rapid.SampledFrom([]string{Home, Home, Home, Held}).Draw(t, "country")
+			a.OutOfStock = rapid.SampledFrom(policies).Draw(t, "out of stock")
 		case Amend:
 			a.Country = rapid.SampledFrom([]string{"", "", Home}).Draw(t, "country")
 			if a.Country == "" || rapid.Bool().Draw(t, "with lines") {
