@@ -1,4 +1,4 @@
-//go:build integration || e2e
+//go:build integration
 
 // Package payment_test puts accounts and payments through their suites on the table that they have
 // on AWS: each movement of money is one transaction there.

@@ -1,4 +1,4 @@
-//go:build integration || e2e
+//go:build integration
 
 // Package product_test puts the product service through its suite on the tables that it has on AWS:
 // rows and events in one transaction.

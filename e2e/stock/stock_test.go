@@ -1,4 +1,4 @@
-//go:build integration || e2e
+//go:build integration
 
 // Package stock_test puts the stock service through its suite on the tables that it has on AWS:
 // counters and events in one transaction.
