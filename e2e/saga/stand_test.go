@@ -497,6 +497,10 @@ type running struct {
 	inventory string // URL of the queue of inventory commands
 	letters   string // URL of the saga's dead-letter queue
 
+	// happens is held while something happens at a moment: who tries a step again waits for it, as it
+	// is before the step, or behind it.
+	happens sync.Mutex
+
 	mu       sync.Mutex
 	ended    bool
 	muted    map[string]bool
@@ -551,6 +555,8 @@ func (c *running) isMuted(token string) bool {
 // hook lets happen what the case names for the moment: inventory's queue is deleted, or the
 // customer cancels, as the API and start-saga together do it.
 func (c *running) hook(ctx context.Context, s *stand, moment string) {
+	c.happens.Lock()
+	defer c.happens.Unlock()
 	c.mu.Lock()
 	due, deletes := c.customerCancels == moment && !c.hooked, c.queueDeleted == moment && !c.deleted
 	leaves := c.leaves == moment && !c.left
