@@ -552,8 +552,9 @@ func (c *running) isMuted(token string) bool {
 	return c.muted[token]
 }
 
-// hook lets happen what the case names for the moment: inventory's queue is deleted, or the
-// customer cancels, as the API and start-saga together do it.
+// hook lets happen what the case names for the moment: enough is counted, an order is paid or
+// approved, a shipment leaves, inventory's queue is deleted, or the customer cancels. The stand does
+// what the API and its consumers do together.
 func (c *running) hook(ctx context.Context, s *stand, moment string) {
 	c.happens.Lock()
 	defer c.happens.Unlock()
