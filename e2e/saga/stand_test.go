@@ -497,8 +497,8 @@ type running struct {
 	inventory string // URL of the queue of inventory commands
 	letters   string // URL of the saga's dead-letter queue
 
-	// happens is held while something happens at a moment: who tries a step again waits for it, as it
-	// is before the step, or behind it.
+	// happens is held while something happens at a moment: who tries a step again waits for it, as
+	// it is before the step, or behind it.
 	happens sync.Mutex
 
 	mu       sync.Mutex
@@ -553,8 +553,8 @@ func (c *running) isMuted(token string) bool {
 }
 
 // hook lets happen what the case names for the moment: enough is counted, an order is paid or
-// approved, a shipment leaves, inventory's queue is deleted, or the customer cancels. The stand does
-// what the API and its consumers do together.
+// approved, a shipment leaves, inventory's queue is deleted, or the customer cancels. The stand
+// does what the API and its consumers do together.
 func (c *running) hook(ctx context.Context, s *stand, moment string) {
 	c.happens.Lock()
 	defer c.happens.Unlock()
