@@ -36,12 +36,12 @@ type Address struct {
 }
 
 // Trimmed is the address without white space around its fields. Nothing else of what the customer
-// wrote is changed.
+// wrote is changed: control characters stay, for [Address.Validate] to refuse.
 func (a Address) Trimmed() Address {
 	for _, field := range []*string{
 		&a.Recipient, &a.Line1, &a.Line2, &a.PostalCode, &a.City, &a.State, &a.Country, &a.Phone,
 	} {
-		*field = strings.TrimSpace(*field)
+		*field = strings.TrimFunc(*field, func(r rune) bool { return unicode.IsSpace(r) && !unicode.IsControl(r) })
 	}
 	return a
 }

@@ -317,6 +317,15 @@ func TestTrimmed(t *testing.T) {
 	}
 }
 
+// TestTrimmedKeepsControlCharacters: what no line may hold is refused at a field's ends too.
+func TestTrimmedKeepsControlCharacters(t *testing.T) {
+	for _, state := range []string{"\u0085", "\t", "S\n", " \rS", "\u0085 S", "S \v"} {
+		a := written["GB"]
+		a.Recipient, a.Country, a.State = "Ada Lovelace", "GB", state
+		wantField(t, a.Trimmed().Validate(), "state")
+	}
+}
+
 func TestUnknownCountries(t *testing.T) {
 	for _, code := range []string{"ZZ", "XX", "UK", "AA", "", "gb", "GBR", "#\t", "\nN"} {
 		a := written["GB"]
