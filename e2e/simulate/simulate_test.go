@@ -32,6 +32,7 @@ import (
 	"orderflow/cmd/orderflow/shop"
 	"orderflow/shared/kit/ident"
 	"orderflow/shared/process/lifecycle/lifecycletest"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/order"
 )
 
@@ -175,7 +176,7 @@ func (l *life) does(ctx context.Context, i int, a lifecycletest.Action) error {
 			lifecycletest.Deposit: "deposits", lifecycletest.Withdraw: "withdrawals",
 		}[a.Do], a.Amount)
 	case lifecycletest.Restock:
-		r, err = l.restock(ctx, a)
+		r, err = l.finds(ctx, l.sku(a.Items[0].SKU), a.Amount)
 	case lifecycletest.Split:
 		r = request{
 			http.MethodPut, "/stock/" + l.sku(a.Items[0].SKU) + "/shards", l.operator, nil, object{"shards": a.Amount},
@@ -243,16 +244,17 @@ func (l *life) lines(a lifecycletest.Action) []object {
 func (l *life) order(by account, a lifecycletest.Action) request {
 	return keyed(by.token, "/orders", object{
 		"currency": lifecycletest.Currency, "lines": l.lines(a), "shippingAddress": lifecycletest.Address(a.Country),
+		"outOfStock": a.OutOfStock,
 	})
 }
 
-// restock counts more than there was.
-func (l *life) restock(ctx context.Context, a lifecycletest.Action) (r request, err error) {
-	path := "/stock/" + l.sku(a.Items[0].SKU)
+// finds counts a SKU, and finds more of it than there was.
+func (l *life) finds(ctx context.Context, sku string, more int64) (r request, err error) {
+	path := "/stock/" + sku
 	now, header, err := fetch[shop.Stock](ctx, l.stack, l.operator, path)
 	return request{
 		http.MethodPut, path, l.operator, map[string]string{"If-Match": header.Get("ETag")},
-		object{"onHand": now.OnHand + a.Amount},
+		object{"onHand": now.OnHand + more},
 	}, err
 }
 
@@ -384,11 +386,12 @@ func (l *life) atRest(ctx context.Context, random *rand.Rand) error {
 
 func (l *life) stillOpen(ctx context.Context, open []placed, random *rand.Rand) (still []placed, err error) {
 	for _, o := range open {
-		now, _, err := fetch[struct {
-			Status order.Status `json:"status"`
-		}](ctx, l.stack, l.operator, "/orders/"+o.id)
+		now, _, err := fetch[state](ctx, l.stack, l.operator, "/orders/"+o.id)
 		if err != nil {
 			return open, err
+		}
+		if o.status != now.Status {
+			l.counts["comes to be "+string(now.Status)]++
 		}
 		o.status = now.Status
 		if o.status.Final() {
@@ -399,17 +402,33 @@ func (l *life) stillOpen(ctx context.Context, open []placed, random *rand.Rand) 
 		if *late {
 			continue
 		}
-		if err := l.decides(ctx, o, random.IntN(2) == 0); err != nil {
+		if err := l.decides(ctx, o, now, random.IntN(2) == 0); err != nil {
 			return open, err
 		}
 	}
 	return still, nil
 }
 
+// state is an order, and what it waits for.
+type state struct {
+	Status order.Status `json:"status"`
+	Wait   struct {
+		Items []goods.Item `json:"items"`
+	} `json:"wait"`
+}
+
 // decides ends what an order waits for.
-func (l *life) decides(ctx context.Context, o placed, well bool) error {
+func (l *life) decides(ctx context.Context, o placed, now state, well bool) error {
 	var all []request
 	switch {
+	case o.status == order.StatusBackordered && well:
+		for _, item := range now.Wait.Items {
+			r, err := l.finds(ctx, item.SKU, item.Quantity)
+			if err != nil {
+				return err
+			}
+			all = append(all, r)
+		}
 	case o.status == order.StatusHeld && well:
 		all = []request{keyed(l.operator, "/orders/"+o.id+"/approve", object{"reason": "at last"})}
 	case o.status == order.StatusHeld:
@@ -418,7 +437,7 @@ func (l *life) decides(ctx context.Context, o placed, well bool) error {
 		all = []request{
 			l.money(o.by, "deposits", lifecycletest.Funds), keyed(o.by.token, "/orders/"+o.id+"/payment", object{}),
 		}
-	case o.status == order.StatusPaymentRequired:
+	case o.status == order.StatusPaymentRequired || o.status == order.StatusBackordered:
 		all = []request{keyed(o.by.token, "/orders/"+o.id+"/cancel", object{})}
 	}
 	for _, r := range all {
