@@ -35,8 +35,9 @@ import (
 func eventsAuditCommand(stack *stackFlag) *cobra.Command {
 	a := &wholeAuditor{clock: clock.System{}}
 	cmd := &cobra.Command{
-		Use:   "audit",
-		Short: "Finds events that are missing on the bus or in the views, and publishes them",
+		Use:     "audit",
+		Example: "  orderflow events audit\n  orderflow events audit --republish",
+		Short:   "Finds events that are missing on the bus or in the views, and publishes them",
 		Long: "Compares each stored commit with what publish-events and project-views noted in the journal. The " +
 			"function audit-events compares their notes with each other only,\n" +
 			"and can't find an event that both missed, for example because the table's stream was not read for 12 " +

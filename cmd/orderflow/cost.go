@@ -38,7 +38,9 @@ type costOptions struct {
 func costCommand(stack *stackFlag) *cobra.Command {
 	o, orders := costOptions{orders: []int64{0, 1_000, 100_000}}, 0
 	cmd := &cobra.Command{
-		Use: "cost", Short: "Shows the bill of an order and of a month", Long: costLong, Args: needsNone,
+		Use:     "cost",
+		Example: "  orderflow cost --orders-per-month 100000",
+		Short:   "Shows the bill of an order and of a month", Long: costLong, Args: needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			given := cmd.Flags().Changed("orders-per-month")
 			if cmd.Flags().Changed("since") {

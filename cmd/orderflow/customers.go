@@ -18,24 +18,29 @@ import (
 
 func customersCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "customers", Short: "Manages customers", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
+		Use: "customers", Short: "Lists, registers, shows and erases " +
+			"customers", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
 	}
-	cmd.AddCommand(customersEraseCommand(stack))
+	cmd.AddCommand(
+		customersListCommand(stack.connect), customersRegisterCommand(stack.connect),
+		customersShowCommand(stack.connect), customersEraseCommand(stack),
+	)
 	return cmd
 }
 
 func customersEraseCommand(stack *stackFlag) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
-		Use:   "erase ID",
-		Short: "Permanently erases a customer's personal data",
+		Use:     "erase ID",
+		Example: "  orderflow customers erase ada",
+		Short:   "Permanently erases a customer's personal data",
 		Long: "Permanently erases a customer's personal data. It destroys the customer's data key: name, e-mail " +
 			"address, shipping addresses and notes become unreadable wherever they are stored.\n" +
 			"Orders, accounts and balances stay under the pseudonym. Orders that are not yet shipped are cancelled " +
 			"and refunded.\n" +
 			"On a terminal the command asks for confirmation. Exit status 0: the customer is erased, now or earlier. " +
 			"Exit status 1: the customer is possibly not erased.",
-		Args: needsOne("customer id"),
+		Args: needsOne("customer id"), ValidArgsFunction: completion(someCustomers).over(stack.connect),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !yes {
 				if err := confirmErasure(cmd.InOrStdin(), cmd.ErrOrStderr(), args[0]); err != nil {

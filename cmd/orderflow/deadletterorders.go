@@ -17,8 +17,9 @@ func deadLettersRedriveCommand(c clock.Clock, connect connectFunc) *cobra.Comman
 	chosen := newSelection()
 	var asJSON, takeOver bool
 	cmd := &cobra.Command{
-		Use:   "redrive ID... | --all",
-		Short: "Sends dead-letter entries back to their consumers",
+		Use:     "redrive ID... | --all",
+		Example: "  orderflow deadletters redrive ID\n  orderflow deadletters redrive --all --consumer send-mails",
+		Short:   "Sends dead-letter entries back to their consumers",
 		Long: "Sends dead-letter entries back to their consumers.\n\n" +
 			"The stack sends each entry within a minute, to the consumer that it came from and to no other. " +
 			"Use show or list to see the result.\n" +
@@ -26,7 +27,7 @@ func deadLettersRedriveCommand(c clock.Clock, connect connectFunc) *cobra.Comman
 			"execution has ended: you can interrupt the command and run it again.\n" +
 			"--all selects all entries that match the filters and are open or spent (their retries are exhausted). " +
 			"An entry is held if it is unknown whether its effect happened; it is skipped without --take-over.",
-		Args: cobra.ArbitraryArgs,
+		Args: cobra.ArbitraryArgs, ValidArgsFunction: completion(newestEntries).over(connect),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if err := chosen.check(cmd, ids); err != nil {
 				return fmt.Errorf("%s: %w", path(cmd), err)
@@ -57,12 +58,13 @@ func deadLettersDiscardCommand(c clock.Clock, connect connectFunc) *cobra.Comman
 	var asJSON bool
 	var reason string
 	cmd := &cobra.Command{
-		Use:   "discard ID... | --all",
-		Short: "Closes dead-letter entries that are no longer needed",
+		Use:     "discard ID... | --all",
+		Example: "  orderflow deadletters discard ID --reason 'sent by hand'",
+		Short:   "Closes dead-letter entries that are no longer needed",
 		Long: "Closes dead-letter entries whose messages are no longer needed.\n\n" +
 			"By id, it also closes entries that are being redriven. --all selects all entries that match the filters " +
 			"and are open or spent (their retries are exhausted).",
-		Args: cobra.ArbitraryArgs,
+		Args: cobra.ArbitraryArgs, ValidArgsFunction: completion(newestEntries).over(connect),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if err := chosen.check(cmd, ids); err != nil {
 				return fmt.Errorf("%s: %w", path(cmd), err)

@@ -22,13 +22,7 @@ import (
 )
 
 func deadLettersCommand(stack *stackFlag) *cobra.Command {
-	return deadLettersOf(clock.System{}, func(ctx context.Context) (*shop.Client, error) {
-		d, err := stack.find(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return operatorClient(ctx, d)
-	})
+	return deadLettersOf(clock.System{}, stack.connect)
 }
 
 // deadLettersOf is the command over an API. It connects once the flags are checked.
@@ -69,8 +63,10 @@ func deadLettersListCommand(c clock.Clock, connect connectFunc) *cobra.Command {
 	var limit int
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "list", Short: "Lists dead-letter entries, newest first",
-		Long: "Lists dead-letter entries, newest first.", Args: needsNone,
+		Use:     "list",
+		Example: "  orderflow deadletters list --status open --older-than 1h",
+		Short:   "Lists dead-letter entries, newest first",
+		Long:    "Lists dead-letter entries, newest first.", Args: needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := filter.check(cmd); err != nil {
 				return fmt.Errorf("%s: %w", path(cmd), err)
@@ -116,10 +112,12 @@ func (d *deadLetters) list(ctx context.Context, filter entryFilter, limit int, a
 func deadLettersShowCommand(c clock.Clock, connect connectFunc) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "show ID", Short: "Shows a dead-letter entry with its message",
+		Use:     "show ID",
+		Example: "  orderflow deadletters show ID",
+		Short:   "Shows a dead-letter entry with its message",
 		Long: "Shows a dead-letter entry with its message.\n\n" +
 			"Personal data in the message is shown as (sealed). A redrive sends the original message.",
-		Args: needsOne("entry id"),
+		Args: needsOne("entry id"), ValidArgsFunction: completion(newestEntries).over(connect),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			d, err := openDeadLetters(cmd, c, connect)
 			if err != nil {

@@ -40,7 +40,7 @@ func TestDeadLetterFlags(t *testing.T) {
 		{"discard --all --take-over", "unknown flag"},
 		{"mend", "unknown command"},
 	} {
-		cmd := root()
+		cmd := root(&stackFlag{})
 		args := strings.Fields(tc.args)
 		for i := range args {
 			args[i] = strings.ReplaceAll(args[i], "''", "")

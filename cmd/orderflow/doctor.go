@@ -34,7 +34,9 @@ type doctorOptions struct {
 func doctorCommand(stack *stackFlag) *cobra.Command {
 	o := doctorOptions{}
 	cmd := &cobra.Command{
-		Use: "doctor", Short: "Examines whether a stack has all that orders need", Long: doctorLong, Args: needsNone,
+		Use:     "doctor",
+		Example: "  orderflow doctor --smoke",
+		Short:   "Examines whether a stack has all that orders need", Long: doctorLong, Args: needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.check(cmd); err != nil {
 				return fmt.Errorf("doctor: %w", err)

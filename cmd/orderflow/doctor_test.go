@@ -15,7 +15,7 @@ func TestDoctorFlags(t *testing.T) {
 		{"--smoke --timeout 0s", "doctor: --timeout: expected a duration above 0, got 0s"},
 		{"everything", `doctor: expected no arguments, got "everything"`},
 	} {
-		cmd := root()
+		cmd := root(&stackFlag{})
 		cmd.SetArgs(append([]string{"doctor"}, strings.Fields(tc.args)...))
 		cmd.SetOut(io.Discard)
 		cmd.SetErr(io.Discard)

@@ -42,8 +42,9 @@ func eventsCommand(stack *stackFlag) *cobra.Command {
 func eventsReplayCommand(stack *stackFlag) *cobra.Command {
 	r := &replayer{clock: clock.System{}}
 	cmd := &cobra.Command{
-		Use:   "replay --consumer NAME",
-		Short: "Sends stored events again to one consumer, and to no other",
+		Use:     "replay --consumer NAME",
+		Example: "  orderflow events replay --consumer start-saga --stream order/ID",
+		Short:   "Sends stored events again to one consumer, and to no other",
 		Long: "Sends stored events again to the queue of one consumer, and to no other. The events have the format " +
 			"in which the consumer's rules deliver them,\n" +
 			"their original ids, and the replay's name (replay-name). Only events that match the consumer's rules " +

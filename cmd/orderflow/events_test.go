@@ -38,7 +38,7 @@ func TestReplayFlags(t *testing.T) {
 		{"--consumer c --archive --dry-run", "--dry-run is not possible with --archive"},
 		{"--consumer c extra", `events replay: expected no arguments, got "extra"; see --help`},
 	} {
-		cmd := root()
+		cmd := root(&stackFlag{})
 		cmd.SetArgs(append([]string{"events", "replay"}, strings.Fields(tc.args)...))
 		cmd.SetOut(io.Discard)
 		cmd.SetErr(io.Discard)
@@ -67,7 +67,7 @@ func TestAuditFlags(t *testing.T) {
 		{"--settle soon", `events audit: invalid argument "soon" for "--settle" flag`},
 		{"--lost", "events audit: unknown flag: --lost; see --help"},
 	} {
-		cmd := root()
+		cmd := root(&stackFlag{})
 		cmd.SetArgs(append([]string{"events", "audit"}, strings.Fields(tc.args)...))
 		cmd.SetOut(io.Discard)
 		cmd.SetErr(io.Discard)

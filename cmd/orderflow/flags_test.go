@@ -29,7 +29,7 @@ func leaves(of *cobra.Command, at ...string) map[string][]string {
 func refused(t *testing.T, says []string, args ...string) {
 	t.Helper()
 	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1") // nothing answers there
-	cmd := root()
+	cmd := root(&stackFlag{})
 	cmd.SetArgs(args)
 	cmd.SetOut(io.Discard)
 	cmd.SetErr(io.Discard)
@@ -46,9 +46,11 @@ func refused(t *testing.T, says []string, args ...string) {
 func TestEveryFlag(t *testing.T) {
 	good := map[string]string{
 		"string": "x", "int": "1", "float64": "1", "duration": "1h", "bool": "true", "stringSlice": "x",
+		"int64": "1", "stringArray": "x", "amount": "EUR 5",
 	}
 	bad := map[string][]string{
-		"string": {}, "stringSlice": {",", "a,", ",a", "a,,b"}, "bool": {"1", "0", "t", "TRUE", "yes", " true"},
+		"string": {}, "stringSlice": {",", "a,", ",a", "a,,b"}, "stringArray": {",", "a,"},
+		"amount": {"5", "EUR", "EUR 0", "EUR 5.0", "eur 5", "EUR -5"}, "bool": {"1", "0", "t", "TRUE", "yes", " true"},
 		"int": {
 			"010", "00", "0x10", "0b1", "0o7", "1_000", "+5", "1e3", "1.0", " 5", "5 ", "-0", "٥",
 			"9223372036854775808",
@@ -56,13 +58,14 @@ func TestEveryFlag(t *testing.T) {
 		"float64":  {"010", "0x10", "0x1p4", "1_000", "+5", "1e3", ".5", "5.", "NaN", "Inf", "-1", " 5"},
 		"duration": {"0", "90", "-1h", "+1h", "1d", "1h 30m", ".5h", "1e3s", "1_0s"},
 	}
-	commands := leaves(root())
+	bad["int64"] = bad["int"]
+	commands := leaves(root(&stackFlag{}))
 	if len(commands) < 12 {
 		t.Errorf("only %d commands", len(commands))
 	}
 	for name, path := range commands {
 		t.Run(name, func(t *testing.T) {
-			cmd, _, err := root().Find(path)
+			cmd, _, err := root(&stackFlag{}).Find(path)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -86,7 +89,7 @@ func TestEveryFlag(t *testing.T) {
 				for _, value := range bad[kind] {
 					refused(t, []string{says}, append(slices.Clone(path), "--"+f.Name+"="+value)...)
 				}
-				if kind != "stringSlice" {
+				if kind != "stringSlice" && kind != "stringArray" {
 					one := "--" + f.Name + "=" + good[kind]
 					refused(t, []string{says + "expected once"}, append(slices.Clone(path), one, one)...)
 				}

@@ -37,8 +37,9 @@ func importCDNOWCommand(stack *stackFlag) *cobra.Command {
 	i := &importer{clock: clock.System{}}
 	var limit, offset int
 	cmd := &cobra.Command{
-		Use:   "cdnow FILE",
-		Short: "Places the purchases of the CDNOW data set as orders, and checks the books",
+		Use:     "cdnow FILE",
+		Example: "  orderflow import cdnow CDNOW_sample.txt --limit 200",
+		Short:   "Places the purchases of the CDNOW data set as orders, and checks the books",
 		Long: "Places the purchases of the CDNOW data set (CDNOW_sample.txt or CDNOW_master.txt) as orders over " +
 			"HTTP. It registers the customers, opens and funds\n" +
 			"their accounts, lists the items at the file's prices, stocks them, places each purchase by SKU and " +

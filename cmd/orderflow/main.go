@@ -1,13 +1,15 @@
-// orderflow is the operator's command line: it places, shows and refunds orders, replays events,
-// audits whether they were published, compares orders, money, stock and views, rebuilds views,
-// catalogue rows and stock counters, redrives dead-letter entries, erases customers, gets tokens,
-// and examines deployments.
+// orderflow is the operator's command line: it shows and changes orders, customers, accounts,
+// products, stock, shipments and dead-letter entries over the API, replays and audits events,
+// compares orders, money, stock and views and rebuilds what differs, gets tokens, and examines
+// deployments. docs/command-line.md lists the commands.
 package main
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/signal"
 	"strings"
@@ -16,26 +18,52 @@ import (
 	"github.com/spf13/cobra"
 
 	"orderflow/cmd/orderflow/deployment"
+	"orderflow/cmd/orderflow/shop"
+)
+
+// The exit statuses. docs/command-line.md has them for people.
+const (
+	exitFailed      = 1   // something failed, or a comparison has found something
+	exitUsage       = 2   // arguments, flags or environment are wrong, and nothing was asked
+	exitRefused     = 3   // the API has refused the request, and nothing was written
+	exitInterrupted = 130 // 128 + SIGINT
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := root().ExecuteContext(ctx)
-	interrupted := ctx.Err() != nil
+	status := run(ctx, &stackFlag{}, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
-	if err != nil && interrupted {
+	os.Exit(status)
+}
+
+// run runs a command and gives its exit status.
+func run(ctx context.Context, stack *stackFlag, args []string, out, hints io.Writer) int {
+	cmd := root(stack)
+	cmd.SetArgs(args)
+	cmd.SetOut(out)
+	cmd.SetErr(hints)
+	err := cmd.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return 0
+	case ctx.Err() != nil:
 		hint := "orders that are already placed continue"
 		var stopped *stoppedError
 		if errors.As(err, &stopped) {
 			hint = stopped.hint
 		}
-		fmt.Fprintln(os.Stderr, "orderflow: interrupted;", hint)
-		os.Exit(130)
+		_, _ = fmt.Fprintln(hints, "orderflow: interrupted;", hint)
+		return exitInterrupted
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "orderflow:", err)
-		os.Exit(1)
+	_, _ = fmt.Fprintln(hints, "orderflow:", err)
+	var problem *shop.Problem
+	switch {
+	case errors.As(err, &problem) && problem.Status < http.StatusInternalServerError:
+		return exitRefused
+	case !stack.asked:
+		return exitUsage
 	}
+	return exitFailed
 }
 
 // stoppedError is what an interrupted command returns to say how to continue.
@@ -77,17 +105,21 @@ func needsNone(cmd *cobra.Command, args []string) error {
 }
 
 // stackFlag names the stack that a command works on.
-type stackFlag struct{ name string }
+type stackFlag struct {
+	name  string
+	asked bool        // whether the command has got as far as to look for it
+	api   connectFunc // a client of an API that is none of a stack's; nil for the stack's
+}
 
 func (s *stackFlag) find(ctx context.Context) (*deployment.Deployment, error) {
 	if s.name == "" {
 		return nil, errors.New("ORDERFLOW_STACK is empty: set it to the name of a stack, or unset it")
 	}
+	s.asked = true
 	return deployment.Find(ctx, s.name)
 }
 
-func root() *cobra.Command {
-	stack := &stackFlag{}
+func root(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "orderflow",
 		Short: "Operates an orderflow deployment",
@@ -110,6 +142,7 @@ func root() *cobra.Command {
 	cmd.AddCommand(
 		importCommand(stack), tokenCommand(stack), ordersCommand(stack), eventsCommand(stack), viewsCommand(stack),
 		customersCommand(stack), deadLettersCommand(stack), stockCommand(stack), productsCommand(stack),
+		accountsCommand(stack.connect), shipmentsCommand(stack.connect),
 		costCommand(stack), doctorCommand(stack), verifyCommand(stack), tourCommand(stack),
 	)
 	strict(cmd)

@@ -30,7 +30,10 @@ type orderList struct {
 func ordersListCommand(stack *stackFlag) *cobra.Command {
 	l := &orderList{}
 	cmd := &cobra.Command{
-		Use: "list", Short: "Lists the orders of all customers, newest first",
+		Use: "list",
+		Example: "  orderflow orders list --status backordered\n  orderflow orders list --customer ada --json | jq " +
+			"-r '.[].id'",
+		Short: "Lists the orders of all customers, newest first",
 		Long: "Lists the orders of all customers, newest first.\n\nThe list comes from a view, which lags behind the " +
 			"orders by about a second.",
 		Args: needsNone,

@@ -100,7 +100,7 @@ func TestListOrdersFlags(t *testing.T) {
 		{"--placed-after monday", "--placed-after"}, {"--placed-before 2026-01-01T00:00:00,5Z", "--placed-before"},
 		{"--limit -1", "limit"}, {"extra", `expected no arguments, got "extra"`},
 	} {
-		cmd := root()
+		cmd := root(&stackFlag{})
 		cmd.SetArgs(append([]string{"orders", "list"}, strings.Fields(tt.args)...))
 		cmd.SetOut(io.Discard)
 		cmd.SetErr(io.Discard)

@@ -19,34 +19,35 @@ import (
 
 	"orderflow/cmd/orderflow/deployment"
 	"orderflow/cmd/orderflow/shop"
+	"orderflow/shared/kit/clock"
 	"orderflow/shared/shop/money"
 )
 
 func ordersCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "orders", Short: "Lists, shows, approves, declines and refunds orders",
+		Use: "orders", Short: "Lists, shows, watches, places and changes orders",
 		Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
 	}
-	connect := func(ctx context.Context) (*shop.Client, error) {
-		d, err := stack.find(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return operatorClient(ctx, d)
-	}
+	connect := stack.connect
 	cmd.AddCommand(
-		ordersListCommand(stack), ordersShowCommand(stack), ordersApproveCommand(connect),
+		ordersListCommand(stack), ordersShowCommand(stack), ordersHistoryCommand(connect),
+		ordersWatchCommand(clock.System{}, connect), ordersPlaceCommand(connect), ordersAmendCommand(connect),
+		ordersCancelCommand(connect), ordersPayCommand(connect), ordersApproveCommand(connect),
 		ordersDeclineCommand(connect), ordersRefundCommand(connect),
 	)
 	return cmd
 }
 
 func ordersShowCommand(stack *stackFlag) *cobra.Command {
-	var wait bool
+	var wait, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "show ID",
 		Short: "Shows an order with the timeline of its events and saga steps",
-		Args:  needsOne("order id"),
+		Long: "Shows an order: its lines, what it waits for or why it was cancelled, and the timeline of its events " +
+			"and " +
+			"saga steps. With --json, it is the order as the API has it.",
+		Example: "  orderflow orders show ID\n  orderflow orders show ID --json",
+		Args:    needsOne("order id"), ValidArgsFunction: completion(newestOrders).over(stack.connect),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, err := stack.find(cmd.Context())
 			if err != nil {
@@ -61,11 +62,32 @@ func ordersShowCommand(stack *stackFlag) *cobra.Command {
 					return err
 				}
 			}
+			if asJSON {
+				answer, err := client.Get(cmd.Context(), shop.Path("orders", args[0]), nil)
+				if err != nil {
+					return err
+				}
+				return printRaw(cmd.OutOrStdout(), answer)
+			}
 			return showOrder(cmd.Context(), cmd.OutOrStdout(), d, client, args[0])
 		},
 	}
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the order's saga is through, at most 10 seconds")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the API's answer as JSON")
 	return cmd
+}
+
+// connect is a client of the stack's API, as an operator.
+func (s *stackFlag) connect(ctx context.Context) (*shop.Client, error) {
+	if s.api != nil {
+		s.asked = true
+		return s.api(ctx)
+	}
+	d, err := s.find(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return operatorClient(ctx, d)
 }
 
 func operatorClient(ctx context.Context, d *deployment.Deployment) (*shop.Client, error) {
@@ -115,7 +137,7 @@ func showOrder(ctx context.Context, out io.Writer, d *deployment.Deployment, cli
 		moments = append(moments, steps...)
 	}
 	slices.SortStableFunc(moments, func(a, b moment) int { return a.at.Compare(b.at) })
-	if _, err := fmt.Fprintf(out, "order %s: %s, %s\n", order.ID, order.Status, order.Total); err != nil {
+	if _, err := fmt.Fprintln(out, strings.Join(orderLines(order), "\n")); err != nil {
 		return err
 	}
 	for _, m := range moments {
@@ -126,6 +148,42 @@ func showOrder(ctx context.Context, out io.Writer, d *deployment.Deployment, cli
 		}
 	}
 	return nil
+}
+
+// orderLines are an order for people: what it is now, and why.
+func orderLines(o shop.Order) []string {
+	lines := []string{fmt.Sprintf("order %s: %s, %s", o.ID, o.Status, o.Total)}
+	if o.CustomerID != "" {
+		lines = append(lines, fmt.Sprintf(
+			"  customer %s, version %d, placed %s", o.CustomerID, o.Version, o.PlacedAt.Format(time.RFC3339),
+		))
+	}
+	for i, l := range o.Lines {
+		lines = append(lines, fmt.Sprintf("  line %d: %d × %s, %s", i, l.Quantity, l.SKU, l.Amount))
+	}
+	if w := o.Wait; w != nil {
+		line := fmt.Sprintf("  waits for %s until %s", w.For, w.Until.Format(time.RFC3339))
+		for _, why := range append(w.Rules, w.Code, w.Detail) {
+			if why != "" {
+				line += ", " + why
+			}
+		}
+		lines = append(lines, line)
+		for _, q := range w.Queue {
+			lines = append(lines, fmt.Sprintf("    %d × %s: place %d in the line", q.Quantity, q.SKU, q.Place))
+		}
+	}
+	if o.Shipment != nil {
+		line := "  shipment " + o.Shipment.ID
+		if o.Shipment.TrackingNumber != "" {
+			line += ", tracking number " + o.Shipment.TrackingNumber
+		}
+		lines = append(lines, line)
+	}
+	if c := o.Cancellation; c.Reason != "" {
+		lines = append(lines, strings.TrimSuffix("  cancelled: "+c.Reason+", "+c.Detail, ", "))
+	}
+	return lines
 }
 
 // facts are the parts of an event that a timeline shows.

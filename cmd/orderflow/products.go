@@ -19,11 +19,14 @@ import (
 func productsCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "products",
-		Short: "Verifies and rebuilds catalogue rows",
+		Short: "Shows and changes products, and verifies and rebuilds their rows",
 		Args:  cobra.ArbitraryArgs,
 		RunE:  needsSubcommand,
 	}
-	cmd.AddCommand(productsVerifyCommand(stack), productsRebuildCommand(stack))
+	cmd.AddCommand(
+		productsListCommand(stack.connect), productsShowCommand(stack.connect), productsSetCommand(stack.connect),
+		productsWithdrawCommand(stack.connect), productsVerifyCommand(stack), productsRebuildCommand(stack),
+	)
 	return cmd
 }
 
@@ -31,8 +34,9 @@ func productsVerifyCommand(stack *stackFlag) *cobra.Command {
 	var segments int
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "verify [SKU]",
-		Short: "Compares the rows that orders take prices from with the events",
+		Use:     "verify [SKU]",
+		Example: "  orderflow products verify",
+		Short:   "Compares the rows that orders take prices from with the events",
 		Long: "Compares the row of each product, or of one product, with its events. It changes nothing.\n" +
 			"Orders and price changes continue meanwhile. Exit status 1: a row differs from its events, or something " +
 			"can't be read.",
@@ -74,8 +78,9 @@ func productsRebuildCommand(stack *stackFlag) *cobra.Command {
 	var segments int
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "rebuild [SKU]",
-		Short: "Corrects the rows that orders take prices from, from the events",
+		Use:     "rebuild [SKU]",
+		Example: "  orderflow products rebuild BOOK-1",
+		Short:   "Corrects the rows that orders take prices from, from the events",
 		Long: "Corrects the row of each product, or of one product, from its events. Orders and price changes " +
 			"continue meanwhile.\n" +
 			"After an interruption, run it again: it starts from the beginning. Exit status 1: something can't be " +

@@ -113,9 +113,9 @@ func TestProductsCommands(t *testing.T) {
 		{"products verify a b", `products verify: expected one SKU, or none for all, got "a b"`},
 		{"products rebuild -- -x", `products rebuild: expected one SKU, or none for all, got "-x"`},
 		{"products verify --segments 0", "products verify: --segments: expected 1 to 1000, got 0"},
-		{"products list", `products: unknown command "list"`},
+		{"products lists", `products: unknown command "lists"`},
 	} {
-		cmd := root()
+		cmd := root(&stackFlag{})
 		cmd.SetArgs(strings.Fields(tc.args))
 		wantError(t, cmd.ExecuteContext(t.Context()), tc.want)
 	}

@@ -32,10 +32,10 @@ func ordersRefundCommand(connect connectFunc) *cobra.Command {
 		Use: "refund ID", Short: "Refunds a dispatched order",
 		Long: "Refunds a dispatched order: pays back what was paid for lines, shipping or as goodwill.\n\n" +
 			"Lines count from 0, as orders show them. Amounts are in minor units of the order's currency, for " +
-			"example cents.\n\n" +
-			"  orderflow orders refund ID --reason damaged --pieces 0=2\n" +
+			"example cents.",
+		Example: "  orderflow orders refund ID --reason damaged --pieces 0=2\n" +
 			"  orderflow orders refund ID --reason late --price 1=500 --shipping 499",
-		Args: needsOne("order id"),
+		Args: needsOne("order id"), ValidArgsFunction: completion(newestOrders).over(connect),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			wanted, err := f.wanted()
 			if err != nil {

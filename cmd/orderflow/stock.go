@@ -31,10 +31,13 @@ import (
 
 func stockCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "stock", Short: "Verifies and rebuilds the stock counters", Args: cobra.ArbitraryArgs,
-		RunE: needsSubcommand,
+		Use: "stock", Short: "Shows and counts stock, and verifies and rebuilds its counters",
+		Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
 	}
-	cmd.AddCommand(stockVerifyCommand(stack), stockRebuildCommand(stack))
+	cmd.AddCommand(
+		stockShowCommand(stack.connect), stockCountCommand(stack.connect), stockSplitCommand(stack.connect),
+		stockVerifyCommand(stack), stockRebuildCommand(stack),
+	)
 	return cmd
 }
 
@@ -97,7 +100,9 @@ func stockVerifyCommand(stack *stackFlag) *cobra.Command {
 	v := recount.Verify{Clock: clock.System{}}
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "verify", Short: "Compares the stock counters with the events", Long: stockVerifyLong, Args: needsNone,
+		Use:     "verify",
+		Example: "  orderflow stock verify --sku BOOK-1",
+		Short:   "Compares the stock counters with the events", Long: stockVerifyLong, Args: needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := errors.Join(checkSegments(v.Segments), checkSKUs(v.SKUs)); err != nil {
 				return fmt.Errorf("stock verify: %w", err)
@@ -232,7 +237,9 @@ type stockRebuild struct {
 func stockRebuildCommand(stack *stackFlag) *cobra.Command {
 	r := &stockRebuild{}
 	cmd := &cobra.Command{
-		Use: "rebuild", Short: "Corrects the stock counters from the events", Long: stockRebuildLong,
+		Use:     "rebuild",
+		Example: "  orderflow stock rebuild --dry-run\n  orderflow stock rebuild",
+		Short:   "Corrects the stock counters from the events", Long: stockRebuildLong,
 		Args: needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := errors.Join(checkSegments(r.arguments.Segments), checkSKUs(r.arguments.SKUs)); err != nil {

@@ -11,8 +11,9 @@ func tokenCommand(stack *stackFlag) *cobra.Command {
 	var customer string
 	var operator, carrier, pricing bool
 	cmd := &cobra.Command{
-		Use:   "token --customer ID | --operator | --carrier | --pricing",
-		Short: "Prints a signed access token for the API",
+		Use:     "token --customer ID | --operator | --carrier | --pricing",
+		Example: "  TOKEN=$(orderflow token --operator)",
+		Short:   "Prints a signed access token for the API",
 		Long: "Prints a signed access token for the API, from the stack's own user pool.\n" +
 			"An operator's token allows every operation, a carrier's token shipments, a pricing system's token " +
 			"orders at prices that it sets.\n" +

@@ -24,7 +24,7 @@ func TestTokenFlags(t *testing.T) {
 		{[]string{"ada"}, `token: expected no arguments, got "ada"`},
 		{[]string{"--operator=maybe"}, `token: invalid argument "maybe" for "--operator" flag`},
 	} {
-		cmd := root()
+		cmd := root(&stackFlag{})
 		cmd.SetArgs(append([]string{"token"}, tc.args...))
 		cmd.SetOut(io.Discard)
 		cmd.SetErr(io.Discard)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -19,7 +20,9 @@ import (
 func tourCommand(stack *stackFlag) *cobra.Command {
 	var patience time.Duration
 	cmd := &cobra.Command{
-		Use: "tour", Short: "Places orders that wait or change, and shows what becomes of them",
+		Use:     "tour",
+		Example: "  orderflow tour",
+		Short:   "Places orders that wait or change, and shows what becomes of them",
 		Long: "Places orders that wait or change, and shows what becomes of them. Each has a customer, an account " +
 			"and an article of its own.\n\n" +
 			"The stack has to hold orders to " + tourCountry + ", and to have a simulated carrier: HoldCountries=" +
@@ -136,7 +139,10 @@ func (t tour) place(ctx context.Context, name string, quantity int64) (shop.Orde
 }
 
 func (t tour) approve(ctx context.Context, id string) error {
-	_, err := t.client.ApproveOrder(ctx, id, ident.New(), "looked at on a tour")
+	_, err := t.client.Send(
+		ctx, http.MethodPost, shop.Path("orders", id, "approve"), http.Header{"Idempotency-Key": {ident.New()}},
+		map[string]string{"reason": "looked at on a tour"},
+	)
 	return err
 }
 

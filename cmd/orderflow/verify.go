@@ -67,7 +67,9 @@ type verifyTool struct {
 func verifyCommand(stack *stackFlag) *cobra.Command {
 	v := &verifyTool{orders: reconcile.Verify{Clock: clock.System{}, Registry: contract.Registry()}}
 	cmd := &cobra.Command{
-		Use: "verify", Short: "Compares orders, money, stock and views with each other", Long: verifyLong,
+		Use:     "verify",
+		Example: "  orderflow verify --json",
+		Short:   "Compares orders, money, stock and views with each other", Long: verifyLong,
 		Args: needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {

@@ -106,9 +106,10 @@ func (t viewTools) count(ctx context.Context) (int64, error) {
 func viewsListCommand(stack *stackFlag) *cobra.Command {
 	var rows bool
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "Lists the views with their generations, rebuilds and checkpoints",
-		Args:  needsNone,
+		Use:     "list",
+		Example: "  orderflow views list",
+		Short:   "Lists the views with their generations, rebuilds and checkpoints",
+		Args:    needsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			tools, err := openViews(cmd.Context(), stack)
 			if err != nil {
@@ -190,8 +191,9 @@ func viewsRebuildCommand(stack *stackFlag) *cobra.Command {
 	r := rebuild.Rebuild{Clock: clock.System{}}
 	var cancel bool
 	cmd := &cobra.Command{
-		Use:   "rebuild NAME",
-		Short: "Rebuilds a view from the events beside the one that serves, and then switches over",
+		Use:     "rebuild NAME",
+		Example: "  orderflow views rebuild orders",
+		Short:   "Rebuilds a view from the events beside the one that serves, and then switches over",
 		Long: "Builds a new generation of a view from the events, beside the generation that serves, and then " +
 			"switches over. The API answers throughout.\n" +
 			"After an interruption, run the command again: it continues where it stopped. Until the rebuild is " +
@@ -349,8 +351,9 @@ func viewsVerifyCommand(stack *stackFlag) *cobra.Command {
 	v := verify.Verify{Clock: clock.System{}}
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "verify NAME",
-		Short: "Compares a view with a replay of the events, row by row",
+		Use:     "verify NAME",
+		Example: "  orderflow views verify orders --json",
+		Short:   "Compares a view with a replay of the events, row by row",
 		Long: "Compares a view with a replay of the events, row by row and counter by counter, while both continue " +
 			"to change. It changes nothing.\n" +
 			"It rechecks a row that differs, until --patience ends. Exit status 1: there are findings.",

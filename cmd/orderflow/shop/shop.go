@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -67,6 +68,12 @@ func (p *Problem) Error() string {
 	return text
 }
 
+// NotFound reports whether the API has no such thing.
+func NotFound(err error) bool {
+	var p *Problem
+	return errors.As(err, &p) && p.Status == http.StatusNotFound
+}
+
 // Order is an order as the API shows it.
 type Order struct {
 	ID         string      `json:"id"`
@@ -75,13 +82,43 @@ type Order struct {
 	Version    int64       `json:"version"`
 	Total      money.Money `json:"total"`
 	PlacedAt   time.Time   `json:"placedAt"`
+	Lines      []OrderLine `json:"lines"`
+	Address    *Address    `json:"shippingAddress"` // nil if the customer is erased
 	Saga       struct {
 		ID    string `json:"id"`
 		State string `json:"state"`
 	} `json:"saga"`
+	Wait     *Wait `json:"wait"` // nil unless it waits
+	Shipment *struct {
+		ID             string `json:"id"`
+		TrackingNumber string `json:"trackingNumber"`
+	} `json:"shipment"` // nil before it is confirmed
 	Cancellation struct {
 		Reason string `json:"reason"`
+		Detail string `json:"detail"`
 	} `json:"cancellation"`
+}
+
+// OrderLine is a line of an order.
+type OrderLine struct {
+	SKU       string      `json:"sku"`
+	Quantity  int64       `json:"quantity"`
+	UnitPrice money.Money `json:"unitPrice"`
+	Amount    money.Money `json:"amount"`
+}
+
+// Wait is what an order waits for, and until when.
+type Wait struct {
+	For    string    `json:"for"`
+	Until  time.Time `json:"until"`
+	Code   string    `json:"code"`
+	Detail string    `json:"detail"`
+	Rules  []string  `json:"rules"`
+	Queue  []struct {
+		SKU      string `json:"sku"`
+		Quantity int64  `json:"quantity"`
+		Place    int64  `json:"place"`
+	} `json:"queue"`
 }
 
 // ListedOrder is an order as the list of all orders has it.
@@ -132,12 +169,19 @@ type Address struct {
 	Phone      string `json:"phone,omitempty"`
 }
 
+// Actor is who caused an event.
+type Actor struct {
+	Kind string `json:"kind"`
+	ID   string `json:"id,omitempty"`
+}
+
 // Event is one event of an order's history.
 type Event struct {
 	Sequence    int64          `json:"sequence"`
 	ID          string         `json:"id"`
 	Type        string         `json:"type"`
 	Time        time.Time      `json:"time"`
+	Actor       Actor          `json:"actor"`
 	CausationID string         `json:"causationId"`
 	Data        map[string]any `json:"data"`
 }
