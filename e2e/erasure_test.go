@@ -454,9 +454,9 @@ func TestEraseByCommandLine(t *testing.T) {
 		code int
 		says string
 	}{
-		{[]string{c.id}, 1, "--yes"},
-		{[]string{"--yes"}, 1, "customer id"},
-		{[]string{"e2e-" + ident.New(), "--yes"}, 1, "customer.not-found"},
+		{[]string{c.id}, 2, "--yes"},
+		{[]string{"--yes"}, 2, "customer id"},
+		{[]string{"e2e-" + ident.New(), "--yes"}, 3, "customer.not-found"},
 		{[]string{c.id, "--yes"}, 0, "customer " + c.id + ": erased at "},
 		{[]string{c.id, "--yes"}, 0, "customer " + c.id + ": erased at "},
 	} {

@@ -33,9 +33,9 @@ import (
 
 func eventsCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "events", Short: "Replays and audits stored events", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
+		Use: "events", Short: "Shows, replays and audits events", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
 	}
-	cmd.AddCommand(eventsReplayCommand(stack), eventsAuditCommand(stack))
+	cmd.AddCommand(eventsTailCommand(stack), eventsReplayCommand(stack), eventsAuditCommand(stack))
 	return cmd
 }
 

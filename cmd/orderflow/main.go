@@ -142,7 +142,7 @@ func root(stack *stackFlag) *cobra.Command {
 	cmd.AddCommand(
 		importCommand(stack), tokenCommand(stack), ordersCommand(stack), eventsCommand(stack), viewsCommand(stack),
 		customersCommand(stack), deadLettersCommand(stack), stockCommand(stack), productsCommand(stack),
-		accountsCommand(stack.connect), shipmentsCommand(stack.connect),
+		accountsCommand(stack.connect), shipmentsCommand(stack.connect), sagaCommand(stack),
 		costCommand(stack), doctorCommand(stack), verifyCommand(stack), tourCommand(stack),
 	)
 	strict(cmd)

@@ -84,12 +84,9 @@ type Order struct {
 	PlacedAt   time.Time   `json:"placedAt"`
 	Lines      []OrderLine `json:"lines"`
 	Address    *Address    `json:"shippingAddress"` // nil if the customer is erased
-	Saga       struct {
-		ID    string `json:"id"`
-		State string `json:"state"`
-	} `json:"saga"`
-	Wait     *Wait `json:"wait"` // nil unless it waits
-	Shipment *struct {
+	Saga       Saga        `json:"saga"`
+	Wait       *Wait       `json:"wait"` // nil unless it waits
+	Shipment   *struct {
 		ID             string `json:"id"`
 		TrackingNumber string `json:"trackingNumber"`
 	} `json:"shipment"` // nil before it is confirmed
@@ -97,6 +94,12 @@ type Order struct {
 		Reason string `json:"reason"`
 		Detail string `json:"detail"`
 	} `json:"cancellation"`
+}
+
+// Saga is the execution that processes an order, and where it stands.
+type Saga struct {
+	ID    string `json:"id"` // "" before one has started
+	State string `json:"state"`
 }
 
 // OrderLine is a line of an order.
@@ -129,6 +132,8 @@ type ListedOrder struct {
 	Total      money.Money `json:"total"`
 	LineCount  int         `json:"lineCount"`
 	PlacedAt   time.Time   `json:"placedAt"`
+	UpdatedAt  time.Time   `json:"updatedAt"`
+	Saga       Saga        `json:"saga"`
 }
 
 // Orders reads a page of all orders, newest first. The query's names are the API's: status,

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"sync"
 )
 
@@ -85,6 +86,12 @@ func UndoName(orderID string, sequence int64) string {
 // ResumeUndoName is "<order>-undo-<sequence>-<n>".
 func ResumeUndoName(orderID string, sequence, n int64) string {
 	return fmt.Sprintf("%s-%d", UndoName(orderID, sequence), n)
+}
+
+// OrderOf is the order whose run has this name.
+func OrderOf(name string) string {
+	orderID, _, _ := strings.Cut(name, "-undo-")
+	return orderID
 }
 
 // validName is stricter than Step Functions, which also takes characters that no id of ours has.

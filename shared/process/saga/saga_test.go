@@ -42,6 +42,9 @@ func TestRuns(t *testing.T) {
 			if err := tt.run.Validate(); err != nil {
 				t.Error(err)
 			}
+			if of := saga.OrderOf(tt.name); of != orderID {
+				t.Errorf("it is a run of %s", of)
+			}
 			in, err := saga.ParseInput([]byte(tt.input))
 			if err != nil || in != tt.run.Input {
 				t.Errorf("parsed %+v, %v; want %+v", in, err, tt.run.Input)

@@ -1,0 +1,482 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"orderflow/cmd/orderflow/deployment"
+	"orderflow/cmd/orderflow/shop"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/process/saga"
+	"orderflow/shared/shop/order"
+)
+
+func sagaCommand(stack *stackFlag) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "saga", Short: "Lists, shows and retries the executions that process orders",
+		Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
+	}
+	cmd.AddCommand(
+		sagaListCommand(stack), sagaStalledCommand(stack), sagaShowCommand(stack), sagaRetryCommand(stack),
+	)
+	return cmd
+}
+
+// executions are those of a stack's saga.
+type executions struct {
+	api     executionsAPI
+	machine string // its ARN
+}
+
+// executionsAPI is what the commands ask of Step Functions. sfn.Client is one.
+type executionsAPI interface {
+	sfn.ListExecutionsAPIClient
+	sfn.GetExecutionHistoryAPIClient
+	DescribeExecution(
+		context.Context, *sfn.DescribeExecutionInput, ...func(*sfn.Options),
+	) (*sfn.DescribeExecutionOutput, error)
+}
+
+func openExecutions(d *deployment.Deployment) (executions, error) {
+	machine, err := d.Output("SagaArn")
+	return executions{sfn.NewFromConfig(d.Config()), machine}, err
+}
+
+// arn is that of an execution.
+func (e executions) arn(name string) string {
+	return strings.Replace(e.machine, ":stateMachine:", ":execution:", 1) + ":" + name
+}
+
+// execution is one that is there.
+type execution struct {
+	Name    string                `json:"name"`
+	OrderID string                `json:"orderId"`
+	Status  types.ExecutionStatus `json:"status"`
+	Started time.Time             `json:"startedAt"`
+	Stopped *time.Time            `json:"stoppedAt,omitempty"`
+	Error   string                `json:"error,omitempty"`
+	Cause   string                `json:"cause,omitempty"`
+	Steps   []sagaStep            `json:"steps,omitempty"`
+}
+
+// sagaStep is a task that an execution entered.
+type sagaStep struct {
+	Name    string    `json:"name"`
+	Entered time.Time `json:"enteredAt"`
+	Tries   int       `json:"tries"`
+	Error   string    `json:"error,omitempty"` // of its last try that failed
+	Cause   string    `json:"cause,omitempty"`
+}
+
+// find gives the execution with a name, and nil if there was none, or if it is no longer kept.
+func (e executions) find(ctx context.Context, name string) (*execution, error) {
+	out, err := e.api.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: aws.String(e.arn(name))})
+	var gone *types.ExecutionDoesNotExist
+	if errors.As(err, &gone) {
+		return nil, nil //nolint:nilnil // what is not there is no error
+	}
+	if err != nil {
+		return nil, fmt.Errorf("describe execution %s: %w", name, err)
+	}
+	return &execution{
+		Name: name, OrderID: saga.OrderOf(name), Status: out.Status, Started: aws.ToTime(out.StartDate),
+		Stopped: out.StopDate, Error: aws.ToString(out.Error), Cause: aws.ToString(out.Cause),
+	}, nil
+}
+
+// steps reads the tasks that an execution entered, with the tries of each, and why they failed.
+func (e executions) steps(ctx context.Context, name string) (steps []sagaStep, err error) {
+	pages := sfn.NewGetExecutionHistoryPaginator(
+		e.api, &sfn.GetExecutionHistoryInput{ExecutionArn: aws.String(e.arn(name))},
+	)
+	at := map[int64]int{} // of an event, the index of its step, behind one
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("read the history of execution %s: %w", name, err)
+		}
+		for _, event := range page.Events {
+			step := at[event.PreviousEventId]
+			if entered := event.StateEnteredEventDetails; entered != nil {
+				step = 0
+				if event.Type == types.HistoryEventTypeTaskStateEntered {
+					steps = append(steps, sagaStep{
+						Name: aws.ToString(entered.Name), Entered: aws.ToTime(event.Timestamp),
+					})
+					step = len(steps)
+				}
+			}
+			if at[event.Id] = step; step > 0 {
+				steps[step-1].follow(event)
+			}
+		}
+	}
+	return steps, nil
+}
+
+// follow counts a try, or notes why one failed.
+func (s *sagaStep) follow(event types.HistoryEvent) {
+	switch {
+	case event.Type == types.HistoryEventTypeTaskScheduled, event.Type == types.HistoryEventTypeLambdaFunctionScheduled:
+		s.Tries++
+	case event.TaskFailedEventDetails != nil:
+		s.Error = aws.ToString(event.TaskFailedEventDetails.Error)
+		s.Cause = aws.ToString(event.TaskFailedEventDetails.Cause)
+	case event.TaskTimedOutEventDetails != nil:
+		s.Error = aws.ToString(event.TaskTimedOutEventDetails.Error)
+		s.Cause = aws.ToString(event.TaskTimedOutEventDetails.Cause)
+	case event.LambdaFunctionFailedEventDetails != nil:
+		s.Error = aws.ToString(event.LambdaFunctionFailedEventDetails.Error)
+		s.Cause = aws.ToString(event.LambdaFunctionFailedEventDetails.Cause)
+	}
+}
+
+func sagaListCommand(stack *stackFlag) *cobra.Command {
+	var status string
+	var limit int
+	var asJSON bool
+	statuses := types.ExecutionStatus("").Values()
+	cmd := &cobra.Command{
+		Use: "list", Short: "Lists executions, newest first", Args: needsNone,
+		Long:    "Lists executions, newest first. Step Functions keeps them for 90 days after their end.",
+		Example: "  orderflow saga list --status FAILED",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if status != "" && !slices.Contains(statuses, types.ExecutionStatus(status)) {
+				return fmt.Errorf("%s: --status: expected one of %s, got %q", path(cmd), names(statuses), status)
+			}
+			if limit < 1 || limit > maxExecutions {
+				return fmt.Errorf("%s: --limit: expected 1 to %d, got %d", path(cmd), maxExecutions, limit)
+			}
+			d, err := stack.find(cmd.Context())
+			if err != nil {
+				return err
+			}
+			all, err := openExecutions(d)
+			if err != nil {
+				return err
+			}
+			found, err := all.list(cmd.Context(), types.ExecutionStatus(status), limit)
+			if err != nil {
+				return err
+			}
+			return printExecutions(cmd.OutOrStdout(), found, asJSON)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&status, "status", "", "executions in this status: "+names(statuses))
+	f.IntVar(&limit, "limit", 50, "maximum number of executions")
+	f.BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// maxExecutions is the most that one request of ListExecutions gives.
+const maxExecutions = 1000
+
+func (e executions) list(ctx context.Context, status types.ExecutionStatus, limit int) ([]execution, error) {
+	found := []execution{}
+	pages := sfn.NewListExecutionsPaginator(e.api, &sfn.ListExecutionsInput{
+		StateMachineArn: &e.machine, StatusFilter: status,
+		MaxResults: int32(limit), //nolint:gosec // at most maxExecutions
+	})
+	for pages.HasMorePages() && len(found) < limit {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list executions: %w", err)
+		}
+		for _, x := range page.Executions {
+			name := aws.ToString(x.Name)
+			found = append(found, execution{
+				Name: name, OrderID: saga.OrderOf(name), Status: x.Status, Started: aws.ToTime(x.StartDate),
+				Stopped: x.StopDate,
+			})
+		}
+	}
+	return found[:min(len(found), limit)], nil
+}
+
+func printExecutions(out io.Writer, found []execution, asJSON bool) error {
+	if asJSON {
+		return printJSON(out, found)
+	}
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.AppendHeader(table.Row{"execution", "status", "started", "took"})
+	for _, x := range found {
+		took := ""
+		if x.Stopped != nil {
+			took = x.Stopped.Sub(x.Started).Round(time.Millisecond).String()
+		}
+		t.AppendRow(table.Row{x.Name, x.Status, x.Started.UTC().Format(time.RFC3339), took})
+	}
+	_, err := fmt.Fprintln(out, t.Render())
+	return err
+}
+
+// stalledOrder is an order that nobody works on.
+type stalledOrder struct {
+	ID        string    `json:"id"`
+	Status    string    `json:"status"`
+	Saga      string    `json:"saga"`
+	UpdatedAt time.Time `json:"updatedAt"`
+	Why       string    `json:"why"`
+}
+
+func sagaStalledCommand(stack *stackFlag) *cobra.Command {
+	var olderThan time.Duration
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "stalled", Short: "Lists the orders that the saga is not through with and that no execution works on",
+		Long: "Lists the orders that the saga is not through with and that no execution works on, and those whose " +
+			"undo " +
+			"failed. sweep-orders takes the former on by itself; the latter need people.\n" +
+			"It asks Step Functions once for each order that is under way. Exit status 1: there are such orders.",
+		Example: "  orderflow saga stalled --older-than 15m", Args: needsNone,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if olderThan <= 0 {
+				return fmt.Errorf("%s: --older-than: expected a duration above 0, got %s", path(cmd), olderThan)
+			}
+			d, err := stack.find(cmd.Context())
+			if err != nil {
+				return err
+			}
+			all, err := openExecutions(d)
+			if err != nil {
+				return err
+			}
+			client, err := operatorClient(cmd.Context(), d)
+			if err != nil {
+				return err
+			}
+			found, err := all.stalled(cmd.Context(), client.Orders, clock.System{}.Now().Add(-olderThan))
+			if err != nil {
+				return err
+			}
+			return printStalled(cmd.OutOrStdout(), found, asJSON)
+		},
+	}
+	cmd.Flags().DurationVar(&olderThan, "older-than", 5*time.Minute, "orders whose last change is longer ago")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// underWay are the statuses of orders that an execution works on.
+var underWay = []order.Status{
+	order.StatusPlaced, order.StatusHeld, order.StatusBackordered, order.StatusPaymentRequired, order.StatusCancelling,
+}
+
+// stalled gives the orders, oldest change first, that have not changed since and stand still.
+func (e executions) stalled(ctx context.Context, list shop.Lister, since time.Time) ([]stalledOrder, error) {
+	found := []stalledOrder{}
+	for _, status := range underWay {
+		query := url.Values{"status": {string(status)}, "limit": {strconv.Itoa(pageOfOrders)}}
+		for more := true; more; more = query.Get("cursor") != "" {
+			page, next, err := list(ctx, query)
+			if err != nil {
+				return nil, err
+			}
+			for _, o := range page {
+				if !o.UpdatedAt.Before(since) {
+					continue
+				}
+				why, err := e.whyStalled(ctx, o)
+				if err != nil {
+					return nil, err
+				}
+				if why != "" {
+					found = append(found, stalledOrder{o.ID, o.Status, o.Saga.ID, o.UpdatedAt, why})
+				}
+			}
+			query.Set("cursor", next)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b stalledOrder) int {
+		return cmp.Or(a.UpdatedAt.Compare(b.UpdatedAt), cmp.Compare(a.ID, b.ID))
+	})
+	return found, nil
+}
+
+// whyStalled says why nobody works on an order, "" if somebody does.
+func (e executions) whyStalled(ctx context.Context, o shop.ListedOrder) (string, error) {
+	if o.Saga.State == string(order.SagaFailed) {
+		return "its undo failed", nil
+	}
+	x, err := e.find(ctx, cmp.Or(o.Saga.ID, saga.FulfilName(o.ID)))
+	switch {
+	case err != nil:
+		return "", err
+	case x == nil:
+		return "no execution has started", nil
+	case x.Status != types.ExecutionStatusRunning:
+		return "its execution has ended: " + string(x.Status), nil
+	}
+	return "", nil
+}
+
+func printStalled(out io.Writer, found []stalledOrder, asJSON bool) error {
+	if asJSON {
+		if err := printJSON(out, found); err != nil {
+			return err
+		}
+	} else if len(found) > 0 {
+		t := table.NewWriter()
+		t.SetStyle(table.StyleLight)
+		t.AppendHeader(table.Row{"order", "status", "changed", "why"})
+		for _, o := range found {
+			t.AppendRow(table.Row{o.ID, o.Status, o.UpdatedAt.Format(time.RFC3339), o.Why})
+		}
+		if _, err := fmt.Fprintln(out, t.Render()); err != nil {
+			return err
+		}
+	}
+	if len(found) > 0 {
+		return fmt.Errorf("%d orders are stalled; orderflow saga show says where, orderflow saga retry takes one on",
+			len(found))
+	}
+	return nil
+}
+
+func sagaShowCommand(stack *stackFlag) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "show ORDER", Short: "Shows an order's executions: their steps, the tries of each, and why one failed",
+		Example: "  orderflow saga show ID", Args: needsOne("order id"),
+		ValidArgsFunction: completion(newestOrders).over(stack.connect),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d, err := stack.find(cmd.Context())
+			if err != nil {
+				return err
+			}
+			all, err := openExecutions(d)
+			if err != nil {
+				return err
+			}
+			client, err := operatorClient(cmd.Context(), d)
+			if err != nil {
+				return err
+			}
+			of, err := client.Order(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			found, err := all.of(cmd.Context(), of)
+			if err != nil {
+				return err
+			}
+			return printSaga(cmd.OutOrStdout(), of, found, asJSON)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// of gives the executions of an order with their steps: that which fulfils it, and the last one.
+func (e executions) of(ctx context.Context, o shop.Order) ([]execution, error) {
+	found := []execution{}
+	for _, name := range slices.Compact([]string{saga.FulfilName(o.ID), o.Saga.ID}) {
+		if name == "" {
+			continue
+		}
+		x, err := e.find(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if x == nil {
+			continue
+		}
+		if x.Steps, err = e.steps(ctx, name); err != nil {
+			return nil, err
+		}
+		found = append(found, *x)
+	}
+	return found, nil
+}
+
+func printSaga(out io.Writer, o shop.Order, found []execution, asJSON bool) error {
+	if asJSON {
+		return printJSON(out, found)
+	}
+	lines := []string{fmt.Sprintf("order %s: %s, saga %s", o.ID, o.Status, o.Saga.State)}
+	for _, x := range found {
+		lines = append(lines, fmt.Sprintf("execution %s: %s", x.Name, x.Status))
+		for _, s := range x.Steps {
+			line := fmt.Sprintf("  +%6d ms  %s", s.Entered.Sub(x.Started).Milliseconds(), s.Name)
+			if s.Tries > 1 {
+				line += fmt.Sprintf(", %d tries", s.Tries)
+			}
+			if s.Error != "" {
+				line += ": " + strings.TrimSuffix(s.Error+": "+s.Cause, ": ")
+			}
+			lines = append(lines, line)
+		}
+		if x.Error != "" {
+			lines = append(lines, "  ended with "+strings.TrimSuffix(x.Error+": "+x.Cause, ": "))
+		}
+	}
+	_, err := fmt.Fprintln(out, strings.Join(lines, "\n"))
+	return err
+}
+
+func sagaRetryCommand(stack *stackFlag) *cobra.Command {
+	r := &replayer{clock: clock.System{}, consumer: "start-saga", rate: 100, segments: 1}
+	cmd := &cobra.Command{
+		Use: "retry ORDER", Short: "Has a stalled order, or one whose undo failed, taken on again",
+		Long: "Has a stalled order, or one whose undo failed, taken on again: its events are sent to start-saga once " +
+			"more, which starts a further execution. Steps that are done are answered from what they did, so it goes " +
+			"on from the one that failed.\nCorrect first what made it fail; saga show says what that was.",
+		Example: "  orderflow saga retry ID", Args: needsOne("order id"),
+		ValidArgsFunction: completion(newestOrders).over(stack.connect),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d, err := stack.find(cmd.Context())
+			if err != nil {
+				return err
+			}
+			all, err := openExecutions(d)
+			if err != nil {
+				return err
+			}
+			client, err := operatorClient(cmd.Context(), d)
+			if err != nil {
+				return err
+			}
+			of, err := client.Order(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if err := all.retryable(cmd.Context(), of); err != nil {
+				return err
+			}
+			r.stream = order.Category + "/" + of.ID
+			r.deployment, r.out, r.progress = d, cmd.OutOrStdout(), cmd.ErrOrStderr()
+			r.name = "retry-" + of.ID + "-" + strconv.FormatInt(of.Version, 10)
+			return r.run(cmd.Context())
+		},
+	}
+	cmd.Flags().BoolVar(&r.json, "json", false, "print the summary as JSON")
+	return cmd
+}
+
+// retryable says why there is nothing to take on of an order.
+func (e executions) retryable(ctx context.Context, o shop.Order) error {
+	if !slices.Contains(underWay, order.Status(o.Status)) {
+		return fmt.Errorf("order %s is %s: its saga is through", o.ID, o.Status)
+	}
+	why, err := e.whyStalled(ctx, shop.ListedOrder{ID: o.ID, Status: o.Status, Saga: o.Saga})
+	if err == nil && why == "" {
+		err = fmt.Errorf("order %s is %s, and its execution is running", o.ID, o.Status)
+	}
+	return err
+}
