@@ -2,9 +2,7 @@ package dynamostore
 
 import (
 	"context"
-	"errors"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"orderflow/shared/kit/dynamo"
@@ -16,6 +14,9 @@ import (
 // first commit, of the place of version 2 and of the item, which take two read units for each 4 KB.
 // It is for streams that hardly ever go on; of those that did, Load reads the rest of it a moment
 // later. There is no item where it is empty.
+//
+// Calls at the same time share requests: while one is under way, the others wait, and are the next
+// one together. No read begins before its call.
 //
 // A write to what is read, at the same time, makes it read again, as long as es.RetryConflicts
 // does. The errors are those of Load.
@@ -54,21 +55,17 @@ func (s *Store) start(
 	if err := ctx.Err(); err != nil {
 		return nil, nil, nil, err
 	}
-	version := func(n int64) types.TransactGetItem {
-		return types.TransactGetItem{Get: &types.Get{
+	version := func(n int64) types.Get {
+		return types.Get{
 			TableName: &s.table, Key: dynamo.Item{attrStream: dynamo.S(string(stream)), attrVersion: dynamo.N(n)},
-		}}
+		}
 	}
-	out, err := s.api.TransactGetItems(ctx, &dynamodb.TransactGetItemsInput{TransactItems: []types.TransactGetItem{
-		version(1), version(2), {Get: &types.Get{TableName: &table, Key: key}},
-	}}, dynamo.RetryThrottled(dynamo.ReasonConflict))
+	items, err := s.joint.read(ctx, version(1), version(2), types.Get{TableName: &table, Key: key})
 	switch {
 	case dynamo.CancelledFor(err, dynamo.ReasonConflict):
 		return nil, nil, nil, conflict(es.StoreHead(stream, 0, 0, ""), unknownVersion)
 	case err != nil:
 		return nil, nil, nil, failed("load", err)
-	case len(out.Responses) != 3:
-		return nil, nil, nil, errors.New("dynamostore: load: DynamoDB answered for another number of items")
 	}
-	return out.Responses[0].Item, out.Responses[1].Item, out.Responses[2].Item, nil
+	return items[0], items[1], items[2], nil
 }

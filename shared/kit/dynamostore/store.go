@@ -49,6 +49,7 @@ type Store struct {
 	table    string
 	registry *es.Registry
 	clock    clock.Clock
+	joint    *joint
 }
 
 // Option changes a Store.
@@ -61,7 +62,7 @@ func WithClock(c clock.Clock) Option { return func(s *Store) { s.clock = c } }
 // another key, is the error of the first call. How often a failed request is sent again is up to
 // the client, and for how long too, but for writes: they have es.WriteLimit a try.
 func New(api API, table string, registry *es.Registry, options ...Option) *Store {
-	s := &Store{api: api, table: table, registry: registry, clock: clock.System{}}
+	s := &Store{api: api, table: table, registry: registry, clock: clock.System{}, joint: &joint{api: api}}
 	for _, o := range options {
 		o(s)
 	}
