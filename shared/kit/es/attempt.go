@@ -39,6 +39,9 @@ type Plan struct {
 	Event   any      // on the attempt's stream; required
 	Commits []Commit // on other streams, with ids that follow from the command as well
 	Effects []Effect // beside the streams
+	// Appended, where it is set, is told the ends of Commits' streams once the plan is written, and
+	// of an earlier try that is found in its place nothing.
+	Appended func(ends []Head)
 }
 
 // Attempt is the one rule for effects on the world: each try at an effect has a stream of its own,
@@ -250,6 +253,9 @@ func (a Attempt[S]) round(ctx context.Context, history History, req Request, sta
 			history.Head.stream, req.CommitID, a.Status(state))
 	case err == nil:
 		p.Commits = append(claims, p.Commits...)
+		if told := p.Appended; told != nil {
+			p.Appended = func(ends []Head) { told(ends[len(claims):]) }
+		}
 		if after, err = a.append(ctx, history, req, *p); !faults.Final(err) {
 			return after, unheard(err), err
 		}
@@ -294,6 +300,9 @@ func (a Attempt[S]) append(ctx context.Context, history History, req Request, p 
 	appended, err := a.Store.Append(ctx, append([]Commit{commit}, p.Commits...), p.Effects...)
 	if err != nil || appended.Recognised {
 		return nil, err
+	}
+	if p.Appended != nil {
+		p.Appended(appended.Heads[1:])
 	}
 	return after(history, appended.Heads[0], commit), nil
 }

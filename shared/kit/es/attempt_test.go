@@ -309,6 +309,41 @@ func TestAttemptCosts(t *testing.T) {
 	}
 }
 
+// TestPlanIsToldItsEnds: whoever plans is told the ends of the plan's streams, and not that of a
+// claim, where this very call has appended to them.
+func TestPlanIsToldItsEnds(t *testing.T) {
+	for name, claim := range map[string]es.Claim{
+		"": {}, "with a claim": {Stream: "key/1", Event: movement{0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, s := newHold(1)
+			told := 0
+			do := func() {
+				req := request("a")
+				req.Claim = claim
+				_, err := h.Do(t.Context(), "1", req, func(ctx context.Context, from *es.Reads) (es.Plan, error) {
+					p, err := h.write(ctx, from, req, taken{}, -1, h.box.take(false))
+					p.Appended = func(ends []es.Head) {
+						history, err := s.Load(ctx, ledger, 0)
+						if told++; err != nil || len(ends) != 1 || ends[0] != history.Head {
+							t.Errorf("told %+v, want %+v, %v", ends, history.Head, err)
+						}
+					}
+					return p, err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			do()
+			do()
+			if told != 1 {
+				t.Errorf("told %d times", told)
+			}
+		})
+	}
+}
+
 // TestRepeatNeedsNoPlan: what is done stays done, though the plan could not be made any more.
 func TestRepeatNeedsNoPlan(t *testing.T) {
 	for _, broken := range []error{errBusy.New("x"), errSealed.New("x"), errors.New("internal")} {

@@ -132,7 +132,8 @@ func commitID(c Command) (string, error) {
 func (s Service) Open(ctx context.Context, req es.Request, customerID, currency string) (es.Result[State], error) {
 	accountID, openingID := ID(customerID, currency), OpeningID(req.CommitID)
 	attempt := recorded(s, OpeningCategory, func(o OpeningProcessed) string { return o.OpeningID })
-	taken := true // for new, as the account nearly always is: the append tells
+	taken := true               // for new, as the account nearly always is: the append tells
+	var opened es.Result[State] // by this very try
 	opening, err := attempt.Do(ctx, openingID, req, func(ctx context.Context, from *es.Reads) (es.Plan, error) {
 		var current es.Result[State]
 		var err error
@@ -150,15 +151,16 @@ func (s Service) Open(ctx context.Context, req es.Request, customerID, currency 
 		if err := s.takesIn(ctx, customerID, "body.customerId"); err != nil {
 			return es.Plan{}, err
 		}
-		commit := req.Commit(current.Head)
+		commit, state := req.Commit(current.Head), current.State
 		for _, e := range events {
-			commit.Events = append(commit.Events, e)
+			commit.Events, state = append(commit.Events, e), Evolve(state, e)
 		}
 		return es.Plan{
 			Event: OpeningProcessed{
 				OpeningID: openingID, AccountID: accountID, CustomerID: customerID, Currency: currency,
 			},
-			Commits: []es.Commit{commit},
+			Commits:  []es.Commit{commit},
+			Appended: func(ends []es.Head) { opened = es.Result[State]{State: state, Head: ends[0]} },
 		}, nil
 	})
 	if err == nil && opening.AccountID != accountID {
@@ -167,12 +169,15 @@ func (s Service) Open(ctx context.Context, req es.Request, customerID, currency 
 	if err != nil {
 		return es.Result[State]{}, err
 	}
-	return s.opened(ctx, accountID)
+	if opened.State.Exists() {
+		return opened, nil
+	}
+	return s.found(ctx, accountID)
 }
 
-// opened gives an account whose opening was found, though its own first commit may be seen a moment
+// found gives an account whose opening was found, though its own first commit may be seen a moment
 // later.
-func (s Service) opened(ctx context.Context, accountID string) (res es.Result[State], err error) {
+func (s Service) found(ctx context.Context, accountID string) (res es.Result[State], err error) {
 	err = es.RetryConflicts(ctx, s.deps.Clock, func(ctx context.Context) error {
 		if res, err = s.states.Get(ctx, accountID); err == nil && !res.State.Exists() {
 			err = &es.ConflictError{Stream: res.Head.Stream(), Expected: 1, Actual: 0}
