@@ -49,7 +49,7 @@ var contexts = map[string][]string{
 }
 
 // words are what all contexts speak in.
-var words = []string{"shared/shop/goods", "shared/shop/money", "shared/shop/personal"}
+var words = []string{"shared/shop/goods", "shared/shop/money", "shared/shop/personal", "shared/shop/trail"}
 
 // The libraries that packages of the kit wrap, so that no other one has to know them.
 var libraries = map[string][]string{

@@ -27,6 +27,7 @@ import (
 
 	"orderflow/shared/kit/awsclient"
 	"orderflow/shared/shop/personal"
+	"orderflow/shared/shop/trail"
 )
 
 // The pace of requests. A function has seconds, not the SDK's minutes: a try that hangs is given up
@@ -113,12 +114,13 @@ func Env(name string) string {
 }
 
 // Logger makes the function's log, and makes it slog's default: one JSON object a line on stdout,
-// under Lambda's own keys (timestamp, level, message), with the request's id on each line that is
-// logged with the invocation's context, and without sealed personal data, whatever is logged.
+// under Lambda's own keys (timestamp, level, message), with the request's id and what the work is
+// about (shared/shop/trail) on each line that is logged with the invocation's context, and without
+// sealed personal data, whatever is logged.
 // AWS_LAMBDA_LOG_LEVEL says from which level on, INFO without it.
 func Logger() *slog.Logger {
 	options := &slog.HandlerOptions{Level: level(), ReplaceAttr: replaceAttr}
-	logger := slog.New(requestHandler{slog.NewJSONHandler(os.Stdout, options)})
+	logger := slog.New(trail.Handler(requestHandler{slog.NewJSONHandler(os.Stdout, options)}))
 	slog.SetDefault(logger)
 	return logger
 }

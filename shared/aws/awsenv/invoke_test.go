@@ -72,17 +72,17 @@ type running struct {
 	printed *strings.Builder
 }
 
-func run(b *testing.B, file, endpoint string) running {
-	b.Helper()
+func run(tb testing.TB, file, endpoint string) running {
+	tb.Helper()
 	r := running{
-		runtimeAPI: startRuntime(b), process: exec.CommandContext(b.Context(), file), printed: &strings.Builder{},
+		runtimeAPI: startRuntime(tb), process: exec.CommandContext(tb.Context(), file), printed: &strings.Builder{},
 	}
-	r.process.Env = append(functionEnvironment(b, r.address), "AWS_ENDPOINT_URL="+endpoint)
+	r.process.Env = append(functionEnvironment(tb, r.address), "AWS_ENDPOINT_URL="+endpoint)
 	r.process.Stderr = r.printed
 	if err := r.process.Start(); err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
-	b.Cleanup(func() {
+	tb.Cleanup(func() {
 		_ = r.process.Process.Kill()
 		_ = r.process.Wait()
 	})

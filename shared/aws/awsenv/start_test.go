@@ -24,6 +24,8 @@ const (
 
 	startRounds  = 41 // of each function, beside hello world; odd, for a median that was measured
 	startTimeout = 10 * time.Second
+
+	invocationTime = 5 * time.Second // that an invocation has
 )
 
 // startLimit is the most that a function's start may take of hello world's. The figure is printed
@@ -103,9 +105,9 @@ type answer struct {
 	body   string
 }
 
-func startRuntime(b *testing.B) runtimeAPI {
+func startRuntime(tb testing.TB) runtimeAPI {
 	api := runtimeAPI{polled: make(chan time.Time, 1), events: make(chan []byte), answers: make(chan answer)}
-	api.address = serve(b, func(w http.ResponseWriter, r *http.Request) {
+	api.address = serve(tb, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			body, _ := io.ReadAll(r.Body)
 			api.answers <- answer{strings.HasSuffix(r.URL.Path, "/error"), string(body)}
@@ -118,7 +120,7 @@ func startRuntime(b *testing.B) runtimeAPI {
 		}
 		select {
 		case event := <-api.events:
-			deadline := time.Now().Add(time.Minute).UnixMilli()
+			deadline := time.Now().Add(invocationTime).UnixMilli()
 			w.Header().Set("Lambda-Runtime-Aws-Request-Id", "request")
 			w.Header().Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(deadline, 10))
 			w.Header().Set("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:123456789012:function:f")
@@ -129,16 +131,16 @@ func startRuntime(b *testing.B) runtimeAPI {
 	return api
 }
 
-// serve answers on a loopback address of its own until the benchmark ends.
-func serve(b *testing.B, handler http.HandlerFunc) (address string) {
-	b.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(b.Context(), "tcp", "127.0.0.1:0")
+// serve answers on a loopback address of its own until the test ends.
+func serve(tb testing.TB, handler http.HandlerFunc) (address string) {
+	tb.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	server := &http.Server{ReadHeaderTimeout: startTimeout, Handler: handler}
 	go func() { _ = server.Serve(listener) }()
-	b.Cleanup(func() { _ = server.Close() })
+	tb.Cleanup(func() { _ = server.Close() })
 	return listener.Addr().String()
 }
 
@@ -169,22 +171,22 @@ func (r runtimeAPI) start(b *testing.B, file string, environment []string) (wall
 }
 
 // buildFunctions builds all functions, and hello world, as they are deployed.
-func buildFunctions(b *testing.B) (directory string) {
-	b.Helper()
+func buildFunctions(tb testing.TB) (directory string) {
+	tb.Helper()
 	flags, err := os.ReadFile(filepath.Join(root, "infra", "goflags"))
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
-	directory = b.TempDir()
+	directory = tb.TempDir()
 	for packages, flags := range map[string]string{
 		"./functions/...":                       strings.TrimSpace(string(flags)),
 		"./shared/aws/awsenv/testdata/" + hello: "-buildvcs=false -ldflags=-s",
 	} {
-		build := exec.CommandContext(b.Context(), "go", "build", "-o", directory+string(filepath.Separator), packages)
+		build := exec.CommandContext(tb.Context(), "go", "build", "-o", directory+string(filepath.Separator), packages)
 		build.Dir = root
 		build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS="+flags)
 		if said, err := build.CombinedOutput(); err != nil {
-			b.Fatalf("go build: %v\n%s", err, said)
+			tb.Fatalf("go build: %v\n%s", err, said)
 		}
 	}
 	return directory
@@ -204,11 +206,11 @@ func traceStart(b *testing.B, runtime runtimeAPI, file string, environment []str
 	}
 }
 
-func functionNames(b *testing.B) (names []string) {
-	b.Helper()
+func functionNames(tb testing.TB) (names []string) {
+	tb.Helper()
 	mains, err := filepath.Glob(filepath.Join(root, "functions", "*", "main.go"))
 	if err != nil || len(mains) == 0 {
-		b.Fatal("no functions: ", err)
+		tb.Fatal("no functions: ", err)
 	}
 	for _, file := range mains {
 		names = append(names, filepath.Base(filepath.Dir(file)))
@@ -220,8 +222,8 @@ var variable = regexp.MustCompile(`(?:awsenv\.Env|os\.Getenv)\("([A-Z_]+)"\)`)
 
 // functionEnvironment gives every variable that a function reads a value. Those that are checked at
 // the start have one of their form.
-func functionEnvironment(b *testing.B, runtime string) []string {
-	b.Helper()
+func functionEnvironment(tb testing.TB, runtime string) []string {
+	tb.Helper()
 	values := map[string]string{
 		"AWS_LAMBDA_RUNTIME_API": runtime, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test",
 		"AWS_SECRET_ACCESS_KEY": "test", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
@@ -230,10 +232,10 @@ func functionEnvironment(b *testing.B, runtime string) []string {
 		"DEAD_LETTER_MIN_AGE": "300", "DEAD_LETTER_MAX_REDRIVES": "3", "DEAD_LETTER_SPACING": "2",
 		"HOLD_AMOUNTS": "EUR:1", "HOLD_COUNTRIES": "DE", "HOLD_FIRST_ORDERS": "false",
 	}
-	for _, name := range functionNames(b) {
+	for _, name := range functionNames(tb) {
 		text, err := os.ReadFile(filepath.Join(root, "functions", name, "main.go"))
 		if err != nil {
-			b.Fatal(err)
+			tb.Fatal(err)
 		}
 		for _, found := range variable.FindAllStringSubmatch(string(text), -1) {
 			values[found[1]] = cmp.Or(values[found[1]], "x")

@@ -1,5 +1,5 @@
-// Package invocationlog reads what functions have written about their invocations into CloudWatch
-// Logs, where CountRequests is on.
+// Package invocationlog reads what functions have written into CloudWatch Logs: about an order, and
+// where CountRequests is on, about their invocations.
 package invocationlog
 
 import (
@@ -32,6 +32,14 @@ type Log struct {
 // own name, without the stack's. Orders, transitions and requests to the API are not in these logs.
 func (l Log) Read(ctx context.Context, since, until time.Time) (cost.Counts, error) {
 	counts := cost.Counts{Functions: map[string]cost.Function{}}
+	err := l.each(ctx, func(group, function string) error {
+		return l.group(ctx, group, function, since, until, &counts)
+	})
+	return counts, err
+}
+
+// each calls f with the log group and the name of each function, until it fails.
+func (l Log) each(ctx context.Context, f func(group, function string) error) error {
 	prefix := "/aws/lambda/" + l.Stack + "-"
 	groups := cloudwatchlogs.NewDescribeLogGroupsPaginator(
 		l.API, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &prefix},
@@ -39,16 +47,16 @@ func (l Log) Read(ctx context.Context, since, until time.Time) (cost.Counts, err
 	for groups.HasMorePages() {
 		page, err := groups.NextPage(ctx)
 		if err != nil {
-			return counts, fmt.Errorf("invocationlog: log groups of %s: %w", l.Stack, err)
+			return fmt.Errorf("invocationlog: log groups of %s: %w", l.Stack, err)
 		}
 		for _, g := range page.LogGroups {
 			name := aws.ToString(g.LogGroupName)
-			if err := l.group(ctx, name, strings.TrimPrefix(name, prefix), since, until, &counts); err != nil {
-				return counts, err
+			if err := f(name, strings.TrimPrefix(name, prefix)); err != nil {
+				return err
 			}
 		}
 	}
-	return counts, nil
+	return nil
 }
 
 func (l Log) group(ctx context.Context, group, function string, since, until time.Time, counts *cost.Counts) error {

@@ -8,7 +8,6 @@ import (
 	"mime"
 	"net/http"
 	"path"
-	"regexp"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -17,7 +16,12 @@ import (
 	"github.com/awslabs/aws-lambda-go-api-proxy/core"
 
 	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/ident"
+	"orderflow/shared/kit/trace"
+	"orderflow/shared/shop/order"
+	"orderflow/shared/shop/shipment"
+	"orderflow/shared/shop/trail"
 )
 
 const (
@@ -56,7 +60,7 @@ func (e *edge) add(pattern string, a access, serve func() (http.Handler, paramet
 type exchange struct {
 	correlationID string
 	requestID     string // API Gateway's
-	traceparent   string
+	trace         trace.Context
 	caller        identity
 	command       string // what tells a repeat of it from another command
 	code          string // of the problem that is answered
@@ -72,10 +76,6 @@ func exchangeOf(ctx context.Context) *exchange {
 	return &exchange{log: slog.Default()}
 }
 
-var traceparentForm = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
-})
-
 func (e *edge) exchange(r *http.Request) *exchange {
 	x := &exchange{log: e.log}
 	if rc, ok := core.GetAPIGatewayV2ContextFromContext(r.Context()); ok {
@@ -87,10 +87,28 @@ func (e *edge) exchange(r *http.Request) *exchange {
 		x.correlationID = ident.New() // where the client's can't be used, the answer that refuses it has one too
 	}
 	// W3C Trace Context, 4.3: a traceparent that is malformed or repeated is ignored.
-	if given := r.Header.Values("Traceparent"); len(given) == 1 && traceparentForm().MatchString(given[0]) {
-		x.traceparent = given[0]
+	given, ok := r.Header.Values("Traceparent"), false
+	if len(given) == 1 {
+		x.trace, ok = trace.Parse(given[0])
+	}
+	if !ok {
+		x.trace = trace.New(true)
 	}
 	return x
+}
+
+// categories are those of the streams that a path may name.
+var categories = map[string]string{"orders": order.Category, "shipments": shipment.Category}
+
+// about is what a request is about, by what it comes with.
+func (x *exchange) about(pattern, path string) trail.Trail {
+	t := trail.Trail{CorrelationID: x.correlationID, TraceID: x.trace.TraceID}
+	if parts := strings.Split(path, "/"); pattern != "" && len(parts) > 2 && ident.Valid(parts[2]) {
+		if category, ok := categories[parts[1]]; ok {
+			t.Subject = string(es.NewStreamID(category, parts[2]))
+		}
+	}
+	return t
 }
 
 // ServeHTTP implements http.Handler.
@@ -105,16 +123,16 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-deadlineMargin))
 		defer cancel()
 	}
+	handler, pattern := e.mux.Handler(r)
+	ctx = trail.With(ctx, x.about(pattern, r.URL.Path))
 	r = r.WithContext(ctx)
 	r.Header.Set("Accept", "application/json") // the one form that answers have, whatever is asked for
-	handler, pattern := e.mux.Handler(r)
 	out := e.serve(r, x, handler, pattern)
 	out.header.Set(correlationHeader, x.correlationID)
 	restore(ctx, out.header)
 	out.sendTo(w)
 	e.log.InfoContext(ctx, "request", "method", r.Method, "route", route(pattern), "status", out.status, "code", x.code,
-		"durationMs", float64(e.clock.Now().Sub(start).Microseconds())/1000, "correlationId", x.correlationID,
-		"apiRequestId", x.requestID)
+		"durationMs", float64(e.clock.Now().Sub(start).Microseconds())/1000, "apiRequestId", x.requestID)
 }
 
 // serve runs the operation into a buffer. If it panics, what it had written is dropped.
@@ -123,8 +141,7 @@ func (e *edge) serve(r *http.Request, x *exchange, handler http.Handler, pattern
 	defer func() {
 		if cause := recover(); cause != nil {
 			e.log.ErrorContext(
-				r.Context(), "panic", "correlationId", x.correlationID, "error", fmt.Sprint(cause), "stack",
-				string(debug.Stack()),
+				r.Context(), "panic", "error", fmt.Sprint(cause), "stack", string(debug.Stack()),
 			)
 			out = newAnswer()
 			x.code = codeInternal

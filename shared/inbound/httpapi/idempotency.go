@@ -62,7 +62,7 @@ func (k *Keyed) claimed(
 func metadata(ctx context.Context) es.Metadata {
 	x := exchangeOf(ctx)
 	m := es.Metadata{
-		CorrelationID: x.correlationID, Traceparent: x.traceparent, Actor: x.caller.actor(),
+		CorrelationID: x.correlationID, Traceparent: x.trace.String(), Actor: x.caller.actor(),
 		Principal: x.caller.principal,
 	}
 	if x.requestID != "" {

@@ -11,6 +11,7 @@ import (
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/personal"
 	"orderflow/shared/shop/shipment"
+	"orderflow/shared/shop/trail"
 )
 
 type address struct {
@@ -198,6 +199,7 @@ func (c Commands) placeOrder(ctx context.Context, id identity, in *placeOrderInp
 	if err := in.Body.price(id, &place); err != nil {
 		return nil, err
 	}
+	trail.Learn(ctx, trail.Trail{OrderID: place.OrderID})
 	res, err := c.Orders.Place(ctx, req, place)
 	if err != nil {
 		return nil, err

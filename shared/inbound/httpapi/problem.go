@@ -144,10 +144,7 @@ func statusOf(k faults.Kind) int {
 func problemOf(ctx context.Context, log *slog.Logger, err error) *problem {
 	p := translate(err)
 	if p.Status >= http.StatusInternalServerError {
-		log.ErrorContext(
-			ctx, "request failed", "correlationId", exchangeOf(ctx).correlationID, "status", p.Status, "error",
-			err.Error(),
-		)
+		log.ErrorContext(ctx, "request failed", "status", p.Status, "error", err.Error())
 	}
 	return p
 }
@@ -295,8 +292,7 @@ func init() {
 		x.code = p.Code
 		if p.Status >= http.StatusInternalServerError {
 			x.log.ErrorContext(
-				ctx.Context(), "request failed", "correlationId", x.correlationID, "status", p.Status, "error",
-				fmt.Sprint(message, errs),
+				ctx.Context(), "request failed", "status", p.Status, "error", fmt.Sprint(message, errs),
 			)
 		}
 		return p

@@ -7,6 +7,7 @@ import (
 	"orderflow/shared/kit/es"
 	"orderflow/shared/shop/personal"
 	"orderflow/shared/shop/shipment"
+	"orderflow/shared/shop/trail"
 )
 
 type shipmentPath struct {
@@ -77,6 +78,7 @@ func answerShipment(
 	ctx context.Context, id identity, shipments shipment.Service, res es.Result[shipment.State],
 ) (*consignmentOutput, error) {
 	s := res.State
+	trail.Learn(ctx, trail.Trail{OrderID: s.OrderID})
 	out := &consignmentOutput{ETag: etag(res.Head.Version()), Body: consignmentAnswer{
 		ID: s.ID, OrderID: s.OrderID, Status: s.Status, TrackingNumber: s.TrackingNumber,
 		Items: make([]packedAnswer, len(s.Items)), Version: res.Head.Version(),

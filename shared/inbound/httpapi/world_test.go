@@ -47,6 +47,7 @@ import (
 	"orderflow/shared/shop/shipment"
 	"orderflow/shared/shop/stock"
 	"orderflow/shared/shop/stock/stocktest"
+	"orderflow/shared/shop/trail"
 )
 
 const scope, carrierScope, pricingScope = "orderflow/operator", "orderflow/carrier", "orderflow/pricing"
@@ -100,7 +101,7 @@ func newWorld(t testing.TB) *world {
 	w.store = &spyStore{Store: memstore.New(registry, memstore.Clock(now)), asked: &w.asked}
 	counters, rows := spyCounters{w.counters, &w.asked}, spyRows{w.rows, &w.asked}
 	w.views = viewtest.NewMemory()
-	log := slog.New(slog.NewJSONHandler(w.log, nil))
+	log := slog.New(trail.Handler(slog.NewJSONHandler(w.log, nil)))
 	w.customers = customer.New(customer.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Eraser: w.vault})
 	accounts := account.New(account.Deps{Store: w.store, Clock: w.clock, Customers: w.customers})
 	w.stocks = stock.New(stock.Deps{Store: w.store, Clock: w.clock, Counters: counters, Lines: w.counters})

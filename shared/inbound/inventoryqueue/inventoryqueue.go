@@ -16,6 +16,7 @@ import (
 	"orderflow/shared/kit/faults"
 	"orderflow/shared/process/saga"
 	"orderflow/shared/shop/stock"
+	"orderflow/shared/shop/trail"
 )
 
 // The commands.
@@ -71,10 +72,10 @@ func (h Handler) Handle(ctx context.Context, bodies [][]byte) []error {
 	for i, body := range bodies {
 		m, err := decode(body)
 		if unfit, ok := faults.As(err); ok {
-			errs[i] = errors.Join(err, h.tell(ctx, body, unfit))
+			errs[i] = errors.Join(err, h.tell(trail.With(ctx, trail.OfMessage(body)), body, unfit))
 			continue
 		}
-		commands = append(commands, &command{Message: m, err: &errs[i]})
+		commands = append(commands, &command{Message: m, trail: trail.OfMessage(body), err: &errs[i]})
 	}
 	for len(commands) > 0 {
 		var now []*command
@@ -83,7 +84,7 @@ func (h Handler) Handle(ctx context.Context, bodies [][]byte) []error {
 		// The answers wait for the service that takes them, and not for each other.
 		var all sync.WaitGroup
 		for _, c := range now {
-			all.Go(func() { *c.err = h.answer(ctx, c) })
+			all.Go(func() { *c.err = h.answer(trail.With(ctx, c.trail), c) })
 		}
 		all.Wait()
 	}
@@ -94,7 +95,8 @@ func (h Handler) Handle(ctx context.Context, bodies [][]byte) []error {
 type command struct {
 	Message
 	stock.Reply
-	err *error
+	trail trail.Trail
+	err   *error
 }
 
 // firsts are the first commands of each order.
@@ -137,10 +139,7 @@ func (h Handler) carryOut(ctx context.Context, commands []*command) {
 
 // answer answers the run that waits for a command that was carried out or refused.
 func (h Handler) answer(ctx context.Context, c *command) error {
-	log := slog.With(
-		"command", c.Command, "orderId", c.OrderID, "revision", c.Revision, "sagaId", c.SagaID, "correlationId",
-		c.CorrelationID,
-	)
+	log := slog.With("command", c.Command, "revision", c.Revision, "sagaId", c.SagaID)
 	if fault, ok := faults.As(c.Err); ok && faults.Final(c.Err) {
 		log.WarnContext(ctx, "stock command refused", "code", fault.Code, "detail", fault.Detail)
 		if c.TaskToken == "" {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+
+	"orderflow/shared/shop/trail"
 )
 
 // minAlone is what each message of a batch should have at least where the batch as a whole has
@@ -83,7 +85,7 @@ func together(
 			open = append(open, record)
 			continue
 		}
-		report(ctx, record, messages[i], time.Since(start), nil)
+		report(trail.With(ctx, trail.OfMessage(messages[i].Body)), record, messages[i], time.Since(start), nil)
 	}
 	return open
 }

@@ -17,6 +17,7 @@ import (
 	"orderflow/shared/kit/faults"
 	"orderflow/shared/kit/poison"
 	"orderflow/shared/ops/deadletter"
+	"orderflow/shared/shop/trail"
 )
 
 // reserve is kept back from the messages, so that the answer for the whole batch still gets out. A
@@ -86,7 +87,8 @@ type Journal interface {
 // the messages that are not done yet. What one leaves over is for those behind it, and one that
 // uses its share up takes nothing from them. The mapping's BatchSize must be no larger than
 // MaxBatch of the function's timeout. Only a handler that goes on after its context has ended can
-// keep others from being begun. Each message logs one line.
+// keep others from being begun. Each message logs one line. Its context says what the message is
+// about (trail.OfMessage).
 //
 // The journal is told of each try that failed, as far as the message's share allows: what it can't
 // note is logged and nothing more. A message that was redriven is done only when the journal knows
@@ -114,6 +116,7 @@ func take(
 	journal Journal,
 ) (again bool) {
 	start, m := time.Now(), messageOf(record)
+	ctx = trail.With(ctx, trail.OfMessage(m.Body))
 	own, share := ctx, ctx // what the message has, and what of it is the handler's
 	if deadline, ok := ctx.Deadline(); ok {
 		end := start.Add(deadline.Add(-reserve).Sub(start) / time.Duration(open))

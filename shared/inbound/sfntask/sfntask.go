@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 
 	"orderflow/shared/kit/faults"
+	"orderflow/shared/shop/trail"
 )
 
 // The names that a task's error has where no fault of the business gives it one.
@@ -57,9 +58,11 @@ func Task[In, Out any](f func(context.Context, In) (Out, error)) Handler {
 // Handle is the function's handler for awsenv.Start. Its error is always a
 // messages.InvokeResponse_Error by value, the only form whose Type aws-lambda-go sends as it
 // stands: the fault's code, or "internal". A panic is left alone: it stays a crash, and the
-// environment is replaced. Each invocation logs one line.
+// environment is replaced. Each invocation logs one line. Its context says what the input is about
+// (trail.OfMessage).
 func (r Router) Handle(ctx context.Context, input json.RawMessage) (any, error) {
 	start := time.Now()
+	ctx = trail.With(ctx, trail.OfMessage(input))
 	attrs := make([]slog.Attr, 0, 8)
 	out, err := r.run(ctx, input, &attrs)
 	attrs = append(attrs, slog.Int64("ms", time.Since(start).Milliseconds()))
@@ -82,7 +85,7 @@ func (r Router) run(ctx context.Context, input json.RawMessage, attrs *[]slog.At
 	if err := json.Unmarshal(input, &fields); err != nil {
 		return nil, ErrInvalid.New("%s", err)
 	}
-	for _, name := range []string{"task", "orderId", "sagaId", "correlationId"} {
+	for _, name := range []string{"task", "sagaId"} {
 		var value string
 		if json.Unmarshal(fields[name], &value) == nil {
 			*attrs = append(*attrs, slog.String(name, value))

@@ -22,6 +22,7 @@ import (
 
 	"orderflow/shared/inbound/sfntask"
 	"orderflow/shared/kit/faults"
+	"orderflow/shared/shop/trail"
 )
 
 var errTooFew = faults.Declare(faults.Rule, "test.too-few")
@@ -109,10 +110,10 @@ func TestHandle(t *testing.T) {
 func TestHandleLogsOneLine(t *testing.T) {
 	var log bytes.Buffer
 	before := slog.Default()
-	slog.SetDefault(slog.New(slog.NewJSONHandler(&log, nil)))
+	slog.SetDefault(slog.New(trail.Handler(slog.NewJSONHandler(&log, nil))))
 	t.Cleanup(func() { slog.SetDefault(before) })
 	for _, tc := range []struct{ input, level, want string }{
-		{`{"task":"double","orderId":"o-1","n":1}`, "INFO", `"task":"double","orderId":"o-1"`},
+		{`{"task":"double","orderId":"o-1","n":1}`, "INFO", `"subject":"order/o-1","orderId":"o-1"`},
 		{`{"task":"refuse","orderId":"o-1","n":1}`, "WARN", `"code":"test.too-few"`},
 		{`{"task":"break","orderId":"o-1","n":1}`, "ERROR", `row 17 of table secret`},
 		{`7`, "WARN", `"code":"task.invalid"`},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"orderflow/shared/shop/trail"
 )
 
 // The time that the work aside gets, of what an invocation has left by then: half of it, but no
@@ -32,10 +34,10 @@ func (c Consumer) aside(ctx context.Context, items []*item) {
 		if !it.done {
 			continue
 		}
-		if err := guard(func() error { return c.Aside(ctx, it.commit) }); err != nil {
+		ctx := trail.With(ctx, it.trail())
+		if err := guard(ctx, func() error { return c.Aside(ctx, it.commit) }); err != nil {
 			slog.WarnContext(
-				ctx, "work aside is lost", "consumer", c.Name, "stream", it.commit.Stream, "firstSequence",
-				it.commit.First, "error", err.Error(),
+				ctx, "work aside is lost", "consumer", c.Name, "firstSequence", it.commit.First, "error", err.Error(),
 			)
 			c.AsideFailed()
 		}

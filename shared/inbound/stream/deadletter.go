@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"orderflow/shared/shop/trail"
 )
 
 // DeadLetterVersion is the version of DeadLetter's JSON.
@@ -22,7 +24,11 @@ type DeadLetter struct {
 	Consumer string `json:"consumer"`
 	Stream   string `json:"stream"` // "" where the record doesn't say
 	// version of the commit's first event, 0 where the record doesn't say
-	FirstSequence  int64  `json:"firstSequence"`
+	FirstSequence int64 `json:"firstSequence"`
+	// What the commit is about, as far as it can be read (shared/shop/trail).
+	OrderID        string `json:"orderId,omitempty"`
+	CorrelationID  string `json:"correlationId,omitempty"`
+	Traceparent    string `json:"traceparent,omitempty"`
 	SequenceNumber string `json:"sequenceNumber"` // DynamoDB's own: the record's place in its shard
 	EventID        string `json:"eventId"`        // DynamoDB's own
 	StreamARN      string `json:"streamArn"`
@@ -47,6 +53,9 @@ func newDeadLetter(consumer string, it *item, at time.Time) DeadLetter {
 	letter := DeadLetter{
 		Version: DeadLetterVersion, Consumer: consumer, Stream: string(it.commit.Stream),
 		FirstSequence:  it.commit.First,
+		OrderID:        it.trail().OrderID,
+		CorrelationID:  it.commit.Metadata.CorrelationID,
+		Traceparent:    it.commit.Metadata.Traceparent,
 		SequenceNumber: change.SequenceNumber, EventID: it.record.EventID, StreamARN: it.record.EventSourceArn,
 		Poison: it.poison(), Error: it.err.Error(),
 		Tries: it.tries, FirstFailure: it.first.UTC(), At: at.UTC(),
@@ -55,7 +64,10 @@ func newDeadLetter(consumer string, it *item, at time.Time) DeadLetter {
 		letter.Stream, letter.FirstSequence = place(change.Keys)
 	}
 	// An image with a value of no type can't be encoded; its letter goes without.
-	if err := guard(func() (err error) { letter.Image, err = json.Marshal(change.NewImage); return err }); err != nil {
+	if err := guard(trail.With(context.Background(), it.trail()), func() (err error) {
+		letter.Image, err = json.Marshal(change.NewImage)
+		return err
+	}); err != nil {
 		letter.Image = nil
 	}
 	return letter

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/poison"
+	"orderflow/shared/shop/trail"
 )
 
 // pace is how the tries at a batch follow each other.
@@ -75,6 +77,15 @@ type item struct {
 	tries  int       // that came to an end by themselves, and failed
 	first  time.Time // when the first of them did
 	done   bool
+}
+
+// trail is what the record is about, as far as it can be read.
+func (it *item) trail() trail.Trail {
+	if it.commit.Stream == "" {
+		stream, _ := place(it.record.Change.Keys)
+		return trail.OfCommit(es.StoredCommit{Stream: es.StreamID(stream)})
+	}
+	return trail.OfCommit(it.commit)
 }
 
 func (it *item) poison() bool { return it.err != nil && poison.Is(it.err) }
@@ -131,6 +142,12 @@ func (c Consumer) Run(ctx context.Context, batch Batch) error {
 		}
 	}
 	err := c.settle(ctx, items, done, failed, unfinished)
+	about, orders := ctx, []string(nil)
+	if len(items) == 1 {
+		about = trail.With(ctx, items[0].trail())
+	} else {
+		orders = ordersOf(items)
+	}
 	attrs := []slog.Attr{
 		slog.String("consumer", c.Name), slog.Int("records", len(batch.Records)), slog.Int("commits", len(items)),
 		slog.Int("done", done),
@@ -138,27 +155,41 @@ func (c Consumer) Run(ctx context.Context, batch Batch) error {
 		slog.Int("rounds", rounds),
 		slog.Int64("ms", c.Clock.Now().Sub(start).Milliseconds()),
 	}
+	if len(orders) > 0 {
+		attrs = append(attrs, slog.Any("orderIds", orders))
+	}
 	if err != nil {
 		slog.LogAttrs(
-			ctx, slog.LevelError, "stream batch comes again", append(attrs, slog.String("error", err.Error()))...,
+			about, slog.LevelError, "stream batch comes again", append(attrs, slog.String("error", err.Error()))...,
 		)
 		return err
 	}
-	slog.LogAttrs(ctx, slog.LevelInfo, "stream batch done", attrs...)
+	slog.LogAttrs(about, slog.LevelInfo, "stream batch done", attrs...)
 	c.aside(ctx, items)
 	return nil
+}
+
+// ordersOf are the orders that a batch is about.
+func ordersOf(items []*item) []string {
+	seen := map[string]bool{}
+	for _, it := range items {
+		if id := it.trail().OrderID; id != "" {
+			seen[id] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
 }
 
 // redrive tries each item once, and fails with the first that does.
 func (c Consumer) redrive(ctx context.Context, items []*item) error {
 	for _, it := range items {
+		ctx := trail.With(ctx, it.trail())
 		if !it.poison() {
 			c.round(ctx, []*item{it})
 		}
 		if it.done {
 			slog.InfoContext(
-				ctx, "redriven record done", "consumer", c.Name, "stream", string(it.commit.Stream), "firstSequence",
-				it.commit.First,
+				ctx, "redriven record done", "consumer", c.Name, "firstSequence", it.commit.First,
 			)
 			continue
 		}
@@ -167,8 +198,7 @@ func (c Consumer) redrive(ctx context.Context, items []*item) error {
 			err = fmt.Errorf("stream: time ran out: %w", ctx.Err())
 		}
 		slog.ErrorContext(
-			ctx, "redriven record fails", "consumer", c.Name, "stream", string(it.commit.Stream), "firstSequence",
-			it.commit.First, "error", err.Error(),
+			ctx, "redriven record fails", "consumer", c.Name, "firstSequence", it.commit.First, "error", err.Error(),
 		)
 		return err
 	}
@@ -188,7 +218,7 @@ func (c Consumer) read(ctx context.Context, batch events.DynamoDBEvent) []*item 
 			continue
 		}
 		it := &item{record: record}
-		if err := guard(func() (err error) {
+		if err := guard(trail.With(ctx, it.trail()), func() (err error) {
 			it.commit, err = c.Decode(record.Change.NewImage)
 			return err
 		}); err != nil {
@@ -241,7 +271,8 @@ func (c Consumer) round(ctx context.Context, items []*item) {
 			if ctx.Err() != nil {
 				return
 			}
-			c.result(ctx, it, guard(func() error { return c.Handle(ctx, it.commit) }))
+			ctx := trail.With(ctx, it.trail())
+			c.result(ctx, it, guard(ctx, func() error { return c.Handle(ctx, it.commit) }))
 		}
 		return
 	}
@@ -250,7 +281,10 @@ func (c Consumer) round(ctx context.Context, items []*item) {
 		commits[i] = it.commit
 	}
 	var results []error
-	err := guard(func() error { results = c.HandleBatch(ctx, commits); return nil })
+	if len(items) == 1 {
+		ctx = trail.With(ctx, items[0].trail())
+	}
+	err := guard(ctx, func() error { results = c.HandleBatch(ctx, commits); return nil })
 	switch {
 	case errors.Is(err, errPanic) && len(items) > 1:
 		// One of them breaks the handler: alone, each shows whether it is the one.
@@ -304,7 +338,8 @@ func (c Consumer) settle(ctx context.Context, items []*item, done, failed, unfin
 			continue
 		}
 		letter := newDeadLetter(c.Name, it, c.Clock.Now())
-		slog.ErrorContext(ctx, "stream record becomes a dead letter", "consumer", c.Name, "stream", letter.Stream,
+		ctx := trail.With(ctx, it.trail())
+		slog.ErrorContext(ctx, "stream record becomes a dead letter", "consumer", c.Name,
 			"firstSequence", letter.FirstSequence,
 			"sequenceNumber", letter.SequenceNumber, "poison", letter.Poison, "error", letter.Error)
 		if err := c.DeadLetters.Send(ctx, letter); err != nil {
@@ -333,10 +368,10 @@ func (c Consumer) again(items []*item, done int) error {
 var errPanic = errors.New("panic")
 
 // guard runs f and turns a panic into an error.
-func guard(f func() error) (err error) {
+func guard(ctx context.Context, f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			slog.Error("stream handler panics", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			slog.ErrorContext(ctx, "stream handler panics", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 			err = poison.Mark(fmt.Errorf("%w: %v", errPanic, r))
 		}
 	}()

@@ -1,6 +1,7 @@
 package deadletter_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,6 +26,7 @@ import (
 	"orderflow/shared/ops/deadletter"
 	"orderflow/shared/ops/deadletter/deadlettertest"
 	"orderflow/shared/process/saga"
+	"orderflow/shared/shop/trail"
 )
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -1609,5 +1611,40 @@ func TestParsePolicy(t *testing.T) {
 			}()
 			deadletter.ParsePolicy(bad[0], bad[1], bad[2])
 		}()
+	}
+}
+
+// Each line about an entry says what its message is about, from recording to redriving, and so does
+// one about an entry that can't be seen to.
+func TestLinesOfAnEntry(t *testing.T) {
+	var log bytes.Buffer
+	before := slog.Default()
+	slog.SetDefault(slog.New(trail.Handler(slog.NewTextHandler(&log, nil))))
+	t.Cleanup(func() { slog.SetDefault(before) })
+	p := newPlant(t)
+	p.queue = []queued{{id: "m0", body: `{"detail-type":"shipment.prepared","detail":{"id":"shipment/s1@2","subject":` +
+		`"shipment/s1","correlationid":"c1","traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",` +
+		`"data":{"orderId":"o1"}}}`}}
+	p.poison = true
+	for len(p.queue) > 0 {
+		p.consume()
+	}
+	p.clock.Advance(5 * time.Minute)
+	p.trouble = deadletter.ErrNotSent
+	_, _ = p.redrive()
+	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+	about := 0
+	for _, line := range lines {
+		if !strings.Contains(line, "deadLetterId=") {
+			continue
+		}
+		about++
+		const want = "subject=shipment/s1 orderId=o1 correlationId=c1 traceId=4bf92f3577b34da6a3ce929d0e0e4736"
+		if !strings.HasSuffix(line, want) {
+			t.Errorf("%s, want %s", line, want)
+		}
+	}
+	if about < 3 { // recorded, redriven, fails
+		t.Errorf("%d lines about the entry:\n%s", about, &log)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/faults"
+	"orderflow/shared/shop/trail"
 )
 
 // The faults of what operators ask for.
@@ -43,7 +44,10 @@ func (d Desk) Get(ctx context.Context, id string) (Entry, Message, error) {
 	}
 	m, err := d.Table.Message(ctx, id)
 	if errors.Is(err, ErrUnreadable) {
-		slog.ErrorContext(ctx, "message of a dead letter is unreadable", "deadLetterId", id, "error", err.Error())
+		slog.ErrorContext(
+			trail.With(ctx, e.trail()), "message of a dead letter is unreadable", "deadLetterId", id, "error",
+			err.Error(),
+		)
 		return e, Message{}, nil
 	}
 	return e, m, missing(err)

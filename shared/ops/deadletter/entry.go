@@ -26,6 +26,7 @@ import (
 	"unicode/utf8"
 
 	"orderflow/shared/kit/decimal"
+	"orderflow/shared/shop/trail"
 )
 
 // Status is where an entry stands.
@@ -98,9 +99,13 @@ type Entry struct {
 	// the message doesn't say
 	Topic         string `json:"topic"`
 	CorrelationID string `json:"correlationId"`
-	Kind          Kind   `json:"kind"`
-	Target        string `json:"target"` // the ARN of the queue or function, or the order's id
-	Origin        string `json:"origin"` // the queue of dead letters that it came from
+	// what the message is about besides, as far as it says (shared/shop/trail)
+	Subject string `json:"subject,omitempty"`
+	OrderID string `json:"orderId,omitempty"`
+	TraceID string `json:"traceId,omitempty"`
+	Kind    Kind   `json:"kind"`
+	Target  string `json:"target"` // the ARN of the queue or function, or the order's id
+	Origin  string `json:"origin"` // the queue of dead letters that it came from
 
 	Error        string    `json:"error"`
 	Code         string    `json:"code"`     // of the fault, where the error is one
@@ -127,6 +132,16 @@ type Entry struct {
 	Closed   time.Time `json:"closed,omitzero"` // when it was resolved or discarded
 	ClosedBy string    `json:"closedBy"`
 	Reason   string    `json:"reason"` // of the discard, in the operator's words
+}
+
+// about notes what the entry's message is about.
+func (e *Entry) about(t trail.Trail) {
+	e.Subject, e.OrderID, e.TraceID = t.Subject, t.OrderID, t.TraceID
+}
+
+// trail is what the entry's message is about.
+func (e Entry) trail() trail.Trail {
+	return trail.Trail{Subject: e.Subject, OrderID: e.OrderID, CorrelationID: e.CorrelationID, TraceID: e.TraceID}
 }
 
 // Request is an operator's request as an entry remembers it.

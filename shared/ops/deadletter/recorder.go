@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"orderflow/shared/kit/clock"
+	"orderflow/shared/shop/trail"
 )
 
 // Recorder writes letters into the table. All fields are required.
@@ -26,7 +27,9 @@ type Recorder struct {
 // minute.
 func (r Recorder) Record(ctx context.Context, l Letter) error {
 	l = l.original()
+	ctx = trail.With(ctx, trail.OfMessage(l.Body))
 	p := parse(l, r.Stack, r.Records)
+	p.entry.about(trail.Of(ctx))
 	if p.own {
 		slog.WarnContext(ctx, "dead letter of the redrive itself", "messageId", l.MessageID, "error", p.failure.err)
 		return nil
@@ -62,9 +65,10 @@ func (r Recorder) Record(ctx context.Context, l Letter) error {
 	if err != nil {
 		return fmt.Errorf("deadletter: record %s: %w", l.MessageID, err)
 	}
+	trail.Learn(ctx, entry.trail())
 	slog.WarnContext(ctx, "dead letter recorded", "deadLetterId", entry.ID, "consumer", entry.Consumer, "topic",
 		entry.Topic, "status", string(entry.Status),
-		"redrives", entry.Redrives, "held", entry.Held, "error", entry.Error, "correlationId", entry.CorrelationID)
+		"redrives", entry.Redrives, "held", entry.Held, "error", entry.Error)
 	return nil
 }
 

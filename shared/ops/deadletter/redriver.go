@@ -14,6 +14,7 @@ import (
 
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/process/saga"
+	"orderflow/shared/shop/trail"
 )
 
 // Why a message did not get to its consumer. Of any other error nobody knows whether it did.
@@ -156,8 +157,9 @@ func (r *run) take(ctx, taking context.Context) error {
 				r.count(func(s *Summary) { s.Unfinished = true })
 				return nil
 			}
-			if err := r.one(ctx, taking, e.ID); err != nil {
-				r.failed(ctx, e.ID, err)
+			about := trail.With(ctx, e.trail())
+			if err := r.one(about, taking, e.ID); err != nil {
+				r.failed(about, e.ID, err)
 			}
 			return nil
 		})
@@ -193,6 +195,7 @@ func (r *run) one(ctx, sending context.Context, id string) error {
 	if err != nil {
 		return err
 	}
+	trail.Learn(ctx, e.trail())
 	now := r.Clock.Now()
 	if e.Alert && !e.Next.IsZero() && !e.Next.After(now) {
 		return r.alert(ctx, e)
@@ -214,8 +217,7 @@ func (r *run) one(ctx, sending context.Context, id string) error {
 	}
 	answered, why, err := r.send(sending, e)
 	slog.InfoContext(ctx, "dead letter redriven", "deadLetterId", e.ID, "consumer", e.Consumer, "attempt", e.Redrives,
-		"send", e.Sends, "answered", answered, "correlationId",
-		e.CorrelationID)
+		"send", e.Sends, "answered", answered)
 	switch {
 	case err != nil:
 		return r.notSent(ctx, e, err)

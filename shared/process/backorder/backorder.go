@@ -96,9 +96,7 @@ func (f Filler) wake(ctx context.Context, e es.Envelope, reserved contract.Stock
 			if err := f.Tokens.Succeed(ctx, try.Token, Answer{OrderID: state.ID, Status: state.Status}); err != nil {
 				return fmt.Errorf("backorder: %s: %w", e.ID, err)
 			}
-			slog.InfoContext(
-				ctx, "run woken", "event", e.ID, "run", try.SagaID, "correlationId", e.CorrelationID,
-			)
+			slog.InfoContext(ctx, "run woken", "event", e.ID, "run", try.SagaID)
 		}
 	}
 	return nil

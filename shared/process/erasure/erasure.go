@@ -17,6 +17,7 @@ import (
 	"orderflow/shared/kit/ident"
 	"orderflow/shared/read/view/orders"
 	"orderflow/shared/shop/order"
+	"orderflow/shared/shop/trail"
 )
 
 // Customers destroys the data keys of those who are erased. customer.Service is one.
@@ -73,7 +74,10 @@ func (f Finisher) cancel(ctx context.Context, envelope es.Envelope, customerID s
 			)
 			switch {
 			case errors.Is(err, order.ErrDispatched):
-				slog.InfoContext(ctx, "not cancelled: the order has left", "event", envelope.ID, "orderId", row.OrderID)
+				slog.InfoContext(
+					trail.With(ctx, trail.Trail{Subject: "order/" + row.OrderID, OrderID: row.OrderID}),
+					"not cancelled: the order has left", "event", envelope.ID,
+				)
 			case err != nil:
 				failed = errors.Join(failed, fmt.Errorf("cancel order %s: %w", row.OrderID, err))
 			}
@@ -107,6 +111,6 @@ func (f Finisher) finish(ctx context.Context, envelope es.Envelope, erased contr
 	if err != nil {
 		return fmt.Errorf("erasure: %s: %w", envelope.ID, err)
 	}
-	slog.InfoContext(ctx, "erasure finished", "event", envelope.ID, "correlationId", envelope.CorrelationID)
+	slog.InfoContext(ctx, "erasure finished", "event", envelope.ID)
 	return nil
 }

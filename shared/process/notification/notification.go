@@ -221,12 +221,12 @@ func (n delivered) send(ctx context.Context, envelope es.Envelope, of topic, dat
 	if age := n.deps.Clock.Now().Sub(envelope.Time); age > MaxAge || age < -MaxAhead {
 		return contract.Malformed(fmt.Errorf("%s is %s old", envelope.ID, age.Truncate(time.Minute)))
 	}
-	log := slog.With("event", envelope.ID, "correlationId", envelope.CorrelationID)
+	log := slog.With("event", envelope.ID)
 	payload, err := payloadOf(envelope, data)
 	if err != nil {
 		return err
 	}
-	event, subject := inbox.Event{ID: envelope.ID, Payload: payload, TakeOver: n.takeOver}, ""
+	event, title := inbox.Event{ID: envelope.ID, Payload: payload, TakeOver: n.takeOver}, ""
 	// The mail is written behind the claim and right before it is sent: nothing lies between asking
 	// who is erased and sending but the opening of name and address.
 	id, fresh, err := n.inbox.Do(ctx, event, func(ctx context.Context) (string, error) {
@@ -237,7 +237,7 @@ func (n delivered) send(ctx context.Context, envelope es.Envelope, of topic, dat
 		case err != nil:
 			return "", fmt.Errorf("%w: %w", inbox.ErrNotDone, err)
 		}
-		subject = mail.Subject
+		title = mail.Subject
 		return n.deps.Mailer.Send(ctx, mail)
 	})
 	switch {
@@ -254,7 +254,7 @@ func (n delivered) send(ctx context.Context, envelope es.Envelope, of topic, dat
 	case !fresh:
 		log.InfoContext(ctx, "no mail: it was sent before", "mail", id)
 	default:
-		log.InfoContext(ctx, "mail sent", "mail", id, "subject", subject)
+		log.InfoContext(ctx, "mail sent", "mail", id, "title", title)
 	}
 	return nil
 }

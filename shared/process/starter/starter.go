@@ -78,13 +78,13 @@ func (s Starter) wake(ctx context.Context, e es.Envelope, orderID string) error 
 	}
 	tries := res.State.Awaited()
 	if len(tries) == 0 {
-		slog.InfoContext(ctx, "no run waits", "event", e.ID, "orderId", orderID)
+		slog.InfoContext(ctx, "no run waits", "event", e.ID)
 	}
 	for _, try := range tries {
 		if err := s.Tokens.Succeed(ctx, try.Token, woken{Event: e.ID}); err != nil {
 			return fmt.Errorf("starter: %s: %w", e.ID, err)
 		}
-		slog.InfoContext(ctx, "run woken", "event", e.ID, "run", try.SagaID, "correlationId", e.CorrelationID)
+		slog.InfoContext(ctx, "run woken", "event", e.ID, "run", try.SagaID)
 	}
 	return nil
 }
@@ -102,7 +102,6 @@ func (s Starter) start(ctx context.Context, e es.Envelope, run saga.Run) error {
 	}
 	slog.InfoContext(
 		ctx, "run started", "event", e.ID, "run", run.Name, "mode", string(run.Input.Mode), "fresh", fresh,
-		"correlationId", e.CorrelationID,
 	)
 	return nil
 }

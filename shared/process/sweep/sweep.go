@@ -56,6 +56,7 @@ import (
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/shipment"
 	"orderflow/shared/shop/stock"
+	"orderflow/shared/shop/trail"
 )
 
 // Rows says where to look. All give the oldest orders first, and read as the caller goes on: Open
@@ -312,11 +313,11 @@ func (r *run) through(
 			break
 		}
 		if unreadable(err) {
-			r.unreadable(ctx, listed.ID, err)
+			r.unreadable(trail.With(ctx, trail.Order(listed.ID, es.Metadata{})), err)
 			continue
 		}
 		if err != nil {
-			r.failed(ctx, listed.ID, err)
+			r.failed(trail.With(ctx, trail.Order(listed.ID, es.Metadata{})), listed.ID, err)
 			done = false
 			break
 		}
@@ -340,15 +341,16 @@ func (r *run) look(ctx context.Context, id string, look func(context.Context, st
 			r.failed(ctx, id, fmt.Errorf("panic: %v\n%s", broken, debug.Stack()))
 		}
 	}()
+	ctx = trail.With(ctx, trail.Order(id, es.Metadata{}))
 	stage, action, err := look(ctx, id)
 	if unreadable(err) {
-		r.unreadable(ctx, id, err)
+		r.unreadable(ctx, err)
 		return
 	}
 	if err != nil {
 		r.failed(ctx, id, err)
 	}
-	r.note(ctx, id, stage, action)
+	r.note(ctx, stage, action)
 }
 
 // unreadable reports whether an order's stream can't be read, now or later.
@@ -385,7 +387,7 @@ func (r *run) full() bool {
 func (r *run) failed(ctx context.Context, id string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	slog.ErrorContext(ctx, "sweep: order failed", "orderId", id, "error", err.Error())
+	slog.ErrorContext(ctx, "sweep: order failed", "error", err.Error())
 	r.fail(fmt.Errorf("sweep: order %q: %w", id, err))
 }
 
@@ -404,15 +406,15 @@ func (r *run) broken(ctx context.Context, err error) {
 	r.fail(fmt.Errorf("sweep: %w", err))
 }
 
-func (r *run) unreadable(ctx context.Context, id string, err error) {
+func (r *run) unreadable(ctx context.Context, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	slog.ErrorContext(ctx, "sweep: order can't be read", "orderId", id, "error", err.Error())
+	slog.ErrorContext(ctx, "sweep: order can't be read", "error", err.Error())
 	r.summary.Found[StageUnreadable]++
 	r.summary.Actions[ActionNone]++
 }
 
-func (r *run) note(ctx context.Context, id string, stage Stage, action Action) {
+func (r *run) note(ctx context.Context, stage Stage, action Action) {
 	if stage == "" {
 		return
 	}
@@ -426,8 +428,7 @@ func (r *run) note(ctx context.Context, id string, stage Stage, action Action) {
 		r.acted++
 	}
 	slog.WarnContext(
-		ctx, "sweep: order stands still", "orderId", id, "stage", string(stage), "action",
-		string(cmp.Or(action, "failed")),
+		ctx, "sweep: order stands still", "stage", string(stage), "action", string(cmp.Or(action, "failed")),
 	)
 }
 
@@ -521,7 +522,7 @@ func (r *run) shipped(ctx context.Context, o found) (Stage, Action, error) {
 		return "", "", err
 	}
 	_, err = r.Stock.Commit(ctx, o.request(r.Clock, "sweep-commit"), o.id, o.state.StockRevision)
-	return settled(ctx, o, StageUnbooked, ActionCommitted, err)
+	return settled(ctx, StageUnbooked, ActionCommitted, err)
 }
 
 // follow carries out what an order's shipment has come to.
@@ -529,7 +530,7 @@ func (r *run) follow(
 	ctx context.Context, o found, stage Stage, command func(es.Request) (es.Result[order.State], error),
 ) (Stage, Action, error) {
 	_, err := command(o.request(r.Clock, "sweep-follow"))
-	return settled(ctx, o, stage, ActionFollowed, err)
+	return settled(ctx, stage, ActionFollowed, err)
 }
 
 // contradictions are the faults of a command that what an order's shipment or stock says rules out.
@@ -541,11 +542,10 @@ var contradictions = []error{
 // settled is what came of a command that an order's shipment calls for. Where the two contradict
 // each other it is the same in each sweep: that is counted and told of, and no error, which would
 // hide the next one.
-func settled(ctx context.Context, o found, stage Stage, did Action, err error) (Stage, Action, error) {
+func settled(ctx context.Context, stage Stage, did Action, err error) (Stage, Action, error) {
 	for _, contradiction := range contradictions {
 		if errors.Is(err, contradiction) {
-			slog.ErrorContext(ctx, "sweep: an order contradicts its shipment or its stock",
-				"orderId", o.id, "error", err.Error())
+			slog.ErrorContext(ctx, "sweep: an order contradicts its shipment or its stock", "error", err.Error())
 			return StageAtOdds, ActionNone, nil
 		}
 	}
@@ -564,7 +564,7 @@ func (r *run) erased(ctx context.Context, o found) (Stage, Action, error) {
 	if errors.Is(err, order.ErrDispatched) {
 		return StageErased, ActionNone, nil
 	}
-	return settled(ctx, o, StageErased, ActionCancelled, err)
+	return settled(ctx, StageErased, ActionCancelled, err)
 }
 
 // found is an order as its stream has it.
@@ -579,6 +579,7 @@ type found struct {
 	budgets     int64
 	closedAt    int64 // version of order.cancelling, 0 where there is none
 	correlation string
+	traceparent string
 }
 
 // stands reports whether nothing has come of the order for a budget. Of one that is undated nobody
@@ -590,7 +591,10 @@ func (o found) request(c clock.Clock, command string) es.Request {
 	return es.Request{
 		CommitID: ident.Derive(command, o.id, strconv.FormatInt(o.version, 10)),
 		Time:     c.Now(),
-		Metadata: es.Metadata{CorrelationID: o.correlation, CausationID: "sweep-orders", Actor: "sweep-orders"},
+		Metadata: es.Metadata{
+			CorrelationID: o.correlation, CausationID: "sweep-orders", Traceparent: o.traceparent,
+			Actor: "sweep-orders",
+		},
 	}
 }
 
@@ -605,7 +609,9 @@ func (r *run) load(ctx context.Context, id string) (found, error) {
 	if err != nil {
 		return found{}, err
 	}
-	o := found{id: id, correlation: events[0].Metadata.CorrelationID}
+	from := events[0].Metadata
+	trail.Learn(ctx, trail.Order(id, from))
+	o := found{id: id, correlation: from.CorrelationID, traceparent: from.Traceparent}
 	if o.state, err = es.Fold(order.Decider.Initial(), order.Decider.Evolve, events); err != nil {
 		return found{}, err
 	}

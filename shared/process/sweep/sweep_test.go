@@ -34,6 +34,7 @@ import (
 	"orderflow/shared/shop/shipment"
 	"orderflow/shared/shop/stock"
 	"orderflow/shared/shop/stock/stocktest"
+	"orderflow/shared/shop/trail"
 )
 
 // TestMain keeps the log, a line an order, out of the tests' output.
@@ -91,6 +92,9 @@ func (w *world) sweeper() sweep.Sweeper {
 	}
 }
 
+// traceID is that of what commits follow from.
+const traceID = "4bf92f3577b34da6a3ce929d0e0e4736"
+
 // do appends events to an order's stream, and projects them.
 func (w *world) do(t fataler, id string, events ...any) {
 	t.Helper()
@@ -99,7 +103,9 @@ func (w *world) do(t fataler, id string, events ...any) {
 	if err == nil {
 		_, err = w.store.Append(context.Background(), []es.Commit{{
 			Head: history.Head, ID: fmt.Sprint("given-", history.Head.Version()), Time: w.clock.Now(), Events: events,
-			Metadata: es.Metadata{CorrelationID: "correlation"},
+			Metadata: es.Metadata{
+				CorrelationID: "correlation", Traceparent: "00-" + traceID + "-00f067aa0ba902b7-01",
+			},
 		}})
 	}
 	if err != nil {
@@ -1234,7 +1240,7 @@ func TestUnreadable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
 			before := slog.Default()
-			slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+			slog.SetDefault(slog.New(trail.Handler(slog.NewTextHandler(&log, nil))))
 			defer slog.SetDefault(before)
 			w := newWorld()
 			for _, id := range []string{"o1", "o2", "o3"} {
@@ -1264,6 +1270,14 @@ func TestUnreadable(t *testing.T) {
 			quoted := strings.Trim(strconv.Quote(tt.err.Error()), `"`)
 			if text := log.String(); !strings.Contains(text, quoted) || !strings.Contains(text, "level=ERROR") {
 				t.Errorf("logged %s", text)
+			}
+			for _, line := range []string{
+				"action=closed subject=order/o1 orderId=o1 correlationId=correlation traceId=" + traceID,
+				"subject=order/o2 orderId=o2",
+			} {
+				if !strings.Contains(log.String(), line) {
+					t.Errorf("logged %s, want %s", &log, line)
+				}
 			}
 		})
 	}

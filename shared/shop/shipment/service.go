@@ -16,6 +16,7 @@ import (
 	"orderflow/shared/kit/ident"
 	"orderflow/shared/kit/wiring"
 	"orderflow/shared/shop/personal"
+	"orderflow/shared/shop/trail"
 )
 
 // addressField is what an order's address is sealed as.
@@ -259,9 +260,11 @@ func (s Service) departing() func(
 		if !faults.Final(err) {
 			return res, recognised, err
 		}
-		slog.ErrorContext(ctx, "a shipment leaves, and the books of stock can't follow", "shipment", of.State.ID,
-			"orderId", of.State.OrderID, "revision", of.State.Revision,
-			"correlationId", req.Metadata.CorrelationID, "error", err.Error())
+		slog.ErrorContext(
+			trail.With(ctx, trail.Order(of.State.OrderID, req.Metadata)),
+			"a shipment leaves, and the books of stock can't follow",
+			"shipment", of.State.ID, "revision", of.State.Revision, "error", err.Error(),
+		)
 		return with(nil)
 	}
 }
