@@ -19,6 +19,7 @@
 package stocktable
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -98,6 +99,32 @@ func (t *Table) Reserve(items []stock.Item, marks stock.Marks, shortage stock.Sh
 	return effect{name: "reserve stock", items: updates, refusal: refused(items, marks, short(shortage))}
 }
 
+// ReserveRest implements stock.Counters.
+func (t *Table) ReserveRest(items []stock.Item, marks stock.Marks, shortage stock.Shortage) es.Effect {
+	updates := t.updates(items, marks, take, enough+" AND "+open)
+	there := map[string]bool{}
+	for i, item := range items {
+		taking(updates[i].Update)
+		if _, short := shortage[item.SKU]; short {
+			there[item.SKU] = true
+			conditions(updates[i].Update, "#available = :q")
+		}
+	}
+	var gone []string
+	for _, sku := range slices.Sorted(maps.Keys(shortage)) {
+		if !there[sku] {
+			gone = append(gone, sku)
+		}
+	}
+	short := refused(items, marks, func(failed []met) error { return stock.Refill(failed[0].SKU) })
+	return effect{
+		name: "reserve the rest", items: append(updates, t.inEpochs(gone, shortage)...),
+		refusal: func(reasons []types.CancellationReason) error {
+			return cmp.Or(short(reasons), refilled(gone, reasons[len(items):]))
+		},
+	}
+}
+
 // ReserveAll implements stock.Counters.
 func (t *Table) ReserveAll(items []stock.Item, marks stock.Marks, shortage stock.Shortage) es.Effect {
 	updates := t.updates(items, marks, "SET #available = #available - :q, #reserved = #reserved + :q", enough)
@@ -132,6 +159,7 @@ func short(shortage stock.Shortage) func([]met) error {
 			shortage[m.SKU] = stock.Short{
 				Wanted: m.Quantity, Available: r.OptionalNumber("available"), Epoch: r.OptionalNumber("epoch"),
 				Shards: r.OptionalNumber("shards"), Waiting: r.OptionalNumber("waiting"),
+				Passed: r.OptionalNumber("passed"),
 			}
 			if err := r.Err(); err != nil {
 				return fmt.Errorf("stocktable: row %q: %w", m.SKU, err)
@@ -144,6 +172,24 @@ func short(shortage stock.Shortage) func([]met) error {
 // Stands implements stock.Counters.
 func (t *Table) Stands(shortage stock.Shortage) es.Effect {
 	skus := slices.Sorted(maps.Keys(shortage))
+	return effect{
+		name: "out of stock", items: t.inEpochs(skus, shortage),
+		refusal: func(reasons []types.CancellationReason) error { return refilled(skus, reasons) },
+	}
+}
+
+// refilled is a conflict where a row is in another epoch than a shortage was met in.
+func refilled(skus []string, reasons []types.CancellationReason) error {
+	for i, sku := range skus {
+		if dynamo.Refused(reasons[i]) {
+			return stock.Refill(sku)
+		}
+	}
+	return nil
+}
+
+// inEpochs checks that the rows of SKUs are in the epochs of a shortage.
+func (t *Table) inEpochs(skus []string, shortage stock.Shortage) []types.TransactWriteItem {
 	checks := make([]types.TransactWriteItem, len(skus))
 	for i, sku := range skus {
 		condition, epoch := "#epoch = :epoch", shortage[sku].Epoch
@@ -158,14 +204,7 @@ func (t *Table) Stands(shortage stock.Shortage) es.Effect {
 			checks[i].ConditionCheck.ExpressionAttributeValues = dynamo.Item{":epoch": dynamo.N(epoch)}
 		}
 	}
-	return effect{name: "out of stock", items: checks, refusal: func(reasons []types.CancellationReason) error {
-		for i, sku := range skus {
-			if dynamo.Refused(reasons[i]) {
-				return stock.Refill(sku)
-			}
-		}
-		return nil
-	}}
+	return checks
 }
 
 // Lacks implements stock.Counters. No row satisfies its conditions, so the transaction is cancelled

@@ -64,7 +64,7 @@ func (s Service) Amendment(
 		}
 		event := Amended{ReservationID: state.ID, OrderID: state.OrderID, Items: wanted}
 		event.Taken, event.Returned = goods.Difference(state.Items, wanted)
-		rows, err := s.placeAfter(ctx, shortage, split, event.Taken, state.ID)
+		rows, err := s.placeAfter(ctx, shortage, split, rooms{}, event.Taken, state.ID)
 		switch {
 		case len(shortage) > 0: // by rows that were read one by one
 			return []es.Commit{req.Commit(history.Head, event)}, []es.Effect{s.deps.Counters.Lacks(shortage)}, nil

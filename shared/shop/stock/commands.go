@@ -35,6 +35,9 @@ type Reservation struct {
 	Items    []Item // a SKU may stand in it more than once
 	// Backorder has it wait where the items are not all to be had, in place of being refused.
 	Backorder bool
+	// Partial has it take what there is of the items, where that is something: only where there is
+	// nothing of any does it wait, or is refused.
+	Partial bool
 }
 
 // ReservationID names the attempt to reserve stock for one revision of an order.

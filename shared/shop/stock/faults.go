@@ -13,7 +13,10 @@ var (
 	ErrInsufficient = faults.Declare(faults.Rule, "stock.insufficient")
 	// ErrBackordered: it waits for stock. No run undoes that: it waits too.
 	ErrBackordered = faults.Declare(faults.Conflict, "stock.backordered")
-	ErrNotFound    = faults.Declare(faults.NotFound, "stock.not-found")
+	// ErrPartial: what was there is reserved, and not all of it. No run undoes that: it has the
+	// order follow.
+	ErrPartial  = faults.Declare(faults.Conflict, "stock.partial")
+	ErrNotFound = faults.Declare(faults.NotFound, "stock.not-found")
 	// no number of pieces that can be counted or reserved
 	ErrInvalidQuantity = faults.Declare(faults.Rule, "stock.invalid-quantity")
 	ErrCommitted       = faults.Declare(faults.Conflict, "stock.committed")    // too late to release
@@ -31,6 +34,15 @@ var (
 // many there are: that is nobody's business who orders.
 func Insufficient(skus []string) *faults.Fault {
 	return ErrInsufficient.New("not enough of %s", list(skus))
+}
+
+// partly is the answer to a reservation that has less than it is asked for.
+func partly(missing []Item) *faults.Fault {
+	skus := make([]string, len(missing))
+	for i, item := range missing {
+		skus[i] = item.SKU
+	}
+	return ErrPartial.New("reserved what there is; not enough of %s", list(skus))
 }
 
 // list names SKUs.

@@ -13,6 +13,7 @@ import (
 	"orderflow/shared/kit/faults"
 	"orderflow/shared/kit/ident"
 	"orderflow/shared/kit/wiring"
+	"orderflow/shared/shop/goods"
 )
 
 // Level is how much there is of a SKU.
@@ -40,6 +41,11 @@ type Counters interface {
 	// that wait for it have been passed MaxPassed times. Then shortage holds what those rows were,
 	// and nothing else.
 	Reserve(items []Item, marks Marks, shortage Shortage) es.Effect
+	// ReserveRest is Reserve for what is to be had where there is a shortage: of the SKUs that are
+	// short it takes all that was met, and leaves those alone of which there was nothing. The
+	// append is refused, with an es.ErrConflict, where more of those, or less of anything, is
+	// available.
+	ReserveRest(items []Item, marks Marks, shortage Shortage) es.Effect
 	// ReserveAll is Reserve for several reservations, items being what they want together. It is
 	// refused as well where somebody waits for a SKU: who passes those that wait is counted alone.
 	ReserveAll(items []Item, marks Marks, shortage Shortage) es.Effect
@@ -112,14 +118,19 @@ func New(deps Deps) Service {
 // ErrInvalidQuantity what no stock could satisfy; either stays the answer for this revision of the
 // order, whatever is counted later. What comes in before the refusal is written is reserved after
 // all. es.ErrAttemptClosed where the reservation was released before it came. ErrBackordered where
-// it waits.
+// it waits. A Partial one that there is not all for is reserved with what there is, and ErrPartial
+// stays the answer for as long as it has less than it is asked for.
 func (s Service) Reserve(ctx context.Context, req es.Request, r Reservation) (ReservationState, error) {
 	id := ReservationID(r.OrderID, r.Revision)
-	attempts, marks, shortage, split := s.attempts, Marks{}, Shortage{}, map[string]bool{}
+	attempts, marks, shortage, split, in := s.attempts, Marks{}, Shortage{}, map[string]bool{}, rooms{}
 	var wanted []Item
 	attempts.Refused = func(f *faults.Fault) es.Plan {
 		p := es.Plan{Event: Refused{ReservationID: id, OrderID: r.OrderID, Code: f.Code, Detail: f.Detail}}
+		items, rows := s.rest(wanted, shortage, in, id)
 		switch {
+		case len(shortage) > 0 && r.Partial && len(items) > 0:
+			p.Event = reserved(id, r.OrderID, items, rows, marks)
+			p.Effects = []es.Effect{s.deps.Counters.ReserveRest(rows, marks, shortage)}
 		case len(shortage) > 0 && r.Backorder:
 			places := shortage.join(nil)
 			p.Event = Backordered{
@@ -132,20 +143,23 @@ func (s Service) Reserve(ctx context.Context, req es.Request, r Reservation) (Re
 		}
 		return p
 	}
-	return attempts.Do(ctx, id, req, func(ctx context.Context, _ *es.Reads) (es.Plan, error) {
+	state, err := attempts.Do(ctx, id, req, func(ctx context.Context, _ *es.Reads) (es.Plan, error) {
 		items, err := demand(r.Items)
 		if err != nil {
 			clear(shortage)
 			return es.Plan{}, err
 		}
-		rows, err := s.placeAfter(ctx, shortage, split, items, id)
-		if sku := shortage.scattered(); r.Backorder && sku != "" {
+		wanted = items
+		rows, err := s.placeAfter(ctx, shortage, split, in, items, id)
+		if sku := shortage.scattered(); (r.Backorder || r.Partial) && sku != "" {
 			return es.Plan{}, cmp.Or(s.gather(ctx, moving("stock-gather", req), sku), Elsewhere(sku))
 		}
-		if err != nil {
+		if len(shortage) > 0 && r.Partial {
+			_, rows = s.rest(items, shortage, in, id)
+		}
+		if err != nil && !wide(rows) {
 			return es.Plan{}, err
 		}
-		wanted = items
 		if wide(rows) {
 			sku := widest(rows)
 			return es.Plan{}, cmp.Or(s.gather(ctx, moving("stock-gather", req), sku), Elsewhere(sku))
@@ -155,6 +169,19 @@ func (s Service) Reserve(ctx context.Context, req es.Request, r Reservation) (Re
 			Effects: []es.Effect{s.deps.Counters.Reserve(rows, marks, shortage)},
 		}, nil
 	})
+	if more, _ := goods.Difference(state.Items, wanted); err == nil && r.Partial && len(more) > 0 {
+		err = partly(more)
+	}
+	return state, err
+}
+
+// rest is what is to be had of items of which some are short, and from which rows.
+func (s Service) rest(items []Item, shortage Shortage, in rooms, seed string) (rest, rows []Item) {
+	ample, there := shortage.ample(items), shortage.There()
+	rows, _ = s.place(ample, maps.Clone(in), seed) // nothing of that is short
+	rows = append(rows, there...)
+	slices.SortFunc(rows, func(a, b Item) int { return cmp.Compare(a.SKU, b.SKU) })
+	return goods.Sum(append(ample, there...)), rows
 }
 
 // reserved is the event of items that are taken from rows.

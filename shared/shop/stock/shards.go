@@ -161,12 +161,12 @@ func (s Service) look(ctx context.Context, skus map[string]bool, into rooms, shu
 
 // placeAfter says from which rows items are taken, behind a try that met the shortage: where that
 // is of a SKU that is split, its rows are looked at, as those are that tries before it met, which
-// split has. seed chooses among shards. Where all rows of a SKU have too few together, the answer
-// is Insufficient, and the shortage says so; else it is empty.
+// split has, and are in the rooms then. seed chooses among shards. Where all rows of a SKU have too
+// few together, the answer is Insufficient, and the shortage says so; else it is empty.
 func (s Service) placeAfter(
-	ctx context.Context, shortage Shortage, split map[string]bool, items []Item, seed string,
+	ctx context.Context, shortage Shortage, split map[string]bool, in rooms, items []Item, seed string,
 ) ([]Item, error) {
-	in := rooms{}
+	clear(in)
 	maps.Copy(split, shortage.split())
 	err := s.look(ctx, split, in, Row.closed)
 	clear(shortage)
@@ -199,6 +199,7 @@ func (s Service) place(items []Item, in rooms, seed string) (rows []Item, short 
 				short[item.SKU] = Short{
 					Wanted: item.Quantity, Available: Summed(all).Available, Epoch: all[0].Epoch, Shards: all[0].Shards,
 					Waiting:   all[0].Waiting,
+					Passed:    all[0].Passed,
 					Scattered: slices.ContainsFunc(all[1:], func(row Row) bool { return row.Available > 0 }),
 				}
 				continue

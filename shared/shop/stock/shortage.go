@@ -2,6 +2,8 @@ package stock
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"orderflow/shared/kit/es"
 )
@@ -21,7 +23,33 @@ type Short struct {
 	Epoch     int64 // 0 where there is no row
 	Shards    int64 // of the SKU, as its own row says
 	Waiting   int64 // reservations in the SKU's line
+	Passed    int64 // that got pieces past the first of them
 	Scattered bool  // shards of it have some, though too few
+}
+
+// there is how much of what is short anybody may have: nothing where that is kept for the first of
+// those who wait.
+func (s Short) there() int64 {
+	if s.Waiting > 0 && s.Passed >= MaxPassed {
+		return 0
+	}
+	return max(s.Available, 0)
+}
+
+// There is what is to be had of what is short, in the rows of its SKUs.
+func (s Shortage) There() []Item {
+	var items []Item
+	for _, sku := range slices.Sorted(maps.Keys(s)) {
+		if n := s[sku].there(); n > 0 {
+			items = append(items, Item{SKU: sku, Quantity: n})
+		}
+	}
+	return items
+}
+
+// ample are the items that are not short.
+func (s Shortage) ample(items []Item) []Item {
+	return slices.DeleteFunc(slices.Clone(items), func(i Item) bool { _, short := s[i.SKU]; return short })
 }
 
 // scattered is a SKU whose shards have pieces: nobody waits for it before they are in its own row.

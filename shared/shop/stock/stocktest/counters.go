@@ -32,6 +32,7 @@ type row struct {
 func (r row) short(wanted int64) stock.Short {
 	return stock.Short{
 		Wanted: wanted, Available: r.Available, Epoch: r.Epoch, Shards: r.Shards, Waiting: int64(len(r.line)),
+		Passed: r.Passed,
 	}
 }
 
@@ -62,6 +63,38 @@ func (c *Counters) String() string { return fmt.Sprint(c.rows.All()) }
 // Reserve implements stock.Counters.
 func (c *Counters) Reserve(items []stock.Item, marks stock.Marks, shortage stock.Shortage) es.Effect {
 	return c.reserve(items, marks, shortage, row.closed)
+}
+
+// ReserveRest implements stock.Counters.
+func (c *Counters) ReserveRest(items []stock.Item, marks stock.Marks, shortage stock.Shortage) es.Effect {
+	names := slices.Collect(maps.Keys(shortage))
+	for _, item := range items {
+		if _, short := shortage[item.SKU]; !short {
+			names = append(names, item.SKU)
+		}
+	}
+	return c.rows.Effect("reserve the rest", names, func(rows map[string]row) error {
+		took := map[string]bool{}
+		for _, item := range items {
+			met := rows[item.SKU]
+			_, short := shortage[item.SKU]
+			switch {
+			case !marks.Meet(item.SKU, met.Mark):
+				return stock.Met(item.SKU)
+			case met.Available < item.Quantity, met.closed(), short && met.Available > item.Quantity:
+				return stock.Refill(item.SKU)
+			}
+			met.Numbers = met.Numbers.Plus(stock.Numbers{Available: -item.Quantity, Reserved: item.Quantity})
+			met.Passed++
+			rows[item.SKU], took[item.SKU] = met, true
+		}
+		for sku, short := range shortage {
+			if !took[sku] && rows[sku].Epoch != short.Epoch {
+				return stock.Refill(sku)
+			}
+		}
+		return nil
+	})
 }
 
 // ReserveAll implements stock.Counters.

@@ -347,7 +347,10 @@ type world struct {
 }
 
 func (w *world) order(t *rapid.T) {
-	r := stock.Reservation{OrderID: ident.New(), Revision: 1, Backorder: rapid.IntRange(0, 4).Draw(t, "policy") > 0}
+	r := stock.Reservation{
+		OrderID: ident.New(), Revision: 1, Backorder: rapid.IntRange(0, 4).Draw(t, "policy") > 0,
+		Partial: rapid.IntRange(0, 3).Draw(t, "partial") == 0,
+	}
 	for range rapid.IntRange(1, 3).Draw(t, "lines") {
 		r.Items = append(r.Items, stock.Item{
 			SKU: rapid.SampledFrom(w.skus).Draw(t, "sku"), Quantity: rapid.Int64Range(1, 3).Draw(t, "quantity"),
@@ -358,7 +361,8 @@ func (w *world) order(t *rapid.T) {
 	_, err := insist(func() (stock.ReservationState, error) {
 		return w.flaky.Reserve(context.Background(), req, r)
 	})
-	if err != nil && !errors.Is(err, stock.ErrBackordered) && !errors.Is(err, stock.ErrInsufficient) {
+	if err != nil && !errors.Is(err, stock.ErrBackordered) && !errors.Is(err, stock.ErrInsufficient) &&
+		!errors.Is(err, stock.ErrPartial) {
 		t.Fatal(err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -77,6 +78,11 @@ func Run(t *testing.T, open func(t *testing.T, registry *es.Registry) Backend) {
 		{"orders that are passed", passing, fake},
 		{"a restock on the way into the line", between, fake},
 		{"nobody is forgotten", nobodyForgotten, fake},
+		{"what there is", partly, fake},
+		{"what there is, all or nothing", partlyAll, fake},
+		{"what there is meanwhile", partlyBetween, fake},
+		{"what there is for those who pass", partlyPassing, fake},
+		{"what there is of a split SKU", partlySplit, fake},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, shopOn(b, c.clock)) })
 	}
@@ -1185,15 +1191,22 @@ func (m *machine) reserve(t *rapid.T) {
 		items = append(items, item)
 		sum[item.SKU] += item.Quantity
 	}
-	state, err := m.service.Reserve(
-		context.Background(), request(), stock.Reservation{OrderID: order, Revision: revision, Items: items},
-	)
+	partial := rapid.Bool().Draw(t, "partial")
+	state, err := m.service.Reserve(context.Background(), request(), stock.Reservation{
+		OrderID: order, Revision: revision, Items: items, Partial: partial,
+	})
+	wanted := maps.Clone(sum)
 	if a.status == es.AttemptOpen {
 		a.status, a.items = es.AttemptDone, sum
 		for name, quantity := range sum {
-			if m.onHand[name]-m.held[name] < quantity {
+			if n := max(m.onHand[name]-m.held[name], 0); n < quantity && partial {
+				sum[name] = n
+			} else if n < quantity {
 				a.status = es.AttemptRefused
 			}
+		}
+		if maps.DeleteFunc(sum, func(_ string, n int64) bool { return n == 0 }); len(sum) == 0 {
+			a.status = es.AttemptRefused
 		}
 		if a.status == es.AttemptDone {
 			for name, quantity := range sum {
@@ -1209,7 +1222,10 @@ func (m *machine) reserve(t *rapid.T) {
 	}
 	switch a.status {
 	case es.AttemptDone:
-		if err != nil {
+		less := partial && slices.ContainsFunc(slices.Collect(maps.Keys(wanted)), func(name string) bool {
+			return a.items[name] < wanted[name]
+		})
+		if less != errors.Is(err, stock.ErrPartial) || !less && err != nil {
 			t.Fatalf("reserved: %v", err)
 		}
 	case es.AttemptRefused:
