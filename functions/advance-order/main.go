@@ -1,5 +1,6 @@
-// advance-order carries out the saga's steps on the order itself: start, confirm, close, cancel,
-// fail-undo, and those with which it waits: await-approval, await-stock, await-payment, expire.
+// advance-order carries out the saga's steps on the order itself: start, reduce, confirm,
+// close, cancel, fail-undo, and those with which it waits: await-approval, await-stock,
+// await-payment, expire.
 package main
 
 import (
@@ -36,6 +37,7 @@ func main() {
 		"await-stock":    sfntask.Task(tasks.AwaitStock),
 		"await-payment":  sfntask.Task(tasks.AwaitPayment),
 		"expire":         sfntask.Task(tasks.Expire),
+		"reduce":         sfntask.Task(tasks.Reduce),
 		"confirm":        sfntask.Task(tasks.Confirm),
 		"close":          sfntask.Task(tasks.Close),
 		"cancel":         sfntask.Task(tasks.FinishUndo),

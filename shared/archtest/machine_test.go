@@ -32,6 +32,10 @@ var beyondUndo = []string{"shipment.dispatched"}
 // nothing to decide.
 var nothingLeft = []string{"order.fulfilled"}
 
+// halfDone are the faults of a fulfilling step that say that half of what was asked is done, with
+// which the order goes on.
+var halfDone = []string{"stock.partial"}
+
 // machine is a state machine in Amazon States Language, as far as the rules need it.
 type machine struct {
 	Comment        string
@@ -264,7 +268,8 @@ func fair(m machine) (found findings) {
 }
 
 // ways: every failure of a fulfilling step goes to the arbiter, but what says that nothing is left
-// to fulfil, which ends the run; a failure of an undoing step goes on as its success does, unless
+// to fulfil, which ends the run, or that half of it is done, behind which another step comes before
+// the next; a failure of an undoing step goes on as its success does, unless
 // there is nothing left to leave out, or nothing may be undone any more, and the run then fails;
 // every state that is named exists.
 func ways(m machine) (found findings) {
@@ -280,6 +285,8 @@ func ways(m machine) (found findings) {
 			switch {
 			case fulfilling[name] && only(c, nothingLeft) && m.States[c.Next].Type == "Succeed":
 			case fulfilling[name] && m.leadsToWait(name, c):
+			case fulfilling[name] && only(c, halfDone) && m.States[c.Next].Type == "Task" &&
+				m.States[c.Next].Next == s.Next:
 			case fulfilling[name] && c.Next != arbiter:
 				found.addf("%s: a Catch goes to %s and not to %s", name, c.Next, arbiter)
 			case fulfilling[name] || c.Next == s.Next:
@@ -632,6 +639,16 @@ func TestWaitRulesFind(t *testing.T) {
           "Assign"`, `"States.ALL"
           ],
           "Assign"`, "StartOrder: a Catch goes to AwaitApproval",
+		},
+		"any failure that goes on": {
+			`"stock.partial"
+          ],
+          "Assign"`, `"States.ALL"
+          ],
+          "Assign"`, "ReserveStock: a Catch goes to ReduceOrder",
+		},
+		"a step that is left out": {
+			`"Next": "ReduceOrder"`, `"Next": "ScheduleShipment"`, "ReserveStock: a Catch goes to ScheduleShipment",
 		},
 		"a step that waits for nobody": {
 			`"Next": "MayPayAgain"`, `"Next": "WhichWay"`, "ChargePayment: a Catch goes to WhichWay",

@@ -58,7 +58,7 @@ var steps = map[string]sfntask.Router{
 		"close": step(ordertask.Tasks{}.Close), "cancel": step(ordertask.Tasks{}.FinishUndo),
 		"fail-undo": step(ordertask.Tasks{}.FailUndo), "await-approval": step(ordertask.Tasks{}.AwaitApproval),
 		"await-stock": step(ordertask.Tasks{}.AwaitStock), "await-payment": step(ordertask.Tasks{}.AwaitPayment),
-		"expire": step(ordertask.Tasks{}.Expire),
+		"expire": step(ordertask.Tasks{}.Expire), "reduce": step(ordertask.Tasks{}.Reduce),
 	},
 	"process-payment":   {"charge": step(paymenttask.Tasks{}.Charge), "refund": step(paymenttask.Tasks{}.Refund)},
 	"schedule-shipment": {"schedule": step(shipmenttask.Tasks{}.Schedule), "cancel": step(shipmenttask.Tasks{}.Cancel)},
@@ -101,7 +101,8 @@ var (
 	variable   = regexp.MustCompile(`^(\[?)\$([\w.]+)\]?$`)
 	message    = regexp.MustCompile(`^\$string\(\{(.*)\}\)$`)
 	moment     = regexp.MustCompile(`^\$fromMillis\((\$[\w.]+)\)$`)
-	field      = regexp.MustCompile(`'(\w+)': ('[^']*'|[\w$.]+)(?: = '([^']*)' \? '([^']*)' : '([^']*)')?`)
+	field      = regexp.MustCompile(`'(\w+)': ((?:[\w$.]+ = '[^']*' \? '[^']*' : )*)('[^']*'|[\w$.]+)`)
+	choice     = regexp.MustCompile(`([\w$.]+) = '([^']*)' \? '([^']*)' : `)
 )
 
 // evaluate is what an argument of the definition comes to. It knows the few forms that the saga is
@@ -154,22 +155,24 @@ func compute(text string, known object) (any, error) {
 	}
 	body := object{}
 	for _, f := range field.FindAllStringSubmatch(match[1], -1) {
-		number, err := strconv.Atoi(f[2])
-		switch {
-		case f[4] != "": // one of two, by what an answer says
-			said, err := compute(f[2], known)
+		value := f[3]
+		for _, c := range slices.Backward(choice.FindAllStringSubmatch(f[2], -1)) {
+			said, err := compute(c[1], known)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", f[1], err)
 			}
-			if body[f[1]] = f[5]; said == f[3] {
-				body[f[1]] = f[4]
+			if said == c[2] {
+				value = "'" + c[3] + "'"
 			}
+		}
+		number, err := strconv.Atoi(value)
+		switch {
 		case err == nil:
 			body[f[1]] = number
-		case f[2][0] == '\'':
-			body[f[1]] = strings.Trim(f[2], "'")
+		case value[0] == '\'':
+			body[f[1]] = strings.Trim(value, "'")
 		default:
-			if body[f[1]], err = compute(f[2], known); err != nil {
+			if body[f[1]], err = compute(value, known); err != nil {
 				return nil, fmt.Errorf("%s: %w", f[1], err)
 			}
 		}

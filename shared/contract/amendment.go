@@ -20,8 +20,8 @@ type OrderAmended struct {
 	Removed        []StockItem `json:"removed,omitempty" doc:"Pieces that it has no more, one item a SKU." nullable:"false"`
 	AddressChanged bool        `json:"addressChanged,omitempty" doc:"It goes elsewhere from here on."`
 	PricedBy       string      `json:"pricedBy,omitempty" doc:"Whose prices they are, as in order.placed."`
-	By             string      `json:"by" doc:"Who wanted it: customer or operator." minLength:"1"`
-	Reason         string      `json:"reason" doc:"Why: customer.request or operator.request." minLength:"1"`
+	By             string      `json:"by" doc:"Who wanted it: customer or operator, or saga where not all was there." minLength:"1"`
+	Reason         string      `json:"reason" doc:"Why: customer.request or operator.request, or stock.partial where the order goes on without what was not there, and nothing was charged yet." minLength:"1"`
 	CustomerID     string      `json:"customerId,omitempty" doc:"Who ordered, as a pseudonym." minLength:"1"`
 }
 

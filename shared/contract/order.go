@@ -43,6 +43,7 @@ type OrderPlaced struct {
 	PricedBy   string      `json:"pricedBy,omitempty" doc:"Whose prices they are: catalogue, or the actor who named one, or a discount or a tax, as a pseudonym. Missing of releases in which every caller named prices."`
 	HoldRules  []string    `json:"holdRules,omitempty" doc:"The rules that the order matches: it waits for approval before anything is reserved. Missing where it matches none." nullable:"false"`
 	OutOfStock string      `json:"outOfStock,omitempty" doc:"What becomes of it where stock is short: with backorder it waits. Missing, it is cancelled." enum:"backorder"`
+	Partial    bool        `json:"partial,omitempty" doc:"Where some of it is there, that is sold, and outOfStock says what becomes of the rest: what would be cancelled is dropped."`
 }
 
 // OrderHeld is order.held.
@@ -295,7 +296,8 @@ func orderTypes() []entry {
 		publish(of("order.placed", "A customer ordered."), func(_ es.Recorded, e order.Placed) OrderPlaced {
 			return OrderPlaced{
 				OrderID: e.OrderID, CustomerID: e.CustomerID, Lines: orderLines(e.Lines), Total: amount(e.Total),
-				PricedBy: e.PricedBy, HoldRules: e.HoldRules, OutOfStock: string(e.OutOfStock),
+				PricedBy: e.PricedBy, HoldRules: e.HoldRules, OutOfStock: missing(e.OutOfStock),
+				Partial: e.OutOfStock.Partial(),
 			}
 		}),
 		publish(of("order.started", "A run of the saga took the order."),

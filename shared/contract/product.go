@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/product"
 )
 
@@ -19,6 +20,7 @@ type ProductListed struct {
 	SKU        string         `json:"sku" doc:"What is for sale." minLength:"1"`
 	Prices     []ProductPrice `json:"prices" doc:"All of its prices, by currency and validFrom; no two have both in common." minItems:"1" nullable:"false"`
 	OutOfStock string         `json:"outOfStock,omitempty" doc:"What becomes of orders that are short of it: backorder has them wait. Missing, they are cancelled." enum:"backorder"`
+	Partial    bool           `json:"partial,omitempty" doc:"Where an order can have some of it, that is sold, and outOfStock says what becomes of the rest: what would be cancelled is dropped."`
 }
 
 // ProductRepriced is product.repriced.
@@ -26,11 +28,20 @@ type ProductRepriced struct {
 	SKU        string         `json:"sku" doc:"What has other prices." minLength:"1"`
 	Prices     []ProductPrice `json:"prices" doc:"All of its prices from here on, by currency and validFrom; no two have both in common." minItems:"1" nullable:"false"`
 	OutOfStock string         `json:"outOfStock,omitempty" doc:"What becomes of orders that are short of it: backorder has them wait. Missing, they are cancelled." enum:"backorder"`
+	Partial    bool           `json:"partial,omitempty" doc:"Where an order can have some of it, that is sold, and outOfStock says what becomes of the rest: what would be cancelled is dropped."`
 }
 
 // ProductWithdrawn is product.withdrawn.
 type ProductWithdrawn struct {
 	SKU string `json:"sku" doc:"What is not for sale any more. It may be listed again." minLength:"1"`
+}
+
+// missing is what a policy makes of what is not there.
+func missing(p goods.OutOfStock) string {
+	if p.Waits() {
+		return string(goods.Backorder)
+	}
+	return ""
 }
 
 func prices(of []product.Price) []ProductPrice {
@@ -52,7 +63,10 @@ func productTypes() []entry {
 		publish(
 			of("product.listed", "A SKU is for sale, for the first time or again."),
 			func(_ es.Recorded, e product.Listed) ProductListed {
-				return ProductListed{SKU: e.SKU, Prices: prices(e.Prices), OutOfStock: string(e.OutOfStock)}
+				return ProductListed{
+					SKU: e.SKU, Prices: prices(e.Prices), OutOfStock: missing(e.OutOfStock),
+					Partial: e.OutOfStock.Partial(),
+				}
 			},
 		),
 		publish(
@@ -61,7 +75,10 @@ func productTypes() []entry {
 				"A SKU has other prices, now or from a time on, or another policy for when it is out of stock.",
 			),
 			func(_ es.Recorded, e product.Repriced) ProductRepriced {
-				return ProductRepriced{SKU: e.SKU, Prices: prices(e.Prices), OutOfStock: string(e.OutOfStock)}
+				return ProductRepriced{
+					SKU: e.SKU, Prices: prices(e.Prices), OutOfStock: missing(e.OutOfStock),
+					Partial: e.OutOfStock.Partial(),
+				}
 			},
 		),
 		publish(

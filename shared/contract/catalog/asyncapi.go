@@ -207,6 +207,7 @@ func (a *asyncAPI) commands(messages, definitions tree) error {
 	for name, command := range map[string]reflect.Type{
 		"InventoryCommand": reflect.TypeFor[contract.InventoryCommand](),
 		"BackorderCommand": reflect.TypeFor[contract.BackorderCommand](),
+		"PartialCommand":   reflect.TypeFor[contract.PartialCommand](),
 	} {
 		s, err := plain(huma.SchemaFromType(components, command))
 		if err != nil {
@@ -224,6 +225,7 @@ func (a *asyncAPI) commands(messages, definitions tree) error {
 	for command, properties := range map[string]tree{
 		"release.stock":   {"command": tree{"const": "release.stock"}},
 		"backorder.stock": {}, // its schema says it all
+		"partial.stock":   {}, // as well
 		"reserve.stock":   {"command": tree{"const": "reserve.stock"}, "items": tree{"type": "array", "minItems": 1}},
 	} {
 		name := messageName(command, contract.InventoryCommandVersion)
@@ -232,8 +234,11 @@ func (a *asyncAPI) commands(messages, definitions tree) error {
 			return err
 		}
 		schema := "InventoryCommand"
-		if command == "backorder.stock" {
+		switch command {
+		case "backorder.stock":
 			schema = "BackorderCommand"
+		case "partial.stock":
+			schema = "PartialCommand"
 		}
 		messages[name] = tree{
 			"name": command, "title": fmt.Sprintf("%s, version %d", command, contract.InventoryCommandVersion),

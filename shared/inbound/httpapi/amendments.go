@@ -47,7 +47,7 @@ type amendedOutput struct {
 type amendmentAnswer struct {
 	_        struct{}     `nullable:"true"`
 	Revision int64        `json:"revision" doc:"The order's revision that it made"`
-	By       order.Origin `json:"by" enum:"customer,operator"`
+	By       order.Origin `json:"by" enum:"customer,operator,saga" doc:"saga if not all was in stock"`
 	Reason   string       `json:"reason,omitempty" doc:"The words of the person who amended. Absent if there are none, or if the customer is erased."`
 }
 

@@ -23,6 +23,7 @@ import (
 const (
 	ReserveStock   = "reserve.stock"
 	BackorderStock = "backorder.stock" // reserves, or waits for its turn
+	PartialStock   = "partial.stock"   // reserves what there is
 	ReleaseStock   = "release.stock"
 )
 
@@ -130,6 +131,7 @@ func (h Handler) carryOut(ctx context.Context, commands []*command) {
 		reserving = append(reserving, c)
 		reservations = append(reservations, stock.Command{Request: req, Reservation: stock.Reservation{
 			OrderID: c.OrderID, Revision: c.Revision, Items: items, Backorder: c.Command == BackorderStock,
+			Partial: c.Command == PartialStock,
 		}})
 	}
 	for i, reply := range h.Stock.ReserveAll(ctx, reservations) {
@@ -169,10 +171,12 @@ func (h Handler) tell(ctx context.Context, body []byte, unfit *faults.Fault) err
 	return h.Tokens.Fail(ctx, token, unfit.Code, unfit.Detail)
 }
 
-// What is published as InventoryCommand and BackorderCommand in events/asyncapi.yaml.
+// What is published as InventoryCommand, BackorderCommand and PartialCommand in
+// events/asyncapi.yaml.
 var (
 	inventory = contract.CommandDecoder[Message]()
 	backorder = contract.CommandDecoder[contract.BackorderCommand]()
+	partial   = contract.CommandDecoder[contract.PartialCommand]()
 )
 
 // decoderOf is the decoder of the command that a message names.
@@ -180,13 +184,25 @@ func decoderOf(body []byte) func([]byte) (Message, error) {
 	var named struct {
 		Command string `json:"command"`
 	}
-	if json.Unmarshal(body, &named) == nil && named.Command == BackorderStock {
-		return func(body []byte) (Message, error) {
-			m, err := backorder(body)
-			return Message(m), err
+	if json.Unmarshal(body, &named) == nil {
+		switch named.Command {
+		case BackorderStock:
+			return as(backorder)
+		case PartialStock:
+			return as(partial)
 		}
 	}
 	return inventory
+}
+
+// as reads a command whose message has the members of every other.
+func as[T contract.BackorderCommand | contract.PartialCommand](
+	decode func([]byte) (T, error),
+) func([]byte) (Message, error) {
+	return func(body []byte) (Message, error) {
+		m, err := decode(body)
+		return Message(m), err
+	}
 }
 
 // decode takes nothing that it doesn't understand in full. The error is an ErrUnfit.

@@ -146,6 +146,12 @@ func TestHandle(t *testing.T) {
 			[]string{waits, "t-3 succeeds: {ReservationID:" + stock.ReservationID("o-2", 1) + "}",
 				"t-2 fails: attempt.closed: reservation/" + stock.ReservationID("o-2", 1) + " is voided"}, 10,
 		},
+		{"what there is, where that is all", []string{partialOf(reserve)}, []string{reserved}, 7},
+		{
+			"what there is, twice", []string{partialOf(tooMuch), partialOf(tooMuch), strings.ReplaceAll(
+				strings.ReplaceAll(release, "o-1", "o-2"), "t-3", "t-4",
+			)}, []string{partly, partly, "t-4 succeeds: {ReservationID:" + stock.ReservationID("o-2", 1) + "}"}, 10,
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -172,7 +178,15 @@ func backorderOf(body string) string {
 	return strings.Replace(body, inventoryqueue.ReserveStock, inventoryqueue.BackorderStock, 1)
 }
 
-const waits = `t-2 fails: stock.backordered: waits for "cd-2", "cd-9"`
+// partialOf is a command to reserve what there is.
+func partialOf(body string) string {
+	return strings.Replace(body, inventoryqueue.ReserveStock, inventoryqueue.PartialStock, 1)
+}
+
+const (
+	waits  = `t-2 fails: stock.backordered: waits for "cd-2", "cd-9"`
+	partly = `t-2 fails: stock.partial: reserved what there is; not enough of "cd-2", "cd-9"`
+)
 
 func TestCommitTellsWhereItComesFrom(t *testing.T) {
 	w := newWorld(t)
@@ -198,6 +212,7 @@ func TestCrash(t *testing.T) {
 		{"reserve", reserve, reserved, 7},
 		{"refusal", tooMuch, refusals, 10},
 		{"release of nothing", release, released, 10},
+		{"what there is", partialOf(tooMuch), partly, 9},
 	} {
 		for place, interfere := range map[string]func(*world){
 			"before the effect": func(w *world) { w.store.Before = func([]es.Commit) error { return errDied } },
@@ -300,7 +315,10 @@ func TestUnfit(t *testing.T) {
 		},
 		"without items":  {with(items+`,`, ``), "message: expected required property items", true},
 		"null for items": {with(items, `"items":null`), "message.items: expected array length >= 1", true},
-		"no items":       {with(items, `"items":[]`), "message.items: expected array length >= 1", true},
+		"nothing of which there is something": {
+			partialOf(with(items, `"items":[]`)), "message.items: expected array length >= 1", true,
+		},
+		"no items": {with(items, `"items":[]`), "message.items: expected array length >= 1", true},
 		"items in other letters": {
 			with(`"items"`, `"Items"`), "message.items: expected its name in these letters", true,
 		},

@@ -10,6 +10,7 @@ import (
 
 	"orderflow/shared/contract"
 	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/es"
 	"orderflow/shared/process/saga"
 	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/money"
@@ -96,7 +97,11 @@ func (t Tasks) Start(ctx context.Context, in StartInput) (Order, error) {
 	if in.Waited != "" { // another commit than the first time
 		task += "-after-" + string(in.Waited)
 	}
-	o, err := t.runFor(ctx, task, in.Input, order.Start{SagaID: in.SagaID})
+	return open(t.runFor(ctx, task, in.Input, order.Start{SagaID: in.SagaID}))
+}
+
+// open is an order that a run goes on with, and why it doesn't with another.
+func open(o Order, err error) (Order, error) {
 	switch {
 	case err != nil || o.Status.Open():
 		return o, err
@@ -104,6 +109,36 @@ func (t Tasks) Start(ctx context.Context, in StartInput) (Order, error) {
 		return Order{}, order.ErrFulfilled.New("the order is %s", o.Status)
 	}
 	return Order{}, order.ErrCancelling.New("the order is %s", o.Status)
+}
+
+// ReduceInput says which reservation has less than was ordered.
+type ReduceInput struct {
+	Input
+	Revision int64 `json:"revision"`
+}
+
+// Validate says what the input lacks.
+func (in ReduceInput) Validate() error {
+	if in.Revision < 1 {
+		return fmt.Errorf("revision is %d, the first is 1", in.Revision)
+	}
+	return in.Input.Validate()
+}
+
+// Reduce has an order be for what is reserved for it, before anything is charged, and answers as
+// Start does. stock.ErrNotReserved where nothing is.
+func (t Tasks) Reduce(ctx context.Context, in ReduceInput) (Order, error) {
+	task := fmt.Sprintf("reduce-order-%d", in.Revision)
+	req := saga.Request(t.Clock, in.SagaID, task, in.OrderID, in.CorrelationID)
+	return open(answer(t.Orders.Reduce(ctx, req, in.OrderID, in.Revision,
+		func(ctx context.Context) ([]goods.Item, error) {
+			reservation, err := t.Stock.Reservation(ctx, in.OrderID, in.Revision)
+			if err == nil && reservation.Status != es.AttemptDone {
+				err = stock.ErrNotReserved.New("the reservation is %s", reservation.Status)
+			}
+			return reservation.Items, err
+		},
+	)))
 }
 
 // ConfirmInput brings what the steps before have answered.
@@ -166,7 +201,11 @@ func (t Tasks) run(ctx context.Context, task string, in Input, c order.Command) 
 // with the correlation id of its first event.
 func (t Tasks) runFor(ctx context.Context, task string, in Input, c order.Command) (Order, error) {
 	req := saga.Request(t.Clock, in.SagaID, task, in.OrderID, in.CorrelationID)
-	res, err := t.Orders.Run(ctx, req, in.OrderID, c)
+	return answer(t.Orders.Run(ctx, req, in.OrderID, c))
+}
+
+// answer is what a run needs of an order.
+func answer(res es.Result[order.State], err error) (Order, error) {
 	if err != nil {
 		return Order{}, err
 	}

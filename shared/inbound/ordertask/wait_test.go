@@ -48,7 +48,10 @@ func (w *waiting) Reservation(context.Context, string, int64) (stock.Reservation
 	return was, nil
 }
 
-func newWaiting(t *testing.T, rules ...string) *waiting {
+func newWaiting(t *testing.T, rules ...string) *waiting { return newWaitingFor(t, 1, rules...) }
+
+// newWaitingFor is newWaiting for so many pieces.
+func newWaitingFor(t *testing.T, pieces int64, rules ...string) *waiting {
 	t.Helper()
 	store := memstore.New(es.NewRegistry(order.Register), memstore.Staggered(t.Name()))
 	fake := clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
@@ -56,7 +59,7 @@ func newWaiting(t *testing.T, rules ...string) *waiting {
 	price := money.Money{Amount: 150, Currency: "EUR"}
 	if _, err := orders.Run(t.Context(), es.Request{CommitID: "place", Time: fake.Now()}, "o1", order.Place{
 		OrderID: "o1", CustomerID: "c1", AccountID: "a1", HoldRules: rules,
-		Lines: []order.Line{{SKU: "s", Quantity: 1, UnitPrice: price}}, Now: fake.Now(),
+		Lines: []order.Line{{SKU: "s", Quantity: pieces, UnitPrice: price}}, Now: fake.Now(),
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -141,6 +144,54 @@ var (
 	declines = does(order.Decline{})
 	cancels  = does(order.Close{Origin: order.OriginCustomer, Reason: order.ReasonCustomer})
 )
+
+// TestReduce: an order is for what its reservation has, and answered so that the run can go on.
+func TestReduce(t *testing.T) {
+	reserved := func(n int64) stock.ReservationState {
+		return stock.ReservationState{Status: es.AttemptDone, Items: []stock.Item{{SKU: "s", Quantity: n}}}
+	}
+	for _, tt := range []struct {
+		name     string
+		reserved stock.ReservationState
+		steps    []func(*waiting) error
+		total    int64
+		fault    error
+	}{
+		{"less than is ordered", reserved(1), []func(*waiting) error{start}, 150, nil},
+		{"all", reserved(3), []func(*waiting) error{start}, 450, nil},
+		{"none", stock.ReservationState{}, []func(*waiting) error{start}, 0, stock.ErrNotReserved},
+		{"of an order that is closed", reserved(1), []func(*waiting) error{start, cancels}, 0, order.ErrCancelling},
+		{
+			"of one that another run has finished", reserved(1),
+			[]func(*waiting) error{start, does(order.Confirm{SagaID: "run-2", ShipmentID: "s1"})}, 0, order.ErrFulfilled,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWaitingFor(t, 3)
+			w.reservation = tt.reserved
+			for _, step := range tt.steps {
+				if err := step(w); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 2 { // Step Functions may send it twice
+				got, err := w.tasks.Reduce(t.Context(), ordertask.ReduceInput{Input: input, Revision: 1})
+				if !errors.Is(err, tt.fault) || got.Total.Amount != tt.total {
+					t.Errorf("answered %+v, %v", got, err)
+				}
+				if tt.fault == nil && (len(got.Items) != 1 || got.Items[0].Quantity*150 != tt.total ||
+					got.StockRevision != 1) {
+					t.Errorf("the run goes on with %+v", got)
+				}
+			}
+		})
+	}
+	for _, in := range []ordertask.ReduceInput{{Revision: 1}, {Input: input}} {
+		if in.Validate() == nil {
+			t.Errorf("%+v is taken", in)
+		}
+	}
+}
 
 // TestWaits: a run that waits is woken by whoever ends the wait, or wakes itself where that came
 // before it was parked.

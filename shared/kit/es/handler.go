@@ -116,13 +116,10 @@ func (h Handler[C, S, E]) Create(
 	ctx context.Context, id string, req Request, prepare func(context.Context, S) (C, error),
 ) (Result[S], error) {
 	var refusal error
+	prepared := h.preparing(prepare)
 	decide := func(ctx context.Context, state S) (events []E, err error) {
-		command, err := prepare(ctx, state)
-		if err == nil {
-			events, err = h.Decider.Decide(command, state)
-		}
-		refusal = err
-		return events, err
+		events, refusal = prepared(ctx, state)
+		return events, refusal
 	}
 	head := Empty(NewStreamID(h.Category, id))
 	empty := Loaded[S]{Result: Result[S]{State: h.Decider.Initial(), Head: head}, history: History{Head: head}}
@@ -134,6 +131,26 @@ func (h Handler[C, S, E]) Create(
 		return res, err
 	}
 	return h.handle(ctx, id, req, func(context.Context, S) ([]E, error) { return nil, refusal }, nil)
+}
+
+// HandleWith is Handle for a command that is made of more than the stream and the caller say:
+// prepare reads it at each try, behind the stream, so that the command is never older than what it
+// is decided on. prepare's errors come back as Decide's do.
+func (h Handler[C, S, E]) HandleWith(
+	ctx context.Context, id string, req Request, prepare func(context.Context, S) (C, error),
+) (Result[S], error) {
+	return h.handle(ctx, id, req, h.preparing(prepare), nil)
+}
+
+// preparing is the decision on a command that is made of more.
+func (h Handler[C, S, E]) preparing(prepare func(context.Context, S) (C, error)) func(context.Context, S) ([]E, error) {
+	return func(ctx context.Context, state S) ([]E, error) {
+		command, err := prepare(ctx, state)
+		if err != nil {
+			return nil, err
+		}
+		return h.Decider.Decide(command, state)
+	}
 }
 
 // HandleAt is Handle for a caller that names the version on which it decided (If-Match), 0 for a

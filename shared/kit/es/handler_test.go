@@ -469,6 +469,33 @@ func TestInjected(t *testing.T) {
 	}
 }
 
+// TestHandleWith: a command that is made of more than the stream says is made anew at each try, and
+// not at all for a request that was carried out.
+func TestHandleWith(t *testing.T) {
+	s := newHooked()
+	h, made := things(s), 0
+	prepare := func(ctx context.Context, state int) (int, error) {
+		if made++; made == 1 {
+			if _, err := h.Handle(ctx, "1", request("b"), 4); err != nil {
+				return 0, err
+			}
+		}
+		return state + 1, nil
+	}
+	for range 2 {
+		got, err := h.HandleWith(t.Context(), "1", request("a"), prepare)
+		if err != nil || got.State != 9 || made != 2 {
+			t.Fatalf("%+v, %v, made %d times", got, err, made)
+		}
+	}
+	_, err := h.HandleWith(t.Context(), "1", request("c"), func(context.Context, int) (int, error) {
+		return 0, errTooMuch
+	})
+	if !errors.Is(err, errTooMuch) {
+		t.Errorf("error %v", err)
+	}
+}
+
 // TestHandleFrom: what somebody holds of a stream saves the read where it is up to date, and
 // decides nothing where it is not.
 func TestHandleFrom(t *testing.T) {

@@ -2,11 +2,16 @@ package notification
 
 import (
 	"orderflow/shared/contract"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/money"
+	"orderflow/shared/shop/order"
 )
 
 // OrderAmended is of an order that has other lines, or goes elsewhere.
 const OrderAmended Kind = "order-amended"
+
+// OrderPartial is of an order that goes on without what was not there.
+const OrderPartial Kind = "order-partial"
 
 // Amended is what a mail says of a change, besides what stands.
 type Amended struct {
@@ -29,6 +34,13 @@ func (a Amended) of(s shown) shown {
 
 // amendedTopic is a topic of a change.
 func amendedTopic(e contract.OrderAmended) topic {
+	if order.Reason(e.Reason) == order.ReasonPartial {
+		about := ordered(OrderPartial, e.OrderID, e.CustomerID).of(e.Lines, &e.Total)
+		for _, item := range e.Removed {
+			about.content.Missing = append(about.content.Missing, goods.Item(item))
+		}
+		return about
+	}
 	about := ordered(OrderAmended, e.OrderID, e.CustomerID).of(e.Lines, &e.Total)
 	about.content.Amended = &Amended{Difference: e.Difference.Money(), Elsewhere: e.AddressChanged}
 	return about

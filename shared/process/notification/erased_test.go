@@ -146,6 +146,12 @@ func everyKind(t *testing.T) map[notification.Kind]func(*testing.T) (*world, []b
 			message := w.message(placed, 2)
 			return w, message
 		},
+		notification.OrderPartial: func(t *testing.T) (*world, []byte) {
+			w := newWorld(t)
+			w.run("reduce", order.Reduce{Revision: 1, Items: []goods.Item{{SKU: "CD-0042", Quantity: 1}}})
+			message := w.message(placed, 2)
+			return w, message
+		},
 		notification.OrderRefunded: func(t *testing.T) (*world, []byte) {
 			w, _ := deliver(5)(t)
 			w.run("give back", order.GiveBack{

@@ -47,7 +47,7 @@ const (
 
 var kinds = []Kind{
 	Welcome, OrderPlaced, OrderConfirmed, OrderShipped, OrderDelivered, OrderCancelled, OrderRefunded,
-	OrderBackordered, OrderPaymentRequired, OrderHeld, OrderAmended,
+	OrderBackordered, OrderPaymentRequired, OrderHeld, OrderAmended, OrderPartial,
 }
 
 // Content is what a mail says. What a kind's templates don't use may be missing.
@@ -60,7 +60,7 @@ type Content struct {
 	Tracking string       // the shipment's number for the customer
 	Reason   order.Reason // of a cancellation, or why a payment was declined
 	Until    time.Time    // when an order is cancelled that waits
-	Missing  []goods.Item // that an order waits for
+	Missing  []goods.Item // that an order waits for, or goes on without
 	Refund   *Refund      // of which Total is the sum
 	Amended  *Amended     // to which Lines and Total belong
 }

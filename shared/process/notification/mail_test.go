@@ -27,7 +27,7 @@ var kinds = []notification.Kind{
 	notification.Welcome, notification.OrderPlaced, notification.OrderConfirmed, notification.OrderShipped,
 	notification.OrderDelivered, notification.OrderCancelled, notification.OrderRefunded,
 	notification.OrderBackordered, notification.OrderPaymentRequired, notification.OrderHeld,
-	notification.OrderAmended,
+	notification.OrderAmended, notification.OrderPartial,
 }
 
 func usd(cents int64) money.Money { return money.Money{Amount: cents, Currency: "USD"} }

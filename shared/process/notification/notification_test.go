@@ -22,6 +22,7 @@ import (
 	"orderflow/shared/kit/poison"
 	"orderflow/shared/process/notification"
 	"orderflow/shared/shop/customer"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/money"
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/order/ordertest"
@@ -294,6 +295,10 @@ func TestMails(t *testing.T) {
 		}, []string{
 			"We received your order o1", "We check your order o1", "Your order o1 is changed",
 		}},
+		"an order of which not all is there": {func(w *world) {
+			w.run("start", order.Start{SagaID: "s"})
+			w.run("reduce", order.Reduce{Revision: 1, Items: []goods.Item{{SKU: "CD-0042", Quantity: 2}}})
+		}, []string{"We received your order o1", "Part of your order o1 is not in stock"}},
 		"an order that is cancelled": {func(w *world) {
 			w.run("start", order.Start{SagaID: "s"})
 			w.run("close", order.Close{Origin: order.OriginSaga, SagaID: "s", Reason: "stock.insufficient"})
@@ -364,6 +369,9 @@ func (w *world) sayWhatTheyShould() {
 			strings.Contains(m.Subject, "check your") && !strings.Contains(m.Text, "by 1 March 2026 12:30 UTC") ||
 			strings.Contains(m.Subject, "changed") &&
 				!strings.Contains(m.Text, "That is USD 11.77 more than before.") ||
+			strings.Contains(m.Subject, "not in stock") && (!strings.Contains(m.Text, first) ||
+				!strings.Contains(m.Text, "not in stock: 1 × CD-0107.") ||
+				!strings.Contains(m.Text, "Total: USD 23.54")) ||
 			strings.Contains(m.Subject, "cancelled") && (!lines || !strings.Contains(m.Text, "in stock")) {
 			w.t.Errorf("%s", m.Text)
 		}

@@ -2,7 +2,6 @@
 package goods
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 )
@@ -10,11 +9,16 @@ import (
 // OutOfStock is what becomes of an order that is short of stock.
 type OutOfStock string
 
-// The policies. The zero OutOfStock is Reject.
+// The policies, the strictest first: each keeps less of what was ordered together. The zero
+// OutOfStock is Reject.
 const (
-	Reject    OutOfStock = "reject"    // it is cancelled
-	Backorder OutOfStock = "backorder" // it waits until all of it is there
+	Reject      OutOfStock = "reject"       // it is cancelled
+	Backorder   OutOfStock = "backorder"    // it waits until all of it is there
+	PartialDrop OutOfStock = "partial-drop" // it goes on without what is missing; cancelled where all is
 )
+
+// lenience orders the policies.
+var lenience = []OutOfStock{Reject, Backorder, PartialDrop}
 
 // Stored is a policy as events keep it: "" for Reject, which is what those without one mean.
 func (p OutOfStock) Stored() OutOfStock {
@@ -24,13 +28,20 @@ func (p OutOfStock) Stored() OutOfStock {
 	return p
 }
 
-// Stricter is what applies to what has both: Reject, where either says so.
+// Stricter is what applies to what has both. A policy of a later release counts as Reject.
 func (p OutOfStock) Stricter(other OutOfStock) OutOfStock {
-	if p.Stored() == "" {
-		return Reject
-	}
-	return cmp.Or(other, Reject)
+	return lenience[max(0, min(slices.Index(lenience, p), slices.Index(lenience, other)))]
 }
+
+// Lenient is the policy that is stricter than no other.
+func Lenient() OutOfStock { return lenience[len(lenience)-1] }
+
+// Partial reports whether what is there is sold without the rest.
+func (p OutOfStock) Partial() bool { return p == PartialDrop }
+
+// Waits reports whether an order waits of which nothing is to be had, or not all where it is not
+// Partial.
+func (p OutOfStock) Waits() bool { return p == Backorder }
 
 // Item is a quantity of one SKU. Events are stored with it: its JSON stays as it is.
 type Item struct {

@@ -43,12 +43,14 @@ func TestDifference(t *testing.T) {
 	}
 }
 
-// TestStricter: of two policies the one that waits for less applies, in either order.
+// TestStricter: of two policies the one that keeps more of an order together applies, in either
+// order. What nobody knows counts as the strictest.
 func TestStricter(t *testing.T) {
-	const none, reject, backorder = goods.OutOfStock(""), goods.Reject, goods.Backorder
+	const none, reject, backorder, drop = goods.OutOfStock(""), goods.Reject, goods.Backorder, goods.PartialDrop
 	for _, tc := range []struct{ a, b, want goods.OutOfStock }{
 		{backorder, backorder, backorder}, {backorder, reject, reject}, {backorder, none, reject}, {reject, none, reject},
-		{none, none, reject},
+		{none, none, reject}, {drop, drop, drop}, {drop, backorder, backorder}, {drop, reject, reject},
+		{drop, none, reject}, {drop, "later", reject},
 	} {
 		if got, back := tc.a.Stricter(tc.b), tc.b.Stricter(tc.a); got != tc.want || back != tc.want {
 			t.Errorf("of %q and %q it is %q and %q, want %q", tc.a, tc.b, got, back, tc.want)
@@ -56,5 +58,10 @@ func TestStricter(t *testing.T) {
 	}
 	if reject.Stored() != none || none.Stored() != none || backorder.Stored() != backorder {
 		t.Error("only what differs from the default is stored")
+	}
+	for _, p := range []goods.OutOfStock{reject, backorder, drop} {
+		if got := goods.Lenient().Stricter(p); got != p {
+			t.Errorf("the most lenient is stricter than %s: %s", p, got)
+		}
 	}
 }

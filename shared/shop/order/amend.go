@@ -35,7 +35,8 @@ var (
 )
 
 // Amended: somebody wants something else, or has it go elsewhere. What is reserved, charged and
-// shipped for the order has changed with it, in one transaction.
+// shipped for the order has changed with it, in one transaction. Or not all was there, and the
+// order is for what was reserved; nothing was charged or shipped by then.
 type Amended struct {
 	Revision int64       `json:"revision"` // of the order from here on; what was attempted for it keeps its own
 	Lines    []Line      `json:"lines"`    // all that it has from here on
@@ -47,9 +48,10 @@ type Amended struct {
 	// where it goes from here on, as in Placed; "" where that stays
 	Address  personal.Sealed `json:"address,omitempty"`
 	PricedBy string          `json:"pricedBy,omitempty"` // as in Placed
-	By       Origin          `json:"by"`                 // OriginCustomer or OriginOperator
-	Reason   Reason          `json:"reason"`             // that it is what they want
-	Note     personal.Sealed `json:"note,omitempty"`     // their own words
+	// OriginCustomer or OriginOperator; OriginSaga where it goes on without what was not there
+	By     Origin          `json:"by"`
+	Reason Reason          `json:"reason"`         // that it is what they want, or ReasonPartial
+	Note   personal.Sealed `json:"note,omitempty"` // their own words
 }
 
 func (Amended) orderEvent() {}
@@ -75,7 +77,7 @@ func (Amend) orderCommand() {}
 
 func evolveAmended(s State, e Amended) State {
 	s.Revision, s.Lines, s.Total, s.PricedBy = e.Revision, e.Lines, e.Total, e.PricedBy
-	s.Address = cmp.Or(e.Address, s.Address)
+	s.Address, s.Missing = cmp.Or(e.Address, s.Address), s.missing(e)
 	s.Amendment = &Amendment{Revision: e.Revision, By: e.By, Note: e.Note}
 	return s
 }

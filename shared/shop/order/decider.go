@@ -92,6 +92,8 @@ type State struct {
 	Parked           []Park     // the tries to wait, of the wait that is on or was the last
 	Refunds          []Refunded // oldest first
 	Amendment        *Amendment // nil for an order that nobody amended
+	// Missing is what it went on without, since it was not there; one item a SKU, ordered by SKU.
+	Missing []goods.Item
 }
 
 // Exists reports whether the order was placed.
@@ -181,6 +183,8 @@ func decide(c Command, s State) ([]Event, error) {
 		return failUndo(c, s)
 	case Amend:
 		return amend(c, s)
+	case Reduce:
+		return reduce(c, s)
 	case Ship:
 		return ship(c, s)
 	case Deliver:

@@ -178,7 +178,7 @@ func (s Service) priced(
 	if err != nil {
 		return nil, "", fmt.Errorf("order: read prices: %w", err)
 	}
-	lines, policy = in.unpriced(), goods.Backorder
+	lines, policy = in.unpriced(), goods.Lenient()
 	current := make([]LinePrice, len(lines))
 	var unsold, changed []faults.Place
 	for i, l := range in.Lines {

@@ -424,7 +424,9 @@ func TestCurrency(t *testing.T) {
 // TestOutOfStock: an order is as strict as its strictest product, unless it says so itself.
 func TestOutOfStock(t *testing.T) {
 	c := newCheckout(t)
-	for sku, policy := range map[string]goods.OutOfStock{"waits": goods.Backorder, "waits-too": goods.Backorder} {
+	for sku, policy := range map[string]goods.OutOfStock{
+		"waits": goods.Backorder, "waits-too": goods.Backorder, "drops": goods.PartialDrop, "drops-too": goods.PartialDrop,
+	} {
 		c.set(sku, 0, product.Desired{Prices: []product.Price{{Money: usd(1)}}, OutOfStock: policy})
 	}
 	for i, tt := range []struct {
@@ -438,6 +440,11 @@ func TestOutOfStock(t *testing.T) {
 		{"", []string{"waits", "cd-1"}, ""},
 		{"", []string{"cd-1", "waits"}, ""},
 		{goods.Reject, []string{"waits"}, ""},
+		{"", []string{"drops", "drops-too"}, goods.PartialDrop},
+		{"", []string{"drops", "waits"}, goods.Backorder},
+		{"", []string{"waits", "drops"}, goods.Backorder},
+		{"", []string{"drops", "cd-1"}, ""},
+		{goods.PartialDrop, []string{"cd-1", "waits"}, goods.PartialDrop},
 		{goods.Backorder, []string{"cd-1", "waits"}, goods.Backorder},
 	} {
 		in := order.PlaceInput{Currency: "USD", OutOfStock: tt.says}
