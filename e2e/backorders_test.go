@@ -137,8 +137,8 @@ func TestBackorderExpires(t *testing.T) {
 // The products say what becomes of an order, the strictest of them, unless the order does.
 func TestOutOfStockPolicy(t *testing.T) {
 	t.Parallel()
-	patient, strict := newStock(t, 0), newStock(t, 0)
-	for sku, policy := range map[string]string{patient: "backorder", strict: "reject"} {
+	patient, strict, lenient := newStock(t, 0), newStock(t, 0), newStock(t, 1)
+	for sku, policy := range map[string]string{patient: "backorder", strict: "reject", lenient: "partial-drop"} {
 		must[object](t, http.StatusOK, request{
 			method: http.MethodPut, path: "/products/" + sku, token: stack.operator,
 			body: object{"prices": []object{price(50)}, "outOfStock": policy},
@@ -165,6 +165,9 @@ func TestOutOfStockPolicy(t *testing.T) {
 		{"", "cancelled", []string{patient, strict}},
 		{"backorder", "backordered", []string{patient, strict}},
 		{"reject", "cancelled", []string{patient}},
+		{"", "backordered", []string{lenient, patient}},
+		{"reject", "cancelled", []string{lenient}},
+		{"", "confirmed", []string{lenient}},
 	} {
 		buyer, id := placed(c.policy, c.skus...)
 		if c.ends == "backordered" {
@@ -173,6 +176,10 @@ func TestOutOfStockPolicy(t *testing.T) {
 			continue
 		}
 		got := buyer.ends(t, id, c.ends)
+		if c.ends == "confirmed" {
+			lacks(t, got, shop.Line{SKU: lenient, Quantity: 1})
+			continue
+		}
 		if got.Cancellation.Reason != "stock.insufficient" || slices.ContainsFunc(c.skus, func(sku string) bool {
 			return !strings.Contains(got.Cancellation.Detail, sku)
 		}) {

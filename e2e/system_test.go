@@ -437,6 +437,10 @@ type order struct {
 		Note   string `json:"note"`
 		By     string `json:"by"`
 	} `json:"cancellation"`
+	Missing *struct {
+		Items []shop.Line `json:"items"` // SKUs and quantities alone
+		Rest  string      `json:"rest"`
+	} `json:"missing"`
 	Version int64 `json:"version"`
 }
 

@@ -40,6 +40,9 @@ const (
 
 	backorder = "process-inventory/backorder.stock" // what reserves for an order that may wait
 
+	partial = "process-inventory/partial.stock" // what reserves for an order that goes on with what is there
+	reduce  = "advance-order/reduce"
+
 	awaitApproval = "advance-order/await-approval"
 	awaitStock    = "advance-order/await-stock"
 	awaitPayment  = "advance-order/await-payment"
@@ -55,8 +58,10 @@ const (
 
 var (
 	fulfilSteps = []string{start, reserve, charge, schedule, confirm}
-	undoSteps   = []string{closing, unschedule, refund, release, cancel}
-	faultKinds  = []fault{business, crash, timeOut, duplicate, late, lostAnswer}
+	// of an order of which not all is there
+	partialSteps = []string{start, partial, reduce, charge, schedule, confirm}
+	undoSteps    = []string{closing, unschedule, refund, release, cancel}
+	faultKinds   = []fault{business, crash, timeOut, duplicate, late, lostAnswer}
 )
 
 // want is what must be true at the end of a case.
@@ -64,6 +69,7 @@ type want struct {
 	status       order.Status
 	saga         order.SagaState
 	runs         map[string]string // the run's name without the order's id → its status
+	short        bool              // the order goes on with one piece, at its own price
 	reserved     bool              // the order's stock is still set aside
 	waits        bool              // the order still stands in line for stock
 	left         bool              // the pieces have left the warehouse
@@ -73,6 +79,22 @@ type want struct {
 	deadLetters  int               // in the saga's own queue
 	reason       order.Reason
 	checkReasons bool
+}
+
+// pieces is for how many the order is, at one a line.
+func (w want) pieces() int64 {
+	if w.short {
+		return 1
+	}
+	return quantity
+}
+
+// price is what they come to.
+func (w want) price() int64 {
+	if w.short {
+		return first
+	}
+	return total
 }
 
 func undone() want {
@@ -186,6 +208,35 @@ func expectBackordered(step string, f fault, undo string, undoFails bool) want {
 	return w
 }
 
+// expectPartial derives the outcome of one case of an order of which one piece is there, where a
+// step goes wrong.
+func expectPartial(step string, f fault, undo string, undoFails bool) want {
+	if f == duplicate {
+		w := confirmed()
+		w.short = true
+		return w
+	}
+	w := undone()
+	w.short, w.checkReasons, w.reason = true, true, order.ReasonSaga
+	at := slices.Index(partialSteps, step)
+	stands := func(s string) bool {
+		i := slices.Index(partialSteps, s)
+		return i < at || i == at && (f == lostAnswer || f == late)
+	}
+	switch {
+	case undoFails && undo == closing:
+		return want{
+			status: order.StatusPlaced, saga: order.SagaRunning, runs: map[string]string{"": "FAILED"}, deadLetters: 1,
+			short: true, reserved: stands(partial), charged: stands(charge),
+		}
+	case undoFails:
+		w.status, w.saga, w.runs[""], w.deadLetters = order.StatusCancelling, order.SagaFailed, "FAILED", 1
+		w.reserved = undo == release && stands(partial)
+		w.charged = undo == refund && stands(charge)
+	}
+	return w
+}
+
 // mended is the outcome of a further undoing run, once what broke is whole again: whatever the
 // first one has left standing is taken back. An order that was confirmed all along stays so.
 func (w want) mended() want {
@@ -292,6 +343,35 @@ func TestSaga(t *testing.T) {
 			w.checkReasons, w.reason, w.runs["-undo"] = true, order.ReasonCustomer, "SUCCEEDED"
 			run(t, "cancelled instead of restocked/"+moment, c, w)
 		}
+		for _, step := range []string{partial, reduce, charge} {
+			for _, f := range faultKinds {
+				if f == business {
+					continue // that not all is there is what the case is about
+				}
+				c := caseSpec{partial: true, step: step, fault: f}
+				run(t, fmt.Sprintf("partial/%s/%s", step, f), c, expectPartial(step, f, "", false))
+				for _, undo := range undoSteps {
+					c.undoFails = undo
+					run(t, fmt.Sprintf("partial/%s/%s/%s fails", step, f, undo), c, expectPartial(step, f, undo, true))
+				}
+			}
+		}
+		short := confirmed()
+		short.short = true
+		run(t, "partial/no fault", caseSpec{partial: true}, short)
+		nothing := undone()
+		nothing.checkReasons, nothing.reason = true, "stock.insufficient"
+		run(t, "partial/nothing is there", caseSpec{partial: true, step: partial, fault: business}, nothing)
+		run(t, "partial/restocked/before "+partial, caseSpec{partial: true, restocks: "before " + partial}, confirmed())
+		for _, moment := range []string{"after " + partial, "before " + reduce, "after " + reduce} {
+			run(t, "partial/restocked/"+moment, caseSpec{partial: true, restocks: moment}, short)
+			c, w := caseSpec{partial: true, customerCancels: moment}, undone()
+			w.checkReasons, w.reason, w.runs["-undo"] = true, order.ReasonCustomer, "SUCCEEDED"
+			run(t, "partial/cancelled/"+moment, c, w)
+		}
+		paid := short
+		paid.paid = true
+		run(t, "partial/paid again", caseSpec{partial: true, declined: true, pays: "after " + awaitPayment}, paid)
 		for _, moment := range []string{"before " + start, "after " + start, "before " + awaitApproval,
 			"after " + awaitApproval, "before " + expire} {
 			run(t, "approved/"+moment, caseSpec{held: true, decides: moment}, confirmed())
@@ -333,7 +413,8 @@ func TestSaga(t *testing.T) {
 	fmt.Printf("saga table: %d cases\n", cases.Load())
 	if want := int64(
 		1 + len(fulfilSteps)*len(faultKinds)*len(undoSteps)*2 + 2*len(fulfilSteps) + 3 +
-			2*(len(faultKinds)-1)*len(undoSteps)*2 + 2*2 + 2*5 + 1 + 3*(len(faultKinds)-1)*(len(undoSteps)+1) + 2*4,
+			2*(len(faultKinds)-1)*len(undoSteps)*2 + 2*2 + 2*5 + 1 + 3*(len(faultKinds)-1)*(len(undoSteps)+1) + 2*4 +
+			3*(len(faultKinds)-1)*(len(undoSteps)+1) + 3 + 2*3 + 1,
 	); cases.Load() != want {
 		t.Errorf("%d cases ran to their end, want %d", cases.Load(), want)
 	}

@@ -78,6 +78,7 @@ const (
 	discount  = 30  // of the one line
 	tax       = 17  // of the other
 	total     = quantity*unitPrice - discount + tax
+	first     = unitPrice - discount // what the one line comes to
 	funded    = 10_000
 )
 
@@ -160,6 +161,7 @@ func newStand(t *testing.T) *stand {
 		"cancel": sfntask.Task(orderTasks.FinishUndo), "fail-undo": sfntask.Task(orderTasks.FailUndo),
 		"await-approval": sfntask.Task(orderTasks.AwaitApproval), "await-stock": sfntask.Task(orderTasks.AwaitStock),
 		"await-payment": sfntask.Task(orderTasks.AwaitPayment), "expire": sfntask.Task(orderTasks.Expire),
+		"reduce": sfntask.Task(orderTasks.Reduce),
 	}.Handle
 	paymentTasks := paymenttask.Tasks{Payments: s.payments, Clock: s.clock}
 	s.handlers["process-payment"] = sfntask.Router{
@@ -481,6 +483,7 @@ type caseSpec struct {
 	pays            string // "after" and a step: when the customer deposits the rest and pays again
 	held            bool   // the order matches a rule
 	backordered     bool   // there is too little stock, and the order waits for it
+	partial         bool   // one piece is there, and the order goes on with it; where the business fault is, none
 	restocks        string // "before" or "after" and a step: when enough is counted
 	decides         string // "before" or "after" and a step: when an operator approves it
 	customerCancels string // "before" or "after" and a step
@@ -752,8 +755,13 @@ func (s *stand) run(t *testing.T, spec caseSpec, w want) {
 	if spec.backordered {
 		policy, onHand = goods.Backorder, quantity-1
 	}
+	if spec.partial {
+		if policy, onHand = goods.PartialDrop, quantity-1; spec.fault == business {
+			onHand = 0
+		}
+	}
 	if spec.declined || spec.fault == business && spec.step == charge {
-		balance = total - 1
+		balance = w.price() - 1
 	}
 	funds := money.Money{Amount: balance, Currency: "EUR"}
 	_, err = s.accounts.Deposit(ctx, s.request(id, "deposit"), opened.State.ID, id, funds)
@@ -877,13 +885,17 @@ func (s *stand) compare(
 	}
 	reserved := int64(0)
 	if w.reserved {
-		reserved = quantity
+		reserved = w.pieces()
 	}
 	if w.left {
 		onHand -= quantity
 	}
 	if level.Reserved != reserved || level.Available != onHand-reserved || level.OnHand != onHand {
 		t.Errorf("stock is %+v, want %d reserved of %d", level, reserved, onHand)
+	}
+	if w.reserved && w.status == order.StatusConfirmed && (got.State.Total.Amount != w.price() ||
+		len(got.State.Lines) != int(w.pieces())) {
+		t.Errorf("the order is for %+v", got.State.Lines)
 	}
 	line, err := s.stock.Queue(ctx, c.orderID, 1)
 	if err != nil || len(line) > 0 != w.waits {
@@ -894,7 +906,7 @@ func (s *stand) compare(
 		t.Fatal(err)
 	}
 	if w.charged {
-		balance -= total
+		balance -= w.price()
 	}
 	if w.paid {
 		balance++
