@@ -76,7 +76,7 @@ func TestCheckoutOfAnotherUser(t *testing.T) {
 
 // wantLean: what goes to an account has neither symbols, nor the paths of the machine that it was
 // built on, nor the RPC of a runtime that is gone, which links the templates of its debug page and
-// with them every method that there is.
+// with them every method that there is, nor HTTP/2, which nothing that they call needs.
 func wantLean(t *testing.T, file string) {
 	t.Helper()
 	info, err := buildinfo.ReadFile(file)
@@ -87,7 +87,9 @@ func wantLean(t *testing.T, file string) {
 	for _, s := range info.Settings {
 		settings[s.Key] = s.Value
 	}
-	for key, want := range map[string]string{"-trimpath": "true", "-tags": "lambda.norpc", "CGO_ENABLED": "0"} {
+	for key, want := range map[string]string{
+		"-trimpath": "true", "-tags": "lambda.norpc,nethttpomithttp2", "CGO_ENABLED": "0",
+	} {
 		if settings[key] != want {
 			t.Errorf("%s was built with %s %q, want %q", filepath.Base(file), key, settings[key], want)
 		}
