@@ -30,7 +30,7 @@ func TestCommandLine(t *testing.T) {
 		}
 		return out
 	}
-	word := func(text string, n int) string { return strings.TrimSuffix(strings.Fields(text)[n], ":") }
+	word := func(text string, n int) string { return strings.TrimRight(strings.Fields(text)[n], ":,") }
 	name, sku := "cli-"+ident.New(), newStock(t, 5)
 	seen := watchBus(t, program)
 
