@@ -183,8 +183,9 @@ func (a Attempt[S]) Get(ctx context.Context, id string) (S, error) {
 
 // settle plans and appends until the attempt's stream tells the answer by itself. known is what the
 // stream is taken to be without a read; nil has it read. What is appended tells the next round as
-// much as a read would. A conflict, or a plan that can't be made, on a stream that was not read has
-// it read: what is assumed decides nothing. command goes ahead of the request's commit id, so that
+// much as a read would, and so does a conflict with somebody else on another stream. Any other
+// conflict, or a plan that can't be made, on a stream that was not read has it read: what is assumed
+// decides nothing. command goes ahead of the request's commit id, so that
 // a Do and an Undo of one request are two commits.
 func (a Attempt[S]) settle(ctx context.Context, stream StreamID, command string, req Request, known *History,
 	plan planner[S], refused func(*faults.Fault) Plan,
@@ -211,7 +212,7 @@ func (a Attempt[S]) settle(ctx context.Context, stream StreamID, command string,
 			}
 			var settled bool
 			known, settled, err = a.round(ctx, *history, req, state, plan, refused)
-			if settled || err != nil && read {
+			if settled || err != nil && (read || known != nil) {
 				return err
 			}
 		}
@@ -220,6 +221,13 @@ func (a Attempt[S]) settle(ctx context.Context, stream StreamID, command string,
 		return state, fmt.Errorf("attempt %s: %w", stream, err)
 	}
 	return state, err
+}
+
+// elsewhere reports whether an append met a commit on another stream than the attempt's own, which
+// goes first: it would be the one that is named.
+func elsewhere(err error, stream StreamID) bool {
+	var conflict *ConflictError
+	return errors.As(err, &conflict) && conflict.Stream != stream && conflict.Actual > 0
 }
 
 // planner says what a round is to write: nil where the state is the answer, with the error that it
@@ -256,7 +264,11 @@ func (a Attempt[S]) round(ctx context.Context, history History, req Request, sta
 		if told := p.Appended; told != nil {
 			p.Appended = func(ends []Head) { told(ends[len(claims):]) }
 		}
-		if after, err = a.append(ctx, history, req, *p); !faults.Final(err) {
+		after, err = a.append(ctx, history, req, *p)
+		if elsewhere(err, history.Head.stream) {
+			after = &history
+		}
+		if !faults.Final(err) {
 			return after, unheard(err), err
 		}
 	}

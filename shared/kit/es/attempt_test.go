@@ -309,6 +309,49 @@ func TestAttemptCosts(t *testing.T) {
 	}
 }
 
+// TestOthersOnAnotherStream: who is overtaken on another stream reads that again, and not the
+// attempt's own, of which the refused append has told that nothing is there. Where something is
+// there after all, the next append tells.
+func TestOthersOnAnotherStream(t *testing.T) {
+	for name, tt := range map[string]struct {
+		twin           bool // carries the attempt out once the first append was refused
+		loads, appends int64
+	}{
+		"somebody else's": {false, 2, 2},
+		"and a twin's":    {true, 3, 2}, // the ledger twice, and the attempt
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, s := newHold(1)
+			twin, overtaken := *h, 0
+			twin.Store = s.Store
+			s.Before = func([]es.Commit) error {
+				switch overtaken++; {
+				case overtaken == 1:
+					ledgerHas, err := s.Store.Load(t.Context(), ledger, 0)
+					if err != nil {
+						return err
+					}
+					other := es.Request{CommitID: "other", Time: time.Now()}.Commit(ledgerHas.Head, movement{0})
+					_, err = s.Store.Append(t.Context(), []es.Commit{other})
+					return err
+				case overtaken == 2 && tt.twin:
+					_, err := twin.do(t.Context(), "1", request("b"))
+					return err
+				}
+				return nil
+			}
+			if got, err := h.do(t.Context(), "1", request("a")); err != nil || got.status != es.AttemptDone {
+				t.Errorf("%s, %v", got.status, err)
+			}
+			if loads, appends := s.Loads.Load(), s.Appends.Load(); loads != tt.loads || appends != tt.appends {
+				t.Errorf("%d loads and %d appends, want %d and %d", loads, appends, tt.loads, tt.appends)
+			}
+			s.Before = nil
+			wantWorld(t, h, s, es.AttemptDone, 1)
+		})
+	}
+}
+
 // TestPlanIsToldItsEnds: whoever plans is told the ends of the plan's streams, and not that of a
 // claim, where this very call has appended to them.
 func TestPlanIsToldItsEnds(t *testing.T) {
