@@ -28,7 +28,10 @@ func (s *slow) joint(in *dynamodb.TransactGetItemsInput) ([]types.ItemResponse, 
 	s.mu.Lock()
 	s.requests = append(s.requests, len(in.TransactItems))
 	s.mu.Unlock()
-	if err := <-s.answer; err != nil {
+	switch err := <-s.answer; {
+	case errors.Is(err, errPanic):
+		panic(err)
+	case err != nil:
 		return nil, err
 	}
 	var all []types.ItemResponse
@@ -54,6 +57,8 @@ func (s *slow) joint(in *dynamodb.TransactGetItemsInput) ([]types.ItemResponse, 
 	}
 	return all, nil
 }
+
+var errPanic = errors.New("panic")
 
 // loads has customers loaded side by side, the first of them first, and gives what became of each.
 func (s *slow) loads(ctx context.Context, store *Store, customers ...string) <-chan error {
@@ -99,6 +104,7 @@ func TestLoadWithOthers(t *testing.T) {
 		{"the first one fails", []string{"ada", "bob", "eve"}, []error{down}, []int{3, 6}, 1},
 		{"they fail together", []string{"ada", "bob", "eve"}, []error{nil, down}, []int{3, 6, 3, 3}, 0},
 		{"one of them is being written", []string{"ada", "bob", "eve"}, []error{nil, busy}, []int{3, 6, 3, 3}, 0},
+		{"they panic together", []string{"ada", "bob", "eve"}, []error{nil, errPanic}, []int{3, 6, 3, 3}, 0},
 		{"and one fails alone", []string{"ada", "bob", "eve"}, []error{nil, busy, down}, []int{3, 6, 3, 3}, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
