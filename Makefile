@@ -30,6 +30,7 @@ sam := .tools/sam/installed
 checkov := .tools/checkov/installed
 asl := .tools/node/installed
 asyncapi := .tools/asyncapi/installed
+eventcatalog := .tools/eventcatalog/installed
 dynamodb_local := .tools/dynamodb-local/installed
 golangci_lint := .tools/golangci-lint-$(GOLANGCI_LINT)/golangci-lint
 actionlint := .tools/actionlint-$(ACTIONLINT)/actionlint
@@ -117,7 +118,7 @@ load: go-present linux $(emulator) $(sam) bin/orderflow ## place orders of a rea
 simulate: go-present linux $(emulator) $(sam) ## have a deployed stack live through random histories with kill -9 and duplicates, and verify it; SEED=7 ORDERS=500
 	@SEED="$(or $(SEED),0)" ORDERS="$(if $(filter command environment,$(firstword $(origin ORDERS))),$(ORDERS),300)" infra/local/test.sh simulate
 
-lint: go-present $(sam) $(checkov) $(asl) $(asyncapi) $(golangci_lint) $(actionlint) ## all static checks: formatting, linters, templates, rules
+lint: go-present $(sam) $(checkov) $(asl) $(asyncapi) $(eventcatalog) $(golangci_lint) $(actionlint) ## all static checks: formatting, linters, templates, rules
 	@unformatted=$$(git ls-files -z --cached --others --exclude-standard '*.go' | xargs -0 gofmt -l); \
 		[ -z "$$unformatted" ] || { printf 'not formatted by gofmt:\n%s\n' "$$unformatted" >&2; exit 1; }
 	$(golangci_lint) run --allow-parallel-runners --build-tags $(TAGS)
@@ -128,6 +129,9 @@ lint: go-present $(sam) $(checkov) $(asl) $(asyncapi) $(golangci_lint) $(actionl
 	NODE_PATH=.tools/node/node_modules .tools/node/bin/node infra/local/asl/lint.js $(MACHINES)
 	NODE_PATH=.tools/node/node_modules .tools/node/bin/node --test --test-reporter=dot infra/local/asl/lint_test.js
 	NODE_PATH=.tools/asyncapi/node_modules .tools/node/bin/node infra/local/asyncapi/lint.js events/asyncapi.yaml
+	rm -rf .local/eventcatalog && go run ./cmd/orderflow events export .local/eventcatalog
+	NODE_PATH=.tools/eventcatalog/node_modules .tools/node/bin/node infra/local/eventcatalog/lint.js .local/eventcatalog
+	NODE_PATH=.tools/eventcatalog/node_modules .tools/node/bin/node --test --test-reporter=dot infra/local/eventcatalog/lint_test.js
 	go test ./shared/archtest
 
 ##@ Tidy up
@@ -141,7 +145,7 @@ distclean: stop clean ## remove the installed tools too
 
 ##@ Tools
 
-tools: $(emulator) $(faults) $(sam) bin/sam $(checkov) $(asl) $(asyncapi) $(golangci_lint) $(actionlint) ## install all tools now; each target installs what it needs by itself
+tools: $(emulator) $(faults) $(sam) bin/sam $(checkov) $(asl) $(asyncapi) $(eventcatalog) $(golangci_lint) $(actionlint) ## install all tools now; each target installs what it needs by itself
 
 $(emulator): infra/local/requirements-emulator.txt infra/local/venv.sh
 	@infra/local/venv.sh .tools/emulator $<
@@ -164,8 +168,8 @@ $(asl): infra/local/requirements-node.txt infra/local/venv.sh $(addprefix infra/
 	@infra/local/asl/install.sh .tools/node
 	@touch $@
 
-$(asyncapi): $(wildcard infra/local/asyncapi/*) | $(asl)
-	@infra/local/asyncapi/install.sh .tools/asyncapi .tools/node
+$(asyncapi) $(eventcatalog): .tools/%/installed: infra/local/%/package.json infra/local/%/package-lock.json infra/local/npm.sh | $(asl)
+	@infra/local/npm.sh $(@D) .tools/node infra/local/$*
 	@touch $@
 
 $(dynamodb_local): $(wildcard infra/local/dynamodb-local/*) | linux

@@ -33,9 +33,12 @@ import (
 
 func eventsCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "events", Short: "Shows, replays and audits events", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
+		Use: "events", Short: "Shows, replays, audits and documents events", Args: cobra.ArbitraryArgs,
+		RunE: needsSubcommand,
 	}
-	cmd.AddCommand(eventsTailCommand(stack), eventsReplayCommand(stack), eventsAuditCommand(stack))
+	cmd.AddCommand(
+		eventsTailCommand(stack), eventsReplayCommand(stack), eventsAuditCommand(stack), eventsExportCommand(),
+	)
 	return cmd
 }
 

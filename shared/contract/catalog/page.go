@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -49,10 +50,8 @@ type pageConsumer struct {
 	Replay                              bool
 }
 
-// page renders the browsable catalogue: one file that needs no other.
-func page(types []contract.Type, receivers []consumer) ([]byte, error) {
-	var sections []section
-	contexts := map[string][]section{}
+// sections are what is known of each type and version.
+func sections(types []contract.Type, receivers []consumer) (all []section, err error) {
 	for _, t := range types {
 		s := section{
 			ID: messageName(t.Name, t.Version), Name: t.Name, Context: t.Context, Status: string(t.Status()),
@@ -88,8 +87,20 @@ func page(types []contract.Type, receivers []consumer) ([]byte, error) {
 				s.Others = append(s.Others, messageName(other.Name, other.Version))
 			}
 		}
-		sections = append(sections, s)
-		contexts[t.Context] = append(contexts[t.Context], s)
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// page renders the browsable catalogue: one file that needs no other.
+func page(types []contract.Type, receivers []consumer) ([]byte, error) {
+	sections, err := sections(types, receivers)
+	if err != nil {
+		return nil, err
+	}
+	contexts := map[string][]section{}
+	for _, s := range sections {
+		contexts[s.Context] = append(contexts[s.Context], s)
 	}
 	command, err := commandSection()
 	if err != nil {
@@ -160,6 +171,9 @@ func fields(t reflect.Type, s *huma.Schema, definitions huma.Registry, before st
 	return all
 }
 
+// number writes a number of a schema with all its digits.
+func number(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
+
 // rulesOf says in words what a schema demands of a value beside its type.
 func rulesOf(s *huma.Schema) (all []string) {
 	add := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
@@ -171,10 +185,10 @@ func rulesOf(s *huma.Schema) (all []string) {
 		add("one of %s", strings.Join(names, ", "))
 	}
 	if s.Minimum != nil {
-		add("at least %v", *s.Minimum)
+		add("at least %s", number(*s.Minimum))
 	}
 	if s.Maximum != nil {
-		add("at most %v", *s.Maximum)
+		add("at most %s", number(*s.Maximum))
 	}
 	if s.MinLength != nil && *s.MinLength == 1 {
 		add("not empty")
