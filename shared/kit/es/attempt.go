@@ -184,9 +184,9 @@ func (a Attempt[S]) Get(ctx context.Context, id string) (S, error) {
 // settle plans and appends until the attempt's stream tells the answer by itself. known is what the
 // stream is taken to be without a read; nil has it read. What is appended tells the next round as
 // much as a read would, and so does a conflict with somebody else on another stream. Any other
-// conflict, or a plan that can't be made, on a stream that was not read has it read: what is assumed
-// decides nothing. command goes ahead of the request's commit id, so that
-// a Do and an Undo of one request are two commits.
+// conflict, or a plan that can't be made, on a stream that was not read has it read: what is
+// assumed decides nothing. command goes ahead of the request's commit id, so that a Do and an Undo
+// of one request are two commits.
 func (a Attempt[S]) settle(ctx context.Context, stream StreamID, command string, req Request, known *History,
 	plan planner[S], refused func(*faults.Fault) Plan,
 ) (S, error) {
