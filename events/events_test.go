@@ -161,6 +161,7 @@ func TestStartSaga(t *testing.T) {
 	fulfil := saga.Fulfil(es.StreamID(placed.Subject).ID())
 	undo := saga.Undo(es.StreamID(cancelling.Subject).ID(), cancelling.Sequence)
 	fulfil.Input.CorrelationID, undo.Input.CorrelationID = placed.CorrelationID, cancelling.CorrelationID
+	fulfil.Input.Traceparent, undo.Input.Traceparent = placed.Traceparent, cancelling.Traceparent
 	tests := []struct {
 		name   string
 		runs   []saga.Run

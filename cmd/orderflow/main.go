@@ -143,7 +143,7 @@ func root(stack *stackFlag) *cobra.Command {
 		importCommand(stack), tokenCommand(stack), ordersCommand(stack), eventsCommand(stack), viewsCommand(stack),
 		customersCommand(stack), deadLettersCommand(stack), stockCommand(stack), productsCommand(stack),
 		accountsCommand(stack.connect), shipmentsCommand(stack.connect), sagaCommand(stack),
-		costCommand(stack), doctorCommand(stack), verifyCommand(stack), tourCommand(stack),
+		costCommand(stack), doctorCommand(stack), logsCommand(stack), verifyCommand(stack), tourCommand(stack),
 	)
 	strict(cmd)
 	return cmd

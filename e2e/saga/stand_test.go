@@ -173,7 +173,7 @@ func newStand(t *testing.T) *stand {
 	}.Handle
 	commands := inventoryqueue.Handler{Stock: s.stock, Clock: s.clock, Tokens: mutedTokens{s, tasktoken.New(s.runs)}}
 	inventory := queue.Together(func(ctx context.Context, messages []queue.Message) []error {
-		return commands.Handle(ctx, queue.Bodies(messages))
+		return commands.Handle(ctx, queue.Bodies(messages), queue.Trails(messages))
 	}, nil)
 	s.handlers["process-inventory"] = func(ctx context.Context, event json.RawMessage) (any, error) {
 		var batch events.SQSEvent

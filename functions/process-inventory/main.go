@@ -43,6 +43,6 @@ func main() {
 		DeadLetters: deadletterqueue.New(sqs.NewFromConfig(config), awsenv.Env("DEAD_LETTER_QUEUE_URL")),
 	}
 	awsenv.Start(queue.Together(func(ctx context.Context, messages []queue.Message) []error {
-		return inventory.Handle(ctx, queue.Bodies(messages))
+		return inventory.Handle(ctx, queue.Bodies(messages), queue.Trails(messages))
 	}, journal))
 }

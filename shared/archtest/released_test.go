@@ -30,6 +30,7 @@ import (
 	"orderflow/shared/shop/money"
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/stock"
+	"orderflow/shared/shop/trail"
 )
 
 // What the last release has that a deployment meets: executions that go on by its definition, and
@@ -70,7 +71,8 @@ func known(t *testing.T) object {
 	t.Helper()
 	encoded, err := json.Marshal(object{
 		"input":  saga.Input{Version: saga.InputVersion, OrderID: "o", Mode: saga.ModeFulfil, CorrelationID: "c"},
-		"sagaId": "o",
+		"sagaId": "o", "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+		"messageAttributes": object{},
 		"order": ordertask.Order{
 			OrderID: "o", Status: order.StatusPlaced, Revision: 1, StockRevision: 1, PaymentRevision: 1,
 			ShipmentRevision: 1, CustomerID: "c", AccountID: "a",
@@ -236,7 +238,7 @@ func understood(ctx context.Context, m machine, known object) (found findings) {
 		}
 		if body := textAt(arguments, "MessageBody"); body != "" {
 			if textAt(arguments, "QueueUrl") == "${InventoryQueueUrl}" {
-				if err := inventory.Handle(ctx, [][]byte{[]byte(body)})[0]; err != nil {
+				if err := inventory.Handle(ctx, [][]byte{[]byte(body)}, make([]trail.Trail, 1))[0]; err != nil {
 					found.addf("%s: %v", name, err)
 				}
 			}

@@ -102,7 +102,7 @@ var categories = map[string]string{"orders": order.Category, "shipments": shipme
 
 // about is what a request is about, by what it comes with.
 func (x *exchange) about(pattern, path string) trail.Trail {
-	t := trail.Trail{CorrelationID: x.correlationID, TraceID: x.trace.TraceID}
+	t := trail.Trail{CorrelationID: x.correlationID, Traceparent: x.trace.String()}
 	if parts := strings.Split(path, "/"); pattern != "" && len(parts) > 2 && ident.Valid(parts[2]) {
 		if category, ok := categories[parts[1]]; ok {
 			t.Subject = string(es.NewStreamID(category, parts[2]))

@@ -66,17 +66,18 @@ type Handler struct {
 // ErrUnfit, and nothing is done of it; the run is told where the message says which one waits.
 //
 // What is to be reserved for several orders is reserved together. The commands of one order are
-// carried out one after the other, in their order.
-func (h Handler) Handle(ctx context.Context, bodies [][]byte) []error {
+// carried out one after the other, in their order. The trails say what the messages are about, in
+// their order too: their traces are in the messages' attributes.
+func (h Handler) Handle(ctx context.Context, bodies [][]byte, trails []trail.Trail) []error {
 	errs := make([]error, len(bodies))
 	var commands []*command
 	for i, body := range bodies {
 		m, err := decode(body)
 		if unfit, ok := faults.As(err); ok {
-			errs[i] = errors.Join(err, h.tell(trail.With(ctx, trail.OfMessage(body)), body, unfit))
+			errs[i] = errors.Join(err, h.tell(trail.With(ctx, trails[i]), body, unfit))
 			continue
 		}
-		commands = append(commands, &command{Message: m, trail: trail.OfMessage(body), err: &errs[i]})
+		commands = append(commands, &command{Message: m, trail: trails[i], err: &errs[i]})
 	}
 	for len(commands) > 0 {
 		var now []*command
@@ -119,7 +120,9 @@ func (h Handler) carryOut(ctx context.Context, commands []*command) {
 	var reserving []*command
 	var reservations []stock.Command
 	for _, c := range commands {
-		req := saga.Request(h.Clock, c.SagaID, c.Command, c.OrderID, c.CorrelationID)
+		req := saga.Request(h.Clock, c.SagaID, c.Command, c.OrderID, es.Metadata{
+			CorrelationID: c.CorrelationID, Traceparent: c.trail.Traceparent,
+		})
 		if c.Command == ReleaseStock {
 			c.State, c.Err = h.Stock.Release(ctx, req, c.OrderID, c.Revision)
 			continue

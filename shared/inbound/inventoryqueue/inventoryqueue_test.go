@@ -23,6 +23,7 @@ import (
 	"orderflow/shared/kit/poison"
 	"orderflow/shared/shop/stock"
 	"orderflow/shared/shop/stock/stocktest"
+	"orderflow/shared/shop/trail"
 )
 
 // world is a handler on a store in memory, with 10 of cd-1 and 2 of cd-2 on hand, and the answers
@@ -59,6 +60,9 @@ func worldOn(t *testing.T, options ...memstore.Option) *world {
 	return w
 }
 
+// traceparent comes with each message.
+const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
 // try hands a message to the handler, alone.
 func (w *world) try(body string) error { return w.batch(body)[0] }
 
@@ -68,7 +72,12 @@ func (w *world) batch(bodies ...string) []error {
 	for i, body := range bodies {
 		messages[i] = []byte(body)
 	}
-	return w.handler.Handle(w.Context(), messages)
+	trails := make([]trail.Trail, len(messages))
+	for i, body := range messages {
+		trails[i] = trail.OfMessage(body)
+		trails[i].Traceparent = traceparent
+	}
+	return w.handler.Handle(w.Context(), messages, trails)
 }
 
 func (w *world) Succeed(_ context.Context, token string, output any) error {
@@ -194,7 +203,9 @@ func TestCommitTellsWhereItComesFrom(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := estest.Load(t, w.store, es.NewStreamID(stock.ReservationCategory, stock.ReservationID("o-1", 1)), 0)
-	want := es.Metadata{CorrelationID: "c-1", CausationID: "o-1/reserve.stock", Actor: "order-saga"}
+	want := es.Metadata{
+		CorrelationID: "c-1", CausationID: "o-1/reserve.stock", Traceparent: traceparent, Actor: "order-saga",
+	}
 	if len(h.Events) != 1 || h.Events[0].Metadata != want {
 		t.Errorf("stored %+v", h.Events)
 	}

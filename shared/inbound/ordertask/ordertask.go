@@ -42,6 +42,11 @@ type Input struct {
 	OrderID       string `json:"orderId"`
 	SagaID        string `json:"sagaId"`
 	CorrelationID string `json:"correlationId,omitempty"`
+	Traceparent   string `json:"traceparent,omitempty"`
+}
+
+func (in Input) from() es.Metadata {
+	return es.Metadata{CorrelationID: in.CorrelationID, Traceparent: in.Traceparent}
 }
 
 // Validate says what the input lacks.
@@ -129,7 +134,7 @@ func (in ReduceInput) Validate() error {
 // Start does. stock.ErrNotReserved where nothing is.
 func (t Tasks) Reduce(ctx context.Context, in ReduceInput) (Order, error) {
 	task := fmt.Sprintf("reduce-order-%d", in.Revision)
-	req := saga.Request(t.Clock, in.SagaID, task, in.OrderID, in.CorrelationID)
+	req := saga.Request(t.Clock, in.SagaID, task, in.OrderID, in.from())
 	return open(answer(t.Orders.Reduce(ctx, req, in.OrderID, in.Revision,
 		func(ctx context.Context) ([]goods.Item, error) {
 			reservation, err := t.Stock.Reservation(ctx, in.OrderID, in.Revision)
@@ -190,7 +195,7 @@ func (t Tasks) FailUndo(ctx context.Context, in FailUndoInput) (Status, error) {
 }
 
 func (t Tasks) run(ctx context.Context, task string, in Input, c order.Command) (Status, error) {
-	res, err := t.Orders.Run(ctx, saga.Request(t.Clock, in.SagaID, task, in.OrderID, in.CorrelationID), in.OrderID, c)
+	res, err := t.Orders.Run(ctx, saga.Request(t.Clock, in.SagaID, task, in.OrderID, in.from()), in.OrderID, c)
 	if err != nil {
 		return Status{}, err
 	}
@@ -200,7 +205,7 @@ func (t Tasks) run(ctx context.Context, task string, in Input, c order.Command) 
 // runFor is run for the tasks that come before the run knows the order: they answer with it, and
 // with the correlation id of its first event.
 func (t Tasks) runFor(ctx context.Context, task string, in Input, c order.Command) (Order, error) {
-	req := saga.Request(t.Clock, in.SagaID, task, in.OrderID, in.CorrelationID)
+	req := saga.Request(t.Clock, in.SagaID, task, in.OrderID, in.from())
 	return answer(t.Orders.Run(ctx, req, in.OrderID, c))
 }
 

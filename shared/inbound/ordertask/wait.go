@@ -112,7 +112,7 @@ func (t Tasks) AwaitPayment(ctx context.Context, in AwaitPaymentInput) (Status, 
 // nobody to wake, so the run is woken here. One of the two sees the other, since both append to the
 // order's stream.
 func (t Tasks) await(ctx context.Context, task string, in WaitInput, c order.Command) (Status, error) {
-	req := saga.WaitRequest(t.Clock, in.SagaID, task, in.OrderID, in.Token, in.CorrelationID)
+	req := saga.WaitRequest(t.Clock, in.SagaID, task, in.OrderID, in.Token, in.from())
 	res, err := t.Orders.Run(ctx, req, in.OrderID, c)
 	if err != nil {
 		return Status{}, err

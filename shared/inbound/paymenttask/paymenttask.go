@@ -85,5 +85,5 @@ func (t Tasks) request(task string, in Input) es.Request {
 	if in.Revision > 1 {
 		task = fmt.Sprintf("%s-%d", task, in.Revision)
 	}
-	return saga.Request(t.Clock, in.SagaID, task, in.OrderID, in.CorrelationID)
+	return saga.Request(t.Clock, in.SagaID, task, in.OrderID, in.From())
 }

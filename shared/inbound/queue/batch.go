@@ -85,7 +85,7 @@ func together(
 			open = append(open, record)
 			continue
 		}
-		report(trail.With(ctx, trail.OfMessage(messages[i].Body)), record, messages[i], time.Since(start), nil)
+		report(trail.With(ctx, messages[i].Trail()), record, messages[i], time.Since(start), nil)
 	}
 	return open
 }
@@ -97,6 +97,15 @@ func each(errs []error, n int) []error {
 		panic(fmt.Sprintf("%d errors for %d messages", len(errs), n))
 	}
 	return errs
+}
+
+// Trails are what messages are about, in their order.
+func Trails(messages []Message) []trail.Trail {
+	trails := make([]trail.Trail, len(messages))
+	for i, m := range messages {
+		trails[i] = m.Trail()
+	}
+	return trails
 }
 
 // Bodies are the bodies of messages, in their order.

@@ -53,6 +53,18 @@ type Message struct {
 	sourceARN string // the queue that SQS moved it from
 }
 
+// traceparent is the attribute that carries W3C Trace Context where the body has no place for it.
+const traceparent = "traceparent"
+
+// Trail is what the message is about, as far as it says.
+func (m Message) Trail() trail.Trail {
+	of := trail.OfMessage(m.Body)
+	if of.Traceparent == "" {
+		of.Traceparent = m.Attributes[traceparent]
+	}
+	return of
+}
+
 // TakeOver is the id of a person's permit, "" for none: they looked into an effect of which nobody
 // knows whether it happened, let the message be redriven, and want the effect though it may happen
 // twice. It names the dead letter and the redrive, "<dead-letter-id>/<redrive-attempt>", so that it
@@ -88,7 +100,7 @@ type Journal interface {
 // uses its share up takes nothing from them. The mapping's BatchSize must be no larger than
 // MaxBatch of the function's timeout. Only a handler that goes on after its context has ended can
 // keep others from being begun. Each message logs one line. Its context says what the message is
-// about (trail.OfMessage).
+// about (Message.Trail).
 //
 // The journal is told of each try that failed, as far as the message's share allows: what it can't
 // note is logged and nothing more. A message that was redriven is done only when the journal knows
@@ -116,7 +128,7 @@ func take(
 	journal Journal,
 ) (again bool) {
 	start, m := time.Now(), messageOf(record)
-	ctx = trail.With(ctx, trail.OfMessage(m.Body))
+	ctx = trail.With(ctx, m.Trail())
 	own, share := ctx, ctx // what the message has, and what of it is the handler's
 	if deadline, ok := ctx.Deadline(); ok {
 		end := start.Add(deadline.Add(-reserve).Sub(start) / time.Duration(open))

@@ -77,5 +77,5 @@ func (t Tasks) Cancel(ctx context.Context, in Input) (Status, error) {
 }
 
 func (t Tasks) request(task string, in Input) es.Request {
-	return saga.Request(t.Clock, in.SagaID, task, in.OrderID, in.CorrelationID)
+	return saga.Request(t.Clock, in.SagaID, task, in.OrderID, in.From())
 }

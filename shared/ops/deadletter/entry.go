@@ -100,12 +100,12 @@ type Entry struct {
 	Topic         string `json:"topic"`
 	CorrelationID string `json:"correlationId"`
 	// what the message is about besides, as far as it says (shared/shop/trail)
-	Subject string `json:"subject,omitempty"`
-	OrderID string `json:"orderId,omitempty"`
-	TraceID string `json:"traceId,omitempty"`
-	Kind    Kind   `json:"kind"`
-	Target  string `json:"target"` // the ARN of the queue or function, or the order's id
-	Origin  string `json:"origin"` // the queue of dead letters that it came from
+	Subject     string `json:"subject,omitempty"`
+	OrderID     string `json:"orderId,omitempty"`
+	Traceparent string `json:"traceparent,omitempty"`
+	Kind        Kind   `json:"kind"`
+	Target      string `json:"target"` // the ARN of the queue or function, or the order's id
+	Origin      string `json:"origin"` // the queue of dead letters that it came from
 
 	Error        string    `json:"error"`
 	Code         string    `json:"code"`     // of the fault, where the error is one
@@ -136,12 +136,14 @@ type Entry struct {
 
 // about notes what the entry's message is about.
 func (e *Entry) about(t trail.Trail) {
-	e.Subject, e.OrderID, e.TraceID = t.Subject, t.OrderID, t.TraceID
+	e.Subject, e.OrderID, e.Traceparent = t.Subject, t.OrderID, t.Traceparent
 }
 
 // trail is what the entry's message is about.
 func (e Entry) trail() trail.Trail {
-	return trail.Trail{Subject: e.Subject, OrderID: e.OrderID, CorrelationID: e.CorrelationID, TraceID: e.TraceID}
+	return trail.Trail{
+		Subject: e.Subject, OrderID: e.OrderID, CorrelationID: e.CorrelationID, Traceparent: e.Traceparent,
+	}
 }
 
 // Request is an operator's request as an entry remembers it.

@@ -194,7 +194,7 @@ func (w *world) start(name string, undo bool) {
 
 // task identifies a task of a run, which the state machine may send more than once.
 func (w *world) task(r *run, name string) es.Request {
-	return saga.Request(w.clock, r.name, name, orderID, w.correlation)
+	return saga.Request(w.clock, r.name, name, orderID, es.Metadata{CorrelationID: w.correlation})
 }
 
 func (w *world) undoes(r *run) {

@@ -84,7 +84,7 @@ func (r *run) enter(at place) { r.at, r.tries, r.waiting = at, 0, false }
 
 // task identifies a task of a run, which the state machine may send more than once.
 func (s *shop) task(r run, name string) es.Request {
-	return saga.Request(s.clock, r.Name, name, r.Input.OrderID, r.Input.CorrelationID)
+	return saga.Request(s.clock, r.Name, name, r.Input.OrderID, r.Input.From())
 }
 
 // The commands of the inventory's queue.
@@ -227,7 +227,7 @@ func (r run) park() order.Park { return order.Park{Token: r.token, SagaID: r.Nam
 // park is a task with which a run begins to wait. What ends the wait may have come before.
 func (s *shop) park(r run, task string, c order.Command) (order.State, error) {
 	id := r.Input.OrderID
-	req := saga.WaitRequest(s.clock, r.Name, task, id, r.token, r.Input.CorrelationID)
+	req := saga.WaitRequest(s.clock, r.Name, task, id, r.token, r.Input.From())
 	res, err := s.orders.Run(context.Background(), req, id, c)
 	if err == nil && !res.State.Waits(r.park()) {
 		err = s.Succeed(context.Background(), r.token, nil)

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+
+	"orderflow/shared/kit/es"
 )
 
 // Mode is which half of the state machine a run starts with.
@@ -40,11 +42,18 @@ type Input struct {
 	// CorrelationID is the order's, for what the run says of itself before it has read the order.
 	// Whoever doesn't know it leaves it out.
 	CorrelationID string `json:"correlationId,omitempty"`
+	// Traceparent is that of the request that placed the order, likewise.
+	Traceparent string `json:"traceparent,omitempty"`
+}
+
+// From is the request that placed the order, as far as it is known.
+func (in Input) From() es.Metadata {
+	return es.Metadata{CorrelationID: in.CorrelationID, Traceparent: in.Traceparent}
 }
 
 // Means reports whether two inputs ask for the same.
 func (in Input) Means(other Input) bool {
-	in.CorrelationID = other.CorrelationID
+	in.CorrelationID, in.Traceparent = other.CorrelationID, other.Traceparent
 	return in == other
 }
 

@@ -18,6 +18,12 @@ type AttemptInput struct {
 	Revision      int64  `json:"revision"`
 	SagaID        string `json:"sagaId"` // the name of the run
 	CorrelationID string `json:"correlationId,omitempty"`
+	Traceparent   string `json:"traceparent,omitempty"`
+}
+
+// From is the request that the task follows from.
+func (in AttemptInput) From() es.Metadata {
+	return es.Metadata{CorrelationID: in.CorrelationID, Traceparent: in.Traceparent}
 }
 
 // Validate says what the input lacks.
@@ -35,18 +41,22 @@ func (in AttemptInput) Validate() error {
 
 // WaitRequest is Request for the task with which a run begins to wait: each try has a token of its
 // own, and begins anew.
-func WaitRequest(c clock.Clock, run, task, orderID, token, correlationID string) es.Request {
-	req := Request(c, run, task, orderID, correlationID)
+func WaitRequest(c clock.Clock, run, task, orderID, token string, from es.Metadata) es.Request {
+	req := Request(c, run, task, orderID, from)
 	req.CommitID = ident.Derive("saga-wait", run, task, orderID, token)
 	return req
 }
 
-// Request identifies one task of a run. The commit's id derives from run, task and order: Step
+// Request identifies one task of a run, which follows from the request that placed the order: from
+// has its correlation id and trace. The commit's id derives from run, task and order: Step
 // Functions may send a task more than once.
-func Request(c clock.Clock, run, task, orderID, correlationID string) es.Request {
+func Request(c clock.Clock, run, task, orderID string, from es.Metadata) es.Request {
 	return es.Request{
 		CommitID: ident.Derive("saga-task", run, task, orderID),
 		Time:     c.Now(),
-		Metadata: es.Metadata{CorrelationID: correlationID, CausationID: run + "/" + task, Actor: Actor},
+		Metadata: es.Metadata{
+			CorrelationID: from.CorrelationID, CausationID: run + "/" + task, Traceparent: from.Traceparent,
+			Actor: Actor,
+		},
 	}
 }

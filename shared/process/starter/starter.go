@@ -95,7 +95,7 @@ type woken struct {
 }
 
 func (s Starter) start(ctx context.Context, e es.Envelope, run saga.Run) error {
-	run.Input.CorrelationID = e.CorrelationID
+	run.Input.CorrelationID, run.Input.Traceparent = e.CorrelationID, e.Traceparent
 	fresh, err := s.Runs.Start(ctx, run)
 	if err != nil {
 		return fmt.Errorf("starter: %s: %w", e.ID, err)

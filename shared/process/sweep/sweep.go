@@ -600,7 +600,7 @@ func (o found) request(c clock.Clock, command string) es.Request {
 
 // run says in a run whose order it is for.
 func (o found) run(run saga.Run) saga.Run {
-	run.Input.CorrelationID = o.correlation
+	run.Input.CorrelationID, run.Input.Traceparent = o.correlation, o.traceparent
 	return run
 }
 

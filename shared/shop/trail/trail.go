@@ -20,7 +20,7 @@ type Trail struct {
 	Subject       string // the stream: "shipment/<id>"
 	OrderID       string // which its data is of
 	CorrelationID string
-	TraceID       string
+	Traceparent   string // W3C Trace Context; lines have its trace id
 }
 
 // The names under which lines have it.
@@ -40,14 +40,14 @@ const maxText = 256
 // Order is the trail of an order, whose events have that metadata.
 func Order(orderID string, m es.Metadata) Trail {
 	return Trail{
-		OrderID: orderID, CorrelationID: m.CorrelationID, TraceID: trace.ID(m.Traceparent),
+		OrderID: orderID, CorrelationID: m.CorrelationID, Traceparent: m.Traceparent,
 	}.whole()
 }
 
 // OfCommit is the trail of a stored commit. The order is that of the first event that names one.
 func OfCommit(c es.StoredCommit) Trail {
 	t := Trail{
-		Subject: string(c.Stream), CorrelationID: c.Metadata.CorrelationID, TraceID: trace.ID(c.Metadata.Traceparent),
+		Subject: string(c.Stream), CorrelationID: c.Metadata.CorrelationID, Traceparent: c.Metadata.Traceparent,
 	}
 	for _, e := range c.Events {
 		t.OrderID = cmp.Or(t.OrderID, orderOf(e.Data))
@@ -78,7 +78,7 @@ func OfMessage(body []byte) Trail {
 	return Trail{
 		Subject: cmp.Or(m.Detail.Subject, m.Stream), OrderID: cmp.Or(orderOf(m.Detail.Data), m.OrderID),
 		CorrelationID: cmp.Or(m.Detail.CorrelationID, m.CorrelationID),
-		TraceID:       trace.ID(cmp.Or(m.Detail.Traceparent, m.Traceparent)),
+		Traceparent:   cmp.Or(m.Detail.Traceparent, m.Traceparent),
 	}.whole()
 }
 
@@ -94,10 +94,13 @@ func orderOf(data []byte) string {
 // whole says of an order's stream whose it is and of an order which stream it has, and drops what
 // has not the form of an id: it comes from outside, and may be anything.
 func (t Trail) whole() Trail {
-	for _, part := range []*string{&t.Subject, &t.OrderID, &t.CorrelationID, &t.TraceID} {
+	for _, part := range []*string{&t.Subject, &t.OrderID, &t.CorrelationID} {
 		if !plain(*part) {
 			*part = ""
 		}
+	}
+	if trace.ID(t.Traceparent) == "" {
+		t.Traceparent = ""
 	}
 	if id, ok := strings.CutPrefix(t.Subject, orders); ok && t.OrderID == "" {
 		t.OrderID = id
@@ -118,7 +121,8 @@ func plain(text string) bool {
 func (t Trail) over(below Trail) Trail {
 	return Trail{
 		Subject: cmp.Or(t.Subject, below.Subject), OrderID: cmp.Or(t.OrderID, below.OrderID),
-		CorrelationID: cmp.Or(t.CorrelationID, below.CorrelationID), TraceID: cmp.Or(t.TraceID, below.TraceID),
+		CorrelationID: cmp.Or(t.CorrelationID, below.CorrelationID),
+		Traceparent:   cmp.Or(t.Traceparent, below.Traceparent),
 	}
 }
 
@@ -161,7 +165,7 @@ func (t Trail) attrs() []slog.Attr {
 	attrs := make([]slog.Attr, 0, 4)
 	for _, a := range []slog.Attr{
 		slog.String(KeySubject, t.Subject), slog.String(KeyOrderID, t.OrderID),
-		slog.String(KeyCorrelationID, t.CorrelationID), slog.String(KeyTraceID, t.TraceID),
+		slog.String(KeyCorrelationID, t.CorrelationID), slog.String(KeyTraceID, trace.ID(t.Traceparent)),
 	} {
 		if a.Value.String() != "" {
 			attrs = append(attrs, a)

@@ -27,7 +27,7 @@ func TestOfMessage(t *testing.T) {
 		"an order's event": {
 			`{"detail-type":"order.placed","detail":{"subject":"order/o-1","correlationid":"c","traceparent":"` + parent +
 				`","data":{"orderId":"o-1"}}}`,
-			trail.Trail{Subject: "order/o-1", OrderID: "o-1", CorrelationID: "c", TraceID: id},
+			trail.Trail{Subject: "order/o-1", OrderID: "o-1", CorrelationID: "c", Traceparent: parent},
 		},
 		"an event about an order": {
 			`{"detail":{"subject":"shipment/s-1","correlationid":"c","data":{"orderId":"o-1"}}}`,
@@ -39,7 +39,7 @@ func TestOfMessage(t *testing.T) {
 		},
 		"a command": {
 			`{"command":"reserve.stock","orderId":"o-1","correlationId":"c","traceparent":"` + parent + `"}`,
-			trail.Trail{Subject: "order/o-1", OrderID: "o-1", CorrelationID: "c", TraceID: id},
+			trail.Trail{Subject: "order/o-1", OrderID: "o-1", CorrelationID: "c", Traceparent: parent},
 		},
 		"a dead letter of a record": {
 			`{"consumer":"project-views","stream":"payment/p-1","orderId":"o-1","correlationId":"c"}`,
@@ -73,7 +73,7 @@ func TestOfAnyMessage(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringMatching(`(\{"(orderId|stream|correlationId)":"[^"\\]{0,9}"\}|.*)`).Draw(t, "body")
 		got := trail.OfMessage([]byte(text))
-		for _, part := range []string{got.Subject, got.OrderID, got.CorrelationID, got.TraceID} {
+		for _, part := range []string{got.Subject, got.OrderID, got.CorrelationID, got.Traceparent} {
 			if strings.ContainsAny(part, " @{}\"'\n") {
 				t.Errorf("%q of %q", part, text)
 			}
@@ -89,13 +89,13 @@ func TestOfCommit(t *testing.T) {
 	}{
 		"of an order": {
 			es.StoredCommit{Stream: "order/o-1", Metadata: meta, Events: []es.Stored{{Data: []byte(`{}`)}}},
-			trail.Trail{Subject: "order/o-1", OrderID: "o-1", CorrelationID: "c", TraceID: id},
+			trail.Trail{Subject: "order/o-1", OrderID: "o-1", CorrelationID: "c", Traceparent: parent},
 		},
 		"the first that names one": {
 			es.StoredCommit{Stream: "payment/p-1", Metadata: meta, Events: []es.Stored{
 				{Data: []byte(`{}`)}, {Data: []byte(`{"orderId":"o-1"}`)}, {Data: []byte(`{"orderId":"o-2"}`)},
 			}},
-			trail.Trail{Subject: "payment/p-1", OrderID: "o-1", CorrelationID: "c", TraceID: id},
+			trail.Trail{Subject: "payment/p-1", OrderID: "o-1", CorrelationID: "c", Traceparent: parent},
 		},
 		"of none": {es.StoredCommit{Stream: "stock/OF-1"}, trail.Trail{Subject: "stock/OF-1"}},
 	} {
