@@ -64,6 +64,9 @@ stop: ## end what make run started, and nothing else
 status: ## show what make run started; nothing running is no error
 	@$(PYTHON) infra/local/emulator.py status || { [ $$? = 1 ] && echo 'make run starts one'; }
 
+console: go-present bin/orderflow ## open the operators' console of make run's stack
+	@. infra/local/env.sh; use_endpoint "http://127.0.0.1:$(PORT)"; bin/orderflow console --open
+
 deploy-local: go-present linux $(emulator) $(sam) ## start the local AWS and deploy to it, no import
 	@endpoint=$$($(PYTHON) infra/local/emulator.py start --port "$(PORT)"); infra/local/deploy.sh "$$endpoint" orderflow-local SimulatedCarrier=true
 
@@ -192,4 +195,4 @@ linux:
 
 FORCE:
 
-.PHONY: help run stop status deploy-local sam-local build test suite-integration suite-e2e units test-unit test-integration test-e2e bench load simulate lint clean distclean tools go-present linux FORCE
+.PHONY: help run stop status console deploy-local sam-local build test suite-integration suite-e2e units test-unit test-integration test-e2e bench load simulate lint clean distclean tools go-present linux FORCE

@@ -22,7 +22,7 @@ import (
 	"orderflow/shared/inbound/httpapi"
 )
 
-// The API that is deployed leads to what the functions serve, and to nothing else.
+// The API that is deployed leads to what the functions and the console serve, and to nothing else.
 func TestDeployedRoutes(t *testing.T) {
 	t.Parallel()
 	var want []string
@@ -30,6 +30,7 @@ func TestDeployedRoutes(t *testing.T) {
 	for _, r := range slices.Concat(commands, queries) {
 		want = append(want, r.Key)
 	}
+	want = append(want, "GET /console", "GET /console/{proxy+}", "POST /console/{proxy+}")
 	api, err := stack.Output("ApiId")
 	if err != nil {
 		t.Fatal(err)

@@ -325,6 +325,8 @@ func writes() attempts {
 // forbidden is what each function may not do besides.
 func forbidden() map[string]attempts {
 	noWrites := writes()
+	nothing := writes()
+	nothing["read an order"] = tryQuery
 	return map[string]attempts{
 		"analyse-orders": {
 			"read an order": tryQuery, "write an event": noWrites["write an event"], "start a run": tryStart,
@@ -332,6 +334,7 @@ func forbidden() map[string]attempts {
 		"answer-queries":  noWrites,
 		"accept-commands": {"write a view's row": noWrites["write a view's row"], "start a run": tryStart},
 		"publish-events":  maps.Clone(noWrites),
+		"serve-console":   nothing,
 		"project-views": {
 			"write an event": noWrites["write an event"], "change a counter": noWrites["change a counter"],
 			"start a run": tryStart,

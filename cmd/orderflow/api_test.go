@@ -45,15 +45,15 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, answer)
 }
 
-// said is what a command does.
-type said struct {
+// outcome is what a command does.
+type outcome struct {
 	status     int
 	out, hints string
 	asked      []string
 }
 
 // runs runs a command line against an API.
-func runs(t *testing.T, answers map[string]string, args ...string) said {
+func runs(t *testing.T, answers map[string]string, args ...string) outcome {
 	t.Helper()
 	a := &api{answers: answers}
 	server := httptest.NewServer(a)
@@ -61,7 +61,7 @@ func runs(t *testing.T, answers map[string]string, args ...string) said {
 	stack := &stackFlag{api: func(context.Context) (*shop.Client, error) { return shop.New(server.URL, "token"), nil }}
 	var out, hints bytes.Buffer
 	status := run(t.Context(), stack, args, &out, &hints)
-	return said{status, out.String(), hints.String(), a.asked}
+	return outcome{status, out.String(), hints.String(), a.asked}
 }
 
 const (

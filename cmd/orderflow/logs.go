@@ -36,7 +36,8 @@ func logsCommand(stack *stackFlag) *cobra.Command {
 	o := logsOptions{}
 	cmd := &cobra.Command{
 		Use: "logs ORDER", Short: "Shows what the functions logged about an order", Long: logsLong,
-		Args: needsOne("order id"),
+		Example: "  orderflow logs ID --since 1h", Args: needsOne("order id"),
+		ValidArgsFunction: completion(newestOrders).over(stack.connect),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.check(args[0]); err != nil {
 				return fmt.Errorf("logs: %w", err)

@@ -1,7 +1,7 @@
 // orderflow is the operator's command line: it shows and changes orders, customers, accounts,
 // products, stock, shipments and dead-letter entries over the API, replays and audits events,
-// compares orders, money, stock and views and rebuilds what differs, gets tokens, and examines
-// deployments. docs/command-line.md lists the commands.
+// compares orders, money, stock and views and rebuilds what differs, gets tokens, opens the console,
+// and examines deployments. docs/command-line.md lists the commands.
 package main
 
 import (
@@ -144,6 +144,7 @@ func root(stack *stackFlag) *cobra.Command {
 		customersCommand(stack), deadLettersCommand(stack), stockCommand(stack), productsCommand(stack),
 		accountsCommand(stack.connect), shipmentsCommand(stack.connect), sagaCommand(stack),
 		costCommand(stack), doctorCommand(stack), logsCommand(stack), verifyCommand(stack), tourCommand(stack),
+		consoleCommand(stack),
 	)
 	strict(cmd)
 	return cmd

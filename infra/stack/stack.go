@@ -312,16 +312,24 @@ func plain(format string, args ...any) (raw, error) {
 	return verbatim(&n)
 }
 
-// route is an operation's route, made after another one.
-type route struct{ ID, Key, Integration, After string }
+// route is an operation's route, made after another one. An open one needs no token.
+type route struct {
+	ID, Key, Integration, After string
+	Open                        bool
+}
 
 // named are routes whose logical id is not their operation's. A deployed stack has them so. Another
 // id would be a second route of the key, which API Gateway refuses.
 var named = map[string]string{"getStatistics": "GetCustomerStatistics", "listOrders": "ListCustomerOrders"}
 
+// pages are the console's routes by their ids. What is below its address, the console knows itself.
+var pages = map[string]string{
+	"Console": "GET /console", "ConsolePages": "GET /console/{proxy+}", "ConsoleForms": "POST /console/{proxy+}",
+}
+
 // routes gives the routes of the HTTP API in the order in which they are made: by their ids, and
 // the document last.
-func routes(commands, queries string) []route {
+func routes(commands, queries, console string) []route {
 	const document = "GetOpenApi"
 	writing, reading := httpapi.Routes()
 	var all []route
@@ -330,6 +338,9 @@ func routes(commands, queries string) []route {
 			id := cmp.Or(named[o.Operation], strings.ToUpper(o.Operation[:1])+o.Operation[1:])
 			all = append(all, route{ID: id, Key: o.Key, Integration: integration})
 		}
+	}
+	for id, key := range pages {
+		all = append(all, route{ID: id, Key: key, Integration: console, Open: true})
 	}
 	place := func(r route) string {
 		if r.ID == document {

@@ -12,6 +12,10 @@ import (
 // The document itself is served and is no operation in it.
 const documentRoute = "GET /openapi.json"
 
+// consoleRoutes need no token: the console's pages ask for one, and hand it to the API, which
+// decides (docs/decisions/0115).
+var consoleRoutes = []string{"GET /console", "GET /console/{proxy+}", "POST /console/{proxy+}"}
+
 // operations lists what an OpenAPI document describes, as route keys.
 func operations(t *testing.T, text string) []string {
 	t.Helper()
@@ -37,6 +41,12 @@ func routes(t template, served []string) (found findings) {
 	for _, id := range t.ofType(routeType) {
 		key, _ := t.prop(id, "RouteKey").(string)
 		have[key] = id
+		if slices.Contains(consoleRoutes, key) {
+			if textAt(t.prop(id, "Target"), "Fn::Sub") != "integrations/${ConsoleIntegration}" {
+				found.addf("%s doesn't lead to ConsoleIntegration", id)
+			}
+			continue
+		}
 		if !slices.Contains(served, key) && key != documentRoute {
 			found.addf("%s leads to %s, which nobody serves", id, key)
 		}
@@ -98,11 +108,11 @@ func routeLimits(t template, stage string, have map[string]string) (found findin
 	return found
 }
 
-// TestRouteLimits: what holds an instance for seconds, and what starts an execution, has a limit of
-// its own.
+// TestRouteLimits: what holds an instance for seconds, what starts an execution, and what anybody
+// may ask for, has a limit of its own.
 func TestRouteLimits(t *testing.T) {
 	settings, _ := mainTemplate(t).prop("HttpApiStage", "RouteSettings").(object)
-	for _, key := range []string{"POST /orders", "GET /orders/{id}"} {
+	for _, key := range append([]string{"POST /orders", "GET /orders/{id}"}, consoleRoutes...) {
 		if settings[key] == nil {
 			t.Errorf("%s has no limit of its own", key)
 		}
@@ -132,6 +142,9 @@ Resources:
   Document:
     Type: AWS::ApiGatewayV2::Route
     Properties: {RouteKey: GET /openapi.json, Target: !Sub 'integrations/${QueriesIntegration}', AuthorizationType: JWT, AuthorizerId: !Ref Authorizer}
+  Pages:
+    Type: AWS::ApiGatewayV2::Route
+    Properties: {RouteKey: GET /console, Target: !Sub 'integrations/${ConsoleIntegration}', AuthorizationType: NONE}
   Stage:
     Type: AWS::ApiGatewayV2::Stage
     DependsOn: [Place]
@@ -143,6 +156,9 @@ Resources:
 		"not reached": {"POST /orders", "POST /order", "no route leads to POST /orders"},
 		"no document": {"/openapi.json", "/openapi", "no route leads to GET /openapi.json"},
 		"no token":    {"AuthorizationType: JWT", "AuthorizationType: NONE", "Place needs no token"},
+		"pages from queries": {
+			"${ConsoleIntegration}", "${QueriesIntegration}", "Pages doesn't lead to ConsoleIntegration",
+		},
 		"reads from commands": {
 			"${QueriesIntegration}", "${CommandsIntegration}", "Get doesn't lead to QueriesIntegration",
 		},

@@ -14,7 +14,9 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -111,6 +113,22 @@ func Env(name string) string {
 		panic(fmt.Sprintf("awsenv: the environment has no %s", name))
 	}
 	return v
+}
+
+// APIURL is the address of the stack's HTTP API, which a variable names as AWS does:
+// https://<id>.execute-api.<region>.amazonaws.com. Where AWS is stood in for, the API with that id
+// is below the stand-in's own address.
+func APIURL(name string) string {
+	address, err := url.Parse(Env(name))
+	if err != nil || address.Host == "" {
+		panic(fmt.Sprintf("awsenv: %s is no address", name))
+	}
+	endpoint := os.Getenv("AWS_ENDPOINT_URL")
+	if endpoint == "" {
+		return address.String()
+	}
+	id, _, _ := strings.Cut(address.Host, ".")
+	return strings.TrimSuffix(endpoint, "/") + "/_aws/execute-api/" + id + "/$default"
 }
 
 // Logger makes the function's log, and makes it slog's default: one JSON object a line on stdout,

@@ -1,0 +1,95 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/ident"
+)
+
+// statuses are those that the API knows, in the order of an order's life.
+var statuses = []string{
+	"placed", "held", "backordered", "payment-required", "confirmed", "shipped", "delivered", "cancelling", "cancelled",
+}
+
+// pageSize is how many orders a page of the list has.
+const pageSize = "25"
+
+type ordersView struct {
+	Statuses                   []string
+	Status, Customer, From, To string
+	Filtered                   bool
+	Orders                     []listedOrder
+	First, Next                string // addresses of pages of the list
+	Wrong                      string
+}
+
+// orders is the list of all orders, newest first, by what the API can select. An order's id leads
+// to the order.
+func (c Console) orders(x *exchange) error {
+	asked := x.URL.Query()
+	get := func(name string) string { return strings.TrimSpace(asked.Get(name)) }
+	if id := get("id"); ident.Valid(id) {
+		return x.redirect("orders/" + url.PathEscape(id))
+	}
+	v := ordersView{
+		Statuses: statuses, Status: get("status"), Customer: get("customer"), From: get("from"), To: get("to"),
+	}
+	query, kept := url.Values{"limit": {pageSize}}, url.Values{}
+	keep := func(name, value, parameter, means string) {
+		if value != "" {
+			kept.Set(name, value)
+			query.Set(parameter, means)
+			v.Filtered = true
+		}
+	}
+	if slices.Contains(statuses, v.Status) {
+		keep("status", v.Status, "status", v.Status)
+	}
+	keep("customer", v.Customer, "customer", v.Customer)
+	for name, value := range map[string]string{"from": v.From, "to": v.To} {
+		at, ok := minute(value)
+		if !ok {
+			v.Wrong = name + ": expected a time as 2026-03-01T12:00, got " + value
+		}
+		keep(name, value, map[string]string{"from": "placedAfter", "to": "placedBefore"}[name], at)
+	}
+	if get("id") != "" {
+		v.Wrong = "id: expected an order's id, as 0b8d3f0e-7a51-4f9c-9d8e-2f6a1c3b5d7e, got " + get("id")
+	}
+	v.First = "orders?" + kept.Encode()
+	if cursor := get("cursor"); cursor != "" {
+		query.Set("cursor", cursor)
+	}
+	if v.Wrong != "" {
+		x.status = http.StatusUnprocessableEntity
+		return x.render("orders", "Orders", v)
+	}
+	var list orderList
+	if err := x.api.get(x.Context(), "/orders", query, &list); err != nil {
+		return err
+	}
+	v.Orders = list.Orders
+	if list.Next != "" {
+		kept.Set("cursor", list.Next)
+		v.Next = "orders?" + kept.Encode()
+	}
+	return x.render("orders", "Orders", v)
+}
+
+// minute reads what a browser's field of date and time has, as UTC, for the API. "" is no time.
+func minute(text string) (rfc3339 string, ok bool) {
+	if text == "" {
+		return "", true
+	}
+	if strings.Count(text, ":") == 1 {
+		text += ":00"
+	}
+	if _, err := clock.ParseTime(text + "Z"); err != nil {
+		return "", false
+	}
+	return text + "Z", true
+}
