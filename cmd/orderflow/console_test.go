@@ -23,7 +23,7 @@ func TestConsoleAddress(t *testing.T) {
 
 func TestConsoleFlags(t *testing.T) {
 	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1") // nothing answers there
-	cmd := root()
+	cmd := root(&stackFlag{})
 	cmd.SetArgs([]string{"console", "orders"})
 	cmd.SetOut(io.Discard)
 	cmd.SetErr(io.Discard)

@@ -23,7 +23,7 @@ func TestLogsRefuses(t *testing.T) {
 		"no time":   {[]string{"logs", loggedOrder, "--since", "0s"}, "logs: --since: expected a time above 0, got 0s"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cmd := root()
+			cmd := root(&stackFlag{})
 			cmd.SetArgs(tc.args)
 			if err := cmd.ExecuteContext(t.Context()); err == nil || err.Error() != tc.want {
 				t.Errorf("error %v, want %s", err, tc.want)

@@ -1,7 +1,7 @@
 // orderflow is the operator's command line: it shows and changes orders, customers, accounts,
 // products, stock, shipments and dead-letter entries over the API, replays and audits events,
-// compares orders, money, stock and views and rebuilds what differs, gets tokens, opens the console,
-// and examines deployments. docs/command-line.md lists the commands.
+// compares orders, money, stock and views and rebuilds what differs, gets tokens, opens the
+// console, and examines deployments. docs/command-line.md lists the commands.
 package main
 
 import (

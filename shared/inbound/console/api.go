@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"orderflow/shared/shop/money"
+	"orderflow/shared/shop/trail"
 )
 
 // API is the stack's HTTP API, as everybody reaches it.
@@ -125,6 +126,7 @@ func (c caller) post(ctx context.Context, path, key string, body, into any) erro
 func (c caller) do(r *http.Request, into any) (etag string, err error) {
 	r.Header.Set("Authorization", "Bearer "+c.token)
 	r.Header.Set("X-Correlation-Id", c.correlationID)
+	r.Header.Set("Traceparent", trail.Of(r.Context()).Traceparent)
 	res, err := c.http.Do(r)
 	if err != nil {
 		return "", &Problem{Status: http.StatusBadGateway, Code: "console.no-answer", Detail: err.Error()}

@@ -22,7 +22,9 @@ import (
 
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/ident"
+	"orderflow/shared/kit/trace"
 	"orderflow/shared/kit/wiring"
+	"orderflow/shared/shop/trail"
 )
 
 // Console is what the pages work with.
@@ -152,7 +154,7 @@ type exchange struct {
 // in; everybody else is led to the sign-in.
 func (c Console) page(serve func(*exchange) error, needsToken bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		id := ident.New()
+		id := trail.Of(r.Context()).CorrelationID
 		x := &exchange{
 			Request: r, console: c, session: sessionOf(r), header: http.Header{}, status: http.StatusOK,
 		}
@@ -167,7 +169,7 @@ func (c Console) page(serve func(*exchange) error, needsToken bool) http.Handler
 			err = x.safely(func() error { return x.fail(err) })
 		}
 		if err != nil { // of the page of errors itself
-			c.Log.ErrorContext(r.Context(), "page failed", "error", err.Error(), "correlationId", id)
+			c.Log.ErrorContext(r.Context(), "page failed", "error", err.Error())
 			x.reset(http.StatusInternalServerError)
 			x.body.WriteString("Something went wrong.\n")
 		}
@@ -184,8 +186,9 @@ func (c Console) page(serve func(*exchange) error, needsToken bool) http.Handler
 func (x *exchange) safely(do func() error) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			x.console.Log.ErrorContext(x.Context(), "panic", "correlationId", x.api.correlationID,
-				"error", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			x.console.Log.ErrorContext(
+				x.Context(), "panic", "error", fmt.Sprint(cause), "stack", string(debug.Stack()),
+			)
 			err = errors.New("panic")
 		}
 	}()
@@ -235,9 +238,7 @@ func (x *exchange) fail(err error) error {
 		told = refusal{http.StatusInternalServerError, "Something went wrong on our side.", "Try again in a moment."}
 	}
 	if told.status >= http.StatusInternalServerError {
-		x.console.Log.ErrorContext(
-			x.Context(), "page failed", "error", err.Error(), "correlationId", x.api.correlationID,
-		)
+		x.console.Log.ErrorContext(x.Context(), "page failed", "error", err.Error())
 	}
 	x.status = told.status
 	return x.render("error", told.what, errorView{What: told.what, Hint: told.hint, Reference: x.api.correlationID})
@@ -245,15 +246,18 @@ func (x *exchange) fail(err error) error {
 
 type errorView struct{ What, Hint, Reference string }
 
-// logged writes the access log: the pattern of the page and never the path, which holds ids.
+// logged begins the request's trace, and writes the access log: the pattern of the page and never
+// the path, which holds ids.
 func (c Console) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := c.Clock.Now()
 		watched := &watched{ResponseWriter: w, status: http.StatusOK}
+		r = r.WithContext(trail.With(r.Context(), trail.Trail{
+			CorrelationID: ident.New(), Traceparent: trace.New(true).String(),
+		}))
 		next.ServeHTTP(watched, r)
 		c.Log.InfoContext(r.Context(), "request", "method", r.Method, "route", r.Pattern, "status", watched.status,
-			"durationMs", float64(c.Clock.Now().Sub(start).Microseconds())/1000,
-			"correlationId", w.Header().Get("X-Correlation-Id"))
+			"durationMs", float64(c.Clock.Now().Sub(start).Microseconds())/1000)
 	})
 }
 

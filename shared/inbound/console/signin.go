@@ -178,9 +178,7 @@ func (c Console) signedIn(x *exchange) error {
 	}
 	token, err := c.SignIn.exchange(x.Context(), c.API.http, asked.Get("code"), f.Verifier, callback(x.Context()))
 	if err != nil {
-		c.Log.WarnContext(
-			x.Context(), "no token for a code", "error", err.Error(), "correlationId", x.api.correlationID,
-		)
+		c.Log.WarnContext(x.Context(), "no token for a code", "error", err.Error())
 		return c.signInAgain(x, "The sign-in has run out. Begin again.")
 	}
 	wrong, err := c.begin(x, token)

@@ -16,6 +16,8 @@ import (
 
 	"orderflow/shared/inbound/console"
 	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/ident"
+	"orderflow/shared/kit/trace"
 )
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -60,6 +62,10 @@ func (w *world) serve(out http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		w.Error(err)
+	}
+	_, traced := trace.Parse(r.Header.Get("Traceparent"))
+	if r.URL.Path != "/oauth2/token" && (!traced || !ident.Valid(r.Header.Get("X-Correlation-Id"))) {
+		w.Errorf("%s %s is of no page's trace: %v", r.Method, r.URL, r.Header)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
