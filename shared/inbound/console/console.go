@@ -60,9 +60,13 @@ func New(c Console) http.Handler {
 		mux.HandleFunc(pattern, c.page(serve, false))
 	}
 	for pattern, serve := range map[string]func(*exchange) error{
-		"GET /orders":                c.orders,
-		"GET /orders/{id}":           c.order,
-		"POST /orders/{id}/{action}": c.orderAction,
+		"GET /orders":                      c.orders,
+		"GET /orders/{id}":                 c.order,
+		"POST /orders/{id}/{action}":       c.orderAction,
+		"GET /dead-letters":                c.deadLetters,
+		"GET /dead-letters/{id}":           c.deadLetter,
+		"POST /dead-letters/{id}/{action}": c.deadLetterAction,
+		"GET /figures":                     c.figures,
 	} {
 		mux.HandleFunc(pattern, c.page(serve, true))
 	}

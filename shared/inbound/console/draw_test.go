@@ -111,3 +111,27 @@ func TestChanges(t *testing.T) {
 		t.Error("no JSON passes")
 	}
 }
+
+// Each bar is as high as its number, the axis ends at or above the highest, and large numbers don't
+// overflow.
+func TestChart(t *testing.T) {
+	for _, top := range []int64{0, 1, 4, 5, 9, 10, 99, 1_000, 123_456_789, 1<<62 + 1} {
+		c := chart{Kinds: []string{"a", "b"}}
+		for i := range 31 {
+			c.add("2026-03-01", []int64{top, int64(i) % (top + 1)}, nil)
+		}
+		c.layOut()
+		if len(c.Bars) != 62 || len(c.Lines) < 2 || len(c.Lines) > 7 || len(c.Dates) > mostDates {
+			t.Errorf("%d: %d bars, %d lines, %d dates", top, len(c.Bars), len(c.Lines), len(c.Dates))
+		}
+		floor := c.Lines[0].Y
+		for _, b := range c.Bars {
+			if b.Y+b.Height != floor || b.Height < 0 || b.Y < 0 || b.X < chartLeft || b.X+b.Width > chartWidth {
+				t.Errorf("%d: a bar is %+v", top, b)
+			}
+		}
+		if top > 0 && c.Bars[0].Height < (chartHeight-chartBottom-chartTop)/3 {
+			t.Errorf("%d: the highest bar is %d high", top, c.Bars[0].Height)
+		}
+	}
+}

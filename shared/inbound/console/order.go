@@ -177,6 +177,12 @@ func (c caller) at(ctx context.Context, id string, version int64) (json.RawMessa
 // maxReason is the API's.
 const maxReason = 500
 
+func noReason() error {
+	return refusal{
+		http.StatusUnprocessableEntity, "A reason is missing or too long.", "Go back and write 1 to 500 characters.",
+	}
+}
+
 // orderAction carries out what an operator decides, with the reason that they give. The form has
 // the key, so that it counts once however often it is sent.
 func (c Console) orderAction(x *exchange) error {
@@ -189,10 +195,7 @@ func (c Console) orderAction(x *exchange) error {
 	}
 	reason := strings.TrimSpace(x.PostForm.Get("reason"))
 	if n := utf8.RuneCountInString(reason); n == 0 || n > maxReason {
-		return refusal{
-			http.StatusUnprocessableEntity, "A reason is missing or too long.",
-			"Go back and write 1 to 500 characters: the order's history keeps it.",
-		}
+		return noReason()
 	}
 	var answer json.RawMessage
 	err := x.api.post(x.Context(), "/orders/"+url.PathEscape(id)+"/"+name, x.PostForm.Get("key"),

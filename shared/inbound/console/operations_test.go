@@ -1,0 +1,128 @@
+package console_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const letterID = "9394d392-a6e1-54bb-866b-0f41f259bc30"
+
+// letterIs is what the API says of a dead-letter entry, with hostile texts in it.
+func letterIs(status, kind string, held bool) string {
+	text := `{"id":"` + letterID + `","status":"` + status + `","kind":"` + kind + `","consumer":"start-saga",
+		"topic":"order.placed","correlationId":"HOSTILE","error":"HOSTILE","code":"x","retryCount":3,
+		"firstFailure":"2026-03-01T10:00:00Z","lastFailure":"2026-03-01T10:01:00Z","recordedAt":"2026-03-01T10:01:00Z",
+		"redrives":1,"redriveError":"HOSTILE","nextRedriveAt":"2026-03-01T10:05:00Z","held":HELD,"hint":"HOSTILE",
+		"message":{"text":"HOSTILE"},"attributes":{"name":"HOSTILE"}}`
+	if held {
+		text = strings.ReplaceAll(text, "HELD", "true")
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(text, "HELD", "false"), `"HOSTILE"`, quoted(hostile))
+}
+
+// The list asks for what the form says; an entry shows its message and what may be done with it.
+func TestDeadLetters(t *testing.T) {
+	w := newWorld(t)
+	const request = "GET /dead-letters?consumer=start-saga&limit=25&status=open"
+	w.answer(request, http.StatusOK, `{"deadLetters":[`+letterIs("open", "queue", true)+`],"next":"CURSOR"}`)
+	wantSafe(t, w.get("/dead-letters?status=open&consumer=start-saga"), "held", "&lt;script&gt;",
+		"dead-letters?consumer=start-saga&amp;cursor=CURSOR&amp;status=open")
+	w.answer("GET /dead-letters?limit=25", http.StatusOK, `{"deadLetters":[]}`)
+	wantSafe(t, w.get("/dead-letters?status=nonsense"), "Nothing was given up.")
+	if diff := cmp.Diff([]string{request, "GET /dead-letters?limit=25"}, w.requests()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	const redrive, discard, twice = "/redrive\"", "/discard\"", "takeOver"
+	for name, tc := range map[string]struct {
+		status, kind string
+		held         bool
+		has, lacks   []string
+	}{
+		"open":        {"open", "queue", false, []string{redrive, discard}, []string{twice}},
+		"held":        {"open", "queue", true, []string{redrive, discard, twice}, nil},
+		"spent":       {"spent", "record", false, []string{redrive, discard}, []string{twice}},
+		"no way back": {"open", "none", false, []string{discard}, []string{redrive}},
+		"on its way":  {"redriving", "queue", false, []string{discard}, []string{redrive}},
+		"resolved":    {"resolved", "queue", false, nil, []string{redrive, discard}},
+		"discarded":   {"discarded", "queue", false, nil, []string{redrive, discard}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.answer("GET /dead-letters/"+letterID, http.StatusOK, letterIs(tc.status, tc.kind, tc.held))
+			out := w.get("/dead-letters/" + letterID)
+			wantSafe(t, out, append(tc.has, "order.placed", "2026-03-01 10:05:00")...)
+			for _, never := range tc.lacks {
+				if strings.Contains(out.Body.String(), never) {
+					t.Errorf("the page has %s", never)
+				}
+			}
+		})
+	}
+}
+
+// wantSafe is wantPage for a page in which nothing that somebody wrote is more than text.
+func wantSafe(t *testing.T, out *httptest.ResponseRecorder, says ...string) {
+	t.Helper()
+	wantPage(t, out, http.StatusOK, says...)
+	if found := inline.FindString(out.Body.String()); found != "" {
+		t.Errorf("the content policy forbids %s: %s", found, out.Body)
+	}
+}
+
+// What an operator decides of an entry reaches the API once, with the form's key.
+func TestDeadLetterDecisions(t *testing.T) {
+	for name, tc := range map[string]struct {
+		action, body string
+		form         url.Values
+	}{
+		"redrive":              {"redrive", `{"takeOver":false}`, url.Values{"key": {"K"}}},
+		"redrive all the same": {"redrive", `{"takeOver":true}`, url.Values{"key": {"K"}, "takeOver": {"yes"}}},
+		"discard":              {"discard", `{"reason":"a test"}`, url.Values{"key": {"K"}, "reason": {" a test "}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			path := "/dead-letters/" + letterID + "/" + tc.action
+			w.answer("POST "+path, http.StatusOK, letterIs("open", "queue", false))
+			out := w.post(path, tc.form)
+			wantStatus(t, out, http.StatusSeeOther)
+			if to := out.Header().Get("Location"); to != "../"+letterID+"?done="+tc.action {
+				t.Errorf("leads to %s", to)
+			}
+			if len(w.asked) != 1 || w.asked[0].Header.Get("Idempotency-Key") != "K" || w.bodies[0] != tc.body {
+				t.Errorf("asked %v with %s", w.asked, w.bodies)
+			}
+		})
+	}
+	w := newWorld(t)
+	wantPage(t, w.post("/dead-letters/"+letterID+"/discard", url.Values{"key": {"K"}}),
+		http.StatusUnprocessableEntity, "A reason is missing")
+	wantPage(t, w.post("/dead-letters/"+letterID+"/erase", nil), http.StatusNotFound, "no such page")
+	if asked := w.requests(); len(asked) > 0 {
+		t.Errorf("the API was asked for %s", asked)
+	}
+}
+
+const daily = `{"timeZone":"Europe/Amsterdam","days":[
+	{"date":"2026-02-23","orders":1,"confirmed":1,"cancelled":0,"cancelledByReason":{},"revenue":[],"refunded":[],
+	"topSkus":[]},
+	{"date":"2026-03-01","orders":12,"confirmed":9,"cancelled":3,
+	"cancelledByReason":{"stock.insufficient":2,"HOSTILE":1},"revenue":[{"amount":9007199254740993,"currency":"EUR"}],
+	"refunded":[{"amount":5,"currency":"JPY"}],"topSkus":[{"sku":"HOSTILE","pieces":7}]}]}`
+
+// Figures are of the days of the shop's time zone, with each number in a table and in a drawing.
+func TestFigures(t *testing.T) {
+	w := newWorld(t)
+	text := strings.NewReplacer(`"HOSTILE"`, quoted(hostile)).Replace(daily)
+	w.answer("GET /analytics/daily?from=2026-02-23&to=2026-03-01", http.StatusOK, text)
+	w.answer("GET /analytics/daily?from=2026-01-30&to=2026-03-01", http.StatusOK, `{"timeZone":"UTC","days":[]}`)
+	for _, asked := range []string{"", "?days=7", "?days=1000000"} {
+		wantSafe(t, w.get("/figures"+asked), "Europe/Amsterdam", "2026-03-01: 12 placed", "EUR 90071992547409.93",
+			"JPY 5", "stock.insufficient", `aria-current="page">7 days`)
+	}
+	wantSafe(t, w.get("/figures?days=31"), "Figures")
+}
