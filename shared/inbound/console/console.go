@@ -66,6 +66,7 @@ func New(c Console) http.Handler {
 		"GET /dead-letters":                c.deadLetters,
 		"GET /dead-letters/{id}":           c.deadLetter,
 		"POST /dead-letters/{id}/{action}": c.deadLetterAction,
+		"GET /stock":                       c.stock,
 		"GET /figures":                     c.figures,
 	} {
 		mux.HandleFunc(pattern, c.page(serve, true))

@@ -107,6 +107,27 @@ func TestDeadLetterDecisions(t *testing.T) {
 	}
 }
 
+// An item shows its stock and its price; one that nobody counted or listed says so.
+func TestStock(t *testing.T) {
+	w := newWorld(t)
+	w.answer("GET /stock/BOOK-1", http.StatusOK,
+		`{"sku":"BOOK-1","onHand":17,"available":5,"reserved":12,"version":3,"shards":4}`)
+	w.answer("GET /products/BOOK-1", http.StatusOK, `{"sku":"BOOK-1","version":1,"outOfStock":"backorder",
+		"current":[{"amount":1999,"currency":"EUR"}],"prices":[{"amount":1999,"currency":"EUR"},
+		{"amount":2099,"currency":"EUR","validFrom":"2026-04-01T00:00:00Z"}],"withdrawn":true}`)
+	wantSafe(t, w.get("/stock?sku=BOOK-1"), "17", "12", "EUR 19.99", "EUR 20.99", "2026-04-01", "withdrawn",
+		"backorder")
+	wantSafe(t, w.get("/stock?sku=NEW"), "Nobody has counted NEW yet.", "NEW was never listed.")
+	w.requests()
+	wantSafe(t, w.get("/stock"), "SKU")
+	wantPage(t, w.get("/stock?sku=../x"), http.StatusUnprocessableEntity, "A SKU has 1 to 64 letters")
+	if asked := w.requests(); len(asked) > 0 {
+		t.Errorf("the API was asked for %s", asked)
+	}
+	w.answer("GET /stock/BOOK-1", http.StatusServiceUnavailable, `{"code":"unavailable"}`)
+	wantPage(t, w.get("/stock?sku=BOOK-1"), http.StatusServiceUnavailable, "did not answer")
+}
+
 const daily = `{"timeZone":"Europe/Amsterdam","days":[
 	{"date":"2026-02-23","orders":1,"confirmed":1,"cancelled":0,"cancelledByReason":{},"revenue":[],"refunded":[],
 	"topSkus":[]},
