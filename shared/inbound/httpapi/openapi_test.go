@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+
 	"orderflow/shared/inbound/httpapi"
 	"orderflow/shared/shop/account"
 	"orderflow/shared/shop/customer"
@@ -20,27 +23,58 @@ import (
 
 var update = flag.Bool("update", false, "write the document instead of comparing it")
 
-// TestOpenAPIDocument: the document in the repository is the one that the code makes.
+// TestOpenAPIDocument: the documents in the repository are those that the code makes.
 func TestOpenAPIDocument(t *testing.T) {
-	file := filepath.Join("..", "..", "..", "docs", "openapi.yaml")
-	made, err := httpapi.OpenAPI(auth)
+	docs := filepath.Join("..", "..", "..", "docs", "openapi.yaml")
+	for file, make := range map[string]func() ([]byte, error){
+		docs: func() ([]byte, error) { return httpapi.OpenAPI(auth) }, "openapi.json": httpapi.Served,
+	} {
+		made, err := make()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if *update {
+			if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, made, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		have, err := os.ReadFile(file) // #nosec G304 -- of the table
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(have, made) {
+			t.Errorf("%s is out of date: go generate ./shared/inbound/httpapi", filepath.Base(file))
+		}
+	}
+}
+
+// TestServedDocument: what a stack serves is the document of its own scopes, at its own path, with
+// no placeholder left.
+func TestServedDocument(t *testing.T) {
+	w := newWorld(t)
+	said, err := httpapi.OpenAPI(auth)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, made, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	have, err := os.ReadFile(file)
-	if err != nil {
+	var want, got map[string]any
+	if err := yaml.Unmarshal(said, &want); err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(have, made) {
-		t.Error("docs/openapi.yaml is out of date: go generate ./shared/inbound/httpapi")
+	want["servers"] = []any{map[string]any{"url": "/"}}
+	res := w.send(get(nobody, "/openapi.json"))
+	if err := yaml.Unmarshal([]byte(res.raw), &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	for _, left := range []string{"_SCOPE$", "$BASE$", "\n"} {
+		if strings.Contains(res.raw, left) {
+			t.Errorf("%q is left in it", left)
+		}
 	}
 }
 
