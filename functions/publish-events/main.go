@@ -45,6 +45,7 @@ func main() {
 		HandleBatch: marker.Published(wiring.Complete(publish.Publisher{
 			Registry: contract.Registry(), Bus: bus,
 			Orders: publish.NewRecent(order.Decider.Repository(order.Category, store), publish.MostRecent),
+			Count:  func(metric string, n int64) { counts.Count(metric, n, metrics.Service("order-service", stack)) },
 		}).Commits),
 		DeadLetters: stream.NewQueue(sqs.NewFromConfig(config), awsenv.Env("DEAD_LETTER_QUEUE_URL")),
 	}.Run)

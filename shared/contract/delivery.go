@@ -2,6 +2,7 @@ package contract
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -32,6 +33,16 @@ func Open(body []byte) (es.Envelope, error) {
 		)
 	}
 	return d.Detail, nil
+}
+
+// IsReplay reports whether a message is an event that is replayed: one that carries the name of its
+// replay, which EventBridge puts into the field replay-name, beside the event's detail, as
+// orderflow events replay does. A body that is no JSON object is none.
+func IsReplay(body []byte) bool {
+	var event struct {
+		ReplayName *string `json:"replay-name"`
+	}
+	return json.Unmarshal(body, &event) == nil && event.ReplayName != nil
 }
 
 // ErrMalformed says of a message that nothing follows from it, however often it comes: it is no

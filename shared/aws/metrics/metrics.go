@@ -27,6 +27,10 @@ const (
 // is a metric that is paid for: a value comes from a small set, never from an id.
 type Dimensions map[string]string
 
+// Service are the dimensions of what is counted of a service's facts, by the name that Powertools
+// gives the first of them.
+func Service(name, stack string) Dimensions { return Dimensions{"service": name, "Stack": stack} }
+
 // With is the dimensions with one more; with the same ones where its value is "".
 func (d Dimensions) With(name, value string) Dimensions {
 	with := maps.Clone(d)

@@ -32,6 +32,26 @@ type Publisher struct {
 	Registry *es.Registry
 	Orders   Orders
 	Bus      Bus
+	// Count adds to a metric what of the published events is counted. An event that is published
+	// again is counted again.
+	Count func(metric string, n int64) `wiring:"optional"`
+}
+
+// What of the published events is counted, for those who watch the shop (docs/metrics.md).
+const (
+	MetricDeclines  = "PaymentDeclines"
+	MetricStockOuts = "StockOuts"
+)
+
+// counted is the metric that the events of a type are counted by.
+var counted = map[string]string{
+	"payment.declined": MetricDeclines, "stock.refused": MetricStockOuts, "stock.backordered": MetricStockOuts,
+}
+
+// fact is an event, in whatever version it is published.
+type fact struct {
+	subject, name string
+	sequence      int64
 }
 
 // Commits publishes the events of commits, all together, and returns one result for each commit:
@@ -58,8 +78,11 @@ func (p Publisher) Commits(ctx context.Context, commits []es.StoredCommit) []err
 	if len(envelopes) == 0 {
 		return results
 	}
+	published := map[fact]bool{}
 	for n, err := range p.Bus.Put(ctx, envelopes) {
 		if err == nil {
+			e := envelopes[n]
+			published[fact{e.Subject, e.Type, e.Sequence}] = true
 			continue
 		}
 		// What can never pass tells more about the commit than what may.
@@ -67,7 +90,23 @@ func (p Publisher) Commits(ctx context.Context, commits []es.StoredCommit) []err
 			results[owner] = fmt.Errorf("publish %s: %w", envelopes[n].ID, err)
 		}
 	}
+	p.count(published)
 	return results
+}
+
+func (p Publisher) count(published map[fact]bool) {
+	if p.Count == nil {
+		return
+	}
+	sums := map[string]int64{}
+	for f := range published {
+		if metric, ok := counted[f.name]; ok {
+			sums[metric]++
+		}
+	}
+	for metric, n := range sums {
+		p.Count(metric, n)
+	}
 }
 
 // Envelopes makes all that is published of a commit, or nothing: its events, and behind those of an

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"testing"
@@ -19,6 +20,8 @@ import (
 	"orderflow/shared/kit/poison"
 	"orderflow/shared/shop/money"
 	"orderflow/shared/shop/order"
+	"orderflow/shared/shop/payment"
+	"orderflow/shared/shop/stock"
 )
 
 var errBusy = errors.New("busy")
@@ -381,5 +384,35 @@ func TestUpdatedTellsAll(t *testing.T) {
 	then.SagaState, then.FailedSteps = "failed", []string{"refund payment"}
 	if diff := cmp.Diff([]contract.OrderUpdated{want, then}, data); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What is counted is what the bus took, each event once in whatever versions it is published.
+func TestCount(t *testing.T) {
+	declined := func(id string) es.StoredCommit {
+		return commit(
+			t, es.NewStreamID("payment", id), 1,
+			payment.Declined{PaymentID: id, OrderID: "o", Code: "account.insufficient-funds"},
+		)
+	}
+	refused := func(id string) es.StoredCommit {
+		return commit(
+			t, es.NewStreamID("reservation", id), 1,
+			stock.Refused{ReservationID: id, OrderID: "o", Code: "stock.insufficient"},
+		)
+	}
+	counted := map[string]int64{}
+	p := publish.Publisher{
+		Registry: contract.Registry(), Orders: orders{}, Bus: &bus{busy: map[string]bool{"payment/b@1": true}},
+		Count: func(metric string, n int64) { counted[metric] += n },
+	}
+	commits := []es.StoredCommit{
+		declined("a"), declined("b"), refused("a"), refused("b"),
+		commit(t, "order/a", 6, order.Cancelled{SagaID: "s", Reason: order.ReasonExpired}),
+	}
+	results := p.Commits(t.Context(), commits)
+	want := map[string]int64{publish.MetricDeclines: 1, publish.MetricStockOuts: 2}
+	if !maps.Equal(counted, want) {
+		t.Errorf("counted %v, want %v; %v", counted, want, results)
 	}
 }

@@ -311,6 +311,9 @@ func TestMended(t *testing.T) {
 	if s, err := p.redrive(); err != nil || s != (deadletter.Summary{Sent: 1}) {
 		t.Errorf("%+v, %v", s, err)
 	}
+	if p.values["Redrives "] != 1 {
+		t.Errorf("measured %v", p.values)
+	}
 	if e := p.only(); e.Status != deadletter.StatusRedriving || e.Redrives != 1 ||
 		p.queue[0].attributes["dead-letter-id"] != e.ID || p.queue[0].attributes["redrive-attempt"] != "1" {
 		t.Errorf("%+v, sent %+v", e, p.queue)

@@ -61,10 +61,11 @@ type Alerts interface {
 
 // The metrics of a run, in the dimension Stack, and the first in Consumer besides.
 const (
-	MetricOpen   = "OpenDeadLetters"         // open or being redriven
-	MetricSpent  = "SpentDeadLetters"        // spent, or waiting for a person
-	MetricOldest = "OldestDeadLetterSeconds" // since the oldest open one was opened, 0 where there is none
-	MetricErrors = "RedriveErrors"           // entries that the run could not see to
+	MetricOpen     = "OpenDeadLetters"         // open or being redriven
+	MetricSpent    = "SpentDeadLetters"        // spent, or waiting for a person
+	MetricOldest   = "OldestDeadLetterSeconds" // since the oldest open one was opened, 0 where there is none
+	MetricErrors   = "RedriveErrors"           // entries that the run could not see to
+	MetricRedrives = "Redrives"                // attempts that the run sent
 )
 
 // Limits of one run.
@@ -118,6 +119,7 @@ func (r Redriver) Run(ctx context.Context) (Summary, error) {
 		broken = errors.Join(broken, err)
 	}
 	r.Measure(MetricErrors, "", int64(run.summary.Errors))
+	r.Measure(MetricRedrives, "", int64(run.summary.Sent+run.summary.Resolved))
 	slog.InfoContext(ctx, "redrive done", "summary", run.summary)
 	if broken != nil {
 		return run.summary, fmt.Errorf("deadletter: redrive: %w", broken)

@@ -58,6 +58,9 @@ type Analyser struct {
 	Table    Table
 	Calendar Calendar
 	Clock    clock.Clock
+	// News is told what has been counted, once it is: of each fact once, and of one whose writing
+	// was not answered, not at all. It is not told of events that are replayed.
+	News News `wiring:"optional"`
 }
 
 // pending is an order with what came in of it.
@@ -123,6 +126,7 @@ func (a Analyser) count(ctx context.Context, open []pending, errs []error) (n in
 		return len(open), err
 	}
 	var orders []Order
+	var told []news
 	all := sum{}
 	for _, p := range open {
 		before := known[p.id]
@@ -143,6 +147,7 @@ func (a Analyser) count(ctx context.Context, open []pending, errs []error) (n in
 				break
 			}
 			orders = append(orders, next)
+			told = append(told, p.news(before, next)...)
 			all.addAll(added, 1)
 		}
 		n++
@@ -150,7 +155,11 @@ func (a Analyser) count(ctx context.Context, open []pending, errs []error) (n in
 	if len(orders) == 0 {
 		return n, nil
 	}
-	return n, a.Table.Write(ctx, orders, all.additions())
+	if err := a.Table.Write(ctx, orders, all.additions()); err != nil {
+		return n, err
+	}
+	a.News.tell(told)
+	return n, nil
 }
 
 // readable gives the first orders, as many as one Read takes, with what it reads: them, and the

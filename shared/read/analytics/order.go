@@ -71,11 +71,13 @@ type fact struct {
 	cancelled *Cancelled
 	refunded  *Refunded
 	amended   *Amended
+	replayed  bool
 }
 
 // readFact reads the event in a message's body, EventBridge's JSON around the envelope. The error
 // is a contract.ErrMalformed.
 func readFact(ctx context.Context, body []byte) (f fact, err error) {
+	f.replayed = contract.IsReplay(body)
 	err = contract.Handle(ctx, body,
 		contract.On(func(_ context.Context, e es.Envelope, placed contract.OrderPlaced) (err error) {
 			f.order = placed.OrderID
