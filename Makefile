@@ -31,6 +31,7 @@ checkov := .tools/checkov/installed
 asl := .tools/node/installed
 asyncapi := .tools/asyncapi/installed
 eventcatalog := .tools/eventcatalog/installed
+docs := .tools/docs/installed
 dynamodb_local := .tools/dynamodb-local/installed
 golangci_lint := .tools/golangci-lint-$(GOLANGCI_LINT)/golangci-lint
 actionlint := .tools/actionlint-$(ACTIONLINT)/actionlint
@@ -137,10 +138,14 @@ lint: go-present $(sam) $(checkov) $(asl) $(asyncapi) $(eventcatalog) $(golangci
 	NODE_PATH=.tools/eventcatalog/node_modules .tools/node/bin/node --test --test-reporter=dot infra/local/eventcatalog/lint_test.js
 	go test ./shared/archtest
 
+docs: go-present bin/orderflow $(docs) ## build the documentation's site into .local/docs; a broken link fails
+	@.tools/docs/bin/python infra/local/docs/site_test.py
+	@infra/local/docs/build.sh . .local/docs
+
 ##@ Tidy up
 
 clean: ## remove what was built, and what emulators that have ended left
-	rm -rf bin .aws-sam .local/deploy
+	rm -rf bin .aws-sam .local/deploy .local/docs .local/eventcatalog
 	@$(PYTHON) infra/local/emulator.py clean
 
 distclean: stop clean ## remove the installed tools too
@@ -148,7 +153,7 @@ distclean: stop clean ## remove the installed tools too
 
 ##@ Tools
 
-tools: $(emulator) $(faults) $(sam) bin/sam $(checkov) $(asl) $(asyncapi) $(eventcatalog) $(golangci_lint) $(actionlint) ## install all tools now; each target installs what it needs by itself
+tools: $(emulator) $(faults) $(sam) bin/sam $(checkov) $(asl) $(asyncapi) $(eventcatalog) $(docs) $(golangci_lint) $(actionlint) ## install all tools now; each target installs what it needs by itself
 
 $(emulator): infra/local/requirements-emulator.txt infra/local/venv.sh
 	@infra/local/venv.sh .tools/emulator $<
@@ -175,6 +180,11 @@ $(asyncapi) $(eventcatalog): .tools/%/installed: infra/local/%/package.json infr
 	@infra/local/npm.sh $(@D) .tools/node infra/local/$*
 	@touch $@
 
+$(docs): infra/local/requirements-docs.txt infra/local/venv.sh infra/local/npm.sh $(addprefix infra/local/docs/,package.json package-lock.json) | $(asl)
+	@infra/local/venv.sh $(@D) $<
+	@infra/local/npm.sh $(@D) .tools/node infra/local/docs
+	@touch $@
+
 $(dynamodb_local): $(wildcard infra/local/dynamodb-local/*) | linux
 	@infra/local/dynamodb-local/install.sh .tools/dynamodb-local
 	@touch $@
@@ -195,4 +205,4 @@ linux:
 
 FORCE:
 
-.PHONY: help run stop status console deploy-local sam-local build test suite-integration suite-e2e units test-unit test-integration test-e2e bench load simulate lint clean distclean tools go-present linux FORCE
+.PHONY: help run stop status console deploy-local sam-local build test suite-integration suite-e2e units test-unit test-integration test-e2e bench load simulate lint docs clean distclean tools go-present linux FORCE

@@ -1,6 +1,6 @@
 package archtest
 
-//go:generate go test . -run TestParametersDocument|TestResources -update
+//go:generate go test . -run TestParametersDocument|TestResources|TestDiagrams -update
 
 import (
 	"flag"
