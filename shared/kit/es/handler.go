@@ -29,8 +29,8 @@ func (r Request) Commit(head Head, events ...any) Commit {
 	}
 }
 
-// Handler runs commands of one aggregate against a store. All of its fields but Continues are
-// required. It is safe for concurrent use where they are.
+// Handler runs commands of one aggregate against a store. All of its fields but Continues and
+// Beside are required. It is safe for concurrent use where they are.
 //
 // It reads the stream from its first event for each try, but for the first one of a caller that has
 // read it (HandleLoaded) or takes it for new (Create), so it is for streams of at most some
@@ -47,6 +47,10 @@ type Handler[C, S, E any] struct {
 	// Continues: whatever is written belongs to the process that the stream's first event began,
 	// whoever asks for it, and has the correlation id of that event, where it has one.
 	Continues bool
+	// Beside gives what other streams get with the events that a request yields, in the same
+	// append: what must be true of both at once. Nil for nothing. An ErrConflict of theirs has the
+	// command decided again. Its commits are made of the request, and have its id.
+	Beside func(ctx context.Context, req Request, before S, events []E) ([]Commit, error)
 }
 
 // Result is the state after a command. Beside an error it is the present state where that error is
@@ -296,7 +300,15 @@ func (h Handler[C, S, E]) append(
 		commit.Events = append(commit.Events, e)
 		res.State = h.Decider.Evolve(res.State, e)
 	}
-	appended, err := h.Store.Append(ctx, append([]Commit{commit}, claims...))
+	commits := append([]Commit{commit}, claims...)
+	if h.Beside != nil {
+		beside, err := h.Beside(ctx, req, from.State, events)
+		if err != nil {
+			return res, false, err
+		}
+		commits = append(commits, beside...)
+	}
+	appended, err := h.Store.Append(ctx, commits)
 	if err != nil {
 		return res, false, err
 	}

@@ -496,6 +496,43 @@ func TestHandleWith(t *testing.T) {
 	}
 }
 
+// TestBeside: what another stream gets with a command is appended with it, or not at all, and is
+// made anew where that stream has moved on.
+func TestBeside(t *testing.T) {
+	s := newHooked()
+	other, tries := es.NewStreamID(things(s).Category, "2"), 0
+	h := things(s)
+	var beside error
+	h.Beside = func(ctx context.Context, req es.Request, _ int, events []opened) ([]es.Commit, error) {
+		history, err := s.Load(ctx, other, 0)
+		if tries++; tries == 1 {
+			_, err = things(s).Handle(ctx, "2", request("z"), 5)
+		}
+		return []es.Commit{req.Commit(history.Head, events[0])}, errors.Join(err, beside)
+	}
+	want := func(id string, state int) {
+		t.Helper()
+		if got, err := h.Get(t.Context(), id); err != nil || got.State != state {
+			t.Errorf("%s is %+v, %v, want %d", id, got, err, state)
+		}
+	}
+	for range 2 {
+		if got, err := h.Handle(t.Context(), "1", request("a"), 3); err != nil || got.State != 3 || tries != 2 {
+			t.Fatalf("%+v, %v after %d tries", got, err, tries)
+		}
+	}
+	want("2", 7)
+	if _, err := h.Handle(t.Context(), "1", request("b"), 0); err != nil || tries != 2 {
+		t.Errorf("without events: %v after %d tries", err, tries)
+	}
+	beside = errTooMuch
+	if _, err := h.Handle(t.Context(), "1", request("c"), 1); !errors.Is(err, errTooMuch) {
+		t.Errorf("error %v", err)
+	}
+	want("1", 3)
+	want("2", 7)
+}
+
 // TestHandleFrom: what somebody holds of a stream saves the read where it is up to date, and
 // decides nothing where it is not.
 func TestHandleFrom(t *testing.T) {
