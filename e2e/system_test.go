@@ -438,10 +438,12 @@ type order struct {
 		By     string `json:"by"`
 	} `json:"cancellation"`
 	Missing *struct {
-		Items []shop.Line `json:"items"` // SKUs and quantities alone
-		Rest  string      `json:"rest"`
+		Items   []shop.Line `json:"items"` // SKUs and quantities alone
+		Rest    string      `json:"rest"`
+		OrderID string      `json:"orderId"`
 	} `json:"missing"`
-	Version int64 `json:"version"`
+	RestOf  string `json:"restOf"`
+	Version int64  `json:"version"`
 }
 
 // statistics are a customer's totals as the API shows them.

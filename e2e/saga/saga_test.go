@@ -43,6 +43,8 @@ const (
 	partial = "process-inventory/partial.stock" // what reserves for an order that goes on with what is there
 	reduce  = "advance-order/reduce"
 
+	partialOrWait = "process-inventory/partial-backorder.stock" // the same, where what is missing waits
+
 	awaitApproval = "advance-order/await-approval"
 	awaitStock    = "advance-order/await-stock"
 	awaitPayment  = "advance-order/await-payment"
@@ -70,6 +72,7 @@ type want struct {
 	saga         order.SagaState
 	runs         map[string]string // the run's name without the order's id → its status
 	short        bool              // the order goes on with one piece, at its own price
+	rest         order.Status      // of the order of what was not there; "" where there is none
 	reserved     bool              // the order's stock is still set aside
 	waits        bool              // the order still stands in line for stock
 	left         bool              // the pieces have left the warehouse
@@ -369,6 +372,35 @@ func TestSaga(t *testing.T) {
 			w.checkReasons, w.reason, w.runs["-undo"] = true, order.ReasonCustomer, "SUCCEEDED"
 			run(t, "partial/cancelled/"+moment, c, w)
 		}
+		waits := short
+		waits.rest = order.StatusPlaced
+		run(t, "rest/no fault", caseSpec{partial: true, waits: true}, waits)
+		for _, f := range faultKinds {
+			if f == business {
+				continue
+			}
+			c := caseSpec{partial: true, waits: true, step: confirm, fault: f}
+			for _, undo := range append([]string{""}, undoSteps...) {
+				name, w := fmt.Sprintf("rest/%s/%s", confirm, f), expect(confirm, f, undo, undo != "")
+				if c.undoFails = undo; undo != "" {
+					name += "/" + undo + " fails"
+				}
+				if w.short = true; w.status == order.StatusConfirmed {
+					w.rest = order.StatusPlaced
+				}
+				run(t, name, c, w)
+			}
+		}
+		closed := undone()
+		closed.checkReasons, closed.reason, closed.runs["-undo"] = true, order.ReasonCustomer, "SUCCEEDED"
+		closed.rest = order.StatusCancelling
+		run(t, "rest/cancelled", caseSpec{partial: true, waits: true, customerCancels: "after " + confirm}, closed)
+		expired := undone()
+		expired.checkReasons, expired.reason = true, order.ReasonExpired
+		all := caseSpec{partial: true, waits: true, step: partialOrWait, fault: business}
+		run(t, "rest/nothing is there", all, expired)
+		all.restocks = "after " + awaitStock
+		run(t, "rest/nothing is there, and all comes in", all, confirmed())
 		paid := short
 		paid.paid = true
 		run(t, "partial/paid again", caseSpec{partial: true, declined: true, pays: "after " + awaitPayment}, paid)
@@ -414,7 +446,8 @@ func TestSaga(t *testing.T) {
 	if want := int64(
 		1 + len(fulfilSteps)*len(faultKinds)*len(undoSteps)*2 + 2*len(fulfilSteps) + 3 +
 			2*(len(faultKinds)-1)*len(undoSteps)*2 + 2*2 + 2*5 + 1 + 3*(len(faultKinds)-1)*(len(undoSteps)+1) + 2*4 +
-			3*(len(faultKinds)-1)*(len(undoSteps)+1) + 3 + 2*3 + 1,
+			3*(len(faultKinds)-1)*(len(undoSteps)+1) + 3 + 2*3 + 1 +
+			1 + (len(faultKinds)-1)*(len(undoSteps)+1) + 3,
 	); cases.Load() != want {
 		t.Errorf("%d cases ran to their end, want %d", cases.Load(), want)
 	}

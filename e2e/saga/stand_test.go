@@ -484,6 +484,7 @@ type caseSpec struct {
 	held            bool   // the order matches a rule
 	backordered     bool   // there is too little stock, and the order waits for it
 	partial         bool   // one piece is there, and the order goes on with it; where the business fault is, none
+	waits           bool   // what is not there waits, as an order of its own
 	restocks        string // "before" or "after" and a step: when enough is counted
 	decides         string // "before" or "after" and a step: when an operator approves it
 	customerCancels string // "before" or "after" and a step
@@ -759,6 +760,9 @@ func (s *stand) run(t *testing.T, spec caseSpec, w want) {
 		if policy, onHand = goods.PartialDrop, quantity-1; spec.fault == business {
 			onHand = 0
 		}
+		if spec.waits {
+			policy = goods.PartialWait
+		}
 	}
 	if spec.declined || spec.fault == business && spec.step == charge {
 		balance = w.price() - 1
@@ -896,6 +900,14 @@ func (s *stand) compare(
 	if w.reserved && w.status == order.StatusConfirmed && (got.State.Total.Amount != w.price() ||
 		len(got.State.Lines) != int(w.pieces())) {
 		t.Errorf("the order is for %+v", got.State.Lines)
+	}
+	rest, err := s.orders.Get(ctx, order.RestID(c.orderID))
+	if err != nil && !errors.Is(err, order.ErrNotFound) {
+		t.Fatal(err)
+	}
+	if rest.State.Status != w.rest || w.rest != "" && (rest.State.Total.Amount != total-first ||
+		got.State.RestID != rest.State.ID || rest.State.RestOf != c.orderID) {
+		t.Errorf("the rest is %+v, want it %q", rest.State, w.rest)
 	}
 	line, err := s.stock.Queue(ctx, c.orderID, 1)
 	if err != nil || len(line) > 0 != w.waits {

@@ -23,6 +23,7 @@ type OrderAmended struct {
 	By             string      `json:"by" doc:"Who wanted it: customer or operator, or saga where not all was there." minLength:"1"`
 	Reason         string      `json:"reason" doc:"Why: customer.request or operator.request, or stock.partial where the order goes on without what was not there, and nothing was charged yet." minLength:"1"`
 	CustomerID     string      `json:"customerId,omitempty" doc:"Who ordered, as a pseudonym." minLength:"1"`
+	Rest           []OrderLine `json:"rest,omitempty" doc:"What was not there and waits: an order of its own once this one is confirmed." nullable:"false"`
 }
 
 // StockAmended is stock.amended.
@@ -66,7 +67,7 @@ func orderAmended(t Type) entry {
 			OrderID: r.Stream.ID(), Revision: e.Revision, Lines: orderLines(e.Lines), Total: amount(e.Total),
 			Difference: amount(e.Difference), Added: items(e.Added), Removed: items(e.Removed),
 			AddressChanged: e.Address != "", PricedBy: e.PricedBy, By: string(e.By), Reason: string(e.Reason),
-			CustomerID: s.CustomerID,
+			CustomerID: s.CustomerID, Rest: orderLines(e.Rest),
 		}
 	})
 }

@@ -43,7 +43,8 @@ type OrderPlaced struct {
 	PricedBy   string      `json:"pricedBy,omitempty" doc:"Whose prices they are: catalogue, or the actor who named one, or a discount or a tax, as a pseudonym. Missing of releases in which every caller named prices."`
 	HoldRules  []string    `json:"holdRules,omitempty" doc:"The rules that the order matches: it waits for approval before anything is reserved. Missing where it matches none." nullable:"false"`
 	OutOfStock string      `json:"outOfStock,omitempty" doc:"What becomes of it where stock is short: with backorder it waits. Missing, it is cancelled." enum:"backorder"`
-	Partial    bool        `json:"partial,omitempty" doc:"Where some of it is there, that is sold, and outOfStock says what becomes of the rest: what would be cancelled is dropped."`
+	Partial    bool        `json:"partial,omitempty" doc:"Where some of it is there, that is sold, and outOfStock says what becomes of the rest: what would be cancelled is dropped, and what waits becomes an order of its own."`
+	RestOf     string      `json:"restOf,omitempty" doc:"The order of which this is what was not there." minLength:"1"`
 }
 
 // OrderHeld is order.held.
@@ -123,6 +124,7 @@ type OrderConfirmed struct {
 	CustomerID     string      `json:"customerId,omitempty" doc:"Who ordered, as a pseudonym. Missing of releases that did not tell." minLength:"1"`
 	Lines          []OrderLine `json:"lines,omitempty" doc:"What is ordered. Missing where customerId is." minItems:"1" nullable:"false"`
 	Total          *Money      `json:"total,omitempty" doc:"What the order comes to: the sum of its lines' amounts. Missing where customerId is."`
+	RestID         string      `json:"restId,omitempty" doc:"The order that was placed with this event, of what was not there and waits." minLength:"1"`
 }
 
 // OrderCancelling is order.cancelling. The customer's own words are left out.
@@ -297,7 +299,7 @@ func orderTypes() []entry {
 			return OrderPlaced{
 				OrderID: e.OrderID, CustomerID: e.CustomerID, Lines: orderLines(e.Lines), Total: amount(e.Total),
 				PricedBy: e.PricedBy, HoldRules: e.HoldRules, OutOfStock: missing(e.OutOfStock),
-				Partial: e.OutOfStock.Partial(),
+				Partial: e.OutOfStock.Partial(), RestOf: e.RestOf,
 			}
 		}),
 		publish(of("order.started", "A run of the saga took the order."),
@@ -337,7 +339,7 @@ func orderTypes() []entry {
 				return OrderConfirmed{
 					OrderID: r.Stream.ID(), PaymentID: e.PaymentID, ShipmentID: e.ShipmentID,
 					TrackingNumber: e.TrackingNumber,
-					CustomerID:     s.CustomerID, Lines: orderLines(s.Lines), Total: orderTotal(s),
+					CustomerID:     s.CustomerID, Lines: orderLines(s.Lines), Total: orderTotal(s), RestID: e.RestID,
 				}
 			}),
 		orderAmended(of(

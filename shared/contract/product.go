@@ -20,7 +20,7 @@ type ProductListed struct {
 	SKU        string         `json:"sku" doc:"What is for sale." minLength:"1"`
 	Prices     []ProductPrice `json:"prices" doc:"All of its prices, by currency and validFrom; no two have both in common." minItems:"1" nullable:"false"`
 	OutOfStock string         `json:"outOfStock,omitempty" doc:"What becomes of orders that are short of it: backorder has them wait. Missing, they are cancelled." enum:"backorder"`
-	Partial    bool           `json:"partial,omitempty" doc:"Where an order can have some of it, that is sold, and outOfStock says what becomes of the rest: what would be cancelled is dropped."`
+	Partial    bool           `json:"partial,omitempty" doc:"Where an order can have some of it, that is sold, and outOfStock says what becomes of the rest: what would be cancelled is dropped, and what waits becomes an order of its own."`
 }
 
 // ProductRepriced is product.repriced.
@@ -28,7 +28,7 @@ type ProductRepriced struct {
 	SKU        string         `json:"sku" doc:"What has other prices." minLength:"1"`
 	Prices     []ProductPrice `json:"prices" doc:"All of its prices from here on, by currency and validFrom; no two have both in common." minItems:"1" nullable:"false"`
 	OutOfStock string         `json:"outOfStock,omitempty" doc:"What becomes of orders that are short of it: backorder has them wait. Missing, they are cancelled." enum:"backorder"`
-	Partial    bool           `json:"partial,omitempty" doc:"Where an order can have some of it, that is sold, and outOfStock says what becomes of the rest: what would be cancelled is dropped."`
+	Partial    bool           `json:"partial,omitempty" doc:"Where an order can have some of it, that is sold, and outOfStock says what becomes of the rest: what would be cancelled is dropped, and what waits becomes an order of its own."`
 }
 
 // ProductWithdrawn is product.withdrawn.

@@ -208,6 +208,8 @@ func (a *asyncAPI) commands(messages, definitions tree) error {
 		"InventoryCommand": reflect.TypeFor[contract.InventoryCommand](),
 		"BackorderCommand": reflect.TypeFor[contract.BackorderCommand](),
 		"PartialCommand":   reflect.TypeFor[contract.PartialCommand](),
+
+		"PartialBackorderCommand": reflect.TypeFor[contract.PartialBackorderCommand](),
 	} {
 		s, err := plain(huma.SchemaFromType(components, command))
 		if err != nil {
@@ -225,8 +227,10 @@ func (a *asyncAPI) commands(messages, definitions tree) error {
 	for command, properties := range map[string]tree{
 		"release.stock":   {"command": tree{"const": "release.stock"}},
 		"backorder.stock": {}, // its schema says it all
-		"partial.stock":   {}, // as well
+		"partial.stock":   {}, // and so do theirs
 		"reserve.stock":   {"command": tree{"const": "reserve.stock"}, "items": tree{"type": "array", "minItems": 1}},
+
+		"partial-backorder.stock": {},
 	} {
 		name := messageName(command, contract.InventoryCommandVersion)
 		example, err := plain(sampleCommand(command))
@@ -239,6 +243,8 @@ func (a *asyncAPI) commands(messages, definitions tree) error {
 			schema = "BackorderCommand"
 		case "partial.stock":
 			schema = "PartialCommand"
+		case "partial-backorder.stock":
+			schema = "PartialBackorderCommand"
 		}
 		messages[name] = tree{
 			"name": command, "title": fmt.Sprintf("%s, version %d", command, contract.InventoryCommandVersion),

@@ -24,7 +24,8 @@ func TestMissing(t *testing.T) {
 	missing, _ := got.body["missing"].(object)
 	items, _ := missing["items"].([]any)
 	amendment, _ := got.body["amendment"].(object)
-	if len(items) != 2 || missing["rest"] != "dropped" || len(got.body["lines"].([]any)) != 1 || amendment["by"] != "saga" {
+	if len(items) != 2 || missing["rest"] != "dropped" || len(got.body["lines"].([]any)) != 1 ||
+		amendment["by"] != "saga" {
 		t.Errorf("answered %s", got.raw)
 	}
 	if was := s.must(http.StatusOK, get(ada, "/orders/"+s.order+"?asOf=1")); was.body["missing"] != nil {

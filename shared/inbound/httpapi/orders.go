@@ -33,7 +33,7 @@ type placeOrderBody struct {
 	Currency        currencyCode `json:"currency,omitempty" doc:"The currency of the order. Required if no line has a unit price; all unit prices are in this currency." example:"USD"`
 	Lines           []orderLine  `json:"lines" minItems:"1" maxItems:"100" doc:"At most 40 different SKUs. A SKU may occur on several lines. The total is at most 1000000000000 minor units."`
 	ShippingAddress address      `json:"shippingAddress"`
-	OutOfStock      string       `json:"outOfStock,omitempty" enum:"reject,backorder,partial-drop" doc:"What becomes of the order if stock is short: it is cancelled (reject), waits until there is enough (backorder), or goes on without what is missing, which is never charged (partial-drop; cancelled if all is). By default what its strictest product says: reject is stricter than backorder, and backorder than partial-drop."`
+	OutOfStock      string       `json:"outOfStock,omitempty" enum:"reject,backorder,partial-wait,partial-drop" doc:"What becomes of the order if stock is short: it is cancelled (reject), waits until there is enough (backorder), or goes on without what is missing. That becomes an order of its own, which waits (partial-wait; if all is missing, the order itself waits), or is dropped and never charged (partial-drop; if all is missing, the order is cancelled). By default what its strictest product says: each of these is stricter than those behind it."`
 }
 
 type placeOrderInput struct {
@@ -138,16 +138,21 @@ func answerWait(w *order.Wait) *waitAnswer {
 }
 
 type missingAnswer struct {
-	_     struct{}     `nullable:"true"`
-	Items []goods.Item `json:"items"`
-	Rest  string       `json:"rest" enum:"dropped" doc:"What became of it"`
+	_       struct{}     `nullable:"true"`
+	Items   []goods.Item `json:"items"`
+	Rest    string       `json:"rest" enum:"dropped,waits" doc:"What became of it. What waits is an order of its own once this one is confirmed; cancelling this one by then cancels that as well, while it waits."`
+	OrderID string       `json:"orderId,omitempty" doc:"That order's id. Absent before this one is confirmed, and if nothing waits."`
 }
 
 func answerMissing(s order.State) *missingAnswer {
 	if len(s.Missing) == 0 {
 		return nil
 	}
-	return &missingAnswer{Items: s.Missing, Rest: "dropped"}
+	answer := &missingAnswer{Items: s.Missing, Rest: "dropped", OrderID: s.RestID}
+	if len(s.Rest) > 0 {
+		answer.Rest = "waits"
+	}
+	return answer
 }
 
 type orderAnswer struct {
@@ -172,6 +177,7 @@ type orderAnswer struct {
 	Refunded        *money.Money        `json:"refunded,omitempty" doc:"Their total"`
 	Refundable      *money.Money        `json:"refundable,omitempty" doc:"What may still be refunded of a dispatched order"`
 	Missing         *missingAnswer      `json:"missing" doc:"What was not in stock, and that the order goes on without; null if all was. Lines and total are without it."`
+	RestOf          string              `json:"restOf,omitempty" doc:"The id of the order of which this is what was not in stock"`
 	Amendment       *amendmentAnswer    `json:"amendment" doc:"The last one; null if the order was never amended"`
 	Version         int64               `json:"version" doc:"Sequence number of the order's last event"`
 	ChangedAt       string              `json:"changedAt,omitempty" format:"date-time" doc:"Only with asOf: when the order reached the state shown"`
@@ -364,8 +370,8 @@ func answerOrder(s order.State, version int64, to *shipment.Address, note string
 	a := orderAnswer{
 		ID: s.ID, CustomerID: s.CustomerID, AccountID: s.AccountID, Status: s.Status, Lines: lines, Total: s.Total,
 		PricedBy: s.PricedBy, PlacedAt: s.PlacedAt, HoldRules: s.HoldRules, Wait: answerWait(s.Wait),
-		Missing: answerMissing(s),
-		Saga:    sagaAnswer{ID: s.SagaID, State: s.Saga}, Version: version,
+		Missing: answerMissing(s), RestOf: s.RestOf,
+		Saga: sagaAnswer{ID: s.SagaID, State: s.Saga}, Version: version,
 	}
 	if to != nil {
 		a.ShippingAddress = answerAddress(*to)

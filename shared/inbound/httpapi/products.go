@@ -29,7 +29,7 @@ type productPrice struct {
 
 type setProductBody struct {
 	Prices     []productPrice `json:"prices,omitempty" maxItems:"100" nullable:"false" doc:"All prices, in any order. At least one, unless the product is withdrawn. In each currency, the price with the latest validFrom that has passed is in force."`
-	OutOfStock string         `json:"outOfStock,omitempty" enum:"reject,backorder,partial-drop" doc:"What becomes of orders that are short of the product: they are cancelled (reject, the default), wait until there is enough (backorder), or go on without what is missing, which is never charged (partial-drop). An order may say otherwise."`
+	OutOfStock string         `json:"outOfStock,omitempty" enum:"reject,backorder,partial-wait,partial-drop" doc:"What becomes of orders that are short of the product: they are cancelled (reject, the default), wait until there is enough (backorder), or go on without what is missing, which waits as an order of its own (partial-wait), or is dropped and never charged (partial-drop). An order may say otherwise."`
 	Withdrawn  bool           `json:"withdrawn,omitempty" doc:"true takes the product off sale; omit prices then"`
 }
 
@@ -52,7 +52,7 @@ type productAnswer struct {
 	Withdrawn  bool                 `json:"withdrawn" doc:"true if the product is no longer for sale"`
 	Current    []money.Money        `json:"current" doc:"Unit price now, one per currency, ordered by currency. Empty if the product is withdrawn or not for sale yet."`
 	Prices     []productPriceAnswer `json:"prices,omitempty" doc:"Only for operators: all prices in the format of PUT, including past and scheduled ones"`
-	OutOfStock goods.OutOfStock     `json:"outOfStock" enum:"reject,backorder,partial-drop" doc:"What becomes of orders that are short of it"`
+	OutOfStock goods.OutOfStock     `json:"outOfStock" enum:"reject,backorder,partial-wait,partial-drop" doc:"What becomes of orders that are short of it"`
 	Version    int64                `json:"version" doc:"Incremented by each change, but not when a scheduled price comes into force"`
 }
 

@@ -24,7 +24,9 @@ const (
 	ReserveStock   = "reserve.stock"
 	BackorderStock = "backorder.stock" // reserves, or waits for its turn
 	PartialStock   = "partial.stock"   // reserves what there is
-	ReleaseStock   = "release.stock"
+	// PartialBackorderStock reserves what there is, or waits for its turn where that is nothing.
+	PartialBackorderStock = "partial-backorder.stock"
+	ReleaseStock          = "release.stock"
 )
 
 // Message is a command as it stands in the queue.
@@ -133,8 +135,9 @@ func (h Handler) carryOut(ctx context.Context, commands []*command) {
 		}
 		reserving = append(reserving, c)
 		reservations = append(reservations, stock.Command{Request: req, Reservation: stock.Reservation{
-			OrderID: c.OrderID, Revision: c.Revision, Items: items, Backorder: c.Command == BackorderStock,
-			Partial: c.Command == PartialStock,
+			OrderID: c.OrderID, Revision: c.Revision, Items: items,
+			Backorder: c.Command == BackorderStock || c.Command == PartialBackorderStock,
+			Partial:   c.Command == PartialStock || c.Command == PartialBackorderStock,
 		}})
 	}
 	for i, reply := range h.Stock.ReserveAll(ctx, reservations) {
@@ -174,12 +177,14 @@ func (h Handler) tell(ctx context.Context, body []byte, unfit *faults.Fault) err
 	return h.Tokens.Fail(ctx, token, unfit.Code, unfit.Detail)
 }
 
-// What is published as InventoryCommand, BackorderCommand and PartialCommand in
-// events/asyncapi.yaml.
+// What is published as InventoryCommand, BackorderCommand, PartialCommand and
+// PartialBackorderCommand in events/asyncapi.yaml.
 var (
 	inventory = contract.CommandDecoder[Message]()
 	backorder = contract.CommandDecoder[contract.BackorderCommand]()
 	partial   = contract.CommandDecoder[contract.PartialCommand]()
+
+	partialBackorder = contract.CommandDecoder[contract.PartialBackorderCommand]()
 )
 
 // decoderOf is the decoder of the command that a message names.
@@ -193,13 +198,15 @@ func decoderOf(body []byte) func([]byte) (Message, error) {
 			return as(backorder)
 		case PartialStock:
 			return as(partial)
+		case PartialBackorderStock:
+			return as(partialBackorder)
 		}
 	}
 	return inventory
 }
 
 // as reads a command whose message has the members of every other.
-func as[T contract.BackorderCommand | contract.PartialCommand](
+func as[T contract.BackorderCommand | contract.PartialCommand | contract.PartialBackorderCommand](
 	decode func([]byte) (T, error),
 ) func([]byte) (Message, error) {
 	return func(body []byte) (Message, error) {

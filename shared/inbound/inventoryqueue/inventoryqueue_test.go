@@ -155,6 +155,15 @@ func TestHandle(t *testing.T) {
 			[]string{waits, "t-3 succeeds: {ReservationID:" + stock.ReservationID("o-2", 1) + "}",
 				"t-2 fails: attempt.closed: reservation/" + stock.ReservationID("o-2", 1) + " is voided"}, 10,
 		},
+		{
+			"what there is, or wait", []string{partialOrWait(tooMuch), strings.ReplaceAll(release, "o-1", "o-2")},
+			[]string{partly, "t-3 succeeds: {ReservationID:" + stock.ReservationID("o-2", 1) + "}"}, 10,
+		},
+		{
+			"what there is, or wait, where there is nothing", []string{partialOrWait(strings.Replace(
+				tooMuch, `{"sku":"cd-1","quantity":1},{"sku":"cd-2","quantity":3},`, "", 1,
+			))}, []string{`t-2 fails: stock.backordered: waits for "cd-9"`}, 10,
+		},
 		{"what there is, where that is all", []string{partialOf(reserve)}, []string{reserved}, 7},
 		{
 			"what there is, twice", []string{partialOf(tooMuch), partialOf(tooMuch), strings.ReplaceAll(
@@ -190,6 +199,11 @@ func backorderOf(body string) string {
 // partialOf is a command to reserve what there is.
 func partialOf(body string) string {
 	return strings.Replace(body, inventoryqueue.ReserveStock, inventoryqueue.PartialStock, 1)
+}
+
+// partialOrWait is one that waits where there is nothing.
+func partialOrWait(body string) string {
+	return strings.Replace(body, inventoryqueue.ReserveStock, inventoryqueue.PartialBackorderStock, 1)
 }
 
 const (

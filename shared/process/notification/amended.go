@@ -13,6 +13,9 @@ const OrderAmended Kind = "order-amended"
 // OrderPartial is of an order that goes on without what was not there.
 const OrderPartial Kind = "order-partial"
 
+// OrderRest is of an order that is what was not there of another one.
+const OrderRest Kind = "order-rest"
+
 // Amended is what a mail says of a change, besides what stands.
 type Amended struct {
 	Difference money.Money // of the total, against before; an order that is not paid yet is not charged for it either
@@ -32,6 +35,17 @@ func (a Amended) of(s shown) shown {
 	return s
 }
 
+// placedTopic is a topic of an order that was placed.
+func placedTopic(e contract.OrderPlaced) topic {
+	kind := OrderPlaced
+	if e.RestOf != "" {
+		kind = OrderRest
+	}
+	about := ordered(kind, e.OrderID, e.CustomerID).of(e.Lines, &e.Total)
+	about.content.RestOf = e.RestOf
+	return about
+}
+
 // amendedTopic is a topic of a change.
 func amendedTopic(e contract.OrderAmended) topic {
 	if order.Reason(e.Reason) == order.ReasonPartial {
@@ -39,6 +53,7 @@ func amendedTopic(e contract.OrderAmended) topic {
 		for _, item := range e.Removed {
 			about.content.Missing = append(about.content.Missing, goods.Item(item))
 		}
+		about.content.RestWaits = len(e.Rest) > 0
 		return about
 	}
 	about := ordered(OrderAmended, e.OrderID, e.CustomerID).of(e.Lines, &e.Total)

@@ -152,6 +152,20 @@ func everyKind(t *testing.T) map[notification.Kind]func(*testing.T) (*world, []b
 			message := w.message(placed, 2)
 			return w, message
 		},
+		notification.OrderRest: func(t *testing.T) (*world, []byte) {
+			w := newWorld(t)
+			of, err := w.orders.Get(t.Context(), "o1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			rest := es.NewStreamID(order.Category, order.RestID("o1"))
+			w.append(rest, order.Placed{
+				OrderID: rest.ID(), CustomerID: "ada", Lines: of.State.Lines, Total: of.State.Total, Revision: 1,
+				Address: of.State.Address, RestOf: "o1", OutOfStock: goods.Backorder,
+			})
+			message := w.message(rest, 1)
+			return w, message
+		},
 		notification.OrderRefunded: func(t *testing.T) (*world, []byte) {
 			w, _ := deliver(5)(t)
 			w.run("give back", order.GiveBack{

@@ -48,6 +48,7 @@ const (
 var kinds = []Kind{
 	Welcome, OrderPlaced, OrderConfirmed, OrderShipped, OrderDelivered, OrderCancelled, OrderRefunded,
 	OrderBackordered, OrderPaymentRequired, OrderHeld, OrderAmended, OrderPartial,
+	OrderRest,
 }
 
 // Content is what a mail says. What a kind's templates don't use may be missing.
@@ -63,6 +64,10 @@ type Content struct {
 	Missing  []goods.Item // that an order waits for, or goes on without
 	Refund   *Refund      // of which Total is the sum
 	Amended  *Amended     // to which Lines and Total belong
+	// RestWaits: what is Missing becomes an order of its own. RestOf is the order of which this one
+	// is that.
+	RestWaits bool
+	RestOf    string
 }
 
 // shown is a Content as the templates see it: each value is one line of text without control
@@ -72,6 +77,7 @@ type shown struct {
 	Lines                                                                         []line
 	Parts                                                                         []part // of a refund
 	More, Less, Elsewhere                                                         string // of a change, "" for none
+	Rest, RestOf                                                                  string // "" for none
 }
 
 type line struct {
@@ -155,6 +161,10 @@ func show(c Content) (shown, error) {
 		missing[i] = fmt.Sprintf("%d × %s", item.Quantity, oneLine(item.SKU))
 	}
 	s.Missing = strings.Join(missing, ", ")
+	if c.RestWaits {
+		s.Rest = "What is missing becomes an order of its own, as soon as this one is confirmed, and waits."
+	}
+	s.RestOf, _, _ = strings.Cut(oneLine(c.RestOf), "-")
 	if c.Refund != nil {
 		s = c.Refund.of(s)
 	}

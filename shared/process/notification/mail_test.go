@@ -27,7 +27,7 @@ var kinds = []notification.Kind{
 	notification.Welcome, notification.OrderPlaced, notification.OrderConfirmed, notification.OrderShipped,
 	notification.OrderDelivered, notification.OrderCancelled, notification.OrderRefunded,
 	notification.OrderBackordered, notification.OrderPaymentRequired, notification.OrderHeld,
-	notification.OrderAmended, notification.OrderPartial,
+	notification.OrderAmended, notification.OrderPartial, notification.OrderRest,
 }
 
 func usd(cents int64) money.Money { return money.Money{Amount: cents, Currency: "USD"} }
@@ -56,6 +56,7 @@ func content(k notification.Kind) notification.Content {
 		if k == notification.OrderAmended {
 			c.Amended = &notification.Amended{Difference: usd(-1177), Elsewhere: true}
 		}
+		c.RestWaits, c.RestOf = true, "5f0c2f5e-3a0d-5c1b-8a4e-2f6d7c9b0a11"
 		if k == notification.OrderPlaced { // one with all that a line may have
 			rate := int64(88_750)
 			c.Lines[0] = order.Line{

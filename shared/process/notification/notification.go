@@ -115,8 +115,7 @@ func (n Notifier) Handle(ctx context.Context, d Delivery) error {
 			return m.send(ctx, e, topic{kind: Welcome, customerID: registered.CustomerID}, registered)
 		}),
 		contract.On(func(ctx context.Context, e es.Envelope, placed contract.OrderPlaced) error {
-			about := ordered(OrderPlaced, placed.OrderID, placed.CustomerID).of(placed.Lines, &placed.Total)
-			return m.send(ctx, e, about, placed)
+			return m.send(ctx, e, placedTopic(placed), placed)
 		}),
 		contract.On(func(ctx context.Context, e es.Envelope, confirmed contract.OrderConfirmed) error {
 			about := ordered(OrderConfirmed, confirmed.OrderID, confirmed.CustomerID).

@@ -34,6 +34,8 @@ func rendered(k Kind, s shown) (subject, text, html string, ok bool) {
 		return subjectOrderAmended(s), textOrderAmended(s), htmlOrderAmended(s), true
 	case "order-partial":
 		return subjectOrderPartial(s), textOrderPartial(s), htmlOrderPartial(s), true
+	case "order-rest":
+		return subjectOrderRest(s), textOrderRest(s), htmlOrderRest(s), true
 	}
 	return "", "", "", false
 }
@@ -908,7 +910,13 @@ func textOrderPartial(s shown) string {
 	}
 	w.WriteString("  Total: ")
 	w.WriteString(s.Total)
-	w.WriteString("\n\n-- \n")
+	w.WriteString("\n")
+	if s.Rest != "" {
+		w.WriteString("\n")
+		w.WriteString(s.Rest)
+		w.WriteString("\n")
+	}
+	w.WriteString("\n-- \n")
 	w.WriteString(s.Shop)
 	if s.OrderID != "" {
 		w.WriteString(" · ")
@@ -929,6 +937,106 @@ func htmlOrderPartial(s shown) string {
 	w.WriteString(",</p>\n<p style=\"margin:0 0 12px\">Part of your order is not in stock: ")
 	w.WriteString(escaped(s.Missing))
 	w.WriteString(". Your order goes on without it, and you don't pay for it. This is what we send.</p>\n<table width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" style=\"margin:20px 0;border-collapse:collapse;font-size:15px\">\n")
+	for _, e1 := range s.Lines {
+		w.WriteString("<tr>\n<td style=\"padding:8px 0;border-bottom:1px solid #e3e6eb\">")
+		w.WriteString(escaped(e1.SKU))
+		for _, e2 := range e1.Adjustments {
+			w.WriteString(", ")
+			w.WriteString(escaped(e2.Name))
+			if e2.Rate != "" {
+				w.WriteString(" (")
+				w.WriteString(escaped(e2.Rate))
+				w.WriteString(")")
+			}
+			w.WriteString(" ")
+			w.WriteString(escaped(e2.Amount))
+		}
+		w.WriteString("</td>\n<td align=\"right\" style=\"padding:8px 12px;border-bottom:1px solid #e3e6eb;white-space:nowrap;color:#5b6475\">")
+		w.WriteString(strconv.FormatInt(e1.Quantity, 10))
+		w.WriteString(" × ")
+		w.WriteString(escaped(e1.UnitPrice))
+		w.WriteString("</td>\n<td align=\"right\" style=\"padding:8px 0;border-bottom:1px solid #e3e6eb;white-space:nowrap\">")
+		w.WriteString(escaped(e1.Price))
+		w.WriteString("</td>\n</tr>\n")
+	}
+	w.WriteString("<tr>\n<td colspan=\"2\" style=\"padding:10px 0;font-weight:bold\">Total</td>\n<td align=\"right\" style=\"padding:10px 0;font-weight:bold;white-space:nowrap\">")
+	w.WriteString(escaped(s.Total))
+	w.WriteString("</td>\n</tr>\n</table>")
+	if s.Rest != "" {
+		w.WriteString("\n<p style=\"margin:0 0 12px\">")
+		w.WriteString(escaped(s.Rest))
+		w.WriteString("</p>")
+	}
+	w.WriteString("</td></tr>\n</table>\n<p style=\"max-width:600px;margin:16px 0 0;color:#5b6475;font-size:13px\">")
+	w.WriteString(escaped(s.Shop))
+	if s.OrderID != "" {
+		w.WriteString(" · ")
+		w.WriteString(escaped(s.OrderID))
+	}
+	w.WriteString("</p>\n</td></tr>\n</table>\n</body>\n</html>\n")
+	return w.String()
+}
+
+func subjectOrderRest(s shown) string {
+	var w strings.Builder
+	w.WriteString("The rest of your order ")
+	w.WriteString(s.RestOf)
+	w.WriteString(" waits")
+	return w.String()
+}
+
+func textOrderRest(s shown) string {
+	var w strings.Builder
+	w.WriteString("Hello ")
+	w.WriteString(s.Name)
+	w.WriteString(",\n\nWhat was not in stock of your order ")
+	w.WriteString(s.RestOf)
+	w.WriteString(" is an order of its own now.\nWe send it as soon as it is there, and you pay for it then. You can cancel it\nat any time.\n\n")
+	for _, e1 := range s.Lines {
+		w.WriteString("  ")
+		w.WriteString(strconv.FormatInt(e1.Quantity, 10))
+		w.WriteString(" × ")
+		w.WriteString(e1.SKU)
+		w.WriteString(" at ")
+		w.WriteString(e1.UnitPrice)
+		for _, e2 := range e1.Adjustments {
+			w.WriteString(", ")
+			w.WriteString(e2.Name)
+			if e2.Rate != "" {
+				w.WriteString(" (")
+				w.WriteString(e2.Rate)
+				w.WriteString(")")
+			}
+			w.WriteString(" ")
+			w.WriteString(e2.Amount)
+		}
+		w.WriteString(": ")
+		w.WriteString(e1.Price)
+		w.WriteString("\n")
+	}
+	w.WriteString("  Total: ")
+	w.WriteString(s.Total)
+	w.WriteString("\n\n-- \n")
+	w.WriteString(s.Shop)
+	if s.OrderID != "" {
+		w.WriteString(" · ")
+		w.WriteString(s.OrderID)
+	}
+	w.WriteString("\n")
+	return w.String()
+}
+
+func htmlOrderRest(s shown) string {
+	var w strings.Builder
+	w.WriteString("<!DOCTYPE html>\n<html lang=\"")
+	w.WriteString(escaped(s.Language))
+	w.WriteString("\">\n<head>\n<meta charset=\"utf-8\"/>\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<meta name=\"color-scheme\" content=\"light dark\"/>\n<title>The rest of your order waits</title>\n</head>\n<body style=\"margin:0;padding:0;background-color:#f2f3f5;color:#1d2330;font-family:system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:16px;line-height:1.5\">\n<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" style=\"background-color:#f2f3f5\">\n<tr><td align=\"center\" style=\"padding:24px 12px\">\n<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" style=\"max-width:600px;background-color:#ffffff;border-radius:8px;text-align:start\">\n<tr><td style=\"padding:24px 32px 0;color:#5b6475;font-size:14px;letter-spacing:0.04em\">")
+	w.WriteString(escaped(s.Shop))
+	w.WriteString("</td></tr>\n<tr><td style=\"padding:4px 32px 0\"><h1 style=\"margin:0;font-size:24px;line-height:1.3;color:#1d2330\">The rest of your order waits</h1></td></tr>\n<tr><td style=\"padding:16px 32px 28px;color:#1d2330\"><p style=\"margin:0 0 12px\">Hello ")
+	w.WriteString(escaped(s.Name))
+	w.WriteString(",</p>\n<p style=\"margin:0 0 12px\">What was not in stock of your order ")
+	w.WriteString(escaped(s.RestOf))
+	w.WriteString(" is an order of its own now. We send it as soon as it is there, and you pay for it then. You can cancel it at any time.</p>\n<table width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" style=\"margin:20px 0;border-collapse:collapse;font-size:15px\">\n")
 	for _, e1 := range s.Lines {
 		w.WriteString("<tr>\n<td style=\"padding:8px 0;border-bottom:1px solid #e3e6eb\">")
 		w.WriteString(escaped(e1.SKU))

@@ -14,11 +14,12 @@ type OutOfStock string
 const (
 	Reject      OutOfStock = "reject"       // it is cancelled
 	Backorder   OutOfStock = "backorder"    // it waits until all of it is there
+	PartialWait OutOfStock = "partial-wait" // it goes on without what is missing, which waits, as all does where all is
 	PartialDrop OutOfStock = "partial-drop" // it goes on without what is missing; cancelled where all is
 )
 
 // lenience orders the policies.
-var lenience = []OutOfStock{Reject, Backorder, PartialDrop}
+var lenience = []OutOfStock{Reject, Backorder, PartialWait, PartialDrop}
 
 // Stored is a policy as events keep it: "" for Reject, which is what those without one mean.
 func (p OutOfStock) Stored() OutOfStock {
@@ -37,11 +38,10 @@ func (p OutOfStock) Stricter(other OutOfStock) OutOfStock {
 func Lenient() OutOfStock { return lenience[len(lenience)-1] }
 
 // Partial reports whether what is there is sold without the rest.
-func (p OutOfStock) Partial() bool { return p == PartialDrop }
+func (p OutOfStock) Partial() bool { return p == PartialDrop || p == PartialWait }
 
-// Waits reports whether an order waits of which nothing is to be had, or not all where it is not
-// Partial.
-func (p OutOfStock) Waits() bool { return p == Backorder }
+// Waits reports whether what is missing waits, be it all of an order.
+func (p OutOfStock) Waits() bool { return p == Backorder || p == PartialWait }
 
 // Item is a quantity of one SKU. Events are stored with it: its JSON stays as it is.
 type Item struct {

@@ -46,11 +46,12 @@ func TestDifference(t *testing.T) {
 // TestStricter: of two policies the one that keeps more of an order together applies, in either
 // order. What nobody knows counts as the strictest.
 func TestStricter(t *testing.T) {
-	const none, reject, backorder, drop = goods.OutOfStock(""), goods.Reject, goods.Backorder, goods.PartialDrop
+	const none, reject, backorder = goods.OutOfStock(""), goods.Reject, goods.Backorder
+	const wait, drop = goods.PartialWait, goods.PartialDrop
 	for _, tc := range []struct{ a, b, want goods.OutOfStock }{
 		{backorder, backorder, backorder}, {backorder, reject, reject}, {backorder, none, reject}, {reject, none, reject},
 		{none, none, reject}, {drop, drop, drop}, {drop, backorder, backorder}, {drop, reject, reject},
-		{drop, none, reject}, {drop, "later", reject},
+		{drop, none, reject}, {drop, "later", reject}, {drop, wait, wait}, {wait, backorder, backorder},
 	} {
 		if got, back := tc.a.Stricter(tc.b), tc.b.Stricter(tc.a); got != tc.want || back != tc.want {
 			t.Errorf("of %q and %q it is %q and %q, want %q", tc.a, tc.b, got, back, tc.want)
@@ -59,7 +60,7 @@ func TestStricter(t *testing.T) {
 	if reject.Stored() != none || none.Stored() != none || backorder.Stored() != backorder {
 		t.Error("only what differs from the default is stored")
 	}
-	for _, p := range []goods.OutOfStock{reject, backorder, drop} {
+	for _, p := range []goods.OutOfStock{reject, backorder, wait, drop} {
 		if got := goods.Lenient().Stricter(p); got != p {
 			t.Errorf("the most lenient is stricter than %s: %s", p, got)
 		}

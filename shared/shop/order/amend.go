@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/faults"
@@ -52,6 +53,8 @@ type Amended struct {
 	By     Origin          `json:"by"`
 	Reason Reason          `json:"reason"`         // that it is what they want, or ReasonPartial
 	Note   personal.Sealed `json:"note,omitempty"` // their own words
+	// Rest is what was not there and waits: an order of its own once this one is confirmed
+	Rest []Line `json:"rest,omitempty"`
 }
 
 func (Amended) orderEvent() {}
@@ -78,6 +81,7 @@ func (Amend) orderCommand() {}
 func evolveAmended(s State, e Amended) State {
 	s.Revision, s.Lines, s.Total, s.PricedBy = e.Revision, e.Lines, e.Total, e.PricedBy
 	s.Address, s.Missing = cmp.Or(e.Address, s.Address), s.missing(e)
+	s.Rest = append(slices.Clip(s.Rest), e.Rest...)
 	s.Amendment = &Amendment{Revision: e.Revision, By: e.By, Note: e.Note}
 	return s
 }

@@ -94,6 +94,9 @@ type State struct {
 	Amendment        *Amendment // nil for an order that nobody amended
 	// Missing is what it went on without, since it was not there; one item a SKU, ordered by SKU.
 	Missing []goods.Item
+	Rest    []Line // of that what waits, none where it is dropped
+	RestID  string // the order that it is, once this one is confirmed
+	RestOf  string // the order that this one is the rest of
 }
 
 // Exists reports whether the order was placed.
@@ -114,7 +117,7 @@ func Evolve(s State, e Event) State {
 			Total: e.Total, Address: e.Address,
 			Revision: first, StockRevision: first, PaymentRevision: first, ShipmentRevision: first,
 			PlacedAt: e.PlacedAt, PricedBy: e.PricedBy, HoldRules: e.HoldRules, OutOfStock: e.OutOfStock,
-			Saga: SagaPending,
+			Saga: SagaPending, RestOf: e.RestOf,
 		}
 	case Started:
 		s.SagaID, s.Saga = e.SagaID, SagaRunning
@@ -127,6 +130,7 @@ func Evolve(s State, e Event) State {
 		s.Wait = nil
 		s.Status, s.Saga, s.SagaID = StatusConfirmed, SagaCompleted, e.SagaID
 		s.PaymentID, s.ShipmentID, s.TrackingNumber = e.PaymentID, e.ShipmentID, e.TrackingNumber
+		s.RestID = e.RestID
 	case Cancelling:
 		s.Wait = nil
 		s.Status, s.Saga = StatusCancelling, SagaCompensating
@@ -229,9 +233,13 @@ func start(c Start, s State) ([]Event, error) {
 func confirm(c Confirm, s State) ([]Event, error) {
 	switch {
 	case s.Status.Open():
-		return []Event{Confirmed{
+		confirmed := Confirmed{
 			SagaID: c.SagaID, PaymentID: c.PaymentID, ShipmentID: c.ShipmentID, TrackingNumber: c.TrackingNumber,
-		}}, nil
+		}
+		if len(s.Rest) > 0 {
+			confirmed.RestID = RestID(s.ID)
+		}
+		return []Event{confirmed}, nil
 	case s.Status == StatusCancelling || s.Status == StatusCancelled:
 		return nil, ErrCancelling.New("the order is %s", s.Status)
 	}

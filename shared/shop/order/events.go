@@ -33,6 +33,8 @@ type Placed struct {
 	HoldRules []string `json:"holdRules,omitempty"`
 	// OutOfStock is what becomes of it where stock is short; "" is reject
 	OutOfStock goods.OutOfStock `json:"outOfStock,omitempty"`
+	// RestOf is the order of which this is what was not there
+	RestOf string `json:"restOf,omitempty"`
 }
 
 // Started: a run of the saga took the order.
@@ -88,6 +90,8 @@ type Confirmed struct {
 	PaymentID      string `json:"paymentId"`
 	ShipmentID     string `json:"shipmentId"`
 	TrackingNumber string `json:"trackingNumber"`
+	// RestID is the order that was placed with this event, of what was not there and waits
+	RestID string `json:"restId,omitempty"`
 }
 
 // Cancelling: the order will not be fulfilled; what was done for it is being undone.

@@ -444,6 +444,7 @@ func TestOutOfStock(t *testing.T) {
 		{"", []string{"drops", "waits"}, goods.Backorder},
 		{"", []string{"waits", "drops"}, goods.Backorder},
 		{"", []string{"drops", "cd-1"}, ""},
+		{goods.PartialWait, []string{"cd-1", "drops"}, goods.PartialWait},
 		{goods.PartialDrop, []string{"cd-1", "waits"}, goods.PartialDrop},
 		{goods.Backorder, []string{"cd-1", "waits"}, goods.Backorder},
 	} {

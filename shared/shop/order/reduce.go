@@ -32,7 +32,7 @@ func reduce(c Reduce, s State) ([]Event, error) {
 	case s.Status != StatusPlaced || c.Revision != s.StockRevision:
 		return nil, nil
 	}
-	kept, _, err := divide(s.Lines, c.Items)
+	kept, rest, err := divide(s.Lines, c.Items)
 	if err != nil {
 		return nil, err
 	}
@@ -44,10 +44,14 @@ func reduce(c Reduce, s State) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !s.OutOfStock.Waits() {
+		rest = nil
+	}
 	return []Event{Amended{
 		Revision: s.Revision + 1, Lines: kept, Total: total,
 		Difference: money.Money{Amount: total.Amount - s.Total.Amount, Currency: total.Currency}, // both 0 to MaxTotal
 		Removed:    removed, PricedBy: s.PricedBy, By: OriginSaga, Reason: ReasonPartial,
+		Rest: rest,
 	}}, nil
 }
 

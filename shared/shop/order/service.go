@@ -66,12 +66,14 @@ type Service struct {
 // Shipments are for who cancels, and
 // Accounts for who pays again.
 func New(deps Deps) Service {
-	return Service{
+	s := Service{
 		deps: wiring.Complete(deps),
 		handler: es.Handler[Command, State, Event]{
 			Category: Category, Decider: Decider, Store: deps.Store, Clock: deps.Clock, Continues: true,
 		},
 	}
+	s.handler.Beside = Service{deps: s.deps, handler: s.handler}.beside
+	return s
 }
 
 // CancelInput says who wants an order cancelled, and why.

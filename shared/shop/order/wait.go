@@ -66,6 +66,12 @@ func (s State) Awaited() []Park {
 // waitsForStock reports whether the order waits for stock, or has not been taken on again since.
 func (s State) waitsForStock() bool { return s.Wait != nil && s.Wait.Kind == WaitStock }
 
+// stocked reports whether it shows that the order's stock is reserved: it goes on with what was
+// there, or a payment was declined. It never waits for stock again, whatever request comes late.
+func (s State) stocked() bool {
+	return len(s.Missing) > 0 || s.PaymentRevision > s.StockRevision || s.Wait != nil && s.Wait.Kind == WaitPayment
+}
+
 // waitsWith reports whether the order waits so, with this attempt.
 func (s State) waitsWith(kind WaitKind, revision int64) bool {
 	return s.Wait != nil && s.Wait.Kind == kind && s.Wait.Revision == revision
@@ -147,7 +153,7 @@ func decline(c Decline, s State) ([]Event, error) {
 
 func backorder(c Backorder, s State) ([]Event, error) {
 	switch {
-	case !s.Status.Open() || s.unapproved() || c.Revision != s.StockRevision:
+	case !s.Status.Open() || s.unapproved() || c.Revision != s.StockRevision || s.stocked():
 		return nil, nil
 	case s.waitsWith(WaitStock, c.Revision):
 		return c.Park.parks(s), nil

@@ -73,6 +73,10 @@ func TestDecideBackorder(t *testing.T) {
 		{"backorder", []Event{placed, started}, backorder, []Event{backordered, parked}, nil},
 		{"backorder, and park nobody", []Event{placed, started}, unparked, []Event{backordered}, nil},
 		{"backorder again", []Event{placed, started, backordered, parked}, backorder, nil, nil},
+		{"backorder late, behind a declined payment", []Event{placed, started, required}, backorder, nil, nil},
+		{
+			"backorder later, while it is paid again", []Event{placed, started, required, requested}, backorder, nil, nil,
+		},
 		{"start what waited", []Event{placed, started, backordered, parked}, Start{SagaID: "run-1"}, []Event{started}, nil},
 		{"start it again", []Event{placed, started, backordered, parked, started}, Start{SagaID: "run-1"}, nil, nil},
 		{
@@ -167,7 +171,7 @@ func TestOpen(t *testing.T) {
 			t.Errorf("%s folds to %s, open %t, final %t", status, s, s.Open(), s.Final())
 		}
 		decides(t, []decision{
-			{"confirm " + string(status), given, Confirm(confirmed), []Event{confirmed}, nil},
+			{"confirm " + string(status), given, confirms, []Event{confirmed}, nil},
 			{
 				"close " + string(status), given, Close{Origin: OriginCustomer, Reason: ReasonCustomer},
 				[]Event{Cancelling{Reason: ReasonCustomer, From: status, Origin: OriginCustomer}}, nil,
