@@ -92,6 +92,8 @@ func (w *world) perform(l late) error {
 		return w.decide(order.Start{SagaID: l.Run})
 	case atReserve:
 		return w.reserve(l.Pieces)
+	case atReduce:
+		return w.reduce()
 	case atCharge:
 		return w.charge(l.Revision, l.Pieces)
 	case atSchedule:
@@ -140,8 +142,18 @@ func (w *world) advance(i int) {
 			r.At = ended // another run has fulfilled it
 		}
 	case atReserve:
-		if r.At = next(err, atCharge); errors.Is(err, errBackordered) {
+		switch r.At = next(err, atCharge); {
+		case errors.Is(err, errBackordered):
 			r.At, r.Try = atAwait, r.Try+1
+		case errors.Is(err, errPartial) && w.Can.Fault != reducesNothing:
+			r.At = atReduce
+		case errors.Is(err, errPartial):
+			r.At = atCharge
+		}
+	case atReduce:
+		r.At, r.Pieces = next(err, atCharge), w.ordered()
+		if err == nil && !w.Order.Status.Open() {
+			r.At = ended // another run has fulfilled it
 		}
 	case atCharge:
 		if r.At = next(err, atSchedule); errors.Is(err, errRefused) {
@@ -310,6 +322,9 @@ func (w world) stepsOfPeople(add adder) {
 			w.send("fill-backorders", "restocked")
 		}
 	})
+	if w.RestOpen {
+		once("the rest is confirmed", func(b *budget) *int { return &b.Rests }, func(w *world) { w.RestOpen = false })
+	}
 	once("the customer wants two pieces", func(b *budget) *int { return &b.More }, func(w *world) { w.amend(2) })
 	once("the customer wants one piece", func(b *budget) *int { return &b.Fewer }, func(w *world) { w.amend(1) })
 	if o.Status == order.StatusPaymentRequired {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/money"
 	"orderflow/shared/shop/order"
 )
@@ -16,6 +17,11 @@ var amount = []string{"amount"}
 
 // placed is a world in which an order was just placed.
 func placed(account string, rules []string, can budget) world {
+	return placedFor(1, account, rules, "", can)
+}
+
+// placedFor is placed for so many pieces, with a word for where not all are there.
+func placedFor(quantity int64, account string, rules []string, policy goods.OutOfStock, can budget) world {
 	w := world{Counted: pieces, Available: pieces, Can: can}
 	w.Payments, w.Charged = map[int64]es.AttemptStatus{}, map[int64]int{}
 	if account == rich {
@@ -23,7 +29,8 @@ func placed(account string, rules []string, can budget) world {
 	}
 	err := w.decide(order.Place{
 		OrderID: "o", CustomerID: "c", AccountID: account, HoldRules: rules,
-		Lines: []order.Line{{SKU: "a", Quantity: 1, UnitPrice: money.Money{Amount: 1, Currency: "EUR"}}},
+		Lines:      []order.Line{{SKU: "a", Quantity: quantity, UnitPrice: money.Money{Amount: 1, Currency: "EUR"}}},
+		OutOfStock: policy,
 	})
 	if err != nil {
 		panic(err)
@@ -48,6 +55,25 @@ func soldOut(account string, can budget) world {
 	return w
 }
 
+// partly is placed for two pieces in a world with one.
+func partly(account string, policy goods.OutOfStock, can budget) world {
+	w := placedFor(2, account, nil, policy, can)
+	w.Partial, w.Patient = policy.Partial(), policy.Waits()
+	return w
+}
+
+// deposited is a world with money for a piece more.
+func deposited(w world) world {
+	w.Balance, w.Deposits = w.Balance+price, w.Deposits+price
+	return w
+}
+
+// none is a world without its pieces.
+func (w world) none() world {
+	w.Counted, w.Available = 0, 0
+	return w
+}
+
 // TestEveryHistory visits all that can become of an order with as much trouble as each line says.
 func TestEveryHistory(t *testing.T) {
 	for name, begin := range map[string]world{
@@ -65,12 +91,26 @@ func TestEveryHistory(t *testing.T) {
 		"sold out, crash":   soldOut(rich, budget{Cancels: 1, Restocks: 1, Crashes: 1}),
 		"sold out, late":    soldOut(rich, budget{Cancels: 1, Restocks: 1, Late: 1}),
 		"sold out, poor":    soldOut(poor, budget{Deposits: 1, Requests: 1, Restocks: 1}),
+		"sold out, unpaid":  soldOut(poor, budget{Deposits: 1, Requests: 1, Restocks: 1, Late: 1}),
 		"amended":           ample(rich, nil, budget{Cancels: 1, More: 1, Fewer: 1}),
 		"amended, crash":    ample(rich, nil, budget{Cancels: 1, More: 1, Crashes: 1}),
 		"amended, late":     ample(rich, nil, budget{Cancels: 1, More: 1, Late: 1}),
 		"amended, too dear": placed(rich, nil, budget{Cancels: 1, More: 1, Deposits: 1, Restocks: 1}),
 		"amended, held":     ample(rich, amount, budget{Approvals: 1, Declines: 1, More: 1, Crashes: 1}),
 		"amended, declined": ample(poor, nil, budget{Deposits: 2, Requests: 1, More: 1, Fewer: 1}),
+		"dropped":           partly(rich, goods.PartialDrop, budget{Cancels: 1, Restocks: 1}),
+		"dropped, crash":    partly(rich, goods.PartialDrop, budget{Cancels: 1, Crashes: 1}),
+		"dropped, late":     partly(rich, goods.PartialDrop, budget{Cancels: 1, Late: 1}),
+		"dropped, slow":     partly(rich, goods.PartialDrop, budget{Cancels: 1, Sweeps: 1, Crashes: 1}),
+		"dropped, poor":     partly(poor, goods.PartialDrop, budget{Deposits: 1, Requests: 1, Cancels: 1, Late: 1}),
+		"dropped, amended":  partly(rich, goods.PartialDrop, budget{Restocks: 1, Deposits: 1, More: 1, Late: 1}),
+		"divided":           partly(rich, goods.PartialWait, budget{Cancels: 1, Restocks: 1, Rests: 1}),
+		"divided, crash":    partly(rich, goods.PartialWait, budget{Cancels: 1, Crashes: 1, Rests: 1}),
+		"divided, late":     partly(rich, goods.PartialWait, budget{Cancels: 1, Late: 1, Rests: 1}),
+		"divided, slow":     partly(rich, goods.PartialWait, budget{Cancels: 1, Sweeps: 1, Crashes: 1}),
+		"divided, poor":     partly(poor, goods.PartialWait, budget{Deposits: 1, Requests: 1, Cancels: 1, Crashes: 1}),
+		"nothing, dropped":  partly(rich, goods.PartialDrop, budget{Cancels: 1, Restocks: 2, Crashes: 1}).none(),
+		"nothing, waits":    partly(rich, goods.PartialWait, budget{Cancels: 1, Restocks: 2, Deposits: 1}).none(),
 		"held and declined": placed(poor, amount, budget{Approvals: 1, Deposits: 1, Requests: 1}),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -122,6 +162,9 @@ func TestNoLostWakeUp(t *testing.T) {
 		"declined, cancelled": placed(poor, nil, budget{Cancels: 1, Late: 1}),
 		"held":                placed(rich, amount, budget{Approvals: 1, Declines: 1, Late: 1, Crashes: 1}),
 		"sold out":            soldOut(rich, budget{Restocks: 1, Late: 1, Crashes: 1}),
+		"sold out, unpaid":    soldOut(poor, budget{Restocks: 1, Deposits: 1, Requests: 1, Late: 1}),
+		"divided":             partly(rich, goods.PartialWait, budget{Late: 1, Crashes: 1}),
+		"nothing, waits":      partly(rich, goods.PartialWait, budget{Restocks: 2, Deposits: 1, Late: 1}).none(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			g, err := wakesAlways(begin)
@@ -148,6 +191,9 @@ func TestFaultsAreFound(t *testing.T) {
 		{chargesBefore, ample(poor, nil, budget{Deposits: 2, Requests: 1, More: 1}), endsAlways},
 		{amendsUnpaid, ample(poor, nil, budget{Deposits: 1, More: 1}), endsAlways},
 		{releasesAsRead, ample(poor, nil, budget{More: 1}), endsAlways},
+		{reducesNothing, deposited(partly(rich, goods.PartialDrop, budget{})), endsAlways},
+		{dividesAtOnce, partly(rich, goods.PartialWait, budget{Cancels: 1}), endsAlways},
+		{leavesRests, partly(rich, goods.PartialWait, budget{Cancels: 1}), endsAlways},
 		{wakesNobody, placed(poor, nil, budget{Cancels: 1}), func(w world) (graph, error) {
 			g, err := wakesAlways(w)
 			for i, w := range g.worlds {

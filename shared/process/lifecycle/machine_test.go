@@ -43,6 +43,7 @@ type place string
 const (
 	atStart    place = "start order"
 	atReserve  place = "reserve stock"
+	atReduce   place = "reduce order"
 	atCharge   place = "charge payment"
 	atSchedule place = "schedule shipment"
 	atConfirm  place = "confirm order"
@@ -91,6 +92,8 @@ func (s *shop) task(r run, name string) es.Request {
 const (
 	reserveStock   = "reserve.stock"
 	backorderStock = "backorder.stock"
+	partialStock   = "partial.stock"
+	partialOrWait  = "partial-backorder.stock"
 	releaseStock   = "release.stock"
 )
 
@@ -108,6 +111,10 @@ func (r *run) command() string {
 		return releaseStock
 	case r.of.OutOfStock == goods.Backorder:
 		return backorderStock
+	case r.of.OutOfStock == goods.PartialDrop:
+		return partialStock
+	case r.of.OutOfStock == goods.PartialWait:
+		return partialOrWait
 	}
 	return reserveStock
 }
@@ -173,6 +180,8 @@ func (s *shop) perform(r run) (of order.State, err error) {
 		return run(task, order.Start{SagaID: r.Name})
 	case atReserve, atRelease:
 		s.commands = append(s.commands, command{token: r.token, name: r.command(), of: r})
+	case atReduce:
+		return s.reduce(r)
 	case atCharge:
 		return of, s.charge(r)
 	case atSchedule:
@@ -262,6 +271,26 @@ func (s *shop) short(r run) ([]goods.Item, error) {
 	return reservation.Short(), nil
 }
 
+// reduce has the order of a run be for what its reservation has, and answers with it, open.
+func (s *shop) reduce(r run) (of order.State, err error) {
+	id, revision := r.Input.OrderID, r.of.StockRevision
+	res, err := s.orders.Reduce(context.Background(), s.task(r, fmt.Sprint("reduce-order-", revision)), id, revision,
+		func(ctx context.Context) ([]goods.Item, error) {
+			reservation, err := s.stock.Reservation(ctx, id, revision)
+			if err == nil && reservation.Status != es.AttemptDone {
+				err = stock.ErrNotReserved.New("the reservation is %s", reservation.Status)
+			}
+			return reservation.Items, err
+		})
+	switch {
+	case err != nil || res.State.Status.Open():
+		return res.State, err
+	case res.State.Status.Final() && res.State.Status != order.StatusCancelled:
+		return of, order.ErrFulfilled.New("the order is %s", res.State.Status)
+	}
+	return of, order.ErrCancelling.New("the order is %s", res.State.Status)
+}
+
 func (s *shop) charge(r run) error {
 	revision := r.of.PaymentRevision
 	if s.wrong == chargesAnew {
@@ -297,6 +326,16 @@ func (s *shop) follow(r *run, at place, of order.State, err error) {
 	switch at {
 	case atStart:
 		s.started(r, of, err)
+	case atReduce:
+		switch {
+		case code == order.ErrFulfilled.Code():
+			r.enter(ended)
+		case refused:
+			s.giveUp(r, string(order.ReasonSaga))
+		default:
+			r.of = of
+			r.enter(atCharge)
+		}
 	case atCharge:
 		s.charged(r, code, refused)
 	case atSchedule:
@@ -399,10 +438,7 @@ func (s *shop) Succeed(_ context.Context, token string, _ any) error {
 		}
 		switch r.at {
 		case atReserve:
-			if r.payBy.IsZero() {
-				r.payBy = s.clock.Now().Add(payWithin)
-			}
-			r.enter(atCharge)
+			s.reserved(r, atCharge)
 		case atRelease:
 			if r.enter(atFinish); len(r.failed) > 0 {
 				r.enter(atFail)
@@ -412,6 +448,14 @@ func (s *shop) Succeed(_ context.Context, token string, _ any) error {
 		}
 	}
 	return nil
+}
+
+// reserved takes a run on for which something is reserved.
+func (s *shop) reserved(r *run, to place) {
+	if r.payBy.IsZero() {
+		r.payBy = s.clock.Now().Add(payWithin)
+	}
+	r.enter(to)
 }
 
 // fail answers it with a refusal.
@@ -424,6 +468,10 @@ func (s *shop) fail(token, code string) {
 		case r.at == atRelease:
 			r.failed = append(r.failed, "release stock")
 			r.enter(atFail)
+		case r.at == atReserve && code == stock.ErrPartial.Code():
+			if s.reserved(r, atReduce); s.wrong == reducesNothing {
+				r.at = atCharge
+			}
 		case r.at == atReserve && code == stock.ErrBackordered.Code():
 			if r.wait.Kind != order.WaitStock {
 				s.waits(r, order.WaitStock, r.of.StockRevision, s.clock.Now().Add(backorderWithin))
@@ -476,7 +524,8 @@ func (s *shop) takeStock(at ...int) error {
 			Request: s.task(c.of, c.name),
 			Reservation: stock.Reservation{
 				OrderID: id, Revision: c.of.of.StockRevision, Items: itemsOf(c.of.of.Lines),
-				Backorder: c.name == backorderStock,
+				Backorder: c.name == backorderStock || c.name == partialOrWait,
+				Partial:   c.name == partialStock || c.name == partialOrWait,
 			},
 		})
 	}
@@ -563,6 +612,10 @@ func (s *shop) publish() error {
 		return cmp.Or(cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.First, b.First))
 	})
 	for _, c := range fresh {
+		// The rest of an order is placed by nobody but its order.
+		if id := c.Stream.ID(); c.Stream.Category() == order.Category && !slices.Contains(s.placed, id) {
+			s.placed = append(s.placed, id)
+		}
 		all, err := publish.Envelopes(
 			ctx, registry, order.Decider.Repository(order.Category, s.kept), c,
 		)

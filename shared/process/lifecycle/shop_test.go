@@ -96,6 +96,7 @@ const (
 	leavesPayments  fault = "an amendment changes no payment"
 	leavesStock     fault = "an amendment changes no reservation"
 	waitsForEver    fault = "no wait has a deadline"
+	reducesNothing  fault = "an order of which not all is there is charged for as it was placed"
 	servesNobody    fault = "what there is again is given to nobody who waits for it"
 	wakesNobody     fault = "who has got what they waited for is not told"
 )

@@ -8,12 +8,13 @@ import (
 	"slices"
 
 	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/goods"
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/shipment"
 )
 
 // The order is for one piece, and costs as much as a rich account has. Each piece that is added
-// costs as much.
+// costs as much. One that is divided is for two, of which one is there.
 const (
 	pieces = 1
 	price  = 1
@@ -23,6 +24,9 @@ const (
 type world struct {
 	Order     order.State
 	Patient   bool // waits for stock that is not there
+	Partial   bool // goes on with what is there
+	Rests     int  // orders of what was not there
+	RestOpen  bool // one of them is open
 	Counted   int  // pieces, all that somebody has put in
 	Available int
 	Reserved  int
@@ -46,6 +50,7 @@ type world struct {
 type budget struct {
 	Cancels, Approvals, Declines, Requests, Deposits, Restocks int // of people
 	More, Fewer                                                int // amendments to two pieces, and to one
+	Rests                                                      int // the rest of the order is confirmed
 	Crashes, Late, Sweeps                                      int
 	WaitForEver                                                bool // no deadline ever comes
 	Fault                                                      fault
@@ -64,6 +69,9 @@ const (
 	chargesBefore   fault = "a run charges what it read before it waited"
 	amendsUnpaid    fault = "an amendment charges a payment that was declined"
 	releasesAsRead  fault = "the undo releases what the run has read"
+	reducesNothing  fault = "a run charges what was placed, of which not all is there"
+	dividesAtOnce   fault = "the rest is placed when it is found to be missing"
+	leavesRests     fault = "a cancel leaves the rest of the order"
 )
 
 // place is where a run stands in the state machine.
@@ -72,6 +80,7 @@ type place string
 const (
 	atStart    place = "start order"
 	atReserve  place = "reserve stock"
+	atReduce   place = "reduce order"
 	atCharge   place = "charge payment"
 	atSchedule place = "schedule shipment"
 	atConfirm  place = "confirm order"
@@ -193,8 +202,18 @@ func (w *world) decide(c order.Command) error {
 			if e.Origin != order.OriginSaga {
 				w.send("start-saga", "cancelling")
 			}
+			if w.Order.RestID != "" && w.Can.Fault != leavesRests {
+				w.RestOpen = false
+			}
 		case order.Confirmed:
 			w.send("prepare-shipments", "confirmed")
+			if e.RestID != "" && w.Can.Fault != dividesAtOnce {
+				w.Rests, w.RestOpen = w.Rests+1, true
+			}
+		case order.Amended:
+			if len(e.Rest) > 0 && w.Can.Fault == dividesAtOnce {
+				w.Rests, w.RestOpen = w.Rests+1, true
+			}
 		}
 	}
 	return nil
@@ -212,6 +231,10 @@ func (w *world) reserve(n int) error {
 		case w.Available >= n && !w.InLine: // who is in line is served there
 			w.Stock = es.AttemptDone
 			w.take(n)
+		case w.Partial && w.Available > 0 && !w.InLine:
+			w.Stock = es.AttemptDone
+			w.take(w.Available)
+			return errPartial
 		case w.Patient:
 			w.InLine = true
 			return errBackordered
@@ -219,12 +242,26 @@ func (w *world) reserve(n int) error {
 			w.Stock = es.AttemptRefused
 			return errRefused
 		}
+	case es.AttemptDone:
+		if w.Partial && w.Held < n {
+			return errPartial
+		}
 	case es.AttemptRefused:
 		return errRefused
 	case es.AttemptUndone, es.AttemptVoided:
 		return es.ErrAttemptClosed.New("")
 	}
 	return nil
+}
+
+// reduce has the order be for what is reserved.
+func (w *world) reduce() error {
+	if w.Order.Status == order.StatusPlaced && w.Stock != es.AttemptDone {
+		return errRefused
+	}
+	return w.decide(order.Reduce{
+		Revision: w.Order.StockRevision, Items: []goods.Item{{SKU: "a", Quantity: int64(w.Held)}},
+	})
 }
 
 func (w *world) release(read int) {
@@ -245,9 +282,9 @@ func (w *world) release(read int) {
 
 // serve gives what is available to the reservation that waits.
 func (w *world) serve() {
-	if w.InLine && w.Available >= pieces {
+	if w.InLine && w.Available >= w.ordered() {
 		w.InLine, w.Stock = false, es.AttemptDone
-		w.take(pieces)
+		w.take(w.ordered())
 		w.send("fill-backorders", "reserved")
 	}
 }
@@ -335,6 +372,9 @@ func (w *world) takeBack() error {
 // errRefused is the refusal of an attempt, whatever its rule.
 var errRefused = errors.New("refused")
 
+// errPartial says that less than all is reserved.
+var errPartial = errors.New("partial")
+
 // errBackordered says that the reservation waits.
 var errBackordered = errors.New("backordered")
 
@@ -375,6 +415,10 @@ func rule(w world) error {
 		return fmt.Errorf("shipped, and the order is %s", o.Status)
 	case len(o.HoldRules) > 0 && o.Approval == nil && (w.Stock == es.AttemptDone || w.paid() > 0):
 		return errors.New("reserved or paid without approval")
+	case w.Rests > 1 || w.Rests == 1 && o.PaymentID == "" && o.RestID == "":
+		return fmt.Errorf("%d orders of what was not there of one that is %s", w.Rests, o.Status)
+	case w.RestOpen && (o.Status == order.StatusCancelling || o.Status == order.StatusCancelled):
+		return fmt.Errorf("the rest of the order waits, and the order is %s", o.Status)
 	case o.Saga == order.SagaFailed:
 		return fmt.Errorf("the undo failed: %v", o.FailedSteps)
 	}
@@ -385,6 +429,9 @@ func rule(w world) error {
 		}
 		if w.Held != w.ordered() || w.charged() != w.ordered()*price {
 			return fmt.Errorf("%s for %d: %d are held, %d is charged", o.Status, w.ordered(), w.Held, w.charged())
+		}
+		if waits := len(o.Rest) > 0; waits != (w.Rests == 1) || waits != (o.RestID != "") {
+			return fmt.Errorf("%s without %v, which is %d orders", o.Status, o.Rest, w.Rests)
 		}
 	case order.StatusCancelled:
 		if w.paid() > 0 || w.charged() > 0 || w.Reserved > 0 || w.InLine || w.Shipment == shipment.StatusScheduled ||

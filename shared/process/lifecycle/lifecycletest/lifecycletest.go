@@ -150,7 +150,9 @@ func (a Action) Of(states []order.Status) (i int, ok bool) {
 }
 
 // policies are what becomes of orders where stock is short, as often as each comes.
-var policies = []goods.OutOfStock{goods.Reject, goods.Backorder, goods.Backorder}
+var policies = []goods.OutOfStock{
+	goods.Reject, goods.Backorder, goods.Backorder, goods.PartialWait, goods.PartialWait, goods.PartialDrop,
+}
 
 // Actions draws one. What it is about may not be there, or not in a state for it: it is refused
 // then.
