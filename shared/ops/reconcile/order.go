@@ -120,10 +120,41 @@ func (u *run) whole(ctx context.Context, stream es.StreamID) ([]Finding, error) 
 	if err != nil {
 		return nil, err
 	}
+	apart, err := u.apart(ctx, l.order)
+	if err != nil {
+		return nil, err
+	}
 	var findings []Finding
-	for _, broken := range slices.Concat(l.broken(), l.late(u.Clock.Now(), u.Overdue), abandoned) {
+	for _, broken := range slices.Concat(l.broken(), l.late(u.Clock.Now(), u.Overdue), abandoned, apart) {
 		broken.Stream = stream
 		findings = append(findings, broken)
+	}
+	return findings, nil
+}
+
+// apart says that an order and the rest of it don't know of each other, which one append has made
+// so.
+func (u *run) apart(ctx context.Context, o order.State) (findings []Finding, err error) {
+	find := func(format string, args ...any) {
+		findings = append(findings, Finding{Rule: "order.rest", Detail: fmt.Sprintf(format, args...)})
+	}
+	if o.RestID != "" {
+		rest, err := u.order(ctx, o.RestID)
+		if err != nil {
+			return nil, err
+		}
+		if rest.RestOf != o.ID {
+			find("order %s is not what was not there of it", o.RestID)
+		}
+	}
+	if o.RestOf != "" {
+		first, err := u.order(ctx, o.RestOf)
+		if err != nil {
+			return nil, err
+		}
+		if first.RestID != o.ID {
+			find("it is the rest of order %s, which doesn't say so", o.RestOf)
+		}
 	}
 	return findings, nil
 }

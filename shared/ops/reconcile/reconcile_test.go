@@ -246,6 +246,19 @@ func TestPlantedFaults(t *testing.T) {
 			placed.Total = eur(1001)
 			b[o][0] = placed
 		}, []string{"order.total", "payment.amount"}},
+		"a rest that is not there": {func(b books) {
+			for i, e := range b[o] {
+				if confirmed, ok := e.(order.Confirmed); ok {
+					confirmed.RestID = "none"
+					b[o][i] = confirmed
+				}
+			}
+		}, []string{"order.rest"}},
+		"a rest of an order that doesn't know of it": {func(b books) {
+			placed := b[o][0].(order.Placed)
+			placed.RestOf = "none"
+			b[o][0] = placed
+		}, []string{"order.rest"}},
 		"a refund that only the order knows": {func(b books) {
 			b.add(o, order.Refunded{RefundID: "x", Amount: eur(5), Total: eur(5)})
 		}, []string{"payment.refunds"}},
