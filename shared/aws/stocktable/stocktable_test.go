@@ -305,3 +305,44 @@ func TestMarks(t *testing.T) {
 		})
 	}
 }
+
+// TestReserveRest: what is short is taken in whole, what there is nothing of stays as it was met,
+// and whatever else a row has come to by then is a conflict, and no refusal.
+func TestReserveRest(t *testing.T) {
+	counters := stocktable.New(&table{}, "stock")
+	items := []stock.Item{{SKU: "ample", Quantity: 2}, {SKU: "short", Quantity: 3}}
+	shortage := stock.Shortage{
+		"short": {Wanted: 4, Available: 3, Epoch: 7}, "gone": {Wanted: 1, Epoch: 5}, "new": {Wanted: 1},
+	}
+	marks := stock.Marks{}
+	effect := counters.ReserveRest(items, marks, shortage).(storeEffect)
+	all, err := effect.TransactItems()
+	if err != nil || len(all) != 4 {
+		t.Fatalf("%d items, %v", len(all), err)
+	}
+	for i, want := range []bool{false, true} {
+		if got := strings.Contains(*all[i].Update.ConditionExpression, "#available = :q"); got != want {
+			t.Errorf("%s: %s", items[i].SKU, *all[i].Update.ConditionExpression)
+		}
+	}
+	for i, want := range []string{"#epoch = :epoch", "attribute_not_exists(#epoch)"} {
+		if got := *all[2+i].ConditionCheck.ConditionExpression; got != want {
+			t.Errorf("what there is nothing of: %s, want %s", got, want)
+		}
+	}
+	for i := range all {
+		codes := []string{fine, fine, fine, fine}
+		codes[i] = refused
+		if err := effect.Refusal(reasons(codes...)); !errors.Is(err, es.ErrConflict) {
+			t.Errorf("item %d: %v", i, err)
+		}
+	}
+	if err := effect.Refusal(reasons(fine, fine, fine, conflict)); err != nil {
+		t.Errorf("somebody else's: %v", err)
+	}
+	marked := reasons(refused, fine, fine, fine)
+	marked[0].Item = map[string]types.AttributeValue{"rebuild": &types.AttributeValueMemberS{Value: "m"}}
+	if err := effect.Refusal(marked); !errors.Is(err, es.ErrConflict) || marks["ample"] != "m" {
+		t.Errorf("a mark: %v, %v", err, marks)
+	}
+}
