@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
-	"mime"
 	"net/http"
 	"path"
 	"strconv"
@@ -28,6 +27,11 @@ var assets embed.FS
 
 // served are the assets that browsers ask for. The licences lie beside them in the source.
 var served = []string{"pico/pico.min.css", "console.css", "htmx/htmx.min.js", "console.js", "icon.svg"}
+
+// kinds are the media types of assets: a machine's own list may have others.
+var kinds = map[string]string{
+	".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
+}
 
 // assetFile is an asset as it is sent.
 type assetFile struct {
@@ -46,7 +50,7 @@ var assetFiles = sync.OnceValue(func() map[string]assetFile {
 		w := gzip.NewWriter(&zipped)
 		_, _ = w.Write(text) // into a buffer
 		_ = w.Close()
-		files[name] = assetFile{text, zipped.Bytes(), mime.TypeByExtension(path.Ext(name))}
+		files[name] = assetFile{text, zipped.Bytes(), kinds[path.Ext(name)]}
 	}
 	return files
 })
