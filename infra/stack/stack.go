@@ -227,7 +227,8 @@ func verbatim(n *yaml.Node) (raw, error) {
 
 // funcs are what families.tmpl may call.
 var funcs = template.FuncMap{
-	"indent": indent, "kebab": kebab, "list": list, "plain": plain, "plus": plus, "takes": takes, "value": value,
+	"indent": indent, "kebab": kebab, "list": list, "plain": plain, "plus": plus, "runbook": runbook,
+	"takes": takes, "value": value,
 	"detailTypes": detailTypes, "published": published, "routes": routes, "sources": eventSources,
 }
 
@@ -310,6 +311,20 @@ func plain(format string, args ...any) (raw, error) {
 		n.Tag, n.Style = "!Sub", yaml.SingleQuotedStyle|yaml.TaggedStyle
 	}
 	return verbatim(&n)
+}
+
+// Runbooks is the page that each alarm has a section of, and its description the place of.
+const Runbooks = "docs/runbooks.md"
+
+// runbook is an alarm's description with the place of what to do.
+func runbook(description raw, section any) (raw, error) {
+	var document yaml.Node
+	if err := yaml.Unmarshal([]byte(description.text), &document); err != nil {
+		return raw{}, err
+	}
+	n := document.Content[0]
+	n.Value += fmt.Sprintf(" What to do: %s#%v", Runbooks, section)
+	return verbatim(n)
 }
 
 // route is an operation's route, made after another one. An open one needs no token.

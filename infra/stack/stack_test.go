@@ -59,8 +59,8 @@ Resources:
 // A family of alarms writes names of parameters as !Sub, and others as they are.
 func TestExpandNames(t *testing.T) {
 	for source, want := range map[string]string{
-		"  Consumer:\n    Type: orderflow::ConsumerAlarms\n":          "!Sub 'A message has been waiting in ${Name} for more than five minutes.'",
-		"  Some:\n    Type: orderflow::ErrorAlarms\n    of: [DoIt]\n": ": do-it failed, ran out of time or crashed.",
+		"  Consumer:\n    Type: orderflow::ConsumerAlarms\n":          "!Sub 'A message has been waiting in ${Name} for more than five minutes. What to do: docs/runbooks.md#age'",
+		"  Some:\n    Type: orderflow::ErrorAlarms\n    of: [DoIt]\n": ": 'do-it failed, ran out of time or crashed. What to do: docs/runbooks.md#errors",
 	} {
 		got, err := stack.Expand(source)
 		if err != nil || !strings.Contains(got, want) {

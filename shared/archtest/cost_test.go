@@ -97,7 +97,7 @@ func TestMemory(t *testing.T) {
 func TestIdleMonth(t *testing.T) {
 	whole := mainTemplate(t)
 	// mail is off by default, and so are its alarms
-	want, found := standing(whole, watched(inside(whole, nestedTemplates(t)), "HasMail"))
+	want, found := standing(whole, watched(inside(whole, nestedTemplates(t)), "HasMail", "ExpectsOrders"))
 	wantNone(t, found)
 	var got cost.Standing
 	if err := json.Unmarshal([]byte(readFile(t, "shared/ops/cost/idle.json")), &got); err != nil {

@@ -57,6 +57,12 @@ var requests = map[string]string{
 	"answer-queries-unreadable": `{"requestContext":{"http":{"method":"Canary","path":"Canary"}},"body":"Canary"}`,
 }
 
+// metrics are what the samples with these names are counted as.
+var metrics = map[string]string{
+	"analyse-orders": `"CloudWatchMetrics":[{"Namespace":"orderflow","Dimensions":[["Stack","service"]],"Metrics":` +
+		`[{"Name":"OrdersPlaced","Unit":"Count"}]}]},"service":"order-service"}`,
+}
+
 // TestLines starts each function's own program, gives it its samples (events/samples/invoke) and
 // requests with canaries, beside an AWS whose tables are empty, and reads what it writes: each line
 // is JSON without a repeated name, has no canary, and where the event concerns an order has
@@ -93,6 +99,9 @@ func TestLines(t *testing.T) {
 				lines := f.call(t, event)
 				if len(lines) == 0 {
 					t.Errorf("%s writes nothing", name)
+				}
+				if want := metrics[name]; want != "" && !strings.Contains(strings.Join(lines, "\n"), want) {
+					t.Errorf("%s doesn't write %s: %s", name, want, lines)
 				}
 				for _, line := range lines {
 					if problem := ofLine(event, line); problem != "" {
