@@ -85,12 +85,12 @@ def linked(text, docname):
     return pages
 
 
-def toctree(pages, caption="", hidden=True):
-    """A block that lists pages, for the sidebar unless it is shown."""
+def toctree(pages, caption="", hidden=True, titles=()):
+    """A block that lists pages, for the sidebar unless it is shown. A page has its own title where titles has none for it."""
     options = [f":caption: {caption}"] if caption else []
     if hidden:
         options.append(":hidden:")
-    return "\n\n```{toctree}\n" + "\n".join([*options, ":titlesonly:", "", *("/" + page for page in pages)]) + "\n```\n"
+    return "\n\n```{toctree}\n" + "\n".join([*options, ":titlesonly:", "", *(f"{titles[page]} </{page}>" if page in titles else "/" + page for page in pages)]) + "\n```\n"
 
 
 def front(app, text):
@@ -103,10 +103,8 @@ def front(app, text):
         seen.update(pages)
         if pages:
             text += toctree(pages, heading)
-    last = [INDEX, DECISIONS]
-    if pathlib.Path(app.srcdir, CATALOGUE).is_dir():
-        last.append(f"{CATALOGUE}/index")
-    return text + toctree(last, "All of it")
+    titles = {f"{CATALOGUE}/index": "Events"} if pathlib.Path(app.srcdir, CATALOGUE).is_dir() else {}
+    return text + toctree([*titles, DECISIONS, INDEX], "More", titles=titles)
 
 
 def event_page(app, docname, text):
@@ -133,7 +131,7 @@ def read(app, docname, source):
         if docname == root_doc:
             text = front(app, text)
         elif docname == DECISIONS:
-            text += toctree([page for page in linked(text, docname) if page.startswith("docs/decisions/")])
+            text += toctree(sorted(page for page in linked(text, docname) if page.startswith("docs/decisions/")))
     source[0] = text
 
 
