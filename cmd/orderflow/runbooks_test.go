@@ -45,7 +45,7 @@ func TestRunbooksCommandsFinds(t *testing.T) {
 
 // asCommand says why a line can't be run.
 func asCommand(line string) error {
-	cmd, rest, err := root().Find(strings.Fields(line))
+	cmd, rest, err := root(&stackFlag{}).Find(strings.Fields(line))
 	if err == nil {
 		err = cmd.ParseFlags(rest)
 	}
