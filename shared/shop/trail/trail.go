@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 
@@ -177,12 +178,18 @@ func (t Trail) attrs() []slog.Attr {
 // handler adds the context's trail to each line.
 type handler struct{ slog.Handler }
 
-// Handler gives what next writes the trail of the line's context.
+// Handler gives what next writes the trail of the line's context, but for what the line says
+// itself.
 func Handler(next slog.Handler) slog.Handler { return handler{next} }
 
 // Handle implements slog.Handler.
 func (h handler) Handle(ctx context.Context, r slog.Record) error {
-	if attrs := Of(ctx).attrs(); len(attrs) > 0 {
+	attrs := Of(ctx).attrs()
+	r.Attrs(func(said slog.Attr) bool {
+		attrs = slices.DeleteFunc(attrs, func(a slog.Attr) bool { return a.Key == said.Key })
+		return true
+	})
+	if len(attrs) > 0 {
 		r = r.Clone()
 		r.AddAttrs(attrs...)
 	}

@@ -127,6 +127,12 @@ func TestHandler(t *testing.T) {
 			t.Errorf("%s, want %s", &log, tc.want)
 		}
 	}
+	log.Reset()
+	logger.InfoContext(ctx, "m", "orderId", "o-2", "subject", "order/o-2")
+	if want := `"orderId":"o-2","subject":"order/o-2","correlationId":"c","traceId":"` + id + `"}`; !strings.HasSuffix(
+		strings.TrimSpace(log.String()), want) {
+		t.Errorf("%s, want %s", &log, want)
+	}
 	trail.Learn(t.Context(), trail.Trail{OrderID: "o-1"}) // nobody follows it
 	if got := trail.Of(t.Context()); got != (trail.Trail{}) {
 		t.Errorf("%+v of a context without", got)
