@@ -112,7 +112,7 @@ def event_page(app, docname, text):
     _, head, body = text.split("---\n", 2)
     name = re.search(r"^name: (.*)$", head, re.MULTILINE)[1]
     version = re.search(r"^version: \"?(\d+)\.", head, re.MULTILINE)
-    title = f"{name}, version {version[1]}" if "/events/" in docname else name
+    title = f"{name} v{version[1]}" if "/events/" in docname else name
     body = re.sub(r"^<\w[^\n]*/>\n*", "", body, flags=re.MULTILINE)
     here = pathlib.Path(app.srcdir, docname).parent
     if (here / "schema.json").is_file():
