@@ -94,6 +94,7 @@ func (w *orderWatch) follow(ctx context.Context, id string) error {
 	ends := w.clock.Now().Add(w.timeout)
 	var seen int64
 	var status string
+	there := false
 	for {
 		events, err := w.client.History(ctx, id)
 		if err != nil {
@@ -104,7 +105,7 @@ func (w *orderWatch) follow(ctx context.Context, id string) error {
 			if err := w.print(e); err != nil {
 				return err
 			}
-			seen = e.Sequence
+			seen, there = e.Sequence, there || e.Type == order.Category+"."+w.until
 		}
 		if len(news) > 0 { // only an event changes the status
 			of, err := w.client.Order(ctx, id)
@@ -113,8 +114,8 @@ func (w *orderWatch) follow(ctx context.Context, id string) error {
 			}
 			status = of.Status
 		}
-		if status == w.until || order.Status(status).Final() {
-			return w.arrived(id, status)
+		if there = there || status == w.until; there || isOver(status) {
+			return w.arrived(id, status, there)
 		}
 		if !w.clock.Now().Before(ends) {
 			return fmt.Errorf("order %s is %s after %s", id, status, w.timeout)
@@ -125,9 +126,14 @@ func (w *orderWatch) follow(ctx context.Context, id string) error {
 	}
 }
 
+// isOver reports whether nothing more happens to an order. One that is confirmed has yet to leave.
+func isOver(status string) bool {
+	return status == string(order.StatusDelivered) || status == string(order.StatusCancelled)
+}
+
 // arrived is where a watch ends, which is no success if the order will never be as it was to be.
-func (w *orderWatch) arrived(id, status string) error {
-	if w.until == "" || status == w.until {
+func (w *orderWatch) arrived(id, status string, there bool) error {
+	if w.until == "" || there {
 		return nil
 	}
 	return fmt.Errorf("order %s is %s, and not %s", id, status, w.until)

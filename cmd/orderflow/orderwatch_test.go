@@ -45,6 +45,13 @@ func TestWatch(t *testing.T) {
 		"it is there already": {
 			[]string{"--until", "placed"}, []string{placed}, []string{"placed"}, lines[:1], 1, "",
 		},
+		"it was there between two looks": {
+			[]string{"--until", "placed"}, []string{confirmed}, []string{"confirmed"}, lines, 1, "",
+		},
+		"confirmed is not its end": {
+			[]string{"--timeout", "1s"}, []string{confirmed}, []string{"confirmed"}, lines, 2,
+			"order o1 is confirmed after 1s",
+		},
 		"it is cancelled": {
 			nil, []string{cancelled}, []string{"cancelled"},
 			[]string{lines[0], strings.Replace(lines[1], "confirmed", "cancelled", 1)}, 1, "",
