@@ -60,9 +60,10 @@ type account struct{ id, token, account string }
 
 // placed is an order that somebody has placed, as far as they know.
 type placed struct {
-	id     string
-	by     account
-	status order.Status
+	id      string
+	by      account
+	status  order.Status
+	divided bool // and its rest is known
 }
 
 // life is a simulation under way.
@@ -228,7 +229,7 @@ func (l *life) place(by account, body []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !slices.ContainsFunc(l.orders, func(p placed) bool { return p.id == o.ID }) {
-		l.orders = append(l.orders, placed{o.ID, by, o.Status})
+		l.orders = append(l.orders, placed{id: o.ID, by: by, status: o.Status})
 	}
 	return nil
 }
@@ -394,6 +395,10 @@ func (l *life) stillOpen(ctx context.Context, open []placed, random *rand.Rand) 
 			l.counts["comes to be "+string(now.Status)]++
 		}
 		o.status = now.Status
+		if rest := now.Missing.OrderID; rest != "" && !o.divided {
+			o.divided, still = true, append(still, placed{id: rest, by: o.by})
+			l.counts["divided"]++
+		}
 		if o.status.Final() {
 			l.counts["ends "+string(o.status)]++
 			continue
@@ -415,6 +420,9 @@ type state struct {
 	Wait   struct {
 		Items []goods.Item `json:"items"`
 	} `json:"wait"`
+	Missing struct {
+		OrderID string `json:"orderId"`
+	} `json:"missing"`
 }
 
 // decides ends what an order waits for.
