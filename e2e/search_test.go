@@ -114,7 +114,7 @@ func queueNames(t *testing.T) []string {
 		}
 	}
 	for output, url := range stack.Outputs {
-		if strings.HasSuffix(output, "Url") && output != "ApiUrl" &&
+		if strings.HasSuffix(output, "QueueUrl") &&
 			!slices.Contains(names, url[strings.LastIndexByte(url, '/')+1:]) {
 			t.Errorf("queue %s is not listed", url)
 		}

@@ -226,6 +226,12 @@ func scheduled(since time.Time) error {
 // eventually asks again and again, until there is an answer or patience is at its end.
 func eventually[T any](t *testing.T, what string, ask func() (T, bool)) T {
 	t.Helper()
+	return within(t, patience, what, ask)
+}
+
+// within is eventually for what takes another time.
+func within[T any](t *testing.T, patience time.Duration, what string, ask func() (T, bool)) T {
+	t.Helper()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.Now().Add(patience)
