@@ -393,8 +393,14 @@ func allowed() attempts {
 	return attempts{
 		"record-dead-letters": tryReceiveFrom("DeadLettersQueueUrl"), "redrive-dead-letters": tryEntries,
 		"start-saga": tryReceiveFrom("StartSagaQueueUrl"), "publish-events": trySendTo("DeadLettersQueueUrl"),
-		"analyse-orders": tryUpdate(stack.Outputs["AnalyticsTable"], triedFigure),
+		"analyse-orders": tryUpdate(stack.Outputs["AnalyticsTable"], triedFigure), "serve-console": tryName,
 	}
+}
+
+// tryName asks who one is, which needs valid credentials and no permission.
+func tryName(ctx context.Context, config aws.Config) error {
+	_, err := sts.NewFromConfig(config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	return err
 }
 
 // A policy counts from the next request on, also where the same text counted before: the local AWS
