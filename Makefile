@@ -32,6 +32,7 @@ asl := .tools/node/installed
 asyncapi := .tools/asyncapi/installed
 eventcatalog := .tools/eventcatalog/installed
 docs := .tools/docs/installed
+browser := .tools/console/installed
 dynamodb_local := .tools/dynamodb-local/installed
 golangci_lint := .tools/golangci-lint-$(GOLANGCI_LINT)/golangci-lint
 actionlint := .tools/actionlint-$(ACTIONLINT)/actionlint
@@ -96,6 +97,8 @@ build: go-present $(sam) bin/sam ## build what sam deploy takes to an account
 # emulator run beside each other: both spend much of their time waiting. They measure time-outs, so that nothing else does.
 test: suite-integration suite-e2e ## all tests; those that need one get an emulator of their own
 
+suite-e2e: $(browser)
+
 suite-integration suite-e2e: units linux $(emulator) $(faults) $(sam) $$(dynamodb_local_if_java) | $(filter lint,$(MAKECMDGOALS))
 	@infra/local/test.sh $(@:suite-%=%)
 
@@ -110,8 +113,11 @@ test-unit: go-present ## tests that need no emulator, in seconds
 test-integration: go-present linux $(emulator) $(faults) $(sam) $$(dynamodb_local_if_java) ## tests of adapters, services and the saga against the local AWS
 	@infra/local/test.sh integration
 
-test-e2e: go-present linux $(emulator) $(faults) $(sam) ## tests of a freshly deployed stack, over HTTP
+test-e2e: go-present linux $(emulator) $(faults) $(sam) $(browser) ## tests of a freshly deployed stack, over HTTP
 	@infra/local/test.sh e2e
+
+test-console: go-present linux $(emulator) $(sam) $(browser) ## tests of the operators' console in a real browser; screenshots are in .local/console
+	@infra/local/test.sh console
 
 bench: go-present linux $(dynamodb_local) ## measure starts, handlers and the event store; needs Java >= 17 and Maven
 	@infra/local/bench.sh $(if $(PROFILE),--profile "$(PROFILE)")
@@ -153,7 +159,7 @@ distclean: stop clean ## remove the installed tools too
 
 ##@ Tools
 
-tools: $(emulator) $(faults) $(sam) bin/sam $(checkov) $(asl) $(asyncapi) $(eventcatalog) $(docs) $(golangci_lint) $(actionlint) ## install all tools now; each target installs what it needs by itself
+tools: $(emulator) $(faults) $(sam) bin/sam $(checkov) $(asl) $(asyncapi) $(eventcatalog) $(docs) $(browser) $(golangci_lint) $(actionlint) ## install all tools now; each target installs what it needs by itself
 
 $(emulator): infra/local/requirements-emulator.txt infra/local/venv.sh
 	@infra/local/venv.sh .tools/emulator $<
@@ -178,6 +184,11 @@ $(asl): infra/local/requirements-node.txt infra/local/venv.sh $(addprefix infra/
 
 $(asyncapi) $(eventcatalog): .tools/%/installed: infra/local/%/package.json infra/local/%/package-lock.json infra/local/npm.sh | $(asl)
 	@infra/local/npm.sh $(@D) .tools/node infra/local/$*
+	@touch $@
+
+$(browser): infra/local/npm.sh $(wildcard infra/local/console/*) | $(asl)
+	@infra/local/npm.sh $(@D) .tools/node infra/local/console
+	@.tools/node/bin/node infra/local/console/unpack.js $(@D)
 	@touch $@
 
 $(docs): infra/local/requirements-docs.txt infra/local/venv.sh infra/local/npm.sh $(addprefix infra/local/docs/,package.json package-lock.json) | $(asl)
@@ -205,4 +216,4 @@ linux:
 
 FORCE:
 
-.PHONY: help run stop status console deploy-local sam-local build test suite-integration suite-e2e units test-unit test-integration test-e2e bench load simulate lint docs clean distclean tools go-present linux FORCE
+.PHONY: help run stop status console deploy-local sam-local build test suite-integration suite-e2e units test-unit test-integration test-e2e test-console bench load simulate lint docs clean distclean tools go-present linux FORCE

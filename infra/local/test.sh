@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# test.sh unit|rules|integration|e2e|simulate...   Runs these suites. The last three get an emulator of their own on a free port, which ends with the script.
+# test.sh unit|rules|integration|e2e|console|simulate...   Runs these suites. The last four get an emulator of their own on a free port, which ends with the script.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 stack=orderflow-e2e
@@ -68,6 +68,11 @@ for suite in "$@"; do
       export ORDERFLOW_STACK=$stack
       go test -v "${flags[@]}" -tags e2e -timeout 10m ./e2e/simulate
       go test -v "${flags[@]}" -tags e2e -timeout 20m -p 1 "${packages[@]}"
+      ;;
+    console)
+      use_emulator
+      infra/local/deploy.sh "$endpoint" "$stack" HoldCountries=LU
+      ORDERFLOW_STACK=$stack go test -v -count=1 -tags e2e ./e2e/console
       ;;
     simulate)
       use_emulator
