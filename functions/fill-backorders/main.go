@@ -31,7 +31,7 @@ func main() {
 	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register, stock.Register))
 	filler := wiring.Complete(backorder.Filler{
 		Stock: stock.New(stock.Deps{
-			Store: store, Clock: clock.System{},
+			Store: store, Clock: clock.System{}, Counters: stocktable.New(db, awsenv.Env("STOCK_TABLE")),
 			Lines: stocktable.NewLines(db, awsenv.Env("STOCK_TABLE"), awsenv.Env("WAITLIST_TABLE")),
 		}),
 		Orders: order.New(order.Deps{Store: store, Clock: clock.System{}}),
