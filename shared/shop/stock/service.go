@@ -90,7 +90,7 @@ type Counters interface {
 type Deps struct {
 	Store    es.Store
 	Clock    clock.Clock
-	Counters Counters `wiring:"optional"` // what only looks at reservations needs none
+	Counters Counters `wiring:"optional"` // what only looks at reservations needs none; lines do
 	Lines    Lines    `wiring:"optional"` // what lets no reservation wait needs none
 }
 
@@ -103,6 +103,9 @@ type Service struct {
 
 // New makes the service.
 func New(deps Deps) Service {
+	if deps.Lines != nil && deps.Counters == nil {
+		panic("stock: lines without counters: who serves a line may have to read the rows of another SKU")
+	}
 	met := &known{shards: map[string]int64{}}
 	return Service{deps: wiring.Complete(deps), known: met, attempts: es.Attempt[ReservationState]{
 		Category: ReservationCategory, Store: deps.Store, Clock: deps.Clock,

@@ -173,3 +173,15 @@ func TestFlashSale(t *testing.T) {
 	service := stock.New(stock.Deps{Store: store, Clock: clock.System{}, Counters: counters})
 	stocktest.SellOut(t, service, 1000, 5000, 1, 5000)
 }
+
+// TestLinesNeedCounters: a function that serves lines and couldn't read rows stops at its start.
+func TestLinesNeedCounters(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("lines without counters are taken")
+		}
+	}()
+	stock.New(stock.Deps{
+		Store: memstore.New(es.NewRegistry(stock.Register)), Clock: clock.System{}, Lines: stocktest.NewCounters(),
+	})
+}
