@@ -56,6 +56,20 @@ func openExecutions(d *deployment.Deployment) (executions, error) {
 	return executions{sfn.NewFromConfig(d.Config()), machine}, err
 }
 
+// openSaga finds a stack, its executions, and its API.
+func openSaga(ctx context.Context, stack *stackFlag) (*deployment.Deployment, executions, *shop.Client, error) {
+	d, err := stack.find(ctx)
+	if err != nil {
+		return nil, executions{}, nil, err
+	}
+	all, err := openExecutions(d)
+	if err != nil {
+		return nil, executions{}, nil, err
+	}
+	client, err := operatorClient(ctx, d)
+	return d, all, client, err
+}
+
 // arn is that of an execution.
 func (e executions) arn(name string) string {
 	return strings.Replace(e.machine, ":stateMachine:", ":execution:", 1) + ":" + name
@@ -249,15 +263,7 @@ func sagaStalledCommand(stack *stackFlag) *cobra.Command {
 			if olderThan <= 0 {
 				return fmt.Errorf("%s: --older-than: expected a duration above 0, got %s", path(cmd), olderThan)
 			}
-			d, err := stack.find(cmd.Context())
-			if err != nil {
-				return err
-			}
-			all, err := openExecutions(d)
-			if err != nil {
-				return err
-			}
-			client, err := operatorClient(cmd.Context(), d)
+			_, all, client, err := openSaga(cmd.Context(), stack)
 			if err != nil {
 				return err
 			}
@@ -356,15 +362,7 @@ func sagaShowCommand(stack *stackFlag) *cobra.Command {
 		Example: "  orderflow saga show ID", Args: needsOne("order id"),
 		ValidArgsFunction: completion(newestOrders).over(stack.connect),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			d, err := stack.find(cmd.Context())
-			if err != nil {
-				return err
-			}
-			all, err := openExecutions(d)
-			if err != nil {
-				return err
-			}
-			client, err := operatorClient(cmd.Context(), d)
+			_, all, client, err := openSaga(cmd.Context(), stack)
 			if err != nil {
 				return err
 			}
@@ -440,15 +438,7 @@ func sagaRetryCommand(stack *stackFlag) *cobra.Command {
 		Example: "  orderflow saga retry ID", Args: needsOne("order id"),
 		ValidArgsFunction: completion(newestOrders).over(stack.connect),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			d, err := stack.find(cmd.Context())
-			if err != nil {
-				return err
-			}
-			all, err := openExecutions(d)
-			if err != nil {
-				return err
-			}
-			client, err := operatorClient(cmd.Context(), d)
+			d, all, client, err := openSaga(cmd.Context(), stack)
 			if err != nil {
 				return err
 			}
