@@ -47,7 +47,10 @@ func TestCommandLine(t *testing.T) {
 	run("order.confirmed", "orders", "watch", order, "--until", "confirmed", "--timeout", "1m")
 	run("confirmed, EUR 37.50", "orders", "amend", order, "--quantity", "0=3")
 	run("EUR 62.50", "accounts", "show", account)
-	run("SUCCEEDED", "saga", "show", order)
+	eventually(t, "the end of the execution, after its last event", func() (string, bool) {
+		out, _ := command(t, program, "saga", "show", order)
+		return out, strings.Contains(out, "SUCCEEDED")
+	})
 	run(order, "saga", "list", "--status", "SUCCEEDED", "--limit", "1000")
 	_, shown, _ := strings.Cut(run("  shipment ", "orders", "show", order), "  shipment ")
 	parcel := word(shown, 0)

@@ -3,18 +3,25 @@
 package e2e_test
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"orderflow/shared/kit/ident"
 )
 
 // steps are the blocks of a page that people paste into a shell.
 var steps = regexp.MustCompile("(?s)\n```sh\n(.*?)```\n")
+
+// executed waits until the order's execution has ended, shortly after its last step's event: whoever
+// follows the tutorial watches the delivery meanwhile.
+const executed = `until bin/orderflow saga show $ORDER | grep -q SUCCEEDED; do :; done
+`
 
 // TestFirstOrder pastes what the tutorial says into one shell, but for what starts and ends the
 // local AWS. Its customer and its SKU have names of their own, since other tests use the stack too,
@@ -34,7 +41,7 @@ func TestFirstOrder(t *testing.T) {
 			).Replace(step[1])
 		}
 	}
-	script = strings.Replace(script, "watch $ORDER\n", "watch $ORDER --until confirmed\n", 1)
+	script = strings.Replace(script, "watch $ORDER\n", "watch $ORDER --until confirmed\n"+executed, 1)
 	folder := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(folder, "bin"), 0o750); err != nil {
 		t.Fatal(err)
@@ -42,7 +49,9 @@ func TestFirstOrder(t *testing.T) {
 	if err := os.Symlink(cli(t), filepath.Join(folder, "bin", "orderflow")); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "bash", "-c", script)
+	ctx, end := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer end()
+	cmd := exec.CommandContext(ctx, "bash", "-c", script)
 	cmd.Dir, cmd.Env = folder, append(os.Environ(), "ORDERFLOW_STACK="+stack.Stack)
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
