@@ -18,8 +18,8 @@ import (
 // steps are the blocks of a page that people paste into a shell.
 var steps = regexp.MustCompile("(?s)\n```sh\n(.*?)```\n")
 
-// executed waits until the order's execution has ended, shortly after its last step's event: whoever
-// follows the tutorial watches the delivery meanwhile.
+// executed waits until the order's execution has ended, shortly after its last step's event:
+// whoever follows the tutorial watches the delivery meanwhile.
 const executed = `until bin/orderflow saga show $ORDER | grep -q SUCCEEDED; do :; done
 `
 

@@ -12,8 +12,12 @@ import (
 
 func main() {
 	awsenv.Start(console.Lambda(console.New(console.Console{
-		API:    console.NewAPI(awsenv.APIURL("API_URL")),
-		SignIn: console.SignIn{URL: os.Getenv("SIGN_IN_URL"), Client: os.Getenv("SIGN_IN_CLIENT")},
-		Clock:  clock.System{}, Log: awsenv.Logger(),
+		API: console.NewAPI(awsenv.APIURL("API_URL")),
+		SignIn: console.SignIn{
+			Hosted: os.Getenv("SIGN_IN_URL"), Issuer: os.Getenv("SIGN_IN_ISSUER"),
+			Client: os.Getenv("SIGN_IN_CLIENT"), Scopes: os.Getenv("SIGN_IN_SCOPES"),
+			Audience: os.Getenv("SIGN_IN_AUDIENCE"),
+		},
+		Clock: clock.System{}, Log: awsenv.Logger(),
 	})))
 }

@@ -33,6 +33,8 @@ type Console struct {
 	SignIn SignIn
 	Clock  clock.Clock
 	Log    *slog.Logger
+
+	issuer *issuer `wiring:"optional"` // of SignIn, which New makes
 }
 
 // maxBody is far above every form of the console.
@@ -47,6 +49,7 @@ const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; 
 // handler need not know: every link is relative.
 func New(c Console) http.Handler {
 	c = wiring.Complete(c)
+	c.issuer = &issuer{SignIn: c.SignIn, client: c.API.http, clock: c.Clock}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /assets/{version}/{name...}", c.asset)
 	for pattern, serve := range map[string]func(*exchange) error{

@@ -3,29 +3,20 @@ package console
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/oauth2"
 )
-
-// SignIn is the issuer's page by which people sign in. Both are "" where there is none: then only
-// tokens that one has already are taken.
-type SignIn struct {
-	URL    string // of the hosted login, without a slash at the end
-	Client string // a public one: it has no secret
-}
-
-func (s SignIn) offered() bool { return s.URL != "" }
 
 // flowCookie holds what the callback needs of the request that it answers, for ten minutes.
 const (
@@ -135,23 +126,31 @@ func (c Console) begin(x *exchange, token string) (wrong string, err error) {
 	return "", err
 }
 
-// authorize leads to the issuer's page (RFC 6749, 4.1, with PKCE).
+// authorize leads to the issuer's page.
 func (c Console) authorize(x *exchange) error {
 	if !c.SignIn.offered() {
 		return notFound(x)
 	}
-	f := flow{State: rand.Text(), Verifier: rand.Text() + rand.Text(), Next: nextPage(x.URL.Query().Get("next"))}
+	f := flow{State: rand.Text(), Verifier: oauth2.GenerateVerifier(), Next: nextPage(x.URL.Query().Get("next"))}
 	text, err := json.Marshal(f)
 	if err != nil {
 		return err
 	}
+	to, err := c.issuer.authorize(x.Context(), f, callback(x.Context()))
+	if err != nil {
+		return x.withoutIssuer(err)
+	}
 	x.keep(flowCookie, base64.RawURLEncoding.EncodeToString(text), flowSeconds)
-	challenge := sha256.Sum256([]byte(f.Verifier))
-	return x.redirect(c.SignIn.URL + "/oauth2/authorize?" + url.Values{
-		"response_type": {"code"}, "client_id": {c.SignIn.Client}, "redirect_uri": {callback(x.Context())},
-		"scope": {"openid"}, "state": {f.State}, "code_challenge_method": {"S256"},
-		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])},
-	}.Encode())
+	return x.redirect(to)
+}
+
+// withoutIssuer says that people can't sign in at the issuer now.
+func (x *exchange) withoutIssuer(err error) error {
+	x.console.Log.ErrorContext(x.Context(), "no answer of the issuer", "error", err.Error())
+	return refusal{
+		http.StatusBadGateway, "The page to sign in at did not answer.",
+		"Try again in a moment, or sign in with a token that you have.",
+	}
 }
 
 func callback(ctx context.Context) string { return addressOf(ctx) + "/signed-in" }
@@ -176,7 +175,7 @@ func (c Console) signedIn(x *exchange) error {
 	if asked.Get("code") == "" {
 		return c.signInAgain(x, "The sign-in was not completed. Begin again.")
 	}
-	token, err := c.SignIn.exchange(x.Context(), c.API.http, asked.Get("code"), f.Verifier, callback(x.Context()))
+	token, err := c.issuer.token(x.Context(), asked.Get("code"), f, callback(x.Context()))
 	if err != nil {
 		c.Log.WarnContext(x.Context(), "no token for a code", "error", err.Error())
 		return c.signInAgain(x, "The sign-in has run out. Begin again.")
@@ -196,49 +195,25 @@ func (c Console) signInAgain(x *exchange, wrong string) error {
 	return x.render("sign-in", "Sign in", signInView{Hosted: c.SignIn.offered(), Next: "orders", Wrong: wrong})
 }
 
-// maxTokenAnswer is far above what a token endpoint answers.
-const maxTokenAnswer = 64 << 10
+// signedOutView is the page between the console's end of a session and the issuer's own.
+type signedOutView struct{ Issuer string } // where it ends; "" where nobody knows
 
-// exchange gets the access token for a code. No other token is kept: when it has expired, people
-// sign in again, which the issuer's own session makes a click.
-func (s SignIn) exchange(ctx context.Context, client *http.Client, code, verifier, back string) (string, error) {
-	form := url.Values{
-		"grant_type": {"authorization_code"}, "client_id": {s.Client}, "code": {code}, "code_verifier": {verifier},
-		"redirect_uri": {back},
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+"/oauth2/token", strings.NewReader(form.Encode()))
-	if err != nil {
-		return "", err
-	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	res, err := client.Do(r)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = res.Body.Close() }()
-	var answer struct {
-		AccessToken string `json:"access_token"`
-		Error       string `json:"error"`
-	}
-	if err := json.NewDecoder(io.LimitReader(res.Body, maxTokenAnswer)).Decode(&answer); err != nil {
-		return "", fmt.Errorf("the token endpoint answered %s: %w", res.Status, err)
-	}
-	if res.StatusCode != http.StatusOK || answer.AccessToken == "" {
-		return "", fmt.Errorf("the token endpoint answered %s %s", res.Status, answer.Error)
-	}
-	return answer.AccessToken, nil
-}
-
-// signOut ends the session here, and the issuer's own, without which the next sign-in would ask for
-// nothing.
+// signOut ends the session here, and then the issuer's own, without which the next sign-in would
+// ask for nothing. A page is between the two: a form may only lead to the console itself.
 func (c Console) signOut(x *exchange) error {
 	x.forget(sessionCookie)
-	if c.SignIn.offered() {
-		return x.redirect(c.SignIn.URL + "/logout?" + url.Values{
-			"client_id": {c.SignIn.Client}, "logout_uri": {addressOf(x.Context()) + "/sign-in"},
-		}.Encode())
+	to, err := c.issuer.signOut(x.Context(), addressOf(x.Context())+"/sign-in")
+	if err != nil {
+		c.Log.WarnContext(x.Context(), "no answer of the issuer", "error", err.Error())
 	}
-	return x.redirect("sign-in")
+	if to == "" && !c.SignIn.offered() {
+		return x.redirect("sign-in")
+	}
+	if to != "" {
+		x.header.Set("Refresh", "0; url="+to)
+	}
+	x.session = session{}
+	return x.render("signed-out", "Signed out", signedOutView{Issuer: to})
 }
 
 // expiresIn says how long the session lasts, for the page to say so.

@@ -3,12 +3,16 @@ package console_test
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"orderflow/shared/inbound/console"
 )
 
 // A token that one has: the API says whose it is.
@@ -152,17 +156,140 @@ func TestCodeFlow(t *testing.T) {
 	}
 }
 
-// Signing out ends the session here and at the issuer.
+// Signing out ends the session here, and then at the issuer: by a page of the console, since a form
+// leads to the console alone.
 func TestSignOut(t *testing.T) {
+	for name, tc := range map[string]struct {
+		signIn func(issuer string) console.SignIn
+		path   string // where the issuer ends its session
+		back   string // the parameter that leads back
+		want   string
+	}{
+		"at the hosted login": {
+			func(at string) console.SignIn { return console.SignIn{Hosted: at, Client: "public"} }, "/logout",
+			"logout_uri", "Sign out at the issuer as well",
+		},
+		"at an issuer": {
+			func(at string) console.SignIn { return console.SignIn{Issuer: at, Client: "public"} }, "/end",
+			"post_logout_redirect_uri", "Sign out at the issuer as well",
+		},
+		"at an issuer that can't be reached": {
+			func(at string) console.SignIn { return console.SignIn{Issuer: at + "/other", Client: "public"} }, "", "",
+			"The issuer may still know you",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.signInAt(tc.signIn)
+			out := w.post("/sign-out", nil)
+			wantPage(t, out, http.StatusOK, tc.want)
+			if c := cookieOf(out, "orderflow-session"); c == nil || c.Value != "" || c.MaxAge >= 0 {
+				t.Errorf("the cookie is %v", c)
+			}
+			leads, found := strings.CutPrefix(out.Header().Get("Refresh"), "0; url=")
+			to, err := url.Parse(leads)
+			if err != nil || found != (tc.path != "") || to.Path != tc.path {
+				t.Errorf("leads to %s, %v", leads, err)
+			}
+			back := to.Query().Get(tc.back)
+			if found && (to.Query().Get("client_id") != "public" || !strings.HasSuffix(back, "/sign-in")) {
+				t.Errorf("leads to %s", leads)
+			}
+		})
+	}
+
 	w := newWorld(t)
+	w.signInAt(func(string) console.SignIn { return console.SignIn{} })
 	out := w.post("/sign-out", nil)
 	wantStatus(t, out, http.StatusSeeOther)
+	if to := out.Header().Get("Location"); to != "sign-in" {
+		t.Errorf("leads to %s", to)
+	}
+}
+
+// An issuer of the shop's own says itself where people sign in. What it says is read once an hour,
+// and only if it says so of itself and has nobody on the way read along.
+func TestIssuerIsFound(t *testing.T) {
+	const where = "GET /.well-known/openid-configuration"
+	for name, tc := range map[string]struct {
+		status int
+		change map[string]any
+		want   string // of the page; "" where it leads to the issuer
+	}{
+		"well":                  {200, nil, ""},
+		"no end of its session": {200, map[string]any{"end_session_endpoint": nil}, ""},
+		"https":                 {200, map[string]any{"token_endpoint": "https://login.example.com/token"}, ""},
+		"another's":             {200, map[string]any{"issuer": "https://other.example.com"}, "did not answer"},
+		"in the clear":          {200, map[string]any{"token_endpoint": "http://login.example.com/token"}, "did not answer"},
+		"no address":            {200, map[string]any{"authorization_endpoint": "login"}, "did not answer"},
+		"nothing":               {200, map[string]any{"authorization_endpoint": nil}, "did not answer"},
+		"none":                  {404, nil, "did not answer"},
+		"broken":                {500, nil, "did not answer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.signInAt(func(at string) console.SignIn {
+				return console.SignIn{Issuer: at, Client: "public", Scopes: "openid roles", Audience: "the-api"}
+			})
+			w.answer(where, tc.status, w.document(tc.change))
+			out := w.send(http.MethodGet, "/authorize?next=orders/1", nil)
+			if tc.want != "" {
+				wantPage(t, out, http.StatusBadGateway, tc.want)
+				if c := cookieOf(out, "orderflow-sign-in"); c != nil {
+					t.Errorf("a sign-in is begun: %v", c)
+				}
+				return
+			}
+			wantStatus(t, out, http.StatusSeeOther)
+			to, err := url.Parse(out.Header().Get("Location"))
+			if err != nil || to.Path != "/enter" || to.Query().Get("scope") != "openid roles" ||
+				to.Query().Get("audience") != "the-api" || to.Query().Get("client_id") != "public" ||
+				to.Query().Get("code_challenge_method") != "S256" {
+				t.Errorf("leads to %s, %v", to, err)
+			}
+		})
+	}
+
+	w := newWorld(t)
+	w.signInAt(func(at string) console.SignIn { return console.SignIn{Issuer: at, Client: "public"} })
+	w.answer(where, http.StatusOK, w.document(nil))
+	w.answer("GET /orders?limit=1", http.StatusOK, `{"orders":[]}`)
+	good := operator(now.Add(time.Hour))
+	w.answer("POST /take", http.StatusOK, fmt.Sprintf(`{"access_token":%q}`, good))
+	out := w.send(http.MethodGet, "/authorize", nil)
 	to, err := url.Parse(out.Header().Get("Location"))
-	if err != nil || to.Path != "/logout" || to.Query().Get("client_id") != "public" ||
-		!strings.HasSuffix(to.Query().Get("logout_uri"), "/sign-in") {
+	if err != nil || to.Query().Has("audience") || to.Query().Has("scope") {
 		t.Errorf("leads to %s, %v", to, err)
 	}
-	if c := cookieOf(out, "orderflow-session"); c == nil || c.Value != "" || c.MaxAge >= 0 {
-		t.Errorf("the cookie is %v", c)
+	out = w.send(http.MethodGet, "/signed-in?code=c&state="+to.Query().Get("state"), nil,
+		cookie("orderflow-sign-in", cookieOf(out, "orderflow-sign-in").Value))
+	if c := cookieOf(out, "orderflow-session"); c == nil || c.Value != good {
+		t.Errorf("%d, the session is %v", out.Code, c)
 	}
+	if asked := w.requests(); strings.Count(strings.Join(asked, "\n"), where) != 1 {
+		t.Errorf("asked for %s", asked)
+	}
+	w.answer(where, http.StatusInternalServerError, "")
+	w.clock.Advance(time.Hour)
+	wantStatus(t, w.send(http.MethodGet, "/authorize", nil), http.StatusSeeOther) // as before
+	w.answer(where, http.StatusOK, w.document(map[string]any{"authorization_endpoint": w.api + "/moved"}))
+	out = w.send(http.MethodGet, "/authorize", nil)
+	if to := out.Header().Get("Location"); !strings.HasPrefix(to, w.api+"/moved?") {
+		t.Errorf("after an hour it leads to %s", to)
+	}
+}
+
+// document is what the issuer says of itself, but for what a test changes.
+func (w *world) document(change map[string]any) string {
+	says := map[string]any{
+		"issuer": w.api, "authorization_endpoint": w.api + "/enter", "token_endpoint": w.api + "/take",
+		"end_session_endpoint": w.api + "/end", "jwks_uri": w.api + "/keys",
+	}
+	maps.Copy(says, change)
+	maps.DeleteFunc(says, func(_ string, v any) bool { return v == nil })
+	text, err := json.Marshal(says)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return string(text)
 }

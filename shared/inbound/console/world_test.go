@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -32,6 +33,7 @@ type world struct {
 	*testing.T
 	handler http.Handler
 	clock   *clock.Fake
+	api     string // its address, and the issuer's
 
 	mu      sync.Mutex
 	answers map[string]reply // by method and path, with the query where there is one
@@ -51,12 +53,23 @@ func newWorld(t *testing.T) *world {
 	w := &world{T: t, clock: clock.NewFake(now), answers: map[string]reply{}}
 	api := httptest.NewServer(http.HandlerFunc(w.serve))
 	t.Cleanup(api.Close)
-	w.handler = console.New(console.Console{
-		API: console.NewAPI(api.URL), SignIn: console.SignIn{URL: api.URL, Client: "public"}, Clock: w.clock,
-		Log: silent(),
+	w.api = api.URL
+	w.signInAt(func(at string) console.SignIn {
+		return console.SignIn{Hosted: at, Client: "public", Scopes: "openid"}
 	})
+	w.answer("GET /.well-known/openid-configuration", http.StatusOK, w.document(nil))
 	return w
 }
+
+// signInAt makes the console anew, whose people sign in at the issuer in another way.
+func (w *world) signInAt(issuer func(address string) console.SignIn) {
+	w.handler = console.New(console.Console{
+		API: console.NewAPI(w.api), SignIn: issuer(w.api), Clock: w.clock, Log: silent(),
+	})
+}
+
+// issuers are the paths that are the issuer's, and nothing of the API's.
+var issuers = []string{"/oauth2/token", "/take", "/.well-known/openid-configuration"}
 
 func (w *world) serve(out http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
@@ -64,7 +77,8 @@ func (w *world) serve(out http.ResponseWriter, r *http.Request) {
 		w.Error(err)
 	}
 	_, traced := trace.Parse(r.Header.Get("Traceparent"))
-	if r.URL.Path != "/oauth2/token" && (!traced || !ident.Valid(r.Header.Get("X-Correlation-Id"))) {
+	ofAPI := !slices.Contains(issuers, strings.TrimPrefix(r.URL.Path, "/other"))
+	if ofAPI && (!traced || !ident.Valid(r.Header.Get("X-Correlation-Id"))) {
 		w.Errorf("%s %s is of no page's trace: %v", r.Method, r.URL, r.Header)
 	}
 	w.mu.Lock()
@@ -79,6 +93,7 @@ func (w *world) serve(out http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out.Header().Set("ETag", answer.etag)
+	out.Header().Set("Content-Type", "application/json")
 	out.WriteHeader(answer.status)
 	_, _ = io.WriteString(out, answer.body)
 }
