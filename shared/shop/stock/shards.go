@@ -161,8 +161,9 @@ func (s Service) look(ctx context.Context, skus map[string]bool, into rooms, shu
 
 // placeAfter says from which rows items are taken, behind a try that met the shortage: where that
 // is of a SKU that is split, its rows are looked at, as those are that tries before it met, which
-// split has, and are in the rooms then. seed chooses among shards. Where all rows of a SKU have too
-// few together, the answer is Insufficient, and the shortage says so; else it is empty.
+// split has. They are in the rooms then, and nothing is taken from those. seed chooses among
+// shards. Where all rows of a SKU have too few together, the answer is Insufficient, and the
+// shortage says so; else it is empty.
 func (s Service) placeAfter(
 	ctx context.Context, shortage Shortage, split map[string]bool, in rooms, items []Item, seed string,
 ) ([]Item, error) {
@@ -173,7 +174,7 @@ func (s Service) placeAfter(
 	if err != nil {
 		return nil, err
 	}
-	rows, short := s.place(items, in, seed)
+	rows, short := s.place(items, maps.Clone(in), seed)
 	if len(short) > 0 {
 		maps.Copy(shortage, short)
 		return nil, Insufficient(slices.Sorted(maps.Keys(short)))

@@ -211,3 +211,36 @@ func partlySplit(t *testing.T, s *shop) {
 	s.want(t, name, 7, 0, 1)
 	s.want(t, whole, 9, 0, 1)
 }
+
+// partlyLate: what is found short only once the rows of another SKU were looked at leaves that one
+// in the rows that it was found in.
+func partlyLate(t *testing.T, s *shop) {
+	for name, left := range map[string]int64{"some of it": 1, "nothing of it": 0} {
+		t.Run(name, func(t *testing.T) {
+			split, short, order := s.stocked(t, 6), s.stocked(t, 2), ident.New()
+			s.split(t, split, 4)
+			hooked, tries := &estest.Hooked{Store: s.Store}, 0
+			hooked.Before = func([]es.Commit) error {
+				if tries++; tries != 2 { // the first meets the split SKU
+					return nil
+				}
+				_, err := s.service.Reserve(context.Background(), request(), stock.Reservation{
+					OrderID: ident.New(), Revision: 1, Items: []stock.Item{{SKU: short, Quantity: 2 - left}},
+				})
+				return err
+			}
+			_, err := s.on(hooked).Reserve(t.Context(), request(), stock.Reservation{
+				OrderID: order, Revision: 1, Partial: true,
+				Items: []stock.Item{{SKU: split, Quantity: 5}, {SKU: short, Quantity: 2}},
+			})
+			wantFault(t, err, stock.ErrPartial, short)
+			s.want(t, split, 1, 5, 1)
+			s.want(t, short, 0, 2, 1)
+			if _, err := s.service.Release(t.Context(), request(), order, 1); err != nil {
+				t.Error(err)
+			}
+			s.want(t, split, 6, 0, 1)
+			s.want(t, short, left, 2-left, 1)
+		})
+	}
+}
