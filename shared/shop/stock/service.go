@@ -132,6 +132,11 @@ func (s Service) Reserve(ctx context.Context, req es.Request, r Reservation) (Re
 		items, rows := s.rest(wanted, shortage, in, id)
 		switch {
 		case len(shortage) > 0 && r.Partial && len(items) > 0:
+			if len(split) > 0 { // which rows refuse the rest isn't told: the next try looks at all
+				for _, item := range wanted {
+					split[item.SKU] = true
+				}
+			}
 			p.Event = reserved(id, r.OrderID, items, rows, marks)
 			p.Effects = []es.Effect{s.deps.Counters.ReserveRest(rows, marks, shortage)}
 		case len(shortage) > 0 && r.Backorder:
@@ -159,6 +164,7 @@ func (s Service) Reserve(ctx context.Context, req es.Request, r Reservation) (Re
 		}
 		if len(shortage) > 0 && r.Partial {
 			_, rows = s.rest(items, shortage, in, id)
+			rows = append(rows, shortage.gone()...) // they are in its transaction, too
 		}
 		if err != nil && !wide(rows) {
 			return es.Plan{}, err

@@ -197,11 +197,14 @@ func (s Service) place(items []Item, in rooms, seed string) (rows []Item, short 
 				if short == nil {
 					short = Shortage{}
 				}
+				available := Summed(all).Available
 				short[item.SKU] = Short{
-					Wanted: item.Quantity, Available: Summed(all).Available, Epoch: all[0].Epoch, Shards: all[0].Shards,
-					Waiting:   all[0].Waiting,
-					Passed:    all[0].Passed,
-					Scattered: slices.ContainsFunc(all[1:], func(row Row) bool { return row.Available > 0 }),
+					Wanted: item.Quantity, Available: available, Epoch: all[0].Epoch, Shards: all[0].Shards,
+					Waiting: all[0].Waiting,
+					Passed:  all[0].Passed,
+					Scattered: slices.ContainsFunc(all[1:], func(row Row) bool {
+						return row.Available > 0 || row.Available < 0 && available > 0
+					}),
 				}
 				continue
 			}
@@ -325,23 +328,44 @@ func (s Service) spread(
 }
 
 // evenly says what to move so that what is available is spread over the first shards, or is in the
-// SKU's own row where it is over one.
+// SKU's own row where it is over one. Where nothing is, since a rebuild found rows oversold, what
+// others have goes there.
 func evenly(rows []Row, over int64) (moved []Item) {
 	available := Summed(rows).Available
+	if available < 0 {
+		return covered(rows)
+	}
 	for i, row := range rows {
 		want, n := int64(0), int64(i)
 		switch {
 		case over == 1 && n == 0:
 			want = available
 		case over > 1 && n >= 1 && n <= over:
-			want = max(available, 0) / over
-			if n <= max(available, 0)%over {
+			want = available / over
+			if n <= available%over {
 				want++
 			}
-		case n == 0:
-			want = min(available, 0) // a row that a rebuild found oversold
 		}
 		if by := want - row.Available; by != 0 {
+			moved = append(moved, Item{SKU: row.Name, Quantity: by})
+		}
+	}
+	return moved
+}
+
+// covered moves all that rows have to those that are oversold by more than that.
+func covered(rows []Row) (moved []Item) {
+	var pieces int64
+	for _, row := range rows {
+		pieces += max(row.Available, 0)
+	}
+	for _, row := range rows {
+		by := -max(row.Available, 0)
+		if row.Available < 0 {
+			by = min(pieces, -row.Available)
+			pieces -= by
+		}
+		if by != 0 {
 			moved = append(moved, Item{SKU: row.Name, Quantity: by})
 		}
 	}

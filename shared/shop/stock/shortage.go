@@ -24,7 +24,7 @@ type Short struct {
 	Shards    int64 // of the SKU, as its own row says
 	Waiting   int64 // reservations in the SKU's line
 	Passed    int64 // that got pieces past the first of them
-	Scattered bool  // shards of it have some, though too few
+	Scattered bool  // shards of it have some, though too few, or are oversold, though others have some
 }
 
 // there is how much of what is short anybody may have: nothing where that is kept for the first of
@@ -47,12 +47,23 @@ func (s Shortage) There() []Item {
 	return items
 }
 
+// gone are the rows of what is short of which nothing is to be had.
+func (s Shortage) gone() (rows []Item) {
+	for _, sku := range slices.Sorted(maps.Keys(s)) {
+		if s[sku].there() == 0 {
+			rows = append(rows, Item{SKU: sku})
+		}
+	}
+	return rows
+}
+
 // ample are the items that are not short.
 func (s Shortage) ample(items []Item) []Item {
 	return slices.DeleteFunc(slices.Clone(items), func(i Item) bool { _, short := s[i.SKU]; return short })
 }
 
-// scattered is a SKU whose shards have pieces: nobody waits for it before they are in its own row.
+// scattered is a SKU whose shards have pieces, or lack some: nobody waits for it, or takes what is
+// there, before all of that is in its own row.
 func (s Shortage) scattered() string {
 	for sku, short := range s {
 		if short.Scattered {

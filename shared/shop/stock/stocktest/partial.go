@@ -244,3 +244,86 @@ func partlyLate(t *testing.T, s *shop) {
 		})
 	}
 }
+
+// partlyLateAgain: what is found short once a split SKU was is met by the next try.
+func partlyLateAgain(t *testing.T, s *shop) {
+	split, short, order := s.stocked(t, 2), s.stocked(t, 2), ident.New()
+	s.split(t, split, 4)
+	hooked, rest := &estest.Hooked{Store: s.Store}, 0
+	hooked.Before = func(commits []es.Commit) error {
+		event, ok := commits[0].Events[0].(stock.Reserved)
+		if !ok || slices.Contains(event.Items, stock.Item{SKU: split, Quantity: 5}) {
+			return nil
+		}
+		if rest++; rest > 1 {
+			return nil
+		}
+		_, err := s.service.Reserve(context.Background(), request(), stock.Reservation{
+			OrderID: ident.New(), Revision: 1, Items: []stock.Item{{SKU: short, Quantity: 1}},
+		})
+		return err
+	}
+	_, err := s.on(hooked).Reserve(t.Context(), request(), stock.Reservation{
+		OrderID: order, Revision: 1, Partial: true,
+		Items: []stock.Item{{SKU: split, Quantity: 5}, {SKU: short, Quantity: 2}},
+	})
+	wantFault(t, err, stock.ErrPartial, short)
+	if rest < 2 || rest > 10 { // some of the tries meet half of an append
+		t.Errorf("the rest was tried %d times", rest)
+	}
+	s.want(t, split, 0, 2, 1)
+	s.want(t, short, 0, 2, 1)
+}
+
+// partlyScattered: an order of which much is in many rows, and much is nowhere, takes what there is
+// in one transaction, which names both.
+func partlyScattered(t *testing.T, s *shop) {
+	var items []stock.Item
+	for range stock.MaxSKUs {
+		items = append(items, stock.Item{SKU: sku("no"), Quantity: 1})
+	}
+	for i := range 5 {
+		name := s.stocked(t, stock.MaxShards)
+		s.split(t, name, stock.MaxShards)
+		items[i] = stock.Item{SKU: name, Quantity: stock.MaxShards}
+	}
+	order := ident.New()
+	state, err := s.part(request(), order, items...)
+	wantFault(t, err, stock.ErrPartial, items[5].SKU)
+	if gone := len(items) - 5; len(state.Items) != 5 || 1+len(state.Rows)+gone > 100 {
+		t.Errorf("reserved %v in %d rows, while %d are gone", state.Items, len(state.Rows), gone)
+	}
+	for _, item := range items[:5] {
+		s.want(t, item.SKU, 0, item.Quantity, 1)
+	}
+}
+
+// partlyOversold: a row of a shard that a rebuild found oversold counts against what there is in
+// others.
+func partlyOversold(t *testing.T, s *shop) {
+	name, order := s.stocked(t, 8), ident.New()
+	s.split(t, name, 4)
+	_, err := s.part(request(), order, stock.Item{SKU: name, Quantity: 8})
+	wantFault(t, err, nil, "")
+	_, err = s.service.Release(t.Context(), request(), order, 1) // to the SKU's own row
+	wantFault(t, err, nil, "")
+	s.spoil(t, stock.ShardRow(name, 2), stock.Numbers{Available: -3}, false)
+	order = ident.New()
+	_, err = s.part(request(), order, stock.Item{SKU: name, Quantity: 9})
+	wantFault(t, err, stock.ErrPartial, name)
+	s.wantItems(t, order, stock.Item{SKU: name, Quantity: 5})
+}
+
+// oversold: of a SKU of which rows are more oversold than others have, there is nothing, and orders
+// wait for it.
+func oversold(t *testing.T, s *shop) {
+	name, order := s.stocked(t, 8), ident.New()
+	s.split(t, name, 4)
+	s.spoil(t, stock.ShardRow(name, 2), stock.Numbers{Available: -11}, false)
+	s.split(t, name, 3)
+	_, err := s.wait(t, order, stock.Item{SKU: name, Quantity: 1})
+	wantFault(t, err, stock.ErrBackordered, name)
+	_, err = s.part(request(), ident.New(), stock.Item{SKU: name, Quantity: 1})
+	wantFault(t, err, stock.ErrInsufficient, name)
+	s.want(t, name, -3, 0, 1)
+}

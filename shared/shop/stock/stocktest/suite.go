@@ -83,7 +83,11 @@ func Run(t *testing.T, open func(t *testing.T, registry *es.Registry) Backend) {
 		{"what there is meanwhile", partlyBetween, fake},
 		{"what there is for those who pass", partlyPassing, fake},
 		{"what there is of a split SKU", partlySplit, fake},
+		{"what there is in many rows", partlyScattered, fake},
+		{"what there is of a SKU that is oversold", partlyOversold, fake},
+		{"oversold shards", oversold, fake},
 		{"what there is beside a split SKU", partlyLate, fake},
+		{"what there is beside a split SKU, again", partlyLateAgain, fake},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, shopOn(b, c.clock)) })
 	}
