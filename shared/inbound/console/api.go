@@ -129,7 +129,7 @@ func (c caller) do(r *http.Request, into any) (etag string, err error) {
 	r.Header.Set("Traceparent", trail.Of(r.Context()).Traceparent)
 	res, err := c.http.Do(r)
 	if err != nil {
-		return "", &Problem{Status: http.StatusBadGateway, Code: "console.no-answer", Detail: err.Error()}
+		return "", &Problem{Status: http.StatusBadGateway, Code: "console.no-answer", Detail: withoutURL(err).Error()}
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode == http.StatusNotModified {
@@ -151,6 +151,16 @@ func (c caller) do(r *http.Request, into any) (etag string, err error) {
 		return "", fmt.Errorf("console: %s: %w", r.URL.Path, err)
 	}
 	return res.Header.Get("ETag"), nil
+}
+
+// withoutURL is an error of a request without its address, whose query may have what people look
+// for: the error gets into the log.
+func withoutURL(err error) error {
+	var of *url.Error
+	if errors.As(err, &of) {
+		return of.Err
+	}
+	return err
 }
 
 // What the pages read of the API's answers. docs/openapi.yaml describes them.

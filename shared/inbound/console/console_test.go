@@ -1,6 +1,8 @@
 package console_test
 
 import (
+	"bytes"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -169,6 +171,22 @@ func TestFailures(t *testing.T) {
 	gone.Close()
 	w.handler = console.New(console.Console{API: console.NewAPI(gone.URL), Clock: w.clock, Log: silent()})
 	wantPage(t, w.get("/orders"), http.StatusBadGateway, "The API did not answer.")
+}
+
+// What an operator looks for may be a person's address. Where the API can't be asked, no line of
+// the log has it.
+func TestLogsKeepQueriesOut(t *testing.T) {
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	w := newWorld(t)
+	var lines bytes.Buffer
+	w.handler = console.New(console.Console{
+		API: console.NewAPI(gone.URL), Clock: w.clock, Log: slog.New(slog.NewJSONHandler(&lines, nil)),
+	})
+	wantPage(t, w.get("/orders?customer=ada%40example.com"), http.StatusBadGateway, "The API did not answer.")
+	if text := lines.String(); strings.Contains(text, "example.com") || !strings.Contains(text, "page failed") {
+		t.Errorf("the log has %s", text)
+	}
 }
 
 // The list asks for what the form says, as the API writes it, and its pages keep it.
