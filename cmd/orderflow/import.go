@@ -566,7 +566,7 @@ func (i *importer) listed(o cdnow.Outcome) string {
 // timelines shows one order that was confirmed and one that was undone after the most steps.
 func (i *importer) timelines(ctx context.Context, orders []followed) error {
 	for _, outcomes := range [][]cdnow.Outcome{
-		{cdnow.Confirmed}, {cdnow.Unservable, cdnow.Underfunded, cdnow.OutOfStock},
+		{cdnow.Confirmed}, ofUndone,
 	} {
 		if id, ok := firstWith(orders, outcomes); ok {
 			i.printf("\n")
@@ -577,6 +577,9 @@ func (i *importer) timelines(ctx context.Context, orders []followed) error {
 	}
 	return nil
 }
+
+// ofUndone are the outcomes of orders that were undone, that after the most steps first.
+var ofUndone = []cdnow.Outcome{cdnow.Unservable, cdnow.Underfunded, cdnow.OutOfStock}
 
 // firstWith finds the first order with the first outcome that any order has.
 func firstWith(orders []followed, outcomes []cdnow.Outcome) (id string, ok bool) {
@@ -600,19 +603,23 @@ func (i *importer) goOn(orders []followed) error {
 	var b strings.Builder
 	if endpoint := i.deployment.Config().BaseEndpoint; endpoint != nil {
 		fmt.Fprintf(
-			&b, "  export AWS_ENDPOINT_URL=%s AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1\n",
+			&b, "  export AWS_ENDPOINT_URL=%s AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n"+
+				"  export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1\n",
 			*endpoint,
 		)
 	}
-	fmt.Fprintf(&b, "  API='%s'\n", url)
+	fmt.Fprintf(&b, "  API='%s'\n\nGo on with:\n", url)
+	if id, ok := firstWith(orders, ofUndone); ok {
+		fmt.Fprintf(&b, "  bin/orderflow orders show %s   # why it was cancelled\n", id)
+	}
+	b.WriteString("  bin/orderflow orders list --status cancelled\n")
 	fmt.Fprintf(&b, "  TOKEN=$(bin/orderflow token --customer %s)\n", i.customerID(first.Customer))
 	fmt.Fprintf(&b, "  curl -s -H \"Authorization: Bearer $TOKEN\" $API/orders/%s\n", first.placed.ID)
 	fmt.Fprintf(
 		&b, "  curl -s -H \"Authorization: Bearer $TOKEN\" \"$API/customers/%s/orders?limit=5\"\n",
 		i.customerID(first.Customer),
 	)
-	fmt.Fprintf(&b, "  bin/orderflow orders show %s\n", first.placed.ID)
-	i.printf("\nGo on with:\n%s", b.String())
+	i.printf("\nPaste into your terminal, and into each new one:\n%s", b.String())
 	return nil
 }
 

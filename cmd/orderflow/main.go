@@ -125,12 +125,16 @@ func root(stack *stackFlag) *cobra.Command {
 		Short: "Operates an orderflow deployment",
 		Long: "Operates an orderflow deployment. Credentials, region and endpoint come from the environment, as for " +
 			"other AWS tools.\nSet AWS_ENDPOINT_URL to use an emulator.",
+		Example: "  orderflow orders list --status cancelled   # which orders were cancelled\n" +
+			"  orderflow orders show ID                   # why one was, and what was undone\n" +
+			"  orderflow orders watch ID                  # what becomes of one\n" +
+			"  orderflow deadletters list                 # what waits for people",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	name, named := os.LookupEnv("ORDERFLOW_STACK")
 	if !named {
-		name = "orderflow-local"
+		name = deployment.LocalStack
 	}
 	cmd.PersistentFlags().StringVar(&stack.name, "stack", name, "CloudFormation stack; default from ORDERFLOW_STACK")
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

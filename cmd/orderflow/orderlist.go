@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -120,10 +121,21 @@ func (l *orderList) list(ctx context.Context, out, hints io.Writer, client *shop
 		return err
 	}
 	if more {
-		_, err := fmt.Fprintln(hints, "There are more orders; --limit 0 shows all.")
-		return err
+		if _, err := fmt.Fprintln(hints, "There are more orders; --limit 0 shows all."); err != nil {
+			return err
+		}
 	}
-	return nil
+	return l.explain(hints, found)
+}
+
+// explain says how to find out why an order of the list was cancelled.
+func (l *orderList) explain(hints io.Writer, found []shop.ListedOrder) error {
+	i := slices.IndexFunc(found, func(o shop.ListedOrder) bool { return o.Status == string(order.StatusCancelled) })
+	if l.json || i < 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(hints, "Why one was cancelled, and what was undone: orderflow orders show %s\n", found[i].ID)
+	return err
 }
 
 func (l *orderList) print(out io.Writer, found []shop.ListedOrder) error {
@@ -132,9 +144,11 @@ func (l *orderList) print(out io.Writer, found []shop.ListedOrder) error {
 	}
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
-	t.AppendHeader(table.Row{"order", "customer", "status", "total", "lines", "placed"})
+	t.AppendHeader(table.Row{"order", "customer", "status", "reason", "total", "lines", "placed"})
 	for _, o := range found {
-		t.AppendRow(table.Row{o.ID, o.CustomerID, o.Status, o.Total, o.LineCount, o.PlacedAt.Format(time.RFC3339)})
+		t.AppendRow(table.Row{
+			o.ID, o.CustomerID, o.Status, o.Reason, o.Total, o.LineCount, o.PlacedAt.Format(time.RFC3339),
+		})
 	}
 	_, err := fmt.Fprintln(out, t.Render())
 	return err

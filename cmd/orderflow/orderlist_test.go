@@ -109,3 +109,30 @@ func TestListOrdersFlags(t *testing.T) {
 		}
 	}
 }
+
+// TestListSaysWhy: the list has the reason of a cancellation, and names the command that has more.
+func TestListSaysWhy(t *testing.T) {
+	found := []shop.ListedOrder{
+		{ID: "o1", Status: "delivered"}, {ID: "o2", Status: "cancelled", Reason: "stock.insufficient"},
+	}
+	for _, tt := range []struct {
+		list  orderList
+		found []shop.ListedOrder
+		hint  string
+	}{
+		{orderList{}, found, "Why one was cancelled, and what was undone: orderflow orders show o2\n"},
+		{orderList{}, found[:1], ""},
+		{orderList{json: true}, found, ""},
+	} {
+		var out, hints bytes.Buffer
+		if err := tt.list.print(&out, tt.found); err != nil {
+			t.Fatal(err)
+		}
+		if err := tt.list.explain(&hints, tt.found); err != nil || hints.String() != tt.hint {
+			t.Errorf("%+v of %d hints %q, %v, want %q", tt.list, len(tt.found), hints.String(), err, tt.hint)
+		}
+		if len(tt.found) == 2 && !strings.Contains(out.String(), "stock.insufficient") {
+			t.Errorf("%+v prints %s", tt.list, out.String())
+		}
+	}
+}

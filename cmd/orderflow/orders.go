@@ -180,10 +180,15 @@ func orderLines(o shop.Order) []string {
 		}
 		lines = append(lines, line)
 	}
+	return append(lines, cancellation(o)...)
+}
+
+// cancellation says why an order was cancelled; nothing where it wasn't.
+func cancellation(o shop.Order) []string {
 	if c := o.Cancellation; c.Reason != "" {
-		lines = append(lines, strings.TrimSuffix("  cancelled: "+c.Reason+", "+c.Detail, ", "))
+		return []string{strings.TrimSuffix("  cancelled: "+c.Reason+", "+c.Detail, ", ")}
 	}
-	return lines
+	return nil
 }
 
 // facts are the parts of an event that a timeline shows.

@@ -408,6 +408,7 @@ func printSaga(out io.Writer, o shop.Order, found []execution, asJSON bool) erro
 		return printJSON(out, found)
 	}
 	lines := []string{fmt.Sprintf("order %s: %s, saga %s", o.ID, o.Status, o.Saga.State)}
+	lines = append(lines, cancellation(o)...)
 	for _, x := range found {
 		lines = append(lines, fmt.Sprintf("execution %s: %s", x.Name, x.Status))
 		for _, s := range x.Steps {

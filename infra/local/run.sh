@@ -13,10 +13,8 @@ use_endpoint "$endpoint"
 export ORDERFLOW_STACK=$stack
 bin/orderflow tour
 bin/orderflow import cdnow events/samples/cdnow/CDNOW_sample.txt --limit "$limit"
-printf '  export AWS_DEFAULT_REGION=us-east-1   # the AWS CLI reads this one\n'
-printf '\nEach new terminal needs the export lines: without them, bin/orderflow looks for the stack on AWS.\n'
 console=$(bin/orderflow console)
-printf "The operators' console, which make console PORT=%s opens with an operator's token filled in:\n  %s\n" "$port" "${console%%/sign-in#*}"
+printf "\nThe operators' console, which make console PORT=%s opens with an operator's token filled in:\n  %s\n" "$port" "${console%%/sign-in#*}"
 printf 'docs/tutorials/first-order.md places an order by hand. Mails to customers are shown, not sent:\n'
 printf '  curl -s %s/_ministack/ses/messages\n' "$endpoint"
 printf '\nThe local AWS keeps running on %s; its log is .local/%s/emulator.log.\n' "$endpoint" "$port"

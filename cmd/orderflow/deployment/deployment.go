@@ -33,6 +33,9 @@ type Deployment struct {
 	config     aws.Config
 }
 
+// LocalStack is the stack that make run deploys.
+const LocalStack = "orderflow-local"
+
 // Find reads the stack's outputs with the environment's credentials. AWS_ENDPOINT_URL names an
 // emulator.
 func Find(ctx context.Context, stack string) (*Deployment, error) {
@@ -47,10 +50,10 @@ func Find(ctx context.Context, stack string) (*Deployment, error) {
 		ctx, &cloudformation.DescribeStacksInput{StackName: &stack},
 	)
 	if err != nil {
-		return nil, fmt.Errorf("find stack %s %s: %w%s", stack, at(cfg), err, hint(cfg))
+		return nil, fmt.Errorf("find stack %s %s: %w%s", stack, at(cfg), err, hint(cfg, stack))
 	}
 	if len(out.Stacks) == 0 {
-		return nil, fmt.Errorf("unknown stack %s %s%s", stack, at(cfg), hint(cfg))
+		return nil, fmt.Errorf("unknown stack %s %s%s", stack, at(cfg), hint(cfg, stack))
 	}
 	found := out.Stacks[0]
 	d := &Deployment{
@@ -78,11 +81,12 @@ func at(cfg aws.Config) string {
 }
 
 // hint is for users of the local stack who have not set its endpoint.
-func hint(cfg aws.Config) string {
-	if cfg.BaseEndpoint == nil && cfg.Region != "" || cfg.BaseEndpoint != nil && !loopback(*cfg.BaseEndpoint) {
+func hint(cfg aws.Config, stack string) string {
+	elsewhere := cfg.BaseEndpoint == nil && cfg.Region != "" && stack != LocalStack
+	if elsewhere || cfg.BaseEndpoint != nil && !loopback(*cfg.BaseEndpoint) {
 		return ""
 	}
-	return "\nFor the local stack, run make run and paste the export line that it prints at the end."
+	return "\nFor the local stack, run make run and paste the export lines that it prints at the end."
 }
 
 // Config is the configuration that found the stack, for clients of further services.

@@ -129,6 +129,7 @@ type ListedOrder struct {
 	ID         string      `json:"id"`
 	CustomerID string      `json:"customerId"`
 	Status     string      `json:"status"`
+	Reason     string      `json:"reason,omitempty"` // of a cancellation
 	Total      money.Money `json:"total"`
 	LineCount  int         `json:"lineCount"`
 	PlacedAt   time.Time   `json:"placedAt"`
