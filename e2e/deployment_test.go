@@ -26,8 +26,8 @@ import (
 func TestDeployedRoutes(t *testing.T) {
 	t.Parallel()
 	var want []string
-	commands, queries := httpapi.Routes()
-	for _, r := range slices.Concat(commands, queries) {
+	commands, queries, operations := httpapi.Routes()
+	for _, r := range slices.Concat(commands, queries, operations) {
 		want = append(want, r.Key)
 	}
 	want = append(want, "GET /console", "GET /console/{proxy+}", "POST /console/{proxy+}")

@@ -195,6 +195,13 @@ func tryPut(table string, key item) attempt {
 	}
 }
 
+func tryGet(table string, key item) attempt {
+	return func(ctx context.Context, config aws.Config) error {
+		_, err := dynamodb.NewFromConfig(config).GetItem(ctx, &dynamodb.GetItemInput{TableName: &table, Key: key})
+		return err
+	}
+}
+
 func tryPublish(source, kind string) attempt {
 	return func(ctx context.Context, config aws.Config) error {
 		_, err := eventbridge.NewFromConfig(config).PutEvents(ctx, &eventbridge.PutEventsInput{
@@ -327,14 +334,20 @@ func forbidden() map[string]attempts {
 	noWrites := writes()
 	nothing := writes()
 	nothing["read an order"] = tryQuery
+	onlyOrders := writes()
+	onlyOrders["read a person's key"] = tryGet(stack.Outputs["KeysTable"], item{"subject": attributeS("a")})
+	onlyOrders["read a view's row"] = tryGet(
+		stack.Outputs["ViewsTable"], item{"pk": attributeS("a"), "sk": attributeS("b")},
+	)
 	return map[string]attempts{
 		"analyse-orders": {
 			"read an order": tryQuery, "write an event": noWrites["write an event"], "start a run": tryStart,
 		},
-		"answer-queries":  noWrites,
-		"accept-commands": {"write a view's row": noWrites["write a view's row"], "start a run": tryStart},
-		"publish-events":  maps.Clone(noWrites),
-		"serve-console":   nothing,
+		"answer-queries":    noWrites,
+		"answer-operations": onlyOrders,
+		"accept-commands":   {"write a view's row": noWrites["write a view's row"], "start a run": tryStart},
+		"publish-events":    maps.Clone(noWrites),
+		"serve-console":     nothing,
 		"project-views": {
 			"write an event": noWrites["write an event"], "change a counter": noWrites["change a counter"],
 			"start a run": tryStart,
@@ -394,6 +407,7 @@ func allowed() attempts {
 		"record-dead-letters": tryReceiveFrom("DeadLettersQueueUrl"), "redrive-dead-letters": tryEntries,
 		"start-saga": tryReceiveFrom("StartSagaQueueUrl"), "publish-events": trySendTo("DeadLettersQueueUrl"),
 		"analyse-orders": tryUpdate(stack.Outputs["AnalyticsTable"], triedFigure), "serve-console": tryName,
+		"answer-operations": tryQuery,
 	}
 }
 

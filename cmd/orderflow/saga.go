@@ -45,7 +45,6 @@ type executions struct {
 // executionsAPI is what the commands ask of Step Functions. sfn.Client is one.
 type executionsAPI interface {
 	sfn.ListExecutionsAPIClient
-	sfn.GetExecutionHistoryAPIClient
 	DescribeExecution(
 		context.Context, *sfn.DescribeExecutionInput, ...func(*sfn.Options),
 	) (*sfn.DescribeExecutionOutput, error)
@@ -82,18 +81,6 @@ type execution struct {
 	Status  types.ExecutionStatus `json:"status"`
 	Started time.Time             `json:"startedAt"`
 	Stopped *time.Time            `json:"stoppedAt,omitempty"`
-	Error   string                `json:"error,omitempty"`
-	Cause   string                `json:"cause,omitempty"`
-	Steps   []sagaStep            `json:"steps,omitempty"`
-}
-
-// sagaStep is a task that an execution entered.
-type sagaStep struct {
-	Name    string    `json:"name"`
-	Entered time.Time `json:"enteredAt"`
-	Tries   int       `json:"tries"`
-	Error   string    `json:"error,omitempty"` // of its last try that failed
-	Cause   string    `json:"cause,omitempty"`
 }
 
 // find gives the execution with a name, and nil if there was none, or if it is no longer kept.
@@ -108,55 +95,8 @@ func (e executions) find(ctx context.Context, name string) (*execution, error) {
 	}
 	return &execution{
 		Name: name, OrderID: saga.OrderOf(name), Status: out.Status, Started: aws.ToTime(out.StartDate),
-		Stopped: out.StopDate, Error: aws.ToString(out.Error), Cause: aws.ToString(out.Cause),
+		Stopped: out.StopDate,
 	}, nil
-}
-
-// steps reads the tasks that an execution entered, with the tries of each, and why they failed.
-func (e executions) steps(ctx context.Context, name string) (steps []sagaStep, err error) {
-	pages := sfn.NewGetExecutionHistoryPaginator(
-		e.api, &sfn.GetExecutionHistoryInput{ExecutionArn: aws.String(e.arn(name))},
-	)
-	at := map[int64]int{} // of an event, the index of its step, behind one
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("read the history of execution %s: %w", name, err)
-		}
-		for _, event := range page.Events {
-			step := at[event.PreviousEventId]
-			if entered := event.StateEnteredEventDetails; entered != nil {
-				step = 0
-				if event.Type == types.HistoryEventTypeTaskStateEntered {
-					steps = append(steps, sagaStep{
-						Name: aws.ToString(entered.Name), Entered: aws.ToTime(event.Timestamp),
-					})
-					step = len(steps)
-				}
-			}
-			if at[event.Id] = step; step > 0 {
-				steps[step-1].follow(event)
-			}
-		}
-	}
-	return steps, nil
-}
-
-// follow counts a try, or notes why one failed.
-func (s *sagaStep) follow(event types.HistoryEvent) {
-	switch {
-	case event.Type == types.HistoryEventTypeTaskScheduled, event.Type == types.HistoryEventTypeLambdaFunctionScheduled:
-		s.Tries++
-	case event.TaskFailedEventDetails != nil:
-		s.Error = aws.ToString(event.TaskFailedEventDetails.Error)
-		s.Cause = aws.ToString(event.TaskFailedEventDetails.Cause)
-	case event.TaskTimedOutEventDetails != nil:
-		s.Error = aws.ToString(event.TaskTimedOutEventDetails.Error)
-		s.Cause = aws.ToString(event.TaskTimedOutEventDetails.Cause)
-	case event.LambdaFunctionFailedEventDetails != nil:
-		s.Error = aws.ToString(event.LambdaFunctionFailedEventDetails.Error)
-		s.Cause = aws.ToString(event.LambdaFunctionFailedEventDetails.Cause)
-	}
 }
 
 func sagaListCommand(stack *stackFlag) *cobra.Command {
@@ -362,7 +302,7 @@ func sagaShowCommand(stack *stackFlag) *cobra.Command {
 		Example: "  orderflow saga show ID", Args: needsOne("order id"),
 		ValidArgsFunction: completion(newestOrders).over(stack.connect),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			_, all, client, err := openSaga(cmd.Context(), stack)
+			client, err := stack.connect(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -370,7 +310,7 @@ func sagaShowCommand(stack *stackFlag) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			found, err := all.of(cmd.Context(), of)
+			found, err := client.Executions(cmd.Context(), of.ID)
 			if err != nil {
 				return err
 			}
@@ -381,37 +321,25 @@ func sagaShowCommand(stack *stackFlag) *cobra.Command {
 	return cmd
 }
 
-// of gives the executions of an order with their steps: that which fulfils it, and the last one.
-func (e executions) of(ctx context.Context, o shop.Order) ([]execution, error) {
-	found := []execution{}
-	for _, name := range slices.Compact([]string{saga.FulfilName(o.ID), o.Saga.ID}) {
-		if name == "" {
-			continue
-		}
-		x, err := e.find(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		if x == nil {
-			continue
-		}
-		if x.Steps, err = e.steps(ctx, name); err != nil {
-			return nil, err
-		}
-		found = append(found, *x)
-	}
-	return found, nil
-}
-
-func printSaga(out io.Writer, o shop.Order, found []execution, asJSON bool) error {
+func printSaga(out io.Writer, o shop.Order, found shop.Executions, asJSON bool) error {
 	if asJSON {
 		return printJSON(out, found)
 	}
 	lines := []string{fmt.Sprintf("order %s: %s, saga %s", o.ID, o.Status, o.Saga.State)}
 	lines = append(lines, cancellation(o)...)
-	for _, x := range found {
+	for i, x := range found.Executions {
+		if i == 1 && found.Omitted > 0 {
+			lines = append(lines, fmt.Sprintf("%d executions are left out", found.Omitted))
+		}
+		if x.Expired {
+			lines = append(lines, fmt.Sprintf("execution %s: no longer kept", x.Name))
+			continue
+		}
 		lines = append(lines, fmt.Sprintf("execution %s: %s", x.Name, x.Status))
 		for _, s := range x.Steps {
+			if s.Type != "Task" {
+				continue
+			}
 			line := fmt.Sprintf("  +%6d ms  %s", s.Entered.Sub(x.Started).Milliseconds(), s.Name)
 			if s.Tries > 1 {
 				line += fmt.Sprintf(", %d tries", s.Tries)
@@ -420,6 +348,9 @@ func printSaga(out io.Writer, o shop.Order, found []execution, asJSON bool) erro
 				line += ": " + strings.TrimSuffix(s.Error+": "+s.Cause, ": ")
 			}
 			lines = append(lines, line)
+		}
+		if x.Truncated {
+			lines = append(lines, "  its history is longer than what is shown")
 		}
 		if x.Error != "" {
 			lines = append(lines, "  ended with "+strings.TrimSuffix(x.Error+": "+x.Cause, ": "))

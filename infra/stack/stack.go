@@ -344,12 +344,14 @@ var pages = map[string]string{
 
 // routes gives the routes of the HTTP API in the order in which they are made: by their ids, and
 // the document last.
-func routes(commands, queries, console string) []route {
+func routes(commands, queries, operations, console string) []route {
 	const document = "GetOpenApi"
-	writing, reading := httpapi.Routes()
+	writing, reading, showing := httpapi.Routes()
 	var all []route
-	for integration, operations := range map[string][]httpapi.Route{commands: writing, queries: reading} {
-		for _, o := range operations {
+	for integration, its := range map[string][]httpapi.Route{
+		commands: writing, queries: reading, operations: showing,
+	} {
+		for _, o := range its {
 			id := cmp.Or(named[o.Operation], strings.ToUpper(o.Operation[:1])+o.Operation[1:])
 			all = append(all, route{ID: id, Key: o.Key, Integration: integration})
 		}

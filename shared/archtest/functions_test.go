@@ -104,7 +104,7 @@ var heavy = map[string]struct {
 	"go.yaml.in/yaml/v3":                       {why: "for tools"},
 	"github.com/danielgtaylor/huma/v2": {
 		why: "a third of a millisecond of each cold start, for who serves HTTP",
-		may: []string{"accept-commands", "answer-queries"},
+		may: []string{"accept-commands", "answer-operations", "answer-queries"},
 	},
 }
 

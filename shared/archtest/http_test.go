@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"orderflow/shared/inbound/httpapi"
 )
 
 // The document itself is served and is no operation in it.
@@ -38,6 +40,7 @@ func operations(t *testing.T, text string) []string {
 // side that can't write.
 func routes(t template, served []string) (found findings) {
 	have := map[string]string{}
+	_, _, shown := httpapi.Routes()
 	for _, id := range t.ofType(routeType) {
 		key, _ := t.prop(id, "RouteKey").(string)
 		have[key] = id
@@ -57,6 +60,9 @@ func routes(t template, served []string) (found findings) {
 		side := "CommandsIntegration"
 		if strings.HasPrefix(key, "GET ") {
 			side = "QueriesIntegration"
+		}
+		if slices.ContainsFunc(shown, func(r httpapi.Route) bool { return r.Key == key }) {
+			side = "OperationsIntegration"
 		}
 		if textAt(t.prop(id, "Target"), "Fn::Sub") != "integrations/${"+side+"}" {
 			found.addf("%s doesn't lead to %s", id, side)
@@ -128,7 +134,8 @@ func TestRoutes(t *testing.T) {
 }
 
 func TestRouteRulesFind(t *testing.T) {
-	const document = `paths: {/orders: {post: {}}, '/orders/{id}': {get: {}}}`
+	const document = `
+paths: {/orders: {post: {}}, '/orders/{id}': {get: {}}, '/orders/{id}/executions': {get: {}}}`
 	const api = `
 Resources:
   Authorizer: {Type: 'AWS::ApiGatewayV2::Authorizer'}
@@ -139,6 +146,9 @@ Resources:
   Get:
     Type: AWS::ApiGatewayV2::Route
     Properties: {RouteKey: 'GET /orders/{id}', Target: !Sub 'integrations/${QueriesIntegration}', AuthorizationType: JWT, AuthorizerId: !Ref Authorizer}
+  Executions:
+    Type: AWS::ApiGatewayV2::Route
+    Properties: {RouteKey: 'GET /orders/{id}/executions', Target: !Sub 'integrations/${OperationsIntegration}', AuthorizationType: JWT, AuthorizerId: !Ref Authorizer}
   Document:
     Type: AWS::ApiGatewayV2::Route
     Properties: {RouteKey: GET /openapi.json, Target: !Sub 'integrations/${QueriesIntegration}', AuthorizationType: JWT, AuthorizerId: !Ref Authorizer}
@@ -161,6 +171,9 @@ Resources:
 		},
 		"reads from commands": {
 			"${QueriesIntegration}", "${CommandsIntegration}", "Get doesn't lead to QueriesIntegration",
+		},
+		"operations from queries": {
+			"${OperationsIntegration}", "${QueriesIntegration}", "Executions doesn't lead to OperationsIntegration",
 		},
 		"anybody's API": {"SourceArn: x", "Action: x", "Permission lets anybody"},
 		"no limit":      {"ThrottlingRateLimit: 1", "DetailedMetricsEnabled: true", "neither logs nor limits"},

@@ -51,14 +51,17 @@ var withoutResource = []string{
 var unnamed = map[string][]string{
 	"sqs:GetQueueUrl":      {"arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-*"},
 	"dynamodb:ListStreams": {"${EventsTable.Arn}/stream/*"},
-	"states:DescribeExecution": {
-		"arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${OrderSaga.Name}:*",
-	},
+	"states:DescribeExecution":                {runsOfTheSaga},
+	"states:DescribeStateMachineForExecution": {runsOfTheSaga},
+	"states:GetExecutionHistory":              {runsOfTheSaga},
 	"ses:SendEmail": {
 		"arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*",
 		"arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:configuration-set/*",
 	},
 }
+
+// runsOfTheSaga are executions, which have no name until they exist.
+const runsOfTheSaga = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${OrderSaga.Name}:*"
 
 // Actions that change or take away what was written. Nobody has them on the events.
 var rewriting = []string{

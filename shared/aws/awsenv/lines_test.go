@@ -54,6 +54,8 @@ var requests = map[string]string{
 	"answer-queries-order":      requestOf("GET", "/orders/{id}", "/orders/"+anOrder, ""),
 	"answer-queries-no-such":    requestOf("GET", "/orders/{id}", "/orders/Canary", ""),
 	"answer-queries-no-route":   requestOf("GET", "/canary-person", "/canary-person", ""),
+	"answer-operations-order":   requestOf("GET", "/orders/{id}/executions", "/orders/"+anOrder+"/executions", ""),
+	"answer-operations-no-such": requestOf("GET", "/orders/{id}/executions", "/orders/Canary/executions", ""),
 	"answer-queries-unreadable": `{"requestContext":{"http":{"method":"Canary","path":"Canary"}},"body":"Canary"}`,
 }
 

@@ -132,6 +132,11 @@ func TestAccessToOrders(t *testing.T) {
 			"read its history", func(s *shop, who caller) request { return get(who, "/orders/"+s.order+"/history") },
 			gets{401, 200, 404, 200},
 		},
+		{
+			"read its executions",
+			func(s *shop, who caller) request { return get(who, "/orders/"+s.order+"/executions") },
+			gets{401, 403, 403, 200},
+		},
 		{"list all orders", func(_ *shop, who caller) request { return get(who, "/orders") }, gets{401, 403, 403, 200}},
 		{
 			"list ada's orders", func(_ *shop, who caller) request { return get(who, "/customers/ada/orders") },

@@ -1,5 +1,6 @@
-// Package httpapi is the HTTP edge: commands and queries as two handlers, their description as one
-// OpenAPI document, and every failure as one form of problem document (RFC 9457).
+// Package httpapi is the HTTP edge: commands, queries and operations as three handlers, their
+// description as one OpenAPI document, and every failure as one form of problem document (RFC
+// 9457).
 //
 // The handlers run in Lambda behind an API Gateway HTTP API (payload format 2.0), whose JWT
 // authorizer has verified the caller's token.
@@ -21,6 +22,7 @@ import (
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/wiring"
 	"orderflow/shared/ops/deadletter"
+	"orderflow/shared/ops/executions"
 	"orderflow/shared/read/analytics"
 	"orderflow/shared/read/view/allorders"
 	"orderflow/shared/read/view/customers"
@@ -70,6 +72,15 @@ type Queries struct {
 	DeadLetters deadletter.Desk
 }
 
+// Operations is what shows operators the machinery. None of it writes. It has a function of its
+// own: what customers call every day links none of it, and may do none of it.
+type Operations struct {
+	Auth       Auth
+	Clock      clock.Clock
+	Log        *slog.Logger
+	Executions executions.Desk
+}
+
 // NewCommands makes the handler of the commands.
 func NewCommands(c Commands) http.Handler {
 	c = wiring.Complete(c)
@@ -80,13 +91,21 @@ func NewCommands(c Commands) http.Handler {
 	return s.edge
 }
 
-// NewQueries makes the handler of the queries, which also serves the OpenAPI document of both.
+// NewQueries makes the handler of the queries, which also serves the OpenAPI document of all.
 func NewQueries(q Queries) http.Handler {
 	q = wiring.Complete(q)
 	s := newServer(q.Auth, q.Clock, q.Log)
 	s.queries(q)
 	s.deadLetterQueries(q)
 	s.document()
+	return s.edge
+}
+
+// NewOperations makes the handler of the operations.
+func NewOperations(o Operations) http.Handler {
+	o = wiring.Complete(o)
+	s := newServer(o.Auth, o.Clock, o.Log)
+	s.operations(o)
 	return s.edge
 }
 
@@ -132,16 +151,18 @@ func Lambda(h http.Handler, m Mapping) func(
 // Route is an operation's id, and the key by which API Gateway leads to it, as GET /orders/{id}.
 type Route struct{ Operation, Key string }
 
-// Routes lists what the two handlers serve. The document of both, which is no operation in it, is
+// Routes lists what the three handlers serve. The document of all, which is no operation in it, is
 // the last of the queries.
-func Routes() (commands, queries []Route) {
+func Routes() (commands, queries, operations []Route) {
 	c, q := newServer(Auth{}, clock.System{}, nil), newServer(Auth{}, clock.System{}, nil)
+	o := newServer(Auth{}, clock.System{}, nil)
 	c.commands(Commands{})
 	c.deadLetterCommands(Commands{})
 	q.queries(Queries{})
 	q.deadLetterQueries(Queries{})
 	q.document()
-	return c.routes, q.routes
+	o.operations(Operations{})
+	return c.routes, q.routes, o.routes
 }
 
 // server collects operations.

@@ -12,8 +12,9 @@ import (
 func TestStartMakesNoOperation(t *testing.T) {
 	const most = 60 // allocations of an operation: its route, and what it is made of later
 	for name, fill := range map[string]func(*server){
-		"commands": func(s *server) { s.commands(Commands{}); s.deadLetterCommands(Commands{}) },
-		"queries":  func(s *server) { s.queries(Queries{}); s.deadLetterQueries(Queries{}); s.document() },
+		"commands":   func(s *server) { s.commands(Commands{}); s.deadLetterCommands(Commands{}) },
+		"queries":    func(s *server) { s.queries(Queries{}); s.deadLetterQueries(Queries{}); s.document() },
+		"operations": func(s *server) { s.operations(Operations{}) },
 	} {
 		operations := 0
 		allocations := testing.AllocsPerRun(3, func() {

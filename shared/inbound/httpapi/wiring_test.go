@@ -11,8 +11,9 @@ import (
 // A function that lacks something doesn't start, and says what.
 func TestMissingDependencies(t *testing.T) {
 	for name, start := range map[string]func(){
-		"Commands": func() { httpapi.NewCommands(httpapi.Commands{}) },
-		"Queries":  func() { httpapi.NewQueries(httpapi.Queries{}) },
+		"Commands":   func() { httpapi.NewCommands(httpapi.Commands{}) },
+		"Queries":    func() { httpapi.NewQueries(httpapi.Queries{}) },
+		"Operations": func() { httpapi.NewOperations(httpapi.Operations{}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

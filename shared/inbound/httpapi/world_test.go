@@ -27,6 +27,7 @@ import (
 	"orderflow/shared/kit/ident"
 	"orderflow/shared/ops/deadletter"
 	"orderflow/shared/ops/deadletter/deadlettertest"
+	"orderflow/shared/ops/executions"
 	"orderflow/shared/read/analytics"
 	"orderflow/shared/read/analytics/analyticstest"
 	"orderflow/shared/read/view/allorders"
@@ -78,8 +79,10 @@ type world struct {
 	figures   analyticstest.Memory
 	commands  func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error)
 	queries   func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error)
+	operates  func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error)
 	takes     httpapi.Commands // what commands is made of
 	sees      httpapi.Queries  // what queries is made of
+	runs      runs
 	keys      atomic.Int64
 	asked     tally
 	counter   quotatest.Memory
@@ -157,8 +160,34 @@ func newWorld(t testing.TB) *world {
 		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock},
 	}
 	w.queries = httpapi.Lambda(httpapi.NewQueries(w.sees), httpapi.Mapping{})
+	w.runs = runs{}
+	w.operates = httpapi.Lambda(httpapi.NewOperations(httpapi.Operations{
+		Auth: auth, Clock: w.clock, Log: log,
+		Executions: executions.New(executions.Desk{Orders: w.orders, Runs: w.runs, Clock: w.clock}),
+	}), httpapi.Mapping{})
 	return w
 }
+
+// runs are executions by their names.
+type runs map[string]executions.Execution
+
+func (all runs) Find(_ context.Context, name string) (executions.Execution, error) {
+	x, ok := all[name]
+	if !ok {
+		return x, executions.ErrUnknown
+	}
+	return x, nil
+}
+
+// operated are the routes that lead to the operations' function.
+var operated = sync.OnceValue(func() *http.ServeMux {
+	mux := http.NewServeMux()
+	_, _, operations := httpapi.Routes()
+	for _, r := range operations {
+		mux.Handle(r.Key, http.NotFoundHandler())
+	}
+	return mux
+})
 
 // caller is who sends a request, as API Gateway's authorizer tells.
 type caller struct {
@@ -255,6 +284,10 @@ func (w *world) send(r request) response {
 	handler := w.commands
 	if r.method == http.MethodGet {
 		handler = w.queries
+		path := &url.URL{Path: path}
+		if _, pattern := operated().Handler(&http.Request{Method: r.method, URL: path, Host: "x"}); pattern != "" {
+			handler = w.operates
+		}
 	}
 	if r.ctx == nil {
 		r.ctx = context.Background()

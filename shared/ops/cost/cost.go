@@ -58,7 +58,7 @@ const (
 	largeMB  = 512
 )
 
-var large = []string{"accept-commands", "answer-queries", "project-views", "serve-console"}
+var large = []string{"accept-commands", "answer-operations", "answer-queries", "project-views", "serve-console"}
 
 // MemoryMB is the memory of a function, which its time is billed by.
 func MemoryMB(function string) int64 {

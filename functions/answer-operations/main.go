@@ -1,0 +1,39 @@
+// answer-operations is the part of the HTTP API that shows operators what the machinery does. It
+// calls nothing that writes, and its role would not let it.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+
+	"orderflow/shared/aws/awsenv"
+	"orderflow/shared/aws/sfnhistory"
+	"orderflow/shared/inbound/httpapi"
+	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/dynamostore"
+	"orderflow/shared/kit/es"
+	"orderflow/shared/ops/executions"
+	"orderflow/shared/shop/order"
+)
+
+func main() {
+	log, config, now := awsenv.Logger(), awsenv.Config(context.Background()), clock.System{}
+	tables := dynamodb.NewFromConfig(config)
+	store := dynamostore.New(tables, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register))
+	awsenv.Start(httpapi.Lambda(httpapi.NewOperations(httpapi.Operations{
+		Auth: httpapi.Auth{
+			CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE"),
+			CarrierScope: awsenv.Env("CARRIER_SCOPE"), PricingScope: awsenv.Env("PRICING_SCOPE"),
+			GroupsClaim: awsenv.Env("GROUPS_CLAIM"), OperatorGroup: os.Getenv("OPERATOR_GROUP"),
+			CarrierGroup: os.Getenv("CARRIER_GROUP"), PricingGroup: os.Getenv("PRICING_GROUP"),
+		},
+		Clock: now, Log: log,
+		Executions: executions.New(executions.Desk{
+			Orders: order.New(order.Deps{Store: store, Clock: now}),
+			Runs:   sfnhistory.New(sfn.NewFromConfig(config), awsenv.Env("SAGA_ARN")), Clock: now,
+		}),
+	}), httpapi.Mapping{Domain: os.Getenv("API_DOMAIN"), Path: os.Getenv("API_BASE_PATH")}))
+}
