@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"orderflow/cmd/orderflow/shop"
+	"orderflow/shared/shop/customer"
 )
 
 func customersCommand(stack *stackFlag) *cobra.Command {
@@ -30,9 +31,10 @@ func customersCommand(stack *stackFlag) *cobra.Command {
 
 func customersEraseCommand(stack *stackFlag) *cobra.Command {
 	var yes bool
+	var reason string
 	cmd := &cobra.Command{
 		Use:     "erase ID",
-		Example: "  orderflow customers erase ada",
+		Example: "  orderflow customers erase ada --reason requested",
 		Short:   "Permanently erases a customer's personal data",
 		Long: "Permanently erases a customer's personal data. It destroys the customer's data key: name, e-mail " +
 			"address, shipping addresses and notes become unreadable wherever they are stored.\n" +
@@ -42,6 +44,9 @@ func customersEraseCommand(stack *stackFlag) *cobra.Command {
 			"Exit status 1: the customer is possibly not erased.",
 		Args: needsOne("customer id"), ValidArgsFunction: completion(someCustomers).over(stack.connect),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := isErasureReason(reason); err != nil {
+				return err
+			}
 			if !yes {
 				if err := confirmErasure(cmd.InOrStdin(), cmd.ErrOrStderr(), args[0]); err != nil {
 					return err
@@ -55,11 +60,26 @@ func customersEraseCommand(stack *stackFlag) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return eraseCustomer(cmd.Context(), cmd.OutOrStdout(), client, args[0])
+			return eraseCustomer(cmd.Context(), cmd.OutOrStdout(), client, args[0], reason)
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask for confirmation")
+	cmd.Flags().StringVar(
+		&reason, "reason", "", "why, which the event keeps: requested by the customer, retention (kept long enough), "+
+			"mistaken (registered by mistake, or twice) or ordered by a court or an authority",
+	)
 	return cmd
+}
+
+// isErasureReason refuses what the API would, before anybody is asked for confirmation.
+func isErasureReason(reason string) error {
+	switch why := customer.ErasureReason(reason); why {
+	case "", customer.ErasureRequested, customer.ErasureRetention, customer.ErasureMistaken, customer.ErasureOrdered:
+		return nil
+	}
+	return fmt.Errorf(
+		"customers erase: --reason: expected requested, retention, mistaken or ordered, got %q; see --help", reason,
+	)
 }
 
 // confirmErasure asks for the customer's id again, which catches a mistyped one.
@@ -84,8 +104,8 @@ func askForID(in io.Reader, out io.Writer, id string) error {
 	return nil
 }
 
-func eraseCustomer(ctx context.Context, out io.Writer, client *shop.Client, id string) error {
-	erased, err := client.EraseCustomer(ctx, id)
+func eraseCustomer(ctx context.Context, out io.Writer, client *shop.Client, id, reason string) error {
+	erased, err := client.EraseCustomer(ctx, id, reason)
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func wantError(t *testing.T, err error, part string) {
 func TestEraseCustomer(t *testing.T) {
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		if r.Method != http.MethodDelete || r.URL.Path != "/customers/ada" ||
+		if r.Method != http.MethodDelete || r.URL.RequestURI() != "/customers/ada?reason=requested" ||
 			r.Header.Get("Authorization") != "Bearer operator" {
 			w.WriteHeader(http.StatusNotFound)
 			_, _ = io.WriteString(w, `{"status":404,"code":"customer.not-found","detail":"there is no such customer"}`)
@@ -67,7 +67,7 @@ func TestEraseCustomer(t *testing.T) {
 	defer api.Close()
 	client := shop.New(api.URL, "operator")
 	var out strings.Builder
-	if err := eraseCustomer(t.Context(), &out, client, "ada"); err != nil {
+	if err := eraseCustomer(t.Context(), &out, client, "ada", "requested"); err != nil {
 		t.Fatal(err)
 	}
 	for _, part := range []string{"customer ada: erased at 2026-03-01T12:00:00Z\n", "destroyed", "stays"} {
@@ -76,8 +76,18 @@ func TestEraseCustomer(t *testing.T) {
 		}
 	}
 	out.Reset()
-	wantError(t, eraseCustomer(t.Context(), &out, client, "bob"), "customer.not-found")
+	wantError(t, eraseCustomer(t.Context(), &out, client, "bob", "requested"), "customer.not-found")
 	if out.Len() > 0 {
 		t.Errorf("printed is %q", out.String())
+	}
+}
+
+// The command refuses a reason that the API doesn't know before it asks anything.
+func TestErasureReason(t *testing.T) {
+	for _, known := range []string{"", "requested", "retention", "mistaken", "ordered"} {
+		wantError(t, isErasureReason(known), "")
+	}
+	for _, unknown := range []string{"Requested", "Ada wants it", " "} {
+		wantError(t, isErasureReason(unknown), "--reason: expected requested, retention")
 	}
 }

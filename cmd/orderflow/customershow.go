@@ -85,11 +85,16 @@ func customersShowCommand(connect connectFunc) *cobra.Command {
 			Email      *string `json:"email"`
 			Erased     bool    `json:"erased"`
 			ErasedAt   string  `json:"erasedAt"`
+			ErasedWhy  string  `json:"erasedWhy"`
 			Suppressed string  `json:"mailSuppressed"`
 			Version    int64   `json:"version"`
 		}) []string {
 			if c.Erased || c.Name == nil || c.Email == nil {
-				return []string{fmt.Sprintf("customer %s: erased %s", c.ID, c.ErasedAt)}
+				line := fmt.Sprintf("customer %s: erased %s", c.ID, c.ErasedAt)
+				if c.ErasedWhy != "" {
+					line += ", " + c.ErasedWhy
+				}
+				return []string{line}
 			}
 			lines := []string{fmt.Sprintf("customer %s: %s <%s>, version %d", c.ID, *c.Name, *c.Email, c.Version)}
 			if c.Suppressed != "" {

@@ -120,7 +120,7 @@ func (t *smokeShop) stop(ctx context.Context, id string) error {
 // before it is made: an answer may be lost.
 func (t *smokeShop) set(ctx context.Context, email string) (err error) {
 	t.made = append(t.made, func(ctx context.Context) error {
-		_, err := t.client.EraseCustomer(ctx, t.name)
+		_, err := t.client.EraseCustomer(ctx, t.name, "")
 		return unlessMissing(err)
 	})
 	if err := t.client.RegisterCustomer(ctx, t.name, "Smoke Test", email); err != nil {

@@ -60,6 +60,8 @@ func customerTypes() []entry {
 			Name: "customer.erased", Version: 1, Context: "customer", Subject: "customer/{customerId}",
 			Description: "A customer is erased: what was stored of them in person can't be read any more.",
 		},
-			func(_ es.Recorded, e customer.Erased) CustomerErased { return CustomerErased(e) }),
+			func(_ es.Recorded, e customer.Erased) CustomerErased {
+				return CustomerErased{CustomerID: e.CustomerID, ErasedAt: e.ErasedAt}
+			}),
 	}
 }

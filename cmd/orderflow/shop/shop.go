@@ -218,10 +218,15 @@ type Erased struct {
 	ErasedAt time.Time `json:"erasedAt"`
 }
 
-// EraseCustomer erases a customer for good, or says when that was done.
-func (c *Client) EraseCustomer(ctx context.Context, customerID string) (Erased, error) {
+// EraseCustomer erases a customer for good, or says when that was done. The reason is one of the
+// API's words, or "".
+func (c *Client) EraseCustomer(ctx context.Context, customerID, reason string) (Erased, error) {
 	var out Erased
-	err := c.send(ctx, http.MethodDelete, "/customers/"+url.PathEscape(customerID), http.Header{}, nil, &out)
+	path := Path("customers", customerID)
+	if reason != "" {
+		path += "?" + url.Values{"reason": {reason}}.Encode()
+	}
+	err := c.send(ctx, http.MethodDelete, path, http.Header{}, nil, &out)
 	return out, err
 }
 

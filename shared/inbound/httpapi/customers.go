@@ -79,13 +79,14 @@ type changeCustomerInput struct {
 }
 
 type personAnswer struct {
-	ID             string          `json:"id"`
-	Name           *string         `json:"name" nullable:"true" doc:"null if the customer is erased"`
-	Email          *string         `json:"email" nullable:"true" doc:"null if the customer is erased"`
-	MailSuppressed customer.Reason `json:"mailSuppressed,omitempty" enum:"bounce,complaint" doc:"Why no mail is sent to the address: it takes none (bounce), or its owner reported the shop's mails as spam (complaint). Absent if mails are sent. Set the address again to resume."`
-	Erased         bool            `json:"erased" doc:"true if the customer is erased: name and e-mail address are unreadable"`
-	ErasedAt       string          `json:"erasedAt,omitempty" format:"date-time" doc:"When the customer was first erased"`
-	Version        int64           `json:"version" doc:"Sequence number of the customer's last event"`
+	ID             string                 `json:"id"`
+	Name           *string                `json:"name" nullable:"true" doc:"null if the customer is erased"`
+	Email          *string                `json:"email" nullable:"true" doc:"null if the customer is erased"`
+	MailSuppressed customer.Reason        `json:"mailSuppressed,omitempty" enum:"bounce,complaint" doc:"Why no mail is sent to the address: it takes none (bounce), or its owner reported the shop's mails as spam (complaint). Absent if mails are sent. Set the address again to resume."`
+	Erased         bool                   `json:"erased" doc:"true if the customer is erased: name and e-mail address are unreadable"`
+	ErasedAt       string                 `json:"erasedAt,omitempty" format:"date-time" doc:"When the customer was first erased"`
+	ErasedWhy      customer.ErasureReason `json:"erasedWhy,omitempty" enum:"requested,retention,mistaken,ordered" doc:"Why, where whoever erased the customer gave a reason"`
+	Version        int64                  `json:"version" doc:"Sequence number of the customer's last event"`
 }
 
 type personOutput struct {
@@ -132,7 +133,9 @@ func answerPerson(
 	ctx context.Context, customers customer.Service, res es.Result[customer.State],
 ) (*personOutput, error) {
 	s, version := res.State, res.Head.Version()
-	out := &personOutput{ETag: etag(version), Body: personAnswer{ID: s.ID, ErasedAt: s.ErasedAt, Version: version}}
+	out := &personOutput{ETag: etag(version), Body: personAnswer{
+		ID: s.ID, ErasedAt: s.ErasedAt, ErasedWhy: s.Why, Version: version,
+	}}
 	name, email, err := customers.Open(ctx, s)
 	switch {
 	case errors.Is(err, personal.ErrErased):
@@ -145,10 +148,16 @@ func answerPerson(
 	return out, nil
 }
 
+type eraseCustomerInput struct {
+	ID     string                 `path:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"The customer's id"`
+	Reason customer.ErasureReason `query:"reason" enum:"requested,retention,mistaken,ordered" doc:"Why, which the event keeps: the customer asked for it, the time for which customers are kept is over, they are registered by mistake or twice, or a court or authority orders it. Not a text, which would outlive the customer's key."`
+}
+
 type erasedCustomerAnswer struct {
-	ID       string `json:"id"`
-	ErasedAt string `json:"erasedAt" format:"date-time" doc:"When the customer was first erased"`
-	Version  int64  `json:"version"`
+	ID        string                 `json:"id"`
+	ErasedAt  string                 `json:"erasedAt" format:"date-time" doc:"When the customer was first erased"`
+	ErasedWhy customer.ErasureReason `json:"erasedWhy,omitempty" enum:"requested,retention,mistaken,ordered" doc:"Why, where whoever erased the customer first gave a reason"`
+	Version   int64                  `json:"version"`
 }
 
 type erasedCustomerOutput struct {
@@ -156,19 +165,23 @@ type erasedCustomerOutput struct {
 	Body erasedCustomerAnswer
 }
 
-func (c Commands) eraseCustomer(ctx context.Context, id identity, in *customerPath) (*erasedCustomerOutput, error) {
+func (c Commands) eraseCustomer(
+	ctx context.Context, id identity, in *eraseCustomerInput,
+) (*erasedCustomerOutput, error) {
 	if !id.sees(in.ID) {
 		return nil, customer.ErrNotFound.New("there is no such customer")
 	}
 	// A DELETE needs no key: a customer is erased once, whoever asks for it and however often.
 	req := es.Request{CommitID: ident.Derive("erase-customer", in.ID), Time: c.Clock.Now(), Metadata: metadata(ctx)}
-	res, err := c.Customers.Erase(ctx, req, in.ID)
+	res, err := c.Customers.Erase(ctx, req, in.ID, in.Reason)
 	if err != nil {
 		return nil, err
 	}
 	version := res.Head.Version()
 	return &erasedCustomerOutput{
-		ETag: etag(version), Body: erasedCustomerAnswer{ID: in.ID, ErasedAt: res.State.ErasedAt, Version: version},
+		ETag: etag(version), Body: erasedCustomerAnswer{
+			ID: in.ID, ErasedAt: res.State.ErasedAt, ErasedWhy: res.State.Why, Version: version,
+		},
 	}, nil
 }
 

@@ -59,7 +59,7 @@ func TestNoMailToWhoIsErased(t *testing.T) {
 		}
 	}
 	whole := func(w *world) {
-		if _, err := w.customers().Erase(w.t.Context(), w.request("erase"), "ada"); err != nil {
+		if _, err := w.customers().Erase(w.t.Context(), w.request("erase"), "ada", ""); err != nil {
 			w.t.Fatal(err)
 		}
 	}

@@ -159,7 +159,7 @@ func TestChangeAndErase(t *testing.T) {
 	king := customer.ChangeInput{Name: "Ada King", Email: "king@example.com"}
 	erase := func(t *testing.T, s *stand) {
 		t.Helper()
-		if _, err := s.Erase(context.Background(), request("erase", ""), "c1"); err != nil {
+		if _, err := s.Erase(context.Background(), request("erase", ""), "c1", ""); err != nil {
 			t.Error(err)
 		}
 	}

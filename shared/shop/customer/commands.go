@@ -43,7 +43,8 @@ type SuppressMail struct {
 
 // Erase erases a customer.
 type Erase struct {
-	Now time.Time
+	Now    time.Time
+	Reason ErasureReason // "" for none
 }
 
 func (Join) customerCommand()         {}

@@ -77,6 +77,16 @@ func TestDecide(t *testing.T) {
 		{"suppress mail to one who is erased", []customer.Event{registered, erased}, suppress, nil, nil},
 		{"suppress mail to nobody", nil, suppress, nil, customer.ErrNotFound},
 		{"erase", []customer.Event{registered}, erase, []customer.Event{erased}, nil},
+		{
+			"erase for a reason", []customer.Event{registered},
+			customer.Erase{Now: noon, Reason: customer.ErasureOrdered}, []customer.Event{customer.Erased{
+				CustomerID: "c1", ErasedAt: "2026-03-01T12:00:00Z", Reason: customer.ErasureOrdered,
+			}}, nil,
+		},
+		{
+			"erase for another reason", []customer.Event{registered, erased},
+			customer.Erase{Now: noon, Reason: customer.ErasureOrdered}, nil, nil,
+		},
 		{"erase twice", []customer.Event{registered, erased}, customer.Erase{Now: noon.Add(time.Hour)}, nil, nil},
 		{"erase nobody", nil, erase, nil, customer.ErrNotFound},
 	}
@@ -366,7 +376,7 @@ func TestErase(t *testing.T) {
 	for _, req := range []es.Request{
 		{CommitID: "erase", Time: noon}, later, {CommitID: "by somebody else", Time: later.Time},
 	} {
-		if res, err := s.Erase(ctx, req, "c1"); err != nil || res.State != want || res.Head.Version() != 2 {
+		if res, err := s.Erase(ctx, req, "c1", ""); err != nil || res.State != want || res.Head.Version() != 2 {
 			t.Errorf("erase: %+v, %v", res, err)
 		}
 	}
@@ -397,7 +407,7 @@ func TestEraseWaits(t *testing.T) {
 		return s.vault.Erase(ctx, "c1")
 	})}
 	for range 2 {
-		if _, err := customer.New(deps).Erase(ctx, request("erase", ""), "c1"); err != nil {
+		if _, err := customer.New(deps).Erase(ctx, request("erase", ""), "c1", ""); err != nil {
 			t.Error(err)
 		}
 		if waited := now.Now().Sub(destroyed); waited < personal.Remembered {
@@ -408,7 +418,7 @@ func TestEraseWaits(t *testing.T) {
 		t.Errorf("waited until %s, %v", now.Now(), err)
 	}
 	deps.Clock = impatient{now}
-	_, err := customer.New(deps).Erase(ctx, request("erase", ""), "c1")
+	_, err := customer.New(deps).Erase(ctx, request("erase", ""), "c1", "")
 	wantErr(t, err, context.DeadlineExceeded)
 }
 
@@ -420,7 +430,7 @@ func (e eraseFunc) Erase(ctx context.Context, subject string) error { return e(c
 // TestEraseNobody: an id that nobody has is not used up.
 func TestEraseNobody(t *testing.T) {
 	ctx, s := t.Context(), newStand()
-	_, err := s.Erase(ctx, request("erase", ""), "c1")
+	_, err := s.Erase(ctx, request("erase", ""), "c1", "")
 	wantErr(t, err, customer.ErrNotFound)
 	wantErr(t, s.DestroyKey(ctx, "c1"), customer.ErrNotErased)
 	if _, err := s.Register(ctx, request("k1", "ada"), ada); err != nil {
@@ -446,7 +456,7 @@ func (e brokenEraser) Erase(ctx context.Context, subject string) error {
 func TestEraseDies(t *testing.T) {
 	crash := errors.New("crash")
 	erase := func(s *stand) error {
-		_, err := s.Erase(context.Background(), request("erase", ""), "c1")
+		_, err := s.Erase(context.Background(), request("erase", ""), "c1", "")
 		return err
 	}
 	for name, finish := range map[string]func(*stand) error{
@@ -469,7 +479,7 @@ func TestEraseDies(t *testing.T) {
 				dying := customer.New(customer.Deps{
 					Store: s.store, Clock: clock.NewFake(noon), Eraser: brokenEraser{Eraser: eraser, err: crash},
 				})
-				_, err := dying.Erase(ctx, request("erase", ""), "c1")
+				_, err := dying.Erase(ctx, request("erase", ""), "c1", "")
 				wantErr(t, err, crash)
 				if eraser == nil {
 					wantErr(t, s.vault.Enrol(ctx, "c1"), nil) // the key is there still
@@ -533,7 +543,7 @@ func TestRegisterMeetsErasure(t *testing.T) {
 					if !registered {
 						register("k2")
 					}
-					if _, err := s.Erase(ctx, request("erase", ""), "c1"); err != nil {
+					if _, err := s.Erase(ctx, request("erase", ""), "c1", ""); err != nil {
 						t.Error(err)
 					}
 				}}})
@@ -560,14 +570,14 @@ func TestEraseAtOnce(t *testing.T) {
 			}
 		})
 		wg.Go(func() {
-			if _, err := s.Erase(t.Context(), request("erase", ""), "c1"); err != nil &&
+			if _, err := s.Erase(t.Context(), request("erase", ""), "c1", ""); err != nil &&
 				!errors.Is(err, customer.ErrNotFound) {
 				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
-	if _, err := s.Erase(t.Context(), request("erase", ""), "c1"); err != nil {
+	if _, err := s.Erase(t.Context(), request("erase", ""), "c1", ""); err != nil {
 		t.Fatal(err)
 	}
 	s.wantGone(t)

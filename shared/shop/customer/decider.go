@@ -19,6 +19,7 @@ type State struct {
 	Address    int64
 	Suppressed Reason // why no mail goes to the address, "" where mails go
 	ErasedAt   string // RFC 3339, "" for one who is not erased
+	Why        ErasureReason
 }
 
 // Exists reports whether the customer was ever registered. One who is erased was.
@@ -46,7 +47,7 @@ func Evolve(s State, e Event) State {
 	case MailSuppressed:
 		s.Suppressed = e.Reason
 	case Erased:
-		s = State{ID: e.CustomerID, ErasedAt: e.ErasedAt}
+		s = State{ID: e.CustomerID, ErasedAt: e.ErasedAt, Why: e.Reason}
 	}
 	return s
 }
@@ -108,7 +109,9 @@ func erase(c Erase, s State) ([]Event, error) {
 	case s.Erased():
 		return nil, nil
 	}
-	return []Event{Erased{CustomerID: s.ID, ErasedAt: c.Now.UTC().Format(time.RFC3339Nano)}}, nil
+	return []Event{
+		Erased{CustomerID: s.ID, ErasedAt: c.Now.UTC().Format(time.RFC3339Nano), Reason: c.Reason},
+	}, nil
 }
 
 // erased is the answer to whoever wants something new for a customer who is erased.

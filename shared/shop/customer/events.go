@@ -25,6 +25,18 @@ const (
 	ReasonComplaint Reason = "complaint" // whoever has it calls the shop's mails spam
 )
 
+// ErasureReason is why somebody is erased. It is one of a few words and never a text: what a text
+// says of a person would outlive their data key.
+type ErasureReason string
+
+// The reasons.
+const (
+	ErasureRequested ErasureReason = "requested" // the customer asked the shop for it
+	ErasureRetention ErasureReason = "retention" // the time for which the shop keeps customers is over
+	ErasureMistaken  ErasureReason = "mistaken"  // registered by mistake, or twice
+	ErasureOrdered   ErasureReason = "ordered"   // by a court or an authority
+)
+
 // Event is one of the events below.
 type Event interface{ customerEvent() }
 
@@ -55,6 +67,8 @@ type MailSuppressed struct {
 type Erased struct {
 	CustomerID string `json:"customerId"`
 	ErasedAt   string `json:"erasedAt"` // RFC 3339, UTC
+	// Reason is what an operator gave; "" where nobody gave one, as customers who erase themselves.
+	Reason ErasureReason `json:"reason,omitempty"`
 }
 
 func (Registered) customerEvent()     {}

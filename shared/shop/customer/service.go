@@ -172,14 +172,16 @@ func (s Service) SuppressMail(
 
 // Erase erases a customer: customer.erased is appended, the data key is destroyed, and then the
 // time personal.Remembered passes, so that from the answer on nobody can read what is stored of
-// them, wherever it is stored. Again, it has the same answer. ErrNotFound where nobody was
-// registered by that id.
+// them, wherever it is stored. Again, it has the same answer, and keeps the first reason.
+// ErrNotFound where nobody was registered by that id.
 //
 // With any other error the customer may be erased in the stream and the key still there, or still
 // remembered. The same command finishes it, and so does DestroyKey, which whoever hears of
 // customer.erased calls.
-func (s Service) Erase(ctx context.Context, req es.Request, customerID string) (es.Result[State], error) {
-	res, err := s.handler.Handle(ctx, customerID, req, Erase{Now: req.Time})
+func (s Service) Erase(
+	ctx context.Context, req es.Request, customerID string, why ErasureReason,
+) (es.Result[State], error) {
+	res, err := s.handler.Handle(ctx, customerID, req, Erase{Now: req.Time, Reason: why})
 	if err == nil {
 		err = s.destroy(ctx, customerID)
 	}
