@@ -16,6 +16,7 @@ import (
 func deadLettersRedriveCommand(c clock.Clock, connect connectFunc) *cobra.Command {
 	chosen := newSelection()
 	var asJSON, takeOver bool
+	var reason string
 	cmd := &cobra.Command{
 		Use:     "redrive ID... | --all",
 		Example: "  orderflow deadletters redrive ID\n  orderflow deadletters redrive --all --consumer send-mails",
@@ -42,12 +43,13 @@ func deadLettersRedriveCommand(c clock.Clock, connect connectFunc) *cobra.Comman
 					return closed(l) || l.Kind == string(deadletter.KindNone) || l.Held && !takeOver
 				},
 				give: func(ctx context.Context, id string) (shop.DeadLetter, error) {
-					return d.client.RedriveDeadLetter(ctx, id, takeOver)
+					return d.client.RedriveDeadLetter(ctx, id, reason, takeOver)
 				},
 			})
 		},
 	}
 	chosen.addTo(cmd)
+	cmd.Flags().StringVar(&reason, "reason", "", "why the entries are redriven; no personal data")
 	cmd.Flags().BoolVar(&takeOver, "take-over", false, "also redrive held entries, whose effects may then happen twice")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd

@@ -161,6 +161,9 @@ func (d *deadLetters) show(ctx context.Context, id string, asJSON bool) error {
 	for _, name := range slices.Sorted(maps.Keys(entry.Attributes)) {
 		t.AppendRow(table.Row{"attribute " + name, entry.Attributes[name]})
 	}
+	for _, d := range entry.Decisions {
+		t.AppendRow(table.Row{"decided " + d.At.Format(time.RFC3339), decision(d)})
+	}
 	t.SetColumnConfigs([]table.ColumnConfig{{Number: 2, WidthMax: 120}})
 	var message bytes.Buffer
 	if json.Indent(&message, entry.Message, "", "  ") != nil {
@@ -168,6 +171,18 @@ func (d *deadLetters) show(ctx context.Context, id string, asJSON bool) error {
 	}
 	_, err = fmt.Fprintf(d.out, "%s\n%s\n", t.Render(), message.String())
 	return err
+}
+
+// decision says who decided what, and why.
+func decision(d shop.Decision) string {
+	text := d.Action + " by " + d.By
+	if d.TakeOver {
+		text += ", though the effect may happen twice"
+	}
+	if d.Reason != "" {
+		text += ": " + d.Reason
+	}
+	return text
 }
 
 func optional(t *time.Time) string {

@@ -60,7 +60,10 @@ func letterAPI(t *testing.T) (client *shop.Client, ordered *[]string) {
 	all := []shop.DeadLetter{
 		{
 			ID: "1", Status: "open", Consumer: "start-saga", Kind: "queue", Error: "trouble",
-			Message: json.RawMessage(`{"n":1}`),
+			Message: json.RawMessage(`{"n":1}`), Decisions: []shop.Decision{{
+				At: time.Date(2026, 3, 1, 11, 0, 0, 0, time.UTC), By: "person/jo", Action: "redrive",
+				Reason: "role mended", TakeOver: true,
+			}},
 		},
 		{ID: "2", Status: "open", Consumer: "send-mails", Kind: "queue", Held: true},
 		{ID: "3", Status: "spent", Consumer: "start-saga", Kind: "none", Hint: "look", RedriveError: "slow down"},
@@ -132,9 +135,16 @@ func TestDeadLetters(t *testing.T) {
 		"list of a consumer": {"list --consumer send-mails", "1 entry", "", nil},
 		"list old ones":      {"list --older-than 1h --json", "[]", "", nil},
 		"show":               {"show 1", `"n": 1`, "", nil},
-		"show one not sent":  {"show 3", "slow down", "", nil},
-		"show none":          {"show 9", "", "dead-letter.not-found", nil},
-		"redrive one":        {"redrive 1", "1 will be redriven", "", []string{`1/redrive {"takeOver":false}`}},
+		"show what was decided": {
+			"show 1", "redrive by person/jo, though the effect may happen twice: role mended", "", nil,
+		},
+		"show one not sent": {"show 3", "slow down", "", nil},
+		"show none":         {"show 9", "", "dead-letter.not-found", nil},
+		"redrive one":       {"redrive 1", "1 will be redriven", "", []string{`1/redrive {"takeOver":false}`}},
+		"redrive one, why": {
+			"redrive 1 --reason mended", "1 will be redriven", "",
+			[]string{`1/redrive {"reason":"mended","takeOver":false}`},
+		},
 		"redrive, refused": {
 			"redrive 3 1", "3 rejected", "deadletters redrive: 1 of 2 were rejected",
 			[]string{`1/redrive {"takeOver":false}`},

@@ -31,6 +31,16 @@ type DeadLetter struct {
 	Reason        string            `json:"reason,omitempty"`
 	Message       json.RawMessage   `json:"message,omitempty"` // only where a single entry is read
 	Attributes    map[string]string `json:"attributes,omitempty"`
+	Decisions     []Decision        `json:"decisions,omitempty"` // only where a single entry is read
+}
+
+// Decision is what an operator decided about an entry.
+type Decision struct {
+	At       time.Time `json:"at"`
+	By       string    `json:"by"`
+	Action   string    `json:"action"`
+	Reason   string    `json:"reason,omitempty"`
+	TakeOver bool      `json:"takeOver,omitempty"`
 }
 
 // DeadLetters reads a page of entries, newest first. The query's names are the API's: consumer,
@@ -51,11 +61,14 @@ func (c *Client) DeadLetter(ctx context.Context, id string) (DeadLetter, error) 
 	return out, err
 }
 
-// RedriveDeadLetter marks an entry for the next run of the redrive. takeOver accepts that its
-// effect may happen a second time.
-func (c *Client) RedriveDeadLetter(ctx context.Context, id string, takeOver bool) (DeadLetter, error) {
+// RedriveDeadLetter marks an entry for the next run of the redrive, for a reason, "" for none.
+// takeOver accepts that its effect may happen a second time.
+func (c *Client) RedriveDeadLetter(ctx context.Context, id, reason string, takeOver bool) (DeadLetter, error) {
 	var out DeadLetter
-	err := c.post(ctx, "/dead-letters/"+url.PathEscape(id)+"/redrive", map[string]bool{"takeOver": takeOver}, &out)
+	err := c.post(ctx, "/dead-letters/"+url.PathEscape(id)+"/redrive", struct {
+		Reason   string `json:"reason,omitempty"`
+		TakeOver bool   `json:"takeOver"`
+	}{reason, takeOver}, &out)
 	return out, err
 }
 

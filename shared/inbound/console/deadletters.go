@@ -42,6 +42,16 @@ type letter struct {
 	Reason        string            `json:"reason"`
 	Message       json.RawMessage   `json:"message"`
 	Attributes    map[string]string `json:"attributes"`
+	Decisions     []decision        `json:"decisions"`
+}
+
+// decision is what an operator decided about an entry.
+type decision struct {
+	At       time.Time `json:"at"`
+	By       string    `json:"by"`
+	Action   string    `json:"action"`
+	Reason   string    `json:"reason"`
+	TakeOver bool      `json:"takeOver"`
 }
 
 // Redrivable reports whether the API takes a redrive of it. The API decides again.
@@ -113,24 +123,24 @@ func (c Console) deadLetter(x *exchange) error {
 	return x.render("dead-letter", "Dead letter "+short(id), v)
 }
 
-// deadLetterAction redrives or discards an entry. The API keeps no reason of a redrive.
+// deadLetterAction redrives or discards an entry, for a reason.
 func (c Console) deadLetterAction(x *exchange) error {
 	id, name := x.PathValue("id"), x.PathValue("action")
 	if err := x.ParseForm(); err != nil {
 		return refusal{http.StatusBadRequest, "The form can't be read.", "Go back and try again."}
 	}
+	reason := strings.TrimSpace(x.PostForm.Get("reason"))
 	var body any
 	switch name {
 	case "redrive":
-		body = map[string]bool{"takeOver": x.PostForm.Get("takeOver") == "yes"}
+		body = map[string]any{"reason": reason, "takeOver": x.PostForm.Get("takeOver") == "yes"}
 	case "discard":
-		reason := strings.TrimSpace(x.PostForm.Get("reason"))
-		if n := utf8.RuneCountInString(reason); n == 0 || n > maxReason {
-			return noReason()
-		}
 		body = map[string]string{"reason": reason}
 	default:
 		return notFound(x)
+	}
+	if n := utf8.RuneCountInString(reason); n == 0 || n > maxReason {
+		return noReason()
 	}
 	var answer json.RawMessage
 	path := "/dead-letters/" + url.PathEscape(id) + "/" + name

@@ -18,7 +18,9 @@ func letterIs(status, kind string, held bool) string {
 		"topic":"order.placed","correlationId":"HOSTILE","error":"HOSTILE","code":"x","retryCount":3,
 		"firstFailure":"2026-03-01T10:00:00Z","lastFailure":"2026-03-01T10:01:00Z","recordedAt":"2026-03-01T10:01:00Z",
 		"redrives":1,"redriveError":"HOSTILE","nextRedriveAt":"2026-03-01T10:05:00Z","held":HELD,"hint":"HOSTILE",
-		"message":{"text":"HOSTILE"},"attributes":{"name":"HOSTILE"}}`
+		"message":{"text":"HOSTILE"},"attributes":{"name":"HOSTILE"},"decisions":[{"at":"2026-03-01T10:03:00Z",
+		"by":"HOSTILE","action":"redrive","reason":"HOSTILE","takeOver":true},{"at":"2026-03-01T10:04:00Z",
+		"by":"person/jo","action":"discard"}]}`
 	if held {
 		text = strings.ReplaceAll(text, "HELD", "true")
 	}
@@ -55,7 +57,8 @@ func TestDeadLetters(t *testing.T) {
 			w := newWorld(t)
 			w.answer("GET /dead-letters/"+letterID, http.StatusOK, letterIs(tc.status, tc.kind, tc.held))
 			out := w.get("/dead-letters/" + letterID)
-			wantSafe(t, out, append(tc.has, "order.placed", "2026-03-01 10:05:00")...)
+			wantSafe(t, out, append(tc.has, "order.placed", "2026-03-01 10:05:00", "2026-03-01 10:03:00",
+				"person/jo", "though the effect may happen twice")...)
 			for _, never := range tc.lacks {
 				if strings.Contains(out.Body.String(), never) {
 					t.Errorf("the page has %s", never)
@@ -80,9 +83,14 @@ func TestDeadLetterDecisions(t *testing.T) {
 		action, body string
 		form         url.Values
 	}{
-		"redrive":              {"redrive", `{"takeOver":false}`, url.Values{"key": {"K"}}},
-		"redrive all the same": {"redrive", `{"takeOver":true}`, url.Values{"key": {"K"}, "takeOver": {"yes"}}},
-		"discard":              {"discard", `{"reason":"a test"}`, url.Values{"key": {"K"}, "reason": {" a test "}}},
+		"redrive": {
+			"redrive", `{"reason":"a test","takeOver":false}`, url.Values{"key": {"K"}, "reason": {" a test "}},
+		},
+		"redrive all the same": {
+			"redrive", `{"reason":"a test","takeOver":true}`,
+			url.Values{"key": {"K"}, "reason": {"a test"}, "takeOver": {"yes"}},
+		},
+		"discard": {"discard", `{"reason":"a test"}`, url.Values{"key": {"K"}, "reason": {" a test "}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -99,8 +107,12 @@ func TestDeadLetterDecisions(t *testing.T) {
 		})
 	}
 	w := newWorld(t)
-	wantPage(t, w.post("/dead-letters/"+letterID+"/discard", url.Values{"key": {"K"}}),
-		http.StatusUnprocessableEntity, "A reason is missing")
+	for _, action := range []string{"redrive", "discard"} {
+		for _, reason := range []string{"", " ", strings.Repeat("é", 501)} {
+			wantPage(t, w.post("/dead-letters/"+letterID+"/"+action, url.Values{"key": {"K"}, "reason": {reason}}),
+				http.StatusUnprocessableEntity, "A reason is missing")
+		}
+	}
 	wantPage(t, w.post("/dead-letters/"+letterID+"/erase", nil), http.StatusNotFound, "no such page")
 	if asked := w.requests(); len(asked) > 0 {
 		t.Errorf("the API was asked for %s", asked)

@@ -38,7 +38,8 @@ type deadLetterPath struct {
 }
 
 type redriveBody struct {
-	TakeOver bool `json:"takeOver,omitempty" doc:"true accepts that the effect may happen twice. Required for a held entry, for which it is unknown whether the effect happened."`
+	Reason   string `json:"reason,omitempty" maxLength:"500" doc:"Why it is redriven; no personal data. The entry's decisions keep it."`
+	TakeOver bool   `json:"takeOver,omitempty" doc:"true accepts that the effect may happen twice. Required for a held entry, for which it is unknown whether the effect happened."`
 }
 
 type redriveInput struct {
@@ -81,6 +82,15 @@ type deadLetterAnswer struct {
 	Reason        string            `json:"reason,omitempty" doc:"Why it was discarded"`
 	Message       any               `json:"message,omitempty" doc:"The original message, only if you read a single entry: JSON if it is valid JSON, otherwise a string. Personal data is replaced by (sealed)."`
 	Attributes    map[string]string `json:"attributes,omitempty" doc:"Message attributes set by the sender"`
+	Decisions     []decisionAnswer  `json:"decisions,omitempty" doc:"Only if you read a single entry: what operators decided, oldest first, the last 20 that had an effect"`
+}
+
+type decisionAnswer struct {
+	At       string            `json:"at" format:"date-time"`
+	By       string            `json:"by" doc:"The operator who decided"`
+	Action   deadletter.Action `json:"action" enum:"redrive,discard"`
+	Reason   string            `json:"reason,omitempty" doc:"Why, in the operator's words"`
+	TakeOver bool              `json:"takeOver,omitempty" doc:"true if the operator accepted that the effect may happen twice"`
 }
 
 type deadLettersAnswer struct {
@@ -113,7 +123,8 @@ func (s *server) deadLetterCommands(c Commands) {
 		"Sends the message back to its consumer. Accepted means that the next redrive sends it, within a minute. The "+
 			"entry's status then becomes resolved, or again open or spent. If the entry is already due or being "+
 			"redriven, the answer shows it unchanged: duplicate requests send the message once. A message without an "+
-			"answer after 15 minutes is sent again. takeOver has no effect on an entry that is not held.",
+			"answer after 15 minutes is sent again. takeOver has no effect on an entry that is not held. The entry's "+
+			"decisions have each redrive that had an effect.",
 		http.StatusAccepted),
 		c.redriveDeadLetter)
 	register(s, accessOperator, post("discardDeadLetter", "/dead-letters/{id}/discard",
@@ -172,6 +183,11 @@ func (q Queries) getDeadLetter(ctx context.Context, _ identity, in *deadLetterPa
 	if json.Valid(m.Body) {
 		answer.Message = json.RawMessage(body)
 	}
+	for _, d := range e.Decisions {
+		answer.Decisions = append(answer.Decisions, decisionAnswer{
+			At: moment(d.At), By: d.By, Action: d.Action, Reason: d.Reason, TakeOver: d.TakeOver,
+		})
+	}
 	return &deadLetterOutput{Body: answer}, nil
 }
 
@@ -180,7 +196,9 @@ func (c Commands) redriveDeadLetter(ctx context.Context, id identity, in *redriv
 	if err != nil {
 		return nil, err
 	}
-	e, err := c.DeadLetters.Redrive(ctx, in.ID, deadletter.Order{Request: req, TakeOver: in.Body.TakeOver})
+	e, err := c.DeadLetters.Redrive(ctx, in.ID, deadletter.Order{
+		Request: req, TakeOver: in.Body.TakeOver, Reason: in.Body.Reason,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"orderflow/shared/kit/ident"
 	"orderflow/shared/ops/deadletter"
 )
@@ -195,5 +197,39 @@ func TestDecideOnDeadLetters(t *testing.T) {
 				t.Errorf("%d writes, want %d", e.Revision, writes)
 			}
 		})
+	}
+}
+
+// An entry keeps who decided what about it, when and why: each decision that had an effect, once.
+func TestDecisionsOfAnEntry(t *testing.T) {
+	w := newWorld(t)
+	id := w.addLetters(1, func(_ int, e *deadletter.Entry) { e.Held = true })[0]
+	path := "/dead-letters/" + id
+	redrive := object{"reason": "role mended", "takeOver": true}
+	for _, key := range []string{"1", "1", "2"} { // a duplicate, and one that changes nothing any more
+		w.must(http.StatusAccepted, post(operator, path+"/redrive", redrive).with("Idempotency-Key", key))
+	}
+	w.clock.Advance(time.Second)
+	discard := object{"reason": "sent by hand"}
+	for range 2 {
+		w.must(http.StatusOK, post(operator, path+"/discard", discard).with("Idempotency-Key", "3"))
+	}
+	w.must(http.StatusConflict, post(operator, path+"/redrive", redrive).with("Idempotency-Key", "4"))
+	long := object{"reason": strings.Repeat("x", 501)}
+	w.must(http.StatusBadRequest, post(operator, path+"/redrive", long).with("Idempotency-Key", "5"))
+	got := w.must(http.StatusOK, get(operator, path))
+	by := w.clock.Now().Format(time.RFC3339Nano)
+	want := []any{
+		object{
+			"at": w.clock.Now().Add(-time.Second).Format(time.RFC3339Nano), "by": "person/operator-1", "action": "redrive",
+			"reason": "role mended", "takeOver": true,
+		},
+		object{"at": by, "by": "person/operator-1", "action": "discard", "reason": "sent by hand"},
+	}
+	if diff := cmp.Diff(want, got.body["decisions"]); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if list := w.must(http.StatusOK, get(operator, "/dead-letters")); strings.Contains(list.raw, "decisions") {
+		t.Errorf("the list has decisions: %s", list.raw)
 	}
 }

@@ -32,7 +32,7 @@ type Desk struct {
 type Order struct {
 	Request  es.Request
 	TakeOver bool   // of a redrive: the effect may happen a second time
-	Reason   string // of a discard
+	Reason   string // in the operator's words, "" for none
 }
 
 // Get gives an entry and its message, which is empty where it can't be read; ErrNotFound where
@@ -85,6 +85,7 @@ func (d Desk) Redrive(ctx context.Context, id string, o Order) (Entry, error) {
 		case e.Status == StatusOpen && (e.Next.IsZero() || e.Next.After(now) || e.Alert), e.Status == StatusSpent,
 			unanswered:
 			e.Status, e.Next, e.Alert, e.Ordered, e.Hint = StatusOpen, now, false, true, ""
+			e.decide(now, ActionRedrive, o)
 		}
 		e.Held, e.TakeOver = false, e.TakeOver || o.TakeOver && e.Held
 		return e, nil
@@ -104,8 +105,17 @@ func (d Desk) Discard(ctx context.Context, id string, o Order) (Entry, error) {
 			e.Status, e.Alert, e.Held, e.Closed, e.ClosedBy, e.Reason = StatusDiscarded, false, false, d.Clock.Now(),
 				o.Request.Metadata.By(), o.Reason
 			e.Next = time.Time{}
+			e.decide(e.Closed, ActionDiscard, o)
 		}
 		return e, nil
+	})
+}
+
+// decide notes an order that changes the entry.
+func (e *Entry) decide(now time.Time, action Action, o Order) {
+	e.Decisions = remember(e.Decisions, Decision{
+		At: now, By: o.Request.Metadata.By(), Action: action, Reason: o.Reason,
+		TakeOver: o.TakeOver && (e.Held || e.TakeOver),
 	})
 }
 

@@ -132,7 +132,27 @@ type Entry struct {
 	Closed   time.Time `json:"closed,omitzero"` // when it was resolved or discarded
 	ClosedBy string    `json:"closedBy"`
 	Reason   string    `json:"reason"` // of the discard, in the operator's words
+	// what operators decided, the last maxRequests of it; none of what earlier releases decided
+	Decisions []Decision `json:"decisions,omitempty"`
 }
+
+// Decision is what an operator decided about an entry, and had an effect.
+type Decision struct {
+	At       time.Time `json:"at"`
+	By       string    `json:"by"`
+	Action   Action    `json:"action"`
+	Reason   string    `json:"reason,omitempty"` // in the operator's words
+	TakeOver bool      `json:"takeOver,omitempty"`
+}
+
+// Action is what an operator can decide.
+type Action string
+
+// The actions.
+const (
+	ActionRedrive Action = "redrive"
+	ActionDiscard Action = "discard"
+)
 
 // about notes what the entry's message is about.
 func (e *Entry) about(t trail.Trail) {
