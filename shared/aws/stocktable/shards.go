@@ -108,6 +108,9 @@ func (t *Table) Move(changes []stock.Change, marks stock.Marks, waiting stock.Wa
 	}
 	return effect{name: "move stock", items: updates, refusal: refused(rows, marks, func(failed []met) error {
 		for _, m := range failed {
+			if stock.SKUOf(m.SKU) == m.SKU && len(m.row) == 0 {
+				return stock.Inconsistent(m.SKU, "there is no row of it")
+			}
 			if own[m.SKU] && !waiting.Meet(m.SKU, dynamo.Read(m.row).OptionalNumber("waiting")) {
 				return stock.Queued(m.SKU)
 			}
@@ -150,6 +153,10 @@ func (t *Table) move(c stock.Change, marks stock.Marks) *types.Update {
 	}
 	update.UpdateExpression = &expression
 	var conditions []string
+	if stock.SKUOf(c.SKU) == c.SKU {
+		conditions = append(conditions, "attribute_exists(#sku)")
+		update.ExpressionAttributeNames["#sku"] = "sku"
+	}
 	if n := c.Numbers.Available; n < 0 {
 		conditions = append(conditions, "#available >= :leastAvailable")
 		update.ExpressionAttributeValues[":leastAvailable"] = dynamo.N(-n)

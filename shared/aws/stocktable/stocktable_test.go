@@ -346,3 +346,25 @@ func TestReserveRest(t *testing.T) {
 		t.Errorf("a mark: %v, %v", err, marks)
 	}
 }
+
+// TestMoveMakesNoOwnRow: pieces come to rows of shards that are not there, and to no SKU's own,
+// which has more to say than they.
+func TestMoveMakesNoOwnRow(t *testing.T) {
+	effect := effectOf(t, stocktable.New(&table{}, "stock").Move([]stock.Change{
+		{SKU: "cd-1", Numbers: stock.Numbers{Available: 1}},
+		{SKU: "cd-1#2", Numbers: stock.Numbers{Available: 1}},
+	}, stock.Marks{}, stock.Waiting{}), 2)
+	items, err := effect.TransactItems()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []bool{true, false} {
+		if got := strings.Contains(*items[i].Update.ConditionExpression, "attribute_exists(#sku)"); got != want {
+			t.Errorf("item %d: %s", i, *items[i].Update.ConditionExpression)
+		}
+	}
+	if err := effect.Refusal(reasons(refused, fine)); !errors.Is(err, stock.ErrInconsistent) ||
+		!strings.Contains(err.Error(), "no row") {
+		t.Errorf("a SKU without a row: %v", err)
+	}
+}

@@ -69,10 +69,10 @@ type Counters interface {
 	// or where another epoch has begun of one that is split, and with ErrInsufficient where less
 	// than -delta is available. Who waits is as with Release.
 	Restock(from Level, delta, version int64, marks Marks, waiting Waiting) es.Effect
-	// Move adds changes to rows, makes those that are not there, and begins another epoch of those
-	// that are a SKU's own. ErrInconsistent where fewer are reserved than are taken away, and an
-	// es.ErrConflict where fewer are available. Where what is available in a SKU's own row changes,
-	// who waits is as with Release.
+	// Move adds changes to rows, makes those of shards that are not there, and begins another epoch
+	// of those that are a SKU's own. ErrInconsistent where one of these is not there, or fewer are
+	// reserved than are taken away, and an es.ErrConflict where fewer are available. Where what is
+	// available in a SKU's own row changes, who waits is as with Release.
 	Move(changes []Change, marks Marks, waiting Waiting) es.Effect
 	// Undeparted changes nothing. The append is refused, with an es.ErrConflict, where a parcel has
 	// departed from a row since.

@@ -368,12 +368,15 @@ func (c *Counters) Move(changes []stock.Change, marks stock.Marks, waiting stock
 	}
 	return c.rows.Effect("move stock", names, func(rows map[string]row) (err error) {
 		for _, change := range changes {
-			met, sku := rows[change.SKU], stock.SKUOf(change.SKU)
+			met, found := rows[change.SKU]
+			sku := stock.SKUOf(change.SKU)
 			after := met.Numbers.Plus(change.Numbers)
 			switch {
 			case !marks.Meet(change.SKU, met.Mark):
 				err = stock.Met(change.SKU)
 			case err != nil:
+			case sku == change.SKU && !found:
+				err = stock.Inconsistent(sku, "there is no row of it")
 			case sku == change.SKU && change.Numbers.Available != 0 && !waiting.Meet(sku, int64(len(met.line))):
 				err = stock.Queued(sku)
 			case change.Numbers.Reserved < 0 && after.Reserved < 0:

@@ -63,6 +63,26 @@ func broken(t *testing.T, s *shop) {
 			}
 		})
 	}
+	t.Run("the own row of a split SKU is lost", func(t *testing.T) {
+		name, before, after := s.stocked(t, 8), command(), command()
+		s.split(t, name, 4)
+		for _, c := range []*stock.Command{&before, &after} {
+			c.Reservation.Items = []stock.Item{{SKU: name, Quantity: 2}}
+			_, err := s.service.Reserve(t.Context(), c.Request, c.Reservation)
+			wantFault(t, err, nil, "")
+		}
+		s.spoil(t, name, stock.Numbers{}, true)
+		// What is given back makes no row: the rebuild would take it for all that there is.
+		_, err := s.service.Release(t.Context(), request(), before.Reservation.OrderID, 1)
+		wantFault(t, err, stock.ErrInconsistent, "there is no row of it")
+		wantFault(t, s.amend(request(), after.Reservation.OrderID, stock.Item{SKU: name, Quantity: 1}),
+			stock.ErrInconsistent, "there is no row of it")
+		s.rebuild(t, name, nil)
+		s.want(t, name, 4, 4, 1)
+		_, err = s.service.Release(t.Context(), request(), before.Reservation.OrderID, 1)
+		wantFault(t, err, nil, "")
+		s.want(t, name, 6, 2, 1)
+	})
 	t.Run("a row without events", func(t *testing.T) {
 		name := sku("cd")
 		if err := s.Rows.Create(t.Context(), name, "m", stock.Numbers{Available: 4, Counts: 2}); err != nil {
