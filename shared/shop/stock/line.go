@@ -225,7 +225,7 @@ func (s Service) take(
 	short, others := state.lacks(lines)
 	marks, shortage, in := Marks{}, Shortage{}, rooms{}
 	for { // again where a row has a mark, or its SKU is split
-		rows, lacking := s.place(others, in, state.ID)
+		rows, lacking := s.place(others, maps.Clone(in), state.ID)
 		if len(lacking) > 0 {
 			maps.Copy(lacking, short)
 			return lacking, Insufficient(slices.Sorted(maps.Keys(lacking)))

@@ -516,3 +516,32 @@ func (w *world) check(t *rapid.T) {
 		t.Fatalf("in lines, and do not wait: %v", want)
 	}
 }
+
+// servedWhileRebuilt: what a reservation in line has of a split SKU is found again where a rebuild
+// begins on the way.
+func servedWhileRebuilt(t *testing.T, s *shop) {
+	name, split, order := s.stocked(t, 0), s.stocked(t, 4), ident.New()
+	s.split(t, split, 4)
+	_, err := s.wait(t, order, stock.Item{SKU: name, Quantity: 1}, stock.Item{SKU: split, Quantity: 4})
+	wantFault(t, err, stock.ErrBackordered, name)
+	level, err := s.service.Get(t.Context(), name)
+	if err == nil {
+		_, err = s.service.Set(t.Context(), request(), name, 1, stock.Match{Version: level.Version})
+	}
+	wantFault(t, err, nil, "")
+	hooked, marked := &estest.Hooked{Store: s.Store}, false
+	hooked.Before = func(commits []es.Commit) error {
+		event, ok := commits[0].Events[0].(stock.Reserved)
+		if marked || !ok || len(event.Rows) < 5 {
+			return nil
+		}
+		marked = true // once it was looked where the pieces are
+		return s.Rows.Mark(context.Background(), stock.ShardRow(split, 2), "m")
+	}
+	wantFault(t, s.on(hooked).Serve(t.Context(), request(), name), nil, "")
+	if !marked {
+		t.Error("nothing has come in between")
+	}
+	s.wantStatus(t, []string{order}, es.AttemptDone)
+	s.want(t, split, 0, 4, 1)
+}

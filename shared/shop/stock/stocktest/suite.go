@@ -78,6 +78,7 @@ func Run(t *testing.T, open func(t *testing.T, registry *es.Registry) Backend) {
 		{"orders that are passed", passing, fake},
 		{"a restock on the way into the line", between, fake},
 		{"nobody is forgotten", nobodyForgotten, fake},
+		{"a line while it is rebuilt", servedWhileRebuilt, fake},
 		{"what there is", partly, fake},
 		{"what there is, all or nothing", partlyAll, fake},
 		{"what there is meanwhile", partlyBetween, fake},
