@@ -14,8 +14,11 @@ import (
 func diagrams(t *testing.T) map[string]map[string]string {
 	t.Helper()
 	return map[string]map[string]string{
-		"docs/sagas.md":        {"the machine": drawMachine(parseMachine(t, readFile(t, sagaFile)))},
-		"docs/architecture.md": {"who hands what to whom": drawMessages(mainTemplate(t))},
+		"docs/sagas.md": {"the machine": drawMachine(parseMachine(t, readFile(t, sagaFile)))},
+		"docs/architecture.md": {
+			"who hands what to whom": drawMessages(mainTemplate(t)),
+			"who writes what":        drawTables(mainTemplate(t)),
+		},
 	}
 }
 
@@ -177,8 +180,8 @@ func TestDrawMachine(t *testing.T) {
 
 // drawMessages draws which resource hands something to which function, and which function to which
 // resource: routes, streams, rules, queues, schedules, the machine and the topic. What functions
-// read and write in tables is left out, and the way into the queue of dead letters, which
-// everything has.
+// read and write in tables is drawn elsewhere. The way into the queue of dead letters, which
+// everything has, is left out.
 func drawMessages(t template) string {
 	const deadLetters = "DeadLettersQueue"
 	shapes := map[string]string{
@@ -263,6 +266,47 @@ func drawMessages(t template) string {
 	return b.String()
 }
 
+// drawTables draws which function writes to which table, and which only reads it, as the roles
+// allow it. What every consumer of a queue writes is left out: its tries, in the table of dead
+// letters.
+func drawTables(t template) string {
+	const letters = "DeadLettersTable"
+	may := func(function, table string, actions ...string) bool {
+		return slices.ContainsFunc(actions, func(action string) bool {
+			return mayOn(t, function, "dynamodb:"+action, table)
+		})
+	}
+	drawn := map[string]bool{}
+	var edges []string
+	for _, function := range t.ofType(serverlessFunction) {
+		consumes := len(queuesOf(t, function)) > 0 && functionName(t, function) != recordFunction
+		for _, table := range t.ofType(tableType) {
+			arrow := ""
+			switch {
+			case table == letters && consumes:
+			case may(function, table, "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"):
+				arrow = fmt.Sprintf("  %s --> %s\n", function, table)
+			case may(function, table, "GetItem", "Query", "Scan", "BatchGetItem"):
+				arrow = fmt.Sprintf("  %s -.-> %s\n", table, function)
+			}
+			if arrow != "" {
+				edges = append(edges, arrow)
+				drawn[function], drawn[table] = true, true
+			}
+		}
+	}
+	var b strings.Builder
+	b.WriteString("flowchart LR\n")
+	for _, id := range slices.Sorted(maps.Keys(drawn)) {
+		shape := "[%s]"
+		if t.Resources[id].Type == tableType {
+			shape = "[(%s)]"
+		}
+		fmt.Fprintf(&b, "  %s"+shape+"\n", id, `"`+t.shown(id)+`"`)
+	}
+	return b.String() + strings.Join(edges, "")
+}
+
 // shown is what a resource is called on pages: its name without the stack's.
 func (t template) shown(id string) string {
 	for _, property := range []string{"FunctionName", "QueueName", "TableName", "Name", "TopicName"} {
@@ -318,6 +362,49 @@ Resources:
   Table -- stream --> DoFunction
   DoFunction --> Bus
   Saga --> DoFunction
+`
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestDrawTables(t *testing.T) {
+	got := drawTables(parseTemplate(t, `
+Resources:
+  AskFunction:
+    Type: AWS::Serverless::Function
+    Properties: {FunctionName: !Sub "${AWS::StackName}-ask", Role: !GetAtt AskRole.Arn}
+  AskRole:
+    Type: AWS::IAM::Role
+    Properties:
+      Policies:
+        - PolicyDocument:
+            Statement:
+              - {Effect: Allow, Action: [dynamodb:GetItem, dynamodb:PutItem], Resource: !GetAtt Table.Arn}
+              - {Effect: Allow, Action: dynamodb:Query, Resource: !GetAtt OtherTable.Arn}
+  DoFunction:
+    Type: AWS::Serverless::Function
+    Properties:
+      Role: !GetAtt DoRole.Arn
+      Events: {A: {Type: SQS, Properties: {Queue: !GetAtt Queue.Arn}}}
+  DoRole:
+    Type: AWS::IAM::Role
+    Properties:
+      Policies:
+        - PolicyDocument:
+            Statement:
+              - {Effect: Allow, Action: dynamodb:PutItem, Resource: !GetAtt DeadLettersTable.Arn}
+  Queue: {Type: "AWS::SQS::Queue"}
+  DeadLettersTable: {Type: "AWS::DynamoDB::Table"}
+  OtherTable: {Type: "AWS::DynamoDB::Table", Properties: {TableName: !Sub "${AWS::StackName}-other"}}
+  Table: {Type: "AWS::DynamoDB::Table"}
+`))
+	const want = `flowchart LR
+  AskFunction["ask"]
+  OtherTable[("other")]
+  Table[("table")]
+  OtherTable -.-> AskFunction
+  AskFunction --> Table
 `
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -112,12 +112,12 @@ def event_page(app, docname, text):
     _, head, body = text.split("---\n", 2)
     name = re.search(r"^name: (.*)$", head, re.MULTILINE)[1]
     version = re.search(r"^version: \"?(\d+)\.", head, re.MULTILINE)
-    title = f"{name} v{version[1]}" if "/events/" in docname else name
+    title = f"{name} v{version[1]}" if "/events/" in docname or "/commands/" in docname else name
     body = re.sub(r"^<\w[^\n]*/>\n*", "", body, flags=re.MULTILINE)
     here = pathlib.Path(app.srcdir, docname).parent
     if (here / "schema.json").is_file():
         body += "\n[The JSON Schema](schema.json) of `data`.\n"
-    below = sorted(here.glob("subdomains/*")) + sorted(here.glob("services/*")) + sorted(here.glob("events/*")) + sorted(here.glob("versioned/*"))
+    below = sorted(here.glob("subdomains/*")) + sorted(here.glob("services/*")) + sorted(here.glob("events/*")) + sorted(here.glob("commands/*")) + sorted(here.glob("versioned/*"))
     pages = [(path / "index").relative_to(app.srcdir).as_posix() for path in below]
     return f"# {title}\n{body}" + (toctree(pages, hidden=False) if pages else "")
 

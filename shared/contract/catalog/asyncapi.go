@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -26,6 +25,7 @@ const schemas = "#/components/schemas/"
 // inventoryQueue is the channel of the saga's commands, and inventoryConsumer the function that
 // takes from it.
 const (
+	saga              = "order-saga"
 	inventoryQueue    = "inventory-commands"
 	inventoryConsumer = "process-inventory"
 )
@@ -204,18 +204,12 @@ func asyncapi(types []contract.Type, receivers []consumer) ([]byte, error) {
 // the consumer is.
 func (a *asyncAPI) commands(messages, definitions tree) error {
 	components := huma.NewMapRegistry(schemas, huma.DefaultSchemaNamer)
-	for name, command := range map[string]reflect.Type{
-		"InventoryCommand": reflect.TypeFor[contract.InventoryCommand](),
-		"BackorderCommand": reflect.TypeFor[contract.BackorderCommand](),
-		"PartialCommand":   reflect.TypeFor[contract.PartialCommand](),
-
-		"PartialBackorderCommand": reflect.TypeFor[contract.PartialBackorderCommand](),
-	} {
-		s, err := plain(huma.SchemaFromType(components, command))
+	for _, c := range inventoryCommands {
+		s, err := plain(huma.SchemaFromType(components, c.Type))
 		if err != nil {
 			return err
 		}
-		definitions[name] = s
+		definitions[c.Schema] = s
 	}
 	for name, s := range components.Map() {
 		var err error
@@ -224,35 +218,18 @@ func (a *asyncAPI) commands(messages, definitions tree) error {
 		}
 	}
 	channelMessages, refs := tree{}, []any{}
-	for command, properties := range map[string]tree{
-		"release.stock":   {"command": tree{"const": "release.stock"}},
-		"backorder.stock": {}, // its schema says it all
-		"partial.stock":   {}, // and so do theirs
-		"reserve.stock":   {"command": tree{"const": "reserve.stock"}, "items": tree{"type": "array", "minItems": 1}},
-
-		"partial-backorder.stock": {},
-	} {
-		name := messageName(command, contract.InventoryCommandVersion)
-		example, err := plain(sampleCommand(command))
+	for _, c := range inventoryCommands {
+		name := messageName(c.Name, contract.InventoryCommandVersion)
+		example, err := plain(sampleCommand(c.Name))
 		if err != nil {
 			return err
 		}
-		schema := "InventoryCommand"
-		switch command {
-		case "backorder.stock":
-			schema = "BackorderCommand"
-		case "partial.stock":
-			schema = "PartialCommand"
-		case "partial-backorder.stock":
-			schema = "PartialBackorderCommand"
-		}
 		messages[name] = tree{
-			"name": command, "title": fmt.Sprintf("%s, version %d", command, contract.InventoryCommandVersion),
+			"name": c.Name, "title": fmt.Sprintf("%s, version %d", c.Name, contract.InventoryCommandVersion),
 			"contentType": "application/json",
-			"summary": "A run of the saga waits for the answer to its task token: the reservation's id, or " +
-				"the code of what forbade it.",
+			"summary":     answered,
 			"payload": tree{
-				"allOf": []any{ref(schemas + schema), tree{"type": "object", "properties": properties}},
+				"allOf": []any{ref(schemas + c.Schema), tree{"type": "object", "properties": c.Only}},
 			},
 			"correlationId": tree{"location": "$message.payload#/correlationId"},
 			"examples":      []any{tree{"payload": example}},
@@ -266,7 +243,7 @@ func (a *asyncAPI) commands(messages, definitions tree) error {
 		"{stack}-"+inventoryQueue, "sqs", "Commands, point to point: the saga asks, the inventory does.",
 		channelMessages,
 	)
-	a.Operations["order-saga.send"] = operation("send", inventoryQueue, "A run asks for stock, or gives it back.", refs)
+	a.Operations[saga+".send"] = operation("send", inventoryQueue, "A run asks for stock, or gives it back.", refs)
 	a.Operations[inventoryConsumer+".receive"] = operation(
 		"receive", inventoryQueue, "Reserves and releases, each command's effect once.", slices.Clone(refs),
 	)

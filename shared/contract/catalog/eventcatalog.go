@@ -119,8 +119,15 @@ func eventCatalog(types []contract.Type, receivers []consumer) (map[string][]byt
 		domain.Services = append(domain.Services, pointer{ID: r.Name, Version: catalogVersion})
 		c.consumer(r)
 	}
+	for _, service := range []string{saga, inventoryConsumer} {
+		domain.Services = append(domain.Services, pointer{ID: service, Version: catalogVersion})
+	}
+	if err := c.commands(); err != nil {
+		return nil, err
+	}
 	c.page(domainFolder+"/"+pageName, domain,
-		"Each context publishes the events of its own streams, and consumers react to them.\n\n<NodeGraph />\n")
+		"Each context publishes the events of its own streams, and consumers react to them. The saga asks the "+
+			"inventory by commands.\n\n<NodeGraph />\n")
 	return c.files, c.err
 }
 
@@ -193,15 +200,8 @@ func (s section) body() string {
 	fmt.Fprintf(&b, "%s\n\n", literal(s.Description))
 	fmt.Fprintf(&b, "| | |\n|---|---|\n| type | `%s` |\n| `dataversion` | %d (%s) |\n| source | `%s` |\n"+
 		"| subject | `%s` |\n| `dataschema` | `%s` |\n", s.Name, s.Version, s.Status, s.Source, s.Subject, s.DataSchema)
-	b.WriteString("\n## Data\n\n| field | type | required | rules | what it is |\n|---|---|---|---|---|\n")
-	for _, f := range s.Fields {
-		required := "no"
-		if f.Required {
-			required = "yes"
-		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", f.Path, literal(f.Type), required,
-			literal(strings.Join(f.Rules, "; ")), literal(f.Description))
-	}
+	b.WriteString("\n")
+	s.fieldsTable(&b)
 	b.WriteString("\n## Consumers\n\n")
 	if len(s.Consumers) == 0 {
 		b.WriteString("None of this stack's.\n")
@@ -215,11 +215,29 @@ func (s section) body() string {
 		}
 		fmt.Fprintf(&b, "| %s | `%s` | %s | %s |\n", c.Name, c.Queue, literal(c.Why), only)
 	}
-	if s.Example != "" {
-		fmt.Fprintf(&b, "\n## Sample\n\n```json\n%s```\n", s.Example)
-	}
-	fmt.Fprintf(&b, "\n<SchemaViewer file=\"%s\" />\n\n<NodeGraph />\n", schemaName)
+	s.end(&b)
 	return b.String()
+}
+
+// fieldsTable lists what is in a message.
+func (s section) fieldsTable(b *strings.Builder) {
+	b.WriteString("## Data\n\n| field | type | required | rules | what it is |\n|---|---|---|---|---|\n")
+	for _, f := range s.Fields {
+		required := "no"
+		if f.Required {
+			required = "yes"
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s |\n", f.Path, literal(f.Type), required,
+			literal(strings.Join(f.Rules, "; ")), literal(f.Description))
+	}
+}
+
+// end is where every message's page ends: a sample, the schema, and who is around it.
+func (s section) end(b *strings.Builder) {
+	if s.Example != "" {
+		fmt.Fprintf(b, "\n## Sample\n\n```json\n%s```\n", s.Example)
+	}
+	fmt.Fprintf(b, "\n<SchemaViewer file=\"%s\" />\n\n<NodeGraph />\n", schemaName)
 }
 
 func (c *catalogue) context(name string, sent []pointer) {
@@ -257,8 +275,8 @@ func (c *catalogue) consumer(of consumer) {
 
 // Exported is what Export did.
 type Exported struct {
-	Events, Versions, Files int
-	Changed                 int // of the files
+	Events, Versions, Commands, Files int
+	Changed                           int // of the files
 }
 
 // Export writes the catalogue of EventCatalog into a folder, which may hold a catalogue already: of
@@ -277,6 +295,9 @@ func exportInto(folder string, files map[string][]byte) (Exported, error) {
 	did := Exported{Files: len(files)}
 	var changed []string
 	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if isCommand.MatchString(name) {
+			did.Commands++
+		}
 		if isEvent.MatchString(name) {
 			did.Versions++
 			if !strings.Contains(name, "/"+versioned+"/") {
@@ -316,13 +337,16 @@ func exportInto(folder string, files map[string][]byte) (Exported, error) {
 // isEvent matches the page of an event, in whatever version.
 var isEvent = regexp.MustCompile(`/events/[^/]+/(` + versioned + `/[^/]+/)?` + pageName + `$`)
 
+// isCommand matches the page of a command.
+var isCommand = regexp.MustCompile(`/commands/[^/]+/` + pageName + `$`)
+
 // versionOf reads the version off an event's page.
 var versionOf = regexp.MustCompile(`(?m)^version: *['"]?([^'"\s]+)`)
 
-// keeps makes sure that the version of an event that a page is about, and that another one comes in
-// place of, is among the files as well.
+// keeps makes sure that the version of an event or a command that a page is about, and that another
+// one comes in place of, is among the files as well.
 func keeps(files map[string][]byte, name string, have []byte) error {
-	if !isEvent.MatchString(name) || strings.Contains(name, "/"+versioned+"/") {
+	if !isEvent.MatchString(name) && !isCommand.MatchString(name) || strings.Contains(name, "/"+versioned+"/") {
 		return nil
 	}
 	version := func(text []byte) string {

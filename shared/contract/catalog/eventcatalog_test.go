@@ -92,6 +92,51 @@ func TestEventCatalog(t *testing.T) {
 	}
 }
 
+// Each command to the inventory has a page and a schema, which takes its sample and no other
+// command. The saga sends it, and one function receives it, through the queue.
+func TestEventCatalogCommands(t *testing.T) {
+	files, err := eventCatalog(contract.Types(), reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const services = "domains/orderflow/services/"
+	sends := head(t, files[services+"order-saga/index.mdx"]).Sends
+	receives := head(t, files[services+"process-inventory/index.mdx"]).Receives
+	if len(sends) != len(inventoryCommands) || len(receives) != len(sends) {
+		t.Errorf("the saga sends %+v, and the inventory receives %+v", sends, receives)
+	}
+	channel := pointer{ID: "inventory-commands", Version: "1.0.0"}
+	if head(t, files["channels/inventory-commands/index.mdx"]).Address != "{stack}-inventory-commands" {
+		t.Error("the queue has no page with its address")
+	}
+	for i, c := range inventoryCommands {
+		folder := services + "process-inventory/commands/" + c.Name + "/"
+		if f := head(t, files[folder+"index.mdx"]); f.ID != c.Name || f.Version != "1.0.0" || f.Summary == "" {
+			t.Errorf("%s: %+v", c.Name, f)
+		}
+		if sends[i].ID != c.Name || !slices.EqualFunc(sends[i].To, []pointer{channel}, samePointer) ||
+			receives[i].ID != c.Name || !slices.EqualFunc(receives[i].From, []pointer{channel}, samePointer) {
+			t.Errorf("%s goes from %+v to %+v", c.Name, sends[i], receives[i])
+		}
+		name := filepath.Join(t.TempDir(), "schema.json")
+		if err := os.WriteFile(name, files[folder+"schema.json"], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		judge := compiled(t, name)
+		for _, other := range inventoryCommands {
+			message, err := plain(sampleCommand(other.Name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := judge.Validate(message); (err == nil) != (other.Name == c.Name) {
+				t.Errorf("the schema of %s, of a %s: %v", c.Name, other.Name, err)
+			}
+		}
+	}
+}
+
+func samePointer(a, b pointer) bool { return a.ID == b.ID && a.Version == b.Version }
+
 // What a page says holds nothing that MDX takes for its own.
 func TestEventCatalogPage(t *testing.T) {
 	files, err := eventCatalog(contract.Types(), reader)
