@@ -144,6 +144,9 @@ lint: go-present $(sam) $(checkov) $(asl) $(asyncapi) $(eventcatalog) $(golangci
 	NODE_PATH=.tools/eventcatalog/node_modules .tools/node/bin/node --test --test-reporter=dot infra/local/eventcatalog/lint_test.js
 	go test ./shared/archtest
 
+screenshots: go-present linux $(emulator) $(sam) $(browser) bin/orderflow ## take the pictures of docs/images anew, of a stack as make run leaves it
+	@infra/local/test.sh screenshots
+
 docs: go-present bin/orderflow $(docs) ## build the documentation's site into .local/docs; a broken link fails
 	@.tools/docs/bin/python infra/local/docs/site_test.py
 	@infra/local/docs/build.sh . .local/docs
@@ -216,4 +219,4 @@ linux:
 
 FORCE:
 
-.PHONY: help run stop status console deploy-local sam-local build test suite-integration suite-e2e units test-unit test-integration test-e2e test-console bench load simulate lint docs clean distclean tools go-present linux FORCE
+.PHONY: help run stop status console deploy-local sam-local build test suite-integration suite-e2e units test-unit test-integration test-e2e test-console bench load simulate lint screenshots docs clean distclean tools go-present linux FORCE

@@ -1,0 +1,148 @@
+//go:build e2e
+
+package console_test
+
+import (
+	"bytes"
+	"flag"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"orderflow/cmd/orderflow/shop"
+	"orderflow/shared/shop/money"
+)
+
+// pictures is where make screenshots wants the documentation's pictures. Elsewhere none are taken.
+var pictures = flag.String("console.pictures", "", "folder that the documentation's pictures are written to")
+
+// most is how large a picture of the documentation may be.
+const most = 150_000
+
+// TestPictures takes the documentation's pictures of a stack that has shown its tour and imported
+// the purchases of a shop, as make run does. Then it does what docs/tutorials/first-order.md does.
+func TestPictures(t *testing.T) {
+	if *pictures == "" {
+		t.Skip("make screenshots takes the documentation's pictures")
+	}
+	s, b := find(t), open(t)
+	delivered, cancelled := firstOrders(t, s)
+	b.signIn(s)
+	for _, p := range []struct {
+		name, page, shows string
+		height            int64 // of the window; 0 for the whole page
+	}{
+		{"console-orders", "/orders", cancelled[:8], 800},
+		{"console-order", "/orders/" + delivered, "delivered", 0},
+		{"console-cancelled", "/orders/" + cancelled, "stock.insufficient", 620},
+		{"console-figures", "/figures", "By day", 0},
+	} {
+		b.do(b.looks("light"), chromedp.EmulateViewport(1280, max(p.height, 800)), chromedp.Navigate(s.console+p.page))
+		b.shows("main", p.shows)
+		b.takes(p.name, p.height == 0)
+	}
+}
+
+// firstOrders places the orders of the tutorial, and waits until they are delivered and cancelled.
+func firstOrders(t *testing.T, s stack) (delivered, cancelled string) {
+	t.Helper()
+	const customer, sku = "ada", "BOOK-1"
+	if err := s.RegisterCustomer(t.Context(), customer, "Ada Lovelace", "ada@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	account, err := s.OpenAccount(t.Context(), customer, "EUR")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{
+		s.Deposit(t.Context(), account, money.Money{Amount: 10_000, Currency: "EUR"}),
+		s.ListProduct(t.Context(), sku, money.Money{Amount: 1999, Currency: "EUR"}), s.NewStock(t.Context(), sku, 5),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	buy := func(quantity int64, until string) string {
+		o, err := s.PlaceOrder(t.Context(), customer, "EUR", []shop.Line{{SKU: sku, Quantity: quantity}}, shop.Address{
+			Recipient: "Ada Lovelace", Line1: "Keizersgracht 1", PostalCode: "1015 CJ", City: "Amsterdam", Country: "NL",
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		look := time.NewTicker(200 * time.Millisecond)
+		defer look.Stop()
+		for end := time.Now().Add(patience); time.Now().Before(end); <-look.C {
+			if got, err := s.Client.Order(t.Context(), o.ID); err != nil {
+				t.Fatal(err)
+			} else if got.Status == until {
+				return o.ID
+			}
+		}
+		t.Fatalf("the order of %d is not %s within %s", quantity, until, patience)
+		return ""
+	}
+	return buy(2, "delivered"), buy(6, "cancelled")
+}
+
+// takes takes a picture of the page, the whole of it or what the window shows.
+func (b *browser) takes(name string, whole bool) {
+	b.Helper()
+	shot := chromedp.CaptureScreenshot()
+	if whole {
+		shot = chromedp.FullScreenshot(100)
+	}
+	picture, err := chromedp.Run(b.ctx, shot)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if picture, err = small(picture); err != nil {
+		b.Fatal(err)
+	}
+	if len(picture) > most {
+		b.Errorf("%s has %d bytes, want at most %d", name, len(picture), most)
+	}
+	if err := os.WriteFile(filepath.Join(*pictures, name+".png"), picture, 0o644); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// small is the picture with a palette where it has few colours, and packed as tightly as may be.
+func small(picture []byte) ([]byte, error) {
+	all, err := png.Decode(bytes.NewReader(picture))
+	if err != nil {
+		return nil, err
+	}
+	if few := paletted(all); few != nil {
+		all = few
+	}
+	var out bytes.Buffer
+	err = (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, all)
+	return out.Bytes(), err
+}
+
+// paletted is the same picture with a palette; nil where it has more colours than a palette takes.
+func paletted(all image.Image) image.Image {
+	index := map[color.Color]uint8{}
+	few := image.NewPaletted(all.Bounds(), nil)
+	for y := all.Bounds().Min.Y; y < all.Bounds().Max.Y; y++ {
+		for x := all.Bounds().Min.X; x < all.Bounds().Max.X; x++ {
+			c := all.At(x, y)
+			i, known := index[c]
+			if !known {
+				if len(few.Palette) == 256 {
+					return nil
+				}
+				i = uint8(len(few.Palette))
+				index[c], few.Palette = i, append(few.Palette, c)
+			}
+			few.SetColorIndex(x, y, i)
+		}
+	}
+	return few
+}
