@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# test.sh unit|rules|integration|e2e|console|simulate...   Runs these suites. The last four get an emulator of their own on a free port, which ends with the script.
+# test.sh unit|rules|integration|e2e|console|screenshots|simulate...   Runs these suites. The last five get an emulator of their own on a free port, which ends with the script.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 stack=orderflow-e2e
@@ -63,16 +63,26 @@ for suite in "$@"; do
     e2e)
       use_emulator
       infra/local/deploy.sh "$endpoint" "$stack" AllowedOrigins=https://shop.example.com PaymentMinutes=1 HoldCountries=LU HoldMinutes=1 BackorderMinutes=1
-      # One package at a time: they share one deployment. The simulation is first: the others leave behind what orderflow verify finds.
-      mapfile -t packages < <(with_tag e2e e2e | grep -v '/simulate$')
+      # One package at a time: they share one deployment. The simulation and the pages' commands are first: the others leave behind what orderflow verify finds.
+      mapfile -t packages < <(with_tag e2e e2e | grep -vE '/(simulate|pages)$')
       export ORDERFLOW_STACK=$stack
       go test -v "${flags[@]}" -tags e2e -timeout 10m ./e2e/simulate
+      go test -v "${flags[@]}" -tags e2e -timeout 10m -parallel 8 ./e2e/pages # their commands mostly wait
       go test -v "${flags[@]}" -tags e2e -timeout 20m -p 1 "${packages[@]}"
       ;;
     console)
       use_emulator
       infra/local/deploy.sh "$endpoint" "$stack" HoldCountries=LU
       ORDERFLOW_STACK=$stack go test -v -count=1 -tags e2e ./e2e/console
+      ;;
+    screenshots)
+      # The stack is as make run leaves it.
+      use_emulator
+      infra/local/deploy.sh "$endpoint" "$stack" SimulatedCarrier=true HoldCountries=LU PaymentMinutes=0
+      export ORDERFLOW_STACK=$stack
+      bin/orderflow tour
+      bin/orderflow import cdnow events/samples/cdnow/CDNOW_sample.txt --limit 200
+      go test -v -count=1 -tags e2e ./e2e/console -run TestPictures -console.pictures "$PWD/docs/images"
       ;;
     simulate)
       use_emulator

@@ -2,8 +2,6 @@ package archtest
 
 import (
 	"encoding/json"
-	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path"
@@ -11,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"orderflow/shared/archtest/page"
 )
 
 // kit is what a team takes out of here as its event store and inbox: what docs/kit.md says, and
@@ -120,52 +120,54 @@ func TestAloneFinds(t *testing.T) {
 	}
 }
 
-// TestLift takes the kit as docs/kit.md says, into a module of another name, and builds the module
-// of another team on it, out of nothing but what is in the module cache. Whatever the kit needed of
-// the shop would be missing there.
-func TestLift(t *testing.T) {
-	dir := t.TempDir()
-	rename := strings.NewReplacer(module+"/"+kit+"/", "example.com/kit/")
-	packages := lifted(t)
-	for _, p := range packages {
-		copyPackage(t, p, filepath.Join(dir, "kit", strings.TrimPrefix(p, kit)), rename)
-	}
-	copyPackage(t, "shared/archtest/testdata/lending", filepath.Join(dir, "lending"), rename)
+// withoutTheNet is go without what the pages ask the net for, or do at home as well: go mod tidy
+// goes on without what the tests of other modules need, which no cache of this one has, and the
+// kit's own tests, which run at home, are not built.
+var withoutTheNet = page.Block{Page: "a shell's function", Text: `go() {
+  case "$*" in
+  'mod tidy') set -- mod tidy -e ;;
+  'test ./...') set -- build ./... ;;
+  esac
+  command go "$@"
+}
+`}
 
-	versions := map[string]string{}
-	for _, p := range dependencies(t, packages) {
-		if p.Module != nil && p.Module.Path != module {
-			versions[p.Module.Path] = p.Module.Version
-		}
+// TestLift takes the kit as docs/kit.md says, as it is and renamed, and builds the module of
+// another team on it, out of nothing but what is in the module cache. Whatever the kit needed of
+// the shop would be missing in the copy.
+func TestLift(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it copies the kit, and builds it")
 	}
-	requires := ""
-	for _, m := range slices.Sorted(maps.Keys(versions)) {
-		requires += fmt.Sprintf("require %s %s\n", m, versions[m])
+	t.Parallel()
+	checkout, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
 	}
-	language := strings.TrimSpace(strings.Split(readFile(t, "go.mod"), "\n")[2])
-	writeFile(t, filepath.Join(dir, "kit", "go.mod"), "module example.com/kit\n\n"+language+"\n\n"+requires)
-	writeFile(t, filepath.Join(dir, "lending", "go.mod"),
-		"module example.com/lending\n\n"+language+"\n\nrequire example.com/kit v0.0.0\n"+requires+
-			"replace example.com/kit => ../kit\n")
-	for _, m := range []string{"kit", "lending"} {
-		writeFile(t, filepath.Join(dir, m, "go.sum"), readFile(t, "go.sum"))
+	env := append(slices.Clone(offline), "GOSUMDB=off", "checkout="+checkout)
+	take := onACopy(t, "docs/kit.md")
+	if len(take) != 2 {
+		t.Fatalf("the page takes the kit in %d ways", len(take))
 	}
-	for _, step := range []struct {
-		in   string
-		args []string
-	}{
-		{"kit", []string{"vet", "./..."}},
-		{"lending", []string{"vet", "./..."}},
-		{"lending", []string{"build", "./..."}},
-		{"lending", []string{"test", "./..."}},
-	} {
-		run := exec.CommandContext(t.Context(), "go", step.args...)
-		run.Dir = filepath.Join(dir, step.in)
-		run.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off", "GOTOOLCHAIN=local")
-		if out, err := run.CombinedOutput(); err != nil {
-			t.Fatalf("%s: go %s: %v\n%s", step.in, strings.Join(step.args, " "), err, out)
-		}
-	}
+	testIt := page.Block{Page: "the team's test", Text: "go vet ./... && command go test ./...\n"}
+	goMod := "module example.com/lending\n\n" + languageOfTheModule(t) + "\n\n"
+
+	asItIs := t.TempDir()
+	writeFile(t, filepath.Join(asItIs, "go.mod"), goMod)
+	copyPackage(
+		t, "shared/archtest/testdata/lending", asItIs, strings.NewReplacer("example.com/kit/", module+"/"+kit+"/"),
+	)
+	runBlocks(t, asItIs, []page.Block{withoutTheNet, take[0], testIt}, env...)
+
+	renamed := t.TempDir()
+	runBlocks(t, renamed, []page.Block{withoutTheNet, take[1]}, env...)
+	lending := filepath.Join(renamed, "lending")
+	copyPackage(t, "shared/archtest/testdata/lending", lending, strings.NewReplacer())
+	writeFile(t, filepath.Join(lending, "go.mod"),
+		goMod+"require example.com/kit v0.0.0\nreplace example.com/kit => ../kit\n")
+	writeFile(t, filepath.Join(lending, "go.sum"), readFile(t, "go.sum"))
+	tidy := page.Block{Page: "the team's modules", Text: "go mod tidy\n"}
+	runBlocks(t, lending, []page.Block{withoutTheNet, tidy, testIt}, env...)
 }
 
 // copyPackage copies the files of one folder, and its testdata. What needs an AWS to run stays

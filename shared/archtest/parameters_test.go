@@ -1,6 +1,6 @@
 package archtest
 
-//go:generate go test . -run TestParametersDocument|TestResources|TestDiagrams -update
+//go:generate go test . -run TestParametersDocument|TestResources|TestDiagrams|TestIdleMonth -update
 
 import (
 	"flag"

@@ -193,7 +193,7 @@ func TestVersionRulesFind(t *testing.T) {
 		"alias": {edit{"AutoPublishAlias: live", "AutoPublishAlias: new", "has no alias live"}, aliased},
 		"description": {edit{
 			"      VersionDescription: !GetAtt Configuration.StateMachineRevisionId\n", "",
-			"AcceptCommandsFunction has no version of its own for another configuration",
+			"Function has no version of its own for another configuration",
 		}, aliased},
 		"parameter": {edit{
 			"                TimeZone: !Ref TimeZone\n", "", "Configuration doesn't have TimeZone",
