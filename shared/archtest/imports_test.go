@@ -58,10 +58,15 @@ var libraries = map[string][]string{
 	"shared/kit/awsclient":   {"github.com/aws/"},
 	"shared/kit/dynamostore": {"github.com/aws/", "github.com/klauspost/compress/"},
 	"shared/kit/inboxtable":  {"github.com/aws/"},
+	"shared/kit/trace":       {"go.opentelemetry.io/otel/"},
+	"shared/kit/otlp":        {"go.opentelemetry.io/otel/"},
 }
 
 // What tests use besides.
-var testLibraries = []string{"pgregory.net/rapid", "github.com/google/go-cmp/", "github.com/bojanz/address"}
+var testLibraries = []string{
+	"pgregory.net/rapid", "github.com/google/go-cmp/", "github.com/bojanz/address", "go.opentelemetry.io/",
+	"google.golang.org/protobuf/",
+}
 
 // What the tests of packages that speak to AWS share: one to talk to, and the clients' settings
 // that the functions have.

@@ -329,7 +329,7 @@ func functions(t template) (found findings) {
 		}
 		byParameter := object{"Fn::If": []any{"IsTraced", "Active", "PassThrough"}}
 		if !reflect.DeepEqual(t.prop(id, "Tracing"), any(byParameter)) {
-			found.addf("%s isn't traced where, and only where, the parameter Tracing says so", id)
+			found.addf("%s isn't traced where, and only where, the parameter TraceExporter says so", id)
 		}
 		if t.prop(id, "Handler") != "bootstrap" || t.prop(id, "Runtime") != "provided.al2023" ||
 			textAt(t.Resources[id].Metadata, "BuildMethod") != "go1.x" {
@@ -366,7 +366,7 @@ func functions(t template) (found findings) {
 	}
 	for _, id := range t.ofType(serverlessMachine) {
 		if !reflect.DeepEqual(t.prop(id, "Tracing", "Enabled"), any(object{"Fn::If": []any{"IsTraced", true, false}})) {
-			found.addf("%s isn't traced where, and only where, the parameter Tracing says so", id)
+			found.addf("%s isn't traced where, and only where, the parameter TraceExporter says so", id)
 		}
 		if t.prop(id, "Logging", "IncludeExecutionData") != false || t.prop(id, "Logging", "Level") != "ALL" {
 			found.addf("%s isn't logged without its data", id)

@@ -5,12 +5,15 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -68,7 +71,8 @@ var metrics = map[string]string{
 // TestLines starts each function's own program, gives it its samples (events/samples/invoke) and
 // requests with canaries, beside an AWS whose tables are empty, and reads what it writes: each line
 // is JSON without a repeated name, has no canary, and where the event concerns an order has
-// subject, order id, correlation id and, where there is one, trace id.
+// subject, order id, correlation id and, where there is one, trace id. The spans that it sends have
+// no canary either.
 func TestLines(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds all functions")
@@ -91,7 +95,8 @@ func TestLines(t *testing.T) {
 	}
 	for _, function := range functionNames(t) {
 		t.Run(function, func(t *testing.T) {
-			f := runLogged(t, filepath.Join(bin, function), endpoint)
+			collector := collectSpans(t)
+			f := runLogged(t, filepath.Join(bin, function), endpoint, collector.address)
 			invoked := false
 			for name, event := range events {
 				if name != function && !strings.HasPrefix(name, function+"-") {
@@ -114,8 +119,41 @@ func TestLines(t *testing.T) {
 			if !invoked {
 				t.Errorf("%s has no sample", function)
 			}
+			sent := collector.take()
+			for _, canary := range canaries {
+				if strings.Contains(sent, canary) {
+					t.Errorf("a span has the canary %s: %q", canary, sent)
+				}
+			}
+			if function == "accept-commands" && !strings.Contains(sent, "POST /orders/{id}/cancel") {
+				t.Errorf("no span of a request: %q", sent)
+			}
 		})
 	}
+}
+
+// spanCollector keeps what is sent to it. Protobuf leaves texts as they are.
+type spanCollector struct {
+	address string
+	mu      sync.Mutex
+	sent    strings.Builder
+}
+
+func collectSpans(t *testing.T) *spanCollector {
+	t.Helper()
+	c := &spanCollector{}
+	c.address = serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		_, _ = io.Copy(&c.sent, r.Body)
+	})
+	return c
+}
+
+func (c *spanCollector) take() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sent.String()
 }
 
 // logged is a function's process whose output is kept in a file: what it has written is there when
@@ -136,7 +174,7 @@ func (f *logged) take(t *testing.T) string {
 	return string(text)
 }
 
-func runLogged(t *testing.T, file, endpoint string) *logged {
+func runLogged(t *testing.T, file, endpoint, collector string) *logged {
 	t.Helper()
 	f := &logged{runtimeAPI: startRuntime(t), out: filepath.Join(t.TempDir(), "out")}
 	out, err := os.Create(f.out)
@@ -147,6 +185,7 @@ func runLogged(t *testing.T, file, endpoint string) *logged {
 	process.Env = append(
 		functionEnvironment(t, f.address), "AWS_ENDPOINT_URL="+endpoint, "AWS_SECRET_ACCESS_KEY=canary-secret-key",
 		"AWS_SESSION_TOKEN=canary-session", "CUSTOMER_CLAIM=username", "OPERATOR_SCOPE=orderflow/operator",
+		"TRACE_EXPORTER=otlp", "TRACE_ENDPOINT=http://"+collector+"/v1/traces", "TRACE_PERCENT=100",
 		"CUSTOMER_QUOTA_PER_HOUR=100", "API_URL=https://api.execute-api.eu-west-1.amazonaws.com",
 	)
 	process.Stdout, process.Stderr = out, out

@@ -36,10 +36,14 @@ func variableOf(environment []string) func(table string) string {
 	return func(table string) string { return names[table] }
 }
 
-// Start is lambda.Start. Where COUNT_REQUESTS is "true", each invocation ends with a line in the
+// Start is lambda.Start. Where TRACE_EXPORTER names one, each invocation sends its spans before it
+// ends (docs/tracing.md). Where COUNT_REQUESTS is "true", each invocation ends with a line in the
 // log that says how many messages a queue brought, what the function asked of AWS, how long it and
 // these requests took, and what CPU time the process used, all in milliseconds.
 func Start(handler any) {
+	if t := tracingOf(os.Getenv); t != nil {
+		handler = traced{Handler: lambda.NewHandler(handler), tracing: t}
+	}
 	if meter != nil {
 		handler = counted{Handler: lambda.NewHandler(handler), meter: meter}
 	}

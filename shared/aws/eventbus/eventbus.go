@@ -23,6 +23,7 @@ import (
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/poison"
+	"orderflow/shared/kit/trace"
 )
 
 // Limits of PutEvents.
@@ -74,6 +75,17 @@ type entry struct {
 // EventBridge did not take, and only that, is tried again with full jitter until half a second
 // before ctx's deadline. An envelope whose answer was lost is published twice, with the same id.
 func (b *Bus) Put(ctx context.Context, envelopes []es.Envelope) []error {
+	ctx, span := trace.Inside(ctx, trace.Producer, "send", b.name)
+	results := b.publish(ctx, envelopes)
+	if span.Recorded() {
+		span.Set(trace.Sent(trace.SystemEventBridge, b.name, len(envelopes))...)
+	}
+	span.End(errors.Join(results...))
+	return results
+}
+
+// publish is Put without its span.
+func (b *Bus) publish(ctx context.Context, envelopes []es.Envelope) []error {
 	results := make([]error, len(envelopes))
 	var open []entry
 	for i, e := range envelopes {

@@ -30,6 +30,7 @@ import (
 	"orderflow/shared/kit/backoff"
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/inbox"
+	"orderflow/shared/kit/trace"
 	"orderflow/shared/process/notification"
 )
 
@@ -122,9 +123,17 @@ func (s Sender) Send(ctx context.Context, m notification.Mail) (string, error) {
 	if deadline, ok := ctx.Deadline(); ok && deadline.Sub(s.clock.Now()) < tryTime {
 		return "", fmt.Errorf("%w: mail: no time is left to send it", inbox.ErrNotDone)
 	}
+	ctx, span := trace.Inside(ctx, trace.Producer, "send", "mail")
+	if span.Recorded() {
+		span.Set(trace.Sent(trace.SystemSES, "mail", 1)...)
+	}
 	for tries := backoff.New(pace, s.clock); ; {
 		id, again, err := s.once(ctx, input)
 		if err == nil || !again || !tries.Again(ctx) {
+			if id != "" {
+				span.Set(trace.MessageID(id))
+			}
+			span.End(err)
 			return id, err
 		}
 	}

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -59,8 +60,9 @@ func (e *edge) add(pattern string, a access, serve func() (http.Handler, paramet
 // exchange is what is known about one request while it is served.
 type exchange struct {
 	correlationID string
-	requestID     string // API Gateway's
-	trace         trace.Context
+	requestID     string        // API Gateway's
+	trace         trace.Context // what follows from the request carries
+	span          trace.Span
 	caller        identity
 	command       string // what tells a repeat of it from another command
 	code          string // of the problem that is answered
@@ -76,8 +78,10 @@ func exchangeOf(ctx context.Context) *exchange {
 	return &exchange{log: slog.Default()}
 }
 
-func (e *edge) exchange(r *http.Request) *exchange {
+// exchange is that of a request, and begins its trace.
+func (e *edge) exchange(r *http.Request, pattern string) (context.Context, *exchange) {
 	x := &exchange{log: e.log}
+	ctx := context.WithValue(r.Context(), exchangeKey{}, x)
 	if rc, ok := core.GetAPIGatewayV2ContextFromContext(r.Context()); ok {
 		x.requestID = rc.RequestID
 	}
@@ -87,14 +91,27 @@ func (e *edge) exchange(r *http.Request) *exchange {
 		x.correlationID = ident.New() // where the client's can't be used, the answer that refuses it has one too
 	}
 	// W3C Trace Context, 4.3: a traceparent that is malformed or repeated is ignored.
-	given, ok := r.Header.Values("Traceparent"), false
-	if len(given) == 1 {
-		x.trace, ok = trace.Parse(given[0])
+	var parent trace.Context
+	if given := r.Header.Values("Traceparent"); len(given) == 1 {
+		parent, _ = trace.Parse(given[0])
 	}
-	if !ok {
-		x.trace = trace.New(true)
+	ctx, x.span, x.trace = trace.Begin(ctx, parent, cmp.Or(pattern, "HTTP"))
+	return ctx, x
+}
+
+// end ends the request's span.
+func (x *exchange) end(ctx context.Context, method, pattern string, status int) {
+	if !x.span.Recorded() {
+		return
 	}
-	return x
+	about := trail.Of(ctx)
+	x.span.Set(trace.Request(method, pathOf(pattern))...)
+	x.span.Set(trace.About(about.Subject, about.OrderID, about.CorrelationID)...)
+	x.span.Set(trace.Status(status))
+	if status >= http.StatusInternalServerError { // what a client did wrong is no failure of the span
+		x.span.Fail(x.code)
+	}
+	x.span.End(nil)
 }
 
 // categories are those of the streams that a path may name.
@@ -114,8 +131,9 @@ func (x *exchange) about(pattern, path string) trail.Trail {
 // ServeHTTP implements http.Handler.
 func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := e.clock.Now()
-	x := e.exchange(r)
-	ctx := context.WithValue(r.Context(), exchangeKey{}, x)
+	handler, pattern := e.mux.Handler(r)
+	ctx, x := e.exchange(r, pattern)
+	defer x.span.Close()
 	if deadline, ok := ctx.Deadline(); ok {
 		// An answer "try again" that arrives is better than a function that is killed while it
 		// waits.
@@ -123,7 +141,6 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-deadlineMargin))
 		defer cancel()
 	}
-	handler, pattern := e.mux.Handler(r)
 	ctx = trail.With(ctx, x.about(pattern, r.URL.Path))
 	r = r.WithContext(ctx)
 	r.Header.Set("Accept", "application/json") // the one form that answers have, whatever is asked for
@@ -131,6 +148,7 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out.header.Set(correlationHeader, x.correlationID)
 	restore(ctx, out.header)
 	out.sendTo(w)
+	x.end(ctx, r.Method, pattern, out.status)
 	e.log.InfoContext(ctx, "request", "method", r.Method, "route", route(pattern), "status", out.status, "code", x.code,
 		"durationMs", float64(e.clock.Now().Sub(start).Microseconds())/1000, "apiRequestId", x.requestID)
 }
@@ -217,10 +235,13 @@ func isJSON(contentType string) bool {
 
 // route is the part of a pattern that goes to the log: the path's pattern, never the path.
 func route(pattern string) string {
-	if _, p, ok := strings.Cut(pattern, " "); ok {
-		return p
-	}
-	return "none"
+	return cmp.Or(pathOf(pattern), "none")
+}
+
+// pathOf is the path of a pattern, "" of none.
+func pathOf(pattern string) string {
+	_, p, _ := strings.Cut(pattern, " ")
+	return p
 }
 
 // answer is a response that is not sent yet.

@@ -3,11 +3,13 @@ package queue
 import (
 	"context"
 	"fmt"
+	"iter"
 	"log/slog"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"orderflow/shared/kit/trace"
 	"orderflow/shared/shop/trail"
 )
 
@@ -64,7 +66,12 @@ func together(
 	for i, record := range records {
 		messages[i] = messageOf(record)
 	}
-	own := ctx
+	spans := begin(ctx, records, messages)
+	own, all := trace.Together(ctx, traceparents(messages), trace.Consumer, "process", queueName(records[0]))
+	if all.Recorded() {
+		all.Set(trace.ProcessedBatch(trace.SystemSQS, queueName(records[0]), len(messages))...)
+	}
+	ctx = own
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		own, cancel = context.WithDeadline(ctx, start.Add(deadline.Add(-reserve).Sub(start)/2))
@@ -75,6 +82,8 @@ func together(
 		slog.WarnContext(
 			ctx, "batch failed, its messages are handled alone", "messages", len(messages), "error", err.Error(),
 		)
+		end(spans, func(int) error { return err })
+		all.End(err)
 		return records
 	}
 	for i, record := range records {
@@ -87,7 +96,38 @@ func together(
 		}
 		report(trail.With(ctx, messages[i].Trail()), record, messages[i], time.Since(start), nil)
 	}
+	end(spans, func(i int) error { return errs[i] })
+	all.End(nil)
 	return open
+}
+
+// begin makes the spans of messages, each in its own trace; none where none is recorded.
+func begin(ctx context.Context, records []*events.SQSMessage, messages []Message) (spans []trace.Span) {
+	if !trace.On(ctx) {
+		return nil
+	}
+	spans = make([]trace.Span, len(messages))
+	for i := range messages {
+		_, spans[i] = messages[i].begin(ctx, queueName(records[i]), messages[i].Trail())
+	}
+	return spans
+}
+
+func end(spans []trace.Span, err func(int) error) {
+	for i, span := range spans {
+		span.End(err(i))
+	}
+}
+
+// traceparents are those that messages carry.
+func traceparents(messages []Message) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range messages {
+			if !yield(messages[i].Trail().Traceparent) {
+				return
+			}
+		}
+	}
 }
 
 // each makes sure of one error for each of n messages. A handler that answers for fewer or more has

@@ -3,6 +3,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 
 	"orderflow/shared/kit/faults"
 	"orderflow/shared/kit/poison"
+	"orderflow/shared/kit/trace"
 	"orderflow/shared/ops/deadletter"
 	"orderflow/shared/shop/trail"
 )
@@ -50,7 +52,8 @@ type Message struct {
 	QueueARN   string
 	Sent       time.Time // first, zero where the queue did not say
 
-	sourceARN string // the queue that SQS moved it from
+	sourceARN   string // the queue that SQS moved it from
+	traceparent string // of the span that is about the message; "" where none is recorded
 }
 
 // traceparent is the attribute that carries W3C Trace Context where the body has no place for it.
@@ -59,10 +62,19 @@ const traceparent = "traceparent"
 // Trail is what the message is about, as far as it says.
 func (m Message) Trail() trail.Trail {
 	of := trail.OfMessage(m.Body)
-	if of.Traceparent == "" {
-		of.Traceparent = m.Attributes[traceparent]
-	}
+	of.Traceparent = cmp.Or(m.traceparent, of.Traceparent, m.Attributes[traceparent])
 	return of
+}
+
+// begin makes the span of a message, which is what follows from it then.
+func (m *Message) begin(ctx context.Context, queue string, about trail.Trail) (context.Context, trace.Span) {
+	ctx, span := trace.Continue(ctx, about.Traceparent, trace.Consumer, "process", queue)
+	if span.Recorded() {
+		m.traceparent = span.Context().String()
+		span.Set(trace.Processed(trace.SystemSQS, queue, m.ID)...)
+		span.Set(trace.About(about.Subject, about.OrderID, about.CorrelationID)...)
+	}
+	return ctx, span
 }
 
 // TakeOver is the id of a person's permit, "" for none: they looked into an effect of which nobody
@@ -128,7 +140,8 @@ func take(
 	journal Journal,
 ) (again bool) {
 	start, m := time.Now(), messageOf(record)
-	ctx = trail.With(ctx, m.Trail())
+	about := m.Trail()
+	ctx, span := m.begin(trail.With(ctx, about), queueName(record), about)
 	own, share := ctx, ctx // what the message has, and what of it is the handler's
 	if deadline, ok := ctx.Deadline(); ok {
 		end := start.Add(deadline.Add(-reserve).Sub(start) / time.Duration(open))
@@ -150,6 +163,7 @@ func take(
 		over, err = tell(own, record, m, journal, err)
 	}
 	report(ctx, record, m, time.Since(start), err)
+	span.End(err)
 	return err != nil && !over
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 
 	"orderflow/shared/kit/faults"
+	"orderflow/shared/kit/trace"
 	"orderflow/shared/shop/trail"
 )
 
@@ -62,9 +63,15 @@ func Task[In, Out any](f func(context.Context, In) (Out, error)) Handler {
 // (trail.OfMessage).
 func (r Router) Handle(ctx context.Context, input json.RawMessage) (any, error) {
 	start := time.Now()
-	ctx = trail.With(ctx, trail.OfMessage(input))
+	about := trail.OfMessage(input)
+	ctx, span := trace.Continue(trail.With(ctx, about), about.Traceparent, trace.Server, "task", "none")
+	defer span.Close()
 	attrs := make([]slog.Attr, 0, 8)
 	out, err := r.run(ctx, input, &attrs)
+	if span.Recorded() {
+		span.Set(trace.About(about.Subject, about.OrderID, about.CorrelationID)...)
+	}
+	span.End(err)
 	attrs = append(attrs, slog.Int64("ms", time.Since(start).Milliseconds()))
 	if err == nil {
 		slog.LogAttrs(ctx, slog.LevelInfo, "task done", attrs...)
@@ -99,6 +106,7 @@ func (r Router) run(ctx context.Context, input json.RawMessage, attrs *[]slog.At
 	if !ok {
 		return nil, ErrInvalid.New("there is no task %q", task)
 	}
+	trace.Current(ctx).Call("task", task)
 	delete(fields, "task")
 	rest, err := json.Marshal(fields)
 	if err != nil {

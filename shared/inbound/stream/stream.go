@@ -11,10 +11,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"maps"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -23,6 +25,7 @@ import (
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/poison"
+	"orderflow/shared/kit/trace"
 	"orderflow/shared/shop/trail"
 )
 
@@ -121,8 +124,51 @@ func (c Consumer) Run(ctx context.Context, batch Batch) error {
 	if c.Clock == nil {
 		c.Clock = clock.System{}
 	}
-	start := c.Clock.Now()
 	items := c.read(ctx, batch.DynamoDBEvent)
+	ctx, span := begin(ctx, items)
+	defer span.Close()
+	err := c.run(ctx, batch, items)
+	span.End(err)
+	return err
+}
+
+// begin makes the span of a batch.
+func begin(ctx context.Context, items []*item) (context.Context, trace.Span) {
+	if len(items) == 0 {
+		return ctx, trace.Span{}
+	}
+	table := tableOf(items[0].record.EventSourceArn)
+	ctx, span := trace.Together(ctx, traceparents(items), trace.Consumer, "process", table)
+	if span.Recorded() {
+		span.Set(trace.ProcessedBatch(trace.SystemStream, table, len(items))...)
+		if about := items[0].trail(); len(items) == 1 {
+			span.Set(trace.About(about.Subject, about.OrderID, about.CorrelationID)...)
+		}
+	}
+	return ctx, span
+}
+
+// traceparents are those of the commits, as far as they can be read.
+func traceparents(items []*item) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, it := range items {
+			if !yield(it.commit.Metadata.Traceparent) {
+				return
+			}
+		}
+	}
+}
+
+// tableOf is the name of the table whose stream has that ARN: …:table/NAME/stream/TIME.
+func tableOf(arn string) string {
+	_, name, _ := strings.Cut(arn, ":table/")
+	name, _, _ = strings.Cut(name, "/")
+	return name
+}
+
+// run handles a batch that is read.
+func (c Consumer) run(ctx context.Context, batch Batch, items []*item) error {
+	start := c.Clock.Now()
 	if batch.Redrive {
 		return c.redrive(ctx, items)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/trace"
 )
 
 // DynamoDB's limits. Sizes are counted by its own rules (see size), so that what passes here is not
@@ -56,9 +57,20 @@ func (s *Store) Append(ctx context.Context, commits []es.Commit, effects ...es.E
 	if err := es.CheckCommits(commits); err != nil {
 		return es.Appended{}, err
 	}
+	ctx, span := s.span(ctx, commits, effects)
+	appended, err := s.writes(ctx, commits, effects)
+	if appended.Recognised {
+		span.Set(trace.Outcome("recognised"))
+	}
+	span.End(err)
+	return appended, err
+}
+
+// writes tries to write commits, and again what takes too long.
+func (s *Store) writes(ctx context.Context, commits []es.Commit, effects []es.Effect) (es.Appended, error) {
 	for writes := 1; ; writes++ {
 		limited, cancel := context.WithTimeout(ctx, es.WriteLimit)
-		appended, err := s.write(limited, s.stamped(commits), effects)
+		appended, err := s.write(limited, s.stamped(ctx, commits), effects)
 		late := errors.Is(err, context.DeadlineExceeded) && limited.Err() != nil && ctx.Err() == nil
 		cancel()
 		switch {
@@ -74,23 +86,41 @@ func (s *Store) Append(ctx context.Context, commits []es.Commit, effects ...es.E
 // it.
 const maxWrites = 3
 
-// stamped gives the commits the present time, where they don't have a later one.
-func (s *Store) stamped(commits []es.Commit) []es.Commit {
+// stamped gives the commits the present time, where they don't have a later one, and what follows
+// from them the append for a parent, where it is of their trace.
+func (s *Store) stamped(ctx context.Context, commits []es.Commit) []es.Commit {
 	now := s.clock.Now()
 	out := slices.Clone(commits)
 	for i := range out {
 		if out[i].Time.Before(now) {
 			out[i].Time = now
 		}
+		out[i].Metadata.Traceparent = trace.Onward(ctx, out[i].Metadata.Traceparent)
 	}
 	return out
+}
+
+// span is that of an append.
+func (s *Store) span(ctx context.Context, commits []es.Commit, effects []es.Effect) (context.Context, trace.Span) {
+	ctx, span := trace.Inside(ctx, trace.Client, "append", s.table)
+	if span.Recorded() {
+		operation := "PutItem"
+		if len(commits)+len(effects) > 1 {
+			operation = "TransactWriteItems"
+		}
+		span.Set(trace.Written(operation, s.table)...)
+		for _, c := range commits {
+			trace.Link(ctx, c.Metadata.Traceparent)
+		}
+	}
+	return ctx, span
 }
 
 // write is one try.
 func (s *Store) write(ctx context.Context, commits []es.Commit, effects []es.Effect) (es.Appended, error) {
 	heads := make([]es.Head, len(commits))
 	items := make([]dynamo.Item, len(commits))
-	total := 0
+	total, span, kinds := 0, trace.Current(ctx), []string(nil)
 	for i, c := range commits {
 		stored, err := s.registry.EncodeCommit(c)
 		if err != nil {
@@ -101,6 +131,10 @@ func (s *Store) write(ctx context.Context, commits []es.Commit, effects []es.Eff
 			return es.Appended{}, err
 		}
 		heads[i], items[i], total = stored.Head(), item, total+size
+		kinds = appendTypes(kinds, stored, span)
+	}
+	if span.Recorded() {
+		span.Set(trace.EventTypes(kinds))
 	}
 	if len(commits) == 1 && len(effects) == 0 {
 		return s.put(ctx, commits[0], heads[0], items[0])
@@ -147,6 +181,16 @@ func (s *Store) write(ctx context.Context, commits []es.Commit, effects []es.Eff
 		return s.cancelled(commits, performed, err)
 	}
 	return es.Appended{}, writeFailed(commits[0].Head, err)
+}
+
+// appendTypes adds the types of a commit's events, where anybody asks.
+func appendTypes(kinds []string, c es.StoredCommit, span trace.Span) []string {
+	if span.Recorded() {
+		for _, e := range c.Events {
+			kinds = append(kinds, e.Type)
+		}
+	}
+	return kinds
 }
 
 // keyIsFree is the condition of every put. It is evaluated on the item with the put's own key: on

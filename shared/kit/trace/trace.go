@@ -29,22 +29,19 @@ func Parse(traceparent string) (c Context, ok bool) {
 		return Context{}, false
 	}
 	head, rest := traceparent[:length], traceparent[length:]
-	parts := strings.Split(head, "-")
-	if len(parts) != 4 || !hexadecimal(parts[0], 2) || !hexadecimal(parts[1], idLength) ||
-		!hexadecimal(parts[2], spanLength) || !hexadecimal(parts[3], 2) {
+	version, traceID, spanID, flags := head[:2], head[3:35], head[36:52], head[53:]
+	if head[2] != '-' || head[35] != '-' || head[52] != '-' || !hexadecimal(version, 2) ||
+		!hexadecimal(traceID, idLength) || !hexadecimal(spanID, spanLength) || !hexadecimal(flags, 2) {
 		return Context{}, false
 	}
-	switch version := parts[0]; {
+	switch {
 	case version == "ff", version == "00" && rest != "", rest != "" && rest[0] != '-':
 		return Context{}, false
-	case strings.Trim(parts[1], "0") == "", strings.Trim(parts[2], "0") == "":
+	case strings.Trim(traceID, "0") == "", strings.Trim(spanID, "0") == "":
 		return Context{}, false
 	}
-	flags, err := hex.DecodeString(parts[3])
-	if err != nil {
-		return Context{}, false
-	}
-	return Context{TraceID: parts[1], SpanID: parts[2], Sampled: flags[0]&1 == 1}, true
+	sampled := strings.IndexByte("13579bdf", flags[1]) >= 0 // the lowest bit
+	return Context{TraceID: traceID, SpanID: spanID, Sampled: sampled}, true
 }
 
 func hexadecimal(text string, length int) bool {

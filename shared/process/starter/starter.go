@@ -10,6 +10,7 @@ import (
 
 	"orderflow/shared/contract"
 	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/trace"
 	"orderflow/shared/process/saga"
 	"orderflow/shared/shop/order"
 )
@@ -95,7 +96,7 @@ type woken struct {
 }
 
 func (s Starter) start(ctx context.Context, e es.Envelope, run saga.Run) error {
-	run.Input.CorrelationID, run.Input.Traceparent = e.CorrelationID, e.Traceparent
+	run.Input.CorrelationID, run.Input.Traceparent = e.CorrelationID, trace.Onward(ctx, e.Traceparent)
 	fresh, err := s.Runs.Start(ctx, run)
 	if err != nil {
 		return fmt.Errorf("starter: %s: %w", e.ID, err)

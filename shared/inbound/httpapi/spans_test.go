@@ -1,0 +1,57 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"orderflow/shared/kit/trace"
+	"orderflow/shared/kit/trace/tracetest"
+)
+
+// A request is a span below its client's. What it brings about carries the span, and the span has
+// the pattern of the path and the order that was placed, and nothing that the client wrote.
+func TestRequestHasASpan(t *testing.T) {
+	s := newShop(t)
+	ctx, spans := tracetest.Record(t, 100)
+	client := trace.New(true)
+	r := post(ada, "/orders", anOrder()).with("Traceparent", client.String()).with("X-Correlation-ID", "till-7")
+	r.ctx = ctx
+	id := s.must(http.StatusAccepted, r).text("id")
+	span := spans.One(t, "POST /orders")
+	if tracetest.Parent(span) != client {
+		t.Errorf("below %+v", tracetest.Parent(span))
+	}
+	for key, want := range map[string]string{
+		"http.request.method": "POST", "http.route": "/orders", "http.response.status_code": "202", "error.type": "",
+		"orderflow.order.id": id, "orderflow.subject": "order/" + id, "orderflow.correlation.id": "till-7",
+	} {
+		if got := tracetest.Attribute(span, key); got != want {
+			t.Errorf("%s is %q, want %q", key, got, want)
+		}
+	}
+	events, err := s.orders.History(ctx, id)
+	if err != nil || events[0].Metadata.Traceparent != tracetest.Of(span).String() {
+		t.Errorf("%v: %v carries %q", err, events[0].Type, events[0].Metadata.Traceparent)
+	}
+}
+
+// What a client did wrong is no failure of the span. Of a path that nothing has, it says nothing.
+func TestRequestsThatFail(t *testing.T) {
+	s := newShop(t)
+	ctx, spans := tracetest.Record(t, 100)
+	r := get(ada, "/canary@example.com")
+	r.ctx = ctx
+	if res := s.send(r); res.status != http.StatusNotFound {
+		t.Fatal(res.status)
+	}
+	span := spans.One(t, "HTTP")
+	if tracetest.Attribute(span, "error.type") != "" || tracetest.Attribute(span, "http.response.status_code") != "404" {
+		t.Errorf("%v", span.Attributes())
+	}
+	for _, a := range span.Attributes() {
+		if strings.Contains(a.Value.String(), "canary") {
+			t.Errorf("%s is %s", a.Key, a.Value.String())
+		}
+	}
+}

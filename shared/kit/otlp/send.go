@@ -1,0 +1,105 @@
+package otlp
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// maxRequest bounds a request to a collector, in bytes. Collectors take 20 MB and more.
+const maxRequest = 4 << 20
+
+// maxAnswer is what of a collector's answer is read, so that the connection can serve again.
+const maxAnswer = 64 << 10
+
+// Collector sends by HTTP: OTLP with Protobuf.
+type Collector struct {
+	address string
+	client  *http.Client
+}
+
+// NewCollector makes a Collector of the address of its traces, such as
+// https://collector.example.com/v1/traces. Without TLS it has to be on this machine, where a Lambda
+// extension listens.
+func NewCollector(address string, client *http.Client) (*Collector, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
+		return nil, fmt.Errorf("otlp: endpoint: expected https://HOST/PATH, or http:// on localhost, got %q", address)
+	}
+	return &Collector{address: address, client: client}, nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Size implements Sender.
+func (c *Collector) Size() int { return maxRequest }
+
+// Send implements Sender, with one try: nobody waits for a trace as long as for an order.
+func (c *Collector) Send(ctx context.Context, request []byte) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.address, bytes.NewReader(request))
+	if err != nil {
+		return fmt.Errorf("otlp: %w", err)
+	}
+	r.Header.Set("Content-Type", "application/x-protobuf")
+	r.Header["Idempotency-Key"] = []string{} // not sent; a connection that was closed while frozen is made anew
+	answer, err := c.client.Do(r)
+	if err != nil {
+		return fmt.Errorf("otlp: %w", err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxAnswer))
+	if answer.StatusCode/100 != 2 {
+		return fmt.Errorf("otlp: the collector answers %s", answer.Status)
+	}
+	return nil
+}
+
+// The form in which X-Ray's daemon takes OTLP: a line that says the format, a mark for spans that
+// are sampled, and the request in base64.
+const daemonHead = `{"format":"json","version":1}` + "\nT1S"
+
+// maxDatagram is what UDP carries over IPv4, in bytes.
+const maxDatagram = 65_507
+
+// Daemon sends by UDP to X-Ray's daemon. It takes no answer: what is sent may still be lost.
+type Daemon struct {
+	address string
+	dialer  net.Dialer
+}
+
+// NewDaemon makes a Daemon of a host and port, as Lambda names them in AWS_XRAY_DAEMON_ADDRESS.
+func NewDaemon(address string) (*Daemon, error) {
+	if host, port, err := net.SplitHostPort(address); err != nil || host == "" || port == "" {
+		return nil, fmt.Errorf("otlp: X-Ray's daemon: expected HOST:PORT, got %q", address)
+	}
+	return &Daemon{address: address, dialer: net.Dialer{Timeout: time.Second}}, nil
+}
+
+// Size implements Sender.
+func (d *Daemon) Size() int { return base64.StdEncoding.DecodedLen(maxDatagram-len(daemonHead)) - 2 }
+
+// Send implements Sender.
+func (d *Daemon) Send(ctx context.Context, request []byte) error {
+	connection, err := d.dialer.DialContext(ctx, "udp", d.address)
+	if err != nil {
+		return fmt.Errorf("otlp: X-Ray's daemon: %w", err)
+	}
+	defer func() { _ = connection.Close() }()
+	var datagram strings.Builder
+	datagram.WriteString(daemonHead)
+	datagram.WriteString(base64.StdEncoding.EncodeToString(request))
+	if _, err := io.WriteString(connection, datagram.String()); err != nil {
+		return fmt.Errorf("otlp: X-Ray's daemon: %w", err)
+	}
+	return nil
+}
