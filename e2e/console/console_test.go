@@ -5,6 +5,7 @@ package console_test
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,12 @@ func (b *browser) decide(name, reason string) {
 // held places an order that waits for approval.
 func held(t *testing.T, s stack) shop.Order {
 	t.Helper()
+	return placed(t, s, "LU", 2)
+}
+
+// placed places an order of so many pieces, of which there are ten, to a country.
+func placed(t *testing.T, s stack, country string, pieces int64) shop.Order {
+	t.Helper()
 	customer, sku := "console-"+ident.New(), "console-"+ident.New()
 	price := money.Money{Amount: 1250, Currency: "EUR"}
 	if err := s.RegisterCustomer(t.Context(), customer, "Test <b>Person</b>", "test@example.com"); err != nil {
@@ -63,9 +70,9 @@ func held(t *testing.T, s stack) shop.Order {
 			t.Fatal(err)
 		}
 	}
-	o, err := s.PlaceOrder(t.Context(), customer, "EUR", []shop.Line{{SKU: sku, Quantity: 2}}, shop.Address{
-		Recipient: "Test <script>alert(1)</script>", Line1: "1 Test Street", PostalCode: "1111", City: "Luxembourg",
-		Country: "LU",
+	o, err := s.PlaceOrder(t.Context(), customer, "EUR", []shop.Line{{SKU: sku, Quantity: pieces}}, shop.Address{
+		Recipient: "Test <script>alert(1)</script>", Line1: "1 Test Street", PostalCode: map[string]string{"LU": "1111", "GB": "SW1Y 4LB"}[country],
+		City: "Testing", Country: country,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -88,6 +95,8 @@ func TestOrder(t *testing.T) {
 	b.decide("approve", "known to us")
 	b.shows("main", "Done: approve")
 	b.shows("#live", "confirmed") // without a reload
+	b.saga("Fulfil: ● succeeded") // after its last step's event, and without a reload
+	b.took("start order", "await approval", "reserve stock", "charge payment", "schedule shipment", "confirm order")
 	b.check("order")
 
 	b.do(chromedp.Navigate(s.console + "/orders/" + o.ID + "?asOf=1"))
@@ -104,6 +113,7 @@ func TestOrder(t *testing.T) {
 	b.decide("cancel", "the customer asked for it")
 	b.shows("#live .status", "cancelled")
 	b.shows("#live", "the customer asked for it")
+	b.saga("Undo: ● succeeded")
 	got, err := s.Client.Order(t.Context(), o.ID)
 	if err != nil || got.Status != "cancelled" || got.Cancellation.Reason != "operator.request" {
 		t.Errorf("the API says %+v, %v", got, err)
@@ -116,6 +126,47 @@ func TestOrder(t *testing.T) {
 	b.shows("h1", "Sign in")
 	b.do(chromedp.Navigate(s.console + "/orders/" + o.ID))
 	b.shows("h1", "Sign in")
+}
+
+// saga scrolls to the part of an order's page about its executions, which is asked for then, and
+// waits until it says something.
+func (b *browser) saga(says string) {
+	b.Helper()
+	b.do(chromedp.ScrollIntoView(chromedp.CSS("#saga-part")))
+	b.shows("#saga-part", says)
+}
+
+// took wants the drawing to show these steps as those that the execution was in, among others.
+func (b *browser) took(steps ...string) {
+	b.Helper()
+	shown, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](
+		`[...document.querySelectorAll(".machine .state:not(.idle) text:first-of-type")].map((t) => t.textContent)`))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, step := range steps {
+		if !slices.Contains(shown, step) {
+			b.Errorf("the drawing doesn't show that %s was taken: %s", step, shown)
+		}
+	}
+}
+
+// TestCancelledOrder: an order that is out of stock is cancelled. Its page shows the step that
+// failed, why, and how the rest was undone.
+func TestCancelledOrder(t *testing.T) {
+	s, b := find(t), open(t)
+	o := placed(t, s, "GB", 99)
+	b.signIn(s)
+	b.do(chromedp.Navigate(s.console + "/orders/" + o.ID))
+	b.shows("#live .status", "cancelled")
+	b.saga("Fulfil: ● succeeded")
+	b.took("reserve stock", "close order", "cancel shipment", "refund payment", "release stock", "cancel order")
+	b.shows(".machine .state.failed", "stock.insufficient")
+	b.do(chromedp.Click(chromedp.CSS(".execution summary")))
+	b.shows(".execution .steps", "reserve stock failed")
+	b.check("order-cancelled")
+	b.do(chromedp.Navigate(s.console + "/orders/" + o.ID + "/saga"))
+	b.shows(".machine .state.failed", "stock.insufficient")
 }
 
 // TestDeadLetter: a message that nobody can read is given up. An operator finds it, has it

@@ -35,6 +35,7 @@ type Step struct {
 	Entered time.Time `json:"enteredAt"`
 	Exited  time.Time `json:"exitedAt,omitzero"`
 	Tries   int       `json:"tries,omitempty"` // of a task
+	Failed  bool      `json:"failed,omitempty"`
 	Error   string    `json:"error,omitempty"` // of its last try that failed
 	Cause   string    `json:"cause,omitempty"`
 }

@@ -118,12 +118,13 @@ func follow(s *executions.Step, event types.HistoryEvent) {
 	switch event.Type {
 	case types.HistoryEventTypeTaskScheduled, types.HistoryEventTypeLambdaFunctionScheduled:
 		s.Tries++
+		s.Failed = false
 	}
 	if event.StateExitedEventDetails != nil {
 		s.Exited = aws.ToTime(event.Timestamp)
 	}
 	if name, cause := failure(event); name != nil || cause != nil {
-		s.Error, s.Cause = aws.ToString(name), words(aws.ToString(cause))
+		s.Failed, s.Error, s.Cause = true, aws.ToString(name), words(aws.ToString(cause))
 	}
 }
 

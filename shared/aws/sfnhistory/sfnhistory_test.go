@@ -116,7 +116,8 @@ func TestFind(t *testing.T) {
 		Steps: []executions.Step{
 			{
 				Name: "Release", Type: "Task", Entered: noon, Exited: noon.Add(1400 * time.Millisecond), Tries: 2,
-				Error: "States.Timeout", Cause: "no answer",
+				Failed: true,
+				Error:  "States.Timeout", Cause: "no answer",
 			},
 			{Name: "Failed", Type: "Fail", Entered: noon.Add(1500 * time.Millisecond)},
 		},

@@ -69,7 +69,8 @@ func TestAnswers(t *testing.T) {
 		"ListOrdersAnswer": reflect.TypeFor[orderList](), "OrderAnswer": reflect.TypeFor[orderState](),
 		"HistoryAnswer": reflect.TypeFor[history](), "DeadLettersAnswer": reflect.TypeFor[letterList](),
 		"DailyAnswer": reflect.TypeFor[figures](), "StockAnswer": reflect.TypeFor[stockLevel](),
-		"ProductAnswer": reflect.TypeFor[product](), "Problem": reflect.TypeFor[Problem](),
+		"ExecutionsAnswer": reflect.TypeFor[executionList](),
+		"ProductAnswer":    reflect.TypeFor[product](), "Problem": reflect.TypeFor[Problem](),
 	} {
 		check(name, is, schemas[name])
 	}

@@ -65,6 +65,7 @@ func New(c Console) http.Handler {
 	for pattern, serve := range map[string]func(*exchange) error{
 		"GET /orders":                      c.orders,
 		"GET /orders/{id}":                 c.order,
+		"GET /orders/{id}/saga":            c.orderSaga,
 		"POST /orders/{id}/{action}":       c.orderAction,
 		"GET /dead-letters":                c.deadLetters,
 		"GET /dead-letters/{id}":           c.deadLetter,

@@ -26,7 +26,9 @@ func everyPage(t *testing.T) map[string]*httptest.ResponseRecorder {
 	w.withOrder("held")
 	w.answer("GET /orders?limit=25", http.StatusOK, orderList)
 	w.answer("GET /orders/missing", http.StatusNotFound, `{"code":"order.not-found","detail":`+quoted(hostile)+`}`)
+	w.answer("GET /orders/"+orderID+"/executions", http.StatusOK, executionsOf("RUNNING"))
 	return map[string]*httptest.ResponseRecorder{
+		"/orders/" + orderID + "/saga":   w.get("/orders/" + orderID + "/saga"),
 		"/orders":                        w.get("/orders"),
 		"/orders?from=%3Cscript%3E":      w.get("/orders?from=" + url.QueryEscape(hostile)),
 		"/orders?id=%3Cscript%3E":        w.get("/orders?id=" + url.QueryEscape(hostile)),

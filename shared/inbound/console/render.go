@@ -107,6 +107,7 @@ var pages = sync.OnceValue(func() map[string]*template.Template {
 var funcs = template.FuncMap{
 	"short": short, "when": when, "instant": instant, "words": words, "indented": indented, "asset": assetPath,
 	"key": rand.Text, "add": add, "address": addressLines, "link": linkTo,
+	"tips": func() []string { return tips },
 }
 
 // view is what a template works with: the page's own content, and what all pages have.

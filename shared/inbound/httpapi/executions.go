@@ -29,6 +29,7 @@ type stepAnswer struct {
 	EnteredAt string `json:"enteredAt" format:"date-time"`
 	ExitedAt  string `json:"exitedAt,omitempty" format:"date-time" doc:"Absent while the execution is there, and for the state that it ended in with an error"`
 	Tries     int    `json:"tries,omitempty" doc:"Of a task"`
+	Failed    bool   `json:"failed,omitempty" doc:"true if the last try failed: the step did, if the execution left it"`
 	Error     string `json:"error,omitempty" doc:"Of the last try that failed" example:"stock.insufficient"`
 	Cause     string `json:"cause,omitempty" doc:"Without personal data"`
 }
@@ -88,7 +89,7 @@ func answerExecution(x executions.Execution) executionAnswer {
 	for _, s := range x.Steps {
 		a.Steps = append(a.Steps, stepAnswer{
 			Name: s.Name, Type: s.Type, EnteredAt: moment(s.Entered), ExitedAt: moment(s.Exited), Tries: s.Tries,
-			Error: s.Error, Cause: s.Cause,
+			Failed: s.Failed, Error: s.Error, Cause: s.Cause,
 		})
 	}
 	for _, s := range x.Machine.States {

@@ -40,7 +40,7 @@ func TestExecutions(t *testing.T) {
 		Steps: []executions.Step{
 			{
 				Name: "ReserveStock", Type: "Task", Entered: at, Exited: at.Add(time.Second), Tries: 2,
-				Error: "stock.insufficient", Cause: "2 of 3",
+				Failed: true, Error: "stock.insufficient", Cause: "2 of 3",
 			},
 			{Name: "Over", Type: "Fail", Entered: at.Add(time.Second)},
 		},
@@ -59,7 +59,7 @@ func TestExecutions(t *testing.T) {
 		"steps": []any{
 			object{
 				"name": "ReserveStock", "type": "Task", "enteredAt": "2026-03-01T12:00:00Z",
-				"exitedAt": "2026-03-01T12:00:01Z", "tries": 2.0, "error": "stock.insufficient", "cause": "2 of 3",
+				"exitedAt": "2026-03-01T12:00:01Z", "tries": 2.0, "failed": true, "error": "stock.insufficient", "cause": "2 of 3",
 			},
 			object{"name": "Over", "type": "Fail", "enteredAt": "2026-03-01T12:00:01Z"},
 		},

@@ -63,6 +63,7 @@ type Step struct {
 	Entered time.Time
 	Exited  time.Time // zero while it is there
 	Tries   int       // of a task
+	Failed  bool      // its last try did
 	Error   string    // of its last try that failed
 	Cause   string
 }

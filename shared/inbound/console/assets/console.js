@@ -14,15 +14,18 @@ function wait() {
   timer = setTimeout(poll, pause);
 }
 
-// A form that is open keeps what is typed into it.
+// A form that is open keeps what is typed into it, and a list that is open stays so.
 function busy(element) {
-  return element.querySelector("details[open] form") !== null;
+  return element.querySelector("details[open] form, .execution details[open]") !== null;
 }
 
 function poll() {
-  const element = document.querySelector("[data-poll]");
-  if (element !== null && document.visibilityState === "visible" && !busy(element)) {
-    htmx.trigger(element, "poll");
+  if (document.visibilityState === "visible") {
+    for (const element of document.querySelectorAll("[data-poll]")) {
+      if (!busy(element)) {
+        htmx.trigger(element, "poll");
+      }
+    }
   }
   pause = Math.min(pause * 1.5, last);
   wait();
@@ -35,7 +38,13 @@ document.addEventListener("visibilitychange", () => {
   }
 });
 
-document.addEventListener("htmx:afterSwap", () => {
+// News of the order is news of the parts that were loaded, too.
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target.id === "live") {
+    for (const element of document.querySelectorAll("[data-loaded]:not([data-poll])")) {
+      htmx.trigger(element, "poll");
+    }
+  }
   pause = first;
   wait();
 });
