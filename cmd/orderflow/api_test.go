@@ -218,8 +218,10 @@ func TestCommands(t *testing.T) {
 			"movement m1: JPY 25, and a balance of JPY 0\n", 0,
 		},
 		"deposit nothing": {"accounts deposit a1", nil, nil, nil, "--amount: expected", 2},
-		"deposit a number": {"accounts deposit a1 --amount 25.00", nil, nil, nil, "a currency and an amount above " +
-			"0", 2},
+		"deposit a number": {
+			"accounts deposit a1 --amount 25.00", nil, nil, nil, "expected a currency and an amount",
+			2,
+		},
 		"transfer": {
 			"accounts transfer a1 --to a2 --key k --amount", []string{"EUR 1"},
 			map[string]string{"POST /accounts/a1/transfers": `{"id":"t1","toAccountId":"a2",` +
@@ -261,6 +263,51 @@ func TestCommands(t *testing.T) {
 			"shipments deliver s1 --key k", nil, map[string]string{"POST /shipments/s1/deliver": aParcel},
 			[]string{`POST /shipments/s1/deliver Idempotency-Key: k`},
 			"shipment s1 of order o1: dispatched, version 3, labelled, tracking number OF1\n  2 × BOOK-1\n", 0,
+		},
+		"stock, its counts": {
+			"stock history BOOK-1", nil, map[string]string{"GET /stock/BOOK-1/history": `{"counts":[{"sequence":2,` +
+				`"time":"2026-03-01T12:00:00Z","counted":10,"before":12,"delta":-2,"left":8,` +
+				`"actor":{"kind":"person","id":"grace"}},{"sequence":1,"time":"2026-02-01T12:00:00Z","counted":20,` +
+				`"before":0,"delta":20,"left":0}],"next":"N"}`},
+			[]string{"GET /stock/BOOK-1/history?limit=20"},
+			"┌──────────────────────┬─────────┬──────────────┬────────────┬─────────────┬──────────────┐\n" +
+				"│ TIME                 │ COUNTED │ IN THE BOOKS │ CHANGED BY │ LEFT BEFORE │ BY           │\n" +
+				"├──────────────────────┼─────────┼──────────────┼────────────┼─────────────┼──────────────┤\n" +
+				"│ 2026-03-01T12:00:00Z │      10 │           12 │         -2 │           8 │ person grace │\n" +
+				"│ 2026-02-01T12:00:00Z │      20 │            0 │        +20 │           0 │ unknown      │\n" +
+				"└──────────────────────┴─────────┴──────────────┴────────────┴─────────────┴──────────────┘\n" +
+				"There are more.\n", 0,
+		},
+		"stock, who waits": {
+			"stock waitlist BOOK-1 --limit 2", nil, map[string]string{"GET /stock/BOOK-1/waitlist": `{"waiting":3,` +
+				`"passed":1,"entries":[{"orderId":"o1","revision":1,"quantity":2}],"next":"N"}`},
+			[]string{"GET /stock/BOOK-1/waitlist?limit=2"}, "┌───┬───────┬──────────┬────────┐\n" +
+				"│   │ ORDER │ REVISION │ PIECES │\n├───┼───────┼──────────┼────────┤\n" +
+				"│ 1 │ o1    │        1 │      2 │\n└───┴───────┴──────────┴────────┘\n" +
+				"3 wait; 1 got pieces past the first.\nThere are more.\n", 0,
+		},
+		"stock, nobody waits": {
+			"stock waitlist BOOK-1", nil, map[string]string{"GET /stock/BOOK-1/waitlist": `{"entries":[]}`},
+			[]string{"GET /stock/BOOK-1/waitlist?limit=20"}, "Nobody waits for it.\n", 0,
+		},
+		"stock, too many": {"stock history BOOK-1 --limit 101", nil, nil, nil, "--limit: expected 1 to 100, got 101", 2},
+		"product, its changes": {
+			"products history BOOK-1", nil, map[string]string{"GET /products/BOOK-1/history": `{"changes":[` +
+				`{"version":2,"time":"2026-03-01T12:00:00Z","kind":"repriced","reason":"sale","outOfStock":"reject",` +
+				`"prices":[{"amount":1299,"currency":"EUR"},` +
+				`{"amount":999,"currency":"EUR","validFrom":"2027-01-01T00:00:00Z"}],` +
+				`"actor":{"kind":"person","id":"grace"}},{"version":1,"time":"2026-02-01T12:00:00Z",` +
+				`"kind":"withdrawn"}]}`},
+			[]string{"GET /products/BOOK-1/history?limit=20"}, "version 2, 2026-03-01T12:00:00Z: repriced by person grace: " +
+				"\"sale\"\n  EUR 12.99\n  EUR 9.99 from 2027-01-01T00:00:00Z\n  out of stock: reject\n" +
+				"version 1, 2026-02-01T12:00:00Z: withdrawn by unknown\n", 0,
+		},
+		"product, withdrawn for a reason": {
+			"products withdraw BOOK-1 --version 3 --reason recalled", nil,
+			map[string]string{"PUT /products/BOOK-1": aProduct},
+			[]string{`PUT /products/BOOK-1 If-Match: "3" {"reason":"recalled","withdrawn":true}`},
+			"BOOK-1: on sale, version 3\n  EUR 12.99\n  EUR 9.99 from 2027-01-01T00:00:00Z\n" +
+				"  out of stock: backorder\n", 0,
 		},
 		"stock": {
 			"stock show BOOK-1", nil, map[string]string{"GET /stock/BOOK-1": someStock}, []string{"GET /stock/BOOK-1"},

@@ -25,7 +25,8 @@ func productsCommand(stack *stackFlag) *cobra.Command {
 	}
 	cmd.AddCommand(
 		productsListCommand(stack.connect), productsShowCommand(stack.connect), productsSetCommand(stack.connect),
-		productsWithdrawCommand(stack.connect), productsVerifyCommand(stack), productsRebuildCommand(stack),
+		productsWithdrawCommand(stack.connect), productsHistoryCommand(stack.connect),
+		productsVerifyCommand(stack), productsRebuildCommand(stack),
 	)
 	return cmd
 }

@@ -90,6 +90,7 @@ func productsShowCommand(connect connectFunc) *cobra.Command {
 type productFlags struct {
 	texts      []string
 	outOfStock string
+	reason     string
 	version    int64
 	prices     []shop.ProductPrice
 }
@@ -114,12 +115,16 @@ func productsSetCommand(connect connectFunc) *cobra.Command {
 					"backorder",
 			)
 			addVersion(flags, &f.version)
+			addReason(flags, &f.reason)
 		},
 		check: f.check,
 		ask: func(ctx context.Context, c *shop.Client, args []string, _ http.Header) (json.RawMessage, error) {
 			body := map[string]any{"prices": f.prices}
 			if f.outOfStock != "" {
 				body["outOfStock"] = f.outOfStock
+			}
+			if f.reason != "" {
+				body["reason"] = f.reason
 			}
 			return putProduct(ctx, c, args[0], f.version, body)
 		},
@@ -130,6 +135,10 @@ func productsSetCommand(connect connectFunc) *cobra.Command {
 func addVersion(flags *pflag.FlagSet, version *int64) {
 	flags.Int64Var(version, "version", 0, "the product's version that you read; the present one by default")
 	flags.Lookup("version").DefValue = ""
+}
+
+func addReason(flags *pflag.FlagSet, reason *string) {
+	flags.StringVar(reason, "reason", "", "why, for the product's history, without personal data")
 }
 
 func (f *productFlags) check(*cobra.Command) error {
@@ -172,14 +181,22 @@ func putProduct(
 
 func productsWithdrawCommand(connect connectFunc) *cobra.Command {
 	var version int64
+	var reason string
 	return apiCommand{
 		use: "withdraw SKU", short: "Takes a SKU off sale", args: needsOne("SKU"), complete: someProducts,
 		long:    "Takes a SKU off sale. Orders that are placed keep their prices. products set puts it on sale again.",
 		example: "  orderflow products withdraw BOOK-1",
-		flags:   func(f *pflag.FlagSet) { addVersion(f, &version) },
-		check:   func(*cobra.Command) error { return notBelow(version) },
+		flags: func(f *pflag.FlagSet) {
+			addVersion(f, &version)
+			addReason(f, &reason)
+		},
+		check: func(*cobra.Command) error { return notBelow(version) },
 		ask: func(ctx context.Context, c *shop.Client, args []string, _ http.Header) (json.RawMessage, error) {
-			return putProduct(ctx, c, args[0], version, map[string]bool{"withdrawn": true})
+			body := map[string]any{"withdrawn": true}
+			if reason != "" {
+				body["reason"] = reason
+			}
+			return putProduct(ctx, c, args[0], version, body)
 		},
 		show: printProduct,
 	}.over(connect)

@@ -37,7 +37,8 @@ func main() {
 	log, config, now := awsenv.Logger(), awsenv.Config(context.Background()), clock.System{}
 	tables := dynamodb.NewFromConfig(config)
 	store := dynamostore.New(tables, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(
-		order.Register, customer.Register, account.Register, stock.Register, shipment.Register))
+		order.Register, customer.Register, account.Register, stock.Register, shipment.Register,
+		product.Register))
 	vault := keyvault.New(tables, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
 	views := viewtable.New(tables, awsenv.Env("VIEWS_TABLE"))
 	statistics := customers.NewStatistics(views, now)
@@ -59,7 +60,7 @@ func main() {
 			Lines: stocktable.NewLines(tables, awsenv.Env("STOCK_TABLE"), awsenv.Env("WAITLIST_TABLE")),
 		}),
 		Products: product.New(product.Deps{
-			Clock: now, Rows: producttable.New(tables, awsenv.Env("PRODUCTS_TABLE"), now),
+			Store: store, Clock: now, Rows: producttable.New(tables, awsenv.Env("PRODUCTS_TABLE"), now),
 		}),
 		Shipments: shipment.New(shipment.Deps{Store: store, Clock: now, Vault: vault}),
 		Lists:     orders.NewLists(views, now), AllOrders: allorders.NewLists(views, now),

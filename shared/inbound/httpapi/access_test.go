@@ -194,6 +194,14 @@ func TestAccessToStock(t *testing.T) {
 			"split stock", func(_ *shop, who caller) request { return split(who, "/stock/cd-1/shards", 4) },
 			gets{401, 403, 403, 200},
 		},
+		{
+			"read the counts", func(_ *shop, who caller) request { return get(who, "/stock/cd-1/history") },
+			gets{401, 403, 403, 200},
+		},
+		{
+			"read who waits", func(_ *shop, who caller) request { return get(who, "/stock/cd-1/waitlist") },
+			gets{401, 403, 403, 200},
+		},
 		{"read stock", func(_ *shop, who caller) request { return get(who, "/stock/cd-1") }, gets{401, 200, 200, 200}},
 	})
 }
@@ -225,6 +233,11 @@ func TestAccessToProducts(t *testing.T) {
 			"read a product",
 			func(s *shop, who caller) request { return get(who, "/products/"+s.listed("cd-9", eur(999))) },
 			gets{401, 200, 200, 200},
+		},
+		{
+			"read what changed",
+			func(s *shop, who caller) request { return get(who, "/products/"+s.listed("cd-9", eur(999))+"/history") },
+			gets{401, 403, 403, 200},
 		},
 		{"list products", func(_ *shop, who caller) request { return get(who, "/products") }, gets{401, 200, 200, 200}},
 		{

@@ -31,6 +31,7 @@ type setProductBody struct {
 	Prices     []productPrice `json:"prices,omitempty" maxItems:"100" nullable:"false" doc:"All prices, in any order. At least one, unless the product is withdrawn. In each currency, the price with the latest validFrom that has passed is in force."`
 	OutOfStock string         `json:"outOfStock,omitempty" enum:"reject,backorder,partial-wait,partial-drop" doc:"What becomes of orders that are short of the product: they are cancelled (reject, the default), wait until there is enough (backorder), or go on without what is missing, which waits as an order of its own (partial-wait), or is dropped and never charged (partial-drop). An order may say otherwise."`
 	Withdrawn  bool           `json:"withdrawn,omitempty" doc:"true takes the product off sale; omit prices then"`
+	Reason     string         `json:"reason,omitempty" minLength:"1" maxLength:"500" doc:"Why, for the product's history. It is stored unencrypted: write no personal data."`
 }
 
 type setProductInput struct {
@@ -82,7 +83,7 @@ func (c Commands) setProduct(ctx context.Context, id identity, in *setProductInp
 	}
 	want := product.Desired{
 		Withdrawn: in.Body.Withdrawn, Prices: make([]product.Price, len(in.Body.Prices)),
-		OutOfStock: goods.OutOfStock(in.Body.OutOfStock),
+		OutOfStock: goods.OutOfStock(in.Body.OutOfStock), Reason: in.Body.Reason,
 	}
 	for i, p := range in.Body.Prices {
 		want.Prices[i] = product.Price{
@@ -165,14 +166,19 @@ func answerProduct(id identity, p product.Product, now time.Time) productAnswer 
 	if !id.isOperator() {
 		return a
 	}
-	for _, price := range p.Prices {
+	a.Prices = answerPrices(p.Prices)
+	return a
+}
+
+func answerPrices(prices []product.Price) (all []productPriceAnswer) {
+	for _, price := range prices {
 		set := productPriceAnswer{Amount: price.Amount, Currency: price.Currency}
 		if !price.ValidFrom.IsZero() {
 			set.ValidFrom = price.ValidFrom.UTC().Format(time.RFC3339Nano)
 		}
-		a.Prices = append(a.Prices, set)
+		all = append(all, set)
 	}
-	return a
+	return all
 }
 
 // productsCursor names one of the two lists and a place in it. It is not signed: whoever may read

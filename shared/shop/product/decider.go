@@ -37,6 +37,9 @@ type Desired struct {
 	Prices    []Price // all of them, in any order; none of a product that is withdrawn
 	// OutOfStock is what becomes of orders that are short of it; "" is reject.
 	OutOfStock goods.OutOfStock
+	// Reason is why, for the history. It is no part of the state: one that is there already is not
+	// written for another reason.
+	Reason string
 }
 
 // set is the command to bring a SKU into the desired state. Its prices are sorted.
@@ -74,11 +77,15 @@ func decide(c set, p Product) ([]Event, error) {
 	case c.want.Withdrawn && p.Withdrawn:
 		return nil, nil
 	case c.want.Withdrawn:
-		return []Event{Withdrawn{SKU: c.sku}}, nil
+		return []Event{Withdrawn{SKU: c.sku, Reason: c.want.Reason}}, nil
 	case !p.Known() || p.Withdrawn:
-		return []Event{Listed{SKU: c.sku, Prices: c.want.Prices, OutOfStock: c.want.OutOfStock}}, nil
+		return []Event{Listed{
+			SKU: c.sku, Prices: c.want.Prices, OutOfStock: c.want.OutOfStock, Reason: c.want.Reason,
+		}}, nil
 	case p.OutOfStock == c.want.OutOfStock && samePrices(p.Prices, c.want.Prices):
 		return nil, nil
 	}
-	return []Event{Repriced{SKU: c.sku, Prices: c.want.Prices, OutOfStock: c.want.OutOfStock}}, nil
+	return []Event{Repriced{
+		SKU: c.sku, Prices: c.want.Prices, OutOfStock: c.want.OutOfStock, Reason: c.want.Reason,
+	}}, nil
 }

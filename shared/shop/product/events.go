@@ -34,6 +34,8 @@ type Listed struct {
 	Prices []Price `json:"prices"` // all that there are, by currency and then by ValidFrom
 	// OutOfStock is what becomes of orders that are short of it; "" is reject
 	OutOfStock goods.OutOfStock `json:"outOfStock,omitempty"`
+	// Reason is why, as whoever changed it wrote it, without personal data: "" for none.
+	Reason string `json:"reason,omitempty"`
 }
 
 // Repriced: other prices, or another policy, take the place of all those before.
@@ -42,11 +44,15 @@ type Repriced struct {
 	Prices []Price `json:"prices"` // all that there are, by currency and then by ValidFrom
 	// OutOfStock is what becomes of orders that are short of it; "" is reject
 	OutOfStock goods.OutOfStock `json:"outOfStock,omitempty"`
+	// Reason is why, as whoever changed it wrote it, without personal data: "" for none.
+	Reason string `json:"reason,omitempty"`
 }
 
 // Withdrawn: the SKU is not for sale any more, and has no prices.
 type Withdrawn struct {
 	SKU string `json:"sku"`
+	// Reason is why, as whoever changed it wrote it, without personal data: "" for none.
+	Reason string `json:"reason,omitempty"`
 }
 
 func (Listed) productEvent()    {}

@@ -78,6 +78,7 @@ func (s Service) Set(ctx context.Context, req es.Request, sku string, want Desir
 	}
 	command := set{sku: sku, want: Desired{
 		Withdrawn: want.Withdrawn, Prices: sorted(want.Prices), OutOfStock: want.OutOfStock.Stored(),
+		Reason: want.Reason,
 	}}
 	var product Product
 	tries, taken := 0, match.Version == 0 && !want.Withdrawn // taken for new

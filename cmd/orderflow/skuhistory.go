@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"orderflow/cmd/orderflow/shop"
+	"orderflow/shared/shop/money"
+)
+
+// pageOf makes a command that shows the first page of a list of a SKU.
+func pageOf(
+	connect connectFunc, use, short, long, collection, list, what string, show func(io.Writer, json.RawMessage) error,
+) *cobra.Command {
+	limit := 0
+	return apiCommand{
+		use: use + " SKU", short: short, long: long, args: needsOne("SKU"), complete: someProducts,
+		example: "  orderflow " + collection + " " + use + " BOOK-1",
+		flags: func(f *pflag.FlagSet) {
+			f.IntVar(&limit, "limit", 20, "maximum number of "+what+", 1 to 100")
+		},
+		check: func(*cobra.Command) error { return withinPage(limit) },
+		ask: func(ctx context.Context, c *shop.Client, args []string, _ http.Header) (json.RawMessage, error) {
+			return c.Get(ctx, shop.Path(collection, args[0], list), url.Values{"limit": {strconv.Itoa(limit)}})
+		},
+		show: show,
+	}.over(connect)
+}
+
+// whoDid is who brought an event about.
+type whoDid struct {
+	Kind string `json:"kind"`
+	ID   string `json:"id"`
+}
+
+// String is the actor as people read it.
+func (w *whoDid) String() string {
+	if w == nil {
+		return "unknown"
+	}
+	return w.Kind + " " + w.ID
+}
+
+func stockHistoryCommand(connect connectFunc) *cobra.Command {
+	return pageOf(connect, "history", "Shows the counts of a SKU, newest first, and what left between them",
+		"Shows the counts of a SKU, newest first: what was counted, what the books had, what left since the count "+
+			"before, and who counted.", "stock", "history", "counts", shows(func(page struct {
+			Counts []struct {
+				Time    time.Time `json:"time"`
+				Counted int64     `json:"counted"`
+				Before  int64     `json:"before"`
+				Delta   int64     `json:"delta"`
+				Left    int64     `json:"left"`
+				Actor   *whoDid   `json:"actor"`
+			} `json:"counts"`
+			Next string `json:"next"`
+		}) []string {
+			t := listOf(table.Row{"time", "counted", "in the books", "changed by", "left before", "by"}, 2, 3, 4, 5)
+			for _, c := range page.Counts {
+				t.AppendRow(table.Row{
+					c.Time.Format(time.RFC3339), c.Counted, c.Before, fmt.Sprintf("%+d", c.Delta), c.Left, c.Actor,
+				})
+			}
+			return withMore([]string{t.Render()}, page.Next)
+		}))
+}
+
+func stockWaitlistCommand(connect connectFunc) *cobra.Command {
+	return pageOf(connect, "waitlist", "Shows the orders that wait for a SKU, first in line first", "", "stock",
+		"waitlist", "orders", shows(func(page struct {
+			Waiting int64 `json:"waiting"`
+			Passed  int64 `json:"passed"`
+			Entries []struct {
+				OrderID  string `json:"orderId"`
+				Revision int64  `json:"revision"`
+				Quantity int64  `json:"quantity"`
+			} `json:"entries"`
+			Next string `json:"next"`
+		}) []string {
+			if len(page.Entries) == 0 {
+				return []string{"Nobody waits for it."}
+			}
+			t := listOf(table.Row{"", "order", "revision", "pieces"}, 1, 3, 4)
+			for i, e := range page.Entries {
+				t.AppendRow(table.Row{i + 1, e.OrderID, e.Revision, e.Quantity})
+			}
+			summary := fmt.Sprintf("%d wait; %d got pieces past the first.", page.Waiting, page.Passed)
+			return withMore([]string{t.Render(), summary}, page.Next)
+		}))
+}
+
+func productsHistoryCommand(connect connectFunc) *cobra.Command {
+	return pageOf(connect, "history", "Shows what changed of a product, newest first, by whom and why", "", "products",
+		"history", "changes", shows(func(page struct {
+			Changes []struct {
+				Version int64     `json:"version"`
+				Time    time.Time `json:"time"`
+				Kind    string    `json:"kind"`
+				Prices  []struct {
+					money.Money
+
+					ValidFrom string `json:"validFrom"`
+				} `json:"prices"`
+				OutOfStock string  `json:"outOfStock"`
+				Reason     string  `json:"reason"`
+				Actor      *whoDid `json:"actor"`
+			} `json:"changes"`
+			Next string `json:"next"`
+		}) []string {
+			var out []string
+			for _, c := range page.Changes {
+				line := fmt.Sprintf("version %d, %s: %s by %s", c.Version, c.Time.Format(time.RFC3339), c.Kind, c.Actor)
+				if c.Reason != "" {
+					line += fmt.Sprintf(": %q", c.Reason)
+				}
+				out = append(out, line)
+				for _, p := range c.Prices {
+					out = append(out, "  "+p.String()+since(p.ValidFrom))
+				}
+				if c.OutOfStock != "" {
+					out = append(out, "  out of stock: "+c.OutOfStock)
+				}
+			}
+			return withMore(out, page.Next)
+		}))
+}
+
+func since(validFrom string) string {
+	if validFrom == "" {
+		return ""
+	}
+	return " from " + validFrom
+}
+
+// listOf begins a table, with columns of numbers to the right.
+func listOf(header table.Row, numbers ...int) table.Writer {
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.AppendHeader(header)
+	var columns []table.ColumnConfig
+	for _, n := range numbers {
+		columns = append(columns, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	}
+	t.SetColumnConfigs(columns)
+	return t
+}
