@@ -74,8 +74,9 @@ func find(t *testing.T) stack {
 // browser is a tab.
 type browser struct {
 	*testing.T
-	ctx context.Context
-	axe string
+	ctx     context.Context
+	axe     string
+	refused sync.Map // statuses of pages that a test asks for and the console refuses
 }
 
 func open(t *testing.T, more ...chromedp.ExecAllocatorOption) *browser {
@@ -103,6 +104,9 @@ func open(t *testing.T, more ...chromedp.ExecAllocatorOption) *browser {
 			if err != nil {
 				return // the browser is closed
 			}
+			if b.expected(said.Text) {
+				continue
+			}
 			t.Errorf("the browser reported %s: %s %s:%d", said.Type, said.Text, said.URL, said.Line)
 		}
 	})
@@ -111,6 +115,17 @@ func open(t *testing.T, more ...chromedp.ExecAllocatorOption) *browser {
 		reading.Wait()
 	})
 	return b
+}
+
+// expects says that the console will refuse what the test asks for, which the browser reports.
+func (b *browser) expects(status int) { b.refused.Store(fmt.Sprintf("status of %d ", status), true) }
+
+func (b *browser) expected(text string) (known bool) {
+	b.refused.Range(func(status, _ any) bool {
+		known = strings.Contains(text, status.(string))
+		return !known
+	})
+	return known
 }
 
 // program finds the browser.

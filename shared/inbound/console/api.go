@@ -64,6 +64,11 @@ func (p *Problem) refusal() refusal {
 		return refusal{p.Status, "Only operators may see this.", "Sign in as an operator."}
 	case p.Status == http.StatusNotFound && p.Code != "":
 		return refusal{p.Status, "There is nothing here.", strings.TrimSpace(p.Detail + " " + hint)}
+	case p.Status == http.StatusPreconditionFailed:
+		return refusal{
+			p.Status, "Somebody else changed it since you opened the page. Nothing of yours was written.",
+			"Go back, reload the page, and decide again. " + p.Detail,
+		}
 	case p.Status == http.StatusTooManyRequests:
 		return refusal{p.Status, "The API has too many requests right now.", "Try again in a moment."}
 	case p.Status >= http.StatusInternalServerError:
@@ -119,6 +124,32 @@ func (c caller) post(ctx context.Context, path, key string, body, into any) erro
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Idempotency-Key", key)
+	_, err = c.do(r, into)
+	return err
+}
+
+// put brings something into a state. What it is decided on goes into the header.
+func (c caller) put(ctx context.Context, path string, match http.Header, body, into any) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPut, c.url+path, bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	r.Header = match.Clone()
+	r.Header.Set("Content-Type", "application/json")
+	_, err = c.do(r, into)
+	return err
+}
+
+// erase removes what is at a path, however often it is asked for.
+func (c caller) erase(ctx context.Context, path string, query url.Values, into any) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodDelete, c.url+path+"?"+query.Encode(), http.NoBody)
+	if err != nil {
+		return err
+	}
 	_, err = c.do(r, into)
 	return err
 }

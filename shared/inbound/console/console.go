@@ -71,6 +71,15 @@ func New(c Console) http.Handler {
 		"GET /dead-letters/{id}":           c.deadLetter,
 		"POST /dead-letters/{id}/{action}": c.deadLetterAction,
 		"GET /stock":                       c.stock,
+		"GET /products":                    c.products,
+		"GET /products/{sku}":              c.product,
+		"POST /products/{sku}/set":         c.setProduct,
+		"POST /products/{sku}/withdraw":    c.withdrawProduct,
+		"GET /customers":                   c.customers,
+		"GET /customers/{id}":              c.customer,
+		"POST /customers/{id}/erase":       c.eraseCustomer,
+		"GET /accounts":                    c.findAccount,
+		"GET /accounts/{id}":               c.account,
 		"GET /figures":                     c.figures,
 	} {
 		mux.HandleFunc(pattern, c.page(serve, true))

@@ -127,10 +127,22 @@ func TestStock(t *testing.T) {
 	w.answer("GET /products/BOOK-1", http.StatusOK, `{"sku":"BOOK-1","version":1,"outOfStock":"backorder",
 		"current":[{"amount":1999,"currency":"EUR"}],"prices":[{"amount":1999,"currency":"EUR"},
 		{"amount":2099,"currency":"EUR","validFrom":"2026-04-01T00:00:00Z"}],"withdrawn":true}`)
+	w.answer("GET /stock/BOOK-1/history?limit=10", http.StatusOK, hostileIn(`{"counts":[
+		{"sequence":2,"time":"2026-02-28T09:00:00Z","counted":17,"before":19,"delta":-2,"left":81,
+		"actor":{"kind":"person","id":"HOSTILE"}},
+		{"sequence":1,"time":"2026-02-27T09:00:00Z","counted":100,"before":0,"delta":100,"left":0}],"next":"OLDER"}`))
+	w.answer("GET /stock/BOOK-1/waitlist?limit=10", http.StatusOK, `{"waiting":23,"passed":4,"entries":[
+		{"orderId":"`+orderID+`","revision":1,"quantity":8}],"next":"BEHIND"}`)
+	w.answer("GET /stock/BOOK-1/history?cursor=OLDER&limit=10", http.StatusOK, `{"counts":[]}`)
+	w.answer("GET /stock/NEW/waitlist?limit=10", http.StatusOK, `{"waiting":0,"passed":0,"entries":[]}`)
 	wantSafe(t, w.get("/stock?sku=BOOK-1"), "17", "12", "EUR 19.99", "EUR 20.99", "2026-04-01", "withdrawn",
-		"backorder")
-	wantSafe(t, w.get("/stock?sku=NEW"), "Nobody has counted NEW yet.", "NEW was never listed.")
-	w.requests()
+		"backorder", "&lt;script&gt;", ">-2<", ">&#43;100<", ">81<", "unknown", "23 in line. 4 of at most 10",
+		`orders/`+orderID, "stock?counts=OLDER&amp;sku=BOOK-1", "stock?line=BEHIND&amp;sku=BOOK-1")
+	wantSafe(t, w.get("/stock?sku=BOOK-1&counts=OLDER"), "Newest counts", "23 in line")
+	wantSafe(t, w.get("/stock?sku=NEW"), "Nobody has counted NEW yet.", "NEW was never listed.", "Nobody waits for it.")
+	if asked := w.requests(); len(asked) != 12 {
+		t.Errorf("three pages asked for %s", asked)
+	}
 	wantSafe(t, w.get("/stock"), "SKU")
 	wantPage(t, w.get("/stock?sku=../x"), http.StatusUnprocessableEntity, "A SKU has 1 to 64 letters")
 	if asked := w.requests(); len(asked) > 0 {

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-
-	"orderflow/shared/shop/money"
 )
 
 type stockLevel struct {
@@ -23,69 +21,103 @@ type stockLevel struct {
 	Shards    int64  `json:"shards"`
 }
 
-type product struct {
-	SKU        string        `json:"sku"`
-	Current    []money.Money `json:"current"`
-	OutOfStock string        `json:"outOfStock"`
-	Withdrawn  bool          `json:"withdrawn"`
-	Version    int64         `json:"version"`
-	Prices     []struct {
-		Amount    int64      `json:"amount"`
-		Currency  string     `json:"currency"`
-		ValidFrom *time.Time `json:"validFrom"`
-	} `json:"prices"`
+type stockCounts struct {
+	Counts []stockCount `json:"counts"`
+	Next   string       `json:"next"`
 }
 
-// Scheduled are the prices that have a beginning.
-func (p product) Scheduled() (all []scheduled) {
-	for _, price := range p.Prices {
-		if price.ValidFrom != nil {
-			all = append(all, scheduled{money.Money{Amount: price.Amount, Currency: price.Currency}, *price.ValidFrom})
-		}
-	}
-	return all
+type stockCount struct {
+	Sequence int64     `json:"sequence"`
+	Time     time.Time `json:"time"`
+	Counted  int64     `json:"counted"`
+	Before   int64     `json:"before"`
+	Delta    int64     `json:"delta"`
+	Left     int64     `json:"left"`
+	Actor    *actor    `json:"actor"`
 }
 
-type scheduled struct {
-	Price money.Money
-	From  time.Time
+type waitlist struct {
+	Waiting int64     `json:"waiting"`
+	Passed  int64     `json:"passed"`
+	Entries []waiting `json:"entries"`
+	Next    string    `json:"next"`
+}
+
+type waiting struct {
+	OrderID  string `json:"orderId"`
+	Quantity int64  `json:"quantity"`
 }
 
 type stockView struct {
 	SKU     string
 	Stock   *stockLevel // nil for an item that was never counted
 	Product *product    // nil for one that was never listed
-	Wrong   string
+	Counts  []stockCount
+	Line    waitlist
+	// addresses of pages: the newest counts and the line's first, older counts, and who is behind
+	Newest, Older, Behind string
+	Wrong                 string
 }
 
 var skuForm = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 })
 
-// stock shows an item: how much of it there is, and what it costs.
+// stock shows an item: how much of it there is, what it costs, who waits for it, and how it was
+// counted.
 func (c Console) stock(x *exchange) error {
-	v := stockView{SKU: strings.TrimSpace(x.URL.Query().Get("sku"))}
+	asked := x.URL.Query()
+	v := stockView{SKU: strings.TrimSpace(asked.Get("sku"))}
 	if v.SKU == "" {
 		return x.render("stock", "Stock", v)
 	}
 	if !skuForm().MatchString(v.SKU) {
-		v.Wrong = "A SKU has 1 to 64 letters, digits, dots, - and _, and begins with a letter or digit."
+		v.Wrong = wrongSKU
 		x.status = http.StatusUnprocessableEntity
 		return x.render("stock", "Stock", v)
 	}
-	level, listed := &stockLevel{}, &product{}
+	item := "/stock/" + url.PathEscape(v.SKU)
+	level, listed, counts := &stockLevel{}, &product{}, &stockCounts{}
+	pages := func(cursor string) url.Values {
+		query := url.Values{"limit": {pageOfItem}}
+		if at := asked.Get(cursor); at != "" {
+			query.Set("cursor", at)
+		}
+		return query
+	}
 	work, ctx := errgroup.WithContext(x.Context())
-	work.Go(func() error {
-		return unlessMissing(x.api.get(ctx, "/stock/"+url.PathEscape(v.SKU), nil, level), &level)
-	})
+	work.Go(func() error { return unlessMissing(x.api.get(ctx, item, nil, level), &level) })
 	work.Go(func() error {
 		return unlessMissing(x.api.get(ctx, "/products/"+url.PathEscape(v.SKU), nil, listed), &listed)
 	})
+	work.Go(func() error {
+		return unlessMissing(x.api.get(ctx, item+"/history", pages("counts"), counts), &counts)
+	})
+	work.Go(func() error { return x.api.get(ctx, item+"/waitlist", pages("line"), &v.Line) })
 	if err := work.Wait(); err != nil {
 		return err
 	}
 	v.Stock, v.Product = level, listed
+	if counts != nil {
+		v.Counts = counts.Counts
+		v.Older = v.page("counts", counts.Next)
+	}
+	v.Behind = v.page("line", v.Line.Next)
+	if asked.Get("counts") != "" || asked.Get("line") != "" {
+		v.Newest = "stock?" + url.Values{"sku": {v.SKU}}.Encode()
+	}
 	return x.render("stock", "Stock of "+v.SKU, v)
+}
+
+// pageOfItem is how many counts, and how many who wait, an item's page has.
+const pageOfItem = "10"
+
+// page is the address of another page of a list of the item, "" for none.
+func (v stockView) page(list, cursor string) string {
+	if cursor == "" {
+		return ""
+	}
+	return "stock?" + url.Values{"sku": {v.SKU}, list: {cursor}}.Encode()
 }
 
 // unlessMissing takes 404 for nothing.
