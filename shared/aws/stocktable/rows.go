@@ -116,7 +116,7 @@ func (r Rows) Correct(ctx context.Context, sku, mark string, by stock.Numbers) e
 
 // Create implements recount.Rows.
 func (r Rows) Create(ctx context.Context, sku, mark string, numbers stock.Numbers) error {
-	_, _, err := r.update(ctx, sku, &dynamodb.UpdateItemInput{
+	row, failed, err := r.update(ctx, sku, &dynamodb.UpdateItemInput{
 		UpdateExpression: aws.String("SET #rebuilt = :mark, #available = :available, #reserved = :reserved, " +
 			"#rev = :rev, #departed = :departed, #shards = :shards ADD #epoch :one"),
 		ConditionExpression: aws.String("attribute_not_exists(#rev)"),
@@ -129,6 +129,9 @@ func (r Rows) Create(ctx context.Context, sku, mark string, numbers stock.Number
 			":shards": dynamo.N(numbers.Shards), ":one": dynamo.N(1),
 		},
 	})
+	if err == nil && failed && row.Rebuilt != mark {
+		return fmt.Errorf("stocktable: make %q: %w", sku, recount.ErrMarked)
+	}
 	return err
 }
 

@@ -45,6 +45,8 @@ type State struct {
 	Sums       sums             `json:"sums"`
 	Commits    int64            `json:"commits"`
 	Unreadable []string         `json:"unreadable,omitempty"`
+	// Late are rows of shards that were made since all were marked, and are marked as well.
+	Late []string `json:"late,omitempty"`
 	// Corrections are there once all is read: what differs, by SKU.
 	Corrections map[string]Difference `json:"corrections,omitempty"`
 	Correcting  bool                  `json:"correcting"`
@@ -118,28 +120,42 @@ func (r Rebuild) Run(ctx context.Context) (Result, error) {
 	if err := r.mark(ctx); err != nil {
 		return result, err
 	}
-	if err := r.read(ctx); err != nil {
-		return result, err
-	}
-	if err := r.plan(ctx); err != nil {
-		return result, err
+	for again := true; again; {
+		err := r.markLate(ctx)
+		if err == nil {
+			err = r.read(ctx)
+		}
+		if err == nil {
+			again, err = r.plan(ctx)
+		}
+		if err == nil && !again && r.corrects() {
+			again, err = r.create(ctx)
+		}
+		if err != nil {
+			return result, err
+		}
 	}
 	result.Commits = r.State.Commits
 	result.Unreadable = append(result.Unreadable, r.State.Unreadable...)
 	for _, sku := range slices.Sorted(maps.Keys(r.State.Corrections)) {
 		result.Corrections = append(result.Corrections, r.State.Corrections[sku])
 	}
-	unreadable := len(result.Unreadable) > 0 && !r.AcceptUnreadable
 	finish := r.correct
-	if unreadable || r.State.Arguments.DryRun {
+	if !r.corrects() {
 		finish = r.unmark
 	}
 	rows, err := finish(ctx)
-	if result.Rows = rows; err == nil && unreadable {
+	if result.Rows = rows; err == nil && r.unreadable() {
 		err = ErrUnreadable
 	}
 	return result, err
 }
+
+// unreadable reports whether too little could be read to correct anything.
+func (r *Rebuild) unreadable() bool { return len(r.State.Unreadable) > 0 && !r.AcceptUnreadable }
+
+// corrects reports whether what differs is corrected.
+func (r *Rebuild) corrects() bool { return !r.unreadable() && !r.State.Arguments.DryRun }
 
 // mark marks the rows, unless that is done.
 func (r *Rebuild) mark(ctx context.Context) error {
@@ -154,6 +170,19 @@ func (r *Rebuild) mark(ctx context.Context) error {
 	}
 	r.State.Marked, r.State.Rows = true, rows
 	return r.Keeper.Save(r.State)
+}
+
+// markLate marks the rows that were made since all were marked.
+func (r *Rebuild) markLate(ctx context.Context) error {
+	for _, sku := range r.State.Late {
+		if r.State.Correcting {
+			break
+		}
+		if err := r.Rows.Mark(ctx, sku, r.State.Mark); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // read adds up what is left of the store.
@@ -201,10 +230,15 @@ func (r *Rebuild) read(ctx context.Context) error {
 
 // plan keeps what is to be corrected, ahead of the first correction: what was marked tells it no
 // more once its mark is off.
-func (r *Rebuild) plan(ctx context.Context) error {
+//
+// again means that all is to be read once more. A SKU's own row that has no mark was made since, by
+// its first count. That of a shard may have been lost, and made anew by pieces that were moved
+// there: where it isn't what was read, it is marked, so that it can be told.
+func (r *Rebuild) plan(ctx context.Context) (again bool, err error) {
 	if r.State.Correcting {
-		return nil
+		return false, nil
 	}
+	var late []string
 	r.State.Corrections = map[string]Difference{}
 	for sku, numbers := range r.State.Sums {
 		if asked(r.State.Arguments.SKUs, sku) && numbers != (stock.Numbers{}) {
@@ -214,12 +248,16 @@ func (r *Rebuild) plan(ctx context.Context) error {
 	marked := int64(0)
 	for page, err := range r.Rows.Rows(ctx) {
 		if err != nil {
-			return err
+			return false, err
 		}
 		for _, row := range page {
 			should := r.State.Sums[row.SKU]
-			delete(r.State.Corrections, row.SKU) // one that has no mark was made since, by its first count
+			delete(r.State.Corrections, row.SKU)
 			if row.Mark != r.State.Mark {
+				shard := stock.SKUOf(row.SKU) != row.SKU && asked(r.State.Arguments.SKUs, row.SKU)
+				if shard && row.Mark == "" && row.Numbers != should {
+					late = append(late, row.SKU)
+				}
 				continue
 			}
 			if marked++; row.Was != should {
@@ -228,21 +266,46 @@ func (r *Rebuild) plan(ctx context.Context) error {
 		}
 	}
 	if marked != r.State.Rows {
-		return fmt.Errorf("%w: %d of %d rows have the mark", ErrMarked, marked, r.State.Rows)
+		return false, fmt.Errorf("%w: %d of %d rows have the mark", ErrMarked, marked, r.State.Rows)
+	}
+	if len(late) > 0 {
+		return true, r.anew(late)
 	}
 	r.State.Correcting = true
+	return false, r.Keeper.Save(r.State)
+}
+
+// anew has all read once more, with more rows that are marked.
+func (r *Rebuild) anew(late []string) error {
+	r.State.Late, r.State.Rows = slices.Concat(r.State.Late, late), r.State.Rows+int64(len(late))
+	r.State.Segments, r.State.Sums = make([]resume.Segment, len(r.State.Segments)), sums{}
+	r.State.Commits, r.State.Unreadable, r.State.Corrections, r.State.Correcting = 0, nil, nil, false
 	return r.Keeper.Save(r.State)
 }
 
-// correct corrects the rows, makes those that there are none of, and gives how many there are.
-func (r *Rebuild) correct(ctx context.Context) (rows int64, err error) {
+// create makes the rows that there are none of. again is as with plan: pieces that were moved may
+// have made one by now.
+func (r *Rebuild) create(ctx context.Context) (again bool, err error) {
+	var late []string
 	for sku, d := range r.State.Corrections {
-		if d.Note == noRow {
-			if err := r.Rows.Create(ctx, sku, r.State.Mark, d.Events); err != nil {
-				return 0, err
-			}
+		if d.Note != noRow {
+			continue
+		}
+		err := r.Rows.Create(ctx, sku, r.State.Mark, d.Events)
+		if made := errors.Is(err, ErrMarked) && stock.SKUOf(sku) != sku; made {
+			late = append(late, sku)
+		} else if err != nil {
+			return false, err
 		}
 	}
+	if len(late) > 0 {
+		return true, r.anew(late)
+	}
+	return false, nil
+}
+
+// correct corrects the rows, and gives how many there are.
+func (r *Rebuild) correct(ctx context.Context) (rows int64, err error) {
 	return r.asked(ctx, func(ctx context.Context, row Row) error {
 		d, differs := r.State.Corrections[row.SKU]
 		switch {

@@ -40,7 +40,8 @@ type Rows interface {
 	// Correct adds to a row that has the mark, and takes the mark off. One that the rebuild was
 	// through with is left as it is. ErrMarked where it is not the rebuild's.
 	Correct(ctx context.Context, sku, mark string, by stock.Numbers) error
-	// Create makes a row where there is none, and leaves one that is there as it is.
+	// Create makes a row where there is none. ErrMarked where there is one that the rebuild has not
+	// made.
 	Create(ctx context.Context, sku, mark string, numbers stock.Numbers) error
 	// Unmark takes a mark off, whatever it is, and changes nothing else.
 	Unmark(ctx context.Context, sku string) error

@@ -497,8 +497,11 @@ func (c *Counters) Correct(_ context.Context, sku, mark string, by stock.Numbers
 // Create implements recount.Rows.
 func (c *Counters) Create(_ context.Context, sku, mark string, numbers stock.Numbers) error {
 	return c.update(sku, func(rows map[string]row) error {
-		if _, found := rows[sku]; !found {
+		switch met, found := rows[sku]; {
+		case !found:
 			rows[sku] = row{Row: recount.Row{SKU: sku, Numbers: numbers, Rebuilt: mark}, Epoch: 1}
+		case met.Rebuilt != mark:
+			return recount.ErrMarked
 		}
 		return nil
 	})

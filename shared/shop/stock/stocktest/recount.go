@@ -100,6 +100,33 @@ func broken(t *testing.T, s *shop) {
 	})
 }
 
+// lostShard: where the row of a shard was lost, and pieces that are moved there make it anew at any
+// moment of a rebuild, it has what the events say in the end.
+func lostShard(t *testing.T, open func() *shop) {
+	for at, n := 1, 1; n >= at; at++ { // of the rebuild's requests
+		s := open()
+		name := s.stocked(t, 8)
+		s.split(t, name, 4)
+		if err := s.Lose(t.Context(), stock.ShardRow(name, 1)); err != nil {
+			t.Fatal(err)
+		}
+		n = 0
+		s.rebuild(t, name, func(r *recount.Rebuild) {
+			between := func() error {
+				if n++; n == at {
+					s.split(t, name, 2)
+				}
+				return nil
+			}
+			r.Rows, r.Scanner = busyRows{r.Rows, between}, busyStore{r.Scanner, between}
+		})
+		if report := s.compare(t, 0, name); len(report.Differences) > 0 {
+			t.Errorf("split at request %d of %d: %+v", at, n, report.Differences)
+		}
+		s.want(t, name, 8, 0, 1)
+	}
+}
+
 // spoil makes a row what its events don't say.
 func (s *shop) spoil(t tester, name string, by stock.Numbers, lost bool) {
 	t.Helper()
@@ -339,6 +366,12 @@ func recounted(t *testing.T, open func() *shop) {
 			s.spoil(t, name, by, lost)
 			if spoiled[name] = by; lost || by == (stock.Numbers{}) {
 				delete(spoiled, name)
+			}
+		}
+		if rapid.IntRange(0, 3).Draw(t, "lost shard") == 0 {
+			name := stock.ShardRow(rapid.SampledFrom(o.skus[:4]).Draw(t, "of"), rapid.Int64Range(1, 3).Draw(t, "shard"))
+			if err := s.Lose(context.Background(), name); err != nil {
+				t.Fatal(err)
 			}
 		}
 		interruptions := rapid.IntRange(0, 6).Draw(t, "interruptions")

@@ -95,6 +95,7 @@ func Run(t *testing.T, open func(t *testing.T, registry *es.Registry) Backend) {
 	// What reads all of a store begins with an empty one, and waits for nothing.
 	own := func() *shop { return shopOn(open(t, es.NewRegistry(stock.Register)), clock.NewFake(estest.Start)) }
 	t.Run("rows that are broken", func(t *testing.T) { broken(t, own()) })
+	t.Run("a shard that is lost", func(t *testing.T) { lostShard(t, own) })
 	t.Run("rebuilt while orders go on", func(t *testing.T) { recounted(t, own) })
 }
 
