@@ -21,6 +21,7 @@ import (
 	"orderflow/cmd/orderflow/deployment"
 	"orderflow/cmd/orderflow/shop"
 	"orderflow/shared/kit/clock"
+	"orderflow/shared/ops/deadletter"
 	"orderflow/shared/process/saga"
 	"orderflow/shared/shop/order"
 )
@@ -77,7 +78,7 @@ func (e executions) arn(name string) string {
 // execution is one that is there.
 type execution struct {
 	Name    string                `json:"name"`
-	OrderID string                `json:"orderId"`
+	OrderID string                `json:"orderId,omitempty"` // which the name of a redrive's doesn't tell
 	Status  types.ExecutionStatus `json:"status"`
 	Started time.Time             `json:"startedAt"`
 	Stopped *time.Time            `json:"stoppedAt,omitempty"`
@@ -93,8 +94,12 @@ func (e executions) find(ctx context.Context, name string) (*execution, error) {
 	if err != nil {
 		return nil, fmt.Errorf("describe execution %s: %w", name, err)
 	}
+	of := saga.OrderOf(name)
+	if in, err := saga.ParseInput([]byte(aws.ToString(out.Input))); err == nil {
+		of = in.OrderID
+	}
 	return &execution{
-		Name: name, OrderID: saga.OrderOf(name), Status: out.Status, Started: aws.ToTime(out.StartDate),
+		Name: name, OrderID: of, Status: out.Status, Started: aws.ToTime(out.StartDate),
 		Stopped: out.StopDate,
 	}, nil
 }
@@ -289,8 +294,10 @@ func printStalled(out io.Writer, found []stalledOrder, asJSON bool) error {
 		}
 	}
 	if len(found) > 0 {
-		return fmt.Errorf("%d orders are stalled; orderflow saga show says where, orderflow saga retry takes one on",
-			len(found))
+		return fmt.Errorf(
+			"%d orders are stalled; orderflow saga show says where, and orderflow saga retry takes on what never "+
+				"started or could not be undone", len(found),
+		)
 	}
 	return nil
 }
@@ -363,10 +370,13 @@ func printSaga(out io.Writer, o shop.Order, found shop.Executions, asJSON bool) 
 func sagaRetryCommand(stack *stackFlag) *cobra.Command {
 	r := &replayer{clock: clock.System{}, consumer: "start-saga", rate: 100, segments: 1}
 	cmd := &cobra.Command{
-		Use: "retry ORDER", Short: "Has a stalled order, or one whose undo failed, taken on again",
-		Long: "Has a stalled order, or one whose undo failed, taken on again: its events are sent to start-saga once " +
-			"more, which starts a further execution. Steps that are done are answered from what they did, so it goes " +
-			"on from the one that failed.\nCorrect first what made it fail; saga show says what that was.",
+		Use: "retry ORDER", Short: "Has an order taken on again whose execution never started, or whose undo failed",
+		Long: "Has an order taken on again whose execution never started: its events are sent to start-saga once " +
+			"more.\n" +
+			"Of one whose undo failed, the dead-letter entry is redriven, which starts a further execution within a " +
+			"minute. Steps that are done are answered from what they did, so it goes on from the one that failed. " +
+			"Correct first what made it fail; saga show says what that was.\n" +
+			"An order whose execution has ended otherwise is sweep-orders' to take on.",
 		Example: "  orderflow saga retry ID", Args: needsOne("order id"),
 		ValidArgsFunction: completion(newestOrders).over(stack.connect),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -378,7 +388,14 @@ func sagaRetryCommand(stack *stackFlag) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := all.retryable(cmd.Context(), of); err != nil {
+			if of.Saga.State == string(order.SagaFailed) {
+				return all.retryUndo(cmd.Context(), client, cmd.OutOrStdout(), of.Saga.ID, r.json)
+			}
+			events, err := client.History(cmd.Context(), of.ID)
+			if err != nil {
+				return err
+			}
+			if err := all.retryable(cmd.Context(), of, events); err != nil {
 				return err
 			}
 			r.stream = order.Category + "/" + of.ID
@@ -387,18 +404,62 @@ func sagaRetryCommand(stack *stackFlag) *cobra.Command {
 			return r.run(cmd.Context())
 		},
 	}
-	cmd.Flags().BoolVar(&r.json, "json", false, "print the summary as JSON")
+	cmd.Flags().BoolVar(&r.json, "json", false, "print the summary, or the dead-letter entry, as JSON")
 	return cmd
 }
 
-// retryable says why there is nothing to take on of an order.
-func (e executions) retryable(ctx context.Context, o shop.Order) error {
+// retryable says why an order's events, sent to start-saga once more, would start no execution.
+func (e executions) retryable(ctx context.Context, o shop.Order, events []shop.Event) error {
 	if !slices.Contains(underWay, order.Status(o.Status)) {
 		return fmt.Errorf("order %s is %s: its saga is through", o.ID, o.Status)
 	}
-	why, err := e.whyStalled(ctx, shop.ListedOrder{ID: o.ID, Status: o.Status, Saga: o.Saga})
-	if err == nil && why == "" {
-		err = fmt.Errorf("order %s is %s, and its execution is running", o.ID, o.Status)
+	name, starts := saga.FulfilName(o.ID), true
+	for _, event := range events {
+		if event.Type == order.Category+"."+string(order.StatusCancelling) {
+			name = saga.UndoName(o.ID, event.Sequence)
+			if starts = event.Data["origin"] != string(order.OriginSaga); !starts {
+				name = o.Saga.ID // the execution that closed it undoes it too
+			}
+		}
 	}
+	x, err := e.find(ctx, name)
+	switch {
+	case err != nil:
+		return err
+	case x != nil && x.Status == types.ExecutionStatusRunning:
+		return fmt.Errorf("order %s is %s, and its execution %s is %s", o.ID, o.Status, name, x.Status)
+	case x != nil:
+		return fmt.Errorf(
+			"order %s is %s, and its execution %s is %s: its events start no other one, and sweep-orders takes it on",
+			o.ID, o.Status, name, x.Status,
+		)
+	case !starts:
+		return fmt.Errorf(
+			"order %s is %s, and the execution that closed it is gone: its events start no other one, and "+
+				"sweep-orders takes it on", o.ID, o.Status,
+		)
+	}
+	return nil
+}
+
+// retryUndo has the next run of the redrive start a further execution for the one that failed. The
+// entry sees to it that there is one at a time.
+func (e executions) retryUndo(
+	ctx context.Context, client *shop.Client, out io.Writer, execution string, asJSON bool,
+) error {
+	entry, err := client.RedriveDeadLetter(ctx, deadletter.UndoEntry(e.arn(execution)), "", false)
+	if shop.NotFound(err) {
+		return fmt.Errorf("the failure of execution %s is not recorded yet: try again in a minute: %w", execution, err)
+	}
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(out, entry)
+	}
+	_, err = fmt.Fprintf(
+		out, "dead-letter entry %s: %s; within a minute an execution starts, unless one is under way\n", entry.ID,
+		entry.Status,
+	)
 	return err
 }

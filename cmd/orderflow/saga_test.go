@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -15,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"orderflow/cmd/orderflow/shop"
+	"orderflow/shared/ops/deadletter"
 )
 
 // machine is Step Functions with some executions, by name.
@@ -209,25 +212,72 @@ execution o2-undo-4: FAILED
 	}
 }
 
-// TestSagaRetry: only what stands still is taken on.
+// TestSagaRetry: only what its events start an execution for is taken on by them. An execution that
+// has ended is in the way of another one of its name.
 func TestSagaRetry(t *testing.T) {
-	all, _ := someExecutions()
+	all, m := someExecutions()
+	m.all = append(m.all, started("o6", types.ExecutionStatusRunning, 0))
+	of := func(id, status, execution, state string) shop.Order {
+		return shop.Order{ID: id, Status: status, Saga: shop.Saga{ID: execution, State: state}}
+	}
+	closed := func(by string) []shop.Event {
+		return []shop.Event{
+			{Sequence: 1, Type: "order.placed"},
+			{Sequence: 4, Type: "order.cancelling", Data: map[string]any{"origin": by}},
+		}
+	}
 	for name, tt := range map[string]struct {
-		of   shop.Order
-		says string
+		of     shop.Order
+		events []shop.Event
+		says   string
 	}{
-		"its undo " +
-			"failed": {shop.Order{ID: "o2", Status: "cancelling", Saga: shop.Saga{ID: "o2-undo-4", State: "failed"}}, ""},
-		"never started": {shop.Order{ID: "o4", Status: "placed"}, ""},
-		"it runs": {
-			shop.Order{ID: "o3", Status: "held", Saga: shop.Saga{ID: "o3", State: "running"}}, "its execution is " +
-				"running",
+		"never started": {of("o4", "placed", "", "pending"), nil, ""},
+		"it runs":       {of("o3", "held", "o3", "running"), nil, "execution o3 is RUNNING"},
+		"it is through": {of("o2", "shipped", "o2", "completed"), nil, "its saga is through"},
+		"it has ended":  {of("o1", "placed", "o1", "running"), nil, "execution o1 is TIMED_OUT"},
+		"its undo has ended": {
+			of("o2", "cancelling", "o2", "compensating"), closed("customer"), "execution o2-undo-4 is FAILED",
 		},
-		"it is through": {shop.Order{ID: "o2", Status: "shipped"}, "its saga is through"},
+		"its undo never started":               {of("o5", "cancelling", "o5", "compensating"), closed("operator"), ""},
+		"nor did that of an order that waited": {of("o6", "cancelling", "o6", "compensating"), closed("customer"), ""},
+		"the execution that closed it is gone": {
+			of("o1", "cancelling", "o1", "compensating"), closed("saga"), "execution o1 is TIMED_OUT",
+		},
+		"the same, long ago": {
+			of("o9", "cancelling", "o9", "compensating"), closed("saga"), "the execution that closed it is gone",
+		},
 	} {
-		err := all.retryable(t.Context(), tt.of)
+		err := all.retryable(t.Context(), tt.of, tt.events)
 		if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestSagaRetryOfAnUndo: an undo that has failed is a dead-letter entry, whose redrive starts a
+// further execution. The first redrive's own execution names the entry.
+func TestSagaRetryOfAnUndo(t *testing.T) {
+	const entry = "9c0f6ac1-6a52-56b7-9b0c-0f8c9b1f9d10"
+	all, _ := someExecutions()
+	first := deadletter.UndoEntry(all.arn("o2-undo-4"))
+	for execution, want := range map[string]string{"o2-undo-4": first, "redrive-" + entry + "-2": entry} {
+		path := "/dead-letters/" + want + "/redrive"
+		a := &api{answers: map[string]string{
+			"POST " + path: `{"id":"` + want + `","status":"open","consumer":"order-saga","kind":"undo"}`,
+		}}
+		server := httptest.NewServer(a)
+		var out bytes.Buffer
+		err := all.retryUndo(t.Context(), shop.New(server.URL, "token"), &out, execution, false)
+		server.Close()
+		if err != nil || len(a.asked) != 1 || !strings.HasPrefix(a.asked[0], "POST "+path+" Idempotency-Key: ") ||
+			!strings.Contains(out.String(), "dead-letter entry "+want+": open") {
+			t.Errorf("%s: %v, asked %q, printed %s", execution, err, a.asked, out.String())
+		}
+	}
+	server := httptest.NewServer(&api{})
+	defer server.Close()
+	err := all.retryUndo(t.Context(), shop.New(server.URL, "token"), io.Discard, "o2-undo-4", false)
+	if err == nil || !strings.Contains(err.Error(), "not recorded yet") {
+		t.Errorf("before the failure is recorded: %v", err)
 	}
 }

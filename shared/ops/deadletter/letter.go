@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"orderflow/shared/kit/ident"
+	"orderflow/shared/process/saga"
 )
 
 // Letter is a message as it lies in the queue of dead letters.
@@ -35,9 +36,6 @@ const redriveFunction = "redrive-dead-letters"
 
 // canaries is the queue of the loss audit's own events, under whose name they become dead letters.
 const canaries = "audit"
-
-// undoPrefix starts the names of the undoing runs that a redrive begins.
-const undoPrefix = "redrive-"
 
 // maxAttributes is how many attributes of its sender's a message may have to be redriven: SQS takes
 // ten, and the redrive adds up to three.
@@ -301,7 +299,7 @@ func invocation(record []byte) ([]byte, error) {
 
 func (p *parsed) ofUndo(l sagaLetter) {
 	run := nameOf(l.Execution)
-	p.entry.ID = ident.Derive("dead-letter", "order-saga", l.Execution)
+	p.entry.ID = firstUndo(l.Execution)
 	if id, attempt, ok := parseUndoName(run); ok {
 		p.of, p.attempt = id, attempt
 	}
@@ -320,11 +318,26 @@ func (p *parsed) ofUndo(l sagaLetter) {
 	}
 }
 
+// UndoEntry is the id of the entry that the failed undo of an execution is recorded as: for one
+// that a redrive began, that of the redrive.
+func UndoEntry(executionARN string) string {
+	if id, _, ok := parseUndoName(nameOf(executionARN)); ok {
+		return id
+	}
+	return firstUndo(executionARN)
+}
+
+func firstUndo(executionARN string) string {
+	return ident.Derive("dead-letter", "order-saga", executionARN)
+}
+
 // undoName is the name of the undoing run that is an attempt of an entry's redrive.
-func undoName(id string, attempt int) string { return undoPrefix + id + "-" + strconv.Itoa(attempt) }
+func undoName(id string, attempt int) string {
+	return saga.RedrivePrefix + id + "-" + strconv.Itoa(attempt)
+}
 
 func parseUndoName(name string) (id string, attempt int, ok bool) {
-	rest, ok := strings.CutPrefix(name, undoPrefix)
+	rest, ok := strings.CutPrefix(name, saga.RedrivePrefix)
 	at := strings.LastIndexByte(rest, '-')
 	if !ok || at < 0 {
 		return "", 0, false

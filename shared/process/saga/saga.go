@@ -97,8 +97,15 @@ func ResumeUndoName(orderID string, sequence, n int64) string {
 	return fmt.Sprintf("%s-%d", UndoName(orderID, sequence), n)
 }
 
-// OrderOf is the order whose run has this name.
+// RedrivePrefix begins the names of the runs that a redrive starts, which are named for its
+// dead-letter entry.
+const RedrivePrefix = "redrive-"
+
+// OrderOf is the order whose run has this name, "" for a run of a redrive.
 func OrderOf(name string) string {
+	if strings.HasPrefix(name, RedrivePrefix) {
+		return ""
+	}
 	orderID, _, _ := strings.Cut(name, "-undo-")
 	return orderID
 }

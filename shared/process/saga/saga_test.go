@@ -53,6 +53,13 @@ func TestRuns(t *testing.T) {
 	}
 }
 
+// The run of a redrive is named for its dead-letter entry, which is no order.
+func TestOrderOfARedrive(t *testing.T) {
+	if of := saga.OrderOf(saga.RedrivePrefix + "9c0f6ac1-6a52-56b7-9b0c-0f8c9b1f9d10-2"); of != "" {
+		t.Errorf("it is a run of order %s", of)
+	}
+}
+
 func TestRunsThatCannotBe(t *testing.T) {
 	for _, run := range []saga.Run{
 		{},
