@@ -132,13 +132,20 @@ func TestCommands(t *testing.T) {
 		"amend the address": {
 			"orders amend o1 --line1 2 --version 3", nil,
 			map[string]string{"GET /orders/o1": placedOrder, "PATCH /orders/o1": placedOrder},
-			[]string{"GET /orders/o1", `PATCH /orders/o1 If-Match: "3" {` + strings.Replace(london, "1 "+
+			[]string{"GET /orders/o1?asOf=3", `PATCH /orders/o1 If-Match: "3" {` + strings.Replace(london, "1 "+
 				"Street", "2", 1) + `}`},
 			"order o1: placed, EUR 25.98\n", 0,
 		},
 		"amend another version": {
-			"orders amend o1 --remove 0 --version 2", nil, map[string]string{"GET /orders/o1": placedOrder},
-			[]string{"GET /orders/o1"}, "version 2 was expected, and it is at version 3", 1,
+			"orders amend o1 --remove 0 --version 2", nil,
+			map[string]string{
+				"GET /orders/o1":   strings.Replace(placedOrder, `"version":3`, `"version":2`, 1),
+				"PATCH /orders/o1": `{"status":412,"code":"order.version-conflict","detail":"it is at version 3"}`,
+			},
+			[]string{
+				"GET /orders/o1?asOf=2",
+				`PATCH /orders/o1 If-Match: "2" {"lines":[{"line":1,"sku":"BOOK-2","quantity":1}]}`,
+			}, "it is at version 3", 3,
 		},
 		"amend no line": {
 			"orders amend o1 --remove 2", nil, map[string]string{"GET /orders/o1": placedOrder},

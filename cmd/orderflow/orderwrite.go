@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -214,6 +215,7 @@ type amendFlags struct {
 
 	changes map[int64]int64 // the quantity by line, 0 for one that goes
 	new     []shop.Line
+	hints   io.Writer
 }
 
 func ordersAmendCommand(connect connectFunc) *cobra.Command {
@@ -223,7 +225,7 @@ func ordersAmendCommand(connect connectFunc) *cobra.Command {
 		long: "Changes an order's lines or address before it leaves. All of it happens, or nothing. Lines count from " +
 			"0, as orders show prints them; those that aren't named stay.\n" +
 			"Stock and money move by the difference. Without --version, the order may have changed since you looked " +
-			"at it.",
+			"at it. The same again with the same --version is carried out at most once.",
 		example: "  orderflow orders amend ID --quantity 0=3 --remove 1 --add BOOK-2=1\n" +
 			"  orderflow orders amend ID --line1 '10 Downing Street' --postal-code 'SW1A 2AA' --version 4",
 		args: needsOne("order id"), complete: newestOrders,
@@ -239,8 +241,8 @@ func ordersAmendCommand(connect connectFunc) *cobra.Command {
 	}.over(connect)
 }
 
-func (f *amendFlags) check(*cobra.Command) (err error) {
-	if f.version < 0 {
+func (f *amendFlags) check(cmd *cobra.Command) (err error) {
+	if f.hints = cmd.ErrOrStderr(); f.version < 0 {
 		return fmt.Errorf("--version: expected 1 or more, got %d", f.version)
 	}
 	f.changes = map[int64]int64{}
@@ -277,19 +279,15 @@ type amendedLine struct {
 	Quantity int64  `json:"quantity"`
 }
 
-// amend reads the order, since the API takes all lines and the whole address.
+// amend reads the order, since the API takes all lines and the whole address. With a version, it
+// reads the order at that one: so a command that is given again asks for the very same, which the
+// API carries out once. It refuses what is of a version that has passed.
 func (f *amendFlags) amend(
 	ctx context.Context, c *shop.Client, args []string, _ http.Header,
 ) (json.RawMessage, error) {
-	of, err := c.Order(ctx, args[0])
+	of, err := f.read(ctx, c, args[0])
 	if err != nil {
 		return nil, err
-	}
-	if f.version != 0 && f.version != of.Version {
-		return nil, fmt.Errorf(
-			"order %s: version %d was expected, and it is at version %d by now; nothing was changed",
-			of.ID, f.version, of.Version,
-		)
 	}
 	body := map[string]any{}
 	if f.reason != "" {
@@ -306,7 +304,19 @@ func (f *amendFlags) amend(
 		}
 		body["shippingAddress"] = f.over(*of.Address)
 	}
+	if _, err := fmt.Fprintf(
+		f.hints, "If there is no answer, repeat the command with --version %d\n", of.Version,
+	); err != nil {
+		return nil, err
+	}
 	return c.Send(ctx, http.MethodPatch, shop.Path("orders", of.ID), shop.IfVersion(of.Version), body)
+}
+
+func (f *amendFlags) read(ctx context.Context, c *shop.Client, id string) (of shop.Order, err error) {
+	if f.version == 0 {
+		return c.Order(ctx, id)
+	}
+	return c.OrderAsOf(ctx, id, f.version)
 }
 
 func (f *amendFlags) lines(of shop.Order) ([]amendedLine, error) {

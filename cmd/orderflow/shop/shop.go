@@ -362,6 +362,13 @@ func (c *Client) Order(ctx context.Context, id string) (Order, error) {
 	return out, err
 }
 
+// OrderAsOf reads an order as it was at a version.
+func (c *Client) OrderAsOf(ctx context.Context, id string, version int64) (Order, error) {
+	var out Order
+	err := c.get(ctx, "/orders/"+url.PathEscape(id)+"?asOf="+strconv.FormatInt(version, 10), &out)
+	return out, err
+}
+
 // Amend has an order be of these lines from now on, unless it has changed since it was read.
 func (c *Client) Amend(ctx context.Context, read Order, lines []Line) (Order, error) {
 	var out Order
