@@ -27,11 +27,19 @@ const (
 	exitUsage       = 2   // arguments, flags or environment are wrong, and nothing was asked
 	exitRefused     = 3   // the API has refused the request, and nothing was written
 	exitInterrupted = 130 // 128 + SIGINT
+	exitUnread      = 141 // 128 + SIGPIPE
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	status := run(ctx, &stackFlag{}, os.Args[1:], os.Stdout, os.Stderr)
+	// Where a terminal is closed, or a pipe's reader has enough, a command still takes away what it
+	// has made.
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
+	signal.Ignore(syscall.SIGPIPE)
+	status := run(ctx, &stackFlag{}, os.Args[1:], results{os.Stdout}, os.Stderr)
 	stop()
 	os.Exit(status)
 }
@@ -54,6 +62,8 @@ func run(ctx context.Context, stack *stackFlag, args []string, out, hints io.Wri
 		}
 		_, _ = fmt.Fprintln(hints, "orderflow: interrupted;", hint)
 		return exitInterrupted
+	case errors.Is(err, errUnread):
+		return exitUnread
 	}
 	_, _ = fmt.Fprintln(hints, "orderflow:", err)
 	var problem *shop.Problem

@@ -2,14 +2,31 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 )
+
+// results is where results are printed. Once nobody reads them any more, it fails of errUnread.
+type results struct{ io.Writer }
+
+// errUnread says that whoever read the output has stopped, as head does.
+var errUnread = errors.New("nobody reads the output")
+
+// Write implements io.Writer.
+func (r results) Write(text []byte) (int, error) {
+	n, err := r.Writer.Write(text)
+	if errors.Is(err, syscall.EPIPE) {
+		err = errUnread
+	}
+	return n, err
+}
 
 // printJSON prints what --json asks for.
 func printJSON(out io.Writer, v any) error {

@@ -39,9 +39,10 @@ func eventsTailCommand(stack *stackFlag) *cobra.Command {
 		Long: "Shows events as the bus carries them, until Ctrl-C, --count or --timeout. With --json, each is a " +
 			"line of " +
 			"JSON, as consumers get it; personal data is sealed.\n" +
-			"It makes a queue and a rule <stack>-tail-... of its own, and takes them away at the end. An event may " +
-			"come " +
-			"twice, and before an earlier one.\nExit status 1: --timeout was over before --count events came.",
+			"It makes a queue and a rule <stack>-tail-... of its own, and takes them away at the end. If it is " +
+			"killed, they stay: delete them, since a stack's bus can't be deleted before its rules.\n" +
+			"An event may come twice, and before an earlier one.\n" +
+			"Exit status 1: --timeout was over before --count events came.",
 		Example: "  orderflow events tail --type order.placed,order.cancelled\n  orderflow events tail --order ID " +
 			"--json | jq",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -61,13 +62,10 @@ func eventsTailCommand(stack *stackFlag) *cobra.Command {
 				stack.name+"-tail-"+ident.New()[:8], f.wanted,
 			)
 			if err != nil {
-				return err
+				return &stoppedError{err: err, hint: err.Error()}
 			}
 			_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "Listening; Ctrl-C ends it.")
-			err = f.follow(cmd.Context(), cmd.OutOrStdout(), tail.Next)
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(cmd.Context()), closedWithin)
-			defer cancel()
-			return errors.Join(err, tail.Close(ctx))
+			return f.toTheEnd(cmd.Context(), cmd.OutOrStdout(), tail)
 		},
 	}
 	flags := cmd.Flags()
@@ -95,6 +93,28 @@ func (f *tailFlags) check() error {
 		f.wanted.Subject = string(es.NewStreamID(order.Category, f.orderID))
 	}
 	return nil
+}
+
+// opened is a tail that is open.
+type opened interface {
+	Next(context.Context) ([]es.Envelope, error)
+	Close(context.Context) error
+}
+
+// toTheEnd prints events as they come, and closes the tail, whatever ends it. What it could not
+// take away it says, also to who has interrupted it or reads no further.
+func (f *tailFlags) toTheEnd(ctx context.Context, out io.Writer, tail opened) error {
+	err := f.follow(ctx, out, tail.Next)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closedWithin)
+	defer cancel()
+	left := tail.Close(closing)
+	if left == nil {
+		return err
+	}
+	if errors.Is(err, errUnread) {
+		err = nil
+	}
+	return &stoppedError{err: errors.Join(err, left), hint: left.Error()}
 }
 
 // follow prints events as they come. That ctx ends is the end that somebody asked for.

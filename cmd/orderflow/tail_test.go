@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +68,39 @@ func TestTail(t *testing.T) {
 	if err := f.print(&out, event); err != nil || !strings.Contains(out.String(), `"subject":"order/o1"`) ||
 		strings.Count(out.String(), "\n") != 1 {
 		t.Errorf("%v %q", err, out.String())
+	}
+}
+
+// leftTail brings one event at once, and can't be taken away.
+type leftTail struct{ closed bool }
+
+func (*leftTail) Next(context.Context) ([]es.Envelope, error) { return []es.Envelope{{ID: "e1"}}, nil }
+
+func (l *leftTail) Close(ctx context.Context) error {
+	l.closed = ctx.Err() == nil
+	return errors.New("delete the rule by hand")
+}
+
+// TestTailLeft: what a tail could not take away is said however it ends, also by Ctrl-C and by a
+// reader that has enough.
+func TestTailLeft(t *testing.T) {
+	interrupted, stop := context.WithCancel(t.Context())
+	stop()
+	for name, tt := range map[string]struct {
+		ctx context.Context
+		out io.Writer
+	}{
+		"as many as were wanted": {t.Context(), io.Discard},
+		"by Ctrl-C":              {interrupted, io.Discard},
+		"nobody reads":           {t.Context(), results{brokenPipe{}}},
+	} {
+		tail := &leftTail{}
+		err := (&tailFlags{count: 1}).toTheEnd(tt.ctx, tt.out, tail)
+		var stopped *stoppedError
+		if !errors.As(err, &stopped) || stopped.hint != "delete the rule by hand" || errors.Is(err, errUnread) ||
+			!tail.closed {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

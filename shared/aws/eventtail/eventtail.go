@@ -98,15 +98,17 @@ type Tail struct {
 	bus    string
 	name   string // of the rule, its target and the queue
 	queue  string // its URL, "" before it is there
-	ruled  bool
+	ruled  bool   // the rule may be there
 }
 
 // Open makes a queue and a rule of that name, which nothing else has. What it has made when it
-// fails, it has taken away again, as far as that was possible.
+// fails, it has taken away again, as far as that was possible. That ctx ends cuts no request off,
+// since nobody would know what came of it: then it fails behind the last one.
 func Open(ctx context.Context, events EventsAPI, queues QueuesAPI, bus, name string, w Wanted) (*Tail, error) {
 	t := &Tail{events: events, queues: queues, bus: bus, name: name}
-	if err := t.open(ctx, w); err != nil {
-		return nil, errors.Join(fmt.Errorf("eventtail: open %s: %w", name, err), t.Close(context.WithoutCancel(ctx)))
+	whole := context.WithoutCancel(ctx)
+	if err := errors.Join(t.open(whole, w), ctx.Err()); err != nil {
+		return nil, errors.Join(fmt.Errorf("eventtail: open %s: %w", name, err), t.Close(whole))
 	}
 	return t, nil
 }
@@ -124,6 +126,7 @@ func (t *Tail) open(ctx context.Context, w Wanted) error {
 		return err
 	}
 	t.queue = aws.ToString(queue.QueueUrl)
+	t.ruled = true // also where the answer is lost
 	rule, err := t.events.PutRule(ctx, &eventbridge.PutRuleInput{
 		Name: &t.name, EventBusName: &t.bus, EventPattern: &pattern,
 		Description: aws.String("Shows events to somebody who is looking. Delete it if nobody is."),
@@ -131,7 +134,6 @@ func (t *Tail) open(ctx context.Context, w Wanted) error {
 	if err != nil {
 		return err
 	}
-	t.ruled = true
 	attributes, err := t.queues.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
 		QueueUrl: &t.queue, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameQueueArn},
 	})
@@ -165,7 +167,7 @@ func (t *Tail) open(ctx context.Context, w Wanted) error {
 }
 
 // Next gives events that have come, at most ten, or none after 20 seconds. EventBridge may deliver
-// one twice, and in any order.
+// one twice, and in any order. One that can't be read is an error beside the others.
 func (t *Tail) Next(ctx context.Context) ([]es.Envelope, error) {
 	out, err := t.queues.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 		QueueUrl: &t.queue, MaxNumberOfMessages: 10, WaitTimeSeconds: wait,
@@ -173,17 +175,21 @@ func (t *Tail) Next(ctx context.Context) ([]es.Envelope, error) {
 	if err != nil || len(out.Messages) == 0 {
 		return nil, err
 	}
-	found := make([]es.Envelope, len(out.Messages))
+	found := make([]es.Envelope, 0, len(out.Messages))
 	read := make([]types.DeleteMessageBatchRequestEntry, len(out.Messages))
+	var errs []error
 	for i, m := range out.Messages {
-		if found[i], err = contract.Open([]byte(aws.ToString(m.Body))); err != nil {
-			return nil, err
+		e, err := contract.Open([]byte(aws.ToString(m.Body)))
+		if err != nil {
+			errs = append(errs, err)
+		} else {
+			found = append(found, e)
 		}
 		read[i] = types.DeleteMessageBatchRequestEntry{Id: aws.String(fmt.Sprint(i)), ReceiptHandle: m.ReceiptHandle}
 	}
 	// What is not deleted is shown twice, and gone with the queue.
 	_, err = t.queues.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &t.queue, Entries: read})
-	return found, err
+	return found, errors.Join(append(errs, err)...)
 }
 
 // Close takes away what Open has made. It goes on where a part of it fails.
@@ -198,7 +204,7 @@ func (t *Tail) Close(ctx context.Context) error {
 			errs = append(errs, err)
 		}
 		rule := &eventbridge.DeleteRuleInput{Name: &t.name, EventBusName: &t.bus}
-		if _, err := t.events.DeleteRule(ctx, rule); err != nil {
+		if _, err := t.events.DeleteRule(ctx, rule); err != nil && !errors.As(err, &gone) {
 			errs = append(errs, fmt.Errorf("delete the rule %s of %s by hand: %w", t.name, t.bus, err))
 		}
 	}

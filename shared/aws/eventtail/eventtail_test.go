@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"orderflow/shared/aws/eventtail"
+	"orderflow/shared/contract"
 	"orderflow/shared/kit/es"
 )
 
@@ -32,6 +33,8 @@ type account struct {
 	pattern       string
 	policy        string
 	waiting, read int
+	foreign       bool // the first message is none of the shop's
+	stop          func()
 }
 
 var errCall = errors.New("no such luck")
@@ -45,10 +48,17 @@ func (a *account) call(name string) error {
 }
 
 func (a *account) PutRule(
-	_ context.Context, in *eventbridge.PutRuleInput, _ ...func(*eventbridge.Options),
+	ctx context.Context, in *eventbridge.PutRuleInput, _ ...func(*eventbridge.Options),
 ) (*eventbridge.PutRuleOutput, error) {
 	if err := a.call("PutRule"); err != nil {
+		a.rule = true // it was made, and the answer is lost
 		return nil, err
+	}
+	if a.stop != nil {
+		a.stop()
+		if a.rule = true; ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 	}
 	a.rule, a.pattern = true, aws.ToString(in.EventPattern)
 	return &eventbridge.PutRuleOutput{RuleArn: aws.String("arn:rule")}, nil
@@ -120,6 +130,9 @@ func (a *account) ReceiveMessage(
 		return nil, err
 	}
 	out := &sqs.ReceiveMessageOutput{}
+	if a.foreign {
+		out.Messages = []types.Message{{ReceiptHandle: aws.String("f"), Body: aws.String(`{"detail":[]}`)}}
+	}
 	for n := range a.waiting {
 		out.Messages = append(out.Messages, types.Message{
 			ReceiptHandle: aws.String(fmt.Sprint("r", n)),
@@ -222,6 +235,30 @@ func TestCloseGoesOn(t *testing.T) {
 			a.queue != (fails == "DeleteQueue") || a.rule != (fails == "DeleteRule") {
 			t.Errorf("%s: %v: a queue: %t, a rule: %t", fails, err, a.queue, a.rule)
 		}
+	}
+}
+
+// TestOpenIsStopped: a tail that is stopped while it is opened ends no request without its answer,
+// and leaves nothing.
+func TestOpenIsStopped(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	a := &account{stop: stop}
+	_, err := eventtail.Open(ctx, a, a, "bus", "t", eventtail.Wanted{})
+	if !errors.Is(err, context.Canceled) || a.queue || a.rule || !slices.Contains(a.calls, "PutTargets") {
+		t.Errorf("%v: a queue: %t, a rule: %t, after %s", err, a.queue, a.rule, a.calls)
+	}
+}
+
+// TestForeign: what can't be read hides no event that came with it.
+func TestForeign(t *testing.T) {
+	a := &account{waiting: 2, foreign: true}
+	tail, err := eventtail.Open(t.Context(), a, a, "bus", "t", eventtail.Wanted{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := tail.Next(t.Context())
+	if !errors.Is(err, contract.ErrInvalid) || len(got) != 2 || got[0].ID != "e0" || a.read != 3 {
+		t.Errorf("%v: %+v, %d read", err, got, a.read)
 	}
 }
 
