@@ -57,8 +57,9 @@ func (x *exchange) askToSignIn() error {
 	return x.redirect(to)
 }
 
+// ownPage has no % in the path: browsers take %2e for a dot, and so %2e%2e for the folder above.
 var ownPage = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^[a-z][A-Za-z0-9_.~%-]*(/[A-Za-z0-9_.~%-]+)*(\?[A-Za-z0-9_.~%&=+-]*)?$`)
+	return regexp.MustCompile(`^[a-z][A-Za-z0-9_.~-]*(/[A-Za-z0-9_.~-]+)*(\?[A-Za-z0-9_.~%&=+-]*)?$`)
 })
 
 // nextPage is where to go after the sign-in: a page of the console, whatever the request says.

@@ -72,6 +72,8 @@ func TestNextPage(t *testing.T) {
 		"": "orders", "https://evil.example.com": "orders", "//evil.example.com": "orders", "/orders": "orders",
 		"../../x": "orders", "orders/../../x": "orders", `\\evil`: "orders", "javascript:alert(1)": "orders",
 		"orders\r\nX: y": "orders", strings.Repeat("a", 501): "orders",
+		// A browser takes these segments for those with dots.
+		"orders/%2e%2e/%2E%2e/x": "orders", "orders/.%2e/.%2E/x": "orders", "a/%2e./x": "orders", "a/%2f/x": "orders",
 	} {
 		w := newWorld(t)
 		w.answer("GET /orders?limit=1", http.StatusOK, `{"orders":[]}`)
