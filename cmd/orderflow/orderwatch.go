@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -141,7 +142,13 @@ func (w *orderWatch) arrived(id, status string, there bool) error {
 
 func (w *orderWatch) print(e shop.Event) error {
 	if w.json {
-		return json.NewEncoder(w.out).Encode(e)
+		var line bytes.Buffer
+		if err := json.Compact(&line, e.Raw); err != nil {
+			return err
+		}
+		line.WriteByte('\n')
+		_, err := line.WriteTo(w.out)
+		return err
 	}
 	_, err := fmt.Fprintln(w.out, eventLine(e))
 	return err

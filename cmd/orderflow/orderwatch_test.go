@@ -26,6 +26,9 @@ func TestWatch(t *testing.T) {
 		`"actor":{"kind":"saga"}}`
 	const cancelled = placed + `,{"sequence":2,"type":"order.cancelled","time":"2026-03-01T12:00:01Z",` +
 		`"actor":{"kind":"saga"}}`
+	// all that the API says, and no number as a float has it
+	const whole = `{"sequence": 7, "id": "e7", "type": "order.delivered", "time": "2026-03-01T12:00:00Z", ` +
+		`"correlationId": "c", "actor": null, "data": {"large": 9007199254740993, "<": 1e2}}`
 	lines := []string{
 		"  1  2026-03-01T12:00:00Z  order.placed           customer ada             ",
 		"  2  2026-03-01T12:00:01Z  order.confirmed        saga                     ",
@@ -68,10 +71,8 @@ func TestWatch(t *testing.T) {
 		"for nothing": {[]string{"--until", "lost"}, nil, nil, nil, 0, "watch: --until: expected one of placed"},
 		"for no time": {[]string{"--timeout", "0s"}, nil, nil, nil, 0, "--timeout: expected a duration above 0"},
 		"as JSON, and there": {
-			[]string{"--json"}, []string{`{"sequence":7,"id":"e7","type":"order.delivered","time":"2026-03-01T12:00:00Z"}`},
-			[]string{"delivered"},
-			[]string{`{"sequence":7,"id":"e7","type":"order.delivered","time":"2026-03-01T12:00:00Z",` +
-				`"actor":{"kind":""},"causationId":"","data":null}`}, 1, "",
+			[]string{"--json"}, []string{whole}, []string{"delivered"},
+			[]string{strings.ReplaceAll(whole, " ", "")}, 1, "",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -190,6 +191,20 @@ type Event struct {
 	Actor       Actor          `json:"actor"`
 	CausationID string         `json:"causationId"`
 	Data        map[string]any `json:"data"`
+
+	Raw json.RawMessage `json:"-"` // as the API has it
+}
+
+// UnmarshalJSON implements json.Unmarshaler. Numbers stay as they are written.
+func (e *Event) UnmarshalJSON(text []byte) error {
+	type plain Event
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode((*plain)(e)); err != nil {
+		return err
+	}
+	e.Raw = slices.Clone(text)
+	return nil
 }
 
 // Statistics is a customer's view.
