@@ -74,7 +74,7 @@ func importCDNOWCommand(stack *stackFlag) *cobra.Command {
 			i.carried = i.deployment.Outputs["SimulatedCarrier"] == "true"
 			i.run = strconv.FormatInt(i.clock.Now().UnixMilli(), 36)
 			i.out, i.progress = cmd.OutOrStdout(), cmd.ErrOrStderr()
-			return i.importPlan(cmd.Context(), cdnow.NewPlan(purchases))
+			return partly(i.importPlan(cmd.Context(), cdnow.NewPlan(purchases)))
 		},
 	}
 	cmd.Flags().IntVar(&limit, "limit", 0, "number of purchases to import; 0 for all")

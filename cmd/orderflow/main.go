@@ -66,11 +66,19 @@ func run(ctx context.Context, stack *stackFlag, args []string, out, hints io.Wri
 		return exitUnread
 	}
 	_, _ = fmt.Fprintln(hints, "orderflow:", err)
+	return failed(err, stack.asked)
+}
+
+// failed is the exit status of an error.
+func failed(err error, asked bool) int {
 	var problem *shop.Problem
+	var part *partError
 	switch {
+	case errors.As(err, &part):
+		return exitFailed
 	case errors.As(err, &problem) && problem.Status < http.StatusInternalServerError:
 		return exitRefused
-	case !stack.asked:
+	case !asked:
 		return exitUsage
 	}
 	return exitFailed
@@ -84,6 +92,20 @@ type stoppedError struct {
 
 func (e *stoppedError) Error() string { return e.err.Error() }
 func (e *stoppedError) Unwrap() error { return e.err }
+
+// partError is what a command returns that may have written something, whatever the API says to the
+// rest.
+type partError struct{ err error }
+
+func (e *partError) Error() string { return e.err.Error() }
+func (e *partError) Unwrap() error { return e.err }
+
+func partly(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &partError{err}
+}
 
 // needsSubcommand is for a parent command, which does nothing by itself.
 func needsSubcommand(cmd *cobra.Command, args []string) error {

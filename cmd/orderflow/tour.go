@@ -41,7 +41,7 @@ func tourCommand(stack *stackFlag) *cobra.Command {
 				return err
 			}
 			t := tour{deployment: d, client: client, patience: patience, out: cmd.OutOrStdout()}
-			return t.run(cmd.Context())
+			return partly(t.run(cmd.Context()))
 		},
 	}
 	cmd.Flags().DurationVar(&patience, "patience", time.Minute, "timeout for an order to get on")

@@ -33,6 +33,18 @@ func TestTourNeedsAStackThatShowsIt(t *testing.T) {
 	}
 }
 
+// TestRefusedHalfway: a refusal says that nothing was written, which is not so of a command that
+// writes several things.
+func TestRefusedHalfway(t *testing.T) {
+	refused := fmt.Errorf("tour: %w", &shop.Problem{Status: http.StatusConflict, Code: "order.not-held"})
+	if one, several := failed(refused, true), failed(partly(refused), true); one != 3 || several != 1 {
+		t.Errorf("status %d, and %d", one, several)
+	}
+	if err := partly(nil); err != nil {
+		t.Error(err)
+	}
+}
+
 var tourName = regexp.MustCompile(`tour-[0-9a-f-]{36}`)
 
 // TestTour: what is asked for, in which order, of an API that does at once what it is told.
