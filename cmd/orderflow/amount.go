@@ -6,12 +6,15 @@ import (
 
 	"orderflow/shared/shop/money"
 	"orderflow/shared/shop/order"
+	"orderflow/shared/shop/product"
 )
 
-// parseAmount reads an amount as money.Money writes it for people, EUR 12.99. It is above 0.
-func parseAmount(text string) (money.Money, error) {
-	return money.Parse(text, 1, order.MaxTotal)
-}
+// parseAmount reads an amount that moves, as money.Money writes it for people, EUR 12.99. It is
+// above 0.
+func parseAmount(text string) (money.Money, error) { return money.Parse(text, 1, order.MaxTotal) }
+
+// parsePrice reads a price, which may be 0.
+func parsePrice(text string) (money.Money, error) { return money.Parse(text, 0, product.MaxPrice) }
 
 // amountFlag is a flag that takes an amount.
 type amountFlag struct{ of money.Money }

@@ -475,6 +475,20 @@ func TestAmounts(t *testing.T) {
 			t.Errorf("%q: %s, %v", text, got, err)
 		}
 	}
+	if _, err := parseAmount("EUR 10000000000.01"); err == nil ||
+		!strings.Contains(err.Error(), "from EUR 0.01 to EUR 10000000000.00") {
+		t.Errorf("too much: %v", err)
+	}
+	// the API's limits of a price
+	for text, want := range map[string]string{
+		"EUR 0.00": "EUR 0.00", "EUR 0": "EUR 0.00", "EUR 10000000.00": "EUR 10000000.00", "EUR 10000000.01": "",
+		"EUR -0.01": "", "EUR -0": "", "EUR 0.-1": "", "EUR 00": "",
+	} {
+		got, err := parsePrice(text)
+		if (err == nil) != (want != "") || err == nil && got.String() != want {
+			t.Errorf("a price of %q: %s, %v", text, got, err)
+		}
+	}
 }
 
 // TestCompletion: a shell completes ids, with words on each.

@@ -147,7 +147,7 @@ func (f *productFlags) check(*cobra.Command) error {
 	}
 	for _, text := range f.texts {
 		amount, from, timed := strings.Cut(text, "@")
-		price, err := parseAmount(amount)
+		price, err := parsePrice(amount)
 		if err == nil && timed {
 			_, err = clock.ParseTime(from)
 		}
