@@ -22,16 +22,12 @@ type API struct {
 	http *http.Client
 }
 
-// apiPatience is within the function's own time.
-const apiPatience = 8 * time.Second
-
 // maxAnswer is more than API Gateway lets through.
 const maxAnswer = 10 << 20
 
 // NewAPI makes a client of the API at an address without a slash at the end.
 func NewAPI(address string) *API {
 	return &API{url: strings.TrimSuffix(address, "/"), http: &http.Client{
-		Timeout:       apiPatience,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }

@@ -16,6 +16,7 @@ import (
 	"path"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
@@ -39,6 +40,10 @@ type Console struct {
 
 // maxBody is far above every form of the console.
 const maxBody = 16 << 10
+
+// pagePatience is how long a page waits for the API, whose requests may follow each other, and for
+// the issuer. It is within the function's own time.
+const pagePatience = 8 * time.Second
 
 // The pages reach scripts and styles of the console itself, and nobody frames them. Pico draws the
 // arrow of a selection as data:.
@@ -172,7 +177,9 @@ type exchange struct {
 // in; everybody else is led to the sign-in.
 func (c Console) page(serve func(*exchange) error, needsToken bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		id := trail.Of(r.Context()).CorrelationID
+		ctx, cancel := context.WithTimeout(r.Context(), pagePatience)
+		defer cancel()
+		r, id := r.WithContext(ctx), trail.Of(ctx).CorrelationID
 		x := &exchange{
 			Request: r, console: c, session: sessionOf(r), header: http.Header{}, status: http.StatusOK,
 		}
