@@ -3,6 +3,7 @@ package console
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"io/fs"
 	"strconv"
 	"strings"
@@ -29,6 +30,21 @@ func TestVendored(t *testing.T) {
 		folder, _, _ := strings.Cut(name, "/")
 		if _, err := fs.Stat(assets, "assets/"+folder+"/LICENSE"); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// A message of few bytes that is nested deep would be a page of many megabytes, which Lambda
+// doesn't send.
+func TestIndented(t *testing.T) {
+	deep := strings.Repeat(`[`, 5000) + strings.Repeat(`]`, 5000)
+	wide := `{"a":["` + strings.Repeat("[", 5000) + `",1]}`
+	for text, want := range map[string]string{
+		`{"a":[1]}`: "{\n  \"a\": [\n    1\n  ]\n}", `{"a"`: `{"a"`, deep: deep,
+		wide: "{\n  \"a\": [\n    \"" + strings.Repeat("[", 5000) + "\",\n    1\n  ]\n}",
+	} {
+		if got := indented(json.RawMessage(text)); got != want {
+			t.Errorf("%.20s is shown in %d bytes, want %d", text, len(got), len(want))
 		}
 	}
 }

@@ -202,11 +202,37 @@ func instant(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 // words writes a name of the API's in words: payment-required is payment required.
 func words(name string) string { return strings.ReplaceAll(name, "-", " ") }
 
-// indented shows JSON over several lines, and what is none as it is.
+// maxDepth is how deep what is shown over several lines may be nested: each level is two characters
+// more on each line of it.
+const maxDepth = 50
+
+// indented shows JSON over several lines, and what is none, or nested too deep for it, as it is.
 func indented(text json.RawMessage) string {
 	var out bytes.Buffer
-	if json.Indent(&out, text, "", "  ") != nil {
+	if depth(text) > maxDepth || json.Indent(&out, text, "", "  ") != nil {
 		return string(text)
 	}
 	return out.String()
+}
+
+// depth is how deep JSON is nested. Brackets in its strings are text.
+func depth(text []byte) (deepest int) {
+	now, quoted, escaped := 0, false, false
+	for _, c := range text {
+		switch {
+		case escaped:
+			escaped = false
+		case quoted && c == '\\':
+			escaped = true
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[', c == '{':
+			now++
+			deepest = max(deepest, now)
+		case c == ']', c == '}':
+			now--
+		}
+	}
+	return deepest
 }
