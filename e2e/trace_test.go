@@ -4,7 +4,9 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -18,7 +20,8 @@ import (
 
 // One order is followed from the request that places it to its last mail, through one trace: each
 // line that any function writes about it has the trace that the client began, and its correlation
-// id. The carrier's requests carry both on.
+// id. The carrier's requests carry both on. The spans that the functions send are one tree below
+// the client's, from the request to each mail.
 func TestOrderIsOneTrace(t *testing.T) {
 	t.Parallel()
 	began := time.Now()
@@ -77,4 +80,88 @@ func TestOrderIsOneTrace(t *testing.T) {
 			t.Errorf("%s wrote nothing about the order", f)
 		}
 	}
+	oneTree(t, of, placed.ID)
+}
+
+// recorded is a span as infra/local/traces tells of it.
+type recorded struct {
+	TraceID, SpanID, ParentSpanID, Name, Service string
+	Attributes                                   map[string]string
+}
+
+// function is the function that a span is of.
+func (r recorded) function() string { return strings.TrimPrefix(r.Service, stack.Stack+"-") }
+
+// oneTree waits for the spans of an order's trace, and checks that each is below the client's own
+// and that there is one of each function that the order passes. What is handled together with other
+// orders is linked to the trace.
+func oneTree(t *testing.T, client trace.Context, orderID string) {
+	t.Helper()
+	viewer := os.Getenv("ORDERFLOW_TRACES")
+	if viewer == "" {
+		t.Fatal("ORDERFLOW_TRACES says where the spans are: infra/local/test.sh sets it")
+	}
+	type whole struct{ Spans, Linked []recorded }
+	got := eventually(t, "the spans of the order are sent", func() (of whole, enough bool) {
+		response := spansOf(t, viewer+"/api/traces/"+client.TraceID)
+		if err := json.Unmarshal(response, &of); err != nil {
+			t.Fatal(err)
+		}
+		mails := 0
+		for _, s := range of.Spans {
+			if s.Name == "send mail" {
+				mails++
+			}
+		}
+		return of, mails == 4
+	})
+	parents := map[string]string{}
+	for _, s := range got.Spans {
+		parents[s.SpanID] = s.ParentSpanID
+	}
+	functions := map[string]bool{}
+	for _, s := range got.Spans {
+		functions[s.function()] = true
+		above := s.SpanID
+		for steps := 0; above != client.SpanID; steps++ {
+			next, known := parents[above]
+			if !known || steps > len(parents) {
+				t.Errorf("%s of %s is not below the client's span: nothing is known of %s", s.Name, s.Service, above)
+				break
+			}
+			above = next
+		}
+		if of := s.Attributes["orderflow.order.id"]; of != "" && of != orderID {
+			t.Errorf("%s of %s is about the order %s", s.Name, s.Service, of)
+		}
+	}
+	for _, s := range got.Linked {
+		functions[s.function()] = true
+	}
+	for _, f := range []string{
+		"accept-commands", "project-views", "publish-events", "start-saga", "advance-order", "process-inventory",
+		"process-payment", "schedule-shipment", "send-mails", "prepare-shipments", "follow-shipments", "analyse-orders",
+	} {
+		if !functions[f] {
+			t.Errorf("no span of %s", f)
+		}
+	}
+}
+
+func spansOf(t *testing.T, url string) []byte {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }

@@ -18,3 +18,30 @@ use_endpoint() {
 }
 
 sam() { SAM_CLI_TELEMETRY=0 .tools/sam/bin/python -m samcli "$@"; }
+
+# traces DIRECTORY PID PORT   Starts the viewer of spans (infra/local/traces), which keeps its log in the directory and ends with that process, and prints its
+# URL: on that port, or on a free one where it is 0 or taken. One that runs already is used.
+traces() {
+  local file=$1/traces.address url
+  if [ -s "$file" ] && url=http://$(<"$file") && curl -sf -o /dev/null --max-time 5 "$url/"; then
+    echo "$url"
+    return
+  fi
+  go build -o bin/traces ./infra/local/traces
+  local port
+  for port in "$3" 0; do
+    rm -f "$file"
+    setsid bin/traces --address "127.0.0.1:$port" --address-file "$file" --until-pid "$2" </dev/null >"$1/traces.log" 2>&1 &
+    local viewer=$! tries
+    for ((tries = 0; tries < 300; tries++)); do
+      if [ -s "$file" ]; then
+        echo "http://$(<"$file")"
+        return
+      fi
+      kill -0 "$viewer" 2>/dev/null || break
+      sleep 0.1
+    done
+  done
+  echo "error: the viewer of spans does not start: $(<"$1/traces.log")" >&2
+  return 1
+}

@@ -8,13 +8,17 @@ stack=orderflow-local
 
 endpoint=$(emulator start --port "$port")
 port=${endpoint##*:}
-infra/local/deploy.sh "$endpoint" "$stack" SimulatedCarrier=true HoldCountries=LU PaymentMinutes=0 # nobody pays the file's orders again
+viewer=$(traces ".local/$port" "$(<".local/$port/emulator.pid")" $((port + 1)))
+# Nobody pays the file's orders again. Every request is recorded: a shop that tries things out has few.
+infra/local/deploy.sh "$endpoint" "$stack" SimulatedCarrier=true HoldCountries=LU PaymentMinutes=0 \
+  TraceExporter=otlp "TraceEndpoint=$viewer/v1/traces" TracePercent=100
 use_endpoint "$endpoint"
 export ORDERFLOW_STACK=$stack
 bin/orderflow tour
 bin/orderflow import cdnow events/samples/cdnow/CDNOW_sample.txt --limit "$limit"
 console=$(bin/orderflow console)
 printf "\nThe operators' console, which make console PORT=%s opens with an operator's token filled in:\n  %s\n" "$port" "${console%%/sign-in#*}"
+printf 'Where the time of each order goes, by OpenTelemetry (docs/tracing.md):\n  %s\n' "$viewer"
 printf 'docs/tutorials/first-order.md places an order by hand. Mails to customers are shown, not sent:\n'
 printf '  curl -s %s/_ministack/ses/messages\n' "$endpoint"
 printf '\nThe local AWS keeps running on %s; its log is .local/%s/emulator.log.\n' "$endpoint" "$port"

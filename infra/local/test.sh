@@ -62,7 +62,10 @@ for suite in "$@"; do
       ;;
     e2e)
       use_emulator
-      infra/local/deploy.sh "$endpoint" "$stack" AllowedOrigins=https://shop.example.com PaymentMinutes=1 HoldCountries=LU HoldMinutes=1 BackorderMinutes=1
+      ORDERFLOW_TRACES=$(traces ".local/test-${endpoint##*:}" $$ 0)
+      export ORDERFLOW_TRACES
+      infra/local/deploy.sh "$endpoint" "$stack" AllowedOrigins=https://shop.example.com PaymentMinutes=1 HoldCountries=LU HoldMinutes=1 BackorderMinutes=1 \
+        TraceExporter=otlp "TraceEndpoint=$ORDERFLOW_TRACES/v1/traces" TracePercent=100
       # One package at a time: they share one deployment. The simulation and the pages' commands are first: the others leave behind what orderflow verify finds.
       mapfile -t packages < <(with_tag e2e e2e | grep -vE '/(simulate|pages)$')
       export ORDERFLOW_STACK=$stack

@@ -72,12 +72,12 @@ type running struct {
 	printed *strings.Builder
 }
 
-func run(tb testing.TB, file, endpoint string) running {
+func run(tb testing.TB, file, endpoint string, more ...string) running {
 	tb.Helper()
 	r := running{
 		runtimeAPI: startRuntime(tb), process: exec.CommandContext(tb.Context(), file), printed: &strings.Builder{},
 	}
-	r.process.Env = append(functionEnvironment(tb, r.address), "AWS_ENDPOINT_URL="+endpoint)
+	r.process.Env = append(append(functionEnvironment(tb, r.address), "AWS_ENDPOINT_URL="+endpoint), more...)
 	r.process.Stderr = r.printed
 	if err := r.process.Start(); err != nil {
 		tb.Fatal(err)

@@ -128,7 +128,16 @@ func TestSpansOfWhatFails(t *testing.T) {
 	c := newCollector(t)
 	of := tracingOf(variables(map[string]string{"TRACE_EXPORTER": "otlp", "TRACE_ENDPOINT": c.URL}))
 	fails := errors.New("fails")
-	if _, err := recording(of, func() error { return fails }).Invoke(invocation(t, time.Minute), nil); !errors.Is(err, fails) {
+	if _, err := recording(
+		of,
+		func() error { return fails },
+	).Invoke(
+		invocation(t, time.Minute),
+		nil,
+	); !errors.Is(
+		err,
+		fails,
+	) {
 		t.Error(err)
 	}
 	func() {
@@ -197,7 +206,9 @@ func TestTracingOf(t *testing.T) {
 			t.Errorf("%q records", exporter)
 		}
 	}
-	if tracingOf(variables(map[string]string{"TRACE_EXPORTER": "xray", "AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129:2000"})) == nil {
+	if tracingOf(
+		variables(map[string]string{"TRACE_EXPORTER": "xray", "AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129:2000"}),
+	) == nil {
 		t.Error("X-Ray gets nothing")
 	}
 	for name, of := range map[string]map[string]string{

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/trace"
 	"orderflow/shared/shop/personal"
 	"orderflow/shared/shop/shipment"
 	"orderflow/shared/shop/trail"
@@ -58,6 +59,8 @@ func (c Commands) moveShipment(ctx context.Context, id identity, in *moveShipmen
 		return nil, err
 	}
 	res, err := move(ctx, req, in.ID)
+	// A carrier has a trace of its own, or none: its report is linked to what it follows from.
+	trace.Link(ctx, res.Traceparent)
 	if err != nil {
 		return nil, err
 	}

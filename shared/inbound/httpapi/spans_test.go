@@ -7,6 +7,7 @@ import (
 
 	"orderflow/shared/kit/trace"
 	"orderflow/shared/kit/trace/tracetest"
+	"orderflow/shared/shop/shipment"
 )
 
 // A request is a span below its client's. What it brings about carries the span, and the span has
@@ -46,12 +47,29 @@ func TestRequestsThatFail(t *testing.T) {
 		t.Fatal(res.status)
 	}
 	span := spans.One(t, "HTTP")
-	if tracetest.Attribute(span, "error.type") != "" || tracetest.Attribute(span, "http.response.status_code") != "404" {
+	if tracetest.Attribute(span, "error.type") != "" ||
+		tracetest.Attribute(span, "http.response.status_code") != "404" {
 		t.Errorf("%v", span.Attributes())
 	}
 	for _, a := range span.Attributes() {
 		if strings.Contains(a.Value.String(), "canary") {
 			t.Errorf("%s is %s", a.Key, a.Value.String())
 		}
+	}
+}
+
+// A carrier's report is a trace of its own, which is linked to that of the order.
+func TestCarriersReportIsLinked(t *testing.T) {
+	s := newShop(t)
+	of := trace.New(true)
+	s.saga.Traceparent = of.String()
+	id := s.ship(shipment.StatusPrepared)
+	ctx, spans := tracetest.Record(t, 100)
+	r := post(carrier, "/shipments/"+id+"/dispatch", nil)
+	r.ctx = ctx
+	s.must(http.StatusOK, r)
+	span := spans.One(t, "POST /shipments/{id}/dispatch")
+	if links := tracetest.Links(span); len(links) != 1 || links[0] != of || tracetest.Of(span).TraceID == of.TraceID {
+		t.Errorf("%+v is linked to %v", tracetest.Of(span), links)
 	}
 }

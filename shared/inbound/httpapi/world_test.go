@@ -462,6 +462,7 @@ func (w *world) erase(customerID string) {
 // shop is a world with ada and bob registered, ada's account funded with 50 dollars, bob's with
 // nothing, one article and one order of ada's.
 type shop struct {
+	saga es.Metadata // of what the saga writes
 	*world
 	order   string
 	account string // ada's
@@ -490,7 +491,7 @@ func (s *shop) ship(to shipment.Status) (shipmentID string) {
 	s.t.Helper()
 	ctx, id := context.Background(), shipment.ID(s.order, 1)
 	step := func(name string) es.Request {
-		return es.Request{CommitID: ident.Derive("test", s.order, name), Time: s.clock.Now()}
+		return es.Request{CommitID: ident.Derive("test", s.order, name), Time: s.clock.Now(), Metadata: s.saga}
 	}
 	placed, err := s.orders.Get(ctx, s.order)
 	if err != nil {

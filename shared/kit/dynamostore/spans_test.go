@@ -83,7 +83,11 @@ func TestAppendHasASpan(t *testing.T) {
 	}
 
 	written, fails = nil, false
-	if _, err := s.Append(t.Context(), []es.Commit{of(order, own)}); err != nil || !slices.Equal(written, []string{own.String()}) {
+	if _, err := s.Append(
+		t.Context(),
+		[]es.Commit{of(order, own)},
+	); err != nil ||
+		!slices.Equal(written, []string{own.String()}) {
 		t.Errorf("without a span %v, %v", written, err)
 	}
 }

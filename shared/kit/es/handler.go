@@ -61,6 +61,7 @@ type Result[S any] struct {
 	Repeated bool // the request had been carried out before; State is the present one
 	// of the stream's first event; "" where there is none, and from a Repository
 	CorrelationID string
+	Traceparent   string // likewise
 }
 
 // Handle loads the stream, decides and appends; on a conflict it does so again. A request that was
@@ -95,7 +96,7 @@ func (h Handler[C, S, E]) Load(ctx context.Context, id string) (Loaded[S], error
 		return Loaded[S]{}, err
 	}
 	loaded := Loaded[S]{Result: Result[S]{Head: history.Head}, history: history}
-	loaded.CorrelationID = loaded.Origin().CorrelationID
+	loaded.CorrelationID, loaded.Traceparent = loaded.Origin().CorrelationID, loaded.Origin().Traceparent
 	loaded.State, err = h.Decider.Fold(history)
 	return loaded, err
 }
@@ -208,7 +209,7 @@ func (h Handler[C, S, E]) Refresh(ctx context.Context, earlier Result[S]) (Resul
 		return earlier, err
 	}
 	state, err := Fold(earlier.State, h.Decider.Evolve, history.Events)
-	return Result[S]{State: state, Head: history.Head, CorrelationID: earlier.CorrelationID}, err
+	return Result[S]{State: state, Head: history.Head, CorrelationID: earlier.CorrelationID, Traceparent: earlier.Traceparent}, err
 }
 
 // AsOf is Get for a moment of the past: see Repository.AsOf.
@@ -288,7 +289,7 @@ func (h Handler[C, S, E]) once(
 func (h Handler[C, S, E]) append(
 	ctx context.Context, from Result[S], req Request, events []E, claims []Commit,
 ) (res Result[S], again bool, err error) {
-	res = Result[S]{State: from.State, CorrelationID: from.CorrelationID}
+	res = Result[S]{State: from.State, CorrelationID: from.CorrelationID, Traceparent: from.Traceparent}
 	switch {
 	case from.Head.version == 0:
 		res.CorrelationID = req.Metadata.CorrelationID

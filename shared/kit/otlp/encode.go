@@ -38,7 +38,9 @@ const (
 // message is a Protobuf message under way. What has its default is not written, as proto3 has it.
 type message []byte
 
-func (m *message) tag(field, wire int) { *m = binary.AppendUvarint(*m, uint64(field)<<3|uint64(wire)) } //nolint:gosec // both are constants
+func (m *message) tag(field, wire int) {
+	*m = binary.AppendUvarint(*m, uint64(field)<<3|uint64(wire)) //nolint:gosec // both are constants
+}
 
 func (m *message) bytes(field int, value []byte) {
 	m.tag(field, length)
@@ -75,7 +77,7 @@ func (m *message) fixed32(field int, value uint32) {
 
 func (m *message) time(field int, at time.Time) {
 	if !at.IsZero() {
-		m.fixed64(field, uint64(max(0, at.UnixNano()))) //nolint:gosec // not below 0
+		m.fixed64(field, uint64(max(0, at.UnixNano())))
 	}
 }
 
@@ -157,7 +159,7 @@ func (m *message) span(s sdk.ReadOnlySpan) {
 	m.fixed32(16, flags(own, parent.IsRemote()))
 }
 
-func count(n int) uint64 { return uint64(max(0, n)) } //nolint:gosec // not below 0
+func count(n int) uint64 { return uint64(max(0, n)) }
 
 func flags(of trace.SpanContext, remote bool) uint32 {
 	all := uint32(of.TraceFlags()) | knowsRemote

@@ -1,6 +1,7 @@
 package otlp_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -149,7 +150,8 @@ func read(v *commonpb.AnyValue) any {
 
 func same(got []*commonpb.KeyValue, want []attribute.KeyValue) bool {
 	return slices.EqualFunc(got, want, func(g *commonpb.KeyValue, w attribute.KeyValue) bool {
-		return g.Key == string(w.Key) && fmt.Sprintf("%T%v", read(g.Value), read(g.Value)) == fmt.Sprintf("%T%v", plain(w.Value), plain(w.Value))
+		return g.Key == string(w.Key) &&
+			fmt.Sprintf("%T%v", read(g.Value), read(g.Value)) == fmt.Sprintf("%T%v", plain(w.Value), plain(w.Value))
 	})
 }
 
@@ -157,12 +159,36 @@ func same(got []*commonpb.KeyValue, want []attribute.KeyValue) bool {
 func TestEncode(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		stub := tracetest.SpanStub{
-			Name: rapid.StringN(1, 20, -1).Draw(t, "name"), SpanContext: drawContext(t), Parent: drawContext(t),
-			SpanKind:  rapid.SampledFrom([]otel.SpanKind{otel.SpanKindInternal, otel.SpanKindServer, otel.SpanKindClient, otel.SpanKindProducer, otel.SpanKindConsumer}).Draw(t, "kind"),
-			StartTime: time.Unix(0, rapid.Int64Range(1, math.MaxInt64/2).Draw(t, "start")),
-			EndTime:   time.Unix(0, rapid.Int64Range(1, math.MaxInt64/2).Draw(t, "end")), Attributes: drawAttributes(t),
-			Status:            sdk.Status{Code: rapid.SampledFrom([]codes.Code{codes.Unset, codes.Ok, codes.Error}).Draw(t, "status")},
-			DroppedAttributes: rapid.IntRange(0, 9).Draw(t, "a"), DroppedEvents: rapid.IntRange(0, 9).Draw(t, "e"), DroppedLinks: rapid.IntRange(0, 9).Draw(t, "l"),
+			Name:        rapid.StringN(1, 20, -1).Draw(t, "name"),
+			SpanContext: drawContext(t),
+			Parent:      drawContext(t),
+			SpanKind: rapid.SampledFrom(
+				[]otel.SpanKind{
+					otel.SpanKindInternal,
+					otel.SpanKindServer,
+					otel.SpanKindClient,
+					otel.SpanKindProducer,
+					otel.SpanKindConsumer,
+				},
+			).Draw(
+				t,
+				"kind",
+			),
+			StartTime:  time.Unix(0, rapid.Int64Range(1, math.MaxInt64/2).Draw(t, "start")),
+			EndTime:    time.Unix(0, rapid.Int64Range(1, math.MaxInt64/2).Draw(t, "end")),
+			Attributes: drawAttributes(t),
+			Status: sdk.Status{
+				Code: rapid.SampledFrom([]codes.Code{codes.Unset, codes.Ok, codes.Error}).Draw(t, "status"),
+			},
+			DroppedAttributes: rapid.IntRange(
+				0,
+				9,
+			).Draw(
+				t,
+				"a",
+			),
+			DroppedEvents:        rapid.IntRange(0, 9).Draw(t, "e"),
+			DroppedLinks:         rapid.IntRange(0, 9).Draw(t, "l"),
 			Resource:             resource.NewWithAttributes("https://schema", attribute.String("service.name", "f")),
 			InstrumentationScope: instrumentation.Scope{Name: "orderflow", Version: "1"},
 		}
@@ -191,7 +217,8 @@ func TestEncode(t *testing.T) {
 		got := all[0]
 		traceID, spanID := stub.SpanContext.TraceID(), stub.SpanContext.SpanID()
 		parent := stub.Parent.SpanID()
-		if !stub.Parent.IsValid() && len(got.ParentSpanId) != 0 || stub.Parent.IsValid() && string(got.ParentSpanId) != string(parent[:]) {
+		if !stub.Parent.IsValid() && len(got.ParentSpanId) != 0 ||
+			stub.Parent.IsValid() && !bytes.Equal(got.ParentSpanId, parent[:]) {
 			t.Fatalf("parent %x", got.ParentSpanId)
 		}
 		flags := uint32(stub.SpanContext.TraceFlags()) | 0x100
@@ -200,7 +227,7 @@ func TestEncode(t *testing.T) {
 		}
 		status, code := got.GetStatus(), map[codes.Code]tracepb.Status_StatusCode{codes.Ok: 1, codes.Error: 2}[stub.Status.Code]
 		switch {
-		case string(got.TraceId) != string(traceID[:]), string(got.SpanId) != string(spanID[:]), got.Name != stub.Name,
+		case !bytes.Equal(got.TraceId, traceID[:]), !bytes.Equal(got.SpanId, spanID[:]), got.Name != stub.Name,
 			int(got.Kind) != int(stub.SpanKind), got.StartTimeUnixNano != uint64(stub.StartTime.UnixNano()), //nolint:gosec // above 0
 			got.EndTimeUnixNano != uint64(stub.EndTime.UnixNano()), !same(got.Attributes, stub.Attributes), //nolint:gosec // above 0
 			int(got.DroppedAttributesCount) != stub.DroppedAttributes, int(got.DroppedEventsCount) != stub.DroppedEvents,
@@ -212,12 +239,14 @@ func TestEncode(t *testing.T) {
 		for i, l := range got.Links {
 			of := stub.Links[i].SpanContext
 			traceID, spanID := of.TraceID(), of.SpanID()
-			if string(l.TraceId) != string(traceID[:]) || string(l.SpanId) != string(spanID[:]) || !same(l.Attributes, stub.Links[i].Attributes) {
+			if !bytes.Equal(l.TraceId, traceID[:]) || !bytes.Equal(l.SpanId, spanID[:]) ||
+				!same(l.Attributes, stub.Links[i].Attributes) {
 				t.Fatalf("link %+v", l)
 			}
 		}
 		for i, e := range got.Events {
-			if e.Name != "e" || !same(e.Attributes, stub.Events[i].Attributes) || e.TimeUnixNano != got.StartTimeUnixNano {
+			if e.Name != "e" || !same(e.Attributes, stub.Events[i].Attributes) ||
+				e.TimeUnixNano != got.StartTimeUnixNano {
 				t.Fatalf("event %+v", e)
 			}
 		}
@@ -246,7 +275,8 @@ func TestRequestsAreBounded(t *testing.T) {
 	for _, s := range to.spans(t) {
 		names[s.Name] = true
 	}
-	if len(names) != 50 || len(to.requests) < 10 || slices.ContainsFunc(to.requests, func(r []byte) bool { return len(r) > 1_000 }) {
+	if len(names) != 50 || len(to.requests) < 10 ||
+		slices.ContainsFunc(to.requests, func(r []byte) bool { return len(r) > 1_000 }) {
 		t.Errorf("%d spans in %d requests", len(names), len(to.requests))
 	}
 	// A span that no request takes is lost, and none besides.
@@ -270,7 +300,11 @@ func TestSpansAreBounded(t *testing.T) {
 func TestFailureIsFinal(t *testing.T) {
 	to := &kept{size: math.MaxInt, fail: errors.New("down")}
 	recorder := end(to, 2)
-	if sent, err := recorder.Flush(t.Context(), 0); sent != 0 || err == nil || !strings.Contains(err.Error(), "2 spans") {
+	if sent, err := recorder.Flush(
+		t.Context(),
+		0,
+	); sent != 0 || err == nil ||
+		!strings.Contains(err.Error(), "2 spans") {
 		t.Errorf("%d, %v", sent, err)
 	}
 	to.fail = nil
@@ -311,7 +345,15 @@ func TestCollector(t *testing.T) {
 	var got atomic.Value
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		got.Store(r.Method + " " + r.URL.Path + " " + r.Header.Get("Content-Type") + " " + string(body) + " " + r.Header.Get("Idempotency-Key"))
+		got.Store(
+			r.Method + " " + r.URL.Path + " " + r.Header.Get(
+				"Content-Type",
+			) + " " + string(
+				body,
+			) + " " + r.Header.Get(
+				"Idempotency-Key",
+			),
+		)
 		w.WriteHeader(int(answer.Load()))
 	}))
 	defer server.Close()
@@ -333,7 +375,9 @@ func TestCollector(t *testing.T) {
 // A function that was frozen wakes up with a connection that the collector has closed meanwhile.
 func TestConnectionClosedWhileFrozen(t *testing.T) {
 	var requests atomic.Int64
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
+	server := httptest.NewUnstartedServer(
+		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }),
+	)
 	server.Start()
 	defer server.Close()
 	c, err := otlp.NewCollector(server.URL, &http.Client{Transport: &http.Transport{MaxIdleConns: 1}})

@@ -30,7 +30,8 @@ type Collector struct {
 // extension listens.
 func NewCollector(address string, client *http.Client) (*Collector, error) {
 	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
+	if err != nil || u.Host == "" || u.User != nil ||
+		u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
 		return nil, fmt.Errorf("otlp: endpoint: expected https://HOST/PATH, or http:// on localhost, got %q", address)
 	}
 	return &Collector{address: address, client: client}, nil

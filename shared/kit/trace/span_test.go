@@ -23,7 +23,10 @@ import (
 func recorded(t testing.TB, percent float64) (context.Context, *tracetest.SpanRecorder) {
 	t.Helper()
 	recorder := tracetest.NewSpanRecorder()
-	provider := sdk.NewTracerProvider(sdk.WithSpanProcessor(recorder), sdk.WithSampler(sdk.ParentBased(sdk.AlwaysSample())))
+	provider := sdk.NewTracerProvider(
+		sdk.WithSpanProcessor(recorder),
+		sdk.WithSampler(sdk.ParentBased(sdk.AlwaysSample())),
+	)
 	return trace.With(t.Context(), trace.NewTracer(provider, percent)), recorder
 }
 
@@ -60,7 +63,8 @@ func TestBegin(t *testing.T) {
 			ctx, recorder := recorded(t, tc.percent)
 			_, span, onward := trace.Begin(ctx, tc.given, "POST /orders")
 			span.End(nil)
-			if span.Recorded() != tc.want || onward.Sampled != tc.want || len(onward.TraceID) != 32 || len(onward.SpanID) != 16 {
+			if span.Recorded() != tc.want || onward.Sampled != tc.want || len(onward.TraceID) != 32 ||
+				len(onward.SpanID) != 16 {
 				t.Fatalf("recorded %t, onward %+v", span.Recorded(), onward)
 			}
 			if tc.given.TraceID != "" && onward.TraceID != tc.given.TraceID {
@@ -96,11 +100,15 @@ func TestBeginWithoutTracer(t *testing.T) {
 func TestClientsCantRaiseTheRate(t *testing.T) {
 	const requests, percent = 4_000, 5.0
 	ctx, _ := recorded(t, percent)
-	source := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same each time
+	source := rand.New(rand.NewPCG(1, 2)) // the same each time
 	trace.SetRandom(ctx, source.Float64)
 	n := 0
 	for range requests {
-		_, span, _ := trace.Begin(ctx, trace.Context{TraceID: strings.Repeat("0", 31) + "1", SpanID: span, Sampled: true}, "x")
+		_, span, _ := trace.Begin(
+			ctx,
+			trace.Context{TraceID: strings.Repeat("0", 31) + "1", SpanID: span, Sampled: true},
+			"x",
+		)
 		if span.Recorded() {
 			n++
 		}
@@ -113,7 +121,13 @@ func TestClientsCantRaiseTheRate(t *testing.T) {
 
 func TestContinue(t *testing.T) {
 	ctx, recorder := recorded(t, 0) // what has begun elsewhere is followed, whatever begins here
-	inner, span := trace.Continue(ctx, trace.Context{TraceID: id, SpanID: span, Sampled: true}.String(), trace.Consumer, "process", "orders")
+	inner, span := trace.Continue(
+		ctx,
+		trace.Context{TraceID: id, SpanID: span, Sampled: true}.String(),
+		trace.Consumer,
+		"process",
+		"orders",
+	)
 	_, child := trace.Inside(inner, trace.Client, "append", "events")
 	child.End(nil)
 	span.End(nil)

@@ -179,7 +179,8 @@ func (s Service) Dispatch(
 			}
 			res = es.Result[State]{Head: history.Head}
 			if len(history.Events) > 0 {
-				res.CorrelationID = history.Events[0].Metadata.CorrelationID
+				first := history.Events[0].Metadata
+				res.CorrelationID, res.Traceparent = first.CorrelationID, first.Traceparent
 			}
 			if res.State, err = decider.Fold(history); err != nil {
 				return err
