@@ -462,13 +462,13 @@ func (w *world) erase(customerID string) {
 // shop is a world with ada and bob registered, ada's account funded with 50 dollars, bob's with
 // nothing, one article and one order of ada's.
 type shop struct {
-	saga es.Metadata // of what the saga writes
 	*world
 	order   string
 	account string // ada's
 	bobs    string // bob's account
 
 	letter, shipment string // where a test has made them
+	saga             es.Metadata
 }
 
 func newShop(t testing.TB) *shop {

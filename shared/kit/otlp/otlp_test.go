@@ -155,6 +155,10 @@ func same(got []*commonpb.KeyValue, want []attribute.KeyValue) bool {
 	})
 }
 
+func sameTime(got uint64, want time.Time) bool {
+	return got == uint64(want.UnixNano())
+}
+
 // TestEncode: what is sent is what the protocol's own types read as the span that it was made of.
 func TestEncode(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -225,12 +229,14 @@ func TestEncode(t *testing.T) {
 		if stub.Parent.IsRemote() {
 			flags |= 0x200
 		}
-		status, code := got.GetStatus(), map[codes.Code]tracepb.Status_StatusCode{codes.Ok: 1, codes.Error: 2}[stub.Status.Code]
+		status := got.GetStatus()
+		code := map[codes.Code]tracepb.Status_StatusCode{codes.Ok: 1, codes.Error: 2}[stub.Status.Code]
 		switch {
 		case !bytes.Equal(got.TraceId, traceID[:]), !bytes.Equal(got.SpanId, spanID[:]), got.Name != stub.Name,
-			int(got.Kind) != int(stub.SpanKind), got.StartTimeUnixNano != uint64(stub.StartTime.UnixNano()), //nolint:gosec // above 0
-			got.EndTimeUnixNano != uint64(stub.EndTime.UnixNano()), !same(got.Attributes, stub.Attributes), //nolint:gosec // above 0
-			int(got.DroppedAttributesCount) != stub.DroppedAttributes, int(got.DroppedEventsCount) != stub.DroppedEvents,
+			int(got.Kind) != int(stub.SpanKind), !sameTime(got.StartTimeUnixNano, stub.StartTime),
+			!sameTime(got.EndTimeUnixNano, stub.EndTime), !same(got.Attributes, stub.Attributes),
+			int(got.DroppedAttributesCount) != stub.DroppedAttributes,
+			int(got.DroppedEventsCount) != stub.DroppedEvents,
 			int(got.DroppedLinksCount) != stub.DroppedLinks, status.GetCode() != code,
 			status.GetMessage() != stub.Status.Description, got.Flags != flags, len(got.Links) != len(stub.Links),
 			len(got.Events) != len(stub.Events):
@@ -423,7 +429,9 @@ func TestEndpoints(t *testing.T) {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
-	for address, allowed := range map[string]bool{"169.254.79.129:2000": true, "localhost:2000": true, "": false, "localhost": false, ":2000": false} {
+	for address, allowed := range map[string]bool{
+		"169.254.79.129:2000": true, "localhost:2000": true, "": false, "localhost": false, ":2000": false,
+	} {
 		if _, err := otlp.NewDaemon(address); (err == nil) != allowed {
 			t.Errorf("%s: %v", address, err)
 		}

@@ -133,7 +133,8 @@ func TestContinue(t *testing.T) {
 	span.End(nil)
 	all := recorder.Ended()
 	if len(all) != 2 || all[1].Name() != "process orders" || all[1].SpanKind() != otel.SpanKindConsumer ||
-		all[0].Name() != "append events" || parentOf(all[0]) != idOf(span.Context()) || all[0].SpanContext().TraceID().String() != id {
+		all[0].Name() != "append events" || parentOf(all[0]) != idOf(span.Context()) ||
+		all[0].SpanContext().TraceID().String() != id {
 		t.Errorf("%v", all)
 	}
 	for name, traceparent := range map[string]string{
@@ -254,11 +255,12 @@ func TestLink(t *testing.T) {
 	}
 }
 
+var errRefused = faults.Declare(faults.Invalid, "trace.refused")
+
 // How a span failed is told by a code. What an error says is not: it may quote anything.
 func TestEnd(t *testing.T) {
-	refused := faults.Declare(faults.Invalid, "trace.refused")
 	for want, err := range map[string]error{
-		"trace.refused": fmt.Errorf("of canary@example.com: %w", refused.New("canary@example.com")),
+		"trace.refused": fmt.Errorf("of canary@example.com: %w", errRefused.New("canary@example.com")),
 		"timeout":       fmt.Errorf("canary: %w", context.DeadlineExceeded),
 		"internal":      errors.New("canary@example.com"),
 		"":              nil,
