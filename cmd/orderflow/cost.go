@@ -21,7 +21,8 @@ import (
 const costLong = `Shows what an order costs, one that is delivered and one that is cancelled at its last step,
 and what a month costs: by AWS's list prices, without free tiers, discounts, taxes, storage and data
 transfer. The counts were taken on a deployed stack, one order after the other, where no batch has two
-orders in it: it is the price for a shop with little to do. docs/cost.md says what is counted and what
+orders in it: it is the price for a shop with little to do. A month has the metrics of its orders as
+well, which are paid for by the hours in which orders come. docs/cost.md says what is counted and what
 is assumed.
 
 With --since it shows what the functions of a deployed stack have asked of AWS instead. It reads the
@@ -178,7 +179,9 @@ func (o costOptions) report() (costReport, error) {
 	}
 	for _, n := range o.orders {
 		m := month{Orders: n}
-		if m.priced, err = price(list, idle.Plus(mixed.Scaled(new(big.Rat).SetInt64(n)))); err != nil {
+		placed := new(big.Rat).SetInt64(n)
+		metrics := cost.Metrics(placed, new(big.Rat).Mul(placed, big.NewRat(int64(o.cancelled), 100)))
+		if m.priced, err = price(list, idle.Plus(mixed.Scaled(placed)).Plus(metrics)); err != nil {
 			return r, err
 		}
 		r.Months = append(r.Months, m)

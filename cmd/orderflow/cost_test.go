@@ -131,7 +131,8 @@ func budgetTable(budget map[string]cost.Counts) string {
 	return b.String()
 }
 
-// The JSON has the same figures, and a month scales with its orders.
+// The JSON has the same figures, and a month scales with its orders, but for the metrics: those of
+// every hour are paid for once.
 func TestCostOfAMonth(t *testing.T) {
 	var out strings.Builder
 	o := costOptions{orders: []int64{0, 500_000, 1_000_000}, cancelled: 0, asJSON: true}
@@ -149,14 +150,29 @@ func TestCostOfAMonth(t *testing.T) {
 		}
 		return f
 	}
+	var metrics float64
+	for _, l := range r.Months[1].Lines {
+		if l.Item == cost.SeriesMonth {
+			metrics = amount(l.Dollars)
+		}
+	}
+	for _, l := range r.Idle.Lines {
+		if l.Item == cost.SeriesMonth {
+			metrics -= amount(l.Dollars)
+		}
+	}
+	if metrics < 2.69 || metrics > 2.71 {
+		t.Errorf("nine metrics in every hour cost %v", metrics)
+	}
 	idle, half, whole := amount(r.Months[0].Total), amount(r.Months[1].Total), amount(r.Months[2].Total)
 	if idle != amount(r.Idle.Total) || idle <= 0 {
 		t.Errorf("no orders cost %v, and an idle month %v", idle, r.Idle.Total)
 	}
-	if grown := (whole - idle) / (half - idle); grown < 1.9999 || grown > 2.0001 {
+	ofOrders := idle + metrics // what does not scale
+	if grown := (whole - ofOrders) / (half - ofOrders); grown < 1.9999 || grown > 2.0001 {
 		t.Errorf("twice the orders cost %v times as much", grown)
 	}
-	if each, one := (whole-idle)/1e6, amount(r.Orders[cost.Delivered].Total); each < one*0.999 || each > one*1.001 {
+	if each, one := (whole-ofOrders)/1e6, amount(r.Orders[cost.Delivered].Total); each < one*0.999 || each > one*1.001 {
 		t.Errorf("of a million orders each costs %v, and one %v", each, one)
 	}
 }

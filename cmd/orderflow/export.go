@@ -14,9 +14,9 @@ func eventsExportCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "export DIRECTORY", Args: needsOne("directory"),
 		Short: "Writes a page and a schema for each published event, as a catalogue of EventCatalog",
-		Long: "Writes a page and a schema for each published event in each of its versions, and for each command to the " +
-			"inventory, with who sends and who receives it,\nin the folders of a catalogue of EventCatalog (https://www.eventcatalog.dev). It asks no " +
-			"stack.\n\n" +
+		Long: "Writes a page and a schema for each published event in each of its versions, and for each command to " +
+			"the inventory,\nwith who sends and who receives it, in the folders of a catalogue of EventCatalog\n" +
+			"(https://www.eventcatalog.dev). It asks no stack.\n\n" +
 			"DIRECTORY may hold a catalogue already. Pages of others stay as they are. Nothing is written where a " +
 			"version\nof an event would be lost that this program doesn't know.",
 		Example: "  orderflow events export ./catalogue",
@@ -38,7 +38,9 @@ func exportEvents(out io.Writer, directory string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "%d events in %d versions, and %d commands: %d files in %s, of which %d were new or another\n",
-		did.Events, did.Versions, did.Commands, did.Files, directory, did.Changed)
+	_, err = fmt.Fprintf(
+		out, "%d events in %d versions, and %d commands: %d files in %s, of which %d were new or another\n",
+		did.Events, did.Versions, did.Commands, did.Files, directory, did.Changed,
+	)
 	return err
 }

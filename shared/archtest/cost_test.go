@@ -94,6 +94,16 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// TestMetricsOfOrders: the metrics that a month's bill has are some that the code writes.
+func TestMetricsOfOrders(t *testing.T) {
+	written := slices.Collect(maps.Values(metricNames(sources(t))))
+	for _, s := range slices.Concat(cost.OfOrders, cost.OfCancelled) {
+		if !slices.Contains(written, s.Metric) {
+			t.Errorf("orderflow cost counts %s, which no code writes", s.Metric)
+		}
+	}
+}
+
 // TestIdleMonth: what `orderflow cost` says of a month without orders is what the template has.
 func TestIdleMonth(t *testing.T) {
 	whole := mainTemplate(t)
