@@ -4,12 +4,16 @@ package console_test
 
 import (
 	"bytes"
+	"cmp"
 	"flag"
+	"fmt"
 	"image"
 	"image/color"
 	"image/png"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -40,7 +44,7 @@ func TestPictures(t *testing.T) {
 	}{
 		{"console-orders", "/orders", cancelled[:8], 800},
 		{"console-order", "/orders/" + delivered, "delivered", 0},
-		{"console-cancelled", "/orders/" + cancelled, "stock.insufficient", 620},
+		{"console-cancelled", "/orders/" + cancelled, "stock.insufficient", 800},
 		{"console-figures", "/figures", "By day", 0},
 	} {
 		b.do(b.looks("light"), chromedp.EmulateViewport(1280, max(p.height, 800)), chromedp.Navigate(s.console+p.page))
@@ -112,37 +116,34 @@ func (b *browser) takes(name string, whole bool) {
 	}
 }
 
-// small is the picture with a palette where it has few colours, and packed as tightly as may be.
+// small is the picture in a palette of the colours that most of its points have, which is enough
+// for text on a page, and packed as tightly as may be.
 func small(picture []byte) ([]byte, error) {
 	all, err := png.Decode(bytes.NewReader(picture))
 	if err != nil {
 		return nil, err
 	}
-	if few := paletted(all); few != nil {
-		all = few
+	points := map[color.Color]int{}
+	each(all, func(_, _ int, c color.Color) { points[c]++ })
+	colours := slices.SortedFunc(maps.Keys(points), func(a, b color.Color) int {
+		return cmp.Or(points[b]-points[a], cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)))
+	})
+	few := image.NewPaletted(all.Bounds(), colours[:min(len(colours), 256)])
+	nearest := map[color.Color]uint8{}
+	for _, c := range colours {
+		nearest[c] = uint8(few.Palette.Index(c)) //nolint:gosec // below 256
 	}
+	each(all, func(x, y int, c color.Color) { few.SetColorIndex(x, y, nearest[c]) })
 	var out bytes.Buffer
-	err = (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, all)
+	err = (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, few)
 	return out.Bytes(), err
 }
 
-// paletted is the same picture with a palette; nil where it has more colours than a palette takes.
-func paletted(all image.Image) image.Image {
-	index := map[color.Color]uint8{}
-	few := image.NewPaletted(all.Bounds(), nil)
+// each goes over all points of a picture.
+func each(all image.Image, do func(x, y int, c color.Color)) {
 	for y := all.Bounds().Min.Y; y < all.Bounds().Max.Y; y++ {
 		for x := all.Bounds().Min.X; x < all.Bounds().Max.X; x++ {
-			c := all.At(x, y)
-			i, known := index[c]
-			if !known {
-				if len(few.Palette) == 256 {
-					return nil
-				}
-				i = uint8(len(few.Palette))
-				index[c], few.Palette = i, append(few.Palette, c)
-			}
-			few.SetColorIndex(x, y, i)
+			do(x, y, all.At(x, y))
 		}
 	}
-	return few
 }
