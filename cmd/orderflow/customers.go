@@ -20,11 +20,11 @@ import (
 func customersCommand(stack *stackFlag) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "customers", Short: "Lists, registers, shows and erases " +
-			"customers", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
+			"customers, and lets them be found", Args: cobra.ArbitraryArgs, RunE: needsSubcommand,
 	}
 	cmd.AddCommand(
 		customersListCommand(stack.connect), customersRegisterCommand(stack.connect),
-		customersShowCommand(stack.connect), customersEraseCommand(stack),
+		customersShowCommand(stack.connect), customersEraseCommand(stack), customersIndexCommand(stack.connect),
 	)
 	return cmd
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -89,5 +91,41 @@ func TestErasureReason(t *testing.T) {
 	}
 	for _, unknown := range []string{"Requested", "Ada wants it", " "} {
 		wantError(t, isErasureReason(unknown), "--reason: expected requested, retention")
+	}
+}
+
+// Indexing goes through all customers but those who are erased, and may be interrupted.
+func TestIndexCustomers(t *testing.T) {
+	var asked []string
+	ctx, cancel := context.WithCancel(t.Context())
+	stopAt := ""
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch {
+		case r.URL.Path == stopAt:
+			cancel()
+		case r.Method == http.MethodPut:
+			asked = append(asked, r.URL.Path)
+			_, _ = io.WriteString(w, `{}`)
+		case r.URL.Query().Get("cursor") == "":
+			_, _ = io.WriteString(w, `{"customers":[{"id":"ada"},{"id":"eve","erased":true}],"next":"C"}`)
+		default:
+			_, _ = io.WriteString(w, `{"customers":[{"id":"bob"}]}`)
+		}
+	}))
+	defer api.Close()
+	var out strings.Builder
+	client := shop.New(api.URL, "operator")
+	if err := indexCustomers(ctx, &out, client); err != nil || !strings.HasPrefix(out.String(), "2 customers") {
+		t.Errorf("%v, says %s", err, &out)
+	}
+	if want := "/customers/ada/index /customers/bob/index"; strings.Join(asked, " ") != want {
+		t.Errorf("asked for %s", asked)
+	}
+	stopAt = "/customers/bob/index"
+	var stopped *stoppedError
+	err := indexCustomers(ctx, &out, client)
+	if !errors.As(err, &stopped) || !strings.Contains(stopped.hint, "1 customers") {
+		t.Errorf("interrupted: %v", err)
 	}
 }

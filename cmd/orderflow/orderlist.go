@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -23,9 +24,9 @@ const pageOfOrders = 100
 
 // orderList is a request for a list of orders.
 type orderList struct {
-	status, customer, after, before string
-	limit                           int
-	json                            bool
+	status, customer, email, after, before string
+	limit                                  int
+	json                                   bool
 }
 
 func ordersListCommand(stack *stackFlag) *cobra.Command {
@@ -60,6 +61,7 @@ func ordersListCommand(stack *stackFlag) *cobra.Command {
 		"orders in this status: "+names(order.Statuses()),
 	)
 	f.StringVar(&l.customer, "customer", "", "orders of this customer")
+	f.StringVar(&l.email, "email", "", "orders of all customers who have this e-mail address")
 	f.StringVar(&l.after, "placed-after", "", "orders placed at this time or later, for example 2026-03-01T12:00:00Z")
 	f.StringVar(&l.before, "placed-before", "", "orders placed before this time")
 	f.IntVar(&l.limit, "limit", 50, "maximum number of orders; 0 for all")
@@ -95,6 +97,9 @@ func (l *orderList) query() (url.Values, error) {
 		}
 		query.Set(bound.name, bound.value)
 	}
+	if l.email != "" && l.customer != "" {
+		return nil, errors.New("expected either --customer or --email, got both")
+	}
 	if l.limit < 0 {
 		return nil, fmt.Errorf("--limit: expected 0 or more, got %d", l.limit)
 	}
@@ -102,20 +107,9 @@ func (l *orderList) query() (url.Values, error) {
 }
 
 func (l *orderList) list(ctx context.Context, out, hints io.Writer, client *shop.Client, query url.Values) error {
-	found, more := []shop.ListedOrder{}, true
-	for more && (l.limit == 0 || len(found) < l.limit) {
-		size := pageOfOrders
-		if l.limit > 0 {
-			size = min(size, l.limit-len(found))
-		}
-		query.Set("limit", strconv.Itoa(size))
-		page, next, err := client.Orders(ctx, query)
-		if err != nil {
-			return err
-		}
-		found = append(found, page...)
-		more = next != ""
-		query.Set("cursor", next)
+	found, more, err := l.find(ctx, hints, client, query)
+	if err != nil {
+		return err
 	}
 	if err := l.print(out, found); err != nil {
 		return err
@@ -136,6 +130,66 @@ func (l *orderList) explain(hints io.Writer, found []shop.ListedOrder) error {
 	}
 	_, err := fmt.Fprintf(hints, "Why one was cancelled, and what was undone: orderflow orders show %s\n", found[i].ID)
 	return err
+}
+
+// find reads the orders of the customers who have the address, or those that the query selects.
+func (l *orderList) find(
+	ctx context.Context, hints io.Writer, client *shop.Client, query url.Values,
+) (found []shop.ListedOrder, more bool, err error) {
+	if l.email == "" {
+		return l.read(ctx, client, query)
+	}
+	customers, err := client.FindCustomers(ctx, l.email)
+	if err != nil {
+		return nil, false, err
+	}
+	if _, err := fmt.Fprintf(hints, "Customers with this address: %s.\n", orNone(customers)); err != nil {
+		return nil, false, err
+	}
+	found = []shop.ListedOrder{}
+	for _, customer := range customers {
+		query.Set("customer", customer)
+		query.Del("cursor")
+		theirs, further, err := l.read(ctx, client, query)
+		if err != nil {
+			return nil, false, err
+		}
+		found, more = append(found, theirs...), more || further
+	}
+	slices.SortStableFunc(found, func(a, b shop.ListedOrder) int { return b.PlacedAt.Compare(a.PlacedAt) })
+	if l.limit > 0 && len(found) > l.limit {
+		found, more = found[:l.limit], true
+	}
+	return found, more, nil
+}
+
+func orNone(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// read reads a list page by page, up to the limit.
+func (l *orderList) read(
+	ctx context.Context, client *shop.Client, query url.Values,
+) (found []shop.ListedOrder, more bool, err error) {
+	found, more = []shop.ListedOrder{}, true
+	for more && (l.limit == 0 || len(found) < l.limit) {
+		size := pageOfOrders
+		if l.limit > 0 {
+			size = min(size, l.limit-len(found))
+		}
+		query.Set("limit", strconv.Itoa(size))
+		page, next, err := client.Orders(ctx, query)
+		if err != nil {
+			return nil, false, err
+		}
+		found = append(found, page...)
+		more = next != ""
+		query.Set("cursor", next)
+	}
+	return found, more, nil
 }
 
 func (l *orderList) print(out io.Writer, found []shop.ListedOrder) error {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -93,12 +94,64 @@ func TestListOrders(t *testing.T) {
 	}
 }
 
+// By an address, the orders of all customers who have it are one list.
+func TestListOrdersByAddress(t *testing.T) {
+	var asked []string
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		asked = append(asked, r.Method+" "+r.URL.RequestURI()+string(body))
+		w.Header().Set("Content-Type", "application/json")
+		customer := r.URL.Query().Get("customer")
+		switch {
+		case strings.Contains(string(body), "nobody"):
+			_, _ = io.WriteString(w, `{"customers":[]}`)
+		case r.Method == http.MethodPost && !strings.Contains(string(body), "after"):
+			_, _ = io.WriteString(w, `{"customers":[{"id":"ada"}],"next":"ada"}`)
+		case r.Method == http.MethodPost:
+			_, _ = io.WriteString(w, `{"customers":[{"id":"bob"}]}`)
+		default:
+			at := map[string]string{"ada": "2026-03-01T12:01:00Z", "bob": "2026-03-01T12:02:00Z"}[customer]
+			_ = json.NewEncoder(w).Encode(map[string]any{
+				"orders": []any{map[string]any{"id": "o-" + customer, "customerId": customer, "placedAt": at}},
+			})
+		}
+	}))
+	defer api.Close()
+	for _, tt := range []struct {
+		list        orderList
+		shows, says string
+	}{
+		{orderList{limit: 50, email: " ada@example.com"}, "o-bob o-ada", "ada, bob"},
+		{orderList{limit: 1, email: "ada@example.com"}, "o-bob", "more orders"},
+		{orderList{limit: 1, email: "nobody@example.com"}, "", "none"},
+	} {
+		asked = nil
+		var out, hints bytes.Buffer
+		query, err := tt.list.query()
+		if err == nil {
+			err = tt.list.list(t.Context(), &out, &hints, shop.New(api.URL, "token"), query)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := strings.Join(regexp.MustCompile("o-[a-z]+").FindAllString(out.String(), -1), " ")
+		if shown != tt.shows || !strings.Contains(hints.String(), tt.says) {
+			t.Errorf("shows %q and says %q", shown, &hints)
+		}
+		for _, request := range asked {
+			if strings.Contains(strings.SplitN(request, "{", 2)[0], "example.com") {
+				t.Errorf("the address is in a URL: %s", request)
+			}
+		}
+	}
+}
+
 // What can't be meant is refused before anything is asked of anybody.
 func TestListOrdersFlags(t *testing.T) {
 	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1") // nothing answers there
 	for _, tt := range []struct{ args, says string }{
 		{"--placed-after monday", "--placed-after"}, {"--placed-before 2026-01-01T00:00:00,5Z", "--placed-before"},
-		{"--limit -1", "limit"}, {"extra", `expected no arguments, got "extra"`},
+		{"--limit -1", "limit"}, {"--email a@example.com --customer ada", "got both"}, {"extra", `expected no arguments, got "extra"`},
 	} {
 		cmd := root(&stackFlag{})
 		cmd.SetArgs(append([]string{"orders", "list"}, strings.Fields(tt.args)...))

@@ -41,7 +41,7 @@ func main() {
 		order.Register, customer.Register, account.Register, stock.Register, shipment.Register, product.Register,
 		request.Register, payment.Register, refund.Register))
 	vault := keyvault.New(tables, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
-	customers := customer.New(customer.Deps{Store: store, Clock: now, Vault: vault, Eraser: vault})
+	customers := customer.New(customer.Deps{Store: store, Clock: now, Vault: vault, Eraser: vault, Addresses: vault.Addresses(tables)})
 	counters, rows := stocktable.New(tables, awsenv.Env("STOCK_TABLE")),
 		producttable.New(tables, awsenv.Env("PRODUCTS_TABLE"), now)
 	stocks := stock.New(stock.Deps{Store: store, Clock: now, Counters: counters})

@@ -51,7 +51,7 @@ func main() {
 		},
 		Clock: now, Log: log,
 		Orders:    order.New(order.Deps{Store: store, Clock: now, Vault: vault}),
-		Customers: customer.New(customer.Deps{Store: store, Clock: now, Vault: vault}),
+		Customers: customer.New(customer.Deps{Store: store, Clock: now, Vault: vault, Addresses: vault.Addresses(tables)}),
 		Accounts: account.New(account.Deps{
 			Store: store, Clock: now, Snapshots: dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE")),
 		}),

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"orderflow/shared/shop/money"
 )
@@ -105,4 +106,35 @@ type Customers struct {
 func (c *Client) Customers(ctx context.Context, query url.Values) (out Customers, err error) {
 	err = c.get(ctx, "/customers?"+query.Encode(), &out)
 	return out, err
+}
+
+// FindCustomers gives the ids of all customers who have an e-mail address.
+func (c *Client) FindCustomers(ctx context.Context, email string) (ids []string, err error) {
+	body := struct {
+		Email string `json:"email"`
+		Limit int    `json:"limit"`
+		After string `json:"after,omitempty"`
+	}{Email: strings.TrimSpace(email), Limit: 100}
+	for {
+		var page struct {
+			Customers []struct {
+				ID string `json:"id"`
+			} `json:"customers"`
+			Next string `json:"next"`
+		}
+		if err := c.post(ctx, "/customers/search", body, &page); err != nil {
+			return nil, err
+		}
+		for _, found := range page.Customers {
+			ids = append(ids, found.ID)
+		}
+		if body.After = page.Next; body.After == "" {
+			return ids, nil
+		}
+	}
+}
+
+// IndexCustomer lets a customer be found by their e-mail address.
+func (c *Client) IndexCustomer(ctx context.Context, id string) error {
+	return c.send(ctx, http.MethodPut, Path("customers", id)+"/index", http.Header{}, nil, nil)
 }

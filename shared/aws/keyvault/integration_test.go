@@ -20,8 +20,35 @@ import (
 	"orderflow/shared/aws/keyvault"
 	"orderflow/shared/kit/dynamostore"
 	"orderflow/shared/kit/es"
+	"orderflow/shared/shop/customer"
+	"orderflow/shared/shop/customer/customertest"
 	"orderflow/shared/shop/personal"
 )
+
+// TestAddressesOnAWS runs the suite on a real table, store and KMS key.
+func TestAddressesOnAWS(t *testing.T) {
+	cfg := awstest.Config(t)
+	tables, keys := dynamodb.NewFromConfig(cfg), kms.NewFromConfig(cfg)
+	rows, index := awstest.Key("subject:S"), awstest.Key("address:S", "subject:S")
+	rows.AttributeDefinitions = index.AttributeDefinitions
+	rows.GlobalSecondaryIndexes = []types.GlobalSecondaryIndex{{
+		IndexName: aws.String(keyvault.IndexByAddress), KeySchema: index.KeySchema,
+		Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
+	}}
+	table := awstest.Table(t, rows)
+	made, err := keys.CreateKey(
+		t.Context(), &kms.CreateKeyInput{Description: aws.String(awstest.Unique(t, "personal-data"))},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	vault := keyvault.New(tables, keys, table, *made.KeyMetadata.Arn)
+	customertest.Run(t, customertest.Parts{
+		Store: dynamostore.New(
+			tables, awstest.Table(t, awstest.EventsTable()), es.NewRegistry(customer.Register)),
+		Vault: vault, Eraser: vault, Addresses: vault.Addresses(tables),
+	})
+}
 
 // TestOnAWS runs the vault on a real table and KMS key; each vault is a process of its own.
 func TestOnAWS(t *testing.T) {

@@ -47,6 +47,8 @@ const (
 	wrappedAttr   = "wrapped"   // B: the data key as KMS gave it
 	createdAtAttr = "createdAt" // S: RFC 3339
 	erasedAtAttr  = "erasedAt"  // S: RFC 3339
+	hashAttr      = "address"   // S: the keyed hash of the person's address of mail
+	versionAttr   = "addressAt" // N: the version of the person's stream that it was of
 )
 
 // cachedKeys bounds the unwrapped keys that a process holds; each takes about a kilobyte.
@@ -161,14 +163,17 @@ func (v *Vault) Fingerprint(ctx context.Context, subject, text string) (string, 
 	return key.Fingerprint(text), nil
 }
 
-// Erase implements personal.Eraser. The row stays, without the key, so that Enrol makes no other
-// for the same pseudonym.
+// Erase implements personal.Eraser. The row stays, without the key and the hash of the address, so
+// that Enrol makes no other for the same pseudonym.
 func (e Eraser) Erase(ctx context.Context, subject string) error {
 	_, err := e.table.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName:                 &e.name,
-		Key:                       rowKey(subject),
-		UpdateExpression:          aws.String("REMOVE #wrapped SET #erasedAt = if_not_exists(#erasedAt, :now)"),
-		ExpressionAttributeNames:  map[string]string{"#wrapped": wrappedAttr, "#erasedAt": erasedAtAttr},
+		TableName: &e.name,
+		Key:       rowKey(subject),
+		UpdateExpression: aws.String(
+			"REMOVE #wrapped, #hash, #version SET #erasedAt = if_not_exists(#erasedAt, :now)"),
+		ExpressionAttributeNames: map[string]string{
+			"#wrapped": wrappedAttr, "#hash": hashAttr, "#version": versionAttr, "#erasedAt": erasedAtAttr,
+		},
 		ExpressionAttributeValues: dynamo.Item{":now": e.now()},
 	})
 	if err != nil {

@@ -108,7 +108,7 @@ func (c caller) read(ctx context.Context, path string, query url.Values, etag st
 	return c.do(r, into)
 }
 
-// post carries a command out, once for each key.
+// post carries a command out, once for each key; one that changes nothing has none.
 func (c caller) post(ctx context.Context, path, key string, body, into any) error {
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -119,7 +119,9 @@ func (c caller) post(ctx context.Context, path, key string, body, into any) erro
 		return err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Idempotency-Key", key)
+	if key != "" {
+		r.Header.Set("Idempotency-Key", key)
+	}
 	_, err = c.do(r, into)
 	return err
 }

@@ -69,6 +69,7 @@ func New(c Console) http.Handler {
 	}
 	for pattern, serve := range map[string]func(*exchange) error{
 		"GET /orders":                      c.orders,
+		"POST /orders":                     c.findByAddress,
 		"GET /orders/{id}":                 c.order,
 		"GET /orders/{id}/saga":            c.orderSaga,
 		"POST /orders/{id}/{action}":       c.orderAction,

@@ -441,3 +441,46 @@ func TestPanic(t *testing.T) {
 		t.Errorf("the page tells %s", out.Body)
 	}
 }
+
+// An address leads to the orders of who has it. It goes in bodies alone, in both directions.
+func TestFindByAddress(t *testing.T) {
+	for name, tc := range map[string]struct {
+		status int
+		answer string
+		want   int
+		leads  string
+		says   []string
+	}{
+		"one": {http.StatusOK, `{"customers":[{"id":"ada"}]}`, http.StatusSeeOther, "orders?customer=ada", nil},
+		"two": {
+			http.StatusOK, `{"customers":[{"id":"ada"},{"id":"bob"}],"next":"bob"}`, http.StatusOK, "",
+			[]string{"orders?customer=ada", "orders?customer=bob", "further customers"},
+		},
+		"none": {
+			http.StatusOK, `{"customers":[]}`, http.StatusUnprocessableEntity, "",
+			[]string{"No customer has this e-mail address."},
+		},
+		"no address": {
+			http.StatusBadRequest, `{"code":"request.invalid"}`, http.StatusUnprocessableEntity, "",
+			[]string{"expected an address"},
+		},
+		"not an operator": {http.StatusForbidden, `{"code":"x"}`, http.StatusForbidden, "", []string{"Only operators"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.answer("POST /customers/search", tc.status, tc.answer)
+			out := w.post("/orders", url.Values{"email": {" Ada@example.com "}})
+			wantPage(t, out, tc.want, tc.says...)
+			if to := out.Header().Get("Location"); to != tc.leads {
+				t.Errorf("leads to %q", to)
+			}
+			if len(w.asked) != 1 || w.bodies[0] != `{"email":"Ada@example.com","limit":100}` ||
+				w.asked[0].Header.Get("Idempotency-Key") != "" {
+				t.Errorf("asked %s with %s", w.asked[0].Header, w.bodies)
+			}
+			if strings.Contains(out.Body.String()+out.Header().Get("Location"), "Ada@") {
+				t.Error("the page repeats the address")
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -25,7 +26,48 @@ type ordersView struct {
 	Orders                     []listedOrder
 	First, Next                string // addresses of pages of the list
 	Wrong                      string
+	Sharing                    []string // customers who have the address that was looked for
+	More                       bool     // there are more of them
 }
+
+// findByAddress leads to the orders of the customer who has an e-mail address, or to a choice of
+// those who share it. The address comes in a form's body and goes to the API in one: it is in no
+// address of a page, no log and no history of a browser.
+func (c Console) findByAddress(x *exchange) error {
+	if err := x.ParseForm(); err != nil {
+		return refusal{http.StatusBadRequest, "The form can't be read.", "Go back and try again."}
+	}
+	body := map[string]any{"email": strings.TrimSpace(x.PostForm.Get("email")), "limit": mostSharing}
+	var found struct {
+		Customers []struct {
+			ID string `json:"id"`
+		} `json:"customers"`
+		Next string `json:"next"`
+	}
+	v := ordersView{Statuses: statuses, First: "orders"}
+	var problem *Problem
+	switch err := x.api.post(x.Context(), "/customers/search", "", body, &found); {
+	case errors.As(err, &problem) && problem.Status == http.StatusBadRequest:
+		v.Wrong = "e-mail: expected an address as name@example.com"
+	case err != nil:
+		return err
+	case len(found.Customers) == 0 && found.Next == "":
+		v.Wrong = "No customer has this e-mail address."
+	case len(found.Customers) == 1 && found.Next == "":
+		return x.redirect("orders?customer=" + url.QueryEscape(found.Customers[0].ID))
+	}
+	if v.Wrong != "" {
+		x.status = http.StatusUnprocessableEntity
+	}
+	v.More = found.Next != ""
+	for _, customer := range found.Customers {
+		v.Sharing = append(v.Sharing, customer.ID)
+	}
+	return x.render("orders", "Orders", v)
+}
+
+// mostSharing is how many customers of one address a page shows: the API's most.
+const mostSharing = 100
 
 // orders is the list of all orders, newest first, by what the API can select. An order's id leads
 // to the order.

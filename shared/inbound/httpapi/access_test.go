@@ -92,6 +92,14 @@ func TestAccessToCustomers(t *testing.T) {
 			gets{401, 200, 404, 200},
 		},
 		{
+			"find who has an address", func(_ *shop, who caller) request {
+				return post(who, "/customers/search", object{"email": "ada@example.com"})
+			}, gets{401, 403, 403, 200},
+		},
+		{"index ada", func(_ *shop, who caller) request {
+			return request{who: who, method: http.MethodPut, path: "/customers/ada/index"}
+		}, gets{401, 403, 403, 200}},
+		{
 			"list all customers", func(_ *shop, who caller) request { return get(who, "/customers") },
 			gets{401, 403, 403, 200},
 		},

@@ -390,6 +390,7 @@ func (s *server) commands(c Commands) {
 		},
 	}, c.setProduct)
 	s.amendments(c)
+	s.customerIndex(c)
 }
 
 func (s *server) queries(q Queries) {
@@ -470,6 +471,7 @@ func (s *server) queries(q Queries) {
 			"refund counts when the cancellation is completed.")
 	figures.Errors = nil
 	register(s, accessOperator, figures, q.getDailyFigures)
+	s.customerSearch(q)
 }
 
 // aboutPast says what a query for the past answers.

@@ -339,7 +339,7 @@ func TestKeysOfAllOperations(t *testing.T) {
 		}
 	}
 	for path, methods := range doc.Paths {
-		if methods["post"] != nil && !tried[path] {
+		if methods["post"] != nil && !tried[path] && path != "/customers/search" { // it has none
 			t.Errorf("nobody tries the keys of POST %s", path)
 		}
 	}

@@ -121,7 +121,7 @@ func TestOpenAPIContents(t *testing.T) {
 			for _, p := range op.Parameters {
 				keyed = keyed || p.Name == "Idempotency-Key" && p.Required
 			}
-			if keyed != (method == "post") {
+			if keyed != (method == "post" && path != "/customers/search") { // which changes nothing
 				t.Errorf("%s: Idempotency-Key required is %v", name, keyed)
 			}
 			for _, status := range []string{"400", "401", "403", "500", "503"} {
@@ -142,7 +142,7 @@ func TestOpenAPIContents(t *testing.T) {
 			}
 		}
 	}
-	if len(ids) != 44 {
+	if len(ids) != 46 {
 		t.Errorf("%d operations: %v", len(ids), ids)
 	}
 	for _, c := range []struct {

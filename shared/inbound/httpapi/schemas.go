@@ -87,6 +87,7 @@ func refine(schemas map[string]*huma.Schema) {
 			say(name, "email", customer.EmailPattern)
 		}
 	}
+	say("FindCustomersBody", "email", customer.EmailPattern)
 	for _, code := range shipment.Countries() {
 		country := schemas["Address"].Properties["country"]
 		country.Enum = append(country.Enum, code)

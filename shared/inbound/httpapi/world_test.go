@@ -36,9 +36,9 @@ import (
 	"orderflow/shared/read/view/viewtest"
 	"orderflow/shared/shop/account"
 	"orderflow/shared/shop/customer"
+	"orderflow/shared/shop/customer/customertest"
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/payment"
-	"orderflow/shared/shop/personal"
 	"orderflow/shared/shop/product"
 	"orderflow/shared/shop/product/producttest"
 	"orderflow/shared/shop/quota"
@@ -66,7 +66,7 @@ type world struct {
 	counters  *stocktest.Counters
 	rows      *producttest.Rows
 	stocks    stock.Service
-	vault     *personal.Memory
+	vault     *customertest.Keys
 	clock     *clock.Fake
 	log       *syncBuffer
 	orders    order.Service
@@ -99,13 +99,15 @@ func newWorld(t testing.TB) *world {
 	now := clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	w := &world{
 		t: t, counters: stocktest.NewCounters(),
-		rows: producttest.NewRows(), vault: personal.NewMemory(), clock: now, log: &syncBuffer{},
+		rows: producttest.NewRows(), vault: customertest.NewKeys(), clock: now, log: &syncBuffer{},
 	}
 	w.store = &spyStore{Store: memstore.New(registry, memstore.Clock(now)), asked: &w.asked}
 	counters, rows := spyCounters{w.counters, &w.asked}, spyRows{w.rows, &w.asked}
 	w.views = viewtest.NewMemory()
 	log := slog.New(trail.Handler(slog.NewJSONHandler(w.log, nil)))
-	w.customers = customer.New(customer.Deps{Store: w.store, Clock: w.clock, Vault: w.vault, Eraser: w.vault})
+	w.customers = customer.New(customer.Deps{
+		Store: w.store, Clock: w.clock, Vault: w.vault, Eraser: w.vault, Addresses: w.vault,
+	})
 	accounts := account.New(account.Deps{Store: w.store, Clock: w.clock, Customers: w.customers})
 	w.stocks = stock.New(stock.Deps{Store: w.store, Clock: w.clock, Counters: counters, Lines: w.counters})
 	w.products = product.New(product.Deps{Store: w.store, Clock: w.clock, Rows: rows})
@@ -282,7 +284,7 @@ func (w *world) send(r request) response {
 		event.Body = string(text)
 	}
 	handler := w.commands
-	if r.method == http.MethodGet {
+	if r.method == http.MethodGet || path == "/customers/search" {
 		handler = w.queries
 		path := &url.URL{Path: path}
 		if _, pattern := operated().Handler(&http.Request{Method: r.method, URL: path, Host: "x"}); pattern != "" {

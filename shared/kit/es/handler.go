@@ -29,8 +29,8 @@ func (r Request) Commit(head Head, events ...any) Commit {
 	}
 }
 
-// Handler runs commands of one aggregate against a store. All of its fields but Continues and
-// Beside are required. It is safe for concurrent use where they are.
+// Handler runs commands of one aggregate against a store. All of its fields but Continues,
+// Beside and Effects are required. It is safe for concurrent use where they are.
 //
 // It reads the stream from its first event for each try, but for the first one of a caller that has
 // read it (HandleLoaded) or takes it for new (Create), so it is for streams of at most some
@@ -51,6 +51,9 @@ type Handler[C, S, E any] struct {
 	// append: what must be true of both at once. Nil for nothing. An ErrConflict of theirs has the
 	// command decided again. Its commits are made of the request, and have its id.
 	Beside func(ctx context.Context, req Request, before S, events []E) ([]Commit, error)
+	// Effects gives what else changes in the append of the events, after which the stream has that
+	// version. Nil for nothing. Its errors come back as the store's do.
+	Effects func(ctx context.Context, version int64, events []E) ([]Effect, error)
 }
 
 // Result is the state after a command. Beside an error it is the present state where that error is
@@ -309,7 +312,14 @@ func (h Handler[C, S, E]) append(
 		}
 		commits = append(commits, beside...)
 	}
-	appended, err := h.Store.Append(ctx, commits)
+	var effects []Effect
+	if h.Effects != nil {
+		var err error
+		if effects, err = h.Effects(ctx, from.Head.version+int64(len(events)), events); err != nil {
+			return res, false, err
+		}
+	}
+	appended, err := h.Store.Append(ctx, commits, effects...)
 	if err != nil {
 		return res, false, err
 	}

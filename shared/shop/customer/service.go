@@ -18,6 +18,8 @@ type Deps struct {
 	Clock  clock.Clock
 	Vault  personal.Vault  `wiring:"optional"` // what only erases or asks who is registered needs none
 	Eraser personal.Eraser `wiring:"optional"` // of the Vault's keys; what doesn't erase needs none
+	// what registers, changes or finds needs them; without them nobody is found by an address
+	Addresses Addresses `wiring:"optional"`
 }
 
 // Service registers customers, knows them, and erases them.
@@ -28,12 +30,16 @@ type Service struct {
 
 // New makes the service.
 func New(deps Deps) Service {
-	return Service{
+	s := Service{
 		deps: wiring.Complete(deps),
 		handler: es.Handler[Command, State, Event]{
 			Category: Category, Decider: Decider, Store: deps.Store, Clock: deps.Clock,
 		},
 	}
+	if deps.Addresses != nil {
+		s.handler.Effects = s.findable
+	}
+	return s
 }
 
 // Register makes a customer known. The same request again has the same answer, the same key with
@@ -75,7 +81,10 @@ func (s Service) Register(ctx context.Context, req es.Request, in RegisterInput)
 	} else {
 		res, err = s.handler.HandleLoaded(ctx, current, req, join)
 	}
-	if err == nil && res.State.Erased() { // the request is one of before, and they were erased since it was read above
+	switch {
+	case errors.Is(err, personal.ErrErased): // since the name was sealed
+		return es.Result[State]{}, erased()
+	case err == nil && res.State.Erased(): // the request is one of before, and they were erased since it was read above
 		return es.Result[State]{}, erased()
 	}
 	return res, err
@@ -124,6 +133,8 @@ func (s Service) Change(
 		return err
 	})
 	switch {
+	case errors.Is(err, personal.ErrErased): // since what they ask for was sealed
+		return es.Result[State]{}, erased()
 	case err != nil:
 		return es.Result[State]{}, err
 	case res.State.Erased():
