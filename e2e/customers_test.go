@@ -63,3 +63,40 @@ func TestCustomerChangesTheirAddress(t *testing.T) {
 		t.Errorf("%d mails went to the address of before", n)
 	}
 }
+
+// An operator finds who has an address: by the present one, until the customer is erased. Then
+// nothing is left in their row by which anybody could find it.
+func TestFindCustomerByAddress(t *testing.T) {
+	t.Parallel()
+	c := newCustomer(t, 1_000)
+	old, now := c.id+"@Example.com", "Moved-"+c.id+"@example.com"
+	find := func(token, address string) request {
+		return request{method: http.MethodPost, path: "/customers/search", token: token, body: object{"email": address}}
+	}
+	type page struct {
+		Customers []struct {
+			ID string `json:"id"`
+		} `json:"customers"`
+	}
+	wantFound := func(address string, want int) {
+		t.Helper()
+		eventually(t, "found by the address", func() (page, bool) {
+			got := must[page](t, http.StatusOK, find(stack.operator, address))
+			return got, len(got.Customers) == want && (want == 0 || got.Customers[0].ID == c.id)
+		})
+	}
+	wantFound(old, 1)
+	refused(t, http.StatusForbidden, "auth.forbidden", find(c.token, old))
+	must[person](t, http.StatusOK, change(c.token, c.id, `"1"`, object{"email": now}))
+	wantFound(now, 1)
+	wantFound(old, 0)
+	index := request{method: http.MethodPut, path: "/customers/" + c.id + "/index", token: stack.operator}
+	must[object](t, http.StatusOK, index)
+	wantFound(now, 1)
+	must[object](t, http.StatusOK, request{method: http.MethodDelete, path: "/customers/" + c.id, token: c.token})
+	if got := must[page](t, http.StatusOK, find(stack.operator, now)); len(got.Customers) > 0 {
+		t.Errorf("found after the erasure: %+v", got)
+	}
+	must[object](t, http.StatusOK, index)
+	wantFound(now, 0)
+}
