@@ -24,9 +24,9 @@ const pageOfOrders = 100
 
 // orderList is a request for a list of orders.
 type orderList struct {
-	status, customer, email, after, before string
-	limit                                  int
-	json                                   bool
+	status, customer, email, sku, after, before string
+	limit                                       int
+	json                                        bool
 }
 
 func ordersListCommand(stack *stackFlag) *cobra.Command {
@@ -62,6 +62,7 @@ func ordersListCommand(stack *stackFlag) *cobra.Command {
 	)
 	f.StringVar(&l.customer, "customer", "", "orders of this customer")
 	f.StringVar(&l.email, "email", "", "orders of all customers who have this e-mail address")
+	f.StringVar(&l.sku, "sku", "", "orders with a line of this SKU, found by looking at all orders, newest first")
 	f.StringVar(&l.after, "placed-after", "", "orders placed at this time or later, for example 2026-03-01T12:00:00Z")
 	f.StringVar(&l.before, "placed-before", "", "orders placed before this time")
 	f.IntVar(&l.limit, "limit", 50, "maximum number of orders; 0 for all")
@@ -81,7 +82,7 @@ func names[T ~string](of []T) string {
 // query checks the flags before the first request. The API checks the status.
 func (l *orderList) query() (url.Values, error) {
 	query := url.Values{}
-	for name, value := range map[string]string{"status": l.status, "customer": l.customer} {
+	for name, value := range map[string]string{"status": l.status, "customer": l.customer, "sku": l.sku} {
 		if value != "" {
 			query.Set(name, value)
 		}

@@ -52,9 +52,10 @@ func TestListOrders(t *testing.T) {
 		asks  []string
 	}{
 		{
-			orderList{limit: 4, status: "placed", customer: "ada"}, 4, true,
+			orderList{limit: 4, status: "placed", customer: "ada", sku: "b"}, 4, true,
 			[]string{
-				"/orders?customer=ada&limit=4&status=placed", "/orders?cursor=3&customer=ada&limit=1&status=placed",
+				"/orders?customer=ada&limit=4&sku=b&status=placed",
+				"/orders?cursor=3&customer=ada&limit=1&sku=b&status=placed",
 			},
 		},
 		{

@@ -195,8 +195,10 @@ func withoutURL(err error) error {
 // What the pages read of the API's answers. docs/openapi.yaml describes them.
 
 type orderList struct {
-	Orders []listedOrder `json:"orders"`
-	Next   string        `json:"next"`
+	Orders        []listedOrder `json:"orders"`
+	Next          string        `json:"next"`
+	LookedAt      int           `json:"lookedAt"`
+	LookedThrough *time.Time    `json:"lookedThrough"`
 }
 
 type listedOrder struct {

@@ -484,3 +484,20 @@ func TestFindByAddress(t *testing.T) {
 		})
 	}
 }
+
+// A search for a SKU says how far it looked, also where it found nothing, and leads on.
+func TestFindBySKU(t *testing.T) {
+	w := newWorld(t)
+	const request = "GET /orders?limit=25&sku=BOOK-1"
+	w.answer(request, http.StatusOK,
+		`{"orders":[],"lookedAt":1000,"lookedThrough":"2026-02-01T10:00:00Z","next":"CURSOR"}`)
+	wantPage(t, w.get("/orders?sku=BOOK-1"), http.StatusOK, "Looked at 1000 orders", "2026-02-01 10:00:00",
+		"orders?cursor=CURSOR&amp;sku=BOOK-1")
+	w.answer(request, http.StatusOK, `{"orders":[],"lookedAt":3,"lookedThrough":"2026-02-01T10:00:00Z"}`)
+	wantPage(t, w.get("/orders?sku=BOOK-1"), http.StatusOK, "No order matches.")
+	w.requests()
+	wantPage(t, w.get("/orders?sku=a/b"), http.StatusUnprocessableEntity, "A SKU has 1 to 64 letters")
+	if asked := w.requests(); len(asked) > 0 {
+		t.Errorf("the API was asked for %s", asked)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/ident"
@@ -20,14 +21,17 @@ var statuses = []string{
 const pageSize = "25"
 
 type ordersView struct {
-	Statuses                   []string
-	Status, Customer, From, To string
-	Filtered                   bool
-	Orders                     []listedOrder
-	First, Next                string // addresses of pages of the list
-	Wrong                      string
-	Sharing                    []string // customers who have the address that was looked for
-	More                       bool     // there are more of them
+	Statuses              []string
+	Status, Customer, SKU string
+	From, To              string
+	LookedAt              int // by a search for a SKU
+	LookedThrough         *time.Time
+	Filtered              bool
+	Orders                []listedOrder
+	First, Next           string // addresses of pages of the list
+	Wrong                 string
+	Sharing               []string // customers who have the address that was looked for
+	More                  bool     // there are more of them
 }
 
 // findByAddress leads to the orders of the customer who has an e-mail address, or to a choice of
@@ -78,7 +82,8 @@ func (c Console) orders(x *exchange) error {
 		return x.redirect("orders/" + url.PathEscape(id))
 	}
 	v := ordersView{
-		Statuses: statuses, Status: get("status"), Customer: get("customer"), From: get("from"), To: get("to"),
+		Statuses: statuses, Status: get("status"), Customer: get("customer"), SKU: get("sku"),
+		From: get("from"), To: get("to"),
 	}
 	query, kept := url.Values{"limit": {pageSize}}, url.Values{}
 	keep := func(name, value, parameter, means string) {
@@ -92,12 +97,16 @@ func (c Console) orders(x *exchange) error {
 		keep("status", v.Status, "status", v.Status)
 	}
 	keep("customer", v.Customer, "customer", v.Customer)
+	keep("sku", v.SKU, "sku", v.SKU)
 	for name, value := range map[string]string{"from": v.From, "to": v.To} {
 		at, ok := minute(value)
 		if !ok {
 			v.Wrong = name + ": expected a time as 2026-03-01T12:00, got " + value
 		}
 		keep(name, value, map[string]string{"from": "placedAfter", "to": "placedBefore"}[name], at)
+	}
+	if v.SKU != "" && !skuForm().MatchString(v.SKU) {
+		v.Wrong = wrongSKU
 	}
 	if get("id") != "" {
 		v.Wrong = "id: expected an order's id, as 0b8d3f0e-7a51-4f9c-9d8e-2f6a1c3b5d7e, got " + get("id")
@@ -114,7 +123,7 @@ func (c Console) orders(x *exchange) error {
 	if err := x.api.get(x.Context(), "/orders", query, &list); err != nil {
 		return err
 	}
-	v.Orders = list.Orders
+	v.Orders, v.LookedAt, v.LookedThrough = list.Orders, list.LookedAt, list.LookedThrough
 	if list.Next != "" {
 		kept.Set("cursor", list.Next)
 		v.Next = "orders?" + kept.Encode()

@@ -210,6 +210,9 @@ type listedOrderAnswer struct {
 type listOrdersAnswer struct {
 	Orders []listedOrderAnswer `json:"orders" doc:"Newest first. The list is a view, and lags behind the orders by about a second."`
 	Next   string              `json:"next,omitempty" doc:"The cursor of the next page; absent on the last page"`
+	// of a search
+	LookedAt      int        `json:"lookedAt,omitempty" doc:"With sku: how many orders this page looked at, at most 1000. If next is present, it continues behind them."`
+	LookedThrough *time.Time `json:"lookedThrough,omitempty" doc:"With sku: when the last order that it looked at was placed"`
 }
 
 type listOrdersOutput struct{ Body listOrdersAnswer }
@@ -244,6 +247,7 @@ func answerList(page orders.Page) *listOrdersOutput {
 type listAllOrdersInput struct {
 	Status       order.Status `query:"status" enum:"placed,held,backordered,payment-required,confirmed,cancelling,cancelled,shipped,delivered" doc:"Only orders in this status"`
 	CustomerID   string       `query:"customer" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" doc:"Only orders of this customer"`
+	SKU          string       `query:"sku" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" doc:"Only orders with a line of this SKU. There is no list by SKU: a page looks at up to 1000 orders, newest first, and may have none of them and a next page."`
 	PlacedAfter  Instant      `query:"placedAfter" doc:"Only orders placed at this time or later. Adjacent windows share a bound."`
 	PlacedBefore Instant      `query:"placedBefore" doc:"Only orders placed before this time"`
 	Limit        int          `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Maximum number of orders per page"`
@@ -252,13 +256,18 @@ type listAllOrdersInput struct {
 
 func (q Queries) listAllOrders(ctx context.Context, _ identity, in *listAllOrdersInput) (*listOrdersOutput, error) {
 	page, err := q.AllOrders.List(ctx, allorders.Query{
-		Status: in.Status, CustomerID: in.CustomerID, After: in.PlacedAfter.Time, Before: in.PlacedBefore.Time,
-		Limit: in.Limit, Cursor: in.Cursor,
+		Status: in.Status, CustomerID: in.CustomerID, SKU: in.SKU, After: in.PlacedAfter.Time,
+		Before: in.PlacedBefore.Time, Limit: in.Limit, Cursor: in.Cursor,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return answerList(page), nil
+	out := answerList(page)
+	if page.Looked > 0 {
+		through := page.Through.UTC()
+		out.Body.LookedAt, out.Body.LookedThrough = page.Looked, &through
+	}
+	return out, nil
 }
 
 type listCustomersInput struct {

@@ -90,12 +90,19 @@ func TestListAllOrders(t *testing.T) {
 		"?customer=nobody":                {{}},
 		"?placedAfter=" + at(4):           {all[:2]},
 		"?placedBefore=" + at(2):          {all[4:]},
+		"?sku=cd-1":                       {all},
+		"?sku=cd-2&limit=4":               {all[:4], all[4:]},
+		"?sku=cd-3":                       {{}},
 		"?limit=1&placedAfter=" + at(1) + "&placedBefore=" + at(3):       {all[3:4], all[4:5]},
 		"?placedAfter=2026-03-01T13:04:00%2B01:00&placedBefore=" + at(9): {all[:2]},
 	} {
 		if diff := cmp.Diff(want, w.walk("/orders"+query, "orders")); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", query, diff)
 		}
+	}
+	searched := w.must(http.StatusOK, get(operator, "/orders?sku=cd-3"))
+	if searched.body["lookedAt"] != 6.0 || searched.body["lookedThrough"] != start.Format(time.RFC3339) {
+		t.Errorf("the search says %s", searched.raw)
 	}
 	res := w.must(http.StatusOK, get(operator, "/orders?limit=1"))
 	rows, _ := res.body["orders"].([]any)
@@ -108,7 +115,7 @@ func TestListAllOrders(t *testing.T) {
 	}
 	other := w.must(http.StatusOK, get(operator, "/customers?limit=1"))
 	for query, place := range map[string]string{
-		"?status=lost": "query.status", "?customer=a%2Fb": "query.customer", "?limit=0": "query.limit",
+		"?status=lost": "query.status", "?customer=a%2Fb": "query.customer", "?sku=a%2Fb": "query.sku", "?sku=": "query.sku", "?limit=0": "query.limit",
 		"?limit=101":          "query.limit",
 		"?placedAfter=monday": "query.placedAfter", "?placedBefore=2026-03-01T12:00:00,5Z": "query.placedBefore",
 		"?placedAfter=" + at(2) + "&placedBefore=" + at(2): "query.placedBefore", "?cursor=x": "query.cursor",

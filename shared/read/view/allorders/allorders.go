@@ -20,6 +20,7 @@ import (
 type Query struct {
 	Status     order.Status // "" for any
 	CustomerID string       // "" for anybody
+	SKU        string       // "" for any; else those that have a line of it now
 	After      time.Time    // placed then or later; zero for any
 	Before     time.Time    // placed before then; zero for any
 	Limit      int          // rows of a page, 1 to orders.MaxLimit; 0 is orders.DefaultLimit
@@ -48,11 +49,13 @@ func (l Lists) List(ctx context.Context, q Query) (orders.Page, error) {
 	if err != nil || before != "" && before <= after {
 		return orders.Page{}, err
 	}
+	part := view.Query{After: after, Before: before, Descending: true, Limit: limit + 1}
+	if q.SKU != "" {
+		return l.search(ctx, q, limit, part)
+	}
 	var page orders.Page
 	last := ""
-	for listed, err := range l.rows(
-		ctx, q, view.Query{After: after, Before: before, Descending: true, Limit: limit + 1},
-	) {
+	for listed, err := range l.rows(ctx, q, part) {
 		if err != nil {
 			return orders.Page{}, err
 		}
@@ -61,6 +64,32 @@ func (l Lists) List(ctx context.Context, q Query) (orders.Page, error) {
 			break
 		}
 		page.Rows, last = append(page.Rows, listed.Row), listed.Sort
+	}
+	return page, nil
+}
+
+// MaxLooked is how many orders a page looks at for a SKU. There is no list by SKU: an entry for each
+// line of each order would cost more than all that operators look for. A row is a read unit, so a
+// page costs what a write of 200 entries does.
+const MaxLooked = 1000
+
+// search is a page of those orders that have the SKU. It ends where it is full, or where it has
+// looked at MaxLooked orders; Next goes on behind the last of them.
+func (l Lists) search(ctx context.Context, q Query, limit int, part view.Query) (page orders.Page, err error) {
+	part.Limit = MaxLooked + 1
+	last := ""
+	for listed, err := range l.rows(ctx, q, part) {
+		if err != nil {
+			return orders.Page{}, err
+		}
+		if len(page.Rows) == limit || page.Looked == MaxLooked {
+			page.Next = view.NewCursor(q.list(), last)
+			break
+		}
+		page.Looked, page.Through, last = page.Looked+1, listed.Row.PlacedAt, listed.Sort
+		if listed.Row.Holds(q.SKU) {
+			page.Rows = append(page.Rows, listed.Row)
+		}
 	}
 	return page, nil
 }
@@ -117,7 +146,11 @@ func (q Query) Check() (limit int, after, before string, err error) {
 
 // list names the list of a query: all that it asks for but the page.
 func (q Query) list() string {
-	text, err := json.Marshal([]string{"orders", string(q.Status), q.CustomerID, bound(q.After), bound(q.Before)})
+	list := []string{"orders", string(q.Status), q.CustomerID, bound(q.After), bound(q.Before)}
+	if q.SKU != "" { // cursors of lists without one stay valid
+		list = append(list, q.SKU)
+	}
+	text, err := json.Marshal(list)
 	if err != nil {
 		panic("allorders: strings always encode: " + err.Error())
 	}

@@ -28,7 +28,10 @@ func placed(t *testing.T, n int) *viewtest.Memory {
 	p := view.NewProjector(store, table, clock.System{}, nil, catalog.Views()...)
 	for i := range n {
 		id := fmt.Sprintf("o%03d", i)
-		event := order.Placed{OrderID: id, CustomerID: []string{"ada", "bob"}[i%2], Revision: 1}
+		event := order.Placed{
+			OrderID: id, CustomerID: []string{"ada", "bob"}[i%2], Revision: 1,
+			Lines: []order.Line{{SKU: "common"}, {SKU: fmt.Sprintf("rare-%d", i)}, {SKU: "common"}},
+		}
 		stream := es.NewStreamID(order.Category, id)
 		history, err := store.Load(ctx, stream, 0)
 		if err != nil {
@@ -164,6 +167,77 @@ func TestErrorsOfTheTable(t *testing.T) {
 	for _, q := range []allorders.Query{{}, {CustomerID: "ada"}, {Status: order.StatusPlaced}} {
 		if _, err := allorders.NewLists(table, clock.System{}).List(context.Background(), q); !errors.Is(err, broken) {
 			t.Errorf("%+v: %v", q, err)
+		}
+	}
+}
+
+// A search for a SKU looks at so many orders a page, says so, and goes on behind them.
+func TestSearch(t *testing.T) {
+	const n = 1100
+	lists := allorders.NewLists(placed(t, n), clock.System{})
+	type page struct {
+		found, looked int
+		through       time.Time
+		next          bool
+	}
+	for name, tt := range map[string]struct {
+		query allorders.Query
+		want  []page
+	}{
+		"the newest": {
+			allorders.Query{SKU: "rare-1099"}, []page{{1, 1000, moment(100), true}, {0, 100, moment(0), false}},
+		},
+		"the oldest": {
+			allorders.Query{SKU: "rare-0"}, []page{{0, 1000, moment(100), true}, {1, 100, moment(0), false}},
+		},
+		"another case": {
+			allorders.Query{SKU: "RARE-0", After: moment(1090)}, []page{{0, 10, moment(1090), false}},
+		},
+		"a part of a name": {allorders.Query{SKU: "rare-", After: moment(1090)}, []page{{0, 10, moment(1090), false}}},
+		"one of the last ten": {
+			allorders.Query{SKU: "rare-1095", After: moment(1090)}, []page{{1, 10, moment(1090), false}},
+		},
+		"what all have": {
+			allorders.Query{SKU: "common", After: moment(1090), Limit: 4},
+			[]page{{4, 4, moment(1096), true}, {4, 4, moment(1092), true}, {2, 2, moment(1090), false}},
+		},
+		"of a customer": {
+			allorders.Query{SKU: "rare-1095", CustomerID: "ada", After: moment(1090)},
+			[]page{{0, 5, moment(1090), false}},
+		},
+		"of a status": {
+			allorders.Query{SKU: "common", Status: order.StatusConfirmed}, []page{{}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for i, want := range tt.want {
+				got, err := lists.List(t.Context(), tt.query)
+				if err != nil {
+					t.Fatal(err)
+				}
+				met := page{len(got.Rows), got.Looked, got.Through, got.Next != ""}
+				if !met.through.Equal(want.through) && want.looked > 0 {
+					t.Errorf("page %d looked through %s, want %s", i, met.through, want.through)
+				}
+				if met.through = want.through; met != want {
+					t.Errorf("page %d is %+v, want %+v", i, met, want)
+				}
+				for _, row := range got.Rows {
+					if !row.Holds(tt.query.SKU) {
+						t.Errorf("found %+v", row)
+					}
+				}
+				tt.query.Cursor = got.Next
+			}
+		})
+	}
+	first, err := lists.List(t.Context(), allorders.Query{SKU: "rare-0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range []allorders.Query{{SKU: "rare-1", Cursor: first.Next}, {Cursor: first.Next}} {
+		if _, err := lists.List(t.Context(), other); !errors.Is(err, orders.ErrInvalidCursor) {
+			t.Errorf("the cursor of another search: %v", err)
 		}
 	}
 }

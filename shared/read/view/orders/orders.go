@@ -8,6 +8,10 @@ package orders
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"slices"
+	"strings"
 	"time"
 
 	"orderflow/shared/kit/clock"
@@ -31,6 +35,7 @@ type Row struct {
 	Total          money.Money  `json:"total"`
 	Refunded       money.Money  `json:"refunded,omitzero"` // of it, after the order had left
 	LineCount      int          `json:"lineCount"`
+	Items          string       `json:"items,omitempty"`  // what it holds, for Holds
 	PlacedAt       time.Time    `json:"placedAt"`         // as the order says
 	UpdatedAt      time.Time    `json:"updatedAt"`        // of the last commit that is folded in
 	Reason         order.Reason `json:"reason,omitempty"` // why it is cancelled
@@ -53,7 +58,7 @@ func Evolve(r Row, e es.Recorded) Row {
 		r = Row{
 			OrderID: d.OrderID, CustomerID: d.CustomerID, Status: order.StatusPlaced,
 			Saga:  Saga{State: order.SagaPending},
-			Total: d.Total, LineCount: len(d.Lines), PlacedAt: placedAt(d, e.Time),
+			Total: d.Total, LineCount: len(d.Lines), Items: itemsOf(d.Lines), PlacedAt: placedAt(d, e.Time),
 		}
 	case order.Started:
 		r.Saga = Saga{ID: d.SagaID, State: order.SagaRunning}
@@ -73,7 +78,7 @@ func Evolve(r Row, e es.Recorded) Row {
 		r.Status, r.Saga = order.StatusConfirmed, Saga{ID: d.SagaID, State: order.SagaCompleted}
 		r.PaymentID, r.TrackingNumber = d.PaymentID, d.TrackingNumber
 	case order.Amended:
-		r.Total, r.LineCount = d.Total, len(d.Lines)
+		r.Total, r.LineCount, r.Items = d.Total, len(d.Lines), itemsOf(d.Lines)
 	case order.Cancelling:
 		r.WaitsUntil = time.Time{}
 		r.Status, r.Saga.State, r.Reason = order.StatusCancelling, order.SagaCompensating, d.Reason
@@ -93,6 +98,38 @@ func Evolve(r Row, e es.Recorded) Row {
 	}
 	r.UpdatedAt, r.Sequence = e.Time, e.Version
 	return r
+}
+
+// itemSize is how many characters of Items each SKU has.
+const itemSize = 8
+
+// item is what stands for a SKU: 48 bits of a hash of it. With the SKUs themselves the row of more
+// orders would be above 1 KB, and each of its writes dearer. Two of a million SKUs are taken
+// for each other with a probability of one to 500, and one for a given other of them with one to
+// 280 million.
+func item(sku string) string {
+	sum := sha256.Sum256([]byte(sku))
+	return base64.RawURLEncoding.EncodeToString(sum[:itemSize/4*3])
+}
+
+func itemsOf(lines []order.Line) string {
+	var all []string
+	for _, l := range lines {
+		all = append(all, item(l.SKU))
+	}
+	slices.Sort(all)
+	return strings.Join(slices.Compact(all), "")
+}
+
+// Holds reports whether the order has a line of the SKU.
+func (r Row) Holds(sku string) bool {
+	wanted := item(sku)
+	for items := range slices.Chunk([]byte(r.Items), itemSize) {
+		if string(items) == wanted {
+			return true
+		}
+	}
+	return false
 }
 
 // placedAt is what the order itself says: its commit is written a moment later. One that says
@@ -126,4 +163,8 @@ type Reader interface {
 type Page struct {
 	Rows []Row
 	Next string // the cursor of the next page, "" where this is the last
+	// of a page that looks for something: how many orders were looked at, and when the last of them
+	// was placed
+	Looked  int
+	Through time.Time
 }

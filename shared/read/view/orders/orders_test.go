@@ -42,7 +42,8 @@ func TestEvolve(t *testing.T) {
 	confirmed := order.Confirmed{SagaID: "run", PaymentID: "p1", ShipmentID: "s1", TrackingNumber: "OF1"}
 	base := orders.Row{
 		OrderID: "o1", CustomerID: "c1", Status: order.StatusPlaced, Saga: orders.Saga{State: order.SagaPending},
-		Total: total, LineCount: 3, PlacedAt: viewtest.Epoch.Add(-time.Second),
+		Total: total, LineCount: 3, Items: "47DEQpj8", // three lines of the SKU ""
+		PlacedAt: viewtest.Epoch.Add(-time.Second),
 	}
 	with := func(change func(*orders.Row)) orders.Row {
 		row := base
@@ -169,5 +170,34 @@ func TestRowJSON(t *testing.T) {
 		`"placedAt":"2026-02-28T23:59:58Z","updatedAt":"2026-02-28T23:59:58Z","version":1}`
 	if string(got) != want {
 		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
+// A row knows what the order holds now, each SKU once, and no part of one.
+func TestHolds(t *testing.T) {
+	lines := func(skus ...string) (all []order.Line) {
+		for _, sku := range skus {
+			all = append(all, order.Line{SKU: sku})
+		}
+		return all
+	}
+	row := orders.Evolve(orders.Row{}, es.Recorded{Data: order.Placed{Lines: lines("b", "a", "b")}, Version: 1})
+	holds := func() (held string) {
+		for _, sku := range []string{"a", "b", "c", "ab", "A", ""} {
+			if row.Holds(sku) {
+				held += sku
+			}
+		}
+		return held
+	}
+	if got := holds(); got != "ab" || len(row.Items) != 16 {
+		t.Errorf("holds %s in %q", got, row.Items)
+	}
+	row = orders.Evolve(row, es.Recorded{Data: order.Amended{Lines: lines("c")}, Version: 2})
+	if got := holds(); got != "c" {
+		t.Errorf("amended, it holds %s", got)
+	}
+	if (orders.Row{}).Holds("a") {
+		t.Error("a row of an earlier release holds something")
 	}
 }

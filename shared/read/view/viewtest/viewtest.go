@@ -4,10 +4,13 @@ package viewtest
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -325,7 +328,13 @@ func RowOf(s order.State, events []es.Recorded) orders.Row {
 	if at, err := clock.ParseTime(s.PlacedAt); err == nil {
 		placed = at
 	}
+	items := map[string]bool{}
+	for _, l := range s.Lines {
+		sum := sha256.Sum256([]byte(l.SKU))
+		items[base64.RawURLEncoding.EncodeToString(sum[:6])] = true
+	}
 	return orders.Row{
+		Items:   strings.Join(slices.Sorted(maps.Keys(items)), ""),
 		OrderID: s.ID, CustomerID: s.CustomerID, Status: s.Status, Saga: orders.Saga{ID: s.SagaID, State: s.Saga},
 		Total: s.Total, Refunded: refunded(s), LineCount: len(s.Lines),
 		PlacedAt: placed, UpdatedAt: last.Time, Reason: s.Reason, PaymentID: s.PaymentID,
