@@ -59,8 +59,13 @@ func (s *Store) Append(ctx context.Context, commits []es.Commit, effects ...es.E
 	}
 	ctx, span := s.span(ctx, commits, effects)
 	appended, err := s.writes(ctx, commits, effects)
-	if appended.Recognised {
+	switch {
+	case appended.Recognised:
 		span.Set(trace.Outcome("recognised"))
+	case errors.Is(err, es.ErrConflict): // contention is no failure: whoever appends decides again
+		span.Set(trace.Outcome("conflict"))
+		span.End(nil)
+		return appended, err
 	}
 	span.End(err)
 	return appended, err

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/es/estest"
@@ -17,14 +18,18 @@ import (
 // its own.
 func TestAppendHasASpan(t *testing.T) {
 	var written []string
-	fails := false
+	fails, taken := false, false
 	note := func(item attributes) {
 		r := read(item)
 		written = append(written, r.meta().Traceparent)
 	}
 	s := New(fakeAPI{
 		put: func(in *dynamodb.PutItemInput) error {
-			if note(in.Item); fails {
+			note(in.Item)
+			switch {
+			case taken:
+				return &types.ConditionalCheckFailedException{Item: item(order, 4, 2, "theirs")}
+			case fails:
 				return errors.New("canary")
 			}
 			return nil
@@ -82,7 +87,16 @@ func TestAppendHasASpan(t *testing.T) {
 		t.Errorf("%v", span.Attributes())
 	}
 
-	written, fails = nil, false
+	taken = true
+	if _, err := s.Append(ctx, []es.Commit{of(order, own)}); !errors.Is(err, es.ErrConflict) {
+		t.Fatal(err)
+	}
+	span = spans.Named("append events")[3]
+	if tracetest.Attribute(span, "orderflow.outcome") != "conflict" || tracetest.Attribute(span, "error.type") != "" {
+		t.Errorf("%v", span.Attributes())
+	}
+
+	written, fails, taken = nil, false, false
 	if _, err := s.Append(
 		t.Context(),
 		[]es.Commit{of(order, own)},

@@ -479,3 +479,31 @@ func TestDaemon(t *testing.T) {
 		t.Errorf("%d spans", len(names))
 	}
 }
+
+// Nobody listens, and then somebody does: a datagram that failed costs no other.
+func TestDaemonComesBack(t *testing.T) {
+	listener, err := (&net.ListenConfig{}).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.LocalAddr().String()
+	_ = listener.Close()
+	d, err := otlp.NewDaemon(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		_ = d.Send(t.Context(), []byte("lost")) // the system may tell with the next one that nobody took it
+	}
+	if listener, err = (&net.ListenConfig{}).ListenPacket(t.Context(), "udp", address); err != nil {
+		t.Skip("the port was taken meanwhile")
+	}
+	defer func() { _ = listener.Close() }()
+	_ = listener.SetReadDeadline(time.Now().Add(10 * time.Second))
+	for range 2 { // the first one may hear of those before it
+		_ = d.Send(t.Context(), []byte("request"))
+	}
+	if _, _, err := listener.ReadFrom(make([]byte, 100)); err != nil {
+		t.Error(err)
+	}
+}

@@ -9,7 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
+	"sync"
 	"time"
 )
 
@@ -72,10 +72,14 @@ const daemonHead = `{"format":"json","version":1}` + "\nT1S"
 // maxDatagram is what UDP carries over IPv4, in bytes.
 const maxDatagram = 65_507
 
-// Daemon sends by UDP to X-Ray's daemon. It takes no answer: what is sent may still be lost.
+// Daemon sends by UDP to X-Ray's daemon. It takes no answer: what is sent may still be lost. It is
+// safe for concurrent use.
 type Daemon struct {
 	address string
 	dialer  net.Dialer
+
+	mu         sync.Mutex
+	connection net.Conn // nil before the first datagram, and after one that failed
 }
 
 // NewDaemon makes a Daemon of a host and port, as Lambda names them in AWS_XRAY_DAEMON_ADDRESS.
@@ -91,15 +95,20 @@ func (d *Daemon) Size() int { return base64.StdEncoding.DecodedLen(maxDatagram-l
 
 // Send implements Sender.
 func (d *Daemon) Send(ctx context.Context, request []byte) error {
-	connection, err := d.dialer.DialContext(ctx, "udp", d.address)
-	if err != nil {
-		return fmt.Errorf("otlp: X-Ray's daemon: %w", err)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.connection == nil {
+		connection, err := d.dialer.DialContext(ctx, "udp", d.address)
+		if err != nil {
+			return fmt.Errorf("otlp: X-Ray's daemon: %w", err)
+		}
+		d.connection = connection
 	}
-	defer func() { _ = connection.Close() }()
-	var datagram strings.Builder
-	datagram.WriteString(daemonHead)
-	datagram.WriteString(base64.StdEncoding.EncodeToString(request))
-	if _, err := io.WriteString(connection, datagram.String()); err != nil {
+	datagram := make([]byte, 0, len(daemonHead)+base64.StdEncoding.EncodedLen(len(request)))
+	datagram = base64.StdEncoding.AppendEncode(append(datagram, daemonHead...), request)
+	if _, err := d.connection.Write(datagram); err != nil {
+		_ = d.connection.Close()
+		d.connection = nil
 		return fmt.Errorf("otlp: X-Ray's daemon: %w", err)
 	}
 	return nil
