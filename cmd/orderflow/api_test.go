@@ -196,6 +196,17 @@ func TestCommands(t *testing.T) {
 			[]string{"GET /orders/o1/history"},
 			"  1  2026-03-01T12:00:00Z  order.placed           customer ada             reason=x\n", 0,
 		},
+		"effects": {
+			"orders effects o1", nil,
+			map[string]string{"GET /orders/o1/effects": `{"omitted":1,"attempts":[{"kind":"payment","id":"p1",` +
+				`"revision":2,"events":[{"type":"payment.declined","time":"2026-03-01T12:00:00Z","data":{"code":"x",` +
+				`"amount":{"amount":500,"currency":"EUR"}}}]}],"mails":[{"about":"order.placed","outcome":"refused",` +
+				`"time":"2026-03-01T12:00:00Z","why":"no such address"}]}`},
+			[]string{"GET /orders/o1/effects"},
+			"1 attempts at most are left out\npayment p1, of revision 2\n" +
+				"  2026-03-01T12:00:00Z  payment.declined     EUR 5.00 code=x\n" +
+				"mail about order.placed: refused, 2026-03-01T12:00:00Z, no such address\n", 0,
+		},
 		"open": {
 			"accounts open --customer ada --currency EUR --key k", nil, map[string]string{"POST /accounts": anAccount},
 			[]string{`POST /accounts Idempotency-Key: k {"currency":"EUR","customerId":"ada"}`},

@@ -201,13 +201,13 @@ func held(entry shop.DeadLetter) string {
 
 // entryFilter selects dead-letter entries.
 type entryFilter struct {
-	topic, consumer, part, status string
-	olderThan                     time.Duration
-	statuses                      []deadletter.Status // that the command works on
+	topic, consumer, order, part, status string
+	olderThan                            time.Duration
+	statuses                             []deadletter.Status // that the command works on
 }
 
 // filterFlags are the names of the flags that addTo adds.
-var filterFlags = []string{"topic", "consumer", "error", "older-than", "status"}
+var filterFlags = []string{"topic", "consumer", "order", "error", "older-than", "status"}
 
 func (e *entryFilter) addTo(cmd *cobra.Command) {
 	f := cmd.Flags()
@@ -217,6 +217,7 @@ func (e *entryFilter) addTo(cmd *cobra.Command) {
 			"record that can't be read",
 	)
 	f.StringVar(&e.consumer, "consumer", "", "entries of this consumer: the function, or the queue that it reads")
+	f.StringVar(&e.order, "order", "", "entries about the order with this id")
 	f.StringVar(&e.part, "error", "", "entries whose error contains this text; case matters")
 	f.DurationVar(&e.olderThan, "older-than", 0, "entries recorded longer ago than this, for example 90m or 24h")
 	f.StringVar(&e.status, "status", "", "entries in this status: "+strings.Join(e.names(), ", "))
@@ -247,7 +248,7 @@ func (d *deadLetters) find(
 ) (found []shop.DeadLetter, err error) {
 	query := url.Values{"limit": {strconv.Itoa(deadletter.MaxPage)}}
 	for name, value := range map[string]string{
-		"topic": filter.topic, "consumer": filter.consumer, "error": filter.part,
+		"topic": filter.topic, "consumer": filter.consumer, "order": filter.order, "error": filter.part,
 	} {
 		if value != "" {
 			query.Set(name, value)

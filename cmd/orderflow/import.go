@@ -570,7 +570,7 @@ func (i *importer) timelines(ctx context.Context, orders []followed) error {
 	} {
 		if id, ok := firstWith(orders, outcomes); ok {
 			i.printf("\n")
-			if err := showOrder(ctx, i.out, i.deployment, i.client, id); err != nil {
+			if err := showOrder(ctx, i.out, i.client, id); err != nil {
 				return err
 			}
 		}

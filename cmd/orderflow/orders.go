@@ -1,10 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,9 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
-	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/spf13/cobra"
 
 	"orderflow/cmd/orderflow/deployment"
@@ -30,7 +25,7 @@ func ordersCommand(stack *stackFlag) *cobra.Command {
 	}
 	connect := stack.connect
 	cmd.AddCommand(
-		ordersListCommand(stack), ordersShowCommand(stack), ordersHistoryCommand(connect),
+		ordersListCommand(stack), ordersShowCommand(stack), ordersHistoryCommand(connect), ordersEffectsCommand(connect),
 		ordersWatchCommand(clock.System{}, connect), ordersPlaceCommand(connect), ordersAmendCommand(connect),
 		ordersCancelCommand(connect), ordersPayCommand(connect), ordersApproveCommand(connect),
 		ordersDeclineCommand(connect), ordersRefundCommand(connect),
@@ -69,7 +64,7 @@ func ordersShowCommand(stack *stackFlag) *cobra.Command {
 				}
 				return printRaw(cmd.OutOrStdout(), answer)
 			}
-			return showOrder(cmd.Context(), cmd.OutOrStdout(), d, client, args[0])
+			return showOrder(cmd.Context(), cmd.OutOrStdout(), client, args[0])
 		},
 	}
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the order's saga is through, at most 10 seconds")
@@ -110,7 +105,7 @@ type moment struct {
 	what string
 }
 
-func showOrder(ctx context.Context, out io.Writer, d *deployment.Deployment, client *shop.Client, id string) error {
+func showOrder(ctx context.Context, out io.Writer, client *shop.Client, id string) error {
 	order, err := client.Order(ctx, id)
 	if err != nil {
 		return err
@@ -123,18 +118,16 @@ func showOrder(ctx context.Context, out io.Writer, d *deployment.Deployment, cli
 	for _, e := range events {
 		moments = append(moments, moment{e.Time, fmt.Sprintf("%-18s %s", e.Type, facts(e.Data))})
 	}
-	// The execution that fulfils an order is named by the order's id; the last one may be another,
-	// which undid the order.
-	executions := []string{order.ID}
-	if order.Saga.ID != order.ID {
-		executions = append(executions, order.Saga.ID)
+	all, err := client.Executions(ctx, id)
+	if err != nil {
+		return err
 	}
-	for _, execution := range executions {
-		steps, err := sagaSteps(ctx, d, execution)
-		if err != nil {
-			return err
+	for _, x := range all.Executions {
+		for _, step := range x.Steps {
+			if slices.Contains([]string{"Task", "Succeed", "Fail"}, step.Type) {
+				moments = append(moments, moment{step.Entered, "  saga: " + step.Name})
+			}
 		}
-		moments = append(moments, steps...)
 	}
 	slices.SortStableFunc(moments, func(a, b moment) int { return a.at.Compare(b.at) })
 	if _, err := fmt.Fprintln(out, strings.Join(orderLines(order), "\n")); err != nil {
@@ -217,40 +210,4 @@ func amountOf(data any) any {
 		return data
 	}
 	return m
-}
-
-// sagaSteps reads from Step Functions when an execution entered each of its tasks. An execution
-// that is unknown, or no longer kept, has none.
-func sagaSteps(ctx context.Context, d *deployment.Deployment, execution string) ([]moment, error) {
-	machine, ok := d.Outputs["SagaArn"]
-	if execution == "" || !ok {
-		return nil, nil
-	}
-	arn := strings.Replace(machine, ":stateMachine:", ":execution:", 1) + ":" + execution
-	var moments []moment
-	pages := sfn.NewGetExecutionHistoryPaginator(
-		sfn.NewFromConfig(d.Config()), &sfn.GetExecutionHistoryInput{ExecutionArn: &arn},
-	)
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		var gone *types.ExecutionDoesNotExist
-		if errors.As(err, &gone) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read the history of execution %s: %w", execution, err)
-		}
-		for _, e := range page.Events {
-			if e.StateEnteredEventDetails == nil ||
-				!strings.HasPrefix(string(e.Type), "Task") && !strings.HasPrefix(string(e.Type), "Succeed") &&
-					!strings.HasPrefix(string(e.Type), "Fail") {
-				continue
-			}
-			moments = append(
-				moments, moment{aws.ToTime(e.Timestamp), "  saga: " + aws.ToString(e.StateEnteredEventDetails.Name)},
-			)
-		}
-	}
-	slices.SortStableFunc(moments, func(a, b moment) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
-	return moments, nil
 }

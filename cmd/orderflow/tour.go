@@ -94,7 +94,7 @@ func (t tour) run(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("tour: %s: %w", story.title, err)
 		}
-		if err := showOrder(ctx, t.out, t.deployment, t.client, id); err != nil {
+		if err := showOrder(ctx, t.out, t.client, id); err != nil {
 			return err
 		}
 	}

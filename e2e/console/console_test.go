@@ -95,8 +95,9 @@ func TestOrder(t *testing.T) {
 	b.decide("approve", "known to us")
 	b.shows("main", "Done: approve")
 	b.shows("#live", "confirmed") // without a reload
-	b.saga("Fulfil: ● succeeded") // after its last step's event, and without a reload
+	b.saga("Fulfil: succeeded") // after its last step's event, and without a reload
 	b.took("start order", "await approval", "reserve stock", "charge payment", "schedule shipment", "confirm order")
+	b.effects("stock.reserved", "payment.processed", "EUR 25.00", "shipment.scheduled", "Dead letters\nNone.")
 	b.check("order")
 
 	b.do(chromedp.Navigate(s.console + "/orders/" + o.ID + "?asOf=1"))
@@ -113,7 +114,8 @@ func TestOrder(t *testing.T) {
 	b.decide("cancel", "the customer asked for it")
 	b.shows("#live .status", "cancelled")
 	b.shows("#live", "the customer asked for it")
-	b.saga("Undo: ● succeeded")
+	b.saga("Undo: succeeded")
+	b.effects("payment.refunded", "stock.released", "shipment.cancelled") // since the order has news
 	got, err := s.Client.Order(t.Context(), o.ID)
 	if err != nil || got.Status != "cancelled" || got.Cancellation.Reason != "operator.request" {
 		t.Errorf("the API says %+v, %v", got, err)
@@ -134,6 +136,16 @@ func (b *browser) saga(says string) {
 	b.Helper()
 	b.do(chromedp.ScrollIntoView(chromedp.CSS("#saga-part")))
 	b.shows("#saga-part", says)
+}
+
+// effects scrolls to what was done for an order, which is asked for then, and waits until it says
+// all of it.
+func (b *browser) effects(says ...string) {
+	b.Helper()
+	b.do(chromedp.ScrollIntoView(chromedp.CSS("#effects-part")))
+	for _, s := range says {
+		b.shows("#effects-part", s)
+	}
 }
 
 // took wants the drawing to show these steps as those that the execution was in, among others.
@@ -159,7 +171,7 @@ func TestCancelledOrder(t *testing.T) {
 	b.signIn(s)
 	b.do(chromedp.Navigate(s.console + "/orders/" + o.ID))
 	b.shows("#live .status", "cancelled")
-	b.saga("Fulfil: ● succeeded")
+	b.saga("Fulfil: succeeded")
 	b.took("reserve stock", "close order", "cancel shipment", "refund payment", "release stock", "cancel order")
 	b.shows(".machine .state.failed", "stock.insufficient")
 	b.do(chromedp.Click(chromedp.CSS(".execution summary")))

@@ -15,14 +15,21 @@ import (
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/dynamostore"
 	"orderflow/shared/kit/es"
+	"orderflow/shared/kit/inboxtable"
+	"orderflow/shared/ops/effects"
 	"orderflow/shared/ops/executions"
 	"orderflow/shared/shop/order"
+	"orderflow/shared/shop/payment"
+	"orderflow/shared/shop/shipment"
+	"orderflow/shared/shop/stock"
 )
 
 func main() {
 	log, config, now := awsenv.Logger(), awsenv.Config(context.Background()), clock.System{}
 	tables := dynamodb.NewFromConfig(config)
-	store := dynamostore.New(tables, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(order.Register))
+	store := dynamostore.New(tables, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(
+		order.Register, payment.Register, stock.Register, shipment.Register))
+	orders := order.New(order.Deps{Store: store, Clock: now})
 	awsenv.Start(httpapi.Lambda(httpapi.NewOperations(httpapi.Operations{
 		Auth: httpapi.Auth{
 			CustomerClaim: awsenv.Env("CUSTOMER_CLAIM"), OperatorScope: awsenv.Env("OPERATOR_SCOPE"),
@@ -32,8 +39,10 @@ func main() {
 		},
 		Clock: now, Log: log,
 		Executions: executions.New(executions.Desk{
-			Orders: order.New(order.Deps{Store: store, Clock: now}),
-			Runs:   sfnhistory.New(sfn.NewFromConfig(config), awsenv.Env("SAGA_ARN")), Clock: now,
+			Orders: orders, Runs: sfnhistory.New(sfn.NewFromConfig(config), awsenv.Env("SAGA_ARN")), Clock: now,
+		}),
+		Effects: effects.New(effects.Desk{
+			Orders: orders, Streams: store, Inbox: inboxtable.NewReader(tables, awsenv.Env("INBOX_TABLE")),
 		}),
 	}), httpapi.Mapping{Domain: os.Getenv("API_DOMAIN"), Path: os.Getenv("API_BASE_PATH")}))
 }

@@ -12,7 +12,7 @@
 //
 //	due        work (always "due"), due       entries for which a time is set
 //	entries    kind (always "entry"), place   all, by when they were recorded
-//	consumers, topics, statuses               the same of one consumer, topic, status
+//	consumers, topics, statuses, orders       the same of one consumer, topic, status, order
 package deadlettertable
 
 import (
@@ -58,6 +58,7 @@ const (
 	attrPlace    = "place"
 	attrConsumer = "consumer"
 	attrTopic    = "topic"
+	attrOrder    = "orderId"
 	attrStatus   = "status"
 	attrError    = "error"
 	attrWork     = "work"
@@ -79,6 +80,7 @@ const (
 	indexEntries   = "entries"
 	indexConsumers = "consumers"
 	indexTopics    = "topics"
+	indexOrders    = "orders"
 	indexStatuses  = "statuses"
 )
 
@@ -144,6 +146,7 @@ func itemOf(e deadletter.Entry) (dynamo.Item, error) {
 	item[attrKind], item[attrPlace], item[attrError] = dynamo.S(partEntry), dynamo.S(e.Place()), dynamo.S(e.Error)
 	for name, value := range map[string]string{
 		attrConsumer: e.Consumer, attrTopic: e.Topic, attrStatus: string(e.Status),
+		attrOrder: e.OrderID,
 	} {
 		if value != "" { // no key of an index is empty
 			item[name] = dynamo.S(value)
@@ -365,6 +368,8 @@ func (t Table) Due(ctx context.Context, now time.Time) iter.Seq2[deadletter.Entr
 func (t Table) List(ctx context.Context, q deadletter.Query) (page deadletter.Page, err error) {
 	index, name, value := indexEntries, attrKind, partEntry
 	switch {
+	case q.Order != "":
+		index, name, value = indexOrders, attrOrder, q.Order
 	case q.Status == deadletter.StatusOpen, q.Status == deadletter.StatusRedriving, q.Status == deadletter.StatusSpent:
 		index, name, value = indexStatuses, attrStatus, string(q.Status)
 	case q.Consumer != "":

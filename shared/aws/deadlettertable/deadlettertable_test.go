@@ -82,6 +82,7 @@ func TestNarrowestIndex(t *testing.T) {
 		"statuses":  {Consumer: "c", Topic: "t", Status: deadletter.StatusSpent},
 		"consumers": {Consumer: "c", Topic: "t", Status: deadletter.StatusResolved},
 		"topics":    {Topic: "t", Status: deadletter.StatusDiscarded},
+		"orders":    {Order: "o", Status: deadletter.StatusOpen, Consumer: "c"},
 		"entries":   {Error: "e"},
 	} {
 		api := &queried{}

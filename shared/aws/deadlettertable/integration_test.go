@@ -23,6 +23,7 @@ func definition() *dynamodb.CreateTableInput {
 	for _, index := range [][3]string{
 		{"due", "work", "due"}, {"entries", "kind", "place"}, {"consumers", "consumer", "place"},
 		{"topics", "topic", "place"}, {"statuses", "status", "place"},
+		{"orders", "orderId", "place"},
 	} {
 		for _, name := range index[1:] {
 			if !known[name] {

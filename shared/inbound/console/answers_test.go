@@ -69,6 +69,7 @@ func TestAnswers(t *testing.T) {
 		"ListOrdersAnswer": reflect.TypeFor[orderList](), "OrderAnswer": reflect.TypeFor[orderState](),
 		"HistoryAnswer": reflect.TypeFor[history](), "DeadLettersAnswer": reflect.TypeFor[letterList](),
 		"DailyAnswer": reflect.TypeFor[figures](), "StockAnswer": reflect.TypeFor[stockLevel](),
+		"EffectsAnswer":    reflect.TypeFor[effectList](),
 		"ExecutionsAnswer": reflect.TypeFor[executionList](),
 		"ProductAnswer":    reflect.TypeFor[product](), "ProductsAnswer": reflect.TypeFor[productList](),
 		"ProductHistoryAnswer": reflect.TypeFor[productHistory](), "StockHistoryAnswer": reflect.TypeFor[stockCounts](),

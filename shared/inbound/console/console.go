@@ -72,6 +72,7 @@ func New(c Console) http.Handler {
 		"POST /orders":                     c.findByAddress,
 		"GET /orders/{id}":                 c.order,
 		"GET /orders/{id}/saga":            c.orderSaga,
+		"GET /orders/{id}/effects":         c.orderEffects,
 		"POST /orders/{id}/{action}":       c.orderAction,
 		"GET /dead-letters":                c.deadLetters,
 		"GET /dead-letters/{id}":           c.deadLetter,

@@ -27,17 +27,19 @@ func everyPage(t *testing.T) map[string]*httptest.ResponseRecorder {
 	w.answer("GET /orders?limit=25", http.StatusOK, orderList)
 	w.answer("GET /orders/missing", http.StatusNotFound, `{"code":"order.not-found","detail":`+quoted(hostile)+`}`)
 	w.answer("GET /orders/"+orderID+"/executions", http.StatusOK, executionsOf("RUNNING"))
+	w.withEffects()
 	return map[string]*httptest.ResponseRecorder{
-		"/orders/" + orderID + "/saga":   w.get("/orders/" + orderID + "/saga"),
-		"/orders":                        w.get("/orders"),
-		"/orders?from=%3Cscript%3E":      w.get("/orders?from=" + url.QueryEscape(hostile)),
-		"/orders?id=%3Cscript%3E":        w.get("/orders?id=" + url.QueryEscape(hostile)),
-		"/orders/" + orderID:             w.get("/orders/" + orderID),
-		"/orders/" + orderID + "?asOf=2": w.get("/orders/" + orderID + "?asOf=2"),
-		"/orders/missing":                w.get("/orders/missing"),
-		"/nowhere":                       w.get("/nowhere"),
-		"/sign-in":                       w.get("/sign-in"),
-		"/sign-in?next=x":                w.get("/sign-in?next=" + url.QueryEscape(`"><script>`)),
+		"/orders/" + orderID + "/effects": w.get("/orders/" + orderID + "/effects"),
+		"/orders/" + orderID + "/saga":    w.get("/orders/" + orderID + "/saga"),
+		"/orders":                         w.get("/orders"),
+		"/orders?from=%3Cscript%3E":       w.get("/orders?from=" + url.QueryEscape(hostile)),
+		"/orders?id=%3Cscript%3E":         w.get("/orders?id=" + url.QueryEscape(hostile)),
+		"/orders/" + orderID:              w.get("/orders/" + orderID),
+		"/orders/" + orderID + "?asOf=2":  w.get("/orders/" + orderID + "?asOf=2"),
+		"/orders/missing":                 w.get("/orders/missing"),
+		"/nowhere":                        w.get("/nowhere"),
+		"/sign-in":                        w.get("/sign-in"),
+		"/sign-in?next=x":                 w.get("/sign-in?next=" + url.QueryEscape(`"><script>`)),
 	}
 }
 

@@ -145,6 +145,11 @@ func TestAccessToOrders(t *testing.T) {
 			func(s *shop, who caller) request { return get(who, "/orders/"+s.order+"/executions") },
 			gets{401, 403, 403, 200},
 		},
+		{
+			"read what was done for it",
+			func(s *shop, who caller) request { return get(who, "/orders/"+s.order+"/effects") },
+			gets{401, 403, 403, 200},
+		},
 		{"list all orders", func(_ *shop, who caller) request { return get(who, "/orders") }, gets{401, 403, 403, 200}},
 		{
 			"list ada's orders", func(_ *shop, who caller) request { return get(who, "/customers/ada/orders") },

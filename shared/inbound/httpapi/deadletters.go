@@ -26,6 +26,7 @@ func isPlace(text string) bool {
 type listDeadLettersInput struct {
 	Consumer string            `query:"consumer" maxLength:"256" doc:"The function, or the queue that it reads" example:"start-saga"`
 	Topic    string            `query:"topic" maxLength:"256" doc:"An event type, a command's name, or the category of a stored record that can't be read" example:"order.placed"`
+	Order    string            `query:"order" format:"uuid" doc:"The id of the order that the message is about. An entry that an earlier release recorded is found once something was done with it."`
 	Status   deadletter.Status `query:"status" enum:"open,redriving,resolved,spent,discarded"`
 	Error    string            `query:"error" maxLength:"200" doc:"Text that the error contains; case matters"`
 	Before   Instant           `query:"before" doc:"Only entries recorded before this time"`
@@ -65,6 +66,7 @@ type deadLetterAnswer struct {
 	Consumer      string            `json:"consumer" doc:"The only consumer that a redrive sends it to"`
 	Topic         string            `json:"topic" doc:"Empty if the message has none"`
 	CorrelationID string            `json:"correlationId" doc:"Empty if the message has none"`
+	OrderID       string            `json:"orderId,omitempty" doc:"The order that the message is about, if it says"`
 	Kind          deadletter.Kind   `json:"kind" enum:"queue,record,invocation,undo,none" doc:"How it is redriven; none if it can't be"`
 	Error         string            `json:"error" doc:"The consumer's last error"`
 	Code          string            `json:"code,omitempty" doc:"Code of the error, if it has one"`
@@ -154,7 +156,7 @@ func (q Queries) listDeadLetters(
 		return nil, badCursor()
 	}
 	page, err := q.DeadLetters.List(ctx, deadletter.Query{
-		Consumer: in.Consumer, Topic: in.Topic, Status: in.Status, Error: in.Error, Before: in.Before.Time,
+		Consumer: in.Consumer, Topic: in.Topic, Order: in.Order, Status: in.Status, Error: in.Error, Before: in.Before.Time,
 		After: string(after), Limit: in.Limit,
 	})
 	if err != nil {
@@ -220,7 +222,8 @@ func (c Commands) discardDeadLetter(ctx context.Context, id identity, in *discar
 func answerDeadLetter(e deadletter.Entry) deadLetterAnswer {
 	a := deadLetterAnswer{
 		ID: e.ID, Status: e.Status, Consumer: e.Consumer, Topic: e.Topic, CorrelationID: e.CorrelationID, Kind: e.Kind,
-		Error: e.Error, Code: e.Code,
+		OrderID: e.OrderID,
+		Error:   e.Error, Code: e.Code,
 		RetryCount: e.Failures, FirstFailure: moment(e.FirstFailure), LastFailure: moment(e.LastFailure),
 		RecordedAt: moment(e.RecordedAt), Redrives: e.Redrives,
 		RedriveError: e.RedriveError, Held: e.Held, Hint: e.Hint, ClosedAt: moment(e.Closed), ClosedBy: e.ClosedBy,

@@ -25,7 +25,8 @@ func (w *world) addLetters(n int, change func(i int, e *deadletter.Entry)) (ids 
 		e := deadletter.Entry{
 			RedriveError: "slow down", ID: ident.Derive("letter", fmt.Sprint(i)), Status: deadletter.StatusOpen,
 			Consumer: []string{"start-saga", "send-mails"}[i%2], Topic: "order.placed", Kind: deadletter.KindQueue,
-			Error: fmt.Sprintf("trouble %d", i), Failures: 3, FirstFailure: at, LastFailure: at, RecordedAt: at,
+			OrderID: ident.Derive("order", fmt.Sprint(i%2)),
+			Error:   fmt.Sprintf("trouble %d", i), Failures: 3, FirstFailure: at, LastFailure: at, RecordedAt: at,
 			Next: w.clock.Now().Add(time.Hour),
 		}
 		if change != nil {
@@ -65,6 +66,8 @@ func TestListDeadLetters(t *testing.T) {
 		{"?topic=order.cancelling", ""},
 		{"?status=open&error=trouble+2", ids[2]},
 		{"?status=spent", ""},
+		{"?order=" + ident.Derive("order", "0"), ids[4] + " " + ids[2] + " " + ids[0]},
+		{"?order=" + ident.New(), ""},
 		{"?before=" + w.clock.Now().Add(-3*time.Minute).Format(time.RFC3339), ids[1] + " " + ids[0]},
 		{
 			"?before=" + url.QueryEscape(w.clock.Now().Add(-3*time.Minute).In(zone).Format(time.RFC3339)),
@@ -83,7 +86,7 @@ func TestListDeadLetters(t *testing.T) {
 		t.Errorf("pages %s | %s, next %q", listed(first), listed(second), second.text("next"))
 	}
 	for _, bad := range []string{
-		"?status=lost", "?limit=0", "?limit=101", "?cursor=%21", "?cursor=YWJj",
+		"?status=lost", "?order=1", "?limit=0", "?limit=101", "?cursor=%21", "?cursor=YWJj",
 		"?cursor=" + place("2026-03-01T12:00:00.00000000,Z"),
 		"?cursor=" + place("2026-99-01T12:00:00.000000000Z"), "?cursor=" + place("2026-03-01T12:00:00.00000000Z"),
 		"?cursor=" + first.text("next") + "%0A", "?before=monday", "?colour=red",

@@ -65,6 +65,13 @@ func (s *server) operations(o Operations) {
 			"90 days after its end. What has just happened may be missing for a moment.",
 		Errors: []int{http.StatusNotFound},
 	}, o.getExecutions)
+	register(s, accessOperator, huma.Operation{
+		OperationID: "getEffects", Method: http.MethodGet, Path: "/orders/{id}/effects",
+		Summary: "Read what was done for an order",
+		Description: "For operators: the attempts at money, stock and parcels with their events, and the mails that " +
+			"were sent. Without personal data. Attempts always reflect what is written.",
+		Errors: []int{http.StatusNotFound},
+	}, o.getEffects)
 }
 
 func (o Operations) getExecutions(ctx context.Context, _ identity, in *orderPath) (*executionsOutput, error) {

@@ -2,13 +2,11 @@ package httpapi
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"orderflow/shared/contract"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/shop/order"
-	"orderflow/shared/shop/personal"
 )
 
 type eventAnswer struct {
@@ -63,13 +61,9 @@ func (q Queries) getHistory(ctx context.Context, id identity, in *orderPath) (*h
 		if contract.Kept(e.Type) {
 			continue
 		}
-		shown, err := personal.Strip(e.Data)
+		data, err := shownData(e)
 		if err != nil {
-			return nil, fmt.Errorf("httpapi: %s: %w", e.ID(), err)
-		}
-		data, ok := shown.(map[string]any)
-		if !ok {
-			return nil, fmt.Errorf("httpapi: %s: a %T is no object", e.ID(), e.Data)
+			return nil, err
 		}
 		if !id.isOperator() {
 			delete(data, "by") // as with the actor

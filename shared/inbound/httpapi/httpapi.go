@@ -22,6 +22,7 @@ import (
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/wiring"
 	"orderflow/shared/ops/deadletter"
+	"orderflow/shared/ops/effects"
 	"orderflow/shared/ops/executions"
 	"orderflow/shared/read/analytics"
 	"orderflow/shared/read/view/allorders"
@@ -79,6 +80,7 @@ type Operations struct {
 	Clock      clock.Clock
 	Log        *slog.Logger
 	Executions executions.Desk
+	Effects    effects.Desk
 }
 
 // NewCommands makes the handler of the commands.

@@ -25,8 +25,10 @@ import (
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/es/memstore"
 	"orderflow/shared/kit/ident"
+	"orderflow/shared/kit/inbox"
 	"orderflow/shared/ops/deadletter"
 	"orderflow/shared/ops/deadletter/deadlettertest"
+	"orderflow/shared/ops/effects"
 	"orderflow/shared/ops/executions"
 	"orderflow/shared/read/analytics"
 	"orderflow/shared/read/analytics/analyticstest"
@@ -83,6 +85,7 @@ type world struct {
 	takes     httpapi.Commands // what commands is made of
 	sees      httpapi.Queries  // what queries is made of
 	runs      runs
+	mails     mails
 	keys      atomic.Int64
 	asked     tally
 	counter   quotatest.Memory
@@ -162,10 +165,11 @@ func newWorld(t testing.TB) *world {
 		DeadLetters: deadletter.Desk{Table: &w.letters, Clock: w.clock},
 	}
 	w.queries = httpapi.Lambda(httpapi.NewQueries(w.sees), httpapi.Mapping{})
-	w.runs = runs{}
+	w.runs, w.mails = runs{}, mails{}
 	w.operates = httpapi.Lambda(httpapi.NewOperations(httpapi.Operations{
 		Auth: auth, Clock: w.clock, Log: log,
 		Executions: executions.New(executions.Desk{Orders: w.orders, Runs: w.runs, Clock: w.clock}),
+		Effects:    effects.New(effects.Desk{Orders: w.orders, Streams: w.store, Inbox: w.mails}),
 	}), httpapi.Mapping{})
 	return w
 }
@@ -179,6 +183,18 @@ func (all runs) Find(_ context.Context, name string) (executions.Execution, erro
 		return x, executions.ErrUnknown
 	}
 	return x, nil
+}
+
+// mails are entries of the inbox by their events.
+type mails map[string]inbox.Entry
+
+func (all mails) Entries(_ context.Context, consumer string, events []string) (found []inbox.Entry, _ error) {
+	for _, e := range events {
+		if entry, ok := all[e]; ok && consumer == entry.Key.Consumer {
+			found = append(found, entry)
+		}
+	}
+	return found, nil
 }
 
 // operated are the routes that lead to the operations' function.

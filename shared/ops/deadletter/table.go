@@ -47,6 +47,7 @@ const MaxPage = 100
 type Query struct {
 	Consumer string
 	Topic    string
+	Order    string // whose message it is, by the order's id
 	Status   Status
 	Error    string    // a part of the error's text, in its very letters
 	Before   time.Time // recorded before it
@@ -58,6 +59,7 @@ type Query struct {
 // Matches says whether an entry is selected; Oldest, After and Limit aside.
 func (q Query) Matches(e Entry) bool {
 	return (q.Consumer == "" || q.Consumer == e.Consumer) && (q.Topic == "" || q.Topic == e.Topic) &&
+		(q.Order == "" || q.Order == e.OrderID) &&
 		(q.Status == "" || q.Status == e.Status) &&
 		strings.Contains(e.Error, q.Error) && (q.Before.IsZero() || e.Place() < PlaceBefore(q.Before))
 }

@@ -242,6 +242,7 @@ func Run(t *testing.T, newTable func(t *testing.T) deadletter.Table) {
 			e.Consumer = []string{"start-saga", "send-mails", "project-views"}[i%3]
 			e.Topic = []string{"order.placed", "order.cancelling", "", "order.placed"}[i%4]
 			e.Status = deadletter.Statuses()[i%5]
+			e.OrderID = []string{"", "o1", "o2"}[i%3]
 			entries = append(entries, e)
 		}
 		create(t, table, entries...)
@@ -250,6 +251,8 @@ func Run(t *testing.T, newTable func(t *testing.T) deadletter.Table) {
 			{Error: "trouble 1"}, {Error: "Trouble"},
 			{Consumer: "start-saga", Topic: "order.placed"}, {Consumer: "send-mails", Status: deadletter.StatusOpen},
 			{Topic: "order.placed", Error: "3"},
+			{Order: "o1"}, {Order: "o1", Status: deadletter.StatusOpen, Consumer: "send-mails"}, {Order: "o9"},
+			{Order: "o1", Before: start.Add(2 * time.Minute)},
 			{Before: start.Add(2 * time.Minute)}, {Before: start},
 			{Consumer: "start-saga", Before: start.Add(3*time.Minute + 1)}, {Consumer: "nobody"},
 			{Oldest: true}, {Oldest: true, Status: deadletter.StatusSpent},
