@@ -25,7 +25,8 @@ func ordersCommand(stack *stackFlag) *cobra.Command {
 	}
 	connect := stack.connect
 	cmd.AddCommand(
-		ordersListCommand(stack), ordersShowCommand(stack), ordersHistoryCommand(connect), ordersEffectsCommand(connect),
+		ordersListCommand(stack), ordersShowCommand(stack), ordersHistoryCommand(connect),
+		ordersEffectsCommand(connect),
 		ordersWatchCommand(clock.System{}, connect), ordersPlaceCommand(connect), ordersAmendCommand(connect),
 		ordersCancelCommand(connect), ordersPayCommand(connect), ordersApproveCommand(connect),
 		ordersDeclineCommand(connect), ordersRefundCommand(connect),

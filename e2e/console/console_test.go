@@ -95,7 +95,7 @@ func TestOrder(t *testing.T) {
 	b.decide("approve", "known to us")
 	b.shows("main", "Done: approve")
 	b.shows("#live", "confirmed") // without a reload
-	b.saga("Fulfil: succeeded") // after its last step's event, and without a reload
+	b.saga("Fulfil: succeeded")   // after its last step's event, and without a reload
 	b.took("start order", "await approval", "reserve stock", "charge payment", "schedule shipment", "confirm order")
 	b.effects("stock.reserved", "payment.processed", "EUR 25.00", "shipment.scheduled", "Dead letters\nNone.")
 	b.check("order")

@@ -156,8 +156,9 @@ func (q Queries) listDeadLetters(
 		return nil, badCursor()
 	}
 	page, err := q.DeadLetters.List(ctx, deadletter.Query{
-		Consumer: in.Consumer, Topic: in.Topic, Order: in.Order, Status: in.Status, Error: in.Error, Before: in.Before.Time,
-		After: string(after), Limit: in.Limit,
+		Consumer: in.Consumer, Topic: in.Topic, Order: in.Order, Status: in.Status, Error: in.Error,
+		Before: in.Before.Time,
+		After:  string(after), Limit: in.Limit,
 	})
 	if err != nil {
 		return nil, err

@@ -65,7 +65,9 @@ func (o Operations) getEffects(ctx context.Context, _ identity, in *orderPath) (
 }
 
 func answerAttempt(a effects.Attempt) (attemptAnswer, error) {
-	answer := attemptAnswer{Kind: a.Kind, ID: a.ID, Revision: a.Revision, Events: make([]effectEventAnswer, len(a.Events))}
+	answer := attemptAnswer{
+		Kind: a.Kind, ID: a.ID, Revision: a.Revision, Events: make([]effectEventAnswer, len(a.Events)),
+	}
 	for i, e := range a.Events {
 		data, err := shownData(e)
 		if err != nil {

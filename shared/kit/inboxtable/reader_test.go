@@ -41,7 +41,8 @@ func TestReader(t *testing.T) {
 		got[0].State != inbox.Done || got[0].Claims != 2 || api.keys != 2 {
 		t.Errorf("%+v, %v, %d keys", got, err, api.keys)
 	}
-	if got, err := inboxtable.NewReader(api, "t").Entries(t.Context(), "c", nil); err != nil || got != nil || api.keys != 2 {
+	got, err = inboxtable.NewReader(api, "t").Entries(t.Context(), "c", nil)
+	if err != nil || got != nil || api.keys != 2 {
 		t.Errorf("of no events: %+v, %v, %d keys", got, err, api.keys)
 	}
 	there["state"] = s("odd")
