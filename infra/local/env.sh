@@ -22,9 +22,9 @@ sam() { SAM_CLI_TELEMETRY=0 .tools/sam/bin/python -m samcli "$@"; }
 # traces DIRECTORY PID PORT   Starts the viewer of spans (infra/local/traces), which keeps its log in the directory and ends with that process, and prints its
 # URL: on that port, or on a free one where it is 0 or taken. One that runs already is used.
 traces() {
-  local file=$1/traces.address url
-  if [ -s "$file" ] && url=http://$(<"$file") && curl -sf -o /dev/null --max-time 5 "$url/"; then
-    echo "$url"
+  local file=$1/traces.address address
+  if [ -s "$file" ] && address=$(<"$file") && (exec 3<>"/dev/tcp/${address%:*}/${address##*:}") 2>/dev/null; then
+    echo "http://$address"
     return
   fi
   go build -o bin/traces ./infra/local/traces
