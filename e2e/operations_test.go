@@ -337,7 +337,13 @@ func forbidden() map[string]attempts {
 	onlyOrders := writes()
 	onlyOrders["read a person's key"] = tryGet(stack.Outputs["KeysTable"], item{"subject": attributeS("a")})
 	onlyOrders["read a view's row"] = tryGet(
-		stack.Outputs["ViewsTable"], item{"pk": attributeS("a"), "sk": attributeS("b")},
+		stack.Outputs["ViewsTable"], item{"pk": attributeS("orders#1#a"), "sk": attributeS("row")},
+	)
+	onlyOrders["read a stream's position"] = tryGet(
+		stack.Outputs["MarksTable"], item{"stream": attributeS("order/a")},
+	)
+	onlyOrders["change how far a view is"] = tryPut(
+		stack.Outputs["ViewsTable"], item{"pk": attributeS("control"), "sk": attributeS("orders")},
 	)
 	return map[string]attempts{
 		"analyse-orders": {

@@ -82,6 +82,8 @@ const (
 		`{"amount":999,"currency":"EUR","validFrom":"2027-01-01T00:00:00Z"}]}`
 	aParcel = `{"id":"s1","orderId":"o1","status":"dispatched","labelled":true,"trackingNumber":"OF1",` +
 		`"items":[{"sku":"BOOK-1","quantity":2}],"version":3}`
+	someAlarms = `{"alarms":[{"name":"view-lag","state":"ALARM","since":"2026-03-01T11:00:00Z","says":"It lags.",` +
+		`"runbook":"docs/runbooks.md#view-lag","silent":true},{"name":"age","state":"OK"}]}`
 	whoRefuses = `{"status":409,"code":"order.not-waiting","detail":"the order does not wait"}`
 )
 
@@ -326,6 +328,32 @@ func TestCommands(t *testing.T) {
 			[]string{`PUT /products/BOOK-1 If-Match: "3" {"reason":"recalled","withdrawn":true}`},
 			"BOOK-1: on sale, version 3\n  EUR 12.99\n  EUR 9.99 from 2027-01-01T00:00:00Z\n" +
 				"  out of stock: backorder\n", 0,
+		},
+		"alarms, those that are on": {
+			"alarms list", nil, map[string]string{"GET /alarms": someAlarms}, []string{"GET /alarms"},
+			"┌──────────┬────────────────────────┬──────────────────────┬──────────┬───────────────────────────┐\n" +
+				"│ ALARM    │ STATE                  │ SINCE                │ MEANS    │ WHAT TO DO                │\n" +
+				"├──────────┼────────────────────────┼──────────────────────┼──────────┼───────────────────────────┤\n" +
+				"│ view-lag │ ALARM, notifies nobody │ 2026-03-01T11:00:00Z │ It lags. │ docs/runbooks.md#view-lag │\n" +
+				"└──────────┴────────────────────────┴──────────────────────┴──────────┴───────────────────────────┘\n" +
+				"1 of 2 alarms are in alarm.\n", 0,
+		},
+		"alarms, none is on": {
+			"alarms list", nil, map[string]string{"GET /alarms": `{"alarms":[{"name":"age","state":"OK"}]}`},
+			[]string{"GET /alarms"}, "0 of 1 alarms are in alarm.\n", 0,
+		},
+		"audit, in a cycle": {
+			"audit show", nil, map[string]string{"GET /audit": `{"since":"2026-03-01T01:00:00Z",` +
+				`"through":"2026-03-01T10:00:00Z","began":"2026-03-01T11:00:00Z","failed":"2026-03-01T09:00:00Z",` +
+				`"canaries":2,"oldestCanary":"2026-03-01T06:00:00Z"}`}, []string{"GET /audit"},
+			"looked at: events from 2026-03-01T01:00:00Z to 2026-03-01T10:00:00Z\n" +
+				"under way: a cycle that began at 2026-03-01T11:00:00Z\n" +
+				"failed: something of the hour 2026-03-01T09:00:00Z; the next cycle looks again\n" +
+				"on the bus: 2 of its own events, since 2026-03-01T06:00:00Z\n", 0,
+		},
+		"audit, none yet": {
+			"audit show", nil, map[string]string{"GET /audit": `{"canaries":0}`}, []string{"GET /audit"},
+			"No audit has run yet.\n", 0,
 		},
 		"stock": {
 			"stock show BOOK-1", nil, map[string]string{"GET /stock/BOOK-1": someStock}, []string{"GET /stock/BOOK-1"},

@@ -180,7 +180,7 @@ func root(stack *stackFlag) *cobra.Command {
 		customersCommand(stack), deadLettersCommand(stack), stockCommand(stack), productsCommand(stack),
 		accountsCommand(stack.connect), shipmentsCommand(stack.connect), sagaCommand(stack),
 		costCommand(stack), doctorCommand(stack), logsCommand(stack), verifyCommand(stack), tourCommand(stack),
-		consoleCommand(stack),
+		consoleCommand(stack), alarmsCommand(stack.connect), auditCommand(stack.connect),
 	)
 	strict(cmd)
 	return cmd

@@ -84,6 +84,21 @@ func TestWaitsForStock(t *testing.T) {
 	b.check("stock-counts")
 }
 
+// TestHealth: an operator sees the alarms, how far the views are, and where the loss audit stands.
+func TestHealth(t *testing.T) {
+	s, b := find(t), open(t)
+	b.signIn(s)
+	b.open(s, "/health")
+	b.shows("h1", "Health")
+	b.shows("#views + div", "customers")
+	b.do(chromedp.Click(chromedp.CSS("main details > summary")))
+	b.shows("main details", "view-lag")
+	if text := b.text("main"); strings.Contains(text, "did not answer") {
+		t.Errorf("a part is missing: %s", text)
+	}
+	b.check("health")
+}
+
 // TestErasure: an operator looks at a customer and their account, erases the customer with a reason
 // and the id typed again, and sees the order undone and the money left.
 func TestErasure(t *testing.T) {

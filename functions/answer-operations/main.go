@@ -6,11 +6,15 @@ import (
 	"context"
 	"os"
 
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
+	"orderflow/shared/aws/alarmlist"
 	"orderflow/shared/aws/awsenv"
+	"orderflow/shared/aws/marktable"
 	"orderflow/shared/aws/sfnhistory"
+	"orderflow/shared/aws/viewtable"
 	"orderflow/shared/inbound/httpapi"
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/dynamostore"
@@ -18,6 +22,8 @@ import (
 	"orderflow/shared/kit/inboxtable"
 	"orderflow/shared/ops/effects"
 	"orderflow/shared/ops/executions"
+	"orderflow/shared/ops/rebuild"
+	"orderflow/shared/read/view/catalog"
 	"orderflow/shared/shop/order"
 	"orderflow/shared/shop/payment"
 	"orderflow/shared/shop/shipment"
@@ -44,5 +50,8 @@ func main() {
 		Effects: effects.New(effects.Desk{
 			Orders: orders, Streams: store, Inbox: inboxtable.NewReader(tables, awsenv.Env("INBOX_TABLE")),
 		}),
+		Views:  rebuild.Statuses{Table: viewtable.New(tables, awsenv.Env("VIEWS_TABLE")), Views: catalog.Views()},
+		Audit:  marktable.New(tables, awsenv.Env("MARKS_TABLE"), now),
+		Alarms: alarmlist.New(cloudwatch.NewFromConfig(config), awsenv.Env("STACK")),
 	}), httpapi.Mapping{Domain: os.Getenv("API_DOMAIN"), Path: os.Getenv("API_BASE_PATH")}))
 }

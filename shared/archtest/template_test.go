@@ -49,8 +49,9 @@ var withoutResource = []string{
 // all of them: what has no name until it exists, or whose name may be all that is left of it, and
 // what SES asks about besides the sender, whose address the statement's condition names.
 var unnamed = map[string][]string{
-	"sqs:GetQueueUrl":      {"arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-*"},
-	"dynamodb:ListStreams": {"${EventsTable.Arn}/stream/*"},
+	"sqs:GetQueueUrl":                         {"arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-*"},
+	"dynamodb:ListStreams":                    {"${EventsTable.Arn}/stream/*"},
+	"cloudwatch:DescribeAlarms":               {"arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:*"},
 	"states:DescribeExecution":                {runsOfTheSaga},
 	"states:DescribeStateMachineForExecution": {runsOfTheSaga},
 	"states:GetExecutionHistory":              {runsOfTheSaga},

@@ -75,12 +75,13 @@ func TestAnswers(t *testing.T) {
 		"ProductHistoryAnswer": reflect.TypeFor[productHistory](), "StockHistoryAnswer": reflect.TypeFor[stockCounts](),
 		"WaitlistAnswer": reflect.TypeFor[waitlist](), "ListCustomersAnswer": reflect.TypeFor[customerList](),
 		"PersonAnswer": reflect.TypeFor[person](), "StatisticsAnswer": reflect.TypeFor[statistics](),
-		"AccountAnswer": reflect.TypeFor[accountState](), "StatementAnswer": reflect.TypeFor[statement](),
+		"AccountAnswer": reflect.TypeFor[accountState](), "StatementAnswer": reflect.TypeFor[statement](), "ViewsAnswer": reflect.TypeFor[viewList](),
+		"AuditAnswer": reflect.TypeFor[auditState](), "AlarmsAnswer": reflect.TypeFor[alarmList](),
 		"Problem": reflect.TypeFor[Problem](),
 	} {
 		check(name, is, schemas[name])
 	}
-	if read < 130 {
+	if read < 160 {
 		t.Errorf("only %d fields were compared", read)
 	}
 }

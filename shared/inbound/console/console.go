@@ -87,6 +87,7 @@ func New(c Console) http.Handler {
 		"POST /customers/{id}/erase":       c.eraseCustomer,
 		"GET /accounts":                    c.findAccount,
 		"GET /accounts/{id}":               c.account,
+		"GET /health":                      c.health,
 		"GET /figures":                     c.figures,
 	} {
 		mux.HandleFunc(pattern, c.page(serve, true))

@@ -279,6 +279,9 @@ func TestAccessToOperations(t *testing.T) {
 		{"discard a dead letter", func(s *shop, who caller) request {
 			return post(who, "/dead-letters/"+s.addLetters(1, nil)[0]+"/discard", object{})
 		}, gets{401, 403, 403, 200}},
+		{"list the views", func(_ *shop, who caller) request { return get(who, "/views") }, gets{401, 403, 403, 200}},
+		{"read the audit", func(_ *shop, who caller) request { return get(who, "/audit") }, gets{401, 403, 403, 200}},
+		{"list the alarms", func(_ *shop, who caller) request { return get(who, "/alarms") }, gets{401, 403, 403, 200}},
 		{"read the figures", func(_ *shop, who caller) request {
 			return get(who, "/analytics/daily?from=2026-03-01&to=2026-03-01")
 		}, gets{401, 403, 403, 200}},

@@ -72,6 +72,7 @@ func (s *server) operations(o Operations) {
 			"were sent. Without personal data. Attempts always reflect what is written.",
 		Errors: []int{http.StatusNotFound},
 	}, o.getEffects)
+	s.machinery(o)
 }
 
 func (o Operations) getExecutions(ctx context.Context, _ identity, in *orderPath) (*executionsOutput, error) {

@@ -81,6 +81,9 @@ type Operations struct {
 	Log        *slog.Logger
 	Executions executions.Desk
 	Effects    effects.Desk
+	Views      Views
+	Audit      Audits
+	Alarms     Alarms
 }
 
 // NewCommands makes the handler of the commands.

@@ -26,13 +26,17 @@ import (
 	"orderflow/shared/kit/es/memstore"
 	"orderflow/shared/kit/ident"
 	"orderflow/shared/kit/inbox"
+	"orderflow/shared/ops/alarms"
+	"orderflow/shared/ops/audit"
 	"orderflow/shared/ops/deadletter"
 	"orderflow/shared/ops/deadletter/deadlettertest"
 	"orderflow/shared/ops/effects"
 	"orderflow/shared/ops/executions"
+	"orderflow/shared/ops/rebuild"
 	"orderflow/shared/read/analytics"
 	"orderflow/shared/read/analytics/analyticstest"
 	"orderflow/shared/read/view/allorders"
+	"orderflow/shared/read/view/catalog"
 	"orderflow/shared/read/view/customers"
 	"orderflow/shared/read/view/orders"
 	"orderflow/shared/read/view/viewtest"
@@ -86,6 +90,9 @@ type world struct {
 	sees      httpapi.Queries  // what queries is made of
 	runs      runs
 	mails     mails
+	audit     audit.State    // as the loss audit left it
+	alarms    []alarms.Alarm // as CloudWatch has them
+	broken    error          // of both
 	keys      atomic.Int64
 	asked     tally
 	counter   quotatest.Memory
@@ -170,9 +177,16 @@ func newWorld(t testing.TB) *world {
 		Auth: auth, Clock: w.clock, Log: log,
 		Executions: executions.New(executions.Desk{Orders: w.orders, Runs: w.runs, Clock: w.clock}),
 		Effects:    effects.New(effects.Desk{Orders: w.orders, Streams: w.store, Inbox: w.mails}),
+		Views:      rebuild.Statuses{Table: w.views, Views: catalog.Views()}, Audit: w, Alarms: w,
 	}), httpapi.Mapping{})
 	return w
 }
+
+// State is where the loss audit stands.
+func (w *world) State(context.Context) (audit.State, error) { return w.audit, w.broken }
+
+// Alarms are the stack's.
+func (w *world) Alarms(context.Context) ([]alarms.Alarm, error) { return w.alarms, w.broken }
 
 // runs are executions by their names.
 type runs map[string]executions.Execution

@@ -701,6 +701,24 @@ type Status struct {
 	Progress   Progress // of the generation being built
 }
 
+// Statuses reads the status of each of several views.
+type Statuses struct {
+	Table view.Table
+	Views []view.View
+}
+
+// Statuses reads them, in their order.
+func (s Statuses) Statuses(ctx context.Context) ([]Status, error) {
+	all := make([]Status, len(s.Views))
+	for i, v := range s.Views {
+		var err error
+		if all[i], err = StatusOf(ctx, s.Table, v); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
 // StatusOf reads a view's status.
 func StatusOf(ctx context.Context, table view.Table, v view.View) (Status, error) {
 	var s Status
