@@ -202,6 +202,7 @@ func TestOrders(t *testing.T) {
 	query := "status=held&customer=+ada+&from=2026-03-01T10:00&to=2026-03-02T10:00:30"
 	out := w.get("/orders?" + query)
 	wantPage(t, out, http.StatusOK, `<option value="held" selected>`, `value="ada"`,
+		`href="orders?status=held" aria-current="page"`, `href="orders?status=backordered">`,
 		`orders?cursor=CURSOR&amp;customer=ada&amp;from=2026-03-01T10%3A00&amp;status=held&amp;to=2026-03-02T10%3A00%3A30"`)
 	if diff := cmp.Diff([]string{request}, w.requests()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
