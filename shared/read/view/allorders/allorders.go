@@ -68,9 +68,9 @@ func (l Lists) List(ctx context.Context, q Query) (orders.Page, error) {
 	return page, nil
 }
 
-// MaxLooked is how many orders a page looks at for a SKU. There is no list by SKU: an entry for each
-// line of each order would cost more than all that operators look for. A row is a read unit, so a
-// page costs what a write of 200 entries does.
+// MaxLooked is how many orders a page looks at for a SKU. There is no list by SKU: an entry for
+// each line of each order would cost more than all that operators look for. A row is a read unit,
+// so a page costs what a write of 200 entries does.
 const MaxLooked = 1000
 
 // search is a page of those orders that have the SKU. It ends where it is full, or where it has
