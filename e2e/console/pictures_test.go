@@ -131,7 +131,7 @@ func small(picture []byte) ([]byte, error) {
 	few := image.NewPaletted(all.Bounds(), colours[:min(len(colours), 256)])
 	nearest := map[color.Color]uint8{}
 	for _, c := range colours {
-		nearest[c] = uint8(few.Palette.Index(c)) //nolint:gosec // below 256
+		nearest[c] = uint8(few.Palette.Index(c))
 	}
 	each(all, func(x, y int, c color.Color) { few.SetColorIndex(x, y, nearest[c]) })
 	var out bytes.Buffer

@@ -41,7 +41,8 @@ func main() {
 		order.Register, customer.Register, account.Register, stock.Register, shipment.Register, product.Register,
 		request.Register, payment.Register, refund.Register))
 	vault := keyvault.New(tables, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
-	customers := customer.New(customer.Deps{Store: store, Clock: now, Vault: vault, Eraser: vault, Addresses: vault.Addresses(tables)})
+	snaps, addresses := dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE")), vault.Addresses(tables)
+	customers := customer.New(customer.Deps{Store: store, Clock: now, Vault: vault, Eraser: vault, Addresses: addresses})
 	counters, rows := stocktable.New(tables, awsenv.Env("STOCK_TABLE")),
 		producttable.New(tables, awsenv.Env("PRODUCTS_TABLE"), now)
 	stocks := stock.New(stock.Deps{Store: store, Clock: now, Counters: counters})
@@ -50,7 +51,6 @@ func main() {
 		Store: store, Clock: now, Vault: vault, Books: stocks, Serves: shipment.Served(awsenv.Env("SERVED_COUNTRIES")),
 	})
 	perHour, quotas := quota.MustParse(awsenv.Env("CUSTOMER_QUOTA_PER_HOUR")), awsenv.Env("QUOTAS_TABLE")
-	snaps := dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE"))
 	accounts := account.New(account.Deps{Store: store, Clock: now, Customers: customers, Snapshots: snaps, Mends: true})
 	payments := payment.New(payment.Deps{Store: store, Clock: now, Snapshots: snaps, Mends: true})
 	awsenv.Start(httpapi.Lambda(httpapi.NewCommands(httpapi.Commands{

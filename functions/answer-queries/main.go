@@ -37,8 +37,7 @@ func main() {
 	log, config, now := awsenv.Logger(), awsenv.Config(context.Background()), clock.System{}
 	tables := dynamodb.NewFromConfig(config)
 	store := dynamostore.New(tables, awsenv.Env("EVENTS_TABLE"), es.NewRegistry(
-		order.Register, customer.Register, account.Register, stock.Register, shipment.Register,
-		product.Register))
+		order.Register, customer.Register, account.Register, stock.Register, shipment.Register, product.Register))
 	vault := keyvault.New(tables, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
 	views := viewtable.New(tables, awsenv.Env("VIEWS_TABLE"))
 	statistics := customers.NewStatistics(views, now)
@@ -50,8 +49,10 @@ func main() {
 			CarrierGroup: os.Getenv("CARRIER_GROUP"), PricingGroup: os.Getenv("PRICING_GROUP"),
 		},
 		Clock: now, Log: log,
-		Orders:    order.New(order.Deps{Store: store, Clock: now, Vault: vault}),
-		Customers: customer.New(customer.Deps{Store: store, Clock: now, Vault: vault, Addresses: vault.Addresses(tables)}),
+		Orders: order.New(order.Deps{Store: store, Clock: now, Vault: vault}),
+		Customers: customer.New(customer.Deps{
+			Store: store, Clock: now, Vault: vault, Addresses: vault.Addresses(tables),
+		}),
 		Accounts: account.New(account.Deps{
 			Store: store, Clock: now, Snapshots: dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE")),
 		}),

@@ -40,7 +40,7 @@ func operations(t *testing.T, text string) []string {
 // side that can't write.
 func routes(t template, served []string) (found findings) {
 	have := map[string]string{}
-	_, _, shown := httpapi.Routes()
+	commands, _, shown := httpapi.Routes()
 	for _, id := range t.ofType(routeType) {
 		key, _ := t.prop(id, "RouteKey").(string)
 		have[key] = id
@@ -57,11 +57,12 @@ func routes(t template, served []string) (found findings) {
 			t.Resources[target(t.prop(id, "AuthorizerId"))].Type != "AWS::ApiGatewayV2::Authorizer" {
 			found.addf("%s needs no token", id)
 		}
-		side := "CommandsIntegration"
-		if strings.HasPrefix(key, "GET ") {
-			side = "QueriesIntegration"
-		}
-		if slices.ContainsFunc(shown, func(r httpapi.Route) bool { return r.Key == key }) {
+		is := func(r httpapi.Route) bool { return r.Key == key }
+		side := "QueriesIntegration"
+		switch {
+		case slices.ContainsFunc(commands, is):
+			side = "CommandsIntegration"
+		case slices.ContainsFunc(shown, is):
 			side = "OperationsIntegration"
 		}
 		if textAt(t.prop(id, "Target"), "Fn::Sub") != "integrations/${"+side+"}" {

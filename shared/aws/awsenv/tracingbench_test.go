@@ -26,7 +26,9 @@ const (
 // for the medians, and as a metric the ratio of an invocation that is recorded.
 func BenchmarkTracing(b *testing.B) {
 	bin, endpoint, daemon := buildFunctions(b), "http://"+serve(b, answerAWS), discard(b)
-	for _, name := range []string{"accept-commands", "start-saga", "publish-events", "analyse-orders", "prepare-shipments"} {
+	for _, name := range []string{
+		"accept-commands", "start-saga", "publish-events", "analyse-orders", "prepare-shipments",
+	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 			}

@@ -3,10 +3,10 @@ package console
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // What the page reads of GET /orders/{id}/executions.
@@ -135,12 +135,17 @@ const (
 	machineEdge = 12 // around all
 )
 
-// capitals begin the words of a state's name.
-var capitals = regexp.MustCompile(`[A-Z]`)
-
-// inWords is a state's name as words: ReserveStock is reserve stock.
+// inWords is a state's name as words, each of which begins with a capital: ReserveStock is reserve
+// stock.
 func inWords(name string) string {
-	return strings.ToLower(strings.TrimSpace(capitals.ReplaceAllString(name, " $0")))
+	var words strings.Builder
+	for i, r := range name {
+		if i > 0 && unicode.IsUpper(r) {
+			words.WriteByte(' ')
+		}
+		words.WriteRune(unicode.ToLower(r))
+	}
+	return words.String()
 }
 
 // anything is the error name that stands for all.

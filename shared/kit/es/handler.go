@@ -212,7 +212,9 @@ func (h Handler[C, S, E]) Refresh(ctx context.Context, earlier Result[S]) (Resul
 		return earlier, err
 	}
 	state, err := Fold(earlier.State, h.Decider.Evolve, history.Events)
-	return Result[S]{State: state, Head: history.Head, CorrelationID: earlier.CorrelationID, Traceparent: earlier.Traceparent}, err
+	return Result[S]{
+		State: state, Head: history.Head, CorrelationID: earlier.CorrelationID, Traceparent: earlier.Traceparent,
+	}, err
 }
 
 // AsOf is Get for a moment of the past: see Repository.AsOf.
