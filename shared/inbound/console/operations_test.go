@@ -1,11 +1,14 @@
 package console_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -163,11 +166,54 @@ const daily = `{"timeZone":"Europe/Amsterdam","days":[
 func TestFigures(t *testing.T) {
 	w := newWorld(t)
 	text := strings.NewReplacer(`"HOSTILE"`, quoted(hostile)).Replace(daily)
-	w.answer("GET /analytics/daily?from=2026-02-23&to=2026-03-01", http.StatusOK, text)
-	w.answer("GET /analytics/daily?from=2026-01-30&to=2026-03-01", http.StatusOK, `{"timeZone":"UTC","days":[]}`)
+	w.answer("GET /analytics/daily?from=2026-02-22&to=2026-03-02", http.StatusOK, text)
+	w.answer("GET /analytics/daily?from=2026-01-29&to=2026-03-02", http.StatusOK, `{"timeZone":"UTC","days":[]}`)
+	w.answer("GET /analytics/daily?from=2026-03-01&hours=true&to=2026-03-01&top=0", http.StatusOK, hours)
 	for _, asked := range []string{"", "?days=7", "?days=1000000"} {
-		wantSafe(t, w.get("/figures"+asked), "Europe/Amsterdam", "2026-03-01: 12 placed", "EUR 90071992547409.93",
+		wantSafe(t, w.get("/figures"+asked), "Europe/Amsterdam", "2026-03-01: 12 placed", "2026-03-01 13:00: 4 placed",
+			"EUR 90071992547409.93",
 			"JPY 5", "stock.insufficient", `aria-current="page">7 days`)
 	}
-	wantSafe(t, w.get("/figures?days=31"), "Figures")
+	wantSafe(t, w.get("/figures?days=31"), "Figures", "2026-03-01 12:00: 4 placed")
+}
+
+const hours = `{"timeZone":"Europe/Amsterdam","days":[{"date":"2026-03-01","orders":4,"confirmed":0,"cancelled":0,
+	"hours":[{"start":"2026-03-01T12:00:00Z","orders":4,"confirmed":0,"cancelled":0}]}]}`
+
+// TestToday: today is the shop's, which has begun before UTC's or has not yet.
+func TestToday(t *testing.T) {
+	const at = `{"date":"%s","orders":0,"confirmed":0,"cancelled":0,"revenue":[],"refunded":[],"topSkus":[]}`
+	rows := regexp.MustCompile(`<th scope="row">(2026-\d\d-\d\d)`)
+	var days []string
+	for d := range 9 {
+		days = append(days, fmt.Sprintf(at, time.Date(2026, 2, 22+d, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)))
+	}
+	for zone, tc := range map[string]struct {
+		hour        int
+		first, last string
+	}{
+		"UTC":                 {12, "2026-02-23", "2026-03-01"},
+		"Asia/Tokyo":          {15, "2026-02-24", "2026-03-02"},
+		"America/Los_Angeles": {7, "2026-02-22", "2026-02-28"},
+		"Pacific/Kiritimati":  {10, "2026-02-24", "2026-03-02"},
+	} {
+		t.Run(zone, func(t *testing.T) {
+			w := newWorld(t)
+			w.clock.Advance(time.Duration(tc.hour-12) * time.Hour)
+			w.answer("GET /analytics/daily?from=2026-02-22&to=2026-03-02", http.StatusOK,
+				fmt.Sprintf(`{"timeZone":%q,"days":[%s]}`, zone, strings.Join(days, ",")))
+			w.answer("GET /analytics/daily?from="+tc.last+"&hours=true&to="+tc.last+"&top=0", http.StatusOK,
+				fmt.Sprintf(`{"timeZone":%q,"days":[]}`, zone))
+			session := operator(w.clock.Now().Add(time.Hour))
+			out := w.send(http.MethodGet, "/figures", nil, cookie("orderflow-session", session))
+			wantPage(t, out, http.StatusOK, "Figures")
+			var shown []string
+			for _, row := range rows.FindAllStringSubmatch(out.Body.String(), -1) {
+				shown = append(shown, row[1])
+			}
+			if len(shown) != 7 || shown[0] != tc.last || shown[6] != tc.first {
+				t.Errorf("it shows %s, want %s to %s", shown, tc.last, tc.first)
+			}
+		})
+	}
 }
