@@ -234,21 +234,24 @@ func TestCost(t *testing.T) {
 	}
 }
 
-// TestRowSize: a row of an order is a unit, however long its names are.
+// TestRowSize: a row of an order of five SKUs is a unit, however long its customer's id is. Of more
+// SKUs it may be two (docs/decisions/0126).
 func TestRowSize(t *testing.T) {
 	const limit = 1024
-	long := strings.Repeat("x", 64)
+	long, execution := strings.Repeat("x", 64), "0190d7a2-1111-4222-8333-444455556666-undo-12"
 	total := money.Money{Amount: 1_234_567_890, Currency: "USD"}
 	var events []es.Recorded
 	for i, data := range []any{
 		order.Placed{
 			OrderID: "0190d7a2-1111-4222-8333-444455556666", CustomerID: long, Total: total, Revision: 1,
-			Lines: make([]order.Line, 3), PlacedAt: "2026-03-04T04:06:07.123456789Z",
+			Lines: []order.Line{{SKU: "a"}, {SKU: "b"}, {SKU: "c"}, {SKU: "d"}, {SKU: "e"}}, PlacedAt: "2026-03-04T04:06:07.123456789Z",
 		},
-		order.Started{SagaID: long},
-		order.Confirmed{SagaID: long, PaymentID: long, ShipmentID: long, TrackingNumber: "OF0123456789"},
-		order.Cancelling{SagaID: long, Reason: "payment.insufficient-funds"},
-		order.Cancelled{SagaID: long, Reason: "payment.insufficient-funds"},
+		order.Started{SagaID: execution},
+		order.Confirmed{
+			SagaID: execution, PaymentID: "0190d7a2-2222-4222-8333-444455556666", TrackingNumber: "OF0123456789",
+		},
+		order.Cancelling{SagaID: execution, Reason: "payment.insufficient-funds"},
+		order.Cancelled{SagaID: execution, Reason: "payment.insufficient-funds"},
 	} {
 		events = append(events, es.Recorded{Version: int64(i + 1), Time: at.Add(123_456_789), Data: data})
 	}
