@@ -41,8 +41,8 @@ func main() {
 		order.Register, customer.Register, account.Register, stock.Register, shipment.Register, product.Register,
 		request.Register, payment.Register, refund.Register))
 	vault := keyvault.New(tables, kms.NewFromConfig(config), awsenv.Env("KEYS_TABLE"), awsenv.Env("KEY_ID"))
-	snaps, addresses := dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE")), vault.Addresses(tables)
-	customers := customer.New(customer.Deps{Store: store, Clock: now, Vault: vault, Eraser: vault, Addresses: addresses})
+	snaps, index := dynamostore.NewSnapshots(tables, awsenv.Env("SNAPSHOTS_TABLE")), vault.Addresses(tables)
+	customers := customer.New(customer.Deps{Store: store, Clock: now, Vault: vault, Eraser: vault, Addresses: index})
 	counters, rows := stocktable.New(tables, awsenv.Env("STOCK_TABLE")),
 		producttable.New(tables, awsenv.Env("PRODUCTS_TABLE"), now)
 	stocks := stock.New(stock.Deps{Store: store, Clock: now, Counters: counters})
