@@ -446,3 +446,28 @@ func Take(body []byte) error { return contract.Handle(body) }`
 		})
 	}
 }
+
+// TestNoRows: what shows how far views are reads no row of theirs, and of the audit's marks its
+// state alone. Local stand-ins for AWS would let it read all.
+func TestNoRows(t *testing.T) {
+	seen := 0
+	for _, s := range statements(mainTemplate(t), "AnswerOperationsRole") {
+		for _, r := range s.resources {
+			keys, want := s.leadingKeys, noRows
+			switch target(r) {
+			case "ViewsTable":
+			case "MarksTable":
+				keys = list(at(s.condition, "ForAllValues:StringEquals", "dynamodb:LeadingKeys"))
+				want = []any{"audit/state"}
+			default:
+				continue
+			}
+			if seen++; !slices.Equal(keys, want) {
+				t.Errorf("it reads %v of %s, want %v", keys, target(r), want)
+			}
+		}
+	}
+	if seen != 2 {
+		t.Errorf("%d statements are of the views and the audit", seen)
+	}
+}
