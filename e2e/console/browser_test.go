@@ -158,11 +158,15 @@ func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
+// reads is a script for what people read of an element; "" where there is none. A part of a drawing
+// has no innerText.
+const reads = "((e) => e?.innerText ?? e?.textContent ?? '')(document.querySelector(%q))"
+
 // text is what people read of an element; "" where there is none.
 func (b *browser) text(selector string) string {
 	b.Helper()
 	text, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](
-		fmt.Sprintf("document.querySelector(%q)?.innerText ?? ''", selector)))
+		fmt.Sprintf(reads, selector)))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -181,7 +185,7 @@ func (b *browser) shows(selector, want string) {
 		}
 		var err error
 		text, err = chromedp.Run(b.ctx, chromedp.Evaluate[string](
-			fmt.Sprintf("document.querySelector(%q)?.innerText ?? ''", selector)))
+			fmt.Sprintf(reads, selector)))
 		if err != nil && b.ctx.Err() != nil {
 			b.Fatal(err)
 		}

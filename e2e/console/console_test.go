@@ -97,7 +97,7 @@ func TestOrder(t *testing.T) {
 	b.shows("#live", "confirmed") // without a reload
 	b.saga("Fulfil: succeeded")   // after its last step's event, and without a reload
 	b.took("start order", "await approval", "reserve stock", "charge payment", "schedule shipment", "confirm order")
-	b.effects("stock.reserved", "payment.processed", "EUR 25.00", "shipment.scheduled", "Dead letters\nNone.")
+	b.effects("stock.reserved", "payment.processed", "EUR 25.00", "shipment.scheduled", "Dead letters\n\nNone.")
 	b.check("order")
 
 	b.do(chromedp.Navigate(s.console + "/orders/" + o.ID + "?asOf=1"))
@@ -205,9 +205,9 @@ func TestDeadLetter(t *testing.T) {
 	b.do(chromedp.Click(chromedp.CSS(`a[href="dead-letters/` + id + `"]`)))
 	b.shows("pre", mark)
 	b.check("dead-letter")
-	b.do(chromedp.Click(chromedp.CSS(`details:has(form[action$="/redrive"]) > summary`)),
-		chromedp.Click(chromedp.CSS(`form[action$="/redrive"] button`)))
+	b.decide("redrive", "mended meanwhile")
 	b.shows("main", "Done: the next redrive sends it")
+	b.shows("main", "mended meanwhile") // in what was decided about it
 	b.decide("discard", "a test")
 	b.shows("main", "Discarded: a test")
 	if l, err := s.Client.DeadLetter(t.Context(), id); err != nil || l.Status != "discarded" {

@@ -95,6 +95,9 @@ func (h History) steps(ctx context.Context, arn *string) (steps []executions.Ste
 		}
 		for _, event := range page.Events {
 			step := at[event.PreviousEventId]
+			if event.PreviousEventId == 0 { // the first, and all that a stand-in for AWS gives
+				step = len(steps)
+			}
 			if entered := event.StateEnteredEventDetails; entered != nil {
 				steps = append(steps, executions.Step{
 					Name: aws.ToString(entered.Name), Type: strings.TrimSuffix(string(event.Type), "StateEntered"),

@@ -131,6 +131,13 @@ func TestFind(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
+	for i := range s.events {
+		s.events[i].PreviousEventId = 0
+	}
+	got, err = sfnhistory.New(s, machine).Find(t.Context(), "o1")
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("of events that don't say what they follow: %v, %s", err, diff)
+	}
 	const arn = "arn:aws:states:eu-west-1:123456789012:execution:saga:o1"
 	for _, asked := range s.asked {
 		if !strings.HasSuffix(asked, " "+arn) {
