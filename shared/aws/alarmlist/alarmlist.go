@@ -4,6 +4,7 @@ package alarmlist
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -19,8 +20,8 @@ const (
 	mostPages = 10
 )
 
-// List reads the alarms whose names begin with a stack's. Another stack's are among them if its
-// name begins with this one's and a hyphen.
+// List reads the alarms of a stack: those that notify its topic. Names alone don't tell, since
+// another stack's may begin with this one's and a hyphen.
 type List struct {
 	api   cloudwatch.DescribeAlarmsAPIClient
 	stack string
@@ -49,12 +50,17 @@ func (l List) Alarms(ctx context.Context) ([]alarms.Alarm, error) {
 			return nil, fmt.Errorf("alarmlist: describe alarms: %w", err)
 		}
 		for _, a := range page.MetricAlarms {
-			all = append(all, alarmOf(prefix, a))
+			if slices.ContainsFunc(a.AlarmActions, l.isTopic) {
+				all = append(all, alarmOf(prefix, a))
+			}
 		}
 	}
 	alarms.Sort(all)
 	return all, nil
 }
+
+// isTopic reports whether an alarm's action notifies the stack's operations.
+func (l List) isTopic(arn string) bool { return strings.HasSuffix(arn, ":"+l.stack+"-operations") }
 
 func alarmOf(prefix string, a types.MetricAlarm) alarms.Alarm {
 	out := alarms.Alarm{

@@ -44,16 +44,21 @@ func (w *watch) DescribeAlarms(
 }
 
 func TestAlarms(t *testing.T) {
+	topic := []string{"arn:aws:sns:eu-west-1:123456789012:shop-operations"}
 	began, seen := time.Date(2026, 3, 1, 11, 0, 0, 0, time.UTC), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	w := &watch{pages: [][]types.MetricAlarm{
 		{{
 			AlarmName: aws.String("shop-view-lag"), StateValue: types.StateValueOk, ActionsEnabled: aws.Bool(true),
 			StateUpdatedTimestamp: &seen, AlarmDescription: aws.String("It lags. What to do: docs/runbooks.md#view-lag"),
+			AlarmActions: topic,
+		}, {
+			AlarmName: aws.String("shop-prod-view-lag"), StateValue: types.StateValueAlarm, // another stack's
+			AlarmActions: []string{"arn:aws:sns:eu-west-1:123456789012:shop-prod-operations"},
 		}},
 		{{
 			AlarmName: aws.String("shop-send-mails-age"), StateValue: types.StateValueAlarm,
 			StateReason: aws.String("Threshold crossed"), StateUpdatedTimestamp: &seen, StateTransitionedTimestamp: &began,
-			AlarmDescription: aws.String("It waits."),
+			AlarmDescription: aws.String("It waits."), AlarmActions: topic,
 		}},
 	}}
 	got, err := alarmlist.New(w, "shop").Alarms(t.Context())
