@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -63,6 +64,7 @@ var (
 	// of an order of which not all is there
 	partialSteps = []string{start, partial, reduce, charge, schedule, confirm}
 	undoSteps    = []string{closing, unschedule, refund, release, cancel}
+	undoings     = append([]string{""}, undoSteps...) // which step of undoing fails, and "" where none does
 	faultKinds   = []fault{business, crash, timeOut, duplicate, late, lostAnswer}
 )
 
@@ -269,10 +271,32 @@ func unresolved(step string, f fault, stands func(string) bool) want {
 	return w
 }
 
+// isUndone says whether a run in which a step goes wrong comes to a step of undoing: it doesn't
+// where the order is confirmed, which closing it may have to find out.
+func isUndone(step string, f fault, undo string) bool {
+	return f != duplicate && (step != confirm || f != lostAnswer || undo == closing)
+}
+
+// caseName joins the parts of a case's name, of which the last one is the step of undoing that
+// fails, if any.
+func caseName(parts ...string) string {
+	if last := len(parts) - 1; parts[last] == "" {
+		parts = parts[:last]
+	} else {
+		parts[last] += " fails"
+	}
+	return strings.Join(parts, "/")
+}
+
 func TestSaga(t *testing.T) {
 	s := newStand(t)
 	var cases atomic.Int64
+	names := map[caseSpec]string{}
 	run := func(t *testing.T, name string, c caseSpec, w want) {
+		if before := names[c]; before != "" {
+			t.Errorf("%s is %s again", name, before)
+		}
+		names[c] = name
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s.run(t, c, w)
@@ -283,15 +307,14 @@ func TestSaga(t *testing.T) {
 		run(t, "no fault", caseSpec{}, confirmed())
 		for _, step := range fulfilSteps {
 			for _, f := range faultKinds {
-				for _, undo := range undoSteps {
-					for _, fails := range []bool{false, true} {
-						c := caseSpec{step: step, fault: f}
-						outcome := "ok"
-						if fails {
-							c.undoFails, outcome = undo, "fails"
-						}
-						run(t, fmt.Sprintf("%s/%s/%s/%s", step, f, undo, outcome), c, expect(step, f, undo, fails))
+				for _, undo := range undoings {
+					if undo != "" && !isUndone(step, f, undo) {
+						continue
 					}
+					run(
+						t, caseName(step, string(f), undo), caseSpec{step: step, fault: f, undoFails: undo},
+						expect(step, f, undo, undo != ""),
+					)
 				}
 			}
 		}
@@ -300,18 +323,12 @@ func TestSaga(t *testing.T) {
 				if f == business {
 					continue // nothing forbids these
 				}
-				for _, undo := range undoSteps {
-					for _, fails := range []bool{false, true} {
-						c := caseSpec{declined: true, step: step, fault: f}
-						outcome := "ok"
-						if fails {
-							c.undoFails, outcome = undo, "fails"
-						}
-						run(
-							t, fmt.Sprintf("%s/%s/%s/%s", step, f, undo, outcome), c,
-							expectUnpaid(step, f, undo, fails),
-						)
-					}
+				for _, undo := range undoings {
+					run(
+						t, caseName(step, string(f), undo),
+						caseSpec{declined: true, step: step, fault: f, undoFails: undo},
+						expectUnpaid(step, f, undo, undo != ""),
+					)
 				}
 			}
 		}
@@ -328,13 +345,11 @@ func TestSaga(t *testing.T) {
 				if f == business {
 					continue // that it is short is what the case is about
 				}
-				c := caseSpec{backordered: true, step: step, fault: f}
-				run(t, fmt.Sprintf("backordered/%s/%s", step, f), c, expectBackordered(step, f, "", false))
-				for _, undo := range undoSteps {
-					c.undoFails = undo
+				for _, undo := range undoings {
 					run(
-						t, fmt.Sprintf("backordered/%s/%s/%s fails", step, f, undo), c,
-						expectBackordered(step, f, undo, true),
+						t, caseName("backordered", step, string(f), undo),
+						caseSpec{backordered: true, step: step, fault: f, undoFails: undo},
+						expectBackordered(step, f, undo, undo != ""),
 					)
 				}
 			}
@@ -351,11 +366,15 @@ func TestSaga(t *testing.T) {
 				if f == business {
 					continue // that not all is there is what the case is about
 				}
-				c := caseSpec{partial: true, step: step, fault: f}
-				run(t, fmt.Sprintf("partial/%s/%s", step, f), c, expectPartial(step, f, "", false))
-				for _, undo := range undoSteps {
-					c.undoFails = undo
-					run(t, fmt.Sprintf("partial/%s/%s/%s fails", step, f, undo), c, expectPartial(step, f, undo, true))
+				for _, undo := range undoings {
+					if undo != "" && f == duplicate {
+						continue // it is confirmed
+					}
+					run(
+						t, caseName("partial", step, string(f), undo),
+						caseSpec{partial: true, step: step, fault: f, undoFails: undo},
+						expectPartial(step, f, undo, undo != ""),
+					)
 				}
 			}
 		}
@@ -379,16 +398,18 @@ func TestSaga(t *testing.T) {
 			if f == business {
 				continue
 			}
-			c := caseSpec{partial: true, waits: true, step: confirm, fault: f}
-			for _, undo := range append([]string{""}, undoSteps...) {
-				name, w := fmt.Sprintf("rest/%s/%s", confirm, f), expect(confirm, f, undo, undo != "")
-				if c.undoFails = undo; undo != "" {
-					name += "/" + undo + " fails"
+			for _, undo := range undoings {
+				if undo != "" && !isUndone(confirm, f, undo) {
+					continue
 				}
+				w := expect(confirm, f, undo, undo != "")
 				if w.short = true; w.status == order.StatusConfirmed {
 					w.rest = order.StatusPlaced
 				}
-				run(t, name, c, w)
+				run(
+					t, caseName("rest", confirm, string(f), undo),
+					caseSpec{partial: true, waits: true, step: confirm, fault: f, undoFails: undo}, w,
+				)
 			}
 		}
 		closed := undone()
@@ -443,12 +464,7 @@ func TestSaga(t *testing.T) {
 		run(t, "nothing else is undone", c, w)
 	})
 	fmt.Printf("saga table: %d cases\n", cases.Load())
-	if want := int64(
-		1 + len(fulfilSteps)*len(faultKinds)*len(undoSteps)*2 + 2*len(fulfilSteps) + 3 +
-			2*(len(faultKinds)-1)*len(undoSteps)*2 + 2*2 + 2*5 + 1 + 3*(len(faultKinds)-1)*(len(undoSteps)+1) + 2*4 +
-			3*(len(faultKinds)-1)*(len(undoSteps)+1) + 3 + 2*3 + 1 +
-			1 + (len(faultKinds)-1)*(len(undoSteps)+1) + 3,
-	); cases.Load() != want {
+	if want := int64(len(names)); cases.Load() != want {
 		t.Errorf("%d cases ran to their end, want %d", cases.Load(), want)
 	}
 }
