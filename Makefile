@@ -70,7 +70,7 @@ console: go-present bin/orderflow ## open the operators' console of make run's s
 	@. infra/local/env.sh; use_endpoint "http://127.0.0.1:$(PORT)"; bin/orderflow console --open
 
 deploy-local: go-present linux $(emulator) $(sam) ## start the local AWS and deploy to it, no import
-	@endpoint=$$($(PYTHON) infra/local/emulator.py start --port "$(PORT)"); infra/local/deploy.sh "$$endpoint" orderflow-local SimulatedCarrier=true
+	@endpoint=$$($(PYTHON) infra/local/emulator.py start --port "$(PORT)"); infra/local/deploy.sh "$$endpoint" orderflow-local SimulatedCarrier=true PaymentMinutes=0
 
 sam-local: go-present $(sam) ## call each function in its container, against make run's stack; needs Docker; SAMPLE=name for one call
 	@.tools/sam/bin/python infra/local/sam_local.py "$(PORT)" $(if $(SAMPLE),"$(SAMPLE)")
@@ -93,14 +93,18 @@ build: go-present $(sam) bin/sam ## build what sam deploy takes to an account
 # Only a target that asks for it looks for Java.
 .SECONDEXPANSION:
 
-# With --jobs=2, the tools are installed beside the unit tests, which need none, and then the two suites that need an
-# emulator run beside each other: both spend much of their time waiting. They measure time-outs, so that nothing else does.
-test: suite-integration suite-e2e ## all tests; those that need one get an emulator of their own
+# With --jobs=2, the tools are installed beside the unit tests, which need none, and then two halves of what needs an emulator
+# run beside each other, equally long: both spend much of their time waiting. They measure time-outs, so that nothing else does.
+test: half-system half-parts ## all tests; those that need one get an emulator of their own
 
-suite-e2e: $(browser)
+half-system half-parts: units linux $(emulator) $(faults) $(sam) $(browser) $$(dynamodb_local_if_java) | $(filter lint,$(MAKECMDGOALS))
 
-suite-integration suite-e2e: units linux $(emulator) $(faults) $(sam) $$(dynamodb_local_if_java) | $(filter lint,$(MAKECMDGOALS))
-	@infra/local/test.sh $(@:suite-%=%)
+half-system:
+	@infra/local/test.sh e2e-system
+
+half-parts:
+	@infra/local/test.sh integration
+	@infra/local/test.sh e2e-tools
 
 # It has no prerequisites: make would begin with it only once it has begun with the tools. make lint checks the rules as well.
 units:
@@ -219,4 +223,4 @@ linux:
 
 FORCE:
 
-.PHONY: help run stop status console deploy-local sam-local build test suite-integration suite-e2e units test-unit test-integration test-e2e test-console bench load simulate lint screenshots docs clean distclean tools go-present linux FORCE
+.PHONY: help run stop status console deploy-local sam-local build test half-system half-parts units test-unit test-integration test-e2e test-console bench load simulate lint screenshots docs clean distclean tools go-present linux FORCE

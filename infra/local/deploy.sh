@@ -16,6 +16,8 @@ case $(uname -m) in
 esac
 work=.local/deploy
 mkdir -p "$work"
+exec 9>"$work/lock" # one at a time: they build to the same place
+flock 9
 config=$work/samconfig.toml
 # The functions run as processes of this machine, so they are built for it. An override on the command line would drop the file's others.
 settings=$(<samconfig.toml) built='"Architecture=x86_64"'

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# test.sh unit|rules|integration|e2e|console|screenshots|simulate...   Runs these suites. The last five get an emulator of their own on a free port, which ends with the script.
+# test.sh unit|rules|integration|e2e|e2e-system|e2e-tools|console|screenshots|simulate...   Runs these suites. All but the first two get an emulator of the
+# script's own on a free port, which ends with it. e2e is e2e-system and e2e-tools on one deployment.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 stack=orderflow-e2e
@@ -33,6 +34,29 @@ with_tag() {
   { grep -rlE --include='*_test.go' "^//go:build .*\b$1\b" "$2" || true; } | xargs -r -n 1 dirname | sort -u | sed 's,^,./,'
 }
 
+# deploy   Deploys the stack that the suites of e2e share, in which what waits for days waits for a minute and every request is recorded.
+deploy() {
+  use_emulator
+  ORDERFLOW_TRACES=$(traces ".local/test-${endpoint##*:}" $$ 0)
+  export ORDERFLOW_TRACES
+  infra/local/deploy.sh "$endpoint" "$stack" AllowedOrigins=https://shop.example.com PaymentMinutes=1 HoldCountries=LU HoldMinutes=1 BackorderMinutes=1 \
+    TraceExporter=otlp "TraceEndpoint=$ORDERFLOW_TRACES/v1/traces" TracePercent=100
+  export ORDERFLOW_STACK=$stack
+}
+
+# run_system   The simulation and the pages' commands are first: the others leave behind what orderflow verify finds.
+run_system() {
+  go test -v "${flags[@]}" -tags e2e -timeout 10m ./e2e/simulate
+  go test -v "${flags[@]}" -tags e2e -timeout 10m -parallel 8 ./e2e/pages # their commands mostly wait
+  go test -v "${flags[@]}" -tags e2e -timeout 20m ./e2e
+}
+
+# run_tools   What people and programs look through: the console, the bill, the functions one by one. One package at a time: they share the deployment.
+run_tools() {
+  mapfile -t packages < <(with_tag e2e e2e | grep -vE '^\./e2e$|/(simulate|pages)$')
+  go test -v "${flags[@]}" -tags e2e -timeout 20m -p 1 "${packages[@]}"
+}
+
 for suite in "$@"; do
   echo "--- $suite tests" >&2
   case $suite in
@@ -61,17 +85,17 @@ for suite in "$@"; do
       go test -v "${flags[@]}" -tags integration -timeout 20m -p 1 "${packages[@]}"
       ;;
     e2e)
-      use_emulator
-      ORDERFLOW_TRACES=$(traces ".local/test-${endpoint##*:}" $$ 0)
-      export ORDERFLOW_TRACES
-      infra/local/deploy.sh "$endpoint" "$stack" AllowedOrigins=https://shop.example.com PaymentMinutes=1 HoldCountries=LU HoldMinutes=1 BackorderMinutes=1 \
-        TraceExporter=otlp "TraceEndpoint=$ORDERFLOW_TRACES/v1/traces" TracePercent=100
-      # One package at a time: they share one deployment. The simulation and the pages' commands are first: the others leave behind what orderflow verify finds.
-      mapfile -t packages < <(with_tag e2e e2e | grep -vE '/(simulate|pages)$')
-      export ORDERFLOW_STACK=$stack
-      go test -v "${flags[@]}" -tags e2e -timeout 10m ./e2e/simulate
-      go test -v "${flags[@]}" -tags e2e -timeout 10m -parallel 8 ./e2e/pages # their commands mostly wait
-      go test -v "${flags[@]}" -tags e2e -timeout 20m -p 1 "${packages[@]}"
+      deploy
+      run_system
+      run_tools
+      ;;
+    e2e-system)
+      deploy
+      run_system
+      ;;
+    e2e-tools)
+      deploy
+      run_tools
       ;;
     console)
       use_emulator
