@@ -24,6 +24,14 @@ const watchedPage = 100
 // Lister reads a page of all orders. Client.Orders is one.
 type Lister func(ctx context.Context, query url.Values) (orders []ListedOrder, next string, err error)
 
+// waitsFor says what an order of a status waits for, which may take longer than whoever watches it
+// does, and which parameter of the stack says how long.
+var waitsFor = map[string]string{
+	"held":             ": it waits for somebody to approve it (parameters HoldCountries and HoldMinutes)",
+	"backordered":      ": it waits for stock (parameter BackorderMinutes)",
+	"payment-required": ": it waits for its customer to pay (parameter PaymentMinutes; 0 waits for nobody)",
+}
+
 // Watch tells when orders have come where somebody waits for them. It looks at the list of all
 // orders, so that one request tells of all that are under way. The list follows the orders'
 // streams: what it shows has happened, and is shown moments later. So it tells that, and not when,
@@ -168,7 +176,8 @@ func (w *Watch) giveUp() {
 		}
 		delete(w.waiting, id)
 		f.arrived <- Arrival{Err: fmt.Errorf(
-			"order %s is %s in the list of all orders after %s", id, cmp.Or(f.last.Status, "not yet"), f.timeout,
+			"order %s is %s in the list of all orders after %s%s", id, cmp.Or(f.last.Status, "not yet"), f.timeout,
+			waitsFor[f.last.Status],
 		)}
 	}
 }

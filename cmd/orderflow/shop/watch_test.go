@@ -1,6 +1,7 @@
 package shop_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,8 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // list is the list of all orders, as the API gives it: placed a second apart, each of them final
 // from a look on.
 type list struct {
-	final    []int // of the n-th order: from which look on, 0 for never
+	final    []int  // of the n-th order: from which look on, 0 for never
+	until    string // what it is before, placed where it is empty
 	page     int
 	looks    int
 	requests []url.Values
@@ -47,7 +49,7 @@ func (l *list) orders(_ context.Context, query url.Values) (page []shop.ListedOr
 		if len(page) == l.page {
 			return page, strconv.Itoa(n), nil
 		}
-		o := shop.ListedOrder{ID: id(n), Status: "placed", PlacedAt: placedAt(n)}
+		o := shop.ListedOrder{ID: id(n), Status: cmp.Or(l.until, "placed"), PlacedAt: placedAt(n)}
 		if l.final[n] > 0 && l.looks >= l.final[n] {
 			o.Status = "confirmed"
 		}
@@ -118,6 +120,28 @@ func TestWatchTimeout(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestWatchTellsWhatIsWaitedFor: an order that may wait for longer than who watches it says so, and
+// whose setting that is.
+func TestWatchTellsWhatIsWaitedFor(t *testing.T) {
+	for status, want := range map[string]string{
+		"payment-required": "PaymentMinutes", "held": "HoldMinutes", "backordered": "BackorderMinutes",
+	} {
+		l := &list{final: []int{0}, page: 4, until: status}
+		w := shop.NewWatch(l.orders, clock.NewFake(noon))
+		arrived := w.Follow(id(0), noon, time.Minute, final)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- w.Run(ctx) }()
+		if a := <-arrived; a.Err == nil || !strings.Contains(a.Err.Error(), want) {
+			t.Errorf("%s: %+v, want %s", status, a, want)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	}
 }
 
