@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"orderflow/shared/aws/invocationlog"
 	"orderflow/shared/kit/trace"
@@ -28,7 +29,7 @@ func TestOrderIsOneTrace(t *testing.T) {
 	c := newCustomer(t, 10_000)
 	of, correlation := trace.New(true), "e2e-trace-"+c.id
 	traced := func(r request) request {
-		return r.with("Traceparent", of.String()).with("X-Correlation-ID", correlation)
+		return r.with("Traceparent", of.String()).with("Tracestate", tracestate).with("X-Correlation-ID", correlation)
 	}
 	lines := onSale(t, line(newStock(t, 10), 1, 1_250))
 	placed := must[order](t, http.StatusAccepted, traced(post(c.token, "/orders", anOrder(lines...))))
@@ -37,6 +38,7 @@ func TestOrderIsOneTrace(t *testing.T) {
 		must[parcel](t, http.StatusOK, traced(post(stack.operator, "/shipments/"+p.ID+"/"+step, nil)))
 	}
 	c.becomes(t, placed.ID, "delivered")
+	stated(t, correlation)
 
 	log := invocationlog.Log{API: cloudwatchlogs.NewFromConfig(stack.config), Stack: stack.Stack}
 	written := eventually(t, "the last mail of the order is in the log", func() ([]invocationlog.Line, bool) {
@@ -81,6 +83,25 @@ func TestOrderIsOneTrace(t *testing.T) {
 		}
 	}
 	oneTree(t, of, placed.ID)
+}
+
+// tracestate is what the client's own tracing system says.
+const tracestate = "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"
+
+// stated checks that all that was stored of what the client began carries the client's tracestate:
+// it goes by HTTP, events, the bus, queues and the saga.
+func stated(t *testing.T, correlation string) {
+	t.Helper()
+	stored := commits(t, correlation)
+	if of := categories(stored); of["order"] < 4 || of["payment"] == 0 || of["reservation"] == 0 || of["shipment"] < 3 {
+		t.Errorf("stored was %v", of)
+	}
+	for _, c := range stored {
+		meta, _ := c["meta"].(*dynamodbtypes.AttributeValueMemberM)
+		if got, ok := meta.Value["tracestate"].(*dynamodbtypes.AttributeValueMemberS); !ok || got.Value != tracestate {
+			t.Errorf("%v carries %v", c["stream"], meta.Value)
+		}
+	}
 }
 
 // recorded is a span as infra/local/traces tells of it.

@@ -288,6 +288,7 @@ var sourceRules = map[string]func([]source) findings{
 	"wiring":        wiring,
 	"starts":        starts,
 	"times":         times,
+	"traces":        traces,
 	"fault codes": func(files []source) findings {
 		_, found := declaredFaults(files)
 		return found
@@ -393,6 +394,15 @@ func TestSourceRulesFind(t *testing.T) {
 		"a store makes heads": {
 			"heads", "shared/kit/dynamostore/x.go",
 			`package dynamostore; import "orderflow/shared/kit/es"; var h = es.StoreHead("a/b", 1, 1, "")`, "",
+		},
+		"a traceparent alone": {
+			"traces", "shared/shop/order/x.go", `package order; var m = es.Metadata{Traceparent: "00"}`, "without",
+		},
+		"a type for a traceparent alone": {
+			"traces", "shared/shop/order/x.go", `package order; type m struct { Traceparent string }`, "without",
+		},
+		"both of a trace": {
+			"traces", "shared/shop/order/x.go", `package order; var m = es.Metadata{Traceparent: "00", Tracestate: ""}`, "",
 		},
 		"a time read by Go": {
 			"times", "shared/shop/order/x.go", `package order; var t, _ = time.Parse(time.RFC3339, "")`,

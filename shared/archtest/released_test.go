@@ -71,7 +71,7 @@ func known(t *testing.T) object {
 	t.Helper()
 	encoded, err := json.Marshal(object{
 		"input":  saga.Input{Version: saga.InputVersion, OrderID: "o", Mode: saga.ModeFulfil, CorrelationID: "c"},
-		"sagaId": "o", "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+		"sagaId": "o", "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "tracestate": "a=1",
 		"messageAttributes": object{},
 		"order": ordertask.Order{
 			OrderID: "o", Status: order.StatusPlaced, Revision: 1, StockRevision: 1, PaymentRevision: 1,

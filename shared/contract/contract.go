@@ -271,7 +271,7 @@ func VersionsOf(r es.Recorded, of order.State) ([]es.Envelope, error) {
 			DataContentType: "application/json", DataSchema: t.DataSchema(), DataVersion: t.Version,
 			Sequence:      r.Version,
 			CorrelationID: r.Metadata.CorrelationID, CausationID: r.Metadata.CausationID,
-			Traceparent: r.Metadata.Traceparent, Data: text,
+			Traceparent: r.Metadata.Traceparent, Tracestate: r.Metadata.Tracestate, Data: text,
 		}
 		out[i].ActorKind, out[i].ActorID = r.Metadata.Who()
 		if err := out[i].Validate(); err != nil {

@@ -19,7 +19,7 @@ import (
 var placed = es.Recorded{
 	Stream: "order/o1", Version: 1, Type: "order.placed", Schema: 1, CommitID: "place", Fingerprint: "f",
 	Time: time.Date(2026, 3, 1, 12, 0, 0, 5, time.FixedZone("x", 3600)),
-	Metadata: es.Metadata{CorrelationID: "c", CausationID: "r", Traceparent: "00-a-b-01",
+	Metadata: es.Metadata{CorrelationID: "c", CausationID: "r", Traceparent: "00-a-b-01", Tracestate: "c=d",
 		Actor: "operator/7b12", Principal: "person/00u1"},
 	Data: order.Placed{
 		OrderID: "o1", CustomerID: "ada", AccountID: "a1",
@@ -42,7 +42,7 @@ func TestMap(t *testing.T) {
 		Time:            time.Date(2026, 3, 1, 11, 0, 0, 5, time.UTC),
 		DataContentType: "application/json", DataSchema: "urn:orderflow:schema:order.placed:1", DataVersion: 1,
 		Sequence: 1, CorrelationID: "c", CausationID: "r",
-		Traceparent: "00-a-b-01", ActorKind: "person", ActorID: "00u1", Data: json.RawMessage(data),
+		Traceparent: "00-a-b-01", Tracestate: "c=d", ActorKind: "person", ActorID: "00u1", Data: json.RawMessage(data),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

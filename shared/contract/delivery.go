@@ -101,7 +101,8 @@ func Request(e es.Envelope, consumer, commitID string, now time.Time) es.Request
 	return es.Request{
 		CommitID: commitID, Time: now,
 		Metadata: es.Metadata{
-			CorrelationID: e.CorrelationID, CausationID: e.ID, Traceparent: e.Traceparent, Actor: consumer,
+			CorrelationID: e.CorrelationID, CausationID: e.ID,
+			Traceparent: e.Traceparent, Tracestate: e.Tracestate, Actor: consumer,
 		},
 	}
 }

@@ -69,6 +69,10 @@ var attributes = []attribute{
 	{Name: "correlationid", Type: "string", Description: "Of the request that it all began with."},
 	{Name: "causationid", Type: "string", Description: "Of what brought about this event."},
 	{Name: "traceparent", Type: "string", Description: "W3C Trace Context."},
+	{
+		Name: "tracestate", Type: "string",
+		Description: "Likewise, where the client's request had one: carry it on with traceparent.",
+	},
 	{Name: "actorkind", Type: "string", Description: "Who brought it about: customer, person, machine, system."},
 	{Name: "actorid", Type: "string", Description: "Which one: the customer's id, the issuer's, or the client's."},
 	{

@@ -62,6 +62,7 @@ type exchange struct {
 	correlationID string
 	requestID     string        // API Gateway's
 	trace         trace.Context // what follows from the request carries
+	state         string        // tracestate, which goes with it
 	span          trace.Span
 	caller        identity
 	command       string // what tells a repeat of it from another command
@@ -93,7 +94,10 @@ func (e *edge) exchange(r *http.Request, pattern string) (context.Context, *exch
 	// W3C Trace Context, 4.3: a traceparent that is malformed or repeated is ignored.
 	var parent trace.Context
 	if given := r.Header.Values("Traceparent"); len(given) == 1 {
-		parent, _ = trace.Parse(given[0])
+		var ok bool
+		if parent, ok = trace.Parse(given[0]); ok {
+			x.state = trace.State(r.Header.Values("Tracestate")...)
+		}
 	}
 	ctx, x.span, x.trace = trace.Begin(ctx, parent, cmp.Or(pattern, "HTTP"))
 	return ctx, x
@@ -119,7 +123,7 @@ var categories = map[string]string{"orders": order.Category, "shipments": shipme
 
 // about is what a request is about, by what it comes with.
 func (x *exchange) about(pattern, path string) trail.Trail {
-	t := trail.Trail{CorrelationID: x.correlationID, Traceparent: x.trace.String()}
+	t := trail.Trail{CorrelationID: x.correlationID, Traceparent: x.trace.String(), Tracestate: x.state}
 	if parts := strings.Split(path, "/"); pattern != "" && len(parts) > 2 && ident.Valid(parts[2]) {
 		if category, ok := categories[parts[1]]; ok {
 			t.Subject = string(es.NewStreamID(category, parts[2]))

@@ -107,7 +107,8 @@ func TestCorrelation(t *testing.T) {
 	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	res := s.must(
 		http.StatusAccepted,
-		post(ada, "/orders", anOrder()).with("X-Correlation-ID", "till-7").with("Traceparent", trace),
+		post(ada, "/orders", anOrder()).with("X-Correlation-ID", "till-7").with("Traceparent", trace).
+			with("Tracestate", "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"),
 	)
 	if got := res.headers["X-Correlation-Id"]; got != "till-7" {
 		t.Errorf("answered correlation id is %q", got)
@@ -118,7 +119,7 @@ func TestCorrelation(t *testing.T) {
 	}
 	want := es.Metadata{ // the client records its part, and nobody here does
 		CorrelationID: "till-7", CausationID: "http/api-request", Traceparent: strings.TrimSuffix(trace, "1") + "0",
-		Actor: "customer/ada",
+		Tracestate: "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE", Actor: "customer/ada",
 	}
 	if got := events[0].Metadata; got != want {
 		t.Errorf("metadata is %+v, want %+v", got, want)

@@ -62,8 +62,8 @@ func (k *Keyed) claimed(
 func metadata(ctx context.Context) es.Metadata {
 	x := exchangeOf(ctx)
 	m := es.Metadata{
-		CorrelationID: x.correlationID, Traceparent: x.trace.String(), Actor: x.caller.actor(),
-		Principal: x.caller.principal,
+		CorrelationID: x.correlationID, Traceparent: x.trace.String(), Tracestate: x.state,
+		Actor: x.caller.actor(), Principal: x.caller.principal,
 	}
 	if x.requestID != "" {
 		m.CausationID = "http/" + x.requestID

@@ -123,7 +123,7 @@ func (h Handler) carryOut(ctx context.Context, commands []*command) {
 	var reservations []stock.Command
 	for _, c := range commands {
 		req := saga.Request(h.Clock, c.SagaID, c.Command, c.OrderID, es.Metadata{
-			CorrelationID: c.CorrelationID, Traceparent: c.trail.Traceparent,
+			CorrelationID: c.CorrelationID, Traceparent: c.trail.Traceparent, Tracestate: c.trail.Tracestate,
 		})
 		if c.Command == ReleaseStock {
 			c.State, c.Err = h.Stock.Release(ctx, req, c.OrderID, c.Revision)

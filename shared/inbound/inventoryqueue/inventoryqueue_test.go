@@ -75,7 +75,7 @@ func (w *world) batch(bodies ...string) []error {
 	trails := make([]trail.Trail, len(messages))
 	for i, body := range messages {
 		trails[i] = trail.OfMessage(body)
-		trails[i].Traceparent = traceparent
+		trails[i].Traceparent, trails[i].Tracestate = traceparent, "a=1"
 	}
 	return w.handler.Handle(w.Context(), messages, trails)
 }
@@ -218,7 +218,7 @@ func TestCommitTellsWhereItComesFrom(t *testing.T) {
 	}
 	h := estest.Load(t, w.store, es.NewStreamID(stock.ReservationCategory, stock.ReservationID("o-1", 1)), 0)
 	want := es.Metadata{
-		CorrelationID: "c-1", CausationID: "o-1/reserve.stock", Traceparent: traceparent, Actor: "order-saga",
+		CorrelationID: "c-1", CausationID: "o-1/reserve.stock", Traceparent: traceparent, Tracestate: "a=1", Actor: "order-saga",
 	}
 	if len(h.Events) != 1 || h.Events[0].Metadata != want {
 		t.Errorf("stored %+v", h.Events)

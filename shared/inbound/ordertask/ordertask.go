@@ -43,10 +43,11 @@ type Input struct {
 	SagaID        string `json:"sagaId"`
 	CorrelationID string `json:"correlationId,omitempty"`
 	Traceparent   string `json:"traceparent,omitempty"`
+	Tracestate    string `json:"tracestate,omitempty"`
 }
 
 func (in Input) from() es.Metadata {
-	return es.Metadata{CorrelationID: in.CorrelationID, Traceparent: in.Traceparent}
+	return es.Metadata{CorrelationID: in.CorrelationID, Traceparent: in.Traceparent, Tracestate: in.Tracestate}
 }
 
 // Validate says what the input lacks.

@@ -56,13 +56,19 @@ type Message struct {
 	traceparent string // of the span that is about the message; "" where none is recorded
 }
 
-// traceparent is the attribute that carries W3C Trace Context where the body has no place for it.
-const traceparent = "traceparent"
+// The attributes that carry W3C Trace Context where the body has no place for it.
+const (
+	traceparent = "traceparent"
+	tracestate  = "tracestate"
+)
 
 // Trail is what the message is about, as far as it says.
 func (m Message) Trail() trail.Trail {
 	of := trail.OfMessage(m.Body)
-	of.Traceparent = cmp.Or(m.traceparent, of.Traceparent, m.Attributes[traceparent])
+	if of.Traceparent == "" {
+		of.Traceparent, of.Tracestate = m.Attributes[traceparent], trace.State(m.Attributes[tracestate])
+	}
+	of.Traceparent = cmp.Or(m.traceparent, of.Traceparent) // the span's is of the same trace
 	return of
 }
 

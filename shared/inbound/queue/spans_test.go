@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -19,15 +20,16 @@ import (
 func carrying(of ...trace.Context) events.SQSEvent {
 	var all events.SQSEvent
 	for i, c := range of {
-		text := c.String()
+		text, state := c.String(), fmt.Sprintf("a=%d", i)
 		m := events.SQSMessage{
 			MessageId: fmt.Sprint("m-", i), EventSourceARN: "arn:aws:sqs:us-east-1:1:orders",
-			Body: `{"detail":{"subject":"order/o-1","traceparent":"` + text + `"}}`,
+			Body: `{"detail":{"subject":"order/o-1","traceparent":"` + text + `","tracestate":"` + state + `"}}`,
 		}
 		if i%2 == 1 {
 			m.Body = `{"orderId":"o-1"}`
 			m.MessageAttributes = map[string]events.SQSMessageAttribute{
 				"traceparent": {DataType: "String", StringValue: &text},
+				"tracestate":  {DataType: "String", StringValue: &state},
 			}
 		}
 		all.Records = append(all.Records, m)
@@ -42,6 +44,9 @@ func TestEachMessageHasASpan(t *testing.T) {
 	given := map[string]string{}
 	handle := queue.Handler(func(ctx context.Context, m queue.Message) error {
 		given[m.ID] = m.Trail().Traceparent
+		if want := "a=" + strings.TrimPrefix(m.ID, "m-"); m.Trail().Tracestate != want {
+			t.Errorf("%s has the tracestate %q, want %q", m.ID, m.Trail().Tracestate, want)
+		}
 		_, child := trace.Inside(ctx, trace.Client, "append", m.ID)
 		child.End(nil)
 		if m.ID == "m-1" {

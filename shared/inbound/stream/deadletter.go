@@ -29,6 +29,7 @@ type DeadLetter struct {
 	OrderID        string `json:"orderId,omitempty"`
 	CorrelationID  string `json:"correlationId,omitempty"`
 	Traceparent    string `json:"traceparent,omitempty"`
+	Tracestate     string `json:"tracestate,omitempty"`
 	SequenceNumber string `json:"sequenceNumber"` // DynamoDB's own: the record's place in its shard
 	EventID        string `json:"eventId"`        // DynamoDB's own
 	StreamARN      string `json:"streamArn"`
@@ -56,6 +57,7 @@ func newDeadLetter(consumer string, it *item, at time.Time) DeadLetter {
 		OrderID:        it.trail().OrderID,
 		CorrelationID:  it.commit.Metadata.CorrelationID,
 		Traceparent:    it.commit.Metadata.Traceparent,
+		Tracestate:     it.trail().Tracestate,
 		SequenceNumber: change.SequenceNumber, EventID: it.record.EventID, StreamARN: it.record.EventSourceArn,
 		Poison: it.poison(), Error: it.err.Error(),
 		Tries: it.tries, FirstFailure: it.first.UTC(), At: at.UTC(),

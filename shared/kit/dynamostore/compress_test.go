@@ -252,7 +252,8 @@ func TestPack(t *testing.T) {
 			Time:        estest.Start.Add(time.Duration(rapid.Int64Range(0, 1<<60).Draw(t, "time"))),
 			Metadata: es.Metadata{
 				CorrelationID: rapid.String().Draw(t, "correlation"), CausationID: rapid.String().Draw(t, "causation"),
-				Traceparent: rapid.String().Draw(t, "traceparent"), Actor: rapid.String().Draw(t, "actor"),
+				Traceparent: rapid.String().Draw(t, "traceparent"),
+				Tracestate:  rapid.String().Draw(t, "tracestate"), Actor: rapid.String().Draw(t, "actor"),
 				Principal: rapid.String().Draw(t, "principal"),
 			},
 		}

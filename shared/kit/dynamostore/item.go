@@ -57,7 +57,7 @@ func encodeItem(c es.StoredCommit) dynamo.Item {
 func metaFields(m *es.Metadata) map[string]*string {
 	return map[string]*string{
 		"correlationId": &m.CorrelationID, "causationId": &m.CausationID, "traceparent": &m.Traceparent,
-		"actor": &m.Actor, "principal": &m.Principal,
+		"tracestate": &m.Tracestate, "actor": &m.Actor, "principal": &m.Principal,
 	}
 }
 

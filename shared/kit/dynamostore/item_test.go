@@ -18,7 +18,7 @@ import (
 const record = `{
 	"stream": {"S": "order/1"}, "version": {"N": "3"}, "count": {"N": "2"}, "commit": {"S": "do:1"}, "fingerprint": {"S": "f"},
 	"time": {"S": "2026-03-29T01:59:59.123456789Z"},
-	"meta": {"M": {"correlationId": {"S": "c"}, "causationId": {"S": "s/charge"}, "traceparent": {"S": "00-1"}, "actor": {"S": "u"}}},
+	"meta": {"M": {"correlationId": {"S": "c"}, "causationId": {"S": "s/charge"}, "traceparent": {"S": "00-1"}, "tracestate": {"S": "a=1"}, "actor": {"S": "u"}}},
 	"events": {"L": [
 		{"M": {"type": {"S": "test.noted"}, "schema": {"N": "1"}, "data": {"S": "{\"text\":\"ü\"}"}}},
 		{"M": {"type": {"S": "test.counted"}, "schema": {"N": "1"}, "data": {"S": "{\"n\":-9223372036854775808}"}}}
@@ -42,7 +42,7 @@ func TestCommitFromImage(t *testing.T) {
 	}
 	want := es.StoredCommit{
 		Stream: "order/1", First: 3, ID: "do:1", Fingerprint: "f", Time: estest.Start,
-		Metadata: es.Metadata{CorrelationID: "c", CausationID: "s/charge", Traceparent: "00-1", Actor: "u"},
+		Metadata: es.Metadata{CorrelationID: "c", CausationID: "s/charge", Traceparent: "00-1", Tracestate: "a=1", Actor: "u"},
 		Events: []es.Stored{
 			{Type: "test.noted", Schema: 1, Data: json.RawMessage(`{"text":"ü"}`)},
 			{Type: "test.counted", Schema: 1, Data: json.RawMessage(`{"n":-9223372036854775808}`)},

@@ -26,6 +26,7 @@ type Envelope struct {
 	CorrelationID string          `json:"correlationid,omitempty"`
 	CausationID   string          `json:"causationid,omitempty"`
 	Traceparent   string          `json:"traceparent,omitempty"`
+	Tracestate    string          `json:"tracestate,omitempty"`
 	ActorKind     string          `json:"actorkind,omitempty"` // who brought it about: "person"
 	ActorID       string          `json:"actorid,omitempty"`
 	Data          json.RawMessage `json:"data"`

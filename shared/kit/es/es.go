@@ -76,6 +76,8 @@ type Metadata struct {
 	CorrelationID string `json:"correlationId,omitempty"` // one id for all that follows from one request
 	CausationID   string `json:"causationId,omitempty"`   // the event or command that this follows from directly
 	Traceparent   string `json:"traceparent,omitempty"`   // W3C Trace Context
+	// what other tracing systems tell each other, by W3C Trace Context too: as trace.State gives it
+	Tracestate string `json:"tracestate,omitempty"`
 	// who asked: a pseudonym like customer/<id>, or a part of the program; never a name
 	Actor string `json:"actor,omitempty"`
 	// which of several acted, where the actor is one of them: person/<id> or machine/<id>, by the

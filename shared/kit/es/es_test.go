@@ -163,7 +163,7 @@ func envelope() es.Envelope {
 		SpecVersion: es.SpecVersion, ID: "order/1@3", Source: "order-service", Type: "order.placed", Subject: "order/1",
 		Time: time.Date(2026, 3, 1, 10, 0, 0, 120_000_000, time.UTC), DataContentType: "application/json",
 		DataSchema:  "https://example.com/order.placed/v1.json",
-		DataVersion: 1, Sequence: 3, CorrelationID: "c", CausationID: "s/charge", Traceparent: "00-1",
+		DataVersion: 1, Sequence: 3, CorrelationID: "c", CausationID: "s/charge", Traceparent: "00-1", Tracestate: "a=1",
 		Data: json.RawMessage(`{"orderId":"1"}`),
 	}
 }
@@ -197,7 +197,7 @@ func TestEnvelopeShape(t *testing.T) {
 	want := `{"specversion":"1.0","id":"order/1@3","source":"order-service","type":"order.placed",` +
 		`"subject":"order/1","time":"2026-03-01T10:00:00.12Z",` +
 		`"datacontenttype":"application/json","dataschema":"https://example.com/order.placed/v1.json","dataversion":1,"sequence":3,` +
-		`"correlationid":"c","causationid":"s/charge","traceparent":"00-1","data":{"orderId":"1"}}`
+		`"correlationid":"c","causationid":"s/charge","traceparent":"00-1","tracestate":"a=1","data":{"orderId":"1"}}`
 	if string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -211,7 +211,7 @@ func TestEnvelopeShape(t *testing.T) {
 		}
 	}
 	e := envelope()
-	e.CorrelationID, e.CausationID, e.Traceparent = "", "", ""
+	e.CorrelationID, e.CausationID, e.Traceparent, e.Tracestate = "", "", "", ""
 	if got, err = json.Marshal(e); err != nil || strings.Contains(string(got), `""`) {
 		t.Errorf("an empty extension is not left out: %s, %v", got, err)
 	}

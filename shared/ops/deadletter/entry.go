@@ -103,6 +103,7 @@ type Entry struct {
 	Subject     string `json:"subject,omitempty"`
 	OrderID     string `json:"orderId,omitempty"`
 	Traceparent string `json:"traceparent,omitempty"`
+	Tracestate  string `json:"tracestate,omitempty"`
 	Kind        Kind   `json:"kind"`
 	Target      string `json:"target"` // the ARN of the queue or function, or the order's id
 	Origin      string `json:"origin"` // the queue of dead letters that it came from
@@ -156,13 +157,14 @@ const (
 
 // about notes what the entry's message is about.
 func (e *Entry) about(t trail.Trail) {
-	e.Subject, e.OrderID, e.Traceparent = t.Subject, t.OrderID, t.Traceparent
+	e.Subject, e.OrderID, e.Traceparent, e.Tracestate = t.Subject, t.OrderID, t.Traceparent, t.Tracestate
 }
 
 // trail is what the entry's message is about.
 func (e Entry) trail() trail.Trail {
 	return trail.Trail{
-		Subject: e.Subject, OrderID: e.OrderID, CorrelationID: e.CorrelationID, Traceparent: e.Traceparent,
+		Subject: e.Subject, OrderID: e.OrderID, CorrelationID: e.CorrelationID,
+		Traceparent: e.Traceparent, Tracestate: e.Tracestate,
 	}
 }
 

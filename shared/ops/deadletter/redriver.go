@@ -291,7 +291,7 @@ func (r *run) undo(ctx context.Context, e Entry) (answered bool, failure string,
 	name := undoName(e.ID, e.Redrives)
 	input := saga.Input{
 		Version: saga.InputVersion, OrderID: e.Target, Mode: saga.ModeUndo, CorrelationID: e.CorrelationID,
-		Traceparent: e.Traceparent,
+		Traceparent: e.Traceparent, Tracestate: e.Tracestate,
 	}
 	if _, err = r.Runs.Start(ctx, saga.Run{Name: name, Input: input}); err != nil || e.Sends == 1 {
 		return false, "", err

@@ -44,16 +44,23 @@ type Input struct {
 	CorrelationID string `json:"correlationId,omitempty"`
 	// Traceparent is that of the request that placed the order, likewise.
 	Traceparent string `json:"traceparent,omitempty"`
+	Tracestate  string `json:"tracestate,omitempty"`
 }
 
 // From is the request that placed the order, as far as it is known.
 func (in Input) From() es.Metadata {
-	return es.Metadata{CorrelationID: in.CorrelationID, Traceparent: in.Traceparent}
+	return es.Metadata{CorrelationID: in.CorrelationID, Traceparent: in.Traceparent, Tracestate: in.Tracestate}
+}
+
+// Following is the input of a run that follows from a request.
+func (in Input) Following(m es.Metadata) Input {
+	in.CorrelationID, in.Traceparent, in.Tracestate = m.CorrelationID, m.Traceparent, m.Tracestate
+	return in
 }
 
 // Means reports whether two inputs ask for the same.
 func (in Input) Means(other Input) bool {
-	in.CorrelationID, in.Traceparent = other.CorrelationID, other.Traceparent
+	in = in.Following(other.From())
 	return in == other
 }
 

@@ -19,11 +19,12 @@ type AttemptInput struct {
 	SagaID        string `json:"sagaId"` // the name of the run
 	CorrelationID string `json:"correlationId,omitempty"`
 	Traceparent   string `json:"traceparent,omitempty"`
+	Tracestate    string `json:"tracestate,omitempty"`
 }
 
 // From is the request that the task follows from.
 func (in AttemptInput) From() es.Metadata {
-	return es.Metadata{CorrelationID: in.CorrelationID, Traceparent: in.Traceparent}
+	return es.Metadata{CorrelationID: in.CorrelationID, Traceparent: in.Traceparent, Tracestate: in.Tracestate}
 }
 
 // Validate says what the input lacks.
@@ -55,8 +56,8 @@ func Request(c clock.Clock, run, task, orderID string, from es.Metadata) es.Requ
 		CommitID: ident.Derive("saga-task", run, task, orderID),
 		Time:     c.Now(),
 		Metadata: es.Metadata{
-			CorrelationID: from.CorrelationID, CausationID: run + "/" + task, Traceparent: from.Traceparent,
-			Actor: Actor,
+			CorrelationID: from.CorrelationID, CausationID: run + "/" + task,
+			Traceparent: from.Traceparent, Tracestate: from.Tracestate, Actor: Actor,
 		},
 	}
 }

@@ -96,7 +96,9 @@ type woken struct {
 }
 
 func (s Starter) start(ctx context.Context, e es.Envelope, run saga.Run) error {
-	run.Input.CorrelationID, run.Input.Traceparent = e.CorrelationID, trace.Onward(ctx, e.Traceparent)
+	run.Input = run.Input.Following(es.Metadata{
+		CorrelationID: e.CorrelationID, Traceparent: trace.Onward(ctx, e.Traceparent), Tracestate: e.Tracestate,
+	})
 	fresh, err := s.Runs.Start(ctx, run)
 	if err != nil {
 		return fmt.Errorf("starter: %s: %w", e.ID, err)

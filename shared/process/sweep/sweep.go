@@ -576,10 +576,9 @@ type found struct {
 	undated bool      // that lies ahead: the clock of who wrote it was wrong, and nobody knows when it was
 	// budgets that have passed since, or since the deadline of what it waits for, or where that is
 	// not known, since a time that is the same for all
-	budgets     int64
-	closedAt    int64 // version of order.cancelling, 0 where there is none
-	correlation string
-	traceparent string
+	budgets  int64
+	closedAt int64       // version of order.cancelling, 0 where there is none
+	from     es.Metadata // of the request that placed it
 }
 
 // stands reports whether nothing has come of the order for a budget. Of one that is undated nobody
@@ -592,15 +591,15 @@ func (o found) request(c clock.Clock, command string) es.Request {
 		CommitID: ident.Derive(command, o.id, strconv.FormatInt(o.version, 10)),
 		Time:     c.Now(),
 		Metadata: es.Metadata{
-			CorrelationID: o.correlation, CausationID: "sweep-orders", Traceparent: o.traceparent,
-			Actor: "sweep-orders",
+			CorrelationID: o.from.CorrelationID, CausationID: "sweep-orders",
+			Traceparent: o.from.Traceparent, Tracestate: o.from.Tracestate, Actor: "sweep-orders",
 		},
 	}
 }
 
 // run says in a run whose order it is for.
 func (o found) run(run saga.Run) saga.Run {
-	run.Input.CorrelationID, run.Input.Traceparent = o.correlation, o.traceparent
+	run.Input = run.Input.Following(o.from)
 	return run
 }
 
@@ -611,7 +610,7 @@ func (r *run) load(ctx context.Context, id string) (found, error) {
 	}
 	from := events[0].Metadata
 	trail.Learn(ctx, trail.Order(id, from))
-	o := found{id: id, correlation: from.CorrelationID, traceparent: from.Traceparent}
+	o := found{id: id, from: from}
 	if o.state, err = es.Fold(order.Decider.Initial(), order.Decider.Evolve, events); err != nil {
 		return found{}, err
 	}

@@ -22,6 +22,7 @@ type Trail struct {
 	OrderID       string // which its data is of
 	CorrelationID string
 	Traceparent   string // W3C Trace Context; lines have its trace id
+	Tracestate    string // which goes with it
 }
 
 // The names under which lines have it.
@@ -41,14 +42,15 @@ const maxText = 256
 // Order is the trail of an order, whose events have that metadata.
 func Order(orderID string, m es.Metadata) Trail {
 	return Trail{
-		OrderID: orderID, CorrelationID: m.CorrelationID, Traceparent: m.Traceparent,
+		OrderID: orderID, CorrelationID: m.CorrelationID, Traceparent: m.Traceparent, Tracestate: m.Tracestate,
 	}.whole()
 }
 
 // OfCommit is the trail of a stored commit. The order is that of the first event that names one.
 func OfCommit(c es.StoredCommit) Trail {
 	t := Trail{
-		Subject: string(c.Stream), CorrelationID: c.Metadata.CorrelationID, Traceparent: c.Metadata.Traceparent,
+		Subject: string(c.Stream), CorrelationID: c.Metadata.CorrelationID,
+		Traceparent: c.Metadata.Traceparent, Tracestate: c.Metadata.Tracestate,
 	}
 	for _, e := range c.Events {
 		t.OrderID = cmp.Or(t.OrderID, orderOf(e.Data))
@@ -63,6 +65,7 @@ func OfMessage(body []byte) Trail {
 		OrderID       string `json:"orderId"`
 		CorrelationID string `json:"correlationId"`
 		Traceparent   string `json:"traceparent"`
+		Tracestate    string `json:"tracestate"`
 		Stream        string `json:"stream"`
 	}
 	var m struct {
@@ -72,6 +75,7 @@ func OfMessage(body []byte) Trail {
 			Subject       string          `json:"subject"`
 			CorrelationID string          `json:"correlationid"`
 			Traceparent   string          `json:"traceparent"`
+			Tracestate    string          `json:"tracestate"`
 			Data          json.RawMessage `json:"data"`
 		} `json:"detail"`
 	}
@@ -80,6 +84,7 @@ func OfMessage(body []byte) Trail {
 		Subject: cmp.Or(m.Detail.Subject, m.Stream), OrderID: cmp.Or(orderOf(m.Detail.Data), m.OrderID),
 		CorrelationID: cmp.Or(m.Detail.CorrelationID, m.CorrelationID),
 		Traceparent:   cmp.Or(m.Detail.Traceparent, m.Traceparent),
+		Tracestate:    cmp.Or(m.Detail.Tracestate, m.Tracestate),
 	}.whole()
 }
 
@@ -101,8 +106,9 @@ func (t Trail) whole() Trail {
 		}
 	}
 	if trace.ID(t.Traceparent) == "" {
-		t.Traceparent = ""
+		t.Traceparent, t.Tracestate = "", ""
 	}
+	t.Tracestate = trace.State(t.Tracestate)
 	if id, ok := strings.CutPrefix(t.Subject, orders); ok && t.OrderID == "" {
 		t.OrderID = id
 	}
@@ -120,11 +126,13 @@ func plain(text string) bool {
 
 // over is t with what it lacks from below.
 func (t Trail) over(below Trail) Trail {
-	return Trail{
-		Subject: cmp.Or(t.Subject, below.Subject), OrderID: cmp.Or(t.OrderID, below.OrderID),
-		CorrelationID: cmp.Or(t.CorrelationID, below.CorrelationID),
-		Traceparent:   cmp.Or(t.Traceparent, below.Traceparent),
+	of := t
+	if of.Traceparent == "" { // the two are of one trace
+		of.Traceparent, of.Tracestate = below.Traceparent, below.Tracestate
 	}
+	of.Subject, of.OrderID = cmp.Or(t.Subject, below.Subject), cmp.Or(t.OrderID, below.OrderID)
+	of.CorrelationID = cmp.Or(t.CorrelationID, below.CorrelationID)
+	return of
 }
 
 // followed is the trail of a context. What is learned on the way is learned for all who have it.

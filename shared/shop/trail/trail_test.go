@@ -26,8 +26,10 @@ func TestOfMessage(t *testing.T) {
 	}{
 		"an order's event": {
 			`{"detail-type":"order.placed","detail":{"subject":"order/o-1","correlationid":"c","traceparent":"` + parent +
-				`","data":{"orderId":"o-1"}}}`,
-			trail.Trail{Subject: "order/o-1", OrderID: "o-1", CorrelationID: "c", Traceparent: parent},
+				`","tracestate":"a=1, b=2","data":{"orderId":"o-1"}}}`,
+			trail.Trail{
+				Subject: "order/o-1", OrderID: "o-1", CorrelationID: "c", Traceparent: parent, Tracestate: "a=1,b=2",
+			},
 		},
 		"an event about an order": {
 			`{"detail":{"subject":"shipment/s-1","correlationid":"c","data":{"orderId":"o-1"}}}`,
@@ -38,8 +40,19 @@ func TestOfMessage(t *testing.T) {
 			trail.Trail{Subject: "customer/c-1", CorrelationID: "c"},
 		},
 		"a command": {
-			`{"command":"reserve.stock","orderId":"o-1","correlationId":"c","traceparent":"` + parent + `"}`,
-			trail.Trail{Subject: "order/o-1", OrderID: "o-1", CorrelationID: "c", Traceparent: parent},
+			`{"command":"reserve.stock","orderId":"o-1","correlationId":"c","traceparent":"` + parent +
+				`","tracestate":"a=1"}`,
+			trail.Trail{
+				Subject: "order/o-1", OrderID: "o-1", CorrelationID: "c", Traceparent: parent, Tracestate: "a=1",
+			},
+		},
+		"a malformed tracestate": {
+			`{"orderId":"o-1","traceparent":"` + parent + `","tracestate":"<b>"}`,
+			trail.Trail{Subject: "order/o-1", OrderID: "o-1", Traceparent: parent},
+		},
+		"a tracestate of no trace": {
+			`{"orderId":"o-1","traceparent":"00-1","tracestate":"a=1"}`,
+			trail.Trail{Subject: "order/o-1", OrderID: "o-1"},
 		},
 		"a dead letter of a record": {
 			`{"consumer":"project-views","stream":"payment/p-1","orderId":"o-1","correlationId":"c"}`,
@@ -82,20 +95,24 @@ func TestOfAnyMessage(t *testing.T) {
 }
 
 func TestOfCommit(t *testing.T) {
-	meta := es.Metadata{CorrelationID: "c", Traceparent: parent}
+	meta := es.Metadata{CorrelationID: "c", Traceparent: parent, Tracestate: "a=1"}
 	for name, tc := range map[string]struct {
 		commit es.StoredCommit
 		want   trail.Trail
 	}{
 		"of an order": {
 			es.StoredCommit{Stream: "order/o-1", Metadata: meta, Events: []es.Stored{{Data: []byte(`{}`)}}},
-			trail.Trail{Subject: "order/o-1", OrderID: "o-1", CorrelationID: "c", Traceparent: parent},
+			trail.Trail{
+				Subject: "order/o-1", OrderID: "o-1", CorrelationID: "c", Traceparent: parent, Tracestate: "a=1",
+			},
 		},
 		"the first that names one": {
 			es.StoredCommit{Stream: "payment/p-1", Metadata: meta, Events: []es.Stored{
 				{Data: []byte(`{}`)}, {Data: []byte(`{"orderId":"o-1"}`)}, {Data: []byte(`{"orderId":"o-2"}`)},
 			}},
-			trail.Trail{Subject: "payment/p-1", OrderID: "o-1", CorrelationID: "c", Traceparent: parent},
+			trail.Trail{
+				Subject: "payment/p-1", OrderID: "o-1", CorrelationID: "c", Traceparent: parent, Tracestate: "a=1",
+			},
 		},
 		"of none": {es.StoredCommit{Stream: "stock/OF-1"}, trail.Trail{Subject: "stock/OF-1"}},
 	} {
@@ -104,6 +121,24 @@ func TestOfCommit(t *testing.T) {
 				t.Errorf("%+v, want %+v", got, tc.want)
 			}
 		})
+	}
+}
+
+// The two parts of a trace stay together: what is known of one trace gets no state of another.
+func TestTraceStaysWhole(t *testing.T) {
+	const other = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
+	ctx := trail.With(t.Context(), trail.Trail{Traceparent: parent, Tracestate: "a=1"})
+	got := trail.Of(trail.With(ctx, trail.Trail{OrderID: "o-1"}))
+	if got.Traceparent != parent || got.Tracestate != "a=1" {
+		t.Errorf("further work of the trace is of %+v", got)
+	}
+	got = trail.Of(trail.With(ctx, trail.Trail{Traceparent: other}))
+	if got.Traceparent != other || got.Tracestate != "" {
+		t.Errorf("work of another trace is of %+v", got)
+	}
+	trail.Learn(ctx, trail.Trail{Traceparent: other, Tracestate: "b=2"})
+	if got := trail.Of(ctx); got.Traceparent != parent || got.Tracestate != "a=1" {
+		t.Errorf("learned is %+v", got)
 	}
 }
 

@@ -83,7 +83,8 @@ func roundTrip(t *testing.T, b Backend) {
 	stream := Stream()
 	meta := es.Metadata{
 		CorrelationID: "c-1", CausationID: "saga/charge",
-		Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Actor: "u-1", Principal: "person/p-1",
+		Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Tracestate: "a=1",
+		Actor: "u-1", Principal: "person/p-1",
 	}
 	commit := es.Commit{
 		Head: Load(t, b.Store, stream, 0).Head, ID: "commit/1 ü", Fingerprint: "sha256:abc",
