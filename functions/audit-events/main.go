@@ -18,6 +18,7 @@ import (
 	"orderflow/shared/aws/metrics"
 	"orderflow/shared/contract"
 	"orderflow/shared/contract/publish"
+	"orderflow/shared/inbound/schedule"
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/dynamostore"
 	"orderflow/shared/kit/wiring"
@@ -33,7 +34,7 @@ func main() {
 	marks := marktable.New(db, awsenv.Env("MARKS_TABLE"), now)
 	bus := eventbus.New(eventbridge.NewFromConfig(config), awsenv.Env("BUS_NAME"), now)
 	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), contract.Registry())
-	awsenv.Start(wiring.Complete(audit.Auditor{
+	awsenv.Start(schedule.Handler("audit-events", wiring.Complete(audit.Auditor{
 		Journal: journaltable.New(db, awsenv.Env("JOURNAL_TABLE")),
 		Earlier: marks,
 		States:  marks,
@@ -47,5 +48,5 @@ func main() {
 		Settle:  audit.Settle(awsenv.Env("SETTLE_SECONDS")),
 		Count:   func(metric string, n int64) { counts.Count(metric, n, dimensions) },
 		Latency: func(metric string, d time.Duration) { counts.Seconds(metric, d, dimensions) },
-	}).Audit)
+	}).Audit))
 }

@@ -17,6 +17,7 @@ import (
 	"orderflow/shared/aws/redrive"
 	"orderflow/shared/aws/sfnstart"
 	"orderflow/shared/aws/topic"
+	"orderflow/shared/inbound/schedule"
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/wiring"
 	"orderflow/shared/ops/deadletter"
@@ -26,7 +27,7 @@ func main() {
 	awsenv.Logger()
 	config, counts, stack := awsenv.Config(context.Background()), metrics.New(os.Stdout, clock.System{}),
 		awsenv.Env("STACK")
-	awsenv.Start(wiring.Complete(deadletter.Redriver{
+	awsenv.Start(schedule.Handler("redrive-dead-letters", wiring.Complete(deadletter.Redriver{
 		Table:     deadlettertable.New(dynamodb.NewFromConfig(config), awsenv.Env("DEAD_LETTERS_TABLE")),
 		Queues:    redrive.NewQueues(sqs.NewFromConfig(config)),
 		Functions: redrive.NewFunctions(redrive.NewLambda(config)),
@@ -40,5 +41,5 @@ func main() {
 		Measure: func(metric, consumer string, value int64) {
 			counts.Count(metric, value, metrics.Dimensions{"Stack": stack}.With("Consumer", consumer))
 		},
-	}).Run)
+	}).Run))
 }

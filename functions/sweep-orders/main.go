@@ -14,6 +14,7 @@ import (
 	"orderflow/shared/aws/stocktable"
 	"orderflow/shared/aws/sweeptable"
 	"orderflow/shared/aws/viewtable"
+	"orderflow/shared/inbound/schedule"
 	"orderflow/shared/kit/clock"
 	"orderflow/shared/kit/dynamostore"
 	"orderflow/shared/kit/es"
@@ -33,7 +34,7 @@ func main() {
 	registry := es.NewRegistry(customer.Register, order.Register, shipment.Register, stock.Register)
 	store := dynamostore.New(db, awsenv.Env("EVENTS_TABLE"), registry)
 	shipments := shipment.New(shipment.Deps{Store: store, Clock: clock.System{}})
-	awsenv.Start(wiring.Complete(sweep.Sweeper{
+	awsenv.Start(schedule.Handler("sweep-orders", wiring.Complete(sweep.Sweeper{
 		Rows:      orders.NewLists(viewtable.New(db, awsenv.Env("VIEWS_TABLE")), clock.System{}),
 		Orders:    order.New(order.Deps{Store: store, Clock: clock.System{}, Shipments: shipments}),
 		Shipments: shipments,
@@ -46,5 +47,5 @@ func main() {
 		Clock:  clock.System{},
 		Budget: sweep.Budget(awsenv.Env("ORDER_BUDGET_SECONDS")),
 		Count:  func(metric string, orders int64) { counts.Count(metric, orders, metrics.Dimensions{"Stack": stack}) },
-	}).Sweep)
+	}).Sweep))
 }

@@ -71,8 +71,8 @@ var metrics = map[string]string{
 // TestLines starts each function's own program, gives it its samples (events/samples/invoke) and
 // requests with canaries, beside an AWS whose tables are empty, and reads what it writes: each line
 // is JSON without a repeated name, has no canary, and where the event concerns an order has
-// subject, order id, correlation id and, where there is one, trace id. The spans that it sends have
-// no canary either.
+// subject, order id, correlation id and, where there is one, trace id. Each
+// function sends spans, which have no canary either.
 func TestLines(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds all functions")
@@ -124,6 +124,9 @@ func TestLines(t *testing.T) {
 				if strings.Contains(sent, canary) {
 					t.Errorf("a span has the canary %s: %q", canary, sent)
 				}
+			}
+			if sent == "" {
+				t.Error("no invocation has a span")
 			}
 			if function == "accept-commands" && !strings.Contains(sent, "POST /orders/{id}/cancel") {
 				t.Errorf("no span of a request: %q", sent)

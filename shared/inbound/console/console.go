@@ -280,10 +280,23 @@ func (c Console) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := c.Clock.Now()
 		watched := &watched{ResponseWriter: w, status: http.StatusOK}
-		r = r.WithContext(trail.With(r.Context(), trail.Trail{
-			CorrelationID: ident.New(), Traceparent: trace.New(true).String(),
-		}))
+		ctx, span, of := trace.Begin(r.Context(), trace.Context{}, "HTTP")
+		defer span.Close()
+		about := trail.Trail{CorrelationID: ident.New(), Traceparent: of.String()}
+		r = r.WithContext(trail.With(ctx, about))
 		next.ServeHTTP(watched, r)
+		if span.Recorded() {
+			if _, pattern, found := strings.Cut(r.Pattern, " "); found {
+				span.Call(r.Method, pattern)
+				span.Set(trace.Request(r.Method, pattern)...)
+			}
+			span.Set(trace.About("", "", about.CorrelationID)...)
+			span.Set(trace.Status(watched.status))
+			if watched.status >= http.StatusInternalServerError {
+				span.Fail("internal")
+			}
+		}
+		span.End(nil)
 		c.Log.InfoContext(r.Context(), "request", "method", r.Method, "route", r.Pattern, "status", watched.status,
 			"durationMs", float64(c.Clock.Now().Sub(start).Microseconds())/1000)
 	})

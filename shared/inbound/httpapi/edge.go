@@ -99,8 +99,18 @@ func (e *edge) exchange(r *http.Request, pattern string) (context.Context, *exch
 			x.state = trace.State(r.Header.Values("Tracestate")...)
 		}
 	}
-	ctx, x.span, x.trace = trace.Begin(ctx, parent, cmp.Or(pattern, "HTTP"))
+	begin := trace.Begin
+	if parent.Sampled && trace.On(ctx) && e.operated(r) {
+		begin = trace.Follow // the console among them
+	}
+	ctx, x.span, x.trace = begin(ctx, parent, cmp.Or(pattern, "HTTP"))
 	return ctx, x
+}
+
+// operated reports whether an operator asks, who may decide on what is spent on traces.
+func (e *edge) operated(r *http.Request) bool {
+	caller, err := e.auth.identify(r)
+	return err == nil && caller.isOperator()
 }
 
 // end ends the request's span.

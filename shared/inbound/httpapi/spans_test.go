@@ -58,6 +58,25 @@ func TestRequestsThatFail(t *testing.T) {
 	}
 }
 
+// Whether a trace is recorded is an operator's to say, and no customer's.
+func TestOperatorsDecideOnTheirTraces(t *testing.T) {
+	s := newShop(t)
+	for _, c := range []struct {
+		who  caller
+		want int
+	}{{operator, 1}, {ada, 0}} {
+		ctx, spans := tracetest.Record(t, 0)
+		client := trace.New(true)
+		r := get(c.who, "/stock/cd-1").with("Traceparent", client.String())
+		r.ctx = ctx
+		s.must(http.StatusOK, r)
+		all := spans.Named("GET /stock/{sku}")
+		if len(all) != c.want || len(all) == 1 && tracetest.Parent(all[0]) != client {
+			t.Errorf("%v: %v", c.who, spans.Names())
+		}
+	}
+}
+
 // A carrier's report is a trace of its own, which is linked to that of the order.
 func TestCarriersReportIsLinked(t *testing.T) {
 	s := newShop(t)

@@ -151,7 +151,7 @@ func TestNothingIsRecorded(t *testing.T) {
 		queue.Handler(func(context.Context, queue.Message) error { return nil }, nil),
 		queue.Together(func(_ context.Context, m []queue.Message) []error { return make([]error, len(m)) }, nil),
 	} {
-		if _, err := handle(ctx, carrying(trace.New(false), trace.Context{})); err != nil {
+		if _, err := handle(ctx, carrying(trace.New(false), trace.New(false))); err != nil {
 			t.Fatal(err)
 		}
 	}

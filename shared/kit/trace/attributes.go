@@ -110,6 +110,9 @@ func Service(name, version, region string) []attribute.KeyValue {
 // Invocation names the invocation that a span is part of, as the lines of the log do.
 func Invocation(id string) attribute.KeyValue { return semconv.FaaSInvocationID(id) }
 
+// Timer says that a clock began the work.
+func Timer() attribute.KeyValue { return semconv.FaaSTriggerTimer }
+
 // ErrorType is why something failed, by a code.
 func ErrorType(code string) attribute.KeyValue { return semconv.ErrorTypeKey.String(code) }
 

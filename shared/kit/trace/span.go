@@ -148,6 +148,13 @@ func codeOf(err error) string {
 // reason to. So nobody outside decides what is spent on traces. The Context is what the request's
 // commits and messages carry, recorded or not.
 func Begin(ctx context.Context, given Context, name string) (context.Context, Span, Context) {
+	given.Sampled = given.Sampled && tracerOf(ctx).samples()
+	return Follow(ctx, given, name)
+}
+
+// Follow is Begin for a client that may decide on what is recorded, such as another function of the
+// stack.
+func Follow(ctx context.Context, given Context, name string) (context.Context, Span, Context) {
 	t := tracerOf(ctx)
 	if given == (Context{}) {
 		if !t.samples() {
@@ -156,7 +163,7 @@ func Begin(ctx context.Context, given Context, name string) (context.Context, Sp
 		ctx, span := t.start(ctx, otel.SpanContext{}, Server, name, nil)
 		return ctx, span, span.Context()
 	}
-	given.Sampled = given.Sampled && t.samples()
+	given.Sampled = given.Sampled && t != nil
 	if !given.Sampled {
 		return ctx, Span{}, given
 	}
@@ -165,14 +172,15 @@ func Begin(ctx context.Context, given Context, name string) (context.Context, Sp
 }
 
 // Continue makes the span of work that follows from what carries that traceparent. It is called by
-// what is done, and to what: "process", "orders".
+// what is done, and to what: "process", "orders". What carries none, such as what AWS itself says
+// of a mail, begins a trace, of so many percent.
 func Continue(ctx context.Context, traceparent string, kind Kind, verb, object string) (context.Context, Span) {
 	t := tracerOf(ctx)
 	if t == nil {
 		return ctx, Span{}
 	}
 	parent, ok := Parse(traceparent)
-	if !ok || !parent.Sampled {
+	if !parent.Sampled && (ok || !t.samples()) {
 		return ctx, Span{}
 	}
 	return t.start(ctx, parent.remote(), kind, verb+" "+object, nil)
@@ -266,10 +274,11 @@ func Link(ctx context.Context, traceparent string) {
 }
 
 // Onward is the traceparent that work carries on which was given one: that of the context's span,
-// where it is of the same trace. What is done for several traces at once leaves each its own.
+// where it is of the same trace, or the work was given none. What is done for several traces at
+// once leaves each its own.
 func Onward(ctx context.Context, given string) string {
 	span := Current(ctx)
-	if !span.Recorded() || ID(given) != span.Context().TraceID {
+	if of := ID(given); !span.Recorded() || of != "" && of != span.Context().TraceID {
 		return given
 	}
 	return span.Context().String()

@@ -95,6 +95,25 @@ func TestBeginWithoutTracer(t *testing.T) {
 	}
 }
 
+// A client that may decide does, up to whether there are spans at all.
+func TestFollow(t *testing.T) {
+	given := trace.Context{TraceID: id, SpanID: span, Sampled: true}
+	ctx, recorder := recorded(t, 0)
+	_, made, onward := trace.Follow(ctx, given, "GET /orders")
+	made.End(nil)
+	if !made.Recorded() || !onward.Sampled || parentOf(only(t, recorder)) != idOf(given) {
+		t.Errorf("recorded %t, onward %+v", made.Recorded(), onward)
+	}
+	_, made, onward = trace.Follow(t.Context(), given, "x")
+	if made.Recorded() || onward.Sampled || onward.TraceID != id {
+		t.Errorf("without a tracer: recorded %t, onward %+v", made.Recorded(), onward)
+	}
+	given.Sampled = false
+	if _, made, onward := trace.Follow(ctx, given, "x"); made.Recorded() || onward != given {
+		t.Errorf("not recorded by the client: recorded %t, onward %+v", made.Recorded(), onward)
+	}
+}
+
 // A client that says of each request that it is recorded, under ids of its choice, gets no more
 // than its share.
 func TestClientsCantRaiseTheRate(t *testing.T) {
@@ -144,6 +163,21 @@ func TestContinue(t *testing.T) {
 		if _, child := trace.Inside(inner, trace.Client, "append", "events"); span.Recorded() || child.Recorded() {
 			t.Errorf("%s is continued", name)
 		}
+	}
+}
+
+// What carries no trace begins one, by the chance that a request has.
+func TestContinueNothing(t *testing.T) {
+	ctx, recorder := recorded(t, 100)
+	for _, traceparent := range []string{"", "00-x"} {
+		_, span := trace.Continue(ctx, traceparent, trace.Consumer, "process", "mails")
+		span.End(nil)
+	}
+	_, span := trace.Continue(ctx, trace.New(false).String(), trace.Consumer, "process", "mails")
+	all := recorder.Ended()
+	if len(all) != 2 || span.Recorded() || all[0].Parent().IsValid() || all[0].SpanKind() != otel.SpanKindConsumer ||
+		all[0].SpanContext().TraceID() == all[1].SpanContext().TraceID() {
+		t.Errorf("%v, %t", all, span.Recorded())
 	}
 }
 
@@ -236,8 +270,11 @@ func TestOnward(t *testing.T) {
 	if other := trace.New(true).String(); trace.Onward(inner, other) != other {
 		t.Error("what is of another trace is taken out of it")
 	}
-	if trace.Onward(ctx, given) != given || trace.Onward(inner, "") != "" {
-		t.Error("without a span, or without a trace, something else is carried on")
+	if trace.Onward(ctx, given) != given || trace.Onward(ctx, "") != "" {
+		t.Error("without a span something else is carried on")
+	}
+	if got := trace.Onward(inner, ""); got != span.Context().String() {
+		t.Errorf("what was given no trace carries %q, want the span %+v", got, span.Context())
 	}
 }
 

@@ -34,6 +34,7 @@ import (
 	"orderflow/shared/kit/decimal"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/poison"
+	spans "orderflow/shared/kit/trace"
 )
 
 // Commits reads streams.
@@ -563,6 +564,9 @@ func (r *run) note(ctx context.Context, n Note) (noted bool, err error) {
 func (r *run) publish(ctx context.Context, commits []es.StoredCommit) []error {
 	ctx, cancel := before(ctx, noteMax)
 	defer cancel()
+	for _, c := range commits {
+		spans.Link(ctx, c.Metadata.Traceparent)
+	}
 	return Guarded(r.Publish)(ctx, commits)
 }
 

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"orderflow/shared/kit/clock"
+	"orderflow/shared/kit/trace"
 	"orderflow/shared/process/saga"
 	"orderflow/shared/shop/trail"
 )
@@ -244,6 +245,7 @@ func (r *run) one(ctx, sending context.Context, id string) error {
 // failure what it failed of, "" where it has handled the message; without it the answer comes
 // later.
 func (r *run) send(ctx context.Context, e Entry) (answered bool, failure string, err error) {
+	trace.Link(ctx, e.Traceparent)
 	if e.Kind == KindUndo {
 		return r.undo(ctx, e)
 	}

@@ -49,6 +49,7 @@ import (
 	"orderflow/shared/kit/decimal"
 	"orderflow/shared/kit/es"
 	"orderflow/shared/kit/ident"
+	"orderflow/shared/kit/trace"
 	"orderflow/shared/process/choreography"
 	"orderflow/shared/process/saga"
 	"orderflow/shared/read/view/orders"
@@ -610,6 +611,7 @@ func (r *run) load(ctx context.Context, id string) (found, error) {
 	}
 	from := events[0].Metadata
 	trail.Learn(ctx, trail.Order(id, from))
+	trace.Link(ctx, from.Traceparent)
 	o := found{id: id, from: from}
 	if o.state, err = es.Fold(order.Decider.Initial(), order.Decider.Evolve, events); err != nil {
 		return found{}, err
