@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"orderflow/shared/kit/ident"
 )
 
 // letterStatuses are those that the API knows, in the order of an entry's life.
@@ -25,6 +27,7 @@ type letter struct {
 	Consumer      string            `json:"consumer"`
 	Topic         string            `json:"topic"`
 	CorrelationID string            `json:"correlationId"`
+	OrderID       string            `json:"orderId"`
 	Kind          string            `json:"kind"`
 	Error         string            `json:"error"`
 	Code          string            `json:"code"`
@@ -65,11 +68,12 @@ func (l letter) Discardable() bool {
 }
 
 type lettersView struct {
-	Statuses         []string
-	Status, Consumer string
-	Filtered         bool
-	Letters          []letter
-	First, Next      string // addresses of pages of the list
+	Statuses                []string
+	Status, Consumer, Order string
+	Filtered                bool
+	Letters                 []letter
+	First, Next             string // addresses of pages of the list
+	Wrong                   string
 }
 
 // deadLetters is the list of dead-letter entries, newest first.
@@ -77,12 +81,18 @@ func (c Console) deadLetters(x *exchange) error {
 	asked := x.URL.Query()
 	v := lettersView{
 		Statuses: letterStatuses, Status: asked.Get("status"), Consumer: strings.TrimSpace(asked.Get("consumer")),
+		Order: strings.TrimSpace(asked.Get("order")),
 	}
 	query, kept := url.Values{"limit": {pageSize}}, url.Values{}
 	if !slices.Contains(letterStatuses, v.Status) {
 		v.Status = ""
 	}
-	for name, value := range map[string]string{"status": v.Status, "consumer": v.Consumer} {
+	if v.Order != "" && !ident.Valid(v.Order) {
+		v.Wrong = "order: " + wrongOrder + v.Order
+		x.status = http.StatusUnprocessableEntity
+		return x.render("dead-letters", "Dead letters", v)
+	}
+	for name, value := range map[string]string{"status": v.Status, "consumer": v.Consumer, "order": v.Order} {
 		if value != "" {
 			query.Set(name, value)
 			kept.Set(name, value)

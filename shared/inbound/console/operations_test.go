@@ -39,7 +39,13 @@ func TestDeadLetters(t *testing.T) {
 		"dead-letters?consumer=start-saga&amp;cursor=CURSOR&amp;status=open")
 	w.answer("GET /dead-letters?limit=25", http.StatusOK, `{"deadLetters":[]}`)
 	wantSafe(t, w.get("/dead-letters?status=nonsense"), "Nothing was given up.")
-	if diff := cmp.Diff([]string{request, "GET /dead-letters?limit=25"}, w.requests()); diff != "" {
+	w.answer("GET /dead-letters?limit=25&order="+orderID, http.StatusOK, `{"deadLetters":[`+
+		strings.Replace(letterIs("open", "queue", false), `{`, `{"orderId":"`+orderID+`",`, 1)+`]}`)
+	wantSafe(t, w.get("/dead-letters?order=+"+orderID), `value="`+orderID+`"`, `href="orders/`+orderID+`"`)
+	wantPage(t, w.get("/dead-letters?order=7"), http.StatusUnprocessableEntity,
+		"order: expected an order&#39;s id", "got 7")
+	want := []string{request, "GET /dead-letters?limit=25", "GET /dead-letters?limit=25&order=" + orderID}
+	if diff := cmp.Diff(want, w.requests()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	const redrive, discard, twice = "/redrive\"", "/discard\"", "takeOver"

@@ -73,6 +73,9 @@ func (c Console) findByAddress(x *exchange) error {
 // mostSharing is how many customers of one address a page shows: the API's most.
 const mostSharing = 100
 
+// wrongOrder is followed by what was given in place of an order's id.
+const wrongOrder = "expected an order's id, as 0b8d3f0e-7a51-4f9c-9d8e-2f6a1c3b5d7e, got "
+
 // orders is the list of all orders, newest first, by what the API can select. An order's id leads
 // to the order.
 func (c Console) orders(x *exchange) error {
@@ -109,7 +112,7 @@ func (c Console) orders(x *exchange) error {
 		v.Wrong = wrongSKU
 	}
 	if get("id") != "" {
-		v.Wrong = "id: expected an order's id, as 0b8d3f0e-7a51-4f9c-9d8e-2f6a1c3b5d7e, got " + get("id")
+		v.Wrong = "id: " + wrongOrder + get("id")
 	}
 	v.First = "orders?" + kept.Encode()
 	if cursor := get("cursor"); cursor != "" {
