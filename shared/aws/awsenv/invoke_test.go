@@ -82,11 +82,14 @@ func run(tb testing.TB, file, endpoint string, more ...string) running {
 	if err := r.process.Start(); err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() {
-		_ = r.process.Process.Kill()
-		_ = r.process.Wait()
-	})
+	tb.Cleanup(r.end)
 	return r
+}
+
+// end ends the process, where it is not ended yet.
+func (r running) end() {
+	_ = r.process.Process.Kill()
+	_ = r.process.Wait()
 }
 
 // invoke gives a function the event n times, and says what that took of the CPU.

@@ -52,8 +52,9 @@ type Message struct {
 	QueueARN   string
 	Sent       time.Time // first, zero where the queue did not say
 
-	sourceARN   string // the queue that SQS moved it from
-	traceparent string // of the span that is about the message; "" where none is recorded
+	about       *trail.Trail // as the sender has it; nil where nobody has read it yet
+	sourceARN   string       // the queue that SQS moved it from
+	traceparent string       // of the span that is about the message; "" where none is recorded
 }
 
 // The attributes that carry W3C Trace Context where the body has no place for it.
@@ -64,12 +65,21 @@ const (
 
 // Trail is what the message is about, as far as it says.
 func (m Message) Trail() trail.Trail {
+	if m.about == nil {
+		m.about = m.read()
+	}
+	of := *m.about
+	of.Traceparent = cmp.Or(m.traceparent, of.Traceparent) // the span's is of the same trace
+	return of
+}
+
+// read reads what the message is about. It parses the body, so each message is read once.
+func (m Message) read() *trail.Trail {
 	of := trail.OfMessage(m.Body)
 	if of.Traceparent == "" {
 		of.Traceparent, of.Tracestate = m.Attributes[traceparent], trace.State(m.Attributes[tracestate])
 	}
-	of.Traceparent = cmp.Or(m.traceparent, of.Traceparent) // the span's is of the same trace
-	return of
+	return &of
 }
 
 // begin makes the span of a message, which is what follows from it then.
@@ -190,6 +200,7 @@ func messageOf(record *events.SQSMessage) Message {
 	if n, err := strconv.Atoi(record.Attributes["ApproximateReceiveCount"]); err == nil {
 		m.ReceiveCount = n
 	}
+	m.about = m.read()
 	return m
 }
 
