@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -156,20 +155,14 @@ func accountsTransferCommand(connect connectFunc) *cobra.Command {
 }
 
 func accountsStatementCommand(connect connectFunc) *cobra.Command {
-	limit := 0
+	list := pages{list: "movements"}
 	return apiCommand{
 		use: "statement ID", short: "Shows an account's newest movements, with the balance after each",
 		args: needsOne("account id"), example: "  orderflow accounts statement ID --limit 20",
-		flags: func(f *pflag.FlagSet) { f.IntVar(&limit, "limit", 20, "maximum number of movements, 1 to 100") },
-		check: func(*cobra.Command) error {
-			if limit < 1 || limit > 100 {
-				return fmt.Errorf("--limit: expected 1 to 100, got %d", limit)
-			}
-			return nil
-		},
+		flags: func(f *pflag.FlagSet) { list.flag(f, 20, "movements") },
+		check: func(*cobra.Command) error { return list.check() },
 		ask: func(ctx context.Context, c *shop.Client, args []string, _ http.Header) (json.RawMessage, error) {
-			query := url.Values{"limit": {strconv.Itoa(limit)}}
-			return c.Get(ctx, shop.Path("accounts", args[0], "statement"), query)
+			return list.read(ctx, c, shop.Path("accounts", args[0], "statement"), nil)
 		},
 		show: shows(func(s struct {
 			Movements []struct {
@@ -194,12 +187,4 @@ func accountsStatementCommand(connect connectFunc) *cobra.Command {
 			return withMore([]string{t.Render()}, s.Next)
 		}),
 	}.over(connect)
-}
-
-// withMore says below a list that it goes on.
-func withMore(lines []string, next string) []string {
-	if next != "" {
-		lines = append(lines, "There are more.")
-	}
-	return lines
 }

@@ -31,7 +31,10 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	a.asked = append(a.asked, strings.TrimSpace(line+" "+string(body)))
-	answer, known := a.answers[r.Method+" "+r.URL.Path]
+	answer, known := a.answers[r.Method+" "+r.URL.RequestURI()] // a page of a list
+	if !known {
+		answer, known = a.answers[r.Method+" "+r.URL.Path]
+	}
 	if !known {
 		answer = `{"status":404,"code":"order.not-found","detail":"there is no such order"}`
 	}
@@ -43,6 +46,18 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(problem.Status)
 	}
 	_, _ = io.WriteString(w, answer)
+}
+
+// numbered are so many entries of a list.
+func numbered(n int) string { return strings.TrimSuffix(strings.Repeat(`{"n":7},`, n), ",") }
+
+// pretty is JSON as --json prints it.
+func pretty(text string) string {
+	var b bytes.Buffer
+	if err := json.Indent(&b, []byte(text), "", "  "); err != nil {
+		panic(err)
+	}
+	return b.String() + "\n"
 }
 
 // outcome is what a command does.
@@ -261,9 +276,25 @@ func TestCommands(t *testing.T) {
 				"│ TIME                 │         │    AMOUNT │   BALANCE │ FOR │\n" +
 				"├──────────────────────┼─────────┼───────────┼───────────┼─────┤\n" +
 				"│ 2026-03-01T12:00:00Z │ deposit │ EUR 25.00 │ EUR 30.00 │     │\n" +
-				"└──────────────────────┴─────────┴───────────┴───────────┴─────┘\nThere are more.\n", 0,
+				"└──────────────────────┴─────────┴───────────┴───────────┴─────┘\nThere are more; --limit 0 shows all.\n", 0,
 		},
-		"a long statement": {"accounts statement a1 --limit 101", nil, nil, nil, "--limit: expected 1 to 100", 2},
+		"a statement to its end": {
+			"accounts statement a1 --json --limit 0", nil, map[string]string{
+				"GET /accounts/a1/statement?limit=100":          `{"movements":[{"n":1},{"n":2}],"next":"c"}`,
+				"GET /accounts/a1/statement?cursor=c&limit=100": `{"movements":[{"n":3}]}`,
+			},
+			[]string{"GET /accounts/a1/statement?limit=100", "GET /accounts/a1/statement?cursor=c&limit=100"},
+			pretty(`{"movements":[{"n":1},{"n":2},{"n":3}]}`), 0,
+		},
+		"more of a statement than a page": {
+			"accounts statement a1 --json --limit 102", nil, map[string]string{
+				"GET /accounts/a1/statement?limit=100":        `{"movements":[` + numbered(100) + `],"next":"c"}`,
+				"GET /accounts/a1/statement?cursor=c&limit=2": `{"movements":[{"n":8},{"n":9}],"next":"d"}`,
+			},
+			[]string{"GET /accounts/a1/statement?limit=100", "GET /accounts/a1/statement?cursor=c&limit=2"},
+			pretty(`{"movements":[` + numbered(100) + `,{"n":8},{"n":9}],"next":"d"}`), 0,
+		},
+		"a statement of less than nothing": {"accounts statement a1 --limit -1", nil, nil, nil, "--limit: expected 0 or more", 2},
 		"a parcel": {
 			"shipments show s1", nil, map[string]string{"GET /shipments/s1": aParcel}, []string{"GET /shipments/s1"},
 			"shipment s1 of order o1: dispatched, version 3, labelled, tracking number OF1\n  2 × BOOK-1\n", 0,
@@ -285,32 +316,32 @@ func TestCommands(t *testing.T) {
 			"shipment s1 of order o1: dispatched, version 3, labelled, tracking number OF1\n  2 × BOOK-1\n", 0,
 		},
 		"stock, its counts": {
-			"stock history BOOK-1", nil, map[string]string{"GET /stock/BOOK-1/history": `{"counts":[{"sequence":2,` +
+			"stock history BOOK-1 --limit 2", nil, map[string]string{"GET /stock/BOOK-1/history": `{"counts":[{"sequence":2,` +
 				`"time":"2026-03-01T12:00:00Z","counted":10,"before":12,"delta":-2,"left":8,` +
 				`"actor":{"kind":"person","id":"grace"}},{"sequence":1,"time":"2026-02-01T12:00:00Z","counted":20,` +
 				`"before":0,"delta":20,"left":0}],"next":"N"}`},
-			[]string{"GET /stock/BOOK-1/history?limit=20"},
+			[]string{"GET /stock/BOOK-1/history?limit=2"},
 			"┌──────────────────────┬─────────┬──────────────┬────────────┬─────────────┬──────────────┐\n" +
 				"│ TIME                 │ COUNTED │ IN THE BOOKS │ CHANGED BY │ LEFT BEFORE │ BY           │\n" +
 				"├──────────────────────┼─────────┼──────────────┼────────────┼─────────────┼──────────────┤\n" +
 				"│ 2026-03-01T12:00:00Z │      10 │           12 │         -2 │           8 │ person grace │\n" +
 				"│ 2026-02-01T12:00:00Z │      20 │            0 │        +20 │           0 │ unknown      │\n" +
 				"└──────────────────────┴─────────┴──────────────┴────────────┴─────────────┴──────────────┘\n" +
-				"There are more.\n", 0,
+				"There are more; --limit 0 shows all.\n", 0,
 		},
 		"stock, who waits": {
-			"stock waitlist BOOK-1 --limit 2", nil, map[string]string{"GET /stock/BOOK-1/waitlist": `{"waiting":3,` +
+			"stock waitlist BOOK-1 --limit 1", nil, map[string]string{"GET /stock/BOOK-1/waitlist": `{"waiting":3,` +
 				`"passed":1,"entries":[{"orderId":"o1","revision":1,"quantity":2}],"next":"N"}`},
-			[]string{"GET /stock/BOOK-1/waitlist?limit=2"}, "┌───┬───────┬──────────┬────────┐\n" +
+			[]string{"GET /stock/BOOK-1/waitlist?limit=1"}, "┌───┬───────┬──────────┬────────┐\n" +
 				"│   │ ORDER │ REVISION │ PIECES │\n├───┼───────┼──────────┼────────┤\n" +
 				"│ 1 │ o1    │        1 │      2 │\n└───┴───────┴──────────┴────────┘\n" +
-				"3 wait; 1 got pieces past the first.\nThere are more.\n", 0,
+				"3 wait; 1 got pieces past the first.\nThere are more; --limit 0 shows all.\n", 0,
 		},
 		"stock, nobody waits": {
 			"stock waitlist BOOK-1", nil, map[string]string{"GET /stock/BOOK-1/waitlist": `{"entries":[]}`},
 			[]string{"GET /stock/BOOK-1/waitlist?limit=20"}, "Nobody waits for it.\n", 0,
 		},
-		"stock, too many": {"stock history BOOK-1 --limit 101", nil, nil, nil, "--limit: expected 1 to 100, got 101", 2},
+		"stock, less than nothing": {"stock history BOOK-1 --limit -1", nil, nil, nil, "--limit: expected 0 or more, got -1", 2},
 		"product, its changes": {
 			"products history BOOK-1", nil, map[string]string{"GET /products/BOOK-1/history": `{"changes":[` +
 				`{"version":2,"time":"2026-03-01T12:00:00Z","kind":"repriced","reason":"sale","outOfStock":"reject",` +

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strconv"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
@@ -16,14 +14,14 @@ import (
 )
 
 func customersListCommand(connect connectFunc) *cobra.Command {
-	var limit int
+	list := pages{list: "customers"}
 	return apiCommand{
 		use: "list", short: "Lists customers, the newest first, without their names", args: needsNone,
 		example: "  orderflow customers list --limit 20",
-		flags:   func(f *pflag.FlagSet) { f.IntVar(&limit, "limit", 50, "maximum number of customers, 1 to 100") },
-		check:   func(*cobra.Command) error { return withinPage(limit) },
+		flags:   func(f *pflag.FlagSet) { list.flag(f, 50, "customers") },
+		check:   func(*cobra.Command) error { return list.check() },
 		ask: func(ctx context.Context, c *shop.Client, _ []string, _ http.Header) (json.RawMessage, error) {
-			return c.Get(ctx, "/customers", url.Values{"limit": {strconv.Itoa(limit)}})
+			return list.read(ctx, c, "/customers", nil)
 		},
 		show: shows(func(page shop.Customers) []string {
 			t := table.NewWriter()

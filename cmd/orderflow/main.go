@@ -47,6 +47,7 @@ func main() {
 // run runs a command and gives its exit status.
 func run(ctx context.Context, stack *stackFlag, args []string, out, hints io.Writer) int {
 	cmd := root(stack)
+	out, hints = screen{out}, screen{hints}
 	cmd.SetArgs(args)
 	cmd.SetOut(out)
 	cmd.SetErr(hints)

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"syscall"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 )
 
 // results is where results are printed. Once nobody reads them any more, it fails of errUnread.
@@ -38,8 +36,7 @@ func printJSON(out io.Writer, v any) error {
 // progressBar shows progress on a terminal, and nothing where the output is kept. With -1 for the
 // total it has no end.
 func progressBar(out io.Writer, what string, total int) *progressbar.ProgressBar {
-	f, isFile := out.(*os.File)
-	visible := isFile && term.IsTerminal(int(f.Fd()))
+	out, visible := terminal(out)
 	end := func() {}
 	if visible {
 		end = func() { _, _ = fmt.Fprintln(out) }

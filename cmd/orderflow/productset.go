@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -38,22 +37,22 @@ var printProduct = shows(func(p shop.Product) []string {
 })
 
 func productsListCommand(connect connectFunc) *cobra.Command {
-	var limit int
+	list := pages{list: "products"}
 	var withdrawn bool
 	return apiCommand{
 		use: "list", short: "Lists products with their present prices", args: needsNone,
 		example: "  orderflow products list --limit 20",
 		flags: func(f *pflag.FlagSet) {
-			f.IntVar(&limit, "limit", 50, "maximum number of products, 1 to 100")
+			list.flag(f, 50, "products")
 			f.BoolVar(&withdrawn, "withdrawn", false, "those that are no longer sold")
 		},
-		check: func(*cobra.Command) error { return withinPage(limit) },
+		check: func(*cobra.Command) error { return list.check() },
 		ask: func(ctx context.Context, c *shop.Client, _ []string, _ http.Header) (json.RawMessage, error) {
-			query := url.Values{"limit": {strconv.Itoa(limit)}}
+			query := url.Values{}
 			if withdrawn {
 				query.Set("withdrawn", "true")
 			}
-			return c.Get(ctx, "/products", query)
+			return list.read(ctx, c, "/products", query)
 		},
 		show: shows(func(page shop.Products) []string {
 			t := table.NewWriter()
@@ -65,14 +64,6 @@ func productsListCommand(connect connectFunc) *cobra.Command {
 			return withMore([]string{t.Render()}, page.Next)
 		}),
 	}.over(connect)
-}
-
-// withinPage is the limit of lists that are one page of the API.
-func withinPage(limit int) error {
-	if limit < 1 || limit > pageOfOrders {
-		return fmt.Errorf("--limit: expected 1 to %d, got %d", pageOfOrders, limit)
-	}
-	return nil
 }
 
 func productsShowCommand(connect connectFunc) *cobra.Command {

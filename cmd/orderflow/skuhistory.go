@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -19,20 +17,20 @@ import (
 	"orderflow/shared/shop/money"
 )
 
-// pageOf makes a command that shows the first page of a list of a SKU.
+// pageOf makes a command that shows a list of a SKU.
 func pageOf(
-	connect connectFunc, use, short, long, collection, list, what string, show func(io.Writer, json.RawMessage) error,
+	connect connectFunc, use, short, long, collection, field, what string, show func(io.Writer, json.RawMessage) error,
 ) *cobra.Command {
-	limit := 0
+	list := pages{list: field}
 	return apiCommand{
 		use: use + " SKU", short: short, long: long, args: needsOne("SKU"), complete: someProducts,
 		example: "  orderflow " + collection + " " + use + " BOOK-1",
 		flags: func(f *pflag.FlagSet) {
-			f.IntVar(&limit, "limit", 20, "maximum number of "+what+", 1 to 100")
+			list.flag(f, 20, what)
 		},
-		check: func(*cobra.Command) error { return withinPage(limit) },
+		check: func(*cobra.Command) error { return list.check() },
 		ask: func(ctx context.Context, c *shop.Client, args []string, _ http.Header) (json.RawMessage, error) {
-			return c.Get(ctx, shop.Path(collection, args[0], list), url.Values{"limit": {strconv.Itoa(limit)}})
+			return list.read(ctx, c, shop.Path(collection, args[0], use), nil)
 		},
 		show: show,
 	}.over(connect)
@@ -55,7 +53,7 @@ func (w *whoDid) String() string {
 func stockHistoryCommand(connect connectFunc) *cobra.Command {
 	return pageOf(connect, "history", "Shows the counts of a SKU, newest first, and what left between them",
 		"Shows the counts of a SKU, newest first: what was counted, what the books had, what left since the count "+
-			"before, and who counted.", "stock", "history", "counts", shows(func(page struct {
+			"before, and who counted.", "stock", "counts", "counts", shows(func(page struct {
 			Counts []struct {
 				Time    time.Time `json:"time"`
 				Counted int64     `json:"counted"`
@@ -78,7 +76,7 @@ func stockHistoryCommand(connect connectFunc) *cobra.Command {
 
 func stockWaitlistCommand(connect connectFunc) *cobra.Command {
 	return pageOf(connect, "waitlist", "Shows the orders that wait for a SKU, first in line first", "", "stock",
-		"waitlist", "orders", shows(func(page struct {
+		"entries", "orders", shows(func(page struct {
 			Waiting int64 `json:"waiting"`
 			Passed  int64 `json:"passed"`
 			Entries []struct {
@@ -102,7 +100,7 @@ func stockWaitlistCommand(connect connectFunc) *cobra.Command {
 
 func productsHistoryCommand(connect connectFunc) *cobra.Command {
 	return pageOf(connect, "history", "Shows what changed of a product, newest first, by whom and why", "", "products",
-		"history", "changes", shows(func(page struct {
+		"changes", "changes", shows(func(page struct {
 			Changes []struct {
 				Version int64     `json:"version"`
 				Time    time.Time `json:"time"`

@@ -16,7 +16,6 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"orderflow/cmd/orderflow/deployment"
 	"orderflow/shared/aws/viewtable"
@@ -312,8 +311,7 @@ type buildProgress struct {
 }
 
 func newBuildProgress(out io.Writer, name string, total int64) *buildProgress {
-	f, isFile := out.(*os.File)
-	shown := isFile && term.IsTerminal(int(f.Fd()))
+	out, shown := terminal(out)
 	return &buildProgress{out: out, name: name, shown: shown, bar: progressbar.NewOptions64(max(total, 1),
 		progressbar.OptionSetWriter(out), progressbar.OptionSetVisibility(shown),
 		progressbar.OptionSetDescription(name),
