@@ -137,6 +137,16 @@ func TestOrderIsDelivered(t *testing.T) {
 	})
 	hasStock(t, records, shop.Stock{OnHand: 7, Available: 7})
 	hasStock(t, books, shop.Stock{OnHand: 4, Available: 4})
+	moved := must[struct {
+		Movements []struct {
+			Kind, OrderID               string
+			Quantity, Available, OnHand int64
+		} `json:"movements"`
+	}](t, http.StatusOK, get(stack.operator, "/stock/"+records+"/movements")).Movements
+	if len(moved) != 2 || moved[0].Kind != "stock.departed" || moved[0].OnHand != -3 ||
+		moved[1].Kind != "stock.reserved" || moved[1].Available != -3 || moved[1].OrderID != placed.ID {
+		t.Errorf("its orders moved %+v", moved)
+	}
 
 	carrier, err := stack.CarrierToken(t.Context())
 	if err != nil {

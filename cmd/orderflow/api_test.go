@@ -329,6 +329,26 @@ func TestCommands(t *testing.T) {
 				"└──────────────────────┴─────────┴──────────────┴────────────┴─────────────┴──────────────┘\n" +
 				"There are more; --limit 0 shows all.\n", 0,
 		},
+		"stock, what orders did": {
+			"stock movements BOOK-1", nil, map[string]string{"GET /stock/BOOK-1/movements": `{"movements":[` +
+				`{"time":"2026-03-01T12:00:00Z","kind":"stock.reserved","orderId":"o1","revision":1,"quantity":2,` +
+				`"available":-2,"onHand":0,"actor":{"kind":"system","id":"order-saga"}}],"lookedAt":3,"next":"N"}`},
+			[]string{"GET /stock/BOOK-1/movements?limit=10"},
+			"┌──────────────────────┬────────────────┬────────┬───────────┬─────────┬───────┬───────────────────┐\n" +
+				"│ TIME                 │ EVENT          │ PIECES │ AVAILABLE │ ON HAND │ ORDER │ BY                │\n" +
+				"├──────────────────────┼────────────────┼────────┼───────────┼─────────┼───────┼───────────────────┤\n" +
+				"│ 2026-03-01T12:00:00Z │ stock.reserved │      2 │        -2 │      +0 │ o1    │ system order-saga │\n" +
+				"└──────────────────────┴────────────────┴────────┴───────────┴─────────┴───────┴───────────────────┘\n" +
+				"Looked at 3 orders.\nThere are older ones; --cursor N shows them.\n", 0,
+		},
+		"stock, older movements": {
+			"stock movements BOOK-1 --cursor N --limit 1 --json", nil,
+			map[string]string{"GET /stock/BOOK-1/movements?cursor=N&limit=1": `{"movements":[]}`},
+			[]string{"GET /stock/BOOK-1/movements?cursor=N&limit=1"}, pretty(`{"movements":[]}`), 0,
+		},
+		"stock, too many movements": {
+			"stock movements BOOK-1 --limit 26", nil, nil, nil, "--limit: expected 1 to 25, got 26", 2,
+		},
 		"stock, who waits": {
 			"stock waitlist BOOK-1 --limit 1", nil, map[string]string{"GET /stock/BOOK-1/waitlist": `{"waiting":3,` +
 				`"passed":1,"entries":[{"orderId":"o1","revision":1,"quantity":2}],"next":"N"}`},

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -72,6 +74,66 @@ func stockHistoryCommand(connect connectFunc) *cobra.Command {
 			}
 			return withMore([]string{t.Render()}, page.Next)
 		}))
+}
+
+func stockMovementsCommand(connect connectFunc) *cobra.Command {
+	var limit int
+	var cursor string
+	return apiCommand{
+		use: "movements SKU", short: "Shows what orders did to the stock of a SKU, newest first", args: needsOne("SKU"),
+		long: "Shows what was reserved, given back and dispatched of a SKU, for which order and by whom. A page has " +
+			"the movements of up to --limit orders that have the SKU now, the most recently placed first; it looks at " +
+			"up to 1000 orders. What was counted is the SKU's history.",
+		complete: someProducts, example: "  orderflow stock movements BOOK-1",
+		flags: func(f *pflag.FlagSet) {
+			f.IntVar(&limit, "limit", 10, "maximum number of orders, 1 to 25")
+			f.StringVar(&cursor, "cursor", "", "where to go on, as the page before says")
+		},
+		check: func(*cobra.Command) error {
+			if limit < 1 || limit > 25 {
+				return fmt.Errorf("--limit: expected 1 to 25, got %d", limit)
+			}
+			return nil
+		},
+		ask: func(ctx context.Context, c *shop.Client, args []string, _ http.Header) (json.RawMessage, error) {
+			query := url.Values{"limit": {strconv.Itoa(limit)}}
+			if cursor != "" {
+				query.Set("cursor", cursor)
+			}
+			return c.Get(ctx, shop.Path("stock", args[0], "movements"), query)
+		},
+		show: shows(movementLines),
+	}.over(connect)
+}
+
+// movements are a page of what orders did to the stock of a SKU.
+type movements struct {
+	Movements []struct {
+		Time      time.Time `json:"time"`
+		Kind      string    `json:"kind"`
+		OrderID   string    `json:"orderId"`
+		Quantity  int64     `json:"quantity"`
+		Available int64     `json:"available"`
+		OnHand    int64     `json:"onHand"`
+		Actor     *whoDid   `json:"actor"`
+	} `json:"movements"`
+	LookedAt int    `json:"lookedAt"`
+	Next     string `json:"next"`
+}
+
+func movementLines(page movements) []string {
+	t := listOf(table.Row{"time", "event", "pieces", "available", "on hand", "order", "by"}, 3, 4, 5)
+	for _, m := range page.Movements {
+		t.AppendRow(table.Row{
+			m.Time.Format(time.RFC3339), m.Kind, m.Quantity, fmt.Sprintf("%+d", m.Available),
+			fmt.Sprintf("%+d", m.OnHand), m.OrderID, m.Actor,
+		})
+	}
+	lines := []string{t.Render(), fmt.Sprintf("Looked at %d orders.", page.LookedAt)}
+	if page.Next != "" {
+		lines = append(lines, "There are older ones; --cursor "+page.Next+" shows them.")
+	}
+	return lines
 }
 
 func stockWaitlistCommand(connect connectFunc) *cobra.Command {

@@ -36,7 +36,8 @@ func stockCommand(stack *stackFlag) *cobra.Command {
 	}
 	cmd.AddCommand(
 		stockShowCommand(stack.connect), stockCountCommand(stack.connect), stockSplitCommand(stack.connect),
-		stockHistoryCommand(stack.connect), stockWaitlistCommand(stack.connect),
+		stockHistoryCommand(stack.connect), stockMovementsCommand(stack.connect),
+		stockWaitlistCommand(stack.connect),
 		stockVerifyCommand(stack), stockRebuildCommand(stack),
 	)
 	return cmd

@@ -152,6 +152,18 @@ func TestStock(t *testing.T) {
 	if asked := w.requests(); len(asked) != 12 {
 		t.Errorf("three pages asked for %s", asked)
 	}
+	w.answer("GET /stock/BOOK-1/movements?limit=10", http.StatusOK, hostileIn(`{"movements":[
+		{"time":"2026-02-28T10:00:00Z","kind":"stock.departed","orderId":"`+orderID+`","quantity":3,"available":0,
+		"onHand":-3,"actor":{"kind":"machine","id":"HOSTILE"}}],"lookedAt":7,
+		"lookedThrough":"2026-02-27T08:00:00Z","next":"EARLIER"}`))
+	w.answer("GET /stock/BOOK-1/movements?cursor=EARLIER&limit=10", http.StatusOK, `{"movements":[],"lookedAt":0}`)
+	wantSafe(t, w.get("/stock?sku=BOOK-1&movements=newest"), "stock.departed", ">-3<", "Looked at 7 orders",
+		"2026-02-27", "orders/"+orderID, "&lt;script&gt;", "stock?movements=EARLIER&amp;sku=BOOK-1")
+	wantSafe(t, w.get("/stock?sku=BOOK-1&movements=EARLIER"), "None of them has moved any.",
+		"stock?movements=newest&amp;sku=BOOK-1")
+	if asked := w.requests(); len(asked) != 10 {
+		t.Errorf("two pages with movements asked for %s", asked)
+	}
 	wantSafe(t, w.get("/stock"), "SKU")
 	wantPage(t, w.get("/stock?sku=../x"), http.StatusUnprocessableEntity, "A SKU has 1 to 64 letters")
 	if asked := w.requests(); len(asked) > 0 {

@@ -36,6 +36,24 @@ type stockCount struct {
 	Actor    *actor    `json:"actor"`
 }
 
+type stockMovements struct {
+	Movements     []stockMovement `json:"movements"`
+	LookedAt      int             `json:"lookedAt"`
+	LookedThrough *time.Time      `json:"lookedThrough"`
+	Next          string          `json:"next"`
+}
+
+// stockMovement is what an order did to an item at one time.
+type stockMovement struct {
+	Time      time.Time `json:"time"`
+	Kind      string    `json:"kind"`
+	OrderID   string    `json:"orderId"`
+	Quantity  int64     `json:"quantity"`
+	Available int64     `json:"available"`
+	OnHand    int64     `json:"onHand"`
+	Actor     *actor    `json:"actor"`
+}
+
 type waitlist struct {
 	Waiting int64     `json:"waiting"`
 	Passed  int64     `json:"passed"`
@@ -54,9 +72,11 @@ type stockView struct {
 	Product *product    // nil for one that was never listed
 	Counts  []stockCount
 	Line    waitlist
-	// addresses of pages: the newest counts and the line's first, older counts, and who is behind
-	Newest, Older, Behind string
-	Wrong                 string
+	Moved   *stockMovements // nil unless they are asked for: a page looks at up to 1000 orders
+	// addresses of pages: the newest counts and the line's first, older counts, who is behind, and
+	// the newest and older movements
+	Newest, Older, Behind, Movements, Earlier string
+	Wrong                                     string
 }
 
 var skuForm = sync.OnceValue(func() *regexp.Regexp {
@@ -94,6 +114,14 @@ func (c Console) stock(x *exchange) error {
 		return unlessMissing(x.api.get(ctx, item+"/history", pages("counts"), counts), &counts)
 	})
 	work.Go(func() error { return x.api.get(ctx, item+"/waitlist", pages("line"), &v.Line) })
+	if asked.Get("movements") != "" {
+		v.Moved = &stockMovements{}
+		query := url.Values{"limit": {pageOfItem}}
+		if at := asked.Get("movements"); at != newest {
+			query.Set("cursor", at)
+		}
+		work.Go(func() error { return x.api.get(ctx, item+"/movements", query, v.Moved) })
+	}
 	if err := work.Wait(); err != nil {
 		return err
 	}
@@ -103,11 +131,18 @@ func (c Console) stock(x *exchange) error {
 		v.Older = v.page("counts", counts.Next)
 	}
 	v.Behind = v.page("line", v.Line.Next)
+	v.Movements = v.page("movements", newest)
+	if v.Moved != nil {
+		v.Earlier = v.page("movements", v.Moved.Next)
+	}
 	if asked.Get("counts") != "" || asked.Get("line") != "" {
 		v.Newest = "stock?" + url.Values{"sku": {v.SKU}}.Encode()
 	}
 	return x.render("stock", "Stock of "+v.SKU, v)
 }
+
+// newest asks for the first page of movements.
+const newest = "newest"
 
 // pageOfItem is how many counts, and how many who wait, an item's page has.
 const pageOfItem = "10"

@@ -212,6 +212,10 @@ func TestAccessToStock(t *testing.T) {
 			gets{401, 403, 403, 200},
 		},
 		{
+			"read what orders moved", func(_ *shop, who caller) request { return get(who, "/stock/cd-1/movements") },
+			gets{401, 403, 403, 200},
+		},
+		{
 			"read who waits", func(_ *shop, who caller) request { return get(who, "/stock/cd-1/waitlist") },
 			gets{401, 403, 403, 200},
 		},

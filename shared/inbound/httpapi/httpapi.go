@@ -471,6 +471,7 @@ func (s *server) queries(q Queries) {
 		"Newest first, in pages, each with the balance right after it. Always reflects the caller's own writes."),
 		q.getStatement)
 	s.skuHistories(q)
+	s.movements(q)
 	figures := get("getDailyFigures", "/analytics/daily", "Read daily figures of orders",
 		"For operators. Everything counts in the hour in which it happened, so that past days don't change: a "+
 			"refund counts when the cancellation is completed.")
