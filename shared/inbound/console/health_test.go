@@ -28,7 +28,7 @@ func TestHealth(t *testing.T) {
 	wantSafe(t, w.get("/health"), "view-lag <small>notifies nobody</small>", "&lt;script&gt;", "2026-03-01 11:00:00",
 		"docs/runbooks.md#view-lag", "2 alarms that are quiet", "nothing to tell yet", "4711", "1.25s",
 		"generation 3: 1 of 4 parts, 99 events", "2026-02-01 00:00:00", "since <time", "2026-03-01 09:00:00",
-		"orderflow views rebuild NAME")
+		"orderflow views rebuild NAME", "orderflow verify", `href="accounts"`)
 	if asked := w.requests(); len(asked) != 3 {
 		t.Errorf("the page asked for %s", asked)
 	}
