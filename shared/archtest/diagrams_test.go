@@ -1,6 +1,7 @@
 package archtest
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -8,13 +9,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"orderflow/shared/ops/executions"
 )
 
 // diagrams are the blocks of pages that are drawn, by page and name.
 func diagrams(t *testing.T) map[string]map[string]string {
 	t.Helper()
 	return map[string]map[string]string{
-		"docs/sagas.md": {"the machine": drawMachine(parseMachine(t, readFile(t, sagaFile)))},
+		"docs/sagas.md": {"the machine": drawMachine(graphOf(t, readFile(t, sagaFile)))},
 		"docs/architecture.md": {
 			"who hands what to whom": drawMessages(mainTemplate(t)),
 			"who writes what":        drawTables(mainTemplate(t)),
@@ -75,83 +78,103 @@ func inWords(id string) string {
 
 var capital = regexp.MustCompile(`[A-Z]`)
 
+// graphOf is a machine as the console draws it, too.
+func graphOf(t *testing.T, text string) executions.Machine {
+	t.Helper()
+	m, err := executions.ParseMachine([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 // drawMachine draws a machine. What most steps have in common is drawn once, from the box around
 // them: the state that a Catch of everything leads to.
-func drawMachine(m machine) string {
+func drawMachine(m executions.Machine) string {
 	var b strings.Builder
 	b.WriteString("flowchart TD\n")
 	shape := map[string]string{"Choice": "{%s}", "Succeed": "([%s])", "Fail": "([%s])", "Task": "[%s]"}
-	node := func(name string) {
-		s := m.States[name]
+	node := func(s executions.State) {
 		open := shape[s.Type]
 		if open == "" {
 			open = "[%s]"
 		}
-		if strings.HasSuffix(s.Resource, ".waitForTaskToken") {
+		if s.Waits {
 			open = "[/%s/]"
 		}
-		fmt.Fprintf(&b, "  %s"+open+"\n", name, `"`+inWords(name)+`"`)
+		fmt.Fprintf(&b, "  %s"+open+"\n", s.Name, `"`+inWords(s.Name)+`"`)
 	}
-	var boxed, others []string
-	for _, name := range m.names() {
-		if m.States[name].otherwise() == arbiter {
-			boxed = append(boxed, name)
+	all := slices.SortedFunc(
+		slices.Values(m.States), func(a, b executions.State) int { return cmp.Compare(a.Name, b.Name) },
+	)
+	var boxed, others []executions.State
+	for _, s := range all {
+		if otherwise(s) == arbiter {
+			boxed = append(boxed, s)
 		} else {
-			others = append(others, name)
+			others = append(others, s)
 		}
 	}
 	b.WriteString("  subgraph fulfil[\"fulfil\"]\n")
-	for _, name := range boxed {
+	for _, s := range boxed {
 		b.WriteString("  ")
-		node(name)
+		node(s)
 	}
 	b.WriteString("  end\n")
-	for _, name := range others {
-		node(name)
+	for _, s := range others {
+		node(s)
 	}
-	fmt.Fprintf(&b, "  begin(( )) --> %s\n  fulfil -. \"anything else\" .-> %s\n", m.StartAt, arbiter)
-	for _, name := range m.names() {
-		s := m.States[name]
-		for _, c := range s.Choices {
-			fmt.Fprintf(&b, "  %s --> %s\n", name, c.Next)
-		}
-		if s.Default != "" {
-			fmt.Fprintf(&b, "  %s -- \"otherwise\" --> %s\n", name, s.Default)
-		}
-		if s.Next != "" && s.Next == s.otherwise() {
-			fmt.Fprintf(&b, "  %s -- \"done or not\" --> %s\n", name, s.Next)
-		} else if s.Next != "" {
-			fmt.Fprintf(&b, "  %s --> %s\n", name, s.Next)
-		}
-		if s.End {
-			fmt.Fprintf(&b, "  %s --> finished(( ))\n", name)
-		}
-		for _, c := range s.Catch {
-			switch {
-			case !slices.Contains(c.ErrorEquals, "States.ALL") && c.Next == s.otherwise():
-				// It goes where anything else goes.
-			case !slices.Contains(c.ErrorEquals, "States.ALL"):
-				fmt.Fprintf(&b, "  %s -. \"%s\" .-> %s\n", name, strings.Join(c.ErrorEquals, "<br>"), c.Next)
-			case c.Next != s.Next && c.Next != arbiter:
-				fmt.Fprintf(&b, "  %s -. \"anything else\" .-> %s\n", name, c.Next)
-			}
-		}
+	fmt.Fprintf(&b, "  begin(( )) --> %s\n  fulfil -. \"anything else\" .-> %s\n", m.Start, arbiter)
+	for _, s := range all {
+		drawTransitions(&b, s)
 	}
 	return b.String()
 }
 
+// drawTransitions draws where a state leads: what it goes on with, its end, and its faults.
+func drawTransitions(b *strings.Builder, s executions.State) {
+	done := ""
+	for _, t := range s.Next {
+		switch {
+		case len(t.Errors) > 0:
+		case t.Otherwise:
+			fmt.Fprintf(b, "  %s -- \"otherwise\" --> %s\n", s.Name, t.To)
+		case s.Type != "Choice" && t.To == otherwise(s):
+			done = t.To
+			fmt.Fprintf(b, "  %s -- \"done or not\" --> %s\n", s.Name, t.To)
+		default:
+			done = t.To
+			fmt.Fprintf(b, "  %s --> %s\n", s.Name, t.To)
+		}
+	}
+	if s.End && s.Type != "Succeed" && s.Type != "Fail" {
+		fmt.Fprintf(b, "  %s --> finished(( ))\n", s.Name)
+	}
+	for _, t := range s.Next {
+		switch {
+		case len(t.Errors) == 0:
+		case !slices.Contains(t.Errors, executions.Everything) && t.To == otherwise(s):
+			// It goes where anything else goes.
+		case !slices.Contains(t.Errors, executions.Everything):
+			fmt.Fprintf(b, "  %s -. \"%s\" .-> %s\n", s.Name, strings.Join(t.Errors, "<br>"), t.To)
+		case t.To != done && t.To != arbiter:
+			fmt.Fprintf(b, "  %s -. \"anything else\" .-> %s\n", s.Name, t.To)
+		}
+	}
+}
+
 // otherwise is where a state goes after a fault that no Catch names, or "".
-func (s state) otherwise() string {
-	for _, c := range s.Catch {
-		if slices.Contains(c.ErrorEquals, "States.ALL") {
-			return c.Next
+func otherwise(s executions.State) string {
+	for _, t := range s.Next {
+		if slices.Contains(t.Errors, executions.Everything) {
+			return t.To
 		}
 	}
 	return ""
 }
 
 func TestDrawMachine(t *testing.T) {
-	got := drawMachine(parseMachine(t, `{"StartAt": "DoIt", "States": {
+	got := drawMachine(graphOf(t, `{"StartAt": "DoIt", "States": {
 "DoIt": {"Type": "Task", "Resource": "x.waitForTaskToken", "Next": "AndThen", "Catch": [
 	{"ErrorEquals": ["a.b", "a.c"], "Next": "AndThen"}, {"ErrorEquals": ["a.d"], "Next": "CloseOrder"},
 	{"ErrorEquals": ["States.ALL"], "Next": "CloseOrder"}]},
