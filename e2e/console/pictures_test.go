@@ -27,7 +27,7 @@ import (
 var pictures = flag.String("console.pictures", "", "folder that the documentation's pictures are written to")
 
 // most is how large a picture of the documentation may be.
-const most = 150_000
+const most = 200_000
 
 // TestPictures takes the documentation's pictures of a stack that has shown its tour and imported
 // the purchases of a shop, as make run does. Then it does what docs/tutorials/first-order.md does.
@@ -40,16 +40,22 @@ func TestPictures(t *testing.T) {
 	b.signIn(s)
 	for _, p := range []struct {
 		name, page, shows string
-		height            int64 // of the window; 0 for the whole page
+		saga              string // what the saga says on the page, "" where there is none to open
+		of                string // what is taken: a part, "window", or "page" for all of it
 	}{
-		{"console-orders", "/orders", cancelled[:8], 800},
-		{"console-order", "/orders/" + delivered, "delivered", 0},
-		{"console-cancelled", "/orders/" + cancelled, "stock.insufficient", 800},
-		{"console-figures", "/figures", "By day", 0},
+		{"console-orders", "/orders", cancelled[:8], "", "window"},
+		{"console-order", "/orders/" + delivered, "delivered", "Fulfil: succeeded", "page"},
+		{"console-saga", "/orders/" + delivered, "delivered", "Fulfil: succeeded", "#saga-part"},
+		{"console-cancelled", "/orders/" + cancelled, "stock.insufficient", "", "window"},
+		{"console-figures", "/figures", "By day", "", "page"},
 	} {
-		b.do(b.looks("light"), chromedp.EmulateViewport(1280, max(p.height, 800)), chromedp.Navigate(s.console+p.page))
+		b.do(b.looks("light"), chromedp.EmulateViewport(1280, 800), chromedp.Navigate(s.console+p.page))
 		b.shows("main", p.shows)
-		b.takes(p.name, p.height == 0)
+		if p.saga != "" { // what comes late makes the page longer
+			b.saga(p.saga)
+			b.effects("Dead letters\n\nNone.")
+		}
+		b.takes(p.name, p.of)
 	}
 }
 
@@ -94,12 +100,16 @@ func firstOrders(t *testing.T, s stack) (delivered, cancelled string) {
 	return buy(2, "delivered"), buy(6, "cancelled")
 }
 
-// takes takes a picture of the page, the whole of it or what the window shows.
-func (b *browser) takes(name string, whole bool) {
+// takes takes a picture of the page: of a part, of what the window shows, or of all of it.
+func (b *browser) takes(name, of string) {
 	b.Helper()
 	shot := chromedp.CaptureScreenshot()
-	if whole {
+	switch of {
+	case "window":
+	case "page":
 		shot = chromedp.FullScreenshot(100)
+	default:
+		shot = chromedp.Screenshot(chromedp.CSS(of))
 	}
 	picture, err := chromedp.Run(b.ctx, shot)
 	if err != nil {
