@@ -3,7 +3,8 @@
 //
 //	pk                        sk          item
 //	<generation>#order#<id>   order       an analytics.Order: data (JSON) and revision
-//	<generation>#hour#<date>  <begins>    counters: count_<name>
+//	<generation>#hour#<date>  <begins>    counters: count_<name>; short where an hour has many:
+//	                                      s.<sku> pieces, m<minute> orders, t<milliseconds> times
 //	<generation>#sku#<date>   <sku>       pieces
 //
 // A generation is a set of figures that was counted from nothing. The index best has the items with
@@ -55,6 +56,35 @@ const (
 	skOrder      = "order"
 )
 
+// short are the attributes of counters that an hour has many of, by how the counters begin.
+// Releases before wrote pieces as count_sold.<sku>; both are added up.
+func short() map[string]string {
+	return map[string]string{analytics.PrefixSold: "s.", analytics.PrefixMinute: "m", analytics.PrefixTook: "t"}
+}
+
+// attributeOf is where an hour's row has a counter.
+func attributeOf(counter string) string {
+	for prefix, attribute := range short() {
+		if rest, ok := strings.CutPrefix(counter, prefix); ok {
+			return attribute + rest
+		}
+	}
+	return prefixCount + counter
+}
+
+// counterOf is the counter that an attribute of an hour's row is; ok is false for one that is none.
+func counterOf(attribute string) (counter string, ok bool) {
+	if counter, ok = strings.CutPrefix(attribute, prefixCount); ok {
+		return counter, true
+	}
+	for prefix, begins := range short() {
+		if rest, ok := strings.CutPrefix(attribute, begins); ok {
+			return prefix + rest, true
+		}
+	}
+	return "", false
+}
+
 // Table is an analytics.Table. It is safe for concurrent use.
 type Table struct {
 	api        API
@@ -78,13 +108,13 @@ func key(pk, sk string) dynamo.Item {
 
 func (t Table) orderKey(id string) dynamo.Item { return key(t.partition(skOrder, id), skOrder) }
 
-// rowKey is a row's key, and where its counters stand.
-func (t Table) rowKey(r analytics.Row) (item dynamo.Item, prefix string) {
+// rowKey is a row's key.
+func (t Table) rowKey(r analytics.Row) dynamo.Item {
 	switch r.Kind {
 	case analytics.KindHour:
-		return key(t.partition("hour", string(r.Date)), r.Hour.UTC().Format(time.RFC3339)), prefixCount
+		return key(t.partition("hour", string(r.Date)), r.Hour.UTC().Format(time.RFC3339))
 	case analytics.KindSKU:
-		return key(t.partition("sku", string(r.Date)), r.SKU), ""
+		return key(t.partition("sku", string(r.Date)), r.SKU)
 	}
 	panic(fmt.Sprintf("analyticstable: no row is a %q", r.Kind))
 }
@@ -100,7 +130,7 @@ func (t Table) Read(ctx context.Context, ids []string, hours []analytics.Row) (
 	}
 	rows, rowAt := map[analytics.Row]analytics.Counters{}, map[string]analytics.Row{}
 	for _, r := range hours {
-		item, _ := t.rowKey(r)
+		item := t.rowKey(r)
 		keys, rows[r], rowAt[place(item)] = append(keys, item), nil, r
 	}
 	items, err := dynamo.BatchGet(
@@ -170,15 +200,18 @@ func (t Table) Write(ctx context.Context, orders []analytics.Order, additions []
 		writes = append(writes, types.TransactWriteItem{Put: put})
 	}
 	for _, a := range additions {
-		item, prefix := t.rowKey(a.Row)
 		u := &types.Update{
-			TableName: &t.table, Key: item, ExpressionAttributeNames: map[string]string{},
+			TableName: &t.table, Key: t.rowKey(a.Row), ExpressionAttributeNames: map[string]string{},
 			ExpressionAttributeValues: dynamo.Item{},
 		}
 		var adds []string
 		for i, name := range slices.Sorted(maps.Keys(a.Counters)) {
 			n := strconv.Itoa(i)
-			u.ExpressionAttributeNames["#c"+n], u.ExpressionAttributeValues[":c"+n] = prefix+name,
+			attribute := name // CounterPieces
+			if a.Row.Kind == analytics.KindHour {
+				attribute = attributeOf(name)
+			}
+			u.ExpressionAttributeNames["#c"+n], u.ExpressionAttributeValues[":c"+n] = attribute,
 				dynamo.N(a.Counters[name])
 			adds = append(adds, "#c"+n+" :c"+n)
 		}
@@ -259,7 +292,7 @@ func (t Table) Pieces(ctx context.Context, day analytics.Date, skus []string) (m
 	for chunk := range slices.Chunk(skus, dynamo.MaxBatch) {
 		keys := make([]dynamo.Item, len(chunk))
 		for i, sku := range chunk {
-			keys[i], _ = t.rowKey(analytics.Row{Kind: analytics.KindSKU, Date: day, SKU: sku})
+			keys[i] = t.rowKey(analytics.Row{Kind: analytics.KindSKU, Date: day, SKU: sku})
 		}
 		items, err := dynamo.BatchGet(ctx, t.api, t.table, types.KeysAndAttributes{Keys: keys}, nil)
 		if err != nil {
@@ -289,8 +322,8 @@ func countersOf(item dynamo.Item) (analytics.Counters, error) {
 	r := dynamo.Read(item)
 	counters := analytics.Counters{}
 	for attribute := range item {
-		if name, ok := strings.CutPrefix(attribute, prefixCount); ok {
-			counters[name] = r.Number(attribute)
+		if name, ok := counterOf(attribute); ok {
+			counters[name] += r.Number(attribute)
 		}
 	}
 	if err := r.Err(); err != nil {

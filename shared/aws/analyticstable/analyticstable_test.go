@@ -5,11 +5,13 @@ import (
 	"errors"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
+	"github.com/google/go-cmp/cmp"
 
 	"orderflow/shared/aws/analyticstable"
 	"orderflow/shared/kit/es"
@@ -127,5 +129,36 @@ func TestCorruptOrders(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 		})
+	}
+}
+
+// hours is a table with these rows of hours.
+type hours struct {
+	analyticstable.API
+	items []map[string]types.AttributeValue
+}
+
+func (h hours) Query(
+	context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options),
+) (*dynamodb.QueryOutput, error) {
+	return &dynamodb.QueryOutput{Items: h.items}, nil
+}
+
+// A row that a release before has begun, whose names of pieces were longer, has both added up. The
+// key and what a later release adds are no counters.
+func TestHoursOfTheReleaseBefore(t *testing.T) {
+	s := func(v string) types.AttributeValue { return &types.AttributeValueMemberS{Value: v} }
+	n := func(v string) types.AttributeValue { return &types.AttributeValueMemberN{Value: v} }
+	table := analyticstable.New(hours{items: []map[string]types.AttributeValue{{
+		"pk": s("1#hour#2026-03-01"), "sk": s("2026-03-01T12:00:00Z"), "count_orders": n("3"),
+		"count_sold.k": n("2"), "s.k": n("5"), "s.of.two": n("1"), "m07": n("2"), "t1500": n("1"), "tmore": n("1"),
+		"later": s("something"),
+	}}}, "t", "1")
+	got, err := table.Hours(t.Context(), "2026-03-01")
+	want := map[time.Time]analytics.Counters{time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC): {
+		"orders": 3, "sold.k": 7, "sold.of.two": 1, "minute.07": 2, "took.1500": 1, "took.more": 1,
+	}}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }

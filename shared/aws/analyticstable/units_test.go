@@ -176,8 +176,15 @@ func TestHoursStaySmall(t *testing.T) {
 	a := analytics.Analyser{
 		Table: analyticstable.New(l, "t", "999999999"), Calendar: analytics.MustCalendar("UTC"), Clock: clock.NewFake(at),
 	}
-	for n := range 60 {
-		way := wayOf(t, fmt.Sprint("o", n), at, fmt.Sprint("sku-", n), strings.Repeat("x", 1+n*10))
+	for n := range 60 { // one in each minute, that takes its own time
+		placed := at.Add(time.Duration(n) * time.Minute)
+		way := wayOf(t, fmt.Sprint("o", n), placed, fmt.Sprint("sku-", n), strings.Repeat("x", 1+n*10))
+		took := time.Duration(n%10) * time.Second
+		way[1] = analyticstest.Message(
+			t, fmt.Sprint("o", n), 3, placed.Add(took),
+			order.Confirmed{PaymentID: "p", ShipmentID: "s", TrackingNumber: "OF0123456789"},
+		)
+		way[2] = analyticstest.Message(t, fmt.Sprint("o", n), 5, at, order.Cancelled{Reason: "stock.insufficient"})
 		parts := [][][]byte{way}
 		if n%2 == 1 { // what was sold is known after the confirmation, whose hour is not read then
 			parts = [][][]byte{way[1:], way[:1]}
@@ -189,7 +196,13 @@ func TestHoursStaySmall(t *testing.T) {
 		}
 	}
 	hour := l.items["999999999#hour#2026-03-01 2026-03-01T12:00:00Z"]
-	if n := awstest.ItemBytes(hour); n < 600 || n > 1024 {
-		t.Errorf("it has %d bytes and %d attributes", n, len(hour))
+	minutes := 0
+	for name := range hour {
+		if strings.HasPrefix(name, "m") {
+			minutes++
+		}
+	}
+	if n := awstest.ItemBytes(hour); n < 600 || n > 1024 || minutes != 60 {
+		t.Errorf("it has %d bytes, %d attributes, %d of them minutes", n, len(hour), minutes)
 	}
 }

@@ -17,12 +17,14 @@ type Amended struct {
 	Sequence   int64            `json:"sequence"`
 	Time       time.Time        `json:"time"`
 	Difference money.Money      `json:"difference"`
-	Pieces     map[string]int64 `json:"pieces,omitempty"` // that were added, by SKU, until they are counted
+	Partial    bool             `json:"partial,omitempty"` // the order goes on without what was not there
+	Pieces     map[string]int64 `json:"pieces,omitempty"`  // that were added, by SKU, until they are counted
 }
 
 func amendedOf(e es.Envelope, d contract.OrderAmended) (*Amended, error) {
 	a := &Amended{
 		Sequence: e.Sequence, Time: e.Time.UTC(), Difference: d.Difference.Money(), Pieces: map[string]int64{},
+		Partial: d.Reason == string(order.ReasonPartial),
 	}
 	if n := a.Difference.Amount; n < -order.MaxTotal || n > order.MaxTotal {
 		return nil, fmt.Errorf("data.difference.amount is %d at most, either way, not %d", int64(order.MaxTotal), n)

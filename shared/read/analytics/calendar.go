@@ -102,6 +102,15 @@ func (c Calendar) Hour(t time.Time) time.Time {
 	return start.Add(t.Sub(start).Truncate(time.Hour)).UTC()
 }
 
+// minuteOf is which minute of its hour a moment is in, from 0.
+func (c Calendar) minuteOf(t time.Time) int { return int(t.Sub(c.Hour(t)) / time.Minute) }
+
+// Minute is the moment at which the minute begins that a moment is in, in the zone's time. Minutes
+// are counted from their hour's beginning.
+func (c Calendar) Minute(t time.Time) time.Time {
+	return c.Hour(t).Add(time.Duration(c.minuteOf(t)) * time.Minute).In(c.zone)
+}
+
 // Hours lists the moments at which the hours of a day begin, in the zone's time.
 func (c Calendar) Hours(d Date) []time.Time {
 	var hours []time.Time

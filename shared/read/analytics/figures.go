@@ -47,9 +47,19 @@ const (
 	counterCancelled = "cancelled."
 	counterRevenue   = "revenue."
 	counterRefunded  = "refunded."
-	counterSold      = "sold." // pieces, in the hour in which their order was confirmed
+	counterSold      = PrefixSold
+	counterStockOuts = "stock-outs"
+	counterMinute    = PrefixMinute
+	counterTook      = PrefixTook
 	// CounterPieces is the only counter of a KindSKU row.
 	CounterPieces = "pieces"
+)
+
+// The beginnings of counters that an hour has many of, so that a table writes them short.
+const (
+	PrefixSold   = "sold."   // pieces of an SKU, in the hour in which their order was confirmed
+	PrefixMinute = "minute." // orders placed in a minute of the hour, of two digits
+	PrefixTook   = "took."   // orders by their time to the decision: a bound in milliseconds, or "more"
 )
 
 // sum is additions, by row.
@@ -70,13 +80,36 @@ func (s sum) add(r Row, counter string, n int64) {
 	}
 }
 
-// hourRoom is how many bytes an hour's counters may have for another SKU to be counted there. With
-// the key and some reasons that come later, the row stays below the KB that a write unit pays for.
-const hourRoom = 800
+// What an hour's row has room for. It stays below the KB that a write unit pays for: soldRoom are
+// the bytes that pieces by SKU may take of it, as long as all else takes no more than otherRoom.
+// Those are its key, 60 minutes, and the outcomes, amounts and times of a usual hour.
+const (
+	otherRoom = 600
+	soldRoom  = 370
+)
 
-// counterBytes is what a counter takes in a row at most: its name, that of the attribute around it,
-// and the number.
-func counterBytes(name string) int { return len(name) + 16 }
+// What counters take in a row, as analyticstable writes them: a name, and a number of two digits
+// for each byte of it and one byte more.
+const (
+	minuteBytes  = 3 + 2 // up to 99 orders
+	tookBytes    = 6 + 3
+	soldBytes    = 2 + 4 // besides the SKU: up to a million pieces
+	counterBytes = 6 + 5 // besides the name
+)
+
+// bytesOf is what a counter takes in a row, as a rule.
+func bytesOf(name string) int {
+	sku, sold := strings.CutPrefix(name, counterSold)
+	switch {
+	case sold:
+		return len(sku) + soldBytes
+	case strings.HasPrefix(name, counterMinute):
+		return minuteBytes
+	case strings.HasPrefix(name, counterTook):
+		return tookBytes
+	}
+	return len(name) + counterBytes
+}
 
 // spilled is the sum with those pieces in rows of their SKUs that the hour's row has no room for.
 // read has the rows that were read; an hour that was not has no room. before is what the same Write
@@ -85,20 +118,26 @@ func (s sum) spilled(read map[Row]Counters, before sum) sum {
 	out := sum{}
 	for r, added := range s {
 		row, known := read[r]
-		names, bytes := map[string]bool{}, 0
+		names, sold, others := map[string]bool{}, 0, 0
 		take := func(name string) {
-			if !names[name] {
-				names[name], bytes = true, bytes+counterBytes(name)
+			switch {
+			case names[name]:
+			case strings.HasPrefix(name, counterSold):
+				sold += bytesOf(name)
+			default:
+				others += bytesOf(name)
 			}
+			names[name] = true
 		}
-		for _, counters := range []Counters{row, before[r]} {
+		for _, counters := range []Counters{row, before[r], added.others()} {
 			for name := range counters {
 				take(name)
 			}
 		}
-		for _, name := range slices.Sorted(maps.Keys(added)) { // those of SKUs come last
-			sku, sold := strings.CutPrefix(name, counterSold)
-			if sold && (!known || !names[name] && bytes+counterBytes(name) > hourRoom) {
+		for _, name := range slices.Sorted(maps.Keys(added)) {
+			sku, pieces := strings.CutPrefix(name, counterSold)
+			room := soldRoom - max(0, others-otherRoom)
+			if pieces && (!known || !names[name] && sold+bytesOf(name) > room) {
 				out.add(Row{Kind: KindSKU, Date: r.Date, SKU: sku}, CounterPieces, added[name])
 				continue
 			}
@@ -107,6 +146,17 @@ func (s sum) spilled(read map[Row]Counters, before sum) sum {
 		}
 	}
 	return out
+}
+
+// others are the counters that are no pieces.
+func (c Counters) others() Counters {
+	others := Counters{}
+	for name, n := range c {
+		if !strings.HasPrefix(name, counterSold) {
+			others[name] = n
+		}
+	}
+	return others
 }
 
 // addAll adds another sum, times a factor.
@@ -140,6 +190,8 @@ type Figures struct {
 	Refunded  []money.Money
 	Refunds   int64         // of orders that had left
 	GivenBack []money.Money // by these, by currency
+	StockOuts int64         // orders that stock was short of, each once
+	Decided   Times         // how long those took that were decided in this time
 }
 
 // addAll adds the counters of an hour to those of its day.
@@ -170,7 +222,7 @@ func figuresOf(c Counters) Figures {
 	f := Figures{
 		Orders: c[counterOrders], Confirmed: c[counterConfirmed], Kinds: map[string]int64{},
 		Reasons: map[string]int64{}, Revenue: []money.Money{}, Refunded: []money.Money{}, Refunds: c[counterRefunds],
-		GivenBack: []money.Money{},
+		GivenBack: []money.Money{}, StockOuts: c[counterStockOuts], Decided: timesOf(c),
 	}
 	for _, name := range slices.Sorted(maps.Keys(c)) {
 		if c[name] == 0 { // an amendment took it back

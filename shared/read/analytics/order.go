@@ -39,7 +39,16 @@ type Order struct {
 	Cancelled *Cancelled `json:"cancelled,omitempty"`
 	Refunded  []Refunded `json:"refunded,omitempty"`
 	Amended   []Amended  `json:"amended,omitempty"`
+	// Backordered is the first time, by its sequence, that the order waited for stock.
+	Backordered *Backordered `json:"backordered,omitempty"`
+	// Scope is scopeNow of an order that also counts by the minute, with its time to the decision
+	// and as a stock-out. An order whose first event was counted by a release before has 0, and
+	// stays as it was counted.
+	Scope int `json:"scope,omitempty"`
 }
+
+// scopeNow is the Scope of an order that is new.
+const scopeNow = 1
 
 // Placed is what order.placed said.
 type Placed struct {
@@ -71,6 +80,7 @@ type fact struct {
 	cancelled *Cancelled
 	refunded  *Refunded
 	amended   *Amended
+	waits     *Backordered
 	replayed  bool
 }
 
@@ -107,6 +117,10 @@ func readFact(ctx context.Context, body []byte) (f fact, err error) {
 			f.order = refunded.OrderID
 			f.refunded, err = refundedOf(e, refunded)
 			return countable(e, err)
+		}),
+		contract.On(func(_ context.Context, e es.Envelope, waits contract.OrderBackordered) error {
+			f.order, f.waits = waits.OrderID, &Backordered{Sequence: e.Sequence, Time: e.Time.UTC()}
+			return countable(e, nil)
 		}),
 	)
 	return f, err
@@ -181,6 +195,9 @@ func (o Order) with(f fact) (next Order, fresh bool, err error) {
 	case f.refunded != nil:
 		next, fresh := o.withRefund(*f.refunded)
 		return next, fresh, nil
+	case f.waits != nil:
+		next, fresh := o.withWait(*f.waits)
+		return next, fresh, nil
 	}
 	return next, true, nil
 }
@@ -206,6 +223,7 @@ func (o Order) adds(c Calendar) sum {
 		add(o.Cancelled.Time, counterCancelled+o.Cancelled.Kind+"/"+o.Cancelled.Code, 1)
 	}
 	o.addRefunds(add)
+	o.addMeasures(c, add)
 	if o.Placed == nil || o.Confirmed == nil {
 		return s
 	}
@@ -225,6 +243,9 @@ func (o Order) adds(c Calendar) sum {
 // refuse, by their place.
 func (o Order) count(c Calendar, facts []fact, refuse func(i int, err error)) (next Order, added sum, changed bool) {
 	next = o
+	if o.Revision == 0 {
+		next.Scope = scopeNow
+	}
 	for i, f := range facts {
 		with, fresh, err := next.with(f)
 		if err != nil {

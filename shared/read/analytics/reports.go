@@ -65,6 +65,9 @@ type Reader interface {
 	// Daily gives each day of a period, also those on which nothing happened. A period that is none
 	// is an ErrInvalidPeriod.
 	Daily(context.Context, Query) ([]Day, error)
+	// Minutes gives how many orders were placed in each minute of a stretch, also in those in which
+	// none was. A stretch that is none is an ErrInvalidPeriod.
+	Minutes(context.Context, Stretch) (Minutes, error)
 }
 
 // Reports reads the figures from a table.
@@ -90,8 +93,13 @@ type noZone string
 func (z noZone) Zone() string { return string(z) }
 
 // Daily implements Reader.
-func (z noZone) Daily(context.Context, Query) ([]Day, error) {
-	return nil, ErrNoTimeZone.New(
+func (z noZone) Daily(context.Context, Query) ([]Day, error) { return nil, z.err() }
+
+// Minutes implements Reader.
+func (z noZone) Minutes(context.Context, Stretch) (Minutes, error) { return Minutes{}, z.err() }
+
+func (z noZone) err() error {
+	return ErrNoTimeZone.New(
 		"the stack's parameter TimeZone is %q, which is no time zone of the IANA database, such as UTC or "+
 			"Europe/Amsterdam",
 		string(z),

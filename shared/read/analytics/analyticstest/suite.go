@@ -72,6 +72,13 @@ type life struct {
 	lines                        []order.Line
 	refunds                      []refund
 	amendments                   []amendment // all but the first after the confirmation, if there is one
+	waits                        []shortage  // for stock
+}
+
+// shortage is a moment at which stock was short of something of an order.
+type shortage struct {
+	at       time.Time
+	sequence int64
 }
 
 // amendment is a change of what an order comes to.
@@ -80,6 +87,7 @@ type amendment struct {
 	sequence int64
 	by       int64
 	pieces   int64 // of one SKU
+	partial  bool  // since not all was there
 }
 
 // amendedSKU is what amendments are of.
@@ -90,6 +98,7 @@ func drawAmendments(t *rapid.T, l life, at func(string, time.Time) time.Time) (a
 	for i := range rapid.IntRange(0, 3).Draw(t, "amendments") {
 		a := amendment{sequence: int64(6 + i), by: rapid.Int64Range(-total, 500).Draw(t, "amended by")}
 		a.pieces = rapid.Int64Range(-pieces, 5).Draw(t, "pieces amended")
+		a.partial = rapid.Bool().Draw(t, "is partial")
 		from := l.confirmed
 		if i == 0 || l.confirmed.IsZero() { // while it was held
 			a.sequence, from = 2, l.placed
@@ -138,7 +147,12 @@ func drawLife(t *rapid.T, id string) life {
 		t.Fatal(err)
 	}
 	if rapid.Bool().Draw(t, "is confirmed") {
-		l.confirmed = at("confirmed", l.placed)
+		// by a clock that may be ten minutes late
+		l.confirmed = at("confirmed", l.placed.Add(-time.Duration(rapid.IntRange(0, 10).Draw(t, "late"))*time.Minute))
+		l.confirmed = l.confirmed.Add(time.Duration(rapid.IntRange(0, 4000).Draw(t, "more")) * time.Millisecond)
+	}
+	for i := range rapid.IntRange(0, 2).Draw(t, "waits") {
+		l.waits = append(l.waits, shortage{at: at("waits", l.placed), sequence: int64(4 + i)})
 	}
 	var total int64
 	l.amendments, total = drawAmendments(t, l, at)
@@ -173,6 +187,9 @@ func (l life) messages(t *rapid.T) [][]byte {
 			Revision: 2, Lines: l.lines, Total: l.total, By: order.OriginCustomer, Reason: order.ReasonCustomer,
 			Difference: money.Money{Amount: a.by, Currency: l.total.Currency},
 		}
+		if a.partial {
+			amended.By, amended.Reason = order.OriginSaga, order.ReasonPartial
+		}
 		switch {
 		case a.pieces > 0:
 			amended.Added = []goods.Item{{SKU: amendedSKU, Quantity: a.pieces}}
@@ -180,6 +197,11 @@ func (l life) messages(t *rapid.T) [][]byte {
 			amended.Removed = []goods.Item{{SKU: amendedSKU, Quantity: -a.pieces}}
 		}
 		bodies = append(bodies, Message(t, l.id, a.sequence, a.at, amended))
+	}
+	for _, w := range l.waits {
+		bodies = append(bodies, Message(t, l.id, w.sequence, w.at, order.Backordered{
+			Items: []goods.Item{{SKU: "sku-1", Quantity: 1}}, Until: "2026-04-30T00:00:00Z",
+		}))
 	}
 	for i, r := range l.refunds {
 		amount := money.Money{Amount: r.amount, Currency: l.total.Currency}
@@ -189,6 +211,42 @@ func (l life) messages(t *rapid.T) [][]byte {
 		}))
 	}
 	return bodies
+}
+
+// decided is when an order was, and how long after its placing.
+func (l life) decided() (at time.Time, took time.Duration, ok bool) {
+	at = l.confirmed
+	if at.IsZero() {
+		at = l.cancelled
+	}
+	return at, at.Sub(l.placed), !at.IsZero()
+}
+
+// bucket has one order that took so long.
+func bucket(took time.Duration) analytics.Bucket {
+	for _, bound := range analytics.Bounds() {
+		if bound >= took {
+			return analytics.Bucket{AtMost: bound, Orders: 1}
+		}
+	}
+	return analytics.Bucket{Orders: 1}
+}
+
+// short is when stock was first short of something of an order, by its events' sequence.
+func (l life) short() (at time.Time, ok bool) {
+	all := slices.Clone(l.waits)
+	for _, a := range l.amendments {
+		if a.partial {
+			all = append(all, shortage{a.at, a.sequence})
+		}
+	}
+	if kinds[l.reason] == "stock" {
+		all = append(all, shortage{l.cancelled, 15})
+	}
+	if len(all) == 0 {
+		return at, false
+	}
+	return slices.MinFunc(all, func(a, b shortage) int { return cmp.Compare(a.sequence, b.sequence) }).at, true
 }
 
 // counted is what the figures between two moments should be, the simple way: by looking at each
@@ -235,6 +293,14 @@ func counted(lives []life, from, to time.Time) (f analytics.Figures, best []anal
 				}
 				pieces[amendedSKU] += max(a.pieces, 0)
 			}
+		}
+	}
+	for _, l := range lives {
+		if at, took, ok := l.decided(); ok && within(at) {
+			f.Decided = f.Decided.Plus(analytics.Times{bucket(took)})
+		}
+		if at, ok := l.short(); ok && within(at) {
+			f.StockOuts++
 		}
 	}
 	maps.DeleteFunc(pieces, func(_ string, n int64) bool { return n == 0 })
@@ -383,6 +449,7 @@ func check(t *rapid.T, lives []life, table analytics.Table) {
 		want, best := counted(lives, start, end)
 		same(d.Date, d.Figures, want)
 		same(d.Date, d.Best, best)
+		checkMinutes(t, lives, reports, end)
 		if hours := int(end.Sub(start) / time.Hour); len(d.Hours) != hours {
 			t.Fatalf("%s has %d hours, not %d", d.Date, len(d.Hours), hours)
 		}
@@ -399,6 +466,28 @@ func check(t *rapid.T, lives []life, table analytics.Table) {
 	}
 	if orders != int64(len(lives)) {
 		t.Fatalf("%d orders are counted of %d", orders, len(lives))
+	}
+}
+
+// checkMinutes: each minute before a moment has the orders that were placed in it.
+func checkMinutes(t *rapid.T, lives []life, reports analytics.Reports, before time.Time) {
+	minutes, err := reports.Minutes(
+		context.Background(), analytics.Stretch{Before: before, Count: analytics.MaxMinutes},
+	)
+	if err != nil || len(minutes.All) != analytics.MaxMinutes || minutes.Unknown != 0 {
+		t.Fatalf("%d minutes before %s, %d orders without one, %v", len(minutes.All), before, minutes.Unknown, err)
+	}
+	placed := map[int64]int64{} // by the minute
+	for _, l := range lives {
+		placed[l.placed.Unix()/60]++
+	}
+	for i, m := range minutes.All {
+		if start := before.Add(time.Duration(i-analytics.MaxMinutes) * time.Minute); !m.Start.Equal(start) {
+			t.Fatalf("minute %d before %s begins at %s, not at %s", i, before, m.Start, start)
+		}
+		if want := placed[m.Start.Unix()/60]; m.Orders != want {
+			t.Fatalf("%d orders at %s, not %d", m.Orders, m.Start, want)
+		}
 	}
 }
 
