@@ -114,33 +114,17 @@ func price(list cost.PriceList, usage cost.Usage) (priced, error) {
 	if err != nil {
 		return priced{}, err
 	}
-	p, mail := priced{Total: inDollars(total)}, new(big.Rat)
+	p, mail := priced{Total: cost.Dollars(total)}, new(big.Rat)
 	for _, l := range lines {
 		if l.Item == cost.Mail {
 			mail = l.Amount
 		}
 		p.Lines = append(
-			p.Lines, pricedLine{Item: l.Item, Quantity: quantity(l.Quantity), Dollars: inDollars(l.Amount)},
+			p.Lines, pricedLine{Item: l.Item, Quantity: cost.Number(l.Quantity), Dollars: cost.Dollars(l.Amount)},
 		)
 	}
-	p.Mail = inDollars(mail)
+	p.Mail = cost.Dollars(mail)
 	return p, nil
-}
-
-// inDollars shows an amount in cents from a dollar on, and else with seven decimals: an order costs
-// fractions of a cent.
-func inDollars(amount *big.Rat) string {
-	if amount.Cmp(big.NewRat(1, 1)) >= 0 {
-		return amount.FloatString(2)
-	}
-	return amount.FloatString(7)
-}
-
-func quantity(n *big.Rat) string {
-	if n.IsInt() {
-		return n.FloatString(0)
-	}
-	return n.FloatString(3)
 }
 
 func (o costOptions) report() (costReport, error) {
@@ -153,10 +137,6 @@ func (o costOptions) report() (costReport, error) {
 		return r, err
 	}
 	r.Prices.Date, r.Prices.Region, r.Prices.Source = list.Date, list.Region, list.Source
-	budget, err := cost.Budget()
-	if err != nil {
-		return r, err
-	}
 	idle, err := cost.Idle()
 	if err != nil {
 		return r, err
@@ -167,11 +147,10 @@ func (o costOptions) report() (costReport, error) {
 	r.Orders = map[string]priced{}
 	mixed := cost.Usage{} // an order of the month on average
 	for kind, share := range map[string]int{cost.Delivered: 100 - o.cancelled, cost.Cancelled: o.cancelled} {
-		counts, ok := budget[kind]
-		if !ok || counts.Orders < 1 {
-			return r, fmt.Errorf("cost: nothing was counted of an order that is %s", kind)
+		one, err := cost.OfOrder(kind)
+		if err != nil {
+			return r, err
 		}
-		one := counts.Usage().Scaled(big.NewRat(1, counts.Orders))
 		if r.Orders[kind], err = price(list, one); err != nil {
 			return r, err
 		}

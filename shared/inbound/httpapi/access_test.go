@@ -289,6 +289,15 @@ func TestAccessToOperations(t *testing.T) {
 		{"read the figures", func(_ *shop, who caller) request {
 			return get(who, "/analytics/daily?from=2026-03-01&to=2026-03-01")
 		}, gets{401, 403, 403, 200}},
+		{"read the minutes", func(_ *shop, who caller) request {
+			return get(who, "/analytics/minutes")
+		}, gets{401, 403, 403, 200}},
+		{"count the dead letters", func(_ *shop, who caller) request {
+			return get(who, "/analytics/dead-letters")
+		}, gets{401, 403, 403, 200}},
+		{"read what an order costs", func(_ *shop, who caller) request {
+			return get(who, "/analytics/cost")
+		}, gets{401, 403, 403, 200}},
 		{
 			"read the description", func(_ *shop, who caller) request { return get(who, "/openapi.json") },
 			gets{200, 200, 200, 200},

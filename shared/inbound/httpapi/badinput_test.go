@@ -763,6 +763,19 @@ func TestBadFigures(t *testing.T) {
 			"too many SKUs of a day", reading(operator, "/analytics/daily?from=2026-03-01&to=2026-03-01&top=101"), 400,
 			"request.invalid", "query.top",
 		},
+		{"no minutes", reading(operator, "/analytics/minutes?minutes=0"), 400, "request.invalid", "query.minutes"},
+		{
+			"minutes of more than a day", reading(operator, "/analytics/minutes?minutes=1441"), 400, "request.invalid",
+			"query.minutes",
+		},
+		{
+			"minutes before no time", reading(operator, "/analytics/minutes?before=noon"), 400, "request.invalid",
+			"query.before",
+		},
+		{
+			"minutes before a shop", reading(operator, "/analytics/minutes?before=1970-01-01T00:00:00Z"), 400,
+			"analytics.invalid-period", "query.before",
+		},
 	})
 }
 

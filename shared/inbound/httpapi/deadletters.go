@@ -1,10 +1,12 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -143,9 +145,59 @@ func (s *server) deadLetterQueries(q Queries) {
 		Description: "Newest first, in pages.",
 	}, q.listDeadLetters)
 	register(s, accessOperator, huma.Operation{
+		OperationID: "getDeadLetterDepth", Method: http.MethodGet, Path: "/analytics/dead-letters",
+		Summary:     "Read how many dead-letter entries are not closed",
+		Description: "For operators. In all and by consumer. The numbers lag behind by about a second.",
+	}, q.getDeadLetterDepth)
+	register(s, accessOperator, huma.Operation{
 		OperationID: "getDeadLetter", Method: http.MethodGet, Path: "/dead-letters/{id}",
 		Summary: "Read a dead-letter entry with its message", Errors: []int{http.StatusNotFound},
 	}, q.getDeadLetter)
+}
+
+// DepthAnswer is how many entries are not closed. It is exported as FiguresAnswer is.
+type DepthAnswer struct {
+	Returning int64  `json:"returning" doc:"Entries that are open or being redriven: they come back by themselves"`
+	Waiting   int64  `json:"waiting" doc:"Entries that are exhausted or held: they wait for a person"`
+	Oldest    string `json:"oldest,omitempty" format:"date-time" doc:"Since when the oldest of them is open; absent if there is none"`
+}
+
+type consumerDepthAnswer struct {
+	Consumer string `json:"consumer" doc:"The function, or the queue that it reads" example:"start-saga"`
+	DepthAnswer
+}
+
+type depthsAnswer struct {
+	DepthAnswer
+	Consumers []consumerDepthAnswer `json:"consumers" doc:"The same by consumer, those with the most entries first"`
+	AtLeast   bool                  `json:"atLeast,omitempty" doc:"true if there are more than 1,000 entries of a status: the numbers are at least so many, and the oldest is among them"`
+}
+
+type depthsOutput struct{ Body depthsAnswer }
+
+func (q Queries) getDeadLetterDepth(ctx context.Context, _ identity, _ *struct{}) (*depthsOutput, error) {
+	d, err := q.DeadLetters.Depths(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &depthsOutput{Body: depthsAnswer{
+		DepthAnswer: depthOf(d.All), Consumers: []consumerDepthAnswer{}, AtLeast: d.AtLeast,
+	}}
+	for consumer, of := range d.ByConsumer {
+		out.Body.Consumers = append(
+			out.Body.Consumers, consumerDepthAnswer{Consumer: consumer, DepthAnswer: depthOf(of)},
+		)
+	}
+	slices.SortFunc(out.Body.Consumers, func(a, b consumerDepthAnswer) int {
+		return cmp.Or(
+			cmp.Compare(b.Returning+b.Waiting, a.Returning+a.Waiting), cmp.Compare(a.Consumer, b.Consumer),
+		)
+	})
+	return out, nil
+}
+
+func depthOf(d deadletter.Depth) DepthAnswer {
+	return DepthAnswer{Returning: d.Returning, Waiting: d.Waiting, Oldest: moment(d.Oldest)}
 }
 
 func (q Queries) listDeadLetters(

@@ -477,6 +477,10 @@ func (s *server) queries(q Queries) {
 			"refund counts when the cancellation is completed.")
 	figures.Errors = nil
 	register(s, accessOperator, figures, q.getDailyFigures)
+	minutes := get("getMinuteFigures", "/analytics/minutes", "Read how many orders were placed in each minute",
+		"For operators. The last hour by default, up to a day. The minute that is not over is left out.")
+	minutes.Errors = nil
+	register(s, accessOperator, minutes, q.getMinuteFigures)
 	s.customerSearch(q)
 }
 

@@ -42,6 +42,9 @@ func (s *server) machinery(o Operations) {
 	register(s, accessOperator, operation("listAlarms", "/alarms", "List the alarms",
 		"All alarms whose names begin with the stack's, those in alarm first, with the place where it is written "+
 			"what to do."), o.listAlarms)
+	register(s, accessOperator, operation("getOrderCost", "/analytics/cost", "Read what an order costs",
+		"By AWS's list prices, without free tiers and discounts: what was counted of an order on a deployed stack, "+
+			"where no batch had two orders in it. It is not this stack's bill."), o.getOrderCost)
 }
 
 type viewAnswer struct {

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"math/big"
 )
 
 //go:embed budget.json
@@ -23,4 +24,17 @@ func Budget() (map[string]Counts, error) {
 		return nil, fmt.Errorf("cost: budget: %w", err)
 	}
 	return kinds, nil
+}
+
+// OfOrder is what an order uses on average, by how it ends.
+func OfOrder(kind string) (Usage, error) {
+	kinds, err := Budget()
+	if err != nil {
+		return nil, err
+	}
+	counts, ok := kinds[kind]
+	if !ok || counts.Orders < 1 {
+		return nil, fmt.Errorf("cost: nothing was counted of an order that is %s", kind)
+	}
+	return counts.Usage().Scaled(big.NewRat(1, counts.Orders)), nil
 }

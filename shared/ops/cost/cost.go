@@ -313,3 +313,20 @@ func (c *Counts) Add(function string, messages, logBytes int64, cpuMillis float6
 	})
 	c.Functions[function] = f
 }
+
+// Dollars writes an amount in cents from a dollar on, and else with seven decimals: an order costs
+// fractions of a cent.
+func Dollars(amount *big.Rat) string {
+	if amount.Cmp(big.NewRat(1, 1)) >= 0 {
+		return amount.FloatString(2)
+	}
+	return amount.FloatString(7)
+}
+
+// Number writes how much of an item was used, with three decimals where it is no whole number.
+func Number(n *big.Rat) string {
+	if n.IsInt() {
+		return n.FloatString(0)
+	}
+	return n.FloatString(3)
+}

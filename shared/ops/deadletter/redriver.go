@@ -390,39 +390,19 @@ func (e Entry) alertText() (subject, text string) {
 // measure counts what stands in the table, the first recorded first, so that the oldest is among
 // it. Beyond maxCounted of a status it says at least so many.
 func (r Redriver) measure(ctx context.Context) error {
-	open, oldest := map[string]int64{}, time.Time{}
-	var all, spent int64
-	for _, status := range []Status{StatusOpen, StatusRedriving, StatusSpent} {
-		counted := 0
-		for q := (Query{Status: status, Limit: MaxPage, Oldest: true}); counted < maxCounted; {
-			page, err := r.Table.List(ctx, q)
-			if err != nil {
-				return err
-			}
-			counted += len(page.Entries)
-			for _, e := range page.Entries {
-				if status == StatusSpent || e.Held {
-					spent++
-					continue
-				}
-				all++
-				open[e.Consumer]++
-				if oldest.IsZero() || e.opened().Before(oldest) {
-					oldest = e.opened()
-				}
-			}
-			if q.After = page.Next; q.After == "" {
-				break
-			}
+	d, err := depthsOf(ctx, r.Table, maxCounted)
+	if err != nil {
+		return err
+	}
+	r.Measure(MetricOpen, "", d.All.Returning)
+	for consumer, of := range d.ByConsumer {
+		if of.Returning > 0 {
+			r.Measure(MetricOpen, consumer, of.Returning)
 		}
 	}
-	r.Measure(MetricOpen, "", all)
-	for consumer, n := range open {
-		r.Measure(MetricOpen, consumer, n)
-	}
-	r.Measure(MetricSpent, "", spent)
+	r.Measure(MetricSpent, "", d.All.Waiting)
 	var age time.Duration
-	if !oldest.IsZero() {
+	if oldest := d.All.OldestReturning; !oldest.IsZero() {
 		age = max(0, r.Clock.Now().Sub(oldest))
 	}
 	r.Measure(MetricOldest, "", int64(age/time.Second))

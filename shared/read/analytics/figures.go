@@ -191,7 +191,7 @@ type Figures struct {
 	Refunds   int64         // of orders that had left
 	GivenBack []money.Money // by these, by currency
 	StockOuts int64         // orders that stock was short of, each once
-	Decided   Times         // how long those took that were decided in this time
+	Decided   Durations     // how long those took that were decided in this time
 }
 
 // addAll adds the counters of an hour to those of its day.

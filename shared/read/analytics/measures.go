@@ -126,14 +126,14 @@ type Bucket struct {
 	Orders int64
 }
 
-// Times are how long orders took from placed to decided: those of the buckets that have any, the
-// shortest first. Times of several hours are added bucket by bucket; percentiles can't be.
-type Times []Bucket
+// Durations are how long orders took from placed to decided: those of the buckets that have any,
+// the shortest first. Durations of several hours are added bucket by bucket; percentiles can't be.
+type Durations []Bucket
 
 // timesOf reads them of counters. A bucket of another form is one of a later version and is passed
 // over.
-func timesOf(c Counters) Times {
-	var times Times
+func timesOf(c Counters) Durations {
+	var times Durations
 	for name, n := range c {
 		bucket, ok := strings.CutPrefix(name, counterTook)
 		if !ok || n <= 0 { // 0: a confirmation that came late has moved it
@@ -157,7 +157,7 @@ func timesOf(c Counters) Times {
 }
 
 // Orders is how many orders they are of.
-func (t Times) Orders() (n int64) {
+func (t Durations) Orders() (n int64) {
 	for _, b := range t {
 		n += b.Orders
 	}
@@ -167,7 +167,7 @@ func (t Times) Orders() (n int64) {
 // Percentile is the time within which so many of a hundred orders were decided: the bound of the
 // bucket that has the last of them, which is never less than the time itself. It is not known where
 // there are no orders; beyond says that it is more than all bounds.
-func (t Times) Percentile(percent int64) (atMost time.Duration, beyond, known bool) {
+func (t Durations) Percentile(percent int64) (atMost time.Duration, beyond, known bool) {
 	n := t.Orders()
 	rank := n/100*percent + (n%100*percent+99)/100
 	for _, b := range t {
@@ -179,7 +179,7 @@ func (t Times) Percentile(percent int64) (atMost time.Duration, beyond, known bo
 }
 
 // Plus is the times of both.
-func (t Times) Plus(more Times) Times {
+func (t Durations) Plus(more Durations) Durations {
 	c := Counters{}
 	for _, b := range slices.Concat(t, more) {
 		name := tookLonger

@@ -62,7 +62,7 @@ func TestPercentilesOfSeveralHours(t *testing.T) {
 func TestPercentilesAgainstTheTimes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var took []time.Duration
-		var times analytics.Times
+		var times analytics.Durations
 		for range rapid.IntRange(1, 40).Draw(t, "orders") {
 			exponent := rapid.IntRange(0, 9).Draw(t, "exponent")
 			d := time.Duration(rapid.Int64Range(0, 30).Draw(t, "took")) * time.Millisecond
@@ -92,13 +92,13 @@ func TestPercentilesAgainstTheTimes(t *testing.T) {
 }
 
 // of is the times of one order, by the documented rule: the first bound that is not below.
-func of(took time.Duration) analytics.Times {
+func of(took time.Duration) analytics.Durations {
 	for _, bound := range analytics.Bounds() {
 		if took <= bound {
-			return analytics.Times{{AtMost: bound, Orders: 1}}
+			return analytics.Durations{{AtMost: bound, Orders: 1}}
 		}
 	}
-	return analytics.Times{{Orders: 1}}
+	return analytics.Durations{{Orders: 1}}
 }
 
 // The bounds are documented, rise, and are whole milliseconds, by which buckets are named.
@@ -136,7 +136,7 @@ func TestTimesAtTheEnds(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var all analytics.Times
+			var all analytics.Durations
 			for _, d := range days {
 				all = all.Plus(d.Decided)
 			}
@@ -145,7 +145,7 @@ func TestTimesAtTheEnds(t *testing.T) {
 			}
 		})
 	}
-	if _, _, known := (analytics.Times{}).Percentile(99); known {
+	if _, _, known := (analytics.Durations{}).Percentile(99); known {
 		t.Error("a percentile of nothing")
 	}
 }

@@ -297,7 +297,7 @@ func counted(lives []life, from, to time.Time) (f analytics.Figures, best []anal
 	}
 	for _, l := range lives {
 		if at, took, ok := l.decided(); ok && within(at) {
-			f.Decided = f.Decided.Plus(analytics.Times{bucket(took)})
+			f.Decided = f.Decided.Plus(analytics.Durations{bucket(took)})
 		}
 		if at, ok := l.short(); ok && within(at) {
 			f.StockOuts++
