@@ -80,35 +80,24 @@ func (s sum) add(r Row, counter string, n int64) {
 	}
 }
 
-// What an hour's row has room for. It stays below the KB that a write unit pays for: soldRoom are
-// the bytes that pieces by SKU may take of it, as long as all else takes no more than otherRoom.
-// Those are its key, 60 minutes, and the outcomes, amounts and times of a usual hour.
+// What an hour's row has room for, in bytes. It stays below the KB that a write unit pays for: its
+// key has 50, its minutes 300, its times 90, and what is left is for pieces by SKU and for all
+// else.
 const (
-	otherRoom = 600
 	soldRoom  = 370
+	otherRoom = 210 // what is above it is taken from the pieces
 )
 
 // What counters take in a row, as analyticstable writes them: a name, and a number of two digits
 // for each byte of it and one byte more.
 const (
-	minuteBytes  = 3 + 2 // up to 99 orders
-	tookBytes    = 6 + 3
 	soldBytes    = 2 + 4 // besides the SKU: up to a million pieces
 	counterBytes = 6 + 5 // besides the name
 )
 
-// bytesOf is what a counter takes in a row, as a rule.
-func bytesOf(name string) int {
-	sku, sold := strings.CutPrefix(name, counterSold)
-	switch {
-	case sold:
-		return len(sku) + soldBytes
-	case strings.HasPrefix(name, counterMinute):
-		return minuteBytes
-	case strings.HasPrefix(name, counterTook):
-		return tookBytes
-	}
-	return len(name) + counterBytes
+// reserved says whether a counter has its room in each hour's row, whether it is there yet or not.
+func reserved(counter string) bool {
+	return strings.HasPrefix(counter, counterMinute) || strings.HasPrefix(counter, counterTook)
 }
 
 // spilled is the sum with those pieces in rows of their SKUs that the hour's row has no room for.
@@ -120,12 +109,13 @@ func (s sum) spilled(read map[Row]Counters, before sum) sum {
 		row, known := read[r]
 		names, sold, others := map[string]bool{}, 0, 0
 		take := func(name string) {
+			sku, isSold := strings.CutPrefix(name, counterSold)
 			switch {
-			case names[name]:
-			case strings.HasPrefix(name, counterSold):
-				sold += bytesOf(name)
+			case names[name], reserved(name):
+			case isSold:
+				sold += len(sku) + soldBytes
 			default:
-				others += bytesOf(name)
+				others += len(name) + counterBytes
 			}
 			names[name] = true
 		}
@@ -137,7 +127,7 @@ func (s sum) spilled(read map[Row]Counters, before sum) sum {
 		for _, name := range slices.Sorted(maps.Keys(added)) {
 			sku, pieces := strings.CutPrefix(name, counterSold)
 			room := soldRoom - max(0, others-otherRoom)
-			if pieces && (!known || !names[name] && sold+bytesOf(name) > room) {
+			if pieces && (!known || !names[name] && sold+len(sku)+soldBytes > room) {
 				out.add(Row{Kind: KindSKU, Date: r.Date, SKU: sku}, CounterPieces, added[name])
 				continue
 			}

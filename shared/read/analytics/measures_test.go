@@ -322,7 +322,7 @@ func TestStockOuts(t *testing.T) {
 	})
 	stopped := analyticstest.Message(t, "o1", 9, noon.Add(5*time.Hour), order.Cancelled{Reason: "stock.insufficient"})
 	wanted := analyticstest.Message(t, "o2", 9, noon, order.Cancelled{Reason: order.ReasonCustomer})
-	table := &analyticstest.Memory{}
+	table := &recording{Table: &analyticstest.Memory{}}
 	for i, want := range []map[int]int64{{17: 1}, {13: 1}, {13: 1}, {13: 1}} {
 		count(t, table, "UTC", [][]byte{stopped, waits, waits, wanted}[i])
 		hours, err := table.Hours(t.Context(), "2026-03-01")
@@ -338,5 +338,8 @@ func TestStockOuts(t *testing.T) {
 		if !maps.Equal(got, want) {
 			t.Errorf("after message %d: %v, want %v", i, got, want)
 		}
+	}
+	if want := []int{2, 3, 2}; !slices.Equal(table.sizes, want) { // the same event again is no write
+		t.Errorf("writes of %v, want %v", table.sizes, want)
 	}
 }
