@@ -216,9 +216,6 @@ func TestDeadLetter(t *testing.T) {
 	b.do(chromedp.Navigate(s.console + "/stock?sku=missing"))
 	b.shows("main", "Nobody has counted missing yet.")
 	b.check("stock")
-	b.do(chromedp.Navigate(s.console + "/figures"))
-	b.shows("main", "By day")
-	b.check("figures")
 }
 
 // comeAgain has what a consumer failed at come again after a second, for the test's time: after the

@@ -77,7 +77,8 @@ func TestAnswers(t *testing.T) {
 		"PersonAnswer": reflect.TypeFor[person](), "StatisticsAnswer": reflect.TypeFor[statistics](),
 		"AccountAnswer": reflect.TypeFor[accountState](), "StatementAnswer": reflect.TypeFor[statement](), "ViewsAnswer": reflect.TypeFor[viewList](),
 		"AuditAnswer": reflect.TypeFor[auditState](), "AlarmsAnswer": reflect.TypeFor[alarmList](),
-		"Problem": reflect.TypeFor[Problem](),
+		"MinutesAnswer": reflect.TypeFor[minuteList](), "DepthsAnswer": reflect.TypeFor[depths](),
+		"CostAnswer": reflect.TypeFor[orderCosts](), "Problem": reflect.TypeFor[Problem](),
 	} {
 		check(name, is, schemas[name])
 	}

@@ -134,11 +134,11 @@ func TestChart(t *testing.T) {
 	for _, top := range []int64{0, 1, 4, 5, 9, 10, 99, 1_000, 123_456_789, 1<<62 + 1} {
 		c := chart{Kinds: []string{"a", "b"}}
 		for i := range 31 {
-			c.add("2026-03-01", []int64{top, int64(i) % (top + 1)}, nil)
+			c.add(group{Label: "03-01", At: "2026-03-01", Values: []int64{top, int64(i) % (top + 1)}})
 		}
 		c.layOut()
-		if len(c.Bars) != 62 || len(c.Lines) < 2 || len(c.Lines) > 7 || len(c.Dates) > mostDates {
-			t.Errorf("%d: %d bars, %d lines, %d dates", top, len(c.Bars), len(c.Lines), len(c.Dates))
+		if len(c.Bars) != 62 || len(c.Lines) < 2 || len(c.Lines) > 7 || len(c.Marks) > mostMarks {
+			t.Errorf("%d: %d bars, %d lines, %d labels", top, len(c.Bars), len(c.Lines), len(c.Marks))
 		}
 		floor := c.Lines[0].Y
 		for _, b := range c.Bars {
@@ -148,6 +148,45 @@ func TestChart(t *testing.T) {
 		}
 		if top > 0 && c.Bars[0].Height < (chartHeight-chartBottom-chartTop)/3 {
 			t.Errorf("%d: the highest bar is %d high", top, c.Bars[0].Height)
+		}
+	}
+}
+
+// An axis in steps that grow has each bound in its place, and between them what is between; no bar
+// leaves the drawing, however high.
+func TestChartOfTimes(t *testing.T) {
+	for _, top := range []int64{0, 50, 100, 5_000, 20_000, 90_000, 30 * 24 * 60 * 60 * 1000} {
+		c := chart{Kinds: []string{"p50"}, rungs: rungs(), name: within}
+		for _, v := range []int64{0, top / 2, top} {
+			c.add(group{Label: "03-01", At: "2026-03-01", Values: []int64{v}})
+		}
+		c.layOut()
+		floor, ceiling := c.Lines[0].Y, c.Lines[0].Y
+		for i, l := range c.Lines {
+			ceiling = l.Y
+			if i > 0 && l.Y >= c.Lines[i-1].Y || l.Y < 0 {
+				t.Errorf("%d: the lines are %+v", top, c.Lines)
+			}
+		}
+		if len(c.Lines) < 2 || len(c.Lines) > mostLines+1 {
+			t.Errorf("%d: %d lines", top, len(c.Lines))
+		}
+		heights := []int{}
+		for _, b := range c.Bars {
+			heights = append(heights, b.Height)
+			if b.Y+b.Height != floor || b.Y < min(ceiling, chartTop) {
+				t.Errorf("%d: a bar is %+v under %d", top, b, ceiling)
+			}
+		}
+		if heights[0] != 0 || top > 0 && (heights[1] <= 0 || heights[1] >= heights[2]) {
+			t.Errorf("%d: bars of %v", top, heights)
+		}
+	}
+	steps := rungs()
+	last := steps[len(steps)-1]
+	for v, want := range map[int64]int64{0: 0, 100: 10, 200: 15, 300: 20, 1000: 30, last: 140, last + 1: 140} {
+		if got := rungOf(steps, v, 10); got != want {
+			t.Errorf("%d is at %d, want %d", v, got, want)
 		}
 	}
 }

@@ -173,55 +173,33 @@ func TestStock(t *testing.T) {
 	wantPage(t, w.get("/stock?sku=BOOK-1"), http.StatusServiceUnavailable, "did not answer")
 }
 
-const daily = `{"timeZone":"Europe/Amsterdam","days":[
-	{"date":"2026-02-23","orders":1,"confirmed":1,"cancelled":0,"cancelledByReason":{},"revenue":[],"refunded":[],
-	"topSkus":[]},
-	{"date":"2026-03-01","orders":12,"confirmed":9,"cancelled":3,
-	"cancelledByReason":{"stock.insufficient":2,"HOSTILE":1},"revenue":[{"amount":9007199254740993,"currency":"EUR"}],
-	"refunded":[{"amount":5,"currency":"JPY"}],"topSkus":[{"sku":"HOSTILE","pieces":7}]}]}`
-
-// Figures are of the days of the shop's time zone, with each number in a table and in a drawing.
-func TestFigures(t *testing.T) {
-	w := newWorld(t)
-	text := strings.NewReplacer(`"HOSTILE"`, quoted(hostile)).Replace(daily)
-	w.answer("GET /analytics/daily?from=2026-02-22&to=2026-03-02", http.StatusOK, text)
-	w.answer("GET /analytics/daily?from=2026-01-29&to=2026-03-02", http.StatusOK, `{"timeZone":"UTC","days":[]}`)
-	w.answer("GET /analytics/daily?from=2026-03-01&hours=true&to=2026-03-01&top=0", http.StatusOK, hours)
-	for _, asked := range []string{"", "?days=7", "?days=1000000"} {
-		wantSafe(t, w.get("/figures"+asked), "Europe/Amsterdam", "2026-03-01: 12 placed", "2026-03-01 13:00: 4 placed",
-			"EUR 90071992547409.93",
-			"JPY 5", "stock.insufficient", `aria-current="page">7 days`)
-	}
-	wantSafe(t, w.get("/figures?days=31"), "Figures", "2026-03-01 12:00: 4 placed")
-}
-
-const hours = `{"timeZone":"Europe/Amsterdam","days":[{"date":"2026-03-01","orders":4,"confirmed":0,"cancelled":0,
-	"hours":[{"start":"2026-03-01T12:00:00Z","orders":4,"confirmed":0,"cancelled":0}]}]}`
-
 // TestToday: today is the shop's, which has begun before UTC's or has not yet.
 func TestToday(t *testing.T) {
 	const at = `{"date":"%s","orders":0,"confirmed":0,"cancelled":0,"revenue":[],"refunded":[],"topSkus":[]}`
-	rows := regexp.MustCompile(`<th scope="row">(2026-\d\d-\d\d)`)
+	rows := regexp.MustCompile(`<th scope="row">(2026-\d\d-\d\d)</th>`)
 	var days []string
 	for d := range 9 {
 		days = append(days, fmt.Sprintf(at, time.Date(2026, 2, 22+d, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)))
 	}
 	for zone, tc := range map[string]struct {
-		hour        int
+		hour, from  int
 		first, last string
 	}{
-		"UTC":                 {12, "2026-02-23", "2026-03-01"},
-		"Asia/Tokyo":          {15, "2026-02-24", "2026-03-02"},
-		"America/Los_Angeles": {7, "2026-02-22", "2026-02-28"},
-		"Pacific/Kiritimati":  {10, "2026-02-24", "2026-03-02"},
+		"UTC":                 {12, 1, "2026-02-23", "2026-03-01"},
+		"Asia/Tokyo":          {15, 2, "2026-02-24", "2026-03-02"},
+		"America/Los_Angeles": {7, 0, "2026-02-22", "2026-02-28"},
+		"Pacific/Kiritimati":  {10, 2, "2026-02-24", "2026-03-02"},
 	} {
 		t.Run(zone, func(t *testing.T) {
 			w := newWorld(t)
 			w.clock.Advance(time.Duration(tc.hour-12) * time.Hour)
-			w.answer("GET /analytics/daily?from=2026-02-22&to=2026-03-02", http.StatusOK,
-				fmt.Sprintf(`{"timeZone":%q,"days":[%s]}`, zone, strings.Join(days, ",")))
-			w.answer("GET /analytics/daily?from="+tc.last+"&hours=true&to="+tc.last+"&top=0", http.StatusOK,
+			w.answer("GET /analytics/daily?from=2026-02-28&hours=true&to=2026-03-02&top=0", http.StatusOK,
 				fmt.Sprintf(`{"timeZone":%q,"days":[]}`, zone))
+			w.answer("GET /analytics/daily?from="+tc.first+"&to="+tc.last, http.StatusOK,
+				fmt.Sprintf(`{"timeZone":%q,"days":[%s]}`, zone, strings.Join(days[tc.from:tc.from+7], ",")))
+			w.answer("GET /analytics/minutes", http.StatusOK, fmt.Sprintf(`{"timeZone":%q,"minutes":[]}`, zone))
+			w.answer("GET /analytics/dead-letters", http.StatusOK, `{"consumers":[]}`)
+			w.answer("GET /analytics/cost", http.StatusOK, `{"orders":[]}`)
 			session := operator(w.clock.Now().Add(time.Hour))
 			out := w.send(http.MethodGet, "/figures", nil, cookie("orderflow-session", session))
 			wantPage(t, out, http.StatusOK, "Figures")
