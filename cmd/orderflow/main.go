@@ -182,6 +182,7 @@ func root(stack *stackFlag) *cobra.Command {
 		accountsCommand(stack.connect), shipmentsCommand(stack.connect), sagaCommand(stack),
 		costCommand(stack), doctorCommand(stack), logsCommand(stack), verifyCommand(stack), tourCommand(stack),
 		consoleCommand(stack), alarmsCommand(stack.connect), auditCommand(stack.connect),
+		figuresCommand(stack.connect),
 	)
 	strict(cmd)
 	return cmd
