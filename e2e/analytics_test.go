@@ -33,6 +33,12 @@ type figures struct {
 	Revenue           []money.Money    `json:"revenue"`
 	Refunded          []money.Money    `json:"refunded"`
 	GivenBack         []money.Money    `json:"givenBack"`
+	StockOuts         int64            `json:"stockOuts"`
+	Decided           struct {
+		Orders    int64 `json:"orders"`
+		P50Millis int64 `json:"p50Millis"`
+		P99Millis int64 `json:"p99Millis"`
+	} `json:"decided"`
 }
 
 type sold struct {
@@ -178,7 +184,8 @@ func TestFiguresOfBatches(t *testing.T) {
 		bodies = append(bodies,
 			analyticstest.Message(t, id, 5, at, orders.Cancelled{Reason: "stock.insufficient"}),
 			analyticstest.Message(
-				t, id, 3, at, orders.Confirmed{PaymentID: "p", ShipmentID: "s", TrackingNumber: "OF1"},
+				t, id, 3, at.Add(4*time.Second),
+				orders.Confirmed{PaymentID: "p", ShipmentID: "s", TrackingNumber: "OF1"},
 			),
 			analyticstest.Message(t, id, 1, at, orders.Placed{
 				OrderID: id, CustomerID: "e2e",
@@ -210,8 +217,9 @@ func TestFiguresOfBatches(t *testing.T) {
 	want := dayFigures{Date: day.Format(time.DateOnly), TopSKUs: []sold{{"sku-0", 12}, {"sku-1", 12}}, figures: figures{
 		Orders: 12, Confirmed: 12, Cancelled: 12, CancelledByKind: map[string]int64{"stock": 12},
 		CancelledByReason: map[string]int64{"stock.insufficient": 12},
-		Revenue:           usd(6000), Refunded: usd(6000), GivenBack: []money.Money{},
+		Revenue:           usd(6000), Refunded: usd(6000), GivenBack: []money.Money{}, StockOuts: 12,
 	}}
+	want.Decided.Orders, want.Decided.P50Millis, want.Decided.P99Millis = 12, 5000, 5000
 	same := func() (dayFigures, bool) {
 		got := daily(t, day, day)[0]
 		hours := map[int]int64{}
@@ -229,5 +237,27 @@ func TestFiguresOfBatches(t *testing.T) {
 	}
 	if got, ok := same(); !ok {
 		t.Errorf("in the end: %+v", got)
+	}
+	minutes := must[struct {
+		Orders  int64 `json:"orders"`
+		Minutes []struct {
+			Start  time.Time `json:"start"`
+			Orders int64     `json:"orders"`
+		} `json:"minutes"`
+		WithoutMinute int64 `json:"ordersWithoutMinute"`
+	}](t, http.StatusOK, get(
+		stack.operator, "/analytics/minutes?minutes=221&before="+day.Add(221*time.Minute).Format(time.RFC3339),
+	))
+	for i, m := range minutes.Minutes {
+		placed := int64(0)
+		if i%20 == 0 {
+			placed = 1
+		}
+		if !m.Start.Equal(day.Add(time.Duration(i)*time.Minute)) || m.Orders != placed {
+			t.Errorf("minute %d: %+v", i, m)
+		}
+	}
+	if len(minutes.Minutes) != 221 || minutes.Orders != 12 || minutes.WithoutMinute != 0 {
+		t.Errorf("%d minutes, %d orders and %d without", len(minutes.Minutes), minutes.Orders, minutes.WithoutMinute)
 	}
 }
