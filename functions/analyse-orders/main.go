@@ -1,4 +1,5 @@
-// analyse-orders counts orders, revenue, cancellations and what is sold, by hour and day.
+// analyse-orders counts orders, revenue, cancellations, what is sold, how long orders take and how
+// often stock is short, by hour and day.
 package main
 
 import (

@@ -1,5 +1,6 @@
 // Package analytics counts what happens to orders: how many are placed, confirmed and cancelled,
-// what they come to, what is given back and what is sold most, by hour and day.
+// what they come to, what is given back, what is sold most, how long they take and how often stock
+// is short, by hour and day; and how many are placed by the minute.
 //
 // It knows of orders what their events on the bus say, and asks nobody. Each order has a small row
 // of its own that says which of its events are counted; it is written in one transaction with the

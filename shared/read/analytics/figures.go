@@ -207,12 +207,13 @@ func (c Counters) sold() map[string]int64 {
 }
 
 // figuresOf reads the counters of a day or an hour. A counter of another name is one of a later
-// version and is passed over.
+// version and is passed over. What a late event moves out of an hour that another time zone has
+// counted may leave less than nothing in this one's, which is shown as nothing.
 func figuresOf(c Counters) Figures {
 	f := Figures{
 		Orders: c[counterOrders], Confirmed: c[counterConfirmed], Kinds: map[string]int64{},
 		Reasons: map[string]int64{}, Revenue: []money.Money{}, Refunded: []money.Money{}, Refunds: c[counterRefunds],
-		GivenBack: []money.Money{}, StockOuts: c[counterStockOuts], Decided: timesOf(c),
+		GivenBack: []money.Money{}, StockOuts: max(0, c[counterStockOuts]), Decided: timesOf(c),
 	}
 	for _, name := range slices.Sorted(maps.Keys(c)) {
 		if c[name] == 0 { // an amendment took it back

@@ -343,3 +343,19 @@ func TestStockOuts(t *testing.T) {
 		t.Errorf("writes of %v, want %v", table.sizes, want)
 	}
 }
+
+// What a late event moves, after the time zone was changed, out of an hour that never had it, is
+// shown as nothing there.
+func TestLessThanNothing(t *testing.T) {
+	table := &analyticstest.Memory{}
+	row := analytics.Row{Kind: analytics.KindHour, Date: "2026-03-01", Hour: noon}
+	err := table.Write(t.Context(), nil, []analytics.Addition{{
+		Row: row, Counters: analytics.Counters{"stock-outs": -1, "took.100": -1, "took.200": 1},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := day(t, table); d.StockOuts != 0 || d.Decided.Orders() != 1 {
+		t.Errorf("%+v", d)
+	}
+}
