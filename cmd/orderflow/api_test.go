@@ -393,6 +393,11 @@ func TestCommands(t *testing.T) {
 			"alarms list", nil, map[string]string{"GET /alarms": `{"alarms":[{"name":"age","state":"OK"}]}`},
 			[]string{"GET /alarms"}, "0 of 1 alarms are in alarm.\n", 0,
 		},
+		"figures of too many days": {"figures --days 93", nil, nil, nil, "figures: --days: expected 1 to 92, got 93", 2},
+		"figures that the API refuses": {
+			"figures", nil, map[string]string{"GET /analytics/minutes": `{"status":403,"code":"auth.forbidden"}`},
+			[]string{"GET /analytics/minutes"}, "auth.forbidden", 3,
+		},
 		"audit, in a cycle": {
 			"audit show", nil, map[string]string{"GET /audit": `{"since":"2026-03-01T01:00:00Z",` +
 				`"through":"2026-03-01T10:00:00Z","began":"2026-03-01T11:00:00Z","failed":"2026-03-01T09:00:00Z",` +
