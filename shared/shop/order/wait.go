@@ -105,13 +105,17 @@ func evolveWait(s State, e Event) State {
 	return s
 }
 
-// parks adds to what has a run wait that it waits. A run that asks again parks again: the task
-// token is another one.
-func (p Park) parks(s State, events ...Event) []Event {
-	if p == (Park{}) || slices.Contains(s.Parked, p) {
-		return events
+// parks adds to what begins a wait, if anything does, that a run waits. A run that asks again parks
+// again: the task token is another one. What asks with a token that has parked already came late, or
+// twice: its wait may be over, and its run gone on, so that it begins no other one.
+func (p Park) parks(s State, begins ...Event) []Event {
+	switch {
+	case p == (Park{}):
+		return begins
+	case slices.Contains(s.Parked, p):
+		return nil
 	}
-	return append(events, Parked(p))
+	return append(begins, Parked(p))
 }
 
 // hold: an order that was approved, or closed, before its run came to wait goes on.

@@ -87,6 +87,10 @@ func TestDecideBackorder(t *testing.T) {
 			Backorder{Revision: 1, Items: backordered.Items, Until: tomorrow, Park: Park{Token: "t2", SagaID: "run-1"}},
 			[]Event{backordered, Parked{Token: "t2", SagaID: "run-1"}}, nil,
 		},
+		{
+			"backorder late, behind what came in", []Event{placed, started, backordered, parked, started}, backorder,
+			nil, nil,
+		},
 		{"backorder another reservation", []Event{placed, started}, other, nil, nil},
 		{"backorder what is closed", []Event{placed, started, cancelling}, backorder, nil, nil},
 		{"backorder what is held", []Event{matching}, backorder, nil, nil},
@@ -107,6 +111,10 @@ func TestDecidePayment(t *testing.T) {
 		{"require it again", waiting, require, nil, nil},
 		{"require what is tried again already", tried, require, nil, nil},
 		{"require what is backordered", []Event{placed, started, backordered}, require, []Event{required, parked}, nil},
+		{
+			"require with a token that waited for approval", []Event{matching, held, parked, approved, started}, require,
+			nil, nil,
+		},
 		{"require what is closed", []Event{placed, started, cancelling}, require, nil, nil},
 		{"require what is confirmed", []Event{placed, started, confirmed}, require, nil, nil},
 		{"request", waiting, request, []Event{requested}, nil},
