@@ -230,7 +230,9 @@ func (x *exchange) reset(status int) {
 }
 
 // root leads from the page to the console's own address: "" from /orders, "../" from /orders/1.
-func (x *exchange) root() string { return strings.Repeat("../", strings.Count(x.URL.Path, "/")-1) }
+func (x *exchange) root() string { return rootOf(x.URL.Path) }
+
+func rootOf(page string) string { return strings.Repeat("../", strings.Count(page, "/")-1) }
 
 // redirect leads to an address that is relative to the page, by another GET.
 func (x *exchange) redirect(to string) error {

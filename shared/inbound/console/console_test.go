@@ -135,6 +135,14 @@ func TestSessions(t *testing.T) {
 	if to := out.Header().Get("Hx-Redirect"); to != "../sign-in?next=orders%2F"+orderID {
 		t.Errorf("a script is led to %s", to)
 	}
+	// A browser takes the address for one that is relative to the page, and not to its part.
+	for _, part := range []string{"/saga?seen=x", "/effects"} {
+		out := w.send(http.MethodGet, "/orders/"+orderID+part, nil, expired, byScript)
+		wantStatus(t, out, http.StatusUnauthorized)
+		if to := out.Header().Get("Hx-Redirect"); to != "../sign-in?next=orders%2F"+orderID {
+			t.Errorf("the part %s leads to %s", part, to)
+		}
+	}
 	if asked := w.requests(); len(asked) > 0 {
 		t.Errorf("the API was asked for %s", asked)
 	}

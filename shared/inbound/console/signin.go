@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path"
 	"regexp"
 	"strings"
 	"sync"
@@ -41,9 +42,10 @@ type signInView struct {
 
 // askToSignIn leads to the sign-in, and from there back to the page.
 func (x *exchange) askToSignIn() error {
-	to := x.root() + "sign-in"
+	page := x.shownAt()
+	to := rootOf(page) + "sign-in"
 	if x.Method == http.MethodGet {
-		next := strings.TrimPrefix(x.URL.Path, "/")
+		next := strings.TrimPrefix(page, "/")
 		if x.URL.RawQuery != "" && !x.partial() {
 			next += "?" + x.URL.RawQuery
 		}
@@ -55,6 +57,15 @@ func (x *exchange) askToSignIn() error {
 		return nil
 	}
 	return x.redirect(to)
+}
+
+// shownAt is the path of the page that the browser shows, to which it takes an address as relative:
+// what a script asks for as a part of an order's page is below the page.
+func (x *exchange) shownAt() string {
+	if page := path.Dir(x.URL.Path); x.partial() && rootOf(page) != "" {
+		return page
+	}
+	return x.URL.Path
 }
 
 // ownPage has no % in the path: browsers take %2e for a dot, and so %2e%2e for the folder above.
