@@ -161,5 +161,8 @@ func (i *issuer) signOut(ctx context.Context, back string) (string, error) {
 	if i.Hosted != "" {
 		asked = url.Values{"client_id": {i.Client}, "logout_uri": {back}}
 	}
+	if strings.Contains(at.end, "?") { // as Azure AD B2C's, which has its policy there
+		return at.end + "&" + asked.Encode(), nil
+	}
 	return at.end + "?" + asked.Encode(), nil
 }

@@ -200,7 +200,18 @@ func TestSignOut(t *testing.T) {
 		})
 	}
 
+	// An address that has a query already, as Azure AD B2C's has its policy in it.
 	w := newWorld(t)
+	w.signInAt(func(at string) console.SignIn { return console.SignIn{Issuer: at, Client: "public"} })
+	w.answer("GET /.well-known/openid-configuration", http.StatusOK,
+		w.document(map[string]any{"end_session_endpoint": w.api + "/end?p=policy"}))
+	leads, _ := strings.CutPrefix(w.post("/sign-out", nil).Header().Get("Refresh"), "0; url=")
+	to, err := url.Parse(leads)
+	if err != nil || to.Path != "/end" || to.Query().Get("p") != "policy" || to.Query().Get("client_id") != "public" {
+		t.Errorf("leads to %s, %v", leads, err)
+	}
+
+	w = newWorld(t)
 	w.signInAt(func(string) console.SignIn { return console.SignIn{} })
 	out := w.post("/sign-out", nil)
 	wantStatus(t, out, http.StatusSeeOther)
