@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
+	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/ops/alarms"
 )
 
@@ -47,7 +48,7 @@ func (l List) Alarms(ctx context.Context) ([]alarms.Alarm, error) {
 		}
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("alarmlist: describe alarms: %w", err)
+			return nil, fmt.Errorf("alarmlist: describe alarms: %w", dynamo.Failed(err))
 		}
 		for _, a := range page.MetricAlarms {
 			if slices.ContainsFunc(a.AlarmActions, l.isTopic) {

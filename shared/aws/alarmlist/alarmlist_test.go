@@ -11,9 +11,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
 	"orderflow/shared/aws/alarmlist"
+	"orderflow/shared/kit/es"
 	"orderflow/shared/ops/alarms"
 )
 
@@ -86,6 +88,10 @@ func TestAlarmsAllOrNone(t *testing.T) {
 	refused := errors.New("refused")
 	if _, err := alarmlist.New(&watch{fails: refused}, "shop").Alarms(t.Context()); !errors.Is(err, refused) {
 		t.Errorf("%v", err)
+	}
+	often := &smithy.GenericAPIError{Code: "Throttling"}
+	if _, err := alarmlist.New(&watch{fails: often}, "shop").Alarms(t.Context()); !errors.Is(err, es.ErrUnavailable) {
+		t.Errorf("asked too often: %v", err)
 	}
 	w := &watch{forAll: true}
 	_, err := alarmlist.New(w, "shop").Alarms(t.Context())

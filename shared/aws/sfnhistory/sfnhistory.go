@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"orderflow/shared/kit/dynamo"
 	"orderflow/shared/ops/executions"
 	"orderflow/shared/shop/personal"
 )
@@ -78,7 +79,7 @@ func failed(doing, name string, err error) error {
 	if errors.As(err, &gone) {
 		return fmt.Errorf("%w: %s", executions.ErrUnknown, name)
 	}
-	return fmt.Errorf("sfnhistory: %s %s: %w", doing, name, err)
+	return fmt.Errorf("sfnhistory: %s %s: %w", doing, name, dynamo.Failed(err))
 }
 
 // steps reads the states that an execution entered. Input and output of the steps are not asked

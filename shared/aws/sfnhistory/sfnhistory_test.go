@@ -11,9 +11,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
 	"orderflow/shared/aws/sfnhistory"
+	"orderflow/shared/kit/es"
 	"orderflow/shared/ops/executions"
 )
 
@@ -153,6 +155,7 @@ func TestFindNone(t *testing.T) {
 	for name, tt := range map[string]struct{ api, want error }{
 		"never was, or is gone": {&types.ExecutionDoesNotExist{}, executions.ErrUnknown},
 		"no answer":             {context.DeadlineExceeded, context.DeadlineExceeded},
+		"asked too often":       {&smithy.GenericAPIError{Code: "ThrottlingException"}, es.ErrUnavailable},
 	} {
 		_, err := sfnhistory.New(&service{err: tt.api, page: 1}, machine).Find(t.Context(), "o1")
 		if !errors.Is(err, tt.want) {
