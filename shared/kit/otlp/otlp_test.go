@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -375,6 +376,48 @@ func TestCollector(t *testing.T) {
 	}
 	if want := "POST /v1/traces application/x-protobuf request "; got.Load() != want {
 		t.Errorf("%q, want %q", got.Load(), want)
+	}
+}
+
+// A collector may take a request and reject spans of it (the protocol's partial success): these
+// are lost like those that were not sent.
+func TestCollectorRejectsSpans(t *testing.T) {
+	answer := func(rejected uint64, why string) []byte {
+		partial := append(binary.AppendUvarint([]byte{1 << 3}, rejected), 2<<3|2, byte(len(why)))
+		partial = append(partial, why...)
+		return append([]byte{1<<3 | 2, byte(len(partial))}, partial...)
+	}
+	for name, tc := range map[string]struct {
+		answer []byte
+		kind   string
+		sent   int
+		says   string
+	}{
+		"none":              {nil, "application/x-protobuf", 5, ""},
+		"three":             {answer(3, "too many"), "application/x-protobuf", 2, "3 spans: otlp: the collector rejects 3: too many"},
+		"all":               {answer(5, ""), "application/x-protobuf", 0, "5 spans"},
+		"more than there":   {answer(99, ""), "application/x-protobuf", 0, "5 spans"},
+		"a warning":         {answer(0, "old schema"), "application/x-protobuf", 5, ""},
+		"breaks off":        {answer(3, "too many")[:5], "application/x-protobuf", 5, ""},
+		"a negative number": {answer(math.MaxUint64, ""), "application/x-protobuf", 5, ""},
+		"another form":      {answer(3, ""), "text/html", 5, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", tc.kind)
+				_, _ = w.Write(tc.answer)
+			}))
+			defer server.Close()
+			c, err := otlp.NewCollector(server.URL, server.Client())
+			if err != nil {
+				t.Fatal(err)
+			}
+			sent, err := end(c, 5).Flush(t.Context(), 0)
+			if sent != tc.sent || (err != nil) != (tc.says != "") ||
+				err != nil && !strings.Contains(err.Error(), tc.says) {
+				t.Errorf("%d sent, %v", sent, err)
+			}
+		})
 	}
 }
 

@@ -18,7 +18,8 @@ const MaxSpans = 2048
 type Sender interface {
 	// Size is the most bytes that a request may have.
 	Size() int
-	// Send returns when the request is sent, or can't be, or ctx ends.
+	// Send returns when the request is sent, or can't be, or ctx ends. A *RejectedError is of one
+	// that was sent, and taken in part.
 	Send(ctx context.Context, request []byte) error
 }
 
@@ -82,10 +83,16 @@ func (r *Recorder) Flush(ctx context.Context, within time.Duration) (sent int, e
 		if err == nil {
 			err = r.sender.Send(ctx, request)
 		}
-		if err == nil {
-			sent += n
-		} else {
-			errs = append(errs, fmt.Errorf("otlp: %d spans: %w", n, err))
+		failed := 0
+		if err != nil {
+			failed = n
+		}
+		var rejected *RejectedError
+		if errors.As(err, &rejected) {
+			failed = int(min(rejected.Spans, int64(n)))
+		}
+		if sent += n - failed; failed > 0 {
+			errs = append(errs, fmt.Errorf("otlp: %d spans: %w", failed, err))
 		}
 		if spans = spans[n:]; ctx.Err() != nil && len(spans) > 0 {
 			errs = append(errs, fmt.Errorf("otlp: %d spans: %w", len(spans), ctx.Err()))

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -18,6 +20,9 @@ const maxRequest = 4 << 20
 
 // maxAnswer is what of a collector's answer is read, so that the connection can serve again.
 const maxAnswer = 64 << 10
+
+// protobuf is the media type of requests and answers.
+const protobuf = "application/x-protobuf"
 
 // Collector sends by HTTP: OTLP with Protobuf.
 type Collector struct {
@@ -51,18 +56,82 @@ func (c *Collector) Send(ctx context.Context, request []byte) error {
 	if err != nil {
 		return fmt.Errorf("otlp: %w", err)
 	}
-	r.Header.Set("Content-Type", "application/x-protobuf")
+	r.Header.Set("Content-Type", protobuf)
 	r.Header["Idempotency-Key"] = []string{} // not sent; a connection that was closed while frozen is made anew
 	answer, err := c.client.Do(r)
 	if err != nil {
 		return fmt.Errorf("otlp: %w", err)
 	}
 	defer func() { _ = answer.Body.Close() }()
-	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxAnswer))
+	text, _ := io.ReadAll(io.LimitReader(answer.Body, maxAnswer)) // one that breaks off says nothing
 	if answer.StatusCode/100 != 2 {
 		return fmt.Errorf("otlp: the collector answers %s", answer.Status)
 	}
+	if answer.Header.Get("Content-Type") == protobuf {
+		return rejection(text)
+	}
 	return nil
+}
+
+// RejectedError says that a collector took a request and rejects spans of it.
+type RejectedError struct {
+	Spans int64  // more than 0
+	Why   string // the collector's own words
+}
+
+// Error implements error.
+func (e *RejectedError) Error() string {
+	return fmt.Sprintf("otlp: the collector rejects %d: %s", e.Spans, e.Why)
+}
+
+// rejection is what an ExportTraceServiceResponse says of spans that are rejected: the number 1 and
+// the text 2 of its message 1. It is nil where it says nothing of any.
+func rejection(response []byte) error {
+	var is RejectedError
+	fields(response, func(field int, _ uint64, partial []byte) {
+		if field != 1 {
+			return
+		}
+		fields(partial, func(field int, number uint64, text []byte) {
+			switch field {
+			case 1:
+				is.Spans = int64(number) //nolint:gosec // Protobuf's int64 is its two's complement
+			case 2:
+				is.Why = string(text[:min(len(text), maxText)])
+			}
+		})
+	})
+	if is.Spans <= 0 {
+		return nil
+	}
+	return &is
+}
+
+// fields reads the numbers, texts and messages of a Protobuf message, up to where it is malformed.
+func fields(m []byte, see func(field int, number uint64, text []byte)) {
+	for len(m) > 0 {
+		tag, n := binary.Uvarint(m)
+		if m = m[max(n, 0):]; n <= 0 || tag>>3 > math.MaxInt32 {
+			return
+		}
+		field, number, text := int(tag>>3), uint64(0), []byte(nil)
+		switch tag & 7 {
+		case varint:
+			if number, n = binary.Uvarint(m); n <= 0 {
+				return
+			}
+			m = m[n:]
+		case length:
+			size, n := binary.Uvarint(m)
+			if m = m[max(n, 0):]; n <= 0 || size > uint64(len(m)) {
+				return
+			}
+			text, m = m[:size], m[size:]
+		default: // fixed64, fixed32 and groups, which the response has none of
+			return
+		}
+		see(field, number, text)
+	}
 }
 
 // The form in which X-Ray's daemon takes OTLP: a line that says the format, a mark for spans that
