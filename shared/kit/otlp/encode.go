@@ -12,6 +12,7 @@ package otlp
 import (
 	"encoding/binary"
 	"math"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -47,8 +48,10 @@ func (m *message) bytes(field int, value []byte) {
 	*m = append(binary.AppendUvarint(*m, uint64(len(value))), value...)
 }
 
+// text writes a string, in UTF-8: a reader refuses a whole request for one that is not.
 func (m *message) text(field int, value string) {
 	if value != "" {
+		value = strings.ToValidUTF8(value, "\ufffd")
 		m.tag(field, length)
 		*m = append(binary.AppendUvarint(*m, uint64(len(value))), value...)
 	}
@@ -200,7 +203,7 @@ func (m *message) value(v attribute.Value) {
 	}
 }
 
-func (m *message) string(s string) { m.bytes(1, []byte(s)) }
+func (m *message) string(s string) { m.bytes(1, []byte(strings.ToValidUTF8(s, "\ufffd"))) }
 
 func (m *message) boolean(b bool) {
 	m.tag(2, varint)

@@ -347,6 +347,20 @@ func TestLongTextsAreCut(t *testing.T) {
 	}
 }
 
+// A text that is no UTF-8 would cost all spans of the request: Protobuf's readers refuse the whole.
+func TestTextsAreUTF8(t *testing.T) {
+	to := &kept{size: math.MaxInt}
+	recorder := end(to, 1, attribute.String("a\xff", "b\xff"), attribute.StringSlice("c", []string{"d\xff"}))
+	if _, err := recorder.Flush(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	all := to.spans(t)[0].Attributes
+	if len(all) != 2 || all[0].Key != "a\ufffd" || all[0].Value.GetStringValue() != "b\ufffd" ||
+		all[1].Value.GetArrayValue().Values[0].GetStringValue() != "d\ufffd" {
+		t.Errorf("%v", all)
+	}
+}
+
 func TestCollector(t *testing.T) {
 	var answer atomic.Int64
 	var got atomic.Value
