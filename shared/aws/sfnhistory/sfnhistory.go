@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -37,15 +38,30 @@ type API interface {
 	) (*sfn.DescribeStateMachineForExecutionOutput, error)
 }
 
-// History reads the executions of one state machine.
+// remembered is of how many executions a process knows the machine, each some kilobytes.
+const remembered = 200
+
+// History reads the executions of one state machine. It is safe for concurrent use.
 type History struct {
-	api    API
-	prefix string // of the ARNs of its executions
+	api      API
+	prefix   string // of the ARNs of its executions
+	machines *machines
+}
+
+// machines are those of executions by their names. An execution runs one machine to its end, and
+// Step Functions refills the requests for it with one a second, for the whole account: pages that
+// watch executions would use them up.
+type machines struct {
+	mu    sync.Mutex
+	known map[string]executions.Machine
 }
 
 // New makes a History of the state machine with that ARN.
 func New(api API, machine string) History {
-	return History{api, strings.Replace(machine, ":stateMachine:", ":execution:", 1) + ":"}
+	return History{
+		api, strings.Replace(machine, ":stateMachine:", ":execution:", 1) + ":",
+		&machines{known: map[string]executions.Machine{}},
+	}
 }
 
 // Find implements executions.Runs.
@@ -55,23 +71,43 @@ func (h History) Find(ctx context.Context, name string) (executions.Execution, e
 	if err != nil {
 		return executions.Execution{}, failed("describe", name, err)
 	}
-	ran, err := h.api.DescribeStateMachineForExecution(
-		ctx, &sfn.DescribeStateMachineForExecutionInput{ExecutionArn: arn},
-	)
-	if err != nil {
-		return executions.Execution{}, failed("describe the machine of", name, err)
-	}
 	x := executions.Execution{
 		Name: name, Status: executions.Status(out.Status), Started: aws.ToTime(out.StartDate),
 		Ended: aws.ToTime(out.StopDate), Error: aws.ToString(out.Error), Cause: words(aws.ToString(out.Cause)),
 	}
-	if x.Machine, err = executions.ParseMachine([]byte(aws.ToString(ran.Definition))); err != nil {
-		return executions.Execution{}, failed("read the machine of", name, err)
+	if x.Machine, err = h.machine(ctx, name, arn); err != nil {
+		return executions.Execution{}, err
 	}
 	if x.Steps, x.Cut, err = h.steps(ctx, arn); err != nil {
 		return executions.Execution{}, failed("read the history of", name, err)
 	}
 	return x, nil
+}
+
+// machine is the one that an execution runs, or ran.
+func (h History) machine(ctx context.Context, name string, arn *string) (executions.Machine, error) {
+	h.machines.mu.Lock()
+	machine, known := h.machines.known[name]
+	h.machines.mu.Unlock()
+	if known {
+		return machine, nil
+	}
+	ran, err := h.api.DescribeStateMachineForExecution(
+		ctx, &sfn.DescribeStateMachineForExecutionInput{ExecutionArn: arn},
+	)
+	if err != nil {
+		return machine, failed("describe the machine of", name, err)
+	}
+	if machine, err = executions.ParseMachine([]byte(aws.ToString(ran.Definition))); err != nil {
+		return machine, failed("read the machine of", name, err)
+	}
+	h.machines.mu.Lock()
+	defer h.machines.mu.Unlock()
+	if len(h.machines.known) >= remembered {
+		clear(h.machines.known)
+	}
+	h.machines.known[name] = machine
+	return machine, nil
 }
 
 func failed(doing, name string, err error) error {

@@ -164,6 +164,41 @@ func TestFindNone(t *testing.T) {
 	}
 }
 
+// The machine that an execution runs stays the same: it is asked for once.
+func TestFindAgain(t *testing.T) {
+	s := &service{page: 1, definition: definition}
+	h := sfnhistory.New(s, machine)
+	first, err := h.Find(t.Context(), "o1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		again, err := h.Find(t.Context(), "o1")
+		if diff := cmp.Diff(first, again); err != nil || diff != "" {
+			t.Errorf("%v, %s", err, diff)
+		}
+	}
+	if _, err := h.Find(t.Context(), "o2"); err != nil { // another execution may run another one
+		t.Fatal(err)
+	}
+	asked := map[string]int{}
+	for _, one := range s.asked {
+		what, _, _ := strings.Cut(one, " ")
+		asked[what]++
+	}
+	if diff := cmp.Diff(map[string]int{"execution": 4, "machine": 2, "history": 4}, asked); diff != "" {
+		t.Error(diff)
+	}
+	for i := range 1000 { // more than are remembered
+		if _, err := h.Find(t.Context(), strconv.Itoa(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if again, err := h.Find(t.Context(), "o1"); err != nil || !cmp.Equal(first, again) {
+		t.Errorf("%+v, %v", again, err)
+	}
+}
+
 // A history of any length takes a few requests.
 func TestFindCuts(t *testing.T) {
 	s := &service{page: 1, definition: definition}
