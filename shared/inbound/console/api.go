@@ -29,7 +29,23 @@ const maxAnswer = 10 << 20
 func NewAPI(address string) *API {
 	return &API{url: strings.TrimSuffix(address, "/"), http: &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport:     repeating{http.DefaultTransport},
 	}}
+}
+
+// repeating has a request sent again whose connection the other side closed before it answered, as
+// it does while the function is frozen. Go repeats only what has no effect, or a key: a command has
+// one, what is put or deleted is the same again, and a code for a token that somebody took already
+// is refused.
+type repeating struct{ http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (t repeating) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Header.Get("Idempotency-Key") == "" {
+		r = r.Clone(r.Context())
+		r.Header["Idempotency-Key"] = []string{} // says that it may be repeated, and is not sent
+	}
+	return t.RoundTripper.RoundTrip(r)
 }
 
 // Problem is the API's answer to a request that it doesn't carry out.

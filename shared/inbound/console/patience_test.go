@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,5 +36,40 @@ func TestPatience(t *testing.T) {
 	if len(*all) != 2 || (*all)[0].IsZero() || !(*all)[1].Equal((*all)[0]) ||
 		time.Until((*all)[0]) > pagePatience {
 		t.Errorf("the requests have until %v", *all)
+	}
+}
+
+// A function that was frozen wakes up with a connection that the API has closed meanwhile. What
+// came to nobody is sent again: all requests of a page may be repeated.
+func TestConnectionClosedWhileFrozen(t *testing.T) {
+	var requests atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, there := r.Header["Idempotency-Key"]; there {
+			t.Error("it sends a key that it was not given")
+		}
+		requests.Add(1)
+		_, _ = w.Write([]byte("{}"))
+	}))
+	server.Start()
+	defer server.Close()
+	c := caller{API: NewAPI(server.URL)}
+	for name, send := range map[string]func(into any) error{
+		"get":  func(into any) error { return c.get(t.Context(), "/x", nil, into) },
+		"post": func(into any) error { return c.post(t.Context(), "/x", "", map[string]string{}, into) },
+		"put": func(into any) error {
+			return c.put(t.Context(), "/x", http.Header{"If-Match": {`"1"`}}, map[string]string{}, into)
+		},
+		"delete": func(into any) error { return c.erase(t.Context(), "/x", nil, into) },
+	} {
+		requests.Store(0)
+		for range 20 {
+			if err := send(&struct{}{}); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			server.CloseClientConnections()
+		}
+		if requests.Load() != 20 {
+			t.Errorf("%s: %d requests", name, requests.Load())
+		}
 	}
 }
