@@ -32,6 +32,9 @@ func (s SignIn) offered() bool { return s.Hosted != "" || s.Issuer != "" }
 // issuerDocument is how long what an issuer says of itself is good for, where it isn't asked again.
 const issuerDocument = time.Hour
 
+// documentPatience is how long a page waits for it, so that time is left to go on without.
+const documentPatience = 3 * time.Second
+
 // issuer knows the addresses of a SignIn.
 type issuer struct {
 	SignIn
@@ -75,6 +78,8 @@ func (i *issuer) endpoints(ctx context.Context) (endpoints, error) {
 }
 
 func (i *issuer) discover(ctx context.Context) (endpoints, error) {
+	ctx, cancel := context.WithTimeout(ctx, documentPatience)
+	defer cancel()
 	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, i.client), i.Issuer)
 	if err != nil {
 		return endpoints{}, fmt.Errorf("the issuer's document: %w", err)

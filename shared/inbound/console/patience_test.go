@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -36,6 +37,22 @@ func TestPatience(t *testing.T) {
 	if len(*all) != 2 || (*all)[0].IsZero() || !(*all)[1].Equal((*all)[0]) ||
 		time.Until((*all)[0]) > pagePatience {
 		t.Errorf("the requests have until %v", *all)
+	}
+}
+
+// An issuer that doesn't answer for its document leaves a sign-in the time to go on with the
+// addresses of before.
+func TestPatienceWithTheIssuer(t *testing.T) {
+	all := &asked{} // whose answer is no document
+	i := &issuer{
+		SignIn: SignIn{Issuer: "https://login.example.com"}, client: &http.Client{Transport: all},
+		clock: clock.NewFake(time.Unix(9999, 0)), known: endpoints{end: "before"}, until: time.Unix(1, 0),
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), pagePatience)
+	defer cancel()
+	found, err := i.endpoints(ctx)
+	if err != nil || found.end != "before" || len(*all) != 1 || time.Until((*all)[0]) > pagePatience/2 {
+		t.Errorf("%+v, %v; the request has until %v", found, err, *all)
 	}
 }
 
