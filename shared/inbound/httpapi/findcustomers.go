@@ -22,7 +22,7 @@ type foundCustomerAnswer struct {
 }
 
 type findCustomersAnswer struct {
-	Customers []foundCustomerAnswer `json:"customers" doc:"Ordered by id. A new address appears after moments; an earlier one, and that of an erased customer, never appears."`
+	Customers []foundCustomerAnswer `json:"customers" doc:"Ordered by id. A new address appears, and that of a customer who is being erased disappears, after moments; an earlier one never appears."`
 	Next      string                `json:"next,omitempty" doc:"The after value of the next page; absent on the last page. A page may be shorter than limit even if more pages follow."`
 }
 

@@ -22,7 +22,7 @@ var ErrUnknown = errors.New("executions: no such execution")
 const Kept = 90 * 24 * time.Hour
 
 // Most is how many executions of an order are shown: the first, and the newest of the others. Each
-// is three requests to Step Functions.
+// is three requests to Step Functions, or two once its definition is known.
 const Most = 10
 
 // settled is how long an execution that has just started may not be found yet: Step Functions
