@@ -82,8 +82,8 @@ func stockMovementsCommand(connect connectFunc) *cobra.Command {
 	return apiCommand{
 		use: "movements SKU", short: "Shows what orders did to the stock of a SKU, newest first", args: needsOne("SKU"),
 		long: "Shows what was reserved, given back and dispatched of a SKU, for which order and by whom. A page has " +
-			"the movements of up to --limit orders that have the SKU now, the most recently placed first; it looks at " +
-			"up to 1000 orders. What was counted is the SKU's history.",
+			"the movements of up to --limit orders that have the SKU now, the most recently placed first; it " +
+			"looks at up to 1000 orders. What was counted is the SKU's history.",
 		complete: someProducts, example: "  orderflow stock movements BOOK-1",
 		flags: func(f *pflag.FlagSet) {
 			f.IntVar(&limit, "limit", 10, "maximum number of orders, 1 to 25")
