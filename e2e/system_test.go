@@ -229,13 +229,18 @@ func eventually[T any](t *testing.T, what string, ask func() (T, bool)) T {
 	return within(t, patience, what, ask)
 }
 
+// The pauses between two questions: half as long again each time. Many tests wait at once, and a
+// question is work for the machine that they wait for.
+const (
+	firstPause = 100 * time.Millisecond
+	lastPause  = 500 * time.Millisecond
+)
+
 // within is eventually for what takes another time.
 func within[T any](t *testing.T, patience time.Duration, what string, ask func() (T, bool)) T {
 	t.Helper()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
 	deadline := time.Now().Add(patience)
-	for {
+	for pause := firstPause; ; pause = min(pause*3/2, lastPause) {
 		answer, ok := ask()
 		if ok {
 			return answer
@@ -244,7 +249,7 @@ func within[T any](t *testing.T, patience time.Duration, what string, ask func()
 			t.Fatalf("%s: not within %s; last seen: %+v", what, patience, answer)
 		}
 		select {
-		case <-tick.C:
+		case <-time.After(pause):
 		case <-t.Context().Done():
 			t.Fatal(t.Context().Err())
 		}

@@ -469,13 +469,13 @@ func TestSaga(t *testing.T) {
 	}
 }
 
-// eventually polls until ok, or until two minutes are over.
+// eventually polls until ok, or until two minutes are over: first after a fifth of a second, and
+// then after half as long again each time, up to a second. Dozens of cases wait at once, and each
+// question is work for the machine that they wait for.
 func eventually(ctx context.Context, what string, ok func(context.Context) (bool, error)) error {
 	ctx, cancelPoll := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancelPoll()
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	for {
+	for pause := 200 * time.Millisecond; ; pause = min(pause*3/2, time.Second) {
 		done, err := ok(ctx)
 		if err != nil || done {
 			return err
@@ -483,7 +483,7 @@ func eventually(ctx context.Context, what string, ok func(context.Context) (bool
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%s: %w", what, ctx.Err())
-		case <-tick.C:
+		case <-time.After(pause):
 		}
 	}
 }

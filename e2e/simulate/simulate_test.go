@@ -363,7 +363,7 @@ func (l *life) refunds(ctx context.Context, a lifecycletest.Action) error {
 func (l *life) atRest(ctx context.Context, random *rand.Rand) error {
 	ctx, cancel := context.WithTimeout(ctx, patienceAtRest)
 	defer cancel()
-	tick := time.NewTicker(250 * time.Millisecond)
+	tick := time.NewTicker(time.Second) // each look is a request for each open order
 	defer tick.Stop()
 	open := slices.Clone(l.orders)
 	var waiting map[string]int
