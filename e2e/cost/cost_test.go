@@ -24,6 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"orderflow/cmd/orderflow/deployment"
 	"orderflow/shared/aws/invocationlog"
@@ -142,11 +143,39 @@ func until(t *testing.T, token, path, status string) object {
 	}
 }
 
+// alone waits until no order of another test is under way. One that nobody pays or approves waits
+// for a minute, and is undone then: its requests would be counted.
+func alone(t *testing.T) {
+	t.Helper()
+	machine, err := stack.Output("SagaArn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	machines, deadline := sfn.NewFromConfig(stack.Config()), time.Now().Add(patience)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for ; ; <-tick.C {
+		out, err := machines.ListExecutions(t.Context(), &sfn.ListExecutionsInput{
+			StateMachineArn: &machine, StatusFilter: sfntypes.ExecutionStatusRunning, MaxResults: 1,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(out.Executions) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s still runs after %s", aws.ToString(out.Executions[0].Name), patience)
+		}
+	}
+}
+
 // shopper is a customer with money, and an article on sale.
 type shopper struct{ id, token, account, sku string }
 
 func newShopper(t *testing.T) shopper {
 	t.Helper()
+	alone(t)
 	s := shopper{id: "cost-" + ident.New(), sku: "cost-" + ident.New()}
 	var err error
 	if s.token, err = stack.CustomerToken(t.Context(), s.id); err != nil {
