@@ -5,7 +5,7 @@ set -euo pipefail
 . "$(dirname "$0")/env.sh"
 stack=orderflow-e2e
 
-flags=(-shuffle=on)
+flags=(-shuffle=on -vet=off) # make lint runs all of vet
 # The race detector needs cgo, and that a C compiler, which a machine with Go need not have.
 if [ "$(go env CGO_ENABLED)" = 1 ] && command -v "$(go env CC)" >/dev/null; then
   flags+=(-race)
