@@ -106,8 +106,8 @@ func evolveWait(s State, e Event) State {
 }
 
 // parks adds to what begins a wait, if anything does, that a run waits. A run that asks again parks
-// again: the task token is another one. What asks with a token that has parked already came late, or
-// twice: its wait may be over, and its run gone on, so that it begins no other one.
+// again: the task token is another one. What asks with a token that has parked already came late,
+// or twice: its wait may be over, and its run gone on, so that it begins no other one.
 func (p Park) parks(s State, begins ...Event) []Event {
 	switch {
 	case p == (Park{}):
