@@ -274,7 +274,7 @@ func (m minuteFigures) summary() string {
 			most = one
 		}
 	}
-	line := fmt.Sprintf("Last hour: %d orders placed", m.Orders)
+	line := fmt.Sprintf("Last hour, without the minute that is not over: %d orders placed", m.Orders)
 	if most.Orders > 0 {
 		line += fmt.Sprintf(", at most %d in a minute, at %s", most.Orders, most.Start.Format("15:04"))
 	}

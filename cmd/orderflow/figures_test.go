@@ -42,8 +42,8 @@ func TestFigures(t *testing.T) {
 					"EUR 90071992547409.93 │          │ BOOK-1 (7)   │",
 				"│ 2026-03-02 │      0 │         0 │         0 │              0 │           – │         – │         – │ ",
 				"Time zone: Europe/Amsterdam.\n",
-				"Last hour: 7 orders placed, at most 5 in a minute, at 23:59; 3 that an earlier release counted have no " +
-					"minute.\n",
+				"Last hour, without the minute that is not over: 7 orders placed, at most 5 in a minute, at 23:59; " +
+					"3 that an earlier release counted have no minute.\n",
 				"Decided: 12 orders, half within 2 s, 95 of 100 within 1.5 min, 99 of 100 not within 30 days.\n",
 				"Cancelled: stock.insufficient 2, a.b 1.\n",
 				"Dead letters: at least 2 come back by themselves, at least 1 wait for a person, the oldest since " +
@@ -91,7 +91,8 @@ func TestFiguresOfANewShop(t *testing.T) {
 		"GET /analytics/cost":         someFigures()["GET /analytics/cost"],
 	}, "figures")
 	for _, want := range []string{
-		"Last hour: 0 orders placed.\n", "Decided: no order.\n", "Cancelled: no order.\n", "Dead letters: none is open.\n",
+		"Last hour, without the minute that is not over: 0 orders placed.\n", "Decided: no order.\n",
+		"Cancelled: no order.\n", "Dead letters: none is open.\n",
 	} {
 		if got.status != 0 || !strings.Contains(got.out, want) {
 			t.Errorf("status %d, %q is missing:\n%s", got.status, want, got.out)
