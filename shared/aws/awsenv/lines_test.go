@@ -189,7 +189,6 @@ func runLogged(t *testing.T, file, endpoint, collector string) *logged {
 		functionEnvironment(t, f.address), "AWS_ENDPOINT_URL="+endpoint, "AWS_SECRET_ACCESS_KEY=canary-secret-key",
 		"AWS_SESSION_TOKEN=canary-session", "CUSTOMER_CLAIM=username", "OPERATOR_SCOPE=orderflow/operator",
 		"TRACE_EXPORTER=otlp", "TRACE_ENDPOINT=http://"+collector+"/v1/traces", "TRACE_PERCENT=100",
-		"CUSTOMER_QUOTA_PER_HOUR=100", "API_URL=https://api.execute-api.eu-west-1.amazonaws.com",
 	)
 	process.Stdout, process.Stderr = out, out
 	if err := process.Start(); err != nil {

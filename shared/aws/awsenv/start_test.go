@@ -231,7 +231,7 @@ func functionEnvironment(tb testing.TB, runtime string) []string {
 		"ORDER_BUDGET_SECONDS": "600", "ANALYTICS_GENERATION": "1", "SERVED_COUNTRIES": "DE,FR",
 		"DEAD_LETTER_MIN_AGE": "300", "DEAD_LETTER_MAX_REDRIVES": "3", "DEAD_LETTER_SPACING": "2",
 		"HOLD_AMOUNTS": "EUR:1", "HOLD_COUNTRIES": "DE", "HOLD_FIRST_ORDERS": "false",
-		"CUSTOMER_QUOTA_PER_HOUR": "100",
+		"CUSTOMER_QUOTA_PER_HOUR": "100", "API_URL": "https://api.execute-api.eu-west-1.amazonaws.com",
 	}
 	for _, name := range functionNames(tb) {
 		text, err := os.ReadFile(filepath.Join(root, "functions", name, "main.go"))
