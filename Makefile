@@ -94,7 +94,7 @@ build: go-present $(sam) bin/sam ## build what sam deploy takes to an account
 .SECONDEXPANSION:
 
 # With --jobs=2, the tools are installed beside the unit tests, which need none, and then two halves of what needs an emulator
-# run beside each other, equally long: both spend much of their time waiting. They measure time-outs, so that nothing else does.
+# run beside each other, about equally long. They measure time-outs, so that nothing else runs beside them.
 test: half-system half-parts ## all tests; those that need one get an emulator of their own
 
 half-system half-parts: units linux $(emulator) $(faults) $(sam) $(browser) $$(dynamodb_local_if_java) | $(filter lint,$(MAKECMDGOALS))
